@@ -1,0 +1,79 @@
+import { text } from "../kernel/bytes.ts";
+import { WorkflowError } from "../kernel/errors.ts";
+import type { Outcome } from "../protocol/outcome.ts";
+
+/** A request as it came in, its body read once. */
+export interface Mail {
+  readonly request: Request;
+  readonly url: URL;
+  readonly headers: Headers;
+  /** Exactly the bytes that were received: what the signature is over. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** The same as UTF-8 text. */
+  readonly body: string;
+}
+
+type Refusal = Extract<Outcome, { kind: "refused" }>;
+
+/**
+ * Reads a request that could be a delivery: a POST whose body isn't larger than `limit` bytes.
+ * Anything else is refused before its body is in memory.
+ */
+export async function read(request: Request, limit: number): Promise<Mail | Refusal> {
+  if (request.method !== "POST") {
+    const error = new WorkflowError(
+      "method_not_allowed",
+      `A workflow endpoint takes POST requests; got ${request.method}.`,
+    );
+    return { kind: "refused", status: 405, error };
+  }
+  const bytes = await readBody(request, limit);
+  if (!bytes) {
+    const error = new WorkflowError(
+      "body_too_large",
+      `The body is larger than the endpoint's limit of ${limit} bytes.`,
+    );
+    return { kind: "refused", status: 413, error };
+  }
+  return { request, url: new URL(request.url), headers: request.headers, bytes, body: text(bytes) };
+}
+
+async function readBody(request: Request, limit: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  if (request.bodyUsed) {
+    throw new TypeError(
+      "The request's body has been read before it reached the workflow. Hand the request on unread, or a clone of it: the signature is over its bytes.",
+    );
+  }
+  if (!request.body) return new Uint8Array();
+  const announced = request.headers.get("Content-Length");
+  if (announced !== null) {
+    if (Number(announced) > limit) return undefined;
+    const bytes = new Uint8Array(await request.arrayBuffer());
+    return bytes.length > limit ? undefined : bytes;
+  }
+  return readStream(request.body, limit);
+}
+
+async function readStream(
+  body: ReadableStream<Uint8Array>,
+  limit: number,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  const reader = body.getReader();
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for (let next = await reader.read(); !next.done; next = await reader.read()) {
+    length += next.value.length;
+    if (length > limit) {
+      await reader.cancel();
+      return undefined;
+    }
+    chunks.push(next.value);
+  }
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes;
+}

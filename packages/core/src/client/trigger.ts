@@ -1,0 +1,70 @@
+import type { Engine } from "../border/engine.ts";
+import { WorkflowError } from "../kernel/errors.ts";
+import { toRunId } from "../kernel/ids.ts";
+import { type Message, type RunOptions, startMessage } from "../protocol/message.ts";
+import { serialize } from "../steps/index.ts";
+
+/** A run to start, and how it is to be delivered. */
+export interface TriggerOptions extends RunOptions {
+  /** The workflow's endpoint, as the engine reaches it. */
+  readonly url: string;
+  /** The payload: a text is sent as it is, everything else as JSON. */
+  readonly body?: unknown;
+  /** A name of your own for the run; its id is `wfr_` and this. While such a run lives, no second one is started. */
+  readonly workflowRunId?: string;
+  /** Always on; accepted for code that was written when it wasn't. */
+  readonly useFailureFunction?: true;
+  /** Always on; accepted for code that was written when it wasn't. */
+  readonly keepTriggerConfig?: true;
+}
+
+export interface TriggerResult {
+  readonly workflowRunId: string;
+  /** A run of this id was live already: it goes on, and nothing was started. */
+  readonly deduplicated: boolean;
+}
+
+/**
+ * @throws TypeError for options that can't be obeyed, before anything is sent
+ * @throws WorkflowError `engine_refused` when the engine takes one of them not. Its `cause` lists for each what became of it.
+ */
+export async function trigger(engine: Engine, all: readonly TriggerOptions[]): Promise<TriggerResult[]> {
+  const runIds = all.map(runIdOf);
+  const receipts = await engine.create(all.map((options, at) => toMessage(options, runIds[at] as string)));
+  const results = receipts.map((receipt, at) =>
+    receipt instanceof Error
+      ? receipt
+      : { workflowRunId: runIds[at] as string, deduplicated: receipt.deduplicated === true },
+  );
+  const refused = results.filter((result) => result instanceof Error);
+  if (refused.length === 0) return results as TriggerResult[];
+  const reasons = refused.map((error) => error.message).join("; ");
+  throw new WorkflowError(
+    "engine_refused",
+    `${refused.length} of ${all.length} runs weren't started: ${reasons}`,
+    {
+      cause: results,
+    },
+  );
+}
+
+function toMessage(options: TriggerOptions, runId: string): Message {
+  const { url, body } = options;
+  if (!/^https?:\/\//i.test(url)) {
+    throw new TypeError(
+      `trigger needs the workflow's URL, beginning with http:// or https://; got ${JSON.stringify(url)}.`,
+    );
+  }
+  for (const option of ["useFailureFunction", "keepTriggerConfig"] as const) {
+    if (options[option] !== undefined && options[option] !== true)
+      throw new TypeError(`${option} can't be switched off.`);
+  }
+  const text = typeof body === "string" ? body : serialize(body, "The payload");
+  return startMessage({ ...options, runId, body: text });
+}
+
+function runIdOf({ workflowRunId }: TriggerOptions): string {
+  if (workflowRunId === "")
+    throw new TypeError("workflowRunId must not be empty: leave it out for a random one.");
+  return toRunId(workflowRunId);
+}

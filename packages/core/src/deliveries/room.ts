@@ -1,0 +1,74 @@
+import type { Mail } from "../border/mail.ts";
+import type { Border } from "../border/settings.ts";
+import type { RunContext } from "../context.ts";
+import type { Delivery } from "../protocol/delivery.ts";
+import { HEADER, PREFIX } from "../protocol/headers.ts";
+import type { RunOptions } from "../protocol/message.ts";
+import type { FailureFunction, WorkflowFunction } from "../workflow.ts";
+
+/** A workflow as the rooms see it. */
+export interface Served {
+  readonly workflow: WorkflowFunction;
+  readonly failureFunction: FailureFunction | undefined;
+  /** The payload's text, empty for none, as `context.requestPayload`. */
+  readonly parsePayload: (payload: string) => Promise<unknown>;
+  /** For runs that begin without a client, which would have brought its own. */
+  readonly runOptions: RunOptions;
+}
+
+/** One request on its way. */
+export interface Visit<Kind extends Delivery = Delivery> {
+  readonly served: Served;
+  readonly border: Border;
+  readonly mail: Mail;
+  readonly delivery: Kind;
+}
+
+type OfRun = Exclude<Delivery, { kind: "start" }>;
+
+/**
+ * What user code is told of its run.
+ *
+ * @param told what the delivery's body knows better than its headers
+ */
+export function factsOf(
+  visit: Visit<OfRun>,
+  requestPayload: unknown,
+  told: { readonly url?: string | undefined; readonly createdAt?: number | undefined } = {},
+): RunContext {
+  const { border, mail, delivery } = visit;
+  return {
+    requestPayload,
+    headers: userHeaders(mail.headers),
+    url: told.url ?? border.workflowUrl(mail.url),
+    env: border.env,
+    workflowRunId: delivery.runId,
+    workflowRunCreatedAt: told.createdAt ?? delivery.createdAt,
+    labels: delivery.labels,
+    label: delivery.labels[0],
+    retried: delivery.retried,
+    get qstashClient() {
+      return border.engine().client;
+    },
+  };
+}
+
+/** Headers that the way of a request adds, and nobody sent. */
+const ADDED_ON_THE_WAY =
+  /^(?:x-vercel-|x-forwarded-|cf-connecting-ip$|cdn-loop$|cf-ew-via$|cf-ray$|render-proxy-ttl$)/i;
+
+/** A delivery's headers for user code: without the protocol's, without the signature, which is a key to this endpoint. */
+export function userHeaders(headers: Headers): Headers {
+  const kept = new Headers();
+  const hidden = [HEADER.region, HEADER.signature].map((name) => name.toLowerCase());
+  headers.forEach((value, name) => {
+    if (
+      name.startsWith(PREFIX.workflow.toLowerCase()) ||
+      hidden.includes(name) ||
+      ADDED_ON_THE_WAY.test(name)
+    )
+      return;
+    kept.append(name, value);
+  });
+  return kept;
+}

@@ -1,0 +1,69 @@
+import { isPlan, resultId, type StepRecord, type StepType } from "./protocol/step.ts";
+
+/** The place of one step in a run's history. */
+export interface Slot {
+  readonly id: number;
+  readonly name: string;
+  readonly type: StepType;
+  readonly group: Group;
+  result: StepRecord | undefined;
+}
+
+/** Steps that were asked for together. A step of its own is a group of one. */
+export interface Group {
+  readonly firstId: number;
+  readonly size: number;
+  /** In the order their results were recorded: who wins a race is decided once. */
+  readonly finished: Slot[];
+}
+
+/** What the delivered entry asks for. */
+export type Phase =
+  /** Everything recorded is finished: go on with the workflow. */
+  | { readonly kind: "advance" }
+  /** One planned member of a group is to be run. */
+  | { readonly kind: "member"; readonly slot: Slot }
+  /** A member has finished, others haven't: whoever finishes last goes on. */
+  | { readonly kind: "wait" };
+
+export interface Ledger {
+  /** In the order of their ids. */
+  readonly slots: readonly Slot[];
+  /** The id of the next step that is asked for. */
+  readonly nextId: number;
+  readonly phase: Phase;
+}
+
+/** Orders a run's records into steps and groups. */
+export function readLedger(records: readonly StepRecord[]): Ledger {
+  const slots = new Map<number, Slot>();
+  const groups: Group[] = [];
+  let nextId = 1;
+  for (const record of records) {
+    const slot = slots.get(resultId(record)) ?? open(record, groups);
+    slots.set(slot.id, slot);
+    nextId = Math.max(nextId, slot.group.firstId + slot.group.size);
+    if (isPlan(record) || slot.result) continue;
+    slot.result = record;
+    slot.group.finished.push(slot);
+  }
+  const last = records.at(-1);
+  const phase = phaseAt(last && slots.get(resultId(last)));
+  return { slots: [...slots.values()].sort((a, b) => a.id - b.id), nextId, phase };
+}
+
+function open(record: StepRecord, groups: Group[]): Slot {
+  const id = resultId(record);
+  // A group's plans are recorded together and in order, so its first one is where its ids begin.
+  let group = groups.findLast((one) => one.firstId <= id && id < one.firstId + one.size);
+  if (!group) {
+    group = { firstId: id, size: isPlan(record) ? record.concurrent : 1, finished: [] };
+    groups.push(group);
+  }
+  return { id, name: record.stepName, type: record.stepType, group, result: undefined };
+}
+
+function phaseAt(delivered: Slot | undefined): Phase {
+  if (!delivered || delivered.group.finished.length === delivered.group.size) return { kind: "advance" };
+  return delivered.result ? { kind: "wait" } : { kind: "member", slot: delivered };
+}

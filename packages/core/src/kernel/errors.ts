@@ -1,0 +1,102 @@
+import { type Duration, toSeconds } from "./duration.ts";
+
+/** Every `code` that a {@link WorkflowError} can carry. Codes are stable: match on them, not on messages. */
+export type WorkflowErrorCode =
+  | "body_too_large"
+  | "engine_refused"
+  | "engine_unreachable"
+  | "forbidden"
+  | "invalid_payload"
+  | "malformed_body"
+  | "method_not_allowed"
+  | "missing_run_id"
+  | "missing_token"
+  | "nested_step"
+  | "non_retryable"
+  | "not_serializable"
+  | "protocol_mismatch"
+  | "quota_exceeded"
+  | "replay_mismatch"
+  | "retry_after"
+  | "step_refused"
+  | "unauthorized";
+
+/**
+ * Something went wrong in the world: a request that can't be trusted or read, an engine that refuses,
+ * a workflow that no longer fits its recorded history. Misuse of the API is a `TypeError` instead.
+ */
+export class WorkflowError extends Error {
+  override name = "WorkflowError";
+  readonly code: WorkflowErrorCode;
+
+  constructor(code: WorkflowErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/**
+ * Thrown by user code in a step, in the workflow or in the failure function: don't retry.
+ * The run fails at once, and its failure function is called with this error's message.
+ */
+export class WorkflowNonRetryableError extends WorkflowError {
+  override name = "WorkflowNonRetryableError";
+
+  constructor(message = "The workflow asked not to be retried.", options?: ErrorOptions) {
+    super("non_retryable", message, options);
+  }
+}
+
+/**
+ * Thrown by user code: retry, but not before `retryAfter` has passed.
+ * The attempt counts against the run's retries.
+ */
+export class WorkflowRetryAfterError extends WorkflowError {
+  override name = "WorkflowRetryAfterError";
+  /** Seconds, or a duration such as `"90s"` or `"5m"`. */
+  readonly retryAfter: number | Duration;
+
+  /** @throws TypeError when `retryAfter` isn't a duration */
+  constructor(message: string, retryAfter: number | Duration, options?: ErrorOptions) {
+    super("retry_after", message, options);
+    toSeconds(retryAfter);
+    this.retryAfter = retryAfter;
+  }
+}
+
+/** Failures that would come again, and whose repetition would only repeat the work before them. */
+const FINAL_CODES: readonly unknown[] = [
+  "invalid_payload",
+  "not_serializable",
+  "quota_exceeded",
+  "step_refused",
+];
+
+/**
+ * True for the class above, for one of the same name from another copy of the package (bundlers and package managers
+ * do install two, and the error must keep its meaning), and for failures of ours that would come again.
+ */
+export function isNonRetryable(error: unknown): boolean {
+  if (isNamed(error, "WorkflowNonRetryableError")) return true;
+  return isNamed(error, "WorkflowError") && "code" in error && FINAL_CODES.includes(error.code);
+}
+
+/** As {@link isNonRetryable}, for {@link WorkflowRetryAfterError}. */
+export function isRetryAfter(error: unknown): error is { retryAfter: number | Duration } {
+  return isNamed(error, "WorkflowRetryAfterError") && "retryAfter" in error;
+}
+
+function isNamed(error: unknown, name: string): error is Error {
+  return error instanceof Error && error.name === name;
+}
+
+/** The message of anything that can be thrown. */
+export function messageOf(thrown: unknown): string {
+  if (thrown instanceof Error) return thrown.message;
+  if (typeof thrown === "string") return thrown;
+  try {
+    return JSON.stringify(thrown) ?? String(thrown);
+  } catch {
+    return Object.prototype.toString.call(thrown);
+  }
+}

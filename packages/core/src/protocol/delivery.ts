@@ -1,0 +1,98 @@
+import { WorkflowError } from "../kernel/errors.ts";
+import { HEADER, PROTOCOL_VERSION } from "./headers.ts";
+
+/** What a request is, told by its headers alone. */
+export type Delivery = Start | Resume | CallResult | Failure;
+
+export type DeliveryKind = Delivery["kind"];
+
+/** Begins a run: a payload from anyone, or a run that the engine created without knowing our protocol version. */
+export interface Start {
+  readonly kind: "start";
+  /** Set when the engine has created the run already and asks for its configuration. */
+  readonly runId: string | undefined;
+  /** Set when an engine delivers the payload: the same on each of its attempts. */
+  readonly messageId: string | undefined;
+}
+
+/** Carries a run's history and asks for what comes next. */
+export interface Resume extends OfRun {
+  readonly kind: "resume";
+}
+
+/** Brings the answer of a third party to a `call` step. */
+export interface CallResult extends OfRun {
+  readonly kind: "callResult";
+}
+
+/** Tells that the run has failed for good. */
+export interface Failure extends OfRun {
+  readonly kind: "failure";
+}
+
+interface OfRun {
+  readonly runId: string;
+  readonly messageId: string | undefined;
+  /** Earlier attempts to deliver this message. */
+  readonly retried: number;
+  /** When the run was created, in milliseconds since 1970; 0 when the engine didn't say. */
+  readonly createdAt: number;
+  readonly labels: readonly string[];
+}
+
+/** The kind of a request, without a look at its other headers. */
+export function kindOf(headers: Headers): DeliveryKind {
+  if (headers.get(HEADER.isFailure) === "true" || headers.has(HEADER.isFailureCallback)) return "failure";
+  if (headers.has(HEADER.isCallResult)) return "callResult";
+  if (headers.has(HEADER.sdkVersion) && !headers.has(HEADER.unknownSdk)) return "resume";
+  return "start";
+}
+
+/**
+ * @throws WorkflowError `protocol_mismatch` for another version of the protocol, `missing_run_id` where the kind needs one
+ */
+export function classify(headers: Headers): Delivery {
+  const kind = kindOf(headers);
+  const messageId = headers.get(HEADER.messageId) ?? undefined;
+  if (kind === "start") {
+    const known = headers.has(HEADER.unknownSdk);
+    return { kind, runId: known ? requireRunId(headers, kind) : undefined, messageId };
+  }
+  if (kind === "resume") requireVersion(headers);
+  return {
+    kind,
+    runId: requireRunId(headers, kind),
+    messageId,
+    retried: toCount(headers.get(HEADER.retried)),
+    createdAt: toCount(headers.get(HEADER.createdAt)),
+    labels:
+      headers
+        .get(HEADER.label)
+        ?.split(",")
+        .map((label) => label.trim())
+        .filter(Boolean) ?? [],
+  };
+}
+
+function requireRunId(headers: Headers, kind: DeliveryKind): string {
+  const runId = headers.get(HEADER.runId);
+  if (runId) return runId;
+  throw new WorkflowError(
+    "missing_run_id",
+    `A ${kind} request needs the header ${HEADER.runId}; it has none.`,
+  );
+}
+
+function requireVersion(headers: Headers): void {
+  const version = headers.get(HEADER.sdkVersion);
+  if (version === PROTOCOL_VERSION) return;
+  throw new WorkflowError(
+    "protocol_mismatch",
+    `The engine speaks version "${version}" of the workflow protocol in ${HEADER.sdkVersion}; this package speaks "${PROTOCOL_VERSION}".`,
+  );
+}
+
+function toCount(value: string | null): number {
+  const number = Number(value);
+  return Number.isSafeInteger(number) && number > 0 ? number : 0;
+}

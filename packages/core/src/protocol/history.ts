@@ -1,0 +1,86 @@
+import { textFromBase64 } from "../kernel/bytes.ts";
+import { messageOf, WorkflowError } from "../kernel/errors.ts";
+import { excerpt, parseStep, recordKey, type StepRecord } from "./step.ts";
+
+export type CallType = "step" | "toCallback" | "fromCallback";
+
+/** A history as it travels: oldest first, in a delivery's body or in the engine's answer to a fetch. */
+export interface HistoryEntry {
+  readonly messageId: string;
+  /** Base64 of the bytes. The first entry's are the payload, the other steps' a {@link StepRecord} in JSON. */
+  readonly body: string;
+  readonly callType: CallType;
+}
+
+/** What one delivery may know of its run. */
+export interface History {
+  /** The initial payload as it was sent; empty when there was none. */
+  readonly payload: string;
+  /** In the order they were recorded, each key once: the first record wins. */
+  readonly records: readonly StepRecord[];
+  /** The delivered entry repeats an earlier one: whatever it asks for has been done. */
+  readonly duplicate: boolean;
+}
+
+/** @throws WorkflowError `malformed_body` when the text isn't a list of entries */
+export function parseHistory(json: string): HistoryEntry[] {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch (cause) {
+    throw malformed(`isn't JSON (${messageOf(cause)})`, json, cause);
+  }
+  if (!Array.isArray(value) || !value.every(isEntry)) throw malformed("isn't a list of entries", json);
+  if (value.length === 0) throw malformed("has no entries", json);
+  return value;
+}
+
+/**
+ * The part of a fetched history that a delivery may see: up to and with the entry that is delivered.
+ * What came later belongs to other deliveries, which may be under way at the same time.
+ *
+ * @throws WorkflowError `malformed_body` when the history doesn't hold the message
+ */
+export function cutAfter(entries: readonly HistoryEntry[], messageId: string): readonly HistoryEntry[] {
+  if (entries.length === 1) return entries;
+  const at = entries.findIndex((entry) => entry.messageId === messageId);
+  if (at >= 0) return entries.slice(0, at + 1);
+  throw new WorkflowError("malformed_body", `The engine's history of the run has no message "${messageId}".`);
+}
+
+/** @throws WorkflowError `malformed_body` when an entry can't be decoded */
+export function readHistory(entries: readonly HistoryEntry[]): History {
+  const records: StepRecord[] = [];
+  const seen = new Set<string>();
+  let duplicate = false;
+  for (const entry of entries.slice(1)) {
+    duplicate = false;
+    if (entry.callType !== "step") continue;
+    const record = parseStep(decode(entry));
+    const key = recordKey(record);
+    duplicate = seen.has(key);
+    if (duplicate) continue;
+    seen.add(key);
+    records.push(record);
+  }
+  const first = entries[0];
+  return { payload: first ? decode(first) : "", records, duplicate };
+}
+
+function decode(entry: HistoryEntry): string {
+  try {
+    return textFromBase64(entry.body);
+  } catch (cause) {
+    throw malformed(`has an entry that isn't base64 (message ${entry.messageId})`, entry.body, cause);
+  }
+}
+
+function isEntry(value: unknown): value is HistoryEntry {
+  if (typeof value !== "object" || value === null) return false;
+  const { messageId, body, callType } = value as Record<keyof HistoryEntry, unknown>;
+  return typeof messageId === "string" && typeof body === "string" && typeof callType === "string";
+}
+
+function malformed(problem: string, body: string, cause?: unknown): WorkflowError {
+  return new WorkflowError("malformed_body", `The run's history ${problem}: ${excerpt(body)}`, { cause });
+}

@@ -1,0 +1,17 @@
+/** The wire's vocabulary, for engines and tools: names, shapes and how to read them. No behaviour of a runtime. */
+export { classify, type Delivery, type DeliveryKind, kindOf } from "./delivery.ts";
+export { type ErrorBody, type FailureBody, type FailureReport, parseFailure } from "./failure.ts";
+export { FEATURES, forFailureCallback, forward, HEADER, PREFIX, PROTOCOL_VERSION } from "./headers.ts";
+export {
+  type CallType,
+  cutAfter,
+  type History,
+  type HistoryEntry,
+  parseHistory,
+  readHistory,
+} from "./history.ts";
+export type { FlowControl, Message, Redact, RunOptions } from "./message.ts";
+export { startMessage, stepMessage } from "./message.ts";
+export { type FinishCondition, NON_RETRYABLE_STATUS } from "./outcome.ts";
+export { isPlan, parseStep, recordKey, resultId, type StepRecord, type StepType } from "./step.ts";
+export { DEV_CREDENTIALS, type DeliveryClaim, ISSUER, TOKEN_CLAIM } from "./token.ts";

@@ -1,0 +1,89 @@
+import { WorkflowError } from "../kernel/errors.ts";
+
+export type StepType =
+  | "Run"
+  | "SleepFor"
+  | "SleepUntil"
+  | "Call"
+  | "Wait"
+  | "Notify"
+  | "Invoke"
+  | "CreateWebhook"
+  | "WaitForWebhook";
+
+/**
+ * One line of a run's history: the result of a step, or the plan to run one.
+ *
+ * A plan has `stepId` 0 and names in `targetStep` the id of the result that it will become. Only members of a
+ * parallel group have plans; their `concurrent` is the size of the group, and 1 everywhere else.
+ */
+export interface StepRecord {
+  readonly stepId: number;
+  readonly stepName: string;
+  readonly stepType: StepType;
+  readonly concurrent: number;
+  readonly targetStep?: number;
+  /** The result as JSON text; absent for `undefined`. */
+  readonly out?: string;
+  /** Seconds, or a duration text. */
+  readonly sleepFor?: number | string;
+  /** Unix time in seconds. */
+  readonly sleepUntil?: number;
+  readonly waitEventId?: string;
+  readonly timeout?: string;
+  readonly waitTimeout?: boolean;
+}
+
+/** A record that has its place in the run: the id of the result, also for a plan. */
+export function resultId(record: StepRecord): number {
+  return isPlan(record) ? (record.targetStep as number) : record.stepId;
+}
+
+export function isPlan(record: StepRecord): boolean {
+  return record.stepId === 0;
+}
+
+/** What no two records of a run may share. */
+export function recordKey(record: StepRecord): string {
+  return `${isPlan(record) ? "plan" : "result"}:${resultId(record)}`;
+}
+
+/** @throws WorkflowError `malformed_body` when the text isn't a step record */
+export function parseStep(json: string): StepRecord {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch (cause) {
+    throw malformed("isn't JSON", json, cause);
+  }
+  if (!isRecord(value)) throw malformed("needs stepId, stepName, stepType and concurrent", json);
+  if (value.stepId === 0 && !isPositive(value.targetStep))
+    throw malformed("is a plan without a targetStep", json);
+  if (value.out !== undefined && typeof value.out !== "string")
+    throw malformed("has an out that isn't a text", json);
+  return value;
+}
+
+function isRecord(value: unknown): value is StepRecord {
+  if (typeof value !== "object" || value === null) return false;
+  const { stepId, stepName, stepType, concurrent } = value as Record<keyof StepRecord, unknown>;
+  return (
+    (stepId === 0 || isPositive(stepId)) &&
+    typeof stepName === "string" &&
+    typeof stepType === "string" &&
+    isPositive(concurrent)
+  );
+}
+
+function isPositive(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) > 0;
+}
+
+function malformed(problem: string, json: string, cause?: unknown): WorkflowError {
+  return new WorkflowError("malformed_body", `A step record ${problem}: ${excerpt(json)}`, { cause });
+}
+
+/** The first characters of a text, for messages. */
+export function excerpt(value: string, length = 120): string {
+  return value.length > length ? `${value.slice(0, length)}…` : value;
+}

@@ -1,0 +1,22 @@
+import type { DeliveryKind } from "./delivery.ts";
+
+/** The claim in which Perdure's own engine writes what it signed for. Other engines' tokens don't have it. */
+export const TOKEN_CLAIM = "perdure";
+
+/** A token with this claim is good for this delivery only, not for another one of the same body and URL. */
+export interface DeliveryClaim {
+  readonly kind: DeliveryKind;
+  readonly runId?: string;
+  readonly messageId: string;
+}
+
+/** Who signs, in the claim `iss`. */
+export const ISSUER = "Upstash";
+
+/** The credentials that every development server of this protocol shares. Public: they protect nothing. */
+export const DEV_CREDENTIALS = {
+  token: "eyJVc2VySUQiOiJkZWZhdWx0VXNlciIsIlBhc3N3b3JkIjoiZGVmYXVsdFBhc3N3b3JkIn0=",
+  currentSigningKey: "sig_7kYjw48mhY7kAjqNGcy6cr29RJ6r",
+  nextSigningKey: "sig_5ZB6DVzB1wjE8S6rZ7eenA8Pdnhs",
+  port: 8080,
+} as const;

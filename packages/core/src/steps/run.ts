@@ -1,0 +1,15 @@
+import { checkName, deserialize, type Step, serialize } from "./step.ts";
+
+/** Runs a function once and records what it returns. */
+export function run<Result>(name: string, work: () => Result | Promise<Result>): Step<Result> {
+  checkName(name);
+  if (typeof work !== "function") {
+    throw new TypeError(`Step "${name}" needs a function as its second argument; got ${typeof work}.`);
+  }
+  return {
+    name,
+    type: "Run",
+    perform: async () => serialize(await work(), `The result of step "${name}"`),
+    read: (record) => deserialize(record) as Result,
+  };
+}

@@ -1,0 +1,35 @@
+import { type Duration, toWireDuration } from "../kernel/duration.ts";
+import { checkName, type Step } from "./step.ts";
+
+/** Lets the run rest for a while; nothing runs meanwhile. */
+export function sleep(name: string, duration: number | Duration): Step<void> {
+  checkName(name);
+  return {
+    name,
+    type: "SleepFor",
+    fields: { sleepFor: duration },
+    schedule: { delay: toWireDuration(duration) },
+    read: () => undefined,
+  };
+}
+
+/** Lets the run rest until a moment; one that has passed is no rest. */
+export function sleepUntil(name: string, moment: Date | string | number): Step<void> {
+  checkName(name);
+  const seconds = toUnixSeconds(name, moment);
+  return {
+    name,
+    type: "SleepUntil",
+    fields: { sleepUntil: seconds },
+    schedule: { notBefore: seconds },
+    read: () => undefined,
+  };
+}
+
+function toUnixSeconds(name: string, moment: Date | string | number): number {
+  const seconds = typeof moment === "number" ? moment : Math.round(new Date(moment).getTime() / 1000);
+  if (Number.isFinite(seconds) && seconds >= 0) return seconds;
+  throw new TypeError(
+    `Step "${name}" can't sleep until ${String(moment)}: give a Date, a date as text, or a Unix time in seconds.`,
+  );
+}

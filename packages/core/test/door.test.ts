@@ -1,0 +1,352 @@
+import { Receiver } from "@upstash/qstash";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import type { AuthorizationRequest, ServeOptions } from "../src/index.ts";
+import { serve } from "../src/index.ts";
+import {
+  failureBody,
+  failureHeaders,
+  history,
+  KEYS,
+  RUN,
+  request,
+  runHeaders,
+  sign,
+  signed,
+  type Token,
+  URL,
+} from "./support/delivery.ts";
+import { answerOf, useRecorder } from "./support/fixture.ts";
+
+const recorder = useRecorder();
+afterEach(() => vi.restoreAllMocks());
+
+const KEY_ENV = { QSTASH_CURRENT_SIGNING_KEY: KEYS.current, QSTASH_NEXT_SIGNING_KEY: KEYS.next };
+const DEV_KEY = "sig_7kYjw48mhY7kAjqNGcy6cr29RJ6r";
+
+function endpoint(options: ServeOptions = {}, env: Record<string, string> = KEY_ENV) {
+  const ran = { workflow: 0, failureFunction: 0 };
+  const { handler } = serve(
+    async () => {
+      ran.workflow++;
+    },
+    {
+      env: { QSTASH_URL: recorder().url, QSTASH_TOKEN: "token", ...env },
+      failureFunction: () => {
+        ran.failureFunction++;
+      },
+      ...options,
+    },
+  );
+  return { handler, ran };
+}
+
+const body = history({ a: 1 });
+const bring = (token?: Token, headers = runHeaders(), url = URL) => signed(body, headers, token, url);
+
+describe("the signature", () => {
+  it.each<[string, Token]>([
+    ["the current key", {}],
+    ["the next key", { key: KEYS.next }],
+    ["a claim for this delivery", { claim: { kind: "resume", runId: RUN, messageId: "msg_last" } }],
+  ])("by %s lets a delivery in", async (_name, token) => {
+    const { handler, ran } = endpoint();
+    expect(await answerOf(handler(await bring(token)))).toMatchObject({ status: 200 });
+    expect(ran.workflow).toBe(1);
+  });
+
+  it.each<[string, Token, RegExp]>([
+    ["an unknown key", { key: "sig_other" }, /signature/],
+    ["another issuer", { issuer: "Somebody" }, /iss/],
+    ["another time", { expiresIn: -1 }, /exp/],
+    ["another body", { body: "[]" }, /another body/],
+    ["another host", { subject: "https://evil.example/other" }, /another URL/],
+    ["another path", { subject: "https://app.example.com/api/other" }, /another URL/],
+    ["another query", { subject: `${URL}?a=1` }, /another URL/],
+    ["no URL", { subject: "nowhere" }, /another URL/],
+    ["another kind", { claim: { kind: "failure", runId: RUN, messageId: "msg_last" } }, /another delivery/],
+    [
+      "another run",
+      { claim: { kind: "resume", runId: "wfr_other", messageId: "msg_last" } },
+      /another delivery/,
+    ],
+    [
+      "another message",
+      { claim: { kind: "resume", runId: RUN, messageId: "msg_other" } },
+      /another delivery/,
+    ],
+  ])("made with or for %s is refused with 401, and nothing runs", async (_name, token, reason) => {
+    const { handler, ran } = endpoint();
+    const answer = await answerOf(handler(await bring(token)));
+    expect(answer).toMatchObject({ status: 401, body: { message: expect.stringMatching(reason) } });
+    expect(answer.body).not.toHaveProperty("stack");
+    expect(ran.workflow).toBe(0);
+    expect(recorder().requests).toEqual([]);
+  });
+
+  it.each([{}, { "Upstash-Signature": "" }, { "Upstash-Signature": "x" }, { "Upstash-Signature": "a.b.c" }])(
+    "%j is refused with 401",
+    async (headers) => {
+      const { handler, ran } = endpoint();
+      expect(await answerOf(handler(request(body, { ...runHeaders(), ...headers })))).toMatchObject({
+        status: 401,
+      });
+      expect(ran.workflow).toBe(0);
+    },
+  );
+
+  it("of an algorithm without a key is refused", async () => {
+    const token = await sign(body);
+    const [, payload] = token.split(".");
+    const none = `${Buffer.from('{"alg":"none","typ":"JWT"}').toString("base64url")}.${payload}.`;
+    const { handler } = endpoint();
+    expect(await answerOf(handler(request(body, runHeaders({ "Upstash-Signature": none }))))).toMatchObject({
+      status: 401,
+    });
+  });
+
+  it("is over the bytes as they came", async () => {
+    const exact = '[ { "messageId":"msg_last" , "body":"eyJhIjoxfQ==", "callType":"step" } ]';
+    const { handler } = endpoint();
+    expect(await answerOf(handler(await signed(exact, runHeaders())))).toMatchObject({ status: 200 });
+    const same = JSON.stringify(JSON.parse(exact));
+    expect(
+      await answerOf(handler(request(same, runHeaders({ "Upstash-Signature": await sign(exact) })))),
+    ).toMatchObject({ status: 401 });
+  });
+
+  it("of a captured step can't call the failure function", async () => {
+    const { handler, ran } = endpoint();
+    const captured = await sign(body, { claim: { kind: "resume", runId: RUN, messageId: "msg_last" } });
+    const forged = request(body, {
+      ...failureHeaders(),
+      "Upstash-Message-Id": "msg_last",
+      "Upstash-Signature": captured,
+    });
+    expect(await answerOf(handler(forged))).toMatchObject({ status: 401 });
+    expect(ran.failureFunction).toBe(0);
+  });
+});
+
+describe("the public URL", () => {
+  it.each<[string, ServeOptions, string, number]>([
+    ["url", { url: "https://public.example/api/wf" }, "https://public.example/api/wf", 200],
+    ["url", { url: "https://public.example/api/wf" }, URL, 401],
+    ["baseUrl", { baseUrl: "https://public.example" }, "https://public.example/api/wf", 200],
+    ["baseUrl", { baseUrl: "https://public.example" }, URL, 401],
+  ])("set by %s is what the token must be made for", async (_name, options, subject, status) => {
+    const { handler } = endpoint(options);
+    expect(await answerOf(handler(await bring({ subject })))).toMatchObject({ status });
+  });
+
+  it("may come from UPSTASH_WORKFLOW_URL", async () => {
+    const { handler } = endpoint({}, { ...KEY_ENV, UPSTASH_WORKFLOW_URL: "https://public.example" });
+    expect(await answerOf(handler(await bring({ subject: "https://public.example/api/wf" })))).toMatchObject({
+      status: 200,
+    });
+    expect(await answerOf(handler(await bring()))).toMatchObject({ status: 401 });
+  });
+
+  it("unknown, leaves the host to the proxy and binds path and query", async () => {
+    const { handler } = endpoint();
+    const behind = await bring(
+      { subject: "https://public.example/api/wf" },
+      runHeaders(),
+      "http://10.0.0.1:3000/api/wf",
+    );
+    expect(await answerOf(handler(behind))).toMatchObject({ status: 200 });
+  });
+
+  it.each(["ftp://a", "app.example.com", "https://"])("%j isn't taken", (url) => {
+    expect(() => serve(() => 1, { url })).toThrow(TypeError);
+    expect(() => serve(() => 1, { baseUrl: url })).toThrow(/http/);
+  });
+});
+
+describe("a failure callback", () => {
+  it.each([
+    ["without a signature", {}],
+    ["with a signature for another body", { "Upstash-Signature": "will be replaced" }],
+  ])("%s doesn't reach the failure function", async (_name, extra) => {
+    const { handler, ran } = endpoint();
+    const headers = "Upstash-Signature" in extra ? { "Upstash-Signature": await sign("{}") } : {};
+    expect(
+      await answerOf(handler(request(failureBody(), { ...failureHeaders(), ...headers }))),
+    ).toMatchObject({ status: 401 });
+    expect(ran).toEqual({ workflow: 0, failureFunction: 0 });
+  });
+
+  it("with a signature reaches it, and the workflow isn't run", async () => {
+    const { handler, ran } = endpoint();
+    expect(await answerOf(handler(await signed(failureBody(), failureHeaders())))).toMatchObject({
+      status: 200,
+    });
+    expect(ran).toEqual({ workflow: 0, failureFunction: 1 });
+  });
+
+  it("is asked about by the authorize hook, which is told what it is", async () => {
+    const asked: AuthorizationRequest[] = [];
+    const { handler, ran } = endpoint(
+      {
+        authorize: (question) => {
+          asked.push(question);
+          return question.headers.get("X-Secret") === "s";
+        },
+      },
+      {},
+    );
+    expect(await answerOf(handler(request(failureBody(), failureHeaders())))).toMatchObject({ status: 403 });
+    expect(ran.failureFunction).toBe(0);
+    expect(
+      await answerOf(handler(request(failureBody(), failureHeaders({ "X-Secret": "s" })))),
+    ).toMatchObject({ status: 200 });
+    expect(ran.failureFunction).toBe(1);
+    expect(asked).toHaveLength(2);
+    expect(asked[0]).toMatchObject({ kind: "failure", runId: RUN, url: URL, body: failureBody() });
+  });
+});
+
+describe("the authorize hook", () => {
+  it.each(["start", "resume", "failure"] as const)("is asked for a %s", async (kind) => {
+    const asked: string[] = [];
+    const { handler } = endpoint({ authorize: (question) => asked.push(question.kind) > 0 }, {});
+    const requests = {
+      start: request("{}"),
+      resume: request(body, runHeaders()),
+      failure: request(failureBody(), failureHeaders()),
+    };
+    expect(await answerOf(handler(requests[kind]))).toMatchObject({ status: 200 });
+    expect(asked).toEqual([kind]);
+  });
+
+  it("and a signature must both pass", async () => {
+    let allowed = true;
+    const { handler, ran } = endpoint({ authorize: () => allowed });
+    expect(await answerOf(handler(request(body, runHeaders())))).toMatchObject({ status: 401 });
+    expect(await answerOf(handler(await bring()))).toMatchObject({ status: 200 });
+    allowed = false;
+    expect(await answerOf(handler(await bring()))).toMatchObject({ status: 403 });
+    expect(ran.workflow).toBe(1);
+  });
+
+  it.each<[string, () => unknown]>([
+    ["false", () => false],
+    ["something else than true", () => "yes"],
+    ["nothing", () => undefined],
+  ])("refuses with %s", async (_name, authorize) => {
+    const { handler, ran } = endpoint({ authorize: authorize as () => boolean }, {});
+    expect(await answerOf(handler(request(body, runHeaders())))).toMatchObject({ status: 403 });
+    expect(ran.workflow).toBe(0);
+  });
+
+  it("refuses when it throws, and tells the developer why, not the caller", async () => {
+    const log = vi.spyOn(console, "error").mockImplementation(() => {});
+    const { handler } = endpoint(
+      { authorize: () => Promise.reject(new Error("database password wrong")) },
+      {},
+    );
+    const answer = await answerOf(handler(request(body, runHeaders())));
+    expect(answer).toMatchObject({ status: 403, body: { error: "WorkflowError" } });
+    expect(JSON.stringify(answer.body)).not.toContain("password");
+    expect(log).toHaveBeenCalledWith(
+      expect.any(String),
+      expect.objectContaining({ message: "database password wrong" }),
+    );
+  });
+});
+
+describe("without any check", () => {
+  it("everything is refused with a message that says what to do", async () => {
+    const { handler, ran } = endpoint({}, {});
+    for (const one of [
+      request("{}"),
+      request(body, runHeaders()),
+      request(failureBody(), failureHeaders()),
+    ]) {
+      expect(await answerOf(handler(one))).toMatchObject({
+        status: 401,
+        body: { message: expect.stringContaining("QSTASH_CURRENT_SIGNING_KEY") },
+      });
+    }
+    expect(ran).toEqual({ workflow: 0, failureFunction: 0 });
+  });
+
+  it('`verify: "off"` lets anybody in, and shows nobody a stack', async () => {
+    const { handler } = serve(
+      () => {
+        throw new Error("inside");
+      },
+      { verify: "off", env: {} },
+    );
+    const answer = await answerOf(handler(request(body, runHeaders())));
+    expect(answer).toMatchObject({ status: 500, body: { error: "Error", message: "inside" } });
+    expect(answer.body).not.toHaveProperty("stack");
+  });
+
+  it("a verified caller is shown the stack", async () => {
+    const { handler } = serve(
+      () => {
+        throw new Error("inside");
+      },
+      { keys: KEYS, env: {} },
+    );
+    expect((await answerOf(handler(await bring()))).body.stack).toContain("door.test");
+  });
+
+  it("one key of two is a mistake that is named", async () => {
+    const { handler } = endpoint({}, { QSTASH_CURRENT_SIGNING_KEY: "sig" });
+    expect(await answerOf(handler(await bring()))).toMatchObject({
+      status: 500,
+      body: { error: "TypeError", message: expect.stringContaining("QSTASH_NEXT_SIGNING_KEY") },
+    });
+  });
+});
+
+describe("a receiver", () => {
+  it("of the official client verifies in place of the keys", async () => {
+    const receiver = new Receiver({ currentSigningKey: KEYS.current, nextSigningKey: KEYS.next });
+    const { handler } = endpoint({ receiver, url: URL }, {});
+    expect(await answerOf(handler(await bring()))).toMatchObject({ status: 200 });
+    expect(await answerOf(handler(await bring({ key: "sig_other" })))).toMatchObject({ status: 401 });
+    expect(await answerOf(handler(await bring({ subject: "https://evil.example/" })))).toMatchObject({
+      status: 401,
+    });
+    expect(await answerOf(handler(request(body, runHeaders())))).toMatchObject({ status: 401 });
+  });
+
+  it("that says no is obeyed", async () => {
+    const { handler } = endpoint({ receiver: { verify: async () => false } }, {});
+    expect(await answerOf(handler(await bring()))).toMatchObject({ status: 401 });
+  });
+});
+
+describe("development mode", () => {
+  const DEV = { QSTASH_DEV: "1" };
+
+  it("trusts the public development keys", async () => {
+    const { handler } = endpoint({ qstashClient: { baseUrl: recorder().url } }, DEV);
+    expect(await answerOf(handler(await bring({ key: DEV_KEY })))).toMatchObject({ status: 200 });
+    expect(await answerOf(handler(await bring({ key: "sig_other" })))).toMatchObject({ status: 401 });
+    expect(recorder().finished[0]?.headers.authorization).toMatch(/^Bearer eyJ/);
+  });
+
+  it.each([
+    ["real keys are set", { ...DEV, ...KEY_ENV }],
+    ["NODE_ENV is production", { ...DEV, NODE_ENV: "production" }],
+  ])("is ignored with a warning when %s", async (_name, env) => {
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+    const { handler, ran } = endpoint({}, env);
+    expect(await answerOf(handler(await bring({ key: DEV_KEY })))).toMatchObject({ status: 401 });
+    expect(ran.workflow).toBe(0);
+    expect(warn).toHaveBeenCalledWith(expect.stringContaining("QSTASH_DEV is ignored"));
+  });
+
+  it.each(["0", "false", ""])("is off with %j", async (value) => {
+    const { handler } = endpoint({}, { QSTASH_DEV: value });
+    expect(await answerOf(handler(await bring({ key: DEV_KEY })))).toMatchObject({ status: 401 });
+  });
+
+  it("with another value is a mistake that is named", async () => {
+    const { handler } = endpoint({}, { QSTASH_DEV: "yes" });
+    expect((await answerOf(handler(await bring()))).body.message).toContain('got "yes"');
+  });
+});

@@ -1,0 +1,337 @@
+import { afterEach, describe, expect, it, vi } from "vitest";
+import type { WorkflowContext } from "../src/index.ts";
+import type { StepRecord } from "../src/protocol/index.ts";
+import { deliver, open, useRecorder } from "./support/fixture.ts";
+
+const recorder = useRecorder();
+afterEach(() => vi.useRealTimers());
+
+/** What the platform does when user code waits for something of its own. */
+const io = (turns = 1) =>
+  new Promise<void>((resolve) => {
+    let left = turns;
+    const next = () => (left-- > 0 ? setImmediate(next) : resolve());
+    next();
+  });
+
+/**
+ * Delivers until the run ends, as an engine does: every record that is published is appended and delivered, the members of
+ * a group in the given order.
+ */
+async function drive(
+  workflow: (context: WorkflowContext) => unknown,
+  order: "forwards" | "backwards" = "forwards",
+) {
+  const handler = open(recorder(), workflow);
+  const history: StepRecord[] = [];
+  let pending: number[] = [0];
+  let deliveries = 0;
+  while (recorder().finished.length === 0) {
+    const until = order === "forwards" ? pending.shift() : pending.pop();
+    if (until === undefined) throw new Error(`stalled after ${JSON.stringify(history)}`);
+    const before = recorder().records.length;
+    const answer = await deliver(handler, history.slice(0, until));
+    deliveries++;
+    if (answer.status !== 200) return { answer, history, deliveries };
+    const added = recorder().records.slice(before);
+    history.push(...added);
+    pending = [...pending, ...added.map((_, at) => history.length - added.length + at + 1)];
+    expect(deliveries).toBeLessThan(50);
+  }
+  return { result: JSON.parse(recorder().finished[0]?.body || "null"), history, deliveries };
+}
+
+/** A step that counts its runs. */
+function counter(context: WorkflowContext, runs: Record<string, number>) {
+  return <T>(name: string, value: T, before?: () => Promise<void>): Promise<T> =>
+    context.run(name, async () => {
+      runs[name] = (runs[name] ?? 0) + 1;
+      await before?.();
+      return value;
+    });
+}
+
+describe("a group", () => {
+  it("is planned at once, and its members run one delivery each, in any order", async () => {
+    for (const order of ["forwards", "backwards"] as const) {
+      recorder().reset();
+      const runs: Record<string, number> = {};
+      const { result, history } = await drive(async (context) => {
+        const step = counter(context, runs);
+        const [a, , c] = await Promise.all([step("a", 1), context.sleep("nap", 60), step("c", 3)]);
+        return context.run("sum", () => a + c);
+      }, order);
+      expect(result).toBe(4);
+      expect(runs).toEqual({ a: 1, c: 1 });
+      expect(history.slice(0, 3)).toEqual([
+        { stepId: 0, stepName: "a", stepType: "Run", concurrent: 3, targetStep: 1 },
+        { stepId: 0, stepName: "nap", stepType: "SleepFor", sleepFor: 60, concurrent: 3, targetStep: 2 },
+        { stepId: 0, stepName: "c", stepType: "Run", concurrent: 3, targetStep: 3 },
+      ]);
+      expect(history.at(-1)).toMatchObject({ stepId: 4, stepName: "sum", concurrent: 1 });
+      expect(recorder().published.filter(({ headers }) => headers["upstash-delay"])).toHaveLength(1);
+    }
+  });
+
+  it("of members with the same name keeps them apart", async () => {
+    let call = 0;
+    const { result } = await drive(async (context) => {
+      const work = () => ++call;
+      return Promise.all([context.run("same", work), context.run("same", work)]);
+    });
+    expect(result).toEqual([1, 2]);
+  });
+
+  it("whose member fails reports the error as thrown", async () => {
+    const handler = open(recorder(), (context) =>
+      Promise.all([
+        context.run("a", () => Promise.reject(new RangeError("too far"))),
+        context.run("b", () => 1),
+      ]),
+    );
+    const plan = { stepId: 0, stepName: "a", stepType: "Run", concurrent: 2, targetStep: 1 } as const;
+    const answer = await deliver(handler, [plan]);
+    expect(answer).toMatchObject({ status: 500, body: { error: "RangeError", message: "too far" } });
+    expect(answer.headers.get("Upstash-Error-Step-Name")).toBe("a");
+  });
+
+  it("that waits for others doesn't run the workflow", async () => {
+    const handler = open(recorder(), () => expect.unreachable());
+    const plan = (targetStep: number) =>
+      ({ stepId: 0, stepName: "s", stepType: "Run", concurrent: 2, targetStep }) as const;
+    const result = { stepId: 1, stepName: "s", stepType: "Run", concurrent: 2 } as const;
+    expect(await deliver(handler, [plan(1), plan(2), result])).toMatchObject({
+      status: 200,
+      body: { finishCondition: "success" },
+    });
+  });
+});
+
+describe("user code around steps", () => {
+  it("sees only real results and real errors in try, catch and finally", async () => {
+    const seen: string[] = [];
+    const { result } = await drive(async (context) => {
+      try {
+        await context.run("one", () => 1);
+        seen.push("one");
+        await context.sleep("two", 1);
+        seen.push("two");
+        return "result";
+      } catch {
+        return seen.push("catch");
+      } finally {
+        seen.push("finally");
+      }
+    });
+    expect(result).toBe("result");
+    // The first delivery gets nowhere, the second to one, the third to the end.
+    expect(seen).toEqual(["one", "one", "two", "finally"]);
+  });
+
+  it("isn't run as a probe: once for each delivery", async () => {
+    let calls = 0;
+    const { deliveries } = await drive(async (context) => {
+      calls++;
+      await context.run("one", () => 1);
+    });
+    expect(calls).toBe(deliveries);
+  });
+
+  it.each<[string, (context: WorkflowContext) => unknown, unknown]>([
+    ["race", (c) => Promise.race([c.run("a", () => "a"), c.run("b", () => "b")]), "a"],
+    ["any", (c) => Promise.any([c.run("a", () => "a"), c.run("b", () => "b")]), "a"],
+    [
+      "allSettled",
+      (c) => Promise.allSettled([c.run("a", () => 1), c.run("b", () => 2)]).then((all) => all.length),
+      2,
+    ],
+  ])("may use Promise.%s", async (_name, workflow, expected) => {
+    expect((await drive(workflow)).result).toEqual(expected);
+  });
+
+  it("has a race won by who was recorded first, now and in every replay", async () => {
+    const { result } = await drive(async (context) => {
+      const winner = await Promise.race([context.run("a", () => "a"), context.run("b", () => "b")]);
+      return context.run("after", () => winner);
+    }, "backwards");
+    expect(result).toBe("b");
+  });
+
+  it("may chain steps in branches", async () => {
+    const runs: Record<string, number> = {};
+    const { result } = await drive(async (context) => {
+      const step = counter(context, runs);
+      const chain = async (name: string) => {
+        await step(`${name}1`, 0);
+        await step(`${name}2`, 0);
+        return step(`${name}3`, name);
+      };
+      return Promise.all([chain("a"), chain("b")]);
+    });
+    expect(result).toEqual(["a", "b"]);
+    expect(Object.values(runs)).toEqual([1, 1, 1, 1, 1, 1]);
+  });
+
+  it("may start a sibling late, after something of its own", async () => {
+    const runs: Record<string, number> = {};
+    const { result } = await drive(async (context) => {
+      const step = counter(context, runs);
+      const late = async () => {
+        await io(3);
+        return step("late", "l", () => io(2));
+      };
+      return Promise.all([step("early", "e", () => io(10)), late()]);
+    });
+    expect(result).toEqual(["e", "l"]);
+    expect(runs).toEqual({ early: 1, late: 1 });
+  });
+
+  it("may wait for things of its own in several branches, which answer in another order each time", async () => {
+    const runs: Record<string, number> = {};
+    let seed = 7;
+    const random = () => {
+      seed = (seed * 16_807) % 2_147_483_647;
+      return seed % 6;
+    };
+    const { result } = await drive(async (context) => {
+      const step = counter(context, runs);
+      const branch = async (name: string) => {
+        await io(random());
+        await step(`${name}1`, 0, () => io(random()));
+        await io(random());
+        return step(`${name}2`, name, () => io(random()));
+      };
+      return Promise.all([branch("a"), branch("b"), branch("c"), branch("d")]);
+    });
+    expect(result).toEqual(["a", "b", "c", "d"]);
+    expect(Object.keys(runs).sort()).toEqual(["a1", "a2", "b1", "b2", "c1", "c2", "d1", "d2"]);
+    expect(Object.values(runs)).toEqual([1, 1, 1, 1, 1, 1, 1, 1]);
+  });
+
+  it("may leave a step without awaiting it", async () => {
+    const runs: Record<string, number> = {};
+    const { result } = await drive(async (context) => {
+      const step = counter(context, runs);
+      void step("forgotten", 1);
+      await io();
+      await step("next", 2);
+      void step("last", 3);
+      return "done";
+    });
+    expect(result).toBe("done");
+    expect(runs).toEqual({ forgotten: 1, next: 1, last: 1 });
+  });
+
+  it("that throws beside a step that has begun doesn't make that step's work be done twice", async () => {
+    const runs: Record<string, number> = {};
+    const { answer, history } = await drive(async (context) => {
+      const step = counter(context, runs);
+      const failing = async () => {
+        await io(2);
+        throw new Error("beside");
+      };
+      await Promise.all([step("slow", 1, () => io(20)), failing()]);
+    });
+    expect(history).toHaveLength(1);
+    expect(answer).toMatchObject({ status: 500, body: { message: "beside" } });
+    expect(runs).toEqual({ slow: 1 });
+  });
+});
+
+describe("a nested step", () => {
+  const nested: [string, (context: WorkflowContext) => unknown][] = [
+    ["at once", (context) => context.run("outer", () => context.run("inner", () => 1))],
+    [
+      "after an await",
+      (context) => context.run("outer", async () => (await io(2), context.run("inner", () => 1))),
+    ],
+    ["that nobody awaits", (context) => context.run("outer", async () => void context.sleep("inner", 1))],
+  ];
+  it.each(nested)("started %s is refused, and nothing is recorded", async (_name, workflow) => {
+    const answer = await deliver(open(recorder(), workflow), []);
+    expect(answer).toMatchObject({
+      status: 500,
+      body: { message: expect.stringMatching(/Step "inner" was started while step "outer" was running/) },
+    });
+    await io(20);
+    expect(recorder().requests).toEqual([]);
+  });
+});
+
+describe("a workflow that no longer fits its history", () => {
+  const ran = (stepId: number, stepName: string): StepRecord => ({
+    stepId,
+    stepName,
+    stepType: "Run",
+    concurrent: 1,
+    out: "1",
+  });
+  const plan = (targetStep: number, stepName: string): StepRecord => ({
+    stepId: 0,
+    stepName,
+    stepType: "Run",
+    concurrent: 2,
+    targetStep,
+  });
+  const done = (stepId: number, stepName: string): StepRecord => ({
+    ...ran(stepId, stepName),
+    concurrent: 2,
+  });
+
+  it.each<[string, StepRecord[], (context: WorkflowContext) => unknown, RegExp]>([
+    ["another name", [ran(1, "old")], (c) => c.run("new", () => 1), /1 "old" \(Run\).*"new" \(Run\)/],
+    ["another kind", [ran(1, "one")], (c) => c.sleep("one", 1), /1 "one" \(Run\).*"one" \(SleepFor\)/],
+    [
+      "a smaller group",
+      [plan(1, "a"), plan(2, "b"), done(1, "a"), done(2, "b")],
+      (c) => c.run("a", () => 1),
+      /Recorded and not asked for: 2 "b" \(Run\)/,
+    ],
+    [
+      "a larger group",
+      [plan(1, "a"), plan(2, "b"), done(1, "a"), done(2, "b")],
+      (c) => Promise.all([c.run("a", () => 1), c.run("x", () => 1)]),
+      /"b" \(Run\).*"x" \(Run\)/,
+    ],
+    [
+      "a planned member that is gone",
+      [plan(1, "a"), plan(2, "b")],
+      (c) => c.run("a", () => 1),
+      /2 "b" \(Run\)/,
+    ],
+    ["a planned member that nobody asks for", [plan(1, "a"), plan(2, "b")], () => 1, /2 "b" \(Run\)/],
+  ])(
+    "%s: an error that shows both and says what to do; no step runs, and it doesn't hang",
+    async (_name, records, workflow, message) => {
+      vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+      const timer = vi.spyOn(globalThis, "setTimeout");
+      const answering = deliver(open(recorder(), workflow), records);
+      await vi.waitFor(() => expect(timer).toHaveBeenCalledWith(expect.any(Function), 2000));
+      vi.advanceTimersByTime(2000);
+      const answer = await answering;
+      expect(answer).toMatchObject({
+        status: 500,
+        body: { error: "WorkflowError", message: expect.stringMatching(message) },
+      });
+      expect(answer.body.message).toContain("Deploy code");
+      expect(recorder().requests).toEqual([]);
+    },
+  );
+
+  it("but has only lost steps at its end may end", async () => {
+    expect(
+      await deliver(
+        open(recorder(), () => "early"),
+        [ran(1, "one")],
+      ),
+    ).toMatchObject({ status: 200 });
+    expect(recorder().finished[0]?.body).toBe('"early"');
+  });
+
+  it("or has a record that can't be read fails, and says which", async () => {
+    const handler = open(recorder(), (context) => context.run("one", () => expect.unreachable()));
+    expect(await deliver(handler, [{ ...ran(1, "one"), out: "{" }])).toMatchObject({
+      body: { message: expect.stringContaining('"one" isn\'t JSON') },
+    });
+  });
+});

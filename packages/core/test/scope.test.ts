@@ -1,0 +1,72 @@
+import { describe, expect, it } from "vitest";
+import { readLedger } from "../src/group.ts";
+import { blindScope, createScope } from "../src/kernel/scope.ts";
+import type { StepRecord } from "../src/protocol/index.ts";
+import { type Ending, type Entry, invoke } from "../src/run.ts";
+import { run } from "../src/steps/index.ts";
+
+const io = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+/** Runs a workflow on a platform that can't follow code across an await. */
+async function without(workflow: Parameters<typeof invoke>[0]["start"], records: StepRecord[] = []) {
+  const appended: Entry[] = [];
+  const ending: Ending = await invoke({
+    ledger: readLedger(records),
+    start: workflow,
+    append: async (entries) => {
+      appended.push(...entries);
+      return "recorded";
+    },
+    scope: blindScope,
+  });
+  return { ending, appended };
+}
+
+describe("the platform's scope", () => {
+  it("follows code across an await", async () => {
+    const scope = createScope();
+    const owner = {};
+    expect(scope.available).toBe(true);
+    expect(scope.current()).toBeUndefined();
+    await scope.run(owner, async () => {
+      await io();
+      expect(scope.current()).toBe(owner);
+    });
+  });
+});
+
+describe("where the platform can't follow code", () => {
+  it("a nested step still is refused and never hangs", async () => {
+    const { ending, appended } = await without((request) =>
+      request(
+        run("outer", async () => {
+          await io();
+          await request(run("inner", () => 1));
+        }),
+      ),
+    );
+    expect(ending).toMatchObject({ kind: "threw", error: { code: "nested_step" } });
+    expect(appended).toEqual([]);
+  });
+
+  it("a sibling started late doesn't disturb the step that runs, and is asked for again by the next delivery", async () => {
+    let ran = 0;
+    const workflow: Parameters<typeof invoke>[0]["start"] = (request) => {
+      const late = async () => {
+        await io();
+        return request(run("late", () => ++ran));
+      };
+      const early = run("early", async () => {
+        for (let turn = 0; turn < 5; turn++) await io();
+        return ++ran;
+      });
+      return Promise.all([request(early), late()]);
+    };
+    const first = await without(workflow);
+    expect(first.ending.kind).toBe("recorded");
+    const records = first.appended.map(({ record }) => record);
+    expect(records).toMatchObject([{ stepId: 1, stepName: "early", out: "1" }]);
+    const second = await without(workflow, records);
+    expect(second.appended).toMatchObject([{ record: { stepId: 2, stepName: "late", out: "2" } }]);
+  });
+});

@@ -1,0 +1,47 @@
+import { afterAll, afterEach, beforeAll } from "vitest";
+import type { Handler, ServeOptions, WorkflowFunction } from "../../src/index.ts";
+import { serve } from "../../src/index.ts";
+import type { StepRecord } from "../../src/protocol/index.ts";
+import { history, request, runHeaders } from "./delivery.ts";
+import { Recorder } from "./recorder.ts";
+
+/** A recorder for the tests of one file, empty before each of them. */
+export function useRecorder(): () => Recorder {
+  let recorder: Recorder;
+  beforeAll(async () => {
+    recorder = await Recorder.start();
+  });
+  afterEach(() => recorder.reset());
+  afterAll(() => recorder.stop());
+  return () => recorder;
+}
+
+/** An endpoint that lets anybody in and talks to the recorder. */
+export function open<Payload>(
+  recorder: Recorder,
+  workflow: WorkflowFunction<Payload>,
+  options: ServeOptions<Payload> = {},
+): Handler {
+  const env = { QSTASH_URL: recorder.url, QSTASH_TOKEN: "token" };
+  return serve(workflow, { env, verify: "off", ...options }).handler;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: Record<string, unknown>;
+}
+
+export async function answerOf(response: Response | Promise<Response>): Promise<Answer> {
+  const { status, headers } = await response;
+  return { status, headers, body: JSON.parse(await (await response).text()) };
+}
+
+/** Delivers a history to an endpoint. */
+export function deliver(
+  handler: Handler,
+  records: readonly StepRecord[],
+  payload: unknown = {},
+): Promise<Answer> {
+  return answerOf(handler(request(history(payload, records), runHeaders())));
+}
