@@ -1,7 +1,47 @@
 import type { Client } from "@upstash/qstash";
 import type { Env } from "./border/settings.ts";
 import type { Duration } from "./kernel/duration.ts";
-import { run, type Step, sleep, sleepUntil } from "./steps/index.ts";
+import type { CallRequest } from "./protocol/call.ts";
+import {
+  type AnthropicSettings,
+  anthropic,
+  type CallResponse,
+  type CallWorkflow,
+  call,
+  createWebhook,
+  type InvokeResponse,
+  type InvokeSettings,
+  invoke,
+  type NotifyStepResponse,
+  notify,
+  type OpenAISettings,
+  openai,
+  type ResendSettings,
+  resend,
+  run,
+  type Step,
+  sleep,
+  sleepUntil,
+  type WaitOptions,
+  type WaitResponse,
+  type Webhook,
+  type WebhookResponse,
+  waitForEvent,
+  waitForWebhook,
+} from "./steps/index.ts";
+
+/** Services that can be called by name. */
+export interface WorkflowApi {
+  readonly openai: {
+    call<Result = unknown>(name: string, settings: OpenAISettings): Promise<CallResponse<Result>>;
+  };
+  readonly anthropic: {
+    call<Result = unknown>(name: string, settings: AnthropicSettings): Promise<CallResponse<Result>>;
+  };
+  readonly resend: {
+    call<Result = unknown>(name: string, settings: ResendSettings): Promise<CallResponse<Result>>;
+  };
+}
 
 /** What is known of a run, in the workflow and in its failure function. */
 export interface RunContext<Payload = unknown> {
@@ -24,8 +64,13 @@ export interface RunContext<Payload = unknown> {
   readonly qstashClient: Client;
 }
 
-/** Asks for a step: its promise settles once the step's result is on record, and never otherwise. */
-export type RequestStep = <Result>(step: Step<Result>) => Promise<Result>;
+/** Who carries out what a context is asked for. */
+export interface StepHost {
+  /** Asks for a step: its promise settles once the step's result is on record, and never otherwise. */
+  request<Result>(step: Step<Result>): Promise<Result>;
+  /** Ends the run. The promise never settles. */
+  cancel(): Promise<never>;
+}
 
 /** A workflow's view of its run. Every step is recorded under its name; a recorded one isn't run again. */
 export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
@@ -39,9 +84,9 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
   readonly label: string | undefined;
   readonly retried: number;
   readonly #facts: RunContext<Payload>;
-  readonly #request: RequestStep;
+  readonly #host: StepHost;
 
-  constructor(facts: RunContext<Payload>, request: RequestStep) {
+  constructor(facts: RunContext<Payload>, host: StepHost) {
     this.requestPayload = facts.requestPayload;
     this.headers = facts.headers;
     this.url = facts.url;
@@ -52,7 +97,7 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
     this.label = facts.label;
     this.retried = facts.retried;
     this.#facts = facts;
-    this.#request = request;
+    this.#host = host;
   }
 
   get qstashClient(): Client {
@@ -79,9 +124,69 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
     return this.#ask(() => sleepUntil(name, moment));
   }
 
+  /**
+   * Has the engine make an HTTP request, for as long as it takes, and records the answer, whatever its status.
+   * `body` of the answer is JSON where it is JSON, text where it is text, and a `Uint8Array` otherwise.
+   * With a `workflow` that is served beside this one, a run of it is started and not waited for.
+   */
+  call<Body = unknown>(name: string, request: CallRequest): Promise<CallResponse<Body>>;
+  call<P>(name: string, start: CallWorkflow<P>): Promise<CallResponse<{ workflowRunId: string }>>;
+  call(name: string, request: CallRequest | CallWorkflow): Promise<CallResponse> {
+    return this.#ask(() => call(name, request));
+  }
+
+  /** Waits until somebody notifies of the event: by a client, by another run, by the engine's API. */
+  waitForEvent<Event = unknown>(
+    name: string,
+    eventId: string,
+    options?: WaitOptions,
+  ): Promise<WaitResponse<Event>> {
+    return this.#ask(() => waitForEvent<Event>(name, eventId, options));
+  }
+
+  /** Notifies everybody who waits for the event; with a run's id, that run, also if it comes to wait only later. */
+  notify(
+    name: string,
+    eventId: string,
+    eventData?: unknown,
+    workflowRunId?: string,
+  ): Promise<NotifyStepResponse> {
+    return this.#ask(() => notify(name, eventId, eventData, workflowRunId));
+  }
+
+  /** Starts a run of a workflow that is served beside this one, and waits for its end. A child's failure isn't thrown. */
+  invoke<P, Result>(name: string, settings: InvokeSettings<P, Result>): Promise<InvokeResponse<Result>> {
+    return this.#ask(() => invoke(name, settings));
+  }
+
+  /** Makes an address that the outside world can send requests to, for this run. Whoever knows it may. */
+  createWebhook(name: string): Promise<Webhook> {
+    return this.#ask(() => createWebhook(name));
+  }
+
+  /** Waits for the next request to a webhook. May be called again for the one after. */
+  waitForWebhook(name: string, webhook: Webhook, timeout: number | Duration): Promise<WebhookResponse> {
+    return this.#ask(() => waitForWebhook(name, webhook, timeout));
+  }
+
+  /** Ends the run as cancelled: nothing after this runs, and neither does the failure function. */
+  cancel(): Promise<never> {
+    return this.#host.cancel();
+  }
+
+  /** Calls of services that many use, as `call` makes them. */
+  get api(): WorkflowApi {
+    const ask = <Result>(make: () => Step<Result>): Promise<Result> => this.#ask(make);
+    return {
+      openai: { call: (name, settings) => ask(() => openai(name, settings)) },
+      anthropic: { call: (name, settings) => ask(() => anthropic(name, settings)) },
+      resend: { call: (name, settings) => ask(() => resend(name, settings)) },
+    };
+  }
+
   #ask<Result>(make: () => Step<Result>): Promise<Result> {
     try {
-      return this.#request(make());
+      return this.#host.request(make());
     } catch (misuse) {
       return Promise.reject(misuse);
     }

@@ -2,8 +2,20 @@ export type { AuthorizationRequest, Authorize } from "./border/authorize.ts";
 export type { EngineConfig } from "./border/engine.ts";
 export type { Env } from "./border/settings.ts";
 export type { Receiver, SigningKeys } from "./border/signature.ts";
-export { Client, type TriggerOptions, type TriggerResult } from "./client/index.ts";
-export type { RunContext, WorkflowContext } from "./context.ts";
+export type {
+  DeadLetterFilters,
+  DeadLetterPage,
+  DeadLetterSelection,
+  RetriedRun,
+  RetriedRuns,
+  RetryOptions,
+} from "./client/dlq.ts";
+export { Client, type NotifyOptions } from "./client/index.ts";
+export type { CancelFilters, EndedRun, LogsOptions, RunFilters, RunPage, WaitForRun } from "./client/runs.ts";
+export type { ScheduleOptions } from "./client/schedules.ts";
+export type { Selection } from "./client/select.ts";
+export type { TriggerOptions, TriggerResult } from "./client/trigger.ts";
+export type { RunContext, WorkflowApi, WorkflowContext } from "./context.ts";
 export type { Duration } from "./kernel/duration.ts";
 export {
   WorkflowError,
@@ -12,6 +24,27 @@ export {
   WorkflowRetryAfterError,
 } from "./kernel/errors.ts";
 export type { Schema } from "./kernel/schema.ts";
-export type { FlowControl, Redact, RunOptions } from "./protocol/message.ts";
+export {
+  loggingMiddleware,
+  type MiddlewareCallbacks,
+  type MiddlewareEvents,
+  WorkflowMiddleware,
+} from "./middleware.ts";
+export type { CallRequest } from "./protocol/call.ts";
+export type { DeadLetter, RunLog, StepLog } from "./protocol/log.ts";
+export type { Redact, RunOptions } from "./protocol/message.ts";
+export type { FlowControl } from "./protocol/options.ts";
+export type { NotifyResponse, Waiter } from "./protocol/wait.ts";
 export { type Handler, type ServeOptions, serve } from "./serve.ts";
+export type {
+  CallResponse,
+  CallWorkflow,
+  InvokeResponse,
+  InvokeSettings,
+  NotifyStepResponse,
+  WaitResponse,
+  Webhook,
+  WebhookResponse,
+} from "./steps/index.ts";
 export type { FailureFunction, FailureFunctionParams, WorkflowFunction } from "./workflow.ts";
+export { createWorkflow, type SharedOptions, serveMany, type Workflow } from "./workflows.ts";

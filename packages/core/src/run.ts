@@ -1,16 +1,23 @@
-import type { RequestStep } from "./context.ts";
+import type { Engine } from "./border/engine.ts";
+import type { StepHost } from "./context.ts";
 import type { Group, Ledger, Slot } from "./group.ts";
 import { WorkflowError } from "./kernel/errors.ts";
 import { createScope, type Scope } from "./kernel/scope.ts";
 import type { FailedStep } from "./protocol/outcome.ts";
 import type { StepRecord } from "./protocol/step.ts";
-import type { Schedule, Step } from "./steps/index.ts";
+import { type Asking, type Request, read, type Schedule, type Step } from "./steps/index.ts";
 
-/** A record to append to the run. */
-export interface Entry {
-  readonly record: StepRecord;
-  readonly schedule: Schedule | undefined;
-}
+/** What the engine is to be asked for. */
+export type Entry =
+  /** To append a record to the run. */
+  | { readonly kind: "record"; readonly record: StepRecord; readonly schedule: Schedule | undefined }
+  /** To do a step's work, and to append what comes of it. */
+  | {
+      readonly kind: "work";
+      readonly ask: (place: Asking) => Request;
+      readonly id: number;
+      readonly concurrent: number;
+    };
 
 /** How one invocation of a workflow came to its end. */
 export type Ending =
@@ -18,15 +25,21 @@ export type Ending =
   | { readonly kind: "recorded" }
   /** The run is over, by somebody else's hand. */
   | { readonly kind: "over" }
+  /** The workflow asked for the end of its run. */
+  | { readonly kind: "canceled" }
   | { readonly kind: "returned"; readonly result: unknown }
   | { readonly kind: "threw"; readonly error: unknown; readonly step?: FailedStep };
 
 export interface Invocation {
   readonly ledger: Ledger;
+  readonly runId: string;
+  readonly engine: () => Engine;
   /** Calls the workflow. */
-  readonly start: (request: RequestStep) => unknown;
-  /** Appends to the run, all or nothing. */
+  readonly start: (host: StepHost) => unknown;
+  /** Asks the engine, for all or nothing. */
   readonly append: (entries: readonly Entry[]) => Promise<"recorded" | "over">;
+  /** Told before a step's work begins, or is asked for. */
+  readonly beforeStep?: (step: Step) => Promise<void>;
   /** How long, in milliseconds, recorded steps may go unasked for while new ones wait. */
   readonly patience?: number;
   readonly scope?: Scope;
@@ -38,7 +51,7 @@ const PATIENCE_MS = 2000;
 const platformScope = createScope();
 
 /** Replays what is recorded, carries out the one thing that comes next, and tells how it ended. */
-export function invoke(invocation: Invocation): Promise<Ending> {
+export function replay(invocation: Invocation): Promise<Ending> {
   return new Promise((end) => new Run(invocation, end).start());
 }
 
@@ -80,7 +93,10 @@ class Run {
 
   async start(): Promise<void> {
     try {
-      const result = await this.#invocation.start((step) => this.#request(step));
+      const result = await this.#invocation.start({
+        request: (step) => this.#request(step),
+        cancel: () => this.#cancel(),
+      });
       // Steps that nobody awaits are carried out all the same; then the workflow returns again.
       if (this.#fresh.length > 0 || this.#awaitsMember()) this.#watch();
       else if (!this.#decided) this.#finish({ kind: "returned", result });
@@ -101,6 +117,12 @@ class Run {
       else this.#fresh.push(asked);
       this.#watch();
     });
+  }
+
+  // Ends the run also out of a step's work, whose result then belongs nowhere.
+  #cancel(): Promise<never> {
+    this.#finish({ kind: "canceled" });
+    return new Promise(() => {});
   }
 
   #requestLate(step: Step, reject: (error: WorkflowError) => void): void {
@@ -142,7 +164,7 @@ class Run {
   #resolve(slot: Slot): void {
     const asked = this.#claims.get(slot) as Asked;
     try {
-      asked.resolve(asked.step.read(slot.result as StepRecord));
+      asked.resolve(read(slot.result as StepRecord));
     } catch (error) {
       this.#finish({ kind: "threw", error });
     }
@@ -192,15 +214,17 @@ class Run {
 
   async #execute(step: Step, id: number, concurrent: number): Promise<void> {
     this.#decided = true;
+    await this.#invocation.beforeStep?.(step);
+    if (step.work.kind === "ask") return this.#append([{ kind: "work", ask: step.work.ask, id, concurrent }]);
     this.#executing = step;
     let out: string | undefined;
     try {
-      out = await this.#scope.run(this, async () => step.perform?.());
+      out = await this.#perform(step);
     } catch (error) {
       return this.#finish({ kind: "threw", error, step: this.#describe(step) });
     }
     this.#executing = undefined;
-    // A nested step has failed this attempt: what follows belongs to none.
+    // A nested step has failed this attempt, or the run was canceled: what follows belongs to none.
     if (this.#ended) return;
     const record: StepRecord = {
       stepId: id,
@@ -211,7 +235,14 @@ class Run {
       concurrent,
     };
     // A member's plan has waited already.
-    await this.#append([{ record, schedule: concurrent === 1 ? step.schedule : undefined }]);
+    await this.#append([{ kind: "record", record, schedule: concurrent === 1 ? step.schedule : undefined }]);
+  }
+
+  #perform(step: Step): Promise<string | undefined> {
+    const { engine, runId } = this.#invocation;
+    return this.#scope.run(this, async () =>
+      step.work.kind === "perform" ? step.work.perform(engine, runId) : undefined,
+    );
   }
 
   async #append(entries: readonly Entry[]): Promise<void> {
@@ -252,7 +283,11 @@ async function quiet(): Promise<void> {
 
 function plan(step: Step, targetStep: number, concurrent: number): Entry {
   const { name: stepName, type: stepType, fields, schedule } = step;
-  return { record: { stepId: 0, stepName, stepType, ...fields, concurrent, targetStep }, schedule };
+  return {
+    kind: "record",
+    record: { stepId: 0, stepName, stepType, ...fields, concurrent, targetStep },
+    schedule,
+  };
 }
 
 function nestedStep(inner: Step, outer: Step): WorkflowError {

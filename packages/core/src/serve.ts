@@ -1,13 +1,15 @@
 import { isGuarded, refusalOf } from "./border/authorize.ts";
 import { read } from "./border/mail.ts";
 import { respond } from "./border/respond.ts";
-import { type Border, type BorderOptions, checkUrls, type Env, settle } from "./border/settings.ts";
+import { type Border, type BorderOptions, createBorders, type Env } from "./border/settings.ts";
+import { callResult } from "./deliveries/call-result.ts";
 import { failure } from "./deliveries/failure.ts";
 import { resume } from "./deliveries/resume.ts";
 import type { Served, Visit } from "./deliveries/room.ts";
 import { start } from "./deliveries/start.ts";
-import { WorkflowError } from "./kernel/errors.ts";
-import { classify } from "./protocol/delivery.ts";
+import { messageOf, WorkflowError } from "./kernel/errors.ts";
+import { loggingMiddleware, tellAll, type WorkflowMiddleware } from "./middleware.ts";
+import { classify, type Delivery, type DeliveryKind } from "./protocol/delivery.ts";
 import type { Outcome } from "./protocol/outcome.ts";
 import {
   type FailureFunction,
@@ -26,6 +28,10 @@ export type ServeOptions<Payload = unknown> = BorderOptions &
      * `Client.trigger` brings its own. Default: the engine's, 3.
      */
     readonly retries?: number;
+    /** Told what happens to runs. */
+    readonly middlewares?: readonly WorkflowMiddleware[];
+    /** Writes what happens to runs to the console. */
+    readonly verbose?: boolean;
     /** Largest body that is read, in bytes. Default: 64 MiB. */
     readonly bodyLimit?: number;
   };
@@ -44,40 +50,75 @@ export function serve<Payload = unknown, Result = unknown>(
   workflow: WorkflowFunction<Payload, Result>,
   options: ServeOptions<Payload> = {},
 ): { handler: Handler } {
+  return { handler: handlerOf(workflow, options, new Map()) };
+}
+
+/** As {@link serve}, for a workflow that has others beside it: under the given last segments of the URL. */
+export function handlerOf<Payload, Result>(
+  workflow: WorkflowFunction<Payload, Result>,
+  options: ServeOptions<Payload>,
+  siblings: ReadonlyMap<object, string>,
+): Handler {
   const served: Served = {
     workflow: workflow as WorkflowFunction,
     failureFunction: options.failureFunction as FailureFunction | undefined,
     parsePayload: payloadParser(options as PayloadOptions<unknown>),
     runOptions: options.retries === undefined ? {} : { retries: options.retries },
+    middlewares: [...(options.middlewares ?? []), ...(options.verbose ? [loggingMiddleware] : [])],
+    siblings,
   };
-  checkUrls(options);
   const limit = options.bodyLimit ?? BODY_LIMIT;
-  const borderOf = remember((env: Env | undefined) => settle(options, env));
-  return { handler: (request, env) => receive(request, limit, served, () => borderOf(env)) };
+  const borderOf = createBorders(options);
+  return (request, env) => receive(request, limit, served, (headers) => borderOf(env, headers));
 }
 
 async function receive(
   request: Request,
   limit: number,
   served: Served,
-  borderOf: () => Border,
+  borderOf: (headers: Headers) => Border,
 ): Promise<Response> {
   let trusted = false;
   try {
     const mail = await read(request, limit);
     if ("kind" in mail) return respond(mail, trusted);
     const delivery = classify(mail.headers);
-    const border = borderOf();
+    const border = borderOf(mail.headers);
     const refusal = await refusalOf(border.door, mail, delivery);
     if (refusal) return respond(refusal, trusted);
     trusted = isGuarded(border.door);
-    return respond(await handle({ served, border, mail, delivery }), trusted);
+    const outcome = await handle({ served, border, mail, delivery }).catch(fault);
+    if (outcome.kind === "failed") await report(served, delivery, outcome);
+    return respond(outcome, trusted);
   } catch (error) {
     return respond(fault(error), trusted);
   }
 }
 
-function handle(visit: Visit): Promise<Outcome> {
+// The engine keeps the error too; who develops the workflow looks at its own console first.
+async function report(
+  { middlewares }: Served,
+  delivery: Delivery,
+  { error: thrown, step }: Failed,
+): Promise<void> {
+  const { runId } = delivery;
+  const attempt = delivery.kind === "start" ? "" : `attempt ${delivery.retried + 1} of `;
+  const what = step ? `step "${step.name}"` : WHAT[delivery.kind];
+  console.error(`[perdure] ${runId ? `${runId}: ` : ""}${attempt}${what} failed:`, thrown);
+  const error = thrown instanceof Error ? thrown : new Error(messageOf(thrown));
+  await tellAll(middlewares, "onError", { ...(runId ? { workflowRunId: runId } : {}), error });
+}
+
+type Failed = Extract<Outcome, { kind: "failed" }>;
+
+const WHAT: Record<DeliveryKind, string> = {
+  start: "the start of a run",
+  resume: "a delivery",
+  callResult: "recording the answer to a call",
+  failure: "the failure function",
+};
+
+async function handle(visit: Visit): Promise<Outcome> {
   const { delivery } = visit;
   switch (delivery.kind) {
     case "start":
@@ -87,10 +128,7 @@ function handle(visit: Visit): Promise<Outcome> {
     case "failure":
       return failure({ ...visit, delivery });
     case "callResult":
-      throw new WorkflowError(
-        "protocol_mismatch",
-        "The request brings the result of a call step, which this workflow can't have.",
-      );
+      return callResult({ ...visit, delivery });
     default:
       return delivery satisfies never;
   }
@@ -100,18 +138,4 @@ function handle(visit: Visit): Promise<Outcome> {
 function fault(error: unknown): Outcome {
   const malformed = error instanceof WorkflowError && error.code === "malformed_body";
   return malformed ? { kind: "refused", status: 400, error } : { kind: "failed", error };
-}
-
-function remember(make: (env: Env | undefined) => Border): (env: Env | undefined) => Border {
-  const known = new WeakMap<object, Border>();
-  let own: Border | undefined;
-  return (env) => {
-    if (!env) {
-      own ??= make(undefined);
-      return own;
-    }
-    const border = known.get(env) ?? make(env);
-    known.set(env, border);
-    return border;
-  };
 }

@@ -57,6 +57,7 @@ describe("classification", () => {
       retried: 2,
       createdAt: 1_700_000_000_000,
       labels: ["a", "b"],
+      invokeCount: 0,
     });
   });
 

@@ -2,17 +2,21 @@ import { describe, expect, it } from "vitest";
 import { readLedger } from "../src/group.ts";
 import { blindScope, createScope } from "../src/kernel/scope.ts";
 import type { StepRecord } from "../src/protocol/index.ts";
-import { type Ending, type Entry, invoke } from "../src/run.ts";
+import { type Ending, type Entry, type Invocation, replay } from "../src/run.ts";
 import { run } from "../src/steps/index.ts";
+
+type Start = (request: Parameters<Invocation["start"]>[0]["request"]) => unknown;
 
 const io = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 /** Runs a workflow on a platform that can't follow code across an await. */
-async function without(workflow: Parameters<typeof invoke>[0]["start"], records: StepRecord[] = []) {
+async function without(workflow: Start, records: StepRecord[] = []) {
   const appended: Entry[] = [];
-  const ending: Ending = await invoke({
+  const ending: Ending = await replay({
     ledger: readLedger(records),
-    start: workflow,
+    runId: "wfr_1",
+    engine: () => expect.unreachable(),
+    start: ({ request }) => workflow(request),
     append: async (entries) => {
       appended.push(...entries);
       return "recorded";
@@ -51,7 +55,7 @@ describe("where the platform can't follow code", () => {
 
   it("a sibling started late doesn't disturb the step that runs, and is asked for again by the next delivery", async () => {
     let ran = 0;
-    const workflow: Parameters<typeof invoke>[0]["start"] = (request) => {
+    const workflow: Start = (request) => {
       const late = async () => {
         await io();
         return request(run("late", () => ++ran));
@@ -64,7 +68,9 @@ describe("where the platform can't follow code", () => {
     };
     const first = await without(workflow);
     expect(first.ending.kind).toBe("recorded");
-    const records = first.appended.map(({ record }) => record);
+    const records = first.appended.map((entry) =>
+      entry.kind === "record" ? entry.record : expect.unreachable(),
+    );
     expect(records).toMatchObject([{ stepId: 1, stepName: "early", out: "1" }]);
     const second = await without(workflow, records);
     expect(second.appended).toMatchObject([{ record: { stepId: 2, stepName: "late", out: "2" } }]);

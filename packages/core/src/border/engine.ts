@@ -1,7 +1,11 @@
 import { Client, QstashError } from "@upstash/qstash";
+import { textFromBase64 } from "../kernel/bytes.ts";
 import { messageOf, WorkflowError } from "../kernel/errors.ts";
+import { VERSION } from "../kernel/version.ts";
+import { HEADER } from "../protocol/headers.ts";
 import { type HistoryEntry, parseHistory } from "../protocol/history.ts";
 import type { Message } from "../protocol/message.ts";
+import type { NotifyResponse, WaitRequest } from "../protocol/wait.ts";
 
 /** How to reach the engine. As in `@upstash/qstash`, whose client does the work. */
 export interface EngineConfig {
@@ -9,8 +13,9 @@ export interface EngineConfig {
   readonly token: string;
   /** Sent with every delivery that this client asks for, as if each message had them. */
   readonly headers?: Readonly<Record<string, string>>;
-  readonly retry?: false | { retries?: number; backoff?: (retryCount: number) => number };
+  /** `false` as `disableTelemetry`. */
   readonly enableTelemetry?: boolean;
+  readonly retry?: false | { retries?: number; backoff?: (retryCount: number) => number };
 }
 
 /** The engine's answer to one published message. */
@@ -35,16 +40,32 @@ export interface Engine {
   history(runId: string): Promise<readonly HistoryEntry[] | undefined>;
   /** Records the run's result, as JSON text. @returns false when the run was over already */
   finish(runId: string, result: string | undefined): Promise<boolean>;
+  /** Ends the run without a result. @returns as {@link finish} */
+  cancel(runId: string): Promise<boolean>;
+  /** Has an event recorded as a step's result once it comes. @returns "ended" as {@link append} */
+  wait(runId: string, request: WaitRequest): Promise<"waiting" | "ended">;
+  /** Tells those who wait for an event, or one run, which may also come to wait later. */
+  notify(eventId: string, data: string | undefined, runId?: string): Promise<readonly NotifyResponse[]>;
+  /**
+   * Where requests to a run's webhook go.
+   * @throws WorkflowError `webhook_unavailable` when the token doesn't tell whose it is
+   */
+  webhookUrl(runId: string, eventId: string): string;
 }
 
 /** An engine that is asked only when it is needed: whatever is wrong with its configuration is thrown then. */
-export function toEngine(client: Client): Engine {
+export function toEngine(client: Client, telemetry: boolean): Engine {
+  const post = (messages: readonly Message[]) => publish(client, messages, telemetry);
   return {
     client,
-    create: (messages) => publish(client, messages),
-    append: (runId, messages) => append(client, runId, messages),
+    create: post,
+    append: (runId, messages) => append(client, runId, () => post(messages)),
     history: (runId) => fetchHistory(client, runId),
-    finish: (runId, result) => finish(client, runId, result),
+    finish: (runId, result) => end(client, runId, { cancel: false, result }),
+    cancel: (runId) => end(client, runId, { cancel: true, result: undefined }),
+    wait: (runId, request) => wait(client, runId, request),
+    notify: (eventId, data, runId) => notify(client, eventId, data, runId),
+    webhookUrl: (runId, eventId) => webhookUrl(client, runId, eventId),
   };
 }
 
@@ -56,38 +77,120 @@ export function createClient(config: EngineConfig): Client {
   return new Client({ ...config, devMode: false });
 }
 
-async function publish(client: Client, messages: readonly Message[]): Promise<(Receipt | WorkflowError)[]> {
-  const requests = messages.map(({ url, headers, body }) => ({
-    url,
-    headers: { ...headers },
-    method: "POST" as const,
+// One request for all of them. Not by the client's own `batch`, which would add what it wants to be known of it.
+async function publish(
+  client: Client,
+  messages: readonly Message[],
+  telemetry: boolean,
+): Promise<(Receipt | WorkflowError)[]> {
+  const items = messages.map(({ url, method = "POST", headers, body }) => ({
+    destination: url,
+    headers: {
+      ...lowered(client.http.headers ?? []),
+      ...(telemetry ? TELEMETRY : {}),
+      ...lowered(Object.entries({ [HEADER.method]: method, ...headers })),
+    },
     ...(body === undefined ? {} : { body }),
   }));
-  const answers: unknown[] = await translate("publish", client.batch(requests));
-  return answers.map((answer, at) => toReceipt(answer, messages[at]));
+  const request = client.http.request<unknown>({
+    path: ["v2", "batch"],
+    method: "POST",
+    headers: { [HEADER.contentType]: "application/json" },
+    body: JSON.stringify(items),
+  });
+  const answers = [await translate("publish", request)].flat();
+  return messages.map((message, at) => toReceipt(answers[at], message));
 }
+
+function lowered(headers: Iterable<[string, string]>): Record<string, string> {
+  const list: Record<string, string> = {};
+  for (const [name, value] of headers) list[name.toLowerCase()] = value;
+  return list;
+}
+
+const TELEMETRY = lowered([
+  [HEADER.telemetrySdk, `@perdure/core@${VERSION}`],
+  [HEADER.telemetryRuntime, globalThis.navigator?.userAgent ?? "unknown"],
+]);
 
 async function append(
   client: Client,
   runId: string,
-  messages: readonly Message[],
+  post: () => Promise<(Receipt | WorkflowError)[]>,
 ): Promise<Receipt[] | "ended"> {
-  try {
-    const receipts = await publish(client, messages);
+  return unlessEnded(client, runId, async () => {
+    const receipts = await post();
     return receipts.map((receipt) => {
       if (receipt instanceof WorkflowError) throw receipt;
       return receipt;
     });
+  });
+}
+
+function wait(
+  client: Client,
+  runId: string,
+  { eventId, headers, body }: WaitRequest,
+): Promise<"waiting" | "ended"> {
+  return unlessEnded(client, runId, async (): Promise<"waiting"> => {
+    const request = client.http.request({
+      path: ["v2", "wait", toSegment(eventId)],
+      method: "POST",
+      headers: { ...headers },
+      body: JSON.stringify(body),
+      parseResponseAsJson: false,
+    });
+    await translate("wait", request);
+    return "waiting";
+  });
+}
+
+/** The engine says 400 to a run that is over, and to a request that it doesn't like. Only it can tell which. */
+async function unlessEnded<T>(client: Client, runId: string, act: () => Promise<T>): Promise<T | "ended"> {
+  try {
+    return await act();
   } catch (error) {
-    // The engine says 400 to a run that is over, and to a message that it doesn't like. Only it can tell which.
     if (!isStatus(error, 400)) throw error;
     if ((await fetchHistory(client, runId)) === undefined) return "ended";
-    throw new WorkflowError(
-      "step_refused",
-      `The engine refuses a step of the run: ${messageOf(error.cause)}`,
-      { cause: error },
-    );
+    const reason = messageOf(error.cause);
+    throw new WorkflowError("step_refused", `The engine refuses a step of the run: ${reason}`, {
+      cause: error,
+    });
   }
+}
+
+async function notify(
+  client: Client,
+  eventId: string,
+  data: string | undefined,
+  runId?: string,
+): Promise<NotifyResponse[]> {
+  const path = ["v2", "notify", ...(runId === undefined ? [] : [toSegment(runId)]), toSegment(eventId)];
+  const request = client.http.request<NotifyResponse | NotifyResponse[]>({
+    path,
+    method: "POST",
+    ...(data === undefined ? {} : { body: data }),
+  });
+  return [await translate("notify", request)].flat();
+}
+
+function webhookUrl(client: Client, runId: string, eventId: string): string {
+  const baseUrl = String(Reflect.get(client.http, "baseUrl"));
+  return [baseUrl, "v2", "workflows", "hooks", userIdOf(Reflect.get(client, "token")), runId, eventId].join(
+    "/",
+  );
+}
+
+function userIdOf(token: unknown): string {
+  try {
+    const { UserID } = JSON.parse(textFromBase64(String(token)));
+    if (typeof UserID === "string") return encodeURIComponent(UserID);
+  } catch {
+    // Not a token of that form: reported below.
+  }
+  const message =
+    "A webhook's address names the engine's user, and the engine's token doesn't tell who that is.";
+  throw new WorkflowError("webhook_unavailable", message);
 }
 
 async function fetchHistory(client: Client, runId: string): Promise<HistoryEntry[] | undefined> {
@@ -100,18 +203,20 @@ async function fetchHistory(client: Client, runId: string): Promise<HistoryEntry
   }
 }
 
-async function finish(client: Client, runId: string, result: string | undefined): Promise<boolean> {
+async function end(
+  client: Client,
+  runId: string,
+  { cancel, result }: { cancel: boolean; result: string | undefined },
+): Promise<boolean> {
   try {
-    await translate(
-      "finish",
-      client.http.request({
-        path: runPath(runId),
-        query: { cancel: false },
-        method: "DELETE",
-        parseResponseAsJson: false,
-        ...(result === undefined ? {} : { body: result }),
-      }),
-    );
+    const request = client.http.request({
+      path: runPath(runId),
+      query: { cancel },
+      method: "DELETE",
+      parseResponseAsJson: false,
+      ...(result === undefined ? {} : { body: result }),
+    });
+    await translate(cancel ? "cancel" : "finish", request);
     return true;
   } catch (error) {
     if (isStatus(error, 404)) return false;
@@ -120,7 +225,13 @@ async function finish(client: Client, runId: string, result: string | undefined)
 }
 
 function runPath(runId: string): string[] {
-  return ["v2", "workflows", "runs", encodeURIComponent(runId)];
+  return ["v2", "workflows", "runs", toSegment(runId)];
+}
+
+/** One segment of a path, whatever the text: a "/" or "?" in it would be read as the end of it. */
+function toSegment(text: string): string {
+  if (text === "") throw new TypeError("An id must not be empty.");
+  return encodeURIComponent(text).replace(/%(?:3A|40|24|26|2B|2C|3B|3D)/g, decodeURIComponent);
 }
 
 function toReceipt(answer: unknown, message: Message | undefined): Receipt | WorkflowError {
@@ -131,7 +242,7 @@ function toReceipt(answer: unknown, message: Message | undefined): Receipt | Wor
 }
 
 /** What the client throws, in our terms. */
-async function translate<T>(what: string, call: Promise<T>): Promise<T> {
+export async function translate<T>(what: string, call: Promise<T>): Promise<T> {
   try {
     return await call;
   } catch (cause) {

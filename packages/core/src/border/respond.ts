@@ -33,6 +33,17 @@ export function respond(outcome: Outcome, trusted: boolean): Response {
   }
 }
 
+/** For a URL under which none of several workflows is served. */
+export function notFound(keys: readonly string[]): Response {
+  return new Response(
+    `No workflow is served here. The last segment of the URL must be one of: ${keys.join(", ")}.`,
+    {
+      status: 404,
+      headers: { [HEADER.sdkVersion]: PROTOCOL_VERSION, [HEADER.contentType]: "text/plain;charset=UTF-8" },
+    },
+  );
+}
+
 function failed(error: unknown, step: FailedStep | undefined, trusted: boolean): Response {
   const headers: Record<string, string> = step ? { [HEADER.errorStepName]: toHeaderValue(step.name) } : {};
   const body = errorBody(error, trusted);

@@ -1,5 +1,6 @@
 import type { Client } from "@upstash/qstash";
 import { WorkflowError } from "../kernel/errors.ts";
+import { HEADER } from "../protocol/headers.ts";
 import { DEV_CREDENTIALS } from "../protocol/token.ts";
 import type { Authorize, Door } from "./authorize.ts";
 import { createClient, type Engine, type EngineConfig, toEngine } from "./engine.ts";
@@ -24,7 +25,11 @@ const VARIABLE = {
   dev: "QSTASH_DEV",
   devPort: "QSTASH_DEV_PORT",
   mode: "NODE_ENV",
+  region: "QSTASH_REGION",
+  noTelemetry: "UPSTASH_DISABLE_TELEMETRY",
 } as const;
+
+const REGIONS = ["US_EAST_1", "EU_CENTRAL_1"];
 
 const HOSTED_URL = "https://qstash.upstash.io";
 
@@ -46,6 +51,8 @@ export interface BorderOptions {
   readonly authorize?: Authorize;
   /** `"off"` lets anybody in, also to the failure function. For development, or behind a gate of your own. */
   readonly verify?: "off";
+  /** Leaves out the headers that tell the engine which package and runtime it talks to. */
+  readonly disableTelemetry?: boolean;
 }
 
 export interface Border {
@@ -57,9 +64,27 @@ export interface Border {
   readonly workflowUrl: (requested: URL) => string;
 }
 
-/** @throws TypeError for options that can't be obeyed */
-export function settle(options: BorderOptions, platformEnv?: Env): Border {
-  const env = options.env ?? platformEnv ?? processEnv();
+/**
+ * The border of each request: made once for each environment and region.
+ *
+ * @throws TypeError for options that can't be obeyed
+ */
+export function createBorders(options: BorderOptions): (env: Env | undefined, headers: Headers) => Border {
+  httpUrl("url", options.url);
+  httpUrl("baseUrl", options.baseUrl);
+  const made = new WeakMap<Env, Map<string | undefined, Border>>();
+  return (platformEnv, headers) => {
+    const env = options.env ?? platformEnv ?? processEnv();
+    const region = regionOf(env, headers.get(HEADER.region));
+    const borders = made.get(env) ?? new Map<string | undefined, Border>();
+    made.set(env, borders);
+    const border = borders.get(region) ?? settle(options, env, region);
+    borders.set(region, border);
+    return border;
+  };
+}
+
+function settle(options: BorderOptions, env: Env, region: string | undefined): Border {
   const url = httpUrl("url", options.url);
   const baseUrl = httpUrl("baseUrl", options.baseUrl ?? env[VARIABLE.workflowUrl]);
   let engine: Engine | undefined;
@@ -68,41 +93,57 @@ export function settle(options: BorderOptions, platformEnv?: Env): Border {
   return {
     env,
     door: {
-      verify: options.verify === "off" ? undefined : verifierOf(options, env),
+      verify: options.verify === "off" ? undefined : verifierOf(options, env, region),
       authorize: options.authorize,
       open: options.verify === "off",
       publicUrl: url || baseUrl ? workflowUrl : undefined,
     },
     engine: () => {
-      engine ??= toEngine(clientOf(options.qstashClient, env));
+      engine ??= engineOf(options.qstashClient, env, options.disableTelemetry, region);
       return engine;
     },
     workflowUrl,
   };
 }
 
-/** @throws TypeError for a URL that isn't one */
-export function checkUrls(options: BorderOptions): void {
-  httpUrl("url", options.url);
-  httpUrl("baseUrl", options.baseUrl);
-}
-
-/** The client to use: the given one, or one made from the given settings and the environment. */
-export function clientOf(given: Client | Partial<EngineConfig> | undefined, env: Env): Client {
-  if (isClient(given)) return given;
+/**
+ * The engine to talk to: by the given client, or by one made from the given settings and the environment.
+ *
+ * @throws WorkflowError `missing_token` when there is no token anywhere
+ */
+export function engineOf(
+  given: Client | Partial<EngineConfig> | undefined,
+  env: Env,
+  disableTelemetry = false,
+  region: string | undefined = regionOf(env, null),
+): Engine {
+  const silent = disableTelemetry || Boolean(env[VARIABLE.noTelemetry]);
+  if (isClient(given)) return toEngine(given, !silent);
   const dev = devMode(env) ? { baseUrl: devUrl(env), token: DEV_CREDENTIALS.token } : undefined;
-  const token = given?.token ?? dev?.token ?? env[VARIABLE.token];
+  const token = given?.token ?? dev?.token ?? env[inRegion(VARIABLE.token, region)];
   if (!token) {
     throw new WorkflowError(
       "missing_token",
-      `There is no token for the engine: set ${VARIABLE.token} (and ${VARIABLE.url} for an engine of your own), or ${VARIABLE.dev}=1 for a local one.`,
+      `There is no token for the engine: set ${inRegion(VARIABLE.token, region)} (and ${VARIABLE.url} for an engine of your own), or ${VARIABLE.dev}=1 for a local one.`,
     );
   }
-  return createClient({
-    ...given,
-    token,
-    baseUrl: given?.baseUrl ?? dev?.baseUrl ?? env[VARIABLE.url] ?? HOSTED_URL,
-  });
+  const baseUrl = given?.baseUrl ?? dev?.baseUrl ?? env[inRegion(VARIABLE.url, region)] ?? HOSTED_URL;
+  return toEngine(createClient({ ...given, token, baseUrl }), !silent && given?.enableTelemetry !== false);
+}
+
+/** With `QSTASH_REGION`, keys and tokens are kept by region: the one that the engine names, or that one. */
+function regionOf(env: Env, named: string | null): string | undefined {
+  const own = env[VARIABLE.region];
+  if (!own) return undefined;
+  const [region, fallback] = [named ?? "", own].map((one) => one.toUpperCase().replaceAll("-", "_"));
+  if (!REGIONS.includes(fallback as string)) {
+    throw new TypeError(`${VARIABLE.region} must be one of ${REGIONS.join(", ")}; got "${own}".`);
+  }
+  return REGIONS.includes(region as string) ? region : fallback;
+}
+
+function inRegion(variable: string, region: string | undefined): string {
+  return region ? `${region}_${variable}` : variable;
 }
 
 /** `process.env` where there is one: core itself knows no runtime. */
@@ -114,21 +155,19 @@ function isClient(given: unknown): given is Client {
   return typeof given === "object" && given !== null && "http" in given;
 }
 
-function verifierOf(options: BorderOptions, env: Env): Verify | undefined {
+function verifierOf(options: BorderOptions, env: Env, region: string | undefined): Verify | undefined {
   if (options.receiver) return verifyWithReceiver(options.receiver);
   const dev = devMode(env) ? devKeys() : undefined;
-  const keys = options.keys ?? keysOf(env) ?? dev;
+  const keys = options.keys ?? keysOf(env, region) ?? dev;
   return keys && verifyWithKeys(keys);
 }
 
-function keysOf(env: Env): SigningKeys | undefined {
-  const current = env[VARIABLE.currentKey];
-  const next = env[VARIABLE.nextKey];
+function keysOf(env: Env, region: string | undefined): SigningKeys | undefined {
+  const names = [inRegion(VARIABLE.currentKey, region), inRegion(VARIABLE.nextKey, region)] as const;
+  const [current, next] = [env[names[0]], env[names[1]]];
   if (!current && !next) return undefined;
   if (current && next) return { current, next };
-  throw new TypeError(
-    `Only one of ${VARIABLE.currentKey} and ${VARIABLE.nextKey} is set: signatures need both.`,
-  );
+  throw new TypeError(`Only one of ${names.join(" and ")} is set: signatures need both.`);
 }
 
 function devKeys(): SigningKeys {
@@ -151,7 +190,7 @@ function devMode(env: Env): boolean {
   const obstacle =
     env[VARIABLE.mode] === "production"
       ? `${VARIABLE.mode} is "production"`
-      : env[VARIABLE.currentKey] || env[VARIABLE.nextKey]
+      : env[VARIABLE.currentKey] || env[VARIABLE.nextKey] || env[VARIABLE.region]
         ? "real signing keys are set"
         : undefined;
   if (obstacle) warnOnce(`[perdure] ${VARIABLE.dev} is ignored, because ${obstacle}.`);

@@ -1,27 +1,53 @@
 import type { Client as QStashClient } from "@upstash/qstash";
-import { type Engine, type EngineConfig, toEngine } from "../border/engine.ts";
-import { clientOf, processEnv } from "../border/settings.ts";
+import type { Engine, EngineConfig } from "../border/engine.ts";
+import { engineOf, processEnv } from "../border/settings.ts";
+import type { NotifyResponse, Waiter } from "../protocol/wait.ts";
+import { toText } from "../steps/index.ts";
+import { ask } from "./api.ts";
+import { DeadLetters } from "./dlq.ts";
+import { type CancelFilters, cancel, type LogsOptions, logs, type RunPage, Runs } from "./runs.ts";
+import { WorkflowSchedules } from "./schedules.ts";
+import type { Selection } from "./select.ts";
 import { type TriggerOptions, type TriggerResult, trigger } from "./trigger.ts";
 
-export type { TriggerOptions, TriggerResult } from "./trigger.ts";
+/** An event, for all who wait for it or for one run. */
+export interface NotifyOptions {
+  readonly eventId: string;
+  readonly eventData?: unknown;
+  /** Only this run is told; it may also come to wait only later. */
+  readonly workflowRunId?: string;
+}
 
-/** Starts runs. */
+/**
+ * Starts runs and looks after them. Whatever the engine refuses or doesn't answer is a WorkflowError:
+ * `engine_refused`, `engine_unreachable`, or `quota_exceeded`.
+ */
 export class Client {
   readonly #engine: Engine;
+  /** Failed runs. */
+  readonly dlq: DeadLetters;
+  /** Single runs, and their results. */
+  readonly runs: Runs;
+  /** Runs that start by the clock. */
+  readonly schedules: WorkflowSchedules;
 
   /**
    * @param config a client of `@upstash/qstash`, or settings for one; what they leave out comes from `QSTASH_URL` and `QSTASH_TOKEN`
    * @throws WorkflowError `missing_token` when there is no token anywhere
    */
   constructor(config: QStashClient | Partial<EngineConfig> = {}) {
-    this.#engine = toEngine(clientOf(config, processEnv()));
+    this.#engine = engineOf(config, processEnv());
+    const { client } = this.#engine;
+    this.dlq = new DeadLetters(client);
+    this.runs = new Runs(client);
+    this.schedules = new WorkflowSchedules(client);
   }
 
   /**
    * Starts one run, or several with one request.
    *
    * @throws TypeError for options that can't be obeyed, before anything is sent
-   * @throws WorkflowError `engine_unreachable`, `quota_exceeded`, or `engine_refused` with a `cause` that lists what became of each run
+   * @throws WorkflowError `engine_refused` with a `cause` that lists what became of each run
    */
   trigger(options: TriggerOptions): Promise<TriggerResult>;
   trigger(options: readonly TriggerOptions[]): Promise<TriggerResult[]>;
@@ -31,6 +57,30 @@ export class Client {
     if (isList(options)) return options.length > 0 ? trigger(this.#engine, options) : [];
     const [result] = await trigger(this.#engine, [options]);
     return result as TriggerResult;
+  }
+
+  /** Ends runs: one, several by their ids, those that match a filter, or all. Their failure functions aren't called. */
+  cancel(selection: Selection<"workflowRunIds", CancelFilters>): Promise<{ cancelled: number }> {
+    return cancel(this.#engine.client, selection);
+  }
+
+  /** Tells those who wait for an event. @returns who was told */
+  async notify({ eventId, eventData, workflowRunId }: NotifyOptions): Promise<readonly NotifyResponse[]> {
+    return this.#engine.notify(eventId, toText(eventData, "The event"), workflowRunId);
+  }
+
+  /** Who waits for an event. */
+  async getWaiters({ eventId }: { readonly eventId: string }): Promise<Waiter[]> {
+    if (!eventId) throw new TypeError("eventId must not be empty.");
+    return ask<Waiter[]>(this.#engine.client, {
+      method: "GET",
+      path: ["waiters", encodeURIComponent(eventId)],
+    });
+  }
+
+  /** Runs with their steps, the newest first. */
+  logs(options: LogsOptions = {}): Promise<RunPage> {
+    return logs(this.#engine.client, options);
   }
 }
 

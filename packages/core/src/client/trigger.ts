@@ -2,7 +2,7 @@ import type { Engine } from "../border/engine.ts";
 import { WorkflowError } from "../kernel/errors.ts";
 import { toRunId } from "../kernel/ids.ts";
 import { type Message, type RunOptions, startMessage } from "../protocol/message.ts";
-import { serialize } from "../steps/index.ts";
+import { toText } from "../steps/index.ts";
 
 /** A run to start, and how it is to be delivered. */
 export interface TriggerOptions extends RunOptions {
@@ -50,17 +50,20 @@ export async function trigger(engine: Engine, all: readonly TriggerOptions[]): P
 
 function toMessage(options: TriggerOptions, runId: string): Message {
   const { url, body } = options;
-  if (!/^https?:\/\//i.test(url)) {
-    throw new TypeError(
-      `trigger needs the workflow's URL, beginning with http:// or https://; got ${JSON.stringify(url)}.`,
-    );
-  }
+  checkUrl(url);
   for (const option of ["useFailureFunction", "keepTriggerConfig"] as const) {
     if (options[option] !== undefined && options[option] !== true)
       throw new TypeError(`${option} can't be switched off.`);
   }
-  const text = typeof body === "string" ? body : serialize(body, "The payload");
-  return startMessage({ ...options, runId, body: text });
+  return startMessage({ ...options, runId, body: toText(body, "The payload") });
+}
+
+/** @throws TypeError for what isn't the URL of an endpoint */
+export function checkUrl(url: unknown): void {
+  if (typeof url === "string" && /^https?:\/\//i.test(url)) return;
+  throw new TypeError(
+    `The workflow's URL must begin with http:// or https://; got ${JSON.stringify(url) ?? typeof url}.`,
+  );
 }
 
 function runIdOf({ workflowRunId }: TriggerOptions): string {

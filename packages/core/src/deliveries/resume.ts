@@ -1,30 +1,47 @@
-import { WorkflowContext } from "../context.ts";
+import { type StepHost, WorkflowContext } from "../context.ts";
 import { readLedger } from "../group.ts";
+import { WorkflowError } from "../kernel/errors.ts";
+import { type MiddlewareEvents, tellAll } from "../middleware.ts";
 import type { Resume } from "../protocol/delivery.ts";
 import { cutAfter, type HistoryEntry, parseHistory, readHistory } from "../protocol/history.ts";
 import { stepMessage } from "../protocol/message.ts";
 import type { Outcome } from "../protocol/outcome.ts";
-import { type Ending, type Entry, invoke } from "../run.ts";
-import { serialize } from "../steps/index.ts";
-import { factsOf, type Visit } from "./room.ts";
+import { isPlan, type StepRecord } from "../protocol/step.ts";
+import { type Ending, type Entry, replay } from "../run.ts";
+import { type Asking, read, serialize } from "../steps/index.ts";
+import { factsOf, placeOf, type Visit } from "./room.ts";
 
 /** Takes a run up where its history ends: replays what is recorded and does what comes next. */
 export async function resume(visit: Visit<Resume>): Promise<Outcome> {
-  const { runId } = visit.delivery;
+  const { served, border, delivery } = visit;
+  const { runId } = delivery;
   const entries = await historyOf(visit);
   if (!entries) return { kind: "done", runId, finish: "workflow-already-ended" };
-  const history = readHistory(entries);
-  if (history.duplicate) return { kind: "done", runId, finish: "duplicate-step" };
-  const ledger = readLedger(history.records);
-  if (ledger.phase.kind === "wait") return { kind: "done", runId, finish: "success" };
-  const facts = factsOf(visit, await visit.served.parsePayload(history.payload));
-  const ending = await invoke({
+  const { payload, records, duplicate } = readHistory(entries);
+  if (duplicate) return { kind: "done", runId, finish: "duplicate-step" };
+  const ledger = readLedger(records);
+  const waits = ledger.phase.kind === "wait";
+  if (waits && served.middlewares.length === 0) return { kind: "done", runId, finish: "success" };
+  const facts = factsOf(visit, await served.parsePayload(payload));
+  let context = new WorkflowContext(facts, NOBODY);
+  if (served.middlewares.length > 0) await tellOpening(visit, context, records);
+  if (waits) return { kind: "done", runId, finish: "success" };
+  const ending = await replay({
     ledger,
-    start: (request) => visit.served.workflow(new WorkflowContext(facts, request)),
+    runId,
+    engine: border.engine,
+    start: (host) => {
+      context = new WorkflowContext(facts, host);
+      return served.workflow(context);
+    },
     append: (appended) => append(visit, appended),
+    beforeStep: ({ name }) => tell(visit, "beforeExecution", { context, stepName: name }),
   });
-  return conclude(visit, ending);
+  return conclude(visit, context, ending);
 }
+
+/** For a context that is only looked at. */
+const NOBODY: StepHost = { request: () => new Promise(() => {}), cancel: () => new Promise(() => {}) };
 
 // A history that is too large for a delivery isn't sent along.
 async function historyOf({
@@ -37,31 +54,91 @@ async function historyOf({
   return entries && cutAfter(entries, delivery.messageId ?? "");
 }
 
-async function append(
-  { border, mail, delivery }: Visit<Resume>,
-  entries: readonly Entry[],
-): Promise<"recorded" | "over"> {
-  const url = border.workflowUrl(mail.url);
-  const messages = entries.map(({ record, schedule }) =>
-    stepMessage({ url, runId: delivery.runId, record, ...schedule }),
-  );
-  return (await border.engine().append(delivery.runId, messages)) === "ended" ? "over" : "recorded";
+async function append(visit: Visit<Resume>, entries: readonly Entry[]): Promise<"recorded" | "over"> {
+  const place = placeOf(visit);
+  const engine = visit.border.engine();
+  const messages = [];
+  for (const entry of entries) {
+    if (entry.kind === "record") {
+      messages.push(stepMessage(place, entry.record, entry.schedule));
+      continue;
+    }
+    const request = entry.ask(askingOf(visit, entry));
+    if (request.kind === "publish") messages.push(request.message);
+    else if ((await engine.wait(place.runId, request.wait)) === "ended") return "over";
+  }
+  if (messages.length === 0) return "recorded";
+  return (await engine.append(place.runId, messages)) === "ended" ? "over" : "recorded";
 }
 
-async function conclude({ border, delivery }: Visit<Resume>, ending: Ending): Promise<Outcome> {
-  const { runId } = delivery;
+function askingOf(visit: Visit<Resume>, { id, concurrent }: { id: number; concurrent: number }): Asking {
+  const place = placeOf(visit);
+  return {
+    ...place,
+    id,
+    concurrent,
+    createdAt: visit.delivery.createdAt,
+    urlOf: (workflow) => {
+      const segment = visit.served.siblings.get(workflow);
+      if (segment !== undefined) return siblingUrl(place.url, segment);
+      const message = "The workflow isn't served beside this one: pass both to the same serveMany.";
+      throw new WorkflowError("unknown_workflow", message);
+    },
+  };
+}
+
+function siblingUrl(url: string, segment: string): string {
+  const sibling = new URL(url);
+  sibling.pathname = sibling.pathname.replace(/[^/]*\/?$/, encodeURIComponent(segment));
+  return sibling.href;
+}
+
+async function conclude(visit: Visit<Resume>, context: WorkflowContext, ending: Ending): Promise<Outcome> {
+  const { runId } = visit.delivery;
+  const engine = visit.border.engine;
   switch (ending.kind) {
     case "recorded":
       return { kind: "done", runId, finish: "success" };
     case "over":
+      await tell(visit, "onWarning", { workflowRunId: runId, warning: "The run has ended meanwhile." });
       return { kind: "done", runId, finish: "workflow-already-ended" };
     case "threw":
       return { kind: "failed", error: ending.error, step: ending.step };
+    case "canceled":
+      return {
+        kind: "done",
+        runId,
+        finish: (await engine().cancel(runId)) ? "success" : "workflow-already-ended",
+      };
     case "returned": {
-      const finished = await border.engine().finish(runId, serialize(ending.result, "The workflow's result"));
-      return { kind: "done", runId, finish: finished ? "success" : "workflow-already-ended" };
+      const result = serialize(ending.result, "The workflow's result");
+      await tell(visit, "runCompleted", { context, result: ending.result });
+      return {
+        kind: "done",
+        runId,
+        finish: (await engine().finish(runId, result)) ? "success" : "workflow-already-ended",
+      };
     }
     default:
       return ending satisfies never;
   }
+}
+
+async function tellOpening(
+  visit: Visit<Resume>,
+  context: WorkflowContext,
+  records: readonly StepRecord[],
+): Promise<void> {
+  const last = records.at(-1);
+  if (!last) await tell(visit, "runStarted", { context });
+  else if (!isPlan(last))
+    await tell(visit, "afterExecution", { context, stepName: last.stepName, result: read(last) });
+}
+
+function tell<Event extends keyof MiddlewareEvents>(
+  { served }: Visit<Resume>,
+  event: Event,
+  told: MiddlewareEvents[Event],
+): Promise<void> {
+  return tellAll(served.middlewares, event, told);
 }

@@ -1,9 +1,10 @@
 import type { Mail } from "../border/mail.ts";
 import type { Border } from "../border/settings.ts";
 import type { RunContext } from "../context.ts";
+import type { WorkflowMiddleware } from "../middleware.ts";
 import type { Delivery } from "../protocol/delivery.ts";
 import { HEADER, PREFIX } from "../protocol/headers.ts";
-import type { RunOptions } from "../protocol/message.ts";
+import type { OfRun, RunOptions } from "../protocol/message.ts";
 import type { FailureFunction, WorkflowFunction } from "../workflow.ts";
 
 /** A workflow as the rooms see it. */
@@ -14,6 +15,9 @@ export interface Served {
   readonly parsePayload: (payload: string) => Promise<unknown>;
   /** For runs that begin without a client, which would have brought its own. */
   readonly runOptions: RunOptions;
+  readonly middlewares: readonly WorkflowMiddleware[];
+  /** The last segment of the URL of each workflow that is served beside this one. */
+  readonly siblings: ReadonlyMap<object, string>;
 }
 
 /** One request on its way. */
@@ -24,7 +28,12 @@ export interface Visit<Kind extends Delivery = Delivery> {
   readonly delivery: Kind;
 }
 
-type OfRun = Exclude<Delivery, { kind: "start" }>;
+type RunDelivery = Exclude<Delivery, { kind: "start" }>;
+
+/** The run, as messages name it. */
+export function placeOf({ border, mail, delivery }: Visit<RunDelivery>): OfRun {
+  return { url: border.workflowUrl(mail.url), runId: delivery.runId, invokeCount: delivery.invokeCount };
+}
 
 /**
  * What user code is told of its run.
@@ -32,7 +41,7 @@ type OfRun = Exclude<Delivery, { kind: "start" }>;
  * @param told what the delivery's body knows better than its headers
  */
 export function factsOf(
-  visit: Visit<OfRun>,
+  visit: Visit<RunDelivery>,
   requestPayload: unknown,
   told: { readonly url?: string | undefined; readonly createdAt?: number | undefined } = {},
 ): RunContext {

@@ -1,7 +1,7 @@
 import { toRunId } from "../kernel/ids.ts";
 import type { Start } from "../protocol/delivery.ts";
 import { HEADER } from "../protocol/headers.ts";
-import { startMessage } from "../protocol/message.ts";
+import { decodeRunOptions, startMessage } from "../protocol/message.ts";
 import type { Outcome } from "../protocol/outcome.ts";
 import { userHeaders, type Visit } from "./room.ts";
 
@@ -11,6 +11,7 @@ export async function start({ served, border, mail, delivery }: Visit<Start>): P
   const runId = delivery.runId ?? toRunId(delivery.messageId);
   const message = startMessage({
     ...served.runOptions,
+    ...decodeRunOptions(mail.headers.get(HEADER.runOptions)),
     url: border.workflowUrl(mail.url),
     runId,
     body: mail.bytes.length > 0 ? mail.body : undefined,
@@ -32,7 +33,8 @@ const NOT_KEPT = new Set(
 function headersToKeep(headers: Headers): Record<string, string> {
   const kept: Record<string, string> = {};
   userHeaders(headers).forEach((value, name) => {
-    if (!NOT_KEPT.has(name) && !name.startsWith("upstash-")) kept[name] = value;
+    if (!NOT_KEPT.has(name) && !name.startsWith("upstash-") && name !== HEADER.runOptions.toLowerCase())
+      kept[name] = value;
   });
   return kept;
 }

@@ -19,7 +19,11 @@ export type WorkflowErrorCode =
   | "replay_mismatch"
   | "retry_after"
   | "step_refused"
-  | "unauthorized";
+  | "timeout"
+  | "unauthorized"
+  | "unknown_run"
+  | "unknown_workflow"
+  | "webhook_unavailable";
 
 /**
  * Something went wrong in the world: a request that can't be trusted or read, an engine that refuses,

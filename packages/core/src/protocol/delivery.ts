@@ -38,6 +38,8 @@ interface OfRun {
   /** When the run was created, in milliseconds since 1970; 0 when the engine didn't say. */
   readonly createdAt: number;
   readonly labels: readonly string[];
+  /** Runs between this one and the one that nobody invoked. */
+  readonly invokeCount: number;
 }
 
 /** The kind of a request, without a look at its other headers. */
@@ -65,6 +67,7 @@ export function classify(headers: Headers): Delivery {
     messageId,
     retried: toCount(headers.get(HEADER.retried)),
     createdAt: toCount(headers.get(HEADER.createdAt)),
+    invokeCount: toCount(headers.get(HEADER.invokeCount)),
     labels:
       headers
         .get(HEADER.label)

@@ -16,7 +16,17 @@ export const HEADER = {
   triggerBySdk: "Upstash-Workflow-Trigger-By-Sdk",
   isFailure: "Upstash-Workflow-Is-Failure",
   isFailureCallback: "Upstash-Workflow-Failure-Callback",
+
+  // On the delivery of a call's answer: which step it answers.
   isCallResult: "Upstash-Workflow-Callback",
+  stepId: "Upstash-Workflow-StepId",
+  stepName: "Upstash-Workflow-StepName",
+  stepType: "Upstash-Workflow-StepType",
+  concurrent: "Upstash-Workflow-Concurrent",
+  resultContentType: "Upstash-Workflow-ContentType",
+
+  // Ours: how to deliver a run that is yet to be started, on the request that starts it.
+  runOptions: "Perdure-Run-Options",
 
   // On the endpoint's answers.
   sdkName: "Upstash-Workflow-Sdk",
@@ -53,6 +63,9 @@ export const HEADER = {
   region: "Upstash-Region",
   callerIp: "Upstash-Caller-Ip",
 
+  telemetrySdk: "Upstash-Telemetry-Sdk",
+  telemetryRuntime: "Upstash-Telemetry-Runtime",
+
   contentType: "Content-Type",
 } as const;
 
@@ -68,9 +81,17 @@ export const PREFIX = {
 /** What a workflow's messages ask of the engine, joined by commas in {@link HEADER.featureSet}. */
 export const FEATURES = "LazyFetch,InitialBody,WF_DetectTrigger,WF_TriggerOnConfig";
 
+/** What a message to a third party asks for: its failure is a result, and not the end of the run. */
+export const CALL_FEATURES = "WF_NoDelete,InitialBody";
+
 /** The name under which the engine hands `name` on to the endpoint. */
 export function forward(name: string): string {
   return PREFIX.forward + name;
+}
+
+/** The name under which an `Upstash-*` option applies to the callback instead of to the message. */
+export function forCallback(option: string): string {
+  return PREFIX.callback + option.slice(PREFIX.own.length);
 }
 
 /** The name under which an `Upstash-*` option applies to the failure callback instead of to the message. */

@@ -10,8 +10,9 @@ export {
   parseHistory,
   readHistory,
 } from "./history.ts";
-export type { FlowControl, Message, Redact, RunOptions } from "./message.ts";
+export type { Message, Redact, RunOptions } from "./message.ts";
 export { startMessage, stepMessage } from "./message.ts";
+export type { FlowControl } from "./options.ts";
 export { type FinishCondition, NON_RETRYABLE_STATUS } from "./outcome.ts";
 export { isPlan, parseStep, recordKey, resultId, type StepRecord, type StepType } from "./step.ts";
 export { DEV_CREDENTIALS, type DeliveryClaim, ISSUER, TOKEN_CLAIM } from "./token.ts";

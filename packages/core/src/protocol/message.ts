@@ -1,24 +1,25 @@
 import { type Duration, toWireDuration } from "../kernel/duration.ts";
+import { WorkflowError } from "../kernel/errors.ts";
 import { FEATURES, forFailureCallback, forward, HEADER, PROTOCOL_VERSION } from "./headers.ts";
+import {
+  contentTypeOf,
+  defined,
+  type FlowControl,
+  flowControlHeaders,
+  type HeaderList,
+  joinLabels,
+  toCount,
+  withoutContentType,
+} from "./options.ts";
 import type { StepRecord } from "./step.ts";
 
-/** What is handed to the engine: it POSTs `body` to `url`, and reads its orders from `headers`. */
+/** What is handed to the engine: it sends `body` to `url`, and reads its orders from `headers`. */
 export interface Message {
   readonly url: string;
+  /** POST by default. */
+  readonly method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | undefined;
-}
-
-/** A limit on how many deliveries that share a key run at once, or begin within a period. At least one of the two. */
-export interface FlowControl {
-  /** Letters, digits, `-`, `_` and `.` */
-  readonly key: string;
-  /** Deliveries under way at once. */
-  readonly parallelism?: number;
-  /** Deliveries begun within `period`. */
-  readonly rate?: number;
-  /** Seconds or a duration; one second by default. */
-  readonly period?: number | Duration;
 }
 
 /** Parts of a run that the engine's views show only as hashes. */
@@ -50,7 +51,6 @@ export interface RunOptions {
 
 const DEFAULT_RETRIES = 3;
 const JSON_TYPE = "application/json";
-const NAME = /^[a-zA-Z0-9\-_.]+$/;
 
 interface StartOf extends RunOptions {
   readonly url: string;
@@ -59,6 +59,8 @@ interface StartOf extends RunOptions {
   readonly contentType?: string | undefined;
   /** The engine has the run already: this configures it. */
   readonly configures?: boolean;
+  /** Runs between this one and the one that nobody invoked. */
+  readonly invokeCount?: number;
 }
 
 /**
@@ -68,22 +70,28 @@ interface StartOf extends RunOptions {
  */
 export function startMessage(start: StartOf): Message {
   const retries = start.retries === DEFAULT_RETRIES ? undefined : start.retries;
-  const labels = labelsOf(start.label);
+  const labels = joinLabels(start.label);
   // What holds for the run's deliveries and for the delivery of its failure alike.
-  const shared: [string, string | undefined][] = [
+  const shared: HeaderList = [
     [HEADER.retries, toCount("retries", retries)],
     [HEADER.retryDelay, start.retryDelay || undefined],
     ...flowControlHeaders(start.flowControl),
-    ...Object.entries(start.headers ?? {})
-      .filter(([name]) => name.toLowerCase() !== HEADER.contentType.toLowerCase())
-      .map(([name, value]): [string, string] => [forward(name), value]),
+    ...withoutContentType(start.headers).map(([name, value]): [string, string] => [forward(name), value]),
     [forward(HEADER.label), labels],
+    [forward(HEADER.invokeCount), start.invokeCount ? String(start.invokeCount) : undefined],
+  ];
+  const ofFailure: HeaderList = [
+    ...ofRun({ ...start, init: false }),
+    [HEADER.callType, "failureCall"],
+    [forward(HEADER.isFailure), "true"],
+    [forward(HEADER.isFailureCallback), "true"],
   ];
   return {
     url: start.url,
     body: start.body,
     headers: defined([
-      ...ofRun(start.runId, start.url, true),
+      ...ofRun({ ...start, init: true }),
+      ...speaksProtocol(),
       [HEADER.contentType, start.contentType ?? contentTypeOf(start.headers) ?? JSON_TYPE],
       [HEADER.triggerBySdk, start.configures ? "true" : undefined],
       [HEADER.label, labels],
@@ -92,83 +100,64 @@ export function startMessage(start: StartOf): Message {
       [HEADER.redactFields, redactFields(start.redact)],
       ...shared,
       [HEADER.failureCallback, start.failureUrl ?? start.url],
-      ...[...ofFailure(start.runId, start.url), ...shared].map(
-        ([name, value]): [string, string | undefined] => [forFailureCallback(name), value],
-      ),
+      ...[...ofFailure, ...shared].map(([name, value]): HeaderList[number] => [
+        forFailureCallback(name),
+        value,
+      ]),
     ]),
   };
 }
 
-interface StepOf {
+/** A run, and the invocation of it that asks. */
+export interface OfRun {
   readonly url: string;
   readonly runId: string;
-  readonly record: StepRecord;
-  readonly delay?: string | undefined;
-  /** Unix time in seconds. */
-  readonly notBefore?: number | undefined;
+  readonly invokeCount: number;
 }
 
-/** Appends a record to a run and asks for the delivery of it. */
-export function stepMessage(step: StepOf): Message {
+/** Headers of every message that adds to a run. */
+export function stepHeaders(run: OfRun): HeaderList {
+  return [
+    ...ofRun({ ...run, init: false }),
+    ...speaksProtocol(),
+    [HEADER.contentType, JSON_TYPE],
+    [forward(HEADER.invokeCount), run.invokeCount ? String(run.invokeCount) : undefined],
+  ];
+}
+
+/** Appends a record to a run and asks for the delivery of it, at once, after a delay or at a Unix time in seconds. */
+export function stepMessage(
+  run: OfRun,
+  record: StepRecord,
+  schedule: { readonly delay?: string | undefined; readonly notBefore?: number | undefined } = {},
+): Message {
   return {
-    url: step.url,
-    body: JSON.stringify(step.record),
+    url: run.url,
+    body: JSON.stringify(record),
     headers: defined([
-      ...ofRun(step.runId, step.url, false),
-      [HEADER.contentType, JSON_TYPE],
-      [HEADER.delay, step.delay],
-      [HEADER.notBefore, step.notBefore?.toFixed(0)],
+      ...stepHeaders(run),
+      [HEADER.delay, schedule.delay],
+      [HEADER.notBefore, schedule.notBefore?.toFixed(0)],
     ]),
   };
 }
 
-type HeaderList = [string, string | undefined][];
-
-function ofRun(runId: string, url: string, init: boolean): HeaderList {
+/** Says which run a message, or the callback that it names, belongs to. */
+export function ofRun(run: { url: string; runId: string; init: boolean }): HeaderList {
   return [
-    [HEADER.init, String(init)],
-    [HEADER.runId, runId],
-    [HEADER.workflowUrl, url],
+    [HEADER.init, String(run.init)],
+    [HEADER.runId, run.runId],
+    [HEADER.workflowUrl, run.url],
     [HEADER.featureSet, FEATURES],
+  ];
+}
+
+function speaksProtocol(): HeaderList {
+  return [
     [HEADER.sdkVersion, PROTOCOL_VERSION],
     // Sent back on each delivery, where it tells a run's deliveries from everything else.
     [forward(HEADER.sdkVersion), PROTOCOL_VERSION],
   ];
-}
-
-function ofFailure(runId: string, url: string): HeaderList {
-  return [
-    [HEADER.init, "false"],
-    [HEADER.runId, runId],
-    [HEADER.workflowUrl, url],
-    [HEADER.featureSet, FEATURES],
-    [HEADER.callType, "failureCall"],
-    [forward(HEADER.isFailure), "true"],
-    [forward(HEADER.isFailureCallback), "true"],
-  ];
-}
-
-function flowControlHeaders(flow: FlowControl | undefined): HeaderList {
-  if (!flow) return [];
-  if (!NAME.test(flow.key)) throw invalidName("flowControl.key", flow.key);
-  const limits = [
-    flow.parallelism === undefined ? undefined : `parallelism=${flow.parallelism}`,
-    flow.rate === undefined ? undefined : `rate=${flow.rate}`,
-    flow.period === undefined ? undefined : `period=${toWireDuration(flow.period)}`,
-  ].filter((limit) => limit !== undefined);
-  if (flow.parallelism === undefined && flow.rate === undefined) {
-    throw new TypeError(`flowControl "${flow.key}" limits nothing: give it a parallelism, a rate or both.`);
-  }
-  return [
-    [HEADER.flowControlKey, flow.key],
-    [HEADER.flowControlValue, limits.join(", ")],
-  ];
-}
-
-function labelsOf(label: string | readonly string[] | undefined): string | undefined {
-  const labels = label === undefined ? [] : [label].flat();
-  for (const one of labels) if (!NAME.test(one)) throw invalidName("label", one);
-  return labels.length > 0 ? labels.join(",") : undefined;
 }
 
 function redactFields(redact: Redact | undefined): string | undefined {
@@ -178,26 +167,25 @@ function redactFields(redact: Redact | undefined): string | undefined {
   return fields.length > 0 ? fields.join(",") : undefined;
 }
 
-function contentTypeOf(headers: Readonly<Record<string, string>> = {}): string | undefined {
-  return Object.entries(headers).find(
-    ([name]) => name.toLowerCase() === HEADER.contentType.toLowerCase(),
-  )?.[1];
+type LateOptions = Pick<RunOptions, "retries" | "retryDelay" | "flowControl" | "label" | "failureUrl">;
+
+/** Options for a run that somebody else's request will start, as one header; undefined when there are none. */
+export function encodeRunOptions(options: LateOptions): string | undefined {
+  const { retries, retryDelay, flowControl, label, failureUrl } = options;
+  const json = JSON.stringify({ retries, retryDelay, flowControl, label, failureUrl });
+  // A header's value is ASCII; in JSON, whatever isn't can be written so that it is.
+  return json === "{}"
+    ? undefined
+    : json.replace(/[^\x20-\x7e]/g, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
-function toCount(option: string, value: number | undefined): string | undefined {
-  if (value === undefined) return undefined;
-  if (Number.isFinite(value) && value >= 0) return value.toFixed(0);
-  throw new TypeError(`${option} must be a number from 0 on; got ${value}.`);
-}
-
-function invalidName(option: string, value: string): TypeError {
-  return new TypeError(
-    `${option} must consist of letters, digits, "-", "_" and "."; got ${JSON.stringify(value)}.`,
-  );
-}
-
-function defined(headers: HeaderList): Record<string, string> {
-  const present: Record<string, string> = {};
-  for (const [name, value] of headers) if (value !== undefined) present[name] = value;
-  return present;
+/** @throws WorkflowError `malformed_body` when the header isn't what {@link encodeRunOptions} makes */
+export function decodeRunOptions(header: string | null): LateOptions {
+  if (header === null) return {};
+  try {
+    const { retries, retryDelay, flowControl, label, failureUrl } = JSON.parse(header);
+    return JSON.parse(JSON.stringify({ retries, retryDelay, flowControl, label, failureUrl }));
+  } catch (cause) {
+    throw new WorkflowError("malformed_body", `The header ${HEADER.runOptions} isn't readable.`, { cause });
+  }
 }

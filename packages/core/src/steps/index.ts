@@ -1,4 +1,50 @@
-/** The kinds of step, one file each. A context offers every one of them as a method. */
+import type { StepRecord, StepType } from "../protocol/step.ts";
+import { readCall } from "./call.ts";
+import { readWait } from "./event.ts";
+import { readInvoke } from "./invoke.ts";
+import { deserialize } from "./step.ts";
+import { readWebhook } from "./webhook.ts";
+
+export {
+  type AnthropicSettings,
+  anthropic,
+  type OpenAISettings,
+  openai,
+  type ResendSettings,
+  resend,
+} from "./api.ts";
+export { type CallResponse, type CallWorkflow, call } from "./call.ts";
+export {
+  type NotifyStepResponse,
+  notify,
+  type WaitOptions,
+  type WaitResponse,
+  waitForEvent,
+} from "./event.ts";
+export { type Invokable, type InvokeResponse, type InvokeSettings, invoke } from "./invoke.ts";
 export { run } from "./run.ts";
 export { sleep, sleepUntil } from "./sleep.ts";
-export { deserialize, type Schedule, type Step, serialize } from "./step.ts";
+export { type Asking, type Request, type Schedule, type Step, serialize, toText } from "./step.ts";
+export { createWebhook, type Webhook, type WebhookResponse, waitForWebhook } from "./webhook.ts";
+
+/** The kinds of step: how the result of each is read from its record. */
+const KINDS: Record<StepType, (record: StepRecord) => unknown> = {
+  Run: deserialize,
+  SleepFor: () => undefined,
+  SleepUntil: () => undefined,
+  Call: readCall,
+  Wait: readWait,
+  Notify: deserialize,
+  Invoke: readInvoke,
+  CreateWebhook: deserialize,
+  WaitForWebhook: readWebhook,
+};
+
+/**
+ * What the workflow gets for a recorded step.
+ *
+ * @throws WorkflowError `malformed_body` when the record can't be read
+ */
+export function read(record: StepRecord): unknown {
+  return KINDS[record.stepType](record);
+}

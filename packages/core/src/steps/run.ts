@@ -1,4 +1,4 @@
-import { checkName, deserialize, type Step, serialize } from "./step.ts";
+import { checkName, type Step, serialize } from "./step.ts";
 
 /** Runs a function once and records what it returns. */
 export function run<Result>(name: string, work: () => Result | Promise<Result>): Step<Result> {
@@ -9,7 +9,6 @@ export function run<Result>(name: string, work: () => Result | Promise<Result>):
   return {
     name,
     type: "Run",
-    perform: async () => serialize(await work(), `The result of step "${name}"`),
-    read: (record) => deserialize(record) as Result,
+    work: { kind: "perform", perform: async () => serialize(await work(), `The result of step "${name}"`) },
   };
 }

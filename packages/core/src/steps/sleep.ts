@@ -9,7 +9,7 @@ export function sleep(name: string, duration: number | Duration): Step<void> {
     type: "SleepFor",
     fields: { sleepFor: duration },
     schedule: { delay: toWireDuration(duration) },
-    read: () => undefined,
+    work: { kind: "none" },
   };
 }
 
@@ -22,7 +22,7 @@ export function sleepUntil(name: string, moment: Date | string | number): Step<v
     type: "SleepUntil",
     fields: { sleepUntil: seconds },
     schedule: { notBefore: seconds },
-    read: () => undefined,
+    work: { kind: "none" },
   };
 }
 

@@ -1,18 +1,48 @@
+import type { Engine } from "../border/engine.ts";
 import { messageOf, WorkflowError } from "../kernel/errors.ts";
+import type { Place } from "../protocol/call.ts";
+import type { Message } from "../protocol/message.ts";
 import type { StepRecord, StepType } from "../protocol/step.ts";
+import type { WaitRequest } from "../protocol/wait.ts";
 
-/** A step as the workflow asks for it: what it is called, how it is carried out, and how its record is read. */
+/** A step as the workflow asks for it: what it is called, and how its record comes about. */
 export interface Step<Result = unknown> {
   readonly name: string;
   readonly type: StepType;
-  /** What plans and records of this kind carry beside the common fields. */
-  readonly fields?: Pick<StepRecord, "sleepFor" | "sleepUntil">;
+  /** What records and plans of this kind carry beside the common fields. */
+  readonly fields?: Pick<StepRecord, "sleepFor" | "sleepUntil" | "waitEventId" | "timeout">;
   /** When the engine is to deliver the record, or the plan of a member of a group. */
   readonly schedule?: Schedule;
-  /** Does the work. Absent when the record alone is the work. @returns the result as JSON text */
-  readonly perform?: () => Promise<string | undefined>;
-  readonly read: (record: StepRecord) => Result;
+  readonly work: Work;
+  /** Never there: it only carries the type of what the record holds. */
+  readonly "~result"?: Result;
 }
+
+export type Work =
+  /** The record alone is the work. */
+  | { readonly kind: "none" }
+  /** Done here; the returned JSON text is recorded. */
+  | {
+      readonly kind: "perform";
+      readonly perform: (engine: () => Engine, runId: string) => Promise<string | undefined>;
+    }
+  /** The engine does it, and records what comes of it. */
+  | { readonly kind: "ask"; readonly ask: (place: Asking) => Request };
+
+/** Where an engine's work belongs, and what it may have to know of the run. */
+export interface Asking extends Place {
+  /** When the run was created, in milliseconds since 1970. */
+  readonly createdAt: number;
+  /**
+   * Where a workflow is served that is served beside the run's own.
+   * @throws WorkflowError `unknown_workflow` when it isn't
+   */
+  readonly urlOf: (workflow: object) => string;
+}
+
+export type Request =
+  | { readonly kind: "publish"; readonly message: Message }
+  | { readonly kind: "wait"; readonly wait: WaitRequest };
 
 export interface Schedule {
   readonly delay?: string;
@@ -25,6 +55,14 @@ export function checkName(name: unknown): asserts name is string {
   if (typeof name === "string" && name.trim() !== "") return;
   const got = typeof name === "string" ? "an empty text" : typeof name;
   throw new TypeError(`A step needs a name, a text that isn't empty, as its first argument; got ${got}.`);
+}
+
+/** @throws TypeError for anything but a text that isn't empty */
+export function checkText(what: string, value: unknown): asserts value is string {
+  if (typeof value === "string" && value !== "") return;
+  throw new TypeError(
+    `${what} must be a text that isn't empty; got ${JSON.stringify(value) ?? typeof value}.`,
+  );
 }
 
 /**
@@ -42,6 +80,11 @@ export function serialize(result: unknown, what: string): string | undefined {
       { cause },
     );
   }
+}
+
+/** A payload or event: a text as it is, everything else as JSON. Throws as {@link serialize}. */
+export function toText(value: unknown, what: string): string | undefined {
+  return typeof value === "string" ? value : serialize(value, what);
 }
 
 /**

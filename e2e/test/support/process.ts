@@ -1,0 +1,80 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import manifest from "@perdure/engine/package.json" with { type: "json" };
+
+const CLI = fileURLToPath(new URL(manifest.bin.perdure, import.meta.resolve("@perdure/engine/package.json")));
+
+/** A real process of this machine, ended with the test. */
+export class Process {
+  readonly lines: string[] = [];
+  readonly ended: Promise<number | null>;
+  readonly #child: ChildProcess;
+
+  private constructor(child: ChildProcess) {
+    this.#child = child;
+    this.ended = new Promise((resolve) => child.once("close", resolve));
+    for (const stream of [child.stdout, child.stderr]) {
+      if (stream) createInterface({ input: stream }).on("line", (line) => this.lines.push(line));
+    }
+  }
+
+  static node(file: string, args: readonly string[], env: Record<string, string> = {}): Process {
+    const child = spawn(process.execPath, [file, ...args], {
+      env: { PATH: process.env.PATH ?? "", ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    return new Process(child);
+  }
+
+  /** Waits for a line. @throws when the process ends without it */
+  async line(pattern: RegExp): Promise<RegExpExecArray> {
+    let over = false;
+    void this.ended.then(() => {
+      over = true;
+    });
+    for (;;) {
+      for (const line of this.lines) {
+        const match = pattern.exec(line);
+        if (match) return match;
+      }
+      if (over) throw new Error(`The process ended without ${pattern}:\n${this.lines.join("\n")}`);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+
+  kill(signal: NodeJS.Signals): Promise<number | null> {
+    this.#child.kill(signal);
+    return this.ended;
+  }
+}
+
+/** `perdure dev` as a process, on a port of its own. */
+export class EngineProcess {
+  readonly url: string;
+  readonly process: Process;
+
+  private constructor(url: string, process: Process) {
+    this.url = url;
+    this.process = process;
+  }
+
+  static async start(db: string, port = 0): Promise<EngineProcess> {
+    const process = Process.node(CLI, ["dev", "--port", String(port), "--db", db]);
+    const [, url] = await process.line(/running at (http\S+)/);
+    return new EngineProcess(url as string, process);
+  }
+
+  get port(): number {
+    return Number(new URL(this.url).port);
+  }
+}
+
+/** A folder that is gone after the test. */
+export function temporaryFolder(): { readonly path: string; remove(): void } {
+  const path = mkdtempSync(join(tmpdir(), "perdure e2e "));
+  return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
+}

@@ -1,0 +1,56 @@
+import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+
+const MAIN = fileURLToPath(new URL("../src/main.ts", import.meta.url));
+
+interface Ran {
+  readonly code: number | null;
+  readonly output: string;
+}
+
+/** Runs the main job; `meet` is told its output so far and may end it. */
+function main(
+  args: readonly string[],
+  meet: (output: string, kill: (signal: NodeJS.Signals) => void) => void = () => {},
+): Promise<Ran> {
+  const child = spawn(process.execPath, [MAIN, ...args], {
+    env: { PATH: process.env.PATH ?? "", NO_COLOR: "1" },
+  });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on("data", (chunk) => {
+      output += chunk;
+      meet(output, (signal) => child.kill(signal));
+    });
+  }
+  return new Promise((resolve) => child.once("close", (code) => resolve({ code, output })));
+}
+
+describe("the main job", () => {
+  it("shows a run that succeeds and one whose failure reaches the failure function, and ends by itself", async () => {
+    const { code, output } = await main(["--once"]);
+    expect(output).toMatch(/✓ charge +attempt 1 +Run \d+ ms/);
+    expect(output).toMatch(/■ run +RUN_SUCCESS/);
+    expect(output).toContain('returned {"order":"1001","paid":"payment-4242","parcel":"parcel-1001"}');
+    expect(output).toMatch(/✗ charge +attempt 1 +500: card 4000 0000 was declined/);
+    expect(output).toMatch(/✗ charge +attempt 3/);
+    expect(output).toMatch(/received {2}status 500, "card 4000 0000 was declined"/);
+    expect(output).toContain('"released":["1 desk"]');
+    expect(output).toMatch(/In the dead letter queue\n {2}\S+ {2}status 500/);
+    expect(code).toBe(0);
+  });
+
+  it("stays up until it is told to stop, and leaves nothing behind", async () => {
+    let told = false;
+    const { code, output } = await main([], (sofar, kill) => {
+      if (told || !sofar.includes("the workflow    examples")) return;
+      told = true;
+      kill("SIGINT");
+    });
+    expect(code).toBe(0);
+    const [, engine] = /Perdure engine running at (\S+)/.exec(output) ?? [];
+    const [, app] = /app running at (\S+)/.exec(output) ?? [];
+    for (const url of [engine, app]) await expect(fetch(String(url))).rejects.toThrow();
+  });
+});

@@ -1,0 +1,107 @@
+import type { Client as QStashClient } from "@upstash/qstash";
+import { HEADER } from "../protocol/headers.ts";
+import type { DeadLetter, FailureFunctionState } from "../protocol/log.ts";
+import { defined, type FlowControl, flowControlHeaders, toCount } from "../protocol/options.ts";
+import { ask } from "./api.ts";
+import { type CommonFilters, type Selection, select } from "./select.ts";
+
+export interface DeadLetterFilters extends CommonFilters {
+  readonly workflowUrl?: string | readonly string[];
+  readonly workflowRunId?: string;
+  readonly workflowCreatedAt?: number;
+  readonly responseStatus?: number;
+  readonly failureFunctionState?: FailureFunctionState;
+}
+
+/** A page of dead letters, the newest first; without a cursor when it is the last. */
+export interface DeadLetterPage {
+  readonly messages: DeadLetter[];
+  readonly cursor?: string;
+}
+
+export type DeadLetterSelection = Selection<"dlqIds", DeadLetterFilters>;
+
+/** What may be different when a run is tried again. */
+export interface RetryOptions {
+  readonly retries?: number;
+  readonly flowControl?: FlowControl;
+}
+
+export interface RetriedRun {
+  readonly workflowRunId: string;
+  readonly workflowCreatedAt: number;
+}
+
+export interface RetriedRuns {
+  readonly workflowRuns: RetriedRun[];
+  /** For the next part, where there is one. */
+  readonly cursor?: string;
+}
+
+/** Looks after failed runs. */
+export class DeadLetters {
+  readonly #client: QStashClient;
+
+  constructor(client: QStashClient) {
+    this.#client = client;
+  }
+
+  async list(
+    options: { readonly cursor?: string; readonly count?: number; readonly filter?: DeadLetterFilters } = {},
+  ): Promise<DeadLetterPage> {
+    const { cursor, count, filter } = options;
+    const query = { ...filter, cursor, count, source: "workflow" };
+    const page = await ask<DeadLetterPage>(this.#client, { method: "GET", path: ["dlq"], query });
+    return { messages: page.messages, ...(page.cursor ? { cursor: page.cursor } : {}) };
+  }
+
+  /** Goes on, as new runs, where they failed: what is recorded stays. The entries are gone then. */
+  resume(selection: DeadLetterSelection, options: RetryOptions = {}): Promise<RetriedRuns> {
+    return this.#retry("resume", selection, options);
+  }
+
+  /** Begins anew, as new runs, with the same payloads. The entries are gone then. */
+  restart(selection: DeadLetterSelection, options: RetryOptions = {}): Promise<RetriedRuns> {
+    return this.#retry("restart", selection, options);
+  }
+
+  /** Has a failure function called again that has failed itself. */
+  async retryFailureFunction({ dlqId }: { readonly dlqId: string }): Promise<RetriedRun> {
+    if (!dlqId) throw new TypeError("dlqId must not be empty.");
+    const path = ["workflows", "dlq", "callback", encodeURIComponent(dlqId)];
+    return ask<RetriedRun>(this.#client, { method: "POST", path });
+  }
+
+  async delete(selection: DeadLetterSelection): Promise<{ deleted: number; cursor?: string }> {
+    const selected = select(selection, "dlqIds");
+    if (selected.kind === "none") return { deleted: 0 };
+    const { query } = selected;
+    const answer = await ask<{ deleted: number; cursor?: string }>(this.#client, {
+      method: "DELETE",
+      path: ["workflows", "dlq"],
+      query,
+    });
+    return { deleted: answer.deleted, ...(answer.cursor ? { cursor: answer.cursor } : {}) };
+  }
+
+  async #retry(
+    how: "resume" | "restart",
+    selection: DeadLetterSelection,
+    options: RetryOptions,
+  ): Promise<RetriedRuns> {
+    const selected = select(selection, "dlqIds");
+    if (selected.kind === "none") return { workflowRuns: [] };
+    const headers = defined([
+      [HEADER.retries, toCount("retries", options.retries)],
+      ...flowControlHeaders(options.flowControl),
+    ]);
+    const path = ["workflows", "dlq", how];
+    const answer = await ask<RetriedRuns>(this.#client, {
+      method: "POST",
+      path,
+      query: selected.query,
+      headers,
+    });
+    return { workflowRuns: answer.workflowRuns, ...(answer.cursor ? { cursor: answer.cursor } : {}) };
+  }
+}

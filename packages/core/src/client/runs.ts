@@ -1,0 +1,147 @@
+import type { Client as QStashClient } from "@upstash/qstash";
+import { type Duration, toSeconds } from "../kernel/duration.ts";
+import { WorkflowError } from "../kernel/errors.ts";
+import type { RunLog, RunState } from "../protocol/log.ts";
+import { ask, type Query } from "./api.ts";
+import { type CommonFilters, type Selection, select } from "./select.ts";
+
+export interface RunFilters extends CommonFilters {
+  readonly workflowRunId?: string;
+  readonly workflowUrl?: string;
+  readonly host?: string | readonly string[];
+  readonly path?: string | readonly string[];
+  readonly state?: RunState;
+  readonly workflowCreatedAt?: number;
+  readonly messageId?: string;
+}
+
+export interface LogsOptions {
+  readonly cursor?: string;
+  /** Runs on a page. */
+  readonly count?: number;
+  readonly filter?: RunFilters;
+}
+
+/** A page of runs, the newest first; without a cursor when it is the last. */
+export interface RunPage {
+  readonly runs: RunLog[];
+  readonly cursor?: string;
+}
+
+/** A run's URL as it is, or the beginning of several: one of the two. */
+export type CancelFilters = CommonFilters &
+  Pick<RunFilters, "host" | "path"> &
+  (
+    | { readonly workflowUrl?: string; readonly workflowUrlStartingWith?: never }
+    | { readonly workflowUrl?: never; readonly workflowUrlStartingWith?: string }
+  );
+
+export async function logs(client: QStashClient, { cursor, count, filter }: LogsOptions): Promise<RunPage> {
+  const query: Query = { groupBy: "workflowRunId", ...filter, cursor, count };
+  const page = await ask<{ runs: RunLog[]; cursor?: string }>(client, {
+    method: "GET",
+    path: ["workflows", "events"],
+    query,
+  });
+  return { runs: page.runs, ...(page.cursor ? { cursor: page.cursor } : {}) };
+}
+
+export async function cancel(
+  client: QStashClient,
+  selection: Selection<"workflowRunIds", CancelFilters>,
+): Promise<{ cancelled: number }> {
+  const selected = select(selection, "workflowRunIds", toQuery);
+  if (selected.kind === "none") return { cancelled: 0 };
+  const answer = await ask<{ cancelled: number }>(client, {
+    method: "DELETE",
+    path: ["workflows", "runs"],
+    query: selected.query,
+  });
+  return { cancelled: answer.cancelled };
+}
+
+function toQuery(filter: CancelFilters): Query {
+  const { workflowUrl, workflowUrlStartingWith, ...rest } = filter;
+  if (workflowUrl !== undefined && workflowUrlStartingWith !== undefined) {
+    throw new TypeError("Filter by workflowUrl or by workflowUrlStartingWith, not by both.");
+  }
+  if (workflowUrl !== undefined) return { ...rest, workflowUrl, workflowUrlExactMatch: true };
+  return { ...rest, workflowUrl: workflowUrlStartingWith };
+}
+
+/** A run that has ended, and its result where it has one. */
+export interface EndedRun<Result = unknown> extends RunLog {
+  /** What the workflow returned; `undefined` unless the state is `RUN_SUCCESS`. */
+  readonly result: Result | undefined;
+}
+
+export interface WaitForRun {
+  /** Seconds or a duration; without one it waits for as long as it takes. */
+  readonly timeout?: number | Duration;
+  readonly signal?: AbortSignal;
+}
+
+/** Looks after single runs. */
+export class Runs {
+  readonly #client: QStashClient;
+
+  constructor(client: QStashClient) {
+    this.#client = client;
+  }
+
+  /** The run's log; of several runs that had this id, the newest one's. `undefined` when the engine knows none. */
+  async get(workflowRunId: string): Promise<RunLog | undefined> {
+    if (!workflowRunId) throw new TypeError("A run's id must not be empty.");
+    const { runs } = await logs(this.#client, { filter: { workflowRunId } });
+    return runs[0];
+  }
+
+  /**
+   * Waits until the run has ended, and its failure function with it. Asks the engine again and again, at most every two seconds.
+   *
+   * @throws WorkflowError `timeout` when the time is over first, `unknown_run` when the engine knows no such run
+   * @throws the signal's reason when it is aborted
+   */
+  async wait<Result = unknown>(
+    workflowRunId: string,
+    { timeout, signal }: WaitForRun = {},
+  ): Promise<EndedRun<Result>> {
+    const end = timeout === undefined ? Number.POSITIVE_INFINITY : Date.now() + toSeconds(timeout) * 1000;
+    for (let pause = 50; ; pause = Math.min(pause * 1.5, 2000)) {
+      signal?.throwIfAborted();
+      const run = await this.get(workflowRunId);
+      if (!run) throw new WorkflowError("unknown_run", `The engine knows no run "${workflowRunId}".`);
+      if (hasEnded(run)) return { ...run, result: resultOf(run) as Result | undefined };
+      const left = end - Date.now();
+      if (left <= 0)
+        throw new WorkflowError("timeout", `The run "${workflowRunId}" hasn't ended within ${timeout}.`);
+      await rest(Math.min(pause, left), signal);
+    }
+  }
+}
+
+function hasEnded({ workflowState, failureFunction }: RunLog): boolean {
+  return workflowState !== "RUN_STARTED" && failureFunction?.state !== "CALLBACK_INPROGRESS";
+}
+
+function resultOf({ workflowState, workflowRunResponse }: RunLog): unknown {
+  if (workflowState !== "RUN_SUCCESS" || !workflowRunResponse) return undefined;
+  try {
+    return JSON.parse(workflowRunResponse);
+  } catch {
+    return workflowRunResponse; // Of a workflow that isn't ours.
+  }
+}
+
+function rest(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(done, ms);
+    function done(): void {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", done);
+      if (signal?.aborted) reject(signal.reason);
+      else resolve();
+    }
+    signal?.addEventListener("abort", done);
+  });
+}

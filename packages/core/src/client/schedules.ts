@@ -1,0 +1,81 @@
+import type { Client as QStashClient, Schedule } from "@upstash/qstash";
+import { translate } from "../border/engine.ts";
+import { forward, HEADER } from "../protocol/headers.ts";
+import { encodeRunOptions, type RunOptions, startMessage } from "../protocol/message.ts";
+import { defined, withoutContentType } from "../protocol/options.ts";
+import { toText } from "../steps/index.ts";
+import { ask } from "./api.ts";
+import { checkUrl } from "./trigger.ts";
+
+/** Runs that start by the clock, and how each of them is to be delivered. */
+export interface ScheduleOptions extends Omit<RunOptions, "notBefore" | "redact"> {
+  /** The workflow's endpoint, as the engine reaches it. */
+  readonly url: string;
+  /** Five fields; `CRON_TZ=Europe/Berlin ` before them for a time zone other than UTC. */
+  readonly cron: string;
+  /** The payload of each run: a text is sent as it is, everything else as JSON. */
+  readonly body?: unknown;
+  /** A schedule of the same id is replaced. */
+  readonly scheduleId?: string;
+}
+
+/** Starts runs by the clock. A run of a schedule has its failure function, retries and labels like any other. */
+export class WorkflowSchedules {
+  readonly #client: QStashClient;
+
+  constructor(client: QStashClient) {
+    this.#client = client;
+  }
+
+  /** @throws TypeError for options that can't be obeyed */
+  async create(options: ScheduleOptions): Promise<{ scheduleId: string }> {
+    const { url, cron, body, scheduleId, headers, delay, ...runOptions } = options;
+    checkUrl(url);
+    if (typeof cron !== "string" || cron.trim() === "")
+      throw new TypeError("A schedule needs a cron expression.");
+    // Says what is wrong with the options now, and not at each tick.
+    startMessage({ ...options, runId: "", body: undefined });
+    const text = toText(body, "The payload");
+    return ask(this.#client, {
+      method: "POST",
+      path: ["schedules", url],
+      headers: defined([
+        [HEADER.contentType, "application/json"],
+        [HEADER.cron, cron],
+        [HEADER.scheduleId, scheduleId],
+        [
+          HEADER.delay,
+          delay === undefined
+            ? undefined
+            : startMessage({ url, runId: "", body: undefined, delay }).headers[HEADER.delay],
+        ],
+        [HEADER.retries, runOptions.retries === undefined ? undefined : String(runOptions.retries)],
+        ...withoutContentType(headers).map(([name, value]): [string, string] => [forward(name), value]),
+        // Travels with each tick to the endpoint, which starts the run with it.
+        [forward(HEADER.runOptions), encodeRunOptions(runOptions)],
+      ]),
+      ...(text === undefined ? {} : { body: text }),
+    });
+  }
+
+  list(): Promise<Schedule[]> {
+    return translate("list schedules", this.#client.schedules.list());
+  }
+
+  get(scheduleId: string): Promise<Schedule> {
+    return translate("get the schedule", this.#client.schedules.get(scheduleId));
+  }
+
+  /** Starts no more runs until it is resumed; ticks meanwhile are skipped. */
+  pause(scheduleId: string): Promise<void> {
+    return translate("pause the schedule", this.#client.schedules.pause({ schedule: scheduleId }));
+  }
+
+  resume(scheduleId: string): Promise<void> {
+    return translate("resume the schedule", this.#client.schedules.resume({ schedule: scheduleId }));
+  }
+
+  delete(scheduleId: string): Promise<void> {
+    return translate("delete the schedule", this.#client.schedules.delete(scheduleId));
+  }
+}

@@ -1,0 +1,112 @@
+import type { RunContext, WorkflowContext } from "./context.ts";
+import { messageOf } from "./kernel/errors.ts";
+
+/** What can be told of a run's life, and what comes with it. */
+export interface MiddlewareEvents {
+  /** A run's first delivery, and each retry of it. */
+  readonly runStarted: { readonly context: WorkflowContext };
+  /** A step's work begins, or is asked of the engine. */
+  readonly beforeExecution: { readonly context: WorkflowContext; readonly stepName: string };
+  /** A step's result is on record. Told by the delivery that brings it. */
+  readonly afterExecution: {
+    readonly context: WorkflowContext;
+    readonly stepName: string;
+    readonly result: unknown;
+  };
+  /** The workflow has returned. */
+  readonly runCompleted: { readonly context: WorkflowContext; readonly result: unknown };
+  /** The run has failed for good; its failure function, if there is one, comes next. */
+  readonly runFailed: {
+    readonly context: RunContext;
+    readonly failStatus: number;
+    readonly failResponse: string;
+  };
+  /** The failure function has returned, or thrown. */
+  readonly failureFunctionRan: {
+    readonly context: RunContext;
+    readonly result?: unknown;
+    readonly error?: unknown;
+  };
+  /** An attempt failed, or one of this middleware's callbacks did. */
+  readonly onError: { readonly workflowRunId?: string; readonly error: Error };
+  readonly onWarning: { readonly workflowRunId?: string; readonly warning: string };
+  readonly onInfo: { readonly workflowRunId?: string; readonly info: string };
+}
+
+export type MiddlewareCallbacks = {
+  readonly [Event in keyof MiddlewareEvents]?: (told: MiddlewareEvents[Event]) => void | Promise<void>;
+};
+
+/** Something that is told of a run's life. Whatever it does or throws, the run isn't harmed. */
+export class WorkflowMiddleware {
+  readonly name: string;
+  readonly #init: () => MiddlewareCallbacks | Promise<MiddlewareCallbacks>;
+  #callbacks: Promise<MiddlewareCallbacks> | undefined;
+
+  /** @param definition its callbacks, or how to make them, which is asked for once and before the first of them is needed */
+  constructor(
+    definition:
+      | { readonly name: string; readonly callbacks: MiddlewareCallbacks }
+      | { readonly name: string; readonly init: () => MiddlewareCallbacks | Promise<MiddlewareCallbacks> },
+  ) {
+    this.name = definition.name;
+    this.#init = "init" in definition ? definition.init : () => definition.callbacks;
+  }
+
+  /** Tells one event. Never rejects. */
+  async tell<Event extends keyof MiddlewareEvents>(
+    event: Event,
+    told: MiddlewareEvents[Event],
+  ): Promise<void> {
+    let callbacks: MiddlewareCallbacks = {};
+    try {
+      this.#callbacks ??= Promise.resolve(this.#init());
+      callbacks = await this.#callbacks;
+      await callbacks[event]?.(told);
+    } catch (thrown) {
+      await this.#report(event, callbacks, thrown);
+    }
+  }
+
+  async #report(event: string, callbacks: MiddlewareCallbacks, thrown: unknown): Promise<void> {
+    const error = new Error(`${event} of the middleware "${this.name}" failed: ${messageOf(thrown)}`, {
+      cause: thrown,
+    });
+    try {
+      if (event === "onError" || !callbacks.onError) console.error("[perdure]", error);
+      else await callbacks.onError({ error });
+    } catch (again) {
+      console.error("[perdure]", error, again);
+    }
+  }
+}
+
+/** Tells all of them, at the same time. */
+export async function tellAll<Event extends keyof MiddlewareEvents>(
+  middlewares: readonly WorkflowMiddleware[],
+  event: Event,
+  told: MiddlewareEvents[Event],
+): Promise<void> {
+  if (middlewares.length > 0)
+    await Promise.all(middlewares.map((middleware) => middleware.tell(event, told)));
+}
+
+/** Writes what happens to the console. */
+export const loggingMiddleware: WorkflowMiddleware = new WorkflowMiddleware({
+  name: "logging",
+  callbacks: {
+    runStarted: ({ context }) => log(context, "started"),
+    beforeExecution: ({ context, stepName }) => log(context, `step "${stepName}" begins`),
+    afterExecution: ({ context, stepName, result }) => log(context, `step "${stepName}" is recorded`, result),
+    runCompleted: ({ context, result }) => log(context, "completed", result),
+    runFailed: ({ context, failStatus, failResponse }) =>
+      log(context, `failed with ${failStatus}: ${failResponse}`),
+    failureFunctionRan: ({ context, ...outcome }) => log(context, "failure function ran", outcome),
+    onWarning: ({ workflowRunId, warning }) => console.warn(`[perdure] ${workflowRunId ?? ""} ${warning}`),
+    onInfo: ({ workflowRunId, info }) => console.info(`[perdure] ${workflowRunId ?? ""} ${info}`),
+  },
+});
+
+function log(context: RunContext, what: string, ...more: unknown[]): void {
+  console.info(`[perdure] ${context.workflowRunId} ${what}`, ...more);
+}

@@ -1,0 +1,182 @@
+import { textFromBase64 } from "../kernel/bytes.ts";
+import { type Duration, toWireDuration } from "../kernel/duration.ts";
+import { messageOf, WorkflowError } from "../kernel/errors.ts";
+import { CALL_FEATURES, forCallback, forward, HEADER, PROTOCOL_VERSION } from "./headers.ts";
+import { type Message, type OfRun, ofRun } from "./message.ts";
+import {
+  contentTypeOf,
+  defined,
+  type FlowControl,
+  flowControlHeaders,
+  type HeaderList,
+  toCount,
+  withoutContentType,
+} from "./options.ts";
+import { NON_RETRYABLE_STATUS } from "./outcome.ts";
+import { excerpt, type StepRecord, type StepType } from "./step.ts";
+
+export type HttpMethod = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+
+/** A request that the engine makes for a run, however long the answer takes. */
+export interface CallRequest {
+  readonly url: string;
+  /** GET by default. */
+  readonly method?: HttpMethod;
+  readonly body?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Retries after an answer that isn't 2xx. 0 by default. */
+  readonly retries?: number;
+  /** Milliseconds before a retry, as an expression over `retried`. */
+  readonly retryDelay?: string;
+  /** For each attempt: seconds or a duration. */
+  readonly timeout?: number | Duration;
+  readonly flowControl?: FlowControl;
+}
+
+/** The place of a step in its run. */
+export interface Place extends OfRun {
+  readonly id: number;
+  readonly concurrent: number;
+}
+
+/** Asks the engine for the call, and to bring its answer to the workflow's endpoint. */
+export function callMessage(place: Place, stepName: string, call: CallRequest): Message {
+  const { headers, retries = 0 } = call;
+  const contentType = contentTypeOf(headers) ?? "application/json";
+  const { url, invokeCount } = place;
+  const answer: HeaderList = [
+    ...ofRun({ ...place, init: false }),
+    [HEADER.callType, "fromCallback"],
+    [forward(HEADER.isCallResult), "true"],
+    [forward(HEADER.stepId), String(place.id)],
+    [forward(HEADER.stepName), encodeName(stepName)],
+    [forward(HEADER.stepType), "Call" satisfies StepType],
+    [forward(HEADER.concurrent), String(place.concurrent)],
+    [forward(HEADER.resultContentType), contentType],
+    [forward(HEADER.invokeCount), invokeCount ? String(invokeCount) : undefined],
+  ];
+  return {
+    url: call.url,
+    method: call.method ?? "GET",
+    body: call.body,
+    headers: defined([
+      ...ofRun({ ...place, init: false }),
+      [HEADER.featureSet, CALL_FEATURES],
+      [HEADER.sdkVersion, PROTOCOL_VERSION],
+      [HEADER.callType, "toCallback"],
+      [HEADER.contentType, contentType],
+      [HEADER.retries, toCount("retries", retries)],
+      [HEADER.retryDelay, call.retryDelay],
+      [HEADER.timeout, call.timeout === undefined ? undefined : toWireDuration(call.timeout)],
+      ...flowControlHeaders(call.flowControl),
+      ...withoutContentType(headers).map(([name, value]): [string, string] => [forward(name), value]),
+      [forward(HEADER.contentType), contentTypeOf(headers)],
+      [HEADER.callback, url],
+      ...answer.map(([name, value]): HeaderList[number] => [forCallback(name), value]),
+    ]),
+  };
+}
+
+/** The record of a call's answer, or that another attempt will be made. */
+export type CallAnswer =
+  | { readonly kind: "answered"; readonly record: StepRecord }
+  | { readonly kind: "will retry" };
+
+/**
+ * Reads the delivery of a call's answer.
+ *
+ * @throws WorkflowError `malformed_body` for a body that isn't one, or headers that don't say which step it answers
+ */
+export function readCallAnswer(headers: Headers, json: string): CallAnswer {
+  const body = parse(json);
+  const { status, header = {}, retried = 0, maxRetries = 0 } = body;
+  const succeeded = status >= 200 && status < 300;
+  const final =
+    retried >= maxRetries || (status === NON_RETRYABLE_STATUS && hasHeader(header, HEADER.nonRetryable));
+  if (!succeeded && !final) return { kind: "will retry" };
+  const stepId = Number(headers.get(HEADER.stepId));
+  const concurrent = Number(headers.get(HEADER.concurrent));
+  const stepName = headers.get(HEADER.stepName);
+  if (
+    !Number.isSafeInteger(stepId) ||
+    stepId < 1 ||
+    !Number.isSafeInteger(concurrent) ||
+    concurrent < 1 ||
+    !stepName
+  ) {
+    throw malformed(
+      `doesn't say which step it answers (${HEADER.stepId}, ${HEADER.stepName}, ${HEADER.concurrent})`,
+      json,
+    );
+  }
+  const out = JSON.stringify({ status, body: latin1(body.body, json), header });
+  return {
+    kind: "answered",
+    record: { stepId, stepName: decodeName(stepName), stepType: "Call", out, concurrent },
+  };
+}
+
+interface AnswerBody {
+  readonly status: number;
+  readonly header?: Record<string, string[]>;
+  readonly body?: string | null;
+  readonly retried?: number;
+  readonly maxRetries?: number;
+}
+
+function parse(json: string): AnswerBody {
+  let body: unknown;
+  try {
+    body = JSON.parse(json);
+  } catch (cause) {
+    throw malformed(`isn't JSON (${messageOf(cause)})`, json, cause);
+  }
+  if (typeof body === "object" && body !== null && "status" in body && typeof body.status === "number")
+    return body as AnswerBody;
+  throw malformed("needs a numeric status", json);
+}
+
+// One character a byte: as the protocol records an answer's body.
+function latin1(base64: string | null | undefined, json: string): string {
+  try {
+    return atob(base64 ?? "");
+  } catch (cause) {
+    throw malformed("holds a body that isn't base64", json, cause);
+  }
+}
+
+function hasHeader(headers: Record<string, unknown>, name: string): boolean {
+  return Object.keys(headers).some((one) => one.toLowerCase() === name.toLowerCase());
+}
+
+// A header's value is printable ASCII. Whatever isn't, and what would look encoded already, is encoded.
+function encodeName(name: string): string {
+  return /^[\x21-\x24\x26-\x7e]([\x20-\x24\x26-\x7e]*[\x21-\x24\x26-\x7e])?$/.test(name)
+    ? name
+    : encodeURIComponent(name);
+}
+
+function decodeName(name: string): string {
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name; // Not one of ours: it was sent as it is.
+  }
+}
+
+function malformed(problem: string, json: string, cause?: unknown): WorkflowError {
+  return new WorkflowError("malformed_body", `The answer to a call ${problem}: ${excerpt(json)}`, { cause });
+}
+
+/** The callback's text among a run's entries, where it was too large to be sent along. */
+export function callAnswerIn(
+  entries: readonly { messageId: string; body: string; callType: string }[],
+  messageId: string | undefined,
+): string {
+  const entry = entries.find((one) => one.messageId === messageId && one.callType === "fromCallback");
+  if (entry) return textFromBase64(entry.body);
+  throw new WorkflowError(
+    "malformed_body",
+    `The engine's history of the run has no answer to a call under message "${messageId}".`,
+  );
+}

@@ -1,0 +1,48 @@
+import type { Place } from "./call.ts";
+import { HEADER } from "./headers.ts";
+import { type Message, type RunOptions, startMessage, stepHeaders } from "./message.ts";
+import { defined } from "./options.ts";
+import { asLists } from "./wait.ts";
+
+/** The body of a message that starts a run for another run, which waits for it. */
+export interface InvokeEnvelope {
+  /** The child's payload. */
+  readonly body?: string;
+  /** What to deliver the child's result to the invoker with. */
+  readonly headers: Readonly<Record<string, readonly string[]>>;
+  /** The invoker. */
+  readonly workflowRunId: string;
+  readonly workflowRunCreatedAt: number;
+  readonly workflowUrl: string;
+  readonly step: {
+    readonly stepId: number;
+    readonly stepName: string;
+    readonly stepType: "Invoke";
+    readonly concurrent: number;
+  };
+}
+
+interface Child extends Pick<RunOptions, "headers" | "retries" | "retryDelay" | "flowControl" | "label"> {
+  readonly url: string;
+  readonly runId: string;
+  readonly body: string | undefined;
+}
+
+/** Starts a child run whose end the engine records as the step's result. */
+export function invokeMessage(place: Place, createdAt: number, stepName: string, child: Child): Message {
+  const { body, ...options } = child;
+  const envelope: InvokeEnvelope = {
+    ...(body === undefined ? {} : { body }),
+    headers: asLists(defined(stepHeaders(place))),
+    workflowRunId: place.runId,
+    workflowRunCreatedAt: createdAt,
+    workflowUrl: place.url,
+    step: { stepId: place.id, stepName, stepType: "Invoke", concurrent: place.concurrent },
+  };
+  const message = startMessage({
+    ...options,
+    body: JSON.stringify(envelope),
+    invokeCount: place.invokeCount + 1,
+  });
+  return { ...message, headers: { ...message.headers, [HEADER.invoke]: "true" } };
+}

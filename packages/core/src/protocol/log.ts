@@ -1,0 +1,140 @@
+export type RunState = "RUN_STARTED" | "RUN_SUCCESS" | "RUN_FAILED" | "RUN_CANCELED";
+
+export type FailureFunctionState =
+  | "CALLBACK_INPROGRESS"
+  | "CALLBACK_SUCCESS"
+  | "CALLBACK_FAIL"
+  | "CALLBACK_CANCELED";
+
+type Headers = Record<string, string[]>;
+
+/** An attempt that failed. */
+export interface AttemptError {
+  readonly error: string;
+  readonly body?: string;
+  readonly headers?: Headers;
+  /** 0 when there was no answer. */
+  readonly status?: number;
+  /** Milliseconds since 1970. */
+  readonly time: number;
+}
+
+/** A step as the engine shows it. Fields beside the common ones belong to some kinds only. */
+export interface StepLog {
+  readonly stepId?: number;
+  readonly stepName: string;
+  readonly stepType: string;
+  readonly callType: string;
+  readonly messageId: string;
+  readonly state: string;
+  readonly concurrent: number;
+  readonly createdAt: number;
+  readonly retries?: number;
+  readonly retryDelay?: string;
+  readonly headers?: Headers;
+  readonly out?: unknown;
+  readonly errors?: readonly AttemptError[];
+  readonly sleepFor?: number | string;
+  readonly sleepUntil?: number;
+  readonly waitEventId?: string;
+  readonly waitTimeout?: boolean;
+  readonly waitTimeoutDuration?: string;
+  readonly waitTimeoutDeadline?: number;
+  readonly callUrl?: string;
+  readonly callMethod?: string;
+  readonly callHeaders?: Headers;
+  readonly callBody?: unknown;
+  readonly callResponseStatus?: number;
+  readonly callResponseBody?: unknown;
+  readonly callResponseHeaders?: Headers;
+  readonly invokedWorkflowRunId?: string;
+  readonly invokedWorkflowUrl?: string;
+  readonly invokedWorkflowCreatedAt?: number;
+  readonly invokedWorkflowRunBody?: unknown;
+  readonly invokedWorkflowRunHeaders?: Headers;
+}
+
+/** What the engine is about to do, or couldn't. */
+export interface NextStepLog {
+  readonly messageId: string;
+  readonly stepName?: string;
+  readonly state: string;
+  readonly retries: number;
+  readonly retryDelay?: string;
+  readonly nextDeliveryTime?: number;
+  readonly errors?: readonly AttemptError[];
+}
+
+export type StepGroup =
+  | { readonly type: "sequential" | "parallel"; readonly steps: readonly StepLog[] }
+  | { readonly type: "next"; readonly steps: readonly NextStepLog[] };
+
+/** A run as the engine shows it. Times in milliseconds since 1970. */
+export interface RunLog {
+  readonly workflowRunId: string;
+  readonly workflowUrl: string;
+  readonly workflowState: RunState;
+  readonly workflowRunCreatedAt: number;
+  readonly workflowRunCompletedAt?: number;
+  readonly workflowRunCallerIp?: string;
+  /** The result as JSON text. */
+  readonly workflowRunResponse?: string;
+  readonly steps: readonly StepGroup[];
+  readonly invoker?: {
+    readonly workflowRunId: string;
+    readonly workflowUrl: string;
+    readonly workflowRunCreatedAt: number;
+  };
+  readonly failureFunction?: {
+    readonly messageId: string;
+    readonly url: string;
+    readonly state: FailureFunctionState;
+    readonly failHeaders?: Headers;
+    readonly failStatus: number;
+    readonly failResponse: string;
+    readonly dlqId: string;
+    readonly errors?: readonly AttemptError[];
+    readonly responseBody?: string;
+    readonly responseHeaders?: Headers;
+    readonly responseStatus?: number;
+    readonly maxRetries?: number;
+    readonly nextDeliveryTime?: number;
+  };
+  readonly dlqId?: string;
+  readonly label?: string;
+  readonly labels?: readonly string[];
+  readonly flowControlKey?: string;
+}
+
+/** A run, or another message, that has failed for good. */
+export interface DeadLetter {
+  readonly dlqId: string;
+  readonly messageId: string;
+  readonly url: string;
+  readonly method: string;
+  readonly header?: Headers;
+  readonly body?: string;
+  readonly bodyBase64?: string;
+  readonly maxRetries: number;
+  readonly notBefore: number;
+  readonly createdAt: number;
+  readonly callerIP?: string;
+  readonly workflowRunId: string;
+  readonly workflowCreatedAt: number;
+  readonly workflowUrl: string;
+  /** 0 when there was no answer. */
+  readonly responseStatus: number;
+  readonly responseHeader?: Headers;
+  readonly responseBody?: string;
+  readonly responseBodyBase64?: string;
+  readonly failureCallback?: string;
+  readonly failureCallbackInfo?: {
+    readonly state?: FailureFunctionState;
+    readonly responseStatus?: number;
+    readonly responseBody?: string;
+    readonly responseHeaders?: Headers;
+  };
+  readonly flowControlKey?: string;
+  readonly label?: string;
+  readonly labels?: readonly string[];
+}

@@ -1,0 +1,78 @@
+import { type Duration, toWireDuration } from "../kernel/duration.ts";
+import { HEADER } from "./headers.ts";
+
+/** Headers on their way into a message; those without a value are left out of it. */
+export type HeaderList = [name: string, value: string | undefined][];
+
+/** A limit on how many deliveries that share a key run at once, or begin within a period. At least one of the two. */
+export interface FlowControl {
+  /** Letters, digits, `-`, `_` and `.` */
+  readonly key: string;
+  /** Deliveries under way at once. */
+  readonly parallelism?: number;
+  /** Deliveries begun within `period`. */
+  readonly rate?: number;
+  /** Seconds or a duration; one second by default. */
+  readonly period?: number | Duration;
+}
+
+const NAME = /^[a-zA-Z0-9\-_.]+$/;
+
+/** @throws TypeError for a key that isn't one, or when nothing is limited */
+export function flowControlHeaders(flow: FlowControl | undefined): HeaderList {
+  if (!flow) return [];
+  checkToken("flowControl.key", flow.key);
+  const { parallelism, rate, period } = flow;
+  if (parallelism === undefined && rate === undefined) {
+    throw new TypeError(`flowControl "${flow.key}" limits nothing: give it a parallelism, a rate or both.`);
+  }
+  const limits = [
+    parallelism === undefined ? [] : `parallelism=${toCount("flowControl.parallelism", parallelism)}`,
+    rate === undefined ? [] : `rate=${toCount("flowControl.rate", rate)}`,
+    period === undefined ? [] : `period=${toWireDuration(period)}`,
+  ].flat();
+  return [
+    [HEADER.flowControlKey, flow.key],
+    [HEADER.flowControlValue, limits.join(", ")],
+  ];
+}
+
+/** Several labels as one header. @throws TypeError for one that isn't a name */
+export function joinLabels(label: string | readonly string[] | undefined): string | undefined {
+  const labels = label === undefined ? [] : [label].flat();
+  for (const one of labels) checkToken("label", one);
+  return labels.length > 0 ? labels.join(",") : undefined;
+}
+
+/** @throws TypeError for anything but a number from 0 on */
+export function toCount(option: string, value: number | undefined): string | undefined {
+  if (value === undefined) return undefined;
+  if (Number.isFinite(value) && value >= 0) return value.toFixed(0);
+  throw new TypeError(`${option} must be a number from 0 on; got ${value}.`);
+}
+
+/** A user's headers apart from the content type, which is the message's own. */
+export function withoutContentType(headers: Readonly<Record<string, string>> = {}): [string, string][] {
+  return Object.entries(headers).filter(([name]) => !isContentType(name));
+}
+
+export function contentTypeOf(headers: Readonly<Record<string, string>> = {}): string | undefined {
+  return Object.entries(headers).find(([name]) => isContentType(name))?.[1];
+}
+
+export function defined(headers: HeaderList): Record<string, string> {
+  const present: Record<string, string> = {};
+  for (const [name, value] of headers) if (value !== undefined) present[name] = value;
+  return present;
+}
+
+function isContentType(name: string): boolean {
+  return name.toLowerCase() === HEADER.contentType.toLowerCase();
+}
+
+function checkToken(option: string, value: string): void {
+  if (NAME.test(value)) return;
+  throw new TypeError(
+    `${option} must consist of letters, digits, "-", "_" and "."; got ${JSON.stringify(value)}.`,
+  );
+}

@@ -1,0 +1,72 @@
+import { HEADER } from "./headers.ts";
+import { type OfRun, stepHeaders } from "./message.ts";
+import { defined } from "./options.ts";
+import type { StepRecord } from "./step.ts";
+
+/** Asks the engine to record a step's result once an event comes, or a time is over. */
+export interface WaitRequest {
+  readonly eventId: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: WaitBody;
+}
+
+export interface WaitBody {
+  readonly url: string;
+  /** A duration. */
+  readonly timeout: string;
+  readonly timeoutUrl: string;
+  /** What the result is to be delivered with, each value in a list. */
+  readonly timeoutHeaders: Readonly<Record<string, readonly string[]>>;
+  readonly step: Pick<StepRecord, "stepId" | "stepName" | "stepType" | "concurrent">;
+}
+
+export function waitRequest(
+  run: OfRun,
+  eventId: string,
+  timeout: string,
+  step: WaitBody["step"],
+): WaitRequest {
+  const headers = defined([...stepHeaders(run), [HEADER.callType, "step"]]);
+  return {
+    eventId,
+    headers,
+    body: { url: run.url, timeout, timeoutUrl: run.url, timeoutHeaders: asLists(headers), step },
+  };
+}
+
+export function asLists(headers: Readonly<Record<string, string>>): Record<string, string[]> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, [value]]));
+}
+
+/** Somebody who waits for an event. */
+export interface Waiter {
+  readonly url: string;
+  /** Unix time in seconds. */
+  readonly deadline: number;
+  readonly headers: Readonly<Record<string, readonly string[]>>;
+  readonly timeoutUrl?: string;
+  readonly timeoutBody?: unknown;
+  readonly timeoutHeaders?: Readonly<Record<string, readonly string[]>>;
+}
+
+/** What became of one waiter that was notified. */
+export interface NotifyResponse {
+  readonly waiter: Waiter;
+  readonly messageId: string;
+  readonly error?: string;
+  readonly deduplicated?: boolean;
+  readonly workflowRunId?: string;
+}
+
+/** What an engine stores of a request that a webhook received. */
+export interface WebhookHit {
+  readonly method: string;
+  readonly header: Readonly<Record<string, readonly string[]>>;
+  /** Base64. */
+  readonly body: string;
+  /** `http` or `https`. */
+  readonly proto: string;
+  readonly host: string;
+  /** Path and query. */
+  readonly url: string;
+}

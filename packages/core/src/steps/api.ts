@@ -1,0 +1,79 @@
+import type { CallRequest } from "../protocol/call.ts";
+import { type CallResponse, call } from "./call.ts";
+import { checkText, type Step, serialize } from "./step.ts";
+
+/** What every provider's call takes beside its own. */
+type Options = Omit<CallRequest, "url" | "body" | "method">;
+
+export interface OpenAISettings<Body = unknown> extends Options {
+  readonly token: string;
+  readonly organization?: string;
+  /** Of a service with the same API. */
+  readonly baseURL?: string;
+  readonly operation: "chat.completions.create";
+  readonly body: Body;
+}
+
+export interface AnthropicSettings<Body = unknown> extends Options {
+  readonly token: string;
+  readonly operation: "messages.create";
+  readonly body: Body;
+}
+
+export interface ResendSettings<Body = unknown> extends Options {
+  readonly token: string;
+  /** Sends a list of e-mails. */
+  readonly batch?: boolean;
+  readonly body: Body;
+}
+
+export function openai<Result>(name: string, settings: OpenAISettings): Step<CallResponse<Result>> {
+  const { token, organization, baseURL = "https://api.openai.com", operation, ...options } = settings;
+  checkText(`The baseURL of step "${name}"`, baseURL);
+  checkOperation(name, operation, "chat.completions.create");
+  const root = baseURL.replace(/\/+$/, "").replace(/(?:\/v1)?(?:\/chat\/completions)?$/, "");
+  return post(name, `${root}/v1/chat/completions`, options, {
+    Authorization: bearer(name, token),
+    ...(organization === undefined ? {} : { "OpenAI-Organization": organization }),
+  });
+}
+
+export function anthropic<Result>(name: string, settings: AnthropicSettings): Step<CallResponse<Result>> {
+  const { token, operation, ...options } = settings;
+  checkText(`The token of step "${name}"`, token);
+  checkOperation(name, operation, "messages.create");
+  const headers = { "X-Api-Key": token, "Anthropic-Version": "2023-06-01" };
+  return post(name, "https://api.anthropic.com/v1/messages", options, headers);
+}
+
+export function resend<Result>(name: string, settings: ResendSettings): Step<CallResponse<Result>> {
+  const { token, batch = false, ...options } = settings;
+  const url = `https://api.resend.com/emails${batch ? "/batch" : ""}`;
+  return post(name, url, options, { Authorization: bearer(name, token) });
+}
+
+function post<Result>(
+  name: string,
+  url: string,
+  { body, headers, ...options }: Options & { readonly body: unknown },
+  own: Record<string, string>,
+): Step<CallResponse<Result>> {
+  const text = serialize(body, `The body of step "${name}"`);
+  return call(name, {
+    ...options,
+    url,
+    method: "POST",
+    headers: { "Content-Type": "application/json", ...own, ...headers },
+    ...(text === undefined ? {} : { body: text }),
+  });
+}
+
+function bearer(name: string, token: string): string {
+  checkText(`The token of step "${name}"`, token);
+  return `Bearer ${token}`;
+}
+
+function checkOperation(name: string, given: string, known: string): void {
+  if (given !== known)
+    throw new TypeError(`The operation of step "${name}" must be "${known}"; got ${JSON.stringify(given)}.`);
+}

@@ -1,0 +1,113 @@
+import { text } from "../kernel/bytes.ts";
+import { WorkflowError } from "../kernel/errors.ts";
+import { type CallRequest, callMessage } from "../protocol/call.ts";
+import type { StepRecord } from "../protocol/step.ts";
+import type { Invokable } from "./invoke.ts";
+import { checkName, checkText, deserialize, type Step, toText } from "./step.ts";
+
+/** What a third party answered. */
+export interface CallResponse<Body = unknown> {
+  readonly status: number;
+  /** JSON where it is JSON, text where it is text, bytes (`Uint8Array`) where it is neither. */
+  readonly body: Body;
+  readonly header: Record<string, string[]>;
+}
+
+/** A run of a workflow that is served beside this one, started and not waited for. */
+export interface CallWorkflow<Payload = unknown>
+  extends Pick<CallRequest, "headers" | "retries" | "retryDelay" | "timeout" | "flowControl"> {
+  readonly workflow: Invokable<Payload, unknown>;
+  readonly body?: Payload;
+}
+
+/** Has the engine make a request, and records the answer, whatever its status. */
+export function call<Body>(name: string, request: CallRequest | CallWorkflow): Step<CallResponse<Body>> {
+  checkName(name);
+  const started = "workflow" in request;
+  if (!started) checkRequest(name, request);
+  return {
+    name,
+    type: "Call",
+    work: {
+      kind: "ask",
+      ask: (place) => {
+        const target: CallRequest = started
+          ? {
+              ...withoutWorkflow(request),
+              url: place.urlOf(request.workflow),
+              method: "POST",
+              ...bodyOf(name, request),
+            }
+          : request;
+        return { kind: "publish", message: callMessage(place, name, target) };
+      },
+    },
+  };
+}
+
+export function readCall(record: StepRecord): CallResponse {
+  const { status, body, header = {} } = (deserialize(record) ?? {}) as Partial<CallResponse<string>>;
+  if (typeof status !== "number" || typeof body !== "string") {
+    throw new WorkflowError("malformed_body", `The recorded answer of step "${record.stepName}" isn't one.`);
+  }
+  return { status, header, body: readBody(body, header) };
+}
+
+function checkRequest(name: string, { url, body }: CallRequest): void {
+  checkText(`The url of step "${name}"`, url);
+  if (!/^https?:\/\//i.test(url))
+    throw new TypeError(`The url of step "${name}" must begin with http:// or https://; got "${url}".`);
+  if (body !== undefined && typeof body !== "string") {
+    throw new TypeError(
+      `The body of step "${name}" must be a text; got ${typeof body}. Make it one, with JSON.stringify for example.`,
+    );
+  }
+}
+
+function withoutWorkflow({
+  workflow: _,
+  body: __,
+  ...rest
+}: CallWorkflow): Omit<CallWorkflow, "workflow" | "body"> {
+  return rest;
+}
+
+function bodyOf(name: string, { body }: CallWorkflow): { body?: string } {
+  const payload = toText(body, `The payload of step "${name}"`);
+  return payload === undefined ? {} : { body: payload };
+}
+
+const BINARY = /^(?:image|audio|video|font)\/|^application\/(?:octet-stream|pdf|zip|gzip|wasm|x-tar|vnd\.)/i;
+const TEXTUAL = /\+(?:json|xml)\b/i;
+const strict = new TextDecoder("utf-8", { fatal: true });
+
+// Recorded is one character a byte. What is text, and what is JSON, the bytes tell better than most servers do.
+function readBody(latin1: string, header: Record<string, string[]>): unknown {
+  const bytes = Uint8Array.from(latin1, (character) => character.charCodeAt(0));
+  const contentType =
+    Object.entries(header).find(([name]) => name.toLowerCase() === "content-type")?.[1]?.[0] ?? "";
+  if (BINARY.test(contentType) && !TEXTUAL.test(contentType)) return bytes;
+  if (/charset=(?!utf-?8)/i.test(contentType)) return parse(decodeAs(bytes, contentType));
+  try {
+    return parse(strict.decode(bytes));
+  } catch {
+    return bytes;
+  }
+}
+
+function decodeAs(bytes: Uint8Array, contentType: string): string {
+  const charset = /charset="?([\w-]+)/i.exec(contentType)?.[1] ?? "utf-8";
+  try {
+    return new TextDecoder(charset).decode(bytes);
+  } catch {
+    return text(bytes); // A charset that the platform doesn't know.
+  }
+}
+
+function parse(body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch {
+    return body;
+  }
+}

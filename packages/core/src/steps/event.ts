@@ -1,0 +1,96 @@
+import { textFromBase64 } from "../kernel/bytes.ts";
+import { type Duration, toWireDuration } from "../kernel/duration.ts";
+import type { StepRecord } from "../protocol/step.ts";
+import { type NotifyResponse, waitRequest } from "../protocol/wait.ts";
+import { checkName, checkText, type Step, serialize, toText } from "./step.ts";
+
+export interface WaitOptions {
+  /** Seconds or a duration; `"7d"` by default. */
+  readonly timeout?: number | Duration;
+}
+
+/** What a wait came to. */
+export type WaitResponse<Event = unknown> =
+  | { readonly timeout: false; readonly eventData: Event }
+  | { readonly timeout: true; readonly eventData: undefined };
+
+/** Waits until somebody notifies of the event, or the time is over. */
+export function waitForEvent<Event>(
+  name: string,
+  eventId: string,
+  options: WaitOptions = {},
+): Step<WaitResponse<Event>> {
+  checkName(name);
+  checkText(`The event id of step "${name}"`, eventId);
+  const timeout = toWireDuration(options.timeout ?? "7d");
+  return {
+    name,
+    type: "Wait",
+    ...waiting(name, "Wait", eventId, timeout),
+  };
+}
+
+export function readWait(record: StepRecord): WaitResponse {
+  if (record.waitTimeout) return { timeout: true, eventData: undefined };
+  return { timeout: false, eventData: readEvent(record) };
+}
+
+/** What waits for an event and for a webhook have in common. */
+export function waiting(
+  name: string,
+  type: "Wait" | "WaitForWebhook",
+  eventId: string,
+  timeout: string,
+): Pick<Step, "fields" | "work"> {
+  return {
+    fields: { waitEventId: eventId, timeout },
+    work: {
+      kind: "ask",
+      ask: (place) => {
+        const step = { stepId: place.id, stepType: type, stepName: name, concurrent: place.concurrent };
+        return { kind: "wait", wait: waitRequest(place, eventId, timeout, step) };
+      },
+    },
+  };
+}
+
+function readEvent({ out }: StepRecord): unknown {
+  if (!out) return undefined;
+  const data = textFromBase64(out);
+  try {
+    return JSON.parse(data);
+  } catch {
+    return data;
+  }
+}
+
+/** Who was told of an event. */
+export interface NotifyStepResponse {
+  readonly eventId: string;
+  readonly eventData: unknown;
+  readonly notifyResponse: readonly NotifyResponse[];
+}
+
+/** Tells everybody who waits for an event, or one run. */
+export function notify(
+  name: string,
+  eventId: string,
+  eventData?: unknown,
+  workflowRunId?: string,
+): Step<NotifyStepResponse> {
+  checkName(name);
+  checkText(`The event id of step "${name}"`, eventId);
+  if (workflowRunId !== undefined) checkText(`The workflowRunId of step "${name}"`, workflowRunId);
+  const data = toText(eventData, `The event of step "${name}"`);
+  return {
+    name,
+    type: "Notify",
+    work: {
+      kind: "perform",
+      perform: async (engine) => {
+        const notifyResponse = await engine().notify(eventId, data, workflowRunId);
+        return serialize({ eventId, eventData, notifyResponse }, `The result of step "${name}"`);
+      },
+    },
+  };
+}

@@ -1,0 +1,61 @@
+import { fromBase64, textFromBase64 } from "../kernel/bytes.ts";
+import { type Duration, toWireDuration } from "../kernel/duration.ts";
+import { randomId } from "../kernel/ids.ts";
+import type { StepRecord } from "../protocol/step.ts";
+import type { WebhookHit } from "../protocol/wait.ts";
+import { waiting } from "./event.ts";
+import { checkName, checkText, type Step } from "./step.ts";
+
+/** An address that anybody who knows it can send requests to, for one run. */
+export interface Webhook {
+  readonly webhookUrl: string;
+  readonly eventId: string;
+}
+
+export type WebhookResponse =
+  | { readonly timeout: false; readonly request: Request }
+  | { readonly timeout: true; readonly request: undefined };
+
+/** Makes an address for the run. It is a secret: whoever knows it can answer the wait. */
+export function createWebhook(name: string): Step<Webhook> {
+  checkName(name);
+  return {
+    name,
+    type: "CreateWebhook",
+    work: {
+      kind: "perform",
+      perform: async (engine, runId) => {
+        const eventId = `evt_${randomId()}`;
+        return JSON.stringify({ webhookUrl: engine().webhookUrl(runId, eventId), eventId });
+      },
+    },
+  };
+}
+
+/** Waits for the next request to a webhook; one that came before is taken first. */
+export function waitForWebhook(
+  name: string,
+  webhook: Webhook,
+  timeout: number | Duration,
+): Step<WebhookResponse> {
+  checkName(name);
+  checkText(`The webhook's eventId of step "${name}"`, webhook?.eventId);
+  return {
+    name,
+    type: "WaitForWebhook",
+    ...waiting(name, "WaitForWebhook", webhook.eventId, toWireDuration(timeout)),
+  };
+}
+
+export function readWebhook(record: StepRecord): WebhookResponse {
+  if (record.waitTimeout || !record.out) return { timeout: true, request: undefined };
+  return { timeout: false, request: toRequest(JSON.parse(textFromBase64(record.out)) as WebhookHit) };
+}
+
+function toRequest({ method, header, body, proto, host, url }: WebhookHit): Request {
+  const headers = new Headers();
+  for (const [name, values] of Object.entries(header))
+    for (const value of [values].flat()) headers.append(name, value);
+  const bare = method === "GET" || method === "HEAD" || body === "";
+  return new Request(`${proto}://${host}${url}`, { method, headers, body: bare ? null : fromBase64(body) });
+}

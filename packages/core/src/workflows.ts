@@ -1,0 +1,65 @@
+import { notFound } from "./border/respond.ts";
+import { type Handler, handlerOf, type ServeOptions } from "./serve.ts";
+import type { Invokable } from "./steps/index.ts";
+import type { WorkflowFunction } from "./workflow.ts";
+
+/** A workflow that others can invoke, once it is served beside them. */
+export interface Workflow<Payload = unknown, Result = unknown> extends Invokable<Payload, Result> {
+  /** Makes its endpoint. Called by {@link serveMany}. */
+  readonly toHandler: (shared: SharedOptions, siblings: ReadonlyMap<object, string>) => Handler;
+}
+
+/** What can be said for several workflows at once. */
+export type SharedOptions = Omit<
+  ServeOptions<never>,
+  "url" | "schema" | "initialPayloadParser" | "failureFunction"
+>;
+
+/** Makes a workflow to be served by {@link serveMany}. Its own options win over the shared ones. */
+export function createWorkflow<Payload = unknown, Result = unknown>(
+  workflow: WorkflowFunction<Payload, Result>,
+  options: ServeOptions<Payload> = {},
+): Workflow<Payload, Result> {
+  return {
+    toHandler: (shared, siblings) =>
+      handlerOf(workflow, { ...shared, ...options } as ServeOptions<Payload>, siblings),
+  };
+}
+
+/**
+ * Serves several workflows side by side, each under the last segment of the URL that is its key. They can invoke each other.
+ *
+ * @throws TypeError for a key that can't be a segment of a URL
+ */
+export function serveMany(
+  workflows: Readonly<Record<string, Workflow>>,
+  options: SharedOptions = {},
+): { handler: Handler } {
+  const siblings = new Map<object, string>();
+  for (const [key, workflow] of Object.entries(workflows)) {
+    if (key === "" || /[/?#]/.test(key)) {
+      throw new TypeError(
+        `A workflow's key is the last segment of its URL and can't be ${JSON.stringify(key)}.`,
+      );
+    }
+    siblings.set(workflow, key);
+  }
+  const handlers = new Map(
+    Object.entries(workflows).map(([key, workflow]) => [key, workflow.toHandler(options, siblings)]),
+  );
+  return {
+    handler: async (request, env) => {
+      const handler = handlers.get(lastSegment(request.url));
+      return handler ? handler(request, env) : notFound([...handlers.keys()]);
+    },
+  };
+}
+
+function lastSegment(url: string): string {
+  const segment = new URL(url).pathname.split("/").at(-1) ?? "";
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return segment; // No key is encoded like that.
+  }
+}

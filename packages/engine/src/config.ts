@@ -1,0 +1,71 @@
+import { DEV_CREDENTIALS } from "@perdure/core/protocol";
+import type { SigningKeys } from "./delivery/signer.ts";
+
+const LEVELS = ["silent", "error", "info", "debug"] as const;
+export type LogLevel = (typeof LEVELS)[number];
+
+/** How `perdure dev` runs. */
+export interface Config {
+  readonly host: string;
+  /** 0: any that is free. */
+  readonly port: number;
+  /** The database's path. */
+  readonly db: string;
+  readonly logLevel: LogLevel;
+  readonly token: string;
+  readonly signingKeys: SigningKeys;
+}
+
+/** What the command line says; each of them may be left out. */
+export interface Flags {
+  readonly host?: string;
+  readonly port?: string;
+  readonly db?: string;
+  readonly logLevel?: string;
+  readonly token?: string;
+  readonly currentSigningKey?: string;
+  readonly nextSigningKey?: string;
+}
+
+/** A setting that can't be used. The message is for whoever typed it. */
+export class ConfigError extends Error {
+  override name = "ConfigError";
+}
+
+/**
+ * Flags win over the environment, and that over the defaults of a development server.
+ *
+ * @throws ConfigError
+ */
+export function readConfig(flags: Flags, env: Readonly<Record<string, string | undefined>>): Config {
+  // Set to nothing counts as not set.
+  const current = flags.currentSigningKey || env.QSTASH_CURRENT_SIGNING_KEY || undefined;
+  const next = flags.nextSigningKey || env.QSTASH_NEXT_SIGNING_KEY || undefined;
+  if ((current === undefined) !== (next === undefined)) {
+    throw new ConfigError("The current and the next signing key go together: give both of them, or none.");
+  }
+  return {
+    host: flags.host ?? "127.0.0.1",
+    port: toPort(flags.port ?? (env.QSTASH_DEV_PORT || undefined)),
+    db: flags.db ?? ".perdure/dev.db",
+    logLevel: toLevel(flags.logLevel ?? "info"),
+    token: flags.token || env.QSTASH_TOKEN || DEV_CREDENTIALS.token,
+    signingKeys: {
+      current: current ?? DEV_CREDENTIALS.currentSigningKey,
+      next: next ?? DEV_CREDENTIALS.nextSigningKey,
+    },
+  };
+}
+
+function toPort(text: string | undefined): number {
+  if (text === undefined) return DEV_CREDENTIALS.port;
+  const port = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (port <= 65_535) return port;
+  throw new ConfigError(`The port must be a number from 0 to 65535; got "${text}".`);
+}
+
+function toLevel(text: string): LogLevel {
+  const level = LEVELS.find((known) => known === text);
+  if (level) return level;
+  throw new ConfigError(`The log level must be one of ${LEVELS.join(", ")}; got "${text}".`);
+}

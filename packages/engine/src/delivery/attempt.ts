@@ -1,0 +1,53 @@
+import type { Cancel, Clock } from "../domain/clock.ts";
+import type { Attempt } from "../domain/outcome.ts";
+import { messageOf } from "../domain/problem.ts";
+import type { DeliveryRequest } from "./request.ts";
+import type { Transport } from "./transport.ts";
+
+/** The engine was stopped before an answer came: the attempt counts as not made. */
+export interface Abandoned {
+  readonly kind: "abandoned";
+}
+
+export interface AttemptOptions {
+  readonly transport: Transport;
+  readonly clock: Clock;
+  /** Milliseconds. */
+  readonly timeout: number;
+  /** Aborted when the engine stops at once. */
+  readonly stop: AbortSignal;
+}
+
+/** Sends one request, and says what came of it. Never rejects. */
+export async function attempt(
+  request: DeliveryRequest,
+  options: AttemptOptions,
+): Promise<Attempt | Abandoned> {
+  const { transport, clock, timeout, stop } = options;
+  if (stop.aborted) return { kind: "abandoned" };
+  const abort = new AbortController();
+  let cancel: Cancel | undefined;
+  let onStop: (() => void) | undefined;
+  // Raced, so that not even a transport that doesn't heed the signal holds up the engine.
+  const cut = new Promise<Attempt | Abandoned>((resolve) => {
+    cancel = clock.after(timeout, () => {
+      resolve({ kind: "unanswered", error: `no answer within ${timeout / 1000} s` });
+      abort.abort();
+    });
+    onStop = () => {
+      resolve({ kind: "abandoned" });
+      abort.abort();
+    };
+    stop.addEventListener("abort", onStop, { once: true });
+  });
+  const answer = transport.send({ ...request, signal: abort.signal }).then(
+    (reply): Attempt => ({ kind: "answered", reply }),
+    (error): Attempt => ({ kind: "unanswered", error: messageOf(error) }),
+  );
+  try {
+    return await Promise.race([answer, cut]);
+  } finally {
+    cancel?.();
+    if (onStop) stop.removeEventListener("abort", onStop);
+  }
+}

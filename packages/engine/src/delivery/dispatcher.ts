@@ -1,0 +1,224 @@
+import type { Cancel, Clock } from "../domain/clock.ts";
+import type { Observer } from "../domain/event.ts";
+import { type Attempt, judge } from "../domain/outcome.ts";
+import { messageOf } from "../domain/problem.ts";
+import type { Claim, Lease, Store } from "../store/store.ts";
+import { type Abandoned, attempt } from "./attempt.ts";
+import { report } from "./report.ts";
+import { toRequest } from "./request.ts";
+import type { Signer } from "./signer.ts";
+import type { Transport } from "./transport.ts";
+
+export interface DispatcherOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly transport: Transport;
+  readonly signer: Signer;
+  readonly emit: Observer;
+  /** Deliveries under way at once. */
+  readonly concurrency: number;
+  /** Milliseconds for an attempt whose message doesn't say. */
+  readonly timeout: number;
+  /** Milliseconds after which a delivery that nobody cares for is anybody's. */
+  readonly lease: number;
+  /** Bytes above which a history is left to be fetched. */
+  readonly historyBytes: number;
+  /** Milliseconds between clean-ups. */
+  readonly sweep: number;
+}
+
+/** One message that is being delivered. */
+interface Flight {
+  lease: Lease;
+  /** It has landed: what is claimed of the same message from now on is another attempt. */
+  landed: boolean;
+}
+
+/** How long to wait, in milliseconds, when the store refuses to give out work. */
+const STORE_RETRY = 1000;
+
+/** The only loop of the engine: claims what is due, delivers it, and settles what came of it. */
+export class Dispatcher {
+  readonly #options: DispatcherOptions;
+  /** What is being delivered, by message id. */
+  readonly #flights = new Map<string, Flight>();
+  readonly #idlers = new Set<() => void>();
+  #abort = new AbortController();
+  #running = false;
+  #claiming = false;
+  /** More may be due than was given out. */
+  #more = false;
+  #timer: { readonly at: number; readonly cancel: Cancel } | undefined;
+  #heartbeat: Cancel | undefined;
+  #lastSweep: number;
+
+  constructor(options: DispatcherOptions) {
+    this.#options = options;
+    this.#lastSweep = options.clock.now();
+    options.store.onDue((dueAt) => this.#wake(dueAt));
+  }
+
+  start(): void {
+    if (this.#running) return;
+    this.#running = true;
+    this.#abort = new AbortController();
+    this.#wake(this.#options.clock.now());
+  }
+
+  /** Resolves when nothing is due now and nothing is being delivered. */
+  async idle(): Promise<void> {
+    while (this.#claiming || this.#flights.size > 0) {
+      await new Promise<void>((resolve) => this.#idlers.add(resolve));
+    }
+  }
+
+  /**
+   * Begins no more deliveries, and waits for those that are under way. After `deadline` milliseconds they are abandoned:
+   * they count as not made.
+   */
+  async stop(deadline: number): Promise<void> {
+    this.#running = false;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    const cancel = this.#options.clock.after(deadline, () => this.#abort.abort());
+    if (deadline <= 0) this.#abort.abort();
+    await this.idle();
+    cancel();
+  }
+
+  #wake(dueAt: number): void {
+    if (!this.#running) return;
+    if (dueAt > this.#options.clock.now()) this.#arm(dueAt);
+    else this.#claim();
+  }
+
+  #arm(at: number): void {
+    if (this.#timer && this.#timer.at <= at) return;
+    this.#timer?.cancel();
+    const { clock } = this.#options;
+    const cancel = clock.after(at - clock.now(), () => {
+      this.#timer = undefined;
+      this.#claim();
+    });
+    this.#timer = { at, cancel };
+  }
+
+  #claim(): void {
+    const limit = this.#options.concurrency - this.#flights.size;
+    if (!this.#running) return;
+    if (this.#claiming || limit <= 0) {
+      this.#more = true;
+      return;
+    }
+    this.#claiming = true;
+    this.#more = false;
+    // Called from within a write, the claim joins its transaction: no extra wait for the disk.
+    void this.#take(limit).finally(() => {
+      this.#claiming = false;
+      this.#next();
+    });
+  }
+
+  async #take(limit: number): Promise<void> {
+    const { store, clock, lease, emit } = this.#options;
+    const now = clock.now();
+    try {
+      const { claims, nextDue } = await store.claim({ now, limit, leaseUntil: now + lease });
+      for (const claim of claims) this.#launch(claim);
+      if (nextDue === undefined) return;
+      if (nextDue > clock.now()) this.#wake(nextDue);
+      else this.#more = true;
+    } catch (error) {
+      emit({ type: "fault", during: "claiming", error });
+      this.#wake(clock.now() + STORE_RETRY);
+    }
+  }
+
+  /** After every change: goes on with what is left, or tells those who wait that nothing is. */
+  #next(): void {
+    if (this.#more && this.#running) this.#claim();
+    this.#sweep();
+    if (this.#flights.size > 0) return;
+    this.#heartbeat?.();
+    this.#heartbeat = undefined;
+    if (this.#claiming) return;
+    for (const resolve of this.#idlers) resolve();
+    this.#idlers.clear();
+  }
+
+  #launch(claim: Claim): void {
+    const { lease } = claim;
+    const known = this.#flights.get(lease.messageId);
+    if (known && !known.landed) {
+      // Ours still, but its lease had run out while this process slept. It goes on under the new one.
+      known.lease = lease;
+      return;
+    }
+    const flight: Flight = { lease, landed: false };
+    this.#flights.set(lease.messageId, flight);
+    this.#keepLeases();
+    void this.#deliver(claim, flight).finally(() => {
+      if (this.#flights.get(lease.messageId) === flight) this.#flights.delete(lease.messageId);
+      this.#next();
+    });
+  }
+
+  async #deliver(claim: Claim, flight: Flight): Promise<void> {
+    const { store, clock, emit, lease } = this.#options;
+    const began = clock.now();
+    const result = await this.#attempt(claim);
+    const now = clock.now();
+    flight.landed = true;
+    try {
+      if (result.kind === "abandoned") return await store.release([flight.lease], now);
+      const settlement = judge(claim, result, now);
+      const settled = await store.settle(flight.lease, settlement, now);
+      const event = report({ claim, attempt: result, settlement, settled, ms: now - began });
+      if (event) emit(event);
+    } catch (error) {
+      emit({ type: "fault", during: "settling", error });
+      // When its lease has run out, it is delivered again.
+      this.#wake(clock.now() + lease);
+    }
+  }
+
+  async #attempt(claim: Claim): Promise<Attempt | Abandoned> {
+    const { signer, clock, transport, timeout, historyBytes } = this.#options;
+    try {
+      const request = await toRequest(claim, signer, historyBytes, clock.now());
+      return await attempt(request, {
+        transport,
+        clock,
+        timeout: claim.message.timeout ?? timeout,
+        stop: this.#abort.signal,
+      });
+    } catch (error) {
+      return { kind: "unanswered", error: `the request can't be made: ${messageOf(error)}` };
+    }
+  }
+
+  /** While anything is under way, its lease never ends. */
+  #keepLeases(): void {
+    if (this.#heartbeat) return;
+    const { store, clock, lease, emit } = this.#options;
+    this.#heartbeat = clock.after(lease / 3, () => {
+      this.#heartbeat = undefined;
+      if (this.#flights.size === 0) return;
+      this.#keepLeases();
+      store
+        .renew(
+          [...this.#flights.values()].map(({ lease }) => lease),
+          clock.now() + lease,
+        )
+        .catch((error: unknown) => emit({ type: "fault", during: "renewing leases", error }));
+    });
+  }
+
+  #sweep(): void {
+    const { store, clock, sweep, emit } = this.#options;
+    const now = clock.now();
+    if (!this.#running || now - this.#lastSweep < sweep) return;
+    this.#lastSweep = now;
+    store.forget(now).catch((error: unknown) => emit({ type: "fault", during: "cleaning up", error }));
+  }
+}

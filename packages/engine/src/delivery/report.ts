@@ -1,0 +1,92 @@
+import { HEADER } from "@perdure/core/protocol";
+import type { AttemptInfo, EngineEvent } from "../domain/event.ts";
+import { firstValue } from "../domain/header.ts";
+import type { Failure, Reply } from "../domain/message.ts";
+import { type Attempt, isUnhandled, type Settlement } from "../domain/outcome.ts";
+import type { Claim, Settled } from "../store/store.ts";
+
+/** An attempt that has been recorded. */
+export interface Recorded {
+  readonly claim: Claim;
+  readonly attempt: Attempt;
+  readonly settlement: Settlement;
+  readonly settled: Settled;
+  /** How long it took, in milliseconds. */
+  readonly ms: number;
+}
+
+const EXCERPT = 500;
+
+/** What is to be told of an attempt; nothing when its message had been withdrawn. */
+export function report({ claim, attempt, settlement, settled, ms }: Recorded): EngineEvent | undefined {
+  if (settled.kind === "stale") return undefined;
+  const reply = attempt.kind === "answered" ? attempt.reply : undefined;
+  const info = toInfo(claim, reply, ms);
+  if (settled.kind === "failed") {
+    if (claim.message.purpose === "failure") {
+      return { type: "failure.reported", outcome: "failed", response: why(settled.failure), ...info };
+    }
+    return {
+      type: "failed",
+      error: why(settled.failure),
+      dlqId: settled.dlqId ?? "",
+      failedStep: failedStep(reply),
+      ...info,
+    };
+  }
+  if (settlement.kind === "retry") {
+    const wait = settlement.dueAt - settlement.failure.at;
+    return { type: "retrying", error: why(settlement.failure), wait, failedStep: failedStep(reply), ...info };
+  }
+  if (claim.message.purpose === "failure" && reply) {
+    const outcome = isUnhandled(reply) ? "unhandled" : "handled";
+    return { type: "failure.reported", outcome, response: excerpt(reply), ...info };
+  }
+  return { type: "delivered", ...info };
+}
+
+function toInfo({ message, run, entries }: Claim, reply: Reply | undefined, ms: number): AttemptInfo {
+  return {
+    messageId: message.id,
+    purpose: message.purpose,
+    url: message.url,
+    runId: run?.id,
+    step: message.purpose === "step" ? stepName(entries) : undefined,
+    attempt: message.retried + 1,
+    status: reply?.status ?? 0,
+    ms,
+  };
+}
+
+function stepName(entries: Claim["entries"]): string {
+  const last = entries.at(-1);
+  if (!last || entries.length === 1) return "init";
+  const record = JSON.parse(Buffer.from(last.body, "base64").toString()) as { stepName: string };
+  return record.stepName;
+}
+
+/** The message of the error that the endpoint answered with, where it has one. */
+function why({ error, reply, byEngine }: Failure): string {
+  if (!reply || byEngine) return error;
+  let body: unknown;
+  try {
+    body = JSON.parse(text(reply));
+  } catch {
+    body = undefined; // Not an answer of a workflow's: the status has to do.
+  }
+  const message = (body as { message?: unknown } | null | undefined)?.message;
+  return typeof message === "string" && message !== "" ? message : error;
+}
+
+function failedStep(reply: Reply | undefined): string | undefined {
+  return reply && firstValue(reply.headers, HEADER.errorStepName);
+}
+
+function excerpt(reply: Reply): string {
+  const body = text(reply);
+  return body.length > EXCERPT ? `${body.slice(0, EXCERPT)}…` : body;
+}
+
+function text({ body }: Reply): string {
+  return new TextDecoder().decode(body);
+}

@@ -1,0 +1,57 @@
+import { createHash } from "node:crypto";
+import { type DeliveryClaim, ISSUER, TOKEN_CLAIM } from "@perdure/core/protocol";
+import { SignJWT } from "jose";
+import { randomId } from "../domain/ids.ts";
+
+/** Receivers refuse a signature after this many seconds. */
+const LIFETIME = 300;
+
+/** What a signature vouches for. */
+export interface Signed {
+  readonly url: string;
+  readonly body: Uint8Array | string;
+  readonly claim: DeliveryClaim;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+}
+
+export interface SigningKeys {
+  readonly current: string;
+  /** What takes the current key's place when keys are rotated: receivers accept it already. */
+  readonly next: string;
+}
+
+/** Makes the token that tells an endpoint that a request, and exactly this one, is the engine's. */
+export interface Signer {
+  sign(signed: Signed): Promise<string>;
+}
+
+export function createSigner(keys: SigningKeys): Signer {
+  // The key is the text itself, prefix and all.
+  const key = crypto.subtle.importKey(
+    "raw",
+    new TextEncoder().encode(keys.current),
+    { name: "HMAC", hash: "SHA-256" },
+    false,
+    ["sign"],
+  );
+  // Whoever signs first hears of a key that can't be used; nobody is left with an unhandled rejection.
+  key.catch(() => {});
+  return {
+    async sign({ url, body, claim, now }) {
+      const issued = Math.floor(now / 1000);
+      return new SignJWT({
+        iss: ISSUER,
+        sub: url,
+        iat: issued,
+        exp: issued + LIFETIME,
+        nbf: 0,
+        jti: `jwt_${randomId()}`,
+        body: createHash("sha256").update(body).digest("base64url"),
+        [TOKEN_CLAIM]: claim,
+      })
+        .setProtectedHeader({ alg: "HS256", typ: "JWT" })
+        .sign(await key);
+    },
+  };
+}

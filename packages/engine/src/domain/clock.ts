@@ -1,0 +1,67 @@
+/** Takes back what {@link Clock.after} was asked for; without effect once it has happened. */
+export type Cancel = () => void;
+
+/** The only source of time in the engine. */
+export interface Clock {
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** Calls `act` once, when `ms` milliseconds have passed. */
+  after(ms: number, act: () => void): Cancel;
+}
+
+interface Timer {
+  readonly at: number;
+  readonly act: () => void;
+}
+
+/** A clock that stands still until it is told to move. */
+export class ManualClock implements Clock {
+  #now: number;
+  readonly #timers = new Set<Timer>();
+
+  /** @param start milliseconds since 1970; now by default, so that signatures are still valid for real clocks */
+  constructor(start: number = Date.now()) {
+    this.#now = start;
+  }
+
+  now(): number {
+    return this.#now;
+  }
+
+  after(ms: number, act: () => void): Cancel {
+    const timer = { at: this.#now + Math.max(0, ms), act };
+    this.#timers.add(timer);
+    return () => void this.#timers.delete(timer);
+  }
+
+  /** When the next timer is due, in milliseconds since 1970; `undefined` when none waits. */
+  next(): number | undefined {
+    return this.#earliest()?.at;
+  }
+
+  /** Moves on by `ms` milliseconds and fires, in order and each at its time, the timers that come due. */
+  advance(ms: number): void {
+    const target = this.#now + ms;
+    for (let timer = this.#earliest(); timer && timer.at <= target; timer = this.#earliest()) {
+      this.#timers.delete(timer);
+      this.#now = Math.max(this.#now, timer.at);
+      timer.act();
+    }
+    this.#now = target;
+  }
+
+  /** Moves on to the next timer and fires it. `false` when none waits. */
+  advanceToNext(): boolean {
+    const next = this.next();
+    if (next === undefined) return false;
+    this.advance(Math.max(0, next - this.#now));
+    return true;
+  }
+
+  #earliest(): Timer | undefined {
+    let earliest: Timer | undefined;
+    // Of two at the same time the one that was set first: a set keeps the order.
+    for (const timer of this.#timers) if (!earliest || timer.at < earliest.at) earliest = timer;
+    return earliest;
+  }
+}

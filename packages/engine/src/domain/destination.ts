@@ -1,0 +1,46 @@
+import { Problem } from "./problem.ts";
+
+/**
+ * Everything after `prefix` in a request's URL, as it was sent: a destination may hold `//`, escapes and a query.
+ * Of the query, what is meant for the engine (`qstash_token` and `upstash-*`) is taken out.
+ *
+ * @param url the whole URL of the request to the engine
+ * @param prefix path that ends where the destination begins: `/v2/publish/`
+ */
+export function rawDestination(url: string, prefix: string): string {
+  const raw = url.slice(url.indexOf(prefix) + prefix.length);
+  const mark = raw.indexOf("?");
+  if (mark < 0) return raw;
+  const parameters = raw.slice(mark + 1).split("&");
+  const own = parameters.filter((parameter) => !isForEngine(parameter));
+  if (own.length === parameters.length) return raw;
+  return own.length > 0 ? `${raw.slice(0, mark)}?${own.join("&")}` : raw.slice(0, mark);
+}
+
+/**
+ * A destination that requests can be sent to. It comes back as it was given, but for a scheme's second slash: proxies
+ * that tidy paths remove it.
+ *
+ * @throws Problem 400
+ */
+export function checkDestination(destination: string): string {
+  const url = destination.replace(/^(https?):\/+(?=[^/])/i, "$1://");
+  if (!/^https?:\/\//i.test(url)) {
+    throw new Problem(400, "invalid destination url: endpoint has invalid scheme, add http:// or https://");
+  }
+  if (!URL.canParse(url))
+    throw new Problem(400, `invalid destination url: ${JSON.stringify(destination)} is no URL`);
+  const { username, password } = new URL(url);
+  if (username || password) {
+    throw new Problem(
+      400,
+      "invalid destination url: credentials belong in a forwarded header, not in the url",
+    );
+  }
+  return url;
+}
+
+function isForEngine(parameter: string): boolean {
+  const name = (parameter.split("=", 1)[0] as string).toLowerCase();
+  return name === "qstash_token" || name.startsWith("upstash-");
+}

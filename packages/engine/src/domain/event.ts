@@ -1,0 +1,55 @@
+import type { Purpose } from "./message.ts";
+
+/** One attempt to deliver, for those who watch. */
+export interface AttemptInfo {
+  readonly messageId: string;
+  readonly purpose: Purpose;
+  readonly url: string;
+  readonly runId: string | undefined;
+  /** The entry of the run's history that was delivered: `init`, or a step's name. */
+  readonly step: string | undefined;
+  /** 1 for the first. */
+  readonly attempt: number;
+  /** 0 when there was no answer. */
+  readonly status: number;
+  /** How long it took. */
+  readonly ms: number;
+}
+
+/** What happens in an engine, told after it has been stored. Times and waits in milliseconds. */
+export type EngineEvent =
+  | { readonly type: "run.started"; readonly runId: string; readonly url: string }
+  | {
+      readonly type: "step.recorded";
+      readonly runId: string;
+      readonly step: string;
+      readonly stepType: string;
+    }
+  | ({ readonly type: "delivered" } & AttemptInfo)
+  | ({
+      readonly type: "retrying";
+      readonly error: string;
+      readonly wait: number;
+      /** The step that failed, where the endpoint named it. */
+      readonly failedStep: string | undefined;
+    } & AttemptInfo)
+  /** No more attempts: the message is in the dead letter queue. */
+  | ({
+      readonly type: "failed";
+      readonly error: string;
+      readonly dlqId: string;
+      readonly failedStep: string | undefined;
+    } & AttemptInfo)
+  /** How the report of a failure ended. */
+  | ({
+      readonly type: "failure.reported";
+      readonly outcome: "handled" | "unhandled" | "failed";
+      /** What the failure function returned, or why it failed. */
+      readonly response: string;
+    } & AttemptInfo)
+  | { readonly type: "run.completed"; readonly runId: string; readonly ms: number }
+  | { readonly type: "run.canceled"; readonly runId: string }
+  /** Something that should not happen: the disk is full, an observer threw. */
+  | { readonly type: "fault"; readonly during: string; readonly error: unknown };
+
+export type Observer = (event: EngineEvent) => void;

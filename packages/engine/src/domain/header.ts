@@ -1,0 +1,49 @@
+import { PREFIX } from "@perdure/core/protocol";
+
+/** Header names and values in the order they came. Names are lower case. */
+export type HeaderList = readonly (readonly [name: string, value: string])[];
+
+/** Headers as the API shows them and as answers are recorded: every value of every name. */
+export type HeaderMap = Readonly<Record<string, readonly string[]>>;
+
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/i;
+// What a header can carry: Latin-1 without control characters other than the tab.
+const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+
+export function isHeaderName(name: string): boolean {
+  return TOKEN.test(name);
+}
+
+export function isHeaderValue(value: string): boolean {
+  return VALUE.test(value);
+}
+
+/** `content-type` → `Content-Type`. */
+export function trainCase(name: string): string {
+  return name.toLowerCase().replace(/(?:^|-)[a-z]/g, (start) => start.toUpperCase());
+}
+
+const OF_WORKFLOWS = PREFIX.workflow.toLowerCase();
+
+/** As the API shows them: what is a matter between engine and endpoint is left out. */
+export function toHeaderMap(list: HeaderList): Record<string, string[]> {
+  const map: Record<string, string[]> = {};
+  for (const [name, value] of list) {
+    if (name.startsWith(OF_WORKFLOWS)) continue;
+    const shown = trainCase(name);
+    const values = map[shown];
+    if (values) values.push(value);
+    else map[shown] = [value];
+  }
+  return map;
+}
+
+/** Recorded headers as the API shows them. */
+export function toShown(headers: HeaderMap): Record<string, readonly string[]> {
+  return Object.fromEntries(Object.entries(headers).map(([name, values]) => [trainCase(name), values]));
+}
+
+/** The first value of a header in a map whose names are lower case. */
+export function firstValue(headers: HeaderMap, name: string): string | undefined {
+  return headers[name.toLowerCase()]?.[0];
+}

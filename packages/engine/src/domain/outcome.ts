@@ -1,0 +1,76 @@
+import { HEADER, NON_RETRYABLE_STATUS } from "@perdure/core/protocol";
+import { firstValue } from "./header.ts";
+import type { Failure, Message, Reply } from "./message.ts";
+import { retryWait } from "./retry.ts";
+import type { Run } from "./run.ts";
+
+/** What an attempt to deliver came to. */
+export type Attempt =
+  | { readonly kind: "answered"; readonly reply: Reply }
+  /** No answer in time, or none at all: `error` says why in one line. */
+  | { readonly kind: "unanswered"; readonly error: string };
+
+/** What is to be recorded of an attempt. */
+export type Settlement =
+  | {
+      readonly kind: "delivered";
+      readonly reply: Reply;
+      /** The failure that it is if it leaves a live run with nothing to do. */
+      readonly stalled: Failure;
+    }
+  | { readonly kind: "retry"; readonly dueAt: number; readonly failure: Failure }
+  | { readonly kind: "failed"; readonly failure: Failure };
+
+/** A message that is being delivered, with what it takes to judge the answer. */
+export interface Delivered {
+  readonly message: Message;
+  readonly run: Run | undefined;
+  /** It carries the run's payload and nothing else yet. */
+  readonly first: boolean;
+}
+
+const NOT_A_WORKFLOW =
+  "detected a non-workflow destination for trigger/invoke. make sure you are sending the request to the correct endpoint";
+const NEVER_CONFIGURED = "trigger rest api is only usable with sdk versions after v1.0.0 major version";
+
+/** The rules of success, retry and failure. `now` in milliseconds since 1970. */
+export function judge(delivered: Delivered, attempt: Attempt, now: number): Settlement {
+  const { message } = delivered;
+  if (attempt.kind === "answered" && isSuccess(attempt.reply)) return succeed(delivered, attempt.reply, now);
+  const reply = attempt.kind === "answered" ? attempt.reply : undefined;
+  const error = attempt.kind === "answered" ? `the endpoint answered ${attempt.reply.status}` : attempt.error;
+  const failure: Failure = { at: now, error, reply, byEngine: false };
+  if ((reply && isFinal(reply)) || message.retried >= message.maxRetries) return { kind: "failed", failure };
+  const wait = retryWait(message.retryDelay, message.retried, reply?.headers, now);
+  return { kind: "retry", dueAt: now + wait, failure };
+}
+
+function succeed({ message, run, first }: Delivered, reply: Reply, now: number): Settlement {
+  const failed = (error: string): Failure => ({ at: now, error, reply, byEngine: true });
+  if (message.purpose === "step" && first) {
+    if (firstValue(reply.headers, HEADER.sdkVersion) === undefined) {
+      return { kind: "failed", failure: failed(NOT_A_WORKFLOW) };
+    }
+    // Had it been configured in the meantime, this delivery would have been withdrawn.
+    if (run?.announced) return { kind: "failed", failure: failed(NEVER_CONFIGURED) };
+  }
+  const stalled = failed(
+    `the run has stalled: the endpoint answered ${reply.status}, but neither submitted a step nor ended the run, and nothing of it is pending`,
+  );
+  return { kind: "delivered", reply, stalled };
+}
+
+function isSuccess(reply: Reply): boolean {
+  return reply.status >= 200 && reply.status < 300;
+}
+
+/** The endpoint says that another attempt would not help. */
+function isFinal(reply: Reply): boolean {
+  const final = reply.status === NON_RETRYABLE_STATUS || reply.status === 400;
+  return final && firstValue(reply.headers, HEADER.nonRetryable)?.toLowerCase() === "true";
+}
+
+/** The endpoint has no failure function: its 2xx handled nothing. */
+export function isUnhandled(reply: Pick<Reply, "headers">): boolean {
+  return firstValue(reply.headers, HEADER.noFailureFunction)?.toLowerCase() === "true";
+}

@@ -1,0 +1,102 @@
+import { FEATURES, HEADER } from "@perdure/core/protocol";
+import type { HeaderList } from "./header.ts";
+import { DEFAULT_RETRIES, type Draft, type FailureCallback } from "./message.ts";
+import type { Redaction } from "./options.ts";
+
+export type RunState = "RUN_STARTED" | "RUN_SUCCESS" | "RUN_FAILED" | "RUN_CANCELED";
+
+/** What a trigger said about all of a run's deliveries. */
+export interface RunConfig {
+  readonly forward: HeaderList;
+  readonly contentType: string | undefined;
+  readonly retries: number | undefined;
+  readonly retryDelay: string | undefined;
+  readonly timeout: number | undefined;
+  readonly failureCallback: FailureCallback | undefined;
+  readonly labels: readonly string[];
+  readonly redact: Redaction | undefined;
+  readonly features: readonly string[];
+}
+
+/** A run as it is accepted. */
+export interface RunDraft {
+  readonly id: string;
+  readonly url: string;
+  readonly createdAt: number;
+  readonly callerIp: string;
+  readonly config: RunConfig;
+  /** Created for a client that doesn't know the endpoint's protocol: the endpoint has yet to configure it. */
+  readonly announced: boolean;
+}
+
+/** A run. Its id may have belonged to an earlier one that has ended: `key` is its own. */
+export interface Run extends RunDraft {
+  readonly key: number;
+  readonly state: RunState;
+  readonly completedAt: number | undefined;
+  /** What the workflow returned, as the endpoint sent it. */
+  readonly response: string | undefined;
+  readonly dlqId: string | undefined;
+}
+
+/** The features of a client that names none: the protocol's own. */
+export const ALL_FEATURES: readonly string[] = FEATURES.split(",");
+
+export function isLive(run: Pick<Run, "state">): boolean {
+  return run.state === "RUN_STARTED";
+}
+
+/** The delivery of an entry takes from the run what its own request didn't say. */
+export function inherit(draft: Draft, config: RunConfig): Draft & { readonly retries: number } {
+  return {
+    ...draft,
+    retries: draft.retries ?? config.retries ?? DEFAULT_RETRIES,
+    retryDelay: draft.retryDelay ?? config.retryDelay,
+    timeout: draft.timeout ?? config.timeout,
+    labels: draft.labels.length > 0 ? draft.labels : config.labels,
+    redact: draft.redact ?? config.redact,
+  };
+}
+
+/**
+ * The endpoint's own configuration of a run that was announced to it. It wins where it says something, and leaves the
+ * rest as the trigger had it: endpoints repeat the headers they got, not the options.
+ */
+export function reconfigure(old: RunConfig, next: RunConfig): RunConfig {
+  const names = new Set(next.forward.map(([name]) => name));
+  return {
+    forward: [...old.forward.filter(([name]) => !names.has(name)), ...next.forward],
+    contentType: next.contentType ?? old.contentType,
+    retries: next.retries ?? old.retries,
+    retryDelay: next.retryDelay ?? old.retryDelay,
+    timeout: next.timeout ?? old.timeout,
+    failureCallback: next.failureCallback ?? old.failureCallback,
+    labels: next.labels.length > 0 ? next.labels : old.labels,
+    redact: next.redact ?? old.redact,
+    features: next.features,
+  };
+}
+
+/** Where the run's failure is reported: to the workflow itself, unless the trigger named another place. */
+export function failureCallbackOf(run: RunDraft): FailureCallback {
+  return run.config.failureCallback ?? { url: run.url, options: undefined };
+}
+
+export function hasFeature(config: RunConfig, feature: "LazyFetch" | "InitialBody"): boolean {
+  return config.features.includes(feature);
+}
+
+/** Headers of a run's deliveries that only the engine may set: a forwarded copy would pass one kind off as another. */
+export const RESERVED: ReadonlySet<string> = new Set(
+  [
+    HEADER.runId,
+    HEADER.init,
+    HEADER.workflowUrl,
+    HEADER.createdAt,
+    HEADER.callType,
+    HEADER.unknownSdk,
+    HEADER.triggerBySdk,
+    HEADER.isFailure,
+    HEADER.isFailureCallback,
+  ].map((name) => name.toLowerCase()),
+);

@@ -1,0 +1,105 @@
+import { Dispatcher } from "./delivery/dispatcher.ts";
+import { createSigner, type SigningKeys } from "./delivery/signer.ts";
+import { poolTransport, type Transport } from "./delivery/transport.ts";
+import type { Clock } from "./domain/clock.ts";
+import type { Observer } from "./domain/event.ts";
+import { createApp } from "./http/app.ts";
+import type { Bindings } from "./http/service.ts";
+import { openSqlite } from "./store/sqlite/index.ts";
+import type { Store } from "./store/store.ts";
+import { systemClock } from "./system-clock.ts";
+
+export interface EngineOptions {
+  /** A store, or the path of a SQLite file (`:memory:` for none), which the engine then opens and closes. */
+  readonly store: Store | string;
+  /** What clients must show. */
+  readonly token: string;
+  /** With what deliveries are signed, and are to be checked. */
+  readonly signingKeys: SigningKeys;
+  /** The machine's by default. */
+  readonly clock?: Clock;
+  /** A pool of connections by default. One that is given isn't closed by the engine. */
+  readonly transport?: Transport;
+  /** Deliveries under way at once. 64 by default. */
+  readonly concurrency?: number;
+  readonly timeouts?: {
+    /** Milliseconds for an attempt whose message doesn't say. 15 minutes by default. */
+    readonly delivery?: number;
+    /** Milliseconds after which the delivery of a process that is gone is made again. 30 seconds by default. */
+    readonly lease?: number;
+  };
+  readonly limits?: {
+    /** Bytes of a request to the API. 10 MiB by default. */
+    readonly requestBytes?: number;
+    /** Bytes of an endpoint's answer that are kept. 1 MiB by default. */
+    readonly responseBytes?: number;
+    /** Bytes above which a history is left for the endpoint to fetch. 4 MiB by default. */
+    readonly historyBytes?: number;
+    /** Retries that a message may ask for. 999 by default. */
+    readonly retries?: number;
+  };
+  /** Told what happens, after it has been stored. */
+  readonly onEvent?: Observer;
+}
+
+export interface Engine {
+  /** The API. */
+  fetch(request: Request, bindings?: Bindings): Promise<Response>;
+  /** Begins to deliver. What is accepted before waits. */
+  start(): void;
+  /** Resolves when nothing is due now and nothing is being delivered. */
+  idle(): Promise<void>;
+  /** Lets what is under way come to its end, for `deadline` milliseconds at most (5000); delivers nothing more. */
+  stop(options?: { readonly deadline?: number }): Promise<void>;
+}
+
+const MIB = 1024 * 1024;
+
+/** @throws StoreUnavailable when the database can't be opened */
+export function createEngine(options: EngineOptions): Engine {
+  const { clock = systemClock, limits = {}, timeouts = {}, signingKeys, token } = options;
+  const emit = toObserver(options.onEvent);
+  const store = typeof options.store === "string" ? openSqlite(options.store) : options.store;
+  const transport = options.transport ?? poolTransport(limits.responseBytes ?? MIB);
+  const dispatcher = new Dispatcher({
+    store,
+    clock,
+    transport,
+    signer: createSigner(signingKeys),
+    emit,
+    concurrency: options.concurrency ?? 64,
+    timeout: timeouts.delivery ?? 15 * 60_000,
+    lease: timeouts.lease ?? 30_000,
+    historyBytes: limits.historyBytes ?? 4 * MIB,
+    sweep: 60_000,
+  });
+  const app = createApp({
+    store,
+    clock,
+    emit,
+    token,
+    keys: signingKeys,
+    limits: { requestBytes: limits.requestBytes ?? 10 * MIB, retries: limits.retries ?? 999 },
+  });
+  return {
+    fetch: async (request, bindings) => app(request, bindings),
+    start: () => dispatcher.start(),
+    idle: () => dispatcher.idle(),
+    async stop({ deadline = 5000 } = {}) {
+      await dispatcher.stop(deadline);
+      if (!options.transport) await transport.close();
+      if (typeof options.store === "string") store.close();
+    },
+  };
+}
+
+/** An observer's fault is not the engine's. */
+function toObserver(onEvent: Observer | undefined): Observer {
+  return (event) => {
+    try {
+      onEvent?.(event);
+    } catch (error) {
+      console.error("An engine's onEvent threw.", error);
+    }
+  };
+}

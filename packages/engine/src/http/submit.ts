@@ -1,0 +1,64 @@
+import type { Context } from "hono";
+import { rawDestination } from "../domain/destination.ts";
+import type { Intake, IntakeRequest } from "../domain/intake.ts";
+import type { Receipt } from "../store/store.ts";
+import { readBody } from "./body.ts";
+import type { Env, Service } from "./service.ts";
+
+/** In-process callers have no address. */
+const LOCAL = "127.0.0.1";
+
+/** A request whose destination is in its path. */
+export async function readSubmission(
+  c: Context<Env>,
+  prefix: string,
+  service: Service,
+): Promise<IntakeRequest> {
+  return {
+    destination: rawDestination(c.req.raw.url, prefix),
+    headers: readHeaders(c),
+    body: await readBody(c.req.raw, service.limits.requestBytes),
+    callerIp: callerIpOf(c),
+    now: service.clock.now(),
+  };
+}
+
+export function callerIpOf(c: Context<Env>): string {
+  return c.env?.callerIp ?? LOCAL;
+}
+
+/** Stores what was submitted, and tells those who watch. */
+export async function submit(intakes: readonly Intake[], { store, emit }: Service): Promise<Receipt[]> {
+  const receipts = await store.accept(intakes);
+  intakes.forEach((intake, at) => {
+    if (receipts[at]?.deduplicated) return;
+    if (intake.kind === "start" && !intake.configures) {
+      emit({ type: "run.started", runId: intake.run.id, url: intake.run.url });
+    } else if (intake.kind === "append") {
+      const { stepName, stepType } = intake.record;
+      emit({ type: "step.recorded", runId: intake.runId, step: stepName, stepType });
+    }
+  });
+  return receipts;
+}
+
+/** What a sender is told of a message. */
+export function toAnswer({ messageId, url, deduplicated, run }: Receipt): object {
+  return {
+    messageId,
+    url,
+    ...(deduplicated ? { deduplicated } : {}),
+    ...(run ? { workflowRunId: run.id, workflowCreatedAt: run.createdAt } : {}),
+  };
+}
+
+/** Headers, and the options among the query's parameters: headers win. */
+function readHeaders(c: Context<Env>): Map<string, string> {
+  const headers = new Map<string, string>();
+  for (const [name, value] of Object.entries(c.req.query())) {
+    const lower = name.toLowerCase();
+    if (lower.startsWith("upstash-")) headers.set(lower, value);
+  }
+  for (const [name, value] of c.req.raw.headers) headers.set(name, value);
+  return headers;
+}

@@ -1,0 +1,77 @@
+import { createHash } from "node:crypto";
+import { HEADER } from "@perdure/core/protocol";
+import { toHeaderMap } from "../domain/header.ts";
+import type { Message } from "../domain/message.ts";
+import type { Redaction } from "../domain/options.ts";
+import type { Run } from "../domain/run.ts";
+
+/** A message as the API shows it, wherever it is listed. Fields without a value are absent. */
+export function messageView(message: Message, run: Run | undefined, body: Uint8Array | undefined): object {
+  const { contentType, redact } = message;
+  const forward =
+    run && message.purpose === "step" ? [...run.config.forward, ...message.forward] : message.forward;
+  const headers = toHeaderMap(
+    contentType === undefined ? forward : [...forward, [HEADER.contentType, contentType]],
+  );
+  return {
+    messageId: message.id,
+    url: message.url,
+    method: message.method,
+    header: redactHeaders(headers, redact),
+    ...bodyView("body", body, redact?.body),
+    maxRetries: message.maxRetries,
+    notBefore: message.notBefore,
+    createdAt: message.createdAt,
+    callerIP: message.callerIp,
+    ...(message.retryDelay === undefined ? {} : { retryDelayExpression: message.retryDelay }),
+    ...labelsView(message.labels),
+    ...failureCallbackView(message, run),
+    ...(run ? { workflowRunId: run.id, workflowCreatedAt: run.createdAt, workflowUrl: run.url } : {}),
+  };
+}
+
+/** A body under its name when it is text, else in base64 under another; nothing when it is empty. */
+export function bodyView(name: string, body: Uint8Array | undefined, redacted = false): object {
+  if (!body || body.length === 0) return {};
+  if (redacted) return { [name]: hash(body) };
+  try {
+    return { [name]: new TextDecoder("utf-8", { fatal: true }).decode(body) };
+  } catch {
+    // Not UTF-8.
+    return { [`${name}Base64`]: Buffer.from(body).toString("base64") };
+  }
+}
+
+export function labelsView(labels: readonly string[]): object {
+  return labels.length > 0 ? { label: labels[0], labels } : {};
+}
+
+/** Values of which only hashes may be seen. */
+export function redactHeaders(
+  headers: Readonly<Record<string, readonly string[]>>,
+  redact: Redaction | undefined,
+): Record<string, readonly string[]> {
+  if (!redact) return headers;
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, values]) => {
+      const hidden = redact.headers === true || redact.headers.includes(name.toLowerCase());
+      return [name, hidden ? values.map(hash) : values];
+    }),
+  );
+}
+
+export function hash(value: string | Uint8Array): string {
+  return `REDACTED:${createHash("sha256").update(value).digest("hex")}`;
+}
+
+function failureCallbackView(message: Message, run: Run | undefined): object {
+  const callback = run ? run.config.failureCallback : message.failureCallback;
+  if (!callback) return {};
+  const header = toHeaderMap(callback.options?.forward ?? []);
+  return {
+    failureCallback: callback.url,
+    ...(Object.keys(header).length > 0
+      ? { failureCallbackHeader: redactHeaders(header, message.redact) }
+      : {}),
+  };
+}

@@ -1,0 +1,127 @@
+import type { HistoryEntry } from "@perdure/core/protocol";
+import type { Intake } from "../../domain/intake.ts";
+import type { Settlement } from "../../domain/outcome.ts";
+import type {
+  CanceledMessage,
+  ClaimOrder,
+  Claims,
+  DeadLetter,
+  DeadLetterQuery,
+  EndedRun,
+  Lease,
+  Page,
+  Receipt,
+  RunEnd,
+  RunLog,
+  RunQuery,
+  Settled,
+  Store,
+  StoredMessage,
+} from "../store.ts";
+import { accept, type Due, liveRun } from "./accept.ts";
+import { claim, history, release, releaseAll, renew } from "./claim.ts";
+import { Database } from "./database.ts";
+import { cancelMessage, endRun, forget } from "./end.ts";
+import { deadLetters, runs } from "./listing.ts";
+import { message } from "./read.ts";
+import { type Keeping, settle } from "./settle.ts";
+import { Writer } from "./writer.ts";
+
+export interface SqliteOptions {
+  /** Milliseconds for which a delivered message can still be looked at. One minute by default. */
+  readonly keepDelivered?: number;
+  /** Bytes of an answer that the record of each failed attempt keeps. 4 KiB by default. */
+  readonly excerptBytes?: number;
+}
+
+/**
+ * Opens a store in one file, for this process alone.
+ *
+ * @param file a path, whose folder is created, or `:memory:`
+ * @throws StoreUnavailable when another process has it, or it isn't one of ours
+ */
+export function openSqlite(file: string, options: SqliteOptions = {}): SqliteStore {
+  return new SqliteStore(new Database(file), {
+    delivered: options.keepDelivered ?? 60_000,
+    excerpt: options.excerptBytes ?? 4096,
+  });
+}
+
+export class SqliteStore implements Store {
+  readonly #db: Database;
+  readonly #writer: Writer;
+  readonly #keeping: Keeping;
+  #listener: Due = () => {};
+  readonly #due: Due = (dueAt) => this.#listener(dueAt);
+
+  constructor(db: Database, keeping: Keeping) {
+    this.#db = db;
+    this.#writer = new Writer(db);
+    this.#keeping = keeping;
+    // The file is ours alone: whoever held these leases is gone. The attempts they were for count as not made.
+    releaseAll(db);
+  }
+
+  /** Transactions committed so far. */
+  get commits(): number {
+    return this.#writer.commits;
+  }
+
+  accept(intakes: readonly Intake[]): Promise<Receipt[]> {
+    return this.#writer.write(() => accept(this.#db, intakes, this.#due));
+  }
+
+  claim(order: ClaimOrder): Promise<Claims> {
+    return this.#writer.write(() => claim(this.#db, order));
+  }
+
+  renew(leases: readonly Lease[], until: number): Promise<void> {
+    return this.#writer.write(() => renew(this.#db, leases, until));
+  }
+
+  release(leases: readonly Lease[], now: number): Promise<void> {
+    return this.#writer.write(() => release(this.#db, leases, now, this.#due));
+  }
+
+  settle(lease: Lease, settlement: Settlement, now: number): Promise<Settled> {
+    return this.#writer.write(() => settle(this.#db, lease, settlement, now, this.#keeping, this.#due));
+  }
+
+  endRun(runId: string, end: RunEnd, now: number): Promise<EndedRun> {
+    return this.#writer.write(() => endRun(this.#db, runId, end, now));
+  }
+
+  cancelMessage(messageId: string, now: number): Promise<CanceledMessage> {
+    return this.#writer.write(() => cancelMessage(this.#db, messageId, now));
+  }
+
+  forget(now: number): Promise<void> {
+    return this.#writer.write(() => forget(this.#db, now));
+  }
+
+  async message(messageId: string, now: number): Promise<StoredMessage | undefined> {
+    return message(this.#db, messageId, now);
+  }
+
+  async history(runId: string): Promise<HistoryEntry[] | undefined> {
+    const run = liveRun(this.#db, runId);
+    return run && history(this.#db, run.key);
+  }
+
+  async runs(query: RunQuery): Promise<Page<RunLog>> {
+    return runs(this.#db, query);
+  }
+
+  async deadLetters(query: DeadLetterQuery): Promise<Page<DeadLetter>> {
+    return deadLetters(this.#db, query);
+  }
+
+  onDue(listener: (dueAt: number) => void): void {
+    this.#listener = listener;
+  }
+
+  close(): void {
+    this.#writer.close();
+    this.#db.close();
+  }
+}

@@ -1,0 +1,101 @@
+/**
+ * Each text takes a database from the version of its index to the next one. Never change one that was released: add
+ * another.
+ *
+ * Lists, options and headers are JSON. Times are milliseconds since 1970.
+ */
+export const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE runs (
+    key INTEGER PRIMARY KEY,
+    id TEXT NOT NULL,
+    url TEXT NOT NULL,
+    state TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    completed_at INTEGER,
+    caller_ip TEXT NOT NULL,
+    labels TEXT NOT NULL,        -- ",one,two,": found by ",one,"
+    config TEXT NOT NULL,
+    announced INTEGER NOT NULL,
+    response TEXT,
+    dlq_id TEXT
+  ) STRICT;
+  -- An id has one live run at most.
+  CREATE UNIQUE INDEX runs_live ON runs (id) WHERE state = 'RUN_STARTED';
+  CREATE INDEX runs_id ON runs (id);
+
+  CREATE TABLE entries (
+    seq INTEGER PRIMARY KEY,     -- the order of a run's history
+    run INTEGER NOT NULL,
+    record TEXT NOT NULL,        -- what no two records of a run share
+    message TEXT NOT NULL,
+    call_type TEXT NOT NULL,
+    body TEXT NOT NULL,          -- base64, as it travels
+    created_at INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX entries_run ON entries (run);
+  CREATE UNIQUE INDEX entries_record ON entries (run, record);
+
+  CREATE TABLE messages (
+    seq INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    purpose TEXT NOT NULL,
+    state TEXT NOT NULL,
+    due_at INTEGER,              -- the next attempt or the lease's end; null: nothing to do
+    fence INTEGER NOT NULL DEFAULT 0,
+    retried INTEGER NOT NULL DEFAULT 0,
+    run INTEGER,
+    entry INTEGER,               -- the last entry of the history that it delivers
+    url TEXT NOT NULL,
+    method TEXT NOT NULL,
+    forward TEXT NOT NULL,
+    content_type TEXT,
+    body BLOB,
+    max_retries INTEGER NOT NULL,
+    retry_delay TEXT,
+    timeout INTEGER,
+    not_before INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    caller_ip TEXT NOT NULL,
+    labels TEXT NOT NULL,
+    redact TEXT,
+    failure_callback TEXT,
+    reply_status INTEGER,        -- of a failure's report: its last answer
+    reply_headers TEXT,
+    reply_body BLOB,
+    forget_at INTEGER            -- null: kept
+  ) STRICT;
+  -- Finding what is due takes the same time however many messages sleep.
+  CREATE INDEX messages_due ON messages (due_at) WHERE due_at IS NOT NULL;
+  -- Without the delivered ones: a long run has many of them.
+  CREATE INDEX messages_run ON messages (run) WHERE run IS NOT NULL AND state <> 'DELIVERED';
+  CREATE INDEX messages_forget ON messages (forget_at) WHERE forget_at IS NOT NULL;
+
+  CREATE TABLE failures (
+    message INTEGER NOT NULL,
+    retried INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    error TEXT NOT NULL,
+    by_engine INTEGER NOT NULL,
+    status INTEGER,
+    headers TEXT,
+    body BLOB,
+    PRIMARY KEY (message, retried)
+  ) STRICT;
+
+  CREATE TABLE dlq (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    message INTEGER NOT NULL,
+    run INTEGER,
+    callback INTEGER,            -- the message that reports it
+    created_at INTEGER NOT NULL,
+    error TEXT NOT NULL,
+    by_engine INTEGER NOT NULL,
+    status INTEGER,
+    headers TEXT,
+    body BLOB
+  ) STRICT;
+  CREATE INDEX dlq_run ON dlq (run);
+  `,
+];

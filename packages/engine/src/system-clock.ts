@@ -1,0 +1,19 @@
+import type { Clock } from "./domain/clock.ts";
+
+// The platform's timers take no more than this: about 24 days.
+const LONGEST = 2 ** 31 - 1;
+
+/** The time of the machine. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  after(ms, act) {
+    const end = Date.now() + ms;
+    let timer: ReturnType<typeof setTimeout>;
+    const wait = (): void => {
+      const left = end - Date.now();
+      timer = left > LONGEST ? setTimeout(wait, LONGEST) : setTimeout(act, Math.max(0, left));
+    };
+    wait();
+    return () => clearTimeout(timer);
+  },
+};

@@ -1,0 +1,202 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DEV_CREDENTIALS, HEADER } from "@perdure/core/protocol";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+
+const CLI = new URL("../../src/cli.ts", import.meta.url).pathname;
+let folder: string;
+const children: ChildProcess[] = [];
+const servers: Server[] = [];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "perdure cli "));
+});
+afterEach(async () => {
+  for (const child of children.splice(0)) {
+    if (child.exitCode === null && child.signalCode === null) {
+      child.kill("SIGKILL");
+      await once(child, "exit");
+    }
+  }
+  for (const server of servers.splice(0)) server.close();
+  rmSync(folder, { recursive: true });
+});
+
+interface Dev {
+  readonly child: ChildProcess;
+  /** Everything it has said so far. */
+  readonly said: () => string;
+  readonly saying: (text: string | RegExp) => Promise<void>;
+  readonly url: () => string;
+  readonly exit: () => Promise<number | null>;
+}
+
+function dev(flags: string[], env: Record<string, string> = {}): Dev {
+  const inherited = { PATH: process.env.PATH ?? "", NO_COLOR: "1" };
+  const child = spawn(process.execPath, [CLI, "dev", ...flags], {
+    cwd: folder,
+    env: { ...inherited, ...env },
+  });
+  children.push(child);
+  let said = "";
+  child.stdout.on("data", (part) => (said += part));
+  child.stderr.on("data", (part) => (said += part));
+  const ended = once(child, "exit");
+  return {
+    child,
+    said: () => said,
+    saying: (text) => expect.poll(() => said, { timeout: 10_000, interval: 10 }).toMatch(text),
+    url: () => /running at (\S+)/.exec(said)?.[1] ?? "",
+    exit: async () => (await ended)[0],
+  };
+}
+
+async function endpoint(listener: (headers: Record<string, unknown>) => number): Promise<string> {
+  const server = createServer((asked, answer) => {
+    asked.resume();
+    answer
+      .writeHead(listener(asked.headers), { [HEADER.sdkVersion]: "1" })
+      .end('{"message":"card declined"}');
+  });
+  servers.push(server);
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/wf`;
+}
+
+const post = (url: string, path: string, headers: Record<string, string> = {}): Promise<Response> =>
+  fetch(`${url}${path}`, {
+    method: "POST",
+    headers: { Authorization: `Bearer ${DEV_CREDENTIALS.token}`, ...headers },
+  });
+
+describe("perdure dev", () => {
+  it("says where it runs and what to paste, and stops when told", async () => {
+    const one = dev(["--port", "0"]);
+    await one.saying("QSTASH_NEXT_SIGNING_KEY");
+    expect(one.said()).toMatch(/Perdure engine running at http:\/\/127\.0\.0\.1:\d+\n/);
+    expect(one.said()).toContain(join(folder, ".perdure", "dev.db"));
+    expect(one.said()).toContain(
+      [
+        `QSTASH_URL=${one.url()}`,
+        `QSTASH_TOKEN=${DEV_CREDENTIALS.token}`,
+        `QSTASH_CURRENT_SIGNING_KEY=${DEV_CREDENTIALS.currentSigningKey}`,
+        `QSTASH_NEXT_SIGNING_KEY=${DEV_CREDENTIALS.nextSigningKey}`,
+      ].join("\n"),
+    );
+    const keys = await fetch(`${one.url()}/v2/keys`, {
+      headers: { Authorization: `Bearer ${DEV_CREDENTIALS.token}` },
+    });
+    expect(await keys.json()).toEqual({
+      current: DEV_CREDENTIALS.currentSigningKey,
+      next: DEV_CREDENTIALS.nextSigningKey,
+    });
+    one.child.kill("SIGTERM");
+    expect(await one.exit()).toBe(0);
+  });
+
+  it("doesn't show secrets of one's own", async () => {
+    const flags = ["--current-signing-key", "sig_mysecret1", "--next-signing-key", "sig_mysecret2"];
+    const one = dev(["--port", "0", "--db", "a.db", ...flags], { QSTASH_TOKEN: "my-own-token" });
+    await one.saying("QSTASH_NEXT_SIGNING_KEY");
+    expect(one.said()).not.toMatch(/mysecret|own-token/);
+    const answer = await fetch(`${one.url()}/v2/keys`, { headers: { Authorization: "Bearer my-own-token" } });
+    expect(await answer.json()).toEqual({ current: "sig_mysecret1", next: "sig_mysecret2" });
+    one.child.kill("SIGINT");
+    expect(await one.exit()).toBe(0);
+  });
+
+  it("says that a port is taken, and what to do", async () => {
+    const url = await endpoint(() => 200);
+    const port = new URL(url).port;
+    const one = dev(["--port", port]);
+    expect(await one.exit()).toBe(1);
+    expect(one.said()).toBe(
+      `Port ${port} on 127.0.0.1 is taken.\nChoose another one: --port ${Number(port) + 1}, or any that is free: --port 0\n`,
+    );
+  });
+
+  it("says that a database is in use, and lets go of it when it ends", async () => {
+    const first = dev(["--port", "0", "--db", "a.db"]);
+    await first.saying("running at");
+    const second = dev(["--port", "0", "--db", "a.db"]);
+    expect(await second.exit()).toBe(1);
+    expect(second.said()).toMatch(/The database a\.db is in use by another process\.\n.*--db <file>/);
+    first.child.kill("SIGKILL");
+    await first.exit();
+    const third = dev(["--port", "0", "--db", "a.db"]);
+    await third.saying("running at");
+  });
+
+  it("refuses settings that it can't use", async () => {
+    const one = dev(["--port", "99999"]);
+    expect(await one.exit()).toBe(1);
+    expect(one.said()).toBe('The port must be a number from 0 to 65535; got "99999".\n');
+  });
+
+  it("tells what happens, a line for each thing", async () => {
+    const url = await endpoint((headers) => (headers["upstash-workflow-is-failure"] ? 200 : 500));
+    const one = dev(["--port", "0"]);
+    await one.saying("QSTASH_NEXT");
+    const headers = {
+      [HEADER.retries]: "1",
+      [HEADER.retryDelay]: "1",
+      [HEADER.runId]: "wfr_1",
+      [HEADER.init]: "true",
+    };
+    await post(one.url(), `/v2/publish/${url}`, headers);
+    await one.saying("failure function");
+    const lines = one.said().split("\n").slice(-5, -1);
+    expect(lines).toEqual([
+      expect.stringMatching(/^▶ wfr_1 started http/),
+      expect.stringMatching(/^↻ wfr_1 after init attempt 1, 500, \d+ ms: card declined; again in 1 ms$/),
+      expect.stringMatching(
+        /^✗ wfr_1 run failed after init attempt 2, 500, \d+ ms: card declined dead letter \d+-1$/,
+      ),
+      expect.stringMatching(
+        /^✚ wfr_1 failure function ran attempt 1, 200, \d+ ms: \{"message":"card declined"\}$/,
+      ),
+    ]);
+  });
+
+  it("says nothing when asked to be silent", async () => {
+    const one = dev(["--port", "0", "--log-level", "silent"]);
+    // By now it has its database, and whatever it had to say it would have said.
+    await expect.poll(() => existsSync(join(folder, ".perdure", "dev.db")), { interval: 10 }).toBe(true);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    one.child.kill("SIGTERM");
+    await one.exit();
+    expect(one.said()).toBe("");
+  });
+
+  it("delivers again what was under way when it was killed", async () => {
+    const seen: unknown[] = [];
+    const server = createServer((asked, answer) => {
+      asked.resume();
+      seen.push(asked.headers[HEADER.messageId.toLowerCase()]);
+      // The first time there is no answer at all.
+      if (seen.length > 1) answer.end();
+    });
+    servers.push(server);
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    const first = dev(["--port", "0"]);
+    await first.saying("QSTASH_NEXT");
+    const { messageId } = (await (
+      await post(first.url(), `/v2/publish/http://127.0.0.1:${port}/`)
+    ).json()) as { messageId: string };
+    await expect.poll(() => seen.length, { interval: 10 }).toBe(1);
+    first.child.kill("SIGKILL");
+    await first.exit();
+    const second = dev(["--port", "0"]);
+    await second.saying("✓");
+    expect(seen).toEqual([messageId, messageId]);
+    server.closeAllConnections();
+  });
+});

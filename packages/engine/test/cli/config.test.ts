@@ -1,0 +1,67 @@
+import { DEV_CREDENTIALS } from "@perdure/core/protocol";
+import { describe, expect, it } from "vitest";
+import { ConfigError, readConfig } from "../../src/config.ts";
+
+describe("the configuration", () => {
+  it("is that of a development server when nothing is said", () => {
+    expect(readConfig({}, {})).toEqual({
+      host: "127.0.0.1",
+      port: 8080,
+      db: ".perdure/dev.db",
+      logLevel: "info",
+      token: DEV_CREDENTIALS.token,
+      signingKeys: { current: DEV_CREDENTIALS.currentSigningKey, next: DEV_CREDENTIALS.nextSigningKey },
+    });
+  });
+
+  it("comes from the environment, and before that from the command line", () => {
+    const env = {
+      QSTASH_DEV_PORT: "9000",
+      QSTASH_TOKEN: "env",
+      QSTASH_CURRENT_SIGNING_KEY: "c",
+      QSTASH_NEXT_SIGNING_KEY: "n",
+    };
+    expect(readConfig({}, env)).toMatchObject({
+      port: 9000,
+      token: "env",
+      signingKeys: { current: "c", next: "n" },
+    });
+    const flags = {
+      port: "0",
+      token: "flag",
+      currentSigningKey: "fc",
+      nextSigningKey: "fn",
+      logLevel: "debug",
+      host: "::1",
+    };
+    expect(readConfig(flags, env)).toMatchObject({
+      port: 0,
+      host: "::1",
+      logLevel: "debug",
+      token: "flag",
+      signingKeys: { current: "fc", next: "fn" },
+    });
+  });
+
+  it("takes what is set to nothing as not set", () => {
+    const env = {
+      QSTASH_DEV_PORT: "",
+      QSTASH_TOKEN: "",
+      QSTASH_CURRENT_SIGNING_KEY: "",
+      QSTASH_NEXT_SIGNING_KEY: "",
+    };
+    expect(readConfig({}, env)).toEqual(readConfig({}, {}));
+  });
+
+  it.each([
+    [{ port: "99999" }, 'got "99999"'],
+    [{ port: "x" }, 'got "x"'],
+    [{ port: "" }, 'got ""'],
+    [{ logLevel: "loud" }, "silent, error, info, debug"],
+    [{ currentSigningKey: "sig_a" }, "go together"],
+    [{ nextSigningKey: "sig_a" }, "go together"],
+  ])("refuses %j", (flags, message) => {
+    expect(() => readConfig(flags, {})).toThrow(ConfigError);
+    expect(() => readConfig(flags, {})).toThrow(message);
+  });
+});

@@ -1,0 +1,194 @@
+import { HEADER } from "@perdure/core/protocol";
+import { describe, expect, it } from "vitest";
+import { failed, START, until, type World, world } from "../harness.ts";
+
+const publish = (w: World, path: string, headers: Record<string, string> = {}): ReturnType<World["ask"]> =>
+  w.ask("POST", `/v2/publish/https://a.test/${path}`, { headers });
+
+/** An endpoint of which each answer is given by hand. */
+function gate(): {
+  endpoint: () => Promise<Response>;
+  open: (response?: Response) => void;
+  waiting: () => number;
+} {
+  const waiting: ((response: Response) => void)[] = [];
+  return {
+    endpoint: () => new Promise<Response>((resolve) => void waiting.push(resolve)),
+    open: (response = new Response()) => {
+      for (const resolve of waiting.splice(0)) resolve(response.clone());
+    },
+    waiting: () => waiting.length,
+  };
+}
+
+describe("the dispatcher", () => {
+  it("delivers as much at once as it may, and not more", async () => {
+    const { endpoint, open, waiting } = gate();
+    const w = world(endpoint, { concurrency: 3 });
+    await Promise.all(Array.from({ length: 10 }, (_, at) => publish(w, String(at))));
+    const most: number[] = [];
+    for (let left = 10; left > 0; left -= most.at(-1) ?? 0) {
+      await until(() => waiting() >= Math.min(3, left));
+      // Time enough for one too many.
+      for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+      most.push(waiting());
+      open();
+    }
+    await w.engine.idle();
+    expect(Math.max(...most)).toBe(3);
+    expect(
+      w.calls
+        .map((call) => call.url.at(-1))
+        .sort()
+        .join(""),
+    ).toBe("0123456789");
+  });
+
+  it("isn't held up by one destination that is slow", async () => {
+    const { endpoint, open } = gate();
+    const w = world((call) => (call.url.endsWith("slow") ? endpoint() : new Response()), { concurrency: 2 });
+    await publish(w, "slow");
+    await Promise.all(Array.from({ length: 20 }, (_, at) => publish(w, String(at))));
+    await until(() => w.events.filter((event) => event.type === "delivered").length === 20);
+    open();
+    await w.engine.idle();
+  });
+
+  it("gives up on an answer after the message's time, or its own", async () => {
+    const w = world(() => new Promise<Response>(() => {}));
+    await publish(w, "a", { [HEADER.timeout]: "30s", [HEADER.retries]: "0" });
+    await publish(w, "b", { [HEADER.retries]: "0" });
+    await until(() => w.calls.length === 2);
+    w.clock.advance(29_999);
+    expect(await w.deadLetters()).toEqual([]);
+    w.clock.advance(1);
+    await until(async () => (await w.deadLetters()).length === 1);
+    expect(await w.deadLetters()).toMatchObject([
+      { url: "https://a.test/a", error: "no answer within 30 s" },
+    ]);
+    w.clock.advance(870_000);
+    await w.engine.idle();
+    expect(await w.deadLetters()).toMatchObject([{ error: "no answer within 900 s", responseStatus: 0 }, {}]);
+    expect(w.calls).toHaveLength(2);
+  });
+
+  it("keeps what it is delivering, however long that takes", async () => {
+    const { endpoint, open } = gate();
+    const w = world(endpoint);
+    await publish(w, "a");
+    await until(() => w.calls.length === 1);
+    for (let minute = 0; minute < 14; minute++) {
+      w.clock.advance(60_000);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    open();
+    await w.engine.idle();
+    expect(w.calls).toHaveLength(1);
+    expect(w.events).toMatchObject([{ type: "delivered", attempt: 1, ms: 840_000 }]);
+  });
+
+  it("keeps it also when time has jumped past the lease", async () => {
+    const { endpoint, open } = gate();
+    const w = world(endpoint, { timeouts: { delivery: 1e9 } });
+    await publish(w, "a");
+    await until(() => w.calls.length === 1);
+    w.clock.advance(1e8);
+    await publish(w, "b");
+    await until(() => w.calls.length === 2);
+    open();
+    await w.engine.idle();
+    expect(w.calls.map((call) => call.url.at(-1)).join("")).toBe("ab");
+    expect(w.events.map((event) => event.type)).toEqual(["delivered", "delivered"]);
+  });
+
+  it("has no timer left when nothing is left to do", async () => {
+    const w = world(() => new Response());
+    await publish(w, "a");
+    await w.engine.idle();
+    expect(w.clock.next()).toBeUndefined();
+  });
+
+  it("knows when the next thing is due among many that sleep", async () => {
+    const w = world(() => new Response());
+    await Promise.all(
+      [50, 10, 30].map((delay) => publish(w, String(delay), { [HEADER.delay]: `${delay}s` })),
+    );
+    await w.engine.idle();
+    expect(w.clock.next()).toBe(START + 10_000);
+    await w.drain(START + 30_000);
+    expect(w.calls.map((call) => call.at - START)).toEqual([10_000, 30_000]);
+  });
+
+  it("delivers nothing before it is started, and nothing after it is stopped", async () => {
+    const { endpoint, open } = gate();
+    const w = world(endpoint);
+    await publish(w, "a");
+    await until(() => w.calls.length === 1);
+    const stopped = w.engine.stop();
+    await publish(w, "b");
+    open();
+    await stopped;
+    expect(w.calls).toHaveLength(1);
+    w.engine.start();
+    await until(() => w.calls.length === 2);
+    open();
+    await w.engine.idle();
+    expect(w.calls.map((call) => call.url.at(-1)).join("")).toBe("ab");
+  });
+
+  it("waits for what is under way only until the deadline, and doesn't count what it left", async () => {
+    const w = world(() => new Promise<Response>(() => {}));
+    await publish(w, "a");
+    await until(() => w.calls.length === 1);
+    const stopped = w.engine.stop({ deadline: 2000 });
+    w.clock.advance(2000);
+    await stopped;
+    w.engine.start();
+    await until(() => w.calls.length === 2);
+    expect(w.calls.map((call) => call.headers.get(HEADER.retried))).toEqual(["0", "0"]);
+    expect(w.calls[1]?.headers.get(HEADER.messageId)).toBe(w.calls[0]?.headers.get(HEADER.messageId));
+  });
+
+  it("goes on when the store fails for a moment", async () => {
+    const w = world(() => new Response());
+    const { claim } = w.store;
+    w.store.claim = () => Promise.reject(new TypeError("disk on fire"));
+    await publish(w, "a");
+    await w.engine.idle();
+    w.store.claim = claim;
+    await w.drain();
+    expect(w.events.map((event) => event.type)).toEqual(["fault", "delivered"]);
+    expect(w.calls.map((call) => call.at - START)).toEqual([1000]);
+  });
+
+  it("delivers again what it couldn't record", async () => {
+    const w = world(() => failed(200, ""));
+    const { settle } = w.store;
+    w.store.settle = () => Promise.reject(new TypeError("disk on fire"));
+    await publish(w, "a");
+    await w.engine.idle();
+    w.store.settle = settle;
+    await w.drain();
+    expect(w.calls.map((call) => call.at - START)).toEqual([0, 30_000]);
+    expect(w.calls.map((call) => call.headers.get(HEADER.retried))).toEqual(["0", "0"]);
+  });
+
+  it("isn't harmed by an observer that throws", async () => {
+    const said: unknown[] = [];
+    const { error } = console;
+    console.error = (...words: unknown[]) => void said.push(words);
+    try {
+      const w = world(() => new Response(), {
+        onEvent: () => {
+          throw new TypeError("not me");
+        },
+      });
+      await publish(w, "a");
+      await w.engine.idle();
+      expect(w.calls).toHaveLength(1);
+      expect(said).toHaveLength(1);
+    } finally {
+      console.error = error;
+    }
+  });
+});

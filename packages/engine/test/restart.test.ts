@@ -1,0 +1,167 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { HEADER } from "@perdure/core/protocol";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { ManualClock, openSqlite, StoreUnavailable } from "../src/index.ts";
+import { Database } from "../src/store/sqlite/database.ts";
+import {
+  type Call,
+  type Endpoint,
+  failed,
+  historyOf,
+  isFailure,
+  ok,
+  result,
+  runIdOf,
+  START,
+  sequence,
+  until,
+  type World,
+  world,
+} from "./harness.ts";
+
+let folder: string;
+let file: string;
+let clock: ManualClock;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "perdure-"));
+  file = join(folder, "sub folder", "engine.db");
+  clock = new ManualClock(START);
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const boot = (endpoint: Endpoint): World => world(endpoint, { file, clock });
+
+/** The process dies: what it was doing never comes to anything. */
+function crash(w: World): void {
+  void w.engine.stop({ deadline: 0 });
+  w.store.close();
+}
+
+const never = (): Promise<Response> => new Promise<Response>(() => {});
+const idsOf = (calls: readonly Call[]): (string | null)[] =>
+  calls.map((call) => call.headers.get(HEADER.messageId));
+
+describe("an engine that died", () => {
+  it("between a delivery and its result delivers again, with the same id and as the same attempt", async () => {
+    const before = boot(never);
+    await before.start("wfr_1");
+    await until(() => before.calls.length === 1);
+    crash(before);
+    const after = boot(sequence(1));
+    await after.engine.idle();
+    expect(idsOf(after.calls)[0]).toBe(idsOf(before.calls)[0]);
+    expect(after.calls[0]?.headers.get(HEADER.retried)).toBe("0");
+    expect((await after.run("wfr_1")).workflowState).toBe("RUN_SUCCESS");
+    crash(after);
+  });
+
+  it("after a step was recorded, but before its delivery was settled, doesn't record it twice", async () => {
+    const before = boot(async (call, self) => {
+      await self.append(runIdOf(call), [result(1, { out: '"first"' })], { [HEADER.delay]: "1h" });
+      return never();
+    });
+    await before.start("wfr_1");
+    await until(() => before.events.some((event) => event.type === "step.recorded"));
+    crash(before);
+    const after = boot(async (call, self) => {
+      if (historyOf(call).length === 1) await self.append(runIdOf(call), [result(1, { out: '"second"' })]);
+      else await self.end(runIdOf(call));
+      return ok();
+    });
+    await after.drain();
+    const run = await after.run("wfr_1");
+    expect(run.steps).toMatchObject([{}, { steps: [{ out: '"first"' }] }]);
+    expect(run.workflowState).toBe("RUN_SUCCESS");
+    expect(after.calls.map((call) => call.at - START)).toEqual([0, 3_600_000]);
+    crash(after);
+  });
+
+  it("with more under way than may be at once now takes it up bit by bit", async () => {
+    const before = boot(never);
+    const urls = Array.from({ length: 10 }, (_, at) => `https://a.test/${at}`);
+    await Promise.all(urls.map((url) => before.ask("POST", `/v2/publish/${url}`)));
+    await until(() => before.calls.length === 10);
+    crash(before);
+    const after = world(() => new Response(), { file, clock, concurrency: 2 });
+    await after.engine.idle();
+    expect(after.calls.map((call) => call.url).sort()).toEqual(urls);
+    crash(after);
+  });
+
+  it("in the middle of retries goes on with the same count and the same wait", async () => {
+    const before = boot(() => failed(500, "x"));
+    await before.start("wfr_1", { [HEADER.retryDelay]: "60000" });
+    await before.engine.idle();
+    crash(before);
+    clock.advance(10_000);
+    const after = boot((call) => (isFailure(call) ? ok() : failed(500, "x")));
+    await after.drain();
+    expect(after.calls.map((call) => [call.at - START, call.headers.get(HEADER.retried)])).toEqual([
+      [60_000, "1"],
+      [120_000, "2"],
+      [180_000, "3"],
+      [180_000, "0"],
+    ]);
+    crash(after);
+  });
+
+  it("between a failure and its report makes the report, once", async () => {
+    const before = boot((call) => (isFailure(call) ? never() : failed(500, "boom")));
+    await before.start("wfr_1", { [HEADER.retries]: "0" });
+    await until(() => before.calls.length === 2);
+    crash(before);
+    const after = boot(() => ok('{"result":"done"}'));
+    await after.drain();
+    expect(after.calls).toHaveLength(1);
+    expect(idsOf(after.calls)[0]).toBe(idsOf(before.calls)[1]);
+    expect(after.calls[0]?.text).toBe(before.calls[1]?.text);
+    expect(await after.run("wfr_1")).toMatchObject({
+      workflowState: "RUN_FAILED",
+      failureFunction: { state: "CALLBACK_SUCCESS" },
+    });
+    expect(await after.deadLetters()).toHaveLength(1);
+    crash(after);
+  });
+
+  it("with things that sleep wakes them on time, or at once when that has passed", async () => {
+    const before = boot(never);
+    await before.ask("POST", "/v2/publish/https://a.test/soon", { headers: { [HEADER.delay]: "10s" } });
+    await before.ask("POST", "/v2/publish/https://a.test/late", { headers: { [HEADER.delay]: "1d" } });
+    await before.engine.idle();
+    crash(before);
+    clock.advance(3_600_000);
+    const after = boot(() => new Response());
+    await after.drain();
+    expect(after.calls.map((call) => [call.url.slice(-4), call.at - START])).toEqual([
+      ["soon", 3_600_000],
+      ["late", 86_400_000],
+    ]);
+    crash(after);
+  });
+});
+
+describe("a database", () => {
+  it("that is in use can't be opened a second time", () => {
+    const first = openSqlite(file);
+    expect(() => openSqlite(file)).toThrow(
+      new StoreUnavailable(`The database ${file} is in use by another process.`),
+    );
+    first.close();
+    openSqlite(file).close();
+  });
+
+  it("that isn't one is refused with the reason", () => {
+    expect(() => openSqlite(folder)).toThrow(StoreUnavailable);
+    expect(() => openSqlite(new URL(import.meta.url).pathname)).toThrow(/can't be used: .*not a database/);
+  });
+
+  it("of a newer engine is left alone", () => {
+    const db = new Database(file);
+    db.run("PRAGMA user_version = 99");
+    db.close();
+    expect(() => openSqlite(file)).toThrow("was written by a newer version of the engine (schema 99;");
+  });
+});

@@ -1,0 +1,52 @@
+import { describe, expect, it } from "vitest";
+import type { Store } from "../../src/store/store.ts";
+import { START } from "../harness.ts";
+import { append, plain, start, useStore } from "./kit.ts";
+
+export function accepting(name: string, open: () => Promise<Store>): void {
+  describe(`${name}, accepting`, () => {
+    const kit = useStore(open);
+
+    it("is all or nothing", async () => {
+      await kit.accept(start("wfr_1"));
+      await expect(kit.accept(plain(), append("wfr_1", 1), append("wfr_none", 1))).rejects.toMatchObject({
+        status: 400,
+      });
+      expect((await kit.claim()).claims).toHaveLength(1);
+      expect(await kit.store.history("wfr_1")).toHaveLength(1);
+    });
+
+    it("one faulty request doesn't touch those stored at the same time", async () => {
+      const outcomes = await Promise.allSettled([
+        kit.accept(plain()),
+        kit.accept(append("wfr_none", 1)),
+        kit.accept(plain()),
+      ]);
+      expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
+      expect((await kit.claim()).claims).toHaveLength(2);
+    });
+
+    it("of the same run at the same time makes one", async () => {
+      const answers = await Promise.all(Array.from({ length: 5 }, () => kit.accept(start("wfr_1"))));
+      const receipts = answers.flat();
+      expect(receipts.filter(({ deduplicated }) => !deduplicated)).toHaveLength(1);
+      expect(new Set(receipts.map(({ messageId }) => messageId)).size).toBe(1);
+      expect((await kit.claim()).claims).toHaveLength(1);
+    });
+
+    it("of the same record at the same time keeps the first", async () => {
+      await kit.accept(start("wfr_1"));
+      const answers = await Promise.all(Array.from({ length: 5 }, () => kit.accept(append("wfr_1", 1))));
+      expect(answers.flat().map(({ deduplicated }) => deduplicated)).toEqual([false, true, true, true, true]);
+      expect(await kit.store.history("wfr_1")).toHaveLength(2);
+    });
+
+    it("of a run whose id was used before is younger than that was", async () => {
+      for (const createdAt of [START, START + 1, START + 2]) {
+        const [receipt] = await kit.accept(start("wfr_1"));
+        expect(receipt?.run).toEqual({ id: "wfr_1", createdAt });
+        await kit.store.endRun("wfr_1", { state: "RUN_SUCCESS", response: undefined }, START);
+      }
+    });
+  });
+}

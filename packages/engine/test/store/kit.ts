@@ -1,0 +1,79 @@
+import { afterEach, beforeEach } from "vitest";
+import { type Intake, toIntake } from "../../src/domain/intake.ts";
+import type { Failure, Reply } from "../../src/domain/message.ts";
+import type { Settlement } from "../../src/domain/outcome.ts";
+import type { Claim, Claims, Receipt, Settled, Store } from "../../src/store/store.ts";
+import { APP, ofRun, result, START } from "../harness.ts";
+
+export const LEASE = 30_000;
+const LIMITS = { retries: 999 };
+
+export function reply(status: number, headers: Reply["headers"] = {}, body = ""): Reply {
+  return { status, headers, body: new TextEncoder().encode(body) };
+}
+
+export function failure(at: number, body = "boom"): Failure {
+  const answer = reply(500, { "x-a": ["1", "2"] }, body);
+  return { at, error: "the endpoint answered 500", reply: answer, byEngine: false };
+}
+
+export function delivered(at: number): Settlement {
+  return { kind: "delivered", reply: reply(200), stalled: failure(at, "stalled") };
+}
+
+function intake(headers: Record<string, string>, body: string, now: number, destination: string): Intake {
+  const lower = Object.entries(headers).map(([key, value]) => [key.toLowerCase(), value] as const);
+  const bytes = new TextEncoder().encode(body);
+  const request = { destination, headers: new Map(lower), body: bytes, callerIp: "127.0.0.1", now };
+  return toIntake(request, LIMITS);
+}
+
+export function plain(headers: Record<string, string> = {}, now: number = START): Intake {
+  return intake(headers, "", now, "https://a.test/");
+}
+
+export function start(id: string, headers: Record<string, string> = {}, now: number = START): Intake {
+  return intake({ ...ofRun(id, "true"), ...headers }, "payload", now, APP);
+}
+
+export function append(id: string, step: number, headers: Record<string, string> = {}): Intake {
+  return intake({ ...ofRun(id, "false"), ...headers }, JSON.stringify(result(step)), START, APP);
+}
+
+/** A store that is new for each test, and short forms of what tests do with it. */
+export interface Kit {
+  readonly store: Store;
+  /** What the store said would come due. */
+  readonly due: number[];
+  accept(...intakes: Intake[]): Promise<Receipt[]>;
+  claim(now?: number, limit?: number): Promise<Claims>;
+  claimOne(now?: number): Promise<Claim>;
+  settle(one: Claim, settlement: Settlement, now?: number): Promise<Settled>;
+  stateOf(id: string): Promise<string | undefined>;
+}
+
+export function useStore(open: () => Promise<Store>): Kit {
+  let store: Store;
+  let due: number[] = [];
+  beforeEach(async () => {
+    store = await open();
+    due = [];
+    store.onDue((at) => due.push(at));
+  });
+  afterEach(() => store.close());
+  const claim: Kit["claim"] = (now = START, limit = 10) =>
+    store.claim({ now, limit, leaseUntil: now + LEASE });
+  return {
+    get store() {
+      return store;
+    },
+    get due() {
+      return due;
+    },
+    accept: (...intakes) => store.accept(intakes),
+    claim,
+    claimOne: async (now) => (await claim(now, 1)).claims[0] as Claim,
+    settle: (one, settlement, now = START) => store.settle(one.lease, settlement, now),
+    stateOf: async (id) => (await store.runs({ ids: [id], count: 1 })).items[0]?.run.state,
+  };
+}

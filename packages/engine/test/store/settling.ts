@@ -1,0 +1,127 @@
+import { HEADER } from "@perdure/core/protocol";
+import { describe, expect, it } from "vitest";
+import type { Settlement } from "../../src/domain/outcome.ts";
+import type { Receipt, Store } from "../../src/store/store.ts";
+import { APP, START } from "../harness.ts";
+import { append, delivered, failure, plain, reply, start, useStore } from "./kit.ts";
+
+export function settling(name: string, open: () => Promise<Store>): void {
+  describe(`${name}, settling`, () => {
+    const kit = useStore(open);
+
+    it("a retry makes it due again, with one more on its count", async () => {
+      await kit.accept(plain());
+      await kit.settle(await kit.claimOne(), { kind: "retry", dueAt: START + 500, failure: failure(START) });
+      expect((await kit.claim(START + 499)).claims).toEqual([]);
+      expect((await kit.claimOne(START + 500)).message).toMatchObject({ retried: 1 });
+    });
+
+    it("a final failure of a run does everything that it means, at once", async () => {
+      const [{ messageId }] = (await kit.accept(start("wfr_1", { [HEADER.label]: "l" }))) as [Receipt];
+      await kit.accept(append("wfr_1", 1, { [HEADER.delay]: "1d" }));
+      const settled = await kit.settle(await kit.claimOne(), { kind: "failed", failure: failure(START + 5) });
+      expect(settled).toMatchObject({ kind: "failed", dlqId: expect.any(String) });
+      expect(await kit.stateOf("wfr_1")).toBe("RUN_FAILED");
+      expect(await kit.store.history("wfr_1")).toBeUndefined();
+      const { items } = await kit.store.deadLetters({ count: 10, ofRuns: true });
+      expect(items).toMatchObject([
+        {
+          message: { id: messageId, state: "FAILED" },
+          run: { id: "wfr_1", state: "RUN_FAILED", completedAt: START + 5 },
+          failure: {
+            error: "the endpoint answered 500",
+            reply: { status: 500, headers: { "x-a": ["1", "2"] } },
+          },
+          callback: { state: "CALLBACK_INPROGRESS" },
+        },
+      ]);
+      const report = await kit.claimOne(START + 5);
+      expect(report.message).toMatchObject({ purpose: "failure", url: APP, labels: ["l"], method: "POST" });
+      expect(report.run?.id).toBe("wfr_1");
+      expect((await kit.claim(START + 1e9)).claims.map(({ message }) => message.purpose)).toEqual([
+        "failure",
+      ]);
+    });
+
+    it("a delivery that leaves a live run with nothing to do is a failure", async () => {
+      await kit.accept(start("wfr_1"));
+      expect(await kit.settle(await kit.claimOne(), delivered(START))).toMatchObject({ kind: "failed" });
+      expect(await kit.stateOf("wfr_1")).toBe("RUN_FAILED");
+    });
+
+    it("a delivery that leaves it something to do isn't", async () => {
+      await kit.accept(start("wfr_1"));
+      const first = await kit.claimOne();
+      await kit.accept(append("wfr_1", 1, { [HEADER.delay]: "1d" }));
+      expect(await kit.settle(first, delivered(START))).toEqual({ kind: "recorded" });
+      expect(await kit.stateOf("wfr_1")).toBe("RUN_STARTED");
+    });
+
+    it("what belonged to a run that has ended changes nothing", async () => {
+      await kit.accept(start("wfr_1"));
+      const first = await kit.claimOne();
+      expect((await kit.store.endRun("wfr_1", { state: "RUN_SUCCESS", response: "x" }, START)).kind).toBe(
+        "ended",
+      );
+      expect(await kit.settle(first, { kind: "failed", failure: failure(START) })).toEqual({ kind: "stale" });
+      expect(
+        (await kit.store.endRun("wfr_1", { state: "RUN_CANCELED", response: undefined }, START)).kind,
+      ).toBe("ended before");
+      expect(await kit.stateOf("wfr_1")).toBe("RUN_SUCCESS");
+      expect(
+        (await kit.store.endRun("wfr_none", { state: "RUN_SUCCESS", response: undefined }, START)).kind,
+      ).toBe("unknown");
+    });
+
+    it("the report of a failure keeps its last answer", async () => {
+      await kit.accept(start("wfr_1"));
+      await kit.settle(await kit.claimOne(), { kind: "failed", failure: failure(START) });
+      const retried: Settlement = { kind: "retry", dueAt: START, failure: failure(START) };
+      await kit.settle(await kit.claimOne(), retried);
+      await kit.settle(await kit.claimOne(), {
+        ...delivered(START),
+        reply: reply(200, {}, "released"),
+      } as Settlement);
+      const [letter] = (await kit.store.deadLetters({ count: 1 })).items;
+      expect(letter?.callback).toMatchObject({
+        state: "CALLBACK_SUCCESS",
+        failures: [{ reply: { status: 500 } }],
+      });
+      expect(new TextDecoder().decode(letter?.callback?.reply?.body)).toBe("released");
+      expect((await kit.claim(START + 1e9)).claims).toEqual([]);
+    });
+
+    it("what was delivered is kept for a while, and then forgotten", async () => {
+      const [{ messageId }] = (await kit.accept(plain())) as [Receipt];
+      await kit.settle(await kit.claimOne(), delivered(START));
+      expect((await kit.store.message(messageId, START))?.message.state).toBe("DELIVERED");
+      expect(await kit.store.message(messageId, START + 60_000)).toBeUndefined();
+      await kit.store.forget(START + 60_000);
+      expect(await kit.store.message(messageId, START)).toBeUndefined();
+    });
+
+    it("what was taken back is given to nobody", async () => {
+      const [{ messageId }] = (await kit.accept(plain())) as [Receipt];
+      const one = await kit.claimOne();
+      expect(await kit.store.cancelMessage(messageId, START)).toEqual({ canceled: true, runId: undefined });
+      expect(await kit.store.cancelMessage(messageId, START)).toMatchObject({ canceled: false });
+      expect(await kit.settle(one, delivered(START))).toEqual({ kind: "stale" });
+      await kit.store.forget(START);
+      await kit.accept(plain());
+      // Its place may be taken by another one now: an old right is worth nothing there.
+      const next = await kit.claimOne();
+      expect(await kit.settle(one, delivered(START))).toEqual({ kind: "stale" });
+      expect(await kit.settle(next, delivered(START))).toEqual({ kind: "recorded" });
+    });
+
+    it("a report that is taken back is on record as such", async () => {
+      await kit.accept(start("wfr_1"));
+      await kit.settle(await kit.claimOne(), { kind: "failed", failure: failure(START) });
+      const report = await kit.claimOne();
+      await kit.store.cancelMessage(report.message.id, START);
+      const { items } = await kit.store.deadLetters({ count: 1, callbackStates: ["CALLBACK_CANCELED"] });
+      expect(items[0]?.callback?.state).toBe("CALLBACK_CANCELED");
+      expect(await kit.stateOf("wfr_1")).toBe("RUN_FAILED");
+    });
+  });
+}

@@ -1,0 +1,41 @@
+// npm test [-- GROUP …]: everything, or the groups named. Its last line is the true sum: `N passed, N failed`.
+import { GROUPS } from "./lib/checks.mjs";
+import { stoppedBy } from "./lib/child.mjs";
+import { main } from "./lib/main.mjs";
+import { progress, summary } from "./lib/report.mjs";
+import { setup } from "./lib/setup.mjs";
+
+/** What a group needs another group for. */
+const BEFORE = { packages: ["build"] };
+
+await main(async () => {
+  const results = [];
+  const add = (result) => {
+    results.push(result);
+    progress(result);
+  };
+  try {
+    const chosen = choose(process.argv.slice(2));
+    await setup();
+    for (const [group, checks] of Object.entries(GROUPS)) {
+      if (!chosen.has(group)) continue;
+      try {
+        for await (const check of checks()) add({ group, ...check });
+      } catch (error) {
+        add({ group, name: "runs to its end", ok: false, output: error.stack });
+      }
+      if (stoppedBy() !== undefined) return 1;
+    }
+  } catch (error) {
+    add({ group: "setup", name: "is done", ok: false, output: error.message });
+  }
+  return summary(results);
+});
+
+function choose(names) {
+  const unknown = names.filter((name) => !(name in GROUPS));
+  if (unknown.length > 0) throw new Error(`no group ${unknown}: there are ${Object.keys(GROUPS).join(", ")}`);
+  return new Set(
+    names.length > 0 ? names.flatMap((name) => [...(BEFORE[name] ?? []), name]) : Object.keys(GROUPS),
+  );
+}
