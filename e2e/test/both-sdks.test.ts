@@ -1,10 +1,11 @@
 import { join } from "node:path";
-import { Client, serve, WorkflowNonRetryableError, WorkflowRetryAfterError } from "@perdure/core";
+import { Client, serve, type WorkflowContext } from "@perdure/core";
 import { DEV_CREDENTIALS } from "@perdure/core/protocol";
-import * as official from "@upstash/workflow";
+import type * as official from "@upstash/workflow";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Endpoint } from "./support/endpoint.ts";
 import { EngineProcess, temporaryFolder } from "./support/process.ts";
+import { type Failure, type FailureFunction, sdks, type Workflow } from "./support/sdks.ts";
 import { ask, ended, environment, officialClient } from "./support/views.ts";
 
 const folder = temporaryFolder();
@@ -20,64 +21,6 @@ afterAll(async () => {
   folder.remove();
 });
 
-/** What both contexts have. */
-interface Context {
-  readonly requestPayload: unknown;
-  readonly headers: Headers;
-  readonly workflowRunId: string;
-  run<T>(name: string, work: () => T | Promise<T>): Promise<T>;
-  sleep(name: string, duration: number): Promise<void>;
-  sleepUntil(name: string, moment: number): Promise<void>;
-}
-
-interface Failure {
-  readonly context: {
-    readonly requestPayload: unknown;
-    readonly workflowRunId: string;
-    readonly headers: Headers;
-  };
-  readonly failStatus: number;
-  readonly failResponse: string;
-  readonly failHeaders: Record<string, string[]>;
-  readonly failStack: string;
-}
-
-type Workflow = (context: Context) => Promise<unknown>;
-type FailureFunction = (failure: Failure) => string | undefined;
-
-interface Sdk {
-  readonly name: string;
-  readonly NonRetryable: new (message: string) => Error;
-  readonly RetryAfter: new (message: string, after: number) => Error;
-  readonly serve: (
-    workflow: Workflow,
-    failureFunction?: FailureFunction,
-  ) => (request: Request) => Promise<Response>;
-}
-
-const sdks: Sdk[] = [
-  {
-    name: "@upstash/workflow",
-    NonRetryable: official.WorkflowNonRetryableError,
-    RetryAfter: official.WorkflowRetryAfterError,
-    serve: (workflow, failureFunction) => {
-      const options = {
-        env: environment(engine.url),
-        ...(failureFunction ? { failureFunction: async (f: Failure) => failureFunction(f) } : {}),
-      };
-      return official.serve(workflow as never, options as never).handler;
-    },
-  },
-  {
-    name: "@perdure/core",
-    NonRetryable: WorkflowNonRetryableError,
-    RetryAfter: WorkflowRetryAfterError,
-    serve: (workflow, failureFunction) =>
-      serve(workflow, { env: environment(engine.url), ...(failureFunction ? { failureFunction } : {}) })
-        .handler,
-  },
-];
-
 let serial = 0;
 
 describe.each(sdks)("a workflow served by $name", (sdk) => {
@@ -88,7 +31,7 @@ describe.each(sdks)("a workflow served by $name", (sdk) => {
     failureFunction?: FailureFunction,
   ) {
     const path = `/wf-${++serial}`;
-    const url = app.at(path, sdk.serve(workflow, failureFunction));
+    const url = app.at(path, sdk.serve(engine.url, workflow, failureFunction));
     const trigger = { url, retries: 0, body: { a: 1 }, ...options } as official.TriggerOptions;
     const { workflowRunId } = await officialClient(engine.url).trigger(trigger);
     const run = await ended(engine.url, workflowRunId);
@@ -255,7 +198,7 @@ describe.each(sdks)("a workflow served by $name", (sdk) => {
     let starts = 0;
     const url = app.at(
       `/wf-${++serial}`,
-      sdk.serve(async (context) => {
+      sdk.serve(engine.url, async (context) => {
         await context.sleep("nap", 1);
         await context.run("once", () => ++starts);
       }),
@@ -274,7 +217,7 @@ describe.each(sdks)("a workflow served by $name", (sdk) => {
   it("can be started by the engine's REST trigger", async () => {
     const url = app.at(
       `/wf-${++serial}`,
-      sdk.serve(async (context) => context.run("one", () => context.requestPayload)),
+      sdk.serve(engine.url, async (context) => context.run("one", () => context.requestPayload)),
     );
     const { workflowRunId } = await ask<{ workflowRunId: string }>(engine.url, `/v2/trigger/${url}`, {
       method: "POST",
@@ -293,7 +236,7 @@ describe.each(sdks)("a workflow served by $name", (sdk) => {
       context.run("bad", () => Promise.reject(new sdk.NonRetryable("no")));
     const url = app.at(
       path,
-      sdk.serve(workflow, (failure) => void failures.push(failure)),
+      sdk.serve(engine.url, workflow, (failure) => void failures.push(failure)),
     );
     await ask(engine.url, `/v2/publish/${url}`, { method: "POST", body: '{"published":1}' });
     const { runs } = await untilFailed(url);
@@ -329,7 +272,7 @@ describe("a workflow of ours", () => {
 
   it("is started by a plain POST where that is allowed, and refused where not", async () => {
     const env = environment(engine.url);
-    const workflow = (context: Context) => context.run("one", () => context.requestPayload);
+    const workflow = (context: WorkflowContext) => context.run("one", () => context.requestPayload);
     const closed = app.at("/closed", serve(workflow, { env }).handler);
     expect((await fetch(closed, { method: "POST", body: "{}" })).status).toBe(401);
     const open = app.at("/open", serve(workflow, { env, verify: "off" }).handler);

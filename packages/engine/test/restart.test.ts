@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { HEADER } from "@perdure/core/protocol";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ManualClock, openSqlite, StoreUnavailable } from "../src/index.ts";
@@ -155,7 +156,7 @@ describe("a database", () => {
 
   it("that isn't one is refused with the reason", () => {
     expect(() => openSqlite(folder)).toThrow(StoreUnavailable);
-    expect(() => openSqlite(new URL(import.meta.url).pathname)).toThrow(/can't be used: .*not a database/);
+    expect(() => openSqlite(fileURLToPath(import.meta.url))).toThrow(/can't be used: .*not a database/);
   });
 
   it("of a newer engine is left alone", () => {

@@ -112,7 +112,7 @@ export function readCallAnswer(headers: Headers, json: string): CallAnswer {
   const out = JSON.stringify({ status, body: latin1(body.body, json), header });
   return {
     kind: "answered",
-    record: { stepId, stepName: decodeName(stepName), stepType: "Call", out, concurrent },
+    record: { stepId, stepName: decodeStepName(stepName), stepType: "Call", out, concurrent },
   };
 }
 
@@ -156,7 +156,8 @@ function encodeName(name: string): string {
     : encodeURIComponent(name);
 }
 
-function decodeName(name: string): string {
+/** A step's name as it was before it became the value of a header. */
+export function decodeStepName(name: string): string {
   try {
     return decodeURIComponent(name);
   } catch {

@@ -1,7 +1,17 @@
 /** The wire's vocabulary, for engines and tools: names, shapes and how to read them. No behaviour of a runtime. */
+export { decodeStepName } from "./call.ts";
 export { classify, type Delivery, type DeliveryKind, kindOf } from "./delivery.ts";
 export { type ErrorBody, type FailureBody, type FailureReport, parseFailure } from "./failure.ts";
-export { FEATURES, forFailureCallback, forward, HEADER, PREFIX, PROTOCOL_VERSION } from "./headers.ts";
+export {
+  CALL_FEATURES,
+  FEATURES,
+  forCallback,
+  forFailureCallback,
+  forward,
+  HEADER,
+  PREFIX,
+  PROTOCOL_VERSION,
+} from "./headers.ts";
 export {
   type CallType,
   cutAfter,
@@ -10,9 +20,11 @@ export {
   parseHistory,
   readHistory,
 } from "./history.ts";
+export type { InvokeEnvelope } from "./invoke.ts";
 export type { Message, Redact, RunOptions } from "./message.ts";
 export { startMessage, stepMessage } from "./message.ts";
 export type { FlowControl } from "./options.ts";
 export { type FinishCondition, NON_RETRYABLE_STATUS } from "./outcome.ts";
 export { isPlan, parseStep, recordKey, resultId, type StepRecord, type StepType } from "./step.ts";
 export { DEV_CREDENTIALS, type DeliveryClaim, ISSUER, TOKEN_CLAIM } from "./token.ts";
+export type { NotifyResponse, WaitBody, Waiter, WebhookHit } from "./wait.ts";

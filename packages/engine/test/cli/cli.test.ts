@@ -5,10 +5,11 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { DEV_CREDENTIALS, HEADER } from "@perdure/core/protocol";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
-const CLI = new URL("../../src/cli.ts", import.meta.url).pathname;
+const CLI = fileURLToPath(new URL("../../src/cli.ts", import.meta.url));
 let folder: string;
 const children: ChildProcess[] = [];
 const servers: Server[] = [];

@@ -1,0 +1,311 @@
+import { describe, expect, it } from "vitest";
+import { Client } from "../src/index.ts";
+import { request } from "./support/delivery.ts";
+import { open, useRecorder } from "./support/fixture.ts";
+
+const recorder = useRecorder();
+const client = () => new Client({ baseUrl: recorder().url, token: "token" });
+const asked = () => recorder().requests.map(({ method, path }) => `${method} ${path}`);
+
+describe("cancel", () => {
+  it.each<[string, Parameters<Client["cancel"]>[0], string]>([
+    ["one", "wfr_1", "workflowRunIds=wfr_1"],
+    ["several", ["wfr_1", "wfr_2"], "workflowRunIds=wfr_1&workflowRunIds=wfr_2"],
+    ["named ones", { workflowRunIds: ["wfr_1"] }, "workflowRunIds=wfr_1"],
+    [
+      "those of a URL",
+      { filter: { workflowUrl: "https://a/b" } },
+      "workflowUrl=https%3A%2F%2Fa%2Fb&workflowUrlExactMatch=true&count=100",
+    ],
+    [
+      "those whose URL begins with",
+      { filter: { workflowUrlStartingWith: "https://a" }, count: 5 },
+      "workflowUrl=https%3A%2F%2Fa&count=5",
+    ],
+    [
+      "those with a label, since",
+      { filter: { label: ["a", "b"], fromDate: new Date(5) } },
+      "label=a&label=b&fromDate=5&count=100",
+    ],
+    ["all", { all: true }, "count=100"],
+  ])("%s", async (_name, selection, query) => {
+    recorder().answer = () => ({ body: { cancelled: 2 } });
+    expect(await client().cancel(selection)).toEqual({ cancelled: 2 });
+    expect(asked()).toEqual([`DELETE /v2/workflows/runs?${query}`]);
+  });
+
+  it("none asks nobody", async () => {
+    expect(await client().cancel([])).toEqual({ cancelled: 0 });
+    expect(asked()).toEqual([]);
+  });
+
+  it.each([
+    ["an empty id", [""]],
+    ["an empty filter", { filter: {} }],
+    ["an empty list in a filter", { filter: { label: [] } }],
+    ["nothing", {}],
+    ["two kinds of URL", { filter: { workflowUrl: "a", workflowUrlStartingWith: "b" } }],
+  ])("of %s is refused: it could take everything", async (_name, selection) => {
+    await expect(async () => client().cancel(selection as never)).rejects.toThrow(TypeError);
+    expect(asked()).toEqual([]);
+  });
+});
+
+describe("events", () => {
+  it("are told to all, or to one run", async () => {
+    recorder().answer = () => ({ status: 201, body: [] });
+    await client().notify({ eventId: "e/1", eventData: { a: 1 } });
+    await client().notify({ eventId: "e", eventData: "text", workflowRunId: "wfr_1" });
+    await client().notify({ eventId: "e" });
+    expect(asked()).toEqual(["POST /v2/notify/e%2F1", "POST /v2/notify/wfr_1/e", "POST /v2/notify/e"]);
+    expect(recorder().requests.map(({ body }) => body)).toEqual(['{"a":1}', "text", ""]);
+  });
+
+  it("have waiters", async () => {
+    const waiter = { url: "https://a", deadline: 5, headers: {} };
+    recorder().answer = () => ({ body: [waiter] });
+    expect(await client().getWaiters({ eventId: "e 1" })).toEqual([waiter]);
+    expect(asked()).toEqual(["GET /v2/waiters/e%201"]);
+  });
+
+  it("need an id", async () => {
+    await expect(client().notify({ eventId: "" })).rejects.toThrow(TypeError);
+    await expect(client().getWaiters({ eventId: "" })).rejects.toThrow(TypeError);
+  });
+});
+
+describe("logs", () => {
+  it("are asked for with every filter", async () => {
+    recorder().answer = () => ({ body: { runs: [], cursor: "" } });
+    const page = await client().logs({
+      cursor: "c",
+      count: 3,
+      filter: {
+        workflowUrl: "https://a",
+        state: "RUN_FAILED",
+        label: ["x", "y"],
+        toDate: 7,
+        host: "a",
+        workflowCreatedAt: 4,
+      },
+    });
+    expect(page).toEqual({ runs: [] });
+    expect(asked()).toEqual([
+      "GET /v2/workflows/events?groupBy=workflowRunId&workflowUrl=https%3A%2F%2Fa&state=RUN_FAILED&label=x&label=y&toDate=7&host=a&workflowCreatedAt=4&cursor=c&count=3",
+    ]);
+  });
+});
+
+describe("a run", () => {
+  const run = (workflowState: string, more: object = {}) => ({
+    body: { runs: [{ workflowRunId: "wfr_1", workflowState, ...more }] },
+  });
+
+  it("is got by its id", async () => {
+    recorder().answer = () => run("RUN_STARTED");
+    expect(await client().runs.get("wfr_1")).toMatchObject({ workflowState: "RUN_STARTED" });
+    recorder().answer = () => ({ body: { runs: [] } });
+    expect(await client().runs.get("wfr_1")).toBeUndefined();
+    await expect(client().runs.get("")).rejects.toThrow(TypeError);
+  });
+
+  it("is waited for, and gives its result", async () => {
+    let asks = 0;
+    recorder().answer = () =>
+      ++asks < 3 ? run("RUN_STARTED") : run("RUN_SUCCESS", { workflowRunResponse: '{"a":1}' });
+    expect(await client().runs.wait("wfr_1")).toMatchObject({
+      workflowState: "RUN_SUCCESS",
+      result: { a: 1 },
+    });
+    expect(asks).toBe(3);
+  });
+
+  it("that has failed is waited for until its failure function has run", async () => {
+    let asks = 0;
+    recorder().answer = () =>
+      run("RUN_FAILED", { failureFunction: { state: ++asks < 2 ? "CALLBACK_INPROGRESS" : "CALLBACK_FAIL" } });
+    expect(await client().runs.wait("wfr_1")).toMatchObject({
+      failureFunction: { state: "CALLBACK_FAIL" },
+      result: undefined,
+    });
+  });
+
+  it("isn't waited for longer than was said, nor if there is none, nor once it isn't wanted", async () => {
+    recorder().answer = () => run("RUN_STARTED");
+    await expect(client().runs.wait("wfr_1", { timeout: 0.1 })).rejects.toMatchObject({ code: "timeout" });
+    await expect(
+      client().runs.wait("wfr_1", { signal: AbortSignal.abort(new Error("no more")) }),
+    ).rejects.toThrow("no more");
+    const controller = new AbortController();
+    const waiting = client().runs.wait("wfr_1", { signal: controller.signal });
+    setTimeout(() => controller.abort(new Error("enough")), 60);
+    await expect(waiting).rejects.toThrow("enough");
+    recorder().answer = () => ({ body: { runs: [] } });
+    await expect(client().runs.wait("wfr_1")).rejects.toMatchObject({ code: "unknown_run" });
+  });
+});
+
+describe("the dead letter queue", () => {
+  it("is listed", async () => {
+    recorder().answer = () => ({ body: { messages: [{ dlqId: "1" }], cursor: "next" } });
+    const filter = { workflowRunId: "wfr_1", failureFunctionState: "CALLBACK_FAIL" } as const;
+    expect(await client().dlq.list({ filter, count: 1 })).toEqual({
+      messages: [{ dlqId: "1" }],
+      cursor: "next",
+    });
+    expect(asked()).toEqual([
+      "GET /v2/dlq?workflowRunId=wfr_1&failureFunctionState=CALLBACK_FAIL&count=1&source=workflow",
+    ]);
+  });
+
+  it.each(["resume", "restart"] as const)("%ss one, many or all, with other options", async (how) => {
+    const runs = [{ workflowRunId: "wfr_2", workflowCreatedAt: 5 }];
+    recorder().answer = () => ({ body: { workflowRuns: runs, cursor: "" } });
+    const { dlq } = client();
+    expect(await dlq[how]("1-0")).toEqual({ workflowRuns: runs });
+    await dlq[how](["1-0", "2-0"], { retries: 5, flowControl: { key: "k", rate: 2 } });
+    await dlq[how]({ filter: { label: "l" }, count: 2, cursor: "c" });
+    await dlq[how]({ all: true });
+    expect(asked()).toEqual([
+      `POST /v2/workflows/dlq/${how}?dlqIds=1-0`,
+      `POST /v2/workflows/dlq/${how}?dlqIds=1-0&dlqIds=2-0`,
+      `POST /v2/workflows/dlq/${how}?label=l&count=2&cursor=c`,
+      `POST /v2/workflows/dlq/${how}?count=100`,
+    ]);
+    expect(recorder().requests[1]?.headers).toMatchObject({
+      "upstash-retries": "5",
+      "upstash-flow-control-key": "k",
+      "upstash-flow-control-value": "rate=2",
+    });
+    recorder().reset();
+    expect(await dlq[how]([])).toEqual({ workflowRuns: [] });
+    expect(asked()).toEqual([]);
+  });
+
+  it("calls a failure function again, and deletes", async () => {
+    recorder().answer = ({ method }) => ({
+      body: method === "POST" ? { workflowRunId: "r", workflowCreatedAt: 1 } : { deleted: 2 },
+    });
+    expect(await client().dlq.retryFailureFunction({ dlqId: "1-0" })).toEqual({
+      workflowRunId: "r",
+      workflowCreatedAt: 1,
+    });
+    expect(await client().dlq.delete(["1-0", "2-0"])).toEqual({ deleted: 2 });
+    expect(await client().dlq.delete([])).toEqual({ deleted: 0 });
+    expect(asked()).toEqual([
+      "POST /v2/workflows/dlq/callback/1-0",
+      "DELETE /v2/workflows/dlq?dlqIds=1-0&dlqIds=2-0",
+    ]);
+    await expect(client().dlq.retryFailureFunction({ dlqId: "" })).rejects.toThrow(TypeError);
+  });
+});
+
+describe("schedules", () => {
+  const url = "https://app.example.com/wf?x=1";
+
+  it("carry the options of their runs to the endpoint, which starts each run with them", async () => {
+    recorder().answer = ({ path }) =>
+      path.startsWith("/v2/schedules") ? { body: { scheduleId: "scd_1" } } : undefined;
+    const created = await client().schedules.create({
+      url,
+      cron: "CRON_TZ=Europe/Berlin 0 9 * * *",
+      scheduleId: "daily",
+      body: { a: 1 },
+      headers: { "X-User": "u" },
+      retries: 7,
+      retryDelay: "5",
+      label: "nightly",
+      flowControl: { key: "k", parallelism: 1 },
+      failureUrl: "https://app.example.com/failed",
+      delay: 5,
+    });
+    expect(created).toEqual({ scheduleId: "scd_1" });
+    const [sent] = recorder().requests;
+    expect(sent).toMatchObject({
+      method: "POST",
+      path: `/v2/schedules/${url}`,
+      body: '{"a":1}',
+      headers: {
+        "upstash-cron": "CRON_TZ=Europe/Berlin 0 9 * * *",
+        "upstash-schedule-id": "daily",
+        "upstash-delay": "5s",
+        "upstash-forward-x-user": "u",
+      },
+    });
+
+    const options = sent?.headers["upstash-forward-perdure-run-options"] ?? "";
+    recorder().reset();
+    const handler = open(recorder(), () => expect.unreachable());
+    await handler(
+      request(
+        '{"a":1}',
+        { "Perdure-Run-Options": options, "X-User": "u", "Upstash-Message-Id": "msg_1" },
+        url,
+      ),
+    );
+    const [item] = recorder().published;
+    expect(item?.headers).toMatchObject({
+      "upstash-retries": "7",
+      "upstash-failure-callback-retries": "7",
+      "upstash-retry-delay": "5",
+      "upstash-label": "nightly",
+      "upstash-flow-control-value": "parallelism=1",
+      "upstash-failure-callback": "https://app.example.com/failed",
+      "upstash-forward-x-user": "u",
+    });
+    expect(Object.keys(item?.headers ?? {}).filter((name) => name.includes("perdure"))).toEqual([]);
+  });
+
+  it("are listed, got, paused, resumed and deleted", async () => {
+    recorder().answer = ({ path }) => ({ body: path === "/v2/schedules" ? [] : {} });
+    const { schedules } = client();
+    expect(await schedules.list()).toEqual([]);
+    await schedules.get("daily");
+    await schedules.pause("daily");
+    await schedules.resume("daily");
+    await schedules.delete("daily");
+    expect(asked()).toEqual([
+      "GET /v2/schedules",
+      "GET /v2/schedules/daily",
+      "PATCH /v2/schedules/daily/pause",
+      "PATCH /v2/schedules/daily/resume",
+      "DELETE /v2/schedules/daily",
+    ]);
+  });
+
+  it.each([
+    { cron: "" },
+    { cron: "* * * * *", label: "a b" },
+    { cron: "* * * * *", retries: -1 },
+    { cron: "* * * * *", url: "x" },
+  ])("refuse %j", async (options) => {
+    await expect(client().schedules.create({ url, ...options })).rejects.toThrow(TypeError);
+    expect(asked()).toEqual([]);
+  });
+
+  it("whose options were tampered with start nothing", async () => {
+    const handler = open(recorder(), () => expect.unreachable());
+    const response = await handler(request("{}", { "Perdure-Run-Options": "{" }));
+    expect(response.status).toBe(400);
+    expect(asked()).toEqual([]);
+  });
+});
+
+describe("what the engine refuses", () => {
+  it("is a WorkflowError, for every call", async () => {
+    recorder().answer = () => ({ status: 403, body: { error: "read only" } });
+    const calls: (() => Promise<unknown>)[] = [
+      () => client().cancel("wfr_1"),
+      () => client().notify({ eventId: "e" }),
+      () => client().logs(),
+      () => client().dlq.list(),
+      () => client().schedules.list(),
+    ];
+    for (const call of calls) {
+      await expect(call()).rejects.toMatchObject({
+        code: "engine_refused",
+        message: expect.stringContaining("read only"),
+      });
+    }
+  });
+});
