@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { serve, WorkflowNonRetryableError } from "@perdure/core";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Endpoint } from "./support/endpoint.ts";
-import { EngineProcess, temporaryFolder } from "./support/process.ts";
+import { EngineProcess, steadyPort, temporaryFolder } from "./support/process.ts";
 import { ask, ended, environment, officialClient } from "./support/views.ts";
 
 let folder: ReturnType<typeof temporaryFolder>;
@@ -10,7 +10,7 @@ let engine: EngineProcess;
 let app: Endpoint;
 beforeEach(async () => {
   folder = temporaryFolder();
-  engine = await EngineProcess.start(join(folder.path, "engine.db"));
+  engine = await EngineProcess.start(join(folder.path, "engine.db"), await steadyPort());
   app = await Endpoint.start();
 });
 afterEach(async () => {

@@ -33,6 +33,7 @@ export interface MiddlewareEvents {
   readonly onInfo: { readonly workflowRunId?: string; readonly info: string };
 }
 
+/** What a middleware does with what it is told. Awaited; what is thrown harms nothing. */
 export type MiddlewareCallbacks = {
   readonly [Event in keyof MiddlewareEvents]?: (told: MiddlewareEvents[Event]) => void | Promise<void>;
 };
@@ -64,21 +65,31 @@ export class WorkflowMiddleware {
       callbacks = await this.#callbacks;
       await callbacks[event]?.(told);
     } catch (thrown) {
-      await this.#report(event, callbacks, thrown);
+      await this.#report(event, callbacks, thrown, runIdOf(told));
     }
   }
 
-  async #report(event: string, callbacks: MiddlewareCallbacks, thrown: unknown): Promise<void> {
+  async #report(
+    event: string,
+    callbacks: MiddlewareCallbacks,
+    thrown: unknown,
+    run: { readonly workflowRunId?: string },
+  ): Promise<void> {
     const error = new Error(`${event} of the middleware "${this.name}" failed: ${messageOf(thrown)}`, {
       cause: thrown,
     });
     try {
       if (event === "onError" || !callbacks.onError) console.error("[perdure]", error);
-      else await callbacks.onError({ error });
+      else await callbacks.onError({ ...run, error });
     } catch (again) {
       console.error("[perdure]", error, again);
     }
   }
+}
+
+function runIdOf(told: MiddlewareEvents[keyof MiddlewareEvents]): { workflowRunId?: string } {
+  const workflowRunId = "context" in told ? told.context.workflowRunId : told.workflowRunId;
+  return workflowRunId === undefined ? {} : { workflowRunId };
 }
 
 /** Tells all of them, at the same time. */

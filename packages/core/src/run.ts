@@ -14,6 +14,7 @@ export type Entry =
   /** To do a step's work, and to append what comes of it. */
   | {
       readonly kind: "work";
+      readonly name: string;
       readonly ask: (place: Asking) => Request;
       readonly id: number;
       readonly concurrent: number;
@@ -215,7 +216,9 @@ class Run {
   async #execute(step: Step, id: number, concurrent: number): Promise<void> {
     this.#decided = true;
     await this.#invocation.beforeStep?.(step);
-    if (step.work.kind === "ask") return this.#append([{ kind: "work", ask: step.work.ask, id, concurrent }]);
+    if (step.work.kind === "ask") {
+      return this.#append([{ kind: "work", name: step.name, ask: step.work.ask, id, concurrent }]);
+    }
     this.#executing = step;
     let out: string | undefined;
     try {

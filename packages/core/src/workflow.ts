@@ -37,7 +37,10 @@ export type PayloadOptions<Payload> =
     }
   | {
       readonly schema?: never;
-      /** Is given the payload's text. What it throws fails the attempt. */
+      /**
+       * Is given the payload's text, empty for none. What it throws fails the attempt. For its result to become the
+       * payload's type, its parameter needs one: `(text: string) => …`.
+       */
       readonly initialPayloadParser?: (payload: string) => Payload | Promise<Payload>;
     };
 

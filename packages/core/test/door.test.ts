@@ -292,6 +292,14 @@ describe("without any check", () => {
     expect((await answerOf(handler(await bring()))).body.stack).toContain("door.test");
   });
 
+  it("a key that isn't one is a mistake that is named", async () => {
+    const { handler } = endpoint({ keys: { current: "", next: "sig" } });
+    expect(await answerOf(handler(await bring()))).toMatchObject({
+      status: 500,
+      body: { error: "TypeError" },
+    });
+  });
+
   it("one key of two is a mistake that is named", async () => {
     const { handler } = endpoint({}, { QSTASH_CURRENT_SIGNING_KEY: "sig" });
     expect(await answerOf(handler(await bring()))).toMatchObject({

@@ -150,6 +150,21 @@ describe("middleware", () => {
     expect(log).toHaveBeenCalled();
   });
 
+  it("is told what the engine has taken", async () => {
+    const infos: object[] = [];
+    const callbacks = { onInfo: (told: object) => void infos.push(told) };
+    const middlewares = [new WorkflowMiddleware({ name: "m", callbacks })];
+    const handler = open(
+      recorder(),
+      (context) => Promise.all([context.run("a", () => 1), context.sleep("b", 1)]),
+      {
+        middlewares,
+      },
+    );
+    await deliver(handler, []);
+    expect(infos).toEqual([{ workflowRunId: "wfr_test", info: 'The engine has taken "a", "b".' }]);
+  });
+
   it("is made once", async () => {
     const init = vi.fn(() => ({}));
     const handler = open(recorder(), () => 1, { middlewares: [new WorkflowMiddleware({ name: "m", init })] });

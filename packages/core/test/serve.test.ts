@@ -95,7 +95,7 @@ describe("a start", () => {
       "Upstash-Workflow-Unknown-Sdk": "true",
       "Content-Type": "application/json",
     });
-    expect(await answerOf(handler(request('{"a":1}', headers)))).toMatchObject({
+    expect(await answerOf(handler(request(history({ a: 1 }), headers)))).toMatchObject({
       body: { workflowRunId: RUN },
     });
     expect(recorder().published[0]).toMatchObject({

@@ -9,6 +9,7 @@ import { openSqlite } from "./store/sqlite/index.ts";
 import type { Store } from "./store/store.ts";
 import { systemClock } from "./system-clock.ts";
 
+/** How an engine stores, signs and delivers. */
 export interface EngineOptions {
   /** A store, or the path of a SQLite file (`:memory:` for none), which the engine then opens and closes. */
   readonly store: Store | string;
@@ -33,15 +34,23 @@ export interface EngineOptions {
     readonly requestBytes?: number;
     /** Bytes of an endpoint's answer that are kept. 1 MiB by default. */
     readonly responseBytes?: number;
+    /** Bytes of a third party's answer to a call; a larger one is none. 10 MiB by default. */
+    readonly callBytes?: number;
     /** Bytes above which a history is left for the endpoint to fetch. 4 MiB by default. */
     readonly historyBytes?: number;
     /** Retries that a message may ask for. 999 by default. */
     readonly retries?: number;
   };
+  /**
+   * Whether `X-Forwarded-Proto` and `X-Forwarded-Host` say under which address a webhook was called: only behind a proxy
+   * that sets them. Not by default.
+   */
+  readonly trustProxy?: boolean;
   /** Told what happens, after it has been stored. */
   readonly onEvent?: Observer;
 }
 
+/** An engine in this process. */
 export interface Engine {
   /** The API. */
   fetch(request: Request, bindings?: Bindings): Promise<Response>;
@@ -71,6 +80,7 @@ export function createEngine(options: EngineOptions): Engine {
     timeout: timeouts.delivery ?? 15 * 60_000,
     lease: timeouts.lease ?? 30_000,
     historyBytes: limits.historyBytes ?? 4 * MIB,
+    callBytes: limits.callBytes ?? 10 * MIB,
     sweep: 60_000,
   });
   const app = createApp({
@@ -79,6 +89,7 @@ export function createEngine(options: EngineOptions): Engine {
     emit,
     token,
     keys: signingKeys,
+    trustProxy: options.trustProxy ?? false,
     limits: { requestBytes: limits.requestBytes ?? 10 * MIB, retries: limits.retries ?? 999 },
   });
   return {

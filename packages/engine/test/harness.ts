@@ -44,6 +44,7 @@ export interface World {
   readonly clock: ManualClock;
   readonly store: SqliteStore;
   readonly calls: Call[];
+  /** What the engine told, but for the beginnings of deliveries. */
   readonly events: EngineEvent[];
   ask(method: string, path: string, ask?: Ask): Promise<Answer>;
   /** Creates a run as an SDK does. */
@@ -79,7 +80,9 @@ export function world(
       calls.push(call);
       return endpoint(call, self);
     }),
-    onEvent: (event) => events.push(event),
+    onEvent: (event) => {
+      if (event.type !== "delivering") events.push(event);
+    },
     ...options,
     store,
     clock,

@@ -90,7 +90,9 @@ describe("POST /v2/publish", () => {
     ["https://a.test", { [HEADER.retries]: "1000" }, 412, "Upstash-Retries"],
     ["https://a.test", { [HEADER.delay]: "soon" }, 400, "Upstash-Delay"],
     ["https://a.test", { [HEADER.callback]: "https://b.test" }, 400, "Upstash-Callback is not supported"],
-    ["https://a.test", { [HEADER.callType]: "toCallback" }, 400, "toCallback is not supported"],
+    ["https://a.test", { [HEADER.callType]: "toCallback" }, 400, "invalid Upstash-Callback: a call needs"],
+    ["https://a.test", { [HEADER.callType]: "fromCallback" }, 400, "fromCallback is not supported"],
+    ["https://a.test", { [HEADER.invoke]: "true" }, 400, "invalid Upstash-Workflow-Invoke"],
     ["https://a.test", { "Upstash-Failure-Callback-Retries": "1" }, 400, "Upstash-Failure-Callback"],
     ["https://a.test", { [HEADER.init]: "true" }, 400, HEADER.runId],
     ["https://a.test", { [HEADER.init]: "true", [HEADER.runId]: "a b" }, 400, HEADER.runId],
@@ -164,14 +166,14 @@ describe("POST /v2/batch", () => {
 
   it("that was to start runs and can start none is refused, since clients see nothing but the status", async () => {
     const w = world();
-    const flow = { [HEADER.flowControlKey]: "k", [HEADER.flowControlValue]: "rate=1" };
-    expect(await w.start("wfr_1", flow)).toMatchObject({
+    const queue = { [HEADER.queueName]: "q" };
+    expect(await w.start("wfr_1", queue)).toMatchObject({
       status: 400,
-      body: { error: "Upstash-Flow-Control-Key is not supported by this engine" },
+      body: { error: "Upstash-Queue-Name is not supported by this engine" },
     });
     expect((await w.start("wfr_1", { [HEADER.retries]: "1000" })).status).toBe(412);
     const good = { destination: APP, headers: ofRun("wfr_2", "true") };
-    const bad = { destination: APP, headers: { ...ofRun("wfr_3", "true"), ...flow } };
+    const bad = { destination: APP, headers: { ...ofRun("wfr_3", "true"), ...queue } };
     expect(await batch(w, [bad, good])).toMatchObject({
       status: 200,
       body: [{ error: expect.any(String) }, { workflowRunId: "wfr_2" }],

@@ -5,6 +5,8 @@ import type { Client, Context, Invokable, Options, Sdk } from "./sdks.ts";
 /** What a scenario's code may need beside the workflow's context. */
 export interface Tools {
   readonly sdk: Sdk;
+  /** The URL of the recorder. */
+  readonly engine: string;
   /** Remembers something that would leave no trace on the wire; it is compared too. */
   readonly note: (value: unknown) => void;
 }

@@ -58,9 +58,9 @@ export const ourSdk: Sdk = {
 export const UNCHECKED = "DIFFERENTIAL_UNCHECKED";
 
 // Upstream lets everybody in where there are no keys. Ours wants that in writing.
-function opened(options: Options): ours.ServeOptions<never> {
+function opened(options: Options): ours.ServeOptions {
   const { env = {}, receiver } = options;
   const checked = receiver || Object.keys(env).some((name) => name.endsWith("SIGNING_KEY"));
   const verify = checked || UNCHECKED in env ? {} : { verify: "off" };
-  return { ...options, ...verify } as ours.ServeOptions<never>;
+  return { ...options, ...verify } as ours.ServeOptions;
 }

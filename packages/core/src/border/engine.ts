@@ -9,12 +9,15 @@ import type { NotifyResponse, WaitRequest } from "../protocol/wait.ts";
 
 /** How to reach the engine. As in `@upstash/qstash`, whose client does the work. */
 export interface EngineConfig {
+  /** Scheme and host, before `/v2`. */
   readonly baseUrl: string;
+  /** Sent as a bearer. */
   readonly token: string;
   /** Sent with every delivery that this client asks for, as if each message had them. */
   readonly headers?: Readonly<Record<string, string>>;
   /** `false` as `disableTelemetry`. */
   readonly enableTelemetry?: boolean;
+  /** Of requests that get no answer: 5 retries by default, after `backoff` milliseconds each. */
   readonly retry?: false | { retries?: number; backoff?: (retryCount: number) => number };
 }
 
@@ -83,11 +86,11 @@ async function publish(
   messages: readonly Message[],
   telemetry: boolean,
 ): Promise<(Receipt | WorkflowError)[]> {
-  const items = messages.map(({ url, method = "POST", headers, body }) => ({
+  const items = messages.map(({ url, method = "POST", headers, body, untold }) => ({
     destination: url,
     headers: {
       ...lowered(client.http.headers ?? []),
-      ...(telemetry ? TELEMETRY : {}),
+      ...(telemetry && !untold ? TELEMETRY : {}),
       ...lowered(Object.entries({ [HEADER.method]: method, ...headers })),
     },
     ...(body === undefined ? {} : { body }),

@@ -23,9 +23,15 @@ export type Verify = (mail: Mail, delivery: Delivery, publicUrl: string | undefi
 /**
  * Checks the delivery's token: signed with one of the keys, in force, and made for these bytes, this URL and,
  * where our own engine has signed, this kind of delivery of this run.
+ *
+ * @throws TypeError for a key that isn't one
  */
-export function verifyWithKeys(keys: SigningKeys): Verify {
-  const candidates = [importKey(keys.current), importKey(keys.next)];
+export function verifyWithKeys({ current, next }: SigningKeys): Verify {
+  for (const key of [current, next]) {
+    if (typeof key !== "string" || key === "")
+      throw new TypeError("A signing key must be a text that isn't empty.");
+  }
+  const candidates = [importKey(current), importKey(next)];
   return async (mail, delivery, publicUrl) => {
     const payload = await verifyToken(signatureOf(mail), candidates);
     const hash = typeof payload.body === "string" ? payload.body.replace(/=+$/, "") : "";

@@ -5,11 +5,16 @@ import { defined, type FlowControl, flowControlHeaders, toCount } from "../proto
 import { ask } from "./api.ts";
 import { type CommonFilters, type Selection, select } from "./select.ts";
 
+/** What can be asked of dead letters. All that are given must match. */
 export interface DeadLetterFilters extends CommonFilters {
+  /** The whole URL of the endpoint. */
   readonly workflowUrl?: string | readonly string[];
   readonly workflowRunId?: string;
+  /** Milliseconds since 1970: of several runs with one id, this one. */
   readonly workflowCreatedAt?: number;
+  /** Of the last attempt; 0 when there was no answer. */
   readonly responseStatus?: number;
+  /** What became of the failure function. */
   readonly failureFunctionState?: FailureFunctionState;
 }
 
@@ -19,19 +24,25 @@ export interface DeadLetterPage {
   readonly cursor?: string;
 }
 
+/** Which dead letters. */
 export type DeadLetterSelection = Selection<"dlqIds", DeadLetterFilters>;
 
 /** What may be different when a run is tried again. */
 export interface RetryOptions {
+  /** Of each delivery, after the first attempt. Default: as before. */
   readonly retries?: number;
+  /** Default: as before. */
   readonly flowControl?: FlowControl;
 }
 
+/** The run that a failed one goes on as. */
 export interface RetriedRun {
   readonly workflowRunId: string;
+  /** Milliseconds since 1970. */
   readonly workflowCreatedAt: number;
 }
 
+/** The runs that failed ones go on as. */
 export interface RetriedRuns {
   readonly workflowRuns: RetriedRun[];
   /** For the next part, where there is one. */
@@ -46,6 +57,7 @@ export class DeadLetters {
     this.#client = client;
   }
 
+  /** A page, `count` entries long: 100 unless less is said. */
   async list(
     options: { readonly cursor?: string; readonly count?: number; readonly filter?: DeadLetterFilters } = {},
   ): Promise<DeadLetterPage> {
@@ -72,6 +84,7 @@ export class DeadLetters {
     return ask<RetriedRun>(this.#client, { method: "POST", path });
   }
 
+  /** Forgets entries: they can't be resumed or restarted then. @returns how many, and a cursor while there are more */
   async delete(selection: DeadLetterSelection): Promise<{ deleted: number; cursor?: string }> {
     const selected = select(selection, "dlqIds");
     if (selected.kind === "none") return { deleted: 0 };

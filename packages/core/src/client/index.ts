@@ -12,7 +12,9 @@ import { type TriggerOptions, type TriggerResult, trigger } from "./trigger.ts";
 
 /** An event, for all who wait for it or for one run. */
 export interface NotifyOptions {
+  /** What `context.waitForEvent` was called with. */
   readonly eventId: string;
+  /** A text is sent as it is, everything else as JSON. */
   readonly eventData?: unknown;
   /** Only this run is told; it may also come to wait only later. */
   readonly workflowRunId?: string;

@@ -5,17 +5,31 @@ import type { RunLog, RunState } from "../protocol/log.ts";
 import { ask, type Query } from "./api.ts";
 import { type CommonFilters, type Selection, select } from "./select.ts";
 
+/** What can be asked of runs. All that are given must match. */
 export interface RunFilters extends CommonFilters {
   readonly workflowRunId?: string;
-  readonly workflowUrl?: string;
+  /** The whole URL of the endpoint. */
+  readonly workflowUrl?: string | readonly string[];
+  /** Of the endpoint's URL. */
   readonly host?: string | readonly string[];
+  /** Of the endpoint's URL. */
   readonly path?: string | readonly string[];
   readonly state?: RunState;
+  /** Milliseconds since 1970: of several runs with one id, this one. */
   readonly workflowCreatedAt?: number;
+  /** Of one of the run's deliveries. */
   readonly messageId?: string;
 }
 
-export interface LogsOptions {
+/** What may also stand beside `filter`: code was written so when there was none. */
+type OlderFilters = Pick<
+  RunFilters,
+  "workflowRunId" | "state" | "workflowUrl" | "label" | "workflowCreatedAt"
+>;
+
+/** Which runs, and which page of them. */
+export interface LogsOptions extends OlderFilters {
+  /** Of the page before. */
   readonly cursor?: string;
   /** Runs on a page. */
   readonly count?: number;
@@ -32,12 +46,21 @@ export interface RunPage {
 export type CancelFilters = CommonFilters &
   Pick<RunFilters, "host" | "path"> &
   (
-    | { readonly workflowUrl?: string; readonly workflowUrlStartingWith?: never }
-    | { readonly workflowUrl?: never; readonly workflowUrlStartingWith?: string }
+    | {
+        /** The whole URL of the endpoint. */
+        readonly workflowUrl?: string | readonly string[];
+        readonly workflowUrlStartingWith?: never;
+      }
+    | {
+        readonly workflowUrl?: never;
+        /** What the endpoint's URL begins with. */
+        readonly workflowUrlStartingWith?: string | readonly string[];
+      }
   );
 
-export async function logs(client: QStashClient, { cursor, count, filter }: LogsOptions): Promise<RunPage> {
-  const query: Query = { groupBy: "workflowRunId", ...filter, cursor, count };
+export async function logs(client: QStashClient, options: LogsOptions): Promise<RunPage> {
+  const { cursor, count, filter, ...older } = options;
+  const query: Query = { groupBy: "workflowRunId", ...older, ...filter, cursor, count };
   const page = await ask<{ runs: RunLog[]; cursor?: string }>(client, {
     method: "GET",
     path: ["workflows", "events"],
@@ -75,9 +98,11 @@ export interface EndedRun<Result = unknown> extends RunLog {
   readonly result: Result | undefined;
 }
 
+/** How long to wait for a run's end. */
 export interface WaitForRun {
   /** Seconds or a duration; without one it waits for as long as it takes. */
   readonly timeout?: number | Duration;
+  /** Aborted to wait no longer. The run goes on. */
   readonly signal?: AbortSignal;
 }
 

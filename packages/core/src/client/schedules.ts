@@ -58,10 +58,12 @@ export class WorkflowSchedules {
     });
   }
 
+  /** All schedules, also those that start no workflow. */
   list(): Promise<Schedule[]> {
     return translate("list schedules", this.#client.schedules.list());
   }
 
+  /** @throws WorkflowError `engine_refused` when there is none of this id */
   get(scheduleId: string): Promise<Schedule> {
     return translate("get the schedule", this.#client.schedules.get(scheduleId));
   }
@@ -71,10 +73,12 @@ export class WorkflowSchedules {
     return translate("pause the schedule", this.#client.schedules.pause({ schedule: scheduleId }));
   }
 
+  /** Starts runs again, from the next tick on. */
   resume(scheduleId: string): Promise<void> {
     return translate("resume the schedule", this.#client.schedules.resume({ schedule: scheduleId }));
   }
 
+  /** Starts no more runs. Those that it has started go on. */
   delete(scheduleId: string): Promise<void> {
     return translate("delete the schedule", this.#client.schedules.delete(scheduleId));
   }

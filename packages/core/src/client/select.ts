@@ -4,9 +4,13 @@ import type { Query } from "./api.ts";
 export interface CommonFilters {
   /** A date, or milliseconds since 1970; inclusive, as `toDate`. */
   readonly fromDate?: Date | number;
+  /** A date, or milliseconds since 1970; inclusive. */
   readonly toDate?: Date | number;
+  /** Of whoever has started the run. */
   readonly callerIp?: string | readonly string[];
+  /** One of the run's labels. */
   readonly label?: string | readonly string[];
+  /** Of the run's flow control. */
   readonly flowControlKey?: string | readonly string[];
 }
 

@@ -12,12 +12,15 @@ export interface TriggerOptions extends RunOptions {
   readonly body?: unknown;
   /** A name of your own for the run; its id is `wfr_` and this. While such a run lives, no second one is started. */
   readonly workflowRunId?: string;
+  /** Leaves out the headers that tell the engine which package and runtime it talks to. */
+  readonly disableTelemetry?: boolean;
   /** Always on; accepted for code that was written when it wasn't. */
   readonly useFailureFunction?: true;
   /** Always on; accepted for code that was written when it wasn't. */
   readonly keepTriggerConfig?: true;
 }
 
+/** The run that was asked for. */
 export interface TriggerResult {
   readonly workflowRunId: string;
   /** A run of this id was live already: it goes on, and nothing was started. */
@@ -55,7 +58,8 @@ function toMessage(options: TriggerOptions, runId: string): Message {
     if (options[option] !== undefined && options[option] !== true)
       throw new TypeError(`${option} can't be switched off.`);
   }
-  return startMessage({ ...options, runId, body: toText(body, "The payload") });
+  const message = startMessage({ ...options, runId, body: toText(body, "The payload") });
+  return options.disableTelemetry ? { ...message, untold: true } : message;
 }
 
 /** @throws TypeError for what isn't the URL of an endpoint */

@@ -3,19 +3,19 @@ import { readLedger } from "../group.ts";
 import { WorkflowError } from "../kernel/errors.ts";
 import { type MiddlewareEvents, tellAll } from "../middleware.ts";
 import type { Resume } from "../protocol/delivery.ts";
-import { cutAfter, type HistoryEntry, parseHistory, readHistory } from "../protocol/history.ts";
+import { readHistory } from "../protocol/history.ts";
 import { stepMessage } from "../protocol/message.ts";
 import type { Outcome } from "../protocol/outcome.ts";
 import { isPlan, type StepRecord } from "../protocol/step.ts";
 import { type Ending, type Entry, replay } from "../run.ts";
 import { type Asking, read, serialize } from "../steps/index.ts";
-import { factsOf, placeOf, type Visit } from "./room.ts";
+import { factsOf, historyOf, placeOf, type Visit } from "./room.ts";
 
 /** Takes a run up where its history ends: replays what is recorded and does what comes next. */
 export async function resume(visit: Visit<Resume>): Promise<Outcome> {
   const { served, border, delivery } = visit;
   const { runId } = delivery;
-  const entries = await historyOf(visit);
+  const entries = await historyOf(visit, runId);
   if (!entries) return { kind: "done", runId, finish: "workflow-already-ended" };
   const { payload, records, duplicate } = readHistory(entries);
   if (duplicate) return { kind: "done", runId, finish: "duplicate-step" };
@@ -43,17 +43,6 @@ export async function resume(visit: Visit<Resume>): Promise<Outcome> {
 /** For a context that is only looked at. */
 const NOBODY: StepHost = { request: () => new Promise(() => {}), cancel: () => new Promise(() => {}) };
 
-// A history that is too large for a delivery isn't sent along.
-async function historyOf({
-  border,
-  mail,
-  delivery,
-}: Visit<Resume>): Promise<readonly HistoryEntry[] | undefined> {
-  if (mail.bytes.length > 0) return parseHistory(mail.body);
-  const entries = await border.engine().history(delivery.runId);
-  return entries && cutAfter(entries, delivery.messageId ?? "");
-}
-
 async function append(visit: Visit<Resume>, entries: readonly Entry[]): Promise<"recorded" | "over"> {
   const place = placeOf(visit);
   const engine = visit.border.engine();
@@ -67,8 +56,13 @@ async function append(visit: Visit<Resume>, entries: readonly Entry[]): Promise<
     if (request.kind === "publish") messages.push(request.message);
     else if ((await engine.wait(place.runId, request.wait)) === "ended") return "over";
   }
-  if (messages.length === 0) return "recorded";
-  return (await engine.append(place.runId, messages)) === "ended" ? "over" : "recorded";
+  if (messages.length > 0 && (await engine.append(place.runId, messages)) === "ended") return "over";
+  const names = entries.map((entry) => `"${entry.kind === "record" ? entry.record.stepName : entry.name}"`);
+  await tell(visit, "onInfo", {
+    workflowRunId: place.runId,
+    info: `The engine has taken ${names.join(", ")}.`,
+  });
+  return "recorded";
 }
 
 function askingOf(visit: Visit<Resume>, { id, concurrent }: { id: number; concurrent: number }): Asking {
@@ -78,6 +72,7 @@ function askingOf(visit: Visit<Resume>, { id, concurrent }: { id: number; concur
     id,
     concurrent,
     createdAt: visit.delivery.createdAt,
+    forwarded: Object.fromEntries(visit.border.engine().client.http.headers ?? []),
     urlOf: (workflow) => {
       const segment = visit.served.siblings.get(workflow);
       if (segment !== undefined) return siblingUrl(place.url, segment);

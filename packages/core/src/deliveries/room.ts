@@ -4,6 +4,7 @@ import type { RunContext } from "../context.ts";
 import type { WorkflowMiddleware } from "../middleware.ts";
 import type { Delivery } from "../protocol/delivery.ts";
 import { HEADER, PREFIX } from "../protocol/headers.ts";
+import { cutAfter, type HistoryEntry, parseHistory } from "../protocol/history.ts";
 import type { OfRun, RunOptions } from "../protocol/message.ts";
 import type { FailureFunction, WorkflowFunction } from "../workflow.ts";
 
@@ -33,6 +34,20 @@ type RunDelivery = Exclude<Delivery, { kind: "start" }>;
 /** The run, as messages name it. */
 export function placeOf({ border, mail, delivery }: Visit<RunDelivery>): OfRun {
   return { url: border.workflowUrl(mail.url), runId: delivery.runId, invokeCount: delivery.invokeCount };
+}
+
+/**
+ * The history that a delivery carries, or that is too large to be sent along and is fetched.
+ *
+ * @returns undefined when it can't be had any more, because the run is over
+ */
+export async function historyOf(
+  { border, mail, delivery }: Visit,
+  runId: string,
+): Promise<readonly HistoryEntry[] | undefined> {
+  if (mail.bytes.length > 0) return parseHistory(mail.body);
+  const entries = await border.engine().history(runId);
+  return entries && cutAfter(entries, delivery.messageId ?? "");
 }
 
 /**

@@ -1,40 +1,60 @@
 import { toRunId } from "../kernel/ids.ts";
 import type { Start } from "../protocol/delivery.ts";
 import { HEADER } from "../protocol/headers.ts";
+import { readHistory } from "../protocol/history.ts";
 import { decodeRunOptions, startMessage } from "../protocol/message.ts";
+import { isName } from "../protocol/options.ts";
 import type { Outcome } from "../protocol/outcome.ts";
-import { userHeaders, type Visit } from "./room.ts";
+import { historyOf, userHeaders, type Visit } from "./room.ts";
 
-/** Asks the engine for a run with the request's body as its payload. No user code is run. */
-export async function start({ served, border, mail, delivery }: Visit<Start>): Promise<Outcome> {
+/** Asks the engine for a run with the payload that the request carries. No user code is run. */
+export async function start(visit: Visit<Start>): Promise<Outcome> {
+  const { served, border, mail, delivery } = visit;
   // Named after the message that starts it: when an engine delivers that one again, it finds the run and starts no second.
   const runId = delivery.runId ?? toRunId(delivery.messageId);
+  const payload = await payloadOf(visit);
+  if (payload === undefined) return { kind: "done", runId, finish: "workflow-already-ended" };
+  const configures = delivery.runId !== undefined;
   const message = startMessage({
-    ...served.runOptions,
+    // Who has created the run has said how it is to be delivered.
+    ...(configures ? {} : served.runOptions),
+    label: delivery.labels.filter(isName),
     ...decodeRunOptions(mail.headers.get(HEADER.runOptions)),
     url: border.workflowUrl(mail.url),
     runId,
-    body: mail.bytes.length > 0 ? mail.body : undefined,
+    body: payload === "" ? undefined : payload,
     contentType: mail.headers.get(HEADER.contentType) ?? undefined,
-    headers: headersToKeep(mail.headers),
-    configures: delivery.runId !== undefined,
+    headers: headersToKeep(mail.headers, configures),
+    configures,
   });
   const [receipt] = await border.engine().create([message]);
   if (receipt instanceof Error) throw receipt;
   return { kind: "done", runId, finish: "success" };
 }
 
-/** True of this connection only, or secrets of the caller that must not be stored with the run. */
-const NOT_KEPT = new Set(
-  `accept-encoding authorization connection content-length content-type cookie expect host keep-alive
+// A run that the engine has created already comes as the others do: with its history, whose first entry is the payload.
+async function payloadOf(visit: Visit<Start>): Promise<string | undefined> {
+  const { runId } = visit.delivery;
+  if (runId === undefined) return visit.mail.body;
+  const entries = await historyOf(visit, runId);
+  return entries && readHistory(entries).payload;
+}
+
+/** True of this connection only. */
+const OF_CONNECTION = new Set(
+  `accept-encoding connection content-length content-type expect host keep-alive
    proxy-authorization te trailer transfer-encoding upgrade user-agent`.split(/\s+/),
 );
 
-function headersToKeep(headers: Headers): Record<string, string> {
+/** Must not be stored with a run by whoever calls the endpoint. The creator of a run gives them to be sent along. */
+const SECRETS = new Set(["authorization", "cookie"]);
+
+function headersToKeep(headers: Headers, configures: boolean): Record<string, string> {
   const kept: Record<string, string> = {};
+  const own = HEADER.runOptions.toLowerCase();
   userHeaders(headers).forEach((value, name) => {
-    if (!NOT_KEPT.has(name) && !name.startsWith("upstash-") && name !== HEADER.runOptions.toLowerCase())
-      kept[name] = value;
+    if (OF_CONNECTION.has(name) || name.startsWith("upstash-") || name === own) return;
+    if (configures || !SECRETS.has(name)) kept[name] = value;
   });
   return kept;
 }

@@ -19,10 +19,13 @@ export type HttpMethod = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
 /** A request that the engine makes for a run, however long the answer takes. */
 export interface CallRequest {
+  /** Begins with `http://` or `https://`; the engine must reach it. */
   readonly url: string;
   /** GET by default. */
   readonly method?: HttpMethod;
+  /** A text; anything else is to be made one, with `JSON.stringify` for example. */
   readonly body?: string;
+  /** Sent as they are. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Retries after an answer that isn't 2xx. 0 by default. */
   readonly retries?: number;
@@ -30,6 +33,7 @@ export interface CallRequest {
   readonly retryDelay?: string;
   /** For each attempt: seconds or a duration. */
   readonly timeout?: number | Duration;
+  /** A limit that all calls and runs with the same key share. */
   readonly flowControl?: FlowControl;
 }
 

@@ -4,6 +4,7 @@ import { HEADER, PROTOCOL_VERSION } from "./headers.ts";
 /** What a request is, told by its headers alone. */
 export type Delivery = Start | Resume | CallResult | Failure;
 
+/** What a request wants: each is answered by its own code. */
 export type DeliveryKind = Delivery["kind"];
 
 /** Begins a run: a payload from anyone, or a run that the engine created without knowing our protocol version. */
@@ -13,6 +14,7 @@ export interface Start {
   readonly runId: string | undefined;
   /** Set when an engine delivers the payload: the same on each of its attempts. */
   readonly messageId: string | undefined;
+  readonly labels: readonly string[];
 }
 
 /** Carries a run's history and asks for what comes next. */
@@ -58,7 +60,12 @@ export function classify(headers: Headers): Delivery {
   const messageId = headers.get(HEADER.messageId) ?? undefined;
   if (kind === "start") {
     const known = headers.has(HEADER.unknownSdk);
-    return { kind, runId: known ? requireRunId(headers, kind) : undefined, messageId };
+    return {
+      kind,
+      runId: known ? requireRunId(headers, kind) : undefined,
+      messageId,
+      labels: labelsOf(headers),
+    };
   }
   if (kind === "resume") requireVersion(headers);
   return {
@@ -68,13 +75,13 @@ export function classify(headers: Headers): Delivery {
     retried: toCount(headers.get(HEADER.retried)),
     createdAt: toCount(headers.get(HEADER.createdAt)),
     invokeCount: toCount(headers.get(HEADER.invokeCount)),
-    labels:
-      headers
-        .get(HEADER.label)
-        ?.split(",")
-        .map((label) => label.trim())
-        .filter(Boolean) ?? [],
+    labels: labelsOf(headers),
   };
+}
+
+function labelsOf(headers: Headers): string[] {
+  const labels = headers.get(HEADER.label)?.split(",") ?? [];
+  return labels.map((label) => label.trim()).filter(Boolean);
 }
 
 function requireRunId(headers: Headers, kind: DeliveryKind): string {

@@ -69,6 +69,10 @@ export const HEADER = {
   contentType: "Content-Type",
 } as const;
 
+/** Go's canonical spelling of {@link HEADER.runId}: within a body, where spelling counts, engines may look for this one. */
+export const CANONICAL_RUN_ID = "Upstash-Workflow-Runid";
+
+/** What headers' names begin with, and what it means: for whom they are. */
 export const PREFIX = {
   own: "Upstash-",
   forward: "Upstash-Forward-",

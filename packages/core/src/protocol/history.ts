@@ -2,6 +2,7 @@ import { textFromBase64 } from "../kernel/bytes.ts";
 import { messageOf, WorkflowError } from "../kernel/errors.ts";
 import { excerpt, parseStep, recordKey, type StepRecord } from "./step.ts";
 
+/** What an entry is: the payload or a step's record, a request to a third party, or the answer to one. */
 export type CallType = "step" | "toCallback" | "fromCallback";
 
 /** A history as it travels: oldest first, in a delivery's body or in the engine's answer to a fetch. */

@@ -28,14 +28,20 @@ interface Child extends Pick<RunOptions, "headers" | "retries" | "retryDelay" | 
   readonly body: string | undefined;
 }
 
+interface Invoker extends Place {
+  readonly createdAt: number;
+  /** Headers that belong to all of the endpoint's deliveries, under the names that ask for them to be forwarded. */
+  readonly forwarded: Readonly<Record<string, string>>;
+}
+
 /** Starts a child run whose end the engine records as the step's result. */
-export function invokeMessage(place: Place, createdAt: number, stepName: string, child: Child): Message {
+export function invokeMessage(place: Invoker, stepName: string, child: Child): Message {
   const { body, ...options } = child;
   const envelope: InvokeEnvelope = {
     ...(body === undefined ? {} : { body }),
-    headers: asLists(defined(stepHeaders(place))),
+    headers: asLists({ ...place.forwarded, ...defined(stepHeaders(place)) }),
     workflowRunId: place.runId,
-    workflowRunCreatedAt: createdAt,
+    workflowRunCreatedAt: place.createdAt,
     workflowUrl: place.url,
     step: { stepId: place.id, stepName, stepType: "Invoke", concurrent: place.concurrent },
   };

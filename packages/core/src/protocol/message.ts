@@ -20,6 +20,8 @@ export interface Message {
   readonly method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | undefined;
+  /** To be sent without telemetry, also where others have it. */
+  readonly untold?: boolean;
 }
 
 /** Parts of a run that the engine's views show only as hashes. */
@@ -37,6 +39,7 @@ export interface RunOptions {
   readonly retries?: number;
   /** Milliseconds before a retry, as an expression over `retried`: `"1000 * pow(2, retried)"`. */
   readonly retryDelay?: string;
+  /** A limit that all runs and calls with the same key share. */
   readonly flowControl?: FlowControl;
   /** Seconds or a duration before the first delivery. */
   readonly delay?: number | Duration;
@@ -46,6 +49,7 @@ export interface RunOptions {
   readonly label?: string | readonly string[];
   /** Where a failure of the run is sent; the workflow's own URL by default. */
   readonly failureUrl?: string;
+  /** What the engine's views don't show. */
   readonly redact?: Redact;
 }
 
@@ -80,12 +84,6 @@ export function startMessage(start: StartOf): Message {
     [forward(HEADER.label), labels],
     [forward(HEADER.invokeCount), start.invokeCount ? String(start.invokeCount) : undefined],
   ];
-  const ofFailure: HeaderList = [
-    ...ofRun({ ...start, init: false }),
-    [HEADER.callType, "failureCall"],
-    [forward(HEADER.isFailure), "true"],
-    [forward(HEADER.isFailureCallback), "true"],
-  ];
   return {
     url: start.url,
     body: start.body,
@@ -99,13 +97,24 @@ export function startMessage(start: StartOf): Message {
       [HEADER.notBefore, toCount("notBefore", start.notBefore)],
       [HEADER.redactFields, redactFields(start.redact)],
       ...shared,
-      [HEADER.failureCallback, start.failureUrl ?? start.url],
-      ...[...ofFailure, ...shared].map(([name, value]): HeaderList[number] => [
-        forFailureCallback(name),
-        value,
-      ]),
+      // A run that the engine has already has its failure callback, and perhaps at another URL than this.
+      ...(start.configures ? [] : failureCallback(start, shared)),
     ]),
   };
+}
+
+function failureCallback(start: StartOf, shared: HeaderList): HeaderList {
+  const options: HeaderList = [
+    ...ofRun({ ...start, init: false }),
+    [HEADER.callType, "failureCall"],
+    [forward(HEADER.isFailure), "true"],
+    [forward(HEADER.isFailureCallback), "true"],
+    ...shared,
+  ];
+  return [
+    [HEADER.failureCallback, start.failureUrl ?? start.url],
+    ...options.map(([name, value]): HeaderList[number] => [forFailureCallback(name), value]),
+  ];
 }
 
 /** A run, and the invocation of it that asks. */

@@ -5,16 +5,21 @@ import { HEADER } from "./headers.ts";
 export type HeaderList = [name: string, value: string | undefined][];
 
 /** A limit on how many deliveries that share a key run at once, or begin within a period. At least one of the two. */
-export interface FlowControl {
+export type FlowControl = {
   /** Letters, digits, `-`, `_` and `.` */
   readonly key: string;
-  /** Deliveries under way at once. */
-  readonly parallelism?: number;
-  /** Deliveries begun within `period`. */
-  readonly rate?: number;
-  /** Seconds or a duration; one second by default. */
+  /** In which `rate` counts: seconds or a duration; one second by default. */
   readonly period?: number | Duration;
+} & (Limits<"parallelism"> | Limits<"rate">);
+
+interface AllLimits {
+  /** Deliveries under way at once. */
+  readonly parallelism: number;
+  /** Deliveries begun within `period`. */
+  readonly rate: number;
 }
+
+type Limits<Given extends keyof AllLimits> = Pick<AllLimits, Given> & Partial<AllLimits>;
 
 const NAME = /^[a-zA-Z0-9\-_.]+$/;
 
@@ -70,8 +75,13 @@ function isContentType(name: string): boolean {
   return name.toLowerCase() === HEADER.contentType.toLowerCase();
 }
 
+/** True for what may be a label, or a key of flow control. */
+export function isName(value: string): boolean {
+  return NAME.test(value);
+}
+
 function checkToken(option: string, value: string): void {
-  if (NAME.test(value)) return;
+  if (isName(value)) return;
   throw new TypeError(
     `${option} must consist of letters, digits, "-", "_" and "."; got ${JSON.stringify(value)}.`,
   );

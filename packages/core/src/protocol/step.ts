@@ -1,5 +1,6 @@
 import { WorkflowError } from "../kernel/errors.ts";
 
+/** The kinds of step, as the wire names them. */
 export type StepType =
   | "Run"
   | "SleepFor"
@@ -39,6 +40,7 @@ export function resultId(record: StepRecord): number {
   return isPlan(record) ? (record.targetStep as number) : record.stepId;
 }
 
+/** True for the plan to run a step, false for its result. */
 export function isPlan(record: StepRecord): boolean {
   return record.stepId === 0;
 }

@@ -1,4 +1,4 @@
-import { HEADER } from "./headers.ts";
+import { CANONICAL_RUN_ID, HEADER } from "./headers.ts";
 import { type OfRun, stepHeaders } from "./message.ts";
 import { defined } from "./options.ts";
 import type { StepRecord } from "./step.ts";
@@ -10,6 +10,7 @@ export interface WaitRequest {
   readonly body: WaitBody;
 }
 
+/** The body of a request to wait for an event: what to deliver, and where, once it came or the time is over. */
 export interface WaitBody {
   readonly url: string;
   /** A duration. */
@@ -34,8 +35,11 @@ export function waitRequest(
   };
 }
 
+/** Headers within a body. The run's id is among them in both of its spellings. */
 export function asLists(headers: Readonly<Record<string, string>>): Record<string, string[]> {
-  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, [value]]));
+  const lists = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, [value]]));
+  const runId = lists[HEADER.runId];
+  return runId ? { ...lists, [CANONICAL_RUN_ID]: runId } : lists;
 }
 
 /** Somebody who waits for an event. */

@@ -16,7 +16,9 @@ export interface CallResponse<Body = unknown> {
 /** A run of a workflow that is served beside this one, started and not waited for. */
 export interface CallWorkflow<Payload = unknown>
   extends Pick<CallRequest, "headers" | "retries" | "retryDelay" | "timeout" | "flowControl"> {
+  /** What `createWorkflow` has made; served by the same `serveMany`. */
   readonly workflow: Invokable<Payload, unknown>;
+  /** The run's payload: a text is sent as it is, everything else as JSON. */
   readonly body?: Payload;
 }
 

@@ -13,7 +13,9 @@ export interface Invokable<Payload, Result> {
 /** A run of a workflow that is served beside this one. */
 export interface InvokeSettings<Payload = unknown, Result = unknown>
   extends Pick<RunOptions, "headers" | "retries" | "retryDelay" | "flowControl" | "label"> {
+  /** What `createWorkflow` has made; served by the same `serveMany`. */
   readonly workflow: Invokable<Payload, Result>;
+  /** The child's payload: a text is sent as it is, everything else as JSON. */
   readonly body: Payload;
   /** A name for the child's run; random by default. */
   readonly workflowRunId?: string;
@@ -44,7 +46,7 @@ export function invoke<Payload, Result>(
       kind: "ask",
       ask: (place) => {
         const child = { ...options, url: place.urlOf(workflow), runId, body: payload };
-        return { kind: "publish", message: invokeMessage(place, place.createdAt, name, child) };
+        return { kind: "publish", message: invokeMessage(place, name, child) };
       },
     },
   };

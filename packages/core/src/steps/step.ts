@@ -33,6 +33,8 @@ export type Work =
 export interface Asking extends Place {
   /** When the run was created, in milliseconds since 1970. */
   readonly createdAt: number;
+  /** Headers that belong to all of the endpoint's deliveries, under the names that ask for them to be forwarded. */
+  readonly forwarded: Readonly<Record<string, string>>;
   /**
    * Where a workflow is served that is served beside the run's own.
    * @throws WorkflowError `unknown_workflow` when it isn't

@@ -12,6 +12,7 @@ export interface Webhook {
   readonly eventId: string;
 }
 
+/** What a wait for a webhook came to: the request as it was received, or the time is over. */
 export type WebhookResponse =
   | { readonly timeout: false; readonly request: Request }
   | { readonly timeout: true; readonly request: undefined };

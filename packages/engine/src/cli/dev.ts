@@ -6,13 +6,15 @@ import { type Config, ConfigError, type Flags, readConfig } from "../config.ts";
 import { createEngine, type Engine } from "../engine.ts";
 import { StoreUnavailable } from "../store/store.ts";
 import { banner } from "./banner.ts";
-import { describe } from "./lines.ts";
+import { Narrator } from "./lines.ts";
 
 /** Milliseconds for what is under way when a stop is asked for. */
 const DEADLINE = 5000;
 
 /** `perdure dev`: runs until SIGINT or SIGTERM. What goes wrong at the start is one line and the exit code 1. */
 export async function dev(flags: Flags, version: string): Promise<void> {
+  // As it is called, so that it is found in a list of processes.
+  process.title = "perdure dev";
   let config: Config;
   let engine: Engine;
   try {
@@ -43,12 +45,13 @@ export async function dev(flags: Flags, version: string): Promise<void> {
 }
 
 function openEngine(config: Config): Engine {
+  const narrator = new Narrator(config.logLevel);
   return createEngine({
     store: config.db,
     token: config.token,
     signingKeys: config.signingKeys,
     onEvent: (event) => {
-      const line = describe(event, config.logLevel);
+      const line = narrator.tell(event);
       if (line === undefined) return;
       if (event.type === "fault") console.error(line);
       else console.log(line);

@@ -14,6 +14,8 @@ export interface AttemptOptions {
   readonly clock: Clock;
   /** Milliseconds. */
   readonly timeout: number;
+  /** Bytes of the answer above which it is none; otherwise it is cut where the transport cuts. */
+  readonly wholeBytes?: number | undefined;
   /** Aborted when the engine stops at once. */
   readonly stop: AbortSignal;
 }
@@ -23,7 +25,7 @@ export async function attempt(
   request: DeliveryRequest,
   options: AttemptOptions,
 ): Promise<Attempt | Abandoned> {
-  const { transport, clock, timeout, stop } = options;
+  const { transport, clock, timeout, wholeBytes, stop } = options;
   if (stop.aborted) return { kind: "abandoned" };
   const abort = new AbortController();
   let cancel: Cancel | undefined;
@@ -40,8 +42,11 @@ export async function attempt(
     };
     stop.addEventListener("abort", onStop, { once: true });
   });
-  const answer = transport.send({ ...request, signal: abort.signal }).then(
-    (reply): Attempt => ({ kind: "answered", reply }),
+  const answer = transport.send({ ...request, maxBytes: wholeBytes, signal: abort.signal }).then(
+    (reply): Attempt =>
+      reply.cut && wholeBytes !== undefined
+        ? { kind: "unanswered", error: `the answer is larger than the ${wholeBytes} bytes that are kept` }
+        : { kind: "answered", reply },
     (error): Attempt => ({ kind: "unanswered", error: messageOf(error) }),
   );
   try {

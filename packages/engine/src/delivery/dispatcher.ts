@@ -4,7 +4,7 @@ import { type Attempt, judge } from "../domain/outcome.ts";
 import { messageOf } from "../domain/problem.ts";
 import type { Claim, Lease, Store } from "../store/store.ts";
 import { type Abandoned, attempt } from "./attempt.ts";
-import { report } from "./report.ts";
+import { describeClaim, report } from "./report.ts";
 import { toRequest } from "./request.ts";
 import type { Signer } from "./signer.ts";
 import type { Transport } from "./transport.ts";
@@ -23,6 +23,8 @@ export interface DispatcherOptions {
   readonly lease: number;
   /** Bytes above which a history is left to be fetched. */
   readonly historyBytes: number;
+  /** Bytes of a third party's answer to a call. */
+  readonly callBytes: number;
   /** Milliseconds between clean-ups. */
   readonly sweep: number;
 }
@@ -123,8 +125,9 @@ export class Dispatcher {
     const { store, clock, lease, emit } = this.#options;
     const now = clock.now();
     try {
-      const { claims, nextDue } = await store.claim({ now, limit, leaseUntil: now + lease });
+      const { claims, nextDue, recorded } = await store.claim({ now, limit, leaseUntil: now + lease });
       for (const claim of claims) this.#launch(claim);
+      for (const step of recorded) emit({ type: "step.recorded", ...step });
       if (nextDue === undefined) return;
       if (nextDue > clock.now()) this.#wake(nextDue);
       else this.#more = true;
@@ -166,6 +169,7 @@ export class Dispatcher {
   async #deliver(claim: Claim, flight: Flight): Promise<void> {
     const { store, clock, emit, lease } = this.#options;
     const began = clock.now();
+    emit({ type: "delivering", ...describeClaim(claim) });
     const result = await this.#attempt(claim);
     const now = clock.now();
     flight.landed = true;
@@ -175,6 +179,9 @@ export class Dispatcher {
       const settled = await store.settle(flight.lease, settlement, now);
       const event = report({ claim, attempt: result, settlement, settled, ms: now - began });
       if (event) emit(event);
+      if (settled.kind === "failed") {
+        for (const step of settled.recorded) emit({ type: "step.recorded", ...step });
+      }
     } catch (error) {
       emit({ type: "fault", during: "settling", error });
       // When its lease has run out, it is delivered again.
@@ -183,13 +190,15 @@ export class Dispatcher {
   }
 
   async #attempt(claim: Claim): Promise<Attempt | Abandoned> {
-    const { signer, clock, transport, timeout, historyBytes } = this.#options;
+    const { signer, clock, transport, timeout, historyBytes, callBytes } = this.#options;
     try {
       const request = await toRequest(claim, signer, historyBytes, clock.now());
       return await attempt(request, {
         transport,
         clock,
         timeout: claim.message.timeout ?? timeout,
+        // Half an answer would be taken for a whole one.
+        wholeBytes: claim.message.purpose === "call" ? callBytes : undefined,
         stop: this.#abort.signal,
       });
     } catch (error) {

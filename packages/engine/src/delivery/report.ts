@@ -1,5 +1,6 @@
-import { HEADER } from "@perdure/core/protocol";
-import type { AttemptInfo, EngineEvent } from "../domain/event.ts";
+import { HEADER, isPlan, type StepRecord } from "@perdure/core/protocol";
+import { calledStep } from "../domain/call.ts";
+import type { AttemptInfo, DeliveryInfo, EngineEvent } from "../domain/event.ts";
 import { firstValue } from "../domain/header.ts";
 import type { Failure, Reply } from "../domain/message.ts";
 import { type Attempt, isUnhandled, type Settlement } from "../domain/outcome.ts";
@@ -42,27 +43,32 @@ export function report({ claim, attempt, settlement, settled, ms }: Recorded): E
     const outcome = isUnhandled(reply) ? "unhandled" : "handled";
     return { type: "failure.reported", outcome, response: excerpt(reply), ...info };
   }
-  return { type: "delivered", ...info };
+  return { type: settlement.kind === "called" ? "called" : "delivered", ...info };
 }
 
-function toInfo({ message, run, entries }: Claim, reply: Reply | undefined, ms: number): AttemptInfo {
+/** What is being delivered. */
+export function describeClaim({ message, run, entries }: Claim): DeliveryInfo {
+  const step = message.purpose === "step" ? stepOf(entries) : undefined;
   return {
     messageId: message.id,
     purpose: message.purpose,
     url: message.url,
     runId: run?.id,
-    step: message.purpose === "step" ? stepName(entries) : undefined,
+    step: step?.name ?? calledStep(message.callback?.options?.forward)?.name,
+    planned: step?.planned ?? false,
     attempt: message.retried + 1,
-    status: reply?.status ?? 0,
-    ms,
   };
 }
 
-function stepName(entries: Claim["entries"]): string {
+function toInfo(claim: Claim, reply: Reply | undefined, ms: number): AttemptInfo {
+  return { ...describeClaim(claim), status: reply?.status ?? 0, ms };
+}
+
+function stepOf(entries: Claim["entries"]): { readonly name: string; readonly planned: boolean } {
   const last = entries.at(-1);
-  if (!last || entries.length === 1) return "init";
-  const record = JSON.parse(Buffer.from(last.body, "base64").toString()) as { stepName: string };
-  return record.stepName;
+  if (!last || entries.length === 1) return { name: "init", planned: false };
+  const record = JSON.parse(Buffer.from(last.body, "base64").toString()) as StepRecord;
+  return { name: record.stepName, planned: isPlan(record) };
 }
 
 /** The message of the error that the endpoint answered with, where it has one. */

@@ -1,4 +1,5 @@
 import { HEADER, type HistoryEntry, kindOf, PREFIX, PROTOCOL_VERSION } from "@perdure/core/protocol";
+import { fromBase64 } from "../domain/bytes.ts";
 import type { HeaderList } from "../domain/header.ts";
 import { hasFeature, RESERVED, type Run } from "../domain/run.ts";
 import type { Claim } from "../store/store.ts";
@@ -48,11 +49,13 @@ export async function toRequest(
   now: number,
 ): Promise<DeliveryRequest> {
   const { message } = claim;
-  const body = message.purpose === "step" ? historyBody(claim, maxHistory) : message.body;
-  const headers: Record<string, string> = { ...forwarded(claim), ...ownHeaders(claim) };
+  const body = bodyOf(claim, maxHistory);
+  const headers =
+    message.purpose === "call" ? callHeaders(claim) : { ...forwarded(claim), ...ownHeaders(claim) };
   const contentType = contentTypeOf(claim);
   if (contentType !== undefined) headers[HEADER.contentType.toLowerCase()] = contentType;
-  const runId = claim.run?.id;
+  // To a third party the run's id is no part of the request.
+  const runId = message.purpose === "call" ? undefined : claim.run?.id;
   headers[HEADER.signature.toLowerCase()] = await signer.sign({
     url: message.url,
     body: body ?? "",
@@ -60,6 +63,24 @@ export async function toRequest(
     now,
   });
   return { url: message.url, method: message.method, headers, body };
+}
+
+function bodyOf(claim: Claim, maxHistory: number): DeliveryRequest["body"] {
+  const { message, run, entries } = claim;
+  switch (message.purpose) {
+    case "message":
+    case "failure":
+      return message.body;
+    case "step":
+      return historyBody(claim, maxHistory);
+    case "call":
+    case "answer": {
+      const body = fromBase64(entries.at(-1)?.body ?? "");
+      if (message.purpose === "call") return body.length > 0 ? body : undefined;
+      const left = run && body.length > maxHistory && hasFeature(run.config, "LazyFetch");
+      return left ? undefined : body;
+    }
+  }
 }
 
 /** Entries as they travel. Ids and base64 need no escaping, so this is JSON. */
@@ -78,7 +99,7 @@ function toJson({ messageId, body, callType }: HistoryEntry): string {
 }
 
 function contentTypeOf({ message }: Claim): string | undefined {
-  if (message.purpose === "step") return JSON_TYPE;
+  if (message.purpose === "step" || message.purpose === "answer") return JSON_TYPE;
   // A type that was only forwarded stands in for one that wasn't given.
   return (
     message.contentType ?? message.forward.find(([name]) => name === HEADER.contentType.toLowerCase())?.[1]
@@ -94,6 +115,18 @@ function forwarded({ message, run }: Claim): Record<string, string> {
   };
   if (run) add(run.config.forward);
   add(message.forward);
+  return headers;
+}
+
+/** What a third party is sent: what the workflow asked for, and by what it can tell that it was us. */
+function callHeaders({ message }: Claim): Record<string, string> {
+  const headers: Record<string, string> = { "user-agent": USER_AGENT };
+  for (const [name, value] of message.forward) {
+    if (name === "user-agent" || (!OF_CONNECTION.has(name) && !name.startsWith(WORKFLOW)))
+      headers[name] = value;
+  }
+  headers[HEADER.messageId.toLowerCase()] = message.id;
+  headers[HEADER.retried.toLowerCase()] = String(message.retried);
   return headers;
 }
 
@@ -118,15 +151,17 @@ function ownHeaders(claim: Claim): Record<string, string> {
 
 function runHeaders(run: Run, { message, first }: Claim): Record<string, string> {
   const failure = message.purpose === "failure";
+  const answer = message.purpose === "answer";
   return {
     [HEADER.runId.toLowerCase()]: run.id,
     [HEADER.createdAt.toLowerCase()]: String(run.createdAt),
     [HEADER.workflowUrl.toLowerCase()]: run.url,
-    [HEADER.init.toLowerCase()]: String(first && !failure),
-    [HEADER.callType.toLowerCase()]: failure ? "failureCall" : "step",
+    [HEADER.init.toLowerCase()]: String(first),
+    [HEADER.callType.toLowerCase()]: failure ? "failureCall" : answer ? "fromCallback" : "step",
+    ...(answer ? { [HEADER.isCallResult.toLowerCase()]: "true" } : {}),
     ...(failure
       ? { [HEADER.isFailure.toLowerCase()]: "true", [HEADER.isFailureCallback.toLowerCase()]: "true" }
       : {}),
-    ...(run.announced && !failure ? { [HEADER.unknownSdk.toLowerCase()]: "true" } : {}),
+    ...(run.announced && message.purpose === "step" ? { [HEADER.unknownSdk.toLowerCase()]: "true" } : {}),
   };
 }

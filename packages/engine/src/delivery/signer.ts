@@ -15,6 +15,7 @@ export interface Signed {
   readonly now: number;
 }
 
+/** With what deliveries are signed. */
 export interface SigningKeys {
   readonly current: string;
   /** What takes the current key's place when keys are rotated: receivers accept it already. */

@@ -7,13 +7,15 @@ export interface OutgoingRequest {
   readonly method: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array | string | undefined;
+  /** Bytes of the answer's body that are wanted, where that isn't the transport's own limit. */
+  readonly maxBytes?: number | undefined;
   /** Aborted when the answer is no longer wanted. */
   readonly signal: AbortSignal;
 }
 
 /**
- * Sends requests. Redirects are answers like any other; a body is read up to the transport's limit, and the rest of it
- * is left.
+ * Sends requests. Redirects are answers like any other; a body is read up to the limit, and the rest of it is left:
+ * then the reply says that it was cut.
  */
 export interface Transport {
   /** Rejects when there is no answer. */
@@ -26,7 +28,7 @@ export function poolTransport(maxBytes: number): Transport {
   // How long an attempt may take is the message's own affair.
   const agent = new Agent({ headersTimeout: 0, bodyTimeout: 0, pipelining: 1 });
   return {
-    async send({ url, method, headers, body, signal }) {
+    async send({ url, method, headers, body, signal, maxBytes: most = maxBytes }) {
       const target = new URL(url);
       const answer = await agent.request({
         origin: target.origin,
@@ -36,8 +38,8 @@ export function poolTransport(maxBytes: number): Transport {
         body: body === undefined ? null : body,
         signal,
       });
-      const read = await readUpTo(answer.body, maxBytes);
-      return { status: answer.statusCode, headers: toLists(answer.headers), body: read };
+      const read = await readUpTo(answer.body, most);
+      return { status: answer.statusCode, headers: toLists(answer.headers), ...read };
     },
     close: () => agent.destroy(),
   };
@@ -49,7 +51,7 @@ export function fetchTransport(
   fetcher: (request: Request) => Promise<Response> = fetch,
 ): Transport {
   return {
-    async send({ url, method, headers, body, signal }) {
+    async send({ url, method, headers, body, signal, maxBytes: most = maxBytes }) {
       const bare = body === undefined || method === "GET" || method === "HEAD";
       const answer = await fetcher(
         new Request(url, {
@@ -62,24 +64,27 @@ export function fetchTransport(
       );
       const lists: Record<string, string[]> = {};
       for (const [name, value] of answer.headers) lists[name] = [...(lists[name] ?? []), value];
-      const read = answer.body ? await readUpTo(answer.body, maxBytes) : new Uint8Array();
-      return { status: answer.status, headers: lists, body: read };
+      const read = answer.body ? await readUpTo(answer.body, most) : { body: new Uint8Array(), cut: false };
+      return { status: answer.status, headers: lists, ...read };
     },
     close: async () => {},
   };
 }
 
-async function readUpTo(body: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Uint8Array> {
+async function readUpTo(
+  body: AsyncIterable<Uint8Array>,
+  maxBytes: number,
+): Promise<Pick<Reply, "body" | "cut">> {
   const parts: Uint8Array[] = [];
   let size = 0;
   for await (const part of body) {
     parts.push(part);
     size += part.length;
-    if (size >= maxBytes) break;
+    if (size > maxBytes) break;
   }
   const [only] = parts;
-  if (parts.length === 1 && only && size <= maxBytes) return only;
-  return Buffer.concat(parts, Math.min(size, maxBytes));
+  if (parts.length === 1 && only && size <= maxBytes) return { body: only, cut: false };
+  return { body: Buffer.concat(parts, Math.min(size, maxBytes)), cut: size > maxBytes };
 }
 
 function toLists(headers: Record<string, string | string[] | undefined>): Record<string, string[]> {

@@ -1,15 +1,21 @@
 import type { Purpose } from "./message.ts";
 
-/** One attempt to deliver, for those who watch. */
-export interface AttemptInfo {
+/** A message that is being delivered, for those who watch. */
+export interface DeliveryInfo {
   readonly messageId: string;
   readonly purpose: Purpose;
   readonly url: string;
   readonly runId: string | undefined;
-  /** The entry of the run's history that was delivered: `init`, or a step's name. */
+  /** The entry of the run's history that was delivered: `init`, or a step's name. For a call, the step that it is. */
   readonly step: string | undefined;
+  /** That entry is the plan of a step: this delivery is to carry it out. */
+  readonly planned: boolean;
   /** 1 for the first. */
   readonly attempt: number;
+}
+
+/** One attempt to deliver. */
+export interface AttemptInfo extends DeliveryInfo {
   /** 0 when there was no answer. */
   readonly status: number;
   /** How long it took. */
@@ -25,7 +31,10 @@ export type EngineEvent =
       readonly step: string;
       readonly stepType: string;
     }
+  | ({ readonly type: "delivering" } & DeliveryInfo)
   | ({ readonly type: "delivered" } & AttemptInfo)
+  /** A third party has answered a call, or will not any more: either way the run goes on. */
+  | ({ readonly type: "called" } & AttemptInfo)
   | ({
       readonly type: "retrying";
       readonly error: string;
@@ -49,6 +58,8 @@ export type EngineEvent =
     } & AttemptInfo)
   | { readonly type: "run.completed"; readonly runId: string; readonly ms: number }
   | { readonly type: "run.canceled"; readonly runId: string }
+  /** A failed run was taken up again under this id. */
+  | { readonly type: "run.revived"; readonly runId: string; readonly url: string }
   /** Something that should not happen: the disk is full, an observer threw. */
   | { readonly type: "fault"; readonly during: string; readonly error: unknown };
 

@@ -1,7 +1,8 @@
 import type { FailureBody } from "@perdure/core/protocol";
+import { toBase64 } from "./bytes.ts";
 import { toHeaderMap, toShown } from "./header.ts";
 import { newMessageId } from "./ids.ts";
-import { DEFAULT_RETRIES, type Draft, type Failure, type FailureCallback, type Message } from "./message.ts";
+import { type Callback, DEFAULT_RETRIES, type Draft, type Failure, type Message } from "./message.ts";
 import { failureCallbackOf, type Run } from "./run.ts";
 
 /** A message that failed for good. */
@@ -42,7 +43,7 @@ export function messageFailureMessage(failed: Failed): Draft | undefined {
 
 function toDraft(
   { message, failure }: Failed,
-  { url, options }: FailureCallback,
+  { url, options }: Callback,
   body: object,
   source: { readonly retries: number | undefined; readonly callerIp: string },
 ): Draft {
@@ -63,6 +64,8 @@ function toDraft(
     labels: options && options.labels.length > 0 ? options.labels : message.labels,
     redact: options?.redact ?? message.redact,
     failureCallback: undefined,
+    callback: undefined,
+    flow: options?.flow,
   };
 }
 
@@ -72,13 +75,13 @@ function commonBody({ message, failure, dlqId, sourceBody }: Failed): CommonBody
   return {
     status: failure.reply?.status ?? 0,
     header: toShown(failure.reply?.headers ?? {}),
-    body: base64(bodyOf(failure)),
+    body: toBase64(bodyOf(failure)),
     retried: message.retried,
     maxRetries: message.maxRetries,
     sourceMessageId: message.id,
     method: message.method,
     sourceHeader: toHeaderMap(message.forward),
-    sourceBody: base64(sourceBody),
+    sourceBody: toBase64(sourceBody),
     notBefore: message.notBefore,
     createdAt: message.createdAt,
     dlqId,
@@ -88,8 +91,4 @@ function commonBody({ message, failure, dlqId, sourceBody }: Failed): CommonBody
 /** The answer's body; what went wrong in words where there is none, or where it doesn't say so. */
 function bodyOf({ reply, error, byEngine }: Failure): Uint8Array {
   return reply && !byEngine ? reply.body : new TextEncoder().encode(error);
-}
-
-function base64(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
 }

@@ -1,8 +1,12 @@
+import type { FlowLimit } from "./flow.ts";
 import type { HeaderList } from "./header.ts";
 import type { Options, Redaction } from "./options.ts";
 
-/** What a message is for: anything of a user's, one delivery of a run's history, or the report of a failure. */
-export type Purpose = "message" | "step" | "failure";
+/**
+ * What a message is for: anything of a user's; one delivery of a run's history; a run's call to a third party; the
+ * answer to such a call; or the report of a failure.
+ */
+export type Purpose = "message" | "step" | "call" | "answer" | "failure";
 
 export type MessageState = "CREATED" | "ACTIVE" | "RETRY" | "DELIVERED" | "FAILED" | "CANCELLED";
 
@@ -15,7 +19,7 @@ export interface Draft {
   /** For the destination, lowest in rank: nothing that the engine sets itself is taken from here. */
   readonly forward: HeaderList;
   readonly contentType: string | undefined;
-  /** `undefined` for a step: its body is the run's history. */
+  /** `undefined` for what a run's history holds: a step's body is all of it, a call's and an answer's is their entry. */
   readonly body: Uint8Array | undefined;
   /** Attempts after the first. `undefined` takes the run's, or the default. */
   readonly retries: number | undefined;
@@ -28,11 +32,15 @@ export interface Draft {
   readonly labels: readonly string[];
   readonly redact: Redaction | undefined;
   /** Where a final failure is reported; a step's is told by its run. */
-  readonly failureCallback: FailureCallback | undefined;
+  readonly failureCallback: Callback | undefined;
+  /** Where the answer to a call is brought. */
+  readonly callback: Callback | undefined;
+  /** `undefined` takes the run's; a call has none but its own. */
+  readonly flow: FlowLimit | undefined;
 }
 
-/** Where and how a final failure is reported. */
-export interface FailureCallback {
+/** Where and how something is reported. */
+export interface Callback {
   readonly url: string;
   readonly options: Options | undefined;
 }
@@ -57,6 +65,8 @@ export interface Reply {
   readonly headers: Readonly<Record<string, readonly string[]>>;
   /** Cut at the engine's limit. */
   readonly body: Uint8Array;
+  /** There was more of it. */
+  readonly cut?: boolean | undefined;
 }
 
 /** One attempt that failed. */

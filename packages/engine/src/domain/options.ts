@@ -2,6 +2,7 @@ import { HEADER, PREFIX } from "@perdure/core/protocol";
 import { checkDestination } from "./destination.ts";
 import { parseDuration } from "./duration.ts";
 import { parseExpression } from "./expression.ts";
+import { type FlowLimit, parseFlow } from "./flow.ts";
 import { type HeaderList, isHeaderName, isHeaderValue } from "./header.ts";
 import { invalid, messageOf, Problem, unsupported } from "./problem.ts";
 
@@ -25,6 +26,7 @@ export interface Options {
   readonly notBefore: number | undefined;
   readonly labels: readonly string[];
   readonly redact: Redaction | undefined;
+  readonly flow: FlowLimit | undefined;
   /** Where a final failure is reported. */
   readonly failureUrl: string | undefined;
   /** How that report is to be delivered; `undefined` when nothing was said about it. */
@@ -52,9 +54,6 @@ const UNSUPPORTED = [
   HEADER.deduplicationId,
   HEADER.contentBasedDeduplication,
   HEADER.headerForward,
-  HEADER.flowControlKey,
-  HEADER.flowControlValue,
-  HEADER.invoke,
 ].map((name) => [name.toLowerCase(), name] as const);
 
 const FORWARD = PREFIX.forward.toLowerCase();
@@ -95,6 +94,11 @@ export function readOptions(
     notBefore: read(HEADER.notBefore, toTime),
     labels: read(HEADER.label, toLabels) ?? [],
     redact: read(HEADER.redactFields, toRedaction),
+    flow: parseFlow(
+      headers.get(HEADER.flowControlKey.toLowerCase()),
+      headers.get(HEADER.flowControlValue.toLowerCase()),
+      shown,
+    ),
     failureUrl: read(HEADER.failureCallback, toUrl),
     failure: failure.size > 0 ? readOptions(failure, limits, PREFIX.failureCallback) : undefined,
   };
@@ -108,7 +112,8 @@ function refuseUnsupported(headers: ReadonlyMap<string, string>, shown: (name: s
   for (const name of headers.keys()) if (name.startsWith(CALLBACK)) throw unsupported(shown(HEADER.callback));
 }
 
-function withPrefix(
+/** Headers whose name begins with `prefix`, with `instead` in its place. */
+export function withPrefix(
   headers: ReadonlyMap<string, string>,
   prefix: string,
   instead: string,

@@ -1,4 +1,5 @@
 import { HEADER, NON_RETRYABLE_STATUS } from "@perdure/core/protocol";
+import type { CallEnd } from "./call.ts";
 import { firstValue } from "./header.ts";
 import type { Failure, Message, Reply } from "./message.ts";
 import { retryWait } from "./retry.ts";
@@ -18,6 +19,8 @@ export type Settlement =
       /** The failure that it is if it leaves a live run with nothing to do. */
       readonly stalled: Failure;
     }
+  /** A call has come to its end, one way or the other. */
+  | { readonly kind: "called"; readonly end: CallEnd }
   | { readonly kind: "retry"; readonly dueAt: number; readonly failure: Failure }
   | { readonly kind: "failed"; readonly failure: Failure };
 
@@ -38,14 +41,21 @@ export function judge(delivered: Delivered, attempt: Attempt, now: number): Sett
   const { message } = delivered;
   if (attempt.kind === "answered" && isSuccess(attempt.reply)) return succeed(delivered, attempt.reply, now);
   const reply = attempt.kind === "answered" ? attempt.reply : undefined;
-  const error = attempt.kind === "answered" ? `the endpoint answered ${attempt.reply.status}` : attempt.error;
+  const who = message.purpose === "call" ? "the third party" : "the endpoint";
+  const error = attempt.kind === "answered" ? `${who} answered ${attempt.reply.status}` : attempt.error;
   const failure: Failure = { at: now, error, reply, byEngine: false };
-  if ((reply && isFinal(reply)) || message.retried >= message.maxRetries) return { kind: "failed", failure };
+  if ((reply && isFinal(reply)) || message.retried >= message.maxRetries) {
+    // Whatever a third party does is a result of the run's, and no failure of it.
+    return message.purpose === "call"
+      ? { kind: "called", end: { at: now, reply, failure } }
+      : { kind: "failed", failure };
+  }
   const wait = retryWait(message.retryDelay, message.retried, reply?.headers, now);
   return { kind: "retry", dueAt: now + wait, failure };
 }
 
 function succeed({ message, run, first }: Delivered, reply: Reply, now: number): Settlement {
+  if (message.purpose === "call") return { kind: "called", end: { at: now, reply, failure: undefined } };
   const failed = (error: string): Failure => ({ at: now, error, reply, byEngine: true });
   if (message.purpose === "step" && first) {
     if (firstValue(reply.headers, HEADER.sdkVersion) === undefined) {

@@ -1,7 +1,8 @@
-import { FEATURES, HEADER } from "@perdure/core/protocol";
+import { FEATURES, HEADER, type StepRecord } from "@perdure/core/protocol";
+import type { FlowLimit } from "./flow.ts";
 import type { HeaderList } from "./header.ts";
-import { DEFAULT_RETRIES, type Draft, type FailureCallback } from "./message.ts";
-import type { Redaction } from "./options.ts";
+import { type Callback, DEFAULT_RETRIES, type Draft } from "./message.ts";
+import type { Options, Redaction } from "./options.ts";
 
 export type RunState = "RUN_STARTED" | "RUN_SUCCESS" | "RUN_FAILED" | "RUN_CANCELED";
 
@@ -12,9 +13,11 @@ export interface RunConfig {
   readonly retries: number | undefined;
   readonly retryDelay: string | undefined;
   readonly timeout: number | undefined;
-  readonly failureCallback: FailureCallback | undefined;
+  readonly failureCallback: Callback | undefined;
   readonly labels: readonly string[];
   readonly redact: Redaction | undefined;
+  /** For the run's deliveries; its calls have their own. */
+  readonly flow: FlowLimit | undefined;
   readonly features: readonly string[];
 }
 
@@ -27,6 +30,21 @@ export interface RunDraft {
   readonly config: RunConfig;
   /** Created for a client that doesn't know the endpoint's protocol: the endpoint has yet to configure it. */
   readonly announced: boolean;
+  /** The run that waits for this one's end. */
+  readonly invoker: Invoker | undefined;
+}
+
+/** A run that waits for another one's end, and what becomes of that there. */
+export interface Invoker {
+  readonly runId: string;
+  /** 0 when it wasn't said. */
+  readonly createdAt: number;
+  readonly url: string;
+  /** What no two records of a run share. */
+  readonly key: string;
+  readonly step: StepRecord;
+  /** Delivers the record. */
+  readonly message: Draft;
 }
 
 /** A run. Its id may have belonged to an earlier one that has ended: `key` is its own. */
@@ -55,6 +73,7 @@ export function inherit(draft: Draft, config: RunConfig): Draft & { readonly ret
     timeout: draft.timeout ?? config.timeout,
     labels: draft.labels.length > 0 ? draft.labels : config.labels,
     redact: draft.redact ?? config.redact,
+    flow: draft.flow ?? config.flow,
   };
 }
 
@@ -73,12 +92,29 @@ export function reconfigure(old: RunConfig, next: RunConfig): RunConfig {
     failureCallback: next.failureCallback ?? old.failureCallback,
     labels: next.labels.length > 0 ? next.labels : old.labels,
     redact: next.redact ?? old.redact,
+    flow: next.flow ?? old.flow,
     features: next.features,
   };
 }
 
+/** The configuration of a run that is taken up again, with what was said to be different. */
+export function override(old: RunConfig, options: Options): RunConfig {
+  return {
+    ...old,
+    retries: options.retries ?? old.retries,
+    retryDelay: options.retryDelay ?? old.retryDelay,
+    timeout: options.timeout ?? old.timeout,
+    failureCallback: options.failureUrl
+      ? { url: options.failureUrl, options: options.failure ?? old.failureCallback?.options }
+      : old.failureCallback,
+    labels: options.labels.length > 0 ? options.labels : old.labels,
+    redact: options.redact ?? old.redact,
+    flow: options.flow ?? old.flow,
+  };
+}
+
 /** Where the run's failure is reported: to the workflow itself, unless the trigger named another place. */
-export function failureCallbackOf(run: RunDraft): FailureCallback {
+export function failureCallbackOf(run: RunDraft): Callback {
   return run.config.failureCallback ?? { url: run.url, options: undefined };
 }
 

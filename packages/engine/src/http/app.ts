@@ -2,13 +2,16 @@ import { type Context, type Handler, Hono } from "hono";
 import { Problem } from "../domain/problem.ts";
 import { requireToken } from "./auth.ts";
 import { batch } from "./batch.ts";
-import { listDeadLetters } from "./dlq.ts";
+import { deleteDeadLetter, deleteDeadLetters, getDeadLetter, listDeadLetters } from "./dlq.ts";
+import { getWaiters, notify, wait } from "./events.ts";
 import { getKeys } from "./keys.ts";
 import { deleteMessage, getMessage } from "./messages.ts";
 import { publish } from "./publish.ts";
-import { endRun, getRun } from "./runs.ts";
+import { cancelReport, repeatReport, revive, reviveOne } from "./revive.ts";
+import { cancelRuns, endRun, getRun } from "./runs.ts";
 import type { Bindings, Env, Service } from "./service.ts";
 import { trigger } from "./trigger.ts";
+import { webhook } from "./webhooks.ts";
 import { listRuns } from "./workflow-logs.ts";
 
 type Verb = "GET" | "POST" | "DELETE";
@@ -20,10 +23,22 @@ function routes(service: Service): Record<string, Partial<Record<Verb, Handler<E
     "/v2/batch": { POST: batch(service) },
     "/v2/trigger/*": { POST: trigger(service) },
     "/v2/messages/:id": { GET: getMessage(service), DELETE: deleteMessage(service) },
+    "/v2/wait/*": { POST: wait(service) },
+    "/v2/notify/*": { POST: notify(service) },
+    "/v2/waiters/*": { GET: getWaiters(service) },
+    "/v2/workflows/runs": { DELETE: cancelRuns(service) },
     "/v2/workflows/runs/:id": { GET: getRun(service), DELETE: endRun(service) },
     "/v2/workflows/events": { GET: listRuns(service) },
     "/v2/workflows/logs": { GET: listRuns(service) },
-    "/v2/dlq": { GET: listDeadLetters(service) },
+    "/v2/dlq": { GET: listDeadLetters(service), DELETE: deleteDeadLetters(service) },
+    "/v2/dlq/:id": { GET: getDeadLetter(service), DELETE: deleteDeadLetter(service) },
+    "/v2/workflows/dlq": { GET: listDeadLetters(service, true), DELETE: deleteDeadLetters(service, true) },
+    "/v2/workflows/dlq/resume": { POST: revive(service, "resume") },
+    "/v2/workflows/dlq/resume/:id": { POST: reviveOne(service, "resume") },
+    "/v2/workflows/dlq/restart": { POST: revive(service, "restart") },
+    "/v2/workflows/dlq/restart/:id": { POST: reviveOne(service, "restart") },
+    "/v2/workflows/dlq/callback/:id": { POST: repeatReport(service), DELETE: cancelReport(service) },
+    "/v2/workflows/dlq/:id": { GET: getDeadLetter(service, true), DELETE: deleteDeadLetter(service, true) },
     "/v2/keys": { GET: getKeys(service) },
   };
 }
@@ -33,6 +48,8 @@ export function createApp(
   service: Service,
 ): (request: Request, bindings?: Bindings) => Response | Promise<Response> {
   const app = new Hono<Env>();
+  // Whoever has a webhook's address may use it: this one comes before the lock.
+  app.all("/v2/workflows/hooks/:user/:run/:event", webhook(service));
   app.use("/v2/*", requireToken(service.token));
   for (const [path, verbs] of Object.entries(routes(service))) {
     for (const [verb, handler] of Object.entries(verbs)) app.on(verb, path, handler as Handler<Env>);

@@ -1,6 +1,7 @@
 import { HEADER } from "@perdure/core/protocol";
 import type { Handler } from "hono";
-import { type Intake, type IntakeRequest, isAppend, toIntake } from "../domain/intake.ts";
+import type { IntakeRequest } from "../domain/draft.ts";
+import { type Intake, isOfLiveRun, toIntake } from "../domain/intake.ts";
 import { invalid, messageOf, Problem, unsupported } from "../domain/problem.ts";
 import { readBody } from "./body.ts";
 import type { Env, Service } from "./service.ts";
@@ -58,7 +59,7 @@ function readItem(
       limits,
     );
   } catch (error) {
-    if (error instanceof Problem && !isAppend(headers)) return error;
+    if (error instanceof Problem && !isOfLiveRun(headers)) return error;
     throw error;
   }
 }

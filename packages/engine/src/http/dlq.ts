@@ -1,16 +1,20 @@
 import type { Handler } from "hono";
+import { toText } from "../domain/bytes.ts";
 import { toShown } from "../domain/header.ts";
-import { invalid } from "../domain/problem.ts";
-import type { CallbackReport, CallbackState, DeadLetter } from "../store/store.ts";
+import { invalid, messageOf, Problem } from "../domain/problem.ts";
+import type { CallbackReport, CallbackState, DeadLetter, DeadLetterQuery } from "../store/lists.ts";
+import { readBody } from "./body.ts";
 import { Query, toCursor } from "./query.ts";
 import type { Env, Service } from "./service.ts";
 import { bodyView, messageView } from "./views.ts";
 
 const FILTERS = [
+  "callerIp",
   "count",
   "cursor",
   "dlqIds",
   "failureFunctionState",
+  "flowControlKey",
   "fromDate",
   "label",
   "messageId",
@@ -31,19 +35,54 @@ const STATES: readonly CallbackState[] = [
 const MOST = 100;
 
 /** `GET /v2/dlq`: what failed for good, the newest first. With `source=workflow` only what belongs to runs. */
-export function listDeadLetters({ store }: Service): Handler<Env> {
+export function listDeadLetters({ store }: Service, ofRuns = false): Handler<Env> {
   return async (c) => {
-    const query = new Query(c.req.raw.url, FILTERS);
-    const page = { count: query.count(MOST, MOST), before: query.cursor() };
-    const dlqIds = query.list("dlqIds");
-    const { items, next } = await store.deadLetters(
-      dlqIds ? { ...page, dlqIds } : { ...page, ...readFilters(query) },
-    );
+    const { items, next } = await store.deadLetters(readDeadLetterQuery(c.req.raw.url, ofRuns));
     return c.json({ messages: items.map(deadLetterView), ...toCursor(next) });
   };
 }
 
-function readFilters(query: Query): Omit<Parameters<Service["store"]["deadLetters"]>[0], "count" | "before"> {
+/** `DELETE /v2/dlq`: takes out what matches, 100 at most; older clients name ids in a JSON body. */
+export function deleteDeadLetters({ store, limits }: Service, ofRuns = false): Handler<Env> {
+  return async (c) => {
+    const body = await readBody(c.req.raw, limits.requestBytes);
+    const query = readDeadLetterQuery(c.req.raw.url, ofRuns);
+    const { removed, next } = await store.removeDeadLetters(
+      body.length > 0 ? { ...query, ...readIds(body) } : query,
+    );
+    return c.json({ deleted: removed, ...toCursor(next) });
+  };
+}
+
+export function getDeadLetter(service: Service, ofRuns = false): Handler<Env, "/:id"> {
+  return async (c) => c.json(deadLetterView(await findDeadLetter(c.req.param("id"), service, ofRuns)));
+}
+
+export function deleteDeadLetter(service: Service, ofRuns = false): Handler<Env, "/:id"> {
+  return async (c) => {
+    const dlqId = c.req.param("id");
+    const { removed } = await service.store.removeDeadLetters({ dlqIds: [dlqId], count: 1, ofRuns });
+    if (removed === 0) throw unknown(dlqId);
+    return c.json({ deleted: removed });
+  };
+}
+
+/** @throws Problem 404 */
+export async function findDeadLetter(
+  dlqId: string,
+  { store }: Service,
+  ofRuns: boolean,
+): Promise<DeadLetter> {
+  const [letter] = (await store.deadLetters({ dlqIds: [dlqId], count: 1, ofRuns })).items;
+  if (!letter) throw unknown(dlqId);
+  return letter;
+}
+
+/** Which entries a request is about. Where ids are given, nothing else counts. */
+export function readDeadLetterQuery(url: string, ofRuns: boolean): DeadLetterQuery {
+  const query = new Query(url, FILTERS);
+  const dlqIds = query.list("dlqIds");
+  if (dlqIds) return { dlqIds, ofRuns, count: query.count(MOST, MOST), before: query.cursor() };
   const source = query.text("source");
   if (source !== undefined && source !== "workflow") {
     throw invalid("parameter source", `expected workflow, got "${source}"`);
@@ -55,12 +94,30 @@ function readFilters(query: Query): Omit<Parameters<Service["store"]["deadLetter
     runCreatedAt: query.number("workflowCreatedAt"),
     workflowUrls: query.urls("workflowUrl"),
     labels: query.list("label"),
+    callerIps: query.list("callerIp"),
+    flowKeys: query.list("flowControlKey"),
     statuses: query.numbers("responseStatus"),
     callbackStates: query.oneOf("failureFunctionState", STATES),
-    ofRuns: source === "workflow",
+    ofRuns: ofRuns || source === "workflow",
     from: query.number("fromDate"),
     to: query.number("toDate"),
+    count: query.count(MOST, MOST),
+    before: query.cursor(),
   };
+}
+
+function readIds(body: Uint8Array): Pick<DeadLetterQuery, "dlqIds"> {
+  try {
+    const { dlqIds } = JSON.parse(toText(body)) as { dlqIds?: unknown };
+    if (Array.isArray(dlqIds)) return { dlqIds: dlqIds.map(String) };
+  } catch (cause) {
+    throw new Problem(400, `the selection is not JSON: ${messageOf(cause)}`, { cause });
+  }
+  throw invalid("dlqIds", "expected a list of ids");
+}
+
+function unknown(dlqId: string): Problem {
+  return new Problem(404, `dead letter ${dlqId} not found`);
 }
 
 function deadLetterView({ dlqId, message, run, body, failure, callback }: DeadLetter): object {

@@ -1,6 +1,7 @@
 import type { Handler } from "hono";
 import { Problem } from "../domain/problem.ts";
 import type { Env, Service } from "./service.ts";
+import { announce } from "./submit.ts";
 import { messageView } from "./views.ts";
 
 /** `GET /v2/messages/{id}`: what is on its way, or has arrived a short while ago. */
@@ -14,12 +15,14 @@ export function getMessage({ store, clock }: Service): Handler<Env, "/v2/message
 }
 
 /** `DELETE /v2/messages/{id}`. A run that is left with nothing to do is canceled with it. */
-export function deleteMessage({ store, clock, emit }: Service): Handler<Env, "/v2/messages/:id"> {
+export function deleteMessage(service: Service): Handler<Env, "/v2/messages/:id"> {
+  const { store, clock, emit } = service;
   return async (c) => {
     const id = c.req.param("id");
-    const { canceled, runId } = await store.cancelMessage(id, clock.now());
+    const { canceled, runId, recorded } = await store.cancelMessage(id, clock.now());
     if (!canceled) throw unknown(id);
     if (runId !== undefined) emit({ type: "run.canceled", runId });
+    announce(recorded, service);
     return c.json({ cancelled: 1 });
   };
 }

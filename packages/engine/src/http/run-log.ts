@@ -1,11 +1,12 @@
-import { HEADER, type HistoryEntry, isPlan, resultId, type StepRecord } from "@perdure/core/protocol";
-import { firstValue, toHeaderMap, toShown } from "../domain/header.ts";
-import { DEFAULT_RETRIES, type Failure, type MessageState } from "../domain/message.ts";
+import { type HistoryEntry, isPlan, resultId, type StepRecord } from "@perdure/core/protocol";
+import { toText } from "../domain/bytes.ts";
+import { toHeaderMap, toShown } from "../domain/header.ts";
+import { DEFAULT_RETRIES } from "../domain/message.ts";
 import { isLive, type Run } from "../domain/run.ts";
-import type { DeadLetter, PendingMessage, RecordedEntry, RunLog } from "../store/store.ts";
-import { hash, labelsView, redactHeaders } from "./views.ts";
-
-type StepState = "STEP_PROGRESS" | "STEP_SUCCESS" | "STEP_RETRY" | "STEP_FAILED" | "STEP_CANCELED";
+import type { DeadLetter, PendingMessage, RecordedEntry, RunLog } from "../store/lists.ts";
+import { kindFields, type UnderWay, underWay } from "./step-kinds.ts";
+import { errorsView, failedStep, nextDelivery, type StepState, shownBody, stepState } from "./step-state.ts";
+import { labelsView, redactHeaders } from "./views.ts";
 
 interface Group {
   readonly type: "sequential" | "parallel" | "next";
@@ -16,6 +17,14 @@ interface Group {
 interface Branch {
   readonly record: StepRecord;
   readonly entry: RecordedEntry;
+}
+
+/** What of a run hasn't been shown yet. */
+interface Rest {
+  /** Deliveries, by their ids. */
+  readonly pending: Map<string, PendingMessage>;
+  /** What the engine itself is busy with, by the ids of the results. */
+  readonly underWay: Map<number, UnderWay>;
 }
 
 /** A run as the logs show it: what is done in groups, then what is next. */
@@ -30,8 +39,10 @@ export function runView(log: RunLog): object {
     workflowRunCallerIp: run.callerIp,
     steps: groupsOf(log),
     ...(run.response === undefined ? {} : { workflowRunResponse: shownBody(run.response, run) }),
-    ...(failure ? { dlqId: failure.dlqId, ...failureFunctionView(failure) } : {}),
+    ...(run.invoker ? { invoker: invokerView(run.invoker) } : {}),
+    ...(failure ? failureView(failure) : {}),
     ...labelsView(run.config.labels),
+    ...(run.config.flow ? { flowControlKey: run.config.flow.key } : {}),
   };
 }
 
@@ -39,14 +50,20 @@ function groupsOf(log: RunLog): Group[] {
   const [first, ...entries] = log.entries;
   if (!first) return [];
   const groups: Group[] = [{ type: "sequential", steps: [initView(first, log.run)] }];
-  const pending = new Map(log.messages.map((message) => [message.message.id, message]));
+  const deliveries = log.messages.filter(({ message }) => message.purpose === "step");
+  const rest: Rest = {
+    pending: new Map(deliveries.map((message) => [message.message.id, message])),
+    underWay: underWay(log),
+  };
   let branches: Map<number, Branch> | undefined;
+  const toView = (branch: Branch): object => branchView(branch, log, rest);
   const close = (): void => {
     if (branches) groups.push({ type: "parallel", steps: [...branches.values()].map(toView) });
     branches = undefined;
   };
-  const toView = (branch: Branch): object => branchView(branch, log.run, pending);
   for (const entry of entries) {
+    // A call and its answer are shown with the step that they are.
+    if (entry.callType !== "step") continue;
     const record = JSON.parse(decode(entry)) as StepRecord;
     if (record.concurrent === 1) {
       close();
@@ -58,11 +75,11 @@ function groupsOf(log: RunLog): Group[] {
     branches ??= new Map();
     const plan = branches.get(id)?.entry.messageId;
     // With its result recorded, what is left of the plan's delivery tells nothing, unless it failed.
-    if (plan !== undefined && pending.get(plan)?.message.state !== "FAILED") pending.delete(plan);
+    if (plan !== undefined && rest.pending.get(plan)?.message.state !== "FAILED") rest.pending.delete(plan);
     branches.set(id, { record, entry });
   }
   close();
-  const next = nextOf(log.run, pending);
+  const next = nextOf(log, rest);
   return next.length > 0 ? [...groups, { type: "next", steps: next }] : groups;
 }
 
@@ -78,13 +95,16 @@ function initView(entry: RecordedEntry, run: Run): object {
 }
 
 /** A plan is shown with the state of its delivery, a result as done. What is shown here isn't next. */
-function branchView({ record, entry }: Branch, run: Run, pending: Map<string, PendingMessage>): object {
+function branchView({ record, entry }: Branch, log: RunLog, rest: Rest): object {
+  const { run } = log;
+  const id = resultId(record);
   const plan = isPlan(record);
-  const message = plan ? pending.get(entry.messageId) : undefined;
-  if (plan) pending.delete(entry.messageId);
-  const state = plan ? planState(message, run) : "STEP_SUCCESS";
+  const message = plan ? rest.pending.get(entry.messageId) : undefined;
+  const busy = plan ? rest.underWay.get(id) : undefined;
+  if (plan) rest.pending.delete(entry.messageId);
+  rest.underWay.delete(id);
   return {
-    stepId: resultId(record),
+    stepId: id,
     stepName: record.stepName,
     stepType: record.stepType,
     ...commonView(entry, run),
@@ -92,8 +112,9 @@ function branchView({ record, entry }: Branch, run: Run, pending: Map<string, Pe
     ...(record.out === undefined ? {} : { out: shownBody(record.out, run) }),
     ...(record.sleepFor === undefined ? {} : { sleepFor: record.sleepFor }),
     ...(record.sleepUntil === undefined ? {} : { sleepUntil: record.sleepUntil }),
-    state,
-    ...(message ? errorsView(message.failures) : {}),
+    ...kindFields(log, id, record),
+    state: plan ? planState(message, busy, run) : "STEP_SUCCESS",
+    ...errorsView([...(message?.failures ?? []), ...(busy?.pending?.failures ?? [])]),
   };
 }
 
@@ -114,54 +135,68 @@ function policyView({ config }: Run): object {
   };
 }
 
-function planState(message: PendingMessage | undefined, run: Run): StepState {
+function planState(message: PendingMessage | undefined, busy: UnderWay | undefined, run: Run): StepState {
   if (message) return stepState(message.message.state);
-  return isLive(run) ? "STEP_PROGRESS" : "STEP_CANCELED";
+  return busy?.state ?? (isLive(run) ? "STEP_PROGRESS" : "STEP_CANCELED");
 }
 
-function nextOf(run: Run, pending: Map<string, PendingMessage>): object[] {
-  if (run.state === "RUN_SUCCESS") return [];
-  return [...pending.values()].map(({ message, failures }) => {
-    const stepName = failedStep(failures);
-    return {
-      messageId: message.id,
-      ...(stepName === undefined ? {} : { stepName }),
-      state: stepState(message.state),
-      retries: message.maxRetries,
-      ...(message.retryDelay === undefined ? {} : { retryDelay: message.retryDelay }),
-      ...nextDelivery(message),
-      ...errorsView(failures),
-    };
-  });
+function nextOf(log: RunLog, { pending, underWay }: Rest): object[] {
+  if (log.run.state === "RUN_SUCCESS") return [];
+  const busy = [...underWay.values()].map((one) => ({
+    ...nextView(one.messageId, one.pending, one.stepName, log.run),
+    stepId: one.id,
+    stepType: one.stepType,
+    ...kindFields(log, one.id, undefined),
+    state: one.state,
+  }));
+  const deliveries = [...pending.values()].map((one) =>
+    nextView(one.message.id, one, failedStep(one.failures), log.run),
+  );
+  return [...deliveries, ...busy];
 }
 
-/** The name of the step that failed last, where the endpoint gave it. */
-function failedStep(failures: readonly Failure[]): string | undefined {
-  const headers = failures.at(-1)?.reply?.headers;
-  return headers && firstValue(headers, HEADER.errorStepName);
+function nextView(
+  messageId: string,
+  pending: PendingMessage | undefined,
+  stepName: string | undefined,
+  run: Run,
+): object {
+  const message = pending?.message;
+  const retryDelay = message?.retryDelay;
+  return {
+    messageId,
+    ...(stepName === undefined ? {} : { stepName }),
+    ...(message ? { state: stepState(message.state) } : {}),
+    retries: message?.maxRetries ?? run.config.retries ?? DEFAULT_RETRIES,
+    ...(retryDelay === undefined ? {} : { retryDelay }),
+    ...(message ? nextDelivery(message) : {}),
+    ...errorsView(pending?.failures ?? []),
+  };
 }
 
-function nextDelivery({ state, dueAt }: PendingMessage["message"]): object {
-  // Under way, the time is that of the lease.
-  return dueAt === undefined || state === "ACTIVE" ? {} : { nextDeliveryTime: dueAt };
+function invokerView({ runId, url, createdAt }: NonNullable<Run["invoker"]>): object {
+  return { workflowRunId: runId, workflowUrl: url, workflowRunCreatedAt: createdAt };
 }
 
-function failureFunctionView({ dlqId, failure, callback }: DeadLetter): object {
-  if (!callback || callback.state === "NONE") return {};
+/** An entry that has left the queue has no id there any more. */
+function failureView({ dlqId, failure, callback, removed }: DeadLetter): object {
+  const id = removed ? {} : { dlqId };
+  if (!callback || callback.state === "NONE") return id;
   const { message, state, reply, failures } = callback;
   return {
+    ...id,
     failureFunction: {
       messageId: message.id,
       url: message.url,
       state,
       failHeaders: toShown(failure.reply?.headers ?? {}),
       failStatus: failure.reply?.status ?? 0,
-      failResponse: failure.reply && !failure.byEngine ? text(failure.reply.body) : failure.error,
+      failResponse: failure.reply && !failure.byEngine ? toText(failure.reply.body) : failure.error,
       dlqId,
       ...errorsView(failures),
       ...(reply
         ? {
-            responseBody: text(reply.body),
+            responseBody: toText(reply.body),
             responseHeaders: toShown(reply.headers),
             responseStatus: reply.status,
           }
@@ -172,43 +207,6 @@ function failureFunctionView({ dlqId, failure, callback }: DeadLetter): object {
   };
 }
 
-function errorsView(failures: readonly Failure[]): object {
-  if (failures.length === 0) return {};
-  return {
-    errors: failures.map(({ at, error, reply }) => ({
-      error,
-      body: reply ? text(reply.body) : "",
-      headers: toShown(reply?.headers ?? {}),
-      status: reply?.status ?? 0,
-      time: at,
-    })),
-  };
-}
-
-function stepState(state: MessageState): StepState {
-  switch (state) {
-    case "CREATED":
-    case "ACTIVE":
-      return "STEP_PROGRESS";
-    case "RETRY":
-      return "STEP_RETRY";
-    case "DELIVERED":
-      return "STEP_SUCCESS";
-    case "FAILED":
-      return "STEP_FAILED";
-    case "CANCELLED":
-      return "STEP_CANCELED";
-  }
-}
-
-function shownBody(body: string, run: Run): string {
-  return run.config.redact?.body && body !== "" ? hash(body) : body;
-}
-
 function decode({ body }: HistoryEntry): string {
   return Buffer.from(body, "base64").toString();
-}
-
-function text(bytes: Uint8Array): string {
-  return new TextDecoder().decode(bytes);
 }

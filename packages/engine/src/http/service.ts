@@ -10,6 +10,8 @@ export interface Service {
   readonly emit: Observer;
   readonly token: string;
   readonly keys: SigningKeys;
+  /** Whether a proxy's word is taken for the address that a request was sent to. */
+  readonly trustProxy: boolean;
   readonly limits: {
     /** Bytes of a request. */
     readonly requestBytes: number;

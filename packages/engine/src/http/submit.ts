@@ -1,7 +1,9 @@
+import { isPlan } from "@perdure/core/protocol";
 import type { Context } from "hono";
 import { rawDestination } from "../domain/destination.ts";
-import type { Intake, IntakeRequest } from "../domain/intake.ts";
-import type { Receipt } from "../store/store.ts";
+import type { IntakeRequest } from "../domain/draft.ts";
+import type { Intake } from "../domain/intake.ts";
+import type { Receipt, RecordedStep } from "../store/store.ts";
 import { readBody } from "./body.ts";
 import type { Env, Service } from "./service.ts";
 
@@ -36,10 +38,16 @@ export async function submit(intakes: readonly Intake[], { store, emit }: Servic
       emit({ type: "run.started", runId: intake.run.id, url: intake.run.url });
     } else if (intake.kind === "append") {
       const { stepName, stepType } = intake.record;
-      emit({ type: "step.recorded", runId: intake.runId, step: stepName, stepType });
+      if (!isPlan(intake.record))
+        emit({ type: "step.recorded", runId: intake.runId, step: stepName, stepType });
     }
   });
   return receipts;
+}
+
+/** Tells those who watch of steps that the engine has recorded by itself. */
+export function announce(recorded: readonly RecordedStep[], { emit }: Service): void {
+  for (const step of recorded) emit({ type: "step.recorded", ...step });
 }
 
 /** What a sender is told of a message. */
@@ -53,7 +61,7 @@ export function toAnswer({ messageId, url, deduplicated, run }: Receipt): object
 }
 
 /** Headers, and the options among the query's parameters: headers win. */
-function readHeaders(c: Context<Env>): Map<string, string> {
+export function readHeaders(c: Context<Env>): Map<string, string> {
   const headers = new Map<string, string>();
   for (const [name, value] of Object.entries(c.req.query())) {
     const lower = name.toLowerCase();

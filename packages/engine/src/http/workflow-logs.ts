@@ -6,11 +6,16 @@ import { runView } from "./run-log.ts";
 import type { Env, Service } from "./service.ts";
 
 const FILTERS = [
+  "callerIp",
   "count",
   "cursor",
+  "flowControlKey",
   "fromDate",
   "groupBy",
+  "host",
   "label",
+  "messageId",
+  "path",
   "state",
   "toDate",
   "workflowCreatedAt",
@@ -32,6 +37,11 @@ export function listRuns({ store }: Service): Handler<Env> {
     const { items, next } = await store.runs({
       ids: query.list("workflowRunId"),
       urls: query.urls("workflowUrl"),
+      hosts: query.list("host"),
+      paths: query.urls("path"),
+      messageIds: query.list("messageId"),
+      callerIps: query.list("callerIp"),
+      flowKeys: query.list("flowControlKey"),
       states: query.oneOf("state", STATES),
       labels: query.list("label"),
       createdAt: query.number("workflowCreatedAt"),

@@ -1,8 +1,11 @@
 import type { HistoryEntry } from "@perdure/core/protocol";
 import type { Intake } from "../domain/intake.ts";
-import type { Failure, Message, MessageState, Reply } from "../domain/message.ts";
+import type { Failure, Message } from "../domain/message.ts";
+import type { Options } from "../domain/options.ts";
 import type { Delivered, Settlement } from "../domain/outcome.ts";
 import type { Run, RunState } from "../domain/run.ts";
+import type { WaitIntake } from "../domain/wait.ts";
+import type { DeadLetter, DeadLetterQuery, Page, RunLog, RunQuery } from "./lists.ts";
 
 /**
  * What the engine asks of a store. Each operation is atomic, and durable when its promise resolves: after a crash at any
@@ -14,14 +17,35 @@ import type { Run, RunState } from "../domain/run.ts";
  */
 export interface Store {
   /**
-   * Stores requests, all of them or none. A run that is alive already, or a record that its run has already, is answered
-   * with what is there, and nothing is stored for it.
+   * Stores requests, all of them or none. A run that is alive already, a step that has invoked one, or a record or call
+   * that its run has already, is answered with what is there, and nothing is stored for it.
    *
-   * @throws Problem 400 for a record, or a configuration, of a run that isn't alive
+   * @throws Problem 400 for a record, a call, an invocation or a configuration of a run that isn't alive, and for the
+   * invocation of a run that is alive on somebody else's account
    */
   accept(intakes: readonly Intake[]): Promise<Receipt[]>;
 
-  /** Gives out what is due, in the order in which it came due. */
+  /**
+   * Has a step recorded when its event comes: at once, when that has come before it was waited for. A step that waits
+   * already, or is recorded, is answered with what is there.
+   *
+   * @throws Problem 400 when its run isn't alive
+   */
+  wait(wait: WaitIntake, now: number): Promise<WaitReceipt>;
+
+  /**
+   * Hands an event to those who wait for it. One that is meant for one run goes to the first in it that waits, or is
+   * kept there until something does.
+   */
+  notify(notice: Notice, now: number): Promise<Notified>;
+
+  /** Who waits for an event, the first first. */
+  waiters(eventId: string): Promise<Waiting[]>;
+
+  /**
+   * Gives out what is due, in the order in which it came due, as far as it is within the limits of its flow control.
+   * Waits that are over by now are recorded before.
+   */
   claim(order: ClaimOrder): Promise<Claims>;
 
   /** Moves the end of leases. One that was lost or settled stays as it is. */
@@ -32,12 +56,18 @@ export interface Store {
 
   /**
    * Records what an attempt came to, with all that follows from it: a failure that is final ends the run, cancels what
-   * else is pending of it, enters the dead letter queue and creates the message that reports it.
+   * else is pending of it, enters the dead letter queue and creates the message that reports it. The end of a call
+   * records its answer and creates the message that brings it.
+   *
+   * The end of a run, here and wherever else one comes to it, is recorded in the run that has invoked it.
    */
   settle(lease: Lease, settlement: Settlement, now: number): Promise<Settled>;
 
   /** Ends a run, with the workflow's result or by cancellation. */
   endRun(runId: string, end: RunEnd, now: number): Promise<EndedRun>;
+
+  /** Cancels live runs, the newest first, `count` at most. */
+  cancelRuns(query: RunQuery, now: number): Promise<CanceledRuns>;
 
   /** Takes back a message that is not at its end. A run that is left with nothing pending is canceled. */
   cancelMessage(messageId: string, now: number): Promise<CanceledMessage>;
@@ -56,6 +86,18 @@ export interface Store {
 
   /** Dead letters, the newest first. */
   deadLetters(query: DeadLetterQuery): Promise<Page<DeadLetter>>;
+
+  /**
+   * Takes failed runs up again as new ones, and their entries out of the dead letter queue: from the start, or with all
+   * that is recorded.
+   */
+  revive(query: DeadLetterQuery, how: Revival, now: number): Promise<Revived>;
+
+  /** Takes entries out of the dead letter queue. */
+  removeDeadLetters(query: DeadLetterQuery): Promise<RemovedDeadLetters>;
+
+  /** Makes the report of a failure again. `undefined` when there is no such entry, or its report hasn't failed. */
+  repeatReport(dlqId: string, now: number): Promise<Run | undefined>;
 
   /** Calls `listener` whenever something is stored that comes due, with the time of it. There is one listener. */
   onDue(listener: (dueAt: number) => void): void;
@@ -80,12 +122,21 @@ export interface Claims {
   readonly claims: readonly Claim[];
   /** When the next message comes due, other than those that the caller holds: it keeps their leases alive itself. */
   readonly nextDue: number | undefined;
+  /** Steps whose wait was over. */
+  readonly recorded: readonly RecordedStep[];
+}
+
+/** A step that the engine itself has recorded in a run. */
+export interface RecordedStep {
+  readonly runId: string;
+  readonly step: string;
+  readonly stepType: string;
 }
 
 /** A message to deliver, with all that its delivery needs. */
 export interface Claim extends Delivered {
   readonly lease: Lease;
-  /** For a step: the run's history up to and with the entry that is delivered. */
+  /** For a step: the run's history up to and with the entry that is delivered. For a call or an answer: that entry. */
   readonly entries: readonly HistoryEntry[];
 }
 
@@ -102,7 +153,12 @@ export type Settled =
   | { readonly kind: "stale" }
   | { readonly kind: "recorded" }
   /** The end: also when a delivery succeeded, but its run has stalled. */
-  | { readonly kind: "failed"; readonly failure: Failure; readonly dlqId: string | undefined };
+  | {
+      readonly kind: "failed";
+      readonly failure: Failure;
+      readonly dlqId: string | undefined;
+      readonly recorded: readonly RecordedStep[];
+    };
 
 export interface RunEnd {
   readonly state: Extract<RunState, "RUN_SUCCESS" | "RUN_CANCELED">;
@@ -113,12 +169,71 @@ export interface RunEnd {
 export interface EndedRun {
   readonly kind: "ended" | "ended before" | "unknown";
   readonly run: Run | undefined;
+  readonly recorded: readonly RecordedStep[];
+}
+
+export interface CanceledRuns {
+  readonly runIds: readonly string[];
+  readonly recorded: readonly RecordedStep[];
 }
 
 export interface CanceledMessage {
   readonly canceled: boolean;
   /** The run that is canceled with it. */
   readonly runId: string | undefined;
+  readonly recorded: readonly RecordedStep[];
+}
+
+export interface WaitReceipt {
+  /** Of the message that delivers what the wait comes to. */
+  readonly messageId: string;
+  /** It waits, or is recorded, already. */
+  readonly deduplicated: boolean;
+  /** The event had come before. */
+  readonly recorded: readonly RecordedStep[];
+}
+
+export interface Notice {
+  readonly eventId: string;
+  readonly data: Uint8Array;
+  /** Only this run, or the one that goes on from it, is told. */
+  readonly runId?: string | undefined;
+  /** It came by a webhook, which must be one of the run's own. */
+  readonly webhook?: boolean;
+}
+
+export type Notified =
+  /** The run that it was meant for isn't alive. */
+  | { readonly kind: "not live" }
+  /** The run has no such webhook. */
+  | { readonly kind: "no webhook" }
+  | {
+      readonly kind: "told";
+      readonly waiters: readonly Waiting[];
+      readonly recorded: readonly RecordedStep[];
+    };
+
+/** A step of a run that waits for an event. */
+export interface Waiting {
+  readonly run: Pick<Run, "id" | "createdAt">;
+  readonly wait: WaitIntake;
+}
+
+/** How failed runs are taken up again. */
+export interface Revival {
+  readonly kind: "resume" | "restart";
+  /** What is to be different from now on. */
+  readonly options: Options;
+}
+
+export interface Revived {
+  readonly runs: readonly Pick<Run, "id" | "url" | "createdAt">[];
+  readonly next: number | undefined;
+}
+
+export interface RemovedDeadLetters {
+  readonly removed: number;
+  readonly next: number | undefined;
 }
 
 export interface StoredMessage {
@@ -126,105 +241,6 @@ export interface StoredMessage {
   readonly run: Run | undefined;
   /** A step's record, or a run's payload. */
   readonly entry: Uint8Array | undefined;
-}
-
-/** A page of a list that goes back in time. */
-export interface Page<Item> {
-  readonly items: readonly Item[];
-  /** What to ask for to get the next page: absent on the last one. */
-  readonly next: number | undefined;
-}
-
-/** Filters of runs. Within a list any one may match; all that are given must match. */
-export interface RunQuery extends PageQuery {
-  readonly ids?: readonly string[] | undefined;
-  readonly urls?: readonly string[] | undefined;
-  readonly states?: readonly RunState[] | undefined;
-  readonly labels?: readonly string[] | undefined;
-  readonly createdAt?: number | undefined;
-}
-
-export interface DeadLetterQuery extends PageQuery {
-  readonly dlqIds?: readonly string[] | undefined;
-  readonly messageIds?: readonly string[] | undefined;
-  readonly urls?: readonly string[] | undefined;
-  readonly runIds?: readonly string[] | undefined;
-  readonly runCreatedAt?: number | undefined;
-  readonly workflowUrls?: readonly string[] | undefined;
-  readonly labels?: readonly string[] | undefined;
-  readonly statuses?: readonly number[] | undefined;
-  readonly callbackStates?: readonly CallbackState[] | undefined;
-  /** Only those of runs. */
-  readonly ofRuns?: boolean | undefined;
-}
-
-interface PageQuery {
-  /** Milliseconds since 1970, inclusive. */
-  readonly from?: number | undefined;
-  readonly to?: number | undefined;
-  readonly count: number;
-  /** From the previous page. */
-  readonly before?: number | undefined;
-}
-
-/** A run with all that its log shows. */
-export interface RunLog {
-  readonly run: Run;
-  readonly entries: readonly RecordedEntry[];
-  /** Its messages that are pending, or have failed or been cancelled. */
-  readonly messages: readonly PendingMessage[];
-  readonly failure: DeadLetter | undefined;
-}
-
-export interface RecordedEntry extends HistoryEntry {
-  readonly createdAt: number;
-}
-
-export interface PendingMessage {
-  readonly message: Message;
-  readonly failures: readonly Failure[];
-}
-
-export interface DeadLetter {
-  readonly dlqId: string;
-  readonly createdAt: number;
-  readonly message: Message;
-  readonly run: Run | undefined;
-  /** What the message carried: a step's record, or a run's payload. */
-  readonly body: Uint8Array | undefined;
-  readonly failure: Failure;
-  readonly callback: CallbackReport | undefined;
-}
-
-/** The message that reports a failure, and what became of it. */
-export interface CallbackReport {
-  readonly message: Message;
-  readonly state: CallbackState | "NONE";
-  /** The last answer, once it is at its end. */
-  readonly reply: Reply | undefined;
-  readonly failures: readonly Failure[];
-}
-
-export type CallbackState =
-  | "CALLBACK_INPROGRESS"
-  | "CALLBACK_SUCCESS"
-  | "CALLBACK_FAIL"
-  | "CALLBACK_CANCELED";
-
-/** How a report's message stands. `NONE`: it was delivered to an endpoint that has no failure function. */
-export function callbackState(state: MessageState, unhandled: boolean): CallbackReport["state"] {
-  switch (state) {
-    case "CREATED":
-    case "ACTIVE":
-    case "RETRY":
-      return "CALLBACK_INPROGRESS";
-    case "DELIVERED":
-      return unhandled ? "NONE" : "CALLBACK_SUCCESS";
-    case "FAILED":
-      return "CALLBACK_FAIL";
-    case "CANCELLED":
-      return "CALLBACK_CANCELED";
-  }
 }
 
 /** The store can't be opened: it is somebody else's, in use, or broken. The message says which. */

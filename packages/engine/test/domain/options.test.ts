@@ -114,7 +114,6 @@ describe("options", () => {
     ["upstash-header-forward", "true", 400, "Upstash-Header-Forward"],
     ["upstash-flow-control-key", "k", 400, "Upstash-Flow-Control-Key"],
     ["upstash-flow-control-value", "rate=1", 400, "Upstash-Flow-Control-Value"],
-    ["upstash-workflow-invoke", "true", 400, "Upstash-Workflow-Invoke"],
   ])("%s: %s is refused with %i", (name, value, status, named) => {
     const problem = problemOf(() => read({ [name]: value }));
     expect(problem.status).toBe(status);

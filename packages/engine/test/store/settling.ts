@@ -103,7 +103,11 @@ export function settling(name: string, open: () => Promise<Store>): void {
     it("what was taken back is given to nobody", async () => {
       const [{ messageId }] = (await kit.accept(plain())) as [Receipt];
       const one = await kit.claimOne();
-      expect(await kit.store.cancelMessage(messageId, START)).toEqual({ canceled: true, runId: undefined });
+      expect(await kit.store.cancelMessage(messageId, START)).toEqual({
+        canceled: true,
+        runId: undefined,
+        recorded: [],
+      });
       expect(await kit.store.cancelMessage(messageId, START)).toMatchObject({ canceled: false });
       expect(await kit.settle(one, delivered(START))).toEqual({ kind: "stale" });
       await kit.store.forget(START);

@@ -1,15 +1,17 @@
+import type { CallIntake } from "../../domain/call.ts";
 import type { AppendIntake, Intake, StartIntake } from "../../domain/intake.ts";
-import { DEFAULT_RETRIES, type Draft } from "../../domain/message.ts";
+import type { Draft } from "../../domain/message.ts";
 import { Problem } from "../../domain/problem.ts";
 import { inherit, type Run, reconfigure } from "../../domain/run.ts";
 import type { Receipt } from "../store.ts";
 import type { Database } from "./database.ts";
-import { type RunRow, toBase64, toJson, toLabels, toRun } from "./rows.ts";
+import { letGo } from "./flow.ts";
+import { type Due, entryMessage, insertEntry, insertMessage, liveRun, runOf } from "./messages.ts";
+import { toLabels } from "./rows.ts";
+import { insertRun, notLive } from "./runs.ts";
+import { addWebhook } from "./waiting.ts";
 
-/** Tells when something that was stored comes due. */
-export type Due = (dueAt: number) => void;
-
-const FIRST_RECORD = "init";
+export const FIRST_RECORD = "init";
 
 export function accept(db: Database, intakes: readonly Intake[], due: Due): Receipt[] {
   return intakes.map((intake) => acceptOne(db, intake, due));
@@ -23,111 +25,77 @@ function acceptOne(db: Database, intake: Intake, due: Due): Receipt {
     case "start":
       return start(db, intake, due);
     case "append":
+    case "call":
       return append(db, intake, due);
   }
 }
 
-/** @returns the message's place */
-export function insertMessage(
-  db: Database,
-  draft: Draft,
-  due: Due,
-  of?: { readonly run: number; readonly entry?: number },
-): number {
-  const { key } = db.run(
-    `INSERT INTO messages (id, purpose, state, due_at, run, entry, url, method, forward, content_type, body,
-       max_retries, retry_delay, timeout, not_before, created_at, caller_ip, labels, redact, failure_callback)
-     VALUES (?, ?, 'CREATED', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    draft.id,
-    draft.purpose,
-    draft.notBefore,
-    of?.run ?? null,
-    of?.entry ?? null,
-    draft.url,
-    draft.method,
-    JSON.stringify(draft.forward),
-    draft.contentType ?? null,
-    draft.body ?? null,
-    draft.retries ?? DEFAULT_RETRIES,
-    draft.retryDelay ?? null,
-    draft.timeout ?? null,
-    draft.notBefore,
-    draft.createdAt,
-    draft.callerIp,
-    toLabels(draft.labels),
-    toJson(draft.redact),
-    toJson(draft.failureCallback),
-  );
-  due(draft.notBefore);
-  return key;
-}
-
-export function liveRun(db: Database, id: string): Run | undefined {
-  const row = db.get<RunRow>("SELECT * FROM runs WHERE id = ? AND state = 'RUN_STARTED'", id);
-  return row && toRun(row);
-}
-
 function start(db: Database, intake: StartIntake, due: Due): Receipt {
-  const live = liveRun(db, intake.run.id);
+  const { run: draft } = intake;
+  const live = liveRun(db, draft.id);
   if (intake.configures) {
-    if (!live) throw notLive(db, intake.run.id, "it can't be configured");
+    if (!live) throw notLive(db, draft.id, "it can't be configured");
     if (live.announced) return configure(db, live, intake, due);
   }
-  if (live) {
-    const first = db.get<{ message: string }>(
-      "SELECT message FROM entries WHERE run = ? AND record = ?",
-      live.key,
-      FIRST_RECORD,
-    );
-    return receipt({ id: first?.message ?? "", url: live.url }, live, true);
+  const parent = draft.invoker && liveInvoker(db, draft.invoker);
+  const child = parent && childOf(db, parent, intake);
+  if (child) return child;
+  if (live && parent) {
+    throw new Problem(400, `workflow run ${draft.id} is alive already: it can't be invoked by ${parent.id}`);
   }
-  const run = insertRun(db, intake);
-  const entry = insertEntry(db, run.key, FIRST_RECORD, intake.payload, intake.message);
-  insertMessage(db, inherit(intake.message, run.config), due, { run: run.key, entry });
+  if (live) return receipt({ id: entryMessage(db, live.key, FIRST_RECORD) ?? "", url: live.url }, live, true);
+  const run = insertRun(db, draft, parent);
+  const entry = { key: FIRST_RECORD, callType: "step", body: intake.payload } as const;
+  insertEntry(db, run, entry, intake.message, due);
   return receipt(intake.message, run, false);
 }
 
-function insertRun(db: Database, { run }: StartIntake): Pick<Run, "key" | "id" | "createdAt" | "config"> {
-  // An id and the time of its creation name a run in the logs: a successor is never as old as its predecessor.
-  const last = db.get<{ at: number | null }>("SELECT max(created_at) AS at FROM runs WHERE id = ?", run.id);
-  const createdAt = Math.max(run.createdAt, (last?.at ?? 0) + 1);
-  const { key } = db.run(
-    `INSERT INTO runs (id, url, state, created_at, caller_ip, labels, config, announced)
-     VALUES (?, ?, 'RUN_STARTED', ?, ?, ?, ?, ?)`,
-    run.id,
-    run.url,
-    createdAt,
-    run.callerIp,
-    toLabels(run.config.labels),
-    JSON.stringify(run.config),
-    run.announced ? 1 : 0,
+function liveInvoker(db: Database, { runId, createdAt }: { runId: string; createdAt: number }): Run {
+  const run = liveRun(db, runId);
+  // Of several runs that had this id, it is one that has ended.
+  if (!run || (createdAt > 0 && createdAt !== run.createdAt)) {
+    throw notLive(db, runId, "it can't invoke another one");
+  }
+  return run;
+}
+
+/** What the step has invoked before: the endpoint says it again when it hasn't heard our answer. */
+function childOf(db: Database, parent: Run, { run }: StartIntake): Receipt | undefined {
+  const key = run.invoker?.key ?? "";
+  const row = db.get<{ key: number }>(
+    "SELECT key FROM runs WHERE parent = ? AND parent_record = ?",
+    parent.key,
+    key,
   );
-  return { key, id: run.id, createdAt, config: run.config };
+  const child = row && runOf(db, row.key);
+  if (child) {
+    return receipt({ id: entryMessage(db, child.key, FIRST_RECORD) ?? "", url: child.url }, child, true);
+  }
+  const recorded = entryMessage(db, parent.key, key);
+  return recorded === undefined ? undefined : receipt({ id: recorded, url: run.url }, undefined, true);
 }
 
 /** Replaces the delivery that announced the run by one that the endpoint takes for a start. */
 function configure(db: Database, live: Run, intake: StartIntake, due: Due): Receipt {
   const config = reconfigure(live.config, intake.run.config);
   db.run(
-    "UPDATE runs SET announced = 0, config = ?, labels = ? WHERE key = ?",
+    "UPDATE runs SET announced = 0, config = ?, labels = ?, flow_key = ? WHERE key = ?",
     JSON.stringify(config),
     toLabels(config.labels),
+    config.flow?.key ?? null,
     live.key,
   );
   db.run(
-    `UPDATE messages SET state = 'DELIVERED', due_at = NULL, forget_at = ?
+    `UPDATE messages SET state = 'DELIVERED', due_at = NULL, parked = NULL, forget_at = ?
      WHERE run = ? AND state <> 'DELIVERED' AND due_at IS NOT NULL`,
     intake.message.createdAt,
     live.key,
   );
-  db.run(
-    "UPDATE entries SET message = ? WHERE run = ? AND record = ?",
-    intake.message.id,
-    live.key,
-    FIRST_RECORD,
-  );
+  // What it was counted as under way for has ended.
+  if (letGo(db, live.config.flow?.key ?? null)) due(intake.message.createdAt);
   const entry = db.get<{ seq: number }>(
-    "SELECT seq FROM entries WHERE run = ? AND record = ?",
+    "UPDATE entries SET message = ? WHERE run = ? AND record = ? RETURNING seq",
+    intake.message.id,
     live.key,
     FIRST_RECORD,
   ) as { seq: number };
@@ -135,36 +103,16 @@ function configure(db: Database, live: Run, intake: StartIntake, due: Due): Rece
   return receipt(intake.message, live, false);
 }
 
-function append(db: Database, intake: AppendIntake, due: Due): Receipt {
+function append(db: Database, intake: AppendIntake | CallIntake, due: Due): Receipt {
   const run = liveRun(db, intake.runId);
   if (!run) throw notLive(db, intake.runId, "nothing can be added to it");
-  const known = db.get<{ message: string }>(
-    "SELECT message FROM entries WHERE run = ? AND record = ?",
-    run.key,
-    intake.key,
-  );
+  const known = entryMessage(db, run.key, intake.key);
   // The endpoint says it again when it hasn't heard our answer. What it said first has been scheduled.
-  if (known) return receipt({ id: known.message, url: intake.message.url }, run, true);
-  const entry = insertEntry(db, run.key, intake.key, intake.body, intake.message);
-  insertMessage(db, inherit(intake.message, run.config), due, { run: run.key, entry });
+  if (known !== undefined) return receipt({ id: known, url: intake.message.url }, run, true);
+  const callType = intake.kind === "call" ? "toCallback" : "step";
+  insertEntry(db, run, { key: intake.key, callType, body: intake.body }, intake.message, due);
+  if (intake.kind === "append") addWebhook(db, run.key, intake.record);
   return receipt(intake.message, run, false);
-}
-
-function insertEntry(db: Database, run: number, record: string, body: Uint8Array, message: Draft): number {
-  return db.run(
-    "INSERT INTO entries (run, record, message, call_type, body, created_at) VALUES (?, ?, ?, 'step', ?, ?)",
-    run,
-    record,
-    message.id,
-    toBase64(body),
-    message.createdAt,
-  ).key;
-}
-
-function notLive(db: Database, id: string, consequence: string): Problem {
-  const last = db.get<{ state: string }>("SELECT state FROM runs WHERE id = ? ORDER BY key DESC LIMIT 1", id);
-  const why = last ? `has ended (${last.state})` : "doesn't exist";
-  return new Problem(400, `workflow run ${id} ${why}: ${consequence}`);
 }
 
 function receipt(

@@ -1,24 +1,48 @@
 import type { CallType, HistoryEntry } from "@perdure/core/protocol";
 import type { Claim, ClaimOrder, Claims, Lease } from "../store.ts";
-import type { Due } from "./accept.ts";
 import type { Database } from "./database.ts";
-import { type MessageRow, type RunRow, toMessage, toRun } from "./rows.ts";
+import { admit, letAllGo, letGo, nextWake, PARKED, park, wakeFlows } from "./flow.ts";
+import { type Due, runOf } from "./messages.ts";
+import { type MessageRow, toMessage } from "./rows.ts";
+import { expire, nextDeadline } from "./waiting.ts";
 
 /** What a message was before it was claimed. */
 const WAITING = "state = CASE retried WHEN 0 THEN 'CREATED' ELSE 'RETRY' END";
 
+/** Rounds of setting aside what its flow control doesn't admit: what is left then is taken up by the next claim. */
+const ROUNDS = 8;
+
 export function claim(db: Database, order: ClaimOrder): Claims {
-  const due = db.all<{ seq: number }>(
-    "SELECT seq FROM messages WHERE due_at <= ? ORDER BY due_at, seq LIMIT ?",
-    order.now,
-    order.limit,
-  );
-  const claims = due.map(({ seq }) => take(db, seq, order.leaseUntil));
+  const { now, limit } = order;
+  // What comes due by this is taken along, or told as what is next.
+  const recorded = expire(db, now, () => {});
+  wakeFlows(db, now);
+  const claims: Claim[] = [];
+  for (let round = 0; round < ROUNDS && claims.length < limit; round++) {
+    const due = db.all<Pick<MessageRow, "seq" | "state" | "flow_key">>(
+      "SELECT seq, state, flow_key FROM messages WHERE due_at <= ? ORDER BY due_at, seq LIMIT ?",
+      now,
+      limit - claims.length,
+    );
+    if (due.length === 0) break;
+    for (const { seq, state, flow_key } of due) {
+      // One whose lease has run out was admitted before.
+      if (flow_key === null || state === "ACTIVE" || admit(db, flow_key, now)) {
+        claims.push(take(db, seq, order.leaseUntil));
+      } else park(db, seq);
+    }
+  }
+  return { claims, nextDue: nextDue(db), recorded };
+}
+
+function nextDue(db: Database): number | undefined {
   // All leases are this process's own.
   const next = db.get<{ due_at: number }>(
-    "SELECT due_at FROM messages WHERE due_at IS NOT NULL AND state <> 'ACTIVE' ORDER BY due_at LIMIT 1",
+    "SELECT due_at FROM messages WHERE due_at < ? AND state <> 'ACTIVE' ORDER BY due_at LIMIT 1",
+    PARKED,
   );
-  return { claims, nextDue: next?.due_at };
+  const times = [next?.due_at, nextDeadline(db), nextWake(db)].filter((time) => time !== undefined);
+  return times.length > 0 ? Math.min(...times) : undefined;
 }
 
 export function renew(db: Database, leases: readonly Lease[], until: number): void {
@@ -35,28 +59,37 @@ export function renew(db: Database, leases: readonly Lease[], until: number): vo
 
 export function release(db: Database, leases: readonly Lease[], now: number, due: Due): void {
   for (const { seq, messageId, fence } of leases) {
-    const { changes } = db.run(
+    const row = db.get<{ flow_key: string | null }>(
       `UPDATE messages SET due_at = ?, ${WAITING}
-       WHERE seq = ? AND id = ? AND fence = ? AND state = 'ACTIVE'`,
+       WHERE seq = ? AND id = ? AND fence = ? AND state = 'ACTIVE' RETURNING flow_key`,
       now,
       seq,
       messageId,
       fence,
     );
-    if (changes > 0) due(now);
+    if (!row) continue;
+    letGo(db, row.flow_key);
+    due(now);
   }
 }
 
 /** As {@link release} with every lease that there is. */
 export function releaseAll(db: Database): void {
   db.run(`UPDATE messages SET due_at = 0, ${WAITING} WHERE due_at IS NOT NULL AND state = 'ACTIVE'`);
+  letAllGo(db);
 }
 
-/** A run's history, up to and with the entry at `last`. */
-export function history(db: Database, run: number, last: number = Number.MAX_SAFE_INTEGER): HistoryEntry[] {
+/** A run's history, from the entry at `first` up to and with the one at `last`. */
+export function history(
+  db: Database,
+  run: number,
+  last: number = Number.MAX_SAFE_INTEGER,
+  first = 0,
+): HistoryEntry[] {
   const rows = db.all<{ message: string; body: string; call_type: CallType }>(
-    "SELECT message, body, call_type FROM entries WHERE run = ? AND seq <= ? ORDER BY seq",
+    "SELECT message, body, call_type FROM entries WHERE run = ? AND seq BETWEEN ? AND ? ORDER BY seq",
     run,
+    first,
     last,
   );
   return rows.map(({ message, body, call_type }) => ({ messageId: message, body, callType: call_type }));
@@ -68,13 +101,17 @@ function take(db: Database, seq: number, leaseUntil: number): Claim {
     leaseUntil,
     seq,
   ) as MessageRow;
-  const run = row.run === null ? undefined : db.get<RunRow>("SELECT * FROM runs WHERE key = ?", row.run);
-  const entries = row.run !== null && row.entry !== null ? history(db, row.run, row.entry) : [];
+  const entries = entriesOf(db, row);
   return {
     lease: { seq, messageId: row.id, fence: row.fence },
     message: toMessage(row),
-    run: run && toRun(run),
-    first: entries.length === 1,
+    run: runOf(db, row.run),
+    first: row.purpose === "step" && entries.length === 1,
     entries,
   };
+}
+
+function entriesOf(db: Database, { run, entry, purpose }: MessageRow): HistoryEntry[] {
+  if (run === null || entry === null) return [];
+  return purpose === "step" ? history(db, run, entry) : history(db, run, entry, entry);
 }

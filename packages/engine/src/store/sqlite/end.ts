@@ -1,35 +1,43 @@
-import type { CanceledMessage, EndedRun, RunEnd } from "../store.ts";
-import { liveRun } from "./accept.ts";
+import type { RunQuery } from "../lists.ts";
+import type { CanceledMessage, CanceledRuns, EndedRun, RunEnd } from "../store.ts";
 import type { Database } from "./database.ts";
+import { finishRun, hasPending } from "./finish.ts";
+import { letGo } from "./flow.ts";
+import { matchingRuns } from "./listing.ts";
+import { type Due, liveRun, runOf } from "./messages.ts";
 import { type MessageRow, type RunRow, toRun } from "./rows.ts";
-import { finishRun, hasPending } from "./settle.ts";
 
-export function endRun(db: Database, id: string, end: RunEnd, now: number): EndedRun {
+const CANCELED = { state: "RUN_CANCELED", response: undefined } as const;
+
+export function endRun(db: Database, id: string, end: RunEnd, now: number, due: Due): EndedRun {
   const live = liveRun(db, id);
-  if (live) {
-    finishRun(db, live.key, end, now);
-    return { kind: "ended", run: live };
-  }
+  if (live) return { kind: "ended", run: live, recorded: finishRun(db, live.key, end, now, due) };
   const last = db.get<RunRow>("SELECT * FROM runs WHERE id = ? ORDER BY key DESC LIMIT 1", id);
-  return last ? { kind: "ended before", run: toRun(last) } : { kind: "unknown", run: undefined };
+  if (!last) return { kind: "unknown", run: undefined, recorded: [] };
+  return { kind: "ended before", run: toRun(last), recorded: [] };
 }
 
-export function cancelMessage(db: Database, id: string, now: number): CanceledMessage {
+export function cancelRuns(db: Database, query: RunQuery, now: number, due: Due): CanceledRuns {
+  const live = matchingRuns(db, { ...query, states: ["RUN_STARTED"] });
+  const recorded = live.flatMap((run) => finishRun(db, run.key, CANCELED, now, due));
+  return { runIds: live.map(({ id }) => id), recorded };
+}
+
+export function cancelMessage(db: Database, id: string, now: number, due: Due): CanceledMessage {
   const row = db.get<MessageRow>("SELECT * FROM messages WHERE id = ? AND due_at IS NOT NULL", id);
-  if (!row) return { canceled: false, runId: undefined };
+  if (!row) return { canceled: false, runId: undefined, recorded: [] };
   // A run's are kept for its log.
   const forgetAt = row.run === null ? now : null;
   db.run(
-    "UPDATE messages SET state = 'CANCELLED', due_at = NULL, forget_at = ? WHERE seq = ?",
+    "UPDATE messages SET state = 'CANCELLED', due_at = NULL, parked = NULL, forget_at = ? WHERE seq = ?",
     forgetAt,
     row.seq,
   );
-  if (row.run === null || row.purpose !== "step" || hasPending(db, row.run)) {
-    return { canceled: true, runId: undefined };
-  }
-  finishRun(db, row.run, { state: "RUN_CANCELED", response: undefined }, now);
-  const run = db.get<{ id: string }>("SELECT id FROM runs WHERE key = ?", row.run);
-  return { canceled: true, runId: run?.id };
+  if (letGo(db, row.flow_key)) due(now);
+  const run = row.purpose === "failure" ? undefined : runOf(db, row.run);
+  if (!run || hasPending(db, run.key)) return { canceled: true, runId: undefined, recorded: [] };
+  const recorded = finishRun(db, run.key, CANCELED, now, due);
+  return { canceled: true, runId: run.id, recorded };
 }
 
 export function forget(db: Database, now: number): void {

@@ -1,32 +1,43 @@
 import type { HistoryEntry } from "@perdure/core/protocol";
 import type { Intake } from "../../domain/intake.ts";
 import type { Settlement } from "../../domain/outcome.ts";
+import type { Run } from "../../domain/run.ts";
+import type { WaitIntake } from "../../domain/wait.ts";
+import type { DeadLetter, DeadLetterQuery, Page, RunLog, RunQuery } from "../lists.ts";
 import type {
   CanceledMessage,
+  CanceledRuns,
   ClaimOrder,
   Claims,
-  DeadLetter,
-  DeadLetterQuery,
   EndedRun,
   Lease,
-  Page,
+  Notice,
+  Notified,
   Receipt,
+  RemovedDeadLetters,
+  Revival,
+  Revived,
   RunEnd,
-  RunLog,
-  RunQuery,
   Settled,
   Store,
   StoredMessage,
+  Waiting,
+  WaitReceipt,
 } from "../store.ts";
-import { accept, type Due, liveRun } from "./accept.ts";
+import { accept } from "./accept.ts";
 import { claim, history, release, releaseAll, renew } from "./claim.ts";
 import { Database } from "./database.ts";
-import { cancelMessage, endRun, forget } from "./end.ts";
+import { removeDeadLetters, repeatReport } from "./dead.ts";
+import { cancelMessage, cancelRuns, endRun, forget } from "./end.ts";
 import { deadLetters, runs } from "./listing.ts";
+import { type Due, liveRun } from "./messages.ts";
 import { message } from "./read.ts";
+import { revive } from "./revive.ts";
 import { type Keeping, settle } from "./settle.ts";
+import { notify, wait, waiters } from "./waiting.ts";
 import { Writer } from "./writer.ts";
 
+/** What a store keeps. */
 export interface SqliteOptions {
   /** Milliseconds for which a delivered message can still be looked at. One minute by default. */
   readonly keepDelivered?: number;
@@ -71,6 +82,18 @@ export class SqliteStore implements Store {
     return this.#writer.write(() => accept(this.#db, intakes, this.#due));
   }
 
+  wait(intake: WaitIntake, now: number): Promise<WaitReceipt> {
+    return this.#writer.write(() => wait(this.#db, intake, now, this.#due));
+  }
+
+  notify(notice: Notice, now: number): Promise<Notified> {
+    return this.#writer.write(() => notify(this.#db, notice, now, this.#due));
+  }
+
+  async waiters(eventId: string): Promise<Waiting[]> {
+    return waiters(this.#db, eventId);
+  }
+
   claim(order: ClaimOrder): Promise<Claims> {
     return this.#writer.write(() => claim(this.#db, order));
   }
@@ -88,11 +111,27 @@ export class SqliteStore implements Store {
   }
 
   endRun(runId: string, end: RunEnd, now: number): Promise<EndedRun> {
-    return this.#writer.write(() => endRun(this.#db, runId, end, now));
+    return this.#writer.write(() => endRun(this.#db, runId, end, now, this.#due));
+  }
+
+  cancelRuns(query: RunQuery, now: number): Promise<CanceledRuns> {
+    return this.#writer.write(() => cancelRuns(this.#db, query, now, this.#due));
   }
 
   cancelMessage(messageId: string, now: number): Promise<CanceledMessage> {
-    return this.#writer.write(() => cancelMessage(this.#db, messageId, now));
+    return this.#writer.write(() => cancelMessage(this.#db, messageId, now, this.#due));
+  }
+
+  revive(query: DeadLetterQuery, how: Revival, now: number): Promise<Revived> {
+    return this.#writer.write(() => revive(this.#db, query, how, now, this.#due));
+  }
+
+  removeDeadLetters(query: DeadLetterQuery): Promise<RemovedDeadLetters> {
+    return this.#writer.write(() => removeDeadLetters(this.#db, query));
+  }
+
+  repeatReport(dlqId: string, now: number): Promise<Run | undefined> {
+    return this.#writer.write(() => repeatReport(this.#db, dlqId, now, this.#due));
   }
 
   forget(now: number): Promise<void> {

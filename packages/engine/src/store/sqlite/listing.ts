@@ -1,35 +1,51 @@
 import type { SQLInputValue } from "node:sqlite";
 import { HEADER } from "@perdure/core/protocol";
-import type { CallbackState, DeadLetter, DeadLetterQuery, Page, RunLog, RunQuery } from "../store.ts";
+import type { Run } from "../../domain/run.ts";
+import type { CallbackState, DeadLetter, DeadLetterQuery, Page, RunLog, RunQuery } from "../lists.ts";
 import type { Database } from "./database.ts";
 import { DEAD_LETTER, type DeadLetterRow, deadLetter, runLog } from "./read.ts";
-import type { RunRow } from "./rows.ts";
+import { type RunRow, toRun } from "./rows.ts";
 
 export function runs(db: Database, query: RunQuery): Page<RunLog> {
-  const where = new Conditions();
-  where.oneOf("id", query.ids);
-  where.oneOf("url", query.urls);
-  where.oneOf("state", query.states);
-  where.labelled("labels", query.labels);
-  where.is("created_at =", query.createdAt);
-  where.is("created_at >=", query.from);
-  where.is("created_at <=", query.to);
-  where.is("key <", query.before);
-  const rows = db.all<RunRow>(
-    `SELECT * FROM runs ${where.sql} ORDER BY key DESC LIMIT ?`,
-    ...where.values,
-    query.count + 1,
-  );
   return page(
-    rows,
+    runRows(db, query),
     query.count,
     (row) => row.key,
     (row) => runLog(db, row),
   );
 }
 
+/** The newest runs that match, without their logs. */
+export function matchingRuns(db: Database, query: RunQuery): Run[] {
+  return runRows(db, query).slice(0, query.count).map(toRun);
+}
+
+function runRows(db: Database, query: RunQuery): RunRow[] {
+  const where = new Conditions();
+  where.oneOf("id", query.ids);
+  where.oneOf("url", query.urls);
+  where.each("substr(url, 1, length(?)) = ?", query.urlPrefixes);
+  where.oneOf(HOST, query.hosts);
+  where.oneOf(PATH, query.paths);
+  where.oneOf("state", query.states);
+  where.labelled("labels", query.labels);
+  where.oneOf("caller_ip", query.callerIps);
+  where.oneOf("flow_key", query.flowKeys);
+  where.within("key", "SELECT run FROM entries WHERE message", query.messageIds);
+  where.is("created_at =", query.createdAt);
+  where.is("created_at >=", query.from);
+  where.is("created_at <=", query.to);
+  where.is("key <", query.before);
+  return db.all<RunRow>(
+    `SELECT * FROM runs ${where.sql} ORDER BY key DESC LIMIT ?`,
+    ...where.values,
+    query.count + 1,
+  );
+}
+
 export function deadLetters(db: Database, query: DeadLetterQuery): Page<DeadLetter> {
   const where = new Conditions();
+  where.anyOf(["dlq.removed = 0"]);
   where.oneOf("dlq.id", query.dlqIds);
   where.oneOf("messages.id", query.messageIds);
   where.oneOf("messages.url", query.urls);
@@ -37,6 +53,8 @@ export function deadLetters(db: Database, query: DeadLetterQuery): Page<DeadLett
   where.is("runs.created_at =", query.runCreatedAt);
   where.oneOf("runs.url", query.workflowUrls);
   where.labelled("messages.labels", query.labels);
+  where.oneOf("messages.caller_ip", query.callerIps);
+  where.oneOf("messages.flow_key", query.flowKeys);
   where.oneOf("coalesce(dlq.status, 0)", query.statuses);
   where.anyOf(query.callbackStates?.map((state) => CALLBACK[state]));
   if (query.ofRuns) where.anyOf(["dlq.run IS NOT NULL"]);
@@ -59,6 +77,12 @@ export function deadLetters(db: Database, query: DeadLetterQuery): Page<DeadLett
     (row) => deadLetter(db, row),
   );
 }
+
+// A URL behind its scheme, and of that what is before and behind the first slash; a query isn't part of a path.
+const REST = "substr(url, instr(url, '://') + 3)";
+const BARE = `substr(${REST}, 1, instr(${REST} || '?', '?') - 1)`;
+const HOST = `substr(${BARE}, 1, instr(${BARE} || '/', '/') - 1)`;
+const PATH = `CASE WHEN instr(${BARE}, '/') = 0 THEN '/' ELSE substr(${BARE}, instr(${BARE}, '/')) END`;
 
 const UNHANDLED = `instr(lower(coalesce(callback.reply_headers, '')), '"${HEADER.noFailureFunction.toLowerCase()}"') > 0`;
 
@@ -88,6 +112,19 @@ class Conditions {
   oneOf(column: string, values: readonly (string | number)[] | undefined): void {
     if (!values) return;
     this.#conditions.push(`${column} IN (${values.map(() => "?").join(", ")})`);
+    this.values.push(...values);
+  }
+
+  /** Any of the values under a condition that takes each of them twice. */
+  each(condition: string, values: readonly string[] | undefined): void {
+    this.anyOf(values?.map(() => condition));
+    for (const value of values ?? []) this.values.push(value, value);
+  }
+
+  /** A column's value among those that a query finds by any of `values`. */
+  within(column: string, query: string, values: readonly string[] | undefined): void {
+    if (!values) return;
+    this.#conditions.push(`${column} IN (${query} IN (${values.map(() => "?").join(", ")}))`);
     this.values.push(...values);
   }
 

@@ -1,19 +1,22 @@
 import type { CallType } from "@perdure/core/protocol";
+import { fromBase64 } from "../../domain/bytes.ts";
+import type { Message } from "../../domain/message.ts";
 import { isUnhandled } from "../../domain/outcome.ts";
-import type { Run } from "../../domain/run.ts";
+import type { WaitIntake } from "../../domain/wait.ts";
 import {
   type CallbackReport,
+  type Child,
   callbackState,
   type DeadLetter,
   type PendingMessage,
   type RecordedEntry,
   type RunLog,
-  type StoredMessage,
-} from "../store.ts";
+} from "../lists.ts";
+import type { StoredMessage } from "../store.ts";
 import type { Database } from "./database.ts";
+import { runOf } from "./messages.ts";
 import {
   type FailureRow,
-  fromBase64,
   type MessageRow,
   type RunRow,
   toFailure,
@@ -27,11 +30,12 @@ export interface DeadLetterRow extends FailureRow {
   readonly message: number;
   readonly run: number | null;
   readonly callback: number | null;
+  readonly removed: number;
 }
 
 /** The columns of a {@link DeadLetterRow}; the table is named `dlq`. */
 export const DEAD_LETTER =
-  "dlq.seq, dlq.id, dlq.message, dlq.run, dlq.callback, dlq.created_at AS at, dlq.error, dlq.by_engine, dlq.status, dlq.headers, dlq.body";
+  "dlq.seq, dlq.id, dlq.message, dlq.run, dlq.callback, dlq.removed, dlq.created_at AS at, dlq.error, dlq.by_engine, dlq.status, dlq.headers, dlq.body";
 
 export function message(db: Database, id: string, now: number): StoredMessage | undefined {
   const row = db.get<MessageRow>(
@@ -44,30 +48,74 @@ export function message(db: Database, id: string, now: number): StoredMessage | 
 }
 
 export function runLog(db: Database, row: RunRow): RunLog {
-  const entries = db.all<{ message: string; body: string; call_type: CallType; created_at: number }>(
-    "SELECT message, body, call_type, created_at FROM entries WHERE run = ? ORDER BY seq",
-    row.key,
-  );
   const messages = db.all<MessageRow>(
-    "SELECT * FROM messages WHERE run = ? AND state <> 'DELIVERED' AND purpose = 'step' ORDER BY seq",
+    "SELECT * FROM messages WHERE run = ? AND state <> 'DELIVERED' AND purpose <> 'failure' ORDER BY seq",
     row.key,
   );
   const dead = db.get<DeadLetterRow>(`SELECT ${DEAD_LETTER} FROM dlq WHERE run = ?`, row.key);
+  const entries = entriesOf(db, row.key);
   return {
     run: toRun(row),
-    entries: entries.map(
-      (entry): RecordedEntry => ({
-        messageId: entry.message,
-        body: entry.body,
-        callType: entry.call_type,
-        createdAt: entry.created_at,
-      }),
-    ),
+    entries,
     messages: messages.map(
       (pending): PendingMessage => ({ message: toMessage(pending), failures: failuresOf(db, pending.seq) }),
     ),
     failure: dead && deadLetter(db, dead),
+    calls: callsOf(db, entries),
+    waits: waitsOf(db, row.key),
+    children: childrenOf(db, row.key),
   };
+}
+
+function entriesOf(db: Database, run: number): RecordedEntry[] {
+  return db
+    .all<{ record: string; message: string; body: string; call_type: CallType; created_at: number }>(
+      "SELECT record, message, body, call_type, created_at FROM entries WHERE run = ? ORDER BY seq",
+      run,
+    )
+    .map((entry) => ({
+      key: entry.record,
+      messageId: entry.message,
+      body: entry.body,
+      callType: entry.call_type,
+      createdAt: entry.created_at,
+    }));
+}
+
+function callsOf(db: Database, entries: readonly RecordedEntry[]): RunLog["calls"] {
+  const calls = new Map<string, Message>();
+  for (const { callType, messageId } of entries) {
+    if (callType !== "toCallback") continue;
+    const call = db.get<MessageRow>("SELECT * FROM messages WHERE id = ?", messageId);
+    if (call) calls.set(messageId, toMessage(call));
+  }
+  return calls;
+}
+
+function waitsOf(db: Database, run: number): RunLog["waits"] {
+  const rows = db.all<{ record: string; open: number; wait: string; created_at: number }>(
+    "SELECT record, open, wait, created_at FROM waiters WHERE run = ?",
+    run,
+  );
+  return new Map(
+    rows.map(({ record, open, wait, created_at }) => [
+      record,
+      { wait: JSON.parse(wait) as WaitIntake, open: open === 1, createdAt: created_at },
+    ]),
+  );
+}
+
+function childrenOf(db: Database, parent: number): RunLog["children"] {
+  const rows = db.all<RunRow>("SELECT * FROM runs WHERE parent = ? ORDER BY key", parent);
+  return new Map(
+    rows.map((row): [string, Child] => {
+      const first = db.get<{ body: string }>(
+        "SELECT body FROM entries WHERE run = ? ORDER BY seq LIMIT 1",
+        row.key,
+      );
+      return [row.parent_record ?? "", { run: toRun(row), payload: fromBase64(first?.body ?? "") }];
+    }),
+  );
 }
 
 export function deadLetter(db: Database, row: DeadLetterRow): DeadLetter {
@@ -80,6 +128,7 @@ export function deadLetter(db: Database, row: DeadLetterRow): DeadLetter {
     body: entryOf(db, dead) ?? dead.body ?? undefined,
     failure: toFailure(row),
     callback: row.callback === null ? undefined : callback(db, row.callback),
+    removed: row.removed === 1,
   };
 }
 
@@ -98,11 +147,6 @@ function failuresOf(db: Database, message: number): PendingMessage["failures"] {
   return db
     .all<FailureRow>("SELECT * FROM failures WHERE message = ? ORDER BY retried", message)
     .map(toFailure);
-}
-
-function runOf(db: Database, key: number | null): Run | undefined {
-  const row = key === null ? undefined : db.get<RunRow>("SELECT * FROM runs WHERE key = ?", key);
-  return row && toRun(row);
 }
 
 function entryOf(db: Database, { entry }: MessageRow): Uint8Array | undefined {

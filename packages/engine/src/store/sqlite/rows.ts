@@ -1,6 +1,7 @@
-import type { Failure, FailureCallback, Message, MessageState, Purpose } from "../../domain/message.ts";
+import type { FlowLimit } from "../../domain/flow.ts";
+import type { Callback, Failure, Message, MessageState, Purpose } from "../../domain/message.ts";
 import type { Redaction } from "../../domain/options.ts";
-import type { Run, RunConfig, RunState } from "../../domain/run.ts";
+import type { Invoker, Run, RunConfig, RunState } from "../../domain/run.ts";
 
 export interface RunRow {
   readonly key: number;
@@ -14,6 +15,10 @@ export interface RunRow {
   readonly announced: number;
   readonly response: string | null;
   readonly dlq_id: string | null;
+  readonly invoker: string | null;
+  readonly parent: number | null;
+  readonly parent_record: string | null;
+  readonly successor: number | null;
 }
 
 export interface MessageRow {
@@ -40,6 +45,10 @@ export interface MessageRow {
   readonly labels: string;
   readonly redact: string | null;
   readonly failure_callback: string | null;
+  readonly callback: string | null;
+  readonly flow: string | null;
+  readonly flow_key: string | null;
+  readonly parked: number | null;
   readonly reply_status: number | null;
   readonly reply_headers: string | null;
   readonly reply_body: Uint8Array | null;
@@ -66,6 +75,7 @@ export function toRun(row: RunRow): Run {
     callerIp: row.caller_ip,
     config: JSON.parse(row.config) as RunConfig,
     announced: row.announced === 1,
+    invoker: fromJson<Invoker>(row.invoker),
     response: row.response ?? undefined,
     dlqId: row.dlq_id ?? undefined,
   };
@@ -77,7 +87,7 @@ export function toMessage(row: MessageRow): Message {
     id: row.id,
     purpose: row.purpose,
     state: row.state,
-    dueAt: row.due_at ?? undefined,
+    dueAt: row.parked ?? row.due_at ?? undefined,
     retried: row.retried,
     maxRetries: row.max_retries,
     retries: row.max_retries,
@@ -93,7 +103,9 @@ export function toMessage(row: MessageRow): Message {
     callerIp: row.caller_ip,
     labels: fromLabels(row.labels),
     redact: fromJson<Redaction>(row.redact),
-    failureCallback: fromJson<FailureCallback>(row.failure_callback),
+    failureCallback: fromJson<Callback>(row.failure_callback),
+    callback: fromJson<Callback>(row.callback),
+    flow: fromJson<FlowLimit>(row.flow),
   };
 }
 
@@ -130,13 +142,4 @@ export function toJson(value: unknown): string | null {
 
 function fromJson<T>(text: string | null): T | undefined {
   return text === null ? undefined : (JSON.parse(text) as T);
-}
-
-/** A body as entries keep it. */
-export function toBase64(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
-}
-
-export function fromBase64(text: string): Uint8Array {
-  return Buffer.from(text, "base64");
 }

@@ -98,4 +98,67 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT;
   CREATE INDEX dlq_run ON dlq (run);
   `,
+  `
+  -- A run that another one has invoked.
+  ALTER TABLE runs ADD COLUMN invoker TEXT;
+  ALTER TABLE runs ADD COLUMN parent INTEGER;
+  ALTER TABLE runs ADD COLUMN parent_record TEXT;
+  ALTER TABLE runs ADD COLUMN flow_key TEXT;
+  ALTER TABLE runs ADD COLUMN successor INTEGER;  -- the run that goes on from where this one failed
+  -- A step invokes one run at most.
+  CREATE UNIQUE INDEX runs_parent ON runs (parent, parent_record) WHERE parent IS NOT NULL;
+  CREATE INDEX runs_parent_live ON runs (parent) WHERE parent IS NOT NULL AND state = 'RUN_STARTED';
+
+  ALTER TABLE messages ADD COLUMN callback TEXT;
+  ALTER TABLE messages ADD COLUMN flow TEXT;
+  ALTER TABLE messages ADD COLUMN flow_key TEXT;
+  ALTER TABLE messages ADD COLUMN parked INTEGER; -- due since then, but its key admits no more
+  CREATE INDEX messages_parked ON messages (flow_key, parked) WHERE parked IS NOT NULL;
+  CREATE INDEX messages_flowing ON messages (flow_key) WHERE flow_key IS NOT NULL AND state = 'ACTIVE';
+
+  -- The latest limits of each key, and what has begun in its current period.
+  CREATE TABLE flows (
+    key TEXT PRIMARY KEY,
+    parallelism INTEGER,
+    rate INTEGER,
+    period INTEGER NOT NULL,
+    began_at INTEGER NOT NULL DEFAULT 0,
+    begun INTEGER NOT NULL DEFAULT 0,
+    wake_at INTEGER              -- some wait for the next period
+  ) STRICT;
+  CREATE INDEX flows_wake ON flows (wake_at) WHERE wake_at IS NOT NULL;
+
+  CREATE TABLE waiters (
+    seq INTEGER PRIMARY KEY,
+    run INTEGER NOT NULL,
+    event TEXT NOT NULL,
+    record TEXT NOT NULL,        -- what it will be recorded as
+    open INTEGER NOT NULL,       -- nothing has come of it yet
+    deadline INTEGER NOT NULL,
+    wait TEXT NOT NULL,
+    created_at INTEGER NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX waiters_record ON waiters (run, record);
+  CREATE INDEX waiters_event ON waiters (event) WHERE open = 1;
+  CREATE INDEX waiters_deadline ON waiters (deadline) WHERE open = 1;
+
+  -- What came before it was waited for.
+  CREATE TABLE events (
+    seq INTEGER PRIMARY KEY,
+    run INTEGER NOT NULL,
+    event TEXT NOT NULL,
+    data BLOB NOT NULL,
+    created_at INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX events_run ON events (run, event);
+
+  CREATE TABLE webhooks (
+    run INTEGER NOT NULL,
+    event TEXT NOT NULL,
+    PRIMARY KEY (run, event)
+  ) STRICT, WITHOUT ROWID;
+
+  -- Not in the queue any more, but in its run's log.
+  ALTER TABLE dlq ADD COLUMN removed INTEGER NOT NULL DEFAULT 0;
+  `,
 ];

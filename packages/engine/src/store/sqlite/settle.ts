@@ -1,12 +1,16 @@
+import { fromBase64, toBytes } from "../../domain/bytes.ts";
+import { type CallEnd, toAnswer } from "../../domain/call.ts";
 import { type Failed, messageFailureMessage, runFailureMessage } from "../../domain/failure.ts";
 import type { Failure, Message, Reply } from "../../domain/message.ts";
 import type { Settlement } from "../../domain/outcome.ts";
 import { hasFeature, type Run } from "../../domain/run.ts";
 import type { Lease, Settled } from "../store.ts";
-import { type Due, insertMessage } from "./accept.ts";
 import { history } from "./claim.ts";
 import type { Database } from "./database.ts";
-import { fromBase64, type MessageRow, type RunRow, toMessage, toRun } from "./rows.ts";
+import { finishRun, hasPending } from "./finish.ts";
+import { letGo } from "./flow.ts";
+import { type Due, insertEntry, insertMessage, runOf } from "./messages.ts";
+import { type MessageRow, toMessage } from "./rows.ts";
 
 /** What a settlement needs to know of the store's own settings. */
 export interface Keeping {
@@ -31,6 +35,19 @@ export function settle(
     lease.fence,
   );
   if (!row) return { kind: "stale" };
+  const settled = record(db, row, settlement, now, keeping, due);
+  if (letGo(db, row.flow_key)) due(now);
+  return settled;
+}
+
+function record(
+  db: Database,
+  row: MessageRow,
+  settlement: Settlement,
+  now: number,
+  keeping: Keeping,
+  due: Due,
+): Settled {
   switch (settlement.kind) {
     case "retry":
       recordFailure(db, row, settlement.failure, keeping.excerpt);
@@ -43,49 +60,33 @@ export function settle(
       return { kind: "recorded" };
     case "failed":
       return fail(db, row, settlement.failure, keeping, due);
-    case "delivered": {
+    case "delivered":
       // The end of a run withdraws its deliveries: one that can be settled is of a live run.
-      if (row.purpose === "step" && row.run !== null && !hasPending(db, row.run, row.seq)) {
+      if (isDelivery(row) && row.run !== null && !hasPending(db, row.run, row.seq)) {
         return fail(db, row, settlement.stalled, keeping, due);
       }
       deliver(db, row, settlement.reply, now + keeping.delivered);
       return { kind: "recorded" };
-    }
+    case "called":
+      return answer(db, row, settlement.end, keeping, due);
   }
 }
 
-/** Ends a live run, and withdraws what is pending of it. */
-export function finishRun(
-  db: Database,
-  run: number,
-  end: { readonly state: Run["state"]; readonly response: string | undefined },
-  now: number,
-): void {
-  db.run(
-    "UPDATE runs SET state = ?, completed_at = ?, response = ? WHERE key = ?",
-    end.state,
-    now,
-    end.response ?? null,
-    run,
-  );
-  db.run(
-    `UPDATE messages SET state = 'CANCELLED', due_at = NULL, forget_at = ?
-     WHERE run = ? AND state <> 'DELIVERED' AND due_at IS NOT NULL AND purpose = 'step'`,
-    // The log of a run that ended badly shows what was withdrawn.
-    end.state === "RUN_SUCCESS" ? now : null,
-    run,
-  );
+/** It brings the workflow something, and is to have it go on. */
+function isDelivery({ purpose }: MessageRow): boolean {
+  return purpose === "step" || purpose === "answer";
 }
 
-/** Whether a run has something to do, other than the message at `except`. */
-export function hasPending(db: Database, run: number, except = 0): boolean {
-  const found = db.get(
-    `SELECT 1 FROM messages
-     WHERE run = ? AND state <> 'DELIVERED' AND due_at IS NOT NULL AND purpose = 'step' AND seq <> ? LIMIT 1`,
-    run,
-    except,
-  );
-  return found !== undefined;
+/** The end of a call: its answer goes on record, and to the workflow. */
+function answer(db: Database, row: MessageRow, end: CallEnd, keeping: Keeping, due: Due): Settled {
+  if (end.failure) recordFailure(db, row, end.failure, keeping.excerpt);
+  // Kept for the run's log.
+  db.run("UPDATE messages SET state = 'DELIVERED', due_at = NULL WHERE seq = ?", row.seq);
+  const run = runOf(db, row.run);
+  if (!run) return { kind: "recorded" };
+  const { key, body, message } = toAnswer(toMessage(row), run, end);
+  insertEntry(db, run, { key, callType: "fromCallback", body }, message, due);
+  return { kind: "recorded" };
 }
 
 function deliver(db: Database, row: MessageRow, reply: Reply, forgetAt: number): void {
@@ -106,22 +107,20 @@ function fail(db: Database, row: MessageRow, failure: Failure, keeping: Keeping,
   if (row.purpose === "failure") {
     // A failure's report that fails is told by the entry of the failure itself.
     if (failure.reply) keepReply(db, row.seq, failure.reply);
-    return { kind: "failed", failure, dlqId: undefined };
+    return { kind: "failed", failure, dlqId: undefined, recorded: [] };
   }
   const message = toMessage(row);
-  const run =
-    row.run === null
-      ? undefined
-      : toRun(db.get<RunRow>("SELECT * FROM runs WHERE key = ?", row.run) as RunRow);
+  const run = runOf(db, row.run);
   const { key } = insertDeadLetter(db, row, failure);
   const dlqId = `${failure.at}-${key}`;
-  if (run) finishRun(db, run.key, { state: "RUN_FAILED", response: undefined }, failure.at);
+  const end = { state: "RUN_FAILED", response: undefined } as const;
+  const recorded = run ? finishRun(db, run.key, end, failure.at, due) : [];
   const failed: Failed = { message, failure, dlqId, sourceBody: sourceBody(db, message, row, run) };
   const report = run ? runFailureMessage(failed, run) : messageFailureMessage(failed);
   const callback = report && insertMessage(db, report, due, run && { run: run.key });
   db.run("UPDATE dlq SET id = ?, callback = ? WHERE seq = ?", dlqId, callback ?? null, key);
   if (run) db.run("UPDATE runs SET dlq_id = ? WHERE key = ?", dlqId, run.key);
-  return { kind: "failed", failure, dlqId };
+  return { kind: "failed", failure, dlqId, recorded };
 }
 
 function insertDeadLetter(
@@ -148,7 +147,7 @@ function sourceBody(db: Database, message: Message, row: MessageRow, run: Run | 
   if (!run || row.entry === null) return message.body ?? new Uint8Array();
   const entries = history(db, run.key, row.entry);
   if (hasFeature(run.config, "InitialBody")) return fromBase64(entries[0]?.body ?? "");
-  return new TextEncoder().encode(JSON.stringify(entries));
+  return toBytes(JSON.stringify(entries));
 }
 
 function recordFailure(db: Database, row: MessageRow, failure: Failure, excerpt: number): void {

@@ -1,0 +1,143 @@
+import { decodeStepName, HEADER, PREFIX } from "@perdure/core/protocol";
+import { toBase64, toBytes } from "./bytes.ts";
+import { checkDestination } from "./destination.ts";
+import { type IntakeRequest, requireRunId, toDraft } from "./draft.ts";
+import { type HeaderList, toHeaderMap, toShown } from "./header.ts";
+import { newMessageId } from "./ids.ts";
+import type { Callback, Draft, Failure, Message, Reply } from "./message.ts";
+import { type OptionLimits, readOptions, withPrefix } from "./options.ts";
+import { invalid, unsupported } from "./problem.ts";
+import type { Run } from "./run.ts";
+
+/** A run's request to a third party, whose answer is to be brought to the workflow. */
+export interface CallIntake {
+  readonly kind: "call";
+  readonly runId: string;
+  /** What no two entries of a run share. */
+  readonly key: string;
+  /** What the third party is sent. */
+  readonly body: Uint8Array;
+  readonly message: Draft;
+}
+
+/** A step of a run, as a call's headers name it. */
+export interface CalledStep {
+  readonly id: number;
+  readonly name: string;
+  readonly concurrent: number;
+}
+
+const CALLBACK = PREFIX.callback.toLowerCase();
+const OWN = PREFIX.own.toLowerCase();
+
+/** Whether a request's answer is to be brought to a workflow. */
+export function isCall(headers: ReadonlyMap<string, string>): boolean {
+  return headers.get(HEADER.callType.toLowerCase()) === "toCallback";
+}
+
+/** @throws Problem 4xx that names the field */
+export function toCall(request: IntakeRequest, limits: OptionLimits): CallIntake {
+  const url = checkDestination(request.destination);
+  const own = new Map([...request.headers].filter(([name]) => !ofCallback(name)));
+  const options = readOptions(own, limits);
+  const callback = readCallback(request.headers, limits);
+  const message: Draft = {
+    ...toDraft("call", url, options, request),
+    // A failing third party is an answer too: another attempt is made only where it was asked for.
+    retries: options.retries ?? 0,
+    failureCallback: undefined,
+    callback,
+  };
+  const step = calledStep(callback.options?.forward);
+  const key = `call:${step?.id ?? message.id}`;
+  return { kind: "call", runId: requireRunId(request.headers), key, body: request.body, message };
+}
+
+function readCallback(headers: ReadonlyMap<string, string>, limits: OptionLimits): Callback {
+  const url = headers.get(HEADER.callback.toLowerCase());
+  if (!url) throw invalid(HEADER.callback, "a call needs a place to bring its answer to");
+  const own = withPrefix(headers, CALLBACK, OWN);
+  const type = own.get(HEADER.callType.toLowerCase());
+  if (type !== undefined && type !== "fromCallback") {
+    throw unsupported(`${PREFIX.callback}${HEADER.callType.slice(PREFIX.own.length)}: ${type}`);
+  }
+  return { url: checkDestination(url), options: readOptions(own, limits, PREFIX.callback) };
+}
+
+function ofCallback(name: string): boolean {
+  return name === HEADER.callback.toLowerCase() || name.startsWith(CALLBACK);
+}
+
+/** The step that a call is, where what is forwarded with its answer says so. */
+export function calledStep(forward: HeaderList | undefined): CalledStep | undefined {
+  if (!forward) return undefined;
+  const id = Number(headerOf(forward, HEADER.stepId));
+  if (!Number.isSafeInteger(id) || id < 1) return undefined;
+  const concurrent = Number(headerOf(forward, HEADER.concurrent) ?? 1);
+  return { id, name: decodeStepName(headerOf(forward, HEADER.stepName) ?? ""), concurrent };
+}
+
+/** What a call came to: an answer, or the last failure to get one. */
+export interface CallEnd {
+  readonly at: number;
+  readonly reply: Reply | undefined;
+  /** Absent when the answer is a success. */
+  readonly failure: Failure | undefined;
+}
+
+/** The answer of a call, ready to be recorded and brought to the workflow. */
+export interface CallAnswer {
+  readonly key: string;
+  readonly body: Uint8Array;
+  readonly message: Draft;
+}
+
+export function toAnswer(call: Message, run: Run, end: CallEnd): CallAnswer {
+  const options = call.callback?.options;
+  const message: Draft = {
+    id: newMessageId(),
+    purpose: "answer",
+    url: call.callback?.url ?? run.url,
+    method: "POST",
+    forward: options?.forward ?? [],
+    contentType: "application/json",
+    body: undefined,
+    retries: options?.retries,
+    retryDelay: options?.retryDelay,
+    timeout: options?.timeout,
+    notBefore: end.at + (options?.delay ?? 0),
+    createdAt: end.at,
+    callerIp: run.callerIp,
+    labels: [],
+    redact: undefined,
+    failureCallback: undefined,
+    callback: undefined,
+    flow: options?.flow,
+  };
+  const id = calledStep(options?.forward)?.id ?? call.id;
+  return { key: `answer:${id}`, body: toBytes(JSON.stringify(answerBody(call, run, end))), message };
+}
+
+function answerBody(call: Message, run: Run, { reply, failure }: CallEnd): object {
+  return {
+    status: reply?.status ?? 0,
+    header: toShown(reply?.headers ?? {}),
+    body: toBase64(reply?.body ?? toBytes(failure?.error ?? "")),
+    // An endpoint takes a failure for the last one only if no retries are left, which they aren't: some may have been skipped.
+    retried: failure ? call.maxRetries : call.retried,
+    maxRetries: call.maxRetries,
+    sourceMessageId: call.id,
+    url: call.url,
+    method: call.method,
+    sourceHeader: toHeaderMap(call.forward),
+    notBefore: call.notBefore,
+    createdAt: call.createdAt,
+    callerIP: call.callerIp,
+    workflowRunId: run.id,
+    workflowCreatedAt: run.createdAt,
+  };
+}
+
+function headerOf(list: HeaderList, name: string): string | undefined {
+  return list.find(([one]) => one === name.toLowerCase())?.[1];
+}

@@ -1,0 +1,78 @@
+import { HEADER } from "@perdure/core/protocol";
+import { newMessageId } from "./ids.ts";
+import type { Callback, Draft, Purpose } from "./message.ts";
+import type { Options } from "./options.ts";
+import { invalid, Problem } from "./problem.ts";
+
+/** A request to publish, wherever it came from. */
+export interface IntakeRequest {
+  readonly destination: string;
+  /** Names in lower case. */
+  readonly headers: ReadonlyMap<string, string>;
+  readonly body: Uint8Array;
+  readonly callerIp: string;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+}
+
+/** The message that a request asks for. */
+export function toDraft(
+  purpose: Purpose,
+  url: string,
+  options: Options,
+  request: Pick<IntakeRequest, "body" | "callerIp" | "now">,
+): Draft {
+  const plain = purpose === "message";
+  return {
+    id: newMessageId(),
+    purpose,
+    url,
+    method: plain || purpose === "call" ? (options.method ?? "POST") : "POST",
+    forward: options.forward,
+    contentType: options.contentType,
+    body: plain && request.body.length > 0 ? request.body : undefined,
+    retries: options.retries,
+    retryDelay: options.retryDelay,
+    timeout: options.timeout,
+    notBefore: options.notBefore ?? request.now + (options.delay ?? 0),
+    createdAt: request.now,
+    callerIp: request.callerIp,
+    labels: options.labels,
+    redact: options.redact,
+    failureCallback: plain ? failureCallbackOf(undefined, options) : undefined,
+    callback: undefined,
+    flow: options.flow,
+  };
+}
+
+export function failureCallbackOf(fallback: string | undefined, options: Options): Callback | undefined {
+  const url = options.failureUrl ?? (options.failure ? fallback : undefined);
+  return url === undefined ? undefined : { url, options: options.failure };
+}
+
+export function requireRunId(headers: ReadonlyMap<string, string>): string {
+  const id = headers.get(HEADER.runId.toLowerCase());
+  if (id) return checkRunId(id);
+  throw new Problem(400, `a request that belongs to a run needs the header ${HEADER.runId}`);
+}
+
+export function checkRunId(id: string): string {
+  // It travels in headers and in paths.
+  if (/^[\x21-\x7e]{1,512}$/.test(id)) return id;
+  throw invalid(HEADER.runId, "expected up to 512 visible ASCII characters");
+}
+
+/** Headers as a JSON body lists them: of each the first value counts. */
+export function firstValues(headers: unknown, field: string): Map<string, string> {
+  if (typeof headers !== "object" || headers === null || Array.isArray(headers)) {
+    throw invalid(field, "expected an object of lists of texts");
+  }
+  const first = new Map<string, string>();
+  for (const [name, values] of Object.entries(headers)) {
+    const value: unknown = Array.isArray(values) ? values[0] : values;
+    if (value === undefined) continue;
+    if (typeof value !== "string") throw invalid(`${field} ${name}`, "expected a list of texts");
+    first.set(name.toLowerCase(), value);
+  }
+  return first;
+}

@@ -1,0 +1,94 @@
+import { HEADER, type InvokeEnvelope, isPlan, parseStep, recordKey } from "@perdure/core/protocol";
+import { toBytes, toText } from "./bytes.ts";
+import { checkDestination } from "./destination.ts";
+import { checkRunId, firstValues, type IntakeRequest, toDraft } from "./draft.ts";
+import { type OptionLimits, type Options, readOptions } from "./options.ts";
+import { invalid, messageOf, Problem } from "./problem.ts";
+import type { Invoker, RunState } from "./run.ts";
+
+/** Runs that may be between one and the one that nobody invoked. */
+const DEEPEST = 100;
+
+const INVOKE = HEADER.invoke.toLowerCase();
+const COUNT = HEADER.invokeCount.toLowerCase();
+
+export function isInvoke(headers: ReadonlyMap<string, string>): boolean {
+  return headers.get(INVOKE)?.toLowerCase() === "true";
+}
+
+/** What a run that is started by another one is started with. */
+export interface Invocation {
+  readonly payload: Uint8Array;
+  readonly invoker: Invoker;
+}
+
+/** @throws Problem 400 that names the field, or the depth */
+export function readInvocation(request: IntakeRequest, options: Options, limits: OptionLimits): Invocation {
+  checkDepth(options);
+  const envelope = parseEnvelope(request.body);
+  const runId = checkRunId(String(envelope.workflowRunId ?? ""));
+  const url = checkDestination(String(envelope.workflowUrl ?? ""));
+  const step = readStep(envelope, runId);
+  const headers = firstValues(envelope.headers ?? {}, "invoke header");
+  const own = readOptions(headers, limits);
+  const createdAt = Number(envelope.workflowRunCreatedAt);
+  return {
+    payload: toPayload(envelope.body),
+    invoker: {
+      runId,
+      createdAt: Number.isSafeInteger(createdAt) && createdAt > 0 ? createdAt : 0,
+      url,
+      key: recordKey(step),
+      step,
+      message: toDraft("step", url, own, { ...request, body: new Uint8Array() }),
+    },
+  };
+}
+
+/** The record with which a run learns of the end of one that it has invoked. */
+export function invokeRecord(
+  { step }: Invoker,
+  end: { readonly state: RunState; readonly response: string | undefined },
+): string {
+  const out = {
+    ...(end.state === "RUN_SUCCESS" && end.response !== undefined ? { body: end.response } : {}),
+    isFailed: end.state === "RUN_FAILED",
+    isCanceled: end.state === "RUN_CANCELED",
+  };
+  return JSON.stringify({ ...step, out: JSON.stringify(out) });
+}
+
+function checkDepth({ forward }: Options): void {
+  const count = Number(forward.find(([name]) => name === COUNT)?.[1] ?? 0);
+  if (count <= DEEPEST) return;
+  throw new Problem(
+    400,
+    `invoked ${count} runs deep: a run may be at most ${DEEPEST} invocations away from the one that nobody invoked`,
+  );
+}
+
+function parseEnvelope(body: Uint8Array): Partial<InvokeEnvelope> {
+  let value: unknown;
+  try {
+    value = JSON.parse(toText(body));
+  } catch (cause) {
+    throw invalid("invoke body", `it isn't JSON (${messageOf(cause)})`, { cause });
+  }
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
+  throw invalid("invoke body", "expected an object that names the invoking run and its step");
+}
+
+function toPayload(body: unknown): Uint8Array {
+  if (body === undefined || body === null) return new Uint8Array();
+  return toBytes(typeof body === "string" ? body : JSON.stringify(body));
+}
+
+function readStep({ step }: Partial<InvokeEnvelope>, runId: string): Invoker["step"] {
+  try {
+    const record = parseStep(JSON.stringify(step ?? null));
+    if (!isPlan(record)) return record;
+  } catch (cause) {
+    throw new Problem(400, `invalid step for workflow run ${runId}: ${messageOf(cause)}`, { cause });
+  }
+  throw invalid("invoke body", "its step is a plan, which has no result");
+}

@@ -1,0 +1,97 @@
+import { isPlan, parseStep, recordKey, type StepRecord } from "@perdure/core/protocol";
+import { toBase64, toText } from "./bytes.ts";
+import { checkDestination } from "./destination.ts";
+import { firstValues, type IntakeRequest, requireRunId, toDraft } from "./draft.ts";
+import { parseDuration } from "./duration.ts";
+import type { Draft } from "./message.ts";
+import { type OptionLimits, readOptions } from "./options.ts";
+import { invalid, messageOf, Problem } from "./problem.ts";
+
+/** A step that is to be recorded when an event comes, or a time is over. */
+export interface WaitIntake {
+  readonly runId: string;
+  readonly eventId: string;
+  /** What no two records of a run share. */
+  readonly key: string;
+  readonly step: StepRecord;
+  /** As it was asked for. */
+  readonly timeout: string;
+  /** Milliseconds since 1970. */
+  readonly deadline: number;
+  /** Where the record is delivered when the time is over. */
+  readonly timeoutUrl: string;
+  /** As it was sent, for those who ask who waits. */
+  readonly timeoutBody: unknown;
+  readonly timeoutHeaders: Readonly<Record<string, readonly string[]>>;
+  /** Delivers the record when the event comes. */
+  readonly message: Draft;
+}
+
+/** @throws Problem 400 that names the field */
+export function toWait(
+  eventId: string,
+  request: Omit<IntakeRequest, "destination">,
+  limits: OptionLimits,
+): WaitIntake {
+  const runId = requireRunId(request.headers);
+  const body = parseBody(request.body);
+  const step = readStep(body.step, runId);
+  const timeout = readTimeout(body.timeout);
+  const url = checkDestination(String(body.url ?? ""));
+  const headers = firstValues(body.timeoutHeaders ?? {}, "timeoutHeaders");
+  const options = readOptions(headers, limits);
+  return {
+    runId,
+    eventId,
+    key: recordKey(step),
+    step,
+    timeout: timeout.text,
+    deadline: request.now + timeout.ms,
+    timeoutUrl: body.timeoutUrl === undefined ? url : checkDestination(String(body.timeoutUrl)),
+    timeoutBody: body.timeoutBody,
+    timeoutHeaders: Object.fromEntries([...headers].map(([name, value]) => [name, [value]])),
+    message: toDraft("step", url, options, { ...request, body: new Uint8Array() }),
+  };
+}
+
+/** What a step that waited is recorded as: with the event's data, or as too late. */
+export function waitRecord(
+  { step, eventId, timeout }: Pick<WaitIntake, "step" | "eventId" | "timeout">,
+  data: Uint8Array | undefined,
+): string {
+  const waited = { ...step, waitEventId: eventId, timeout };
+  if (!data) return JSON.stringify({ ...waited, waitTimeout: true });
+  // An event without data has no result: an empty one could be taken for a timeout.
+  return JSON.stringify(data.length > 0 ? { ...waited, out: toBase64(data) } : waited);
+}
+
+function parseBody(bytes: Uint8Array): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(toText(bytes));
+  } catch (cause) {
+    throw invalid("wait body", `it isn't JSON (${messageOf(cause)})`, { cause });
+  }
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+    return value as Record<string, unknown>;
+  }
+  throw invalid("wait body", "expected an object with url, step and timeout");
+}
+
+function readStep(value: unknown, runId: string): StepRecord {
+  let record: StepRecord;
+  try {
+    record = parseStep(JSON.stringify(value ?? null));
+  } catch (cause) {
+    throw new Problem(400, `invalid step for workflow run ${runId}: ${messageOf(cause)}`, { cause });
+  }
+  if (isPlan(record)) throw invalid("wait body", "its step is a plan, which has no result");
+  return record;
+}
+
+function readTimeout(value: unknown): { readonly text: string; readonly ms: number } {
+  const text = typeof value === "number" ? `${value}s` : value;
+  const ms = typeof text === "string" ? parseDuration(text) : undefined;
+  if (typeof text === "string" && ms !== undefined) return { text, ms };
+  throw invalid("timeout", `expected a duration such as "30s" or "7d", got ${JSON.stringify(value)}`);
+}

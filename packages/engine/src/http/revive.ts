@@ -1,0 +1,73 @@
+import type { Handler } from "hono";
+import { readOptions } from "../domain/options.ts";
+import { Problem } from "../domain/problem.ts";
+import type { Revival } from "../store/store.ts";
+import { findDeadLetter, readDeadLetterQuery } from "./dlq.ts";
+import { toCursor } from "./query.ts";
+import type { Env, Service } from "./service.ts";
+import { announce, readHeaders } from "./submit.ts";
+
+type Kind = Revival["kind"];
+
+/** `POST /v2/workflows/dlq/resume` and `/restart`: those that match, 100 at most; headers say what is to be different. */
+export function revive(service: Service, kind: Kind): Handler<Env> {
+  const { store, clock, emit, limits } = service;
+  return async (c) => {
+    const query = readDeadLetterQuery(c.req.raw.url, true);
+    const how: Revival = { kind, options: readOptions(readHeaders(c), limits) };
+    const { runs, next } = await store.revive(query, how, clock.now());
+    for (const { id, url } of runs) emit({ type: "run.revived", runId: id, url });
+    return c.json({ workflowRuns: runs.map(toView), cursor: toCursor(next).cursor ?? "" });
+  };
+}
+
+/** As {@link revive}, for one by its id. */
+export function reviveOne(service: Service, kind: Kind): Handler<Env, "/:id"> {
+  const { store, clock, emit, limits } = service;
+  return async (c) => {
+    const dlqId = c.req.param("id");
+    const how: Revival = { kind, options: readOptions(readHeaders(c), limits) };
+    const { runs } = await store.revive({ dlqIds: [dlqId], count: 1 }, how, clock.now());
+    const [run] = runs;
+    if (!run) throw new Problem(404, `dead letter ${dlqId} of a workflow run not found`);
+    emit({ type: "run.revived", runId: run.id, url: run.url });
+    return c.json(toView(run));
+  };
+}
+
+/** `POST /v2/workflows/dlq/callback/{id}`: has a failure function called again that has failed itself. */
+export function repeatReport(service: Service): Handler<Env, "/:id"> {
+  const { store, clock } = service;
+  return async (c) => {
+    const dlqId = c.req.param("id");
+    const { callback } = await findDeadLetter(dlqId, service, true);
+    const run = await store.repeatReport(dlqId, clock.now());
+    if (run) return c.json(toView(run));
+    throw new Problem(
+      400,
+      `the failure function of dead letter ${dlqId} can't be called again: it is ${callback?.state ?? "NONE"}, not CALLBACK_FAIL`,
+    );
+  };
+}
+
+/** `DELETE /v2/workflows/dlq/callback/{id}`: makes no more attempts to call a failure function. */
+export function cancelReport(service: Service): Handler<Env, "/:id"> {
+  const { store, clock } = service;
+  return async (c) => {
+    const dlqId = c.req.param("id");
+    const { callback } = await findDeadLetter(dlqId, service, true);
+    const canceled = callback && (await store.cancelMessage(callback.message.id, clock.now()));
+    if (!canceled?.canceled) {
+      throw new Problem(
+        400,
+        `the failure function of dead letter ${dlqId} can't be canceled: it is ${callback?.state ?? "NONE"}, not CALLBACK_INPROGRESS`,
+      );
+    }
+    announce(canceled.recorded, service);
+    return c.json({ cancelled: 1 });
+  };
+}
+
+function toView({ id, createdAt }: { id: string; createdAt: number }): object {
+  return { workflowRunId: id, workflowCreatedAt: createdAt };
+}

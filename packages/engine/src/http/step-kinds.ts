@@ -1,0 +1,127 @@
+import type { StepRecord, StepType } from "@perdure/core/protocol";
+import { toText } from "../domain/bytes.ts";
+import { type CalledStep, calledStep } from "../domain/call.ts";
+import { toHeaderMap } from "../domain/header.ts";
+import type { Message } from "../domain/message.ts";
+import type { Child, LoggedWait, PendingMessage, RunLog } from "../store/lists.ts";
+import { type StepState, shownBody, stepState } from "./step-state.ts";
+import { redactHeaders } from "./views.ts";
+
+/** A step that the engine itself is busy with: a call, a wait, or a run that was invoked. */
+export interface UnderWay {
+  readonly id: number;
+  readonly messageId: string;
+  readonly stepName: string;
+  readonly stepType: StepType;
+  readonly state: StepState;
+  /** Where an attempt is made, or another one will be. */
+  readonly pending: PendingMessage | undefined;
+}
+
+/** What a log shows of a step beside what all steps have, by its kind. */
+export function kindFields(log: RunLog, id: number, record: StepRecord | undefined): object {
+  const key = `result:${id}`;
+  const call = callOf(log, id);
+  const wait = log.waits.get(key);
+  const child = log.children.get(key);
+  return {
+    ...(call ? callFields(log, call.message, call.body) : {}),
+    ...(record?.stepType === "Call" ? answerFields(log, record) : {}),
+    ...(wait ? waitFields(wait) : {}),
+    ...(child ? childFields(child) : {}),
+    ...(record?.waitEventId === undefined ? {} : { waitEventId: record.waitEventId }),
+    ...(record?.waitTimeout === undefined ? {} : { waitTimeout: record.waitTimeout }),
+  };
+}
+
+/** Steps without a result that the engine is, or was, busy with, by the ids of their results. */
+export function underWay(log: RunLog): Map<number, UnderWay> {
+  const recorded = new Set(log.entries.map(({ key }) => key));
+  const all = [
+    ...log.messages.flatMap((pending) => ofMessage(pending)),
+    ...[...log.waits.values()].map((wait) => ofWait(wait)),
+    ...[...log.children.values()].flatMap((child) => ofChild(child)),
+  ];
+  return new Map(all.filter(({ id }) => !recorded.has(`result:${id}`)).map((one) => [one.id, one]));
+}
+
+function ofMessage(pending: PendingMessage): UnderWay[] {
+  const { message } = pending;
+  const step = stepOf(message);
+  if (!step) return [];
+  const { id, name: stepName } = step;
+  return [
+    { id, messageId: message.id, stepName, stepType: "Call", state: stepState(message.state), pending },
+  ];
+}
+
+/** The step that a call is, or that an answer belongs to. */
+function stepOf({ purpose, callback, forward }: Message): CalledStep | undefined {
+  if (purpose === "call") return calledStep(callback?.options?.forward);
+  return purpose === "answer" ? calledStep(forward) : undefined;
+}
+
+function ofWait({ wait, open }: LoggedWait): UnderWay {
+  const { stepId: id, stepName, stepType } = wait.step;
+  const state = open ? "STEP_PROGRESS" : "STEP_CANCELED";
+  return { id, messageId: wait.message.id, stepName, stepType, state, pending: undefined };
+}
+
+function ofChild({ run }: Child): UnderWay[] {
+  if (!run.invoker) return [];
+  const { step, message } = run.invoker;
+  const { stepId: id, stepName, stepType } = step;
+  // Whoever it was invoked by may have ended before it.
+  const state = run.state === "RUN_STARTED" ? "STEP_PROGRESS" : "STEP_SUCCESS";
+  return [{ id, messageId: message.id, stepName, stepType, state, pending: undefined }];
+}
+
+function callOf(log: RunLog, id: number): { message: Message; body: string } | undefined {
+  const entry = log.entries.find(({ key }) => key === `call:${id}`);
+  const message = entry && log.calls.get(entry.messageId);
+  return message && { message, body: Buffer.from(entry.body, "base64").toString() };
+}
+
+function callFields({ run }: RunLog, { url, method, forward }: Message, body: string): object {
+  return {
+    callUrl: url,
+    callMethod: method,
+    callHeaders: redactHeaders(toHeaderMap(forward), run.config.redact),
+    ...(body === "" ? {} : { callBody: shownBody(body, run) }),
+  };
+}
+
+function answerFields({ run }: RunLog, { out }: StepRecord): object {
+  let answer: { status?: unknown; body?: unknown; header?: unknown };
+  try {
+    answer = JSON.parse(out ?? "{}");
+  } catch {
+    return {}; // Not written by an endpoint that we know: its text is shown as it is.
+  }
+  const { status, body, header } = answer ?? {};
+  return {
+    ...(typeof status === "number" ? { callResponseStatus: status } : {}),
+    ...(typeof body === "string" ? { callResponseBody: shownBody(body, run) } : {}),
+    ...(typeof header === "object" && header !== null
+      ? { callResponseHeaders: redactHeaders(header as Record<string, string[]>, run.config.redact) }
+      : {}),
+  };
+}
+
+function waitFields({ wait }: LoggedWait): object {
+  return {
+    waitEventId: wait.eventId,
+    waitTimeoutDuration: wait.timeout,
+    waitTimeoutDeadline: wait.deadline,
+  };
+}
+
+function childFields({ run, payload }: Child): object {
+  return {
+    invokedWorkflowRunId: run.id,
+    invokedWorkflowUrl: run.url,
+    invokedWorkflowCreatedAt: run.createdAt,
+    ...(payload.length === 0 ? {} : { invokedWorkflowRunBody: shownBody(toText(payload), run) }),
+    invokedWorkflowRunHeaders: redactHeaders(toHeaderMap(run.config.forward), run.config.redact),
+  };
+}

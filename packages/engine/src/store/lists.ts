@@ -1,0 +1,134 @@
+import type { HistoryEntry } from "@perdure/core/protocol";
+import type { Failure, Message, MessageState, Reply } from "../domain/message.ts";
+import type { Run, RunState } from "../domain/run.ts";
+import type { WaitIntake } from "../domain/wait.ts";
+
+/** A page of a list that goes back in time. */
+export interface Page<Item> {
+  readonly items: readonly Item[];
+  /** What to ask for to get the next page: absent on the last one. */
+  readonly next: number | undefined;
+}
+
+/** Filters of runs. Within a list any one may match; all that are given must match. */
+export interface RunQuery extends PageQuery {
+  readonly ids?: readonly string[] | undefined;
+  readonly urls?: readonly string[] | undefined;
+  readonly states?: readonly RunState[] | undefined;
+  readonly labels?: readonly string[] | undefined;
+  readonly createdAt?: number | undefined;
+  /** What all of a run's URL, or only the beginning of it, is to be. */
+  readonly urlPrefixes?: readonly string[] | undefined;
+  readonly hosts?: readonly string[] | undefined;
+  readonly paths?: readonly string[] | undefined;
+  readonly messageIds?: readonly string[] | undefined;
+  readonly callerIps?: readonly string[] | undefined;
+  readonly flowKeys?: readonly string[] | undefined;
+}
+
+export interface DeadLetterQuery extends PageQuery {
+  readonly dlqIds?: readonly string[] | undefined;
+  readonly messageIds?: readonly string[] | undefined;
+  readonly urls?: readonly string[] | undefined;
+  readonly runIds?: readonly string[] | undefined;
+  readonly runCreatedAt?: number | undefined;
+  readonly workflowUrls?: readonly string[] | undefined;
+  readonly labels?: readonly string[] | undefined;
+  readonly callerIps?: readonly string[] | undefined;
+  readonly flowKeys?: readonly string[] | undefined;
+  readonly statuses?: readonly number[] | undefined;
+  readonly callbackStates?: readonly CallbackState[] | undefined;
+  /** Only those of runs. */
+  readonly ofRuns?: boolean | undefined;
+}
+
+interface PageQuery {
+  /** Milliseconds since 1970, inclusive. */
+  readonly from?: number | undefined;
+  readonly to?: number | undefined;
+  readonly count: number;
+  /** From the previous page. */
+  readonly before?: number | undefined;
+}
+
+/** A run with all that its log shows. */
+export interface RunLog {
+  readonly run: Run;
+  readonly entries: readonly RecordedEntry[];
+  /** Its messages that are pending, or have failed or been cancelled. */
+  readonly messages: readonly PendingMessage[];
+  readonly failure: DeadLetter | undefined;
+  /** The messages of its calls, by their ids. */
+  readonly calls: ReadonlyMap<string, Message>;
+  /** Its waits by what they are recorded as, those that are over too. */
+  readonly waits: ReadonlyMap<string, LoggedWait>;
+  /** The runs that it has invoked, by what their ends are recorded as. */
+  readonly children: ReadonlyMap<string, Child>;
+}
+
+export interface RecordedEntry extends HistoryEntry {
+  /** What no two entries of a run share. */
+  readonly key: string;
+  readonly createdAt: number;
+}
+
+export interface LoggedWait {
+  readonly wait: WaitIntake;
+  /** Nothing has come of it yet. */
+  readonly open: boolean;
+  readonly createdAt: number;
+}
+
+export interface Child {
+  readonly run: Run;
+  readonly payload: Uint8Array;
+}
+
+export interface PendingMessage {
+  readonly message: Message;
+  readonly failures: readonly Failure[];
+}
+
+export interface DeadLetter {
+  readonly dlqId: string;
+  readonly createdAt: number;
+  readonly message: Message;
+  readonly run: Run | undefined;
+  /** What the message carried: a step's record, or a run's payload. */
+  readonly body: Uint8Array | undefined;
+  readonly failure: Failure;
+  readonly callback: CallbackReport | undefined;
+  /** It was taken out of the queue: only the run's log still tells of it. */
+  readonly removed: boolean;
+}
+
+/** The message that reports a failure, and what became of it. */
+export interface CallbackReport {
+  readonly message: Message;
+  readonly state: CallbackState | "NONE";
+  /** The last answer, once it is at its end. */
+  readonly reply: Reply | undefined;
+  readonly failures: readonly Failure[];
+}
+
+export type CallbackState =
+  | "CALLBACK_INPROGRESS"
+  | "CALLBACK_SUCCESS"
+  | "CALLBACK_FAIL"
+  | "CALLBACK_CANCELED";
+
+/** How a report's message stands. `NONE`: it was delivered to an endpoint that has no failure function. */
+export function callbackState(state: MessageState, unhandled: boolean): CallbackReport["state"] {
+  switch (state) {
+    case "CREATED":
+    case "ACTIVE":
+    case "RETRY":
+      return "CALLBACK_INPROGRESS";
+    case "DELIVERED":
+      return unhandled ? "NONE" : "CALLBACK_SUCCESS";
+    case "FAILED":
+      return "CALLBACK_FAIL";
+    case "CANCELLED":
+      return "CALLBACK_CANCELED";
+  }
+}

@@ -1,0 +1,96 @@
+import type { CallType } from "@perdure/core/protocol";
+import { toBase64 } from "../../domain/bytes.ts";
+import { DEFAULT_RETRIES, type Draft } from "../../domain/message.ts";
+import { inherit, type Run } from "../../domain/run.ts";
+import type { Database } from "./database.ts";
+import { configureFlow } from "./flow.ts";
+import { type RunRow, toJson, toLabels, toRun } from "./rows.ts";
+
+/** Tells when something that was stored comes due. */
+export type Due = (dueAt: number) => void;
+
+/** @returns the message's place */
+export function insertMessage(
+  db: Database,
+  draft: Draft,
+  due: Due,
+  of?: { readonly run: number; readonly entry?: number },
+): number {
+  if (draft.flow) configureFlow(db, draft.flow);
+  const { key } = db.run(
+    `INSERT INTO messages (id, purpose, state, due_at, run, entry, url, method, forward, content_type, body,
+       max_retries, retry_delay, timeout, not_before, created_at, caller_ip, labels, redact, failure_callback,
+       callback, flow, flow_key)
+     VALUES (?, ?, 'CREATED', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    draft.id,
+    draft.purpose,
+    draft.notBefore,
+    of?.run ?? null,
+    of?.entry ?? null,
+    draft.url,
+    draft.method,
+    JSON.stringify(draft.forward),
+    draft.contentType ?? null,
+    draft.body ?? null,
+    draft.retries ?? DEFAULT_RETRIES,
+    draft.retryDelay ?? null,
+    draft.timeout ?? null,
+    draft.notBefore,
+    draft.createdAt,
+    draft.callerIp,
+    toLabels(draft.labels),
+    toJson(draft.redact),
+    toJson(draft.failureCallback),
+    toJson(draft.callback),
+    toJson(draft.flow),
+    draft.flow?.key ?? null,
+  );
+  due(draft.notBefore);
+  return key;
+}
+
+/** What a run's history gains. */
+export interface NewEntry {
+  /** What no two entries of a run share. */
+  readonly key: string;
+  readonly callType: CallType;
+  readonly body: Uint8Array;
+}
+
+/** Adds to a run's history, and has it delivered. */
+export function insertEntry(
+  db: Database,
+  run: Pick<Run, "key" | "config">,
+  entry: NewEntry,
+  draft: Draft,
+  due: Due,
+): void {
+  const { key } = db.run(
+    "INSERT INTO entries (run, record, message, call_type, body, created_at) VALUES (?, ?, ?, ?, ?, ?)",
+    run.key,
+    entry.key,
+    draft.id,
+    entry.callType,
+    toBase64(entry.body),
+    draft.createdAt,
+  );
+  // A call has its own rules; everything else is a delivery of the run's.
+  const message = draft.purpose === "call" ? draft : inherit(draft, run.config);
+  insertMessage(db, message, due, { run: run.key, entry: key });
+}
+
+/** The message of an entry that a run has already. */
+export function entryMessage(db: Database, run: number, key: string): string | undefined {
+  return db.get<{ message: string }>("SELECT message FROM entries WHERE run = ? AND record = ?", run, key)
+    ?.message;
+}
+
+export function liveRun(db: Database, id: string): Run | undefined {
+  const row = db.get<RunRow>("SELECT * FROM runs WHERE id = ? AND state = 'RUN_STARTED'", id);
+  return row && toRun(row);
+}
+
+export function runOf(db: Database, key: number | null): Run | undefined {
+  const row = key === null ? undefined : db.get<RunRow>("SELECT * FROM runs WHERE key = ?", key);
+  return row && toRun(row);
+}

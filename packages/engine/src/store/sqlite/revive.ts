@@ -1,0 +1,146 @@
+import { type CallType, HEADER, PROTOCOL_VERSION } from "@perdure/core/protocol";
+import { newMessageId, newRunId } from "../../domain/ids.ts";
+import { invokeRecord } from "../../domain/invoke.ts";
+import type { Draft } from "../../domain/message.ts";
+import { inherit, override, type Run } from "../../domain/run.ts";
+import type { DeadLetterQuery } from "../lists.ts";
+import type { Revival, Revived } from "../store.ts";
+import type { Database } from "./database.ts";
+import { recordStep } from "./finish.ts";
+import { deadLetters } from "./listing.ts";
+import { type Due, insertMessage } from "./messages.ts";
+import { type MessageRow, type RunRow, toMessage, toRun } from "./rows.ts";
+import { insertRun } from "./runs.ts";
+import { type OldEntry, survey } from "./survey.ts";
+
+export function revive(db: Database, query: DeadLetterQuery, how: Revival, now: number, due: Due): Revived {
+  const { items, next } = deadLetters(db, { ...query, ofRuns: true });
+  const runs = items.flatMap(({ dlqId, run }) => {
+    if (!run) return [];
+    db.run("UPDATE dlq SET removed = 1 WHERE id = ?", dlqId);
+    return [reviveRun(db, run, how, now, due)];
+  });
+  return { runs, next };
+}
+
+function reviveRun(db: Database, old: Run, how: Revival, now: number, due: Due): Run {
+  const run = insertRun(db, {
+    id: newRunId(),
+    url: old.url,
+    createdAt: now,
+    callerIp: old.callerIp,
+    config: override(old.config, how.options),
+    announced: old.announced,
+    // Whoever waited for the one that failed has been told.
+    invoker: undefined,
+  });
+  const entries = db.all<OldEntry>(
+    "SELECT seq, record, message, call_type, body, created_at FROM entries WHERE run = ? ORDER BY seq",
+    old.key,
+  );
+  const again: Again = { db, run, how, now, due };
+  if (how.kind === "resume") resume(again, old, entries);
+  else for (const first of entries.slice(0, 1)) copy(again, first, true);
+  return run;
+}
+
+interface Again {
+  readonly db: Database;
+  readonly run: Run;
+  readonly how: Revival;
+  readonly now: number;
+  readonly due: Due;
+}
+
+/** Copies a history in its order, and delivers again whatever has had no effect. */
+function resume(again: Again, old: Run, entries: readonly OldEntry[]): void {
+  const { db, run } = again;
+  // Webhooks that it gave out name the old run: from there, one is led here.
+  db.run("UPDATE runs SET successor = ? WHERE key = ?", run.key, old.key);
+  db.run("UPDATE events SET run = ? WHERE run = ?", run.key, old.key);
+  db.run("UPDATE webhooks SET run = ? WHERE run = ?", run.key, old.key);
+  const children = adoptChildren(again, old);
+  const { kept, redelivered } = survey(db, old.key, entries, children);
+  for (const entry of kept) copy(again, entry, redelivered.has(entry));
+  for (const child of children) {
+    const { invoker } = child;
+    if (!invoker || child.state === "RUN_STARTED") continue;
+    if (entries.some(({ record }) => record === invoker.key)) continue;
+    const { key, message } = invoker;
+    recordStep(db, run, { key, message, json: invokeRecord(invoker, child) }, again.now, again.due);
+  }
+}
+
+/** The runs that the old one has invoked are the new one's: one that is under way isn't started a second time. */
+function adoptChildren({ db, run }: Again, old: Run): Run[] {
+  const children = db.all<RunRow>("SELECT * FROM runs WHERE parent = ?", old.key).map(toRun);
+  return children.map((child) => {
+    if (!child.invoker) return child;
+    const invoker = { ...child.invoker, runId: run.id, createdAt: run.createdAt };
+    db.run(
+      "UPDATE runs SET parent = ?, invoker = ? WHERE key = ?",
+      run.key,
+      JSON.stringify(invoker),
+      child.key,
+    );
+    return { ...child, invoker };
+  });
+}
+
+function copy(again: Again, entry: OldEntry, redeliver: boolean): void {
+  const { db, run, due } = again;
+  // Of a call's message the run's log still tells.
+  const messageId = entry.call_type === "toCallback" ? entry.message : newMessageId();
+  const { key } = db.run(
+    "INSERT INTO entries (run, record, message, call_type, body, created_at) VALUES (?, ?, ?, ?, ?, ?)",
+    run.key,
+    entry.record,
+    messageId,
+    entry.call_type,
+    entry.body,
+    entry.created_at,
+  );
+  if (redeliver) insertMessage(db, redelivery(again, entry, messageId), due, { run: run.key, entry: key });
+}
+
+/** As it was delivered before, as far as that is still known, but for what is to be different now. */
+function redelivery(again: Again, entry: OldEntry, id: string): Draft {
+  const { db, run, how, now } = again;
+  const { options } = how;
+  const notBefore = options.notBefore ?? now + (options.delay ?? 0);
+  const row = db.get<MessageRow>("SELECT * FROM messages WHERE id = ?", entry.message);
+  if (!row) return inherit({ ...usual(run, entry.call_type, now), id, notBefore }, run.config);
+  const before = toMessage(row);
+  return {
+    ...before,
+    id,
+    // What was to sleep until a certain time still is.
+    notBefore: Math.max(notBefore, before.retried > 0 ? 0 : before.notBefore),
+    createdAt: now,
+    retries: options.retries ?? before.maxRetries,
+    retryDelay: options.retryDelay ?? before.retryDelay,
+    labels: options.labels.length > 0 ? options.labels : before.labels,
+    flow: options.flow ?? before.flow,
+  };
+}
+
+function usual(run: Run, callType: CallType, now: number): Omit<Draft, "id" | "notBefore"> {
+  return {
+    purpose: callType === "fromCallback" ? "answer" : "step",
+    url: run.url,
+    method: "POST",
+    forward: [[HEADER.sdkVersion.toLowerCase(), PROTOCOL_VERSION]],
+    contentType: "application/json",
+    body: undefined,
+    retries: undefined,
+    retryDelay: undefined,
+    timeout: undefined,
+    createdAt: now,
+    callerIp: run.callerIp,
+    labels: [],
+    redact: undefined,
+    failureCallback: undefined,
+    callback: undefined,
+    flow: undefined,
+  };
+}

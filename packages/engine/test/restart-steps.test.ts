@@ -1,0 +1,130 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { HEADER } from "@perdure/core/protocol";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { ManualClock } from "../src/index.ts";
+import { APP, type Endpoint, runIdOf, START, until, type World, world } from "./harness.ts";
+import { app, callStep, isAnswer, recordsOf, THIRD, to, wait, waitStep, workflow } from "./steps.ts";
+
+let folder: string;
+let clock: ManualClock;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "perdure-"));
+  clock = new ManualClock(START);
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const boot = (endpoint: Endpoint): World => world(endpoint, { file: join(folder, "engine.db"), clock });
+
+/** The process dies: what it was doing never comes to anything. */
+function crash(w: World): void {
+  void w.engine.stop({ deadline: 0 });
+  w.store.close();
+}
+
+const never = (): Promise<Response> => new Promise<Response>(() => {});
+const stateOf = async (w: World, id = "wfr_1") => (await w.run(id)).workflowState;
+
+describe("an engine that died", () => {
+  it("while a third party was called calls it again, as the same attempt", async () => {
+    const before = boot(app({ [APP]: workflow(callStep()), [THIRD]: never }));
+    await before.start("wfr_1");
+    await until(() => to(before, THIRD).length === 1);
+    crash(before);
+    const after = boot(app({ [APP]: workflow(callStep()), [THIRD]: () => new Response("fine") }));
+    await after.drain();
+    const ids = [before, after].map((w) => to(w, THIRD)[0]?.headers.get(HEADER.messageId));
+    expect(ids[0]).toBe(ids[1]);
+    expect(await stateOf(after)).toBe("RUN_SUCCESS");
+    crash(after);
+  });
+
+  it("between a call's answer and its delivery brings it, without another call", async () => {
+    const before = boot(
+      app({
+        [APP]: (call, self) => (isAnswer(call) ? never() : workflow(callStep())(call, self)),
+        [THIRD]: () => new Response("fine"),
+      }),
+    );
+    await before.start("wfr_1");
+    await until(() => before.calls.some(isAnswer));
+    crash(before);
+    const after = boot(app({ [APP]: workflow(callStep()) }));
+    await after.drain();
+    expect(to(after, THIRD)).toEqual([]);
+    expect(after.calls.find(isAnswer)?.text).toBe(before.calls.find(isAnswer)?.text);
+    expect(await stateOf(after)).toBe("RUN_SUCCESS");
+    crash(after);
+  });
+
+  it("in the middle of a call's retries goes on with the same count and wait", async () => {
+    const options = { [HEADER.retries]: "2", [HEADER.retryDelay]: "60000" };
+    const before = boot(
+      app({ [APP]: workflow(callStep({ options })), [THIRD]: () => new Response("", { status: 500 }) }),
+    );
+    await before.start("wfr_1");
+    await before.engine.idle();
+    crash(before);
+    const after = boot(
+      app({ [APP]: workflow(callStep({ options })), [THIRD]: () => new Response("", { status: 500 }) }),
+    );
+    await after.drain();
+    expect(to(after, THIRD).map((call) => [call.at - START, call.headers.get(HEADER.retried)])).toEqual([
+      [60_000, "1"],
+      [120_000, "2"],
+    ]);
+    expect(await stateOf(after)).toBe("RUN_SUCCESS");
+    crash(after);
+  });
+
+  it("after a wait was registered, but before its delivery was settled, waits once", async () => {
+    const before = boot(async (call, self) => {
+      await wait(self, runIdOf(call), 1, "e");
+      return never();
+    });
+    await before.start("wfr_1");
+    await until(async () => (await before.ask("GET", "/v2/waiters/e")).body.length === 1);
+    crash(before);
+    const after = boot(workflow(waitStep("e")));
+    await after.engine.idle();
+    expect((await after.ask("POST", "/v2/notify/e", { body: "1" })).body).toHaveLength(1);
+    await after.drain();
+    expect(await stateOf(after)).toBe("RUN_SUCCESS");
+    crash(after);
+  });
+
+  it("while something waited ends the wait on time, or at once when that has passed", async () => {
+    const before = boot(workflow(waitStep("e", "60s")));
+    await before.start("wfr_1");
+    await before.start("wfr_2", { [HEADER.delay]: "30s" });
+    await before.drain(START + 30_000);
+    crash(before);
+    clock.advance(35_000);
+    const after = boot(workflow(waitStep("e", "60s")));
+    await after.drain();
+    expect(to(after, APP).map((call) => [runIdOf(call), call.at - START])).toEqual([
+      ["wfr_1", 65_000],
+      ["wfr_2", 90_000],
+    ]);
+    crash(after);
+  });
+
+  it("between an event and the step that it woke delivers that step, and keeps what came too early", async () => {
+    const before = boot((call, self) =>
+      recordsOf(call).length > 0 ? never() : workflow(waitStep("e"), waitStep("f"))(call, self),
+    );
+    await before.start("wfr_1");
+    await before.engine.idle();
+    await before.ask("POST", "/v2/notify/wfr_1/f", { body: "early" });
+    await before.ask("POST", "/v2/notify/e", { body: "now" });
+    await until(() => before.calls.length === 2);
+    crash(before);
+    const after = boot(workflow(waitStep("e"), waitStep("f")));
+    await after.drain();
+    expect(after.calls).toHaveLength(2);
+    expect(await stateOf(after)).toBe("RUN_SUCCESS");
+    crash(after);
+  });
+});

@@ -1,0 +1,30 @@
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { build } from "esbuild";
+import { describe, expect, it } from "vitest";
+
+// From where both packages can be found.
+const FOLDER = fileURLToPath(new URL("../../bench", import.meta.url));
+
+/** Bytes of `serve` and `Client` with all that they need, minified and gzipped, as a bundler for an edge runtime makes them. */
+async function size(packageName: string): Promise<number> {
+  const { outputFiles } = await build({
+    stdin: { contents: `export { serve, Client } from "${packageName}";`, resolveDir: FOLDER },
+    bundle: true,
+    minify: true,
+    format: "esm",
+    platform: "browser",
+    external: ["node:*", "child_process", "crypto", "fs", "http", "net", "os", "path"],
+    write: false,
+    logLevel: "error",
+  });
+  return gzipSync(outputFiles[0]?.contents ?? new Uint8Array(), { level: 9 }).length;
+}
+
+describe("the bundle of serve and Client", () => {
+  // The dependencies that both share, the client of QStash and jose, are half of it already.
+  it("is smaller than that of @upstash/workflow", async () => {
+    const [ours, theirs] = await Promise.all([size("@perdure/core"), size("@upstash/workflow")]);
+    expect(ours / theirs).toBeLessThan(0.99);
+  });
+});
