@@ -6,7 +6,7 @@ import {
   type WorkflowFunction,
 } from "@perdure/core";
 
-/** What is read of a Hono context: the raw request, and the platform's bindings where it has any. */
+/** What is read of a Hono context: the raw request, and the bindings of platforms that have them. */
 interface HonoContext {
   readonly req: { readonly raw: Request };
   readonly env?: unknown;

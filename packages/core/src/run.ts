@@ -1,50 +1,10 @@
-import type { Engine } from "./border/engine.ts";
-import type { StepHost } from "./context.ts";
-import type { Group, Ledger, Slot } from "./group.ts";
-import { WorkflowError } from "./kernel/errors.ts";
+import type { Group, Slot } from "./group.ts";
+import { type Ending, type Entry, type Invocation, nestedStep, plan, replayMismatch } from "./invocation.ts";
+import type { WorkflowError } from "./kernel/errors.ts";
 import { createScope, type Scope } from "./kernel/scope.ts";
 import type { FailedStep } from "./protocol/outcome.ts";
 import type { StepRecord } from "./protocol/step.ts";
-import { type Asking, type Request, read, type Schedule, type Step } from "./steps/index.ts";
-
-/** What the engine is to be asked for. */
-export type Entry =
-  /** To append a record to the run. */
-  | { readonly kind: "record"; readonly record: StepRecord; readonly schedule: Schedule | undefined }
-  /** To do a step's work, and to append what comes of it. */
-  | {
-      readonly kind: "work";
-      readonly name: string;
-      readonly ask: (place: Asking) => Request;
-      readonly id: number;
-      readonly concurrent: number;
-    };
-
-/** How one invocation of a workflow came to its end. */
-export type Ending =
-  /** What comes next is on record: another delivery goes on. */
-  | { readonly kind: "recorded" }
-  /** The run is over, by somebody else's hand. */
-  | { readonly kind: "over" }
-  /** The workflow asked for the end of its run. */
-  | { readonly kind: "canceled" }
-  | { readonly kind: "returned"; readonly result: unknown }
-  | { readonly kind: "threw"; readonly error: unknown; readonly step?: FailedStep };
-
-export interface Invocation {
-  readonly ledger: Ledger;
-  readonly runId: string;
-  readonly engine: () => Engine;
-  /** Calls the workflow. */
-  readonly start: (host: StepHost) => unknown;
-  /** Asks the engine, for all or nothing. */
-  readonly append: (entries: readonly Entry[]) => Promise<"recorded" | "over">;
-  /** Told before a step's work begins, or is asked for. */
-  readonly beforeStep?: (step: Step) => Promise<void>;
-  /** How long, in milliseconds, recorded steps may go unasked for while new ones wait. */
-  readonly patience?: number;
-  readonly scope?: Scope;
-}
+import { read, type Step } from "./steps/index.ts";
 
 /** Turns of the microtask queue without a new request after which a group counts as complete. */
 const QUIET_TURNS = 20;
@@ -216,6 +176,7 @@ class Run {
   async #execute(step: Step, id: number, concurrent: number): Promise<void> {
     this.#decided = true;
     await this.#invocation.beforeStep?.(step);
+    if (this.#ended) return;
     if (step.work.kind === "ask") {
       return this.#append([{ kind: "work", name: step.name, ask: step.work.ask, id, concurrent }]);
     }
@@ -263,13 +224,11 @@ class Run {
   }
 
   #mismatch(): Ending {
-    const recorded = [...this.#unclaimed].map((slot) => `${slot.id} "${slot.name}" (${slot.type})`);
-    const asked = this.#fresh.map(({ step }) => `"${step.name}" (${step.type})`);
-    const message =
-      `The workflow no longer fits what this run has recorded. Recorded and not asked for: ${recorded.join(", ")}. ` +
-      `Asked for and not recorded: ${asked.join(", ") || "nothing"}. ` +
-      "Deploy code that takes the recorded steps with the same names, kinds and groups, or restart the run from its beginning.";
-    return { kind: "threw", error: new WorkflowError("replay_mismatch", message) };
+    const error = replayMismatch(
+      this.#unclaimed,
+      this.#fresh.map(({ step }) => step),
+    );
+    return { kind: "threw", error };
   }
 
   #finish(ending: Ending): void {
@@ -282,20 +241,4 @@ class Run {
 
 async function quiet(): Promise<void> {
   for (let turn = 0; turn < QUIET_TURNS; turn++) await undefined;
-}
-
-function plan(step: Step, targetStep: number, concurrent: number): Entry {
-  const { name: stepName, type: stepType, fields, schedule } = step;
-  return {
-    kind: "record",
-    record: { stepId: 0, stepName, stepType, ...fields, concurrent, targetStep },
-    schedule,
-  };
-}
-
-function nestedStep(inner: Step, outer: Step): WorkflowError {
-  return new WorkflowError(
-    "nested_step",
-    `Step "${inner.name}" was started while step "${outer.name}" was running. A step can't contain another one: start it before or after, or beside it with Promise.all.`,
-  );
 }

@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { readLedger } from "../src/group.ts";
+import type { Ending, Entry, Invocation } from "../src/invocation.ts";
 import { blindScope, createScope } from "../src/kernel/scope.ts";
 import type { StepRecord } from "../src/protocol/index.ts";
-import { type Ending, type Entry, type Invocation, replay } from "../src/run.ts";
+import { replay } from "../src/run.ts";
 import { run } from "../src/steps/index.ts";
 
 type Start = (request: Parameters<Invocation["start"]>[0]["request"]) => unknown;

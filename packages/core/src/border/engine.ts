@@ -1,11 +1,11 @@
-import { Client, QstashError } from "@upstash/qstash";
+import { Client } from "@upstash/qstash";
 import { textFromBase64 } from "../kernel/bytes.ts";
 import { messageOf, WorkflowError } from "../kernel/errors.ts";
-import { VERSION } from "../kernel/version.ts";
-import { HEADER } from "../protocol/headers.ts";
 import { type HistoryEntry, parseHistory } from "../protocol/history.ts";
 import type { Message } from "../protocol/message.ts";
 import type { NotifyResponse, WaitRequest } from "../protocol/wait.ts";
+import { ask, isStatus, toSegment } from "./api.ts";
+import { publish, type Receipt } from "./publish.ts";
 
 /** How to reach the engine. As in `@upstash/qstash`, whose client does the work. */
 export interface EngineConfig {
@@ -19,13 +19,6 @@ export interface EngineConfig {
   readonly enableTelemetry?: boolean;
   /** Of requests that get no answer: 5 retries by default, after `backoff` milliseconds each. */
   readonly retry?: false | { retries?: number; backoff?: (retryCount: number) => number };
-}
-
-/** The engine's answer to one published message. */
-export interface Receipt {
-  readonly messageId: string;
-  /** The engine had it already: nothing was done. */
-  readonly deduplicated?: boolean;
 }
 
 /** What the runtime asks of an engine. */
@@ -80,42 +73,6 @@ export function createClient(config: EngineConfig): Client {
   return new Client({ ...config, devMode: false });
 }
 
-// One request for all of them. Not by the client's own `batch`, which would add what it wants to be known of it.
-async function publish(
-  client: Client,
-  messages: readonly Message[],
-  telemetry: boolean,
-): Promise<(Receipt | WorkflowError)[]> {
-  const items = messages.map(({ url, method = "POST", headers, body, untold }) => ({
-    destination: url,
-    headers: {
-      ...lowered(client.http.headers ?? []),
-      ...(telemetry && !untold ? TELEMETRY : {}),
-      ...lowered(Object.entries({ [HEADER.method]: method, ...headers })),
-    },
-    ...(body === undefined ? {} : { body }),
-  }));
-  const request = client.http.request<unknown>({
-    path: ["v2", "batch"],
-    method: "POST",
-    headers: { [HEADER.contentType]: "application/json" },
-    body: JSON.stringify(items),
-  });
-  const answers = [await translate("publish", request)].flat();
-  return messages.map((message, at) => toReceipt(answers[at], message));
-}
-
-function lowered(headers: Iterable<[string, string]>): Record<string, string> {
-  const list: Record<string, string> = {};
-  for (const [name, value] of headers) list[name.toLowerCase()] = value;
-  return list;
-}
-
-const TELEMETRY = lowered([
-  [HEADER.telemetrySdk, `@perdure/core@${VERSION}`],
-  [HEADER.telemetryRuntime, globalThis.navigator?.userAgent ?? "unknown"],
-]);
-
 async function append(
   client: Client,
   runId: string,
@@ -136,14 +93,8 @@ function wait(
   { eventId, headers, body }: WaitRequest,
 ): Promise<"waiting" | "ended"> {
   return unlessEnded(client, runId, async (): Promise<"waiting"> => {
-    const request = client.http.request({
-      path: ["v2", "wait", toSegment(eventId)],
-      method: "POST",
-      headers: { ...headers },
-      body: JSON.stringify(body),
-      parseResponseAsJson: false,
-    });
-    await translate("wait", request);
+    const path = ["wait", toSegment(eventId)];
+    await ask(client, { method: "POST", path, headers, body: JSON.stringify(body), empty: true });
     return "waiting";
   });
 }
@@ -168,13 +119,9 @@ async function notify(
   data: string | undefined,
   runId?: string,
 ): Promise<NotifyResponse[]> {
-  const path = ["v2", "notify", ...(runId === undefined ? [] : [toSegment(runId)]), toSegment(eventId)];
-  const request = client.http.request<NotifyResponse | NotifyResponse[]>({
-    path,
-    method: "POST",
-    ...(data === undefined ? {} : { body: data }),
-  });
-  return [await translate("notify", request)].flat();
+  const path = ["notify", ...(runId === undefined ? [] : [toSegment(runId)]), toSegment(eventId)];
+  const body = data === undefined ? {} : { body: data };
+  return [await ask<NotifyResponse | NotifyResponse[]>(client, { method: "POST", path, ...body })].flat();
 }
 
 function webhookUrl(client: Client, runId: string, eventId: string): string {
@@ -198,8 +145,7 @@ function userIdOf(token: unknown): string {
 
 async function fetchHistory(client: Client, runId: string): Promise<HistoryEntry[] | undefined> {
   try {
-    const entries = await translate("history", client.http.request({ path: runPath(runId), method: "GET" }));
-    return parseHistory(JSON.stringify(entries));
+    return parseHistory(JSON.stringify(await ask(client, { method: "GET", path: runPath(runId) })));
   } catch (error) {
     if (isStatus(error, 404)) return undefined;
     throw error;
@@ -212,14 +158,8 @@ async function end(
   { cancel, result }: { cancel: boolean; result: string | undefined },
 ): Promise<boolean> {
   try {
-    const request = client.http.request({
-      path: runPath(runId),
-      query: { cancel },
-      method: "DELETE",
-      parseResponseAsJson: false,
-      ...(result === undefined ? {} : { body: result }),
-    });
-    await translate(cancel ? "cancel" : "finish", request);
+    const body = result === undefined ? {} : { body: result };
+    await ask(client, { method: "DELETE", path: runPath(runId), query: { cancel }, empty: true, ...body });
     return true;
   } catch (error) {
     if (isStatus(error, 404)) return false;
@@ -228,43 +168,5 @@ async function end(
 }
 
 function runPath(runId: string): string[] {
-  return ["v2", "workflows", "runs", toSegment(runId)];
-}
-
-/** One segment of a path, whatever the text: a "/" or "?" in it would be read as the end of it. */
-function toSegment(text: string): string {
-  if (text === "") throw new TypeError("An id must not be empty.");
-  return encodeURIComponent(text).replace(/%(?:3A|40|24|26|2B|2C|3B|3D)/g, decodeURIComponent);
-}
-
-function toReceipt(answer: unknown, message: Message | undefined): Receipt | WorkflowError {
-  const { messageId, deduplicated, error } = (answer ?? {}) as Partial<Receipt> & { error?: unknown };
-  if (typeof messageId === "string") return { messageId, deduplicated: deduplicated === true };
-  const reason = typeof error === "string" ? error : JSON.stringify(answer);
-  return new WorkflowError("engine_refused", `The engine refuses the message for ${message?.url}: ${reason}`);
-}
-
-/** What the client throws, in our terms. */
-export async function translate<T>(what: string, call: Promise<T>): Promise<T> {
-  try {
-    return await call;
-  } catch (cause) {
-    if (!(cause instanceof QstashError)) {
-      throw new WorkflowError(
-        "engine_unreachable",
-        `The engine can't be reached to ${what}: ${messageOf(cause)}`,
-        { cause },
-      );
-    }
-    const code = cause.status === 412 ? "quota_exceeded" : "engine_refused";
-    throw new WorkflowError(code, `The engine answers ${cause.status} to ${what}: ${cause.message}`, {
-      cause,
-    });
-  }
-}
-
-function isStatus(error: unknown, status: number): error is WorkflowError {
-  return (
-    error instanceof WorkflowError && error.cause instanceof QstashError && error.cause.status === status
-  );
+  return ["workflows", "runs", toSegment(runId)];
 }

@@ -1,8 +1,8 @@
 import type { Client as QStashClient } from "@upstash/qstash";
+import { ask } from "../border/api.ts";
 import { HEADER } from "../protocol/headers.ts";
 import type { DeadLetter, FailureFunctionState } from "../protocol/log.ts";
 import { defined, type FlowControl, flowControlHeaders, toCount } from "../protocol/options.ts";
-import { ask } from "./api.ts";
 import { type CommonFilters, type Selection, select } from "./select.ts";
 
 /** What can be asked of dead letters. All that are given must match. */

@@ -1,9 +1,9 @@
 import type { Client as QStashClient } from "@upstash/qstash";
+import { ask } from "../border/api.ts";
 import type { Engine, EngineConfig } from "../border/engine.ts";
 import { engineOf, processEnv } from "../border/settings.ts";
 import type { NotifyResponse, Waiter } from "../protocol/wait.ts";
 import { toText } from "../steps/index.ts";
-import { ask } from "./api.ts";
 import { DeadLetters } from "./dlq.ts";
 import { type CancelFilters, cancel, type LogsOptions, logs, type RunPage, Runs } from "./runs.ts";
 import { WorkflowSchedules } from "./schedules.ts";

@@ -1,8 +1,8 @@
 import type { Client as QStashClient } from "@upstash/qstash";
+import { ask, type Query } from "../border/api.ts";
 import { type Duration, toSeconds } from "../kernel/duration.ts";
 import { WorkflowError } from "../kernel/errors.ts";
 import type { RunLog, RunState } from "../protocol/log.ts";
-import { ask, type Query } from "./api.ts";
 import { type CommonFilters, type Selection, select } from "./select.ts";
 
 /** What can be asked of runs. All that are given must match. */

@@ -1,10 +1,9 @@
 import type { Client as QStashClient, Schedule } from "@upstash/qstash";
-import { translate } from "../border/engine.ts";
+import { ask, translate } from "../border/api.ts";
 import { forward, HEADER } from "../protocol/headers.ts";
 import { encodeRunOptions, type RunOptions, startMessage } from "../protocol/message.ts";
 import { defined, withoutContentType } from "../protocol/options.ts";
 import { toText } from "../steps/index.ts";
-import { ask } from "./api.ts";
 import { checkUrl } from "./trigger.ts";
 
 /** Runs that start by the clock, and how each of them is to be delivered. */
@@ -60,26 +59,26 @@ export class WorkflowSchedules {
 
   /** All schedules, also those that start no workflow. */
   list(): Promise<Schedule[]> {
-    return translate("list schedules", this.#client.schedules.list());
+    return translate("the list of schedules", this.#client.schedules.list());
   }
 
   /** @throws WorkflowError `engine_refused` when there is none of this id */
   get(scheduleId: string): Promise<Schedule> {
-    return translate("get the schedule", this.#client.schedules.get(scheduleId));
+    return translate("a schedule", this.#client.schedules.get(scheduleId));
   }
 
   /** Starts no more runs until it is resumed; ticks meanwhile are skipped. */
   pause(scheduleId: string): Promise<void> {
-    return translate("pause the schedule", this.#client.schedules.pause({ schedule: scheduleId }));
+    return translate("the pause of a schedule", this.#client.schedules.pause({ schedule: scheduleId }));
   }
 
   /** Starts runs again, from the next tick on. */
   resume(scheduleId: string): Promise<void> {
-    return translate("resume the schedule", this.#client.schedules.resume({ schedule: scheduleId }));
+    return translate("the resumption of a schedule", this.#client.schedules.resume({ schedule: scheduleId }));
   }
 
   /** Starts no more runs. Those that it has started go on. */
   delete(scheduleId: string): Promise<void> {
-    return translate("delete the schedule", this.#client.schedules.delete(scheduleId));
+    return translate("the end of a schedule", this.#client.schedules.delete(scheduleId));
   }
 }

@@ -1,4 +1,4 @@
-import type { Query } from "./api.ts";
+import type { Query } from "../border/api.ts";
 
 /** What can be asked of runs and dead letters alike. Within a list any one may match; all that are given must. */
 export interface CommonFilters {

@@ -1,5 +1,6 @@
 import { type StepHost, WorkflowContext } from "../context.ts";
 import { readLedger } from "../group.ts";
+import type { Ending, Entry } from "../invocation.ts";
 import { WorkflowError } from "../kernel/errors.ts";
 import { type MiddlewareEvents, tellAll } from "../middleware.ts";
 import type { Resume } from "../protocol/delivery.ts";
@@ -7,7 +8,7 @@ import { readHistory } from "../protocol/history.ts";
 import { stepMessage } from "../protocol/message.ts";
 import type { Outcome } from "../protocol/outcome.ts";
 import { isPlan, type StepRecord } from "../protocol/step.ts";
-import { type Ending, type Entry, replay } from "../run.ts";
+import { replay } from "../run.ts";
 import { type Asking, read, serialize } from "../steps/index.ts";
 import { factsOf, historyOf, placeOf, type Visit } from "./room.ts";
 

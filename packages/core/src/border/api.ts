@@ -1,5 +1,5 @@
-import type { Client as QStashClient } from "@upstash/qstash";
-import { translate } from "../border/engine.ts";
+import { type Client, QstashError } from "@upstash/qstash";
+import { messageOf, WorkflowError } from "../kernel/errors.ts";
 
 /** Times, in the engine's queries, are milliseconds since 1970. */
 export type Query = Readonly<
@@ -19,7 +19,7 @@ interface Ask {
 
 /** A request to the engine's API, whose failures are WorkflowErrors. */
 export function ask<Answer>(
-  client: QStashClient,
+  client: Client,
   { method, path, query, headers, body, empty }: Ask,
 ): Promise<Answer> {
   const request = client.http.request<Answer>({
@@ -30,7 +30,35 @@ export function ask<Answer>(
     ...(headers ? { headers: { ...headers } } : {}),
     ...(body === undefined ? {} : { body }),
   });
-  return translate(`${method} ${path.join("/")}`, request);
+  return translate(`${method} /v2/${path.join("/")}`, request);
+}
+
+/** What the client throws, in our terms: `engine_unreachable`, `engine_refused`, or `quota_exceeded`. */
+export async function translate<T>(what: string, call: Promise<T>): Promise<T> {
+  try {
+    return await call;
+  } catch (cause) {
+    if (!(cause instanceof QstashError)) {
+      const message = `The engine can't be reached for ${what}: ${messageOf(cause)}`;
+      throw new WorkflowError("engine_unreachable", message, { cause });
+    }
+    const code = cause.status === 412 ? "quota_exceeded" : "engine_refused";
+    const message = `The engine answers ${cause.status} to ${what}: ${cause.message}`;
+    throw new WorkflowError(code, message, { cause });
+  }
+}
+
+/** Whether the engine has answered with this status. */
+export function isStatus(error: unknown, status: number): error is WorkflowError {
+  return (
+    error instanceof WorkflowError && error.cause instanceof QstashError && error.cause.status === status
+  );
+}
+
+/** One segment of a path, whatever the text: a "/" or "?" in it would be read as the end of it. */
+export function toSegment(text: string): string {
+  if (text === "") throw new TypeError("An id must not be empty.");
+  return encodeURIComponent(text).replace(/%(?:3A|40|24|26|2B|2C|3B|3D)/g, decodeURIComponent);
 }
 
 /** @throws TypeError for an empty list: it would match nothing, or everything */

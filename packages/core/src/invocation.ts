@@ -1,0 +1,76 @@
+import type { Engine } from "./border/engine.ts";
+import type { StepHost } from "./context.ts";
+import type { Ledger, Slot } from "./group.ts";
+import { WorkflowError } from "./kernel/errors.ts";
+import type { Scope } from "./kernel/scope.ts";
+import type { FailedStep } from "./protocol/outcome.ts";
+import type { StepRecord } from "./protocol/step.ts";
+import type { Asking, Request, Schedule, Step } from "./steps/index.ts";
+
+/** What the engine is to be asked for. */
+export type Entry =
+  /** To append a record to the run. */
+  | { readonly kind: "record"; readonly record: StepRecord; readonly schedule: Schedule | undefined }
+  /** To do a step's work, and to append what comes of it. */
+  | {
+      readonly kind: "work";
+      readonly name: string;
+      readonly ask: (place: Asking) => Request;
+      readonly id: number;
+      readonly concurrent: number;
+    };
+
+/** How one invocation of a workflow came to its end. */
+export type Ending =
+  /** What comes next is on record: another delivery goes on. */
+  | { readonly kind: "recorded" }
+  /** The run is over, by somebody else's hand. */
+  | { readonly kind: "over" }
+  /** The workflow asked for the end of its run. */
+  | { readonly kind: "canceled" }
+  | { readonly kind: "returned"; readonly result: unknown }
+  | { readonly kind: "threw"; readonly error: unknown; readonly step?: FailedStep };
+
+export interface Invocation {
+  readonly ledger: Ledger;
+  readonly runId: string;
+  readonly engine: () => Engine;
+  /** Calls the workflow. */
+  readonly start: (host: StepHost) => unknown;
+  /** Asks the engine, for all or nothing. */
+  readonly append: (entries: readonly Entry[]) => Promise<"recorded" | "over">;
+  /** Told before a step's work begins, or is asked for. */
+  readonly beforeStep?: (step: Step) => Promise<void>;
+  /** How long, in milliseconds, recorded steps may go unasked for while new ones wait. */
+  readonly patience?: number;
+  readonly scope?: Scope;
+}
+
+/** The record that has a member of a group run by a delivery of its own. */
+export function plan(step: Step, targetStep: number, concurrent: number): Entry {
+  const { name: stepName, type: stepType, fields, schedule } = step;
+  return {
+    kind: "record",
+    record: { stepId: 0, stepName, stepType, ...fields, concurrent, targetStep },
+    schedule,
+  };
+}
+
+/** Why a step that is started inside of another one is refused. */
+export function nestedStep(inner: Step, outer: Step): WorkflowError {
+  return new WorkflowError(
+    "nested_step",
+    `Step "${inner.name}" was started while step "${outer.name}" was running. A step can't contain another one: start it before or after, or beside it with Promise.all.`,
+  );
+}
+
+/** What to say when the code asks for other steps than those on record. */
+export function replayMismatch(unclaimed: Iterable<Slot>, fresh: readonly Step[]): WorkflowError {
+  const recorded = Array.from(unclaimed, ({ id, name, type }) => `${id} "${name}" (${type})`);
+  const asked = fresh.map(({ name, type }) => `"${name}" (${type})`);
+  const message =
+    `The workflow no longer fits what this run has recorded. Recorded and not asked for: ${recorded.join(", ")}. ` +
+    `Asked for and not recorded: ${asked.join(", ") || "nothing"}. ` +
+    "Deploy code that takes the recorded steps with the same names, kinds and groups, or restart the run from its beginning.";
+  return new WorkflowError("replay_mismatch", message);
+}
