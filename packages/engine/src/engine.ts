@@ -23,6 +23,8 @@ export interface EngineOptions {
   readonly transport?: Transport;
   /** Deliveries under way at once. 64 by default. */
   readonly concurrency?: number;
+  /** Calls to third parties under way at once, beside the deliveries. 1024 by default. */
+  readonly calls?: number;
   readonly timeouts?: {
     /** Milliseconds for an attempt whose message doesn't say. 15 minutes by default. */
     readonly delivery?: number;
@@ -77,6 +79,7 @@ export function createEngine(options: EngineOptions): Engine {
     signer: createSigner(signingKeys),
     emit,
     concurrency: options.concurrency ?? 64,
+    calls: options.calls ?? 1024,
     timeout: timeouts.delivery ?? 15 * 60_000,
     lease: timeouts.lease ?? 30_000,
     historyBytes: limits.historyBytes ?? 4 * MIB,

@@ -233,4 +233,14 @@ describe("a call", () => {
     const refused = await callStep()({ id: 2, runId: "wfr_1", call: w.calls[0] as never, self: w });
     expect(refused).toMatchObject({ status: 400, body: { error: expect.stringContaining("RUN_CANCELED") } });
   });
+
+  it("of a run that has ended is given up, and not waited for", async () => {
+    const w = world(calling(() => new Promise(() => {})));
+    await w.start("wfr_1");
+    await until(() => to(w, THIRD).length === 1);
+    await w.ask("DELETE", "/v2/workflows/runs/wfr_1?cancel=true");
+    w.clock.advance(10_000);
+    await w.engine.idle();
+    expect(w.clock.now()).toBe(START + 10_000);
+  });
 });

@@ -141,6 +141,18 @@ describe("flow control", () => {
     expect(await w.run("wfr_1")).toMatchObject({ workflowState: "RUN_SUCCESS", flowControlKey: "runs" });
   });
 
+  it("is shown with a message", async () => {
+    const w = world(() => ok());
+    const headers = { ...flow("parallelism=3, rate=10, period=1d"), [HEADER.delay]: "1h" };
+    const { body } = await publish(w, "x", headers);
+    expect((await w.ask("GET", `/v2/messages/${body.messageId}`)).body).toMatchObject({
+      flowControlKey: "k",
+      parallelism: 3,
+      rate: 10,
+      period: 86_400,
+    });
+  });
+
   it.each([
     ["parallelism=0", "from 1 on"],
     ["rate=x", "from 1 on"],

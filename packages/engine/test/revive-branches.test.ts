@@ -44,7 +44,7 @@ describe("a failed run", () => {
     await w.drain();
     const calls = w.calls.slice(before);
     const plans = calls.filter((call) => recordsOf(call).at(-1)?.stepId === 0);
-    expect(plans.map((call) => recordsOf(call).at(-1)?.targetStep)).toEqual([2, 3]);
+    expect(plans.map((call) => recordsOf(call).at(-1)?.targetStep).sort()).toEqual([2, 3]);
     for (const call of plans)
       expect(historyOf(call).at(-1)?.messageId).toBe(call.headers.get(HEADER.messageId));
     expect(Object.fromEntries(done)).toEqual({ 1: 1, 2: 1, 3: 2 });

@@ -72,7 +72,8 @@ export class Narrator {
     if (["Wait", "WaitForWebhook", "Invoke"].includes(stepType)) return undefined;
     const all = [...(this.#deliveries.get(runId)?.values() ?? [])];
     return (
-      all.find(({ info }) => info.planned && info.step === step) ?? all.findLast(({ info }) => !info.planned)
+      all.find(({ info }) => info.step === step && (info.planned || info.purpose === "answer")) ??
+      all.findLast(({ info }) => !info.planned)
     );
   }
 }
@@ -121,8 +122,9 @@ function what(info: AttemptInfo, failedStep?: string): string {
   const { step, url, purpose, planned } = info;
   if (purpose === "failure") return "failure function";
   if (failedStep !== undefined) return colors.cyan(failedStep);
-  if (step === undefined) return purpose === "answer" ? "answer of a call" : url;
+  if (step === undefined) return url;
   if (purpose === "call") return `call ${colors.cyan(step)}`;
+  if (purpose === "answer") return `answer to ${colors.cyan(step)}`;
   return planned ? colors.cyan(step) : `after ${colors.cyan(step)}`;
 }
 

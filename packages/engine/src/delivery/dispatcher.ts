@@ -2,8 +2,9 @@ import type { Cancel, Clock } from "../domain/clock.ts";
 import type { Observer } from "../domain/event.ts";
 import { type Attempt, judge } from "../domain/outcome.ts";
 import { messageOf } from "../domain/problem.ts";
-import type { Claim, Lease, Store } from "../store/store.ts";
+import type { Claim, Store } from "../store/store.ts";
 import { type Abandoned, attempt } from "./attempt.ts";
+import { type Flight, Heartbeat } from "./heartbeat.ts";
 import { describeClaim, report } from "./report.ts";
 import { toRequest } from "./request.ts";
 import type { Signer } from "./signer.ts";
@@ -17,6 +18,8 @@ export interface DispatcherOptions {
   readonly emit: Observer;
   /** Deliveries under way at once. */
   readonly concurrency: number;
+  /** Calls under way at once, beside the deliveries; those above count as deliveries. */
+  readonly calls: number;
   /** Milliseconds for an attempt whose message doesn't say. */
   readonly timeout: number;
   /** Milliseconds after which a delivery that nobody cares for is anybody's. */
@@ -27,13 +30,6 @@ export interface DispatcherOptions {
   readonly callBytes: number;
   /** Milliseconds between clean-ups. */
   readonly sweep: number;
-}
-
-/** One message that is being delivered. */
-interface Flight {
-  lease: Lease;
-  /** It has landed: what is claimed of the same message from now on is another attempt. */
-  landed: boolean;
 }
 
 /** How long to wait, in milliseconds, when the store refuses to give out work. */
@@ -51,11 +47,13 @@ export class Dispatcher {
   /** More may be due than was given out. */
   #more = false;
   #timer: { readonly at: number; readonly cancel: Cancel } | undefined;
-  #heartbeat: Cancel | undefined;
+  readonly #heartbeat: Heartbeat;
+  #calls = 0;
   #lastSweep: number;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
+    this.#heartbeat = new Heartbeat(options, this.#flights);
     this.#lastSweep = options.clock.now();
     options.store.onDue((dueAt) => this.#wake(dueAt));
   }
@@ -106,7 +104,7 @@ export class Dispatcher {
   }
 
   #claim(): void {
-    const limit = this.#options.concurrency - this.#flights.size;
+    const limit = this.#room();
     if (!this.#running) return;
     if (this.#claiming || limit <= 0) {
       this.#more = true;
@@ -119,6 +117,12 @@ export class Dispatcher {
       this.#claiming = false;
       this.#next();
     });
+  }
+
+  /** How many more may begin. A third party may take its time: that is not to hold up the runs. */
+  #room(): number {
+    const beside = Math.min(this.#calls, this.#options.calls);
+    return this.#options.concurrency - (this.#flights.size - beside);
   }
 
   async #take(limit: number): Promise<void> {
@@ -142,8 +146,7 @@ export class Dispatcher {
     if (this.#more && this.#running) this.#claim();
     this.#sweep();
     if (this.#flights.size > 0) return;
-    this.#heartbeat?.();
-    this.#heartbeat = undefined;
+    this.#heartbeat.stop();
     if (this.#claiming) return;
     for (const resolve of this.#idlers) resolve();
     this.#idlers.clear();
@@ -157,10 +160,13 @@ export class Dispatcher {
       known.lease = lease;
       return;
     }
-    const flight: Flight = { lease, landed: false };
+    const { purpose } = claim.message;
+    const flight: Flight = { lease, purpose, abort: new AbortController(), landed: false };
     this.#flights.set(lease.messageId, flight);
-    this.#keepLeases();
+    if (purpose === "call") this.#calls++;
+    this.#heartbeat.start();
     void this.#deliver(claim, flight).finally(() => {
+      if (purpose === "call") this.#calls--;
       if (this.#flights.get(lease.messageId) === flight) this.#flights.delete(lease.messageId);
       this.#next();
     });
@@ -170,7 +176,7 @@ export class Dispatcher {
     const { store, clock, emit, lease } = this.#options;
     const began = clock.now();
     emit({ type: "delivering", ...describeClaim(claim) });
-    const result = await this.#attempt(claim);
+    const result = await this.#attempt(claim, flight);
     const now = clock.now();
     flight.landed = true;
     try {
@@ -189,7 +195,7 @@ export class Dispatcher {
     }
   }
 
-  async #attempt(claim: Claim): Promise<Attempt | Abandoned> {
+  async #attempt(claim: Claim, { abort }: Flight): Promise<Attempt | Abandoned> {
     const { signer, clock, transport, timeout, historyBytes, callBytes } = this.#options;
     try {
       const request = await toRequest(claim, signer, historyBytes, clock.now());
@@ -199,28 +205,11 @@ export class Dispatcher {
         timeout: claim.message.timeout ?? timeout,
         // Half an answer would be taken for a whole one.
         wholeBytes: claim.message.purpose === "call" ? callBytes : undefined,
-        stop: this.#abort.signal,
+        stop: AbortSignal.any([this.#abort.signal, abort.signal]),
       });
     } catch (error) {
       return { kind: "unanswered", error: `the request can't be made: ${messageOf(error)}` };
     }
-  }
-
-  /** While anything is under way, its lease never ends. */
-  #keepLeases(): void {
-    if (this.#heartbeat) return;
-    const { store, clock, lease, emit } = this.#options;
-    this.#heartbeat = clock.after(lease / 3, () => {
-      this.#heartbeat = undefined;
-      if (this.#flights.size === 0) return;
-      this.#keepLeases();
-      store
-        .renew(
-          [...this.#flights.values()].map(({ lease }) => lease),
-          clock.now() + lease,
-        )
-        .catch((error: unknown) => emit({ type: "fault", during: "renewing leases", error }));
-    });
   }
 
   #sweep(): void {

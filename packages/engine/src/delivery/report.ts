@@ -1,7 +1,7 @@
 import { HEADER, isPlan, type StepRecord } from "@perdure/core/protocol";
 import { calledStep } from "../domain/call.ts";
 import type { AttemptInfo, DeliveryInfo, EngineEvent } from "../domain/event.ts";
-import { firstValue } from "../domain/header.ts";
+import { firstValue, type HeaderList } from "../domain/header.ts";
 import type { Failure, Reply } from "../domain/message.ts";
 import { type Attempt, isUnhandled, type Settlement } from "../domain/outcome.ts";
 import type { Claim, Settled } from "../store/store.ts";
@@ -54,10 +54,15 @@ export function describeClaim({ message, run, entries }: Claim): DeliveryInfo {
     purpose: message.purpose,
     url: message.url,
     runId: run?.id,
-    step: step?.name ?? calledStep(message.callback?.options?.forward)?.name,
+    step: step?.name ?? calledStep(stepHeaders(message))?.name,
     planned: step?.planned ?? false,
     attempt: message.retried + 1,
   };
+}
+
+/** Where a call, or the answer to one, says which step it is. */
+function stepHeaders({ purpose, callback, forward }: Claim["message"]): HeaderList | undefined {
+  return purpose === "answer" ? forward : callback?.options?.forward;
 }
 
 function toInfo(claim: Claim, reply: Reply | undefined, ms: number): AttemptInfo {

@@ -6,7 +6,7 @@ export interface DeliveryInfo {
   readonly purpose: Purpose;
   readonly url: string;
   readonly runId: string | undefined;
-  /** The entry of the run's history that was delivered: `init`, or a step's name. For a call, the step that it is. */
+  /** The entry of the run's history that was delivered: `init`, or a step's name. For a call and its answer, the step that it is. */
   readonly step: string | undefined;
   /** That entry is the plan of a step: this delivery is to carry it out. */
   readonly planned: boolean;

@@ -9,7 +9,9 @@ import type { Run } from "../domain/run.ts";
 export function messageView(message: Message, run: Run | undefined, body: Uint8Array | undefined): object {
   const { contentType, redact } = message;
   const forward =
-    run && message.purpose === "step" ? [...run.config.forward, ...message.forward] : message.forward;
+    run && (message.purpose === "step" || message.purpose === "answer")
+      ? [...run.config.forward, ...message.forward]
+      : message.forward;
   const headers = toHeaderMap(
     contentType === undefined ? forward : [...forward, [HEADER.contentType, contentType]],
   );
@@ -25,6 +27,8 @@ export function messageView(message: Message, run: Run | undefined, body: Uint8A
     callerIP: message.callerIp,
     ...(message.retryDelay === undefined ? {} : { retryDelayExpression: message.retryDelay }),
     ...labelsView(message.labels),
+    ...flowView(message.flow),
+    ...(message.callback ? { callback: message.callback.url } : {}),
     ...failureCallbackView(message, run),
     ...(run ? { workflowRunId: run.id, workflowCreatedAt: run.createdAt, workflowUrl: run.url } : {}),
   };
@@ -62,6 +66,17 @@ export function redactHeaders(
 
 export function hash(value: string | Uint8Array): string {
   return `REDACTED:${createHash("sha256").update(value).digest("hex")}`;
+}
+
+function flowView(flow: Message["flow"]): object {
+  if (!flow) return {};
+  const { key, parallelism, rate, period } = flow;
+  return {
+    flowControlKey: key,
+    ...(parallelism === undefined ? {} : { parallelism }),
+    // In seconds, unlike every other time here.
+    ...(rate === undefined ? {} : { rate, period: period / 1000 }),
+  };
 }
 
 function failureCallbackView(message: Message, run: Run | undefined): object {

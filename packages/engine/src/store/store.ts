@@ -48,8 +48,8 @@ export interface Store {
    */
   claim(order: ClaimOrder): Promise<Claims>;
 
-  /** Moves the end of leases. One that was lost or settled stays as it is. */
-  renew(leases: readonly Lease[], until: number): Promise<void>;
+  /** Moves the end of leases. @returns those that were lost or settled: they stay as they are */
+  renew(leases: readonly Lease[], until: number): Promise<Lease[]>;
 
   /** Gives leases back: what they were for is due at once, as if it had not been tried. */
   release(leases: readonly Lease[], now: number): Promise<void>;

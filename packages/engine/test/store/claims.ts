@@ -49,10 +49,10 @@ export function claims(name: string, open: () => Promise<Store>): void {
     it("last as long as they are renewed, and no longer", async () => {
       await kit.accept(plain());
       const { lease } = await kit.claimOne();
-      await kit.store.renew([lease], START + 3 * LEASE);
+      expect(await kit.store.renew([lease], START + 3 * LEASE)).toEqual([]);
       expect((await kit.claim(START + 2 * LEASE)).claims).toEqual([]);
       const second = await kit.claimOne(START + 3 * LEASE);
-      await kit.store.renew([lease], START + 9 * LEASE);
+      expect(await kit.store.renew([lease], START + 9 * LEASE)).toEqual([lease]);
       expect((await kit.claim(START + 4 * LEASE)).claims).toHaveLength(1);
       await kit.store.renew([second.lease], START + 9 * LEASE);
       expect((await kit.claim(START + 5 * LEASE)).claims).toHaveLength(1);

@@ -1,11 +1,21 @@
 import type { Store } from "../../src/store/store.ts";
 import { accepting } from "./accepting.ts";
+import { calling } from "./calling.ts";
 import { claims } from "./claims.ts";
+import { flowing } from "./flowing.ts";
+import { invoking } from "./invoking.ts";
+import { reviving } from "./reviving.ts";
 import { settling } from "./settling.ts";
+import { waiting } from "./waiting.ts";
 
 /** What every store must do. An implementation's test is one call. */
 export function conformance(name: string, open: () => Promise<Store>): void {
   claims(name, open);
   accepting(name, open);
   settling(name, open);
+  calling(name, open);
+  waiting(name, open);
+  invoking(name, open);
+  flowing(name, open);
+  reviving(name, open);
 }

@@ -1,8 +1,11 @@
+import { forCallback, forward, HEADER } from "@perdure/core/protocol";
 import { afterEach, beforeEach } from "vitest";
 import { type Intake, toIntake } from "../../src/domain/intake.ts";
 import type { Failure, Reply } from "../../src/domain/message.ts";
+import { type Options, readOptions } from "../../src/domain/options.ts";
 import type { Settlement } from "../../src/domain/outcome.ts";
-import type { Claim, Claims, Receipt, Settled, Store } from "../../src/store/store.ts";
+import { toWait, type WaitIntake } from "../../src/domain/wait.ts";
+import type { Claim, Claims, Notice, Receipt, Settled, Store } from "../../src/store/store.ts";
 import { APP, ofRun, result, START } from "../harness.ts";
 
 export const LEASE = 30_000;
@@ -40,6 +43,46 @@ export function append(id: string, step: number, headers: Record<string, string>
   return intake({ ...ofRun(id, "false"), ...headers }, JSON.stringify(result(step)), START, APP);
 }
 
+/** A run that `parent` invokes with its step 1. */
+export function child(id: string, parent: string): Intake {
+  const envelope = {
+    headers: {},
+    workflowRunId: parent,
+    workflowUrl: APP,
+    step: { stepId: 1, stepName: "step1", stepType: "Invoke", concurrent: 1 },
+  };
+  const headers = { ...ofRun(id, "true"), [HEADER.invoke]: "true" };
+  return intake(headers, JSON.stringify(envelope), START, "https://app.test/child");
+}
+
+/** A call that is a run's step 1. */
+export function call(runId: string, headers: Record<string, string> = {}): Intake {
+  const own = {
+    [HEADER.runId]: runId,
+    [HEADER.callType]: "toCallback",
+    [HEADER.callback]: APP,
+    [forCallback(forward(HEADER.stepId))]: "1",
+  };
+  return intake({ ...own, ...headers }, "asked", START, "https://third.test/");
+}
+
+export function waitFor(runId: string, eventId: string, timeout = "1h", step = 1): WaitIntake {
+  const body = {
+    url: APP,
+    timeout,
+    step: { stepId: step, stepName: `step${step}`, stepType: "Wait", concurrent: 1 },
+  };
+  const headers = new Map([[HEADER.runId.toLowerCase(), runId]]);
+  const bytes = new TextEncoder().encode(JSON.stringify(body));
+  return toWait(eventId, { headers, body: bytes, callerIp: "127.0.0.1", now: START }, LIMITS);
+}
+
+export function event(eventId: string, data: string, runId?: string): Notice {
+  return { eventId, data: new TextEncoder().encode(data), runId };
+}
+
+export const NO_OPTIONS: Options = readOptions(new Map(), LIMITS);
+
 /** A store that is new for each test, and short forms of what tests do with it. */
 export interface Kit {
   readonly store: Store;
@@ -50,6 +93,8 @@ export interface Kit {
   claimOne(now?: number): Promise<Claim>;
   settle(one: Claim, settlement: Settlement, now?: number): Promise<Settled>;
   stateOf(id: string): Promise<string | undefined>;
+  /** The records of a live run, behind its payload. */
+  recordsOf(id: string): Promise<Record<string, unknown>[]>;
 }
 
 export function useStore(open: () => Promise<Store>): Kit {
@@ -74,6 +119,11 @@ export function useStore(open: () => Promise<Store>): Kit {
     claim,
     claimOne: async (now) => (await claim(now, 1)).claims[0] as Claim,
     settle: (one, settlement, now = START) => store.settle(one.lease, settlement, now),
+    recordsOf: async (id) =>
+      ((await store.history(id)) ?? [])
+        .slice(1)
+        .filter(({ callType }) => callType === "step")
+        .map(({ body }) => JSON.parse(Buffer.from(body, "base64").toString())),
     stateOf: async (id) => (await store.runs({ ids: [id], count: 1 })).items[0]?.run.state,
   };
 }

@@ -45,16 +45,17 @@ function nextDue(db: Database): number | undefined {
   return times.length > 0 ? Math.min(...times) : undefined;
 }
 
-export function renew(db: Database, leases: readonly Lease[], until: number): void {
-  for (const { seq, messageId, fence } of leases) {
-    db.run(
+export function renew(db: Database, leases: readonly Lease[], until: number): Lease[] {
+  return leases.filter(({ seq, messageId, fence }) => {
+    const { changes } = db.run(
       "UPDATE messages SET due_at = ? WHERE seq = ? AND id = ? AND fence = ? AND state = 'ACTIVE'",
       until,
       seq,
       messageId,
       fence,
     );
-  }
+    return changes === 0;
+  });
 }
 
 export function release(db: Database, leases: readonly Lease[], now: number, due: Due): void {

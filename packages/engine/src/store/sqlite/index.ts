@@ -98,7 +98,7 @@ export class SqliteStore implements Store {
     return this.#writer.write(() => claim(this.#db, order));
   }
 
-  renew(leases: readonly Lease[], until: number): Promise<void> {
+  renew(leases: readonly Lease[], until: number): Promise<Lease[]> {
     return this.#writer.write(() => renew(this.#db, leases, until));
   }
 

@@ -139,6 +139,8 @@ export const MIGRATIONS: readonly string[] = [
     created_at INTEGER NOT NULL
   ) STRICT;
   CREATE UNIQUE INDEX waiters_record ON waiters (run, record);
+  -- Without those that are over: a long run may have many of them.
+  CREATE INDEX waiters_open ON waiters (run, event) WHERE open = 1;
   CREATE INDEX waiters_event ON waiters (event) WHERE open = 1;
   CREATE INDEX waiters_deadline ON waiters (deadline) WHERE open = 1;
 

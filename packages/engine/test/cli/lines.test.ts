@@ -1,0 +1,153 @@
+import { stripVTControlCharacters } from "node:util";
+import { describe, expect, it } from "vitest";
+import { Narrator } from "../../src/cli/lines.ts";
+import type { LogLevel } from "../../src/config.ts";
+import type { DeliveryInfo, EngineEvent } from "../../src/domain/event.ts";
+
+const delivery = (more: Partial<DeliveryInfo> = {}): DeliveryInfo => ({
+  messageId: "msg_1",
+  purpose: "step",
+  url: "https://app.test/wf",
+  runId: "wfr_1",
+  step: "init",
+  planned: false,
+  attempt: 1,
+  ...more,
+});
+
+const recorded = (step: string, stepType = "Run"): EngineEvent => ({
+  type: "step.recorded",
+  runId: "wfr_1",
+  step,
+  stepType,
+});
+
+/** What is said of these events, which are 10 ms apart. */
+function tell(events: readonly EngineEvent[], level: LogLevel = "info"): string[] {
+  let now = 0;
+  const narrator = new Narrator(level, () => {
+    now += 10;
+    return now;
+  });
+  return events
+    .map((event) => narrator.tell(event))
+    .filter((line) => line !== undefined)
+    .map(stripVTControlCharacters);
+}
+
+describe("the lines of perdure dev", () => {
+  it("name the step that was recorded, with the attempt in which it was", () => {
+    expect(
+      tell([
+        { type: "run.started", runId: "wfr_1", url: "https://app.test/wf" },
+        { type: "delivering", ...delivery({ attempt: 2 }) },
+        recorded("charge"),
+        { type: "delivered", ...delivery(), status: 200, ms: 30 },
+        { type: "run.completed", runId: "wfr_1", ms: 1234 },
+      ]),
+    ).toEqual([
+      "▶ wfr_1 started https://app.test/wf",
+      "✓ wfr_1 charge (Run) attempt 2, 10 ms",
+      "■ wfr_1 completed in 1.2 s",
+    ]);
+  });
+
+  it("tell the branches of a run apart", () => {
+    const branch = (messageId: string, step: string, attempt: number): EngineEvent => ({
+      type: "delivering",
+      ...delivery({ messageId, step, planned: true, attempt }),
+    });
+    expect(tell([branch("msg_a", "a", 1), branch("msg_b", "b", 3), recorded("b"), recorded("a")])).toEqual([
+      "✓ wfr_1 b (Run) attempt 3, 10 ms",
+      "✓ wfr_1 a (Run) attempt 1, 30 ms",
+    ]);
+  });
+
+  it("say of what the engine recorded itself no more than that", () => {
+    expect(
+      tell([
+        { type: "delivering", ...delivery() },
+        recorded("approval", "Wait"),
+        recorded("child", "Invoke"),
+      ]),
+    ).toEqual(["✓ wfr_1 approval (Wait)", "✓ wfr_1 child (Invoke)"]);
+  });
+
+  it("name the step that failed, where that is known", () => {
+    const failing = { error: "card declined", failedStep: undefined, status: 500, ms: 12 };
+    const retrying = (more: object): EngineEvent => ({
+      type: "retrying",
+      wait: 12_000,
+      ...failing,
+      ...delivery(),
+      ...more,
+    });
+    const failed: EngineEvent = {
+      type: "failed",
+      dlqId: "1-1",
+      ...failing,
+      ...delivery({ attempt: 4 }),
+      failedStep: "charge",
+    };
+    expect(
+      tell([
+        retrying({ failedStep: "charge" }),
+        retrying({ step: "b", planned: true }),
+        retrying({}),
+        failed,
+        { ...failed, failedStep: undefined },
+      ]),
+    ).toEqual([
+      "↻ wfr_1 charge attempt 1, 500, 12 ms: card declined; again in 12 s",
+      "↻ wfr_1 b attempt 1, 500, 12 ms: card declined; again in 12 s",
+      "↻ wfr_1 after init attempt 1, 500, 12 ms: card declined; again in 12 s",
+      "✗ wfr_1 run failed at charge attempt 4, 500, 12 ms: card declined dead letter 1-1",
+      "✗ wfr_1 run failed after init attempt 4, 500, 12 ms: card declined dead letter 1-1",
+    ]);
+  });
+
+  it("tell what a third party said to a call", () => {
+    const call = delivery({ purpose: "call", step: "weather", url: "https://third.test/" });
+    const answer = delivery({ messageId: "msg_2", purpose: "answer", step: "weather" });
+    expect(
+      tell([
+        { type: "called", ...call, status: 503, ms: 250 },
+        { type: "delivering", ...answer },
+        recorded("weather", "Call"),
+        { type: "retrying", ...answer, error: "x", wait: 5, failedStep: undefined, status: 0, ms: 1 },
+      ]),
+    ).toEqual([
+      "→ wfr_1 call weather https://third.test/ attempt 1, 503, 250 ms",
+      "✓ wfr_1 weather (Call) attempt 1, 10 ms",
+      "↻ wfr_1 answer to weather attempt 1, no answer, 1 ms: x; again in 5 ms",
+    ]);
+  });
+
+  it("tell of runs that were taken up again or canceled, and of plain messages", () => {
+    const plain = delivery({ purpose: "message", runId: undefined, step: undefined });
+    expect(
+      tell([
+        { type: "run.revived", runId: "wfr_2", url: "https://app.test/wf" },
+        { type: "run.canceled", runId: "wfr_1" },
+        { type: "delivered", ...plain, status: 204, ms: 7_300_000 },
+      ]),
+    ).toEqual([
+      "▶ wfr_2 takes up a failed run https://app.test/wf",
+      "■ wfr_1 canceled",
+      "✓ msg_1 https://app.test/wf attempt 1, 204, 2 h",
+    ]);
+  });
+
+  it("are as many as the level wants", () => {
+    const events: EngineEvent[] = [
+      { type: "delivering", ...delivery() },
+      recorded("charge"),
+      { type: "delivered", ...delivery(), status: 200, ms: 5 },
+      { type: "fault", during: "claiming", error: new TypeError("disk full") },
+    ];
+    expect(tell(events, "silent")).toEqual([]);
+    expect(tell(events, "error")).toEqual(["✗ while claiming: disk full"]);
+    expect(tell(events, "info")).toHaveLength(2);
+    expect(tell(events, "debug")).toHaveLength(3);
+  });
+});

@@ -1,0 +1,64 @@
+import { describe, expect, it } from "vitest";
+import type { Store } from "../../src/store/store.ts";
+import { START } from "../harness.ts";
+import { child, delivered, failure, start, useStore } from "./kit.ts";
+
+const RETURNED = { state: "RUN_SUCCESS", response: "7" } as const;
+
+export function invoking(name: string, open: () => Promise<Store>): void {
+  describe(`${name}, invoking`, () => {
+    const kit = useStore(open);
+
+    it("records the child's end in the run that waits, at once", async () => {
+      await kit.accept(start("wfr_1"), child("wfr_2", "wfr_1"));
+      const [first, second] = (await kit.claim()).claims;
+      if (!first || !second) throw new TypeError("Not due.");
+      expect(await kit.settle(first, delivered(START))).toEqual({ kind: "recorded" });
+      const { recorded } = await kit.store.endRun("wfr_2", RETURNED, START);
+      expect(recorded).toEqual([{ runId: "wfr_1", step: "step1", stepType: "Invoke" }]);
+      const [record] = await kit.recordsOf("wfr_1");
+      expect(JSON.parse(String(record?.out))).toEqual({ body: "7", isFailed: false, isCanceled: false });
+      expect((await kit.claimOne()).run?.id).toBe("wfr_1");
+    });
+
+    it.each([
+      ["failure", { isFailed: true, isCanceled: false }],
+      ["cancellation", { isFailed: false, isCanceled: true }],
+    ])("records its %s too", async (how, out) => {
+      await kit.accept(start("wfr_1"), child("wfr_2", "wfr_1"));
+      const second = (await kit.claim()).claims[1];
+      if (how === "cancellation") await kit.store.cancelRuns({ ids: ["wfr_2"], count: 1 }, START);
+      else if (second) await kit.settle(second, { kind: "failed", failure: failure(START) });
+      const [record] = await kit.recordsOf("wfr_1");
+      expect(JSON.parse(String(record?.out))).toEqual(out);
+    });
+
+    it("is once for each step", async () => {
+      await kit.accept(start("wfr_1"));
+      const both = await Promise.all([
+        kit.accept(child("wfr_2", "wfr_1")),
+        kit.accept(child("wfr_3", "wfr_1")),
+      ]);
+      expect(both.flat().map(({ run }) => run?.id)).toEqual(["wfr_2", "wfr_2"]);
+      await kit.store.endRun("wfr_2", RETURNED, START);
+      expect(await kit.accept(child("wfr_4", "wfr_1"))).toMatchObject([
+        { deduplicated: true, run: { id: "wfr_2" } },
+      ]);
+      expect(await kit.stateOf("wfr_4")).toBeUndefined();
+      expect(await kit.recordsOf("wfr_1")).toHaveLength(1);
+    });
+
+    it("of a run that is alive otherwise, or by one that isn't, is refused", async () => {
+      await kit.accept(start("wfr_1"), start("wfr_2"));
+      await expect(kit.accept(child("wfr_2", "wfr_1"))).rejects.toMatchObject({ status: 400 });
+      await expect(kit.accept(child("wfr_3", "wfr_none"))).rejects.toMatchObject({ status: 400 });
+    });
+
+    it("tells nobody once the run that waited has ended", async () => {
+      await kit.accept(start("wfr_1"), child("wfr_2", "wfr_1"));
+      await kit.store.endRun("wfr_1", RETURNED, START);
+      expect((await kit.store.endRun("wfr_2", RETURNED, START)).recorded).toEqual([]);
+      expect((await kit.claim(START + 1e9)).claims).toEqual([]);
+    });
+  });
+}

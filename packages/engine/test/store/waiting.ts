@@ -1,0 +1,89 @@
+import { describe, expect, it } from "vitest";
+import type { Store } from "../../src/store/store.ts";
+import { START } from "../harness.ts";
+import { delivered, event, failure, start, useStore, waitFor } from "./kit.ts";
+
+const HOUR = 3_600_000;
+const CANCELED = { state: "RUN_CANCELED", response: undefined } as const;
+
+export function waiting(name: string, open: () => Promise<Store>): void {
+  describe(`${name}, waiting`, () => {
+    const kit = useStore(open);
+
+    it("keeps a run from being taken for stalled, and is told as what is next", async () => {
+      await kit.accept(start("wfr_1"));
+      const first = await kit.claimOne();
+      await kit.store.wait(waitFor("wfr_1", "e"), START);
+      expect(kit.due.at(-1)).toBe(START + HOUR);
+      expect(await kit.settle(first, delivered(START))).toEqual({ kind: "recorded" });
+      expect(await kit.claim()).toMatchObject({ claims: [], nextDue: START + HOUR, recorded: [] });
+    });
+
+    it("is over at its time, with one claim for all that are", async () => {
+      for (const id of ["wfr_1", "wfr_2"]) {
+        await kit.accept(start(id));
+        await kit.settle(await kit.claimOne(), {
+          kind: "retry",
+          dueAt: START + 9 * HOUR,
+          failure: failure(START),
+        });
+        await kit.store.wait(waitFor(id, "e"), START);
+      }
+      expect((await kit.claim(START + HOUR - 1)).claims).toEqual([]);
+      const { claims, recorded } = await kit.claim(START + HOUR);
+      expect(claims.map(({ run }) => run?.id)).toEqual(["wfr_1", "wfr_2"]);
+      expect(recorded).toHaveLength(2);
+      expect(await kit.recordsOf("wfr_1")).toMatchObject([{ waitEventId: "e", waitTimeout: true }]);
+      expect((await kit.claim(START + 2 * HOUR)).recorded).toEqual([]);
+    });
+
+    it("is for one event, and one record, however often it is asked for", async () => {
+      await kit.accept(start("wfr_1"));
+      const [one, two] = await Promise.all([
+        kit.store.wait(waitFor("wfr_1", "e"), START),
+        kit.store.wait(waitFor("wfr_1", "e"), START),
+      ]);
+      expect(two).toEqual({ messageId: one.messageId, deduplicated: true, recorded: [] });
+      const told = await Promise.all([
+        kit.store.notify(event("e", "1"), START),
+        kit.store.notify(event("e", "2"), START),
+      ]);
+      expect(told).toMatchObject([{ waiters: [{ run: { id: "wfr_1" } }] }, { waiters: [] }]);
+      expect(await kit.store.wait(waitFor("wfr_1", "e"), START)).toMatchObject({ deduplicated: true });
+      expect(await kit.recordsOf("wfr_1")).toHaveLength(1);
+      expect((await kit.claim(START + HOUR)).recorded).toEqual([]);
+    });
+
+    it("finds what came before, the first first, and each once", async () => {
+      await kit.accept(start("wfr_1"));
+      for (const data of ["one", "two"]) {
+        expect(await kit.store.notify(event("e", data, "wfr_1"), START)).toMatchObject({
+          kind: "told",
+          waiters: [],
+        });
+      }
+      for (const step of [1, 2, 3]) await kit.store.wait(waitFor("wfr_1", "e", "1h", step), START);
+      const out = (await kit.recordsOf("wfr_1")).map((record) =>
+        Buffer.from(String(record.out), "base64").toString(),
+      );
+      expect(out).toEqual(["one", "two"]);
+      expect(await kit.store.waiters("e")).toHaveLength(1);
+    });
+
+    it("is of a live run, and ends with it", async () => {
+      await expect(kit.store.wait(waitFor("wfr_1", "e"), START)).rejects.toMatchObject({ status: 400 });
+      await kit.accept(start("wfr_1"));
+      await kit.store.wait(waitFor("wfr_1", "e"), START);
+      await kit.store.endRun("wfr_1", CANCELED, START);
+      expect(await kit.store.waiters("e")).toEqual([]);
+      expect(await kit.store.notify(event("e", "x", "wfr_1"), START)).toEqual({ kind: "not live" });
+      expect((await kit.claim(START + HOUR)).recorded).toEqual([]);
+    });
+
+    it("for a webhook takes none but the run's own", async () => {
+      await kit.accept(start("wfr_1"));
+      const notice = { ...event("e", "x", "wfr_1"), webhook: true };
+      expect(await kit.store.notify(notice, START)).toEqual({ kind: "no webhook" });
+    });
+  });
+}
