@@ -55,6 +55,7 @@ describe("a delivery that fails", () => {
   it.each([
     [NON_RETRYABLE_STATUS, NOT_AGAIN, 1],
     [400, NOT_AGAIN, 1],
+    [413, NOT_AGAIN, 1],
     [NON_RETRYABLE_STATUS, {}, 2],
     [400, {}, 2],
     [500, NOT_AGAIN, 2],

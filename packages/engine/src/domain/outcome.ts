@@ -76,7 +76,8 @@ function isSuccess(reply: Reply): boolean {
 
 /** The endpoint says that another attempt would not help. */
 function isFinal(reply: Reply): boolean {
-  const final = reply.status === NON_RETRYABLE_STATUS || reply.status === 400;
+  // 489 by the protocol. Our runtime also says so of requests that it can't read (400) or that are too large (413).
+  const final = [NON_RETRYABLE_STATUS, 400, 413].includes(reply.status);
   return final && firstValue(reply.headers, HEADER.nonRetryable)?.toLowerCase() === "true";
 }
 
