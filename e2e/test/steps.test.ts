@@ -285,17 +285,19 @@ describe.each(sdks)("a workflow served by $name", (sdk) => {
     });
 
     // The official SDK loses an answer that is too large to be sent along.
-    it.runIf(sdk.name === "@perdure/core")("of an answer to a call go through", async () => {
-      const url = app.at(
-        `/third-${++serial}`,
-        () => new Response(FIVE_MIB, { headers: { "Content-Type": "text/plain" } }),
-      );
-      const { result } = await perform(async (context) => {
-        const { body } = await context.call<string>("big", { url });
-        return body.length;
+    if (sdk.name === "@perdure/core") {
+      it("of an answer to a call go through", async () => {
+        const url = app.at(
+          `/third-${++serial}`,
+          () => new Response(FIVE_MIB, { headers: { "Content-Type": "text/plain" } }),
+        );
+        const { result } = await perform(async (context) => {
+          const { body } = await context.call<string>("big", { url });
+          return body.length;
+        });
+        expect(result).toBe(FIVE_MIB.length);
       });
-      expect(result).toBe(FIVE_MIB.length);
-    });
+    }
   });
 
   describe("a failed run", () => {
