@@ -1,9 +1,6 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { HEADER } from "@perdure/core/protocol";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { ManualClock } from "../src/index.ts";
+import { describe, expect, it } from "vitest";
+import { crash, never, stateOf, useMachine } from "./crashing.ts";
 import {
   APP,
   type Endpoint,
@@ -16,29 +13,11 @@ import {
   sequence,
   until,
   type World,
-  world,
 } from "./harness.ts";
 import { app, CHILD, invokeStep, recordsOf, runStep, to, waitStep, workflow } from "./steps.ts";
 
-let folder: string;
-let clock: ManualClock;
-
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "perdure-"));
-  clock = new ManualClock(START);
-});
-afterEach(() => rmSync(folder, { recursive: true }));
-
-const boot = (endpoint: Endpoint): World => world(endpoint, { file: join(folder, "engine.db"), clock });
-
-/** The process dies: what it was doing never comes to anything. */
-function crash(w: World): void {
-  void w.engine.stop({ deadline: 0 });
-  w.store.close();
-}
-
-const never = (): Promise<Response> => new Promise<Response>(() => {});
-const stateOf = async (w: World, id = "wfr_1") => (await w.run(id)).workflowState;
+const machine = useMachine();
+const boot = (endpoint: Endpoint): World => machine().boot(endpoint);
 
 describe("an engine that died", () => {
   it("between the end of a child and its invoker's delivery delivers that", async () => {

@@ -1,31 +1,11 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { HEADER } from "@perdure/core/protocol";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { ManualClock } from "../src/index.ts";
-import { APP, type Endpoint, runIdOf, START, until, type World, world } from "./harness.ts";
+import { describe, expect, it } from "vitest";
+import { crash, never, stateOf, useMachine } from "./crashing.ts";
+import { APP, type Endpoint, runIdOf, START, until, type World } from "./harness.ts";
 import { app, callStep, isAnswer, recordsOf, THIRD, to, wait, waitStep, workflow } from "./steps.ts";
 
-let folder: string;
-let clock: ManualClock;
-
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "perdure-"));
-  clock = new ManualClock(START);
-});
-afterEach(() => rmSync(folder, { recursive: true }));
-
-const boot = (endpoint: Endpoint): World => world(endpoint, { file: join(folder, "engine.db"), clock });
-
-/** The process dies: what it was doing never comes to anything. */
-function crash(w: World): void {
-  void w.engine.stop({ deadline: 0 });
-  w.store.close();
-}
-
-const never = (): Promise<Response> => new Promise<Response>(() => {});
-const stateOf = async (w: World, id = "wfr_1") => (await w.run(id)).workflowState;
+const machine = useMachine();
+const boot = (endpoint: Endpoint): World => machine().boot(endpoint);
 
 describe("an engine that died", () => {
   it("while a third party was called calls it again, as the same attempt", async () => {
@@ -101,7 +81,7 @@ describe("an engine that died", () => {
     await before.start("wfr_2", { [HEADER.delay]: "30s" });
     await before.drain(START + 30_000);
     crash(before);
-    clock.advance(35_000);
+    machine().clock.advance(35_000);
     const after = boot(workflow(waitStep("e", "60s")));
     await after.drain();
     expect(to(after, APP).map((call) => [runIdOf(call), call.at - START])).toEqual([

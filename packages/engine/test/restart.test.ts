@@ -1,11 +1,9 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { HEADER } from "@perdure/core/protocol";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { ManualClock, openSqlite, StoreUnavailable } from "../src/index.ts";
+import { describe, expect, it } from "vitest";
+import { openSqlite, StoreUnavailable } from "../src/index.ts";
 import { Database } from "../src/store/sqlite/database.ts";
+import { crash, never, useMachine } from "./crashing.ts";
 import {
   type Call,
   type Endpoint,
@@ -22,26 +20,8 @@ import {
   world,
 } from "./harness.ts";
 
-let folder: string;
-let file: string;
-let clock: ManualClock;
-
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "perdure-"));
-  file = join(folder, "sub folder", "engine.db");
-  clock = new ManualClock(START);
-});
-afterEach(() => rmSync(folder, { recursive: true }));
-
-const boot = (endpoint: Endpoint): World => world(endpoint, { file, clock });
-
-/** The process dies: what it was doing never comes to anything. */
-function crash(w: World): void {
-  void w.engine.stop({ deadline: 0 });
-  w.store.close();
-}
-
-const never = (): Promise<Response> => new Promise<Response>(() => {});
+const machine = useMachine();
+const boot = (endpoint: Endpoint): World => machine().boot(endpoint);
 const idsOf = (calls: readonly Call[]): (string | null)[] =>
   calls.map((call) => call.headers.get(HEADER.messageId));
 
@@ -86,7 +66,11 @@ describe("an engine that died", () => {
     await Promise.all(urls.map((url) => before.ask("POST", `/v2/publish/${url}`)));
     await until(() => before.calls.length === 10);
     crash(before);
-    const after = world(() => new Response(), { file, clock, concurrency: 2 });
+    const after = world(() => new Response(), {
+      file: machine().file,
+      clock: machine().clock,
+      concurrency: 2,
+    });
     await after.engine.idle();
     expect(after.calls.map((call) => call.url).sort()).toEqual(urls);
     crash(after);
@@ -97,7 +81,7 @@ describe("an engine that died", () => {
     await before.start("wfr_1", { [HEADER.retryDelay]: "60000" });
     await before.engine.idle();
     crash(before);
-    clock.advance(10_000);
+    machine().clock.advance(10_000);
     const after = boot((call) => (isFailure(call) ? ok() : failed(500, "x")));
     await after.drain();
     expect(after.calls.map((call) => [call.at - START, call.headers.get(HEADER.retried)])).toEqual([
@@ -133,7 +117,7 @@ describe("an engine that died", () => {
     await before.ask("POST", "/v2/publish/https://a.test/late", { headers: { [HEADER.delay]: "1d" } });
     await before.engine.idle();
     crash(before);
-    clock.advance(3_600_000);
+    machine().clock.advance(3_600_000);
     const after = boot(() => new Response());
     await after.drain();
     expect(after.calls.map((call) => [call.url.slice(-4), call.at - START])).toEqual([
@@ -146,6 +130,7 @@ describe("an engine that died", () => {
 
 describe("a database", () => {
   it("that is in use can't be opened a second time", () => {
+    const { file } = machine();
     const first = openSqlite(file);
     expect(() => openSqlite(file)).toThrow(
       new StoreUnavailable(`The database ${file} is in use by another process.`),
@@ -155,11 +140,12 @@ describe("a database", () => {
   });
 
   it("that isn't one is refused with the reason", () => {
-    expect(() => openSqlite(folder)).toThrow(StoreUnavailable);
+    expect(() => openSqlite(machine().folder)).toThrow(StoreUnavailable);
     expect(() => openSqlite(fileURLToPath(import.meta.url))).toThrow(/can't be used: .*not a database/);
   });
 
   it("of a newer engine is left alone", () => {
+    const { file } = machine();
     const db = new Database(file);
     db.run("PRAGMA user_version = 99");
     db.close();
