@@ -211,7 +211,7 @@ describe("schedules", () => {
       cron: "CRON_TZ=Europe/Berlin 0 9 * * *",
       scheduleId: "daily",
       body: { a: 1 },
-      headers: { "X-User": "u" },
+      headers: { "X-User": "u", "content-type": "text/json" },
       retries: 7,
       retryDelay: "5",
       label: "nightly",
@@ -226,6 +226,7 @@ describe("schedules", () => {
       path: `/v2/schedules/${url}`,
       body: '{"a":1}',
       headers: {
+        "content-type": "text/json",
         "upstash-cron": "CRON_TZ=Europe/Berlin 0 9 * * *",
         "upstash-schedule-id": "daily",
         "upstash-delay": "5s",

@@ -299,6 +299,19 @@ describe("a sequence", () => {
     expect(recorder().records).toEqual([ran(2, "two", { big: true })]);
   });
 
+  it.each([
+    ["doesn't hold the delivered message yet", entries("{}", [ran(1, "one")])],
+    ["isn't a history", { oops: true }],
+  ])("whose fetched history %s is delivered again", async (_name, body) => {
+    recorder().answer = ({ method }) => (method === "GET" ? { body } : undefined);
+    const handler = open(recorder(), () => expect.unreachable());
+    const answer = await answerOf(
+      handler(request(undefined, runHeaders({ "Upstash-Message-Id": "msg_other" }))),
+    );
+    expect(answer.status).toBe(500);
+    expect(answer.headers.get("Upstash-NonRetryable-Error")).toBeNull();
+  });
+
   it("whose run is over by now has nothing to do", async () => {
     recorder().answer = () => ({ status: 404, body: { error: "gone" } });
     const handler = open(recorder(), () => expect.unreachable());

@@ -1,6 +1,16 @@
 import { HEADER, type StepRecord } from "@perdure/core/protocol";
 import { expect } from "vitest";
-import { APP, type Call, type Endpoint, failed, isFailure, ok, type World } from "./harness.ts";
+import {
+  APP,
+  type Call,
+  type Endpoint,
+  failed,
+  historyOf,
+  isFailure,
+  ok,
+  sequence,
+  type World,
+} from "./harness.ts";
 import { isAnswer, recordsOf } from "./steps.ts";
 
 export const ONCE = { [HEADER.retries]: "0" };
@@ -44,3 +54,15 @@ export const plan = (target: number, stepType: StepRecord["stepType"] = "Run"): 
   concurrent: 2,
   targetStep: target,
 });
+
+/** What forbids another attempt. */
+export const NOT_AGAIN = { [HEADER.nonRetryable]: "true" };
+
+/** A workflow whose second delivery always fails with `answer`. */
+export const failing = (
+  answer: () => Response,
+  onFailure: Endpoint = () => ok('{"result":"released"}'),
+): Endpoint => {
+  const good = sequence(2, onFailure);
+  return (call, self) => (isFailure(call) || historyOf(call).length === 1 ? good(call, self) : answer());
+};

@@ -1,9 +1,9 @@
 import { type FailureBody, HEADER, NON_RETRYABLE_STATUS, parseFailure } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
+import { failing, NOT_AGAIN } from "./failing.ts";
 import {
   type Call,
   decode,
-  type Endpoint,
   failed,
   historyOf,
   isFailure,
@@ -11,20 +11,8 @@ import {
   result,
   runIdOf,
   START,
-  sequence,
   world,
 } from "./harness.ts";
-
-const NOT_AGAIN = { [HEADER.nonRetryable]: "true" };
-
-/** A workflow whose second delivery always fails with `answer`. */
-const failing = (
-  answer: () => Response,
-  onFailure: Endpoint = () => ok('{"result":"released"}'),
-): Endpoint => {
-  const good = sequence(2, onFailure);
-  return (call, self) => (isFailure(call) || historyOf(call).length === 1 ? good(call, self) : answer());
-};
 
 const reportOf = (calls: readonly Call[]): FailureBody => JSON.parse(calls.find(isFailure)?.text ?? "{}");
 

@@ -1,17 +1,7 @@
 import { HEADER, NON_RETRYABLE_STATUS } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
-import { type Endpoint, failed, historyOf, isFailure, ok, START, sequence, world } from "./harness.ts";
-
-const NOT_AGAIN = { [HEADER.nonRetryable]: "true" };
-
-/** A workflow whose second delivery always fails with `answer`. */
-const failing = (
-  answer: () => Response,
-  onFailure: Endpoint = () => ok('{"result":"released"}'),
-): Endpoint => {
-  const good = sequence(2, onFailure);
-  return (call, self) => (isFailure(call) || historyOf(call).length === 1 ? good(call, self) : answer());
-};
+import { failing, NOT_AGAIN } from "./failing.ts";
+import { failed, isFailure, START, sequence, world } from "./harness.ts";
 
 describe("a delivery that fails", () => {
   it("is made again with the same id and body, after the default backoff", async () => {

@@ -52,7 +52,6 @@ export const answers: readonly Row[] = [
       "first delivery/with a body that isn't a list",
       "first delivery/with an empty list",
       "first delivery/with an entry that isn't base64",
-      "history to be fetched/without the delivered entry",
       "answer to a call/that doesn't say which step",
       "answer to a call/that isn't JSON itself",
       "failure/that isn't JSON",
@@ -63,6 +62,12 @@ export const answers: readonly Row[] = [
       ["answer/failed/error", /^(Syntax|Type|InvalidCharacter)Error$/, "WorkflowError"],
     ],
     reason: "The same bytes can't be read better another time: not an attempt that failed, and not retried.",
+  },
+  {
+    id: "history-without-the-entry",
+    scenarios: ["history to be fetched/without the delivered entry"],
+    differs: [["answer/failed/error", "TypeError", "WorkflowError"]],
+    reason: "It is the engine that isn't there yet, and the error says so. The delivery is retried.",
   },
   {
     id: "not-a-post",

@@ -148,7 +148,9 @@ async function fetchHistory(client: Client, runId: string): Promise<HistoryEntry
     return parseHistory(JSON.stringify(await ask(client, { method: "GET", path: runPath(runId) })));
   } catch (error) {
     if (isStatus(error, 404)) return undefined;
-    throw error;
+    if (!(error instanceof WorkflowError) || error.code !== "malformed_body") throw error;
+    // The engine's fault and not the request's: the delivery is worth another attempt.
+    throw new WorkflowError("engine_refused", error.message, { cause: error });
   }
 }
 

@@ -1,8 +1,9 @@
 import type { Client as QStashClient, Schedule } from "@upstash/qstash";
 import { ask, translate } from "../border/api.ts";
+import { toWireDuration } from "../kernel/duration.ts";
 import { forward, HEADER } from "../protocol/headers.ts";
 import { encodeRunOptions, type RunOptions, startMessage } from "../protocol/message.ts";
-import { defined, withoutContentType } from "../protocol/options.ts";
+import { contentTypeOf, defined, toCount, withoutContentType } from "../protocol/options.ts";
 import { toText } from "../steps/index.ts";
 import { checkUrl } from "./trigger.ts";
 
@@ -39,16 +40,11 @@ export class WorkflowSchedules {
       method: "POST",
       path: ["schedules", url],
       headers: defined([
-        [HEADER.contentType, "application/json"],
+        [HEADER.contentType, contentTypeOf(headers) ?? "application/json"],
         [HEADER.cron, cron],
         [HEADER.scheduleId, scheduleId],
-        [
-          HEADER.delay,
-          delay === undefined
-            ? undefined
-            : startMessage({ url, runId: "", body: undefined, delay }).headers[HEADER.delay],
-        ],
-        [HEADER.retries, runOptions.retries === undefined ? undefined : String(runOptions.retries)],
+        [HEADER.delay, delay === undefined ? undefined : toWireDuration(delay)],
+        [HEADER.retries, toCount("retries", runOptions.retries)],
         ...withoutContentType(headers).map(([name, value]): [string, string] => [forward(name), value]),
         // Travels with each tick to the endpoint, which starts the run with it.
         [forward(HEADER.runOptions), encodeRunOptions(runOptions)],

@@ -181,7 +181,7 @@ export function callAnswerIn(
   const entry = entries.find((one) => one.messageId === messageId && one.callType === "fromCallback");
   if (entry) return textFromBase64(entry.body);
   throw new WorkflowError(
-    "malformed_body",
+    "engine_refused",
     `The engine's history of the run has no answer to a call under message "${messageId}".`,
   );
 }

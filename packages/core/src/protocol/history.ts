@@ -40,13 +40,13 @@ export function parseHistory(json: string): HistoryEntry[] {
  * The part of a fetched history that a delivery may see: up to and with the entry that is delivered.
  * What came later belongs to other deliveries, which may be under way at the same time.
  *
- * @throws WorkflowError `malformed_body` when the history doesn't hold the message
+ * @throws WorkflowError `engine_refused` when the history doesn't hold the message: the engine may not have it yet
  */
 export function cutAfter(entries: readonly HistoryEntry[], messageId: string): readonly HistoryEntry[] {
   if (entries.length === 1) return entries;
   const at = entries.findIndex((entry) => entry.messageId === messageId);
   if (at >= 0) return entries.slice(0, at + 1);
-  throw new WorkflowError("malformed_body", `The engine's history of the run has no message "${messageId}".`);
+  throw new WorkflowError("engine_refused", `The engine's history of the run has no message "${messageId}".`);
 }
 
 /** @throws WorkflowError `malformed_body` when an entry can't be decoded */
