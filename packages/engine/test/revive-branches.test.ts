@@ -29,10 +29,14 @@ describe("a failed run", () => {
       if (!last) await self.append(runId, [plan(1), plan(2), { ...plan(3), concurrent: 3 }]);
       else if (last.stepId === 0) {
         const target = last.targetStep ?? 0;
-        if (target === 2 && broken) return failed(500, "boom");
+        if (target === 2 && broken) {
+          // Not before the others have got as far as they will: a run that has failed takes nothing more.
+          await until(() => done.has("1") && done.has("3"));
+          return failed(500, "boom");
+        }
         if (target === 3 && broken) await self.append(runId, [result(9)], { [HEADER.delay]: "1d" });
+        else await self.append(runId, [result(target, { concurrent: 2 })]);
         done.set(`${target}`, (done.get(`${target}`) ?? 0) + 1);
-        if (target !== 3 || !broken) await self.append(runId, [result(target, { concurrent: 2 })]);
       } else if (records.filter(({ stepId }) => stepId > 0 && stepId < 4).length === 3) await self.end(runId);
       return ok();
     });
