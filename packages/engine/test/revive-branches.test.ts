@@ -127,7 +127,10 @@ describe("a failed run", () => {
           else if (last.targetStep === 1) {
             await invoke(self, runId, 1, `wfr_child_of_${runId}`);
           } else if (last.targetStep === 2) {
-            if (broken) return failed(500, "boom");
+            if (broken) {
+              await until(() => to(self, CHILD).length > 0);
+              return failed(500, "boom");
+            }
             await self.append(runId, [result(2)]);
           } else if (records.filter(({ stepId }) => stepId > 0).length === 2) await self.end(runId);
           return ok();
