@@ -46,6 +46,16 @@ export const answers: readonly Row[] = [
     reason: "Where nothing tells who calls, nobody is shown the inside of the code (S4).",
   },
   {
+    id: "errors-say-where",
+    scenarios: ["*"],
+    differs: [
+      ["answer/place", undefined, like({})],
+      ["answer/headers/upstash-error-step-name", undefined, /./],
+    ],
+    reason:
+      "The failure function is told in which step a run has failed, or where beside one, and by which cause.",
+  },
+  {
     id: "malformed-body",
     scenarios: [
       "first delivery/with a body that isn't JSON",
