@@ -4,7 +4,7 @@ import type { Http } from "../border/http.ts";
 import { toWireDuration } from "../kernel/duration.ts";
 import { forward, HEADER } from "../protocol/headers.ts";
 import { encodeRunOptions, type RunOptions, startMessage } from "../protocol/message.ts";
-import { contentTypeOf, defined, toCount, withoutContentType } from "../protocol/options.ts";
+import { contentTypeOf, defined, forwarded, toCount } from "../protocol/options.ts";
 import { toText } from "../steps/index.ts";
 import { checkUrl } from "./trigger.ts";
 
@@ -44,9 +44,9 @@ export class WorkflowSchedules {
         [HEADER.contentType, contentTypeOf(headers) ?? "application/json"],
         [HEADER.cron, cron],
         [HEADER.scheduleId, scheduleId],
-        [HEADER.delay, delay === undefined ? undefined : toWireDuration(delay)],
+        [HEADER.delay, toWireDuration(delay)],
         [HEADER.retries, toCount("retries", runOptions.retries)],
-        ...withoutContentType(headers).map(([name, value]): [string, string] => [forward(name), value]),
+        ...forwarded(headers),
         // Travels with each tick to the endpoint, which starts the run with it.
         [forward(HEADER.runOptions), encodeRunOptions(runOptions)],
       ]),

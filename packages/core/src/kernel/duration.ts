@@ -26,8 +26,11 @@ export function toSeconds(value: number | string): number {
   );
 }
 
-/** As the protocol writes it: a number becomes whole seconds, a text stays as it is. Throws as {@link toSeconds}. */
-export function toWireDuration(value: number | string): string {
+/** As the protocol writes it: a number becomes whole seconds, everything else stays as it is. Throws as {@link toSeconds}. */
+export function toWireDuration(value: number | string): string;
+export function toWireDuration(value: number | string | undefined): string | undefined;
+export function toWireDuration(value: number | string | undefined): string | undefined {
+  if (value === undefined) return undefined;
   const seconds = toSeconds(value);
   return typeof value === "number" ? `${seconds.toFixed(0)}s` : value;
 }
