@@ -29,7 +29,7 @@ export async function publish(
       ...(telemetry && !untold ? TELEMETRY : {}),
       ...lowered(Object.entries({ [HEADER.method]: method, ...headers })),
     },
-    ...(body === undefined ? {} : { body }),
+    body,
   }));
   const headers = { [HEADER.contentType]: "application/json" };
   const body = JSON.stringify(items);

@@ -48,7 +48,7 @@ export function verifyWithKeys({ current, next }: SigningKeys, guard?: ReplayGua
   const candidates = [importKey(current), importKey(next)];
   return async (mail, delivery, publicUrl) => {
     const payload = await verifyToken(signatureOf(mail), candidates);
-    const hash = typeof payload.body === "string" ? payload.body.replace(/=+$/, "") : "";
+    const hash = String(payload.body).replace(/=+$/, "");
     if (!equalConstantTime(hash, await sha256Base64Url(mail.bytes)))
       throw refused("it was made for another body");
     if (!isForUrl(payload.sub, mail.url, publicUrl))
@@ -123,13 +123,9 @@ function checkClaims(claims: unknown): Record<string, unknown> {
 
 // Behind a proxy the host that the request names isn't the public one. Without a configured URL, the path has to do.
 function isForUrl(subject: unknown, requested: URL, publicUrl: string | undefined): boolean {
-  if (typeof subject !== "string") return false;
-  if (publicUrl !== undefined)
-    return (
-      subject === publicUrl || (URL.canParse(subject) && new URL(subject).href === new URL(publicUrl).href)
-    );
-  if (!URL.canParse(subject)) return false;
-  const { pathname, search } = new URL(subject);
+  if (typeof subject !== "string" || !URL.canParse(subject)) return false;
+  const { href, pathname, search } = new URL(subject);
+  if (publicUrl !== undefined) return href === new URL(publicUrl).href;
   return pathname === requested.pathname && search === requested.search;
 }
 

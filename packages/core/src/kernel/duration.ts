@@ -1,3 +1,5 @@
+import { mustBe } from "./check.ts";
+
 type Unit = "s" | "m" | "h" | "d";
 
 /** A whole number and a unit: seconds, minutes, hours or days. Several may follow each other: `"1d12h"`. */
@@ -21,8 +23,10 @@ export function toSeconds(value: number | string): number {
       seconds += Number(amount) * SECONDS[unit as Unit];
     return seconds;
   }
-  throw new TypeError(
-    `A duration must be a number of seconds from 0 on, or a text like "30s", "5m", "2h", "1d" or "1d12h"; got ${JSON.stringify(value) ?? String(value)}.`,
+  throw mustBe(
+    "A duration",
+    'a number of seconds from 0 on, or a text like "30s", "5m", "2h", "1d" or "1d12h"',
+    value,
   );
 }
 

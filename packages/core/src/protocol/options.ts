@@ -1,3 +1,4 @@
+import { mustBe } from "../kernel/check.ts";
 import { type Duration, toWireDuration } from "../kernel/duration.ts";
 import { forward, HEADER } from "./headers.ts";
 
@@ -54,7 +55,7 @@ export function joinLabels(label: string | readonly string[] | undefined): strin
 export function toCount(option: string, value: number | undefined): string | undefined {
   if (value === undefined) return undefined;
   if (Number.isFinite(value) && value >= 0) return value.toFixed(0);
-  throw new TypeError(`${option} must be a number from 0 on; got ${value}.`);
+  throw mustBe(option, "a number from 0 on", value);
 }
 
 /** A user's headers, to be handed on; apart from the content type, which is the message's own. */
@@ -80,7 +81,7 @@ export function defined(headers: HeaderList): Record<string, string> {
   return present;
 }
 
-function isContentType(name: string): boolean {
+export function isContentType(name: string): boolean {
   return name.toLowerCase() === HEADER.contentType.toLowerCase();
 }
 
@@ -90,8 +91,5 @@ export function isName(value: string): boolean {
 }
 
 function checkToken(option: string, value: string): void {
-  if (isName(value)) return;
-  throw new TypeError(
-    `${option} must consist of letters, digits, "-", "_" and "."; got ${JSON.stringify(value)}.`,
-  );
+  if (!isName(value)) throw mustBe(option, 'made of letters, digits, "-", "_" and "."', value);
 }
