@@ -50,7 +50,10 @@ export function connect({ baseUrl, token, headers = {}, retry = {} }: EngineConf
   const origin = baseUrl.replace(/\/+$/, "");
   const { retries = 5, backoff = (count: number) => Math.exp(count) * 50 } = retry || { retries: 0 };
   const http: Http = {
-    headers: Object.entries(headers).map(([name, value]) => [isOption(name) ? name : forward(name), value]),
+    headers: Object.entries(headers).map(([name, value]) => [
+      (isOption(name) ? name : forward(name)).toLowerCase(),
+      value,
+    ]),
     async request<Answer>(request: HttpRequest) {
       const { method, body, parseResponseAsJson } = request;
       const headers = { ...request.headers, Authorization: `Bearer ${token}` };

@@ -1,7 +1,7 @@
 import { WorkflowError } from "../kernel/errors.ts";
 import { VERSION } from "../kernel/version.ts";
-import { HEADER } from "../protocol/headers.ts";
 import type { Message } from "../protocol/message.ts";
+import * as HEADER from "../protocol/names.ts";
 import { ask } from "./api.ts";
 import type { Http } from "./http.ts";
 

@@ -1,7 +1,7 @@
 import type { Client } from "@upstash/qstash";
 import { checkUrl, mustBe } from "../kernel/check.ts";
 import { WorkflowError } from "../kernel/errors.ts";
-import { HEADER } from "../protocol/headers.ts";
+import * as HEADER from "../protocol/names.ts";
 import { DEV_CREDENTIALS } from "../protocol/token.ts";
 import type { Authorize, Door } from "./authorize.ts";
 import { type Engine, toEngine } from "./engine.ts";

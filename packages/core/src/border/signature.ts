@@ -2,7 +2,7 @@ import { compactVerify } from "jose";
 import { equalConstantTime, sha256Base64Url, text, utf8 } from "../kernel/bytes.ts";
 import { messageOf, WorkflowError } from "../kernel/errors.ts";
 import type { Delivery } from "../protocol/delivery.ts";
-import { HEADER } from "../protocol/headers.ts";
+import * as HEADER from "../protocol/names.ts";
 import { type DeliveryClaim, ISSUER, TOKEN_CLAIM } from "../protocol/token.ts";
 import type { Mail } from "./mail.ts";
 

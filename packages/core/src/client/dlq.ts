@@ -1,7 +1,7 @@
 import { ask, toSegment } from "../border/api.ts";
 import type { Http } from "../border/http.ts";
-import { HEADER } from "../protocol/headers.ts";
 import type { DeadLetter, FailureFunctionState } from "../protocol/log.ts";
+import * as HEADER from "../protocol/names.ts";
 import { defined, type FlowControl, flowControlHeaders, toCount } from "../protocol/options.ts";
 import { type CommonFilters, next, type Selection, select } from "./select.ts";
 

@@ -61,8 +61,8 @@ export type CancelFilters = CommonFilters &
   );
 
 export async function logs(http: Http, options: LogsOptions): Promise<RunPage> {
-  const { filter, ...others } = options;
-  const query = { groupBy: "workflowRunId", ...others, ...filter };
+  const { cursor, count, filter, ...older } = options;
+  const query = { groupBy: "workflowRunId", ...older, ...filter, cursor, count };
   const page = await ask<RunPage>(http, { method: "GET", path: ["workflows", "events"], query });
   return { runs: page.runs, ...next(page.cursor) };
 }

@@ -3,8 +3,9 @@ import { ask, toSegment } from "../border/api.ts";
 import type { Http } from "../border/http.ts";
 import { checkText, checkUrl } from "../kernel/check.ts";
 import { toWireDuration } from "../kernel/duration.ts";
-import { forward, HEADER } from "../protocol/headers.ts";
+import { forward } from "../protocol/headers.ts";
 import { encodeRunOptions, type RunOptions, startMessage } from "../protocol/message.ts";
+import * as HEADER from "../protocol/names.ts";
 import { contentTypeOf, defined, forwarded, toCount } from "../protocol/options.ts";
 import { toText } from "../steps/index.ts";
 

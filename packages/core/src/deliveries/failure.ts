@@ -5,7 +5,7 @@ import { tellAll } from "../middleware.ts";
 import type { Cancel, Failure } from "../protocol/delivery.ts";
 import { toError } from "../protocol/error.ts";
 import { type FailureReport, parseFailure } from "../protocol/failure.ts";
-import { HEADER } from "../protocol/headers.ts";
+import * as HEADER from "../protocol/names.ts";
 import type { Outcome } from "../protocol/outcome.ts";
 import type { RollbackRecord } from "../protocol/rollback.ts";
 import { isPlan, type StepRecord } from "../protocol/step.ts";

@@ -1,8 +1,8 @@
 import { toRunId } from "../kernel/ids.ts";
 import type { Start } from "../protocol/delivery.ts";
-import { HEADER } from "../protocol/headers.ts";
 import { readHistory } from "../protocol/history.ts";
 import { decodeRunOptions, startMessage } from "../protocol/message.ts";
+import * as HEADER from "../protocol/names.ts";
 import { isName } from "../protocol/options.ts";
 import { done, type Outcome } from "../protocol/outcome.ts";
 import { historyOf, userHeaders, type Visit } from "./room.ts";

@@ -1,9 +1,10 @@
 import { textFromBase64 } from "../kernel/bytes.ts";
 import { type Duration, toWireDuration } from "../kernel/duration.ts";
 import { WorkflowError } from "../kernel/errors.ts";
-import { CALL_FEATURES, forCallback, forward, HEADER, PROTOCOL_VERSION } from "./headers.ts";
+import { CALL_FEATURES, forCallback, forward, PROTOCOL_VERSION } from "./headers.ts";
 import { malformed, parseJson, textIn } from "./malformed.ts";
 import { type Message, type OfRun, ofRun } from "./message.ts";
+import * as HEADER from "./names.ts";
 import {
   contentTypeOf,
   defined,

@@ -1,6 +1,7 @@
 import { type Duration, toWireDuration } from "../kernel/duration.ts";
 import { WorkflowError } from "../kernel/errors.ts";
-import { FEATURES, forFailureCallback, forward, HEADER, PROTOCOL_VERSION } from "./headers.ts";
+import { FEATURES, forFailureCallback, forward, PROTOCOL_VERSION } from "./headers.ts";
+import * as HEADER from "./names.ts";
 import {
   contentTypeOf,
   defined,

@@ -1,6 +1,7 @@
 import { mustBe } from "../kernel/check.ts";
 import { type Duration, toWireDuration } from "../kernel/duration.ts";
-import { forward, HEADER } from "./headers.ts";
+import { forward } from "./headers.ts";
+import * as HEADER from "./names.ts";
 
 /** Headers on their way into a message; those without a value are left out of it. */
 export type HeaderList = (readonly [name: string, value: string | number | boolean | undefined])[];
