@@ -1,5 +1,6 @@
 import { toSeconds } from "../kernel/duration.ts";
 import { isNonRetryable, isRetryAfter, isStepError } from "../kernel/errors.ts";
+import { encodeStepName } from "../protocol/call.ts";
 import { toErrorBody } from "../protocol/error.ts";
 import { PROTOCOL_VERSION } from "../protocol/headers.ts";
 import * as HEADER from "../protocol/names.ts";
@@ -54,7 +55,7 @@ export function notFound(keys: readonly string[]): Response {
 function failed({ error, where, step: failing, again }: FailedAttempt, trusted: boolean): Response {
   const step = isStepError(error) ? error.step : failing;
   const body = { ...toErrorBody(error, trusted), ...(step ? { where: "step", step } : { where }) };
-  const headers: Record<string, string> = step ? { [HEADER.errorStepName]: toHeaderValue(step.name) } : {};
+  const headers: Record<string, string> = step ? { [HEADER.errorStepName]: encodeStepName(step.name) } : {};
   if (again?.over || isNonRetryable(error))
     return answer(NON_RETRYABLE_STATUS, body, { ...headers, [HEADER.nonRetryable]: "true" });
   if (again?.retries !== undefined) headers[HEADER.maxRetries] = String(again.retries);
@@ -68,11 +69,6 @@ function refusalHeaders(status: number): Record<string, string> {
   if (status === 405) return { Allow: "POST" };
   // The same bytes can't be read better another time.
   return status === 400 || status === 413 ? { [HEADER.nonRetryable]: "true" } : {};
-}
-
-// Header values are bytes: what isn't printable ASCII, or would look encoded already, is percent-encoded.
-function toHeaderValue(text: string): string {
-  return text.replace(/[^\x20-\x7e]|%/gu, (character) => encodeURIComponent(character));
 }
 
 function answer(status: number, body: object, headers: Record<string, string> = {}): Response {

@@ -18,5 +18,5 @@ export async function callResult(visit: Visit<CallResult>): Promise<Outcome> {
   const answer = readCallAnswer(mail.headers, body);
   if (answer.kind === "will retry") return done(runId, "fromCallback");
   const appended = await border.engine().append(runId, [stepMessage(placeOf(visit), answer.record)]);
-  return done(runId, appended === "ended" ? "workflow-already-ended" : "fromCallback");
+  return done(runId, appended ? "fromCallback" : "workflow-already-ended");
 }

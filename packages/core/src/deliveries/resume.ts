@@ -67,9 +67,9 @@ async function append(visit: Visit<Resume>, entries: readonly Entry[]): Promise<
     }
     const request = entry.ask(askingOf(visit, entry));
     if (request.kind === "publish") messages.push(request.message);
-    else if ((await engine.wait(place.runId, request.wait)) === "ended") return "over";
+    else if (!(await engine.wait(place.runId, request.wait))) return "over";
   }
-  if (messages.length > 0 && (await engine.append(place.runId, messages)) === "ended") return "over";
+  if (messages.length > 0 && !(await engine.append(place.runId, messages))) return "over";
   const names = entries.map((entry) => `"${entry.kind === "record" ? entry.record.stepName : entry.name}"`);
   await tell(visit, "onInfo", {
     workflowRunId: place.runId,

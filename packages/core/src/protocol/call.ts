@@ -58,7 +58,7 @@ export function callMessage(place: Place, stepName: string, call: CallRequest): 
     [HEADER.callType, "fromCallback"],
     [forward(HEADER.isCallResult), true],
     [forward(HEADER.stepId), place.id],
-    [forward(HEADER.stepName), encodeName(stepName)],
+    [forward(HEADER.stepName), encodeStepName(stepName)],
     [forward(HEADER.stepType), "Call" satisfies StepType],
     [forward(HEADER.concurrent), place.concurrent],
     [forward(HEADER.rollback), place.rollback],
@@ -141,11 +141,9 @@ function hasHeader(headers: Record<string, unknown>, name: string): boolean {
   return Object.keys(headers).some((one) => one.toLowerCase() === name.toLowerCase());
 }
 
-// A header's value is printable ASCII. Whatever isn't, and what would look encoded already, is encoded.
-function encodeName(name: string): string {
-  return /^[\x21-\x24\x26-\x7e]([\x20-\x24\x26-\x7e]*[\x21-\x24\x26-\x7e])?$/.test(name)
-    ? name
-    : encodeURIComponent(name);
+/** A step's name as a header's value, which is printable ASCII. Whatever isn't, and what would look encoded already, is encoded. */
+export function encodeStepName(name: string): string {
+  return name.replace(/^ | $|[^\x20-\x7e]|%/gu, encodeURIComponent);
 }
 
 /** A step's name as it was before it became the value of a header. */
