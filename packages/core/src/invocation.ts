@@ -64,7 +64,7 @@ export function plan(step: Step, targetStep: number, concurrent: number): Entry 
 /** A step's record, but for its place and what it came to. */
 export function recordOf(step: Step): Omit<StepRecord, "stepId" | "concurrent"> {
   const { name: stepName, type: stepType, fields, options } = step;
-  return { stepName, stepType, ...fields, ...(options?.rollback ? { rollback: true } : {}) };
+  return { stepName, stepType, ...fields, rollback: options?.rollback && true };
 }
 
 /** Why a step that is started inside of another one is refused. */

@@ -143,7 +143,7 @@ class Run {
     this.#executing = undefined;
     // A nested step has failed this attempt, or the run was canceled: what follows belongs to none.
     if (this.#ended) return;
-    const record = { stepId: id, ...recordOf(step), ...(out === undefined ? {} : { out }), concurrent };
+    const record = { stepId: id, ...recordOf(step), out, concurrent };
     // A member's plan has waited already.
     const schedule = concurrent === 1 ? step.schedule : undefined;
     await this.#append([{ kind: "record", record, schedule }], this.#describe(step));
@@ -183,7 +183,7 @@ class Run {
     const { phase, nextId, holes } = this.#invocation.ledger;
     const id = phase.kind === "member" ? phase.slot.id : (holes[0] ?? nextId);
     const { name, type, options } = step;
-    return { id, name, type, ...(options?.rollback ? { rollback: true } : {}) };
+    return { id, name, type, rollback: options?.rollback && true };
   }
 
   #mismatch(): Ending {

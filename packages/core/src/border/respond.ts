@@ -54,7 +54,7 @@ export function notFound(keys: readonly string[]): Response {
 
 function failed({ error, where, step: failing, again }: FailedAttempt, trusted: boolean): Response {
   const step = isStepError(error) ? error.step : failing;
-  const body = { ...toErrorBody(error, trusted), ...(step ? { where: "step", step } : { where }) };
+  const body = { ...toErrorBody(error, trusted), where: step ? "step" : where, step };
   const headers: Record<string, string> = step ? { [HEADER.errorStepName]: encodeStepName(step.name) } : {};
   if (again?.over || isNonRetryable(error))
     return answer(NON_RETRYABLE_STATUS, body, { ...headers, [HEADER.nonRetryable]: "true" });

@@ -114,11 +114,15 @@ export function readCallAnswer(headers: Headers, json: string): CallAnswer {
   // One character a byte: as the protocol records an answer's body.
   const text = textIn(body.body ?? "", "A body in the answer to a call", atob);
   const out = JSON.stringify({ status, body: text, header });
-  const record = { stepId, stepName: decodeStepName(stepName), stepType: "Call", out, concurrent } as const;
-  return {
-    kind: "answered",
-    record: headers.has(HEADER.rollback) ? { ...record, rollback: true } : record,
+  const record: StepRecord = {
+    stepId,
+    stepName: decodeStepName(stepName),
+    stepType: "Call",
+    out,
+    concurrent,
+    rollback: headers.has(HEADER.rollback) || undefined,
   };
+  return { kind: "answered", record };
 }
 
 interface AnswerBody {

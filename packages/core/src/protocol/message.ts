@@ -1,6 +1,6 @@
 import { type Duration, toWireDuration } from "../kernel/duration.ts";
-import { WorkflowError } from "../kernel/errors.ts";
 import { FEATURES, forFailureCallback, forward, PROTOCOL_VERSION } from "./headers.ts";
+import { parseJson } from "./malformed.ts";
 import * as HEADER from "./names.ts";
 import {
   contentTypeOf,
@@ -183,7 +183,7 @@ function redactFields(redact: Redact | undefined): string | undefined {
   return [body ? "body" : [], headers].flat().join(",") || undefined;
 }
 
-const LATE_OPTIONS: readonly LateOption[] = [
+const LATE_OPTIONS = [
   "retries",
   "retryDelay",
   "failureRetries",
@@ -192,20 +192,18 @@ const LATE_OPTIONS: readonly LateOption[] = [
   "flowControl",
   "label",
   "failureUrl",
-];
+] as const;
 
-type LateOption =
-  | "retries"
-  | "retryDelay"
-  | "failureRetries"
-  | "failureRetryDelay"
-  | "timeout"
-  | "flowControl"
-  | "label"
-  | "failureUrl";
-type LateOptions = Pick<RunOptions, LateOption>;
+/** Options for a run that somebody else's request will start. */
+export type LateOptions = Pick<RunOptions, (typeof LATE_OPTIONS)[number]>;
 
-/** Options for a run that somebody else's request will start, as one header; undefined when there are none. */
+/** Those of the options that are such. */
+export function lateOptionsIn(options: LateOptions): LateOptions {
+  const given = LATE_OPTIONS.filter((name) => options[name] !== undefined);
+  return Object.fromEntries(given.map((name) => [name, options[name]]));
+}
+
+/** As one header; undefined when there are none. */
 export function encodeRunOptions(options: LateOptions): string | undefined {
   const json = JSON.stringify(options, [...LATE_OPTIONS, "key", "parallelism", "rate", "period"]);
   // A header's value is ASCII; in JSON, whatever isn't can be written so that it is.
@@ -216,12 +214,5 @@ export function encodeRunOptions(options: LateOptions): string | undefined {
 
 /** @throws WorkflowError `malformed_body` when the header isn't what {@link encodeRunOptions} makes */
 export function decodeRunOptions(header: string | null): LateOptions {
-  try {
-    const given = header === null ? {} : JSON.parse(header);
-    return Object.fromEntries(
-      LATE_OPTIONS.filter((name) => name in given).map((name) => [name, given[name]]),
-    );
-  } catch (cause) {
-    throw new WorkflowError("malformed_body", `The header ${HEADER.runOptions} isn't readable.`, { cause });
-  }
+  return lateOptionsIn(Object(parseJson(`The header ${HEADER.runOptions}`, header ?? "{}")));
 }
