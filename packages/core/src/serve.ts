@@ -88,7 +88,7 @@ export function handlerOf<Payload, Result>(
       onCancel: Boolean(options.cancelFunction || options.rollbackOnCancel),
       timeout: options.timeout === undefined ? undefined : toSeconds(options.timeout),
     }),
-    middlewares: [...(options.middlewares ?? []), ...(options.verbose ? [loggingMiddleware] : [])],
+    middlewares: [options.middlewares ?? [], options.verbose ? loggingMiddleware : []].flat(),
     siblings,
   };
   const { bodyLimit = BODY_LIMIT, trustProxy = false } = options;

@@ -9,7 +9,7 @@ import type { Http } from "./http.ts";
 export interface Receipt {
   readonly messageId: string;
   /** The engine had it already: nothing was done. */
-  readonly deduplicated?: boolean;
+  readonly deduplicated: boolean;
 }
 
 /**

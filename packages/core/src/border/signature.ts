@@ -31,7 +31,7 @@ export interface ReplayGuard {
   seen(tokenId: string, expiresAt: number): boolean | Promise<boolean>;
 }
 
-/** Resolves when the mail comes from the engine; throws a WorkflowError `unauthorized` that tells why not. */
+/** Resolves when the mail comes from the engine; throws an error that tells why not. */
 export type Verify = (mail: Mail, delivery: Delivery, publicUrl: string | undefined) => Promise<void>;
 
 /**
@@ -65,14 +65,12 @@ export function verifyWithReceiver(receiver: Receiver): Verify {
   return async (mail, delivery, publicUrl) => {
     // What it was made for, a receiver can't tell.
     if (delivery.kind === "cancel") throw refused("only keys can check that of a cancellation");
-    const signature = signatureOf(mail);
-    let valid: boolean;
-    try {
-      valid = await receiver.verify({ signature, body: mail.body, ...(publicUrl ? { url: publicUrl } : {}) });
-    } catch (cause) {
-      throw refused(messageOf(cause), cause);
-    }
-    if (!valid) throw refused("the receiver rejects it");
+    const request = {
+      signature: signatureOf(mail),
+      body: mail.body,
+      ...(publicUrl ? { url: publicUrl } : {}),
+    };
+    if (!(await receiver.verify(request))) throw refused("the receiver rejects it");
   };
 }
 

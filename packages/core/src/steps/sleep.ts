@@ -1,3 +1,4 @@
+import { mustBe } from "../kernel/check.ts";
 import { type Duration, toWireDuration } from "../kernel/duration.ts";
 import { checkName, type Step } from "./step.ts";
 
@@ -27,9 +28,7 @@ export function sleepUntil(name: string, moment: Date | string | number): Step<v
 }
 
 function toUnixSeconds(name: string, moment: Date | string | number): number {
-  const seconds = typeof moment === "number" ? moment : Math.round(new Date(moment).getTime() / 1000);
+  const seconds = typeof moment === "number" ? moment : Math.round(Number(new Date(moment)) / 1000);
   if (Number.isFinite(seconds) && seconds >= 0) return seconds;
-  throw new TypeError(
-    `Step "${name}" can't sleep until ${String(moment)}: give a Date, a date as text, or a Unix time in seconds.`,
-  );
+  throw mustBe(`The end of step "${name}"`, "a Date, a date as text, or a Unix time in seconds", moment);
 }

@@ -59,7 +59,7 @@ export interface Schedule {
 
 /** @throws TypeError when a step could not be found again by this name */
 export function checkName(name: unknown): asserts name is string {
-  checkText("The first argument of a step, its name,", name);
+  checkText("A step's name, its first argument,", name);
 }
 
 /**
