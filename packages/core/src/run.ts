@@ -11,7 +11,7 @@ import {
   replayMismatch,
 } from "./invocation.ts";
 import type { WorkflowError } from "./kernel/errors.ts";
-import { createScope, type Scope } from "./kernel/scope.ts";
+import { blindScope, createScope, type Scope } from "./kernel/scope.ts";
 import { type FailedStep, toErrorBody } from "./protocol/error.ts";
 import type { StepRecord } from "./protocol/step.ts";
 import { again, againUntil, type Step } from "./steps/index.ts";
@@ -93,9 +93,9 @@ class Run {
     const outer = this.#executing;
     if (!outer) return;
     const error = nestedStep(step, outer);
-    if (this.#scope.current() === this) this.#finish({ kind: "threw", error, step: outer });
+    if (this.#scope.getStore() === this) this.#finish({ kind: "threw", error, step: outer });
     // Where they can't be told apart, a sibling that is started late is refused like a nested step. The next delivery asks for it again.
-    else if (!this.#scope.available) reject(error);
+    else if (this.#scope === blindScope) reject(error);
   }
 
   #decide(): void {

@@ -12,39 +12,36 @@ interface Ask extends Pick<HttpRequest, "method"> {
   readonly path: readonly string[];
   readonly query?: Query;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string | undefined;
+  readonly body?: string | null | undefined;
   /** The answer has no JSON to read. */
   readonly empty?: boolean;
 }
 
-/** A request to the engine's API, whose failures are WorkflowErrors. */
-export function ask<Answer>(
+/**
+ * A request to the engine's API.
+ *
+ * @throws WorkflowError `engine_unreachable`, `engine_refused`, or `quota_exceeded`
+ */
+export async function ask<Answer>(
   http: Http,
-  { method, path, query = {}, headers, body, empty }: Ask,
+  { method, path, query = {}, headers, body = null, empty = false }: Ask,
 ): Promise<Answer> {
-  const request = http.request<Answer>({
-    path: ["v2", ...path],
-    method,
-    parseResponseAsJson: !empty,
-    query: toQuery(query),
-    headers: { ...headers },
-    body: body ?? null,
-  });
-  return translate(`${method} /v2/${path.join("/")}`, request);
-}
-
-/** What the client throws, in our terms: `engine_unreachable`, `engine_refused`, or `quota_exceeded`. */
-async function translate<T>(what: string, call: Promise<T>): Promise<T> {
+  const asked = toQuery(query);
   try {
-    return await call;
+    return await http.request<Answer>({
+      path: ["v2", ...path],
+      method,
+      parseResponseAsJson: !empty,
+      query: asked,
+      headers: { ...headers },
+      body,
+    });
   } catch (cause) {
     const status = statusOf(cause);
-    if (status === undefined) {
-      const message = `The engine can't be reached for ${what}: ${messageOf(cause)}`;
-      throw new WorkflowError("engine_unreachable", message, { cause });
-    }
-    const code = status === 412 ? "quota_exceeded" : "engine_refused";
-    const message = `The engine answers ${status} to ${what}: ${messageOf(cause)}`;
+    const code =
+      status === undefined ? "engine_unreachable" : status === 412 ? "quota_exceeded" : "engine_refused";
+    const said = status === undefined ? "can't be reached for" : `answers ${status} to`;
+    const message = `The engine ${said} ${method} /v2/${path.join("/")}: ${messageOf(cause)}`;
     throw new WorkflowError(code, message, { cause });
   }
 }

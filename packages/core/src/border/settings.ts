@@ -77,19 +77,18 @@ export interface Border {
 export function createBorders(options: BorderOptions): (env: Env | undefined, headers: Headers) => Border {
   if (options.url) checkUrl("url", options.url);
   if (options.baseUrl) checkUrl("baseUrl", options.baseUrl);
-  const made = new WeakMap<Env, Map<string | undefined, Border>>();
+  const made = new WeakMap<Env, Record<string, Border>>();
   return (platformEnv, headers) => {
     const env = options.env ?? platformEnv ?? processEnv();
     const region = regionOf(env, headers.get(HEADER.region));
-    const borders = made.get(env) ?? new Map<string | undefined, Border>();
+    const borders = made.get(env) ?? {};
     made.set(env, borders);
-    const border = borders.get(region) ?? settle(options, env, region);
-    borders.set(region, border);
-    return border;
+    borders[region] ??= settle(options, env, region);
+    return borders[region];
   };
 }
 
-function settle(options: BorderOptions, env: Env, region: string | undefined): Border {
+function settle(options: BorderOptions, env: Env, region: string): Border {
   const { url, baseUrl = env.UPSTASH_WORKFLOW_URL, verify, authorize } = options;
   if (baseUrl) checkUrl("baseUrl", baseUrl);
   const prefix = baseUrl && withoutSlash(new URL(baseUrl));
@@ -121,7 +120,7 @@ export function engineOf(
   given: GivenClient | undefined = {},
   env: Env,
   disableTelemetry = false,
-  region: string | undefined = regionOf(env, null),
+  region: string = regionOf(env, null),
 ): Engine {
   const telemetry = !disableTelemetry && !env.UPSTASH_DISABLE_TELEMETRY;
   if (isClient(given)) return toEngine(connectBy(given), telemetry);
@@ -142,10 +141,10 @@ export function engineOf(
   return toEngine(connection, telemetry && enableTelemetry);
 }
 
-/** With `QSTASH_REGION`, keys and tokens are kept by region: the one that the engine names, or that one. */
-function regionOf(env: Env, named: string | null): string | undefined {
+/** With `QSTASH_REGION`, keys and tokens are kept by region: the one that the engine names, or that one. Empty without. */
+function regionOf(env: Env, named: string | null): string {
   const own = env.QSTASH_REGION;
-  if (!own) return undefined;
+  if (!own) return "";
   const [region, fallback] = [named ?? "", own].map((one) =>
     REGIONS.find((known) => known === one.toUpperCase().replaceAll("-", "_")),
   );
@@ -153,7 +152,7 @@ function regionOf(env: Env, named: string | null): string | undefined {
   return region ?? fallback;
 }
 
-function inRegion(variable: string, region: string | undefined): string {
+function inRegion(variable: string, region: string): string {
   return region ? `${region}_${variable}` : variable;
 }
 
@@ -166,20 +165,20 @@ function isClient(given: unknown): given is Client {
   return typeof given === "object" && given !== null && "http" in given;
 }
 
-function verifierOf(options: BorderOptions, env: Env, region: string | undefined): Verify | undefined {
+function verifierOf(options: BorderOptions, env: Env, region: string): Verify | undefined {
   if (options.receiver) return verifyWithReceiver(options.receiver);
   const dev = devMode(env);
   const keys = options.keys ?? keysOf(env, region) ?? (dev ? DEV_KEYS : undefined);
   return keys && verifyWithKeys(keys, options.replayGuard);
 }
 
-function keysOf(env: Env, region: string | undefined): SigningKeys | undefined {
+function keysOf(env: Env, region: string): SigningKeys | undefined {
   const names = ["QSTASH_CURRENT_SIGNING_KEY", "QSTASH_NEXT_SIGNING_KEY"].map((name) =>
     inRegion(name, region),
   );
   const [current, next] = names.map((name) => env[name]);
-  if (!current && !next) return undefined;
   if (current && next) return { current, next };
+  if (!current && !next) return undefined;
   throw new TypeError(`Only one of ${names.join(" and ")} is set: signatures need both.`);
 }
 
