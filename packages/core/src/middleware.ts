@@ -91,8 +91,7 @@ export async function tellAll<Event extends keyof MiddlewareEvents>(
   event: Event,
   told: MiddlewareEvents[Event],
 ): Promise<void> {
-  if (middlewares.length > 0)
-    await Promise.all(middlewares.map((middleware) => middleware.tell(event, told)));
+  await Promise.all(middlewares.map((middleware) => middleware.tell(event, told)));
 }
 
 /** Writes what happens to the console. */

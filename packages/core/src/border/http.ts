@@ -100,14 +100,14 @@ function urlOf(origin: string, { path, query }: HttpRequest): URL {
   const url = new URL([origin, ...path].join("/"));
   for (const [name, value] of Object.entries(query)) {
     for (const each of [value].flat())
-      url.searchParams.append(name, String(each instanceof Date ? each.getTime() : each));
+      url.searchParams.append(name, String(each instanceof Date ? Number(each) : each));
   }
   return url;
 }
 
 async function refusalOf(answer: Response): Promise<Error> {
-  const text = await answer.text();
-  return Object.assign(new Error(text || `status ${answer.status}`), { status: answer.status });
+  const { status } = answer;
+  return Object.assign(new Error((await answer.text()) || `status ${status}`), { status });
 }
 
 function isOption(name: string): boolean {

@@ -25,7 +25,7 @@ export async function publish(
   const items = messages.map(({ url, method = "POST", headers, body, untold }) => ({
     destination: url,
     headers: {
-      ...lowered(http.headers ?? []),
+      ...Object.fromEntries(http.headers ?? []),
       ...(telemetry && !untold ? TELEMETRY : {}),
       ...lowered(Object.entries({ [HEADER.method]: method, ...headers })),
     },

@@ -77,10 +77,7 @@ export function verifyWithReceiver(receiver: Receiver): Verify {
 function signatureOf(mail: Mail): string {
   const signature = mail.headers.get(HEADER.signature);
   if (signature) return signature;
-  throw new WorkflowError(
-    "unauthorized",
-    `The request has no signature: the header ${HEADER.signature} is missing.`,
-  );
+  throw refused(`the header ${HEADER.signature} is missing`);
 }
 
 function importKey(key: string): Promise<CryptoKey> {

@@ -8,7 +8,7 @@ import { type FailureReport, parseFailure } from "../protocol/failure.ts";
 import * as HEADER from "../protocol/names.ts";
 import type { Outcome } from "../protocol/outcome.ts";
 import type { RollbackRecord } from "../protocol/rollback.ts";
-import { isPlan, type StepRecord } from "../protocol/step.ts";
+import { isPlan, type StepRecord, stepOf } from "../protocol/step.ts";
 import { read, serialize } from "../steps/index.ts";
 import type { CompletedStep, Rollback, RunEndParams } from "../workflow.ts";
 import { type RunEnd, recordsOf, rollBack } from "./rollback.ts";
@@ -26,7 +26,7 @@ export async function failure(visit: Visit<Failure>): Promise<Outcome> {
   const ended = await rolledBack(visit, report, true);
   if ("kind" in ended) return ended;
   if (untold) return unhandled;
-  const { url: _, payload: __, createdAt: ___, details: ____, ...told } = report;
+  const { url, payload, createdAt, details, ...told } = report;
   const { failStatus, failResponse } = told;
   const params = await paramsOf(visit, report, ended);
   const { context } = params;
@@ -81,20 +81,14 @@ async function paramsOf(
 }
 
 function completed(record: StepRecord): CompletedStep {
-  const { stepId: id, stepName: name, stepType: type, failure } = record;
-  const step = { id, name, type };
+  const step = stepOf(record);
+  const { failure } = record;
   return failure ? { ...step, error: toStepError(step, failure) } : { ...step, result: read(record) };
 }
 
-function toRollback({
-  stepId: id,
-  stepName: name,
-  stepType: type,
-  state,
-  attempts,
-  error,
-}: RollbackRecord): Rollback {
-  return { step: { id, name, type }, state, attempts, ...(error ? { error: toError(error) } : {}) };
+function toRollback(record: RollbackRecord): Rollback {
+  const { state, attempts, error } = record;
+  return { step: stepOf(record), state, attempts, ...(error ? { error: toError(error) } : {}) };
 }
 
 // Its result is taken through JSON here, so that one that can't be stored is the function's failure and not the answer's.

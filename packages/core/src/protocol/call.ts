@@ -27,7 +27,7 @@ export interface CallRequest {
   /** GET by default. */
   readonly method?: HttpMethod;
   /** A text; anything else is to be made one, with `JSON.stringify` for example. */
-  readonly body?: string;
+  readonly body?: string | undefined;
   /** Sent as they are. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Retries after an answer that isn't 2xx. 0 by default. */

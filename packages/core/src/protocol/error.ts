@@ -60,22 +60,12 @@ export function asErrorBody(value: unknown): ErrorBody | undefined {
     message,
     stack: typeof stack === "string" ? stack : undefined,
     cause: asErrorBody(cause),
-    where: isPlace(where) ? where : undefined,
+    where: PLACES.find((place) => place === where),
     step: isFailedStep(step) ? step : undefined,
   };
 }
 
-const PLACES: readonly unknown[] = [
-  "payload",
-  "before-first-step",
-  "step",
-  "after-last-step",
-  "replay",
-] satisfies ErrorBody["where"][];
-
-function isPlace(value: unknown): value is NonNullable<ErrorBody["where"]> {
-  return PLACES.includes(value);
-}
+const PLACES = ["payload", "before-first-step", "step", "after-last-step", "replay"] as const;
 
 function isFailedStep(value: unknown): value is FailedStep {
   const { id, name, type } = Object(value) as Record<keyof FailedStep, unknown>;

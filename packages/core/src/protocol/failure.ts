@@ -100,7 +100,8 @@ export function parseFailure(json: string): FailureReport {
       : new WorkflowError("delivery_failed", response || `status ${body.status}`),
     url: typeof body.url === "string" ? body.url : undefined,
     payload: decode(body.sourceBody),
-    createdAt: toTime(body.workflowCreatedAt),
+    // Some engines send the time as a text of digits.
+    createdAt: Number(body.workflowCreatedAt) || undefined,
     details,
   };
 }
@@ -109,12 +110,6 @@ function copyHeaders(headers: unknown): Record<string, string[]> {
   const copy: Record<string, string[]> = {};
   for (const [name, value] of Object.entries(headers ?? {})) copy[name] = [value].flat().map(String);
   return copy;
-}
-
-// Some engines send the time as a text of digits.
-function toTime(value: unknown): number | undefined {
-  const time = Number(value);
-  return value !== undefined && Number.isFinite(time) ? time : undefined;
 }
 
 function decode(base64: string | null | undefined): string {

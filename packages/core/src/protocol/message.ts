@@ -154,7 +154,7 @@ export function stepMessage(
     headers: defined([
       ...stepHeaders(run),
       [HEADER.delay, schedule.delay],
-      [HEADER.notBefore, schedule.notBefore?.toFixed(0)],
+      [HEADER.notBefore, toCount("notBefore", schedule.notBefore)],
     ]),
   };
 }

@@ -72,7 +72,7 @@ export function renamed(headers: HeaderList, rename: (name: string) => string): 
   return headers.map(([name, value]) => [rename(name), value]);
 }
 
-export function contentTypeOf(headers: Readonly<Record<string, string>> = {}): string | undefined {
+export function contentTypeOf<Value>(headers: Readonly<Record<string, Value>> = {}): Value | undefined {
   return Object.entries(headers).find(([name]) => isContentType(name))?.[1];
 }
 

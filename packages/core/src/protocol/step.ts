@@ -40,6 +40,13 @@ export interface StepRecord {
   readonly rollback?: true | undefined;
 }
 
+/** The step that a record is of, as user code knows it. */
+export function stepOf({ stepId, stepName, stepType }: StepOf): { id: number; name: string; type: StepType } {
+  return { id: stepId, name: stepName, type: stepType };
+}
+
+type StepOf = Pick<StepRecord, "stepId" | "stepName" | "stepType">;
+
 /** A record that has its place in the run: the id of the result, also for a plan. */
 export function resultId(record: StepRecord): number {
   return isPlan(record) ? (record.targetStep as number) : record.stepId;

@@ -3,10 +3,11 @@ import { checkUrl, mustBe } from "../kernel/check.ts";
 import { WorkflowError } from "../kernel/errors.ts";
 import { parseLeniently } from "../kernel/json.ts";
 import { type CallRequest, callMessage } from "../protocol/call.ts";
+import { contentTypeOf } from "../protocol/options.ts";
 import type { StepRecord } from "../protocol/step.ts";
 import type { Invokable } from "./invoke.ts";
-import { checkPolicy, type RollbackOptions, rollbackOf } from "./policy.ts";
-import { checkName, deserialize, type Step, toText } from "./step.ts";
+import { type RollbackOptions, rollbackOf } from "./policy.ts";
+import { type Asking, checkName, deserialize, type Step, toText } from "./step.ts";
 
 /** What a third party answered. */
 export interface CallResponse<Body = unknown> {
@@ -31,24 +32,16 @@ export function call<Body>(
   request: (CallRequest | CallWorkflow) & RollbackOptions<CallResponse<Body>>,
 ): Step<CallResponse<Body>> {
   checkName(name);
-  checkPolicy(name, rollbackOf(request));
-  const started = "workflow" in request;
-  if (!started) checkRequest(name, request);
+  const options = rollbackOf(name, request);
+  if (!("workflow" in request)) checkRequest(name, request);
   return {
     name,
     type: "Call",
-    options: rollbackOf(request),
+    options,
     work: {
       kind: "ask",
       ask: (place) => {
-        const target: CallRequest = started
-          ? {
-              ...withoutWorkflow(request),
-              url: place.urlOf(request.workflow),
-              method: "POST",
-              ...bodyOf(name, request),
-            }
-          : request;
+        const target = "workflow" in request ? startOf(name, request, place) : request;
         return { kind: "publish", message: callMessage(place, name, target) };
       },
     },
@@ -69,17 +62,9 @@ function checkRequest(name: string, { url, body }: CallRequest): void {
     throw mustBe(`The body of step "${name}"`, "a text, made with JSON.stringify for example", body);
 }
 
-function withoutWorkflow({
-  workflow: _,
-  body: __,
-  ...rest
-}: CallWorkflow): Omit<CallWorkflow, "workflow" | "body"> {
-  return rest;
-}
-
-function bodyOf(name: string, { body }: CallWorkflow): { body?: string } {
+function startOf(name: string, { workflow, body, ...options }: CallWorkflow, place: Asking): CallRequest {
   const payload = toText(body, `The payload of step "${name}"`);
-  return payload === undefined ? {} : { body: payload };
+  return { ...options, url: place.urlOf(workflow), method: "POST", body: payload };
 }
 
 const BINARY = /^(?:image|audio|video|font)\/|^application\/(?:octet-stream|pdf|zip|gzip|wasm|x-tar|vnd\.)/i;
@@ -89,8 +74,7 @@ const strict = new TextDecoder("utf-8", { fatal: true });
 // Recorded is one character a byte. What is text, and what is JSON, the bytes tell better than most servers do.
 function readBody(latin1: string, header: Record<string, string[]>): unknown {
   const bytes = fromBinary(latin1);
-  const contentType =
-    Object.entries(header).find(([name]) => name.toLowerCase() === "content-type")?.[1]?.[0] ?? "";
+  const contentType = contentTypeOf(header)?.[0] ?? "";
   if (BINARY.test(contentType) && !TEXTUAL.test(contentType)) return bytes;
   if (bytes.length === 0) return "";
   if (/charset=(?!utf-?8)/i.test(contentType)) return parseLeniently(decodeAs(bytes, contentType));
