@@ -42,6 +42,14 @@ export interface EngineOptions {
     readonly historyBytes?: number;
     /** Retries that a message may ask for. 999 by default. */
     readonly retries?: number;
+    /** Deliveries and calls under way at once, all together. As many as `concurrency` and `calls` allow by default. */
+    readonly parallelism?: number;
+    /** Queues. 10 000 by default. */
+    readonly queues?: number;
+    /** Messages of a queue on their way at once. 1000 by default. */
+    readonly queueParallelism?: number;
+    /** Schedules. 10 000 by default. */
+    readonly schedules?: number;
   };
   /**
    * Whether `X-Forwarded-Proto` and `X-Forwarded-Host` say under which address a webhook was called: only behind a proxy
@@ -72,14 +80,17 @@ export function createEngine(options: EngineOptions): Engine {
   const emit = toObserver(options.onEvent);
   const store = typeof options.store === "string" ? openSqlite(options.store) : options.store;
   const transport = options.transport ?? poolTransport(limits.responseBytes ?? MIB);
+  const { concurrency = 64, calls = 1024 } = options;
+  const parallelism = Math.min(limits.parallelism ?? Number.POSITIVE_INFINITY, concurrency + calls);
   const dispatcher = new Dispatcher({
     store,
     clock,
     transport,
     signer: createSigner(signingKeys),
     emit,
-    concurrency: options.concurrency ?? 64,
-    calls: options.calls ?? 1024,
+    concurrency,
+    calls,
+    parallelism,
     timeout: timeouts.delivery ?? 15 * 60_000,
     lease: timeouts.lease ?? 30_000,
     historyBytes: limits.historyBytes ?? 4 * MIB,
@@ -93,7 +104,14 @@ export function createEngine(options: EngineOptions): Engine {
     token,
     keys: signingKeys,
     trustProxy: options.trustProxy ?? false,
-    limits: { requestBytes: limits.requestBytes ?? 10 * MIB, retries: limits.retries ?? 999 },
+    limits: {
+      requestBytes: limits.requestBytes ?? 10 * MIB,
+      retries: limits.retries ?? 999,
+      queues: limits.queues ?? 10_000,
+      queueParallelism: limits.queueParallelism ?? 1000,
+      schedules: limits.schedules ?? 10_000,
+    },
+    parallelism: () => ({ max: parallelism, count: dispatcher.active }),
   });
   return {
     fetch: async (request, bindings) => app(request, bindings),

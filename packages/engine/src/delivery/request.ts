@@ -145,6 +145,7 @@ function ownHeaders(claim: Claim): Record<string, string> {
     [HEADER.retried.toLowerCase()]: String(message.retried),
     [HEADER.callerIp.toLowerCase()]: message.callerIp,
   };
+  if (message.schedule !== undefined) headers[HEADER.scheduleId.toLowerCase()] = message.schedule;
   if (run) Object.assign(headers, runHeaders(run, claim));
   return headers;
 }

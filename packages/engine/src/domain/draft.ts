@@ -23,6 +23,9 @@ export function toDraft(
   request: Pick<IntakeRequest, "body" | "callerIp" | "now">,
 ): Draft {
   const plain = purpose === "message";
+  if (!plain && options.queue !== undefined) {
+    throw invalid(HEADER.queueName, "what belongs to a run can't be in a queue: limit it by flow control");
+  }
   return {
     id: newMessageId(),
     purpose,
@@ -42,6 +45,7 @@ export function toDraft(
     failureCallback: plain ? failureCallbackOf(undefined, options) : undefined,
     callback: undefined,
     flow: options.flow,
+    queue: options.queue,
   };
 }
 

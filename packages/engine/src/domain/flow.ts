@@ -14,7 +14,8 @@ export interface FlowLimit {
 }
 
 const KEY = /^[a-zA-Z0-9\-_.]+$/;
-const LONGEST_PERIOD = 7 * DAY;
+/** Milliseconds. */
+export const LONGEST_PERIOD: number = 7 * DAY;
 
 /**
  * `parallelism=5, rate=10, period=1m`, in any order, with a parallelism or a rate at least.

@@ -4,6 +4,7 @@ import { parseDuration } from "./duration.ts";
 import { parseExpression } from "./expression.ts";
 import { type FlowLimit, parseFlow } from "./flow.ts";
 import { type HeaderList, isHeaderName, isHeaderValue } from "./header.ts";
+import { toName } from "./name.ts";
 import { invalid, messageOf, Problem, unsupported } from "./problem.ts";
 
 const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const;
@@ -27,6 +28,8 @@ export interface Options {
   readonly labels: readonly string[];
   readonly redact: Redaction | undefined;
   readonly flow: FlowLimit | undefined;
+  /** The queue in which it waits for its turn. */
+  readonly queue: string | undefined;
   /** Where a final failure is reported. */
   readonly failureUrl: string | undefined;
   /** How that report is to be delivered; `undefined` when nothing was said about it. */
@@ -48,9 +51,6 @@ export interface OptionLimits {
 /** What this engine doesn't do, so that nobody waits for it. */
 const UNSUPPORTED = [
   HEADER.callback,
-  HEADER.cron,
-  HEADER.scheduleId,
-  HEADER.queueName,
   HEADER.deduplicationId,
   HEADER.contentBasedDeduplication,
   HEADER.headerForward,
@@ -83,6 +83,7 @@ export function readOptions(
   if (nested && (failure.size > 0 || headers.has(HEADER.failureCallback.toLowerCase()))) {
     throw unsupported(shown(HEADER.failureCallback));
   }
+  if (nested && headers.has(HEADER.queueName.toLowerCase())) throw unsupported(shown(HEADER.queueName));
   return {
     method: read(HEADER.method, toMethod),
     contentType: read(HEADER.contentType, toHeaderValue),
@@ -99,6 +100,7 @@ export function readOptions(
       headers.get(HEADER.flowControlValue.toLowerCase()),
       shown,
     ),
+    queue: read(HEADER.queueName, toName),
     failureUrl: read(HEADER.failureCallback, toUrl),
     failure: failure.size > 0 ? readOptions(failure, limits, PREFIX.failureCallback) : undefined,
   };
@@ -110,6 +112,17 @@ function refuseUnsupported(headers: ReadonlyMap<string, string>, shown: (name: s
     if (value !== undefined && value.toLowerCase() !== "false") throw unsupported(shown(canonical));
   }
   for (const name of headers.keys()) if (name.startsWith(CALLBACK)) throw unsupported(shown(HEADER.callback));
+  refuseScheduled(headers, shown);
+}
+
+/** A schedule's own headers are taken out before its messages' options are read. */
+function refuseScheduled(headers: ReadonlyMap<string, string>, shown: (name: string) => string): void {
+  if (headers.has(HEADER.cron.toLowerCase())) {
+    throw invalid(shown(HEADER.cron), "a schedule is made by /v2/schedules or /v2/publish, by itself");
+  }
+  if (headers.has(HEADER.scheduleId.toLowerCase())) {
+    throw invalid(shown(HEADER.scheduleId), `it needs ${HEADER.cron} beside it`);
+  }
 }
 
 /** Headers whose name begins with `prefix`, with `instead` in its place. */

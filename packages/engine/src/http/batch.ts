@@ -2,7 +2,8 @@ import { HEADER } from "@perdure/core/protocol";
 import type { Handler } from "hono";
 import type { IntakeRequest } from "../domain/draft.ts";
 import { type Intake, isOfLiveRun, toIntake } from "../domain/intake.ts";
-import { invalid, messageOf, Problem, unsupported } from "../domain/problem.ts";
+import { toName } from "../domain/name.ts";
+import { invalid, messageOf, Problem } from "../domain/problem.ts";
 import { readBody } from "./body.ts";
 import type { Env, Service } from "./service.ts";
 import { callerIpOf, submit, toAnswer } from "./submit.ts";
@@ -54,6 +55,8 @@ function readItem(
   let headers = new Map<string, string>();
   try {
     headers = toHeaders(item.headers);
+    const queue = toQueueName(item.queue);
+    if (queue !== undefined) headers.set(HEADER.queueName.toLowerCase(), queue);
     return toIntake(
       { ...origin, headers, destination: toDestination(item), body: toBody(item.body) },
       limits,
@@ -68,11 +71,16 @@ function isOfRun({ headers }: Item): boolean {
   return Object.keys(headers ?? {}).some((name) => name.toLowerCase() === HEADER.init.toLowerCase());
 }
 
-function toDestination({ destination, queue }: Item): string {
-  // Some clients write null for what they leave out.
-  if (queue !== undefined && queue !== null) throw unsupported("queue");
+function toDestination({ destination }: Item): string {
   if (typeof destination === "string" && destination !== "") return destination;
   throw invalid("destination", "expected a url");
+}
+
+function toQueueName(queue: unknown): string | undefined {
+  // Some clients write null for what they leave out.
+  if (queue === undefined || queue === null) return undefined;
+  if (typeof queue === "string") return toName(queue, "queue");
+  throw invalid("queue", "expected a text");
 }
 
 function toHeaders(value: unknown): Map<string, string> {

@@ -1,6 +1,8 @@
 import type { SigningKeys } from "../delivery/signer.ts";
 import type { Clock } from "../domain/clock.ts";
 import type { Observer } from "../domain/event.ts";
+import type { QueueLimits } from "../domain/queue.ts";
+import type { ScheduleLimits } from "../store/controls.ts";
 import type { Store } from "../store/store.ts";
 
 /** What the API works with. */
@@ -17,7 +19,10 @@ export interface Service {
     readonly requestBytes: number;
     /** Retries that a message may ask for. */
     readonly retries: number;
-  };
+  } & QueueLimits &
+    ScheduleLimits;
+  /** Deliveries under way, and how many there may be. */
+  readonly parallelism: () => { readonly max: number; readonly count: number };
 }
 
 /** What is known of a request besides itself. */

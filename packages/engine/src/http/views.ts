@@ -28,6 +28,8 @@ export function messageView(message: Message, run: Run | undefined, body: Uint8A
     ...(message.retryDelay === undefined ? {} : { retryDelayExpression: message.retryDelay }),
     ...labelsView(message.labels),
     ...flowView(message.flow),
+    ...(message.queue === undefined ? {} : { queueName: message.queue }),
+    ...(message.schedule === undefined ? {} : { scheduleId: message.schedule }),
     ...(message.callback ? { callback: message.callback.url } : {}),
     ...failureCallbackView(message, run),
     ...(run ? { workflowRunId: run.id, workflowCreatedAt: run.createdAt, workflowUrl: run.url } : {}),
@@ -68,7 +70,8 @@ export function hash(value: string | Uint8Array): string {
   return `REDACTED:${createHash("sha256").update(value).digest("hex")}`;
 }
 
-function flowView(flow: Message["flow"]): object {
+/** Of a message, or of all of a schedule's. */
+export function flowView(flow: Message["flow"]): object {
   if (!flow) return {};
   const { key, parallelism, rate, period } = flow;
   return {

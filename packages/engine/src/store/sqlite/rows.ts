@@ -49,6 +49,10 @@ export interface MessageRow {
   readonly flow: string | null;
   readonly flow_key: string | null;
   readonly parked: number | null;
+  readonly queue: string | null;
+  readonly slot: number | null;
+  readonly held: number | null;
+  readonly schedule: string | null;
   readonly reply_status: number | null;
   readonly reply_headers: string | null;
   readonly reply_body: Uint8Array | null;
@@ -87,7 +91,7 @@ export function toMessage(row: MessageRow): Message {
     id: row.id,
     purpose: row.purpose,
     state: row.state,
-    dueAt: row.parked ?? row.due_at ?? undefined,
+    dueAt: row.held ?? row.parked ?? row.due_at ?? undefined,
     retried: row.retried,
     maxRetries: row.max_retries,
     retries: row.max_retries,
@@ -106,6 +110,8 @@ export function toMessage(row: MessageRow): Message {
     failureCallback: fromJson<Callback>(row.failure_callback),
     callback: fromJson<Callback>(row.callback),
     flow: fromJson<FlowLimit>(row.flow),
+    queue: row.queue ?? undefined,
+    schedule: row.schedule ?? undefined,
   };
 }
 

@@ -9,6 +9,7 @@ import { history } from "./claim.ts";
 import type { Database } from "./database.ts";
 import { finishRun, hasPending } from "./finish.ts";
 import { letGo } from "./flow.ts";
+import { followUp } from "./follow-up.ts";
 import { type Due, insertEntry, insertMessage, runOf } from "./messages.ts";
 import { type MessageRow, toMessage } from "./rows.ts";
 
@@ -37,6 +38,7 @@ export function settle(
   if (!row) return { kind: "stale" };
   const settled = record(db, row, settlement, now, keeping, due);
   if (letGo(db, row.flow_key)) due(now);
+  followUp(db, row, due);
   return settled;
 }
 
@@ -117,7 +119,7 @@ function fail(db: Database, row: MessageRow, failure: Failure, keeping: Keeping,
   const recorded = run ? finishRun(db, run.key, end, failure.at, due) : [];
   const failed: Failed = { message, failure, dlqId, sourceBody: sourceBody(db, message, row, run) };
   const report = run ? runFailureMessage(failed, run) : messageFailureMessage(failed);
-  const callback = report && insertMessage(db, report, due, run && { run: run.key });
+  const callback = report && insertMessage(db, report, due, { run: run?.key, source: row.seq });
   db.run("UPDATE dlq SET id = ?, callback = ? WHERE seq = ?", dlqId, callback ?? null, key);
   if (run) db.run("UPDATE runs SET dlq_id = ? WHERE key = ?", dlqId, run.key);
   return { kind: "failed", failure, dlqId, recorded };
