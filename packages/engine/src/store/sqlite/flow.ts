@@ -117,10 +117,7 @@ export function toLimits(
 }
 
 export function flowOf(db: Database, key: string): FlowRow | undefined {
-  return db.get<FlowRow>(
-    "SELECT parallelism, rate, period, began_at, begun, wake_at FROM flows WHERE key = ?",
-    key,
-  );
+  return db.get<FlowRow>("SELECT * FROM flows WHERE key = ?", key);
 }
 
 /** How many with this key are under way, up to `most`. */
