@@ -187,7 +187,6 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE messages ADD COLUMN slot INTEGER;   -- the message whose place it keeps: itself, or what it is a callback of
   ALTER TABLE messages ADD COLUMN held INTEGER;   -- due since then, but it isn't its turn, or its queue is paused
   CREATE INDEX messages_slot ON messages (slot) WHERE slot IS NOT NULL;
-  CREATE INDEX messages_turn ON messages (queue, seq) WHERE held IS NOT NULL AND slot IS NULL;
   CREATE INDEX messages_queue ON messages (queue) WHERE queue IS NOT NULL AND due_at IS NOT NULL;
   `,
   `
