@@ -42,7 +42,21 @@ export interface EngineOptions {
     readonly historyBytes?: number;
     /** Retries that a message may ask for. 999 by default. */
     readonly retries?: number;
+    /** Bytes of a message's body. 10 MiB by default. */
+    readonly messageBytes?: number;
+    /** Milliseconds until a message is to be delivered. Any by default. */
+    readonly delay?: number;
+    /** Milliseconds for an attempt: a message that asks for more gets this. Any by default. */
+    readonly timeout?: number;
+    /** Endpoints of a URL group. 100 by default. */
+    readonly endpoints?: number;
   };
+  readonly retention?: {
+    /** Milliseconds for which a message is known again by its deduplication id or its content. 10 minutes by default. */
+    readonly deduplication?: number;
+  };
+  /** Tells receivers with keys for several regions which ones to use: `EU-CENTRAL-1` or `US-EAST-1`. None by default. */
+  readonly region?: string;
   /**
    * Whether `X-Forwarded-Proto` and `X-Forwarded-Host` say under which address a webhook was called: only behind a proxy
    * that sets them. Not by default.
@@ -85,6 +99,7 @@ export function createEngine(options: EngineOptions): Engine {
     historyBytes: limits.historyBytes ?? 4 * MIB,
     callBytes: limits.callBytes ?? 10 * MIB,
     sweep: 60_000,
+    region: options.region,
   });
   const app = createApp({
     store,
@@ -93,7 +108,15 @@ export function createEngine(options: EngineOptions): Engine {
     token,
     keys: signingKeys,
     trustProxy: options.trustProxy ?? false,
-    limits: { requestBytes: limits.requestBytes ?? 10 * MIB, retries: limits.retries ?? 999 },
+    limits: {
+      requestBytes: limits.requestBytes ?? 10 * MIB,
+      messageBytes: limits.messageBytes ?? 10 * MIB,
+      retries: limits.retries ?? 999,
+      endpoints: limits.endpoints ?? 100,
+      delay: limits.delay,
+      timeout: limits.timeout,
+      deduplication: options.retention?.deduplication,
+    },
   });
   return {
     fetch: async (request, bindings) => app(request, bindings),

@@ -5,6 +5,7 @@ import { Problem } from "../../domain/problem.ts";
 import { inherit, type Run, reconfigure } from "../../domain/run.ts";
 import type { Receipt } from "../store.ts";
 import type { Database } from "./database.ts";
+import { knownAgain } from "./deduplications.ts";
 import { letGo } from "./flow.ts";
 import { type Due, entryMessage, insertEntry, insertMessage, liveRun, runOf } from "./messages.ts";
 import { toLabels } from "./rows.ts";
@@ -19,9 +20,12 @@ export function accept(db: Database, intakes: readonly Intake[], due: Due): Rece
 
 function acceptOne(db: Database, intake: Intake, due: Due): Receipt {
   switch (intake.kind) {
-    case "message":
+    case "message": {
+      const known = knownAgain(db, intake);
+      if (known) return known;
       insertMessage(db, intake.message, due);
       return receipt(intake.message, undefined, false);
+    }
     case "start":
       return start(db, intake, due);
     case "append":

@@ -20,8 +20,8 @@ export function insertMessage(
   const { key } = db.run(
     `INSERT INTO messages (id, purpose, state, due_at, run, entry, url, method, forward, content_type, body,
        max_retries, retry_delay, timeout, not_before, created_at, caller_ip, labels, redact, failure_callback,
-       callback, flow, flow_key)
-     VALUES (?, ?, 'CREATED', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       callback, flow, flow_key, topic_name, endpoint_name)
+     VALUES (?, ?, 'CREATED', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     draft.id,
     draft.purpose,
     draft.notBefore,
@@ -44,6 +44,8 @@ export function insertMessage(
     toJson(draft.callback),
     toJson(draft.flow),
     draft.flow?.key ?? null,
+    draft.topic?.name ?? null,
+    draft.topic?.endpoint ?? null,
   );
   due(draft.notBefore);
   return key;

@@ -163,4 +163,30 @@ export const MIGRATIONS: readonly string[] = [
   -- Not in the queue any more, but in its run's log.
   ALTER TABLE dlq ADD COLUMN removed INTEGER NOT NULL DEFAULT 0;
   `,
+  `
+  -- The URL group that a message was published to.
+  ALTER TABLE messages ADD COLUMN topic_name TEXT;
+  ALTER TABLE messages ADD COLUMN endpoint_name TEXT;
+
+  CREATE TABLE topics (
+    name TEXT PRIMARY KEY,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    endpoints TEXT NOT NULL,
+    headers TEXT NOT NULL
+  ) STRICT;
+
+  -- What stands for other messages of the same key, also when it is at its end.
+  CREATE TABLE deduplications (
+    key TEXT PRIMARY KEY,
+    message TEXT NOT NULL,
+    url TEXT NOT NULL,
+    until INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX deduplications_until ON deduplications (until);
+
+  -- A report that failed is a dead letter of its own, and part of the one that it reports.
+  CREATE INDEX dlq_of_message ON dlq (message);
+  CREATE INDEX dlq_of_callback ON dlq (callback) WHERE callback IS NOT NULL;
+  `,
 ];
