@@ -51,6 +51,7 @@ export interface EngineOptions {
     /** Endpoints of a URL group. 100 by default. */
     readonly endpoints?: number;
   };
+  /** How long something is kept. */
   readonly retention?: {
     /** Milliseconds for which a message is known again by its deduplication id or its content. 10 minutes by default. */
     readonly deduplication?: number;
