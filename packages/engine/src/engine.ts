@@ -50,7 +50,22 @@ export interface EngineOptions {
     readonly queueParallelism?: number;
     /** Schedules. 10 000 by default. */
     readonly schedules?: number;
+    /** Bytes of a message's body. 10 MiB by default. */
+    readonly messageBytes?: number;
+    /** Milliseconds until a message is to be delivered. Any by default. */
+    readonly delay?: number;
+    /** Milliseconds for an attempt: a message that asks for more gets this. Any by default. */
+    readonly timeout?: number;
+    /** Endpoints of a URL group. 100 by default. */
+    readonly endpoints?: number;
   };
+  /** How long something is kept. */
+  readonly retention?: {
+    /** Milliseconds for which a message is known again by its deduplication id or its content. 10 minutes by default. */
+    readonly deduplication?: number;
+  };
+  /** Tells receivers with keys for several regions which ones to use: `EU-CENTRAL-1` or `US-EAST-1`. None by default. */
+  readonly region?: string;
   /**
    * Whether `X-Forwarded-Proto` and `X-Forwarded-Host` say under which address a webhook was called: only behind a proxy
    * that sets them. Not by default.
@@ -96,6 +111,7 @@ export function createEngine(options: EngineOptions): Engine {
     historyBytes: limits.historyBytes ?? 4 * MIB,
     callBytes: limits.callBytes ?? 10 * MIB,
     sweep: 60_000,
+    region: options.region,
   });
   const app = createApp({
     store,
@@ -106,10 +122,15 @@ export function createEngine(options: EngineOptions): Engine {
     trustProxy: options.trustProxy ?? false,
     limits: {
       requestBytes: limits.requestBytes ?? 10 * MIB,
+      messageBytes: limits.messageBytes ?? 10 * MIB,
       retries: limits.retries ?? 999,
+      endpoints: limits.endpoints ?? 100,
       queues: limits.queues ?? 10_000,
       queueParallelism: limits.queueParallelism ?? 1000,
       schedules: limits.schedules ?? 10_000,
+      delay: limits.delay,
+      timeout: limits.timeout,
+      deduplication: options.retention?.deduplication,
     },
     parallelism: () => ({ max: parallelism, count: dispatcher.active }),
   });

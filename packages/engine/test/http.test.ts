@@ -90,7 +90,19 @@ describe("POST /v2/publish", () => {
     ["https://a.test", { [HEADER.retries]: "-1" }, 400, "Upstash-Retries"],
     ["https://a.test", { [HEADER.retries]: "1000" }, 412, "Upstash-Retries"],
     ["https://a.test", { [HEADER.delay]: "soon" }, 400, "Upstash-Delay"],
-    ["https://a.test", { [HEADER.callback]: "https://b.test" }, 400, "Upstash-Callback is not supported"],
+    [
+      "https://a.test",
+      { [HEADER.callback]: "b.test" },
+      400,
+      "invalid Upstash-Callback: invalid destination url",
+    ],
+    ["https://a.test", { "Upstash-Callback-Retries": "1" }, 400, "invalid Upstash-Callback: options for it"],
+    [
+      "https://a.test",
+      { "Upstash-Callback": "https://b.test", "Upstash-Callback-Workflow-Init": "false" },
+      400,
+      "upstash-callback-workflow-init",
+    ],
     ["https://a.test", { [HEADER.callType]: "toCallback" }, 400, "invalid Upstash-Callback: a call needs"],
     ["https://a.test", { [HEADER.callType]: "fromCallback" }, 400, "fromCallback is not supported"],
     ["https://a.test", { [HEADER.invoke]: "true" }, 400, "invalid Upstash-Workflow-Invoke"],
@@ -133,7 +145,7 @@ describe("POST /v2/batch", () => {
     expect(status).toBe(200);
     expect(body).toMatchObject([
       { messageId: expect.any(String), url: "https://a.test/1" },
-      { error: "invalid destination: expected a url" },
+      { error: "invalid destination: expected a url or a url group" },
       { error: expect.stringContaining("Upstash-Retries") },
       { error: 'invalid queue: "q/" must be of letters, digits, "-", "_" and "."' },
       { error: "invalid header a: expected a text" },

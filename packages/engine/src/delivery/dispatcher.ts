@@ -30,6 +30,8 @@ export interface DispatcherOptions {
   readonly historyBytes: number;
   /** Bytes of a third party's answer to a call. */
   readonly callBytes: number;
+  /** The region that deliveries are said to come from. */
+  readonly region: string | undefined;
   /** Milliseconds between clean-ups. */
   readonly sweep: number;
 }
@@ -204,9 +206,9 @@ export class Dispatcher {
   }
 
   async #attempt(claim: Claim, { abort }: Flight): Promise<Attempt | Abandoned> {
-    const { signer, clock, transport, timeout, historyBytes, callBytes } = this.#options;
+    const { signer, clock, transport, timeout, historyBytes, callBytes, region } = this.#options;
     try {
-      const request = await toRequest(claim, signer, historyBytes, clock.now());
+      const request = await toRequest(claim, signer, historyBytes, clock.now(), region);
       return await attempt(request, {
         transport,
         clock,

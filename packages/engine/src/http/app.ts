@@ -2,6 +2,8 @@ import { type Context, type Handler, Hono } from "hono";
 import { Problem } from "../domain/problem.ts";
 import { requireToken } from "./auth.ts";
 import { batch } from "./batch.ts";
+import { batchTrigger } from "./batch-trigger.ts";
+import { deleteMessages } from "./cancel.ts";
 import { deleteDeadLetter, deleteDeadLetters, getDeadLetter, listDeadLetters } from "./dlq.ts";
 import { getWaiters, notify, wait } from "./events.ts";
 import { changeFlow, getFlow, getParallelism, listFlows } from "./flows.ts";
@@ -13,11 +15,12 @@ import { cancelReport, repeatReport, revive, reviveOne } from "./revive.ts";
 import { cancelRuns, endRun, getRun } from "./runs.ts";
 import { deleteSchedule, getSchedule, listSchedules, patchSchedule, postSchedule } from "./schedules.ts";
 import type { Bindings, Env, Service } from "./service.ts";
+import { addEndpoints, deleteTopic, getTopic, listTopics, patchTopic, removeEndpoints } from "./topics.ts";
 import { trigger } from "./trigger.ts";
 import { webhook } from "./webhooks.ts";
 import { listRuns } from "./workflow-logs.ts";
 
-type Verb = "GET" | "POST" | "DELETE" | "PATCH";
+type Verb = "GET" | "POST" | "PATCH" | "DELETE";
 
 /** The whole API: path, verb, handler. */
 function routes(service: Service): Record<string, Partial<Record<Verb, Handler<Env, never>>>> {
@@ -25,8 +28,17 @@ function routes(service: Service): Record<string, Partial<Record<Verb, Handler<E
     "/v2/publish/*": { POST: publish(service) },
     "/v2/enqueue/*": { POST: enqueue(service) },
     "/v2/batch": { POST: batch(service) },
+    "/v2/batch/trigger": { POST: batchTrigger(service) },
     "/v2/trigger/*": { POST: trigger(service) },
     "/v2/messages/:id": { GET: getMessage(service), DELETE: deleteMessage(service) },
+    "/v2/messages": { DELETE: deleteMessages(service) },
+    "/v2/topics": { GET: listTopics(service) },
+    "/v2/topics/:name": {
+      GET: getTopic(service),
+      PATCH: patchTopic(service),
+      DELETE: deleteTopic(service),
+    },
+    "/v2/topics/:name/endpoints": { POST: addEndpoints(service), DELETE: removeEndpoints(service) },
     "/v2/wait/*": { POST: wait(service) },
     "/v2/notify/*": { POST: notify(service) },
     "/v2/waiters/*": { GET: getWaiters(service) },

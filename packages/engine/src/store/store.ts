@@ -8,6 +8,10 @@ import type { Run, RunState } from "../domain/run.ts";
 import type { WaitIntake } from "../domain/wait.ts";
 import type { Controls } from "./controls.ts";
 import type { DeadLetter, DeadLetterQuery, Page, RunLog, RunQuery } from "./lists.ts";
+import type { PublishingStore } from "./publishing.ts";
+import type { RecordedStep } from "./recorded.ts";
+
+export type { RecordedStep } from "./recorded.ts";
 
 /**
  * What the engine asks of a store. Each operation is atomic, and durable when its promise resolves: after a crash at any
@@ -17,7 +21,7 @@ import type { DeadLetter, DeadLetterQuery, Page, RunLog, RunQuery } from "./list
  * end, so that whatever nobody settles comes due again by itself. A claim raises the message's fence, and a settlement
  * under an older fence is ignored.
  */
-export interface Store extends Controls {
+export interface Store extends Controls, PublishingStore {
   /**
    * Stores requests, all of them or none. A run that is alive already, a step that has invoked one, or a record or call
    * that its run has already, is answered with what is there, and nothing is stored for it.
@@ -125,13 +129,6 @@ export interface Claims {
   readonly nextDue: number | undefined;
   /** Steps whose wait was over. */
   readonly recorded: readonly RecordedStep[];
-}
-
-/** A step that the engine itself has recorded in a run. */
-export interface RecordedStep {
-  readonly runId: string;
-  readonly step: string;
-  readonly stepType: string;
 }
 
 /** A message to deliver, with all that its delivery needs. */

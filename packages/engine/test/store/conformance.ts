@@ -5,6 +5,7 @@ import { claims } from "./claims.ts";
 import { flowing } from "./flowing.ts";
 import { invoking } from "./invoking.ts";
 import { limiting } from "./limiting.ts";
+import { publishing } from "./publishing.ts";
 import { queueing } from "./queueing.ts";
 import { reviving } from "./reviving.ts";
 import { scheduling } from "./scheduling.ts";
@@ -24,4 +25,5 @@ export function conformance(name: string, open: () => Promise<Store>): void {
   queueing(name, open);
   scheduling(name, open);
   reviving(name, open);
+  publishing(name, open);
 }

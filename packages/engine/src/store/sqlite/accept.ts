@@ -6,6 +6,7 @@ import type { QueueLimits } from "../../domain/queue.ts";
 import { inherit, type Run, reconfigure } from "../../domain/run.ts";
 import type { Receipt } from "../store.ts";
 import type { Database } from "./database.ts";
+import { knownAgain } from "./deduplications.ts";
 import { letGo } from "./flow.ts";
 import { type Due, entryMessage, insertEntry, insertMessage, liveRun, runOf } from "./messages.ts";
 import { ensureQueue } from "./queues.ts";
@@ -26,12 +27,14 @@ export function accept(
 
 function acceptOne(db: Database, intake: Intake, due: Due, limits: Partial<QueueLimits>): Receipt {
   switch (intake.kind) {
-    case "message":
-      if (intake.message.queue !== undefined) {
-        ensureQueue(db, intake.message.queue, intake.message.createdAt, limits.queues);
-      }
+    case "message": {
+      const known = knownAgain(db, intake);
+      if (known) return known;
+      const { queue, createdAt } = intake.message;
+      if (queue !== undefined) ensureQueue(db, queue, createdAt, limits.queues);
       insertMessage(db, intake.message, due);
       return receipt(intake.message, undefined, false);
+    }
     case "start":
       return start(db, intake, due);
     case "append":

@@ -1,6 +1,7 @@
 import type { RunQuery } from "../lists.ts";
 import type { CanceledMessage, CanceledRuns, EndedRun, RunEnd } from "../store.ts";
 import type { Database } from "./database.ts";
+import { forgetDeduplications } from "./deduplications.ts";
 import { finishRun, hasPending } from "./finish.ts";
 import { letGo } from "./flow.ts";
 import { followUp } from "./follow-up.ts";
@@ -45,4 +46,5 @@ export function cancelMessage(db: Database, id: string, now: number, due: Due): 
 export function forget(db: Database, now: number): void {
   db.run("DELETE FROM failures WHERE message IN (SELECT seq FROM messages WHERE forget_at <= ?)", now);
   db.run("DELETE FROM messages WHERE forget_at <= ?", now);
+  forgetDeduplications(db, now);
 }

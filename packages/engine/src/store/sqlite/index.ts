@@ -3,9 +3,11 @@ import type { Intake } from "../../domain/intake.ts";
 import type { Settlement } from "../../domain/outcome.ts";
 import type { QueueLimits } from "../../domain/queue.ts";
 import type { Run } from "../../domain/run.ts";
+import type { Topic, TopicChange, TopicLimits } from "../../domain/topic.ts";
 import type { WaitIntake } from "../../domain/wait.ts";
 import type { Flows, Queues, Schedules } from "../controls.ts";
 import type { DeadLetter, DeadLetterQuery, Page, RunLog, RunQuery } from "../lists.ts";
+import type { CanceledMessages, MessageQuery } from "../publishing.ts";
 import type {
   CanceledMessage,
   CanceledRuns,
@@ -27,6 +29,7 @@ import type {
   WaitReceipt,
 } from "../store.ts";
 import { accept } from "./accept.ts";
+import { cancelMessages } from "./cancel.ts";
 import { claim, history, release, releaseAll, renew } from "./claim.ts";
 import { Database } from "./database.ts";
 import { removeDeadLetters, repeatReport } from "./dead.ts";
@@ -39,6 +42,7 @@ import { message } from "./read.ts";
 import { revive } from "./revive.ts";
 import { scheduleControl } from "./schedules.ts";
 import { type Keeping, settle } from "./settle.ts";
+import { topic, topics, updateTopic } from "./topics.ts";
 import { notify, wait, waiters } from "./waiting.ts";
 import { Writer } from "./writer.ts";
 
@@ -164,6 +168,27 @@ export class SqliteStore implements Store {
 
   async deadLetters(query: DeadLetterQuery): Promise<Page<DeadLetter>> {
     return deadLetters(this.#db, query);
+  }
+
+  cancelMessages(query: MessageQuery, now: number): Promise<CanceledMessages> {
+    return this.#writer.write(() => cancelMessages(this.#db, query, now, this.#due));
+  }
+
+  async topics(): Promise<Topic[]> {
+    return topics(this.#db);
+  }
+
+  async topic(name: string): Promise<Topic | undefined> {
+    return topic(this.#db, name);
+  }
+
+  updateTopic(
+    name: string,
+    change: TopicChange,
+    limits: TopicLimits,
+    now: number,
+  ): Promise<Topic | undefined> {
+    return this.#writer.write(() => updateTopic(this.#db, name, change, limits, now));
   }
 
   onDue(listener: (dueAt: number) => void): void {

@@ -20,8 +20,8 @@ export function insertMessage(
   const { key } = db.run(
     `INSERT INTO messages (id, purpose, state, due_at, run, entry, url, method, forward, content_type, body,
        max_retries, retry_delay, timeout, not_before, created_at, caller_ip, labels, redact, failure_callback,
-       callback, flow, flow_key, queue, schedule, source, slot)
-     VALUES (?, ?, 'CREATED', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
+       callback, flow, flow_key, topic_name, endpoint_name, queue, schedule, source, slot)
+     VALUES (?, ?, 'CREATED', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
        (SELECT slot FROM messages WHERE seq = ?))`,
     draft.id,
     draft.purpose,
@@ -45,6 +45,8 @@ export function insertMessage(
     toJson(draft.callback),
     toJson(draft.flow),
     draft.flow?.key ?? null,
+    draft.topic?.name ?? null,
+    draft.topic?.endpoint ?? null,
     draft.queue ?? null,
     draft.schedule ?? null,
     of?.source ?? null,

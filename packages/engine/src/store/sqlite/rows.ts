@@ -53,6 +53,8 @@ export interface MessageRow {
   readonly slot: number | null;
   readonly held: number | null;
   readonly schedule: string | null;
+  readonly topic_name: string | null;
+  readonly endpoint_name: string | null;
   readonly reply_status: number | null;
   readonly reply_headers: string | null;
   readonly reply_body: Uint8Array | null;
@@ -96,6 +98,10 @@ export function toMessage(row: MessageRow): Message {
     maxRetries: row.max_retries,
     retries: row.max_retries,
     url: row.url,
+    topic:
+      row.topic_name === null
+        ? undefined
+        : { name: row.topic_name, endpoint: row.endpoint_name ?? undefined },
     method: row.method,
     forward: JSON.parse(row.forward) as Message["forward"],
     contentType: row.content_type ?? undefined,

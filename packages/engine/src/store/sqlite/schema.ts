@@ -164,6 +164,32 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE dlq ADD COLUMN removed INTEGER NOT NULL DEFAULT 0;
   `,
   `
+  -- The URL group that a message was published to.
+  ALTER TABLE messages ADD COLUMN topic_name TEXT;
+  ALTER TABLE messages ADD COLUMN endpoint_name TEXT;
+
+  CREATE TABLE topics (
+    name TEXT PRIMARY KEY,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    endpoints TEXT NOT NULL,
+    headers TEXT NOT NULL
+  ) STRICT;
+
+  -- What stands for other messages of the same key, also when it is at its end.
+  CREATE TABLE deduplications (
+    key TEXT PRIMARY KEY,
+    message TEXT NOT NULL,
+    url TEXT NOT NULL,
+    until INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX deduplications_until ON deduplications (until);
+
+  -- A report that failed is a dead letter of its own, and part of the one that it reports.
+  CREATE INDEX dlq_of_message ON dlq (message);
+  CREATE INDEX dlq_of_callback ON dlq (callback) WHERE callback IS NOT NULL;
+  `,
+  `
   -- Of a callback: the message that it reports.
   ALTER TABLE messages ADD COLUMN source INTEGER;
   `,
@@ -195,10 +221,11 @@ export const MIGRATIONS: readonly string[] = [
     id TEXT NOT NULL UNIQUE,
     cron TEXT NOT NULL,
     destination TEXT NOT NULL,
+    headers TEXT NOT NULL,
+    body BLOB NOT NULL,
     created_at INTEGER NOT NULL,
-    delay INTEGER,
-    template TEXT NOT NULL,      -- what its messages have in common
-    body BLOB,
+    caller_ip TEXT NOT NULL,
+    limits TEXT NOT NULL,        -- those that held when it was accepted
     paused INTEGER NOT NULL DEFAULT 0,
     last_at INTEGER,
     next_at INTEGER,             -- null: paused, or never again

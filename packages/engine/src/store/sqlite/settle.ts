@@ -11,6 +11,7 @@ import { finishRun, hasPending } from "./finish.ts";
 import { letGo } from "./flow.ts";
 import { followUp } from "./follow-up.ts";
 import { type Due, insertEntry, insertMessage, runOf } from "./messages.ts";
+import { reportAttempt } from "./reports.ts";
 import { type MessageRow, toMessage } from "./rows.ts";
 
 /** What a settlement needs to know of the store's own settings. */
@@ -36,6 +37,7 @@ export function settle(
     lease.fence,
   );
   if (!row) return { kind: "stale" };
+  reportAttempt(db, row, settlement, now, due);
   const settled = record(db, row, settlement, now, keeping, due);
   if (letGo(db, row.flow_key)) due(now);
   followUp(db, row, due);
@@ -92,7 +94,7 @@ function answer(db: Database, row: MessageRow, end: CallEnd, keeping: Keeping, d
 }
 
 function deliver(db: Database, row: MessageRow, reply: Reply, forgetAt: number): void {
-  const report = row.purpose === "failure";
+  const report = row.purpose === "failure" && isTold(db, row.seq);
   db.run(
     "UPDATE messages SET state = 'DELIVERED', due_at = NULL, forget_at = ? WHERE seq = ?",
     // The answer to a failure's report is part of the failure's record.
@@ -102,17 +104,19 @@ function deliver(db: Database, row: MessageRow, reply: Reply, forgetAt: number):
   if (report) keepReply(db, row.seq, reply);
 }
 
+/** Whether the failure that a message reports is still in the queue, or in its run's log. */
+function isTold(db: Database, report: number): boolean {
+  return db.get("SELECT 1 FROM dlq WHERE callback = ?", report) !== undefined;
+}
+
 /** The end of a message, and of its run if it has one: all of it, here, in one transaction. */
 function fail(db: Database, row: MessageRow, failure: Failure, keeping: Keeping, due: Due): Settled {
   recordFailure(db, row, failure, keeping.excerpt);
   db.run("UPDATE messages SET state = 'FAILED', due_at = NULL WHERE seq = ?", row.seq);
-  if (row.purpose === "failure") {
-    // A failure's report that fails is told by the entry of the failure itself.
-    if (failure.reply) keepReply(db, row.seq, failure.reply);
-    return { kind: "failed", failure, dlqId: undefined, recorded: [] };
-  }
+  if (row.purpose === "failure" && failure.reply) keepReply(db, row.seq, failure.reply);
   const message = toMessage(row);
   const run = runOf(db, row.run);
+  if (run && row.purpose === "failure") return failReport(db, message, failure, run, due);
   const { key } = insertDeadLetter(db, row, failure);
   const dlqId = `${failure.at}-${key}`;
   const end = { state: "RUN_FAILED", response: undefined } as const;
@@ -123,6 +127,13 @@ function fail(db: Database, row: MessageRow, failure: Failure, keeping: Keeping,
   db.run("UPDATE dlq SET id = ?, callback = ? WHERE seq = ?", dlqId, callback ?? null, key);
   if (run) db.run("UPDATE runs SET dlq_id = ? WHERE key = ?", dlqId, run.key);
   return { kind: "failed", failure, dlqId, recorded };
+}
+
+/** The report of a run's failure that fails is told by the entry of that failure. */
+function failReport(db: Database, message: Message, failure: Failure, run: Run, due: Due): Settled {
+  const report = messageFailureMessage({ message, failure, dlqId: run.dlqId ?? "" });
+  if (report) insertMessage(db, report, due, { source: message.seq });
+  return { kind: "failed", failure, dlqId: undefined, recorded: [] };
 }
 
 function insertDeadLetter(
