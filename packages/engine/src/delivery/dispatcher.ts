@@ -20,6 +20,8 @@ export interface DispatcherOptions {
   readonly concurrency: number;
   /** Calls under way at once, beside the deliveries; those above count as deliveries. */
   readonly calls: number;
+  /** Deliveries and calls under way at once, all together. */
+  readonly parallelism: number;
   /** Milliseconds for an attempt whose message doesn't say. */
   readonly timeout: number;
   /** Milliseconds after which a delivery that nobody cares for is anybody's. */
@@ -124,7 +126,13 @@ export class Dispatcher {
   /** How many more may begin. A third party may take its time: that is not to hold up the runs. */
   #room(): number {
     const beside = Math.min(this.#calls, this.#options.calls);
-    return this.#options.concurrency - (this.#flights.size - beside);
+    const { concurrency, parallelism } = this.#options;
+    return Math.min(concurrency - (this.#flights.size - beside), parallelism - this.#flights.size);
+  }
+
+  /** Deliveries and calls under way. */
+  get active(): number {
+    return this.#flights.size;
   }
 
   async #take(limit: number): Promise<void> {

@@ -149,6 +149,7 @@ function ownHeaders(claim: Claim): Record<string, string> {
     [HEADER.callerIp.toLowerCase()]: message.callerIp,
     ...(message.topic ? { [HEADER.topicName.toLowerCase()]: message.topic.name } : {}),
   };
+  if (message.schedule !== undefined) headers[HEADER.scheduleId.toLowerCase()] = message.schedule;
   if (run) Object.assign(headers, runHeaders(run, claim));
   return headers;
 }

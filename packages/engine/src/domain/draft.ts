@@ -23,6 +23,9 @@ export function toDraft(
   request: Pick<IntakeRequest, "body" | "callerIp" | "now">,
 ): Draft {
   const plain = purpose === "message";
+  if (!plain && options.queue !== undefined) {
+    throw invalid(HEADER.queueName, "what belongs to a run can't be in a queue: limit it by flow control");
+  }
   return {
     id: newMessageId(),
     purpose,
@@ -43,6 +46,7 @@ export function toDraft(
     failureCallback: plain ? failureCallbackOf(undefined, options) : undefined,
     callback: plain ? callbackOf(options) : undefined,
     flow: options.flow,
+    queue: options.queue,
   };
 }
 

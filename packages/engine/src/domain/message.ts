@@ -39,6 +39,10 @@ export interface Draft {
   readonly callback: Callback | undefined;
   /** `undefined` takes the run's; a call has none but its own. */
   readonly flow: FlowLimit | undefined;
+  /** The queue in which it waits for its turn. */
+  readonly queue?: string | undefined;
+  /** The schedule that made it. */
+  readonly schedule?: string | undefined;
 }
 
 export interface TopicOrigin {

@@ -5,6 +5,7 @@ import { type Method, toFlag, toHeaderValue, toId, toMethod, toUrl } from "./fie
 import { type FlowLimit, parseFlow } from "./flow.ts";
 import { readForwarded, withPrefix } from "./forward.ts";
 import type { HeaderList } from "./header.ts";
+import { toName } from "./name.ts";
 import { invalid, messageOf, Problem, unsupported } from "./problem.ts";
 
 /** How a message is to be delivered, read from headers. What wasn't said is `undefined` or empty. */
@@ -31,6 +32,8 @@ export interface Options {
   readonly callbackUrl: string | undefined;
   /** How those reports are to be delivered; `undefined` when nothing was said about it. */
   readonly callback: Options | undefined;
+  /** The queue in which it waits for its turn. */
+  readonly queue: string | undefined;
   /** Where a final failure is reported. */
   readonly failureUrl: string | undefined;
   /** How that report is to be delivered; `undefined` when nothing was said about it. */
@@ -58,14 +61,13 @@ export interface OptionLimits {
 }
 
 /** What this engine doesn't do, so that nobody waits for it. */
-const UNSUPPORTED = [HEADER.cron, HEADER.scheduleId, HEADER.queueName].map(
-  (name) => [name.toLowerCase(), name] as const,
-);
-
 /** What makes no sense of a report, which is the engine's own. */
-const OF_PUBLISHERS = [HEADER.deduplicationId, HEADER.contentBasedDeduplication, HEADER.headerForward].map(
-  (name) => [name.toLowerCase(), name] as const,
-);
+const OF_PUBLISHERS = [
+  HEADER.deduplicationId,
+  HEADER.contentBasedDeduplication,
+  HEADER.headerForward,
+  HEADER.queueName,
+].map((name) => [name.toLowerCase(), name] as const);
 
 const CALLBACK = PREFIX.callback.toLowerCase();
 const FAILURE = PREFIX.failureCallback.toLowerCase();
@@ -86,7 +88,8 @@ export function readOptions(
 ): Options {
   const shown = (name: string): string => owner + name.slice(PREFIX.own.length);
   const nested = owner !== PREFIX.own;
-  refuse(headers, nested ? [...UNSUPPORTED, ...OF_PUBLISHERS] : UNSUPPORTED, shown);
+  if (nested) refuseOfPublishers(headers, shown);
+  refuseScheduled(headers, shown);
   const read = <T>(name: string, parse: (text: string, field: string) => T): T | undefined => {
     const text = headers.get(name.toLowerCase());
     return text === undefined ? undefined : parse(text, shown(name));
@@ -116,6 +119,7 @@ export function readOptions(
       headers.get(HEADER.flowControlValue.toLowerCase()),
       shown,
     ),
+    queue: read(HEADER.queueName, toName),
     deduplication: toDeduplication(
       read(HEADER.deduplicationId, toId),
       read(HEADER.contentBasedDeduplication, toFlag),
@@ -127,14 +131,20 @@ export function readOptions(
   };
 }
 
-function refuse(
-  headers: ReadonlyMap<string, string>,
-  names: readonly (readonly [name: string, canonical: string])[],
-  shown: (name: string) => string,
-): void {
-  for (const [name, canonical] of names) {
+function refuseOfPublishers(headers: ReadonlyMap<string, string>, shown: (name: string) => string): void {
+  for (const [name, canonical] of OF_PUBLISHERS) {
     const value = headers.get(name);
     if (value !== undefined && value.toLowerCase() !== "false") throw unsupported(shown(canonical));
+  }
+}
+
+/** A schedule's own headers are taken out before its messages' options are read. */
+function refuseScheduled(headers: ReadonlyMap<string, string>, shown: (name: string) => string): void {
+  if (headers.has(HEADER.cron.toLowerCase())) {
+    throw invalid(shown(HEADER.cron), "a schedule is made by /v2/schedules or /v2/publish, by itself");
+  }
+  if (headers.has(HEADER.scheduleId.toLowerCase())) {
+    throw invalid(shown(HEADER.scheduleId), `it needs ${HEADER.cron} beside it`);
   }
 }
 

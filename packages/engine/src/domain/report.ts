@@ -36,6 +36,7 @@ export function plainSource(message: Message): object {
   return {
     ...(topic ? { topicName: topic.name } : {}),
     ...(topic?.endpoint === undefined ? {} : { endpointName: topic.endpoint }),
+    ...(message.schedule === undefined ? {} : { scheduleId: message.schedule }),
     url: message.url,
     sourceHeader: toHeaderMap(
       contentType === undefined ? forward : [...forward, [HEADER.contentType, contentType]],

@@ -2,7 +2,8 @@ import { HEADER } from "@perdure/core/protocol";
 import type { Handler } from "hono";
 import type { IntakeRequest } from "../domain/draft.ts";
 import { isOfLiveRun } from "../domain/intake.ts";
-import { invalid, Problem, unsupported } from "../domain/problem.ts";
+import { toName } from "../domain/name.ts";
+import { invalid, Problem } from "../domain/problem.ts";
 import { readBody } from "./body.ts";
 import { type Asked, resolve, toAnswers } from "./destinations.ts";
 import { parseJson } from "./json.ts";
@@ -54,6 +55,8 @@ async function readItem(item: Item, origin: Origin, service: Service): Promise<A
   let headers = new Map<string, string>();
   try {
     headers = toHeaders(item.headers);
+    const queue = toQueueName(item.queue);
+    if (queue !== undefined) headers.set(HEADER.queueName.toLowerCase(), queue);
     return await resolve(toRequest(item, headers, origin), service);
   } catch (error) {
     if (error instanceof Problem && !isOfLiveRun(headers)) return error;
@@ -73,11 +76,16 @@ function isOfRun({ headers }: Item): boolean {
   return Object.keys(headers ?? {}).some((name) => name.toLowerCase() === HEADER.init.toLowerCase());
 }
 
-function toDestination({ destination, queue }: Item): string {
-  // Some clients write null for what they leave out.
-  if (queue !== undefined && queue !== null) throw unsupported("queue");
+function toDestination({ destination }: Item): string {
   if (typeof destination === "string" && destination !== "") return destination;
   throw invalid("destination", "expected a url or a url group");
+}
+
+function toQueueName(queue: unknown): string | undefined {
+  // Some clients write null for what they leave out.
+  if (queue === undefined || queue === null) return undefined;
+  if (typeof queue === "string") return toName(queue, "queue");
+  throw invalid("queue", "expected a text");
 }
 
 /** @throws Problem 400 that names the header */

@@ -17,6 +17,8 @@ const FILTERS = [
   "label",
   "messageIds",
   "path",
+  "queueName",
+  "scheduleId",
   "toDate",
   "topicName",
   "url",
@@ -82,6 +84,8 @@ function refuseEmpty(url: string): void {
 function readFilters(query: Query): Omit<MessageQuery, "count" | "before"> {
   return {
     topicNames: query.list("topicName"),
+    queueNames: query.list("queueName"),
+    scheduleIds: query.list("scheduleId"),
     urls: query.urls("url"),
     hosts: query.list("host"),
     paths: query.urls("path"),

@@ -2,6 +2,8 @@ import type { SigningKeys } from "../delivery/signer.ts";
 import type { Clock } from "../domain/clock.ts";
 import type { Observer } from "../domain/event.ts";
 import type { OptionLimits } from "../domain/options.ts";
+import type { QueueLimits } from "../domain/queue.ts";
+import type { ScheduleLimits } from "../store/controls.ts";
 import type { Store } from "../store/store.ts";
 
 /** What the API works with. */
@@ -18,7 +20,10 @@ export interface Service {
     readonly requestBytes: number;
     /** Endpoints of a URL group. */
     readonly endpoints: number;
-  };
+  } & QueueLimits &
+    ScheduleLimits;
+  /** Deliveries under way, and how many there may be. */
+  readonly parallelism: () => { readonly max: number; readonly count: number };
 }
 
 /** What is known of a request besides itself. */

@@ -32,8 +32,11 @@ export function callerIpOf(c: Context<Env>): string {
 }
 
 /** Stores what was submitted, and tells those who watch. */
-export async function submit(intakes: readonly Intake[], { store, emit }: Service): Promise<Receipt[]> {
-  const receipts = await store.accept(intakes);
+export async function submit(
+  intakes: readonly Intake[],
+  { store, emit, limits }: Service,
+): Promise<Receipt[]> {
+  const receipts = await store.accept(intakes, limits);
   intakes.forEach((intake, at) => {
     if (receipts[at]?.deduplicated) return;
     if (intake.kind === "start" && !intake.configures) {
@@ -73,4 +76,13 @@ export function readHeaders(c: Context<Env>): Map<string, string> {
   }
   for (const [name, value] of c.req.raw.headers) headers.set(name, value);
   return headers;
+}
+
+/** A segment of a path. */
+export function decode(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return segment; // Not escaped by its sender: it stands for itself.
+  }
 }

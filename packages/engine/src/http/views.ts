@@ -32,6 +32,8 @@ export function messageView(message: Message, run: Run | undefined, body: Uint8A
     ...(message.retryDelay === undefined ? {} : { retryDelayExpression: message.retryDelay }),
     ...labelsView(message.labels),
     ...flowView(message.flow),
+    ...(message.queue === undefined ? {} : { queueName: message.queue }),
+    ...(message.schedule === undefined ? {} : { scheduleId: message.schedule }),
     ...callbackView("callback", message.callback, message.redact),
     ...callbackView(
       "failureCallback",
@@ -76,7 +78,8 @@ export function hash(value: string | Uint8Array): string {
   return `REDACTED:${createHash("sha256").update(value).digest("hex")}`;
 }
 
-function flowView(flow: Message["flow"]): object {
+/** Of a message, or of all of a schedule's. */
+export function flowView(flow: Message["flow"]): object {
   if (!flow) return {};
   const { key, parallelism, rate, period } = flow;
   return {

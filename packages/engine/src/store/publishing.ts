@@ -33,6 +33,8 @@ export interface PublishingStore {
 export interface MessageQuery extends PageQuery {
   readonly ids?: readonly string[] | undefined;
   readonly topicNames?: readonly string[] | undefined;
+  readonly queueNames?: readonly string[] | undefined;
+  readonly scheduleIds?: readonly string[] | undefined;
   readonly urls?: readonly string[] | undefined;
   readonly hosts?: readonly string[] | undefined;
   readonly paths?: readonly string[] | undefined;

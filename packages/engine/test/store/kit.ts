@@ -4,6 +4,7 @@ import { type Intake, toFanOut, toIntake } from "../../src/domain/intake.ts";
 import type { Failure, Reply } from "../../src/domain/message.ts";
 import { type Options, readOptions } from "../../src/domain/options.ts";
 import type { Settlement } from "../../src/domain/outcome.ts";
+import { type ScheduleDraft, toSchedule } from "../../src/domain/schedule.ts";
 import type { Topic } from "../../src/domain/topic.ts";
 import { toWait, type WaitIntake } from "../../src/domain/wait.ts";
 import type { Claim, Claims, Notice, Receipt, Settled, Store } from "../../src/store/store.ts";
@@ -51,6 +52,19 @@ export function grouped(topic: Topic, headers: Record<string, string> = {}): Int
     callerIp: "::1",
   };
   return toFanOut({ ...request, now: START }, topic, LIMITS);
+}
+
+/** A schedule with the cron expression `* * * * *`, unless the headers say otherwise. */
+export function schedule(
+  id: string,
+  headers: Record<string, string> = {},
+  now: number = START,
+): ScheduleDraft {
+  const all = { [HEADER.cron]: "* * * * *", [HEADER.scheduleId]: id, ...headers };
+  const lower = Object.entries(all).map(([key, value]) => [key.toLowerCase(), value] as const);
+  const body = new TextEncoder().encode("tick");
+  const request = { destination: "https://a.test/", headers: new Map(lower), body, callerIp: "::1", now };
+  return toSchedule(request, LIMITS);
 }
 
 export function start(id: string, headers: Record<string, string> = {}, now: number = START): Intake {

@@ -25,6 +25,8 @@ function pending(db: Database, query: MessageQuery): { seq: number; id: string }
   where.anyOf(["due_at IS NOT NULL"]);
   where.oneOf("id", query.ids);
   where.oneOf("topic_name", query.topicNames);
+  where.oneOf("queue", query.queueNames);
+  where.oneOf("schedule", query.scheduleIds);
   where.oneOf("url", query.urls);
   where.oneOf(HOST, query.hosts);
   where.oneOf(PATH, query.paths);

@@ -20,5 +20,5 @@ export function reportAttempt(
   const reply = settlement.kind === "delivered" ? settlement.reply : settlement.failure.reply;
   const failure = settlement.kind === "delivered" ? undefined : settlement.failure;
   const report = attemptMessage(toMessage(row), { at: now, reply, failure });
-  return report && insertMessage(db, report, due);
+  return report && insertMessage(db, report, due, { source: row.seq });
 }

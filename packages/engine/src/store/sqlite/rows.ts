@@ -51,6 +51,10 @@ export interface MessageRow {
   readonly parked: number | null;
   readonly topic_name: string | null;
   readonly endpoint_name: string | null;
+  readonly queue: string | null;
+  readonly slot: number | null;
+  readonly held: number | null;
+  readonly schedule: string | null;
   readonly reply_status: number | null;
   readonly reply_headers: string | null;
   readonly reply_body: Uint8Array | null;
@@ -89,7 +93,7 @@ export function toMessage(row: MessageRow): Message {
     id: row.id,
     purpose: row.purpose,
     state: row.state,
-    dueAt: row.parked ?? row.due_at ?? undefined,
+    dueAt: row.held ?? row.parked ?? row.due_at ?? undefined,
     retried: row.retried,
     maxRetries: row.max_retries,
     retries: row.max_retries,
@@ -112,6 +116,8 @@ export function toMessage(row: MessageRow): Message {
     failureCallback: fromJson<Callback>(row.failure_callback),
     callback: fromJson<Callback>(row.callback),
     flow: fromJson<FlowLimit>(row.flow),
+    queue: row.queue ?? undefined,
+    schedule: row.schedule ?? undefined,
   };
 }
 

@@ -9,6 +9,7 @@ import { history } from "./claim.ts";
 import type { Database } from "./database.ts";
 import { finishRun, hasPending } from "./finish.ts";
 import { letGo } from "./flow.ts";
+import { followUp } from "./follow-up.ts";
 import { type Due, insertEntry, insertMessage, runOf } from "./messages.ts";
 import { reportAttempt } from "./reports.ts";
 import { type MessageRow, toMessage } from "./rows.ts";
@@ -39,6 +40,7 @@ export function settle(
   reportAttempt(db, row, settlement, now, due);
   const settled = record(db, row, settlement, now, keeping, due);
   if (letGo(db, row.flow_key)) due(now);
+  followUp(db, row, due);
   return settled;
 }
 
@@ -114,23 +116,30 @@ function fail(db: Database, row: MessageRow, failure: Failure, keeping: Keeping,
   if (row.purpose === "failure" && failure.reply) keepReply(db, row.seq, failure.reply);
   const message = toMessage(row);
   const run = runOf(db, row.run);
-  if (run && row.purpose === "failure") return failReport(db, message, failure, run, due);
+  if (run && row.purpose === "failure") return failReport(db, row.seq, message, failure, run, due);
   const { key } = insertDeadLetter(db, row, failure);
   const dlqId = `${failure.at}-${key}`;
   const end = { state: "RUN_FAILED", response: undefined } as const;
   const recorded = run ? finishRun(db, run.key, end, failure.at, due) : [];
   const failed: Failed = { message, failure, dlqId, sourceBody: sourceBody(db, message, row, run) };
   const report = run ? runFailureMessage(failed, run) : messageFailureMessage(failed);
-  const callback = report && insertMessage(db, report, due, run && { run: run.key });
+  const callback = report && insertMessage(db, report, due, { run: run?.key, source: row.seq });
   db.run("UPDATE dlq SET id = ?, callback = ? WHERE seq = ?", dlqId, callback ?? null, key);
   if (run) db.run("UPDATE runs SET dlq_id = ? WHERE key = ?", dlqId, run.key);
   return { kind: "failed", failure, dlqId, recorded };
 }
 
 /** The report of a run's failure that fails is told by the entry of that failure. */
-function failReport(db: Database, message: Message, failure: Failure, run: Run, due: Due): Settled {
+function failReport(
+  db: Database,
+  source: number,
+  message: Message,
+  failure: Failure,
+  run: Run,
+  due: Due,
+): Settled {
   const report = messageFailureMessage({ message, failure, dlqId: run.dlqId ?? "" });
-  if (report) insertMessage(db, report, due);
+  if (report) insertMessage(db, report, due, { source });
   return { kind: "failed", failure, dlqId: undefined, recorded: [] };
 }
 
