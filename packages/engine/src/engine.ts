@@ -3,6 +3,7 @@ import { createSigner, type SigningKeys } from "./delivery/signer.ts";
 import { poolTransport, type Transport } from "./delivery/transport.ts";
 import type { Clock } from "./domain/clock.ts";
 import type { Observer } from "./domain/event.ts";
+import { toRetention } from "./domain/retention.ts";
 import { createApp } from "./http/app.ts";
 import type { Bindings } from "./http/service.ts";
 import { openSqlite } from "./store/sqlite/index.ts";
@@ -43,6 +44,17 @@ export interface EngineOptions {
     /** Retries that a message may ask for. 999 by default. */
     readonly retries?: number;
   };
+  /** How long what is over can still be looked at. */
+  readonly retention?: {
+    /** Milliseconds for a message that was delivered or cancelled. One minute by default. */
+    readonly messages?: number;
+    /** Milliseconds for each entry of the log. 14 days by default. */
+    readonly logs?: number;
+    /** Milliseconds for a dead letter, with its message or run. 30 days by default. */
+    readonly dlq?: number;
+    /** Milliseconds for a run that has ended, unless its dead letter is kept for longer. 14 days by default. */
+    readonly runs?: number;
+  };
   /**
    * Whether `X-Forwarded-Proto` and `X-Forwarded-Host` say under which address a webhook was called: only behind a proxy
    * that sets them. Not by default.
@@ -69,6 +81,7 @@ const MIB = 1024 * 1024;
 /** @throws StoreUnavailable when the database can't be opened */
 export function createEngine(options: EngineOptions): Engine {
   const { clock = systemClock, limits = {}, timeouts = {}, signingKeys, token } = options;
+  const retention = toRetention(options.retention);
   const emit = toObserver(options.onEvent);
   const store = typeof options.store === "string" ? openSqlite(options.store) : options.store;
   const transport = options.transport ?? poolTransport(limits.responseBytes ?? MIB);
@@ -85,6 +98,7 @@ export function createEngine(options: EngineOptions): Engine {
     historyBytes: limits.historyBytes ?? 4 * MIB,
     callBytes: limits.callBytes ?? 10 * MIB,
     sweep: 60_000,
+    retention,
   });
   const app = createApp({
     store,
@@ -93,10 +107,15 @@ export function createEngine(options: EngineOptions): Engine {
     token,
     keys: signingKeys,
     trustProxy: options.trustProxy ?? false,
+    retention,
     limits: { requestBytes: limits.requestBytes ?? 10 * MIB, retries: limits.retries ?? 999 },
   });
   return {
-    fetch: async (request, bindings) => app(request, bindings),
+    fetch: async (request, bindings) => {
+      // An engine that delivers nothing has its time for it too.
+      dispatcher.sweep();
+      return app(request, bindings);
+    },
     start: () => dispatcher.start(),
     idle: () => dispatcher.idle(),
     async stop({ deadline = 5000 } = {}) {

@@ -5,8 +5,10 @@ import { batch } from "./batch.ts";
 import { deleteDeadLetter, deleteDeadLetters, getDeadLetter, listDeadLetters } from "./dlq.ts";
 import { getWaiters, notify, wait } from "./events.ts";
 import { getKeys } from "./keys.ts";
+import { listLogs } from "./logs.ts";
 import { deleteMessage, getMessage } from "./messages.ts";
 import { publish } from "./publish.ts";
+import { retry, retryOne } from "./retry.ts";
 import { cancelReport, repeatReport, revive, reviveOne } from "./revive.ts";
 import { cancelRuns, endRun, getRun } from "./runs.ts";
 import type { Bindings, Env, Service } from "./service.ts";
@@ -31,6 +33,8 @@ function routes(service: Service): Record<string, Partial<Record<Verb, Handler<E
     "/v2/workflows/events": { GET: listRuns(service) },
     "/v2/workflows/logs": { GET: listRuns(service) },
     "/v2/dlq": { GET: listDeadLetters(service), DELETE: deleteDeadLetters(service) },
+    "/v2/dlq/retry": { POST: retry(service) },
+    "/v2/dlq/retry/:id": { POST: retryOne(service) },
     "/v2/dlq/:id": { GET: getDeadLetter(service), DELETE: deleteDeadLetter(service) },
     "/v2/workflows/dlq": { GET: listDeadLetters(service, true), DELETE: deleteDeadLetters(service, true) },
     "/v2/workflows/dlq/resume": { POST: revive(service, "resume") },
@@ -39,6 +43,8 @@ function routes(service: Service): Record<string, Partial<Record<Verb, Handler<E
     "/v2/workflows/dlq/restart/:id": { POST: reviveOne(service, "restart") },
     "/v2/workflows/dlq/callback/:id": { POST: repeatReport(service), DELETE: cancelReport(service) },
     "/v2/workflows/dlq/:id": { GET: getDeadLetter(service, true), DELETE: deleteDeadLetter(service, true) },
+    "/v2/events": { GET: listLogs(service, "events") },
+    "/v2/logs": { GET: listLogs(service, "logs") },
     "/v2/keys": { GET: getKeys(service) },
   };
 }

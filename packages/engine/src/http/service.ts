@@ -1,6 +1,7 @@
 import type { SigningKeys } from "../delivery/signer.ts";
 import type { Clock } from "../domain/clock.ts";
 import type { Observer } from "../domain/event.ts";
+import type { Retention } from "../domain/retention.ts";
 import type { Store } from "../store/store.ts";
 
 /** What the API works with. */
@@ -12,6 +13,7 @@ export interface Service {
   readonly keys: SigningKeys;
   /** Whether a proxy's word is taken for the address that a request was sent to. */
   readonly trustProxy: boolean;
+  readonly retention: Pick<Retention, "messages">;
   readonly limits: {
     /** Bytes of a request. */
     readonly requestBytes: number;

@@ -5,7 +5,7 @@ import type { Options } from "../domain/options.ts";
 import type { Delivered, Settlement } from "../domain/outcome.ts";
 import type { Run, RunState } from "../domain/run.ts";
 import type { WaitIntake } from "../domain/wait.ts";
-import type { DeadLetter, DeadLetterQuery, Page, RunLog, RunQuery } from "./lists.ts";
+import type { DeadLetter, DeadLetterQuery, LogEntry, LogQuery, Page, RunLog, RunQuery } from "./lists.ts";
 
 /**
  * What the engine asks of a store. Each operation is atomic, and durable when its promise resolves: after a crash at any
@@ -72,11 +72,19 @@ export interface Store {
   /** Takes back a message that is not at its end. A run that is left with nothing pending is canceled. */
   cancelMessage(messageId: string, now: number): Promise<CanceledMessage>;
 
-  /** Deletes what was kept only to be looked at for a while. */
-  forget(now: number): Promise<void>;
+  /**
+   * Deletes what was kept only to be looked at for a while, up to `limit` of each kind. A live run is never touched; one
+   * that failed stays as long as its dead letter.
+   *
+   * @returns whether there may be more
+   */
+  sweep(expiry: Expiry, limit: number): Promise<boolean>;
 
-  /** A message that isn't at its end, or was delivered a short while ago. */
-  message(messageId: string, now: number): Promise<StoredMessage | undefined>;
+  /** A message that isn't at its end, or was delivered later than `since`. */
+  message(messageId: string, since: number): Promise<StoredMessage | undefined>;
+
+  /** What became of messages, the newest first. A run's own deliveries aren't among it: its run log tells of them. */
+  logs(query: LogQuery): Promise<Page<LogEntry>>;
 
   /** The history of a live run. */
   history(runId: string): Promise<HistoryEntry[] | undefined>;
@@ -92,6 +100,9 @@ export interface Store {
    * that is recorded.
    */
   revive(query: DeadLetterQuery, how: Revival, now: number): Promise<Revived>;
+
+  /** Makes new messages, with the same content, of messages that failed, and takes their entries out of the queue. */
+  retry(query: DeadLetterQuery, options: Options, now: number): Promise<Retried>;
 
   /** Takes entries out of the dead letter queue. */
   removeDeadLetters(query: DeadLetterQuery): Promise<RemovedDeadLetters>;
@@ -228,6 +239,21 @@ export interface Revival {
 
 export interface Revived {
   readonly runs: readonly Pick<Run, "id" | "url" | "createdAt">[];
+  readonly next: number | undefined;
+}
+
+/** What ended, or is from, before these times is past its time. Milliseconds since 1970. */
+export interface Expiry {
+  /** Messages that were delivered or cancelled. */
+  readonly messages: number;
+  readonly logs: number;
+  readonly dlq: number;
+  /** Runs that have ended. */
+  readonly runs: number;
+}
+
+export interface Retried {
+  readonly messages: readonly Pick<Message, "id" | "url">[];
   readonly next: number | undefined;
 }
 

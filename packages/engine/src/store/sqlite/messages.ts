@@ -4,6 +4,7 @@ import { DEFAULT_RETRIES, type Draft } from "../../domain/message.ts";
 import { inherit, type Run } from "../../domain/run.ts";
 import type { Database } from "./database.ts";
 import { configureFlow } from "./flow.ts";
+import { logState } from "./log.ts";
 import { type RunRow, toJson, toLabels, toRun } from "./rows.ts";
 
 /** Tells when something that was stored comes due. */
@@ -45,6 +46,7 @@ export function insertMessage(
     toJson(draft.flow),
     draft.flow?.key ?? null,
   );
+  logState(db, { seq: key, purpose: draft.purpose }, "CREATED", draft.createdAt, { dueAt: draft.notBefore });
   due(draft.notBefore);
   return key;
 }

@@ -163,4 +163,26 @@ export const MIGRATIONS: readonly string[] = [
   -- Not in the queue any more, but in its run's log.
   ALTER TABLE dlq ADD COLUMN removed INTEGER NOT NULL DEFAULT 0;
   `,
+  `
+  -- What became of messages. What a message is, and what its attempts came to, stays in its own rows as long as these do.
+  CREATE TABLE logs (
+    seq INTEGER PRIMARY KEY,
+    message INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    attempt INTEGER,             -- of one that failed: its row in failures
+    due_at INTEGER               -- when the next attempt is to be made
+  ) STRICT;
+  CREATE INDEX logs_message ON logs (message);
+  CREATE INDEX logs_at ON logs (at);
+
+  CREATE INDEX dlq_message ON dlq (message);
+  CREATE INDEX dlq_callback ON dlq (callback) WHERE callback IS NOT NULL;
+  CREATE INDEX dlq_kept ON dlq (created_at) WHERE removed = 0;
+
+  -- What has left the queue doesn't keep its run.
+  UPDATE runs SET dlq_id = NULL WHERE key IN (SELECT run FROM dlq WHERE removed = 1);
+  CREATE INDEX runs_ended ON runs (completed_at) WHERE completed_at IS NOT NULL AND dlq_id IS NULL;
+  CREATE INDEX runs_successor ON runs (successor) WHERE successor IS NOT NULL;
+  `,
 ];
