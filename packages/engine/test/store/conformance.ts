@@ -4,8 +4,10 @@ import { calling } from "./calling.ts";
 import { claims } from "./claims.ts";
 import { flowing } from "./flowing.ts";
 import { invoking } from "./invoking.ts";
+import { logging } from "./logging.ts";
 import { reviving } from "./reviving.ts";
 import { settling } from "./settling.ts";
+import { sweeping } from "./sweeping.ts";
 import { waiting } from "./waiting.ts";
 
 /** What every store must do. An implementation's test is one call. */
@@ -18,4 +20,6 @@ export function conformance(name: string, open: () => Promise<Store>): void {
   invoking(name, open);
   flowing(name, open);
   reviving(name, open);
+  logging(name, open);
+  sweeping(name, open);
 }
