@@ -2,7 +2,7 @@ import type { Cancel, Clock } from "../domain/clock.ts";
 import type { Observer } from "../domain/event.ts";
 import { type Attempt, judge } from "../domain/outcome.ts";
 import { messageOf } from "../domain/problem.ts";
-import type { Retention } from "../domain/retention.ts";
+import { expiryAt, type Retention } from "../domain/retention.ts";
 import type { Claim, Store } from "../store/store.ts";
 import { type Abandoned, attempt } from "./attempt.ts";
 import { type Flight, Heartbeat } from "./heartbeat.ts";
@@ -232,8 +232,7 @@ export class Dispatcher {
 
   async #sweepUntil(now: number): Promise<void> {
     const { store, retention, emit } = this.#options;
-    const { messages, logs, dlq, runs } = retention;
-    const expiry = { messages: now - messages, logs: now - logs, dlq: now - dlq, runs: now - runs };
+    const expiry = expiryAt(now, retention);
     try {
       while (this.#running && (await store.sweep(expiry, SWEPT_AT_ONCE)));
     } catch (error) {

@@ -34,3 +34,10 @@ export function toRetention(given: Partial<Retention> = {}): Retention {
     runs: runs ?? USUAL.runs,
   };
 }
+
+/** What ended, or is from, these times or before is past its time. Milliseconds since 1970. */
+export type Expiry = Retention;
+
+export function expiryAt(now: number, { messages, logs, dlq, runs }: Retention): Expiry {
+  return { messages: now - messages, logs: now - logs, dlq: now - dlq, runs: now - runs };
+}

@@ -1,7 +1,7 @@
 import type { Handler } from "hono";
 import { readOptions } from "../domain/options.ts";
 import { Problem } from "../domain/problem.ts";
-import type { Revival } from "../store/store.ts";
+import type { Revival } from "../store/lists.ts";
 import { findDeadLetter, readDeadLetterQuery } from "./dlq.ts";
 import { toCursor } from "./query.ts";
 import type { Env, Service } from "./service.ts";

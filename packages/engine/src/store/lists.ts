@@ -1,6 +1,7 @@
 import type { HistoryEntry } from "@perdure/core/protocol";
 import type { LogState } from "../domain/log.ts";
 import type { Failure, Message, MessageState, Reply } from "../domain/message.ts";
+import type { Options } from "../domain/options.ts";
 import type { Run, RunState } from "../domain/run.ts";
 import type { WaitIntake } from "../domain/wait.ts";
 
@@ -72,6 +73,14 @@ export interface PageQuery {
   readonly earliestFirst?: boolean | undefined;
 }
 
+/** A message with what it belongs to. */
+export interface StoredMessage {
+  readonly message: Message;
+  readonly run: Run | undefined;
+  /** A step's record, or a run's payload. */
+  readonly entry: Uint8Array | undefined;
+}
+
 /** One change of a message's state. */
 export interface LogEntry {
   readonly at: number;
@@ -135,6 +144,29 @@ export interface DeadLetter {
   readonly callback: CallbackReport | undefined;
   /** It was taken out of the queue: only the run's log still tells of it. */
   readonly removed: boolean;
+}
+
+/** How failed runs are taken up again. */
+export interface Revival {
+  readonly kind: "resume" | "restart";
+  /** What is to be different from now on. */
+  readonly options: Options;
+}
+
+export interface Revived {
+  readonly runs: readonly Pick<Run, "id" | "url" | "createdAt">[];
+  readonly next: number | undefined;
+}
+
+/** What was made of dead letters. */
+export interface Retried {
+  readonly messages: readonly Pick<Message, "id" | "url">[];
+  readonly next: number | undefined;
+}
+
+export interface RemovedDeadLetters {
+  readonly removed: number;
+  readonly next: number | undefined;
 }
 
 /** The message that reports a failure, and what became of it. */

@@ -1,11 +1,25 @@
 import type { HistoryEntry } from "@perdure/core/protocol";
 import type { Intake } from "../domain/intake.ts";
-import type { Failure, Message } from "../domain/message.ts";
+import type { Failure } from "../domain/message.ts";
 import type { Options } from "../domain/options.ts";
 import type { Delivered, Settlement } from "../domain/outcome.ts";
+import type { Expiry } from "../domain/retention.ts";
 import type { Run, RunState } from "../domain/run.ts";
 import type { WaitIntake } from "../domain/wait.ts";
-import type { DeadLetter, DeadLetterQuery, LogEntry, LogQuery, Page, RunLog, RunQuery } from "./lists.ts";
+import type {
+  DeadLetter,
+  DeadLetterQuery,
+  LogEntry,
+  LogQuery,
+  Page,
+  RemovedDeadLetters,
+  Retried,
+  Revival,
+  Revived,
+  RunLog,
+  RunQuery,
+  StoredMessage,
+} from "./lists.ts";
 
 /**
  * What the engine asks of a store. Each operation is atomic, and durable when its promise resolves: after a crash at any
@@ -228,45 +242,6 @@ export type Notified =
 export interface Waiting {
   readonly run: Pick<Run, "id" | "createdAt">;
   readonly wait: WaitIntake;
-}
-
-/** How failed runs are taken up again. */
-export interface Revival {
-  readonly kind: "resume" | "restart";
-  /** What is to be different from now on. */
-  readonly options: Options;
-}
-
-export interface Revived {
-  readonly runs: readonly Pick<Run, "id" | "url" | "createdAt">[];
-  readonly next: number | undefined;
-}
-
-/** What ended, or is from, before these times is past its time. Milliseconds since 1970. */
-export interface Expiry {
-  /** Messages that were delivered or cancelled. */
-  readonly messages: number;
-  readonly logs: number;
-  readonly dlq: number;
-  /** Runs that have ended. */
-  readonly runs: number;
-}
-
-export interface Retried {
-  readonly messages: readonly Pick<Message, "id" | "url">[];
-  readonly next: number | undefined;
-}
-
-export interface RemovedDeadLetters {
-  readonly removed: number;
-  readonly next: number | undefined;
-}
-
-export interface StoredMessage {
-  readonly message: Message;
-  readonly run: Run | undefined;
-  /** A step's record, or a run's payload. */
-  readonly entry: Uint8Array | undefined;
 }
 
 /** The store can't be opened: it is somebody else's, in use, or broken. The message says which. */

@@ -1,6 +1,7 @@
 import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
-import type { Expiry, Receipt, Store } from "../../src/store/store.ts";
+import type { Expiry } from "../../src/domain/retention.ts";
+import type { Receipt, Store } from "../../src/store/store.ts";
 import { START } from "../harness.ts";
 import { append, delivered, failure, NO_OPTIONS, plain, start, useStore } from "./kit.ts";
 

@@ -2,28 +2,36 @@ import type { HistoryEntry } from "@perdure/core/protocol";
 import type { Intake } from "../../domain/intake.ts";
 import type { Options } from "../../domain/options.ts";
 import type { Settlement } from "../../domain/outcome.ts";
+import type { Expiry } from "../../domain/retention.ts";
 import type { Run } from "../../domain/run.ts";
 import type { WaitIntake } from "../../domain/wait.ts";
-import type { DeadLetter, DeadLetterQuery, LogEntry, LogQuery, Page, RunLog, RunQuery } from "../lists.ts";
+import type {
+  DeadLetter,
+  DeadLetterQuery,
+  LogEntry,
+  LogQuery,
+  Page,
+  RemovedDeadLetters,
+  Retried,
+  Revival,
+  Revived,
+  RunLog,
+  RunQuery,
+  StoredMessage,
+} from "../lists.ts";
 import type {
   CanceledMessage,
   CanceledRuns,
   ClaimOrder,
   Claims,
   EndedRun,
-  Expiry,
   Lease,
   Notice,
   Notified,
   Receipt,
-  RemovedDeadLetters,
-  Retried,
-  Revival,
-  Revived,
   RunEnd,
   Settled,
   Store,
-  StoredMessage,
   Waiting,
   WaitReceipt,
 } from "../store.ts";

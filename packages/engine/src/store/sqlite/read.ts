@@ -11,8 +11,8 @@ import {
   type PendingMessage,
   type RecordedEntry,
   type RunLog,
+  type StoredMessage,
 } from "../lists.ts";
-import type { StoredMessage } from "../store.ts";
 import type { Database } from "./database.ts";
 import { runOf } from "./messages.ts";
 import {

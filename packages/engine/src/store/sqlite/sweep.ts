@@ -1,4 +1,4 @@
-import type { Expiry } from "../store.ts";
+import type { Expiry } from "../../domain/retention.ts";
 import type { Database } from "./database.ts";
 import { remove } from "./dead.ts";
 import { erase, forgetLogged } from "./erase.ts";
