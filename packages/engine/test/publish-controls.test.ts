@@ -108,3 +108,27 @@ describe("a schedule", () => {
     expect((await w.ask("GET", "/v2/schedules")).body).toEqual([]);
   });
 });
+
+describe("a dead letter", () => {
+  it("that is sent again has the callbacks that the message had, and others where they are named", async () => {
+    const w = world(({ url }) => new Response("", { status: url === "https://a.test/bad" ? 500 : 200 }));
+    await group(w, "https://a.test/bad");
+    await w.ask("POST", "/v2/enqueue/q/g", {
+      headers: { [HEADER.callback]: CALLBACK, [HEADER.retries]: "0" },
+    });
+    await w.drain();
+    for (const headers of [{}, { [HEADER.callback]: "https://a.test/other" }]) {
+      const [letter] = await w.deadLetters("?topicName=g&queueName=q");
+      await w.ask("POST", `/v2/dlq/retry/${letter.dlqId}`, { headers });
+      await w.drain();
+    }
+    const reports = w.calls.filter(({ url }) => url !== "https://a.test/bad");
+    expect(reports.map(({ url, text }) => [url, JSON.parse(text).topicName])).toEqual([
+      [CALLBACK, "g"],
+      [CALLBACK, "g"],
+      ["https://a.test/other", "g"],
+    ]);
+    expect((await w.ask("GET", "/v2/logs?topicName=g&state=FAILED")).body.logs).toHaveLength(3);
+    expect((await w.ask("GET", "/v2/logs?queueName=none")).body.logs).toEqual([]);
+  });
+});
