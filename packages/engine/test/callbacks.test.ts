@@ -1,6 +1,15 @@
 import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
-import { type Answer, type Call, decode, type Endpoint, START, type World, world } from "./harness.ts";
+import {
+  type Answer,
+  type Call,
+  decode,
+  type Endpoint,
+  forget,
+  START,
+  type World,
+  world,
+} from "./harness.ts";
 
 const URL = "https://a.test/work";
 const CALLBACK = "https://a.test/callback";
@@ -248,7 +257,7 @@ describe("Upstash-Failure-Callback", () => {
     await w.ask("DELETE", `/v2/dlq/${letter.dlqId}`);
     await w.drain();
     const id = to(w, FAILURE)[0]?.headers.get(HEADER.messageId) ?? "";
-    await w.store.forget(w.clock.now() + 3_600_000);
+    await forget(w, w.clock.now() + 3_600_000);
     expect(await w.store.message(id, 0)).toBeUndefined();
   });
 

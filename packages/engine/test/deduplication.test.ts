@@ -1,6 +1,6 @@
 import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
-import { type Answer, type World, world } from "./harness.ts";
+import { type Answer, forget, type World, world } from "./harness.ts";
 
 const MINUTE = 60_000;
 const URL = "https://a.test/x";
@@ -55,7 +55,7 @@ describe("a deduplication id", () => {
     const canceled = await publish(w, { ...byId("canceled"), [HEADER.delay]: "1h" });
     await w.ask("DELETE", `/v2/messages/${canceled.body.messageId}`);
     w.clock.advance(5 * MINUTE);
-    await w.store.forget(w.clock.now());
+    await forget(w, w.clock.now());
     for (const [id, { body }] of Object.entries({ delivered, failed, canceled })) {
       expect((await publish(w, byId(id))).body).toMatchObject({
         messageId: body.messageId,
@@ -67,7 +67,7 @@ describe("a deduplication id", () => {
   it("is forgotten when it doesn't count any more", async () => {
     const w = world();
     await publish(w, byId("d"));
-    await w.store.forget(w.clock.now() + 10 * MINUTE);
+    await forget(w, w.clock.now() + 10 * MINUTE);
     // Its time isn't over by the engine's clock: it is gone.
     expect((await publish(w, byId("d"))).status).toBe(200);
   });

@@ -23,6 +23,9 @@ export function toDraft(
   request: Pick<IntakeRequest, "body" | "callerIp" | "now">,
 ): Draft {
   const plain = purpose === "message";
+  if (!plain && options.queue !== undefined) {
+    throw invalid(HEADER.queueName, "what belongs to a run can't be in a queue: limit it by flow control");
+  }
   return {
     id: newMessageId(),
     purpose,

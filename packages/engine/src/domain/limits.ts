@@ -1,7 +1,7 @@
 import { HEADER, PREFIX } from "@perdure/core/protocol";
 import type { Draft } from "./message.ts";
 import type { OptionLimits, Options } from "./options.ts";
-import { invalid, Problem, unsupported } from "./problem.ts";
+import { Problem, unsupported } from "./problem.ts";
 
 /** @throws Problem 412 for a body that is too large, or a delivery that is too far away */
 export function checkLimits(
@@ -34,10 +34,6 @@ export function checkLimits(
 export function refusePlainOptions(options: Options, owner: string = PREFIX.own): void {
   const field = (name: string): string =>
     `${owner}${name.slice(PREFIX.own.length)} for a message of a workflow run`;
-  if (options.queue !== undefined) {
-    const field = `${owner}${HEADER.queueName.slice(PREFIX.own.length)}`;
-    throw invalid(field, "what belongs to a run can't be in a queue: limit it by flow control");
-  }
   if (options.deduplication === "content") throw unsupported(field(HEADER.contentBasedDeduplication));
   if (options.deduplication) throw unsupported(field(HEADER.deduplicationId));
   if (options.callbackUrl !== undefined) throw unsupported(field(HEADER.callback));

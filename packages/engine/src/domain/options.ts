@@ -26,14 +26,14 @@ export interface Options {
   readonly labels: readonly string[];
   readonly redact: Redaction | undefined;
   readonly flow: FlowLimit | undefined;
-  /** The queue in which it waits for its turn. */
-  readonly queue: string | undefined;
   /** By what a message that was accepted before is known again; a text, or what the message holds. */
   readonly deduplication: { readonly id: string } | "content" | undefined;
   /** Where each attempt is reported. */
   readonly callbackUrl: string | undefined;
   /** How those reports are to be delivered; `undefined` when nothing was said about it. */
   readonly callback: Options | undefined;
+  /** The queue in which it waits for its turn. */
+  readonly queue: string | undefined;
   /** Where a final failure is reported. */
   readonly failureUrl: string | undefined;
   /** How that report is to be delivered; `undefined` when nothing was said about it. */
@@ -60,6 +60,7 @@ export interface OptionLimits {
   readonly deduplication?: number | undefined;
 }
 
+/** What this engine doesn't do, so that nobody waits for it. */
 /** What makes no sense of a report, which is the engine's own. */
 const OF_PUBLISHERS = [
   HEADER.deduplicationId,
@@ -87,7 +88,7 @@ export function readOptions(
 ): Options {
   const shown = (name: string): string => owner + name.slice(PREFIX.own.length);
   const nested = owner !== PREFIX.own;
-  if (nested) refuse(headers, OF_PUBLISHERS, shown);
+  if (nested) refuseOfPublishers(headers, shown);
   refuseScheduled(headers, shown);
   const read = <T>(name: string, parse: (text: string, field: string) => T): T | undefined => {
     const text = headers.get(name.toLowerCase());
@@ -130,12 +131,8 @@ export function readOptions(
   };
 }
 
-function refuse(
-  headers: ReadonlyMap<string, string>,
-  names: readonly (readonly [name: string, canonical: string])[],
-  shown: (name: string) => string,
-): void {
-  for (const [name, canonical] of names) {
+function refuseOfPublishers(headers: ReadonlyMap<string, string>, shown: (name: string) => string): void {
+  for (const [name, canonical] of OF_PUBLISHERS) {
     const value = headers.get(name);
     if (value !== undefined && value.toLowerCase() !== "false") throw unsupported(shown(canonical));
   }

@@ -8,9 +8,11 @@ import { deleteDeadLetter, deleteDeadLetters, getDeadLetter, listDeadLetters } f
 import { getWaiters, notify, wait } from "./events.ts";
 import { changeFlow, getFlow, getParallelism, listFlows } from "./flows.ts";
 import { getKeys } from "./keys.ts";
+import { listLogs } from "./logs.ts";
 import { deleteMessage, getMessage } from "./messages.ts";
 import { enqueue, publish } from "./publish.ts";
 import { deleteQueue, getQueue, listQueues, pauseQueue, putQueue } from "./queues.ts";
+import { retry, retryOne } from "./retry.ts";
 import { cancelReport, repeatReport, revive, reviveOne } from "./revive.ts";
 import { cancelRuns, endRun, getRun } from "./runs.ts";
 import { deleteSchedule, getSchedule, listSchedules, patchSchedule, postSchedule } from "./schedules.ts";
@@ -47,6 +49,8 @@ function routes(service: Service): Record<string, Partial<Record<Verb, Handler<E
     "/v2/workflows/events": { GET: listRuns(service) },
     "/v2/workflows/logs": { GET: listRuns(service) },
     "/v2/dlq": { GET: listDeadLetters(service), DELETE: deleteDeadLetters(service) },
+    "/v2/dlq/retry": { POST: retry(service) },
+    "/v2/dlq/retry/:id": { POST: retryOne(service) },
     "/v2/dlq/:id": { GET: getDeadLetter(service), DELETE: deleteDeadLetter(service) },
     "/v2/workflows/dlq": { GET: listDeadLetters(service, true), DELETE: deleteDeadLetters(service, true) },
     "/v2/workflows/dlq/resume": { POST: revive(service, "resume") },
@@ -70,6 +74,8 @@ function routes(service: Service): Record<string, Partial<Record<Verb, Handler<E
     "/v2/flowControl/:key": { GET: getFlow(service) },
     "/v2/flowControl/:key/:action": { POST: changeFlow(service) },
     "/v2/globalParallelism": { GET: getParallelism(service) },
+    "/v2/events": { GET: listLogs(service, "events") },
+    "/v2/logs": { GET: listLogs(service, "logs") },
     "/v2/keys": { GET: getKeys(service) },
   };
 }

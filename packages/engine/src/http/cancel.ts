@@ -2,27 +2,13 @@ import type { Handler } from "hono";
 import { invalid } from "../domain/problem.ts";
 import type { MessageQuery } from "../store/publishing.ts";
 import { readBody } from "./body.ts";
+import { MESSAGE_FILTERS, readMessageFilters } from "./filters.ts";
 import { parseJson, toList, toObject } from "./json.ts";
 import { Query } from "./query.ts";
 import type { Env, Service } from "./service.ts";
 import { announce } from "./submit.ts";
 
-const FILTERS = [
-  "callerIP",
-  "callerIp",
-  "count",
-  "flowControlKey",
-  "fromDate",
-  "host",
-  "label",
-  "messageIds",
-  "path",
-  "queueName",
-  "scheduleId",
-  "toDate",
-  "topicName",
-  "url",
-];
+const FILTERS = [...MESSAGE_FILTERS, "callerIP", "count", "host", "messageIds", "path"];
 const MOST = 500;
 /** What the official client sends where nobody said how many; it promises that all that match are canceled. */
 const UNSAID = 100;
@@ -39,13 +25,12 @@ export function deleteMessages(service: Service): Handler<Env> {
   return async (c) => {
     const body = await readBody(c.req.raw, limits.requestBytes);
     const query = new Query(c.req.raw.url, FILTERS);
-    refuseEmpty(c.req.raw.url);
     const ids = body.length > 0 ? readIds(body) : query.list("messageIds");
     if (!ids) return c.json({ cancelled: await cancel(readFilters(query), readCount(query), service) });
     let cancelled = 0;
     for (let at = 0; at < ids.length; at += AT_ONCE) {
       const some = ids.slice(at, at + AT_ONCE);
-      cancelled += await cancel({ ids: some }, some.length, service);
+      cancelled += await cancel({ messageIds: some }, some.length, service);
     }
     return c.json({ cancelled });
   };
@@ -74,26 +59,13 @@ async function cancel(
   return done;
 }
 
-/** A filter that lost its value would otherwise take back everything. */
-function refuseEmpty(url: string): void {
-  for (const [name, value] of new URL(url).searchParams) {
-    if (value.trim() === "") throw invalid(`parameter ${name}`, "it is empty");
-  }
-}
-
 function readFilters(query: Query): Omit<MessageQuery, "count" | "before"> {
+  const filters = readMessageFilters(query);
   return {
-    topicNames: query.list("topicName"),
-    urls: query.urls("url"),
+    ...filters,
+    callerIps: filters.callerIps ?? query.list("callerIP"),
     hosts: query.list("host"),
     paths: query.urls("path"),
-    labels: query.list("label"),
-    flowKeys: query.list("flowControlKey"),
-    queues: query.list("queueName"),
-    schedules: query.list("scheduleId"),
-    callerIps: query.list("callerIp") ?? query.list("callerIP"),
-    from: query.number("fromDate"),
-    to: query.number("toDate"),
   };
 }
 

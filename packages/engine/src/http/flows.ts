@@ -43,7 +43,7 @@ export function getParallelism({ parallelism }: Service): Handler<Env> {
 }
 
 function toChange(action: string, query: Query): FlowChange {
-  const read = (name: string): string | undefined => query.single(name);
+  const read = (name: string): string | undefined => query.text(name);
   switch (action) {
     case "pause":
     case "resume":

@@ -17,12 +17,12 @@ export function publish(service: Service): Handler<Env> {
   return async (c) => send(c, await readSubmission(c, "/v2/publish/", service), service);
 }
 
-/** `POST /v2/enqueue/{queue}/{url or url group}`: as {@link publish}, for a message that waits in a queue for its turn. */
+/** `POST /v2/enqueue/{queue}/{url}`: as {@link publish}, for a message that waits in a queue for its turn. */
 export function enqueue(service: Service): Handler<Env> {
   return async (c) => {
     const request = await readSubmission(c, "/v2/enqueue/", service);
     const slash = request.destination.indexOf("/");
-    if (slash < 0) throw invalid("path", "expected /v2/enqueue/{queue}/{destination}");
+    if (slash < 0) throw invalid("path", "expected /v2/enqueue/{queue}/{url}");
     const queue = toName(decode(request.destination.slice(0, slash)), "queue");
     const headers = new Map(request.headers).set(HEADER.queueName.toLowerCase(), queue);
     return send(c, { ...request, headers, destination: request.destination.slice(slash + 1) }, service);

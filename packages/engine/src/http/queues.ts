@@ -1,9 +1,8 @@
 import type { Context, Handler } from "hono";
 import { toName } from "../domain/name.ts";
-import { Problem } from "../domain/problem.ts";
+import { messageOf, Problem } from "../domain/problem.ts";
 import { toQueueChange } from "../domain/queue.ts";
 import { readBody } from "./body.ts";
-import { parseJson, toObject } from "./json.ts";
 import { Query } from "./query.ts";
 import type { Env, Service } from "./service.ts";
 
@@ -18,7 +17,7 @@ export function listQueues({ store }: Service): Handler<Env> {
 /** `POST /v2/queues`: makes a queue, or changes one. */
 export function putQueue({ store, clock, limits }: Service): Handler<Env> {
   return async (c) => {
-    const body = toObject(parseJson(await readBody(c.req.raw, limits.requestBytes), "the queue"), "queue");
+    const body = toObject(await readBody(c.req.raw, limits.requestBytes));
     await store.queues.put(toQueueChange(body, limits), limits, clock.now());
     return c.json({});
   };
@@ -48,6 +47,19 @@ export function pauseQueue({ store, clock }: Service, paused: boolean): Handler<
     if (!(await store.queues.pause(name, paused, clock.now()))) throw unknown(name);
     return c.json({});
   };
+}
+
+function toObject(body: Uint8Array): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
+  } catch (cause) {
+    throw new Problem(400, `the queue is not JSON: ${messageOf(cause)}`, { cause });
+  }
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+    return value as Record<string, unknown>;
+  }
+  throw new Problem(400, "the queue must be a JSON object with a queueName");
 }
 
 function unknown(name: string): Problem {

@@ -2,7 +2,7 @@ import type { Context, Handler } from "hono";
 import { refusePlainOptions } from "../domain/limits.ts";
 import { type Options, readOptions } from "../domain/options.ts";
 import { Problem } from "../domain/problem.ts";
-import type { Revival } from "../store/store.ts";
+import type { Revival } from "../store/lists.ts";
 import { findDeadLetter, readDeadLetterQuery } from "./dlq.ts";
 import { toCursor } from "./query.ts";
 import type { Env, Service } from "./service.ts";

@@ -3,6 +3,7 @@ import type { Clock } from "../domain/clock.ts";
 import type { Observer } from "../domain/event.ts";
 import type { OptionLimits } from "../domain/options.ts";
 import type { QueueLimits } from "../domain/queue.ts";
+import type { Retention } from "../domain/retention.ts";
 import type { ScheduleLimits } from "../store/controls.ts";
 import type { Store } from "../store/store.ts";
 
@@ -15,6 +16,7 @@ export interface Service {
   readonly keys: SigningKeys;
   /** Whether a proxy's word is taken for the address that a request was sent to. */
   readonly trustProxy: boolean;
+  readonly retention: Pick<Retention, "messages">;
   readonly limits: OptionLimits & {
     /** Bytes of a request. */
     readonly requestBytes: number;

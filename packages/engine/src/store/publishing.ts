@@ -1,5 +1,5 @@
 import type { Topic, TopicChange, TopicLimits } from "../domain/topic.ts";
-import type { PageQuery } from "./lists.ts";
+import type { MessageFilter, PageQuery } from "./lists.ts";
 import type { RecordedStep } from "./recorded.ts";
 
 /** What is asked of a store about messages that wait, and about URL groups. */
@@ -30,17 +30,9 @@ export interface PublishingStore {
 }
 
 /** Filters of messages that are not at their end. Within a list any one may match; all that are given must match. */
-export interface MessageQuery extends PageQuery {
-  readonly ids?: readonly string[] | undefined;
-  readonly topicNames?: readonly string[] | undefined;
-  readonly urls?: readonly string[] | undefined;
+export interface MessageQuery extends MessageFilter, PageQuery {
   readonly hosts?: readonly string[] | undefined;
   readonly paths?: readonly string[] | undefined;
-  readonly labels?: readonly string[] | undefined;
-  readonly flowKeys?: readonly string[] | undefined;
-  readonly callerIps?: readonly string[] | undefined;
-  readonly queues?: readonly string[] | undefined;
-  readonly schedules?: readonly string[] | undefined;
 }
 
 export interface CanceledMessages {

@@ -1,13 +1,27 @@
 import type { HistoryEntry } from "@perdure/core/protocol";
 import type { Intake } from "../domain/intake.ts";
-import type { Failure, Message } from "../domain/message.ts";
+import type { Failure } from "../domain/message.ts";
 import type { Options } from "../domain/options.ts";
 import type { Delivered, Settlement } from "../domain/outcome.ts";
 import type { QueueLimits } from "../domain/queue.ts";
+import type { Expiry } from "../domain/retention.ts";
 import type { Run, RunState } from "../domain/run.ts";
 import type { WaitIntake } from "../domain/wait.ts";
 import type { Controls } from "./controls.ts";
-import type { DeadLetter, DeadLetterQuery, Page, RunLog, RunQuery } from "./lists.ts";
+import type {
+  DeadLetter,
+  DeadLetterQuery,
+  LogEntry,
+  LogQuery,
+  Page,
+  RemovedDeadLetters,
+  Retried,
+  Revival,
+  Revived,
+  RunLog,
+  RunQuery,
+  StoredMessage,
+} from "./lists.ts";
 import type { PublishingStore } from "./publishing.ts";
 import type { RecordedStep } from "./recorded.ts";
 
@@ -78,10 +92,19 @@ export interface Store extends Controls, PublishingStore {
   /** Takes back a message that is not at its end. A run that is left with nothing pending is canceled. */
   cancelMessage(messageId: string, now: number): Promise<CanceledMessage>;
 
-  /** Deletes what was kept only to be looked at for a while. */
-  forget(now: number): Promise<void>;
-  /** A message that isn't at its end, or was delivered a short while ago. */
-  message(messageId: string, now: number): Promise<StoredMessage | undefined>;
+  /**
+   * Deletes what was kept only to be looked at for a while, up to `limit` of each kind. A live run is never touched; one
+   * that failed stays as long as its dead letter.
+   *
+   * @returns whether there may be more
+   */
+  sweep(expiry: Expiry, limit: number): Promise<boolean>;
+
+  /** A message that isn't at its end, or was delivered later than `since`. */
+  message(messageId: string, since: number): Promise<StoredMessage | undefined>;
+
+  /** What became of messages, the newest first. A run's own deliveries aren't among it: its run log tells of them. */
+  logs(query: LogQuery): Promise<Page<LogEntry>>;
 
   /** The history of a live run. */
   history(runId: string): Promise<HistoryEntry[] | undefined>;
@@ -97,6 +120,9 @@ export interface Store extends Controls, PublishingStore {
    * that is recorded.
    */
   revive(query: DeadLetterQuery, how: Revival, now: number): Promise<Revived>;
+
+  /** Makes new messages, with the same content, of messages that failed, and takes their entries out of the queue. */
+  retry(query: DeadLetterQuery, options: Options, now: number): Promise<Retried>;
 
   /** Takes entries out of the dead letter queue. */
   removeDeadLetters(query: DeadLetterQuery): Promise<RemovedDeadLetters>;
@@ -215,30 +241,6 @@ export type Notified =
 export interface Waiting {
   readonly run: Pick<Run, "id" | "createdAt">;
   readonly wait: WaitIntake;
-}
-
-/** How failed runs are taken up again. */
-export interface Revival {
-  readonly kind: "resume" | "restart";
-  /** What is to be different from now on. */
-  readonly options: Options;
-}
-
-export interface Revived {
-  readonly runs: readonly Pick<Run, "id" | "url" | "createdAt">[];
-  readonly next: number | undefined;
-}
-
-export interface RemovedDeadLetters {
-  readonly removed: number;
-  readonly next: number | undefined;
-}
-
-export interface StoredMessage {
-  readonly message: Message;
-  readonly run: Run | undefined;
-  /** A step's record, or a run's payload. */
-  readonly entry: Uint8Array | undefined;
 }
 
 /** The store can't be opened: it is somebody else's, in use, or broken. The message says which. */

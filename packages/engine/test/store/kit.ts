@@ -37,19 +37,6 @@ export function plain(headers: Record<string, string> = {}, now: number = START)
   return intake(headers, "", now, "https://a.test/");
 }
 
-/** A schedule with the cron expression `* * * * *`, unless the headers say otherwise. */
-export function schedule(
-  id: string,
-  headers: Record<string, string> = {},
-  now: number = START,
-): ScheduleDraft {
-  const all = { [HEADER.cron]: "* * * * *", [HEADER.scheduleId]: id, ...headers };
-  const lower = Object.entries(all).map(([key, value]) => [key.toLowerCase(), value] as const);
-  const body = new TextEncoder().encode("tick");
-  const request = { destination: "https://a.test/", headers: new Map(lower), body, callerIp: "::1", now };
-  return toSchedule(request, undefined, LIMITS);
-}
-
 /** Two messages with the same id were the same one. */
 export function known(id: string, now: number = START): Intake {
   return plain({ [HEADER.deduplicationId]: id }, now);
@@ -65,6 +52,19 @@ export function grouped(topic: Topic, headers: Record<string, string> = {}): Int
     callerIp: "::1",
   };
   return toFanOut({ ...request, now: START }, topic, LIMITS);
+}
+
+/** A schedule with the cron expression `* * * * *`, unless the headers say otherwise. */
+export function schedule(
+  id: string,
+  headers: Record<string, string> = {},
+  now: number = START,
+): ScheduleDraft {
+  const all = { [HEADER.cron]: "* * * * *", [HEADER.scheduleId]: id, ...headers };
+  const lower = Object.entries(all).map(([key, value]) => [key.toLowerCase(), value] as const);
+  const body = new TextEncoder().encode("tick");
+  const request = { destination: "https://a.test/", headers: new Map(lower), body, callerIp: "::1", now };
+  return toSchedule(request, LIMITS);
 }
 
 export function start(id: string, headers: Record<string, string> = {}, now: number = START): Intake {

@@ -1,11 +1,14 @@
 import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
 import type { Settlement } from "../../src/domain/outcome.ts";
+import type { Expiry } from "../../src/domain/retention.ts";
 import type { Topic } from "../../src/domain/topic.ts";
 import type { Receipt, Store } from "../../src/store/store.ts";
 import { START } from "../harness.ts";
 import { append, delivered, failure, grouped, known, plain, start, useStore } from "./kit.ts";
 
+/** Only of what has an end of its own. */
+const until = (deduplication: number): Expiry => ({ deduplication, messages: 0, logs: 0, dlq: 0, runs: 0 });
 const LIMITS = { endpoints: 3 };
 const A = { url: "https://a.test/", name: "a" };
 const B = { url: "https://b.test/" };
@@ -33,11 +36,11 @@ function deduplicating(name: string, open: () => Promise<Store>): void {
 
     it("forgets when the time is over, and not before", async () => {
       await kit.accept(known("d"));
-      await kit.store.forget(START + 599_999);
+      await kit.store.sweep(until(START + 599_999), 10);
       expect(await kit.accept(known("d", START + 599_999))).toMatchObject([{ deduplicated: true }]);
       expect(await kit.accept(known("d", START + 600_000))).toMatchObject([{ deduplicated: false }]);
       expect(await kit.accept(known("d", START + 600_001))).toMatchObject([{ deduplicated: true }]);
-      await kit.store.forget(START + 1_200_000);
+      await kit.store.sweep(until(START + 1_200_000), 10);
       expect(await kit.accept(known("d", START + 600_002))).toMatchObject([{ deduplicated: false }]);
     });
 
@@ -147,7 +150,7 @@ function canceling(name: string, open: () => Promise<Store>): void {
     it("finds messages by their group, and only those", async () => {
       const topic = { name: "g", createdAt: START, updatedAt: START, endpoints: [A, B], headers: {} };
       await kit.accept(plain(), ...grouped(topic));
-      expect(await kit.store.cancelMessages({ topicNames: ["g"], count: 9 }, START)).toMatchObject({
+      expect(await kit.store.cancelMessages({ topics: ["g"], count: 9 }, START)).toMatchObject({
         canceled: 2,
       });
       expect((await kit.claim()).claims).toMatchObject([{ message: { topic: undefined } }]);

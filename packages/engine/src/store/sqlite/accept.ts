@@ -30,8 +30,9 @@ function acceptOne(db: Database, intake: Intake, due: Due, limits: Partial<Queue
     case "message": {
       const known = knownAgain(db, intake);
       if (known) return known;
-      const { queue, createdAt } = intake.message;
-      if (queue !== undefined) ensureQueue(db, queue, createdAt, limits.queues);
+      if (intake.message.queue !== undefined) {
+        ensureQueue(db, intake.message.queue, intake.message.createdAt, limits.queues);
+      }
       insertMessage(db, intake.message, due);
       return receipt(intake.message, undefined, false);
     }

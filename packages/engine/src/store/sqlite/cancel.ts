@@ -1,8 +1,8 @@
 import type { CanceledMessages, MessageQuery } from "../publishing.ts";
 import type { RecordedStep } from "../store.ts";
+import { Conditions, HOST, PATH, whereMessage } from "./conditions.ts";
 import type { Database } from "./database.ts";
 import { cancelMessage } from "./end.ts";
-import { Conditions, HOST, PATH } from "./listing.ts";
 import type { Due } from "./messages.ts";
 
 export function cancelMessages(db: Database, query: MessageQuery, now: number, due: Due): CanceledMessages {
@@ -23,16 +23,9 @@ export function cancelMessages(db: Database, query: MessageQuery, now: number, d
 function pending(db: Database, query: MessageQuery): { seq: number; id: string }[] {
   const where = new Conditions();
   where.anyOf(["due_at IS NOT NULL"]);
-  where.oneOf("id", query.ids);
-  where.oneOf("topic_name", query.topicNames);
-  where.oneOf("url", query.urls);
+  whereMessage(where, query);
   where.oneOf(HOST, query.hosts);
   where.oneOf(PATH, query.paths);
-  where.labelled("labels", query.labels);
-  where.oneOf("flow_key", query.flowKeys);
-  where.oneOf("caller_ip", query.callerIps);
-  where.oneOf("queue", query.queues);
-  where.oneOf("schedule", query.schedules);
   where.is("created_at >=", query.from);
   where.is("created_at <=", query.to);
   where.is("seq <", query.before);

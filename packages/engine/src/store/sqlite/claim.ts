@@ -2,6 +2,7 @@ import type { CallType, HistoryEntry } from "@perdure/core/protocol";
 import type { Claim, ClaimOrder, Claims, Lease } from "../store.ts";
 import type { Database } from "./database.ts";
 import { admit, letAllGo, letGo, nextWake, PARKED, park, wakeFlows } from "./flow.ts";
+import { logState } from "./log.ts";
 import { type Due, runOf } from "./messages.ts";
 import { hold, isPaused } from "./queues.ts";
 import { type MessageRow, toMessage } from "./rows.ts";
@@ -32,7 +33,7 @@ export function claim(db: Database, order: ClaimOrder): Claims {
       // One whose lease has run out was admitted before.
       if (queue !== null && state !== "ACTIVE" && isPaused(db, queue)) hold(db, seq);
       else if (flow_key === null || state === "ACTIVE" || admit(db, flow_key, now)) {
-        claims.push(take(db, seq, order.leaseUntil));
+        claims.push(take(db, seq, order));
       } else park(db, seq);
     }
   }
@@ -102,12 +103,13 @@ export function history(
   return rows.map(({ message, body, call_type }) => ({ messageId: message, body, callType: call_type }));
 }
 
-function take(db: Database, seq: number, leaseUntil: number): Claim {
+function take(db: Database, seq: number, { now, leaseUntil }: ClaimOrder): Claim {
   const row = db.get<MessageRow>(
     "UPDATE messages SET state = 'ACTIVE', due_at = ?, fence = fence + 1 WHERE seq = ? RETURNING *",
     leaseUntil,
     seq,
   ) as MessageRow;
+  logState(db, row, "ACTIVE", now);
   const entries = entriesOf(db, row);
   return {
     lease: { seq, messageId: row.id, fence: row.fence },

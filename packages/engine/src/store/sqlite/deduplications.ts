@@ -31,6 +31,11 @@ function keyOf({ key, content }: Deduplication): string {
   return createHash("sha256").update(key).update("\n").update(content).digest("base64url");
 }
 
-export function forgetDeduplications(db: Database, now: number): void {
-  db.run("DELETE FROM deduplications WHERE until <= ?", now);
+/** Forgets those whose time is over. @returns how many: `limit` at most */
+export function sweepDeduplications(db: Database, now: number, limit: number): number {
+  return db.run(
+    "DELETE FROM deduplications WHERE key IN (SELECT key FROM deduplications WHERE until <= ? ORDER BY until LIMIT ?)",
+    now,
+    limit,
+  ).changes;
 }

@@ -4,6 +4,7 @@ import { DEFAULT_RETRIES, type Draft } from "../../domain/message.ts";
 import { inherit, type Run } from "../../domain/run.ts";
 import type { Database, Due } from "./database.ts";
 import { configureFlow } from "./flow.ts";
+import { logState } from "./log.ts";
 import { enterQueue } from "./queues.ts";
 import { type RunRow, toJson, toLabels, toRun } from "./rows.ts";
 
@@ -53,6 +54,7 @@ export function insertMessage(
     // What it reports isn't over, for its queue, before the report is.
     of?.source ?? null,
   );
+  logState(db, { seq: key, purpose: draft.purpose }, "CREATED", draft.createdAt, { dueAt: draft.notBefore });
   if (draft.queue !== undefined) enterQueue(db, key, draft.queue, draft.createdAt, due);
   else due(draft.notBefore);
   return key;

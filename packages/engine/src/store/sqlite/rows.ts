@@ -49,12 +49,12 @@ export interface MessageRow {
   readonly flow: string | null;
   readonly flow_key: string | null;
   readonly parked: number | null;
+  readonly topic_name: string | null;
+  readonly endpoint_name: string | null;
   readonly queue: string | null;
   readonly slot: number | null;
   readonly held: number | null;
   readonly schedule: string | null;
-  readonly topic_name: string | null;
-  readonly endpoint_name: string | null;
   readonly reply_status: number | null;
   readonly reply_headers: string | null;
   readonly reply_body: Uint8Array | null;
