@@ -42,7 +42,7 @@ export interface DispatcherOptions {
 const STORE_RETRY = 1000;
 
 /** What a clean-up deletes of each kind before it lets others have their turn. */
-const SWEPT_AT_ONCE = 200;
+const SWEPT_AT_ONCE = 100;
 
 /** The only loop of the engine: claims what is due, delivers it, and settles what came of it. */
 export class Dispatcher {

@@ -193,7 +193,7 @@ describe("perdure dev", () => {
     const { messageId } = (await (
       await post(first.url(), `/v2/publish/http://127.0.0.1:${port}/`)
     ).json()) as { messageId: string };
-    await expect.poll(() => seen.length, { interval: 10 }).toBe(1);
+    await expect.poll(() => seen.length, { timeout: 10_000, interval: 10 }).toBe(1);
     first.child.kill("SIGKILL");
     await first.exit();
     const second = dev(["--port", "0"]);

@@ -4,7 +4,7 @@ import { redraft } from "../../domain/redraft.ts";
 import type { Run } from "../../domain/run.ts";
 import type { DeadLetterQuery, RemovedDeadLetters, Retried } from "../lists.ts";
 import type { Database } from "./database.ts";
-import { erase, forgetUntold } from "./erase.ts";
+import { release } from "./erase.ts";
 import { deadLetters } from "./listing.ts";
 import { type Due, insertMessage, runOf } from "./messages.ts";
 import { type MessageRow, toMessage } from "./rows.ts";
@@ -59,7 +59,7 @@ export function repeatReport(db: Database, dlqId: string, now: number, due: Due)
   const again = { ...failed, id: newMessageId(), notBefore: now, createdAt: now };
   const seq = insertMessage(db, again, due, { run: run.key });
   db.run("UPDATE dlq SET callback = ? WHERE id = ?", seq, dlqId);
-  erase(db, failed.seq);
+  release(db, [failed.seq]);
   return run;
 }
 
@@ -69,6 +69,5 @@ function discard(db: Database, dlqId: string): void {
     dlqId,
   );
   if (!row) return;
-  forgetUntold(db, row.message);
-  if (row.callback !== null) forgetUntold(db, row.callback);
+  release(db, row.callback === null ? [row.message] : [row.message, row.callback]);
 }

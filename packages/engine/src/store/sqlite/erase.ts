@@ -1,22 +1,21 @@
 import type { Database } from "./database.ts";
-import { isInLog } from "./log.ts";
 
-/** Forgets a message that is at its end, with its failures. @returns false when the log still tells of it */
-export function erase(db: Database, seq: number): boolean {
-  if (isInLog(db, seq)) return false;
-  const { changes } = db.run("DELETE FROM messages WHERE seq = ? AND due_at IS NULL", seq);
-  if (changes > 0) db.run("DELETE FROM failures WHERE message = ?", seq);
-  return true;
+/** Forgets messages that are at their end, as far as neither the log nor a dead letter still tells of them. */
+export function release(db: Database, messages: readonly number[]): void {
+  const rows = db.all<{ seq: number }>(
+    `SELECT seq FROM messages WHERE seq IN (SELECT value FROM json_each(?)) AND due_at IS NULL
+       AND NOT EXISTS (SELECT 1 FROM logs WHERE message = messages.seq)
+       AND NOT EXISTS (SELECT 1 FROM dlq WHERE message = messages.seq)
+       AND NOT EXISTS (SELECT 1 FROM dlq WHERE callback = messages.seq)`,
+    JSON.stringify(messages),
+  );
+  if (rows.length > 0) erase(db, rows);
 }
 
-/** Forgets a message of which nothing tells any more: neither the log, nor a dead letter, its own or that of another. */
-export function forgetUntold(db: Database, seq: number): void {
-  const kept = db.get(
-    `SELECT 1 FROM messages WHERE seq = ? AND (run IS NOT NULL OR forget_at IS NOT NULL)
-     UNION ALL SELECT 1 FROM dlq WHERE message = ? UNION ALL SELECT 1 FROM dlq WHERE callback = ? LIMIT 1`,
-    seq,
-    seq,
-    seq,
-  );
-  if (!kept) erase(db, seq);
+/** Forgets messages that are at their end, with all that is known of them. */
+export function erase(db: Database, messages: readonly { readonly seq: number }[]): void {
+  const list = JSON.stringify(messages.map(({ seq }) => seq));
+  db.run("DELETE FROM logs WHERE message IN (SELECT value FROM json_each(?))", list);
+  db.run("DELETE FROM failures WHERE message IN (SELECT value FROM json_each(?))", list);
+  db.run("DELETE FROM messages WHERE seq IN (SELECT value FROM json_each(?))", list);
 }

@@ -38,7 +38,3 @@ export function logWithdrawn(db: Database, run: number, at: number): void {
     run,
   );
 }
-
-export function isInLog(db: Database, message: number): boolean {
-  return db.get("SELECT 1 FROM logs WHERE message = ? LIMIT 1", message) !== undefined;
-}

@@ -2,7 +2,7 @@ import type { Expiry } from "../../domain/retention.ts";
 import type { Database } from "./database.ts";
 import { remove } from "./dead.ts";
 import { sweepDeduplications } from "./deduplications.ts";
-import { erase, forgetUntold } from "./erase.ts";
+import { erase, release } from "./erase.ts";
 
 /** Deletes what is past its time, up to `limit` of each kind. @returns whether there may be more */
 export function sweep(db: Database, expiry: Expiry, limit: number): boolean {
@@ -18,25 +18,38 @@ export function sweep(db: Database, expiry: Expiry, limit: number): boolean {
 
 function sweepMessages(db: Database, until: number, limit: number): number {
   const rows = db.all<{ seq: number }>(
-    "SELECT seq FROM messages WHERE forget_at <= ? ORDER BY forget_at LIMIT ?",
+    `UPDATE messages SET forget_at = NULL WHERE seq IN
+       (SELECT seq FROM messages WHERE forget_at <= ? ORDER BY forget_at LIMIT ?) RETURNING seq`,
     until,
     limit,
   );
-  for (const { seq } of rows) {
-    // What the log still tells of goes with that.
-    if (!erase(db, seq)) db.run("UPDATE messages SET forget_at = NULL WHERE seq = ?", seq);
-  }
+  // What the log still tells of goes with that.
+  if (rows.length > 0)
+    release(
+      db,
+      rows.map(({ seq }) => seq),
+    );
   return rows.length;
 }
 
 function sweepLogs(db: Database, until: number, limit: number): number {
-  const rows = db.all<{ seq: number; message: number }>(
-    "SELECT seq, message FROM logs WHERE at <= ? ORDER BY at LIMIT ?",
+  const rows = db.all<{ message: number }>(
+    `DELETE FROM logs WHERE seq IN (SELECT seq FROM logs WHERE at <= ? ORDER BY at LIMIT ?)
+     RETURNING message`,
     until,
     limit,
   );
-  for (const { seq } of rows) db.run("DELETE FROM logs WHERE seq = ?", seq);
-  for (const message of new Set(rows.map((row) => row.message))) forgetUntold(db, message);
+  if (rows.length === 0) return 0;
+  // A run keeps its own, and what can still be looked at isn't over.
+  const loose = db.all<{ seq: number }>(
+    `SELECT seq FROM messages WHERE seq IN (SELECT value FROM json_each(?))
+       AND run IS NULL AND forget_at IS NULL`,
+    JSON.stringify(rows.map(({ message }) => message)),
+  );
+  release(
+    db,
+    loose.map(({ seq }) => seq),
+  );
   return rows.length;
 }
 
@@ -60,42 +73,40 @@ function sweepRuns(db: Database, until: number, limit: number): number {
     until,
     limit,
   );
-  let count = 0;
-  for (const { key } of runs) {
-    if (count >= limit) break;
-    count += 1 + sweepRun(db, key, limit - count);
-  }
-  return count;
-}
-
-/** @returns how many of its entries went: all of them, or `limit`. The run itself goes after its last one. */
-function sweepRun(db: Database, run: number, limit: number): number {
-  const entries = db.all<{ seq: number; message: string }>(
-    "SELECT seq, message FROM entries WHERE run = ? ORDER BY seq DESC LIMIT ?",
-    run,
+  if (runs.length === 0) return 0;
+  const list = JSON.stringify(runs.map(({ key }) => key));
+  const entries = db.all<{ message: string }>(
+    `DELETE FROM entries WHERE seq IN
+       (SELECT seq FROM entries WHERE run IN (SELECT value FROM json_each(?)) LIMIT ?) RETURNING message`,
+    list,
     limit,
   );
-  for (const { seq, message } of entries) {
-    eraseAll(db, "SELECT seq FROM messages WHERE id = ? AND due_at IS NULL", message);
-    db.run("DELETE FROM entries WHERE seq = ?", seq);
-  }
-  if (entries.length < limit) {
-    eraseAll(db, "SELECT seq FROM messages WHERE run = ? AND state <> 'DELIVERED'", run);
-    eraseAll(db, "SELECT callback AS seq FROM dlq WHERE run = ? AND callback IS NOT NULL", run);
-    for (const table of ["dlq", "waiters", "events", "webhooks"]) {
-      db.run(`DELETE FROM ${table} WHERE run = ?`, run);
-    }
-    // A place may be given to another run.
-    db.run("UPDATE runs SET successor = NULL WHERE successor = ?", run);
-    db.run("UPDATE runs SET parent = NULL WHERE parent = ?", run);
-    db.run("DELETE FROM runs WHERE key = ?", run);
-  }
-  return entries.length;
+  const ids = JSON.stringify(entries.map(({ message }) => message));
+  eraseAll(
+    db,
+    "SELECT seq FROM messages WHERE id IN (SELECT value FROM json_each(?)) AND due_at IS NULL",
+    ids,
+  );
+  // The runs themselves go after the last of their entries.
+  if (entries.length < limit) eraseRuns(db, list);
+  return Math.max(entries.length, runs.length);
 }
 
-function eraseAll(db: Database, query: string, value: string | number): void {
-  for (const { seq } of db.all<{ seq: number }>(query, value)) {
-    db.run("DELETE FROM logs WHERE message = ?", seq);
-    erase(db, seq);
+const THEIRS = "run IN (SELECT value FROM json_each(?))";
+
+function eraseRuns(db: Database, runs: string): void {
+  eraseAll(db, `SELECT seq FROM messages WHERE ${THEIRS} AND state <> 'DELIVERED'`, runs);
+  eraseAll(db, `SELECT callback AS seq FROM dlq WHERE ${THEIRS} AND callback IS NOT NULL`, runs);
+  for (const table of ["dlq", "waiters", "events", "webhooks"])
+    db.run(`DELETE FROM ${table} WHERE ${THEIRS}`, runs);
+  // Their places may be given to other runs.
+  for (const column of ["successor", "parent"]) {
+    db.run(`UPDATE runs SET ${column} = NULL WHERE ${column} IN (SELECT value FROM json_each(?))`, runs);
   }
+  db.run("DELETE FROM runs WHERE key IN (SELECT value FROM json_each(?))", runs);
+}
+
+function eraseAll(db: Database, query: string, list: string): void {
+  const rows = db.all<{ seq: number }>(query, list);
+  if (rows.length > 0) erase(db, rows);
 }
