@@ -74,13 +74,14 @@ export function toIntake(request: IntakeRequest, limits: OptionLimits): Intake {
  * @throws Problem 4xx that names the field
  */
 export function toFanOut(request: IntakeRequest, topic: Topic, limits: OptionLimits): PlainIntake[] {
-  const init = request.headers.has(INIT) ? HEADER.init : HEADER.callType;
-  if (request.headers.has(init.toLowerCase())) {
-    throw invalid(init, `a run has one endpoint, and ${topic.name} is a url group`);
-  }
-  return topic.endpoints.map((endpoint) =>
-    toPlain(toEndpoint(request, topic, endpoint), limits, { name: topic.name, endpoint: endpoint.name }),
-  );
+  return topic.endpoints.map((endpoint) => {
+    const own = toEndpoint(request, topic, endpoint);
+    for (const name of [HEADER.init, HEADER.callType]) {
+      if (!own.headers.has(name.toLowerCase())) continue;
+      throw invalid(name, `a run has one endpoint, and ${topic.name} is a url group`);
+    }
+    return toPlain(own, limits, { name: topic.name, endpoint: endpoint.name });
+  });
 }
 
 function toPlain(request: IntakeRequest, limits: OptionLimits, topic: Draft["topic"]): PlainIntake {

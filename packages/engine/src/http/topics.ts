@@ -1,7 +1,7 @@
 import type { Context, Handler } from "hono";
 import { toUrl } from "../domain/field.ts";
 import { isHeaderName, isHeaderValue } from "../domain/header.ts";
-import { readOptions } from "../domain/options.ts";
+import { toFanOut } from "../domain/intake.ts";
 import { invalid } from "../domain/problem.ts";
 import {
   checkTopicName,
@@ -112,11 +112,10 @@ function checkDuplicates(endpoints: readonly TopicEndpoint[]): void {
   });
 }
 
-/** Read as a request's would be, so that nothing is stored that every request to publish would be refused for. */
-async function readHeaders(c: Context<Env>, service: Service): Promise<Topic["headers"]> {
+async function readHeaders(c: Context<Env, "/:name">, service: Service): Promise<Topic["headers"]> {
   const { headers } = await readJson(c, service);
   const read: Record<string, string> = {};
-  const options = new Map<string, string>();
+  const names = new Set<string>();
   for (const [name, value] of Object.entries(toObject(headers, "headers"))) {
     const field = `headers ${name}`;
     const values = Array.isArray(value) ? value : [value];
@@ -124,12 +123,20 @@ async function readHeaders(c: Context<Env>, service: Service): Promise<Topic["he
       throw invalid(field, "expected a text, or a list of texts, that a header can carry");
     }
     if (!isHeaderName(name)) throw invalid(field, "this is no header name");
-    if (options.has(topicHeader(name))) throw invalid(field, "it is given twice");
+    if (names.has(topicHeader(name))) throw invalid(field, "it is given twice");
     read[name] = values.join(", ");
-    options.set(topicHeader(name), values.join(", "));
+    names.add(topicHeader(name));
   }
-  readOptions(options, service.limits);
+  checkHeaders(nameOf(c), read, service);
   return read;
+}
+
+/** Nothing is kept that every request to publish would be refused for. */
+function checkHeaders(name: string, headers: Topic["headers"], { limits, clock }: Service): void {
+  const now = clock.now();
+  const request = { destination: name, headers: new Map(), body: new Uint8Array(), callerIp: "", now };
+  const endpoints = [{ url: "https://endpoint.invalid/" }];
+  toFanOut(request, { name, createdAt: now, updatedAt: now, endpoints, headers }, limits);
 }
 
 function topicView({ name, createdAt, updatedAt, endpoints, headers }: Topic): object {
