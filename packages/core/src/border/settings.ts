@@ -7,6 +7,7 @@ import { type Engine, toEngine } from "./engine.ts";
 import { connect, connectBy, type EngineConfig } from "./http.ts";
 import {
   type Receiver,
+  type ReplayGuard,
   type SigningKeys,
   type Verify,
   verifyWithKeys,
@@ -38,7 +39,10 @@ const HOSTED_URL = "https://qstash.upstash.io";
 export interface BorderOptions {
   /** The endpoint's public URL, when the request's isn't it. */
   readonly url?: string;
-  /** Replaces only the scheme and host of the request's URL. Default: `UPSTASH_WORKFLOW_URL`. */
+  /**
+   * Replaces only the scheme and host of the request's URL. A path that it has is put before the request's: for what a
+   * proxy or the framework cuts off, as Next.js does with its `basePath`. Default: `UPSTASH_WORKFLOW_URL`.
+   */
   readonly baseUrl?: string;
   /**
    * Takes scheme and host from `X-Forwarded-Proto` and `X-Forwarded-Host`. Only behind a proxy that sets them: whoever
@@ -54,6 +58,8 @@ export interface BorderOptions {
   readonly qstashClient?: GivenClient;
   /** Default: `QSTASH_CURRENT_SIGNING_KEY` and `QSTASH_NEXT_SIGNING_KEY`, when both are set. */
   readonly keys?: SigningKeys;
+  /** Refuses deliveries that come a second time, with `keys`: `memoryReplayGuard()`, or one of your own. */
+  readonly replayGuard?: ReplayGuard;
   /** Verifies signatures in place of `keys`; for example a `Receiver` of `@upstash/qstash`. */
   readonly receiver?: Receiver;
   /** Asked for every request, failure callbacks included. With keys or a receiver, both must pass. */
@@ -99,9 +105,11 @@ export function createBorders(options: BorderOptions): (env: Env | undefined, he
 function settle(options: BorderOptions, env: Env, region: string | undefined): Border {
   const url = httpUrl("url", options.url);
   const baseUrl = httpUrl("baseUrl", options.baseUrl ?? env[VARIABLE.workflowUrl]);
+  const base = baseUrl && new URL(baseUrl);
+  const prefix = base && `${base.origin}${base.pathname.replace(/\/+$/, "")}`;
   let engine: Engine | undefined;
   const workflowUrl = (requested: URL): string =>
-    url ?? (baseUrl ? `${new URL(baseUrl).origin}${requested.pathname}${requested.search}` : requested.href);
+    url ?? (prefix ? `${prefix}${requested.pathname}${requested.search}` : requested.href);
   return {
     env,
     door: {
@@ -175,7 +183,7 @@ function verifierOf(options: BorderOptions, env: Env, region: string | undefined
   if (options.receiver) return verifyWithReceiver(options.receiver);
   const dev = devMode(env) ? devKeys() : undefined;
   const keys = options.keys ?? keysOf(env, region) ?? dev;
-  return keys && verifyWithKeys(keys);
+  return keys && verifyWithKeys(keys, options.replayGuard);
 }
 
 function keysOf(env: Env, region: string | undefined): SigningKeys | undefined {
