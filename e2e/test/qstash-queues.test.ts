@@ -115,6 +115,18 @@ describe("queues, by the official client", () => {
     expect(visits()).toEqual(["/bad", "/bad", "/report", "/good"]);
   });
 
+  it("wait for what reports an attempt, and take what is enqueued to a URL group", async () => {
+    const each = app.at("/each", () => new Response());
+    await client.urlGroups.addEndpoints({
+      name: "group",
+      endpoints: ["/1", "/2"].map((path) => ({ url: app.at(path, () => new Response()) })),
+    });
+    const queue = client.queue({ queueName: "q" });
+    expect(await queue.enqueue({ urlGroup: "group", callback: each })).toHaveLength(2);
+    await engine.idle();
+    expect(visits()).toEqual(["/1", "/each", "/2", "/each"]);
+  });
+
   it("are refused beyond their limits", async () => {
     for (const queueName of ["a", "b", "c"]) await client.queue({ queueName }).upsert({});
     const status = 412;
@@ -215,6 +227,16 @@ describe("schedules, by the official client", () => {
     expect(bodies).toHaveLength(3);
     await engine.nextMinute();
     expect(bodies).toEqual(["tick", "tick", "tick", "tick"]);
+  });
+
+  it("deliver to what a URL group has by then, and report", async () => {
+    const urls = ["/1", "/2"].map((path) => app.at(path, () => new Response()));
+    const callback = app.at("/each", () => new Response());
+    await client.urlGroups.addEndpoints({ name: "group", endpoints: [{ url: urls[0] as string }] });
+    await client.schedules.create({ destination: "group", cron: "* * * * *", callback });
+    await client.urlGroups.addEndpoints({ name: "group", endpoints: [{ url: urls[1] as string }] });
+    await engine.nextMinute();
+    expect(visits().sort()).toEqual(["/1", "/2", "/each", "/each"]);
   });
 
   it("hide what is redacted", async () => {

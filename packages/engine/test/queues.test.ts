@@ -84,6 +84,64 @@ describe("a queue", () => {
     expect(await queueOf(w)).toMatchObject({ lag: 0 });
   });
 
+  it("waits for the reports of each attempt, and for what reports those", async () => {
+    let attempts = 0;
+    const w = world((call) => {
+      if (call.url === "https://b.test/each") return failed(500, "x");
+      return call.url.endsWith("bad") && ++attempts < 2 ? failed(500, "x") : ok();
+    });
+    await enqueue(w, "bad", {
+      [HEADER.retryDelay]: "1000",
+      [HEADER.callback]: "https://b.test/each",
+      "Upstash-Callback-Retries": "1",
+      "Upstash-Callback-Retry-Delay": "60000",
+      "Upstash-Callback-Failure-Callback": "https://c.test/lost",
+      "Upstash-Callback-Failure-Callback-Delay": "10m",
+    });
+    await enqueue(w, "good");
+    await w.drain();
+    expect(w.calls.map((call) => [call.url.slice(8), call.at - START])).toEqual([
+      ["a.test/bad", 0],
+      ["b.test/each", 0],
+      ["a.test/bad", 1000],
+      ["b.test/each", 1000],
+      ["b.test/each", 60_000],
+      ["b.test/each", 61_000],
+      ["c.test/lost", 660_000],
+      ["c.test/lost", 661_000],
+      ["a.test/good", 661_000],
+    ]);
+    expect(await queueOf(w)).toMatchObject({ lag: 0 });
+  });
+
+  it("has the messages to a URL group follow each other", async () => {
+    const gate = held();
+    const w = world(gate.endpoint);
+    const endpoints = [{ url: "https://a.test/1", name: "one" }, { url: "https://a.test/2" }];
+    await w.ask("POST", "/v2/topics/group/endpoints", { body: JSON.stringify({ endpoints }) });
+    const { body } = await w.ask("POST", "/v2/enqueue/q/group");
+    expect(body).toMatchObject([{ url: "https://a.test/1" }, { url: "https://a.test/2" }]);
+    await until(() => gate.open.length === 1);
+    expect(await queueOf(w)).toMatchObject({ lag: 2 });
+    gate.open.shift()?.();
+    await until(() => w.calls.length === 2);
+    expect(names(w)).toEqual(["1", "2"]);
+  });
+
+  it("goes on when its messages are taken back by its name", async () => {
+    const gate = held();
+    const w = world(gate.endpoint);
+    for (const name of ["1", "2", "3"]) await enqueue(w, name);
+    await enqueue(w, "other", {}, "other");
+    await until(() => gate.open.length === 2);
+    expect((await w.ask("DELETE", "/v2/messages?queueName=q")).body).toEqual({ cancelled: 3 });
+    expect(await queueOf(w)).toMatchObject({ lag: 0 });
+    expect(await queueOf(w, "other")).toMatchObject({ lag: 1 });
+    await enqueue(w, "4");
+    await until(() => gate.open.length === 3);
+    expect(names(w).sort()).toEqual(["1", "4", "other"]);
+  });
+
   it("goes on after a failure of which nobody is told", async () => {
     const w = world((call) => (call.url.endsWith("bad") ? failed(500, "x") : ok()));
     await enqueue(w, "bad", { [HEADER.retries]: "0" });
@@ -284,10 +342,17 @@ describe("limits of queues", () => {
       status: 412,
       body: { error: "parallelism is 4, more than the 3 that are allowed" },
     });
+    const items = ["a", "c", "b"].map((queue) => ({ destination: `https://a.test/${queue}`, queue }));
+    expect((await w.ask("POST", "/v2/batch", { body: JSON.stringify(items) })).body).toMatchObject([
+      { url: "https://a.test/a" },
+      { error: "there are 2 queues already, as many as are allowed" },
+      { url: "https://a.test/b" },
+    ]);
     await w.ask("DELETE", "/v2/queues/b");
     expect((await put(w, { queueName: "c" })).status).toBe(200);
     await w.engine.idle();
-    expect(names(w)).toEqual(["1"]);
+    expect(names(w)).toContain("a");
+    expect(names(w)).not.toContain("c");
   });
 });
 

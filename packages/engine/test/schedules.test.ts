@@ -257,6 +257,93 @@ describe("a schedule", () => {
     expect(w.calls).toHaveLength(2);
   });
 
+  it("goes to the endpoints that its URL group has at each tick, with the headers of both", async () => {
+    const w = world();
+    const add = (url: string) =>
+      w.ask("POST", "/v2/topics/group/endpoints", { body: JSON.stringify({ endpoints: [{ url }] }) });
+    expect((await schedule(w, named, "", "group")).status).toBe(404);
+    expect((await schedule(w, named, "", "app.test")).status).toBe(400);
+    await add("https://a.test/1");
+    await schedule(
+      w,
+      { ...named, "Upstash-Forward-X-A": "schedule", [HEADER.retries]: "7" },
+      "tick",
+      "group",
+    );
+    expect(await viewOf(w)).toMatchObject({
+      destination: "group",
+      retries: 7,
+      header: { "X-A": ["schedule"] },
+    });
+    await add("https://a.test/2");
+    await w.ask("PATCH", "/v2/topics/group", {
+      body: JSON.stringify({ headers: { "X-A": "group", "X-B": "group" } }),
+    });
+    w.clock.advance(MINUTE);
+    await w.engine.idle();
+    expect(w.calls.map(({ url, text }) => [url, text]).sort()).toEqual([
+      ["https://a.test/1", "tick"],
+      ["https://a.test/2", "tick"],
+    ]);
+    for (const { headers } of w.calls) {
+      expect([headers.get("X-A"), headers.get("X-B")]).toEqual(["schedule", "group"]);
+      expect(headers.get(HEADER.scheduleId)).toBe("s");
+    }
+    expect(Object.values((await viewOf(w)).lastScheduleStates)).toEqual(["SUCCESS", "SUCCESS"]);
+    await w.ask("DELETE", "/v2/topics/group");
+    await w.drain(START + 3 * MINUTE);
+    expect(w.calls).toHaveLength(2);
+    expect(await viewOf(w)).toMatchObject({ lastScheduleTime: START + 3 * MINUTE, lastScheduleStates: {} });
+    expect(w.events.filter(({ type }) => type === "fault")).toEqual([]);
+  });
+
+  it("has its messages reported, and tells that they are of a schedule", async () => {
+    const w = world((call) => (call.url.endsWith("x") ? failed(500, "no") : ok()));
+    const callback = {
+      [HEADER.callback]: "https://b.test/each",
+      [HEADER.failureCallback]: "https://b.test/last",
+    };
+    await schedule(w, { ...named, ...callback, [HEADER.retries]: "0" });
+    expect(await viewOf(w)).toMatchObject({
+      callback: "https://b.test/each",
+      failureCallback: "https://b.test/last",
+    });
+    w.clock.advance(MINUTE);
+    await w.engine.idle();
+    const reports = w.calls.filter(({ url }) => url.startsWith("https://b.test"));
+    expect(reports.map(({ url, text }) => [url, JSON.parse(text).scheduleId]).sort()).toEqual([
+      ["https://b.test/each", "s"],
+      ["https://b.test/last", "s"],
+    ]);
+  });
+
+  it("sends nothing that is known again", async () => {
+    const w = world();
+    await schedule(w, { ...named, [HEADER.deduplicationId]: "d" });
+    await w.drain(START + 12 * MINUTE);
+    expect(times(w)).toEqual([MINUTE, 11 * MINUTE]);
+  });
+
+  it("forwards all that it came with, where that is asked for, but for its token", async () => {
+    const w = world();
+    await schedule(w, { ...named, [HEADER.headerForward]: "true", "X-User": "u" });
+    expect((await viewOf(w)).header["X-User"]).toEqual(["u"]);
+    expect(JSON.stringify(await w.store.schedules.list())).not.toContain("Bearer");
+    await w.drain(START + MINUTE);
+    expect(w.calls[0]?.headers.get("X-User")).toBe("u");
+    expect(w.calls[0]?.headers.has("Authorization")).toBe(false);
+  });
+
+  it("has what waits of it taken back by its id", async () => {
+    const w = world();
+    await schedule(w, { ...named, [HEADER.delay]: "1d" });
+    await w.drain(START + 3 * MINUTE);
+    await w.ask("DELETE", "/v2/schedules/s");
+    expect((await w.ask("DELETE", "/v2/messages?scheduleId=s")).body).toEqual({ cancelled: 3 });
+    await w.drain();
+    expect(w.calls).toEqual([]);
+  });
+
   it("shows only hashes of what is redacted, as do its messages; the destination gets the originals", async () => {
     const w = world();
     const headers = { "Upstash-Forward-X-Key": "secret", "Upstash-Forward-X-Open": "open" };

@@ -25,20 +25,38 @@ export function batch(service: Service): Handler<Env> {
     const read = await Promise.all(items.map((item) => readItem(item, origin, service)));
     const asked = read.filter((one): one is Asked => !(one instanceof Problem));
     if (asked.length === 0 && items.some(isOfRun)) throw read.find((one) => one instanceof Problem);
-    const receipts = await submit(
-      asked.flatMap(({ intakes }) => intakes),
-      service,
-    );
-    let taken = 0;
+    const answers = (await submitAll(asked, service)).values();
     return c.json(
-      read.map((one) => {
-        if (one instanceof Problem) return { error: one.message };
-        const first = taken;
-        taken += one.intakes.length;
-        return toAnswers(one, receipts.slice(first, taken));
-      }),
+      read.map((one) => (one instanceof Problem ? { error: one.message } : answers.next().value)),
     );
   };
+}
+
+/** All in one transaction; where that is refused, each message by itself. */
+async function submitAll(asked: readonly Asked[], service: Service): Promise<object[]> {
+  const intakes = asked.flatMap((one) => one.intakes);
+  try {
+    const receipts = await submit(intakes, service);
+    let taken = 0;
+    return asked.map((one) => {
+      const first = taken;
+      taken += one.intakes.length;
+      return toAnswers(one, receipts.slice(first, taken));
+    });
+  } catch (error) {
+    const plain = intakes.every(({ kind }) => kind === "message");
+    if (!(error instanceof Problem) || !plain) throw error;
+  }
+  return Promise.all(
+    asked.map(async (one) => {
+      try {
+        return toAnswers(one, await submit(one.intakes, service));
+      } catch (error) {
+        if (error instanceof Problem) return { error: error.message };
+        throw error;
+      }
+    }),
+  );
 }
 
 /** @throws Problem 400 unless it is a list of objects */
