@@ -97,8 +97,6 @@ describe("a schedule", () => {
   it.each([
     ["g", {}, 404, "url group g not found"],
     ["a.test", {}, 400, "invalid scheme"],
-    ["https://a.test", { [HEADER.deduplicationId]: "d" }, 400, HEADER.deduplicationId],
-    ["https://a.test", { [HEADER.contentBasedDeduplication]: "true" }, 400, HEADER.contentBasedDeduplication],
   ])("for %s with %j is refused", async (destination, headers, status, error) => {
     const w = world();
     const answer = await w.ask("POST", `/v2/schedules/${destination}`, {
