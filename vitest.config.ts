@@ -14,6 +14,7 @@ export default defineConfig({
       suite("adapters", "packages/adapters/test", 10_000),
       suite("engine", "packages/engine/test", 20_000),
       suite("examples", "examples/*/test", 60_000),
+      suite("conformance", "conformance/test", 30_000),
       suite("e2e", "e2e/test", 60_000),
       suite("tools", "tools", 30_000),
     ],
