@@ -34,3 +34,10 @@ export interface Traits {
 export function titleOf({ adapter, framework, runtime }: Pair): string {
   return `${framework} on ${runtime} by ${adapter}`;
 }
+
+/** The pair of a {@link titleOf}; undefined for another text. */
+export function pairOf(title: string): Pair | undefined {
+  const { framework, runtime, adapter } =
+    /^(?<framework>.+?) on (?<runtime>.+) by (?<adapter>[\w-]+)$/.exec(title)?.groups ?? {};
+  return framework && runtime && adapter ? { framework, runtime, adapter } : undefined;
+}

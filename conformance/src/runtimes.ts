@@ -68,7 +68,7 @@ export const runtimes = {
   bun,
   deno,
   workerd: workerd("workerd", "workerd", []),
-  workerdCompat: workerd("workerd, nodejs_compat", "workerd with nodejs_compat", ["nodejs_compat"]),
+  workerdCompat: workerd("workerd with nodejs_compat", "workerd with nodejs_compat", ["nodejs_compat"]),
 } as const satisfies Record<string, Runtime>;
 
 const LISTENS = /"port":(\d+)|listening on port (\d+)/;

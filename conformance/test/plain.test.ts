@@ -9,8 +9,8 @@ for (const [runtime, app, framework] of [
   [node24, "node", "node:http"],
   [bun, "bun", "Bun.serve"],
   [deno, "deno", "Deno.serve"],
-  [workerd, "cloudflare", "a Worker"],
-  [workerdCompat, "cloudflare", "a Worker"],
+  [workerd, "cloudflare", "Cloudflare Workers"],
+  [workerdCompat, "cloudflare", "Cloudflare Workers"],
 ] as const) {
   conformance({ adapter: app, framework, runtime: runtime.name }, startApp(app, runtime));
 }

@@ -21,6 +21,31 @@ async function size(packageName: string): Promise<number> {
   return gzipSync(outputFiles[0]?.contents ?? new Uint8Array(), { level: 9 }).length;
 }
 
+/** What is left to import of core when only its own files are bundled, for no platform at all. */
+async function importsOfCore(): Promise<string[]> {
+  const { metafile } = await build({
+    stdin: {
+      contents: 'export * from "@perdure/core"; export * from "@perdure/core/protocol";',
+      resolveDir: FOLDER,
+    },
+    bundle: true,
+    format: "esm",
+    platform: "neutral",
+    external: ["jose", "@upstash/qstash"],
+    metafile: true,
+    write: false,
+    logLevel: "error",
+  });
+  const imported = Object.values(metafile.outputs).flatMap(({ imports }) => imports.map(({ path }) => path));
+  return [...new Set(imported)].sort();
+}
+
+describe("core", () => {
+  it("needs its two dependencies, and nothing of Node", async () => {
+    expect(await importsOfCore()).toEqual(["@upstash/qstash", "jose"]);
+  });
+});
+
 describe("the bundle of serve and Client", () => {
   // The dependencies that both share, the client of QStash and jose, are half of it already.
   it("is smaller than that of @upstash/workflow", async () => {
