@@ -1,3 +1,8 @@
-import { type RouteConfig, route } from "@react-router/dev/routes";
+import { prefix, type RouteConfig, route } from "@react-router/dev/routes";
 
-export default [route("hello", "routes/hello.ts")] satisfies RouteConfig;
+export default prefix("api", [
+  route("order", "routes/order.ts"),
+  route("answer", "routes/answer.ts"),
+  route("many/*", "routes/many.ts"),
+  route("echo", "routes/echo.ts"),
+]) satisfies RouteConfig;

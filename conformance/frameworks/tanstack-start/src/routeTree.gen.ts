@@ -9,50 +9,104 @@
 // Additionally, you should also exclude this file from your linter and/or formatter to prevent it from being checked or modified.
 
 import { Route as rootRouteImport } from './routes/__root'
-import { Route as HelloRouteImport } from './routes/hello'
+import { Route as ApiAnswerRouteImport } from './routes/api/answer'
+import { Route as ApiEchoRouteImport } from './routes/api/echo'
+import { Route as ApiOrderRouteImport } from './routes/api/order'
+import { Route as ApiManySplatRouteImport } from './routes/api/many/$'
 
-const HelloRoute = HelloRouteImport.update({
-  id: '/hello',
-  path: '/hello',
+const ApiAnswerRoute = ApiAnswerRouteImport.update({
+  id: '/api/answer',
+  path: '/api/answer',
+  getParentRoute: () => rootRouteImport,
+} as any)
+const ApiEchoRoute = ApiEchoRouteImport.update({
+  id: '/api/echo',
+  path: '/api/echo',
+  getParentRoute: () => rootRouteImport,
+} as any)
+const ApiOrderRoute = ApiOrderRouteImport.update({
+  id: '/api/order',
+  path: '/api/order',
+  getParentRoute: () => rootRouteImport,
+} as any)
+const ApiManySplatRoute = ApiManySplatRouteImport.update({
+  id: '/api/many/$',
+  path: '/api/many/$',
   getParentRoute: () => rootRouteImport,
 } as any)
 
 export interface FileRoutesByFullPath {
-  '/hello': typeof HelloRoute
+  '/api/answer': typeof ApiAnswerRoute
+  '/api/echo': typeof ApiEchoRoute
+  '/api/order': typeof ApiOrderRoute
+  '/api/many/$': typeof ApiManySplatRoute
 }
 export interface FileRoutesByTo {
-  '/hello': typeof HelloRoute
+  '/api/answer': typeof ApiAnswerRoute
+  '/api/echo': typeof ApiEchoRoute
+  '/api/order': typeof ApiOrderRoute
+  '/api/many/$': typeof ApiManySplatRoute
 }
 export interface FileRoutesById {
   __root__: typeof rootRouteImport
-  '/hello': typeof HelloRoute
+  '/api/answer': typeof ApiAnswerRoute
+  '/api/echo': typeof ApiEchoRoute
+  '/api/order': typeof ApiOrderRoute
+  '/api/many/$': typeof ApiManySplatRoute
 }
 export interface FileRouteTypes {
   fileRoutesByFullPath: FileRoutesByFullPath
-  fullPaths: '/hello'
+  fullPaths: '/api/answer' | '/api/echo' | '/api/order' | '/api/many/$'
   fileRoutesByTo: FileRoutesByTo
-  to: '/hello'
-  id: '__root__' | '/hello'
+  to: '/api/answer' | '/api/echo' | '/api/order' | '/api/many/$'
+  id: '__root__' | '/api/answer' | '/api/echo' | '/api/order' | '/api/many/$'
   fileRoutesById: FileRoutesById
 }
 export interface RootRouteChildren {
-  HelloRoute: typeof HelloRoute
+  ApiAnswerRoute: typeof ApiAnswerRoute
+  ApiEchoRoute: typeof ApiEchoRoute
+  ApiOrderRoute: typeof ApiOrderRoute
+  ApiManySplatRoute: typeof ApiManySplatRoute
 }
 
 declare module '@tanstack/react-router' {
   interface FileRoutesByPath {
-    '/hello': {
-      id: '/hello'
-      path: '/hello'
-      fullPath: '/hello'
-      preLoaderRoute: typeof HelloRouteImport
+    '/api/answer': {
+      id: '/api/answer'
+      path: '/api/answer'
+      fullPath: '/api/answer'
+      preLoaderRoute: typeof ApiAnswerRouteImport
+      parentRoute: typeof rootRouteImport
+    }
+    '/api/echo': {
+      id: '/api/echo'
+      path: '/api/echo'
+      fullPath: '/api/echo'
+      preLoaderRoute: typeof ApiEchoRouteImport
+      parentRoute: typeof rootRouteImport
+    }
+    '/api/order': {
+      id: '/api/order'
+      path: '/api/order'
+      fullPath: '/api/order'
+      preLoaderRoute: typeof ApiOrderRouteImport
+      parentRoute: typeof rootRouteImport
+    }
+    '/api/many/$': {
+      id: '/api/many/$'
+      path: '/api/many/$'
+      fullPath: '/api/many/$'
+      preLoaderRoute: typeof ApiManySplatRouteImport
       parentRoute: typeof rootRouteImport
     }
   }
 }
 
 const rootRouteChildren: RootRouteChildren = {
-  HelloRoute: HelloRoute,
+  ApiAnswerRoute: ApiAnswerRoute,
+  ApiEchoRoute: ApiEchoRoute,
+  ApiOrderRoute: ApiOrderRoute,
+  ApiManySplatRoute: ApiManySplatRoute,
 }
 export const routeTree = rootRouteImport
   ._addFileChildren(rootRouteChildren)

@@ -1,1 +1,0 @@
-export const POST = async ({ request }: { request: Request }): Promise<Response> => new Response(await request.text());
