@@ -1,38 +1,39 @@
-import { describe } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, onTestFailed } from "vitest";
+import { bytes } from "./checks/bytes.ts";
+import { disconnects } from "./checks/disconnects.ts";
+import { forged } from "./checks/forged.ts";
+import { outcomes } from "./checks/outcomes.ts";
+import { runs } from "./checks/runs.ts";
+import { walk } from "./checks/walk.ts";
+import { type Pair, type Server, type Start, type Traits, titleOf } from "./pair.ts";
+import { Stand } from "./stand.ts";
 
-/** What is tested together: one row and one column of the table in the README. */
-export interface Pair {
-  /** The subpath of `@perdure/adapters`. */
-  readonly adapter: string;
-  /** With its version, as `Express 5`. */
-  readonly framework: string;
-  /** With its version, as `Node 24`. */
-  readonly runtime: string;
-}
-
-/** A real server that has mounted the routes. */
-export interface Server {
-  /** Where the routes are mounted, without a slash at the end: `http://127.0.0.1:3000/api`. */
-  readonly url: string;
-  /** What it has printed so far, for whoever looks into a failure. */
-  readonly output?: () => string;
-  stop(): Promise<void>;
-}
-
-/** Starts the server with these variables in its environment (or its bindings), on a port of its own. */
-export type Start = (env: Readonly<Record<string, string>>) => Promise<Server>;
-
-/** In what a pair differs from others by its nature. */
-export interface Traits {
-  /** The framework routes by method and answers all but POST itself. Default: the workflow answers them, with 405. */
-  readonly routesByMethod?: boolean;
-  /** Milliseconds for the server's start. 20 000 by default. */
-  readonly startTimeout?: number;
-}
+export type { Pair, Server, Start, Traits };
 
 /** All that a pair must pass, over real HTTP. To be called in a test file, once for each pair. */
 export function conformance(pair: Pair, start: Start, traits: Traits = {}): void {
-  describe(`${pair.framework} on ${pair.runtime}`, () => {
-    void [start, traits];
+  describe(titleOf(pair), () => {
+    let stand: Stand;
+    let server: Server | undefined;
+    beforeAll(async () => {
+      stand = await Stand.start();
+      server = await start(stand.env);
+    }, traits.startTimeout ?? 20_000);
+    beforeEach(() => onTestFailed(() => console.log(`${titleOf(pair)} says:\n${server?.output?.()}`)));
+    afterEach(() => stand.reset());
+    afterAll(async () => {
+      await server?.stop();
+      await stand.stop();
+    });
+    const scene = () => {
+      if (!server) throw new Error("The server hasn't been started.");
+      return { url: server.url, stand, traits };
+    };
+    describe("the walk of a request", () => walk(scene));
+    describe("an outcome", () => outcomes(scene));
+    describe("a forged request", () => forged(scene));
+    describe("the bytes", () => bytes(scene));
+    describe("the server", () => disconnects(scene));
+    describe("with an engine", () => runs(scene));
   });
 }
