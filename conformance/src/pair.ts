@@ -24,6 +24,8 @@ export type Start = (env: Readonly<Record<string, string>>) => Promise<Server>;
 export interface Traits {
   /** The framework routes by method and answers all but POST itself. Default: the workflow answers them, with 405. */
   readonly routesByMethod?: boolean;
+  /** The platform ends TLS by its nature, so what the app sees begins with `https:`. */
+  readonly seenAsHttps?: boolean;
   /** Milliseconds for the server's start. 20 000 by default. */
   readonly startTimeout?: number;
 }

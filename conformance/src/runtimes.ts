@@ -71,18 +71,27 @@ export const runtimes = {
   workerdCompat: workerd("workerd, nodejs_compat", "workerd with nodejs_compat", ["nodejs_compat"]),
 } as const satisfies Record<string, Runtime>;
 
-const PREFIX = "/api";
 const LISTENS = /"port":(\d+)|listening on port (\d+)/;
 
+interface More {
+  readonly env?: Readonly<Record<string, string>>;
+  /** `/api` by default. */
+  readonly prefix?: string;
+}
+
 /** Bundles an app, and starts it on a runtime as a process of its own. */
-export function startApp(app: string, runtime: Runtime, more: Readonly<Record<string, string>> = {}): Start {
+export function startApp(
+  app: string,
+  runtime: Runtime,
+  { env: more = {}, prefix = "/api" }: More = {},
+): Start {
   return async (env): Promise<Server> => {
     const made: Bundles = bundles();
     try {
       const process = runtime.start(await made.bundle(app, runtime.target), { ...env, ...more });
       const [, port, other] = await process.line(LISTENS);
       return {
-        url: `http://127.0.0.1:${port ?? other}${PREFIX}`,
+        url: `http://127.0.0.1:${port ?? other}${prefix}`,
         output: () => process.lines.join("\n"),
         stop: async () => {
           await process.kill("SIGKILL");
