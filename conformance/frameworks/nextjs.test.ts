@@ -1,0 +1,21 @@
+import { conformance } from "../src/suite.ts";
+import { here, start } from "./server.ts";
+
+const next = {
+  file: "nextjs/node_modules/next/dist/bin/next",
+  args: (port: string) => ["start", here("nextjs"), "--hostname", "127.0.0.1", "--port", port],
+};
+const writesQueryAnew = true;
+
+conformance(
+  { adapter: "nextjs", framework: "Next.js 16, app router", runtime: "Node 24" },
+  // The app router calls every loopback address by this name.
+  start({ ...next, prefix: "/workflows", host: "localhost" }),
+  { writesQueryAnew, routesByMethod: true },
+);
+
+conformance(
+  { adapter: "nextjs-pages", framework: "Next.js 16, pages router", runtime: "Node 24" },
+  start(next),
+  { writesQueryAnew },
+);
