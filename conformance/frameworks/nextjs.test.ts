@@ -11,7 +11,7 @@ conformance(
   { adapter: "nextjs", framework: "Next.js 16, app router", runtime: "Node 24" },
   // The app router calls every loopback address by this name.
   start({ ...next, prefix: "/workflows", host: "localhost" }),
-  { writesQueryAnew, routesByMethod: true },
+  { writesQueryAnew, routesByMethod: true, takesForwardedScheme: true },
 );
 
 conformance(
