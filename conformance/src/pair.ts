@@ -26,6 +26,8 @@ export interface Traits {
   readonly routesByMethod?: boolean;
   /** The platform ends TLS by its nature, so what the app sees begins with `https:`. */
   readonly seenAsHttps?: boolean;
+  /** The app's environment has `UPSTASH_WORKFLOW_URL`, because the platform doesn't tell under which URL it was called. */
+  readonly baseUrlIsSet?: boolean;
   /** The framework writes a URL's query anew: a space is `+` in it, whatever the sender wrote. */
   readonly writesQueryAnew?: boolean;
   /** Milliseconds for the server's start. 20 000 by default. */

@@ -27,8 +27,8 @@ const bun: Runtime = {
   start: (file, env) => Process.start(join(MODULES, "bun", "bin", "bun.exe"), ["run", file], env),
 };
 
-/** What core asks the environment for, what `@upstash/qstash` does, and the suite's own. */
-const VARIABLES = "QSTASH_*,UPSTASH_*,NODE_ENV,VERCEL,AWS_REGION,CONFORMANCE_*";
+/** What core asks the environment for, and the suite's own. */
+const VARIABLES = "QSTASH_*,UPSTASH_*,NODE_ENV,CONFORMANCE_*";
 
 const deno: Runtime = {
   name: `Deno ${versionOf("deno")}`,

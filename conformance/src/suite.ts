@@ -3,6 +3,7 @@ import { bytes } from "./checks/bytes.ts";
 import { disconnects } from "./checks/disconnects.ts";
 import { forged } from "./checks/forged.ts";
 import { outcomes } from "./checks/outcomes.ts";
+import { proxy } from "./checks/proxy.ts";
 import { runs } from "./checks/runs.ts";
 import { walk } from "./checks/walk.ts";
 import { type Pair, type Server, type Start, type Traits, titleOf } from "./pair.ts";
@@ -33,6 +34,7 @@ export function conformance(pair: Pair, start: Start, traits: Traits = {}): void
     describe("an outcome", () => outcomes(scene));
     describe("a forged request", () => forged(scene));
     describe("the bytes", () => bytes(scene));
+    describe("behind a proxy", () => proxy(scene));
     describe("the server", () => disconnects(scene));
     describe("with an engine", () => runs(scene));
   });

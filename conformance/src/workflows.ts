@@ -74,15 +74,20 @@ export const answerOptions: ServeOptions<{ readonly wish: Wish }> = {
   bodyLimit: 64 * 1024,
 };
 
-/** The two workflows of the route `many`: the second invokes the first. Each adapter brings its own `createWorkflow`. */
+/**
+ * The two workflows of the route `many`: the second invokes the first. Each adapter brings its own `createWorkflow`.
+ * They take a proxy's word for the public URL.
+ */
 export function many(make: typeof createWorkflow): Record<"double" | "quadruple", Workflow> {
-  const double = make((context: WorkflowContext<number>) =>
-    context.run("double", () => 2 * context.requestPayload),
+  const options = { trustProxy: true };
+  const double = make(
+    (context: WorkflowContext<number>) => context.run("double", () => 2 * context.requestPayload),
+    options,
   );
   const quadruple = make(async (context: WorkflowContext<number>) => {
     const { body } = await context.invoke("half of it", { workflow: double, body: context.requestPayload });
     return context.run("double again", () => 2 * (body as number));
-  });
+  }, options);
   return { double, quadruple } as Record<"double" | "quadruple", Workflow>;
 }
 

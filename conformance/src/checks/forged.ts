@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
 import {
+  base64,
   failureBody,
   failureHeaders,
   history,
@@ -9,7 +10,7 @@ import {
   type Token,
 } from "../../../packages/core/test/support/delivery.ts";
 import { ask, deliver, type Scene } from "../scene.ts";
-import { ORDER } from "./walk.ts";
+import { callHeaders, ORDER } from "./walk.ts";
 
 /** What a forger may try: the token that it comes with, for a body that would be acted on. */
 const forgeries: Readonly<Record<string, (url: string, body: string) => Token>> = {
@@ -19,12 +20,16 @@ const forgeries: Readonly<Record<string, (url: string, body: string) => Token>> 
   "signed for another query": (url) => ({ subject: `${url}/order?x=1` }),
   "expired a second ago": () => ({ expiresIn: -1 }),
   "of another issuer": () => ({ issuer: "Somebody" }),
-  "of another kind of delivery": () => ({ claim: { kind: "callResult", runId: RUN, messageId: "msg_last" } }),
+  "of another run": () => ({ claim: { kind: "resume", runId: "wfr_other", messageId: "msg_last" } }),
 };
 
 const deliveries = {
   "a start": { body: JSON.stringify({ ...ORDER, id: "170" }), headers: {} },
   "a delivery": { body: history({ ...ORDER, id: "170" }), headers: runHeaders() },
+  "the answer to a call": {
+    body: JSON.stringify({ status: 200, header: {}, body: base64("0") }),
+    headers: callHeaders(),
+  },
   "a failure callback": { body: failureBody({ retried: 0 }), headers: failureHeaders() },
 };
 
@@ -58,6 +63,17 @@ export function forged(scene: () => Scene): void {
     const headers = { ...runHeaders(), "Upstash-Signature": await sign(body, { subject }) };
     expectRefused(scene(), await ask(`${scene().url}/many/quadruple`, { headers, body }));
     expect((await ask(subject, { headers, body })).status).toBe(200);
+  });
+
+  it("refuses a delivery that is sent again as a failure callback", async () => {
+    const body = history(ORDER);
+    const token: Token = { claim: { kind: "resume", runId: RUN, messageId: "msg_last" } };
+    const delivered = await deliver(scene(), "/order", { body, headers: runHeaders(), token });
+    expect(delivered.status).toBe(200);
+    const { told, sent } = scene().stand;
+    const headers = failureHeaders({ "Upstash-Message-Id": "msg_last" });
+    expect((await deliver(scene(), "/order", { body, headers, token })).status).toBe(401);
+    expect(scene().stand).toMatchObject({ told, sent });
   });
 
   it("takes the next key as well", async () => {

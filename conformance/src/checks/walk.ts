@@ -40,6 +40,19 @@ const SLEPT = {
   concurrent: 1,
 } as const;
 
+/** Headers of the answer to the call "ask". */
+export function callHeaders(): Record<string, string> {
+  return {
+    "Upstash-Workflow-RunId": RUN,
+    "Upstash-Workflow-Callback": "true",
+    "Upstash-Workflow-StepId": "1",
+    "Upstash-Workflow-StepName": "ask",
+    "Upstash-Workflow-StepType": "Call",
+    "Upstash-Workflow-Concurrent": "1",
+    "Upstash-Message-Id": "msg_answer",
+  };
+}
+
 /** A request of each kind, from its bytes to what the engine is sent and the caller is answered. */
 export function walk(scene: () => Scene): void {
   const resume = (path: string, payload: unknown, records: Parameters<typeof history>[1] = []) =>
@@ -107,17 +120,8 @@ export function walk(scene: () => Scene): void {
       { destination: "http://127.0.0.1:9/nobody", headers: { "upstash-callback": `${scene().url}/answer` } },
     ]);
     const told = scene().stand.told.length;
-    const headers = {
-      "Upstash-Workflow-RunId": RUN,
-      "Upstash-Workflow-Callback": "true",
-      "Upstash-Workflow-StepId": "1",
-      "Upstash-Workflow-StepName": "ask",
-      "Upstash-Workflow-StepType": "Call",
-      "Upstash-Workflow-Concurrent": "1",
-      "Upstash-Message-Id": "msg_answer",
-    };
     const body = JSON.stringify({ status: 418, header: { "x-a": ["1"] }, body: base64("é") });
-    const answer = await deliver(scene(), "/answer", { body, headers });
+    const answer = await deliver(scene(), "/answer", { body, headers: callHeaders() });
     expect(JSON.parse(answer.text)).toEqual({ workflowRunId: RUN, finishCondition: "fromCallback" });
     const record = scene().stand.records.at(-1);
     expect(record).toMatchObject({ stepId: 1, stepName: "ask", stepType: "Call" });
