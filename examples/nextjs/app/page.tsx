@@ -4,7 +4,10 @@ import { badOrder, delivery, goodOrder } from "@perdure/example-shared/orders";
 import { headers } from "next/headers";
 import { redirect } from "next/navigation";
 
-/** Starts a run of the workflow, and leads to the page that shows its progress. It asks nobody who they are. */
+/**
+ * Starts a run of the workflow, and leads to the page that shows its progress. Two things are left to a real shop: to ask who
+ * somebody is, and to know its own address instead of taking the client's word for it.
+ */
 async function place(order: Order) {
   "use server";
   const url = `http://${(await headers()).get("Host")}/order`;

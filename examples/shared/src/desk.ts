@@ -6,7 +6,8 @@ import { progressOf } from "./progress.ts";
 
 /**
  * Where customers order: `GET /` is a page, `POST /orders` starts a run of the workflow at `/order`, and
- * `GET /orders/ID` tells how far that is. It asks nobody who they are, as a real shop would.
+ * `GET /orders/ID` tells how far that is. Two things are left to a real shop: to ask who somebody is, and to know its own
+ * address instead of taking the client's word for it.
  */
 export function openDesk(client: Client): (request: Request) => Promise<Response> {
   return async (request) => {

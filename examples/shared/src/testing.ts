@@ -22,9 +22,11 @@ export function commandsOf(example: string): string[] {
 
 /** A command of a README, with all processes it has started. */
 export class Command {
+  /** What it has printed. */
   readonly lines: string[] = [];
+  /** Resolves with its exit code; `null` when a signal has ended it. */
+  readonly ended: Promise<number | null>;
   readonly #child: ChildProcess;
-  readonly #ended: Promise<unknown>;
 
   /** @param line run in the root of the repository, by a shell */
   constructor(line: string, env: Readonly<Record<string, string>> = {}) {
@@ -36,7 +38,7 @@ export class Command {
       env: { ...process.env, NO_COLOR: "1", ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });
-    this.#ended = new Promise((resolve) => this.#child.once("close", resolve));
+    this.ended = new Promise((resolve) => this.#child.once("close", resolve));
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       if (stream) createInterface({ input: stream }).on("line", (text) => this.lines.push(text));
     }
@@ -45,7 +47,7 @@ export class Command {
   /** The first line that matches. @throws when the command ends without it */
   async line(pattern: RegExp): Promise<string> {
     let over = false;
-    void this.#ended.then(() => {
+    void this.ended.then(() => {
       over = true;
     });
     for (;;) {
@@ -65,7 +67,7 @@ export class Command {
   async stop(): Promise<void> {
     this.#kill("SIGTERM");
     const late = setTimeout(() => this.#kill("SIGKILL"), 5000);
-    await this.#ended;
+    await this.ended;
     clearTimeout(late);
   }
 
