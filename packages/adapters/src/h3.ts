@@ -6,10 +6,10 @@ import { type Serve, type ServeMany, serveAs, serveManyAs } from "./internal/ser
 /** What is read of an event: of version 2 a `Request`; of version 1, which Nuxt and Nitro 2 have, Node's own objects. */
 interface H3Event {
   readonly req?: unknown;
-  readonly web?: { readonly request?: Request };
-  readonly node?: { readonly req: IncomingMessage; readonly res: ServerResponse };
-  readonly context: { readonly cloudflare?: unknown };
-  readonly runtime?: { readonly cloudflare?: unknown };
+  readonly web?: { readonly request?: Request | undefined } | undefined;
+  readonly node?: { readonly req: IncomingMessage; readonly res?: ServerResponse } | undefined;
+  readonly context: object;
+  readonly runtime?: { readonly cloudflare?: unknown } | undefined;
 }
 
 type H3Handler = (event: H3Event) => Promise<Response>;
@@ -18,8 +18,11 @@ const REMEDY = "Mount the workflow before whatever reads the body.";
 
 /** A workflow's handler as an event handler: `export default toH3(handler).handler`. */
 export function toH3(handler: Handler): { handler: H3Handler } {
-  const route: H3Handler = (event) =>
-    handler(requestOf(event), bindingsOf(event.context.cloudflare ?? event.runtime?.cloudflare));
+  const route: H3Handler = (event) => {
+    const { context, runtime } = event;
+    const cloudflare = "cloudflare" in context ? context.cloudflare : runtime?.cloudflare;
+    return handler(requestOf(event), bindingsOf(cloudflare));
+  };
   // What version 1 knows event handlers by.
   return { handler: Object.assign(route, { __is_handler__: true }) };
 }
@@ -27,7 +30,7 @@ export function toH3(handler: Handler): { handler: H3Handler } {
 function requestOf({ req, web, node }: H3Event): Request {
   if (req instanceof Request) return req;
   if (web?.request) return web.request;
-  if (node) return toRequest(node.req, node.res, REMEDY);
+  if (node?.res) return toRequest(node.req, node.res, REMEDY);
   throw new TypeError("This isn't an event of h3.");
 }
 

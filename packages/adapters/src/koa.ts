@@ -2,12 +2,12 @@ import type { Handler } from "@perdure/core";
 import { answer, type IncomingMessage, type ServerResponse } from "./internal/node-http.ts";
 import { type Serve, type ServeMany, serveAs, serveManyAs } from "./internal/serve.ts";
 
-/** What is used of a context of Koa: Node's own objects, and where parsers leave the body. */
+/** What is used of a context of Koa: Node's own objects, and where the URL and what parsers keep are. */
 interface KoaContext {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
-  readonly request: { readonly rawBody?: unknown; readonly body?: unknown };
-  respond?: boolean;
+  readonly request: { readonly originalUrl: string; readonly rawBody?: unknown; readonly body?: unknown };
+  respond?: boolean | undefined;
 }
 
 type KoaMiddleware = (context: KoaContext) => Promise<void>;

@@ -1,6 +1,6 @@
 export type { AuthorizationRequest, Authorize } from "./border/authorize.ts";
-export type { EngineConfig } from "./border/engine.ts";
-export type { Env } from "./border/settings.ts";
+export type { EngineConfig } from "./border/http.ts";
+export type { Env, GivenClient } from "./border/settings.ts";
 export type { Receiver, SigningKeys } from "./border/signature.ts";
 export type {
   DeadLetterFilters,

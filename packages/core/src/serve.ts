@@ -67,20 +67,24 @@ export function handlerOf<Payload, Result>(
     middlewares: [...(options.middlewares ?? []), ...(options.verbose ? [loggingMiddleware] : [])],
     siblings,
   };
-  const limit = options.bodyLimit ?? BODY_LIMIT;
+  const { bodyLimit = BODY_LIMIT, trustProxy = false } = options;
   const borderOf = createBorders(options);
-  return (request, env) => receive(request, limit, served, (headers) => borderOf(env, headers));
+  return (request, env) =>
+    receive(
+      served,
+      () => read(request, bodyLimit, trustProxy),
+      (headers) => borderOf(env, headers),
+    );
 }
 
 async function receive(
-  request: Request,
-  limit: number,
   served: Served,
+  open: () => ReturnType<typeof read>,
   borderOf: (headers: Headers) => Border,
 ): Promise<Response> {
   let trusted = false;
   try {
-    const mail = await read(request, limit);
+    const mail = await open();
     if ("kind" in mail) return respond(mail, trusted);
     const delivery = classify(mail.headers);
     const border = borderOf(mail.headers);

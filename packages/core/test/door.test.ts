@@ -156,6 +156,42 @@ describe("the public URL", () => {
     expect(await answerOf(handler(behind))).toMatchObject({ status: 200 });
   });
 
+  describe("told by a proxy", () => {
+    const forwarded = { "X-Forwarded-Proto": "https, http", "X-Forwarded-Host": "public.example, inner" };
+    const behind = (subject: string, more = forwarded) =>
+      bring({ subject }, { ...runHeaders(), ...more }, "http://10.0.0.1:3000/api/wf?a=1");
+    const ask = async (mail: Request, options: ServeOptions = {}) =>
+      (await endpoint({ trustProxy: true, ...options }).handler(mail)).status;
+
+    it("that is trusted is what the token must be made for", async () => {
+      expect(await ask(await behind("https://public.example/api/wf?a=1"))).toBe(200);
+      expect(await ask(await behind("https://other.example/api/wf?a=1"))).toBe(401);
+    });
+
+    it("that isn't trusted is nothing", async () => {
+      const options = { trustProxy: false, baseUrl: "http://10.0.0.1:3000" };
+      expect(await ask(await behind("https://public.example/api/wf?a=1"), options)).toBe(401);
+      expect(await ask(await behind("http://10.0.0.1:3000/api/wf?a=1"), options)).toBe(200);
+    });
+
+    it.each(["a/../b", "a@b", "a?b", "", "a b"])("is a host or nothing: %j", async (host) => {
+      const mail = await behind("https://10.0.0.1:3000/api/wf?a=1", {
+        ...forwarded,
+        "X-Forwarded-Host": host,
+      });
+      expect(await ask(mail)).toBe(200);
+    });
+
+    it("is less than what is configured", async () => {
+      const options = { baseUrl: "https://public.example" };
+      const mail = await behind("https://public.example/api/wf?a=1", {
+        ...forwarded,
+        "X-Forwarded-Host": "evil.example",
+      });
+      expect(await ask(mail, options)).toBe(200);
+    });
+  });
+
   it.each(["ftp://a", "app.example.com", "https://"])("%j isn't taken", (url) => {
     expect(() => serve(() => 1, { url })).toThrow(TypeError);
     expect(() => serve(() => 1, { baseUrl: url })).toThrow(/http/);

@@ -251,7 +251,6 @@ describe("a sequence", () => {
         /^upstash-workflow|signature|x-forwarded/.test(name),
       ),
       token: context.env.QSTASH_TOKEN,
-      client: typeof context.qstashClient.publish,
     }));
     const headers = runHeaders({
       "X-User": "u",
@@ -272,7 +271,6 @@ describe("a sequence", () => {
       user: "u",
       hidden: [],
       token: "token",
-      client: "function",
     });
   });
 

@@ -1,18 +1,18 @@
 import type { Handler } from "@perdure/core";
 import { eatenBody, keptBytes } from "./body.ts";
 
-/** Where parsers and platforms leave the body that they have read. */
-interface Kept {
+/** What frameworks, parsers and platforms leave on a request. */
+interface Remains {
+  /** The URL as it came, where a router cuts its prefix off `url`. */
+  readonly originalUrl?: string | undefined;
   readonly rawBody?: unknown;
   readonly body?: unknown;
 }
 
-/** What is read of a request of `node:http`, and of what frameworks add to it. */
-export interface IncomingMessage extends AsyncIterable<Uint8Array>, Kept {
+/** What is read of a request of `node:http`. */
+export interface IncomingMessage extends AsyncIterable<Uint8Array>, Remains {
   readonly method?: string | undefined;
   readonly url?: string | undefined;
-  /** The URL as it came, where a router cuts its prefix off `url`. */
-  readonly originalUrl?: string | undefined;
   readonly headers: { readonly host?: string | undefined; readonly ":authority"?: string | undefined };
   readonly rawHeaders: readonly string[];
   readonly readableDidRead: boolean;
@@ -36,11 +36,11 @@ export async function answer(
   incoming: IncomingMessage,
   outgoing: ServerResponse,
   remedy: string,
-  kept: Kept = incoming,
+  remains: Remains = incoming,
 ): Promise<void> {
   let fault = 400; // Until there is a request: it has a method or a header that fetch doesn't know.
   try {
-    const request = toRequest(incoming, outgoing, remedy, kept);
+    const request = toRequest(incoming, outgoing, remedy, remains);
     fault = 500;
     const response = await handler(request);
     send(outgoing, response.status, response.headers, await response.arrayBuffer());
@@ -65,7 +65,7 @@ export function toRequest(
   incoming: IncomingMessage,
   outgoing: ServerResponse,
   remedy: string,
-  kept: Kept = incoming,
+  remains: Remains = incoming,
 ): Request {
   const { method = "GET", rawHeaders } = incoming;
   const headers = new Headers();
@@ -75,13 +75,13 @@ export function toRequest(
   }
   const gone = new AbortController();
   outgoing.once("close", () => outgoing.writableFinished || gone.abort());
-  const body = method === "GET" || method === "HEAD" ? null : bodyOf(incoming, headers, remedy, kept);
+  const body = method === "GET" || method === "HEAD" ? null : bodyOf(incoming, headers, remedy, remains);
   const init = { method, headers, body, signal: gone.signal, duplex: "half" };
-  return new Request(urlOf(incoming), init);
+  return new Request(urlOf(incoming, remains.originalUrl), init);
 }
 
 // The host is the client's word, and anything can stand there: it must not change the path.
-function urlOf({ headers, socket, url = "/", originalUrl = url }: IncomingMessage): string {
+function urlOf({ headers, socket, url = "/" }: IncomingMessage, originalUrl = url): string {
   const scheme = "encrypted" in socket && socket.encrypted === true ? "https" : "http";
   const host = `${scheme}://${headers[":authority"] ?? headers.host ?? "localhost"}`;
   const origin = `${scheme}://${URL.canParse(host) ? new URL(host).host : "localhost"}`;
@@ -93,7 +93,7 @@ function bodyOf(
   incoming: IncomingMessage,
   headers: Headers,
   remedy: string,
-  { rawBody, body }: Kept,
+  { rawBody, body }: Remains,
 ): BodyInit {
   const announced = headers.get("Content-Length");
   const bytes = keptBytes(rawBody, announced) ?? keptBytes(body, announced);

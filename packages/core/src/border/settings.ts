@@ -3,7 +3,8 @@ import { WorkflowError } from "../kernel/errors.ts";
 import { HEADER } from "../protocol/headers.ts";
 import { DEV_CREDENTIALS } from "../protocol/token.ts";
 import type { Authorize, Door } from "./authorize.ts";
-import { createClient, type Engine, type EngineConfig, toEngine } from "./engine.ts";
+import { type Engine, toEngine } from "./engine.ts";
+import { connect, connectBy, type EngineConfig } from "./http.ts";
 import {
   type Receiver,
   type SigningKeys,
@@ -39,10 +40,18 @@ export interface BorderOptions {
   readonly url?: string;
   /** Replaces only the scheme and host of the request's URL. Default: `UPSTASH_WORKFLOW_URL`. */
   readonly baseUrl?: string;
+  /**
+   * Takes scheme and host from `X-Forwarded-Proto` and `X-Forwarded-Host`. Only behind a proxy that sets them: whoever
+   * can send them otherwise says where a run's deliveries go. Default: false.
+   */
+  readonly trustProxy?: boolean;
   /** Default: what the adapter brings, else `process.env`. */
   readonly env?: Env;
-  /** A client of `@upstash/qstash`, or the settings for one. Default: from `QSTASH_URL` and `QSTASH_TOKEN`. */
-  readonly qstashClient?: Client | Partial<EngineConfig>;
+  /**
+   * Settings for the engine, a client of `@upstash/qstash`, or what makes one (`qstash` of `@perdure/core/qstash`).
+   * Default: from `QSTASH_URL` and `QSTASH_TOKEN`.
+   */
+  readonly qstashClient?: GivenClient;
   /** Default: `QSTASH_CURRENT_SIGNING_KEY` and `QSTASH_NEXT_SIGNING_KEY`, when both are set. */
   readonly keys?: SigningKeys;
   /** Verifies signatures in place of `keys`; for example a `Receiver` of `@upstash/qstash`. */
@@ -54,6 +63,9 @@ export interface BorderOptions {
   /** Leaves out the headers that tell the engine which package and runtime it talks to. */
   readonly disableTelemetry?: boolean;
 }
+
+/** How to reach the engine, in one of three ways. What settings leave out comes from the environment. */
+export type GivenClient = Client | Partial<EngineConfig> | ((config: EngineConfig) => Client);
 
 export interface Border {
   readonly env: Env;
@@ -96,7 +108,7 @@ function settle(options: BorderOptions, env: Env, region: string | undefined): B
       verify: options.verify === "off" ? undefined : verifierOf(options, env, region),
       authorize: options.authorize,
       open: options.verify === "off",
-      publicUrl: url || baseUrl ? workflowUrl : undefined,
+      publicUrl: url || baseUrl || options.trustProxy ? workflowUrl : undefined,
     },
     engine: () => {
       engine ??= engineOf(options.qstashClient, env, options.disableTelemetry, region);
@@ -107,28 +119,32 @@ function settle(options: BorderOptions, env: Env, region: string | undefined): B
 }
 
 /**
- * The engine to talk to: by the given client, or by one made from the given settings and the environment.
+ * The engine to talk to: by the given client, or by settings, of which the environment has what isn't given.
  *
  * @throws WorkflowError `missing_token` when there is no token anywhere
  */
 export function engineOf(
-  given: Client | Partial<EngineConfig> | undefined,
+  given: GivenClient | undefined,
   env: Env,
   disableTelemetry = false,
   region: string | undefined = regionOf(env, null),
 ): Engine {
   const silent = disableTelemetry || Boolean(env[VARIABLE.noTelemetry]);
-  if (isClient(given)) return toEngine(given, !silent);
+  if (isClient(given)) return toEngine(connectBy(given), !silent);
+  const make = typeof given === "function" ? given : undefined;
+  const settings = typeof given === "function" ? undefined : given;
   const dev = devMode(env) ? { baseUrl: devUrl(env), token: DEV_CREDENTIALS.token } : undefined;
-  const token = given?.token ?? dev?.token ?? env[inRegion(VARIABLE.token, region)];
+  const token = settings?.token ?? dev?.token ?? env[inRegion(VARIABLE.token, region)];
   if (!token) {
     throw new WorkflowError(
       "missing_token",
       `There is no token for the engine: set ${inRegion(VARIABLE.token, region)} (and ${VARIABLE.url} for an engine of your own), or ${VARIABLE.dev}=1 for a local one.`,
     );
   }
-  const baseUrl = given?.baseUrl ?? dev?.baseUrl ?? env[inRegion(VARIABLE.url, region)] ?? HOSTED_URL;
-  return toEngine(createClient({ ...given, token, baseUrl }), !silent && given?.enableTelemetry !== false);
+  const baseUrl = settings?.baseUrl ?? dev?.baseUrl ?? env[inRegion(VARIABLE.url, region)] ?? HOSTED_URL;
+  const config = { ...settings, token, baseUrl };
+  const connection = make ? connectBy(make(config)) : connect(config);
+  return toEngine(connection, !silent && settings?.enableTelemetry !== false);
 }
 
 /** With `QSTASH_REGION`, keys and tokens are kept by region: the one that the engine names, or that one. */

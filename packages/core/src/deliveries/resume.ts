@@ -73,7 +73,7 @@ function askingOf(visit: Visit<Resume>, { id, concurrent }: { id: number; concur
     id,
     concurrent,
     createdAt: visit.delivery.createdAt,
-    forwarded: Object.fromEntries(visit.border.engine().client.http.headers ?? []),
+    forwarded: Object.fromEntries(visit.border.engine().connection.http.headers ?? []),
     urlOf: (workflow) => {
       const segment = visit.served.siblings.get(workflow);
       if (segment !== undefined) return siblingUrl(place.url, segment);

@@ -72,7 +72,11 @@ export function factsOf(
     label: delivery.labels[0],
     retried: delivery.retried,
     get qstashClient() {
-      return border.engine().client;
+      const { client } = border.engine().connection;
+      if (client) return client;
+      const message =
+        "context.qstashClient is the client that serve was given: pass it `qstashClient: qstash` of @perdure/core/qstash, or a client of @upstash/qstash.";
+      throw new TypeError(message);
     },
   };
 }
