@@ -1,23 +1,23 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { badOrder, goodOrder } from "@perdure/example-shared/orders";
-import { Command, EXPECTED, place, startExample } from "@perdure/example-shared/testing";
+import { Command, EXPECTED, place, startBoth, startExample } from "@perdure/example-shared/testing";
 import { describe, expect, it } from "vitest";
 
-/** From 2026-08-04 on nodejs_compat is on by itself. */
-const MODES = [
-  { mode: "with nodejs_compat", flags: "" },
-  { mode: "without nodejs_compat", flags: " --compatibility-date 2026-08-03" },
-];
+const ROOT = new URL("../../../", import.meta.url);
+
+/** Ports of its own, nothing that stays, and the engine of the test. */
+const local = (engine: string, folder: string) =>
+  ` --var QSTASH_URL:${engine} --port 0 --inspector-port 0 --persist-to '${folder}/kv'`;
+
+/** From the day after on it is on by itself. */
+const WITHOUT_NODEJS_COMPAT = "--compatibility-date 2026-08-03";
 
 describe("the example for Cloudflare", () => {
-  it.concurrent.each(MODES)("runs by its README, $mode", async ({ flags }) => {
-    const example = await startExample(
-      "cloudflare",
-      (engine, folder) =>
-        ` --port 0 --inspector-port 0 --persist-to '${folder}/kv' --var QSTASH_URL:${engine}${flags}`,
-    );
+  it.concurrent("runs by its README", async () => {
+    const example = await startExample("cloudflare", local);
     try {
       const { url } = example;
       expect((await fetch(`${url}/undone/1002`)).status).toBe(404);
@@ -26,6 +26,26 @@ describe("the example for Cloudflare", () => {
       expect(bad).toMatchObject(EXPECTED.bad);
       const undone = await fetch(`${url}/undone/1002`);
       expect(await undone.json()).toMatchObject({ order: "1002", released: ["1 desk"], status: 500 });
+    } finally {
+      await example.stop();
+    }
+  });
+
+  it.concurrent("runs without nodejs_compat as well, as short as its quickstart", async () => {
+    const page = readFileSync(new URL("docs/quickstarts/cloudflare.md", ROOT), "utf8");
+    const [, code = ""] = /^```ts\n([\s\S]*?)^```$/m.exec(page) ?? [];
+    // Where it finds the packages, and nobody looks.
+    const file = new URL("examples/cloudflare/.wrangler/quickstart.ts", ROOT);
+    mkdirSync(new URL(".", file), { recursive: true });
+    writeFileSync(file, code);
+    const example = await startBoth(
+      "npm run perdure -- dev",
+      "npm run example -- cloudflare",
+      (...args) => `${local(...args)} ${WITHOUT_NODEJS_COMPAT} '${fileURLToPath(file)}'`,
+    );
+    try {
+      const answer = await fetch(example.url);
+      expect(await answer.json()).toEqual({ state: "RUN_SUCCESS", result: "mail to Ada" });
     } finally {
       await example.stop();
     }

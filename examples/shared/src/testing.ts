@@ -88,17 +88,18 @@ export interface Example {
   stop(): Promise<void>;
 }
 
-/**
- * Runs both commands of an example's README. Only ports and the database are others, so that several can run at once.
- *
- * @param args for the app, after its command; told the engine's URL, and a folder that is gone after the test
- */
-export async function startExample(
-  name: string,
-  args: (engine: string, folder: string) => string = () => "",
-): Promise<Example> {
+/** What is added to the app's command; told the engine's URL, and a folder that is gone after the test. */
+type Extra = (engine: string, folder: string) => string;
+
+/** Runs both commands of an example's README. Only ports and the database are others, so that several can run at once. */
+export function startExample(name: string, extra: Extra = () => ""): Promise<Example> {
   const [first = "", second = "", ...more] = commandsOf(name);
   if (!second || more.length > 0) throw new TypeError(`The README of ${name} has other than two commands.`);
+  return startBoth(first, second, extra);
+}
+
+/** Runs the engine by one command, then an app by another. */
+export async function startBoth(first: string, second: string, extra: Extra): Promise<Example> {
   const folder = mkdtempSync(join(tmpdir(), "perdure-example-"));
   const started: Command[] = [];
   const start = (line: string, env = {}) => {
@@ -112,7 +113,7 @@ export async function startExample(
   };
   try {
     const engine = await start(`${first} --port 0 --db '${folder}/dev.db'`).url();
-    const app = start(`${second}${args(engine, folder)}`, { QSTASH_URL: engine, PORT: "0" });
+    const app = start(`${second}${extra(engine, folder)}`, { QSTASH_URL: engine, PORT: "0" });
     return { engine, app, url: await app.url(), stop };
   } catch (error) {
     await stop();
