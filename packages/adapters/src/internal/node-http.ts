@@ -70,8 +70,8 @@ export function toRequest(
   const { method = "GET", rawHeaders } = incoming;
   const headers = new Headers();
   for (let at = 0; at < rawHeaders.length; at += 2) {
-    const [name = "", value = ""] = rawHeaders.slice(at, at + 2);
-    if (!name.startsWith(":")) headers.append(name, value); // HTTP/2 puts the request line there.
+    const name = rawHeaders[at] ?? "";
+    if (!name.startsWith(":")) headers.append(name, rawHeaders[at + 1] ?? ""); // HTTP/2 puts the request line there.
   }
   const gone = new AbortController();
   outgoing.once("close", () => outgoing.writableFinished || gone.abort());
