@@ -1,8 +1,9 @@
 import { conformance } from "../src/suite.ts";
+import { quickstart } from "./quickstart.ts";
 import { start } from "./server.ts";
 
-conformance(
-  { adapter: "astro", framework: "Astro 7", runtime: "Node 24" },
-  start({ file: "astro/dist/server/entry.mjs" }),
-  { routesByMethod: true },
-);
+const app = start({ file: "astro/dist/server/entry.mjs" });
+
+conformance({ adapter: "astro", framework: "Astro 7", runtime: "Node 24" }, app, { routesByMethod: true });
+
+quickstart("astro", app);

@@ -1,8 +1,11 @@
 import { conformance } from "../src/suite.ts";
+import { quickstart } from "./quickstart.ts";
 import { start } from "./server.ts";
 
-conformance(
-  { adapter: "solid-start", framework: "SolidStart 2", runtime: "Node 24" },
-  start({ file: "solid-start/.output/server/index.mjs" }),
-  { routesByMethod: true },
-);
+const app = start({ file: "solid-start/.output/server/index.mjs" });
+
+conformance({ adapter: "solid-start", framework: "SolidStart 2", runtime: "Node 24" }, app, {
+  routesByMethod: true,
+});
+
+quickstart("solid-start", app);

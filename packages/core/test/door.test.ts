@@ -148,6 +148,19 @@ describe("the public URL", () => {
     ["url", { url: "https://public.example/api/wf" }, URL, 401],
     ["baseUrl", { baseUrl: "https://public.example" }, "https://public.example/api/wf", 200],
     ["baseUrl", { baseUrl: "https://public.example" }, URL, 401],
+    [
+      "baseUrl with a path",
+      { baseUrl: "https://public.example/docs" },
+      "https://public.example/docs/api/wf",
+      200,
+    ],
+    [
+      "baseUrl with a slash",
+      { baseUrl: "https://public.example/a/" },
+      "https://public.example/a/api/wf",
+      200,
+    ],
+    ["baseUrl with a path", { baseUrl: "https://public.example/docs" }, "https://public.example/api/wf", 401],
   ])("set by %s is what the token must be made for", async (_name, options, subject, status) => {
     const { handler } = endpoint(options);
     expect(await answerOf(handler(await bring({ subject })))).toMatchObject({ status });

@@ -5,4 +5,5 @@ export default prefix("api", [
   route("answer", "routes/answer.ts"),
   route("many/*", "routes/many.ts"),
   route("echo", "routes/echo.ts"),
+  route("welcome", "routes/welcome.ts"),
 ]) satisfies RouteConfig;

@@ -12,6 +12,7 @@ import { Route as rootRouteImport } from './routes/__root'
 import { Route as ApiAnswerRouteImport } from './routes/api/answer'
 import { Route as ApiEchoRouteImport } from './routes/api/echo'
 import { Route as ApiOrderRouteImport } from './routes/api/order'
+import { Route as ApiWelcomeRouteImport } from './routes/api/welcome'
 import { Route as ApiManySplatRouteImport } from './routes/api/many/$'
 
 const ApiAnswerRoute = ApiAnswerRouteImport.update({
@@ -29,6 +30,11 @@ const ApiOrderRoute = ApiOrderRouteImport.update({
   path: '/api/order',
   getParentRoute: () => rootRouteImport,
 } as any)
+const ApiWelcomeRoute = ApiWelcomeRouteImport.update({
+  id: '/api/welcome',
+  path: '/api/welcome',
+  getParentRoute: () => rootRouteImport,
+} as any)
 const ApiManySplatRoute = ApiManySplatRouteImport.update({
   id: '/api/many/$',
   path: '/api/many/$',
@@ -39,12 +45,14 @@ export interface FileRoutesByFullPath {
   '/api/answer': typeof ApiAnswerRoute
   '/api/echo': typeof ApiEchoRoute
   '/api/order': typeof ApiOrderRoute
+  '/api/welcome': typeof ApiWelcomeRoute
   '/api/many/$': typeof ApiManySplatRoute
 }
 export interface FileRoutesByTo {
   '/api/answer': typeof ApiAnswerRoute
   '/api/echo': typeof ApiEchoRoute
   '/api/order': typeof ApiOrderRoute
+  '/api/welcome': typeof ApiWelcomeRoute
   '/api/many/$': typeof ApiManySplatRoute
 }
 export interface FileRoutesById {
@@ -52,20 +60,30 @@ export interface FileRoutesById {
   '/api/answer': typeof ApiAnswerRoute
   '/api/echo': typeof ApiEchoRoute
   '/api/order': typeof ApiOrderRoute
+  '/api/welcome': typeof ApiWelcomeRoute
   '/api/many/$': typeof ApiManySplatRoute
 }
 export interface FileRouteTypes {
   fileRoutesByFullPath: FileRoutesByFullPath
-  fullPaths: '/api/answer' | '/api/echo' | '/api/order' | '/api/many/$'
+  fullPaths:
+    '/api/answer' | '/api/echo' | '/api/order' | '/api/welcome' | '/api/many/$'
   fileRoutesByTo: FileRoutesByTo
-  to: '/api/answer' | '/api/echo' | '/api/order' | '/api/many/$'
-  id: '__root__' | '/api/answer' | '/api/echo' | '/api/order' | '/api/many/$'
+  to:
+    '/api/answer' | '/api/echo' | '/api/order' | '/api/welcome' | '/api/many/$'
+  id:
+    | '__root__'
+    | '/api/answer'
+    | '/api/echo'
+    | '/api/order'
+    | '/api/welcome'
+    | '/api/many/$'
   fileRoutesById: FileRoutesById
 }
 export interface RootRouteChildren {
   ApiAnswerRoute: typeof ApiAnswerRoute
   ApiEchoRoute: typeof ApiEchoRoute
   ApiOrderRoute: typeof ApiOrderRoute
+  ApiWelcomeRoute: typeof ApiWelcomeRoute
   ApiManySplatRoute: typeof ApiManySplatRoute
 }
 
@@ -92,6 +110,13 @@ declare module '@tanstack/react-router' {
       preLoaderRoute: typeof ApiOrderRouteImport
       parentRoute: typeof rootRouteImport
     }
+    '/api/welcome': {
+      id: '/api/welcome'
+      path: '/api/welcome'
+      fullPath: '/api/welcome'
+      preLoaderRoute: typeof ApiWelcomeRouteImport
+      parentRoute: typeof rootRouteImport
+    }
     '/api/many/$': {
       id: '/api/many/$'
       path: '/api/many/$'
@@ -106,6 +131,7 @@ const rootRouteChildren: RootRouteChildren = {
   ApiAnswerRoute: ApiAnswerRoute,
   ApiEchoRoute: ApiEchoRoute,
   ApiOrderRoute: ApiOrderRoute,
+  ApiWelcomeRoute: ApiWelcomeRoute,
   ApiManySplatRoute: ApiManySplatRoute,
 }
 export const routeTree = rootRouteImport

@@ -38,7 +38,10 @@ const HOSTED_URL = "https://qstash.upstash.io";
 export interface BorderOptions {
   /** The endpoint's public URL, when the request's isn't it. */
   readonly url?: string;
-  /** Replaces only the scheme and host of the request's URL. Default: `UPSTASH_WORKFLOW_URL`. */
+  /**
+   * Replaces only the scheme and host of the request's URL. A path that it has is put before the request's: for what a
+   * proxy or the framework cuts off, as Next.js does with its `basePath`. Default: `UPSTASH_WORKFLOW_URL`.
+   */
   readonly baseUrl?: string;
   /**
    * Takes scheme and host from `X-Forwarded-Proto` and `X-Forwarded-Host`. Only behind a proxy that sets them: whoever
@@ -99,9 +102,11 @@ export function createBorders(options: BorderOptions): (env: Env | undefined, he
 function settle(options: BorderOptions, env: Env, region: string | undefined): Border {
   const url = httpUrl("url", options.url);
   const baseUrl = httpUrl("baseUrl", options.baseUrl ?? env[VARIABLE.workflowUrl]);
+  const base = baseUrl && new URL(baseUrl);
+  const prefix = base && `${base.origin}${base.pathname.replace(/\/+$/, "")}`;
   let engine: Engine | undefined;
   const workflowUrl = (requested: URL): string =>
-    url ?? (baseUrl ? `${new URL(baseUrl).origin}${requested.pathname}${requested.search}` : requested.href);
+    url ?? (prefix ? `${prefix}${requested.pathname}${requested.search}` : requested.href);
   return {
     env,
     door: {
