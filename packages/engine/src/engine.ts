@@ -42,7 +42,30 @@ export interface EngineOptions {
     readonly historyBytes?: number;
     /** Retries that a message may ask for. 999 by default. */
     readonly retries?: number;
+    /** Deliveries and calls under way at once, all together. As many as `concurrency` and `calls` allow by default. */
+    readonly parallelism?: number;
+    /** Queues. 10 000 by default. */
+    readonly queues?: number;
+    /** Messages of a queue on their way at once. 1000 by default. */
+    readonly queueParallelism?: number;
+    /** Schedules. 10 000 by default. */
+    readonly schedules?: number;
+    /** Bytes of a message's body. 10 MiB by default. */
+    readonly messageBytes?: number;
+    /** Milliseconds until a message is to be delivered. Any by default. */
+    readonly delay?: number;
+    /** Milliseconds for an attempt: a message that asks for more gets this. Any by default. */
+    readonly timeout?: number;
+    /** Endpoints of a URL group. 100 by default. */
+    readonly endpoints?: number;
   };
+  /** How long something is kept. */
+  readonly retention?: {
+    /** Milliseconds for which a message is known again by its deduplication id or its content. 10 minutes by default. */
+    readonly deduplication?: number;
+  };
+  /** Tells receivers with keys for several regions which ones to use: `EU-CENTRAL-1` or `US-EAST-1`. None by default. */
+  readonly region?: string;
   /**
    * Whether `X-Forwarded-Proto` and `X-Forwarded-Host` say under which address a webhook was called: only behind a proxy
    * that sets them. Not by default.
@@ -72,19 +95,23 @@ export function createEngine(options: EngineOptions): Engine {
   const emit = toObserver(options.onEvent);
   const store = typeof options.store === "string" ? openSqlite(options.store) : options.store;
   const transport = options.transport ?? poolTransport(limits.responseBytes ?? MIB);
+  const { concurrency = 64, calls = 1024 } = options;
+  const parallelism = Math.min(limits.parallelism ?? Number.POSITIVE_INFINITY, concurrency + calls);
   const dispatcher = new Dispatcher({
     store,
     clock,
     transport,
     signer: createSigner(signingKeys),
     emit,
-    concurrency: options.concurrency ?? 64,
-    calls: options.calls ?? 1024,
+    concurrency,
+    calls,
+    parallelism,
     timeout: timeouts.delivery ?? 15 * 60_000,
     lease: timeouts.lease ?? 30_000,
     historyBytes: limits.historyBytes ?? 4 * MIB,
     callBytes: limits.callBytes ?? 10 * MIB,
     sweep: 60_000,
+    region: options.region,
   });
   const app = createApp({
     store,
@@ -93,7 +120,19 @@ export function createEngine(options: EngineOptions): Engine {
     token,
     keys: signingKeys,
     trustProxy: options.trustProxy ?? false,
-    limits: { requestBytes: limits.requestBytes ?? 10 * MIB, retries: limits.retries ?? 999 },
+    limits: {
+      requestBytes: limits.requestBytes ?? 10 * MIB,
+      messageBytes: limits.messageBytes ?? 10 * MIB,
+      retries: limits.retries ?? 999,
+      endpoints: limits.endpoints ?? 100,
+      queues: limits.queues ?? 10_000,
+      queueParallelism: limits.queueParallelism ?? 1000,
+      schedules: limits.schedules ?? 10_000,
+      delay: limits.delay,
+      timeout: limits.timeout,
+      deduplication: options.retention?.deduplication,
+    },
+    parallelism: () => ({ max: parallelism, count: dispatcher.active }),
   });
   return {
     fetch: async (request, bindings) => app(request, bindings),

@@ -20,6 +20,8 @@ export interface DispatcherOptions {
   readonly concurrency: number;
   /** Calls under way at once, beside the deliveries; those above count as deliveries. */
   readonly calls: number;
+  /** Deliveries and calls under way at once, all together. */
+  readonly parallelism: number;
   /** Milliseconds for an attempt whose message doesn't say. */
   readonly timeout: number;
   /** Milliseconds after which a delivery that nobody cares for is anybody's. */
@@ -28,6 +30,8 @@ export interface DispatcherOptions {
   readonly historyBytes: number;
   /** Bytes of a third party's answer to a call. */
   readonly callBytes: number;
+  /** The region that deliveries are said to come from. */
+  readonly region: string | undefined;
   /** Milliseconds between clean-ups. */
   readonly sweep: number;
 }
@@ -122,7 +126,13 @@ export class Dispatcher {
   /** How many more may begin. A third party may take its time: that is not to hold up the runs. */
   #room(): number {
     const beside = Math.min(this.#calls, this.#options.calls);
-    return this.#options.concurrency - (this.#flights.size - beside);
+    const { concurrency, parallelism } = this.#options;
+    return Math.min(concurrency - (this.#flights.size - beside), parallelism - this.#flights.size);
+  }
+
+  /** Deliveries and calls under way. */
+  get active(): number {
+    return this.#flights.size;
   }
 
   async #take(limit: number): Promise<void> {
@@ -196,9 +206,9 @@ export class Dispatcher {
   }
 
   async #attempt(claim: Claim, { abort }: Flight): Promise<Attempt | Abandoned> {
-    const { signer, clock, transport, timeout, historyBytes, callBytes } = this.#options;
+    const { signer, clock, transport, timeout, historyBytes, callBytes, region } = this.#options;
     try {
-      const request = await toRequest(claim, signer, historyBytes, clock.now());
+      const request = await toRequest(claim, signer, historyBytes, clock.now(), region);
       return await attempt(request, {
         transport,
         clock,

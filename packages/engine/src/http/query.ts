@@ -58,6 +58,13 @@ export class Query {
     throw invalid("parameter cursor", "it is not one that this list gave out");
   }
 
+  /** A parameter that can't be given twice. */
+  single(name: string): string | undefined {
+    const values = this.#parameters.getAll(name);
+    if (values.length > 1) throw invalid(`parameter ${name}`, "it is given more than once");
+    return values[0];
+  }
+
   text(name: string): string | undefined {
     return this.#parameters.get(name) ?? undefined;
   }

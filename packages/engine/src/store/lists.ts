@@ -42,7 +42,8 @@ export interface DeadLetterQuery extends PageQuery {
   readonly ofRuns?: boolean | undefined;
 }
 
-interface PageQuery {
+/** Which part of a list. */
+export interface PageQuery {
   /** Milliseconds since 1970, inclusive. */
   readonly from?: number | undefined;
   readonly to?: number | undefined;

@@ -3,9 +3,15 @@ import type { Intake } from "../domain/intake.ts";
 import type { Failure, Message } from "../domain/message.ts";
 import type { Options } from "../domain/options.ts";
 import type { Delivered, Settlement } from "../domain/outcome.ts";
+import type { QueueLimits } from "../domain/queue.ts";
 import type { Run, RunState } from "../domain/run.ts";
 import type { WaitIntake } from "../domain/wait.ts";
+import type { Controls } from "./controls.ts";
 import type { DeadLetter, DeadLetterQuery, Page, RunLog, RunQuery } from "./lists.ts";
+import type { PublishingStore } from "./publishing.ts";
+import type { RecordedStep } from "./recorded.ts";
+
+export type { RecordedStep } from "./recorded.ts";
 
 /**
  * What the engine asks of a store. Each operation is atomic, and durable when its promise resolves: after a crash at any
@@ -15,15 +21,15 @@ import type { DeadLetter, DeadLetterQuery, Page, RunLog, RunQuery } from "./list
  * end, so that whatever nobody settles comes due again by itself. A claim raises the message's fence, and a settlement
  * under an older fence is ignored.
  */
-export interface Store {
+export interface Store extends Controls, PublishingStore {
   /**
    * Stores requests, all of them or none. A run that is alive already, a step that has invoked one, or a record or call
    * that its run has already, is answered with what is there, and nothing is stored for it.
    *
    * @throws Problem 400 for a record, a call, an invocation or a configuration of a run that isn't alive, and for the
-   * invocation of a run that is alive on somebody else's account
+   * invocation of a run that is alive on somebody else's account; 412 for one queue too many
    */
-  accept(intakes: readonly Intake[]): Promise<Receipt[]>;
+  accept(intakes: readonly Intake[], limits?: Partial<QueueLimits>): Promise<Receipt[]>;
 
   /**
    * Has a step recorded when its event comes: at once, when that has come before it was waited for. A step that waits
@@ -44,7 +50,7 @@ export interface Store {
 
   /**
    * Gives out what is due, in the order in which it came due, as far as it is within the limits of its flow control.
-   * Waits that are over by now are recorded before.
+   * Waits that are over by now are recorded, and what schedules are to make by now is made, before.
    */
   claim(order: ClaimOrder): Promise<Claims>;
 
@@ -74,7 +80,6 @@ export interface Store {
 
   /** Deletes what was kept only to be looked at for a while. */
   forget(now: number): Promise<void>;
-
   /** A message that isn't at its end, or was delivered a short while ago. */
   message(messageId: string, now: number): Promise<StoredMessage | undefined>;
 
@@ -124,13 +129,6 @@ export interface Claims {
   readonly nextDue: number | undefined;
   /** Steps whose wait was over. */
   readonly recorded: readonly RecordedStep[];
-}
-
-/** A step that the engine itself has recorded in a run. */
-export interface RecordedStep {
-  readonly runId: string;
-  readonly step: string;
-  readonly stepType: string;
 }
 
 /** A message to deliver, with all that its delivery needs. */

@@ -4,7 +4,11 @@ import { calling } from "./calling.ts";
 import { claims } from "./claims.ts";
 import { flowing } from "./flowing.ts";
 import { invoking } from "./invoking.ts";
+import { limiting } from "./limiting.ts";
+import { publishing } from "./publishing.ts";
+import { queueing } from "./queueing.ts";
 import { reviving } from "./reviving.ts";
+import { scheduling } from "./scheduling.ts";
 import { settling } from "./settling.ts";
 import { waiting } from "./waiting.ts";
 
@@ -17,5 +21,9 @@ export function conformance(name: string, open: () => Promise<Store>): void {
   waiting(name, open);
   invoking(name, open);
   flowing(name, open);
+  limiting(name, open);
+  queueing(name, open);
+  scheduling(name, open);
   reviving(name, open);
+  publishing(name, open);
 }

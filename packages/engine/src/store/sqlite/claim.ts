@@ -3,7 +3,9 @@ import type { Claim, ClaimOrder, Claims, Lease } from "../store.ts";
 import type { Database } from "./database.ts";
 import { admit, letAllGo, letGo, nextWake, PARKED, park, wakeFlows } from "./flow.ts";
 import { type Due, runOf } from "./messages.ts";
+import { hold, isPaused } from "./queues.ts";
 import { type MessageRow, toMessage } from "./rows.ts";
+import { nextTickAt, tick } from "./schedules.ts";
 import { expire, nextDeadline } from "./waiting.ts";
 
 /** What a message was before it was claimed. */
@@ -15,19 +17,21 @@ const ROUNDS = 8;
 export function claim(db: Database, order: ClaimOrder): Claims {
   const { now, limit } = order;
   // What comes due by this is taken along, or told as what is next.
+  tick(db, now);
   const recorded = expire(db, now, () => {});
   wakeFlows(db, now);
   const claims: Claim[] = [];
   for (let round = 0; round < ROUNDS && claims.length < limit; round++) {
-    const due = db.all<Pick<MessageRow, "seq" | "state" | "flow_key">>(
-      "SELECT seq, state, flow_key FROM messages WHERE due_at <= ? ORDER BY due_at, seq LIMIT ?",
+    const due = db.all<Pick<MessageRow, "seq" | "state" | "flow_key" | "queue">>(
+      "SELECT seq, state, flow_key, queue FROM messages WHERE due_at <= ? ORDER BY due_at, seq LIMIT ?",
       now,
       limit - claims.length,
     );
     if (due.length === 0) break;
-    for (const { seq, state, flow_key } of due) {
+    for (const { seq, state, flow_key, queue } of due) {
       // One whose lease has run out was admitted before.
-      if (flow_key === null || state === "ACTIVE" || admit(db, flow_key, now)) {
+      if (queue !== null && state !== "ACTIVE" && isPaused(db, queue)) hold(db, seq);
+      else if (flow_key === null || state === "ACTIVE" || admit(db, flow_key, now)) {
         claims.push(take(db, seq, order.leaseUntil));
       } else park(db, seq);
     }
@@ -41,7 +45,9 @@ function nextDue(db: Database): number | undefined {
     "SELECT due_at FROM messages WHERE due_at < ? AND state <> 'ACTIVE' ORDER BY due_at LIMIT 1",
     PARKED,
   );
-  const times = [next?.due_at, nextDeadline(db), nextWake(db)].filter((time) => time !== undefined);
+  const times = [next?.due_at, nextDeadline(db), nextWake(db), nextTickAt(db)].filter(
+    (time) => time !== undefined,
+  );
   return times.length > 0 ? Math.min(...times) : undefined;
 }
 

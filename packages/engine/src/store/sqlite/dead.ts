@@ -43,8 +43,12 @@ function discard(db: Database, dlqId: string): void {
   if (row.callback !== null) erase(db, row.callback);
 }
 
-/** Forgets a message that is at its end. */
+/** Forgets a message that is at its end, unless another entry tells of it. */
 function erase(db: Database, seq: number): void {
-  const { changes } = db.run("DELETE FROM messages WHERE seq = ? AND due_at IS NULL", seq);
+  const { changes } = db.run(
+    `DELETE FROM messages WHERE seq = ?1 AND due_at IS NULL
+       AND NOT EXISTS (SELECT 1 FROM dlq WHERE message = ?1) AND NOT EXISTS (SELECT 1 FROM dlq WHERE callback = ?1)`,
+    seq,
+  );
   if (changes > 0) db.run("DELETE FROM failures WHERE message = ?", seq);
 }

@@ -1,8 +1,10 @@
 import type { RunQuery } from "../lists.ts";
 import type { CanceledMessage, CanceledRuns, EndedRun, RunEnd } from "../store.ts";
 import type { Database } from "./database.ts";
+import { forgetDeduplications } from "./deduplications.ts";
 import { finishRun, hasPending } from "./finish.ts";
 import { letGo } from "./flow.ts";
+import { followUp } from "./follow-up.ts";
 import { matchingRuns } from "./listing.ts";
 import { type Due, liveRun, runOf } from "./messages.ts";
 import { type MessageRow, type RunRow, toRun } from "./rows.ts";
@@ -29,11 +31,12 @@ export function cancelMessage(db: Database, id: string, now: number, due: Due): 
   // A run's are kept for its log.
   const forgetAt = row.run === null ? now : null;
   db.run(
-    "UPDATE messages SET state = 'CANCELLED', due_at = NULL, parked = NULL, forget_at = ? WHERE seq = ?",
+    "UPDATE messages SET state = 'CANCELLED', due_at = NULL, parked = NULL, held = NULL, forget_at = ? WHERE seq = ?",
     forgetAt,
     row.seq,
   );
   if (letGo(db, row.flow_key)) due(now);
+  followUp(db, row, due);
   const run = row.purpose === "failure" ? undefined : runOf(db, row.run);
   if (!run || hasPending(db, run.key)) return { canceled: true, runId: undefined, recorded: [] };
   const recorded = finishRun(db, run.key, CANCELED, now, due);
@@ -43,4 +46,5 @@ export function cancelMessage(db: Database, id: string, now: number, due: Due): 
 export function forget(db: Database, now: number): void {
   db.run("DELETE FROM failures WHERE message IN (SELECT seq FROM messages WHERE forget_at <= ?)", now);
   db.run("DELETE FROM messages WHERE forget_at <= ?", now);
+  forgetDeduplications(db, now);
 }

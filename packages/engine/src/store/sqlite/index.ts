@@ -1,9 +1,13 @@
 import type { HistoryEntry } from "@perdure/core/protocol";
 import type { Intake } from "../../domain/intake.ts";
 import type { Settlement } from "../../domain/outcome.ts";
+import type { QueueLimits } from "../../domain/queue.ts";
 import type { Run } from "../../domain/run.ts";
+import type { Topic, TopicChange, TopicLimits } from "../../domain/topic.ts";
 import type { WaitIntake } from "../../domain/wait.ts";
+import type { Flows, Queues, Schedules } from "../controls.ts";
 import type { DeadLetter, DeadLetterQuery, Page, RunLog, RunQuery } from "../lists.ts";
+import type { CanceledMessages, MessageQuery } from "../publishing.ts";
 import type {
   CanceledMessage,
   CanceledRuns,
@@ -25,15 +29,20 @@ import type {
   WaitReceipt,
 } from "../store.ts";
 import { accept } from "./accept.ts";
+import { cancelMessages } from "./cancel.ts";
 import { claim, history, release, releaseAll, renew } from "./claim.ts";
 import { Database } from "./database.ts";
 import { removeDeadLetters, repeatReport } from "./dead.ts";
 import { cancelMessage, cancelRuns, endRun, forget } from "./end.ts";
+import { flowControl } from "./flow-control.ts";
 import { deadLetters, runs } from "./listing.ts";
 import { type Due, liveRun } from "./messages.ts";
+import { queueControl } from "./queue-control.ts";
 import { message } from "./read.ts";
 import { revive } from "./revive.ts";
+import { scheduleControl } from "./schedules.ts";
 import { type Keeping, settle } from "./settle.ts";
+import { topic, topics, updateTopic } from "./topics.ts";
 import { notify, wait, waiters } from "./waiting.ts";
 import { Writer } from "./writer.ts";
 
@@ -59,6 +68,9 @@ export function openSqlite(file: string, options: SqliteOptions = {}): SqliteSto
 }
 
 export class SqliteStore implements Store {
+  readonly queues: Queues;
+  readonly schedules: Schedules;
+  readonly flows: Flows;
   readonly #db: Database;
   readonly #writer: Writer;
   readonly #keeping: Keeping;
@@ -69,6 +81,9 @@ export class SqliteStore implements Store {
     this.#db = db;
     this.#writer = new Writer(db);
     this.#keeping = keeping;
+    this.queues = queueControl(db, this.#writer, this.#due);
+    this.schedules = scheduleControl(db, this.#writer, this.#due);
+    this.flows = flowControl(db, this.#writer, this.#due);
     // The file is ours alone: whoever held these leases is gone. The attempts they were for count as not made.
     releaseAll(db);
   }
@@ -78,8 +93,8 @@ export class SqliteStore implements Store {
     return this.#writer.commits;
   }
 
-  accept(intakes: readonly Intake[]): Promise<Receipt[]> {
-    return this.#writer.write(() => accept(this.#db, intakes, this.#due));
+  accept(intakes: readonly Intake[], limits?: Partial<QueueLimits>): Promise<Receipt[]> {
+    return this.#writer.write(() => accept(this.#db, intakes, this.#due, limits));
   }
 
   wait(intake: WaitIntake, now: number): Promise<WaitReceipt> {
@@ -153,6 +168,27 @@ export class SqliteStore implements Store {
 
   async deadLetters(query: DeadLetterQuery): Promise<Page<DeadLetter>> {
     return deadLetters(this.#db, query);
+  }
+
+  cancelMessages(query: MessageQuery, now: number): Promise<CanceledMessages> {
+    return this.#writer.write(() => cancelMessages(this.#db, query, now, this.#due));
+  }
+
+  async topics(): Promise<Topic[]> {
+    return topics(this.#db);
+  }
+
+  async topic(name: string): Promise<Topic | undefined> {
+    return topic(this.#db, name);
+  }
+
+  updateTopic(
+    name: string,
+    change: TopicChange,
+    limits: TopicLimits,
+    now: number,
+  ): Promise<Topic | undefined> {
+    return this.#writer.write(() => updateTopic(this.#db, name, change, limits, now));
   }
 
   onDue(listener: (dueAt: number) => void): void {

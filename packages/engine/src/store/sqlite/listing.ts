@@ -81,8 +81,8 @@ export function deadLetters(db: Database, query: DeadLetterQuery): Page<DeadLett
 // A URL behind its scheme, and of that what is before and behind the first slash; a query isn't part of a path.
 const REST = "substr(url, instr(url, '://') + 3)";
 const BARE = `substr(${REST}, 1, instr(${REST} || '?', '?') - 1)`;
-const HOST = `substr(${BARE}, 1, instr(${BARE} || '/', '/') - 1)`;
-const PATH = `CASE WHEN instr(${BARE}, '/') = 0 THEN '/' ELSE substr(${BARE}, instr(${BARE}, '/')) END`;
+export const HOST: string = `substr(${BARE}, 1, instr(${BARE} || '/', '/') - 1)`;
+export const PATH: string = `CASE WHEN instr(${BARE}, '/') = 0 THEN '/' ELSE substr(${BARE}, instr(${BARE}, '/')) END`;
 
 const UNHANDLED = `instr(lower(coalesce(callback.reply_headers, '')), '"${HEADER.noFailureFunction.toLowerCase()}"') > 0`;
 
@@ -95,7 +95,7 @@ const CALLBACK: Record<CallbackState, string> = {
 };
 
 /** The filters of a list: what wasn't asked for adds nothing. */
-class Conditions {
+export class Conditions {
   readonly values: SQLInputValue[] = [];
   readonly #conditions: string[] = [];
 

@@ -128,6 +128,7 @@ function usual(run: Run, callType: CallType, now: number): Omit<Draft, "id" | "n
   return {
     purpose: callType === "fromCallback" ? "answer" : "step",
     url: run.url,
+    topic: undefined,
     method: "POST",
     forward: [[HEADER.sdkVersion.toLowerCase(), PROTOCOL_VERSION]],
     contentType: "application/json",

@@ -9,7 +9,9 @@ import { history } from "./claim.ts";
 import type { Database } from "./database.ts";
 import { finishRun, hasPending } from "./finish.ts";
 import { letGo } from "./flow.ts";
+import { followUp } from "./follow-up.ts";
 import { type Due, insertEntry, insertMessage, runOf } from "./messages.ts";
+import { reportAttempt } from "./reports.ts";
 import { type MessageRow, toMessage } from "./rows.ts";
 
 /** What a settlement needs to know of the store's own settings. */
@@ -35,8 +37,10 @@ export function settle(
     lease.fence,
   );
   if (!row) return { kind: "stale" };
+  reportAttempt(db, row, settlement, now, due);
   const settled = record(db, row, settlement, now, keeping, due);
   if (letGo(db, row.flow_key)) due(now);
+  followUp(db, row, due);
   return settled;
 }
 
@@ -90,7 +94,7 @@ function answer(db: Database, row: MessageRow, end: CallEnd, keeping: Keeping, d
 }
 
 function deliver(db: Database, row: MessageRow, reply: Reply, forgetAt: number): void {
-  const report = row.purpose === "failure";
+  const report = row.purpose === "failure" && isTold(db, row.seq);
   db.run(
     "UPDATE messages SET state = 'DELIVERED', due_at = NULL, forget_at = ? WHERE seq = ?",
     // The answer to a failure's report is part of the failure's record.
@@ -100,27 +104,36 @@ function deliver(db: Database, row: MessageRow, reply: Reply, forgetAt: number):
   if (report) keepReply(db, row.seq, reply);
 }
 
+/** Whether the failure that a message reports is still in the queue, or in its run's log. */
+function isTold(db: Database, report: number): boolean {
+  return db.get("SELECT 1 FROM dlq WHERE callback = ?", report) !== undefined;
+}
+
 /** The end of a message, and of its run if it has one: all of it, here, in one transaction. */
 function fail(db: Database, row: MessageRow, failure: Failure, keeping: Keeping, due: Due): Settled {
   recordFailure(db, row, failure, keeping.excerpt);
   db.run("UPDATE messages SET state = 'FAILED', due_at = NULL WHERE seq = ?", row.seq);
-  if (row.purpose === "failure") {
-    // A failure's report that fails is told by the entry of the failure itself.
-    if (failure.reply) keepReply(db, row.seq, failure.reply);
-    return { kind: "failed", failure, dlqId: undefined, recorded: [] };
-  }
+  if (row.purpose === "failure" && failure.reply) keepReply(db, row.seq, failure.reply);
   const message = toMessage(row);
   const run = runOf(db, row.run);
+  if (run && row.purpose === "failure") return failReport(db, message, failure, run, due);
   const { key } = insertDeadLetter(db, row, failure);
   const dlqId = `${failure.at}-${key}`;
   const end = { state: "RUN_FAILED", response: undefined } as const;
   const recorded = run ? finishRun(db, run.key, end, failure.at, due) : [];
   const failed: Failed = { message, failure, dlqId, sourceBody: sourceBody(db, message, row, run) };
   const report = run ? runFailureMessage(failed, run) : messageFailureMessage(failed);
-  const callback = report && insertMessage(db, report, due, run && { run: run.key });
+  const callback = report && insertMessage(db, report, due, { run: run?.key, source: row.seq });
   db.run("UPDATE dlq SET id = ?, callback = ? WHERE seq = ?", dlqId, callback ?? null, key);
   if (run) db.run("UPDATE runs SET dlq_id = ? WHERE key = ?", dlqId, run.key);
   return { kind: "failed", failure, dlqId, recorded };
+}
+
+/** The report of a run's failure that fails is told by the entry of that failure. */
+function failReport(db: Database, message: Message, failure: Failure, run: Run, due: Due): Settled {
+  const report = messageFailureMessage({ message, failure, dlqId: run.dlqId ?? "" });
+  if (report) insertMessage(db, report, due, { source: message.seq });
+  return { kind: "failed", failure, dlqId: undefined, recorded: [] };
 }
 
 function insertDeadLetter(
