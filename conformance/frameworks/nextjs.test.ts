@@ -14,6 +14,7 @@ const writesQueryAnew = true;
 conformance({ adapter: "nextjs", framework: "Next.js 16, app router", runtime: "Node 24" }, appRouter, {
   writesQueryAnew,
   routesByMethod: true,
+  takesForwardedScheme: true,
 });
 
 conformance(

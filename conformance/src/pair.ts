@@ -24,10 +24,10 @@ export type Start = (env: Readonly<Record<string, string>>) => Promise<Server>;
 export interface Traits {
   /** The framework routes by method and answers all but POST itself. Default: the workflow answers them, with 405. */
   readonly routesByMethod?: boolean;
-  /** The platform ends TLS by its nature, so what the app sees begins with `https:`. */
+  /** The platform ends TLS by its nature: what the app sees is `https:`, and `UPSTASH_WORKFLOW_URL` says that here it isn't. */
   readonly seenAsHttps?: boolean;
-  /** The app's environment has `UPSTASH_WORKFLOW_URL`, because the platform doesn't tell under which URL it was called. */
-  readonly baseUrlIsSet?: boolean;
+  /** The framework takes the scheme, and nothing else, from `X-Forwarded-Proto` without being told to. */
+  readonly takesForwardedScheme?: boolean;
   /** The framework writes a URL's query anew: a space is `+` in it, whatever the sender wrote. */
   readonly writesQueryAnew?: boolean;
   /** Milliseconds for the server's start. 20 000 by default. */

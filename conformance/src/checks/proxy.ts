@@ -10,7 +10,9 @@ export function proxy(scene: () => Scene): void {
   it("takes nobody's word for the host", async () => {
     const answer = await deliver(scene(), "/order", { body: "{}", headers: FORWARDED });
     expect(answer.status).toBe(200);
-    expect(destination()).toBe(`${scene().url}/order`);
+    const { url, traits } = scene();
+    const own = traits.takesForwardedScheme ? url.replace("http:", "https:") : url;
+    expect(destination()).toBe(`${own}/order`);
   });
 
   it("takes a proxy's word with `trustProxy`, and a signature for that URL alone", async () => {
@@ -19,10 +21,10 @@ export function proxy(scene: () => Scene): void {
     const send = (token: { subject?: string }) =>
       deliver(scene(), "/many/double", { body: "1", headers: FORWARDED, token });
     // A URL that is configured goes before.
-    const { baseUrlIsSet = false } = scene().traits;
-    expect((await send(baseUrlIsSet ? { subject } : {})).status).toBe(401);
+    const { seenAsHttps: isConfigured = false } = scene().traits;
+    expect((await send(isConfigured ? { subject } : {})).status).toBe(401);
     expect(scene().stand.sent).toEqual([]);
-    expect((await send(baseUrlIsSet ? {} : { subject })).status).toBe(200);
-    expect(destination()).toBe(baseUrlIsSet ? `${scene().url}/many/double` : subject);
+    expect((await send(isConfigured ? {} : { subject })).status).toBe(200);
+    expect(destination()).toBe(isConfigured ? `${scene().url}/many/double` : subject);
   });
 }

@@ -18,8 +18,8 @@ export interface Engine {
   append(runId: string, messages: readonly Message[]): Promise<readonly Receipt[] | "ended">;
   /** Publishes messages that create runs, each for itself: the engine may take one and refuse another. */
   create(messages: readonly Message[]): Promise<readonly (Receipt | WorkflowError)[]>;
-  /** The whole history of a live run; undefined when the run is over or unknown. */
-  history(runId: string): Promise<readonly HistoryEntry[] | undefined>;
+  /** The whole history of a live run, on our own engine also of one that has ended; undefined when there is none. */
+  history(runId: string, which?: { readonly ended: true }): Promise<readonly HistoryEntry[] | undefined>;
   /** Records the run's result, as JSON text. @returns false when the run was over already */
   finish(runId: string, result: string | undefined): Promise<boolean>;
   /** Ends the run without a result. @returns as {@link finish} */
@@ -42,7 +42,7 @@ export function toEngine(connection: Connection, telemetry: boolean): Engine {
     connection,
     create: post,
     append: (runId, messages) => append(connection, runId, () => post(messages)),
-    history: (runId) => fetchHistory(connection, runId),
+    history: (runId, which) => fetchHistory(connection, runId, which),
     finish: (runId, result) => end(connection, runId, { cancel: false, result }),
     cancel: (runId) => end(connection, runId, { cancel: true, result: undefined }),
     wait: (runId, request) => wait(connection, runId, request),
@@ -124,9 +124,13 @@ function userIdOf(token: unknown): string {
   throw new WorkflowError("webhook_unavailable", message);
 }
 
-async function fetchHistory(connection: Connection, runId: string): Promise<HistoryEntry[] | undefined> {
+async function fetchHistory(
+  { http }: Connection,
+  runId: string,
+  query: { readonly ended?: true } = {},
+): Promise<HistoryEntry[] | undefined> {
   try {
-    return parseHistory(JSON.stringify(await ask(connection.http, { method: "GET", path: runPath(runId) })));
+    return parseHistory(JSON.stringify(await ask(http, { method: "GET", path: runPath(runId), query })));
   } catch (error) {
     if (isStatus(error, 404)) return undefined;
     if (!(error instanceof WorkflowError) || error.code !== "malformed_body") throw error;

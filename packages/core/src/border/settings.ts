@@ -7,6 +7,7 @@ import { type Engine, toEngine } from "./engine.ts";
 import { connect, connectBy, type EngineConfig } from "./http.ts";
 import {
   type Receiver,
+  type ReplayGuard,
   type SigningKeys,
   type Verify,
   verifyWithKeys,
@@ -57,6 +58,8 @@ export interface BorderOptions {
   readonly qstashClient?: GivenClient;
   /** Default: `QSTASH_CURRENT_SIGNING_KEY` and `QSTASH_NEXT_SIGNING_KEY`, when both are set. */
   readonly keys?: SigningKeys;
+  /** Refuses deliveries that come a second time, with `keys`: `memoryReplayGuard()`, or one of your own. */
+  readonly replayGuard?: ReplayGuard;
   /** Verifies signatures in place of `keys`; for example a `Receiver` of `@upstash/qstash`. */
   readonly receiver?: Receiver;
   /** Asked for every request, failure callbacks included. With keys or a receiver, both must pass. */
@@ -180,7 +183,7 @@ function verifierOf(options: BorderOptions, env: Env, region: string | undefined
   if (options.receiver) return verifyWithReceiver(options.receiver);
   const dev = devMode(env) ? devKeys() : undefined;
   const keys = options.keys ?? keysOf(env, region) ?? dev;
-  return keys && verifyWithKeys(keys);
+  return keys && verifyWithKeys(keys, options.replayGuard);
 }
 
 function keysOf(env: Env, region: string | undefined): SigningKeys | undefined {
