@@ -110,7 +110,7 @@ const adapters: readonly Place[] = [
 const engine: readonly Place[] = [
   {
     file: "packages/engine/src/domain/place.ts",
-    allowed: ["./retry.ts", "@perdure/core/protocol"],
+    allowed: ["./retry.ts", "@perdure/core/protocol", "croner"],
     forbidden: [
       "../store/store.ts",
       "../delivery/attempt.ts",

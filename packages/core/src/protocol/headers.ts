@@ -70,6 +70,7 @@ export const HEADER = {
   signature: "Upstash-Signature",
   region: "Upstash-Region",
   callerIp: "Upstash-Caller-Ip",
+  topicName: "Upstash-Topic-Name",
 
   telemetrySdk: "Upstash-Telemetry-Sdk",
   telemetryRuntime: "Upstash-Telemetry-Runtime",

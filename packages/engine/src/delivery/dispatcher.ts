@@ -2,6 +2,7 @@ import type { Cancel, Clock } from "../domain/clock.ts";
 import type { Observer } from "../domain/event.ts";
 import { type Attempt, judge } from "../domain/outcome.ts";
 import { messageOf } from "../domain/problem.ts";
+import { expiryAt, type Retention } from "../domain/retention.ts";
 import type { Claim, Store } from "../store/store.ts";
 import { type Abandoned, attempt } from "./attempt.ts";
 import { type Flight, Heartbeat } from "./heartbeat.ts";
@@ -20,6 +21,8 @@ export interface DispatcherOptions {
   readonly concurrency: number;
   /** Calls under way at once, beside the deliveries; those above count as deliveries. */
   readonly calls: number;
+  /** Deliveries and calls under way at once, all together. */
+  readonly parallelism: number;
   /** Milliseconds for an attempt whose message doesn't say. */
   readonly timeout: number;
   /** Milliseconds after which a delivery that nobody cares for is anybody's. */
@@ -28,12 +31,18 @@ export interface DispatcherOptions {
   readonly historyBytes: number;
   /** Bytes of a third party's answer to a call. */
   readonly callBytes: number;
+  /** The region that deliveries are said to come from. */
+  readonly region: string | undefined;
   /** Milliseconds between clean-ups. */
   readonly sweep: number;
+  readonly retention: Retention;
 }
 
 /** How long to wait, in milliseconds, when the store refuses to give out work. */
 const STORE_RETRY = 1000;
+
+/** What a clean-up deletes of each kind before it lets others have their turn. */
+const SWEPT_AT_ONCE = 200;
 
 /** The only loop of the engine: claims what is due, delivers it, and settles what came of it. */
 export class Dispatcher {
@@ -49,12 +58,12 @@ export class Dispatcher {
   #timer: { readonly at: number; readonly cancel: Cancel } | undefined;
   readonly #heartbeat: Heartbeat;
   #calls = 0;
-  #lastSweep: number;
+  #lastSweep = Number.NEGATIVE_INFINITY;
+  #sweeping = false;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
     this.#heartbeat = new Heartbeat(options, this.#flights);
-    this.#lastSweep = options.clock.now();
     options.store.onDue((dueAt) => this.#wake(dueAt));
   }
 
@@ -67,7 +76,7 @@ export class Dispatcher {
 
   /** Resolves when nothing is due now and nothing is being delivered. */
   async idle(): Promise<void> {
-    while (this.#claiming || this.#flights.size > 0) {
+    while (this.#claiming || this.#sweeping || this.#flights.size > 0) {
       await new Promise<void>((resolve) => this.#idlers.add(resolve));
     }
   }
@@ -122,7 +131,13 @@ export class Dispatcher {
   /** How many more may begin. A third party may take its time: that is not to hold up the runs. */
   #room(): number {
     const beside = Math.min(this.#calls, this.#options.calls);
-    return this.#options.concurrency - (this.#flights.size - beside);
+    const { concurrency, parallelism } = this.#options;
+    return Math.min(concurrency - (this.#flights.size - beside), parallelism - this.#flights.size);
+  }
+
+  /** Deliveries and calls under way. */
+  get active(): number {
+    return this.#flights.size;
   }
 
   async #take(limit: number): Promise<void> {
@@ -144,10 +159,10 @@ export class Dispatcher {
   /** After every change: goes on with what is left, or tells those who wait that nothing is. */
   #next(): void {
     if (this.#more && this.#running) this.#claim();
-    this.#sweep();
+    this.sweep();
     if (this.#flights.size > 0) return;
     this.#heartbeat.stop();
-    if (this.#claiming) return;
+    if (this.#claiming || this.#sweeping) return;
     for (const resolve of this.#idlers) resolve();
     this.#idlers.clear();
   }
@@ -196,9 +211,9 @@ export class Dispatcher {
   }
 
   async #attempt(claim: Claim, { abort }: Flight): Promise<Attempt | Abandoned> {
-    const { signer, clock, transport, timeout, historyBytes, callBytes } = this.#options;
+    const { signer, clock, transport, timeout, historyBytes, callBytes, region } = this.#options;
     try {
-      const request = await toRequest(claim, signer, historyBytes, clock.now());
+      const request = await toRequest(claim, signer, historyBytes, clock.now(), region);
       return await attempt(request, {
         transport,
         clock,
@@ -212,11 +227,26 @@ export class Dispatcher {
     }
   }
 
-  #sweep(): void {
-    const { store, clock, sweep, emit } = this.#options;
+  /** Deletes what is past its time, when that hasn't been done for a while: little by little, and beside all else. */
+  sweep(): void {
+    const { clock, sweep } = this.#options;
     const now = clock.now();
-    if (!this.#running || now - this.#lastSweep < sweep) return;
+    if (!this.#running || this.#sweeping || now - this.#lastSweep < sweep) return;
     this.#lastSweep = now;
-    store.forget(now).catch((error: unknown) => emit({ type: "fault", during: "cleaning up", error }));
+    this.#sweeping = true;
+    void this.#sweepUntil(now).finally(() => {
+      this.#sweeping = false;
+      this.#next();
+    });
+  }
+
+  async #sweepUntil(now: number): Promise<void> {
+    const { store, retention, emit } = this.#options;
+    const expiry = expiryAt(now, retention);
+    try {
+      while (this.#running && (await store.sweep(expiry, SWEPT_AT_ONCE)));
+    } catch (error) {
+      emit({ type: "fault", during: "cleaning up", error });
+    }
   }
 }

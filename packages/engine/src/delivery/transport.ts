@@ -32,7 +32,7 @@ export function poolTransport(maxBytes: number): Transport {
       const target = new URL(url);
       const answer = await agent.request({
         origin: target.origin,
-        path: target.pathname + target.search,
+        path: rawPath(url) ?? target.pathname + target.search,
         method: method as UndiciDispatcher.HttpMethod,
         headers,
         body: body === undefined ? null : body,
@@ -43,6 +43,13 @@ export function poolTransport(maxBytes: number): Transport {
     },
     close: () => agent.destroy(),
   };
+}
+
+/** What a URL says behind its host, byte for byte, where a request can carry that. */
+function rawPath(url: string): string | undefined {
+  const path = /^https?:\/\/[^/?#\\]*([^#]*)/i.exec(url)?.[1];
+  if (path === undefined || !/^[\x21-\x5b\x5d-\x7e]*$/.test(path)) return undefined;
+  return path.startsWith("/") ? path : `/${path}`;
 }
 
 /** For every other runtime, and for an endpoint in this process. */

@@ -1,6 +1,10 @@
 import type { SigningKeys } from "../delivery/signer.ts";
 import type { Clock } from "../domain/clock.ts";
 import type { Observer } from "../domain/event.ts";
+import type { OptionLimits } from "../domain/options.ts";
+import type { QueueLimits } from "../domain/queue.ts";
+import type { Retention } from "../domain/retention.ts";
+import type { ScheduleLimits } from "../store/controls.ts";
 import type { Store } from "../store/store.ts";
 
 /** What the API works with. */
@@ -12,12 +16,16 @@ export interface Service {
   readonly keys: SigningKeys;
   /** Whether a proxy's word is taken for the address that a request was sent to. */
   readonly trustProxy: boolean;
-  readonly limits: {
+  readonly retention: Pick<Retention, "messages">;
+  readonly limits: OptionLimits & {
     /** Bytes of a request. */
     readonly requestBytes: number;
-    /** Retries that a message may ask for. */
-    readonly retries: number;
-  };
+    /** Endpoints of a URL group. */
+    readonly endpoints: number;
+  } & QueueLimits &
+    ScheduleLimits;
+  /** Deliveries under way, and how many there may be. */
+  readonly parallelism: () => { readonly max: number; readonly count: number };
 }
 
 /** What is known of a request besides itself. */

@@ -2,8 +2,11 @@ import type { CallType, HistoryEntry } from "@perdure/core/protocol";
 import type { Claim, ClaimOrder, Claims, Lease } from "../store.ts";
 import type { Database } from "./database.ts";
 import { admit, letAllGo, letGo, nextWake, PARKED, park, wakeFlows } from "./flow.ts";
+import { logState } from "./log.ts";
 import { type Due, runOf } from "./messages.ts";
+import { hold, isPaused } from "./queues.ts";
 import { type MessageRow, toMessage } from "./rows.ts";
+import { nextTickAt, tick } from "./schedules.ts";
 import { expire, nextDeadline } from "./waiting.ts";
 
 /** What a message was before it was claimed. */
@@ -15,20 +18,22 @@ const ROUNDS = 8;
 export function claim(db: Database, order: ClaimOrder): Claims {
   const { now, limit } = order;
   // What comes due by this is taken along, or told as what is next.
+  tick(db, now);
   const recorded = expire(db, now, () => {});
   wakeFlows(db, now);
   const claims: Claim[] = [];
   for (let round = 0; round < ROUNDS && claims.length < limit; round++) {
-    const due = db.all<Pick<MessageRow, "seq" | "state" | "flow_key">>(
-      "SELECT seq, state, flow_key FROM messages WHERE due_at <= ? ORDER BY due_at, seq LIMIT ?",
+    const due = db.all<Pick<MessageRow, "seq" | "state" | "flow_key" | "queue">>(
+      "SELECT seq, state, flow_key, queue FROM messages WHERE due_at <= ? ORDER BY due_at, seq LIMIT ?",
       now,
       limit - claims.length,
     );
     if (due.length === 0) break;
-    for (const { seq, state, flow_key } of due) {
+    for (const { seq, state, flow_key, queue } of due) {
       // One whose lease has run out was admitted before.
-      if (flow_key === null || state === "ACTIVE" || admit(db, flow_key, now)) {
-        claims.push(take(db, seq, order.leaseUntil));
+      if (queue !== null && state !== "ACTIVE" && isPaused(db, queue)) hold(db, seq);
+      else if (flow_key === null || state === "ACTIVE" || admit(db, flow_key, now)) {
+        claims.push(take(db, seq, order));
       } else park(db, seq);
     }
   }
@@ -41,7 +46,9 @@ function nextDue(db: Database): number | undefined {
     "SELECT due_at FROM messages WHERE due_at < ? AND state <> 'ACTIVE' ORDER BY due_at LIMIT 1",
     PARKED,
   );
-  const times = [next?.due_at, nextDeadline(db), nextWake(db)].filter((time) => time !== undefined);
+  const times = [next?.due_at, nextDeadline(db), nextWake(db), nextTickAt(db)].filter(
+    (time) => time !== undefined,
+  );
   return times.length > 0 ? Math.min(...times) : undefined;
 }
 
@@ -96,12 +103,13 @@ export function history(
   return rows.map(({ message, body, call_type }) => ({ messageId: message, body, callType: call_type }));
 }
 
-function take(db: Database, seq: number, leaseUntil: number): Claim {
+function take(db: Database, seq: number, { now, leaseUntil }: ClaimOrder): Claim {
   const row = db.get<MessageRow>(
     "UPDATE messages SET state = 'ACTIVE', due_at = ?, fence = fence + 1 WHERE seq = ? RETURNING *",
     leaseUntil,
     seq,
   ) as MessageRow;
+  logState(db, row, "ACTIVE", now);
   const entries = entriesOf(db, row);
   return {
     lease: { seq, messageId: row.id, fence: row.fence },
