@@ -1,9 +1,17 @@
 import { execFile } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { join, relative } from "node:path";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { basename, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Example, examplesOf, linksOf, type Page, type Runtime, readPages } from "./docs/pages.ts";
+import {
+  type Example,
+  examplesOf,
+  filesOf,
+  linksOf,
+  type Page,
+  type Runtime,
+  readPages,
+} from "./docs/pages.ts";
 import { EngineProcess, temporaryFolder } from "./support/process.ts";
 import { environment } from "./support/views.ts";
 
@@ -12,10 +20,17 @@ const ROOT = join(E2E, "..");
 const BIN = join(E2E, "node_modules", ".bin");
 const TSC = join(ROOT, "node_modules", "typescript", "lib", "tsc.js");
 const INDEXES = ["docs/README.md", "docs/quickstarts/README.md"];
-/** Pages that show nothing of their own, or whose code runs elsewhere. */
-const WITHOUT_EXAMPLE = ["README.md", ...INDEXES, "docs/migrating.md", "docs/quickstarts/cloudflare.md"];
-
 const pages = readPages();
+const APPS = join(ROOT, "conformance", "frameworks");
+/** Those whose code is files of the application of that name, which is built and run there. */
+const ofApps = pages
+  .filter((page) => filesOf(page).length > 0)
+  .map((page) => ({ ...page, app: basename(page.path, ".md") }));
+/** Pages that show nothing of their own, or whose code runs elsewhere. */
+const WITHOUT_EXAMPLE = [
+  ...["README.md", ...INDEXES, "docs/migrating.md", "docs/quickstarts/cloudflare.md"],
+  ...ofApps.map(({ name }) => name),
+];
 const examples = pages.flatMap((page) => page.examples);
 const deno = pages.find(({ name }) => name === "docs/quickstarts/deno.md") as Page;
 /** What runs an example; Deno with the permissions that its page names. */
@@ -74,6 +89,18 @@ describe("the pages of the documentation", () => {
 
   it.each(pages.filter(({ name }) => !WITHOUT_EXAMPLE.includes(name)))("$name has an example", (page) => {
     expect(page.examples.filter(({ run }) => run)).not.toEqual([]);
+  });
+
+  it.each(ofApps)("$name shows what is built in conformance/frameworks/$app", (page) => {
+    const files = filesOf(page);
+    expect(files.length).toBeGreaterThan(1);
+    for (const { path, content } of files)
+      expect(content).toBe(readFileSync(join(APPS, page.app, path), "utf8"));
+  });
+
+  it("are written for each of the frameworks there", () => {
+    const apps = readdirSync(APPS).filter((name) => existsSync(join(APPS, name, "package.json")));
+    expect(ofApps.map(({ app }) => app).sort()).toEqual(apps.sort());
   });
 
   it.each(pages)("$name links to what is there", (page) => {

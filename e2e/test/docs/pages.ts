@@ -49,6 +49,12 @@ function readPage(name: string, text: string): Page {
   return { name, text, path: join(ROOT, name), anchors: anchorsOf(text), examples: examplesOf(name, text) };
 }
 
+/** The blocks of a page that are files of an application, with the paths that the page gives them. */
+export function filesOf({ text }: Page): { readonly path: string; readonly content: string }[] {
+  const blocks = text.matchAll(/^`([^`]+)`[^\n]*:\n\n```typescript\n([\s\S]*?)^```$/gm);
+  return [...blocks].map(([, path = "", content = ""]) => ({ path, content }));
+}
+
 /** Where a page leads to, other than out into the world. */
 export function linksOf({
   path,
