@@ -1,4 +1,4 @@
-import { ask } from "../border/api.ts";
+import { ask, toSegment } from "../border/api.ts";
 import type { Http } from "../border/http.ts";
 import { HEADER } from "../protocol/headers.ts";
 import type { DeadLetter, FailureFunctionState } from "../protocol/log.ts";
@@ -82,6 +82,14 @@ export class DeadLetters {
     if (!dlqId) throw new TypeError("dlqId must not be empty.");
     const path = ["workflows", "dlq", "callback", encodeURIComponent(dlqId)];
     return ask<RetriedRun>(this.#http, { method: "POST", path });
+  }
+
+  /** Has the rollbacks made again that failed, and nothing else. Perdure's own engine only. */
+  async retryRollbacks({ dlqId }: { readonly dlqId: string }): Promise<RetriedRun> {
+    return ask<RetriedRun>(this.#http, {
+      method: "POST",
+      path: ["workflows", "dlq", "rollback", toSegment(dlqId)],
+    });
   }
 
   /** Forgets entries: they can't be resumed or restarted then. @returns how many, and a cursor while there are more */

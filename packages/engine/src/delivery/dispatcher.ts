@@ -144,8 +144,13 @@ export class Dispatcher {
     const { store, clock, lease, emit } = this.#options;
     const now = clock.now();
     try {
-      const { claims, nextDue, recorded } = await store.claim({ now, limit, leaseUntil: now + lease });
+      const { claims, nextDue, recorded, expired } = await store.claim({
+        now,
+        limit,
+        leaseUntil: now + lease,
+      });
       for (const claim of claims) this.#launch(claim);
+      for (const run of expired) emit({ type: "run.expired", ...run });
       for (const step of recorded) emit({ type: "step.recorded", ...step });
       if (nextDue === undefined) return;
       if (nextDue > clock.now()) this.#wake(nextDue);

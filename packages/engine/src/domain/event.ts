@@ -1,3 +1,4 @@
+import type { RollbackRecord } from "@perdure/core/protocol";
 import type { Purpose } from "./message.ts";
 
 /** A message that is being delivered, for those who watch. */
@@ -49,7 +50,11 @@ export type EngineEvent =
       readonly dlqId: string;
       readonly failedStep: string | undefined;
     } & AttemptInfo)
-  /** How the report of a failure ended. */
+  /** A run has lived for longer than it may. */
+  | { readonly type: "run.expired"; readonly runId: string; readonly error: string; readonly dlqId: string }
+  /** A step of a run that has ended was rolled back, or can't be. */
+  | ({ readonly type: "rolledBack"; readonly record: RollbackRecord } & AttemptInfo)
+  /** How the report of a run's end, or of a message's failure, ended: `purpose` says which. */
   | ({
       readonly type: "failure.reported";
       readonly outcome: "handled" | "unhandled" | "failed";

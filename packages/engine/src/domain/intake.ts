@@ -4,6 +4,7 @@ import { type CallIntake, isCall, toCall } from "./call.ts";
 import { type Deduplication, deduplicationOf } from "./deduplication.ts";
 import { checkDestination } from "./destination.ts";
 import { checkRunId, failureCallbackOf, type IntakeRequest, requireRunId, toDraft } from "./draft.ts";
+import { parseDuration } from "./duration.ts";
 import { newRunId } from "./ids.ts";
 import { type Invocation, isInvoke, readInvocation } from "./invoke.ts";
 import { checkLimits, refusePlainOptions } from "./limits.ts";
@@ -139,12 +140,21 @@ function toStartOf(
     redact: options.redact,
     flow: options.flow,
     features: features?.map((feature) => feature.trim()) ?? ALL_FEATURES,
+    lifetime: lifetimeOf(request.headers),
   };
   const { now: createdAt, callerIp, body: payload } = request;
   const run: RunDraft = { id, url, createdAt, callerIp, config, announced, invoker: undefined };
   // The run holds the options for all its deliveries; this first one has no others.
   const message = { ...toDraft("step", url, options, request), forward: [] };
   return { kind: "start", run, payload, message, configures: false };
+}
+
+function lifetimeOf(headers: ReadonlyMap<string, string>): number | undefined {
+  const text = headers.get(HEADER.runTimeout.toLowerCase());
+  if (text === undefined) return undefined;
+  const ms = parseDuration(text);
+  if (ms !== undefined && ms > 0) return ms;
+  throw invalid(HEADER.runTimeout, `expected a duration such as "30s", "5m" or "1d12h", got "${text}"`);
 }
 
 function toAppend(url: string, options: Options, request: IntakeRequest): AppendIntake {

@@ -13,7 +13,7 @@ import { deleteMessage, getMessage } from "./messages.ts";
 import { enqueue, publish } from "./publish.ts";
 import { deleteQueue, getQueue, listQueues, pauseQueue, putQueue } from "./queues.ts";
 import { retry, retryOne } from "./retry.ts";
-import { cancelReport, repeatReport, revive, reviveOne } from "./revive.ts";
+import { cancelReport, repeatReport, repeatRollbacks, revive, reviveOne } from "./revive.ts";
 import { cancelRuns, endRun, getRun } from "./runs.ts";
 import { deleteSchedule, getSchedule, listSchedules, patchSchedule, postSchedule } from "./schedules.ts";
 import type { Bindings, Env, Service } from "./service.ts";
@@ -57,6 +57,7 @@ function routes(service: Service): Record<string, Partial<Record<Verb, Handler<E
     "/v2/workflows/dlq/resume/:id": { POST: reviveOne(service, "resume") },
     "/v2/workflows/dlq/restart": { POST: revive(service, "restart") },
     "/v2/workflows/dlq/restart/:id": { POST: reviveOne(service, "restart") },
+    "/v2/workflows/dlq/rollback/:id": { POST: repeatRollbacks(service) },
     "/v2/workflows/dlq/callback/:id": { POST: repeatReport(service), DELETE: cancelReport(service) },
     "/v2/workflows/dlq/:id": { GET: getDeadLetter(service, true), DELETE: deleteDeadLetter(service, true) },
     "/v2/queues": { GET: listQueues(service), POST: putQueue(service) },

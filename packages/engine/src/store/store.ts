@@ -1,4 +1,4 @@
-import type { HistoryEntry } from "@perdure/core/protocol";
+import type { HistoryEntry, RollbackRecord } from "@perdure/core/protocol";
 import type { Intake } from "../domain/intake.ts";
 import type { Failure } from "../domain/message.ts";
 import type { Options } from "../domain/options.ts";
@@ -106,8 +106,8 @@ export interface Store extends Controls, PublishingStore {
   /** What became of messages, the newest first. A run's own deliveries aren't among it: its run log tells of them. */
   logs(query: LogQuery): Promise<Page<LogEntry>>;
 
-  /** The history of a live run. */
-  history(runId: string): Promise<HistoryEntry[] | undefined>;
+  /** The history of a live run; with `ended`, of the last one of that id, also when it has ended. */
+  history(runId: string, ended?: boolean): Promise<HistoryEntry[] | undefined>;
 
   /** Runs, the newest first. */
   runs(query: RunQuery): Promise<Page<RunLog>>;
@@ -129,6 +129,9 @@ export interface Store extends Controls, PublishingStore {
 
   /** Makes the report of a failure again. `undefined` when there is no such entry, or its report hasn't failed. */
   repeatReport(dlqId: string, now: number): Promise<Run | undefined>;
+
+  /** Has the rollbacks made again that failed. `undefined` when there are none, or something is under way already. */
+  repeatRollbacks(dlqId: string, now: number): Promise<Run | undefined>;
 
   /** Calls `listener` whenever something is stored that comes due, with the time of it. There is one listener. */
   onDue(listener: (dueAt: number) => void): void;
@@ -155,13 +158,25 @@ export interface Claims {
   readonly nextDue: number | undefined;
   /** Steps whose wait was over. */
   readonly recorded: readonly RecordedStep[];
+  /** Runs that have lived for longer than they may, and have failed by that. */
+  readonly expired: readonly ExpiredRun[];
+}
+
+export interface ExpiredRun {
+  readonly runId: string;
+  readonly error: string;
+  readonly dlqId: string;
 }
 
 /** A message to deliver, with all that its delivery needs. */
 export interface Claim extends Delivered {
   readonly lease: Lease;
-  /** For a step: the run's history up to and with the entry that is delivered. For a call or an answer: that entry. */
+  /** For a step: the run's history up to and with the entry that is delivered. For a call or an answer: that entry. After its end: all of it. */
   readonly entries: readonly HistoryEntry[];
+  /** For what comes after a run's end: how far its steps are rolled back. */
+  readonly ended:
+    | { readonly rollbacks: readonly RollbackRecord[]; readonly started: readonly number[] }
+    | undefined;
 }
 
 export interface Receipt {

@@ -1,10 +1,14 @@
-import type { CallType, HistoryEntry } from "@perdure/core/protocol";
+import type { HistoryEntry } from "@perdure/core/protocol";
+import { isAfterwards } from "../../domain/message.ts";
 import type { Claim, ClaimOrder, Claims, Lease } from "../store.ts";
 import type { Database } from "./database.ts";
+import { expireRuns, nextExpiry } from "./failing.ts";
 import { admit, letAllGo, letGo, nextWake, PARKED, park, wakeFlows } from "./flow.ts";
+import { history } from "./history.ts";
 import { logState } from "./log.ts";
 import { type Due, runOf } from "./messages.ts";
 import { hold, isPaused } from "./queues.ts";
+import { rollbacksOf, startedSteps } from "./rollbacks.ts";
 import { type MessageRow, toMessage } from "./rows.ts";
 import { nextTickAt, tick } from "./schedules.ts";
 import { expire, nextDeadline } from "./waiting.ts";
@@ -19,7 +23,8 @@ export function claim(db: Database, order: ClaimOrder): Claims {
   const { now, limit } = order;
   // What comes due by this is taken along, or told as what is next.
   tick(db, now);
-  const recorded = expire(db, now, () => {});
+  const ended = expireRuns(db, now, () => {});
+  const recorded = [...ended.recorded, ...expire(db, now, () => {})];
   wakeFlows(db, now);
   const claims: Claim[] = [];
   for (let round = 0; round < ROUNDS && claims.length < limit; round++) {
@@ -37,7 +42,7 @@ export function claim(db: Database, order: ClaimOrder): Claims {
       } else park(db, seq);
     }
   }
-  return { claims, nextDue: nextDue(db), recorded };
+  return { claims, nextDue: nextDue(db), recorded, expired: ended.expired };
 }
 
 function nextDue(db: Database): number | undefined {
@@ -46,7 +51,7 @@ function nextDue(db: Database): number | undefined {
     "SELECT due_at FROM messages WHERE due_at < ? AND state <> 'ACTIVE' ORDER BY due_at LIMIT 1",
     PARKED,
   );
-  const times = [next?.due_at, nextDeadline(db), nextWake(db), nextTickAt(db)].filter(
+  const times = [next?.due_at, nextDeadline(db), nextWake(db), nextTickAt(db), nextExpiry(db)].filter(
     (time) => time !== undefined,
   );
   return times.length > 0 ? Math.min(...times) : undefined;
@@ -87,22 +92,6 @@ export function releaseAll(db: Database): void {
   letAllGo(db);
 }
 
-/** A run's history, from the entry at `first` up to and with the one at `last`. */
-export function history(
-  db: Database,
-  run: number,
-  last: number = Number.MAX_SAFE_INTEGER,
-  first = 0,
-): HistoryEntry[] {
-  const rows = db.all<{ message: string; body: string; call_type: CallType }>(
-    "SELECT message, body, call_type FROM entries WHERE run = ? AND seq BETWEEN ? AND ? ORDER BY seq",
-    run,
-    first,
-    last,
-  );
-  return rows.map(({ message, body, call_type }) => ({ messageId: message, body, callType: call_type }));
-}
-
 function take(db: Database, seq: number, { now, leaseUntil }: ClaimOrder): Claim {
   const row = db.get<MessageRow>(
     "UPDATE messages SET state = 'ACTIVE', due_at = ?, fence = fence + 1 WHERE seq = ? RETURNING *",
@@ -117,10 +106,16 @@ function take(db: Database, seq: number, { now, leaseUntil }: ClaimOrder): Claim
     run: runOf(db, row.run),
     first: row.purpose === "step" && entries.length === 1,
     entries,
+    ended:
+      row.run !== null && isAfterwards(row.purpose)
+        ? { rollbacks: rollbacksOf(db, row.run), started: startedSteps(db, row.run) }
+        : undefined,
   };
 }
 
 function entriesOf(db: Database, { run, entry, purpose }: MessageRow): HistoryEntry[] {
-  if (run === null || entry === null) return [];
+  if (run === null) return [];
+  if (isAfterwards(purpose)) return history(db, run);
+  if (entry === null) return [];
   return purpose === "step" ? history(db, run, entry) : history(db, run, entry, entry);
 }
