@@ -156,6 +156,7 @@ const engine: readonly Place[] = [
       "../store/store.ts",
       "undici",
       "jose",
+      "ipaddr.js",
       "@perdure/core/protocol",
     ],
     forbidden: [

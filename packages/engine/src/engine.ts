@@ -1,6 +1,9 @@
+import { defaultTransport } from "#transport";
 import { Dispatcher } from "./delivery/dispatcher.ts";
+import { createKeys } from "./delivery/keys.ts";
+import { createPolicy, type DestinationRules } from "./delivery/policy.ts";
 import { createSigner, type SigningKeys } from "./delivery/signer.ts";
-import { poolTransport, type Transport } from "./delivery/transport.ts";
+import { guarded, type Transport } from "./delivery/transport.ts";
 import type { Clock } from "./domain/clock.ts";
 import type { Observer } from "./domain/event.ts";
 import { createApp } from "./http/app.ts";
@@ -13,15 +16,25 @@ import { systemClock } from "./system-clock.ts";
 export interface EngineOptions {
   /** A store, or the path of a SQLite file (`:memory:` for none), which the engine then opens and closes. */
   readonly store: Store | string;
-  /** What clients must show. */
-  readonly token: string;
-  /** With what deliveries are signed, and are to be checked. */
+  /** What clients must show: one of these. */
+  readonly token: string | readonly string[];
+  /** What clients may show that only look: at everything but the signing keys. None by default. */
+  readonly readOnlyTokens?: readonly string[];
+  /** With what deliveries are signed, and are to be checked, until they are rotated. */
   readonly signingKeys: SigningKeys;
   /** The machine's by default. */
   readonly clock?: Clock;
   /** A pool of connections by default. One that is given isn't closed by the engine. */
   readonly transport?: Transport;
-  /** Deliveries under way at once. 64 by default. */
+  /**
+   * Where deliveries may go. Anywhere by default; when it is given, however empty: to addresses of the public internet,
+   * and where its own entries say.
+   */
+  readonly destinations?: DestinationRules;
+  /**
+   * Deliveries under way at once. 128 by default. Each destination has at most as many as are left free beside it, so
+   * that one that is slow or dead doesn't hold up the others.
+   */
   readonly concurrency?: number;
   /** Calls to third parties under way at once, beside the deliveries. 1024 by default. */
   readonly calls?: number;
@@ -42,6 +55,10 @@ export interface EngineOptions {
     readonly historyBytes?: number;
     /** Retries that a message may ask for. 999 by default. */
     readonly retries?: number;
+    /** Requests to the API in a second, but for those that publish or that runs make. Any number by default. */
+    readonly requestsPerSecond?: number;
+    /** Requests to the API in a day of UTC. Any number by default. */
+    readonly requestsPerDay?: number;
   };
   /**
    * Whether `X-Forwarded-Proto` and `X-Forwarded-Host` say under which address a webhook was called: only behind a proxy
@@ -66,19 +83,24 @@ export interface Engine {
 
 const MIB = 1024 * 1024;
 
-/** @throws StoreUnavailable when the database can't be opened */
+/**
+ * @throws StoreUnavailable when the database can't be opened
+ * @throws TypeError for a destination rule that is none
+ */
 export function createEngine(options: EngineOptions): Engine {
-  const { clock = systemClock, limits = {}, timeouts = {}, signingKeys, token } = options;
+  const { clock = systemClock, limits = {}, timeouts = {}, token } = options;
+  const policy = options.destinations && createPolicy(options.destinations);
   const emit = toObserver(options.onEvent);
   const store = typeof options.store === "string" ? openSqlite(options.store) : options.store;
-  const transport = options.transport ?? poolTransport(limits.responseBytes ?? MIB);
+  const transport = options.transport ?? defaultTransport(limits.responseBytes ?? MIB, policy);
+  const keys = createKeys(store, options.signingKeys);
   const dispatcher = new Dispatcher({
     store,
     clock,
-    transport,
-    signer: createSigner(signingKeys),
+    transport: policy ? guarded(transport, policy) : transport,
+    signer: createSigner(keys.current),
     emit,
-    concurrency: options.concurrency ?? 64,
+    concurrency: options.concurrency ?? 128,
     calls: options.calls ?? 1024,
     timeout: timeouts.delivery ?? 15 * 60_000,
     lease: timeouts.lease ?? 30_000,
@@ -90,10 +112,15 @@ export function createEngine(options: EngineOptions): Engine {
     store,
     clock,
     emit,
-    token,
-    keys: signingKeys,
+    tokens: { full: typeof token === "string" ? [token] : token, readOnly: options.readOnlyTokens ?? [] },
+    keys,
     trustProxy: options.trustProxy ?? false,
-    limits: { requestBytes: limits.requestBytes ?? 10 * MIB, retries: limits.retries ?? 999 },
+    limits: {
+      ...limits,
+      requestBytes: limits.requestBytes ?? 10 * MIB,
+      retries: limits.retries ?? 999,
+      refusal: policy?.refusal,
+    },
   });
   return {
     fetch: async (request, bindings) => app(request, bindings),

@@ -5,6 +5,7 @@ import { messageOf } from "../domain/problem.ts";
 import type { Claim, Store } from "../store/store.ts";
 import { type Abandoned, attempt } from "./attempt.ts";
 import { type Flight, Heartbeat } from "./heartbeat.ts";
+import { Lanes, laneOf, type Room } from "./lanes.ts";
 import { describeClaim, report } from "./report.ts";
 import { toRequest } from "./request.ts";
 import type { Signer } from "./signer.ts";
@@ -16,7 +17,7 @@ export interface DispatcherOptions {
   readonly transport: Transport;
   readonly signer: Signer;
   readonly emit: Observer;
-  /** Deliveries under way at once. */
+  /** Deliveries under way at once, to all destinations. */
   readonly concurrency: number;
   /** Calls under way at once, beside the deliveries; those above count as deliveries. */
   readonly calls: number;
@@ -48,6 +49,7 @@ export class Dispatcher {
   #more = false;
   #timer: { readonly at: number; readonly cancel: Cancel } | undefined;
   readonly #heartbeat: Heartbeat;
+  readonly #lanes = new Lanes();
   #calls = 0;
   #lastSweep: number;
 
@@ -104,33 +106,41 @@ export class Dispatcher {
   }
 
   #claim(): void {
-    const limit = this.#room();
+    const room = this.#room();
     if (!this.#running) return;
-    if (this.#claiming || limit <= 0) {
+    if (this.#claiming || room.deliveries <= 0) {
       this.#more = true;
       return;
     }
     this.#claiming = true;
     this.#more = false;
     // Called from within a write, the claim joins its transaction: no extra wait for the disk.
-    void this.#take(limit).finally(() => {
+    void this.#take(room).finally(() => {
       this.#claiming = false;
       this.#next();
     });
   }
 
   /** How many more may begin. A third party may take its time: that is not to hold up the runs. */
-  #room(): number {
-    const beside = Math.min(this.#calls, this.#options.calls);
-    return this.#options.concurrency - (this.#flights.size - beside);
+  #room(): Room {
+    const { concurrency, calls } = this.#options;
+    const beside = Math.min(this.#calls, calls);
+    return { deliveries: concurrency - (this.#flights.size - beside), calls: calls - beside };
   }
 
-  async #take(limit: number): Promise<void> {
+  async #take(room: Room): Promise<void> {
     const { store, clock, lease, emit } = this.#options;
     const now = clock.now();
     try {
-      const { claims, nextDue, recorded } = await store.claim({ now, limit, leaseUntil: now + lease });
+      const { claims, nextDue, recorded, lanes } = await store.claim({
+        now,
+        limit: room.deliveries,
+        leaseUntil: now + lease,
+        lanes: this.#lanes.order(room),
+      });
+      this.#lanes.learn(lanes);
       for (const claim of claims) this.#launch(claim);
+      this.#more ||= this.#lanes.isOpen(this.#room());
       for (const step of recorded) emit({ type: "step.recorded", ...step });
       if (nextDue === undefined) return;
       if (nextDue > clock.now()) this.#wake(nextDue);
@@ -160,14 +170,18 @@ export class Dispatcher {
       known.lease = lease;
       return;
     }
-    const { purpose } = claim.message;
-    const flight: Flight = { lease, purpose, abort: new AbortController(), landed: false };
+    const { purpose, url } = claim.message;
+    const lane = laneOf(url, purpose);
+    const flight: Flight = { lease, purpose, lane, abort: new AbortController(), landed: false };
     this.#flights.set(lease.messageId, flight);
+    this.#lanes.begin(lane);
     if (purpose === "call") this.#calls++;
     this.#heartbeat.start();
     void this.#deliver(claim, flight).finally(() => {
+      this.#lanes.end(lane);
       if (purpose === "call") this.#calls--;
       if (this.#flights.get(lease.messageId) === flight) this.#flights.delete(lease.messageId);
+      this.#more ||= this.#lanes.isOpen(this.#room());
       this.#next();
     });
   }

@@ -37,7 +37,7 @@ export function isCall(headers: ReadonlyMap<string, string>): boolean {
 
 /** @throws Problem 4xx that names the field */
 export function toCall(request: IntakeRequest, limits: OptionLimits): CallIntake {
-  const url = checkDestination(request.destination);
+  const url = checkDestination(request.destination, limits);
   const own = new Map([...request.headers].filter(([name]) => !ofCallback(name)));
   const options = readOptions(own, limits);
   const callback = readCallback(request.headers, limits);
@@ -61,7 +61,7 @@ function readCallback(headers: ReadonlyMap<string, string>, limits: OptionLimits
   if (type !== undefined && type !== "fromCallback") {
     throw unsupported(`${PREFIX.callback}${HEADER.callType.slice(PREFIX.own.length)}: ${type}`);
   }
-  return { url: checkDestination(url), options: readOptions(own, limits, PREFIX.callback) };
+  return { url: checkDestination(url, limits), options: readOptions(own, limits, PREFIX.callback) };
 }
 
 function ofCallback(name: string): boolean {

@@ -54,7 +54,7 @@ function isAppend(headers: ReadonlyMap<string, string>): boolean {
 /** @throws Problem 4xx that names the field */
 export function toIntake(request: IntakeRequest, limits: OptionLimits): Intake {
   if (isCall(request.headers)) return toCall(request, limits);
-  const url = checkDestination(request.destination);
+  const url = checkDestination(request.destination, limits);
   const options = readOptions(request.headers, limits);
   refuseOtherCalls(request.headers);
   if (!request.headers.has(INIT)) {
@@ -71,7 +71,7 @@ export function toIntake(request: IntakeRequest, limits: OptionLimits): Intake {
 
 /** As {@link toIntake}, for a client that knows nothing of runs: the endpoint will be asked to configure it. */
 export function toTrigger(request: IntakeRequest, limits: OptionLimits): StartIntake {
-  const url = checkDestination(request.destination);
+  const url = checkDestination(request.destination, limits);
   const options = readOptions(request.headers, limits);
   refuseOtherCalls(request.headers);
   const id = request.headers.get(HEADER.runId.toLowerCase()) ?? newRunId();

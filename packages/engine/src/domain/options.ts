@@ -1,5 +1,5 @@
 import { HEADER, PREFIX } from "@perdure/core/protocol";
-import { checkDestination } from "./destination.ts";
+import { checkDestination, type DestinationLimits } from "./destination.ts";
 import { parseDuration } from "./duration.ts";
 import { parseExpression } from "./expression.ts";
 import { type FlowLimit, parseFlow } from "./flow.ts";
@@ -41,7 +41,7 @@ export interface Redaction {
 }
 
 /** Above this many retries a message is refused. */
-export interface OptionLimits {
+export interface OptionLimits extends DestinationLimits {
   readonly retries: number;
 }
 
@@ -99,7 +99,7 @@ export function readOptions(
       headers.get(HEADER.flowControlValue.toLowerCase()),
       shown,
     ),
-    failureUrl: read(HEADER.failureCallback, toUrl),
+    failureUrl: read(HEADER.failureCallback, (text, field) => toUrl(text, field, limits)),
     failure: failure.size > 0 ? readOptions(failure, limits, PREFIX.failureCallback) : undefined,
   };
 }
@@ -196,9 +196,9 @@ function toRedaction(text: string, field: string): Redaction {
   return { body, headers };
 }
 
-function toUrl(text: string, field: string): string {
+function toUrl(text: string, field: string, limits: OptionLimits): string {
   try {
-    return checkDestination(text);
+    return checkDestination(text, limits);
   } catch (cause) {
     throw invalid(field, messageOf(cause), { cause });
   }

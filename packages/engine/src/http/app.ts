@@ -4,9 +4,10 @@ import { requireToken } from "./auth.ts";
 import { batch } from "./batch.ts";
 import { deleteDeadLetter, deleteDeadLetters, getDeadLetter, listDeadLetters } from "./dlq.ts";
 import { getWaiters, notify, wait } from "./events.ts";
-import { getKeys } from "./keys.ts";
+import { getKeys, rotateKeys } from "./keys.ts";
 import { deleteMessage, getMessage } from "./messages.ts";
 import { publish } from "./publish.ts";
+import { limitRates } from "./rates.ts";
 import { cancelReport, repeatReport, revive, reviveOne } from "./revive.ts";
 import { cancelRuns, endRun, getRun } from "./runs.ts";
 import type { Bindings, Env, Service } from "./service.ts";
@@ -40,6 +41,7 @@ function routes(service: Service): Record<string, Partial<Record<Verb, Handler<E
     "/v2/workflows/dlq/callback/:id": { POST: repeatReport(service), DELETE: cancelReport(service) },
     "/v2/workflows/dlq/:id": { GET: getDeadLetter(service, true), DELETE: deleteDeadLetter(service, true) },
     "/v2/keys": { GET: getKeys(service) },
+    "/v2/keys/rotate": { POST: rotateKeys(service) },
   };
 }
 
@@ -50,7 +52,7 @@ export function createApp(
   const app = new Hono<Env>();
   // Whoever has a webhook's address may use it: this one comes before the lock.
   app.all("/v2/workflows/hooks/:user/:run/:event", webhook(service));
-  app.use("/v2/*", requireToken(service.token));
+  app.use("/v2/*", requireToken(service.tokens), limitRates(service));
   for (const [path, verbs] of Object.entries(routes(service))) {
     for (const [verb, handler] of Object.entries(verbs)) app.on(verb, path, handler as Handler<Env>);
     app.all(path, (c) => {

@@ -1,4 +1,4 @@
-import type { SigningKeys } from "../delivery/signer.ts";
+import type { Keys } from "../delivery/keys.ts";
 import type { Clock } from "../domain/clock.ts";
 import type { Observer } from "../domain/event.ts";
 import type { Store } from "../store/store.ts";
@@ -8,8 +8,8 @@ export interface Service {
   readonly store: Store;
   readonly clock: Clock;
   readonly emit: Observer;
-  readonly token: string;
-  readonly keys: SigningKeys;
+  readonly tokens: Tokens;
+  readonly keys: Keys;
   /** Whether a proxy's word is taken for the address that a request was sent to. */
   readonly trustProxy: boolean;
   readonly limits: {
@@ -17,7 +17,21 @@ export interface Service {
     readonly requestBytes: number;
     /** Retries that a message may ask for. */
     readonly retries: number;
+    /** Why nothing may be sent to a URL. */
+    readonly refusal?: ((url: string) => string | undefined) | undefined;
+    /** Requests in a second, but for those that publish or go on with a run. Any number by default. */
+    readonly requestsPerSecond?: number | undefined;
+    /** Requests in a day of UTC. Any number by default. */
+    readonly requestsPerDay?: number | undefined;
   };
+}
+
+/** What clients show. */
+export interface Tokens {
+  /** With these everything is allowed. */
+  readonly full: readonly string[];
+  /** With these one may look at everything but the signing keys. */
+  readonly readOnly: readonly string[];
 }
 
 /** What is known of a request besides itself. */

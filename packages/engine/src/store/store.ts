@@ -5,7 +5,9 @@ import type { Options } from "../domain/options.ts";
 import type { Delivered, Settlement } from "../domain/outcome.ts";
 import type { Run, RunState } from "../domain/run.ts";
 import type { WaitIntake } from "../domain/wait.ts";
+import type { LaneOrder } from "./lanes.ts";
 import type { DeadLetter, DeadLetterQuery, Page, RunLog, RunQuery } from "./lists.ts";
+import type { Upkeep } from "./upkeep.ts";
 
 /**
  * What the engine asks of a store. Each operation is atomic, and durable when its promise resolves: after a crash at any
@@ -15,7 +17,7 @@ import type { DeadLetter, DeadLetterQuery, Page, RunLog, RunQuery } from "./list
  * end, so that whatever nobody settles comes due again by itself. A claim raises the message's fence, and a settlement
  * under an older fence is ignored.
  */
-export interface Store {
+export interface Store extends Upkeep {
   /**
    * Stores requests, all of them or none. A run that is alive already, a step that has invoked one, or a record or call
    * that its run has already, is answered with what is there, and nothing is stored for it.
@@ -116,6 +118,8 @@ export interface ClaimOrder {
   readonly now: number;
   readonly leaseUntil: number;
   readonly limit: number;
+  /** How destinations share the room; without it they don't. */
+  readonly lanes?: LaneOrder;
 }
 
 export interface Claims {
@@ -124,6 +128,8 @@ export interface Claims {
   readonly nextDue: number | undefined;
   /** Steps whose wait was over. */
   readonly recorded: readonly RecordedStep[];
+  /** Of each lane that was open, or in which something was set aside, whether messages wait there now. */
+  readonly lanes: ReadonlyMap<string, boolean>;
 }
 
 /** A step that the engine itself has recorded in a run. */

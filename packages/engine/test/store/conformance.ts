@@ -4,6 +4,7 @@ import { calling } from "./calling.ts";
 import { claims } from "./claims.ts";
 import { flowing } from "./flowing.ts";
 import { invoking } from "./invoking.ts";
+import { lanes } from "./lanes.ts";
 import { reviving } from "./reviving.ts";
 import { settling } from "./settling.ts";
 import { waiting } from "./waiting.ts";
@@ -18,4 +19,5 @@ export function conformance(name: string, open: () => Promise<Store>): void {
   invoking(name, open);
   flowing(name, open);
   reviving(name, open);
+  lanes(name, open);
 }

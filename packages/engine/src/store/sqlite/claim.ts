@@ -2,6 +2,7 @@ import type { CallType, HistoryEntry } from "@perdure/core/protocol";
 import type { Claim, ClaimOrder, Claims, Lease } from "../store.ts";
 import type { Database } from "./database.ts";
 import { admit, letAllGo, letGo, nextWake, PARKED, park, wakeFlows } from "./flow.ts";
+import { lookAt, openLanes, setAside } from "./lanes.ts";
 import { type Due, runOf } from "./messages.ts";
 import { type MessageRow, toMessage } from "./rows.ts";
 import { expire, nextDeadline } from "./waiting.ts";
@@ -13,26 +14,34 @@ const WAITING = "state = CASE retried WHEN 0 THEN 'CREATED' ELSE 'RETRY' END";
 const ROUNDS = 8;
 
 export function claim(db: Database, order: ClaimOrder): Claims {
-  const { now, limit } = order;
+  const { now, limit, lanes } = order;
   // What comes due by this is taken along, or told as what is next.
   const recorded = expire(db, now, () => {});
   wakeFlows(db, now);
+  const looked = new Set(lanes?.open.keys());
+  if (lanes) openLanes(db, lanes, limit);
   const claims: Claim[] = [];
   for (let round = 0; round < ROUNDS && claims.length < limit; round++) {
-    const due = db.all<Pick<MessageRow, "seq" | "state" | "flow_key">>(
-      "SELECT seq, state, flow_key FROM messages WHERE due_at <= ? ORDER BY due_at, seq LIMIT ?",
+    const due = db.all<Pick<MessageRow, "seq" | "state" | "flow_key" | "url" | "purpose">>(
+      "SELECT seq, state, flow_key, url, purpose FROM messages WHERE due_at <= ? ORDER BY due_at, seq LIMIT ?",
       now,
       limit - claims.length,
     );
     if (due.length === 0) break;
-    for (const { seq, state, flow_key } of due) {
-      // One whose lease has run out was admitted before.
-      if (flow_key === null || state === "ACTIVE" || admit(db, flow_key, now)) {
-        claims.push(take(db, seq, order.leaseUntil));
-      } else park(db, seq);
+    for (const { seq, state, flow_key, url, purpose } of due) {
+      // One whose lease has run out, or that was set aside, was admitted before.
+      if (flow_key !== null && state !== "ACTIVE" && !admit(db, flow_key, now)) {
+        park(db, seq);
+        continue;
+      }
+      const boarding = lanes?.board({ url, purpose });
+      if (boarding?.kind === "full") {
+        setAside(db, seq, boarding.lane);
+        looked.add(boarding.lane);
+      } else claims.push(take(db, seq, order.leaseUntil));
     }
   }
-  return { claims, nextDue: nextDue(db), recorded };
+  return { claims, nextDue: nextDue(db), recorded, lanes: lookAt(db, looked) };
 }
 
 function nextDue(db: Database): number | undefined {
@@ -76,7 +85,9 @@ export function release(db: Database, leases: readonly Lease[], now: number, due
 
 /** As {@link release} with every lease that there is. */
 export function releaseAll(db: Database): void {
-  db.run(`UPDATE messages SET due_at = 0, ${WAITING} WHERE due_at IS NOT NULL AND state = 'ACTIVE'`);
+  db.run(
+    `UPDATE messages SET due_at = 0, lane = NULL, ${WAITING} WHERE due_at IS NOT NULL AND state = 'ACTIVE'`,
+  );
   letAllGo(db);
 }
 

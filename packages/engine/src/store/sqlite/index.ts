@@ -24,15 +24,18 @@ import type {
   Waiting,
   WaitReceipt,
 } from "../store.ts";
+import type { Depths } from "../upkeep.ts";
 import { accept } from "./accept.ts";
 import { claim, history, release, releaseAll, renew } from "./claim.ts";
 import { Database } from "./database.ts";
 import { removeDeadLetters, repeatReport } from "./dead.ts";
+import { depths } from "./depths.ts";
 import { cancelMessage, cancelRuns, endRun, forget } from "./end.ts";
 import { deadLetters, runs } from "./listing.ts";
 import { type Due, liveRun } from "./messages.ts";
 import { message } from "./read.ts";
 import { revive } from "./revive.ts";
+import { changeSetting, setting } from "./settings.ts";
 import { type Keeping, settle } from "./settle.ts";
 import { notify, wait, waiters } from "./waiting.ts";
 import { Writer } from "./writer.ts";
@@ -153,6 +156,18 @@ export class SqliteStore implements Store {
 
   async deadLetters(query: DeadLetterQuery): Promise<Page<DeadLetter>> {
     return deadLetters(this.#db, query);
+  }
+
+  async setting(name: string): Promise<string | undefined> {
+    return setting(this.#db, name);
+  }
+
+  changeSetting(name: string, was: string | undefined, value: string): Promise<boolean> {
+    return this.#writer.write(() => changeSetting(this.#db, name, was, value));
+  }
+
+  async depths(now: number): Promise<Depths> {
+    return depths(this.#db, now);
   }
 
   onDue(listener: (dueAt: number) => void): void {

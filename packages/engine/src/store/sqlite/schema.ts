@@ -163,4 +163,15 @@ export const MIGRATIONS: readonly string[] = [
   -- Not in the queue any more, but in its run's log.
   ALTER TABLE dlq ADD COLUMN removed INTEGER NOT NULL DEFAULT 0;
   `,
+  `
+  -- Small things that the engine keeps for itself, such as rotated keys.
+  CREATE TABLE settings (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  -- Admitted, but its destination has no room: it waits for that.
+  ALTER TABLE messages ADD COLUMN lane TEXT;
+  CREATE INDEX messages_lane ON messages (lane, seq) WHERE lane IS NOT NULL;
+  `,
 ];
