@@ -81,7 +81,7 @@ export interface Engine {
   stop(options?: { readonly deadline?: number }): Promise<void>;
 }
 
-const MIB = 1024 * 1024;
+export const MIB: number = 1024 * 1024;
 
 /**
  * @throws StoreUnavailable when the database can't be opened

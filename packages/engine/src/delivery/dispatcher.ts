@@ -189,7 +189,9 @@ export class Dispatcher {
   async #deliver(claim: Claim, flight: Flight): Promise<void> {
     const { store, clock, emit, lease } = this.#options;
     const began = clock.now();
-    emit({ type: "delivering", ...describeClaim(claim) });
+    const { retried, notBefore, createdAt } = claim.message;
+    const lag = retried === 0 ? Math.max(0, began - Math.max(notBefore, createdAt)) : undefined;
+    emit({ type: "delivering", lag, ...describeClaim(claim) });
     const result = await this.#attempt(claim, flight);
     const now = clock.now();
     flight.landed = true;
