@@ -38,12 +38,14 @@ export interface EngineOptions {
   readonly concurrency?: number;
   /** Calls to third parties under way at once, beside the deliveries. 1024 by default. */
   readonly calls?: number;
+  /** How long things may take. */
   readonly timeouts?: {
     /** Milliseconds for an attempt whose message doesn't say. 15 minutes by default. */
     readonly delivery?: number;
     /** Milliseconds after which the delivery of a process that is gone is made again. 30 seconds by default. */
     readonly lease?: number;
   };
+  /** How large and how many things may be. */
   readonly limits?: {
     /** Bytes of a request to the API. 10 MiB by default. */
     readonly requestBytes?: number;
