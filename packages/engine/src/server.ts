@@ -18,6 +18,7 @@ export interface Tenant extends Pick<EngineOptions, Own> {
 
 /** Several users, and what they share. */
 export interface ServerOptions extends Omit<EngineOptions, Own | "onEvent"> {
+  /** No two with the same name or token. */
   readonly tenants: readonly Tenant[];
   /** Told what happens, and to whom, after it has been stored. */
   readonly onEvent?: (event: EngineEvent, user: string) => void;
