@@ -87,8 +87,13 @@ const core: readonly Place[] = [
 
 const adapters: readonly Place[] = [
   {
+    file: "packages/adapters/src/internal/place.ts",
+    allowed: ["./body.ts", "@perdure/core"],
+    forbidden: ["../node.ts", "@perdure/core/protocol", "@perdure/engine", "astro", "express", "node:http"],
+  },
+  {
     file: "packages/adapters/src/hono.ts",
-    allowed: ["@perdure/core", "hono", "hono/factory", "./place.ts"],
+    allowed: ["@perdure/core", "astro", "./place.ts", "./internal/body.ts"],
     forbidden: [
       "@perdure/core/protocol",
       "@perdure/core/src/serve.ts",
@@ -96,20 +101,16 @@ const adapters: readonly Place[] = [
       "@perdure/engine",
       "@upstash/qstash",
       "jose",
+      "hono",
       "node:http",
     ],
-  },
-  {
-    file: "packages/adapters/src/node.ts",
-    allowed: ["@perdure/core", "node:http", "node:stream"],
-    forbidden: ["@perdure/core/protocol", "node:fs", "undici"],
   },
 ];
 
 const engine: readonly Place[] = [
   {
     file: "packages/engine/src/domain/place.ts",
-    allowed: ["./retry.ts", "@perdure/core/protocol"],
+    allowed: ["./retry.ts", "@perdure/core/protocol", "croner"],
     forbidden: [
       "../store/store.ts",
       "../delivery/attempt.ts",
@@ -236,6 +237,6 @@ export const places: readonly Place[] = [...core, ...adapters, ...engine];
 /** The folders that have a floor. Another one needs a rule in biome.json and a place in the tables above. */
 export const floors: Readonly<Record<string, readonly string[]>> = {
   "packages/core/src": ["kernel", "protocol", "border", "steps", "replay", "deliveries", "client"],
-  "packages/adapters/src": [],
+  "packages/adapters/src": ["internal"],
   "packages/engine/src": ["domain", "store", "delivery", "openapi", "http", "cli"],
 };

@@ -1,33 +1,37 @@
-import {
-  type Env,
-  type Handler,
-  type ServeOptions,
-  serve as serveCore,
-  type WorkflowFunction,
-} from "@perdure/core";
+import type { Handler } from "@perdure/core";
+import { bindingsOf } from "./internal/bindings.ts";
+import { unread } from "./internal/body.ts";
+import { type Serve, type ServeMany, serveAs, serveManyAs } from "./internal/serve.ts";
 
-/** What is read of a Hono context: the raw request, and the bindings of platforms that have them. */
+/** What is read of a Hono context: the raw request, what is kept of its body, and the bindings of platforms that have them. */
 interface HonoContext {
-  readonly req: { readonly raw: Request };
+  readonly req: { readonly raw: Request; readonly bodyCache: HonoBodies };
   readonly env?: unknown;
+}
+
+interface HonoBodies {
+  readonly arrayBuffer?: ArrayBuffer | Promise<ArrayBuffer>;
+  readonly text?: string | Promise<string>;
 }
 
 type HonoHandler = (context: HonoContext) => Promise<Response>;
 
+const REMEDY =
+  "Mount the workflow before any middleware that reads the body, or let that read `c.req.text()`.";
+
 /** A workflow's handler as a Hono route: `app.post("/order", toHono(handler))`. */
 export function toHono(handler: Handler): HonoHandler {
-  return ({ req, env }) => handler(req.raw, isEnvironment(env) ? env : undefined);
+  return async (context) => {
+    const { raw, bodyCache } = context.req;
+    const kept = await (bodyCache.arrayBuffer ?? bodyCache.text);
+    return handler(unread(raw, kept, REMEDY), bindingsOf(context));
+  };
 }
 
-/** `serve` of `@perdure/core`, as a Hono route. */
-export function serve<Payload = unknown, Result = unknown>(
-  workflow: WorkflowFunction<Payload, Result>,
-  options?: ServeOptions<Payload>,
-): HonoHandler {
-  return toHono(serveCore(workflow, options).handler);
-}
+/** `serve` of `@perdure/core`, as a Hono route: `app.post("/order", serve(workflow))`. */
+export const serve: Serve<HonoHandler> = serveAs(toHono);
 
-// On Workers `env` holds the variables; on Node it holds the server's own objects instead.
-function isEnvironment(env: unknown): env is Env {
-  return typeof env === "object" && env !== null && "QSTASH_TOKEN" in env;
-}
+/** `serveMany` of `@perdure/core`, as a Hono route: `app.post("/workflows/*", serveMany({ order, invoice }))`. */
+export const serveMany: ServeMany<HonoHandler> = serveManyAs(toHono);
+
+export { createWorkflow } from "@perdure/core";

@@ -1,6 +1,19 @@
 import { Hono } from "hono";
 import { describe, expect, it } from "vitest";
-import { serve } from "../src/hono.ts";
+import { serve, serveMany, toHono } from "../src/hono.ts";
+import { toNode } from "../src/node.ts";
+import { listen } from "./support/http.ts";
+import { reasonOf } from "./support/refusal.ts";
+import { describeAdapter } from "./support/suite.ts";
+
+describeAdapter("Hono", ({ probe, order, invoice, workflows }) => {
+  const app = new Hono()
+    .route("/under/a", new Hono().all("/prefix/probe", toHono(probe)))
+    .all("/order", serve(...order))
+    .all("/invoice", serve(...invoice))
+    .all("/many/*", serveMany(workflows));
+  return listen(toNode(async (request) => app.fetch(request)));
+});
 
 const deliver = (app: Hono, env?: object) =>
   app.request(
@@ -30,11 +43,38 @@ describe("a workflow as a Hono route", () => {
       serve(() => 1),
     );
     const bindings = { QSTASH_TOKEN: "t", QSTASH_CURRENT_SIGNING_KEY: "a", QSTASH_NEXT_SIGNING_KEY: "b" };
-    expect(await (await deliver(app, bindings)).json()).toMatchObject({
-      message: expect.stringContaining("no signature"),
+    expect(await reasonOf(() => deliver(app, bindings))).toContain("no signature");
+    expect(await reasonOf(() => deliver(app, { incoming: {}, outgoing: {} }))).toContain("no way to tell");
+  });
+
+  it("knows bindings also by variables that are called otherwise", async () => {
+    const app = new Hono().post(
+      "/wf",
+      serve(() => 1),
+    );
+    const keys = { EU_CENTRAL_1_QSTASH_CURRENT_SIGNING_KEY: "a", EU_CENTRAL_1_QSTASH_NEXT_SIGNING_KEY: "b" };
+    const region = { QSTASH_REGION: "EU_CENTRAL_1", KV: {} };
+    expect(await reasonOf(() => deliver(app, { ...keys, ...region }))).toContain("no signature");
+  });
+
+  const echo = toHono(async (request) => new Response(await request.text().catch(String)));
+  const body = '{ "a":1.0, "é":"\\u00e9" }';
+
+  it.each(["json", "text", "arrayBuffer"] as const)("takes the bytes that %s() has kept", async (read) => {
+    const app = new Hono().use(async ({ req }, next) => {
+      await req[read]();
+      await next();
     });
-    expect(await (await deliver(app, { incoming: {}, outgoing: {} })).json()).toMatchObject({
-      message: expect.stringContaining("no way to tell"),
+    const response = await app.post("/wf", echo).request("/wf", { method: "POST", body });
+    expect(await response.text()).toBe(body);
+  });
+
+  it("says what to do when they are gone", async () => {
+    const app = new Hono().use(async ({ req }, next) => {
+      await req.raw.text();
+      await next();
     });
+    const response = await app.post("/wf", echo).request("/wf", { method: "POST", body });
+    expect(await response.text()).toMatch(/^TypeError: .*before any middleware that reads the body/);
   });
 });

@@ -1,51 +1,36 @@
-import { createHash } from "node:crypto";
-import { createServer, type RequestListener, request, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
-import { afterEach, describe, expect, it } from "vitest";
-import { serve, toNode } from "../src/node.ts";
+import { once } from "node:events";
+import { request } from "node:http";
+import { connect, createServer as createHttp2Server } from "node:http2";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { serve, serveMany, toNode } from "../src/node.ts";
+import { type Listening, listen, send } from "./support/http.ts";
+import { describeAdapter } from "./support/suite.ts";
 
-let server: Server | undefined;
-afterEach(() => {
-  server?.closeAllConnections();
-  server?.close();
+describeAdapter("node:http", ({ probe, order, invoice, workflows }) => {
+  const routes = [
+    { path: "/under/a/prefix/probe", listener: toNode(probe) },
+    { path: "/order", listener: serve(...order) },
+    { path: "/invoice", listener: serve(...invoice) },
+    { path: "/many/", listener: serveMany(workflows) },
+  ];
+  return listen((incoming, outgoing) => {
+    routes.find(({ path }) => incoming.url?.startsWith(path))?.listener(incoming, outgoing);
+  });
 });
 
-async function listen(listener: RequestListener): Promise<string> {
-  server = createServer(listener);
-  await new Promise<void>((resolve) => server?.listen(0, "127.0.0.1", resolve));
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
-
 describe("a workflow as a listener of node:http", () => {
-  it("hands over method, URL, headers and exact bytes, and the answer back", async () => {
-    const seen: unknown[] = [];
-    const url = await listen(
-      toNode(async (incoming) => {
-        seen.push(incoming.method, incoming.url, incoming.headers.get("X-A"));
-        const bytes = new Uint8Array(await incoming.arrayBuffer());
-        return new Response(createHash("sha256").update(bytes).digest("hex"), {
-          status: 201,
-          headers: { "X-B": "b" },
-        });
-      }),
-    );
-    const body = Buffer.from(`{ "a":1.0, "é":"\\u00e9", "x": "${"y".repeat(1_000_000)}" }`);
-    const response = await fetch(`${url}/a//b?c=%20d`, { method: "POST", headers: { "X-A": "1" }, body });
-    expect(response.status).toBe(201);
-    expect(response.headers.get("X-B")).toBe("b");
-    expect(await response.text()).toBe(createHash("sha256").update(body).digest("hex"));
-    expect(seen).toEqual(["POST", `${url}/a//b?c=%20d`, "1"]);
-  });
+  let server: Listening | undefined;
+  afterEach(() => server?.close());
 
-  it("answers a GET as the workflow does", async () => {
-    const url = await listen(serve(() => 1, { verify: "off", env: {} }));
-    expect((await fetch(url)).status).toBe(405);
-  });
+  /** Answers the URL that the handler is given. */
+  const tellUrl = toNode(async (incoming) => new Response(incoming.url));
 
   it("answers a body over the limit while it is still coming", async () => {
-    const url = await listen(serve(() => 1, { verify: "off", env: {}, bodyLimit: 1000 }));
+    server = await listen(serve(() => 1, { verify: "off", env: {}, bodyLimit: 1000 }));
     const status = await new Promise((resolve, reject) => {
-      const outgoing = request(url, { method: "POST" }, (response) => resolve(response.statusCode));
+      const outgoing = request(server?.url ?? "", { method: "POST" }, (response) =>
+        resolve(response.statusCode),
+      );
       outgoing.on("error", reject);
       outgoing.write("x".repeat(5000));
     });
@@ -54,25 +39,68 @@ describe("a workflow as a listener of node:http", () => {
 
   it("says how to mend a body that a parser has eaten", async () => {
     const listener = serve(() => 1, { verify: "off", env: {} });
-    const url = await listen(async (incoming, outgoing) => {
+    server = await listen(async (incoming, outgoing) => {
       for await (const _ of incoming);
       await listener(incoming, outgoing);
     });
-    const response = await fetch(url, { method: "POST", body: "{}" });
-    expect(response.status).toBe(500);
-    expect(await response.json()).toMatchObject({
-      message: expect.stringContaining("before any body parser"),
-    });
+    const { status, body } = await send(server.url, { body: "{}" });
+    expect(status).toBe(500);
+    expect(JSON.parse(String(body)).message).toContain("before any body parser");
   });
 
-  it("takes a request whose Host is nonsense", async () => {
-    const url = await listen(toNode(async (incoming) => new Response(new URL(incoming.url).pathname)));
-    const body = await new Promise((resolve, reject) => {
-      const outgoing = request(`${url}/wf`, { headers: { Host: "a b" } }, (response) =>
-        response.on("data", (data) => resolve(String(data))),
-      );
-      outgoing.on("error", reject).end();
+  it.each([
+    ["a b", "/wf", "http://localhost/wf"],
+    ["user:password@a", "/wf", "http://a/wf"],
+    ["a/b?c#d", "/wf", "http://a/wf"],
+    ["a", "//b/wf", "http://a//b/wf"],
+    ["a", "http://b/wf?c", "http://a/wf?c"],
+    ["a", "http://b?c", "http://a/?c"],
+    ["a", "*", "http://a/*"],
+    ["a", "/wf?to=http://b/", "http://a/wf?to=http://b/"],
+  ])("has Host %s and the request line's %s make %s", async (host, path, url) => {
+    server = await listen(tellUrl);
+    const { body } = await send(server.url, { headers: { Host: host }, path });
+    expect(String(body)).toBe(url);
+  });
+
+  it("is deaf to requests that fetch can't express", async () => {
+    server = await listen(tellUrl);
+    expect((await send(server.url, { method: "TRACE" })).status).toBe(400);
+  });
+
+  it("answers 500 for a handler that rejects, and writes to the console why", async () => {
+    const error = vi.spyOn(console, "error");
+    server = await listen(toNode(() => Promise.reject(new Error("no answer"))));
+    expect((await send(server.url, {})).status).toBe(500);
+    expect(error).toHaveBeenCalledExactlyOnceWith("[perdure]", new Error("no answer"));
+    error.mockRestore();
+  });
+
+  it("leaves an answer alone that somebody else has given", async () => {
+    const listener = tellUrl;
+    server = await listen(async (incoming, outgoing) => {
+      outgoing.end("mine");
+      await listener(incoming, outgoing);
     });
-    expect(body).toBe("/wf");
+    expect(String((await send(server.url, {})).body)).toBe("mine");
+  });
+
+  it("speaks HTTP/2 as well", async () => {
+    const http2 = createHttp2Server(
+      toNode(async (incoming) => new Response(`${incoming.url} ${await incoming.text()}`, { status: 203 })),
+    );
+    await once(http2.listen(0, "127.0.0.1"), "listening");
+    const address = http2.address();
+    const port = typeof address === "object" ? address?.port : undefined;
+    const client = connect(`http://127.0.0.1:${port}`);
+    const stream = client.request({ ":method": "POST", ":path": "/wf?a" });
+    stream.end("body");
+    const [headers] = await once(stream, "response");
+    const chunks: Buffer[] = [];
+    for await (const chunk of stream) chunks.push(chunk);
+    client.close();
+    http2.close();
+    expect(headers[":status"]).toBe(203);
+    expect(String(Buffer.concat(chunks))).toBe(`http://127.0.0.1:${port}/wf?a body`);
   });
 });

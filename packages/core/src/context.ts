@@ -17,9 +17,11 @@ import {
   type OpenAISettings,
   openai,
   type ResendSettings,
+  type RollbackOptions,
   resend,
   run,
   type Step,
+  type StepOptions,
   sleep,
   sleepUntil,
   type WaitOptions,
@@ -108,10 +110,16 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
    * Runs `work` once and records what it returns, as JSON. If it throws, the delivery is retried, and `work` with it.
    *
    * @param name unlike the names of the other steps, or used in the same order each time
+   * @param options how it is tried again, whether its failure can be caught, and how it is undone when the run fails
    * @returns the recorded result: a `Date` has become a text, `undefined` stays
+   * @throws WorkflowStepError with `onExhausted: "throw"`, when its retries are used up
    */
-  run<Result>(name: string, work: () => Result | Promise<Result>): Promise<Result> {
-    return this.#ask(() => run(name, work));
+  run<Result>(
+    name: string,
+    work: () => Result | Promise<Result>,
+    options?: StepOptions<Result>,
+  ): Promise<Result> {
+    return this.#ask(() => run(name, work, options));
   }
 
   /** Rests for seconds or a duration such as `"2h"`. Nothing runs, and nothing is held, meanwhile. */
@@ -129,8 +137,14 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
    * `body` of the answer is JSON where it is JSON, text where it is text, and a `Uint8Array` otherwise.
    * With a `workflow` that is served beside this one, a run of it is started and not waited for.
    */
-  call<Body = unknown>(name: string, request: CallRequest): Promise<CallResponse<Body>>;
-  call<P>(name: string, start: CallWorkflow<P>): Promise<CallResponse<{ workflowRunId: string }>>;
+  call<Body = unknown>(
+    name: string,
+    request: CallRequest & RollbackOptions<CallResponse<Body>>,
+  ): Promise<CallResponse<Body>>;
+  call<P>(
+    name: string,
+    start: CallWorkflow<P> & RollbackOptions<CallResponse<{ workflowRunId: string }>>,
+  ): Promise<CallResponse<{ workflowRunId: string }>>;
   call(name: string, request: CallRequest | CallWorkflow): Promise<CallResponse> {
     return this.#ask(() => call(name, request));
   }
@@ -150,12 +164,16 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
     eventId: string,
     eventData?: unknown,
     workflowRunId?: string,
+    options?: RollbackOptions<NotifyStepResponse>,
   ): Promise<NotifyStepResponse> {
-    return this.#ask(() => notify(name, eventId, eventData, workflowRunId));
+    return this.#ask(() => notify(name, eventId, eventData, workflowRunId, options));
   }
 
   /** Starts a run of a workflow that is served beside this one, and waits for its end. A child's failure isn't thrown. */
-  invoke<P, Result>(name: string, settings: InvokeSettings<P, Result>): Promise<InvokeResponse<Result>> {
+  invoke<P, Result>(
+    name: string,
+    settings: InvokeSettings<P, Result> & RollbackOptions<InvokeResponse<Result>>,
+  ): Promise<InvokeResponse<Result>> {
     return this.#ask(() => invoke(name, settings));
   }
 
@@ -191,4 +209,24 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
       return Promise.reject(misuse);
     }
   }
+}
+
+const NO_STEPS: object = Object.defineProperties(
+  {},
+  Object.fromEntries(
+    Object.getOwnPropertyNames(WorkflowContext.prototype)
+      .filter((name) => name !== "constructor" && name !== "qstashClient")
+      .map((name) => [name, { get: () => refuseStep(name) }]),
+  ),
+);
+
+/** What is known of a run, for code that is called after its end. */
+export function withoutSteps(facts: RunContext): RunContext {
+  return Object.setPrototypeOf(facts, NO_STEPS);
+}
+
+function refuseStep(name: string): never {
+  throw new TypeError(
+    `context.${name} isn't there: the run is over, and this function is no part of it. Do the work itself, or start another run with a Client.`,
+  );
 }

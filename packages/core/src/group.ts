@@ -31,6 +31,8 @@ export interface Ledger {
   readonly slots: readonly Slot[];
   /** The id of the next step that is asked for. */
   readonly nextId: number;
+  /** Steps before that which are to be run anew, because they were rolled back. */
+  readonly holes: readonly number[];
   readonly phase: Phase;
 }
 
@@ -49,7 +51,10 @@ export function readLedger(records: readonly StepRecord[]): Ledger {
   }
   const last = records.at(-1);
   const phase = phaseAt(last && slots.get(resultId(last)));
-  return { slots: [...slots.values()].sort((a, b) => a.id - b.id), nextId, phase };
+  const taken = (id: number): boolean =>
+    groups.some(({ firstId, size }) => firstId <= id && id < firstId + size);
+  const holes = Array.from({ length: nextId - 1 }, (_, at) => at + 1).filter((id) => !taken(id));
+  return { slots: [...slots.values()].sort((a, b) => a.id - b.id), nextId, holes, phase };
 }
 
 function open(record: StepRecord, groups: Group[]): Slot {

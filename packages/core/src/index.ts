@@ -1,7 +1,8 @@
 export type { AuthorizationRequest, Authorize } from "./border/authorize.ts";
-export type { EngineConfig } from "./border/engine.ts";
-export type { Env } from "./border/settings.ts";
-export type { Receiver, SigningKeys } from "./border/signature.ts";
+export type { EngineConfig } from "./border/http.ts";
+export { memoryReplayGuard } from "./border/replay-guard.ts";
+export type { Env, GivenClient } from "./border/settings.ts";
+export type { Receiver, ReplayGuard, SigningKeys } from "./border/signature.ts";
 export type {
   DeadLetterFilters,
   DeadLetterPage,
@@ -22,6 +23,7 @@ export {
   type WorkflowErrorCode,
   WorkflowNonRetryableError,
   WorkflowRetryAfterError,
+  WorkflowStepError,
 } from "./kernel/errors.ts";
 export type { Schema } from "./kernel/schema.ts";
 export {
@@ -42,9 +44,21 @@ export type {
   InvokeResponse,
   InvokeSettings,
   NotifyStepResponse,
+  RetryDelay,
+  RollbackOptions,
+  RollbackParams,
+  StepOptions,
   WaitResponse,
   Webhook,
   WebhookResponse,
 } from "./steps/index.ts";
-export type { FailureFunction, FailureFunctionParams, WorkflowFunction } from "./workflow.ts";
+export type {
+  CancelFunction,
+  CancelFunctionParams,
+  CompletedStep,
+  FailureFunction,
+  FailureFunctionParams,
+  Rollback,
+  WorkflowFunction,
+} from "./workflow.ts";
 export { createWorkflow, type SharedOptions, serveMany, type Workflow } from "./workflows.ts";

@@ -3,9 +3,10 @@ import type { StepHost } from "./context.ts";
 import type { Ledger, Slot } from "./group.ts";
 import { WorkflowError } from "./kernel/errors.ts";
 import type { Scope } from "./kernel/scope.ts";
-import type { FailedStep } from "./protocol/outcome.ts";
+import type { ErrorBody } from "./protocol/error.ts";
+import type { FailedAttempt } from "./protocol/outcome.ts";
 import type { StepRecord } from "./protocol/step.ts";
-import type { Asking, Request, Schedule, Step } from "./steps/index.ts";
+import type { Asking, Request, Schedule, Step, Tries } from "./steps/index.ts";
 
 /** What the engine is to be asked for. */
 export type Entry =
@@ -18,6 +19,7 @@ export type Entry =
       readonly ask: (place: Asking) => Request;
       readonly id: number;
       readonly concurrent: number;
+      readonly rollback: true | undefined;
     };
 
 /** How one invocation of a workflow came to its end. */
@@ -29,7 +31,10 @@ export type Ending =
   /** The workflow asked for the end of its run. */
   | { readonly kind: "canceled" }
   | { readonly kind: "returned"; readonly result: unknown }
-  | { readonly kind: "threw"; readonly error: unknown; readonly step?: FailedStep };
+  | ({ readonly kind: "threw" } & FailedAttempt);
+
+/** How long, in milliseconds, recorded steps may go unasked for while new ones wait. */
+export const PATIENCE_MS = 2000;
 
 export interface Invocation {
   readonly ledger: Ledger;
@@ -41,19 +46,25 @@ export interface Invocation {
   readonly append: (entries: readonly Entry[]) => Promise<"recorded" | "over">;
   /** Told before a step's work begins, or is asked for. */
   readonly beforeStep?: (step: Step) => Promise<void>;
-  /** How long, in milliseconds, recorded steps may go unasked for while new ones wait. */
+  /** How often this delivery was tried. */
+  readonly tries: Tries;
+  /** Whether the engine may see where in the code an error happened. */
+  readonly trusted: boolean;
+  /** {@link PATIENCE_MS} by default. */
   readonly patience?: number;
   readonly scope?: Scope;
 }
 
 /** The record that has a member of a group run by a delivery of its own. */
 export function plan(step: Step, targetStep: number, concurrent: number): Entry {
-  const { name: stepName, type: stepType, fields, schedule } = step;
-  return {
-    kind: "record",
-    record: { stepId: 0, stepName, stepType, ...fields, concurrent, targetStep },
-    schedule,
-  };
+  const { schedule } = step;
+  return { kind: "record", record: { stepId: 0, ...recordOf(step), concurrent, targetStep }, schedule };
+}
+
+/** A step's record, but for its place and what it came to. */
+export function recordOf(step: Step): Omit<StepRecord, "stepId" | "concurrent"> {
+  const { name: stepName, type: stepType, fields, options } = step;
+  return { stepName, stepType, ...fields, ...(options?.rollback ? { rollback: true } : {}) };
 }
 
 /** Why a step that is started inside of another one is refused. */
@@ -62,6 +73,11 @@ export function nestedStep(inner: Step, outer: Step): WorkflowError {
     "nested_step",
     `Step "${inner.name}" was started while step "${outer.name}" was running. A step can't contain another one: start it before or after, or beside it with Promise.all.`,
   );
+}
+
+/** How far a run had come when something beside its steps threw. */
+export function placeIn(ledger: Ledger): ErrorBody["where"] {
+  return ledger.slots.length > 0 ? "after-last-step" : "before-first-step";
 }
 
 /** What to say when the code asks for other steps than those on record. */

@@ -1,14 +1,21 @@
-import type { Group, Slot } from "./group.ts";
-import { type Ending, type Entry, type Invocation, nestedStep, plan, replayMismatch } from "./invocation.ts";
+import { type Asked, Claims } from "./claims.ts";
+import {
+  type Ending,
+  type Entry,
+  type Invocation,
+  nestedStep,
+  PATIENCE_MS,
+  placeIn,
+  plan,
+  recordOf,
+  replayMismatch,
+} from "./invocation.ts";
 import type { WorkflowError } from "./kernel/errors.ts";
 import { createScope, type Scope } from "./kernel/scope.ts";
-import type { FailedStep } from "./protocol/outcome.ts";
-import type { StepRecord } from "./protocol/step.ts";
-import { read, type Step } from "./steps/index.ts";
+import type { FailedStep } from "./protocol/error.ts";
+import { toErrorBody } from "./protocol/error.ts";
+import { again, againUntil, type Step } from "./steps/index.ts";
 
-/** Turns of the microtask queue without a new request after which a group counts as complete. */
-const QUIET_TURNS = 20;
-const PATIENCE_MS = 2000;
 const platformScope = createScope();
 
 /** Replays what is recorded, carries out the one thing that comes next, and tells how it ended. */
@@ -16,40 +23,34 @@ export function replay(invocation: Invocation): Promise<Ending> {
   return new Promise((end) => new Run(invocation, end).start());
 }
 
-interface Asked {
-  readonly step: Step;
-  readonly resolve: (result: unknown) => void;
-}
-
 /**
- * One invocation. Recorded steps are found by name and kind, not by place: which of several branches asks first
- * may change from one invocation to the next, when they wait for something of their own. A step that isn't on record is new,
- * and is carried out once every recorded one has been asked for. Everything else about a new step waits for a later delivery,
- * by a promise that never settles: nothing is ever thrown through the workflow to stop it.
+ * One invocation. A step that isn't on record is new, and is carried out once every recorded one has been asked for.
+ * Everything else about a new step waits for a later delivery, by a promise that never settles: nothing is ever thrown
+ * through the workflow to stop it.
  */
 class Run {
   readonly #invocation: Invocation;
   readonly #scope: Scope;
   readonly #end: (ending: Ending) => void;
-  readonly #unclaimed: Set<Slot>;
-  readonly #claims = new Map<Slot, Asked>();
-  readonly #fresh: Asked[] = [];
+  readonly #claims: Claims;
   /** The step whose work is being done. */
   #executing: Step | undefined;
   /** What this invocation does is decided: whatever else is asked for waits for a later one. */
   #decided = false;
   #ended = false;
-  #requests = 0;
-  /** Groups whose members are being resolved. */
-  #settling = 0;
-  #watching = false;
   #patience: ReturnType<typeof setTimeout> | undefined;
 
   constructor(invocation: Invocation, end: (ending: Ending) => void) {
     this.#invocation = invocation;
     this.#scope = invocation.scope ?? platformScope;
     this.#end = end;
-    this.#unclaimed = new Set(invocation.ledger.slots);
+    this.#claims = new Claims(invocation.ledger.slots, {
+      quiet: () => {
+        if (!this.#ended && !this.#decided) this.#decide();
+      },
+      unreadable: (error, { id, name, type }) =>
+        this.#finish({ kind: "threw", error, step: { id, name, type } }),
+    });
   }
 
   async start(): Promise<void> {
@@ -59,25 +60,27 @@ class Run {
         cancel: () => this.#cancel(),
       });
       // Steps that nobody awaits are carried out all the same; then the workflow returns again.
-      if (this.#fresh.length > 0 || this.#awaitsMember()) this.#watch();
+      if (this.#claims.fresh.length > 0 || this.#awaitsMember()) void this.#claims.watch();
       else if (!this.#decided) this.#finish({ kind: "returned", result });
     } catch (error) {
       // A step that has begun is seen through, so that its work isn't done twice: the error comes again after it.
-      if (!this.#decided) this.#finish({ kind: "threw", error });
+      if (!this.#decided) this.#finish({ kind: "threw", error, where: placeIn(this.#invocation.ledger) });
     }
   }
 
   #request<Result>(step: Step<Result>): Promise<Result> {
-    return new Promise((resolve, reject) => {
+    const result = new Promise<Result>((resolve, reject) => {
       if (this.#ended) return;
-      this.#requests++;
       if (this.#decided) return this.#requestLate(step, reject);
-      const asked: Asked = { step, resolve: resolve as (result: unknown) => void };
-      const slot = this.#find(step);
-      if (slot) this.#claim(slot, asked);
-      else this.#fresh.push(asked);
-      this.#watch();
+      const slot = this.#claims.take({ step, resolve: resolve as Asked["resolve"], reject });
+      const { phase } = this.#invocation.ledger;
+      if (slot && phase.kind === "member" && phase.slot === slot)
+        void this.#execute(step, slot.id, slot.group.size);
+      void this.#claims.watch();
     });
+    // One that nobody awaits must not end the process when it is on record as failed.
+    result.catch(() => {});
+    return result;
   }
 
   // Ends the run also out of a step's work, whose result then belongs nowhere.
@@ -95,59 +98,14 @@ class Run {
     else if (!this.#scope.available) reject(error);
   }
 
-  #find(step: Step): Slot | undefined {
-    for (const slot of this.#unclaimed) if (slot.name === step.name && slot.type === step.type) return slot;
-    return undefined;
-  }
-
-  #claim(slot: Slot, asked: Asked): void {
-    this.#unclaimed.delete(slot);
-    this.#claims.set(slot, asked);
-    const { phase } = this.#invocation.ledger;
-    if (phase.kind === "member" && phase.slot === slot)
-      void this.#execute(asked.step, slot.id, slot.group.size);
-    else if (slot.group.finished.length === slot.group.size) void this.#settle(slot.group);
-  }
-
-  // Once all members were asked for, as they were the first time; in the order in which they were recorded, with time
-  // between them for what waits for each, so that a race has the same winner in every invocation.
-  async #settle(group: Group): Promise<void> {
-    if (!group.finished.every((slot) => this.#claims.has(slot))) return;
-    this.#settling++;
-    for (const slot of group.finished) {
-      if (group.size > 1) await quiet();
-      this.#resolve(slot);
-    }
-    this.#settling--;
-    void this.#watch();
-  }
-
-  #resolve(slot: Slot): void {
-    const asked = this.#claims.get(slot) as Asked;
-    try {
-      asked.resolve(read(slot.result as StepRecord));
-    } catch (error) {
-      this.#finish({ kind: "threw", error });
-    }
-  }
-
-  /** Waits until no more requests come in by themselves, then decides. */
-  async #watch(): Promise<void> {
-    if (this.#watching) return;
-    this.#watching = true;
-    let seen: number;
-    do {
-      seen = this.#requests;
-      await quiet();
-    } while (seen !== this.#requests);
-    this.#watching = false;
-    if (!this.#ended && !this.#decided && this.#settling === 0) this.#decide();
-  }
-
   #decide(): void {
-    const waiting = this.#fresh.length > 0 || this.#awaitsMember() || this.#isGroupOpen();
-    if (!waiting) return;
-    if (this.#unclaimed.size > 0) {
+    const { fresh, unclaimed, groupIsOpen } = this.#claims;
+    if (fresh.length === 0 && !this.#awaitsMember() && !groupIsOpen) return;
+    const { nextId, holes } = this.#invocation.ledger;
+    const [first, ...others] = fresh;
+    // What was rolled back is asked for as if it were new, and takes its old place.
+    if (first && holes[0] !== undefined) return void this.#execute(first.step, holes[0], 1);
+    if (unclaimed.size > 0) {
       // A branch may be waiting for something of its own before it asks. If not, the code has changed.
       this.#patience ??= setTimeout(
         () => this.#finish(this.#mismatch()),
@@ -155,22 +113,14 @@ class Run {
       );
       return;
     }
-    const [first, ...others] = this.#fresh;
     if (!first) return;
-    const { nextId } = this.#invocation.ledger;
     if (others.length === 0) void this.#execute(first.step, nextId, 1);
-    else void this.#append(this.#fresh.map(({ step }, at) => plan(step, nextId + at, this.#fresh.length)));
+    else void this.#append(fresh.map(({ step }, at) => plan(step, nextId + at, fresh.length)));
   }
 
   #awaitsMember(): boolean {
     const { phase } = this.#invocation.ledger;
-    return phase.kind === "member" && !this.#claims.has(phase.slot);
-  }
-
-  #isGroupOpen(): boolean {
-    for (const slot of this.#unclaimed)
-      if (slot.group.finished.some((one) => this.#claims.has(one))) return true;
-    return false;
+    return phase.kind === "member" && !this.#claims.claimed.has(phase.slot);
   }
 
   async #execute(step: Step, id: number, concurrent: number): Promise<void> {
@@ -178,28 +128,25 @@ class Run {
     await this.#invocation.beforeStep?.(step);
     if (this.#ended) return;
     if (step.work.kind === "ask") {
-      return this.#append([{ kind: "work", name: step.name, ask: step.work.ask, id, concurrent }]);
+      const { name, work, options } = step;
+      const rollback = options?.rollback && true;
+      const entry = { kind: "work", name, ask: work.ask, id, concurrent, rollback } as const;
+      return this.#append([entry], this.#describe(step));
     }
     this.#executing = step;
     let out: string | undefined;
     try {
       out = await this.#perform(step);
     } catch (error) {
-      return this.#finish({ kind: "threw", error, step: this.#describe(step) });
+      return this.#failed(step, id, concurrent, error);
     }
     this.#executing = undefined;
     // A nested step has failed this attempt, or the run was canceled: what follows belongs to none.
     if (this.#ended) return;
-    const record: StepRecord = {
-      stepId: id,
-      stepName: step.name,
-      stepType: step.type,
-      ...(out === undefined ? {} : { out }),
-      ...step.fields,
-      concurrent,
-    };
+    const record = { stepId: id, ...recordOf(step), ...(out === undefined ? {} : { out }), concurrent };
     // A member's plan has waited already.
-    await this.#append([{ kind: "record", record, schedule: concurrent === 1 ? step.schedule : undefined }]);
+    const schedule = concurrent === 1 ? step.schedule : undefined;
+    await this.#append([{ kind: "record", record, schedule }], this.#describe(step));
   }
 
   #perform(step: Step): Promise<string | undefined> {
@@ -209,26 +156,43 @@ class Run {
     );
   }
 
-  async #append(entries: readonly Entry[]): Promise<void> {
+  #failed(step: Step, id: number, concurrent: number, error: unknown): void | Promise<void> {
+    const { tries, trusted } = this.#invocation;
+    const { options = {} } = step;
+    const catchable = options.onExhausted === "throw";
+    const retry = (catchable ? againUntil : again)(error, tries, options);
+    if (!catchable || !retry.over)
+      return this.#finish({ kind: "threw", error, step: this.#describe(step), again: retry });
+    if (this.#ended) return;
+    this.#executing = undefined;
+    const failure = { attempts: tries.retried + 1, error: toErrorBody(error, trusted) };
+    const record = { stepId: id, ...recordOf(step), failure, concurrent };
+    return this.#append([{ kind: "record", record, schedule: undefined }], this.#describe(step));
+  }
+
+  async #append(entries: readonly Entry[], step?: FailedStep): Promise<void> {
     this.#decided = true;
     try {
       this.#finish({ kind: await this.#invocation.append(entries) });
     } catch (error) {
-      this.#finish({ kind: "threw", error });
+      this.#finish({ kind: "threw", error, step, where: placeIn(this.#invocation.ledger) });
     }
   }
 
   #describe(step: Step): FailedStep {
-    const { phase, nextId } = this.#invocation.ledger;
-    return { id: phase.kind === "member" ? phase.slot.id : nextId, name: step.name, type: step.type };
+    const { phase, nextId, holes } = this.#invocation.ledger;
+    const id = phase.kind === "member" ? phase.slot.id : (holes[0] ?? nextId);
+    const { name, type, options } = step;
+    return { id, name, type, ...(options?.rollback ? { rollback: true } : {}) };
   }
 
   #mismatch(): Ending {
+    const { unclaimed, fresh } = this.#claims;
     const error = replayMismatch(
-      this.#unclaimed,
-      this.#fresh.map(({ step }) => step),
+      unclaimed,
+      fresh.map(({ step }) => step),
     );
-    return { kind: "threw", error };
+    return { kind: "threw", error, where: "replay" };
   }
 
   #finish(ending: Ending): void {
@@ -237,8 +201,4 @@ class Run {
     clearTimeout(this.#patience);
     this.#end(ending);
   }
-}
-
-async function quiet(): Promise<void> {
-  for (let turn = 0; turn < QUIET_TURNS; turn++) await undefined;
 }

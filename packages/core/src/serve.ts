@@ -3,15 +3,19 @@ import { read } from "./border/mail.ts";
 import { respond } from "./border/respond.ts";
 import { type Border, type BorderOptions, createBorders, type Env } from "./border/settings.ts";
 import { callResult } from "./deliveries/call-result.ts";
-import { failure } from "./deliveries/failure.ts";
+import { cancel, failure } from "./deliveries/failure.ts";
 import { resume } from "./deliveries/resume.ts";
 import type { Served, Visit } from "./deliveries/room.ts";
 import { start } from "./deliveries/start.ts";
+import { type Duration, toSeconds } from "./kernel/duration.ts";
 import { messageOf, WorkflowError } from "./kernel/errors.ts";
 import { loggingMiddleware, tellAll, type WorkflowMiddleware } from "./middleware.ts";
 import { classify, type Delivery, type DeliveryKind } from "./protocol/delivery.ts";
+import { HEADER } from "./protocol/headers.ts";
 import type { Outcome } from "./protocol/outcome.ts";
+import { encodeTraits } from "./protocol/rollback.ts";
 import {
+  type CancelFunction,
   type FailureFunction,
   type PayloadOptions,
   payloadParser,
@@ -28,6 +32,19 @@ export type ServeOptions<Payload = unknown> = BorderOptions &
      * `Client.trigger` brings its own. Default: the engine's, 3.
      */
     readonly retries?: number;
+    /** As `retries`, for the failure function of such a run. Default: its retries. */
+    readonly failureRetries?: number;
+    /** Milliseconds before a retry of the failure function of such a run, as an expression over `retried`. */
+    readonly failureRetryDelay?: string;
+    /**
+     * Seconds or a duration after its start at which a run that hasn't ended has failed. A trigger's own wins.
+     * On Perdure's own engine.
+     */
+    readonly timeout?: number | Duration;
+    /** Called when a run was cancelled, to clean up. On Perdure's own engine. */
+    readonly cancelFunction?: CancelFunction<Payload>;
+    /** Whether the rollbacks of its steps are made also when a run was cancelled, before `cancelFunction`. */
+    readonly rollbackOnCancel?: boolean;
     /** Told what happens to runs. */
     readonly middlewares?: readonly WorkflowMiddleware[];
     /** Writes what happens to runs to the console. */
@@ -62,34 +79,55 @@ export function handlerOf<Payload, Result>(
   const served: Served = {
     workflow: workflow as WorkflowFunction,
     failureFunction: options.failureFunction as FailureFunction | undefined,
+    cancelFunction: options.cancelFunction as CancelFunction | undefined,
+    rollbackOnCancel: options.rollbackOnCancel ?? false,
     parsePayload: payloadParser(options as PayloadOptions<unknown>),
-    runOptions: options.retries === undefined ? {} : { retries: options.retries },
+    runOptions: pick(options, ["retries", "failureRetries", "failureRetryDelay", "timeout"]),
+    traits: encodeTraits({
+      onCancel: Boolean(options.cancelFunction || options.rollbackOnCancel),
+      ...(options.timeout === undefined ? {} : { timeout: toSeconds(options.timeout) }),
+    }),
     middlewares: [...(options.middlewares ?? []), ...(options.verbose ? [loggingMiddleware] : [])],
     siblings,
   };
-  const limit = options.bodyLimit ?? BODY_LIMIT;
+  const { bodyLimit = BODY_LIMIT, trustProxy = false } = options;
   const borderOf = createBorders(options);
-  return (request, env) => receive(request, limit, served, (headers) => borderOf(env, headers));
+  return (request, env) =>
+    receive(
+      served,
+      () => read(request, bodyLimit, trustProxy),
+      (headers) => borderOf(env, headers),
+    );
+}
+
+function pick<Options, Name extends keyof Options>(
+  options: Options,
+  names: readonly Name[],
+): Pick<Options, Name> {
+  const given = names.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]);
+  return Object.fromEntries(given);
 }
 
 async function receive(
-  request: Request,
-  limit: number,
   served: Served,
+  open: () => ReturnType<typeof read>,
   borderOf: (headers: Headers) => Border,
 ): Promise<Response> {
   let trusted = false;
   try {
-    const mail = await read(request, limit);
+    const mail = await open();
     if ("kind" in mail) return respond(mail, trusted);
     const delivery = classify(mail.headers);
     const border = borderOf(mail.headers);
     const refusal = await refusalOf(border.door, mail, delivery);
     if (refusal) return respond(refusal, trusted);
     trusted = isGuarded(border.door);
-    const outcome = await handle({ served, border, mail, delivery }).catch(fault);
+    const outcome = await handle({ served, border, mail, delivery, trusted }).catch(fault);
     if (outcome.kind === "failed") await report(served, delivery, outcome);
-    return respond(outcome, trusted);
+    const response = respond(outcome, trusted);
+    // Only our own engine tells this, and wants to know.
+    if (mail.headers.has(HEADER.maxRetries)) response.headers.set(HEADER.traits, served.traits);
+    return response;
   } catch (error) {
     return respond(fault(error), trusted);
   }
@@ -116,6 +154,7 @@ const WHAT: Record<DeliveryKind, string> = {
   resume: "a delivery",
   callResult: "recording the answer to a call",
   failure: "the failure function",
+  cancel: "the cancel function",
 };
 
 async function handle(visit: Visit): Promise<Outcome> {
@@ -129,6 +168,8 @@ async function handle(visit: Visit): Promise<Outcome> {
       return failure({ ...visit, delivery });
     case "callResult":
       return callResult({ ...visit, delivery });
+    case "cancel":
+      return cancel({ ...visit, delivery });
     default:
       return delivery satisfies never;
   }

@@ -1,7 +1,7 @@
 import { notFound } from "./border/respond.ts";
 import { type Handler, handlerOf, type ServeOptions } from "./serve.ts";
 import type { Invokable } from "./steps/index.ts";
-import type { WorkflowFunction } from "./workflow.ts";
+import type { CancelFunction, FailureFunction, WorkflowFunction } from "./workflow.ts";
 
 /** A workflow that others can invoke, once it is served beside them. */
 export interface Workflow<Payload = unknown, Result = unknown> extends Invokable<Payload, Result> {
@@ -12,8 +12,13 @@ export interface Workflow<Payload = unknown, Result = unknown> extends Invokable
 /** What can be said for several workflows at once. */
 export type SharedOptions = Omit<
   ServeOptions<never>,
-  "url" | "schema" | "initialPayloadParser" | "failureFunction"
->;
+  "url" | "schema" | "initialPayloadParser" | "failureFunction" | "cancelFunction"
+> & {
+  /** For those that have none of their own. */
+  readonly failureFunction?: FailureFunction;
+  /** For those that have none of their own. */
+  readonly cancelFunction?: CancelFunction;
+};
 
 /** Makes a workflow to be served by {@link serveMany}. Its own options win over the shared ones. */
 export function createWorkflow<Payload = unknown, Result = unknown>(

@@ -178,6 +178,14 @@ describe("steps", () => {
 describe("failure callbacks", () => {
   it("gives the error's message and stack", () => {
     expect(parseFailure(failureBody())).toEqual({
+      attempts: 4,
+      details: undefined,
+      dlqId: "1-0",
+      error: expect.objectContaining({ name: "TypeError", message: "boom" }),
+      failBody: expect.stringContaining('"message":"boom"'),
+      failureId: "1-0",
+      step: undefined,
+      where: "delivery",
       failStatus: 500,
       failHeaders: { "Content-Type": ["application/json"] },
       failResponse: "boom",

@@ -16,6 +16,8 @@ async function without(workflow: Start, records: StepRecord[] = []) {
   const ending: Ending = await replay({
     ledger: readLedger(records),
     runId: "wfr_1",
+    tries: { retried: 0, maxRetries: undefined },
+    trusted: true,
     engine: () => expect.unreachable(),
     start: ({ request }) => workflow(request),
     append: async (entries) => {

@@ -6,6 +6,7 @@ import { createSigner, type SigningKeys } from "./delivery/signer.ts";
 import { guarded, type Transport } from "./delivery/transport.ts";
 import type { Clock } from "./domain/clock.ts";
 import type { Observer } from "./domain/event.ts";
+import { toRetention } from "./domain/retention.ts";
 import { createApp } from "./http/app.ts";
 import type { Bindings } from "./http/service.ts";
 import { openSqlite } from "./store/sqlite/index.ts";
@@ -61,7 +62,38 @@ export interface EngineOptions {
     readonly requestsPerSecond?: number;
     /** Requests to the API in a day of UTC. Any number by default. */
     readonly requestsPerDay?: number;
+    /** Bytes of a message's body. 10 MiB by default. */
+    readonly messageBytes?: number;
+    /** Milliseconds until a message is to be delivered. Any by default. */
+    readonly delay?: number;
+    /** Milliseconds for an attempt: a message that asks for more gets this. Any by default. */
+    readonly timeout?: number;
+    /** Endpoints of a URL group. 100 by default. */
+    readonly endpoints?: number;
+    /** Deliveries and calls under way at once, all together. As many as `concurrency` and `calls` allow by default. */
+    readonly parallelism?: number;
+    /** Queues. 10 000 by default. */
+    readonly queues?: number;
+    /** Messages of a queue on their way at once. 1000 by default. */
+    readonly queueParallelism?: number;
+    /** Schedules. 10 000 by default. */
+    readonly schedules?: number;
   };
+  /** How long what is over can still be looked at. */
+  readonly retention?: {
+    /** Milliseconds for which a message is known again by its deduplication id or its content. 10 minutes by default. */
+    readonly deduplication?: number;
+    /** Milliseconds for a message that was delivered or cancelled. One minute by default. */
+    readonly messages?: number;
+    /** Milliseconds for each entry of the log. 14 days by default. */
+    readonly logs?: number;
+    /** Milliseconds for a dead letter, with its message or run. 30 days by default. */
+    readonly dlq?: number;
+    /** Milliseconds for a run that has ended, unless its dead letter is kept for longer. 14 days by default. */
+    readonly runs?: number;
+  };
+  /** Tells receivers with keys for several regions which ones to use: `EU-CENTRAL-1` or `US-EAST-1`. None by default. */
+  readonly region?: string;
   /**
    * Whether `X-Forwarded-Proto` and `X-Forwarded-Host` say under which address a webhook was called: only behind a proxy
    * that sets them. Not by default.
@@ -92,23 +124,29 @@ export const MIB: number = 1024 * 1024;
 export function createEngine(options: EngineOptions): Engine {
   const { clock = systemClock, limits = {}, timeouts = {}, token } = options;
   const policy = options.destinations && createPolicy(options.destinations);
+  const retention = toRetention(options.retention);
   const emit = toObserver(options.onEvent);
   const store = typeof options.store === "string" ? openSqlite(options.store) : options.store;
   const transport = options.transport ?? defaultTransport(limits.responseBytes ?? MIB, policy);
   const keys = createKeys(store, options.signingKeys);
+  const { concurrency = 128, calls = 1024 } = options;
+  const parallelism = Math.min(limits.parallelism ?? Number.POSITIVE_INFINITY, concurrency + calls);
   const dispatcher = new Dispatcher({
     store,
     clock,
     transport: policy ? guarded(transport, policy) : transport,
     signer: createSigner(keys.current),
     emit,
-    concurrency: options.concurrency ?? 128,
-    calls: options.calls ?? 1024,
+    concurrency,
+    calls,
+    parallelism,
     timeout: timeouts.delivery ?? 15 * 60_000,
     lease: timeouts.lease ?? 30_000,
     historyBytes: limits.historyBytes ?? 4 * MIB,
     callBytes: limits.callBytes ?? 10 * MIB,
     sweep: 60_000,
+    region: options.region,
+    retention,
   });
   const app = createApp({
     store,
@@ -117,15 +155,30 @@ export function createEngine(options: EngineOptions): Engine {
     tokens: { full: typeof token === "string" ? [token] : token, readOnly: options.readOnlyTokens ?? [] },
     keys,
     trustProxy: options.trustProxy ?? false,
+    retention,
     limits: {
-      ...limits,
       requestBytes: limits.requestBytes ?? 10 * MIB,
+      messageBytes: limits.messageBytes ?? 10 * MIB,
       retries: limits.retries ?? 999,
+      endpoints: limits.endpoints ?? 100,
+      delay: limits.delay,
+      timeout: limits.timeout,
+      deduplication: retention.deduplication,
+      queues: limits.queues ?? 10_000,
+      queueParallelism: limits.queueParallelism ?? 1000,
+      schedules: limits.schedules ?? 10_000,
+      requestsPerSecond: limits.requestsPerSecond,
+      requestsPerDay: limits.requestsPerDay,
       refusal: policy?.refusal,
     },
+    parallelism: () => ({ max: parallelism, count: dispatcher.active }),
   });
   return {
-    fetch: async (request, bindings) => app(request, bindings),
+    fetch: async (request, bindings) => {
+      // An engine that delivers nothing has its time for it too.
+      dispatcher.sweep();
+      return app(request, bindings);
+    },
     start: () => dispatcher.start(),
     idle: () => dispatcher.idle(),
     async stop({ deadline = 5000 } = {}) {

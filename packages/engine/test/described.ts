@@ -1,7 +1,7 @@
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { expect } from "vitest";
 import type { OpenApi } from "../src/openapi/document.ts";
-import { type Answer, type Ask, type World, world } from "./harness.ts";
+import { type Answer, type World, world } from "./harness.ts";
 
 /** What the document says of one operation. */
 export interface Item {
@@ -27,8 +27,6 @@ export function itemsOf(api: OpenApi): [string, Item][] {
 /** Asks, and looks at each answer: is it one that is described? */
 export interface Checked {
   readonly ask: World["ask"];
-  /** Asks for what is described; for what isn't, does nothing. */
-  readonly askIfServed: (method: string, path: string, ask?: Ask) => Promise<Answer | undefined>;
   /** Operations of these parts of the API that were never asked for with success. */
   readonly missing: (...parts: string[]) => string[];
 }
@@ -48,18 +46,12 @@ export function checked(w: World, api: OpenApi): Checked {
     expect(validate.errors ?? [], what).toEqual([]);
     if (status < 300) seen.add(name);
   };
-  const askIfServed: Checked["askIfServed"] = async (method, path, ask) => {
-    const found = find(api, method, path);
-    if (!found) return undefined;
-    const answer = await w.ask(method, path, ask);
-    check(...found, answer);
-    return answer;
-  };
   return {
-    askIfServed,
     async ask(method, path, ask) {
-      const answer = await askIfServed(method, path, ask);
-      if (!answer) throw new TypeError(`Nothing describes ${method} ${path}.`);
+      const found = find(api, method, path);
+      if (!found) throw new TypeError(`Nothing describes ${method} ${path}.`);
+      const answer = await w.ask(method, path, ask);
+      check(...found, answer);
       return answer;
     },
     missing: (...parts) =>

@@ -46,6 +46,25 @@ export const answers: readonly Row[] = [
     reason: "Where nothing tells who calls, nobody is shown the inside of the code (S4).",
   },
   {
+    id: "errors-say-where",
+    scenarios: ["*"],
+    differs: [["answer/place", undefined, like({})]],
+    reason:
+      "The failure function is told in which step a run has failed, or where beside one, and by which cause.",
+  },
+  {
+    id: "steps-that-the-engine-refuses",
+    scenarios: [
+      "call/a flow control key that isn't one",
+      "result of run/that*",
+      "invoke/of a workflow that isn't served*",
+      "engine answers/*",
+      "engine is/*",
+    ],
+    differs: [["answer/headers/upstash-error-step-name", undefined, /./]],
+    reason: "A step that can't be recorded, asked for or read has failed, and is named.",
+  },
+  {
     id: "malformed-body",
     scenarios: [
       "first delivery/with a body that isn't JSON",

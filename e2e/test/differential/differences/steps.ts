@@ -1,5 +1,5 @@
 import { type Differing, like, type Row } from "../support/explain.ts";
-import { done } from "./answers.ts";
+import { done, refused, UNPUBLISHED } from "./answers.ts";
 
 const PUBLISHES = like({ method: "POST", path: "/v2/batch" });
 const FETCHES = like({ method: "GET", path: "/v2/workflows/runs/wfr_test" });
@@ -55,6 +55,16 @@ const telemetry: readonly Row[] = [
 ];
 
 const messages: readonly Row[] = [
+  {
+    id: "the-client-is-passed",
+    scenarios: ["context/with the client"],
+    differs: [
+      ...refused(500, "TypeError"),
+      ["answer/headers/upstash-error-step-name", undefined, "client"],
+      UNPUBLISHED,
+    ],
+    reason: "Who doesn't use it doesn't carry it: `qstashClient: qstash` brings it.",
+  },
   {
     id: "one-way-to-publish",
     scenarios: ["answer to a call/*", "signature/of an answer to a call", "invoke/*"],

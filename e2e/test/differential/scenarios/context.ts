@@ -14,7 +14,6 @@ const see = (context: Context) =>
     label: context.label ?? null,
     retried: context.retried,
     env: context.env.OWN ?? null,
-    client: typeof context.qstashClient.batch,
   }));
 
 const seen = (headers: Record<string, string>, more: Partial<Scenario> = {}): Omit<Scenario, "name"> =>
@@ -59,6 +58,7 @@ export const contexts = topic("context", {
   "under another URL": seen({}, { options: () => ({ url: "https://public.example.com/hook?x=1" }) }),
   "under another host": seen({}, { options: () => ({ baseUrl: "https://public.example.com" }) }),
   "with a query": firstStep(see, { deliveries: [resume([], { url: `${URL}?x=1` })] }),
+  "with the client": firstStep((context) => context.run("client", () => typeof context.qstashClient)),
   "of an invoked run": firstStep((context) => context.run("one", () => 1), {
     deliveries: [resume([], { headers: { "Upstash-Workflow-Invoke-Count": "3" } })],
   }),

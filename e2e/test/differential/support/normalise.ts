@@ -56,10 +56,11 @@ export async function readAnswer(response: Response): Promise<Json> {
 function readBody(text: string): JsonObject {
   const body = expand(text);
   if (typeof body !== "object" || body === null) return { text: text === "" ? "" : "<text>" };
-  const { message, stack, ...rest } = body as JsonObject;
+  const { message, stack, where, step, cause, ...rest } = body as JsonObject;
   if (message === undefined) return "result" in rest ? { result: rest.result as Json } : { done: rest };
   const told = { ...rest, message: ownOnly(message), ...(stack === undefined ? {} : { stack: "<stack>" }) };
-  return { failed: told };
+  const place = { where, step, cause: cause === undefined ? undefined : "<cause>" };
+  return { failed: told, ...(where || step || cause ? { place: JSON.parse(JSON.stringify(place)) } : {}) };
 }
 
 // Which words a package uses is its own affair. What a scenario has thrown has to come through.

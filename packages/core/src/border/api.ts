@@ -1,28 +1,23 @@
-import { type Client, QstashError } from "@upstash/qstash";
 import { messageOf, WorkflowError } from "../kernel/errors.ts";
+import { type Http, type HttpRequest, statusOf } from "./http.ts";
 
 /** Times, in the engine's queries, are milliseconds since 1970. */
 export type Query = Readonly<
   Record<string, string | number | boolean | Date | readonly string[] | undefined>
 >;
 
-interface Ask {
-  readonly method: "GET" | "POST" | "DELETE";
+interface Ask extends Pick<HttpRequest, "method" | "body"> {
   /** Segments behind `/v2`. */
   readonly path: readonly string[];
   readonly query?: Query;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string;
   /** The answer has no JSON to read. */
   readonly empty?: boolean;
 }
 
 /** A request to the engine's API, whose failures are WorkflowErrors. */
-export function ask<Answer>(
-  client: Client,
-  { method, path, query, headers, body, empty }: Ask,
-): Promise<Answer> {
-  const request = client.http.request<Answer>({
+export function ask<Answer>(http: Http, { method, path, query, headers, body, empty }: Ask): Promise<Answer> {
+  const request = http.request<Answer>({
     path: ["v2", ...path],
     method,
     parseResponseAsJson: !empty,
@@ -34,25 +29,24 @@ export function ask<Answer>(
 }
 
 /** What the client throws, in our terms: `engine_unreachable`, `engine_refused`, or `quota_exceeded`. */
-export async function translate<T>(what: string, call: Promise<T>): Promise<T> {
+async function translate<T>(what: string, call: Promise<T>): Promise<T> {
   try {
     return await call;
   } catch (cause) {
-    if (!(cause instanceof QstashError)) {
+    const status = statusOf(cause);
+    if (status === undefined) {
       const message = `The engine can't be reached for ${what}: ${messageOf(cause)}`;
       throw new WorkflowError("engine_unreachable", message, { cause });
     }
-    const code = cause.status === 412 ? "quota_exceeded" : "engine_refused";
-    const message = `The engine answers ${cause.status} to ${what}: ${cause.message}`;
+    const code = status === 412 ? "quota_exceeded" : "engine_refused";
+    const message = `The engine answers ${status} to ${what}: ${messageOf(cause)}`;
     throw new WorkflowError(code, message, { cause });
   }
 }
 
 /** Whether the engine has answered with this status. */
 export function isStatus(error: unknown, status: number): error is WorkflowError {
-  return (
-    error instanceof WorkflowError && error.cause instanceof QstashError && error.cause.status === status
-  );
+  return error instanceof WorkflowError && statusOf(error.cause) === status;
 }
 
 /** One segment of a path, whatever the text: a "/" or "?" in it would be read as the end of it. */

@@ -6,7 +6,7 @@ import type { Verify } from "./signature.ts";
 
 /** What an {@link Authorize} hook is told of a request. */
 export interface AuthorizationRequest {
-  /** `start`, `resume`, `callResult` or `failure`: decide on each of them. */
+  /** `start`, `resume`, `callResult`, `failure` or `cancel`: decide on each of them. */
   readonly kind: DeliveryKind;
   /** The run, where the request names one. */
   readonly runId: string | undefined;
@@ -29,6 +29,12 @@ export interface Door {
   readonly publicUrl: ((requested: URL) => string) | undefined;
 }
 
+/** A hook that hangs must not keep requests waiting for ever. */
+const HOOK_PATIENCE_MS = 10_000;
+
+const UNPROTECTED =
+  'This endpoint has no way to tell who calls it. Set QSTASH_CURRENT_SIGNING_KEY and QSTASH_NEXT_SIGNING_KEY (or the option `keys`, `receiver` or `authorize`), or write down `verify: "off"`.';
+
 type Refusal = Extract<Outcome, { kind: "refused" }>;
 
 /**
@@ -38,12 +44,12 @@ type Refusal = Extract<Outcome, { kind: "refused" }>;
  * @returns undefined for a request that may go on
  */
 export async function refusalOf(door: Door, mail: Mail, delivery: Delivery): Promise<Refusal | undefined> {
-  if (!door.verify && !door.authorize) return door.open ? undefined : unprotected();
+  if (!door.verify && !door.authorize) return door.open ? undefined : refuse(401, UNPROTECTED);
   if (door.verify) {
     try {
       await door.verify(mail, delivery, door.publicUrl?.(mail.url));
     } catch (error) {
-      return { kind: "refused", status: 401, error: asError(error) };
+      return refuse(401, messageOf(error));
     }
   }
   return door.authorize ? askHook(door.authorize, mail, delivery) : undefined;
@@ -56,25 +62,28 @@ export function isGuarded(door: Door): boolean {
 
 async function askHook(authorize: Authorize, mail: Mail, delivery: Delivery): Promise<Refusal | undefined> {
   const { kind, runId } = delivery;
-  let reason = "said no";
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const silence = new Promise<string>((resolve) => {
+    timer = setTimeout(resolve, HOOK_PATIENCE_MS, `didn't answer within ${HOOK_PATIENCE_MS / 1000} seconds`);
+  });
   try {
     const request = { kind, runId, url: mail.request.url, headers: mail.headers, body: mail.body };
-    if ((await authorize(request)) === true) return undefined;
+    const said = await Promise.race([authorize(request), silence]);
+    if (said === true) return undefined;
+    return refuse(403, `The workflow's authorize hook ${typeof said === "string" ? said : "said no"}.`);
   } catch (error) {
-    // For the developer's eyes: the caller hasn't shown yet that it may know.
-    console.error("[perdure] The authorize hook threw:", error);
-    reason = "threw";
+    return refuse(403, "The workflow's authorize hook threw:", error);
+  } finally {
+    clearTimeout(timer);
   }
-  const error = new WorkflowError("forbidden", `The workflow's authorize hook ${reason}.`);
-  return { kind: "refused", status: 403, error };
 }
 
-function unprotected(): Refusal {
-  const message =
-    'This endpoint has no way to tell who calls it. Set QSTASH_CURRENT_SIGNING_KEY and QSTASH_NEXT_SIGNING_KEY (or the option `keys`, `receiver` or `authorize`), or write down `verify: "off"`.';
-  return { kind: "refused", status: 401, error: new WorkflowError("unauthorized", message) };
-}
-
-function asError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new WorkflowError("unauthorized", messageOf(thrown));
+// Why is for the developer's eyes: the caller hasn't shown that it may know.
+function refuse(status: 401 | 403, reason: string, ...more: unknown[]): Refusal {
+  console.warn(`[perdure] A request was refused with ${status}. ${reason}`, ...more);
+  const error =
+    status === 401
+      ? new WorkflowError("unauthorized", "The request doesn't show who it comes from.")
+      : new WorkflowError("forbidden", "The request may not do this.");
+  return { kind: "refused", status, error };
 }

@@ -1,30 +1,16 @@
-import { Client } from "@upstash/qstash";
 import { textFromBase64 } from "../kernel/bytes.ts";
 import { messageOf, WorkflowError } from "../kernel/errors.ts";
 import { type HistoryEntry, parseHistory } from "../protocol/history.ts";
 import type { Message } from "../protocol/message.ts";
 import type { NotifyResponse, WaitRequest } from "../protocol/wait.ts";
 import { ask, isStatus, toSegment } from "./api.ts";
+import type { Connection } from "./http.ts";
 import { publish, type Receipt } from "./publish.ts";
-
-/** How to reach the engine. As in `@upstash/qstash`, whose client does the work. */
-export interface EngineConfig {
-  /** Scheme and host, before `/v2`. */
-  readonly baseUrl: string;
-  /** Sent as a bearer. */
-  readonly token: string;
-  /** Sent with every delivery that this client asks for, as if each message had them. */
-  readonly headers?: Readonly<Record<string, string>>;
-  /** `false` as `disableTelemetry`. */
-  readonly enableTelemetry?: boolean;
-  /** Of requests that get no answer: 5 retries by default, after `backoff` milliseconds each. */
-  readonly retry?: false | { retries?: number; backoff?: (retryCount: number) => number };
-}
 
 /** What the runtime asks of an engine. */
 export interface Engine {
-  /** The client underneath, for user code. */
-  readonly client: Client;
+  /** What is underneath. */
+  readonly connection: Connection;
   /**
    * Publishes all of them or none.
    * @returns "ended" when the engine refuses because the run is over
@@ -32,8 +18,8 @@ export interface Engine {
   append(runId: string, messages: readonly Message[]): Promise<readonly Receipt[] | "ended">;
   /** Publishes messages that create runs, each for itself: the engine may take one and refuse another. */
   create(messages: readonly Message[]): Promise<readonly (Receipt | WorkflowError)[]>;
-  /** The whole history of a live run; undefined when the run is over or unknown. */
-  history(runId: string): Promise<readonly HistoryEntry[] | undefined>;
+  /** The whole history of a live run, on our own engine also of one that has ended; undefined when there is none. */
+  history(runId: string, which?: { readonly ended: true }): Promise<readonly HistoryEntry[] | undefined>;
   /** Records the run's result, as JSON text. @returns false when the run was over already */
   finish(runId: string, result: string | undefined): Promise<boolean>;
   /** Ends the run without a result. @returns as {@link finish} */
@@ -50,35 +36,27 @@ export interface Engine {
 }
 
 /** An engine that is asked only when it is needed: whatever is wrong with its configuration is thrown then. */
-export function toEngine(client: Client, telemetry: boolean): Engine {
-  const post = (messages: readonly Message[]) => publish(client, messages, telemetry);
+export function toEngine(connection: Connection, telemetry: boolean): Engine {
+  const post = (messages: readonly Message[]) => publish(connection.http, messages, telemetry);
   return {
-    client,
+    connection,
     create: post,
-    append: (runId, messages) => append(client, runId, () => post(messages)),
-    history: (runId) => fetchHistory(client, runId),
-    finish: (runId, result) => end(client, runId, { cancel: false, result }),
-    cancel: (runId) => end(client, runId, { cancel: true, result: undefined }),
-    wait: (runId, request) => wait(client, runId, request),
-    notify: (eventId, data, runId) => notify(client, eventId, data, runId),
-    webhookUrl: (runId, eventId) => webhookUrl(client, runId, eventId),
+    append: (runId, messages) => append(connection, runId, () => post(messages)),
+    history: (runId, which) => fetchHistory(connection, runId, which),
+    finish: (runId, result) => end(connection, runId, { cancel: false, result }),
+    cancel: (runId) => end(connection, runId, { cancel: true, result: undefined }),
+    wait: (runId, request) => wait(connection, runId, request),
+    notify: (eventId, data, runId) => notify(connection, eventId, data, runId),
+    webhookUrl: (runId, eventId) => webhookUrl(connection, runId, eventId),
   };
 }
 
-/**
- * The official client, without its development mode: that would download and start a server.
- * What it should talk to is decided by our own settings.
- */
-export function createClient(config: EngineConfig): Client {
-  return new Client({ ...config, devMode: false });
-}
-
 async function append(
-  client: Client,
+  connection: Connection,
   runId: string,
   post: () => Promise<(Receipt | WorkflowError)[]>,
 ): Promise<Receipt[] | "ended"> {
-  return unlessEnded(client, runId, async () => {
+  return unlessEnded(connection, runId, async () => {
     const receipts = await post();
     return receipts.map((receipt) => {
       if (receipt instanceof WorkflowError) throw receipt;
@@ -88,24 +66,28 @@ async function append(
 }
 
 function wait(
-  client: Client,
+  connection: Connection,
   runId: string,
   { eventId, headers, body }: WaitRequest,
 ): Promise<"waiting" | "ended"> {
-  return unlessEnded(client, runId, async (): Promise<"waiting"> => {
+  return unlessEnded(connection, runId, async (): Promise<"waiting"> => {
     const path = ["wait", toSegment(eventId)];
-    await ask(client, { method: "POST", path, headers, body: JSON.stringify(body), empty: true });
+    await ask(connection.http, { method: "POST", path, headers, body: JSON.stringify(body), empty: true });
     return "waiting";
   });
 }
 
 /** The engine says 400 to a run that is over, and to a request that it doesn't like. Only it can tell which. */
-async function unlessEnded<T>(client: Client, runId: string, act: () => Promise<T>): Promise<T | "ended"> {
+async function unlessEnded<T>(
+  connection: Connection,
+  runId: string,
+  act: () => Promise<T>,
+): Promise<T | "ended"> {
   try {
     return await act();
   } catch (error) {
     if (!isStatus(error, 400)) throw error;
-    if ((await fetchHistory(client, runId)) === undefined) return "ended";
+    if ((await fetchHistory(connection, runId)) === undefined) return "ended";
     const reason = messageOf(error.cause);
     throw new WorkflowError("step_refused", `The engine refuses a step of the run: ${reason}`, {
       cause: error,
@@ -114,21 +96,20 @@ async function unlessEnded<T>(client: Client, runId: string, act: () => Promise<
 }
 
 async function notify(
-  client: Client,
+  connection: Connection,
   eventId: string,
   data: string | undefined,
   runId?: string,
 ): Promise<NotifyResponse[]> {
   const path = ["notify", ...(runId === undefined ? [] : [toSegment(runId)]), toSegment(eventId)];
   const body = data === undefined ? {} : { body: data };
-  return [await ask<NotifyResponse | NotifyResponse[]>(client, { method: "POST", path, ...body })].flat();
+  return [
+    await ask<NotifyResponse | NotifyResponse[]>(connection.http, { method: "POST", path, ...body }),
+  ].flat();
 }
 
-function webhookUrl(client: Client, runId: string, eventId: string): string {
-  const baseUrl = String(Reflect.get(client.http, "baseUrl"));
-  return [baseUrl, "v2", "workflows", "hooks", userIdOf(Reflect.get(client, "token")), runId, eventId].join(
-    "/",
-  );
+function webhookUrl({ baseUrl, token }: Connection, runId: string, eventId: string): string {
+  return [baseUrl, "v2", "workflows", "hooks", userIdOf(token), runId, eventId].join("/");
 }
 
 function userIdOf(token: unknown): string {
@@ -143,9 +124,13 @@ function userIdOf(token: unknown): string {
   throw new WorkflowError("webhook_unavailable", message);
 }
 
-async function fetchHistory(client: Client, runId: string): Promise<HistoryEntry[] | undefined> {
+async function fetchHistory(
+  { http }: Connection,
+  runId: string,
+  query: { readonly ended?: true } = {},
+): Promise<HistoryEntry[] | undefined> {
   try {
-    return parseHistory(JSON.stringify(await ask(client, { method: "GET", path: runPath(runId) })));
+    return parseHistory(JSON.stringify(await ask(http, { method: "GET", path: runPath(runId), query })));
   } catch (error) {
     if (isStatus(error, 404)) return undefined;
     if (!(error instanceof WorkflowError) || error.code !== "malformed_body") throw error;
@@ -155,13 +140,19 @@ async function fetchHistory(client: Client, runId: string): Promise<HistoryEntry
 }
 
 async function end(
-  client: Client,
+  connection: Connection,
   runId: string,
   { cancel, result }: { cancel: boolean; result: string | undefined },
 ): Promise<boolean> {
   try {
     const body = result === undefined ? {} : { body: result };
-    await ask(client, { method: "DELETE", path: runPath(runId), query: { cancel }, empty: true, ...body });
+    await ask(connection.http, {
+      method: "DELETE",
+      path: runPath(runId),
+      query: { cancel },
+      empty: true,
+      ...body,
+    });
     return true;
   } catch (error) {
     if (isStatus(error, 404)) return false;

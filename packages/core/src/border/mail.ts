@@ -5,6 +5,7 @@ import type { Outcome } from "../protocol/outcome.ts";
 /** A request as it came in, its body read once. */
 export interface Mail {
   readonly request: Request;
+  /** As the request names it, or as a trusted proxy does. */
   readonly url: URL;
   readonly headers: Headers;
   /** Exactly the bytes that were received: what the signature is over. */
@@ -19,7 +20,7 @@ type Refusal = Extract<Outcome, { kind: "refused" }>;
  * Reads a request that could be a delivery: a POST whose body isn't larger than `limit` bytes.
  * Anything else is refused before its body is in memory.
  */
-export async function read(request: Request, limit: number): Promise<Mail | Refusal> {
+export async function read(request: Request, limit: number, trustProxy: boolean): Promise<Mail | Refusal> {
   if (request.method !== "POST") {
     const error = new WorkflowError(
       "method_not_allowed",
@@ -35,7 +36,19 @@ export async function read(request: Request, limit: number): Promise<Mail | Refu
     );
     return { kind: "refused", status: 413, error };
   }
-  return { request, url: new URL(request.url), headers: request.headers, bytes, body: text(bytes) };
+  const url = trustProxy ? forwardedUrl(request) : new URL(request.url);
+  return { request, url, headers: request.headers, bytes, body: text(bytes) };
+}
+
+/** Of several proxies, the first one knows what the sender asked for. */
+function forwardedUrl({ url, headers }: Request): URL {
+  const [proto, host] = ["X-Forwarded-Proto", "X-Forwarded-Host"].map((name) =>
+    headers.get(name)?.split(",")[0]?.trim(),
+  );
+  const { protocol, host: own, pathname, search } = new URL(url);
+  const scheme = proto === "http" || proto === "https" ? `${proto}:` : protocol;
+  const known = host && /^[\w.-]+(?::\d+)?$|^\[[\da-f:.]+\](?::\d+)?$/i.test(host) ? host : own;
+  return new URL(`${scheme}//${known}${pathname}${search}`);
 }
 
 async function readBody(request: Request, limit: number): Promise<Uint8Array<ArrayBuffer> | undefined> {

@@ -1,9 +1,9 @@
-import type { Client } from "@upstash/qstash";
 import { WorkflowError } from "../kernel/errors.ts";
 import { VERSION } from "../kernel/version.ts";
 import { HEADER } from "../protocol/headers.ts";
 import type { Message } from "../protocol/message.ts";
 import { ask } from "./api.ts";
+import type { Http } from "./http.ts";
 
 /** The engine's answer to one published message. */
 export interface Receipt {
@@ -13,20 +13,19 @@ export interface Receipt {
 }
 
 /**
- * Hands messages to the engine, with one request for all of them. Not by the client's own `batch`, which would add what it
- * wants to be known of it.
+ * Hands messages to the engine, with one request for all of them.
  *
  * @returns for each message its receipt, or why the engine refuses it
  */
 export async function publish(
-  client: Client,
+  http: Http,
   messages: readonly Message[],
   telemetry: boolean,
 ): Promise<(Receipt | WorkflowError)[]> {
   const items = messages.map(({ url, method = "POST", headers, body, untold }) => ({
     destination: url,
     headers: {
-      ...lowered(client.http.headers ?? []),
+      ...lowered(http.headers ?? []),
       ...(telemetry && !untold ? TELEMETRY : {}),
       ...lowered(Object.entries({ [HEADER.method]: method, ...headers })),
     },
@@ -34,7 +33,7 @@ export async function publish(
   }));
   const headers = { [HEADER.contentType]: "application/json" };
   const body = JSON.stringify(items);
-  const answers = [await ask<unknown>(client, { method: "POST", path: ["batch"], headers, body })].flat();
+  const answers = [await ask<unknown>(http, { method: "POST", path: ["batch"], headers, body })].flat();
   return messages.map((message, at) => toReceipt(answers[at], message));
 }
 

@@ -1,8 +1,9 @@
 import { toSeconds } from "../kernel/duration.ts";
-import { isNonRetryable, isRetryAfter, messageOf } from "../kernel/errors.ts";
-import type { ErrorBody } from "../protocol/failure.ts";
+import { isNonRetryable, isRetryAfter, isStepError } from "../kernel/errors.ts";
+import { toErrorBody } from "../protocol/error.ts";
 import { HEADER, PROTOCOL_VERSION } from "../protocol/headers.ts";
-import { type FailedStep, NON_RETRYABLE_STATUS, type Outcome } from "../protocol/outcome.ts";
+import { type FailedAttempt, NON_RETRYABLE_STATUS, type Outcome } from "../protocol/outcome.ts";
+import type { RollbackAnswer } from "../protocol/rollback.ts";
 
 /** Engines want to hear of a version of the official SDK that they know: this is the one that our answers agree with. */
 const SDK_NAME = "v1.3.3";
@@ -24,10 +25,15 @@ export function respond(outcome: Outcome, trusted: boolean): Response {
         { workflowRunId: outcome.runId, finishCondition: "failure-callback-undefined" },
         { [HEADER.noFailureFunction]: "true" },
       );
+    case "rolledBack": {
+      const { record } = outcome;
+      const said: RollbackAnswer = record ? "recorded" : "over";
+      return answer(200, { rollback: record }, { [HEADER.rollback]: said });
+    }
     case "failed":
-      return failed(outcome.error, outcome.step, trusted);
+      return failed(outcome, trusted);
     case "refused":
-      return answer(outcome.status, errorBody(outcome.error, false), refusalHeaders(outcome.status));
+      return answer(outcome.status, toErrorBody(outcome.error, false), refusalHeaders(outcome.status));
     default:
       return outcome satisfies never;
   }
@@ -44,31 +50,23 @@ export function notFound(keys: readonly string[]): Response {
   );
 }
 
-function failed(error: unknown, step: FailedStep | undefined, trusted: boolean): Response {
+function failed({ error, where, step: failing, again }: FailedAttempt, trusted: boolean): Response {
+  const step = isStepError(error) ? error.step : failing;
+  const body = { ...toErrorBody(error, trusted), ...(step ? { where: "step", step } : { where }) };
   const headers: Record<string, string> = step ? { [HEADER.errorStepName]: toHeaderValue(step.name) } : {};
-  const body = errorBody(error, trusted);
-  if (isNonRetryable(error))
+  if (again?.over || isNonRetryable(error))
     return answer(NON_RETRYABLE_STATUS, body, { ...headers, [HEADER.nonRetryable]: "true" });
-  if (isRetryAfter(error)) {
-    // In seconds, which every engine reads: not all know the unit of days.
-    return answer(429, body, {
-      ...headers,
-      [HEADER.retryAfter]: Math.ceil(toSeconds(error.retryAfter)).toFixed(0),
-    });
-  }
-  return answer(500, body, headers);
+  if (again?.retries !== undefined) headers[HEADER.maxRetries] = String(again.retries);
+  // Whole seconds, which every engine reads: not all know the unit of days.
+  if (isRetryAfter(error)) headers[HEADER.retryAfter] = Math.ceil(toSeconds(error.retryAfter)).toFixed(0);
+  else if (again?.after !== undefined) headers[HEADER.retryAfter] = `${Math.round(again.after * 1000)}ms`;
+  return answer(isRetryAfter(error) ? 429 : 500, body, headers);
 }
 
 function refusalHeaders(status: number): Record<string, string> {
   if (status === 405) return { Allow: "POST" };
   // The same bytes can't be read better another time.
   return status === 400 || status === 413 ? { [HEADER.nonRetryable]: "true" } : {};
-}
-
-function errorBody(error: unknown, withStack: boolean): ErrorBody {
-  const message = messageOf(error);
-  if (!(error instanceof Error)) return { error: "Error", message };
-  return { error: error.name, message, ...(withStack && error.stack ? { stack: error.stack } : {}) };
 }
 
 // Header values are bytes: what isn't printable ASCII, or would look encoded already, is percent-encoded.

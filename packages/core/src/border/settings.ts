@@ -3,9 +3,11 @@ import { WorkflowError } from "../kernel/errors.ts";
 import { HEADER } from "../protocol/headers.ts";
 import { DEV_CREDENTIALS } from "../protocol/token.ts";
 import type { Authorize, Door } from "./authorize.ts";
-import { createClient, type Engine, type EngineConfig, toEngine } from "./engine.ts";
+import { type Engine, toEngine } from "./engine.ts";
+import { connect, connectBy, type EngineConfig } from "./http.ts";
 import {
   type Receiver,
+  type ReplayGuard,
   type SigningKeys,
   type Verify,
   verifyWithKeys,
@@ -37,14 +39,27 @@ const HOSTED_URL = "https://qstash.upstash.io";
 export interface BorderOptions {
   /** The endpoint's public URL, when the request's isn't it. */
   readonly url?: string;
-  /** Replaces only the scheme and host of the request's URL. Default: `UPSTASH_WORKFLOW_URL`. */
+  /**
+   * Replaces only the scheme and host of the request's URL. A path that it has is put before the request's: for what a
+   * proxy or the framework cuts off, as Next.js does with its `basePath`. Default: `UPSTASH_WORKFLOW_URL`.
+   */
   readonly baseUrl?: string;
+  /**
+   * Takes scheme and host from `X-Forwarded-Proto` and `X-Forwarded-Host`. Only behind a proxy that sets them: whoever
+   * can send them otherwise says where a run's deliveries go. Default: false.
+   */
+  readonly trustProxy?: boolean;
   /** Default: what the adapter brings, else `process.env`. */
   readonly env?: Env;
-  /** A client of `@upstash/qstash`, or the settings for one. Default: from `QSTASH_URL` and `QSTASH_TOKEN`. */
-  readonly qstashClient?: Client | Partial<EngineConfig>;
+  /**
+   * Settings for the engine, a client of `@upstash/qstash`, or what makes one (`qstash` of `@perdure/core/qstash`).
+   * Default: from `QSTASH_URL` and `QSTASH_TOKEN`.
+   */
+  readonly qstashClient?: GivenClient;
   /** Default: `QSTASH_CURRENT_SIGNING_KEY` and `QSTASH_NEXT_SIGNING_KEY`, when both are set. */
   readonly keys?: SigningKeys;
+  /** Refuses deliveries that come a second time, with `keys`: `memoryReplayGuard()`, or one of your own. */
+  readonly replayGuard?: ReplayGuard;
   /** Verifies signatures in place of `keys`; for example a `Receiver` of `@upstash/qstash`. */
   readonly receiver?: Receiver;
   /** Asked for every request, failure callbacks included. With keys or a receiver, both must pass. */
@@ -54,6 +69,9 @@ export interface BorderOptions {
   /** Leaves out the headers that tell the engine which package and runtime it talks to. */
   readonly disableTelemetry?: boolean;
 }
+
+/** How to reach the engine, in one of three ways. What settings leave out comes from the environment. */
+export type GivenClient = Client | Partial<EngineConfig> | ((config: EngineConfig) => Client);
 
 export interface Border {
   readonly env: Env;
@@ -87,16 +105,18 @@ export function createBorders(options: BorderOptions): (env: Env | undefined, he
 function settle(options: BorderOptions, env: Env, region: string | undefined): Border {
   const url = httpUrl("url", options.url);
   const baseUrl = httpUrl("baseUrl", options.baseUrl ?? env[VARIABLE.workflowUrl]);
+  const base = baseUrl && new URL(baseUrl);
+  const prefix = base && `${base.origin}${base.pathname.replace(/\/+$/, "")}`;
   let engine: Engine | undefined;
   const workflowUrl = (requested: URL): string =>
-    url ?? (baseUrl ? `${new URL(baseUrl).origin}${requested.pathname}${requested.search}` : requested.href);
+    url ?? (prefix ? `${prefix}${requested.pathname}${requested.search}` : requested.href);
   return {
     env,
     door: {
       verify: options.verify === "off" ? undefined : verifierOf(options, env, region),
       authorize: options.authorize,
       open: options.verify === "off",
-      publicUrl: url || baseUrl ? workflowUrl : undefined,
+      publicUrl: url || baseUrl || options.trustProxy ? workflowUrl : undefined,
     },
     engine: () => {
       engine ??= engineOf(options.qstashClient, env, options.disableTelemetry, region);
@@ -107,28 +127,32 @@ function settle(options: BorderOptions, env: Env, region: string | undefined): B
 }
 
 /**
- * The engine to talk to: by the given client, or by one made from the given settings and the environment.
+ * The engine to talk to: by the given client, or by settings, of which the environment has what isn't given.
  *
  * @throws WorkflowError `missing_token` when there is no token anywhere
  */
 export function engineOf(
-  given: Client | Partial<EngineConfig> | undefined,
+  given: GivenClient | undefined,
   env: Env,
   disableTelemetry = false,
   region: string | undefined = regionOf(env, null),
 ): Engine {
   const silent = disableTelemetry || Boolean(env[VARIABLE.noTelemetry]);
-  if (isClient(given)) return toEngine(given, !silent);
+  if (isClient(given)) return toEngine(connectBy(given), !silent);
+  const make = typeof given === "function" ? given : undefined;
+  const settings = typeof given === "function" ? undefined : given;
   const dev = devMode(env) ? { baseUrl: devUrl(env), token: DEV_CREDENTIALS.token } : undefined;
-  const token = given?.token ?? dev?.token ?? env[inRegion(VARIABLE.token, region)];
+  const token = settings?.token ?? dev?.token ?? env[inRegion(VARIABLE.token, region)];
   if (!token) {
     throw new WorkflowError(
       "missing_token",
       `There is no token for the engine: set ${inRegion(VARIABLE.token, region)} (and ${VARIABLE.url} for an engine of your own), or ${VARIABLE.dev}=1 for a local one.`,
     );
   }
-  const baseUrl = given?.baseUrl ?? dev?.baseUrl ?? env[inRegion(VARIABLE.url, region)] ?? HOSTED_URL;
-  return toEngine(createClient({ ...given, token, baseUrl }), !silent && given?.enableTelemetry !== false);
+  const baseUrl = settings?.baseUrl ?? dev?.baseUrl ?? env[inRegion(VARIABLE.url, region)] ?? HOSTED_URL;
+  const config = { ...settings, token, baseUrl };
+  const connection = make ? connectBy(make(config)) : connect(config);
+  return toEngine(connection, !silent && settings?.enableTelemetry !== false);
 }
 
 /** With `QSTASH_REGION`, keys and tokens are kept by region: the one that the engine names, or that one. */
@@ -159,7 +183,7 @@ function verifierOf(options: BorderOptions, env: Env, region: string | undefined
   if (options.receiver) return verifyWithReceiver(options.receiver);
   const dev = devMode(env) ? devKeys() : undefined;
   const keys = options.keys ?? keysOf(env, region) ?? dev;
-  return keys && verifyWithKeys(keys);
+  return keys && verifyWithKeys(keys, options.replayGuard);
 }
 
 function keysOf(env: Env, region: string | undefined): SigningKeys | undefined {

@@ -1,5 +1,5 @@
-import type { Client as QStashClient } from "@upstash/qstash";
 import { ask } from "../border/api.ts";
+import type { Http } from "../border/http.ts";
 import { HEADER } from "../protocol/headers.ts";
 import type { DeadLetter, FailureFunctionState } from "../protocol/log.ts";
 import { defined, type FlowControl, flowControlHeaders, toCount } from "../protocol/options.ts";
@@ -51,10 +51,10 @@ export interface RetriedRuns {
 
 /** Looks after failed runs. */
 export class DeadLetters {
-  readonly #client: QStashClient;
+  readonly #http: Http;
 
-  constructor(client: QStashClient) {
-    this.#client = client;
+  constructor(http: Http) {
+    this.#http = http;
   }
 
   /** A page, `count` entries long: 100 unless less is said. */
@@ -63,7 +63,7 @@ export class DeadLetters {
   ): Promise<DeadLetterPage> {
     const { cursor, count, filter } = options;
     const query = { ...filter, cursor, count, source: "workflow" };
-    const page = await ask<DeadLetterPage>(this.#client, { method: "GET", path: ["dlq"], query });
+    const page = await ask<DeadLetterPage>(this.#http, { method: "GET", path: ["dlq"], query });
     return { messages: page.messages, ...(page.cursor ? { cursor: page.cursor } : {}) };
   }
 
@@ -81,7 +81,7 @@ export class DeadLetters {
   async retryFailureFunction({ dlqId }: { readonly dlqId: string }): Promise<RetriedRun> {
     if (!dlqId) throw new TypeError("dlqId must not be empty.");
     const path = ["workflows", "dlq", "callback", encodeURIComponent(dlqId)];
-    return ask<RetriedRun>(this.#client, { method: "POST", path });
+    return ask<RetriedRun>(this.#http, { method: "POST", path });
   }
 
   /** Forgets entries: they can't be resumed or restarted then. @returns how many, and a cursor while there are more */
@@ -89,7 +89,7 @@ export class DeadLetters {
     const selected = select(selection, "dlqIds");
     if (selected.kind === "none") return { deleted: 0 };
     const { query } = selected;
-    const answer = await ask<{ deleted: number; cursor?: string }>(this.#client, {
+    const answer = await ask<{ deleted: number; cursor?: string }>(this.#http, {
       method: "DELETE",
       path: ["workflows", "dlq"],
       query,
@@ -109,7 +109,7 @@ export class DeadLetters {
       ...flowControlHeaders(options.flowControl),
     ]);
     const path = ["workflows", "dlq", how];
-    const answer = await ask<RetriedRuns>(this.#client, {
+    const answer = await ask<RetriedRuns>(this.#http, {
       method: "POST",
       path,
       query: selected.query,

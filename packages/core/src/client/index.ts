@@ -1,7 +1,6 @@
-import type { Client as QStashClient } from "@upstash/qstash";
 import { ask } from "../border/api.ts";
-import type { Engine, EngineConfig } from "../border/engine.ts";
-import { engineOf, processEnv } from "../border/settings.ts";
+import type { Engine } from "../border/engine.ts";
+import { engineOf, type GivenClient, processEnv } from "../border/settings.ts";
 import type { NotifyResponse, Waiter } from "../protocol/wait.ts";
 import { toText } from "../steps/index.ts";
 import { DeadLetters } from "./dlq.ts";
@@ -34,15 +33,15 @@ export class Client {
   readonly schedules: WorkflowSchedules;
 
   /**
-   * @param config a client of `@upstash/qstash`, or settings for one; what they leave out comes from `QSTASH_URL` and `QSTASH_TOKEN`
+   * @param config settings, of which `QSTASH_URL` and `QSTASH_TOKEN` are the defaults, or a client of `@upstash/qstash`
    * @throws WorkflowError `missing_token` when there is no token anywhere
    */
-  constructor(config: QStashClient | Partial<EngineConfig> = {}) {
+  constructor(config: GivenClient = {}) {
     this.#engine = engineOf(config, processEnv());
-    const { client } = this.#engine;
-    this.dlq = new DeadLetters(client);
-    this.runs = new Runs(client);
-    this.schedules = new WorkflowSchedules(client);
+    const { http } = this.#engine.connection;
+    this.dlq = new DeadLetters(http);
+    this.runs = new Runs(http);
+    this.schedules = new WorkflowSchedules(http);
   }
 
   /**
@@ -63,7 +62,7 @@ export class Client {
 
   /** Ends runs: one, several by their ids, those that match a filter, or all. Their failure functions aren't called. */
   cancel(selection: Selection<"workflowRunIds", CancelFilters>): Promise<{ cancelled: number }> {
-    return cancel(this.#engine.client, selection);
+    return cancel(this.#engine.connection.http, selection);
   }
 
   /** Tells those who wait for an event. @returns who was told */
@@ -74,7 +73,7 @@ export class Client {
   /** Who waits for an event. */
   async getWaiters({ eventId }: { readonly eventId: string }): Promise<Waiter[]> {
     if (!eventId) throw new TypeError("eventId must not be empty.");
-    return ask<Waiter[]>(this.#engine.client, {
+    return ask<Waiter[]>(this.#engine.connection.http, {
       method: "GET",
       path: ["waiters", encodeURIComponent(eventId)],
     });
@@ -82,7 +81,7 @@ export class Client {
 
   /** Runs with their steps, the newest first. */
   logs(options: LogsOptions = {}): Promise<RunPage> {
-    return logs(this.#engine.client, options);
+    return logs(this.#engine.connection.http, options);
   }
 }
 

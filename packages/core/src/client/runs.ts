@@ -1,5 +1,5 @@
-import type { Client as QStashClient } from "@upstash/qstash";
 import { ask, type Query } from "../border/api.ts";
+import type { Http } from "../border/http.ts";
 import { type Duration, toSeconds } from "../kernel/duration.ts";
 import { WorkflowError } from "../kernel/errors.ts";
 import type { RunLog, RunState } from "../protocol/log.ts";
@@ -58,10 +58,10 @@ export type CancelFilters = CommonFilters &
       }
   );
 
-export async function logs(client: QStashClient, options: LogsOptions): Promise<RunPage> {
+export async function logs(http: Http, options: LogsOptions): Promise<RunPage> {
   const { cursor, count, filter, ...older } = options;
   const query: Query = { groupBy: "workflowRunId", ...older, ...filter, cursor, count };
-  const page = await ask<{ runs: RunLog[]; cursor?: string }>(client, {
+  const page = await ask<{ runs: RunLog[]; cursor?: string }>(http, {
     method: "GET",
     path: ["workflows", "events"],
     query,
@@ -70,12 +70,12 @@ export async function logs(client: QStashClient, options: LogsOptions): Promise<
 }
 
 export async function cancel(
-  client: QStashClient,
+  http: Http,
   selection: Selection<"workflowRunIds", CancelFilters>,
 ): Promise<{ cancelled: number }> {
   const selected = select(selection, "workflowRunIds", toQuery);
   if (selected.kind === "none") return { cancelled: 0 };
-  const answer = await ask<{ cancelled: number }>(client, {
+  const answer = await ask<{ cancelled: number }>(http, {
     method: "DELETE",
     path: ["workflows", "runs"],
     query: selected.query,
@@ -108,16 +108,16 @@ export interface WaitForRun {
 
 /** Looks after single runs. */
 export class Runs {
-  readonly #client: QStashClient;
+  readonly #http: Http;
 
-  constructor(client: QStashClient) {
-    this.#client = client;
+  constructor(http: Http) {
+    this.#http = http;
   }
 
   /** The run's log; of several runs that had this id, the newest one's. `undefined` when the engine knows none. */
   async get(workflowRunId: string): Promise<RunLog | undefined> {
     if (!workflowRunId) throw new TypeError("A run's id must not be empty.");
-    const { runs } = await logs(this.#client, { filter: { workflowRunId } });
+    const { runs } = await logs(this.#http, { filter: { workflowRunId } });
     return runs[0];
   }
 

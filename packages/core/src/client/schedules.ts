@@ -1,5 +1,6 @@
-import type { Client as QStashClient, Schedule } from "@upstash/qstash";
-import { ask, translate } from "../border/api.ts";
+import type { Schedule } from "@upstash/qstash";
+import { ask, toSegment } from "../border/api.ts";
+import type { Http } from "../border/http.ts";
 import { toWireDuration } from "../kernel/duration.ts";
 import { forward, HEADER } from "../protocol/headers.ts";
 import { encodeRunOptions, type RunOptions, startMessage } from "../protocol/message.ts";
@@ -21,10 +22,10 @@ export interface ScheduleOptions extends Omit<RunOptions, "notBefore" | "redact"
 
 /** Starts runs by the clock. A run of a schedule has its failure function, retries and labels like any other. */
 export class WorkflowSchedules {
-  readonly #client: QStashClient;
+  readonly #http: Http;
 
-  constructor(client: QStashClient) {
-    this.#client = client;
+  constructor(http: Http) {
+    this.#http = http;
   }
 
   /** @throws TypeError for options that can't be obeyed */
@@ -36,7 +37,7 @@ export class WorkflowSchedules {
     // Says what is wrong with the options now, and not at each tick.
     startMessage({ ...options, runId: "", body: undefined });
     const text = toText(body, "The payload");
-    return ask(this.#client, {
+    return ask(this.#http, {
       method: "POST",
       path: ["schedules", url],
       headers: defined([
@@ -55,26 +56,30 @@ export class WorkflowSchedules {
 
   /** All schedules, also those that start no workflow. */
   list(): Promise<Schedule[]> {
-    return translate("the list of schedules", this.#client.schedules.list());
+    return ask(this.#http, { method: "GET", path: ["schedules"] });
   }
 
   /** @throws WorkflowError `engine_refused` when there is none of this id */
   get(scheduleId: string): Promise<Schedule> {
-    return translate("a schedule", this.#client.schedules.get(scheduleId));
+    return ask(this.#http, { method: "GET", path: ["schedules", toSegment(scheduleId)] });
   }
 
   /** Starts no more runs until it is resumed; ticks meanwhile are skipped. */
   pause(scheduleId: string): Promise<void> {
-    return translate("the pause of a schedule", this.#client.schedules.pause({ schedule: scheduleId }));
+    return this.#change("PATCH", scheduleId, "pause");
   }
 
   /** Starts runs again, from the next tick on. */
   resume(scheduleId: string): Promise<void> {
-    return translate("the resumption of a schedule", this.#client.schedules.resume({ schedule: scheduleId }));
+    return this.#change("PATCH", scheduleId, "resume");
   }
 
   /** Starts no more runs. Those that it has started go on. */
   delete(scheduleId: string): Promise<void> {
-    return translate("the end of a schedule", this.#client.schedules.delete(scheduleId));
+    return this.#change("DELETE", scheduleId);
+  }
+
+  #change(method: "PATCH" | "DELETE", scheduleId: string, ...how: string[]): Promise<void> {
+    return ask(this.#http, { method, path: ["schedules", toSegment(scheduleId), ...how], empty: true });
   }
 }

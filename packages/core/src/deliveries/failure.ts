@@ -1,43 +1,112 @@
-import type { RunContext } from "../context.ts";
+import { toStepError } from "../claims.ts";
+import { withoutSteps } from "../context.ts";
 import { tellAll } from "../middleware.ts";
-import type { Failure } from "../protocol/delivery.ts";
+import type { Cancel, Failure } from "../protocol/delivery.ts";
+import { toError } from "../protocol/error.ts";
 import { type FailureReport, parseFailure } from "../protocol/failure.ts";
+import { HEADER } from "../protocol/headers.ts";
 import type { Outcome } from "../protocol/outcome.ts";
-import { serialize } from "../steps/index.ts";
-import { parseLeniently } from "../workflow.ts";
+import type { RollbackRecord } from "../protocol/rollback.ts";
+import { isPlan, type StepRecord } from "../protocol/step.ts";
+import { read, serialize } from "../steps/index.ts";
+import { type CompletedStep, parseLeniently, type Rollback, type RunEndParams } from "../workflow.ts";
+import { type RunEnd, recordsOf, rollBack } from "./rollback.ts";
 import { factsOf, type Visit } from "./room.ts";
 
-/** Calls the failure function of a run that has failed. The workflow itself isn't run. */
+/** Calls the failure function of a run that has failed, after the rollbacks of its steps. */
 export async function failure(visit: Visit<Failure>): Promise<Outcome> {
   const { served, mail, delivery } = visit;
-  const told = served.middlewares.length > 0;
-  if (!served.failureFunction && !told) return { kind: "failureUnhandled", runId: delivery.runId };
-  const { payload, url, createdAt, ...report } = parseFailure(mail.body);
-  const context = factsOf(visit, await payloadOf(visit, payload), { url, createdAt });
-  const { failStatus, failResponse } = report;
-  await tellAll(served.middlewares, "runFailed", { context, failStatus, failResponse });
-  if (!served.failureFunction) return { kind: "failureUnhandled", runId: delivery.runId };
+  const { middlewares, failureFunction } = served;
+  const unhandled: Outcome = { kind: "failureUnhandled", runId: delivery.runId };
+  const untold = !failureFunction && middlewares.length === 0;
+  // Only our own engine has rollbacks made.
+  if (untold && !mail.headers.has(HEADER.maxRetries)) return unhandled;
+  const report = parseFailure(mail.body);
+  const ended = await rolledBack(visit, report, true);
+  if ("kind" in ended) return ended;
+  if (untold) return unhandled;
+  const { failStatus, failResponse, failHeaders, failStack, failBody, error } = report;
+  const { failureId, dlqId, attempts, where, step } = report;
+  const params = await paramsOf(visit, report, ended);
+  const { context } = params;
+  await tellAll(middlewares, "runFailed", { context, failStatus, failResponse });
+  if (!failureFunction) return unhandled;
+  const told = { ...params, failStatus, failResponse, failHeaders, failStack, failBody };
   try {
-    const result = await call(visit, context, report);
-    await tellAll(served.middlewares, "failureFunctionRan", { context, result });
+    const result = await call("failure", () =>
+      failureFunction({ ...told, failureId, dlqId, attempts, where, step, error }),
+    );
+    await tellAll(middlewares, "failureFunctionRan", { context, result });
     return { kind: "failureHandled", result };
-  } catch (error) {
-    await tellAll(served.middlewares, "failureFunctionRan", { context, error });
-    throw error;
+  } catch (thrown) {
+    await tellAll(middlewares, "failureFunctionRan", { context, error: thrown });
+    throw thrown;
   }
 }
 
-type Report = Omit<FailureReport, "payload" | "url" | "createdAt">;
+/** Calls the cancel function of a run that was cancelled, after the rollbacks of its steps where they are asked for. */
+export async function cancel(visit: Visit<Cancel>): Promise<Outcome> {
+  const { cancelFunction, rollbackOnCancel } = visit.served;
+  const report = parseFailure(visit.mail.body);
+  const ended = await rolledBack(visit, report, rollbackOnCancel);
+  if ("kind" in ended) return ended;
+  const params = await paramsOf(visit, report, ended);
+  const result = await call("cancel", () => cancelFunction?.({ ...params, cancelId: report.failureId }));
+  return { kind: "failureHandled", result };
+}
+
+interface Ended {
+  readonly records: readonly StepRecord[] | undefined;
+  readonly rollbacks: readonly RollbackRecord[];
+}
+
+async function rolledBack(visit: RunEnd, report: FailureReport, asked: boolean): Promise<Outcome | Ended> {
+  const records = await recordsOf(visit, report);
+  const rollbacks = records && asked ? await rollBack(visit, report, records) : [];
+  if ("kind" in rollbacks) return rollbacks;
+  return report.details?.only === "rollback"
+    ? { kind: "rolledBack", record: undefined }
+    : { records, rollbacks };
+}
+
+async function paramsOf(
+  visit: RunEnd,
+  report: FailureReport,
+  { records, rollbacks }: Ended,
+): Promise<RunEndParams> {
+  const facts = factsOf(visit, await payloadOf(visit, report.payload), report);
+  return {
+    context: withoutSteps(facts),
+    steps: records?.filter((record) => !isPlan(record)).map(completed),
+    rollbacks: rollbacks.map(toRollback),
+  };
+}
+
+function completed(record: StepRecord): CompletedStep {
+  const { stepId: id, stepName: name, stepType: type, failure } = record;
+  const step = { id, name, type };
+  return failure ? { ...step, error: toStepError(step, failure) } : { ...step, result: read(record) };
+}
+
+function toRollback({
+  stepId: id,
+  stepName: name,
+  stepType: type,
+  state,
+  attempts,
+  error,
+}: RollbackRecord): Rollback {
+  return { step: { id, name, type }, state, attempts, ...(error ? { error: toError(error) } : {}) };
+}
 
 // Its result is taken through JSON here, so that one that can't be stored is the function's failure and not the answer's.
-async function call({ served }: Visit<Failure>, context: RunContext, report: Report): Promise<unknown> {
-  const result = await served.failureFunction?.({ context, ...report });
-  const json = serialize(result, "The failure function's result");
+async function call(which: "failure" | "cancel", ask: () => unknown): Promise<unknown> {
+  const json = serialize(await ask(), `The ${which} function's result`);
   return json === undefined ? undefined : JSON.parse(json);
 }
 
 // A payload that doesn't fit may be the reason of the failure: the function is to see it then, as it came.
-async function payloadOf({ served }: Visit<Failure>, payload: string): Promise<unknown> {
+async function payloadOf({ served }: RunEnd, payload: string): Promise<unknown> {
   try {
     return await served.parsePayload(payload);
   } catch {

@@ -1,6 +1,7 @@
+import { toStepError } from "../claims.ts";
 import { type StepHost, WorkflowContext } from "../context.ts";
 import { readLedger } from "../group.ts";
-import type { Ending, Entry } from "../invocation.ts";
+import { type Ending, type Entry, placeIn } from "../invocation.ts";
 import { WorkflowError } from "../kernel/errors.ts";
 import { type MiddlewareEvents, tellAll } from "../middleware.ts";
 import type { Resume } from "../protocol/delivery.ts";
@@ -10,7 +11,10 @@ import type { Outcome } from "../protocol/outcome.ts";
 import { isPlan, type StepRecord } from "../protocol/step.ts";
 import { replay } from "../run.ts";
 import { type Asking, read, serialize } from "../steps/index.ts";
-import { factsOf, historyOf, placeOf, type Visit } from "./room.ts";
+import { factsOf, historyOf, placeOf, triesOf, type Visit } from "./room.ts";
+
+type Work = Extract<Entry, { kind: "work" }>;
+type Place = ReturnType<typeof placeIn>;
 
 /** Takes a run up where its history ends: replays what is recorded and does what comes next. */
 export async function resume(visit: Visit<Resume>): Promise<Outcome> {
@@ -23,13 +27,21 @@ export async function resume(visit: Visit<Resume>): Promise<Outcome> {
   const ledger = readLedger(records);
   const waits = ledger.phase.kind === "wait";
   if (waits && served.middlewares.length === 0) return { kind: "done", runId, finish: "success" };
-  const facts = factsOf(visit, await served.parsePayload(payload));
+  let parsed: unknown;
+  try {
+    parsed = await served.parsePayload(payload);
+  } catch (error) {
+    return { kind: "failed", error, where: "payload" };
+  }
+  const facts = factsOf(visit, parsed);
   let context = new WorkflowContext(facts, NOBODY);
   if (served.middlewares.length > 0) await tellOpening(visit, context, records);
   if (waits) return { kind: "done", runId, finish: "success" };
   const ending = await replay({
     ledger,
     runId,
+    tries: triesOf(visit),
+    trusted: visit.trusted,
     engine: border.engine,
     start: (host) => {
       context = new WorkflowContext(facts, host);
@@ -38,7 +50,7 @@ export async function resume(visit: Visit<Resume>): Promise<Outcome> {
     append: (appended) => append(visit, appended),
     beforeStep: ({ name }) => tell(visit, "beforeExecution", { context, stepName: name }),
   });
-  return conclude(visit, context, ending);
+  return conclude(visit, context, ending, placeIn(ledger));
 }
 
 /** For a context that is only looked at. */
@@ -66,14 +78,15 @@ async function append(visit: Visit<Resume>, entries: readonly Entry[]): Promise<
   return "recorded";
 }
 
-function askingOf(visit: Visit<Resume>, { id, concurrent }: { id: number; concurrent: number }): Asking {
+function askingOf(visit: Visit<Resume>, { id, concurrent, rollback }: Work): Asking {
   const place = placeOf(visit);
   return {
     ...place,
     id,
     concurrent,
+    rollback,
     createdAt: visit.delivery.createdAt,
-    forwarded: Object.fromEntries(visit.border.engine().client.http.headers ?? []),
+    forwarded: Object.fromEntries(visit.border.engine().connection.http.headers ?? []),
     urlOf: (workflow) => {
       const segment = visit.served.siblings.get(workflow);
       if (segment !== undefined) return siblingUrl(place.url, segment);
@@ -89,7 +102,12 @@ function siblingUrl(url: string, segment: string): string {
   return sibling.href;
 }
 
-async function conclude(visit: Visit<Resume>, context: WorkflowContext, ending: Ending): Promise<Outcome> {
+async function conclude(
+  visit: Visit<Resume>,
+  context: WorkflowContext,
+  ending: Ending,
+  where: Place,
+): Promise<Outcome> {
   const { runId } = visit.delivery;
   const engine = visit.border.engine;
   switch (ending.kind) {
@@ -99,7 +117,7 @@ async function conclude(visit: Visit<Resume>, context: WorkflowContext, ending: 
       await tell(visit, "onWarning", { workflowRunId: runId, warning: "The run has ended meanwhile." });
       return { kind: "done", runId, finish: "workflow-already-ended" };
     case "threw":
-      return { kind: "failed", error: ending.error, step: ending.step };
+      return { ...ending, kind: "failed" };
     case "canceled":
       return {
         kind: "done",
@@ -107,13 +125,14 @@ async function conclude(visit: Visit<Resume>, context: WorkflowContext, ending: 
         finish: (await engine().cancel(runId)) ? "success" : "workflow-already-ended",
       };
     case "returned": {
-      const result = serialize(ending.result, "The workflow's result");
-      await tell(visit, "runCompleted", { context, result: ending.result });
-      return {
-        kind: "done",
-        runId,
-        finish: (await engine().finish(runId, result)) ? "success" : "workflow-already-ended",
-      };
+      try {
+        const result = serialize(ending.result, "The workflow's result");
+        await tell(visit, "runCompleted", { context, result: ending.result });
+        const finish = (await engine().finish(runId, result)) ? "success" : "workflow-already-ended";
+        return { kind: "done", runId, finish };
+      } catch (error) {
+        return { kind: "failed", error, where };
+      }
     }
     default:
       return ending satisfies never;
@@ -127,7 +146,10 @@ async function tellOpening(
 ): Promise<void> {
   const last = records.at(-1);
   if (!last) await tell(visit, "runStarted", { context });
-  else if (!isPlan(last))
+  else if (last.failure) {
+    const error = toStepError({ id: last.stepId, name: last.stepName, type: last.stepType }, last.failure);
+    await tell(visit, "onError", { workflowRunId: context.workflowRunId, error });
+  } else if (!isPlan(last))
     await tell(visit, "afterExecution", { context, stepName: last.stepName, result: read(last) });
 }
 

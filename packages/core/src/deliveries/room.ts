@@ -6,12 +6,17 @@ import type { Delivery } from "../protocol/delivery.ts";
 import { HEADER, PREFIX } from "../protocol/headers.ts";
 import { cutAfter, type HistoryEntry, parseHistory } from "../protocol/history.ts";
 import type { OfRun, RunOptions } from "../protocol/message.ts";
-import type { FailureFunction, WorkflowFunction } from "../workflow.ts";
+import type { Tries } from "../steps/index.ts";
+import type { CancelFunction, FailureFunction, WorkflowFunction } from "../workflow.ts";
 
 /** A workflow as the rooms see it. */
 export interface Served {
   readonly workflow: WorkflowFunction;
   readonly failureFunction: FailureFunction | undefined;
+  readonly cancelFunction: CancelFunction | undefined;
+  readonly rollbackOnCancel: boolean;
+  /** For our own engine. */
+  readonly traits: string;
   /** The payload's text, empty for none, as `context.requestPayload`. */
   readonly parsePayload: (payload: string) => Promise<unknown>;
   /** For runs that begin without a client, which would have brought its own. */
@@ -27,9 +32,17 @@ export interface Visit<Kind extends Delivery = Delivery> {
   readonly border: Border;
   readonly mail: Mail;
   readonly delivery: Kind;
+  /** The caller may see where in the code an error happened. */
+  readonly trusted: boolean;
 }
 
 type RunDelivery = Exclude<Delivery, { kind: "start" }>;
+
+/** How often this delivery was tried, and may be. */
+export function triesOf({ mail, delivery }: Visit<RunDelivery>): Tries {
+  const told = mail.headers.get(HEADER.maxRetries);
+  return { retried: delivery.retried, maxRetries: told === null ? undefined : Number(told) };
+}
 
 /** The run, as messages name it. */
 export function placeOf({ border, mail, delivery }: Visit<RunDelivery>): OfRun {
@@ -72,7 +85,11 @@ export function factsOf(
     label: delivery.labels[0],
     retried: delivery.retried,
     get qstashClient() {
-      return border.engine().client;
+      const { client } = border.engine().connection;
+      if (client) return client;
+      const message =
+        "context.qstashClient is the client that serve was given: pass it `qstashClient: qstash` of @perdure/core/qstash, or a client of @upstash/qstash.";
+      throw new TypeError(message);
     },
   };
 }

@@ -3,6 +3,7 @@ import { type Duration, toSeconds } from "./duration.ts";
 /** Every `code` that a {@link WorkflowError} can carry. Codes are stable: match on them, not on messages. */
 export type WorkflowErrorCode =
   | "body_too_large"
+  | "delivery_failed"
   | "engine_refused"
   | "engine_unreachable"
   | "forbidden"
@@ -17,6 +18,7 @@ export type WorkflowErrorCode =
   | "protocol_mismatch"
   | "quota_exceeded"
   | "replay_mismatch"
+  | "step_failed"
   | "retry_after"
   | "step_refused"
   | "timeout"
@@ -68,6 +70,28 @@ export class WorkflowRetryAfterError extends WorkflowError {
   }
 }
 
+/**
+ * A step with `onExhausted: "throw"` has failed for good. It is on record: whatever catches it does so in every invocation.
+ * Its message is that of its `cause`, the error that the step has thrown last.
+ */
+export class WorkflowStepError extends WorkflowError {
+  override name = "WorkflowStepError";
+  readonly step: { readonly id: number; readonly name: string; readonly type: string };
+  /** How often the step was tried. */
+  readonly attempts: number;
+
+  constructor(step: WorkflowStepError["step"], attempts: number, cause: Error) {
+    super("step_failed", cause.message, { cause });
+    this.step = step;
+    this.attempts = attempts;
+  }
+}
+
+/** True for the class above, also for one of another copy of the package. */
+export function isStepError(error: unknown): error is WorkflowStepError {
+  return isNamed(error, "WorkflowStepError") && "step" in error;
+}
+
 /** Failures that would come again, and whose repetition would only repeat the work before them. */
 const FINAL_CODES: readonly unknown[] = [
   "invalid_payload",
@@ -81,7 +105,7 @@ const FINAL_CODES: readonly unknown[] = [
  * do install two, and the error must keep its meaning), and for failures of ours that would come again.
  */
 export function isNonRetryable(error: unknown): boolean {
-  if (isNamed(error, "WorkflowNonRetryableError")) return true;
+  if (isNamed(error, "WorkflowNonRetryableError") || isStepError(error)) return true;
   return isNamed(error, "WorkflowError") && "code" in error && FINAL_CODES.includes(error.code);
 }
 

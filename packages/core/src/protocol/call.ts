@@ -41,6 +41,8 @@ export interface CallRequest {
 export interface Place extends OfRun {
   readonly id: number;
   readonly concurrent: number;
+  /** The step has a rollback. */
+  readonly rollback?: true | undefined;
 }
 
 /** Asks the engine for the call, and to bring its answer to the workflow's endpoint. */
@@ -56,6 +58,7 @@ export function callMessage(place: Place, stepName: string, call: CallRequest): 
     [forward(HEADER.stepName), encodeName(stepName)],
     [forward(HEADER.stepType), "Call" satisfies StepType],
     [forward(HEADER.concurrent), String(place.concurrent)],
+    [forward(HEADER.rollback), place.rollback && "true"],
     [forward(HEADER.resultContentType), contentType],
     [forward(HEADER.invokeCount), invokeCount ? String(invokeCount) : undefined],
   ];
@@ -114,9 +117,10 @@ export function readCallAnswer(headers: Headers, json: string): CallAnswer {
     );
   }
   const out = JSON.stringify({ status, body: latin1(body.body, json), header });
+  const record = { stepId, stepName: decodeStepName(stepName), stepType: "Call", out, concurrent } as const;
   return {
     kind: "answered",
-    record: { stepId, stepName: decodeStepName(stepName), stepType: "Call", out, concurrent },
+    record: headers.has(HEADER.rollback) ? { ...record, rollback: true } : record,
   };
 }
 

@@ -2,7 +2,7 @@ import { WorkflowError } from "../kernel/errors.ts";
 import { HEADER, PROTOCOL_VERSION } from "./headers.ts";
 
 /** What a request is, told by its headers alone. */
-export type Delivery = Start | Resume | CallResult | Failure;
+export type Delivery = Start | Resume | CallResult | Failure | Cancel;
 
 /** What a request wants: each is answered by its own code. */
 export type DeliveryKind = Delivery["kind"];
@@ -32,6 +32,11 @@ export interface Failure extends OfRun {
   readonly kind: "failure";
 }
 
+/** Tells that the run was cancelled. Our own engine does, where it was asked to. */
+export interface Cancel extends OfRun {
+  readonly kind: "cancel";
+}
+
 interface OfRun {
   readonly runId: string;
   readonly messageId: string | undefined;
@@ -44,8 +49,12 @@ interface OfRun {
   readonly invokeCount: number;
 }
 
+/** The {@link HEADER.callType} of {@link Cancel}. */
+export const CANCEL_CALL = "cancelCall";
+
 /** The kind of a request, without a look at its other headers. */
 export function kindOf(headers: Headers): DeliveryKind {
+  if (headers.get(HEADER.callType) === CANCEL_CALL) return "cancel";
   if (headers.get(HEADER.isFailure) === "true" || headers.has(HEADER.isFailureCallback)) return "failure";
   if (headers.has(HEADER.isCallResult)) return "callResult";
   if (headers.has(HEADER.sdkVersion) && !headers.has(HEADER.unknownSdk)) return "resume";

@@ -1,5 +1,8 @@
 import { textFromBase64 } from "../kernel/bytes.ts";
 import { messageOf, WorkflowError } from "../kernel/errors.ts";
+import { asErrorBody, type ErrorBody, type FailedStep, type FailurePlace, toError } from "./error.ts";
+import type { HistoryEntry } from "./history.ts";
+import type { RollbackRecord } from "./rollback.ts";
 import { excerpt } from "./step.ts";
 
 /** The JSON body of a failure callback: the attempt that failed last, and what the run had been started with. */
@@ -26,15 +29,22 @@ export interface FailureBody {
   readonly dlqId: string;
   readonly workflowRunId: string;
   readonly workflowCreatedAt: number;
+  /** What our own engine adds. */
+  readonly perdure?: FailureDetails;
 }
 
-/** How the endpoint writes an error into the body of an answer, and so what most failure callbacks carry. */
-export interface ErrorBody {
-  /** The error's name. */
-  readonly error: string;
-  readonly message: string;
-  /** Only where the caller is known. */
-  readonly stack?: string;
+/** What our own engine knows of a run that has ended badly, beside what other engines tell. */
+export interface FailureDetails {
+  /** The run's history; absent when it is too large to be sent along, and is to be fetched. */
+  readonly history?: readonly HistoryEntry[];
+  /** Ids of the planned steps whose delivery had begun. */
+  readonly started: readonly number[];
+  /** Rollbacks that are on record. */
+  readonly rollbacks: readonly RollbackRecord[];
+  /** Only the rollbacks are asked for: somebody else is told of the failure, or has been told. */
+  readonly only?: "rollback";
+  /** It was the engine that failed the run: `body` is its reason, and this is base64 of the endpoint's answer. */
+  readonly answer?: string;
 }
 
 /** What a failure function is told about the failing attempt. */
@@ -45,10 +55,23 @@ export interface FailureReport {
   readonly failResponse: string;
   /** Empty when the endpoint sent none. */
   readonly failStack: string;
+  /** The endpoint's answer as it came. */
+  readonly failBody: string;
+  /** The same for each delivery of this failure, and another one when the run is resumed and fails again. */
+  readonly failureId: string;
+  /** Of the dead letter. */
+  readonly dlqId: string | undefined;
+  /** How often the failing delivery was tried. */
+  readonly attempts: number;
+  readonly where: FailurePlace;
+  readonly step: FailedStep | undefined;
+  /** The error as it was thrown; what the engine says where nothing was. */
+  readonly error: Error;
   readonly url: string | undefined;
   /** The initial payload as it was sent. */
   readonly payload: string;
   readonly createdAt: number | undefined;
+  readonly details: FailureDetails | undefined;
 }
 
 /** @throws WorkflowError `malformed_body` when the text isn't a failure callback */
@@ -63,33 +86,35 @@ export function parseFailure(json: string): FailureReport {
     throw malformed("needs a numeric status", json);
   }
   const response = decode(body.body, json);
-  const error = asErrorBody(response);
+  const thrown = readErrorBody(response);
+  const { perdure: details } = body;
   return {
     failStatus: body.status,
     failHeaders: copyHeaders(body.header),
-    failResponse: error?.message ?? response,
-    failStack: error?.stack ?? "",
+    failResponse: thrown?.message ?? response,
+    failStack: thrown?.stack ?? "",
+    failBody: details?.answer === undefined ? response : decode(details.answer, json),
+    failureId: body.dlqId || body.sourceMessageId || "",
+    dlqId: body.dlqId,
+    attempts: (Number(body.retried) || 0) + 1,
+    where: (thrown?.step ? "step" : thrown?.where) ?? "delivery",
+    step: thrown?.step,
+    error: thrown
+      ? toError(thrown)
+      : new WorkflowError("delivery_failed", response || `status ${body.status}`),
     url: typeof body.url === "string" ? body.url : undefined,
     payload: decode(body.sourceBody, json),
     createdAt: toTime(body.workflowCreatedAt),
+    details,
   };
 }
 
-function asErrorBody(response: string): ErrorBody | undefined {
-  let value: unknown;
+function readErrorBody(response: string): ErrorBody | undefined {
   try {
-    value = JSON.parse(response);
+    return asErrorBody(JSON.parse(response));
   } catch {
     return undefined; // An answer of somebody else's: it is reported as it came.
   }
-  if (typeof value !== "object" || value === null) return undefined;
-  const { error, message, stack } = value as Record<keyof ErrorBody, unknown>;
-  if (typeof message !== "string") return undefined;
-  return {
-    error: typeof error === "string" ? error : "Error",
-    message,
-    ...(typeof stack === "string" ? { stack } : {}),
-  };
 }
 
 function copyHeaders(headers: unknown): Record<string, string[]> {

@@ -25,8 +25,16 @@ export const HEADER = {
   concurrent: "Upstash-Workflow-Concurrent",
   resultContentType: "Upstash-Workflow-ContentType",
 
-  // Ours: how to deliver a run that is yet to be started, on the request that starts it.
+  // Ours. How to deliver a run that is yet to be started, on the request that starts it.
   runOptions: "Perdure-Run-Options",
+  // When a run that hasn't ended has failed, on the request that starts it: a duration after its start.
+  runTimeout: "Perdure-Run-Timeout",
+  // How often a delivery may be retried: our engine tells it with each, and an answer that failed may ask for another number.
+  maxRetries: "Perdure-Max-Retries",
+  // What the endpoint wants to be done for its runs, on its answers to our engine.
+  traits: "Perdure-Traits",
+  // On an answer to a failure or a cancellation: one rollback is on record in its body, or nothing is left to roll back.
+  rollback: "Perdure-Rollback",
 
   // On the endpoint's answers.
   sdkName: "Upstash-Workflow-Sdk",
@@ -62,6 +70,7 @@ export const HEADER = {
   signature: "Upstash-Signature",
   region: "Upstash-Region",
   callerIp: "Upstash-Caller-Ip",
+  topicName: "Upstash-Topic-Name",
 
   telemetrySdk: "Upstash-Telemetry-Sdk",
   telemetryRuntime: "Upstash-Telemetry-Runtime",

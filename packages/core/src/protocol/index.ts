@@ -1,7 +1,8 @@
 /** The wire's vocabulary, for engines and tools: names, shapes and how to read them. No behaviour of a runtime. */
 export { decodeStepName } from "./call.ts";
-export { classify, type Delivery, type DeliveryKind, kindOf } from "./delivery.ts";
-export { type ErrorBody, type FailureBody, type FailureReport, parseFailure } from "./failure.ts";
+export { CANCEL_CALL, classify, type Delivery, type DeliveryKind, kindOf } from "./delivery.ts";
+export { type ErrorBody, type FailurePlace, toErrorBody } from "./error.ts";
+export { type FailureBody, type FailureDetails, type FailureReport, parseFailure } from "./failure.ts";
 export {
   CALL_FEATURES,
   FEATURES,
@@ -25,6 +26,7 @@ export type { Message, Redact, RunOptions } from "./message.ts";
 export { startMessage, stepMessage } from "./message.ts";
 export type { FlowControl } from "./options.ts";
 export { type FinishCondition, NON_RETRYABLE_STATUS } from "./outcome.ts";
+export { decodeTraits, type RollbackAnswer, type RollbackRecord, type Traits } from "./rollback.ts";
 export { isPlan, parseStep, recordKey, resultId, type StepRecord, type StepType } from "./step.ts";
 export { DEV_CREDENTIALS, type DeliveryClaim, ISSUER, TOKEN_CLAIM } from "./token.ts";
 export type { NotifyResponse, WaitBody, Waiter, WebhookHit } from "./wait.ts";

@@ -19,6 +19,7 @@ export interface InvokeEnvelope {
     readonly stepName: string;
     readonly stepType: "Invoke";
     readonly concurrent: number;
+    readonly rollback?: true;
   };
 }
 
@@ -43,7 +44,13 @@ export function invokeMessage(place: Invoker, stepName: string, child: Child): M
     workflowRunId: place.runId,
     workflowRunCreatedAt: place.createdAt,
     workflowUrl: place.url,
-    step: { stepId: place.id, stepName, stepType: "Invoke", concurrent: place.concurrent },
+    step: {
+      stepId: place.id,
+      stepName,
+      stepType: "Invoke",
+      concurrent: place.concurrent,
+      ...(place.rollback ? { rollback: true } : {}),
+    },
   };
   const message = startMessage({
     ...options,

@@ -45,6 +45,12 @@ export interface RunOptions {
   readonly delay?: number | Duration;
   /** Unix time in seconds before which the first delivery isn't made. Wins over `delay`. */
   readonly notBefore?: number;
+  /** Of the failure function. Default: as the run's. */
+  readonly failureRetries?: number;
+  /** As `retryDelay`, for the failure function. Default: as the run's. */
+  readonly failureRetryDelay?: string;
+  /** Seconds or a duration after its start at which a run that hasn't ended has failed. Perdure's own engine only. */
+  readonly timeout?: number | Duration;
   /** Names to find the run by: letters, digits, `-`, `_` and `.` */
   readonly label?: string | readonly string[];
   /** Where a failure of the run is sent; the workflow's own URL by default. */
@@ -96,6 +102,7 @@ export function startMessage(start: StartOf): Message {
       [HEADER.delay, start.delay === undefined ? undefined : toWireDuration(start.delay)],
       [HEADER.notBefore, toCount("notBefore", start.notBefore)],
       [HEADER.redactFields, redactFields(start.redact)],
+      [HEADER.runTimeout, start.timeout === undefined ? undefined : toWireDuration(start.timeout)],
       ...shared,
       // A run that the engine has already has its failure callback, and perhaps at another URL than this.
       ...(start.configures ? [] : failureCallback(start, shared)),
@@ -110,6 +117,8 @@ function failureCallback(start: StartOf, shared: HeaderList): HeaderList {
     [forward(HEADER.isFailure), "true"],
     [forward(HEADER.isFailureCallback), "true"],
     ...shared,
+    [HEADER.retries, toCount("failureRetries", start.failureRetries)],
+    [HEADER.retryDelay, start.failureRetryDelay || undefined],
   ];
   return [
     [HEADER.failureCallback, start.failureUrl ?? start.url],
@@ -176,12 +185,31 @@ function redactFields(redact: Redact | undefined): string | undefined {
   return fields.length > 0 ? fields.join(",") : undefined;
 }
 
-type LateOptions = Pick<RunOptions, "retries" | "retryDelay" | "flowControl" | "label" | "failureUrl">;
+const LATE_OPTIONS: readonly LateOption[] = [
+  "retries",
+  "retryDelay",
+  "failureRetries",
+  "failureRetryDelay",
+  "timeout",
+  "flowControl",
+  "label",
+  "failureUrl",
+];
+
+type LateOption =
+  | "retries"
+  | "retryDelay"
+  | "failureRetries"
+  | "failureRetryDelay"
+  | "timeout"
+  | "flowControl"
+  | "label"
+  | "failureUrl";
+type LateOptions = Pick<RunOptions, LateOption>;
 
 /** Options for a run that somebody else's request will start, as one header; undefined when there are none. */
 export function encodeRunOptions(options: LateOptions): string | undefined {
-  const { retries, retryDelay, flowControl, label, failureUrl } = options;
-  const json = JSON.stringify({ retries, retryDelay, flowControl, label, failureUrl });
+  const json = JSON.stringify(options, [...LATE_OPTIONS, "key", "parallelism", "rate", "period"]);
   // A header's value is ASCII; in JSON, whatever isn't can be written so that it is.
   return json === "{}"
     ? undefined
@@ -190,10 +218,11 @@ export function encodeRunOptions(options: LateOptions): string | undefined {
 
 /** @throws WorkflowError `malformed_body` when the header isn't what {@link encodeRunOptions} makes */
 export function decodeRunOptions(header: string | null): LateOptions {
-  if (header === null) return {};
   try {
-    const { retries, retryDelay, flowControl, label, failureUrl } = JSON.parse(header);
-    return JSON.parse(JSON.stringify({ retries, retryDelay, flowControl, label, failureUrl }));
+    const given = header === null ? {} : JSON.parse(header);
+    return Object.fromEntries(
+      LATE_OPTIONS.filter((name) => name in given).map((name) => [name, given[name]]),
+    );
   } catch (cause) {
     throw new WorkflowError("malformed_body", `The header ${HEADER.runOptions} isn't readable.`, { cause });
   }

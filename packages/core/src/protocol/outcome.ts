@@ -1,3 +1,6 @@
+import type { ErrorBody, FailedStep } from "./error.ts";
+import type { RollbackRecord } from "./rollback.ts";
+
 /** How an answer to the engine says what became of a delivery. */
 export type FinishCondition =
   | "success"
@@ -9,11 +12,22 @@ export type FinishCondition =
 /** The status that, with the header for it, tells an engine not to retry. */
 export const NON_RETRYABLE_STATUS = 489;
 
-/** Where a run stood when an attempt failed. */
-export interface FailedStep {
-  readonly id: number;
-  readonly name: string;
-  readonly type: string;
+/** How a step, or a rollback, wants to be tried again. */
+export interface Again {
+  /** Retries in all; undefined leaves it to the engine. */
+  readonly retries: number | undefined;
+  /** They are used up, whatever the engine's are. */
+  readonly over: boolean;
+  /** Seconds until the next attempt. */
+  readonly after: number | undefined;
+}
+
+/** An attempt that failed. */
+export interface FailedAttempt {
+  readonly error: unknown;
+  readonly where?: ErrorBody["where"];
+  readonly step?: FailedStep | undefined;
+  readonly again?: Again | undefined;
 }
 
 /** What a request came to. Each becomes exactly one answer. */
@@ -24,7 +38,9 @@ export type Outcome =
   | { readonly kind: "failureHandled"; readonly result: unknown }
   /** There is no failure function to run. */
   | { readonly kind: "failureUnhandled"; readonly runId: string }
+  /** A step has been rolled back, or can't be; or nothing is left to roll back, and nothing else was asked for. */
+  | { readonly kind: "rolledBack"; readonly record: RollbackRecord | undefined }
   /** User code or the engine failed this attempt: the engine decides on another. */
-  | { readonly kind: "failed"; readonly error: unknown; readonly step?: FailedStep | undefined }
+  | ({ readonly kind: "failed" } & FailedAttempt)
   /** The request itself is at fault: nothing was run. */
   | { readonly kind: "refused"; readonly status: 400 | 401 | 403 | 405 | 413; readonly error: Error };

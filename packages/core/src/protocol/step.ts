@@ -1,4 +1,5 @@
 import { WorkflowError } from "../kernel/errors.ts";
+import type { ErrorBody } from "./error.ts";
 
 /** The kinds of step, as the wire names them. */
 export type StepType =
@@ -33,6 +34,10 @@ export interface StepRecord {
   readonly waitEventId?: string;
   readonly timeout?: string;
   readonly waitTimeout?: boolean;
+  /** The step has failed for good, and the workflow is to hear of it. There is no `out` then. */
+  readonly failure?: { readonly attempts: number; readonly error: ErrorBody };
+  /** The step has a rollback. */
+  readonly rollback?: true;
 }
 
 /** A record that has its place in the run: the id of the result, also for a plan. */

@@ -3,6 +3,7 @@ import { WorkflowError } from "../kernel/errors.ts";
 import { type CallRequest, callMessage } from "../protocol/call.ts";
 import type { StepRecord } from "../protocol/step.ts";
 import type { Invokable } from "./invoke.ts";
+import { checkPolicy, type RollbackOptions, rollbackOf } from "./policy.ts";
 import { checkName, checkText, deserialize, type Step, toText } from "./step.ts";
 
 /** What a third party answered. */
@@ -23,13 +24,18 @@ export interface CallWorkflow<Payload = unknown>
 }
 
 /** Has the engine make a request, and records the answer, whatever its status. */
-export function call<Body>(name: string, request: CallRequest | CallWorkflow): Step<CallResponse<Body>> {
+export function call<Body>(
+  name: string,
+  request: (CallRequest | CallWorkflow) & RollbackOptions<CallResponse<Body>>,
+): Step<CallResponse<Body>> {
   checkName(name);
+  checkPolicy(name, rollbackOf(request));
   const started = "workflow" in request;
   if (!started) checkRequest(name, request);
   return {
     name,
     type: "Call",
+    options: rollbackOf(request),
     work: {
       kind: "ask",
       ask: (place) => {

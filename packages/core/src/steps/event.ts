@@ -2,6 +2,7 @@ import { textFromBase64 } from "../kernel/bytes.ts";
 import { type Duration, toWireDuration } from "../kernel/duration.ts";
 import type { StepRecord } from "../protocol/step.ts";
 import { type NotifyResponse, waitRequest } from "../protocol/wait.ts";
+import { checkPolicy, type RollbackOptions } from "./policy.ts";
 import { checkName, checkText, type Step, serialize, toText } from "./step.ts";
 
 export interface WaitOptions {
@@ -77,14 +78,17 @@ export function notify(
   eventId: string,
   eventData?: unknown,
   workflowRunId?: string,
+  options: RollbackOptions<NotifyStepResponse> = {},
 ): Step<NotifyStepResponse> {
   checkName(name);
+  checkPolicy(name, options as RollbackOptions<never>);
   checkText(`The event id of step "${name}"`, eventId);
   if (workflowRunId !== undefined) checkText(`The workflowRunId of step "${name}"`, workflowRunId);
   const data = toText(eventData, `The event of step "${name}"`);
   return {
     name,
     type: "Notify",
+    options: options as RollbackOptions,
     work: {
       kind: "perform",
       perform: async (engine) => {

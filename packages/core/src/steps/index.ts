@@ -22,6 +22,15 @@ export {
   waitForEvent,
 } from "./event.ts";
 export { type Invokable, type InvokeResponse, type InvokeSettings, invoke } from "./invoke.ts";
+export {
+  again,
+  againUntil,
+  type RetryDelay,
+  type RollbackOptions,
+  type RollbackParams,
+  type StepOptions,
+  type Tries,
+} from "./policy.ts";
 export { run } from "./run.ts";
 export { sleep, sleepUntil } from "./sleep.ts";
 export { type Asking, type Request, type Schedule, type Step, serialize, toText } from "./step.ts";

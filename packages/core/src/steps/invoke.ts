@@ -2,6 +2,7 @@ import { toRunId } from "../kernel/ids.ts";
 import { invokeMessage } from "../protocol/invoke.ts";
 import type { RunOptions } from "../protocol/message.ts";
 import type { StepRecord } from "../protocol/step.ts";
+import { checkPolicy, type RollbackOptions, rollbackOf } from "./policy.ts";
 import { checkName, deserialize, type Step, toText } from "./step.ts";
 
 /** A workflow that others can start: what `createWorkflow` makes. */
@@ -32,9 +33,10 @@ export interface InvokeResponse<Result = unknown> {
 /** Starts a child run and waits for its end. */
 export function invoke<Payload, Result>(
   name: string,
-  settings: InvokeSettings<Payload, Result>,
+  settings: InvokeSettings<Payload, Result> & RollbackOptions<InvokeResponse<Result>>,
 ): Step<InvokeResponse<Result>> {
   checkName(name);
+  checkPolicy(name, rollbackOf(settings));
   const { workflow, body, workflowRunId, ...options } = settings;
   const payload = toText(body, `The payload of step "${name}"`);
   if (workflowRunId === "") throw new TypeError(`The workflowRunId of step "${name}" must not be empty.`);
@@ -42,6 +44,7 @@ export function invoke<Payload, Result>(
   return {
     name,
     type: "Invoke",
+    options: rollbackOf(settings),
     work: {
       kind: "ask",
       ask: (place) => {

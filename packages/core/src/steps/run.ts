@@ -1,14 +1,21 @@
+import { checkPolicy, type StepOptions } from "./policy.ts";
 import { checkName, type Step, serialize } from "./step.ts";
 
 /** Runs a function once and records what it returns. */
-export function run<Result>(name: string, work: () => Result | Promise<Result>): Step<Result> {
+export function run<Result>(
+  name: string,
+  work: () => Result | Promise<Result>,
+  options: StepOptions<Result> = {},
+): Step<Result> {
   checkName(name);
+  checkPolicy(name, options as StepOptions<never>);
   if (typeof work !== "function") {
     throw new TypeError(`Step "${name}" needs a function as its second argument; got ${typeof work}.`);
   }
   return {
     name,
     type: "Run",
+    options: options as StepOptions,
     work: { kind: "perform", perform: async () => serialize(await work(), `The result of step "${name}"`) },
   };
 }

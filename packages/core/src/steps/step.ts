@@ -4,6 +4,7 @@ import type { Place } from "../protocol/call.ts";
 import type { Message } from "../protocol/message.ts";
 import type { StepRecord, StepType } from "../protocol/step.ts";
 import type { WaitRequest } from "../protocol/wait.ts";
+import type { StepOptions } from "./policy.ts";
 
 /** A step as the workflow asks for it: what it is called, and how its record comes about. */
 export interface Step<Result = unknown> {
@@ -11,6 +12,8 @@ export interface Step<Result = unknown> {
   readonly type: StepType;
   /** What records and plans of this kind carry beside the common fields. */
   readonly fields?: Pick<StepRecord, "sleepFor" | "sleepUntil" | "waitEventId" | "timeout">;
+  /** How it is tried again, and undone. */
+  readonly options?: StepOptions;
   /** When the engine is to deliver the record, or the plan of a member of a group. */
   readonly schedule?: Schedule;
   readonly work: Work;

@@ -128,8 +128,7 @@ describe("a workflow that others start", () => {
 
   it("is served with others, and shares only what can be shared", () => {
     compiles(() => serveMany({ child, inferred, silent }, { retries: 1, verbose: true }));
-    // @ts-expect-error each workflow has its own
-    compiles(() => serveMany({ child }, { failureFunction: () => {} }));
+    compiles(() => serveMany({ child }, { failureFunction: ({ context }) => context.label }));
     // @ts-expect-error each workflow has its own
     compiles(() => serveMany({ child }, { url: "https://a.example/" }));
     // @ts-expect-error a bare function can't be invoked

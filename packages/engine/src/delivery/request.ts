@@ -41,12 +41,14 @@ export type DeliveryRequest = Omit<OutgoingRequest, "signal">;
  * own.
  *
  * @param maxHistory bytes above which a history is left for the endpoint to fetch, if it said it can
+ * @param region where it is said to come from
  */
 export async function toRequest(
   claim: Claim,
   signer: Signer,
   maxHistory: number,
   now: number,
+  region?: string,
 ): Promise<DeliveryRequest> {
   const { message } = claim;
   const body = bodyOf(claim, maxHistory);
@@ -54,6 +56,7 @@ export async function toRequest(
     message.purpose === "call" ? callHeaders(claim) : { ...forwarded(claim), ...ownHeaders(claim) };
   const contentType = contentTypeOf(claim);
   if (contentType !== undefined) headers[HEADER.contentType.toLowerCase()] = contentType;
+  if (region !== undefined) headers[HEADER.region.toLowerCase()] = region;
   // To a third party the run's id is no part of the request.
   const runId = message.purpose === "call" ? undefined : claim.run?.id;
   headers[HEADER.signature.toLowerCase()] = await signer.sign({
@@ -144,7 +147,9 @@ function ownHeaders(claim: Claim): Record<string, string> {
     [HEADER.messageId.toLowerCase()]: message.id,
     [HEADER.retried.toLowerCase()]: String(message.retried),
     [HEADER.callerIp.toLowerCase()]: message.callerIp,
+    ...(message.topic ? { [HEADER.topicName.toLowerCase()]: message.topic.name } : {}),
   };
+  if (message.schedule !== undefined) headers[HEADER.scheduleId.toLowerCase()] = message.schedule;
   if (run) Object.assign(headers, runHeaders(run, claim));
   return headers;
 }

@@ -21,7 +21,7 @@ export function defaultTransport(maxBytes: number, policy?: DestinationPolicy): 
       const target = new URL(url);
       const answer = await agent.request({
         origin: target.origin,
-        path: target.pathname + target.search,
+        path: rawPath(url) ?? target.pathname + target.search,
         method: method as Dispatcher.HttpMethod,
         headers,
         body: body === undefined ? null : body,
@@ -32,6 +32,13 @@ export function defaultTransport(maxBytes: number, policy?: DestinationPolicy): 
     },
     close: () => agent.destroy(),
   };
+}
+
+/** What a URL says behind its host, byte for byte, where a request can carry that. */
+function rawPath(url: string): string | undefined {
+  const path = /^https?:\/\/[^/?#\\]*([^#]*)/i.exec(url)?.[1];
+  if (path === undefined || !/^[\x21-\x5b\x5d-\x7e]*$/.test(path)) return undefined;
+  return path.startsWith("/") ? path : `/${path}`;
 }
 
 /** Knows of a name only the addresses that the policy lets through. */

@@ -1,5 +1,7 @@
 import { Problem } from "./problem.ts";
 
+const LONGEST = 8192;
+
 /**
  * Everything after `prefix` in a request's URL, as it was sent: a destination may hold `//`, escapes and a query.
  * Of the query, what is meant for the engine (`qstash_token` and `upstash-*`) is taken out.
@@ -29,6 +31,9 @@ export interface DestinationLimits {
  * @throws Problem 400
  */
 export function checkDestination(destination: string, limits: DestinationLimits = {}): string {
+  if (destination.length > LONGEST) {
+    throw new Problem(400, `invalid destination url: it is longer than ${LONGEST} characters`);
+  }
   const url = destination.replace(/^(https?):\/+(?=[^/])/i, "$1://");
   if (!/^https?:\/\//i.test(url)) {
     throw new Problem(400, "invalid destination url: endpoint has invalid scheme, add http:// or https://");

@@ -2,6 +2,7 @@ import { HEADER, type InvokeEnvelope, isPlan, parseStep, recordKey } from "@perd
 import { toBytes, toText } from "./bytes.ts";
 import { checkDestination } from "./destination.ts";
 import { checkRunId, firstValues, type IntakeRequest, toDraft } from "./draft.ts";
+import { refusePlainOptions } from "./limits.ts";
 import { type OptionLimits, type Options, readOptions } from "./options.ts";
 import { invalid, messageOf, Problem } from "./problem.ts";
 import type { Invoker, RunState } from "./run.ts";
@@ -31,6 +32,7 @@ export function readInvocation(request: IntakeRequest, options: Options, limits:
   const step = readStep(envelope, runId);
   const headers = firstValues(envelope.headers ?? {}, "invoke header");
   const own = readOptions(headers, limits);
+  refusePlainOptions(own);
   const createdAt = Number(envelope.workflowRunCreatedAt);
   return {
     payload: toPayload(envelope.body),

@@ -15,6 +15,8 @@ export interface Draft {
   readonly id: string;
   readonly purpose: Purpose;
   readonly url: string;
+  /** The URL group that it was published to. */
+  readonly topic: TopicOrigin | undefined;
   readonly method: string;
   /** For the destination, lowest in rank: nothing that the engine sets itself is taken from here. */
   readonly forward: HeaderList;
@@ -33,10 +35,20 @@ export interface Draft {
   readonly redact: Redaction | undefined;
   /** Where a final failure is reported; a step's is told by its run. */
   readonly failureCallback: Callback | undefined;
-  /** Where the answer to a call is brought. */
+  /** Where the answer to a call is brought, or each attempt at a plain message is reported. */
   readonly callback: Callback | undefined;
   /** `undefined` takes the run's; a call has none but its own. */
   readonly flow: FlowLimit | undefined;
+  /** The queue in which it waits for its turn. */
+  readonly queue?: string | undefined;
+  /** The schedule that made it. */
+  readonly schedule?: string | undefined;
+}
+
+export interface TopicOrigin {
+  readonly name: string;
+  /** The name of the endpoint, where it has one. */
+  readonly endpoint: string | undefined;
 }
 
 /** Where and how something is reported. */

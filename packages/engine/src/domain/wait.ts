@@ -3,6 +3,7 @@ import { toBase64, toText } from "./bytes.ts";
 import { checkDestination } from "./destination.ts";
 import { firstValues, type IntakeRequest, requireRunId, toDraft } from "./draft.ts";
 import { parseDuration } from "./duration.ts";
+import { refusePlainOptions } from "./limits.ts";
 import type { Draft } from "./message.ts";
 import { type OptionLimits, readOptions } from "./options.ts";
 import { invalid, messageOf, Problem } from "./problem.ts";
@@ -40,6 +41,7 @@ export function toWait(
   const url = checkDestination(String(body.url ?? ""), limits);
   const headers = firstValues(body.timeoutHeaders ?? {}, "timeoutHeaders");
   const options = readOptions(headers, limits);
+  refusePlainOptions(options);
   return {
     runId,
     eventId,

@@ -1,5 +1,14 @@
 import type { Message } from "../domain/message.ts";
 
+/** What is asked of a store that is to give out work. Times in milliseconds since 1970. */
+export interface ClaimOrder {
+  readonly now: number;
+  readonly leaseUntil: number;
+  readonly limit: number;
+  /** How destinations share the room; without it they don't. */
+  readonly lanes?: LaneOrder;
+}
+
 /** What a claim has to know of destinations. A lane is a destination's place to wait, by any name. */
 export interface LaneOrder {
   /** Lanes in which messages wait that may go on, and how many of them. */

@@ -52,7 +52,7 @@ it("metrics count what happens, for each user", async () => {
     'perdure_queue_messages{user="bob",state="waiting"} 0',
     'perdure_dead_letters{user="ann"} 1',
     'perdure_http_answers_total{status="200"} 4',
-    'perdure_http_answers_total{status="400"} 1',
+    'perdure_http_answers_total{status="404"} 1',
     'perdure_store_seconds_count{operation="accept"} 4',
   ]) {
     expect(text.split("\n")).toContain(line);

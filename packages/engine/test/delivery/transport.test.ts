@@ -105,3 +105,27 @@ describe.each([
     await expect(sent).rejects.toThrow();
   });
 });
+
+describe("the pool", () => {
+  it.each([
+    ["/a/../b/./c//d", "/a/../b/./c//d"],
+    [`/it's?q='"<{|}>^`, `/it's?q='"<{|}>^`],
+    ["?q=https://b.test//x", "/?q=https://b.test//x"],
+    ["", "/"],
+    ["/part#of the page", "/part"],
+    // What no request could carry as it is.
+    ["/ž ", "/%C5%BE"],
+  ])("asks for %j byte for byte", async (path, asked) => {
+    const url = await serve((request, answer) => answer.end(request.url));
+    const pool = defaultTransport(1000);
+    transports.push(pool);
+    const reply = await pool.send({
+      url: `${url}${path}`,
+      method: "GET",
+      headers: {},
+      body: undefined,
+      signal: new AbortController().signal,
+    });
+    expect(new TextDecoder().decode(reply.body)).toBe(asked);
+  });
+});

@@ -53,7 +53,7 @@ describe.each(RUNTIMES)("under $name", ({ command: [program, ...args] }) => {
     const { stdout } = await run(program, [...args, suite], {
       env: { PATH: process.env.PATH, NO_COLOR: "1" },
     });
-    expect(stdout).toMatch(/^[4-9]\d passed, 0 failed\n$/m);
+    expect(stdout).toMatch(/^\d{2,} passed, 0 failed\n$/m);
   });
 
   it("perdure dev stores, delivers, and stops when told", async () => {

@@ -1,10 +1,13 @@
 import type { CallType, HistoryEntry } from "@perdure/core/protocol";
 import type { Claim, ClaimOrder, Claims, Lease } from "../store.ts";
 import type { Database } from "./database.ts";
-import { admit, letAllGo, letGo, nextWake, PARKED, park, wakeFlows } from "./flow.ts";
+import { admit, isFlowPaused, letAllGo, letGo, nextWake, PARKED, park, wakeFlows } from "./flow.ts";
 import { lookAt, openLanes, setAside } from "./lanes.ts";
+import { logState } from "./log.ts";
 import { type Due, runOf } from "./messages.ts";
+import { hold, isPaused } from "./queues.ts";
 import { type MessageRow, toMessage } from "./rows.ts";
+import { nextTickAt, tick } from "./schedules.ts";
 import { expire, nextDeadline } from "./waiting.ts";
 
 /** What a message was before it was claimed. */
@@ -16,32 +19,51 @@ const ROUNDS = 8;
 export function claim(db: Database, order: ClaimOrder): Claims {
   const { now, limit, lanes } = order;
   // What comes due by this is taken along, or told as what is next.
+  tick(db, now);
   const recorded = expire(db, now, () => {});
   wakeFlows(db, now);
   const looked = new Set(lanes?.open.keys());
   if (lanes) openLanes(db, lanes, limit);
   const claims: Claim[] = [];
   for (let round = 0; round < ROUNDS && claims.length < limit; round++) {
-    const due = db.all<Pick<MessageRow, "seq" | "state" | "flow_key" | "url" | "purpose">>(
-      "SELECT seq, state, flow_key, url, purpose FROM messages WHERE due_at <= ? ORDER BY due_at, seq LIMIT ?",
+    const due = db.all<Candidate>(
+      "SELECT seq, state, due_at, flow_key, queue, url, purpose FROM messages WHERE due_at <= ? ORDER BY due_at, seq LIMIT ?",
       now,
       limit - claims.length,
     );
     if (due.length === 0) break;
-    for (const { seq, state, flow_key, url, purpose } of due) {
-      // One whose lease has run out, or that was set aside, was admitted before.
-      if (flow_key !== null && state !== "ACTIVE" && !admit(db, flow_key, now)) {
-        park(db, seq);
-        continue;
-      }
-      const boarding = lanes?.board({ url, purpose });
+    for (const message of due) {
+      if (!admits(db, message, now)) continue;
+      const boarding = lanes?.board(message);
       if (boarding?.kind === "full") {
-        setAside(db, seq, boarding.lane);
+        setAside(db, message.seq, boarding.lane);
         looked.add(boarding.lane);
-      } else claims.push(take(db, seq, order.leaseUntil));
+      } else claims.push(take(db, message.seq, order));
     }
   }
   return { claims, nextDue: nextDue(db), recorded, lanes: lookAt(db, looked) };
+}
+
+type Candidate = Pick<MessageRow, "seq" | "state" | "due_at" | "flow_key" | "queue" | "url" | "purpose">;
+
+/** Whether a message may be given out, as far as its queue and its key go; else it waits for them. */
+function admits(db: Database, { seq, state, due_at, flow_key, queue }: Candidate, now: number): boolean {
+  // Admitted before it was set aside: but it hasn't begun, and its queue or its key may have been paused since.
+  const aside = state === "ACTIVE" && due_at === 0;
+  // Its lease has run out.
+  if (state === "ACTIVE" && !aside) return true;
+  const paused = queue !== null && isPaused(db, queue);
+  if (!paused && (flow_key === null || (aside ? !isFlowPaused(db, flow_key) : admit(db, flow_key, now)))) {
+    return true;
+  }
+  if (aside) takeBack(db, seq);
+  if (paused) hold(db, seq);
+  else park(db, seq);
+  return false;
+}
+
+function takeBack(db: Database, seq: number): void {
+  db.run(`UPDATE messages SET ${WAITING} WHERE seq = ?`, seq);
 }
 
 function nextDue(db: Database): number | undefined {
@@ -50,7 +72,9 @@ function nextDue(db: Database): number | undefined {
     "SELECT due_at FROM messages WHERE due_at < ? AND state <> 'ACTIVE' ORDER BY due_at LIMIT 1",
     PARKED,
   );
-  const times = [next?.due_at, nextDeadline(db), nextWake(db)].filter((time) => time !== undefined);
+  const times = [next?.due_at, nextDeadline(db), nextWake(db), nextTickAt(db)].filter(
+    (time) => time !== undefined,
+  );
   return times.length > 0 ? Math.min(...times) : undefined;
 }
 
@@ -107,12 +131,13 @@ export function history(
   return rows.map(({ message, body, call_type }) => ({ messageId: message, body, callType: call_type }));
 }
 
-function take(db: Database, seq: number, leaseUntil: number): Claim {
+function take(db: Database, seq: number, { now, leaseUntil }: ClaimOrder): Claim {
   const row = db.get<MessageRow>(
     "UPDATE messages SET state = 'ACTIVE', due_at = ?, fence = fence + 1 WHERE seq = ? RETURNING *",
     leaseUntil,
     seq,
   ) as MessageRow;
+  logState(db, row, "ACTIVE", now);
   const entries = entriesOf(db, row);
   return {
     lease: { seq, messageId: row.id, fence: row.fence },

@@ -5,6 +5,7 @@ import { isLive, type Run, type RunState } from "../../domain/run.ts";
 import type { RecordedStep } from "../store.ts";
 import type { Database } from "./database.ts";
 import { letGo } from "./flow.ts";
+import { logWithdrawn } from "./log.ts";
 import { type Due, entryMessage, insertEntry, runOf } from "./messages.ts";
 
 /** How a run has come to its end. */
@@ -62,6 +63,7 @@ function withdraw(db: Database, run: number, end: Finish, now: number, due: Due)
     `SELECT DISTINCT flow_key FROM messages WHERE ${PENDING} AND flow_key IS NOT NULL`,
     run,
   );
+  logWithdrawn(db, run, now);
   db.run(
     `UPDATE messages SET state = 'CANCELLED', due_at = NULL, parked = NULL, forget_at = ? WHERE ${PENDING}`,
     // The log of a run that ended badly shows what was withdrawn.

@@ -11,8 +11,8 @@ import {
   type PendingMessage,
   type RecordedEntry,
   type RunLog,
+  type StoredMessage,
 } from "../lists.ts";
-import type { StoredMessage } from "../store.ts";
 import type { Database } from "./database.ts";
 import { runOf } from "./messages.ts";
 import {
@@ -37,12 +37,12 @@ export interface DeadLetterRow extends FailureRow {
 export const DEAD_LETTER =
   "dlq.seq, dlq.id, dlq.message, dlq.run, dlq.callback, dlq.removed, dlq.created_at AS at, dlq.error, dlq.by_engine, dlq.status, dlq.headers, dlq.body";
 
-export function message(db: Database, id: string, now: number): StoredMessage | undefined {
+export function message(db: Database, id: string, since: number): StoredMessage | undefined {
   const row = db.get<MessageRow>(
     `SELECT * FROM messages
      WHERE id = ? AND (due_at IS NOT NULL OR (state = 'DELIVERED' AND coalesce(forget_at, 0) > ?))`,
     id,
-    now,
+    since,
   );
   return row && { message: toMessage(row), run: runOf(db, row.run), entry: entryOf(db, row) };
 }
@@ -125,7 +125,7 @@ export function deadLetter(db: Database, row: DeadLetterRow): DeadLetter {
     createdAt: row.at,
     message: toMessage(dead),
     run: runOf(db, row.run),
-    body: entryOf(db, dead) ?? dead.body ?? undefined,
+    body: bodyOf(db, dead),
     failure: toFailure(row),
     callback: row.callback === null ? undefined : callback(db, row.callback),
     removed: row.removed === 1,
@@ -147,6 +147,11 @@ function failuresOf(db: Database, message: number): PendingMessage["failures"] {
   return db
     .all<FailureRow>("SELECT * FROM failures WHERE message = ? ORDER BY retried", message)
     .map(toFailure);
+}
+
+/** What a message carries, wherever it is kept. */
+export function bodyOf(db: Database, row: MessageRow): Uint8Array | undefined {
+  return entryOf(db, row) ?? row.body ?? undefined;
 }
 
 function entryOf(db: Database, { entry }: MessageRow): Uint8Array | undefined {

@@ -3,9 +3,9 @@ import { newMessageId, newRunId } from "../../domain/ids.ts";
 import { invokeRecord } from "../../domain/invoke.ts";
 import type { Draft } from "../../domain/message.ts";
 import { inherit, override, type Run } from "../../domain/run.ts";
-import type { DeadLetterQuery } from "../lists.ts";
-import type { Revival, Revived } from "../store.ts";
+import type { DeadLetterQuery, Revival, Revived } from "../lists.ts";
 import type { Database } from "./database.ts";
+import { remove } from "./dead.ts";
 import { recordStep } from "./finish.ts";
 import { deadLetters } from "./listing.ts";
 import { type Due, insertMessage } from "./messages.ts";
@@ -17,7 +17,7 @@ export function revive(db: Database, query: DeadLetterQuery, how: Revival, now: 
   const { items, next } = deadLetters(db, { ...query, ofRuns: true });
   const runs = items.flatMap(({ dlqId, run }) => {
     if (!run) return [];
-    db.run("UPDATE dlq SET removed = 1 WHERE id = ?", dlqId);
+    remove(db, { id: dlqId, run: run.key });
     return [reviveRun(db, run, how, now, due)];
   });
   return { runs, next };
@@ -128,6 +128,7 @@ function usual(run: Run, callType: CallType, now: number): Omit<Draft, "id" | "n
   return {
     purpose: callType === "fromCallback" ? "answer" : "step",
     url: run.url,
+    topic: undefined,
     method: "POST",
     forward: [[HEADER.sdkVersion.toLowerCase(), PROTOCOL_VERSION]],
     contentType: "application/json",

@@ -9,13 +9,14 @@ import { history } from "./claim.ts";
 import type { Database } from "./database.ts";
 import { finishRun, hasPending } from "./finish.ts";
 import { letGo } from "./flow.ts";
+import { followUp } from "./follow-up.ts";
+import { logState } from "./log.ts";
 import { type Due, insertEntry, insertMessage, runOf } from "./messages.ts";
+import { reportAttempt } from "./reports.ts";
 import { type MessageRow, toMessage } from "./rows.ts";
 
 /** What a settlement needs to know of the store's own settings. */
 export interface Keeping {
-  /** Milliseconds for which a message that was delivered can still be looked at. */
-  readonly delivered: number;
   /** Bytes of an answer that the record of a failed attempt keeps. */
   readonly excerpt: number;
 }
@@ -35,8 +36,10 @@ export function settle(
     lease.fence,
   );
   if (!row) return { kind: "stale" };
+  reportAttempt(db, row, settlement, now, due);
   const settled = record(db, row, settlement, now, keeping, due);
   if (letGo(db, row.flow_key)) due(now);
+  followUp(db, row, due);
   return settled;
 }
 
@@ -56,6 +59,7 @@ function record(
         settlement.dueAt,
         row.seq,
       );
+      logState(db, row, "RETRY", settlement.failure.at, { dueAt: settlement.dueAt });
       due(settlement.dueAt);
       return { kind: "recorded" };
     case "failed":
@@ -65,7 +69,7 @@ function record(
       if (isDelivery(row) && row.run !== null && !hasPending(db, row.run, row.seq)) {
         return fail(db, row, settlement.stalled, keeping, due);
       }
-      deliver(db, row, settlement.reply, now + keeping.delivered);
+      deliver(db, row, settlement.reply, now);
       return { kind: "recorded" };
     case "called":
       return answer(db, row, settlement.end, keeping, due);
@@ -82,6 +86,13 @@ function answer(db: Database, row: MessageRow, end: CallEnd, keeping: Keeping, d
   if (end.failure) recordFailure(db, row, end.failure, keeping.excerpt);
   // Kept for the run's log.
   db.run("UPDATE messages SET state = 'DELIVERED', due_at = NULL WHERE seq = ?", row.seq);
+  logState(
+    db,
+    row,
+    end.failure ? "FAILED" : "DELIVERED",
+    end.at,
+    end.failure ? { attempt: row.retried } : {},
+  );
   const run = runOf(db, row.run);
   if (!run) return { kind: "recorded" };
   const { key, body, message } = toAnswer(toMessage(row), run, end);
@@ -89,38 +100,56 @@ function answer(db: Database, row: MessageRow, end: CallEnd, keeping: Keeping, d
   return { kind: "recorded" };
 }
 
-function deliver(db: Database, row: MessageRow, reply: Reply, forgetAt: number): void {
-  const report = row.purpose === "failure";
+function deliver(db: Database, row: MessageRow, reply: Reply, now: number): void {
+  const report = row.purpose === "failure" && isTold(db, row.seq);
   db.run(
     "UPDATE messages SET state = 'DELIVERED', due_at = NULL, forget_at = ? WHERE seq = ?",
     // The answer to a failure's report is part of the failure's record.
-    report ? null : forgetAt,
+    report ? null : now,
     row.seq,
   );
+  logState(db, row, "DELIVERED", now);
   if (report) keepReply(db, row.seq, reply);
+}
+
+/** Whether the failure that a message reports is still in the queue, or in its run's log. */
+function isTold(db: Database, report: number): boolean {
+  return db.get("SELECT 1 FROM dlq WHERE callback = ?", report) !== undefined;
 }
 
 /** The end of a message, and of its run if it has one: all of it, here, in one transaction. */
 function fail(db: Database, row: MessageRow, failure: Failure, keeping: Keeping, due: Due): Settled {
   recordFailure(db, row, failure, keeping.excerpt);
   db.run("UPDATE messages SET state = 'FAILED', due_at = NULL WHERE seq = ?", row.seq);
-  if (row.purpose === "failure") {
-    // A failure's report that fails is told by the entry of the failure itself.
-    if (failure.reply) keepReply(db, row.seq, failure.reply);
-    return { kind: "failed", failure, dlqId: undefined, recorded: [] };
-  }
+  logState(db, row, "FAILED", failure.at, { attempt: row.retried });
+  if (row.purpose === "failure" && failure.reply) keepReply(db, row.seq, failure.reply);
   const message = toMessage(row);
   const run = runOf(db, row.run);
+  if (run && row.purpose === "failure") return failReport(db, row.seq, message, failure, run, due);
   const { key } = insertDeadLetter(db, row, failure);
   const dlqId = `${failure.at}-${key}`;
   const end = { state: "RUN_FAILED", response: undefined } as const;
   const recorded = run ? finishRun(db, run.key, end, failure.at, due) : [];
   const failed: Failed = { message, failure, dlqId, sourceBody: sourceBody(db, message, row, run) };
   const report = run ? runFailureMessage(failed, run) : messageFailureMessage(failed);
-  const callback = report && insertMessage(db, report, due, run && { run: run.key });
+  const callback = report && insertMessage(db, report, due, { run: run?.key, source: row.seq });
   db.run("UPDATE dlq SET id = ?, callback = ? WHERE seq = ?", dlqId, callback ?? null, key);
   if (run) db.run("UPDATE runs SET dlq_id = ? WHERE key = ?", dlqId, run.key);
   return { kind: "failed", failure, dlqId, recorded };
+}
+
+/** The report of a run's failure that fails is told by the entry of that failure. */
+function failReport(
+  db: Database,
+  source: number,
+  message: Message,
+  failure: Failure,
+  run: Run,
+  due: Due,
+): Settled {
+  const report = messageFailureMessage({ message, failure, dlqId: run.dlqId ?? "" });
+  if (report) insertMessage(db, report, due, { source });
+  return { kind: "failed", failure, dlqId: undefined, recorded: [] };
 }
 
 function insertDeadLetter(
@@ -164,6 +193,7 @@ function recordFailure(db: Database, row: MessageRow, failure: Failure, excerpt:
     reply ? JSON.stringify(reply.headers) : null,
     reply?.body.subarray(0, excerpt) ?? null,
   );
+  logState(db, row, "ERROR", at, { attempt: row.retried });
 }
 
 function keepReply(db: Database, seq: number, reply: Reply): void {

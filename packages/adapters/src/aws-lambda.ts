@@ -1,0 +1,134 @@
+import type { Handler } from "@perdure/core";
+import { type Serve, type ServeMany, serveAs, serveManyAs } from "./internal/serve.ts";
+
+type Values = Readonly<Record<string, string | undefined>>;
+type MultiValues = Readonly<Record<string, readonly string[] | undefined>>;
+
+/** What is read of an event of a REST API, or of a load balancer. */
+interface RestEvent {
+  readonly httpMethod: string;
+  readonly path: string;
+  readonly headers?: Values | null | undefined;
+  readonly multiValueHeaders?: MultiValues | null | undefined;
+  readonly queryStringParameters?: Values | null | undefined;
+  readonly multiValueQueryStringParameters?: MultiValues | null | undefined;
+  readonly body: string | null;
+  readonly isBase64Encoded: boolean;
+  readonly requestContext: object;
+}
+
+/** What is read of an event of an HTTP API, or of a function URL. */
+interface HttpEvent {
+  readonly rawPath: string;
+  readonly rawQueryString: string;
+  readonly headers: Values;
+  readonly cookies?: readonly string[] | undefined;
+  readonly body?: string | undefined;
+  readonly isBase64Encoded: boolean;
+  readonly requestContext: { readonly domainName: string; readonly http: { readonly method: string } };
+}
+
+interface Result {
+  statusCode: number;
+  headers?: Record<string, string>;
+  multiValueHeaders?: Record<string, string[]>;
+  cookies?: string[];
+  body: string;
+  isBase64Encoded: boolean;
+}
+
+type LambdaHandler = (event: RestEvent | HttpEvent) => Promise<Result>;
+
+/**
+ * A workflow's handler as a function of AWS Lambda, behind API Gateway (REST or HTTP API), a function URL or a load
+ * balancer: `export const handler = toLambda(…)`. REST APIs hand over the query decoded; it is encoded again.
+ */
+export function toLambda(handler: Handler): LambdaHandler {
+  return async (event) => {
+    const request = "rawPath" in event ? fromHttp(event) : fromRest(event);
+    const response = await handler(request);
+    const body = request.method === "HEAD" ? new ArrayBuffer(0) : await response.arrayBuffer();
+    return { statusCode: response.status, ...headersFor(event, response.headers), ...encode(body) };
+  };
+}
+
+function fromHttp(event: HttpEvent): Request {
+  const { domainName, http } = event.requestContext;
+  const query = event.rawQueryString && `?${event.rawQueryString}`;
+  const headers = toHeaders(event.headers);
+  if (event.cookies?.length) headers.set("Cookie", event.cookies.join("; "));
+  return toRequest(event, http.method, headers, `https://${domainName}${event.rawPath}${query}`);
+}
+
+function fromRest(event: RestEvent): Request {
+  const context: { readonly domainName?: string; readonly path?: string } = event.requestContext;
+  const headers = toHeaders(event.multiValueHeaders ?? event.headers);
+  const host = context.domainName ?? headers.get("Host") ?? "localhost";
+  // With the stage, as the client has it.
+  const url = `https://${host}${context.path ?? event.path}${queryOf(event)}`;
+  return toRequest(event, event.httpMethod, headers, url);
+}
+
+function queryOf(event: RestEvent): string {
+  // A load balancer leaves the query as it came.
+  const encode = "elb" in event.requestContext ? (text: string) => text : encodeURIComponent;
+  const parameters = event.multiValueQueryStringParameters ?? event.queryStringParameters;
+  const pairs = entriesOf(parameters).map(([name, value]) => `${encode(name)}=${encode(value)}`);
+  return pairs.length > 0 ? `?${pairs.join("&")}` : "";
+}
+
+function toHeaders(values: Values | MultiValues | null | undefined): Headers {
+  return new Headers(entriesOf(values));
+}
+
+function entriesOf(values: Values | MultiValues | null | undefined): [string, string][] {
+  return Object.entries(values ?? {}).flatMap(([name, value = []]) =>
+    [value].flat().map((one): [string, string] => [name, one]),
+  );
+}
+
+function toRequest(event: RestEvent | HttpEvent, method: string, headers: Headers, url: string): Request {
+  const body = method === "GET" || method === "HEAD" ? null : decode(event.body ?? "", event.isBase64Encoded);
+  return new Request(url, { method, headers, body });
+}
+
+/** Cookies are a list of their own, or headers may have several values, or each has one: as the event does it. */
+function headersFor(
+  event: RestEvent | HttpEvent,
+  headers: Headers,
+): Pick<Result, "headers" | "multiValueHeaders" | "cookies"> {
+  if ("rawPath" in event) {
+    const single = [...headers].filter(([name]) => name !== "set-cookie");
+    return { headers: Object.fromEntries(single), cookies: headers.getSetCookie() };
+  }
+  if (!event.multiValueHeaders) return { headers: Object.fromEntries(headers) };
+  const multiple = [...headers].map(([name, value]): [string, string[]] => [
+    name,
+    name === "set-cookie" ? headers.getSetCookie() : [value],
+  ]);
+  return { multiValueHeaders: Object.fromEntries(multiple) };
+}
+
+function decode(body: string, isBase64: boolean): Uint8Array<ArrayBuffer> {
+  if (!isBase64) return new TextEncoder().encode(body);
+  return Uint8Array.from(atob(body), (character) => character.charCodeAt(0));
+}
+
+/** Text where it is text, base64 where not. */
+function encode(body: ArrayBuffer): Pick<Result, "body" | "isBase64Encoded"> {
+  try {
+    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(body);
+    return { body: text, isBase64Encoded: false };
+  } catch {
+    const binary = Array.from(new Uint8Array(body), (byte) => String.fromCharCode(byte)).join("");
+    return { body: btoa(binary), isBase64Encoded: true };
+  }
+}
+
+/** `serve` of `@perdure/core`, as a function of AWS Lambda: `export const handler = serve(workflow)`. */
+export const serve: Serve<LambdaHandler> = serveAs(toLambda);
+
+/** `serveMany` of `@perdure/core`, as a function of AWS Lambda: `export const handler = serveMany({ order, invoice })`. */
+export const serveMany: ServeMany<LambdaHandler> = serveManyAs(toLambda);
+
+export { createWorkflow } from "@perdure/core";

@@ -1,0 +1,21 @@
+import type { Handler } from "@perdure/core";
+import { answer, type IncomingMessage, type ServerResponse } from "./internal/node-http.ts";
+import { type Serve, type ServeMany, serveAs, serveManyAs } from "./internal/serve.ts";
+
+type ExpressHandler = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+
+const REMEDY =
+  "Mount the workflow before `express.json()`, put `express.raw({ type: () => true })` in its place there, or keep the bytes: `express.json({ verify: (req, _res, bytes) => { req.rawBody = bytes } })`.";
+
+/** A workflow's handler for Express 4 and 5: `app.post("/order", toExpress(handler))`. */
+export function toExpress(handler: Handler): ExpressHandler {
+  return (request, response) => answer(handler, request, response, REMEDY);
+}
+
+/** `serve` of `@perdure/core`, as a handler of Express: `app.use("/order", serve(workflow))`. */
+export const serve: Serve<ExpressHandler> = serveAs(toExpress);
+
+/** `serveMany` of `@perdure/core`, as a handler of Express: `app.use("/workflows", serveMany({ order, invoice }))`. */
+export const serveMany: ServeMany<ExpressHandler> = serveManyAs(toExpress);
+
+export { createWorkflow } from "@perdure/core";

@@ -1,0 +1,111 @@
+import type { Handler } from "@perdure/core";
+import { eatenBody, keptBytes } from "./body.ts";
+
+/** What frameworks, parsers and platforms leave on a request. */
+interface Remains {
+  /** The URL as it came, where a router cuts its prefix off `url`. */
+  readonly originalUrl?: string | undefined;
+  readonly rawBody?: unknown;
+  readonly body?: unknown;
+}
+
+/** What is read of a request of `node:http`. */
+export interface IncomingMessage extends AsyncIterable<Uint8Array>, Remains {
+  readonly method?: string | undefined;
+  readonly url?: string | undefined;
+  readonly headers: { readonly host?: string | undefined; readonly ":authority"?: string | undefined };
+  readonly rawHeaders: readonly string[];
+  readonly readableDidRead: boolean;
+  readonly socket: object;
+}
+
+/** What is used of a response of `node:http`. */
+export interface ServerResponse {
+  statusCode: number;
+  readonly destroyed: boolean;
+  readonly headersSent: boolean;
+  readonly writableFinished: boolean;
+  setHeader(name: string, value: string | string[]): unknown;
+  end(body: Uint8Array): unknown;
+  once(event: "close", listener: () => void): unknown;
+}
+
+/** Answers a request of `node:http`. Never rejects. @param remedy what to do when a parser has eaten the body */
+export async function answer(
+  handler: Handler,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  remedy: string,
+  remains: Remains = incoming,
+): Promise<void> {
+  let fault = 400; // Until there is a request: it has a method or a header that fetch doesn't know.
+  try {
+    const request = toRequest(incoming, outgoing, remedy, remains);
+    fault = 500;
+    const response = await handler(request);
+    send(outgoing, response.status, response.headers, await response.arrayBuffer());
+  } catch (error) {
+    if (fault === 500) console.error("[perdure]", error);
+    send(outgoing, fault, new Headers(), new ArrayBuffer(0));
+  }
+}
+
+function send(outgoing: ServerResponse, status: number, headers: Headers, body: ArrayBuffer): void {
+  // The client may have left, or somebody else may have answered.
+  if (outgoing.destroyed || outgoing.headersSent) return;
+  outgoing.statusCode = status;
+  for (const [name, value] of headers) {
+    outgoing.setHeader(name, name === "set-cookie" ? headers.getSetCookie() : value);
+  }
+  outgoing.end(new Uint8Array(body));
+}
+
+/** The same request for fetch: URL, headers and body as the client sent them. It is aborted when the client leaves. */
+export function toRequest(
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  remedy: string,
+  remains: Remains = incoming,
+): Request {
+  const { method = "GET", rawHeaders } = incoming;
+  const headers = new Headers();
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at] ?? "";
+    if (!name.startsWith(":")) headers.append(name, rawHeaders[at + 1] ?? ""); // HTTP/2 puts the request line there.
+  }
+  const gone = new AbortController();
+  outgoing.once("close", () => outgoing.writableFinished || gone.abort());
+  const body = method === "GET" || method === "HEAD" ? null : bodyOf(incoming, headers, remedy, remains);
+  const init = { method, headers, body, signal: gone.signal, duplex: "half" };
+  return new Request(urlOf(incoming, remains.originalUrl), init);
+}
+
+// The host is the client's word, and anything can stand there: it must not change the path.
+function urlOf({ headers, socket, url = "/" }: IncomingMessage, originalUrl = url): string {
+  const scheme = "encrypted" in socket && socket.encrypted === true ? "https" : "http";
+  const host = `${scheme}://${headers[":authority"] ?? headers.host ?? "localhost"}`;
+  const origin = `${scheme}://${URL.canParse(host) ? new URL(host).host : "localhost"}`;
+  const path = URL.canParse(originalUrl) ? originalUrl.replace(/^[^:]*:\/\/[^/?#]*/, "") : originalUrl;
+  return `${origin}${path.startsWith("/") ? "" : "/"}${path}`;
+}
+
+function bodyOf(
+  incoming: IncomingMessage,
+  headers: Headers,
+  remedy: string,
+  { rawBody, body }: Remains,
+): BodyInit {
+  const announced = headers.get("Content-Length");
+  const bytes = keptBytes(rawBody, announced) ?? keptBytes(body, announced);
+  return bytes ?? (incoming.readableDidRead ? eatenBody(remedy) : toStream(incoming));
+}
+
+function toStream(incoming: IncomingMessage): ReadableStream<Uint8Array> {
+  const chunks = incoming[Symbol.asyncIterator]();
+  const pull = async (controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> => {
+    const { done, value } = await chunks.next();
+    if (done) controller.close();
+    else controller.enqueue(value);
+  };
+  return new ReadableStream({ pull }, { highWaterMark: 0 });
+}

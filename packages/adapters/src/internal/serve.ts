@@ -1,0 +1,29 @@
+import {
+  type Handler,
+  type ServeOptions,
+  type SharedOptions,
+  serve,
+  serveMany,
+  type Workflow,
+  type WorkflowFunction,
+} from "@perdure/core";
+
+/** `serve` of core, as what a framework mounts. */
+export type Serve<Mounted> = <Payload = unknown, Result = unknown>(
+  workflow: WorkflowFunction<Payload, Result>,
+  options?: ServeOptions<Payload>,
+) => Mounted;
+
+/** `serveMany` of core, as what a framework mounts. */
+export type ServeMany<Mounted> = (
+  workflows: Readonly<Record<string, Workflow>>,
+  options?: SharedOptions,
+) => Mounted;
+
+export function serveAs<Mounted>(mount: (handler: Handler) => Mounted): Serve<Mounted> {
+  return (workflow, options) => mount(serve(workflow, options).handler);
+}
+
+export function serveManyAs<Mounted>(mount: (handler: Handler) => Mounted): ServeMany<Mounted> {
+  return (workflows, options) => mount(serveMany(workflows, options).handler);
+}

@@ -1,0 +1,118 @@
+import type { Client } from "@upstash/qstash";
+import { forward, PREFIX } from "../protocol/headers.ts";
+
+/** How to reach the engine. As in `@upstash/qstash`. */
+export interface EngineConfig {
+  /** Scheme and host, before `/v2`. */
+  readonly baseUrl: string;
+  /** Sent as a bearer. */
+  readonly token: string;
+  /** Sent with every delivery that this client asks for, as if each message had them. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** `false` as `disableTelemetry`. */
+  readonly enableTelemetry?: boolean;
+  /** Of requests that get no answer: 5 retries by default, after `backoff` milliseconds each. */
+  readonly retry?: false | { retries?: number; backoff?: (retryCount: number) => number };
+}
+
+/** A request to the engine's API. */
+export interface HttpRequest {
+  readonly method: "GET" | "POST" | "PATCH" | "DELETE";
+  /** Segments of the path, as they are to stand in the URL. */
+  readonly path: string[];
+  readonly query?: Record<string, string | number | boolean | Date | string[]>;
+  readonly headers?: Record<string, string>;
+  readonly body?: string;
+  /** False: the answer has no JSON to read. */
+  readonly parseResponseAsJson?: boolean;
+}
+
+/** What makes requests: ours, or that of a client of `@upstash/qstash`. */
+export interface Http {
+  /** Sent with every delivery that is asked for. */
+  readonly headers?: Iterable<[string, string]> | undefined;
+  /** @throws an error with the answer's `status` when the engine refuses, one without it when there is no answer */
+  request<Answer>(request: HttpRequest): Promise<Answer>;
+}
+
+/** Where the engine is, and by what it is asked. */
+export interface Connection {
+  readonly http: Http;
+  readonly baseUrl: string;
+  readonly token: unknown;
+  /** The user's own client of `@upstash/qstash`, if there is one. */
+  readonly client: Client | undefined;
+}
+
+/** A connection that needs nothing but `fetch`. */
+export function connect({ baseUrl, token, headers = {}, retry }: EngineConfig): Connection {
+  const origin = baseUrl.replace(/\/+$/, "");
+  const forwarded = Object.entries(headers).map(([name, value]): [string, string] => [
+    (isOption(name) ? name : forward(name)).toLowerCase(),
+    value,
+  ]);
+  const { retries = 5, backoff = (count: number) => Math.exp(count) * 50 } =
+    retry === false ? { retries: 0 } : (retry ?? {});
+  const http: Http = {
+    headers: forwarded,
+    async request<Answer>(request: HttpRequest) {
+      const { method, body = null, parseResponseAsJson = true } = request;
+      const sent = new Headers(request.headers);
+      sent.set("Authorization", `Bearer ${token}`);
+      // Credentials go to nobody whom the engine names.
+      const init: RequestInit = { method, body, headers: sent, redirect: "manual" };
+      const answer = await send(urlOf(origin, request), init, retries, backoff);
+      if (!answer.ok) throw await refusalOf(answer);
+      return (parseResponseAsJson ? await answer.json() : undefined) as Answer;
+    },
+  };
+  return { http, baseUrl: origin, token, client: undefined };
+}
+
+/** The user's own client: its settings, its requests. */
+export function connectBy(client: Client): Connection {
+  const baseUrl = String(Reflect.get(client.http, "baseUrl"));
+  return { http: client.http, baseUrl, token: Reflect.get(client, "token"), client };
+}
+
+/** The status that the engine has refused with; undefined when it has given no answer. */
+export function statusOf(error: unknown): number | undefined {
+  const status = error instanceof Error && "status" in error ? error.status : undefined;
+  return typeof status === "number" ? status : undefined;
+}
+
+// Only what got no answer is sent again: an answer, whatever it says, is one.
+async function send(
+  url: URL,
+  init: RequestInit,
+  retries: number,
+  backoff: (count: number) => number,
+): Promise<Response> {
+  for (let count = 0; ; count++) {
+    try {
+      return await fetch(url, init);
+    } catch (error) {
+      if (count >= retries) throw error;
+      await new Promise((resolve) => setTimeout(resolve, backoff(count)));
+    }
+  }
+}
+
+function urlOf(origin: string, { path, query = {} }: HttpRequest): URL {
+  const url = new URL([origin, ...path].join("/"));
+  for (const [name, value] of Object.entries(query)) {
+    for (const each of Array.isArray(value) ? value : [value]) {
+      url.searchParams.append(name, String(each instanceof Date ? each.getTime() : each));
+    }
+  }
+  return url;
+}
+
+async function refusalOf(answer: Response): Promise<Error> {
+  const text = await answer.text();
+  return Object.assign(new Error(text || `status ${answer.status}`), { status: answer.status });
+}
+
+function isOption(name: string): boolean {
+  return /^content-type$/i.test(name) || name.toLowerCase().startsWith(PREFIX.own.toLowerCase());
+}

@@ -1,0 +1,157 @@
+import { WorkflowContext } from "../context.ts";
+import { readLedger, type Slot } from "../group.ts";
+import { toSeconds } from "../kernel/duration.ts";
+import type { Cancel, Failure } from "../protocol/delivery.ts";
+import { type FailedStep, toErrorBody } from "../protocol/error.ts";
+import type { FailureReport } from "../protocol/failure.ts";
+import { readHistory } from "../protocol/history.ts";
+import type { Outcome } from "../protocol/outcome.ts";
+import type { RollbackRecord } from "../protocol/rollback.ts";
+import type { StepRecord, StepType } from "../protocol/step.ts";
+import { againUntil, type RollbackOptions, read } from "../steps/index.ts";
+import { type Unwound, unwind } from "../unwind.ts";
+import { factsOf, triesOf, type Visit } from "./room.ts";
+
+export type RunEnd = Visit<Failure | Cancel>;
+
+/** A step that was started and may have to be undone. */
+interface Undoable {
+  readonly step: FailedStep;
+  readonly result: unknown;
+  /** Undefined where the workflow doesn't ask for the step any more. */
+  readonly options: RollbackOptions | undefined;
+}
+
+/** What is on record of a run that has ended badly; undefined where the engine doesn't tell. */
+export async function recordsOf(
+  { border, delivery }: RunEnd,
+  { details }: FailureReport,
+): Promise<readonly StepRecord[] | undefined> {
+  if (!details) return undefined;
+  const entries = details.history ?? (await border.engine().history(delivery.runId, { ended: true }));
+  return entries && readHistory(entries).records;
+}
+
+/**
+ * Undoes the latest of the steps that are to be undone yet: one in each delivery, so that each is on record before the next
+ * is begun.
+ *
+ * @returns what became of all of them, once nothing is left to undo
+ */
+export async function rollBack(
+  visit: RunEnd,
+  report: FailureReport,
+  records: readonly StepRecord[],
+): Promise<Outcome | readonly RollbackRecord[]> {
+  const { rollbacks = [], started = [] } = report.details ?? {};
+  // Without a rollback anywhere the workflow isn't run. What an endpoint was doing that gave no answer, nobody knows.
+  const possible =
+    report.where === "delivery" || report.step?.rollback || records.some(({ rollback }) => rollback);
+  if (!possible) return rollbacks;
+  const ledger = readLedger(records);
+  const unwound = await unwindRun(visit, report, ledger);
+  const undoable = [
+    ...undoableFresh(
+      unwound,
+      report,
+      ledger.phase.kind === "advance" ? (ledger.holes[0] ?? ledger.nextId) : 0,
+    ),
+    ...undoableSlots(unwound, report, started),
+  ].sort((a, b) => b.step.id - a.step.id);
+  const next = undoable.find(({ step }) => !rollbacks.some(({ stepId }) => stepId === step.id));
+  return next ? undo(visit, report, next) : rollbacks;
+}
+
+async function unwindRun(
+  visit: RunEnd,
+  report: FailureReport,
+  ledger: ReturnType<typeof readLedger>,
+): Promise<Unwound> {
+  const { served } = visit;
+  try {
+    const facts = factsOf(visit, await served.parsePayload(report.payload), report);
+    return await unwind(ledger, (host) => served.workflow(new WorkflowContext(facts, host)));
+  } catch {
+    // The payload doesn't fit any more: the workflow can't be asked.
+    return { claimed: new Map(), fresh: [], unclaimed: new Set(ledger.slots) };
+  }
+}
+
+function undoableSlots(
+  { claimed, unclaimed }: Unwound,
+  report: FailureReport,
+  started: readonly number[],
+): Undoable[] {
+  const undoable: Undoable[] = [];
+  for (const [slot, { step }] of claimed) {
+    const begun = slot.result || started.includes(slot.id) || slot.id === report.step?.id;
+    if (begun && step.options?.rollback)
+      undoable.push({ step: named(slot), result: resultOf(slot), options: step.options });
+  }
+  for (const slot of unclaimed)
+    if (slot.result?.rollback) undoable.push({ step: named(slot), result: undefined, options: undefined });
+  return undoable;
+}
+
+function undoableFresh({ fresh: [first] }: Unwound, { where, step }: FailureReport, id: number): Undoable[] {
+  if (!first?.options?.rollback || id === 0) return [];
+  const failed = where === "delivery" || (step?.name === first.name && step.type === first.type);
+  return failed
+    ? [{ step: { id, name: first.name, type: first.type }, result: undefined, options: first.options }]
+    : [];
+}
+
+async function undo(
+  visit: RunEnd,
+  report: FailureReport,
+  { step, result, options }: Undoable,
+): Promise<Outcome> {
+  const tries = triesOf(visit);
+  const attempts = tries.retried + 1;
+  const { id: stepId, name: stepName, type } = step;
+  const record = { stepId, stepName, stepType: type as StepType, attempts };
+  try {
+    if (!options?.rollback) throw new TypeError(`The workflow doesn't ask for step "${stepName}" any more.`);
+    const undone = options.rollback({ result, error: report.error, step, attempt: attempts });
+    await within(options.rollbackTimeout, undone);
+    return { kind: "rolledBack", record: { ...record, state: "done" } };
+  } catch (error) {
+    // What isn't there won't be there a moment later.
+    const { rollbackRetries: retries, rollbackRetryDelay: retryDelay }: RollbackOptions = options ?? {
+      rollbackRetries: 0,
+    };
+    const again = againUntil(error, tries, { retries, retryDelay });
+    if (!again.over) return { kind: "failed", error, step, again };
+    return {
+      kind: "rolledBack",
+      record: { ...record, state: "failed", error: toErrorBody(error, visit.trusted) },
+    };
+  }
+}
+
+async function within(timeout: RollbackOptions["rollbackTimeout"], work: unknown): Promise<void> {
+  if (timeout === undefined) return void (await work);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const seconds = toSeconds(timeout);
+    const say = (): void => reject(new Error(`The rollback took longer than ${seconds} seconds.`));
+    timer = setTimeout(say, seconds * 1000);
+  });
+  try {
+    await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function named({ id, name, type }: Slot): FailedStep {
+  return { id, name, type };
+}
+
+function resultOf({ result }: Slot): unknown {
+  try {
+    return result && !result.failure ? read(result) : undefined;
+  } catch {
+    return undefined; // What can't be read isn't there.
+  }
+}

@@ -1,0 +1,86 @@
+import { messageOf } from "../kernel/errors.ts";
+
+/** The step in which an attempt failed. */
+export interface FailedStep {
+  readonly id: number;
+  readonly name: string;
+  readonly type: string;
+  readonly rollback?: true;
+}
+
+/** Where a run has failed. `delivery`: the endpoint gave no answer, or one that isn't ours. */
+export type FailurePlace =
+  | "payload"
+  | "before-first-step"
+  | "step"
+  | "after-last-step"
+  | "replay"
+  | "delivery";
+
+/** How an error is written down: in the body of an answer, and so in most failure callbacks, and in records. */
+export interface ErrorBody {
+  /** The error's name. */
+  readonly error: string;
+  readonly message: string;
+  /** Only where the caller is known, as the causes'. */
+  readonly stack?: string;
+  readonly cause?: ErrorBody;
+  readonly where?: Exclude<FailurePlace, "delivery">;
+  readonly step?: FailedStep;
+}
+
+const DEEPEST_CAUSE = 8;
+
+/** An error as it can travel. @param withStack whether whoever reads it may see where in the code it happened */
+export function toErrorBody(thrown: unknown, withStack: boolean, depth = 0): ErrorBody {
+  const message = messageOf(thrown);
+  if (!(thrown instanceof Error)) return { error: "Error", message };
+  const { name, stack, cause } = thrown;
+  return {
+    error: name,
+    message,
+    ...(withStack && stack ? { stack } : {}),
+    ...(cause !== undefined && depth < DEEPEST_CAUSE
+      ? { cause: toErrorBody(cause, withStack, depth + 1) }
+      : {}),
+  };
+}
+
+/** The other way round. */
+export function toError({ error: name, message, stack = "", cause }: ErrorBody): Error {
+  const error = new Error(message, cause && { cause: toError(cause) });
+  return Object.assign(error, { name, stack });
+}
+
+/** What of a value is such an error; undefined when it isn't one. */
+export function asErrorBody(value: unknown): ErrorBody | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  const { error = "Error", message, stack, cause, where, step } = value as Record<string, unknown>;
+  if (typeof message !== "string") return undefined;
+  const deeper = asErrorBody(cause);
+  return {
+    error: String(error),
+    message,
+    ...(typeof stack === "string" ? { stack } : {}),
+    ...(deeper ? { cause: deeper } : {}),
+    ...(isPlace(where) ? { where } : {}),
+    ...(isFailedStep(step) ? { step } : {}),
+  };
+}
+
+const PLACES: readonly unknown[] = [
+  "payload",
+  "before-first-step",
+  "step",
+  "after-last-step",
+  "replay",
+] satisfies ErrorBody["where"][];
+
+function isPlace(value: unknown): value is NonNullable<ErrorBody["where"]> {
+  return PLACES.includes(value);
+}
+
+function isFailedStep(value: unknown): value is FailedStep {
+  const { id, name, type } = (value ?? {}) as Record<keyof FailedStep, unknown>;
+  return typeof id === "number" && typeof name === "string" && typeof type === "string";
+}

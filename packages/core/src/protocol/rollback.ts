@@ -1,0 +1,38 @@
+import type { ErrorBody } from "./error.ts";
+import type { StepType } from "./step.ts";
+
+/** What became of one step's rollback. */
+export interface RollbackRecord {
+  readonly stepId: number;
+  readonly stepName: string;
+  readonly stepType: StepType;
+  /** `failed`: its attempts are used up. */
+  readonly state: "done" | "failed";
+  readonly attempts: number;
+  readonly error?: ErrorBody;
+}
+
+/** What the endpoint wants our engine to do for its runs. */
+export interface Traits {
+  /** To be told when a run is cancelled. */
+  readonly onCancel: boolean;
+  /** Seconds after its start at which a run that hasn't ended has failed, unless its trigger says otherwise. */
+  readonly timeout?: number;
+}
+
+/** As one header. */
+export function encodeTraits({ onCancel, timeout }: Traits): string {
+  return ["1", onCancel ? "on-cancel" : [], timeout === undefined ? [] : `timeout=${timeout}`]
+    .flat()
+    .join(", ");
+}
+
+/** Whatever isn't known is passed over: a later version may say more. */
+export function decodeTraits(header: string): Traits {
+  const traits = header.split(",").map((trait) => trait.trim());
+  const timeout = Number(traits.find((trait) => trait.startsWith("timeout="))?.slice("timeout=".length));
+  return { onCancel: traits.includes("on-cancel"), ...(timeout > 0 ? { timeout } : {}) };
+}
+
+/** What an answer to a failure or a cancellation says of its rollbacks. */
+export type RollbackAnswer = "recorded" | "over";

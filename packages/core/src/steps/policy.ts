@@ -1,0 +1,106 @@
+import { type Duration, toSeconds } from "../kernel/duration.ts";
+import { isNonRetryable } from "../kernel/errors.ts";
+import type { Again } from "../protocol/outcome.ts";
+
+/** Seconds, a duration, or how to tell either from the number of retries so far: 0 before the first. */
+export type RetryDelay = number | Duration | ((retried: number) => number | Duration);
+
+/** How a step is tried again when it throws. What isn't said is as the run has it. */
+export interface RetryOptions {
+  /** After the first attempt. More than the run's are possible on Perdure's own engine. */
+  readonly retries?: number;
+  /** Before each retry. */
+  readonly retryDelay?: RetryDelay;
+}
+
+/** What is done about a step when its run has failed. Perdure's own engine only. */
+export interface RollbackOptions<Result = unknown> {
+  /**
+   * Undoes the step. Called for each step that was started, the last one first, before the failure function; not again
+   * once it has returned. It must bear that the step has done nothing yet, or not all.
+   */
+  readonly rollback?: (undone: RollbackParams<Result>) => unknown;
+  /** After its first attempt. Default: the run's retries. */
+  readonly rollbackRetries?: number;
+  /** Before each of them. */
+  readonly rollbackRetryDelay?: RetryDelay;
+  /** For an attempt: seconds or a duration. None by default. */
+  readonly rollbackTimeout?: number | Duration;
+}
+
+/** What a rollback is told. */
+export interface RollbackParams<Result = unknown> {
+  /** What the step returned; `undefined` when it didn't come to its end. */
+  readonly result: Result | undefined;
+  /** Why the run has failed. */
+  readonly error: Error;
+  readonly step: { readonly id: number; readonly name: string; readonly type: string };
+  /** 1 for the first. */
+  readonly attempt: number;
+}
+
+/** Of steps that are run here. */
+export interface StepOptions<Result = unknown> extends RetryOptions, RollbackOptions<Result> {
+  /**
+   * `"throw"`: once its retries are used up, the step is on record as failed, and rejects with a `WorkflowStepError`, now
+   * and in each invocation. Otherwise the run has failed.
+   */
+  readonly onExhausted?: "throw";
+}
+
+/** A delivery, as far as it tells how often something was tried. */
+export interface Tries {
+  readonly retried: number;
+  /** Where the engine tells. */
+  readonly maxRetries: number | undefined;
+}
+
+/** Of engines that don't tell. */
+const USUAL_RETRIES = 3;
+
+interface Retrying {
+  readonly retries?: number | undefined;
+  readonly retryDelay?: RetryDelay | undefined;
+}
+
+/** Whether, and when, something that has thrown is tried again. */
+export function again(error: unknown, tries: Tries, { retries, retryDelay }: Retrying): Again {
+  const wait = typeof retryDelay === "function" ? retryDelay(tries.retried) : retryDelay;
+  return {
+    retries,
+    over: isNonRetryable(error) || (retries !== undefined && tries.retried >= retries),
+    after: wait === undefined ? undefined : toSeconds(wait),
+  };
+}
+
+/** As {@link again}, where it is to be known when they are used up. */
+export function againUntil(error: unknown, tries: Tries, options: Retrying): Again {
+  const retries = options.retries ?? tries.maxRetries ?? USUAL_RETRIES;
+  return again(error, tries, { ...options, retries });
+}
+
+/** @throws TypeError for options that can't be obeyed */
+export function checkPolicy(name: string, options: StepOptions<never>): void {
+  const { onExhausted, rollback } = options;
+  for (const option of ["retries", "rollbackRetries"] as const) {
+    const count = options[option];
+    if (count !== undefined && !(Number.isSafeInteger(count) && count >= 0))
+      throw new TypeError(`${option} of step "${name}" must be a whole number from 0 on; got ${count}.`);
+  }
+  if (onExhausted !== undefined && onExhausted !== "throw")
+    throw new TypeError(
+      `onExhausted of step "${name}" can only be "throw"; got ${JSON.stringify(onExhausted)}.`,
+    );
+  if (rollback !== undefined && typeof rollback !== "function")
+    throw new TypeError(`The rollback of step "${name}" must be a function; got ${typeof rollback}.`);
+  for (const option of ["retryDelay", "rollbackRetryDelay", "rollbackTimeout"] as const) {
+    const wait = options[option];
+    if (wait !== undefined && typeof wait !== "function") toSeconds(wait);
+  }
+}
+
+/** What of a step's settings is about its rollback. */
+export function rollbackOf<Result>(settings: RollbackOptions<Result>): RollbackOptions {
+  const { rollback, rollbackRetries, rollbackRetryDelay, rollbackTimeout } = settings;
+  return { rollback, rollbackRetries, rollbackRetryDelay, rollbackTimeout } as RollbackOptions;
+}
