@@ -27,7 +27,12 @@ export class Process {
   }
 
   static node(file: string, args: readonly string[], env: Record<string, string> = {}): Process {
-    const child = spawn(process.execPath, [file, ...args], {
+    return Process.start(process.execPath, [file, ...args], env);
+  }
+
+  /** @param env beside the `PATH` of this process, and nothing else of it */
+  static start(command: string, args: readonly string[], env: Readonly<Record<string, string>>): Process {
+    const child = spawn(command, args, {
       env: { PATH: process.env.PATH ?? "", ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });

@@ -77,7 +77,8 @@ async function readStream(
   for (let next = await reader.read(); !next.done; next = await reader.read()) {
     length += next.value.length;
     if (length > limit) {
-      await reader.cancel();
+      // Not cancelled: servers on Node would end the connection, and the sender would never read the answer.
+      reader.releaseLock();
       return undefined;
     }
     chunks.push(next.value);

@@ -6,8 +6,8 @@ import { toHeaderMap } from "../domain/header.ts";
 import { DEFAULT_RETRIES } from "../domain/message.ts";
 import { toName } from "../domain/name.ts";
 import { Problem } from "../domain/problem.ts";
-import { type Schedule, toSchedule } from "../domain/schedule.ts";
-import { noSuchTopic } from "../domain/topic.ts";
+import { describeSchedule, type Schedule, toSchedule } from "../domain/schedule.ts";
+import { isTopicName, noSuchTopic } from "../domain/topic.ts";
 import { Query } from "./query.ts";
 import type { Env, Service } from "./service.ts";
 import { decode, readSubmission } from "./submit.ts";
@@ -33,7 +33,7 @@ export function getSchedule({ store }: Service): Handler<Env> {
   };
 }
 
-/** `POST /v2/schedules/{url}`: makes a schedule, or replaces one; `/{id}/pause` and `/{id}/resume` as by PATCH. */
+/** `POST /v2/schedules/{url or url group}`: makes a schedule, or replaces one; `/{id}/pause` and `/{id}/resume` as by PATCH. */
 export function postSchedule(service: Service): Handler<Env> {
   return async (c) =>
     (await switched(c, service)) ??
@@ -62,8 +62,10 @@ export async function createSchedule(
   request: IntakeRequest,
   { store, limits }: Service,
 ): Promise<{ readonly scheduleId: string }> {
-  const schedule = toSchedule(request, limits);
-  if (schedule.headers && !(await store.topic(schedule.destination))) throw noSuchTopic(schedule.destination);
+  const { destination } = request;
+  const topic = isTopicName(destination) ? await store.topic(destination) : undefined;
+  if (isTopicName(destination) && !topic) throw noSuchTopic(destination);
+  const schedule = toSchedule(request, topic, limits);
   await store.schedules.put(schedule, limits);
   return { scheduleId: schedule.id };
 }
@@ -94,8 +96,9 @@ function unknown(id: string): Problem {
 }
 
 function scheduleView(schedule: Schedule): object {
-  const { template, body, delay, lastAt, nextAt } = schedule;
-  const { contentType, redact, callback, failureCallback, forward, queue, retryDelay } = template;
+  const { body, lastAt, nextAt } = schedule;
+  const { message, delay } = describeSchedule(schedule);
+  const { contentType, redact, callback, failureCallback, forward, queue, retryDelay } = message;
   const headers = toHeaderMap(
     contentType === undefined ? forward : [...forward, [HEADER.contentType, contentType]],
   );
@@ -104,21 +107,21 @@ function scheduleView(schedule: Schedule): object {
     cron: schedule.cron,
     createdAt: schedule.createdAt,
     destination: schedule.destination,
-    method: template.method,
+    method: message.method,
     ...(Object.keys(headers).length > 0 ? { header: redactHeaders(headers, redact) } : {}),
     ...bodyView("body", body, redact?.body),
-    retries: template.retries ?? DEFAULT_RETRIES,
+    retries: message.retries ?? DEFAULT_RETRIES,
     ...(retryDelay === undefined ? {} : { retryDelayExpression: retryDelay }),
     ...(delay === undefined ? {} : { delay: delay / 1000 }),
     ...(callback ? { callback: callback.url } : {}),
     ...(failureCallback ? { failureCallback: failureCallback.url } : {}),
     // Under both names: clients disagree.
-    callerIP: template.callerIp,
-    callerIp: template.callerIp,
+    callerIP: message.callerIp,
+    callerIp: message.callerIp,
     isPaused: schedule.paused,
     ...(queue === undefined ? {} : { queueName: queue }),
-    ...flowView(template.flow),
-    ...labelsView(template.labels),
+    ...flowView(message.flow),
+    ...labelsView(message.labels),
     ...(lastAt === undefined ? {} : { lastScheduleTime: lastAt, lastScheduleStates: schedule.lastStates }),
     ...(nextAt === undefined ? {} : { nextScheduleTime: nextAt }),
   };

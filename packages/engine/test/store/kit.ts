@@ -64,7 +64,7 @@ export function schedule(
   const lower = Object.entries(all).map(([key, value]) => [key.toLowerCase(), value] as const);
   const body = new TextEncoder().encode("tick");
   const request = { destination: "https://a.test/", headers: new Map(lower), body, callerIp: "::1", now };
-  return toSchedule(request, LIMITS);
+  return toSchedule(request, undefined, LIMITS);
 }
 
 export function start(id: string, headers: Record<string, string> = {}, now: number = START): Intake {

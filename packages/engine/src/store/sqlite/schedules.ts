@@ -1,18 +1,19 @@
+import type { HeaderList } from "../../domain/header.ts";
+import type { OptionLimits } from "../../domain/options.ts";
 import {
+  describeSchedule,
   nextOf,
   refuseSchedule,
   type Schedule,
   type ScheduleDraft,
-  type Template,
   type TickState,
-  tickMessages,
+  tickIntakes,
 } from "../../domain/schedule.ts";
 import type { ScheduleLimits, Schedules } from "../controls.ts";
 import type { Database, Due } from "./database.ts";
 import { knownAgain } from "./deduplications.ts";
 import { insertMessage } from "./messages.ts";
 import { ensureQueue } from "./queues.ts";
-import { toJson } from "./rows.ts";
 import { topic } from "./topics.ts";
 import type { Writer } from "./writer.ts";
 
@@ -21,15 +22,15 @@ interface ScheduleRow {
   readonly id: string;
   readonly cron: string;
   readonly destination: string;
+  readonly headers: string;
+  readonly body: Uint8Array;
   readonly created_at: number;
-  readonly delay: number | null;
-  readonly template: string;
-  readonly body: Uint8Array | null;
+  readonly caller_ip: string;
+  readonly limits: string;
   readonly paused: number;
   readonly last_at: number | null;
   readonly next_at: number | null;
   readonly last_states: string;
-  readonly headers: string | null;
 }
 
 /** Schedules that tick in one go. */
@@ -60,11 +61,11 @@ export function tick(db: Database, now: number): void {
   );
   for (const row of rows) {
     const schedule = toSchedule(row);
-    const group = schedule.headers && topic(db, schedule.destination);
-    const intakes = tickMessages(schedule, group, now).filter((intake) => !knownAgain(db, intake));
+    const intakes = tickIntakes(schedule, topic(db, schedule.destination), now);
+    const fresh = intakes.filter((intake) => !knownAgain(db, intake));
     // They are due by the claim that this is part of, or told as what is next.
-    for (const { message } of intakes) insertMessage(db, message, () => {});
-    const states = intakes.map(({ message }): [string, TickState] => [message.id, "IN_PROGRESS"]);
+    for (const { message } of fresh) insertMessage(db, message, () => {});
+    const states = fresh.map(({ message }): [string, TickState] => [message.id, "IN_PROGRESS"]);
     db.run(
       "UPDATE schedules SET last_at = ?, next_at = ?, last_states = ? WHERE key = ?",
       now,
@@ -94,7 +95,7 @@ export function recordTickState(db: Database, id: string, messageId: string, sta
 }
 
 function put(db: Database, schedule: ScheduleDraft, limits: ScheduleLimits, due: Due): void {
-  const { id, cron, destination, createdAt, delay, template, body, headers } = schedule;
+  const { id, cron, destination, createdAt } = schedule;
   const old = find(db, id);
   if (!old) {
     const { count } = db.get<{ count: number }>("SELECT count(*) AS count FROM schedules") as {
@@ -102,22 +103,23 @@ function put(db: Database, schedule: ScheduleDraft, limits: ScheduleLimits, due:
     };
     if (count >= limits.schedules) refuseSchedule(limits.schedules);
   }
-  if (template.queue !== undefined) ensureQueue(db, template.queue, createdAt, limits.queues);
+  const { queue } = describeSchedule(schedule).message;
+  if (queue !== undefined) ensureQueue(db, queue, createdAt, limits.queues);
   const next = nextOf({ cron, paused: old?.paused ?? false }, createdAt);
   db.run(
-    `INSERT INTO schedules (id, cron, destination, created_at, delay, template, body, headers, next_at)
+    `INSERT INTO schedules (id, cron, destination, headers, body, created_at, caller_ip, limits, next_at)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (id) DO UPDATE SET cron = excluded.cron, destination = excluded.destination,
-       delay = excluded.delay, template = excluded.template, body = excluded.body, headers = excluded.headers,
-       next_at = excluded.next_at`,
+       headers = excluded.headers, body = excluded.body, caller_ip = excluded.caller_ip,
+       limits = excluded.limits, next_at = excluded.next_at`,
     id,
     cron,
     destination,
+    JSON.stringify(schedule.headers),
+    schedule.body,
     createdAt,
-    delay ?? null,
-    JSON.stringify(template),
-    body ?? null,
-    toJson(headers),
+    schedule.callerIp,
+    JSON.stringify(schedule.limits),
     next ?? null,
   );
   if (next !== undefined) due(next);
@@ -144,11 +146,11 @@ function toSchedule(row: ScheduleRow): Schedule {
     id: row.id,
     cron: row.cron,
     destination: row.destination,
+    headers: JSON.parse(row.headers) as HeaderList,
+    body: row.body,
     createdAt: row.created_at,
-    delay: row.delay ?? undefined,
-    template: JSON.parse(row.template) as Template,
-    body: row.body ?? undefined,
-    headers: row.headers === null ? undefined : (JSON.parse(row.headers) as Schedule["headers"]),
+    callerIp: row.caller_ip,
+    limits: JSON.parse(row.limits) as OptionLimits,
     paused: row.paused === 1,
     lastAt: row.last_at ?? undefined,
     nextAt: row.next_at ?? undefined,

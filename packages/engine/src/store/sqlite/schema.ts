@@ -218,10 +218,11 @@ export const MIGRATIONS: readonly string[] = [
     id TEXT NOT NULL UNIQUE,
     cron TEXT NOT NULL,
     destination TEXT NOT NULL,
+    headers TEXT NOT NULL,
+    body BLOB NOT NULL,
     created_at INTEGER NOT NULL,
-    delay INTEGER,
-    template TEXT NOT NULL,      -- what its messages have in common
-    body BLOB,
+    caller_ip TEXT NOT NULL,
+    limits TEXT NOT NULL,        -- those that held when it was accepted
     paused INTEGER NOT NULL DEFAULT 0,
     last_at INTEGER,
     next_at INTEGER,             -- null: paused, or never again
@@ -234,10 +235,6 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE flows ADD COLUMN paused INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE flows ADD COLUMN pinned_parallelism INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE flows ADD COLUMN pinned_rate INTEGER NOT NULL DEFAULT 0;
-  `,
-  `
-  -- Of a schedule for a URL group: the request's headers, which are read again at each tick.
-  ALTER TABLE schedules ADD COLUMN headers TEXT;
   `,
   `
   -- What became of messages. What a message is, and what its attempts came to, stays in its own rows as long as these do.
