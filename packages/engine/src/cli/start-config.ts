@@ -37,7 +37,7 @@ export interface StartConfig {
   readonly drain: number;
   readonly engine: Pick<
     ServerOptions,
-    "calls" | "concurrency" | "destinations" | "limits" | "timeouts" | "trustProxy"
+    "calls" | "concurrency" | "destinations" | "limits" | "region" | "retention" | "timeouts" | "trustProxy"
   >;
 }
 
@@ -138,16 +138,28 @@ function readDestinations(flags: StartFlags, env: Env, file: StartFile): Destina
 }
 
 function toEngine(file: StartFile, destinations: DestinationRules): StartConfig["engine"] {
-  const { concurrency, calls, trustProxy, limits = {}, timeouts = {} } = file;
-  const times = Object.entries(timeouts).map(([name, text]) => [name, toMs(text ?? "", `timeouts.${name}`)]);
+  const { concurrency, calls, trustProxy, region, limits = {}, timeouts = {}, retention = {} } = file;
   return {
     destinations,
-    timeouts: Object.fromEntries(times),
-    limits: Object.fromEntries(Object.entries(limits)),
+    timeouts: toTimes(timeouts, "timeouts"),
+    limits: toTimes(limits, "limits"),
+    retention: toTimes(retention, "retention"),
     ...(concurrency === undefined ? {} : { concurrency }),
     ...(calls === undefined ? {} : { calls }),
     ...(trustProxy === undefined ? {} : { trustProxy }),
+    ...(region === undefined ? {} : { region }),
   };
+}
+
+/** Durations in milliseconds, and numbers as they are. */
+function toTimes(values: Readonly<Record<string, unknown>>, name: string): Record<string, number> {
+  const entries = Object.entries(values).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(
+    entries.map(([key, value]) => [
+      key,
+      typeof value === "string" ? toMs(value, `${name}.${key}`) : Number(value),
+    ]),
+  );
 }
 
 function listOf(value: string | undefined): string[] | undefined {

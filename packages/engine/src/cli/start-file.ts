@@ -34,8 +34,12 @@ export interface StartFile extends Maybe<Secrets> {
   readonly concurrency?: number | undefined;
   readonly calls?: number | undefined;
   readonly timeouts?: Maybe<{ delivery: string; lease: string }> | undefined;
-  readonly limits?: Maybe<NonNullable<EngineOptions["limits"]>> | undefined;
+  readonly limits?: Maybe<Omit<Limits, "delay" | "timeout"> & { delay: string; timeout: string }> | undefined;
+  readonly retention?: Maybe<Record<keyof NonNullable<EngineOptions["retention"]>, string>> | undefined;
+  readonly region?: string | undefined;
 }
+
+type Limits = NonNullable<EngineOptions["limits"]>;
 
 type Maybe<T> = { readonly [K in keyof T]?: T[K] | undefined };
 
@@ -79,9 +83,28 @@ const schema: z.ZodType<StartFile> = z.strictObject({
       retries: z.int().min(0),
       requestsPerSecond: count,
       requestsPerDay: count,
+      messageBytes: count,
+      delay: duration,
+      timeout: duration,
+      endpoints: count,
+      parallelism: count,
+      queues: count,
+      queueParallelism: count,
+      schedules: count,
     })
     .partial()
     .optional(),
+  retention: z
+    .strictObject({
+      deduplication: duration,
+      messages: duration,
+      logs: duration,
+      dlq: duration,
+      runs: duration,
+    })
+    .partial()
+    .optional(),
+  region: text.optional(),
 });
 
 /** @throws ConfigError that names what can't be used: also a key that there isn't */

@@ -7,6 +7,7 @@ import { readStartFile, type StartFile } from "../../src/cli/start-file.ts";
 import { PUBLIC_USERS } from "../../src/cli/users.ts";
 import { ConfigError } from "../../src/config.ts";
 
+const DAY = 86_400_000;
 const ENV = { QSTASH_TOKEN: "tok", QSTASH_CURRENT_SIGNING_KEY: "sig_c", QSTASH_NEXT_SIGNING_KEY: "sig_n" };
 const FILE: StartFile = { tokens: ["file-1", "file-2"], signingKeys: { current: "sig_fc", next: "sig_fn" } };
 
@@ -44,7 +45,7 @@ describe("the configuration of production", () => {
       ],
       metricsToken: undefined,
       drain: 30_000,
-      engine: { destinations: { allow: [], deny: [] }, limits: {}, timeouts: {} },
+      engine: { destinations: { allow: [], deny: [] }, limits: {}, retention: {}, timeouts: {} },
     });
   });
 
@@ -172,12 +173,24 @@ describe("the file of the configuration", () => {
         retries: 0,
         requestsPerSecond: 5,
         requestsPerDay: 6,
+        messageBytes: 7,
+        delay: "7d",
+        timeout: "1h",
+        endpoints: 8,
+        parallelism: 9,
+        queues: 10,
+        queueParallelism: 11,
+        schedules: 12,
       },
+      retention: { deduplication: "10m", messages: "1m", logs: "1d", dlq: "2d", runs: "3d" },
+      region: "EU-CENTRAL-1",
     };
     expect(read(JSON.stringify(all))).toEqual(all);
     expect(readStartConfig({}, {}, all).engine).toEqual({
       destinations: all.destinations,
-      limits: all.limits,
+      limits: { ...all.limits, delay: 604_800_000, timeout: 3_600_000 },
+      retention: { deduplication: 600_000, messages: 60_000, logs: DAY, dlq: 2 * DAY, runs: 3 * DAY },
+      region: "EU-CENTRAL-1",
       timeouts: { delivery: 3_600_000, lease: 10_000 },
       concurrency: 8,
       calls: 9,

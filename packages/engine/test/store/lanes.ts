@@ -48,6 +48,27 @@ export function lanes(name: string, open: () => Promise<Store>): void {
       expect((await claim(room(9))).claims.map(({ message }) => message.id)).toEqual([ids[1]]);
     });
 
+    it("hold back what its key or its queue has been paused for meanwhile", async () => {
+      const { flows, queues } = kit.store;
+      const flow = { [HEADER.flowControlKey]: "k", [HEADER.flowControlValue]: "parallelism=1" };
+      await kit.accept(plain(flow), plain({ [HEADER.queueName]: "q" }));
+      expect((await claim(room(0))).claims).toEqual([]);
+      await flows.change("k", { kind: "pause" }, START);
+      await queues.pause("q", true, START);
+      const paused = await claim(room(9, { "a.test": 9 }));
+      expect([paused.claims, [...paused.lanes]]).toEqual([[], [["a.test", false]]]);
+      await flows.change("k", { kind: "resume" }, START);
+      await queues.pause("q", false, START);
+      const { claims } = await claim(room(9));
+      expect(claims.map(({ message }) => [message.flow?.key, message.retried])).toEqual(
+        expect.arrayContaining([
+          ["k", 0],
+          [undefined, 0],
+        ]),
+      );
+      expect(claims).toHaveLength(2);
+    });
+
     it("give back what is cancelled meanwhile to nobody", async () => {
       const [receipt] = await kit.accept(plain());
       await claim(room(0));
