@@ -194,10 +194,17 @@ describe("every answer is as it is described", () => {
 
   it("of failed runs", async () => {
     const endpoint: Endpoint = (call) => (isFailure(call) ? told(runIdOf(call)) : failed(500, "boom"));
-    const told = (runId: string): Response =>
-      runId === "wfr_3"
-        ? new Response("", { status: 503, headers: { "Retry-After": "60" } })
-        : failed(500, "no");
+    let tried = 0;
+    const told = (runId: string): Response => {
+      if (runId === "wfr_3") return new Response("", { status: 503, headers: { "Retry-After": "60" } });
+      if (runId === "wfr_1" && tried++ === 0) return notUndone(1);
+      return failed(500, "no");
+    };
+    /** A step can't be rolled back. */
+    const notUndone = (stepId: number): Response => {
+      const record = { stepId, stepName: "s", stepType: "Run", state: "failed", attempts: 1 };
+      return Response.json({ rollback: record }, { headers: { [HEADER.rollback]: "recorded" } });
+    };
     const w = world(endpoint);
     const { ask, missing } = checked(w, api);
     for (let at = 1; at <= 6; at++)
