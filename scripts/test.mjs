@@ -1,12 +1,13 @@
-// npm test [-- GROUP …]: everything, or the groups named. Its last line is the true sum: `N passed, N failed`.
-import { GROUPS } from "./lib/checks.mjs";
+// npm test [-- GROUP …]: everything but the groups on request, or the groups named; `all` names every one of them.
+// Its last line is the true sum: `N passed, N failed`.
+import { GROUPS, ON_REQUEST } from "./lib/checks.mjs";
 import { stoppedBy } from "./lib/child.mjs";
 import { main } from "./lib/main.mjs";
 import { progress, summary } from "./lib/report.mjs";
 import { setup } from "./lib/setup.mjs";
 
 /** What a group needs another group for. */
-const BEFORE = { packages: ["build"] };
+const BEFORE = { packages: ["build"], nextjs: ["build"], frameworks: ["build"] };
 
 await main(async () => {
   const results = [];
@@ -33,9 +34,10 @@ await main(async () => {
 });
 
 function choose(names) {
-  const unknown = names.filter((name) => !(name in GROUPS));
-  if (unknown.length > 0) throw new Error(`no group ${unknown}: there are ${Object.keys(GROUPS).join(", ")}`);
-  return new Set(
-    names.length > 0 ? names.flatMap((name) => [...(BEFORE[name] ?? []), name]) : Object.keys(GROUPS),
-  );
+  const every = Object.keys(GROUPS);
+  const unknown = names.filter((name) => name !== "all" && !(name in GROUPS));
+  if (unknown.length > 0) throw new Error(`no group ${unknown}: there are ${every.join(", ")}, and all`);
+  if (names.length === 0) return new Set(every.filter((name) => !ON_REQUEST.includes(name)));
+  if (names.includes("all")) return new Set(every);
+  return new Set(names.flatMap((name) => [...(BEFORE[name] ?? []), name]));
 }

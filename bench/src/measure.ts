@@ -11,18 +11,28 @@ export interface Comparison {
   readonly ratio: number;
 }
 
-const ROUNDS = 15;
-const PER_ROUND = 40;
+/** How often each contender has its turn, and how much it does then. */
+interface Turns {
+  readonly rounds: number;
+  readonly perRound: number;
+}
+
+const USUAL: Turns = { rounds: 15, perRound: 40 };
 
 /**
  * Lets two contenders take turns, so that whatever else the machine does meets both, and compares their best rounds:
  * the ones that were disturbed least.
  */
-export async function compare(title: string, ours: Contender, peer: Contender): Promise<Comparison> {
+export async function compare(
+  title: string,
+  ours: Contender,
+  peer: Contender,
+  { rounds, perRound }: Turns = USUAL,
+): Promise<Comparison> {
   const best = new Map<Contender, number>();
-  for (let round = 0; round <= ROUNDS; round++) {
+  for (let round = 0; round <= rounds; round++) {
     for (const contender of round % 2 === 0 ? [ours, peer] : [peer, ours]) {
-      const ms = await time(contender);
+      const ms = await time(contender, perRound);
       // The first round only warms up.
       if (round > 0) best.set(contender, Math.min(ms, best.get(contender) ?? Number.POSITIVE_INFINITY));
     }
@@ -31,8 +41,8 @@ export async function compare(title: string, ours: Contender, peer: Contender): 
   return { title, ours: { name: ours.name, ms: a }, peer: { name: peer.name, ms: b }, ratio: a / b };
 }
 
-async function time({ run }: Contender): Promise<number> {
+async function time({ run }: Contender, turns: number): Promise<number> {
   const start = performance.now();
-  for (let turn = 0; turn < PER_ROUND; turn++) await run();
-  return (performance.now() - start) / PER_ROUND;
+  for (let turn = 0; turn < turns; turn++) await run();
+  return (performance.now() - start) / turns;
 }

@@ -1,20 +1,46 @@
 import { execFile } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { basename, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Example, examplesOf, linksOf, type Page, readPages } from "./docs/pages.ts";
+import {
+  type Example,
+  examplesOf,
+  filesOf,
+  linksOf,
+  type Page,
+  type Runtime,
+  readPages,
+} from "./docs/pages.ts";
 import { EngineProcess, temporaryFolder } from "./support/process.ts";
 import { environment } from "./support/views.ts";
 
 const E2E = fileURLToPath(new URL("..", import.meta.url));
-const TSC = join(E2E, "..", "node_modules", "typescript", "lib", "tsc.js");
-/** Pages that show nothing of their own. */
-const WITHOUT_EXAMPLE = ["README.md", "docs/README.md", "docs/migrating.md"];
-
+const ROOT = join(E2E, "..");
+const BIN = join(E2E, "node_modules", ".bin");
+const TSC = join(ROOT, "node_modules", "typescript", "lib", "tsc.js");
+const INDEXES = ["docs/README.md", "docs/quickstarts/README.md"];
 const pages = readPages();
+const APPS = join(ROOT, "conformance", "frameworks");
+/** Those whose code is files of the application of that name, which is built and run there. */
+const ofApps = pages
+  .filter((page) => filesOf(page).length > 0)
+  .map((page) => ({ ...page, app: basename(page.path, ".md") }));
+/** Pages that show nothing of their own, or whose code runs elsewhere. */
+const WITHOUT_EXAMPLE = [
+  ...["README.md", ...INDEXES, "docs/migrating.md", "docs/quickstarts/cloudflare.md"],
+  ...ofApps.map(({ name }) => name),
+];
 const examples = pages.flatMap((page) => page.examples);
-const runnable = examples.filter((example) => example.output !== undefined);
+const deno = pages.find(({ name }) => name === "docs/quickstarts/deno.md") as Page;
+/** What runs an example; Deno with the permissions that its page names. */
+const COMMANDS: Readonly<Record<Runtime, readonly string[]>> = {
+  node: [process.execPath],
+  bun: [join(BIN, "bun")],
+  deno: [join(BIN, "deno"), "run", "--no-prompt", ...(deno.text.match(/--allow-\S+/g) ?? [])],
+};
+const ENVIRONMENT = { PATH: process.env.PATH ?? "", HOME: process.env.HOME ?? "" };
+const runnable = examples.flatMap(({ run, ...example }) => (run ? [{ ...example, ...run }] : []));
 
 describe("the pages of the documentation", () => {
   const database = temporaryFolder();
@@ -32,18 +58,19 @@ describe("the pages of the documentation", () => {
     database.remove();
   });
 
-  /** Standard output and error of a process of Node, and how it ended. */
-  function node(args: readonly string[], env: Record<string, string> = {}): Promise<Printed> {
-    const options = { cwd: folder, env: { PATH: process.env.PATH ?? "", ...env }, timeout: 40_000 };
+  /** Standard output and error of a process, and how it ended. */
+  function run(command: string, args: readonly string[], env: Record<string, string> = {}): Promise<Printed> {
+    const options = { cwd: folder, env: { ...ENVIRONMENT, ...env }, timeout: 40_000 };
     return new Promise((done) => {
-      execFile(process.execPath, args, options, (error, out, err) =>
+      execFile(command, args, options, (error, out, err) =>
         done({ code: error ? (error.code ?? error.signal) : 0, out, err }),
       );
     });
   }
 
-  it.concurrent.each(runnable)("$name prints what the page says", async ({ file, output }) => {
-    const printed = await node([join(folder, file)], environment(engine.url));
+  it.concurrent.each(runnable)("$name prints what the page says", async ({ on, file, output }) => {
+    const [command = "", ...args] = COMMANDS[on];
+    const printed = await run(command, [...args, file], { ...environment(engine.url), PORT: "0" });
     expect(printed, printed.err).toMatchObject({ code: 0, out: output });
   });
 
@@ -55,13 +82,25 @@ describe("the pages of the documentation", () => {
       include: ["*.ts"],
     };
     writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(config));
-    const { code, out } = await node([TSC, "-p", "."]);
+    const { code, out } = await run(process.execPath, [TSC, "-p", "."]);
     expect(out).toBe("");
     expect(code).toBe(0);
   });
 
   it.each(pages.filter(({ name }) => !WITHOUT_EXAMPLE.includes(name)))("$name has an example", (page) => {
-    expect(page.examples.filter(({ output }) => output !== undefined)).not.toEqual([]);
+    expect(page.examples.filter(({ run }) => run)).not.toEqual([]);
+  });
+
+  it.each(ofApps)("$name shows what is built in conformance/frameworks/$app", (page) => {
+    const files = filesOf(page);
+    expect(files.length).toBeGreaterThan(1);
+    for (const { path, content } of files)
+      expect(content).toBe(readFileSync(join(APPS, page.app, path), "utf8"));
+  });
+
+  it("are written for each of the frameworks there", () => {
+    const apps = readdirSync(APPS).filter((name) => existsSync(join(APPS, name, "package.json")));
+    expect(ofApps.map(({ app }) => app).sort()).toEqual(apps.sort());
   });
 
   it.each(pages)("$name links to what is there", (page) => {
@@ -72,10 +111,10 @@ describe("the pages of the documentation", () => {
     expect(broken).toEqual([]);
   });
 
-  it("are all in the index", () => {
-    const index = pages.find(({ name }) => name === "docs/README.md") as Page;
-    const listed = [index.path, ...linksOf(index).map(({ file }) => file)];
-    const others = pages.filter(({ name }) => name.startsWith("docs/")).map(({ path }) => path);
+  it("are all in an index", () => {
+    const indexes = pages.filter(({ name }) => INDEXES.includes(name));
+    const listed = ["docs/README.md", ...indexes.flatMap(linksOf).map(({ file }) => relative(ROOT, file))];
+    const others = pages.map(({ name }) => name).filter((name) => name.startsWith("docs/"));
     expect(listed).toEqual(expect.arrayContaining(others));
   });
 });
@@ -93,8 +132,8 @@ describe("an example", () => {
   it("is each TypeScript block, with what a comment declares, and its output if it runs", () => {
     const page = `${fence("sh", "ls")}<!-- ts\ndeclare const a: 1;\n-->\n${fence("ts", "a;")}${fence("ts runnable", "b")}\n${fence("text", "1\n2")}`;
     expect(examplesOf("a/b.md", page)).toEqual<Example[]>([
-      { name: "a/b.md:8", file: "a-b-md-8.ts", code: "declare const a: 1;\na;\n", output: undefined },
-      { name: "a/b.md:11", file: "a-b-md-11.ts", code: "b\n", output: "1\n2\n" },
+      { name: "a/b.md:8", file: "a-b-md-8.ts", code: "declare const a: 1;\na;\n", run: undefined },
+      { name: "a/b.md:11", file: "a-b-md-11.ts", code: "b\n", run: { on: "node", output: "1\n2\n" } },
     ]);
   });
 

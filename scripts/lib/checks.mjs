@@ -2,11 +2,15 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
+import { buildApps, OTHER_APPS } from "./apps.mjs";
 import { run } from "./child.mjs";
 import { checkTarball, pack } from "./package.mjs";
 import { environment, packageFolders, ROOT, readJson } from "./paths.mjs";
 
-export const GROUPS = { lint, types, build, packages, unused, tests };
+export const GROUPS = { lint, types, build, packages, unused, tests, nextjs, frameworks };
+
+/** What runs only where it is named: it installs as much again as all of the others. */
+export const ON_REQUEST = ["frameworks"];
 
 /** Formatting, lint and the layer rules: one check a package, and one for what lies outside of them. */
 async function* lint() {
@@ -50,13 +54,40 @@ async function* unused() {
   yield { name: "knip", ...(await tool("knip", ["--no-progress"])) };
 }
 
-/** Every test counts as one; a file that can't be loaded, and a run that crashes or finds no test, as a failed one. */
 async function* tests() {
+  yield* vitest(["--project=!nextjs", "--project=!frameworks"]);
+}
+
+/** The conformance suite against Next.js, as a production build. */
+async function* nextjs() {
+  yield* builtApps("nextjs", ["nextjs"]);
+}
+
+/** The same against the other frameworks that have a build of their own. */
+async function* frameworks() {
+  yield* builtApps("frameworks", OTHER_APPS);
+}
+
+/** Builds the applications, and runs the tests of those that could be built. */
+async function* builtApps(project, names) {
+  const built = [];
+  for await (const { app, ...check } of buildApps(names)) {
+    if (check.ok) built.push(`conformance/frameworks/${app}.test.ts`);
+    yield check;
+  }
+  if (built.length > 0) yield* vitest([`--project=${project}`, ...built]);
+}
+
+/** Every test counts as one; a file that can't be loaded, and a run that crashes or finds no test, as a failed one. */
+async function* vitest(selection) {
   const folder = mkdtempSync(join(tmpdir(), "perdure-tests-"));
   try {
     const file = join(folder, "results.json");
     const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${file}`];
-    const { code } = await run("vitest", ["run", ...reporters], { cwd: ROOT, env: environment() });
+    const { code } = await run("vitest", ["run", ...selection, ...reporters], {
+      cwd: ROOT,
+      env: environment(),
+    });
     const results = testResults(readJson(file));
     yield* results;
     if (results.length === 0) yield { name: "vitest", ok: false, output: "it ran no test" };

@@ -1,5 +1,6 @@
 // A package as it will be published: packed, looked through, checked by publint and attw, and run.
 import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, symlinkSync } from "node:fs";
+import { isBuiltin } from "node:module";
 import { dirname, join } from "node:path";
 import { run } from "./child.mjs";
 import { environment, NODE, ROOT, readJson } from "./paths.mjs";
@@ -75,8 +76,24 @@ function faultsOf(installed) {
       .filter((file) => !readFileSync(join(installed, file), "utf8").startsWith("#!/usr/bin/env node\n"))
       .map((file) => `${file} doesn't begin with #!/usr/bin/env node`),
   ];
+  if (WITHOUT_NODE.has(manifest.name)) faults.push(...nodeImports(installed, has));
   if (JSON.stringify(manifest).includes("workspace:")) faults.push("package.json has a workspace: version");
   return faults;
+}
+
+/** They run where there is no Node. */
+const WITHOUT_NODE = new Set(["@perdure/core", "@perdure/adapters"]);
+
+/** Every form of an import and of a re-export, as `tsc` writes them. */
+const SPECIFIER = /(?:\bfrom\s*|\bimport\s*\(?\s*|\brequire\s*\(\s*)["'`]([^"'`]+)["'`]/g;
+
+function nodeImports(installed, files) {
+  const scripts = [...files].filter((file) => /^dist\/.*\.js$/.test(file));
+  return scripts.flatMap((file) =>
+    [...readFileSync(join(installed, file), "utf8").matchAll(SPECIFIER)]
+      .filter(([, specifier]) => isBuiltin(specifier))
+      .map(([, specifier]) => `${file} imports ${specifier}, which only Node has`),
+  );
 }
 
 const outputsOf = (source) =>

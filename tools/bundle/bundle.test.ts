@@ -21,6 +21,30 @@ async function size(packageName: string): Promise<number> {
   return gzipSync(outputFiles[0]?.contents ?? new Uint8Array(), { level: 9 }).length;
 }
 
+/** What is left to import of core and its dependencies when they are bundled for no platform at all. */
+async function importsOfCore(): Promise<string[]> {
+  const { metafile } = await build({
+    stdin: {
+      contents: 'export * from "@perdure/core"; export * from "@perdure/core/protocol";',
+      resolveDir: FOLDER,
+    },
+    bundle: true,
+    format: "esm",
+    platform: "neutral",
+    metafile: true,
+    write: false,
+    logLevel: "error",
+  });
+  const imported = Object.values(metafile.outputs).flatMap(({ imports }) => imports.map(({ path }) => path));
+  return imported;
+}
+
+describe("core", () => {
+  it("needs nothing of Node, nor of any platform", async () => {
+    expect(await importsOfCore()).toEqual([]);
+  });
+});
+
 describe("the bundle of serve and Client", () => {
   it("is at most 0.7 of that of @upstash/workflow", async () => {
     const [ours, theirs] = await Promise.all([size("@perdure/core"), size("@upstash/workflow")]);

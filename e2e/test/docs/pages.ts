@@ -20,9 +20,11 @@ export interface Example {
   /** Of the file that the block becomes. */
   readonly file: string;
   readonly code: string;
-  /** What running it prints; `undefined` for a block that is only type-checked. */
-  readonly output: string | undefined;
+  /** What runs it, and what it prints then; `undefined` for a block that is only type-checked. */
+  readonly run: { readonly on: Runtime; readonly output: string } | undefined;
 }
+
+export type Runtime = "node" | "bun" | "deno";
 
 export interface Page {
   readonly name: string;
@@ -35,7 +37,9 @@ export interface Page {
 
 /** The README and every page under docs/. */
 export function readPages(): Page[] {
-  const names = readdirSync(join(ROOT, "docs")).filter((name) => name.endsWith(".md"));
+  const names = readdirSync(join(ROOT, "docs"), { recursive: true, encoding: "utf8" }).filter((name) =>
+    name.endsWith(".md"),
+  );
   return ["README.md", ...names.sort().map((name) => join("docs", name))].map((name) =>
     readPage(name, readFileSync(join(ROOT, name), "utf8")),
   );
@@ -43,6 +47,12 @@ export function readPages(): Page[] {
 
 function readPage(name: string, text: string): Page {
   return { name, text, path: join(ROOT, name), anchors: anchorsOf(text), examples: examplesOf(name, text) };
+}
+
+/** The blocks of a page that are files of an application, with the paths that the page gives them. */
+export function filesOf({ text }: Page): { readonly path: string; readonly content: string }[] {
+  const blocks = text.matchAll(/^`([^`]+)`[^\n]*:\n\n```typescript\n([\s\S]*?)^```$/gm);
+  return [...blocks].map(([, path = "", content = ""]) => ({ path, content }));
 }
 
 /** Where a page leads to, other than out into the world. */
@@ -67,7 +77,8 @@ function anchorsOf(text: string): string[] {
 
 /**
  * The TypeScript blocks of a page. One that is marked `ts runnable` is complete, and the block behind it is what it prints.
- * The others may use what a comment `<!-- ts … -->`, which isn't shown, declares for all of the page.
+ * It runs on Node; `ts runnable bun` and `ts runnable deno` on those. The others, and those two, may use what a comment
+ * `<!-- ts … -->`, which isn't shown, declares for all of the page.
  *
  * @throws TypeError for a runnable block without its output
  */
@@ -78,12 +89,20 @@ export function examplesOf(page: string, text: string): Example[] {
     if (!/^ts\b/.test(info)) return [];
     const name = `${page}:${line}`;
     const file = `${name.replace(/\W+/g, "-")}.ts`;
-    if (info !== "ts runnable") return [{ name, file, code: hidden + code, output: undefined }];
+    const on = RUNTIMES[info];
+    const known = on === "node" ? code : hidden + code;
+    if (!on) return [{ name, file, code: known, run: undefined }];
     const next = fences[at + 1];
-    if (next?.info === "text") return [{ name, file, code, output: next.text }];
+    if (next?.info === "text") return [{ name, file, code: known, run: { on, output: next.text } }];
     throw new TypeError(`${name} is runnable, and no \`\`\`text block behind it says what it prints.`);
   });
 }
+
+const RUNTIMES: Readonly<Record<string, Runtime>> = {
+  "ts runnable": "node",
+  "ts runnable bun": "bun",
+  "ts runnable deno": "deno",
+};
 
 function fencesOf(text: string): Fence[] {
   const fences: Fence[] = [];

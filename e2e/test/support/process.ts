@@ -7,7 +7,10 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import manifest from "@perdure/engine/package.json" with { type: "json" };
 
-const CLI = fileURLToPath(new URL(manifest.bin.perdure, import.meta.resolve("@perdure/engine/package.json")));
+/** The engine's command line. */
+export const CLI: string = fileURLToPath(
+  new URL(manifest.bin.perdure, import.meta.resolve("@perdure/engine/package.json")),
+);
 
 /** A real process of this machine, ended with the test. */
 export class Process {
@@ -24,7 +27,12 @@ export class Process {
   }
 
   static node(file: string, args: readonly string[], env: Record<string, string> = {}): Process {
-    const child = spawn(process.execPath, [file, ...args], {
+    return Process.start(process.execPath, [file, ...args], env);
+  }
+
+  /** @param env beside the `PATH` of this process, and nothing else of it */
+  static start(command: string, args: readonly string[], env: Readonly<Record<string, string>>): Process {
+    const child = spawn(command, args, {
       env: { PATH: process.env.PATH ?? "", ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });

@@ -1,13 +1,19 @@
 import { serve as listen } from "@hono/node-server";
 import { serve } from "@perdure/adapters/hono";
+import { Client } from "@perdure/core";
+import { openDesk } from "@perdure/example-shared/desk";
+import { fulfil, orderSchema, undo } from "@perdure/example-shared/order";
+import { openShop } from "@perdure/example-shared/shop";
 import { Hono } from "hono";
-import { fulfil, orderSchema, undo } from "./order.ts";
 
 // Signing keys and the engine's address come from the environment: QSTASH_URL, QSTASH_TOKEN,
 // QSTASH_CURRENT_SIGNING_KEY and QSTASH_NEXT_SIGNING_KEY, as `perdure dev` prints them.
+const shop = openShop({ write: (undone) => console.log(`undone: ${JSON.stringify(undone)}`) });
+const desk = openDesk(new Client());
+
 const app = new Hono();
-app.post("/order", serve(fulfil, { schema: orderSchema, failureFunction: undo }));
-app.get("/", (context) => context.text("POST /order is the workflow's endpoint.\n"));
+app.post("/order", serve(fulfil(shop), { schema: orderSchema, failureFunction: undo(shop) }));
+app.all("*", ({ req }) => desk(req.raw));
 
 const server = listen(
   { fetch: app.fetch, hostname: "127.0.0.1", port: Number(process.env.PORT ?? 3000) },

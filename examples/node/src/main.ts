@@ -5,8 +5,9 @@ import { setTimeout as rest } from "node:timers/promises";
 import { Client, type DeadLetter, type RunLog } from "@perdure/core";
 import { DEV_CREDENTIALS } from "@perdure/core/protocol";
 import manifest from "@perdure/engine/package.json" with { type: "json" };
+import type { Order } from "@perdure/example-shared/order";
+import { badOrder, delivery, goodOrder } from "@perdure/example-shared/orders";
 import color from "picocolors";
-import type { Order } from "./order.ts";
 import { freePort, type Running, start } from "./processes.ts";
 import { reason, Timeline } from "./timeline.ts";
 
@@ -20,31 +21,17 @@ const folder = mkdtempSync(join(tmpdir(), "perdure-example-"));
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stopping.abort());
 
 const { token, currentSigningKey, nextSigningKey, port } = DEV_CREDENTIALS;
-const good: Order = {
-  id: "1001",
-  card: "4242 4242",
-  items: [
-    { sku: "book", quantity: 2, price: 12.5 },
-    { sku: "lamp", quantity: 1, price: 49 },
-  ],
-};
-const bad: Order = {
-  ...good,
-  id: "1002",
-  card: "4000 0000",
-  items: [{ sku: "desk", quantity: 1, price: 310 }],
-};
 
 try {
   const { engine, app } = await startBoth();
   const client = new Client({ baseUrl: engine, token });
 
   title("An order that is fulfilled");
-  const fulfilled = await perform(client, app, good);
+  const fulfilled = await perform(client, app, goodOrder);
   console.log(`\n${fulfilled.workflowRunId} returned ${fulfilled.workflowRunResponse}`);
 
   title("An order whose card is always declined: two retries, then the failure function");
-  const failed = await perform(client, app, bad);
+  const failed = await perform(client, app, badOrder);
   const { messages } = await client.dlq.list({ filter: { workflowRunId: failed.workflowRunId } });
   showFailure(failed, messages[0]);
 
@@ -92,8 +79,7 @@ async function perform(client: Client, app: string, order: Order): Promise<RunLo
     url: `${app}/order`,
     body: order,
     workflowRunId: `order-${order.id}`,
-    retries: 2,
-    retryDelay: "400 * (1 + retried)",
+    ...delivery,
   });
   const timeline = new Timeline((line) => console.log(line));
   for (;;) {
@@ -140,13 +126,14 @@ function isRight(fulfilled: RunLog, failed: RunLog, letters: readonly DeadLetter
 
 async function stay(engine: string, app: string): Promise<void> {
   const authorization = `-H 'Authorization: Bearer ${token}'`;
-  const body = JSON.stringify({ ...good, id: "1003" });
+  const body = JSON.stringify({ ...goodOrder, id: "1003" });
   title("Both stay up. Try next, and end with Ctrl-C:");
   console.log(
     `  another order   curl -X POST ${engine}/v2/trigger/${app}/order ${authorization} -d '${body}'`,
   );
   console.log(`  all runs        curl '${engine}/v2/workflows/logs' ${authorization}`);
   console.log(`  all failures    curl '${engine}/v2/dlq' ${authorization}`);
-  console.log("  the workflow    examples/node/src/order.ts");
+  console.log(`  in a browser    ${app}`);
+  console.log("  the workflow    examples/shared/src/order.ts");
   await new Promise<void>((resolve) => stopping.signal.addEventListener("abort", () => resolve()));
 }

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { Command, commandsOf } from "@perdure/example-shared/testing";
 import { describe, expect, it } from "vitest";
 
 const MAIN = fileURLToPath(new URL("../src/main.ts", import.meta.url));
@@ -10,13 +11,8 @@ interface Ran {
 }
 
 /** Runs the main job; `meet` is told its output so far and may end it. */
-function main(
-  args: readonly string[],
-  meet: (output: string, kill: (signal: NodeJS.Signals) => void) => void = () => {},
-): Promise<Ran> {
-  const child = spawn(process.execPath, [MAIN, ...args], {
-    env: { PATH: process.env.PATH ?? "", NO_COLOR: "1" },
-  });
+function main(meet: (output: string, kill: (signal: NodeJS.Signals) => void) => void): Promise<Ran> {
+  const child = spawn(process.execPath, [MAIN], { env: { PATH: process.env.PATH ?? "", NO_COLOR: "1" } });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) {
     stream.on("data", (chunk) => {
@@ -29,7 +25,11 @@ function main(
 
 describe("the main job", () => {
   it("shows a run that succeeds and one whose failure reaches the failure function, and ends by itself", async () => {
-    const { code, output } = await main(["--once"]);
+    const [, once = ""] = commandsOf("node");
+    expect(once).toBe("npm start -- --once");
+    const command = new Command(once);
+    const code = await command.ended;
+    const output = command.lines.join("\n");
     expect(output).toMatch(/✓ charge +attempt 1 +Run \d+ ms/);
     expect(output).toMatch(/■ run +RUN_SUCCESS/);
     expect(output).toContain('returned {"order":"1001","paid":"payment-4242","parcel":"parcel-1001"}');
@@ -41,9 +41,13 @@ describe("the main job", () => {
     expect(code).toBe(0);
   });
 
+  it("is what the README's other command runs", () => {
+    expect(commandsOf("node")[0]).toBe("npm start");
+  });
+
   it("stays up until it is told to stop, and leaves nothing behind", async () => {
     let told = false;
-    const { code, output } = await main([], (sofar, kill) => {
+    const { code, output } = await main((sofar, kill) => {
       if (told || !sofar.includes("the workflow    examples")) return;
       told = true;
       kill("SIGINT");

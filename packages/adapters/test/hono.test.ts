@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { serve, serveMany, toHono } from "../src/hono.ts";
 import { toNode } from "../src/node.ts";
 import { listen } from "./support/http.ts";
+import { reasonOf } from "./support/refusal.ts";
 import { describeAdapter } from "./support/suite.ts";
 
 describeAdapter("Hono", ({ probe, order, invoice, workflows }) => {
@@ -42,12 +43,8 @@ describe("a workflow as a Hono route", () => {
       serve(() => 1),
     );
     const bindings = { QSTASH_TOKEN: "t", QSTASH_CURRENT_SIGNING_KEY: "a", QSTASH_NEXT_SIGNING_KEY: "b" };
-    expect(await (await deliver(app, bindings)).json()).toMatchObject({
-      message: expect.stringContaining("no signature"),
-    });
-    expect(await (await deliver(app, { incoming: {}, outgoing: {} })).json()).toMatchObject({
-      message: expect.stringContaining("no way to tell"),
-    });
+    expect(await reasonOf(() => deliver(app, bindings))).toContain("no signature");
+    expect(await reasonOf(() => deliver(app, { incoming: {}, outgoing: {} }))).toContain("no way to tell");
   });
 
   it("knows bindings also by variables that are called otherwise", async () => {
@@ -57,9 +54,7 @@ describe("a workflow as a Hono route", () => {
     );
     const keys = { EU_CENTRAL_1_QSTASH_CURRENT_SIGNING_KEY: "a", EU_CENTRAL_1_QSTASH_NEXT_SIGNING_KEY: "b" };
     const region = { QSTASH_REGION: "EU_CENTRAL_1", KV: {} };
-    expect(await (await deliver(app, { ...keys, ...region })).json()).toMatchObject({
-      message: expect.stringContaining("no signature"),
-    });
+    expect(await reasonOf(() => deliver(app, { ...keys, ...region }))).toContain("no signature");
   });
 
   const echo = toHono(async (request) => new Response(await request.text().catch(String)));

@@ -98,6 +98,21 @@ describe("the signature", () => {
     },
   );
 
+  it.each(["?a=%20b&c", "?a=+b&c="])(
+    "for a query lets in the same parameters, written as %s",
+    async (query) => {
+      const { handler } = endpoint();
+      const token = { subject: `${URL}?a=+b&c=` };
+      expect(await answerOf(handler(await bring(token, runHeaders(), URL + query)))).toMatchObject({
+        status: 200,
+      });
+      const other = { subject: `${URL}?c=&a=+b` };
+      expect(await answerOf(handler(await bring(other, runHeaders(), URL + query)))).toMatchObject({
+        status: 401,
+      });
+    },
+  );
+
   it("of an algorithm without a key is refused", async () => {
     const token = await sign(body);
     const [, payload] = token.split(".");

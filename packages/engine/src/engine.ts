@@ -1,8 +1,12 @@
+import { defaultTransport } from "#transport";
 import { Dispatcher } from "./delivery/dispatcher.ts";
+import { createKeys } from "./delivery/keys.ts";
+import { createPolicy, type DestinationRules } from "./delivery/policy.ts";
 import { createSigner, type SigningKeys } from "./delivery/signer.ts";
-import { poolTransport, type Transport } from "./delivery/transport.ts";
+import { guarded, type Transport } from "./delivery/transport.ts";
 import type { Clock } from "./domain/clock.ts";
 import type { Observer } from "./domain/event.ts";
+import { toRetention } from "./domain/retention.ts";
 import { createApp } from "./http/app.ts";
 import type { Bindings } from "./http/service.ts";
 import { openSqlite } from "./store/sqlite/index.ts";
@@ -13,24 +17,36 @@ import { systemClock } from "./system-clock.ts";
 export interface EngineOptions {
   /** A store, or the path of a SQLite file (`:memory:` for none), which the engine then opens and closes. */
   readonly store: Store | string;
-  /** What clients must show. */
-  readonly token: string;
-  /** With what deliveries are signed, and are to be checked. */
+  /** What clients must show: one of these. */
+  readonly token: string | readonly string[];
+  /** What clients may show that only look: at everything but the signing keys. None by default. */
+  readonly readOnlyTokens?: readonly string[];
+  /** With what deliveries are signed, and are to be checked, until they are rotated. */
   readonly signingKeys: SigningKeys;
   /** The machine's by default. */
   readonly clock?: Clock;
   /** A pool of connections by default. One that is given isn't closed by the engine. */
   readonly transport?: Transport;
-  /** Deliveries under way at once. 64 by default. */
+  /**
+   * Where deliveries may go. Anywhere by default; when it is given, however empty: to addresses of the public internet,
+   * and where its own entries say.
+   */
+  readonly destinations?: DestinationRules;
+  /**
+   * Deliveries under way at once. 128 by default. Each destination has at most as many as are left free beside it, so
+   * that one that is slow or dead doesn't hold up the others.
+   */
   readonly concurrency?: number;
   /** Calls to third parties under way at once, beside the deliveries. 1024 by default. */
   readonly calls?: number;
+  /** How long things may take. */
   readonly timeouts?: {
     /** Milliseconds for an attempt whose message doesn't say. 15 minutes by default. */
     readonly delivery?: number;
     /** Milliseconds after which the delivery of a process that is gone is made again. 30 seconds by default. */
     readonly lease?: number;
   };
+  /** How large and how many things may be. */
   readonly limits?: {
     /** Bytes of a request to the API. 10 MiB by default. */
     readonly requestBytes?: number;
@@ -42,7 +58,42 @@ export interface EngineOptions {
     readonly historyBytes?: number;
     /** Retries that a message may ask for. 999 by default. */
     readonly retries?: number;
+    /** Requests to the API in a second, but for those that publish or that runs make. Any number by default. */
+    readonly requestsPerSecond?: number;
+    /** Requests to the API in a day of UTC. Any number by default. */
+    readonly requestsPerDay?: number;
+    /** Bytes of a message's body. 10 MiB by default. */
+    readonly messageBytes?: number;
+    /** Milliseconds until a message is to be delivered. Any by default. */
+    readonly delay?: number;
+    /** Milliseconds for an attempt: a message that asks for more gets this. Any by default. */
+    readonly timeout?: number;
+    /** Endpoints of a URL group. 100 by default. */
+    readonly endpoints?: number;
+    /** Deliveries and calls under way at once, all together. As many as `concurrency` and `calls` allow by default. */
+    readonly parallelism?: number;
+    /** Queues. 10 000 by default. */
+    readonly queues?: number;
+    /** Messages of a queue on their way at once. 1000 by default. */
+    readonly queueParallelism?: number;
+    /** Schedules. 10 000 by default. */
+    readonly schedules?: number;
   };
+  /** How long what is over can still be looked at. */
+  readonly retention?: {
+    /** Milliseconds for which a message is known again by its deduplication id or its content. 10 minutes by default. */
+    readonly deduplication?: number;
+    /** Milliseconds for a message that was delivered or cancelled. One minute by default. */
+    readonly messages?: number;
+    /** Milliseconds for each entry of the log. 14 days by default. */
+    readonly logs?: number;
+    /** Milliseconds for a dead letter, with its message or run. 30 days by default. */
+    readonly dlq?: number;
+    /** Milliseconds for a run that has ended, unless its dead letter is kept for longer. 14 days by default. */
+    readonly runs?: number;
+  };
+  /** Tells receivers with keys for several regions which ones to use: `EU-CENTRAL-1` or `US-EAST-1`. None by default. */
+  readonly region?: string;
   /**
    * Whether `X-Forwarded-Proto` and `X-Forwarded-Host` say under which address a webhook was called: only behind a proxy
    * that sets them. Not by default.
@@ -64,39 +115,70 @@ export interface Engine {
   stop(options?: { readonly deadline?: number }): Promise<void>;
 }
 
-const MIB = 1024 * 1024;
+export const MIB: number = 1024 * 1024;
 
-/** @throws StoreUnavailable when the database can't be opened */
+/**
+ * @throws StoreUnavailable when the database can't be opened
+ * @throws TypeError for a destination rule that is none
+ */
 export function createEngine(options: EngineOptions): Engine {
-  const { clock = systemClock, limits = {}, timeouts = {}, signingKeys, token } = options;
+  const { clock = systemClock, limits = {}, timeouts = {}, token } = options;
+  const policy = options.destinations && createPolicy(options.destinations);
+  const retention = toRetention(options.retention);
   const emit = toObserver(options.onEvent);
   const store = typeof options.store === "string" ? openSqlite(options.store) : options.store;
-  const transport = options.transport ?? poolTransport(limits.responseBytes ?? MIB);
+  const transport = options.transport ?? defaultTransport(limits.responseBytes ?? MIB, policy);
+  const keys = createKeys(store, options.signingKeys);
+  const { concurrency = 128, calls = 1024 } = options;
+  const parallelism = Math.min(limits.parallelism ?? Number.POSITIVE_INFINITY, concurrency + calls);
   const dispatcher = new Dispatcher({
     store,
     clock,
-    transport,
-    signer: createSigner(signingKeys),
+    transport: policy ? guarded(transport, policy) : transport,
+    signer: createSigner(keys.current),
     emit,
-    concurrency: options.concurrency ?? 64,
-    calls: options.calls ?? 1024,
+    concurrency,
+    calls,
+    parallelism,
     timeout: timeouts.delivery ?? 15 * 60_000,
     lease: timeouts.lease ?? 30_000,
     historyBytes: limits.historyBytes ?? 4 * MIB,
     callBytes: limits.callBytes ?? 10 * MIB,
     sweep: 60_000,
+    region: options.region,
+    retention,
   });
   const app = createApp({
     store,
     clock,
     emit,
-    token,
-    keys: signingKeys,
+    tokens: { full: typeof token === "string" ? [token] : token, readOnly: options.readOnlyTokens ?? [] },
+    keys,
     trustProxy: options.trustProxy ?? false,
-    limits: { requestBytes: limits.requestBytes ?? 10 * MIB, retries: limits.retries ?? 999 },
+    retention,
+    limits: {
+      requestBytes: limits.requestBytes ?? 10 * MIB,
+      messageBytes: limits.messageBytes ?? 10 * MIB,
+      retries: limits.retries ?? 999,
+      endpoints: limits.endpoints ?? 100,
+      delay: limits.delay,
+      timeout: limits.timeout,
+      deduplication: retention.deduplication,
+      queues: limits.queues ?? 10_000,
+      queueParallelism: limits.queueParallelism ?? 1000,
+      schedules: limits.schedules ?? 10_000,
+      requestsPerSecond: limits.requestsPerSecond,
+      requestsPerDay: limits.requestsPerDay,
+      refusal: policy?.refusal,
+    },
+    parallelism: () => ({ max: parallelism, count: dispatcher.active }),
   });
   return {
-    fetch: async (request, bindings) => app(request, bindings),
+    fetch: async (request, bindings) => {
+      // An engine that delivers nothing has its time for it too.
+      dispatcher.sweep();
+      return app(request, bindings);
+    },
     start: () => dispatcher.start(),
     idle: () => dispatcher.idle(),
     async stop({ deadline = 5000 } = {}) {

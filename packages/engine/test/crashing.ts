@@ -10,7 +10,8 @@ export interface Machine {
   readonly folder: string;
   readonly file: string;
   readonly clock: ManualClock;
-  boot(endpoint: Endpoint): World;
+  /** @param database another one than {@link file} */
+  boot(endpoint: Endpoint, database?: string): World;
 }
 
 /** A new machine for each test of a file. */
@@ -20,7 +21,12 @@ export function useMachine(): () => Machine {
     const folder = mkdtempSync(join(tmpdir(), "perdure-"));
     const file = join(folder, "sub folder", "engine.db");
     const clock = new ManualClock(START);
-    machine = { folder, file, clock, boot: (endpoint) => world(endpoint, { file, clock }) };
+    machine = {
+      folder,
+      file,
+      clock,
+      boot: (endpoint, database = file) => world(endpoint, { file: database, clock }),
+    };
   });
   afterEach(() => rmSync(machine.folder, { recursive: true }));
   return () => machine;

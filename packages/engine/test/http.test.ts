@@ -29,7 +29,8 @@ describe("a request", () => {
   it.each([
     ["GET", "/v2/nothing", 404],
     ["GET", "/", 404],
-    ["POST", "/v2/enqueue/q/https://a.test", 404],
+    ["GET", "/v2/enqueue/q/https://a.test", 405],
+    ["PUT", "/v2/schedules/x", 405],
     ["GET", PUBLISH, 405],
     ["PUT", "/v2/batch", 405],
     ["POST", "/v2/workflows/runs/x", 405],
@@ -89,7 +90,19 @@ describe("POST /v2/publish", () => {
     ["https://a.test", { [HEADER.retries]: "-1" }, 400, "Upstash-Retries"],
     ["https://a.test", { [HEADER.retries]: "1000" }, 412, "Upstash-Retries"],
     ["https://a.test", { [HEADER.delay]: "soon" }, 400, "Upstash-Delay"],
-    ["https://a.test", { [HEADER.callback]: "https://b.test" }, 400, "Upstash-Callback is not supported"],
+    [
+      "https://a.test",
+      { [HEADER.callback]: "b.test" },
+      400,
+      "invalid Upstash-Callback: invalid destination url",
+    ],
+    ["https://a.test", { "Upstash-Callback-Retries": "1" }, 400, "invalid Upstash-Callback: options for it"],
+    [
+      "https://a.test",
+      { "Upstash-Callback": "https://b.test", "Upstash-Callback-Workflow-Init": "false" },
+      400,
+      "upstash-callback-workflow-init",
+    ],
     ["https://a.test", { [HEADER.callType]: "toCallback" }, 400, "invalid Upstash-Callback: a call needs"],
     ["https://a.test", { [HEADER.callType]: "fromCallback" }, 400, "fromCallback is not supported"],
     ["https://a.test", { [HEADER.invoke]: "true" }, 400, "invalid Upstash-Workflow-Invoke"],
@@ -123,7 +136,7 @@ describe("POST /v2/batch", () => {
       },
       { body: "no destination" },
       { destination: "https://a.test/2", headers: { "upstash-retries": "x" } },
-      { destination: "https://a.test/3", queue: "q" },
+      { destination: "https://a.test/3", queue: "q/" },
       { destination: "https://a.test/4", headers: { a: 1 } },
       { destination: "https://a.test/5", body: { a: 1 } },
       { destination: "https://a.test/6", headers: [] },
@@ -132,9 +145,9 @@ describe("POST /v2/batch", () => {
     expect(status).toBe(200);
     expect(body).toMatchObject([
       { messageId: expect.any(String), url: "https://a.test/1" },
-      { error: "invalid destination: expected a url" },
+      { error: "invalid destination: expected a url or a url group" },
       { error: expect.stringContaining("Upstash-Retries") },
-      { error: "queue is not supported by this engine" },
+      { error: 'invalid queue: "q/" must be of letters, digits, "-", "_" and "."' },
       { error: "invalid header a: expected a text" },
       { error: "invalid body: expected a text" },
       { error: "invalid headers: expected an object of texts" },
@@ -169,7 +182,9 @@ describe("POST /v2/batch", () => {
     const queue = { [HEADER.queueName]: "q" };
     expect(await w.start("wfr_1", queue)).toMatchObject({
       status: 400,
-      body: { error: "Upstash-Queue-Name is not supported by this engine" },
+      body: {
+        error: expect.stringContaining("Upstash-Queue-Name: what belongs to a run can't be in a queue"),
+      },
     });
     expect((await w.start("wfr_1", { [HEADER.retries]: "1000" })).status).toBe(412);
     const good = { destination: APP, headers: ofRun("wfr_2", "true") };

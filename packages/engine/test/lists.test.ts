@@ -119,7 +119,7 @@ describe("the list of dead letters", () => {
     expect(await w.deadLetters(`?dlqIds=${dlqId}`)).toEqual(rest.messages);
   });
 
-  it.each(["topicName=x", "source=qstash", "failureFunctionState=SAD", "responseStatus=five"])(
+  it.each(["host=x", "source=qstash", "failureFunctionState=SAD", "responseStatus=five"])(
     "refuses %s",
     async (query) => {
       expect((await world().ask("GET", `/v2/dlq?${query}`)).status).toBe(400);

@@ -32,6 +32,7 @@ describe("messages", () => {
       notBefore: START + 86_400_000,
       createdAt: START,
       callerIP: "127.0.0.1",
+      callerIp: "127.0.0.1",
       retryDelayExpression: "2000 * retried",
       label: "a",
       labels: ["a", "b"],

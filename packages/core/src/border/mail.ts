@@ -64,8 +64,8 @@ async function readStream(
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   let length = 0;
-  // Leaving the loop cancels the stream.
-  for await (const chunk of body) {
+  // Not cancelled: servers on Node would end the connection, and the sender would never read the answer.
+  for await (const chunk of body.values({ preventCancel: true })) {
     length += chunk.length;
     if (length > limit) return undefined;
     chunks.push(chunk);

@@ -119,9 +119,17 @@ function checkClaims(claims: unknown): Record<string, unknown> {
 // Behind a proxy the host that the request names isn't the public one. Without a configured URL, the path has to do.
 function isForUrl(subject: unknown, requested: URL, publicUrl: string | undefined): boolean {
   if (typeof subject !== "string" || !URL.canParse(subject)) return false;
-  const { href, pathname, search } = new URL(subject);
-  if (publicUrl !== undefined) return href === new URL(publicUrl).href;
-  return pathname === requested.pathname && search === requested.search;
+  const made = withPlainQuery(subject);
+  if (publicUrl !== undefined) return made.href === withPlainQuery(publicUrl).href;
+  const { pathname, search } = withPlainQuery(requested);
+  return made.pathname === pathname && made.search === search;
+}
+
+// A framework may hand over the same parameters in other words: Next.js writes `+` where the sender wrote `%20`.
+function withPlainQuery(given: string | URL): URL {
+  const url = new URL(given);
+  url.search = url.searchParams.toString();
+  return url;
 }
 
 // Absent in tokens of other engines, which can't tell one kind of delivery from another, and don't tell of cancellations.

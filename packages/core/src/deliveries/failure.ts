@@ -60,7 +60,8 @@ interface Ended {
 
 async function rolledBack(visit: RunEnd, report: FailureReport, asked: boolean): Promise<Outcome | Ended> {
   const records = await recordsOf(visit, report);
-  const rollbacks = records && asked ? await rollBack(visit, report, records) : [];
+  const mine = records && asked && report.details?.only !== "report";
+  const rollbacks = mine ? await rollBack(visit, report, records) : (report.details?.rollbacks ?? []);
   if ("kind" in rollbacks) return rollbacks;
   return report.details?.only === "rollback"
     ? { kind: "rolledBack", record: undefined }

@@ -67,6 +67,7 @@ export const retried = "Upstash-Retried";
 export const signature = "Upstash-Signature";
 export const region = "Upstash-Region";
 export const callerIp = "Upstash-Caller-Ip";
+export const topicName = "Upstash-Topic-Name";
 
 export const telemetrySdk = "Upstash-Telemetry-Sdk";
 export const telemetryRuntime = "Upstash-Telemetry-Runtime";

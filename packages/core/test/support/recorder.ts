@@ -24,7 +24,7 @@ type Answer = { status?: number; body?: unknown };
 export class Recorder {
   readonly requests: Recorded[] = [];
   /** Overrides the answer to a request; undefined leaves it. */
-  answer: (request: Recorded) => Answer | undefined = () => undefined;
+  answer: (request: Recorded) => Answer | undefined | Promise<Answer | undefined> = () => undefined;
   readonly #server: Server;
 
   private constructor(server: Server) {
@@ -37,7 +37,7 @@ export class Recorder {
     server.on("request", async (request, response) => {
       const recorded = await record(request);
       recorder.requests.push(recorded);
-      const { status = 200, body = defaultAnswer(recorded) } = recorder.answer(recorded) ?? {};
+      const { status = 200, body = defaultAnswer(recorded) } = (await recorder.answer(recorded)) ?? {};
       response.writeHead(status, { "Content-Type": "application/json" }).end(JSON.stringify(body));
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

@@ -1,5 +1,14 @@
-import { HEADER, type HistoryEntry, kindOf, PREFIX, PROTOCOL_VERSION } from "@perdure/core/protocol";
-import { fromBase64 } from "../domain/bytes.ts";
+import {
+  CANCEL_CALL,
+  type FailureBody,
+  type FailureDetails,
+  HEADER,
+  type HistoryEntry,
+  kindOf,
+  PREFIX,
+  PROTOCOL_VERSION,
+} from "@perdure/core/protocol";
+import { fromBase64, toText } from "../domain/bytes.ts";
 import type { HeaderList } from "../domain/header.ts";
 import { hasFeature, RESERVED, type Run } from "../domain/run.ts";
 import type { Claim } from "../store/store.ts";
@@ -41,12 +50,14 @@ export type DeliveryRequest = Omit<OutgoingRequest, "signal">;
  * own.
  *
  * @param maxHistory bytes above which a history is left for the endpoint to fetch, if it said it can
+ * @param region where it is said to come from
  */
 export async function toRequest(
   claim: Claim,
   signer: Signer,
   maxHistory: number,
   now: number,
+  region?: string,
 ): Promise<DeliveryRequest> {
   const { message } = claim;
   const body = bodyOf(claim, maxHistory);
@@ -54,6 +65,7 @@ export async function toRequest(
     message.purpose === "call" ? callHeaders(claim) : { ...forwarded(claim), ...ownHeaders(claim) };
   const contentType = contentTypeOf(claim);
   if (contentType !== undefined) headers[HEADER.contentType.toLowerCase()] = contentType;
+  if (region !== undefined) headers[HEADER.region.toLowerCase()] = region;
   // To a third party the run's id is no part of the request.
   const runId = message.purpose === "call" ? undefined : claim.run?.id;
   headers[HEADER.signature.toLowerCase()] = await signer.sign({
@@ -69,8 +81,11 @@ function bodyOf(claim: Claim, maxHistory: number): DeliveryRequest["body"] {
   const { message, run, entries } = claim;
   switch (message.purpose) {
     case "message":
-    case "failure":
       return message.body;
+    case "failure":
+    case "rollback":
+    case "cancel":
+      return run ? endedBody(claim, maxHistory) : message.body;
     case "step":
       return historyBody(claim, maxHistory);
     case "call":
@@ -81,6 +96,22 @@ function bodyOf(claim: Claim, maxHistory: number): DeliveryRequest["body"] {
       return left ? undefined : body;
     }
   }
+}
+
+/** The report of a run's end, with what only this engine tells. A large history is left for the endpoint to fetch. */
+function endedBody({ message, run, entries, ended }: Claim, maxHistory: number): string {
+  const report = JSON.parse(toText(message.body ?? new Uint8Array())) as FailureBody;
+  const elsewhere = message.purpose === "failure" && message.url !== run?.url;
+  const only = message.purpose === "rollback" ? "rollback" : elsewhere ? "report" : undefined;
+  const size = entries.reduce((sum, { body }) => sum + body.length, 0);
+  const details: FailureDetails = {
+    ...report.perdure,
+    ...(size > maxHistory ? {} : { history: entries }),
+    started: ended?.started ?? [],
+    rollbacks: ended?.rollbacks ?? [],
+    ...(only ? { only } : {}),
+  };
+  return JSON.stringify({ ...report, perdure: details });
 }
 
 /** Entries as they travel. Ids and base64 need no escaping, so this is JSON. */
@@ -144,20 +175,30 @@ function ownHeaders(claim: Claim): Record<string, string> {
     [HEADER.messageId.toLowerCase()]: message.id,
     [HEADER.retried.toLowerCase()]: String(message.retried),
     [HEADER.callerIp.toLowerCase()]: message.callerIp,
+    ...(message.topic ? { [HEADER.topicName.toLowerCase()]: message.topic.name } : {}),
   };
+  if (message.schedule !== undefined) headers[HEADER.scheduleId.toLowerCase()] = message.schedule;
   if (run) Object.assign(headers, runHeaders(run, claim));
   return headers;
 }
 
 function runHeaders(run: Run, { message, first }: Claim): Record<string, string> {
-  const failure = message.purpose === "failure";
+  const failure = message.purpose === "failure" || message.purpose === "rollback";
+  const canceled = message.purpose === "cancel";
   const answer = message.purpose === "answer";
   return {
     [HEADER.runId.toLowerCase()]: run.id,
     [HEADER.createdAt.toLowerCase()]: String(run.createdAt),
     [HEADER.workflowUrl.toLowerCase()]: run.url,
     [HEADER.init.toLowerCase()]: String(first),
-    [HEADER.callType.toLowerCase()]: failure ? "failureCall" : answer ? "fromCallback" : "step",
+    [HEADER.maxRetries.toLowerCase()]: String(message.maxRetries),
+    [HEADER.callType.toLowerCase()]: canceled
+      ? CANCEL_CALL
+      : failure
+        ? "failureCall"
+        : answer
+          ? "fromCallback"
+          : "step",
     ...(answer ? { [HEADER.isCallResult.toLowerCase()]: "true" } : {}),
     ...(failure
       ? { [HEADER.isFailure.toLowerCase()]: "true", [HEADER.isFailureCallback.toLowerCase()]: "true" }

@@ -2,10 +2,12 @@ import { decodeStepName, HEADER, PREFIX } from "@perdure/core/protocol";
 import { toBase64, toBytes } from "./bytes.ts";
 import { checkDestination } from "./destination.ts";
 import { type IntakeRequest, requireRunId, toDraft } from "./draft.ts";
+import { withPrefix } from "./forward.ts";
 import { type HeaderList, toHeaderMap, toShown } from "./header.ts";
 import { newMessageId } from "./ids.ts";
+import { checkLimits, refusePlainOptions } from "./limits.ts";
 import type { Callback, Draft, Failure, Message, Reply } from "./message.ts";
-import { type OptionLimits, readOptions, withPrefix } from "./options.ts";
+import { type OptionLimits, readOptions } from "./options.ts";
 import { invalid, unsupported } from "./problem.ts";
 import type { Run } from "./run.ts";
 
@@ -37,9 +39,10 @@ export function isCall(headers: ReadonlyMap<string, string>): boolean {
 
 /** @throws Problem 4xx that names the field */
 export function toCall(request: IntakeRequest, limits: OptionLimits): CallIntake {
-  const url = checkDestination(request.destination);
+  const url = checkDestination(request.destination, limits);
   const own = new Map([...request.headers].filter(([name]) => !ofCallback(name)));
   const options = readOptions(own, limits);
+  refusePlainOptions(options);
   const callback = readCallback(request.headers, limits);
   const message: Draft = {
     ...toDraft("call", url, options, request),
@@ -48,6 +51,7 @@ export function toCall(request: IntakeRequest, limits: OptionLimits): CallIntake
     failureCallback: undefined,
     callback,
   };
+  checkLimits(message, request.body, limits);
   const step = calledStep(callback.options?.forward);
   const key = `call:${step?.id ?? message.id}`;
   return { kind: "call", runId: requireRunId(request.headers), key, body: request.body, message };
@@ -61,7 +65,10 @@ function readCallback(headers: ReadonlyMap<string, string>, limits: OptionLimits
   if (type !== undefined && type !== "fromCallback") {
     throw unsupported(`${PREFIX.callback}${HEADER.callType.slice(PREFIX.own.length)}: ${type}`);
   }
-  return { url: checkDestination(url), options: readOptions(own, limits, PREFIX.callback) };
+  // A failure callback of its own is none but the run's: when an answer can't be delivered, the run has failed.
+  const options = readOptions(own, limits, PREFIX.callback);
+  refusePlainOptions(options, PREFIX.callback);
+  return { url: checkDestination(url, limits), options };
 }
 
 function ofCallback(name: string): boolean {
@@ -97,6 +104,7 @@ export function toAnswer(call: Message, run: Run, end: CallEnd): CallAnswer {
   const message: Draft = {
     id: newMessageId(),
     purpose: "answer",
+    topic: undefined,
     url: call.callback?.url ?? run.url,
     method: "POST",
     forward: options?.forward ?? [],

@@ -23,10 +23,14 @@ export function toDraft(
   request: Pick<IntakeRequest, "body" | "callerIp" | "now">,
 ): Draft {
   const plain = purpose === "message";
+  if (!plain && options.queue !== undefined) {
+    throw invalid(HEADER.queueName, "what belongs to a run can't be in a queue: limit it by flow control");
+  }
   return {
     id: newMessageId(),
     purpose,
     url,
+    topic: undefined,
     method: plain || purpose === "call" ? (options.method ?? "POST") : "POST",
     forward: options.forward,
     contentType: options.contentType,
@@ -40,14 +44,19 @@ export function toDraft(
     labels: options.labels,
     redact: options.redact,
     failureCallback: plain ? failureCallbackOf(undefined, options) : undefined,
-    callback: undefined,
+    callback: plain ? callbackOf(options) : undefined,
     flow: options.flow,
+    queue: options.queue,
   };
 }
 
 export function failureCallbackOf(fallback: string | undefined, options: Options): Callback | undefined {
   const url = options.failureUrl ?? (options.failure ? fallback : undefined);
   return url === undefined ? undefined : { url, options: options.failure };
+}
+
+export function callbackOf({ callbackUrl: url, callback: options }: Options): Callback | undefined {
+  return url === undefined ? undefined : { url, options };
 }
 
 export function requireRunId(headers: ReadonlyMap<string, string>): string {

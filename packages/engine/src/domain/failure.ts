@@ -1,9 +1,10 @@
-import type { FailureBody } from "@perdure/core/protocol";
-import { toBase64 } from "./bytes.ts";
-import { toHeaderMap, toShown } from "./header.ts";
+import type { ErrorBody, FailureBody, FailureDetails } from "@perdure/core/protocol";
+import { toBase64, toBytes } from "./bytes.ts";
+import { toHeaderMap } from "./header.ts";
 import { newMessageId } from "./ids.ts";
-import { type Callback, DEFAULT_RETRIES, type Draft, type Failure, type Message } from "./message.ts";
-import { failureCallbackOf, type Run } from "./run.ts";
+import type { Draft, Failure, Message, Reply } from "./message.ts";
+import { type AttemptEnd, plainSource, reportBody, toReport } from "./report.ts";
+import { deliveryOf, failureCallbackOf, inherit, type Run } from "./run.ts";
 
 /** A message that failed for good. */
 export interface Failed {
@@ -18,77 +19,67 @@ export interface Failed {
  * The report of a run's failure to its failure function. Its body is fixed here, once: each attempt to deliver it sends
  * the same bytes.
  */
-export function runFailureMessage(failed: Failed, run: Run): Draft {
+export function runFailureMessage({ message, failure, dlqId, sourceBody }: Failed, run: Run): Draft {
   const body: FailureBody = {
-    ...commonBody(failed),
+    ...reportBody(message, toEnd(failure)),
     url: run.url,
     sourceHeader: toHeaderMap(run.config.forward),
+    sourceBody: toBase64(sourceBody),
     callerIP: run.callerIp,
     workflowRunId: run.id,
     workflowCreatedAt: run.createdAt,
+    dlqId,
+    // What the endpoint has answered, where that isn't the reason.
+    ...(failure.byEngine && failure.reply ? { perdure: answered(failure.reply) } : {}),
   };
-  return toDraft(failed, failureCallbackOf(run), body, {
+  return toReport(message, failureCallbackOf(run), body, failure.at, {
     retries: run.config.retries,
     callerIp: run.callerIp,
   });
 }
 
-/** The report of a message's failure; `undefined` when nobody asked for one. */
-export function messageFailureMessage(failed: Failed): Draft | undefined {
-  const { message } = failed;
-  if (!message.failureCallback) return undefined;
-  const body = { ...commonBody(failed), url: message.url, callerIP: message.callerIp };
-  return toDraft(failed, message.failureCallback, body, message);
+function answered({ body }: Reply): FailureDetails {
+  return { started: [], rollbacks: [], answer: toBase64(body) };
 }
 
-function toDraft(
-  { message, failure }: Failed,
-  { url, options }: Callback,
-  body: object,
-  source: { readonly retries: number | undefined; readonly callerIp: string },
-): Draft {
-  return {
-    id: newMessageId(),
-    purpose: "failure",
-    url,
-    method: options?.method ?? "POST",
-    forward: options?.forward ?? [],
-    contentType: "application/json",
-    body: new TextEncoder().encode(JSON.stringify(body)),
-    retries: options?.retries ?? source.retries ?? DEFAULT_RETRIES,
-    retryDelay: options?.retryDelay ?? message.retryDelay,
-    timeout: options?.timeout,
-    notBefore: options?.notBefore ?? failure.at + (options?.delay ?? 0),
-    createdAt: failure.at,
-    callerIp: source.callerIp,
-    labels: options && options.labels.length > 0 ? options.labels : message.labels,
-    redact: options?.redact ?? message.redact,
-    failureCallback: undefined,
-    callback: undefined,
-    flow: options?.flow,
-  };
-}
-
-type CommonBody = Omit<FailureBody, "url" | "callerIP" | "workflowRunId" | "workflowCreatedAt">;
-
-function commonBody({ message, failure, dlqId, sourceBody }: Failed): CommonBody {
-  return {
-    status: failure.reply?.status ?? 0,
-    header: toShown(failure.reply?.headers ?? {}),
-    body: toBase64(bodyOf(failure)),
-    retried: message.retried,
-    maxRetries: message.maxRetries,
-    sourceMessageId: message.id,
+/** The report of a run's cancellation to its endpoint, which has asked for it. */
+export function cancelMessage(run: Run, payload: Uint8Array, now: number): Draft {
+  const id = newMessageId();
+  const reason: ErrorBody = { error: "WorkflowError", message: "the run was cancelled" };
+  const message = inherit({ ...deliveryOf(run, "step", now), id, notBefore: now }, run.config);
+  const body: FailureBody = {
+    status: 0,
+    header: {},
+    body: toBase64(toBytes(JSON.stringify(reason))),
+    retried: 0,
+    maxRetries: message.retries,
+    sourceMessageId: id,
     method: message.method,
-    sourceHeader: toHeaderMap(message.forward),
-    sourceBody: toBase64(sourceBody),
-    notBefore: message.notBefore,
-    createdAt: message.createdAt,
-    dlqId,
+    url: run.url,
+    sourceHeader: toHeaderMap(run.config.forward),
+    sourceBody: toBase64(payload),
+    notBefore: now,
+    createdAt: now,
+    callerIP: run.callerIp,
+    dlqId: "",
+    workflowRunId: run.id,
+    workflowCreatedAt: run.createdAt,
   };
+  return { ...message, purpose: "cancel", body: toBytes(JSON.stringify(body)), flow: undefined };
 }
 
-/** The answer's body; what went wrong in words where there is none, or where it doesn't say so. */
-function bodyOf({ reply, error, byEngine }: Failure): Uint8Array {
-  return reply && !byEngine ? reply.body : new TextEncoder().encode(error);
+/** The report of a message's failure; `undefined` when nobody asked for one. */
+export function messageFailureMessage({
+  message,
+  failure,
+  dlqId,
+}: Omit<Failed, "sourceBody">): Draft | undefined {
+  const { failureCallback } = message;
+  if (!failureCallback) return undefined;
+  const body = { ...reportBody(message, toEnd(failure)), ...plainSource(message), dlqId };
+  return toReport(message, failureCallback, body, failure.at);
+}
+
+function toEnd(failure: Failure): AttemptEnd {
+  return { at: failure.at, reply: failure.reply, failure };
 }

@@ -1,5 +1,6 @@
 import { HEADER } from "@perdure/core/protocol";
 import { DAY, parseDuration } from "./duration.ts";
+import { toName } from "./name.ts";
 import { invalid } from "./problem.ts";
 
 /** A limit that all messages with the same key share. */
@@ -13,8 +14,8 @@ export interface FlowLimit {
   readonly period: number;
 }
 
-const KEY = /^[a-zA-Z0-9\-_.]+$/;
-const LONGEST_PERIOD = 7 * DAY;
+/** Milliseconds. */
+export const LONGEST_PERIOD: number = 7 * DAY;
 
 /**
  * `parallelism=5, rate=10, period=1m`, in any order, with a parallelism or a rate at least.
@@ -30,9 +31,7 @@ export function parseFlow(
   const [keyField, field] = [shown(HEADER.flowControlKey), shown(HEADER.flowControlValue)];
   if (key === undefined) throw invalid(field, `it needs ${keyField} beside it`);
   if (value === undefined) throw invalid(keyField, `it needs ${field} beside it`);
-  if (!KEY.test(key)) {
-    throw invalid(keyField, `"${key}" must be of letters, digits, "-", "_" and "."`);
-  }
+  toName(key, keyField);
   const parts = toParts(value, field);
   const parallelism = toLimit(parts.get("parallelism"), field);
   const rate = toLimit(parts.get("rate"), field);

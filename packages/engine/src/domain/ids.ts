@@ -14,3 +14,7 @@ export function newMessageId(): string {
 export function newRunId(): string {
   return `wfr_${randomId()}`;
 }
+
+export function newScheduleId(): string {
+  return `scd_${randomId()}`;
+}

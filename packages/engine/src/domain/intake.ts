@@ -1,14 +1,18 @@
-import { HEADER, parseStep, recordKey, type StepRecord } from "@perdure/core/protocol";
+import { HEADER, PREFIX, parseStep, recordKey, type StepRecord } from "@perdure/core/protocol";
 import { toText } from "./bytes.ts";
 import { type CallIntake, isCall, toCall } from "./call.ts";
+import { type Deduplication, deduplicationOf } from "./deduplication.ts";
 import { checkDestination } from "./destination.ts";
 import { checkRunId, failureCallbackOf, type IntakeRequest, requireRunId, toDraft } from "./draft.ts";
+import { parseDuration } from "./duration.ts";
 import { newRunId } from "./ids.ts";
 import { type Invocation, isInvoke, readInvocation } from "./invoke.ts";
+import { checkLimits, refusePlainOptions } from "./limits.ts";
 import type { Draft } from "./message.ts";
 import { type OptionLimits, type Options, readOptions } from "./options.ts";
 import { invalid, messageOf, Problem, unsupported } from "./problem.ts";
 import { ALL_FEATURES, type RunConfig, type RunDraft } from "./run.ts";
+import { type Topic, toEndpoint } from "./topic.ts";
 
 /** One thing that the engine is asked to do, checked and ready to be stored. */
 export type Intake = PlainIntake | StartIntake | AppendIntake | CallIntake;
@@ -16,6 +20,8 @@ export type Intake = PlainIntake | StartIntake | AppendIntake | CallIntake;
 export interface PlainIntake {
   readonly kind: "message";
   readonly message: Draft;
+  /** One that was accepted before stands for it. */
+  readonly deduplication: Deduplication | undefined;
 }
 
 /** Creates a run with its first entry, the payload. */
@@ -40,6 +46,7 @@ export interface AppendIntake {
   readonly message: Draft;
 }
 
+const OF_CALLS = `${PREFIX.callback}${PREFIX.workflow.slice(PREFIX.own.length)}`.toLowerCase();
 const INIT = HEADER.init.toLowerCase();
 
 /** True for a request that belongs to a live run: one fault in it is a fault of the whole batch. */
@@ -54,26 +61,48 @@ function isAppend(headers: ReadonlyMap<string, string>): boolean {
 /** @throws Problem 4xx that names the field */
 export function toIntake(request: IntakeRequest, limits: OptionLimits): Intake {
   if (isCall(request.headers)) return toCall(request, limits);
-  const url = checkDestination(request.destination);
-  const options = readOptions(request.headers, limits);
-  refuseOtherCalls(request.headers);
-  if (!request.headers.has(INIT)) {
-    if (isInvoke(request.headers)) throw invalid(HEADER.invoke, `it needs ${HEADER.init} beside it`);
-    if (options.failure && !options.failureUrl) {
-      throw invalid(HEADER.failureCallback, "options for it were given, but no url");
-    }
-    return { kind: "message", message: toDraft("message", url, options, request) };
-  }
+  if (!request.headers.has(INIT)) return toPlain(request, limits, undefined);
+  const url = checkDestination(request.destination, limits);
+  const options = readRunOptions(request, limits);
   if (isAppend(request.headers)) return toAppend(url, options, request);
   const invocation = isInvoke(request.headers) ? readInvocation(request, options, limits) : undefined;
   return toStart(url, options, request, invocation);
 }
 
+/**
+ * The messages that a request to a URL group asks for: one for each endpoint, in their order.
+ *
+ * @throws Problem 4xx that names the field
+ */
+export function toFanOut(request: IntakeRequest, topic: Topic, limits: OptionLimits): PlainIntake[] {
+  return topic.endpoints.map((endpoint) => {
+    const own = toEndpoint(request, topic, endpoint);
+    for (const name of [HEADER.init, HEADER.callType]) {
+      if (!own.headers.has(name.toLowerCase())) continue;
+      throw invalid(name, `a run has one endpoint, and ${topic.name} is a url group`);
+    }
+    return toPlain(own, limits, { name: topic.name, endpoint: endpoint.name });
+  });
+}
+
+function toPlain(request: IntakeRequest, limits: OptionLimits, topic: Draft["topic"]): PlainIntake {
+  const { headers, body } = request;
+  const url = checkDestination(request.destination, limits);
+  const options = readOptions(headers, limits);
+  refuseOtherCalls(headers);
+  if (isInvoke(headers)) throw invalid(HEADER.invoke, `it needs ${HEADER.init} beside it`);
+  if (options.failure && !options.failureUrl) {
+    throw invalid(HEADER.failureCallback, "options for it were given, but no url");
+  }
+  const message = { ...toDraft("message", url, options, request), topic };
+  checkLimits(message, body, limits);
+  return { kind: "message", message, deduplication: deduplicationOf(message, options, body, limits) };
+}
+
 /** As {@link toIntake}, for a client that knows nothing of runs: the endpoint will be asked to configure it. */
 export function toTrigger(request: IntakeRequest, limits: OptionLimits): StartIntake {
-  const url = checkDestination(request.destination);
-  const options = readOptions(request.headers, limits);
-  refuseOtherCalls(request.headers);
+  const url = checkDestination(request.destination, limits);
+  const options = readRunOptions(request, limits);
   const id = request.headers.get(HEADER.runId.toLowerCase()) ?? newRunId();
   return toStartOf(checkRunId(id), url, options, request, true);
 }
@@ -111,12 +140,21 @@ function toStartOf(
     redact: options.redact,
     flow: options.flow,
     features: features?.map((feature) => feature.trim()) ?? ALL_FEATURES,
+    lifetime: lifetimeOf(request.headers),
   };
   const { now: createdAt, callerIp, body: payload } = request;
   const run: RunDraft = { id, url, createdAt, callerIp, config, announced, invoker: undefined };
   // The run holds the options for all its deliveries; this first one has no others.
   const message = { ...toDraft("step", url, options, request), forward: [] };
   return { kind: "start", run, payload, message, configures: false };
+}
+
+function lifetimeOf(headers: ReadonlyMap<string, string>): number | undefined {
+  const text = headers.get(HEADER.runTimeout.toLowerCase());
+  if (text === undefined) return undefined;
+  const ms = parseDuration(text);
+  if (ms !== undefined && ms > 0) return ms;
+  throw invalid(HEADER.runTimeout, `expected a duration such as "30s", "5m" or "1d12h", got "${text}"`);
 }
 
 function toAppend(url: string, options: Options, request: IntakeRequest): AppendIntake {
@@ -131,8 +169,20 @@ function toAppend(url: string, options: Options, request: IntakeRequest): Append
   return { kind: "append", runId, key: recordKey(record), record, body: request.body, message };
 }
 
+/** The options of something that belongs to a run. */
+function readRunOptions({ headers, body, now }: IntakeRequest, limits: OptionLimits): Options {
+  const options = readOptions(headers, limits);
+  refuseOtherCalls(headers);
+  refusePlainOptions(options);
+  checkLimits({ notBefore: options.notBefore ?? now + (options.delay ?? 0), createdAt: now }, body, limits);
+  return options;
+}
+
 /** The answer to a call is the engine's to make, as is the report of a failure. */
 function refuseOtherCalls(headers: ReadonlyMap<string, string>): void {
   const callType = headers.get(HEADER.callType.toLowerCase());
   if (callType !== undefined && callType !== "step") throw unsupported(`${HEADER.callType}: ${callType}`);
+  // Only the answer to a call belongs to a run.
+  const name = [...headers.keys()].find((one) => one.startsWith(OF_CALLS));
+  if (name !== undefined) throw unsupported(name);
 }

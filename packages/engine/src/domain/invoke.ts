@@ -2,6 +2,7 @@ import { HEADER, type InvokeEnvelope, isPlan, parseStep, recordKey } from "@perd
 import { toBytes, toText } from "./bytes.ts";
 import { checkDestination } from "./destination.ts";
 import { checkRunId, firstValues, type IntakeRequest, toDraft } from "./draft.ts";
+import { refusePlainOptions } from "./limits.ts";
 import { type OptionLimits, type Options, readOptions } from "./options.ts";
 import { invalid, messageOf, Problem } from "./problem.ts";
 import type { Invoker, RunState } from "./run.ts";
@@ -27,10 +28,11 @@ export function readInvocation(request: IntakeRequest, options: Options, limits:
   checkDepth(options);
   const envelope = parseEnvelope(request.body);
   const runId = checkRunId(String(envelope.workflowRunId ?? ""));
-  const url = checkDestination(String(envelope.workflowUrl ?? ""));
+  const url = checkDestination(String(envelope.workflowUrl ?? ""), limits);
   const step = readStep(envelope, runId);
   const headers = firstValues(envelope.headers ?? {}, "invoke header");
   const own = readOptions(headers, limits);
+  refusePlainOptions(own);
   const createdAt = Number(envelope.workflowRunCreatedAt);
   return {
     payload: toPayload(envelope.body),

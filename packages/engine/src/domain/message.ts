@@ -4,9 +4,14 @@ import type { Options, Redaction } from "./options.ts";
 
 /**
  * What a message is for: anything of a user's; one delivery of a run's history; a run's call to a third party; the
- * answer to such a call; or the report of a failure.
+ * answer to such a call; the report of a failure; only the rollbacks of a failed run; or the report of a cancellation.
  */
-export type Purpose = "message" | "step" | "call" | "answer" | "failure";
+export type Purpose = "message" | "step" | "call" | "answer" | "failure" | "rollback" | "cancel";
+
+/** Whether a message belongs to what comes after a run's end. */
+export function isAfterwards(purpose: Purpose): boolean {
+  return purpose === "failure" || purpose === "rollback" || purpose === "cancel";
+}
 
 export type MessageState = "CREATED" | "ACTIVE" | "RETRY" | "DELIVERED" | "FAILED" | "CANCELLED";
 
@@ -15,6 +20,8 @@ export interface Draft {
   readonly id: string;
   readonly purpose: Purpose;
   readonly url: string;
+  /** The URL group that it was published to. */
+  readonly topic: TopicOrigin | undefined;
   readonly method: string;
   /** For the destination, lowest in rank: nothing that the engine sets itself is taken from here. */
   readonly forward: HeaderList;
@@ -33,10 +40,20 @@ export interface Draft {
   readonly redact: Redaction | undefined;
   /** Where a final failure is reported; a step's is told by its run. */
   readonly failureCallback: Callback | undefined;
-  /** Where the answer to a call is brought. */
+  /** Where the answer to a call is brought, or each attempt at a plain message is reported. */
   readonly callback: Callback | undefined;
   /** `undefined` takes the run's; a call has none but its own. */
   readonly flow: FlowLimit | undefined;
+  /** The queue in which it waits for its turn. */
+  readonly queue?: string | undefined;
+  /** The schedule that made it. */
+  readonly schedule?: string | undefined;
+}
+
+export interface TopicOrigin {
+  readonly name: string;
+  /** The name of the endpoint, where it has one. */
+  readonly endpoint: string | undefined;
 }
 
 /** Where and how something is reported. */

@@ -1,13 +1,13 @@
 import { HEADER, PREFIX } from "@perdure/core/protocol";
-import { checkDestination } from "./destination.ts";
+import type { DestinationLimits } from "./destination.ts";
 import { parseDuration } from "./duration.ts";
 import { parseExpression } from "./expression.ts";
+import { type Method, toFlag, toHeaderValue, toId, toMethod, toUrl } from "./field.ts";
 import { type FlowLimit, parseFlow } from "./flow.ts";
-import { type HeaderList, isHeaderName, isHeaderValue } from "./header.ts";
+import { readForwarded, withPrefix } from "./forward.ts";
+import type { HeaderList } from "./header.ts";
+import { toName } from "./name.ts";
 import { invalid, messageOf, Problem, unsupported } from "./problem.ts";
-
-const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const;
-export type Method = (typeof METHODS)[number];
 
 /** How a message is to be delivered, read from headers. What wasn't said is `undefined` or empty. */
 export interface Options {
@@ -27,6 +27,14 @@ export interface Options {
   readonly labels: readonly string[];
   readonly redact: Redaction | undefined;
   readonly flow: FlowLimit | undefined;
+  /** By what a message that was accepted before is known again; a text, or what the message holds. */
+  readonly deduplication: { readonly id: string } | "content" | undefined;
+  /** Where each attempt is reported. */
+  readonly callbackUrl: string | undefined;
+  /** How those reports are to be delivered; `undefined` when nothing was said about it. */
+  readonly callback: Options | undefined;
+  /** The queue in which it waits for its turn. */
+  readonly queue: string | undefined;
   /** Where a final failure is reported. */
   readonly failureUrl: string | undefined;
   /** How that report is to be delivered; `undefined` when nothing was said about it. */
@@ -40,32 +48,39 @@ export interface Redaction {
   readonly headers: true | readonly string[];
 }
 
-/** Above this many retries a message is refused. */
-export interface OptionLimits {
+/** Above these a message is refused. Times in milliseconds. */
+export interface OptionLimits extends DestinationLimits {
   readonly retries: number;
+  /** Until a message is to be delivered. Any by default. */
+  readonly delay?: number | undefined;
+  /** What an attempt may take; a message that asks for more gets this. Any by default. */
+  readonly timeout?: number | undefined;
+  /** Bytes of a message's body. Any by default. */
+  readonly messageBytes?: number | undefined;
+  /** How long a message is known again. 10 minutes by default. */
+  readonly deduplication?: number | undefined;
 }
 
 /** What this engine doesn't do, so that nobody waits for it. */
-const UNSUPPORTED = [
-  HEADER.callback,
-  HEADER.cron,
-  HEADER.scheduleId,
-  HEADER.queueName,
+/** What makes no sense of a report, which is the engine's own. */
+const OF_PUBLISHERS = [
   HEADER.deduplicationId,
   HEADER.contentBasedDeduplication,
   HEADER.headerForward,
+  HEADER.queueName,
 ].map((name) => [name.toLowerCase(), name] as const);
 
-const FORWARD = PREFIX.forward.toLowerCase();
 const CALLBACK = PREFIX.callback.toLowerCase();
 const FAILURE = PREFIX.failureCallback.toLowerCase();
 const OWN = PREFIX.own.toLowerCase();
 const NAME = /^[a-zA-Z0-9\-_.]+$/;
+/** Reports of reports of a message. */
+const DEEPEST = 8;
 
 /**
  * @param headers names in lower case
- * @param owner what every field's name is said to begin with: the failure callback's options have another prefix
- * @throws Problem 400 that names the field; 412 for more retries than the limit
+ * @param owner what every field's name is said to begin with: the options of callbacks have other prefixes
+ * @throws Problem 400 that names the field; 412 for more than the limits
  */
 export function readOptions(
   headers: ReadonlyMap<string, string>,
@@ -73,23 +88,30 @@ export function readOptions(
   owner: string = PREFIX.own,
 ): Options {
   const shown = (name: string): string => owner + name.slice(PREFIX.own.length);
-  refuseUnsupported(headers, shown);
+  const nested = owner !== PREFIX.own;
+  if (nested) refuseOfPublishers(headers, shown);
+  refuseScheduled(headers, shown);
   const read = <T>(name: string, parse: (text: string, field: string) => T): T | undefined => {
     const text = headers.get(name.toLowerCase());
     return text === undefined ? undefined : parse(text, shown(name));
   };
-  const failure = withPrefix(headers, FAILURE, OWN);
-  const nested = owner !== PREFIX.own;
-  if (nested && (failure.size > 0 || headers.has(HEADER.failureCallback.toLowerCase()))) {
-    throw unsupported(shown(HEADER.failureCallback));
-  }
+  const callback = readNested(headers, CALLBACK, limits, shown(PREFIX.callback));
+  const failure = readNested(headers, FAILURE, limits, shown(PREFIX.failureCallback));
+  const toTarget = (text: string, field: string): string => toUrl(text, field, limits);
+  const callbackUrl = read(HEADER.callback, toTarget);
+  const failureUrl = read(HEADER.failureCallback, toTarget);
+  if (callback && !callbackUrl) throw withoutUrl(shown(HEADER.callback));
+  // A run's failure has a place to be reported to without one.
+  if (nested && failure && !failureUrl) throw withoutUrl(shown(HEADER.failureCallback));
   return {
     method: read(HEADER.method, toMethod),
     contentType: read(HEADER.contentType, toHeaderValue),
-    forward: [...withPrefix(headers, FORWARD, "")].map(checkForward),
+    forward: readForwarded(headers, shown),
     retries: read(HEADER.retries, (text, field) => toRetries(text, field, limits.retries)),
     retryDelay: read(HEADER.retryDelay, toExpression),
-    timeout: read(HEADER.timeout, toTimeout),
+    timeout: read(HEADER.timeout, (text, field) =>
+      Math.min(toTimeout(text, field), limits.timeout ?? Infinity),
+    ),
     delay: read(HEADER.delay, toDelay),
     notBefore: read(HEADER.notBefore, toTime),
     labels: read(HEADER.label, toLabels) ?? [],
@@ -99,46 +121,57 @@ export function readOptions(
       headers.get(HEADER.flowControlValue.toLowerCase()),
       shown,
     ),
-    failureUrl: read(HEADER.failureCallback, toUrl),
-    failure: failure.size > 0 ? readOptions(failure, limits, PREFIX.failureCallback) : undefined,
+    queue: read(HEADER.queueName, toName),
+    deduplication: toDeduplication(
+      read(HEADER.deduplicationId, toId),
+      read(HEADER.contentBasedDeduplication, toFlag),
+    ),
+    callbackUrl,
+    callback,
+    failureUrl,
+    failure,
   };
 }
 
-function refuseUnsupported(headers: ReadonlyMap<string, string>, shown: (name: string) => string): void {
-  for (const [name, canonical] of UNSUPPORTED) {
+function refuseOfPublishers(headers: ReadonlyMap<string, string>, shown: (name: string) => string): void {
+  for (const [name, canonical] of OF_PUBLISHERS) {
     const value = headers.get(name);
     if (value !== undefined && value.toLowerCase() !== "false") throw unsupported(shown(canonical));
   }
-  for (const name of headers.keys()) if (name.startsWith(CALLBACK)) throw unsupported(shown(HEADER.callback));
 }
 
-/** Headers whose name begins with `prefix`, with `instead` in its place. */
-export function withPrefix(
+/** A schedule's own headers are taken out before its messages' options are read. */
+function refuseScheduled(headers: ReadonlyMap<string, string>, shown: (name: string) => string): void {
+  if (headers.has(HEADER.cron.toLowerCase())) {
+    throw invalid(shown(HEADER.cron), "a schedule is made by /v2/schedules or /v2/publish, by itself");
+  }
+  if (headers.has(HEADER.scheduleId.toLowerCase())) {
+    throw invalid(shown(HEADER.scheduleId), `it needs ${HEADER.cron} beside it`);
+  }
+}
+
+/** The options under a prefix are the same ones, of a report: so are its own reports'. */
+function readNested(
   headers: ReadonlyMap<string, string>,
   prefix: string,
-  instead: string,
-): Map<string, string> {
-  const found = new Map<string, string>();
-  for (const [name, value] of headers) {
-    if (name.startsWith(prefix)) found.set(instead + name.slice(prefix.length), value);
+  limits: OptionLimits,
+  owner: string,
+): Options | undefined {
+  const own = withPrefix(headers, prefix, OWN);
+  if (own.size === 0) return undefined;
+  if (owner.split("Callback-").length - 1 > DEEPEST) {
+    throw invalid(owner, `reports of reports may be ${DEEPEST} deep`);
   }
-  return found;
+  return readOptions(own, limits, owner);
 }
 
-function checkForward([name, value]: [string, string]): [string, string] {
-  if (!isHeaderName(name)) throw invalid(PREFIX.forward + name, "what follows the prefix is no header name");
-  return [name, toHeaderValue(value, PREFIX.forward + name)];
+function withoutUrl(field: string): Problem {
+  return invalid(field, "options for it were given, but no url");
 }
 
-function toHeaderValue(text: string, field: string): string {
-  if (isHeaderValue(text)) return text;
-  throw invalid(field, "a header can't carry control characters, or characters outside Latin-1");
-}
-
-function toMethod(text: string, field: string): Method {
-  const method = METHODS.find((known) => known === text.toUpperCase());
-  if (method) return method;
-  throw invalid(field, `expected one of ${METHODS.join(", ")}, got "${text}"`);
+function toDeduplication(id: string | undefined, byContent: boolean | undefined): Options["deduplication"] {
+  if (id !== undefined) return { id };
+  return byContent ? "content" : undefined;
 }
 
 function toRetries(text: string, field: string, most: number): number {
@@ -194,12 +227,4 @@ function toRedaction(text: string, field: string): Redaction {
     else if (headers !== true) headers.push(name.toLowerCase());
   }
   return { body, headers };
-}
-
-function toUrl(text: string, field: string): string {
-  try {
-    return checkDestination(text);
-  } catch (cause) {
-    throw invalid(field, messageOf(cause), { cause });
-  }
 }

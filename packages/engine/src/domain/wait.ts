@@ -3,6 +3,7 @@ import { toBase64, toText } from "./bytes.ts";
 import { checkDestination } from "./destination.ts";
 import { firstValues, type IntakeRequest, requireRunId, toDraft } from "./draft.ts";
 import { parseDuration } from "./duration.ts";
+import { refusePlainOptions } from "./limits.ts";
 import type { Draft } from "./message.ts";
 import { type OptionLimits, readOptions } from "./options.ts";
 import { invalid, messageOf, Problem } from "./problem.ts";
@@ -37,9 +38,10 @@ export function toWait(
   const body = parseBody(request.body);
   const step = readStep(body.step, runId);
   const timeout = readTimeout(body.timeout);
-  const url = checkDestination(String(body.url ?? ""));
+  const url = checkDestination(String(body.url ?? ""), limits);
   const headers = firstValues(body.timeoutHeaders ?? {}, "timeoutHeaders");
   const options = readOptions(headers, limits);
+  refusePlainOptions(options);
   return {
     runId,
     eventId,
@@ -47,7 +49,7 @@ export function toWait(
     step,
     timeout: timeout.text,
     deadline: request.now + timeout.ms,
-    timeoutUrl: body.timeoutUrl === undefined ? url : checkDestination(String(body.timeoutUrl)),
+    timeoutUrl: body.timeoutUrl === undefined ? url : checkDestination(String(body.timeoutUrl), limits),
     timeoutBody: body.timeoutBody,
     timeoutHeaders: Object.fromEntries([...headers].map(([name, value]) => [name, [value]])),
     message: toDraft("step", url, options, { ...request, body: new Uint8Array() }),

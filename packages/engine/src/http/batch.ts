@@ -1,13 +1,17 @@
 import { HEADER } from "@perdure/core/protocol";
 import type { Handler } from "hono";
 import type { IntakeRequest } from "../domain/draft.ts";
-import { type Intake, isOfLiveRun, toIntake } from "../domain/intake.ts";
-import { invalid, messageOf, Problem, unsupported } from "../domain/problem.ts";
+import { isOfLiveRun } from "../domain/intake.ts";
+import { toName } from "../domain/name.ts";
+import { invalid, Problem } from "../domain/problem.ts";
 import { readBody } from "./body.ts";
+import { type Asked, resolve, toAnswers } from "./destinations.ts";
+import { parseJson } from "./json.ts";
 import type { Env, Service } from "./service.ts";
-import { callerIpOf, submit, toAnswer } from "./submit.ts";
+import { callerIpOf, submit } from "./submit.ts";
 
-type Item = Record<string, unknown>;
+/** One of many that are asked for at once. */
+export type Item = Record<string, unknown>;
 
 /**
  * `POST /v2/batch`: many at once. A faulty item is answered with `{error}` and the others proceed. But where runs are
@@ -18,27 +22,46 @@ export function batch(service: Service): Handler<Env> {
   return async (c) => {
     const items = parseItems(await readBody(c.req.raw, service.limits.requestBytes));
     const origin = { callerIp: callerIpOf(c), now: service.clock.now() };
-    const read = items.map((item) => readItem(item, origin, service));
-    const intakes = read.filter((one): one is Intake => !(one instanceof Problem));
-    if (intakes.length === 0 && items.some(isOfRun)) throw read.find((one) => one instanceof Problem);
-    const receipts = (await submit(intakes, service)).values();
+    const read = await Promise.all(items.map((item) => readItem(item, origin, service)));
+    const asked = read.filter((one): one is Asked => !(one instanceof Problem));
+    if (asked.length === 0 && items.some(isOfRun)) throw read.find((one) => one instanceof Problem);
+    const answers = (await submitAll(asked, service)).values();
     return c.json(
-      read.map((one) => {
-        if (one instanceof Problem) return { error: one.message };
-        const receipt = receipts.next().value;
-        return receipt && toAnswer(receipt);
-      }),
+      read.map((one) => (one instanceof Problem ? { error: one.message } : answers.next().value)),
     );
   };
 }
 
-function parseItems(body: Uint8Array): Item[] {
-  let value: unknown;
+/** All in one transaction; where that is refused, each message by itself. */
+async function submitAll(asked: readonly Asked[], service: Service): Promise<object[]> {
+  const intakes = asked.flatMap((one) => one.intakes);
   try {
-    value = JSON.parse(new TextDecoder().decode(body));
-  } catch (cause) {
-    throw new Problem(400, `the batch is not JSON: ${messageOf(cause)}`, { cause });
+    const receipts = await submit(intakes, service);
+    let taken = 0;
+    return asked.map((one) => {
+      const first = taken;
+      taken += one.intakes.length;
+      return toAnswers(one, receipts.slice(first, taken));
+    });
+  } catch (error) {
+    const plain = intakes.every(({ kind }) => kind === "message");
+    if (!(error instanceof Problem) || !plain) throw error;
   }
+  return Promise.all(
+    asked.map(async (one) => {
+      try {
+        return toAnswers(one, await submit(one.intakes, service));
+      } catch (error) {
+        if (error instanceof Problem) return { error: error.message };
+        throw error;
+      }
+    }),
+  );
+}
+
+/** @throws Problem 400 unless it is a list of objects */
+export function parseItems(body: Uint8Array): Item[] {
+  const value = parseJson(body, "the batch");
   if (!Array.isArray(value)) throw new Problem(400, "the batch must be a JSON array of messages");
   const bad = value.findIndex((item) => typeof item !== "object" || item === null || Array.isArray(item));
   if (bad >= 0)
@@ -46,43 +69,54 @@ function parseItems(body: Uint8Array): Item[] {
   return value;
 }
 
-function readItem(
-  item: Item,
-  origin: Pick<IntakeRequest, "callerIp" | "now">,
-  { limits }: Service,
-): Intake | Problem {
+async function readItem(item: Item, origin: Origin, service: Service): Promise<Asked | Problem> {
   let headers = new Map<string, string>();
   try {
     headers = toHeaders(item.headers);
-    return toIntake(
-      { ...origin, headers, destination: toDestination(item), body: toBody(item.body) },
-      limits,
-    );
+    const queue = toQueueName(item.queue);
+    if (queue !== undefined) headers.set(HEADER.queueName.toLowerCase(), queue);
+    return await resolve(toRequest(item, headers, origin), service);
   } catch (error) {
     if (error instanceof Problem && !isOfLiveRun(headers)) return error;
     throw error;
   }
 }
 
+/** Where all items of a batch come from. */
+export type Origin = Pick<IntakeRequest, "callerIp" | "now">;
+
+/** @throws Problem 400 that names the field */
+export function toRequest(item: Item, headers: Map<string, string>, origin: Origin): IntakeRequest {
+  return { ...origin, headers, destination: toDestination(item), body: toBody(item.body) };
+}
+
 function isOfRun({ headers }: Item): boolean {
   return Object.keys(headers ?? {}).some((name) => name.toLowerCase() === HEADER.init.toLowerCase());
 }
 
-function toDestination({ destination, queue }: Item): string {
-  // Some clients write null for what they leave out.
-  if (queue !== undefined && queue !== null) throw unsupported("queue");
+function toDestination({ destination }: Item): string {
   if (typeof destination === "string" && destination !== "") return destination;
-  throw invalid("destination", "expected a url");
+  throw invalid("destination", "expected a url or a url group");
 }
 
-function toHeaders(value: unknown): Map<string, string> {
+function toQueueName(queue: unknown): string | undefined {
+  // Some clients write null for what they leave out.
+  if (queue === undefined || queue === null) return undefined;
+  if (typeof queue === "string") return toName(queue, "queue");
+  throw invalid("queue", "expected a text");
+}
+
+/** @throws Problem 400 that names the header */
+export function toHeaders(value: unknown): Map<string, string> {
   const headers = new Map<string, string>();
   if (value === undefined || value === null) return headers;
   if (typeof value !== "object" || Array.isArray(value))
     throw invalid("headers", "expected an object of texts");
   for (const [name, text] of Object.entries(value)) {
     if (typeof text !== "string") throw invalid(`header ${name}`, "expected a text");
-    headers.set(name.toLowerCase(), text);
+    const lower = name.toLowerCase();
+    if (headers.has(lower)) throw invalid(`header ${name}`, "it is given twice");
+    headers.set(lower, text);
   }
   return headers;
 }

@@ -2,26 +2,24 @@ import type { Handler } from "hono";
 import { toText } from "../domain/bytes.ts";
 import { toShown } from "../domain/header.ts";
 import { invalid, messageOf, Problem } from "../domain/problem.ts";
+import type { Run } from "../domain/run.ts";
 import type { CallbackReport, CallbackState, DeadLetter, DeadLetterQuery } from "../store/lists.ts";
 import { readBody } from "./body.ts";
+import { MESSAGE_FILTERS, readMessageFilters, readOrder } from "./filters.ts";
 import { Query, toCursor } from "./query.ts";
 import type { Env, Service } from "./service.ts";
-import { bodyView, messageView } from "./views.ts";
+import { bodyView, messageView, rollbacksView } from "./views.ts";
 
 const FILTERS = [
-  "callerIp",
+  ...MESSAGE_FILTERS,
   "count",
   "cursor",
   "dlqIds",
   "failureFunctionState",
-  "flowControlKey",
-  "fromDate",
-  "label",
   "messageId",
+  "order",
   "responseStatus",
   "source",
-  "toDate",
-  "url",
   "workflowCreatedAt",
   "workflowRunId",
   "workflowUrl",
@@ -81,35 +79,30 @@ export async function findDeadLetter(
 /** Which entries a request is about. Where ids are given, nothing else counts. */
 export function readDeadLetterQuery(url: string, ofRuns: boolean): DeadLetterQuery {
   const query = new Query(url, FILTERS);
+  const page = { ...readOrder(query), count: query.count(MOST, MOST), before: query.cursor() };
   const dlqIds = query.list("dlqIds");
-  if (dlqIds) return { dlqIds, ofRuns, count: query.count(MOST, MOST), before: query.cursor() };
+  if (dlqIds) return { dlqIds, ofRuns, ...page };
   const source = query.text("source");
   if (source !== undefined && source !== "workflow") {
     throw invalid("parameter source", `expected workflow, got "${source}"`);
   }
   return {
+    ...readMessageFilters(query),
     messageIds: query.list("messageId"),
-    urls: query.urls("url"),
     runIds: query.list("workflowRunId"),
     runCreatedAt: query.number("workflowCreatedAt"),
     workflowUrls: query.urls("workflowUrl"),
-    labels: query.list("label"),
-    callerIps: query.list("callerIp"),
-    flowKeys: query.list("flowControlKey"),
     statuses: query.numbers("responseStatus"),
     callbackStates: query.oneOf("failureFunctionState", STATES),
     ofRuns: ofRuns || source === "workflow",
-    from: query.number("fromDate"),
-    to: query.number("toDate"),
-    count: query.count(MOST, MOST),
-    before: query.cursor(),
+    ...page,
   };
 }
 
 function readIds(body: Uint8Array): Pick<DeadLetterQuery, "dlqIds"> {
   try {
-    const { dlqIds } = JSON.parse(toText(body)) as { dlqIds?: unknown };
-    if (Array.isArray(dlqIds)) return { dlqIds: dlqIds.map(String) };
+    const { dlqIds } = (JSON.parse(toText(body)) ?? {}) as { dlqIds?: unknown };
+    if (Array.isArray(dlqIds) && dlqIds.every((id) => typeof id === "string")) return { dlqIds };
   } catch (cause) {
     throw new Problem(400, `the selection is not JSON: ${messageOf(cause)}`, { cause });
   }
@@ -120,7 +113,7 @@ function unknown(dlqId: string): Problem {
   return new Problem(404, `dead letter ${dlqId} not found`);
 }
 
-function deadLetterView({ dlqId, message, run, body, failure, callback }: DeadLetter): object {
+function deadLetterView({ dlqId, message, run, body, failure, callback, rollbacks }: DeadLetter): object {
   return {
     dlqId,
     ...messageView(message, run, body),
@@ -129,13 +122,14 @@ function deadLetterView({ dlqId, message, run, body, failure, callback }: DeadLe
     responseStatus: failure.reply?.status ?? 0,
     responseHeader: toShown(failure.reply?.headers ?? {}),
     ...bodyView("responseBody", failure.reply?.body),
-    ...(callback && callback.state !== "NONE" ? callbackView(callback, callback.state) : {}),
+    ...(callback && callback.state !== "NONE" ? callbackView(callback, callback.state, run) : {}),
+    ...rollbacksView(rollbacks),
   };
 }
 
-function callbackView({ reply }: CallbackReport, state: CallbackState): object {
+function callbackView({ reply }: CallbackReport, state: CallbackState, run: Run | undefined): object {
   return {
-    failureFunctionState: state,
+    ...(run ? { failureFunctionState: state } : {}),
     failureCallbackInfo: {
       state,
       ...(reply

@@ -5,7 +5,7 @@ import { toWait } from "../domain/wait.ts";
 import type { Waiting } from "../store/store.ts";
 import { readBody } from "./body.ts";
 import type { Env, Service } from "./service.ts";
-import { announce, callerIpOf, readHeaders } from "./submit.ts";
+import { announce, callerIpOf, decode, readHeaders } from "./submit.ts";
 
 /** `POST /v2/wait/{eventId}`: has a step of a run recorded when the event comes, or a time is over. */
 export function wait(service: Service): Handler<Env> {
@@ -65,14 +65,6 @@ function pathAfter(url: string, prefix: string): string {
   const [path] = raw.split(/[?#]/, 1);
   if (path) return path;
   throw invalid("event id", "it is empty");
-}
-
-function decode(segment: string): string {
-  try {
-    return decodeURIComponent(segment);
-  } catch {
-    return segment; // Not escaped by its sender: it stands for itself.
-  }
 }
 
 function toAnswer(waiting: Waiting): NotifyResponse & { readonly workflowCreatedAt: number } {

@@ -5,10 +5,10 @@ import { announce } from "./submit.ts";
 import { messageView } from "./views.ts";
 
 /** `GET /v2/messages/{id}`: what is on its way, or has arrived a short while ago. */
-export function getMessage({ store, clock }: Service): Handler<Env, "/v2/messages/:id"> {
+export function getMessage({ store, clock, retention }: Service): Handler<Env, "/v2/messages/:id"> {
   return async (c) => {
     const id = c.req.param("id");
-    const found = await store.message(id, clock.now());
+    const found = await store.message(id, clock.now() - retention.messages);
     if (!found) throw unknown(id);
     return c.json(messageView(found.message, found.run, found.entry ?? found.message.body));
   };

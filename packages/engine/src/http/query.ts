@@ -15,13 +15,14 @@ export class Query {
 
   /** Values of a repeated parameter, or of one that lists them with commas; `undefined` when it is not given. */
   list(name: string): string[] | undefined {
-    const values = this.urls(name)?.flatMap((value) => value.split(","));
-    return values?.map((value) => value.trim()).filter((value) => value !== "");
+    return this.urls(name)
+      ?.flatMap((value) => value.split(","))
+      .map((value) => notEmpty(name, value.trim()));
   }
 
   /** As {@link list}, for values that may hold commas. */
   urls(name: string): string[] | undefined {
-    const values = this.#parameters.getAll(name).filter((value) => value !== "");
+    const values = this.#parameters.getAll(name).map((value) => notEmpty(name, value));
     return values.length > 0 ? values : undefined;
   }
 
@@ -39,8 +40,8 @@ export class Query {
   }
 
   number(name: string): number | undefined {
-    const value = this.#parameters.get(name);
-    return value === null || value === "" ? undefined : toWhole(name, value);
+    const value = this.text(name);
+    return value === undefined || value === "" ? undefined : toWhole(name, value);
   }
 
   count(most: number, usual: number): number {
@@ -51,15 +52,18 @@ export class Query {
 
   /** Where the previous page ended. */
   cursor(): number | undefined {
-    const value = this.#parameters.get("cursor");
-    if (value === null || value === "") return undefined;
-    const place = Number(Buffer.from(value, "base64url").toString());
-    if (Number.isSafeInteger(place) && place > 0) return place;
+    const value = this.text("cursor");
+    if (value === undefined || value === "") return undefined;
+    const place = Buffer.from(value, "base64url").toString();
+    if (/^[1-9]\d{0,14}$/.test(place) && toCursor(Number(place)).cursor === value) return Number(place);
     throw invalid("parameter cursor", "it is not one that this list gave out");
   }
 
+  /** The value of a parameter that is given once, if at all. */
   text(name: string): string | undefined {
-    return this.#parameters.get(name) ?? undefined;
+    const [value, ...more] = this.#parameters.getAll(name);
+    if (more.length === 0) return value;
+    throw invalid(`parameter ${name}`, "it is given more than once");
   }
 }
 
@@ -68,7 +72,13 @@ export function toCursor(place: number | undefined): { cursor: string } | Record
   return place === undefined ? {} : { cursor: Buffer.from(String(place)).toString("base64url") };
 }
 
+/** An empty filter would match all that there is: nobody who deletes by it means that. */
+function notEmpty(name: string, value: string): string {
+  if (value !== "") return value;
+  throw invalid(`parameter ${name}`, "it is empty");
+}
+
 function toWhole(name: string, value: string): number {
-  if (/^\d+$/.test(value)) return Number(value);
+  if (/^\d{1,15}$/.test(value)) return Number(value);
   throw invalid(`parameter ${name}`, `expected a whole number, got "${value}"`);
 }

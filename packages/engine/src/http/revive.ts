@@ -1,7 +1,8 @@
-import type { Handler } from "hono";
-import { readOptions } from "../domain/options.ts";
+import type { Context, Handler } from "hono";
+import { refusePlainOptions } from "../domain/limits.ts";
+import { type Options, readOptions } from "../domain/options.ts";
 import { Problem } from "../domain/problem.ts";
-import type { Revival } from "../store/store.ts";
+import type { Revival } from "../store/lists.ts";
 import { findDeadLetter, readDeadLetterQuery } from "./dlq.ts";
 import { toCursor } from "./query.ts";
 import type { Env, Service } from "./service.ts";
@@ -14,7 +15,7 @@ export function revive(service: Service, kind: Kind): Handler<Env> {
   const { store, clock, emit, limits } = service;
   return async (c) => {
     const query = readDeadLetterQuery(c.req.raw.url, true);
-    const how: Revival = { kind, options: readOptions(readHeaders(c), limits) };
+    const how: Revival = { kind, options: readChanges(c, limits) };
     const { runs, next } = await store.revive(query, how, clock.now());
     for (const { id, url } of runs) emit({ type: "run.revived", runId: id, url });
     return c.json({ workflowRuns: runs.map(toView), cursor: toCursor(next).cursor ?? "" });
@@ -26,12 +27,37 @@ export function reviveOne(service: Service, kind: Kind): Handler<Env, "/:id"> {
   const { store, clock, emit, limits } = service;
   return async (c) => {
     const dlqId = c.req.param("id");
-    const how: Revival = { kind, options: readOptions(readHeaders(c), limits) };
+    const how: Revival = { kind, options: readChanges(c, limits) };
     const { runs } = await store.revive({ dlqIds: [dlqId], count: 1 }, how, clock.now());
     const [run] = runs;
-    if (!run) throw new Problem(404, `dead letter ${dlqId} of a workflow run not found`);
+    if (!run) throw await notRevived(dlqId, service);
     emit({ type: "run.revived", runId: run.id, url: run.url });
     return c.json(toView(run));
+  };
+}
+
+async function notRevived(dlqId: string, { store }: Service): Promise<Problem> {
+  const [letter] = (await store.deadLetters({ dlqIds: [dlqId], count: 1, ofRuns: true })).items;
+  return letter
+    ? new Problem(
+        400,
+        `dead letter ${dlqId} can't be taken up again yet: its rollbacks or its failure function are under way; wait for them, or cancel them`,
+      )
+    : new Problem(404, `dead letter ${dlqId} of a workflow run not found`);
+}
+
+/** `POST /v2/workflows/dlq/rollback/{id}`: has the rollbacks made again that failed, and nothing else. */
+export function repeatRollbacks(service: Service): Handler<Env, "/:id"> {
+  const { store, clock } = service;
+  return async (c) => {
+    const dlqId = c.req.param("id");
+    await findDeadLetter(dlqId, service, true);
+    const run = await store.repeatRollbacks(dlqId, clock.now());
+    if (run) return c.json(toView(run));
+    throw new Problem(
+      400,
+      `dead letter ${dlqId} has no rollbacks that failed, or something of it is under way`,
+    );
   };
 }
 
@@ -66,6 +92,13 @@ export function cancelReport(service: Service): Handler<Env, "/:id"> {
     announce(canceled.recorded, service);
     return c.json({ cancelled: 1 });
   };
+}
+
+/** What is to be different. */
+function readChanges(c: Context<Env>, limits: Service["limits"]): Options {
+  const options = readOptions(readHeaders(c), limits);
+  refusePlainOptions(options);
+  return options;
 }
 
 function toView({ id, createdAt }: { id: string; createdAt: number }): object {

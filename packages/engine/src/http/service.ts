@@ -1,6 +1,10 @@
-import type { SigningKeys } from "../delivery/signer.ts";
+import type { Keys } from "../delivery/keys.ts";
 import type { Clock } from "../domain/clock.ts";
 import type { Observer } from "../domain/event.ts";
+import type { OptionLimits } from "../domain/options.ts";
+import type { QueueLimits } from "../domain/queue.ts";
+import type { Retention } from "../domain/retention.ts";
+import type { ScheduleLimits } from "../store/controls.ts";
 import type { Store } from "../store/store.ts";
 
 /** What the API works with. */
@@ -8,16 +12,32 @@ export interface Service {
   readonly store: Store;
   readonly clock: Clock;
   readonly emit: Observer;
-  readonly token: string;
-  readonly keys: SigningKeys;
+  readonly tokens: Tokens;
+  readonly keys: Keys;
   /** Whether a proxy's word is taken for the address that a request was sent to. */
   readonly trustProxy: boolean;
-  readonly limits: {
+  readonly retention: Pick<Retention, "messages">;
+  readonly limits: OptionLimits & {
     /** Bytes of a request. */
     readonly requestBytes: number;
-    /** Retries that a message may ask for. */
-    readonly retries: number;
-  };
+    /** Endpoints of a URL group. */
+    readonly endpoints: number;
+    /** Requests in a second, but for those that publish or go on with a run. Any number by default. */
+    readonly requestsPerSecond?: number | undefined;
+    /** Requests in a day of UTC. Any number by default. */
+    readonly requestsPerDay?: number | undefined;
+  } & QueueLimits &
+    ScheduleLimits;
+  /** Deliveries under way, and how many there may be. */
+  readonly parallelism: () => { readonly max: number; readonly count: number };
+}
+
+/** What clients show. */
+export interface Tokens {
+  /** With these everything is allowed. */
+  readonly full: readonly string[];
+  /** With these one may look at everything but the signing keys. */
+  readonly readOnly: readonly string[];
 }
 
 /** What is known of a request besides itself. */

@@ -8,11 +8,16 @@ import { readSubmission, submit } from "./submit.ts";
 export function trigger(service: Service): Handler<Env> {
   return async (c) => {
     const intake = toTrigger(await readSubmission(c, "/v2/trigger/", service), service.limits);
-    const [{ run, deduplicated }] = (await submit([intake], service)) as [Receipt];
-    return c.json({
-      workflowRunId: run?.id,
-      workflowCreatedAt: run?.createdAt,
-      ...(deduplicated ? { deduplicated } : {}),
-    });
+    const [receipt] = (await submit([intake], service)) as [Receipt];
+    return c.json(toRunAnswer(receipt));
+  };
+}
+
+/** What the sender is told of a run. */
+export function toRunAnswer({ run, deduplicated }: Receipt): object {
+  return {
+    workflowRunId: run?.id,
+    workflowCreatedAt: run?.createdAt,
+    ...(deduplicated ? { deduplicated } : {}),
   };
 }

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import { HEADER } from "@perdure/core/protocol";
+import { HEADER, type RollbackRecord } from "@perdure/core/protocol";
 import { toHeaderMap } from "../domain/header.ts";
-import type { Message } from "../domain/message.ts";
+import type { Callback, Message } from "../domain/message.ts";
 import type { Redaction } from "../domain/options.ts";
 import type { Run } from "../domain/run.ts";
 
@@ -25,11 +25,21 @@ export function messageView(message: Message, run: Run | undefined, body: Uint8A
     notBefore: message.notBefore,
     createdAt: message.createdAt,
     callerIP: message.callerIp,
+    // The official client's own spelling.
+    callerIp: message.callerIp,
+    ...(message.topic ? { topicName: message.topic.name } : {}),
+    ...(message.topic?.endpoint === undefined ? {} : { endpointName: message.topic.endpoint }),
     ...(message.retryDelay === undefined ? {} : { retryDelayExpression: message.retryDelay }),
     ...labelsView(message.labels),
     ...flowView(message.flow),
-    ...(message.callback ? { callback: message.callback.url } : {}),
-    ...failureCallbackView(message, run),
+    ...(message.queue === undefined ? {} : { queueName: message.queue }),
+    ...(message.schedule === undefined ? {} : { scheduleId: message.schedule }),
+    ...callbackView("callback", message.callback, message.redact),
+    ...callbackView(
+      "failureCallback",
+      run ? run.config.failureCallback : message.failureCallback,
+      message.redact,
+    ),
     ...(run ? { workflowRunId: run.id, workflowCreatedAt: run.createdAt, workflowUrl: run.url } : {}),
   };
 }
@@ -44,6 +54,11 @@ export function bodyView(name: string, body: Uint8Array | undefined, redacted = 
     // Not UTF-8.
     return { [`${name}Base64`]: Buffer.from(body).toString("base64") };
   }
+}
+
+/** What became of the rollbacks of a run's steps, in the order in which they were made. */
+export function rollbacksView(rollbacks: readonly RollbackRecord[]): object {
+  return rollbacks.length > 0 ? { rollbacks } : {};
 }
 
 export function labelsView(labels: readonly string[]): object {
@@ -68,7 +83,8 @@ export function hash(value: string | Uint8Array): string {
   return `REDACTED:${createHash("sha256").update(value).digest("hex")}`;
 }
 
-function flowView(flow: Message["flow"]): object {
+/** Of a message, or of all of a schedule's. */
+export function flowView(flow: Message["flow"]): object {
   if (!flow) return {};
   const { key, parallelism, rate, period } = flow;
   return {
@@ -79,14 +95,11 @@ function flowView(flow: Message["flow"]): object {
   };
 }
 
-function failureCallbackView(message: Message, run: Run | undefined): object {
-  const callback = run ? run.config.failureCallback : message.failureCallback;
+function callbackView(name: string, callback: Callback | undefined, redact: Redaction | undefined): object {
   if (!callback) return {};
   const header = toHeaderMap(callback.options?.forward ?? []);
   return {
-    failureCallback: callback.url,
-    ...(Object.keys(header).length > 0
-      ? { failureCallbackHeader: redactHeaders(header, message.redact) }
-      : {}),
+    [name]: callback.url,
+    ...(Object.keys(header).length > 0 ? { [`${name}Header`]: redactHeaders(header, redact) } : {}),
   };
 }

@@ -1,9 +1,12 @@
 import type { Handler } from "hono";
 import { invalid } from "../domain/problem.ts";
 import type { RunState } from "../domain/run.ts";
+import type { RunQuery } from "../store/lists.ts";
+import { readDates } from "./filters.ts";
 import { Query, toCursor } from "./query.ts";
 import { runView } from "./run-log.ts";
 import type { Env, Service } from "./service.ts";
+import { trimBodies } from "./trim.ts";
 
 const FILTERS = [
   "callerIp",
@@ -18,8 +21,10 @@ const FILTERS = [
   "path",
   "state",
   "toDate",
+  "trimBody",
   "workflowCreatedAt",
   "workflowRunId",
+  "workflowRuns",
   "workflowUrl",
 ];
 const STATES: readonly RunState[] = ["RUN_STARTED", "RUN_SUCCESS", "RUN_FAILED", "RUN_CANCELED"];
@@ -34,22 +39,46 @@ export function listRuns({ store }: Service): Handler<Env> {
     if (groupBy !== undefined && groupBy !== "workflowRunId") {
       throw invalid("parameter groupBy", `expected workflowRunId, got "${groupBy}"`);
     }
-    const { items, next } = await store.runs({
-      ids: query.list("workflowRunId"),
-      urls: query.urls("workflowUrl"),
-      hosts: query.list("host"),
-      paths: query.urls("path"),
-      messageIds: query.list("messageId"),
-      callerIps: query.list("callerIp"),
-      flowKeys: query.list("flowControlKey"),
-      states: query.oneOf("state", STATES),
-      labels: query.list("label"),
-      createdAt: query.number("workflowCreatedAt"),
-      from: query.number("fromDate"),
-      to: query.number("toDate"),
-      count: query.count(MOST, USUAL),
-      before: query.cursor(),
-    });
-    return c.json({ runs: items.map(runView), ...toCursor(next) });
+    const trim = readTrim(query);
+    const { items, next } = await store.runs(readRunQuery(query));
+    const views = items.map(runView);
+    const shown = trim === undefined ? views : views.map((view) => trimBodies(view, trim));
+    return c.json({ runs: shown, ...toCursor(next) });
   };
+}
+
+function readRunQuery(query: Query): RunQuery {
+  const runs = query.list("workflowRuns")?.map(toRunName);
+  // Where runs are named, nothing else counts.
+  if (runs) return { runs, count: query.count(MOST, Math.min(runs.length, MOST)), before: query.cursor() };
+  return {
+    ids: query.list("workflowRunId"),
+    urls: query.urls("workflowUrl"),
+    hosts: query.list("host"),
+    paths: query.urls("path"),
+    messageIds: query.list("messageId"),
+    callerIps: query.list("callerIp"),
+    flowKeys: query.list("flowControlKey"),
+    states: query.oneOf("state", STATES),
+    labels: query.list("label"),
+    createdAt: query.number("workflowCreatedAt"),
+    ...readDates(query),
+    count: query.count(MOST, USUAL),
+    before: query.cursor(),
+  };
+}
+
+/** `ID@TS`: a run by its id and the milliseconds since 1970 at which it was created. */
+function toRunName(name: string): { readonly id: string; readonly createdAt: number } {
+  const [, id, at] = /^(.+)@(\d{1,15})$/.exec(name) ?? [];
+  if (id !== undefined) return { id, createdAt: Number(at) };
+  throw invalid("parameter workflowRuns", `expected <id>@<milliseconds since 1970>, got "${name}"`);
+}
+
+/** Bytes that are left of each body; -1 for none of them. */
+function readTrim(query: Query): number | undefined {
+  const text = query.text("trimBody");
+  if (text === undefined) return undefined;
+  if (/^(?:-1|\d{1,15})$/.test(text)) return Number(text);
+  throw invalid("parameter trimBody", `expected a number of bytes, or -1, got "${text}"`);
 }

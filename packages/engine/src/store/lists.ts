@@ -1,9 +1,11 @@
-import type { HistoryEntry } from "@perdure/core/protocol";
+import type { HistoryEntry, RollbackRecord } from "@perdure/core/protocol";
+import type { LogState } from "../domain/log.ts";
 import type { Failure, Message, MessageState, Reply } from "../domain/message.ts";
+import type { Options } from "../domain/options.ts";
 import type { Run, RunState } from "../domain/run.ts";
 import type { WaitIntake } from "../domain/wait.ts";
 
-/** A page of a list that goes back in time. */
+/** A page of a list. */
 export interface Page<Item> {
   readonly items: readonly Item[];
   /** What to ask for to get the next page: absent on the last one. */
@@ -17,6 +19,8 @@ export interface RunQuery extends PageQuery {
   readonly states?: readonly RunState[] | undefined;
   readonly labels?: readonly string[] | undefined;
   readonly createdAt?: number | undefined;
+  /** Each by its id and the time of its creation. */
+  readonly runs?: readonly Pick<Run, "id" | "createdAt">[] | undefined;
   /** What all of a run's URL, or only the beginning of it, is to be. */
   readonly urlPrefixes?: readonly string[] | undefined;
   readonly hosts?: readonly string[] | undefined;
@@ -26,29 +30,70 @@ export interface RunQuery extends PageQuery {
   readonly flowKeys?: readonly string[] | undefined;
 }
 
-export interface DeadLetterQuery extends PageQuery {
-  readonly dlqIds?: readonly string[] | undefined;
+/** Filters of what a message is, for every list of what has to do with messages. */
+export interface MessageFilter {
   readonly messageIds?: readonly string[] | undefined;
   readonly urls?: readonly string[] | undefined;
-  readonly runIds?: readonly string[] | undefined;
-  readonly runCreatedAt?: number | undefined;
-  readonly workflowUrls?: readonly string[] | undefined;
+  readonly topics?: readonly string[] | undefined;
+  readonly schedules?: readonly string[] | undefined;
+  readonly queues?: readonly string[] | undefined;
   readonly labels?: readonly string[] | undefined;
   readonly callerIps?: readonly string[] | undefined;
   readonly flowKeys?: readonly string[] | undefined;
+}
+
+export interface DeadLetterQuery extends MessageFilter, PageQuery {
+  readonly dlqIds?: readonly string[] | undefined;
+  readonly runIds?: readonly string[] | undefined;
+  readonly runCreatedAt?: number | undefined;
+  readonly workflowUrls?: readonly string[] | undefined;
   readonly statuses?: readonly number[] | undefined;
   readonly callbackStates?: readonly CallbackState[] | undefined;
   /** Only those of runs. */
   readonly ofRuns?: boolean | undefined;
+  /** Only those of messages that belong to no run. */
+  readonly ofMessages?: boolean | undefined;
 }
 
-interface PageQuery {
+/** Filters of the log. */
+export interface LogQuery extends MessageFilter, PageQuery {
+  readonly hosts?: readonly string[] | undefined;
+  readonly paths?: readonly string[] | undefined;
+  readonly states?: readonly LogState[] | undefined;
+}
+
+/** Which part of a list. */
+export interface PageQuery {
   /** Milliseconds since 1970, inclusive. */
   readonly from?: number | undefined;
   readonly to?: number | undefined;
   readonly count: number;
   /** From the previous page. */
   readonly before?: number | undefined;
+  /** The list goes forward in time, not back. */
+  readonly earliestFirst?: boolean | undefined;
+}
+
+/** A message with what it belongs to. */
+export interface StoredMessage {
+  readonly message: Message;
+  readonly run: Run | undefined;
+  /** A step's record, or a run's payload. */
+  readonly entry: Uint8Array | undefined;
+}
+
+/** One change of a message's state. */
+export interface LogEntry {
+  readonly at: number;
+  readonly state: LogState;
+  readonly message: Message;
+  readonly run: Run | undefined;
+  /** What the message carries. */
+  readonly body: Uint8Array | undefined;
+  /** The attempt that failed. */
+  readonly failure: Failure | undefined;
+  /** When the next attempt is to be made. */
+  readonly nextDelivery: number | undefined;
 }
 
 /** A run with all that its log shows. */
@@ -58,6 +103,10 @@ export interface RunLog {
   /** Its messages that are pending, or have failed or been cancelled. */
   readonly messages: readonly PendingMessage[];
   readonly failure: DeadLetter | undefined;
+  /** What became of its cancellation's report. */
+  readonly cancel: CallbackReport | undefined;
+  /** What became of the rollbacks of its steps. */
+  readonly rollbacks: readonly RollbackRecord[];
   /** The messages of its calls, by their ids. */
   readonly calls: ReadonlyMap<string, Message>;
   /** Its waits by what they are recorded as, those that are over too. */
@@ -98,8 +147,33 @@ export interface DeadLetter {
   readonly body: Uint8Array | undefined;
   readonly failure: Failure;
   readonly callback: CallbackReport | undefined;
+  /** What became of the rollbacks of its run's steps. */
+  readonly rollbacks: readonly RollbackRecord[];
   /** It was taken out of the queue: only the run's log still tells of it. */
   readonly removed: boolean;
+}
+
+/** How failed runs are taken up again. */
+export interface Revival {
+  readonly kind: "resume" | "restart";
+  /** What is to be different from now on. */
+  readonly options: Options;
+}
+
+export interface Revived {
+  readonly runs: readonly Pick<Run, "id" | "url" | "createdAt">[];
+  readonly next: number | undefined;
+}
+
+/** What was made of dead letters. */
+export interface Retried {
+  readonly messages: readonly Pick<Message, "id" | "url">[];
+  readonly next: number | undefined;
+}
+
+export interface RemovedDeadLetters {
+  readonly removed: number;
+  readonly next: number | undefined;
 }
 
 /** The message that reports a failure, and what became of it. */

@@ -1,11 +1,34 @@
-import type { HistoryEntry } from "@perdure/core/protocol";
+import type { HistoryEntry, RollbackRecord } from "@perdure/core/protocol";
 import type { Intake } from "../domain/intake.ts";
-import type { Failure, Message } from "../domain/message.ts";
+import type { Failure } from "../domain/message.ts";
 import type { Options } from "../domain/options.ts";
 import type { Delivered, Settlement } from "../domain/outcome.ts";
+import type { QueueLimits } from "../domain/queue.ts";
+import type { Expiry } from "../domain/retention.ts";
 import type { Run, RunState } from "../domain/run.ts";
 import type { WaitIntake } from "../domain/wait.ts";
-import type { DeadLetter, DeadLetterQuery, Page, RunLog, RunQuery } from "./lists.ts";
+import type { Controls } from "./controls.ts";
+import type { ClaimOrder } from "./lanes.ts";
+import type {
+  DeadLetter,
+  DeadLetterQuery,
+  LogEntry,
+  LogQuery,
+  Page,
+  RemovedDeadLetters,
+  Retried,
+  Revival,
+  Revived,
+  RunLog,
+  RunQuery,
+  StoredMessage,
+} from "./lists.ts";
+import type { PublishingStore } from "./publishing.ts";
+import type { RecordedStep } from "./recorded.ts";
+import type { Upkeep } from "./upkeep.ts";
+
+export type { ClaimOrder } from "./lanes.ts";
+export type { RecordedStep } from "./recorded.ts";
 
 /**
  * What the engine asks of a store. Each operation is atomic, and durable when its promise resolves: after a crash at any
@@ -15,15 +38,15 @@ import type { DeadLetter, DeadLetterQuery, Page, RunLog, RunQuery } from "./list
  * end, so that whatever nobody settles comes due again by itself. A claim raises the message's fence, and a settlement
  * under an older fence is ignored.
  */
-export interface Store {
+export interface Store extends Controls, PublishingStore, Upkeep {
   /**
    * Stores requests, all of them or none. A run that is alive already, a step that has invoked one, or a record or call
    * that its run has already, is answered with what is there, and nothing is stored for it.
    *
    * @throws Problem 400 for a record, a call, an invocation or a configuration of a run that isn't alive, and for the
-   * invocation of a run that is alive on somebody else's account
+   * invocation of a run that is alive on somebody else's account; 412 for one queue too many
    */
-  accept(intakes: readonly Intake[]): Promise<Receipt[]>;
+  accept(intakes: readonly Intake[], limits?: Partial<QueueLimits>): Promise<Receipt[]>;
 
   /**
    * Has a step recorded when its event comes: at once, when that has come before it was waited for. A step that waits
@@ -44,7 +67,7 @@ export interface Store {
 
   /**
    * Gives out what is due, in the order in which it came due, as far as it is within the limits of its flow control.
-   * Waits that are over by now are recorded before.
+   * Waits that are over by now are recorded, and what schedules are to make by now is made, before.
    */
   claim(order: ClaimOrder): Promise<Claims>;
 
@@ -72,14 +95,22 @@ export interface Store {
   /** Takes back a message that is not at its end. A run that is left with nothing pending is canceled. */
   cancelMessage(messageId: string, now: number): Promise<CanceledMessage>;
 
-  /** Deletes what was kept only to be looked at for a while. */
-  forget(now: number): Promise<void>;
+  /**
+   * Deletes what was kept only to be looked at for a while, up to `limit` of each kind. A live run is never touched; one
+   * that failed stays as long as its dead letter.
+   *
+   * @returns whether there may be more
+   */
+  sweep(expiry: Expiry, limit: number): Promise<boolean>;
 
-  /** A message that isn't at its end, or was delivered a short while ago. */
-  message(messageId: string, now: number): Promise<StoredMessage | undefined>;
+  /** A message that isn't at its end, or was delivered later than `since`. */
+  message(messageId: string, since: number): Promise<StoredMessage | undefined>;
 
-  /** The history of a live run. */
-  history(runId: string): Promise<HistoryEntry[] | undefined>;
+  /** What became of messages, the newest first. A run's own deliveries aren't among it: its run log tells of them. */
+  logs(query: LogQuery): Promise<Page<LogEntry>>;
+
+  /** The history of a live run; with `ended`, of the last one of that id, also when it has ended. */
+  history(runId: string, ended?: boolean): Promise<HistoryEntry[] | undefined>;
 
   /** Runs, the newest first. */
   runs(query: RunQuery): Promise<Page<RunLog>>;
@@ -93,11 +124,17 @@ export interface Store {
    */
   revive(query: DeadLetterQuery, how: Revival, now: number): Promise<Revived>;
 
+  /** Makes new messages, with the same content, of messages that failed, and takes their entries out of the queue. */
+  retry(query: DeadLetterQuery, options: Options, now: number): Promise<Retried>;
+
   /** Takes entries out of the dead letter queue. */
   removeDeadLetters(query: DeadLetterQuery): Promise<RemovedDeadLetters>;
 
   /** Makes the report of a failure again. `undefined` when there is no such entry, or its report hasn't failed. */
   repeatReport(dlqId: string, now: number): Promise<Run | undefined>;
+
+  /** Has the rollbacks made again that failed. `undefined` when there are none, or something is under way already. */
+  repeatRollbacks(dlqId: string, now: number): Promise<Run | undefined>;
 
   /** Calls `listener` whenever something is stored that comes due, with the time of it. There is one listener. */
   onDue(listener: (dueAt: number) => void): void;
@@ -112,32 +149,33 @@ export interface Lease {
   readonly fence: number;
 }
 
-export interface ClaimOrder {
-  readonly now: number;
-  readonly leaseUntil: number;
-  readonly limit: number;
-}
-
 export interface Claims {
   readonly claims: readonly Claim[];
   /** When the next message comes due, other than those that the caller holds: it keeps their leases alive itself. */
   readonly nextDue: number | undefined;
   /** Steps whose wait was over. */
   readonly recorded: readonly RecordedStep[];
+  /** Runs that have lived for longer than they may, and have failed by that. */
+  readonly expired: readonly ExpiredRun[];
+  /** Of each lane that was open, or in which something was set aside, whether messages wait there now. */
+  readonly lanes: ReadonlyMap<string, boolean>;
 }
 
-/** A step that the engine itself has recorded in a run. */
-export interface RecordedStep {
+export interface ExpiredRun {
   readonly runId: string;
-  readonly step: string;
-  readonly stepType: string;
+  readonly error: string;
+  readonly dlqId: string;
 }
 
 /** A message to deliver, with all that its delivery needs. */
 export interface Claim extends Delivered {
   readonly lease: Lease;
-  /** For a step: the run's history up to and with the entry that is delivered. For a call or an answer: that entry. */
+  /** For a step: the run's history up to and with the entry that is delivered. For a call or an answer: that entry. After its end: all of it. */
   readonly entries: readonly HistoryEntry[];
+  /** For what comes after a run's end: how far its steps are rolled back. */
+  readonly ended:
+    | { readonly rollbacks: readonly RollbackRecord[]; readonly started: readonly number[] }
+    | undefined;
 }
 
 export interface Receipt {
@@ -217,30 +255,6 @@ export type Notified =
 export interface Waiting {
   readonly run: Pick<Run, "id" | "createdAt">;
   readonly wait: WaitIntake;
-}
-
-/** How failed runs are taken up again. */
-export interface Revival {
-  readonly kind: "resume" | "restart";
-  /** What is to be different from now on. */
-  readonly options: Options;
-}
-
-export interface Revived {
-  readonly runs: readonly Pick<Run, "id" | "url" | "createdAt">[];
-  readonly next: number | undefined;
-}
-
-export interface RemovedDeadLetters {
-  readonly removed: number;
-  readonly next: number | undefined;
-}
-
-export interface StoredMessage {
-  readonly message: Message;
-  readonly run: Run | undefined;
-  /** A step's record, or a run's payload. */
-  readonly entry: Uint8Array | undefined;
 }
 
 /** The store can't be opened: it is somebody else's, in use, or broken. The message says which. */

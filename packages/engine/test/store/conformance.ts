@@ -4,8 +4,15 @@ import { calling } from "./calling.ts";
 import { claims } from "./claims.ts";
 import { flowing } from "./flowing.ts";
 import { invoking } from "./invoking.ts";
+import { lanes } from "./lanes.ts";
+import { limiting } from "./limiting.ts";
+import { logging } from "./logging.ts";
+import { publishing } from "./publishing.ts";
+import { queueing } from "./queueing.ts";
 import { reviving } from "./reviving.ts";
+import { scheduling } from "./scheduling.ts";
 import { settling } from "./settling.ts";
+import { sweeping } from "./sweeping.ts";
 import { waiting } from "./waiting.ts";
 
 /** What every store must do. An implementation's test is one call. */
@@ -17,5 +24,12 @@ export function conformance(name: string, open: () => Promise<Store>): void {
   waiting(name, open);
   invoking(name, open);
   flowing(name, open);
+  limiting(name, open);
+  queueing(name, open);
+  scheduling(name, open);
   reviving(name, open);
+  lanes(name, open);
+  publishing(name, open);
+  logging(name, open);
+  sweeping(name, open);
 }

@@ -1,9 +1,11 @@
 import { forCallback, forward, HEADER } from "@perdure/core/protocol";
 import { afterEach, beforeEach } from "vitest";
-import { type Intake, toIntake } from "../../src/domain/intake.ts";
+import { type Intake, toFanOut, toIntake } from "../../src/domain/intake.ts";
 import type { Failure, Reply } from "../../src/domain/message.ts";
 import { type Options, readOptions } from "../../src/domain/options.ts";
 import type { Settlement } from "../../src/domain/outcome.ts";
+import { type ScheduleDraft, toSchedule } from "../../src/domain/schedule.ts";
+import type { Topic } from "../../src/domain/topic.ts";
 import { toWait, type WaitIntake } from "../../src/domain/wait.ts";
 import type { Claim, Claims, Notice, Receipt, Settled, Store } from "../../src/store/store.ts";
 import { APP, ofRun, result, START } from "../harness.ts";
@@ -33,6 +35,36 @@ function intake(headers: Record<string, string>, body: string, now: number, dest
 
 export function plain(headers: Record<string, string> = {}, now: number = START): Intake {
   return intake(headers, "", now, "https://a.test/");
+}
+
+/** Two messages with the same id were the same one. */
+export function known(id: string, now: number = START): Intake {
+  return plain({ [HEADER.deduplicationId]: id }, now);
+}
+
+/** The messages to the endpoints of a group. */
+export function grouped(topic: Topic, headers: Record<string, string> = {}): Intake[] {
+  const lower = Object.entries(headers).map(([key, value]) => [key.toLowerCase(), value] as const);
+  const request = {
+    destination: topic.name,
+    headers: new Map(lower),
+    body: new Uint8Array(),
+    callerIp: "::1",
+  };
+  return toFanOut({ ...request, now: START }, topic, LIMITS);
+}
+
+/** A schedule with the cron expression `* * * * *`, unless the headers say otherwise. */
+export function schedule(
+  id: string,
+  headers: Record<string, string> = {},
+  now: number = START,
+): ScheduleDraft {
+  const all = { [HEADER.cron]: "* * * * *", [HEADER.scheduleId]: id, ...headers };
+  const lower = Object.entries(all).map(([key, value]) => [key.toLowerCase(), value] as const);
+  const body = new TextEncoder().encode("tick");
+  const request = { destination: "https://a.test/", headers: new Map(lower), body, callerIp: "::1", now };
+  return toSchedule(request, undefined, LIMITS);
 }
 
 export function start(id: string, headers: Record<string, string> = {}, now: number = START): Intake {

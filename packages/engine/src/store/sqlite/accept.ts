@@ -2,26 +2,40 @@ import type { CallIntake } from "../../domain/call.ts";
 import type { AppendIntake, Intake, StartIntake } from "../../domain/intake.ts";
 import type { Draft } from "../../domain/message.ts";
 import { Problem } from "../../domain/problem.ts";
+import type { QueueLimits } from "../../domain/queue.ts";
 import { inherit, type Run, reconfigure } from "../../domain/run.ts";
 import type { Receipt } from "../store.ts";
 import type { Database } from "./database.ts";
+import { knownAgain } from "./deduplications.ts";
 import { letGo } from "./flow.ts";
 import { type Due, entryMessage, insertEntry, insertMessage, liveRun, runOf } from "./messages.ts";
+import { ensureQueue } from "./queues.ts";
 import { toLabels } from "./rows.ts";
-import { insertRun, notLive } from "./runs.ts";
+import { deadlineOf, insertRun, notLive } from "./runs.ts";
 import { addWebhook } from "./waiting.ts";
 
 export const FIRST_RECORD = "init";
 
-export function accept(db: Database, intakes: readonly Intake[], due: Due): Receipt[] {
-  return intakes.map((intake) => acceptOne(db, intake, due));
+export function accept(
+  db: Database,
+  intakes: readonly Intake[],
+  due: Due,
+  limits: Partial<QueueLimits> = {},
+): Receipt[] {
+  return intakes.map((intake) => acceptOne(db, intake, due, limits));
 }
 
-function acceptOne(db: Database, intake: Intake, due: Due): Receipt {
+function acceptOne(db: Database, intake: Intake, due: Due, limits: Partial<QueueLimits>): Receipt {
   switch (intake.kind) {
-    case "message":
+    case "message": {
+      const known = knownAgain(db, intake);
+      if (known) return known;
+      if (intake.message.queue !== undefined) {
+        ensureQueue(db, intake.message.queue, intake.message.createdAt, limits.queues);
+      }
       insertMessage(db, intake.message, due);
       return receipt(intake.message, undefined, false);
+    }
     case "start":
       return start(db, intake, due);
     case "append":
@@ -79,10 +93,11 @@ function childOf(db: Database, parent: Run, { run }: StartIntake): Receipt | und
 function configure(db: Database, live: Run, intake: StartIntake, due: Due): Receipt {
   const config = reconfigure(live.config, intake.run.config);
   db.run(
-    "UPDATE runs SET announced = 0, config = ?, labels = ?, flow_key = ? WHERE key = ?",
+    "UPDATE runs SET announced = 0, config = ?, labels = ?, flow_key = ?, deadline = ? WHERE key = ?",
     JSON.stringify(config),
     toLabels(config.labels),
     config.flow?.key ?? null,
+    deadlineOf(live.createdAt, config),
     live.key,
   );
   db.run(

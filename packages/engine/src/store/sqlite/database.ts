@@ -7,6 +7,9 @@ import { MIGRATIONS } from "./schema.ts";
 
 const SQLITE_BUSY = 5;
 
+/** Tells when something that was stored comes due. */
+export type Due = (dueAt: number) => void;
+
 /** A database with its statements, each prepared once. */
 export class Database {
   readonly #db: DatabaseSync;

@@ -1,20 +1,50 @@
 import { newMessageId } from "../../domain/ids.ts";
+import type { Options } from "../../domain/options.ts";
+import { redraft } from "../../domain/redraft.ts";
 import type { Run } from "../../domain/run.ts";
-import type { DeadLetterQuery } from "../lists.ts";
-import type { RemovedDeadLetters } from "../store.ts";
+import type { DeadLetterQuery, RemovedDeadLetters, Retried } from "../lists.ts";
 import type { Database } from "./database.ts";
+import { release } from "./erase.ts";
 import { deadLetters } from "./listing.ts";
 import { type Due, insertMessage, runOf } from "./messages.ts";
 import { type MessageRow, toMessage } from "./rows.ts";
 
 export function removeDeadLetters(db: Database, query: DeadLetterQuery): RemovedDeadLetters {
   const { items, next } = deadLetters(db, query);
-  for (const { dlqId, run } of items) {
-    // A run's log still tells how it ended.
-    if (run) db.run("UPDATE dlq SET removed = 1 WHERE id = ?", dlqId);
-    else discard(db, dlqId);
-  }
+  for (const { dlqId, run } of items) remove(db, { id: dlqId, run: run?.key ?? null });
   return { removed: items.length, next };
+}
+
+/** Takes one entry out of the queue, with all that was kept for it alone. */
+export function remove(
+  db: Database,
+  { id, run }: { readonly id: string; readonly run: number | null },
+): void {
+  if (run === null) {
+    discard(db, id);
+    return;
+  }
+  // The run's log still tells how it ended.
+  db.run("UPDATE dlq SET removed = 1 WHERE id = ?", id);
+  db.run("UPDATE runs SET dlq_id = NULL WHERE key = ?", run);
+}
+
+/** Makes new messages of those that failed, and takes their entries out of the queue. */
+export function retry(
+  db: Database,
+  query: DeadLetterQuery,
+  options: Options,
+  now: number,
+  due: Due,
+): Retried {
+  const { items, next } = deadLetters(db, { ...query, ofMessages: true });
+  const messages = items.map(({ dlqId, message }) => {
+    const again = redraft(message, options, now);
+    insertMessage(db, again, due);
+    discard(db, dlqId);
+    return { id: again.id, url: again.url };
+  });
+  return { messages, next };
 }
 
 export function repeatReport(db: Database, dlqId: string, now: number, due: Due): Run | undefined {
@@ -29,7 +59,28 @@ export function repeatReport(db: Database, dlqId: string, now: number, due: Due)
   const again = { ...failed, id: newMessageId(), notBefore: now, createdAt: now };
   const seq = insertMessage(db, again, due, { run: run.key });
   db.run("UPDATE dlq SET callback = ? WHERE id = ?", seq, dlqId);
-  erase(db, failed.seq);
+  release(db, [failed.seq]);
+  return run;
+}
+
+/** Has the rollbacks made again that failed, and nothing else. */
+export function repeatRollbacks(db: Database, dlqId: string, now: number, due: Due): Run | undefined {
+  const row = db.get<MessageRow & { readonly dlq_run: number | null }>(
+    `SELECT messages.*, dlq.run AS dlq_run FROM dlq JOIN messages ON messages.seq = dlq.callback
+     WHERE dlq.id = ? AND dlq.removed = 0 AND NOT EXISTS (SELECT 1 FROM messages AS pending
+       WHERE pending.run = dlq.run AND pending.state <> 'DELIVERED' AND pending.due_at IS NOT NULL)`,
+    dlqId,
+  );
+  const run = row && runOf(db, row.dlq_run);
+  if (!row || !run) return undefined;
+  const { changes } = db.run(
+    "DELETE FROM rollbacks WHERE run = ? AND record ->> 'state' = 'failed'",
+    run.key,
+  );
+  if (changes === 0) return undefined;
+  const report = toMessage(row);
+  const again = { ...report, id: newMessageId(), purpose: "rollback", url: run.url } as const;
+  insertMessage(db, { ...again, notBefore: now, createdAt: now }, due, { run: run.key });
   return run;
 }
 
@@ -39,12 +90,5 @@ function discard(db: Database, dlqId: string): void {
     dlqId,
   );
   if (!row) return;
-  erase(db, row.message);
-  if (row.callback !== null) erase(db, row.callback);
-}
-
-/** Forgets a message that is at its end. */
-function erase(db: Database, seq: number): void {
-  const { changes } = db.run("DELETE FROM messages WHERE seq = ? AND due_at IS NULL", seq);
-  if (changes > 0) db.run("DELETE FROM failures WHERE message = ?", seq);
+  release(db, row.callback === null ? [row.message] : [row.message, row.callback]);
 }

@@ -1,20 +1,22 @@
+import { isAfterwards } from "../../domain/message.ts";
 import type { RunQuery } from "../lists.ts";
 import type { CanceledMessage, CanceledRuns, EndedRun, RunEnd } from "../store.ts";
 import type { Database } from "./database.ts";
 import { finishRun, hasPending } from "./finish.ts";
 import { letGo } from "./flow.ts";
+import { followUp } from "./follow-up.ts";
 import { matchingRuns } from "./listing.ts";
-import { type Due, liveRun, runOf } from "./messages.ts";
-import { type MessageRow, type RunRow, toRun } from "./rows.ts";
+import { logState } from "./log.ts";
+import { type Due, latestRun, liveRun, runOf } from "./messages.ts";
+import type { MessageRow } from "./rows.ts";
 
 const CANCELED = { state: "RUN_CANCELED", response: undefined } as const;
 
 export function endRun(db: Database, id: string, end: RunEnd, now: number, due: Due): EndedRun {
   const live = liveRun(db, id);
   if (live) return { kind: "ended", run: live, recorded: finishRun(db, live.key, end, now, due) };
-  const last = db.get<RunRow>("SELECT * FROM runs WHERE id = ? ORDER BY key DESC LIMIT 1", id);
-  if (!last) return { kind: "unknown", run: undefined, recorded: [] };
-  return { kind: "ended before", run: toRun(last), recorded: [] };
+  const last = latestRun(db, id);
+  return { kind: last ? "ended before" : "unknown", run: last, recorded: [] };
 }
 
 export function cancelRuns(db: Database, query: RunQuery, now: number, due: Due): CanceledRuns {
@@ -26,21 +28,19 @@ export function cancelRuns(db: Database, query: RunQuery, now: number, due: Due)
 export function cancelMessage(db: Database, id: string, now: number, due: Due): CanceledMessage {
   const row = db.get<MessageRow>("SELECT * FROM messages WHERE id = ? AND due_at IS NOT NULL", id);
   if (!row) return { canceled: false, runId: undefined, recorded: [] };
-  // A run's are kept for its log.
-  const forgetAt = row.run === null ? now : null;
+  // A run's are kept for its log, and a report for the dead letter that it is of.
+  const forgetAt = row.run === null && row.purpose !== "failure" ? now : null;
   db.run(
-    "UPDATE messages SET state = 'CANCELLED', due_at = NULL, parked = NULL, forget_at = ? WHERE seq = ?",
+    "UPDATE messages SET state = 'CANCELLED', due_at = NULL, parked = NULL, held = NULL, forget_at = ? WHERE seq = ?",
     forgetAt,
     row.seq,
   );
+  logState(db, row, "CANCEL_REQUESTED", now);
+  logState(db, row, "CANCELLED", now);
   if (letGo(db, row.flow_key)) due(now);
-  const run = row.purpose === "failure" ? undefined : runOf(db, row.run);
+  followUp(db, row, due);
+  const run = isAfterwards(row.purpose) ? undefined : runOf(db, row.run);
   if (!run || hasPending(db, run.key)) return { canceled: true, runId: undefined, recorded: [] };
   const recorded = finishRun(db, run.key, CANCELED, now, due);
   return { canceled: true, runId: run.id, recorded };
-}
-
-export function forget(db: Database, now: number): void {
-  db.run("DELETE FROM failures WHERE message IN (SELECT seq FROM messages WHERE forget_at <= ?)", now);
-  db.run("DELETE FROM messages WHERE forget_at <= ?", now);
 }

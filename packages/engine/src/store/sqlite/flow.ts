@@ -1,4 +1,5 @@
 import type { FlowLimit } from "../../domain/flow.ts";
+import { adopt, begunAt, type FlowControl } from "../../domain/flow-control.ts";
 import type { Database } from "./database.ts";
 
 /** The time at which a message is due that waits for its key to admit it: never, until it is let go. */
@@ -7,38 +8,51 @@ export const PARKED: number = Number.MAX_SAFE_INTEGER;
 /** Enough to fill what has become free; the rest follows as these come to their end. */
 const MOST = 1000;
 
-interface FlowRow {
+export interface FlowRow {
+  readonly key: string;
   readonly parallelism: number | null;
   readonly rate: number | null;
   readonly period: number;
   readonly began_at: number;
   readonly begun: number;
   readonly wake_at: number | null;
+  readonly paused: number;
+  readonly pinned_parallelism: number;
+  readonly pinned_rate: number;
 }
 
-/** The latest limits count, for those too that wait already. */
-export function configureFlow(db: Database, { key, parallelism, rate, period }: FlowLimit): void {
+/** The latest limits count, for those too that wait already, but for what is pinned. @returns whether any may be due */
+export function configureFlow(db: Database, limit: FlowLimit): boolean {
+  const { key } = limit;
   const old = flowOf(db, key);
-  const limits = [parallelism ?? null, rate ?? null, period] as const;
-  if (old && old.parallelism === limits[0] && old.rate === limits[1] && old.period === limits[2]) return;
+  const { parallelism = null, rate = null, period } = old ? adopt(toLimits(old), limit) : limit;
+  if (old && old.parallelism === parallelism && old.rate === rate && old.period === period) return false;
   db.run(
     `INSERT INTO flows (key, parallelism, rate, period) VALUES (?, ?, ?, ?)
      ON CONFLICT (key) DO UPDATE SET parallelism = excluded.parallelism, rate = excluded.rate,
        period = excluded.period, wake_at = NULL`,
     key,
-    ...limits,
+    parallelism,
+    rate,
+    period,
   );
-  if (old) unpark(db, key, MOST);
+  return old !== undefined && letGoAll(db, key);
+}
+
+/** Whether nothing with this key may begin now. */
+export function isFlowPaused(db: Database, key: string): boolean {
+  return flowOf(db, key)?.paused === 1;
 }
 
 /** Whether a delivery with this key may begin now; if so, it counts. */
 export function admit(db: Database, key: string, now: number): boolean {
   const flow = flowOf(db, key);
   if (!flow) return true;
+  if (flow.paused === 1) return false;
   if (flow.parallelism !== null && active(db, key, flow.parallelism) >= flow.parallelism) return false;
   if (flow.rate === null) return true;
   const over = now >= flow.began_at + flow.period;
-  const begun = over ? 0 : flow.begun;
+  const begun = begunAt({ beganAt: flow.began_at, begun: flow.begun, period: flow.period }, now);
   if (begun >= flow.rate) {
     db.run("UPDATE flows SET wake_at = ? WHERE key = ?", flow.began_at + flow.period, key);
     return false;
@@ -57,9 +71,14 @@ export function park(db: Database, seq: number): void {
 export function letGo(db: Database, key: string | null): boolean {
   const flow = key === null ? undefined : flowOf(db, key);
   // For the next period there is a time of its own.
-  if (key === null || !flow || flow.wake_at !== null) return false;
+  if (key === null || !flow || flow.wake_at !== null || flow.paused === 1) return false;
   const free = flow.parallelism === null ? MOST : flow.parallelism - active(db, key, flow.parallelism);
   return unpark(db, key, Math.min(free, MOST));
+}
+
+/** The key may admit more than before: all that wait for it are due again, as far as it isn't paused. */
+export function letGoAll(db: Database, key: string): boolean {
+  return flowOf(db, key)?.paused === 1 ? false : unpark(db, key, MOST);
 }
 
 /** Lets go those for which a new period has begun. */
@@ -90,11 +109,20 @@ export function letAllGo(db: Database): void {
   for (const { key } of keys) letGo(db, key);
 }
 
-function flowOf(db: Database, key: string): FlowRow | undefined {
-  return db.get<FlowRow>(
-    "SELECT parallelism, rate, period, began_at, begun, wake_at FROM flows WHERE key = ?",
-    key,
-  );
+export function toLimits(
+  row: FlowRow,
+): Pick<FlowControl, "parallelism" | "rate" | "period" | "pinnedParallelism" | "pinnedRate"> {
+  return {
+    parallelism: row.parallelism ?? undefined,
+    rate: row.rate ?? undefined,
+    period: row.period,
+    pinnedParallelism: row.pinned_parallelism === 1,
+    pinnedRate: row.pinned_rate === 1,
+  };
+}
+
+export function flowOf(db: Database, key: string): FlowRow | undefined {
+  return db.get<FlowRow>("SELECT * FROM flows WHERE key = ?", key);
 }
 
 /** How many with this key are under way, up to `most`. */

@@ -1,9 +1,28 @@
 import type { HistoryEntry } from "@perdure/core/protocol";
 import type { Intake } from "../../domain/intake.ts";
+import type { Options } from "../../domain/options.ts";
 import type { Settlement } from "../../domain/outcome.ts";
+import type { QueueLimits } from "../../domain/queue.ts";
+import type { Expiry } from "../../domain/retention.ts";
 import type { Run } from "../../domain/run.ts";
+import type { Topic, TopicChange, TopicLimits } from "../../domain/topic.ts";
 import type { WaitIntake } from "../../domain/wait.ts";
-import type { DeadLetter, DeadLetterQuery, Page, RunLog, RunQuery } from "../lists.ts";
+import type { Flows, Queues, Schedules } from "../controls.ts";
+import type {
+  DeadLetter,
+  DeadLetterQuery,
+  LogEntry,
+  LogQuery,
+  Page,
+  RemovedDeadLetters,
+  Retried,
+  Revival,
+  Revived,
+  RunLog,
+  RunQuery,
+  StoredMessage,
+} from "../lists.ts";
+import type { CanceledMessages, MessageQuery } from "../publishing.ts";
 import type {
   CanceledMessage,
   CanceledRuns,
@@ -14,33 +33,40 @@ import type {
   Notice,
   Notified,
   Receipt,
-  RemovedDeadLetters,
-  Revival,
-  Revived,
   RunEnd,
   Settled,
   Store,
-  StoredMessage,
   Waiting,
   WaitReceipt,
 } from "../store.ts";
+import type { Depths } from "../upkeep.ts";
 import { accept } from "./accept.ts";
-import { claim, history, release, releaseAll, renew } from "./claim.ts";
+import { cancelMessages } from "./cancel.ts";
+import { claim, release, releaseAll, renew } from "./claim.ts";
 import { Database } from "./database.ts";
-import { removeDeadLetters, repeatReport } from "./dead.ts";
-import { cancelMessage, cancelRuns, endRun, forget } from "./end.ts";
+
+import { removeDeadLetters, repeatReport, repeatRollbacks, retry } from "./dead.ts";
+import { depths } from "./depths.ts";
+
+import { cancelMessage, cancelRuns, endRun } from "./end.ts";
+import { flowControl } from "./flow-control.ts";
+import { history } from "./history.ts";
 import { deadLetters, runs } from "./listing.ts";
-import { type Due, liveRun } from "./messages.ts";
+import { logs } from "./log-list.ts";
+import { type Due, latestRun, liveRun } from "./messages.ts";
+import { queueControl } from "./queue-control.ts";
 import { message } from "./read.ts";
 import { revive } from "./revive.ts";
+import { scheduleControl } from "./schedules.ts";
+import { changeSetting, setting } from "./settings.ts";
 import { type Keeping, settle } from "./settle.ts";
+import { sweep } from "./sweep.ts";
+import { topic, topics, updateTopic } from "./topics.ts";
 import { notify, wait, waiters } from "./waiting.ts";
 import { Writer } from "./writer.ts";
 
 /** What a store keeps. */
 export interface SqliteOptions {
-  /** Milliseconds for which a delivered message can still be looked at. One minute by default. */
-  readonly keepDelivered?: number;
   /** Bytes of an answer that the record of each failed attempt keeps. 4 KiB by default. */
   readonly excerptBytes?: number;
 }
@@ -52,13 +78,13 @@ export interface SqliteOptions {
  * @throws StoreUnavailable when another process has it, or it isn't one of ours
  */
 export function openSqlite(file: string, options: SqliteOptions = {}): SqliteStore {
-  return new SqliteStore(new Database(file), {
-    delivered: options.keepDelivered ?? 60_000,
-    excerpt: options.excerptBytes ?? 4096,
-  });
+  return new SqliteStore(new Database(file), { excerpt: options.excerptBytes ?? 4096 });
 }
 
 export class SqliteStore implements Store {
+  readonly queues: Queues;
+  readonly schedules: Schedules;
+  readonly flows: Flows;
   readonly #db: Database;
   readonly #writer: Writer;
   readonly #keeping: Keeping;
@@ -69,6 +95,9 @@ export class SqliteStore implements Store {
     this.#db = db;
     this.#writer = new Writer(db);
     this.#keeping = keeping;
+    this.queues = queueControl(db, this.#writer, this.#due);
+    this.schedules = scheduleControl(db, this.#writer, this.#due);
+    this.flows = flowControl(db, this.#writer, this.#due);
     // The file is ours alone: whoever held these leases is gone. The attempts they were for count as not made.
     releaseAll(db);
   }
@@ -78,8 +107,8 @@ export class SqliteStore implements Store {
     return this.#writer.commits;
   }
 
-  accept(intakes: readonly Intake[]): Promise<Receipt[]> {
-    return this.#writer.write(() => accept(this.#db, intakes, this.#due));
+  accept(intakes: readonly Intake[], limits?: Partial<QueueLimits>): Promise<Receipt[]> {
+    return this.#writer.write(() => accept(this.#db, intakes, this.#due, limits));
   }
 
   wait(intake: WaitIntake, now: number): Promise<WaitReceipt> {
@@ -126,24 +155,36 @@ export class SqliteStore implements Store {
     return this.#writer.write(() => revive(this.#db, query, how, now, this.#due));
   }
 
+  retry(query: DeadLetterQuery, options: Options, now: number): Promise<Retried> {
+    return this.#writer.write(() => retry(this.#db, query, options, now, this.#due));
+  }
+
   removeDeadLetters(query: DeadLetterQuery): Promise<RemovedDeadLetters> {
     return this.#writer.write(() => removeDeadLetters(this.#db, query));
+  }
+
+  repeatRollbacks(dlqId: string, now: number): Promise<Run | undefined> {
+    return this.#writer.write(() => repeatRollbacks(this.#db, dlqId, now, this.#due));
   }
 
   repeatReport(dlqId: string, now: number): Promise<Run | undefined> {
     return this.#writer.write(() => repeatReport(this.#db, dlqId, now, this.#due));
   }
 
-  forget(now: number): Promise<void> {
-    return this.#writer.write(() => forget(this.#db, now));
+  sweep(expiry: Expiry, limit: number): Promise<boolean> {
+    return this.#writer.write(() => sweep(this.#db, expiry, limit));
   }
 
-  async message(messageId: string, now: number): Promise<StoredMessage | undefined> {
-    return message(this.#db, messageId, now);
+  async message(messageId: string, since: number): Promise<StoredMessage | undefined> {
+    return message(this.#db, messageId, since);
   }
 
-  async history(runId: string): Promise<HistoryEntry[] | undefined> {
-    const run = liveRun(this.#db, runId);
+  async logs(query: LogQuery): Promise<Page<LogEntry>> {
+    return logs(this.#db, query);
+  }
+
+  async history(runId: string, ended = false): Promise<HistoryEntry[] | undefined> {
+    const run = ended ? latestRun(this.#db, runId) : liveRun(this.#db, runId);
     return run && history(this.#db, run.key);
   }
 
@@ -153,6 +194,39 @@ export class SqliteStore implements Store {
 
   async deadLetters(query: DeadLetterQuery): Promise<Page<DeadLetter>> {
     return deadLetters(this.#db, query);
+  }
+
+  async setting(name: string): Promise<string | undefined> {
+    return setting(this.#db, name);
+  }
+
+  changeSetting(name: string, was: string | undefined, value: string): Promise<boolean> {
+    return this.#writer.write(() => changeSetting(this.#db, name, was, value));
+  }
+
+  async depths(now: number): Promise<Depths> {
+    return depths(this.#db, now);
+  }
+
+  cancelMessages(query: MessageQuery, now: number): Promise<CanceledMessages> {
+    return this.#writer.write(() => cancelMessages(this.#db, query, now, this.#due));
+  }
+
+  async topics(): Promise<Topic[]> {
+    return topics(this.#db);
+  }
+
+  async topic(name: string): Promise<Topic | undefined> {
+    return topic(this.#db, name);
+  }
+
+  updateTopic(
+    name: string,
+    change: TopicChange,
+    limits: TopicLimits,
+    now: number,
+  ): Promise<Topic | undefined> {
+    return this.#writer.write(() => updateTopic(this.#db, name, change, limits, now));
   }
 
   onDue(listener: (dueAt: number) => void): void {

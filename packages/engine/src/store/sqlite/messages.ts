@@ -2,26 +2,28 @@ import type { CallType } from "@perdure/core/protocol";
 import { toBase64 } from "../../domain/bytes.ts";
 import { DEFAULT_RETRIES, type Draft } from "../../domain/message.ts";
 import { inherit, type Run } from "../../domain/run.ts";
-import type { Database } from "./database.ts";
+import type { Database, Due } from "./database.ts";
 import { configureFlow } from "./flow.ts";
+import { logState } from "./log.ts";
+import { enterQueue } from "./queues.ts";
 import { type RunRow, toJson, toLabels, toRun } from "./rows.ts";
 
-/** Tells when something that was stored comes due. */
-export type Due = (dueAt: number) => void;
+export type { Due };
 
 /** @returns the message's place */
 export function insertMessage(
   db: Database,
   draft: Draft,
   due: Due,
-  of?: { readonly run: number; readonly entry?: number },
+  of?: { readonly run?: number | undefined; readonly entry?: number; readonly source?: number },
 ): number {
-  if (draft.flow) configureFlow(db, draft.flow);
+  if (draft.flow && configureFlow(db, draft.flow)) due(draft.createdAt);
   const { key } = db.run(
     `INSERT INTO messages (id, purpose, state, due_at, run, entry, url, method, forward, content_type, body,
        max_retries, retry_delay, timeout, not_before, created_at, caller_ip, labels, redact, failure_callback,
-       callback, flow, flow_key)
-     VALUES (?, ?, 'CREATED', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       callback, flow, flow_key, topic_name, endpoint_name, queue, schedule, source, slot)
+     VALUES (?, ?, 'CREATED', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
+       (SELECT slot FROM messages WHERE seq = ?))`,
     draft.id,
     draft.purpose,
     draft.notBefore,
@@ -44,8 +46,17 @@ export function insertMessage(
     toJson(draft.callback),
     toJson(draft.flow),
     draft.flow?.key ?? null,
+    draft.topic?.name ?? null,
+    draft.topic?.endpoint ?? null,
+    draft.queue ?? null,
+    draft.schedule ?? null,
+    of?.source ?? null,
+    // What it reports isn't over, for its queue, before the report is.
+    of?.source ?? null,
   );
-  due(draft.notBefore);
+  logState(db, { seq: key, purpose: draft.purpose }, "CREATED", draft.createdAt, { dueAt: draft.notBefore });
+  if (draft.queue !== undefined) enterQueue(db, key, draft.queue, draft.createdAt, due);
+  else due(draft.notBefore);
   return key;
 }
 
@@ -87,6 +98,12 @@ export function entryMessage(db: Database, run: number, key: string): string | u
 
 export function liveRun(db: Database, id: string): Run | undefined {
   const row = db.get<RunRow>("SELECT * FROM runs WHERE id = ? AND state = 'RUN_STARTED'", id);
+  return row && toRun(row);
+}
+
+/** Of the runs that had an id, the last one. */
+export function latestRun(db: Database, id: string): Run | undefined {
+  const row = db.get<RunRow>("SELECT * FROM runs WHERE id = ? ORDER BY key DESC LIMIT 1", id);
   return row && toRun(row);
 }
 

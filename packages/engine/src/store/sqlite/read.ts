@@ -11,10 +11,11 @@ import {
   type PendingMessage,
   type RecordedEntry,
   type RunLog,
+  type StoredMessage,
 } from "../lists.ts";
-import type { StoredMessage } from "../store.ts";
 import type { Database } from "./database.ts";
 import { runOf } from "./messages.ts";
+import { rollbacksOf } from "./rollbacks.ts";
 import {
   type FailureRow,
   type MessageRow,
@@ -37,19 +38,20 @@ export interface DeadLetterRow extends FailureRow {
 export const DEAD_LETTER =
   "dlq.seq, dlq.id, dlq.message, dlq.run, dlq.callback, dlq.removed, dlq.created_at AS at, dlq.error, dlq.by_engine, dlq.status, dlq.headers, dlq.body";
 
-export function message(db: Database, id: string, now: number): StoredMessage | undefined {
+export function message(db: Database, id: string, since: number): StoredMessage | undefined {
   const row = db.get<MessageRow>(
     `SELECT * FROM messages
      WHERE id = ? AND (due_at IS NOT NULL OR (state = 'DELIVERED' AND coalesce(forget_at, 0) > ?))`,
     id,
-    now,
+    since,
   );
   return row && { message: toMessage(row), run: runOf(db, row.run), entry: entryOf(db, row) };
 }
 
 export function runLog(db: Database, row: RunRow): RunLog {
   const messages = db.all<MessageRow>(
-    "SELECT * FROM messages WHERE run = ? AND state <> 'DELIVERED' AND purpose <> 'failure' ORDER BY seq",
+    `SELECT * FROM messages WHERE run = ? AND state <> 'DELIVERED'
+       AND purpose NOT IN ('failure', 'rollback', 'cancel') ORDER BY seq`,
     row.key,
   );
   const dead = db.get<DeadLetterRow>(`SELECT ${DEAD_LETTER} FROM dlq WHERE run = ?`, row.key);
@@ -61,10 +63,17 @@ export function runLog(db: Database, row: RunRow): RunLog {
       (pending): PendingMessage => ({ message: toMessage(pending), failures: failuresOf(db, pending.seq) }),
     ),
     failure: dead && deadLetter(db, dead),
+    cancel: cancelOf(db, row.key),
+    rollbacks: rollbacksOf(db, row.key),
     calls: callsOf(db, entries),
     waits: waitsOf(db, row.key),
     children: childrenOf(db, row.key),
   };
+}
+
+function cancelOf(db: Database, run: number): CallbackReport | undefined {
+  const row = db.get<{ seq: number }>("SELECT seq FROM messages WHERE run = ? AND purpose = 'cancel'", run);
+  return row && callback(db, row.seq);
 }
 
 function entriesOf(db: Database, run: number): RecordedEntry[] {
@@ -125,9 +134,10 @@ export function deadLetter(db: Database, row: DeadLetterRow): DeadLetter {
     createdAt: row.at,
     message: toMessage(dead),
     run: runOf(db, row.run),
-    body: entryOf(db, dead) ?? dead.body ?? undefined,
+    body: bodyOf(db, dead),
     failure: toFailure(row),
     callback: row.callback === null ? undefined : callback(db, row.callback),
+    rollbacks: row.run === null ? [] : rollbacksOf(db, row.run),
     removed: row.removed === 1,
   };
 }
@@ -147,6 +157,11 @@ function failuresOf(db: Database, message: number): PendingMessage["failures"] {
   return db
     .all<FailureRow>("SELECT * FROM failures WHERE message = ? ORDER BY retried", message)
     .map(toFailure);
+}
+
+/** What a message carries, wherever it is kept. */
+export function bodyOf(db: Database, row: MessageRow): Uint8Array | undefined {
+  return entryOf(db, row) ?? row.body ?? undefined;
 }
 
 function entryOf(db: Database, { entry }: MessageRow): Uint8Array | undefined {

@@ -19,6 +19,8 @@ export interface RunRow {
   readonly parent: number | null;
   readonly parent_record: string | null;
   readonly successor: number | null;
+  readonly traits: string | null;
+  readonly deadline: number | null;
 }
 
 export interface MessageRow {
@@ -49,6 +51,13 @@ export interface MessageRow {
   readonly flow: string | null;
   readonly flow_key: string | null;
   readonly parked: number | null;
+  readonly next: number | null;
+  readonly topic_name: string | null;
+  readonly endpoint_name: string | null;
+  readonly queue: string | null;
+  readonly slot: number | null;
+  readonly held: number | null;
+  readonly schedule: string | null;
   readonly reply_status: number | null;
   readonly reply_headers: string | null;
   readonly reply_body: Uint8Array | null;
@@ -78,6 +87,7 @@ export function toRun(row: RunRow): Run {
     invoker: fromJson<Invoker>(row.invoker),
     response: row.response ?? undefined,
     dlqId: row.dlq_id ?? undefined,
+    traits: row.traits ?? undefined,
   };
 }
 
@@ -87,11 +97,15 @@ export function toMessage(row: MessageRow): Message {
     id: row.id,
     purpose: row.purpose,
     state: row.state,
-    dueAt: row.parked ?? row.due_at ?? undefined,
+    dueAt: row.held ?? row.parked ?? row.due_at ?? undefined,
     retried: row.retried,
     maxRetries: row.max_retries,
     retries: row.max_retries,
     url: row.url,
+    topic:
+      row.topic_name === null
+        ? undefined
+        : { name: row.topic_name, endpoint: row.endpoint_name ?? undefined },
     method: row.method,
     forward: JSON.parse(row.forward) as Message["forward"],
     contentType: row.content_type ?? undefined,
@@ -106,6 +120,8 @@ export function toMessage(row: MessageRow): Message {
     failureCallback: fromJson<Callback>(row.failure_callback),
     callback: fromJson<Callback>(row.callback),
     flow: fromJson<FlowLimit>(row.flow),
+    queue: row.queue ?? undefined,
+    schedule: row.schedule ?? undefined,
   };
 }
 

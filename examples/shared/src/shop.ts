@@ -1,6 +1,32 @@
-import { setTimeout as rest } from "node:timers/promises";
-
 // The world outside of the workflow, played in memory: a warehouse, a bank, the post.
+
+/** What the failure function did for an order that couldn't be fulfilled. */
+export interface Undone {
+  readonly order: string;
+  /** What was put back into the warehouse: `2 book`. */
+  readonly released: readonly string[];
+  readonly reason: string;
+  readonly status: number;
+  readonly run: string;
+}
+
+/** Where the failure function's work is written down: each runtime has a place of its own. */
+export interface Records {
+  write(undone: Undone): void | Promise<void>;
+}
+
+/** All that the workflow touches. */
+export interface Shop {
+  readonly warehouse: typeof warehouse;
+  readonly bank: typeof bank;
+  readonly post: typeof post;
+  readonly records: Records;
+}
+
+/** A shop with this place for its records. */
+export function openShop(records: Records): Shop {
+  return { warehouse, bank, post, records };
+}
 
 const stock = new Map([
   ["book", 100],
@@ -9,7 +35,7 @@ const stock = new Map([
 ]);
 const reserved = new Map<string, Map<string, number>>();
 
-export const warehouse = {
+const warehouse = {
   async reserve(order: string, sku: string, quantity: number): Promise<{ sku: string; left: number }> {
     await rest(20);
     const left = (stock.get(sku) ?? 0) - quantity;
@@ -35,7 +61,7 @@ export const warehouse = {
   },
 };
 
-export const bank = {
+const bank = {
   async charge(card: string, amount: number): Promise<{ id: string; amount: number }> {
     await rest(40);
     if (card.endsWith("0000")) throw new Error(`card ${card} was declined`);
@@ -43,10 +69,14 @@ export const bank = {
   },
 };
 
-export const post = {
+const post = {
   async send(order: string, text: string): Promise<{ sent: true }> {
     await rest(10);
     console.log(`mail to the customer of ${order}: ${text}`);
     return { sent: true };
   },
 };
+
+function rest(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -1,0 +1,56 @@
+import { createEngine, openSqlite, type Store } from "@perdure/engine";
+import { type Comparison, compare } from "./measure.ts";
+import { type Database, makeDatabase, SIGNING_KEYS } from "./sleeping.ts";
+
+const TURNS = { rounds: 10, perRound: 10 };
+/** Claims that share a commit: what is measured is the work, and not the wait for the disk. */
+const AT_ONCE = 20;
+
+interface Load {
+  readonly runs: number;
+  readonly messages: number;
+}
+
+/** Claiming the next due message in a database that is full of what isn't due, and in a small one. */
+export async function claims(title: string, full: Load, small: Load): Promise<Comparison> {
+  const contenders = [await open(full), await open(small)] as const;
+  const [ours, peer] = contenders;
+  try {
+    return await compare(
+      title,
+      { name: "full", run: () => claim(ours.store) },
+      { name: "small", run: () => claim(peer.store) },
+      TURNS,
+    );
+  } finally {
+    for (const { store, database } of contenders) {
+      store.close();
+      database.remove();
+    }
+  }
+}
+
+async function open({ runs, messages }: Load): Promise<{ store: Store; database: Database }> {
+  const database = await makeDatabase(runs, messages);
+  const store = openSqlite(database.file);
+  const engine = createEngine({ store, token: "token", signingKeys: SIGNING_KEYS });
+  const count = (TURNS.rounds + 1) * TURNS.perRound * AT_ONCE;
+  const { status } = await engine.fetch(
+    new Request("http://engine.test/v2/batch", {
+      method: "POST",
+      headers: { Authorization: "Bearer token" },
+      body: JSON.stringify(
+        Array.from({ length: count }, () => ({ destination: "https://app.example.com/" })),
+      ),
+    }),
+  );
+  if (status !== 200) throw new TypeError(`The engine answered ${status}.`);
+  return { store, database };
+}
+
+async function claim(store: Store): Promise<void> {
+  const now = Date.now();
+  const order = { now, limit: 1, leaseUntil: now + 3_600_000 };
+  const taken = await Promise.all(Array.from({ length: AT_ONCE }, () => store.claim(order)));
+  if (taken.some(({ claims }) => claims.length !== 1)) throw new TypeError("Nothing was due.");
+}

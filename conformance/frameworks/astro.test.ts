@@ -1,0 +1,9 @@
+import { conformance } from "../src/suite.ts";
+import { quickstart } from "./quickstart.ts";
+import { start } from "./server.ts";
+
+const app = start({ file: "astro/dist/server/entry.mjs" });
+
+conformance({ adapter: "astro", framework: "Astro 7", runtime: "Node 24" }, app, { routesByMethod: true });
+
+quickstart("astro", app);

@@ -1,0 +1,4 @@
+import { serve } from "@perdure/adapters/astro";
+import { giveUp, welcome } from "../../welcome";
+
+export const { POST } = serve(welcome, { failureFunction: giveUp });

@@ -1,0 +1,4 @@
+import { toNext } from "@perdure/adapters/nextjs";
+import { echo } from "../../../workflows";
+
+export const { POST } = toNext(echo);

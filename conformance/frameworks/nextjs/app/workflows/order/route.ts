@@ -1,0 +1,4 @@
+import { serve } from "@perdure/adapters/nextjs";
+import { fulfil, orderOptions } from "../../../workflows";
+
+export const { POST } = serve(fulfil, orderOptions);

@@ -1,0 +1,27 @@
+import { join } from "node:path";
+import { Client } from "@perdure/core";
+import { expect, it } from "vitest";
+import { EngineProcess, temporaryFolder } from "../../e2e/test/support/process.ts";
+import { environment } from "../../e2e/test/support/views.ts";
+import type { Start } from "../src/pair.ts";
+
+/** What the framework's page in docs/quickstarts says: its workflow, mounted at `path`, ends with its result. */
+export function quickstart(page: string, start: Start, path = "/api/welcome"): void {
+  it(`runs what docs/quickstarts/${page}.md mounts at ${path}`, async () => {
+    const folder = temporaryFolder();
+    const engine = await EngineProcess.start(join(folder.path, "quickstart.db"));
+    const env = environment(engine.url);
+    const server = await start(env);
+    try {
+      const client = new Client({ baseUrl: engine.url, token: env.QSTASH_TOKEN as string });
+      const url = new URL(path, server.url).href;
+      const { workflowRunId } = await client.trigger({ url, body: { name: "Ada" } });
+      const run = await client.runs.wait(workflowRunId);
+      expect(run, server.output?.()).toMatchObject({ workflowState: "RUN_SUCCESS", result: "mail to Ada" });
+    } finally {
+      await server.stop();
+      await engine.process.kill("SIGTERM");
+      folder.remove();
+    }
+  });
+}

@@ -1,0 +1,4 @@
+import { serve } from "@perdure/adapters/react-router";
+import { answer, answerOptions } from "../workflows";
+
+export const action = serve(answer, answerOptions);

@@ -1,0 +1,4 @@
+import { toReactRouter } from "@perdure/adapters/react-router";
+import { echo } from "../workflows";
+
+export const action = toReactRouter(echo);

@@ -1,0 +1,4 @@
+import { serve } from "@perdure/adapters/react-router";
+import { fulfil, orderOptions } from "../workflows";
+
+export const action = serve(fulfil, orderOptions);

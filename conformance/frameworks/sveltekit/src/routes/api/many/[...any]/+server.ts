@@ -1,0 +1,4 @@
+import { createWorkflow, serveMany } from "@perdure/adapters/sveltekit";
+import { many } from "#lib/workflows.ts";
+
+export const { POST } = serveMany(many(createWorkflow));

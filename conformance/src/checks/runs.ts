@@ -1,0 +1,41 @@
+import { Client } from "@perdure/core";
+import { expect, it } from "vitest";
+import type { Scene } from "../scene.ts";
+import { ORDER } from "./walk.ts";
+
+/** Whole runs, by a real engine. */
+export function runs(scene: () => Scene): void {
+  const perform = async (path: string, body: unknown) => {
+    const { url, stand } = scene();
+    stand.useEngine();
+    const client = new Client({ baseUrl: stand.url, token: stand.token });
+    const { workflowRunId } = await client.trigger({ url: url + path, body, retries: 1, retryDelay: "1" });
+    return { run: await client.runs.wait(workflowRunId), client };
+  };
+
+  it("fulfils an order", async () => {
+    const { run } = await perform("/order", ORDER);
+    expect(run).toMatchObject({ workflowState: "RUN_SUCCESS", result: { order: "17", paid: 42 } });
+    expect(run.steps.map(({ type }) => type)).toEqual(["sequential", "parallel", "sequential", "sequential"]);
+    expect(scene().stand.told).not.toContain("order 17 is undone");
+  });
+
+  it("calls the failure function of an order that can't be paid, once its retries are exhausted", async () => {
+    const { run, client } = await perform("/order", { ...ORDER, card: "4000 0000" });
+    expect(run).toMatchObject({
+      workflowState: "RUN_FAILED",
+      failureFunction: { state: "CALLBACK_SUCCESS", failStatus: 500 },
+    });
+    expect(JSON.parse(run.failureFunction?.responseBody ?? "")).toEqual({
+      result: { order: "17", status: 500, reason: "card 4000 0000 was declined" },
+    });
+    expect(scene().stand.told.filter((what) => what === "order 17 is undone")).toHaveLength(1);
+    const { messages } = await client.dlq.list({ filter: { workflowRunId: run.workflowRunId } });
+    expect(messages).toMatchObject([{ dlqId: run.dlqId, responseStatus: 500 }]);
+  });
+
+  it("runs a workflow that invokes another one", async () => {
+    const { run } = await perform("/many/quadruple", 21);
+    expect(run).toMatchObject({ workflowState: "RUN_SUCCESS", result: 84 });
+  });
+}

@@ -1,0 +1,12 @@
+/** What wrangler.jsonc and the environment give the worker. */
+declare module "cloudflare:workers" {
+  export const env: {
+    readonly QSTASH_URL: string;
+    readonly QSTASH_TOKEN: string;
+    /** What the failure function did, by order. */
+    readonly UNDONE: {
+      get(key: string): Promise<string | null>;
+      put(key: string, value: string): Promise<void>;
+    };
+  };
+}

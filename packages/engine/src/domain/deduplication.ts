@@ -1,0 +1,39 @@
+import type { Draft } from "./message.ts";
+import type { OptionLimits, Options } from "./options.ts";
+
+/** By what a message is known again, and until when. */
+export interface Deduplication {
+  readonly key: string;
+  /** Bytes that have to be the same too. */
+  readonly content: Uint8Array | undefined;
+  /** Milliseconds since 1970. */
+  readonly until: number;
+}
+
+const WINDOW = 10 * 60_000;
+
+/**
+ * An id that a publisher chose counts for all destinations. Of a URL group each endpoint is known by itself: otherwise
+ * one message would stand for all of them.
+ */
+export function deduplicationOf(
+  message: Draft,
+  { deduplication }: Options,
+  body: Uint8Array,
+  limits: OptionLimits,
+): Deduplication | undefined {
+  if (deduplication === undefined) return undefined;
+  const { topic } = message;
+  const endpoint = topic ? [topic.name, topic.endpoint ?? null, message.url] : [];
+  const until = message.createdAt + (limits.deduplication ?? WINDOW);
+  if (deduplication === "content") {
+    return { key: JSON.stringify(["content", ...told(message), ...endpoint]), content: body, until };
+  }
+  return { key: JSON.stringify(["id", deduplication.id, ...endpoint]), content: undefined, until };
+}
+
+/** The destination, and all that it is told in headers. */
+function told({ url, topic, contentType, forward }: Draft): unknown[] {
+  const headers = [...forward].sort(([one], [other]) => (one < other ? -1 : 1));
+  return [topic?.name ?? url, contentType ?? null, headers];
+}

@@ -1,0 +1,106 @@
+import { type FlowLimit, LONGEST_PERIOD } from "./flow.ts";
+import { invalid } from "./problem.ts";
+
+/** A flow control key with its limits and what they let through. */
+export interface FlowControl {
+  readonly key: string;
+  /** `undefined`: any number. */
+  readonly parallelism: number | undefined;
+  readonly rate: number | undefined;
+  /** Milliseconds. */
+  readonly period: number;
+  /** Nothing begins. */
+  readonly paused: boolean;
+  /** Messages don't change it. */
+  readonly pinnedParallelism: boolean;
+  /** Messages change neither the rate nor its period. */
+  readonly pinnedRate: boolean;
+  /** When the current period began, in milliseconds since 1970; 0 before the first. */
+  readonly beganAt: number;
+  /** Deliveries that have begun in it. */
+  readonly begun: number;
+  /** Deliveries under way. */
+  readonly active: number;
+  /** Messages that are due, but wait to be let through. */
+  readonly waiting: number;
+}
+
+export type FlowChange =
+  | { readonly kind: "pause" }
+  | { readonly kind: "resume" }
+  | ({ readonly kind: "pin" } & FlowPin)
+  | { readonly kind: "unpin"; readonly parallelism: boolean; readonly rate: boolean }
+  /** A new period begins now, in which nothing has begun. */
+  | { readonly kind: "reset" };
+
+/** What is given is pinned; the rate and its period go together. */
+export interface FlowPin {
+  readonly parallelism: number | undefined;
+  readonly rate: number | undefined;
+  /** Milliseconds. */
+  readonly period: number | undefined;
+}
+
+type Limits = Pick<FlowControl, "parallelism" | "rate" | "period">;
+type Pins = Pick<FlowControl, "pinnedParallelism" | "pinnedRate">;
+
+/** The limits after a message that brings some of its own: they count, but for what is pinned. */
+export function adopt(old: Limits & Pins, next: FlowLimit): Limits {
+  const { rate, period } = old.pinnedRate ? old : next;
+  return { parallelism: old.pinnedParallelism ? old.parallelism : next.parallelism, rate, period };
+}
+
+/** The limits after a pin. */
+export function pin(old: Limits & Pins, { parallelism, rate, period }: FlowPin): Limits & Pins {
+  const ofRate = rate !== undefined || period !== undefined;
+  return {
+    parallelism: parallelism ?? old.parallelism,
+    rate: rate ?? old.rate,
+    period: period ?? old.period,
+    pinnedParallelism: old.pinnedParallelism || parallelism !== undefined,
+    pinnedRate: old.pinnedRate || ofRate,
+  };
+}
+
+/** How many have begun in the period that `now` is in. */
+export function begunAt(
+  { beganAt, begun, period }: Pick<FlowControl, "beganAt" | "begun" | "period">,
+  now: number,
+): number {
+  return now >= beganAt + period ? 0 : begun;
+}
+
+/**
+ * @param read gives a parameter's text, `undefined` when it isn't there
+ * @throws Problem 400 that names the parameter
+ */
+export function toPin(read: (name: string) => string | undefined): FlowPin {
+  const whole = (name: string): number | undefined => {
+    const text = read(name);
+    if (text === undefined) return undefined;
+    const value = /^\d+$/.test(text) ? Number(text) : 0;
+    if (value >= 1 && Number.isSafeInteger(value)) return value;
+    throw invalid(`parameter ${name}`, `expected a whole number from 1 on, got "${text}"`);
+  };
+  const [parallelism, rate, seconds] = [whole("parallelism"), whole("rate"), whole("period")];
+  if (parallelism === undefined && rate === undefined && seconds === undefined) {
+    throw invalid("parameters", "expected a parallelism, a rate or a period to pin");
+  }
+  const period = seconds === undefined ? undefined : seconds * 1000;
+  if (period === undefined || period <= LONGEST_PERIOD) return { parallelism, rate, period };
+  throw invalid(
+    "parameter period",
+    `expected up to ${LONGEST_PERIOD / 1000} seconds (7 days), got "${seconds}"`,
+  );
+}
+
+/** @throws Problem 400 that names the parameter */
+export function toUnpin(read: (name: string) => string | undefined): FlowChange {
+  const flag = (name: string): boolean => {
+    const text = read(name);
+    if (text === undefined || /^false$/i.test(text)) return false;
+    if (/^true$/i.test(text)) return true;
+    throw invalid(`parameter ${name}`, `expected true or false, got "${text}"`);
+  };
+  return { kind: "unpin", parallelism: flag("parallelism"), rate: flag("rate") };
+}

@@ -1,0 +1,20 @@
+import type { Purpose } from "./message.ts";
+
+/** What the log tells of a message. */
+export const LOG_STATES = [
+  "CREATED",
+  "ACTIVE",
+  "RETRY",
+  "ERROR",
+  "DELIVERED",
+  "FAILED",
+  "CANCEL_REQUESTED",
+  "CANCELLED",
+] as const;
+
+export type LogState = (typeof LOG_STATES)[number];
+
+/** A run's own deliveries aren't logged one by one: its run log tells of each, and every step would pay for it. */
+export function isLogged(purpose: Purpose): boolean {
+  return purpose !== "step" && purpose !== "answer";
+}

@@ -1,0 +1,76 @@
+import { toName } from "./name.ts";
+import { invalid, Problem } from "./problem.ts";
+
+/** A queue: its messages begin one after the other, in the order in which they were accepted. */
+export interface Queue {
+  readonly name: string;
+  /** Messages on their way at once. */
+  readonly parallelism: number;
+  readonly paused: boolean;
+  /** Milliseconds since 1970. */
+  readonly createdAt: number;
+  readonly updatedAt: number;
+  /** Messages that aren't at their end. */
+  readonly lag: number;
+}
+
+/** A queue as it is to be. What isn't said stays, or is 1 and not paused for a new one. */
+export interface QueueChange {
+  readonly name: string;
+  readonly parallelism: number | undefined;
+  readonly paused: boolean | undefined;
+}
+
+export interface QueueLimits {
+  /** Queues that there may be. */
+  readonly queues: number;
+  /** Messages on their way at once in a queue. */
+  readonly queueParallelism: number;
+}
+
+/** Of a queue that is made by the first message in it. */
+export const DEFAULT_PARALLELISM = 1;
+
+/**
+ * How many of those that wait may begin. A message keeps its place from its turn until it is at its end, its callbacks
+ * with it: while it waits for another attempt, or for the time it was put off to, nobody overtakes it.
+ *
+ * @param taken places that are kept now
+ */
+export function freePlaces(
+  { parallelism, paused }: Pick<Queue, "parallelism" | "paused">,
+  taken: number,
+): number {
+  return paused ? 0 : Math.max(0, parallelism - taken);
+}
+
+/** @throws Problem 400 that names the field; 412 above the limit */
+export function toQueueChange(body: Readonly<Record<string, unknown>>, limits: QueueLimits): QueueChange {
+  const { queueName, parallelism, paused } = body;
+  if (typeof queueName !== "string") throw invalid("queueName", "expected a text");
+  return {
+    name: toName(queueName, "queueName"),
+    parallelism: toParallelism(parallelism, limits.queueParallelism),
+    paused: toPaused(paused),
+  };
+}
+
+/** @throws Problem 412 */
+export function refuseQueue(most: number): never {
+  throw new Problem(412, `there are ${most} queues already, as many as are allowed`);
+}
+
+function toParallelism(value: unknown, most: number): number | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 1) {
+    throw invalid("parallelism", `expected a whole number from 1 on, got ${JSON.stringify(value)}`);
+  }
+  if (value <= most) return value;
+  throw new Problem(412, `parallelism is ${value}, more than the ${most} that are allowed`);
+}
+
+function toPaused(value: unknown): boolean | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (typeof value === "boolean") return value;
+  throw invalid("paused", `expected true or false, got ${JSON.stringify(value)}`);
+}

@@ -1,0 +1,49 @@
+import { HEADER } from "@perdure/core/protocol";
+import type { HeaderList } from "./header.ts";
+import { newMessageId } from "./ids.ts";
+import type { Callback, Draft, Message } from "./message.ts";
+import type { Options } from "./options.ts";
+import { invalid } from "./problem.ts";
+
+/**
+ * A message as it was sent the first time, but for what is said to be different.
+ *
+ * @throws Problem 400 for options of a failure callback that there is none of
+ */
+export function redraft(message: Message, options: Options, now: number): Draft {
+  return {
+    ...message,
+    id: newMessageId(),
+    method: options.method ?? message.method,
+    forward: overrideHeaders(message.forward, options.forward),
+    // A content type of the request is the request's own: the body is the message's.
+    retries: options.retries ?? message.maxRetries,
+    retryDelay: options.retryDelay ?? message.retryDelay,
+    timeout: options.timeout ?? message.timeout,
+    notBefore: options.notBefore ?? now + (options.delay ?? 0),
+    createdAt: now,
+    labels: options.labels.length > 0 ? options.labels : message.labels,
+    redact: options.redact ?? message.redact,
+    callback: overrideCallback(message.callback, options.callbackUrl, options.callback),
+    failureCallback: overrideCallback(message.failureCallback, options.failureUrl, options.failure),
+    flow: options.flow ?? message.flow,
+    queue: options.queue ?? message.queue,
+  };
+}
+
+function overrideHeaders(old: HeaderList, next: HeaderList): HeaderList {
+  const names = new Set(next.map(([name]) => name));
+  return [...old.filter(([name]) => !names.has(name)), ...next];
+}
+
+function overrideCallback(
+  old: Callback | undefined,
+  url: string | undefined,
+  options: Options | undefined,
+): Callback | undefined {
+  if (url === undefined && options && !old) {
+    throw invalid(HEADER.failureCallback, "options for it were given, but no url");
+  }
+  if (url === undefined) return old && { ...old, options: options ?? old.options };
+  return { url, options: options ?? old?.options };
+}

@@ -1,0 +1,115 @@
+import { HEADER } from "@perdure/core/protocol";
+import { toBase64 } from "./bytes.ts";
+import { callbackOf, failureCallbackOf } from "./draft.ts";
+import { toHeaderMap, toShown } from "./header.ts";
+import { newMessageId } from "./ids.ts";
+import {
+  type Callback,
+  DEFAULT_RETRIES,
+  type Draft,
+  type Failure,
+  type Message,
+  type Reply,
+} from "./message.ts";
+import type { Options, Redaction } from "./options.ts";
+
+/** What became of one attempt. */
+export interface AttemptEnd {
+  readonly at: number;
+  /** Absent when there was no answer. */
+  readonly reply: Reply | undefined;
+  /** Absent when it succeeded. */
+  readonly failure: Failure | undefined;
+}
+
+/** The report of an attempt at a plain message; `undefined` when nobody asked for one. */
+export function attemptMessage(message: Message, end: AttemptEnd): Draft | undefined {
+  const { callback } = message;
+  if (!callback || message.purpose === "call") return undefined;
+  const body = { ...reportBody(message, end), ...plainSource(message) };
+  return { ...toReport(message, callback, body, end.at), purpose: "message" };
+}
+
+/** What the reports of a plain message tell of it beside the attempt. */
+export function plainSource(message: Message): object {
+  const { topic, contentType, forward } = message;
+  return {
+    ...(topic ? { topicName: topic.name } : {}),
+    ...(topic?.endpoint === undefined ? {} : { endpointName: topic.endpoint }),
+    ...(message.schedule === undefined ? {} : { scheduleId: message.schedule }),
+    url: message.url,
+    sourceHeader: toHeaderMap(
+      contentType === undefined ? forward : [...forward, [HEADER.contentType, contentType]],
+    ),
+    sourceBody: toBase64(message.body ?? new Uint8Array()),
+    callerIP: message.callerIp,
+  };
+}
+
+/** What every report tells of a message and an attempt at it. */
+export interface ReportBody {
+  readonly status: number;
+  readonly header: Record<string, readonly string[]>;
+  readonly body: string;
+  readonly retried: number;
+  readonly maxRetries: number;
+  readonly sourceMessageId: string;
+  readonly method: string;
+  readonly notBefore: number;
+  readonly createdAt: number;
+}
+
+export function reportBody(message: Message, { reply, failure }: AttemptEnd): ReportBody {
+  // The answer's body; what went wrong in words where there is none, or where it doesn't say so.
+  const inWords = failure && (!reply || failure.byEngine);
+  return {
+    status: reply?.status ?? 0,
+    header: toShown(reply?.headers ?? {}),
+    body: toBase64(inWords ? new TextEncoder().encode(failure.error) : (reply?.body ?? new Uint8Array())),
+    retried: message.retried,
+    maxRetries: message.maxRetries,
+    sourceMessageId: message.id,
+    method: message.method,
+    notBefore: message.notBefore,
+    createdAt: message.createdAt,
+  };
+}
+
+/** A message that carries a report. It has reports of its own where its options ask for them. */
+export function toReport(
+  message: Message,
+  { url, options }: Callback,
+  body: object,
+  at: number,
+  source: { readonly retries: number | undefined; readonly callerIp: string } = message,
+): Draft {
+  return {
+    id: newMessageId(),
+    purpose: "failure",
+    url,
+    topic: undefined,
+    method: options?.method ?? "POST",
+    forward: options?.forward ?? [],
+    contentType: "application/json",
+    body: new TextEncoder().encode(JSON.stringify(body)),
+    retries: options?.retries ?? source.retries ?? DEFAULT_RETRIES,
+    retryDelay: options?.retryDelay ?? message.retryDelay,
+    timeout: options?.timeout,
+    notBefore: options?.notBefore ?? at + (options?.delay ?? 0),
+    createdAt: at,
+    callerIp: source.callerIp,
+    labels: options && options.labels.length > 0 ? options.labels : message.labels,
+    redact: redactionOf(message, options),
+    failureCallback: options && failureCallbackOf(undefined, options),
+    callback: options && callbackOf(options),
+    flow: options?.flow,
+  };
+}
+
+/** A report's body shows what it reports on: what is hidden there isn't to be read here. */
+function redactionOf({ redact }: Message, options: Options | undefined): Redaction | undefined {
+  if (!redact) return options?.redact;
+  const own = options?.redact?.headers ?? [];
+  const all = own === true || redact.headers === true;
+  return { body: true, headers: all ? true : [...redact.headers, ...own] };
+}

@@ -1,0 +1,59 @@
+import { DAY } from "./duration.ts";
+
+/** How long what is over can still be looked at, in milliseconds. */
+export interface Retention {
+  /** A message that was delivered or cancelled. The log tells of it for longer. */
+  readonly messages: number;
+  /** Each entry of the log. */
+  readonly logs: number;
+  /** A dead letter, with its message or run. */
+  readonly dlq: number;
+  /** What stands for messages with the same deduplication id or content, from the time it was accepted. */
+  readonly deduplication: number;
+  /** A run that has ended. One that failed stays as long as its dead letter. */
+  readonly runs: number;
+}
+
+const USUAL: Retention = {
+  messages: 60_000,
+  logs: 14 * DAY,
+  dlq: 30 * DAY,
+  deduplication: 600_000,
+  runs: 14 * DAY,
+};
+
+/** @throws TypeError that names the field */
+export function toRetention(given: Partial<Retention> = {}): Retention {
+  for (const [name, value] of Object.entries(given)) {
+    if (!(name in USUAL)) {
+      throw new TypeError(`retention.${name} is not known: there are ${Object.keys(USUAL).join(", ")}.`);
+    }
+    if (value !== undefined && !(typeof value === "number" && value >= 0)) {
+      throw new TypeError(
+        `retention.${name} must be a number of milliseconds from 0 on; got ${String(value)}.`,
+      );
+    }
+  }
+  const { messages, logs, dlq, deduplication, runs } = given;
+  return {
+    messages: messages ?? USUAL.messages,
+    logs: logs ?? USUAL.logs,
+    dlq: dlq ?? USUAL.dlq,
+    deduplication: deduplication ?? USUAL.deduplication,
+    runs: runs ?? USUAL.runs,
+  };
+}
+
+/** What ended, or is from, these times or before is past its time. Milliseconds since 1970. */
+export type Expiry = Retention;
+
+export function expiryAt(now: number, { messages, logs, dlq, runs }: Retention): Expiry {
+  return {
+    messages: now - messages,
+    logs: now - logs,
+    dlq: now - dlq,
+    // Each has its end written with it.
+    deduplication: now,
+    runs: now - runs,
+  };
+}

@@ -1,0 +1,145 @@
+import { HEADER, PREFIX } from "@perdure/core/protocol";
+import { nextTick, toCron } from "./cron.ts";
+import { type IntakeRequest, toDraft } from "./draft.ts";
+import type { HeaderList } from "./header.ts";
+import { newScheduleId } from "./ids.ts";
+import { type PlainIntake, toFanOut, toIntake } from "./intake.ts";
+import type { Draft } from "./message.ts";
+import { toName } from "./name.ts";
+import { type OptionLimits, type Options, readOptions } from "./options.ts";
+import { invalid, Problem } from "./problem.ts";
+import { isTopicName, type Topic } from "./topic.ts";
+
+/** A schedule as it is accepted. At each tick it is as if its request had come again. */
+export interface ScheduleDraft {
+  readonly id: string;
+  /** Five fields, perhaps behind a time zone. */
+  readonly cron: string;
+  /** A URL, or the name of a URL group. */
+  readonly destination: string;
+  /** Of the request, as far as they say how messages are to be delivered. Names are lower case. */
+  readonly headers: HeaderList;
+  readonly body: Uint8Array;
+  readonly createdAt: number;
+  readonly callerIp: string;
+  /** Those that held when it was accepted. */
+  readonly limits: OptionLimits;
+}
+
+export interface Schedule extends ScheduleDraft {
+  readonly paused: boolean;
+  /** When it made messages last; milliseconds since 1970. */
+  readonly lastAt: number | undefined;
+  /** `undefined` while it is paused. */
+  readonly nextAt: number | undefined;
+  /** What became of the messages that it made last, by their ids. */
+  readonly lastStates: Readonly<Record<string, TickState>>;
+}
+
+export type TickState = "IN_PROGRESS" | "SUCCESS" | "FAIL";
+
+const FORWARD = PREFIX.forward.toLowerCase();
+const OWN = PREFIX.own.toLowerCase();
+
+/** Whether a request is to be repeated by the clock. */
+export function isScheduled(headers: ReadonlyMap<string, string>): boolean {
+  return headers.has(HEADER.cron.toLowerCase());
+}
+
+/**
+ * @param topic the URL group that the request names: each tick goes to the endpoints that it has by then
+ * @throws Problem 4xx that names the field
+ */
+export function toSchedule(
+  request: IntakeRequest,
+  topic: Topic | undefined,
+  limits: OptionLimits,
+): ScheduleDraft {
+  const headers = new Map(request.headers);
+  const cron = take(headers, HEADER.cron);
+  const id = take(headers, HEADER.scheduleId);
+  refuse(headers, HEADER.notBefore, "a schedule has times of its own");
+  refuse(headers, HEADER.init, "a schedule starts a run by a plain request to its endpoint");
+  refuse(headers, HEADER.callType, "a schedule makes no calls of a run");
+  // What is wrong with its messages is told now, and not at each tick.
+  const [first] = publish({ ...request, headers }, topic, limits);
+  if (cron === undefined) throw invalid(HEADER.cron, "a schedule needs a cron expression");
+  const { now: createdAt, body, callerIp } = request;
+  return {
+    id: id === undefined ? newScheduleId() : toName(id, HEADER.scheduleId),
+    cron: toCron(cron, HEADER.cron, createdAt),
+    destination: topic?.name ?? first?.message.url ?? request.destination,
+    headers: ofMessages(headers, readOptions(headers, limits)),
+    body,
+    createdAt,
+    callerIp,
+    limits,
+  };
+}
+
+/** The messages of one tick: none when its URL group is gone, or has headers by now that can't be obeyed. */
+export function tickIntakes(
+  schedule: ScheduleDraft,
+  topic: Topic | undefined,
+  now: number,
+): readonly PlainIntake[] {
+  let intakes: readonly PlainIntake[];
+  try {
+    intakes = publish(toRequest(schedule, now), topic, schedule.limits);
+  } catch (error) {
+    if (error instanceof Problem) return [];
+    throw error;
+  }
+  return intakes.map((intake) => ({ ...intake, message: { ...intake.message, schedule: schedule.id } }));
+}
+
+/** What its messages have in common, as the schedule itself says it. */
+export function describeSchedule(schedule: ScheduleDraft): { message: Draft; delay: number | undefined } {
+  const request = toRequest(schedule, schedule.createdAt);
+  const options = readOptions(request.headers, schedule.limits);
+  return { message: toDraft("message", schedule.destination, options, request), delay: options.delay };
+}
+
+/** When a schedule makes messages next; never while it is paused: those ticks are skipped, not made up for. */
+export function nextOf({ cron, paused }: Pick<Schedule, "cron" | "paused">, now: number): number | undefined {
+  return paused ? undefined : nextTick(cron, now);
+}
+
+/** @throws Problem 412 */
+export function refuseSchedule(most: number): never {
+  throw new Problem(412, `there are ${most} schedules already, as many as are allowed`);
+}
+
+function publish(
+  request: IntakeRequest,
+  topic: Topic | undefined,
+  limits: OptionLimits,
+): readonly PlainIntake[] {
+  if (isTopicName(request.destination)) return topic ? toFanOut(request, topic, limits) : [];
+  const intake = toIntake(request, limits);
+  return intake.kind === "message" ? [intake] : [];
+}
+
+function toRequest({ destination, headers, body, callerIp }: ScheduleDraft, now: number): IntakeRequest {
+  return { destination, headers: new Map(headers), body, callerIp, now };
+}
+
+/** Nothing else is kept: least of all the token with which the request came. */
+function ofMessages(headers: ReadonlyMap<string, string>, { forward }: Options): HeaderList {
+  const own = [...headers].filter(
+    ([name]) =>
+      name === HEADER.contentType.toLowerCase() ||
+      (name.startsWith(OWN) && !name.startsWith(FORWARD) && name !== HEADER.headerForward.toLowerCase()),
+  );
+  return [...own, ...forward.map(([name, value]) => [FORWARD + name, value] as const)];
+}
+
+function take(headers: Map<string, string>, name: string): string | undefined {
+  const value = headers.get(name.toLowerCase());
+  headers.delete(name.toLowerCase());
+  return value;
+}
+
+function refuse(headers: ReadonlyMap<string, string>, name: string, reason: string): void {
+  if (headers.has(name.toLowerCase())) throw invalid(name, reason);
+}

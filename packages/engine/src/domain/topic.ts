@@ -1,0 +1,132 @@
+import { HEADER, PREFIX } from "@perdure/core/protocol";
+import type { IntakeRequest } from "./draft.ts";
+import { invalid, Problem } from "./problem.ts";
+
+/** A URL group: what is published to it goes to each of its endpoints. */
+export interface Topic {
+  readonly name: string;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+  /** In the order in which they were added, one at least. */
+  readonly endpoints: readonly TopicEndpoint[];
+  /** What requests to publish to it needn't say. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+export interface TopicEndpoint {
+  readonly url: string;
+  readonly name?: string;
+}
+
+/** What is to become of a group. */
+export type TopicChange =
+  | { readonly kind: "add"; readonly endpoints: readonly TopicEndpoint[] }
+  | { readonly kind: "remove"; readonly endpoints: readonly Partial<TopicEndpoint>[] }
+  | { readonly kind: "headers"; readonly headers: Topic["headers"] }
+  | { readonly kind: "delete" };
+
+/** Above these a group is refused. */
+export interface TopicLimits {
+  readonly endpoints: number;
+}
+
+const NAME = /^[a-zA-Z0-9\-_.]{1,256}$/;
+const OWN = PREFIX.own.toLowerCase();
+
+/** Whether a destination is the name of a group: a URL has a scheme. */
+export function isTopicName(destination: string): boolean {
+  return NAME.test(destination);
+}
+
+/** @throws Problem 400 */
+export function checkTopicName(name: string, field: string): string {
+  if (isTopicName(name)) return name;
+  throw invalid(field, `expected up to 256 letters, digits, "-", "_" and ".", got "${name.slice(0, 300)}"`);
+}
+
+/** Why a destination that looks like a group's name isn't one. */
+export function noSuchTopic(name: string): Problem {
+  // With a dot in it, it is rather a host that lacks its scheme.
+  if (!name.includes(".")) return new Problem(404, `url group ${name} not found`);
+  return new Problem(
+    400,
+    "invalid destination url: endpoint has invalid scheme, add http:// or https:// (and there is no url group of this name)",
+  );
+}
+
+/**
+ * A group after a change; `undefined` when nothing is left of it.
+ *
+ * @throws Problem 404 when there is none to change, 412 for too many endpoints
+ */
+export function changeTopic(
+  name: string,
+  topic: Topic | undefined,
+  change: TopicChange,
+  limits: TopicLimits,
+  now: number,
+): Topic | undefined {
+  switch (change.kind) {
+    case "add": {
+      const endpoints = upsert(topic?.endpoints ?? [], change.endpoints);
+      if (endpoints.length > limits.endpoints) {
+        throw new Problem(
+          412,
+          `url group ${name} would have ${endpoints.length} endpoints, more than the ${limits.endpoints} that are allowed`,
+        );
+      }
+      const old = topic ?? { name, createdAt: now, headers: {} };
+      return { ...old, endpoints, updatedAt: now };
+    }
+    case "remove": {
+      if (!topic) throw noTopic(name);
+      const endpoints = topic.endpoints.filter(
+        (one) => !change.endpoints.some((other) => matches(one, other)),
+      );
+      return endpoints.length > 0 ? { ...topic, endpoints, updatedAt: now } : undefined;
+    }
+    case "headers":
+      if (!topic) throw noTopic(name);
+      return { ...topic, headers: change.headers, updatedAt: now };
+    case "delete":
+      return undefined;
+  }
+}
+
+/** A group that was asked for by its name, but isn't there. */
+export function noTopic(name: string): Problem {
+  return new Problem(404, `url group ${name} not found`);
+}
+
+/** The request, to one of a group's endpoints: what the group says counts where the request says nothing. */
+export function toEndpoint(request: IntakeRequest, topic: Topic, endpoint: TopicEndpoint): IntakeRequest {
+  const headers = new Map(request.headers);
+  for (const [name, value] of Object.entries(topic.headers)) {
+    const lower = topicHeader(name);
+    if (!headers.has(lower)) headers.set(lower, value);
+  }
+  return { ...request, headers, destination: endpoint.url };
+}
+
+/** The header that a group's stands for: what isn't an option is for the endpoints. */
+export function topicHeader(name: string): string {
+  const lower = name.toLowerCase();
+  if (lower.startsWith(OWN) || lower === HEADER.contentType.toLowerCase()) return lower;
+  return PREFIX.forward.toLowerCase() + lower;
+}
+
+function upsert(old: readonly TopicEndpoint[], added: readonly TopicEndpoint[]): TopicEndpoint[] {
+  const endpoints = [...old];
+  for (const one of added) {
+    const byName = one.name === undefined ? -1 : endpoints.findIndex(({ name }) => name === one.name);
+    const at = byName >= 0 ? byName : endpoints.findIndex(({ url }) => url === one.url);
+    if (at >= 0) endpoints[at] = one;
+    else endpoints.push(one);
+  }
+  return endpoints;
+}
+
+/** By its name where that is given, else by its URL. */
+function matches(endpoint: TopicEndpoint, wanted: Partial<TopicEndpoint>): boolean {
+  return wanted.name === undefined ? endpoint.url === wanted.url : endpoint.name === wanted.name;
+}

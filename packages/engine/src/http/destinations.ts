@@ -1,0 +1,27 @@
+import type { IntakeRequest } from "../domain/draft.ts";
+import { type Intake, toFanOut, toIntake } from "../domain/intake.ts";
+import { isTopicName, noSuchTopic } from "../domain/topic.ts";
+import type { Receipt } from "../store/store.ts";
+import type { Service } from "./service.ts";
+import { toAnswer } from "./submit.ts";
+
+/** What a request asks for. To a URL group that is one message for each of its endpoints, answered with a list. */
+export interface Asked {
+  readonly toGroup: boolean;
+  readonly intakes: readonly Intake[];
+}
+
+/** @throws Problem 4xx that names the field; 404 for a URL group that isn't there */
+export async function resolve(request: IntakeRequest, { store, limits }: Service): Promise<Asked> {
+  const { destination } = request;
+  if (!isTopicName(destination)) return { toGroup: false, intakes: [toIntake(request, limits)] };
+  const topic = await store.topic(destination);
+  if (!topic) throw noSuchTopic(destination);
+  return { toGroup: true, intakes: toFanOut(request, topic, limits) };
+}
+
+/** @param receipts of {@link Asked.intakes}, in their order */
+export function toAnswers({ toGroup }: Asked, receipts: readonly Receipt[]): object {
+  const answers = receipts.map(toAnswer);
+  return toGroup ? answers : (answers[0] ?? {});
+}

@@ -1,0 +1,32 @@
+/** Where a run's log shows what was sent or answered. */
+const BODIES: ReadonlySet<string> = new Set([
+  "body",
+  "callBody",
+  "callResponseBody",
+  "failResponse",
+  "invokedWorkflowRunBody",
+  "out",
+  "responseBody",
+  "workflowRunResponse",
+]);
+
+/** A run's log with its bodies cut to `bytes`, at the end of a character; below 0 they are left out. */
+export function trimBodies(view: unknown, bytes: number): unknown {
+  if (Array.isArray(view)) return view.map((item) => trimBodies(item, bytes));
+  if (typeof view !== "object" || view === null) return view;
+  return Object.fromEntries(
+    Object.entries(view).flatMap(([name, value]) => {
+      if (!BODIES.has(name) || typeof value !== "string") return [[name, trimBodies(value, bytes)]];
+      return bytes < 0 ? [] : [[name, cut(value, bytes)]];
+    }),
+  );
+}
+
+function cut(text: string, bytes: number): string {
+  const all = Buffer.from(text);
+  if (all.length <= bytes) return text;
+  let end = bytes;
+  // Not between the bytes of a character.
+  while (end > 0 && ((all[end] ?? 0) & 0xc0) === 0x80) end--;
+  return all.toString("utf8", 0, end);
+}

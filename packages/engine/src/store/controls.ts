@@ -1,0 +1,71 @@
+import type { FlowChange, FlowControl } from "../domain/flow-control.ts";
+import type { Queue, QueueChange, QueueLimits } from "../domain/queue.ts";
+import type { Schedule, ScheduleDraft } from "../domain/schedule.ts";
+
+/** What a store keeps of that which says when messages are delivered, beside what they say themselves. */
+export interface Controls {
+  readonly queues: Queues;
+  readonly schedules: Schedules;
+  readonly flows: Flows;
+}
+
+/**
+ * Queues. A message of a queue is given out only when it is its turn; from then on it keeps its place until it and its
+ * callbacks are at their ends.
+ */
+export interface Queues {
+  /** By name. */
+  list(): Promise<Queue[]>;
+
+  get(name: string): Promise<Queue | undefined>;
+
+  /**
+   * Makes a queue, or changes one.
+   *
+   * @throws Problem 412 when it would be one too many
+   */
+  put(change: QueueChange, limits: Pick<QueueLimits, "queues">, now: number): Promise<void>;
+
+  /** No attempt begins while it is paused. @returns false when there is no such queue */
+  pause(name: string, paused: boolean, now: number): Promise<boolean>;
+
+  /** Cancels what isn't being delivered at this moment; what is goes on without a queue. */
+  delete(name: string, now: number): Promise<void>;
+}
+
+/** Schedules. What they make is stored by {@link Store.claim}, in the same transaction as the time of what comes next. */
+export interface Schedules {
+  /** The oldest first. */
+  list(): Promise<Schedule[]>;
+
+  get(id: string): Promise<Schedule | undefined>;
+
+  /**
+   * Makes a schedule, and its queue. One of the same id is replaced: it stays as old, and as paused, as it was.
+   *
+   * @throws Problem 412 when it would be one too many
+   */
+  put(schedule: ScheduleDraft, limits: ScheduleLimits): Promise<void>;
+
+  /** Ticks are skipped while it is paused. @returns false when there is no such schedule */
+  pause(id: string, paused: boolean, now: number): Promise<boolean>;
+
+  /** What it has made goes on. */
+  delete(id: string): Promise<void>;
+}
+
+export interface ScheduleLimits extends Pick<QueueLimits, "queues"> {
+  /** Schedules that there may be. */
+  readonly schedules: number;
+}
+
+/** Flow control. Keys come into being with the first message that has one. */
+export interface Flows {
+  /** By key: those that hold `search`. */
+  list(search: string | undefined, now: number): Promise<FlowControl[]>;
+
+  get(key: string, now: number): Promise<FlowControl | undefined>;
+
+  /** A pause or a pin makes a key that isn't there yet. @returns false when there is none, and nothing changed */
+  change(key: string, change: FlowChange, now: number): Promise<boolean>;
+}

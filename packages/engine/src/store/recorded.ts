@@ -1,0 +1,6 @@
+/** A step that the engine itself has recorded in a run. */
+export interface RecordedStep {
+  readonly runId: string;
+  readonly step: string;
+  readonly stepType: string;
+}

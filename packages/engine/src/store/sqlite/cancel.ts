@@ -1,0 +1,37 @@
+import type { CanceledMessages, MessageQuery } from "../publishing.ts";
+import type { RecordedStep } from "../store.ts";
+import { Conditions, HOST, PATH, whereMessage } from "./conditions.ts";
+import type { Database } from "./database.ts";
+import { cancelMessage } from "./end.ts";
+import type { Due } from "./messages.ts";
+
+export function cancelMessages(db: Database, query: MessageQuery, now: number, due: Due): CanceledMessages {
+  const found = pending(db, query);
+  const rows = found.slice(0, query.count);
+  const runIds: string[] = [];
+  const recorded: RecordedStep[] = [];
+  for (const { id } of rows) {
+    // One may be gone by now: with the run whose last other message it was.
+    const one = cancelMessage(db, id, now, due);
+    if (one.runId !== undefined) runIds.push(one.runId);
+    recorded.push(...one.recorded);
+  }
+  const next = found.length > rows.length ? rows.at(-1)?.seq : undefined;
+  return { canceled: rows.length, runIds, recorded, next };
+}
+
+function pending(db: Database, query: MessageQuery): { seq: number; id: string }[] {
+  const where = new Conditions();
+  where.anyOf(["due_at IS NOT NULL"]);
+  whereMessage(where, query);
+  where.oneOf(HOST, query.hosts);
+  where.oneOf(PATH, query.paths);
+  where.is("created_at >=", query.from);
+  where.is("created_at <=", query.to);
+  where.is("seq <", query.before);
+  return db.all(
+    `SELECT seq, id FROM messages ${where.sql} ORDER BY seq DESC LIMIT ?`,
+    ...where.values,
+    query.count + 1,
+  );
+}

@@ -1,0 +1,40 @@
+import { isLogged, type LogState } from "../../domain/log.ts";
+import type { Database } from "./database.ts";
+import type { MessageRow } from "./rows.ts";
+
+/** What a change of state brings with it. */
+export interface Change {
+  /** For an attempt that failed: how many had failed before. */
+  readonly attempt?: number;
+  /** When the next attempt is to be made. */
+  readonly dueAt?: number;
+}
+
+/** Tells the log that a message is in another state now: in the transaction that brings it there. */
+export function logState(
+  db: Database,
+  { seq, purpose }: Pick<MessageRow, "seq" | "purpose">,
+  state: LogState,
+  at: number,
+  { attempt, dueAt }: Change = {},
+): void {
+  if (!isLogged(purpose)) return;
+  db.run(
+    "INSERT INTO logs (message, state, at, attempt, due_at) VALUES (?, ?, ?, ?, ?)",
+    seq,
+    state,
+    at,
+    attempt ?? null,
+    dueAt ?? null,
+  );
+}
+
+/** Tells it of the calls that the end of a run takes back. */
+export function logWithdrawn(db: Database, run: number, at: number): void {
+  db.run(
+    `INSERT INTO logs (message, state, at) SELECT seq, 'CANCELLED', ? FROM messages
+     WHERE run = ? AND state <> 'DELIVERED' AND due_at IS NOT NULL AND purpose = 'call'`,
+    at,
+    run,
+  );
+}

@@ -1,0 +1,118 @@
+import { HEADER } from "@perdure/core/protocol";
+import { describe, expect, it } from "vitest";
+import type { LogEntry, LogQuery } from "../../src/store/lists.ts";
+import type { Receipt, Store } from "../../src/store/store.ts";
+import { START } from "../harness.ts";
+import { call, delivered, failure, LEASE, NO_OPTIONS, plain, start, useStore } from "./kit.ts";
+
+export function logging(name: string, open: () => Promise<Store>): void {
+  describe(`${name}, the log`, () => {
+    const kit = useStore(open);
+    const entries = async (query: Partial<LogQuery> = {}): Promise<readonly LogEntry[]> =>
+      (await kit.store.logs({ count: 100, earliestFirst: true, ...query })).items;
+    const states = async (query: Partial<LogQuery> = {}): Promise<string[]> =>
+      (await entries(query)).map(({ state }) => state);
+
+    it("has an entry for each change of a message's state", async () => {
+      await kit.accept(plain());
+      await kit.settle(await kit.claimOne(), {
+        kind: "retry",
+        dueAt: START + 500,
+        failure: failure(START + 1),
+      });
+      await kit.settle(await kit.claimOne(START + 500), delivered(START + 501), START + 501);
+      expect((await entries()).map(({ state, at }) => [state, at - START])).toEqual([
+        ["CREATED", 0],
+        ["ACTIVE", 0],
+        ["ERROR", 1],
+        ["RETRY", 1],
+        ["ACTIVE", 500],
+        ["DELIVERED", 501],
+      ]);
+      expect(
+        (await entries({ states: ["ERROR", "RETRY"] })).map(({ failure: of, nextDelivery }) => [
+          of?.error,
+          nextDelivery,
+        ]),
+      ).toEqual([
+        ["the endpoint answered 500", undefined],
+        [undefined, START + 500],
+      ]);
+    });
+
+    it("tells of a lease that ran out by the next attempt only", async () => {
+      await kit.accept(plain());
+      const lost = await kit.claimOne();
+      const again = await kit.claimOne(START + LEASE);
+      expect(await kit.settle(lost, delivered(START))).toEqual({ kind: "stale" });
+      await kit.settle(again, { kind: "failed", failure: failure(START + LEASE) });
+      expect(await states()).toEqual(["CREATED", "ACTIVE", "ACTIVE", "ERROR", "FAILED"]);
+    });
+
+    it("tells of what is taken back", async () => {
+      const [{ messageId }] = (await kit.accept(plain())) as [Receipt];
+      await kit.store.cancelMessage(messageId, START + 1);
+      await kit.store.cancelMessage(messageId, START + 2);
+      expect(await states()).toEqual(["CREATED", "CANCEL_REQUESTED", "CANCELLED"]);
+    });
+
+    it("tells of a run's calls, not of its steps", async () => {
+      await kit.accept(start("wfr_1", { [HEADER.delay]: "1d" }));
+      await kit.accept(call("wfr_1"));
+      await kit.store.endRun("wfr_1", { state: "RUN_CANCELED", response: undefined }, START);
+      expect(await states()).toEqual(["CREATED", "CANCELLED"]);
+      const [{ run, body }] = (await entries()) as [LogEntry];
+      expect([run?.id, Buffer.from(body ?? "").toString()]).toEqual(["wfr_1", "asked"]);
+    });
+
+    it("comes in pages, in both directions", async () => {
+      await kit.accept(plain(), plain(), plain());
+      for (const earliestFirst of [false, true]) {
+        const first = await kit.store.logs({ count: 2, earliestFirst });
+        const second = await kit.store.logs({ count: 2, earliestFirst, before: first.next });
+        const ids = [...first.items, ...second.items].map(({ message }) => message.seq);
+        expect(ids).toEqual([...ids].sort((a, b) => (earliestFirst ? a - b : b - a)));
+        expect(ids).toHaveLength(3);
+        expect(second.next).toBeUndefined();
+      }
+    });
+  });
+
+  describe(`${name}, retrying what failed`, () => {
+    const kit = useStore(open);
+    const fail = async (headers: Record<string, string> = {}): Promise<string> => {
+      const [{ messageId }] = (await kit.accept(plain({ [HEADER.retries]: "0", ...headers }))) as [Receipt];
+      await kit.settle(await kit.claimOne(), { kind: "failed", failure: failure(START) });
+      return messageId;
+    };
+
+    it("makes a new message, and takes the entry away", async () => {
+      const old = await fail({ [HEADER.label]: "l" });
+      const { messages, next } = await kit.store.retry({ count: 10 }, NO_OPTIONS, START + 5);
+      expect([messages.length, next]).toEqual([1, undefined]);
+      expect((await kit.store.deadLetters({ count: 10 })).items).toEqual([]);
+      expect(kit.due.at(-1)).toBe(START + 5);
+      const again = await kit.claimOne(START + 5);
+      expect(again.message).toMatchObject({ id: messages[0]?.id, labels: ["l"], retried: 0, maxRetries: 0 });
+      expect(again.message.id).not.toBe(old);
+      expect((await kit.store.retry({ count: 10 }, NO_OPTIONS, START + 5)).messages).toEqual([]);
+    });
+
+    it("does all of it or nothing", async () => {
+      await fail({ [HEADER.failureCallback]: "https://a.test/f" });
+      await kit.settle(await kit.claimOne(), delivered(START));
+      await fail();
+      const options = { ...NO_OPTIONS, failure: NO_OPTIONS };
+      await expect(kit.store.retry({ count: 10 }, options, START)).rejects.toMatchObject({ status: 400 });
+      expect((await kit.store.deadLetters({ count: 10 })).items).toHaveLength(2);
+      expect((await kit.claim(START + 1e9)).claims).toEqual([]);
+    });
+
+    it("leaves a run's entries to resume and restart", async () => {
+      await kit.accept(start("wfr_1"));
+      await kit.settle(await kit.claimOne(), { kind: "failed", failure: failure(START) });
+      expect((await kit.store.retry({ count: 10 }, NO_OPTIONS, START)).messages).toEqual([]);
+      expect((await kit.store.deadLetters({ count: 10 })).items).toHaveLength(1);
+    });
+  });
+}

@@ -1,0 +1,166 @@
+import { HEADER } from "@perdure/core/protocol";
+import { describe, expect, it } from "vitest";
+import type { Settlement } from "../../src/domain/outcome.ts";
+import type { Expiry } from "../../src/domain/retention.ts";
+import type { Topic } from "../../src/domain/topic.ts";
+import type { Receipt, Store } from "../../src/store/store.ts";
+import { START } from "../harness.ts";
+import { append, delivered, failure, grouped, known, plain, start, useStore } from "./kit.ts";
+
+/** Only of what has an end of its own. */
+const until = (deduplication: number): Expiry => ({ deduplication, messages: 0, logs: 0, dlq: 0, runs: 0 });
+const LIMITS = { endpoints: 3 };
+const A = { url: "https://a.test/", name: "a" };
+const B = { url: "https://b.test/" };
+const CALLBACK = { [HEADER.callback]: "https://a.test/callback" };
+
+export function publishing(name: string, open: () => Promise<Store>): void {
+  deduplicating(name, open);
+  reporting(name, open);
+  grouping(name, open);
+  canceling(name, open);
+}
+
+function deduplicating(name: string, open: () => Promise<Store>): void {
+  describe(`${name}, deduplicating`, () => {
+    const kit = useStore(open);
+
+    it("has one message stand for the others, within one request and between several", async () => {
+      const receipts = (
+        await Promise.all([kit.accept(known("d"), known("d")), kit.accept(known("d"))])
+      ).flat();
+      expect(receipts.map(({ deduplicated }) => deduplicated)).toEqual([false, true, true]);
+      expect(new Set(receipts.map(({ messageId }) => messageId)).size).toBe(1);
+      expect((await kit.claim()).claims).toHaveLength(1);
+    });
+
+    it("forgets when the time is over, and not before", async () => {
+      await kit.accept(known("d"));
+      await kit.store.sweep(until(START + 599_999), 10);
+      expect(await kit.accept(known("d", START + 599_999))).toMatchObject([{ deduplicated: true }]);
+      expect(await kit.accept(known("d", START + 600_000))).toMatchObject([{ deduplicated: false }]);
+      expect(await kit.accept(known("d", START + 600_001))).toMatchObject([{ deduplicated: true }]);
+      await kit.store.sweep(until(START + 1_200_000), 10);
+      expect(await kit.accept(known("d", START + 600_002))).toMatchObject([{ deduplicated: false }]);
+    });
+
+    it("doesn't know what was refused", async () => {
+      await expect(kit.accept(known("d"), append("wfr_none", 1))).rejects.toMatchObject({ status: 400 });
+      expect(await kit.accept(known("d"))).toMatchObject([{ deduplicated: false }]);
+    });
+  });
+}
+
+function reporting(name: string, open: () => Promise<Store>): void {
+  describe(`${name}, reporting`, () => {
+    const kit = useStore(open);
+    const retry: Settlement = { kind: "retry", dueAt: START + 500, failure: failure(START) };
+
+    it("stores the report of an attempt with what the attempt came to", async () => {
+      await kit.accept(plain(CALLBACK));
+      for (const settlement of [retry, delivered(START)]) {
+        await kit.settle(await kit.claimOne(START + 500), settlement);
+        const report = await kit.claimOne(START);
+        expect(report.message).toMatchObject({ url: "https://a.test/callback", purpose: "message" });
+        await kit.settle(report, delivered(START));
+      }
+      expect((await kit.claim(START + 1e9)).claims).toEqual([]);
+    });
+
+    it("stores none for an attempt that is no longer anybody's", async () => {
+      const [{ messageId }] = (await kit.accept(plain(CALLBACK))) as [Receipt];
+      const one = await kit.claimOne();
+      await kit.store.cancelMessage(messageId, START);
+      expect(await kit.settle(one, delivered(START))).toEqual({ kind: "stale" });
+      expect((await kit.claim(START + 1e9)).claims).toEqual([]);
+    });
+
+    it("stores none for an attempt that was given back", async () => {
+      await kit.accept(plain(CALLBACK));
+      await kit.store.release([(await kit.claimOne()).lease], START);
+      expect((await kit.claim()).claims).toMatchObject([{ message: { url: "https://a.test/" } }]);
+    });
+  });
+}
+
+function grouping(name: string, open: () => Promise<Store>): void {
+  describe(`${name}, groups`, () => {
+    const kit = useStore(open);
+    const add = (group: string, ...endpoints: Topic["endpoints"]): Promise<Topic | undefined> =>
+      kit.store.updateTopic(group, { kind: "add", endpoints }, LIMITS, START);
+
+    it("are kept by their names", async () => {
+      await Promise.all([add("g", A), add("h", B), add("g", B)]);
+      const topic = { createdAt: START, updatedAt: START, headers: {} };
+      expect(await kit.store.topics()).toEqual([
+        { ...topic, name: "g", endpoints: [A, B] },
+        { ...topic, name: "h", endpoints: [B] },
+      ]);
+      expect(await kit.store.topic("g")).toMatchObject({ name: "g" });
+      await kit.store.updateTopic("g", { kind: "delete" }, LIMITS, START);
+      expect(await kit.store.topic("g")).toBeUndefined();
+    });
+
+    it("change, and with their last endpoint are gone", async () => {
+      await add("g", A, B);
+      const headers = { "Upstash-Retries": "1" };
+      expect(await kit.store.updateTopic("g", { kind: "headers", headers }, LIMITS, START + 1)).toEqual({
+        name: "g",
+        createdAt: START,
+        updatedAt: START + 1,
+        endpoints: [A, B],
+        headers,
+      });
+      const removal = { kind: "remove", endpoints: [{ name: "a" }, { url: B.url }] } as const;
+      expect(await kit.store.updateTopic("g", removal, LIMITS, START)).toBeUndefined();
+      await expect(kit.store.updateTopic("g", removal, LIMITS, START)).rejects.toMatchObject({ status: 404 });
+    });
+
+    it("over the limit stay as they were", async () => {
+      await add("g", A, B);
+      const [c, d] = [{ url: "https://c.test/" }, { url: "https://d.test/" }];
+      await expect(add("g", c, d)).rejects.toMatchObject({ status: 412 });
+      expect((await kit.store.topic("g"))?.endpoints).toEqual([A, B]);
+    });
+
+    it("are what their messages tell of", async () => {
+      await kit.accept(...grouped((await add("g", A, B)) as Topic));
+      expect((await kit.claim()).claims.map(({ message }) => message.topic)).toEqual([
+        { name: "g", endpoint: "a" },
+        { name: "g", endpoint: undefined },
+      ]);
+    });
+  });
+}
+
+function canceling(name: string, open: () => Promise<Store>): void {
+  describe(`${name}, canceling many`, () => {
+    const kit = useStore(open);
+
+    it("takes the newest first, and goes on where it ended", async () => {
+      const receipts = await kit.accept(plain(), plain(), plain());
+      const first = await kit.store.cancelMessages({ count: 2 }, START);
+      expect(first).toEqual({ canceled: 2, runIds: [], recorded: [], next: expect.any(Number) });
+      expect((await kit.store.message(receipts[0]?.messageId ?? "", START))?.message.state).toBe("CREATED");
+      const rest = await kit.store.cancelMessages({ count: 2, before: first.next }, START);
+      expect(rest).toEqual({ canceled: 1, runIds: [], recorded: [], next: undefined });
+      expect((await kit.claim()).claims).toEqual([]);
+    });
+
+    it("finds messages by their group, and only those", async () => {
+      const topic = { name: "g", createdAt: START, updatedAt: START, endpoints: [A, B], headers: {} };
+      await kit.accept(plain(), ...grouped(topic));
+      expect(await kit.store.cancelMessages({ topics: ["g"], count: 9 }, START)).toMatchObject({
+        canceled: 2,
+      });
+      expect((await kit.claim()).claims).toMatchObject([{ message: { topic: undefined } }]);
+    });
+
+    it("cancels a run with the last message that it has", async () => {
+      await kit.accept(start("wfr_1"), append("wfr_1", 1), start("wfr_2"));
+      const { canceled, runIds } = await kit.store.cancelMessages({ count: 2 }, START);
+      expect([canceled, runIds]).toEqual([2, ["wfr_2"]]);
+      expect(await kit.stateOf("wfr_1")).toBe("RUN_STARTED");
+    });
+  });
+}

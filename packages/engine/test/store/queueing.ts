@@ -1,0 +1,147 @@
+import { HEADER } from "@perdure/core/protocol";
+import { describe, expect, it } from "vitest";
+import type { Store } from "../../src/store/store.ts";
+import { START } from "../harness.ts";
+import { delivered, failure, LEASE, plain, useStore } from "./kit.ts";
+
+const MANY = { queues: 100 };
+const queued = (headers: Record<string, string> = {}, queue = "q") =>
+  plain({ [HEADER.queueName]: queue, ...headers });
+
+export function queueing(name: string, open: () => Promise<Store>): void {
+  describe(`${name}, queues`, () => {
+    const kit = useStore(open);
+    const fill = async (count: number, queue = "q") =>
+      (await kit.accept(...Array.from({ length: count }, () => queued({}, queue)))).map(
+        ({ messageId }) => messageId,
+      );
+    const due = async (now?: number) => (await kit.claim(now)).claims.map(({ message }) => message.id);
+    const change = (parallelism?: number, paused?: boolean, now = START) =>
+      kit.store.queues.put({ name: "q", parallelism, paused }, MANY, now);
+
+    it("give out one at a time, in the order in which they were accepted, and say when it is the next one's turn", async () => {
+      const ids = await fill(3);
+      const { claims, nextDue } = await kit.claim();
+      expect(claims.map(({ message }) => message.id)).toEqual([ids[0]]);
+      expect(nextDue).toBeUndefined();
+      kit.due.length = 0;
+      const [one] = claims;
+      if (!one) throw new TypeError("Not due.");
+      await kit.settle(one, delivered(START));
+      expect(kit.due).toEqual([START]);
+      expect(await due()).toEqual([ids[1]]);
+    });
+
+    it("keep a message's place while its lease is lost or given back, and while it waits for another attempt", async () => {
+      const ids = await fill(2);
+      await kit.claim();
+      expect(await due(START + LEASE)).toEqual([ids[0]]);
+      const again = await kit.claimOne(START + 2 * LEASE);
+      await kit.store.release([again.lease], START + 2 * LEASE);
+      const last = await kit.claimOne(START + 2 * LEASE);
+      expect(last.message.id).toBe(ids[0]);
+      await kit.settle(last, { kind: "retry", dueAt: START + 1e9, failure: failure(START) });
+      expect(await due(START + 1e9 - 1)).toEqual([]);
+      await kit.settle(await kit.claimOne(START + 1e9), delivered(START + 1e9));
+      expect(await due(START + 1e9)).toEqual([ids[1]]);
+    });
+
+    it("keep a failed message's place for the report of it", async () => {
+      await kit.accept(queued({ [HEADER.failureCallback]: "https://b.test" }), queued());
+      const first = await kit.claimOne();
+      await kit.settle(first, { kind: "failed", failure: failure(START) });
+      const { claims } = await kit.claim();
+      expect(claims.map(({ message }) => message.purpose)).toEqual(["failure"]);
+      const [report] = claims;
+      if (!report) throw new TypeError("Not due.");
+      await kit.settle(report, { kind: "retry", dueAt: START + 5, failure: failure(START) });
+      expect(await due()).toEqual([]);
+      await kit.settle(await kit.claimOne(START + 5), { kind: "failed", failure: failure(START) });
+      expect((await kit.claim(START + 5)).claims).toMatchObject([{ message: { purpose: "message" } }]);
+    });
+
+    it("have as many places as their parallelism says: more at once, fewer as they become free", async () => {
+      const ids = await fill(6);
+      await change(3);
+      const { claims } = await kit.claim();
+      expect(claims.map(({ message }) => message.id)).toEqual(ids.slice(0, 3));
+      await change(1);
+      for (const [at, claim] of claims.entries()) {
+        expect(await due()).toEqual([]);
+        await kit.settle(claim, delivered(START));
+        expect((await kit.store.queues.get("q"))?.lag).toBe(5 - at);
+      }
+      expect(await due()).toEqual(ids.slice(3, 4));
+    });
+
+    it("take back places that haven't been used when there are to be fewer, the last first", async () => {
+      await change(3);
+      const ids = await fill(4);
+      await change(1);
+      expect(await due()).toEqual([ids[0]]);
+      await change(2);
+      expect(await due()).toEqual([ids[1]]);
+    });
+
+    it("give out nothing while they are paused, and afterwards all that came due meanwhile", async () => {
+      await change(2);
+      const ids = await fill(3);
+      const first = await kit.claimOne();
+      expect(await kit.store.queues.pause("q", true, START)).toBe(true);
+      expect(await due()).toEqual([]);
+      await kit.settle(first, { kind: "retry", dueAt: START + 10, failure: failure(START) });
+      expect((await kit.claim(START + 10)).claims).toEqual([]);
+      expect((await kit.claim(START + 10)).nextDue).toBeUndefined();
+      expect((await kit.store.message(ids[0] as string, START))?.message.dueAt).toBe(START + 10);
+      kit.due.length = 0;
+      expect(await kit.store.queues.pause("q", false, START + 20)).toBe(true);
+      expect(kit.due).toContain(START + 20);
+      expect((await due(START + 20)).sort()).toEqual(ids.slice(0, 2).sort());
+      expect(await kit.store.queues.pause("none", true, START)).toBe(false);
+    });
+
+    it("don't give out what was cancelled, and go on without it", async () => {
+      const ids = await fill(3);
+      await kit.store.cancelMessage(ids[1] as string, START);
+      await kit.store.cancelMessage(ids[0] as string, START);
+      expect(await due()).toEqual([ids[2]]);
+      expect((await kit.store.queues.get("q"))?.lag).toBe(1);
+    });
+
+    it("are gone with what waits in them when they are deleted; what is under way isn't", async () => {
+      const ids = await fill(3);
+      const first = await kit.claimOne();
+      await kit.store.queues.delete("q", START);
+      expect(await kit.store.queues.get("q")).toBeUndefined();
+      for (const id of ids.slice(1)) expect(await kit.store.message(id, START)).toBeUndefined();
+      expect(await kit.settle(first, { kind: "retry", dueAt: START + 5, failure: failure(START) })).toEqual({
+        kind: "recorded",
+      });
+      const [again] = await fill(1);
+      expect((await due(START + 5)).sort()).toEqual([ids[0], again].sort());
+    });
+
+    it("are listed by name, as they were last changed", async () => {
+      await fill(2, "b");
+      await fill(1, "a");
+      await kit.store.queues.put({ name: "b", parallelism: undefined, paused: true }, MANY, START + 5);
+      expect(await kit.store.queues.list()).toEqual([
+        { name: "a", parallelism: 1, paused: false, createdAt: START, updatedAt: START, lag: 1 },
+        { name: "b", parallelism: 1, paused: true, createdAt: START, updatedAt: START + 5, lag: 2 },
+      ]);
+    });
+
+    it("are refused beyond their number, with all that was to be stored with them", async () => {
+      await kit.store.accept([queued({}, "a")], { queues: 1 });
+      const problem = { status: 412, message: expect.stringContaining("1 queues") };
+      await expect(kit.store.accept([plain(), queued({}, "b")], { queues: 1 })).rejects.toMatchObject(
+        problem,
+      );
+      await expect(change()).resolves.toBeUndefined();
+      await expect(
+        kit.store.queues.put({ name: "c", parallelism: 1, paused: false }, { queues: 2 }, START),
+      ).rejects.toMatchObject({ status: 412 });
+      expect((await kit.claim()).claims).toHaveLength(1);
+    });
+  });
+}
