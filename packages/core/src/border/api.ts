@@ -1,4 +1,4 @@
-import { checkText } from "../kernel/check.ts";
+import { checkText, isList } from "../kernel/check.ts";
 import { messageOf, WorkflowError } from "../kernel/errors.ts";
 import { type Http, type HttpRequest, statusOf } from "./http.ts";
 
@@ -67,8 +67,4 @@ function toQuery(query: Query): Record<string, string | number | boolean | Date 
     asked[name] = isList(value) ? [...value] : value;
   }
   return asked;
-}
-
-function isList(value: unknown): value is readonly string[] {
-  return Array.isArray(value);
 }

@@ -34,7 +34,7 @@ export interface Door {
 const HOOK_PATIENCE = 10;
 
 const UNPROTECTED =
-  'Nothing tells who calls this endpoint. Set QSTASH_CURRENT_SIGNING_KEY and QSTASH_NEXT_SIGNING_KEY, the option `keys`, `receiver` or `authorize`, or `verify: "off"`.';
+  'This endpoint has no way to tell who calls it. Set QSTASH_CURRENT_SIGNING_KEY and QSTASH_NEXT_SIGNING_KEY (or the option `keys`, `receiver` or `authorize`), or write down `verify: "off"`.';
 
 /**
  * Lets a request in, or says why not: 401 without a valid signature or with no check at all, 403 when the hook

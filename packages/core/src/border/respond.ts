@@ -17,16 +17,14 @@ const SDK_NAME = "v1.3.3";
  */
 export function respond(outcome: Outcome, trusted: boolean): Response {
   switch (outcome.kind) {
-    case "done":
-      return answer(200, { workflowRunId: outcome.runId, finishCondition: outcome.finish });
+    case "done": {
+      const { runId: workflowRunId, finish: finishCondition } = outcome;
+      const unhandled = finishCondition === "failure-callback-undefined";
+      const headers = unhandled ? { [HEADER.noFailureFunction]: "true" } : {};
+      return answer(200, { workflowRunId, finishCondition }, headers);
+    }
     case "failureHandled":
       return answer(200, { result: outcome.result });
-    case "failureUnhandled":
-      return answer(
-        200,
-        { workflowRunId: outcome.runId, finishCondition: "failure-callback-undefined" },
-        { [HEADER.noFailureFunction]: "true" },
-      );
     case "rolledBack": {
       const { record } = outcome;
       const said: RollbackAnswer = record ? "recorded" : "over";

@@ -145,8 +145,8 @@ export function engineOf(
 function regionOf(env: Env, named: string | null): string {
   const own = env.QSTASH_REGION;
   if (!own) return "";
-  const [region, fallback] = [named ?? "", own].map((one) =>
-    REGIONS.find((known) => known === one.toUpperCase().replaceAll("-", "_")),
+  const [region, fallback] = [named, own].map((one) =>
+    REGIONS.find((known) => known === one?.toUpperCase().replaceAll("-", "_")),
   );
   if (!fallback) throw mustBe("QSTASH_REGION", `one of ${REGIONS.join(", ")}`, own);
   return region ?? fallback;

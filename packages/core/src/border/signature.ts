@@ -77,7 +77,7 @@ export function verifyWithReceiver(receiver: Receiver): Verify {
 function signatureOf(mail: Mail): string {
   const signature = mail.headers.get(HEADER.signature);
   if (signature) return signature;
-  throw refused(`the header ${HEADER.signature} is missing`);
+  throw refused(`there is no signature in the header ${HEADER.signature}`);
 }
 
 function importKey(key: string): Promise<CryptoKey> {

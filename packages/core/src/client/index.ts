@@ -1,6 +1,7 @@
 import { ask, toSegment } from "../border/api.ts";
 import type { Engine } from "../border/engine.ts";
 import { engineOf, type GivenClient, processEnv } from "../border/settings.ts";
+import { isList } from "../kernel/check.ts";
 import type { NotifyResponse, Waiter } from "../protocol/wait.ts";
 import { toText } from "../steps/index.ts";
 import { DeadLetters } from "./dlq.ts";
@@ -82,8 +83,4 @@ export class Client {
   logs(options: LogsOptions = {}): Promise<RunPage> {
     return logs(this.#engine.connection.http, options);
   }
-}
-
-function isList(options: TriggerOptions | readonly TriggerOptions[]): options is readonly TriggerOptions[] {
-  return Array.isArray(options);
 }

@@ -126,7 +126,7 @@ export class Runs {
     workflowRunId: string,
     { timeout, signal }: WaitForRun = {},
   ): Promise<EndedRun<Result>> {
-    const end = timeout === undefined ? Number.POSITIVE_INFINITY : Date.now() + toSeconds(timeout) * 1000;
+    const end = Date.now() + 1000 * (timeout === undefined ? Number.POSITIVE_INFINITY : toSeconds(timeout));
     for (let pause = 50; ; pause = Math.min(pause * 1.5, 2000)) {
       signal?.throwIfAborted();
       const run = await this.get(workflowRunId);

@@ -1,5 +1,5 @@
 import type { Query } from "../border/api.ts";
-import { checkText } from "../kernel/check.ts";
+import { checkText, isList } from "../kernel/check.ts";
 
 /** What can be asked of runs and dead letters alike. Within a list any one may match; all that are given must. */
 export interface CommonFilters {
@@ -56,10 +56,6 @@ export function select<Ids extends string>(
 function byIds(list: readonly string[], name: string): Query | undefined {
   for (const id of list) checkText(`An id in ${name}`, id);
   return list.length > 0 ? { [name]: list } : undefined;
-}
-
-function isList(selection: unknown): selection is readonly string[] {
-  return Array.isArray(selection);
 }
 
 /** Where the next part of a list begins, if there is one. */

@@ -6,7 +6,7 @@ import type { Cancel, Failure } from "../protocol/delivery.ts";
 import { toError } from "../protocol/error.ts";
 import { type FailureReport, parseFailure } from "../protocol/failure.ts";
 import * as HEADER from "../protocol/names.ts";
-import type { Outcome } from "../protocol/outcome.ts";
+import { done, type Outcome } from "../protocol/outcome.ts";
 import type { RollbackRecord } from "../protocol/rollback.ts";
 import { isPlan, type StepRecord, stepOf } from "../protocol/step.ts";
 import { read, serialize } from "../steps/index.ts";
@@ -18,7 +18,7 @@ import { factsOf, type Visit } from "./room.ts";
 export async function failure(visit: Visit<Failure>): Promise<Outcome> {
   const { served, mail, delivery } = visit;
   const { middlewares, failureFunction } = served;
-  const unhandled: Outcome = { kind: "failureUnhandled", runId: delivery.runId };
+  const unhandled = done(delivery.runId, "failure-callback-undefined");
   const untold = !failureFunction && middlewares.length === 0;
   // Only our own engine has rollbacks made.
   if (untold && !mail.headers.has(HEADER.maxRetries)) return unhandled;

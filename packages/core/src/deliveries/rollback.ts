@@ -89,8 +89,8 @@ function undoableFresh(
   { where, step }: FailureReport,
   { phase, holes, nextId }: Ledger,
 ): Undoable[] {
-  if (!first?.options?.rollback || phase.kind !== "advance") return [];
-  const { name, type, options } = first;
+  if (!first?.step.options?.rollback || phase.kind !== "advance") return [];
+  const { name, type, options } = first.step;
   const failed = where === "delivery" || (step?.name === name && step.type === type);
   return failed ? [{ step: { id: holes[0] ?? nextId, name, type }, options }] : [];
 }

@@ -23,14 +23,7 @@ export function waitForEvent<Event>(
   eventId: string,
   options: WaitOptions = {},
 ): Step<WaitResponse<Event>> {
-  checkName(name);
-  checkText(`The event id of step "${name}"`, eventId);
-  const timeout = toWireDuration(options.timeout ?? "7d");
-  return {
-    name,
-    type: "Wait",
-    ...waiting(name, "Wait", eventId, timeout),
-  };
+  return waiting(name, "Wait", eventId, options.timeout ?? "7d");
 }
 
 export function readWait(record: StepRecord): WaitResponse {
@@ -43,9 +36,14 @@ export function waiting(
   name: string,
   type: "Wait" | "WaitForWebhook",
   eventId: string,
-  timeout: string,
-): Pick<Step, "fields" | "work"> {
+  patience: number | Duration,
+): Step<never> {
+  checkName(name);
+  checkText(`The event id of step "${name}"`, eventId);
+  const timeout = toWireDuration(patience);
   return {
+    name,
+    type,
     fields: { waitEventId: eventId, timeout },
     work: {
       kind: "ask",
