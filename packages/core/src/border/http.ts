@@ -42,7 +42,7 @@ export interface Connection {
   readonly baseUrl: string;
   readonly token: unknown;
   /** The user's own client of `@upstash/qstash`, if there is one. */
-  readonly client: Client | undefined;
+  readonly client?: Client;
 }
 
 /** A connection that needs nothing but `fetch`. */
@@ -64,13 +64,13 @@ export function connect({ baseUrl, token, headers = {}, retry = {} }: EngineConf
       return (parseResponseAsJson ? await answer.json() : undefined) as Answer;
     },
   };
-  return { http, baseUrl: origin, token, client: undefined };
+  return { http, baseUrl: origin, token };
 }
 
 /** The user's own client: its settings, its requests. */
 export function connectBy(client: Client): Connection {
-  const baseUrl = String(Reflect.get(client.http, "baseUrl"));
-  return { http: client.http, baseUrl, token: Reflect.get(client, "token"), client };
+  const { http } = client;
+  return { http, baseUrl: String(Reflect.get(http, "baseUrl")), token: Reflect.get(client, "token"), client };
 }
 
 /** The status that the engine has refused with; undefined when it has given no answer. */

@@ -47,12 +47,9 @@ export function invoke<Payload, Result>(
     name,
     type: "Invoke",
     options,
-    work: {
-      kind: "ask",
-      ask: (place) => {
-        const child = { ...childOptions, url: place.urlOf(workflow), runId, body: payload };
-        return { kind: "publish", message: invokeMessage(place, name, child) };
-      },
+    ask: (place) => {
+      const child = { ...childOptions, url: place.urlOf(workflow), runId, body: payload };
+      return { message: invokeMessage(place, name, child) };
     },
   };
 }
