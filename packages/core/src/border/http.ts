@@ -1,6 +1,7 @@
 import type { Client } from "@upstash/qstash";
-import { forward, PREFIX } from "../protocol/headers.ts";
+import { forward } from "../protocol/headers.ts";
 import { isContentType } from "../protocol/options.ts";
+import * as PREFIX from "../protocol/prefixes.ts";
 
 /** How to reach the engine. As in `@upstash/qstash`. */
 export interface EngineConfig {
@@ -16,12 +17,17 @@ export interface EngineConfig {
   readonly retry?: false | { retries?: number; backoff?: (retryCount: number) => number };
 }
 
+/** Times, in the engine's queries, are milliseconds since 1970. What is undefined isn't asked for. */
+export type Query = Readonly<
+  Record<string, string | number | boolean | Date | readonly string[] | undefined>
+>;
+
 /** A request to the engine's API. */
 export interface HttpRequest {
   readonly method: "GET" | "POST" | "PATCH" | "DELETE";
   /** Segments of the path, as they are to stand in the URL. */
   readonly path: string[];
-  readonly query: Record<string, string | number | boolean | Date | string[]>;
+  readonly query: Record<string, string | number | boolean | Date | string[] | undefined>;
   readonly headers: Record<string, string>;
   readonly body: string | null;
   /** False: the answer has no JSON to read. */
@@ -99,7 +105,7 @@ async function send(
 function urlOf(origin: string, { path, query }: HttpRequest): URL {
   const url = new URL([origin, ...path].join("/"));
   for (const [name, value] of Object.entries(query)) {
-    for (const each of [value].flat())
+    for (const each of [value ?? []].flat())
       url.searchParams.append(name, String(each instanceof Date ? Number(each) : each));
   }
   return url;

@@ -1,5 +1,5 @@
-import { ask, type Query } from "../border/api.ts";
-import type { Http } from "../border/http.ts";
+import { ask } from "../border/api.ts";
+import type { Http, Query } from "../border/http.ts";
 import { checkText } from "../kernel/check.ts";
 import { type Duration, toSeconds } from "../kernel/duration.ts";
 import { WorkflowError } from "../kernel/errors.ts";

@@ -1,4 +1,4 @@
-import type { Query } from "../border/api.ts";
+import type { Query } from "../border/http.ts";
 import { checkText, isList } from "../kernel/check.ts";
 
 /** What can be asked of runs and dead letters alike. Within a list any one may match; all that are given must. */
