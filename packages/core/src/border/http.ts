@@ -66,7 +66,8 @@ export function connect({ baseUrl, token, headers = {}, retry = {} }: EngineConf
       // Credentials go to nobody whom the engine names.
       const init: RequestInit = { method, body, headers, redirect: "manual" };
       const answer = await send(urlOf(origin, request), init, retries, backoff);
-      if (!answer.ok) throw await refusalOf(answer);
+      const { ok, status } = answer;
+      if (!ok) throw Object.assign(new Error((await answer.text()) || `status ${status}`), { status });
       return (parseResponseAsJson ? await answer.json() : undefined) as Answer;
     },
   };
@@ -81,7 +82,7 @@ export function connectBy(client: Client): Connection {
 
 /** The status that the engine has refused with; undefined when it has given no answer. */
 export function statusOf(error: unknown): number | undefined {
-  const status = error instanceof Error && "status" in error ? error.status : undefined;
+  const { status } = Object(error);
   return typeof status === "number" ? status : undefined;
 }
 
@@ -109,11 +110,6 @@ function urlOf(origin: string, { path, query }: HttpRequest): URL {
       url.searchParams.append(name, String(each instanceof Date ? Number(each) : each));
   }
   return url;
-}
-
-async function refusalOf(answer: Response): Promise<Error> {
-  const { status } = answer;
-  return Object.assign(new Error((await answer.text()) || `status ${status}`), { status });
 }
 
 function isOption(name: string): boolean {

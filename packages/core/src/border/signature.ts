@@ -96,7 +96,7 @@ async function verifyToken(
     } catch (error) {
       failure = error;
       // With another key only the signature can come out differently.
-      if (!(error instanceof Error && "code" in error && error.code === OTHER_KEY)) break;
+      if (Object(error).code !== OTHER_KEY) break;
     }
   }
   throw refused(messageOf(failure), failure);

@@ -46,7 +46,7 @@ export function call<Body>(
 }
 
 export function readCall(record: StepRecord): CallResponse {
-  const { status, body, header = {} } = (deserialize(record) ?? {}) as Partial<CallResponse<string>>;
+  const { status, body, header = {} } = Object(deserialize(record)) as Partial<CallResponse<string>>;
   if (typeof status !== "number" || typeof body !== "string") {
     throw new WorkflowError("malformed_body", `The recorded answer of step "${record.stepName}" isn't one.`);
   }

@@ -59,7 +59,7 @@ export function readInvoke(record: StepRecord): InvokeResponse {
     body,
     isFailed = false,
     isCanceled = false,
-  } = (deserialize(record) ?? {}) as Partial<InvokeResponse>;
+  } = Object(deserialize(record)) as Partial<InvokeResponse>;
   // A child's result arrives as the JSON text that the child has ended with.
   return { body: typeof body === "string" ? parseLeniently(body) : body, isFailed, isCanceled };
 }
