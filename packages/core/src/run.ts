@@ -127,13 +127,12 @@ class Run {
     this.#decided = true;
     await this.#invocation.beforeStep?.(step);
     if (this.#ended) return;
-    const { name, type, work, schedule, options } = step;
+    const { name, type, ask, schedule, options } = step;
     const rollback = options?.rollback && true;
     const place: FailedStep = { id, name, type, rollback };
-    if (work.kind === "ask")
-      return this.#append([{ kind: "work", name, ask: work.ask, id, concurrent, rollback }], place);
+    if (ask) return this.#append([{ kind: "work", name, ask, id, concurrent, rollback }], place);
     this.#executing = place;
-    const came = await this.#perform(work).then(
+    const came = await this.#perform(step).then(
       (out) => ({ out }),
       (error) => this.#failed(step, place, error),
     );
@@ -148,11 +147,9 @@ class Run {
     );
   }
 
-  #perform(work: Step["work"]): Promise<string | undefined> {
+  #perform({ perform }: Step): Promise<string | undefined> {
     const { engine, runId } = this.#invocation;
-    return this.#scope.run(this, async () =>
-      work.kind === "perform" ? work.perform(engine, runId) : undefined,
-    );
+    return this.#scope.run(this, async () => perform?.(engine, runId));
   }
 
   /** @returns what is recorded of a step that has failed for good, where the workflow is to hear of it */

@@ -58,7 +58,8 @@ export function toEngine(connection: Connection, telemetry: boolean): Engine {
       const path = ["notify", runId ?? [], eventId].flat().map(toSegment);
       return [await ask<NotifyResponse | NotifyResponse[]>(http, { method: "POST", path, body })].flat();
     },
-    webhookUrl: (runId, eventId) => webhookUrl(connection, runId, eventId),
+    webhookUrl: (runId, eventId) =>
+      [connection.baseUrl, "v2", "workflows", "hooks", userIdOf(connection.token), runId, eventId].join("/"),
   };
 }
 
@@ -73,10 +74,6 @@ async function unlessEnded(http: Http, runId: string, act: () => Promise<unknown
     const message = `The engine refuses a step of the run: ${messageOf(cause.cause)}`;
     throw new WorkflowError("step_refused", message, { cause });
   }
-}
-
-function webhookUrl({ baseUrl, token }: Connection, runId: string, eventId: string): string {
-  return [baseUrl, "v2", "workflows", "hooks", userIdOf(token), runId, eventId].join("/");
 }
 
 function userIdOf(token: unknown): string {

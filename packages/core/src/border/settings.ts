@@ -162,7 +162,7 @@ export function processEnv(): Env {
 }
 
 function isClient(given: unknown): given is Client {
-  return typeof given === "object" && given !== null && "http" in given;
+  return "http" in Object(given);
 }
 
 function verifierOf(options: BorderOptions, env: Env, region: string): Verify | undefined {

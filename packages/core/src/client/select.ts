@@ -1,4 +1,4 @@
-import type { Query } from "../border/api.ts";
+import type { Query } from "../border/http.ts";
 import { checkText, isList } from "../kernel/check.ts";
 
 /** What can be asked of runs and dead letters alike. Within a list any one may match; all that are given must. */
@@ -43,9 +43,8 @@ export function select<Ids extends string>(
   ids: Ids,
   toQuery: (filter: object) => Query = (filter) => filter as Query,
 ): Query | undefined {
-  if (typeof selection === "string" || isList(selection)) return byIds([selection].flat(), ids);
-  if (ids in selection)
-    return byIds([(selection as Record<Ids, string | readonly string[]>)[ids]].flat(), ids);
+  if (typeof selection === "string" || isList(selection)) return byIds(selection, ids);
+  if (ids in selection) return byIds((selection as Record<Ids, string | readonly string[]>)[ids], ids);
   const { all, filter, count = COUNT, cursor } = selection as Part;
   if (all === true) return { count, cursor };
   if (filter && Object.values(filter).some((value) => value !== undefined))
@@ -53,7 +52,8 @@ export function select<Ids extends string>(
   throw new TypeError(`Say which: ${ids}, a filter with at least one condition, or { all: true }.`);
 }
 
-function byIds(list: readonly string[], name: string): Query | undefined {
+function byIds(given: string | readonly string[], name: string): Query | undefined {
+  const list = [given].flat();
   for (const id of list) checkText(`An id in ${name}`, id);
   return list.length > 0 ? { [name]: list } : undefined;
 }

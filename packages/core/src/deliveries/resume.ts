@@ -65,9 +65,9 @@ async function append(visit: Visit<Resume>, entries: readonly Entry[]): Promise<
       messages.push(stepMessage(place, entry.record, entry.schedule));
       continue;
     }
-    const request = entry.ask(askingOf(visit, entry));
-    if (request.kind === "publish") messages.push(request.message);
-    else if (!(await engine.wait(place.runId, request.wait))) return "over";
+    const { message, wait } = entry.ask(askingOf(visit, entry));
+    if (message) messages.push(message);
+    else if (!(await engine.wait(place.runId, wait))) return "over";
   }
   if (messages.length > 0 && !(await engine.append(place.runId, messages))) return "over";
   const names = entries.map((entry) => `"${entry.kind === "record" ? entry.record.stepName : entry.name}"`);

@@ -1,11 +1,11 @@
 import { toRunId } from "../kernel/ids.ts";
 import type { Start } from "../protocol/delivery.ts";
-import { PREFIX } from "../protocol/headers.ts";
 import { readHistory } from "../protocol/history.ts";
 import { decodeRunOptions, startMessage } from "../protocol/message.ts";
 import * as HEADER from "../protocol/names.ts";
 import { isName } from "../protocol/options.ts";
 import { done, type Outcome } from "../protocol/outcome.ts";
+import * as PREFIX from "../protocol/prefixes.ts";
 import { historyOf, userHeaders, type Visit } from "./room.ts";
 
 /** Asks the engine for a run with the payload that the request carries. No user code is run. */

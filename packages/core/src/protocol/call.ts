@@ -12,6 +12,7 @@ import {
   flowControlHeaders,
   forwarded,
   type HeaderList,
+  headerIn,
   renamed,
   toCount,
 } from "./options.ts";
@@ -87,23 +88,20 @@ export function callMessage(place: Place, stepName: string, call: CallRequest): 
   };
 }
 
-/** The record of a call's answer, or that another attempt will be made. */
-export type CallAnswer =
-  | { readonly kind: "answered"; readonly record: StepRecord }
-  | { readonly kind: "will retry" };
-
 /**
  * Reads the delivery of a call's answer.
  *
+ * @returns undefined when another attempt will be made
  * @throws WorkflowError `malformed_body` for a body that isn't one, or headers that don't say which step it answers
  */
-export function readCallAnswer(headers: Headers, json: string): CallAnswer {
+export function readCallAnswer(headers: Headers, json: string): StepRecord | undefined {
   const body = parse(json);
   const { status, header = {}, retried = 0, maxRetries = 0 } = body;
   const succeeded = status >= 200 && status < 300;
   const final =
-    retried >= maxRetries || (status === NON_RETRYABLE_STATUS && hasHeader(header, HEADER.nonRetryable));
-  if (!succeeded && !final) return { kind: "will retry" };
+    retried >= maxRetries ||
+    (status === NON_RETRYABLE_STATUS && headerIn(HEADER.nonRetryable, header) !== undefined);
+  if (!succeeded && !final) return undefined;
   const stepId = Number(headers.get(HEADER.stepId));
   const concurrent = Number(headers.get(HEADER.concurrent));
   const stepName = headers.get(HEADER.stepName);
@@ -114,7 +112,7 @@ export function readCallAnswer(headers: Headers, json: string): CallAnswer {
   // One character a byte: as the protocol records an answer's body.
   const text = textIn(body.body ?? "", "A body in the answer to a call", atob);
   const out = JSON.stringify({ status, body: text, header });
-  const record: StepRecord = {
+  return {
     stepId,
     stepName: decodeStepName(stepName),
     stepType: "Call",
@@ -122,7 +120,6 @@ export function readCallAnswer(headers: Headers, json: string): CallAnswer {
     concurrent,
     rollback: headers.has(HEADER.rollback) || undefined,
   };
-  return { kind: "answered", record };
 }
 
 interface AnswerBody {
@@ -139,10 +136,6 @@ function parse(json: string): AnswerBody {
   const body = Object(parseJson(WHAT, json)) as AnswerBody;
   if (typeof body.status !== "number") throw malformed(WHAT, "needs a numeric status", json);
   return body;
-}
-
-function hasHeader(headers: Record<string, unknown>, name: string): boolean {
-  return Object.keys(headers).some((one) => one.toLowerCase() === name.toLowerCase());
 }
 
 /** A step's name as a header's value, which is printable ASCII. Whatever isn't, and what would look encoded already, is encoded. */

@@ -205,7 +205,7 @@ export function lateOptionsIn(options: LateOptions): LateOptions {
 
 /** As one header; undefined when there are none. */
 export function encodeRunOptions(options: LateOptions): string | undefined {
-  const json = JSON.stringify(options, [...LATE_OPTIONS, "key", "parallelism", "rate", "period"]);
+  const json = JSON.stringify(lateOptionsIn(options));
   // A header's value is ASCII; in JSON, whatever isn't can be written so that it is.
   return json === "{}"
     ? undefined

@@ -38,18 +38,15 @@ export function call<Body>(
     name,
     type: "Call",
     options,
-    work: {
-      kind: "ask",
-      ask: (place) => {
-        const target = "workflow" in request ? startOf(name, request, place) : request;
-        return { kind: "publish", message: callMessage(place, name, target) };
-      },
+    ask: (place) => {
+      const target = "workflow" in request ? startOf(name, request, place) : request;
+      return { message: callMessage(place, name, target) };
     },
   };
 }
 
 export function readCall(record: StepRecord): CallResponse {
-  const { status, body, header = {} } = (deserialize(record) ?? {}) as Partial<CallResponse<string>>;
+  const { status, body, header = {} } = Object(deserialize(record)) as Partial<CallResponse<string>>;
   if (typeof status !== "number" || typeof body !== "string") {
     throw new WorkflowError("malformed_body", `The recorded answer of step "${record.stepName}" isn't one.`);
   }
@@ -77,7 +74,8 @@ function readBody(latin1: string, header: Record<string, string[]>): unknown {
   const contentType = contentTypeOf(header)?.[0] ?? "";
   if (BINARY.test(contentType) && !TEXTUAL.test(contentType)) return bytes;
   if (bytes.length === 0) return "";
-  if (/charset=(?!utf-?8)/i.test(contentType)) return parseLeniently(decodeAs(bytes, contentType));
+  const charset = /charset="?([\w-]+)/i.exec(contentType)?.[1] ?? "utf-8";
+  if (!/^utf-?8$/i.test(charset)) return parseLeniently(decodeAs(bytes, charset));
   try {
     return parseLeniently(strict.decode(bytes));
   } catch {
@@ -85,8 +83,7 @@ function readBody(latin1: string, header: Record<string, string[]>): unknown {
   }
 }
 
-function decodeAs(bytes: Uint8Array, contentType: string): string {
-  const charset = /charset="?([\w-]+)/i.exec(contentType)?.[1] ?? "utf-8";
+function decodeAs(bytes: Uint8Array, charset: string): string {
   try {
     return new TextDecoder(charset).decode(bytes);
   } catch {

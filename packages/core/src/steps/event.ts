@@ -45,12 +45,9 @@ export function waiting(
     name,
     type,
     fields: { waitEventId: eventId, timeout },
-    work: {
-      kind: "ask",
-      ask: (place) => {
-        const step = { stepId: place.id, stepType: type, stepName: name, concurrent: place.concurrent };
-        return { kind: "wait", wait: waitRequest(place, eventId, timeout, step) };
-      },
+    ask: (place) => {
+      const step = { stepId: place.id, stepType: type, stepName: name, concurrent: place.concurrent };
+      return { wait: waitRequest(place, eventId, timeout, step) };
     },
   };
 }
@@ -79,12 +76,9 @@ export function notify(
     name,
     type: "Notify",
     options: options as RollbackOptions,
-    work: {
-      kind: "perform",
-      perform: async (engine) => {
-        const notifyResponse = await engine().notify(eventId, data, workflowRunId);
-        return serialize({ eventId, eventData, notifyResponse }, `The result of step "${name}"`);
-      },
+    perform: async (engine) => {
+      const notifyResponse = await engine().notify(eventId, data, workflowRunId);
+      return serialize({ eventId, eventData, notifyResponse }, `The result of step "${name}"`);
     },
   };
 }

@@ -47,12 +47,9 @@ export function invoke<Payload, Result>(
     name,
     type: "Invoke",
     options,
-    work: {
-      kind: "ask",
-      ask: (place) => {
-        const child = { ...childOptions, url: place.urlOf(workflow), runId, body: payload };
-        return { kind: "publish", message: invokeMessage(place, name, child) };
-      },
+    ask: (place) => {
+      const child = { ...childOptions, url: place.urlOf(workflow), runId, body: payload };
+      return { message: invokeMessage(place, name, child) };
     },
   };
 }
@@ -62,7 +59,7 @@ export function readInvoke(record: StepRecord): InvokeResponse {
     body,
     isFailed = false,
     isCanceled = false,
-  } = (deserialize(record) ?? {}) as Partial<InvokeResponse>;
+  } = Object(deserialize(record)) as Partial<InvokeResponse>;
   // A child's result arrives as the JSON text that the child has ended with.
   return { body: typeof body === "string" ? parseLeniently(body) : body, isFailed, isCanceled };
 }

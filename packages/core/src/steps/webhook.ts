@@ -23,12 +23,9 @@ export function createWebhook(name: string): Step<Webhook> {
   return {
     name,
     type: "CreateWebhook",
-    work: {
-      kind: "perform",
-      perform: async (engine, runId) => {
-        const eventId = `evt_${randomId()}`;
-        return JSON.stringify({ webhookUrl: engine().webhookUrl(runId, eventId), eventId });
-      },
+    perform: async (engine, runId) => {
+      const eventId = `evt_${randomId()}`;
+      return JSON.stringify({ webhookUrl: engine().webhookUrl(runId, eventId), eventId });
     },
   };
 }
