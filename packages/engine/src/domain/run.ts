@@ -68,6 +68,14 @@ export function isLive(run: Pick<Run, "state">): boolean {
   return run.state === "RUN_STARTED";
 }
 
+/**
+ * Our runtime names a run after the message that has started it. When that message is delivered again because its answer
+ * got lost, the same run is meant, even if it has ended meanwhile.
+ */
+export function isNamedAfterMessage({ id, invoker }: RunDraft): boolean {
+  return !invoker && id.startsWith("wfr_msg_");
+}
+
 /** The delivery of an entry takes from the run what its own request didn't say. */
 export function inherit(draft: Draft, config: RunConfig): Draft & { readonly retries: number } {
   return {

@@ -1,7 +1,7 @@
 import { Problem } from "../../domain/problem.ts";
 import type { Run, RunConfig, RunDraft } from "../../domain/run.ts";
 import type { Database } from "./database.ts";
-import { toJson, toLabels } from "./rows.ts";
+import { type RunRow, toJson, toLabels, toRun } from "./rows.ts";
 
 /** @param parent the run that waits for its end */
 export function insertRun(db: Database, run: RunDraft, parent?: Run): Run {
@@ -40,6 +40,12 @@ export function insertRun(db: Database, run: RunDraft, parent?: Run): Run {
 /** When a run has failed unless it has ended; null: never. */
 export function deadlineOf(createdAt: number, { lifetime }: RunConfig): number | null {
   return lifetime === undefined ? null : createdAt + lifetime;
+}
+
+/** Of several runs that had this id, the newest one. */
+export function latestRun(db: Database, id: string): Run | undefined {
+  const row = db.get<RunRow>("SELECT * FROM runs WHERE id = ? ORDER BY key DESC LIMIT 1", id);
+  return row && toRun(row);
 }
 
 /** Why nothing can be done with a run that was asked for by its id. */
