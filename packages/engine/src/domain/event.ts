@@ -32,7 +32,11 @@ export type EngineEvent =
       readonly step: string;
       readonly stepType: string;
     }
-  | ({ readonly type: "delivering" } & DeliveryInfo)
+  | ({
+      readonly type: "delivering";
+      /** How late a first attempt is; of a later one it isn't known. */
+      readonly lag?: number | undefined;
+    } & DeliveryInfo)
   | ({ readonly type: "delivered" } & AttemptInfo)
   /** A third party has answered a call, or will not any more: either way the run goes on. */
   | ({ readonly type: "called" } & AttemptInfo)

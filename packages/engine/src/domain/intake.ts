@@ -62,7 +62,7 @@ function isAppend(headers: ReadonlyMap<string, string>): boolean {
 export function toIntake(request: IntakeRequest, limits: OptionLimits): Intake {
   if (isCall(request.headers)) return toCall(request, limits);
   if (!request.headers.has(INIT)) return toPlain(request, limits, undefined);
-  const url = checkDestination(request.destination);
+  const url = checkDestination(request.destination, limits);
   const options = readRunOptions(request, limits);
   if (isAppend(request.headers)) return toAppend(url, options, request);
   const invocation = isInvoke(request.headers) ? readInvocation(request, options, limits) : undefined;
@@ -87,7 +87,7 @@ export function toFanOut(request: IntakeRequest, topic: Topic, limits: OptionLim
 
 function toPlain(request: IntakeRequest, limits: OptionLimits, topic: Draft["topic"]): PlainIntake {
   const { headers, body } = request;
-  const url = checkDestination(request.destination);
+  const url = checkDestination(request.destination, limits);
   const options = readOptions(headers, limits);
   refuseOtherCalls(headers);
   if (isInvoke(headers)) throw invalid(HEADER.invoke, `it needs ${HEADER.init} beside it`);
@@ -101,7 +101,7 @@ function toPlain(request: IntakeRequest, limits: OptionLimits, topic: Draft["top
 
 /** As {@link toIntake}, for a client that knows nothing of runs: the endpoint will be asked to configure it. */
 export function toTrigger(request: IntakeRequest, limits: OptionLimits): StartIntake {
-  const url = checkDestination(request.destination);
+  const url = checkDestination(request.destination, limits);
   const options = readRunOptions(request, limits);
   const id = request.headers.get(HEADER.runId.toLowerCase()) ?? newRunId();
   return toStartOf(checkRunId(id), url, options, request, true);

@@ -15,8 +15,8 @@ import type { Run } from "./run.ts";
 /** What an attempt to deliver came to. */
 export type Attempt =
   | { readonly kind: "answered"; readonly reply: Reply }
-  /** No answer in time, or none at all: `error` says why in one line. */
-  | { readonly kind: "unanswered"; readonly error: string };
+  /** No answer in time, or none at all: `error` says why in one line, and `final` that there will never be one. */
+  | { readonly kind: "unanswered"; readonly error: string; readonly final?: boolean };
 
 /** What is to be recorded of an attempt. */
 export type Settlement = {
@@ -67,7 +67,8 @@ function decide(delivered: Delivered, attempt: Attempt, now: number): Settlement
   const who = message.purpose === "call" ? "the third party" : "the endpoint";
   const error = attempt.kind === "answered" ? `${who} answered ${attempt.reply.status}` : attempt.error;
   const failure: Failure = { at: now, error, reply, byEngine: false };
-  if ((reply && isFinal(reply)) || message.retried >= mostRetries(delivered, reply)) {
+  const final = attempt.kind === "answered" ? isFinal(attempt.reply) : attempt.final;
+  if (final || message.retried >= mostRetries(delivered, reply)) {
     // Whatever a third party does is a result of the run's, and no failure of it.
     return message.purpose === "call"
       ? { kind: "called", end: { at: now, reply, failure } }

@@ -8,6 +8,7 @@ import type { Expiry } from "../domain/retention.ts";
 import type { Run, RunState } from "../domain/run.ts";
 import type { WaitIntake } from "../domain/wait.ts";
 import type { Controls } from "./controls.ts";
+import type { ClaimOrder } from "./lanes.ts";
 import type {
   DeadLetter,
   DeadLetterQuery,
@@ -24,7 +25,9 @@ import type {
 } from "./lists.ts";
 import type { PublishingStore } from "./publishing.ts";
 import type { RecordedStep } from "./recorded.ts";
+import type { Upkeep } from "./upkeep.ts";
 
+export type { ClaimOrder } from "./lanes.ts";
 export type { RecordedStep } from "./recorded.ts";
 
 /**
@@ -35,7 +38,7 @@ export type { RecordedStep } from "./recorded.ts";
  * end, so that whatever nobody settles comes due again by itself. A claim raises the message's fence, and a settlement
  * under an older fence is ignored.
  */
-export interface Store extends Controls, PublishingStore {
+export interface Store extends Controls, PublishingStore, Upkeep {
   /**
    * Stores requests, all of them or none. A run that is alive already, a step that has invoked one, or a record or call
    * that its run has already, is answered with what is there, and nothing is stored for it.
@@ -146,12 +149,6 @@ export interface Lease {
   readonly fence: number;
 }
 
-export interface ClaimOrder {
-  readonly now: number;
-  readonly leaseUntil: number;
-  readonly limit: number;
-}
-
 export interface Claims {
   readonly claims: readonly Claim[];
   /** When the next message comes due, other than those that the caller holds: it keeps their leases alive itself. */
@@ -160,6 +157,8 @@ export interface Claims {
   readonly recorded: readonly RecordedStep[];
   /** Runs that have lived for longer than they may, and have failed by that. */
   readonly expired: readonly ExpiredRun[];
+  /** Of each lane that was open, or in which something was set aside, whether messages wait there now. */
+  readonly lanes: ReadonlyMap<string, boolean>;
 }
 
 export interface ExpiredRun {

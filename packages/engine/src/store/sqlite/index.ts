@@ -39,11 +39,15 @@ import type {
   Waiting,
   WaitReceipt,
 } from "../store.ts";
+import type { Depths } from "../upkeep.ts";
 import { accept } from "./accept.ts";
 import { cancelMessages } from "./cancel.ts";
 import { claim, release, releaseAll, renew } from "./claim.ts";
 import { Database } from "./database.ts";
+
 import { removeDeadLetters, repeatReport, repeatRollbacks, retry } from "./dead.ts";
+import { depths } from "./depths.ts";
+
 import { cancelMessage, cancelRuns, endRun } from "./end.ts";
 import { flowControl } from "./flow-control.ts";
 import { history } from "./history.ts";
@@ -54,6 +58,7 @@ import { queueControl } from "./queue-control.ts";
 import { message } from "./read.ts";
 import { revive } from "./revive.ts";
 import { scheduleControl } from "./schedules.ts";
+import { changeSetting, setting } from "./settings.ts";
 import { type Keeping, settle } from "./settle.ts";
 import { sweep } from "./sweep.ts";
 import { topic, topics, updateTopic } from "./topics.ts";
@@ -189,6 +194,18 @@ export class SqliteStore implements Store {
 
   async deadLetters(query: DeadLetterQuery): Promise<Page<DeadLetter>> {
     return deadLetters(this.#db, query);
+  }
+
+  async setting(name: string): Promise<string | undefined> {
+    return setting(this.#db, name);
+  }
+
+  changeSetting(name: string, was: string | undefined, value: string): Promise<boolean> {
+    return this.#writer.write(() => changeSetting(this.#db, name, was, value));
+  }
+
+  async depths(now: number): Promise<Depths> {
+    return depths(this.#db, now);
   }
 
   cancelMessages(query: MessageQuery, now: number): Promise<CanceledMessages> {

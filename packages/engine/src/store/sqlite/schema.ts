@@ -276,4 +276,15 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE messages ADD COLUMN next INTEGER; -- the message that waits for the end of this one
   CREATE INDEX messages_cancel ON messages (run) WHERE purpose = 'cancel';
   `,
+  `
+  -- Small things that the engine keeps for itself, such as rotated keys.
+  CREATE TABLE settings (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  -- Admitted, but its destination has no room: it waits for that.
+  ALTER TABLE messages ADD COLUMN lane TEXT;
+  CREATE INDEX messages_lane ON messages (lane, seq) WHERE lane IS NOT NULL;
+  `,
 ];
