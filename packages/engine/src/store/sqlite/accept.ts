@@ -60,7 +60,7 @@ function start(db: Database, intake: StartIntake, due: Due): Receipt {
   const known = live ?? (isNamedAfterMessage(draft) ? latestRun(db, draft.id) : undefined);
   if (known)
     return receipt({ id: entryMessage(db, known.key, FIRST_RECORD) ?? "", url: known.url }, known, true);
-  const run = insertRun(db, draft, parent);
+  const run = insertRun(db, draft, due, parent);
   const entry = { key: FIRST_RECORD, callType: "step", body: intake.payload } as const;
   insertEntry(db, run, entry, intake.message, due);
   return receipt(intake.message, run, false);
@@ -94,14 +94,16 @@ function childOf(db: Database, parent: Run, { run }: StartIntake): Receipt | und
 /** Replaces the delivery that announced the run by one that the endpoint takes for a start. */
 function configure(db: Database, live: Run, intake: StartIntake, due: Due): Receipt {
   const config = reconfigure(live.config, intake.run.config);
+  const deadline = deadlineOf(live.createdAt, config);
   db.run(
     "UPDATE runs SET announced = 0, config = ?, labels = ?, flow_key = ?, deadline = ? WHERE key = ?",
     JSON.stringify(config),
     toLabels(config.labels),
     config.flow?.key ?? null,
-    deadlineOf(live.createdAt, config),
+    deadline,
     live.key,
   );
+  if (deadline !== null) due(deadline);
   db.run(
     `UPDATE messages SET state = 'DELIVERED', due_at = NULL, parked = NULL, forget_at = ?
      WHERE run = ? AND state <> 'DELIVERED' AND due_at IS NOT NULL`,
