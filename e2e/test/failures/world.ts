@@ -60,6 +60,10 @@ export class World {
   readonly toldOthers: Told[] = [];
   /** Of the requests that told it. */
   readonly bodies: string[] = [];
+  /** When each of them came, in milliseconds. */
+  readonly times: number[] = [];
+  /** Requests to other hosts. */
+  readonly elsewhere: { readonly headers: Headers; readonly body: string }[] = [];
   readonly client: Client;
   readonly url: string;
   readonly #way: Way;
@@ -100,7 +104,7 @@ export class World {
     this.#server = server;
     const { QSTASH_URL = "", QSTASH_TOKEN = "", ...keys } = environment(this.url);
     const env = { QSTASH_URL, QSTASH_TOKEN, ...(open ? {} : keys) };
-    const target = createWorkflow(way.workflow, { ...way.options, retries: RETRIES } as ServeOptions);
+    const target = createWorkflow(way.workflow, { retries: RETRIES, ...way.options } as ServeOptions);
     const parent = createWorkflow(async (context) => {
       const settings = { workflow: target, body: PAYLOAD };
       if (context.requestPayload === "call") return context.call("child", settings);
@@ -142,12 +146,19 @@ export class World {
   }
 
   async #answer(request: Request): Promise<Response> {
+    if (!request.url.startsWith(APP)) {
+      this.elsewhere.push({ headers: request.headers, body: await request.text() });
+      return new Response("thanks");
+    }
     const kind = kindOf(request.headers);
     if (request.url === WORKFLOW && kind === "resume") {
       const answer = await this.#way.answer?.(request, this);
       if (answer) return answer;
     }
-    if (request.url === WORKFLOW && kind === "failure") this.bodies.push(await request.clone().text());
+    if (request.url === WORKFLOW && kind === "failure") {
+      this.times.push(this.clock.now());
+      this.bodies.push(await request.clone().text());
+    }
     return this.#handler(request);
   }
 

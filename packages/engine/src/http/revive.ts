@@ -63,7 +63,7 @@ export function repeatRollbacks(service: Service): Handler<Env, "/:id"> {
   };
 }
 
-/** `POST /v2/workflows/dlq/callback`: has those failure functions called again that match and have failed, 100 at most. */
+/** `POST /v2/workflows/dlq/callback`: has those called again that match and have failed, 100 at most. */
 export function repeatReports(service: Service): Handler<Env> {
   const { store, clock } = service;
   return async (c) => {
@@ -80,7 +80,7 @@ export function repeatReports(service: Service): Handler<Env> {
   };
 }
 
-/** `POST /v2/workflows/dlq/callback/{id}`: has a failure function called again that has failed itself. */
+/** `POST /v2/workflows/dlq/callback/{id}`: has a failure function called again that has failed itself, or was cancelled. */
 export function repeatReport(service: Service): Handler<Env, "/:id"> {
   const { store, clock } = service;
   return async (c) => {
@@ -90,7 +90,7 @@ export function repeatReport(service: Service): Handler<Env, "/:id"> {
     if (run) return c.json(toView(run));
     throw new Problem(
       400,
-      `the failure function of dead letter ${dlqId} can't be called again: it is ${callback?.state ?? "NONE"}, not CALLBACK_FAIL`,
+      `the failure function of dead letter ${dlqId} can't be called again: it is ${callback?.state ?? "NONE"}, not CALLBACK_FAIL or CALLBACK_CANCELED`,
     );
   };
 }
