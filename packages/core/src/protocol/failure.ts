@@ -46,7 +46,7 @@ export interface FailureDetails {
    * `report`: they are somebody else's to make.
    */
   readonly only?: "rollback" | "report";
-  /** It was the engine that failed the run: `body` is its reason, and this is base64 of the endpoint's answer. */
+  /** Where `body` is the engine's reason: base64 of the endpoint's answer, empty when there was none. */
   readonly answer?: string;
 }
 

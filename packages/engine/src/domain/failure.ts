@@ -30,7 +30,7 @@ export function runFailureMessage({ message, failure, dlqId, sourceBody }: Faile
     workflowCreatedAt: run.createdAt,
     dlqId,
     // What the endpoint has answered, where that isn't the reason.
-    ...(failure.byEngine && failure.reply ? { perdure: answered(failure.reply) } : {}),
+    ...(failure.byEngine || !failure.reply ? { perdure: answered(failure.reply) } : {}),
   };
   return toReport(message, failureCallbackOf(run), body, failure.at, {
     retries: run.config.retries,
@@ -38,8 +38,8 @@ export function runFailureMessage({ message, failure, dlqId, sourceBody }: Faile
   });
 }
 
-function answered({ body }: Reply): FailureDetails {
-  return { started: [], rollbacks: [], answer: toBase64(body) };
+function answered(reply: Reply | undefined): FailureDetails {
+  return { started: [], rollbacks: [], answer: toBase64(reply?.body ?? new Uint8Array()) };
 }
 
 /** The report of a run's cancellation to its endpoint, which has asked for it. */
