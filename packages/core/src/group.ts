@@ -6,6 +6,8 @@ export interface Slot {
   readonly name: string;
   readonly type: StepType;
   readonly group: Group;
+  /** It can be undone. */
+  readonly rollback: boolean;
   result: StepRecord | undefined;
 }
 
@@ -65,7 +67,14 @@ function open(record: StepRecord, groups: Group[]): Slot {
     group = { firstId: id, size: isPlan(record) ? record.concurrent : 1, finished: [] };
     groups.push(group);
   }
-  return { id, name: record.stepName, type: record.stepType, group, result: undefined };
+  return {
+    id,
+    name: record.stepName,
+    type: record.stepType,
+    group,
+    rollback: record.rollback === true,
+    result: undefined,
+  };
 }
 
 function phaseAt(delivered: Slot | undefined): Phase {

@@ -12,6 +12,8 @@ export interface Unwound {
   readonly fresh: readonly Step[];
   /** On record, but the workflow doesn't ask for it any more. */
   readonly unclaimed: ReadonlySet<Slot>;
+  /** What the workflow has thrown by itself. */
+  readonly error?: unknown;
 }
 
 /**
@@ -26,12 +28,13 @@ export function unwind(
   return new Promise((end) => {
     let over = false;
     let finished = false;
+    let error: unknown;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const finish = (): void => {
       finished = true;
       clearTimeout(timer);
       const { claimed, fresh, unclaimed } = claims;
-      end({ claimed, fresh: fresh.map(({ step }) => step), unclaimed });
+      end({ claimed, fresh: fresh.map(({ step }) => step), unclaimed, error });
     };
     const quiet = (): void => {
       // A branch may be waiting for something of its own before it asks.
@@ -55,6 +58,9 @@ export function unwind(
     };
     Promise.resolve()
       .then(() => start(host))
-      .then(ended, ended);
+      .then(ended, (thrown) => {
+        error = thrown;
+        ended();
+      });
   });
 }

@@ -223,7 +223,8 @@ function devMode(env: Env): boolean {
 
 const warned = new Set<string>();
 
-function warnOnce(message: string): void {
+/** Says on the console what needn't be said twice. */
+export function warnOnce(message: string): void {
   if (warned.has(message)) return;
   warned.add(message);
   console.warn(message);

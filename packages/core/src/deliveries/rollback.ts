@@ -1,5 +1,5 @@
 import { WorkflowContext } from "../context.ts";
-import { readLedger, type Slot } from "../group.ts";
+import { type Ledger, readLedger, type Slot } from "../group.ts";
 import { toSeconds } from "../kernel/duration.ts";
 import type { Cancel, Failure } from "../protocol/delivery.ts";
 import { type FailedStep, toErrorBody } from "../protocol/error.ts";
@@ -25,10 +25,12 @@ interface Undoable {
 /** What is on record of a run that has ended badly; undefined where the engine doesn't tell. */
 export async function recordsOf(
   { border, delivery }: RunEnd,
-  { details }: FailureReport,
+  { details, createdAt }: FailureReport,
 ): Promise<readonly StepRecord[] | undefined> {
   if (!details) return undefined;
-  const entries = details.history ?? (await border.engine().history(delivery.runId, { ended: true }));
+  // The id may have been given to another run in the meantime.
+  const which = { ended: true, workflowCreatedAt: createdAt } as const;
+  const entries = details.history ?? (await border.engine().history(delivery.runId, which));
   return entries && readHistory(entries).records;
 }
 
@@ -45,35 +47,26 @@ export async function rollBack(
 ): Promise<Outcome | readonly RollbackRecord[]> {
   const { rollbacks = [], started = [] } = report.details ?? {};
   // Without a rollback anywhere the workflow isn't run. What an endpoint was doing that gave no answer, nobody knows.
-  const possible =
-    report.where === "delivery" || report.step?.rollback || records.some(({ rollback }) => rollback);
+  const possible = report.details?.begun || report.step?.rollback || records.some(({ rollback }) => rollback);
   if (!possible) return rollbacks;
   const ledger = readLedger(records);
   const unwound = await unwindRun(visit, report, ledger);
   const undoable = [
-    ...undoableFresh(
-      unwound,
-      report,
-      ledger.phase.kind === "advance" ? (ledger.holes[0] ?? ledger.nextId) : 0,
-    ),
+    ...undoableFresh(unwound, report, ledger),
     ...undoableSlots(unwound, report, started),
   ].sort((a, b) => b.step.id - a.step.id);
   const next = undoable.find(({ step }) => !rollbacks.some(({ stepId }) => stepId === step.id));
-  return next ? undo(visit, report, next) : rollbacks;
+  return next ? undo(visit, report, next, unwound.error) : rollbacks;
 }
 
-async function unwindRun(
-  visit: RunEnd,
-  report: FailureReport,
-  ledger: ReturnType<typeof readLedger>,
-): Promise<Unwound> {
+async function unwindRun(visit: RunEnd, report: FailureReport, ledger: Ledger): Promise<Unwound> {
   const { served } = visit;
   try {
     const facts = factsOf(visit, await served.parsePayload(report.payload), report);
     return await unwind(ledger, (host) => served.workflow(new WorkflowContext(facts, host)));
-  } catch {
+  } catch (error) {
     // The payload doesn't fit any more: the workflow can't be asked.
-    return { claimed: new Map(), fresh: [], unclaimed: new Set(ledger.slots) };
+    return { claimed: new Map(), fresh: [], unclaimed: new Set(ledger.slots), error };
   }
 }
 
@@ -89,14 +82,20 @@ function undoableSlots(
       undoable.push({ step: named(slot), result: resultOf(slot), options: step.options });
   }
   for (const slot of unclaimed)
-    if (slot.result?.rollback) undoable.push({ step: named(slot), result: undefined, options: undefined });
+    if (slot.rollback && (slot.result || started.includes(slot.id)))
+      undoable.push({ step: named(slot), result: undefined, options: undefined });
   return undoable;
 }
 
-function undoableFresh({ fresh: [first] }: Unwound, { where, step }: FailureReport, id: number): Undoable[] {
-  if (!first?.options?.rollback || id === 0) return [];
-  const failed = where === "delivery" || (step?.name === first.name && step.type === first.type);
-  return failed
+function undoableFresh(
+  { fresh: [first] }: Unwound,
+  { details, step }: FailureReport,
+  { phase, holes, nextId }: Ledger,
+): Undoable[] {
+  if (!first?.options?.rollback || phase.kind !== "advance") return [];
+  const begun = details?.begun || (step?.name === first.name && step.type === first.type);
+  const id = holes[0] ?? nextId;
+  return begun
     ? [{ step: { id, name: first.name, type: first.type }, result: undefined, options: first.options }]
     : [];
 }
@@ -105,21 +104,23 @@ async function undo(
   visit: RunEnd,
   report: FailureReport,
   { step, result, options }: Undoable,
+  /** Why the workflow doesn't ask for all of its steps. */
+  obstacle: unknown,
 ): Promise<Outcome> {
   const tries = triesOf(visit);
   const attempts = tries.retried + 1;
   const { id: stepId, name: stepName, type } = step;
   const record = { stepId, stepName, stepType: type as StepType, attempts };
   try {
-    if (!options?.rollback) throw new TypeError(`The workflow doesn't ask for step "${stepName}" any more.`);
+    if (!options?.rollback)
+      throw obstacle ?? new TypeError(`The workflow doesn't ask for step "${stepName}" any more.`);
     const undone = options.rollback({ result, error: report.error, step, attempt: attempts });
     await within(options.rollbackTimeout, undone);
     return { kind: "rolledBack", record: { ...record, state: "done" } };
   } catch (error) {
-    // What isn't there won't be there a moment later.
-    const { rollbackRetries: retries, rollbackRetryDelay: retryDelay }: RollbackOptions = options ?? {
-      rollbackRetries: 0,
-    };
+    // What isn't there won't be there a moment later, unless something has only got in its way.
+    const { rollbackRetries: retries, rollbackRetryDelay: retryDelay }: RollbackOptions =
+      options ?? (obstacle === undefined ? { rollbackRetries: 0 } : {});
     const again = againUntil(error, tries, { retries, retryDelay });
     if (!again.over) return { kind: "failed", error, step, again };
     return {
