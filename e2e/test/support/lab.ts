@@ -67,7 +67,11 @@ export class Lab {
 
   /** @returns the URL at which the workflow is served */
   serve(workflow: WorkflowFunction, options: ServeOptions = {}, path = "/wf"): string {
-    return this.at(path, serve(workflow, { env: environment(this.url), ...options }).handler);
+    return this.at(path, this.handlerOf(workflow, options));
+  }
+
+  handlerOf(workflow: WorkflowFunction, options: ServeOptions = {}): (request: Request) => Promise<Response> {
+    return serve(workflow, { env: environment(this.url), ...options }).handler;
   }
 
   /** Works off what is due now. */
@@ -79,6 +83,16 @@ export class Lab {
   async drain(): Promise<void> {
     do await this.idle();
     while (this.clock.advanceToNext());
+  }
+
+  ask(method: string, path: string): Promise<Response> {
+    const headers = { Authorization: `Bearer ${DEV_CREDENTIALS.token}` };
+    return fetch(this.url + path, { method, headers });
+  }
+
+  /** Has a failure function not called any more. */
+  cancelReport(dlqId: string): Promise<Response> {
+    return this.ask("DELETE", `/v2/workflows/dlq/callback/${dlqId}`);
   }
 
   async run(workflowRunId: string): Promise<RunLog> {

@@ -54,7 +54,10 @@ export function unwind(
           claims.take({ step, resolve: resolve as Asked["resolve"], reject });
           void claims.watch();
         }),
-      cancel: () => new Promise(() => {}),
+      cancel: () => {
+        ended();
+        return new Promise(() => {});
+      },
     };
     Promise.resolve()
       .then(() => start(host))

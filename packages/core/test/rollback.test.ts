@@ -319,6 +319,17 @@ describe("a workflow that can't be asked any more", () => {
     expect(params?.rollbacks).toEqual([]);
   });
 
+  it("isn't waited for once it has asked for the end of its run", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const workflow: WorkflowFunction = async (context) => {
+      await chain(["charge"])(context);
+      await context.cancel();
+    };
+    const { answer } = await fail(workflow, [ran(1, "charge")]);
+    vi.useRealTimers();
+    expect(answer.body).toMatchObject({ rollback: { stepName: "charge", state: "done" } });
+  });
+
   it("isn't waited for when it waits for something of its own", async () => {
     const calls: RollbackParams[] = [];
     const workflow: WorkflowFunction = async (context) => {

@@ -77,14 +77,11 @@ export function repeatRollbacks(db: Database, dlqId: string, now: number, due: D
   // Nor did the endpoint have a say where its deliveries were used up.
   const lost = db.all<{ seq: number }>(
     `SELECT seq FROM messages WHERE run = ? AND state <> 'DELIVERED' AND state IN ('FAILED', 'CANCELLED')
-       AND purpose = 'rollback'`,
+       AND purpose = 'rollback' AND forget_at IS NULL`,
     run.key,
   );
   if (failed.changes === 0 && lost.length === 0) return undefined;
-  release(
-    db,
-    lost.map(({ seq }) => seq),
-  );
+  for (const { seq } of lost) db.run("UPDATE messages SET forget_at = ? WHERE seq = ?", now, seq);
   const { body } = toMessage(row);
   const delivery = deliveryOf(run, "step", now);
   const again = { ...delivery, id: newMessageId(), purpose: "rollback", body, notBefore: now } as const;
