@@ -308,7 +308,7 @@ describe("the failure function knows", () => {
 
   it("the results of steps that were too many to be sent along", async () => {
     recorder().answer = ({ path }) =>
-      path === "/v2/workflows/runs/wfr_test?ended=true"
+      path.startsWith("/v2/workflows/runs/wfr_test?ended=true&workflowCreatedAt=")
         ? { body: JSON.parse(history({}, [ran(1, "one")])) }
         : undefined;
     const perdure = { started: [], rollbacks: [] };

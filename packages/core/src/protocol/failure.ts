@@ -39,6 +39,8 @@ export interface FailureDetails {
   readonly history?: readonly HistoryEntry[];
   /** Ids of the planned steps whose delivery had begun. */
   readonly started: readonly number[];
+  /** The step after those on record may have been begun. */
+  readonly begun?: boolean;
   /** Rollbacks that are on record. */
   readonly rollbacks: readonly RollbackRecord[];
   /**
