@@ -11,7 +11,7 @@ import { type Duration, toSeconds } from "./kernel/duration.ts";
 import { messageOf, WorkflowError } from "./kernel/errors.ts";
 import { loggingMiddleware, tellAll, type WorkflowMiddleware } from "./middleware.ts";
 import { classify, type Delivery, type DeliveryKind } from "./protocol/delivery.ts";
-import { HEADER } from "./protocol/headers.ts";
+import * as HEADER from "./protocol/names.ts";
 import type { Outcome } from "./protocol/outcome.ts";
 import { encodeTraits } from "./protocol/rollback.ts";
 import {

@@ -1,3 +1,4 @@
+import { checkText } from "../kernel/check.ts";
 import { messageOf, WorkflowError } from "../kernel/errors.ts";
 import { type Http, type HttpRequest, statusOf } from "./http.ts";
 
@@ -6,24 +7,28 @@ export type Query = Readonly<
   Record<string, string | number | boolean | Date | readonly string[] | undefined>
 >;
 
-interface Ask extends Pick<HttpRequest, "method" | "body"> {
+interface Ask extends Pick<HttpRequest, "method"> {
   /** Segments behind `/v2`. */
   readonly path: readonly string[];
   readonly query?: Query;
   readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | undefined;
   /** The answer has no JSON to read. */
   readonly empty?: boolean;
 }
 
 /** A request to the engine's API, whose failures are WorkflowErrors. */
-export function ask<Answer>(http: Http, { method, path, query, headers, body, empty }: Ask): Promise<Answer> {
+export function ask<Answer>(
+  http: Http,
+  { method, path, query = {}, headers, body, empty }: Ask,
+): Promise<Answer> {
   const request = http.request<Answer>({
     path: ["v2", ...path],
     method,
     parseResponseAsJson: !empty,
-    ...(query ? { query: toQuery(query) } : {}),
-    ...(headers ? { headers: { ...headers } } : {}),
-    ...(body === undefined ? {} : { body }),
+    query: toQuery(query),
+    headers: { ...headers },
+    body: body ?? null,
   });
   return translate(`${method} /v2/${path.join("/")}`, request);
 }
@@ -51,8 +56,8 @@ export function isStatus(error: unknown, status: number): error is WorkflowError
 
 /** One segment of a path, whatever the text: a "/" or "?" in it would be read as the end of it. */
 export function toSegment(text: string): string {
-  if (text === "") throw new TypeError("An id must not be empty.");
-  return encodeURIComponent(text).replace(/%(?:3A|40|24|26|2B|2C|3B|3D)/g, decodeURIComponent);
+  checkText("An id", text);
+  return encodeURI(text).replace(/[/?#]/g, encodeURIComponent);
 }
 
 /** @throws TypeError for an empty list: it would match nothing, or everything */

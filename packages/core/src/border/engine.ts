@@ -43,8 +43,8 @@ export function toEngine(connection: Connection, telemetry: boolean): Engine {
     create: post,
     append: (runId, messages) => append(connection, runId, () => post(messages)),
     history: (runId, which) => fetchHistory(connection, runId, which),
-    finish: (runId, result) => end(connection, runId, { cancel: false, result }),
-    cancel: (runId) => end(connection, runId, { cancel: true, result: undefined }),
+    finish: (runId, result) => end(connection, runId, false, result),
+    cancel: (runId) => end(connection, runId, true),
     wait: (runId, request) => wait(connection, runId, request),
     notify: (eventId, data, runId) => notify(connection, eventId, data, runId),
     webhookUrl: (runId, eventId) => webhookUrl(connection, runId, eventId),
@@ -102,10 +102,8 @@ async function notify(
   runId?: string,
 ): Promise<NotifyResponse[]> {
   const path = ["notify", ...(runId === undefined ? [] : [toSegment(runId)]), toSegment(eventId)];
-  const body = data === undefined ? {} : { body: data };
-  return [
-    await ask<NotifyResponse | NotifyResponse[]>(connection.http, { method: "POST", path, ...body }),
-  ].flat();
+  const told = ask<NotifyResponse | NotifyResponse[]>(connection.http, { method: "POST", path, body: data });
+  return [await told].flat();
 }
 
 function webhookUrl({ baseUrl, token }: Connection, runId: string, eventId: string): string {
@@ -142,17 +140,12 @@ async function fetchHistory(
 async function end(
   connection: Connection,
   runId: string,
-  { cancel, result }: { cancel: boolean; result: string | undefined },
+  cancel: boolean,
+  result?: string,
 ): Promise<boolean> {
   try {
-    const body = result === undefined ? {} : { body: result };
-    await ask(connection.http, {
-      method: "DELETE",
-      path: runPath(runId),
-      query: { cancel },
-      empty: true,
-      ...body,
-    });
+    const path = runPath(runId);
+    await ask(connection.http, { method: "DELETE", path, query: { cancel }, body: result, empty: true });
     return true;
   } catch (error) {
     if (isStatus(error, 404)) return false;

@@ -1,5 +1,6 @@
 import type { Client } from "@upstash/qstash";
 import { forward, PREFIX } from "../protocol/headers.ts";
+import { isContentType } from "../protocol/options.ts";
 
 /** How to reach the engine. As in `@upstash/qstash`. */
 export interface EngineConfig {
@@ -20,11 +21,11 @@ export interface HttpRequest {
   readonly method: "GET" | "POST" | "PATCH" | "DELETE";
   /** Segments of the path, as they are to stand in the URL. */
   readonly path: string[];
-  readonly query?: Record<string, string | number | boolean | Date | string[]>;
-  readonly headers?: Record<string, string>;
-  readonly body?: string;
+  readonly query: Record<string, string | number | boolean | Date | string[]>;
+  readonly headers: Record<string, string>;
+  readonly body: string | null;
   /** False: the answer has no JSON to read. */
-  readonly parseResponseAsJson?: boolean;
+  readonly parseResponseAsJson: boolean;
 }
 
 /** What makes requests: ours, or that of a client of `@upstash/qstash`. */
@@ -45,22 +46,19 @@ export interface Connection {
 }
 
 /** A connection that needs nothing but `fetch`. */
-export function connect({ baseUrl, token, headers = {}, retry }: EngineConfig): Connection {
+export function connect({ baseUrl, token, headers = {}, retry = {} }: EngineConfig): Connection {
   const origin = baseUrl.replace(/\/+$/, "");
-  const forwarded = Object.entries(headers).map(([name, value]): [string, string] => [
-    (isOption(name) ? name : forward(name)).toLowerCase(),
-    value,
-  ]);
-  const { retries = 5, backoff = (count: number) => Math.exp(count) * 50 } =
-    retry === false ? { retries: 0 } : (retry ?? {});
+  const { retries = 5, backoff = (count: number) => Math.exp(count) * 50 } = retry || { retries: 0 };
   const http: Http = {
-    headers: forwarded,
+    headers: Object.entries(headers).map(([name, value]) => [
+      (isOption(name) ? name : forward(name)).toLowerCase(),
+      value,
+    ]),
     async request<Answer>(request: HttpRequest) {
-      const { method, body = null, parseResponseAsJson = true } = request;
-      const sent = new Headers(request.headers);
-      sent.set("Authorization", `Bearer ${token}`);
+      const { method, body, parseResponseAsJson } = request;
+      const headers = { ...request.headers, Authorization: `Bearer ${token}` };
       // Credentials go to nobody whom the engine names.
-      const init: RequestInit = { method, body, headers: sent, redirect: "manual" };
+      const init: RequestInit = { method, body, headers, redirect: "manual" };
       const answer = await send(urlOf(origin, request), init, retries, backoff);
       if (!answer.ok) throw await refusalOf(answer);
       return (parseResponseAsJson ? await answer.json() : undefined) as Answer;
@@ -98,12 +96,11 @@ async function send(
   }
 }
 
-function urlOf(origin: string, { path, query = {} }: HttpRequest): URL {
+function urlOf(origin: string, { path, query }: HttpRequest): URL {
   const url = new URL([origin, ...path].join("/"));
   for (const [name, value] of Object.entries(query)) {
-    for (const each of Array.isArray(value) ? value : [value]) {
+    for (const each of [value].flat())
       url.searchParams.append(name, String(each instanceof Date ? each.getTime() : each));
-    }
   }
   return url;
 }
@@ -114,5 +111,5 @@ async function refusalOf(answer: Response): Promise<Error> {
 }
 
 function isOption(name: string): boolean {
-  return /^content-type$/i.test(name) || name.toLowerCase().startsWith(PREFIX.own.toLowerCase());
+  return isContentType(name) || name.toLowerCase().startsWith(PREFIX.own.toLowerCase());
 }

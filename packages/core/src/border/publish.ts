@@ -1,7 +1,7 @@
 import { WorkflowError } from "../kernel/errors.ts";
 import { VERSION } from "../kernel/version.ts";
-import { HEADER } from "../protocol/headers.ts";
 import type { Message } from "../protocol/message.ts";
+import * as HEADER from "../protocol/names.ts";
 import { ask } from "./api.ts";
 import type { Http } from "./http.ts";
 
@@ -29,7 +29,7 @@ export async function publish(
       ...(telemetry && !untold ? TELEMETRY : {}),
       ...lowered(Object.entries({ [HEADER.method]: method, ...headers })),
     },
-    ...(body === undefined ? {} : { body }),
+    body,
   }));
   const headers = { [HEADER.contentType]: "application/json" };
   const body = JSON.stringify(items);

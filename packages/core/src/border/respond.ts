@@ -1,7 +1,8 @@
 import { toSeconds } from "../kernel/duration.ts";
 import { isNonRetryable, isRetryAfter, isStepError } from "../kernel/errors.ts";
 import { toErrorBody } from "../protocol/error.ts";
-import { HEADER, PROTOCOL_VERSION } from "../protocol/headers.ts";
+import { PROTOCOL_VERSION } from "../protocol/headers.ts";
+import * as HEADER from "../protocol/names.ts";
 import { type FailedAttempt, NON_RETRYABLE_STATUS, type Outcome } from "../protocol/outcome.ts";
 import type { RollbackAnswer } from "../protocol/rollback.ts";
 

@@ -2,7 +2,7 @@ import { compactVerify } from "jose";
 import { equalConstantTime, sha256Base64Url, text, utf8 } from "../kernel/bytes.ts";
 import { messageOf, WorkflowError } from "../kernel/errors.ts";
 import type { Delivery } from "../protocol/delivery.ts";
-import { HEADER } from "../protocol/headers.ts";
+import * as HEADER from "../protocol/names.ts";
 import { type DeliveryClaim, ISSUER, TOKEN_CLAIM } from "../protocol/token.ts";
 import type { Mail } from "./mail.ts";
 
@@ -48,7 +48,7 @@ export function verifyWithKeys({ current, next }: SigningKeys, guard?: ReplayGua
   const candidates = [importKey(current), importKey(next)];
   return async (mail, delivery, publicUrl) => {
     const payload = await verifyToken(signatureOf(mail), candidates);
-    const hash = typeof payload.body === "string" ? payload.body.replace(/=+$/, "") : "";
+    const hash = String(payload.body).replace(/=+$/, "");
     if (!equalConstantTime(hash, await sha256Base64Url(mail.bytes)))
       throw refused("it was made for another body");
     if (!isForUrl(payload.sub, mail.url, publicUrl))

@@ -1,9 +1,9 @@
-import { ask } from "../border/api.ts";
+import { ask, toSegment } from "../border/api.ts";
 import type { Http } from "../border/http.ts";
-import { HEADER } from "../protocol/headers.ts";
 import type { DeadLetter, FailureFunctionState } from "../protocol/log.ts";
+import * as HEADER from "../protocol/names.ts";
 import { defined, type FlowControl, flowControlHeaders, toCount } from "../protocol/options.ts";
-import { type CommonFilters, type Selection, select } from "./select.ts";
+import { type CommonFilters, next, type Selection, select } from "./select.ts";
 
 /** What can be asked of dead letters. All that are given must match. */
 export interface DeadLetterFilters extends CommonFilters {
@@ -61,10 +61,14 @@ export class DeadLetters {
   async list(
     options: { readonly cursor?: string; readonly count?: number; readonly filter?: DeadLetterFilters } = {},
   ): Promise<DeadLetterPage> {
-    const { cursor, count, filter } = options;
-    const query = { ...filter, cursor, count, source: "workflow" };
-    const page = await ask<DeadLetterPage>(this.#http, { method: "GET", path: ["dlq"], query });
-    return { messages: page.messages, ...(page.cursor ? { cursor: page.cursor } : {}) };
+    const { filter, ...page } = options;
+    const query = { ...filter, ...page, source: "workflow" };
+    const { messages, cursor } = await ask<DeadLetterPage>(this.#http, {
+      method: "GET",
+      path: ["dlq"],
+      query,
+    });
+    return { messages, ...next(cursor) };
   }
 
   /** Goes on, as new runs, where they failed: what is recorded stays. The entries are gone then. */
@@ -79,22 +83,20 @@ export class DeadLetters {
 
   /** Has a failure function called again that has failed itself. */
   async retryFailureFunction({ dlqId }: { readonly dlqId: string }): Promise<RetriedRun> {
-    if (!dlqId) throw new TypeError("dlqId must not be empty.");
-    const path = ["workflows", "dlq", "callback", encodeURIComponent(dlqId)];
+    const path = ["workflows", "dlq", "callback", toSegment(dlqId)];
     return ask<RetriedRun>(this.#http, { method: "POST", path });
   }
 
   /** Forgets entries: they can't be resumed or restarted then. @returns how many, and a cursor while there are more */
   async delete(selection: DeadLetterSelection): Promise<{ deleted: number; cursor?: string }> {
-    const selected = select(selection, "dlqIds");
-    if (selected.kind === "none") return { deleted: 0 };
-    const { query } = selected;
-    const answer = await ask<{ deleted: number; cursor?: string }>(this.#http, {
+    const query = select(selection, "dlqIds");
+    if (!query) return { deleted: 0 };
+    const { deleted, cursor } = await ask<{ deleted: number; cursor?: string }>(this.#http, {
       method: "DELETE",
       path: ["workflows", "dlq"],
       query,
     });
-    return { deleted: answer.deleted, ...(answer.cursor ? { cursor: answer.cursor } : {}) };
+    return { deleted, ...next(cursor) };
   }
 
   async #retry(
@@ -102,19 +104,19 @@ export class DeadLetters {
     selection: DeadLetterSelection,
     options: RetryOptions,
   ): Promise<RetriedRuns> {
-    const selected = select(selection, "dlqIds");
-    if (selected.kind === "none") return { workflowRuns: [] };
+    const query = select(selection, "dlqIds");
+    if (!query) return { workflowRuns: [] };
     const headers = defined([
       [HEADER.retries, toCount("retries", options.retries)],
       ...flowControlHeaders(options.flowControl),
     ]);
     const path = ["workflows", "dlq", how];
-    const answer = await ask<RetriedRuns>(this.#http, {
+    const { workflowRuns, cursor } = await ask<RetriedRuns>(this.#http, {
       method: "POST",
       path,
-      query: selected.query,
+      query,
       headers,
     });
-    return { workflowRuns: answer.workflowRuns, ...(answer.cursor ? { cursor: answer.cursor } : {}) };
+    return { workflowRuns, ...next(cursor) };
   }
 }

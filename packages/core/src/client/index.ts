@@ -1,4 +1,4 @@
-import { ask } from "../border/api.ts";
+import { ask, toSegment } from "../border/api.ts";
 import type { Engine } from "../border/engine.ts";
 import { engineOf, type GivenClient, processEnv } from "../border/settings.ts";
 import type { NotifyResponse, Waiter } from "../protocol/wait.ts";
@@ -72,10 +72,9 @@ export class Client {
 
   /** Who waits for an event. */
   async getWaiters({ eventId }: { readonly eventId: string }): Promise<Waiter[]> {
-    if (!eventId) throw new TypeError("eventId must not be empty.");
     return ask<Waiter[]>(this.#engine.connection.http, {
       method: "GET",
-      path: ["waiters", encodeURIComponent(eventId)],
+      path: ["waiters", toSegment(eventId)],
     });
   }
 

@@ -1,9 +1,11 @@
 import { ask, type Query } from "../border/api.ts";
 import type { Http } from "../border/http.ts";
+import { checkText } from "../kernel/check.ts";
 import { type Duration, toSeconds } from "../kernel/duration.ts";
 import { WorkflowError } from "../kernel/errors.ts";
+import { parseLeniently } from "../kernel/json.ts";
 import type { RunLog, RunState } from "../protocol/log.ts";
-import { type CommonFilters, type Selection, select } from "./select.ts";
+import { type CommonFilters, next, type Selection, select } from "./select.ts";
 
 /** What can be asked of runs. All that are given must match. */
 export interface RunFilters extends CommonFilters {
@@ -60,27 +62,20 @@ export type CancelFilters = CommonFilters &
 
 export async function logs(http: Http, options: LogsOptions): Promise<RunPage> {
   const { cursor, count, filter, ...older } = options;
-  const query: Query = { groupBy: "workflowRunId", ...older, ...filter, cursor, count };
-  const page = await ask<{ runs: RunLog[]; cursor?: string }>(http, {
-    method: "GET",
-    path: ["workflows", "events"],
-    query,
-  });
-  return { runs: page.runs, ...(page.cursor ? { cursor: page.cursor } : {}) };
+  const query = { groupBy: "workflowRunId", ...older, ...filter, cursor, count };
+  const page = await ask<RunPage>(http, { method: "GET", path: ["workflows", "events"], query });
+  return { runs: page.runs, ...next(page.cursor) };
 }
 
 export async function cancel(
   http: Http,
   selection: Selection<"workflowRunIds", CancelFilters>,
 ): Promise<{ cancelled: number }> {
-  const selected = select(selection, "workflowRunIds", toQuery);
-  if (selected.kind === "none") return { cancelled: 0 };
-  const answer = await ask<{ cancelled: number }>(http, {
-    method: "DELETE",
-    path: ["workflows", "runs"],
-    query: selected.query,
-  });
-  return { cancelled: answer.cancelled };
+  const query = select(selection, "workflowRunIds", toQuery);
+  if (!query) return { cancelled: 0 };
+  const path = ["workflows", "runs"];
+  const { cancelled } = await ask<{ cancelled: number }>(http, { method: "DELETE", path, query });
+  return { cancelled };
 }
 
 function toQuery(filter: CancelFilters): Query {
@@ -116,7 +111,7 @@ export class Runs {
 
   /** The run's log; of several runs that had this id, the newest one's. `undefined` when the engine knows none. */
   async get(workflowRunId: string): Promise<RunLog | undefined> {
-    if (!workflowRunId) throw new TypeError("A run's id must not be empty.");
+    checkText("workflowRunId", workflowRunId);
     const { runs } = await logs(this.#http, { filter: { workflowRunId } });
     return runs[0];
   }
@@ -150,12 +145,8 @@ function hasEnded({ workflowState, failureFunction }: RunLog): boolean {
 }
 
 function resultOf({ workflowState, workflowRunResponse }: RunLog): unknown {
-  if (workflowState !== "RUN_SUCCESS" || !workflowRunResponse) return undefined;
-  try {
-    return JSON.parse(workflowRunResponse);
-  } catch {
-    return workflowRunResponse; // Of a workflow that isn't ours.
-  }
+  // That of a workflow that isn't ours may be any text.
+  return workflowState === "RUN_SUCCESS" ? parseLeniently(workflowRunResponse ?? "") : undefined;
 }
 
 function rest(ms: number, signal: AbortSignal | undefined): Promise<void> {

@@ -1,15 +1,16 @@
 import { toStepError } from "../claims.ts";
 import { withoutSteps } from "../context.ts";
+import { parseLeniently } from "../kernel/json.ts";
 import { tellAll } from "../middleware.ts";
 import type { Cancel, Failure } from "../protocol/delivery.ts";
 import { toError } from "../protocol/error.ts";
 import { type FailureReport, parseFailure } from "../protocol/failure.ts";
-import { HEADER } from "../protocol/headers.ts";
+import * as HEADER from "../protocol/names.ts";
 import type { Outcome } from "../protocol/outcome.ts";
 import type { RollbackRecord } from "../protocol/rollback.ts";
 import { isPlan, type StepRecord } from "../protocol/step.ts";
 import { read, serialize } from "../steps/index.ts";
-import { type CompletedStep, parseLeniently, type Rollback, type RunEndParams } from "../workflow.ts";
+import type { CompletedStep, Rollback, RunEndParams } from "../workflow.ts";
 import { type RunEnd, recordsOf, rollBack } from "./rollback.ts";
 import { factsOf, type Visit } from "./room.ts";
 
@@ -25,17 +26,14 @@ export async function failure(visit: Visit<Failure>): Promise<Outcome> {
   const ended = await rolledBack(visit, report, true);
   if ("kind" in ended) return ended;
   if (untold) return unhandled;
-  const { failStatus, failResponse, failHeaders, failStack, failBody, error } = report;
-  const { failureId, dlqId, attempts, where, step } = report;
+  const { url: _, payload: __, createdAt: ___, details: ____, ...told } = report;
+  const { failStatus, failResponse } = told;
   const params = await paramsOf(visit, report, ended);
   const { context } = params;
   await tellAll(middlewares, "runFailed", { context, failStatus, failResponse });
   if (!failureFunction) return unhandled;
-  const told = { ...params, failStatus, failResponse, failHeaders, failStack, failBody };
   try {
-    const result = await call("failure", () =>
-      failureFunction({ ...told, failureId, dlqId, attempts, where, step, error }),
-    );
+    const result = await call("failure", () => failureFunction({ ...params, ...told }));
     await tellAll(middlewares, "failureFunctionRan", { context, result });
     return { kind: "failureHandled", result };
   } catch (thrown) {

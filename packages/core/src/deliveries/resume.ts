@@ -7,7 +7,7 @@ import { type MiddlewareEvents, tellAll } from "../middleware.ts";
 import type { Resume } from "../protocol/delivery.ts";
 import { readHistory } from "../protocol/history.ts";
 import { stepMessage } from "../protocol/message.ts";
-import type { Outcome } from "../protocol/outcome.ts";
+import { done, type Outcome } from "../protocol/outcome.ts";
 import { isPlan, type StepRecord } from "../protocol/step.ts";
 import { replay } from "../run.ts";
 import { type Asking, read, serialize } from "../steps/index.ts";
@@ -21,12 +21,12 @@ export async function resume(visit: Visit<Resume>): Promise<Outcome> {
   const { served, border, delivery } = visit;
   const { runId } = delivery;
   const entries = await historyOf(visit, runId);
-  if (!entries) return { kind: "done", runId, finish: "workflow-already-ended" };
+  if (!entries) return done(runId, "workflow-already-ended");
   const { payload, records, duplicate } = readHistory(entries);
-  if (duplicate) return { kind: "done", runId, finish: "duplicate-step" };
+  if (duplicate) return done(runId, "duplicate-step");
   const ledger = readLedger(records);
   const waits = ledger.phase.kind === "wait";
-  if (waits && served.middlewares.length === 0) return { kind: "done", runId, finish: "success" };
+  if (waits && served.middlewares.length === 0) return done(runId, "success");
   let parsed: unknown;
   try {
     parsed = await served.parsePayload(payload);
@@ -36,7 +36,7 @@ export async function resume(visit: Visit<Resume>): Promise<Outcome> {
   const facts = factsOf(visit, parsed);
   let context = new WorkflowContext(facts, NOBODY);
   if (served.middlewares.length > 0) await tellOpening(visit, context, records);
-  if (waits) return { kind: "done", runId, finish: "success" };
+  if (waits) return done(runId, "success");
   const ending = await replay({
     ledger,
     runId,
@@ -112,24 +112,20 @@ async function conclude(
   const engine = visit.border.engine;
   switch (ending.kind) {
     case "recorded":
-      return { kind: "done", runId, finish: "success" };
+      return done(runId, "success");
     case "over":
       await tell(visit, "onWarning", { workflowRunId: runId, warning: "The run has ended meanwhile." });
-      return { kind: "done", runId, finish: "workflow-already-ended" };
+      return done(runId, "workflow-already-ended");
     case "threw":
       return { ...ending, kind: "failed" };
     case "canceled":
-      return {
-        kind: "done",
-        runId,
-        finish: (await engine().cancel(runId)) ? "success" : "workflow-already-ended",
-      };
+      return done(runId, (await engine().cancel(runId)) ? "success" : "workflow-already-ended");
     case "returned": {
       try {
         const result = serialize(ending.result, "The workflow's result");
         await tell(visit, "runCompleted", { context, result: ending.result });
         const finish = (await engine().finish(runId, result)) ? "success" : "workflow-already-ended";
-        return { kind: "done", runId, finish };
+        return done(runId, finish);
       } catch (error) {
         return { kind: "failed", error, where };
       }

@@ -1,6 +1,7 @@
 import { WorkflowContext } from "../context.ts";
 import { readLedger, type Slot } from "../group.ts";
 import { toSeconds } from "../kernel/duration.ts";
+import { within } from "../kernel/within.ts";
 import type { Cancel, Failure } from "../protocol/delivery.ts";
 import { type FailedStep, toErrorBody } from "../protocol/error.ts";
 import type { FailureReport } from "../protocol/failure.ts";
@@ -113,7 +114,8 @@ async function undo(
   try {
     if (!options?.rollback) throw new TypeError(`The workflow doesn't ask for step "${stepName}" any more.`);
     const undone = options.rollback({ result, error: report.error, step, attempt: attempts });
-    await within(options.rollbackTimeout, undone);
+    const { rollbackTimeout: timeout } = options;
+    await (timeout === undefined ? undone : within(toSeconds(timeout), "The rollback", undone));
     return { kind: "rolledBack", record: { ...record, state: "done" } };
   } catch (error) {
     // What isn't there won't be there a moment later.
@@ -126,21 +128,6 @@ async function undo(
       kind: "rolledBack",
       record: { ...record, state: "failed", error: toErrorBody(error, visit.trusted) },
     };
-  }
-}
-
-async function within(timeout: RollbackOptions["rollbackTimeout"], work: unknown): Promise<void> {
-  if (timeout === undefined) return void (await work);
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    const seconds = toSeconds(timeout);
-    const say = (): void => reject(new Error(`The rollback took longer than ${seconds} seconds.`));
-    timer = setTimeout(say, seconds * 1000);
-  });
-  try {
-    await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }
 

@@ -3,9 +3,10 @@ import type { Border } from "../border/settings.ts";
 import type { RunContext } from "../context.ts";
 import type { WorkflowMiddleware } from "../middleware.ts";
 import type { Delivery } from "../protocol/delivery.ts";
-import { HEADER, PREFIX } from "../protocol/headers.ts";
+import { PREFIX } from "../protocol/headers.ts";
 import { cutAfter, type HistoryEntry, parseHistory } from "../protocol/history.ts";
 import type { OfRun, RunOptions } from "../protocol/message.ts";
+import * as HEADER from "../protocol/names.ts";
 import type { Tries } from "../steps/index.ts";
 import type { CancelFunction, FailureFunction, WorkflowFunction } from "../workflow.ts";
 

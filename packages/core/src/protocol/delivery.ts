@@ -1,5 +1,6 @@
 import { WorkflowError } from "../kernel/errors.ts";
-import { HEADER, PROTOCOL_VERSION } from "./headers.ts";
+import { PROTOCOL_VERSION } from "./headers.ts";
+import * as HEADER from "./names.ts";
 
 /** What a request is, told by its headers alone. */
 export type Delivery = Start | Resume | CallResult | Failure | Cancel;

@@ -1,3 +1,5 @@
+import * as names from "./names.ts";
+
 /** The wire's vocabulary, for engines and tools: names, shapes and how to read them. No behaviour of a runtime. */
 export { decodeStepName } from "./call.ts";
 export { CANCEL_CALL, classify, type Delivery, type DeliveryKind, kindOf } from "./delivery.ts";
@@ -9,7 +11,6 @@ export {
   forCallback,
   forFailureCallback,
   forward,
-  HEADER,
   PREFIX,
   PROTOCOL_VERSION,
 } from "./headers.ts";
@@ -30,3 +31,6 @@ export { decodeTraits, type RollbackAnswer, type RollbackRecord, type Traits } f
 export { isPlan, parseStep, recordKey, resultId, type StepRecord, type StepType } from "./step.ts";
 export { DEV_CREDENTIALS, type DeliveryClaim, ISSUER, TOKEN_CLAIM } from "./token.ts";
 export type { NotifyResponse, WaitBody, Waiter, WebhookHit } from "./wait.ts";
+
+/** Every header name of the two protocols (QStash and workflow) that Perdure reads or writes. */
+export const HEADER: typeof names = names;

@@ -1,6 +1,6 @@
 import type { Place } from "./call.ts";
-import { HEADER } from "./headers.ts";
 import { type Message, type RunOptions, startMessage, stepHeaders } from "./message.ts";
+import * as HEADER from "./names.ts";
 import { defined } from "./options.ts";
 import { asLists } from "./wait.ts";
 

@@ -1,6 +1,7 @@
+import { checkText, mustBe } from "../kernel/check.ts";
 import type { CallRequest } from "../protocol/call.ts";
 import { type CallResponse, call } from "./call.ts";
-import { checkText, type Step, serialize } from "./step.ts";
+import { type Step, serialize } from "./step.ts";
 
 /** What every provider's call takes beside its own. */
 type Options = Omit<CallRequest, "url" | "body" | "method">;
@@ -74,6 +75,5 @@ function bearer(name: string, token: string): string {
 }
 
 function checkOperation(name: string, given: string, known: string): void {
-  if (given !== known)
-    throw new TypeError(`The operation of step "${name}" must be "${known}"; got ${JSON.stringify(given)}.`);
+  if (given !== known) throw mustBe(`The operation of step "${name}"`, `"${known}"`, given);
 }

@@ -1,10 +1,12 @@
-import { text } from "../kernel/bytes.ts";
+import { fromBinary, text } from "../kernel/bytes.ts";
+import { checkUrl, mustBe } from "../kernel/check.ts";
 import { WorkflowError } from "../kernel/errors.ts";
+import { parseLeniently } from "../kernel/json.ts";
 import { type CallRequest, callMessage } from "../protocol/call.ts";
 import type { StepRecord } from "../protocol/step.ts";
 import type { Invokable } from "./invoke.ts";
 import { checkPolicy, type RollbackOptions, rollbackOf } from "./policy.ts";
-import { checkName, checkText, deserialize, type Step, toText } from "./step.ts";
+import { checkName, deserialize, type Step, toText } from "./step.ts";
 
 /** What a third party answered. */
 export interface CallResponse<Body = unknown> {
@@ -62,14 +64,9 @@ export function readCall(record: StepRecord): CallResponse {
 }
 
 function checkRequest(name: string, { url, body }: CallRequest): void {
-  checkText(`The url of step "${name}"`, url);
-  if (!/^https?:\/\//i.test(url))
-    throw new TypeError(`The url of step "${name}" must begin with http:// or https://; got "${url}".`);
-  if (body !== undefined && typeof body !== "string") {
-    throw new TypeError(
-      `The body of step "${name}" must be a text; got ${typeof body}. Make it one, with JSON.stringify for example.`,
-    );
-  }
+  checkUrl(`The url of step "${name}"`, url);
+  if (body !== undefined && typeof body !== "string")
+    throw mustBe(`The body of step "${name}"`, "a text, made with JSON.stringify for example", body);
 }
 
 function withoutWorkflow({
@@ -91,13 +88,14 @@ const strict = new TextDecoder("utf-8", { fatal: true });
 
 // Recorded is one character a byte. What is text, and what is JSON, the bytes tell better than most servers do.
 function readBody(latin1: string, header: Record<string, string[]>): unknown {
-  const bytes = Uint8Array.from(latin1, (character) => character.charCodeAt(0));
+  const bytes = fromBinary(latin1);
   const contentType =
     Object.entries(header).find(([name]) => name.toLowerCase() === "content-type")?.[1]?.[0] ?? "";
   if (BINARY.test(contentType) && !TEXTUAL.test(contentType)) return bytes;
-  if (/charset=(?!utf-?8)/i.test(contentType)) return parse(decodeAs(bytes, contentType));
+  if (bytes.length === 0) return "";
+  if (/charset=(?!utf-?8)/i.test(contentType)) return parseLeniently(decodeAs(bytes, contentType));
   try {
-    return parse(strict.decode(bytes));
+    return parseLeniently(strict.decode(bytes));
   } catch {
     return bytes;
   }
@@ -109,13 +107,5 @@ function decodeAs(bytes: Uint8Array, contentType: string): string {
     return new TextDecoder(charset).decode(bytes);
   } catch {
     return text(bytes); // A charset that the platform doesn't know.
-  }
-}
-
-function parse(body: string): unknown {
-  try {
-    return JSON.parse(body);
-  } catch {
-    return body;
   }
 }

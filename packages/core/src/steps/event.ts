@@ -1,9 +1,11 @@
 import { textFromBase64 } from "../kernel/bytes.ts";
+import { checkText } from "../kernel/check.ts";
 import { type Duration, toWireDuration } from "../kernel/duration.ts";
+import { parseLeniently } from "../kernel/json.ts";
 import type { StepRecord } from "../protocol/step.ts";
 import { type NotifyResponse, waitRequest } from "../protocol/wait.ts";
 import { checkPolicy, type RollbackOptions } from "./policy.ts";
-import { checkName, checkText, type Step, serialize, toText } from "./step.ts";
+import { checkName, type Step, serialize, toText } from "./step.ts";
 
 export interface WaitOptions {
   /** Seconds or a duration; `"7d"` by default. */
@@ -33,7 +35,7 @@ export function waitForEvent<Event>(
 
 export function readWait(record: StepRecord): WaitResponse {
   if (record.waitTimeout) return { timeout: true, eventData: undefined };
-  return { timeout: false, eventData: readEvent(record) };
+  return { timeout: false, eventData: parseLeniently(textFromBase64(record.out ?? "")) };
 }
 
 /** What waits for an event and for a webhook have in common. */
@@ -53,16 +55,6 @@ export function waiting(
       },
     },
   };
-}
-
-function readEvent({ out }: StepRecord): unknown {
-  if (!out) return undefined;
-  const data = textFromBase64(out);
-  try {
-    return JSON.parse(data);
-  } catch {
-    return data;
-  }
 }
 
 /** Who was told of an event. */

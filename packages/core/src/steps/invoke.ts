@@ -1,4 +1,6 @@
+import { checkText } from "../kernel/check.ts";
 import { toRunId } from "../kernel/ids.ts";
+import { parseLeniently } from "../kernel/json.ts";
 import { invokeMessage } from "../protocol/invoke.ts";
 import type { RunOptions } from "../protocol/message.ts";
 import type { StepRecord } from "../protocol/step.ts";
@@ -39,7 +41,7 @@ export function invoke<Payload, Result>(
   checkPolicy(name, rollbackOf(settings));
   const { workflow, body, workflowRunId, ...options } = settings;
   const payload = toText(body, `The payload of step "${name}"`);
-  if (workflowRunId === "") throw new TypeError(`The workflowRunId of step "${name}" must not be empty.`);
+  if (workflowRunId !== undefined) checkText(`The workflowRunId of step "${name}"`, workflowRunId);
   const runId = toRunId(workflowRunId);
   return {
     name,
@@ -61,15 +63,6 @@ export function readInvoke(record: StepRecord): InvokeResponse {
     isFailed = false,
     isCanceled = false,
   } = (deserialize(record) ?? {}) as Partial<InvokeResponse>;
-  return { body: readResult(body), isFailed, isCanceled };
-}
-
-// A child's result arrives as the JSON text that the child has ended with.
-function readResult(result: unknown): unknown {
-  if (typeof result !== "string" || result === "") return result === "" ? undefined : result;
-  try {
-    return JSON.parse(result);
-  } catch {
-    return result;
-  }
+  // A child's result arrives as the JSON text that the child has ended with.
+  return { body: typeof body === "string" ? parseLeniently(body) : body, isFailed, isCanceled };
 }

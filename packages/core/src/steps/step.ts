@@ -1,6 +1,8 @@
 import type { Engine } from "../border/engine.ts";
+import { checkText } from "../kernel/check.ts";
 import { messageOf, WorkflowError } from "../kernel/errors.ts";
 import type { Place } from "../protocol/call.ts";
+import { parseJson } from "../protocol/malformed.ts";
 import type { Message } from "../protocol/message.ts";
 import type { StepRecord, StepType } from "../protocol/step.ts";
 import type { WaitRequest } from "../protocol/wait.ts";
@@ -57,17 +59,7 @@ export interface Schedule {
 
 /** @throws TypeError when a step could not be found again by this name */
 export function checkName(name: unknown): asserts name is string {
-  if (typeof name === "string" && name.trim() !== "") return;
-  const got = typeof name === "string" ? "an empty text" : typeof name;
-  throw new TypeError(`A step needs a name, a text that isn't empty, as its first argument; got ${got}.`);
-}
-
-/** @throws TypeError for anything but a text that isn't empty */
-export function checkText(what: string, value: unknown): asserts value is string {
-  if (typeof value === "string" && value !== "") return;
-  throw new TypeError(
-    `${what} must be a text that isn't empty; got ${JSON.stringify(value) ?? typeof value}.`,
-  );
+  checkText("The first argument of a step, its name,", name);
 }
 
 /**
@@ -98,14 +90,7 @@ export function toText(value: unknown, what: string): string | undefined {
  * @throws WorkflowError `malformed_body` when it isn't JSON
  */
 export function deserialize(record: StepRecord): unknown {
-  if (record.out === undefined) return undefined;
-  try {
-    return JSON.parse(record.out);
-  } catch (cause) {
-    throw new WorkflowError(
-      "malformed_body",
-      `The recorded result of step "${record.stepName}" isn't JSON.`,
-      { cause },
-    );
-  }
+  return record.out === undefined
+    ? undefined
+    : parseJson(`The recorded result of step "${record.stepName}"`, record.out);
 }

@@ -1,10 +1,11 @@
 import { fromBase64, textFromBase64 } from "../kernel/bytes.ts";
+import { checkText } from "../kernel/check.ts";
 import { type Duration, toWireDuration } from "../kernel/duration.ts";
 import { randomId } from "../kernel/ids.ts";
 import type { StepRecord } from "../protocol/step.ts";
 import type { WebhookHit } from "../protocol/wait.ts";
 import { waiting } from "./event.ts";
-import { checkName, checkText, type Step } from "./step.ts";
+import { checkName, type Step } from "./step.ts";
 
 /** An address that anybody who knows it can send requests to, for one run. */
 export interface Webhook {
