@@ -99,7 +99,10 @@ export type CallAnswer =
  */
 export function readCallAnswer(headers: Headers, json: string): CallAnswer {
   const body = parse(json);
-  const { status, header = {}, retried = 0, maxRetries = 0 } = body;
+  const { status, retried = 0, maxRetries = 0, workflowRunId } = body;
+  const header = body.header ?? {};
+  if (typeof workflowRunId === "string" && workflowRunId !== headers.get(HEADER.runId))
+    throw malformed(WHAT, "belongs to another run", json);
   const succeeded = status >= 200 && status < 300;
   const final =
     retried >= maxRetries || (status === NON_RETRYABLE_STATUS && hasHeader(header, HEADER.nonRetryable));
@@ -123,8 +126,9 @@ export function readCallAnswer(headers: Headers, json: string): CallAnswer {
 
 interface AnswerBody {
   readonly status: number;
-  readonly header?: Record<string, string[]>;
+  readonly header?: Record<string, string[]> | null;
   readonly body?: string | null;
+  readonly workflowRunId?: string;
   readonly retried?: number;
   readonly maxRetries?: number;
 }

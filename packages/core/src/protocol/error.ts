@@ -53,13 +53,12 @@ export function toError({ error: name, message, stack = "", cause }: ErrorBody):
 }
 
 /** What of a value is such an error; undefined when it isn't one. */
-export function asErrorBody(value: unknown): ErrorBody | undefined {
-  if (typeof value !== "object" || value === null) return undefined;
-  const { error = "Error", message, stack, cause, where, step } = value as Record<string, unknown>;
+export function asErrorBody(value: unknown, depth = 0): ErrorBody | undefined {
+  const { error, message, stack, cause, where, step } = Object(value) as Record<string, unknown>;
   if (typeof message !== "string") return undefined;
-  const deeper = asErrorBody(cause);
+  const deeper = depth < DEEPEST_CAUSE ? asErrorBody(cause, depth + 1) : undefined;
   return {
-    error: String(error),
+    error: typeof error === "string" ? error : "Error",
     message,
     ...(typeof stack === "string" ? { stack } : {}),
     ...(deeper ? { cause: deeper } : {}),

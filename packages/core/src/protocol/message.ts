@@ -216,11 +216,15 @@ export function encodeRunOptions(options: LateOptions): string | undefined {
 
 /** @throws WorkflowError `malformed_body` when the header isn't what {@link encodeRunOptions} makes */
 export function decodeRunOptions(header: string | null): LateOptions {
+  if (header === null) return {};
   try {
-    const given = header === null ? {} : JSON.parse(header);
-    return Object.fromEntries(
+    const given = JSON.parse(header);
+    const options: LateOptions = Object.fromEntries(
       LATE_OPTIONS.filter((name) => name in given).map((name) => [name, given[name]]),
     );
+    // Whoever sends the header is told of what can't be obeyed, and not the endpoint.
+    startMessage({ ...options, url: "", runId: "", body: undefined });
+    return options;
   } catch (cause) {
     throw new WorkflowError("malformed_body", `The header ${HEADER.runOptions} isn't readable.`, { cause });
   }

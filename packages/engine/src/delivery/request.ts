@@ -1,4 +1,12 @@
-import { HEADER, type HistoryEntry, kindOf, PREFIX, PROTOCOL_VERSION } from "@perdure/core/protocol";
+import { createHash } from "node:crypto";
+import {
+  boundHeaders,
+  HEADER,
+  type HistoryEntry,
+  kindOf,
+  PREFIX,
+  PROTOCOL_VERSION,
+} from "@perdure/core/protocol";
 import { fromBase64 } from "../domain/bytes.ts";
 import type { HeaderList } from "../domain/header.ts";
 import { hasFeature, RESERVED, type Run } from "../domain/run.ts";
@@ -59,10 +67,12 @@ export async function toRequest(
   if (region !== undefined) headers[HEADER.region.toLowerCase()] = region;
   // To a third party the run's id is no part of the request.
   const runId = message.purpose === "call" ? undefined : claim.run?.id;
+  const sent = new Headers(headers);
+  const bound = createHash("sha256").update(boundHeaders(sent)).digest("base64url");
   headers[HEADER.signature.toLowerCase()] = await signer.sign({
     url: message.url,
     body: body ?? "",
-    claim: { kind: kindOf(new Headers(headers)), ...(runId ? { runId } : {}), messageId: message.id },
+    claim: { kind: kindOf(sent), ...(runId ? { runId } : {}), messageId: message.id, headers: bound },
     now,
   });
   return { url: message.url, method: message.method, headers, body };
