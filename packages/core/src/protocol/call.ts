@@ -101,7 +101,9 @@ export function readCallAnswer(headers: Headers, json: string): CallAnswer {
   const body = parse(json);
   const { status, retried = 0, maxRetries = 0, workflowRunId } = body;
   const header = body.header ?? {};
-  if (typeof workflowRunId === "string" && workflowRunId !== headers.get(HEADER.runId))
+  // Where the token doesn't tell for which kind of delivery it was made, and for which run, the body has to.
+  if (body.dlqId !== undefined) throw malformed(WHAT, "is a failure", json);
+  if (workflowRunId !== undefined && workflowRunId !== headers.get(HEADER.runId))
     throw malformed(WHAT, "belongs to another run", json);
   const succeeded = status >= 200 && status < 300;
   const final =
@@ -129,6 +131,8 @@ interface AnswerBody {
   readonly header?: Record<string, string[]> | null;
   readonly body?: string | null;
   readonly workflowRunId?: string;
+  /** Only failures have one. */
+  readonly dlqId?: string;
   readonly retried?: number;
   readonly maxRetries?: number;
 }
