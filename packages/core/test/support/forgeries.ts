@@ -140,7 +140,10 @@ const others: Readonly<Record<string, Forgery>> = {
   },
   "with its body changed in one byte": async (delivery) => {
     const sent = await signedBy(delivery);
-    return { ...sent, body: sent.body.replace(/\d/, (digit) => String((Number(digit) + 1) % 10)) };
+    return {
+      ...sent,
+      body: sent.body.replace(/[a-z\d](?=[^a-z\d]*$)/i, (last) => (last === "0" ? "1" : "0")),
+    };
   },
   "with another query": async (delivery) => ({ ...(await signedBy(delivery)), url: `${delivery.url}?x=1` }),
 };
