@@ -3,7 +3,7 @@ import { withoutSteps } from "../context.ts";
 import { parseLeniently } from "../kernel/json.ts";
 import { tellAll } from "../middleware.ts";
 import type { Cancel, Failure } from "../protocol/delivery.ts";
-import { toError } from "../protocol/error.ts";
+import { toError, toErrorBody } from "../protocol/error.ts";
 import { type FailureReport, parseFailure } from "../protocol/failure.ts";
 import { malformed } from "../protocol/malformed.ts";
 import * as HEADER from "../protocol/names.ts";
@@ -102,7 +102,13 @@ async function paramsOf(
 function completed(record: StepRecord): CompletedStep {
   const { stepId: id, stepName: name, stepType: type, failure } = record;
   const step = { id, name, type };
-  return failure ? { ...step, error: toStepError(step, failure) } : { ...step, result: read(record) };
+  if (failure) return { ...step, error: toStepError(step, failure) };
+  try {
+    return { ...step, result: read(record) };
+  } catch (error) {
+    // One step that can't be read mustn't keep the rest from being told.
+    return { ...step, error: toStepError(step, { attempts: 1, error: toErrorBody(error, true) }) };
+  }
 }
 
 function toRollback({

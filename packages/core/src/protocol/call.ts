@@ -99,7 +99,10 @@ export type CallAnswer =
  */
 export function readCallAnswer(headers: Headers, json: string): CallAnswer {
   const body = parse(json);
-  const { status, retried = 0, maxRetries = 0, workflowRunId } = body;
+  const { status, workflowRunId } = body;
+  const [retried, maxRetries] = [body.retried, body.maxRetries].map((count) =>
+    Number.isSafeInteger(count) ? (count as number) : 0,
+  ) as [number, number];
   const header = body.header ?? {};
   // Where the token doesn't tell for which kind of delivery it was made, and for which run, the body has to.
   if (body.dlqId !== undefined) throw malformed(WHAT, "is a failure", json);

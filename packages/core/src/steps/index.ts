@@ -58,6 +58,7 @@ const KINDS: Record<StepType, (record: StepRecord) => unknown> = {
  */
 export function read(record: StepRecord): unknown {
   try {
+    if (!Object.hasOwn(KINDS, record.stepType)) throw new TypeError(`There is no kind ${record.stepType}.`);
     return KINDS[record.stepType](record);
   } catch (cause) {
     if (cause instanceof WorkflowError) throw cause;
