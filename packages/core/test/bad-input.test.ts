@@ -150,6 +150,21 @@ describe("a record", () => {
     expect(answer.body.message).toContain('"one"');
   });
 
+  it("of a step that failed with a cause that is no error has the workflow catch the rest", async () => {
+    const cause = { message: { toString: 1 } };
+    const failure = { attempts: 2, error: { error: "TypeError", message: "declined", cause } };
+    let caught: unknown;
+    const handler = open(recorder(), async (context) => {
+      await context
+        .run("one", () => 1, { onExhausted: "throw" })
+        .catch((error) => {
+          caught = error;
+        });
+    });
+    expect((await deliver(handler, [record({ failure })])).status).toBe(200);
+    expect(caught).toMatchObject({ message: "declined", attempts: 2, cause: { name: "TypeError" } });
+  });
+
   it.each(["Dance", "constructor"])(
     "of the kind %s, that there isn't, keeps no failure untold",
     async (stepType) => {

@@ -46,8 +46,9 @@ export function toErrorBody(thrown: unknown, withStack: boolean, depth = 0): Err
   };
 }
 
-/** The other way round. */
-export function toError({ error: name, message, stack = "", cause }: ErrorBody): Error {
+/** The other way round. Of what was written down by somebody else, only what is an error's is taken. */
+export function toError(body: ErrorBody): Error {
+  const { error: name, message, stack = "", cause } = asErrorBody(body) ?? { error: "Error", message: "" };
   const error = new Error(message, cause && { cause: toError(cause) });
   return Object.assign(error, { name, stack });
 }
