@@ -10,8 +10,6 @@ const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 /** Their names and types say it all, or they only group what is explained within. */
 const PLAIN = [
   "DeadLetterFilters.workflowRunId",
-  "EngineOptions.limits",
-  "EngineOptions.timeouts",
   "LogsOptions.filter",
   "LogsOptions.state",
   "LogsOptions.workflowRunId",

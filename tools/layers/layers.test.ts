@@ -33,7 +33,7 @@ const samples = {
     "fetch(u);",
     "process;",
   ],
-  "packages/engine/src/undeclared.ts": ['import "zod";', 'import "fast-check";'],
+  "packages/engine/src/undeclared.ts": ['import "valibot";', 'import "fast-check";'],
   "packages/engine/src/http/any.ts": ["export const a: any = 1;"],
   "packages/engine/src/http/endings.ts": ['import "./any";', 'import "./any.js";'],
 };

@@ -7,7 +7,10 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import manifest from "@perdure/engine/package.json" with { type: "json" };
 
-const CLI = fileURLToPath(new URL(manifest.bin.perdure, import.meta.resolve("@perdure/engine/package.json")));
+/** The engine's command line. */
+export const CLI: string = fileURLToPath(
+  new URL(manifest.bin.perdure, import.meta.resolve("@perdure/engine/package.json")),
+);
 
 /** A real process of this machine, ended with the test. */
 export class Process {

@@ -199,22 +199,14 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
   }
 }
 
-const NO_STEPS: object = Object.defineProperties(
-  {},
-  Object.fromEntries(
-    Object.getOwnPropertyNames(WorkflowContext.prototype)
-      .filter((name) => name !== "constructor")
-      .map((name) => [name, { get: () => refuseStep(name) }]),
-  ),
-);
-
 /** What is known of a run, for code that is called after its end. */
 export function withoutSteps(facts: RunContext): RunContext {
-  return Object.setPrototypeOf(facts, NO_STEPS);
-}
-
-function refuseStep(name: string): never {
-  throw new TypeError(
-    `context.${name} isn't there: the run is over, and this function is no part of it. Do the work itself, or start another run with a Client.`,
-  );
+  return new Proxy(facts, {
+    get(known, name) {
+      if (name in known || !(name in WorkflowContext.prototype)) return Reflect.get(known, name);
+      throw new TypeError(
+        `context.${String(name)} isn't there: the run is over, and this function is no part of it. Do the work itself, or start another run with a Client.`,
+      );
+    },
+  });
 }

@@ -296,8 +296,6 @@ describe("a request", () => {
     '{"label":[{}]}',
     '{"timeout":"soon"}',
     '{"flowControl":{}}',
-    "5",
-    "null",
     "{",
   ])("that starts a run with the options %s is at fault itself", async (options) => {
     expect(() => decodeRunOptions(options)).toThrow(MALFORMED);

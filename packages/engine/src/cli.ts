@@ -2,6 +2,8 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { dev } from "./cli/dev.ts";
+import { newKeys } from "./cli/keys.ts";
+import type { StartFlags } from "./cli/start-config.ts";
 import type { Flags } from "./config.ts";
 
 // From src/ and from dist/ alike.
@@ -33,5 +35,47 @@ program
     "follows the current one (default: QSTASH_NEXT_SIGNING_KEY or the public one)",
   )
   .action((flags: Flags) => dev(flags, version));
+
+const list = (value: string, values: string[] = []): string[] => [...values, value];
+
+program
+  .command("start")
+  .description("run an engine for production: with a token and keys of its own, and a policy on destinations")
+  .option("--config <file>", "settings as JSON; flags and the environment win (default: PERDURE_CONFIG)")
+  .option("--port <number>", "where to listen (default: PERDURE_PORT or 8080)")
+  .option("--host <name>", "on which address to listen (default: PERDURE_HOST or 127.0.0.1)")
+  .option("--db <file>", "the database (default: PERDURE_DB or .perdure/perdure.db)")
+  .option("--log-level <level>", "silent, error, info or debug (default: PERDURE_LOG_LEVEL or info)")
+  .option("--token <token>", "what clients must show (default: QSTASH_TOKEN)")
+  .option("--current-signing-key <key>", "signs deliveries (default: QSTASH_CURRENT_SIGNING_KEY)")
+  .option("--next-signing-key <key>", "follows the current one (default: QSTASH_NEXT_SIGNING_KEY)")
+  .option(
+    "--metrics-token <token>",
+    "what /metrics asks for (default: PERDURE_METRICS_TOKEN; none: no metrics)",
+  )
+  .option("--drain <duration>", "for what is under way when it is stopped (default: PERDURE_DRAIN or 30s)")
+  .option(
+    "--allow-destination <rule>",
+    "an address, range or host that deliveries may go to; may be repeated (default: PERDURE_ALLOW_DESTINATIONS)",
+    list,
+  )
+  .option(
+    "--deny-destination <rule>",
+    "one that they may not; may be repeated (default: PERDURE_DENY_DESTINATIONS)",
+    list,
+  )
+  .action(async (flags: StartFlags) => {
+    // What only it needs is loaded only by it.
+    const { start } = await import("./cli/start.ts");
+    await start(flags, version);
+  });
+
+program
+  .command("keys")
+  .description("tokens and signing keys")
+  .command("new")
+  .description("make a token and a pair of signing keys, and print them for an environment")
+  .option("--user <name>", "whom the token names", "default")
+  .action(newKeys);
 
 await program.parseAsync();

@@ -1,7 +1,7 @@
 import { DEV_CREDENTIALS } from "@perdure/core/protocol";
 import type { SigningKeys } from "./delivery/signer.ts";
 
-const LEVELS = ["silent", "error", "info", "debug"] as const;
+export const LEVELS: readonly ["silent", "error", "info", "debug"] = ["silent", "error", "info", "debug"];
 export type LogLevel = (typeof LEVELS)[number];
 
 /** How `perdure dev` runs. */
@@ -57,14 +57,16 @@ export function readConfig(flags: Flags, env: Readonly<Record<string, string | u
   };
 }
 
-function toPort(text: string | undefined): number {
+/** @throws ConfigError for anything but a number from 0 to 65535 */
+export function toPort(text: string | undefined): number {
   if (text === undefined) return DEV_CREDENTIALS.port;
   const port = /^\d+$/.test(text) ? Number(text) : Number.NaN;
   if (port <= 65_535) return port;
   throw new ConfigError(`The port must be a number from 0 to 65535; got "${text}".`);
 }
 
-function toLevel(text: string): LogLevel {
+/** @throws ConfigError for anything but a level */
+export function toLevel(text: string): LogLevel {
   const level = LEVELS.find((known) => known === text);
   if (level) return level;
   throw new ConfigError(`The log level must be one of ${LEVELS.join(", ")}; got "${text}".`);

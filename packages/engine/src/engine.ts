@@ -1,6 +1,9 @@
+import { defaultTransport } from "#transport";
 import { Dispatcher } from "./delivery/dispatcher.ts";
+import { createKeys } from "./delivery/keys.ts";
+import { createPolicy, type DestinationRules } from "./delivery/policy.ts";
 import { createSigner, type SigningKeys } from "./delivery/signer.ts";
-import { poolTransport, type Transport } from "./delivery/transport.ts";
+import { guarded, type Transport } from "./delivery/transport.ts";
 import type { Clock } from "./domain/clock.ts";
 import type { Observer } from "./domain/event.ts";
 import { toRetention } from "./domain/retention.ts";
@@ -14,24 +17,36 @@ import { systemClock } from "./system-clock.ts";
 export interface EngineOptions {
   /** A store, or the path of a SQLite file (`:memory:` for none), which the engine then opens and closes. */
   readonly store: Store | string;
-  /** What clients must show. */
-  readonly token: string;
-  /** With what deliveries are signed, and are to be checked. */
+  /** What clients must show: one of these. */
+  readonly token: string | readonly string[];
+  /** What clients may show that only look: at everything but the signing keys. None by default. */
+  readonly readOnlyTokens?: readonly string[];
+  /** With what deliveries are signed, and are to be checked, until they are rotated. */
   readonly signingKeys: SigningKeys;
   /** The machine's by default. */
   readonly clock?: Clock;
   /** A pool of connections by default. One that is given isn't closed by the engine. */
   readonly transport?: Transport;
-  /** Deliveries under way at once. 64 by default. */
+  /**
+   * Where deliveries may go. Anywhere by default; when it is given, however empty: to addresses of the public internet,
+   * and where its own entries say.
+   */
+  readonly destinations?: DestinationRules;
+  /**
+   * Deliveries under way at once. 128 by default. Each destination has at most as many as are left free beside it, so
+   * that one that is slow or dead doesn't hold up the others.
+   */
   readonly concurrency?: number;
   /** Calls to third parties under way at once, beside the deliveries. 1024 by default. */
   readonly calls?: number;
+  /** How long things may take. */
   readonly timeouts?: {
     /** Milliseconds for an attempt whose message doesn't say. 15 minutes by default. */
     readonly delivery?: number;
     /** Milliseconds after which the delivery of a process that is gone is made again. 30 seconds by default. */
     readonly lease?: number;
   };
+  /** How large and how many things may be. */
   readonly limits?: {
     /** Bytes of a request to the API. 10 MiB by default. */
     readonly requestBytes?: number;
@@ -43,6 +58,10 @@ export interface EngineOptions {
     readonly historyBytes?: number;
     /** Retries that a message may ask for. 999 by default. */
     readonly retries?: number;
+    /** Requests to the API in a second, but for those that publish or that runs make. Any number by default. */
+    readonly requestsPerSecond?: number;
+    /** Requests to the API in a day of UTC. Any number by default. */
+    readonly requestsPerDay?: number;
     /** Bytes of a message's body. 10 MiB by default. */
     readonly messageBytes?: number;
     /** Milliseconds until a message is to be delivered. Any by default. */
@@ -96,22 +115,27 @@ export interface Engine {
   stop(options?: { readonly deadline?: number }): Promise<void>;
 }
 
-const MIB = 1024 * 1024;
+export const MIB: number = 1024 * 1024;
 
-/** @throws StoreUnavailable when the database can't be opened */
+/**
+ * @throws StoreUnavailable when the database can't be opened
+ * @throws TypeError for a destination rule that is none
+ */
 export function createEngine(options: EngineOptions): Engine {
-  const { clock = systemClock, limits = {}, timeouts = {}, signingKeys, token } = options;
+  const { clock = systemClock, limits = {}, timeouts = {}, token } = options;
+  const policy = options.destinations && createPolicy(options.destinations);
   const retention = toRetention(options.retention);
   const emit = toObserver(options.onEvent);
   const store = typeof options.store === "string" ? openSqlite(options.store) : options.store;
-  const transport = options.transport ?? poolTransport(limits.responseBytes ?? MIB);
-  const { concurrency = 64, calls = 1024 } = options;
+  const transport = options.transport ?? defaultTransport(limits.responseBytes ?? MIB, policy);
+  const keys = createKeys(store, options.signingKeys);
+  const { concurrency = 128, calls = 1024 } = options;
   const parallelism = Math.min(limits.parallelism ?? Number.POSITIVE_INFINITY, concurrency + calls);
   const dispatcher = new Dispatcher({
     store,
     clock,
-    transport,
-    signer: createSigner(signingKeys),
+    transport: policy ? guarded(transport, policy) : transport,
+    signer: createSigner(keys.current),
     emit,
     concurrency,
     calls,
@@ -128,8 +152,8 @@ export function createEngine(options: EngineOptions): Engine {
     store,
     clock,
     emit,
-    token,
-    keys: signingKeys,
+    tokens: { full: typeof token === "string" ? [token] : token, readOnly: options.readOnlyTokens ?? [] },
+    keys,
     trustProxy: options.trustProxy ?? false,
     retention,
     limits: {
@@ -143,6 +167,9 @@ export function createEngine(options: EngineOptions): Engine {
       queues: limits.queues ?? 10_000,
       queueParallelism: limits.queueParallelism ?? 1000,
       schedules: limits.schedules ?? 10_000,
+      requestsPerSecond: limits.requestsPerSecond,
+      requestsPerDay: limits.requestsPerDay,
+      refusal: policy?.refusal,
     },
     parallelism: () => ({ max: parallelism, count: dispatcher.active }),
   });

@@ -43,21 +43,19 @@ const UNPROTECTED =
  * @returns undefined for a request that may go on
  */
 export async function refusalOf(door: Door, mail: Mail, delivery: Delivery): Promise<Refusal | undefined> {
-  if (!door.verify && !door.authorize) return door.open ? undefined : refuse(401, UNPROTECTED);
-  if (door.verify) {
-    try {
-      const publicUrl = door.publicUrl?.(mail.url);
-      await within(PATIENCE, "Checking the signature", door.verify(mail, delivery, publicUrl));
-    } catch (error) {
-      return refuse(401, messageOf(error));
-    }
+  const { verify, authorize, open, publicUrl } = door;
+  if (!isGuarded(door)) return open ? undefined : refuse(401, UNPROTECTED);
+  try {
+    await within(PATIENCE, "Checking the signature", verify?.(mail, delivery, publicUrl?.(mail.url)));
+  } catch (error) {
+    return refuse(401, messageOf(error));
   }
-  return door.authorize ? askHook(door.authorize, mail, delivery) : undefined;
+  return authorize && askHook(authorize, mail, delivery);
 }
 
 /** True when a request that was let in is known to come from who it should. */
 export function isGuarded(door: Door): boolean {
-  return door.verify !== undefined || door.authorize !== undefined;
+  return Boolean(door.verify ?? door.authorize);
 }
 
 async function askHook(authorize: Authorize, mail: Mail, delivery: Delivery): Promise<Refusal | undefined> {

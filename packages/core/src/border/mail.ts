@@ -59,17 +59,13 @@ async function readStream(
   body: ReadableStream<Uint8Array<ArrayBuffer>>,
   limit: number,
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
-  const reader = body.getReader();
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   let length = 0;
-  for (let next = await reader.read(); !next.done; next = await reader.read()) {
-    length += next.value.length;
-    if (length > limit) {
-      // Not cancelled: servers on Node would end the connection, and the sender would never read the answer.
-      reader.releaseLock();
-      return undefined;
-    }
-    chunks.push(next.value);
+  // Not cancelled: servers on Node would end the connection, and the sender would never read the answer.
+  for await (const chunk of body.values({ preventCancel: true })) {
+    length += chunk.length;
+    if (length > limit) return undefined;
+    chunks.push(chunk);
   }
   return new Uint8Array(await new Blob(chunks).arrayBuffer());
 }

@@ -1,5 +1,6 @@
 import { toSeconds } from "../kernel/duration.ts";
 import { isNonRetryable, isRetryAfter, isStepError } from "../kernel/errors.ts";
+import { encodeStepName } from "../protocol/call.ts";
 import { toErrorBody } from "../protocol/error.ts";
 import { PROTOCOL_VERSION } from "../protocol/headers.ts";
 import * as HEADER from "../protocol/names.ts";
@@ -16,16 +17,14 @@ const SDK_NAME = "v1.3.3";
  */
 export function respond(outcome: Outcome, trusted: boolean): Response {
   switch (outcome.kind) {
-    case "done":
-      return answer(200, { workflowRunId: outcome.runId, finishCondition: outcome.finish });
+    case "done": {
+      const { runId: workflowRunId, finish: finishCondition } = outcome;
+      const unhandled = finishCondition === "failure-callback-undefined";
+      const headers = unhandled ? { [HEADER.noFailureFunction]: "true" } : {};
+      return answer(200, { workflowRunId, finishCondition }, headers);
+    }
     case "failureHandled":
       return answer(200, { result: outcome.result });
-    case "failureUnhandled":
-      return answer(
-        200,
-        { workflowRunId: outcome.runId, finishCondition: "failure-callback-undefined" },
-        { [HEADER.noFailureFunction]: "true" },
-      );
     case "rolledBack": {
       const { record } = outcome;
       const said: RollbackAnswer = record ? "recorded" : "over";
@@ -53,8 +52,8 @@ export function notFound(keys: readonly string[]): Response {
 
 function failed({ error, where, step: failing, again }: FailedAttempt, trusted: boolean): Response {
   const step = isStepError(error) ? error.step : failing;
-  const body = { ...toErrorBody(error, trusted), ...(step ? { where: "step", step } : { where }) };
-  const headers: Record<string, string> = step ? { [HEADER.errorStepName]: toHeaderValue(step.name) } : {};
+  const body = { ...toErrorBody(error, trusted), where: step ? "step" : where, step };
+  const headers: Record<string, string> = step ? { [HEADER.errorStepName]: encodeStepName(step.name) } : {};
   if (again?.over || isNonRetryable(error))
     return answer(NON_RETRYABLE_STATUS, body, { ...headers, [HEADER.nonRetryable]: "true" });
   if (again?.retries !== undefined) headers[HEADER.maxRetries] = String(again.retries);
@@ -69,11 +68,6 @@ function refusalHeaders({ status, error }: Refusal): Record<string, string> {
   // The same bytes can't be read better another time; but another version of this package may speak another protocol.
   const final = status === 413 || (status === 400 && error.code !== "protocol_mismatch");
   return final ? { [HEADER.nonRetryable]: "true" } : {};
-}
-
-// Header values are bytes: what isn't printable ASCII, or would look encoded already, is percent-encoded.
-function toHeaderValue(text: string): string {
-  return text.replace(/[^\x20-\x7e]|%/gu, (character) => encodeURIComponent(character));
 }
 
 function answer(status: number, body: object, headers: Record<string, string> = {}): Response {

@@ -77,19 +77,18 @@ export interface Border {
 export function createBorders(options: BorderOptions): (env: Env | undefined, headers: Headers) => Border {
   if (options.url) checkUrl("url", options.url);
   if (options.baseUrl) checkUrl("baseUrl", options.baseUrl);
-  const made = new WeakMap<Env, Map<string | undefined, Border>>();
+  const made = new WeakMap<Env, Record<string, Border>>();
   return (platformEnv, headers) => {
     const env = options.env ?? platformEnv ?? processEnv();
     const region = regionOf(env, headers.get(HEADER.region));
-    const borders = made.get(env) ?? new Map<string | undefined, Border>();
+    const borders = made.get(env) ?? {};
     made.set(env, borders);
-    const border = borders.get(region) ?? settle(options, env, region);
-    borders.set(region, border);
-    return border;
+    borders[region] ??= settle(options, env, region);
+    return borders[region];
   };
 }
 
-function settle(options: BorderOptions, env: Env, region: string | undefined): Border {
+function settle(options: BorderOptions, env: Env, region: string): Border {
   const { url, baseUrl = env.UPSTASH_WORKFLOW_URL, verify, authorize } = options;
   if (baseUrl) checkUrl("baseUrl", baseUrl);
   const prefix = baseUrl && withoutSlash(new URL(baseUrl));
@@ -121,7 +120,7 @@ export function engineOf(
   given: GivenClient | undefined = {},
   env: Env,
   disableTelemetry = false,
-  region: string | undefined = regionOf(env, null),
+  region: string = regionOf(env, null),
 ): Engine {
   const telemetry = !disableTelemetry && !env.UPSTASH_DISABLE_TELEMETRY;
   if (isClient(given)) return toEngine(connectBy(given), telemetry);
@@ -142,18 +141,18 @@ export function engineOf(
   return toEngine(connection, telemetry && enableTelemetry);
 }
 
-/** With `QSTASH_REGION`, keys and tokens are kept by region: the one that the engine names, or that one. */
-function regionOf(env: Env, named: string | null): string | undefined {
+/** With `QSTASH_REGION`, keys and tokens are kept by region: the one that the engine names, or that one. Empty without. */
+function regionOf(env: Env, named: string | null): string {
   const own = env.QSTASH_REGION;
-  if (!own) return undefined;
-  const [region, fallback] = [named ?? "", own].map((one) =>
-    REGIONS.find((known) => known === one.toUpperCase().replaceAll("-", "_")),
+  if (!own) return "";
+  const [region, fallback] = [named, own].map((one) =>
+    REGIONS.find((known) => known === one?.toUpperCase().replaceAll("-", "_")),
   );
   if (!fallback) throw mustBe("QSTASH_REGION", `one of ${REGIONS.join(", ")}`, own);
   return region ?? fallback;
 }
 
-function inRegion(variable: string, region: string | undefined): string {
+function inRegion(variable: string, region: string): string {
   return region ? `${region}_${variable}` : variable;
 }
 
@@ -163,10 +162,10 @@ export function processEnv(): Env {
 }
 
 function isClient(given: unknown): given is Client {
-  return typeof given === "object" && given !== null && "http" in given;
+  return "http" in Object(given);
 }
 
-function verifierOf(options: BorderOptions, env: Env, region: string | undefined): Verify | undefined {
+function verifierOf(options: BorderOptions, env: Env, region: string): Verify | undefined {
   const { receiver, keys = keysIn(env, region), replayGuard } = options;
   // Whoever doesn't read the tokens can't tell one from another.
   if (replayGuard && (receiver || !keys))
@@ -177,7 +176,7 @@ function verifierOf(options: BorderOptions, env: Env, region: string | undefined
   return keys && verifyWithKeys(keys, replayGuard);
 }
 
-function keysIn(env: Env, region: string | undefined): SigningKeys | undefined {
+function keysIn(env: Env, region: string): SigningKeys | undefined {
   const dev = devMode(env);
   const names = ["QSTASH_CURRENT_SIGNING_KEY", "QSTASH_NEXT_SIGNING_KEY"].map((name) =>
     inRegion(name, region),

@@ -83,8 +83,12 @@ export class DeadLetters {
 
   /** Has a failure function called again that has failed itself. */
   async retryFailureFunction({ dlqId }: { readonly dlqId: string }): Promise<RetriedRun> {
-    const path = ["workflows", "dlq", "callback", toSegment(dlqId)];
-    return ask<RetriedRun>(this.#http, { method: "POST", path });
+    return this.#again("callback", dlqId);
+  }
+
+  /** Has the rollbacks made again that failed, and nothing else. Perdure's own engine only. */
+  async retryRollbacks({ dlqId }: { readonly dlqId: string }): Promise<RetriedRun> {
+    return this.#again("rollback", dlqId);
   }
 
   /** Forgets entries: they can't be resumed or restarted then. @returns how many, and a cursor while there are more */
@@ -97,6 +101,10 @@ export class DeadLetters {
       query,
     });
     return { deleted, ...next(cursor) };
+  }
+
+  #again(what: "callback" | "rollback", dlqId: string): Promise<RetriedRun> {
+    return ask(this.#http, { method: "POST", path: ["workflows", "dlq", what, toSegment(dlqId)] });
   }
 
   async #retry(

@@ -1,5 +1,5 @@
-import type { Query } from "../border/api.ts";
-import { checkText } from "../kernel/check.ts";
+import type { Query } from "../border/http.ts";
+import { checkText, isList } from "../kernel/check.ts";
 
 /** What can be asked of runs and dead letters alike. Within a list any one may match; all that are given must. */
 export interface CommonFilters {
@@ -25,6 +25,13 @@ export type Selection<Ids extends string, Filter> =
 
 const COUNT = 100;
 
+interface Part {
+  readonly all?: true;
+  readonly filter?: object;
+  readonly count?: number;
+  readonly cursor?: string;
+}
+
 /**
  * The query for what is selected; undefined for nothing at all.
  *
@@ -36,28 +43,19 @@ export function select<Ids extends string>(
   ids: Ids,
   toQuery: (filter: object) => Query = (filter) => filter as Query,
 ): Query | undefined {
-  if (typeof selection === "string" || isList(selection)) return byIds([selection].flat(), ids);
-  if (ids in selection)
-    return byIds([(selection as Record<Ids, string | readonly string[]>)[ids]].flat(), ids);
-  const { count = COUNT, cursor } = selection as { count?: number; cursor?: string };
-  if ("all" in selection && selection.all === true) return { count, cursor };
-  if (!("filter" in selection) || isEmpty(selection.filter)) {
-    throw new TypeError(`Say which: ${ids}, a filter with at least one condition, or { all: true }.`);
-  }
-  return { ...toQuery(selection.filter), count, cursor };
+  if (typeof selection === "string" || isList(selection)) return byIds(selection, ids);
+  if (ids in selection) return byIds((selection as Record<Ids, string | readonly string[]>)[ids], ids);
+  const { all, filter, count = COUNT, cursor } = selection as Part;
+  if (all === true) return { count, cursor };
+  if (filter && Object.values(filter).some((value) => value !== undefined))
+    return { ...toQuery(filter), count, cursor };
+  throw new TypeError(`Say which: ${ids}, a filter with at least one condition, or { all: true }.`);
 }
 
-function byIds(list: readonly string[], name: string): Query | undefined {
+function byIds(given: string | readonly string[], name: string): Query | undefined {
+  const list = [given].flat();
   for (const id of list) checkText(`An id in ${name}`, id);
   return list.length > 0 ? { [name]: list } : undefined;
-}
-
-function isEmpty(filter: object): boolean {
-  return Object.values(filter).every((value) => value === undefined);
-}
-
-function isList(selection: unknown): selection is readonly string[] {
-  return Array.isArray(selection);
 }
 
 /** Where the next part of a list begins, if there is one. */

@@ -38,7 +38,7 @@ export async function trigger(engine: Engine, all: readonly TriggerOptions[]): P
   const results = receipts.map((receipt, at) =>
     receipt instanceof Error
       ? receipt
-      : { workflowRunId: runIds[at] as string, deduplicated: receipt.deduplicated === true },
+      : { workflowRunId: runIds[at] as string, deduplicated: receipt.deduplicated },
   );
   const refused = results.filter((result) => result instanceof Error);
   if (refused.length === 0) return results as TriggerResult[];
@@ -54,8 +54,7 @@ function toMessage(options: TriggerOptions, runId: string): Message {
   const { url, body } = options;
   checkUrl("The workflow's URL", url);
   for (const option of ["useFailureFunction", "keepTriggerConfig"] as const) {
-    if (options[option] !== undefined && options[option] !== true)
-      throw new TypeError(`${option} can't be switched off.`);
+    if ((options[option] ?? true) !== true) throw new TypeError(`${option} can't be switched off.`);
   }
   const message = startMessage({ ...options, runId, body: toText(body, "The payload") });
   return options.disableTelemetry ? { ...message, untold: true } : message;

@@ -15,8 +15,8 @@ export async function callResult(visit: Visit<CallResult>): Promise<Outcome> {
     if (!entries) return done(runId, "workflow-already-ended");
     body = callAnswerIn(entries, delivery.messageId);
   }
-  const answer = readCallAnswer(mail.headers, body);
-  if (answer.kind === "will retry") return done(runId, "fromCallback");
-  const appended = await border.engine().append(runId, [stepMessage(placeOf(visit), answer.record)]);
-  return done(runId, appended === "ended" ? "workflow-already-ended" : "fromCallback");
+  const record = readCallAnswer(mail.headers, body);
+  if (!record) return done(runId, "fromCallback");
+  const appended = await border.engine().append(runId, [stepMessage(placeOf(visit), record)]);
+  return done(runId, appended ? "fromCallback" : "workflow-already-ended");
 }

@@ -7,9 +7,9 @@ import { toError, toErrorBody } from "../protocol/error.ts";
 import { type FailureReport, parseFailure } from "../protocol/failure.ts";
 import { malformed } from "../protocol/malformed.ts";
 import * as HEADER from "../protocol/names.ts";
-import type { Outcome } from "../protocol/outcome.ts";
+import { done, type Outcome } from "../protocol/outcome.ts";
 import type { RollbackRecord } from "../protocol/rollback.ts";
-import { isPlan, type StepRecord } from "../protocol/step.ts";
+import { isPlan, type StepRecord, stepOf } from "../protocol/step.ts";
 import { read, serialize } from "../steps/index.ts";
 import type { CompletedStep, Rollback, RunEndParams } from "../workflow.ts";
 import { type RunEnd, recordsOf, rollBack } from "./rollback.ts";
@@ -19,7 +19,7 @@ import { factsOf, type Visit } from "./room.ts";
 export async function failure(visit: Visit<Failure>): Promise<Outcome> {
   const { served, mail, delivery } = visit;
   const { middlewares, failureFunction } = served;
-  const unhandled: Outcome = { kind: "failureUnhandled", runId: delivery.runId };
+  const unhandled = done(delivery.runId, "failure-callback-undefined");
   const untold = !failureFunction && middlewares.length === 0;
   // Only our own engine has rollbacks made.
   if (untold && !mail.headers.has(HEADER.maxRetries)) return unhandled;
@@ -27,7 +27,7 @@ export async function failure(visit: Visit<Failure>): Promise<Outcome> {
   const ended = await rolledBack(visit, report, true);
   if ("kind" in ended) return ended;
   if (untold) return unhandled;
-  const { url: _, payload: __, createdAt: ___, details: ____, ...told } = report;
+  const { url, payload, createdAt, details, ...told } = report;
   const { failStatus, failResponse } = told;
   const params = await paramsOf(visit, report, ended);
   const { context } = params;
@@ -79,7 +79,8 @@ interface Ended {
 
 async function rolledBack(visit: RunEnd, report: FailureReport, asked: boolean): Promise<Outcome | Ended> {
   const records = await recordsOf(visit, report);
-  const rollbacks = records && asked ? await rollBack(visit, report, records) : [];
+  const mine = records && asked && report.details?.only !== "report";
+  const rollbacks = mine ? await rollBack(visit, report, records) : (report.details?.rollbacks ?? []);
   if ("kind" in rollbacks) return rollbacks;
   return report.details?.only === "rollback"
     ? { kind: "rolledBack", record: undefined }
@@ -100,8 +101,8 @@ async function paramsOf(
 }
 
 function completed(record: StepRecord): CompletedStep {
-  const { stepId: id, stepName: name, stepType: type, failure } = record;
-  const step = { id, name, type };
+  const step = stepOf(record);
+  const { failure } = record;
   if (failure) return { ...step, error: toStepError(step, failure) };
   try {
     return { ...step, result: read(record) };
@@ -111,15 +112,9 @@ function completed(record: StepRecord): CompletedStep {
   }
 }
 
-function toRollback({
-  stepId: id,
-  stepName: name,
-  stepType: type,
-  state,
-  attempts,
-  error,
-}: RollbackRecord): Rollback {
-  return { step: { id, name, type }, state, attempts, ...(error ? { error: toError(error) } : {}) };
+function toRollback(record: RollbackRecord): Rollback {
+  const { state, attempts, error } = record;
+  return { step: stepOf(record), state, attempts, ...(error ? { error: toError(error) } : {}) };
 }
 
 // Its result is taken through JSON here, so that one that can't be stored is the function's failure and not the answer's.

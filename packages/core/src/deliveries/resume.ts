@@ -8,7 +8,7 @@ import type { Resume } from "../protocol/delivery.ts";
 import { readHistory } from "../protocol/history.ts";
 import { stepMessage } from "../protocol/message.ts";
 import { done, type Outcome } from "../protocol/outcome.ts";
-import { isPlan, type StepRecord } from "../protocol/step.ts";
+import { isPlan, type StepRecord, stepOf } from "../protocol/step.ts";
 import { replay } from "../run.ts";
 import { type Asking, read, serialize } from "../steps/index.ts";
 import { factsOf, historyOf, placeOf, triesOf, type Visit } from "./room.ts";
@@ -65,11 +65,11 @@ async function append(visit: Visit<Resume>, entries: readonly Entry[]): Promise<
       messages.push(stepMessage(place, entry.record, entry.schedule));
       continue;
     }
-    const request = entry.ask(askingOf(visit, entry));
-    if (request.kind === "publish") messages.push(request.message);
-    else if ((await engine.wait(place.runId, request.wait)) === "ended") return "over";
+    const { message, wait } = entry.ask(askingOf(visit, entry));
+    if (message) messages.push(message);
+    else if (!(await engine.wait(place.runId, wait))) return "over";
   }
-  if (messages.length > 0 && (await engine.append(place.runId, messages)) === "ended") return "over";
+  if (messages.length > 0 && !(await engine.append(place.runId, messages))) return "over";
   const names = entries.map((entry) => `"${entry.kind === "record" ? entry.record.stepName : entry.name}"`);
   await tell(visit, "onInfo", {
     workflowRunId: place.runId,
@@ -143,7 +143,7 @@ async function tellOpening(
   const last = records.at(-1);
   if (!last) await tell(visit, "runStarted", { context });
   else if (last.failure) {
-    const error = toStepError({ id: last.stepId, name: last.stepName, type: last.stepType }, last.failure);
+    const error = toStepError(stepOf(last), last.failure);
     await tell(visit, "onError", { workflowRunId: context.workflowRunId, error });
   } else if (!isPlan(last))
     await tell(visit, "afterExecution", { context, stepName: last.stepName, result: read(last) });

@@ -1,5 +1,5 @@
 import { WorkflowContext } from "../context.ts";
-import { readLedger, type Slot } from "../group.ts";
+import { type Ledger, readLedger, type Slot } from "../group.ts";
 import { toSeconds } from "../kernel/duration.ts";
 import { within } from "../kernel/within.ts";
 import type { Cancel, Failure } from "../protocol/delivery.ts";
@@ -18,9 +18,9 @@ export type RunEnd = Visit<Failure | Cancel>;
 /** A step that was started and may have to be undone. */
 interface Undoable {
   readonly step: FailedStep;
-  readonly result: unknown;
+  readonly result?: unknown;
   /** Undefined where the workflow doesn't ask for the step any more. */
-  readonly options: RollbackOptions | undefined;
+  readonly options?: RollbackOptions;
 }
 
 /** What is on record of a run that has ended badly; undefined where the engine doesn't tell. */
@@ -51,23 +51,13 @@ export async function rollBack(
   if (!possible) return rollbacks;
   const ledger = readLedger(records);
   const unwound = await unwindRun(visit, report, ledger);
-  const undoable = [
-    ...undoableFresh(
-      unwound,
-      report,
-      ledger.phase.kind === "advance" ? (ledger.holes[0] ?? ledger.nextId) : 0,
-    ),
-    ...undoableSlots(unwound, report, started),
-  ].sort((a, b) => b.step.id - a.step.id);
+  const undoable = [...undoableFresh(unwound, report, ledger), ...undoableSlots(unwound, report, started)];
+  undoable.sort((a, b) => b.step.id - a.step.id);
   const next = undoable.find(({ step }) => !rollbacks.some(({ stepId }) => stepId === step.id));
   return next ? undo(visit, report, next) : rollbacks;
 }
 
-async function unwindRun(
-  visit: RunEnd,
-  report: FailureReport,
-  ledger: ReturnType<typeof readLedger>,
-): Promise<Unwound> {
+async function unwindRun(visit: RunEnd, report: FailureReport, ledger: Ledger): Promise<Unwound> {
   const { served } = visit;
   try {
     const facts = factsOf(visit, await served.parsePayload(report.payload), report);
@@ -89,17 +79,20 @@ function undoableSlots(
     if (begun && step.options?.rollback)
       undoable.push({ step: named(slot), result: resultOf(slot), options: step.options });
   }
-  for (const slot of unclaimed)
-    if (slot.result?.rollback) undoable.push({ step: named(slot), result: undefined, options: undefined });
+  for (const slot of unclaimed) if (slot.result?.rollback) undoable.push({ step: named(slot) });
   return undoable;
 }
 
-function undoableFresh({ fresh: [first] }: Unwound, { where, step }: FailureReport, id: number): Undoable[] {
-  if (!first?.options?.rollback || id === 0) return [];
-  const failed = where === "delivery" || (step?.name === first.name && step.type === first.type);
-  return failed
-    ? [{ step: { id, name: first.name, type: first.type }, result: undefined, options: first.options }]
-    : [];
+// The first of them is what the run was at when it failed; where others are under way, it hadn't come to that.
+function undoableFresh(
+  { fresh: [first] }: Unwound,
+  { where, step }: FailureReport,
+  { phase, holes, nextId }: Ledger,
+): Undoable[] {
+  if (!first?.step.options?.rollback || phase.kind !== "advance") return [];
+  const { name, type, options } = first.step;
+  const failed = where === "delivery" || (step?.name === name && step.type === type);
+  return failed ? [{ step: { id: holes[0] ?? nextId, name, type }, options }] : [];
 }
 
 async function undo(

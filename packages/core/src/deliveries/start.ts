@@ -5,6 +5,7 @@ import { decodeRunOptions, startMessage } from "../protocol/message.ts";
 import * as HEADER from "../protocol/names.ts";
 import { isName } from "../protocol/options.ts";
 import { done, type Outcome } from "../protocol/outcome.ts";
+import * as PREFIX from "../protocol/prefixes.ts";
 import { historyOf, userHeaders, type Visit } from "./room.ts";
 
 /** Asks the engine for a run with the payload that the request carries. No user code is run. */
@@ -41,20 +42,17 @@ async function payloadOf(visit: Visit<Start>): Promise<string | undefined> {
 }
 
 /** True of this connection only. */
-const OF_CONNECTION = new Set(
-  `accept-encoding connection content-length content-type expect host keep-alive
-   proxy-authorization te trailer transfer-encoding upgrade user-agent`.split(/\s+/),
-);
+const OF_CONNECTION =
+  "accept-encoding connection content-length content-type expect host keep-alive proxy-authorization te trailer transfer-encoding upgrade user-agent".split(
+    " ",
+  );
 
 /** Must not be stored with a run by whoever calls the endpoint. The creator of a run gives them to be sent along. */
-const SECRETS = new Set(["authorization", "cookie"]);
+const SECRETS = ["authorization", "cookie"];
 
 function headersToKeep(headers: Headers, configures: boolean): Record<string, string> {
-  const kept: Record<string, string> = {};
-  const own = HEADER.runOptions.toLowerCase();
-  userHeaders(headers).forEach((value, name) => {
-    if (OF_CONNECTION.has(name) || name.startsWith("upstash-") || name === own) return;
-    if (configures || !SECRETS.has(name)) kept[name] = value;
-  });
-  return kept;
+  const dropped = [HEADER.runOptions, ...OF_CONNECTION, ...(configures ? [] : SECRETS)];
+  const kept = userHeaders(headers);
+  for (const name of dropped) kept.delete(name);
+  return Object.fromEntries([...kept].filter(([name]) => !name.startsWith(PREFIX.own.toLowerCase())));
 }

@@ -42,10 +42,8 @@ export function textFromBase64(base64: string): string {
 
 /** Compares without telling by its time where the first difference is. */
 export function equalConstantTime(left: string, right: string): boolean {
-  const a = encoder.encode(left);
-  const b = encoder.encode(right);
-  let difference = a.length ^ b.length;
-  for (let at = 0; at < a.length; at++) difference |= (a[at] ?? 0) ^ (b[at % b.length] ?? 0);
+  let difference = left.length ^ right.length;
+  for (let at = 0; at < left.length; at++) difference |= left.charCodeAt(at) ^ right.charCodeAt(at);
   return difference === 0;
 }
 

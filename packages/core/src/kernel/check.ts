@@ -9,6 +9,11 @@ export function checkText(what: string, value: unknown): asserts value is string
   if (typeof value !== "string" || value.trim() === "") throw mustBe(what, "a text that isn't empty", value);
 }
 
+/** `Array.isArray`, also for lists that can't be changed. */
+export function isList<Item>(value: unknown | readonly Item[]): value is readonly Item[] {
+  return Array.isArray(value);
+}
+
 /** @throws TypeError for what isn't the URL of something that HTTP reaches */
 export function checkUrl(what: string, value: unknown): asserts value is string {
   if (typeof value !== "string" || !/^https?:\/\//i.test(value) || !URL.canParse(value))

@@ -5,9 +5,7 @@ export function randomId(): string {
   return toBase64Url(crypto.getRandomValues(new Uint8Array(16))).slice(0, 21);
 }
 
-const RUN_PREFIX = "wfr_";
-
 /** A run's id as it travels: `wfr_` and the given or a random name. */
 export function toRunId(name: string = randomId()): string {
-  return `${RUN_PREFIX}${name}`;
+  return `wfr_${name}`;
 }

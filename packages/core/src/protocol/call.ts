@@ -12,6 +12,7 @@ import {
   flowControlHeaders,
   forwarded,
   type HeaderList,
+  headerIn,
   renamed,
   toCount,
 } from "./options.ts";
@@ -27,7 +28,7 @@ export interface CallRequest {
   /** GET by default. */
   readonly method?: HttpMethod;
   /** A text; anything else is to be made one, with `JSON.stringify` for example. */
-  readonly body?: string;
+  readonly body?: string | undefined;
   /** Sent as they are. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Retries after an answer that isn't 2xx. 0 by default. */
@@ -58,7 +59,7 @@ export function callMessage(place: Place, stepName: string, call: CallRequest): 
     [HEADER.callType, "fromCallback"],
     [forward(HEADER.isCallResult), true],
     [forward(HEADER.stepId), place.id],
-    [forward(HEADER.stepName), encodeName(stepName)],
+    [forward(HEADER.stepName), encodeStepName(stepName)],
     [forward(HEADER.stepType), "Call" satisfies StepType],
     [forward(HEADER.concurrent), place.concurrent],
     [forward(HEADER.rollback), place.rollback],
@@ -87,17 +88,13 @@ export function callMessage(place: Place, stepName: string, call: CallRequest): 
   };
 }
 
-/** The record of a call's answer, or that another attempt will be made. */
-export type CallAnswer =
-  | { readonly kind: "answered"; readonly record: StepRecord }
-  | { readonly kind: "will retry" };
-
 /**
  * Reads the delivery of a call's answer.
  *
+ * @returns undefined when another attempt will be made
  * @throws WorkflowError `malformed_body` for a body that isn't one, or headers that don't say which step it answers
  */
-export function readCallAnswer(headers: Headers, json: string): CallAnswer {
+export function readCallAnswer(headers: Headers, json: string): StepRecord | undefined {
   const body = parse(json);
   const { status, workflowRunId } = body;
   const [retried, maxRetries] = [body.retried, body.maxRetries].map((count) =>
@@ -110,8 +107,9 @@ export function readCallAnswer(headers: Headers, json: string): CallAnswer {
     throw malformed(WHAT, "belongs to another run", json);
   const succeeded = status >= 200 && status < 300;
   const final =
-    retried >= maxRetries || (status === NON_RETRYABLE_STATUS && hasHeader(header, HEADER.nonRetryable));
-  if (!succeeded && !final) return { kind: "will retry" };
+    retried >= maxRetries ||
+    (status === NON_RETRYABLE_STATUS && headerIn(HEADER.nonRetryable, header) !== undefined);
+  if (!succeeded && !final) return undefined;
   const stepId = Number(headers.get(HEADER.stepId));
   const concurrent = Number(headers.get(HEADER.concurrent));
   const stepName = headers.get(HEADER.stepName);
@@ -122,10 +120,13 @@ export function readCallAnswer(headers: Headers, json: string): CallAnswer {
   // One character a byte: as the protocol records an answer's body.
   const text = textIn(body.body ?? "", "A body in the answer to a call", atob);
   const out = JSON.stringify({ status, body: text, header });
-  const record = { stepId, stepName: decodeStepName(stepName), stepType: "Call", out, concurrent } as const;
   return {
-    kind: "answered",
-    record: headers.has(HEADER.rollback) ? { ...record, rollback: true } : record,
+    stepId,
+    stepName: decodeStepName(stepName),
+    stepType: "Call",
+    out,
+    concurrent,
+    rollback: headers.has(HEADER.rollback) || undefined,
   };
 }
 
@@ -148,15 +149,9 @@ function parse(json: string): AnswerBody {
   return body;
 }
 
-function hasHeader(headers: Record<string, unknown>, name: string): boolean {
-  return Object.keys(headers).some((one) => one.toLowerCase() === name.toLowerCase());
-}
-
-// A header's value is printable ASCII. Whatever isn't, and what would look encoded already, is encoded.
-function encodeName(name: string): string {
-  return /^[\x21-\x24\x26-\x7e]([\x20-\x24\x26-\x7e]*[\x21-\x24\x26-\x7e])?$/.test(name)
-    ? name
-    : encodeURIComponent(name);
+/** A step's name as a header's value, which is printable ASCII. Whatever isn't, and what would look encoded already, is encoded. */
+export function encodeStepName(name: string): string {
+  return name.replace(/^ | $|[^\x20-\x7e]|%/gu, encodeURIComponent);
 }
 
 /** A step's name as it was before it became the value of a header. */

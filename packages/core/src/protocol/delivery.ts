@@ -87,24 +87,20 @@ export function classify(headers: Headers): Delivery {
   }
   const kind = kindOf(headers);
   const messageId = headers.get(HEADER.messageId) ?? undefined;
-  if (kind === "start") {
-    const known = headers.has(HEADER.unknownSdk);
-    return {
-      kind,
-      runId: known ? requireRunId(headers, kind) : undefined,
-      messageId,
-      labels: labelsOf(headers),
-    };
-  }
+  const labels = labelsOf(headers);
   if (kind === "resume") requireVersion(headers);
+  if (kind === "start" && !headers.has(HEADER.unknownSdk))
+    return { kind, runId: undefined, messageId, labels };
+  const runId = requireRunId(headers, kind);
+  if (kind === "start") return { kind, runId, messageId, labels };
   return {
     kind,
-    runId: requireRunId(headers, kind),
+    runId,
     messageId,
+    labels,
     retried: toCount(headers.get(HEADER.retried)),
     createdAt: toCount(headers.get(HEADER.createdAt)),
     invokeCount: toCount(headers.get(HEADER.invokeCount)),
-    labels: labelsOf(headers),
   };
 }
 

@@ -41,8 +41,11 @@ export interface FailureDetails {
   readonly started: readonly number[];
   /** Rollbacks that are on record. */
   readonly rollbacks: readonly RollbackRecord[];
-  /** Only the rollbacks are asked for: somebody else is told of the failure, or has been told. */
-  readonly only?: "rollback";
+  /**
+   * `rollback`: only those are asked for, because somebody else is told of the failure, or has been told.
+   * `report`: they are somebody else's to make.
+   */
+  readonly only?: "rollback" | "report";
   /** It was the engine that failed the run: `body` is its reason, and this is base64 of the endpoint's answer. */
   readonly answer?: string;
 }

@@ -1,18 +1,10 @@
+import * as PREFIX from "./prefixes.ts";
+
 /** The version of the workflow protocol that this package speaks. */
 export const PROTOCOL_VERSION = "1";
 
 /** Go's canonical spelling of `HEADER.runId`: within a body, where spelling counts, engines may look for this one. */
 export const CANONICAL_RUN_ID = "Upstash-Workflow-Runid";
-
-/** What headers' names begin with, and what it means: for whom they are. */
-export const PREFIX = {
-  own: "Upstash-",
-  forward: "Upstash-Forward-",
-  callback: "Upstash-Callback-",
-  failureCallback: "Upstash-Failure-Callback-",
-  workflow: "Upstash-Workflow-",
-  telemetry: "Upstash-Telemetry-",
-} as const;
 
 /** What a workflow's messages ask of the engine, joined by commas in `HEADER.featureSet`. */
 export const FEATURES = "LazyFetch,InitialBody,WF_DetectTrigger,WF_TriggerOnConfig";

@@ -64,7 +64,7 @@ export function readHistory(entries: readonly HistoryEntry[]): History {
     seen.add(key);
     records.push(record);
   }
-  const first = entries[0];
+  const [first] = entries;
   return { payload: first ? decode(first) : "", records, duplicate };
 }
 

@@ -1,4 +1,5 @@
 import * as names from "./names.ts";
+import * as prefixes from "./prefixes.ts";
 
 /** The wire's vocabulary, for engines and tools: names, shapes and how to read them. No behaviour of a runtime. */
 export { decodeStepName } from "./call.ts";
@@ -11,7 +12,6 @@ export {
   forCallback,
   forFailureCallback,
   forward,
-  PREFIX,
   PROTOCOL_VERSION,
 } from "./headers.ts";
 export {
@@ -27,10 +27,19 @@ export type { Message, Redact, RunOptions } from "./message.ts";
 export { startMessage, stepMessage } from "./message.ts";
 export type { FlowControl } from "./options.ts";
 export { type FinishCondition, NON_RETRYABLE_STATUS } from "./outcome.ts";
-export { decodeTraits, type RollbackAnswer, type RollbackRecord, type Traits } from "./rollback.ts";
+export {
+  decodeTraits,
+  type RollbackAnswer,
+  type RollbackRecord,
+  readRollback,
+  type Traits,
+} from "./rollback.ts";
 export { isPlan, parseStep, recordKey, resultId, type StepRecord, type StepType } from "./step.ts";
 export { boundHeaders, DEV_CREDENTIALS, type DeliveryClaim, ISSUER, TOKEN_CLAIM } from "./token.ts";
 export type { NotifyResponse, WaitBody, Waiter, WebhookHit } from "./wait.ts";
 
 /** Every header name of the two protocols (QStash and workflow) that Perdure reads or writes. */
 export const HEADER: typeof names = names;
+
+/** What headers' names begin with, and what it means: for whom they are. */
+export const PREFIX: typeof prefixes = prefixes;

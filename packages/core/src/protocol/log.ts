@@ -1,3 +1,5 @@
+import type { RollbackRecord } from "./rollback.ts";
+
 export type RunState = "RUN_STARTED" | "RUN_SUCCESS" | "RUN_FAILED" | "RUN_CANCELED";
 
 export type FailureFunctionState =
@@ -100,6 +102,20 @@ export interface RunLog {
     readonly maxRetries?: number;
     readonly nextDeliveryTime?: number;
   };
+  /** On Perdure's own engine: what became of the cancel function. */
+  readonly cancelFunction?: {
+    readonly messageId: string;
+    readonly url: string;
+    readonly state: FailureFunctionState;
+    readonly errors?: readonly AttemptError[];
+    readonly responseBody?: string;
+    readonly responseHeaders?: Headers;
+    readonly responseStatus?: number;
+    readonly maxRetries?: number;
+    readonly nextDeliveryTime?: number;
+  };
+  /** On Perdure's own engine: what became of the steps' rollbacks, in the order in which they were made. */
+  readonly rollbacks?: readonly RollbackRecord[];
   readonly dlqId?: string;
   readonly label?: string;
   readonly labels?: readonly string[];
@@ -134,6 +150,8 @@ export interface DeadLetter {
     readonly responseBody?: string;
     readonly responseHeaders?: Headers;
   };
+  /** On Perdure's own engine: what became of the steps' rollbacks, in the order in which they were made. */
+  readonly rollbacks?: readonly RollbackRecord[];
   readonly flowControlKey?: string;
   readonly label?: string;
   readonly labels?: readonly string[];

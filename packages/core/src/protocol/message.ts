@@ -1,6 +1,7 @@
 import { type Duration, toWireDuration } from "../kernel/duration.ts";
-import { WorkflowError } from "../kernel/errors.ts";
+import { messageOf } from "../kernel/errors.ts";
 import { FEATURES, forFailureCallback, forward, PROTOCOL_VERSION } from "./headers.ts";
+import { malformed, parseJson } from "./malformed.ts";
 import * as HEADER from "./names.ts";
 import {
   contentTypeOf,
@@ -154,7 +155,7 @@ export function stepMessage(
     headers: defined([
       ...stepHeaders(run),
       [HEADER.delay, schedule.delay],
-      [HEADER.notBefore, schedule.notBefore?.toFixed(0)],
+      [HEADER.notBefore, toCount("notBefore", schedule.notBefore)],
     ]),
   };
 }
@@ -183,7 +184,7 @@ function redactFields(redact: Redact | undefined): string | undefined {
   return [body ? "body" : [], headers].flat().join(",") || undefined;
 }
 
-const LATE_OPTIONS: readonly LateOption[] = [
+const LATE_OPTIONS = [
   "retries",
   "retryDelay",
   "failureRetries",
@@ -192,22 +193,20 @@ const LATE_OPTIONS: readonly LateOption[] = [
   "flowControl",
   "label",
   "failureUrl",
-];
+] as const;
 
-type LateOption =
-  | "retries"
-  | "retryDelay"
-  | "failureRetries"
-  | "failureRetryDelay"
-  | "timeout"
-  | "flowControl"
-  | "label"
-  | "failureUrl";
-type LateOptions = Pick<RunOptions, LateOption>;
+/** Options for a run that somebody else's request will start. */
+export type LateOptions = Pick<RunOptions, (typeof LATE_OPTIONS)[number]>;
 
-/** Options for a run that somebody else's request will start, as one header; undefined when there are none. */
+/** Those of the options that are such. */
+export function lateOptionsIn(options: LateOptions): LateOptions {
+  const given = LATE_OPTIONS.filter((name) => options[name] !== undefined);
+  return Object.fromEntries(given.map((name) => [name, options[name]]));
+}
+
+/** As one header; undefined when there are none. */
 export function encodeRunOptions(options: LateOptions): string | undefined {
-  const json = JSON.stringify(options, [...LATE_OPTIONS, "key", "parallelism", "rate", "period"]);
+  const json = JSON.stringify(lateOptionsIn(options));
   // A header's value is ASCII; in JSON, whatever isn't can be written so that it is.
   return json === "{}"
     ? undefined
@@ -217,15 +216,13 @@ export function encodeRunOptions(options: LateOptions): string | undefined {
 /** @throws WorkflowError `malformed_body` when the header isn't what {@link encodeRunOptions} makes */
 export function decodeRunOptions(header: string | null): LateOptions {
   if (header === null) return {};
+  const what = `The header ${HEADER.runOptions}`;
+  const options = lateOptionsIn(Object(parseJson(what, header)));
   try {
-    const given = JSON.parse(header);
-    const options: LateOptions = Object.fromEntries(
-      LATE_OPTIONS.filter((name) => name in given).map((name) => [name, given[name]]),
-    );
     // Whoever sends the header is told of what can't be obeyed, and not the endpoint.
     startMessage({ ...options, url: "", runId: "", body: undefined });
-    return options;
   } catch (cause) {
-    throw new WorkflowError("malformed_body", `The header ${HEADER.runOptions} isn't readable.`, { cause });
+    throw malformed(what, `can't be obeyed (${messageOf(cause)})`, header, cause);
   }
+  return options;
 }

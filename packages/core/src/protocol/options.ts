@@ -72,8 +72,16 @@ export function renamed(headers: HeaderList, rename: (name: string) => string): 
   return headers.map(([name, value]) => [rename(name), value]);
 }
 
-export function contentTypeOf(headers: Readonly<Record<string, string>> = {}): string | undefined {
-  return Object.entries(headers).find(([name]) => isContentType(name))?.[1];
+export function contentTypeOf<Value>(headers?: Readonly<Record<string, Value>>): Value | undefined {
+  return headerIn(HEADER.contentType, headers);
+}
+
+/** The value of the header of this name, whichever way it is spelt. */
+export function headerIn<Value>(
+  name: string,
+  headers: Readonly<Record<string, Value>> = {},
+): Value | undefined {
+  return Object.entries(headers).find(([one]) => isSame(one, name))?.[1];
 }
 
 export function defined(headers: HeaderList): Record<string, string> {
@@ -83,7 +91,11 @@ export function defined(headers: HeaderList): Record<string, string> {
 }
 
 export function isContentType(name: string): boolean {
-  return name.toLowerCase() === HEADER.contentType.toLowerCase();
+  return isSame(name, HEADER.contentType);
+}
+
+function isSame(name: string, other: string): boolean {
+  return name.toLowerCase() === other.toLowerCase();
 }
 
 /** True for what may be a label, or a key of flow control. */

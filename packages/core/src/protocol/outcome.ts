@@ -37,8 +37,6 @@ export type Outcome =
   | { readonly kind: "done"; readonly runId: string; readonly finish: FinishCondition }
   /** The failure function ran; its result goes on record. */
   | { readonly kind: "failureHandled"; readonly result: unknown }
-  /** There is no failure function to run. */
-  | { readonly kind: "failureUnhandled"; readonly runId: string }
   /** A step has been rolled back, or can't be; or nothing is left to roll back, and nothing else was asked for. */
   | { readonly kind: "rolledBack"; readonly record: RollbackRecord | undefined }
   /** User code or the engine failed this attempt: the engine decides on another. */

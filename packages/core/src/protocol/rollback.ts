@@ -12,12 +12,25 @@ export interface RollbackRecord {
   readonly error?: ErrorBody;
 }
 
+/** The rollback that an answer's body tells of; undefined when it tells of none. */
+export function readRollback(json: string): RollbackRecord | undefined {
+  try {
+    const { rollback } = JSON.parse(json);
+    const { stepId, stepName, stepType, state, attempts, error } = rollback;
+    const known = Number.isSafeInteger(stepId) && Number.isSafeInteger(attempts);
+    if (!known || typeof stepName !== "string" || (state !== "done" && state !== "failed")) return undefined;
+    return { stepId, stepName, stepType, state, attempts, ...(error ? { error } : {}) };
+  } catch {
+    return undefined; // Whoever has answered isn't one of ours.
+  }
+}
+
 /** What the endpoint wants our engine to do for its runs. */
 export interface Traits {
   /** To be told when a run is cancelled. */
   readonly onCancel: boolean;
   /** Seconds after its start at which a run that hasn't ended has failed, unless its trigger says otherwise. */
-  readonly timeout?: number;
+  readonly timeout?: number | undefined;
 }
 
 /** As one header. */

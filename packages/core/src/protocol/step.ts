@@ -26,7 +26,7 @@ export interface StepRecord {
   readonly concurrent: number;
   readonly targetStep?: number;
   /** The result as JSON text; absent for `undefined`. */
-  readonly out?: string;
+  readonly out?: string | undefined;
   /** Seconds, or a duration text. */
   readonly sleepFor?: number | string;
   /** Unix time in seconds. */
@@ -37,8 +37,15 @@ export interface StepRecord {
   /** The step has failed for good, and the workflow is to hear of it. There is no `out` then. */
   readonly failure?: { readonly attempts: number; readonly error: ErrorBody };
   /** The step has a rollback. */
-  readonly rollback?: true;
+  readonly rollback?: true | undefined;
 }
+
+/** The step that a record is of, as user code knows it. */
+export function stepOf({ stepId, stepName, stepType }: StepOf): { id: number; name: string; type: StepType } {
+  return { id: stepId, name: stepName, type: stepType };
+}
+
+type StepOf = Pick<StepRecord, "stepId" | "stepName" | "stepType">;
 
 /** A record that has its place in the run: the id of the result, also for a plan. */
 export function resultId(record: StepRecord): number {

@@ -23,14 +23,7 @@ export function waitForEvent<Event>(
   eventId: string,
   options: WaitOptions = {},
 ): Step<WaitResponse<Event>> {
-  checkName(name);
-  checkText(`The event id of step "${name}"`, eventId);
-  const timeout = toWireDuration(options.timeout ?? "7d");
-  return {
-    name,
-    type: "Wait",
-    ...waiting(name, "Wait", eventId, timeout),
-  };
+  return waiting(name, "Wait", eventId, options.timeout ?? "7d");
 }
 
 export function readWait(record: StepRecord): WaitResponse {
@@ -43,16 +36,18 @@ export function waiting(
   name: string,
   type: "Wait" | "WaitForWebhook",
   eventId: string,
-  timeout: string,
-): Pick<Step, "fields" | "work"> {
+  patience: number | Duration,
+): Step<never> {
+  checkName(name);
+  checkText(`The event id of step "${name}"`, eventId);
+  const timeout = toWireDuration(patience);
   return {
+    name,
+    type,
     fields: { waitEventId: eventId, timeout },
-    work: {
-      kind: "ask",
-      ask: (place) => {
-        const step = { stepId: place.id, stepType: type, stepName: name, concurrent: place.concurrent };
-        return { kind: "wait", wait: waitRequest(place, eventId, timeout, step) };
-      },
+    ask: (place) => {
+      const step = { stepId: place.id, stepType: type, stepName: name, concurrent: place.concurrent };
+      return { wait: waitRequest(place, eventId, timeout, step) };
     },
   };
 }
@@ -81,12 +76,9 @@ export function notify(
     name,
     type: "Notify",
     options: options as RollbackOptions,
-    work: {
-      kind: "perform",
-      perform: async (engine) => {
-        const notifyResponse = await engine().notify(eventId, data, workflowRunId);
-        return serialize({ eventId, eventData, notifyResponse }, `The result of step "${name}"`);
-      },
+    perform: async (engine) => {
+      const notifyResponse = await engine().notify(eventId, data, workflowRunId);
+      return serialize({ eventId, eventData, notifyResponse }, `The result of step "${name}"`);
     },
   };
 }

@@ -98,8 +98,10 @@ export function checkPolicy(name: string, options: StepOptions<never>): void {
   }
 }
 
-/** What of a step's settings is about its rollback. */
-export function rollbackOf<Result>(settings: RollbackOptions<Result>): RollbackOptions {
+/** What of a step's settings is about its rollback. @throws TypeError as {@link checkPolicy} */
+export function rollbackOf<Result>(name: string, settings: RollbackOptions<Result>): RollbackOptions {
   const { rollback, rollbackRetries, rollbackRetryDelay, rollbackTimeout } = settings;
-  return { rollback, rollbackRetries, rollbackRetryDelay, rollbackTimeout } as RollbackOptions;
+  const options = { rollback, rollbackRetries, rollbackRetryDelay, rollbackTimeout } as RollbackOptions;
+  checkPolicy(name, options);
+  return options;
 }

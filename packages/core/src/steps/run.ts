@@ -15,6 +15,6 @@ export function run<Result>(
     name,
     type: "Run",
     options: options as StepOptions,
-    work: { kind: "perform", perform: async () => serialize(await work(), `The result of step "${name}"`) },
+    perform: async () => serialize(await work(), `The result of step "${name}"`),
   };
 }

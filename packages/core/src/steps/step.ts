@@ -18,21 +18,13 @@ export interface Step<Result = unknown> {
   readonly options?: StepOptions;
   /** When the engine is to deliver the record, or the plan of a member of a group. */
   readonly schedule?: Schedule;
-  readonly work: Work;
+  /** Done here; the returned JSON text is recorded. */
+  readonly perform?: (engine: () => Engine, runId: string) => Promise<string | undefined>;
+  /** Done by the engine, which records what comes of it. Of a step with neither, the record alone is the work. */
+  readonly ask?: (place: Asking) => Request;
   /** Never there: it only carries the type of what the record holds. */
   readonly "~result"?: Result;
 }
-
-export type Work =
-  /** The record alone is the work. */
-  | { readonly kind: "none" }
-  /** Done here; the returned JSON text is recorded. */
-  | {
-      readonly kind: "perform";
-      readonly perform: (engine: () => Engine, runId: string) => Promise<string | undefined>;
-    }
-  /** The engine does it, and records what comes of it. */
-  | { readonly kind: "ask"; readonly ask: (place: Asking) => Request };
 
 /** Where an engine's work belongs, and what it may have to know of the run. */
 export interface Asking extends Place {
@@ -48,8 +40,8 @@ export interface Asking extends Place {
 }
 
 export type Request =
-  | { readonly kind: "publish"; readonly message: Message }
-  | { readonly kind: "wait"; readonly wait: WaitRequest };
+  | { readonly message: Message; readonly wait?: never }
+  | { readonly wait: WaitRequest; readonly message?: never };
 
 export interface Schedule {
   readonly delay?: string;
@@ -59,7 +51,7 @@ export interface Schedule {
 
 /** @throws TypeError when a step could not be found again by this name */
 export function checkName(name: unknown): asserts name is string {
-  checkText("The first argument of a step, its name,", name);
+  checkText("A step's name, its first argument,", name);
 }
 
 /**

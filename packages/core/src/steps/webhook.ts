@@ -1,6 +1,5 @@
 import { fromBase64, textFromBase64 } from "../kernel/bytes.ts";
-import { checkText } from "../kernel/check.ts";
-import { type Duration, toWireDuration } from "../kernel/duration.ts";
+import type { Duration } from "../kernel/duration.ts";
 import { randomId } from "../kernel/ids.ts";
 import type { StepRecord } from "../protocol/step.ts";
 import type { WebhookHit } from "../protocol/wait.ts";
@@ -24,12 +23,9 @@ export function createWebhook(name: string): Step<Webhook> {
   return {
     name,
     type: "CreateWebhook",
-    work: {
-      kind: "perform",
-      perform: async (engine, runId) => {
-        const eventId = `evt_${randomId()}`;
-        return JSON.stringify({ webhookUrl: engine().webhookUrl(runId, eventId), eventId });
-      },
+    perform: async (engine, runId) => {
+      const eventId = `evt_${randomId()}`;
+      return JSON.stringify({ webhookUrl: engine().webhookUrl(runId, eventId), eventId });
     },
   };
 }
@@ -40,13 +36,7 @@ export function waitForWebhook(
   webhook: Webhook,
   timeout: number | Duration,
 ): Step<WebhookResponse> {
-  checkName(name);
-  checkText(`The webhook's eventId of step "${name}"`, webhook?.eventId);
-  return {
-    name,
-    type: "WaitForWebhook",
-    ...waiting(name, "WaitForWebhook", webhook.eventId, toWireDuration(timeout)),
-  };
+  return waiting(name, "WaitForWebhook", webhook?.eventId, timeout);
 }
 
 export function readWebhook(record: StepRecord): WebhookResponse {

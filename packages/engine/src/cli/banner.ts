@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { DEV_CREDENTIALS } from "@perdure/core/protocol";
 import colors from "picocolors";
 import type { Config } from "../config.ts";
+import { urlOf } from "./listen.ts";
 
 export interface BannerOptions {
   readonly config: Config;
@@ -12,7 +13,7 @@ export interface BannerOptions {
 
 /** What a developer needs first: the address, and the four variables to paste. */
 export function banner({ config, port, version }: BannerOptions): string {
-  const url = `http://${config.host.includes(":") ? `[${config.host}]` : config.host}:${port}`;
+  const url = urlOf(config.host, port);
   const { token, signingKeys } = config;
   const masked = [
     ["QSTASH_TOKEN", token, DEV_CREDENTIALS.token],

@@ -1,12 +1,12 @@
-import { once } from "node:events";
 import type { Server } from "node:http";
-import type { AddressInfo } from "node:net";
-import { createAdaptorServer, type HttpBindings } from "@hono/node-server";
 import { type Config, ConfigError, type Flags, readConfig } from "../config.ts";
-import { createEngine, type Engine } from "../engine.ts";
+import type { Engine } from "../engine.ts";
+import { createServer } from "../server.ts";
 import { StoreUnavailable } from "../store/store.ts";
 import { banner } from "./banner.ts";
 import { Narrator } from "./lines.ts";
+import { explain, giveUp, type Listening, listen } from "./listen.ts";
+import { devTenants } from "./users.ts";
 
 /** Milliseconds for what is under way when a stop is asked for. */
 const DEADLINE = 5000;
@@ -27,29 +27,22 @@ export async function dev(flags: Flags, version: string): Promise<void> {
     }
     throw error;
   }
-  const server = createAdaptorServer({
-    fetch: (request, bindings) => engine.fetch(request, { callerIp: callerIpOf(bindings as HttpBindings) }),
-    overrideGlobalObjects: false,
-  }) as Server;
+  let listening: Listening;
   try {
-    server.listen(config.port, config.host);
-    await once(server, "listening");
+    listening = await listen((request, bindings) => engine.fetch(request, bindings), config);
   } catch (error) {
     await engine.stop({ deadline: 0 });
     return giveUp(explain(error, config));
   }
-  const { port } = server.address() as AddressInfo;
-  if (config.logLevel !== "silent") console.log(banner({ config, port, version }));
+  if (config.logLevel !== "silent") console.log(banner({ config, port: listening.port, version }));
   engine.start();
-  stopOnSignal(server, engine, config);
+  stopOnSignal(listening.server, engine, config);
 }
 
 function openEngine(config: Config): Engine {
   const narrator = new Narrator(config.logLevel);
-  return createEngine({
-    store: config.db,
-    token: config.token,
-    signingKeys: config.signingKeys,
+  return createServer({
+    tenants: devTenants(config),
     onEvent: (event) => {
       const line = narrator.tell(event);
       if (line === undefined) return;
@@ -57,11 +50,6 @@ function openEngine(config: Config): Engine {
       else console.log(line);
     },
   });
-}
-
-function callerIpOf({ incoming }: HttpBindings): string | undefined {
-  // A socket for both versions writes an address of version 4 in its own way.
-  return incoming.socket.remoteAddress?.replace(/^::ffff:/, "");
 }
 
 function stopOnSignal(server: Server, engine: Engine, { logLevel }: Config): void {
@@ -79,19 +67,4 @@ function stopOnSignal(server: Server, engine: Engine, { logLevel }: Config): voi
   };
   process.on("SIGINT", stop);
   process.on("SIGTERM", stop);
-}
-
-function explain(error: unknown, { host, port }: Config): string {
-  const code = (error as NodeJS.ErrnoException).code;
-  if (code === "EADDRINUSE") {
-    return `Port ${port} on ${host} is taken.\nChoose another one: --port ${port === 65_535 ? 8080 : port + 1}, or any that is free: --port 0`;
-  }
-  if (code === "EACCES")
-    return `Port ${port} on ${host} may not be used by this user.\nChoose another one: --port 8080`;
-  return `The engine can't listen on ${host}:${port}: ${(error as Error).message}`;
-}
-
-function giveUp(message: string): void {
-  console.error(message);
-  process.exitCode = 1;
 }

@@ -1,3 +1,4 @@
+import type { RollbackRecord } from "@perdure/core/protocol";
 import colors from "picocolors";
 import type { LogLevel } from "../config.ts";
 import type { AttemptInfo, DeliveryInfo, EngineEvent } from "../domain/event.ts";
@@ -105,7 +106,15 @@ function line(event: Told): string {
         `${event.runId === undefined ? "failed" : "run failed"} ${failedAt(event)} ${facts(event)}: ${event.error} ${colors.dim(`dead letter ${event.dlqId}`)}`,
       );
     case "failure.reported":
-      return run(subject(event), mark(event.outcome), `failure function ${outcome(event)}`);
+      return run(subject(event), mark(event.outcome), `${what(event)} ${outcome(event)}`);
+    case "run.expired":
+      return run(
+        event.runId,
+        colors.red("✗"),
+        `run failed: ${event.error} ${colors.dim(`dead letter ${event.dlqId}`)}`,
+      );
+    case "rolledBack":
+      return run(subject(event), colors.yellow("↶"), `${rollback(event.record)} ${facts(event)}`);
   }
 }
 
@@ -121,6 +130,8 @@ function subject({ runId, messageId }: AttemptInfo): string {
 function what(info: AttemptInfo, failedStep?: string): string {
   const { step, url, purpose, planned } = info;
   if (purpose === "failure") return "failure function";
+  if (purpose === "rollback") return "rollbacks";
+  if (purpose === "cancel") return "cancel function";
   if (failedStep !== undefined) return colors.cyan(failedStep);
   if (step === undefined) return url;
   if (purpose === "call") return `call ${colors.cyan(step)}`;
@@ -132,6 +143,11 @@ function failedAt(event: Extract<EngineEvent, { type: "failed" }>): string {
   const { failedStep, planned } = event;
   const named = failedStep !== undefined || planned;
   return named ? `at ${what(event, failedStep)}` : what(event);
+}
+
+function rollback({ stepName, state, error }: RollbackRecord): string {
+  const step = colors.cyan(stepName);
+  return state === "done" ? `rolled back ${step}` : `couldn't roll back ${step}: ${error?.message ?? "?"}`;
 }
 
 function facts({ attempt, status, ms }: AttemptInfo): string {

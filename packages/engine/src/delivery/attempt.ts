@@ -1,6 +1,7 @@
 import type { Cancel, Clock } from "../domain/clock.ts";
 import type { Attempt } from "../domain/outcome.ts";
 import { messageOf } from "../domain/problem.ts";
+import { DestinationRefused } from "./policy.ts";
 import type { DeliveryRequest } from "./request.ts";
 import type { Transport } from "./transport.ts";
 
@@ -47,7 +48,11 @@ export async function attempt(
       reply.cut && wholeBytes !== undefined
         ? { kind: "unanswered", error: `the answer is larger than the ${wholeBytes} bytes that are kept` }
         : { kind: "answered", reply },
-    (error): Attempt => ({ kind: "unanswered", error: messageOf(error) }),
+    (error): Attempt => ({
+      kind: "unanswered",
+      error: messageOf(error),
+      final: error instanceof DestinationRefused,
+    }),
   );
   try {
     return await Promise.race([answer, cut]);

@@ -1,42 +1,14 @@
-import type { Cancel, Clock } from "../domain/clock.ts";
-import type { Observer } from "../domain/event.ts";
+import type { Cancel } from "../domain/clock.ts";
 import { type Attempt, judge } from "../domain/outcome.ts";
 import { messageOf } from "../domain/problem.ts";
-import { expiryAt, type Retention } from "../domain/retention.ts";
-import type { Claim, Store } from "../store/store.ts";
+import { expiryAt } from "../domain/retention.ts";
+import type { Claim } from "../store/store.ts";
 import { type Abandoned, attempt } from "./attempt.ts";
+import type { DispatcherOptions } from "./dispatcher-options.ts";
 import { type Flight, Heartbeat } from "./heartbeat.ts";
+import { Lanes, laneOf, type Room } from "./lanes.ts";
 import { describeClaim, report } from "./report.ts";
 import { toRequest } from "./request.ts";
-import type { Signer } from "./signer.ts";
-import type { Transport } from "./transport.ts";
-
-export interface DispatcherOptions {
-  readonly store: Store;
-  readonly clock: Clock;
-  readonly transport: Transport;
-  readonly signer: Signer;
-  readonly emit: Observer;
-  /** Deliveries under way at once. */
-  readonly concurrency: number;
-  /** Calls under way at once, beside the deliveries; those above count as deliveries. */
-  readonly calls: number;
-  /** Deliveries and calls under way at once, all together. */
-  readonly parallelism: number;
-  /** Milliseconds for an attempt whose message doesn't say. */
-  readonly timeout: number;
-  /** Milliseconds after which a delivery that nobody cares for is anybody's. */
-  readonly lease: number;
-  /** Bytes above which a history is left to be fetched. */
-  readonly historyBytes: number;
-  /** Bytes of a third party's answer to a call. */
-  readonly callBytes: number;
-  /** The region that deliveries are said to come from. */
-  readonly region: string | undefined;
-  /** Milliseconds between clean-ups. */
-  readonly sweep: number;
-  readonly retention: Retention;
-}
 
 /** How long to wait, in milliseconds, when the store refuses to give out work. */
 const STORE_RETRY = 1000;
@@ -57,6 +29,7 @@ export class Dispatcher {
   #more = false;
   #timer: { readonly at: number; readonly cancel: Cancel } | undefined;
   readonly #heartbeat: Heartbeat;
+  readonly #lanes = new Lanes();
   #calls = 0;
   #lastSweep = Number.NEGATIVE_INFINITY;
   #sweeping = false;
@@ -113,26 +86,31 @@ export class Dispatcher {
   }
 
   #claim(): void {
-    const limit = this.#room();
+    const room = this.#room();
     if (!this.#running) return;
-    if (this.#claiming || limit <= 0) {
+    if (this.#claiming || this.#most(room) <= 0) {
       this.#more = true;
       return;
     }
     this.#claiming = true;
     this.#more = false;
     // Called from within a write, the claim joins its transaction: no extra wait for the disk.
-    void this.#take(limit).finally(() => {
+    void this.#take(room).finally(() => {
       this.#claiming = false;
       this.#next();
     });
   }
 
   /** How many more may begin. A third party may take its time: that is not to hold up the runs. */
-  #room(): number {
-    const beside = Math.min(this.#calls, this.#options.calls);
-    const { concurrency, parallelism } = this.#options;
-    return Math.min(concurrency - (this.#flights.size - beside), parallelism - this.#flights.size);
+  #room(): Room {
+    const { concurrency, calls } = this.#options;
+    const beside = Math.min(this.#calls, calls);
+    return { deliveries: concurrency - (this.#flights.size - beside), calls: calls - beside };
+  }
+
+  /** As {@link Dispatcher.#room}, of everything together. */
+  #most({ deliveries }: Room): number {
+    return Math.min(deliveries, this.#options.parallelism - this.#flights.size);
   }
 
   /** Deliveries and calls under way. */
@@ -140,12 +118,20 @@ export class Dispatcher {
     return this.#flights.size;
   }
 
-  async #take(limit: number): Promise<void> {
+  async #take(room: Room): Promise<void> {
     const { store, clock, lease, emit } = this.#options;
     const now = clock.now();
     try {
-      const { claims, nextDue, recorded } = await store.claim({ now, limit, leaseUntil: now + lease });
+      const { claims, nextDue, recorded, lanes, expired } = await store.claim({
+        now,
+        limit: this.#most(room),
+        leaseUntil: now + lease,
+        lanes: this.#lanes.order(room),
+      });
+      this.#lanes.learn(lanes);
       for (const claim of claims) this.#launch(claim);
+      this.#more ||= this.#lanes.isOpen(this.#room());
+      for (const run of expired) emit({ type: "run.expired", ...run });
       for (const step of recorded) emit({ type: "step.recorded", ...step });
       if (nextDue === undefined) return;
       if (nextDue > clock.now()) this.#wake(nextDue);
@@ -175,14 +161,18 @@ export class Dispatcher {
       known.lease = lease;
       return;
     }
-    const { purpose } = claim.message;
-    const flight: Flight = { lease, purpose, abort: new AbortController(), landed: false };
+    const { purpose, url } = claim.message;
+    const lane = laneOf(url, purpose);
+    const flight: Flight = { lease, purpose, lane, abort: new AbortController(), landed: false };
     this.#flights.set(lease.messageId, flight);
+    this.#lanes.begin(lane);
     if (purpose === "call") this.#calls++;
     this.#heartbeat.start();
     void this.#deliver(claim, flight).finally(() => {
+      this.#lanes.end(lane);
       if (purpose === "call") this.#calls--;
       if (this.#flights.get(lease.messageId) === flight) this.#flights.delete(lease.messageId);
+      this.#more ||= this.#lanes.isOpen(this.#room());
       this.#next();
     });
   }
@@ -190,7 +180,9 @@ export class Dispatcher {
   async #deliver(claim: Claim, flight: Flight): Promise<void> {
     const { store, clock, emit, lease } = this.#options;
     const began = clock.now();
-    emit({ type: "delivering", ...describeClaim(claim) });
+    const { retried, notBefore, createdAt } = claim.message;
+    const lag = retried === 0 ? Math.max(0, began - Math.max(notBefore, createdAt)) : undefined;
+    emit({ type: "delivering", lag, ...describeClaim(claim) });
     const result = await this.#attempt(claim, flight);
     const now = clock.now();
     flight.landed = true;

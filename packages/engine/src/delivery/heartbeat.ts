@@ -7,6 +7,8 @@ import type { Lease, Store } from "../store/store.ts";
 export interface Flight {
   lease: Lease;
   readonly purpose: Purpose;
+  /** Where it counts among what goes to the same destination. */
+  readonly lane: string;
   /** Aborted when its answer is no longer wanted. */
   readonly abort: AbortController;
   /** It has landed: what is claimed of the same message from now on is another attempt. */

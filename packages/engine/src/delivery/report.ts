@@ -2,7 +2,7 @@ import { HEADER, isPlan, type StepRecord } from "@perdure/core/protocol";
 import { calledStep } from "../domain/call.ts";
 import type { AttemptInfo, DeliveryInfo, EngineEvent } from "../domain/event.ts";
 import { firstValue, type HeaderList } from "../domain/header.ts";
-import type { Failure, Reply } from "../domain/message.ts";
+import { type Failure, isAfterwards, type Reply } from "../domain/message.ts";
 import { type Attempt, isUnhandled, type Settlement } from "../domain/outcome.ts";
 import type { Claim, Settled } from "../store/store.ts";
 
@@ -24,7 +24,7 @@ export function report({ claim, attempt, settlement, settled, ms }: Recorded): E
   const reply = attempt.kind === "answered" ? attempt.reply : undefined;
   const info = toInfo(claim, reply, ms);
   if (settled.kind === "failed") {
-    if (claim.message.purpose === "failure") {
+    if (isAfterwards(claim.message.purpose)) {
       return { type: "failure.reported", outcome: "failed", response: why(settled.failure), ...info };
     }
     return {
@@ -39,7 +39,8 @@ export function report({ claim, attempt, settlement, settled, ms }: Recorded): E
     const wait = settlement.dueAt - settlement.failure.at;
     return { type: "retrying", error: why(settlement.failure), wait, failedStep: failedStep(reply), ...info };
   }
-  if (claim.message.purpose === "failure" && reply) {
+  if (settlement.kind === "rolledBack") return { type: "rolledBack", record: settlement.record, ...info };
+  if (isAfterwards(claim.message.purpose) && reply) {
     const outcome = isUnhandled(reply) ? "unhandled" : "handled";
     return { type: "failure.reported", outcome, response: excerpt(reply), ...info };
   }

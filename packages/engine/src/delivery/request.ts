@@ -1,13 +1,16 @@
 import { createHash } from "node:crypto";
 import {
   boundHeaders,
+  CANCEL_CALL,
+  type FailureBody,
+  type FailureDetails,
   HEADER,
   type HistoryEntry,
   kindOf,
   PREFIX,
   PROTOCOL_VERSION,
 } from "@perdure/core/protocol";
-import { fromBase64 } from "../domain/bytes.ts";
+import { fromBase64, toText } from "../domain/bytes.ts";
 import type { HeaderList } from "../domain/header.ts";
 import { hasFeature, RESERVED, type Run } from "../domain/run.ts";
 import type { Claim } from "../store/store.ts";
@@ -82,8 +85,11 @@ function bodyOf(claim: Claim, maxHistory: number): DeliveryRequest["body"] {
   const { message, run, entries } = claim;
   switch (message.purpose) {
     case "message":
-    case "failure":
       return message.body;
+    case "failure":
+    case "rollback":
+    case "cancel":
+      return run ? endedBody(claim, maxHistory) : message.body;
     case "step":
       return historyBody(claim, maxHistory);
     case "call":
@@ -94,6 +100,22 @@ function bodyOf(claim: Claim, maxHistory: number): DeliveryRequest["body"] {
       return left ? undefined : body;
     }
   }
+}
+
+/** The report of a run's end, with what only this engine tells. A large history is left for the endpoint to fetch. */
+function endedBody({ message, run, entries, ended }: Claim, maxHistory: number): string {
+  const report = JSON.parse(toText(message.body ?? new Uint8Array())) as FailureBody;
+  const elsewhere = message.purpose === "failure" && message.url !== run?.url;
+  const only = message.purpose === "rollback" ? "rollback" : elsewhere ? "report" : undefined;
+  const size = entries.reduce((sum, { body }) => sum + body.length, 0);
+  const details: FailureDetails = {
+    ...report.perdure,
+    ...(size > maxHistory ? {} : { history: entries }),
+    started: ended?.started ?? [],
+    rollbacks: ended?.rollbacks ?? [],
+    ...(only ? { only } : {}),
+  };
+  return JSON.stringify({ ...report, perdure: details });
 }
 
 /** Entries as they travel. Ids and base64 need no escaping, so this is JSON. */
@@ -165,14 +187,22 @@ function ownHeaders(claim: Claim): Record<string, string> {
 }
 
 function runHeaders(run: Run, { message, first }: Claim): Record<string, string> {
-  const failure = message.purpose === "failure";
+  const failure = message.purpose === "failure" || message.purpose === "rollback";
+  const canceled = message.purpose === "cancel";
   const answer = message.purpose === "answer";
   return {
     [HEADER.runId.toLowerCase()]: run.id,
     [HEADER.createdAt.toLowerCase()]: String(run.createdAt),
     [HEADER.workflowUrl.toLowerCase()]: run.url,
     [HEADER.init.toLowerCase()]: String(first),
-    [HEADER.callType.toLowerCase()]: failure ? "failureCall" : answer ? "fromCallback" : "step",
+    [HEADER.maxRetries.toLowerCase()]: String(message.maxRetries),
+    [HEADER.callType.toLowerCase()]: canceled
+      ? CANCEL_CALL
+      : failure
+        ? "failureCall"
+        : answer
+          ? "fromCallback"
+          : "step",
     ...(answer ? { [HEADER.isCallResult.toLowerCase()]: "true" } : {}),
     ...(failure
       ? { [HEADER.isFailure.toLowerCase()]: "true", [HEADER.isFailureCallback.toLowerCase()]: "true" }

@@ -27,19 +27,13 @@ export interface Signer {
   sign(signed: Signed): Promise<string>;
 }
 
-export function createSigner(keys: SigningKeys): Signer {
-  // The key is the text itself, prefix and all.
-  const key = crypto.subtle.importKey(
-    "raw",
-    new TextEncoder().encode(keys.current),
-    { name: "HMAC", hash: "SHA-256" },
-    false,
-    ["sign"],
-  );
-  // Whoever signs first hears of a key that can't be used; nobody is left with an unhandled rejection.
-  key.catch(() => {});
+/** @param keys asked for each signature: they may be rotated in the meantime */
+export function createSigner(keys: () => Promise<SigningKeys>): Signer {
+  let last: { readonly text: string; readonly key: Promise<CryptoKey> } | undefined;
   return {
     async sign({ url, body, claim, now }) {
+      const { current } = await keys();
+      if (last?.text !== current) last = { text: current, key: toKey(current) };
       const issued = Math.floor(now / 1000);
       return new SignJWT({
         iss: ISSUER,
@@ -52,7 +46,13 @@ export function createSigner(keys: SigningKeys): Signer {
         [TOKEN_CLAIM]: claim,
       })
         .setProtectedHeader({ alg: "HS256", typ: "JWT" })
-        .sign(await key);
+        .sign(await last.key);
     },
   };
+}
+
+/** The key is the text itself, prefix and all. */
+function toKey(text: string): Promise<CryptoKey> {
+  const algorithm = { name: "HMAC", hash: "SHA-256" };
+  return crypto.subtle.importKey("raw", new TextEncoder().encode(text), algorithm, false, ["sign"]);
 }

@@ -1,5 +1,5 @@
-import { Agent, type Dispatcher as UndiciDispatcher } from "undici";
 import type { Reply } from "../domain/message.ts";
+import { type DestinationPolicy, DestinationRefused } from "./policy.ts";
 
 /** One HTTP request, as it goes out. */
 export interface OutgoingRequest {
@@ -23,36 +23,7 @@ export interface Transport {
   close(): Promise<void>;
 }
 
-/** For Node: connections are kept and shared. */
-export function poolTransport(maxBytes: number): Transport {
-  // How long an attempt may take is the message's own affair.
-  const agent = new Agent({ headersTimeout: 0, bodyTimeout: 0, pipelining: 1 });
-  return {
-    async send({ url, method, headers, body, signal, maxBytes: most = maxBytes }) {
-      const target = new URL(url);
-      const answer = await agent.request({
-        origin: target.origin,
-        path: rawPath(url) ?? target.pathname + target.search,
-        method: method as UndiciDispatcher.HttpMethod,
-        headers,
-        body: body === undefined ? null : body,
-        signal,
-      });
-      const read = await readUpTo(answer.body, most);
-      return { status: answer.statusCode, headers: toLists(answer.headers), ...read };
-    },
-    close: () => agent.destroy(),
-  };
-}
-
-/** What a URL says behind its host, byte for byte, where a request can carry that. */
-function rawPath(url: string): string | undefined {
-  const path = /^https?:\/\/[^/?#\\]*([^#]*)/i.exec(url)?.[1];
-  if (path === undefined || !/^[\x21-\x5b\x5d-\x7e]*$/.test(path)) return undefined;
-  return path.startsWith("/") ? path : `/${path}`;
-}
-
-/** For every other runtime, and for an endpoint in this process. */
+/** For any runtime, and for an endpoint in this process. */
 export function fetchTransport(
   maxBytes: number,
   fetcher: (request: Request) => Promise<Response> = fetch,
@@ -78,7 +49,20 @@ export function fetchTransport(
   };
 }
 
-async function readUpTo(
+/** A transport that is asked for nothing that a policy forbids by the text of the URL. */
+export function guarded(transport: Transport, policy: DestinationPolicy): Transport {
+  return {
+    async send(request) {
+      const why = policy.refusal(request.url);
+      if (why !== undefined) throw new DestinationRefused(`destination refused: ${why}`);
+      return transport.send(request);
+    },
+    close: () => transport.close(),
+  };
+}
+
+/** The body, and whether there was more of it than that. */
+export async function readUpTo(
   body: AsyncIterable<Uint8Array>,
   maxBytes: number,
 ): Promise<Pick<Reply, "body" | "cut">> {
@@ -92,12 +76,4 @@ async function readUpTo(
   const [only] = parts;
   if (parts.length === 1 && only && size <= maxBytes) return { body: only, cut: false };
   return { body: Buffer.concat(parts, Math.min(size, maxBytes)), cut: size > maxBytes };
-}
-
-function toLists(headers: Record<string, string | string[] | undefined>): Record<string, string[]> {
-  const lists: Record<string, string[]> = {};
-  for (const [name, value] of Object.entries(headers)) {
-    if (value !== undefined) lists[name] = typeof value === "string" ? [value] : value;
-  }
-  return lists;
 }

@@ -39,7 +39,7 @@ export function isCall(headers: ReadonlyMap<string, string>): boolean {
 
 /** @throws Problem 4xx that names the field */
 export function toCall(request: IntakeRequest, limits: OptionLimits): CallIntake {
-  const url = checkDestination(request.destination);
+  const url = checkDestination(request.destination, limits);
   const own = new Map([...request.headers].filter(([name]) => !ofCallback(name)));
   const options = readOptions(own, limits);
   refusePlainOptions(options);
@@ -68,7 +68,7 @@ function readCallback(headers: ReadonlyMap<string, string>, limits: OptionLimits
   // A failure callback of its own is none but the run's: when an answer can't be delivered, the run has failed.
   const options = readOptions(own, limits, PREFIX.callback);
   refusePlainOptions(options, PREFIX.callback);
-  return { url: checkDestination(url), options };
+  return { url: checkDestination(url, limits), options };
 }
 
 function ofCallback(name: string): boolean {

@@ -19,13 +19,18 @@ export function rawDestination(url: string, prefix: string): string {
   return own.length > 0 ? `${raw.slice(0, mark)}?${own.join("&")}` : raw.slice(0, mark);
 }
 
+/** Says why nothing may be sent to a URL, where the engine minds. */
+export interface DestinationLimits {
+  readonly refusal?: ((url: string) => string | undefined) | undefined;
+}
+
 /**
  * A destination that requests can be sent to. It comes back as it was given, but for a scheme's second slash: proxies
  * that tidy paths remove it.
  *
  * @throws Problem 400
  */
-export function checkDestination(destination: string): string {
+export function checkDestination(destination: string, limits: DestinationLimits = {}): string {
   if (destination.length > LONGEST) {
     throw new Problem(400, `invalid destination url: it is longer than ${LONGEST} characters`);
   }
@@ -42,6 +47,8 @@ export function checkDestination(destination: string): string {
       "invalid destination url: credentials belong in a forwarded header, not in the url",
     );
   }
+  const refusal = limits.refusal?.(url);
+  if (refusal !== undefined) throw new Problem(400, `invalid destination url: ${refusal}`);
   return url;
 }
 

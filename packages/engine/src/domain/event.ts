@@ -1,3 +1,4 @@
+import type { RollbackRecord } from "@perdure/core/protocol";
 import type { Purpose } from "./message.ts";
 
 /** A message that is being delivered, for those who watch. */
@@ -31,7 +32,11 @@ export type EngineEvent =
       readonly step: string;
       readonly stepType: string;
     }
-  | ({ readonly type: "delivering" } & DeliveryInfo)
+  | ({
+      readonly type: "delivering";
+      /** How late a first attempt is; of a later one it isn't known. */
+      readonly lag?: number | undefined;
+    } & DeliveryInfo)
   | ({ readonly type: "delivered" } & AttemptInfo)
   /** A third party has answered a call, or will not any more: either way the run goes on. */
   | ({ readonly type: "called" } & AttemptInfo)
@@ -49,7 +54,11 @@ export type EngineEvent =
       readonly dlqId: string;
       readonly failedStep: string | undefined;
     } & AttemptInfo)
-  /** How the report of a failure ended. */
+  /** A run has lived for longer than it may. */
+  | { readonly type: "run.expired"; readonly runId: string; readonly error: string; readonly dlqId: string }
+  /** A step of a run that has ended was rolled back, or can't be. */
+  | ({ readonly type: "rolledBack"; readonly record: RollbackRecord } & AttemptInfo)
+  /** How the report of a run's end, or of a message's failure, ended: `purpose` says which. */
   | ({
       readonly type: "failure.reported";
       readonly outcome: "handled" | "unhandled" | "failed";

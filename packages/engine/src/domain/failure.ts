@@ -1,9 +1,10 @@
-import type { FailureBody } from "@perdure/core/protocol";
-import { toBase64 } from "./bytes.ts";
+import type { ErrorBody, FailureBody, FailureDetails } from "@perdure/core/protocol";
+import { toBase64, toBytes } from "./bytes.ts";
 import { toHeaderMap } from "./header.ts";
-import type { Draft, Failure, Message } from "./message.ts";
+import { newMessageId } from "./ids.ts";
+import type { Draft, Failure, Message, Reply } from "./message.ts";
 import { type AttemptEnd, plainSource, reportBody, toReport } from "./report.ts";
-import { failureCallbackOf, type Run } from "./run.ts";
+import { deliveryOf, failureCallbackOf, inherit, type Run } from "./run.ts";
 
 /** A message that failed for good. */
 export interface Failed {
@@ -28,11 +29,43 @@ export function runFailureMessage({ message, failure, dlqId, sourceBody }: Faile
     workflowRunId: run.id,
     workflowCreatedAt: run.createdAt,
     dlqId,
+    // What the endpoint has answered, where that isn't the reason.
+    ...(failure.byEngine && failure.reply ? { perdure: answered(failure.reply) } : {}),
   };
   return toReport(message, failureCallbackOf(run), body, failure.at, {
     retries: run.config.retries,
     callerIp: run.callerIp,
   });
+}
+
+function answered({ body }: Reply): FailureDetails {
+  return { started: [], rollbacks: [], answer: toBase64(body) };
+}
+
+/** The report of a run's cancellation to its endpoint, which has asked for it. */
+export function cancelMessage(run: Run, payload: Uint8Array, now: number): Draft {
+  const id = newMessageId();
+  const reason: ErrorBody = { error: "WorkflowError", message: "the run was cancelled" };
+  const message = inherit({ ...deliveryOf(run, "step", now), id, notBefore: now }, run.config);
+  const body: FailureBody = {
+    status: 0,
+    header: {},
+    body: toBase64(toBytes(JSON.stringify(reason))),
+    retried: 0,
+    maxRetries: message.retries,
+    sourceMessageId: id,
+    method: message.method,
+    url: run.url,
+    sourceHeader: toHeaderMap(run.config.forward),
+    sourceBody: toBase64(payload),
+    notBefore: now,
+    createdAt: now,
+    callerIP: run.callerIp,
+    dlqId: "",
+    workflowRunId: run.id,
+    workflowCreatedAt: run.createdAt,
+  };
+  return { ...message, purpose: "cancel", body: toBytes(JSON.stringify(body)), flow: undefined };
 }
 
 /** The report of a message's failure; `undefined` when nobody asked for one. */

@@ -1,4 +1,4 @@
-import { checkDestination } from "./destination.ts";
+import { checkDestination, type DestinationLimits } from "./destination.ts";
 import { isHeaderValue } from "./header.ts";
 import { invalid, messageOf } from "./problem.ts";
 
@@ -30,9 +30,9 @@ export function toHeaderValue(text: string, field: string): string {
   throw invalid(field, "a header can't carry control characters, or characters outside Latin-1");
 }
 
-export function toUrl(text: string, field: string): string {
+export function toUrl(text: string, field: string, limits?: DestinationLimits): string {
   try {
-    return checkDestination(text);
+    return checkDestination(text, limits);
   } catch (cause) {
     throw invalid(field, messageOf(cause), { cause });
   }

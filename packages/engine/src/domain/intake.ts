@@ -4,6 +4,7 @@ import { type CallIntake, isCall, toCall } from "./call.ts";
 import { type Deduplication, deduplicationOf } from "./deduplication.ts";
 import { checkDestination } from "./destination.ts";
 import { checkRunId, failureCallbackOf, type IntakeRequest, requireRunId, toDraft } from "./draft.ts";
+import { parseDuration } from "./duration.ts";
 import { newRunId } from "./ids.ts";
 import { type Invocation, isInvoke, readInvocation } from "./invoke.ts";
 import { checkLimits, refusePlainOptions } from "./limits.ts";
@@ -61,7 +62,7 @@ function isAppend(headers: ReadonlyMap<string, string>): boolean {
 export function toIntake(request: IntakeRequest, limits: OptionLimits): Intake {
   if (isCall(request.headers)) return toCall(request, limits);
   if (!request.headers.has(INIT)) return toPlain(request, limits, undefined);
-  const url = checkDestination(request.destination);
+  const url = checkDestination(request.destination, limits);
   const options = readRunOptions(request, limits);
   if (isAppend(request.headers)) return toAppend(url, options, request);
   const invocation = isInvoke(request.headers) ? readInvocation(request, options, limits) : undefined;
@@ -86,7 +87,7 @@ export function toFanOut(request: IntakeRequest, topic: Topic, limits: OptionLim
 
 function toPlain(request: IntakeRequest, limits: OptionLimits, topic: Draft["topic"]): PlainIntake {
   const { headers, body } = request;
-  const url = checkDestination(request.destination);
+  const url = checkDestination(request.destination, limits);
   const options = readOptions(headers, limits);
   refuseOtherCalls(headers);
   if (isInvoke(headers)) throw invalid(HEADER.invoke, `it needs ${HEADER.init} beside it`);
@@ -100,7 +101,7 @@ function toPlain(request: IntakeRequest, limits: OptionLimits, topic: Draft["top
 
 /** As {@link toIntake}, for a client that knows nothing of runs: the endpoint will be asked to configure it. */
 export function toTrigger(request: IntakeRequest, limits: OptionLimits): StartIntake {
-  const url = checkDestination(request.destination);
+  const url = checkDestination(request.destination, limits);
   const options = readRunOptions(request, limits);
   const id = request.headers.get(HEADER.runId.toLowerCase()) ?? newRunId();
   return toStartOf(checkRunId(id), url, options, request, true);
@@ -139,12 +140,21 @@ function toStartOf(
     redact: options.redact,
     flow: options.flow,
     features: features?.map((feature) => feature.trim()) ?? ALL_FEATURES,
+    lifetime: lifetimeOf(request.headers),
   };
   const { now: createdAt, callerIp, body: payload } = request;
   const run: RunDraft = { id, url, createdAt, callerIp, config, announced, invoker: undefined };
   // The run holds the options for all its deliveries; this first one has no others.
   const message = { ...toDraft("step", url, options, request), forward: [] };
   return { kind: "start", run, payload, message, configures: false };
+}
+
+function lifetimeOf(headers: ReadonlyMap<string, string>): number | undefined {
+  const text = headers.get(HEADER.runTimeout.toLowerCase());
+  if (text === undefined) return undefined;
+  const ms = parseDuration(text);
+  if (ms !== undefined && ms > 0) return ms;
+  throw invalid(HEADER.runTimeout, `expected a duration such as "30s", "5m" or "1d12h", got "${text}"`);
 }
 
 function toAppend(url: string, options: Options, request: IntakeRequest): AppendIntake {

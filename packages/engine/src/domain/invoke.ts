@@ -28,7 +28,7 @@ export function readInvocation(request: IntakeRequest, options: Options, limits:
   checkDepth(options);
   const envelope = parseEnvelope(request.body);
   const runId = checkRunId(String(envelope.workflowRunId ?? ""));
-  const url = checkDestination(String(envelope.workflowUrl ?? ""));
+  const url = checkDestination(String(envelope.workflowUrl ?? ""), limits);
   const step = readStep(envelope, runId);
   const headers = firstValues(envelope.headers ?? {}, "invoke header");
   const own = readOptions(headers, limits);

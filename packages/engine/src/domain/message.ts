@@ -4,9 +4,14 @@ import type { Options, Redaction } from "./options.ts";
 
 /**
  * What a message is for: anything of a user's; one delivery of a run's history; a run's call to a third party; the
- * answer to such a call; or the report of a failure.
+ * answer to such a call; the report of a failure; only the rollbacks of a failed run; or the report of a cancellation.
  */
-export type Purpose = "message" | "step" | "call" | "answer" | "failure";
+export type Purpose = "message" | "step" | "call" | "answer" | "failure" | "rollback" | "cancel";
+
+/** Whether a message belongs to what comes after a run's end. */
+export function isAfterwards(purpose: Purpose): boolean {
+  return purpose === "failure" || purpose === "rollback" || purpose === "cancel";
+}
 
 export type MessageState = "CREATED" | "ACTIVE" | "RETRY" | "DELIVERED" | "FAILED" | "CANCELLED";
 

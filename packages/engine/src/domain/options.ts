@@ -1,4 +1,5 @@
 import { HEADER, PREFIX } from "@perdure/core/protocol";
+import type { DestinationLimits } from "./destination.ts";
 import { parseDuration } from "./duration.ts";
 import { parseExpression } from "./expression.ts";
 import { type Method, toFlag, toHeaderValue, toId, toMethod, toUrl } from "./field.ts";
@@ -48,7 +49,7 @@ export interface Redaction {
 }
 
 /** Above these a message is refused. Times in milliseconds. */
-export interface OptionLimits {
+export interface OptionLimits extends DestinationLimits {
   readonly retries: number;
   /** Until a message is to be delivered. Any by default. */
   readonly delay?: number | undefined;
@@ -96,8 +97,9 @@ export function readOptions(
   };
   const callback = readNested(headers, CALLBACK, limits, shown(PREFIX.callback));
   const failure = readNested(headers, FAILURE, limits, shown(PREFIX.failureCallback));
-  const callbackUrl = read(HEADER.callback, toUrl);
-  const failureUrl = read(HEADER.failureCallback, toUrl);
+  const toTarget = (text: string, field: string): string => toUrl(text, field, limits);
+  const callbackUrl = read(HEADER.callback, toTarget);
+  const failureUrl = read(HEADER.failureCallback, toTarget);
   if (callback && !callbackUrl) throw withoutUrl(shown(HEADER.callback));
   // A run's failure has a place to be reported to without one.
   if (nested && failure && !failureUrl) throw withoutUrl(shown(HEADER.failureCallback));

@@ -1,18 +1,28 @@
-import { HEADER, NON_RETRYABLE_STATUS } from "@perdure/core/protocol";
+import {
+  HEADER,
+  NON_RETRYABLE_STATUS,
+  type RollbackAnswer,
+  type RollbackRecord,
+  readRollback,
+} from "@perdure/core/protocol";
+import { toText } from "./bytes.ts";
 import type { CallEnd } from "./call.ts";
 import { firstValue } from "./header.ts";
-import type { Failure, Message, Reply } from "./message.ts";
+import { type Failure, isAfterwards, type Message, type Reply } from "./message.ts";
 import { retryWait } from "./retry.ts";
 import type { Run } from "./run.ts";
 
 /** What an attempt to deliver came to. */
 export type Attempt =
   | { readonly kind: "answered"; readonly reply: Reply }
-  /** No answer in time, or none at all: `error` says why in one line. */
-  | { readonly kind: "unanswered"; readonly error: string };
+  /** No answer in time, or none at all: `error` says why in one line, and `final` that there will never be one. */
+  | { readonly kind: "unanswered"; readonly error: string; readonly final?: boolean };
 
 /** What is to be recorded of an attempt. */
-export type Settlement =
+export type Settlement = {
+  /** What the endpoint wants, where it says so for the first time, or anew. */
+  readonly traits?: string | undefined;
+} & (
   | {
       readonly kind: "delivered";
       readonly reply: Reply;
@@ -21,8 +31,11 @@ export type Settlement =
     }
   /** A call has come to its end, one way or the other. */
   | { readonly kind: "called"; readonly end: CallEnd }
+  /** A step of a run that has ended was rolled back, or can't be: others may be left. */
+  | { readonly kind: "rolledBack"; readonly record: RollbackRecord }
   | { readonly kind: "retry"; readonly dueAt: number; readonly failure: Failure }
-  | { readonly kind: "failed"; readonly failure: Failure };
+  | { readonly kind: "failed"; readonly failure: Failure }
+);
 
 /** A message that is being delivered, with what it takes to judge the answer. */
 export interface Delivered {
@@ -32,19 +45,30 @@ export interface Delivered {
   readonly first: boolean;
 }
 
+const RECORDED: RollbackAnswer = "recorded";
+
 const NOT_A_WORKFLOW =
   "detected a non-workflow destination for trigger/invoke. make sure you are sending the request to the correct endpoint";
 const NEVER_CONFIGURED = "trigger rest api is only usable with sdk versions after v1.0.0 major version";
 
 /** The rules of success, retry and failure. `now` in milliseconds since 1970. */
 export function judge(delivered: Delivered, attempt: Attempt, now: number): Settlement {
+  const settlement = decide(delivered, attempt, now);
+  const { run, message } = delivered;
+  if (!run || attempt.kind !== "answered" || message.purpose === "call") return settlement;
+  const traits = firstValue(attempt.reply.headers, HEADER.traits);
+  return traits === undefined || traits === run.traits ? settlement : { ...settlement, traits };
+}
+
+function decide(delivered: Delivered, attempt: Attempt, now: number): Settlement {
   const { message } = delivered;
   if (attempt.kind === "answered" && isSuccess(attempt.reply)) return succeed(delivered, attempt.reply, now);
   const reply = attempt.kind === "answered" ? attempt.reply : undefined;
   const who = message.purpose === "call" ? "the third party" : "the endpoint";
   const error = attempt.kind === "answered" ? `${who} answered ${attempt.reply.status}` : attempt.error;
   const failure: Failure = { at: now, error, reply, byEngine: false };
-  if ((reply && isFinal(reply)) || message.retried >= message.maxRetries) {
+  const final = attempt.kind === "answered" ? isFinal(attempt.reply) : attempt.final;
+  if (final || message.retried >= mostRetries(delivered, reply)) {
     // Whatever a third party does is a result of the run's, and no failure of it.
     return message.purpose === "call"
       ? { kind: "called", end: { at: now, reply, failure } }
@@ -57,6 +81,11 @@ export function judge(delivered: Delivered, attempt: Attempt, now: number): Sett
 function succeed({ message, run, first }: Delivered, reply: Reply, now: number): Settlement {
   if (message.purpose === "call") return { kind: "called", end: { at: now, reply, failure: undefined } };
   const failed = (error: string): Failure => ({ at: now, error, reply, byEngine: true });
+  if (isAfterwards(message.purpose) && firstValue(reply.headers, HEADER.rollback) === RECORDED) {
+    const record = readRollback(toText(reply.body));
+    if (record) return { kind: "rolledBack", record };
+    return { kind: "failed", failure: failed("the endpoint says that it made a rollback, and not which") };
+  }
   if (message.purpose === "step" && first) {
     if (firstValue(reply.headers, HEADER.sdkVersion) === undefined) {
       return { kind: "failed", failure: failed(NOT_A_WORKFLOW) };
@@ -68,6 +97,12 @@ function succeed({ message, run, first }: Delivered, reply: Reply, now: number):
     `the run has stalled: the endpoint answered ${reply.status}, but neither submitted a step nor ended the run, and nothing of it is pending`,
   );
   return { kind: "delivered", reply, stalled };
+}
+
+/** A step, or a rollback, may have retries of its own, more or fewer than the delivery that carries it out. */
+function mostRetries({ message, run }: Delivered, reply: Reply | undefined): number {
+  const asked = reply && run && firstValue(reply.headers, HEADER.maxRetries);
+  return asked !== undefined && /^\d{1,4}$/.test(asked) ? Number(asked) : message.maxRetries;
 }
 
 function isSuccess(reply: Reply): boolean {

@@ -1,4 +1,4 @@
-import { FEATURES, HEADER, type StepRecord } from "@perdure/core/protocol";
+import { FEATURES, HEADER, PROTOCOL_VERSION, type StepRecord } from "@perdure/core/protocol";
 import type { FlowLimit } from "./flow.ts";
 import type { HeaderList } from "./header.ts";
 import { type Callback, DEFAULT_RETRIES, type Draft } from "./message.ts";
@@ -19,6 +19,8 @@ export interface RunConfig {
   /** For the run's deliveries; its calls have their own. */
   readonly flow: FlowLimit | undefined;
   readonly features: readonly string[];
+  /** Milliseconds after its start at which a run that hasn't ended has failed. */
+  readonly lifetime: number | undefined;
 }
 
 /** A run as it is accepted. */
@@ -55,6 +57,8 @@ export interface Run extends RunDraft {
   /** What the workflow returned, as the endpoint sent it. */
   readonly response: string | undefined;
   readonly dlqId: string | undefined;
+  /** What its endpoint wants to be done, as it said; `undefined` while it hasn't, or isn't one of Perdure's. */
+  readonly traits: string | undefined;
 }
 
 /** The features of a client that names none: the protocol's own. */
@@ -94,6 +98,7 @@ export function reconfigure(old: RunConfig, next: RunConfig): RunConfig {
     redact: next.redact ?? old.redact,
     flow: next.flow ?? old.flow,
     features: next.features,
+    lifetime: next.lifetime ?? old.lifetime,
   };
 }
 
@@ -110,6 +115,33 @@ export function override(old: RunConfig, options: Options): RunConfig {
     labels: options.labels.length > 0 ? options.labels : old.labels,
     redact: options.redact ?? old.redact,
     flow: options.flow ?? old.flow,
+  };
+}
+
+/** A delivery of something that a run has on record, as usual. */
+export function deliveryOf(
+  run: Run,
+  purpose: "step" | "answer",
+  now: number,
+): Omit<Draft, "id" | "notBefore"> {
+  return {
+    purpose,
+    url: run.url,
+    topic: undefined,
+    method: "POST",
+    forward: [[HEADER.sdkVersion.toLowerCase(), PROTOCOL_VERSION]],
+    contentType: "application/json",
+    body: undefined,
+    retries: undefined,
+    retryDelay: undefined,
+    timeout: undefined,
+    createdAt: now,
+    callerIp: run.callerIp,
+    labels: [],
+    redact: undefined,
+    failureCallback: undefined,
+    callback: undefined,
+    flow: undefined,
   };
 }
 

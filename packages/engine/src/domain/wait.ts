@@ -38,7 +38,7 @@ export function toWait(
   const body = parseBody(request.body);
   const step = readStep(body.step, runId);
   const timeout = readTimeout(body.timeout);
-  const url = checkDestination(String(body.url ?? ""));
+  const url = checkDestination(String(body.url ?? ""), limits);
   const headers = firstValues(body.timeoutHeaders ?? {}, "timeoutHeaders");
   const options = readOptions(headers, limits);
   refusePlainOptions(options);
@@ -49,7 +49,7 @@ export function toWait(
     step,
     timeout: timeout.text,
     deadline: request.now + timeout.ms,
-    timeoutUrl: body.timeoutUrl === undefined ? url : checkDestination(String(body.timeoutUrl)),
+    timeoutUrl: body.timeoutUrl === undefined ? url : checkDestination(String(body.timeoutUrl), limits),
     timeoutBody: body.timeoutBody,
     timeoutHeaders: Object.fromEntries([...headers].map(([name, value]) => [name, [value]])),
     message: toDraft("step", url, options, { ...request, body: new Uint8Array() }),

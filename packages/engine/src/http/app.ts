@@ -1,5 +1,6 @@
 import { type Context, type Handler, Hono } from "hono";
 import { Problem } from "../domain/problem.ts";
+import { describe } from "../openapi/document.ts";
 import { requireToken } from "./auth.ts";
 import { batch } from "./batch.ts";
 import { batchTrigger } from "./batch-trigger.ts";
@@ -7,13 +8,14 @@ import { deleteMessages } from "./cancel.ts";
 import { deleteDeadLetter, deleteDeadLetters, getDeadLetter, listDeadLetters } from "./dlq.ts";
 import { getWaiters, notify, wait } from "./events.ts";
 import { changeFlow, getFlow, getParallelism, listFlows } from "./flows.ts";
-import { getKeys } from "./keys.ts";
+import { getKeys, rotateKeys } from "./keys.ts";
 import { listLogs } from "./logs.ts";
 import { deleteMessage, getMessage } from "./messages.ts";
 import { enqueue, publish } from "./publish.ts";
 import { deleteQueue, getQueue, listQueues, pauseQueue, putQueue } from "./queues.ts";
+import { limitRates } from "./rates.ts";
 import { retry, retryOne } from "./retry.ts";
-import { cancelReport, repeatReport, revive, reviveOne } from "./revive.ts";
+import { cancelReport, repeatReport, repeatRollbacks, revive, reviveOne } from "./revive.ts";
 import { cancelRuns, endRun, getRun } from "./runs.ts";
 import { deleteSchedule, getSchedule, listSchedules, patchSchedule, postSchedule } from "./schedules.ts";
 import type { Bindings, Env, Service } from "./service.ts";
@@ -23,9 +25,10 @@ import { webhook } from "./webhooks.ts";
 import { listRuns } from "./workflow-logs.ts";
 
 type Verb = "GET" | "POST" | "PATCH" | "DELETE";
+type Table = Record<string, Partial<Record<Verb, Handler<Env, never>>>>;
 
-/** The whole API: path, verb, handler. */
-function routes(service: Service): Record<string, Partial<Record<Verb, Handler<Env, never>>>> {
+/** The whole API: path, verb, handler. What there is here is described in `openapi/`. */
+function routes(service: Service): Table {
   return {
     "/v2/publish/*": { POST: publish(service) },
     "/v2/enqueue/*": { POST: enqueue(service) },
@@ -57,6 +60,7 @@ function routes(service: Service): Record<string, Partial<Record<Verb, Handler<E
     "/v2/workflows/dlq/resume/:id": { POST: reviveOne(service, "resume") },
     "/v2/workflows/dlq/restart": { POST: revive(service, "restart") },
     "/v2/workflows/dlq/restart/:id": { POST: reviveOne(service, "restart") },
+    "/v2/workflows/dlq/rollback/:id": { POST: repeatRollbacks(service) },
     "/v2/workflows/dlq/callback/:id": { POST: repeatReport(service), DELETE: cancelReport(service) },
     "/v2/workflows/dlq/:id": { GET: getDeadLetter(service, true), DELETE: deleteDeadLetter(service, true) },
     "/v2/queues": { GET: listQueues(service), POST: putQueue(service) },
@@ -77,6 +81,7 @@ function routes(service: Service): Record<string, Partial<Record<Verb, Handler<E
     "/v2/events": { GET: listLogs(service, "events") },
     "/v2/logs": { GET: listLogs(service, "logs") },
     "/v2/keys": { GET: getKeys(service) },
+    "/v2/keys/rotate": { POST: rotateKeys(service) },
   };
 }
 
@@ -85,10 +90,12 @@ export function createApp(
   service: Service,
 ): (request: Request, bindings?: Bindings) => Response | Promise<Response> {
   const app = new Hono<Env>();
+  const table = routes(service);
+  app.get("/openapi.json", (c) => c.json(describe(routesOf(table))));
   // Whoever has a webhook's address may use it: this one comes before the lock.
   app.all("/v2/workflows/hooks/:user/:run/:event", webhook(service));
-  app.use("/v2/*", requireToken(service.token));
-  for (const [path, verbs] of Object.entries(routes(service))) {
+  app.use("/v2/*", requireToken(service.tokens), limitRates(service));
+  for (const [path, verbs] of Object.entries(table)) {
     for (const [verb, handler] of Object.entries(verbs)) app.on(verb, path, handler as Handler<Env>);
     app.all(path, (c) => {
       c.header("Allow", Object.keys(verbs).join(", "));
@@ -105,6 +112,15 @@ export function createApp(
     return c.json({ error: "internal error: see the engine's log" }, 500);
   });
   return (request, bindings) => app.fetch(request, bindings ?? {});
+}
+
+/** Each as a verb and a pattern; a webhook takes any verb. */
+function routesOf(table: Table): string[] {
+  const hooks = ["GET", "POST", "PUT", "PATCH", "DELETE"].map((verb) => `${verb} /v2/workflows/hooks/*`);
+  return [
+    ...Object.entries(table).flatMap(([path, verbs]) => Object.keys(verbs).map((verb) => `${verb} ${path}`)),
+    ...hooks,
+  ];
 }
 
 function refuse(c: Context<Env>, { status, message }: Problem): Response {

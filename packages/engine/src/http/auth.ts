@@ -1,25 +1,51 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { MiddlewareHandler } from "hono";
 import { Problem } from "../domain/problem.ts";
-import type { Env } from "./service.ts";
+import type { Env, Tokens } from "./service.ts";
 
-/** Lets through who shows the token: as a bearer, or as `?qstash_token=` for senders that can't set headers. */
-export function requireToken(token: string): MiddlewareHandler<Env> {
-  const wanted = digest(token);
+/** What a token gives its bearer. */
+export type Access = "full" | "read only" | "none";
+
+/** Compares tokens in a time that tells nothing of them. */
+export function createLock({ full, readOnly }: Tokens): (token: string) => Access {
+  const [fulls, reads] = [full.map(digest), readOnly.map(digest)];
+  return (token) => {
+    const shown = digest(token);
+    // Digests have one length, and all of them are compared.
+    const among = (digests: readonly Buffer[]): boolean =>
+      digests.filter((one) => timingSafeEqual(one, shown)).length > 0;
+    const [all, some] = [among(fulls), among(reads)];
+    if (all) return "full";
+    return some ? "read only" : "none";
+  };
+}
+
+/** The token of a request: a bearer, or `?qstash_token=` for senders that can't set headers. */
+export function tokenOf(request: Request): string | undefined {
+  const bearer = /^Bearer\s+(.+)$/i.exec(request.headers.get("authorization") ?? "")?.[1];
+  return bearer ?? new URL(request.url).searchParams.get("qstash_token") ?? undefined;
+}
+
+/** Lets through who shows a token that allows what is asked for. */
+export function requireToken(tokens: Tokens): MiddlewareHandler<Env> {
+  const lock = createLock(tokens);
   return async (c, next) => {
-    const shown = bearer(c.req.header("authorization")) ?? c.req.query("qstash_token");
+    const shown = tokenOf(c.req.raw);
     if (shown === undefined) {
       throw new Problem(401, "unauthorized: send the token as Authorization: Bearer <token>");
     }
-    // Digests have one length, so the time that comparing takes tells nothing.
-    if (!timingSafeEqual(wanted, digest(shown)))
-      throw new Problem(401, "unauthorized: the token is not this engine's");
+    const access = lock(shown);
+    if (access === "none") throw new Problem(401, "unauthorized: the token is not this engine's");
+    if (access === "read only" && !isRead(c.req.method, c.req.path)) {
+      throw new Problem(403, `forbidden: a read-only token may not ${c.req.method} ${c.req.path}`);
+    }
     await next();
   };
 }
 
-function bearer(header: string | undefined): string | undefined {
-  return header === undefined ? undefined : /^Bearer\s+(.+)$/i.exec(header)?.[1];
+/** Whoever has the signing keys can do more than look: they make deliveries. */
+function isRead(method: string, path: string): boolean {
+  return (method === "GET" || method === "HEAD") && !path.startsWith("/v2/keys");
 }
 
 function digest(text: string): Buffer {

@@ -8,7 +8,7 @@ import { readBody } from "./body.ts";
 import { MESSAGE_FILTERS, readMessageFilters, readOrder } from "./filters.ts";
 import { Query, toCursor } from "./query.ts";
 import type { Env, Service } from "./service.ts";
-import { bodyView, messageView } from "./views.ts";
+import { bodyView, messageView, rollbacksView } from "./views.ts";
 
 const FILTERS = [
   ...MESSAGE_FILTERS,
@@ -113,7 +113,7 @@ function unknown(dlqId: string): Problem {
   return new Problem(404, `dead letter ${dlqId} not found`);
 }
 
-function deadLetterView({ dlqId, message, run, body, failure, callback }: DeadLetter): object {
+function deadLetterView({ dlqId, message, run, body, failure, callback, rollbacks }: DeadLetter): object {
   return {
     dlqId,
     ...messageView(message, run, body),
@@ -123,6 +123,7 @@ function deadLetterView({ dlqId, message, run, body, failure, callback }: DeadLe
     responseHeader: toShown(failure.reply?.headers ?? {}),
     ...bodyView("responseBody", failure.reply?.body),
     ...(callback && callback.state !== "NONE" ? callbackView(callback, callback.state, run) : {}),
+    ...rollbacksView(rollbacks),
   };
 }
 

@@ -30,9 +30,34 @@ export function reviveOne(service: Service, kind: Kind): Handler<Env, "/:id"> {
     const how: Revival = { kind, options: readChanges(c, limits) };
     const { runs } = await store.revive({ dlqIds: [dlqId], count: 1 }, how, clock.now());
     const [run] = runs;
-    if (!run) throw new Problem(404, `dead letter ${dlqId} of a workflow run not found`);
+    if (!run) throw await notRevived(dlqId, service);
     emit({ type: "run.revived", runId: run.id, url: run.url });
     return c.json(toView(run));
+  };
+}
+
+async function notRevived(dlqId: string, { store }: Service): Promise<Problem> {
+  const [letter] = (await store.deadLetters({ dlqIds: [dlqId], count: 1, ofRuns: true })).items;
+  return letter
+    ? new Problem(
+        400,
+        `dead letter ${dlqId} can't be taken up again yet: its rollbacks or its failure function are under way; wait for them, or cancel them`,
+      )
+    : new Problem(404, `dead letter ${dlqId} of a workflow run not found`);
+}
+
+/** `POST /v2/workflows/dlq/rollback/{id}`: has the rollbacks made again that failed, and nothing else. */
+export function repeatRollbacks(service: Service): Handler<Env, "/:id"> {
+  const { store, clock } = service;
+  return async (c) => {
+    const dlqId = c.req.param("id");
+    await findDeadLetter(dlqId, service, true);
+    const run = await store.repeatRollbacks(dlqId, clock.now());
+    if (run) return c.json(toView(run));
+    throw new Problem(
+      400,
+      `dead letter ${dlqId} has no rollbacks that failed, or something of it is under way`,
+    );
   };
 }
 

@@ -3,10 +3,10 @@ import { toText } from "../domain/bytes.ts";
 import { toHeaderMap, toShown } from "../domain/header.ts";
 import { DEFAULT_RETRIES } from "../domain/message.ts";
 import { isLive, type Run } from "../domain/run.ts";
-import type { DeadLetter, PendingMessage, RecordedEntry, RunLog } from "../store/lists.ts";
+import type { CallbackReport, DeadLetter, PendingMessage, RecordedEntry, RunLog } from "../store/lists.ts";
 import { kindFields, type UnderWay, underWay } from "./step-kinds.ts";
 import { errorsView, failedStep, nextDelivery, type StepState, shownBody, stepState } from "./step-state.ts";
-import { labelsView, redactHeaders } from "./views.ts";
+import { labelsView, redactHeaders, rollbacksView } from "./views.ts";
 
 interface Group {
   readonly type: "sequential" | "parallel" | "next";
@@ -41,6 +41,8 @@ export function runView(log: RunLog): object {
     ...(run.response === undefined ? {} : { workflowRunResponse: shownBody(run.response, run) }),
     ...(run.invoker ? { invoker: invokerView(run.invoker) } : {}),
     ...(failure ? failureView(failure) : {}),
+    ...(log.cancel ? { cancelFunction: reportView(log.cancel) } : {}),
+    ...rollbacksView(log.rollbacks),
     ...labelsView(run.config.labels),
     ...(run.config.flow ? { flowControlKey: run.config.flow.key } : {}),
   };
@@ -182,28 +184,34 @@ function invokerView({ runId, url, createdAt }: NonNullable<Run["invoker"]>): ob
 function failureView({ dlqId, failure, callback, removed }: DeadLetter): object {
   const id = removed ? {} : { dlqId };
   if (!callback || callback.state === "NONE") return id;
-  const { message, state, reply, failures } = callback;
   return {
     ...id,
     failureFunction: {
-      messageId: message.id,
-      url: message.url,
-      state,
       failHeaders: toShown(failure.reply?.headers ?? {}),
       failStatus: failure.reply?.status ?? 0,
       failResponse: failure.reply && !failure.byEngine ? toText(failure.reply.body) : failure.error,
       dlqId,
-      ...errorsView(failures),
-      ...(reply
-        ? {
-            responseBody: toText(reply.body),
-            responseHeaders: toShown(reply.headers),
-            responseStatus: reply.status,
-          }
-        : {}),
-      maxRetries: message.maxRetries,
-      ...nextDelivery(message),
+      ...reportView(callback),
     },
+  };
+}
+
+/** What became of the report of a run's end. */
+function reportView({ message, state, reply, failures }: CallbackReport): object {
+  return {
+    messageId: message.id,
+    url: message.url,
+    state,
+    ...errorsView(failures),
+    ...(reply
+      ? {
+          responseBody: toText(reply.body),
+          responseHeaders: toShown(reply.headers),
+          responseStatus: reply.status,
+        }
+      : {}),
+    maxRetries: message.maxRetries,
+    ...nextDelivery(message),
   };
 }
 

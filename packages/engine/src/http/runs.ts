@@ -7,11 +7,12 @@ import { Query } from "./query.ts";
 import type { Env, Service } from "./service.ts";
 import { announce } from "./submit.ts";
 
-/** `GET /v2/workflows/runs/{id}`: the history of a live run. */
+/** `GET /v2/workflows/runs/{id}`: the history of a live run; with `?ended=true`, also of one that has ended. */
 export function getRun({ store }: Service): Handler<Env, "/v2/workflows/runs/:id"> {
   return async (c) => {
     const id = c.req.param("id");
-    const history = await store.history(id);
+    const ended = toFlag(c.req.query("ended"), "ended");
+    const history = await store.history(id, ended);
     if (!history) throw new Problem(404, `workflow run ${id} not found: it has ended, or never was`);
     return c.json(history);
   };
@@ -25,7 +26,8 @@ export function endRun(service: Service): Handler<Env, "/v2/workflows/runs/:id">
   const { store, clock, emit, limits } = service;
   return async (c) => {
     const runId = c.req.param("id");
-    const cancel = toFlag(c.req.query("cancel"));
+    // Without it, the request is a plain one to cancel.
+    const cancel = toFlag(c.req.query("cancel"), "cancel") ?? true;
     const body = await readBody(c.req.raw, limits.requestBytes);
     const response = cancel || body.length === 0 ? undefined : new TextDecoder().decode(body);
     const now = clock.now();
@@ -109,9 +111,8 @@ function readSelection(body: Uint8Array): RunQuery {
   return typeof workflowUrl === "string" ? { urlPrefixes: [workflowUrl], count } : { count };
 }
 
-function toFlag(value: string | undefined): boolean {
-  // Without it, the request is a plain one to cancel.
-  if (value === undefined || value.toLowerCase() === "true") return true;
-  if (value.toLowerCase() === "false") return false;
-  throw invalid("cancel", `expected true or false, got "${value}"`);
+function toFlag(value: string | undefined, name: string): boolean | undefined {
+  if (value === undefined) return undefined;
+  if (/^(?:true|false)$/i.test(value)) return value.toLowerCase() === "true";
+  throw invalid(name, `expected true or false, got "${value}"`);
 }

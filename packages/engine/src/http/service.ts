@@ -1,4 +1,4 @@
-import type { SigningKeys } from "../delivery/signer.ts";
+import type { Keys } from "../delivery/keys.ts";
 import type { Clock } from "../domain/clock.ts";
 import type { Observer } from "../domain/event.ts";
 import type { OptionLimits } from "../domain/options.ts";
@@ -12,8 +12,8 @@ export interface Service {
   readonly store: Store;
   readonly clock: Clock;
   readonly emit: Observer;
-  readonly token: string;
-  readonly keys: SigningKeys;
+  readonly tokens: Tokens;
+  readonly keys: Keys;
   /** Whether a proxy's word is taken for the address that a request was sent to. */
   readonly trustProxy: boolean;
   readonly retention: Pick<Retention, "messages">;
@@ -22,10 +22,22 @@ export interface Service {
     readonly requestBytes: number;
     /** Endpoints of a URL group. */
     readonly endpoints: number;
+    /** Requests in a second, but for those that publish or go on with a run. Any number by default. */
+    readonly requestsPerSecond?: number | undefined;
+    /** Requests in a day of UTC. Any number by default. */
+    readonly requestsPerDay?: number | undefined;
   } & QueueLimits &
     ScheduleLimits;
   /** Deliveries under way, and how many there may be. */
   readonly parallelism: () => { readonly max: number; readonly count: number };
+}
+
+/** What clients show. */
+export interface Tokens {
+  /** With these everything is allowed. */
+  readonly full: readonly string[];
+  /** With these one may look at everything but the signing keys. */
+  readonly readOnly: readonly string[];
 }
 
 /** What is known of a request besides itself. */

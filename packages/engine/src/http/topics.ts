@@ -44,7 +44,7 @@ export function patchTopic(service: Service): Named {
 /** `POST /v2/topics/{name}/endpoints`: adds endpoints, or replaces those of the same name or URL. */
 export function addEndpoints(service: Service): Named {
   return async (c) => {
-    const endpoints = (await readEndpoints(c, service)).map(toEndpoint);
+    const endpoints = (await readEndpoints(c, service)).map((one, at) => toEndpoint(one, at, service));
     checkDuplicates(endpoints);
     return change(c, { kind: "add", endpoints }, service);
   };
@@ -81,10 +81,10 @@ async function readEndpoints(c: Context<Env>, service: Service): Promise<Record<
   return toList(endpoints, "endpoints").map((one, at) => toObject(one, `endpoints[${at}]`));
 }
 
-function toEndpoint({ url, name }: Record<string, unknown>, at: number): TopicEndpoint {
+function toEndpoint({ url, name }: Record<string, unknown>, at: number, { limits }: Service): TopicEndpoint {
   const field = `endpoints[${at}]`;
   if (typeof url !== "string") throw invalid(`${field}.url`, "expected a url");
-  return { url: toUrl(url, `${field}.url`), ...toName(name, `${field}.name`) };
+  return { url: toUrl(url, `${field}.url`, limits), ...toName(name, `${field}.name`) };
 }
 
 function toSelector({ url, name }: Record<string, unknown>, at: number): Partial<TopicEndpoint> {

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { HEADER } from "@perdure/core/protocol";
+import { HEADER, type RollbackRecord } from "@perdure/core/protocol";
 import { toHeaderMap } from "../domain/header.ts";
 import type { Callback, Message } from "../domain/message.ts";
 import type { Redaction } from "../domain/options.ts";
@@ -54,6 +54,11 @@ export function bodyView(name: string, body: Uint8Array | undefined, redacted = 
     // Not UTF-8.
     return { [`${name}Base64`]: Buffer.from(body).toString("base64") };
   }
+}
+
+/** What became of the rollbacks of a run's steps, in the order in which they were made. */
+export function rollbacksView(rollbacks: readonly RollbackRecord[]): object {
+  return rollbacks.length > 0 ? { rollbacks } : {};
 }
 
 export function labelsView(labels: readonly string[]): object {

@@ -1,4 +1,4 @@
-import type { HistoryEntry } from "@perdure/core/protocol";
+import type { HistoryEntry, RollbackRecord } from "@perdure/core/protocol";
 import type { LogState } from "../domain/log.ts";
 import type { Failure, Message, MessageState, Reply } from "../domain/message.ts";
 import type { Options } from "../domain/options.ts";
@@ -103,6 +103,10 @@ export interface RunLog {
   /** Its messages that are pending, or have failed or been cancelled. */
   readonly messages: readonly PendingMessage[];
   readonly failure: DeadLetter | undefined;
+  /** What became of its cancellation's report. */
+  readonly cancel: CallbackReport | undefined;
+  /** What became of the rollbacks of its steps. */
+  readonly rollbacks: readonly RollbackRecord[];
   /** The messages of its calls, by their ids. */
   readonly calls: ReadonlyMap<string, Message>;
   /** Its waits by what they are recorded as, those that are over too. */
@@ -143,6 +147,8 @@ export interface DeadLetter {
   readonly body: Uint8Array | undefined;
   readonly failure: Failure;
   readonly callback: CallbackReport | undefined;
+  /** What became of the rollbacks of its run's steps. */
+  readonly rollbacks: readonly RollbackRecord[];
   /** It was taken out of the queue: only the run's log still tells of it. */
   readonly removed: boolean;
 }

@@ -1,4 +1,4 @@
-import type { HistoryEntry } from "@perdure/core/protocol";
+import type { HistoryEntry, RollbackRecord } from "@perdure/core/protocol";
 import type { Intake } from "../domain/intake.ts";
 import type { Failure } from "../domain/message.ts";
 import type { Options } from "../domain/options.ts";
@@ -8,6 +8,7 @@ import type { Expiry } from "../domain/retention.ts";
 import type { Run, RunState } from "../domain/run.ts";
 import type { WaitIntake } from "../domain/wait.ts";
 import type { Controls } from "./controls.ts";
+import type { ClaimOrder } from "./lanes.ts";
 import type {
   DeadLetter,
   DeadLetterQuery,
@@ -24,7 +25,9 @@ import type {
 } from "./lists.ts";
 import type { PublishingStore } from "./publishing.ts";
 import type { RecordedStep } from "./recorded.ts";
+import type { Upkeep } from "./upkeep.ts";
 
+export type { ClaimOrder } from "./lanes.ts";
 export type { RecordedStep } from "./recorded.ts";
 
 /**
@@ -35,7 +38,7 @@ export type { RecordedStep } from "./recorded.ts";
  * end, so that whatever nobody settles comes due again by itself. A claim raises the message's fence, and a settlement
  * under an older fence is ignored.
  */
-export interface Store extends Controls, PublishingStore {
+export interface Store extends Controls, PublishingStore, Upkeep {
   /**
    * Stores requests, all of them or none. A run that is alive already, a step that has invoked one, or a record or call
    * that its run has already, is answered with what is there, and nothing is stored for it.
@@ -106,8 +109,8 @@ export interface Store extends Controls, PublishingStore {
   /** What became of messages, the newest first. A run's own deliveries aren't among it: its run log tells of them. */
   logs(query: LogQuery): Promise<Page<LogEntry>>;
 
-  /** The history of a live run. */
-  history(runId: string): Promise<HistoryEntry[] | undefined>;
+  /** The history of a live run; with `ended`, of the last one of that id, also when it has ended. */
+  history(runId: string, ended?: boolean): Promise<HistoryEntry[] | undefined>;
 
   /** Runs, the newest first. */
   runs(query: RunQuery): Promise<Page<RunLog>>;
@@ -130,6 +133,9 @@ export interface Store extends Controls, PublishingStore {
   /** Makes the report of a failure again. `undefined` when there is no such entry, or its report hasn't failed. */
   repeatReport(dlqId: string, now: number): Promise<Run | undefined>;
 
+  /** Has the rollbacks made again that failed. `undefined` when there are none, or something is under way already. */
+  repeatRollbacks(dlqId: string, now: number): Promise<Run | undefined>;
+
   /** Calls `listener` whenever something is stored that comes due, with the time of it. There is one listener. */
   onDue(listener: (dueAt: number) => void): void;
 
@@ -143,25 +149,33 @@ export interface Lease {
   readonly fence: number;
 }
 
-export interface ClaimOrder {
-  readonly now: number;
-  readonly leaseUntil: number;
-  readonly limit: number;
-}
-
 export interface Claims {
   readonly claims: readonly Claim[];
   /** When the next message comes due, other than those that the caller holds: it keeps their leases alive itself. */
   readonly nextDue: number | undefined;
   /** Steps whose wait was over. */
   readonly recorded: readonly RecordedStep[];
+  /** Runs that have lived for longer than they may, and have failed by that. */
+  readonly expired: readonly ExpiredRun[];
+  /** Of each lane that was open, or in which something was set aside, whether messages wait there now. */
+  readonly lanes: ReadonlyMap<string, boolean>;
+}
+
+export interface ExpiredRun {
+  readonly runId: string;
+  readonly error: string;
+  readonly dlqId: string;
 }
 
 /** A message to deliver, with all that its delivery needs. */
 export interface Claim extends Delivered {
   readonly lease: Lease;
-  /** For a step: the run's history up to and with the entry that is delivered. For a call or an answer: that entry. */
+  /** For a step: the run's history up to and with the entry that is delivered. For a call or an answer: that entry. After its end: all of it. */
   readonly entries: readonly HistoryEntry[];
+  /** For what comes after a run's end: how far its steps are rolled back. */
+  readonly ended:
+    | { readonly rollbacks: readonly RollbackRecord[]; readonly started: readonly number[] }
+    | undefined;
 }
 
 export interface Receipt {

@@ -2,7 +2,8 @@ import { once } from "node:events";
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
-import { fetchTransport, poolTransport, type Transport } from "../../src/delivery/transport.ts";
+import { fetchTransport, type Transport } from "../../src/delivery/transport.ts";
+import { defaultTransport } from "../../src/delivery/transport-node.ts";
 
 const servers: Server[] = [];
 const transports: Transport[] = [];
@@ -24,7 +25,7 @@ async function serve(listener: RequestListener): Promise<string> {
 }
 
 describe.each([
-  ["the pool", poolTransport],
+  ["the pool", (maxBytes: number) => defaultTransport(maxBytes)],
   ["fetch", (maxBytes: number) => fetchTransport(maxBytes)],
 ] as const)("%s", (_, create) => {
   const transportOf = (maxBytes: number): Transport => {
@@ -116,7 +117,7 @@ describe("the pool", () => {
     ["/ž ", "/%C5%BE"],
   ])("asks for %j byte for byte", async (path, asked) => {
     const url = await serve((request, answer) => answer.end(request.url));
-    const pool = poolTransport(1000);
+    const pool = defaultTransport(1000);
     transports.push(pool);
     const reply = await pool.send({
       url: `${url}${path}`,

@@ -4,6 +4,7 @@ import { calling } from "./calling.ts";
 import { claims } from "./claims.ts";
 import { flowing } from "./flowing.ts";
 import { invoking } from "./invoking.ts";
+import { lanes } from "./lanes.ts";
 import { limiting } from "./limiting.ts";
 import { logging } from "./logging.ts";
 import { publishing } from "./publishing.ts";
@@ -27,6 +28,7 @@ export function conformance(name: string, open: () => Promise<Store>): void {
   queueing(name, open);
   scheduling(name, open);
   reviving(name, open);
+  lanes(name, open);
   publishing(name, open);
   logging(name, open);
   sweeping(name, open);

@@ -11,7 +11,7 @@ import { letGo } from "./flow.ts";
 import { type Due, entryMessage, insertEntry, insertMessage, liveRun, runOf } from "./messages.ts";
 import { ensureQueue } from "./queues.ts";
 import { toLabels } from "./rows.ts";
-import { insertRun, notLive } from "./runs.ts";
+import { deadlineOf, insertRun, notLive } from "./runs.ts";
 import { addWebhook } from "./waiting.ts";
 
 export const FIRST_RECORD = "init";
@@ -93,10 +93,11 @@ function childOf(db: Database, parent: Run, { run }: StartIntake): Receipt | und
 function configure(db: Database, live: Run, intake: StartIntake, due: Due): Receipt {
   const config = reconfigure(live.config, intake.run.config);
   db.run(
-    "UPDATE runs SET announced = 0, config = ?, labels = ?, flow_key = ? WHERE key = ?",
+    "UPDATE runs SET announced = 0, config = ?, labels = ?, flow_key = ?, deadline = ? WHERE key = ?",
     JSON.stringify(config),
     toLabels(config.labels),
     config.flow?.key ?? null,
+    deadlineOf(live.createdAt, config),
     live.key,
   );
   db.run(

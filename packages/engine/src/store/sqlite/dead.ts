@@ -63,6 +63,27 @@ export function repeatReport(db: Database, dlqId: string, now: number, due: Due)
   return run;
 }
 
+/** Has the rollbacks made again that failed, and nothing else. */
+export function repeatRollbacks(db: Database, dlqId: string, now: number, due: Due): Run | undefined {
+  const row = db.get<MessageRow & { readonly dlq_run: number | null }>(
+    `SELECT messages.*, dlq.run AS dlq_run FROM dlq JOIN messages ON messages.seq = dlq.callback
+     WHERE dlq.id = ? AND dlq.removed = 0 AND NOT EXISTS (SELECT 1 FROM messages AS pending
+       WHERE pending.run = dlq.run AND pending.state <> 'DELIVERED' AND pending.due_at IS NOT NULL)`,
+    dlqId,
+  );
+  const run = row && runOf(db, row.dlq_run);
+  if (!row || !run) return undefined;
+  const { changes } = db.run(
+    "DELETE FROM rollbacks WHERE run = ? AND record ->> 'state' = 'failed'",
+    run.key,
+  );
+  if (changes === 0) return undefined;
+  const report = toMessage(row);
+  const again = { ...report, id: newMessageId(), purpose: "rollback", url: run.url } as const;
+  insertMessage(db, { ...again, notBefore: now, createdAt: now }, due, { run: run.key });
+  return run;
+}
+
 function discard(db: Database, dlqId: string): void {
   const row = db.get<{ message: number; callback: number | null }>(
     "DELETE FROM dlq WHERE id = ? RETURNING message, callback",

@@ -1,3 +1,4 @@
+import { isAfterwards } from "../../domain/message.ts";
 import type { RunQuery } from "../lists.ts";
 import type { CanceledMessage, CanceledRuns, EndedRun, RunEnd } from "../store.ts";
 import type { Database } from "./database.ts";
@@ -6,17 +7,16 @@ import { letGo } from "./flow.ts";
 import { followUp } from "./follow-up.ts";
 import { matchingRuns } from "./listing.ts";
 import { logState } from "./log.ts";
-import { type Due, liveRun, runOf } from "./messages.ts";
-import { type MessageRow, type RunRow, toRun } from "./rows.ts";
+import { type Due, latestRun, liveRun, runOf } from "./messages.ts";
+import type { MessageRow } from "./rows.ts";
 
 const CANCELED = { state: "RUN_CANCELED", response: undefined } as const;
 
 export function endRun(db: Database, id: string, end: RunEnd, now: number, due: Due): EndedRun {
   const live = liveRun(db, id);
   if (live) return { kind: "ended", run: live, recorded: finishRun(db, live.key, end, now, due) };
-  const last = db.get<RunRow>("SELECT * FROM runs WHERE id = ? ORDER BY key DESC LIMIT 1", id);
-  if (!last) return { kind: "unknown", run: undefined, recorded: [] };
-  return { kind: "ended before", run: toRun(last), recorded: [] };
+  const last = latestRun(db, id);
+  return { kind: last ? "ended before" : "unknown", run: last, recorded: [] };
 }
 
 export function cancelRuns(db: Database, query: RunQuery, now: number, due: Due): CanceledRuns {
@@ -39,7 +39,7 @@ export function cancelMessage(db: Database, id: string, now: number, due: Due): 
   logState(db, row, "CANCELLED", now);
   if (letGo(db, row.flow_key)) due(now);
   followUp(db, row, due);
-  const run = row.purpose === "failure" ? undefined : runOf(db, row.run);
+  const run = isAfterwards(row.purpose) ? undefined : runOf(db, row.run);
   if (!run || hasPending(db, run.key)) return { canceled: true, runId: undefined, recorded: [] };
   const recorded = finishRun(db, run.key, CANCELED, now, due);
   return { canceled: true, runId: run.id, recorded };

@@ -1,12 +1,15 @@
-import { toBytes } from "../../domain/bytes.ts";
+import { decodeTraits } from "@perdure/core/protocol";
+import { fromBase64, toBytes } from "../../domain/bytes.ts";
+import { cancelMessage } from "../../domain/failure.ts";
 import { invokeRecord } from "../../domain/invoke.ts";
 import type { Draft } from "../../domain/message.ts";
 import { isLive, type Run, type RunState } from "../../domain/run.ts";
 import type { RecordedStep } from "../store.ts";
 import type { Database } from "./database.ts";
 import { letGo } from "./flow.ts";
+import { history } from "./history.ts";
 import { logWithdrawn } from "./log.ts";
-import { type Due, entryMessage, insertEntry, runOf } from "./messages.ts";
+import { type Due, entryMessage, insertEntry, insertMessage, runOf } from "./messages.ts";
 
 /** How a run has come to its end. */
 export interface Finish {
@@ -14,7 +17,8 @@ export interface Finish {
   readonly response: string | undefined;
 }
 
-const PENDING = "run = ? AND state <> 'DELIVERED' AND due_at IS NOT NULL AND purpose <> 'failure'";
+const PENDING =
+  "run = ? AND state <> 'DELIVERED' AND due_at IS NOT NULL AND purpose NOT IN ('failure', 'rollback', 'cancel')";
 
 /** Ends a live run, withdraws what is pending of it, and records the end in the run that waits for it. */
 export function finishRun(db: Database, run: number, end: Finish, now: number, due: Due): RecordedStep[] {
@@ -32,6 +36,7 @@ export function finishRun(db: Database, run: number, end: Finish, now: number, d
     db.run("DELETE FROM events WHERE run = ?", run);
     db.run("DELETE FROM webhooks WHERE run = ?", run);
   }
+  if (end.state === "RUN_CANCELED") reportCanceled(db, run, now, due);
   return tellInvoker(db, run, end, now, due);
 }
 
@@ -71,6 +76,14 @@ function withdraw(db: Database, run: number, end: Finish, now: number, due: Due)
     run,
   );
   for (const { flow_key } of keys) if (letGo(db, flow_key)) due(now);
+}
+
+/** Where the endpoint has asked to be told. */
+function reportCanceled(db: Database, key: number, now: number, due: Due): void {
+  const run = runOf(db, key);
+  if (!run?.traits || !decodeTraits(run.traits).onCancel) return;
+  const [first] = history(db, key);
+  insertMessage(db, cancelMessage(run, fromBase64(first?.body ?? ""), now), due, { run: key });
 }
 
 function tellInvoker(db: Database, child: number, end: Finish, now: number, due: Due): RecordedStep[] {

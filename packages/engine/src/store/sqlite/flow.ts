@@ -39,6 +39,11 @@ export function configureFlow(db: Database, limit: FlowLimit): boolean {
   return old !== undefined && letGoAll(db, key);
 }
 
+/** Whether nothing with this key may begin now. */
+export function isFlowPaused(db: Database, key: string): boolean {
+  return flowOf(db, key)?.paused === 1;
+}
+
 /** Whether a delivery with this key may begin now; if so, it counts. */
 export function admit(db: Database, key: string, now: number): boolean {
   const flow = flowOf(db, key);

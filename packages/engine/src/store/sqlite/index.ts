@@ -39,20 +39,26 @@ import type {
   Waiting,
   WaitReceipt,
 } from "../store.ts";
+import type { Depths } from "../upkeep.ts";
 import { accept } from "./accept.ts";
 import { cancelMessages } from "./cancel.ts";
-import { claim, history, release, releaseAll, renew } from "./claim.ts";
+import { claim, release, releaseAll, renew } from "./claim.ts";
 import { Database } from "./database.ts";
-import { removeDeadLetters, repeatReport, retry } from "./dead.ts";
+
+import { removeDeadLetters, repeatReport, repeatRollbacks, retry } from "./dead.ts";
+import { depths } from "./depths.ts";
+
 import { cancelMessage, cancelRuns, endRun } from "./end.ts";
 import { flowControl } from "./flow-control.ts";
+import { history } from "./history.ts";
 import { deadLetters, runs } from "./listing.ts";
 import { logs } from "./log-list.ts";
-import { type Due, liveRun } from "./messages.ts";
+import { type Due, latestRun, liveRun } from "./messages.ts";
 import { queueControl } from "./queue-control.ts";
 import { message } from "./read.ts";
 import { revive } from "./revive.ts";
 import { scheduleControl } from "./schedules.ts";
+import { changeSetting, setting } from "./settings.ts";
 import { type Keeping, settle } from "./settle.ts";
 import { sweep } from "./sweep.ts";
 import { topic, topics, updateTopic } from "./topics.ts";
@@ -157,6 +163,10 @@ export class SqliteStore implements Store {
     return this.#writer.write(() => removeDeadLetters(this.#db, query));
   }
 
+  repeatRollbacks(dlqId: string, now: number): Promise<Run | undefined> {
+    return this.#writer.write(() => repeatRollbacks(this.#db, dlqId, now, this.#due));
+  }
+
   repeatReport(dlqId: string, now: number): Promise<Run | undefined> {
     return this.#writer.write(() => repeatReport(this.#db, dlqId, now, this.#due));
   }
@@ -173,8 +183,8 @@ export class SqliteStore implements Store {
     return logs(this.#db, query);
   }
 
-  async history(runId: string): Promise<HistoryEntry[] | undefined> {
-    const run = liveRun(this.#db, runId);
+  async history(runId: string, ended = false): Promise<HistoryEntry[] | undefined> {
+    const run = ended ? latestRun(this.#db, runId) : liveRun(this.#db, runId);
     return run && history(this.#db, run.key);
   }
 
@@ -184,6 +194,18 @@ export class SqliteStore implements Store {
 
   async deadLetters(query: DeadLetterQuery): Promise<Page<DeadLetter>> {
     return deadLetters(this.#db, query);
+  }
+
+  async setting(name: string): Promise<string | undefined> {
+    return setting(this.#db, name);
+  }
+
+  changeSetting(name: string, was: string | undefined, value: string): Promise<boolean> {
+    return this.#writer.write(() => changeSetting(this.#db, name, was, value));
+  }
+
+  async depths(now: number): Promise<Depths> {
+    return depths(this.#db, now);
   }
 
   cancelMessages(query: MessageQuery, now: number): Promise<CanceledMessages> {

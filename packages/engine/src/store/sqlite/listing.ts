@@ -85,7 +85,7 @@ const UNHANDLED = `instr(lower(coalesce(callback.reply_headers, '')), '"${HEADER
 
 /** What the states of reports are in the table. */
 const CALLBACK: Record<CallbackState, string> = {
-  CALLBACK_INPROGRESS: "callback.due_at IS NOT NULL",
+  CALLBACK_INPROGRESS: "callback.state IN ('CREATED', 'ACTIVE', 'RETRY')",
   CALLBACK_SUCCESS: `callback.state = 'DELIVERED' AND NOT ${UNHANDLED}`,
   CALLBACK_FAIL: "callback.state = 'FAILED'",
   CALLBACK_CANCELED: "callback.state = 'CANCELLED'",

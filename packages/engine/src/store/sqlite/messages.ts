@@ -101,6 +101,12 @@ export function liveRun(db: Database, id: string): Run | undefined {
   return row && toRun(row);
 }
 
+/** Of the runs that had an id, the last one. */
+export function latestRun(db: Database, id: string): Run | undefined {
+  const row = db.get<RunRow>("SELECT * FROM runs WHERE id = ? ORDER BY key DESC LIMIT 1", id);
+  return row && toRun(row);
+}
+
 export function runOf(db: Database, key: number | null): Run | undefined {
   const row = key === null ? undefined : db.get<RunRow>("SELECT * FROM runs WHERE key = ?", key);
   return row && toRun(row);

@@ -15,6 +15,7 @@ import {
 } from "../lists.ts";
 import type { Database } from "./database.ts";
 import { runOf } from "./messages.ts";
+import { rollbacksOf } from "./rollbacks.ts";
 import {
   type FailureRow,
   type MessageRow,
@@ -49,7 +50,8 @@ export function message(db: Database, id: string, since: number): StoredMessage 
 
 export function runLog(db: Database, row: RunRow): RunLog {
   const messages = db.all<MessageRow>(
-    "SELECT * FROM messages WHERE run = ? AND state <> 'DELIVERED' AND purpose <> 'failure' ORDER BY seq",
+    `SELECT * FROM messages WHERE run = ? AND state <> 'DELIVERED'
+       AND purpose NOT IN ('failure', 'rollback', 'cancel') ORDER BY seq`,
     row.key,
   );
   const dead = db.get<DeadLetterRow>(`SELECT ${DEAD_LETTER} FROM dlq WHERE run = ?`, row.key);
@@ -61,10 +63,17 @@ export function runLog(db: Database, row: RunRow): RunLog {
       (pending): PendingMessage => ({ message: toMessage(pending), failures: failuresOf(db, pending.seq) }),
     ),
     failure: dead && deadLetter(db, dead),
+    cancel: cancelOf(db, row.key),
+    rollbacks: rollbacksOf(db, row.key),
     calls: callsOf(db, entries),
     waits: waitsOf(db, row.key),
     children: childrenOf(db, row.key),
   };
+}
+
+function cancelOf(db: Database, run: number): CallbackReport | undefined {
+  const row = db.get<{ seq: number }>("SELECT seq FROM messages WHERE run = ? AND purpose = 'cancel'", run);
+  return row && callback(db, row.seq);
 }
 
 function entriesOf(db: Database, run: number): RecordedEntry[] {
@@ -128,6 +137,7 @@ export function deadLetter(db: Database, row: DeadLetterRow): DeadLetter {
     body: bodyOf(db, dead),
     failure: toFailure(row),
     callback: row.callback === null ? undefined : callback(db, row.callback),
+    rollbacks: row.run === null ? [] : rollbacksOf(db, row.run),
     removed: row.removed === 1,
   };
 }

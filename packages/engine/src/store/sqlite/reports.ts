@@ -16,7 +16,8 @@ export function reportAttempt(
   now: number,
   due: Due,
 ): number | undefined {
-  if (row.callback === null || settlement.kind === "called") return undefined;
+  if (row.callback === null || settlement.kind === "called" || settlement.kind === "rolledBack")
+    return undefined;
   const reply = settlement.kind === "delivered" ? settlement.reply : settlement.failure.reply;
   const failure = settlement.kind === "delivered" ? undefined : settlement.failure;
   const report = attemptMessage(toMessage(row), { at: now, reply, failure });

@@ -1,22 +1,23 @@
-import { type CallType, HEADER, PROTOCOL_VERSION } from "@perdure/core/protocol";
 import { newMessageId, newRunId } from "../../domain/ids.ts";
 import { invokeRecord } from "../../domain/invoke.ts";
 import type { Draft } from "../../domain/message.ts";
-import { inherit, override, type Run } from "../../domain/run.ts";
+import { deliveryOf, inherit, override, type Run } from "../../domain/run.ts";
 import type { DeadLetterQuery, Revival, Revived } from "../lists.ts";
 import type { Database } from "./database.ts";
 import { remove } from "./dead.ts";
 import { recordStep } from "./finish.ts";
 import { deadLetters } from "./listing.ts";
 import { type Due, insertMessage } from "./messages.ts";
+import { rollbacksOf } from "./rollbacks.ts";
 import { type MessageRow, type RunRow, toMessage, toRun } from "./rows.ts";
 import { insertRun } from "./runs.ts";
 import { type OldEntry, survey } from "./survey.ts";
 
 export function revive(db: Database, query: DeadLetterQuery, how: Revival, now: number, due: Due): Revived {
   const { items, next } = deadLetters(db, { ...query, ofRuns: true });
-  const runs = items.flatMap(({ dlqId, run }) => {
-    if (!run) return [];
+  const runs = items.flatMap(({ dlqId, run, callback }) => {
+    // While its steps may still be rolled back, they can't be run anew.
+    if (!run || (run.traits !== undefined && callback?.state === "CALLBACK_INPROGRESS")) return [];
     remove(db, { id: dlqId, run: run.key });
     return [reviveRun(db, run, how, now, due)];
   });
@@ -59,21 +60,40 @@ function resume(again: Again, old: Run, entries: readonly OldEntry[]): void {
   db.run("UPDATE runs SET successor = ? WHERE key = ?", run.key, old.key);
   db.run("UPDATE events SET run = ? WHERE run = ?", run.key, old.key);
   db.run("UPDATE webhooks SET run = ? WHERE run = ?", run.key, old.key);
-  const children = adoptChildren(again, old);
-  const { kept, redelivered } = survey(db, old.key, entries, children);
+  const undone = undoneSteps(db, old.key);
+  const left = entries.filter(({ record }) => !isUndone(record, undone));
+  const children = adoptChildren(again, old, undone);
+  const { kept, redelivered } = survey(db, old.key, left, children);
   for (const entry of kept) copy(again, entry, redelivered.has(entry));
   for (const child of children) {
     const { invoker } = child;
     if (!invoker || child.state === "RUN_STARTED") continue;
-    if (entries.some(({ record }) => record === invoker.key)) continue;
+    if (left.some(({ record }) => record === invoker.key)) continue;
     const { key, message } = invoker;
     recordStep(db, run, { key, message, json: invokeRecord(invoker, child) }, again.now, again.due);
   }
 }
 
+function undoneSteps(db: Database, run: number): Set<number> {
+  const done = rollbacksOf(db, run).filter(({ state }) => state === "done");
+  return new Set(done.map(({ stepId }) => stepId));
+}
+
+/**
+ * What was rolled back is run anew. Then there are no plans either: a group of which some steps are on record and others
+ * aren't is asked for anew as well, and those on record are found by themselves.
+ */
+function isUndone(record: string, undone: ReadonlySet<number>): boolean {
+  if (undone.size === 0) return false;
+  return record.startsWith("plan:") || undone.has(Number(record.slice(record.indexOf(":") + 1)));
+}
+
 /** The runs that the old one has invoked are the new one's: one that is under way isn't started a second time. */
-function adoptChildren({ db, run }: Again, old: Run): Run[] {
-  const children = db.all<RunRow>("SELECT * FROM runs WHERE parent = ?", old.key).map(toRun);
+function adoptChildren({ db, run }: Again, old: Run, undone: ReadonlySet<number>): Run[] {
+  const children = db
+    .all<RunRow>("SELECT * FROM runs WHERE parent = ?", old.key)
+    .map(toRun)
+    .filter(({ invoker }) => !invoker || !isUndone(invoker.key, undone));
   return children.map((child) => {
     if (!child.invoker) return child;
     const invoker = { ...child.invoker, runId: run.id, createdAt: run.createdAt };
@@ -109,7 +129,11 @@ function redelivery(again: Again, entry: OldEntry, id: string): Draft {
   const { options } = how;
   const notBefore = options.notBefore ?? now + (options.delay ?? 0);
   const row = db.get<MessageRow>("SELECT * FROM messages WHERE id = ?", entry.message);
-  if (!row) return inherit({ ...usual(run, entry.call_type, now), id, notBefore }, run.config);
+  if (!row)
+    return inherit(
+      { ...deliveryOf(run, entry.call_type === "fromCallback" ? "answer" : "step", now), id, notBefore },
+      run.config,
+    );
   const before = toMessage(row);
   return {
     ...before,
@@ -121,27 +145,5 @@ function redelivery(again: Again, entry: OldEntry, id: string): Draft {
     retryDelay: options.retryDelay ?? before.retryDelay,
     labels: options.labels.length > 0 ? options.labels : before.labels,
     flow: options.flow ?? before.flow,
-  };
-}
-
-function usual(run: Run, callType: CallType, now: number): Omit<Draft, "id" | "notBefore"> {
-  return {
-    purpose: callType === "fromCallback" ? "answer" : "step",
-    url: run.url,
-    topic: undefined,
-    method: "POST",
-    forward: [[HEADER.sdkVersion.toLowerCase(), PROTOCOL_VERSION]],
-    contentType: "application/json",
-    body: undefined,
-    retries: undefined,
-    retryDelay: undefined,
-    timeout: undefined,
-    createdAt: now,
-    callerIp: run.callerIp,
-    labels: [],
-    redact: undefined,
-    failureCallback: undefined,
-    callback: undefined,
-    flow: undefined,
   };
 }

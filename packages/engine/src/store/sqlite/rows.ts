@@ -19,6 +19,8 @@ export interface RunRow {
   readonly parent: number | null;
   readonly parent_record: string | null;
   readonly successor: number | null;
+  readonly traits: string | null;
+  readonly deadline: number | null;
 }
 
 export interface MessageRow {
@@ -49,6 +51,7 @@ export interface MessageRow {
   readonly flow: string | null;
   readonly flow_key: string | null;
   readonly parked: number | null;
+  readonly next: number | null;
   readonly topic_name: string | null;
   readonly endpoint_name: string | null;
   readonly queue: string | null;
@@ -84,6 +87,7 @@ export function toRun(row: RunRow): Run {
     invoker: fromJson<Invoker>(row.invoker),
     response: row.response ?? undefined,
     dlqId: row.dlq_id ?? undefined,
+    traits: row.traits ?? undefined,
   };
 }
 

@@ -1,5 +1,5 @@
 import { Problem } from "../../domain/problem.ts";
-import type { Run, RunDraft } from "../../domain/run.ts";
+import type { Run, RunConfig, RunDraft } from "../../domain/run.ts";
 import type { Database } from "./database.ts";
 import { toJson, toLabels } from "./rows.ts";
 
@@ -10,8 +10,8 @@ export function insertRun(db: Database, run: RunDraft, parent?: Run): Run {
   const createdAt = Math.max(run.createdAt, (last?.at ?? 0) + 1);
   const { key } = db.run(
     `INSERT INTO runs (id, url, state, created_at, caller_ip, labels, config, announced, invoker, parent,
-       parent_record, flow_key)
-     VALUES (?, ?, 'RUN_STARTED', ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       parent_record, flow_key, deadline)
+     VALUES (?, ?, 'RUN_STARTED', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     run.id,
     run.url,
     createdAt,
@@ -23,6 +23,7 @@ export function insertRun(db: Database, run: RunDraft, parent?: Run): Run {
     parent?.key ?? null,
     (parent && run.invoker?.key) ?? null,
     run.config.flow?.key ?? null,
+    deadlineOf(createdAt, run.config),
   );
   return {
     ...run,
@@ -32,7 +33,13 @@ export function insertRun(db: Database, run: RunDraft, parent?: Run): Run {
     completedAt: undefined,
     response: undefined,
     dlqId: undefined,
+    traits: undefined,
   };
+}
+
+/** When a run has failed unless it has ended; null: never. */
+export function deadlineOf(createdAt: number, { lifetime }: RunConfig): number | null {
+  return lifetime === undefined ? null : createdAt + lifetime;
 }
 
 /** Why nothing can be done with a run that was asked for by its id. */

@@ -258,4 +258,33 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX runs_ended ON runs (completed_at) WHERE completed_at IS NOT NULL AND dlq_id IS NULL;
   CREATE INDEX runs_successor ON runs (successor) WHERE successor IS NOT NULL;
   `,
+  `
+  -- What a run's endpoint wants to be done for it, and when it has failed unless it has ended.
+  ALTER TABLE runs ADD COLUMN traits TEXT;
+  ALTER TABLE runs ADD COLUMN deadline INTEGER;
+  CREATE INDEX runs_deadline ON runs (deadline) WHERE deadline IS NOT NULL AND state = 'RUN_STARTED';
+
+  -- What became of the rollbacks of a run's steps, in the order in which they were made.
+  CREATE TABLE rollbacks (
+    seq INTEGER PRIMARY KEY,
+    run INTEGER NOT NULL,
+    step INTEGER NOT NULL,
+    record TEXT NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX rollbacks_step ON rollbacks (run, step);
+
+  ALTER TABLE messages ADD COLUMN next INTEGER; -- the message that waits for the end of this one
+  CREATE INDEX messages_cancel ON messages (run) WHERE purpose = 'cancel';
+  `,
+  `
+  -- Small things that the engine keeps for itself, such as rotated keys.
+  CREATE TABLE settings (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  -- Admitted, but its destination has no room: it waits for that.
+  ALTER TABLE messages ADD COLUMN lane TEXT;
+  CREATE INDEX messages_lane ON messages (lane, seq) WHERE lane IS NOT NULL;
+  `,
 ];

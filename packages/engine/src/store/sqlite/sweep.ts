@@ -96,8 +96,9 @@ const THEIRS = "run IN (SELECT value FROM json_each(?))";
 
 function eraseRuns(db: Database, runs: string): void {
   eraseAll(db, `SELECT seq FROM messages WHERE ${THEIRS} AND state <> 'DELIVERED'`, runs);
+  eraseAll(db, `SELECT seq FROM messages WHERE ${THEIRS} AND purpose = 'cancel'`, runs);
   eraseAll(db, `SELECT callback AS seq FROM dlq WHERE ${THEIRS} AND callback IS NOT NULL`, runs);
-  for (const table of ["dlq", "waiters", "events", "webhooks"])
+  for (const table of ["dlq", "waiters", "events", "webhooks", "rollbacks"])
     db.run(`DELETE FROM ${table} WHERE ${THEIRS}`, runs);
   // Their places may be given to other runs.
   for (const column of ["successor", "parent"]) {

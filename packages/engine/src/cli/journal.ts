@@ -1,0 +1,71 @@
+import type { LogLevel } from "../config.ts";
+import type { EngineEvent } from "../domain/event.ts";
+import { messageOf } from "../domain/problem.ts";
+
+type Level = Exclude<LogLevel, "silent">;
+
+const RANK: Readonly<Record<LogLevel, number>> = { silent: 0, error: 1, info: 2, debug: 3 };
+
+/** What is written of one thing that happened. */
+export type Fields = Readonly<Record<string, unknown>>;
+
+/**
+ * The log of an engine in production: one JSON object a line. Bodies, headers and queries are nobody's business; nor are
+ * tokens and keys, which aren't known here.
+ */
+export class Journal {
+  readonly #level: LogLevel;
+  readonly #write: (line: string) => void;
+  readonly #now: () => number;
+
+  constructor(level: LogLevel, write: (line: string) => void, now: () => number = Date.now) {
+    this.#level = level;
+    this.#write = write;
+    this.#now = now;
+  }
+
+  /** Writes it, if the level wants it. */
+  log(level: Level, event: string, fields: Fields = {}): void {
+    if (RANK[level] > RANK[this.#level]) return;
+    this.#write(JSON.stringify({ time: new Date(this.#now()).toISOString(), level, event, ...fields }));
+  }
+
+  /** As {@link Journal.log}, for what happens to a user. */
+  tell(event: EngineEvent, user: string): void {
+    const { level, fields } = toEntry(event);
+    this.log(level, event.type, { user, ...fields });
+  }
+}
+
+function toEntry(event: EngineEvent): { level: Level; fields: Fields } {
+  switch (event.type) {
+    case "fault": {
+      const { during, error } = event;
+      const stack = error instanceof Error ? error.stack : undefined;
+      return { level: "error", fields: { during: withoutQuery(during), error: messageOf(error), stack } };
+    }
+    case "delivering":
+    case "step.recorded": {
+      const { type: _, ...fields } = event;
+      return { level: "debug", fields: tidy(fields) };
+    }
+    case "failure.reported": {
+      // What a failure function returns is its own affair.
+      const { type: _, response: __, ...fields } = event;
+      return { level: "info", fields: tidy(fields) };
+    }
+    default: {
+      const { type: _, ...fields } = event;
+      return { level: "info", fields: tidy(fields) };
+    }
+  }
+}
+
+function tidy(fields: Fields): Fields {
+  return typeof fields.url === "string" ? { ...fields, url: withoutQuery(fields.url) } : fields;
+}
+
+/** Queries may hold secrets. */
+function withoutQuery(text: string): string {
+  return text.replace(/[?#]\S*/, "");
+}

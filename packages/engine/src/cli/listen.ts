@@ -1,0 +1,58 @@
+import { once } from "node:events";
+import type { Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { createAdaptorServer, type HttpBindings } from "@hono/node-server";
+import type { Bindings } from "../http/service.ts";
+
+/** Answers requests. */
+export type Api = (request: Request, bindings: Bindings) => Promise<Response>;
+
+export interface Address {
+  readonly host: string;
+  /** 0: any that is free. */
+  readonly port: number;
+}
+
+/** A server that listens, and the port that it got. */
+export interface Listening {
+  readonly server: Server;
+  readonly port: number;
+}
+
+/** @throws the error of the system when it can't listen there; {@link explain} has words for it */
+export async function listen(api: Api, { host, port }: Address): Promise<Listening> {
+  const server = createAdaptorServer({
+    fetch: (request, bindings) => api(request, { callerIp: callerIpOf(bindings as HttpBindings) }),
+    overrideGlobalObjects: false,
+  }) as Server;
+  server.listen(port, host);
+  await once(server, "listening");
+  return { server, port: (server.address() as AddressInfo).port };
+}
+
+/** The address of a server as clients write it. */
+export function urlOf(host: string, port: number): string {
+  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
+
+/** Why a server can't listen, and what to do. */
+export function explain(error: unknown, { host, port }: Address): string {
+  const code = (error as NodeJS.ErrnoException).code;
+  if (code === "EADDRINUSE") {
+    return `Port ${port} on ${host} is taken.\nChoose another one: --port ${port === 65_535 ? 8080 : port + 1}, or any that is free: --port 0`;
+  }
+  if (code === "EACCES")
+    return `Port ${port} on ${host} may not be used by this user.\nChoose another one: --port 8080`;
+  return `The engine can't listen on ${host}:${port}: ${(error as Error).message}`;
+}
+
+/** One line, and the exit code 1 when nothing is left to do. */
+export function giveUp(message: string): void {
+  console.error(message);
+  process.exitCode = 1;
+}
+
+function callerIpOf({ incoming }: HttpBindings): string | undefined {
+  // A socket for both versions writes an address of version 4 in its own way.
+  return incoming.socket.remoteAddress?.replace(/^::ffff:/, "");
+}

@@ -1,0 +1,23 @@
+import type { Store } from "../store/store.ts";
+
+/** Told of an operation of a store, when it is over. */
+export type Measure = (operation: string, seconds: number, result: unknown) => void;
+
+/** The same store; how long its operations take is told. */
+export function measured(store: Store, measure: Measure): Store {
+  return new Proxy(store, {
+    get(target, name) {
+      const member: unknown = Reflect.get(target, name, target);
+      if (typeof member !== "function") return member;
+      return (...args: unknown[]): unknown => {
+        const began = performance.now();
+        const result: unknown = Reflect.apply(member, target, args);
+        if (!(result instanceof Promise)) return result;
+        const tell = (value: unknown): void =>
+          measure(String(name), (performance.now() - began) / 1000, value);
+        result.then(tell, tell);
+        return result;
+      };
+    },
+  });
+}

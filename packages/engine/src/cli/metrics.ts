@@ -1,0 +1,185 @@
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { EngineEvent } from "../domain/event.ts";
+import type { Receipt, Store } from "../store/store.ts";
+import { type Measure, measured } from "./measured.ts";
+
+const DELIVERY_BUCKETS = [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900];
+const LAG_BUCKETS = [0.001, 0.005, 0.02, 0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600];
+const STORE_BUCKETS = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5];
+
+/** What an engine does, counted for Prometheus. */
+export interface Metrics {
+  /** Counts an event of a user's. */
+  observe(event: EngineEvent, user: string): void;
+  /** Counts an answer of the API. */
+  answered(status: number): void;
+  /** A user's store, whose operations are timed, and whose queues are counted whenever somebody asks. */
+  watch(store: Store, user: string): Store;
+  /** In Prometheus' text format. */
+  render(): Promise<Response>;
+}
+
+export function createMetrics(now: () => number = Date.now): Metrics {
+  const registry = new Registry();
+  const meters = createMeters(registry);
+  const stores = new Map<string, Store>();
+  const queues = createQueueGauges(registry, async (set) => {
+    for (const [user, store] of stores) set(user, await store.depths(now()));
+  });
+  return {
+    observe: (event, user) => observe(meters, event, user),
+    answered(status) {
+      meters.answers.inc({ status: String(status) });
+    },
+    watch(store, user) {
+      stores.set(user, store);
+      return measured(store, toMeasure(meters, user));
+    },
+    async render() {
+      await queues();
+      return new Response(await registry.metrics(), { headers: { "Content-Type": registry.contentType } });
+    },
+  };
+}
+
+interface Meters {
+  readonly messages: Counter<"user" | "state">;
+  readonly runs: Counter<"user" | "state">;
+  readonly latency: Histogram<"user">;
+  readonly lag: Histogram<"user">;
+  readonly operations: Histogram<"operation">;
+  readonly answers: Counter<"status">;
+  readonly faults: Counter<"user">;
+}
+
+function createMeters(registry: Registry): Meters {
+  const registers = [registry];
+  return {
+    messages: new Counter({
+      name: "perdure_messages_total",
+      help: "Messages that have come into a state.",
+      labelNames: ["user", "state"],
+      registers,
+    }),
+    runs: new Counter({
+      name: "perdure_runs_total",
+      help: "Workflow runs that have come into a state.",
+      labelNames: ["user", "state"],
+      registers,
+    }),
+    latency: new Histogram({
+      name: "perdure_delivery_seconds",
+      help: "How long attempts to deliver took.",
+      labelNames: ["user"],
+      buckets: DELIVERY_BUCKETS,
+      registers,
+    }),
+    lag: new Histogram({
+      name: "perdure_delivery_lag_seconds",
+      help: "How late first attempts were, by what was asked for.",
+      labelNames: ["user"],
+      buckets: LAG_BUCKETS,
+      registers,
+    }),
+    operations: new Histogram({
+      name: "perdure_store_seconds",
+      help: "How long operations of the store took.",
+      labelNames: ["operation"],
+      buckets: STORE_BUCKETS,
+      registers,
+    }),
+    answers: new Counter({
+      name: "perdure_http_answers_total",
+      help: "Answers of the API.",
+      labelNames: ["status"],
+      registers,
+    }),
+    faults: new Counter({
+      name: "perdure_faults_total",
+      help: "What should not happen: see the log.",
+      labelNames: ["user"],
+      registers,
+    }),
+  };
+}
+
+type Depths = Awaited<ReturnType<Store["depths"]>>;
+
+/** @returns what brings the gauges up to date */
+function createQueueGauges(
+  registry: Registry,
+  read: (set: (user: string, depths: Depths) => void) => Promise<void>,
+): () => Promise<void> {
+  const registers = [registry];
+  const queue = new Gauge({
+    name: "perdure_queue_messages",
+    help: "Messages to be delivered: due now, waiting for their time, held by flow control or a busy destination.",
+    labelNames: ["user", "state"],
+    registers,
+  });
+  const letters = new Gauge({
+    name: "perdure_dead_letters",
+    help: "Entries of the dead letter queue.",
+    labelNames: ["user"],
+    registers,
+  });
+  return () =>
+    read((user, { due, waiting, held, deadLetters }) => {
+      for (const [state, count] of Object.entries({ due, waiting, held })) queue.set({ user, state }, count);
+      letters.set({ user }, deadLetters);
+    });
+}
+
+function toMeasure({ operations, messages }: Meters, user: string): Measure {
+  return (operation, seconds, result) => {
+    operations.observe({ operation }, seconds);
+    if (operation !== "accept" || !Array.isArray(result)) return;
+    const created = (result as Receipt[]).filter(({ deduplicated }) => !deduplicated);
+    messages.inc({ user, state: "CREATED" }, created.length);
+  };
+}
+
+function observe(meters: Meters, event: EngineEvent, user: string): void {
+  for (const state of messageStates(event)) meters.messages.inc({ user, state });
+  const state = runState(event);
+  if (state !== undefined) meters.runs.inc({ user, state });
+  if (event.type === "fault") meters.faults.inc({ user });
+  if (event.type === "delivering" && event.lag !== undefined) meters.lag.observe({ user }, event.lag / 1000);
+  if ("attempt" in event && "ms" in event) meters.latency.observe({ user }, event.ms / 1000);
+}
+
+/** The states into which a message has come with this. */
+function messageStates(event: EngineEvent): readonly string[] {
+  switch (event.type) {
+    case "delivering":
+      return ["ACTIVE"];
+    case "delivered":
+    case "called":
+      return ["DELIVERED"];
+    case "retrying":
+      return ["ERROR", "RETRY"];
+    case "failed":
+      return ["ERROR", "FAILED"];
+    case "failure.reported":
+      return event.outcome === "failed" ? ["ERROR", "FAILED"] : ["DELIVERED"];
+    default:
+      return [];
+  }
+}
+
+/** The state into which a run has come with this. */
+function runState(event: EngineEvent): string | undefined {
+  switch (event.type) {
+    case "run.started":
+    case "run.revived":
+      return "RUN_STARTED";
+    case "run.completed":
+      return "RUN_SUCCESS";
+    case "run.canceled":
+      return "RUN_CANCELED";
+    case "failed":
+      return event.runId === undefined ? undefined : "RUN_FAILED";
+    default:
+      return undefined;
+  }
+}

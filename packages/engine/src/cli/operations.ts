@@ -1,0 +1,83 @@
+import { createLock, tokenOf } from "../http/auth.ts";
+import type { Bindings } from "../http/service.ts";
+import type { Store } from "../store/store.ts";
+import type { Api } from "./listen.ts";
+import type { Metrics } from "./metrics.ts";
+
+export interface OperationsOptions {
+  readonly api: Api;
+  /** What has to answer for the engine to be ready. */
+  readonly stores: readonly Store[];
+  readonly metrics: Metrics;
+  /** Without one there are no metrics. */
+  readonly metricsToken: string | undefined;
+}
+
+/** The API of an engine in production, with what its operators ask for beside it. */
+export interface Operations {
+  readonly fetch: Api;
+  /** From now on it takes only what the work that is under way needs. */
+  drain(): void;
+}
+
+export function createOperations(options: OperationsOptions): Operations {
+  const { api, stores, metrics, metricsToken } = options;
+  const lock = createLock({ full: metricsToken === undefined ? [] : [metricsToken], readOnly: [] });
+  let draining = false;
+  const scrape = async (request: Request): Promise<Response> => {
+    if (metricsToken === undefined)
+      return refuse(404, "there are no metrics: start the engine with --metrics-token");
+    if (lock(tokenOf(request) ?? "") !== "full")
+      return refuse(401, "unauthorized: the metrics have a token of their own");
+    return metrics.render();
+  };
+  const call = async (request: Request, bindings: Bindings): Promise<Response> => {
+    const answer =
+      draining && !isOfWork(request)
+        ? refuse(503, "the engine is shutting down", RETRY)
+        : await api(request, bindings);
+    metrics.answered(answer.status);
+    if (draining) answer.headers.set("Connection", "close");
+    return answer;
+  };
+  return {
+    drain() {
+      draining = true;
+    },
+    async fetch(request, bindings) {
+      switch (new URL(request.url).pathname) {
+        case "/health":
+          return Response.json({ status: "ok" });
+        case "/ready":
+          return draining ? refuse(503, "the engine is shutting down") : ready(stores);
+        case "/metrics":
+          return scrape(request);
+        default:
+          return call(request, bindings);
+      }
+    },
+  };
+}
+
+const RETRY = { "Retry-After": "5" };
+
+/** By these, steps that are being carried out are recorded, and runs come to their end. */
+const OF_WORK = /^\/v2\/(batch$|wait\/|notify\/|workflows\/runs\/)/;
+
+function isOfWork(request: Request): boolean {
+  return OF_WORK.test(new URL(request.url).pathname) || request.headers.has("upstash-workflow-runid");
+}
+
+async function ready(stores: readonly Store[]): Promise<Response> {
+  try {
+    await Promise.all(stores.map((store) => store.setting("ready")));
+    return Response.json({ status: "ready" });
+  } catch {
+    // Why, is nothing for whoever asks without a token.
+    return refuse(503, "the store doesn't answer");
+  }
+}
+
+function refuse(status: number, error: string, headers: Record<string, string> = {}): Response {
+  return Response.json({ error }, { status, headers });
+}

@@ -1,0 +1,177 @@
+import { ConfigError, type LogLevel, toLevel, toPort } from "../config.ts";
+import { createPolicy, type DestinationRules } from "../delivery/policy.ts";
+import { parseDuration } from "../domain/duration.ts";
+import { messageOf } from "../domain/problem.ts";
+import type { ServerOptions, Tenant } from "../server.ts";
+import type { FileTenant, StartFile } from "./start-file.ts";
+import { beside, PUBLIC_USERS, userOf } from "./users.ts";
+
+/** What the command line says; each of them may be left out. */
+export interface StartFlags {
+  readonly config?: string;
+  readonly host?: string;
+  readonly port?: string;
+  readonly db?: string;
+  readonly logLevel?: string;
+  readonly token?: string;
+  readonly currentSigningKey?: string;
+  readonly nextSigningKey?: string;
+  readonly metricsToken?: string;
+  readonly drain?: string;
+  readonly allowDestination?: readonly string[];
+  readonly denyDestination?: readonly string[];
+}
+
+/** Whose database is in which file. */
+export type StartTenant = Tenant & { readonly store: string };
+
+/** How `perdure start` runs. */
+export interface StartConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly logLevel: LogLevel;
+  readonly tenants: readonly StartTenant[];
+  /** Without one there are no metrics. */
+  readonly metricsToken: string | undefined;
+  /** Milliseconds for what is under way when a stop is asked for. */
+  readonly drain: number;
+  readonly engine: Pick<
+    ServerOptions,
+    "calls" | "concurrency" | "destinations" | "limits" | "region" | "retention" | "timeouts" | "trustProxy"
+  >;
+}
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+const HOW = "Make some: perdure keys new";
+
+/**
+ * Flags win over the environment, that over the file, and that over the defaults.
+ *
+ * @throws ConfigError
+ */
+export function readStartConfig(flags: StartFlags, env: Env, file: StartFile): StartConfig {
+  // Set to nothing counts as not set.
+  const first = (flag: string | undefined, name: string): string | undefined =>
+    flag || env[name] || undefined;
+  const port = first(flags.port, "PERDURE_PORT");
+  const logLevel = first(flags.logLevel, "PERDURE_LOG_LEVEL");
+  const tenants = readTenants(flags, env, file, first);
+  const metricsToken = first(flags.metricsToken, "PERDURE_METRICS_TOKEN") ?? file.metricsToken;
+  checkSecrets(tenants, metricsToken);
+  return {
+    host: first(flags.host, "PERDURE_HOST") ?? file.host ?? "127.0.0.1",
+    port: port === undefined ? (file.port ?? 8080) : toPort(port),
+    logLevel: logLevel === undefined ? (file.logLevel ?? "info") : toLevel(logLevel),
+    tenants,
+    metricsToken,
+    drain: toMs(first(flags.drain, "PERDURE_DRAIN") ?? file.drain ?? "30s", "drain"),
+    engine: toEngine(file, readDestinations(flags, env, file)),
+  };
+}
+
+function readTenants(
+  flags: StartFlags,
+  env: Env,
+  file: StartFile,
+  first: (flag: string | undefined, name: string) => string | undefined,
+): StartTenant[] {
+  const token = first(flags.token, "QSTASH_TOKEN");
+  const current = first(flags.currentSigningKey, "QSTASH_CURRENT_SIGNING_KEY");
+  const next = first(flags.nextSigningKey, "QSTASH_NEXT_SIGNING_KEY");
+  if ((current === undefined) !== (next === undefined)) {
+    throw new ConfigError("The current and the next signing key go together: give both of them, or none.");
+  }
+  const tokens = token === undefined ? file.tokens : [token];
+  const signingKeys = current !== undefined && next !== undefined ? { current, next } : file.signingKeys;
+  const db = first(flags.db, "PERDURE_DB") ?? file.db ?? ".perdure/perdure.db";
+  const others = (file.tenants ?? []).map((tenant) =>
+    toTenant(tenant, tenant.user, tenant.db ?? beside(db, tenant.user)),
+  );
+  if (tokens === undefined && signingKeys === undefined && others.length > 0) return others;
+  if (tokens === undefined) throw new ConfigError(`QSTASH_TOKEN is missing: what clients must show.\n${HOW}`);
+  if (!signingKeys) {
+    throw new ConfigError(
+      `QSTASH_CURRENT_SIGNING_KEY and QSTASH_NEXT_SIGNING_KEY are missing: with them deliveries are signed.\n${HOW}`,
+    );
+  }
+  const readOnlyTokens = listOf(env.PERDURE_READ_ONLY_TOKENS) ?? file.readOnlyTokens;
+  return [toTenant({ tokens, readOnlyTokens, signingKeys }, userOf(tokens[0] as string), db), ...others];
+}
+
+function toTenant(own: Omit<FileTenant, "user" | "db">, user: string, store: string): StartTenant {
+  const { tokens, readOnlyTokens = [], signingKeys } = own;
+  return { user, token: tokens, readOnlyTokens, signingKeys, store };
+}
+
+/** What everybody knows protects nothing. */
+function checkSecrets(tenants: readonly StartTenant[], metricsToken: string | undefined): void {
+  const known = new Set(
+    PUBLIC_USERS.flatMap(({ token, signingKeys }) => [token, signingKeys.current, signingKeys.next]),
+  );
+  for (const { user, token, readOnlyTokens = [], signingKeys } of tenants) {
+    const secrets = [...token, ...readOnlyTokens, signingKeys.current, signingKeys.next];
+    if (secrets.some((secret) => known.has(secret))) {
+      throw new ConfigError(
+        `A token or a key of ${user} is one of the public ones of development, which everybody knows.\n${HOW}`,
+      );
+    }
+    if (metricsToken !== undefined && secrets.includes(metricsToken)) {
+      throw new ConfigError(
+        "The metrics have a token of their own: it must not be one that the API or signatures use.",
+      );
+    }
+  }
+}
+
+function readDestinations(flags: StartFlags, env: Env, file: StartFile): DestinationRules {
+  const rules = {
+    allow: flags.allowDestination ?? listOf(env.PERDURE_ALLOW_DESTINATIONS) ?? file.destinations?.allow ?? [],
+    deny: flags.denyDestination ?? listOf(env.PERDURE_DENY_DESTINATIONS) ?? file.destinations?.deny ?? [],
+  };
+  try {
+    createPolicy(rules);
+    return rules;
+  } catch (cause) {
+    throw new ConfigError(`The destinations can't be used: ${messageOf(cause)}`, { cause });
+  }
+}
+
+function toEngine(file: StartFile, destinations: DestinationRules): StartConfig["engine"] {
+  const { concurrency, calls, trustProxy, region, limits = {}, timeouts = {}, retention = {} } = file;
+  return {
+    destinations,
+    timeouts: toTimes(timeouts, "timeouts"),
+    limits: toTimes(limits, "limits"),
+    retention: toTimes(retention, "retention"),
+    ...(concurrency === undefined ? {} : { concurrency }),
+    ...(calls === undefined ? {} : { calls }),
+    ...(trustProxy === undefined ? {} : { trustProxy }),
+    ...(region === undefined ? {} : { region }),
+  };
+}
+
+/** Durations in milliseconds, and numbers as they are. */
+function toTimes(values: Readonly<Record<string, unknown>>, name: string): Record<string, number> {
+  const entries = Object.entries(values).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(
+    entries.map(([key, value]) => [
+      key,
+      typeof value === "string" ? toMs(value, `${name}.${key}`) : Number(value),
+    ]),
+  );
+}
+
+function listOf(value: string | undefined): string[] | undefined {
+  const list = value
+    ?.split(",")
+    .map((part) => part.trim())
+    .filter((part) => part !== "");
+  return list && list.length > 0 ? list : undefined;
+}
+
+function toMs(text: string, name: string): number {
+  const ms = parseDuration(text);
+  if (ms !== undefined) return ms;
+  throw new ConfigError(`${name} must be a duration such as "30s"; got "${text}".`);
+}

@@ -1,0 +1,121 @@
+import { readFileSync } from "node:fs";
+import { z } from "zod";
+import { ConfigError, LEVELS, type LogLevel } from "../config.ts";
+import type { DestinationRules } from "../delivery/policy.ts";
+import type { SigningKeys } from "../delivery/signer.ts";
+import { parseDuration } from "../domain/duration.ts";
+import { messageOf } from "../domain/problem.ts";
+import type { EngineOptions } from "../engine.ts";
+
+interface Secrets {
+  /** What clients must show: one of these. */
+  readonly tokens: readonly string[];
+  readonly readOnlyTokens?: readonly string[] | undefined;
+  readonly signingKeys: SigningKeys;
+}
+
+/** A user beside the first one. */
+export interface FileTenant extends Secrets {
+  readonly user: string;
+  readonly db?: string | undefined;
+}
+
+/** What a file may say of how `perdure start` runs. Durations are texts such as `30s`. */
+export interface StartFile extends Maybe<Secrets> {
+  readonly host?: string | undefined;
+  readonly port?: number | undefined;
+  readonly db?: string | undefined;
+  readonly logLevel?: LogLevel | undefined;
+  readonly tenants?: readonly FileTenant[] | undefined;
+  readonly metricsToken?: string | undefined;
+  readonly drain?: string | undefined;
+  readonly trustProxy?: boolean | undefined;
+  readonly destinations?: Maybe<DestinationRules> | undefined;
+  readonly concurrency?: number | undefined;
+  readonly calls?: number | undefined;
+  readonly timeouts?: Maybe<{ delivery: string; lease: string }> | undefined;
+  readonly limits?: Maybe<Omit<Limits, "delay" | "timeout"> & { delay: string; timeout: string }> | undefined;
+  readonly retention?: Maybe<Record<keyof NonNullable<EngineOptions["retention"]>, string>> | undefined;
+  readonly region?: string | undefined;
+}
+
+type Limits = NonNullable<EngineOptions["limits"]>;
+
+type Maybe<T> = { readonly [K in keyof T]?: T[K] | undefined };
+
+const text = z.string().min(1);
+const count = z.int().min(1);
+const duration = text.refine(
+  (value) => parseDuration(value) !== undefined,
+  'expected a duration such as "30s"',
+);
+const secrets = {
+  tokens: z.array(text).min(1),
+  readOnlyTokens: z.array(text).optional(),
+  signingKeys: z.strictObject({ current: text, next: text }),
+};
+
+const schema: z.ZodType<StartFile> = z.strictObject({
+  host: text.optional(),
+  port: z.int().min(0).max(65_535).optional(),
+  db: text.optional(),
+  logLevel: z.enum(LEVELS).optional(),
+  tokens: secrets.tokens.optional(),
+  readOnlyTokens: secrets.readOnlyTokens,
+  signingKeys: secrets.signingKeys.optional(),
+  tenants: z.array(z.strictObject({ user: text, db: text.optional(), ...secrets })).optional(),
+  metricsToken: text.optional(),
+  drain: duration.optional(),
+  trustProxy: z.boolean().optional(),
+  destinations: z
+    .strictObject({ allow: z.array(text), deny: z.array(text) })
+    .partial()
+    .optional(),
+  concurrency: count.optional(),
+  calls: count.optional(),
+  timeouts: z.strictObject({ delivery: duration, lease: duration }).partial().optional(),
+  limits: z
+    .strictObject({
+      requestBytes: count,
+      responseBytes: count,
+      callBytes: count,
+      historyBytes: count,
+      retries: z.int().min(0),
+      requestsPerSecond: count,
+      requestsPerDay: count,
+      messageBytes: count,
+      delay: duration,
+      timeout: duration,
+      endpoints: count,
+      parallelism: count,
+      queues: count,
+      queueParallelism: count,
+      schedules: count,
+    })
+    .partial()
+    .optional(),
+  retention: z
+    .strictObject({
+      deduplication: duration,
+      messages: duration,
+      logs: duration,
+      dlq: duration,
+      runs: duration,
+    })
+    .partial()
+    .optional(),
+  region: text.optional(),
+});
+
+/** @throws ConfigError that names what can't be used: also a key that there isn't */
+export function readStartFile(path: string): StartFile {
+  let value: unknown;
+  try {
+    value = JSON.parse(readFileSync(path, "utf8"));
+  } catch (cause) {
+    throw new ConfigError(`The configuration ${path} can't be read: ${messageOf(cause)}`, { cause });
+  }
+  const read = schema.safeParse(value);
+  if (read.success) return read.data;
+  throw new ConfigError(`The configuration ${path} can't be used:\n${z.prettifyError(read.error)}`);
+}

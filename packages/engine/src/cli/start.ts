@@ -1,0 +1,116 @@
+import { once } from "node:events";
+import type { Server } from "node:http";
+import { ConfigError } from "../config.ts";
+import type { Engine } from "../engine.ts";
+import { createServer } from "../server.ts";
+import { openSqlite } from "../store/sqlite/index.ts";
+import { type Store, StoreUnavailable } from "../store/store.ts";
+import { Journal } from "./journal.ts";
+import { explain, giveUp, listen, urlOf } from "./listen.ts";
+import { createMetrics, type Metrics } from "./metrics.ts";
+import { createOperations, type Operations } from "./operations.ts";
+import { readStartConfig, type StartConfig, type StartFlags } from "./start-config.ts";
+import { readStartFile } from "./start-file.ts";
+
+/** Milliseconds for answers that are on their way when everything else has come to its end. */
+const LAST_ANSWERS = 1000;
+
+/** `perdure start`: runs until SIGINT or SIGTERM. What goes wrong at the start is told on stderr, with the exit code 1. */
+export async function start(flags: StartFlags, version: string): Promise<void> {
+  process.title = "perdure start";
+  const opened: Store[] = [];
+  try {
+    await run(configOf(flags), version, opened);
+  } catch (error) {
+    for (const store of opened) store.close();
+    if (error instanceof ConfigError) return giveUp(error.message);
+    if (error instanceof StoreUnavailable)
+      return giveUp(`${error.message}\nGive this engine another one: --db <file>`);
+    throw error;
+  }
+}
+
+function configOf(flags: StartFlags): StartConfig {
+  const path = flags.config || process.env.PERDURE_CONFIG;
+  return readStartConfig(flags, process.env, path ? readStartFile(path) : {});
+}
+
+/** @param opened takes the stores as they are opened */
+async function run(config: StartConfig, version: string, opened: Store[]): Promise<void> {
+  const journal = new Journal(config.logLevel, (line) => console.log(line));
+  const metrics = createMetrics();
+  const engine = openEngine(config, journal, metrics, opened);
+  const operations = createOperations({
+    api: (request, bindings) => engine.fetch(request, bindings),
+    stores: opened,
+    metrics,
+    metricsToken: config.metricsToken,
+  });
+  const listening = await listen(operations.fetch, config).catch((error: unknown) => {
+    throw new ConfigError(explain(error, config), { cause: error });
+  });
+  engine.start();
+  const { host, tenants, metricsToken } = config;
+  journal.log("info", "listening", {
+    version,
+    url: urlOf(host, listening.port),
+    users: tenants.map(({ user }) => user),
+    databases: tenants.map(({ store }) => store),
+    metrics: metricsToken !== undefined,
+  });
+  stopOnSignal({ config, journal, engine, operations, server: listening.server, stores: opened });
+}
+
+function openEngine(config: StartConfig, journal: Journal, metrics: Metrics, opened: Store[]): Engine {
+  const tenants = config.tenants.map((tenant) => {
+    const store = openSqlite(tenant.store);
+    opened.push(store);
+    return { ...tenant, store: metrics.watch(store, tenant.user) };
+  });
+  return createServer({
+    ...config.engine,
+    tenants,
+    onEvent: (event, user) => {
+      journal.tell(event, user);
+      metrics.observe(event, user);
+    },
+  });
+}
+
+interface Running {
+  readonly config: StartConfig;
+  readonly journal: Journal;
+  readonly engine: Engine;
+  readonly operations: Operations;
+  readonly server: Server;
+  readonly stores: readonly Store[];
+}
+
+function stopOnSignal(running: Running): void {
+  const { config, journal, engine, operations, server, stores } = running;
+  let asked = false;
+  const stop = async (signal: string): Promise<void> => {
+    // What is under way will be delivered again.
+    if (asked) process.exit(1);
+    asked = true;
+    journal.log("info", "stopping", { signal, deadline: config.drain });
+    operations.drain();
+    // Endpoints that are being called may still have something to say: the server goes after the deliveries.
+    await engine.stop({ deadline: config.drain });
+    await close(server);
+    for (const store of stores) store.close();
+    journal.log("info", "stopped");
+    process.exit(0);
+  };
+  process.on("SIGINT", stop);
+  process.on("SIGTERM", stop);
+}
+
+async function close(server: Server): Promise<void> {
+  const closed = once(server, "close");
+  server.close();
+  server.closeIdleConnections();
+  const timer = setTimeout(() => server.closeAllConnections(), LAST_ANSWERS);
+  await closed;
+  clearTimeout(timer);
+}

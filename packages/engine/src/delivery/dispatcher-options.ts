@@ -1,0 +1,34 @@
+import type { Clock } from "../domain/clock.ts";
+import type { Observer } from "../domain/event.ts";
+import type { Retention } from "../domain/retention.ts";
+import type { Store } from "../store/store.ts";
+import type { Signer } from "./signer.ts";
+import type { Transport } from "./transport.ts";
+
+/** What a dispatcher works with, and how much of it at once. */
+export interface DispatcherOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly transport: Transport;
+  readonly signer: Signer;
+  readonly emit: Observer;
+  /** Deliveries under way at once, to all destinations. */
+  readonly concurrency: number;
+  /** Calls under way at once, beside the deliveries; those above count as deliveries. */
+  readonly calls: number;
+  /** Deliveries and calls under way at once, all together. */
+  readonly parallelism: number;
+  /** Milliseconds for an attempt whose message doesn't say. */
+  readonly timeout: number;
+  /** Milliseconds after which a delivery that nobody cares for is anybody's. */
+  readonly lease: number;
+  /** Bytes above which a history is left to be fetched. */
+  readonly historyBytes: number;
+  /** Bytes of a third party's answer to a call. */
+  readonly callBytes: number;
+  /** The region that deliveries are said to come from. */
+  readonly region: string | undefined;
+  /** Milliseconds between clean-ups. */
+  readonly sweep: number;
+  readonly retention: Retention;
+}

@@ -1,0 +1,65 @@
+import type { MiddlewareHandler } from "hono";
+import type { Clock } from "../domain/clock.ts";
+import { Problem } from "../domain/problem.ts";
+import type { Env, Service } from "./service.ts";
+
+const SECOND = 1000;
+const DAY = 86_400_000;
+
+/** By these, work goes on that somebody waits for: they have no limit by the second. */
+const UNHURRIED = /^\/v2\/(publish|enqueue|batch|trigger|notify|wait)(\/|$)/;
+
+/** A limit, as of one request. */
+interface Count {
+  readonly prefix: string;
+  readonly limit: number;
+  /** Below 0: this one is too many. */
+  readonly left: number;
+  /** When counting begins anew, in milliseconds since 1970. */
+  readonly reset: number;
+}
+
+/**
+ * Refuses with 429 what is above the limits. Every answer says in its headers how much is left: of the second in
+ * `Burst-RateLimit-*`, of the day in `RateLimit-*`, with the unix time at which it begins anew. A restart forgets counts.
+ */
+export function limitRates({ clock, limits }: Pick<Service, "clock" | "limits">): MiddlewareHandler<Env> {
+  const daily = counter("RateLimit", limits.requestsPerDay, DAY, clock);
+  const burst = counter("Burst-RateLimit", limits.requestsPerSecond, SECOND, clock);
+  return async (c, next) => {
+    const counts = [daily(), UNHURRIED.test(c.req.path) ? undefined : burst()];
+    const over = counts.find((count) => count !== undefined && count.left < 0);
+    // Clients tell by whose headers are there which limit they have reached.
+    for (const count of over ? [over] : counts) {
+      if (!count) continue;
+      c.header(`${count.prefix}-Limit`, String(count.limit));
+      c.header(`${count.prefix}-Remaining`, String(Math.max(0, count.left)));
+      c.header(`${count.prefix}-Reset`, String(Math.ceil(count.reset / SECOND)));
+    }
+    if (over) throw new Problem(429, `rate limit exceeded: ${over.limit} requests ${nameOf(over)}`);
+    await next();
+  };
+}
+
+function counter(
+  prefix: string,
+  limit: number | undefined,
+  period: number,
+  clock: Clock,
+): () => Count | undefined {
+  if (limit === undefined) return () => undefined;
+  let began = 0;
+  let taken = 0;
+  return () => {
+    const now = clock.now();
+    const start = now - (now % period);
+    if (start !== began) taken = 0;
+    began = start;
+    taken++;
+    return { prefix, limit, left: limit - taken, reset: start + period };
+  };
+}
+
+function nameOf({ prefix }: Count): string {
+  return prefix === "RateLimit" ? "a day" : "a second";
+}

@@ -1,0 +1,123 @@
+import { existsSync } from "node:fs";
+import { defaultTransport } from "#transport";
+import { createPolicy } from "./delivery/policy.ts";
+import type { EngineEvent } from "./domain/event.ts";
+import { createEngine, type Engine, type EngineOptions, MIB } from "./engine.ts";
+import { createLock, tokenOf } from "./http/auth.ts";
+import type { Bindings } from "./http/service.ts";
+
+type Own = "store" | "token" | "readOnlyTokens" | "signingKeys";
+
+/** A user of a server, whose data, tokens and keys are nobody else's. */
+export interface Tenant extends Pick<EngineOptions, Own> {
+  /** As the user's tokens and the addresses of webhooks call them. */
+  readonly user: string;
+  /** A database that isn't there is made when the user first comes, rather than at once. */
+  readonly lazy?: boolean;
+}
+
+/** Several users, and what they share. */
+export interface ServerOptions extends Omit<EngineOptions, Own | "onEvent"> {
+  /** No two with the same name or token. */
+  readonly tenants: readonly Tenant[];
+  /** Told what happens, and to whom, after it has been stored. */
+  readonly onEvent?: (event: EngineEvent, user: string) => void;
+}
+
+interface Place {
+  readonly tenant: Tenant;
+  readonly knows: (token: string) => boolean;
+  engine: Engine | undefined;
+}
+
+/**
+ * An engine for several users: each has one of their own, and a request reaches it by its token, a webhook by the user in
+ * its address. Nothing is looked up across users, because there is nothing that knows of more than one.
+ *
+ * @throws TypeError for no user, or for two with the same name or token
+ * @throws StoreUnavailable when a database can't be opened
+ */
+export function createServer({ tenants, onEvent, ...shared }: ServerOptions): Engine {
+  checkTenants(tenants);
+  const policy = shared.destinations && createPolicy(shared.destinations);
+  const transport = shared.transport ?? defaultTransport(shared.limits?.responseBytes ?? MIB, policy);
+  let started = false;
+  const open = (place: Place): Engine => {
+    if (place.engine) return place.engine;
+    const { user, lazy: _, ...own } = place.tenant;
+    const engine = createEngine({ ...shared, ...own, transport, onEvent: (event) => onEvent?.(event, user) });
+    if (started) engine.start();
+    place.engine = engine;
+    return engine;
+  };
+  const places = tenants.map(toPlace);
+  for (const place of places) if (!canWait(place.tenant)) open(place);
+  const engines = (): Engine[] => places.flatMap(({ engine }) => engine ?? []);
+  return {
+    async fetch(request, bindings) {
+      const place = placeOf(request, places);
+      if (place === "nobody's webhook")
+        return Response.json({ error: "there is no such webhook" }, { status: 404 });
+      // Whom nobody knows is refused by the first as well as by any other.
+      return open(place ?? (places[0] as Place)).fetch(request, bindings as Bindings);
+    },
+    start() {
+      started = true;
+      for (const engine of engines()) engine.start();
+    },
+    async idle() {
+      await Promise.all(engines().map((engine) => engine.idle()));
+    },
+    async stop(options) {
+      started = false;
+      await Promise.all(engines().map((engine) => engine.stop(options)));
+      if (!shared.transport) await transport.close();
+    },
+  };
+}
+
+const HOOK = /^\/v2\/workflows\/hooks\/([^/]+)\//;
+
+function placeOf(request: Request, places: readonly Place[]): Place | "nobody's webhook" | undefined {
+  const [, user] = HOOK.exec(new URL(request.url).pathname) ?? [];
+  if (user !== undefined) {
+    // Tokens that name no user lead to addresses that name anybody.
+    if (places.length === 1) return places[0];
+    // A webhook is no reason to make a database.
+    const place = places.find(({ tenant, engine }) => engine && isNamed(user, tenant));
+    return place ?? "nobody's webhook";
+  }
+  const token = tokenOf(request);
+  // All are asked: how long it takes tells nothing.
+  return token === undefined ? undefined : places.filter(({ knows }) => knows(token))[0];
+}
+
+function isNamed(text: string, { user }: Tenant): boolean {
+  return text === user || text === encodeURIComponent(user);
+}
+
+function toPlace(tenant: Tenant): Place {
+  const lock = createLock({ full: tokensOf(tenant), readOnly: tenant.readOnlyTokens ?? [] });
+  return { tenant, knows: (token) => lock(token) !== "none", engine: undefined };
+}
+
+function tokensOf({ token }: Tenant): readonly string[] {
+  return typeof token === "string" ? [token] : token;
+}
+
+function canWait({ lazy, store }: Tenant): boolean {
+  return lazy === true && typeof store === "string" && !existsSync(store);
+}
+
+function checkTenants(tenants: readonly Tenant[]): void {
+  if (tenants.length === 0) throw new TypeError("A server needs a user.");
+  const seen = new Set<string>();
+  for (const tenant of tenants) {
+    const name = `the name ${tenant.user}`;
+    const tokens = [...tokensOf(tenant), ...(tenant.readOnlyTokens ?? [])];
+    for (const one of [name, ...tokens]) {
+      if (seen.has(one)) throw new TypeError(`Two users have ${one === name ? name : "the same token"}.`);
+      seen.add(one);
+    }
+  }
+}

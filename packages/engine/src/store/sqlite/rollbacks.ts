@@ -1,0 +1,68 @@
+import { decodeTraits, type RollbackRecord } from "@perdure/core/protocol";
+import type { Database, Due } from "./database.ts";
+import { logState } from "./log.ts";
+import type { MessageRow } from "./rows.ts";
+
+/** What has become of the rollbacks of a run's steps, the first one first. */
+export function rollbacksOf(db: Database, run: number): RollbackRecord[] {
+  return db
+    .all<{ record: string }>("SELECT record FROM rollbacks WHERE run = ? ORDER BY seq", run)
+    .map(({ record }) => JSON.parse(record) as RollbackRecord);
+}
+
+/** One rollback more is on record; the message that asks for them goes on to the next one. */
+export function recordRollback(
+  db: Database,
+  row: MessageRow,
+  record: RollbackRecord,
+  now: number,
+  due: Due,
+): void {
+  // The endpoint says it again when our answer got lost: what was said first counts.
+  db.run(
+    "INSERT OR IGNORE INTO rollbacks (run, step, record) VALUES (?, ?, ?)",
+    row.run,
+    record.stepId,
+    JSON.stringify(record),
+  );
+  db.run("DELETE FROM failures WHERE message = ?", row.seq);
+  db.run("UPDATE messages SET state = 'CREATED', due_at = ?, retried = 0 WHERE seq = ?", now, row.seq);
+  logState(db, row, "RETRY", now, { dueAt: now });
+  due(now);
+}
+
+/** Steps of a group whose delivery had begun, though it may not have come to its end. */
+export function startedSteps(db: Database, run: number): number[] {
+  return db
+    .all<{ record: string }>(
+      `SELECT entries.record FROM entries JOIN messages ON messages.id = entries.message
+       WHERE entries.run = ? AND entries.record LIKE 'plan:%' AND messages.fence > 0`,
+      run,
+    )
+    .map(({ record }) => Number(record.slice("plan:".length)));
+}
+
+/** The message that has waited for the end of this one is due. */
+export function releaseNext(db: Database, seq: number, now: number, due: Due): void {
+  const next = db.get<{ due_at: number }>(
+    `UPDATE messages SET due_at = max(not_before, ?) WHERE due_at IS NULL AND state = 'CREATED'
+       AND seq = (SELECT next FROM messages WHERE seq = ?) RETURNING due_at`,
+    now,
+    seq,
+  );
+  if (next) due(next.due_at);
+}
+
+/** Notes what a run's endpoint wants to be done for it. */
+export function noteTraits(db: Database, run: number, traits: string, due: Due): void {
+  db.run("UPDATE runs SET traits = ? WHERE key = ?", traits, run);
+  const { timeout } = decodeTraits(traits);
+  if (timeout === undefined) return;
+  const row = db.get<{ deadline: number }>(
+    `UPDATE runs SET deadline = created_at + ? WHERE key = ? AND deadline IS NULL AND state = 'RUN_STARTED'
+     RETURNING deadline`,
+    Math.round(timeout * 1000),
+    run,
+  );
+  if (row) due(row.deadline);
+}

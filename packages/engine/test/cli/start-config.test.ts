@@ -1,0 +1,223 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { readStartConfig, type StartFlags } from "../../src/cli/start-config.ts";
+import { readStartFile, type StartFile } from "../../src/cli/start-file.ts";
+import { PUBLIC_USERS } from "../../src/cli/users.ts";
+import { ConfigError } from "../../src/config.ts";
+
+const DAY = 86_400_000;
+const ENV = { QSTASH_TOKEN: "tok", QSTASH_CURRENT_SIGNING_KEY: "sig_c", QSTASH_NEXT_SIGNING_KEY: "sig_n" };
+const FILE: StartFile = { tokens: ["file-1", "file-2"], signingKeys: { current: "sig_fc", next: "sig_fn" } };
+
+const REFUSED: [StartFlags, Record<string, string>, StartFile, string | RegExp][] = [
+  [{}, {}, {}, /QSTASH_TOKEN is missing.*\n.*perdure keys new/],
+  [{}, { QSTASH_TOKEN: "tok" }, {}, /SIGNING_KEY.*missing.*\n.*perdure keys new/],
+  [{}, { ...ENV, QSTASH_NEXT_SIGNING_KEY: "" }, {}, "go together"],
+  [{ port: "70000" }, ENV, {}, '"70000"'],
+  [{ drain: "soon" }, ENV, {}, 'drain must be a duration such as "30s"; got "soon"'],
+  [{ logLevel: "loud" }, ENV, {}, '"loud"'],
+  [{ allowDestination: ["not a host"] }, ENV, {}, '"not a host"'],
+  [{}, { ...ENV, PERDURE_DENY_DESTINATIONS: "http://x/" }, {}, '"http://x/"'],
+  [{ metricsToken: "tok" }, ENV, {}, "token of their own"],
+  ...PUBLIC_USERS.flatMap(({ token, signingKeys }): typeof REFUSED => [
+    [{ token }, ENV, {}, "public ones"],
+    [{}, { ...ENV, QSTASH_NEXT_SIGNING_KEY: signingKeys.next }, {}, "public ones"],
+    [{}, ENV, { readOnlyTokens: [token] }, "public ones"],
+  ]),
+];
+
+describe("the configuration of production", () => {
+  it("binds to this machine alone, and lets nothing inside be called, when little is said", () => {
+    expect(readStartConfig({}, ENV, {})).toEqual({
+      host: "127.0.0.1",
+      port: 8080,
+      logLevel: "info",
+      tenants: [
+        {
+          user: "default",
+          token: ["tok"],
+          readOnlyTokens: [],
+          signingKeys: { current: "sig_c", next: "sig_n" },
+          store: ".perdure/perdure.db",
+        },
+      ],
+      metricsToken: undefined,
+      drain: 30_000,
+      engine: { destinations: { allow: [], deny: [] }, limits: {}, retention: {}, timeouts: {} },
+    });
+  });
+
+  it("comes from flags, before them from the environment, and before that from a file", () => {
+    const file: StartFile = {
+      ...FILE,
+      host: "f",
+      port: 1,
+      db: "f.db",
+      logLevel: "error",
+      metricsToken: "fm",
+      drain: "1m",
+      destinations: { allow: ["f"] },
+    };
+    const env = {
+      ...ENV,
+      PERDURE_HOST: "e",
+      PERDURE_PORT: "2",
+      PERDURE_DB: "e.db",
+      PERDURE_LOG_LEVEL: "debug",
+      PERDURE_METRICS_TOKEN: "em",
+      PERDURE_DRAIN: "2m",
+      PERDURE_ALLOW_DESTINATIONS: "e, e2",
+      PERDURE_DENY_DESTINATIONS: "10.0.0.0/8",
+      PERDURE_READ_ONLY_TOKENS: "r1,r2",
+    };
+    const flags = {
+      host: "a",
+      port: "3",
+      db: "a.db",
+      logLevel: "silent",
+      metricsToken: "am",
+      drain: "3m",
+      allowDestination: ["a"],
+      token: "at",
+      currentSigningKey: "ac",
+      nextSigningKey: "an",
+    };
+    expect(readStartConfig({}, {}, file)).toMatchObject({
+      host: "f",
+      port: 1,
+      logLevel: "error",
+      metricsToken: "fm",
+      drain: 60_000,
+      tenants: [{ token: ["file-1", "file-2"], signingKeys: { current: "sig_fc" }, store: "f.db" }],
+      engine: { destinations: { allow: ["f"], deny: [] } },
+    });
+    expect(readStartConfig({}, env, file)).toMatchObject({
+      host: "e",
+      port: 2,
+      logLevel: "debug",
+      metricsToken: "em",
+      drain: 120_000,
+      tenants: [
+        { token: ["tok"], readOnlyTokens: ["r1", "r2"], signingKeys: { current: "sig_c" }, store: "e.db" },
+      ],
+      engine: { destinations: { allow: ["e", "e2"], deny: ["10.0.0.0/8"] } },
+    });
+    expect(readStartConfig(flags, env, file)).toMatchObject({
+      host: "a",
+      port: 3,
+      logLevel: "silent",
+      metricsToken: "am",
+      drain: 180_000,
+      tenants: [{ token: ["at"], signingKeys: { current: "ac", next: "an" }, store: "a.db" }],
+      engine: { destinations: { allow: ["a"] } },
+    });
+  });
+
+  it("takes users beside the first one, or without one, each with a file of their own", () => {
+    const ann = { user: "ann", tokens: ["ann-1"], signingKeys: { current: "sig_a", next: "sig_b" } };
+    const bob = { ...ann, user: "bob", tokens: ["bob-1"], db: "b.db" };
+    expect(readStartConfig({}, ENV, { tenants: [ann, bob], db: "x/main.db" }).tenants).toMatchObject([
+      { user: "default", store: "x/main.db" },
+      { user: "ann", store: "x/main.ann.db", token: ["ann-1"] },
+      { user: "bob", store: "b.db" },
+    ]);
+    expect(readStartConfig({}, {}, { tenants: [ann] }).tenants.map(({ user }) => user)).toEqual(["ann"]);
+  });
+
+  it("names the user as the token does", () => {
+    const token = Buffer.from('{"UserID":"acme","Password":"x"}').toString("base64");
+    expect(readStartConfig({ token }, ENV, {}).tenants).toMatchObject([{ user: "acme" }]);
+  });
+
+  it.each(REFUSED)("refuses %j with %j and %j", (flags, env, file, message) => {
+    expect(() => readStartConfig(flags, env, file)).toThrow(ConfigError);
+    expect(() => readStartConfig(flags, env, file)).toThrow(message);
+  });
+});
+
+describe("the file of the configuration", () => {
+  let folder: string;
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), "perdure config "));
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const read = (text: string): StartFile => {
+    const path = join(folder, "perdure.json");
+    writeFileSync(path, text);
+    return readStartFile(path);
+  };
+
+  it("may say everything", () => {
+    const all: StartFile = {
+      ...FILE,
+      host: "::1",
+      port: 0,
+      db: "a.db",
+      logLevel: "debug",
+      readOnlyTokens: ["r"],
+      tenants: [{ user: "ann", tokens: ["a"], signingKeys: { current: "c", next: "n" }, db: "ann.db" }],
+      metricsToken: "m",
+      drain: "1m30s",
+      trustProxy: true,
+      destinations: { allow: ["10.0.0.0/8"], deny: ["evil.example"] },
+      concurrency: 8,
+      calls: 9,
+      timeouts: { delivery: "1h", lease: "10s" },
+      limits: {
+        requestBytes: 1,
+        responseBytes: 2,
+        callBytes: 3,
+        historyBytes: 4,
+        retries: 0,
+        requestsPerSecond: 5,
+        requestsPerDay: 6,
+        messageBytes: 7,
+        delay: "7d",
+        timeout: "1h",
+        endpoints: 8,
+        parallelism: 9,
+        queues: 10,
+        queueParallelism: 11,
+        schedules: 12,
+      },
+      retention: { deduplication: "10m", messages: "1m", logs: "1d", dlq: "2d", runs: "3d" },
+      region: "EU-CENTRAL-1",
+    };
+    expect(read(JSON.stringify(all))).toEqual(all);
+    expect(readStartConfig({}, {}, all).engine).toEqual({
+      destinations: all.destinations,
+      limits: { ...all.limits, delay: 604_800_000, timeout: 3_600_000 },
+      retention: { deduplication: 600_000, messages: 60_000, logs: DAY, dlq: 2 * DAY, runs: 3 * DAY },
+      region: "EU-CENTRAL-1",
+      timeouts: { delivery: 3_600_000, lease: 10_000 },
+      concurrency: 8,
+      calls: 9,
+      trustProxy: true,
+    });
+  });
+
+  it.each([
+    ['{"prot":1}', "prot"],
+    ['{"limits":{"requestByte":1}}', "requestByte"],
+    ['{"tenants":[{"user":"a"}]}', "tokens"],
+    ['{"port":"x"}', "port"],
+    ['{"port":70000}', "port"],
+    ['{"drain":"x"}', "drain"],
+    ['{"tokens":[]}', "tokens"],
+    ['{"tokens":[""]}', "tokens"],
+    ['{"signingKeys":{"current":"a"}}', "next"],
+    ['{"destinations":{"allowed":[]}}', "allowed"],
+    ['{"concurrency":0}', "concurrency"],
+    ["[]", "perdure.json"],
+    ["{", "perdure.json"],
+  ])("is refused as %s, by name", (text, name) => {
+    expect(() => read(text)).toThrow(ConfigError);
+    expect(() => read(text)).toThrow(name);
+  });
+
+  it("has to be there", () => {
+    expect(() => readStartFile(join(folder, "none.json"))).toThrow(/none\.json can't be read/);
+  });
+});

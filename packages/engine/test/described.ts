@@ -1,0 +1,79 @@
+import { Ajv2020 } from "ajv/dist/2020.js";
+import { expect } from "vitest";
+import type { OpenApi } from "../src/openapi/document.ts";
+import { type Answer, type World, world } from "./harness.ts";
+
+/** What the document says of one operation. */
+export interface Item {
+  readonly operationId: string;
+  readonly parameters: readonly { readonly name: string; readonly in: string }[];
+  readonly responses: Readonly<Record<string, { content: { "application/json": { schema: object } } }>>;
+}
+
+export async function describedApi(): Promise<OpenApi> {
+  return (await world().ask("GET", "/openapi.json", { token: null })).body;
+}
+
+/** Operations by verb and path. */
+export function itemsOf(api: OpenApi): [string, Item][] {
+  return Object.entries(api.paths).flatMap(([path, verbs]) =>
+    Object.entries(verbs).map(([verb, item]): [string, Item] => [
+      `${verb.toUpperCase()} ${path}`,
+      item as unknown as Item,
+    ]),
+  );
+}
+
+/** Asks, and looks at each answer: is it one that is described? */
+export interface Checked {
+  readonly ask: World["ask"];
+  /** Operations of these parts of the API that were never asked for with success. */
+  readonly missing: (...parts: string[]) => string[];
+}
+
+export function checked(w: World, api: OpenApi): Checked {
+  // In strict mode a schema with a word that means nothing is a fault.
+  const ajv = new Ajv2020({ strict: true, allowUnionTypes: true });
+  ajv.addVocabulary(["components"]);
+  const seen = new Set<string>();
+  const check = (name: string, { responses }: Item, { status, body }: Answer): void => {
+    const response = responses[status] ?? responses[`${String(status)[0]}XX`];
+    const what = `${name} answers ${status} ${JSON.stringify(body)}`;
+    expect(response, what).toBeDefined();
+    const { schema } = response?.content["application/json"] ?? {};
+    const validate = ajv.compile({ ...schema, components: api.components });
+    validate(body);
+    expect(validate.errors ?? [], what).toEqual([]);
+    if (status < 300) seen.add(name);
+  };
+  return {
+    async ask(method, path, ask) {
+      const found = find(api, method, path);
+      if (!found) throw new TypeError(`Nothing describes ${method} ${path}.`);
+      const answer = await w.ask(method, path, ask);
+      check(...found, answer);
+      return answer;
+    },
+    missing: (...parts) =>
+      itemsOf(api)
+        .map(([name]) => name)
+        .filter((name) => parts.includes(name.split("/")[2] ?? "") && !seen.has(name)),
+  };
+}
+
+/** The operation that a request is for: of several the one whose path says most. */
+function find(api: OpenApi, method: string, path: string): [string, Item] | undefined {
+  const bare = path.split("?", 1)[0] as string;
+  const fitting = itemsOf(api).filter(([name]) => {
+    const [verb, template = ""] = name.split(" ");
+    const pattern = template
+      .replace(/\{(destination|schedule|eventId)\}/g, ".+")
+      .replace(/\{\w+\}/g, "[^/]+");
+    return verb === method && new RegExp(`^${pattern}$`).test(bare);
+  });
+  return fitting.sort(([a], [b]) => said(b) - said(a))[0];
+}
+
+function said(name: string): number {
+  return name.replace(/\{\w+\}/g, "").length;
+}

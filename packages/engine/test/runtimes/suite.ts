@@ -1,0 +1,6 @@
+import { openSqlite } from "../../src/store/sqlite/index.ts";
+import { conformance } from "../store/conformance.ts";
+import { run } from "./vitest.ts";
+
+conformance("SQLite", async () => openSqlite(":memory:"));
+process.exitCode = (await run()) === 0 ? 0 : 1;

@@ -1,0 +1,103 @@
+import { HEADER } from "@perdure/core/protocol";
+import { describe, expect, it } from "vitest";
+import type { LaneOrder } from "../../src/store/lanes.ts";
+import type { Claims, Store } from "../../src/store/store.ts";
+import { START } from "../harness.ts";
+import { delivered, LEASE, plain, useStore } from "./kit.ts";
+
+/** Every destination has so much room. */
+function room(places: number, open: Record<string, number> = {}): LaneOrder {
+  let left = places;
+  return {
+    open: new Map(Object.entries(open)),
+    board: ({ url }) => (left-- > 0 ? { kind: "boarded" } : { kind: "full", lane: new URL(url).host }),
+  };
+}
+
+export function lanes(name: string, open: () => Promise<Store>): void {
+  describe(`${name}, lanes`, () => {
+    const kit = useStore(open);
+    const claim = (lanes: LaneOrder, now = START): Promise<Claims> =>
+      kit.store.claim({ now, limit: 10, leaseUntil: now + LEASE, lanes });
+
+    it("keep what a destination has no room for, until it has", async () => {
+      const ids = (await kit.accept(...Array.from({ length: 5 }, () => plain()))).map(
+        ({ messageId }) => messageId,
+      );
+      const first = await claim(room(2));
+      expect(first.claims.map(({ message }) => message.id)).toEqual(ids.slice(0, 2));
+      expect([...first.lanes]).toEqual([["a.test", true]]);
+      expect(first.nextDue).toBeUndefined();
+      expect((await claim(room(9), START + 10 * LEASE)).claims).toHaveLength(2);
+      const second = await claim(room(9, { "a.test": 2 }));
+      expect(second.claims.map(({ message }) => message.id)).toEqual(ids.slice(2, 4));
+      expect([...second.lanes]).toEqual([["a.test", true]]);
+      const third = await claim(room(9, { "a.test": 2 }));
+      expect(third.claims.map(({ message }) => message)).toMatchObject([{ id: ids[4], retried: 0 }]);
+      expect([...third.lanes]).toEqual([["a.test", false]]);
+    });
+
+    it("leave a message what its key has given it", async () => {
+      const flow = { [HEADER.flowControlKey]: "k", [HEADER.flowControlValue]: "parallelism=1" };
+      const ids = (await kit.accept(plain(flow), plain(flow))).map(({ messageId }) => messageId);
+      expect((await claim(room(0))).claims).toEqual([]);
+      // It waits, but with the key's one place: the other has to wait for it.
+      const [one, ...others] = (await claim(room(9, { "a.test": 9 }))).claims;
+      expect([one?.message.id, others]).toEqual([ids[0], []]);
+      if (one) await kit.settle(one, delivered(START));
+      expect((await claim(room(9))).claims.map(({ message }) => message.id)).toEqual([ids[1]]);
+    });
+
+    it("hold back what its key or its queue has been paused for meanwhile", async () => {
+      const { flows, queues } = kit.store;
+      const flow = { [HEADER.flowControlKey]: "k", [HEADER.flowControlValue]: "parallelism=1" };
+      await kit.accept(plain(flow), plain({ [HEADER.queueName]: "q" }));
+      expect((await claim(room(0))).claims).toEqual([]);
+      await flows.change("k", { kind: "pause" }, START);
+      await queues.pause("q", true, START);
+      const paused = await claim(room(9, { "a.test": 9 }));
+      expect([paused.claims, [...paused.lanes]]).toEqual([[], [["a.test", false]]]);
+      await flows.change("k", { kind: "resume" }, START);
+      await queues.pause("q", false, START);
+      const { claims } = await claim(room(9));
+      expect(claims.map(({ message }) => [message.flow?.key, message.retried])).toEqual(
+        expect.arrayContaining([
+          ["k", 0],
+          [undefined, 0],
+        ]),
+      );
+      expect(claims).toHaveLength(2);
+    });
+
+    it("give back what is cancelled meanwhile to nobody", async () => {
+      const [receipt] = await kit.accept(plain());
+      await claim(room(0));
+      expect(await kit.store.cancelMessage(receipt?.messageId ?? "", START)).toMatchObject({
+        canceled: true,
+      });
+      const after = await claim(room(9, { "a.test": 9 }));
+      expect([after.claims, [...after.lanes]]).toEqual([[], [["a.test", false]]]);
+    });
+  });
+
+  describe(`${name}, upkeep`, () => {
+    const kit = useStore(open);
+
+    it("keeps settings, and changes those that are as they were", async () => {
+      expect(await kit.store.setting("a")).toBeUndefined();
+      expect(await kit.store.changeSetting("a", "x", "1")).toBe(false);
+      expect(await kit.store.changeSetting("a", undefined, "1")).toBe(true);
+      expect(await kit.store.changeSetting("a", undefined, "2")).toBe(false);
+      expect(await kit.store.changeSetting("a", "1", "2")).toBe(true);
+      expect([await kit.store.setting("a"), await kit.store.setting("b")]).toEqual(["2", undefined]);
+    });
+
+    it("tells how much there is to do", async () => {
+      await kit.accept(...Array.from({ length: 4 }, () => plain()), plain({ [HEADER.delay]: "20s" }));
+      await kit.store.claim({ now: START, limit: 3, leaseUntil: START + LEASE, lanes: room(1) });
+      await kit.accept(plain());
+      expect(await kit.store.depths(START)).toEqual({ due: 1, waiting: 1, held: 3, deadLetters: 0 });
+      expect(await kit.store.depths(START + 20_000)).toMatchObject({ due: 2, waiting: 0 });
+    });
+  });
+}
