@@ -1,9 +1,10 @@
 import type { Engine } from "./border/engine.ts";
+import type { Asked } from "./claims.ts";
 import type { StepHost } from "./context.ts";
 import type { Ledger, Slot } from "./group.ts";
 import { WorkflowError } from "./kernel/errors.ts";
 import type { Scope } from "./kernel/scope.ts";
-import type { ErrorBody } from "./protocol/error.ts";
+import type { ErrorBody, FailedStep } from "./protocol/error.ts";
 import type { FailedAttempt } from "./protocol/outcome.ts";
 import type { StepRecord } from "./protocol/step.ts";
 import type { Asking, Request, Schedule, Step, Tries } from "./steps/index.ts";
@@ -64,11 +65,11 @@ export function plan(step: Step, targetStep: number, concurrent: number): Entry 
 /** A step's record, but for its place and what it came to. */
 export function recordOf(step: Step): Omit<StepRecord, "stepId" | "concurrent"> {
   const { name: stepName, type: stepType, fields, options } = step;
-  return { stepName, stepType, ...fields, ...(options?.rollback ? { rollback: true } : {}) };
+  return { stepName, stepType, ...fields, rollback: options?.rollback && true };
 }
 
 /** Why a step that is started inside of another one is refused. */
-export function nestedStep(inner: Step, outer: Step): WorkflowError {
+export function nestedStep(inner: Step, outer: FailedStep): WorkflowError {
   return new WorkflowError(
     "nested_step",
     `Step "${inner.name}" was started while step "${outer.name}" was running. A step can't contain another one: start it before or after, or beside it with Promise.all.`,
@@ -81,9 +82,9 @@ export function placeIn(ledger: Ledger): ErrorBody["where"] {
 }
 
 /** What to say when the code asks for other steps than those on record. */
-export function replayMismatch(unclaimed: Iterable<Slot>, fresh: readonly Step[]): WorkflowError {
+export function replayMismatch(unclaimed: Iterable<Slot>, fresh: readonly Asked[]): WorkflowError {
   const recorded = Array.from(unclaimed, ({ id, name, type }) => `${id} "${name}" (${type})`);
-  const asked = fresh.map(({ name, type }) => `"${name}" (${type})`);
+  const asked = fresh.map(({ step: { name, type } }) => `"${name}" (${type})`);
   const message =
     `The workflow no longer fits what this run has recorded. Recorded and not asked for: ${recorded.join(", ")}. ` +
     `Asked for and not recorded: ${asked.join(", ") || "nothing"}. ` +

@@ -11,7 +11,8 @@ import { type Duration, toSeconds } from "./kernel/duration.ts";
 import { messageOf, WorkflowError } from "./kernel/errors.ts";
 import { loggingMiddleware, tellAll, type WorkflowMiddleware } from "./middleware.ts";
 import { classify, type Delivery, type DeliveryKind } from "./protocol/delivery.ts";
-import { HEADER } from "./protocol/headers.ts";
+import { lateOptionsIn } from "./protocol/message.ts";
+import * as HEADER from "./protocol/names.ts";
 import type { Outcome } from "./protocol/outcome.ts";
 import { encodeTraits } from "./protocol/rollback.ts";
 import {
@@ -82,12 +83,12 @@ export function handlerOf<Payload, Result>(
     cancelFunction: options.cancelFunction as CancelFunction | undefined,
     rollbackOnCancel: options.rollbackOnCancel ?? false,
     parsePayload: payloadParser(options as PayloadOptions<unknown>),
-    runOptions: pick(options, ["retries", "failureRetries", "failureRetryDelay", "timeout"]),
+    runOptions: lateOptionsIn(options),
     traits: encodeTraits({
       onCancel: Boolean(options.cancelFunction || options.rollbackOnCancel),
-      ...(options.timeout === undefined ? {} : { timeout: toSeconds(options.timeout) }),
+      timeout: options.timeout === undefined ? undefined : toSeconds(options.timeout),
     }),
-    middlewares: [...(options.middlewares ?? []), ...(options.verbose ? [loggingMiddleware] : [])],
+    middlewares: [options.middlewares ?? [], options.verbose ? loggingMiddleware : []].flat(),
     siblings,
   };
   const { bodyLimit = BODY_LIMIT, trustProxy = false } = options;
@@ -98,14 +99,6 @@ export function handlerOf<Payload, Result>(
       () => read(request, bodyLimit, trustProxy),
       (headers) => borderOf(env, headers),
     );
-}
-
-function pick<Options, Name extends keyof Options>(
-  options: Options,
-  names: readonly Name[],
-): Pick<Options, Name> {
-  const given = names.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]);
-  return Object.fromEntries(given);
 }
 
 async function receive(
@@ -144,7 +137,7 @@ async function report(
   const what = step ? `step "${step.name}"` : WHAT[delivery.kind];
   console.error(`[perdure] ${runId ? `${runId}: ` : ""}${attempt}${what} failed:`, thrown);
   const error = thrown instanceof Error ? thrown : new Error(messageOf(thrown));
-  await tellAll(middlewares, "onError", { ...(runId ? { workflowRunId: runId } : {}), error });
+  await tellAll(middlewares, "onError", { workflowRunId: runId, error });
 }
 
 type Failed = Extract<Outcome, { kind: "failed" }>;

@@ -1,7 +1,9 @@
 import { toSeconds } from "../kernel/duration.ts";
 import { isNonRetryable, isRetryAfter, isStepError } from "../kernel/errors.ts";
+import { encodeStepName } from "../protocol/call.ts";
 import { toErrorBody } from "../protocol/error.ts";
-import { HEADER, PROTOCOL_VERSION } from "../protocol/headers.ts";
+import { PROTOCOL_VERSION } from "../protocol/headers.ts";
+import * as HEADER from "../protocol/names.ts";
 import { type FailedAttempt, NON_RETRYABLE_STATUS, type Outcome } from "../protocol/outcome.ts";
 import type { RollbackAnswer } from "../protocol/rollback.ts";
 
@@ -15,16 +17,14 @@ const SDK_NAME = "v1.3.3";
  */
 export function respond(outcome: Outcome, trusted: boolean): Response {
   switch (outcome.kind) {
-    case "done":
-      return answer(200, { workflowRunId: outcome.runId, finishCondition: outcome.finish });
+    case "done": {
+      const { runId: workflowRunId, finish: finishCondition } = outcome;
+      const unhandled = finishCondition === "failure-callback-undefined";
+      const headers: Record<string, string> = unhandled ? { [HEADER.noFailureFunction]: "true" } : {};
+      return answer(200, { workflowRunId, finishCondition }, headers);
+    }
     case "failureHandled":
       return answer(200, { result: outcome.result });
-    case "failureUnhandled":
-      return answer(
-        200,
-        { workflowRunId: outcome.runId, finishCondition: "failure-callback-undefined" },
-        { [HEADER.noFailureFunction]: "true" },
-      );
     case "rolledBack": {
       const { record } = outcome;
       const said: RollbackAnswer = record ? "recorded" : "over";
@@ -52,8 +52,8 @@ export function notFound(keys: readonly string[]): Response {
 
 function failed({ error, where, step: failing, again }: FailedAttempt, trusted: boolean): Response {
   const step = isStepError(error) ? error.step : failing;
-  const body = { ...toErrorBody(error, trusted), ...(step ? { where: "step", step } : { where }) };
-  const headers: Record<string, string> = step ? { [HEADER.errorStepName]: toHeaderValue(step.name) } : {};
+  const body = { ...toErrorBody(error, trusted), where: step ? "step" : where, step };
+  const headers: Record<string, string> = step ? { [HEADER.errorStepName]: encodeStepName(step.name) } : {};
   if (again?.over || isNonRetryable(error))
     return answer(NON_RETRYABLE_STATUS, body, { ...headers, [HEADER.nonRetryable]: "true" });
   if (again?.retries !== undefined) headers[HEADER.maxRetries] = String(again.retries);
@@ -67,11 +67,6 @@ function refusalHeaders(status: number): Record<string, string> {
   if (status === 405) return { Allow: "POST" };
   // The same bytes can't be read better another time.
   return status === 400 || status === 413 ? { [HEADER.nonRetryable]: "true" } : {};
-}
-
-// Header values are bytes: what isn't printable ASCII, or would look encoded already, is percent-encoded.
-function toHeaderValue(text: string): string {
-  return text.replace(/[^\x20-\x7e]|%/gu, (character) => encodeURIComponent(character));
 }
 
 function answer(status: number, body: object, headers: Record<string, string> = {}): Response {

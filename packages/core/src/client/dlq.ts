@@ -1,11 +1,12 @@
 import { ask, toSegment } from "../border/api.ts";
 import type { Http } from "../border/http.ts";
 import { type Duration, toWireDuration } from "../kernel/duration.ts";
-import { forFailureCallback, HEADER } from "../protocol/headers.ts";
+import { forFailureCallback } from "../protocol/headers.ts";
 import type { DeadLetter, FailureFunctionState } from "../protocol/log.ts";
 import type { RunOptions } from "../protocol/message.ts";
+import * as HEADER from "../protocol/names.ts";
 import { defined, type FlowControl, flowControlHeaders, joinLabels, toCount } from "../protocol/options.ts";
-import { type CommonFilters, type Selection, select } from "./select.ts";
+import { type CommonFilters, next, type Selection, select } from "./select.ts";
 
 /** What can be asked of dead letters. All that are given must match. */
 export interface DeadLetterFilters extends CommonFilters {
@@ -74,10 +75,14 @@ export class DeadLetters {
   async list(
     options: { readonly cursor?: string; readonly count?: number; readonly filter?: DeadLetterFilters } = {},
   ): Promise<DeadLetterPage> {
-    const { cursor, count, filter } = options;
-    const query = { ...filter, cursor, count, source: "workflow" };
-    const page = await ask<DeadLetterPage>(this.#http, { method: "GET", path: ["dlq"], query });
-    return { messages: page.messages, ...(page.cursor ? { cursor: page.cursor } : {}) };
+    const { filter, ...page } = options;
+    const query = { ...filter, ...page, source: "workflow" };
+    const { messages, cursor } = await ask<DeadLetterPage>(this.#http, {
+      method: "GET",
+      path: ["dlq"],
+      query,
+    });
+    return { messages, ...next(cursor) };
   }
 
   /** Goes on, as new runs, where they failed: what is recorded stays. The entries are gone then. */
@@ -97,8 +102,7 @@ export class DeadLetters {
     which: { readonly dlqId: string } | DeadLetterSelection,
   ): Promise<RetriedRun | RetriedRuns> {
     if (typeof which !== "object" || !("dlqId" in which)) return this.#retry("callback", which, {});
-    const path = ["workflows", "dlq", "callback", toSegment(which.dlqId)];
-    return ask<RetriedRun>(this.#http, { method: "POST", path });
+    return this.#again("callback", which.dlqId);
   }
 
   /** Has a failure function called no more that is under way, or is to be called again. */
@@ -109,23 +113,23 @@ export class DeadLetters {
 
   /** Has the rollbacks made again that failed, and nothing else. Perdure's own engine only. */
   async retryRollbacks({ dlqId }: { readonly dlqId: string }): Promise<RetriedRun> {
-    return ask<RetriedRun>(this.#http, {
-      method: "POST",
-      path: ["workflows", "dlq", "rollback", toSegment(dlqId)],
-    });
+    return this.#again("rollback", dlqId);
   }
 
   /** Forgets entries: they can't be resumed or restarted then. @returns how many, and a cursor while there are more */
   async delete(selection: DeadLetterSelection): Promise<{ deleted: number; cursor?: string }> {
-    const selected = select(selection, "dlqIds");
-    if (selected.kind === "none") return { deleted: 0 };
-    const { query } = selected;
-    const answer = await ask<{ deleted: number; cursor?: string }>(this.#http, {
+    const query = select(selection, "dlqIds");
+    if (!query) return { deleted: 0 };
+    const { deleted, cursor } = await ask<{ deleted: number; cursor?: string }>(this.#http, {
       method: "DELETE",
       path: ["workflows", "dlq"],
       query,
     });
-    return { deleted: answer.deleted, ...(answer.cursor ? { cursor: answer.cursor } : {}) };
+    return { deleted, ...next(cursor) };
+  }
+
+  #again(what: "callback" | "rollback", dlqId: string): Promise<RetriedRun> {
+    return ask(this.#http, { method: "POST", path: ["workflows", "dlq", what, toSegment(dlqId)] });
   }
 
   async #retry(
@@ -133,8 +137,8 @@ export class DeadLetters {
     selection: DeadLetterSelection,
     options: RetryOptions,
   ): Promise<RetriedRuns> {
-    const selected = select(selection, "dlqIds");
-    if (selected.kind === "none") return { workflowRuns: [] };
+    const query = select(selection, "dlqIds");
+    if (!query) return { workflowRuns: [] };
     const headers = defined([
       [HEADER.retries, toCount("retries", options.retries)],
       [HEADER.retryDelay, options.retryDelay],
@@ -148,13 +152,13 @@ export class DeadLetters {
       [forFailureCallback(HEADER.retryDelay), options.failureRetryDelay],
     ]);
     const path = ["workflows", "dlq", how];
-    const answer = await ask<RetriedRuns>(this.#http, {
+    const { workflowRuns, cursor } = await ask<RetriedRuns>(this.#http, {
       method: "POST",
       path,
-      query: selected.query,
+      query,
       headers,
     });
-    return { workflowRuns: answer.workflowRuns, ...(answer.cursor ? { cursor: answer.cursor } : {}) };
+    return { workflowRuns, ...next(cursor) };
   }
 }
 

@@ -1,15 +1,16 @@
 import { toStepError } from "../claims.ts";
 import { withoutSteps } from "../context.ts";
+import { parseLeniently } from "../kernel/json.ts";
 import { tellAll } from "../middleware.ts";
 import type { Cancel, Failure } from "../protocol/delivery.ts";
 import { toError } from "../protocol/error.ts";
 import { type FailureReport, parseFailure } from "../protocol/failure.ts";
-import { HEADER } from "../protocol/headers.ts";
-import type { Outcome } from "../protocol/outcome.ts";
+import * as HEADER from "../protocol/names.ts";
+import { done, type Outcome } from "../protocol/outcome.ts";
 import type { RollbackRecord } from "../protocol/rollback.ts";
-import { isPlan, type StepRecord } from "../protocol/step.ts";
+import { isPlan, type StepRecord, stepOf } from "../protocol/step.ts";
 import { read, serialize } from "../steps/index.ts";
-import { type CompletedStep, parseLeniently, type Rollback, type RunEndParams } from "../workflow.ts";
+import type { CompletedStep, Rollback, RunEndParams } from "../workflow.ts";
 import { type RunEnd, recordsOf, rollBack } from "./rollback.ts";
 import { factsOf, type Visit } from "./room.ts";
 
@@ -17,7 +18,7 @@ import { factsOf, type Visit } from "./room.ts";
 export async function failure(visit: Visit<Failure>): Promise<Outcome> {
   const { served, mail, delivery } = visit;
   const { middlewares, failureFunction } = served;
-  const unhandled: Outcome = { kind: "failureUnhandled", runId: delivery.runId };
+  const unhandled = done(delivery.runId, "failure-callback-undefined");
   const untold = !failureFunction && middlewares.length === 0;
   // Only our own engine has rollbacks made.
   if (untold && !mail.headers.has(HEADER.maxRetries)) return unhandled;
@@ -25,17 +26,14 @@ export async function failure(visit: Visit<Failure>): Promise<Outcome> {
   const ended = await rolledBack(visit, report, true);
   if ("kind" in ended) return ended;
   if (untold) return unhandled;
-  const { failStatus, failResponse, failHeaders, failStack, failBody, error } = report;
-  const { failureId, dlqId, attempts, where, step } = report;
+  const { url, payload, createdAt, details, ...told } = report;
+  const { failStatus, failResponse } = told;
   const params = await paramsOf(visit, report, ended);
   const { context } = params;
   await tellAll(middlewares, "runFailed", { context, failStatus, failResponse });
   if (!failureFunction) return unhandled;
-  const told = { ...params, failStatus, failResponse, failHeaders, failStack, failBody };
   try {
-    const result = await call("failure", () =>
-      failureFunction({ ...told, failureId, dlqId, attempts, where, step, error }),
-    );
+    const result = await call("failure", () => failureFunction({ ...params, ...told }));
     await tellAll(middlewares, "failureFunctionRan", { context, result });
     return { kind: "failureHandled", result };
   } catch (thrown) {
@@ -84,20 +82,14 @@ async function paramsOf(
 }
 
 function completed(record: StepRecord): CompletedStep {
-  const { stepId: id, stepName: name, stepType: type, failure } = record;
-  const step = { id, name, type };
+  const step = stepOf(record);
+  const { failure } = record;
   return failure ? { ...step, error: toStepError(step, failure) } : { ...step, result: read(record) };
 }
 
-function toRollback({
-  stepId: id,
-  stepName: name,
-  stepType: type,
-  state,
-  attempts,
-  error,
-}: RollbackRecord): Rollback {
-  return { step: { id, name, type }, state, attempts, ...(error ? { error: toError(error) } : {}) };
+function toRollback(record: RollbackRecord): Rollback {
+  const { state, attempts, error } = record;
+  return { step: stepOf(record), state, attempts, ...(error ? { error: toError(error) } : {}) };
 }
 
 // Its result is taken through JSON here, so that one that can't be stored is the function's failure and not the answer's.

@@ -1,6 +1,7 @@
 import { WorkflowContext } from "../context.ts";
-import { readLedger, type Slot } from "../group.ts";
+import { type Ledger, readLedger, type Slot } from "../group.ts";
 import { toSeconds } from "../kernel/duration.ts";
+import { within } from "../kernel/within.ts";
 import type { Cancel, Failure } from "../protocol/delivery.ts";
 import { type FailedStep, toErrorBody } from "../protocol/error.ts";
 import type { FailureReport } from "../protocol/failure.ts";
@@ -17,18 +18,20 @@ export type RunEnd = Visit<Failure | Cancel>;
 /** A step that was started and may have to be undone. */
 interface Undoable {
   readonly step: FailedStep;
-  readonly result: unknown;
+  readonly result?: unknown;
   /** Undefined where the workflow doesn't ask for the step any more. */
-  readonly options: RollbackOptions | undefined;
+  readonly options?: RollbackOptions;
 }
 
 /** What is on record of a run that has ended badly; undefined where the engine doesn't tell. */
 export async function recordsOf(
   { border, delivery }: RunEnd,
-  { details }: FailureReport,
+  { details, createdAt }: FailureReport,
 ): Promise<readonly StepRecord[] | undefined> {
   if (!details) return undefined;
-  const entries = details.history ?? (await border.engine().history(delivery.runId, { ended: true }));
+  // The id may have been given to another run in the meantime.
+  const which = { ended: true, workflowCreatedAt: createdAt } as const;
+  const entries = details.history ?? (await border.engine().history(delivery.runId, which));
   return entries && readHistory(entries).records;
 }
 
@@ -45,35 +48,24 @@ export async function rollBack(
 ): Promise<Outcome | readonly RollbackRecord[]> {
   const { rollbacks = [], started = [] } = report.details ?? {};
   // Without a rollback anywhere the workflow isn't run. What an endpoint was doing that gave no answer, nobody knows.
-  const possible =
-    report.where === "delivery" || report.step?.rollback || records.some(({ rollback }) => rollback);
+  const possible = report.details?.begun || report.step?.rollback || records.some(({ rollback }) => rollback);
   if (!possible) return rollbacks;
   const ledger = readLedger(records);
   const unwound = await unwindRun(visit, report, ledger);
-  const undoable = [
-    ...undoableFresh(
-      unwound,
-      report,
-      ledger.phase.kind === "advance" ? (ledger.holes[0] ?? ledger.nextId) : 0,
-    ),
-    ...undoableSlots(unwound, report, started),
-  ].sort((a, b) => b.step.id - a.step.id);
+  const undoable = [...undoableFresh(unwound, report, ledger), ...undoableSlots(unwound, report, started)];
+  undoable.sort((a, b) => b.step.id - a.step.id);
   const next = undoable.find(({ step }) => !rollbacks.some(({ stepId }) => stepId === step.id));
-  return next ? undo(visit, report, next) : rollbacks;
+  return next ? undo(visit, report, next, unwound.error) : rollbacks;
 }
 
-async function unwindRun(
-  visit: RunEnd,
-  report: FailureReport,
-  ledger: ReturnType<typeof readLedger>,
-): Promise<Unwound> {
+async function unwindRun(visit: RunEnd, report: FailureReport, ledger: Ledger): Promise<Unwound> {
   const { served } = visit;
   try {
     const facts = factsOf(visit, await served.parsePayload(report.payload), report);
     return await unwind(ledger, (host) => served.workflow(new WorkflowContext(facts, host)));
-  } catch {
+  } catch (error) {
     // The payload doesn't fit any more: the workflow can't be asked.
-    return { claimed: new Map(), fresh: [], unclaimed: new Set(ledger.slots) };
+    return { claimed: new Map(), fresh: [], unclaimed: new Set(ledger.slots), error };
   }
 }
 
@@ -89,58 +81,50 @@ function undoableSlots(
       undoable.push({ step: named(slot), result: resultOf(slot), options: step.options });
   }
   for (const slot of unclaimed)
-    if (slot.result?.rollback) undoable.push({ step: named(slot), result: undefined, options: undefined });
+    if (slot.rollback && (slot.result || started.includes(slot.id))) undoable.push({ step: named(slot) });
   return undoable;
 }
 
-function undoableFresh({ fresh: [first] }: Unwound, { where, step }: FailureReport, id: number): Undoable[] {
-  if (!first?.options?.rollback || id === 0) return [];
-  const failed = where === "delivery" || (step?.name === first.name && step.type === first.type);
-  return failed
-    ? [{ step: { id, name: first.name, type: first.type }, result: undefined, options: first.options }]
-    : [];
+// The first of them is what the run was at when it failed; where others are under way, it hadn't come to that.
+function undoableFresh(
+  { fresh: [first] }: Unwound,
+  { details, step }: FailureReport,
+  { phase, holes, nextId }: Ledger,
+): Undoable[] {
+  if (!first?.step.options?.rollback || phase.kind !== "advance") return [];
+  const { name, type, options } = first.step;
+  const begun = details?.begun || (step?.name === name && step.type === type);
+  return begun ? [{ step: { id: holes[0] ?? nextId, name, type }, options }] : [];
 }
 
 async function undo(
   visit: RunEnd,
   report: FailureReport,
   { step, result, options }: Undoable,
+  /** Why the workflow doesn't ask for all of its steps. */
+  obstacle: unknown,
 ): Promise<Outcome> {
   const tries = triesOf(visit);
   const attempts = tries.retried + 1;
   const { id: stepId, name: stepName, type } = step;
   const record = { stepId, stepName, stepType: type as StepType, attempts };
   try {
-    if (!options?.rollback) throw new TypeError(`The workflow doesn't ask for step "${stepName}" any more.`);
+    if (!options?.rollback)
+      throw obstacle ?? new TypeError(`The workflow doesn't ask for step "${stepName}" any more.`);
     const undone = options.rollback({ result, error: report.error, step, attempt: attempts });
-    await within(options.rollbackTimeout, undone);
+    const { rollbackTimeout: timeout } = options;
+    await (timeout === undefined ? undone : within(toSeconds(timeout), "The rollback", undone));
     return { kind: "rolledBack", record: { ...record, state: "done" } };
   } catch (error) {
-    // What isn't there won't be there a moment later.
-    const { rollbackRetries: retries, rollbackRetryDelay: retryDelay }: RollbackOptions = options ?? {
-      rollbackRetries: 0,
-    };
+    // What isn't there won't be there a moment later, unless something has only got in its way.
+    const { rollbackRetries: retries, rollbackRetryDelay: retryDelay }: RollbackOptions =
+      options ?? (obstacle === undefined ? { rollbackRetries: 0 } : {});
     const again = againUntil(error, tries, { retries, retryDelay });
     if (!again.over) return { kind: "failed", error, step, again };
     return {
       kind: "rolledBack",
       record: { ...record, state: "failed", error: toErrorBody(error, visit.trusted) },
     };
-  }
-}
-
-async function within(timeout: RollbackOptions["rollbackTimeout"], work: unknown): Promise<void> {
-  if (timeout === undefined) return void (await work);
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    const seconds = toSeconds(timeout);
-    const say = (): void => reject(new Error(`The rollback took longer than ${seconds} seconds.`));
-    timer = setTimeout(say, seconds * 1000);
-  });
-  try {
-    await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }
 

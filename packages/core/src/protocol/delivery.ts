@@ -1,5 +1,6 @@
 import { WorkflowError } from "../kernel/errors.ts";
-import { HEADER, PROTOCOL_VERSION } from "./headers.ts";
+import { PROTOCOL_VERSION } from "./headers.ts";
+import * as HEADER from "./names.ts";
 
 /** What a request is, told by its headers alone. */
 export type Delivery = Start | Resume | CallResult | Failure | Cancel;
@@ -67,24 +68,20 @@ export function kindOf(headers: Headers): DeliveryKind {
 export function classify(headers: Headers): Delivery {
   const kind = kindOf(headers);
   const messageId = headers.get(HEADER.messageId) ?? undefined;
-  if (kind === "start") {
-    const known = headers.has(HEADER.unknownSdk);
-    return {
-      kind,
-      runId: known ? requireRunId(headers, kind) : undefined,
-      messageId,
-      labels: labelsOf(headers),
-    };
-  }
+  const labels = labelsOf(headers);
   if (kind === "resume") requireVersion(headers);
+  if (kind === "start" && !headers.has(HEADER.unknownSdk))
+    return { kind, runId: undefined, messageId, labels };
+  const runId = requireRunId(headers, kind);
+  if (kind === "start") return { kind, runId, messageId, labels };
   return {
     kind,
-    runId: requireRunId(headers, kind),
+    runId,
     messageId,
+    labels,
     retried: toCount(headers.get(HEADER.retried)),
     createdAt: toCount(headers.get(HEADER.createdAt)),
     invokeCount: toCount(headers.get(HEADER.invokeCount)),
-    labels: labelsOf(headers),
   };
 }
 

@@ -1,9 +1,9 @@
-import { textFromBase64 } from "../kernel/bytes.ts";
-import { messageOf, WorkflowError } from "../kernel/errors.ts";
-import { asErrorBody, type ErrorBody, type FailedStep, type FailurePlace, toError } from "./error.ts";
+import { WorkflowError } from "../kernel/errors.ts";
+import { parseLeniently } from "../kernel/json.ts";
+import { asErrorBody, type FailedStep, type FailurePlace, toError } from "./error.ts";
 import type { HistoryEntry } from "./history.ts";
+import { malformed, parseJson, textIn } from "./malformed.ts";
 import type { RollbackRecord } from "./rollback.ts";
-import { excerpt } from "./step.ts";
 
 /** The JSON body of a failure callback: the attempt that failed last, and what the run had been started with. */
 export interface FailureBody {
@@ -39,6 +39,8 @@ export interface FailureDetails {
   readonly history?: readonly HistoryEntry[];
   /** Ids of the planned steps whose delivery had begun. */
   readonly started: readonly number[];
+  /** The step after those on record may have been begun. */
+  readonly begun?: boolean;
   /** Rollbacks that are on record. */
   readonly rollbacks: readonly RollbackRecord[];
   /**
@@ -77,26 +79,22 @@ export interface FailureReport {
   readonly details: FailureDetails | undefined;
 }
 
+const WHAT = "The failure callback";
+
 /** @throws WorkflowError `malformed_body` when the text isn't a failure callback */
 export function parseFailure(json: string): FailureReport {
-  let body: Partial<FailureBody>;
-  try {
-    body = JSON.parse(json);
-  } catch (cause) {
-    throw malformed(`isn't JSON (${messageOf(cause)})`, json, cause);
-  }
-  if (typeof body !== "object" || body === null || typeof body.status !== "number") {
-    throw malformed("needs a numeric status", json);
-  }
-  const response = decode(body.body, json);
-  const thrown = readErrorBody(response);
+  const body = Object(parseJson(WHAT, json)) as Partial<FailureBody>;
+  if (typeof body.status !== "number") throw malformed(WHAT, "needs a numeric status", json);
+  const response = decode(body.body);
+  // An answer of somebody else's is reported as it came.
+  const thrown = asErrorBody(parseLeniently(response));
   const { perdure: details } = body;
   return {
     failStatus: body.status,
     failHeaders: copyHeaders(body.header),
     failResponse: thrown?.message ?? response,
     failStack: thrown?.stack ?? "",
-    failBody: details?.answer === undefined ? response : decode(details.answer, json),
+    failBody: details?.answer === undefined ? response : decode(details.answer),
     failureId: body.dlqId || body.sourceMessageId || "",
     dlqId: body.dlqId,
     attempts: (Number(body.retried) || 0) + 1,
@@ -106,18 +104,11 @@ export function parseFailure(json: string): FailureReport {
       ? toError(thrown)
       : new WorkflowError("delivery_failed", response || `status ${body.status}`),
     url: typeof body.url === "string" ? body.url : undefined,
-    payload: decode(body.sourceBody, json),
-    createdAt: toTime(body.workflowCreatedAt),
+    payload: decode(body.sourceBody),
+    // Some engines send the time as a text of digits.
+    createdAt: Number(body.workflowCreatedAt) || undefined,
     details,
   };
-}
-
-function readErrorBody(response: string): ErrorBody | undefined {
-  try {
-    return asErrorBody(JSON.parse(response));
-  } catch {
-    return undefined; // An answer of somebody else's: it is reported as it came.
-  }
 }
 
 function copyHeaders(headers: unknown): Record<string, string[]> {
@@ -126,21 +117,6 @@ function copyHeaders(headers: unknown): Record<string, string[]> {
   return copy;
 }
 
-// Some engines send the time as a text of digits.
-function toTime(value: unknown): number | undefined {
-  const time = Number(value);
-  return value !== undefined && Number.isFinite(time) ? time : undefined;
-}
-
-function decode(base64: unknown, json: string): string {
-  if (base64 === undefined || base64 === null || base64 === "") return "";
-  try {
-    return textFromBase64(base64 as string);
-  } catch (cause) {
-    throw malformed("holds a body that isn't base64", json, cause);
-  }
-}
-
-function malformed(problem: string, json: string, cause?: unknown): WorkflowError {
-  return new WorkflowError("malformed_body", `The failure callback ${problem}: ${excerpt(json)}`, { cause });
+function decode(base64: string | null | undefined): string {
+  return textIn(base64 ?? "", "A body in the failure callback");
 }

@@ -15,7 +15,7 @@ export const ISSUER = "Upstash";
 
 /** The credentials that every development server of this protocol shares. Public: they protect nothing. */
 export const DEV_CREDENTIALS = {
-  token: "eyJVc2VySUQiOiJkZWZhdWx0VXNlciIsIlBhc3N3b3JkIjoiZGVmYXVsdFBhc3N3b3JkIn0=",
+  token: btoa('{"UserID":"defaultUser","Password":"defaultPassword"}') as string,
   currentSigningKey: "sig_7kYjw48mhY7kAjqNGcy6cr29RJ6r",
   nextSigningKey: "sig_5ZB6DVzB1wjE8S6rZ7eenA8Pdnhs",
   port: 8080,

@@ -43,6 +43,16 @@ export interface Delivered {
   readonly run: Run | undefined;
   /** It carries the run's payload and nothing else yet. */
   readonly first: boolean;
+  /** For what comes after a run's end: how far its steps are rolled back. */
+  readonly ended?: Ended | undefined;
+}
+
+export interface Ended {
+  readonly rollbacks: readonly RollbackRecord[];
+  /** Planned steps whose delivery was begun. */
+  readonly started: readonly number[];
+  /** The step after those on record may have been begun. */
+  readonly begun: boolean;
 }
 
 const RECORDED: RollbackAnswer = "recorded";
@@ -78,13 +88,22 @@ function decide(delivered: Delivered, attempt: Attempt, now: number): Settlement
   return { kind: "retry", dueAt: now + wait, failure };
 }
 
-function succeed({ message, run, first }: Delivered, reply: Reply, now: number): Settlement {
+function succeed({ message, run, first, ended }: Delivered, reply: Reply, now: number): Settlement {
   if (message.purpose === "call") return { kind: "called", end: { at: now, reply, failure: undefined } };
   const failed = (error: string): Failure => ({ at: now, error, reply, byEngine: true });
   if (isAfterwards(message.purpose) && firstValue(reply.headers, HEADER.rollback) === RECORDED) {
     const record = readRollback(toText(reply.body));
-    if (record) return { kind: "rolledBack", record };
-    return { kind: "failed", failure: failed("the endpoint says that it made a rollback, and not which") };
+    if (!record)
+      return { kind: "failed", failure: failed("the endpoint says that it made a rollback, and not which") };
+    // It would go on like this for ever.
+    if (ended?.rollbacks.some(({ stepId }) => stepId === record.stepId))
+      return {
+        kind: "failed",
+        failure: failed(
+          `the endpoint says that it rolled step ${record.stepId} back, which it was told was over`,
+        ),
+      };
+    return { kind: "rolledBack", record };
   }
   if (message.purpose === "step" && first) {
     if (firstValue(reply.headers, HEADER.sdkVersion) === undefined) {
