@@ -91,3 +91,11 @@ export function replayMismatch(unclaimed: Iterable<Slot>, fresh: readonly Asked[
     "Deploy code that takes the recorded steps with the same names, kinds and groups, or restart the run from its beginning.";
   return new WorkflowError("replay_mismatch", message);
 }
+
+/** What to say when steps are on record behind a group that hasn't finished. */
+export function unfinishedGroup({ id, name, group: { size, finished } }: Slot): WorkflowError {
+  return new WorkflowError(
+    "replay_mismatch",
+    `The run's history goes on behind a group of which ${finished.length} of ${size} steps are finished: the one with step ${id} "${name}".`,
+  );
+}

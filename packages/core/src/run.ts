@@ -9,6 +9,7 @@ import {
   plan,
   recordOf,
   replayMismatch,
+  unfinishedGroup,
 } from "./invocation.ts";
 import type { WorkflowError } from "./kernel/errors.ts";
 import { blindScope, createScope, type Scope } from "./kernel/scope.ts";
@@ -74,8 +75,11 @@ class Run {
       if (this.#decided) return this.#requestLate(step, reject);
       const slot = this.#claims.take({ step, resolve: resolve as Asked["resolve"], reject });
       const { phase } = this.#invocation.ledger;
-      if (slot && phase.kind === "member" && phase.slot === slot)
-        void this.#execute(step, slot.id, slot.group.size);
+      const member = phase.kind === "member" ? phase.slot : undefined;
+      if (slot && member === slot) void this.#execute(step, slot.id, slot.group.size);
+      // Only a delivered member can complete its group: whoever waited for another one would wait for ever.
+      else if (slot && slot.group !== member?.group && slot.group.finished.length < slot.group.size)
+        this.#finish({ kind: "threw", error: unfinishedGroup(slot), where: "replay" });
       void this.#claims.watch();
     });
     // One that nobody awaits must not end the process when it is on record as failed.

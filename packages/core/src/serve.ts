@@ -8,12 +8,12 @@ import { resume } from "./deliveries/resume.ts";
 import type { Served, Visit } from "./deliveries/room.ts";
 import { start } from "./deliveries/start.ts";
 import { type Duration, toSeconds } from "./kernel/duration.ts";
-import { messageOf, WorkflowError } from "./kernel/errors.ts";
+import { messageOf, WorkflowError, type WorkflowErrorCode } from "./kernel/errors.ts";
 import { loggingMiddleware, tellAll, type WorkflowMiddleware } from "./middleware.ts";
 import { classify, type Delivery, type DeliveryKind } from "./protocol/delivery.ts";
 import { lateOptionsIn } from "./protocol/message.ts";
 import * as HEADER from "./protocol/names.ts";
-import type { Outcome } from "./protocol/outcome.ts";
+import type { Outcome, Refusal } from "./protocol/outcome.ts";
 import { encodeTraits } from "./protocol/rollback.ts";
 import {
   type CancelFunction,
@@ -111,7 +111,7 @@ async function receive(
     const mail = await open();
     if ("kind" in mail) return respond(mail, trusted);
     const delivery = classify(mail.headers);
-    const border = borderOf(mail.headers);
+    const border = settled(() => borderOf(mail.headers));
     const refusal = await refusalOf(border.door, mail, delivery);
     if (refusal) return respond(refusal, trusted);
     trusted = isGuarded(border.door);
@@ -123,6 +123,17 @@ async function receive(
     return response;
   } catch (error) {
     return respond(fault(error), trusted);
+  }
+}
+
+// How the endpoint is set up, is for the developer's eyes: nobody has been let in yet.
+function settled(borderOf: () => Border): Border {
+  try {
+    return borderOf();
+  } catch (error) {
+    console.error("[perdure] The endpoint isn't set up right:", error);
+    const message = "The endpoint isn't set up right. Its console says what is wrong.";
+    throw new WorkflowError("misconfigured", message);
   }
 }
 
@@ -169,7 +180,9 @@ async function handle(visit: Visit): Promise<Outcome> {
 }
 
 /** What was thrown on the way, and not by a step: a request that can't be read is refused, all else is a failed attempt. */
-function fault(error: unknown): Outcome {
-  const malformed = error instanceof WorkflowError && error.code === "malformed_body";
-  return malformed ? { kind: "refused", status: 400, error } : { kind: "failed", error };
+function fault(error: unknown): Failed | Refusal {
+  const unreadable = error instanceof WorkflowError && UNREADABLE.includes(error.code);
+  return unreadable ? { kind: "refused", status: 400, error } : { kind: "failed", error };
 }
+
+const UNREADABLE: readonly WorkflowErrorCode[] = ["malformed_body", "missing_run_id", "protocol_mismatch"];

@@ -30,8 +30,8 @@ export interface Door {
   readonly publicUrl: ((requested: URL) => string) | undefined;
 }
 
-/** In seconds: a hook that hangs must not keep requests waiting for ever. */
-const HOOK_PATIENCE = 10;
+/** In seconds: a check that hangs must not keep requests waiting for ever. */
+const PATIENCE = 10;
 
 const UNPROTECTED =
   'This endpoint has no way to tell who calls it. Set QSTASH_CURRENT_SIGNING_KEY and QSTASH_NEXT_SIGNING_KEY (or the option `keys`, `receiver` or `authorize`), or write down `verify: "off"`.';
@@ -46,7 +46,7 @@ export async function refusalOf(door: Door, mail: Mail, delivery: Delivery): Pro
   const { verify, authorize, open, publicUrl } = door;
   if (!isGuarded(door)) return open ? undefined : refuse(401, UNPROTECTED);
   try {
-    await verify?.(mail, delivery, publicUrl?.(mail.url));
+    await within(PATIENCE, "Checking the signature", verify?.(mail, delivery, publicUrl?.(mail.url)));
   } catch (error) {
     return refuse(401, messageOf(error));
   }
@@ -63,7 +63,7 @@ async function askHook(authorize: Authorize, mail: Mail, delivery: Delivery): Pr
   const { headers, body } = mail;
   try {
     const said = authorize({ kind, runId, url: mail.request.url, headers, body });
-    if ((await within(HOOK_PATIENCE, "It", said)) === true) return undefined;
+    if ((await within(PATIENCE, "It", said)) === true) return undefined;
     return refuse(403, "The workflow's authorize hook said no.");
   } catch (error) {
     return refuse(403, "The workflow's authorize hook failed:", error);

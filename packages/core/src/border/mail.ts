@@ -38,7 +38,8 @@ function forwardedUrl({ url, headers }: Request): URL {
   );
   const { protocol, host: own, pathname, search } = new URL(url);
   const scheme = /^https?$/.test(proto) ? `${proto}:` : protocol;
-  const known = /^(?:[\w.-]+|\[[\da-f:.]+\])(?::\d+)?$/i.test(host) ? host : own;
+  const known =
+    /^(?:[\w.-]+|\[[\da-f:.]+\])(?::\d+)?$/i.test(host) && URL.canParse(`http://${host}`) ? host : own;
   return new URL(`${scheme}//${known}${pathname}${search}`);
 }
 
@@ -49,12 +50,8 @@ async function readBody(request: Request, limit: number): Promise<Uint8Array<Arr
     );
   }
   if (!request.body) return new Uint8Array();
-  const announced = request.headers.get("Content-Length");
-  if (announced !== null) {
-    if (Number(announced) > limit) return undefined;
-    const bytes = new Uint8Array(await request.arrayBuffer());
-    return bytes.length > limit ? undefined : bytes;
-  }
+  // What is announced may be too much, but never says how much will come.
+  if (Number(request.headers.get("Content-Length")) > limit) return undefined;
   return readStream(request.body, limit);
 }
 

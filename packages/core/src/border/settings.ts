@@ -166,19 +166,24 @@ function isClient(given: unknown): given is Client {
 }
 
 function verifierOf(options: BorderOptions, env: Env, region: string): Verify | undefined {
-  if (options.receiver) return verifyWithReceiver(options.receiver);
-  const dev = devMode(env);
-  const keys = options.keys ?? keysOf(env, region) ?? (dev ? DEV_KEYS : undefined);
-  return keys && verifyWithKeys(keys, options.replayGuard);
+  const { receiver, keys = keysIn(env, region), replayGuard } = options;
+  // Whoever doesn't read the tokens can't tell one from another.
+  if (replayGuard && (receiver || !keys))
+    throw new TypeError(
+      "replayGuard needs signing keys: set QSTASH_CURRENT_SIGNING_KEY and QSTASH_NEXT_SIGNING_KEY, or `keys`.",
+    );
+  if (receiver) return verifyWithReceiver(receiver);
+  return keys && verifyWithKeys(keys, replayGuard);
 }
 
-function keysOf(env: Env, region: string): SigningKeys | undefined {
+function keysIn(env: Env, region: string): SigningKeys | undefined {
+  const dev = devMode(env);
   const names = ["QSTASH_CURRENT_SIGNING_KEY", "QSTASH_NEXT_SIGNING_KEY"].map((name) =>
     inRegion(name, region),
   );
   const [current, next] = names.map((name) => env[name]);
+  if (!current && !next) return dev ? DEV_KEYS : undefined;
   if (current && next) return { current, next };
-  if (!current && !next) return undefined;
   throw new TypeError(`Only one of ${names.join(" and ")} is set: signatures need both.`);
 }
 

@@ -3,7 +3,7 @@ import { equalConstantTime, sha256Base64Url, text, utf8 } from "../kernel/bytes.
 import { messageOf, WorkflowError } from "../kernel/errors.ts";
 import type { Delivery } from "../protocol/delivery.ts";
 import * as HEADER from "../protocol/names.ts";
-import { type DeliveryClaim, ISSUER, TOKEN_CLAIM } from "../protocol/token.ts";
+import { boundHeaders, type DeliveryClaim, ISSUER, TOKEN_CLAIM } from "../protocol/token.ts";
 import type { Mail } from "./mail.ts";
 
 /** The two keys that an engine may sign with: the next one takes over when keys are rotated. */
@@ -44,16 +44,21 @@ export function verifyWithKeys({ current, next }: SigningKeys, guard?: ReplayGua
   const candidates = [importKey(current), importKey(next)];
   return async (mail, delivery, publicUrl) => {
     const payload = await verifyToken(signatureOf(mail), candidates);
-    const hash = String(payload.body).replace(/=+$/, "");
-    if (!equalConstantTime(hash, await sha256Base64Url(mail.bytes)))
-      throw refused("it was made for another body");
+    if (!(await isHashOf(payload.body, mail.bytes))) throw refused("it was made for another body");
     if (!isForUrl(payload.sub, mail.url, publicUrl))
       throw refused(`it was made for another URL (${payload.sub})`);
-    if (!isForDelivery(payload[TOKEN_CLAIM], delivery)) throw refused("it was made for another delivery");
+    const claim = payload[TOKEN_CLAIM] as Partial<DeliveryClaim> | undefined;
+    if (!isForDelivery(claim, delivery)) throw refused("it was made for another delivery");
+    if (claim?.headers !== undefined && !(await isHashOf(claim.headers, utf8(boundHeaders(mail.headers)))))
+      throw refused("it was made for other headers");
     const { jti, exp } = payload;
     if (guard && (typeof jti !== "string" || (await guard.seen(jti, Number(exp)))))
       throw refused("it was used before");
   };
+}
+
+async function isHashOf(hash: unknown, bytes: Uint8Array<ArrayBuffer>): Promise<boolean> {
+  return equalConstantTime(String(hash).replace(/=+$/, ""), await sha256Base64Url(bytes));
 }
 
 /** As {@link verifyWithKeys}, by a receiver that brings its own keys. */
@@ -132,9 +137,9 @@ function withPlainQuery(given: string | URL): URL {
 }
 
 // Absent in tokens of other engines, which can't tell one kind of delivery from another, and don't tell of cancellations.
-function isForDelivery(claim: unknown, delivery: Delivery): boolean {
+function isForDelivery(claim: Partial<DeliveryClaim> | undefined, delivery: Delivery): boolean {
   if (claim === undefined) return delivery.kind !== "cancel";
-  const { kind, runId, messageId } = claim as Partial<DeliveryClaim>;
+  const { kind, runId, messageId } = claim;
   return kind === delivery.kind && messageId === delivery.messageId && runId === delivery.runId;
 }
 

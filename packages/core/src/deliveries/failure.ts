@@ -3,8 +3,9 @@ import { withoutSteps } from "../context.ts";
 import { parseLeniently } from "../kernel/json.ts";
 import { tellAll } from "../middleware.ts";
 import type { Cancel, Failure } from "../protocol/delivery.ts";
-import { toError } from "../protocol/error.ts";
+import { toError, toErrorBody } from "../protocol/error.ts";
 import { type FailureReport, parseFailure } from "../protocol/failure.ts";
+import { malformed } from "../protocol/malformed.ts";
 import * as HEADER from "../protocol/names.ts";
 import { done, type Outcome } from "../protocol/outcome.ts";
 import type { RollbackRecord } from "../protocol/rollback.ts";
@@ -22,7 +23,7 @@ export async function failure(visit: Visit<Failure>): Promise<Outcome> {
   const untold = !failureFunction && middlewares.length === 0;
   // Only our own engine has rollbacks made.
   if (untold && !mail.headers.has(HEADER.maxRetries)) return unhandled;
-  const report = parseFailure(mail.body);
+  const report = reportIn(visit);
   const ended = await rolledBack(visit, report, true);
   if ("kind" in ended) return ended;
   if (untold) return unhandled;
@@ -45,12 +46,30 @@ export async function failure(visit: Visit<Failure>): Promise<Outcome> {
 /** Calls the cancel function of a run that was cancelled, after the rollbacks of its steps where they are asked for. */
 export async function cancel(visit: Visit<Cancel>): Promise<Outcome> {
   const { cancelFunction, rollbackOnCancel } = visit.served;
-  const report = parseFailure(visit.mail.body);
+  const report = reportIn(visit);
   const ended = await rolledBack(visit, report, rollbackOnCancel);
   if ("kind" in ended) return ended;
   const params = await paramsOf(visit, report, ended);
   const result = await call("cancel", () => cancelFunction?.({ ...params, cancelId: report.failureId }));
   return { kind: "failureHandled", result };
+}
+
+/**
+ * Where the token doesn't tell for which kind of delivery it was made, and for which run, the body has to: the answer to a call
+ * looks much the same.
+ */
+function reportIn({ border, mail, delivery }: RunEnd): FailureReport {
+  const report = parseFailure(mail.body);
+  const { runId = delivery.runId, dlqId, url = "" } = report;
+  if (runId !== delivery.runId) throw malformed("The failure callback", "belongs to another run", runId);
+  const own = dlqId !== undefined || pathOf(url) === pathOf(border.workflowUrl(mail.url));
+  if (delivery.kind === "failure" && !own)
+    throw malformed("The failure callback", "is no failure of this workflow's", url);
+  return report;
+}
+
+function pathOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).pathname : url;
 }
 
 interface Ended {
@@ -84,7 +103,13 @@ async function paramsOf(
 function completed(record: StepRecord): CompletedStep {
   const step = stepOf(record);
   const { failure } = record;
-  return failure ? { ...step, error: toStepError(step, failure) } : { ...step, result: read(record) };
+  if (failure) return { ...step, error: toStepError(step, failure) };
+  try {
+    return { ...step, result: read(record) };
+  } catch (error) {
+    // One step that can't be read mustn't keep the rest from being told.
+    return { ...step, error: toStepError(step, { attempts: 1, error: toErrorBody(error, true) }) };
+  }
 }
 
 function toRollback(record: RollbackRecord): Rollback {

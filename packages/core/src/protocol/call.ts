@@ -96,7 +96,15 @@ export function callMessage(place: Place, stepName: string, call: CallRequest): 
  */
 export function readCallAnswer(headers: Headers, json: string): StepRecord | undefined {
   const body = parse(json);
-  const { status, header = {}, retried = 0, maxRetries = 0 } = body;
+  const { status, workflowRunId } = body;
+  const [retried, maxRetries] = [body.retried, body.maxRetries].map((count) =>
+    Number.isSafeInteger(count) ? (count as number) : 0,
+  ) as [number, number];
+  const header = body.header ?? {};
+  // Where the token doesn't tell for which kind of delivery it was made, and for which run, the body has to.
+  if (body.dlqId !== undefined) throw malformed(WHAT, "is a failure", json);
+  if (workflowRunId !== undefined && workflowRunId !== headers.get(HEADER.runId))
+    throw malformed(WHAT, "belongs to another run", json);
   const succeeded = status >= 200 && status < 300;
   const final =
     retried >= maxRetries ||
@@ -124,8 +132,11 @@ export function readCallAnswer(headers: Headers, json: string): StepRecord | und
 
 interface AnswerBody {
   readonly status: number;
-  readonly header?: Record<string, string[]>;
+  readonly header?: Record<string, string[]> | null;
   readonly body?: string | null;
+  readonly workflowRunId?: string;
+  /** Only failures have one. */
+  readonly dlqId?: string;
   readonly retried?: number;
   readonly maxRetries?: number;
 }

@@ -45,21 +45,22 @@ export function toErrorBody(thrown: unknown, withStack: boolean, depth = 0): Err
   };
 }
 
-/** The other way round. */
-export function toError({ error: name, message, stack = "", cause }: ErrorBody): Error {
+/** The other way round. Of what was written down by somebody else, only what is an error's is taken. */
+export function toError(body: ErrorBody): Error {
+  const { error: name, message, stack = "", cause } = asErrorBody(body) ?? { error: "Error", message: "" };
   const error = new Error(message, cause && { cause: toError(cause) });
   return Object.assign(error, { name, stack });
 }
 
 /** What of a value is such an error; undefined when it isn't one. */
-export function asErrorBody(value: unknown): ErrorBody | undefined {
-  const { error = "Error", message, stack, cause, where, step } = Object(value) as Record<string, unknown>;
+export function asErrorBody(value: unknown, depth = 0): ErrorBody | undefined {
+  const { error, message, stack, cause, where, step } = Object(value) as Record<string, unknown>;
   if (typeof message !== "string") return undefined;
   return {
-    error: String(error),
+    error: typeof error === "string" ? error : "Error",
     message,
     stack: typeof stack === "string" ? stack : undefined,
-    cause: asErrorBody(cause),
+    cause: depth < DEEPEST_CAUSE ? asErrorBody(cause, depth + 1) : undefined,
     where: PLACES.find((place) => place === where),
     step: isFailedStep(step) ? step : undefined,
   };

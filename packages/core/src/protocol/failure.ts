@@ -1,7 +1,7 @@
 import { WorkflowError } from "../kernel/errors.ts";
 import { parseLeniently } from "../kernel/json.ts";
 import { asErrorBody, type FailedStep, type FailurePlace, toError } from "./error.ts";
-import type { HistoryEntry } from "./history.ts";
+import { type HistoryEntry, isHistory } from "./history.ts";
 import { malformed, parseJson, textIn } from "./malformed.ts";
 import type { RollbackRecord } from "./rollback.ts";
 
@@ -64,6 +64,8 @@ export interface FailureReport {
   readonly failBody: string;
   /** The same for each delivery of this failure, and another one when the run is resumed and fails again. */
   readonly failureId: string;
+  /** The run that has failed; undefined where the engine doesn't say. */
+  readonly runId: string | undefined;
   /** Of the dead letter. */
   readonly dlqId: string | undefined;
   /** How often the failing delivery was tried. */
@@ -85,6 +87,8 @@ const WHAT = "The failure callback";
 export function parseFailure(json: string): FailureReport {
   const body = Object(parseJson(WHAT, json)) as Partial<FailureBody>;
   if (typeof body.status !== "number") throw malformed(WHAT, "needs a numeric status", json);
+  if (body.perdure !== undefined && !isDetails(body.perdure))
+    throw malformed(WHAT, "has details that aren't ours", json);
   const response = decode(body.body);
   // An answer of somebody else's is reported as it came.
   const thrown = asErrorBody(parseLeniently(response));
@@ -95,28 +99,62 @@ export function parseFailure(json: string): FailureReport {
     failResponse: thrown?.message ?? response,
     failStack: thrown?.stack ?? "",
     failBody: details?.answer === undefined ? response : decode(details.answer),
-    failureId: body.dlqId || body.sourceMessageId || "",
-    dlqId: body.dlqId,
-    attempts: (Number(body.retried) || 0) + 1,
+    failureId: toText(body.dlqId) || toText(body.sourceMessageId) || "",
+    runId: toText(body.workflowRunId),
+    dlqId: toText(body.dlqId),
+    attempts: (toNumber(body.retried) || 0) + 1,
     where: (thrown?.step ? "step" : thrown?.where) ?? "delivery",
     step: thrown?.step,
     error: thrown
       ? toError(thrown)
       : new WorkflowError("delivery_failed", response || `status ${body.status}`),
-    url: typeof body.url === "string" ? body.url : undefined,
+    url: toText(body.url),
     payload: decode(body.sourceBody),
-    // Some engines send the time as a text of digits.
-    createdAt: Number(body.workflowCreatedAt) || undefined,
+    createdAt: toNumber(body.workflowCreatedAt),
     details,
   };
 }
 
-function copyHeaders(headers: unknown): Record<string, string[]> {
-  const copy: Record<string, string[]> = {};
-  for (const [name, value] of Object.entries(headers ?? {})) copy[name] = [value].flat().map(String);
-  return copy;
+function isDetails(value: unknown): value is FailureDetails {
+  const { history, started, rollbacks } = Object(value) as Record<keyof FailureDetails, unknown>;
+  return (
+    (history === undefined || isHistory(history)) &&
+    isListOf(started, (one) => typeof one === "number") &&
+    isListOf(rollbacks, isRollback)
+  );
 }
 
-function decode(base64: string | null | undefined): string {
+function isRollback(value: unknown): value is RollbackRecord {
+  const { stepId, stepName, stepType, error } = Object(value) as Record<keyof RollbackRecord, unknown>;
+  return (
+    typeof stepId === "number" &&
+    typeof stepName === "string" &&
+    typeof stepType === "string" &&
+    (error === undefined || asErrorBody(error) !== undefined)
+  );
+}
+
+function isListOf(value: unknown, isOne: (one: unknown) => boolean): boolean {
+  return Array.isArray(value) && value.every(isOne);
+}
+
+function copyHeaders(headers: unknown): Record<string, string[]> {
+  const entries = Object.entries(headers ?? {});
+  return Object.fromEntries(
+    entries.map(([name, value]) => [name, [value].flat().filter((one) => typeof one === "string")]),
+  );
+}
+
+function toText(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}
+
+// Some engines send the time as a text of digits.
+function toNumber(value: unknown): number | undefined {
+  const number = typeof value === "string" ? Number(value) : value;
+  return typeof number === "number" && Number.isFinite(number) ? number : undefined;
+}
+
+function decode(base64: unknown): string {
   return textIn(base64 ?? "", "A body in the failure callback");
 }

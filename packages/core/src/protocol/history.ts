@@ -27,9 +27,13 @@ export interface History {
 export function parseHistory(json: string): HistoryEntry[] {
   const what = "The run's history";
   const value = parseJson(what, json);
-  if (!Array.isArray(value) || !value.every(isEntry)) throw malformed(what, "isn't a list of entries", json);
-  if (value.length === 0) throw malformed(what, "has no entries", json);
+  if (!isHistory(value)) throw malformed(what, "isn't a list of entries", json);
   return value;
+}
+
+/** True for a list of entries, of which there is always a first one. */
+export function isHistory(value: unknown): value is HistoryEntry[] {
+  return Array.isArray(value) && value.length > 0 && value.every(isEntry);
 }
 
 /**

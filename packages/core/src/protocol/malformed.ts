@@ -21,13 +21,14 @@ export function parseJson(what: string, json: string): unknown {
 
 /** @throws WorkflowError `malformed_body` when the text isn't base64 */
 export function textIn(
-  base64: string,
+  base64: unknown,
   what: string,
   read: (base64: string) => string = textFromBase64,
 ): string {
   try {
-    return read(base64);
+    if (typeof base64 === "string") return read(base64);
   } catch (cause) {
-    throw malformed(what, "isn't base64", base64, cause);
+    throw malformed(what, "isn't base64", base64 as string, cause);
   }
+  throw malformed(what, "isn't a text", JSON.stringify(base64));
 }

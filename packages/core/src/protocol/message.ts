@@ -1,6 +1,7 @@
 import { type Duration, toWireDuration } from "../kernel/duration.ts";
+import { messageOf } from "../kernel/errors.ts";
 import { FEATURES, forFailureCallback, forward, PROTOCOL_VERSION } from "./headers.ts";
-import { parseJson } from "./malformed.ts";
+import { malformed, parseJson } from "./malformed.ts";
 import * as HEADER from "./names.ts";
 import {
   contentTypeOf,
@@ -245,5 +246,14 @@ export function encodeRunOptions(options: LateOptions): string | undefined {
 
 /** @throws WorkflowError `malformed_body` when the header isn't what {@link encodeRunOptions} makes */
 export function decodeRunOptions(header: string | null): LateOptions {
-  return lateOptionsIn(Object(parseJson(`The header ${HEADER.runOptions}`, header ?? "{}")));
+  if (header === null) return {};
+  const what = `The header ${HEADER.runOptions}`;
+  const options = lateOptionsIn(Object(parseJson(what, header)));
+  try {
+    // Whoever sends the header is told of what can't be obeyed, and not the endpoint.
+    startMessage({ ...options, url: "", runId: "", body: undefined });
+  } catch (cause) {
+    throw malformed(what, `can't be obeyed (${messageOf(cause)})`, header, cause);
+  }
+  return options;
 }

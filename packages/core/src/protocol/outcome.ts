@@ -47,7 +47,7 @@ export type Outcome =
 export interface Refusal {
   readonly kind: "refused";
   readonly status: 400 | 401 | 403 | 405 | 413;
-  readonly error: Error;
+  readonly error: WorkflowError;
 }
 
 /** Has the request refused. */

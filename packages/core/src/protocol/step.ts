@@ -1,4 +1,4 @@
-import type { ErrorBody } from "./error.ts";
+import { asErrorBody, type ErrorBody } from "./error.ts";
 import { malformed, parseJson } from "./malformed.ts";
 
 /** The kinds of step, as the wire names them. */
@@ -71,7 +71,14 @@ export function parseStep(json: string): StepRecord {
     throw malformed(what, "is a plan without a targetStep", json);
   if (value.out !== undefined && typeof value.out !== "string")
     throw malformed(what, "has an out that isn't a text", json);
+  if (value.failure !== undefined && !isStepFailure(value.failure))
+    throw malformed(what, "has a failure without attempts or an error", json);
   return value;
+}
+
+function isStepFailure(value: unknown): value is NonNullable<StepRecord["failure"]> {
+  const { attempts, error } = Object(value) as Record<string, unknown>;
+  return isPositive(attempts) && asErrorBody(error) !== undefined;
 }
 
 function isRecord(value: unknown): value is StepRecord {
@@ -84,7 +91,10 @@ function isRecord(value: unknown): value is StepRecord {
   );
 }
 
-/** True for a whole number from 1 on. */
+/** More than any run has. Without a limit, a single record could say that there are more steps than memory holds. */
+const MOST_STEPS = 100_000;
+
+/** True for a whole number from 1 on, as steps are counted. */
 export function isPositive(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) > 0;
+  return Number.isSafeInteger(value) && (value as number) > 0 && (value as number) <= MOST_STEPS;
 }
