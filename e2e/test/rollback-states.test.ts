@@ -197,7 +197,7 @@ describe("a run that fails", () => {
           await lab.stop();
         }
       }),
-      { numRuns: Number(process.env.RUNS ?? 60), seed: Number(process.env.SEED ?? 6) },
+      { numRuns: Number(process.env.RUNS ?? 40), seed: Number(process.env.SEED ?? 6) },
     );
   });
 });
