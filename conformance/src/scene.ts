@@ -21,7 +21,8 @@ export interface Answer {
 
 export interface Sending {
   readonly method?: string;
-  readonly headers?: Record<string, string>;
+  /** Of those that are to be sent twice, a list. */
+  readonly headers?: Readonly<Record<string, string | readonly string[]>>;
   readonly body?: string | Uint8Array | undefined;
   /** The body comes without its length. */
   readonly chunked?: boolean;
@@ -31,7 +32,8 @@ export interface Sending {
 export function ask(url: string, { method = "POST", headers = {}, body, chunked }: Sending): Promise<Answer> {
   const bytes = Buffer.from(body ?? "");
   const length = method === "POST" && !chunked ? { "Content-Length": String(bytes.length) } : {};
-  const options: RequestOptions = { method, headers: { ...headers, ...length }, agent: false };
+  const lines = Object.entries({ ...headers, ...length }).map(([name, value]) => [name, [value].flat()]);
+  const options: RequestOptions = { method, headers: Object.fromEntries(lines), agent: false };
   return new Promise((resolve, reject) => {
     const outgoing = send(url, options, async (incoming) => {
       try {

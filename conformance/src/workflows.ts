@@ -68,9 +68,13 @@ export async function answer(context: WorkflowContext<{ readonly wish: Wish }>):
   }
 }
 
-/** Of the route `answer`: the hook turns away whoever sends `X-Conformance-Refuse`. */
+/** Of the route `answer`: the hook turns away whoever sends `X-Conformance-Refuse`, in the way that it says. */
 export const answerOptions: ServeOptions<{ readonly wish: Wish }> = {
-  authorize: ({ headers }) => !headers.has("X-Conformance-Refuse"),
+  authorize: ({ headers }) => {
+    const way = headers.get("X-Conformance-Refuse");
+    if (way === "throw") throw new Error("what is wrong inside");
+    return way === "truthy" ? ("yes" as unknown as boolean) : way === null;
+  },
   bodyLimit: 64 * 1024,
 };
 

@@ -1,79 +1,72 @@
 import { expect, it } from "vitest";
+import { history, RUN, runHeaders, sign } from "../../../packages/core/test/support/delivery.ts";
 import {
-  base64,
-  failureBody,
-  failureHeaders,
-  history,
-  RUN,
-  runHeaders,
-  sign,
-  type Token,
-} from "../../../packages/core/test/support/delivery.ts";
-import { ask, deliver, type Scene } from "../scene.ts";
-import { callHeaders, ORDER } from "./walk.ts";
+  forgeriesOf,
+  genuine,
+  KINDS,
+  type Sent,
+  STRANGER,
+  signedBy,
+} from "../../../packages/core/test/support/forgeries.ts";
+import { type Answer, ask, deliver, type Scene } from "../scene.ts";
+import { ORDER } from "./walk.ts";
 
-/** What a forger may try: the token that it comes with, for a body that would be acted on. */
-const forgeries: Readonly<Record<string, (url: string, body: string) => Token>> = {
-  "signed with another key": () => ({ key: "sig_of_a_stranger" }),
-  "signed for a body that differs in one byte": (_url, body) => ({ body: body.replace("0", "1") }),
-  "signed for another path": (url) => ({ subject: `${url}/answer` }),
-  "signed for another query": (url) => ({ subject: `${url}/order?x=1` }),
-  "expired a second ago": () => ({ expiresIn: -1 }),
-  "of another issuer": () => ({ issuer: "Somebody" }),
-  "of another run": () => ({ claim: { kind: "resume", runId: "wfr_other", messageId: "msg_last" } }),
-};
+const send = ({ url, ...sent }: Sent) =>
+  ask(url, { ...sent, headers: { "Content-Type": "application/json", ...sent.headers } });
 
-const deliveries = {
-  "a start": { body: JSON.stringify({ ...ORDER, id: "170" }), headers: {} },
-  "a delivery": { body: history({ ...ORDER, id: "170" }), headers: runHeaders() },
-  "the answer to a call": {
-    body: JSON.stringify({ status: 200, header: {}, body: base64("0") }),
-    headers: callHeaders(),
-  },
-  "a failure callback": { body: failureBody({ retried: 0 }), headers: failureHeaders() },
-};
-
-/** Refused with 401, before any user code runs and anything is sent. */
+/** Refused, before any user code runs and anything is sent. */
 export function forged(scene: () => Scene): void {
-  describeEach((what, { body, headers }) => {
-    it(`refuses ${what} without a signature`, async () => {
-      const answer = await ask(`${scene().url}/order`, {
-        headers: { "Content-Type": "application/json", ...headers },
-        body,
-      });
-      expectRefused(scene(), answer);
-    });
+  const order = (kind: (typeof KINDS)[number]) => genuine(kind, `${scene().url}/order`, ORDER);
 
-    it(`refuses ${what} whose signature isn't one`, async () => {
-      expectRefused(
-        scene(),
-        await deliver(scene(), "/order", { body, headers: { ...headers, "Upstash-Signature": "a.b.c" } }),
-      );
-    });
-
-    it.each(Object.entries(forgeries))(`refuses ${what} %s`, async (_name, tokenOf) => {
-      const token = tokenOf(scene().url, body);
-      expectRefused(scene(), await deliver(scene(), "/order", { body, headers, token }));
-    });
+  it.each(KINDS)("lets a %s in, and refuses all that only looks like it", async (kind) => {
+    const delivery = order(kind);
+    expect((await send(await signedBy(delivery))).status).toBe(200);
+    const before = seen(scene());
+    for (const [name, forgery] of await forgeriesOf(delivery)) expectRefused(name, await send(forgery));
+    expect(seen(scene())).toEqual(before);
   });
 
-  it("refuses a delivery to one workflow at the other, and takes it at its own", async () => {
-    const body = history(21);
-    const subject = `${scene().url}/many/double`;
-    const headers = { ...runHeaders(), "Upstash-Signature": await sign(body, { subject }) };
-    expectRefused(scene(), await ask(`${scene().url}/many/quadruple`, { headers, body }));
-    expect((await ask(subject, { headers, body })).status).toBe(200);
+  it.each(KINDS)("refuses a %s that was captured on its way to a workflow beside it", async (kind) => {
+    const captured = await signedBy(genuine(kind, `${scene().url}/many/double`, 21));
+    expectRefused(kind, await send({ ...captured, url: `${scene().url}/many/quadruple` }));
+    expectRefused(kind, await send({ ...captured, url: `${scene().url}/order` }));
+    expect(seen(scene())).toEqual([]);
+    expect((await send(captured)).status).toBe(200);
   });
 
-  it("refuses a delivery that is sent again as a failure callback", async () => {
+  it("refuses a delivery whose token says nothing of its kind, sent again as another kind", async () => {
     const body = history(ORDER);
-    const token: Token = { claim: { kind: "resume", runId: RUN, messageId: "msg_last" } };
-    const delivered = await deliver(scene(), "/order", { body, headers: runHeaders(), token });
-    expect(delivered.status).toBe(200);
-    const { told, sent } = scene().stand;
-    const headers = failureHeaders({ "Upstash-Message-Id": "msg_last" });
-    expect((await deliver(scene(), "/order", { body, headers, token })).status).toBe(401);
-    expect(scene().stand).toMatchObject({ told, sent });
+    const token = { "Upstash-Signature": await sign(body, { subject: `${scene().url}/order` }) };
+    for (const more of [
+      { "Upstash-Workflow-Is-Failure": "true" },
+      { "Upstash-Workflow-Failure-Callback": "true" },
+      { "Upstash-Workflow-CallType": "cancelCall" },
+      { "Upstash-Workflow-Callback": "true" },
+    ]) {
+      const headers = { ...runHeaders(), ...more, ...token };
+      const { status } = await ask(`${scene().url}/order`, { headers, body });
+      expect([400, 401]).toContain(status);
+    }
+    expect(seen(scene())).toEqual([]);
+    expect((await ask(`${scene().url}/order`, { headers: { ...runHeaders(), ...token }, body })).status).toBe(
+      200,
+    );
+  });
+
+  it.each(["no", "throw", "truthy"])("refuses what the hook doesn't allow: %s", async (way) => {
+    for (const kind of KINDS) {
+      const { url, body, headers } = genuine(kind, `${scene().url}/answer`, { wish: "return" });
+      const token = { claim: { kind, messageId: String(headers["Upstash-Message-Id"]), ...runOf(headers) } };
+      const refused = { ...headers, "X-Conformance-Refuse": way };
+      const answer = await deliver(scene(), "/answer", {
+        body,
+        headers: refused,
+        token: { subject: url, ...token },
+      });
+      expect(answer.status).toBe(403);
+      expectRefused(kind, answer);
+    }
+    expect(seen(scene())).toEqual([]);
   });
 
   it("takes the next key as well", async () => {
@@ -87,14 +80,25 @@ export function forged(scene: () => Scene): void {
   });
 }
 
-function describeEach(
-  each: (what: string, delivery: { body: string; headers: Record<string, string> }) => void,
-): void {
-  for (const [what, delivery] of Object.entries(deliveries)) each(what, delivery);
+function runOf(headers: Readonly<Record<string, string>>): { runId?: string } {
+  return headers["Upstash-Workflow-RunId"] ? { runId: RUN } : {};
 }
 
-function expectRefused({ stand }: Scene, answer: { status: number; text: string }): void {
-  expect(answer.status).toBe(401);
-  expect(JSON.parse(answer.text)).not.toHaveProperty("stack");
-  expect([...stand.told, ...stand.sent]).toEqual([]);
+/** What user code has told and the engine was sent. */
+function seen({ stand }: Scene): unknown[] {
+  return [...stand.told, ...stand.sent.map(({ method, path }) => `${method} ${path}`)];
+}
+
+/** With a status that says so, and nothing that a forger could use. */
+function expectRefused(name: string, { status, text }: Answer): void {
+  expect([400, 401, 403], name).toContain(status);
+  const { error, message, ...more } = JSON.parse(text);
+  expect(more, name).toEqual({});
+  expect(error, name).toBe("WorkflowError");
+  // What can't be understood is said to be so, by the name of the header alone.
+  if (status === 400)
+    expect(message, name).toMatch(
+      /^(?:The header \S+ is there more than once|A \w+ request needs|The engine speaks version)/,
+    );
+  else expect(message, name).toBe(STRANGER[status]);
 }

@@ -8,6 +8,7 @@ import {
   RUN,
   runHeaders,
 } from "../../../packages/core/test/support/delivery.ts";
+import { callHeaders } from "../../../packages/core/test/support/forgeries.ts";
 import { deliver, type Scene } from "../scene.ts";
 import { WORD } from "../stand.ts";
 import type { Order } from "../workflows.ts";
@@ -39,19 +40,6 @@ const SLEPT = {
   sleepUntil: 0,
   concurrent: 1,
 } as const;
-
-/** Headers of the answer to the call "ask". */
-export function callHeaders(): Record<string, string> {
-  return {
-    "Upstash-Workflow-RunId": RUN,
-    "Upstash-Workflow-Callback": "true",
-    "Upstash-Workflow-StepId": "1",
-    "Upstash-Workflow-StepName": "ask",
-    "Upstash-Workflow-StepType": "Call",
-    "Upstash-Workflow-Concurrent": "1",
-    "Upstash-Message-Id": "msg_answer",
-  };
-}
 
 /** A request of each kind, from its bytes to what the engine is sent and the caller is answered. */
 export function walk(scene: () => Scene): void {

@@ -76,34 +76,22 @@ export interface StepHost {
 
 /** A workflow's view of its run. Every step is recorded under its name; a recorded one isn't run again. */
 export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
-  readonly requestPayload: Payload;
-  readonly headers: Headers;
-  readonly url: string;
-  readonly env: Env;
-  readonly workflowRunId: string;
-  readonly workflowRunCreatedAt: number;
-  readonly labels: readonly string[];
-  readonly label: string | undefined;
-  readonly retried: number;
-  readonly #facts: RunContext<Payload>;
+  declare readonly requestPayload: Payload;
+  declare readonly headers: Headers;
+  declare readonly url: string;
+  declare readonly env: Env;
+  declare readonly workflowRunId: string;
+  declare readonly workflowRunCreatedAt: number;
+  declare readonly labels: readonly string[];
+  declare readonly label: string | undefined;
+  declare readonly retried: number;
+  declare readonly qstashClient: Client;
   readonly #host: StepHost;
 
   constructor(facts: RunContext<Payload>, host: StepHost) {
-    this.requestPayload = facts.requestPayload;
-    this.headers = facts.headers;
-    this.url = facts.url;
-    this.env = facts.env;
-    this.workflowRunId = facts.workflowRunId;
-    this.workflowRunCreatedAt = facts.workflowRunCreatedAt;
-    this.labels = facts.labels;
-    this.label = facts.label;
-    this.retried = facts.retried;
-    this.#facts = facts;
+    // With their getters: the client is looked for when it is asked for.
+    Object.defineProperties(this, Object.getOwnPropertyDescriptors(facts));
     this.#host = host;
-  }
-
-  get qstashClient(): Client {
-    return this.#facts.qstashClient;
   }
 
   /**
@@ -211,22 +199,14 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
   }
 }
 
-const NO_STEPS: object = Object.defineProperties(
-  {},
-  Object.fromEntries(
-    Object.getOwnPropertyNames(WorkflowContext.prototype)
-      .filter((name) => name !== "constructor" && name !== "qstashClient")
-      .map((name) => [name, { get: () => refuseStep(name) }]),
-  ),
-);
-
 /** What is known of a run, for code that is called after its end. */
 export function withoutSteps(facts: RunContext): RunContext {
-  return Object.setPrototypeOf(facts, NO_STEPS);
-}
-
-function refuseStep(name: string): never {
-  throw new TypeError(
-    `context.${name} isn't there: the run is over, and this function is no part of it. Do the work itself, or start another run with a Client.`,
-  );
+  return new Proxy(facts, {
+    get(known, name) {
+      if (name in known || !(name in WorkflowContext.prototype)) return Reflect.get(known, name);
+      throw new TypeError(
+        `context.${String(name)} isn't there: the run is over, and this function is no part of it. Do the work itself, or start another run with a Client.`,
+      );
+    },
+  });
 }

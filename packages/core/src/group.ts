@@ -13,7 +13,6 @@ export interface Slot {
 
 /** Steps that were asked for together. A step of its own is a group of one. */
 export interface Group {
-  readonly firstId: number;
   readonly size: number;
   /** In the order their results were recorded: who wins a race is decided once. */
   readonly finished: Slot[];
@@ -41,40 +40,33 @@ export interface Ledger {
 /** Orders a run's records into steps and groups. */
 export function readLedger(records: readonly StepRecord[]): Ledger {
   const slots = new Map<number, Slot>();
-  const groups: Group[] = [];
+  const groupOf = new Map<number, Group>();
   let nextId = 1;
+  const open = (record: StepRecord): Slot => {
+    const id = resultId(record);
+    const { stepName: name, stepType: type } = record;
+    let group = groupOf.get(id);
+    if (!group) {
+      // A group's plans are recorded together and in order, so its first one is where its ids begin.
+      const size = isPlan(record) ? record.concurrent : 1;
+      group = { size, finished: [] };
+      nextId = Math.max(nextId, id + size);
+      for (let member = id; member < id + size; member++) groupOf.set(member, group);
+    }
+    return { id, name, type, group, rollback: record.rollback === true, result: undefined };
+  };
   for (const record of records) {
-    const slot = slots.get(resultId(record)) ?? open(record, groups);
+    const slot = slots.get(resultId(record)) ?? open(record);
     slots.set(slot.id, slot);
-    nextId = Math.max(nextId, slot.group.firstId + slot.group.size);
     if (isPlan(record) || slot.result) continue;
     slot.result = record;
     slot.group.finished.push(slot);
   }
   const last = records.at(-1);
   const phase = phaseAt(last && slots.get(resultId(last)));
-  const taken = (id: number): boolean =>
-    groups.some(({ firstId, size }) => firstId <= id && id < firstId + size);
-  const holes = Array.from({ length: nextId - 1 }, (_, at) => at + 1).filter((id) => !taken(id));
+  const holes: number[] = [];
+  for (let id = 1; id < nextId; id++) if (!groupOf.has(id)) holes.push(id);
   return { slots: [...slots.values()].sort((a, b) => a.id - b.id), nextId, holes, phase };
-}
-
-function open(record: StepRecord, groups: Group[]): Slot {
-  const id = resultId(record);
-  // A group's plans are recorded together and in order, so its first one is where its ids begin.
-  let group = groups.findLast((one) => one.firstId <= id && id < one.firstId + one.size);
-  if (!group) {
-    group = { firstId: id, size: isPlan(record) ? record.concurrent : 1, finished: [] };
-    groups.push(group);
-  }
-  return {
-    id,
-    name: record.stepName,
-    type: record.stepType,
-    group,
-    rollback: record.rollback === true,
-    result: undefined,
-  };
 }
 
 function phaseAt(delivered: Slot | undefined): Phase {

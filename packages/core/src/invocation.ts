@@ -1,9 +1,10 @@
 import type { Engine } from "./border/engine.ts";
+import type { Asked } from "./claims.ts";
 import type { StepHost } from "./context.ts";
 import type { Ledger, Slot } from "./group.ts";
 import { WorkflowError } from "./kernel/errors.ts";
 import type { Scope } from "./kernel/scope.ts";
-import type { ErrorBody } from "./protocol/error.ts";
+import type { ErrorBody, FailedStep } from "./protocol/error.ts";
 import type { FailedAttempt } from "./protocol/outcome.ts";
 import type { StepRecord } from "./protocol/step.ts";
 import type { Asking, Request, Schedule, Step, Tries } from "./steps/index.ts";
@@ -64,11 +65,11 @@ export function plan(step: Step, targetStep: number, concurrent: number): Entry 
 /** A step's record, but for its place and what it came to. */
 export function recordOf(step: Step): Omit<StepRecord, "stepId" | "concurrent"> {
   const { name: stepName, type: stepType, fields, options } = step;
-  return { stepName, stepType, ...fields, ...(options?.rollback ? { rollback: true } : {}) };
+  return { stepName, stepType, ...fields, rollback: options?.rollback && true };
 }
 
 /** Why a step that is started inside of another one is refused. */
-export function nestedStep(inner: Step, outer: Step): WorkflowError {
+export function nestedStep(inner: Step, outer: FailedStep): WorkflowError {
   return new WorkflowError(
     "nested_step",
     `Step "${inner.name}" was started while step "${outer.name}" was running. A step can't contain another one: start it before or after, or beside it with Promise.all.`,
@@ -81,12 +82,20 @@ export function placeIn(ledger: Ledger): ErrorBody["where"] {
 }
 
 /** What to say when the code asks for other steps than those on record. */
-export function replayMismatch(unclaimed: Iterable<Slot>, fresh: readonly Step[]): WorkflowError {
+export function replayMismatch(unclaimed: Iterable<Slot>, fresh: readonly Asked[]): WorkflowError {
   const recorded = Array.from(unclaimed, ({ id, name, type }) => `${id} "${name}" (${type})`);
-  const asked = fresh.map(({ name, type }) => `"${name}" (${type})`);
+  const asked = fresh.map(({ step: { name, type } }) => `"${name}" (${type})`);
   const message =
     `The workflow no longer fits what this run has recorded. Recorded and not asked for: ${recorded.join(", ")}. ` +
     `Asked for and not recorded: ${asked.join(", ") || "nothing"}. ` +
     "Deploy code that takes the recorded steps with the same names, kinds and groups, or restart the run from its beginning.";
   return new WorkflowError("replay_mismatch", message);
+}
+
+/** What to say when steps are on record behind a group that hasn't finished. */
+export function unfinishedGroup({ id, name, group: { size, finished } }: Slot): WorkflowError {
+  return new WorkflowError(
+    "replay_mismatch",
+    `The run's history goes on behind a group of which ${finished.length} of ${size} steps are finished: the one with step ${id} "${name}".`,
+  );
 }

@@ -28,9 +28,9 @@ export interface MiddlewareEvents {
     readonly error?: unknown;
   };
   /** An attempt failed, or one of this middleware's callbacks did. */
-  readonly onError: { readonly workflowRunId?: string; readonly error: Error };
-  readonly onWarning: { readonly workflowRunId?: string; readonly warning: string };
-  readonly onInfo: { readonly workflowRunId?: string; readonly info: string };
+  readonly onError: { readonly workflowRunId?: string | undefined; readonly error: Error };
+  readonly onWarning: { readonly workflowRunId?: string | undefined; readonly warning: string };
+  readonly onInfo: { readonly workflowRunId?: string | undefined; readonly info: string };
 }
 
 /** What a middleware does with what it is told. Awaited; what is thrown harms nothing. */
@@ -65,31 +65,24 @@ export class WorkflowMiddleware {
       callbacks = await this.#callbacks;
       await callbacks[event]?.(told);
     } catch (thrown) {
-      await this.#report(event, callbacks, thrown, runIdOf(told));
-    }
-  }
-
-  async #report(
-    event: string,
-    callbacks: MiddlewareCallbacks,
-    thrown: unknown,
-    run: { readonly workflowRunId?: string },
-  ): Promise<void> {
-    const error = new Error(`${event} of the middleware "${this.name}" failed: ${messageOf(thrown)}`, {
-      cause: thrown,
-    });
-    try {
-      if (event === "onError" || !callbacks.onError) console.error("[perdure]", error);
-      else await callbacks.onError({ ...run, error });
-    } catch (again) {
-      console.error("[perdure]", error, again);
+      const message = `${event} of the middleware "${this.name}" failed: ${messageOf(thrown)}`;
+      const error = new Error(message, { cause: thrown });
+      const { workflowRunId } = "context" in told ? told.context : told;
+      await report(event === "onError" ? undefined : callbacks.onError, { workflowRunId, error });
     }
   }
 }
 
-function runIdOf(told: MiddlewareEvents[keyof MiddlewareEvents]): { workflowRunId?: string } {
-  const workflowRunId = "context" in told ? told.context.workflowRunId : told.workflowRunId;
-  return workflowRunId === undefined ? {} : { workflowRunId };
+async function report(
+  onError: MiddlewareCallbacks["onError"],
+  told: MiddlewareEvents["onError"],
+): Promise<void> {
+  try {
+    if (onError) await onError(told);
+    else console.error("[perdure]", told.error);
+  } catch (again) {
+    console.error("[perdure]", told.error, again);
+  }
 }
 
 /** Tells all of them, at the same time. */
@@ -98,8 +91,7 @@ export async function tellAll<Event extends keyof MiddlewareEvents>(
   event: Event,
   told: MiddlewareEvents[Event],
 ): Promise<void> {
-  if (middlewares.length > 0)
-    await Promise.all(middlewares.map((middleware) => middleware.tell(event, told)));
+  await Promise.all(middlewares.map((middleware) => middleware.tell(event, told)));
 }
 
 /** Writes what happens to the console. */

@@ -9,11 +9,12 @@ import {
   plan,
   recordOf,
   replayMismatch,
+  unfinishedGroup,
 } from "./invocation.ts";
 import type { WorkflowError } from "./kernel/errors.ts";
-import { createScope, type Scope } from "./kernel/scope.ts";
-import type { FailedStep } from "./protocol/error.ts";
-import { toErrorBody } from "./protocol/error.ts";
+import { blindScope, createScope, type Scope } from "./kernel/scope.ts";
+import { type FailedStep, toErrorBody } from "./protocol/error.ts";
+import type { StepRecord } from "./protocol/step.ts";
 import { again, againUntil, type Step } from "./steps/index.ts";
 
 const platformScope = createScope();
@@ -34,7 +35,7 @@ class Run {
   readonly #end: (ending: Ending) => void;
   readonly #claims: Claims;
   /** The step whose work is being done. */
-  #executing: Step | undefined;
+  #executing: FailedStep | undefined;
   /** What this invocation does is decided: whatever else is asked for waits for a later one. */
   #decided = false;
   #ended = false;
@@ -74,8 +75,11 @@ class Run {
       if (this.#decided) return this.#requestLate(step, reject);
       const slot = this.#claims.take({ step, resolve: resolve as Asked["resolve"], reject });
       const { phase } = this.#invocation.ledger;
-      if (slot && phase.kind === "member" && phase.slot === slot)
-        void this.#execute(step, slot.id, slot.group.size);
+      const member = phase.kind === "member" ? phase.slot : undefined;
+      if (slot && member === slot) void this.#execute(step, slot.id, slot.group.size);
+      // Only a delivered member can complete its group: whoever waited for another one would wait for ever.
+      else if (slot && slot.group !== member?.group && slot.group.finished.length < slot.group.size)
+        this.#finish({ kind: "threw", error: unfinishedGroup(slot), where: "replay" });
       void this.#claims.watch();
     });
     // One that nobody awaits must not end the process when it is on record as failed.
@@ -93,9 +97,9 @@ class Run {
     const outer = this.#executing;
     if (!outer) return;
     const error = nestedStep(step, outer);
-    if (this.#scope.current() === this) this.#finish({ kind: "threw", error, step: this.#describe(outer) });
+    if (this.#scope.getStore() === this) this.#finish({ kind: "threw", error, step: outer });
     // Where they can't be told apart, a sibling that is started late is refused like a nested step. The next delivery asks for it again.
-    else if (!this.#scope.available) reject(error);
+    else if (this.#scope === blindScope) reject(error);
   }
 
   #decide(): void {
@@ -108,7 +112,7 @@ class Run {
     if (unclaimed.size > 0) {
       // A branch may be waiting for something of its own before it asks. If not, the code has changed.
       this.#patience ??= setTimeout(
-        () => this.#finish(this.#mismatch()),
+        () => this.#finish({ kind: "threw", error: replayMismatch(unclaimed, fresh), where: "replay" }),
         this.#invocation.patience ?? PATIENCE_MS,
       );
       return;
@@ -127,47 +131,43 @@ class Run {
     this.#decided = true;
     await this.#invocation.beforeStep?.(step);
     if (this.#ended) return;
-    if (step.work.kind === "ask") {
-      const { name, work, options } = step;
-      const rollback = options?.rollback && true;
-      const entry = { kind: "work", name, ask: work.ask, id, concurrent, rollback } as const;
-      return this.#append([entry], this.#describe(step));
-    }
-    this.#executing = step;
-    let out: string | undefined;
-    try {
-      out = await this.#perform(step);
-    } catch (error) {
-      return this.#failed(step, id, concurrent, error);
-    }
+    const { name, type, ask, schedule, options } = step;
+    const rollback = options?.rollback && true;
+    const place: FailedStep = { id, name, type, rollback };
+    if (ask) return this.#append([{ kind: "work", name, ask, id, concurrent, rollback }], place);
+    this.#executing = place;
+    const came = await this.#perform(step)
+      .then(
+        (out) => ({ out }),
+        (error) => this.#failed(step, place, error),
+      )
+      // The user's own `retryDelay` has thrown.
+      .catch((error) => this.#finish({ kind: "threw", error, step: place }));
     this.#executing = undefined;
-    // A nested step has failed this attempt, or the run was canceled: what follows belongs to none.
-    if (this.#ended) return;
-    const record = { stepId: id, ...recordOf(step), ...(out === undefined ? {} : { out }), concurrent };
+    // It is to be tried again, a nested step has failed this attempt, or the run was canceled: what follows belongs to none.
+    if (!came || this.#ended) return;
+    const record = { stepId: id, ...recordOf(step), ...came, concurrent };
     // A member's plan has waited already.
-    const schedule = concurrent === 1 ? step.schedule : undefined;
-    await this.#append([{ kind: "record", record, schedule }], this.#describe(step));
-  }
-
-  #perform(step: Step): Promise<string | undefined> {
-    const { engine, runId } = this.#invocation;
-    return this.#scope.run(this, async () =>
-      step.work.kind === "perform" ? step.work.perform(engine, runId) : undefined,
+    await this.#append(
+      [{ kind: "record", record, schedule: concurrent === 1 ? schedule : undefined }],
+      place,
     );
   }
 
-  #failed(step: Step, id: number, concurrent: number, error: unknown): void | Promise<void> {
+  #perform({ perform }: Step): Promise<string | undefined> {
+    const { engine, runId } = this.#invocation;
+    return this.#scope.run(this, async () => perform?.(engine, runId));
+  }
+
+  /** @returns what is recorded of a step that has failed for good, where the workflow is to hear of it */
+  #failed({ options = {} }: Step, step: FailedStep, error: unknown): Pick<StepRecord, "failure"> | undefined {
     const { tries, trusted } = this.#invocation;
-    const { options = {} } = step;
     const catchable = options.onExhausted === "throw";
     const retry = (catchable ? againUntil : again)(error, tries, options);
-    if (!catchable || !retry.over)
-      return this.#finish({ kind: "threw", error, step: this.#describe(step), again: retry });
-    if (this.#ended) return;
-    this.#executing = undefined;
-    const failure = { attempts: tries.retried + 1, error: toErrorBody(error, trusted) };
-    const record = { stepId: id, ...recordOf(step), failure, concurrent };
-    return this.#append([{ kind: "record", record, schedule: undefined }], this.#describe(step));
+    if (catchable && retry.over)
+      return { failure: { attempts: tries.retried + 1, error: toErrorBody(error, trusted) } };
+    this.#finish({ kind: "threw", error, step, again: retry });
+    return undefined;
   }
 
   async #append(entries: readonly Entry[], step?: FailedStep): Promise<void> {
@@ -177,22 +177,6 @@ class Run {
     } catch (error) {
       this.#finish({ kind: "threw", error, step, where: placeIn(this.#invocation.ledger) });
     }
-  }
-
-  #describe(step: Step): FailedStep {
-    const { phase, nextId, holes } = this.#invocation.ledger;
-    const id = phase.kind === "member" ? phase.slot.id : (holes[0] ?? nextId);
-    const { name, type, options } = step;
-    return { id, name, type, ...(options?.rollback ? { rollback: true } : {}) };
-  }
-
-  #mismatch(): Ending {
-    const { unclaimed, fresh } = this.#claims;
-    const error = replayMismatch(
-      unclaimed,
-      fresh.map(({ step }) => step),
-    );
-    return { kind: "threw", error, where: "replay" };
   }
 
   #finish(ending: Ending): void {

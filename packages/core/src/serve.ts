@@ -8,11 +8,12 @@ import { resume } from "./deliveries/resume.ts";
 import type { Served, Visit } from "./deliveries/room.ts";
 import { start } from "./deliveries/start.ts";
 import { type Duration, toSeconds } from "./kernel/duration.ts";
-import { messageOf, WorkflowError } from "./kernel/errors.ts";
+import { messageOf, WorkflowError, type WorkflowErrorCode } from "./kernel/errors.ts";
 import { loggingMiddleware, tellAll, type WorkflowMiddleware } from "./middleware.ts";
 import { classify, type Delivery, type DeliveryKind } from "./protocol/delivery.ts";
-import { HEADER } from "./protocol/headers.ts";
-import type { Outcome } from "./protocol/outcome.ts";
+import { lateOptionsIn } from "./protocol/message.ts";
+import * as HEADER from "./protocol/names.ts";
+import type { Outcome, Refusal } from "./protocol/outcome.ts";
 import { encodeTraits } from "./protocol/rollback.ts";
 import {
   type CancelFunction,
@@ -82,12 +83,12 @@ export function handlerOf<Payload, Result>(
     cancelFunction: options.cancelFunction as CancelFunction | undefined,
     rollbackOnCancel: options.rollbackOnCancel ?? false,
     parsePayload: payloadParser(options as PayloadOptions<unknown>),
-    runOptions: pick(options, ["retries", "failureRetries", "failureRetryDelay", "timeout"]),
+    runOptions: lateOptionsIn(options),
     traits: encodeTraits({
       onCancel: Boolean(options.cancelFunction || options.rollbackOnCancel),
-      ...(options.timeout === undefined ? {} : { timeout: toSeconds(options.timeout) }),
+      timeout: options.timeout === undefined ? undefined : toSeconds(options.timeout),
     }),
-    middlewares: [...(options.middlewares ?? []), ...(options.verbose ? [loggingMiddleware] : [])],
+    middlewares: [options.middlewares ?? [], options.verbose ? loggingMiddleware : []].flat(),
     siblings,
   };
   const { bodyLimit = BODY_LIMIT, trustProxy = false } = options;
@@ -100,14 +101,6 @@ export function handlerOf<Payload, Result>(
     );
 }
 
-function pick<Options, Name extends keyof Options>(
-  options: Options,
-  names: readonly Name[],
-): Pick<Options, Name> {
-  const given = names.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]);
-  return Object.fromEntries(given);
-}
-
 async function receive(
   served: Served,
   open: () => ReturnType<typeof read>,
@@ -118,7 +111,7 @@ async function receive(
     const mail = await open();
     if ("kind" in mail) return respond(mail, trusted);
     const delivery = classify(mail.headers);
-    const border = borderOf(mail.headers);
+    const border = settled(() => borderOf(mail.headers));
     const refusal = await refusalOf(border.door, mail, delivery);
     if (refusal) return respond(refusal, trusted);
     trusted = isGuarded(border.door);
@@ -133,6 +126,17 @@ async function receive(
   }
 }
 
+// How the endpoint is set up, is for the developer's eyes: nobody has been let in yet.
+function settled(borderOf: () => Border): Border {
+  try {
+    return borderOf();
+  } catch (error) {
+    console.error("[perdure] The endpoint isn't set up right:", error);
+    const message = "The endpoint isn't set up right. Its console says what is wrong.";
+    throw new WorkflowError("misconfigured", message);
+  }
+}
+
 // The engine keeps the error too; who develops the workflow looks at its own console first.
 async function report(
   { middlewares }: Served,
@@ -144,7 +148,7 @@ async function report(
   const what = step ? `step "${step.name}"` : WHAT[delivery.kind];
   console.error(`[perdure] ${runId ? `${runId}: ` : ""}${attempt}${what} failed:`, thrown);
   const error = thrown instanceof Error ? thrown : new Error(messageOf(thrown));
-  await tellAll(middlewares, "onError", { ...(runId ? { workflowRunId: runId } : {}), error });
+  await tellAll(middlewares, "onError", { workflowRunId: runId, error });
 }
 
 type Failed = Extract<Outcome, { kind: "failed" }>;
@@ -176,7 +180,9 @@ async function handle(visit: Visit): Promise<Outcome> {
 }
 
 /** What was thrown on the way, and not by a step: a request that can't be read is refused, all else is a failed attempt. */
-function fault(error: unknown): Outcome {
-  const malformed = error instanceof WorkflowError && error.code === "malformed_body";
-  return malformed ? { kind: "refused", status: 400, error } : { kind: "failed", error };
+function fault(error: unknown): Failed | Refusal {
+  const unreadable = error instanceof WorkflowError && UNREADABLE.includes(error.code);
+  return unreadable ? { kind: "refused", status: 400, error } : { kind: "failed", error };
 }
+
+const UNREADABLE: readonly WorkflowErrorCode[] = ["malformed_body", "missing_run_id", "protocol_mismatch"];

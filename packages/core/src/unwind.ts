@@ -2,14 +2,13 @@ import { type Asked, Claims } from "./claims.ts";
 import type { StepHost } from "./context.ts";
 import type { Ledger, Slot } from "./group.ts";
 import { PATIENCE_MS } from "./invocation.ts";
-import type { Step } from "./steps/index.ts";
 
 /** The steps of a run that has ended, as its workflow asks for them. */
 export interface Unwound {
   /** On record: finished, or planned. */
   readonly claimed: ReadonlyMap<Slot, Asked>;
   /** Asked for and not on record: of them, only the first can have been started. */
-  readonly fresh: readonly Step[];
+  readonly fresh: readonly Asked[];
   /** On record, but the workflow doesn't ask for it any more. */
   readonly unclaimed: ReadonlySet<Slot>;
   /** What the workflow has thrown by itself. */
@@ -34,7 +33,7 @@ export function unwind(
       finished = true;
       clearTimeout(timer);
       const { claimed, fresh, unclaimed } = claims;
-      end({ claimed, fresh: fresh.map(({ step }) => step), unclaimed, error });
+      end({ claimed, fresh, unclaimed, error });
     };
     const quiet = (): void => {
       // A branch may be waiting for something of its own before it asks.

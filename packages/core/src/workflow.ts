@@ -1,5 +1,6 @@
 import type { RunContext, WorkflowContext } from "./context.ts";
 import type { WorkflowStepError } from "./kernel/errors.ts";
+import { parseLeniently } from "./kernel/json.ts";
 import { type Schema, validate } from "./kernel/schema.ts";
 import type { FailurePlace } from "./protocol/error.ts";
 
@@ -105,14 +106,4 @@ export function payloadParser(options: PayloadOptions<unknown>): (payload: strin
   if (parse) return async (payload) => parse(payload);
   if (schema) return async (payload) => validate(schema, parseLeniently(payload));
   return async (payload) => parseLeniently(payload);
-}
-
-/** JSON where it is JSON, the text itself where not, `undefined` where there is none. */
-export function parseLeniently(payload: string): unknown {
-  if (payload === "") return undefined;
-  try {
-    return JSON.parse(payload);
-  } catch {
-    return payload;
-  }
 }

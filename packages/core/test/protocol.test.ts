@@ -13,7 +13,15 @@ import {
   type StepRecord,
   startMessage,
 } from "../src/protocol/index.ts";
-import { base64, entries, failureBody, failureHeaders, history, runHeaders } from "./support/delivery.ts";
+import {
+  base64,
+  entries,
+  failureBody,
+  failureHeaders,
+  history,
+  RUN,
+  runHeaders,
+} from "./support/delivery.ts";
 
 const result = (stepId: number, concurrent = 1, stepName = `s${stepId}`): StepRecord => ({
   stepId,
@@ -184,6 +192,7 @@ describe("failure callbacks", () => {
       error: expect.objectContaining({ name: "TypeError", message: "boom" }),
       failBody: expect.stringContaining('"message":"boom"'),
       failureId: "1-0",
+      runId: RUN,
       step: undefined,
       where: "delivery",
       failStatus: 500,

@@ -33,11 +33,11 @@ describe("the platform's scope", () => {
   it("follows code across an await", async () => {
     const scope = createScope();
     const owner = {};
-    expect(scope.available).toBe(true);
-    expect(scope.current()).toBeUndefined();
+    expect(scope).not.toBe(blindScope);
+    expect(scope.getStore()).toBeUndefined();
     await scope.run(owner, async () => {
       await io();
-      expect(scope.current()).toBe(owner);
+      expect(scope.getStore()).toBe(owner);
     });
   });
 });

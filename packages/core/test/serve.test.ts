@@ -670,7 +670,7 @@ describe("bad input", () => {
   ])("%s is answered with a clear error", async (_name, headers, message) => {
     const answer = await answerOf(handler()(request(history({}), headers as Record<string, string>)));
     expect(answer).toMatchObject({
-      status: 500,
+      status: 400,
       body: { error: "WorkflowError", message: expect.stringMatching(message) },
     });
   });

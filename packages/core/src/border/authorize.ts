@@ -1,6 +1,7 @@
-import { messageOf, WorkflowError } from "../kernel/errors.ts";
+import { messageOf } from "../kernel/errors.ts";
+import { within } from "../kernel/within.ts";
 import type { Delivery, DeliveryKind } from "../protocol/delivery.ts";
-import type { Outcome } from "../protocol/outcome.ts";
+import { type Refusal, refused } from "../protocol/outcome.ts";
 import type { Mail } from "./mail.ts";
 import type { Verify } from "./signature.ts";
 
@@ -29,13 +30,11 @@ export interface Door {
   readonly publicUrl: ((requested: URL) => string) | undefined;
 }
 
-/** A hook that hangs must not keep requests waiting for ever. */
-const HOOK_PATIENCE_MS = 10_000;
+/** In seconds: a check that hangs must not keep requests waiting for ever. */
+const PATIENCE = 10;
 
 const UNPROTECTED =
   'This endpoint has no way to tell who calls it. Set QSTASH_CURRENT_SIGNING_KEY and QSTASH_NEXT_SIGNING_KEY (or the option `keys`, `receiver` or `authorize`), or write down `verify: "off"`.';
-
-type Refusal = Extract<Outcome, { kind: "refused" }>;
 
 /**
  * Lets a request in, or says why not: 401 without a valid signature or with no check at all, 403 when the hook
@@ -44,46 +43,37 @@ type Refusal = Extract<Outcome, { kind: "refused" }>;
  * @returns undefined for a request that may go on
  */
 export async function refusalOf(door: Door, mail: Mail, delivery: Delivery): Promise<Refusal | undefined> {
-  if (!door.verify && !door.authorize) return door.open ? undefined : refuse(401, UNPROTECTED);
-  if (door.verify) {
-    try {
-      await door.verify(mail, delivery, door.publicUrl?.(mail.url));
-    } catch (error) {
-      return refuse(401, messageOf(error));
-    }
+  const { verify, authorize, open, publicUrl } = door;
+  if (!isGuarded(door)) return open ? undefined : refuse(401, UNPROTECTED);
+  try {
+    await within(PATIENCE, "Checking the signature", verify?.(mail, delivery, publicUrl?.(mail.url)));
+  } catch (error) {
+    return refuse(401, messageOf(error));
   }
-  return door.authorize ? askHook(door.authorize, mail, delivery) : undefined;
+  return authorize && askHook(authorize, mail, delivery);
 }
 
 /** True when a request that was let in is known to come from who it should. */
 export function isGuarded(door: Door): boolean {
-  return door.verify !== undefined || door.authorize !== undefined;
+  return Boolean(door.verify ?? door.authorize);
 }
 
 async function askHook(authorize: Authorize, mail: Mail, delivery: Delivery): Promise<Refusal | undefined> {
   const { kind, runId } = delivery;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const silence = new Promise<string>((resolve) => {
-    timer = setTimeout(resolve, HOOK_PATIENCE_MS, `didn't answer within ${HOOK_PATIENCE_MS / 1000} seconds`);
-  });
+  const { headers, body } = mail;
   try {
-    const request = { kind, runId, url: mail.request.url, headers: mail.headers, body: mail.body };
-    const said = await Promise.race([authorize(request), silence]);
-    if (said === true) return undefined;
-    return refuse(403, `The workflow's authorize hook ${typeof said === "string" ? said : "said no"}.`);
+    const said = authorize({ kind, runId, url: mail.request.url, headers, body });
+    if ((await within(PATIENCE, "It", said)) === true) return undefined;
+    return refuse(403, "The workflow's authorize hook said no.");
   } catch (error) {
-    return refuse(403, "The workflow's authorize hook threw:", error);
-  } finally {
-    clearTimeout(timer);
+    return refuse(403, "The workflow's authorize hook failed:", error);
   }
 }
 
 // Why is for the developer's eyes: the caller hasn't shown that it may know.
 function refuse(status: 401 | 403, reason: string, ...more: unknown[]): Refusal {
   console.warn(`[perdure] A request was refused with ${status}. ${reason}`, ...more);
-  const error =
-    status === 401
-      ? new WorkflowError("unauthorized", "The request doesn't show who it comes from.")
-      : new WorkflowError("forbidden", "The request may not do this.");
-  return { kind: "refused", status, error };
+  return status === 401
+    ? refused(status, "unauthorized", "The request doesn't show who it comes from.")
+    : refused(status, "forbidden", "The request may not do this.");
 }

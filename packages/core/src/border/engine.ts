@@ -4,7 +4,7 @@ import { type HistoryEntry, parseHistory } from "../protocol/history.ts";
 import type { Message } from "../protocol/message.ts";
 import type { NotifyResponse, WaitRequest } from "../protocol/wait.ts";
 import { ask, isStatus, toSegment } from "./api.ts";
-import type { Connection } from "./http.ts";
+import type { Connection, Http } from "./http.ts";
 import { publish, type Receipt } from "./publish.ts";
 
 /** What the runtime asks of an engine. */
@@ -13,9 +13,9 @@ export interface Engine {
   readonly connection: Connection;
   /**
    * Publishes all of them or none.
-   * @returns "ended" when the engine refuses because the run is over
+   * @returns false when the engine refuses because the run is over
    */
-  append(runId: string, messages: readonly Message[]): Promise<readonly Receipt[] | "ended">;
+  append(runId: string, messages: readonly Message[]): Promise<boolean>;
   /** Publishes messages that create runs, each for itself: the engine may take one and refuse another. */
   create(messages: readonly Message[]): Promise<readonly (Receipt | WorkflowError)[]>;
   /** The whole history of a live run, on our own engine also of one that has ended; undefined when there is none. */
@@ -24,8 +24,8 @@ export interface Engine {
   finish(runId: string, result: string | undefined): Promise<boolean>;
   /** Ends the run without a result. @returns as {@link finish} */
   cancel(runId: string): Promise<boolean>;
-  /** Has an event recorded as a step's result once it comes. @returns "ended" as {@link append} */
-  wait(runId: string, request: WaitRequest): Promise<"waiting" | "ended">;
+  /** Has an event recorded as a step's result once it comes. @returns as {@link append} */
+  wait(runId: string, request: WaitRequest): Promise<boolean>;
   /** Tells those who wait for an event, or one run, which may also come to wait later. */
   notify(eventId: string, data: string | undefined, runId?: string): Promise<readonly NotifyResponse[]>;
   /**
@@ -43,79 +43,43 @@ interface EndedRun {
 
 /** An engine that is asked only when it is needed: whatever is wrong with its configuration is thrown then. */
 export function toEngine(connection: Connection, telemetry: boolean): Engine {
-  const post = (messages: readonly Message[]) => publish(connection.http, messages, telemetry);
+  const { http } = connection;
+  const create = (messages: readonly Message[]) => publish(http, messages, telemetry);
   return {
     connection,
-    create: post,
-    append: (runId, messages) => append(connection, runId, () => post(messages)),
-    history: (runId, which) => fetchHistory(connection, runId, which),
-    finish: (runId, result) => end(connection, runId, { cancel: false, result }),
-    cancel: (runId) => end(connection, runId, { cancel: true, result: undefined }),
-    wait: (runId, request) => wait(connection, runId, request),
-    notify: (eventId, data, runId) => notify(connection, eventId, data, runId),
-    webhookUrl: (runId, eventId) => webhookUrl(connection, runId, eventId),
+    create,
+    append: (runId, messages) =>
+      unlessEnded(http, runId, async () => {
+        for (const receipt of await create(messages)) if (receipt instanceof WorkflowError) throw receipt;
+      }),
+    history: (runId, which) => fetchHistory(http, runId, which),
+    finish: (runId, result) => end(http, runId, false, result),
+    cancel: (runId) => end(http, runId, true),
+    wait: (runId, { eventId, headers, body }) =>
+      unlessEnded(http, runId, () => {
+        const path = ["wait", toSegment(eventId)];
+        return ask(http, { method: "POST", path, headers, body: JSON.stringify(body), empty: true });
+      }),
+    notify: async (eventId, body, runId) => {
+      const path = ["notify", runId ?? [], eventId].flat().map(toSegment);
+      return [await ask<NotifyResponse | NotifyResponse[]>(http, { method: "POST", path, body })].flat();
+    },
+    webhookUrl: (runId, eventId) =>
+      [connection.baseUrl, "v2", "workflows", "hooks", userIdOf(connection.token), runId, eventId].join("/"),
   };
 }
 
-async function append(
-  connection: Connection,
-  runId: string,
-  post: () => Promise<(Receipt | WorkflowError)[]>,
-): Promise<Receipt[] | "ended"> {
-  return unlessEnded(connection, runId, async () => {
-    const receipts = await post();
-    return receipts.map((receipt) => {
-      if (receipt instanceof WorkflowError) throw receipt;
-      return receipt;
-    });
-  });
-}
-
-function wait(
-  connection: Connection,
-  runId: string,
-  { eventId, headers, body }: WaitRequest,
-): Promise<"waiting" | "ended"> {
-  return unlessEnded(connection, runId, async (): Promise<"waiting"> => {
-    const path = ["wait", toSegment(eventId)];
-    await ask(connection.http, { method: "POST", path, headers, body: JSON.stringify(body), empty: true });
-    return "waiting";
-  });
-}
-
 /** The engine says 400 to a run that is over, and to a request that it doesn't like. Only it can tell which. */
-async function unlessEnded<T>(
-  connection: Connection,
-  runId: string,
-  act: () => Promise<T>,
-): Promise<T | "ended"> {
+async function unlessEnded(http: Http, runId: string, act: () => Promise<unknown>): Promise<boolean> {
   try {
-    return await act();
-  } catch (error) {
-    if (!isStatus(error, 400)) throw error;
-    if ((await fetchHistory(connection, runId)) === undefined) return "ended";
-    const reason = messageOf(error.cause);
-    throw new WorkflowError("step_refused", `The engine refuses a step of the run: ${reason}`, {
-      cause: error,
-    });
+    await act();
+    return true;
+  } catch (cause) {
+    if (!isStatus(cause, 400)) throw cause;
+    if (!(await fetchHistory(http, runId))) return false;
+    const message = `The engine refuses a step of the run: ${messageOf(cause.cause)}`;
+    throw new WorkflowError("step_refused", message, { cause });
   }
-}
-
-async function notify(
-  connection: Connection,
-  eventId: string,
-  data: string | undefined,
-  runId?: string,
-): Promise<NotifyResponse[]> {
-  const path = ["notify", ...(runId === undefined ? [] : [toSegment(runId)]), toSegment(eventId)];
-  const body = data === undefined ? {} : { body: data };
-  return [
-    await ask<NotifyResponse | NotifyResponse[]>(connection.http, { method: "POST", path, ...body }),
-  ].flat();
-}
-
-function webhookUrl({ baseUrl, token }: Connection, runId: string, eventId: string): string {
-  return [baseUrl, "v2", "workflows", "hooks", userIdOf(token), runId, eventId].join("/");
 }
 
 function userIdOf(token: unknown): string {
@@ -131,7 +95,7 @@ function userIdOf(token: unknown): string {
 }
 
 async function fetchHistory(
-  { http }: Connection,
+  http: Http,
   runId: string,
   query: Partial<EndedRun> = {},
 ): Promise<HistoryEntry[] | undefined> {
@@ -145,20 +109,9 @@ async function fetchHistory(
   }
 }
 
-async function end(
-  connection: Connection,
-  runId: string,
-  { cancel, result }: { cancel: boolean; result: string | undefined },
-): Promise<boolean> {
+async function end(http: Http, runId: string, cancel: boolean, body?: string): Promise<boolean> {
   try {
-    const body = result === undefined ? {} : { body: result };
-    await ask(connection.http, {
-      method: "DELETE",
-      path: runPath(runId),
-      query: { cancel },
-      empty: true,
-      ...body,
-    });
+    await ask(http, { method: "DELETE", path: runPath(runId), query: { cancel }, body, empty: true });
     return true;
   } catch (error) {
     if (isStatus(error, 404)) return false;

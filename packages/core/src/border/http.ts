@@ -1,5 +1,7 @@
 import type { Client } from "@upstash/qstash";
-import { forward, PREFIX } from "../protocol/headers.ts";
+import { forward } from "../protocol/headers.ts";
+import { isContentType } from "../protocol/options.ts";
+import * as PREFIX from "../protocol/prefixes.ts";
 
 /** How to reach the engine. As in `@upstash/qstash`. */
 export interface EngineConfig {
@@ -15,16 +17,21 @@ export interface EngineConfig {
   readonly retry?: false | { retries?: number; backoff?: (retryCount: number) => number };
 }
 
+/** Times, in the engine's queries, are milliseconds since 1970. What is undefined isn't asked for. */
+export type Query = Readonly<
+  Record<string, string | number | boolean | Date | readonly string[] | undefined>
+>;
+
 /** A request to the engine's API. */
 export interface HttpRequest {
   readonly method: "GET" | "POST" | "PATCH" | "DELETE";
   /** Segments of the path, as they are to stand in the URL. */
   readonly path: string[];
-  readonly query?: Record<string, string | number | boolean | Date | string[]>;
-  readonly headers?: Record<string, string>;
-  readonly body?: string;
+  readonly query: Record<string, string | number | boolean | Date | string[] | undefined>;
+  readonly headers: Record<string, string>;
+  readonly body: string | null;
   /** False: the answer has no JSON to read. */
-  readonly parseResponseAsJson?: boolean;
+  readonly parseResponseAsJson: boolean;
 }
 
 /** What makes requests: ours, or that of a client of `@upstash/qstash`. */
@@ -41,43 +48,41 @@ export interface Connection {
   readonly baseUrl: string;
   readonly token: unknown;
   /** The user's own client of `@upstash/qstash`, if there is one. */
-  readonly client: Client | undefined;
+  readonly client?: Client;
 }
 
 /** A connection that needs nothing but `fetch`. */
-export function connect({ baseUrl, token, headers = {}, retry }: EngineConfig): Connection {
+export function connect({ baseUrl, token, headers = {}, retry = {} }: EngineConfig): Connection {
   const origin = baseUrl.replace(/\/+$/, "");
-  const forwarded = Object.entries(headers).map(([name, value]): [string, string] => [
-    (isOption(name) ? name : forward(name)).toLowerCase(),
-    value,
-  ]);
-  const { retries = 5, backoff = (count: number) => Math.exp(count) * 50 } =
-    retry === false ? { retries: 0 } : (retry ?? {});
+  const { retries = 5, backoff = (count: number) => Math.exp(count) * 50 } = retry || { retries: 0 };
   const http: Http = {
-    headers: forwarded,
+    headers: Object.entries(headers).map(([name, value]) => [
+      (isOption(name) ? name : forward(name)).toLowerCase(),
+      value,
+    ]),
     async request<Answer>(request: HttpRequest) {
-      const { method, body = null, parseResponseAsJson = true } = request;
-      const sent = new Headers(request.headers);
-      sent.set("Authorization", `Bearer ${token}`);
+      const { method, body, parseResponseAsJson } = request;
+      const headers = { ...request.headers, Authorization: `Bearer ${token}` };
       // Credentials go to nobody whom the engine names.
-      const init: RequestInit = { method, body, headers: sent, redirect: "manual" };
+      const init: RequestInit = { method, body, headers, redirect: "manual" };
       const answer = await send(urlOf(origin, request), init, retries, backoff);
-      if (!answer.ok) throw await refusalOf(answer);
+      const { ok, status } = answer;
+      if (!ok) throw Object.assign(new Error((await answer.text()) || `status ${status}`), { status });
       return (parseResponseAsJson ? await answer.json() : undefined) as Answer;
     },
   };
-  return { http, baseUrl: origin, token, client: undefined };
+  return { http, baseUrl: origin, token };
 }
 
 /** The user's own client: its settings, its requests. */
 export function connectBy(client: Client): Connection {
-  const baseUrl = String(Reflect.get(client.http, "baseUrl"));
-  return { http: client.http, baseUrl, token: Reflect.get(client, "token"), client };
+  const { http } = client;
+  return { http, baseUrl: String(Reflect.get(http, "baseUrl")), token: Reflect.get(client, "token"), client };
 }
 
 /** The status that the engine has refused with; undefined when it has given no answer. */
 export function statusOf(error: unknown): number | undefined {
-  const status = error instanceof Error && "status" in error ? error.status : undefined;
+  const { status } = Object(error);
   return typeof status === "number" ? status : undefined;
 }
 
@@ -98,21 +103,15 @@ async function send(
   }
 }
 
-function urlOf(origin: string, { path, query = {} }: HttpRequest): URL {
+function urlOf(origin: string, { path, query }: HttpRequest): URL {
   const url = new URL([origin, ...path].join("/"));
   for (const [name, value] of Object.entries(query)) {
-    for (const each of Array.isArray(value) ? value : [value]) {
-      url.searchParams.append(name, String(each instanceof Date ? each.getTime() : each));
-    }
+    for (const each of [value ?? []].flat())
+      url.searchParams.append(name, String(each instanceof Date ? Number(each) : each));
   }
   return url;
 }
 
-async function refusalOf(answer: Response): Promise<Error> {
-  const text = await answer.text();
-  return Object.assign(new Error(text || `status ${answer.status}`), { status: answer.status });
-}
-
 function isOption(name: string): boolean {
-  return /^content-type$/i.test(name) || name.toLowerCase().startsWith(PREFIX.own.toLowerCase());
+  return isContentType(name) || name.toLowerCase().startsWith(PREFIX.own.toLowerCase());
 }

@@ -1,6 +1,5 @@
 import { text } from "../kernel/bytes.ts";
-import { WorkflowError } from "../kernel/errors.ts";
-import type { Outcome } from "../protocol/outcome.ts";
+import { type Refusal, refused } from "../protocol/outcome.ts";
 
 /** A request as it came in, its body read once. */
 export interface Mail {
@@ -14,27 +13,19 @@ export interface Mail {
   readonly body: string;
 }
 
-type Refusal = Extract<Outcome, { kind: "refused" }>;
-
 /**
  * Reads a request that could be a delivery: a POST whose body isn't larger than `limit` bytes.
  * Anything else is refused before its body is in memory.
  */
 export async function read(request: Request, limit: number, trustProxy: boolean): Promise<Mail | Refusal> {
   if (request.method !== "POST") {
-    const error = new WorkflowError(
-      "method_not_allowed",
-      `A workflow endpoint takes POST requests; got ${request.method}.`,
-    );
-    return { kind: "refused", status: 405, error };
+    const message = `A workflow endpoint takes POST requests; got ${request.method}.`;
+    return refused(405, "method_not_allowed", message);
   }
   const bytes = await readBody(request, limit);
   if (!bytes) {
-    const error = new WorkflowError(
-      "body_too_large",
-      `The body is larger than the endpoint's limit of ${limit} bytes.`,
-    );
-    return { kind: "refused", status: 413, error };
+    const message = `The body is larger than the endpoint's limit of ${limit} bytes.`;
+    return refused(413, "body_too_large", message);
   }
   const url = trustProxy ? forwardedUrl(request) : new URL(request.url);
   return { request, url, headers: request.headers, bytes, body: text(bytes) };
@@ -42,12 +33,13 @@ export async function read(request: Request, limit: number, trustProxy: boolean)
 
 /** Of several proxies, the first one knows what the sender asked for. */
 function forwardedUrl({ url, headers }: Request): URL {
-  const [proto, host] = ["X-Forwarded-Proto", "X-Forwarded-Host"].map((name) =>
-    headers.get(name)?.split(",")[0]?.trim(),
+  const [proto = "", host = ""] = ["Proto", "Host"].map((name) =>
+    headers.get(`X-Forwarded-${name}`)?.split(",")[0]?.trim(),
   );
   const { protocol, host: own, pathname, search } = new URL(url);
-  const scheme = proto === "http" || proto === "https" ? `${proto}:` : protocol;
-  const known = host && /^[\w.-]+(?::\d+)?$|^\[[\da-f:.]+\](?::\d+)?$/i.test(host) ? host : own;
+  const scheme = /^https?$/.test(proto) ? `${proto}:` : protocol;
+  const known =
+    /^(?:[\w.-]+|\[[\da-f:.]+\])(?::\d+)?$/i.test(host) && URL.canParse(`http://${host}`) ? host : own;
   return new URL(`${scheme}//${known}${pathname}${search}`);
 }
 
@@ -58,36 +50,22 @@ async function readBody(request: Request, limit: number): Promise<Uint8Array<Arr
     );
   }
   if (!request.body) return new Uint8Array();
-  const announced = request.headers.get("Content-Length");
-  if (announced !== null) {
-    if (Number(announced) > limit) return undefined;
-    const bytes = new Uint8Array(await request.arrayBuffer());
-    return bytes.length > limit ? undefined : bytes;
-  }
+  // What is announced may be too much, but never says how much will come.
+  if (Number(request.headers.get("Content-Length")) > limit) return undefined;
   return readStream(request.body, limit);
 }
 
 async function readStream(
-  body: ReadableStream<Uint8Array>,
+  body: ReadableStream<Uint8Array<ArrayBuffer>>,
   limit: number,
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
-  const reader = body.getReader();
-  const chunks: Uint8Array[] = [];
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
   let length = 0;
-  for (let next = await reader.read(); !next.done; next = await reader.read()) {
-    length += next.value.length;
-    if (length > limit) {
-      // Not cancelled: servers on Node would end the connection, and the sender would never read the answer.
-      reader.releaseLock();
-      return undefined;
-    }
-    chunks.push(next.value);
+  // Not cancelled: servers on Node would end the connection, and the sender would never read the answer.
+  for await (const chunk of body.values({ preventCancel: true })) {
+    length += chunk.length;
+    if (length > limit) return undefined;
+    chunks.push(chunk);
   }
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.length;
-  }
-  return bytes;
+  return new Uint8Array(await new Blob(chunks).arrayBuffer());
 }

@@ -1,7 +1,7 @@
 import { WorkflowError } from "../kernel/errors.ts";
 import { VERSION } from "../kernel/version.ts";
-import { HEADER } from "../protocol/headers.ts";
 import type { Message } from "../protocol/message.ts";
+import * as HEADER from "../protocol/names.ts";
 import { ask } from "./api.ts";
 import type { Http } from "./http.ts";
 
@@ -9,7 +9,7 @@ import type { Http } from "./http.ts";
 export interface Receipt {
   readonly messageId: string;
   /** The engine had it already: nothing was done. */
-  readonly deduplicated?: boolean;
+  readonly deduplicated: boolean;
 }
 
 /**
@@ -25,11 +25,11 @@ export async function publish(
   const items = messages.map(({ url, method = "POST", headers, body, untold }) => ({
     destination: url,
     headers: {
-      ...lowered(http.headers ?? []),
+      ...Object.fromEntries(http.headers ?? []),
       ...(telemetry && !untold ? TELEMETRY : {}),
       ...lowered(Object.entries({ [HEADER.method]: method, ...headers })),
     },
-    ...(body === undefined ? {} : { body }),
+    body,
   }));
   const headers = { [HEADER.contentType]: "application/json" };
   const body = JSON.stringify(items);
@@ -48,9 +48,9 @@ const TELEMETRY = lowered([
   [HEADER.telemetryRuntime, globalThis.navigator?.userAgent ?? "unknown"],
 ]);
 
-function toReceipt(answer: unknown, message: Message | undefined): Receipt | WorkflowError {
-  const { messageId, deduplicated, error } = (answer ?? {}) as Partial<Receipt> & { error?: unknown };
+function toReceipt(answer: unknown, message: Message): Receipt | WorkflowError {
+  const { messageId, deduplicated, error } = Object(answer) as Partial<Receipt> & { error?: unknown };
   if (typeof messageId === "string") return { messageId, deduplicated: deduplicated === true };
   const reason = typeof error === "string" ? error : JSON.stringify(answer);
-  return new WorkflowError("engine_refused", `The engine refuses the message for ${message?.url}: ${reason}`);
+  return new WorkflowError("engine_refused", `The engine refuses the message for ${message.url}: ${reason}`);
 }

@@ -1,5 +1,8 @@
 import type { ReplayGuard } from "./signature.ts";
 
+/** Seconds for which an expired token is still known: one that is let in at its last moment is asked about a little later. */
+const SLACK = 60;
+
 /**
  * Remembers the tokens that one process has seen, for as long as they are good.
  *
@@ -10,7 +13,7 @@ export function memoryReplayGuard(now: () => number = Date.now): ReplayGuard {
   const expiries = new Map<string, number>();
   return {
     seen(tokenId, expiresAt) {
-      const seconds = now() / 1000;
+      const seconds = now() / 1000 - SLACK;
       for (const [known, expiry] of expiries) {
         if (expiry > seconds) break;
         expiries.delete(known);

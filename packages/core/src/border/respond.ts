@@ -1,8 +1,10 @@
 import { toSeconds } from "../kernel/duration.ts";
 import { isNonRetryable, isRetryAfter, isStepError } from "../kernel/errors.ts";
+import { encodeStepName } from "../protocol/call.ts";
 import { toErrorBody } from "../protocol/error.ts";
-import { HEADER, PROTOCOL_VERSION } from "../protocol/headers.ts";
-import { type FailedAttempt, NON_RETRYABLE_STATUS, type Outcome } from "../protocol/outcome.ts";
+import { PROTOCOL_VERSION } from "../protocol/headers.ts";
+import * as HEADER from "../protocol/names.ts";
+import { type FailedAttempt, NON_RETRYABLE_STATUS, type Outcome, type Refusal } from "../protocol/outcome.ts";
 import type { RollbackAnswer } from "../protocol/rollback.ts";
 
 /** Engines want to hear of a version of the official SDK that they know: this is the one that our answers agree with. */
@@ -15,16 +17,14 @@ const SDK_NAME = "v1.3.3";
  */
 export function respond(outcome: Outcome, trusted: boolean): Response {
   switch (outcome.kind) {
-    case "done":
-      return answer(200, { workflowRunId: outcome.runId, finishCondition: outcome.finish });
+    case "done": {
+      const { runId: workflowRunId, finish: finishCondition } = outcome;
+      const unhandled = finishCondition === "failure-callback-undefined";
+      const headers: Record<string, string> = unhandled ? { [HEADER.noFailureFunction]: "true" } : {};
+      return answer(200, { workflowRunId, finishCondition }, headers);
+    }
     case "failureHandled":
       return answer(200, { result: outcome.result });
-    case "failureUnhandled":
-      return answer(
-        200,
-        { workflowRunId: outcome.runId, finishCondition: "failure-callback-undefined" },
-        { [HEADER.noFailureFunction]: "true" },
-      );
     case "rolledBack": {
       const { record } = outcome;
       const said: RollbackAnswer = record ? "recorded" : "over";
@@ -33,27 +33,27 @@ export function respond(outcome: Outcome, trusted: boolean): Response {
     case "failed":
       return failed(outcome, trusted);
     case "refused":
-      return answer(outcome.status, toErrorBody(outcome.error, false), refusalHeaders(outcome.status));
+      return answer(outcome.status, toErrorBody(outcome.error, false), refusalHeaders(outcome));
     default:
       return outcome satisfies never;
   }
 }
 
-/** For a URL under which none of several workflows is served. */
+/** For a URL under which none of several workflows is served. Which there are, is for the developer's eyes. */
 export function notFound(keys: readonly string[]): Response {
-  return new Response(
-    `No workflow is served here. The last segment of the URL must be one of: ${keys.join(", ")}.`,
-    {
-      status: 404,
-      headers: { [HEADER.sdkVersion]: PROTOCOL_VERSION, [HEADER.contentType]: "text/plain;charset=UTF-8" },
-    },
+  console.warn(
+    `[perdure] A request for no workflow was answered with 404. The last segment of its URL must be one of: ${keys.join(", ")}.`,
   );
+  return new Response("No workflow is served here.", {
+    status: 404,
+    headers: { [HEADER.sdkVersion]: PROTOCOL_VERSION, [HEADER.contentType]: "text/plain;charset=UTF-8" },
+  });
 }
 
 function failed({ error, where, step: failing, again }: FailedAttempt, trusted: boolean): Response {
   const step = isStepError(error) ? error.step : failing;
-  const body = { ...toErrorBody(error, trusted), ...(step ? { where: "step", step } : { where }) };
-  const headers: Record<string, string> = step ? { [HEADER.errorStepName]: toHeaderValue(step.name) } : {};
+  const body = { ...toErrorBody(error, trusted), where: step ? "step" : where, step };
+  const headers: Record<string, string> = step ? { [HEADER.errorStepName]: encodeStepName(step.name) } : {};
   if (again?.over || isNonRetryable(error))
     return answer(NON_RETRYABLE_STATUS, body, { ...headers, [HEADER.nonRetryable]: "true" });
   if (again?.retries !== undefined) headers[HEADER.maxRetries] = String(again.retries);
@@ -63,15 +63,11 @@ function failed({ error, where, step: failing, again }: FailedAttempt, trusted: 
   return answer(isRetryAfter(error) ? 429 : 500, body, headers);
 }
 
-function refusalHeaders(status: number): Record<string, string> {
+function refusalHeaders({ status, error }: Refusal): Record<string, string> {
   if (status === 405) return { Allow: "POST" };
-  // The same bytes can't be read better another time.
-  return status === 400 || status === 413 ? { [HEADER.nonRetryable]: "true" } : {};
-}
-
-// Header values are bytes: what isn't printable ASCII, or would look encoded already, is percent-encoded.
-function toHeaderValue(text: string): string {
-  return text.replace(/[^\x20-\x7e]|%/gu, (character) => encodeURIComponent(character));
+  // The same bytes can't be read better another time; but another version of this package may speak another protocol.
+  const final = status === 413 || (status === 400 && error.code !== "protocol_mismatch");
+  return final ? { [HEADER.nonRetryable]: "true" } : {};
 }
 
 function answer(status: number, body: object, headers: Record<string, string> = {}): Response {

@@ -1,6 +1,7 @@
 import type { Client } from "@upstash/qstash";
+import { checkUrl, mustBe } from "../kernel/check.ts";
 import { WorkflowError } from "../kernel/errors.ts";
-import { HEADER } from "../protocol/headers.ts";
+import * as HEADER from "../protocol/names.ts";
 import { DEV_CREDENTIALS } from "../protocol/token.ts";
 import type { Authorize, Door } from "./authorize.ts";
 import { type Engine, toEngine } from "./engine.ts";
@@ -16,20 +17,6 @@ import {
 
 /** The environment's variables, wherever the runtime keeps them. */
 export type Env = Readonly<Record<string, string | undefined>>;
-
-/** Names of the variables that are read, in `env` or in `process.env`. */
-const VARIABLE = {
-  url: "QSTASH_URL",
-  token: "QSTASH_TOKEN",
-  currentKey: "QSTASH_CURRENT_SIGNING_KEY",
-  nextKey: "QSTASH_NEXT_SIGNING_KEY",
-  workflowUrl: "UPSTASH_WORKFLOW_URL",
-  dev: "QSTASH_DEV",
-  devPort: "QSTASH_DEV_PORT",
-  mode: "NODE_ENV",
-  region: "QSTASH_REGION",
-  noTelemetry: "UPSTASH_DISABLE_TELEMETRY",
-} as const;
 
 const REGIONS = ["US_EAST_1", "EU_CENTRAL_1"];
 
@@ -88,34 +75,32 @@ export interface Border {
  * @throws TypeError for options that can't be obeyed
  */
 export function createBorders(options: BorderOptions): (env: Env | undefined, headers: Headers) => Border {
-  httpUrl("url", options.url);
-  httpUrl("baseUrl", options.baseUrl);
-  const made = new WeakMap<Env, Map<string | undefined, Border>>();
+  if (options.url) checkUrl("url", options.url);
+  if (options.baseUrl) checkUrl("baseUrl", options.baseUrl);
+  const made = new WeakMap<Env, Record<string, Border>>();
   return (platformEnv, headers) => {
     const env = options.env ?? platformEnv ?? processEnv();
     const region = regionOf(env, headers.get(HEADER.region));
-    const borders = made.get(env) ?? new Map<string | undefined, Border>();
+    const borders = made.get(env) ?? {};
     made.set(env, borders);
-    const border = borders.get(region) ?? settle(options, env, region);
-    borders.set(region, border);
-    return border;
+    borders[region] ??= settle(options, env, region);
+    return borders[region];
   };
 }
 
-function settle(options: BorderOptions, env: Env, region: string | undefined): Border {
-  const url = httpUrl("url", options.url);
-  const baseUrl = httpUrl("baseUrl", options.baseUrl ?? env[VARIABLE.workflowUrl]);
-  const base = baseUrl && new URL(baseUrl);
-  const prefix = base && `${base.origin}${base.pathname.replace(/\/+$/, "")}`;
+function settle(options: BorderOptions, env: Env, region: string): Border {
+  const { url, baseUrl = env.UPSTASH_WORKFLOW_URL, verify, authorize } = options;
+  if (baseUrl) checkUrl("baseUrl", baseUrl);
+  const prefix = baseUrl && withoutSlash(new URL(baseUrl));
   let engine: Engine | undefined;
-  const workflowUrl = (requested: URL): string =>
-    url ?? (prefix ? `${prefix}${requested.pathname}${requested.search}` : requested.href);
+  const workflowUrl = ({ href, pathname, search }: URL): string =>
+    url || (prefix ? prefix + pathname + search : href);
   return {
     env,
     door: {
-      verify: options.verify === "off" ? undefined : verifierOf(options, env, region),
-      authorize: options.authorize,
-      open: options.verify === "off",
+      verify: verify === "off" ? undefined : verifierOf(options, env, region),
+      authorize,
+      open: verify === "off",
       publicUrl: url || baseUrl || options.trustProxy ? workflowUrl : undefined,
     },
     engine: () => {
@@ -132,41 +117,42 @@ function settle(options: BorderOptions, env: Env, region: string | undefined): B
  * @throws WorkflowError `missing_token` when there is no token anywhere
  */
 export function engineOf(
-  given: GivenClient | undefined,
+  given: GivenClient | undefined = {},
   env: Env,
   disableTelemetry = false,
-  region: string | undefined = regionOf(env, null),
+  region: string = regionOf(env, null),
 ): Engine {
-  const silent = disableTelemetry || Boolean(env[VARIABLE.noTelemetry]);
-  if (isClient(given)) return toEngine(connectBy(given), !silent);
-  const make = typeof given === "function" ? given : undefined;
-  const settings = typeof given === "function" ? undefined : given;
-  const dev = devMode(env) ? { baseUrl: devUrl(env), token: DEV_CREDENTIALS.token } : undefined;
-  const token = settings?.token ?? dev?.token ?? env[inRegion(VARIABLE.token, region)];
+  const telemetry = !disableTelemetry && !env.UPSTASH_DISABLE_TELEMETRY;
+  if (isClient(given)) return toEngine(connectBy(given), telemetry);
+  const settings = typeof given === "function" ? {} : given;
+  const name = inRegion("QSTASH_TOKEN", region);
+  const [url, known] = devMode(env)
+    ? [`http://127.0.0.1:${env.QSTASH_DEV_PORT || DEV_CREDENTIALS.port}`, DEV_CREDENTIALS.token]
+    : [env[inRegion("QSTASH_URL", region)] ?? HOSTED_URL, env[name]];
+  const { token = known, baseUrl = url, enableTelemetry = true } = settings;
   if (!token) {
     throw new WorkflowError(
       "missing_token",
-      `There is no token for the engine: set ${inRegion(VARIABLE.token, region)} (and ${VARIABLE.url} for an engine of your own), or ${VARIABLE.dev}=1 for a local one.`,
+      `There is no token for the engine: set ${name} (and QSTASH_URL for an engine of your own), or QSTASH_DEV=1 for a local one.`,
     );
   }
-  const baseUrl = settings?.baseUrl ?? dev?.baseUrl ?? env[inRegion(VARIABLE.url, region)] ?? HOSTED_URL;
   const config = { ...settings, token, baseUrl };
-  const connection = make ? connectBy(make(config)) : connect(config);
-  return toEngine(connection, !silent && settings?.enableTelemetry !== false);
+  const connection = typeof given === "function" ? connectBy(given(config)) : connect(config);
+  return toEngine(connection, telemetry && enableTelemetry);
 }
 
-/** With `QSTASH_REGION`, keys and tokens are kept by region: the one that the engine names, or that one. */
-function regionOf(env: Env, named: string | null): string | undefined {
-  const own = env[VARIABLE.region];
-  if (!own) return undefined;
-  const [region, fallback] = [named ?? "", own].map((one) => one.toUpperCase().replaceAll("-", "_"));
-  if (!REGIONS.includes(fallback as string)) {
-    throw new TypeError(`${VARIABLE.region} must be one of ${REGIONS.join(", ")}; got "${own}".`);
-  }
-  return REGIONS.includes(region as string) ? region : fallback;
+/** With `QSTASH_REGION`, keys and tokens are kept by region: the one that the engine names, or that one. Empty without. */
+function regionOf(env: Env, named: string | null): string {
+  const own = env.QSTASH_REGION;
+  if (!own) return "";
+  const [region, fallback] = [named, own].map((one) =>
+    REGIONS.find((known) => known === one?.toUpperCase().replaceAll("-", "_")),
+  );
+  if (!fallback) throw mustBe("QSTASH_REGION", `one of ${REGIONS.join(", ")}`, own);
+  return region ?? fallback;
 }
 
-function inRegion(variable: string, region: string | undefined): string {
+function inRegion(variable: string, region: string): string {
   return region ? `${region}_${variable}` : variable;
 }
 
@@ -176,62 +162,63 @@ export function processEnv(): Env {
 }
 
 function isClient(given: unknown): given is Client {
-  return typeof given === "object" && given !== null && "http" in given;
+  return "http" in Object(given);
 }
 
-function verifierOf(options: BorderOptions, env: Env, region: string | undefined): Verify | undefined {
-  if (options.receiver) return verifyWithReceiver(options.receiver);
-  const dev = devMode(env) ? devKeys() : undefined;
-  const keys = options.keys ?? keysOf(env, region) ?? dev;
-  return keys && verifyWithKeys(keys, options.replayGuard);
+function verifierOf(options: BorderOptions, env: Env, region: string): Verify | undefined {
+  const { receiver, keys = keysIn(env, region), replayGuard } = options;
+  // Whoever doesn't read the tokens can't tell one from another.
+  if (replayGuard && (receiver || !keys))
+    throw new TypeError(
+      "replayGuard needs signing keys: set QSTASH_CURRENT_SIGNING_KEY and QSTASH_NEXT_SIGNING_KEY, or `keys`.",
+    );
+  if (receiver) return verifyWithReceiver(receiver);
+  return keys && verifyWithKeys(keys, replayGuard);
 }
 
-function keysOf(env: Env, region: string | undefined): SigningKeys | undefined {
-  const names = [inRegion(VARIABLE.currentKey, region), inRegion(VARIABLE.nextKey, region)] as const;
-  const [current, next] = [env[names[0]], env[names[1]]];
-  if (!current && !next) return undefined;
+function keysIn(env: Env, region: string): SigningKeys | undefined {
+  const dev = devMode(env);
+  const names = ["QSTASH_CURRENT_SIGNING_KEY", "QSTASH_NEXT_SIGNING_KEY"].map((name) =>
+    inRegion(name, region),
+  );
+  const [current, next] = names.map((name) => env[name]);
+  if (!current && !next) return dev ? DEV_KEYS : undefined;
   if (current && next) return { current, next };
   throw new TypeError(`Only one of ${names.join(" and ")} is set: signatures need both.`);
 }
 
-function devKeys(): SigningKeys {
-  return { current: DEV_CREDENTIALS.currentSigningKey, next: DEV_CREDENTIALS.nextSigningKey };
-}
-
-function devUrl(env: Env): string {
-  return `http://127.0.0.1:${env[VARIABLE.devPort] || DEV_CREDENTIALS.port}`;
-}
+const DEV_KEYS: SigningKeys = {
+  current: DEV_CREDENTIALS.currentSigningKey,
+  next: DEV_CREDENTIALS.nextSigningKey,
+};
 
 /**
  * Development mode trusts keys that everybody knows. So it is refused where it would weaken real ones, and in production.
  */
 function devMode(env: Env): boolean {
-  const asked = env[VARIABLE.dev]?.toLowerCase();
-  if (!asked || asked === "false" || asked === "0") return false;
-  if (asked !== "true" && asked !== "1") {
-    throw new TypeError(`${VARIABLE.dev} must be "1", "true", "0" or "false"; got "${env[VARIABLE.dev]}".`);
-  }
-  const obstacle =
-    env[VARIABLE.mode] === "production"
-      ? `${VARIABLE.mode} is "production"`
-      : env[VARIABLE.currentKey] || env[VARIABLE.nextKey] || env[VARIABLE.region]
-        ? "real signing keys are set"
-        : undefined;
-  if (obstacle) warnOnce(`[perdure] ${VARIABLE.dev} is ignored, because ${obstacle}.`);
-  return !obstacle;
+  const asked = env.QSTASH_DEV?.toLowerCase() || "0";
+  if (!/^(?:[01]|true|false)$/.test(asked))
+    throw mustBe("QSTASH_DEV", '"1", "true", "0" or "false"', env.QSTASH_DEV);
+  if (asked === "0" || asked === "false") return false;
+  if (env.NODE_ENV === "production") return ignoreDev('NODE_ENV is "production"');
+  if (env.QSTASH_CURRENT_SIGNING_KEY || env.QSTASH_NEXT_SIGNING_KEY || env.QSTASH_REGION)
+    return ignoreDev("real signing keys are set");
+  return true;
 }
 
 const warned = new Set<string>();
 
-/** Says on the console what needn't be said twice. */
-export function warnOnce(message: string): void {
-  if (warned.has(message)) return;
-  warned.add(message);
-  console.warn(message);
+function ignoreDev(reason: string): false {
+  warnOnce(`[perdure] QSTASH_DEV is ignored, because ${reason}.`);
+  return false;
 }
 
-function httpUrl(option: string, value: string | undefined): string | undefined {
-  if (!value) return undefined;
-  if (/^https?:\/\//i.test(value) && URL.canParse(value)) return value;
-  throw new TypeError(`${option} must be a URL that begins with http:// or https://; got "${value}".`);
+/** Says on the console what needn't be said twice. */
+export function warnOnce(message: string): void {
+  if (!warned.has(message)) console.warn(message);
+  warned.add(message);
+}
+
+function withoutSlash({ origin, pathname }: URL): string {
+  return origin + pathname.replace(/\/+$/, "");
 }

@@ -2,8 +2,8 @@ import { compactVerify } from "jose";
 import { equalConstantTime, sha256Base64Url, text, utf8 } from "../kernel/bytes.ts";
 import { messageOf, WorkflowError } from "../kernel/errors.ts";
 import type { Delivery } from "../protocol/delivery.ts";
-import { HEADER } from "../protocol/headers.ts";
-import { type DeliveryClaim, ISSUER, TOKEN_CLAIM } from "../protocol/token.ts";
+import * as HEADER from "../protocol/names.ts";
+import { boundHeaders, type DeliveryClaim, ISSUER, TOKEN_CLAIM } from "../protocol/token.ts";
 import type { Mail } from "./mail.ts";
 
 /** The two keys that an engine may sign with: the next one takes over when keys are rotated. */
@@ -31,7 +31,7 @@ export interface ReplayGuard {
   seen(tokenId: string, expiresAt: number): boolean | Promise<boolean>;
 }
 
-/** Resolves when the mail comes from the engine; throws a WorkflowError `unauthorized` that tells why not. */
+/** Resolves when the mail comes from the engine; throws an error that tells why not. */
 export type Verify = (mail: Mail, delivery: Delivery, publicUrl: string | undefined) => Promise<void>;
 
 /**
@@ -41,23 +41,24 @@ export type Verify = (mail: Mail, delivery: Delivery, publicUrl: string | undefi
  * @throws TypeError for a key that isn't one
  */
 export function verifyWithKeys({ current, next }: SigningKeys, guard?: ReplayGuard): Verify {
-  for (const key of [current, next]) {
-    if (typeof key !== "string" || key === "")
-      throw new TypeError("A signing key must be a text that isn't empty.");
-  }
   const candidates = [importKey(current), importKey(next)];
   return async (mail, delivery, publicUrl) => {
     const payload = await verifyToken(signatureOf(mail), candidates);
-    const hash = typeof payload.body === "string" ? payload.body.replace(/=+$/, "") : "";
-    if (!equalConstantTime(hash, await sha256Base64Url(mail.bytes)))
-      throw refused("it was made for another body");
+    if (!(await isHashOf(payload.body, mail.bytes))) throw refused("it was made for another body");
     if (!isForUrl(payload.sub, mail.url, publicUrl))
       throw refused(`it was made for another URL (${payload.sub})`);
-    if (!isForDelivery(payload[TOKEN_CLAIM], delivery)) throw refused("it was made for another delivery");
+    const claim = payload[TOKEN_CLAIM] as Partial<DeliveryClaim> | undefined;
+    if (!isForDelivery(claim, delivery)) throw refused("it was made for another delivery");
+    if (claim?.headers !== undefined && !(await isHashOf(claim.headers, utf8(boundHeaders(mail.headers)))))
+      throw refused("it was made for other headers");
     const { jti, exp } = payload;
     if (guard && (typeof jti !== "string" || (await guard.seen(jti, Number(exp)))))
       throw refused("it was used before");
   };
+}
+
+async function isHashOf(hash: unknown, bytes: Uint8Array<ArrayBuffer>): Promise<boolean> {
+  return equalConstantTime(String(hash).replace(/=+$/, ""), await sha256Base64Url(bytes));
 }
 
 /** As {@link verifyWithKeys}, by a receiver that brings its own keys. */
@@ -65,27 +66,25 @@ export function verifyWithReceiver(receiver: Receiver): Verify {
   return async (mail, delivery, publicUrl) => {
     // What it was made for, a receiver can't tell.
     if (delivery.kind === "cancel") throw refused("only keys can check that of a cancellation");
-    const signature = signatureOf(mail);
-    let valid: boolean;
-    try {
-      valid = await receiver.verify({ signature, body: mail.body, ...(publicUrl ? { url: publicUrl } : {}) });
-    } catch (cause) {
-      throw refused(messageOf(cause), cause);
-    }
-    if (!valid) throw refused("the receiver rejects it");
+    const request = {
+      signature: signatureOf(mail),
+      body: mail.body,
+      ...(publicUrl ? { url: publicUrl } : {}),
+    };
+    if (!(await receiver.verify(request))) throw refused("the receiver rejects it");
   };
 }
 
 function signatureOf(mail: Mail): string {
   const signature = mail.headers.get(HEADER.signature);
   if (signature) return signature;
-  throw new WorkflowError(
-    "unauthorized",
-    `The request has no signature: the header ${HEADER.signature} is missing.`,
-  );
+  throw refused(`there is no signature in the header ${HEADER.signature}`);
 }
 
 function importKey(key: string): Promise<CryptoKey> {
+  // Not said what it is: it may be a secret.
+  if (typeof key !== "string" || key === "")
+    throw new TypeError("A signing key must be a text that isn't empty.");
   return crypto.subtle.importKey("raw", utf8(key), { name: "HMAC", hash: "SHA-256" }, false, ["verify"]);
 }
 
@@ -98,11 +97,11 @@ async function verifyToken(
     try {
       // The claims are few and known: what else jose's `jwtVerify` can do would be a tenth of a worker's bundle.
       const { payload } = await compactVerify(token, await key, { algorithms: ["HS256"] });
-      return checkClaims(JSON.parse(text(payload)));
+      return checkClaims(Object(JSON.parse(text(payload))));
     } catch (error) {
       failure = error;
       // With another key only the signature can come out differently.
-      if (!(error instanceof Error && "code" in error && error.code === OTHER_KEY)) break;
+      if (Object(error).code !== OTHER_KEY) break;
     }
   }
   throw refused(messageOf(failure), failure);
@@ -112,13 +111,13 @@ async function verifyToken(
 const OTHER_KEY = "ERR_JWS_SIGNATURE_VERIFICATION_FAILED";
 
 /** @throws Error that names the claim (RFC 7519, section 4.1) */
-function checkClaims(claims: unknown): Record<string, unknown> {
-  const { iss, exp, nbf = 0, ...others } = Object(claims) as Record<string, unknown>;
+function checkClaims(claims: Record<string, unknown>): Record<string, unknown> {
+  const { iss, exp, nbf = 0 } = claims;
   const now = Date.now() / 1000;
   if (iss !== ISSUER) throw new Error(`its iss is ${JSON.stringify(iss)}`);
   if (typeof exp !== "number" || exp <= now) throw new Error("its exp has passed, or is missing");
   if (typeof nbf !== "number" || nbf > now) throw new Error("its nbf is in the future");
-  return { ...others, exp };
+  return claims;
 }
 
 // Behind a proxy the host that the request names isn't the public one. Without a configured URL, the path has to do.
@@ -138,9 +137,9 @@ function withPlainQuery(given: string | URL): URL {
 }
 
 // Absent in tokens of other engines, which can't tell one kind of delivery from another, and don't tell of cancellations.
-function isForDelivery(claim: unknown, delivery: Delivery): boolean {
+function isForDelivery(claim: Partial<DeliveryClaim> | undefined, delivery: Delivery): boolean {
   if (claim === undefined) return delivery.kind !== "cancel";
-  const { kind, runId, messageId } = claim as Partial<DeliveryClaim>;
+  const { kind, runId, messageId } = claim;
   return kind === delivery.kind && messageId === delivery.messageId && runId === delivery.runId;
 }
 

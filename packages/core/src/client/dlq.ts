@@ -1,9 +1,12 @@
 import { ask, toSegment } from "../border/api.ts";
 import type { Http } from "../border/http.ts";
-import { HEADER } from "../protocol/headers.ts";
+import { type Duration, toWireDuration } from "../kernel/duration.ts";
+import { forFailureCallback } from "../protocol/headers.ts";
 import type { DeadLetter, FailureFunctionState } from "../protocol/log.ts";
-import { defined, type FlowControl, flowControlHeaders, toCount } from "../protocol/options.ts";
-import { type CommonFilters, type Selection, select } from "./select.ts";
+import type { RunOptions } from "../protocol/message.ts";
+import * as HEADER from "../protocol/names.ts";
+import { defined, type FlowControl, flowControlHeaders, joinLabels, toCount } from "../protocol/options.ts";
+import { type CommonFilters, next, type Selection, select } from "./select.ts";
 
 /** What can be asked of dead letters. All that are given must match. */
 export interface DeadLetterFilters extends CommonFilters {
@@ -27,11 +30,22 @@ export interface DeadLetterPage {
 /** Which dead letters. */
 export type DeadLetterSelection = Selection<"dlqIds", DeadLetterFilters>;
 
-/** What may be different when a run is tried again. */
-export interface RetryOptions {
-  /** Of each delivery, after the first attempt. Default: as before. */
+/** What may be different when a run is tried again: the rest stays as it was. But for two, on Perdure's own engine. */
+export interface RetryOptions
+  extends Pick<
+    RunOptions,
+    | "retryDelay"
+    | "label"
+    | "delay"
+    | "notBefore"
+    | "timeout"
+    | "failureUrl"
+    | "failureRetries"
+    | "failureRetryDelay"
+  > {
+  /** Of each delivery, after the first attempt. Also on other engines. */
   readonly retries?: number;
-  /** Default: as before. */
+  /** Also on other engines. */
   readonly flowControl?: FlowControl;
 }
 
@@ -61,10 +75,14 @@ export class DeadLetters {
   async list(
     options: { readonly cursor?: string; readonly count?: number; readonly filter?: DeadLetterFilters } = {},
   ): Promise<DeadLetterPage> {
-    const { cursor, count, filter } = options;
-    const query = { ...filter, cursor, count, source: "workflow" };
-    const page = await ask<DeadLetterPage>(this.#http, { method: "GET", path: ["dlq"], query });
-    return { messages: page.messages, ...(page.cursor ? { cursor: page.cursor } : {}) };
+    const { filter, ...page } = options;
+    const query = { ...filter, ...page, source: "workflow" };
+    const { messages, cursor } = await ask<DeadLetterPage>(this.#http, {
+      method: "GET",
+      path: ["dlq"],
+      query,
+    });
+    return { messages, ...next(cursor) };
   }
 
   /** Goes on, as new runs, where they failed: what is recorded stays. The entries are gone then. */
@@ -77,52 +95,73 @@ export class DeadLetters {
     return this.#retry("restart", selection, options);
   }
 
-  /** Has a failure function called again that has failed itself. */
-  async retryFailureFunction({ dlqId }: { readonly dlqId: string }): Promise<RetriedRun> {
-    if (!dlqId) throw new TypeError("dlqId must not be empty.");
-    const path = ["workflows", "dlq", "callback", encodeURIComponent(dlqId)];
-    return ask<RetriedRun>(this.#http, { method: "POST", path });
+  /** Has a failure function called again that has failed itself; on Perdure's own engine, also those of many runs. */
+  retryFailureFunction(one: { readonly dlqId: string }): Promise<RetriedRun>;
+  retryFailureFunction(selection: DeadLetterSelection): Promise<RetriedRuns>;
+  async retryFailureFunction(
+    which: { readonly dlqId: string } | DeadLetterSelection,
+  ): Promise<RetriedRun | RetriedRuns> {
+    if (typeof which !== "object" || !("dlqId" in which)) return this.#retry("callback", which, {});
+    return this.#again("callback", which.dlqId);
+  }
+
+  /** Has a failure function called no more that is under way, or is to be called again. */
+  async cancelFailureFunction({ dlqId }: { readonly dlqId: string }): Promise<void> {
+    const path = ["workflows", "dlq", "callback", toSegment(dlqId)];
+    await ask(this.#http, { method: "DELETE", path, empty: true });
   }
 
   /** Has the rollbacks made again that failed, and nothing else. Perdure's own engine only. */
   async retryRollbacks({ dlqId }: { readonly dlqId: string }): Promise<RetriedRun> {
-    return ask<RetriedRun>(this.#http, {
-      method: "POST",
-      path: ["workflows", "dlq", "rollback", toSegment(dlqId)],
-    });
+    return this.#again("rollback", dlqId);
   }
 
   /** Forgets entries: they can't be resumed or restarted then. @returns how many, and a cursor while there are more */
   async delete(selection: DeadLetterSelection): Promise<{ deleted: number; cursor?: string }> {
-    const selected = select(selection, "dlqIds");
-    if (selected.kind === "none") return { deleted: 0 };
-    const { query } = selected;
-    const answer = await ask<{ deleted: number; cursor?: string }>(this.#http, {
+    const query = select(selection, "dlqIds");
+    if (!query) return { deleted: 0 };
+    const { deleted, cursor } = await ask<{ deleted: number; cursor?: string }>(this.#http, {
       method: "DELETE",
       path: ["workflows", "dlq"],
       query,
     });
-    return { deleted: answer.deleted, ...(answer.cursor ? { cursor: answer.cursor } : {}) };
+    return { deleted, ...next(cursor) };
+  }
+
+  #again(what: "callback" | "rollback", dlqId: string): Promise<RetriedRun> {
+    return ask(this.#http, { method: "POST", path: ["workflows", "dlq", what, toSegment(dlqId)] });
   }
 
   async #retry(
-    how: "resume" | "restart",
+    how: "resume" | "restart" | "callback",
     selection: DeadLetterSelection,
     options: RetryOptions,
   ): Promise<RetriedRuns> {
-    const selected = select(selection, "dlqIds");
-    if (selected.kind === "none") return { workflowRuns: [] };
+    const query = select(selection, "dlqIds");
+    if (!query) return { workflowRuns: [] };
     const headers = defined([
       [HEADER.retries, toCount("retries", options.retries)],
+      [HEADER.retryDelay, options.retryDelay],
       ...flowControlHeaders(options.flowControl),
+      [HEADER.label, joinLabels(options.label)],
+      [HEADER.delay, duration(options.delay)],
+      [HEADER.notBefore, toCount("notBefore", options.notBefore)],
+      [HEADER.runTimeout, duration(options.timeout)],
+      [HEADER.failureCallback, options.failureUrl],
+      [forFailureCallback(HEADER.retries), toCount("failureRetries", options.failureRetries)],
+      [forFailureCallback(HEADER.retryDelay), options.failureRetryDelay],
     ]);
     const path = ["workflows", "dlq", how];
-    const answer = await ask<RetriedRuns>(this.#http, {
+    const { workflowRuns, cursor } = await ask<RetriedRuns>(this.#http, {
       method: "POST",
       path,
-      query: selected.query,
+      query,
       headers,
     });
-    return { workflowRuns: answer.workflowRuns, ...(answer.cursor ? { cursor: answer.cursor } : {}) };
+    return { workflowRuns, ...next(cursor) };
   }
+}
+
+function duration(wait: number | Duration | undefined): string | undefined {
+  return wait === undefined ? undefined : toWireDuration(wait);
 }

@@ -1,6 +1,8 @@
-import { ask } from "../border/api.ts";
+import { ask, toSegment } from "../border/api.ts";
 import type { Engine } from "../border/engine.ts";
+import type { Http } from "../border/http.ts";
 import { engineOf, type GivenClient, processEnv } from "../border/settings.ts";
+import { isList } from "../kernel/check.ts";
 import type { NotifyResponse, Waiter } from "../protocol/wait.ts";
 import { toText } from "../steps/index.ts";
 import { DeadLetters } from "./dlq.ts";
@@ -25,6 +27,7 @@ export interface NotifyOptions {
  */
 export class Client {
   readonly #engine: Engine;
+  readonly #http: Http;
   /** Failed runs. */
   readonly dlq: DeadLetters;
   /** Single runs, and their results. */
@@ -39,6 +42,7 @@ export class Client {
   constructor(config: GivenClient = {}) {
     this.#engine = engineOf(config, processEnv());
     const { http } = this.#engine.connection;
+    this.#http = http;
     this.dlq = new DeadLetters(http);
     this.runs = new Runs(http);
     this.schedules = new WorkflowSchedules(http);
@@ -62,7 +66,7 @@ export class Client {
 
   /** Ends runs: one, several by their ids, those that match a filter, or all. Their failure functions aren't called. */
   cancel(selection: Selection<"workflowRunIds", CancelFilters>): Promise<{ cancelled: number }> {
-    return cancel(this.#engine.connection.http, selection);
+    return cancel(this.#http, selection);
   }
 
   /** Tells those who wait for an event. @returns who was told */
@@ -72,19 +76,14 @@ export class Client {
 
   /** Who waits for an event. */
   async getWaiters({ eventId }: { readonly eventId: string }): Promise<Waiter[]> {
-    if (!eventId) throw new TypeError("eventId must not be empty.");
-    return ask<Waiter[]>(this.#engine.connection.http, {
+    return ask<Waiter[]>(this.#http, {
       method: "GET",
-      path: ["waiters", encodeURIComponent(eventId)],
+      path: ["waiters", toSegment(eventId)],
     });
   }
 
   /** Runs with their steps, the newest first. */
   logs(options: LogsOptions = {}): Promise<RunPage> {
-    return logs(this.#engine.connection.http, options);
+    return logs(this.#http, options);
   }
-}
-
-function isList(options: TriggerOptions | readonly TriggerOptions[]): options is readonly TriggerOptions[] {
-  return Array.isArray(options);
 }

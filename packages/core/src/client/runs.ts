@@ -1,9 +1,11 @@
-import { ask, type Query } from "../border/api.ts";
-import type { Http } from "../border/http.ts";
+import { ask } from "../border/api.ts";
+import type { Http, Query } from "../border/http.ts";
+import { checkText } from "../kernel/check.ts";
 import { type Duration, toSeconds } from "../kernel/duration.ts";
 import { WorkflowError } from "../kernel/errors.ts";
+import { parseLeniently } from "../kernel/json.ts";
 import type { RunLog, RunState } from "../protocol/log.ts";
-import { type CommonFilters, type Selection, select } from "./select.ts";
+import { type CommonFilters, next, type Selection, select } from "./select.ts";
 
 /** What can be asked of runs. All that are given must match. */
 export interface RunFilters extends CommonFilters {
@@ -60,27 +62,20 @@ export type CancelFilters = CommonFilters &
 
 export async function logs(http: Http, options: LogsOptions): Promise<RunPage> {
   const { cursor, count, filter, ...older } = options;
-  const query: Query = { groupBy: "workflowRunId", ...older, ...filter, cursor, count };
-  const page = await ask<{ runs: RunLog[]; cursor?: string }>(http, {
-    method: "GET",
-    path: ["workflows", "events"],
-    query,
-  });
-  return { runs: page.runs, ...(page.cursor ? { cursor: page.cursor } : {}) };
+  const query = { groupBy: "workflowRunId", ...older, ...filter, cursor, count };
+  const page = await ask<RunPage>(http, { method: "GET", path: ["workflows", "events"], query });
+  return { runs: page.runs, ...next(page.cursor) };
 }
 
 export async function cancel(
   http: Http,
   selection: Selection<"workflowRunIds", CancelFilters>,
 ): Promise<{ cancelled: number }> {
-  const selected = select(selection, "workflowRunIds", toQuery);
-  if (selected.kind === "none") return { cancelled: 0 };
-  const answer = await ask<{ cancelled: number }>(http, {
-    method: "DELETE",
-    path: ["workflows", "runs"],
-    query: selected.query,
-  });
-  return { cancelled: answer.cancelled };
+  const query = select(selection, "workflowRunIds", toQuery);
+  if (!query) return { cancelled: 0 };
+  const path = ["workflows", "runs"];
+  const { cancelled } = await ask<{ cancelled: number }>(http, { method: "DELETE", path, query });
+  return { cancelled };
 }
 
 function toQuery(filter: CancelFilters): Query {
@@ -116,7 +111,7 @@ export class Runs {
 
   /** The run's log; of several runs that had this id, the newest one's. `undefined` when the engine knows none. */
   async get(workflowRunId: string): Promise<RunLog | undefined> {
-    if (!workflowRunId) throw new TypeError("A run's id must not be empty.");
+    checkText("workflowRunId", workflowRunId);
     const { runs } = await logs(this.#http, { filter: { workflowRunId } });
     return runs[0];
   }
@@ -129,9 +124,9 @@ export class Runs {
    */
   async wait<Result = unknown>(
     workflowRunId: string,
-    { timeout, signal }: WaitForRun = {},
+    { timeout = Number.MAX_VALUE, signal }: WaitForRun = {},
   ): Promise<EndedRun<Result>> {
-    const end = timeout === undefined ? Number.POSITIVE_INFINITY : Date.now() + toSeconds(timeout) * 1000;
+    const end = Date.now() + toSeconds(timeout) * 1000;
     for (let pause = 50; ; pause = Math.min(pause * 1.5, 2000)) {
       signal?.throwIfAborted();
       const run = await this.get(workflowRunId);
@@ -150,22 +145,18 @@ function hasEnded({ workflowState, failureFunction }: RunLog): boolean {
 }
 
 function resultOf({ workflowState, workflowRunResponse }: RunLog): unknown {
-  if (workflowState !== "RUN_SUCCESS" || !workflowRunResponse) return undefined;
-  try {
-    return JSON.parse(workflowRunResponse);
-  } catch {
-    return workflowRunResponse; // Of a workflow that isn't ours.
-  }
+  // That of a workflow that isn't ours may be any text.
+  return workflowState === "RUN_SUCCESS" ? parseLeniently(workflowRunResponse ?? "") : undefined;
 }
 
+// An abort ends it early: who has rested looks at the signal.
 function rest(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
+  return new Promise((resolve) => {
     const timer = setTimeout(done, ms);
     function done(): void {
       clearTimeout(timer);
       signal?.removeEventListener("abort", done);
-      if (signal?.aborted) reject(signal.reason);
-      else resolve();
+      resolve();
     }
     signal?.addEventListener("abort", done);
   });

@@ -1,12 +1,13 @@
 import type { Schedule } from "@upstash/qstash";
 import { ask, toSegment } from "../border/api.ts";
 import type { Http } from "../border/http.ts";
+import { checkText, checkUrl } from "../kernel/check.ts";
 import { toWireDuration } from "../kernel/duration.ts";
-import { forward, HEADER } from "../protocol/headers.ts";
+import { forward } from "../protocol/headers.ts";
 import { encodeRunOptions, type RunOptions, startMessage } from "../protocol/message.ts";
-import { contentTypeOf, defined, toCount, withoutContentType } from "../protocol/options.ts";
+import * as HEADER from "../protocol/names.ts";
+import { contentTypeOf, defined, forwarded, toCount } from "../protocol/options.ts";
 import { toText } from "../steps/index.ts";
-import { checkUrl } from "./trigger.ts";
 
 /** Runs that start by the clock, and how each of them is to be delivered. */
 export interface ScheduleOptions extends Omit<RunOptions, "notBefore" | "redact"> {
@@ -31,9 +32,8 @@ export class WorkflowSchedules {
   /** @throws TypeError for options that can't be obeyed */
   async create(options: ScheduleOptions): Promise<{ scheduleId: string }> {
     const { url, cron, body, scheduleId, headers, delay, ...runOptions } = options;
-    checkUrl(url);
-    if (typeof cron !== "string" || cron.trim() === "")
-      throw new TypeError("A schedule needs a cron expression.");
+    checkUrl("The workflow's URL", url);
+    checkText("The cron expression", cron);
     // Says what is wrong with the options now, and not at each tick.
     startMessage({ ...options, runId: "", body: undefined });
     const text = toText(body, "The payload");
@@ -44,13 +44,13 @@ export class WorkflowSchedules {
         [HEADER.contentType, contentTypeOf(headers) ?? "application/json"],
         [HEADER.cron, cron],
         [HEADER.scheduleId, scheduleId],
-        [HEADER.delay, delay === undefined ? undefined : toWireDuration(delay)],
+        [HEADER.delay, toWireDuration(delay)],
         [HEADER.retries, toCount("retries", runOptions.retries)],
-        ...withoutContentType(headers).map(([name, value]): [string, string] => [forward(name), value]),
+        ...forwarded(headers),
         // Travels with each tick to the endpoint, which starts the run with it.
         [forward(HEADER.runOptions), encodeRunOptions(runOptions)],
       ]),
-      ...(text === undefined ? {} : { body: text }),
+      body: text,
     });
   }
 

@@ -1,4 +1,5 @@
-import type { Query } from "../border/api.ts";
+import type { Query } from "../border/http.ts";
+import { checkText, isList } from "../kernel/check.ts";
 
 /** What can be asked of runs and dead letters alike. Within a list any one may match; all that are given must. */
 export interface CommonFilters {
@@ -22,12 +23,18 @@ export type Selection<Ids extends string, Filter> =
   | { readonly filter: Filter; readonly count?: number; readonly cursor?: string }
   | { readonly all: true; readonly count?: number; readonly cursor?: string };
 
-/** What a selection comes to: nothing at all, or a query. */
-export type Selected = { readonly kind: "none" } | { readonly kind: "query"; readonly query: Query };
-
 const COUNT = 100;
 
+interface Part {
+  readonly all?: true;
+  readonly filter?: object;
+  readonly count?: number;
+  readonly cursor?: string;
+}
+
 /**
+ * The query for what is selected; undefined for nothing at all.
+ *
  * @param ids the name that ids have in the selection and in the query
  * @throws TypeError for a selection that would take everything by mistake
  */
@@ -35,29 +42,23 @@ export function select<Ids extends string>(
   selection: Selection<Ids, object>,
   ids: Ids,
   toQuery: (filter: object) => Query = (filter) => filter as Query,
-): Selected {
-  if (typeof selection === "string" || isList(selection)) return byIds([selection].flat(), ids);
-  if (ids in selection)
-    return byIds([(selection as Record<Ids, string | readonly string[]>)[ids]].flat(), ids);
-  const { count = COUNT, cursor } = selection as { count?: number; cursor?: string };
-  if ("all" in selection && selection.all === true) return { kind: "query", query: { count, cursor } };
-  if (!("filter" in selection) || isEmpty(selection.filter)) {
-    throw new TypeError(`Say which: ${ids}, a filter with at least one condition, or { all: true }.`);
-  }
-  return { kind: "query", query: { ...toQuery(selection.filter), count, cursor } };
+): Query | undefined {
+  if (typeof selection === "string" || isList(selection)) return byIds(selection, ids);
+  if (ids in selection) return byIds((selection as Record<Ids, string | readonly string[]>)[ids], ids);
+  const { all, filter, count = COUNT, cursor } = selection as Part;
+  if (all === true) return { count, cursor };
+  if (filter && Object.values(filter).some((value) => value !== undefined))
+    return { ...toQuery(filter), count, cursor };
+  throw new TypeError(`Say which: ${ids}, a filter with at least one condition, or { all: true }.`);
 }
 
-function byIds(list: readonly string[], name: string): Selected {
-  if (list.length === 0) return { kind: "none" };
-  for (const id of list)
-    if (typeof id !== "string" || id === "") throw new TypeError(`${name} must not hold an empty id.`);
-  return { kind: "query", query: { [name]: list } };
+function byIds(given: string | readonly string[], name: string): Query | undefined {
+  const list = [given].flat();
+  for (const id of list) checkText(`An id in ${name}`, id);
+  return list.length > 0 ? { [name]: list } : undefined;
 }
 
-function isEmpty(filter: object): boolean {
-  return Object.values(filter).every((value) => value === undefined);
-}
-
-function isList(selection: unknown): selection is readonly string[] {
-  return Array.isArray(selection);
+/** Where the next part of a list begins, if there is one. */
+export function next(cursor: string | undefined): { cursor?: string } {
+  return cursor ? { cursor } : {};
 }

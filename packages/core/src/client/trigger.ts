@@ -1,4 +1,5 @@
 import type { Engine } from "../border/engine.ts";
+import { checkText, checkUrl } from "../kernel/check.ts";
 import { WorkflowError } from "../kernel/errors.ts";
 import { toRunId } from "../kernel/ids.ts";
 import { type Message, type RunOptions, startMessage } from "../protocol/message.ts";
@@ -37,7 +38,7 @@ export async function trigger(engine: Engine, all: readonly TriggerOptions[]): P
   const results = receipts.map((receipt, at) =>
     receipt instanceof Error
       ? receipt
-      : { workflowRunId: runIds[at] as string, deduplicated: receipt.deduplicated === true },
+      : { workflowRunId: runIds[at] as string, deduplicated: receipt.deduplicated },
   );
   const refused = results.filter((result) => result instanceof Error);
   if (refused.length === 0) return results as TriggerResult[];
@@ -45,33 +46,21 @@ export async function trigger(engine: Engine, all: readonly TriggerOptions[]): P
   throw new WorkflowError(
     "engine_refused",
     `${refused.length} of ${all.length} runs weren't started: ${reasons}`,
-    {
-      cause: results,
-    },
+    { cause: results },
   );
 }
 
 function toMessage(options: TriggerOptions, runId: string): Message {
   const { url, body } = options;
-  checkUrl(url);
+  checkUrl("The workflow's URL", url);
   for (const option of ["useFailureFunction", "keepTriggerConfig"] as const) {
-    if (options[option] !== undefined && options[option] !== true)
-      throw new TypeError(`${option} can't be switched off.`);
+    if ((options[option] ?? true) !== true) throw new TypeError(`${option} can't be switched off.`);
   }
   const message = startMessage({ ...options, runId, body: toText(body, "The payload") });
   return options.disableTelemetry ? { ...message, untold: true } : message;
 }
 
-/** @throws TypeError for what isn't the URL of an endpoint */
-export function checkUrl(url: unknown): void {
-  if (typeof url === "string" && /^https?:\/\//i.test(url)) return;
-  throw new TypeError(
-    `The workflow's URL must begin with http:// or https://; got ${JSON.stringify(url) ?? typeof url}.`,
-  );
-}
-
 function runIdOf({ workflowRunId }: TriggerOptions): string {
-  if (workflowRunId === "")
-    throw new TypeError("workflowRunId must not be empty: leave it out for a random one.");
+  if (workflowRunId !== undefined) checkText("workflowRunId, where it isn't left out,", workflowRunId);
   return toRunId(workflowRunId);
 }

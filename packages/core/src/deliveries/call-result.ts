@@ -1,7 +1,7 @@
 import { callAnswerIn, readCallAnswer } from "../protocol/call.ts";
 import type { CallResult } from "../protocol/delivery.ts";
 import { stepMessage } from "../protocol/message.ts";
-import type { Outcome } from "../protocol/outcome.ts";
+import { done, type Outcome } from "../protocol/outcome.ts";
 import { placeOf, type Visit } from "./room.ts";
 
 /** Records what a third party has answered to a call. No user code is run, and the payload isn't looked at. */
@@ -12,11 +12,11 @@ export async function callResult(visit: Visit<CallResult>): Promise<Outcome> {
   if (mail.bytes.length === 0) {
     // Too large to be sent along.
     const entries = await border.engine().history(runId);
-    if (!entries) return { kind: "done", runId, finish: "workflow-already-ended" };
+    if (!entries) return done(runId, "workflow-already-ended");
     body = callAnswerIn(entries, delivery.messageId);
   }
-  const answer = readCallAnswer(mail.headers, body);
-  if (answer.kind === "will retry") return { kind: "done", runId, finish: "fromCallback" };
-  const appended = await border.engine().append(runId, [stepMessage(placeOf(visit), answer.record)]);
-  return { kind: "done", runId, finish: appended === "ended" ? "workflow-already-ended" : "fromCallback" };
+  const record = readCallAnswer(mail.headers, body);
+  if (!record) return done(runId, "fromCallback");
+  const appended = await border.engine().append(runId, [stepMessage(placeOf(visit), record)]);
+  return done(runId, appended ? "fromCallback" : "workflow-already-ended");
 }

@@ -1,15 +1,17 @@
 import { toStepError } from "../claims.ts";
 import { withoutSteps } from "../context.ts";
+import { parseLeniently } from "../kernel/json.ts";
 import { tellAll } from "../middleware.ts";
 import type { Cancel, Failure } from "../protocol/delivery.ts";
-import { toError } from "../protocol/error.ts";
+import { toError, toErrorBody } from "../protocol/error.ts";
 import { type FailureReport, parseFailure } from "../protocol/failure.ts";
-import { HEADER } from "../protocol/headers.ts";
-import type { Outcome } from "../protocol/outcome.ts";
+import { malformed } from "../protocol/malformed.ts";
+import * as HEADER from "../protocol/names.ts";
+import { done, type Outcome } from "../protocol/outcome.ts";
 import type { RollbackRecord } from "../protocol/rollback.ts";
-import { isPlan, type StepRecord } from "../protocol/step.ts";
+import { isPlan, type StepRecord, stepOf } from "../protocol/step.ts";
 import { read, serialize } from "../steps/index.ts";
-import { type CompletedStep, parseLeniently, type Rollback, type RunEndParams } from "../workflow.ts";
+import type { CompletedStep, Rollback, RunEndParams } from "../workflow.ts";
 import { type RunEnd, recordsOf, rollBack } from "./rollback.ts";
 import { factsOf, type Visit } from "./room.ts";
 
@@ -17,25 +19,22 @@ import { factsOf, type Visit } from "./room.ts";
 export async function failure(visit: Visit<Failure>): Promise<Outcome> {
   const { served, mail, delivery } = visit;
   const { middlewares, failureFunction } = served;
-  const unhandled: Outcome = { kind: "failureUnhandled", runId: delivery.runId };
+  const unhandled = done(delivery.runId, "failure-callback-undefined");
   const untold = !failureFunction && middlewares.length === 0;
   // Only our own engine has rollbacks made.
   if (untold && !mail.headers.has(HEADER.maxRetries)) return unhandled;
-  const report = parseFailure(mail.body);
+  const report = reportIn(visit);
   const ended = await rolledBack(visit, report, true);
   if ("kind" in ended) return ended;
   if (untold) return unhandled;
-  const { failStatus, failResponse, failHeaders, failStack, failBody, error } = report;
-  const { failureId, dlqId, attempts, where, step } = report;
+  const { url, payload, createdAt, details, ...told } = report;
+  const { failStatus, failResponse } = told;
   const params = await paramsOf(visit, report, ended);
   const { context } = params;
   await tellAll(middlewares, "runFailed", { context, failStatus, failResponse });
   if (!failureFunction) return unhandled;
-  const told = { ...params, failStatus, failResponse, failHeaders, failStack, failBody };
   try {
-    const result = await call("failure", () =>
-      failureFunction({ ...told, failureId, dlqId, attempts, where, step, error }),
-    );
+    const result = await call("failure", () => failureFunction({ ...params, ...told }));
     await tellAll(middlewares, "failureFunctionRan", { context, result });
     return { kind: "failureHandled", result };
   } catch (thrown) {
@@ -47,12 +46,30 @@ export async function failure(visit: Visit<Failure>): Promise<Outcome> {
 /** Calls the cancel function of a run that was cancelled, after the rollbacks of its steps where they are asked for. */
 export async function cancel(visit: Visit<Cancel>): Promise<Outcome> {
   const { cancelFunction, rollbackOnCancel } = visit.served;
-  const report = parseFailure(visit.mail.body);
+  const report = reportIn(visit);
   const ended = await rolledBack(visit, report, rollbackOnCancel);
   if ("kind" in ended) return ended;
   const params = await paramsOf(visit, report, ended);
   const result = await call("cancel", () => cancelFunction?.({ ...params, cancelId: report.failureId }));
   return { kind: "failureHandled", result };
+}
+
+/**
+ * Where the token doesn't tell for which kind of delivery it was made, and for which run, the body has to: the answer to a call
+ * looks much the same.
+ */
+function reportIn({ border, mail, delivery }: RunEnd): FailureReport {
+  const report = parseFailure(mail.body);
+  const { runId = delivery.runId, dlqId, url = "" } = report;
+  if (runId !== delivery.runId) throw malformed("The failure callback", "belongs to another run", runId);
+  const own = dlqId !== undefined || pathOf(url) === pathOf(border.workflowUrl(mail.url));
+  if (delivery.kind === "failure" && !own)
+    throw malformed("The failure callback", "is no failure of this workflow's", url);
+  return report;
+}
+
+function pathOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).pathname : url;
 }
 
 interface Ended {
@@ -84,20 +101,20 @@ async function paramsOf(
 }
 
 function completed(record: StepRecord): CompletedStep {
-  const { stepId: id, stepName: name, stepType: type, failure } = record;
-  const step = { id, name, type };
-  return failure ? { ...step, error: toStepError(step, failure) } : { ...step, result: read(record) };
+  const step = stepOf(record);
+  const { failure } = record;
+  if (failure) return { ...step, error: toStepError(step, failure) };
+  try {
+    return { ...step, result: read(record) };
+  } catch (error) {
+    // One step that can't be read mustn't keep the rest from being told.
+    return { ...step, error: toStepError(step, { attempts: 1, error: toErrorBody(error, true) }) };
+  }
 }
 
-function toRollback({
-  stepId: id,
-  stepName: name,
-  stepType: type,
-  state,
-  attempts,
-  error,
-}: RollbackRecord): Rollback {
-  return { step: { id, name, type }, state, attempts, ...(error ? { error: toError(error) } : {}) };
+function toRollback(record: RollbackRecord): Rollback {
+  const { state, attempts, error } = record;
+  return { step: stepOf(record), state, attempts, ...(error ? { error: toError(error) } : {}) };
 }
 
 // Its result is taken through JSON here, so that one that can't be stored is the function's failure and not the answer's.

@@ -6,11 +6,11 @@ import { type Ending, type Entry, placeIn } from "../invocation.ts";
 import { WorkflowError } from "../kernel/errors.ts";
 import { type MiddlewareEvents, tellAll } from "../middleware.ts";
 import type { Resume } from "../protocol/delivery.ts";
-import { HEADER } from "../protocol/headers.ts";
 import { readHistory } from "../protocol/history.ts";
 import { stepMessage } from "../protocol/message.ts";
-import type { Outcome } from "../protocol/outcome.ts";
-import { isPlan, type StepRecord } from "../protocol/step.ts";
+import * as HEADER from "../protocol/names.ts";
+import { done, type Outcome } from "../protocol/outcome.ts";
+import { isPlan, type StepRecord, stepOf } from "../protocol/step.ts";
 import { replay } from "../run.ts";
 import { type Asking, read, serialize } from "../steps/index.ts";
 import { factsOf, historyOf, placeOf, triesOf, type Visit } from "./room.ts";
@@ -23,12 +23,12 @@ export async function resume(visit: Visit<Resume>): Promise<Outcome> {
   const { served, border, delivery } = visit;
   const { runId } = delivery;
   const entries = await historyOf(visit, runId);
-  if (!entries) return { kind: "done", runId, finish: "workflow-already-ended" };
+  if (!entries) return done(runId, "workflow-already-ended");
   const { payload, records, duplicate } = readHistory(entries);
-  if (duplicate) return { kind: "done", runId, finish: "duplicate-step" };
+  if (duplicate) return done(runId, "duplicate-step");
   const ledger = readLedger(records);
   const waits = ledger.phase.kind === "wait";
-  if (waits && served.middlewares.length === 0) return { kind: "done", runId, finish: "success" };
+  if (waits && served.middlewares.length === 0) return done(runId, "success");
   let parsed: unknown;
   try {
     parsed = await served.parsePayload(payload);
@@ -38,7 +38,7 @@ export async function resume(visit: Visit<Resume>): Promise<Outcome> {
   const facts = factsOf(visit, parsed);
   let context = new WorkflowContext(facts, NOBODY);
   if (served.middlewares.length > 0) await tellOpening(visit, context, records);
-  if (waits) return { kind: "done", runId, finish: "success" };
+  if (waits) return done(runId, "success");
   const ending = await replay({
     ledger,
     runId,
@@ -73,11 +73,11 @@ async function append(visit: Visit<Resume>, entries: readonly Entry[]): Promise<
       messages.push(stepMessage(place, entry.record, entry.schedule));
       continue;
     }
-    const request = entry.ask(askingOf(visit, entry));
-    if (request.kind === "publish") messages.push(request.message);
-    else if ((await engine.wait(place.runId, request.wait)) === "ended") return "over";
+    const { message, wait } = entry.ask(askingOf(visit, entry));
+    if (message) messages.push(message);
+    else if (!(await engine.wait(place.runId, wait))) return "over";
   }
-  if (messages.length > 0 && (await engine.append(place.runId, messages)) === "ended") return "over";
+  if (messages.length > 0 && !(await engine.append(place.runId, messages))) return "over";
   const names = entries.map((entry) => `"${entry.kind === "record" ? entry.record.stepName : entry.name}"`);
   await tell(visit, "onInfo", {
     workflowRunId: place.runId,
@@ -120,24 +120,20 @@ async function conclude(
   const engine = visit.border.engine;
   switch (ending.kind) {
     case "recorded":
-      return { kind: "done", runId, finish: "success" };
+      return done(runId, "success");
     case "over":
       await tell(visit, "onWarning", { workflowRunId: runId, warning: "The run has ended meanwhile." });
-      return { kind: "done", runId, finish: "workflow-already-ended" };
+      return done(runId, "workflow-already-ended");
     case "threw":
       return { ...ending, kind: "failed" };
     case "canceled":
-      return {
-        kind: "done",
-        runId,
-        finish: (await engine().cancel(runId)) ? "success" : "workflow-already-ended",
-      };
+      return done(runId, (await engine().cancel(runId)) ? "success" : "workflow-already-ended");
     case "returned": {
       try {
         const result = serialize(ending.result, "The workflow's result");
         await tell(visit, "runCompleted", { context, result: ending.result });
         const finish = (await engine().finish(runId, result)) ? "success" : "workflow-already-ended";
-        return { kind: "done", runId, finish };
+        return done(runId, finish);
       } catch (error) {
         return { kind: "failed", error, where };
       }
@@ -155,7 +151,7 @@ async function tellOpening(
   const last = records.at(-1);
   if (!last) await tell(visit, "runStarted", { context });
   else if (last.failure) {
-    const error = toStepError({ id: last.stepId, name: last.stepName, type: last.stepType }, last.failure);
+    const error = toStepError(stepOf(last), last.failure);
     await tell(visit, "onError", { workflowRunId: context.workflowRunId, error });
   } else if (!isPlan(last))
     await tell(visit, "afterExecution", { context, stepName: last.stepName, result: read(last) });

@@ -1,6 +1,7 @@
 import { WorkflowContext } from "../context.ts";
 import { type Ledger, readLedger, type Slot } from "../group.ts";
 import { toSeconds } from "../kernel/duration.ts";
+import { within } from "../kernel/within.ts";
 import type { Cancel, Failure } from "../protocol/delivery.ts";
 import { type FailedStep, toErrorBody } from "../protocol/error.ts";
 import type { FailureReport } from "../protocol/failure.ts";
@@ -17,9 +18,9 @@ export type RunEnd = Visit<Failure | Cancel>;
 /** A step that was started and may have to be undone. */
 interface Undoable {
   readonly step: FailedStep;
-  readonly result: unknown;
+  readonly result?: unknown;
   /** Undefined where the workflow doesn't ask for the step any more. */
-  readonly options: RollbackOptions | undefined;
+  readonly options?: RollbackOptions;
 }
 
 /** What is on record of a run that has ended badly; undefined where the engine doesn't tell. */
@@ -51,10 +52,8 @@ export async function rollBack(
   if (!possible) return rollbacks;
   const ledger = readLedger(records);
   const unwound = await unwindRun(visit, report, ledger);
-  const undoable = [
-    ...undoableFresh(unwound, report, ledger),
-    ...undoableSlots(unwound, report, started),
-  ].sort((a, b) => b.step.id - a.step.id);
+  const undoable = [...undoableFresh(unwound, report, ledger), ...undoableSlots(unwound, report, started)];
+  undoable.sort((a, b) => b.step.id - a.step.id);
   const next = undoable.find(({ step }) => !rollbacks.some(({ stepId }) => stepId === step.id));
   return next ? undo(visit, report, next, unwound.error) : rollbacks;
 }
@@ -82,22 +81,20 @@ function undoableSlots(
       undoable.push({ step: named(slot), result: resultOf(slot), options: step.options });
   }
   for (const slot of unclaimed)
-    if (slot.rollback && (slot.result || started.includes(slot.id)))
-      undoable.push({ step: named(slot), result: undefined, options: undefined });
+    if (slot.rollback && (slot.result || started.includes(slot.id))) undoable.push({ step: named(slot) });
   return undoable;
 }
 
+// The first of them is what the run was at when it failed; where others are under way, it hadn't come to that.
 function undoableFresh(
   { fresh: [first] }: Unwound,
   { details, step }: FailureReport,
   { phase, holes, nextId }: Ledger,
 ): Undoable[] {
-  if (!first?.options?.rollback || phase.kind !== "advance") return [];
-  const begun = details?.begun || (step?.name === first.name && step.type === first.type);
-  const id = holes[0] ?? nextId;
-  return begun
-    ? [{ step: { id, name: first.name, type: first.type }, result: undefined, options: first.options }]
-    : [];
+  if (!first?.step.options?.rollback || phase.kind !== "advance") return [];
+  const { name, type, options } = first.step;
+  const begun = details?.begun || (step?.name === name && step.type === type);
+  return begun ? [{ step: { id: holes[0] ?? nextId, name, type }, options }] : [];
 }
 
 async function undo(
@@ -115,7 +112,8 @@ async function undo(
     if (!options?.rollback)
       throw obstacle ?? new TypeError(`The workflow doesn't ask for step "${stepName}" any more.`);
     const undone = options.rollback({ result, error: report.error, step, attempt: attempts });
-    await within(options.rollbackTimeout, undone);
+    const { rollbackTimeout: timeout } = options;
+    await (timeout === undefined ? undone : within(toSeconds(timeout), "The rollback", undone));
     return { kind: "rolledBack", record: { ...record, state: "done" } };
   } catch (error) {
     // What isn't there won't be there a moment later, unless something has only got in its way.
@@ -127,21 +125,6 @@ async function undo(
       kind: "rolledBack",
       record: { ...record, state: "failed", error: toErrorBody(error, visit.trusted) },
     };
-  }
-}
-
-async function within(timeout: RollbackOptions["rollbackTimeout"], work: unknown): Promise<void> {
-  if (timeout === undefined) return void (await work);
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    const seconds = toSeconds(timeout);
-    const say = (): void => reject(new Error(`The rollback took longer than ${seconds} seconds.`));
-    timer = setTimeout(say, seconds * 1000);
-  });
-  try {
-    await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }
 

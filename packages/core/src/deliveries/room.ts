@@ -3,9 +3,10 @@ import type { Border } from "../border/settings.ts";
 import type { RunContext } from "../context.ts";
 import type { WorkflowMiddleware } from "../middleware.ts";
 import type { Delivery } from "../protocol/delivery.ts";
-import { HEADER, PREFIX } from "../protocol/headers.ts";
 import { cutAfter, type HistoryEntry, parseHistory } from "../protocol/history.ts";
 import type { OfRun, RunOptions } from "../protocol/message.ts";
+import * as HEADER from "../protocol/names.ts";
+import * as PREFIX from "../protocol/prefixes.ts";
 import type { Tries } from "../steps/index.ts";
 import type { CancelFunction, FailureFunction, WorkflowFunction } from "../workflow.ts";
 
@@ -96,20 +97,15 @@ export function factsOf(
 
 /** Headers that the way of a request adds, and nobody sent. */
 const ADDED_ON_THE_WAY =
-  /^(?:x-vercel-|x-forwarded-|cf-connecting-ip$|cdn-loop$|cf-ew-via$|cf-ray$|render-proxy-ttl$)/i;
+  /^(?:x-vercel-|x-forwarded-|cf-connecting-ip$|cdn-loop$|cf-ew-via$|cf-ray$|render-proxy-ttl$)/;
 
 /** A delivery's headers for user code: without the protocol's, without the signature, which is a key to this endpoint. */
 export function userHeaders(headers: Headers): Headers {
-  const kept = new Headers();
-  const hidden = [HEADER.region, HEADER.signature].map((name) => name.toLowerCase());
-  headers.forEach((value, name) => {
-    if (
-      name.startsWith(PREFIX.workflow.toLowerCase()) ||
-      hidden.includes(name) ||
-      ADDED_ON_THE_WAY.test(name)
-    )
-      return;
-    kept.append(name, value);
+  const kept = new Headers(headers);
+  kept.delete(HEADER.region);
+  kept.delete(HEADER.signature);
+  headers.forEach((_, name) => {
+    if (name.startsWith(PREFIX.workflow.toLowerCase()) || ADDED_ON_THE_WAY.test(name)) kept.delete(name);
   });
   return kept;
 }

@@ -1,10 +1,11 @@
 import { toRunId } from "../kernel/ids.ts";
 import type { Start } from "../protocol/delivery.ts";
-import { HEADER } from "../protocol/headers.ts";
 import { readHistory } from "../protocol/history.ts";
 import { decodeRunOptions, startMessage } from "../protocol/message.ts";
+import * as HEADER from "../protocol/names.ts";
 import { isName } from "../protocol/options.ts";
-import type { Outcome } from "../protocol/outcome.ts";
+import { done, type Outcome } from "../protocol/outcome.ts";
+import * as PREFIX from "../protocol/prefixes.ts";
 import { historyOf, userHeaders, type Visit } from "./room.ts";
 
 /** Asks the engine for a run with the payload that the request carries. No user code is run. */
@@ -13,7 +14,7 @@ export async function start(visit: Visit<Start>): Promise<Outcome> {
   // Named after the message that starts it: when an engine delivers that one again, it finds the run and starts no second.
   const runId = delivery.runId ?? toRunId(delivery.messageId);
   const payload = await payloadOf(visit);
-  if (payload === undefined) return { kind: "done", runId, finish: "workflow-already-ended" };
+  if (payload === undefined) return done(runId, "workflow-already-ended");
   const configures = delivery.runId !== undefined;
   const message = startMessage({
     // Who has created the run has said how it is to be delivered.
@@ -29,7 +30,7 @@ export async function start(visit: Visit<Start>): Promise<Outcome> {
   });
   const [receipt] = await border.engine().create([message]);
   if (receipt instanceof Error) throw receipt;
-  return { kind: "done", runId, finish: "success" };
+  return done(runId, "success");
 }
 
 // A run that the engine has created already comes as the others do: with its history, whose first entry is the payload.
@@ -41,20 +42,17 @@ async function payloadOf(visit: Visit<Start>): Promise<string | undefined> {
 }
 
 /** True of this connection only. */
-const OF_CONNECTION = new Set(
-  `accept-encoding connection content-length content-type expect host keep-alive
-   proxy-authorization te trailer transfer-encoding upgrade user-agent`.split(/\s+/),
-);
+const OF_CONNECTION =
+  "accept-encoding connection content-length content-type expect host keep-alive proxy-authorization te trailer transfer-encoding upgrade user-agent".split(
+    " ",
+  );
 
 /** Must not be stored with a run by whoever calls the endpoint. The creator of a run gives them to be sent along. */
-const SECRETS = new Set(["authorization", "cookie"]);
+const SECRETS = ["authorization", "cookie"];
 
 function headersToKeep(headers: Headers, configures: boolean): Record<string, string> {
-  const kept: Record<string, string> = {};
-  const own = HEADER.runOptions.toLowerCase();
-  userHeaders(headers).forEach((value, name) => {
-    if (OF_CONNECTION.has(name) || name.startsWith("upstash-") || name === own) return;
-    if (configures || !SECRETS.has(name)) kept[name] = value;
-  });
-  return kept;
+  const dropped = [HEADER.runOptions, ...OF_CONNECTION, ...(configures ? [] : SECRETS)];
+  const kept = userHeaders(headers);
+  for (const name of dropped) kept.delete(name);
+  return Object.fromEntries([...kept].filter(([name]) => !name.startsWith(PREFIX.own.toLowerCase())));
 }

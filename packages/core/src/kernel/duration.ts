@@ -1,3 +1,5 @@
+import { mustBe } from "./check.ts";
+
 type Unit = "s" | "m" | "h" | "d";
 
 /** A whole number and a unit: seconds, minutes, hours or days. Several may follow each other: `"1d12h"`. */
@@ -21,13 +23,18 @@ export function toSeconds(value: number | string): number {
       seconds += Number(amount) * SECONDS[unit as Unit];
     return seconds;
   }
-  throw new TypeError(
-    `A duration must be a number of seconds from 0 on, or a text like "30s", "5m", "2h", "1d" or "1d12h"; got ${JSON.stringify(value) ?? String(value)}.`,
+  throw mustBe(
+    "A duration",
+    'a number of seconds from 0 on, or a text like "30s", "5m", "2h", "1d" or "1d12h"',
+    value,
   );
 }
 
-/** As the protocol writes it: a number becomes whole seconds, a text stays as it is. Throws as {@link toSeconds}. */
-export function toWireDuration(value: number | string): string {
+/** As the protocol writes it: a number becomes whole seconds, everything else stays as it is. Throws as {@link toSeconds}. */
+export function toWireDuration(value: number | string): string;
+export function toWireDuration(value: number | string | undefined): string | undefined;
+export function toWireDuration(value: number | string | undefined): string | undefined {
+  if (value === undefined) return undefined;
   const seconds = toSeconds(value);
   return typeof value === "number" ? `${seconds.toFixed(0)}s` : value;
 }

@@ -10,6 +10,7 @@ export type WorkflowErrorCode =
   | "invalid_payload"
   | "malformed_body"
   | "method_not_allowed"
+  | "misconfigured"
   | "missing_run_id"
   | "missing_token"
   | "nested_step"
@@ -95,6 +96,7 @@ export function isStepError(error: unknown): error is WorkflowStepError {
 /** Failures that would come again, and whose repetition would only repeat the work before them. */
 const FINAL_CODES: readonly unknown[] = [
   "invalid_payload",
+  "malformed_body",
   "not_serializable",
   "quota_exceeded",
   "step_refused",

@@ -1,16 +1,11 @@
-const ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
+import { toBase64Url } from "./bytes.ts";
 
-/** `length` characters of 6 random bits each, from the platform's secure source. */
-export function randomId(length = 21): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(length));
-  let id = "";
-  for (const byte of bytes) id += ALPHABET[byte & 63];
-  return id;
+/** 126 random bits from the platform's secure source, as 21 characters. */
+export function randomId(): string {
+  return toBase64Url(crypto.getRandomValues(new Uint8Array(16))).slice(0, 21);
 }
-
-const RUN_PREFIX = "wfr_";
 
 /** A run's id as it travels: `wfr_` and the given or a random name. */
 export function toRunId(name: string = randomId()): string {
-  return `${RUN_PREFIX}${name}`;
+  return `wfr_${name}`;
 }

@@ -1,19 +1,23 @@
 import { textFromBase64 } from "../kernel/bytes.ts";
 import { type Duration, toWireDuration } from "../kernel/duration.ts";
-import { messageOf, WorkflowError } from "../kernel/errors.ts";
-import { CALL_FEATURES, forCallback, forward, HEADER, PROTOCOL_VERSION } from "./headers.ts";
+import { WorkflowError } from "../kernel/errors.ts";
+import { CALL_FEATURES, forCallback, forward, PROTOCOL_VERSION } from "./headers.ts";
+import { malformed, parseJson, textIn } from "./malformed.ts";
 import { type Message, type OfRun, ofRun } from "./message.ts";
+import * as HEADER from "./names.ts";
 import {
   contentTypeOf,
   defined,
   type FlowControl,
   flowControlHeaders,
+  forwarded,
   type HeaderList,
+  headerIn,
+  renamed,
   toCount,
-  withoutContentType,
 } from "./options.ts";
 import { NON_RETRYABLE_STATUS } from "./outcome.ts";
-import { excerpt, type StepRecord, type StepType } from "./step.ts";
+import { isPositive, type StepRecord, type StepType } from "./step.ts";
 
 export type HttpMethod = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
@@ -24,7 +28,7 @@ export interface CallRequest {
   /** GET by default. */
   readonly method?: HttpMethod;
   /** A text; anything else is to be made one, with `JSON.stringify` for example. */
-  readonly body?: string;
+  readonly body?: string | undefined;
   /** Sent as they are. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Retries after an answer that isn't 2xx. 0 by default. */
@@ -51,117 +55,103 @@ export function callMessage(place: Place, stepName: string, call: CallRequest): 
   const contentType = contentTypeOf(headers) ?? "application/json";
   const { url, invokeCount } = place;
   const answer: HeaderList = [
-    ...ofRun({ ...place, init: false }),
+    ...ofRun(place),
     [HEADER.callType, "fromCallback"],
-    [forward(HEADER.isCallResult), "true"],
-    [forward(HEADER.stepId), String(place.id)],
-    [forward(HEADER.stepName), encodeName(stepName)],
+    [forward(HEADER.isCallResult), true],
+    [forward(HEADER.stepId), place.id],
+    [forward(HEADER.stepName), encodeStepName(stepName)],
     [forward(HEADER.stepType), "Call" satisfies StepType],
-    [forward(HEADER.concurrent), String(place.concurrent)],
-    [forward(HEADER.rollback), place.rollback && "true"],
+    [forward(HEADER.concurrent), place.concurrent],
+    [forward(HEADER.rollback), place.rollback],
     [forward(HEADER.resultContentType), contentType],
-    [forward(HEADER.invokeCount), invokeCount ? String(invokeCount) : undefined],
+    [forward(HEADER.invokeCount), invokeCount || undefined],
   ];
   return {
     url: call.url,
     method: call.method ?? "GET",
     body: call.body,
     headers: defined([
-      ...ofRun({ ...place, init: false }),
+      ...ofRun(place),
       [HEADER.featureSet, CALL_FEATURES],
       [HEADER.sdkVersion, PROTOCOL_VERSION],
       [HEADER.callType, "toCallback"],
       [HEADER.contentType, contentType],
       [HEADER.retries, toCount("retries", retries)],
       [HEADER.retryDelay, call.retryDelay],
-      [HEADER.timeout, call.timeout === undefined ? undefined : toWireDuration(call.timeout)],
+      [HEADER.timeout, toWireDuration(call.timeout)],
       ...flowControlHeaders(call.flowControl),
-      ...withoutContentType(headers).map(([name, value]): [string, string] => [forward(name), value]),
+      ...forwarded(headers),
       [forward(HEADER.contentType), contentTypeOf(headers)],
       [HEADER.callback, url],
-      ...answer.map(([name, value]): HeaderList[number] => [forCallback(name), value]),
+      ...renamed(answer, forCallback),
     ]),
   };
 }
 
-/** The record of a call's answer, or that another attempt will be made. */
-export type CallAnswer =
-  | { readonly kind: "answered"; readonly record: StepRecord }
-  | { readonly kind: "will retry" };
-
 /**
  * Reads the delivery of a call's answer.
  *
+ * @returns undefined when another attempt will be made
  * @throws WorkflowError `malformed_body` for a body that isn't one, or headers that don't say which step it answers
  */
-export function readCallAnswer(headers: Headers, json: string): CallAnswer {
+export function readCallAnswer(headers: Headers, json: string): StepRecord | undefined {
   const body = parse(json);
-  const { status, header = {}, retried = 0, maxRetries = 0 } = body;
+  const { status, workflowRunId } = body;
+  const [retried, maxRetries] = [body.retried, body.maxRetries].map((count) =>
+    Number.isSafeInteger(count) ? (count as number) : 0,
+  ) as [number, number];
+  const header = body.header ?? {};
+  // Where the token doesn't tell for which kind of delivery it was made, and for which run, the body has to.
+  if (body.dlqId !== undefined) throw malformed(WHAT, "is a failure", json);
+  if (workflowRunId !== undefined && workflowRunId !== headers.get(HEADER.runId))
+    throw malformed(WHAT, "belongs to another run", json);
   const succeeded = status >= 200 && status < 300;
   const final =
-    retried >= maxRetries || (status === NON_RETRYABLE_STATUS && hasHeader(header, HEADER.nonRetryable));
-  if (!succeeded && !final) return { kind: "will retry" };
+    retried >= maxRetries ||
+    (status === NON_RETRYABLE_STATUS && headerIn(HEADER.nonRetryable, header) !== undefined);
+  if (!succeeded && !final) return undefined;
   const stepId = Number(headers.get(HEADER.stepId));
   const concurrent = Number(headers.get(HEADER.concurrent));
   const stepName = headers.get(HEADER.stepName);
-  if (
-    !Number.isSafeInteger(stepId) ||
-    stepId < 1 ||
-    !Number.isSafeInteger(concurrent) ||
-    concurrent < 1 ||
-    !stepName
-  ) {
-    throw malformed(
-      `doesn't say which step it answers (${HEADER.stepId}, ${HEADER.stepName}, ${HEADER.concurrent})`,
-      json,
-    );
+  if (!isPositive(stepId) || !isPositive(concurrent) || !stepName) {
+    const names = [HEADER.stepId, HEADER.stepName, HEADER.concurrent].join(", ");
+    throw malformed(WHAT, `doesn't say which step it answers (${names})`, json);
   }
-  const out = JSON.stringify({ status, body: latin1(body.body, json), header });
-  const record = { stepId, stepName: decodeStepName(stepName), stepType: "Call", out, concurrent } as const;
+  // One character a byte: as the protocol records an answer's body.
+  const text = textIn(body.body ?? "", "A body in the answer to a call", atob);
+  const out = JSON.stringify({ status, body: text, header });
   return {
-    kind: "answered",
-    record: headers.has(HEADER.rollback) ? { ...record, rollback: true } : record,
+    stepId,
+    stepName: decodeStepName(stepName),
+    stepType: "Call",
+    out,
+    concurrent,
+    rollback: headers.has(HEADER.rollback) || undefined,
   };
 }
 
 interface AnswerBody {
   readonly status: number;
-  readonly header?: Record<string, string[]>;
+  readonly header?: Record<string, string[]> | null;
   readonly body?: string | null;
+  readonly workflowRunId?: string;
+  /** Only failures have one. */
+  readonly dlqId?: string;
   readonly retried?: number;
   readonly maxRetries?: number;
 }
 
+const WHAT = "The answer to a call";
+
 function parse(json: string): AnswerBody {
-  let body: unknown;
-  try {
-    body = JSON.parse(json);
-  } catch (cause) {
-    throw malformed(`isn't JSON (${messageOf(cause)})`, json, cause);
-  }
-  if (typeof body === "object" && body !== null && "status" in body && typeof body.status === "number")
-    return body as AnswerBody;
-  throw malformed("needs a numeric status", json);
+  const body = Object(parseJson(WHAT, json)) as AnswerBody;
+  if (typeof body.status !== "number") throw malformed(WHAT, "needs a numeric status", json);
+  return body;
 }
 
-// One character a byte: as the protocol records an answer's body.
-function latin1(base64: string | null | undefined, json: string): string {
-  try {
-    return atob(base64 ?? "");
-  } catch (cause) {
-    throw malformed("holds a body that isn't base64", json, cause);
-  }
-}
-
-function hasHeader(headers: Record<string, unknown>, name: string): boolean {
-  return Object.keys(headers).some((one) => one.toLowerCase() === name.toLowerCase());
-}
-
-// A header's value is printable ASCII. Whatever isn't, and what would look encoded already, is encoded.
-function encodeName(name: string): string {
-  return /^[\x21-\x24\x26-\x7e]([\x20-\x24\x26-\x7e]*[\x21-\x24\x26-\x7e])?$/.test(name)
-    ? name
-    : encodeURIComponent(name);
+/** A step's name as a header's value, which is printable ASCII. Whatever isn't, and what would look encoded already, is encoded. */
+export function encodeStepName(name: string): string {
+  return name.replace(/^ | $|[^\x20-\x7e]|%/gu, encodeURIComponent);
 }
 
 /** A step's name as it was before it became the value of a header. */
@@ -171,10 +161,6 @@ export function decodeStepName(name: string): string {
   } catch {
     return name; // Not one of ours: it was sent as it is.
   }
-}
-
-function malformed(problem: string, json: string, cause?: unknown): WorkflowError {
-  return new WorkflowError("malformed_body", `The answer to a call ${problem}: ${excerpt(json)}`, { cause });
 }
 
 /** The callback's text among a run's entries, where it was too large to be sent along. */

@@ -1,5 +1,7 @@
 import { WorkflowError } from "../kernel/errors.ts";
-import { HEADER, PROTOCOL_VERSION } from "./headers.ts";
+import { PROTOCOL_VERSION } from "./headers.ts";
+import { malformed } from "./malformed.ts";
+import * as HEADER from "./names.ts";
 
 /** What a request is, told by its headers alone. */
 export type Delivery = Start | Resume | CallResult | Failure | Cancel;
@@ -52,6 +54,20 @@ interface OfRun {
 /** The {@link HEADER.callType} of {@link Cancel}. */
 export const CANCEL_CALL = "cancelCall";
 
+/** A request has one of each at most: of two that were joined, nobody knows which is meant. */
+const SINGLE: readonly string[] = [
+  HEADER.runId,
+  HEADER.messageId,
+  HEADER.sdkVersion,
+  HEADER.callType,
+  HEADER.isFailure,
+  HEADER.isFailureCallback,
+  HEADER.isCallResult,
+  HEADER.retried,
+  HEADER.createdAt,
+  HEADER.invokeCount,
+];
+
 /** The kind of a request, without a look at its other headers. */
 export function kindOf(headers: Headers): DeliveryKind {
   if (headers.get(HEADER.callType) === CANCEL_CALL) return "cancel";
@@ -62,29 +78,29 @@ export function kindOf(headers: Headers): DeliveryKind {
 }
 
 /**
- * @throws WorkflowError `protocol_mismatch` for another version of the protocol, `missing_run_id` where the kind needs one
+ * @throws WorkflowError `malformed_body` for a header that is there more than once, `protocol_mismatch` for another version of the protocol, `missing_run_id` where the kind needs one
  */
 export function classify(headers: Headers): Delivery {
+  for (const name of SINGLE) {
+    const value = headers.get(name);
+    if (value?.includes(", ")) throw malformed(`The header ${name}`, "is there more than once", value);
+  }
   const kind = kindOf(headers);
   const messageId = headers.get(HEADER.messageId) ?? undefined;
-  if (kind === "start") {
-    const known = headers.has(HEADER.unknownSdk);
-    return {
-      kind,
-      runId: known ? requireRunId(headers, kind) : undefined,
-      messageId,
-      labels: labelsOf(headers),
-    };
-  }
+  const labels = labelsOf(headers);
   if (kind === "resume") requireVersion(headers);
+  if (kind === "start" && !headers.has(HEADER.unknownSdk))
+    return { kind, runId: undefined, messageId, labels };
+  const runId = requireRunId(headers, kind);
+  if (kind === "start") return { kind, runId, messageId, labels };
   return {
     kind,
-    runId: requireRunId(headers, kind),
+    runId,
     messageId,
+    labels,
     retried: toCount(headers.get(HEADER.retried)),
     createdAt: toCount(headers.get(HEADER.createdAt)),
     invokeCount: toCount(headers.get(HEADER.invokeCount)),
-    labels: labelsOf(headers),
   };
 }
 

@@ -5,7 +5,7 @@ export interface FailedStep {
   readonly id: number;
   readonly name: string;
   readonly type: string;
-  readonly rollback?: true;
+  readonly rollback?: true | undefined;
 }
 
 /** Where a run has failed. `delivery`: the endpoint gave no answer, or one that isn't ours. */
@@ -23,10 +23,10 @@ export interface ErrorBody {
   readonly error: string;
   readonly message: string;
   /** Only where the caller is known, as the causes'. */
-  readonly stack?: string;
-  readonly cause?: ErrorBody;
-  readonly where?: Exclude<FailurePlace, "delivery">;
-  readonly step?: FailedStep;
+  readonly stack?: string | undefined;
+  readonly cause?: ErrorBody | undefined;
+  readonly where?: Exclude<FailurePlace, "delivery"> | undefined;
+  readonly step?: FailedStep | undefined;
 }
 
 const DEEPEST_CAUSE = 8;
@@ -39,48 +39,36 @@ export function toErrorBody(thrown: unknown, withStack: boolean, depth = 0): Err
   return {
     error: name,
     message,
-    ...(withStack && stack ? { stack } : {}),
-    ...(cause !== undefined && depth < DEEPEST_CAUSE
-      ? { cause: toErrorBody(cause, withStack, depth + 1) }
-      : {}),
+    stack: withStack ? stack : undefined,
+    cause:
+      cause === undefined || depth === DEEPEST_CAUSE ? undefined : toErrorBody(cause, withStack, depth + 1),
   };
 }
 
-/** The other way round. */
-export function toError({ error: name, message, stack = "", cause }: ErrorBody): Error {
+/** The other way round. Of what was written down by somebody else, only what is an error's is taken. */
+export function toError(body: ErrorBody): Error {
+  const { error: name, message, stack = "", cause } = asErrorBody(body) ?? { error: "Error", message: "" };
   const error = new Error(message, cause && { cause: toError(cause) });
   return Object.assign(error, { name, stack });
 }
 
 /** What of a value is such an error; undefined when it isn't one. */
-export function asErrorBody(value: unknown): ErrorBody | undefined {
-  if (typeof value !== "object" || value === null) return undefined;
-  const { error = "Error", message, stack, cause, where, step } = value as Record<string, unknown>;
+export function asErrorBody(value: unknown, depth = 0): ErrorBody | undefined {
+  const { error, message, stack, cause, where, step } = Object(value) as Record<string, unknown>;
   if (typeof message !== "string") return undefined;
-  const deeper = asErrorBody(cause);
   return {
-    error: String(error),
+    error: typeof error === "string" ? error : "Error",
     message,
-    ...(typeof stack === "string" ? { stack } : {}),
-    ...(deeper ? { cause: deeper } : {}),
-    ...(isPlace(where) ? { where } : {}),
-    ...(isFailedStep(step) ? { step } : {}),
+    stack: typeof stack === "string" ? stack : undefined,
+    cause: depth < DEEPEST_CAUSE ? asErrorBody(cause, depth + 1) : undefined,
+    where: PLACES.find((place) => place === where),
+    step: isFailedStep(step) ? step : undefined,
   };
 }
 
-const PLACES: readonly unknown[] = [
-  "payload",
-  "before-first-step",
-  "step",
-  "after-last-step",
-  "replay",
-] satisfies ErrorBody["where"][];
-
-function isPlace(value: unknown): value is NonNullable<ErrorBody["where"]> {
-  return PLACES.includes(value);
-}
+const PLACES = ["payload", "before-first-step", "step", "after-last-step", "replay"] as const;
 
 function isFailedStep(value: unknown): value is FailedStep {
-  const { id, name, type } = (value ?? {}) as Record<keyof FailedStep, unknown>;
+  const { id, name, type } = Object(value) as Record<keyof FailedStep, unknown>;
   return typeof id === "number" && typeof name === "string" && typeof type === "string";
 }

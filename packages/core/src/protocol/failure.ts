@@ -1,9 +1,9 @@
-import { textFromBase64 } from "../kernel/bytes.ts";
-import { messageOf, WorkflowError } from "../kernel/errors.ts";
-import { asErrorBody, type ErrorBody, type FailedStep, type FailurePlace, toError } from "./error.ts";
-import type { HistoryEntry } from "./history.ts";
+import { WorkflowError } from "../kernel/errors.ts";
+import { parseLeniently } from "../kernel/json.ts";
+import { asErrorBody, type FailedStep, type FailurePlace, toError } from "./error.ts";
+import { type HistoryEntry, isHistory } from "./history.ts";
+import { malformed, parseJson, textIn } from "./malformed.ts";
 import type { RollbackRecord } from "./rollback.ts";
-import { excerpt } from "./step.ts";
 
 /** The JSON body of a failure callback: the attempt that failed last, and what the run had been started with. */
 export interface FailureBody {
@@ -48,7 +48,7 @@ export interface FailureDetails {
    * `report`: they are somebody else's to make.
    */
   readonly only?: "rollback" | "report";
-  /** It was the engine that failed the run: `body` is its reason, and this is base64 of the endpoint's answer. */
+  /** Where `body` is the engine's reason: base64 of the endpoint's answer, empty when there was none. */
   readonly answer?: string;
 }
 
@@ -64,6 +64,8 @@ export interface FailureReport {
   readonly failBody: string;
   /** The same for each delivery of this failure, and another one when the run is resumed and fails again. */
   readonly failureId: string;
+  /** The run that has failed; undefined where the engine doesn't say. */
+  readonly runId: string | undefined;
   /** Of the dead letter. */
   readonly dlqId: string | undefined;
   /** How often the failing delivery was tried. */
@@ -79,70 +81,80 @@ export interface FailureReport {
   readonly details: FailureDetails | undefined;
 }
 
+const WHAT = "The failure callback";
+
 /** @throws WorkflowError `malformed_body` when the text isn't a failure callback */
 export function parseFailure(json: string): FailureReport {
-  let body: Partial<FailureBody>;
-  try {
-    body = JSON.parse(json);
-  } catch (cause) {
-    throw malformed(`isn't JSON (${messageOf(cause)})`, json, cause);
-  }
-  if (typeof body !== "object" || body === null || typeof body.status !== "number") {
-    throw malformed("needs a numeric status", json);
-  }
-  const response = decode(body.body, json);
-  const thrown = readErrorBody(response);
+  const body = Object(parseJson(WHAT, json)) as Partial<FailureBody>;
+  if (typeof body.status !== "number") throw malformed(WHAT, "needs a numeric status", json);
+  if (body.perdure !== undefined && !isDetails(body.perdure))
+    throw malformed(WHAT, "has details that aren't ours", json);
+  const response = decode(body.body);
+  // An answer of somebody else's is reported as it came.
+  const thrown = asErrorBody(parseLeniently(response));
   const { perdure: details } = body;
   return {
     failStatus: body.status,
     failHeaders: copyHeaders(body.header),
     failResponse: thrown?.message ?? response,
     failStack: thrown?.stack ?? "",
-    failBody: details?.answer === undefined ? response : decode(details.answer, json),
-    failureId: body.dlqId || body.sourceMessageId || "",
-    dlqId: body.dlqId,
-    attempts: (Number(body.retried) || 0) + 1,
+    failBody: details?.answer === undefined ? response : decode(details.answer),
+    failureId: toText(body.dlqId) || toText(body.sourceMessageId) || "",
+    runId: toText(body.workflowRunId),
+    dlqId: toText(body.dlqId),
+    attempts: (toNumber(body.retried) || 0) + 1,
     where: (thrown?.step ? "step" : thrown?.where) ?? "delivery",
     step: thrown?.step,
     error: thrown
       ? toError(thrown)
       : new WorkflowError("delivery_failed", response || `status ${body.status}`),
-    url: typeof body.url === "string" ? body.url : undefined,
-    payload: decode(body.sourceBody, json),
-    createdAt: toTime(body.workflowCreatedAt),
+    url: toText(body.url),
+    payload: decode(body.sourceBody),
+    createdAt: toNumber(body.workflowCreatedAt),
     details,
   };
 }
 
-function readErrorBody(response: string): ErrorBody | undefined {
-  try {
-    return asErrorBody(JSON.parse(response));
-  } catch {
-    return undefined; // An answer of somebody else's: it is reported as it came.
-  }
+function isDetails(value: unknown): value is FailureDetails {
+  const { history, started, rollbacks } = Object(value) as Record<keyof FailureDetails, unknown>;
+  return (
+    (history === undefined || isHistory(history)) &&
+    isListOf(started, (one) => typeof one === "number") &&
+    isListOf(rollbacks, isRollback)
+  );
+}
+
+function isRollback(value: unknown): value is RollbackRecord {
+  const { stepId, stepName, stepType, error } = Object(value) as Record<keyof RollbackRecord, unknown>;
+  return (
+    typeof stepId === "number" &&
+    typeof stepName === "string" &&
+    typeof stepType === "string" &&
+    (error === undefined || asErrorBody(error) !== undefined)
+  );
+}
+
+function isListOf(value: unknown, isOne: (one: unknown) => boolean): boolean {
+  return Array.isArray(value) && value.every(isOne);
 }
 
 function copyHeaders(headers: unknown): Record<string, string[]> {
-  const copy: Record<string, string[]> = {};
-  for (const [name, value] of Object.entries(headers ?? {})) copy[name] = [value].flat().map(String);
-  return copy;
+  const entries = Object.entries(headers ?? {});
+  return Object.fromEntries(
+    entries.map(([name, value]) => [name, [value].flat().filter((one) => typeof one === "string")]),
+  );
+}
+
+function toText(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
 }
 
 // Some engines send the time as a text of digits.
-function toTime(value: unknown): number | undefined {
-  const time = Number(value);
-  return value !== undefined && Number.isFinite(time) ? time : undefined;
+function toNumber(value: unknown): number | undefined {
+  const number = typeof value === "string" ? Number(value) : value;
+  return typeof number === "number" && Number.isFinite(number) ? number : undefined;
 }
 
-function decode(base64: unknown, json: string): string {
-  if (base64 === undefined || base64 === null || base64 === "") return "";
-  try {
-    return textFromBase64(base64 as string);
-  } catch (cause) {
-    throw malformed("holds a body that isn't base64", json, cause);
-  }
-}
-
-function malformed(problem: string, json: string, cause?: unknown): WorkflowError {
-  return new WorkflowError("malformed_body", `The failure callback ${problem}: ${excerpt(json)}`, { cause });
+function decode(base64: unknown): string {
+  return textIn(base64 ?? "", "A body in the failure callback");
 }

@@ -1,6 +1,6 @@
-import { textFromBase64 } from "../kernel/bytes.ts";
-import { messageOf, WorkflowError } from "../kernel/errors.ts";
-import { excerpt, parseStep, recordKey, type StepRecord } from "./step.ts";
+import { WorkflowError } from "../kernel/errors.ts";
+import { malformed, parseJson, textIn } from "./malformed.ts";
+import { parseStep, recordKey, type StepRecord } from "./step.ts";
 
 /** What an entry is: the payload or a step's record, a request to a third party, or the answer to one. */
 export type CallType = "step" | "toCallback" | "fromCallback";
@@ -25,15 +25,15 @@ export interface History {
 
 /** @throws WorkflowError `malformed_body` when the text isn't a list of entries */
 export function parseHistory(json: string): HistoryEntry[] {
-  let value: unknown;
-  try {
-    value = JSON.parse(json);
-  } catch (cause) {
-    throw malformed(`isn't JSON (${messageOf(cause)})`, json, cause);
-  }
-  if (!Array.isArray(value) || !value.every(isEntry)) throw malformed("isn't a list of entries", json);
-  if (value.length === 0) throw malformed("has no entries", json);
+  const what = "The run's history";
+  const value = parseJson(what, json);
+  if (!isHistory(value)) throw malformed(what, "isn't a list of entries", json);
   return value;
+}
+
+/** True for a list of entries, of which there is always a first one. */
+export function isHistory(value: unknown): value is HistoryEntry[] {
+  return Array.isArray(value) && value.length > 0 && value.every(isEntry);
 }
 
 /**
@@ -64,24 +64,15 @@ export function readHistory(entries: readonly HistoryEntry[]): History {
     seen.add(key);
     records.push(record);
   }
-  const first = entries[0];
+  const [first] = entries;
   return { payload: first ? decode(first) : "", records, duplicate };
 }
 
-function decode(entry: HistoryEntry): string {
-  try {
-    return textFromBase64(entry.body);
-  } catch (cause) {
-    throw malformed(`has an entry that isn't base64 (message ${entry.messageId})`, entry.body, cause);
-  }
+function decode({ messageId, body }: HistoryEntry): string {
+  return textIn(body, `Message ${messageId} in the run's history`);
 }
 
 function isEntry(value: unknown): value is HistoryEntry {
-  if (typeof value !== "object" || value === null) return false;
-  const { messageId, body, callType } = value as Record<keyof HistoryEntry, unknown>;
+  const { messageId, body, callType } = Object(value) as Record<keyof HistoryEntry, unknown>;
   return typeof messageId === "string" && typeof body === "string" && typeof callType === "string";
-}
-
-function malformed(problem: string, body: string, cause?: unknown): WorkflowError {
-  return new WorkflowError("malformed_body", `The run's history ${problem}: ${excerpt(body)}`, { cause });
 }

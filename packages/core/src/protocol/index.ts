@@ -1,3 +1,6 @@
+import * as names from "./names.ts";
+import * as prefixes from "./prefixes.ts";
+
 /** The wire's vocabulary, for engines and tools: names, shapes and how to read them. No behaviour of a runtime. */
 export { decodeStepName } from "./call.ts";
 export { CANCEL_CALL, classify, type Delivery, type DeliveryKind, kindOf } from "./delivery.ts";
@@ -9,8 +12,6 @@ export {
   forCallback,
   forFailureCallback,
   forward,
-  HEADER,
-  PREFIX,
   PROTOCOL_VERSION,
 } from "./headers.ts";
 export {
@@ -34,5 +35,11 @@ export {
   type Traits,
 } from "./rollback.ts";
 export { isPlan, parseStep, recordKey, resultId, type StepRecord, type StepType } from "./step.ts";
-export { DEV_CREDENTIALS, type DeliveryClaim, ISSUER, TOKEN_CLAIM } from "./token.ts";
+export { boundHeaders, DEV_CREDENTIALS, type DeliveryClaim, ISSUER, TOKEN_CLAIM } from "./token.ts";
 export type { NotifyResponse, WaitBody, Waiter, WebhookHit } from "./wait.ts";
+
+/** Every header name of the two protocols (QStash and workflow) that Perdure reads or writes. */
+export const HEADER: typeof names = names;
+
+/** What headers' names begin with, and what it means: for whom they are. */
+export const PREFIX: typeof prefixes = prefixes;

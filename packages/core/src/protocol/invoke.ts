@@ -1,13 +1,13 @@
 import type { Place } from "./call.ts";
-import { HEADER } from "./headers.ts";
 import { type Message, type RunOptions, startMessage, stepHeaders } from "./message.ts";
+import * as HEADER from "./names.ts";
 import { defined } from "./options.ts";
 import { asLists } from "./wait.ts";
 
 /** The body of a message that starts a run for another run, which waits for it. */
 export interface InvokeEnvelope {
   /** The child's payload. */
-  readonly body?: string;
+  readonly body?: string | undefined;
   /** What to deliver the child's result to the invoker with. */
   readonly headers: Readonly<Record<string, readonly string[]>>;
   /** The invoker. */
@@ -19,11 +19,11 @@ export interface InvokeEnvelope {
     readonly stepName: string;
     readonly stepType: "Invoke";
     readonly concurrent: number;
-    readonly rollback?: true;
+    readonly rollback?: true | undefined;
   };
 }
 
-interface Child extends Pick<RunOptions, "headers" | "retries" | "retryDelay" | "flowControl" | "label"> {
+interface Child extends RunOptions {
   readonly url: string;
   readonly runId: string;
   readonly body: string | undefined;
@@ -39,7 +39,7 @@ interface Invoker extends Place {
 export function invokeMessage(place: Invoker, stepName: string, child: Child): Message {
   const { body, ...options } = child;
   const envelope: InvokeEnvelope = {
-    ...(body === undefined ? {} : { body }),
+    body,
     headers: asLists({ ...place.forwarded, ...defined(stepHeaders(place)) }),
     workflowRunId: place.runId,
     workflowRunCreatedAt: place.createdAt,
@@ -49,7 +49,7 @@ export function invokeMessage(place: Invoker, stepName: string, child: Child): M
       stepName,
       stepType: "Invoke",
       concurrent: place.concurrent,
-      ...(place.rollback ? { rollback: true } : {}),
+      rollback: place.rollback,
     },
   };
   const message = startMessage({

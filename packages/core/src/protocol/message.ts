@@ -1,15 +1,18 @@
 import { type Duration, toWireDuration } from "../kernel/duration.ts";
-import { WorkflowError } from "../kernel/errors.ts";
-import { FEATURES, forFailureCallback, forward, HEADER, PROTOCOL_VERSION } from "./headers.ts";
+import { messageOf } from "../kernel/errors.ts";
+import { FEATURES, forFailureCallback, forward, PROTOCOL_VERSION } from "./headers.ts";
+import { malformed, parseJson } from "./malformed.ts";
+import * as HEADER from "./names.ts";
 import {
   contentTypeOf,
   defined,
   type FlowControl,
   flowControlHeaders,
+  forwarded,
   type HeaderList,
   joinLabels,
+  renamed,
   toCount,
-  withoutContentType,
 } from "./options.ts";
 import type { StepRecord } from "./step.ts";
 
@@ -86,23 +89,23 @@ export function startMessage(start: StartOf): Message {
     [HEADER.retries, toCount("retries", retries)],
     [HEADER.retryDelay, start.retryDelay || undefined],
     ...flowControlHeaders(start.flowControl),
-    ...withoutContentType(start.headers).map(([name, value]): [string, string] => [forward(name), value]),
+    ...forwarded(start.headers),
     [forward(HEADER.label), labels],
-    [forward(HEADER.invokeCount), start.invokeCount ? String(start.invokeCount) : undefined],
+    [forward(HEADER.invokeCount), start.invokeCount || undefined],
   ];
   return {
     url: start.url,
     body: start.body,
     headers: defined([
-      ...ofRun({ ...start, init: true }),
+      ...ofRun(start, true),
       ...speaksProtocol(),
       [HEADER.contentType, start.contentType ?? contentTypeOf(start.headers) ?? JSON_TYPE],
-      [HEADER.triggerBySdk, start.configures ? "true" : undefined],
+      [HEADER.triggerBySdk, start.configures || undefined],
       [HEADER.label, labels],
-      [HEADER.delay, start.delay === undefined ? undefined : toWireDuration(start.delay)],
+      [HEADER.delay, toWireDuration(start.delay)],
       [HEADER.notBefore, toCount("notBefore", start.notBefore)],
       [HEADER.redactFields, redactFields(start.redact)],
-      [HEADER.runTimeout, start.timeout === undefined ? undefined : toWireDuration(start.timeout)],
+      [HEADER.runTimeout, toWireDuration(start.timeout)],
       ...shared,
       // A run that the engine has already has its failure callback, and perhaps at another URL than this.
       ...(start.configures ? [] : failureCallback(start, shared)),
@@ -112,18 +115,15 @@ export function startMessage(start: StartOf): Message {
 
 function failureCallback(start: StartOf, shared: HeaderList): HeaderList {
   const options: HeaderList = [
-    ...ofRun({ ...start, init: false }),
+    ...ofRun(start),
     [HEADER.callType, "failureCall"],
-    [forward(HEADER.isFailure), "true"],
-    [forward(HEADER.isFailureCallback), "true"],
+    [forward(HEADER.isFailure), true],
+    [forward(HEADER.isFailureCallback), true],
     ...shared,
     [HEADER.retries, toCount("failureRetries", start.failureRetries)],
     [HEADER.retryDelay, start.failureRetryDelay || undefined],
   ];
-  return [
-    [HEADER.failureCallback, start.failureUrl ?? start.url],
-    ...options.map(([name, value]): HeaderList[number] => [forFailureCallback(name), value]),
-  ];
+  return [[HEADER.failureCallback, start.failureUrl ?? start.url], ...renamed(options, forFailureCallback)];
 }
 
 /** A run, and the invocation of it that asks. */
@@ -136,10 +136,10 @@ export interface OfRun {
 /** Headers of every message that adds to a run. */
 export function stepHeaders(run: OfRun): HeaderList {
   return [
-    ...ofRun({ ...run, init: false }),
+    ...ofRun(run),
     ...speaksProtocol(),
     [HEADER.contentType, JSON_TYPE],
-    [forward(HEADER.invokeCount), run.invokeCount ? String(run.invokeCount) : undefined],
+    [forward(HEADER.invokeCount), run.invokeCount || undefined],
   ];
 }
 
@@ -155,15 +155,15 @@ export function stepMessage(
     headers: defined([
       ...stepHeaders(run),
       [HEADER.delay, schedule.delay],
-      [HEADER.notBefore, schedule.notBefore?.toFixed(0)],
+      [HEADER.notBefore, toCount("notBefore", schedule.notBefore)],
     ]),
   };
 }
 
 /** Says which run a message, or the callback that it names, belongs to. */
-export function ofRun(run: { url: string; runId: string; init: boolean }): HeaderList {
+export function ofRun(run: { readonly url: string; readonly runId: string }, init = false): HeaderList {
   return [
-    [HEADER.init, String(run.init)],
+    [HEADER.init, init],
     [HEADER.runId, run.runId],
     [HEADER.workflowUrl, run.url],
     [HEADER.featureSet, FEATURES],
@@ -179,13 +179,12 @@ function speaksProtocol(): HeaderList {
 }
 
 function redactFields(redact: Redact | undefined): string | undefined {
-  const fields: string[] = redact?.body ? ["body"] : [];
-  if (redact?.header === true) fields.push("header");
-  else for (const name of redact?.header ?? []) fields.push(`header[${name}]`);
-  return fields.length > 0 ? fields.join(",") : undefined;
+  const { body, header = [] } = redact ?? {};
+  const headers = header === true ? "header" : header.map((name) => `header[${name}]`);
+  return [body ? "body" : [], headers].flat().join(",") || undefined;
 }
 
-const LATE_OPTIONS: readonly LateOption[] = [
+const LATE_OPTIONS = [
   "retries",
   "retryDelay",
   "failureRetries",
@@ -194,22 +193,20 @@ const LATE_OPTIONS: readonly LateOption[] = [
   "flowControl",
   "label",
   "failureUrl",
-];
+] as const;
 
-type LateOption =
-  | "retries"
-  | "retryDelay"
-  | "failureRetries"
-  | "failureRetryDelay"
-  | "timeout"
-  | "flowControl"
-  | "label"
-  | "failureUrl";
-type LateOptions = Pick<RunOptions, LateOption>;
+/** Options for a run that somebody else's request will start. */
+export type LateOptions = Pick<RunOptions, (typeof LATE_OPTIONS)[number]>;
 
-/** Options for a run that somebody else's request will start, as one header; undefined when there are none. */
+/** Those of the options that are such. */
+export function lateOptionsIn(options: LateOptions): LateOptions {
+  const given = LATE_OPTIONS.filter((name) => options[name] !== undefined);
+  return Object.fromEntries(given.map((name) => [name, options[name]]));
+}
+
+/** As one header; undefined when there are none. */
 export function encodeRunOptions(options: LateOptions): string | undefined {
-  const json = JSON.stringify(options, [...LATE_OPTIONS, "key", "parallelism", "rate", "period"]);
+  const json = JSON.stringify(lateOptionsIn(options));
   // A header's value is ASCII; in JSON, whatever isn't can be written so that it is.
   return json === "{}"
     ? undefined
@@ -218,12 +215,14 @@ export function encodeRunOptions(options: LateOptions): string | undefined {
 
 /** @throws WorkflowError `malformed_body` when the header isn't what {@link encodeRunOptions} makes */
 export function decodeRunOptions(header: string | null): LateOptions {
+  if (header === null) return {};
+  const what = `The header ${HEADER.runOptions}`;
+  const options = lateOptionsIn(Object(parseJson(what, header)));
   try {
-    const given = header === null ? {} : JSON.parse(header);
-    return Object.fromEntries(
-      LATE_OPTIONS.filter((name) => name in given).map((name) => [name, given[name]]),
-    );
+    // Whoever sends the header is told of what can't be obeyed, and not the endpoint.
+    startMessage({ ...options, url: "", runId: "", body: undefined });
   } catch (cause) {
-    throw new WorkflowError("malformed_body", `The header ${HEADER.runOptions} isn't readable.`, { cause });
+    throw malformed(what, `can't be obeyed (${messageOf(cause)})`, header, cause);
   }
+  return options;
 }

@@ -1,8 +1,10 @@
+import { mustBe } from "../kernel/check.ts";
 import { type Duration, toWireDuration } from "../kernel/duration.ts";
-import { HEADER } from "./headers.ts";
+import { forward } from "./headers.ts";
+import * as HEADER from "./names.ts";
 
 /** Headers on their way into a message; those without a value are left out of it. */
-export type HeaderList = [name: string, value: string | undefined][];
+export type HeaderList = (readonly [name: string, value: string | number | boolean | undefined])[];
 
 /** A limit on how many deliveries that share a key run at once, or begin within a period. At least one of the two. */
 export type FlowControl = {
@@ -31,48 +33,69 @@ export function flowControlHeaders(flow: FlowControl | undefined): HeaderList {
   if (parallelism === undefined && rate === undefined) {
     throw new TypeError(`flowControl "${flow.key}" limits nothing: give it a parallelism, a rate or both.`);
   }
-  const limits = [
-    parallelism === undefined ? [] : `parallelism=${toCount("flowControl.parallelism", parallelism)}`,
-    rate === undefined ? [] : `rate=${toCount("flowControl.rate", rate)}`,
-    period === undefined ? [] : `period=${toWireDuration(period)}`,
-  ].flat();
+  const limits = defined([
+    ["parallelism", toCount("flowControl.parallelism", parallelism)],
+    ["rate", toCount("flowControl.rate", rate)],
+    ["period", toWireDuration(period)],
+  ]);
+  const value = Object.entries(limits).map((limit) => limit.join("="));
   return [
     [HEADER.flowControlKey, flow.key],
-    [HEADER.flowControlValue, limits.join(", ")],
+    [HEADER.flowControlValue, value.join(", ")],
   ];
 }
 
 /** Several labels as one header. @throws TypeError for one that isn't a name */
 export function joinLabels(label: string | readonly string[] | undefined): string | undefined {
-  const labels = label === undefined ? [] : [label].flat();
+  const labels = [label ?? []].flat();
   for (const one of labels) checkToken("label", one);
-  return labels.length > 0 ? labels.join(",") : undefined;
+  return labels.join(",") || undefined;
 }
 
 /** @throws TypeError for anything but a number from 0 on */
 export function toCount(option: string, value: number | undefined): string | undefined {
   if (value === undefined) return undefined;
   if (Number.isFinite(value) && value >= 0) return value.toFixed(0);
-  throw new TypeError(`${option} must be a number from 0 on; got ${value}.`);
+  throw mustBe(option, "a number from 0 on", value);
 }
 
-/** A user's headers apart from the content type, which is the message's own. */
-export function withoutContentType(headers: Readonly<Record<string, string>> = {}): [string, string][] {
-  return Object.entries(headers).filter(([name]) => !isContentType(name));
+/** A user's headers, to be handed on; apart from the content type, which is the message's own. */
+export function forwarded(headers: Readonly<Record<string, string>> = {}): HeaderList {
+  return renamed(
+    Object.entries(headers).filter(([name]) => !isContentType(name)),
+    forward,
+  );
 }
 
-export function contentTypeOf(headers: Readonly<Record<string, string>> = {}): string | undefined {
-  return Object.entries(headers).find(([name]) => isContentType(name))?.[1];
+/** The same headers under other names. */
+export function renamed(headers: HeaderList, rename: (name: string) => string): HeaderList {
+  return headers.map(([name, value]) => [rename(name), value]);
+}
+
+export function contentTypeOf<Value>(headers?: Readonly<Record<string, Value>>): Value | undefined {
+  return headerIn(HEADER.contentType, headers);
+}
+
+/** The value of the header of this name, whichever way it is spelt. */
+export function headerIn<Value>(
+  name: string,
+  headers: Readonly<Record<string, Value>> = {},
+): Value | undefined {
+  return Object.entries(headers).find(([one]) => isSame(one, name))?.[1];
 }
 
 export function defined(headers: HeaderList): Record<string, string> {
   const present: Record<string, string> = {};
-  for (const [name, value] of headers) if (value !== undefined) present[name] = value;
+  for (const [name, value] of headers) if (value !== undefined) present[name] = String(value);
   return present;
 }
 
-function isContentType(name: string): boolean {
-  return name.toLowerCase() === HEADER.contentType.toLowerCase();
+export function isContentType(name: string): boolean {
+  return isSame(name, HEADER.contentType);
+}
+
+function isSame(name: string, other: string): boolean {
+  return name.toLowerCase() === other.toLowerCase();
 }
 
 /** True for what may be a label, or a key of flow control. */
@@ -81,8 +104,5 @@ export function isName(value: string): boolean {
 }
 
 function checkToken(option: string, value: string): void {
-  if (isName(value)) return;
-  throw new TypeError(
-    `${option} must consist of letters, digits, "-", "_" and "."; got ${JSON.stringify(value)}.`,
-  );
+  if (!isName(value)) throw mustBe(option, 'made of letters, digits, "-", "_" and "."', value);
 }

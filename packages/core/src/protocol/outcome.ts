@@ -1,3 +1,4 @@
+import { WorkflowError, type WorkflowErrorCode } from "../kernel/errors.ts";
 import type { ErrorBody, FailedStep } from "./error.ts";
 import type { RollbackRecord } from "./rollback.ts";
 
@@ -36,11 +37,25 @@ export type Outcome =
   | { readonly kind: "done"; readonly runId: string; readonly finish: FinishCondition }
   /** The failure function ran; its result goes on record. */
   | { readonly kind: "failureHandled"; readonly result: unknown }
-  /** There is no failure function to run. */
-  | { readonly kind: "failureUnhandled"; readonly runId: string }
   /** A step has been rolled back, or can't be; or nothing is left to roll back, and nothing else was asked for. */
   | { readonly kind: "rolledBack"; readonly record: RollbackRecord | undefined }
   /** User code or the engine failed this attempt: the engine decides on another. */
   | ({ readonly kind: "failed" } & FailedAttempt)
-  /** The request itself is at fault: nothing was run. */
-  | { readonly kind: "refused"; readonly status: 400 | 401 | 403 | 405 | 413; readonly error: Error };
+  | Refusal;
+
+/** The request itself is at fault: nothing was run. */
+export interface Refusal {
+  readonly kind: "refused";
+  readonly status: 400 | 401 | 403 | 405 | 413;
+  readonly error: WorkflowError;
+}
+
+/** Has the request refused. */
+export function refused(status: Refusal["status"], code: WorkflowErrorCode, message: string): Refusal {
+  return { kind: "refused", status, error: new WorkflowError(code, message) };
+}
+
+/** The delivery has had its effect, or can't have it any more. */
+export function done(runId: string, finish: FinishCondition): Outcome {
+  return { kind: "done", runId, finish };
+}

@@ -39,7 +39,7 @@ export interface Traits {
   /** To be told when a run is cancelled. */
   readonly onCancel: boolean;
   /** Seconds after its start at which a run that hasn't ended has failed, unless its trigger says otherwise. */
-  readonly timeout?: number;
+  readonly timeout?: number | undefined;
 }
 
 /** As one header. */

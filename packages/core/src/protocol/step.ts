@@ -1,5 +1,5 @@
-import { WorkflowError } from "../kernel/errors.ts";
-import type { ErrorBody } from "./error.ts";
+import { asErrorBody, type ErrorBody } from "./error.ts";
+import { malformed, parseJson } from "./malformed.ts";
 
 /** The kinds of step, as the wire names them. */
 export type StepType =
@@ -26,7 +26,7 @@ export interface StepRecord {
   readonly concurrent: number;
   readonly targetStep?: number;
   /** The result as JSON text; absent for `undefined`. */
-  readonly out?: string;
+  readonly out?: string | undefined;
   /** Seconds, or a duration text. */
   readonly sleepFor?: number | string;
   /** Unix time in seconds. */
@@ -37,8 +37,15 @@ export interface StepRecord {
   /** The step has failed for good, and the workflow is to hear of it. There is no `out` then. */
   readonly failure?: { readonly attempts: number; readonly error: ErrorBody };
   /** The step has a rollback. */
-  readonly rollback?: true;
+  readonly rollback?: true | undefined;
 }
+
+/** The step that a record is of, as user code knows it. */
+export function stepOf({ stepId, stepName, stepType }: StepOf): { id: number; name: string; type: StepType } {
+  return { id: stepId, name: stepName, type: stepType };
+}
+
+type StepOf = Pick<StepRecord, "stepId" | "stepName" | "stepType">;
 
 /** A record that has its place in the run: the id of the result, also for a plan. */
 export function resultId(record: StepRecord): number {
@@ -57,23 +64,25 @@ export function recordKey(record: StepRecord): string {
 
 /** @throws WorkflowError `malformed_body` when the text isn't a step record */
 export function parseStep(json: string): StepRecord {
-  let value: unknown;
-  try {
-    value = JSON.parse(json);
-  } catch (cause) {
-    throw malformed("isn't JSON", json, cause);
-  }
-  if (!isRecord(value)) throw malformed("needs stepId, stepName, stepType and concurrent", json);
-  if (value.stepId === 0 && !isPositive(value.targetStep))
-    throw malformed("is a plan without a targetStep", json);
+  const what = "A step record";
+  const value = parseJson(what, json);
+  if (!isRecord(value)) throw malformed(what, "needs stepId, stepName, stepType and concurrent", json);
+  if (isPlan(value) && !isPositive(value.targetStep))
+    throw malformed(what, "is a plan without a targetStep", json);
   if (value.out !== undefined && typeof value.out !== "string")
-    throw malformed("has an out that isn't a text", json);
+    throw malformed(what, "has an out that isn't a text", json);
+  if (value.failure !== undefined && !isStepFailure(value.failure))
+    throw malformed(what, "has a failure without attempts or an error", json);
   return value;
 }
 
+function isStepFailure(value: unknown): value is NonNullable<StepRecord["failure"]> {
+  const { attempts, error } = Object(value) as Record<string, unknown>;
+  return isPositive(attempts) && asErrorBody(error) !== undefined;
+}
+
 function isRecord(value: unknown): value is StepRecord {
-  if (typeof value !== "object" || value === null) return false;
-  const { stepId, stepName, stepType, concurrent } = value as Record<keyof StepRecord, unknown>;
+  const { stepId, stepName, stepType, concurrent } = Object(value) as Record<keyof StepRecord, unknown>;
   return (
     (stepId === 0 || isPositive(stepId)) &&
     typeof stepName === "string" &&
@@ -82,15 +91,10 @@ function isRecord(value: unknown): value is StepRecord {
   );
 }
 
-function isPositive(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) > 0;
-}
+/** More than any run has. Without a limit, a single record could say that there are more steps than memory holds. */
+const MOST_STEPS = 100_000;
 
-function malformed(problem: string, json: string, cause?: unknown): WorkflowError {
-  return new WorkflowError("malformed_body", `A step record ${problem}: ${excerpt(json)}`, { cause });
-}
-
-/** The first characters of a text, for messages. */
-export function excerpt(value: string, length = 120): string {
-  return value.length > length ? `${value.slice(0, length)}…` : value;
+/** True for a whole number from 1 on, as steps are counted. */
+export function isPositive(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) > 0 && (value as number) <= MOST_STEPS;
 }

@@ -1,4 +1,5 @@
 import type { DeliveryKind } from "./delivery.ts";
+import * as HEADER from "./names.ts";
 
 /** The claim in which Perdure's own engine writes what it signed for. Other engines' tokens don't have it. */
 export const TOKEN_CLAIM = "perdure";
@@ -8,6 +9,21 @@ export interface DeliveryClaim {
   readonly kind: DeliveryKind;
   readonly runId?: string;
   readonly messageId: string;
+  /** SHA-256 of the {@link boundHeaders}, as base64url without padding. Absent: they aren't bound. */
+  readonly headers?: string;
+}
+
+const BOUND = /^(?:upstash|perdure)-/;
+/** Such bytes are read in one way by this server and in another by that. */
+const BEYOND_ASCII = /[^\x20-\x7e]+/g;
+
+/** A delivery's headers that mean something to the endpoint, as one text. */
+export function boundHeaders(headers: Headers): string {
+  const signature = HEADER.signature.toLowerCase();
+  return [...headers]
+    .filter(([name, value]) => BOUND.test(name) && name !== signature && value !== "")
+    .map(([name, value]) => `${name}:${value.replace(BEYOND_ASCII, "?")}\n`)
+    .join("");
 }
 
 /** Who signs, in the claim `iss`. */
@@ -15,7 +31,7 @@ export const ISSUER = "Upstash";
 
 /** The credentials that every development server of this protocol shares. Public: they protect nothing. */
 export const DEV_CREDENTIALS = {
-  token: "eyJVc2VySUQiOiJkZWZhdWx0VXNlciIsIlBhc3N3b3JkIjoiZGVmYXVsdFBhc3N3b3JkIn0=",
+  token: btoa('{"UserID":"defaultUser","Password":"defaultPassword"}') as string,
   currentSigningKey: "sig_7kYjw48mhY7kAjqNGcy6cr29RJ6r",
   nextSigningKey: "sig_5ZB6DVzB1wjE8S6rZ7eenA8Pdnhs",
   port: 8080,

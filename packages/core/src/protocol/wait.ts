@@ -1,5 +1,6 @@
-import { CANONICAL_RUN_ID, HEADER } from "./headers.ts";
+import { CANONICAL_RUN_ID } from "./headers.ts";
 import { type OfRun, stepHeaders } from "./message.ts";
+import * as HEADER from "./names.ts";
 import { defined } from "./options.ts";
 import type { StepRecord } from "./step.ts";
 

@@ -1,6 +1,7 @@
+import { checkText, mustBe } from "../kernel/check.ts";
 import type { CallRequest } from "../protocol/call.ts";
 import { type CallResponse, call } from "./call.ts";
-import { checkText, type Step, serialize } from "./step.ts";
+import { type Step, serialize } from "./step.ts";
 
 /** What every provider's call takes beside its own. */
 type Options = Omit<CallRequest, "url" | "body" | "method">;
@@ -28,52 +29,46 @@ export interface ResendSettings<Body = unknown> extends Options {
 }
 
 export function openai<Result>(name: string, settings: OpenAISettings): Step<CallResponse<Result>> {
-  const { token, organization, baseURL = "https://api.openai.com", operation, ...options } = settings;
+  const { organization, baseURL = "https://api.openai.com", operation, ...options } = settings;
   checkText(`The baseURL of step "${name}"`, baseURL);
   checkOperation(name, operation, "chat.completions.create");
   const root = baseURL.replace(/\/+$/, "").replace(/(?:\/v1)?(?:\/chat\/completions)?$/, "");
   return post(name, `${root}/v1/chat/completions`, options, {
-    Authorization: bearer(name, token),
-    ...(organization === undefined ? {} : { "OpenAI-Organization": organization }),
+    Authorization: `Bearer ${settings.token}`,
+    ...(organization ? { "OpenAI-Organization": organization } : {}),
   });
 }
 
 export function anthropic<Result>(name: string, settings: AnthropicSettings): Step<CallResponse<Result>> {
-  const { token, operation, ...options } = settings;
-  checkText(`The token of step "${name}"`, token);
+  const { operation, ...options } = settings;
   checkOperation(name, operation, "messages.create");
-  const headers = { "X-Api-Key": token, "Anthropic-Version": "2023-06-01" };
+  const headers = { "X-Api-Key": settings.token, "Anthropic-Version": "2023-06-01" };
   return post(name, "https://api.anthropic.com/v1/messages", options, headers);
 }
 
 export function resend<Result>(name: string, settings: ResendSettings): Step<CallResponse<Result>> {
-  const { token, batch = false, ...options } = settings;
+  const { batch = false, ...options } = settings;
   const url = `https://api.resend.com/emails${batch ? "/batch" : ""}`;
-  return post(name, url, options, { Authorization: bearer(name, token) });
+  return post(name, url, options, { Authorization: `Bearer ${settings.token}` });
 }
 
 function post<Result>(
   name: string,
   url: string,
-  { body, headers, ...options }: Options & { readonly body: unknown },
+  { token, body, headers, ...options }: Options & { readonly token: string; readonly body: unknown },
   own: Record<string, string>,
 ): Step<CallResponse<Result>> {
+  checkText(`The token of step "${name}"`, token);
   const text = serialize(body, `The body of step "${name}"`);
   return call(name, {
     ...options,
     url,
     method: "POST",
     headers: { "Content-Type": "application/json", ...own, ...headers },
-    ...(text === undefined ? {} : { body: text }),
+    body: text,
   });
 }
 
-function bearer(name: string, token: string): string {
-  checkText(`The token of step "${name}"`, token);
-  return `Bearer ${token}`;
-}
-
 function checkOperation(name: string, given: string, known: string): void {
-  if (given !== known)
-    throw new TypeError(`The operation of step "${name}" must be "${known}"; got ${JSON.stringify(given)}.`);
+  if (given !== known) throw mustBe(`The operation of step "${name}"`, `"${known}"`, given);
 }

@@ -1,10 +1,13 @@
-import { text } from "../kernel/bytes.ts";
+import { fromBinary, text } from "../kernel/bytes.ts";
+import { checkUrl, mustBe } from "../kernel/check.ts";
 import { WorkflowError } from "../kernel/errors.ts";
+import { parseLeniently } from "../kernel/json.ts";
 import { type CallRequest, callMessage } from "../protocol/call.ts";
+import { contentTypeOf } from "../protocol/options.ts";
 import type { StepRecord } from "../protocol/step.ts";
 import type { Invokable } from "./invoke.ts";
-import { checkPolicy, type RollbackOptions, rollbackOf } from "./policy.ts";
-import { checkName, checkText, deserialize, type Step, toText } from "./step.ts";
+import { type RollbackOptions, rollbackOf } from "./policy.ts";
+import { type Asking, checkName, deserialize, type Step, toText } from "./step.ts";
 
 /** What a third party answered. */
 export interface CallResponse<Body = unknown> {
@@ -29,32 +32,21 @@ export function call<Body>(
   request: (CallRequest | CallWorkflow) & RollbackOptions<CallResponse<Body>>,
 ): Step<CallResponse<Body>> {
   checkName(name);
-  checkPolicy(name, rollbackOf(request));
-  const started = "workflow" in request;
-  if (!started) checkRequest(name, request);
+  const options = rollbackOf(name, request);
+  if (!("workflow" in request)) checkRequest(name, request);
   return {
     name,
     type: "Call",
-    options: rollbackOf(request),
-    work: {
-      kind: "ask",
-      ask: (place) => {
-        const target: CallRequest = started
-          ? {
-              ...withoutWorkflow(request),
-              url: place.urlOf(request.workflow),
-              method: "POST",
-              ...bodyOf(name, request),
-            }
-          : request;
-        return { kind: "publish", message: callMessage(place, name, target) };
-      },
+    options,
+    ask: (place) => {
+      const target = "workflow" in request ? startOf(name, request, place) : request;
+      return { message: callMessage(place, name, target) };
     },
   };
 }
 
 export function readCall(record: StepRecord): CallResponse {
-  const { status, body, header = {} } = (deserialize(record) ?? {}) as Partial<CallResponse<string>>;
+  const { status, body, header = {} } = Object(deserialize(record)) as Partial<CallResponse<string>>;
   if (typeof status !== "number" || typeof body !== "string") {
     throw new WorkflowError("malformed_body", `The recorded answer of step "${record.stepName}" isn't one.`);
   }
@@ -62,27 +54,14 @@ export function readCall(record: StepRecord): CallResponse {
 }
 
 function checkRequest(name: string, { url, body }: CallRequest): void {
-  checkText(`The url of step "${name}"`, url);
-  if (!/^https?:\/\//i.test(url))
-    throw new TypeError(`The url of step "${name}" must begin with http:// or https://; got "${url}".`);
-  if (body !== undefined && typeof body !== "string") {
-    throw new TypeError(
-      `The body of step "${name}" must be a text; got ${typeof body}. Make it one, with JSON.stringify for example.`,
-    );
-  }
+  checkUrl(`The url of step "${name}"`, url);
+  if (body !== undefined && typeof body !== "string")
+    throw mustBe(`The body of step "${name}"`, "a text, made with JSON.stringify for example", body);
 }
 
-function withoutWorkflow({
-  workflow: _,
-  body: __,
-  ...rest
-}: CallWorkflow): Omit<CallWorkflow, "workflow" | "body"> {
-  return rest;
-}
-
-function bodyOf(name: string, { body }: CallWorkflow): { body?: string } {
+function startOf(name: string, { workflow, body, ...options }: CallWorkflow, place: Asking): CallRequest {
   const payload = toText(body, `The payload of step "${name}"`);
-  return payload === undefined ? {} : { body: payload };
+  return { ...options, url: place.urlOf(workflow), method: "POST", body: payload };
 }
 
 const BINARY = /^(?:image|audio|video|font)\/|^application\/(?:octet-stream|pdf|zip|gzip|wasm|x-tar|vnd\.)/i;
@@ -91,31 +70,23 @@ const strict = new TextDecoder("utf-8", { fatal: true });
 
 // Recorded is one character a byte. What is text, and what is JSON, the bytes tell better than most servers do.
 function readBody(latin1: string, header: Record<string, string[]>): unknown {
-  const bytes = Uint8Array.from(latin1, (character) => character.charCodeAt(0));
-  const contentType =
-    Object.entries(header).find(([name]) => name.toLowerCase() === "content-type")?.[1]?.[0] ?? "";
+  const bytes = fromBinary(latin1);
+  const contentType = contentTypeOf(header)?.[0] ?? "";
   if (BINARY.test(contentType) && !TEXTUAL.test(contentType)) return bytes;
-  if (/charset=(?!utf-?8)/i.test(contentType)) return parse(decodeAs(bytes, contentType));
+  if (bytes.length === 0) return "";
+  const charset = /charset="?([\w-]+)/i.exec(contentType)?.[1] ?? "utf-8";
+  if (!/^utf-?8$/i.test(charset)) return parseLeniently(decodeAs(bytes, charset));
   try {
-    return parse(strict.decode(bytes));
+    return parseLeniently(strict.decode(bytes));
   } catch {
     return bytes;
   }
 }
 
-function decodeAs(bytes: Uint8Array, contentType: string): string {
-  const charset = /charset="?([\w-]+)/i.exec(contentType)?.[1] ?? "utf-8";
+function decodeAs(bytes: Uint8Array, charset: string): string {
   try {
     return new TextDecoder(charset).decode(bytes);
   } catch {
     return text(bytes); // A charset that the platform doesn't know.
-  }
-}
-
-function parse(body: string): unknown {
-  try {
-    return JSON.parse(body);
-  } catch {
-    return body;
   }
 }

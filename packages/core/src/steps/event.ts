@@ -1,9 +1,11 @@
 import { textFromBase64 } from "../kernel/bytes.ts";
+import { checkText } from "../kernel/check.ts";
 import { type Duration, toWireDuration } from "../kernel/duration.ts";
+import { parseLeniently } from "../kernel/json.ts";
 import type { StepRecord } from "../protocol/step.ts";
 import { type NotifyResponse, waitRequest } from "../protocol/wait.ts";
 import { checkPolicy, type RollbackOptions } from "./policy.ts";
-import { checkName, checkText, type Step, serialize, toText } from "./step.ts";
+import { checkName, type Step, serialize, toText } from "./step.ts";
 
 export interface WaitOptions {
   /** Seconds or a duration; `"7d"` by default. */
@@ -21,19 +23,12 @@ export function waitForEvent<Event>(
   eventId: string,
   options: WaitOptions = {},
 ): Step<WaitResponse<Event>> {
-  checkName(name);
-  checkText(`The event id of step "${name}"`, eventId);
-  const timeout = toWireDuration(options.timeout ?? "7d");
-  return {
-    name,
-    type: "Wait",
-    ...waiting(name, "Wait", eventId, timeout),
-  };
+  return waiting(name, "Wait", eventId, options.timeout ?? "7d");
 }
 
 export function readWait(record: StepRecord): WaitResponse {
   if (record.waitTimeout) return { timeout: true, eventData: undefined };
-  return { timeout: false, eventData: readEvent(record) };
+  return { timeout: false, eventData: parseLeniently(textFromBase64(record.out ?? "")) };
 }
 
 /** What waits for an event and for a webhook have in common. */
@@ -41,28 +36,20 @@ export function waiting(
   name: string,
   type: "Wait" | "WaitForWebhook",
   eventId: string,
-  timeout: string,
-): Pick<Step, "fields" | "work"> {
+  patience: number | Duration,
+): Step<never> {
+  checkName(name);
+  checkText(`The event id of step "${name}"`, eventId);
+  const timeout = toWireDuration(patience);
   return {
+    name,
+    type,
     fields: { waitEventId: eventId, timeout },
-    work: {
-      kind: "ask",
-      ask: (place) => {
-        const step = { stepId: place.id, stepType: type, stepName: name, concurrent: place.concurrent };
-        return { kind: "wait", wait: waitRequest(place, eventId, timeout, step) };
-      },
+    ask: (place) => {
+      const step = { stepId: place.id, stepType: type, stepName: name, concurrent: place.concurrent };
+      return { wait: waitRequest(place, eventId, timeout, step) };
     },
   };
-}
-
-function readEvent({ out }: StepRecord): unknown {
-  if (!out) return undefined;
-  const data = textFromBase64(out);
-  try {
-    return JSON.parse(data);
-  } catch {
-    return data;
-  }
 }
 
 /** Who was told of an event. */
@@ -89,12 +76,9 @@ export function notify(
     name,
     type: "Notify",
     options: options as RollbackOptions,
-    work: {
-      kind: "perform",
-      perform: async (engine) => {
-        const notifyResponse = await engine().notify(eventId, data, workflowRunId);
-        return serialize({ eventId, eventData, notifyResponse }, `The result of step "${name}"`);
-      },
+    perform: async (engine) => {
+      const notifyResponse = await engine().notify(eventId, data, workflowRunId);
+      return serialize({ eventId, eventData, notifyResponse }, `The result of step "${name}"`);
     },
   };
 }

@@ -1,3 +1,5 @@
+import { WorkflowError } from "../kernel/errors.ts";
+import { malformed } from "../protocol/malformed.ts";
 import type { StepRecord, StepType } from "../protocol/step.ts";
 import { readCall } from "./call.ts";
 import { readWait } from "./event.ts";
@@ -55,5 +57,16 @@ const KINDS: Record<StepType, (record: StepRecord) => unknown> = {
  * @throws WorkflowError `malformed_body` when the record can't be read
  */
 export function read(record: StepRecord): unknown {
-  return KINDS[record.stepType](record);
+  try {
+    if (!Object.hasOwn(KINDS, record.stepType)) throw new TypeError(`There is no kind ${record.stepType}.`);
+    return KINDS[record.stepType](record);
+  } catch (cause) {
+    if (cause instanceof WorkflowError) throw cause;
+    throw malformed(
+      `The record of step "${record.stepName}"`,
+      "can't be read",
+      JSON.stringify(record),
+      cause,
+    );
+  }
 }

@@ -1,8 +1,10 @@
+import { checkText } from "../kernel/check.ts";
 import { toRunId } from "../kernel/ids.ts";
+import { parseLeniently } from "../kernel/json.ts";
 import { invokeMessage } from "../protocol/invoke.ts";
 import type { RunOptions } from "../protocol/message.ts";
 import type { StepRecord } from "../protocol/step.ts";
-import { checkPolicy, type RollbackOptions, rollbackOf } from "./policy.ts";
+import { type RollbackOptions, rollbackOf } from "./policy.ts";
 import { checkName, deserialize, type Step, toText } from "./step.ts";
 
 /** A workflow that others can start: what `createWorkflow` makes. */
@@ -13,7 +15,17 @@ export interface Invokable<Payload, Result> {
 
 /** A run of a workflow that is served beside this one. */
 export interface InvokeSettings<Payload = unknown, Result = unknown>
-  extends Pick<RunOptions, "headers" | "retries" | "retryDelay" | "flowControl" | "label"> {
+  extends Pick<
+    RunOptions,
+    | "headers"
+    | "retries"
+    | "retryDelay"
+    | "failureRetries"
+    | "failureRetryDelay"
+    | "timeout"
+    | "flowControl"
+    | "label"
+  > {
   /** What `createWorkflow` has made; served by the same `serveMany`. */
   readonly workflow: Invokable<Payload, Result>;
   /** The child's payload: a text is sent as it is, everything else as JSON. */
@@ -36,21 +48,18 @@ export function invoke<Payload, Result>(
   settings: InvokeSettings<Payload, Result> & RollbackOptions<InvokeResponse<Result>>,
 ): Step<InvokeResponse<Result>> {
   checkName(name);
-  checkPolicy(name, rollbackOf(settings));
-  const { workflow, body, workflowRunId, ...options } = settings;
+  const options = rollbackOf(name, settings);
+  const { workflow, body, workflowRunId, ...childOptions } = settings;
   const payload = toText(body, `The payload of step "${name}"`);
-  if (workflowRunId === "") throw new TypeError(`The workflowRunId of step "${name}" must not be empty.`);
+  if (workflowRunId !== undefined) checkText(`The workflowRunId of step "${name}"`, workflowRunId);
   const runId = toRunId(workflowRunId);
   return {
     name,
     type: "Invoke",
-    options: rollbackOf(settings),
-    work: {
-      kind: "ask",
-      ask: (place) => {
-        const child = { ...options, url: place.urlOf(workflow), runId, body: payload };
-        return { kind: "publish", message: invokeMessage(place, name, child) };
-      },
+    options,
+    ask: (place) => {
+      const child = { ...childOptions, url: place.urlOf(workflow), runId, body: payload };
+      return { message: invokeMessage(place, name, child) };
     },
   };
 }
@@ -60,16 +69,7 @@ export function readInvoke(record: StepRecord): InvokeResponse {
     body,
     isFailed = false,
     isCanceled = false,
-  } = (deserialize(record) ?? {}) as Partial<InvokeResponse>;
-  return { body: readResult(body), isFailed, isCanceled };
-}
-
-// A child's result arrives as the JSON text that the child has ended with.
-function readResult(result: unknown): unknown {
-  if (typeof result !== "string" || result === "") return result === "" ? undefined : result;
-  try {
-    return JSON.parse(result);
-  } catch {
-    return result;
-  }
+  } = Object(deserialize(record)) as Partial<InvokeResponse>;
+  // A child's result arrives as the JSON text that the child has ended with.
+  return { body: typeof body === "string" ? parseLeniently(body) : body, isFailed, isCanceled };
 }

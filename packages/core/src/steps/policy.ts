@@ -1,3 +1,4 @@
+import { mustBe } from "../kernel/check.ts";
 import { type Duration, toSeconds } from "../kernel/duration.ts";
 import { isNonRetryable } from "../kernel/errors.ts";
 import type { Again } from "../protocol/outcome.ts";
@@ -85,22 +86,22 @@ export function checkPolicy(name: string, options: StepOptions<never>): void {
   for (const option of ["retries", "rollbackRetries"] as const) {
     const count = options[option];
     if (count !== undefined && !(Number.isSafeInteger(count) && count >= 0))
-      throw new TypeError(`${option} of step "${name}" must be a whole number from 0 on; got ${count}.`);
+      throw mustBe(`${option} of step "${name}"`, "a whole number from 0 on", count);
   }
   if (onExhausted !== undefined && onExhausted !== "throw")
-    throw new TypeError(
-      `onExhausted of step "${name}" can only be "throw"; got ${JSON.stringify(onExhausted)}.`,
-    );
+    throw mustBe(`onExhausted of step "${name}"`, '"throw"', onExhausted);
   if (rollback !== undefined && typeof rollback !== "function")
-    throw new TypeError(`The rollback of step "${name}" must be a function; got ${typeof rollback}.`);
+    throw mustBe(`The rollback of step "${name}"`, "a function", rollback);
   for (const option of ["retryDelay", "rollbackRetryDelay", "rollbackTimeout"] as const) {
     const wait = options[option];
     if (wait !== undefined && typeof wait !== "function") toSeconds(wait);
   }
 }
 
-/** What of a step's settings is about its rollback. */
-export function rollbackOf<Result>(settings: RollbackOptions<Result>): RollbackOptions {
+/** What of a step's settings is about its rollback. @throws TypeError as {@link checkPolicy} */
+export function rollbackOf<Result>(name: string, settings: RollbackOptions<Result>): RollbackOptions {
   const { rollback, rollbackRetries, rollbackRetryDelay, rollbackTimeout } = settings;
-  return { rollback, rollbackRetries, rollbackRetryDelay, rollbackTimeout } as RollbackOptions;
+  const options = { rollback, rollbackRetries, rollbackRetryDelay, rollbackTimeout } as RollbackOptions;
+  checkPolicy(name, options);
+  return options;
 }

@@ -1,3 +1,4 @@
+import { mustBe } from "../kernel/check.ts";
 import { checkPolicy, type StepOptions } from "./policy.ts";
 import { checkName, type Step, serialize } from "./step.ts";
 
@@ -9,13 +10,11 @@ export function run<Result>(
 ): Step<Result> {
   checkName(name);
   checkPolicy(name, options as StepOptions<never>);
-  if (typeof work !== "function") {
-    throw new TypeError(`Step "${name}" needs a function as its second argument; got ${typeof work}.`);
-  }
+  if (typeof work !== "function") throw mustBe(`The second argument of step "${name}"`, "a function", work);
   return {
     name,
     type: "Run",
     options: options as StepOptions,
-    work: { kind: "perform", perform: async () => serialize(await work(), `The result of step "${name}"`) },
+    perform: async () => serialize(await work(), `The result of step "${name}"`),
   };
 }

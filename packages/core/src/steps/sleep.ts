@@ -1,3 +1,4 @@
+import { mustBe } from "../kernel/check.ts";
 import { type Duration, toWireDuration } from "../kernel/duration.ts";
 import { checkName, type Step } from "./step.ts";
 
@@ -9,27 +10,19 @@ export function sleep(name: string, duration: number | Duration): Step<void> {
     type: "SleepFor",
     fields: { sleepFor: duration },
     schedule: { delay: toWireDuration(duration) },
-    work: { kind: "none" },
   };
 }
 
 /** Lets the run rest until a moment; one that has passed is no rest. */
 export function sleepUntil(name: string, moment: Date | string | number): Step<void> {
   checkName(name);
-  const seconds = toUnixSeconds(name, moment);
+  const seconds = typeof moment === "number" ? moment : Math.round(Number(new Date(moment)) / 1000);
+  if (!Number.isFinite(seconds) || seconds < 0)
+    throw mustBe(`The end of step "${name}"`, "a Date, a date as text, or a Unix time in seconds", moment);
   return {
     name,
     type: "SleepUntil",
     fields: { sleepUntil: seconds },
     schedule: { notBefore: seconds },
-    work: { kind: "none" },
   };
-}
-
-function toUnixSeconds(name: string, moment: Date | string | number): number {
-  const seconds = typeof moment === "number" ? moment : Math.round(new Date(moment).getTime() / 1000);
-  if (Number.isFinite(seconds) && seconds >= 0) return seconds;
-  throw new TypeError(
-    `Step "${name}" can't sleep until ${String(moment)}: give a Date, a date as text, or a Unix time in seconds.`,
-  );
 }

@@ -1,6 +1,8 @@
 import type { Engine } from "../border/engine.ts";
+import { checkText } from "../kernel/check.ts";
 import { messageOf, WorkflowError } from "../kernel/errors.ts";
 import type { Place } from "../protocol/call.ts";
+import { parseJson } from "../protocol/malformed.ts";
 import type { Message } from "../protocol/message.ts";
 import type { StepRecord, StepType } from "../protocol/step.ts";
 import type { WaitRequest } from "../protocol/wait.ts";
@@ -16,21 +18,13 @@ export interface Step<Result = unknown> {
   readonly options?: StepOptions;
   /** When the engine is to deliver the record, or the plan of a member of a group. */
   readonly schedule?: Schedule;
-  readonly work: Work;
+  /** Done here; the returned JSON text is recorded. */
+  readonly perform?: (engine: () => Engine, runId: string) => Promise<string | undefined>;
+  /** Done by the engine, which records what comes of it. Of a step with neither, the record alone is the work. */
+  readonly ask?: (place: Asking) => Request;
   /** Never there: it only carries the type of what the record holds. */
   readonly "~result"?: Result;
 }
-
-export type Work =
-  /** The record alone is the work. */
-  | { readonly kind: "none" }
-  /** Done here; the returned JSON text is recorded. */
-  | {
-      readonly kind: "perform";
-      readonly perform: (engine: () => Engine, runId: string) => Promise<string | undefined>;
-    }
-  /** The engine does it, and records what comes of it. */
-  | { readonly kind: "ask"; readonly ask: (place: Asking) => Request };
 
 /** Where an engine's work belongs, and what it may have to know of the run. */
 export interface Asking extends Place {
@@ -46,8 +40,8 @@ export interface Asking extends Place {
 }
 
 export type Request =
-  | { readonly kind: "publish"; readonly message: Message }
-  | { readonly kind: "wait"; readonly wait: WaitRequest };
+  | { readonly message: Message; readonly wait?: never }
+  | { readonly wait: WaitRequest; readonly message?: never };
 
 export interface Schedule {
   readonly delay?: string;
@@ -57,17 +51,7 @@ export interface Schedule {
 
 /** @throws TypeError when a step could not be found again by this name */
 export function checkName(name: unknown): asserts name is string {
-  if (typeof name === "string" && name.trim() !== "") return;
-  const got = typeof name === "string" ? "an empty text" : typeof name;
-  throw new TypeError(`A step needs a name, a text that isn't empty, as its first argument; got ${got}.`);
-}
-
-/** @throws TypeError for anything but a text that isn't empty */
-export function checkText(what: string, value: unknown): asserts value is string {
-  if (typeof value === "string" && value !== "") return;
-  throw new TypeError(
-    `${what} must be a text that isn't empty; got ${JSON.stringify(value) ?? typeof value}.`,
-  );
+  checkText("A step's name, its first argument,", name);
 }
 
 /**
@@ -98,14 +82,7 @@ export function toText(value: unknown, what: string): string | undefined {
  * @throws WorkflowError `malformed_body` when it isn't JSON
  */
 export function deserialize(record: StepRecord): unknown {
-  if (record.out === undefined) return undefined;
-  try {
-    return JSON.parse(record.out);
-  } catch (cause) {
-    throw new WorkflowError(
-      "malformed_body",
-      `The recorded result of step "${record.stepName}" isn't JSON.`,
-      { cause },
-    );
-  }
+  return record.out === undefined
+    ? undefined
+    : parseJson(`The recorded result of step "${record.stepName}"`, record.out);
 }

@@ -1,10 +1,10 @@
 import { fromBase64, textFromBase64 } from "../kernel/bytes.ts";
-import { type Duration, toWireDuration } from "../kernel/duration.ts";
+import type { Duration } from "../kernel/duration.ts";
 import { randomId } from "../kernel/ids.ts";
 import type { StepRecord } from "../protocol/step.ts";
 import type { WebhookHit } from "../protocol/wait.ts";
 import { waiting } from "./event.ts";
-import { checkName, checkText, type Step } from "./step.ts";
+import { checkName, type Step } from "./step.ts";
 
 /** An address that anybody who knows it can send requests to, for one run. */
 export interface Webhook {
@@ -23,12 +23,9 @@ export function createWebhook(name: string): Step<Webhook> {
   return {
     name,
     type: "CreateWebhook",
-    work: {
-      kind: "perform",
-      perform: async (engine, runId) => {
-        const eventId = `evt_${randomId()}`;
-        return JSON.stringify({ webhookUrl: engine().webhookUrl(runId, eventId), eventId });
-      },
+    perform: async (engine, runId) => {
+      const eventId = `evt_${randomId()}`;
+      return JSON.stringify({ webhookUrl: engine().webhookUrl(runId, eventId), eventId });
     },
   };
 }
@@ -39,13 +36,7 @@ export function waitForWebhook(
   webhook: Webhook,
   timeout: number | Duration,
 ): Step<WebhookResponse> {
-  checkName(name);
-  checkText(`The webhook's eventId of step "${name}"`, webhook?.eventId);
-  return {
-    name,
-    type: "WaitForWebhook",
-    ...waiting(name, "WaitForWebhook", webhook.eventId, toWireDuration(timeout)),
-  };
+  return waiting(name, "WaitForWebhook", webhook?.eventId, timeout);
 }
 
 export function readWebhook(record: StepRecord): WebhookResponse {

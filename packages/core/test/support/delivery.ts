@@ -16,6 +16,9 @@ export interface Token {
   readonly expiresIn?: number;
   readonly body?: string | Uint8Array;
   readonly claim?: DeliveryClaim;
+  readonly algorithm?: "HS256" | "HS384" | "HS512";
+  /** In place of others; `undefined` leaves one out. */
+  readonly claims?: Readonly<Record<string, unknown>>;
 }
 
 export async function sign(body: string | Uint8Array, token: Token = {}): Promise<string> {
@@ -23,13 +26,19 @@ export async function sign(body: string | Uint8Array, token: Token = {}): Promis
     .update(token.body ?? body)
     .digest("base64url");
   const now = Math.floor(Date.now() / 1000);
-  return new SignJWT({ body: hash, nbf: 0, ...(token.claim ? { perdure: token.claim } : {}) })
-    .setProtectedHeader({ alg: "HS256", typ: "JWT" })
-    .setIssuer(token.issuer ?? "Upstash")
-    .setSubject(token.subject ?? URL)
-    .setIssuedAt(now)
-    .setExpirationTime(now + (token.expiresIn ?? 300))
-    .setJti("jwt_test")
+  const claims = {
+    iss: token.issuer ?? "Upstash",
+    sub: token.subject ?? URL,
+    iat: now,
+    exp: now + (token.expiresIn ?? 300),
+    nbf: 0,
+    jti: "jwt_test",
+    body: hash,
+    ...(token.claim ? { perdure: token.claim } : {}),
+    ...token.claims,
+  };
+  return new SignJWT(claims)
+    .setProtectedHeader({ alg: token.algorithm ?? "HS256", typ: "JWT" })
     .sign(new TextEncoder().encode(token.key ?? KEYS.current));
 }
 

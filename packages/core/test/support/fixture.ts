@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, vi } from "vitest";
 import type { Handler, ServeOptions, WorkflowFunction } from "../../src/index.ts";
 import { serve } from "../../src/index.ts";
 import type { StepRecord } from "../../src/protocol/index.ts";
@@ -35,6 +35,19 @@ export interface Answer {
 export async function answerOf(response: Response | Promise<Response>): Promise<Answer> {
   const { status, headers } = await response;
   return { status, headers, body: JSON.parse(await (await response).text()) };
+}
+
+/** A stranger is told nothing, and the console what is wrong. */
+export async function expectMisconfigured(response: Promise<Response>, complaint: RegExp): Promise<void> {
+  const told = vi.spyOn(console, "error").mockImplementation(() => {});
+  try {
+    const answer = await answerOf(response);
+    const message = "The endpoint isn't set up right. Its console says what is wrong.";
+    expect(answer).toMatchObject({ status: 500, body: { error: "WorkflowError", message } });
+    expect(told.mock.calls.flat().join(" ")).toMatch(complaint);
+  } finally {
+    told.mockRestore();
+  }
 }
 
 /** Delivers a history to an endpoint. */

@@ -1,4 +1,6 @@
+import { createHash } from "node:crypto";
 import {
+  boundHeaders,
   CANCEL_CALL,
   type FailureBody,
   type FailureDetails,
@@ -68,10 +70,12 @@ export async function toRequest(
   if (region !== undefined) headers[HEADER.region.toLowerCase()] = region;
   // To a third party the run's id is no part of the request.
   const runId = message.purpose === "call" ? undefined : claim.run?.id;
+  const sent = new Headers(headers);
+  const bound = createHash("sha256").update(boundHeaders(sent)).digest("base64url");
   headers[HEADER.signature.toLowerCase()] = await signer.sign({
     url: message.url,
     body: body ?? "",
-    claim: { kind: kindOf(new Headers(headers)), ...(runId ? { runId } : {}), messageId: message.id },
+    claim: { kind: kindOf(sent), ...(runId ? { runId } : {}), messageId: message.id, headers: bound },
     now,
   });
   return { url: message.url, method: message.method, headers, body };

@@ -34,7 +34,7 @@ export function runFailureMessage(
     workflowCreatedAt: run.createdAt,
     dlqId,
     // What the endpoint has answered, where that isn't the reason.
-    ...(failure.byEngine && failure.reply ? { perdure: answered(failure.reply) } : {}),
+    ...(failure.byEngine || !failure.reply ? { perdure: answered(failure.reply) } : {}),
   };
   return toReport(message, callback, body, failure.at, {
     retries: run.config.retries,
@@ -42,8 +42,8 @@ export function runFailureMessage(
   });
 }
 
-function answered({ body }: Reply): FailureDetails {
-  return { started: [], begun: false, rollbacks: [], answer: toBase64(body) };
+function answered(reply: Reply | undefined): FailureDetails {
+  return { started: [], begun: false, rollbacks: [], answer: toBase64(reply?.body ?? new Uint8Array()) };
 }
 
 /** The report of a run's cancellation to its endpoint, which has asked for it. */

@@ -8,7 +8,7 @@ import {
 import { toText } from "./bytes.ts";
 import type { CallEnd } from "./call.ts";
 import { firstValue } from "./header.ts";
-import { type Failure, isAfterwards, type Message, type Reply } from "./message.ts";
+import { DEFAULT_RETRIES, type Failure, isAfterwards, type Message, type Reply } from "./message.ts";
 import { retryWait } from "./retry.ts";
 import type { Run } from "./run.ts";
 
@@ -121,7 +121,16 @@ function succeed({ message, run, first, ended }: Delivered, reply: Reply, now: n
 /** A step, or a rollback, may have retries of its own, more or fewer than the delivery that carries it out. */
 function mostRetries({ message, run }: Delivered, reply: Reply | undefined): number {
   const asked = reply && run && firstValue(reply.headers, HEADER.maxRetries);
-  return asked !== undefined && /^\d{1,4}$/.test(asked) ? Number(asked) : message.maxRetries;
+  if (asked !== undefined && /^\d{1,4}$/.test(asked)) return Number(asked);
+  // What killed the endpoint in a step may keep it away a moment longer: that is not to cost it the report of its end.
+  const unheard = isAfterwards(message.purpose) && isUnheard(reply);
+  return unheard ? Math.max(message.maxRetries, DEFAULT_RETRIES) : message.maxRetries;
+}
+
+/** Nobody answers, or a proxy does. */
+function isUnheard(reply: Reply | undefined): boolean {
+  if (!reply) return true;
+  return [502, 503, 504].includes(reply.status) && firstValue(reply.headers, HEADER.sdkVersion) === undefined;
 }
 
 function isSuccess(reply: Reply): boolean {

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { DEV_CREDENTIALS, HEADER, TOKEN_CLAIM } from "@perdure/core/protocol";
+import { boundHeaders, DEV_CREDENTIALS, HEADER, TOKEN_CLAIM } from "@perdure/core/protocol";
 import { jwtVerify } from "jose";
 import { describe, expect, it } from "vitest";
 import { APP, type Call, failed, isFailure, ok, START, sequence, world } from "../harness.ts";
@@ -112,7 +112,12 @@ describe("a signature", () => {
       nbf: 0,
       jti: expect.stringMatching(/^jwt_.{10,}/),
       body: createHash("sha256").update(call.text).digest("base64url"),
-      [TOKEN_CLAIM]: { kind: "resume", runId: "wfr_1", messageId: call.headers.get(HEADER.messageId) },
+      [TOKEN_CLAIM]: {
+        kind: "resume",
+        runId: "wfr_1",
+        messageId: call.headers.get(HEADER.messageId),
+        headers: createHash("sha256").update(boundHeaders(call.headers)).digest("base64url"),
+      },
     });
     await expect(claimsOf(call, DEV_CREDENTIALS.nextSigningKey)).rejects.toThrow("signature");
   });

@@ -51,7 +51,7 @@ export function retry(
 export function repeatReport(db: Database, dlqId: string, now: number, due: Due): Run | undefined {
   const row = db.get<MessageRow & { readonly dlq_run: number | null }>(
     `SELECT messages.*, dlq.run AS dlq_run FROM dlq JOIN messages ON messages.seq = dlq.callback
-     WHERE dlq.id = ? AND dlq.removed = 0 AND messages.state = 'FAILED'`,
+     WHERE dlq.id = ? AND dlq.removed = 0 AND messages.state IN ('FAILED', 'CANCELLED')`,
     dlqId,
   );
   const run = row && runOf(db, row.dlq_run);

@@ -25,16 +25,20 @@ export function revive(db: Database, query: DeadLetterQuery, how: Revival, now: 
 }
 
 function reviveRun(db: Database, old: Run, how: Revival, now: number, due: Due): Run {
-  const run = insertRun(db, {
-    id: newRunId(),
-    url: old.url,
-    createdAt: now,
-    callerIp: old.callerIp,
-    config: override(old.config, how.options),
-    announced: old.announced,
-    // Whoever waited for the one that failed has been told.
-    invoker: undefined,
-  });
+  const run = insertRun(
+    db,
+    {
+      id: newRunId(),
+      url: old.url,
+      createdAt: now,
+      callerIp: old.callerIp,
+      config: override(old, how.options, how.lifetime),
+      announced: old.announced,
+      // Whoever waited for the one that failed has been told.
+      invoker: undefined,
+    },
+    due,
+  );
   if (old.traits !== undefined) noteTraits(db, run.key, old.traits, due);
   const entries = db.all<OldEntry>(
     "SELECT seq, record, message, call_type, body, created_at FROM entries WHERE run = ? ORDER BY seq",

@@ -1,0 +1,21 @@
+/**
+ * What `work` comes to, when it does in time.
+ *
+ * @throws Error that begins with `what` when `seconds` have passed first
+ */
+export async function within<Result>(
+  seconds: number,
+  what: string,
+  work: Result | Promise<Result>,
+): Promise<Result> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const error = new Error(`${what} took longer than ${seconds} seconds.`);
+    timer = setTimeout(reject, seconds * 1000, error);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,34 @@
+import { textFromBase64 } from "../kernel/bytes.ts";
+import { messageOf, WorkflowError } from "../kernel/errors.ts";
+
+/** The first characters of a text are enough to see what it is. */
+const EXCERPT = 120;
+
+/** @param problem what is wrong with the text */
+export function malformed(what: string, problem: string, text: string, cause?: unknown): WorkflowError {
+  const excerpt = text.length > EXCERPT ? `${text.slice(0, EXCERPT)}…` : text;
+  return new WorkflowError("malformed_body", `${what} ${problem}: ${excerpt}`, { cause });
+}
+
+/** @throws WorkflowError `malformed_body` when the text isn't JSON */
+export function parseJson(what: string, json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch (cause) {
+    throw malformed(what, `isn't JSON (${messageOf(cause)})`, json, cause);
+  }
+}
+
+/** @throws WorkflowError `malformed_body` when the text isn't base64 */
+export function textIn(
+  base64: unknown,
+  what: string,
+  read: (base64: string) => string = textFromBase64,
+): string {
+  try {
+    if (typeof base64 === "string") return read(base64);
+  } catch (cause) {
+    throw malformed(what, "isn't base64", base64 as string, cause);
+  }
+  throw malformed(what, "isn't a text", JSON.stringify(base64));
+}

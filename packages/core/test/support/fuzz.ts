@@ -1,0 +1,87 @@
+import fc from "fast-check";
+
+const long = Number(process.env.FUZZ_RUNS) || undefined;
+
+/** `FUZZ_RUNS=100000` is the long mode: so many runs of each property, from another seed each time or from `FUZZ_SEED`. */
+const SETTINGS: { readonly numRuns: number; readonly seed?: number } = long
+  ? { numRuns: long, ...(process.env.FUZZ_SEED ? { seed: Number(process.env.FUZZ_SEED) } : {}) }
+  : { numRuns: 400, seed: 20_300_101 };
+
+/** Milliseconds for a property. */
+export const FUZZ_TIMEOUT: number = 20_000 + (long ?? 0) * 20;
+
+/** Holds for everything that the arbitrary makes. */
+export function forAll<Value>(
+  arbitrary: fc.Arbitrary<Value>,
+  check: (value: Value) => Promise<void>,
+): Promise<void> {
+  return fc.assert(fc.asyncProperty(arbitrary, check), SETTINGS);
+}
+
+function nested(depth: number): unknown {
+  let value: unknown = "the end";
+  for (let at = 0; at < depth; at++) value = { message: "deeper", cause: value };
+  return value;
+}
+
+/** What JSON can carry and hardly anybody expects. */
+export const evil: fc.Arbitrary<unknown> = fc.oneof(
+  fc.jsonValue({ maxDepth: 2 }),
+  fc.constantFrom<unknown>(
+    ...[
+      null,
+      true,
+      0,
+      -1,
+      0.5,
+      1e308,
+      2 ** 53,
+      2 ** 31,
+      "",
+      " ",
+      "%",
+      "====",
+      "é",
+      "\ud800",
+      "\u0000",
+      "0",
+      "-1",
+    ],
+    ...["constructor", "__proto__", "toString", "hasOwnProperty", "x".repeat(5000), [], {}, [[]], [null]],
+    ...[{ toString: 1, valueOf: 1 }, { length: 1e9 }, JSON.parse('{"__proto__":{"a":1}}')],
+    nested(9),
+    nested(300),
+  ),
+);
+
+/** In place of a value that is to be left out. */
+const NOTHING = Symbol("nothing");
+
+/** Up to three places of a JSON value that hold something else. */
+export function mutated<Value>(value: Value): fc.Arbitrary<unknown> {
+  const change = fc.tuple(fc.nat(), fc.oneof({ weight: 4, arbitrary: evil }, fc.constant<unknown>(NOTHING)));
+  return fc.array(change, { maxLength: 3 }).map((changes) => changes.reduce<unknown>(changeAt, value));
+}
+
+function changeAt(value: unknown, [at, other]: readonly [number, unknown]): unknown {
+  const places = placesIn(value);
+  return at % (places.length + 1) === places.length
+    ? value
+    : replaced(value, places[at % (places.length + 1)] ?? [], other);
+}
+
+type Place = readonly string[];
+
+function placesIn(value: unknown, place: Place = []): Place[] {
+  if (typeof value !== "object" || value === null || place.length > 8) return [place];
+  return [place, ...Object.entries(value).flatMap(([name, inner]) => placesIn(inner, [...place, name]))];
+}
+
+function replaced(value: unknown, [name, ...rest]: Place, other: unknown): unknown {
+  if (name === undefined) return other === NOTHING ? undefined : other;
+  const entries = Object.entries(value as object).map(([one, inner]) =>
+    one === name ? [one, rest.length === 0 ? other : replaced(inner, rest, other)] : [one, inner],
+  );
+  const kept = entries.filter(([, inner]) => inner !== NOTHING);
+  return Array.isArray(value) ? kept.map(([, inner]) => inner) : Object.fromEntries(kept);
+}
