@@ -37,6 +37,8 @@ class Session {
   readonly observer: Observer;
   readonly #lab: Lab;
   #current = "";
+  /** An engine that dies before it has had an answer to a run that was cancelled doesn't know what its endpoint wants. */
+  #unheard = false;
 
   constructor(lab: Lab, plan: Plan) {
     this.#lab = lab;
@@ -82,6 +84,7 @@ class Session {
         this.#lab.clock.advanceToNext();
         for (let turn = 0; turn < command.turns; turn++)
           await new Promise((resolve) => setImmediate(resolve));
+        this.#unheard ||= log.workflowState === "RUN_CANCELED";
         observer.died();
         this.#lab.crash();
         break;
@@ -163,7 +166,8 @@ class Session {
   /** Of a run that has ended badly, nothing stands that has a rollback, unless it is on record as failed. */
   #expectUndone(plan: Plan, log: RunLog): void {
     const asked =
-      log.workflowState === "RUN_FAILED" || (log.workflowState === "RUN_CANCELED" && plan.rollbackOnCancel);
+      log.workflowState === "RUN_FAILED" ||
+      (log.workflowState === "RUN_CANCELED" && plan.rollbackOnCancel && !this.#unheard);
     if (!asked) return;
     const { effects } = this.observer.seen(this.#current);
     const failed = new Set(
@@ -193,7 +197,7 @@ describe("a run that fails", () => {
           await lab.stop();
         }
       }),
-      { numRuns: Number(process.env.RUNS ?? 120), seed: Number(process.env.SEED ?? 6) },
+      { numRuns: Number(process.env.RUNS ?? 40), seed: Number(process.env.SEED ?? 6) },
     );
   });
 });
