@@ -291,22 +291,19 @@ describe("a request", () => {
     },
   );
 
-  it.each([
-    '{"retries":"x"}',
-    '{"label":[{}]}',
-    '{"timeout":"soon"}',
-    '{"flowControl":{}}',
-    "{",
-  ])("that starts a run with the options %s is at fault itself", async (options) => {
-    expect(() => decodeRunOptions(options)).toThrow(MALFORMED);
-    const handler = open(recorder(), () => 1);
-    const answer = await answerOf(handler(request("{}", { "Perdure-Run-Options": options })));
-    expect(answer).toMatchObject({
-      status: 400,
-      body: { message: expect.stringContaining("Perdure-Run-Options") },
-    });
-    expect(recorder().requests).toEqual([]);
-  });
+  it.each(['{"retries":"x"}', '{"label":[{}]}', '{"timeout":"soon"}', '{"flowControl":{}}', "{"])(
+    "that starts a run with the options %s is at fault itself",
+    async (options) => {
+      expect(() => decodeRunOptions(options)).toThrow(MALFORMED);
+      const handler = open(recorder(), () => 1);
+      const answer = await answerOf(handler(request("{}", { "Perdure-Run-Options": options })));
+      expect(answer).toMatchObject({
+        status: 400,
+        body: { message: expect.stringContaining("Perdure-Run-Options") },
+      });
+      expect(recorder().requests).toEqual([]);
+    },
+  );
 
   it.each([
     [

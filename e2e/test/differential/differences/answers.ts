@@ -83,6 +83,19 @@ export const answers: readonly Row[] = [
     reason: "The same bytes can't be read better another time: not an attempt that failed, and not retried.",
   },
   {
+    id: "malformed-headers",
+    scenarios: ["first delivery/without a run", "start of an unknown SDK's run/without a run"],
+    differs: [["answer/status", 500, 400], FINAL],
+    reason: "It is the caller who is at fault, and the same headers can't be read better another time.",
+  },
+  {
+    id: "another-version",
+    scenarios: ["first delivery/of another version of the protocol"],
+    differs: [["answer/status", 500, 400]],
+    reason:
+      "It is the caller who is at fault. Another version of the endpoint may know better: it is retried.",
+  },
+  {
     id: "history-without-the-entry",
     scenarios: ["history to be fetched/without the delivered entry"],
     differs: [["answer/failed/error", "TypeError", "WorkflowError"]],
@@ -126,8 +139,9 @@ export const answers: readonly Row[] = [
   {
     id: "one-key-of-two",
     scenarios: ["door/with one key of two"],
-    differs: [...refused(500, "TypeError"), UNPUBLISHED],
-    reason: "With one key upstream silently checks nothing.",
+    differs: [...refused(500), UNPUBLISHED],
+    reason:
+      "With one key upstream silently checks nothing. The console says what is wrong, and not the answer.",
   },
   {
     id: "misuse-is-a-type-error",
