@@ -6,8 +6,15 @@ import { comparisonsOfSecrets } from "./secrets.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
-/** Names of headers, and no secrets. */
-const NO_SECRETS: readonly string[] = ["SECRETS.has(name)", "name !== signature"];
+/** Names of headers, which are no secrets; and what is configured, compared at the start, when no stranger is listening. */
+const NO_SECRETS: readonly string[] = [
+  "SECRETS.has(name)",
+  "name !== signature",
+  "known.has(secret)",
+  "secrets.includes(metricsToken)",
+  "user.token === token",
+  "user.token !== token",
+];
 
 const files = ["core", "adapters", "engine"].flatMap((name) => {
   const folder = join(ROOT, "packages", name, "src");

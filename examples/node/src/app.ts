@@ -8,7 +8,8 @@ import { Hono } from "hono";
 
 // Signing keys and the engine's address come from the environment: QSTASH_URL, QSTASH_TOKEN,
 // QSTASH_CURRENT_SIGNING_KEY and QSTASH_NEXT_SIGNING_KEY, as `perdure dev` prints them.
-const shop = openShop({ write: (undone) => console.log(`undone: ${JSON.stringify(undone)}`) });
+const records = { write: (undone: object) => console.log(`undone: ${JSON.stringify(undone)}`) };
+const shop = openShop(records, process.env.BANK === "trusting");
 const desk = openDesk(new Client());
 
 const app = new Hono();

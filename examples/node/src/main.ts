@@ -11,8 +11,8 @@ import color from "picocolors";
 import { freePort, type Running, start } from "./processes.ts";
 import { reason, Timeline } from "./timeline.ts";
 
-// The main job: an engine and an app, two processes; an order that is fulfilled and one that can't be.
-// With --once it ends by itself, and well only if both orders ended as they should.
+// The main job: an engine and an app, two processes; an order that is fulfilled, and one that can't be: it is rolled back,
+// and resumed after another deployment. With --once it ends by itself, and well only if all ended as it should.
 
 const once = process.argv.includes("--once");
 const stopping = new AbortController();
@@ -24,19 +24,25 @@ const { token, currentSigningKey, nextSigningKey, port } = DEV_CREDENTIALS;
 
 try {
   const { engine, app } = await startBoth();
-  const client = new Client({ baseUrl: engine, token });
+  const { url } = app;
+  const client = new Client({ baseUrl: engine.url, token });
 
   title("An order that is fulfilled");
-  const fulfilled = await perform(client, app, goodOrder);
+  const fulfilled = await perform(client, url, goodOrder);
   console.log(`\n${fulfilled.workflowRunId} returned ${fulfilled.workflowRunResponse}`);
 
-  title("An order whose card is always declined: two retries, then the failure function");
-  const failed = await perform(client, app, badOrder);
+  title("An order whose card is declined: two retries, the rollback, then the failure function");
+  const failed = await perform(client, url, badOrder);
   const { messages } = await client.dlq.list({ filter: { workflowRunId: failed.workflowRunId } });
   showFailure(failed, messages[0]);
 
-  process.exitCode = isRight(fulfilled, failed, messages) ? 0 : 1;
-  if (!once) await stay(engine, app);
+  title("Another deployment, whose bank takes the card: the failed run is resumed");
+  await redeploy(engine.url, app);
+  const resumed = await resume(client, failed.dlqId ?? "");
+  console.log(`\n${resumed.workflowRunId} returned ${resumed.workflowRunResponse}`);
+
+  process.exitCode = isRight(fulfilled, failed, messages) && isResumed(resumed) ? 0 : 1;
+  if (!once) await stay(engine.url, url);
 } catch (error) {
   if (!stopping.signal.aborted) {
     console.error(error);
@@ -47,7 +53,7 @@ try {
   rmSync(folder, { recursive: true, force: true });
 }
 
-async function startBoth(): Promise<{ engine: string; app: string }> {
+async function startBoth(): Promise<{ engine: Running; app: Running }> {
   const cli = new URL(manifest.bin.perdure, import.meta.resolve("@perdure/engine/package.json"));
   const args = [
     "dev",
@@ -59,21 +65,38 @@ async function startBoth(): Promise<{ engine: string; app: string }> {
     "error",
   ];
   const engine = await start(cli, args, {}, shown(color.cyan("engine")));
-  running.push(engine);
+  watch(engine);
+  return { engine, app: await deploy(engine.url, await freePort(3000)) };
+}
+
+async function deploy(engine: string, port: number, more: NodeJS.ProcessEnv = {}): Promise<Running> {
   const env = {
-    PORT: String(await freePort(3000)),
-    QSTASH_URL: engine.url,
+    PORT: String(port),
+    QSTASH_URL: engine,
     QSTASH_TOKEN: token,
     QSTASH_CURRENT_SIGNING_KEY: currentSigningKey,
     QSTASH_NEXT_SIGNING_KEY: nextSigningKey,
+    ...more,
   };
   const app = await start(new URL("app.ts", import.meta.url), [], env, shown(color.magenta("app   ")));
-  running.push(app);
-  for (const one of running) void one.ended.then(() => stopping.abort());
-  return { engine: engine.url, app: app.url };
+  watch(app);
+  return app;
 }
 
-/** Starts a run and shows what becomes of it, until it has ended and its failure function with it. */
+/** Puts another app in the place of this one. */
+async function redeploy(engine: string, app: Running): Promise<void> {
+  running.splice(running.indexOf(app), 1);
+  await app.stop();
+  await deploy(engine, Number(new URL(app.url).port), { BANK: "trusting" });
+}
+
+/** Whatever ends by itself ends everything. */
+function watch(one: Running): void {
+  running.push(one);
+  void one.ended.then(() => running.includes(one) && stopping.abort());
+}
+
+/** Starts a run and shows what becomes of it. */
 async function perform(client: Client, app: string, order: Order): Promise<RunLog> {
   const { workflowRunId } = await client.trigger({
     url: `${app}/order`,
@@ -81,6 +104,18 @@ async function perform(client: Client, app: string, order: Order): Promise<RunLo
     workflowRunId: `order-${order.id}`,
     ...delivery,
   });
+  return follow(client, workflowRunId);
+}
+
+async function resume(client: Client, dlqId: string): Promise<RunLog> {
+  const { workflowRuns } = await client.dlq.resume(dlqId);
+  const [run] = workflowRuns;
+  if (!run) throw new Error(`${dlqId} can't be resumed`);
+  return follow(client, run.workflowRunId);
+}
+
+/** Until it has ended, and its failure function with it. */
+async function follow(client: Client, workflowRunId: string): Promise<RunLog> {
   const timeline = new Timeline((line) => console.log(line));
   for (;;) {
     stopping.signal.throwIfAborted();
@@ -119,9 +154,15 @@ function isRight(fulfilled: RunLog, failed: RunLog, letters: readonly DeadLetter
     fulfilled.workflowState === "RUN_SUCCESS" &&
     failed.workflowState === "RUN_FAILED" &&
     failed.failureFunction?.state === "CALLBACK_SUCCESS" &&
+    failed.rollbacks?.every(({ state }) => state === "done") === true &&
     letters.length === 1 &&
     letters[0]?.dlqId === failed.dlqId
   );
+}
+
+function isResumed({ workflowState, steps }: RunLog): boolean {
+  const done = steps.flatMap((group): readonly { stepName?: string }[] => group.steps);
+  return workflowState === "RUN_SUCCESS" && done.some(({ stepName }) => stepName === "reserve desk");
 }
 
 async function stay(engine: string, app: string): Promise<void> {

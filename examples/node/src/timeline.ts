@@ -20,6 +20,8 @@ export class Timeline {
         for (const step of group.steps) this.#failed(run, step.stepName ?? "", step.errors ?? []);
       else this.#finished(run, group.steps);
     }
+    for (const { stepName, attempts, state } of run.rollbacks ?? [])
+      this.#once(`undo ${stepName}`, run, color.blue("↩"), stepName, attempt(attempts), `rollback ${state}`);
     const { failureFunction } = run;
     if (failureFunction) {
       const { state, failStatus } = failureFunction;
@@ -40,7 +42,7 @@ export class Timeline {
   }
 
   #finished(run: RunLog, steps: readonly StepLog[]): void {
-    const before = this.#last || run.workflowRunCreatedAt;
+    const before = Math.max(this.#last, run.workflowRunCreatedAt);
     for (const step of steps) {
       if (step.state !== "STEP_SUCCESS") continue;
       const id = `${step.stepId} ${step.stepName}`;

@@ -24,7 +24,7 @@ function main(meet: (output: string, kill: (signal: NodeJS.Signals) => void) => 
 }
 
 describe("the main job", () => {
-  it("shows a run that succeeds and one whose failure reaches the failure function, and ends by itself", async () => {
+  it("shows a run that succeeds, and one that fails, is rolled back, reaches the failure function and is resumed", async () => {
     const [, once = ""] = commandsOf("node");
     expect(once).toBe("npm start -- --once");
     const command = new Command(once);
@@ -36,8 +36,13 @@ describe("the main job", () => {
     expect(output).toMatch(/✗ charge +attempt 1 +500: card 4000 0000 was declined/);
     expect(output).toMatch(/✗ charge +attempt 3/);
     expect(output).toMatch(/received {2}status 500, "card 4000 0000 was declined"/);
+    expect(output).toMatch(/↩ reserve desk +attempt 1 +rollback done/);
     expect(output).toContain('"released":["1 desk"]');
     expect(output).toMatch(/In the dead letter queue\n {2}\S+ {2}status 500/);
+    const [, resumed = ""] = output.split("the failed run is resumed");
+    expect(resumed).toMatch(/✓ reserve desk +attempt 1/);
+    expect(resumed).toMatch(/✓ charge +attempt 1/);
+    expect(resumed).toContain('returned {"order":"1002","paid":"payment-0000","parcel":"parcel-1002"}');
     expect(code).toBe(0);
   });
 

@@ -33,12 +33,17 @@ export function fulfil({ warehouse, bank, post }: Shop): WorkflowFunction<Order,
     // In parallel: the engine delivers each of them by itself.
     await Promise.all(
       order.items.map(({ sku, quantity }) =>
-        context.run(`reserve ${sku}`, () => warehouse.reserve(order.id, sku, quantity)),
+        context.run(`reserve ${sku}`, () => warehouse.reserve(order.id, sku, quantity), {
+          // Undone by itself when the run has failed, and done anew when it is resumed.
+          rollback: () => warehouse.release(order.id, sku),
+        }),
       ),
     );
 
     const total = order.items.reduce((sum, { price, quantity }) => sum + price * quantity, 0);
-    const payment = await context.run("charge", () => bank.charge(order.card, total));
+    const payment = await context.run("charge", () => bank.charge(order.card, total), {
+      rollback: ({ result }) => result && bank.refund(result.id),
+    });
 
     // Nothing runs, and nothing is held, while the order waits for the van.
     await context.sleep("wait for the van", 2);
@@ -52,11 +57,14 @@ export function fulfil({ warehouse, bank, post }: Shop): WorkflowFunction<Order,
   };
 }
 
-/** Called once a run has failed for good: puts back what was taken, tells the customer why, and writes it down. */
-export function undo({ warehouse, post, records }: Shop): FailureFunction<Order> {
-  return async ({ context, failStatus, failResponse }: FailureFunctionParams<Order>) => {
-    const { id } = context.requestPayload;
-    const released = await warehouse.release(id);
+/** Called once a run has failed for good and was rolled back: tells the customer why, and writes down what was undone. */
+export function undo({ post, records }: Shop): FailureFunction<Order> {
+  return async ({ context, failStatus, failResponse, rollbacks }: FailureFunctionParams<Order>) => {
+    const { id, items = [] } = context.requestPayload;
+    const undoneSteps = rollbacks.filter(({ state }) => state === "done").map(({ step }) => step.name);
+    const released = items
+      .filter(({ sku }) => undoneSteps.includes(`reserve ${sku}`))
+      .map(({ sku, quantity }) => `${quantity} ${sku}`);
     await post.send(id, `Your order can't be fulfilled: ${failResponse}`);
     const undone = {
       order: id,

@@ -1,6 +1,6 @@
 // The world outside of the workflow, played in memory: a warehouse, a bank, the post.
 
-/** What the failure function did for an order that couldn't be fulfilled. */
+/** What was done about an order that couldn't be fulfilled. */
 export interface Undone {
   readonly order: string;
   /** What was put back into the warehouse: `2 book`. */
@@ -18,14 +18,18 @@ export interface Records {
 /** All that the workflow touches. */
 export interface Shop {
   readonly warehouse: typeof warehouse;
-  readonly bank: typeof bank;
+  readonly bank: Bank;
   readonly post: typeof post;
   readonly records: Records;
 }
 
-/** A shop with this place for its records. */
-export function openShop(records: Records): Shop {
-  return { warehouse, bank, post, records };
+/**
+ * A shop with this place for its records.
+ *
+ * @param trusting its bank takes every card
+ */
+export function openShop(records: Records, trusting = false): Shop {
+  return { warehouse, bank: openBank(trusting), post, records };
 }
 
 const stock = new Map([
@@ -52,22 +56,33 @@ const warehouse = {
     return { number: `parcel-${order}` };
   },
 
-  /** Puts back whatever is reserved. Called twice, it puts back nothing more. */
-  async release(order: string): Promise<string[]> {
-    const ofOrder = reserved.get(order) ?? new Map<string, number>();
-    reserved.delete(order);
-    for (const [sku, quantity] of ofOrder) stock.set(sku, (stock.get(sku) ?? 0) + quantity);
-    return [...ofOrder].map(([sku, quantity]) => `${quantity} ${sku}`);
+  /** Puts back what is reserved. Called twice, or before anything is, it puts back nothing more. */
+  async release(order: string, sku: string): Promise<void> {
+    const quantity = reserved.get(order)?.get(sku) ?? 0;
+    reserved.get(order)?.delete(sku);
+    stock.set(sku, (stock.get(sku) ?? 0) + quantity);
   },
 };
 
-const bank = {
-  async charge(card: string, amount: number): Promise<{ id: string; amount: number }> {
-    await rest(40);
-    if (card.endsWith("0000")) throw new Error(`card ${card} was declined`);
-    return { id: `payment-${card.slice(-4)}`, amount };
-  },
-};
+interface Bank {
+  charge(card: string, amount: number): Promise<{ id: string; amount: number }>;
+  refund(payment: string): Promise<void>;
+}
+
+function openBank(trusting: boolean): Bank {
+  return {
+    async charge(card, amount) {
+      await rest(40);
+      if (card.endsWith("0000") && !trusting) throw new Error(`card ${card} was declined`);
+      return { id: `payment-${card.slice(-4)}`, amount };
+    },
+
+    async refund(payment) {
+      await rest(40);
+      console.log(`refunded ${payment}`);
+    },
+  };
+}
 
 const post = {
   async send(order: string, text: string): Promise<{ sent: true }> {

@@ -6,6 +6,8 @@ export interface Slot {
   readonly name: string;
   readonly type: StepType;
   readonly group: Group;
+  /** It can be undone. */
+  readonly rollback: boolean;
   result: StepRecord | undefined;
 }
 
@@ -51,7 +53,7 @@ export function readLedger(records: readonly StepRecord[]): Ledger {
       nextId = Math.max(nextId, id + size);
       for (let member = id; member < id + size; member++) groupOf.set(member, group);
     }
-    return { id, name, type, group, result: undefined };
+    return { id, name, type, group, rollback: record.rollback === true, result: undefined };
   };
   for (const record of records) {
     const slot = slots.get(resultId(record)) ?? open(record);

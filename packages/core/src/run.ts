@@ -136,10 +136,13 @@ class Run {
     const place: FailedStep = { id, name, type, rollback };
     if (ask) return this.#append([{ kind: "work", name, ask, id, concurrent, rollback }], place);
     this.#executing = place;
-    const came = await this.#perform(step).then(
-      (out) => ({ out }),
-      (error) => this.#failed(step, place, error),
-    );
+    const came = await this.#perform(step)
+      .then(
+        (out) => ({ out }),
+        (error) => this.#failed(step, place, error),
+      )
+      // The user's own `retryDelay` has thrown.
+      .catch((error) => this.#finish({ kind: "threw", error, step: place }));
     this.#executing = undefined;
     // It is to be tried again, a nested step has failed this attempt, or the run was canceled: what follows belongs to none.
     if (!came || this.#ended) return;

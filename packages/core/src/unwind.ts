@@ -11,6 +11,8 @@ export interface Unwound {
   readonly fresh: readonly Asked[];
   /** On record, but the workflow doesn't ask for it any more. */
   readonly unclaimed: ReadonlySet<Slot>;
+  /** What the workflow has thrown by itself. */
+  readonly error?: unknown;
 }
 
 /**
@@ -25,11 +27,13 @@ export function unwind(
   return new Promise((end) => {
     let over = false;
     let finished = false;
+    let error: unknown;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const finish = (): void => {
       finished = true;
       clearTimeout(timer);
-      end(claims);
+      const { claimed, fresh, unclaimed } = claims;
+      end({ claimed, fresh, unclaimed, error });
     };
     const quiet = (): void => {
       // A branch may be waiting for something of its own before it asks.
@@ -49,10 +53,16 @@ export function unwind(
           claims.take({ step, resolve: resolve as Asked["resolve"], reject });
           void claims.watch();
         }),
-      cancel: () => new Promise(() => {}),
+      cancel: () => {
+        ended();
+        return new Promise(() => {});
+      },
     };
     Promise.resolve()
       .then(() => start(host))
-      .then(ended, ended);
+      .then(ended, (thrown) => {
+        error = thrown;
+        ended();
+      });
   });
 }

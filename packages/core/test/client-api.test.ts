@@ -182,6 +182,49 @@ describe("the dead letter queue", () => {
     expect(asked()).toEqual([]);
   });
 
+  it("resumes with whatever is to be different", async () => {
+    recorder().answer = () => ({ body: { workflowRuns: [], cursor: "" } });
+    await client().dlq.resume("1-0", {
+      retryDelay: "1000",
+      label: ["a", "b"],
+      delay: "2m",
+      notBefore: 5,
+      timeout: 90,
+      failureUrl: "https://a.example/failed",
+      failureRetries: 0,
+      failureRetryDelay: "2000",
+    });
+    expect(recorder().requests[0]?.headers).toMatchObject({
+      "upstash-retry-delay": "1000",
+      "upstash-label": "a,b",
+      "upstash-delay": "2m",
+      "upstash-not-before": "5",
+      "perdure-run-timeout": "90s",
+      "upstash-failure-callback": "https://a.example/failed",
+      "upstash-failure-callback-retries": "0",
+      "upstash-failure-callback-retry-delay": "2000",
+    });
+    await expect(client().dlq.resume("1-0", { label: "not a name" })).rejects.toThrow(TypeError);
+  });
+
+  it("calls failure functions again, or no more", async () => {
+    const workflowRuns = [{ workflowRunId: "r", workflowCreatedAt: 1 }];
+    recorder().answer = ({ path }) => ({
+      body: path.includes("?") ? { workflowRuns, cursor: "c" } : { cancelled: 1 },
+    });
+    const { dlq } = client();
+    const many = await dlq.retryFailureFunction({ filter: { label: "l" } });
+    expect(many).toEqual({ workflowRuns, cursor: "c" });
+    await dlq.retryFailureFunction(["1-0", "2-0"]);
+    expect(await dlq.cancelFailureFunction({ dlqId: "1-0" })).toBeUndefined();
+    expect(asked()).toEqual([
+      "POST /v2/workflows/dlq/callback?label=l&count=100",
+      "POST /v2/workflows/dlq/callback?dlqIds=1-0&dlqIds=2-0",
+      "DELETE /v2/workflows/dlq/callback/1-0",
+    ]);
+    await expect(dlq.cancelFailureFunction({ dlqId: "" })).rejects.toThrow(TypeError);
+  });
+
   it("calls a failure function again, and deletes", async () => {
     recorder().answer = ({ method }) => ({
       body: method === "POST" ? { workflowRunId: "r", workflowCreatedAt: 1 } : { deleted: 2 },

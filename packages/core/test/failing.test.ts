@@ -74,6 +74,17 @@ describe("a step's own retries", () => {
     expect(answer.headers.get("Retry-After")).toBe("60");
   });
 
+  it("that can't be told fail the attempt with what they have thrown", async () => {
+    const retryDelay = (): never => {
+      throw new RangeError("no delay for this");
+    };
+    const answer = await deliverAgain(step({ retryDelay }), 0);
+    expect(answer).toMatchObject({
+      status: 500,
+      body: { message: "no delay for this", step: { name: "charge" } },
+    });
+  });
+
   it.each<[string, object]>([
     ["retries", { retries: -1 }],
     ["rollbackRetries", { rollbackRetries: 0.5 }],
@@ -297,7 +308,7 @@ describe("the failure function knows", () => {
 
   it("the results of steps that were too many to be sent along", async () => {
     recorder().answer = ({ path }) =>
-      path === "/v2/workflows/runs/wfr_test?ended=true"
+      path.startsWith("/v2/workflows/runs/wfr_test?ended=true&workflowCreatedAt=")
         ? { body: JSON.parse(history({}, [ran(1, "one")])) }
         : undefined;
     const perdure = { started: [], rollbacks: [] };

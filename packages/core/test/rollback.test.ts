@@ -66,7 +66,13 @@ async function fail(
     params = told;
   };
   const { error = { error: "Error", message: "the bank is closed", where: "after-last-step" } } = more;
-  const perdure = { history: JSON.parse(history({}, records)), started: [], rollbacks: [], ...more.details };
+  const perdure = {
+    history: JSON.parse(history({}, records)),
+    started: [],
+    begun: false,
+    rollbacks: [],
+    ...more.details,
+  };
   const headers = failureHeaders({
     "Upstash-Retried": String(more.retried ?? 0),
     "Perdure-Max-Retries": "2",
@@ -144,8 +150,19 @@ describe("the steps of a failed run are undone", () => {
 
   it("with the one that may have been under way when the endpoint gave no answer", async () => {
     const calls: RollbackParams[] = [];
-    await fail(chain(["reserve"], calls), [], { error: {} });
+    await fail(chain(["reserve"], calls), [], { error: {}, details: { begun: true } });
     expect(calls).toMatchObject([{ step: { id: 1, name: "reserve" } }]);
+  });
+
+  it("with the one that an attempt before the last had begun", async () => {
+    const calls: RollbackParams[] = [];
+    await fail(chain(["reserve", "charge"], calls), [ran(1, "reserve")], { details: { begun: true } });
+    expect(calls).toMatchObject([{ step: { id: 2, name: "charge" }, result: undefined }]);
+  });
+
+  it("but not with the one after a sleep that was going on", async () => {
+    const { params } = await fail(chain(["reserve"]), [], { error: {} });
+    expect(params?.rollbacks).toEqual([]);
   });
 
   it("but not with one that was never begun", async () => {
@@ -273,10 +290,44 @@ describe("a workflow that can't be asked any more", () => {
     expect(answer.body).toMatchObject({ rollback: { stepName: "charge", state: "failed" } });
   });
 
+  it("is asked again when something else has got in the way", async () => {
+    const workflow: WorkflowFunction = () => Promise.reject(new Error("no configuration"));
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const first = fail(workflow, [ran(1, "charge")]);
+    const last = fail(workflow, [ran(1, "charge")], { retried: 2 });
+    await vi.advanceTimersByTimeAsync(2_000);
+    vi.useRealTimers();
+    expect((await first).answer).toMatchObject({ status: 500, body: { message: "no configuration" } });
+    expect((await last).answer.body).toMatchObject({
+      rollback: { stepName: "charge", state: "failed", error: { message: "no configuration" } },
+    });
+  });
+
+  it("that doesn't know a step of a group now tells of it too, if it was begun", async () => {
+    const { out: _, ...record } = ran(0, "charge", { concurrent: 2, targetStep: 1 });
+    const plans = [record, { ...record, stepName: "ship", targetStep: 2 }];
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const told = fail(() => {}, plans, { details: { started: [1] } });
+    await vi.advanceTimersByTimeAsync(2_000);
+    vi.useRealTimers();
+    expect((await told).answer.body).toMatchObject({ rollback: { stepName: "charge", state: "failed" } });
+  });
+
   it("isn't asked when nothing can be undone", async () => {
     const { rollback: _, ...plain } = ran(1, "charge");
     const { params } = await fail(() => expect.unreachable(), [plain]);
     expect(params?.rollbacks).toEqual([]);
+  });
+
+  it("isn't waited for once it has asked for the end of its run", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const workflow: WorkflowFunction = async (context) => {
+      await chain(["charge"])(context);
+      await context.cancel();
+    };
+    const { answer } = await fail(workflow, [ran(1, "charge")]);
+    vi.useRealTimers();
+    expect(answer.body).toMatchObject({ rollback: { stepName: "charge", state: "done" } });
   });
 
   it("isn't waited for when it waits for something of its own", async () => {
@@ -366,6 +417,7 @@ describe("a cancelled run", () => {
       perdure: {
         history: JSON.parse(history({}, [ran(1, "reserve")])),
         started: [],
+        begun: false,
         rollbacks: [],
         ...details,
       },
@@ -407,6 +459,23 @@ describe("a cancelled run", () => {
     expect(cancelFunction).not.toHaveBeenCalled();
     const claim = { kind: "cancel", runId: RUN, messageId: "msg_failure" } as const;
     expect((await handler(await signed(canceled(), headers(), { claim }))).status).toBe(200);
+  });
+});
+
+describe("an engine that has no rollbacks made", () => {
+  it("is told of on the console, once", async () => {
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+    vi.resetModules(); // Said once by each process: here, it hasn't been said yet.
+    const fresh = await import("../src/index.ts");
+    const { handler } = fresh.serve((context) => context.run("one", () => 1, { rollback: () => {} }), {
+      verify: "off",
+      env: { QSTASH_URL: recorder().url, QSTASH_TOKEN: "token" },
+    });
+    await handler(request(history({}), runHeaders({ "Perdure-Max-Retries": "3" })));
+    expect(warn).not.toHaveBeenCalled();
+    for (let at = 0; at < 2; at++) await handler(request(history({}), runHeaders()));
+    expect(warn.mock.calls).toEqual([[expect.stringContaining("doesn't have rollbacks made")]]);
+    warn.mockRestore();
   });
 });
 

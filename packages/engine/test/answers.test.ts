@@ -225,6 +225,7 @@ describe("every answer is as it is described", () => {
     await ask("GET", `/v2/workflows/dlq/${idOf(1)}`);
     await ask("POST", `/v2/workflows/dlq/rollback/${idOf(1)}`);
     await ask("POST", `/v2/workflows/dlq/callback/${idOf(1)}`);
+    await ask("POST", `/v2/workflows/dlq/callback?dlqIds=${idOf(2)}`);
     await ask("DELETE", `/v2/workflows/dlq/callback/${idOf(3)}`);
     await ask("POST", `/v2/workflows/dlq/callback/${idOf(3)}`);
     await ask("POST", `/v2/workflows/dlq/resume/${idOf(2)}`);

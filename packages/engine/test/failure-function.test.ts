@@ -45,6 +45,23 @@ describe("the failure function", () => {
     expect(w.calls.filter(isFailure).map((call) => call.at - START)).toEqual([0, 1000]);
   });
 
+  it.each<[string, () => Response | Promise<Response>]>([
+    ["isn't there", () => Promise.reject(new Error("ECONNREFUSED"))],
+    ["is behind a proxy that says so", () => new Response("<h1>Bad gateway</h1>", { status: 502 })],
+  ])("is tried three times more when its endpoint %s, also without retries", async (_name, nobody) => {
+    let away = true;
+    const w = world(failing(boom, () => (away ? nobody() : failed(500, "not now"))));
+    await w.start("wfr_1", { [HEADER.retries]: "0", [HEADER.retryDelay]: "1000" });
+    await w.drain();
+    expect(w.calls.filter(isFailure).map((call) => call.at - START)).toEqual([0, 1000, 2000, 3000]);
+    expect((await w.run("wfr_1")).failureFunction.state).toBe("CALLBACK_FAIL");
+    away = false;
+    await w.ask("POST", `/v2/workflows/dlq/callback/${(await w.deadLetters())[0].dlqId}`);
+    await w.drain();
+    // It has had its say, and failed by itself.
+    expect(w.calls.filter(isFailure)).toHaveLength(5);
+  });
+
   it("stops when it says so", async () => {
     const w = world(failing(boom, boom));
     await w.start("wfr_1");

@@ -125,6 +125,18 @@ describe("creating a run", () => {
     expect(w.calls).toHaveLength(4);
   });
 
+  it("that is named after the message that starts it makes one, also when that message comes again later", async () => {
+    const w = world(sequence(1));
+    const id = "wfr_msg_0";
+    const first = await w.start(id);
+    await w.engine.idle();
+    expect((await w.run(id)).workflowState).toBe("RUN_SUCCESS");
+    const again = await w.start(id);
+    expect(again.body).toEqual([{ ...first.body[0], deduplicated: true }]);
+    await w.engine.idle();
+    expect((await w.ask("GET", "/v2/workflows/logs")).body.runs).toHaveLength(1);
+  });
+
   it("needs an id", async () => {
     const w = world();
     const answer = await w.start("wfr_1", { [HEADER.runId]: "" });

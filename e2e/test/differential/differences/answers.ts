@@ -83,17 +83,16 @@ export const answers: readonly Row[] = [
     reason: "The same bytes can't be read better another time: not an attempt that failed, and not retried.",
   },
   {
-    id: "malformed-headers",
+    id: "headers-that-say-too-little",
     scenarios: ["first delivery/without a run", "start of an unknown SDK's run/without a run"],
     differs: [["answer/status", 500, 400], FINAL],
-    reason: "It is the caller who is at fault, and the same headers can't be read better another time.",
+    reason: "The same request can't be understood better another time.",
   },
   {
     id: "another-version",
-    scenarios: ["first delivery/of another version of the protocol"],
+    scenarios: ["first delivery/of another version of*"],
     differs: [["answer/status", 500, 400]],
-    reason:
-      "It is the caller who is at fault. Another version of the endpoint may know better: it is retried.",
+    reason: "It is the request that can't be understood; a later deployment of the endpoint may.",
   },
   {
     id: "history-without-the-entry",
@@ -141,7 +140,7 @@ export const answers: readonly Row[] = [
     scenarios: ["door/with one key of two"],
     differs: [...refused(500), UNPUBLISHED],
     reason:
-      "With one key upstream silently checks nothing. The console says what is wrong, and not the answer.",
+      "With one key upstream silently checks nothing. What is wrong, the console says, and not a stranger's answer.",
   },
   {
     id: "misuse-is-a-type-error",

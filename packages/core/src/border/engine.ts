@@ -19,7 +19,7 @@ export interface Engine {
   /** Publishes messages that create runs, each for itself: the engine may take one and refuse another. */
   create(messages: readonly Message[]): Promise<readonly (Receipt | WorkflowError)[]>;
   /** The whole history of a live run, on our own engine also of one that has ended; undefined when there is none. */
-  history(runId: string, which?: { readonly ended: true }): Promise<readonly HistoryEntry[] | undefined>;
+  history(runId: string, which?: EndedRun): Promise<readonly HistoryEntry[] | undefined>;
   /** Records the run's result, as JSON text. @returns false when the run was over already */
   finish(runId: string, result: string | undefined): Promise<boolean>;
   /** Ends the run without a result. @returns as {@link finish} */
@@ -33,6 +33,12 @@ export interface Engine {
    * @throws WorkflowError `webhook_unavailable` when the token doesn't tell whose it is
    */
   webhookUrl(runId: string, eventId: string): string;
+}
+
+/** Of several runs that had an id, the last one where no time is given. */
+interface EndedRun {
+  readonly ended: true;
+  readonly workflowCreatedAt: number | undefined;
 }
 
 /** An engine that is asked only when it is needed: whatever is wrong with its configuration is thrown then. */
@@ -91,7 +97,7 @@ function userIdOf(token: unknown): string {
 async function fetchHistory(
   http: Http,
   runId: string,
-  query: { readonly ended?: true } = {},
+  query: Partial<EndedRun> = {},
 ): Promise<HistoryEntry[] | undefined> {
   try {
     return parseHistory(JSON.stringify(await ask(http, { method: "GET", path: runPath(runId), query })));

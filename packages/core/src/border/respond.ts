@@ -20,7 +20,7 @@ export function respond(outcome: Outcome, trusted: boolean): Response {
     case "done": {
       const { runId: workflowRunId, finish: finishCondition } = outcome;
       const unhandled = finishCondition === "failure-callback-undefined";
-      const headers = unhandled ? { [HEADER.noFailureFunction]: "true" } : {};
+      const headers: Record<string, string> = unhandled ? { [HEADER.noFailureFunction]: "true" } : {};
       return answer(200, { workflowRunId, finishCondition }, headers);
     }
     case "failureHandled":

@@ -209,9 +209,14 @@ function devMode(env: Env): boolean {
 const warned = new Set<string>();
 
 function ignoreDev(reason: string): false {
-  if (!warned.has(reason)) console.warn(`[perdure] QSTASH_DEV is ignored, because ${reason}.`);
-  warned.add(reason);
+  warnOnce(`[perdure] QSTASH_DEV is ignored, because ${reason}.`);
   return false;
+}
+
+/** Says on the console what needn't be said twice. */
+export function warnOnce(message: string): void {
+  if (!warned.has(message)) console.warn(message);
+  warned.add(message);
 }
 
 function withoutSlash({ origin, pathname }: URL): string {

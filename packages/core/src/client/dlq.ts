@@ -1,8 +1,8 @@
 import { ask, toSegment } from "../border/api.ts";
 import type { Http } from "../border/http.ts";
 import type { DeadLetter, FailureFunctionState } from "../protocol/log.ts";
-import * as HEADER from "../protocol/names.ts";
-import { defined, type FlowControl, flowControlHeaders, toCount } from "../protocol/options.ts";
+import { changes, type RunOptions } from "../protocol/message.ts";
+import type { FlowControl } from "../protocol/options.ts";
 import { type CommonFilters, next, type Selection, select } from "./select.ts";
 
 /** What can be asked of dead letters. All that are given must match. */
@@ -27,11 +27,23 @@ export interface DeadLetterPage {
 /** Which dead letters. */
 export type DeadLetterSelection = Selection<"dlqIds", DeadLetterFilters>;
 
-/** What may be different when a run is tried again. */
-export interface RetryOptions {
-  /** Of each delivery, after the first attempt. Default: as before. */
+/** What may be different when a run is tried again: the rest stays as it was. But for two, on Perdure's own engine. */
+export interface RetryOptions
+  extends Pick<
+    RunOptions,
+    | "retryDelay"
+    | "label"
+    | "delay"
+    | "notBefore"
+    | "timeout"
+    | "redact"
+    | "failureUrl"
+    | "failureRetries"
+    | "failureRetryDelay"
+  > {
+  /** Of each delivery, after the first attempt. Also on other engines. */
   readonly retries?: number;
-  /** Default: as before. */
+  /** Also on other engines. */
   readonly flowControl?: FlowControl;
 }
 
@@ -81,9 +93,20 @@ export class DeadLetters {
     return this.#retry("restart", selection, options);
   }
 
-  /** Has a failure function called again that has failed itself. */
-  async retryFailureFunction({ dlqId }: { readonly dlqId: string }): Promise<RetriedRun> {
-    return this.#again("callback", dlqId);
+  /** Has a failure function called again that has failed itself; on Perdure's own engine, also those of many runs. */
+  retryFailureFunction(one: { readonly dlqId: string }): Promise<RetriedRun>;
+  retryFailureFunction(selection: DeadLetterSelection): Promise<RetriedRuns>;
+  async retryFailureFunction(
+    which: { readonly dlqId: string } | DeadLetterSelection,
+  ): Promise<RetriedRun | RetriedRuns> {
+    if (typeof which !== "object" || !("dlqId" in which)) return this.#retry("callback", which, {});
+    return this.#again("callback", which.dlqId);
+  }
+
+  /** Has a failure function called no more that is under way, or is to be called again. */
+  async cancelFailureFunction({ dlqId }: { readonly dlqId: string }): Promise<void> {
+    const path = ["workflows", "dlq", "callback", toSegment(dlqId)];
+    await ask(this.#http, { method: "DELETE", path, empty: true });
   }
 
   /** Has the rollbacks made again that failed, and nothing else. Perdure's own engine only. */
@@ -108,22 +131,18 @@ export class DeadLetters {
   }
 
   async #retry(
-    how: "resume" | "restart",
+    how: "resume" | "restart" | "callback",
     selection: DeadLetterSelection,
     options: RetryOptions,
   ): Promise<RetriedRuns> {
     const query = select(selection, "dlqIds");
     if (!query) return { workflowRuns: [] };
-    const headers = defined([
-      [HEADER.retries, toCount("retries", options.retries)],
-      ...flowControlHeaders(options.flowControl),
-    ]);
     const path = ["workflows", "dlq", how];
     const { workflowRuns, cursor } = await ask<RetriedRuns>(this.#http, {
       method: "POST",
       path,
       query,
-      headers,
+      headers: changes(options),
     });
     return { workflowRuns, ...next(cursor) };
   }

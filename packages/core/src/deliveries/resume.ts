@@ -1,3 +1,4 @@
+import { warnOnce } from "../border/settings.ts";
 import { toStepError } from "../claims.ts";
 import { type StepHost, WorkflowContext } from "../context.ts";
 import { readLedger } from "../group.ts";
@@ -7,6 +8,7 @@ import { type MiddlewareEvents, tellAll } from "../middleware.ts";
 import type { Resume } from "../protocol/delivery.ts";
 import { readHistory } from "../protocol/history.ts";
 import { stepMessage } from "../protocol/message.ts";
+import * as HEADER from "../protocol/names.ts";
 import { done, type Outcome } from "../protocol/outcome.ts";
 import { isPlan, type StepRecord, stepOf } from "../protocol/step.ts";
 import { replay } from "../run.ts";
@@ -48,10 +50,16 @@ export async function resume(visit: Visit<Resume>): Promise<Outcome> {
       return served.workflow(context);
     },
     append: (appended) => append(visit, appended),
-    beforeStep: ({ name }) => tell(visit, "beforeExecution", { context, stepName: name }),
+    beforeStep: ({ name, options }) => {
+      if (options?.rollback && !visit.mail.headers.has(HEADER.maxRetries)) warnOnce(NO_ROLLBACKS);
+      return tell(visit, "beforeExecution", { context, stepName: name });
+    },
   });
   return conclude(visit, context, ending, placeIn(ledger));
 }
+
+const NO_ROLLBACKS =
+  "[perdure] A step has a rollback, and this engine doesn't have rollbacks made: Perdure's own does. Undo in the failure function what must be undone.";
 
 /** For a context that is only looked at. */
 const NOBODY: StepHost = { request: () => new Promise(() => {}), cancel: () => new Promise(() => {}) };

@@ -26,10 +26,12 @@ interface Undoable {
 /** What is on record of a run that has ended badly; undefined where the engine doesn't tell. */
 export async function recordsOf(
   { border, delivery }: RunEnd,
-  { details }: FailureReport,
+  { details, createdAt }: FailureReport,
 ): Promise<readonly StepRecord[] | undefined> {
   if (!details) return undefined;
-  const entries = details.history ?? (await border.engine().history(delivery.runId, { ended: true }));
+  // The id may have been given to another run in the meantime.
+  const which = { ended: true, workflowCreatedAt: createdAt } as const;
+  const entries = details.history ?? (await border.engine().history(delivery.runId, which));
   return entries && readHistory(entries).records;
 }
 
@@ -46,15 +48,14 @@ export async function rollBack(
 ): Promise<Outcome | readonly RollbackRecord[]> {
   const { rollbacks = [], started = [] } = report.details ?? {};
   // Without a rollback anywhere the workflow isn't run. What an endpoint was doing that gave no answer, nobody knows.
-  const possible =
-    report.where === "delivery" || report.step?.rollback || records.some(({ rollback }) => rollback);
+  const possible = report.details?.begun || report.step?.rollback || records.some(({ rollback }) => rollback);
   if (!possible) return rollbacks;
   const ledger = readLedger(records);
   const unwound = await unwindRun(visit, report, ledger);
   const undoable = [...undoableFresh(unwound, report, ledger), ...undoableSlots(unwound, report, started)];
   undoable.sort((a, b) => b.step.id - a.step.id);
   const next = undoable.find(({ step }) => !rollbacks.some(({ stepId }) => stepId === step.id));
-  return next ? undo(visit, report, next) : rollbacks;
+  return next ? undo(visit, report, next, unwound.error) : rollbacks;
 }
 
 async function unwindRun(visit: RunEnd, report: FailureReport, ledger: Ledger): Promise<Unwound> {
@@ -62,9 +63,9 @@ async function unwindRun(visit: RunEnd, report: FailureReport, ledger: Ledger): 
   try {
     const facts = factsOf(visit, await served.parsePayload(report.payload), report);
     return await unwind(ledger, (host) => served.workflow(new WorkflowContext(facts, host)));
-  } catch {
+  } catch (error) {
     // The payload doesn't fit any more: the workflow can't be asked.
-    return { claimed: new Map(), fresh: [], unclaimed: new Set(ledger.slots) };
+    return { claimed: new Map(), fresh: [], unclaimed: new Set(ledger.slots), error };
   }
 }
 
@@ -79,42 +80,45 @@ function undoableSlots(
     if (begun && step.options?.rollback)
       undoable.push({ step: named(slot), result: resultOf(slot), options: step.options });
   }
-  for (const slot of unclaimed) if (slot.result?.rollback) undoable.push({ step: named(slot) });
+  for (const slot of unclaimed)
+    if (slot.rollback && (slot.result || started.includes(slot.id))) undoable.push({ step: named(slot) });
   return undoable;
 }
 
 // The first of them is what the run was at when it failed; where others are under way, it hadn't come to that.
 function undoableFresh(
   { fresh: [first] }: Unwound,
-  { where, step }: FailureReport,
+  { details, step }: FailureReport,
   { phase, holes, nextId }: Ledger,
 ): Undoable[] {
   if (!first?.step.options?.rollback || phase.kind !== "advance") return [];
   const { name, type, options } = first.step;
-  const failed = where === "delivery" || (step?.name === name && step.type === type);
-  return failed ? [{ step: { id: holes[0] ?? nextId, name, type }, options }] : [];
+  const begun = details?.begun || (step?.name === name && step.type === type);
+  return begun ? [{ step: { id: holes[0] ?? nextId, name, type }, options }] : [];
 }
 
 async function undo(
   visit: RunEnd,
   report: FailureReport,
   { step, result, options }: Undoable,
+  /** Why the workflow doesn't ask for all of its steps. */
+  obstacle: unknown,
 ): Promise<Outcome> {
   const tries = triesOf(visit);
   const attempts = tries.retried + 1;
   const { id: stepId, name: stepName, type } = step;
   const record = { stepId, stepName, stepType: type as StepType, attempts };
   try {
-    if (!options?.rollback) throw new TypeError(`The workflow doesn't ask for step "${stepName}" any more.`);
+    if (!options?.rollback)
+      throw obstacle ?? new TypeError(`The workflow doesn't ask for step "${stepName}" any more.`);
     const undone = options.rollback({ result, error: report.error, step, attempt: attempts });
     const { rollbackTimeout: timeout } = options;
     await (timeout === undefined ? undone : within(toSeconds(timeout), "The rollback", undone));
     return { kind: "rolledBack", record: { ...record, state: "done" } };
   } catch (error) {
-    // What isn't there won't be there a moment later.
-    const { rollbackRetries: retries, rollbackRetryDelay: retryDelay }: RollbackOptions = options ?? {
-      rollbackRetries: 0,
-    };
+    // What isn't there won't be there a moment later, unless something has only got in its way.
+    const { rollbackRetries: retries, rollbackRetryDelay: retryDelay }: RollbackOptions =
+      options ?? (obstacle === undefined ? { rollbackRetries: 0 } : {});
     const again = againUntil(error, tries, { retries, retryDelay });
     if (!again.over) return { kind: "failed", error, step, again };
     return {

@@ -39,6 +39,8 @@ export interface FailureDetails {
   readonly history?: readonly HistoryEntry[];
   /** Ids of the planned steps whose delivery had begun. */
   readonly started: readonly number[];
+  /** The step after those on record may have been begun. */
+  readonly begun?: boolean;
   /** Rollbacks that are on record. */
   readonly rollbacks: readonly RollbackRecord[];
   /**
@@ -46,7 +48,7 @@ export interface FailureDetails {
    * `report`: they are somebody else's to make.
    */
   readonly only?: "rollback" | "report";
-  /** It was the engine that failed the run: `body` is its reason, and this is base64 of the endpoint's answer. */
+  /** Where `body` is the engine's reason: base64 of the endpoint's answer, empty when there was none. */
   readonly answer?: string;
 }
 

@@ -23,7 +23,7 @@ export interface InvokeEnvelope {
   };
 }
 
-interface Child extends Pick<RunOptions, "headers" | "retries" | "retryDelay" | "flowControl" | "label"> {
+interface Child extends RunOptions {
   readonly url: string;
   readonly runId: string;
   readonly body: string | undefined;

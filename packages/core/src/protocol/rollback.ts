@@ -1,4 +1,4 @@
-import type { ErrorBody } from "./error.ts";
+import { asErrorBody, type ErrorBody } from "./error.ts";
 import type { StepType } from "./step.ts";
 
 /** What became of one step's rollback. */
@@ -17,9 +17,18 @@ export function readRollback(json: string): RollbackRecord | undefined {
   try {
     const { rollback } = JSON.parse(json);
     const { stepId, stepName, stepType, state, attempts, error } = rollback;
-    const known = Number.isSafeInteger(stepId) && Number.isSafeInteger(attempts);
-    if (!known || typeof stepName !== "string" || (state !== "done" && state !== "failed")) return undefined;
-    return { stepId, stepName, stepType, state, attempts, ...(error ? { error } : {}) };
+    const counts = Number.isSafeInteger(stepId) && Number.isSafeInteger(attempts);
+    const texts = typeof stepName === "string" && typeof stepType === "string";
+    if (!counts || !texts || (state !== "done" && state !== "failed")) return undefined;
+    const thrown = asErrorBody(error);
+    return {
+      stepId,
+      stepName,
+      stepType: stepType as StepType,
+      state,
+      attempts,
+      ...(thrown ? { error: thrown } : {}),
+    };
   } catch {
     return undefined; // Whoever has answered isn't one of ours.
   }

@@ -15,7 +15,17 @@ export interface Invokable<Payload, Result> {
 
 /** A run of a workflow that is served beside this one. */
 export interface InvokeSettings<Payload = unknown, Result = unknown>
-  extends Pick<RunOptions, "headers" | "retries" | "retryDelay" | "flowControl" | "label"> {
+  extends Pick<
+    RunOptions,
+    | "headers"
+    | "retries"
+    | "retryDelay"
+    | "failureRetries"
+    | "failureRetryDelay"
+    | "timeout"
+    | "flowControl"
+    | "label"
+  > {
   /** What `createWorkflow` has made; served by the same `serveMany`. */
   readonly workflow: Invokable<Payload, Result>;
   /** The child's payload: a text is sent as it is, everything else as JSON. */

@@ -112,6 +112,7 @@ function endedBody({ message, run, entries, ended }: Claim, maxHistory: number):
     ...report.perdure,
     ...(size > maxHistory ? {} : { history: entries }),
     started: ended?.started ?? [],
+    begun: ended?.begun ?? false,
     rollbacks: ended?.rollbacks ?? [],
     ...(only ? { only } : {}),
   };

@@ -2,9 +2,9 @@ import type { ErrorBody, FailureBody, FailureDetails } from "@perdure/core/proto
 import { toBase64, toBytes } from "./bytes.ts";
 import { toHeaderMap } from "./header.ts";
 import { newMessageId } from "./ids.ts";
-import type { Draft, Failure, Message, Reply } from "./message.ts";
+import type { Callback, Draft, Failure, Message, Reply } from "./message.ts";
 import { type AttemptEnd, plainSource, reportBody, toReport } from "./report.ts";
-import { deliveryOf, failureCallbackOf, inherit, type Run } from "./run.ts";
+import { deliveryOf, inherit, type Run } from "./run.ts";
 
 /** A message that failed for good. */
 export interface Failed {
@@ -19,7 +19,11 @@ export interface Failed {
  * The report of a run's failure to its failure function. Its body is fixed here, once: each attempt to deliver it sends
  * the same bytes.
  */
-export function runFailureMessage({ message, failure, dlqId, sourceBody }: Failed, run: Run): Draft {
+export function runFailureMessage(
+  { message, failure, dlqId, sourceBody }: Failed,
+  run: Run,
+  callback: Callback,
+): Draft {
   const body: FailureBody = {
     ...reportBody(message, toEnd(failure)),
     url: run.url,
@@ -30,16 +34,16 @@ export function runFailureMessage({ message, failure, dlqId, sourceBody }: Faile
     workflowCreatedAt: run.createdAt,
     dlqId,
     // What the endpoint has answered, where that isn't the reason.
-    ...(failure.byEngine && failure.reply ? { perdure: answered(failure.reply) } : {}),
+    ...(failure.byEngine || !failure.reply ? { perdure: answered(failure.reply) } : {}),
   };
-  return toReport(message, failureCallbackOf(run), body, failure.at, {
+  return toReport(message, callback, body, failure.at, {
     retries: run.config.retries,
     callerIp: run.callerIp,
   });
 }
 
-function answered({ body }: Reply): FailureDetails {
-  return { started: [], rollbacks: [], answer: toBase64(body) };
+function answered(reply: Reply | undefined): FailureDetails {
+  return { started: [], begun: false, rollbacks: [], answer: toBase64(reply?.body ?? new Uint8Array()) };
 }
 
 /** The report of a run's cancellation to its endpoint, which has asked for it. */

@@ -47,3 +47,9 @@ export function toShown(headers: HeaderMap): Record<string, readonly string[]> {
 export function firstValue(headers: HeaderMap, name: string): string | undefined {
   return headers[name.toLowerCase()]?.[0];
 }
+
+/** Of headers with the same name, the later ones. */
+export function overrideHeaders(old: HeaderList, next: HeaderList): HeaderList {
+  const names = new Set(next.map(([name]) => name));
+  return [...old.filter(([name]) => !names.has(name)), ...next];
+}

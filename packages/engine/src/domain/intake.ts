@@ -149,7 +149,8 @@ function toStartOf(
   return { kind: "start", run, payload, message, configures: false };
 }
 
-function lifetimeOf(headers: ReadonlyMap<string, string>): number | undefined {
+/** How long a run may take, in milliseconds. @throws Problem 400 */
+export function lifetimeOf(headers: ReadonlyMap<string, string>): number | undefined {
   const text = headers.get(HEADER.runTimeout.toLowerCase());
   if (text === undefined) return undefined;
   const ms = parseDuration(text);

@@ -8,7 +8,7 @@ import {
 import { toText } from "./bytes.ts";
 import type { CallEnd } from "./call.ts";
 import { firstValue } from "./header.ts";
-import { type Failure, isAfterwards, type Message, type Reply } from "./message.ts";
+import { DEFAULT_RETRIES, type Failure, isAfterwards, type Message, type Reply } from "./message.ts";
 import { retryWait } from "./retry.ts";
 import type { Run } from "./run.ts";
 
@@ -43,6 +43,16 @@ export interface Delivered {
   readonly run: Run | undefined;
   /** It carries the run's payload and nothing else yet. */
   readonly first: boolean;
+  /** For what comes after a run's end: how far its steps are rolled back. */
+  readonly ended?: Ended | undefined;
+}
+
+export interface Ended {
+  readonly rollbacks: readonly RollbackRecord[];
+  /** Planned steps whose delivery was begun. */
+  readonly started: readonly number[];
+  /** The step after those on record may have been begun. */
+  readonly begun: boolean;
 }
 
 const RECORDED: RollbackAnswer = "recorded";
@@ -78,13 +88,22 @@ function decide(delivered: Delivered, attempt: Attempt, now: number): Settlement
   return { kind: "retry", dueAt: now + wait, failure };
 }
 
-function succeed({ message, run, first }: Delivered, reply: Reply, now: number): Settlement {
+function succeed({ message, run, first, ended }: Delivered, reply: Reply, now: number): Settlement {
   if (message.purpose === "call") return { kind: "called", end: { at: now, reply, failure: undefined } };
   const failed = (error: string): Failure => ({ at: now, error, reply, byEngine: true });
   if (isAfterwards(message.purpose) && firstValue(reply.headers, HEADER.rollback) === RECORDED) {
     const record = readRollback(toText(reply.body));
-    if (record) return { kind: "rolledBack", record };
-    return { kind: "failed", failure: failed("the endpoint says that it made a rollback, and not which") };
+    if (!record)
+      return { kind: "failed", failure: failed("the endpoint says that it made a rollback, and not which") };
+    // It would go on like this for ever.
+    if (ended?.rollbacks.some(({ stepId }) => stepId === record.stepId))
+      return {
+        kind: "failed",
+        failure: failed(
+          `the endpoint says that it rolled step ${record.stepId} back, which it was told was over`,
+        ),
+      };
+    return { kind: "rolledBack", record };
   }
   if (message.purpose === "step" && first) {
     if (firstValue(reply.headers, HEADER.sdkVersion) === undefined) {
@@ -102,7 +121,16 @@ function succeed({ message, run, first }: Delivered, reply: Reply, now: number):
 /** A step, or a rollback, may have retries of its own, more or fewer than the delivery that carries it out. */
 function mostRetries({ message, run }: Delivered, reply: Reply | undefined): number {
   const asked = reply && run && firstValue(reply.headers, HEADER.maxRetries);
-  return asked !== undefined && /^\d{1,4}$/.test(asked) ? Number(asked) : message.maxRetries;
+  if (asked !== undefined && /^\d{1,4}$/.test(asked)) return Number(asked);
+  // What killed the endpoint in a step may keep it away a moment longer: that is not to cost it the report of its end.
+  const unheard = isAfterwards(message.purpose) && isUnheard(reply);
+  return unheard ? Math.max(message.maxRetries, DEFAULT_RETRIES) : message.maxRetries;
+}
+
+/** Nobody answers, or a proxy does. */
+function isUnheard(reply: Reply | undefined): boolean {
+  if (!reply) return true;
+  return [502, 503, 504].includes(reply.status) && firstValue(reply.headers, HEADER.sdkVersion) === undefined;
 }
 
 function isSuccess(reply: Reply): boolean {

@@ -1,5 +1,5 @@
 import { HEADER } from "@perdure/core/protocol";
-import type { HeaderList } from "./header.ts";
+import { overrideHeaders } from "./header.ts";
 import { newMessageId } from "./ids.ts";
 import type { Callback, Draft, Message } from "./message.ts";
 import type { Options } from "./options.ts";
@@ -31,11 +31,6 @@ export function redraft(message: Message, options: Options, now: number): Draft 
   };
 }
 
-function overrideHeaders(old: HeaderList, next: HeaderList): HeaderList {
-  const names = new Set(next.map(([name]) => name));
-  return [...old.filter(([name]) => !names.has(name)), ...next];
-}
-
 function overrideCallback(
   old: Callback | undefined,
   url: string | undefined,
@@ -44,6 +39,15 @@ function overrideCallback(
   if (url === undefined && options && !old) {
     throw invalid(HEADER.failureCallback, "options for it were given, but no url");
   }
-  if (url === undefined) return old && { ...old, options: options ?? old.options };
-  return { url, options: options ?? old?.options };
+  if (url === undefined) return old && { ...old, options: overrideOptions(old.options, options) };
+  return { url, options: overrideOptions(old?.options, options) };
+}
+
+/** What was said before, but for what is said now. */
+export function overrideOptions(old: Options | undefined, next: Options | undefined): Options | undefined {
+  if (!old || !next) return next ?? old;
+  const said = Object.entries(next).filter(
+    ([, value]) => value !== undefined && !(Array.isArray(value) && value.length === 0),
+  );
+  return { ...old, ...Object.fromEntries(said), forward: overrideHeaders(old.forward, next.forward) };
 }

@@ -1,8 +1,9 @@
 import { FEATURES, HEADER, PROTOCOL_VERSION, type StepRecord } from "@perdure/core/protocol";
 import type { FlowLimit } from "./flow.ts";
-import type { HeaderList } from "./header.ts";
+import { type HeaderList, overrideHeaders } from "./header.ts";
 import { type Callback, DEFAULT_RETRIES, type Draft } from "./message.ts";
 import type { Options, Redaction } from "./options.ts";
+import { overrideOptions } from "./redraft.ts";
 
 export type RunState = "RUN_STARTED" | "RUN_SUCCESS" | "RUN_FAILED" | "RUN_CANCELED";
 
@@ -68,6 +69,14 @@ export function isLive(run: Pick<Run, "state">): boolean {
   return run.state === "RUN_STARTED";
 }
 
+/**
+ * Our runtime names a run after the message that has started it. When that message is delivered again because its answer
+ * got lost, the same run is meant, even if it has ended meanwhile.
+ */
+export function isNamedAfterMessage({ id, invoker }: RunDraft): boolean {
+  return !invoker && id.startsWith("wfr_msg_");
+}
+
 /** The delivery of an entry takes from the run what its own request didn't say. */
 export function inherit(draft: Draft, config: RunConfig): Draft & { readonly retries: number } {
   return {
@@ -86,9 +95,8 @@ export function inherit(draft: Draft, config: RunConfig): Draft & { readonly ret
  * rest as the trigger had it: endpoints repeat the headers they got, not the options.
  */
 export function reconfigure(old: RunConfig, next: RunConfig): RunConfig {
-  const names = new Set(next.forward.map(([name]) => name));
   return {
-    forward: [...old.forward.filter(([name]) => !names.has(name)), ...next.forward],
+    forward: overrideHeaders(old.forward, next.forward),
     contentType: next.contentType ?? old.contentType,
     retries: next.retries ?? old.retries,
     retryDelay: next.retryDelay ?? old.retryDelay,
@@ -102,16 +110,32 @@ export function reconfigure(old: RunConfig, next: RunConfig): RunConfig {
   };
 }
 
-/** The configuration of a run that is taken up again, with what was said to be different. */
-export function override(old: RunConfig, options: Options): RunConfig {
+/**
+ * The configuration of a run that is taken up again, with what was said to be different.
+ *
+ * @param lifetime as {@link RunConfig.lifetime}
+ */
+export function override(
+  { url, config: old }: Run,
+  options: Options,
+  lifetime: number | undefined,
+): RunConfig {
+  const { failureUrl, failure } = options;
+  const { failureCallback } = old;
   return {
     ...old,
+    forward: overrideHeaders(old.forward, options.forward),
+    lifetime: lifetime ?? old.lifetime,
     retries: options.retries ?? old.retries,
     retryDelay: options.retryDelay ?? old.retryDelay,
     timeout: options.timeout ?? old.timeout,
-    failureCallback: options.failureUrl
-      ? { url: options.failureUrl, options: options.failure ?? old.failureCallback?.options }
-      : old.failureCallback,
+    failureCallback:
+      failureUrl === undefined && !failure
+        ? failureCallback
+        : {
+            url: failureUrl ?? failureCallback?.url ?? url,
+            options: overrideOptions(failureCallback?.options, failure),
+          },
     labels: options.labels.length > 0 ? options.labels : old.labels,
     redact: options.redact ?? old.redact,
     flow: options.flow ?? old.flow,

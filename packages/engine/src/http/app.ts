@@ -15,7 +15,7 @@ import { enqueue, publish } from "./publish.ts";
 import { deleteQueue, getQueue, listQueues, pauseQueue, putQueue } from "./queues.ts";
 import { limitRates } from "./rates.ts";
 import { retry, retryOne } from "./retry.ts";
-import { cancelReport, repeatReport, repeatRollbacks, revive, reviveOne } from "./revive.ts";
+import { cancelReport, repeatReport, repeatReports, repeatRollbacks, revive, reviveOne } from "./revive.ts";
 import { cancelRuns, endRun, getRun } from "./runs.ts";
 import { deleteSchedule, getSchedule, listSchedules, patchSchedule, postSchedule } from "./schedules.ts";
 import type { Bindings, Env, Service } from "./service.ts";
@@ -61,6 +61,7 @@ function routes(service: Service): Table {
     "/v2/workflows/dlq/restart": { POST: revive(service, "restart") },
     "/v2/workflows/dlq/restart/:id": { POST: reviveOne(service, "restart") },
     "/v2/workflows/dlq/rollback/:id": { POST: repeatRollbacks(service) },
+    "/v2/workflows/dlq/callback": { POST: repeatReports(service) },
     "/v2/workflows/dlq/callback/:id": { POST: repeatReport(service), DELETE: cancelReport(service) },
     "/v2/workflows/dlq/:id": { GET: getDeadLetter(service, true), DELETE: deleteDeadLetter(service, true) },
     "/v2/queues": { GET: listQueues(service), POST: putQueue(service) },

@@ -1,7 +1,9 @@
 import type { Context, Handler } from "hono";
+import { lifetimeOf } from "../domain/intake.ts";
 import { refusePlainOptions } from "../domain/limits.ts";
-import { type Options, readOptions } from "../domain/options.ts";
+import { readOptions } from "../domain/options.ts";
 import { Problem } from "../domain/problem.ts";
+import type { Run } from "../domain/run.ts";
 import type { Revival } from "../store/lists.ts";
 import { findDeadLetter, readDeadLetterQuery } from "./dlq.ts";
 import { toCursor } from "./query.ts";
@@ -15,7 +17,7 @@ export function revive(service: Service, kind: Kind): Handler<Env> {
   const { store, clock, emit, limits } = service;
   return async (c) => {
     const query = readDeadLetterQuery(c.req.raw.url, true);
-    const how: Revival = { kind, options: readChanges(c, limits) };
+    const how = readChanges(c, kind, limits);
     const { runs, next } = await store.revive(query, how, clock.now());
     for (const { id, url } of runs) emit({ type: "run.revived", runId: id, url });
     return c.json({ workflowRuns: runs.map(toView), cursor: toCursor(next).cursor ?? "" });
@@ -27,7 +29,7 @@ export function reviveOne(service: Service, kind: Kind): Handler<Env, "/:id"> {
   const { store, clock, emit, limits } = service;
   return async (c) => {
     const dlqId = c.req.param("id");
-    const how: Revival = { kind, options: readChanges(c, limits) };
+    const how = readChanges(c, kind, limits);
     const { runs } = await store.revive({ dlqIds: [dlqId], count: 1 }, how, clock.now());
     const [run] = runs;
     if (!run) throw await notRevived(dlqId, service);
@@ -61,7 +63,24 @@ export function repeatRollbacks(service: Service): Handler<Env, "/:id"> {
   };
 }
 
-/** `POST /v2/workflows/dlq/callback/{id}`: has a failure function called again that has failed itself. */
+/** `POST /v2/workflows/dlq/callback`: has those called again that match and have failed, 100 at most. */
+export function repeatReports(service: Service): Handler<Env> {
+  const { store, clock } = service;
+  return async (c) => {
+    const query = readDeadLetterQuery(c.req.raw.url, true);
+    const { items, next } = await store.deadLetters(
+      query.dlqIds ? query : { ...query, callbackStates: ["CALLBACK_FAIL"] },
+    );
+    const runs: Run[] = [];
+    for (const { dlqId } of items) {
+      const run = await store.repeatReport(dlqId, clock.now());
+      if (run) runs.push(run);
+    }
+    return c.json({ workflowRuns: runs.map(toView), cursor: toCursor(next).cursor ?? "" });
+  };
+}
+
+/** `POST /v2/workflows/dlq/callback/{id}`: has a failure function called again that has failed itself, or was cancelled. */
 export function repeatReport(service: Service): Handler<Env, "/:id"> {
   const { store, clock } = service;
   return async (c) => {
@@ -71,7 +90,7 @@ export function repeatReport(service: Service): Handler<Env, "/:id"> {
     if (run) return c.json(toView(run));
     throw new Problem(
       400,
-      `the failure function of dead letter ${dlqId} can't be called again: it is ${callback?.state ?? "NONE"}, not CALLBACK_FAIL`,
+      `the failure function of dead letter ${dlqId} can't be called again: it is ${callback?.state ?? "NONE"}, not CALLBACK_FAIL or CALLBACK_CANCELED`,
     );
   };
 }
@@ -95,10 +114,11 @@ export function cancelReport(service: Service): Handler<Env, "/:id"> {
 }
 
 /** What is to be different. */
-function readChanges(c: Context<Env>, limits: Service["limits"]): Options {
-  const options = readOptions(readHeaders(c), limits);
+function readChanges(c: Context<Env>, kind: Kind, limits: Service["limits"]): Revival {
+  const headers = readHeaders(c);
+  const options = readOptions(headers, limits);
   refusePlainOptions(options);
-  return options;
+  return { kind, options, lifetime: lifetimeOf(headers) };
 }
 
 function toView({ id, createdAt }: { id: string; createdAt: number }): object {

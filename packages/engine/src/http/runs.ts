@@ -7,12 +7,16 @@ import { Query } from "./query.ts";
 import type { Env, Service } from "./service.ts";
 import { announce } from "./submit.ts";
 
-/** `GET /v2/workflows/runs/{id}`: the history of a live run; with `?ended=true`, also of one that has ended. */
+/**
+ * `GET /v2/workflows/runs/{id}`: the history of a live run; with `?ended=true`, also of one that has ended. Of several that
+ * had the id, it is the last one's, or the one's of `workflowCreatedAt`.
+ */
 export function getRun({ store }: Service): Handler<Env, "/v2/workflows/runs/:id"> {
   return async (c) => {
     const id = c.req.param("id");
-    const ended = toFlag(c.req.query("ended"), "ended");
-    const history = await store.history(id, ended);
+    const ended = toFlag(c.req.query("ended"), "ended") ?? false;
+    const createdAt = new Query(c.req.raw.url, ["ended", "workflowCreatedAt"]).number("workflowCreatedAt");
+    const history = await store.history(id, { ended, createdAt });
     if (!history) throw new Problem(404, `workflow run ${id} not found: it has ended, or never was`);
     return c.json(history);
   };

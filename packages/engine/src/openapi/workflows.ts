@@ -89,6 +89,11 @@ export const WORKFLOW_OPERATIONS: Operations = {
     summary: "Make the rollbacks again that failed, and nothing else",
     answers: { 200: ref("Triggered") },
   },
+  "POST /v2/workflows/dlq/callback": {
+    summary: "Call the failure functions again that match and have failed themselves",
+    query: DEAD_LETTERS,
+    answers: { 200: revived },
+  },
   "POST /v2/workflows/dlq/callback/:id": {
     summary: "Call a failure function again that has failed itself",
     answers: { 200: ref("Triggered") },

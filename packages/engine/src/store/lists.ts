@@ -158,6 +158,8 @@ export interface Revival {
   readonly kind: "resume" | "restart";
   /** What is to be different from now on. */
   readonly options: Options;
+  /** Milliseconds that the new run may take; `undefined` leaves it as it was. */
+  readonly lifetime?: number | undefined;
 }
 
 export interface Revived {

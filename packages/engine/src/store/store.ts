@@ -1,4 +1,4 @@
-import type { HistoryEntry, RollbackRecord } from "@perdure/core/protocol";
+import type { HistoryEntry } from "@perdure/core/protocol";
 import type { Intake } from "../domain/intake.ts";
 import type { Failure } from "../domain/message.ts";
 import type { Options } from "../domain/options.ts";
@@ -26,9 +26,11 @@ import type {
 import type { PublishingStore } from "./publishing.ts";
 import type { RecordedStep } from "./recorded.ts";
 import type { Upkeep } from "./upkeep.ts";
+import type { Notice, Notified, Waiting, WaitReceipt } from "./waits.ts";
 
 export type { ClaimOrder } from "./lanes.ts";
 export type { RecordedStep } from "./recorded.ts";
+export type { Notice, Notified, Waiting, WaitReceipt } from "./waits.ts";
 
 /**
  * What the engine asks of a store. Each operation is atomic, and durable when its promise resolves: after a crash at any
@@ -110,7 +112,7 @@ export interface Store extends Controls, PublishingStore, Upkeep {
   logs(query: LogQuery): Promise<Page<LogEntry>>;
 
   /** The history of a live run; with `ended`, of the last one of that id, also when it has ended. */
-  history(runId: string, ended?: boolean): Promise<HistoryEntry[] | undefined>;
+  history(runId: string, which?: HistoryChoice): Promise<HistoryEntry[] | undefined>;
 
   /** Runs, the newest first. */
   runs(query: RunQuery): Promise<Page<RunLog>>;
@@ -140,6 +142,12 @@ export interface Store extends Controls, PublishingStore, Upkeep {
   onDue(listener: (dueAt: number) => void): void;
 
   close(): void;
+}
+
+/** Which of the runs that had an id. */
+export interface HistoryChoice {
+  readonly ended?: boolean;
+  readonly createdAt?: number | undefined;
 }
 
 /** The right to settle a message, until it is given to somebody else. */
@@ -172,10 +180,6 @@ export interface Claim extends Delivered {
   readonly lease: Lease;
   /** For a step: the run's history up to and with the entry that is delivered. For a call or an answer: that entry. After its end: all of it. */
   readonly entries: readonly HistoryEntry[];
-  /** For what comes after a run's end: how far its steps are rolled back. */
-  readonly ended:
-    | { readonly rollbacks: readonly RollbackRecord[]; readonly started: readonly number[] }
-    | undefined;
 }
 
 export interface Receipt {
@@ -220,41 +224,6 @@ export interface CanceledMessage {
   /** The run that is canceled with it. */
   readonly runId: string | undefined;
   readonly recorded: readonly RecordedStep[];
-}
-
-export interface WaitReceipt {
-  /** Of the message that delivers what the wait comes to. */
-  readonly messageId: string;
-  /** It waits, or is recorded, already. */
-  readonly deduplicated: boolean;
-  /** The event had come before. */
-  readonly recorded: readonly RecordedStep[];
-}
-
-export interface Notice {
-  readonly eventId: string;
-  readonly data: Uint8Array;
-  /** Only this run, or the one that goes on from it, is told. */
-  readonly runId?: string | undefined;
-  /** It came by a webhook, which must be one of the run's own. */
-  readonly webhook?: boolean;
-}
-
-export type Notified =
-  /** The run that it was meant for isn't alive. */
-  | { readonly kind: "not live" }
-  /** The run has no such webhook. */
-  | { readonly kind: "no webhook" }
-  | {
-      readonly kind: "told";
-      readonly waiters: readonly Waiting[];
-      readonly recorded: readonly RecordedStep[];
-    };
-
-/** A step of a run that waits for an event. */
-export interface Waiting {
-  readonly run: Pick<Run, "id" | "createdAt">;
-  readonly wait: WaitIntake;
 }
 
 /** The store can't be opened: it is somebody else's, in use, or broken. The message says which. */

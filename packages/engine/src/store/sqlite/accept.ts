@@ -3,7 +3,7 @@ import type { AppendIntake, Intake, StartIntake } from "../../domain/intake.ts";
 import type { Draft } from "../../domain/message.ts";
 import { Problem } from "../../domain/problem.ts";
 import type { QueueLimits } from "../../domain/queue.ts";
-import { inherit, type Run, reconfigure } from "../../domain/run.ts";
+import { inherit, isNamedAfterMessage, type Run, reconfigure } from "../../domain/run.ts";
 import type { Receipt } from "../store.ts";
 import type { Database } from "./database.ts";
 import { knownAgain } from "./deduplications.ts";
@@ -11,7 +11,7 @@ import { letGo } from "./flow.ts";
 import { type Due, entryMessage, insertEntry, insertMessage, liveRun, runOf } from "./messages.ts";
 import { ensureQueue } from "./queues.ts";
 import { toLabels } from "./rows.ts";
-import { deadlineOf, insertRun, notLive } from "./runs.ts";
+import { deadlineOf, insertRun, latestRun, notLive } from "./runs.ts";
 import { addWebhook } from "./waiting.ts";
 
 export const FIRST_RECORD = "init";
@@ -57,8 +57,10 @@ function start(db: Database, intake: StartIntake, due: Due): Receipt {
   if (live && parent) {
     throw new Problem(400, `workflow run ${draft.id} is alive already: it can't be invoked by ${parent.id}`);
   }
-  if (live) return receipt({ id: entryMessage(db, live.key, FIRST_RECORD) ?? "", url: live.url }, live, true);
-  const run = insertRun(db, draft, parent);
+  const known = live ?? (isNamedAfterMessage(draft) ? latestRun(db, draft.id) : undefined);
+  if (known)
+    return receipt({ id: entryMessage(db, known.key, FIRST_RECORD) ?? "", url: known.url }, known, true);
+  const run = insertRun(db, draft, due, parent);
   const entry = { key: FIRST_RECORD, callType: "step", body: intake.payload } as const;
   insertEntry(db, run, entry, intake.message, due);
   return receipt(intake.message, run, false);
@@ -92,14 +94,16 @@ function childOf(db: Database, parent: Run, { run }: StartIntake): Receipt | und
 /** Replaces the delivery that announced the run by one that the endpoint takes for a start. */
 function configure(db: Database, live: Run, intake: StartIntake, due: Due): Receipt {
   const config = reconfigure(live.config, intake.run.config);
+  const deadline = deadlineOf(live.createdAt, config);
   db.run(
     "UPDATE runs SET announced = 0, config = ?, labels = ?, flow_key = ?, deadline = ? WHERE key = ?",
     JSON.stringify(config),
     toLabels(config.labels),
     config.flow?.key ?? null,
-    deadlineOf(live.createdAt, config),
+    deadline,
     live.key,
   );
+  if (deadline !== null) due(deadline);
   db.run(
     `UPDATE messages SET state = 'DELIVERED', due_at = NULL, parked = NULL, forget_at = ?
      WHERE run = ? AND state <> 'DELIVERED' AND due_at IS NOT NULL`,

@@ -6,6 +6,7 @@ import type { Database } from "./database.ts";
 import { expireRuns, nextExpiry } from "./failing.ts";
 import { admit, isFlowPaused, letAllGo, letGo, nextWake, PARKED, park, wakeFlows } from "./flow.ts";
 import { history } from "./history.ts";
+import { hasBegun, land, landAll, renewFlight } from "./landing.ts";
 import { lookAt, openLanes, setAside } from "./lanes.ts";
 
 import { logState } from "./log.ts";
@@ -86,7 +87,8 @@ function nextDue(db: Database): number | undefined {
 }
 
 export function renew(db: Database, leases: readonly Lease[], until: number): Lease[] {
-  return leases.filter(({ seq, messageId, fence }) => {
+  return leases.filter((lease) => {
+    const { seq, messageId, fence } = lease;
     const { changes } = db.run(
       "UPDATE messages SET due_at = ? WHERE seq = ? AND id = ? AND fence = ? AND state = 'ACTIVE'",
       until,
@@ -94,12 +96,13 @@ export function renew(db: Database, leases: readonly Lease[], until: number): Le
       messageId,
       fence,
     );
-    return changes === 0;
+    return changes === 0 && !renewFlight(db, lease, until);
   });
 }
 
 export function release(db: Database, leases: readonly Lease[], now: number, due: Due): void {
-  for (const { seq, messageId, fence } of leases) {
+  for (const lease of leases) {
+    const { seq, messageId, fence } = lease;
     const row = db.get<{ flow_key: string | null }>(
       `UPDATE messages SET due_at = ?, ${WAITING}
        WHERE seq = ? AND id = ? AND fence = ? AND state = 'ACTIVE' RETURNING flow_key`,
@@ -108,7 +111,10 @@ export function release(db: Database, leases: readonly Lease[], now: number, due
       messageId,
       fence,
     );
-    if (!row) continue;
+    if (!row) {
+      land(db, lease, now, due);
+      continue;
+    }
     letGo(db, row.flow_key);
     due(now);
   }
@@ -119,6 +125,7 @@ export function releaseAll(db: Database): void {
   db.run(
     `UPDATE messages SET due_at = 0, lane = NULL, ${WAITING} WHERE due_at IS NOT NULL AND state = 'ACTIVE'`,
   );
+  landAll(db);
   letAllGo(db);
 }
 
@@ -138,7 +145,11 @@ function take(db: Database, seq: number, { now, leaseUntil }: ClaimOrder): Claim
     entries,
     ended:
       row.run !== null && isAfterwards(row.purpose)
-        ? { rollbacks: rollbacksOf(db, row.run), started: startedSteps(db, row.run) }
+        ? {
+            rollbacks: rollbacksOf(db, row.run),
+            started: startedSteps(db, row.run),
+            begun: hasBegun(db, row.run),
+          }
         : undefined,
   };
 }

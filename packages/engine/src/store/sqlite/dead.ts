@@ -1,12 +1,13 @@
 import { newMessageId } from "../../domain/ids.ts";
 import type { Options } from "../../domain/options.ts";
 import { redraft } from "../../domain/redraft.ts";
-import type { Run } from "../../domain/run.ts";
+import { deliveryOf, inherit, type Run } from "../../domain/run.ts";
 import type { DeadLetterQuery, RemovedDeadLetters, Retried } from "../lists.ts";
 import type { Database } from "./database.ts";
 import { release } from "./erase.ts";
 import { deadLetters } from "./listing.ts";
 import { type Due, insertMessage, runOf } from "./messages.ts";
+import { isReporting } from "./rollbacks.ts";
 import { type MessageRow, toMessage } from "./rows.ts";
 
 export function removeDeadLetters(db: Database, query: DeadLetterQuery): RemovedDeadLetters {
@@ -50,7 +51,7 @@ export function retry(
 export function repeatReport(db: Database, dlqId: string, now: number, due: Due): Run | undefined {
   const row = db.get<MessageRow & { readonly dlq_run: number | null }>(
     `SELECT messages.*, dlq.run AS dlq_run FROM dlq JOIN messages ON messages.seq = dlq.callback
-     WHERE dlq.id = ? AND dlq.removed = 0 AND messages.state = 'FAILED'`,
+     WHERE dlq.id = ? AND dlq.removed = 0 AND messages.state IN ('FAILED', 'CANCELLED')`,
     dlqId,
   );
   const run = row && runOf(db, row.dlq_run);
@@ -67,20 +68,24 @@ export function repeatReport(db: Database, dlqId: string, now: number, due: Due)
 export function repeatRollbacks(db: Database, dlqId: string, now: number, due: Due): Run | undefined {
   const row = db.get<MessageRow & { readonly dlq_run: number | null }>(
     `SELECT messages.*, dlq.run AS dlq_run FROM dlq JOIN messages ON messages.seq = dlq.callback
-     WHERE dlq.id = ? AND dlq.removed = 0 AND NOT EXISTS (SELECT 1 FROM messages AS pending
-       WHERE pending.run = dlq.run AND pending.state <> 'DELIVERED' AND pending.due_at IS NOT NULL)`,
+     WHERE dlq.id = ? AND dlq.removed = 0`,
     dlqId,
   );
   const run = row && runOf(db, row.dlq_run);
-  if (!row || !run) return undefined;
-  const { changes } = db.run(
-    "DELETE FROM rollbacks WHERE run = ? AND record ->> 'state' = 'failed'",
+  if (!row || !run || isReporting(db, run.key)) return undefined;
+  const failed = db.run("DELETE FROM rollbacks WHERE run = ? AND record ->> 'state' = 'failed'", run.key);
+  // Nor did the endpoint have a say where its deliveries were used up.
+  const lost = db.all<{ seq: number }>(
+    `SELECT seq FROM messages WHERE run = ? AND state <> 'DELIVERED' AND state IN ('FAILED', 'CANCELLED')
+       AND purpose = 'rollback' AND forget_at IS NULL`,
     run.key,
   );
-  if (changes === 0) return undefined;
-  const report = toMessage(row);
-  const again = { ...report, id: newMessageId(), purpose: "rollback", url: run.url } as const;
-  insertMessage(db, { ...again, notBefore: now, createdAt: now }, due, { run: run.key });
+  if (failed.changes === 0 && lost.length === 0) return undefined;
+  for (const { seq } of lost) db.run("UPDATE messages SET forget_at = ? WHERE seq = ?", now, seq);
+  const { body } = toMessage(row);
+  const delivery = deliveryOf(run, "step", now);
+  const again = { ...delivery, id: newMessageId(), purpose: "rollback", body, notBefore: now } as const;
+  insertMessage(db, { ...inherit(again, run.config), flow: undefined }, due, { run: run.key });
   return run;
 }
 

@@ -8,6 +8,7 @@ import { followUp } from "./follow-up.ts";
 import { matchingRuns } from "./listing.ts";
 import { logState } from "./log.ts";
 import { type Due, latestRun, liveRun, runOf } from "./messages.ts";
+import { releaseNext } from "./rollbacks.ts";
 import type { MessageRow } from "./rows.ts";
 
 const CANCELED = { state: "RUN_CANCELED", response: undefined } as const;
@@ -25,8 +26,26 @@ export function cancelRuns(db: Database, query: RunQuery, now: number, due: Due)
   return { runIds: live.map(({ id }) => id), recorded };
 }
 
+/** It waits for the end of another message of its run. */
+const AWAITED = `EXISTS (SELECT 1 FROM messages AS first WHERE first.run = messages.run
+  AND first.state <> 'DELIVERED' AND first.due_at IS NOT NULL AND first.next = messages.seq)`;
+
+/** Takes back what a message waits for, with it. */
+function cancelAwaited(db: Database, { run, seq, due_at }: MessageRow, now: number, due: Due): void {
+  if (due_at !== null) return;
+  const first = db.get<{ id: string }>(
+    "SELECT id FROM messages WHERE run = ? AND state <> 'DELIVERED' AND due_at IS NOT NULL AND next = ?",
+    run,
+    seq,
+  );
+  if (first) cancelMessage(db, first.id, now, due);
+}
+
 export function cancelMessage(db: Database, id: string, now: number, due: Due): CanceledMessage {
-  const row = db.get<MessageRow>("SELECT * FROM messages WHERE id = ? AND due_at IS NOT NULL", id);
+  const row = db.get<MessageRow>(
+    `SELECT * FROM messages WHERE id = ? AND (due_at IS NOT NULL OR (state = 'CREATED' AND ${AWAITED}))`,
+    id,
+  );
   if (!row) return { canceled: false, runId: undefined, recorded: [] };
   // A run's are kept for its log, and a report for the dead letter that it is of.
   const forgetAt = row.run === null && row.purpose !== "failure" ? now : null;
@@ -35,10 +54,12 @@ export function cancelMessage(db: Database, id: string, now: number, due: Due): 
     forgetAt,
     row.seq,
   );
+  cancelAwaited(db, row, now, due);
   logState(db, row, "CANCEL_REQUESTED", now);
   logState(db, row, "CANCELLED", now);
   if (letGo(db, row.flow_key)) due(now);
   followUp(db, row, due);
+  releaseNext(db, row.seq, now, due);
   const run = isAfterwards(row.purpose) ? undefined : runOf(db, row.run);
   if (!run || hasPending(db, run.key)) return { canceled: true, runId: undefined, recorded: [] };
   const recorded = finishRun(db, run.key, CANCELED, now, due);

@@ -2,11 +2,12 @@ import { fromBase64, toBytes } from "../../domain/bytes.ts";
 import { type Failed, messageFailureMessage, runFailureMessage } from "../../domain/failure.ts";
 import { newMessageId } from "../../domain/ids.ts";
 import { type Failure, isAfterwards, type Message, type Reply } from "../../domain/message.ts";
-import { deliveryOf, hasFeature, type Run } from "../../domain/run.ts";
+import { deliveryOf, failureCallbackOf, hasFeature, type Run } from "../../domain/run.ts";
 import type { ExpiredRun, RecordedStep, Settled } from "../store.ts";
 import type { Database } from "./database.ts";
 import { finishRun } from "./finish.ts";
 import { history } from "./history.ts";
+import { holdReport } from "./landing.ts";
 import { logState } from "./log.ts";
 import { type Due, insertMessage, runOf } from "./messages.ts";
 import { releaseNext } from "./rollbacks.ts";
@@ -54,15 +55,18 @@ function reportMessage(db: Database, failed: Failed, source: number, due: Due): 
  * they are made.
  */
 function reportRun(db: Database, failed: Failed, run: Run, source: number, due: Due): number {
-  const report = runFailureMessage(failed, run);
-  if (report.url === run.url || run.traits === undefined)
-    return insertMessage(db, report, due, { run: run.key, source });
-  const callback = insertMessage(db, report, () => {}, { run: run.key, source });
+  const report = runFailureMessage(failed, run, failureCallbackOf(run));
+  const callback = insertMessage(db, report, due, { run: run.key, source });
+  if (report.url === run.url || run.traits === undefined) {
+    holdReport(db, run.key, callback);
+    return callback;
+  }
   db.run("UPDATE messages SET due_at = NULL WHERE seq = ?", callback);
-  const { at } = failed.failure;
-  const first = { ...report, id: newMessageId(), purpose: "rollback", url: run.url, notBefore: at } as const;
-  const seq = insertMessage(db, first, due, { run: run.key, source });
+  // As the run's own deliveries: what was said of the report's is for its place alone.
+  const own = runFailureMessage(failed, run, { url: run.url, options: undefined });
+  const seq = insertMessage(db, { ...own, purpose: "rollback" }, due, { run: run.key, source });
   db.run("UPDATE messages SET next = ? WHERE seq = ?", callback, seq);
+  holdReport(db, run.key, seq);
   return callback;
 }
 

@@ -8,6 +8,7 @@ import type { RecordedStep } from "../store.ts";
 import type { Database } from "./database.ts";
 import { letGo } from "./flow.ts";
 import { history } from "./history.ts";
+import { holdReport, markFlights } from "./landing.ts";
 import { logWithdrawn } from "./log.ts";
 import { type Due, entryMessage, insertEntry, insertMessage, runOf } from "./messages.ts";
 
@@ -29,6 +30,7 @@ export function finishRun(db: Database, run: number, end: Finish, now: number, d
     end.response ?? null,
     run,
   );
+  if (end.state !== "RUN_SUCCESS") markFlights(db, run);
   withdraw(db, run, end, now, due);
   db.run("UPDATE waiters SET open = 0 WHERE run = ? AND open = 1", run);
   // A run that failed may be taken up again, and then finds what came too early for it.
@@ -79,11 +81,12 @@ function withdraw(db: Database, run: number, end: Finish, now: number, due: Due)
 }
 
 /** Where the endpoint has asked to be told. */
-function reportCanceled(db: Database, key: number, now: number, due: Due): void {
+export function reportCanceled(db: Database, key: number, now: number, due: Due): void {
   const run = runOf(db, key);
   if (!run?.traits || !decodeTraits(run.traits).onCancel) return;
   const [first] = history(db, key);
-  insertMessage(db, cancelMessage(run, fromBase64(first?.body ?? ""), now), due, { run: key });
+  const report = insertMessage(db, cancelMessage(run, fromBase64(first?.body ?? ""), now), due, { run: key });
+  holdReport(db, key, report);
 }
 
 function tellInvoker(db: Database, child: number, end: Finish, now: number, due: Due): RecordedStep[] {

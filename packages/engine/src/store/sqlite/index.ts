@@ -29,6 +29,7 @@ import type {
   ClaimOrder,
   Claims,
   EndedRun,
+  HistoryChoice,
   Lease,
   Notice,
   Notified,
@@ -183,8 +184,11 @@ export class SqliteStore implements Store {
     return logs(this.#db, query);
   }
 
-  async history(runId: string, ended = false): Promise<HistoryEntry[] | undefined> {
-    const run = ended ? latestRun(this.#db, runId) : liveRun(this.#db, runId);
+  async history(
+    runId: string,
+    { ended = false, createdAt }: HistoryChoice = {},
+  ): Promise<HistoryEntry[] | undefined> {
+    const run = ended ? latestRun(this.#db, runId, createdAt) : liveRun(this.#db, runId);
     return run && history(this.#db, run.key);
   }
 

@@ -101,9 +101,13 @@ export function liveRun(db: Database, id: string): Run | undefined {
   return row && toRun(row);
 }
 
-/** Of the runs that had an id, the last one. */
-export function latestRun(db: Database, id: string): Run | undefined {
-  const row = db.get<RunRow>("SELECT * FROM runs WHERE id = ? ORDER BY key DESC LIMIT 1", id);
+/** Of the runs that had an id, the last one, or the one that was created then. */
+export function latestRun(db: Database, id: string, createdAt?: number): Run | undefined {
+  const row = db.get<RunRow>(
+    "SELECT * FROM runs WHERE id = ? AND created_at = coalesce(?, created_at) ORDER BY key DESC LIMIT 1",
+    id,
+    createdAt ?? null,
+  );
   return row && toRun(row);
 }
 

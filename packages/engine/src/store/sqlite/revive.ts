@@ -8,16 +8,16 @@ import { remove } from "./dead.ts";
 import { recordStep } from "./finish.ts";
 import { deadLetters } from "./listing.ts";
 import { type Due, insertMessage } from "./messages.ts";
-import { rollbacksOf } from "./rollbacks.ts";
+import { isReporting, noteTraits, rollbacksOf } from "./rollbacks.ts";
 import { type MessageRow, type RunRow, toMessage, toRun } from "./rows.ts";
 import { insertRun } from "./runs.ts";
 import { type OldEntry, survey } from "./survey.ts";
 
 export function revive(db: Database, query: DeadLetterQuery, how: Revival, now: number, due: Due): Revived {
   const { items, next } = deadLetters(db, { ...query, ofRuns: true });
-  const runs = items.flatMap(({ dlqId, run, callback }) => {
+  const runs = items.flatMap(({ dlqId, run }) => {
     // While its steps may still be rolled back, they can't be run anew.
-    if (!run || (run.traits !== undefined && callback?.state === "CALLBACK_INPROGRESS")) return [];
+    if (!run || (run.traits !== undefined && isReporting(db, run.key))) return [];
     remove(db, { id: dlqId, run: run.key });
     return [reviveRun(db, run, how, now, due)];
   });
@@ -25,16 +25,21 @@ export function revive(db: Database, query: DeadLetterQuery, how: Revival, now: 
 }
 
 function reviveRun(db: Database, old: Run, how: Revival, now: number, due: Due): Run {
-  const run = insertRun(db, {
-    id: newRunId(),
-    url: old.url,
-    createdAt: now,
-    callerIp: old.callerIp,
-    config: override(old.config, how.options),
-    announced: old.announced,
-    // Whoever waited for the one that failed has been told.
-    invoker: undefined,
-  });
+  const run = insertRun(
+    db,
+    {
+      id: newRunId(),
+      url: old.url,
+      createdAt: now,
+      callerIp: old.callerIp,
+      config: override(old, how.options, how.lifetime),
+      announced: old.announced,
+      // Whoever waited for the one that failed has been told.
+      invoker: undefined,
+    },
+    due,
+  );
+  if (old.traits !== undefined) noteTraits(db, run.key, old.traits, due);
   const entries = db.all<OldEntry>(
     "SELECT seq, record, message, call_type, body, created_at FROM entries WHERE run = ? ORDER BY seq",
     old.key,

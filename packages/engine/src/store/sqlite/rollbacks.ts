@@ -18,7 +18,6 @@ export function recordRollback(
   now: number,
   due: Due,
 ): void {
-  // The endpoint says it again when our answer got lost: what was said first counts.
   db.run(
     "INSERT OR IGNORE INTO rollbacks (run, step, record) VALUES (?, ?, ?)",
     row.run,
@@ -35,8 +34,9 @@ export function recordRollback(
 export function startedSteps(db: Database, run: number): number[] {
   return db
     .all<{ record: string }>(
-      `SELECT entries.record FROM entries JOIN messages ON messages.id = entries.message
-       WHERE entries.run = ? AND entries.record LIKE 'plan:%' AND messages.fence > 0`,
+      // What isn't kept any more was delivered.
+      `SELECT entries.record FROM entries LEFT JOIN messages ON messages.id = entries.message
+       WHERE entries.run = ? AND entries.record LIKE 'plan:%' AND coalesce(messages.fence, 1) > 0`,
       run,
     )
     .map(({ record }) => Number(record.slice("plan:".length)));
@@ -51,6 +51,16 @@ export function releaseNext(db: Database, seq: number, now: number, due: Due): v
     seq,
   );
   if (next) due(next.due_at);
+}
+
+/** Whether anything is under way that comes after a run's end. */
+export function isReporting(db: Database, run: number): boolean {
+  const found = db.get(
+    `SELECT 1 FROM messages WHERE run = ? AND state <> 'DELIVERED' AND due_at IS NOT NULL
+       AND purpose IN ('failure', 'rollback', 'cancel') LIMIT 1`,
+    run,
+  );
+  return found !== undefined;
 }
 
 /** Notes what a run's endpoint wants to be done for it. */

@@ -52,6 +52,7 @@ export interface MessageRow {
   readonly flow_key: string | null;
   readonly parked: number | null;
   readonly next: number | null;
+  readonly landing: number | null;
   readonly topic_name: string | null;
   readonly endpoint_name: string | null;
   readonly queue: string | null;

@@ -1,13 +1,14 @@
 import { Problem } from "../../domain/problem.ts";
 import type { Run, RunConfig, RunDraft } from "../../domain/run.ts";
-import type { Database } from "./database.ts";
-import { toJson, toLabels } from "./rows.ts";
+import type { Database, Due } from "./database.ts";
+import { type RunRow, toJson, toLabels, toRun } from "./rows.ts";
 
 /** @param parent the run that waits for its end */
-export function insertRun(db: Database, run: RunDraft, parent?: Run): Run {
+export function insertRun(db: Database, run: RunDraft, due: Due, parent?: Run): Run {
   // An id and the time of its creation name a run in the logs: a successor is never as old as its predecessor.
   const last = db.get<{ at: number | null }>("SELECT max(created_at) AS at FROM runs WHERE id = ?", run.id);
   const createdAt = Math.max(run.createdAt, (last?.at ?? 0) + 1);
+  const deadline = deadlineOf(createdAt, run.config);
   const { key } = db.run(
     `INSERT INTO runs (id, url, state, created_at, caller_ip, labels, config, announced, invoker, parent,
        parent_record, flow_key, deadline)
@@ -23,8 +24,9 @@ export function insertRun(db: Database, run: RunDraft, parent?: Run): Run {
     parent?.key ?? null,
     (parent && run.invoker?.key) ?? null,
     run.config.flow?.key ?? null,
-    deadlineOf(createdAt, run.config),
+    deadline,
   );
+  if (deadline !== null) due(deadline);
   return {
     ...run,
     key,
@@ -40,6 +42,12 @@ export function insertRun(db: Database, run: RunDraft, parent?: Run): Run {
 /** When a run has failed unless it has ended; null: never. */
 export function deadlineOf(createdAt: number, { lifetime }: RunConfig): number | null {
   return lifetime === undefined ? null : createdAt + lifetime;
+}
+
+/** Of several runs that had this id, the newest one. */
+export function latestRun(db: Database, id: string): Run | undefined {
+  const row = db.get<RunRow>("SELECT * FROM runs WHERE id = ? ORDER BY key DESC LIMIT 1", id);
+  return row && toRun(row);
 }
 
 /** Why nothing can be done with a run that was asked for by its id. */

@@ -4,9 +4,10 @@ import type { Settlement } from "../../domain/outcome.ts";
 import type { Lease, Settled } from "../store.ts";
 import type { Database } from "./database.ts";
 import { fail, keepReply, recordFailure } from "./failing.ts";
-import { hasPending } from "./finish.ts";
+import { hasPending, reportCanceled } from "./finish.ts";
 import { letGo } from "./flow.ts";
 import { followUp } from "./follow-up.ts";
+import { land } from "./landing.ts";
 import { logState } from "./log.ts";
 import { type Due, insertEntry, runOf } from "./messages.ts";
 import { reportAttempt } from "./reports.ts";
@@ -33,13 +34,26 @@ export function settle(
     lease.messageId,
     lease.fence,
   );
-  if (!row) return { kind: "stale" };
+  if (!row) {
+    const ended = land(db, lease, now, due);
+    if (ended !== undefined && settlement.traits !== undefined)
+      noteLate(db, ended, settlement.traits, now, due);
+    return { kind: "stale" };
+  }
   if (row.run !== null && settlement.traits !== undefined) noteTraits(db, row.run, settlement.traits, due);
   reportAttempt(db, row, settlement, now, due);
   const settled = record(db, row, settlement, now, keeping, due);
   if (letGo(db, row.flow_key)) due(now);
   followUp(db, row, due);
   return settled;
+}
+
+/** Its endpoint's first answer came after a run had been cancelled: only now is it known what that wants. */
+function noteLate(db: Database, key: number, traits: string, now: number, due: Due): void {
+  const run = runOf(db, key);
+  if (!run || run.traits !== undefined) return;
+  noteTraits(db, key, traits, due);
+  if (run.state === "RUN_CANCELED") reportCanceled(db, key, now, due);
 }
 
 function record(

@@ -1,0 +1,130 @@
+import type { Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { serve as listen } from "@hono/node-server";
+import { Client, type RunLog, type ServeOptions, serve, type WorkflowFunction } from "@perdure/core";
+import { DEV_CREDENTIALS } from "@perdure/core/protocol";
+import { createEngine, type Engine, fetchTransport, ManualClock, openSqlite } from "@perdure/engine";
+import { temporaryFolder } from "./process.ts";
+import { environment } from "./views.ts";
+
+type Handler = (request: Request) => Response | Promise<Response>;
+
+/** An engine on a file and the endpoints that it delivers to, in this process, with a clock that is moved by hand. */
+export class Lab {
+  readonly clock: ManualClock = new ManualClock();
+  client!: Client;
+  url!: string;
+  readonly #handlers = new Map<string, Handler>();
+  readonly #folder: ReturnType<typeof temporaryFolder>;
+  readonly #api: Server;
+  #store!: ReturnType<typeof openSqlite>;
+  #engine!: Engine;
+
+  private constructor(folder: ReturnType<typeof temporaryFolder>) {
+    this.#folder = folder;
+    this.#boot();
+    const fetch = (request: Request) => this.#engine.fetch(request);
+    this.#api = listen({ fetch, hostname: "127.0.0.1", port: 0 }) as Server;
+  }
+
+  static async start(): Promise<Lab> {
+    const lab = new Lab(temporaryFolder());
+    if (!lab.#api.listening) await new Promise((resolve) => lab.#api.once("listening", resolve));
+    lab.url = `http://127.0.0.1:${(lab.#api.address() as AddressInfo).port}`;
+    lab.client = new Client({ baseUrl: lab.url, token: DEV_CREDENTIALS.token });
+    return lab;
+  }
+
+  #boot(): void {
+    const { token, currentSigningKey: current, nextSigningKey: next } = DEV_CREDENTIALS;
+    this.#store = openSqlite(join(this.#folder.path, "engine.db"));
+    this.#engine = createEngine({
+      store: this.#store,
+      clock: this.clock,
+      token,
+      signingKeys: { current, next },
+      transport: fetchTransport(1_000_000, async (request) => {
+        const handler = this.#handlers.get(new URL(request.url).pathname);
+        return handler ? handler(request) : new Response("nothing here", { status: 404 });
+      }),
+    });
+    this.#engine.start();
+  }
+
+  /** The engine dies, with all it was doing, and another one takes up what it has stored. */
+  crash(): void {
+    void this.#engine.stop({ deadline: 0 });
+    this.#store.close();
+    this.#boot();
+  }
+
+  /** @returns the URL at which `handler` answers from now on */
+  at(path: string, handler: Handler): string {
+    this.#handlers.set(path, handler);
+    return `https://app.test${path}`;
+  }
+
+  /** @returns the URL at which the workflow is served */
+  serve(workflow: WorkflowFunction, options: ServeOptions = {}, path = "/wf"): string {
+    return this.at(path, this.handlerOf(workflow, options));
+  }
+
+  handlerOf(workflow: WorkflowFunction, options: ServeOptions = {}): (request: Request) => Promise<Response> {
+    return serve(workflow, { env: environment(this.url), ...options }).handler;
+  }
+
+  /** Works off what is due now. */
+  idle(): Promise<void> {
+    return this.#engine.idle();
+  }
+
+  /** Lets time pass as fast as there is nothing else to do, until nothing is left. */
+  async drain(): Promise<void> {
+    do await this.idle();
+    while (this.clock.advanceToNext());
+  }
+
+  ask(method: string, path: string): Promise<Response> {
+    const headers = { Authorization: `Bearer ${DEV_CREDENTIALS.token}` };
+    return fetch(this.url + path, { method, headers });
+  }
+
+  /** Has a failure function not called any more. */
+  cancelReport(dlqId: string): Promise<Response> {
+    return this.ask("DELETE", `/v2/workflows/dlq/callback/${dlqId}`);
+  }
+
+  async run(workflowRunId: string): Promise<RunLog> {
+    const run = await this.client.runs.get(workflowRunId);
+    if (!run) throw new Error(`There is no run ${workflowRunId}.`);
+    return run;
+  }
+
+  async stop(): Promise<void> {
+    await this.#engine.stop({ deadline: 0 });
+    this.#store.close();
+    this.#api.closeAllConnections();
+    this.#api.close();
+    this.#folder.remove();
+  }
+}
+
+/** Lets everything else go on until something has come about, without waiting in real time. */
+export async function until(condition: () => boolean): Promise<void> {
+  for (let turn = 0; !condition(); turn++) {
+    if (turn > 100_000) throw new Error("It didn't come about.");
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+/** Something that is waited for until it is opened. */
+export class Gate {
+  readonly passed: Promise<void>;
+  open!: () => void;
+  constructor() {
+    this.passed = new Promise((resolve) => {
+      this.open = resolve;
+    });
+  }
+}
