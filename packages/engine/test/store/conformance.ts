@@ -10,6 +10,7 @@ import { logging } from "./logging.ts";
 import { publishing } from "./publishing.ts";
 import { queueing } from "./queueing.ts";
 import { reviving } from "./reviving.ts";
+import { rollingBack } from "./rolling-back.ts";
 import { scheduling } from "./scheduling.ts";
 import { settling } from "./settling.ts";
 import { sweeping } from "./sweeping.ts";
@@ -28,6 +29,7 @@ export function conformance(name: string, open: () => Promise<Store>): void {
   queueing(name, open);
   scheduling(name, open);
   reviving(name, open);
+  rollingBack(name, open);
   lanes(name, open);
   publishing(name, open);
   logging(name, open);

@@ -75,6 +75,18 @@ export function append(id: string, step: number, headers: Record<string, string>
   return intake({ ...ofRun(id, "false"), ...headers }, JSON.stringify(result(step)), START, APP);
 }
 
+/** The plan of a member of a group of three. */
+export function planned(
+  id: string,
+  targetStep: number,
+  headers: Record<string, string> = {},
+  rollback = false,
+): Intake {
+  const step = { stepName: `step${targetStep}`, stepType: "Run", concurrent: 3 };
+  const record = { stepId: 0, ...step, targetStep, ...(rollback ? { rollback } : {}) };
+  return intake({ ...ofRun(id, "false"), ...headers }, JSON.stringify(record), START, APP);
+}
+
 /** A run that `parent` invokes with its step 1. */
 export function child(id: string, parent: string): Intake {
   const envelope = {
