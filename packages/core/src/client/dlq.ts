@@ -1,12 +1,20 @@
 import { ask, toSegment } from "../border/api.ts";
 import type { Http } from "../border/http.ts";
-import { type Duration, toWireDuration } from "../kernel/duration.ts";
+import { toWireDuration } from "../kernel/duration.ts";
 import { forFailureCallback } from "../protocol/headers.ts";
 import type { DeadLetter, FailureFunctionState } from "../protocol/log.ts";
 import type { RunOptions } from "../protocol/message.ts";
 import * as HEADER from "../protocol/names.ts";
-import { defined, type FlowControl, flowControlHeaders, joinLabels, toCount } from "../protocol/options.ts";
-import { type CommonFilters, next, type Selection, select } from "./select.ts";
+import {
+  defined,
+  type FlowControl,
+  flowControlHeaders,
+  joinLabels,
+  renamed,
+  retryHeaders,
+  timeHeaders,
+} from "../protocol/options.ts";
+import { type CommonFilters, part, type Selection, select } from "./select.ts";
 
 /** What can be asked of dead letters. All that are given must match. */
 export interface DeadLetterFilters extends CommonFilters {
@@ -77,12 +85,7 @@ export class DeadLetters {
   ): Promise<DeadLetterPage> {
     const { filter, ...page } = options;
     const query = { ...filter, ...page, source: "workflow" };
-    const { messages, cursor } = await ask<DeadLetterPage>(this.#http, {
-      method: "GET",
-      path: ["dlq"],
-      query,
-    });
-    return { messages, ...next(cursor) };
+    return part("messages", await ask<DeadLetterPage>(this.#http, { method: "GET", path: ["dlq"], query }));
   }
 
   /** Goes on, as new runs, where they failed: what is recorded stays. The entries are gone then. */
@@ -120,12 +123,13 @@ export class DeadLetters {
   async delete(selection: DeadLetterSelection): Promise<{ deleted: number; cursor?: string }> {
     const query = select(selection, "dlqIds");
     if (!query) return { deleted: 0 };
-    const { deleted, cursor } = await ask<{ deleted: number; cursor?: string }>(this.#http, {
+    const path = ["workflows", "dlq"];
+    const answer = await ask<{ deleted: number; cursor?: string }>(this.#http, {
       method: "DELETE",
-      path: ["workflows", "dlq"],
+      path,
       query,
     });
-    return { deleted, ...next(cursor) };
+    return part("deleted", answer);
   }
 
   #again(what: "callback" | "rollback", dlqId: string): Promise<RetriedRun> {
@@ -140,28 +144,19 @@ export class DeadLetters {
     const query = select(selection, "dlqIds");
     if (!query) return { workflowRuns: [] };
     const headers = defined([
-      [HEADER.retries, toCount("retries", options.retries)],
-      [HEADER.retryDelay, options.retryDelay],
+      ...retryHeaders(options.retries, options.retryDelay),
       ...flowControlHeaders(options.flowControl),
       [HEADER.label, joinLabels(options.label)],
-      [HEADER.delay, duration(options.delay)],
-      [HEADER.notBefore, toCount("notBefore", options.notBefore)],
-      [HEADER.runTimeout, duration(options.timeout)],
+      ...timeHeaders(options),
+      [HEADER.runTimeout, toWireDuration(options.timeout)],
       [HEADER.failureCallback, options.failureUrl],
-      [forFailureCallback(HEADER.retries), toCount("failureRetries", options.failureRetries)],
-      [forFailureCallback(HEADER.retryDelay), options.failureRetryDelay],
+      ...renamed(
+        retryHeaders(options.failureRetries, options.failureRetryDelay, "failureRetries"),
+        forFailureCallback,
+      ),
     ]);
     const path = ["workflows", "dlq", how];
-    const { workflowRuns, cursor } = await ask<RetriedRuns>(this.#http, {
-      method: "POST",
-      path,
-      query,
-      headers,
-    });
-    return { workflowRuns, ...next(cursor) };
+    const answer = await ask<RetriedRuns>(this.#http, { method: "POST", path, query, headers });
+    return part("workflowRuns", answer);
   }
-}
-
-function duration(wait: number | Duration | undefined): string | undefined {
-  return wait === undefined ? undefined : toWireDuration(wait);
 }

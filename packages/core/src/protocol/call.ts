@@ -2,7 +2,7 @@ import { textFromBase64 } from "../kernel/bytes.ts";
 import { type Duration, toWireDuration } from "../kernel/duration.ts";
 import { WorkflowError } from "../kernel/errors.ts";
 import { CALL_FEATURES, forCallback, forward, PROTOCOL_VERSION } from "./headers.ts";
-import { malformed, parseJson, textIn } from "./malformed.ts";
+import { malformed, parseCallback, textIn } from "./malformed.ts";
 import { type Message, type OfRun, ofRun } from "./message.ts";
 import * as HEADER from "./names.ts";
 import {
@@ -14,7 +14,7 @@ import {
   type HeaderList,
   headerIn,
   renamed,
-  toCount,
+  retryHeaders,
 } from "./options.ts";
 import { NON_RETRYABLE_STATUS } from "./outcome.ts";
 import { isPositive, type StepRecord, type StepType } from "./step.ts";
@@ -76,8 +76,7 @@ export function callMessage(place: Place, stepName: string, call: CallRequest): 
       [HEADER.sdkVersion, PROTOCOL_VERSION],
       [HEADER.callType, "toCallback"],
       [HEADER.contentType, contentType],
-      [HEADER.retries, toCount("retries", retries)],
-      [HEADER.retryDelay, call.retryDelay],
+      ...retryHeaders(retries, call.retryDelay),
       [HEADER.timeout, toWireDuration(call.timeout)],
       ...flowControlHeaders(call.flowControl),
       ...forwarded(headers),
@@ -95,7 +94,7 @@ export function callMessage(place: Place, stepName: string, call: CallRequest): 
  * @throws WorkflowError `malformed_body` for a body that isn't one, or headers that don't say which step it answers
  */
 export function readCallAnswer(headers: Headers, json: string): StepRecord | undefined {
-  const body = parse(json);
+  const body = parseCallback<AnswerBody>(WHAT, json);
   const { status, workflowRunId } = body;
   const [retried, maxRetries] = [body.retried, body.maxRetries].map((count) =>
     Number.isSafeInteger(count) ? (count as number) : 0,
@@ -131,7 +130,6 @@ export function readCallAnswer(headers: Headers, json: string): StepRecord | und
 }
 
 interface AnswerBody {
-  readonly status: number;
   readonly header?: Record<string, string[]> | null;
   readonly body?: string | null;
   readonly workflowRunId?: string;
@@ -142,12 +140,6 @@ interface AnswerBody {
 }
 
 const WHAT = "The answer to a call";
-
-function parse(json: string): AnswerBody {
-  const body = Object(parseJson(WHAT, json)) as AnswerBody;
-  if (typeof body.status !== "number") throw malformed(WHAT, "needs a numeric status", json);
-  return body;
-}
 
 /** A step's name as a header's value, which is printable ASCII. Whatever isn't, and what would look encoded already, is encoded. */
 export function encodeStepName(name: string): string {

@@ -12,7 +12,8 @@ import {
   type HeaderList,
   joinLabels,
   renamed,
-  toCount,
+  retryHeaders,
+  timeHeaders,
 } from "./options.ts";
 import type { StepRecord } from "./step.ts";
 
@@ -86,8 +87,7 @@ export function startMessage(start: StartOf): Message {
   const labels = joinLabels(start.label);
   // What holds for the run's deliveries and for the delivery of its failure alike.
   const shared: HeaderList = [
-    [HEADER.retries, toCount("retries", retries)],
-    [HEADER.retryDelay, start.retryDelay || undefined],
+    ...retryHeaders(retries, start.retryDelay),
     ...flowControlHeaders(start.flowControl),
     ...forwarded(start.headers),
     [forward(HEADER.label), labels],
@@ -102,8 +102,7 @@ export function startMessage(start: StartOf): Message {
       [HEADER.contentType, start.contentType ?? contentTypeOf(start.headers) ?? JSON_TYPE],
       [HEADER.triggerBySdk, start.configures || undefined],
       [HEADER.label, labels],
-      [HEADER.delay, toWireDuration(start.delay)],
-      [HEADER.notBefore, toCount("notBefore", start.notBefore)],
+      ...timeHeaders(start),
       [HEADER.redactFields, redactFields(start.redact)],
       [HEADER.runTimeout, toWireDuration(start.timeout)],
       ...shared,
@@ -120,8 +119,7 @@ function failureCallback(start: StartOf, shared: HeaderList): HeaderList {
     [forward(HEADER.isFailure), true],
     [forward(HEADER.isFailureCallback), true],
     ...shared,
-    [HEADER.retries, toCount("failureRetries", start.failureRetries)],
-    [HEADER.retryDelay, start.failureRetryDelay || undefined],
+    ...retryHeaders(start.failureRetries, start.failureRetryDelay, "failureRetries"),
   ];
   return [[HEADER.failureCallback, start.failureUrl ?? start.url], ...renamed(options, forFailureCallback)];
 }
@@ -152,11 +150,7 @@ export function stepMessage(
   return {
     url: run.url,
     body: JSON.stringify(record),
-    headers: defined([
-      ...stepHeaders(run),
-      [HEADER.delay, schedule.delay],
-      [HEADER.notBefore, toCount("notBefore", schedule.notBefore)],
-    ]),
+    headers: defined([...stepHeaders(run), ...timeHeaders(schedule)]),
   };
 }
 
