@@ -96,9 +96,6 @@ export function callMessage(place: Place, stepName: string, call: CallRequest): 
 export function readCallAnswer(headers: Headers, json: string): StepRecord | undefined {
   const body = parseCallback<AnswerBody>(WHAT, json);
   const { status, workflowRunId } = body;
-  const [retried, maxRetries] = [body.retried, body.maxRetries].map((count) =>
-    Number.isSafeInteger(count) ? (count as number) : 0,
-  ) as [number, number];
   const header = body.header ?? {};
   // Where the token doesn't tell for which kind of delivery it was made, and for which run, the body has to.
   if (body.dlqId !== undefined) throw malformed(WHAT, "is a failure", json);
@@ -106,7 +103,7 @@ export function readCallAnswer(headers: Headers, json: string): StepRecord | und
     throw malformed(WHAT, "belongs to another run", json);
   const succeeded = status >= 200 && status < 300;
   const final =
-    retried >= maxRetries ||
+    toWhole(body.retried) >= toWhole(body.maxRetries) ||
     (status === NON_RETRYABLE_STATUS && headerIn(HEADER.nonRetryable, header) !== undefined);
   if (!succeeded && !final) return undefined;
   const stepId = Number(headers.get(HEADER.stepId));
@@ -127,6 +124,10 @@ export function readCallAnswer(headers: Headers, json: string): StepRecord | und
     concurrent,
     rollback: headers.has(HEADER.rollback) || undefined,
   };
+}
+
+function toWhole(count: unknown): number {
+  return Number.isSafeInteger(count) ? (count as number) : 0;
 }
 
 interface AnswerBody {

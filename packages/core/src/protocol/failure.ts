@@ -119,8 +119,10 @@ function isDetails(value: unknown): value is FailureDetails {
   const { history, started, rollbacks } = Object(value) as Record<keyof FailureDetails, unknown>;
   return (
     (history === undefined || isHistory(history)) &&
-    isListOf(started, (one) => typeof one === "number") &&
-    isListOf(rollbacks, isRollback)
+    Array.isArray(started) &&
+    started.every((one) => typeof one === "number") &&
+    Array.isArray(rollbacks) &&
+    rollbacks.every(isRollback)
   );
 }
 
@@ -131,10 +133,6 @@ function isRollback(value: unknown): value is RollbackRecord {
     hasTexts(value, ["stepName", "stepType"]) &&
     (error === undefined || asErrorBody(error) !== undefined)
   );
-}
-
-function isListOf(value: unknown, isOne: (one: unknown) => boolean): boolean {
-  return Array.isArray(value) && value.every(isOne);
 }
 
 function copyHeaders(headers: unknown): Record<string, string[]> {
