@@ -1,4 +1,4 @@
-import type { Group, Slot } from "./group.ts";
+import { type Group, placeOfSlot, type Slot } from "./group.ts";
 import { WorkflowStepError } from "./kernel/errors.ts";
 import { toError } from "./protocol/error.ts";
 import type { StepRecord } from "./protocol/step.ts";
@@ -109,10 +109,10 @@ export class Claims {
 
 /** What the workflow catches for a step that is on record as failed. */
 export function toStepError(
-  { id, name, type }: Pick<Slot, "id" | "name" | "type">,
+  slot: Pick<Slot, "id" | "name" | "type">,
   { attempts, error }: NonNullable<StepRecord["failure"]>,
 ): WorkflowStepError {
-  return new WorkflowStepError({ id, name, type }, attempts, toError(error));
+  return new WorkflowStepError(placeOfSlot(slot), attempts, toError(error));
 }
 
 async function quiet(): Promise<void> {

@@ -1,3 +1,4 @@
+import type { FailedStep } from "./protocol/error.ts";
 import { isPlan, resultId, type StepRecord, type StepType } from "./protocol/step.ts";
 
 /** The place of one step in a run's history. */
@@ -9,6 +10,11 @@ export interface Slot {
   /** It can be undone. */
   readonly rollback: boolean;
   result: StepRecord | undefined;
+}
+
+/** The step in a slot, as user code knows it. */
+export function placeOfSlot({ id, name, type }: Pick<Slot, "id" | "name" | "type">): FailedStep {
+  return { id, name, type };
 }
 
 /** Steps that were asked for together. A step of its own is a group of one. */

@@ -1,4 +1,5 @@
 import { type Asked, Claims } from "./claims.ts";
+import { placeOfSlot } from "./group.ts";
 import {
   type Ending,
   type Entry,
@@ -49,8 +50,7 @@ class Run {
       quiet: () => {
         if (!this.#ended && !this.#decided) this.#decide();
       },
-      unreadable: (error, { id, name, type }) =>
-        this.#finish({ kind: "threw", error, step: { id, name, type } }),
+      unreadable: (error, slot) => this.#finish({ kind: "threw", error, step: placeOfSlot(slot) }),
     });
   }
 

@@ -161,22 +161,20 @@ const WHAT: Record<DeliveryKind, string> = {
   cancel: "the cancel function",
 };
 
+type Of<Kind extends DeliveryKind> = Visit<Extract<Delivery, { kind: Kind }>>;
+
+const ROOMS: { readonly [Kind in DeliveryKind]: (visit: Of<Kind>) => Promise<Outcome> } = {
+  start,
+  resume,
+  callResult,
+  failure,
+  cancel,
+};
+
 async function handle(visit: Visit): Promise<Outcome> {
-  const { delivery } = visit;
-  switch (delivery.kind) {
-    case "start":
-      return start({ ...visit, delivery });
-    case "resume":
-      return resume({ ...visit, delivery });
-    case "failure":
-      return failure({ ...visit, delivery });
-    case "callResult":
-      return callResult({ ...visit, delivery });
-    case "cancel":
-      return cancel({ ...visit, delivery });
-    default:
-      return delivery satisfies never;
-  }
+  // Each room takes the deliveries of its own kind.
+  const room = ROOMS[visit.delivery.kind] as (visit: Visit) => Promise<Outcome>;
+  return room(visit);
 }
 
 /** What was thrown on the way, and not by a step: a request that can't be read is refused, all else is a failed attempt. */

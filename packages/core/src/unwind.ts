@@ -60,9 +60,9 @@ export function unwind(
     };
     Promise.resolve()
       .then(() => start(host))
-      .then(ended, (thrown) => {
+      .catch((thrown) => {
         error = thrown;
-        ended();
-      });
+      })
+      .then(ended);
   });
 }

@@ -50,15 +50,7 @@ export async function refusalOf(door: Door, mail: Mail, delivery: Delivery): Pro
   } catch (error) {
     return refuse(401, messageOf(error));
   }
-  return authorize && askHook(authorize, mail, delivery);
-}
-
-/** True when a request that was let in is known to come from who it should. */
-export function isGuarded(door: Door): boolean {
-  return Boolean(door.verify ?? door.authorize);
-}
-
-async function askHook(authorize: Authorize, mail: Mail, delivery: Delivery): Promise<Refusal | undefined> {
+  if (!authorize) return undefined;
   const { kind, runId } = delivery;
   const { headers, body } = mail;
   try {
@@ -68,6 +60,11 @@ async function askHook(authorize: Authorize, mail: Mail, delivery: Delivery): Pr
   } catch (error) {
     return refuse(403, "The workflow's authorize hook failed:", error);
   }
+}
+
+/** True when a request that was let in is known to come from who it should. */
+export function isGuarded(door: Door): boolean {
+  return Boolean(door.verify ?? door.authorize);
 }
 
 // Why is for the developer's eyes: the caller hasn't shown that it may know.

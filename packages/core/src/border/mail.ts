@@ -52,17 +52,10 @@ async function readBody(request: Request, limit: number): Promise<Uint8Array<Arr
   if (!request.body) return new Uint8Array();
   // What is announced may be too much, but never says how much will come.
   if (Number(request.headers.get("Content-Length")) > limit) return undefined;
-  return readStream(request.body, limit);
-}
-
-async function readStream(
-  body: ReadableStream<Uint8Array<ArrayBuffer>>,
-  limit: number,
-): Promise<Uint8Array<ArrayBuffer> | undefined> {
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   let length = 0;
   // Not cancelled: servers on Node would end the connection, and the sender would never read the answer.
-  for await (const chunk of body.values({ preventCancel: true })) {
+  for await (const chunk of request.body.values({ preventCancel: true })) {
     length += chunk.length;
     if (length > limit) return undefined;
     chunks.push(chunk);

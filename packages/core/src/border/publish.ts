@@ -24,11 +24,12 @@ export async function publish(
 ): Promise<(Receipt | WorkflowError)[]> {
   const items = messages.map(({ url, method = "POST", headers, body, untold }) => ({
     destination: url,
-    headers: {
-      ...Object.fromEntries(http.headers ?? []),
-      ...(telemetry && !untold ? TELEMETRY : {}),
-      ...lowered(Object.entries({ [HEADER.method]: method, ...headers })),
-    },
+    headers: lowered([
+      ...(http.headers ?? []),
+      ...(telemetry && !untold ? TELEMETRY : []),
+      [HEADER.method, method],
+      ...Object.entries(headers),
+    ]),
     body,
   }));
   const headers = { [HEADER.contentType]: "application/json" };
@@ -37,16 +38,15 @@ export async function publish(
   return messages.map((message, at) => toReceipt(answers[at], message));
 }
 
-function lowered(headers: Iterable<[string, string]>): Record<string, string> {
-  const list: Record<string, string> = {};
-  for (const [name, value] of headers) list[name.toLowerCase()] = value;
-  return list;
+/** Of headers whose names are the same, the last one. */
+function lowered(headers: readonly (readonly [string, string])[]): Record<string, string> {
+  return Object.fromEntries(headers.map(([name, value]) => [name.toLowerCase(), value]));
 }
 
-const TELEMETRY = lowered([
+const TELEMETRY = [
   [HEADER.telemetrySdk, `@perdure/core@${VERSION}`],
   [HEADER.telemetryRuntime, globalThis.navigator?.userAgent ?? "unknown"],
-]);
+] as const;
 
 function toReceipt(answer: unknown, message: Message): Receipt | WorkflowError {
   const { messageId, deduplicated, error } = Object(answer) as Partial<Receipt> & { error?: unknown };

@@ -200,18 +200,14 @@ function devMode(env: Env): boolean {
   if (!/^(?:[01]|true|false)$/.test(asked))
     throw mustBe("QSTASH_DEV", '"1", "true", "0" or "false"', env.QSTASH_DEV);
   if (asked === "0" || asked === "false") return false;
-  if (env.NODE_ENV === "production") return ignoreDev('NODE_ENV is "production"');
-  if (env.QSTASH_CURRENT_SIGNING_KEY || env.QSTASH_NEXT_SIGNING_KEY || env.QSTASH_REGION)
-    return ignoreDev("real signing keys are set");
-  return true;
+  const realKeys = env.QSTASH_CURRENT_SIGNING_KEY || env.QSTASH_NEXT_SIGNING_KEY || env.QSTASH_REGION;
+  const obstacle =
+    env.NODE_ENV === "production" ? 'NODE_ENV is "production"' : realKeys && "real signing keys are set";
+  if (obstacle) warnOnce(`[perdure] QSTASH_DEV is ignored, because ${obstacle}.`);
+  return !obstacle;
 }
 
 const warned = new Set<string>();
-
-function ignoreDev(reason: string): false {
-  warnOnce(`[perdure] QSTASH_DEV is ignored, because ${reason}.`);
-  return false;
-}
 
 /** Says on the console what needn't be said twice. */
 export function warnOnce(message: string): void {

@@ -3,7 +3,7 @@ import type { Http } from "../border/http.ts";
 import type { DeadLetter, FailureFunctionState } from "../protocol/log.ts";
 import { changes, type RunOptions } from "../protocol/message.ts";
 import type { FlowControl } from "../protocol/options.ts";
-import { type CommonFilters, next, type Selection, select } from "./select.ts";
+import { type CommonFilters, part, type Selection, select } from "./select.ts";
 
 /** What can be asked of dead letters. All that are given must match. */
 export interface DeadLetterFilters extends CommonFilters {
@@ -75,12 +75,7 @@ export class DeadLetters {
   ): Promise<DeadLetterPage> {
     const { filter, ...page } = options;
     const query = { ...filter, ...page, source: "workflow" };
-    const { messages, cursor } = await ask<DeadLetterPage>(this.#http, {
-      method: "GET",
-      path: ["dlq"],
-      query,
-    });
-    return { messages, ...next(cursor) };
+    return part("messages", await ask<DeadLetterPage>(this.#http, { method: "GET", path: ["dlq"], query }));
   }
 
   /** Goes on, as new runs, where they failed: what is recorded stays. The entries are gone then. */
@@ -118,12 +113,13 @@ export class DeadLetters {
   async delete(selection: DeadLetterSelection): Promise<{ deleted: number; cursor?: string }> {
     const query = select(selection, "dlqIds");
     if (!query) return { deleted: 0 };
-    const { deleted, cursor } = await ask<{ deleted: number; cursor?: string }>(this.#http, {
+    const path = ["workflows", "dlq"];
+    const answer = await ask<{ deleted: number; cursor?: string }>(this.#http, {
       method: "DELETE",
-      path: ["workflows", "dlq"],
+      path,
       query,
     });
-    return { deleted, ...next(cursor) };
+    return part("deleted", answer);
   }
 
   #again(what: "callback" | "rollback", dlqId: string): Promise<RetriedRun> {
@@ -138,12 +134,7 @@ export class DeadLetters {
     const query = select(selection, "dlqIds");
     if (!query) return { workflowRuns: [] };
     const path = ["workflows", "dlq", how];
-    const { workflowRuns, cursor } = await ask<RetriedRuns>(this.#http, {
-      method: "POST",
-      path,
-      query,
-      headers: changes(options),
-    });
-    return { workflowRuns, ...next(cursor) };
+    const headers = changes(options);
+    return part("workflowRuns", await ask<RetriedRuns>(this.#http, { method: "POST", path, query, headers }));
   }
 }

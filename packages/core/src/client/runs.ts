@@ -5,7 +5,7 @@ import { type Duration, toSeconds } from "../kernel/duration.ts";
 import { WorkflowError } from "../kernel/errors.ts";
 import { parseLeniently } from "../kernel/json.ts";
 import type { RunLog, RunState } from "../protocol/log.ts";
-import { type CommonFilters, next, type Selection, select } from "./select.ts";
+import { type CommonFilters, part, type Selection, select } from "./select.ts";
 
 /** What can be asked of runs. All that are given must match. */
 export interface RunFilters extends CommonFilters {
@@ -63,8 +63,7 @@ export type CancelFilters = CommonFilters &
 export async function logs(http: Http, options: LogsOptions): Promise<RunPage> {
   const { cursor, count, filter, ...older } = options;
   const query = { groupBy: "workflowRunId", ...older, ...filter, cursor, count };
-  const page = await ask<RunPage>(http, { method: "GET", path: ["workflows", "events"], query });
-  return { runs: page.runs, ...next(page.cursor) };
+  return part("runs", await ask<RunPage>(http, { method: "GET", path: ["workflows", "events"], query }));
 }
 
 export async function cancel(

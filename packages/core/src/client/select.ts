@@ -58,7 +58,10 @@ function byIds(given: string | readonly string[], name: string): Query | undefin
   return list.length > 0 ? { [name]: list } : undefined;
 }
 
-/** Where the next part of a list begins, if there is one. */
-export function next(cursor: string | undefined): { cursor?: string } {
-  return cursor ? { cursor } : {};
+/** What an answer says under one name, and where the next part of it begins, if there is one. */
+export function part<Answer extends { readonly cursor?: string }, Name extends keyof Answer>(
+  name: Name,
+  { [name]: value, cursor }: Answer,
+): Pick<Answer, Name | "cursor"> {
+  return { [name]: value, ...(cursor ? { cursor } : {}) } as Pick<Answer, Name | "cursor">;
 }

@@ -1,5 +1,5 @@
 import { WorkflowContext } from "../context.ts";
-import { type Ledger, readLedger, type Slot } from "../group.ts";
+import { type Ledger, placeOfSlot, readLedger, type Slot } from "../group.ts";
 import { toSeconds } from "../kernel/duration.ts";
 import { within } from "../kernel/within.ts";
 import type { Cancel, Failure } from "../protocol/delivery.ts";
@@ -20,7 +20,7 @@ interface Undoable {
   readonly step: FailedStep;
   readonly result?: unknown;
   /** Undefined where the workflow doesn't ask for the step any more. */
-  readonly options?: RollbackOptions;
+  readonly options?: RollbackOptions | undefined;
 }
 
 /** What is on record of a run that has ended badly; undefined where the engine doesn't tell. */
@@ -75,13 +75,12 @@ function undoableSlots(
   started: readonly number[],
 ): Undoable[] {
   const undoable: Undoable[] = [];
-  for (const [slot, { step }] of claimed) {
+  for (const slot of [...claimed.keys(), ...unclaimed]) {
+    const options = claimed.get(slot)?.step.options;
     const begun = slot.result || started.includes(slot.id) || slot.id === report.step?.id;
-    if (begun && step.options?.rollback)
-      undoable.push({ step: named(slot), result: resultOf(slot), options: step.options });
+    if (begun && (unclaimed.has(slot) ? slot.rollback : options?.rollback))
+      undoable.push({ step: placeOfSlot(slot), result: resultOf(slot), options });
   }
-  for (const slot of unclaimed)
-    if (slot.rollback && (slot.result || started.includes(slot.id))) undoable.push({ step: named(slot) });
   return undoable;
 }
 
@@ -126,10 +125,6 @@ async function undo(
       record: { ...record, state: "failed", error: toErrorBody(error, visit.trusted) },
     };
   }
-}
-
-function named({ id, name, type }: Slot): FailedStep {
-  return { id, name, type };
 }
 
 function resultOf({ result }: Slot): unknown {

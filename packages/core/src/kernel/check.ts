@@ -14,6 +14,11 @@ export function isList<Item>(value: unknown | readonly Item[]): value is readonl
   return Array.isArray(value);
 }
 
+/** Whether a value has texts under all of these names. */
+export function hasTexts(value: unknown, names: readonly string[]): boolean {
+  return names.every((name) => typeof Object(value)[name] === "string");
+}
+
 /** @throws TypeError for what isn't the URL of something that HTTP reaches */
 export function checkUrl(what: string, value: unknown): asserts value is string {
   if (typeof value !== "string" || !/^https?:\/\//i.test(value) || !URL.canParse(value))

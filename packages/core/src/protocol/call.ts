@@ -2,7 +2,7 @@ import { textFromBase64 } from "../kernel/bytes.ts";
 import { type Duration, toWireDuration } from "../kernel/duration.ts";
 import { WorkflowError } from "../kernel/errors.ts";
 import { CALL_FEATURES, forCallback, forward, PROTOCOL_VERSION } from "./headers.ts";
-import { malformed, parseJson, textIn } from "./malformed.ts";
+import { malformed, parseCallback, textIn } from "./malformed.ts";
 import { type Message, type OfRun, ofRun } from "./message.ts";
 import * as HEADER from "./names.ts";
 import {
@@ -14,7 +14,7 @@ import {
   type HeaderList,
   headerIn,
   renamed,
-  toCount,
+  retryHeaders,
 } from "./options.ts";
 import { NON_RETRYABLE_STATUS } from "./outcome.ts";
 import { isPositive, type StepRecord, type StepType } from "./step.ts";
@@ -76,8 +76,7 @@ export function callMessage(place: Place, stepName: string, call: CallRequest): 
       [HEADER.sdkVersion, PROTOCOL_VERSION],
       [HEADER.callType, "toCallback"],
       [HEADER.contentType, contentType],
-      [HEADER.retries, toCount("retries", retries)],
-      [HEADER.retryDelay, call.retryDelay],
+      ...retryHeaders(retries, call.retryDelay),
       [HEADER.timeout, toWireDuration(call.timeout)],
       ...flowControlHeaders(call.flowControl),
       ...forwarded(headers),
@@ -95,11 +94,8 @@ export function callMessage(place: Place, stepName: string, call: CallRequest): 
  * @throws WorkflowError `malformed_body` for a body that isn't one, or headers that don't say which step it answers
  */
 export function readCallAnswer(headers: Headers, json: string): StepRecord | undefined {
-  const body = parse(json);
+  const body = parseCallback<AnswerBody>(WHAT, json);
   const { status, workflowRunId } = body;
-  const [retried, maxRetries] = [body.retried, body.maxRetries].map((count) =>
-    Number.isSafeInteger(count) ? (count as number) : 0,
-  ) as [number, number];
   const header = body.header ?? {};
   // Where the token doesn't tell for which kind of delivery it was made, and for which run, the body has to.
   if (body.dlqId !== undefined) throw malformed(WHAT, "is a failure", json);
@@ -107,7 +103,7 @@ export function readCallAnswer(headers: Headers, json: string): StepRecord | und
     throw malformed(WHAT, "belongs to another run", json);
   const succeeded = status >= 200 && status < 300;
   const final =
-    retried >= maxRetries ||
+    toWhole(body.retried) >= toWhole(body.maxRetries) ||
     (status === NON_RETRYABLE_STATUS && headerIn(HEADER.nonRetryable, header) !== undefined);
   if (!succeeded && !final) return undefined;
   const stepId = Number(headers.get(HEADER.stepId));
@@ -130,8 +126,11 @@ export function readCallAnswer(headers: Headers, json: string): StepRecord | und
   };
 }
 
+function toWhole(count: unknown): number {
+  return Number.isSafeInteger(count) ? (count as number) : 0;
+}
+
 interface AnswerBody {
-  readonly status: number;
   readonly header?: Record<string, string[]> | null;
   readonly body?: string | null;
   readonly workflowRunId?: string;
@@ -142,12 +141,6 @@ interface AnswerBody {
 }
 
 const WHAT = "The answer to a call";
-
-function parse(json: string): AnswerBody {
-  const body = Object(parseJson(WHAT, json)) as AnswerBody;
-  if (typeof body.status !== "number") throw malformed(WHAT, "needs a numeric status", json);
-  return body;
-}
 
 /** A step's name as a header's value, which is printable ASCII. Whatever isn't, and what would look encoded already, is encoded. */
 export function encodeStepName(name: string): string {

@@ -1,3 +1,4 @@
+import { hasTexts } from "../kernel/check.ts";
 import { messageOf } from "../kernel/errors.ts";
 
 /** The step in which an attempt failed. */
@@ -69,6 +70,5 @@ export function asErrorBody(value: unknown, depth = 0): ErrorBody | undefined {
 const PLACES = ["payload", "before-first-step", "step", "after-last-step", "replay"] as const;
 
 function isFailedStep(value: unknown): value is FailedStep {
-  const { id, name, type } = Object(value) as Record<keyof FailedStep, unknown>;
-  return typeof id === "number" && typeof name === "string" && typeof type === "string";
+  return typeof Object(value).id === "number" && hasTexts(value, ["name", "type"]);
 }

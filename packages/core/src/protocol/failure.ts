@@ -1,8 +1,9 @@
+import { hasTexts } from "../kernel/check.ts";
 import { WorkflowError } from "../kernel/errors.ts";
 import { parseLeniently } from "../kernel/json.ts";
 import { asErrorBody, type FailedStep, type FailurePlace, toError } from "./error.ts";
 import { type HistoryEntry, isHistory } from "./history.ts";
-import { malformed, parseJson, textIn } from "./malformed.ts";
+import { malformed, parseCallback, textIn } from "./malformed.ts";
 import type { RollbackRecord } from "./rollback.ts";
 
 /** The JSON body of a failure callback: the attempt that failed last, and what the run had been started with. */
@@ -85,8 +86,7 @@ const WHAT = "The failure callback";
 
 /** @throws WorkflowError `malformed_body` when the text isn't a failure callback */
 export function parseFailure(json: string): FailureReport {
-  const body = Object(parseJson(WHAT, json)) as Partial<FailureBody>;
-  if (typeof body.status !== "number") throw malformed(WHAT, "needs a numeric status", json);
+  const body = parseCallback<Partial<FailureBody>>(WHAT, json);
   if (body.perdure !== undefined && !isDetails(body.perdure))
     throw malformed(WHAT, "has details that aren't ours", json);
   const response = decode(body.body);
@@ -119,23 +119,20 @@ function isDetails(value: unknown): value is FailureDetails {
   const { history, started, rollbacks } = Object(value) as Record<keyof FailureDetails, unknown>;
   return (
     (history === undefined || isHistory(history)) &&
-    isListOf(started, (one) => typeof one === "number") &&
-    isListOf(rollbacks, isRollback)
+    Array.isArray(started) &&
+    started.every((one) => typeof one === "number") &&
+    Array.isArray(rollbacks) &&
+    rollbacks.every(isRollback)
   );
 }
 
 function isRollback(value: unknown): value is RollbackRecord {
-  const { stepId, stepName, stepType, error } = Object(value) as Record<keyof RollbackRecord, unknown>;
+  const { stepId, error } = Object(value) as Record<keyof RollbackRecord, unknown>;
   return (
     typeof stepId === "number" &&
-    typeof stepName === "string" &&
-    typeof stepType === "string" &&
+    hasTexts(value, ["stepName", "stepType"]) &&
     (error === undefined || asErrorBody(error) !== undefined)
   );
-}
-
-function isListOf(value: unknown, isOne: (one: unknown) => boolean): boolean {
-  return Array.isArray(value) && value.every(isOne);
 }
 
 function copyHeaders(headers: unknown): Record<string, string[]> {

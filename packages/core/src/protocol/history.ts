@@ -1,3 +1,4 @@
+import { hasTexts } from "../kernel/check.ts";
 import { WorkflowError } from "../kernel/errors.ts";
 import { malformed, parseJson, textIn } from "./malformed.ts";
 import { parseStep, recordKey, type StepRecord } from "./step.ts";
@@ -73,6 +74,5 @@ function decode({ messageId, body }: HistoryEntry): string {
 }
 
 function isEntry(value: unknown): value is HistoryEntry {
-  const { messageId, body, callType } = Object(value) as Record<keyof HistoryEntry, unknown>;
-  return typeof messageId === "string" && typeof body === "string" && typeof callType === "string";
+  return hasTexts(value, ["messageId", "body", "callType"]);
 }

@@ -19,6 +19,13 @@ export function parseJson(what: string, json: string): unknown {
   }
 }
 
+/** What the engine brings as the end of a request. @throws WorkflowError `malformed_body` when there is no status in it */
+export function parseCallback<Body>(what: string, json: string): Body & { readonly status: number } {
+  const body = Object(parseJson(what, json));
+  if (typeof body.status !== "number") throw malformed(what, "needs a numeric status", json);
+  return body;
+}
+
 /** @throws WorkflowError `malformed_body` when the text isn't base64 */
 export function textIn(
   base64: unknown,

@@ -12,7 +12,8 @@ import {
   type HeaderList,
   joinLabels,
   renamed,
-  toCount,
+  retryHeaders,
+  timeHeaders,
 } from "./options.ts";
 import type { StepRecord } from "./step.ts";
 
@@ -125,19 +126,14 @@ type Policy = Pick<RunOptions, "retryDelay" | "flowControl"> & { readonly retrie
 
 /** How often a run's deliveries are made again, and how many at once. */
 function policyHeaders(options: Policy): HeaderList {
-  return [
-    [HEADER.retries, toCount("retries", options.retries)],
-    [HEADER.retryDelay, options.retryDelay || undefined],
-    ...flowControlHeaders(options.flowControl),
-  ];
+  return [...retryHeaders(options.retries, options.retryDelay), ...flowControlHeaders(options.flowControl)];
 }
 
 /** What is the run's own, and not its failure function's. */
 function runHeaders(options: RunOptions): HeaderList {
   return [
     [HEADER.label, joinLabels(options.label)],
-    [HEADER.delay, toWireDuration(options.delay)],
-    [HEADER.notBefore, toCount("notBefore", options.notBefore)],
+    ...timeHeaders(options),
     [HEADER.redactFields, redactFields(options.redact)],
     [HEADER.runTimeout, toWireDuration(options.timeout)],
   ];
@@ -147,8 +143,10 @@ function runHeaders(options: RunOptions): HeaderList {
 function failureHeaders(options: RunOptions): HeaderList {
   return [
     [HEADER.failureCallback, options.failureUrl],
-    [forFailureCallback(HEADER.retries), toCount("failureRetries", options.failureRetries)],
-    [forFailureCallback(HEADER.retryDelay), options.failureRetryDelay || undefined],
+    ...renamed(
+      retryHeaders(options.failureRetries, options.failureRetryDelay, "failureRetries"),
+      forFailureCallback,
+    ),
   ];
 }
 
@@ -183,11 +181,7 @@ export function stepMessage(
   return {
     url: run.url,
     body: JSON.stringify(record),
-    headers: defined([
-      ...stepHeaders(run),
-      [HEADER.delay, schedule.delay],
-      [HEADER.notBefore, toCount("notBefore", schedule.notBefore)],
-    ]),
+    headers: defined([...stepHeaders(run), ...timeHeaders(schedule)]),
   };
 }
 

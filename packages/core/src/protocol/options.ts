@@ -59,6 +59,31 @@ export function toCount(option: string, value: number | undefined): string | und
   throw mustBe(option, "a number from 0 on", value);
 }
 
+/** How often a delivery is tried again, and after how long. @param option what errors call the number */
+export function retryHeaders(
+  retries: number | undefined,
+  retryDelay: string | undefined,
+  option = "retries",
+): HeaderList {
+  return [
+    [HEADER.retries, toCount(option, retries)],
+    [HEADER.retryDelay, retryDelay || undefined],
+  ];
+}
+
+/** When a message is delivered: after a delay, or at a Unix time in seconds. */
+export function timeHeaders({ delay, notBefore }: Times): HeaderList {
+  return [
+    [HEADER.delay, toWireDuration(delay)],
+    [HEADER.notBefore, toCount("notBefore", notBefore)],
+  ];
+}
+
+interface Times {
+  readonly delay?: number | string | undefined;
+  readonly notBefore?: number | undefined;
+}
+
 /** A user's headers, to be handed on; apart from the content type, which is the message's own. */
 export function forwarded(headers: Readonly<Record<string, string>> = {}): HeaderList {
   return renamed(

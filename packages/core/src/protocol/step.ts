@@ -1,3 +1,4 @@
+import { hasTexts } from "../kernel/check.ts";
 import { asErrorBody, type ErrorBody } from "./error.ts";
 import { malformed, parseJson } from "./malformed.ts";
 
@@ -82,11 +83,10 @@ function isStepFailure(value: unknown): value is NonNullable<StepRecord["failure
 }
 
 function isRecord(value: unknown): value is StepRecord {
-  const { stepId, stepName, stepType, concurrent } = Object(value) as Record<keyof StepRecord, unknown>;
+  const { stepId, concurrent } = Object(value) as Record<keyof StepRecord, unknown>;
   return (
     (stepId === 0 || isPositive(stepId)) &&
-    typeof stepName === "string" &&
-    typeof stepType === "string" &&
+    hasTexts(value, ["stepName", "stepType"]) &&
     isPositive(concurrent)
   );
 }

@@ -21,7 +21,7 @@ export function matchingRuns(db: Database, query: RunQuery): Run[] {
 }
 
 /** Runs that have a step in a state. The messages of those on record are gone soon, their records stay. */
-const STEPS_IN = `SELECT key FROM runs AS one, json_each(?) AS wanted WHERE CASE wanted.value
+const STEPS_IN = `SELECT one.key FROM runs AS one, json_each(?) AS wanted WHERE CASE wanted.value
   WHEN 'DELIVERED' THEN EXISTS (SELECT 1 FROM entries WHERE run = one.key AND record LIKE 'result:%')
   ELSE EXISTS (SELECT 1 FROM messages WHERE run = one.key AND state <> 'DELIVERED' AND state = wanted.value
     AND purpose IN ('step', 'call', 'answer')) END`;
