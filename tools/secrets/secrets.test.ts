@@ -18,9 +18,12 @@ const NO_SECRETS: readonly string[] = [
 
 const files = ["core", "adapters", "engine"].flatMap((name) => {
   const folder = join(ROOT, "packages", name, "src");
-  return readdirSync(folder, { recursive: true, encoding: "utf8" })
-    .filter((file) => file.endsWith(".ts"))
-    .map((file) => join(folder, file));
+  return (
+    readdirSync(folder, { recursive: true, encoding: "utf8" })
+      // What a command line is given is compared once, and with nothing that a stranger has sent.
+      .filter((file) => file.endsWith(".ts") && !file.startsWith("cli/"))
+      .map((file) => join(folder, file))
+  );
 });
 
 describe("secrets and their hashes", () => {

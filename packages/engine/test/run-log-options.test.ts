@@ -1,6 +1,6 @@
 import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
-import { type Answer, failed, isFailure, ok, START, sequence, type World, world } from "./harness.ts";
+import { type Answer, failed, isFailure, ok, result, START, sequence, type World, world } from "./harness.ts";
 
 const logs = async (w: World, query: string): Promise<Answer["body"]> =>
   (await w.ask("GET", `/v2/workflows/logs?${query}`)).body;
@@ -93,5 +93,30 @@ describe("a run's log can be cut", () => {
     const [run] = (await logs(w, "trimBody=4")).runs;
     expect(run.workflowRunResponse).toBe('"all');
     expect(run.steps[1].steps[0]).toMatchObject({ out: '"r1"', stepName: "step1" });
+  });
+});
+
+describe("runs by the states of their steps", () => {
+  it("are those that have such a step", async () => {
+    const w = world(() => failed(500, "boom"));
+    await w.start("wfr_retries", { [HEADER.retries]: "3" });
+    await w.start("wfr_fails", { [HEADER.retries]: "0" });
+    await w.engine.idle();
+    await w.start("wfr_waits", { [HEADER.delay]: "1h" });
+    const by = async (state: string) =>
+      (await logs(w, `state=${state}`)).runs
+        .map((run: { workflowRunId: string }) => run.workflowRunId)
+        .sort();
+    expect(await by("STEP_RETRY")).toEqual(["wfr_retries"]);
+    expect(await by("STEP_FAILED")).toEqual(["wfr_fails"]);
+    expect(await by("STEP_PROGRESS")).toEqual(["wfr_waits"]);
+    expect(await by("STEP_RETRY,STEP_FAILED")).toEqual(["wfr_fails", "wfr_retries"]);
+    expect(await by("STEP_SUCCESS")).toEqual([]);
+    await w.append("wfr_waits", [result(1)]);
+    expect(await by("STEP_SUCCESS")).toEqual(["wfr_waits"]);
+    expect(await w.ask("GET", "/v2/workflows/logs?state=STEP_FAILED,RUN_FAILED")).toMatchObject({
+      status: 400,
+      body: { error: expect.stringContaining("state") },
+    });
   });
 });

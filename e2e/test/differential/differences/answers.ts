@@ -83,6 +83,18 @@ export const answers: readonly Row[] = [
     reason: "The same bytes can't be read better another time: not an attempt that failed, and not retried.",
   },
   {
+    id: "headers-that-say-too-little",
+    scenarios: ["first delivery/without a run", "start of an unknown SDK's run/without a run"],
+    differs: [["answer/status", 500, 400], FINAL],
+    reason: "The same request can't be understood better another time.",
+  },
+  {
+    id: "another-version",
+    scenarios: ["first delivery/of another version of*"],
+    differs: [["answer/status", 500, 400]],
+    reason: "It is the request that can't be understood; a later deployment of the endpoint may.",
+  },
+  {
     id: "history-without-the-entry",
     scenarios: ["history to be fetched/without the delivered entry"],
     differs: [["answer/failed/error", "TypeError", "WorkflowError"]],
@@ -126,8 +138,9 @@ export const answers: readonly Row[] = [
   {
     id: "one-key-of-two",
     scenarios: ["door/with one key of two"],
-    differs: [...refused(500, "TypeError"), UNPUBLISHED],
-    reason: "With one key upstream silently checks nothing.",
+    differs: [...refused(500), UNPUBLISHED],
+    reason:
+      "With one key upstream silently checks nothing. What is wrong, the console says, and not a stranger's answer.",
   },
   {
     id: "misuse-is-a-type-error",

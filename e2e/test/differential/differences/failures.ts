@@ -62,7 +62,8 @@ export const failures: readonly Row[] = [
     id: "failure-of-no-run",
     scenarios: ["failure/without a run"],
     differs: [
-      ["answer/status", 200, 500],
+      ["answer/status", 200, 400],
+      FINAL,
       ["answer/result", like({ json: { runId: "wfr_test" } }), undefined],
       ["answer/failed", undefined, { error: "WorkflowError", message: "<message>" }],
     ],

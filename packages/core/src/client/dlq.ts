@@ -1,11 +1,8 @@
 import { ask, toSegment } from "../border/api.ts";
 import type { Http } from "../border/http.ts";
-import { type Duration, toWireDuration } from "../kernel/duration.ts";
-import { forFailureCallback } from "../protocol/headers.ts";
 import type { DeadLetter, FailureFunctionState } from "../protocol/log.ts";
-import type { RunOptions } from "../protocol/message.ts";
-import * as HEADER from "../protocol/names.ts";
-import { defined, type FlowControl, flowControlHeaders, joinLabels, toCount } from "../protocol/options.ts";
+import { changes, type RunOptions } from "../protocol/message.ts";
+import type { FlowControl } from "../protocol/options.ts";
 import { type CommonFilters, next, type Selection, select } from "./select.ts";
 
 /** What can be asked of dead letters. All that are given must match. */
@@ -39,6 +36,7 @@ export interface RetryOptions
     | "delay"
     | "notBefore"
     | "timeout"
+    | "redact"
     | "failureUrl"
     | "failureRetries"
     | "failureRetryDelay"
@@ -139,29 +137,13 @@ export class DeadLetters {
   ): Promise<RetriedRuns> {
     const query = select(selection, "dlqIds");
     if (!query) return { workflowRuns: [] };
-    const headers = defined([
-      [HEADER.retries, toCount("retries", options.retries)],
-      [HEADER.retryDelay, options.retryDelay],
-      ...flowControlHeaders(options.flowControl),
-      [HEADER.label, joinLabels(options.label)],
-      [HEADER.delay, duration(options.delay)],
-      [HEADER.notBefore, toCount("notBefore", options.notBefore)],
-      [HEADER.runTimeout, duration(options.timeout)],
-      [HEADER.failureCallback, options.failureUrl],
-      [forFailureCallback(HEADER.retries), toCount("failureRetries", options.failureRetries)],
-      [forFailureCallback(HEADER.retryDelay), options.failureRetryDelay],
-    ]);
     const path = ["workflows", "dlq", how];
     const { workflowRuns, cursor } = await ask<RetriedRuns>(this.#http, {
       method: "POST",
       path,
       query,
-      headers,
+      headers: changes(options),
     });
     return { workflowRuns, ...next(cursor) };
   }
-}
-
-function duration(wait: number | Duration | undefined): string | undefined {
-  return wait === undefined ? undefined : toWireDuration(wait);
 }

@@ -83,14 +83,11 @@ interface StartOf extends RunOptions {
  */
 export function startMessage(start: StartOf): Message {
   const retries = start.retries === DEFAULT_RETRIES ? undefined : start.retries;
-  const labels = joinLabels(start.label);
   // What holds for the run's deliveries and for the delivery of its failure alike.
   const shared: HeaderList = [
-    [HEADER.retries, toCount("retries", retries)],
-    [HEADER.retryDelay, start.retryDelay || undefined],
-    ...flowControlHeaders(start.flowControl),
+    ...policyHeaders({ ...start, retries }),
     ...forwarded(start.headers),
-    [forward(HEADER.label), labels],
+    [forward(HEADER.label), joinLabels(start.label)],
     [forward(HEADER.invokeCount), start.invokeCount || undefined],
   ];
   return {
@@ -101,11 +98,7 @@ export function startMessage(start: StartOf): Message {
       ...speaksProtocol(),
       [HEADER.contentType, start.contentType ?? contentTypeOf(start.headers) ?? JSON_TYPE],
       [HEADER.triggerBySdk, start.configures || undefined],
-      [HEADER.label, labels],
-      [HEADER.delay, toWireDuration(start.delay)],
-      [HEADER.notBefore, toCount("notBefore", start.notBefore)],
-      [HEADER.redactFields, redactFields(start.redact)],
-      [HEADER.runTimeout, toWireDuration(start.timeout)],
+      ...runHeaders(start),
       ...shared,
       // A run that the engine has already has its failure callback, and perhaps at another URL than this.
       ...(start.configures ? [] : failureCallback(start, shared)),
@@ -120,10 +113,48 @@ function failureCallback(start: StartOf, shared: HeaderList): HeaderList {
     [forward(HEADER.isFailure), true],
     [forward(HEADER.isFailureCallback), true],
     ...shared,
-    [HEADER.retries, toCount("failureRetries", start.failureRetries)],
-    [HEADER.retryDelay, start.failureRetryDelay || undefined],
   ];
-  return [[HEADER.failureCallback, start.failureUrl ?? start.url], ...renamed(options, forFailureCallback)];
+  return [
+    [HEADER.failureCallback, start.url],
+    ...renamed(options, forFailureCallback),
+    ...failureHeaders(start),
+  ];
+}
+
+type Policy = Pick<RunOptions, "retryDelay" | "flowControl"> & { readonly retries?: number | undefined };
+
+/** How often a run's deliveries are made again, and how many at once. */
+function policyHeaders(options: Policy): HeaderList {
+  return [
+    [HEADER.retries, toCount("retries", options.retries)],
+    [HEADER.retryDelay, options.retryDelay || undefined],
+    ...flowControlHeaders(options.flowControl),
+  ];
+}
+
+/** What is the run's own, and not its failure function's. */
+function runHeaders(options: RunOptions): HeaderList {
+  return [
+    [HEADER.label, joinLabels(options.label)],
+    [HEADER.delay, toWireDuration(options.delay)],
+    [HEADER.notBefore, toCount("notBefore", options.notBefore)],
+    [HEADER.redactFields, redactFields(options.redact)],
+    [HEADER.runTimeout, toWireDuration(options.timeout)],
+  ];
+}
+
+/** What is its failure function's own. */
+function failureHeaders(options: RunOptions): HeaderList {
+  return [
+    [HEADER.failureCallback, options.failureUrl],
+    [forFailureCallback(HEADER.retries), toCount("failureRetries", options.failureRetries)],
+    [forFailureCallback(HEADER.retryDelay), options.failureRetryDelay || undefined],
+  ];
+}
+
+/** What is to be different in a run that goes on as another one. @throws TypeError as {@link startMessage} */
+export function changes(options: RunOptions): Record<string, string> {
+  return defined([...policyHeaders(options), ...runHeaders(options), ...failureHeaders(options)]);
 }
 
 /** A run, and the invocation of it that asks. */

@@ -1,4 +1,5 @@
 import type { Handler } from "hono";
+import type { MessageState } from "../domain/message.ts";
 import { invalid } from "../domain/problem.ts";
 import type { RunState } from "../domain/run.ts";
 import type { RunQuery } from "../store/lists.ts";
@@ -6,6 +7,7 @@ import { readDates } from "./filters.ts";
 import { Query, toCursor } from "./query.ts";
 import { runView } from "./run-log.ts";
 import type { Env, Service } from "./service.ts";
+import type { StepState } from "./step-state.ts";
 import { trimBodies } from "./trim.ts";
 
 const FILTERS = [
@@ -27,7 +29,16 @@ const FILTERS = [
   "workflowRuns",
   "workflowUrl",
 ];
-const STATES: readonly RunState[] = ["RUN_STARTED", "RUN_SUCCESS", "RUN_FAILED", "RUN_CANCELED"];
+const RUN_STATES: readonly RunState[] = ["RUN_STARTED", "RUN_SUCCESS", "RUN_FAILED", "RUN_CANCELED"];
+/** What the message of a step in each state is in. */
+const STEP_STATES: Record<StepState, readonly MessageState[]> = {
+  STEP_PROGRESS: ["CREATED", "ACTIVE"],
+  STEP_SUCCESS: ["DELIVERED"],
+  STEP_RETRY: ["RETRY"],
+  STEP_FAILED: ["FAILED"],
+  STEP_CANCELED: ["CANCELLED"],
+};
+const STATES = [...RUN_STATES, ...(Object.keys(STEP_STATES) as StepState[])];
 const MOST = 100;
 const USUAL = 10;
 
@@ -59,12 +70,26 @@ function readRunQuery(query: Query): RunQuery {
     messageIds: query.list("messageId"),
     callerIps: query.list("callerIp"),
     flowKeys: query.list("flowControlKey"),
-    states: query.oneOf("state", STATES),
+    ...readStates(query),
     labels: query.list("label"),
     createdAt: query.number("workflowCreatedAt"),
     ...readDates(query),
     count: query.count(MOST, USUAL),
     before: query.cursor(),
+  };
+}
+
+/** Of runs, or of steps: then those are meant that have one. */
+function readStates(query: Query): Pick<RunQuery, "states" | "stepStates"> {
+  const states = query.oneOf("state", STATES);
+  const ofRuns = states?.filter((state): state is RunState => RUN_STATES.includes(state as RunState));
+  const ofSteps = states?.filter((state): state is StepState => state in STEP_STATES);
+  if (ofRuns?.length && ofSteps?.length) {
+    throw invalid("parameter state", "expected states of runs or of steps, got both");
+  }
+  return {
+    ...(ofRuns?.length ? { states: ofRuns } : {}),
+    ...(ofSteps?.length ? { stepStates: ofSteps.flatMap((state) => STEP_STATES[state]) } : {}),
   };
 }
 

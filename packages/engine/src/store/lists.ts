@@ -17,6 +17,8 @@ export interface RunQuery extends PageQuery {
   readonly ids?: readonly string[] | undefined;
   readonly urls?: readonly string[] | undefined;
   readonly states?: readonly RunState[] | undefined;
+  /** That the message of at least one of its steps is in; `DELIVERED`: that one of its steps is on record. */
+  readonly stepStates?: readonly MessageState[] | undefined;
   readonly labels?: readonly string[] | undefined;
   readonly createdAt?: number | undefined;
   /** Each by its id and the time of its creation. */

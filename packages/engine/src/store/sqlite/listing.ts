@@ -20,6 +20,12 @@ export function matchingRuns(db: Database, query: RunQuery): Run[] {
   return runRows(db, query).slice(0, query.count).map(toRun);
 }
 
+/** Runs that have a step in a state. The messages of those on record are gone soon, their records stay. */
+const STEPS_IN = `SELECT key FROM runs AS one, json_each(?) AS wanted WHERE CASE wanted.value
+  WHEN 'DELIVERED' THEN EXISTS (SELECT 1 FROM entries WHERE run = one.key AND record LIKE 'result:%')
+  ELSE EXISTS (SELECT 1 FROM messages WHERE run = one.key AND state <> 'DELIVERED' AND state = wanted.value
+    AND purpose IN ('step', 'call', 'answer')) END`;
+
 function runRows(db: Database, query: RunQuery): RunRow[] {
   const where = new Conditions();
   where.oneOf("id", query.ids);
@@ -28,6 +34,7 @@ function runRows(db: Database, query: RunQuery): RunRow[] {
   where.oneOf(HOST, query.hosts);
   where.oneOf(PATH, query.paths);
   where.oneOf("state", query.states);
+  where.within("key", STEPS_IN, query.stepStates);
   where.labelled("labels", query.labels);
   where.oneOf("caller_ip", query.callerIps);
   where.oneOf("flow_key", query.flowKeys);
