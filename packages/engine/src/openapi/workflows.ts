@@ -45,7 +45,7 @@ export const WORKFLOW_OPERATIONS: Operations = {
   },
   "GET /v2/workflows/runs/:id": {
     summary: "Get the history of a run that is alive, or has ended",
-    query: { ended: flag },
+    query: { ended: flag, workflowCreatedAt: whole },
     answers: { 200: list(ref("Entry")) },
   },
   "DELETE /v2/workflows/runs/:id": {
