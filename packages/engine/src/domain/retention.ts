@@ -2,7 +2,7 @@ import { DAY } from "./duration.ts";
 
 /** How long what is over can still be looked at, in milliseconds. */
 export interface Retention {
-  /** A message that was delivered or cancelled. The log tells of it for longer. */
+  /** A message that was delivered or has failed. The log tells of it for longer. */
   readonly messages: number;
   /** Each entry of the log. */
   readonly logs: number;

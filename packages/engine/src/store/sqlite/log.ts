@@ -38,3 +38,14 @@ export function logWithdrawn(db: Database, run: number, at: number): void {
     run,
   );
 }
+
+/** Tells it of the messages that are taken back all at once: those that `which` is true of. */
+export function logCanceled(db: Database, which: string, at: number, ...values: string[]): void {
+  db.run(
+    `INSERT INTO logs (message, state, at)
+     SELECT seq, steps.value, ? FROM messages, json_each('["CANCEL_REQUESTED", "CANCELLED"]') AS steps
+     WHERE ${which} ORDER BY seq, steps.key`,
+    at,
+    ...values,
+  );
+}
