@@ -85,7 +85,7 @@ export interface EngineOptions {
     readonly deduplication?: number;
     /** Milliseconds for a message that was delivered or cancelled. One minute by default. */
     readonly messages?: number;
-    /** Milliseconds for each entry of the log. 14 days by default. */
+    /** Milliseconds for each entry of the log, and for a flow control key that nothing uses any more. 14 days by default. */
     readonly logs?: number;
     /** Milliseconds for a dead letter, with its message or run. 30 days by default. */
     readonly dlq?: number;

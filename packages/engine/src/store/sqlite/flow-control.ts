@@ -46,6 +46,7 @@ function apply(db: Database, key: string, change: FlowChange, now: number, due: 
     if (change.kind !== "pause" && change.kind !== "pin") return false;
     db.run("INSERT INTO flows (key, period) VALUES (?, ?)", key, PERIOD);
   }
+  db.run("UPDATE flows SET used_at = ? WHERE key = ?", now, key);
   const row = flowOf(db, key);
   if (!row) return false;
   switch (change.kind) {
