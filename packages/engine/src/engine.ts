@@ -1,5 +1,6 @@
 import { defaultTransport } from "#transport";
 import { Dispatcher } from "./delivery/dispatcher.ts";
+import { type Parallelism, withGlobalFlow } from "./delivery/global-flow.ts";
 import { createKeys } from "./delivery/keys.ts";
 import { createPolicy, type DestinationRules } from "./delivery/policy.ts";
 import { createSigner, type SigningKeys } from "./delivery/signer.ts";
@@ -148,6 +149,11 @@ export function createEngine(options: EngineOptions): Engine {
     region: options.region,
     retention,
   });
+  const underWay = (): Parallelism => ({
+    max: parallelism,
+    count: dispatcher.active,
+    full: dispatcher.full,
+  });
   const app = createApp({
     store,
     clock,
@@ -171,7 +177,8 @@ export function createEngine(options: EngineOptions): Engine {
       requestsPerDay: limits.requestsPerDay,
       refusal: policy?.refusal,
     },
-    parallelism: () => ({ max: parallelism, count: dispatcher.active }),
+    parallelism: underWay,
+    flows: withGlobalFlow(store.flows, underWay),
   });
   return {
     fetch: async (request, bindings) => {

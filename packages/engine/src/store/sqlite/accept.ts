@@ -105,7 +105,7 @@ function configure(db: Database, live: Run, intake: StartIntake, due: Due): Rece
   );
   if (deadline !== null) due(deadline);
   const { changes } = db.run(
-    `UPDATE messages SET state = 'DELIVERED', due_at = NULL, parked = NULL, forget_at = ?
+    `UPDATE messages SET state = 'DELIVERED', due_at = NULL, parked = NULL, lane = NULL, forget_at = ?
      WHERE run = ? AND state <> 'DELIVERED' AND due_at IS NOT NULL`,
     intake.message.createdAt,
     live.key,

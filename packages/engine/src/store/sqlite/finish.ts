@@ -73,7 +73,7 @@ function withdraw(db: Database, run: number, end: Finish, now: number, due: Due)
   );
   const calls = logStates(db, "CANCELLED", now, `${PENDING} AND purpose = 'call'`, run);
   const { changes } = db.run(
-    `UPDATE messages SET state = 'CANCELLED', due_at = NULL, parked = NULL, forget_at = ? WHERE ${PENDING}`,
+    `UPDATE messages SET state = 'CANCELLED', due_at = NULL, parked = NULL, lane = NULL, forget_at = ? WHERE ${PENDING}`,
     // The log of a run that ended badly shows what was withdrawn.
     end.state === "RUN_SUCCESS" ? now : null,
     run,
