@@ -48,9 +48,9 @@ export function createPolicy(rules: DestinationRules): DestinationPolicy {
     if (trusted || allow.address(address)) return undefined;
     if (METADATA.includes(address.toString())) return `${address} is a metadata address`;
     const range = address.range();
-    return range === "unicast"
-      ? undefined
-      : `endpoint resolves to a ${KINDS[range] ?? range} address: ${address}`;
+    if (range === "unicast" && isPublic(address)) return undefined;
+    const kind = range === "unicast" ? "reserved" : (KINDS[range] ?? range);
+    return `endpoint resolves to a ${kind} address: ${address}`;
   };
   return {
     refusal(url) {
@@ -63,6 +63,13 @@ export function createPolicy(rules: DestinationRules): DestinationPolicy {
     },
     addressRefusal: (host, address) => ofAddress(ipaddr.process(address), allow.host(tidy(host))),
   };
+}
+
+const INTERNET = ipaddr.parseCIDR("2000::/3");
+
+/** Of IPv6 one eighth is given out (RFC 4291, 2.4). The rest is nobody's, or stands for addresses of another kind. */
+function isPublic(address: Address): boolean {
+  return address.kind() === "ipv4" || address.match(...INTERNET);
 }
 
 /** The host as the URL standard reads it: decimal, octal and shortened addresses come out as what they mean. */

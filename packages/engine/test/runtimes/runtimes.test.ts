@@ -10,6 +10,7 @@ import { promisify } from "node:util";
 import { DEV_CREDENTIALS, HEADER } from "@perdure/core/protocol";
 import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Certificates, makeCertificates } from "./certificates.ts";
 import { RUNTIMES } from "./runtimes.ts";
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
@@ -20,16 +21,23 @@ const COMMONJS = `import { createRequire } from "node:module";
 const require = createRequire(import.meta.url);
 const __dirname = import.meta.dirname;`;
 
+const SUITES = ["store-suite", "tls-suite", "wire-suite"] as const;
+/** What the certificate of the suite on TLS is good for. */
+const SECURE = "well.test";
+
 let folder: string;
-let suite: string;
+let certificates: Certificates;
 const children: ChildProcess[] = [];
+
+const suiteOf = (name: (typeof SUITES)[number]): string => join(folder, `${name}.mjs`);
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "perdure-runtimes-"));
-  suite = join(folder, "suite.mjs");
+  certificates = await makeCertificates(folder, SECURE);
   await build({
-    entryPoints: [here("suite.ts")],
-    outfile: suite,
+    entryPoints: SUITES.map((name) => here(`${name}.ts`)),
+    outdir: folder,
+    outExtension: { ".js": ".mjs" },
     bundle: true,
     platform: "node",
     format: "esm",
@@ -49,11 +57,24 @@ afterAll(async () => {
 });
 
 describe.each(RUNTIMES)("under $name", ({ command: [program, ...args] }) => {
-  it("the store does all that stores must do", async () => {
-    const { stdout } = await run(program, [...args, suite], {
-      env: { PATH: process.env.PATH, NO_COLOR: "1" },
-    });
-    expect(stdout).toMatch(/^\d{2,} passed, 0 failed\n$/m);
+  const passes = async (suite: string, given: readonly string[], env: object): Promise<void> => {
+    const { stdout } = await run(program, [...args, suite, ...given], {
+      env: { PATH: process.env.PATH, NO_COLOR: "1", ...env },
+    }).catch((error: { stdout: string; stderr: string }) => ({ stdout: error.stdout + error.stderr }));
+    expect(stdout).toMatch(/^[1-9]\d* passed, 0 failed\n$/);
+  };
+
+  it("the store does all that stores must do", () => passes(suiteOf("store-suite"), [], {}));
+
+  it("deliveries go out and come back alike, and past no policy, not even by a proxy", () => {
+    const nobody = "http://127.0.0.1:1";
+    const env = { NODE_USE_ENV_PROXY: "1", HTTP_PROXY: nobody, http_proxy: nobody, ALL_PROXY: nobody };
+    return passes(suiteOf("wire-suite"), [], env);
+  });
+
+  it("certificates are checked against names", () => {
+    const { authority, key, certificate } = certificates;
+    return passes(suiteOf("tls-suite"), [SECURE, key, certificate], { NODE_EXTRA_CA_CERTS: authority });
   });
 
   it("perdure dev stores, delivers, and stops when told", async () => {
