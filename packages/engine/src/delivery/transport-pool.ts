@@ -8,7 +8,7 @@ import {
 } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { isIP, type LookupFunction } from "node:net";
-import { guardedLookup } from "./lookup.ts";
+import { guardedLookup, sharedLookup } from "./lookup.ts";
 import type { DestinationPolicy } from "./policy.ts";
 import { type OutgoingRequest, readUpTo, type Transport } from "./transport.ts";
 
@@ -38,8 +38,9 @@ export interface PoolOptions {
  */
 export function poolTransport(options: PoolOptions): Transport {
   const { maxBytes, policy, lookup = systemLookup, idle = 4000, kept = 256 } = options;
+  const shared = sharedLookup(lookup);
   const wire: Wire = {
-    lookup: policy ? guardedLookup(policy, lookup) : lookup,
+    lookup: policy ? guardedLookup(policy, shared) : shared,
     kept: toAgents({ keepAlive: true, timeout: idle }, kept),
     fresh: toAgents({}, 0),
     underWay: new Set(),

@@ -1,3 +1,4 @@
+import type { LookupFunction } from "node:net";
 import { describe, expect, it } from "vitest";
 import type { Reply } from "../../../src/domain/message.ts";
 import { rejection, request, resolver, text, until, useKit } from "./kit.ts";
@@ -109,6 +110,26 @@ export function connections(): void {
       await pool.close();
       await slow;
       await until(() => server.open.size === 0);
+    });
+
+    it("waits for its name's address together with others, and for no other name's", async () => {
+      const server = await kit.serve();
+      const silent = new Map<string, number>();
+      const lookup: LookupFunction = (host, options, done) => {
+        if (host === "well.test") return HERE(host, options, done);
+        silent.set(host, (silent.get(host) ?? 0) + 1);
+      };
+      const pool = kit.pool({ lookup });
+      const dead = Array.from({ length: 40 }, (_, at) =>
+        rejection(pool.send(request(`http://dead${at % 2}.test/`))),
+      );
+      expect(await pool.send(request(`http://well.test:${server.port}/`))).toMatchObject({ status: 200 });
+      expect([...silent]).toEqual([
+        ["dead0.test", 1],
+        ["dead1.test", 1],
+      ]);
+      await pool.close();
+      await Promise.all(dead);
     });
 
     it("goes to another of a name's addresses where one doesn't answer", async () => {

@@ -54,7 +54,7 @@ export function resolver(answers: (asked: number) => readonly string[]): LookupF
 
 /** Waits for what comes by itself, and is then true. */
 export async function until(holds: () => boolean): Promise<void> {
-  const end = Date.now() + 5000;
+  const end = Date.now() + 15_000;
   while (!holds()) {
     if (Date.now() > end) throw new Error(`it didn't come to ${holds}`);
     await new Promise((resolve) => setTimeout(resolve, 2));
