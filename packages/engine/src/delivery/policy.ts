@@ -95,7 +95,7 @@ function toMatcher(entries: readonly string[]): Matcher {
   const ranges: [Address, number][] = [];
   for (const text of entries) {
     const entry = tidy(text.trim());
-    if (ipaddr.isValidCIDR(entry)) ranges.push(ipaddr.parseCIDR(entry));
+    if (ipaddr.isValidCIDR(entry)) ranges.push(plain(ipaddr.parseCIDR(entry)));
     else if (ipaddr.isValid(entry)) ranges.push(wholeOf(ipaddr.process(entry)));
     else if (/^\*\.[a-z0-9_.-]+$/.test(entry)) endings.push(entry.slice(1));
     else if (/^[a-z0-9_.-]+$/.test(entry)) hosts.push(entry);
@@ -106,6 +106,12 @@ function toMatcher(entries: readonly string[]): Matcher {
     address: (address) =>
       ranges.some(([base, bits]) => base.kind() === address.kind() && address.match(base, bits)),
   };
+}
+
+/** Addresses of IPv4 that are written as IPv6 are judged as what they stand for; so is a range of them. */
+function plain([base, bits]: [Address, number]): [Address, number] {
+  if (!(base instanceof ipaddr.IPv6) || !base.isIPv4MappedAddress() || bits < 96) return [base, bits];
+  return [base.toIPv4Address(), bits - 96];
 }
 
 function wholeOf(address: Address): [Address, number] {

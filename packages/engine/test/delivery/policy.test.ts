@@ -71,7 +71,14 @@ describe("the policy on destinations", () => {
 
   const rules: DestinationRules = {
     allow: ["10.0.0.0/8", "::1", "internal.test", "*.svc.local"],
-    deny: ["10.6.6.6", "8.8.0.0/16", "evil.example", "*.evil.example"],
+    deny: [
+      "10.6.6.6",
+      "8.8.0.0/16",
+      "::ffff:1.2.0.0/112",
+      "::ffff:1.3.3.3",
+      "evil.example",
+      "*.evil.example",
+    ],
   };
   it.each([
     ["http://10.1.1.1/", true],
@@ -80,6 +87,10 @@ describe("the policy on destinations", () => {
     ["http://192.168.0.1/", false],
     ["http://[::1]/", true],
     ["http://8.8.8.8/", false],
+    ["http://1.2.3.4/", false],
+    ["http://[::ffff:1.2.3.4]/", false],
+    ["http://1.3.3.3/", false],
+    ["http://1.3.3.4/", true],
     ["http://9.9.9.9/", true],
     ["http://evil.example/", false],
     ["http://www.evil.example/", false],
