@@ -1,10 +1,10 @@
-import { defaultTransport } from "#transport";
 import { Dispatcher } from "./delivery/dispatcher.ts";
 import { type Parallelism, withGlobalFlow } from "./delivery/global-flow.ts";
 import { createKeys } from "./delivery/keys.ts";
 import { createPolicy, type DestinationRules } from "./delivery/policy.ts";
 import { createSigner, type SigningKeys } from "./delivery/signer.ts";
 import { guarded, type Transport } from "./delivery/transport.ts";
+import { poolTransport } from "./delivery/transport-pool.ts";
 import type { Clock } from "./domain/clock.ts";
 import type { Observer } from "./domain/event.ts";
 import { toRetention } from "./domain/retention.ts";
@@ -128,7 +128,7 @@ export function createEngine(options: EngineOptions): Engine {
   const retention = toRetention(options.retention);
   const emit = toObserver(options.onEvent);
   const store = typeof options.store === "string" ? openSqlite(options.store) : options.store;
-  const transport = options.transport ?? defaultTransport(limits.responseBytes ?? MIB, policy);
+  const transport = options.transport ?? poolTransport({ maxBytes: limits.responseBytes ?? MIB, policy });
   const keys = createKeys(store, options.signingKeys);
   const { concurrency = 128, calls = 1024 } = options;
   const parallelism = Math.min(limits.parallelism ?? Number.POSITIVE_INFINITY, concurrency + calls);
