@@ -18,7 +18,7 @@ import { environment } from "./support/views.ts";
 const E2E = fileURLToPath(new URL("..", import.meta.url));
 const ROOT = join(E2E, "..");
 const BIN = join(E2E, "node_modules", ".bin");
-const TSC = join(ROOT, "node_modules", "typescript", "lib", "tsc.js");
+const TSC = join(ROOT, "node_modules", "typescript", "bin", "tsc");
 const INDEXES = ["docs/README.md", "docs/quickstarts/README.md"];
 const pages = readPages();
 const APPS = join(ROOT, "conformance", "frameworks");
