@@ -12,7 +12,7 @@ import {
   type Runtime,
   readPages,
 } from "./docs/pages.ts";
-import { EngineProcess, temporaryFolder } from "./support/process.ts";
+import { EngineProcess, INHERITED, temporaryFolder } from "./support/process.ts";
 import { environment } from "./support/views.ts";
 
 const E2E = fileURLToPath(new URL("..", import.meta.url));
@@ -39,7 +39,7 @@ const COMMANDS: Readonly<Record<Runtime, readonly string[]>> = {
   bun: [join(BIN, "bun")],
   deno: [join(BIN, "deno"), "run", "--no-prompt", ...(deno.text.match(/--allow-\S+/g) ?? [])],
 };
-const ENVIRONMENT = { PATH: process.env.PATH ?? "", HOME: process.env.HOME ?? "" };
+const ENVIRONMENT = { ...INHERITED, HOME: process.env.HOME ?? "" };
 const runnable = examples.flatMap(({ run, ...example }) => (run ? [{ ...example, ...run }] : []));
 
 describe("the pages of the documentation", () => {

@@ -12,6 +12,14 @@ export const CLI: string = fileURLToPath(
   new URL(manifest.bin.perdure, import.meta.resolve("@perdure/engine/package.json")),
 );
 
+/** What a process is given of this one's environment: where commands are, and what Node has compiled before. */
+export const INHERITED: Readonly<Record<string, string>> = Object.fromEntries(
+  ["PATH", "NODE_COMPILE_CACHE"].flatMap((name) => {
+    const value = process.env[name];
+    return value === undefined ? [] : [[name, value]];
+  }),
+);
+
 /** A real process of this machine, ended with the test. */
 export class Process {
   readonly lines: string[] = [];
@@ -30,10 +38,10 @@ export class Process {
     return Process.start(process.execPath, [file, ...args], env);
   }
 
-  /** @param env beside the `PATH` of this process, and nothing else of it */
+  /** @param env beside {@link INHERITED}, and nothing else of this process */
   static start(command: string, args: readonly string[], env: Readonly<Record<string, string>>): Process {
     const child = spawn(command, args, {
-      env: { PATH: process.env.PATH ?? "", ...env },
+      env: { ...INHERITED, ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });
     return new Process(child);
