@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { basename, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { INHERITED } from "../../packages/engine/test/inherited.ts";
 import {
   type Example,
   examplesOf,
@@ -12,7 +13,7 @@ import {
   type Runtime,
   readPages,
 } from "./docs/pages.ts";
-import { EngineProcess, INHERITED, temporaryFolder } from "./support/process.ts";
+import { EngineProcess, temporaryFolder } from "./support/process.ts";
 import { environment } from "./support/views.ts";
 
 const E2E = fileURLToPath(new URL("..", import.meta.url));

@@ -6,18 +6,11 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import manifest from "@perdure/engine/package.json" with { type: "json" };
+import { INHERITED } from "../../../packages/engine/test/inherited.ts";
 
 /** The engine's command line. */
 export const CLI: string = fileURLToPath(
   new URL(manifest.bin.perdure, import.meta.resolve("@perdure/engine/package.json")),
-);
-
-/** What a process is given of this one's environment: where commands are, and what Node has compiled before. */
-export const INHERITED: Readonly<Record<string, string>> = Object.fromEntries(
-  ["PATH", "NODE_COMPILE_CACHE"].flatMap((name) => {
-    const value = process.env[name];
-    return value === undefined ? [] : [[name, value]];
-  }),
 );
 
 /** A real process of this machine, ended with the test. */

@@ -10,6 +10,7 @@ import { promisify } from "node:util";
 import { DEV_CREDENTIALS, HEADER } from "@perdure/core/protocol";
 import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { INHERITED } from "../inherited.ts";
 import { RUNTIMES } from "./runtimes.ts";
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
@@ -51,7 +52,7 @@ afterAll(async () => {
 describe.each(RUNTIMES)("under $name", ({ command: [program, ...args] }) => {
   it("the store does all that stores must do", async () => {
     const { stdout } = await run(program, [...args, suite], {
-      env: { PATH: process.env.PATH, NO_COLOR: "1" },
+      env: { ...INHERITED, NO_COLOR: "1" },
     });
     expect(stdout).toMatch(/^\d{2,} passed, 0 failed\n$/m);
   });
@@ -67,7 +68,7 @@ describe.each(RUNTIMES)("under $name", ({ command: [program, ...args] }) => {
     await once(app, "listening");
     const db = join(mkdtempSync(join(folder, "dev-")), "dev.db");
     const child = spawn(program, [...args, here("../../src/cli.ts"), "dev", "--port", "0", "--db", db], {
-      env: { PATH: process.env.PATH ?? "", NO_COLOR: "1", HOME: folder },
+      env: { ...INHERITED, NO_COLOR: "1", HOME: folder },
     });
     children.push(child);
     let said = "";
