@@ -22,6 +22,8 @@ export default defineConfig({
   test: {
     // What a test writes to the console is shown when the test fails.
     silent: "passed-only",
+    // Of what is slow on a machine that is busy with both workers nobody has to be told.
+    slowTestThreshold: 10_000,
     // Vitest would leave one out for itself. It has little to do, and many tests wait for processes that they have started.
     maxWorkers: availableParallelism(),
     projects: [
