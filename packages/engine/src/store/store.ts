@@ -99,7 +99,8 @@ export interface Store extends Controls, PublishingStore, Upkeep {
 
   /**
    * Deletes what was kept only to be looked at for a while, up to `limit` of each kind. A live run is never touched; one
-   * that failed stays as long as its dead letter.
+   * that failed stays as long as its dead letter. A flow control key goes with the log, unless it is paused or pinned, its
+   * period isn't over, or a message that isn't at its end has it.
    *
    * @returns whether there may be more
    */

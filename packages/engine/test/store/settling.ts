@@ -106,7 +106,7 @@ export function settling(name: string, open: () => Promise<Store>): void {
       await kit.settle(await kit.claimOne(), delivered(START));
       expect((await kit.store.message(messageId, START - 1))?.message.state).toBe("DELIVERED");
       expect(await kit.store.message(messageId, START)).toBeUndefined();
-      await kit.store.sweep({ messages: START, logs: START, dlq: 0, deduplication: 0, runs: 0 }, 10);
+      await kit.store.sweep({ messages: START, logs: START, dlq: 0, runs: 0, now: START }, 10);
       expect(await kit.store.message(messageId, 0)).toBeUndefined();
     });
 
@@ -120,7 +120,7 @@ export function settling(name: string, open: () => Promise<Store>): void {
       });
       expect(await kit.store.cancelMessage(messageId, START)).toMatchObject({ canceled: false });
       expect(await kit.settle(one, delivered(START))).toEqual({ kind: "stale" });
-      await kit.store.sweep({ messages: START, logs: START, dlq: 0, deduplication: 0, runs: 0 }, 10);
+      await kit.store.sweep({ messages: START, logs: START, dlq: 0, runs: 0, now: START }, 10);
       await kit.accept(plain());
       // Its place may be taken by another one now: an old right is worth nothing there.
       const next = await kit.claimOne();
