@@ -20,8 +20,8 @@ export interface Listening {
 }
 
 const SERVER = {
-  // What is forwarded comes in headers, to the callbacks' a second time.
-  maxHeaderSize: 64 * 1024,
+  // What is forwarded comes in headers, and clients name the messages that they take back in the query, all of them.
+  maxHeaderSize: 256 * 1024,
   // Longer than the minute for which proxies keep connections: who closes first is to be them.
   keepAliveTimeout: 75_000,
 };
