@@ -1,9 +1,10 @@
-import { defaultTransport } from "#transport";
 import { Dispatcher } from "./delivery/dispatcher.ts";
+import { type Parallelism, withGlobalFlow } from "./delivery/global-flow.ts";
 import { createKeys } from "./delivery/keys.ts";
 import { createPolicy, type DestinationRules } from "./delivery/policy.ts";
 import { createSigner, type SigningKeys } from "./delivery/signer.ts";
 import { guarded, type Transport } from "./delivery/transport.ts";
+import { poolTransport } from "./delivery/transport-pool.ts";
 import type { Clock } from "./domain/clock.ts";
 import type { Observer } from "./domain/event.ts";
 import { toRetention } from "./domain/retention.ts";
@@ -83,9 +84,9 @@ export interface EngineOptions {
   readonly retention?: {
     /** Milliseconds for which a message is known again by its deduplication id or its content. 10 minutes by default. */
     readonly deduplication?: number;
-    /** Milliseconds for a message that was delivered or cancelled. One minute by default. */
+    /** Milliseconds for a message that was delivered or has failed. One minute by default. */
     readonly messages?: number;
-    /** Milliseconds for each entry of the log. 14 days by default. */
+    /** Milliseconds for each entry of the log, and for a flow control key that nothing uses any more. 14 days by default. */
     readonly logs?: number;
     /** Milliseconds for a dead letter, with its message or run. 30 days by default. */
     readonly dlq?: number;
@@ -127,7 +128,7 @@ export function createEngine(options: EngineOptions): Engine {
   const retention = toRetention(options.retention);
   const emit = toObserver(options.onEvent);
   const store = typeof options.store === "string" ? openSqlite(options.store) : options.store;
-  const transport = options.transport ?? defaultTransport(limits.responseBytes ?? MIB, policy);
+  const transport = options.transport ?? poolTransport({ maxBytes: limits.responseBytes ?? MIB, policy });
   const keys = createKeys(store, options.signingKeys);
   const { concurrency = 128, calls = 1024 } = options;
   const parallelism = Math.min(limits.parallelism ?? Number.POSITIVE_INFINITY, concurrency + calls);
@@ -147,6 +148,11 @@ export function createEngine(options: EngineOptions): Engine {
     sweep: 60_000,
     region: options.region,
     retention,
+  });
+  const underWay = (): Parallelism => ({
+    max: parallelism,
+    count: dispatcher.active,
+    full: dispatcher.full,
   });
   const app = createApp({
     store,
@@ -171,7 +177,8 @@ export function createEngine(options: EngineOptions): Engine {
       requestsPerDay: limits.requestsPerDay,
       refusal: policy?.refusal,
     },
-    parallelism: () => ({ max: parallelism, count: dispatcher.active }),
+    parallelism: underWay,
+    flows: withGlobalFlow(store.flows, underWay),
   });
   return {
     fetch: async (request, bindings) => {

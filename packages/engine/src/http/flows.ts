@@ -1,5 +1,6 @@
 import type { Handler } from "hono";
 import { type FlowChange, type FlowControl, toPin, toUnpin } from "../domain/flow-control.ts";
+import { toShownKey } from "../domain/global-flow.ts";
 import { toName } from "../domain/name.ts";
 import { Problem } from "../domain/problem.ts";
 import { Query } from "./query.ts";
@@ -8,17 +9,17 @@ import type { Env, Service } from "./service.ts";
 const PARAMETERS = ["parallelism", "rate", "period"];
 
 /** `GET /v2/flowControl`: by key; with `search` those that hold it. */
-export function listFlows({ store, clock }: Service): Handler<Env> {
+export function listFlows({ flows, clock }: Service): Handler<Env> {
   return async (c) => {
     const query = new Query(c.req.raw.url, ["search"]);
-    return c.json((await store.flows.list(query.text("search"), clock.now())).map(flowControlView));
+    return c.json((await flows.list(query.text("search"), clock.now())).map(flowControlView));
   };
 }
 
-export function getFlow({ store, clock }: Service): Handler<Env, "/:key"> {
+export function getFlow({ flows, clock }: Service): Handler<Env, "/:key"> {
   return async (c) => {
-    const key = toName(c.req.param("key"), "flow control key");
-    const flow = await store.flows.get(key, clock.now());
+    const key = toShownKey(c.req.param("key"), "flow control key");
+    const flow = await flows.get(key, clock.now());
     if (!flow) throw unknown(key);
     return c.json(flowControlView(flow));
   };
