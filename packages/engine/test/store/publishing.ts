@@ -9,7 +9,7 @@ import { append, delivered, failure, grouped, known, plain, start, useStore } fr
 
 /** Only of what has an end of its own. */
 const until = (now: number): Expiry => ({ now, messages: 0, logs: 0, dlq: 0, runs: 0 });
-const LIMITS = { endpoints: 3 };
+const LIMITS = { endpoints: 3, urlGroups: 1 };
 const A = { url: "https://a.test/", name: "a" };
 const B = { url: "https://b.test/" };
 const CALLBACK = { [HEADER.callback]: "https://a.test/callback" };
