@@ -87,7 +87,7 @@ export interface EngineOptions {
   readonly retention?: {
     /** Milliseconds for which a message is known again by its deduplication id or its content. 10 minutes by default. */
     readonly deduplication?: number;
-    /** Milliseconds for a message that was delivered or cancelled. One minute by default. */
+    /** Milliseconds for a message that was delivered or has failed. One minute by default. */
     readonly messages?: number;
     /** Milliseconds for each entry of the log, and for a flow control key that nothing uses any more. 14 days by default. */
     readonly logs?: number;

@@ -3,7 +3,7 @@ import { checkNumbers, type Range } from "./numbers.ts";
 
 /** How long what is over can still be looked at, in milliseconds. */
 export interface Retention {
-  /** A message that was delivered or cancelled. The log tells of it for longer. */
+  /** A message that was delivered or has failed. The log tells of it for longer. */
   readonly messages: number;
   /** Each entry of the log, and a flow control key that nothing uses any more. */
   readonly logs: number;

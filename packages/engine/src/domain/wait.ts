@@ -1,8 +1,8 @@
 import { isPlan, parseStep, recordKey, type StepRecord } from "@perdure/core/protocol";
 import { toBase64, toText } from "./bytes.ts";
-import { checkDestination } from "./destination.ts";
 import { firstValues, type IntakeRequest, requireRunId, toDraft } from "./draft.ts";
 import { parseDuration } from "./duration.ts";
+import { readUrl } from "./field.ts";
 import { refusePlainOptions } from "./limits.ts";
 import type { Draft } from "./message.ts";
 import { type OptionLimits, readOptions } from "./options.ts";
@@ -38,7 +38,7 @@ export function toWait(
   const body = parseBody(request.body);
   const step = readStep(body.step, runId);
   const timeout = readTimeout(body.timeout);
-  const url = checkDestination(String(body.url ?? ""), limits);
+  const url = readUrl(body.url, "url", limits);
   const headers = firstValues(body.timeoutHeaders ?? {}, "timeoutHeaders");
   const options = readOptions(headers, limits);
   refusePlainOptions(options);
@@ -49,7 +49,7 @@ export function toWait(
     step,
     timeout: timeout.text,
     deadline: request.now + timeout.ms,
-    timeoutUrl: body.timeoutUrl === undefined ? url : checkDestination(String(body.timeoutUrl), limits),
+    timeoutUrl: isSaid(body.timeoutUrl) ? readUrl(body.timeoutUrl, "timeoutUrl", limits) : url,
     timeoutBody: body.timeoutBody,
     timeoutHeaders: Object.fromEntries([...headers].map(([name, value]) => [name, [value]])),
     message: toDraft("step", url, options, { ...request, body: new Uint8Array() }),
@@ -78,6 +78,10 @@ function parseBody(bytes: Uint8Array): Record<string, unknown> {
     return value as Record<string, unknown>;
   }
   throw invalid("wait body", "expected an object with url, step and timeout");
+}
+
+function isSaid(value: unknown): boolean {
+  return value !== undefined && value !== null;
 }
 
 function readStep(value: unknown, runId: string): StepRecord {

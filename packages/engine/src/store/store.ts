@@ -106,7 +106,7 @@ export interface Store extends Controls, PublishingStore, Upkeep {
    */
   sweep(expiry: Expiry, limit: number): Promise<boolean>;
 
-  /** A message that isn't at its end, or was delivered later than `since`. */
+  /** A message that isn't at its end, or came there later than `since`, unless it was cancelled or has left the dead letter queue. */
   message(messageId: string, since: number): Promise<StoredMessage | undefined>;
 
   /** What became of messages, the newest first. A run's own deliveries aren't among it: its run log tells of them. */

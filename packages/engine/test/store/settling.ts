@@ -43,6 +43,16 @@ export function settling(name: string, open: () => Promise<Store>): void {
       ]);
     });
 
+    it("a message that has failed can be looked at for as long as one that was delivered", async () => {
+      const [{ messageId }] = (await kit.accept(plain())) as [Receipt];
+      await kit.settle(await kit.claimOne(), { kind: "failed", failure: failure(START) });
+      const found = await kit.store.message(messageId, START - 1);
+      expect(found?.message).toMatchObject({ id: messageId, state: "FAILED" });
+      expect(await kit.store.message(messageId, START)).toBeUndefined();
+      await kit.store.removeDeadLetters({ count: 10 });
+      expect(await kit.store.message(messageId, START - 1)).toBeUndefined();
+    });
+
     it("a delivery that leaves a live run with nothing to do is a failure", async () => {
       await kit.accept(start("wfr_1"));
       expect(await kit.settle(await kit.claimOne(), delivered(START))).toMatchObject({ kind: "failed" });
