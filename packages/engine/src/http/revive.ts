@@ -1,6 +1,6 @@
 import type { Context, Handler } from "hono";
 import { lifetimeOf } from "../domain/intake.ts";
-import { refusePlainOptions } from "../domain/limits.ts";
+import { checkDelays, refusePlainOptions } from "../domain/limits.ts";
 import { readOptions } from "../domain/options.ts";
 import { Problem } from "../domain/problem.ts";
 import type { Run } from "../domain/run.ts";
@@ -14,10 +14,10 @@ type Kind = Revival["kind"];
 
 /** `POST /v2/workflows/dlq/resume` and `/restart`: those that match, 100 at most; headers say what is to be different. */
 export function revive(service: Service, kind: Kind): Handler<Env> {
-  const { store, clock, emit, limits } = service;
+  const { store, clock, emit } = service;
   return async (c) => {
     const query = readDeadLetterQuery(c.req.raw.url, true);
-    const how = readChanges(c, kind, limits);
+    const how = readChanges(c, kind, service);
     const { runs, next } = await store.revive(query, how, clock.now());
     for (const { id, url } of runs) emit({ type: "run.revived", runId: id, url });
     return c.json({ workflowRuns: runs.map(toView), cursor: toCursor(next).cursor ?? "" });
@@ -26,10 +26,10 @@ export function revive(service: Service, kind: Kind): Handler<Env> {
 
 /** As {@link revive}, for one by its id. */
 export function reviveOne(service: Service, kind: Kind): Handler<Env, "/:id"> {
-  const { store, clock, emit, limits } = service;
+  const { store, clock, emit } = service;
   return async (c) => {
     const dlqId = c.req.param("id");
-    const how = readChanges(c, kind, limits);
+    const how = readChanges(c, kind, service);
     const { runs } = await store.revive({ dlqIds: [dlqId], count: 1 }, how, clock.now());
     const [run] = runs;
     if (!run) throw await notRevived(dlqId, service);
@@ -114,10 +114,11 @@ export function cancelReport(service: Service): Handler<Env, "/:id"> {
 }
 
 /** What is to be different. */
-function readChanges(c: Context<Env>, kind: Kind, limits: Service["limits"]): Revival {
+function readChanges(c: Context<Env>, kind: Kind, { limits, clock }: Service): Revival {
   const headers = readHeaders(c);
   const options = readOptions(headers, limits);
   refusePlainOptions(options);
+  checkDelays(options, clock.now(), limits);
   return { kind, options, lifetime: lifetimeOf(headers) };
 }
 

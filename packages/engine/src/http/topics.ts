@@ -63,7 +63,7 @@ async function change(
   what: TopicChange,
   { store, clock, limits }: Service,
 ): Promise<Response> {
-  const topic = await store.updateTopic(nameOf(c), what, { endpoints: limits.endpoints }, clock.now());
+  const topic = await store.updateTopic(nameOf(c), what, limits, clock.now());
   return c.json(topic ? topicView(topic) : {});
 }
 
