@@ -1,6 +1,6 @@
 import { HEADER } from "@perdure/core/protocol";
 import { beforeAll, describe, expect, it } from "vitest";
-import type { OpenApi } from "../src/openapi/document.ts";
+import type { OpenApi } from "../src/http/document.ts";
 import { checked, describedApi } from "./described.ts";
 import {
   APP,

@@ -1,6 +1,6 @@
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { expect } from "vitest";
-import type { OpenApi } from "../src/openapi/document.ts";
+import type { OpenApi } from "../src/http/document.ts";
 import { type Answer, type World, world } from "./harness.ts";
 
 /** What the document says of one operation. */
@@ -67,7 +67,7 @@ function find(api: OpenApi, method: string, path: string): [string, Item] | unde
   const fitting = itemsOf(api).filter(([name]) => {
     const [verb, template = ""] = name.split(" ");
     const pattern = template
-      .replace(/\{(destination|schedule|eventId)\}/g, ".+")
+      .replace(/\{(destination|url|schedule|eventId)\}/g, ".+")
       .replace(/\{\w+\}/g, "[^/]+");
     return verb === method && new RegExp(`^${pattern}$`).test(bare);
   });

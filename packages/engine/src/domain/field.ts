@@ -5,7 +5,7 @@ import { invalid, messageOf } from "./problem.ts";
 const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const;
 export type Method = (typeof METHODS)[number];
 
-const LONGEST_ID = 1024;
+export const LONGEST_ID = 1024;
 
 export function toMethod(text: string, field: string): Method {
   const method = METHODS.find((known) => known === text.toUpperCase());
