@@ -96,7 +96,7 @@ const rows: readonly Row[] = [
   ["DELETE", "/v2/schedules/a%20b", {}, 400, "schedule id"],
   ["PATCH", "/v2/schedules/none/pause", {}, 404, "schedule none not found"],
   ["POST", "/v2/schedules/none/resume", {}, 404, "schedule none not found"],
-  ["PATCH", "/v2/schedules/none/stop", {}, 404, "expected"],
+  ["PATCH", "/v2/schedules/none/stop", {}, 405, "PATCH"],
   ["PATCH", `/v2/schedules/${LONG}/pause`, {}, 400, "schedule id"],
   ["PUT", "/v2/schedules/none", {}, 405, "PUT"],
   ["POST", "/v2/publish/https://a.test", { headers: { [HEADER.cron]: "x" } }, 400, "Upstash-Cron"],
@@ -164,7 +164,7 @@ describe("bad input", () => {
       ]),
     });
     expect(body).toMatchObject([
-      { error: "invalid queue: expected a text" },
+      { error: "invalid queue: expected a text, got 1" },
       { error: expect.stringContaining("invalid queue:") },
       { error: expect.stringContaining("invalid Upstash-Cron:") },
       { url: "https://a.test/4" },

@@ -37,7 +37,7 @@ export interface WaitBody {
   readonly timeout: string | number;
   readonly timeoutUrl?: string | null | undefined;
   readonly timeoutBody?: unknown;
-  readonly timeoutHeaders?: Readonly<Record<string, readonly string[]>> | null | undefined;
+  readonly timeoutHeaders?: Readonly<Record<string, string | readonly string[]>> | null | undefined;
 }
 
 /** @throws Problem 400 that names the field */

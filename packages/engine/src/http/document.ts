@@ -60,7 +60,7 @@ export function describe(routes: Routes): OpenApi {
 }
 
 function toOperations(pattern: string, verb: string, route: Route): Operation[] {
-  const own = route.path ?? pattern.replace(/:(\w+)(?:\{[^/]*?\})?(?=\/|$)/g, "{$1}");
+  const own = route.path ?? pattern.replace(/:(\w+)(?:\{.*?\})?(?=\/|$)/g, "{$1}");
   const paths = Object.entries({ [own]: route.summary, ...route.also });
   const verbs = verb === "ALL" ? VERBS : [verb];
   return paths.flatMap(([path, summary]) => verbs.map((one) => ({ verb: one, path, summary, route })));

@@ -32,8 +32,10 @@ const waiting = z.object({
     .union([z.string(), z.number()], 'expected a duration such as "30s" or "7d"')
     .meta({ description: "A duration; a number is of seconds." }),
   timeoutUrl: z.string().nullish(),
-  timeoutBody: z.unknown(),
-  timeoutHeaders: z.record(z.string(), z.array(z.string())).nullish(),
+  timeoutBody: z.unknown().optional(),
+  timeoutHeaders: z
+    .record(z.string(), z.union([z.string(), z.array(z.string())], "expected a text, or a list of texts"))
+    .nullish(),
 });
 
 const id = { type: "string", minLength: 1, maxLength: LONGEST_ID };

@@ -48,7 +48,7 @@ export function check<S extends z.ZodType>(schema: S, value: unknown, what: stri
 }
 
 const NOUNS: Readonly<Record<string, string>> = {
-  array: "a list",
+  array: "an array",
   boolean: "true or false",
   int: "a whole number",
   number: "a number",
@@ -65,10 +65,8 @@ function explain({ code, input, ...issue }: z.core.$ZodRawIssue): string {
   return `it is not what it should be${got}`;
 }
 
-/** `endpoints[0].url`. */
-function toField(path: readonly PropertyKey[]): string {
-  return path
-    .map((part) => (typeof part === "number" ? `[${part}]` : `.${String(part)}`))
-    .join("")
-    .replace(/^\./, "");
+/** `endpoints[0].url`, or `item 0` of a list that is all there is. */
+function toField([first, ...rest]: readonly PropertyKey[]): string {
+  const parts = rest.map((part) => (typeof part === "number" ? `[${part}]` : `.${String(part)}`));
+  return [typeof first === "number" ? `item ${first}` : String(first), ...parts].join("");
 }

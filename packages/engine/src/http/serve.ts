@@ -31,7 +31,9 @@ async function readInput(
   const request = c.req.raw;
   const given = pattern.endsWith("*") ? readRest(request.url, pattern, route) : c.req.param();
   const params = readValues(route.params ?? {}, (name) => [given[name] ?? ""]);
-  const query = route.foreignQuery ? {} : readQuery(request.url, route);
+  // Most requests that matter have none.
+  const asked = !route.foreignQuery && (route.query || request.url.includes("?"));
+  const query = asked ? readQuery(request.url, route) : {};
   const headers = route.headers ? readHeaders(c) : new Map<string, string>();
   const body = route.body?.read(await readBody(request, limits.requestBytes));
   return { params, query, headers, body, request, callerIp: c.env?.callerIp ?? LOCAL, now: clock.now() };
@@ -57,9 +59,8 @@ function readRest(
 
 function readQuery(url: string, { query = {}, headers }: Route): Values<Parameters> {
   const { search, searchParams } = new URL(url);
-  const own = headers ? OWN : TOKEN;
   for (const [name, value] of searchParams) {
-    if (name === TOKEN || (headers && name.toLowerCase().startsWith(own))) continue;
+    if (name === TOKEN || (headers && name.toLowerCase().startsWith(OWN))) continue;
     if (!Object.hasOwn(query, name)) throw invalid(`parameter ${name}`, "there is no such parameter");
     // An escape that isn't UTF-8 becomes a replacement character.
     if (/[\p{Cc}\ufffd]/u.test(value)) throw invalid(`parameter ${name}`, "it is no text of UTF-8");
