@@ -73,7 +73,6 @@ const OF_PUBLISHERS = [
 const CALLBACK = PREFIX.callback.toLowerCase();
 const FAILURE = PREFIX.failureCallback.toLowerCase();
 const OWN = PREFIX.own.toLowerCase();
-const NAME = /^[a-zA-Z0-9\-_.]+$/;
 /** Reports of reports of a message. */
 const DEEPEST = 8;
 
@@ -211,11 +210,7 @@ function toTime(text: string, field: string): number {
 }
 
 function toLabels(text: string, field: string): string[] {
-  const labels = text.split(",").map((label) => label.trim());
-  for (const label of labels) {
-    if (!NAME.test(label)) throw invalid(field, `"${label}" must be of letters, digits, "-", "_" and "."`);
-  }
-  return labels;
+  return text.split(",").map((label) => toName(label.trim(), field));
 }
 
 function toRedaction(text: string, field: string): Redaction {

@@ -19,7 +19,7 @@ import {
 } from "./parameters.ts";
 import { type Routes, route, type Shown, type Values } from "./route.ts";
 import type { Service } from "./service.ts";
-import { callbackState, cursor, headers, message, responseBody, rollbacks } from "./shapes.ts";
+import { callbackState, cursor, headers, id, message, responseBody, rollbacks } from "./shapes.ts";
 import { bodyView, messageView, rollbacksView } from "./views.ts";
 
 const MOST = 100;
@@ -41,7 +41,7 @@ export const DEAD_LETTERS = {
 } as const;
 
 /** The id of one. */
-export const dlqId = { id: part() };
+export const dlqId = { id: part };
 
 const deadLetter = z
   .object({
@@ -66,7 +66,7 @@ const deadLetter = z
 
 const deleted = z.object({ deleted: z.int() });
 // Older clients name ids here.
-const selection = optional(json("the selection", z.object({ dlqIds: z.array(z.string()) })));
+const selection = optional(json("the selection", z.object({ dlqIds: z.array(id) })));
 
 export const deadLetters: Routes = {
   "/v2/dlq": listed(false),

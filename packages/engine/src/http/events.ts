@@ -1,6 +1,7 @@
 import { HEADER, type NotifyResponse, type Waiter } from "@perdure/core/protocol";
 import { z } from "zod";
-import { LONGEST_ID, toId } from "../domain/field.ts";
+import { URL_TEXT } from "../domain/destination.ts";
+import { ID, toId } from "../domain/field.ts";
 import { Problem } from "../domain/problem.ts";
 import { toWait } from "../domain/wait.ts";
 import type { Store, Waiting } from "../store/store.ts";
@@ -26,19 +27,19 @@ const notified = z
   .meta({ id: "Notified" });
 
 const waiting = z.object({
-  url: z.string(),
+  url: z.string().meta(URL_TEXT),
   step: z.looseObject({}),
   timeout: z
     .union([z.string(), z.number()], 'expected a duration such as "30s" or "7d"')
     .meta({ description: "A duration; a number is of seconds." }),
-  timeoutUrl: z.string().nullish(),
+  timeoutUrl: z.string().meta(URL_TEXT).nullish(),
   timeoutBody: z.unknown().optional(),
   timeoutHeaders: z
     .record(z.string(), z.union([z.string(), z.array(z.string())], "expected a text, or a list of texts"))
     .nullish(),
 });
 
-const id = { type: "string", minLength: 1, maxLength: LONGEST_ID };
+const id = { type: "string", ...ID } as const;
 const params = {
   eventId: { schema: id, read: ([value = ""]: readonly string[]) => toId(value, "event id") },
 };

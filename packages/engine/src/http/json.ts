@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import { invalid, messageOf, Problem } from "../domain/problem.ts";
+import { repeatedName } from "./repeated.ts";
 import type { Body } from "./route.ts";
 
 /** What is carried as it is. */
@@ -28,13 +29,19 @@ export function optional<Value>(body: Body<Value>): Body<Value | undefined> {
   };
 }
 
-/** @throws Problem 400 for bytes that are no text, or no JSON */
+/** @throws Problem 400 for bytes that are no text, or no JSON, or that say something twice */
 export function parseJson(bytes: Uint8Array, what: string): unknown {
+  let text: string;
+  let value: unknown;
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    value = JSON.parse(text);
   } catch (cause) {
     throw new Problem(400, `${what} is not JSON: ${messageOf(cause)}`, { cause });
   }
+  const twice = repeatedName(text);
+  if (twice !== undefined) throw invalid(twice, `it is given twice in ${what}`);
+  return value;
 }
 
 /** @throws Problem 400 that names the field */

@@ -6,7 +6,7 @@ import { json, optional } from "./json.ts";
 import { list, part, whole } from "./parameters.ts";
 import { type Parameter, type Routes, route, type Values } from "./route.ts";
 import type { Service } from "./service.ts";
-import { cancelled, message } from "./shapes.ts";
+import { cancelled, id, message } from "./shapes.ts";
 import { announce } from "./submit.ts";
 import { messageView } from "./views.ts";
 
@@ -32,7 +32,7 @@ const count: Parameter<number> = {
 };
 
 const query = { ...MESSAGE_FILTERS, ...PLACES, callerIP: list, count, messageIds: list };
-const params = { id: part() };
+const params = { id: part };
 
 export const messages: Routes = {
   "/v2/messages": {
@@ -40,7 +40,7 @@ export const messages: Routes = {
       summary: "Cancel the messages that match, all of them without a filter, or those whose ids are given",
       query,
       // Older clients name ids here.
-      body: optional(json("the selection", z.object({ messageIds: z.array(z.string()).min(1) }))),
+      body: optional(json("the selection", z.object({ messageIds: z.array(id).min(1) }))),
       answers: { 200: cancelled },
       async handle(input, service) {
         const ids = input.body?.messageIds ?? input.query.messageIds;

@@ -4,7 +4,9 @@ import { invalid } from "../domain/problem.ts";
 import { checkTopicName } from "../domain/topic.ts";
 import type { Parameter, Schema } from "./route.ts";
 
-const TEXT: Schema = { type: "string" };
+/** A parameter of the query that is longer, or isn't text, is refused whatever it is. */
+export const TEXT = { type: "string", maxLength: 8192, pattern: "^[^\\p{Cc}\ufffd]*$" } as const;
+const PART = { type: "string" } as const;
 const WHOLE: Schema = { type: "integer", minimum: 0, maximum: 999_999_999_999_999 };
 
 /** A text, given once at most. */
@@ -77,27 +79,27 @@ export function toCursor(place: number | undefined): { readonly cursor?: string 
 }
 
 /** A part of a path that is taken as it is. */
-export function part(description?: string): Parameter<string> {
-  return {
-    schema: { ...TEXT, ...(description === undefined ? {} : { description }) },
-    read: ([value = ""]) => value,
-  };
-}
+export const part: Parameter<string> = { schema: PART, read: ([value = ""]) => value };
 
 /** Where something is to be sent, at the end of a path. */
 export const destination: Parameter<string> = {
-  ...part("A URL as it is, not escaped, or the name of a URL group."),
+  ...part,
+  schema: {
+    ...PART,
+    format: "uri-reference",
+    description: "A URL as it is, not escaped, or the name of a URL group.",
+  },
   raw: true,
 };
 
 /** A part of a path that names something of the engine's. */
 export function named(field: string): Parameter<string> {
-  return { schema: { ...TEXT, ...NAME }, read: ([value = ""]) => toName(value, field) };
+  return { schema: { ...PART, ...NAME }, read: ([value = ""]) => toName(value, field) };
 }
 
 /** The name of a URL group. */
 export const topicName: Parameter<string> = {
-  schema: { ...TEXT, ...NAME },
+  schema: { ...PART, ...NAME },
   read: ([value = ""]) => checkTopicName(value, "url group name"),
 };
 

@@ -13,9 +13,11 @@ import { submit, toIntakeRequest } from "./submit.ts";
 
 const answer = z.union([sent, scheduled]);
 
+// Its path says which queue.
+const { [HEADER.queueName]: _, ...besidesQueue } = OPTION_HEADERS;
+
 const common = {
   foreignQuery: true,
-  headers: OPTION_HEADERS,
   body: raw,
   answers: { 200: answer, 202: sent },
   /** 202 for what is there already. */
@@ -29,6 +31,7 @@ export const publishing: Routes = {
       ...common,
       summary:
         "Publish a message, the start of a run or a step of one; with a cron expression, make a schedule",
+      headers: OPTION_HEADERS,
       path: "/v2/publish/{destination}",
       params: { destination },
       handle: (input, service) => send(toIntakeRequest(input.params.destination, input), service),
@@ -38,6 +41,7 @@ export const publishing: Routes = {
     POST: route({
       ...common,
       summary: "Put a message in a queue, which is made if there is none",
+      headers: besidesQueue,
       path: "/v2/enqueue/{queue}/{url}",
       params: { queue: named("queue"), url: destination },
       handle(input, service) {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { URL_TEXT } from "../domain/destination.ts";
 import { Problem } from "../domain/problem.ts";
 import type { RunQuery } from "../store/lists.ts";
 import { DATES, PLACES, toDates } from "./filters.ts";
@@ -6,7 +7,7 @@ import { json, optional, raw } from "./json.ts";
 import { count, flag, list, part, time, urls } from "./parameters.ts";
 import { type Input, type Routes, route, type Shown, type Values } from "./route.ts";
 import type { Service } from "./service.ts";
-import { base64, cancelled } from "./shapes.ts";
+import { base64, cancelled, id } from "./shapes.ts";
 import { announce } from "./submit.ts";
 
 const ALL = Number.MAX_SAFE_INTEGER - 1;
@@ -16,7 +17,7 @@ const entry = z
   .object({ messageId: z.string(), body: base64, callType: z.enum(["step", "toCallback", "fromCallback"]) })
   .meta({ id: "Entry", description: "Of a run's history." });
 
-const params = { id: part() };
+const params = { id: part };
 const cancel = { cancel: flag };
 const query = {
   ...DATES,
@@ -32,8 +33,8 @@ const query = {
 
 // Older clients say here which runs; without anything in it, all of them.
 const selection = z.object({
-  workflowRunIds: z.array(z.string()).optional(),
-  workflowUrl: z.string().min(1).optional(),
+  workflowRunIds: z.array(id).optional(),
+  workflowUrl: z.string().min(1).max(URL_TEXT.maxLength).optional(),
 });
 
 export const runs: Routes = {

@@ -4,7 +4,7 @@ import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { rawDestination } from "../domain/destination.ts";
 import { invalid } from "../domain/problem.ts";
 import { readBody } from "./body.ts";
-import { decode } from "./parameters.ts";
+import { decode, TEXT } from "./parameters.ts";
 import type { Input, Parameters, Route, Values } from "./route.ts";
 import type { Env, Service } from "./service.ts";
 
@@ -34,7 +34,7 @@ async function readInput(
   // Most requests that matter have none.
   const asked = !route.foreignQuery && (route.query || request.url.includes("?"));
   const query = asked ? readQuery(request.url, route) : {};
-  const headers = route.headers ? readHeaders(c) : new Map<string, string>();
+  const headers = route.headers ? readHeaders(request) : new Map<string, string>();
   const body = route.body?.read(await readBody(request, limits.requestBytes));
   return { params, query, headers, body, request, callerIp: c.env?.callerIp ?? LOCAL, now: clock.now() };
 }
@@ -58,21 +58,42 @@ function readRest(
 }
 
 function readQuery(url: string, { query = {}, headers }: Route): Values<Parameters> {
-  const { search, searchParams } = new URL(url);
-  for (const [name, value] of searchParams) {
+  const given = new Map<string, string[]>();
+  for (const { name, value } of pairsOf(url)) {
     if (name === TOKEN || (headers && name.toLowerCase().startsWith(OWN))) continue;
     if (!Object.hasOwn(query, name)) throw invalid(`parameter ${name}`, "there is no such parameter");
-    // An escape that isn't UTF-8 becomes a replacement character.
-    if (/[\p{Cc}\ufffd]/u.test(value)) throw invalid(`parameter ${name}`, "it is no text of UTF-8");
+    given.set(name, [...(given.get(name) ?? []), checkText(value, name)]);
   }
-  const escaped = search
-    .slice(1)
-    .split("&")
-    .find((pair) => /%(?![0-9a-f]{2})/i.test(pair));
-  if (escaped !== undefined) {
-    throw invalid(`parameter ${escaped.split("=", 1)}`, "a % must be escaped, as %25");
+  return readValues(query, (name) => given.get(name) ?? []);
+}
+
+interface Pair {
+  readonly name: string;
+  /** `undefined`: it isn't escaped as it must be. */
+  readonly value: string | undefined;
+}
+
+function pairsOf(url: string): Pair[] {
+  const [, search = ""] = /\?([^#]*)/.exec(url) ?? [];
+  const written = search.split("&").filter((pair) => pair !== "");
+  return written.flatMap((pair) =>
+    [...new URLSearchParams(pair)].map(([name, value]) => ({
+      name,
+      value: /%(?![0-9a-f]{2})/i.test(pair) ? undefined : value,
+    })),
+  );
+}
+
+/** An escape that isn't UTF-8 has become a replacement character. */
+const NO_TEXT = /[\p{Cc}\ufffd]/u;
+
+function checkText(value: string | undefined, name: string): string {
+  if (value === undefined) throw invalid(`parameter ${name}`, "a % must be escaped, as %25");
+  if (value.length > TEXT.maxLength) {
+    throw invalid(`parameter ${name}`, `it is longer than ${TEXT.maxLength} characters`);
   }
-  return readValues(query, (name) => searchParams.getAll(name));
+  if (!NO_TEXT.test(value)) return value;
+  throw invalid(`parameter ${name}`, "it holds control characters, or bytes that aren't UTF-8");
 }
 
 function readValues(declared: Parameters, valuesOf: (name: string) => readonly string[]): Values<Parameters> {
@@ -82,14 +103,14 @@ function readValues(declared: Parameters, valuesOf: (name: string) => readonly s
 }
 
 /** Headers, and the options among the query's parameters: headers win. */
-function readHeaders(c: Context<Env>): Map<string, string> {
+function readHeaders({ url, headers: given }: Request): Map<string, string> {
   const headers = new Map<string, string>();
-  for (const [name, [value, second]] of Object.entries(c.req.queries()) as [string, string[]][]) {
+  const own = pairsOf(url).filter(({ name }) => name.toLowerCase().startsWith(OWN));
+  for (const { name, value } of own) {
     const lower = name.toLowerCase();
-    if (!lower.startsWith(OWN) || value === undefined) continue;
-    if (second !== undefined || headers.has(lower)) throw invalid(`parameter ${name}`, "it is given twice");
-    headers.set(lower, value);
+    if (headers.has(lower)) throw invalid(`parameter ${name}`, "it is given twice");
+    headers.set(lower, checkText(value, name));
   }
-  for (const [name, value] of c.req.raw.headers) headers.set(name, value);
+  for (const [name, value] of given) headers.set(name, value);
   return headers;
 }

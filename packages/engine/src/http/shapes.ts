@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { ID } from "../domain/field.ts";
 
 // No code is made at run time: there are places where that is forbidden.
 z.config({ jitless: true });
@@ -10,6 +11,12 @@ export const seconds = z.int().meta({ description: "Seconds." });
 export const base64 = z.string().meta({ contentEncoding: "base64" });
 /** Values by the names of headers, in Train-Case. */
 export const headers = z.record(z.string(), z.array(z.string()));
+
+/** What somebody knows something by, in what is asked. */
+export const id = z
+  .string()
+  .max(ID.maxLength, `expected up to ${ID.maxLength} characters`)
+  .regex(new RegExp(ID.pattern, "u"), "it holds control characters");
 
 /** What is wrong. */
 export const error = z

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { URL_TEXT } from "../domain/destination.ts";
 import { toUrl } from "../domain/field.ts";
 import { isHeaderName, isHeaderValue } from "../domain/header.ts";
 import { toFanOut } from "../domain/intake.ts";
@@ -30,7 +31,7 @@ const topic = z
 
 // Some clients write null for what they leave out.
 const name = z.string().meta(NAME).nullish();
-const added = z.object({ endpoints: z.array(z.object({ url: z.string(), name })).min(1) });
+const added = z.object({ endpoints: z.array(z.object({ url: z.string().meta(URL_TEXT), name })).min(1) });
 const removed = z.object({ endpoints: z.array(z.object({ url: z.string().nullish(), name })).min(1) });
 const texts = "expected a text, or a list of texts, that a header can carry";
 const value = z.string().refine(isHeaderValue, texts);

@@ -29,7 +29,7 @@ export const webhooks: Routes = {
   "/v2/workflows/hooks/:userId/:runId/:eventId": {
     ALL: route({
       summary: "Send a run the event that a webhook of its own waits for",
-      params: { userId: part(), runId: part(), eventId: part() },
+      params: { userId: part, runId: part, eventId: part },
       foreignQuery: true,
       body: raw,
       answers: { 200: done },

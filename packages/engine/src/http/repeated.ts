@@ -1,0 +1,49 @@
+/**
+ * The first name that an object has twice. Whoever reads such JSON takes one value or the other, so that two readers may
+ * see different things.
+ *
+ * @param json that is well formed
+ */
+export function repeatedName(json: string): string | undefined {
+  const objects: Set<string>[] = [];
+  for (let at = 0; at < json.length; at++) {
+    switch (json.charCodeAt(at)) {
+      case 0x7b: // {
+        objects.push(new Set());
+        break;
+      case 0x7d: // }
+        objects.pop();
+        break;
+      case 0x22: {
+        const start = at;
+        at = endOfText(json, start);
+        if (!isName(json, at + 1)) break;
+        const name: string = JSON.parse(json.slice(start, at + 1));
+        const names = objects.at(-1);
+        if (names?.has(name)) return name;
+        names?.add(name);
+        break;
+      }
+    }
+  }
+  return undefined;
+}
+
+/** Where the text that begins at a quotation mark has its other one. */
+function endOfText(json: string, start: number): number {
+  let end = start;
+  let escapes: number;
+  do {
+    end = json.indexOf('"', end + 1);
+    escapes = 0;
+    while (json[end - 1 - escapes] === "\\") escapes++;
+  } while (escapes % 2 === 1);
+  return end;
+}
+
+/** Whether a colon comes next. */
+function isName(json: string, from: number): boolean {
+  let at = from;
+  while (json[at] === " " || json[at] === "\n" || json[at] === "\r" || json[at] === "\t") at++;
+  return json[at] === ":";
+}
