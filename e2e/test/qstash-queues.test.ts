@@ -325,5 +325,16 @@ describe("flow control, by the official client", () => {
       parallelismMax: 5,
       parallelismCount: 5,
     });
+    // The client can get one key, but not list them.
+    const listed = () => client.http.request<object[]>({ path: ["v2", "flowControl"] });
+    const all = { flowControlKey: "$", waitListSize: 2, parallelismMax: 5, parallelismCount: 5 };
+    expect(await listed()).toMatchObject([all]);
+    expect(await client.flowControl.get("$")).toMatchObject(all);
+    await expect(client.flowControl.pause("$")).rejects.toMatchObject({ status: 400 });
+    const flowControl = { key: "$", parallelism: 1 };
+    await expect(client.publish({ url, flowControl })).rejects.toMatchObject({ status: 400 });
+    for (const one of open.splice(0)) one();
+    await until(() => open.length === 2);
+    expect(await listed()).toEqual([]);
   });
 });

@@ -31,7 +31,7 @@ export function toAstro(handler: Handler): { POST: ApiRoute } {
 /** As `createWorkflow` of `@perdure/core`, for a workflow that is also given Astro's context. */
 export function createWorkflow<Payload = unknown, Result = unknown>(
   workflow: AstroWorkflow<Payload, Result>,
-  options?: ServeOptions<Payload>,
+  options?: ServeOptions<Payload, Result>,
 ): Workflow<Payload, Result> {
   return {
     toHandler: (shared, siblings) => {
@@ -56,7 +56,7 @@ function notInAstro(): never {
 /** `serve` of `@perdure/core`, as an API route of Astro: `export const { POST } = serve(workflow)`. */
 export function serve<Payload = unknown, Result = unknown>(
   workflow: AstroWorkflow<Payload, Result>,
-  options?: ServeOptions<Payload>,
+  options?: ServeOptions<Payload, Result>,
 ): { POST: ApiRoute } {
   return toAstro(createWorkflow(workflow, options).toHandler({}, new Map()));
 }

@@ -1,12 +1,13 @@
-import type { Handler } from "@perdure/core";
+import type { Handler, ServeOptions, WorkflowFunction } from "@perdure/core";
 import { bindingsOf } from "./internal/bindings.ts";
 import { unread } from "./internal/body.ts";
-import { type Serve, type ServeMany, serveAs, serveManyAs } from "./internal/serve.ts";
+import { type ServeMany, serveAs, serveManyAs } from "./internal/serve.ts";
 
 /** What is read of a Hono context: the raw request, what is kept of its body, and the bindings of platforms that have them. */
-interface HonoContext {
+interface HonoContext<Bindings = unknown, Variables = unknown> {
   readonly req: { readonly raw: Request; readonly bodyCache: HonoBodies };
-  readonly env?: unknown;
+  readonly env?: Bindings;
+  readonly var?: Variables;
 }
 
 interface HonoBodies {
@@ -14,7 +15,15 @@ interface HonoBodies {
   readonly text?: string | Promise<string>;
 }
 
-type HonoHandler = (context: HonoContext) => Promise<Response>;
+type HonoHandler<Bindings = unknown, Variables = unknown> = (
+  context: HonoContext<Bindings, Variables>,
+) => Promise<Response>;
+
+/** The order of the types is that of `@upstash/workflow/hono`. A route of any bindings and variables fits every app. */
+type ServeHono = <Payload = unknown, Bindings = unknown, Variables = unknown, Result = unknown>(
+  workflow: WorkflowFunction<Payload, Result>,
+  options?: ServeOptions<Payload, Result>,
+) => HonoHandler<Bindings, Variables>;
 
 const REMEDY =
   "Mount the workflow before any middleware that reads the body, or let that read `c.req.text()`.";
@@ -29,7 +38,7 @@ export function toHono(handler: Handler): HonoHandler {
 }
 
 /** `serve` of `@perdure/core`, as a Hono route: `app.post("/order", serve(workflow))`. */
-export const serve: Serve<HonoHandler> = serveAs(toHono);
+export const serve: ServeHono = serveAs(toHono);
 
 /** `serveMany` of `@perdure/core`, as a Hono route: `app.post("/workflows/*", serveMany({ order, invoice }))`. */
 export const serveMany: ServeMany<HonoHandler> = serveManyAs(toHono);

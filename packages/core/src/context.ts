@@ -2,6 +2,7 @@ import type { Client } from "@upstash/qstash";
 import type { Env } from "./border/settings.ts";
 import type { Duration } from "./kernel/duration.ts";
 import type { CallRequest } from "./protocol/call.ts";
+import type { AnthropicMessage, ChatCompletion, SentEmail, SentEmails } from "./steps/api-answers.ts";
 import {
   type AnthropicSettings,
   anthropic,
@@ -35,13 +36,22 @@ import {
 /** Services that can be called by name. */
 export interface WorkflowApi {
   readonly openai: {
-    call<Result = unknown>(name: string, settings: OpenAISettings): Promise<CallResponse<Result>>;
+    call<Result = ChatCompletion, Body = unknown>(
+      name: string,
+      settings: OpenAISettings<Body>,
+    ): Promise<CallResponse<Result>>;
   };
   readonly anthropic: {
-    call<Result = unknown>(name: string, settings: AnthropicSettings): Promise<CallResponse<Result>>;
+    call<Result = AnthropicMessage, Body = unknown>(
+      name: string,
+      settings: AnthropicSettings<Body>,
+    ): Promise<CallResponse<Result>>;
   };
   readonly resend: {
-    call<Result = unknown>(name: string, settings: ResendSettings): Promise<CallResponse<Result>>;
+    call<Batch extends boolean = false, Result = Batch extends true ? SentEmails : SentEmail, Body = unknown>(
+      name: string,
+      settings: ResendSettings<Body, Batch>,
+    ): Promise<CallResponse<Result>>;
   };
 }
 
@@ -57,7 +67,7 @@ export interface RunContext<Payload = unknown> {
   readonly workflowRunId: string;
   /** Milliseconds since 1970; 0 when the engine doesn't tell. */
   readonly workflowRunCreatedAt: number;
-  readonly labels: readonly string[];
+  readonly labels: string[];
   /** The first label. */
   readonly label: string | undefined;
   /** Earlier attempts to make this delivery. */
@@ -82,7 +92,7 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
   declare readonly env: Env;
   declare readonly workflowRunId: string;
   declare readonly workflowRunCreatedAt: number;
-  declare readonly labels: readonly string[];
+  declare readonly labels: string[];
   declare readonly label: string | undefined;
   declare readonly retried: number;
   declare readonly qstashClient: Client;

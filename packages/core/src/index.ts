@@ -33,7 +33,7 @@ export {
   WorkflowMiddleware,
 } from "./middleware.ts";
 export type { CallRequest } from "./protocol/call.ts";
-export type { DeadLetter, RunLog, StepLog } from "./protocol/log.ts";
+export type { AttemptError, DeadLetter, RunLog, StepLog } from "./protocol/log.ts";
 export type { Redact, RunOptions } from "./protocol/message.ts";
 export type { FlowControl } from "./protocol/options.ts";
 export type { NotifyResponse, Waiter } from "./protocol/wait.ts";
@@ -48,6 +48,7 @@ export type {
   RollbackOptions,
   RollbackParams,
   StepOptions,
+  WaitOptions,
   WaitResponse,
   Webhook,
   WebhookResponse,

@@ -2,28 +2,28 @@ import type { RunContext, WorkflowContext } from "./context.ts";
 import { messageOf } from "./kernel/errors.ts";
 
 /** What can be told of a run's life, and what comes with it. */
-export interface MiddlewareEvents {
+export interface MiddlewareEvents<Payload = unknown, Result = unknown> {
   /** A run's first delivery, and each retry of it. */
-  readonly runStarted: { readonly context: WorkflowContext };
+  readonly runStarted: { readonly context: WorkflowContext<Payload> };
   /** A step's work begins, or is asked of the engine. */
-  readonly beforeExecution: { readonly context: WorkflowContext; readonly stepName: string };
+  readonly beforeExecution: { readonly context: WorkflowContext<Payload>; readonly stepName: string };
   /** A step's result is on record. Told by the delivery that brings it. */
   readonly afterExecution: {
-    readonly context: WorkflowContext;
+    readonly context: WorkflowContext<Payload>;
     readonly stepName: string;
     readonly result: unknown;
   };
   /** The workflow has returned. */
-  readonly runCompleted: { readonly context: WorkflowContext; readonly result: unknown };
+  readonly runCompleted: { readonly context: WorkflowContext<Payload>; readonly result: Result };
   /** The run has failed for good; its failure function, if there is one, comes next. */
   readonly runFailed: {
-    readonly context: RunContext;
+    readonly context: RunContext<Payload>;
     readonly failStatus: number;
     readonly failResponse: string;
   };
   /** The failure function has returned, or thrown. */
   readonly failureFunctionRan: {
-    readonly context: RunContext;
+    readonly context: RunContext<Payload>;
     readonly result?: unknown;
     readonly error?: unknown;
   };
@@ -34,21 +34,30 @@ export interface MiddlewareEvents {
 }
 
 /** What a middleware does with what it is told. Awaited; what is thrown harms nothing. */
-export type MiddlewareCallbacks = {
-  readonly [Event in keyof MiddlewareEvents]?: (told: MiddlewareEvents[Event]) => void | Promise<void>;
+export type MiddlewareCallbacks<Payload = unknown, Result = unknown> = {
+  readonly [Event in keyof MiddlewareEvents]?: (
+    told: MiddlewareEvents<Payload, Result>[Event],
+  ) => void | Promise<void>;
 };
 
-/** Something that is told of a run's life. Whatever it does or throws, the run isn't harmed. */
-export class WorkflowMiddleware {
+type Callbacks<Payload, Result> =
+  | MiddlewareCallbacks<Payload, Result>
+  | Promise<MiddlewareCallbacks<Payload, Result>>;
+
+/**
+ * Something that is told of a run's life. Whatever it does or throws, the run isn't harmed. Without types of its own it fits
+ * every workflow.
+ */
+export class WorkflowMiddleware<Payload = unknown, Result = unknown> {
   readonly name: string;
-  readonly #init: () => MiddlewareCallbacks | Promise<MiddlewareCallbacks>;
-  #callbacks: Promise<MiddlewareCallbacks> | undefined;
+  readonly #init: () => Callbacks<Payload, Result>;
+  #callbacks: Promise<MiddlewareCallbacks<Payload, Result>> | undefined;
 
   /** @param definition its callbacks, or how to make them, which is asked for once and before the first of them is needed */
   constructor(
     definition:
-      | { readonly name: string; readonly callbacks: MiddlewareCallbacks }
-      | { readonly name: string; readonly init: () => MiddlewareCallbacks | Promise<MiddlewareCallbacks> },
+      | { readonly name: string; readonly callbacks: MiddlewareCallbacks<Payload, Result> }
+      | { readonly name: string; readonly init: () => Callbacks<Payload, Result> },
   ) {
     this.name = definition.name;
     this.#init = "init" in definition ? definition.init : () => definition.callbacks;
@@ -57,9 +66,9 @@ export class WorkflowMiddleware {
   /** Tells one event. Never rejects. */
   async tell<Event extends keyof MiddlewareEvents>(
     event: Event,
-    told: MiddlewareEvents[Event],
+    told: MiddlewareEvents<Payload, Result>[Event],
   ): Promise<void> {
-    let callbacks: MiddlewareCallbacks = {};
+    let callbacks: MiddlewareCallbacks<Payload, Result> = {};
     try {
       this.#callbacks ??= Promise.resolve(this.#init());
       callbacks = await this.#callbacks;

@@ -8,7 +8,7 @@ import { resume } from "./deliveries/resume.ts";
 import type { Served, Visit } from "./deliveries/room.ts";
 import { start } from "./deliveries/start.ts";
 import { type Duration, toSeconds } from "./kernel/duration.ts";
-import { messageOf, WorkflowError, type WorkflowErrorCode } from "./kernel/errors.ts";
+import { isError, messageOf, WorkflowError, type WorkflowErrorCode } from "./kernel/errors.ts";
 import { loggingMiddleware, tellAll, type WorkflowMiddleware } from "./middleware.ts";
 import { classify, type Delivery, type DeliveryKind } from "./protocol/delivery.ts";
 import { lateOptionsIn } from "./protocol/message.ts";
@@ -24,7 +24,7 @@ import {
 } from "./workflow.ts";
 
 /** How a workflow is served. Everything is optional: what isn't given comes from the environment. */
-export type ServeOptions<Payload = unknown> = BorderOptions &
+export type ServeOptions<Payload = unknown, Result = unknown> = BorderOptions &
   PayloadOptions<Payload> & {
     /** Called when a run has failed for good, whatever failed it and however it was started. */
     readonly failureFunction?: FailureFunction<Payload>;
@@ -47,7 +47,7 @@ export type ServeOptions<Payload = unknown> = BorderOptions &
     /** Whether the rollbacks of its steps are made also when a run was cancelled, before `cancelFunction`. */
     readonly rollbackOnCancel?: boolean;
     /** Told what happens to runs. */
-    readonly middlewares?: readonly WorkflowMiddleware[];
+    readonly middlewares?: readonly WorkflowMiddleware<NoInfer<Payload>, NoInfer<Result>>[];
     /** Writes what happens to runs to the console. */
     readonly verbose?: boolean;
     /** Largest body that is read, in bytes. Default: 64 MiB. */
@@ -66,7 +66,7 @@ const BODY_LIMIT = 64 * 1024 * 1024;
  */
 export function serve<Payload = unknown, Result = unknown>(
   workflow: WorkflowFunction<Payload, Result>,
-  options: ServeOptions<Payload> = {},
+  options: ServeOptions<Payload, Result> = {},
 ): { handler: Handler } {
   return { handler: handlerOf(workflow, options, new Map()) };
 }
@@ -74,7 +74,7 @@ export function serve<Payload = unknown, Result = unknown>(
 /** As {@link serve}, for a workflow that has others beside it: under the given last segments of the URL. */
 export function handlerOf<Payload, Result>(
   workflow: WorkflowFunction<Payload, Result>,
-  options: ServeOptions<Payload>,
+  options: ServeOptions<Payload, Result>,
   siblings: ReadonlyMap<object, string>,
 ): Handler {
   const served: Served = {
@@ -88,7 +88,10 @@ export function handlerOf<Payload, Result>(
       onCancel: Boolean(options.cancelFunction || options.rollbackOnCancel),
       timeout: options.timeout === undefined ? undefined : toSeconds(options.timeout),
     }),
-    middlewares: [options.middlewares ?? [], options.verbose ? loggingMiddleware : []].flat(),
+    middlewares: [
+      (options.middlewares ?? []) as readonly WorkflowMiddleware[],
+      options.verbose ? loggingMiddleware : [],
+    ].flat(),
     siblings,
   };
   const { bodyLimit = BODY_LIMIT, trustProxy = false } = options;
@@ -147,7 +150,7 @@ async function report(
   const attempt = delivery.kind === "start" ? "" : `attempt ${delivery.retried + 1} of `;
   const what = step ? `step "${step.name}"` : WHAT[delivery.kind];
   console.error(`[perdure] ${runId ? `${runId}: ` : ""}${attempt}${what} failed:`, thrown);
-  const error = thrown instanceof Error ? thrown : new Error(messageOf(thrown));
+  const error = isError(thrown) ? thrown : new Error(messageOf(thrown));
   await tellAll(middlewares, "onError", { workflowRunId: runId, error });
 }
 

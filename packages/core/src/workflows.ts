@@ -11,7 +11,7 @@ export interface Workflow<Payload = unknown, Result = unknown> extends Invokable
 
 /** What can be said for several workflows at once. */
 export type SharedOptions = Omit<
-  ServeOptions<never>,
+  ServeOptions,
   "url" | "schema" | "initialPayloadParser" | "failureFunction" | "cancelFunction"
 > & {
   /** For those that have none of their own. */
@@ -23,11 +23,11 @@ export type SharedOptions = Omit<
 /** Makes a workflow to be served by {@link serveMany}. Its own options win over the shared ones. */
 export function createWorkflow<Payload = unknown, Result = unknown>(
   workflow: WorkflowFunction<Payload, Result>,
-  options: ServeOptions<Payload> = {},
+  options: ServeOptions<Payload, Result> = {},
 ): Workflow<Payload, Result> {
   return {
     toHandler: (shared, siblings) =>
-      handlerOf(workflow, { ...shared, ...options } as ServeOptions<Payload>, siblings),
+      handlerOf(workflow, { ...shared, ...options } as ServeOptions<Payload, Result>, siblings),
   };
 }
 

@@ -453,6 +453,22 @@ describe("development mode", () => {
     expect(warn).toHaveBeenCalledWith(expect.stringContaining("QSTASH_DEV is ignored"));
   });
 
+  it("of the client alone opens no door", async () => {
+    const port = recorder().url.split(":")[2] ?? "";
+    const options = { qstashClient: { devMode: true } };
+    const { handler } = endpoint(options, { ...KEY_ENV, QSTASH_TOKEN: "own", QSTASH_DEV_PORT: port });
+    expect(await answerOf(handler(await bring({ key: DEV_KEY })))).toMatchObject({ status: 401 });
+    expect(await answerOf(handler(await bring()))).toMatchObject({ status: 200 });
+    expect(recorder().finished[0]?.headers.authorization).toMatch(/^Bearer eyJ/);
+  });
+
+  it("can be off for the client alone", async () => {
+    const options = { qstashClient: { devMode: false, baseUrl: recorder().url } };
+    const { handler } = endpoint(options, { ...DEV, QSTASH_TOKEN: "own" });
+    expect(await answerOf(handler(await bring({ key: DEV_KEY })))).toMatchObject({ status: 200 });
+    expect(recorder().finished[0]?.headers.authorization).toBe("Bearer own");
+  });
+
   it.each(["0", "false", ""])("is off with %j", async (value) => {
     const { handler } = endpoint({}, { QSTASH_DEV: value });
     expect(await answerOf(handler(await bring({ key: DEV_KEY })))).toMatchObject({ status: 401 });

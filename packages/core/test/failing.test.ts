@@ -232,6 +232,24 @@ describe("an answer that failed says where", () => {
     });
   });
 
+  it("with the errors that it gathers, as Promise.any does", async () => {
+    const gathered = [new RangeError("left", { cause: "deeper" }), "no error", new Error("right")];
+    const { body } = await deliverAgain(step({}, new AggregateError(gathered, "all")), 0);
+    expect(body).toMatchObject({ error: "AggregateError", message: "all" });
+    expect(body.errors).toEqual([
+      { error: "RangeError", message: "left" },
+      { error: "Error", message: "right" },
+    ]);
+  });
+
+  it("and leaves out what too many of them say", async () => {
+    const error = new AggregateError([], "round");
+    error.errors = Array.from({ length: 1000 }, () => error);
+    const { body } = await deliverAgain(step({}, error), 0);
+    expect(body.errors).toHaveLength(10);
+    expect(body.errors).not.toContainEqual(expect.objectContaining({ errors: expect.anything() }));
+  });
+
   it("and stops at causes that go round in circles", async () => {
     const error = new Error("round");
     error.cause = error;
@@ -278,6 +296,17 @@ describe("the failure function knows", () => {
       message: "boom",
       cause: { message: "ECONNRESET" },
     });
+  });
+
+  it("the errors that it gathers", async () => {
+    const thrown = {
+      error: "AggregateError",
+      message: "all",
+      errors: [{ error: "RangeError", message: "left" }, 5, { message: "right" }],
+    };
+    const { error } = await tell(failureBody({ body: base64(JSON.stringify(thrown)) }));
+    expect(error).toBeInstanceOf(AggregateError);
+    expect(error).toMatchObject({ message: "all", errors: [{ name: "RangeError" }, { message: "right" }] });
   });
 
   it.each([

@@ -1,3 +1,4 @@
+import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { WorkflowError, WorkflowNonRetryableError, WorkflowRetryAfterError } from "../src/index.ts";
@@ -96,6 +97,28 @@ describe("errors", () => {
     expect(isNonRetryable({ name: "WorkflowNonRetryableError" })).toBe(false);
     expect(isRetryAfter(new WorkflowRetryAfterError("later", "5m"))).toBe(true);
     expect(isRetryAfter(new Error("later"))).toBe(false);
+    expect(isNonRetryable(Object.assign(new Error("no"), { code: "quota_exceeded" }))).toBe(false);
+  });
+
+  it("keep their meaning in classes that extend them", () => {
+    class Declined extends WorkflowNonRetryableError {
+      override name = "Declined";
+      override readonly code = "declined" as never;
+    }
+    class Busy extends WorkflowRetryAfterError {
+      override name = "Busy";
+    }
+    expect(isNonRetryable(new Declined("no"))).toBe(true);
+    expect(isRetryAfter(new Busy("later", 5))).toBe(true);
+  });
+
+  it("are errors also when they come from another realm", () => {
+    const foreign = runInNewContext(
+      'Object.assign(new RangeError("far"), { name: "WorkflowNonRetryableError" })',
+    );
+    expect(foreign).not.toBeInstanceOf(Error);
+    expect(messageOf(foreign)).toBe("far");
+    expect(isNonRetryable(foreign)).toBe(true);
   });
 
   it("refuse a retryAfter that is no duration where it is written", () => {
@@ -109,6 +132,8 @@ describe("errors", () => {
     expect(messageOf("b")).toBe("b");
     expect(messageOf({ c: 1 })).toBe('{"c":1}');
     expect(messageOf(undefined)).toBe("undefined");
+    expect(messageOf(10n)).toBe("10");
+    expect(messageOf(Symbol("d"))).toBe("Symbol(d)");
     expect(messageOf(circular)).toBe("[object Object]");
   });
 });

@@ -1,5 +1,6 @@
 import { defaultTransport } from "#transport";
 import { Dispatcher } from "./delivery/dispatcher.ts";
+import { type Parallelism, withGlobalFlow } from "./delivery/global-flow.ts";
 import { createKeys } from "./delivery/keys.ts";
 import { createPolicy, type DestinationRules } from "./delivery/policy.ts";
 import { createSigner, type SigningKeys } from "./delivery/signer.ts";
@@ -83,9 +84,9 @@ export interface EngineOptions {
   readonly retention?: {
     /** Milliseconds for which a message is known again by its deduplication id or its content. 10 minutes by default. */
     readonly deduplication?: number;
-    /** Milliseconds for a message that was delivered or cancelled. One minute by default. */
+    /** Milliseconds for a message that was delivered or has failed. One minute by default. */
     readonly messages?: number;
-    /** Milliseconds for each entry of the log. 14 days by default. */
+    /** Milliseconds for each entry of the log, and for a flow control key that nothing uses any more. 14 days by default. */
     readonly logs?: number;
     /** Milliseconds for a dead letter, with its message or run. 30 days by default. */
     readonly dlq?: number;
@@ -148,6 +149,11 @@ export function createEngine(options: EngineOptions): Engine {
     region: options.region,
     retention,
   });
+  const underWay = (): Parallelism => ({
+    max: parallelism,
+    count: dispatcher.active,
+    full: dispatcher.full,
+  });
   const app = createApp({
     store,
     clock,
@@ -171,7 +177,8 @@ export function createEngine(options: EngineOptions): Engine {
       requestsPerDay: limits.requestsPerDay,
       refusal: policy?.refusal,
     },
-    parallelism: () => ({ max: parallelism, count: dispatcher.active }),
+    parallelism: underWay,
+    flows: withGlobalFlow(store.flows, underWay),
   });
   return {
     fetch: async (request, bindings) => {

@@ -23,6 +23,13 @@ const body = (method: string, path: string, text: Ask["body"], names: string): R
   { body: text ?? "" },
   names,
 ];
+const limit = (value: string): Row => [
+  `${HEADER.flowControlValue}: ${value}`,
+  "POST",
+  PUBLISH,
+  { headers: { [HEADER.flowControlKey]: "k", [HEADER.flowControlValue]: value } },
+  HEADER.flowControlValue,
+];
 const item = (value: unknown, names: string): Row =>
   body("POST", "/v2/batch", JSON.stringify([value]), names);
 
@@ -38,6 +45,16 @@ const ROWS: readonly Row[] = [
   headers(HEADER.deduplicationId, ""),
   headers(HEADER.contentBasedDeduplication, "yes"),
   headers(HEADER.headerForward, "2"),
+  // Times and counts that are no whole numbers any more once they are stored.
+  headers(HEADER.delay, "104249991d"),
+  headers(HEADER.delay, "9007199254740s"),
+  headers(HEADER.notBefore, "9007199254740"),
+  headers(HEADER.timeout, "200000000d"),
+  limit("parallelism=99999999999999999999"),
+  limit("rate=9007199254740993"),
+  limit("rate=1, rate=2"),
+  headers("Upstash-Forward-__proto__", "v"),
+  headers("Upstash-Callback-Forward-__proto__", "v", "__proto__"),
   ["a destination that is too long", "POST", `/v2/publish/https://a.test/${LONG}`, {}, "destination url"],
   ["an option twice", "POST", `${PUBLISH}?upstash-retries=1&Upstash-Retries=2`, {}, "Upstash-Retries"],
   ["an option twice", "POST", `${PUBLISH}?upstash-retries=1&upstash-retries=2`, {}, "upstash-retries"],
@@ -101,6 +118,7 @@ const ROWS: readonly Row[] = [
   body("PATCH", "/v2/topics/g", '{"headers":{"A":["\\u0000"]}}', "headers.A"),
   body("PATCH", "/v2/topics/g", '{"headers":{"A B":"1"}}', "headers.A B"),
   body("PATCH", "/v2/topics/g", '{"headers":{"A":"1","a":"2"}}', "headers.a"),
+  body("PATCH", "/v2/topics/g", '{"headers":{"__proto__":"1"}}', "__proto__"),
   body("PATCH", "/v2/topics/g", '{"headers":{"Upstash-Retries":"many"}}', "Upstash-Retries"),
   body("PATCH", "/v2/topics/g", '{"headers":{"Upstash-Workflow-Init":"true"}}', HEADER.init),
   body("PATCH", "/v2/topics/g", '{"headers":{"Upstash-Workflow-CallType":"toCallback"}}', HEADER.callType),

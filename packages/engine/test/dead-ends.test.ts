@@ -111,6 +111,7 @@ describe("a plain message that fails for good", () => {
       dlqId: letter.dlqId,
     });
     expect(report?.headers.has(HEADER.isFailure)).toBe(false);
+    w.clock.advance(60_000);
     expect((await w.ask("GET", `/v2/messages/${body.messageId}`)).status).toBe(404);
     expect(await w.deadLetters("?source=workflow")).toEqual([]);
   });

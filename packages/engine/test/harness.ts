@@ -156,7 +156,7 @@ export async function until(condition: () => boolean | Promise<boolean>): Promis
 
 /** Sweeps what is only kept to be looked at, as if it were `now`. */
 export async function forget({ store }: World, now: number): Promise<void> {
-  await store.sweep({ messages: now, logs: now, dlq: 0, deduplication: now, runs: 0 }, 1000);
+  await store.sweep({ messages: now, logs: now, dlq: 0, runs: 0, now }, 1000);
 }
 
 export function ofRun(runId: string, init: "true" | "false"): Record<string, string> {

@@ -1,6 +1,6 @@
 import { DEV_CREDENTIALS, HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
-import { result, START, world } from "./harness.ts";
+import { failed, result, START, world } from "./harness.ts";
 
 const later = { [HEADER.delay]: "1d" };
 const PUBLISH = "/v2/publish/https://a.test/";
@@ -43,6 +43,22 @@ describe("messages", () => {
     expect((await w.ask("GET", path)).status).toBe(200);
     w.clock.advance(60_000);
     expect((await w.ask("GET", path)).status).toBe(404);
+  });
+
+  it("can still be looked at right after they have failed, while their dead letter is there", async () => {
+    const w = world(() => failed(500, "x"));
+    const publish = () => w.ask("POST", PUBLISH, { headers: { "Upstash-Retries": "0" } });
+    const [first, second] = [await publish(), await publish()];
+    await w.engine.idle();
+    const look = async ({ body }: typeof first) =>
+      (await w.ask("GET", `/v2/messages/${body.messageId}`)).status;
+    expect([await look(first), await look(second)]).toEqual([200, 200]);
+    const [letter] = await w.deadLetters(`?messageId=${second.body.messageId}`);
+    await w.ask("DELETE", `/v2/dlq/${letter.dlqId}`);
+    expect(await look(second)).toBe(404);
+    expect((await w.ask("DELETE", `/v2/messages/${first.body.messageId}`)).status).toBe(404);
+    w.clock.advance(60_000);
+    expect(await look(first)).toBe(404);
   });
 
   it("of a run tell which", async () => {

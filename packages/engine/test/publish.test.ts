@@ -84,6 +84,7 @@ describe("Upstash-Header-Forward", () => {
         "Upstash-Forward-X-Both": "named",
         Cookie: "a=b",
         "Content-Type": "text/plain",
+        "Content-Encoding": "br",
         [HEADER.label]: "l",
       },
       body: "b",
@@ -95,6 +96,8 @@ describe("Upstash-Header-Forward", () => {
     expect(headers?.get("X-Both")).toBe("named");
     expect(headers?.get("Cookie")).toBe("a=b");
     expect(headers?.get("Content-Type")).toBe("text/plain");
+    // The body is delivered as it came, so this is as true of it as before.
+    expect(headers?.get("Content-Encoding")).toBe("br");
     expect(headers?.has("Authorization")).toBe(false);
     expect(headers?.has(HEADER.label)).toBe(false);
   });

@@ -254,6 +254,12 @@ describe("a queue", () => {
     expect((await w.ask("DELETE", QUEUE)).status).toBe(200);
     expect((await w.ask("GET", QUEUE)).status).toBe(404);
     expect((await w.ask("GET", `/v2/messages/${second.body.messageId}`)).status).toBe(404);
+    const { logs } = (await w.ask("GET", `/v2/logs?messageId=${second.body.messageId}`)).body;
+    expect(logs.map((entry: { state: string }) => entry.state)).toEqual([
+      "CANCELLED",
+      "CANCEL_REQUESTED",
+      "CREATED",
+    ]);
     await enqueue(w, "3");
     await until(() => gate.open.length === 2);
     for (const open of gate.open) open();

@@ -18,6 +18,7 @@ import {
 
 const DAY = 86_400_000;
 const later = { [HEADER.delay]: "300d" };
+const keyed = (key: string) => ({ [HEADER.flowControlKey]: key, [HEADER.flowControlValue]: "parallelism=9" });
 const machine = useMachine();
 
 const boot = (endpoint: Endpoint, options: WorldOptions = {}): World =>
@@ -47,8 +48,7 @@ function rowsLeft(w: World): Record<string, number> {
   const left: Record<string, number> = {};
   for (const { name } of tables) {
     const { count } = db.prepare(`SELECT count(*) AS count FROM ${name}`).get() as { count: number };
-    // Limits by key are configuration; the other is SQLite's own.
-    if (count > 0 && name !== "flows" && name !== "sqlite_sequence") left[name] = count;
+    if (count > 0 && name !== "sqlite_sequence") left[name] = count;
   }
   db.close();
   return left;
@@ -56,7 +56,7 @@ function rowsLeft(w: World): Record<string, number> {
 
 /** Plain messages that are delivered, fail and are taken back, and a run of each end. */
 async function everything(w: World): Promise<void> {
-  await publish(w);
+  await publish(w, keyed("k"));
   await publish(w, { ...ONCE, "Upstash-Forward-X-Fail": "1", [HEADER.failureCallback]: "https://b.test/" });
   const taken = await publish(w, later);
   await w.ask("DELETE", `/v2/messages/${taken}`);
@@ -135,7 +135,11 @@ describe("what is over", () => {
 
   it("is cleaned up little by little: more than a sweep takes at once, by one that was killed before", async () => {
     const w = boot(mixed, { retention: { messages: 0, logs: DAY, runs: DAY } });
-    const items = Array.from({ length: 1100 }, () => ({ destination: "https://a.test/", body: "x" }));
+    const items = Array.from({ length: 1100 }, (_, at) => ({
+      destination: "https://a.test/",
+      body: "x",
+      headers: keyed(`k${at % 250}`),
+    }));
     await w.ask("POST", "/v2/batch", { body: JSON.stringify(items) });
     await w.start("wfr_long", later);
     for (let at = 0; at < 5; at++) {
@@ -173,6 +177,29 @@ describe("what isn't over is never swept", () => {
     await w.drain();
     expect(w.calls).toHaveLength(1);
     expect(await logged(w)).toBe(2);
+  });
+
+  it("a flow control key that something sleeps with, or that somebody has paused or pinned, is kept", async () => {
+    const w = boot(() => ok());
+    const flow = async (key: string) => (await w.ask("GET", `/v2/flowControl/${key}`)).status;
+    await publish(w, keyed("used"));
+    await publish(w, { ...keyed("slept"), ...later });
+    await w.ask("POST", "/v2/flowControl/paused/pause");
+    await w.ask("POST", "/v2/flowControl/pinned/pin?parallelism=1");
+    await pass(w, 14 * DAY);
+    await pass(w, 60_000);
+    expect([await flow("used"), await flow("slept"), await flow("paused"), await flow("pinned")]).toEqual([
+      404, 200, 200, 200,
+    ]);
+    await pass(w, 285 * DAY);
+    expect(await flow("slept")).toBe(200);
+    await w.drain();
+    await w.ask("POST", "/v2/flowControl/paused/resume");
+    await w.ask("POST", "/v2/flowControl/pinned/unpin?parallelism=true");
+    await pass(w, 14 * DAY);
+    expect((await w.ask("GET", "/v2/flowControl")).body).toHaveLength(3);
+    await pass(w, 60_000);
+    expect((await w.ask("GET", "/v2/flowControl")).body).toEqual([]);
   });
 
   it("a run whose failure is yet to be reported is kept", async () => {

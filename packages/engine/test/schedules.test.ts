@@ -317,6 +317,14 @@ describe("a schedule", () => {
     ]);
   });
 
+  it("sends as much as it was accepted with, where there are no limits", async () => {
+    const limits = { messageBytes: Infinity, delay: Infinity, retries: Infinity, timeout: Infinity };
+    const w = world(undefined, { limits });
+    await schedule(w, { [HEADER.delay]: "30s", [HEADER.retries]: "2", [HEADER.timeout]: "5s" }, "hello");
+    await w.drain(START + 2 * MINUTE);
+    expect(times(w)).toEqual([1.5 * MINUTE]);
+  });
+
   it("sends nothing that is known again", async () => {
     const w = world();
     await schedule(w, { ...named, [HEADER.deduplicationId]: "d" });

@@ -105,7 +105,9 @@ describe("a run that waits for an event", () => {
       ["[]", "must be a JSON object"],
       [JSON.stringify({ url: APP, timeout: "1h", step: { ...step, stepId: 0, targetStep: 2 } }), "a plan"],
       [JSON.stringify({ url: APP, timeout: "soon", step }), "invalid timeout"],
-      [JSON.stringify({ url: "app", timeout: "1h", step }), "invalid destination"],
+      [JSON.stringify({ url: "app", timeout: "1h", step }), "invalid url"],
+      [JSON.stringify({ url: { toString: 1 }, timeout: "1h", step }), "invalid url"],
+      [JSON.stringify({ url: APP, timeoutUrl: 5, timeout: "1h", step }), "invalid timeoutUrl"],
       [JSON.stringify({ url: APP, timeout: "1h" }), "invalid step"],
     ] as const) {
       expect(await ask(body)).toMatchObject({

@@ -11,7 +11,7 @@ import {
 /** `serve` of core, as what a framework mounts. */
 export type Serve<Mounted> = <Payload = unknown, Result = unknown>(
   workflow: WorkflowFunction<Payload, Result>,
-  options?: ServeOptions<Payload>,
+  options?: ServeOptions<Payload, Result>,
 ) => Mounted;
 
 /** `serveMany` of core, as what a framework mounts. */

@@ -27,7 +27,7 @@ export interface Engine {
   /** Has an event recorded as a step's result once it comes. @returns as {@link append} */
   wait(runId: string, request: WaitRequest): Promise<boolean>;
   /** Tells those who wait for an event, or one run, which may also come to wait later. */
-  notify(eventId: string, data: string | undefined, runId?: string): Promise<readonly NotifyResponse[]>;
+  notify(eventId: string, data: string | undefined, runId?: string): Promise<NotifyResponse[]>;
   /**
    * Where requests to a run's webhook go.
    * @throws WorkflowError `webhook_unavailable` when the token doesn't tell whose it is

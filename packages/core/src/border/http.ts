@@ -13,6 +13,8 @@ export interface EngineConfig {
   readonly headers?: Readonly<Record<string, string>>;
   /** `false` as `disableTelemetry`. */
   readonly enableTelemetry?: boolean;
+  /** `true`: the local engine of `QSTASH_DEV=1`, for what isn't given; `false`: not that one, though the variable is set. */
+  readonly devMode?: boolean;
   /** Of requests that get no answer: 5 retries by default, after `backoff` milliseconds each. */
   readonly retry?: false | { retries?: number; backoff?: (retryCount: number) => number };
 }

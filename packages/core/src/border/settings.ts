@@ -126,9 +126,10 @@ export function engineOf(
   if (isClient(given)) return toEngine(connectBy(given), telemetry);
   const settings = typeof given === "function" ? {} : given;
   const name = inRegion("QSTASH_TOKEN", region);
-  const [url, known] = devMode(env)
-    ? [`http://127.0.0.1:${env.QSTASH_DEV_PORT || DEV_CREDENTIALS.port}`, DEV_CREDENTIALS.token]
-    : [env[inRegion("QSTASH_URL", region)] ?? HOSTED_URL, env[name]];
+  const [url, known] =
+    (settings.devMode ?? devMode(env))
+      ? [`http://127.0.0.1:${env.QSTASH_DEV_PORT || DEV_CREDENTIALS.port}`, DEV_CREDENTIALS.token]
+      : [env[inRegion("QSTASH_URL", region)] ?? HOSTED_URL, env[name]];
   const { token = known, baseUrl = url, enableTelemetry = true } = settings;
   if (!token) {
     throw new WorkflowError(

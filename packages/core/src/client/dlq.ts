@@ -9,6 +9,8 @@ import { type CommonFilters, part, type Selection, select } from "./select.ts";
 export interface DeadLetterFilters extends CommonFilters {
   /** The whole URL of the endpoint. */
   readonly workflowUrl?: string | readonly string[];
+  /** Of the delivery that failed. */
+  readonly url?: string | readonly string[];
   readonly workflowRunId?: string;
   /** Milliseconds since 1970: of several runs with one id, this one. */
   readonly workflowCreatedAt?: number;

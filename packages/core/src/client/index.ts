@@ -70,7 +70,7 @@ export class Client {
   }
 
   /** Tells those who wait for an event. @returns who was told */
-  async notify({ eventId, eventData, workflowRunId }: NotifyOptions): Promise<readonly NotifyResponse[]> {
+  async notify({ eventId, eventData, workflowRunId }: NotifyOptions): Promise<NotifyResponse[]> {
     return this.#engine.notify(eventId, toText(eventData, "The event"), workflowRunId);
   }
 

@@ -103,27 +103,34 @@ const FINAL_CODES: readonly unknown[] = [
 ];
 
 /**
- * True for the class above, for one of the same name from another copy of the package (bundlers and package managers
- * do install two, and the error must keep its meaning), and for failures of ours that would come again.
+ * True for the class above, for those that extend it, for one of the same name from another copy of the package (bundlers and
+ * package managers do install two, and the error must keep its meaning), and for failures of ours that would come again.
  */
 export function isNonRetryable(error: unknown): boolean {
+  if (error instanceof WorkflowNonRetryableError) return true;
   if (isNamed(error, "WorkflowNonRetryableError") || isStepError(error)) return true;
   return isNamed(error, "WorkflowError") && "code" in error && FINAL_CODES.includes(error.code);
 }
 
 /** As {@link isNonRetryable}, for {@link WorkflowRetryAfterError}. */
 export function isRetryAfter(error: unknown): error is { retryAfter: number | Duration } {
+  if (error instanceof WorkflowRetryAfterError) return true;
   return isNamed(error, "WorkflowRetryAfterError") && "retryAfter" in error;
 }
 
 function isNamed(error: unknown, name: string): error is Error {
-  return error instanceof Error && error.name === name;
+  return isError(error) && error.name === name;
+}
+
+/** Also for one of another realm, as sandboxes and some test runners have them. */
+export function isError(thrown: unknown): thrown is Error {
+  return thrown instanceof Error || Object.prototype.toString.call(thrown) === "[object Error]";
 }
 
 /** The message of anything that can be thrown. */
 export function messageOf(thrown: unknown): string {
-  if (thrown instanceof Error) return thrown.message;
-  if (typeof thrown === "string") return thrown;
+  if (isError(thrown)) return thrown.message;
+  if (typeof thrown !== "object") return String(thrown);
   try {
     return JSON.stringify(thrown) ?? String(thrown);
   } catch {

@@ -16,7 +16,7 @@ export interface Start {
   readonly runId: string | undefined;
   /** Set when an engine delivers the payload: the same on each of its attempts. */
   readonly messageId: string | undefined;
-  readonly labels: readonly string[];
+  readonly labels: string[];
 }
 
 /** Carries a run's history and asks for what comes next. */
@@ -46,7 +46,7 @@ interface OfRun {
   readonly retried: number;
   /** When the run was created, in milliseconds since 1970; 0 when the engine didn't say. */
   readonly createdAt: number;
-  readonly labels: readonly string[];
+  readonly labels: string[];
   /** Runs between this one and the one that nobody invoked. */
   readonly invokeCount: number;
 }

@@ -1,5 +1,5 @@
 import { hasTexts } from "../kernel/check.ts";
-import { messageOf } from "../kernel/errors.ts";
+import { isError, messageOf } from "../kernel/errors.ts";
 
 /** The step in which an attempt failed. */
 export interface FailedStep {
@@ -26,42 +26,66 @@ export interface ErrorBody {
   /** Only where the caller is known, as the causes'. */
   readonly stack?: string | undefined;
   readonly cause?: ErrorBody | undefined;
+  /** Those of an `AggregateError`, such as `Promise.any` throws, without their causes. */
+  readonly errors?: readonly ErrorBody[] | undefined;
   readonly where?: Exclude<FailurePlace, "delivery"> | undefined;
   readonly step?: FailedStep | undefined;
 }
 
 const DEEPEST_CAUSE = 8;
+const MOST_ERRORS = 10;
 
 /** An error as it can travel. @param withStack whether whoever reads it may see where in the code it happened */
 export function toErrorBody(thrown: unknown, withStack: boolean, depth = 0): ErrorBody {
   const message = messageOf(thrown);
-  if (!(thrown instanceof Error)) return { error: "Error", message };
-  const { name, stack, cause } = thrown;
+  if (!isError(thrown)) return { error: "Error", message };
+  const { name, stack, cause, errors } = thrown as Partial<AggregateError> & Error;
+  const deepest = depth === DEEPEST_CAUSE;
   return {
     error: name,
     message,
     stack: withStack ? stack : undefined,
-    cause:
-      cause === undefined || depth === DEEPEST_CAUSE ? undefined : toErrorBody(cause, withStack, depth + 1),
+    cause: cause === undefined || deepest ? undefined : toErrorBody(cause, withStack, depth + 1),
+    errors: deepest
+      ? undefined
+      : listed(errors, (one) => isError(one) && toErrorBody(one, withStack, DEEPEST_CAUSE)),
   };
+}
+
+function listed(
+  errors: unknown,
+  read: (one: unknown) => ErrorBody | false | undefined,
+): ErrorBody[] | undefined {
+  const found = Array.isArray(errors) ? errors.slice(0, MOST_ERRORS).map(read).filter(Boolean) : [];
+  return found.length > 0 ? (found as ErrorBody[]) : undefined;
 }
 
 /** The other way round. Of what was written down by somebody else, only what is an error's is taken. */
 export function toError(body: ErrorBody): Error {
-  const { error: name, message, stack = "", cause } = asErrorBody(body) ?? { error: "Error", message: "" };
-  const error = new Error(message, cause && { cause: toError(cause) });
+  const {
+    error: name,
+    message,
+    stack = "",
+    cause,
+    errors,
+  } = asErrorBody(body) ?? { error: "Error", message: "" };
+  const options = cause && { cause: toError(cause) };
+  const error = errors
+    ? new AggregateError(errors.map(toError), message, options)
+    : new Error(message, options);
   return Object.assign(error, { name, stack });
 }
 
 /** What of a value is such an error; undefined when it isn't one. */
 export function asErrorBody(value: unknown, depth = 0): ErrorBody | undefined {
-  const { error, message, stack, cause, where, step } = Object(value) as Record<string, unknown>;
+  const { error, message, stack, cause, errors, where, step } = Object(value) as Record<string, unknown>;
   if (typeof message !== "string") return undefined;
   return {
     error: typeof error === "string" ? error : "Error",
     message,
     stack: typeof stack === "string" ? stack : undefined,
     cause: depth < DEEPEST_CAUSE ? asErrorBody(cause, depth + 1) : undefined,
+    errors: depth < DEEPEST_CAUSE ? listed(errors, (one) => asErrorBody(one, DEEPEST_CAUSE)) : undefined,
     where: PLACES.find((place) => place === where),
     step: isFailedStep(step) ? step : undefined,
   };

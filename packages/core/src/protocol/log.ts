@@ -68,7 +68,8 @@ export interface NextStepLog {
 }
 
 export type StepGroup =
-  | { readonly type: "sequential" | "parallel"; readonly steps: readonly StepLog[] }
+  | { readonly type: "sequential"; readonly steps: readonly [StepLog] }
+  | { readonly type: "parallel"; readonly steps: readonly StepLog[] }
   | { readonly type: "next"; readonly steps: readonly NextStepLog[] };
 
 /** A run as the engine shows it. Times in milliseconds since 1970. */

@@ -21,10 +21,10 @@ export interface AnthropicSettings<Body = unknown> extends Options {
   readonly body: Body;
 }
 
-export interface ResendSettings<Body = unknown> extends Options {
+export interface ResendSettings<Body = unknown, Batch extends boolean = boolean> extends Options {
   readonly token: string;
   /** Sends a list of e-mails. */
-  readonly batch?: boolean;
+  readonly batch?: Batch;
   readonly body: Body;
 }
 

@@ -7,6 +7,7 @@ import { type NotifyResponse, waitRequest } from "../protocol/wait.ts";
 import { checkPolicy, type RollbackOptions } from "./policy.ts";
 import { checkName, type Step, serialize, toText } from "./step.ts";
 
+/** How long to wait for an event. */
 export interface WaitOptions {
   /** Seconds or a duration; `"7d"` by default. */
   readonly timeout?: number | Duration;
@@ -56,7 +57,7 @@ export function waiting(
 export interface NotifyStepResponse {
   readonly eventId: string;
   readonly eventData: unknown;
-  readonly notifyResponse: readonly NotifyResponse[];
+  readonly notifyResponse: NotifyResponse[];
 }
 
 /** Tells everybody who waits for an event, or one run. */

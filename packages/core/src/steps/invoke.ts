@@ -14,25 +14,32 @@ export interface Invokable<Payload, Result> {
 }
 
 /** A run of a workflow that is served beside this one. */
-export interface InvokeSettings<Payload = unknown, Result = unknown>
-  extends Pick<
-    RunOptions,
-    | "headers"
-    | "retries"
-    | "retryDelay"
-    | "failureRetries"
-    | "failureRetryDelay"
-    | "timeout"
-    | "flowControl"
-    | "label"
-  > {
+export type InvokeSettings<Payload = unknown, Result = unknown> = Pick<
+  RunOptions,
+  | "headers"
+  | "retries"
+  | "retryDelay"
+  | "failureRetries"
+  | "failureRetryDelay"
+  | "timeout"
+  | "flowControl"
+  | "label"
+> & {
   /** What `createWorkflow` has made; served by the same `serveMany`. */
   readonly workflow: Invokable<Payload, Result>;
-  /** The child's payload: a text is sent as it is, everything else as JSON. */
-  readonly body: Payload;
   /** A name for the child's run; random by default. */
   readonly workflowRunId?: string;
-}
+} & InvokeBody<Payload>;
+
+type InvokeBody<Payload> = undefined extends Payload
+  ? {
+      /** The child's payload, where it takes one: a text is sent as it is, everything else as JSON. */
+      readonly body?: NoInfer<Payload>;
+    }
+  : {
+      /** The child's payload: a text is sent as it is, everything else as JSON. */
+      readonly body: NoInfer<Payload>;
+    };
 
 /** How a child's run ended. */
 export interface InvokeResponse<Result = unknown> {
@@ -49,7 +56,7 @@ export function invoke<Payload, Result>(
 ): Step<InvokeResponse<Result>> {
   checkName(name);
   const options = rollbackOf(name, settings);
-  const { workflow, body, workflowRunId, ...childOptions } = settings;
+  const { workflow, body, workflowRunId, ...childOptions } = settings as InvokeSettings<unknown, Result>;
   const payload = toText(body, `The payload of step "${name}"`);
   if (workflowRunId !== undefined) checkText(`The workflowRunId of step "${name}"`, workflowRunId);
   const runId = toRunId(workflowRunId);

@@ -6,9 +6,13 @@ import {
   createWorkflow,
   type Duration,
   type FlowControl,
+  loggingMiddleware,
   type ServeOptions,
   serve,
+  serveMany,
   type TriggerOptions,
+  type WorkflowContext,
+  WorkflowMiddleware,
 } from "../../src/index.ts";
 import { compiles } from "../support/compiles.ts";
 
@@ -70,6 +74,27 @@ describe("options that exclude each other", () => {
     compiles((_, client) => client.trigger({ url, flowControl: { key: "k" } }));
     // @ts-expect-error a period of what?
     compiles((_, client) => client.trigger({ url, flowControl: { key: "k", period: 1 } }));
+  });
+
+  it("a middleware is told of the workflow's own payload and result, and fits only there", () => {
+    const own = new WorkflowMiddleware<{ id: string }, number>({
+      name: "own",
+      callbacks: {
+        runCompleted: ({ context, result }) => {
+          expectTypeOf(context.requestPayload).toEqualTypeOf<{ id: string }>();
+          expectTypeOf(result).toEqualTypeOf<number>();
+        },
+      },
+    });
+    const middlewares = [own, loggingMiddleware];
+    compiles(() => serve((context: WorkflowContext<{ id: string }>) => context.retried, { middlewares }));
+    // @ts-expect-error another payload
+    compiles(() => serve((context: WorkflowContext<{ id: number }>) => context.retried, { middlewares }));
+    // @ts-expect-error another result
+    compiles(() => serve((context: WorkflowContext<{ id: string }>) => context.url, { middlewares }));
+    // @ts-expect-error whatever it is served with
+    compiles(() => serveMany({}, { middlewares }));
+    compiles(() => serveMany({}, { middlewares: [loggingMiddleware] }));
   });
 
   it("a redaction is there or isn't", () => {

@@ -54,6 +54,21 @@ describe("a step's result", () => {
     });
   });
 
+  it("of a provider's call has the parts that most read", () => {
+    compiles(async ({ api }) => {
+      const chat = { token: "t", operation: "chat.completions.create", body: {} } as const;
+      const { body } = await api.openai.call("c", chat);
+      expectTypeOf(body.choices[0]?.message.content).toEqualTypeOf<string | null | undefined>();
+      const message = { token: "t", operation: "messages.create", body: {} } as const;
+      const said = await api.anthropic.call("c", message);
+      expectTypeOf(said.body.content[0]?.text).toEqualTypeOf<string | undefined>();
+      const one = await api.resend.call("c", { token: "t", body: {} });
+      expectTypeOf(one.body.id).toEqualTypeOf<string>();
+      const all = await api.resend.call("c", { token: "t", batch: true, body: [] });
+      expectTypeOf(all.body.data[0]?.id).toEqualTypeOf<string | undefined>();
+    });
+  });
+
   it("of a wait tells by timeout what there is", () => {
     compiles(async (context) => {
       const event = await context.waitForEvent<Order>("w", "e");
@@ -106,6 +121,19 @@ describe("a workflow that others start", () => {
       const none = await context.invoke("i", { workflow: silent, body: undefined });
       expectTypeOf(none.body).toEqualTypeOf<void>();
     });
+  });
+
+  it("needs no payload where the child takes none", () => {
+    const none = createWorkflow(async (_: WorkflowContext<undefined>) => 1);
+    const perhaps = createWorkflow(async (_: WorkflowContext<string | undefined>) => 1);
+    compiles((context) => [
+      context.invoke("i", { workflow: none }),
+      context.invoke("i", { workflow: silent }),
+      context.invoke("i", { workflow: perhaps }),
+      context.invoke("i", { workflow: perhaps, body: "a" }),
+    ]);
+    // @ts-expect-error it takes none
+    compiles((context) => context.invoke("i", { workflow: none, body: "a" }));
   });
 
   it("refuses another payload", () => {

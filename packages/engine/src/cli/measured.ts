@@ -1,7 +1,7 @@
 import type { Store } from "../store/store.ts";
 
 /** Told of an operation of a store, when it is over. */
-export type Measure = (operation: string, seconds: number, result: unknown) => void;
+type Measure = (operation: string, seconds: number) => void;
 
 /** The same store; how long its operations take is told. */
 export function measured(store: Store, measure: Measure): Store {
@@ -13,8 +13,7 @@ export function measured(store: Store, measure: Measure): Store {
         const began = performance.now();
         const result: unknown = Reflect.apply(member, target, args);
         if (!(result instanceof Promise)) return result;
-        const tell = (value: unknown): void =>
-          measure(String(name), (performance.now() - began) / 1000, value);
+        const tell = (): void => measure(String(name), (performance.now() - began) / 1000);
         result.then(tell, tell);
         return result;
       };

@@ -1,7 +1,8 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { EngineEvent } from "../domain/event.ts";
-import type { Receipt, Store } from "../store/store.ts";
-import { type Measure, measured } from "./measured.ts";
+import type { Store } from "../store/store.ts";
+import type { StateCount } from "../store/upkeep.ts";
+import { measured } from "./measured.ts";
 
 const DELIVERY_BUCKETS = [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900];
 const LAG_BUCKETS = [0.001, 0.005, 0.02, 0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600];
@@ -13,7 +14,7 @@ export interface Metrics {
   observe(event: EngineEvent, user: string): void;
   /** Counts an answer of the API. */
   answered(status: number): void;
-  /** A user's store, whose operations are timed, and whose queues are counted whenever somebody asks. */
+  /** A user's store, whose changes are counted, whose operations are timed, and whose queues are counted whenever somebody asks. */
   watch(store: Store, user: string): Store;
   /** In Prometheus' text format. */
   render(): Promise<Response>;
@@ -33,7 +34,8 @@ export function createMetrics(now: () => number = Date.now): Metrics {
     },
     watch(store, user) {
       stores.set(user, store);
-      return measured(store, toMeasure(meters, user));
+      store.onStates((counts) => count(meters, counts, user));
+      return measured(store, (operation, seconds) => meters.operations.observe({ operation }, seconds));
     },
     async render() {
       await queues();
@@ -43,8 +45,7 @@ export function createMetrics(now: () => number = Date.now): Metrics {
 }
 
 interface Meters {
-  readonly messages: Counter<"user" | "state">;
-  readonly runs: Counter<"user" | "state">;
+  readonly states: Readonly<Record<StateCount["of"], Counter<"user" | "state">>>;
   readonly latency: Histogram<"user">;
   readonly lag: Histogram<"user">;
   readonly operations: Histogram<"operation">;
@@ -55,18 +56,7 @@ interface Meters {
 function createMeters(registry: Registry): Meters {
   const registers = [registry];
   return {
-    messages: new Counter({
-      name: "perdure_messages_total",
-      help: "Messages that have come into a state.",
-      labelNames: ["user", "state"],
-      registers,
-    }),
-    runs: new Counter({
-      name: "perdure_runs_total",
-      help: "Workflow runs that have come into a state.",
-      labelNames: ["user", "state"],
-      registers,
-    }),
+    states: createStateCounters(registers),
     latency: new Histogram({
       name: "perdure_delivery_seconds",
       help: "How long attempts to deliver took.",
@@ -103,6 +93,22 @@ function createMeters(registry: Registry): Meters {
   };
 }
 
+function createStateCounters(registers: Registry[]): Meters["states"] {
+  const counter = (name: string, help: string): Counter<"user" | "state"> =>
+    new Counter({ name, help, labelNames: ["user", "state"], registers });
+  return {
+    message: counter(
+      "perdure_messages_total",
+      "Messages that have come into a state, as the log tells of it.",
+    ),
+    delivery: counter(
+      "perdure_run_deliveries_total",
+      "Deliveries of workflow runs that have come into a state.",
+    ),
+    run: counter("perdure_runs_total", "Workflow runs that have come into a state."),
+  };
+}
+
 type Depths = Awaited<ReturnType<Store["depths"]>>;
 
 /** @returns what brings the gauges up to date */
@@ -130,56 +136,12 @@ function createQueueGauges(
     });
 }
 
-function toMeasure({ operations, messages }: Meters, user: string): Measure {
-  return (operation, seconds, result) => {
-    operations.observe({ operation }, seconds);
-    if (operation !== "accept" || !Array.isArray(result)) return;
-    const created = (result as Receipt[]).filter(({ deduplicated }) => !deduplicated);
-    messages.inc({ user, state: "CREATED" }, created.length);
-  };
+function count({ states }: Meters, counts: readonly StateCount[], user: string): void {
+  for (const { of, state, count } of counts) states[of].inc({ user, state }, count);
 }
 
 function observe(meters: Meters, event: EngineEvent, user: string): void {
-  for (const state of messageStates(event)) meters.messages.inc({ user, state });
-  const state = runState(event);
-  if (state !== undefined) meters.runs.inc({ user, state });
   if (event.type === "fault") meters.faults.inc({ user });
   if (event.type === "delivering" && event.lag !== undefined) meters.lag.observe({ user }, event.lag / 1000);
   if ("attempt" in event && "ms" in event) meters.latency.observe({ user }, event.ms / 1000);
-}
-
-/** The states into which a message has come with this. */
-function messageStates(event: EngineEvent): readonly string[] {
-  switch (event.type) {
-    case "delivering":
-      return ["ACTIVE"];
-    case "delivered":
-    case "called":
-      return ["DELIVERED"];
-    case "retrying":
-      return ["ERROR", "RETRY"];
-    case "failed":
-      return ["ERROR", "FAILED"];
-    case "failure.reported":
-      return event.outcome === "failed" ? ["ERROR", "FAILED"] : ["DELIVERED"];
-    default:
-      return [];
-  }
-}
-
-/** The state into which a run has come with this. */
-function runState(event: EngineEvent): string | undefined {
-  switch (event.type) {
-    case "run.started":
-    case "run.revived":
-      return "RUN_STARTED";
-    case "run.completed":
-      return "RUN_SUCCESS";
-    case "run.canceled":
-      return "RUN_CANCELED";
-    case "failed":
-      return event.runId === undefined ? undefined : "RUN_FAILED";
-    default:
-      return undefined;
-  }
 }

@@ -118,6 +118,11 @@ export class Dispatcher {
     return this.#flights.size;
   }
 
+  /** Whether what is due has to wait for the end of something that is under way. */
+  get full(): boolean {
+    return this.#running && this.#most(this.#room()) <= 0;
+  }
+
   async #take(room: Room): Promise<void> {
     const { store, clock, lease, emit } = this.#options;
     const now = clock.now();

@@ -11,6 +11,9 @@ const MS: Record<string, number> = {
   d: 86_400 * SECOND,
 };
 
+/** A hundred million days, which is as far as a `Date` goes: what is this far from now is still a whole number. */
+export const LONGEST: number = 8.64e15;
+
 /** Nothing in the protocol waits longer than this for a retry. */
 export const DAY: number = 86_400 * SECOND;
 
@@ -43,5 +46,5 @@ function sum(text: string): number {
 }
 
 function finite(ms: number): number | undefined {
-  return ms <= Number.MAX_SAFE_INTEGER ? ms : undefined;
+  return ms <= LONGEST ? ms : undefined;
 }

@@ -42,3 +42,9 @@ export function toUrl(text: string, field: string, limits?: DestinationLimits): 
     throw invalid(field, messageOf(cause), { cause });
   }
 }
+
+/** As {@link toUrl}, of what somebody's JSON has there. */
+export function readUrl(value: unknown, field: string, limits: DestinationLimits): string {
+  if (typeof value === "string") return toUrl(value, field, limits);
+  throw invalid(field, "expected a text with a url");
+}

@@ -46,7 +46,9 @@ function toParts(value: string, field: string): Map<string, string> {
   for (const part of value.split(",")) {
     const found = /^\s*(parallelism|rate|period)\s*=\s*(\S+)\s*$/i.exec(part);
     if (!found) throw invalid(field, `expected parallelism=…, rate=… or period=…, got "${part.trim()}"`);
-    parts.set((found[1] as string).toLowerCase(), found[2] as string);
+    const name = (found[1] as string).toLowerCase();
+    if (parts.has(name)) throw invalid(field, `${name} is given twice`);
+    parts.set(name, found[2] as string);
   }
   return parts;
 }
@@ -54,7 +56,7 @@ function toParts(value: string, field: string): Map<string, string> {
 function toLimit(text: string | undefined, field: string): number | undefined {
   if (text === undefined) return undefined;
   const limit = /^\d+$/.test(text) ? Number(text) : 0;
-  if (limit >= 1) return limit;
+  if (limit >= 1 && Number.isSafeInteger(limit)) return limit;
   throw invalid(field, `expected a whole number from 1 on, got "${text}"`);
 }
 

@@ -40,7 +40,6 @@ const OF_REQUEST: ReadonlySet<string> = new Set([
   "accept-encoding",
   "authorization",
   "connection",
-  "content-encoding",
   "content-length",
   "content-type",
   "expect",

@@ -10,8 +10,9 @@ const TOKEN = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/i;
 // What a header can carry: Latin-1 without control characters other than the tab.
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
+/** Whether a header may be called this. `__proto__` would get lost wherever headers are the properties of an object. */
 export function isHeaderName(name: string): boolean {
-  return TOKEN.test(name);
+  return TOKEN.test(name) && name.toLowerCase() !== "__proto__";
 }
 
 export function isHeaderValue(value: string): boolean {
@@ -27,15 +28,13 @@ const OF_WORKFLOWS = PREFIX.workflow.toLowerCase();
 
 /** As the API shows them: what is a matter between engine and endpoint is left out. */
 export function toHeaderMap(list: HeaderList): Record<string, string[]> {
-  const map: Record<string, string[]> = {};
+  const map = new Map<string, string[]>();
   for (const [name, value] of list) {
     if (name.startsWith(OF_WORKFLOWS)) continue;
     const shown = trainCase(name);
-    const values = map[shown];
-    if (values) values.push(value);
-    else map[shown] = [value];
+    map.set(shown, [...(map.get(shown) ?? []), value]);
   }
-  return map;
+  return Object.fromEntries(map);
 }
 
 /** Recorded headers as the API shows them. */

@@ -1,7 +1,7 @@
 import { HEADER, type InvokeEnvelope, isPlan, parseStep, recordKey } from "@perdure/core/protocol";
 import { toBytes, toText } from "./bytes.ts";
-import { checkDestination } from "./destination.ts";
 import { checkRunId, firstValues, type IntakeRequest, toDraft } from "./draft.ts";
+import { readUrl } from "./field.ts";
 import { refusePlainOptions } from "./limits.ts";
 import { type OptionLimits, type Options, readOptions } from "./options.ts";
 import { invalid, messageOf, Problem } from "./problem.ts";
@@ -27,18 +27,18 @@ export interface Invocation {
 export function readInvocation(request: IntakeRequest, options: Options, limits: OptionLimits): Invocation {
   checkDepth(options);
   const envelope = parseEnvelope(request.body);
-  const runId = checkRunId(String(envelope.workflowRunId ?? ""));
-  const url = checkDestination(String(envelope.workflowUrl ?? ""), limits);
+  const { workflowRunId, workflowRunCreatedAt: createdAt } = envelope;
+  const runId = checkRunId(typeof workflowRunId === "string" ? workflowRunId : "");
+  const url = readUrl(envelope.workflowUrl, "workflowUrl", limits);
   const step = readStep(envelope, runId);
   const headers = firstValues(envelope.headers ?? {}, "invoke header");
   const own = readOptions(headers, limits);
   refusePlainOptions(own);
-  const createdAt = Number(envelope.workflowRunCreatedAt);
   return {
     payload: toPayload(envelope.body),
     invoker: {
       runId,
-      createdAt: Number.isSafeInteger(createdAt) && createdAt > 0 ? createdAt : 0,
+      createdAt: createdAt !== undefined && Number.isSafeInteger(createdAt) && createdAt > 0 ? createdAt : 0,
       url,
       key: recordKey(step),
       step,

@@ -1,6 +1,6 @@
 import { HEADER, PREFIX } from "@perdure/core/protocol";
 import type { DestinationLimits } from "./destination.ts";
-import { parseDuration } from "./duration.ts";
+import { LONGEST, parseDuration } from "./duration.ts";
 import { parseExpression } from "./expression.ts";
 import { type Method, toFlag, toHeaderValue, toId, toMethod, toUrl } from "./field.ts";
 import { type FlowLimit, parseFlow } from "./flow.ts";
@@ -205,7 +205,7 @@ function toTimeout(text: string, field: string): number {
 
 function toTime(text: string, field: string): number {
   const seconds = /^\d+$/.test(text.trim()) ? Number(text) : Number.NaN;
-  if (seconds * 1000 <= Number.MAX_SAFE_INTEGER) return seconds * 1000;
+  if (seconds * 1000 <= LONGEST) return seconds * 1000;
   throw invalid(field, `expected a unix time in whole seconds, got "${text}"`);
 }
 

@@ -2,9 +2,9 @@ import { DAY } from "./duration.ts";
 
 /** How long what is over can still be looked at, in milliseconds. */
 export interface Retention {
-  /** A message that was delivered or cancelled. The log tells of it for longer. */
+  /** A message that was delivered or has failed. The log tells of it for longer. */
   readonly messages: number;
-  /** Each entry of the log. */
+  /** Each entry of the log, and a flow control key that nothing uses any more. */
   readonly logs: number;
   /** A dead letter, with its message or run. */
   readonly dlq: number;
@@ -45,15 +45,17 @@ export function toRetention(given: Partial<Retention> = {}): Retention {
 }
 
 /** What ended, or is from, these times or before is past its time. Milliseconds since 1970. */
-export type Expiry = Retention;
+export interface Expiry extends Omit<Retention, "deduplication"> {
+  /** For what has its end written with it. */
+  readonly now: number;
+}
 
 export function expiryAt(now: number, { messages, logs, dlq, runs }: Retention): Expiry {
   return {
     messages: now - messages,
     logs: now - logs,
     dlq: now - dlq,
-    // Each has its end written with it.
-    deduplication: now,
     runs: now - runs,
+    now,
   };
 }

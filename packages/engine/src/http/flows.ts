@@ -1,8 +1,10 @@
 import { z } from "zod";
 import { type FlowChange, type FlowControl, toPin } from "../domain/flow-control.ts";
+import { GLOBAL_KEY, toShownKey } from "../domain/global-flow.ts";
+import { NAME } from "../domain/name.ts";
 import { Problem } from "../domain/problem.ts";
 import { flag, named, positive, text } from "./parameters.ts";
-import { type Routes, route, type Shown } from "./route.ts";
+import { type Parameter, type Routes, route, type Shown } from "./route.ts";
 import type { Service } from "./service.ts";
 import { done, seconds, unixTime } from "./shapes.ts";
 
@@ -22,6 +24,10 @@ const flowControl = z
   })
   .meta({ id: "FlowControl", description: "Every number is there: 0 for what isn't limited." });
 
+const shown: Parameter<string> = {
+  schema: { type: "string", ...NAME, pattern: `^\\${GLOBAL_KEY}$|${NAME.pattern}` },
+  read: ([key = ""]) => toShownKey(key, "flow control key"),
+};
 const params = { key: named("flow control key") };
 const changed = { params, answers: { 200: done } };
 
@@ -31,17 +37,17 @@ export const flows: Routes = {
       summary: "List the keys of flow control",
       query: { search: text },
       answers: { 200: z.array(flowControl) },
-      handle: async ({ query: { search }, now }, { store }) =>
-        (await store.flows.list(search, now)).map(toView),
+      handle: async ({ query: { search }, now }, service) =>
+        (await service.flows.list(search, now)).map(toView),
     }),
   },
   "/v2/flowControl/:key": {
     GET: route({
       summary: "Get a key of flow control",
-      params,
+      params: { key: shown },
       answers: { 200: flowControl },
-      handle: async ({ params: { key }, now }, { store }) =>
-        toView((await store.flows.get(key, now)) ?? refuseUnknown(key)),
+      handle: async ({ params: { key }, now }, service) =>
+        toView((await service.flows.get(key, now)) ?? refuseUnknown(key)),
     }),
   },
   "/v2/flowControl/:key/pause": {

@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import { invalid, messageOf, Problem } from "../domain/problem.ts";
-import { repeatedName } from "./repeated.ts";
+import { badName } from "./names.ts";
 import type { Body } from "./route.ts";
 
 /** What is carried as it is. */
@@ -39,8 +39,8 @@ export function parseJson(bytes: Uint8Array, what: string): unknown {
   } catch (cause) {
     throw new Problem(400, `${what} is not JSON: ${messageOf(cause)}`, { cause });
   }
-  const twice = repeatedName(text);
-  if (twice !== undefined) throw invalid(twice, `it is given twice in ${what}`);
+  const name = badName(text);
+  if (name !== undefined) throw invalid(name, `it is given twice in ${what}, or nothing can have this name`);
   return value;
 }
 

@@ -4,7 +4,7 @@ import type { Observer } from "../domain/event.ts";
 import type { OptionLimits } from "../domain/options.ts";
 import type { QueueLimits } from "../domain/queue.ts";
 import type { Retention } from "../domain/retention.ts";
-import type { ScheduleLimits } from "../store/controls.ts";
+import type { Flows, ScheduleLimits } from "../store/controls.ts";
 import type { Store } from "../store/store.ts";
 
 /** What the API works with. */
@@ -28,6 +28,8 @@ export interface Service {
     readonly requestsPerDay?: number | undefined;
   } & QueueLimits &
     ScheduleLimits;
+  /** Flow control keys as they are shown. */
+  readonly flows: Pick<Flows, "list" | "get">;
   /** Deliveries under way, and how many there may be. */
   readonly parallelism: () => { readonly max: number; readonly count: number };
 }

@@ -66,6 +66,17 @@ export interface Flows {
 
   get(key: string, now: number): Promise<FlowControl | undefined>;
 
+  /** Messages without a key that wait for nothing but room. Of many, only the first are looked at. */
+  waitingForRoom(now: number): Promise<RoomWaiters>;
+
   /** A pause or a pin makes a key that isn't there yet. @returns false when there is none, and nothing changed */
   change(key: string, change: FlowChange, now: number): Promise<boolean>;
+}
+
+/** Numbers of messages, 10 000 each at most. */
+export interface RoomWaiters {
+  /** Due, but not begun. */
+  readonly due: number;
+  /** Set aside, because their destination has no room. */
+  readonly aside: number;
 }

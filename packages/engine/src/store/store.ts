@@ -99,13 +99,14 @@ export interface Store extends Controls, PublishingStore, Upkeep {
 
   /**
    * Deletes what was kept only to be looked at for a while, up to `limit` of each kind. A live run is never touched; one
-   * that failed stays as long as its dead letter.
+   * that failed stays as long as its dead letter. A flow control key goes with the log, unless it is paused or pinned, its
+   * period isn't over, or a message that isn't at its end has it.
    *
    * @returns whether there may be more
    */
   sweep(expiry: Expiry, limit: number): Promise<boolean>;
 
-  /** A message that isn't at its end, or was delivered later than `since`. */
+  /** A message that isn't at its end, or came there later than `since`, unless it was cancelled or has left the dead letter queue. */
   message(messageId: string, since: number): Promise<StoredMessage | undefined>;
 
   /** What became of messages, the newest first. A run's own deliveries aren't among it: its run log tells of them. */

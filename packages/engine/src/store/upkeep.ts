@@ -1,3 +1,6 @@
+import type { LogState } from "../domain/log.ts";
+import type { RunState } from "../domain/run.ts";
+
 /** What the engine asks of a store for itself rather than for its messages. */
 export interface Upkeep {
   /** A setting, as it was last written. */
@@ -8,6 +11,9 @@ export interface Upkeep {
 
   /** How much there is to do. `now` in milliseconds since 1970. */
   depths(now: number): Promise<Depths>;
+
+  /** Calls `listener` with the states into which messages and runs have come, once that is durable. There is one listener. */
+  onStates(listener: (counts: readonly StateCount[]) => void): void;
 }
 
 /** Numbers of messages. */
@@ -20,3 +26,11 @@ export interface Depths {
   readonly held: number;
   readonly deadLetters: number;
 }
+
+/** How many have come into a state. */
+export type StateCount =
+  /** Of messages: each has an entry in the log. */
+  | { readonly of: "message"; readonly state: LogState; readonly count: number }
+  /** Of a run's own deliveries, which have none. */
+  | { readonly of: "delivery"; readonly state: LogState; readonly count: number }
+  | { readonly of: "run"; readonly state: RunState; readonly count: number };

@@ -1,7 +1,7 @@
 import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
 import type { LaneOrder } from "../../src/store/lanes.ts";
-import type { Claims, Store } from "../../src/store/store.ts";
+import type { Claims, Receipt, Store } from "../../src/store/store.ts";
 import { START } from "../harness.ts";
 import { delivered, LEASE, plain, useStore } from "./kit.ts";
 
@@ -67,6 +67,29 @@ export function lanes(name: string, open: () => Promise<Store>): void {
         ]),
       );
       expect(claims).toHaveLength(2);
+    });
+
+    it("count what waits in them, or is due, without a key", async () => {
+      const flow = { [HEADER.flowControlKey]: "k", [HEADER.flowControlValue]: "parallelism=9" };
+      const none = await kit.store.flows.waitingForRoom(START);
+      await kit.accept(plain(), plain(), plain(), plain(flow), plain({ [HEADER.delay]: "1d" }));
+      const before = await kit.store.flows.waitingForRoom(START);
+      const { claims } = await claim(room(1));
+      const [{ messageId }] = (await kit.accept(plain(), plain(flow))) as [Receipt];
+      const after = await kit.store.flows.waitingForRoom(START);
+      // What ran out is a lease: it isn't room that is waited for.
+      const late = await kit.store.flows.waitingForRoom(START + LEASE);
+      for (const id of [messageId, ...claims.map(({ message }) => message.id)]) {
+        await kit.store.cancelMessage(id, START);
+      }
+      const less = await kit.store.flows.waitingForRoom(START);
+      expect([none, before, after, late, less]).toEqual([
+        { due: 0, aside: 0 },
+        { due: 3, aside: 0 },
+        { due: 1, aside: 2 },
+        { due: 1, aside: 2 },
+        { due: 0, aside: 2 },
+      ]);
     });
 
     it("give back what is cancelled meanwhile to nobody", async () => {

@@ -2,8 +2,9 @@ import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
 import type { LogEntry, LogQuery } from "../../src/store/lists.ts";
 import type { Receipt, Store } from "../../src/store/store.ts";
+import type { StateCount } from "../../src/store/upkeep.ts";
 import { START } from "../harness.ts";
-import { call, delivered, failure, LEASE, NO_OPTIONS, plain, start, useStore } from "./kit.ts";
+import { append, call, delivered, failure, known, LEASE, NO_OPTIONS, plain, start, useStore } from "./kit.ts";
 
 export function logging(name: string, open: () => Promise<Store>): void {
   describe(`${name}, the log`, () => {
@@ -65,6 +66,21 @@ export function logging(name: string, open: () => Promise<Store>): void {
       expect([run?.id, Buffer.from(body ?? "").toString()]).toEqual(["wfr_1", "asked"]);
     });
 
+    it("tells of what a queue takes with it", async () => {
+      await kit.accept(plain({ [HEADER.queueName]: "q" }), plain({ [HEADER.queueName]: "q" }));
+      const one = await kit.claimOne();
+      await kit.store.queues.delete("q", START + 1);
+      await kit.settle(one, delivered(START + 2), START + 2);
+      expect((await entries()).map(({ state, at }) => [state, at - START])).toEqual([
+        ["CREATED", 0],
+        ["CREATED", 0],
+        ["ACTIVE", 0],
+        ["CANCEL_REQUESTED", 1],
+        ["CANCELLED", 1],
+        ["DELIVERED", 2],
+      ]);
+    });
+
     it("comes in pages, in both directions", async () => {
       await kit.accept(plain(), plain(), plain());
       for (const earliestFirst of [false, true]) {
@@ -75,6 +91,31 @@ export function logging(name: string, open: () => Promise<Store>): void {
         expect(ids).toHaveLength(3);
         expect(second.next).toBeUndefined();
       }
+    });
+  });
+
+  describe(`${name}, counting states`, () => {
+    const kit = useStore(open);
+
+    it("tells of those that were stored, and of no others", async () => {
+      const told: StateCount[] = [];
+      kit.store.onStates((counts) => told.push(...counts));
+      await Promise.all([kit.accept(plain(), plain()), kit.accept(start("wfr_1"))]);
+      const sums = (): string[] =>
+        told
+          .splice(0)
+          .map(({ of, state, count }) => [of, state, count].join(" "))
+          .sort();
+      const started = ["delivery CREATED 1", "run RUN_STARTED 1"];
+      expect(sums()).toEqual([...started, "message CREATED 2"].sort());
+      await expect(kit.accept(plain(), append("wfr_none", 1))).rejects.toMatchObject({ status: 400 });
+      await kit.accept(known("a"));
+      await kit.accept(known("a"));
+      expect(sums()).toEqual(["message CREATED 1"]);
+      await kit.claim(START, 4);
+      expect(sums()).toEqual(["delivery ACTIVE 1", "message ACTIVE 3"]);
+      await kit.store.endRun("wfr_1", { state: "RUN_CANCELED", response: undefined }, START);
+      expect(sums()).toEqual(["delivery CANCELLED 1", "run RUN_CANCELED 1"]);
     });
   });
 

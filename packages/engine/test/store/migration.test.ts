@@ -40,3 +40,26 @@ it("a database of the first version is taken over with what it holds", async () 
   store.close();
   openSqlite(file).close();
 });
+
+it("a key of flow control counts as used when its last message came", async () => {
+  const file = join(folder, "keys.db");
+  const old = new DatabaseSync(file);
+  const before = MIGRATIONS.findIndex((text) => text.includes("used_at"));
+  for (const migration of MIGRATIONS.slice(0, before)) old.exec(migration);
+  old.exec(`PRAGMA user_version = ${before}`);
+  old.exec("INSERT INTO flows (key, period, began_at) VALUES ('none', 1000, 5), ('one', 1000, 5)");
+  old.exec(
+    `INSERT INTO messages (id, purpose, state, url, method, forward, max_retries, not_before, created_at, caller_ip, labels, flow_key)
+     VALUES ('msg_1', 'message', 'DELIVERED', 'https://a.test/', 'POST', '[]', 3, ${START}, ${START}, '::1', '', 'one')`,
+  );
+  old.close();
+  const store = openSqlite(file);
+  const keys = async (): Promise<string[]> =>
+    (await store.flows.list(undefined, START)).map(({ key }) => key);
+  const expiry = { messages: 0, logs: START, dlq: 0, runs: 0, now: START };
+  await store.sweep(expiry, 10);
+  expect(await keys()).toEqual(["one"]);
+  await store.sweep({ ...expiry, logs: START + 60_000 }, 10);
+  expect(await keys()).toEqual([]);
+  store.close();
+});

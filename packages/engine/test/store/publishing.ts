@@ -8,7 +8,7 @@ import { START } from "../harness.ts";
 import { append, delivered, failure, grouped, known, plain, start, useStore } from "./kit.ts";
 
 /** Only of what has an end of its own. */
-const until = (deduplication: number): Expiry => ({ deduplication, messages: 0, logs: 0, dlq: 0, runs: 0 });
+const until = (now: number): Expiry => ({ now, messages: 0, logs: 0, dlq: 0, runs: 0 });
 const LIMITS = { endpoints: 3 };
 const A = { url: "https://a.test/", name: "a" };
 const B = { url: "https://b.test/" };

@@ -43,6 +43,16 @@ export function settling(name: string, open: () => Promise<Store>): void {
       ]);
     });
 
+    it("a message that has failed can be looked at for as long as one that was delivered", async () => {
+      const [{ messageId }] = (await kit.accept(plain())) as [Receipt];
+      await kit.settle(await kit.claimOne(), { kind: "failed", failure: failure(START) });
+      const found = await kit.store.message(messageId, START - 1);
+      expect(found?.message).toMatchObject({ id: messageId, state: "FAILED" });
+      expect(await kit.store.message(messageId, START)).toBeUndefined();
+      await kit.store.removeDeadLetters({ count: 10 });
+      expect(await kit.store.message(messageId, START - 1)).toBeUndefined();
+    });
+
     it("a delivery that leaves a live run with nothing to do is a failure", async () => {
       await kit.accept(start("wfr_1"));
       expect(await kit.settle(await kit.claimOne(), delivered(START))).toMatchObject({ kind: "failed" });
@@ -96,7 +106,7 @@ export function settling(name: string, open: () => Promise<Store>): void {
       await kit.settle(await kit.claimOne(), delivered(START));
       expect((await kit.store.message(messageId, START - 1))?.message.state).toBe("DELIVERED");
       expect(await kit.store.message(messageId, START)).toBeUndefined();
-      await kit.store.sweep({ messages: START, logs: START, dlq: 0, deduplication: 0, runs: 0 }, 10);
+      await kit.store.sweep({ messages: START, logs: START, dlq: 0, runs: 0, now: START }, 10);
       expect(await kit.store.message(messageId, 0)).toBeUndefined();
     });
 
@@ -110,7 +120,7 @@ export function settling(name: string, open: () => Promise<Store>): void {
       });
       expect(await kit.store.cancelMessage(messageId, START)).toMatchObject({ canceled: false });
       expect(await kit.settle(one, delivered(START))).toEqual({ kind: "stale" });
-      await kit.store.sweep({ messages: START, logs: START, dlq: 0, deduplication: 0, runs: 0 }, 10);
+      await kit.store.sweep({ messages: START, logs: START, dlq: 0, runs: 0, now: START }, 10);
       await kit.accept(plain());
       // Its place may be taken by another one now: an old right is worth nothing there.
       const next = await kit.claimOne();

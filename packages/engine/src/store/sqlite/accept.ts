@@ -104,12 +104,13 @@ function configure(db: Database, live: Run, intake: StartIntake, due: Due): Rece
     live.key,
   );
   if (deadline !== null) due(deadline);
-  db.run(
-    `UPDATE messages SET state = 'DELIVERED', due_at = NULL, parked = NULL, forget_at = ?
+  const { changes } = db.run(
+    `UPDATE messages SET state = 'DELIVERED', due_at = NULL, parked = NULL, lane = NULL, forget_at = ?
      WHERE run = ? AND state <> 'DELIVERED' AND due_at IS NOT NULL`,
     intake.message.createdAt,
     live.key,
   );
+  db.tally.add({ of: "delivery", state: "DELIVERED", count: changes });
   // What it was counted as under way for has ended.
   if (letGo(db, live.config.flow?.key ?? null)) due(intake.message.createdAt);
   const entry = db.get<{ seq: number }>(

@@ -4,6 +4,7 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlit
 import { messageOf } from "../../domain/problem.ts";
 import { StoreUnavailable } from "../store.ts";
 import { MIGRATIONS } from "./schema.ts";
+import { Tally } from "./tally.ts";
 
 const SQLITE_BUSY = 5;
 
@@ -12,6 +13,7 @@ export type Due = (dueAt: number) => void;
 
 /** A database with its statements, each prepared once. */
 export class Database {
+  readonly tally: Tally = new Tally();
   readonly #db: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
 

@@ -50,7 +50,7 @@ export function cancelMessage(db: Database, id: string, now: number, due: Due): 
   // A run's are kept for its log, and a report for the dead letter that it is of.
   const forgetAt = row.run === null && row.purpose !== "failure" ? now : null;
   db.run(
-    "UPDATE messages SET state = 'CANCELLED', due_at = NULL, parked = NULL, held = NULL, forget_at = ? WHERE seq = ?",
+    "UPDATE messages SET state = 'CANCELLED', due_at = NULL, parked = NULL, lane = NULL, held = NULL, forget_at = ? WHERE seq = ?",
     forgetAt,
     row.seq,
   );

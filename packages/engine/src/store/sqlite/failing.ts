@@ -118,6 +118,7 @@ function insertFailed(db: Database, run: Run, now: number): MessageRow {
   const last = db.get<{ seq: number }>("SELECT max(seq) AS seq FROM entries WHERE run = ?", run.key);
   const draft = { ...deliveryOf(run, "step", now), id: newMessageId(), notBefore: now, retries: 0 };
   const seq = insertMessage(db, draft, () => {}, { run: run.key, ...(last ? { entry: last.seq } : {}) });
+  logState(db, { seq, purpose: draft.purpose }, "FAILED", now);
   return db.get<MessageRow>(
     "UPDATE messages SET state = 'FAILED', due_at = NULL WHERE seq = ? RETURNING *",
     seq,

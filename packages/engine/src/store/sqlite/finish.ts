@@ -9,7 +9,7 @@ import type { Database } from "./database.ts";
 import { letGo } from "./flow.ts";
 import { history } from "./history.ts";
 import { holdReport, markFlights } from "./landing.ts";
-import { logWithdrawn } from "./log.ts";
+import { logStates } from "./log.ts";
 import { type Due, entryMessage, insertEntry, insertMessage, runOf } from "./messages.ts";
 
 /** How a run has come to its end. */
@@ -30,6 +30,7 @@ export function finishRun(db: Database, run: number, end: Finish, now: number, d
     end.response ?? null,
     run,
   );
+  db.tally.add({ of: "run", state: end.state, count: 1 });
   if (end.state !== "RUN_SUCCESS") markFlights(db, run);
   withdraw(db, run, end, now, due);
   db.run("UPDATE waiters SET open = 0 WHERE run = ? AND open = 1", run);
@@ -70,13 +71,14 @@ function withdraw(db: Database, run: number, end: Finish, now: number, due: Due)
     `SELECT DISTINCT flow_key FROM messages WHERE ${PENDING} AND flow_key IS NOT NULL`,
     run,
   );
-  logWithdrawn(db, run, now);
-  db.run(
-    `UPDATE messages SET state = 'CANCELLED', due_at = NULL, parked = NULL, forget_at = ? WHERE ${PENDING}`,
+  const calls = logStates(db, "CANCELLED", now, `${PENDING} AND purpose = 'call'`, run);
+  const { changes } = db.run(
+    `UPDATE messages SET state = 'CANCELLED', due_at = NULL, parked = NULL, lane = NULL, forget_at = ? WHERE ${PENDING}`,
     // The log of a run that ended badly shows what was withdrawn.
     end.state === "RUN_SUCCESS" ? now : null,
     run,
   );
+  db.tally.add({ of: "delivery", state: "CANCELLED", count: changes - calls });
   for (const { flow_key } of keys) if (letGo(db, flow_key)) due(now);
 }
 

@@ -1,11 +1,14 @@
 import { begunAt, type FlowChange, type FlowControl, pin } from "../../domain/flow-control.ts";
-import type { Flows } from "../controls.ts";
+import type { Flows, RoomWaiters } from "../controls.ts";
 import type { Database, Due } from "./database.ts";
-import { type FlowRow, flowOf, letGoAll, toLimits } from "./flow.ts";
+import { type FlowRow, flowOf, letGoAll, PARKED, toLimits } from "./flow.ts";
 import type { Writer } from "./writer.ts";
 
 /** Of a key that no message has named yet. */
 const PERIOD = 1000;
+
+/** Rows that are looked at to count who waits for room: however many there are, it takes milliseconds. */
+const MOST = 10_000;
 
 export function flowControl(db: Database, writer: Writer, due: Due): Flows {
   return {
@@ -17,6 +20,7 @@ export function flowControl(db: Database, writer: Writer, due: Due): Flows {
       const row = flowOf(db, key);
       return row && toFlow(db, row, now);
     },
+    waitingForRoom: async (now) => waitingForRoom(db, now),
     change: (key, change, now) => writer.write(() => apply(db, key, change, now, due)),
   };
 }
@@ -41,11 +45,26 @@ function toFlow(db: Database, row: FlowRow, now: number): FlowControl {
   };
 }
 
+function waitingForRoom(db: Database, now: number): RoomWaiters {
+  const count = (where: string, of: string, ...values: number[]): number =>
+    db.get<{ count: number }>(
+      `SELECT count(*) AS count FROM (SELECT flow_key, state, due_at FROM messages WHERE ${where} LIMIT ${MOST})
+       WHERE flow_key IS NULL AND ${of}`,
+      ...values,
+    )?.count ?? 0;
+  return {
+    // With a lease that ran out it isn't room that a message waits for.
+    due: count("due_at <= ?", "(state <> 'ACTIVE' OR due_at = 0)", now),
+    aside: count("lane IS NOT NULL", `due_at = ${PARKED}`),
+  };
+}
+
 function apply(db: Database, key: string, change: FlowChange, now: number, due: Due): boolean {
   if (!flowOf(db, key)) {
     if (change.kind !== "pause" && change.kind !== "pin") return false;
     db.run("INSERT INTO flows (key, period) VALUES (?, ?)", key, PERIOD);
   }
+  db.run("UPDATE flows SET used_at = ? WHERE key = ?", now, key);
   const row = flowOf(db, key);
   if (!row) return false;
   switch (change.kind) {

@@ -19,22 +19,29 @@ export interface FlowRow {
   readonly paused: number;
   readonly pinned_parallelism: number;
   readonly pinned_rate: number;
+  /** Up to {@link GRAIN} too early. */
+  readonly used_at: number;
 }
 
+/** Milliseconds within which another use of a key isn't noted: not every message should have to. */
+const GRAIN = 60_000;
+
 /** The latest limits count, for those too that wait already, but for what is pinned. @returns whether any may be due */
-export function configureFlow(db: Database, limit: FlowLimit): boolean {
+export function configureFlow(db: Database, limit: FlowLimit, now: number): boolean {
   const { key } = limit;
   const old = flowOf(db, key);
+  if (old) noteUse(db, old, now);
   const { parallelism = null, rate = null, period } = old ? adopt(toLimits(old), limit) : limit;
   if (old && old.parallelism === parallelism && old.rate === rate && old.period === period) return false;
   db.run(
-    `INSERT INTO flows (key, parallelism, rate, period) VALUES (?, ?, ?, ?)
+    `INSERT INTO flows (key, parallelism, rate, period, used_at) VALUES (?, ?, ?, ?, ?)
      ON CONFLICT (key) DO UPDATE SET parallelism = excluded.parallelism, rate = excluded.rate,
        period = excluded.period, wake_at = NULL`,
     key,
     parallelism,
     rate,
     period,
+    now,
   );
   return old !== undefined && letGoAll(db, key);
 }
@@ -50,6 +57,7 @@ export function admit(db: Database, key: string, now: number): boolean {
   if (!flow) return true;
   if (flow.paused === 1) return false;
   if (flow.parallelism !== null && active(db, key, flow.parallelism) >= flow.parallelism) return false;
+  noteUse(db, flow, now);
   if (flow.rate === null) return true;
   const over = now >= flow.began_at + flow.period;
   const begun = begunAt({ beganAt: flow.began_at, begun: flow.begun, period: flow.period }, now);
@@ -60,6 +68,35 @@ export function admit(db: Database, key: string, now: number): boolean {
   const beganAt = over ? now : flow.began_at;
   db.run("UPDATE flows SET began_at = ?, begun = ? WHERE key = ?", beganAt, begun + 1, key);
   return true;
+}
+
+function noteUse(db: Database, { key, used_at }: FlowRow, now: number): void {
+  if (now >= used_at + GRAIN) db.run("UPDATE flows SET used_at = ? WHERE key = ?", now, key);
+}
+
+/**
+ * Forgets keys that nobody has used, and whose period was over, by `until`, but for what is paused or pinned: that
+ * somebody has said by hand.
+ *
+ * @returns how many were looked at: `limit` at most
+ */
+export function sweepFlows(db: Database, until: number, now: number, limit: number): number {
+  const rows = db.all<{ key: string; live: number }>(
+    `SELECT key, EXISTS (SELECT 1 FROM messages
+         WHERE flow_key IS NOT NULL AND flow_key = flows.key AND state IN ('CREATED', 'ACTIVE', 'RETRY')) AS live
+     FROM flows WHERE used_at <= ? AND began_at + period <= ?
+       AND paused = 0 AND pinned_parallelism = 0 AND pinned_rate = 0
+     ORDER BY used_at LIMIT ?`,
+    until - GRAIN,
+    until,
+    limit,
+  );
+  for (const { key, live } of rows) {
+    // Whoever sleeps for long isn't looked at again each minute.
+    if (live === 1) db.run("UPDATE flows SET used_at = ? WHERE key = ?", now, key);
+    else db.run("DELETE FROM flows WHERE key = ?", key);
+  }
+  return rows.length;
 }
 
 /** Has a message wait, in the order in which such messages came due, until its key admits it. */

@@ -40,7 +40,7 @@ import type {
   Waiting,
   WaitReceipt,
 } from "../store.ts";
-import type { Depths } from "../upkeep.ts";
+import type { Depths, StateCount } from "../upkeep.ts";
 import { accept } from "./accept.ts";
 import { cancelMessages } from "./cancel.ts";
 import { claim, release, releaseAll, renew } from "./claim.ts";
@@ -210,6 +210,10 @@ export class SqliteStore implements Store {
 
   async depths(now: number): Promise<Depths> {
     return depths(this.#db, now);
+  }
+
+  onStates(listener: (counts: readonly StateCount[]) => void): void {
+    this.#db.tally.listen(listener);
   }
 
   cancelMessages(query: MessageQuery, now: number): Promise<CanceledMessages> {

@@ -18,7 +18,9 @@ export function logState(
   at: number,
   { attempt, dueAt }: Change = {},
 ): void {
-  if (!isLogged(purpose)) return;
+  const logged = isLogged(purpose);
+  db.tally.add({ of: logged ? "message" : "delivery", state, count: 1 });
+  if (!logged) return;
   db.run(
     "INSERT INTO logs (message, state, at, attempt, due_at) VALUES (?, ?, ?, ?, ?)",
     seq,
@@ -29,12 +31,25 @@ export function logState(
   );
 }
 
-/** Tells it of the calls that the end of a run takes back. */
-export function logWithdrawn(db: Database, run: number, at: number): void {
-  db.run(
-    `INSERT INTO logs (message, state, at) SELECT seq, 'CANCELLED', ? FROM messages
-     WHERE run = ? AND state <> 'DELIVERED' AND due_at IS NOT NULL AND purpose = 'call'`,
+/**
+ * Tells it of many messages, none of them a run's own delivery.
+ *
+ * @param where a condition on messages, with its values
+ * @returns how many they are
+ */
+export function logStates(
+  db: Database,
+  state: LogState,
+  at: number,
+  where: string,
+  ...values: readonly (string | number)[]
+): number {
+  const { changes } = db.run(
+    `INSERT INTO logs (message, state, at) SELECT seq, ?, ? FROM messages WHERE ${where}`,
+    state,
     at,
-    run,
+    ...values,
   );
+  db.tally.add({ of: "message", state, count: changes });
+  return changes;
 }

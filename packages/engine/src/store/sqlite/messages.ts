@@ -17,7 +17,7 @@ export function insertMessage(
   due: Due,
   of?: { readonly run?: number | undefined; readonly entry?: number; readonly source?: number },
 ): number {
-  if (draft.flow && configureFlow(db, draft.flow)) due(draft.createdAt);
+  if (draft.flow && configureFlow(db, draft.flow, draft.createdAt)) due(draft.createdAt);
   const { key } = db.run(
     `INSERT INTO messages (id, purpose, state, due_at, run, entry, url, method, forward, content_type, body,
        max_retries, retry_delay, timeout, not_before, created_at, caller_ip, labels, redact, failure_callback,

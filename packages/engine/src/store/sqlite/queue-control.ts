@@ -2,6 +2,7 @@ import { DEFAULT_PARALLELISM, type Queue, type QueueChange } from "../../domain/
 import type { Queues } from "../controls.ts";
 import type { Database, Due } from "./database.ts";
 import { letGo, PARKED } from "./flow.ts";
+import { logStates } from "./log.ts";
 import { admitNext, ensureQueue, type QueueRow, queueOf, takenPlaces } from "./queues.ts";
 import { recordTickState } from "./schedules.ts";
 import type { Writer } from "./writer.ts";
@@ -95,6 +96,7 @@ function remove(db: Database, name: string, now: number, due: Due): void {
     `SELECT id, schedule FROM messages WHERE ${waiting} AND schedule IS NOT NULL`,
     name,
   );
+  for (const state of ["CANCEL_REQUESTED", "CANCELLED"] as const) logStates(db, state, now, waiting, name);
   db.run(
     `UPDATE messages SET state = 'CANCELLED', due_at = NULL, parked = NULL, held = NULL, forget_at = ?
      WHERE ${waiting}`,

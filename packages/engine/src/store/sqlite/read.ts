@@ -41,8 +41,10 @@ export const DEAD_LETTER =
 export function message(db: Database, id: string, since: number): StoredMessage | undefined {
   const row = db.get<MessageRow>(
     `SELECT * FROM messages
-     WHERE id = ? AND (due_at IS NOT NULL OR (state = 'DELIVERED' AND coalesce(forget_at, 0) > ?))`,
+     WHERE id = ? AND (due_at IS NOT NULL OR (state = 'DELIVERED' AND coalesce(forget_at, 0) > ?) OR (state = 'FAILED'
+       AND EXISTS (SELECT 1 FROM dlq WHERE message = messages.seq AND removed = 0 AND created_at > ?)))`,
     id,
+    since,
     since,
   );
   return row && { message: toMessage(row), run: runOf(db, row.run), entry: entryOf(db, row) };

@@ -26,6 +26,7 @@ export function insertRun(db: Database, run: RunDraft, due: Due, parent?: Run): 
     run.config.flow?.key ?? null,
     deadline,
   );
+  db.tally.add({ of: "run", state: "RUN_STARTED", count: 1 });
   if (deadline !== null) due(deadline);
   return {
     ...run,

@@ -119,7 +119,8 @@ function put(db: Database, schedule: ScheduleDraft, limits: ScheduleLimits, due:
     schedule.body,
     createdAt,
     schedule.callerIp,
-    JSON.stringify(schedule.limits),
+    // JSON has no word for "any number".
+    JSON.stringify(schedule.limits, (_, value) => (value === Infinity ? Number.MAX_VALUE : value)),
     next ?? null,
   );
   if (next !== undefined) due(next);

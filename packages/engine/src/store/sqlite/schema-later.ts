@@ -103,4 +103,15 @@ export const LATER: readonly string[] = [
   ALTER TABLE messages ADD COLUMN landing INTEGER;
   CREATE INDEX messages_landing ON messages (run) WHERE landing IS NOT NULL;
   `,
+  `
+  -- When a message last had to do with a key: to the minute.
+  ALTER TABLE flows ADD COLUMN used_at INTEGER NOT NULL DEFAULT 0;
+  UPDATE flows SET used_at = began_at;
+  UPDATE flows SET used_at = max(began_at, known.at)
+    FROM (SELECT flow_key, max(created_at) AS at FROM messages WHERE flow_key IS NOT NULL GROUP BY flow_key) AS known
+    WHERE known.flow_key = flows.key;
+  CREATE INDEX flows_used ON flows (used_at) WHERE paused = 0 AND pinned_parallelism = 0 AND pinned_rate = 0;
+  CREATE INDEX messages_flow ON messages (flow_key)
+    WHERE flow_key IS NOT NULL AND state IN ('CREATED', 'ACTIVE', 'RETRY');
+  `,
 ];

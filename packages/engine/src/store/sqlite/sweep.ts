@@ -3,6 +3,7 @@ import type { Database } from "./database.ts";
 import { remove } from "./dead.ts";
 import { sweepDeduplications } from "./deduplications.ts";
 import { erase, release } from "./erase.ts";
+import { sweepFlows } from "./flow.ts";
 
 /** Deletes what is past its time, up to `limit` of each kind. @returns whether there may be more */
 export function sweep(db: Database, expiry: Expiry, limit: number): boolean {
@@ -10,8 +11,10 @@ export function sweep(db: Database, expiry: Expiry, limit: number): boolean {
     sweepMessages(db, expiry.messages, limit),
     sweepLogs(db, expiry.logs, limit),
     sweepDeadLetters(db, expiry.dlq, limit),
-    sweepDeduplications(db, expiry.deduplication, limit),
+    sweepDeduplications(db, expiry.now, limit),
     sweepRuns(db, expiry.runs, limit),
+    // As long as the log may tell of a key, it is there.
+    sweepFlows(db, expiry.logs, expiry.now, limit),
   ];
   return swept.some((count) => count >= limit);
 }

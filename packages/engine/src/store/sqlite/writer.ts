@@ -66,10 +66,12 @@ export class Writer {
       return;
     }
     for (const settle of done) settle();
+    this.#db.tally.commit();
   }
 
   #perform({ work, resolve, reject }: Write): () => void {
     this.#db.run("SAVEPOINT one");
+    const { mark } = this.#db.tally;
     try {
       const value = work();
       this.#db.run("RELEASE one");
@@ -77,6 +79,7 @@ export class Writer {
     } catch (error) {
       // A full disk, say, has ended the whole transaction.
       if (!this.#db.inTransaction) throw error;
+      this.#db.tally.rollback(mark);
       this.#db.run("ROLLBACK TO one");
       this.#db.run("RELEASE one");
       return () => reject(error);
@@ -85,6 +88,7 @@ export class Writer {
 
   #abandon(writes: readonly Write[], error: unknown): void {
     this.#queue = [];
+    this.#db.tally.rollback();
     if (this.#db.inTransaction) this.#db.run("ROLLBACK");
     for (const { reject } of writes) reject(error);
   }

@@ -1,15 +1,15 @@
 /**
- * The first name that an object has twice. Whoever reads such JSON takes one value or the other, so that two readers may
- * see different things.
+ * The first name that an object has twice: of two readers one may take the one value, and one the other. Or `__proto__`,
+ * which isn't kept as a name by all that goes through objects here.
  *
  * @param json that is well formed
  */
-export function repeatedName(json: string): string | undefined {
+export function badName(json: string): string | undefined {
   const objects: Set<string>[] = [];
   for (let at = 0; at < json.length; at++) {
     switch (json.charCodeAt(at)) {
       case 0x7b: // {
-        objects.push(new Set());
+        objects.push(new Set(["__proto__"]));
         break;
       case 0x7d: // }
         objects.pop();

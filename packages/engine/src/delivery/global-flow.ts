@@ -1,0 +1,30 @@
+import type { FlowControl } from "../domain/flow-control.ts";
+import { GLOBAL_KEY, globalFlow } from "../domain/global-flow.ts";
+import type { Flows } from "../store/controls.ts";
+
+/** Deliveries and calls under way, and how many there may be. */
+export interface Parallelism {
+  readonly max: number;
+  readonly count: number;
+  /** Nothing more can begin now. */
+  readonly full: boolean;
+}
+
+/** Keys as they are shown: with the messages that have none, in a list as long as any of them waits for room. */
+export function withGlobalFlow(flows: Flows, parallelism: () => Parallelism): Pick<Flows, "list" | "get"> {
+  const ofAll = async (now: number): Promise<FlowControl> => {
+    const { due, aside } = await flows.waitingForRoom(now);
+    const room = parallelism();
+    // Where there is room, what is due is about to begin.
+    return globalFlow(room, room.full ? due + aside : aside);
+  };
+  return {
+    async list(search, now) {
+      const known = await flows.list(search, now);
+      if (!GLOBAL_KEY.includes(search ?? "")) return known;
+      const all = await ofAll(now);
+      return all.waiting > 0 ? [all, ...known] : known;
+    },
+    get: (key, now) => (key === GLOBAL_KEY ? ofAll(now) : flows.get(key, now)),
+  };
+}
