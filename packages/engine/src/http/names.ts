@@ -18,7 +18,7 @@ export function badName(json: string): string | undefined {
         const start = at;
         at = endOfText(json, start);
         if (!isName(json, at + 1)) break;
-        const name: string = JSON.parse(json.slice(start, at + 1));
+        const name = textOf(json.slice(start, at + 1));
         const names = objects.at(-1);
         if (names?.has(name)) return name;
         names?.add(name);
@@ -39,6 +39,10 @@ function endOfText(json: string, start: number): number {
     while (json[end - 1 - escapes] === "\\") escapes++;
   } while (escapes % 2 === 1);
   return end;
+}
+
+function textOf(written: string): string {
+  return written.includes("\\") ? JSON.parse(written) : written.slice(1, -1);
 }
 
 /** Whether a colon comes next. */
