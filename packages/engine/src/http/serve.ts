@@ -11,7 +11,6 @@ import type { Env, Service } from "./service.ts";
 /** In-process callers have no address. */
 const LOCAL = "127.0.0.1";
 const OWN = PREFIX.own.toLowerCase();
-const TOKEN = "qstash_token";
 
 /** Reads a request as the route declares it, and answers. */
 export function serve(pattern: string, route: Route, service: Service): Handler<Env> {
@@ -60,7 +59,7 @@ function readRest(
 function readQuery(url: string, { query = {}, headers }: Route): Values<Parameters> {
   const given = new Map<string, string[]>();
   for (const { name, value } of pairsOf(url)) {
-    if (name === TOKEN || (headers && name.toLowerCase().startsWith(OWN))) continue;
+    if (name === "qstash_token" || (headers && name.toLowerCase().startsWith(OWN))) continue;
     if (!Object.hasOwn(query, name)) throw invalid(`parameter ${name}`, "there is no such parameter");
     given.set(name, [...(given.get(name) ?? []), checkText(value, name)]);
   }
