@@ -155,7 +155,6 @@ const engine: readonly Place[] = [
       "./attempt.ts",
       "../domain/run.ts",
       "../store/store.ts",
-      "undici",
       "jose",
       "ipaddr.js",
       "@perdure/core/protocol",

@@ -11,7 +11,7 @@ import { type Duration, toSeconds } from "./kernel/duration.ts";
 import { isError, messageOf, WorkflowError, type WorkflowErrorCode } from "./kernel/errors.ts";
 import { loggingMiddleware, tellAll, type WorkflowMiddleware } from "./middleware.ts";
 import { classify, type Delivery, type DeliveryKind } from "./protocol/delivery.ts";
-import { lateOptionsIn } from "./protocol/message.ts";
+import { lateOptionsIn } from "./protocol/late-options.ts";
 import * as HEADER from "./protocol/names.ts";
 import type { Outcome, Refusal } from "./protocol/outcome.ts";
 import { encodeTraits } from "./protocol/rollback.ts";
@@ -86,7 +86,7 @@ export function handlerOf<Payload, Result>(
     runOptions: lateOptionsIn(options),
     traits: encodeTraits({
       onCancel: Boolean(options.cancelFunction || options.rollbackOnCancel),
-      timeout: options.timeout === undefined ? undefined : toSeconds(options.timeout),
+      timeout: options.timeout === undefined ? undefined : toSeconds(options.timeout, "timeout"),
     }),
     middlewares: [
       (options.middlewares ?? []) as readonly WorkflowMiddleware[],

@@ -4,7 +4,8 @@ import type { Http } from "../border/http.ts";
 import { checkText, checkUrl } from "../kernel/check.ts";
 import { toWireDuration } from "../kernel/duration.ts";
 import { forward } from "../protocol/headers.ts";
-import { encodeRunOptions, type RunOptions, startMessage } from "../protocol/message.ts";
+import { encodeRunOptions } from "../protocol/late-options.ts";
+import { type RunOptions, startMessage } from "../protocol/message.ts";
 import * as HEADER from "../protocol/names.ts";
 import { contentTypeOf, defined, forwarded, toCount } from "../protocol/options.ts";
 import { toText } from "../steps/index.ts";
@@ -44,7 +45,7 @@ export class WorkflowSchedules {
         [HEADER.contentType, contentTypeOf(headers) ?? "application/json"],
         [HEADER.cron, cron],
         [HEADER.scheduleId, scheduleId],
-        [HEADER.delay, toWireDuration(delay)],
+        [HEADER.delay, toWireDuration(delay, "delay")],
         [HEADER.retries, toCount("retries", runOptions.retries)],
         ...forwarded(headers),
         // Travels with each tick to the endpoint, which starts the run with it.

@@ -4,7 +4,7 @@ import { invalid } from "../domain/problem.ts";
 import { checkTopicName } from "../domain/topic.ts";
 import type { Parameter, Schema } from "./route.ts";
 
-/** A parameter of the query that is longer, or isn't text, is refused whatever it is. */
+/** Of each value in a query: what is longer, or isn't text, is refused whatever it is. */
 export const TEXT = { type: "string", maxLength: 8192, pattern: "^[^\\p{Cc}\ufffd]*$" } as const;
 const PART = { type: "string" } as const;
 const WHOLE: Schema = { type: "integer", minimum: 0, maximum: 999_999_999_999_999 };
@@ -117,7 +117,7 @@ export function single<Value>(
     schema,
     read([value, ...more], name) {
       if (more.length > 0) throw invalid(`parameter ${name}`, "it is given more than once");
-      return value === undefined ? undefined : parse(value, `parameter ${name}`);
+      return value === undefined ? undefined : parse(bounded(value, name), `parameter ${name}`);
     },
   };
 }
@@ -130,9 +130,9 @@ export function each<Value>(
   return {
     schema: { type: "array", items },
     read(values, name) {
-      return urls
-        .read(values, name)
-        ?.flatMap((value) => value.split(","))
+      if (values.length === 0) return undefined;
+      return values
+        .flatMap((value) => value.split(","))
         .map((value) => parse(notEmpty(value.trim(), name), `parameter ${name}`));
     },
   };
@@ -149,8 +149,13 @@ export function decode(segment: string): string {
 
 /** An empty filter would match all that there is: nobody who deletes by it means that. */
 function notEmpty(value: string, name: string): string {
-  if (value !== "") return value;
+  if (value !== "") return bounded(value, name);
   throw invalid(`parameter ${name}`, "it is empty");
+}
+
+function bounded(value: string, name: string): string {
+  if (value.length <= TEXT.maxLength) return value;
+  throw invalid(`parameter ${name}`, `expected ${TEXT.maxLength} characters at most, got ${value.length}`);
 }
 
 function toKnown<Value extends string>(value: string, field: string, known: readonly Value[]): Value {

@@ -1,5 +1,6 @@
 import { HEADER } from "@perdure/core/protocol";
 import { z } from "zod";
+import { checkDelays } from "../domain/limits.ts";
 import { OPTION_HEADERS } from "../domain/option-headers.ts";
 import { type Options, readOptions } from "../domain/options.ts";
 import { invalid, Problem } from "../domain/problem.ts";
@@ -19,8 +20,8 @@ export const retries: Routes = {
       headers: OPTION_HEADERS,
       answers: { 201: z.object({ cursor: z.string(), responses: z.array(sentAgain) }) },
       async handle({ query, headers, now }, { store, limits }) {
-        const changes = readChanges(headers, limits);
-        const { messages, next } = await store.retry(toDeadLetterQuery(query, false), changes, now);
+        const changes = readChanges(headers, now, limits);
+        const { messages, next } = await store.retry(toDeadLetterQuery(query, false), changes, now, limits);
         const responses = messages.map(({ id }) => ({ messageId: id }));
         return { cursor: toCursor(next).cursor ?? "", responses };
       },
@@ -33,8 +34,8 @@ export const retries: Routes = {
       headers: OPTION_HEADERS,
       answers: { 201: sentAgain },
       async handle({ params: { id }, headers, now }, { store, limits }) {
-        const changes = readChanges(headers, limits);
-        const { messages } = await store.retry({ dlqIds: [id], count: 1 }, changes, now);
+        const changes = readChanges(headers, now, limits);
+        const { messages } = await store.retry({ dlqIds: [id], count: 1 }, changes, now, limits);
         const [message] = messages;
         if (message) return { messageId: message.id };
         throw new Problem(
@@ -47,8 +48,9 @@ export const retries: Routes = {
 };
 
 /** What is to be different. */
-function readChanges(headers: ReadonlyMap<string, string>, limits: Service["limits"]): Options {
+function readChanges(headers: ReadonlyMap<string, string>, now: number, limits: Service["limits"]): Options {
   const options = readOptions(headers, limits);
+  checkDelays(options, now, limits);
   if (options.deduplication === undefined) return options;
   const field =
     options.deduplication === "content" ? HEADER.contentBasedDeduplication : HEADER.deduplicationId;

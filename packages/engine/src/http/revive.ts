@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { lifetimeOf } from "../domain/intake.ts";
-import { refusePlainOptions } from "../domain/limits.ts";
+import { checkDelays, refusePlainOptions } from "../domain/limits.ts";
 import { OPTION_HEADERS } from "../domain/option-headers.ts";
 import { readOptions } from "../domain/options.ts";
 import { Problem } from "../domain/problem.ts";
@@ -8,7 +8,7 @@ import type { Run } from "../domain/run.ts";
 import type { Revival } from "../store/lists.ts";
 import { DEAD_LETTERS, dlqId, findDeadLetter, toDeadLetterQuery } from "./dlq.ts";
 import { toCursor } from "./parameters.ts";
-import { type Routes, route, type Shown } from "./route.ts";
+import { type Input, type Routes, route, type Shown } from "./route.ts";
 import type { Service } from "./service.ts";
 import { cancelled, revived } from "./shapes.ts";
 import { announce } from "./submit.ts";
@@ -101,9 +101,9 @@ function reviveMany(kind: Kind, verb: string): Routes[string] {
       query: DEAD_LETTERS,
       headers: OPTION_HEADERS,
       answers: { 200: list },
-      async handle({ query, headers, now }, { store, emit, limits }) {
-        const how = readChanges(headers, kind, limits);
-        const { runs, next } = await store.revive(toDeadLetterQuery(query, true), how, now);
+      async handle(input, { store, emit, limits }) {
+        const how = readChanges(input, kind, limits);
+        const { runs, next } = await store.revive(toDeadLetterQuery(input.query, true), how, input.now);
         for (const { id, url } of runs) emit({ type: "run.revived", runId: id, url });
         return { workflowRuns: runs.map(toView), cursor: toCursor(next).cursor ?? "" };
       },
@@ -118,10 +118,11 @@ function reviveOne(kind: Kind, verb: string): Routes[string] {
       params: dlqId,
       headers: OPTION_HEADERS,
       answers: { 200: revived },
-      async handle({ params: { id }, headers, now }, service) {
+      async handle(input, service) {
         const { store, emit, limits } = service;
-        const how = readChanges(headers, kind, limits);
-        const [run] = (await store.revive({ dlqIds: [id], count: 1 }, how, now)).runs;
+        const { id } = input.params;
+        const how = readChanges(input, kind, limits);
+        const [run] = (await store.revive({ dlqIds: [id], count: 1 }, how, input.now)).runs;
         if (!run) throw await notRevived(id, service);
         emit({ type: "run.revived", runId: run.id, url: run.url });
         return toView(run);
@@ -140,9 +141,14 @@ async function notRevived(id: string, { store }: Service): Promise<Problem> {
     : new Problem(404, `dead letter ${id} of a workflow run not found`);
 }
 
-function readChanges(headers: ReadonlyMap<string, string>, kind: Kind, limits: Service["limits"]): Revival {
+function readChanges(
+  { headers, now }: Pick<Input, "headers" | "now">,
+  kind: Kind,
+  limits: Service["limits"],
+): Revival {
   const options = readOptions(headers, limits);
   refusePlainOptions(options);
+  checkDelays(options, now, limits);
   return { kind, options, lifetime: lifetimeOf(headers) };
 }
 

@@ -4,7 +4,7 @@ import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { rawDestination } from "../domain/destination.ts";
 import { invalid } from "../domain/problem.ts";
 import { readBody } from "./body.ts";
-import { decode, TEXT } from "./parameters.ts";
+import { decode } from "./parameters.ts";
 import type { Input, Parameters, Route, Values } from "./route.ts";
 import type { Env, Service } from "./service.ts";
 
@@ -88,9 +88,6 @@ const NO_TEXT = /[\p{Cc}\ufffd]/u;
 
 function checkText(value: string | undefined, name: string): string {
   if (value === undefined) throw invalid(`parameter ${name}`, "a % must be escaped, as %25");
-  if (value.length > TEXT.maxLength) {
-    throw invalid(`parameter ${name}`, `it is longer than ${TEXT.maxLength} characters`);
-  }
   if (!NO_TEXT.test(value)) return value;
   throw invalid(`parameter ${name}`, "it holds control characters, or bytes that aren't UTF-8");
 }

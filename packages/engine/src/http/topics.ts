@@ -109,7 +109,7 @@ async function change(
   what: TopicChange,
   { store, limits }: Service,
 ): Promise<Shown<typeof topic> | Shown<typeof done>> {
-  const left = await store.updateTopic(name, what, { endpoints: limits.endpoints }, now);
+  const left = await store.updateTopic(name, what, limits, now);
   return left ? topicView(left) : {};
 }
 

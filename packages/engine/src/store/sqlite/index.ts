@@ -45,10 +45,8 @@ import { accept } from "./accept.ts";
 import { cancelMessages } from "./cancel.ts";
 import { claim, release, releaseAll, renew } from "./claim.ts";
 import { Database } from "./database.ts";
-
 import { removeDeadLetters, repeatReport, repeatRollbacks, retry } from "./dead.ts";
 import { depths } from "./depths.ts";
-
 import { cancelMessage, cancelRuns, endRun } from "./end.ts";
 import { flowControl } from "./flow-control.ts";
 import { history } from "./history.ts";
@@ -156,8 +154,13 @@ export class SqliteStore implements Store {
     return this.#writer.write(() => revive(this.#db, query, how, now, this.#due));
   }
 
-  retry(query: DeadLetterQuery, options: Options, now: number): Promise<Retried> {
-    return this.#writer.write(() => retry(this.#db, query, options, now, this.#due));
+  retry(
+    query: DeadLetterQuery,
+    options: Options,
+    now: number,
+    limits?: Partial<QueueLimits>,
+  ): Promise<Retried> {
+    return this.#writer.write(() => retry(this.#db, query, options, now, this.#due, limits));
   }
 
   removeDeadLetters(query: DeadLetterQuery): Promise<RemovedDeadLetters> {
