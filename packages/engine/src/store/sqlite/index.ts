@@ -64,6 +64,8 @@ import { topic, topics, updateTopic } from "./topics.ts";
 import { notify, wait, waiters } from "./waiting.ts";
 import { Writer } from "./writer.ts";
 
+type Limits = Partial<QueueLimits>;
+
 /** What a store keeps. */
 export interface SqliteOptions {
   /** Bytes of an answer that the record of each failed attempt keeps. 4 KiB by default. */
@@ -106,7 +108,7 @@ export class SqliteStore implements Store {
     return this.#writer.commits;
   }
 
-  accept(intakes: readonly Intake[], limits?: Partial<QueueLimits>): Promise<Receipt[]> {
+  accept(intakes: readonly Intake[], limits?: Limits): Promise<Receipt[]> {
     return this.#writer.write(() => accept(this.#db, intakes, this.#due, limits));
   }
 
@@ -154,12 +156,7 @@ export class SqliteStore implements Store {
     return this.#writer.write(() => revive(this.#db, query, how, now, this.#due));
   }
 
-  retry(
-    query: DeadLetterQuery,
-    options: Options,
-    now: number,
-    limits?: Partial<QueueLimits>,
-  ): Promise<Retried> {
+  retry(query: DeadLetterQuery, options: Options, now: number, limits?: Limits): Promise<Retried> {
     return this.#writer.write(() => retry(this.#db, query, options, now, this.#due, limits));
   }
 
