@@ -45,7 +45,9 @@ export function retry(
   const messages = items.map(({ dlqId, message }) => {
     const again = redraft(message, options, now);
     if (again.queue !== undefined) ensureQueue(db, again.queue, now, limits.queues);
-    insertMessage(db, again, due);
+    const seq = insertMessage(db, again, due);
+    // Of the failure that it reports, this is the report now.
+    db.run("UPDATE dlq SET callback = ? WHERE callback = ?", seq, message.seq);
     discard(db, dlqId);
     return { id: again.id, url: again.url };
   });
