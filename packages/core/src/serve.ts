@@ -7,11 +7,13 @@ import { cancel, failure } from "./deliveries/failure.ts";
 import { resume } from "./deliveries/resume.ts";
 import type { Served, Visit } from "./deliveries/room.ts";
 import { start } from "./deliveries/start.ts";
+import { checkFunction, mustBe } from "./kernel/check.ts";
 import { type Duration, toSeconds } from "./kernel/duration.ts";
 import { isError, messageOf, WorkflowError, type WorkflowErrorCode } from "./kernel/errors.ts";
 import { loggingMiddleware, tellAll, type WorkflowMiddleware } from "./middleware.ts";
 import { classify, type Delivery, type DeliveryKind } from "./protocol/delivery.ts";
 import { lateOptionsIn } from "./protocol/late-options.ts";
+import { startMessage } from "./protocol/message.ts";
 import * as HEADER from "./protocol/names.ts";
 import type { Outcome, Refusal } from "./protocol/outcome.ts";
 import { encodeTraits } from "./protocol/rollback.ts";
@@ -77,15 +79,23 @@ export function handlerOf<Payload, Result>(
   options: ServeOptions<Payload, Result>,
   siblings: ReadonlyMap<object, string>,
 ): Handler {
+  const { failureFunction, cancelFunction, bodyLimit = BODY_LIMIT, trustProxy = false } = options;
+  checkFunction("A workflow", workflow);
+  if (failureFunction) checkFunction("failureFunction", failureFunction);
+  if (cancelFunction) checkFunction("cancelFunction", cancelFunction);
+  if (!(bodyLimit >= 0)) throw mustBe("bodyLimit", "a number of bytes", bodyLimit);
+  const runOptions = lateOptionsIn(options);
+  // Told of here, and not with the first run that somebody starts.
+  startMessage({ ...runOptions, url: "", runId: "", body: undefined });
   const served: Served = {
     workflow: workflow as WorkflowFunction,
-    failureFunction: options.failureFunction as FailureFunction | undefined,
-    cancelFunction: options.cancelFunction as CancelFunction | undefined,
+    failureFunction: failureFunction as FailureFunction | undefined,
+    cancelFunction: cancelFunction as CancelFunction | undefined,
     rollbackOnCancel: options.rollbackOnCancel ?? false,
     parsePayload: payloadParser(options as PayloadOptions<unknown>),
-    runOptions: lateOptionsIn(options),
+    runOptions,
     traits: encodeTraits({
-      onCancel: Boolean(options.cancelFunction || options.rollbackOnCancel),
+      onCancel: Boolean(cancelFunction || options.rollbackOnCancel),
       timeout: options.timeout === undefined ? undefined : toSeconds(options.timeout, "timeout"),
     }),
     middlewares: [
@@ -94,7 +104,6 @@ export function handlerOf<Payload, Result>(
     ].flat(),
     siblings,
   };
-  const { bodyLimit = BODY_LIMIT, trustProxy = false } = options;
   const borderOf = createBorders(options);
   return (request, env) =>
     receive(

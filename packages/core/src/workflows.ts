@@ -1,4 +1,5 @@
 import { notFound } from "./border/respond.ts";
+import { mustBe } from "./kernel/check.ts";
 import { type Handler, handlerOf, type ServeOptions } from "./serve.ts";
 import type { Invokable } from "./steps/index.ts";
 import type { CancelFunction, FailureFunction, WorkflowFunction } from "./workflow.ts";
@@ -47,6 +48,8 @@ export function serveMany(
         `A workflow's key is the last segment of its URL and can't be ${JSON.stringify(key)}.`,
       );
     }
+    if (!("toHandler" in Object(workflow)))
+      throw mustBe(`The workflow "${key}"`, "what createWorkflow has made", workflow);
     siblings.set(workflow, key);
   }
   const handlers = new Map(

@@ -530,6 +530,35 @@ describe("the payload", () => {
   });
 });
 
+describe("an option of serve", () => {
+  it.each<[string, unknown, object]>([
+    ["a workflow", { run: 1 }, {}],
+    ["failureFunction", () => 1, { failureFunction: "undo" }],
+    ["cancelFunction", () => 1, { cancelFunction: 5 }],
+    ["bodyLimit", () => 1, { bodyLimit: "1mb" }],
+    ["retries", () => 1, { retries: -1 }],
+    ["failureRetries", () => 1, { failureRetries: -1 }],
+    ["timeout", () => 1, { timeout: "soon" }],
+    ["schema", () => 1, { schema: { parse: (value: unknown) => value } }],
+  ])("that can't be is refused where it is written, by its name: %s", (name, workflow, options) => {
+    expect(() => serve(workflow as never, options)).toThrow(TypeError);
+    expect(() => serve(workflow as never, options)).toThrow(new RegExp(`^${name}`, "i"));
+  });
+});
+
+describe("a context", () => {
+  it("may be copied and printed", async () => {
+    await deliver(
+      open(recorder(), (context) => ({ ...context })),
+      [],
+      { a: 1 },
+    );
+    const copy = JSON.parse(recorder().finished[0]?.body ?? "");
+    expect(copy).toMatchObject({ requestPayload: { a: 1 }, retried: 0 });
+    expect(copy).not.toHaveProperty("qstashClient");
+  });
+});
+
 describe("the failure function", () => {
   const call = (
     failureFunction: (params: FailureFunctionParams) => unknown,

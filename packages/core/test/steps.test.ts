@@ -523,6 +523,11 @@ describe("several workflows", () => {
     expect(() => serveMany({ [key]: createWorkflow(() => 1) })).toThrow(TypeError);
   });
 
+  it.each([async () => 1, { routeFunction: async () => 1, options: {} }, undefined])(
+    "have to be made by createWorkflow",
+    (workflow) => expect(() => serveMany({ mine: workflow as never })).toThrow(/"mine".*createWorkflow/),
+  );
+
   it("have options of their own, which win over the shared ones", async () => {
     const seen: string[] = [];
     const authorize = (who: string) => () => seen.push(who) > 0;

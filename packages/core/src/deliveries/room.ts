@@ -75,7 +75,7 @@ export function factsOf(
   told: { readonly url?: string | undefined; readonly createdAt?: number | undefined } = {},
 ): RunContext {
   const { border, mail, delivery } = visit;
-  return {
+  const facts: RunContext = {
     requestPayload,
     headers: userHeaders(mail.headers),
     url: told.url ?? border.workflowUrl(mail.url),
@@ -93,6 +93,8 @@ export function factsOf(
       throw new TypeError(message);
     },
   };
+  // Who copies or prints a context doesn't ask for the client.
+  return Object.defineProperty(facts, "qstashClient", { enumerable: false });
 }
 
 /** Headers that the way of a request adds, and nobody sent. */

@@ -9,6 +9,11 @@ export function checkText(what: string, value: unknown): asserts value is string
   if (typeof value !== "string" || value.trim() === "") throw mustBe(what, "a text that isn't empty", value);
 }
 
+/** @throws TypeError for anything but a function */
+export function checkFunction(what: string, value: unknown): void {
+  if (typeof value !== "function") throw mustBe(what, "a function", value);
+}
+
 /** `Array.isArray`, also for lists that can't be changed. */
 export function isList<Item>(value: unknown | readonly Item[]): value is readonly Item[] {
   return Array.isArray(value);

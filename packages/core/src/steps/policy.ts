@@ -1,4 +1,4 @@
-import { mustBe } from "../kernel/check.ts";
+import { checkFunction, mustBe } from "../kernel/check.ts";
 import { type Duration, toSeconds } from "../kernel/duration.ts";
 import { isNonRetryable } from "../kernel/errors.ts";
 import type { Again } from "../protocol/outcome.ts";
@@ -90,8 +90,7 @@ export function checkPolicy(name: string, options: StepOptions<never>): void {
   }
   if (onExhausted !== undefined && onExhausted !== "throw")
     throw mustBe(`onExhausted of step "${name}"`, '"throw"', onExhausted);
-  if (rollback !== undefined && typeof rollback !== "function")
-    throw mustBe(`The rollback of step "${name}"`, "a function", rollback);
+  if (rollback !== undefined) checkFunction(`The rollback of step "${name}"`, rollback);
   for (const option of ["retryDelay", "rollbackRetryDelay", "rollbackTimeout"] as const) {
     const wait = options[option];
     if (wait !== undefined && typeof wait !== "function") toSeconds(wait, `${option} of step "${name}"`);

@@ -1,4 +1,4 @@
-import { mustBe } from "../kernel/check.ts";
+import { checkFunction } from "../kernel/check.ts";
 import { checkPolicy, type StepOptions } from "./policy.ts";
 import { checkName, type Step, serialize } from "./step.ts";
 
@@ -10,7 +10,7 @@ export function run<Result>(
 ): Step<Result> {
   checkName(name);
   checkPolicy(name, options as StepOptions<never>);
-  if (typeof work !== "function") throw mustBe(`The second argument of step "${name}"`, "a function", work);
+  checkFunction(`The second argument of step "${name}"`, work);
   return {
     name,
     type: "Run",
