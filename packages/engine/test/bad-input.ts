@@ -186,7 +186,8 @@ function badFields(
   } = dereferenced(schema, api) as Parts;
   const allowed = validator(schema, api);
   const within = items ? ["item 0", ...((dereferenced(items, api) as Parts).required ?? [])] : [];
-  const names = [name, ...required, ...within].join("|");
+  const closed = others === false ? ["there is no such field"] : [];
+  const names = [name, ...required, ...within, ...closed].join("|");
   const own = VALUES.filter((one) => !allowed(one)).map((one): [unknown, string] => [one, names]);
   const inner = (part: Schema, key: string | number, called: string): [unknown, string][] => {
     const old = Object(value)[key];
@@ -213,7 +214,7 @@ function badFields(
 interface Parts {
   readonly properties?: Readonly<Record<string, Schema>>;
   readonly items?: Schema;
-  readonly additionalProperties?: Schema;
+  readonly additionalProperties?: Schema | false;
   readonly required?: readonly string[];
   readonly anyOf?: readonly Schema[];
 }

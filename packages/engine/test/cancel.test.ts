@@ -67,8 +67,20 @@ describe("DELETE /v2/workflows/runs", () => {
     expect(await live(w)).toEqual(left);
   });
 
+  it("takes a body as one condition more", async () => {
+    const w = await three();
+    await w.ask("DELETE", "/v2/workflows/runs?label=none", { body: "{}" });
+    await w.ask("DELETE", "/v2/workflows/runs?label=none", { body: '{"workflowUrl":"https://app.test"}' });
+    expect(await live(w)).toHaveLength(3);
+  });
+
   it("refuses a filter that there isn't, and a body that it can't read", async () => {
     const w = await three();
+    // Mistaken for nothing at all, these would mean every run.
+    for (const body of ['{"workflowRunId":"wfr_1"}', '{"workflowUrl":5}', "[]", "null", '"wfr_1"']) {
+      const answer = await w.ask("DELETE", "/v2/workflows/runs", { body });
+      expect(answer).toMatchObject({ status: 400, body: { error: expect.any(String) } });
+    }
     expect((await w.ask("DELETE", "/v2/workflows/runs?labl=blue")).status).toBe(400);
     expect((await w.ask("DELETE", "/v2/workflows/runs", { body: "{" })).status).toBe(400);
     expect((await w.ask("DELETE", "/v2/workflows/runs", { body: '{"workflowRunIds":"wfr_1"}' })).status).toBe(

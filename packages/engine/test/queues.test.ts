@@ -1,7 +1,7 @@
 import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
 import { useMachine } from "./crashing.ts";
-import { type Endpoint, failed, ok, START, until, type World, world } from "./harness.ts";
+import { APP, type Endpoint, failed, ofRun, ok, START, until, type World, world } from "./harness.ts";
 
 const QUEUE = "/v2/queues/q";
 
@@ -347,6 +347,12 @@ describe("limits of queues", () => {
     expect(await put(w, { queueName: "a", parallelism: 4 })).toMatchObject({
       status: 412,
       body: { error: "parallelism is 4, more than the 3 that are allowed" },
+    });
+    const run = { destination: APP, headers: ofRun("wfr_1", "true"), body: "1" };
+    const mixed = [run, { destination: "https://a.test/c", queue: "c" }];
+    expect(await w.ask("POST", "/v2/batch", { body: JSON.stringify(mixed) })).toMatchObject({
+      status: 200,
+      body: [{ workflowRunId: "wfr_1" }, { error: expect.stringContaining("2 queues") }],
     });
     const items = ["a", "c", "b"].map((queue) => ({ destination: `https://a.test/${queue}`, queue }));
     expect((await w.ask("POST", "/v2/batch", { body: JSON.stringify(items) })).body).toMatchObject([

@@ -15,7 +15,7 @@ describe("a run's log", () => {
           waitStep("e", "90s"),
           invokeStep("wfr_child"),
         ),
-        [THIRD]: () => new Response("fine", { status: 202, headers: { "X-B": "2" } }),
+        [THIRD]: () => new Response("fine: é", { status: 202, headers: { "X-B": "2" } }),
         [CHILD]: workflow(),
       }),
     );
@@ -30,7 +30,7 @@ describe("a run's log", () => {
         callBody: "hello",
         callHeaders: { "X-A": ["1"] },
         callResponseStatus: 202,
-        callResponseBody: "fine",
+        callResponseBody: "fine: é",
         callResponseHeaders: { "X-B": ["2"] },
       },
       {

@@ -215,7 +215,7 @@ export function isAnswer(call: Call): boolean {
 /** The record that an endpoint makes of a call's answer. */
 export function answered({ headers, text }: Call): StepRecord {
   const { status, body, header } = JSON.parse(text);
-  const out = JSON.stringify({ status, body: decode(body), header });
+  const out = JSON.stringify({ status, body: atob(body), header });
   const [stepId, stepName] = [Number(headers.get(HEADER.stepId)), headers.get(HEADER.stepName) ?? ""];
   return { stepId, stepName, stepType: "Call", out, concurrent: Number(headers.get(HEADER.concurrent)) };
 }

@@ -29,7 +29,10 @@ const SERVER = {
 /** @throws the error of the system when it can't listen there; {@link explain} has words for it */
 export async function listen(api: Api, { host, port }: Address): Promise<Listening> {
   const server = createAdaptorServer({
-    fetch: (request, bindings) => api(request, { callerIp: callerIpOf(bindings as HttpBindings) }),
+    fetch: (request, bindings) => {
+      const { incoming } = bindings as HttpBindings;
+      return api(request, { callerIp: callerIpOf(incoming), target: incoming.url });
+    },
     overrideGlobalObjects: false,
     serverOptions: SERVER,
   }) as Server;
@@ -60,7 +63,7 @@ export function giveUp(message: string): void {
   process.exitCode = 1;
 }
 
-function callerIpOf({ incoming }: HttpBindings): string | undefined {
+function callerIpOf(incoming: HttpBindings["incoming"]): string | undefined {
   // A socket for both versions writes an address of version 4 in its own way.
   return incoming.socket.remoteAddress?.replace(/^::ffff:/, "");
 }

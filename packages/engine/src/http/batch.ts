@@ -2,7 +2,7 @@ import { HEADER } from "@perdure/core/protocol";
 import { z } from "zod";
 import { toBytes } from "../domain/bytes.ts";
 import type { IntakeRequest } from "../domain/draft.ts";
-import { isOfLiveRun, type StartIntake, toTrigger } from "../domain/intake.ts";
+import { type Intake, isOfLiveRun, type StartIntake, toTrigger } from "../domain/intake.ts";
 import { NAME, toName } from "../domain/name.ts";
 import { invalid, Problem } from "../domain/problem.ts";
 import { type Asked, resolve, sent, toAnswers } from "./destinations.ts";
@@ -72,7 +72,7 @@ function inPlaces<Answer>(read: readonly unknown[], answers: readonly Answer[]):
   return read.map((one) => (one instanceof Problem ? { error: one.message } : (rest.next().value as Answer)));
 }
 
-/** All in one transaction; where that is refused, each message by itself. */
+/** All in one transaction; where that is refused, each item by itself. */
 async function submitAll(
   asked: readonly Asked[],
   service: Service,
@@ -87,8 +87,7 @@ async function submitAll(
       return toAnswers(one, receipts.slice(first, taken));
     });
   } catch (error) {
-    const plain = intakes.every(({ kind }) => kind === "message");
-    if (!(error instanceof Problem) || !plain) throw error;
+    if (!(error instanceof Problem) || !intakes.every(standsAlone)) throw error;
   }
   return Promise.all(
     asked.map(async (one) => {
@@ -100,6 +99,12 @@ async function submitAll(
       }
     }),
   );
+}
+
+/** Nothing that is there already has a part in it. */
+function standsAlone(intake: Intake): boolean {
+  if (intake.kind === "start") return !intake.configures && intake.run.invoker === undefined;
+  return intake.kind === "message";
 }
 
 async function readItem(one: object, origin: Origin, service: Service): Promise<Asked | Problem> {

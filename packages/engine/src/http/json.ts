@@ -48,7 +48,11 @@ export function parseJson(bytes: Uint8Array, what: string): unknown {
 export function check<S extends z.ZodType>(schema: S, value: unknown, what: string): z.output<S> {
   const { data, error } = schema.safeParse(value, { error: explain });
   if (!error) return data as z.output<S>;
-  const [{ path, message }] = error.issues as [z.core.$ZodIssue];
+  const [issue] = error.issues as [z.core.$ZodIssue];
+  const { path, message } = issue;
+  if (issue.code === "unrecognized_keys") {
+    throw invalid(toField([...path, ...issue.keys.slice(0, 1)]), `there is no such field in ${what}`);
+  }
   if (path.length === 0)
     throw new Problem(400, `${what} must be a JSON ${message.replace(/^expected an? /, "")}`);
   throw invalid(toField(path), message);

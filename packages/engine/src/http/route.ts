@@ -51,6 +51,8 @@ export interface Input<P extends Parameters = None, Q extends Parameters = None,
   /** Names in lower case; none unless the route takes some. Options may be parameters of the query too. */
   readonly headers: ReadonlyMap<string, string>;
   readonly request: Request;
+  /** Path and query, as they were sent where that is known. */
+  readonly target: string;
 }
 
 /** Where a request comes from, and when it came, in milliseconds since 1970. */

@@ -32,7 +32,7 @@ const query = {
 };
 
 // Older clients say here which runs; without anything in it, all of them.
-const selection = z.object({
+const selection = z.strictObject({
   workflowRunIds: z.array(id).optional(),
   workflowUrl: z.string().min(1).max(URL_TEXT.maxLength).optional(),
 });
@@ -46,7 +46,7 @@ export const runs: Routes = {
       body: optional(json("the selection", selection)),
       answers: { 200: cancelled },
       async handle(input, service) {
-        const asked = input.body ? toSelection(input.body) : toQuery(input.query);
+        const asked = toQuery(input.query, input.body);
         const { runIds, recorded } = await service.store.cancelRuns(asked, input.now);
         for (const runId of runIds) service.emit({ type: "run.canceled", runId });
         announce(recorded, service);
@@ -100,22 +100,22 @@ async function end(
   return { cancelled: kind === "ended" && cancel ? 1 : 0 };
 }
 
-function toQuery(asked: Values<typeof query>): RunQuery {
-  const ids = asked.workflowRunIds;
+/** A body says more of which runs are meant, and nothing less. */
+function toQuery(asked: Values<typeof query>, body: z.output<typeof selection> | undefined): RunQuery {
+  const ids = asked.workflowRunIds ?? body?.workflowRunIds;
   if (ids) return { ids, count: ids.length };
   return {
-    [asked.workflowUrlExactMatch ? "urls" : "urlPrefixes"]: asked.workflowUrl,
+    [asked.workflowUrlExactMatch ? "urls" : "urlPrefixes"]: asked.workflowUrl ?? toList(body?.workflowUrl),
     hosts: asked.host,
     paths: asked.path,
     labels: asked.label,
     callerIps: asked.callerIp,
     flowKeys: asked.flowControlKey,
     ...toDates(asked),
-    count: asked.count ?? USUAL,
+    count: asked.count ?? (body ? ALL : USUAL),
   };
 }
 
-function toSelection({ workflowRunIds: ids, workflowUrl }: z.output<typeof selection>): RunQuery {
-  if (ids) return { ids, count: ids.length };
-  return { ...(workflowUrl === undefined ? {} : { urlPrefixes: [workflowUrl] }), count: ALL };
+function toList(url: string | undefined): string[] | undefined {
+  return url === undefined ? undefined : [url];
 }

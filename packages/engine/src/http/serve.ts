@@ -28,24 +28,33 @@ async function readInput(
   { clock, limits }: Service,
 ): Promise<Input<Parameters, Parameters>> {
   const request = c.req.raw;
-  const given = pattern.endsWith("*") ? readRest(request.url, pattern, route) : c.req.param();
+  const target = c.env?.target ?? targetOf(request.url);
+  const given = pattern.endsWith("*") ? readRest(request.url, target, pattern, route) : c.req.param();
   const params = readValues(route.params ?? {}, (name) => [given[name] ?? ""]);
   // Most requests that matter have none.
   const asked = !route.foreignQuery && (route.query || request.url.includes("?"));
   const query = asked ? readQuery(request.url, route) : {};
   const headers = route.headers ? readHeaders(request) : new Map<string, string>();
   const body = route.body?.read(await readBody(request, limits.requestBytes));
-  return { params, query, headers, body, request, callerIp: c.env?.callerIp ?? LOCAL, now: clock.now() };
+  const callerIp = c.env?.callerIp ?? LOCAL;
+  return { params, query, headers, body, request, target, callerIp, now: clock.now() };
+}
+
+/** What follows the host. */
+function targetOf(url: string): string {
+  return url.slice(url.indexOf("/", url.indexOf("://") + 3));
 }
 
 /** What a pattern's `*` stands for, by the names in the path as it is shown: the last one has all that is left. */
 function readRest(
   url: string,
+  target: string,
   pattern: string,
   { path = "", params = {}, foreignQuery }: Route,
 ): Record<string, string> {
   const prefix = pattern.slice(0, -1);
-  const rest = rawDestination(url, prefix);
+  // Otherwise it is only in its tidy form that the path is one of ours.
+  const rest = rawDestination(target.startsWith(prefix) ? target : url, prefix);
   const parts = (foreignQuery ? rest : rest.replace(/[?#].*$/s, "")).split("/");
   const names = Object.keys(params);
   const last = names.length - 1;

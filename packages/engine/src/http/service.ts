@@ -46,6 +46,8 @@ export interface Tokens {
 export interface Bindings {
   /** The address it came from. */
   readonly callerIp?: string | undefined;
+  /** Its path and query as they were sent: in its URL, dots and braces of a path are tidied up. */
+  readonly target?: string | undefined;
 }
 
 /** The environment of every handler. */

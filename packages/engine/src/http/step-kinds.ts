@@ -102,11 +102,21 @@ function answerFields({ run }: RunLog, { out }: StepRecord): KindView {
   const { status, body, header } = answer ?? {};
   return {
     ...(typeof status === "number" ? { callResponseStatus: status } : {}),
-    ...(typeof body === "string" ? { callResponseBody: shownBody(body, run) } : {}),
+    ...(typeof body === "string" ? { callResponseBody: shownBody(toBodyText(body), run) } : {}),
     ...(typeof header === "object" && header !== null
       ? { callResponseHeaders: redactHeaders(header as Record<string, string[]>, run.config.redact) }
       : {}),
   };
+}
+
+/** The record of an answer has one character for each byte of its body. */
+function toBodyText(body: string): string {
+  const bytes = Buffer.from(body, "latin1");
+  try {
+    return bytes.toString("latin1") === body ? new TextDecoder("utf-8", { fatal: true }).decode(bytes) : body;
+  } catch {
+    return body; // Not UTF-8.
+  }
 }
 
 function waitFields({ wait }: LoggedWait): KindView {

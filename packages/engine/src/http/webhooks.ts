@@ -4,7 +4,7 @@ import { trainCase } from "../domain/header.ts";
 import { Problem } from "../domain/problem.ts";
 import { raw } from "./json.ts";
 import { part } from "./parameters.ts";
-import { type Routes, route } from "./route.ts";
+import { type Input, type Routes, route } from "./route.ts";
 import { done } from "./shapes.ts";
 import { announce } from "./submit.ts";
 
@@ -34,8 +34,10 @@ export const webhooks: Routes = {
       body: raw,
       answers: { 200: done },
       open: true,
-      async handle({ params: { runId, eventId }, body, request, now }, service) {
-        const data = toBytes(JSON.stringify(toHit(request, body, service.trustProxy)));
+      async handle(input, service) {
+        const { params, body, now } = input;
+        const { runId, eventId } = params;
+        const data = toBytes(JSON.stringify(toHit(input, body, service.trustProxy)));
         const told = await service.store.notify({ runId, eventId, data, webhook: true }, now);
         // To somebody without a token it makes no difference what exactly there isn't.
         if (told.kind !== "told") throw new Problem(404, "there is no such webhook");
@@ -46,7 +48,11 @@ export const webhooks: Routes = {
   },
 };
 
-function toHit(request: Request, body: Uint8Array, trustProxy: boolean): WebhookHit {
+function toHit(
+  { request, target }: Pick<Input, "request" | "target">,
+  body: Uint8Array,
+  trustProxy: boolean,
+): WebhookHit {
   const { url, method, headers } = request;
   const address = new URL(url);
   const forwarded = (name: string): string | undefined =>
@@ -60,6 +66,6 @@ function toHit(request: Request, body: Uint8Array, trustProxy: boolean): Webhook
     proto: forwarded("x-forwarded-proto") ?? address.protocol.slice(0, -1),
     host: forwarded("x-forwarded-host") ?? address.host,
     // As it was sent: what it is may be signed.
-    url: url.slice(url.indexOf("/", url.indexOf("://") + 3)),
+    url: target,
   };
 }

@@ -1,7 +1,9 @@
 import { once } from "node:events";
-import { request } from "node:http";
+import { createServer, request } from "node:http";
+import type { AddressInfo } from "node:net";
 import { expect, it } from "vitest";
 import { listen } from "../../src/cli/listen.ts";
+import { createEngine } from "../../src/index.ts";
 
 it("takes as many headers as a message may forward, and keeps connections for longer than proxies do", async () => {
   const api = async ({ headers }: Request): Promise<Response> =>
@@ -19,4 +21,33 @@ it("takes as many headers as a message may forward, and keeps connections for lo
   expect((await answer.toArray()).join("")).toBe("200000");
   server.close();
   server.closeAllConnections();
+});
+
+it("takes a destination as it is sent, dots and braces and all", async () => {
+  const token = "t";
+  const engine = createEngine({ store: ":memory:", token, signingKeys: { current: "sig_c", next: "sig_n" } });
+  const seen: string[] = [];
+  const app = createServer((asked, answer) => {
+    seen.push(asked.url as string);
+    answer.end();
+  }).listen(0, "127.0.0.1");
+  await once(app, "listening");
+  const url = `http://127.0.0.1:${(app.address() as AddressInfo).port}`;
+  const { server, port } = await listen(engine.fetch, { host: "127.0.0.1", port: 0 });
+  const paths = ["/a/../b", "/a/./b//c", "/%2e%2e/x", "/{id}?q={}|^", "/trail/?"];
+  for (const path of paths) {
+    const headers = { Authorization: `Bearer ${token}` };
+    const asked = request({ port, method: "POST", path: `/v2/publish/${url}${path}`, headers }).end();
+    const [answer] = await once(asked, "response");
+    const published = JSON.parse((await answer.toArray()).join(""));
+    expect(published.url).toBe(url + path);
+  }
+  engine.start();
+  await engine.idle();
+  expect(seen.sort()).toEqual(paths.sort());
+  await engine.stop();
+  for (const one of [server, app]) {
+    one.close();
+    one.closeAllConnections();
+  }
 });
