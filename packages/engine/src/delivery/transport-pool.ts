@@ -147,7 +147,8 @@ function open({ url, method, headers, body, signal }: OutgoingRequest, wire: Wir
   wire.underWay.add(sent);
   sent.once("close", () => wire.underWay.delete(sent));
   const answer = answerTo(sent);
-  sent.end(body);
+  // A text would share a write, and its encoding, with the headers: those have one of their own.
+  sent.end(typeof body === "string" ? Buffer.from(body) : body);
   return { answer, reused: () => reused };
 }
 

@@ -52,6 +52,14 @@ export function requests(): void {
       expect(server.asked[0]?.body.equals(body)).toBe(true);
     });
 
+    it("carries a text in UTF-8, and headers as what they are beside it", async () => {
+      const server = await kit.serve();
+      const both = { headers: { "x-latin": "caf\xe9" }, body: "na\xefve" };
+      await kit.pool().send(request(server.url, both));
+      expect(new Map(server.asked[0]?.headers).get("x-latin")).toBe("caf\xe9");
+      expect(server.asked[0]?.body.toString()).toBe("na\xefve");
+    });
+
     it("is for the host of its URL, whatever its headers say", async () => {
       const server = await kit.serve();
       await kit.pool().send(request(server.url, { headers: { host: "other.test" } }));
