@@ -86,7 +86,7 @@ export function handlerOf<Payload, Result>(
     runOptions: lateOptionsIn(options),
     traits: encodeTraits({
       onCancel: Boolean(options.cancelFunction || options.rollbackOnCancel),
-      timeout: options.timeout === undefined ? undefined : toSeconds(options.timeout),
+      timeout: options.timeout === undefined ? undefined : toSeconds(options.timeout, "timeout"),
     }),
     middlewares: [
       (options.middlewares ?? []) as readonly WorkflowMiddleware[],

@@ -44,6 +44,8 @@ describe("cancel", () => {
     ["an empty filter", { filter: {} }],
     ["an empty list in a filter", { filter: { label: [] } }],
     ["nothing", {}],
+    ["what isn't there", undefined],
+    ["ids that aren't there", { workflowRunIds: undefined }],
     ["two kinds of URL", { filter: { workflowUrl: "a", workflowUrlStartingWith: "b" } }],
   ])("of %s is refused: it could take everything", async (_name, selection) => {
     await expect(async () => client().cancel(selection as never)).rejects.toThrow(TypeError);

@@ -90,7 +90,7 @@ describe("a step's own retries", () => {
     ["rollbackRetries", { rollbackRetries: 0.5 }],
     ["onExhausted", { onExhausted: "ignore" }],
     ["rollback", { rollback: "undo" }],
-    ["duration", { retryDelay: "soon" }],
+    ["retryDelay", { retryDelay: "soon" }],
   ])("are refused when they make no sense: %s", async (named, options) => {
     const answer = await deliver(open(recorder(), step(options as StepOptions)), []);
     expect(answer).toMatchObject({ status: 500, body: { error: "TypeError" } });

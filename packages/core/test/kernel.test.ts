@@ -26,13 +26,16 @@ describe("durations", () => {
   ])("reads %s as %d seconds", (value, seconds) => expect(toSeconds(value)).toBe(seconds));
 
   it.each([-1, Number.NaN, Number.POSITIVE_INFINITY, "", "5", "5w", "1.5h", " 5s", "s", "-5s"])(
-    "refuses %s with a TypeError that names it",
-    (value) => expect(() => toSeconds(value)).toThrow(TypeError),
+    "refuses %s with a TypeError that says whose it is",
+    (value) => {
+      expect(() => toSeconds(value)).toThrow(TypeError);
+      expect(() => toSeconds(value, "delay")).toThrow(/^delay must be a number of seconds/);
+    },
   );
 
   it("writes numbers in whole seconds and leaves texts alone", () => {
-    expect(toWireDuration(2.4)).toBe("2s");
-    expect(toWireDuration("1d12h")).toBe("1d12h");
+    expect(toWireDuration(2.4, "delay")).toBe("2s");
+    expect(toWireDuration("1d12h", "delay")).toBe("1d12h");
   });
 
   it("adds up the parts of any text of parts", () => {

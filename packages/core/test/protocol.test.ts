@@ -282,6 +282,13 @@ describe("a start message", () => {
     expect(headers["Upstash-Forward-content-type"]).toBeUndefined();
   });
 
+  it("takes the older name of a rate", () => {
+    const older = of({ flowControl: { key: "k", ratePerSecond: 5 } });
+    expect(older["Upstash-Flow-Control-Value"]).toBe("rate=5");
+    const both = of({ flowControl: { key: "k", rate: 2, ratePerSecond: 5 } });
+    expect(both["Upstash-Flow-Control-Value"]).toBe("rate=2");
+  });
+
   it.each([
     { retries: -1 },
     { retries: Number.NaN },

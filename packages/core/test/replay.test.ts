@@ -56,6 +56,24 @@ function counter(context: WorkflowContext, runs: Record<string, number>) {
 }
 
 describe("a group", () => {
+  it("is all that is asked for before the workflow waits, however many functions it comes through", async () => {
+    const wrapped = async (depth: number, step: () => Promise<unknown>): Promise<unknown> =>
+      depth === 0 ? step() : await wrapped(depth - 1, step);
+    const { history } = await drive(async (context) => {
+      await Promise.all([
+        context.run("here", () => 1),
+        (async () => {
+          for (let turn = 0; turn < 10; turn++) await undefined;
+          await wrapped(3, () => context.run("there", () => 2));
+        })(),
+      ]);
+    });
+    expect(history.slice(0, 2)).toMatchObject([
+      { stepName: "here", concurrent: 2, targetStep: 1 },
+      { stepName: "there", concurrent: 2, targetStep: 2 },
+    ]);
+  });
+
   it("is planned at once, and its members run one delivery each, in any order", async () => {
     for (const order of ["forwards", "backwards"] as const) {
       recorder().reset();

@@ -691,10 +691,12 @@ describe("bad input", () => {
     ["no name", misuse((context) => context.sleep?.(undefined, 1))],
     ["no function", misuse((context) => context.run?.("one"))],
     ["a bad duration", misuse((context) => context.sleep?.("one", "soon"))],
+    ["a bad time-out", misuse((context) => context.waitForEvent?.("one", "e", { timeout: "soon" }))],
     ["a bad date", misuse((context) => context.sleepUntil?.("one", "someday"))],
   ])("a step with %s fails with a TypeError", async (_name, workflow) => {
     const answer = await deliver(open(recorder(), workflow), []);
     expect(answer).toMatchObject({ status: 500, body: { error: "TypeError" } });
+    expect(answer.body.message).toMatch(/step/);
     expect(recorder().requests).toEqual([]);
   });
 });

@@ -476,6 +476,7 @@ describe("several workflows", () => {
       { body: "", isFailed: false, isCanceled: false },
       { isFailed: false, isCanceled: false },
     ],
+    ["says no more", { body: "1" }, { body: 1, isFailed: false, isCanceled: false }],
     ["failed", { isFailed: true, isCanceled: false }, { isFailed: true, isCanceled: false }],
     ["was cancelled", { isFailed: false, isCanceled: true }, { isFailed: false, isCanceled: true }],
   ])("learn that a child %s", async (_name, out, expected) => {

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
-import { defaultTransport } from "#transport";
 import { createPolicy } from "./delivery/policy.ts";
+import { poolTransport } from "./delivery/transport-pool.ts";
 import type { EngineEvent } from "./domain/event.ts";
 import { createEngine, type Engine, type EngineOptions, MIB } from "./engine.ts";
 import { createLock, tokenOf } from "./http/auth.ts";
@@ -40,7 +40,8 @@ interface Place {
 export function createServer({ tenants, onEvent, ...shared }: ServerOptions): Engine {
   checkTenants(tenants);
   const policy = shared.destinations && createPolicy(shared.destinations);
-  const transport = shared.transport ?? defaultTransport(shared.limits?.responseBytes ?? MIB, policy);
+  const transport =
+    shared.transport ?? poolTransport({ maxBytes: shared.limits?.responseBytes ?? MIB, policy });
   let started = false;
   const open = (place: Place): Engine => {
     if (place.engine) return place.engine;

@@ -125,7 +125,7 @@ export class Runs {
     workflowRunId: string,
     { timeout = Number.MAX_VALUE, signal }: WaitForRun = {},
   ): Promise<EndedRun<Result>> {
-    const end = Date.now() + toSeconds(timeout) * 1000;
+    const end = Date.now() + toSeconds(timeout, "timeout") * 1000;
     for (let pause = 50; ; pause = Math.min(pause * 1.5, 2000)) {
       signal?.throwIfAborted();
       const run = await this.get(workflowRunId);

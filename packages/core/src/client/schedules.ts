@@ -45,7 +45,7 @@ export class WorkflowSchedules {
         [HEADER.contentType, contentTypeOf(headers) ?? "application/json"],
         [HEADER.cron, cron],
         [HEADER.scheduleId, scheduleId],
-        [HEADER.delay, toWireDuration(delay)],
+        [HEADER.delay, toWireDuration(delay, "delay")],
         [HEADER.retries, toCount("retries", runOptions.retries)],
         ...forwarded(headers),
         // Travels with each tick to the endpoint, which starts the run with it.

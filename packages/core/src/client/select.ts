@@ -44,8 +44,9 @@ export function select<Ids extends string>(
   toQuery: (filter: object) => Query = (filter) => filter as Query,
 ): Query | undefined {
   if (typeof selection === "string" || isList(selection)) return byIds(selection, ids);
-  if (ids in selection) return byIds((selection as Record<Ids, string | readonly string[]>)[ids], ids);
-  const { all, filter, count = COUNT, cursor } = selection as Part;
+  if (ids in Object(selection))
+    return byIds((selection as Record<Ids, string | readonly string[]>)[ids], ids);
+  const { all, filter, count = COUNT, cursor } = Object(selection) as Part;
   if (all === true) return { count, cursor };
   if (filter && Object.values(filter).some((value) => value !== undefined))
     return { ...toQuery(filter), count, cursor };

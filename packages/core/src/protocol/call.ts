@@ -77,7 +77,7 @@ export function callMessage(place: Place, stepName: string, call: CallRequest): 
       [HEADER.callType, "toCallback"],
       [HEADER.contentType, contentType],
       ...retryHeaders(retries, call.retryDelay),
-      [HEADER.timeout, toWireDuration(call.timeout)],
+      [HEADER.timeout, toWireDuration(call.timeout, "timeout")],
       ...flowControlHeaders(call.flowControl),
       ...forwarded(headers),
       [forward(HEADER.contentType), contentTypeOf(headers)],

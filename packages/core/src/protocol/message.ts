@@ -133,7 +133,7 @@ function runHeaders(options: RunOptions): HeaderList {
     [HEADER.label, joinLabels(options.label)],
     ...timeHeaders(options),
     [HEADER.redactFields, redactFields(options.redact)],
-    [HEADER.runTimeout, toWireDuration(options.timeout)],
+    [HEADER.runTimeout, toWireDuration(options.timeout, "timeout")],
   ];
 }
 

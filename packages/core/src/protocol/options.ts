@@ -12,13 +12,15 @@ export type FlowControl = {
   readonly key: string;
   /** In which `rate` counts: seconds or a duration; one second by default. */
   readonly period?: number | Duration;
-} & (Limits<"parallelism"> | Limits<"rate">);
+} & (Limits<"parallelism"> | Limits<"rate"> | Limits<"ratePerSecond">);
 
 interface AllLimits {
   /** Deliveries under way at once. */
   readonly parallelism: number;
   /** Deliveries begun within `period`. */
   readonly rate: number;
+  /** The older name of `rate`. */
+  readonly ratePerSecond: number;
 }
 
 type Limits<Given extends keyof AllLimits> = Pick<AllLimits, Given> & Partial<AllLimits>;
@@ -29,14 +31,14 @@ const NAME = /^[a-zA-Z0-9\-_.]+$/;
 export function flowControlHeaders(flow: FlowControl | undefined): HeaderList {
   if (!flow) return [];
   checkToken("flowControl.key", flow.key);
-  const { parallelism, rate, period } = flow;
+  const { parallelism, ratePerSecond, rate = ratePerSecond, period } = flow;
   if (parallelism === undefined && rate === undefined) {
     throw new TypeError(`flowControl "${flow.key}" limits nothing: give it a parallelism, a rate or both.`);
   }
   const limits = defined([
     ["parallelism", toCount("flowControl.parallelism", parallelism)],
     ["rate", toCount("flowControl.rate", rate)],
-    ["period", toWireDuration(period)],
+    ["period", toWireDuration(period, "flowControl.period")],
   ]);
   const value = Object.entries(limits).map((limit) => limit.join("="));
   return [
@@ -74,7 +76,7 @@ export function retryHeaders(
 /** When a message is delivered: after a delay, or at a Unix time in seconds. */
 export function timeHeaders({ delay, notBefore }: Times): HeaderList {
   return [
-    [HEADER.delay, toWireDuration(delay)],
+    [HEADER.delay, toWireDuration(delay, "delay")],
     [HEADER.notBefore, toCount("notBefore", notBefore)],
   ];
 }

@@ -41,7 +41,7 @@ export function waiting(
 ): Step<never> {
   checkName(name);
   checkText(`The event id of step "${name}"`, eventId);
-  const timeout = toWireDuration(patience);
+  const timeout = toWireDuration(patience, `The timeout of step "${name}"`);
   return {
     name,
     type,

@@ -94,7 +94,7 @@ export function checkPolicy(name: string, options: StepOptions<never>): void {
     throw mustBe(`The rollback of step "${name}"`, "a function", rollback);
   for (const option of ["retryDelay", "rollbackRetryDelay", "rollbackTimeout"] as const) {
     const wait = options[option];
-    if (wait !== undefined && typeof wait !== "function") toSeconds(wait);
+    if (wait !== undefined && typeof wait !== "function") toSeconds(wait, `${option} of step "${name}"`);
   }
 }
 

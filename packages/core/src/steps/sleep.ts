@@ -9,7 +9,7 @@ export function sleep(name: string, duration: number | Duration): Step<void> {
     name,
     type: "SleepFor",
     fields: { sleepFor: duration },
-    schedule: { delay: toWireDuration(duration) },
+    schedule: { delay: toWireDuration(duration, `The duration of step "${name}"`) },
   };
 }
 

@@ -68,6 +68,7 @@ describe("options that exclude each other", () => {
     expectTypeOf<{ key: string; parallelism: number }>().toExtend<FlowControl>();
     expectTypeOf<{ key: string; rate: number; period: "1m" }>().toExtend<FlowControl>();
     expectTypeOf<{ key: string; rate: number; parallelism: number; period: 60 }>().toExtend<FlowControl>();
+    expectTypeOf<{ key: string; ratePerSecond: number }>().toExtend<FlowControl>();
     // @ts-expect-error whose limit is it?
     compiles((_, client) => client.trigger({ url, flowControl: { parallelism: 1 } }));
     // @ts-expect-error it limits nothing

@@ -48,9 +48,9 @@ export function createPolicy(rules: DestinationRules): DestinationPolicy {
     if (trusted || allow.address(address)) return undefined;
     if (METADATA.includes(address.toString())) return `${address} is a metadata address`;
     const range = address.range();
-    return range === "unicast"
-      ? undefined
-      : `endpoint resolves to a ${KINDS[range] ?? range} address: ${address}`;
+    if (range === "unicast" && isPublic(address)) return undefined;
+    const kind = range === "unicast" ? "reserved" : (KINDS[range] ?? range);
+    return `endpoint resolves to a ${kind} address: ${address}`;
   };
   return {
     refusal(url) {
@@ -63,6 +63,13 @@ export function createPolicy(rules: DestinationRules): DestinationPolicy {
     },
     addressRefusal: (host, address) => ofAddress(ipaddr.process(address), allow.host(tidy(host))),
   };
+}
+
+const INTERNET = ipaddr.parseCIDR("2000::/3");
+
+/** Of IPv6 one eighth is given out (RFC 4291, 2.4). The rest is nobody's, or stands for addresses of another kind. */
+function isPublic(address: Address): boolean {
+  return address.kind() === "ipv4" || address.match(...INTERNET);
 }
 
 /** The host as the URL standard reads it: decimal, octal and shortened addresses come out as what they mean. */
@@ -88,7 +95,7 @@ function toMatcher(entries: readonly string[]): Matcher {
   const ranges: [Address, number][] = [];
   for (const text of entries) {
     const entry = tidy(text.trim());
-    if (ipaddr.isValidCIDR(entry)) ranges.push(ipaddr.parseCIDR(entry));
+    if (ipaddr.isValidCIDR(entry)) ranges.push(plain(ipaddr.parseCIDR(entry)));
     else if (ipaddr.isValid(entry)) ranges.push(wholeOf(ipaddr.process(entry)));
     else if (/^\*\.[a-z0-9_.-]+$/.test(entry)) endings.push(entry.slice(1));
     else if (/^[a-z0-9_.-]+$/.test(entry)) hosts.push(entry);
@@ -99,6 +106,12 @@ function toMatcher(entries: readonly string[]): Matcher {
     address: (address) =>
       ranges.some(([base, bits]) => base.kind() === address.kind() && address.match(base, bits)),
   };
+}
+
+/** Addresses of IPv4 that are written as IPv6 are judged as what they stand for; so is a range of them. */
+function plain([base, bits]: [Address, number]): [Address, number] {
+  if (!(base instanceof ipaddr.IPv6) || !base.isIPv4MappedAddress() || bits < 96) return [base, bits];
+  return [base.toIPv4Address(), bits - 96];
 }
 
 function wholeOf(address: Address): [Address, number] {

@@ -1,13 +1,9 @@
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { HEADER } from "@perdure/core/protocol";
 import fc from "fast-check";
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { createPolicy, type DestinationRules } from "../../src/delivery/policy.ts";
-import type { Transport } from "../../src/delivery/transport.ts";
-import { defaultTransport as bunTransport } from "../../src/delivery/transport-bun.ts";
-import { defaultTransport as nodeTransport } from "../../src/delivery/transport-node.ts";
 import { APP, ofRun, result, until, type World, world } from "../harness.ts";
+import { resolver, useKit } from "./wire/kit.ts";
 
 const DEFAULT = createPolicy({});
 
@@ -37,6 +33,11 @@ describe("the policy on destinations", () => {
     ["http://[fd00:ec2::254]/", "private"],
     ["http://[fe80::1]/", "link-local"],
     ["http://[64:ff9b::7f00:1]/", "rfc6052"],
+    ["http://[64:ff9b:1::7f00:1]/", "rfc6052"],
+    ["http://[::7f00:1]/", "reserved"],
+    ["http://[::127.0.0.1]/", "reserved"],
+    ["http://[::ffff:0:127.0.0.1]/", "rfc6145"],
+    ["http://[4000::1]/", "reserved"],
     ["http://[2002:7f00:1::]/", "6to4"],
     ["http://224.0.0.1/", "multicast"],
     ["http://255.255.255.255/", "broadcast"],
@@ -70,7 +71,14 @@ describe("the policy on destinations", () => {
 
   const rules: DestinationRules = {
     allow: ["10.0.0.0/8", "::1", "internal.test", "*.svc.local"],
-    deny: ["10.6.6.6", "8.8.0.0/16", "evil.example", "*.evil.example"],
+    deny: [
+      "10.6.6.6",
+      "8.8.0.0/16",
+      "::ffff:1.2.0.0/112",
+      "::ffff:1.3.3.3",
+      "evil.example",
+      "*.evil.example",
+    ],
   };
   it.each([
     ["http://10.1.1.1/", true],
@@ -79,6 +87,10 @@ describe("the policy on destinations", () => {
     ["http://192.168.0.1/", false],
     ["http://[::1]/", true],
     ["http://8.8.8.8/", false],
+    ["http://1.2.3.4/", false],
+    ["http://[::ffff:1.2.3.4]/", false],
+    ["http://1.3.3.3/", false],
+    ["http://1.3.3.4/", true],
     ["http://9.9.9.9/", true],
     ["http://evil.example/", false],
     ["http://www.evil.example/", false],
@@ -139,65 +151,22 @@ describe("an engine with a policy", () => {
   });
 });
 
-const servers: Server[] = [];
-const transports: Transport[] = [];
-afterEach(async () => {
-  for (const transport of transports.splice(0)) await transport.close();
-  for (const server of servers.splice(0)) server.close();
-});
-
-/** A server on this machine: what a name on the internet may have come to mean. */
-async function inside(): Promise<{ url: string; visits: () => number }> {
-  let visits = 0;
-  const server = createServer((_, answer) => {
-    visits++;
-    answer.end("secret");
-  });
-  servers.push(server);
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return { url: `http://localhost:${(server.address() as AddressInfo).port}/`, visits: () => visits };
-}
-
-describe.each([
-  ["the pool", nodeTransport],
-  ["fetch", bunTransport],
-] as const)("%s with a policy", (_, create) => {
-  const open = (policy: ReturnType<typeof createPolicy>): Transport => {
-    const transport = create(1000, policy);
-    transports.push(transport);
-    return transport;
-  };
-  // As a name that the policy has nothing against, but that means this machine.
-  const unsuspecting = (rules: DestinationRules): ReturnType<typeof createPolicy> => ({
-    ...createPolicy(rules),
-    refusal: () => undefined,
-  });
-  const request = (url: string): Parameters<Transport["send"]>[0] => ({
-    url,
-    method: "POST",
-    headers: {},
-    body: "x",
-    signal: new AbortController().signal,
-  });
-
-  it("looks at the address that is connected to", async () => {
-    const { url, visits } = await inside();
-    const sent = open(unsuspecting({})).send(request(url));
-    await expect(sent).rejects.toThrow(/destination refused: localhost: endpoint resolves to a loopback/);
-    expect(visits()).toBe(0);
-    const reply = await open(unsuspecting({ allow: ["127.0.0.0/8", "::1"] })).send(request(url));
-    expect(reply.status).toBe(200);
-  });
+describe("a name that has come to mean this machine", () => {
+  const kit = useKit();
 
   it("has an engine give up at once, and say why", async () => {
-    const { url, visits } = await inside();
-    const w = world(undefined, { transport: open(unsuspecting({})) });
-    await w.ask("POST", `/v2/publish/${url}`, { headers: { [HEADER.retries]: "5" } });
+    const server = await kit.serve();
+    const policy = createPolicy({});
+    const lookup = resolver(() => ["127.0.0.1"]);
+    const w = world(undefined, { destinations: {}, transport: kit.pool({ policy, lookup }) });
+    await w.ask("POST", `/v2/publish/http://rebound.test:${server.port}/`, {
+      headers: { [HEADER.retries]: "5" },
+    });
     await until(async () => (await w.deadLetters()).length === 1);
     expect(await w.deadLetters()).toMatchObject([
-      { error: expect.stringContaining("destination refused: localhost"), responseStatus: 0 },
+      { error: expect.stringContaining("destination refused: rebound.test"), responseStatus: 0 },
     ]);
-    expect(visits()).toBe(0);
+    expect(server.asked).toHaveLength(0);
     expect(w.events.map(({ type }) => type)).toEqual(["failed"]);
   });
 });

@@ -1,0 +1,45 @@
+import type { LookupAddress } from "node:dns";
+import type { LookupFunction } from "node:net";
+import { type DestinationPolicy, DestinationRefused } from "./policy.ts";
+
+type Answer = (error: NodeJS.ErrnoException | null, addresses: readonly LookupAddress[]) => void;
+
+/**
+ * Asks for each name once at a time, whoever else wants to know. Lookups of the system take one of a few threads for as
+ * long as a name server is silent: a destination that is dead in this way isn't to take all of them from the others.
+ */
+export function sharedLookup(lookup: LookupFunction): LookupFunction {
+  const waiting = new Map<string, Answer[]>();
+  return (host, options, done) => {
+    const answer: Answer = (error, addresses) => {
+      const [first] = addresses;
+      if (error || options.all || !first) done(error, [...addresses]);
+      else done(null, first.address, first.family);
+    };
+    const key = `${options.family ?? ""} ${options.hints ?? ""} ${host}`;
+    const others = waiting.get(key);
+    if (others) return void others.push(answer);
+    waiting.set(key, [answer]);
+    lookup(host, { ...options, all: true }, (error, found) => {
+      const all = waiting.get(key) ?? [];
+      waiting.delete(key);
+      for (const tell of all) tell(error, error ? [] : (found as LookupAddress[]));
+    });
+  };
+}
+
+/** Knows of a name only the addresses that the policy lets through: no connection to any other is ever begun. */
+export function guardedLookup(policy: DestinationPolicy, lookup: LookupFunction): LookupFunction {
+  return (host, options, done) => {
+    lookup(host, { ...options, all: true }, (error, found) => {
+      if (error) return done(error, "");
+      const addresses = found as LookupAddress[];
+      const open = addresses.filter(({ address }) => policy.addressRefusal(host, address) === undefined);
+      const [first] = open;
+      if (first) return options.all ? done(null, open) : done(null, first.address, first.family);
+      const [refused] = addresses;
+      const why = refused ? policy.addressRefusal(host, refused.address) : "it has no address";
+      done(new DestinationRefused(`destination refused: ${host}: ${why}`), "");
+    });
+  };
+}

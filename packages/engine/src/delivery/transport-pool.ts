@@ -1,0 +1,182 @@
+import { lookup as systemLookup } from "node:dns";
+import {
+  type AgentOptions,
+  type ClientRequest,
+  Agent as HttpAgent,
+  request as httpRequest,
+  type IncomingMessage,
+} from "node:http";
+import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import { isIP, type LookupFunction } from "node:net";
+import { guardedLookup, sharedLookup } from "./lookup.ts";
+import type { DestinationPolicy } from "./policy.ts";
+import { type OutgoingRequest, readUpTo, type Transport } from "./transport.ts";
+
+/** Those of which a second one changes nothing (RFC 9110, 9.2.2). */
+const IDEMPOTENT: ReadonlySet<string> = new Set(["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"]);
+
+/** Milliseconds. */
+const LULL = 20;
+
+/** How connections are made, and how many of them are kept. */
+export interface PoolOptions {
+  /** Bytes of an answer's body that are read. */
+  readonly maxBytes: number;
+  /** Asked about each address that a name turns out to mean. */
+  readonly policy?: DestinationPolicy | undefined;
+  /** The system's by default. */
+  readonly lookup?: LookupFunction;
+  /** Milliseconds for which an idle connection is kept. 4000 by default: servers seldom close theirs any sooner. */
+  readonly idle?: number;
+  /** Idle connections that are kept, to all destinations of a scheme together. 256 by default. */
+  readonly kept?: number;
+}
+
+/**
+ * Connections that are kept and shared, the same on every runtime. With a policy, what counts is the address that is
+ * connected to: a name that means another one by then gains nothing. How long an attempt may take is its own affair.
+ */
+export function poolTransport(options: PoolOptions): Transport {
+  const { maxBytes, policy, lookup = systemLookup, idle = 4000, kept = 256 } = options;
+  const shared = sharedLookup(lookup);
+  const wire: Wire = {
+    lookup: policy ? guardedLookup(policy, shared) : shared,
+    kept: toAgents({ keepAlive: true, timeout: idle }, kept),
+    fresh: toAgents({}, 0),
+    underWay: new Set(),
+  };
+  let lastHeard = 0;
+  return {
+    async send(request) {
+      await hearOfEnds(lastHeard);
+      request.signal.throwIfAborted();
+      const answer = await ask(request, wire);
+      const read = await readUpTo(answer, request.maxBytes ?? maxBytes);
+      lastHeard = performance.now();
+      return { status: answer.statusCode as number, headers: toLists(answer.rawHeaders), ...read };
+    },
+    async close() {
+      for (const request of wire.underWay) request.destroy(new Error("the transport was closed"));
+      for (const agent of Object.values(wire.kept)) agent.destroy();
+    },
+  };
+}
+
+/**
+ * What servers have closed until now is no connection to use: it is heard of by the second turn of the event loop. Where
+ * it takes a timer (Deno), there is one after a lull: then there may be more to hear, and time to wait for it.
+ */
+async function hearOfEnds(lastHeard: number): Promise<void> {
+  if (performance.now() - lastHeard > LULL) await new Promise((resolve) => setTimeout(resolve, 0));
+  for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+interface Agents {
+  readonly http: HttpAgent;
+  readonly https: HttpsAgent;
+}
+
+interface Wire {
+  readonly lookup: LookupFunction;
+  readonly kept: Agents;
+  /** Their connections are used once. */
+  readonly fresh: Agents;
+  readonly underWay: Set<ClientRequest>;
+}
+
+function toAgents(options: AgentOptions, kept: number): Agents {
+  // A proxy would look names up by itself, past the policy.
+  const direct = { ...options, proxyEnv: {} };
+  return { http: bounded(new HttpAgent(direct), kept), https: bounded(new HttpsAgent(direct), kept) };
+}
+
+/** The agent, which closes what comes back to it while it has enough to keep. */
+function bounded<A extends HttpAgent>(agent: A, kept: number): A {
+  const keep = agent.keepSocketAlive.bind(agent);
+  const idle = (): number =>
+    Object.values(agent.freeSockets).reduce((sum, sockets) => sum + (sockets?.length ?? 0), 0);
+  return Object.assign(agent, {
+    keepSocketAlive: (socket: Parameters<typeof keep>[0]) => idle() < kept && keep(socket),
+  });
+}
+
+async function ask(request: OutgoingRequest, wire: Wire): Promise<IncomingMessage> {
+  const first = open(request, wire, wire.kept);
+  try {
+    return await first.answer;
+  } catch (error) {
+    // The server may have closed the connection just before: whether it has heard of the request nobody knows.
+    if (!first.reused() || request.signal.aborted || !IDEMPOTENT.has(request.method)) throw error;
+    return open(request, wire, wire.fresh).answer;
+  }
+}
+
+interface Exchange {
+  readonly answer: Promise<IncomingMessage>;
+  /** Whether it went over a connection that had been used before. */
+  readonly reused: () => boolean;
+}
+
+function open({ url, method, headers, body, signal }: OutgoingRequest, wire: Wire, agents: Agents): Exchange {
+  const target = new URL(url);
+  const secure = target.protocol === "https:";
+  const host = target.hostname.replace(/^\[(.*)\]$/, "$1");
+  const sent = (secure ? httpsRequest : httpRequest)({
+    agent: secure ? agents.https : agents.http,
+    lookup: wire.lookup,
+    host,
+    port: target.port || (secure ? 443 : 80),
+    path: rawPath(url) ?? target.pathname + target.search,
+    method,
+    headers: {
+      ...headers,
+      // What it says decides whose certificate is asked for.
+      host: target.host,
+      ...(body === undefined ? {} : { "content-length": String(Buffer.byteLength(body)) }),
+    },
+    // No certificate is asked for by an address, nor by a name with the root's dot.
+    ...(secure && !isIP(host) ? { servername: host.replace(/\.$/, "") } : {}),
+    signal,
+  });
+  let reused = false;
+  sent.once("socket", () => {
+    reused = sent.reusedSocket;
+    // Deno would send anything a second time by itself, and so might run a step twice at once.
+    sent.reusedSocket = false;
+  });
+  wire.underWay.add(sent);
+  sent.once("close", () => wire.underWay.delete(sent));
+  const answer = answerTo(sent);
+  sent.end(body);
+  return { answer, reused: () => reused };
+}
+
+function answerTo(sent: ClientRequest): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    sent.once("response", resolve);
+    // Also after the answer: of a server that didn't wait for the whole request.
+    sent.on("error", reject);
+    sent.once("upgrade", (_answer, socket) => {
+      socket.destroy();
+      reject(new Error("the answer is another protocol's"));
+    });
+    sent.once("close", () => reject(new Error("the connection was closed without an answer")));
+  });
+}
+
+/** What a URL says behind its host, byte for byte, where a request can carry that. */
+function rawPath(url: string): string | undefined {
+  const path = /^https?:\/\/[^/?#\\]+([^#]*)/i.exec(url)?.[1];
+  if (path === undefined || !/^[\x21-\x5b\x5d-\x7e]*$/.test(path)) return undefined;
+  return path.startsWith("/") ? path : `/${path}`;
+}
+
+/** By names in lower case: what came several times is a list. */
+function toLists(raw: readonly string[]): Record<string, string[]> {
+  const lists = new Map<string, string[]>();
+  for (let at = 0; at + 1 < raw.length; at += 2) {
+    const name = (raw[at] as string).toLowerCase();
+    lists.set(name, [...(lists.get(name) ?? []), raw[at + 1] as string]);
+  }
+  return Object.fromEntries(lists);
+}

@@ -1,0 +1,12 @@
+import { answers } from "./answers.ts";
+import { connections } from "./connections.ts";
+import { guarding } from "./guarding.ts";
+import { requests } from "./requests.ts";
+
+/** All that deliveries ask of a transport, on real sockets. Every runtime passes it. */
+export function wire(): void {
+  requests();
+  answers();
+  connections();
+  guarding();
+}
