@@ -111,6 +111,18 @@ describe("the pages of the documentation", () => {
     expect(broken).toEqual([]);
   });
 
+  it("explain every code of an error, and no other", () => {
+    const source = readFileSync(join(ROOT, "packages", "core", "src", "kernel", "errors.ts"), "utf8");
+    const [, union = ""] = /type WorkflowErrorCode =([^;]*);/.exec(source) ?? [];
+    const codes = [...union.matchAll(/"(\w+)"/g)].map(([, code]) => code);
+    const page = pages.find(({ name }) => name === "docs/errors.md")?.text ?? "";
+    const cells = [...page.matchAll(/^\| (`[^|]*) \|/gm)].flatMap(
+      ([, cell = ""]) => cell.match(/\w+/g) ?? [],
+    );
+    expect(codes.length).toBeGreaterThan(20);
+    expect([...new Set(cells)].sort()).toEqual(codes.sort());
+  });
+
   it("are all in an index", () => {
     const indexes = pages.filter(({ name }) => INDEXES.includes(name));
     const listed = ["docs/README.md", ...indexes.flatMap(linksOf).map(({ file }) => relative(ROOT, file))];
