@@ -3,7 +3,7 @@
 import { GROUPS, ON_REQUEST } from "./lib/checks.mjs";
 import { stoppedBy } from "./lib/child.mjs";
 import { main } from "./lib/main.mjs";
-import { progress, summary } from "./lib/report.mjs";
+import { begins, progress, summary } from "./lib/report.mjs";
 import { setup } from "./lib/setup.mjs";
 
 /** What a group needs another group for. */
@@ -11,6 +11,7 @@ const BEFORE = { packages: ["build"], nextjs: ["build"], frameworks: ["build"] }
 
 await main(async () => {
   const results = [];
+  const seconds = {};
   const add = (result) => {
     results.push(result);
     progress(result);
@@ -20,17 +21,20 @@ await main(async () => {
     await setup();
     for (const [group, checks] of Object.entries(GROUPS)) {
       if (!chosen.has(group)) continue;
+      begins(group);
+      const start = performance.now();
       try {
         for await (const check of checks()) add({ group, ...check });
       } catch (error) {
         add({ group, name: "runs to its end", ok: false, output: error.stack });
       }
+      seconds[group] = (performance.now() - start) / 1000;
       if (stoppedBy() !== undefined) return 1;
     }
   } catch (error) {
     add({ group: "setup", name: "is done", ok: false, output: error.message });
   }
-  return summary(results);
+  return summary(results, seconds);
 });
 
 function choose(names) {

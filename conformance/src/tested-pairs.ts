@@ -23,7 +23,8 @@ interface TestedPair extends Pair {
 /** What the suite is called for, as vitest collects it. No test is run. */
 export async function collectPairs(): Promise<TestedPair[]> {
   const filters = Object.keys(COMMANDS).flatMap((name) => ["--project", name]);
-  const args = [VITEST, "list", "--root", ROOT, "--no-static-parse", "--json", ...filters];
+  // To be listed, files need no modules of their own.
+  const args = [VITEST, "list", "--root", ROOT, "--no-static-parse", "--no-isolate", "--json", ...filters];
   const env = { PATH: process.env.PATH };
   const { stdout } = await promisify(execFile)(process.execPath, args, { env, maxBuffer: 2 ** 28 });
   const tests = JSON.parse(stdout) as { readonly name: string; readonly projectName: string }[];

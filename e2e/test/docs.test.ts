@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { basename, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { INHERITED } from "../../packages/engine/test/inherited.ts";
 import { migrated } from "./docs/migrated.ts";
 import {
   type Example,
@@ -19,7 +20,7 @@ import { environment } from "./support/views.ts";
 const E2E = fileURLToPath(new URL("..", import.meta.url));
 const ROOT = join(E2E, "..");
 const BIN = join(E2E, "node_modules", ".bin");
-const TSC = join(ROOT, "node_modules", "typescript", "lib", "tsc.js");
+const TSC = join(ROOT, "node_modules", "typescript", "bin", "tsc");
 const INDEXES = ["docs/README.md", "docs/quickstarts/README.md"];
 const pages = readPages();
 const APPS = join(ROOT, "conformance", "frameworks");
@@ -42,7 +43,7 @@ const COMMANDS: Readonly<Record<Runtime, readonly string[]>> = {
   bun: [join(BIN, "bun")],
   deno: [join(BIN, "deno"), "run", "--no-prompt", ...(deno.text.match(/--allow-\S+/g) ?? [])],
 };
-const ENVIRONMENT = { PATH: process.env.PATH ?? "", HOME: process.env.HOME ?? "" };
+const ENVIRONMENT = { ...INHERITED, HOME: process.env.HOME ?? "" };
 const runnable = examples.flatMap(({ run, ...example }) => (run ? [{ ...example, ...run }] : []));
 
 describe("the pages of the documentation", () => {

@@ -75,6 +75,13 @@ describe("the official client of QStash", () => {
     await expect(client.messages.delete(messageId)).rejects.toThrow();
   });
 
+  it("takes back as many as it likes at once", async () => {
+    const url = app.at("/late", () => new Response());
+    const stored = await client.batch(Array.from({ length: 2000 }, () => ({ url, delay: 3600 })));
+    const ids = stored.map((one) => (one as { messageId: string }).messageId);
+    expect(await client.messages.cancel(ids)).toEqual({ cancelled: 2000 });
+  });
+
   it("finds what could not be delivered among the dead letters", async () => {
     const url = app.at("/broken", () => new Response("broken", { status: 503 }));
     const { messageId } = await client.publish({ url, retries: 0 });

@@ -2,13 +2,21 @@
 const paint = (code, text) => (process.stdout.isTTY ? `\x1b[${code}m${text}\x1b[0m` : text);
 const mark = (ok) => (ok ? paint(32, "✓") : paint(31, "✗"));
 
+/** What goes on until the next line. */
+export const begins = (group) => process.stdout.write(`${group} …\n`);
+
 /** One line a check, as it ends; a test runner that shows its own is `quiet`. */
 export function progress({ group, name, ok, quiet }) {
   if (!quiet) process.stdout.write(`${mark(ok)} ${group}: ${name}\n`);
 }
 
-/** Prints what failed and why, the counts of each group, and the closing line. @returns the exit code */
-export function summary(results) {
+/**
+ * Prints what failed and why, the counts of each group, and the closing line.
+ *
+ * @param seconds that each group has taken, by its name
+ * @returns the exit code
+ */
+export function summary(results, seconds) {
   const failed = results.filter(({ ok }) => !ok);
   const lines = failed.flatMap(({ group, name, output }) => [
     `\n${mark(false)} ${group}: ${name}`,
@@ -21,6 +29,7 @@ export function summary(results) {
       countLine(
         name,
         results.filter(({ group }) => group === name),
+        seconds[name],
       ),
     ),
   );
@@ -30,10 +39,11 @@ export function summary(results) {
   return failed.length === 0 && passed > 0 ? 0 : 1;
 }
 
-function countLine(group, checks) {
+function countLine(group, checks, seconds) {
   const passed = checks.filter(({ ok, skipped }) => ok && !skipped).length;
   const skipped = checks.filter((check) => check.skipped).length;
   const failed = checks.length - passed - skipped;
   const rest = `${failed > 0 ? `, ${failed} failed` : ""}${skipped > 0 ? `, ${skipped} skipped` : ""}`;
-  return `${mark(failed === 0)} ${group.padEnd(9)} ${passed} passed${rest}`;
+  const time = seconds === undefined ? "" : ` in ${seconds.toFixed(0)} s`;
+  return `${mark(failed === 0)} ${group.padEnd(10)} ${passed} passed${rest}${time}`;
 }

@@ -1,4 +1,4 @@
-import ts from "typescript";
+import ts from "@typescript/typescript6";
 
 /** What a public door shows, and whether it is explained. */
 export interface Named {

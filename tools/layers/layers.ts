@@ -169,27 +169,15 @@ const engine: readonly Place[] = [
     ],
   },
   {
-    file: "packages/engine/src/openapi/place.ts",
-    allowed: ["./schema.ts"],
-    forbidden: [
-      "../domain/run.ts",
-      "../http/app.ts",
-      "../engine.ts",
-      "node:fs",
-      "hono",
-      "@perdure/core/protocol",
-    ],
-  },
-  {
     file: "packages/engine/src/http/place.ts",
     allowed: [
-      "../openapi/document.ts",
       "./app.ts",
       "../domain/run.ts",
       "../store/store.ts",
       "../delivery/lease.ts",
       "hono",
       "hono/http-exception",
+      "zod",
     ],
     forbidden: [
       "../store/sqlite/store.ts",
@@ -237,5 +225,5 @@ export const places: readonly Place[] = [...core, ...adapters, ...engine];
 export const floors: Readonly<Record<string, readonly string[]>> = {
   "packages/core/src": ["kernel", "protocol", "border", "steps", "replay", "deliveries", "client"],
   "packages/adapters/src": ["internal"],
-  "packages/engine/src": ["domain", "store", "delivery", "openapi", "http", "cli"],
+  "packages/engine/src": ["domain", "store", "delivery", "http", "cli"],
 };

@@ -1,4 +1,4 @@
-import ts from "typescript";
+import ts from "@typescript/typescript6";
 
 /** A comparison whose time may tell how much of a secret was right. */
 export interface Comparison {

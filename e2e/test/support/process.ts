@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import manifest from "@perdure/engine/package.json" with { type: "json" };
+import { INHERITED } from "../../../packages/engine/test/inherited.ts";
 
 /** The engine's command line. */
 export const CLI: string = fileURLToPath(
@@ -30,10 +31,10 @@ export class Process {
     return Process.start(process.execPath, [file, ...args], env);
   }
 
-  /** @param env beside the `PATH` of this process, and nothing else of it */
+  /** @param env beside {@link INHERITED}, and nothing else of this process */
   static start(command: string, args: readonly string[], env: Readonly<Record<string, string>>): Process {
     const child = spawn(command, args, {
-      env: { PATH: process.env.PATH ?? "", ...env },
+      env: { ...INHERITED, ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });
     return new Process(child);

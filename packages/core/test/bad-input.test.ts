@@ -15,7 +15,7 @@ import {
   readHistory,
   type StepRecord,
 } from "../src/protocol/index.ts";
-import { decodeRunOptions } from "../src/protocol/message.ts";
+import { decodeRunOptions } from "../src/protocol/late-options.ts";
 import {
   base64,
   failureBody,

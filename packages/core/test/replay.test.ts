@@ -4,7 +4,11 @@ import type { StepRecord } from "../src/protocol/index.ts";
 import { deliver, open, useRecorder } from "./support/fixture.ts";
 
 const recorder = useRecorder();
-afterEach(() => vi.useRealTimers());
+afterEach(() => {
+  // In this order: what was spied on is a fake.
+  vi.restoreAllMocks();
+  vi.useRealTimers();
+});
 
 /** What the platform does when user code waits for something of its own. */
 const io = (turns = 1) =>

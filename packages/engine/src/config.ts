@@ -38,9 +38,11 @@ export class ConfigError extends Error {
  * @throws ConfigError
  */
 export function readConfig(flags: Flags, env: Readonly<Record<string, string | undefined>>): Config {
+  // In its development mode, the official client shows the public credentials whatever else is set.
+  const secrets = /^(?:1|true)$/.test(env.QSTASH_DEV ?? "") ? {} : env;
   // Set to nothing counts as not set.
-  const current = flags.currentSigningKey || env.QSTASH_CURRENT_SIGNING_KEY || undefined;
-  const next = flags.nextSigningKey || env.QSTASH_NEXT_SIGNING_KEY || undefined;
+  const current = flags.currentSigningKey || secrets.QSTASH_CURRENT_SIGNING_KEY || undefined;
+  const next = flags.nextSigningKey || secrets.QSTASH_NEXT_SIGNING_KEY || undefined;
   if ((current === undefined) !== (next === undefined)) {
     throw new ConfigError("The current and the next signing key go together: give both of them, or none.");
   }
@@ -49,7 +51,7 @@ export function readConfig(flags: Flags, env: Readonly<Record<string, string | u
     port: toPort(flags.port ?? (env.QSTASH_DEV_PORT || undefined)),
     db: flags.db ?? ".perdure/dev.db",
     logLevel: toLevel(flags.logLevel ?? "info"),
-    token: flags.token || env.QSTASH_TOKEN || DEV_CREDENTIALS.token,
+    token: flags.token || secrets.QSTASH_TOKEN || DEV_CREDENTIALS.token,
     signingKeys: {
       current: current ?? DEV_CREDENTIALS.currentSigningKey,
       next: next ?? DEV_CREDENTIALS.nextSigningKey,

@@ -7,6 +7,7 @@ import { guarded, type Transport } from "./delivery/transport.ts";
 import { poolTransport } from "./delivery/transport-pool.ts";
 import type { Clock } from "./domain/clock.ts";
 import type { Observer } from "./domain/event.ts";
+import { checkNumbers, type Range } from "./domain/numbers.ts";
 import { toRetention } from "./domain/retention.ts";
 import { createApp } from "./http/app.ts";
 import type { Bindings } from "./http/service.ts";
@@ -67,10 +68,12 @@ export interface EngineOptions {
     readonly messageBytes?: number;
     /** Milliseconds until a message is to be delivered. Any by default. */
     readonly delay?: number;
-    /** Milliseconds for an attempt: a message that asks for more gets this. Any by default. */
+    /** Milliseconds for an attempt: a message that asks for more, or for nothing, gets no more than this. Any by default. */
     readonly timeout?: number;
     /** Endpoints of a URL group. 100 by default. */
     readonly endpoints?: number;
+    /** URL groups. 10 000 by default. */
+    readonly urlGroups?: number;
     /** Deliveries and calls under way at once, all together. As many as `concurrency` and `calls` allow by default. */
     readonly parallelism?: number;
     /** Queues. 10 000 by default. */
@@ -118,19 +121,49 @@ export interface Engine {
 
 export const MIB: number = 1024 * 1024;
 
+const NUMBERS: Readonly<Record<"concurrency" | "calls", Range>> = {
+  concurrency: "count",
+  calls: "count or none",
+};
+const TIMEOUTS: Readonly<Record<keyof NonNullable<EngineOptions["timeouts"]>, Range>> = {
+  delivery: "time",
+  lease: "time",
+};
+const LIMITS: Readonly<Record<keyof NonNullable<EngineOptions["limits"]>, Range>> = {
+  requestBytes: "count",
+  responseBytes: "count or none",
+  callBytes: "count or none",
+  historyBytes: "count or none",
+  retries: "count or none",
+  requestsPerSecond: "count",
+  requestsPerDay: "count",
+  messageBytes: "count or none",
+  delay: "time or none",
+  timeout: "time",
+  endpoints: "count",
+  urlGroups: "count or none",
+  parallelism: "count",
+  queues: "count or none",
+  queueParallelism: "count",
+  schedules: "count or none",
+};
+
 /**
  * @throws StoreUnavailable when the database can't be opened
- * @throws TypeError for a destination rule that is none
+ * @throws TypeError for a destination rule that is none, or a number that can't be
  */
 export function createEngine(options: EngineOptions): Engine {
   const { clock = systemClock, limits = {}, timeouts = {}, token } = options;
+  const { concurrency = 128, calls = 1024 } = options;
+  checkNumbers({ concurrency, calls }, NUMBERS, "");
+  checkNumbers(timeouts, TIMEOUTS, "timeouts.");
+  checkNumbers(limits, LIMITS, "limits.");
   const policy = options.destinations && createPolicy(options.destinations);
   const retention = toRetention(options.retention);
   const emit = toObserver(options.onEvent);
   const store = typeof options.store === "string" ? openSqlite(options.store) : options.store;
   const transport = options.transport ?? poolTransport({ maxBytes: limits.responseBytes ?? MIB, policy });
   const keys = createKeys(store, options.signingKeys);
-  const { concurrency = 128, calls = 1024 } = options;
   const parallelism = Math.min(limits.parallelism ?? Number.POSITIVE_INFINITY, concurrency + calls);
   const dispatcher = new Dispatcher({
     store,
@@ -141,7 +174,7 @@ export function createEngine(options: EngineOptions): Engine {
     concurrency,
     calls,
     parallelism,
-    timeout: timeouts.delivery ?? 15 * 60_000,
+    timeout: Math.min(timeouts.delivery ?? 15 * 60_000, limits.timeout ?? Number.POSITIVE_INFINITY),
     lease: timeouts.lease ?? 30_000,
     historyBytes: limits.historyBytes ?? 4 * MIB,
     callBytes: limits.callBytes ?? 10 * MIB,
@@ -167,6 +200,7 @@ export function createEngine(options: EngineOptions): Engine {
       messageBytes: limits.messageBytes ?? 10 * MIB,
       retries: limits.retries ?? 999,
       endpoints: limits.endpoints ?? 100,
+      urlGroups: limits.urlGroups ?? 10_000,
       delay: limits.delay,
       timeout: limits.timeout,
       deduplication: retention.deduplication,

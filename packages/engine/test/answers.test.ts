@@ -1,6 +1,6 @@
 import { HEADER } from "@perdure/core/protocol";
 import { beforeAll, describe, expect, it } from "vitest";
-import type { OpenApi } from "../src/openapi/document.ts";
+import type { OpenApi } from "../src/http/document.ts";
 import { checked, describedApi } from "./described.ts";
 import {
   APP,
@@ -14,7 +14,7 @@ import {
   type World,
   world,
 } from "./harness.ts";
-import { type Act, app, CHILD, callStep, invokeStep, runStep, THIRD, waitStep, workflow } from "./steps.ts";
+import { app, CHILD, callStep, createHook, invokeStep, runStep, THIRD, waitStep, workflow } from "./steps.ts";
 
 const GOOD = "https://a.test/good";
 const BAD = "https://a.test/bad";
@@ -142,13 +142,6 @@ async function settings(ask: World["ask"]): Promise<void> {
 }
 
 const HOOK = "/v2/workflows/hooks/u/wfr_1/hook";
-const createHook: Act = ({ id, runId, self }) =>
-  self.append(runId, [
-    result(id, {
-      stepType: "CreateWebhook",
-      out: JSON.stringify({ webhookUrl: `http://engine.test${HOOK}`, eventId: "hook" }),
-    }),
-  ]);
 
 describe("every answer is as it is described", () => {
   it("of runs", async () => {

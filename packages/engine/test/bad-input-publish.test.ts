@@ -5,7 +5,6 @@ import { type Answer, type Ask, type World, world } from "./harness.ts";
 const LONG = "x".repeat(10_000);
 const PUBLISH = "/v2/publish/https://a.test/";
 const ENDPOINTS = "/v2/topics/g/endpoints";
-const NOT_TEXT = new Uint8Array([0x7b, 0xff, 0xfe, 0x7d]);
 
 type Row = readonly [what: string, method: string, path: string, ask: Ask, names: string];
 
@@ -34,17 +33,11 @@ const item = (value: unknown, names: string): Row =>
   body("POST", "/v2/batch", JSON.stringify([value]), names);
 
 const ROWS: readonly Row[] = [
-  headers(HEADER.callback, "app"),
-  headers(HEADER.callback, `https://a.test/${LONG}`),
   headers("Upstash-Callback-Retries", "1", HEADER.callback),
   headers("Upstash-Callback-Callback-Method", "BREW"),
   headers("Upstash-Callback-Failure-Callback-Delay", "never"),
   headers("Upstash-Callback-Content-Based-Deduplication", "true"),
   headers(HEADER.failureCallback, "mailto:a@a.test"),
-  headers(HEADER.deduplicationId, LONG),
-  headers(HEADER.deduplicationId, ""),
-  headers(HEADER.contentBasedDeduplication, "yes"),
-  headers(HEADER.headerForward, "2"),
   // Times and counts that are no whole numbers any more once they are stored.
   headers(HEADER.delay, "104249991d"),
   headers(HEADER.delay, "9007199254740s"),
@@ -55,39 +48,13 @@ const ROWS: readonly Row[] = [
   limit("rate=1, rate=2"),
   headers("Upstash-Forward-__proto__", "v"),
   headers("Upstash-Callback-Forward-__proto__", "v", "__proto__"),
-  ["a destination that is too long", "POST", `/v2/publish/https://a.test/${LONG}`, {}, "destination url"],
   ["an option twice", "POST", `${PUBLISH}?upstash-retries=1&Upstash-Retries=2`, {}, "Upstash-Retries"],
-  ["an option twice", "POST", `${PUBLISH}?upstash-retries=1&upstash-retries=2`, {}, "upstash-retries"],
-  body("POST", "/v2/batch", "", "batch"),
-  body("POST", "/v2/batch", NOT_TEXT, "batch"),
   body("POST", "/v2/batch", '{"destination":"https://a.test"}', "batch"),
-  body("POST", "/v2/batch", "[null]", "item 0"),
-  body("POST", "/v2/batch", "[[]]", "item 0"),
-  item({}, "destination"),
-  item({ destination: 1 }, "destination"),
   item({ destination: `https://a.test/${LONG}` }, "destination url"),
-  item({ destination: "https://a.test", headers: [] }, "headers"),
-  item({ destination: "https://a.test", headers: { "Upstash-Retries": 3 } }, "Upstash-Retries"),
   item({ destination: "https://a.test", headers: { a: "1", A: "2" } }, "header A"),
   item({ destination: "https://a.test", headers: { "upstash-forward-a": "\u0000" } }, "Upstash-Forward-a"),
   item({ destination: "https://a.test", headers: { "upstash-forward-a b": "1" } }, "Upstash-Forward-a b"),
-  item({ destination: "https://a.test", body: {} }, "body"),
-  item({ destination: "https://a.test", body: 7 }, "body"),
-  body("POST", "/v2/batch/trigger", "", "batch"),
-  body("POST", "/v2/batch/trigger", "[3]", "item 0"),
-  body("POST", ENDPOINTS, "", "the body"),
-  body("POST", ENDPOINTS, NOT_TEXT, "the body"),
-  body("POST", ENDPOINTS, "[]", "body"),
-  body("POST", ENDPOINTS, "{}", "endpoints"),
-  body("POST", ENDPOINTS, '{"endpoints":[]}', "endpoints"),
-  body("POST", ENDPOINTS, '{"endpoints":{}}', "endpoints"),
-  body("POST", ENDPOINTS, '{"endpoints":["https://a.test"]}', "endpoints[0]"),
-  body("POST", ENDPOINTS, '{"endpoints":[{}]}', "endpoints[0].url"),
-  body("POST", ENDPOINTS, '{"endpoints":[{"url":7}]}', "endpoints[0].url"),
-  body("POST", ENDPOINTS, '{"endpoints":[{"url":"a.test"}]}', "endpoints[0].url"),
   body("POST", ENDPOINTS, `{"endpoints":[{"url":"https://a.test/${LONG}"}]}`, "endpoints[0].url"),
-  body("POST", ENDPOINTS, '{"endpoints":[{"url":"https://a.test","name":"a b"}]}', "endpoints[0].name"),
-  body("POST", ENDPOINTS, '{"endpoints":[{"url":"https://a.test","name":7}]}', "endpoints[0].name"),
   body(
     "POST",
     ENDPOINTS,
@@ -107,26 +74,18 @@ const ROWS: readonly Row[] = [
     '{"endpoints":[{"url":"https://a.test"}]}',
     "url group",
   ),
-  body("DELETE", ENDPOINTS, "", "the body"),
   body("DELETE", ENDPOINTS, '{"endpoints":[{}]}', "endpoints[0]"),
   body("DELETE", ENDPOINTS, '{"endpoints":[{"name":null}]}', "endpoints[0]"),
   body("DELETE", ENDPOINTS, '{"endpoints":[{"url":"https://a.test"}]}', "url group g not found"),
-  body("PATCH", "/v2/topics/g", "", "the body"),
-  body("PATCH", "/v2/topics/g", "{}", "headers"),
-  body("PATCH", "/v2/topics/g", '{"headers":{"A":1}}', "headers A"),
-  body("PATCH", "/v2/topics/g", '{"headers":{"A":[]}}', "headers A"),
-  body("PATCH", "/v2/topics/g", '{"headers":{"A":["\\u0000"]}}', "headers A"),
-  body("PATCH", "/v2/topics/g", '{"headers":{"A B":"1"}}', "headers A B"),
-  body("PATCH", "/v2/topics/g", '{"headers":{"A":"1","a":"2"}}', "headers a"),
-  body("PATCH", "/v2/topics/g", '{"headers":{"__proto__":"1"}}', "headers __proto__"),
+  body("PATCH", "/v2/topics/g", '{"headers":{"A":["\\u0000"]}}', "headers.A"),
+  body("PATCH", "/v2/topics/g", '{"headers":{"A B":"1"}}', "headers.A B"),
+  body("PATCH", "/v2/topics/g", '{"headers":{"A":"1","a":"2"}}', "headers.a"),
+  body("PATCH", "/v2/topics/g", '{"headers":{"__proto__":"1"}}', "__proto__"),
   body("PATCH", "/v2/topics/g", '{"headers":{"Upstash-Retries":"many"}}', "Upstash-Retries"),
   body("PATCH", "/v2/topics/g", '{"headers":{"Upstash-Workflow-Init":"true"}}', HEADER.init),
   body("PATCH", "/v2/topics/g", '{"headers":{"Upstash-Workflow-CallType":"toCallback"}}', HEADER.callType),
   body("PATCH", "/v2/topics/g", '{"headers":{"Upstash-Callback-Retries":"1"}}', HEADER.callback),
   ["an unknown group", "GET", "/v2/topics/none", {}, "url group none not found"],
-  ["a bad name", "GET", "/v2/topics/a%2Fb", {}, "url group name"],
-  ["an unknown message", "GET", "/v2/messages/msg_none", {}, "message msg_none not found"],
-  ["an unknown message", "DELETE", "/v2/messages/msg_none", {}, "message msg_none not found"],
 ];
 
 describe("bad input to what publishes", () => {

@@ -2,100 +2,41 @@ import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
 import { failed, type World, world } from "./harness.ts";
 
-/** What no list takes: parameters, and what the answer must name. */
+/** What else than values of the wrong kind no list takes, and what the answer must name. */
 const COMMON = [
-  ["nonsense=1", "nonsense"],
   ["Label=x", "Label"],
-  ["__proto__=x", "__proto__"],
-  ["count=0", "count"],
-  ["count=-1", "count"],
-  ["count=1.5", "count"],
-  ["count=ten", "count"],
   ["count=1&count=2", "count"],
-  ["count=99999999999999999999", "count"],
-  ["fromDate=yesterday", "fromDate"],
   ["fromDate=2030-01-01", "fromDate"],
-  ["fromDate=1&fromDate=2", "fromDate"],
-  ["toDate=-5", "toDate"],
-  ["toDate=9999999999999999", "toDate"],
-  ["cursor=%00", "cursor"],
   ["cursor=!!", "cursor"],
   ["cursor=MA", "cursor"],
   ["cursor=MQ==", "cursor"],
-  ["cursor=MQ&cursor=MQ", "cursor"],
-  ["label=", "label"],
   ["label=a,,b", "label"],
-  ["callerIp=", "callerIp"],
   ["flowControlKey=,", "flowControlKey"],
 ] as const;
 
-const ORDERED = [
-  ["order=newestFirst", "order"],
-  ["order=", "order"],
-  ["topicName=", "topicName"],
-  ["scheduleId=", "scheduleId"],
-  ["queueName=", "queueName"],
-  ["url=", "url"],
-  ["messageId=", "messageId"],
-] as const;
-
-const LOGS = [
-  ...COMMON,
-  ...ORDERED,
-  ["state=DONE", "state"],
-  ["state=delivered", "state"],
-  ["state=", "state"],
-  ["messageIds=", "messageIds"],
-  ["host=", "host"],
-  ["path=", "path"],
-  ["dlqIds=x", "dlqIds"],
-  ["api=x", "api"],
-] as const;
+const LOGS = [...COMMON, ["state=delivered", "state"], ["dlqIds=x", "dlqIds"], ["api=x", "api"]] as const;
 
 const DLQ = [
   ...COMMON,
-  ...ORDERED,
-  ["dlqIds=", "dlqIds"],
   ["dlqIds=a&dlqIds=", "dlqIds"],
   ["dlqIds=a&nonsense=1", "nonsense"],
-  ["responseStatus=five", "responseStatus"],
   ["responseStatus=500,x", "responseStatus"],
-  ["source=qstash", "source"],
-  ["source=workflow&source=workflow", "source"],
-  ["workflowCreatedAt=x", "workflowCreatedAt"],
-  ["failureFunctionState=SAD", "failureFunctionState"],
   ["host=a.test", "host"],
-  ["path=/x", "path"],
   ["state=FAILED", "state"],
 ] as const;
 
 const RUNS = [
   ...COMMON,
-  ["workflowRuns=", "workflowRuns"],
-  ["workflowRuns=wfr_1", "workflowRuns"],
   ["workflowRuns=@5", "workflowRuns"],
   ["workflowRuns=wfr_1@soon", "workflowRuns"],
   ["workflowRuns=wfr_1@5,wfr_2", "workflowRuns"],
-  ["trimBody=-2", "trimBody"],
-  ["trimBody=some", "trimBody"],
-  ["trimBody=", "trimBody"],
-  ["trimBody=1&trimBody=2", "trimBody"],
-  ["groupBy=messageId", "groupBy"],
-  ["state=DONE", "state"],
+  ["state=RUN_FAILED,STEP_FAILED", "state"],
 ] as const;
 
 const tables = [
   ["GET /v2/logs", LOGS],
-  ["GET /v2/events", LOGS],
-  ["GET /v2/dlq", DLQ],
   ["DELETE /v2/dlq", DLQ],
-  ["POST /v2/dlq/retry", DLQ],
-  ["GET /v2/workflows/dlq", DLQ],
-  ["DELETE /v2/workflows/dlq", DLQ],
-  ["POST /v2/workflows/dlq/resume", DLQ],
-  ["POST /v2/workflows/dlq/restart", DLQ],
   ["GET /v2/workflows/logs", RUNS],
-  ["GET /v2/workflows/events", RUNS],
 ] as const;
 
 /** All that the engine knows, to see that nothing of it has changed. */
@@ -132,22 +73,6 @@ describe.each(tables)("%s", (route, table) => {
 });
 
 describe("the body of DELETE /v2/dlq", () => {
-  it.each(["{", "[]", "null", '"x"', "1", '{"dlqIds":"x"}', '{"dlqIds":[1]}', '{"dlqIds":[null]}', "{}"])(
-    "can't be %s",
-    async (body) => {
-      const w = await filled();
-      const answer = await w.ask("DELETE", "/v2/dlq", { body });
-      expect(answer).toMatchObject({ status: 400, body: { error: expect.stringMatching(/dlqIds|JSON/) } });
-      expect(await w.deadLetters()).toHaveLength(2);
-    },
-  );
-
-  it("can't be larger than what is allowed", async () => {
-    const w = world(undefined, { limits: { requestBytes: 100 } });
-    const body = JSON.stringify({ dlqIds: ["x".repeat(200)] });
-    expect((await w.ask("DELETE", "/v2/dlq", { body })).status).toBe(413);
-  });
-
   it("may name very many", async () => {
     const w = await filled();
     const [{ dlqId }] = await w.deadLetters();

@@ -41,6 +41,17 @@ const outOf = (w: World): { status: number; body: string; header: object } => {
 };
 
 describe("a call", () => {
+  it("of a run whose payload and headers are redacted shows hashes of its own, too", async () => {
+    const w = world(calling(third(), { method: "POST", body: "secret", headers: { "X-Key": "secret" } }));
+    await w.start("wfr_1", { [HEADER.redactFields]: "body,header" });
+    await w.drain();
+    expect(to(w, THIRD)).toMatchObject([{ text: "secret" }]);
+    const { logs } = (await w.ask("GET", `/v2/logs?url=${THIRD}`)).body;
+    const hash = expect.stringMatching(/^REDACTED:/);
+    expect(logs).toHaveLength(3);
+    for (const entry of logs) expect(entry).toMatchObject({ body: hash, header: { "X-Key": [hash] } });
+  });
+
   it("reaches the third party as it was asked for, and its answer the workflow", async () => {
     const headers = { "X-Key": "k", "User-Agent": "mine/1", Authorization: "Bearer z" };
     const w = world(calling(third(201), { method: "PUT", body: "raw <&>", headers }));

@@ -55,7 +55,7 @@ describe("a run that can't go on", () => {
   });
 
   it("is not stalled while another of its deliveries is under way", async () => {
-    let release = (): void => {};
+    let release: (() => void) | undefined;
     const w = world(async (call, self) => {
       if (historyOf(call).length === 1) {
         const plan = { stepId: 0, stepType: "Run", concurrent: 2 } as const;
@@ -70,9 +70,11 @@ describe("a run that can't go on", () => {
       return ok();
     });
     await w.start("wfr_1");
-    await until(() => w.events.filter((event) => event.type === "delivered").length === 2);
+    await until(
+      () => w.events.filter((event) => event.type === "delivered").length === 2 && release !== undefined,
+    );
     expect((await w.run("wfr_1")).workflowState).toBe("RUN_STARTED");
-    release();
+    release?.();
     await w.engine.idle();
     expect((await w.run("wfr_1")).workflowState).toBe("RUN_SUCCESS");
   });

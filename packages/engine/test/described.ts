@@ -1,12 +1,19 @@
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { expect } from "vitest";
-import type { OpenApi } from "../src/openapi/document.ts";
+import type { OpenApi } from "../src/http/document.ts";
+import type { Schema } from "../src/http/route.ts";
 import { type Answer, type World, world } from "./harness.ts";
 
 /** What the document says of one operation. */
 export interface Item {
   readonly operationId: string;
-  readonly parameters: readonly { readonly name: string; readonly in: string }[];
+  readonly parameters: readonly { readonly name: string; readonly in: string; readonly schema: Schema }[];
+  readonly requestBody?: {
+    readonly required: boolean;
+    readonly content: Readonly<Record<string, { readonly schema?: Schema }>>;
+  };
+  /** Empty where no token is needed. */
+  readonly security?: readonly unknown[];
   readonly responses: Readonly<Record<string, { content: { "application/json": { schema: object } } }>>;
 }
 
@@ -67,7 +74,7 @@ function find(api: OpenApi, method: string, path: string): [string, Item] | unde
   const fitting = itemsOf(api).filter(([name]) => {
     const [verb, template = ""] = name.split(" ");
     const pattern = template
-      .replace(/\{(destination|schedule|eventId)\}/g, ".+")
+      .replace(/\{(destination|url|schedule|eventId)\}/g, ".+")
       .replace(/\{\w+\}/g, "[^/]+");
     return verb === method && new RegExp(`^${pattern}$`).test(bare);
   });

@@ -247,4 +247,19 @@ describe("retrying a dead letter", () => {
     expect(after[0].dlqId).not.toBe(before.dlqId);
     expect(after[0].messageId).not.toBe(before.messageId);
   });
+
+  it("that is a report of another one tells that one what becomes of it", async () => {
+    let deaf = true;
+    const w = world(({ url }) => (url.endsWith("x") || deaf ? failed(500, "boom") : ok("heard")));
+    await publish(w, "x", { [HEADER.failureCallback]: "https://a.test/f" });
+    await w.engine.idle();
+    const stateOf = async () => (await w.deadLetters("?url=https://a.test/x"))[0].failureCallbackInfo;
+    expect(await stateOf()).toMatchObject({ state: "CALLBACK_FAIL", responseStatus: 500 });
+    deaf = false;
+    expect((await retry(w, "?url=https://a.test/f")).body.responses).toHaveLength(1);
+    expect(await stateOf()).toEqual({ state: "CALLBACK_INPROGRESS" });
+    await w.engine.idle();
+    expect(await stateOf()).toMatchObject({ state: "CALLBACK_SUCCESS", responseBody: "heard" });
+    expect((await retry(w)).body.responses).toHaveLength(1);
+  });
 });

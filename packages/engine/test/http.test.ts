@@ -148,9 +148,9 @@ describe("POST /v2/batch", () => {
       { error: "invalid destination: expected a url or a url group" },
       { error: expect.stringContaining("Upstash-Retries") },
       { error: 'invalid queue: "q/" must be of letters, digits, "-", "_" and "."' },
-      { error: "invalid header a: expected a text" },
-      { error: "invalid body: expected a text" },
-      { error: "invalid headers: expected an object of texts" },
+      { error: "invalid headers.a: expected a text, got 1" },
+      { error: 'invalid body: expected a text, got {"a":1}' },
+      { error: "invalid headers: expected an object, got []" },
       { url: "https://a.test/7" },
     ]);
     await w.engine.idle();
@@ -164,8 +164,8 @@ describe("POST /v2/batch", () => {
     ["{", "not JSON"],
     ["", "not JSON"],
     ["{}", "must be a JSON array"],
-    ["[1]", "item 0 is no object"],
-    ["[{},null]", "item 1 is no object"],
+    ["[1]", "item 0: expected an object"],
+    ["[{},null]", "item 1: expected an object"],
   ])("%j is refused", async (text, error) => {
     expect(await batch(world(), text)).toMatchObject({
       status: 400,

@@ -85,6 +85,18 @@ export const callStep =
   ({ id, runId, self }) =>
     publish(self, call.url ?? THIRD, callHeaders(runId, id, call), call.body);
 
+/** Makes the webhook of a run that is known as `hook`. */
+export const createHook: Act = ({ id, runId, self }) =>
+  self.append(runId, [
+    result(id, {
+      stepType: "CreateWebhook",
+      out: JSON.stringify({
+        webhookUrl: `http://engine.test/v2/workflows/hooks/u/${runId}/hook`,
+        eventId: "hook",
+      }),
+    }),
+  ]);
+
 export const waitStep =
   (eventId: string, timeout = "1h", type: "Wait" | "WaitForWebhook" = "Wait"): Act =>
   ({ id, runId, call, self }) =>

@@ -101,8 +101,8 @@ describe("a run that waits for an event", () => {
     const ask = (body: string) => w.ask("POST", "/v2/wait/x", { headers: ofRun("wfr_1", "false"), body });
     const step = { stepId: 2, stepName: "s", stepType: "Wait", concurrent: 1 };
     for (const [body, error] of [
-      ["{", "isn't JSON"],
-      ["[]", "expected an object"],
+      ["{", "not JSON"],
+      ["[]", "must be a JSON object"],
       [JSON.stringify({ url: APP, timeout: "1h", step: { ...step, stepId: 0, targetStep: 2 } }), "a plan"],
       [JSON.stringify({ url: APP, timeout: "soon", step }), "invalid timeout"],
       [JSON.stringify({ url: "app", timeout: "1h", step }), "invalid url"],

@@ -1,7 +1,8 @@
 import { toRunId } from "../kernel/ids.ts";
 import type { Start } from "../protocol/delivery.ts";
 import { readHistory } from "../protocol/history.ts";
-import { decodeRunOptions, startMessage } from "../protocol/message.ts";
+import { decodeRunOptions } from "../protocol/late-options.ts";
+import { startMessage } from "../protocol/message.ts";
 import * as HEADER from "../protocol/names.ts";
 import { isName } from "../protocol/options.ts";
 import { done, type Outcome } from "../protocol/outcome.ts";

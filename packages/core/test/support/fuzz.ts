@@ -18,6 +18,11 @@ export function forAll<Value>(
   return fc.assert(fc.asyncProperty(arbitrary, check), SETTINGS);
 }
 
+/** Of any code points, halves of pairs too. fast-check's own "binary" takes most of a second to be made. */
+export const anyText: fc.Arbitrary<string> = fc.string({
+  unit: fc.integer({ min: 0, max: 0x10_ff_ff }).map((code) => String.fromCodePoint(code)),
+});
+
 function nested(depth: number): unknown {
   let value: unknown = "the end";
   for (let at = 0; at < depth; at++) value = { message: "deeper", cause: value };

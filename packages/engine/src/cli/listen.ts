@@ -19,11 +19,19 @@ export interface Listening {
   readonly port: number;
 }
 
+const SERVER = {
+  // What is forwarded comes in headers, and clients name the messages that they take back in the query, all of them.
+  maxHeaderSize: 256 * 1024,
+  // Longer than the minute for which proxies keep connections: who closes first is to be them.
+  keepAliveTimeout: 75_000,
+};
+
 /** @throws the error of the system when it can't listen there; {@link explain} has words for it */
 export async function listen(api: Api, { host, port }: Address): Promise<Listening> {
   const server = createAdaptorServer({
     fetch: (request, bindings) => api(request, { callerIp: callerIpOf(bindings as HttpBindings) }),
     overrideGlobalObjects: false,
+    serverOptions: SERVER,
   }) as Server;
   server.listen(port, host);
   await once(server, "listening");

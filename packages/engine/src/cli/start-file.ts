@@ -49,6 +49,9 @@ const duration = text.refine(
   (value) => parseDuration(value) !== undefined,
   'expected a duration such as "30s"',
 );
+/** One in which something can be done. */
+const span = duration.refine((value) => parseDuration(value) !== 0, "expected more than no time");
+const any = z.int().min(0);
 const secrets = {
   tokens: z.array(text).min(1),
   readOnlyTokens: z.array(text).optional(),
@@ -72,25 +75,26 @@ const schema: z.ZodType<StartFile> = z.strictObject({
     .partial()
     .optional(),
   concurrency: count.optional(),
-  calls: count.optional(),
-  timeouts: z.strictObject({ delivery: duration, lease: duration }).partial().optional(),
+  calls: any.optional(),
+  timeouts: z.strictObject({ delivery: span, lease: span }).partial().optional(),
   limits: z
     .strictObject({
       requestBytes: count,
-      responseBytes: count,
-      callBytes: count,
-      historyBytes: count,
-      retries: z.int().min(0),
+      responseBytes: any,
+      callBytes: any,
+      historyBytes: any,
+      retries: any,
       requestsPerSecond: count,
       requestsPerDay: count,
-      messageBytes: count,
+      messageBytes: any,
       delay: duration,
-      timeout: duration,
+      timeout: span,
       endpoints: count,
+      urlGroups: any,
       parallelism: count,
-      queues: count,
+      queues: any,
       queueParallelism: count,
-      schedules: count,
+      schedules: any,
     })
     .partial()
     .optional(),
@@ -104,7 +108,10 @@ const schema: z.ZodType<StartFile> = z.strictObject({
     })
     .partial()
     .optional(),
-  region: text.optional(),
+  region: z
+    .string()
+    .regex(/^[\w-]+$/, "expected a name such as EU-CENTRAL-1")
+    .optional(),
 });
 
 /** @throws ConfigError that names what can't be used: also a key that there isn't */

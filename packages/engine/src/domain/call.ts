@@ -5,7 +5,7 @@ import { type IntakeRequest, requireRunId, toDraft } from "./draft.ts";
 import { withPrefix } from "./forward.ts";
 import { type HeaderList, toHeaderMap, toShown } from "./header.ts";
 import { newMessageId } from "./ids.ts";
-import { checkLimits, refusePlainOptions } from "./limits.ts";
+import { checkDelays, checkLimits, refusePlainOptions } from "./limits.ts";
 import type { Callback, Draft, Failure, Message, Reply } from "./message.ts";
 import { type OptionLimits, readOptions } from "./options.ts";
 import { invalid, unsupported } from "./problem.ts";
@@ -43,7 +43,7 @@ export function toCall(request: IntakeRequest, limits: OptionLimits): CallIntake
   const own = new Map([...request.headers].filter(([name]) => !ofCallback(name)));
   const options = readOptions(own, limits);
   refusePlainOptions(options);
-  const callback = readCallback(request.headers, limits);
+  const callback = readCallback(request, limits);
   const message: Draft = {
     ...toDraft("call", url, options, request),
     // A failing third party is an answer too: another attempt is made only where it was asked for.
@@ -51,13 +51,13 @@ export function toCall(request: IntakeRequest, limits: OptionLimits): CallIntake
     failureCallback: undefined,
     callback,
   };
-  checkLimits(message, request.body, limits);
+  checkLimits(options, request, limits);
   const step = calledStep(callback.options?.forward);
   const key = `call:${step?.id ?? message.id}`;
   return { kind: "call", runId: requireRunId(request.headers), key, body: request.body, message };
 }
 
-function readCallback(headers: ReadonlyMap<string, string>, limits: OptionLimits): Callback {
+function readCallback({ headers, now }: IntakeRequest, limits: OptionLimits): Callback {
   const url = headers.get(HEADER.callback.toLowerCase());
   if (!url) throw invalid(HEADER.callback, "a call needs a place to bring its answer to");
   const own = withPrefix(headers, CALLBACK, OWN);
@@ -68,6 +68,7 @@ function readCallback(headers: ReadonlyMap<string, string>, limits: OptionLimits
   // A failure callback of its own is none but the run's: when an answer can't be delivered, the run has failed.
   const options = readOptions(own, limits, PREFIX.callback);
   refusePlainOptions(options, PREFIX.callback);
+  checkDelays(options, now, limits, PREFIX.callback);
   return { url: checkDestination(url, limits), options };
 }
 

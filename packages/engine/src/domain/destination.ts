@@ -2,6 +2,9 @@ import { Problem } from "./problem.ts";
 
 const LONGEST = 8192;
 
+/** A destination, as JSON Schema says it. */
+export const URL_TEXT = { pattern: "^[Hh][Tt][Tt][Pp][Ss]?:/", maxLength: LONGEST } as const;
+
 /**
  * Everything after `prefix` in a request's URL, as it was sent: a destination may hold `//`, escapes and a query.
  * Of the query, what is meant for the engine (`qstash_token` and `upstash-*`) is taken out.

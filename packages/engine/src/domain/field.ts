@@ -5,8 +5,6 @@ import { invalid, messageOf } from "./problem.ts";
 const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const;
 export type Method = (typeof METHODS)[number];
 
-const LONGEST_ID = 1024;
-
 export function toMethod(text: string, field: string): Method {
   const method = METHODS.find((known) => known === text.toUpperCase());
   if (method) return method;
@@ -19,10 +17,17 @@ export function toFlag(text: string, field: string): boolean {
   throw invalid(field, `expected true or false, got "${text}"`);
 }
 
-/** A text that somebody chose to know something by. */
+/** A text that somebody chose to know something by, as JSON Schema says it. */
+export const ID = { minLength: 1, maxLength: 1024, pattern: "^[^\\p{Cc}]*$" } as const;
+
+/** @throws Problem 400 unless it is an {@link ID} */
 export function toId(text: string, field: string): string {
-  if (text.length >= 1 && text.length <= LONGEST_ID) return text;
-  throw invalid(field, `expected 1 to ${LONGEST_ID} characters, got ${text.length}`);
+  const { minLength, maxLength } = ID;
+  if (text.length < minLength || text.length > maxLength) {
+    throw invalid(field, `expected ${minLength} to ${maxLength} characters, got ${text.length}`);
+  }
+  if (/\p{Cc}/u.test(text)) throw invalid(field, "it holds control characters");
+  return text;
 }
 
 export function toHeaderValue(text: string, field: string): string {

@@ -71,18 +71,10 @@ export function begunAt(
 }
 
 /**
- * @param read gives a parameter's text, `undefined` when it isn't there
+ * @param asked what is to be pinned; the period in seconds
  * @throws Problem 400 that names the parameter
  */
-export function toPin(read: (name: string) => string | undefined): FlowPin {
-  const whole = (name: string): number | undefined => {
-    const text = read(name);
-    if (text === undefined) return undefined;
-    const value = /^\d+$/.test(text) ? Number(text) : 0;
-    if (value >= 1 && Number.isSafeInteger(value)) return value;
-    throw invalid(`parameter ${name}`, `expected a whole number from 1 on, got "${text}"`);
-  };
-  const [parallelism, rate, seconds] = [whole("parallelism"), whole("rate"), whole("period")];
+export function toPin({ parallelism, rate, period: seconds }: FlowPin): FlowPin {
   if (parallelism === undefined && rate === undefined && seconds === undefined) {
     throw invalid("parameters", "expected a parallelism, a rate or a period to pin");
   }
@@ -92,15 +84,4 @@ export function toPin(read: (name: string) => string | undefined): FlowPin {
     "parameter period",
     `expected up to ${LONGEST_PERIOD / 1000} seconds (7 days), got "${seconds}"`,
   );
-}
-
-/** @throws Problem 400 that names the parameter */
-export function toUnpin(read: (name: string) => string | undefined): FlowChange {
-  const flag = (name: string): boolean => {
-    const text = read(name);
-    if (text === undefined || /^false$/i.test(text)) return false;
-    if (/^true$/i.test(text)) return true;
-    throw invalid(`parameter ${name}`, `expected true or false, got "${text}"`);
-  };
-  return { kind: "unpin", parallelism: flag("parallelism"), rate: flag("rate") };
 }

@@ -95,7 +95,7 @@ function toPlain(request: IntakeRequest, limits: OptionLimits, topic: Draft["top
     throw invalid(HEADER.failureCallback, "options for it were given, but no url");
   }
   const message = { ...toDraft("message", url, options, request), topic };
-  checkLimits(message, body, limits);
+  checkLimits(options, request, limits);
   return { kind: "message", message, deduplication: deduplicationOf(message, options, body, limits) };
 }
 
@@ -171,11 +171,12 @@ function toAppend(url: string, options: Options, request: IntakeRequest): Append
 }
 
 /** The options of something that belongs to a run. */
-function readRunOptions({ headers, body, now }: IntakeRequest, limits: OptionLimits): Options {
+function readRunOptions(request: IntakeRequest, limits: OptionLimits): Options {
+  const { headers } = request;
   const options = readOptions(headers, limits);
   refuseOtherCalls(headers);
   refusePlainOptions(options);
-  checkLimits({ notBefore: options.notBefore ?? now + (options.delay ?? 0), createdAt: now }, body, limits);
+  checkLimits(options, request, limits);
   return options;
 }
 

@@ -1,28 +1,48 @@
 import { HEADER, PREFIX } from "@perdure/core/protocol";
-import type { Draft } from "./message.ts";
+import type { IntakeRequest } from "./draft.ts";
 import type { OptionLimits, Options } from "./options.ts";
 import { Problem, unsupported } from "./problem.ts";
 
 /** @throws Problem 412 for a body that is too large, or a delivery that is too far away */
 export function checkLimits(
-  { notBefore, createdAt }: Pick<Draft, "notBefore" | "createdAt">,
-  body: Uint8Array,
+  options: Options,
+  { body, now }: Pick<IntakeRequest, "body" | "now">,
   limits: OptionLimits,
 ): void {
-  const { messageBytes = Infinity, delay = Infinity } = limits;
+  const { messageBytes = Infinity } = limits;
   if (body.length > messageBytes) {
     throw new Problem(
       412,
       `the message's body has ${body.length} bytes, more than the ${messageBytes} that are allowed`,
     );
   }
-  const wait = notBefore - createdAt;
-  if (wait > delay) {
+  checkDelays(options, now, limits);
+}
+
+/**
+ * Also of reports, and of theirs.
+ *
+ * @throws Problem 412 that names the field, for a delivery that is too far away
+ */
+export function checkDelays(
+  options: Options,
+  now: number,
+  limits: OptionLimits,
+  owner: string = PREFIX.own,
+): void {
+  const { delay: most = Infinity } = limits;
+  const { delay = 0, notBefore, callback, failure } = options;
+  const field = (name: string): string => owner + name.slice(PREFIX.own.length);
+  const wait = notBefore === undefined ? delay : notBefore - now;
+  if (wait > most) {
+    const name = field(notBefore === undefined ? HEADER.delay : HEADER.notBefore);
     throw new Problem(
       412,
-      `${HEADER.delay} or ${HEADER.notBefore} ask for ${wait / 1000} s, more than the ${delay / 1000} s that are allowed`,
+      `${name} asks for ${wait / 1000} s, more than the ${most / 1000} s that are allowed`,
     );
   }
+  if (callback) checkDelays(callback, now, limits, field(PREFIX.callback));
+  if (failure) checkDelays(failure, now, limits, field(PREFIX.failureCallback));
 }
 
 /**

@@ -1,7 +1,10 @@
 import { invalid } from "./problem.ts";
 
-const NAME = /^[a-zA-Z0-9\-_.]+$/;
 const LONGEST = 256;
+const PATTERN = /^[a-zA-Z0-9\-_.]+$/;
+
+/** As JSON Schema says it. */
+export const NAME = { pattern: PATTERN.source, maxLength: LONGEST } as const;
 
 /**
  * The name of a queue, a schedule or a flow control key. Anything may begin it: generated ones begin with `-` or `_` at
@@ -13,6 +16,6 @@ export function toName(text: string, field: string): string {
   if (text.length > LONGEST) {
     throw invalid(field, `expected ${LONGEST} characters at most, got ${text.length}`);
   }
-  if (NAME.test(text)) return text;
+  if (PATTERN.test(text)) return text;
   throw invalid(field, `"${text}" must be of letters, digits, "-", "_" and "."`);
 }

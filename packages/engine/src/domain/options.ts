@@ -7,6 +7,7 @@ import { type FlowLimit, parseFlow } from "./flow.ts";
 import { readForwarded, withPrefix } from "./forward.ts";
 import type { HeaderList } from "./header.ts";
 import { toName } from "./name.ts";
+import type { OptionHeader } from "./option-headers.ts";
 import { invalid, messageOf, Problem, unsupported } from "./problem.ts";
 
 /** How a message is to be delivered, read from headers. What wasn't said is `undefined` or empty. */
@@ -61,7 +62,6 @@ export interface OptionLimits extends DestinationLimits {
   readonly deduplication?: number | undefined;
 }
 
-/** What this engine doesn't do, so that nobody waits for it. */
 /** What makes no sense of a report, which is the engine's own. */
 const OF_PUBLISHERS = [
   HEADER.deduplicationId,
@@ -73,7 +73,6 @@ const OF_PUBLISHERS = [
 const CALLBACK = PREFIX.callback.toLowerCase();
 const FAILURE = PREFIX.failureCallback.toLowerCase();
 const OWN = PREFIX.own.toLowerCase();
-const NAME = /^[a-zA-Z0-9\-_.]+$/;
 /** Reports of reports of a message. */
 const DEEPEST = 8;
 
@@ -91,10 +90,11 @@ export function readOptions(
   const nested = owner !== PREFIX.own;
   if (nested) refuseOfPublishers(headers, shown);
   refuseScheduled(headers, shown);
-  const read = <T>(name: string, parse: (text: string, field: string) => T): T | undefined => {
+  const read = <T>(name: OptionHeader, parse: (text: string, field: string) => T): T | undefined => {
     const text = headers.get(name.toLowerCase());
     return text === undefined ? undefined : parse(text, shown(name));
   };
+  const contentType = headers.get(HEADER.contentType.toLowerCase());
   const callback = readNested(headers, CALLBACK, limits, shown(PREFIX.callback));
   const failure = readNested(headers, FAILURE, limits, shown(PREFIX.failureCallback));
   const toTarget = (text: string, field: string): string => toUrl(text, field, limits);
@@ -105,7 +105,8 @@ export function readOptions(
   if (nested && failure && !failureUrl) throw withoutUrl(shown(HEADER.failureCallback));
   return {
     method: read(HEADER.method, toMethod),
-    contentType: read(HEADER.contentType, toHeaderValue),
+    contentType:
+      contentType === undefined ? undefined : toHeaderValue(contentType, shown(HEADER.contentType)),
     forward: readForwarded(headers, shown),
     retries: read(HEADER.retries, (text, field) => toRetries(text, field, limits.retries)),
     retryDelay: read(HEADER.retryDelay, toExpression),
@@ -209,11 +210,7 @@ function toTime(text: string, field: string): number {
 }
 
 function toLabels(text: string, field: string): string[] {
-  const labels = text.split(",").map((label) => label.trim());
-  for (const label of labels) {
-    if (!NAME.test(label)) throw invalid(field, `"${label}" must be of letters, digits, "-", "_" and "."`);
-  }
-  return labels;
+  return text.split(",").map((label) => toName(label.trim(), field));
 }
 
 function toRedaction(text: string, field: string): Redaction {

@@ -1,5 +1,5 @@
 import { toName } from "./name.ts";
-import { invalid, Problem } from "./problem.ts";
+import { Problem } from "./problem.ts";
 
 /** A queue: its messages begin one after the other, in the order in which they were accepted. */
 export interface Queue {
@@ -45,32 +45,28 @@ export function freePlaces(
 }
 
 /** @throws Problem 400 that names the field; 412 above the limit */
-export function toQueueChange(body: Readonly<Record<string, unknown>>, limits: QueueLimits): QueueChange {
-  const { queueName, parallelism, paused } = body;
-  if (typeof queueName !== "string") throw invalid("queueName", "expected a text");
+export function toQueueChange(
+  { queueName, parallelism, paused }: QueueBody,
+  { queueParallelism: most }: QueueLimits,
+): QueueChange {
+  if (parallelism && parallelism > most) {
+    throw new Problem(412, `parallelism is ${parallelism}, more than the ${most} that are allowed`);
+  }
   return {
     name: toName(queueName, "queueName"),
-    parallelism: toParallelism(parallelism, limits.queueParallelism),
-    paused: toPaused(paused),
+    parallelism: parallelism ?? undefined,
+    paused: paused ?? undefined,
   };
+}
+
+/** A queue as it is asked for. */
+interface QueueBody {
+  readonly queueName: string;
+  readonly parallelism?: number | null | undefined;
+  readonly paused?: boolean | null | undefined;
 }
 
 /** @throws Problem 412 */
 export function refuseQueue(most: number): never {
   throw new Problem(412, `there are ${most} queues already, as many as are allowed`);
-}
-
-function toParallelism(value: unknown, most: number): number | undefined {
-  if (value === undefined || value === null) return undefined;
-  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 1) {
-    throw invalid("parallelism", `expected a whole number from 1 on, got ${JSON.stringify(value)}`);
-  }
-  if (value <= most) return value;
-  throw new Problem(412, `parallelism is ${value}, more than the ${most} that are allowed`);
-}
-
-function toPaused(value: unknown): boolean | undefined {
-  if (value === undefined || value === null) return undefined;
-  if (typeof value === "boolean") return value;
-  throw invalid("paused", `expected true or false, got ${JSON.stringify(value)}`);
 }

@@ -1,4 +1,5 @@
 import { DAY } from "./duration.ts";
+import { checkNumbers, type Range } from "./numbers.ts";
 
 /** How long what is over can still be looked at, in milliseconds. */
 export interface Retention {
@@ -22,18 +23,17 @@ const USUAL: Retention = {
   runs: 14 * DAY,
 };
 
+const RANGES: Readonly<Record<keyof Retention, Range>> = {
+  messages: "time or none",
+  logs: "time or none",
+  dlq: "time or none",
+  deduplication: "time or none",
+  runs: "time or none",
+};
+
 /** @throws TypeError that names the field */
 export function toRetention(given: Partial<Retention> = {}): Retention {
-  for (const [name, value] of Object.entries(given)) {
-    if (!(name in USUAL)) {
-      throw new TypeError(`retention.${name} is not known: there are ${Object.keys(USUAL).join(", ")}.`);
-    }
-    if (value !== undefined && !(typeof value === "number" && value >= 0)) {
-      throw new TypeError(
-        `retention.${name} must be a number of milliseconds from 0 on; got ${String(value)}.`,
-      );
-    }
-  }
+  checkNumbers(given, RANGES, "retention.");
   const { messages, logs, dlq, deduplication, runs } = given;
   return {
     messages: messages ?? USUAL.messages,

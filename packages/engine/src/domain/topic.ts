@@ -27,7 +27,10 @@ export type TopicChange =
 
 /** Above these a group is refused. */
 export interface TopicLimits {
+  /** Of one group. */
   readonly endpoints: number;
+  /** Groups that there may be. */
+  readonly urlGroups: number;
 }
 
 const NAME = /^[a-zA-Z0-9\-_.]{1,256}$/;
@@ -91,6 +94,11 @@ export function changeTopic(
     case "delete":
       return undefined;
   }
+}
+
+/** @throws Problem 412 */
+export function refuseTopic(most: number): never {
+  throw new Problem(412, `there are ${most} url groups already, as many as are allowed`);
 }
 
 /** A group that was asked for by its name, but isn't there. */

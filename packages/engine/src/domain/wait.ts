@@ -1,8 +1,8 @@
 import { isPlan, parseStep, recordKey, type StepRecord } from "@perdure/core/protocol";
-import { toBase64, toText } from "./bytes.ts";
+import { toBase64 } from "./bytes.ts";
 import { firstValues, type IntakeRequest, requireRunId, toDraft } from "./draft.ts";
 import { parseDuration } from "./duration.ts";
-import { readUrl } from "./field.ts";
+import { toUrl } from "./field.ts";
 import { refusePlainOptions } from "./limits.ts";
 import type { Draft } from "./message.ts";
 import { type OptionLimits, readOptions } from "./options.ts";
@@ -28,17 +28,29 @@ export interface WaitIntake {
   readonly message: Draft;
 }
 
+/** What a request to wait says. */
+export interface WaitBody {
+  readonly url: string;
+  /** What is to be recorded. */
+  readonly step: object;
+  /** A duration; a number is of seconds. */
+  readonly timeout: string | number;
+  readonly timeoutUrl?: string | null | undefined;
+  readonly timeoutBody?: unknown;
+  readonly timeoutHeaders?: Readonly<Record<string, string | readonly string[]>> | null | undefined;
+}
+
 /** @throws Problem 400 that names the field */
 export function toWait(
   eventId: string,
-  request: Omit<IntakeRequest, "destination">,
+  request: Omit<IntakeRequest, "destination" | "body"> & { readonly body: WaitBody },
   limits: OptionLimits,
 ): WaitIntake {
   const runId = requireRunId(request.headers);
-  const body = parseBody(request.body);
+  const { body } = request;
   const step = readStep(body.step, runId);
   const timeout = readTimeout(body.timeout);
-  const url = readUrl(body.url, "url", limits);
+  const url = toUrl(body.url, "url", limits);
   const headers = firstValues(body.timeoutHeaders ?? {}, "timeoutHeaders");
   const options = readOptions(headers, limits);
   refusePlainOptions(options);
@@ -49,7 +61,7 @@ export function toWait(
     step,
     timeout: timeout.text,
     deadline: request.now + timeout.ms,
-    timeoutUrl: isSaid(body.timeoutUrl) ? readUrl(body.timeoutUrl, "timeoutUrl", limits) : url,
+    timeoutUrl: typeof body.timeoutUrl === "string" ? toUrl(body.timeoutUrl, "timeoutUrl", limits) : url,
     timeoutBody: body.timeoutBody,
     timeoutHeaders: Object.fromEntries([...headers].map(([name, value]) => [name, [value]])),
     message: toDraft("step", url, options, { ...request, body: new Uint8Array() }),
@@ -67,37 +79,20 @@ export function waitRecord(
   return JSON.stringify(data.length > 0 ? { ...waited, out: toBase64(data) } : waited);
 }
 
-function parseBody(bytes: Uint8Array): Record<string, unknown> {
-  let value: unknown;
-  try {
-    value = JSON.parse(toText(bytes));
-  } catch (cause) {
-    throw invalid("wait body", `it isn't JSON (${messageOf(cause)})`, { cause });
-  }
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
-    return value as Record<string, unknown>;
-  }
-  throw invalid("wait body", "expected an object with url, step and timeout");
-}
-
-function isSaid(value: unknown): boolean {
-  return value !== undefined && value !== null;
-}
-
-function readStep(value: unknown, runId: string): StepRecord {
+function readStep(value: object, runId: string): StepRecord {
   let record: StepRecord;
   try {
-    record = parseStep(JSON.stringify(value ?? null));
+    record = parseStep(JSON.stringify(value));
   } catch (cause) {
     throw new Problem(400, `invalid step for workflow run ${runId}: ${messageOf(cause)}`, { cause });
   }
-  if (isPlan(record)) throw invalid("wait body", "its step is a plan, which has no result");
+  if (isPlan(record)) throw invalid("step", "it is a plan, which has no result");
   return record;
 }
 
-function readTimeout(value: unknown): { readonly text: string; readonly ms: number } {
+function readTimeout(value: string | number): { readonly text: string; readonly ms: number } {
   const text = typeof value === "number" ? `${value}s` : value;
-  const ms = typeof text === "string" ? parseDuration(text) : undefined;
-  if (typeof text === "string" && ms !== undefined) return { text, ms };
+  const ms = parseDuration(text);
+  if (ms !== undefined) return { text, ms };
   throw invalid("timeout", `expected a duration such as "30s" or "7d", got ${JSON.stringify(value)}`);
 }

@@ -1,39 +1,82 @@
 import { HEADER } from "@perdure/core/protocol";
-import type { Handler } from "hono";
+import { z } from "zod";
+import { toBytes } from "../domain/bytes.ts";
 import type { IntakeRequest } from "../domain/draft.ts";
-import { isOfLiveRun } from "../domain/intake.ts";
-import { toName } from "../domain/name.ts";
+import { isOfLiveRun, type StartIntake, toTrigger } from "../domain/intake.ts";
+import { NAME, toName } from "../domain/name.ts";
 import { invalid, Problem } from "../domain/problem.ts";
-import { readBody } from "./body.ts";
-import { type Asked, resolve, toAnswers } from "./destinations.ts";
-import { parseJson } from "./json.ts";
-import type { Env, Service } from "./service.ts";
-import { callerIpOf, submit } from "./submit.ts";
+import { type Asked, resolve, sent, toAnswers } from "./destinations.ts";
+import { check, json } from "./json.ts";
+import { type Body, type Origin, type Routes, route, type Shown } from "./route.ts";
+import type { Service } from "./service.ts";
+import { error, triggered } from "./shapes.ts";
+import { submit } from "./submit.ts";
+import { toRunAnswer } from "./trigger.ts";
 
-/** One of many that are asked for at once. */
-export type Item = Record<string, unknown>;
+const expected = { error: "expected a url or a url group" };
+
+/** One of many that are asked for at once. Some clients write null for what they leave out. */
+const item = z
+  .object({
+    destination: z.string(expected).min(1, expected),
+    headers: z.record(z.string(), z.string()).nullish(),
+    body: z.string().nullish(),
+    queue: z.string().meta(NAME).nullish(),
+  })
+  .meta({ id: "Item", description: "A message of a batch; its options are headers." });
+
+/** Each of them is looked at by itself: a faulty one doesn't keep the others. */
+const items: Body<readonly object[]> = {
+  ...json("the batch", z.array(z.looseObject({}))),
+  schema: z.array(item),
+};
 
 /**
- * `POST /v2/batch`: many at once. A faulty item is answered with `{error}` and the others proceed. But where runs are
- * concerned, clients look no further than the status: a fault in an item that belongs to a live run is a fault of the
- * whole batch, and so is it when items were to start runs and there is none that can proceed.
+ * A faulty item is answered with `{error}` and the others proceed. But where runs are concerned, clients look no further
+ * than the status: a fault in an item that belongs to a live run is a fault of the whole batch, and so is it when items
+ * were to start runs and there is none that can proceed.
  */
-export function batch(service: Service): Handler<Env> {
-  return async (c) => {
-    const items = parseItems(await readBody(c.req.raw, service.limits.requestBytes));
-    const origin = { callerIp: callerIpOf(c), now: service.clock.now() };
-    const read = await Promise.all(items.map((item) => readItem(item, origin, service)));
-    const asked = read.filter((one): one is Asked => !(one instanceof Problem));
-    if (asked.length === 0 && items.some(isOfRun)) throw read.find((one) => one instanceof Problem);
-    const answers = (await submitAll(asked, service)).values();
-    return c.json(
-      read.map((one) => (one instanceof Problem ? { error: one.message } : answers.next().value)),
-    );
-  };
+export const batches: Routes = {
+  "/v2/batch": {
+    POST: route({
+      summary: "Publish many messages; a faulty one is answered with its error",
+      body: items,
+      answers: { 200: z.array(z.union([sent, error])) },
+      async handle(input, service) {
+        const read = await Promise.all(input.body.map((one) => readItem(one, input, service)));
+        const asked = read.filter((one): one is Asked => !(one instanceof Problem));
+        if (asked.length === 0 && input.body.some(isOfRun)) throw read.find((one) => one instanceof Problem);
+        return inPlaces(read, await submitAll(asked, service));
+      },
+    }),
+  },
+  "/v2/batch/trigger": {
+    POST: route({
+      summary: "Start many workflow runs; a faulty one is answered with its error",
+      body: items,
+      answers: { 201: z.array(z.union([triggered, error])) },
+      async handle(input, service) {
+        const read = input.body.map((one) => readTrigger(one, input, service));
+        const intakes = read.filter((one): one is StartIntake => !(one instanceof Problem));
+        return inPlaces(read, (await submit(intakes, service)).map(toRunAnswer));
+      },
+    }),
+  },
+};
+
+type Failed = Shown<typeof error>;
+
+/** Answers, with the faults in their places among them. */
+function inPlaces<Answer>(read: readonly unknown[], answers: readonly Answer[]): (Answer | Failed)[] {
+  const rest = answers.values();
+  return read.map((one) => (one instanceof Problem ? { error: one.message } : (rest.next().value as Answer)));
 }
 
 /** All in one transaction; where that is refused, each message by itself. */
-async function submitAll(asked: readonly Asked[], service: Service): Promise<object[]> {
+async function submitAll(
+  asked: readonly Asked[],
+  service: Service,
+): Promise<(Shown<typeof sent> | Failed)[]> {
   const intakes = asked.flatMap((one) => one.intakes);
   try {
     const receipts = await submit(intakes, service);
@@ -59,70 +102,42 @@ async function submitAll(asked: readonly Asked[], service: Service): Promise<obj
   );
 }
 
-/** @throws Problem 400 unless it is a list of objects */
-export function parseItems(body: Uint8Array): Item[] {
-  const value = parseJson(body, "the batch");
-  if (!Array.isArray(value)) throw new Problem(400, "the batch must be a JSON array of messages");
-  const bad = value.findIndex((item) => typeof item !== "object" || item === null || Array.isArray(item));
-  if (bad >= 0)
-    throw new Problem(400, `the batch must be a JSON array of messages: item ${bad} is no object`);
-  return value;
-}
-
-async function readItem(item: Item, origin: Origin, service: Service): Promise<Asked | Problem> {
-  let headers = new Map<string, string>();
+async function readItem(one: object, origin: Origin, service: Service): Promise<Asked | Problem> {
   try {
-    headers = toHeaders(item.headers);
-    const queue = toQueueName(item.queue);
-    if (queue !== undefined) headers.set(HEADER.queueName.toLowerCase(), queue);
-    return await resolve(toRequest(item, headers, origin), service);
+    return await resolve(toRequest(one, origin), service);
   } catch (error) {
-    if (error instanceof Problem && !isOfLiveRun(headers)) return error;
+    if (error instanceof Problem && !isOfLiveRun(new Map(headersOf(one)))) return error;
     throw error;
   }
 }
 
-/** Where all items of a batch come from. */
-export type Origin = Pick<IntakeRequest, "callerIp" | "now">;
+function readTrigger(one: object, origin: Origin, { limits }: Service): StartIntake | Problem {
+  try {
+    return toTrigger(toRequest(one, origin), limits);
+  } catch (error) {
+    if (error instanceof Problem) return error;
+    throw error;
+  }
+}
 
 /** @throws Problem 400 that names the field */
-export function toRequest(item: Item, headers: Map<string, string>, origin: Origin): IntakeRequest {
-  return { ...origin, headers, destination: toDestination(item), body: toBody(item.body) };
-}
-
-function isOfRun({ headers }: Item): boolean {
-  return Object.keys(headers ?? {}).some((name) => name.toLowerCase() === HEADER.init.toLowerCase());
-}
-
-function toDestination({ destination }: Item): string {
-  if (typeof destination === "string" && destination !== "") return destination;
-  throw invalid("destination", "expected a url or a url group");
-}
-
-function toQueueName(queue: unknown): string | undefined {
-  // Some clients write null for what they leave out.
-  if (queue === undefined || queue === null) return undefined;
-  if (typeof queue === "string") return toName(queue, "queue");
-  throw invalid("queue", "expected a text");
-}
-
-/** @throws Problem 400 that names the header */
-export function toHeaders(value: unknown): Map<string, string> {
+function toRequest(one: object, { callerIp, now }: Origin): IntakeRequest {
+  const { destination, headers: given, body, queue } = check(item, one, "the item");
   const headers = new Map<string, string>();
-  if (value === undefined || value === null) return headers;
-  if (typeof value !== "object" || Array.isArray(value))
-    throw invalid("headers", "expected an object of texts");
-  for (const [name, text] of Object.entries(value)) {
-    if (typeof text !== "string") throw invalid(`header ${name}`, "expected a text");
+  for (const [name, text] of Object.entries(given ?? {})) {
     const lower = name.toLowerCase();
     if (headers.has(lower)) throw invalid(`header ${name}`, "it is given twice");
     headers.set(lower, text);
   }
-  return headers;
+  if (typeof queue === "string") headers.set(HEADER.queueName.toLowerCase(), toName(queue, "queue"));
+  return { destination, headers, body: toBytes(body ?? ""), callerIp, now };
 }
 
-function toBody(body: unknown): Uint8Array {
-  if (body === undefined || body === null) return new Uint8Array();
-  if (typeof body === "string") return new TextEncoder().encode(body);
-  throw invalid("body", "expected a text");
+function isOfRun(one: object): boolean {
+  return headersOf(one).some(([name]) => name === HEADER.init.toLowerCase());
+}
+
+/** Also of an item that can't be read. */
+function headersOf(one: { readonly headers?: unknown }): [string, string][] {
+  return Object.entries(Object(one.headers)).map(([name, value]) => [name.toLowerCase(), String(value)]);
 }

@@ -1,8 +1,11 @@
+import { z } from "zod";
 import type { IntakeRequest } from "../domain/draft.ts";
 import { type Intake, toFanOut, toIntake } from "../domain/intake.ts";
 import { isTopicName, noSuchTopic } from "../domain/topic.ts";
 import type { Receipt } from "../store/store.ts";
+import type { Shown } from "./route.ts";
 import type { Service } from "./service.ts";
+import { published } from "./shapes.ts";
 import { toAnswer } from "./submit.ts";
 
 /** What a request asks for. To a URL group that is one message for each of its endpoints, answered with a list. */
@@ -20,8 +23,11 @@ export async function resolve(request: IntakeRequest, { store, limits }: Service
   return { toGroup: true, intakes: toFanOut(request, topic, limits) };
 }
 
+/** What a sender is told of one message, or of one for each endpoint of a URL group. */
+export const sent = z.union([published, z.array(published)]);
+
 /** @param receipts of {@link Asked.intakes}, in their order */
-export function toAnswers({ toGroup }: Asked, receipts: readonly Receipt[]): object {
+export function toAnswers({ toGroup }: Asked, receipts: readonly Receipt[]): Shown<typeof sent> {
   const answers = receipts.map(toAnswer);
-  return toGroup ? answers : (answers[0] ?? {});
+  return toGroup ? answers : (answers[0] as Shown<typeof published>);
 }

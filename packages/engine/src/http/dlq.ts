@@ -1,121 +1,167 @@
-import type { Handler } from "hono";
-import { toText } from "../domain/bytes.ts";
+import { z } from "zod";
 import { toShown } from "../domain/header.ts";
-import { invalid, messageOf, Problem } from "../domain/problem.ts";
+import { Problem } from "../domain/problem.ts";
 import type { Run } from "../domain/run.ts";
 import type { CallbackReport, CallbackState, DeadLetter, DeadLetterQuery } from "../store/lists.ts";
-import { readBody } from "./body.ts";
-import { MESSAGE_FILTERS, readMessageFilters, readOrder } from "./filters.ts";
-import { Query, toCursor } from "./query.ts";
-import type { Env, Service } from "./service.ts";
+import { MESSAGE_FILTERS, ORDER, toMessageFilter, toOrder } from "./filters.ts";
+import { json, optional } from "./json.ts";
+import {
+  count,
+  cursor as cursorOf,
+  list,
+  numbers,
+  oneOf,
+  part,
+  someOf,
+  time,
+  toCursor,
+  urls,
+} from "./parameters.ts";
+import { type Routes, route, type Shown, type Values } from "./route.ts";
+import type { Service } from "./service.ts";
+import { callbackState, cursor, headers, id, message, responseBody, rollbacks } from "./shapes.ts";
 import { bodyView, messageView, rollbacksView } from "./views.ts";
 
-const FILTERS = [
-  ...MESSAGE_FILTERS,
-  "count",
-  "cursor",
-  "dlqIds",
-  "failureFunctionState",
-  "messageId",
-  "order",
-  "responseStatus",
-  "source",
-  "workflowCreatedAt",
-  "workflowRunId",
-  "workflowUrl",
-];
-const STATES: readonly CallbackState[] = [
-  "CALLBACK_INPROGRESS",
-  "CALLBACK_SUCCESS",
-  "CALLBACK_FAIL",
-  "CALLBACK_CANCELED",
-];
 const MOST = 100;
 
-/** `GET /v2/dlq`: what failed for good, the newest first. With `source=workflow` only what belongs to runs. */
-export function listDeadLetters({ store }: Service, ofRuns = false): Handler<Env> {
-  return async (c) => {
-    const { items, next } = await store.deadLetters(readDeadLetterQuery(c.req.raw.url, ofRuns));
-    return c.json({ messages: items.map(deadLetterView), ...toCursor(next) });
+/** What chooses dead letters. */
+export const DEAD_LETTERS = {
+  ...MESSAGE_FILTERS,
+  ...ORDER,
+  count: count(MOST),
+  cursor: cursorOf,
+  dlqIds: list,
+  failureFunctionState: someOf(callbackState.options),
+  messageId: list,
+  responseStatus: numbers,
+  source: oneOf("workflow"),
+  workflowCreatedAt: time,
+  workflowRunId: list,
+  workflowUrl: urls,
+} as const;
+
+/** The id of one. */
+export const dlqId = { id: part };
+
+const deadLetter = z
+  .object({
+    dlqId: z.string(),
+    ...message.shape,
+    error: z.string(),
+    responseStatus: z.int().meta({ description: "0 when there was no answer." }),
+    responseHeader: headers,
+    ...responseBody,
+    failureFunctionState: callbackState.optional(),
+    failureCallbackInfo: z
+      .object({
+        state: callbackState,
+        responseStatus: z.int().optional(),
+        ...responseBody,
+        responseHeaders: headers.optional(),
+      })
+      .optional(),
+    rollbacks,
+  })
+  .meta({ id: "DeadLetter" });
+
+const deleted = z.object({ deleted: z.int() });
+// Older clients name ids here.
+const selection = optional(json("the selection", z.object({ dlqIds: z.array(id) })));
+
+export const deadLetters: Routes = {
+  "/v2/dlq": listed(false),
+  "/v2/workflows/dlq": listed(true),
+};
+
+/** Behind those whose paths say more. */
+export const deadLetterById: Routes = {
+  "/v2/dlq/:id": single(false),
+  "/v2/workflows/dlq/:id": single(true),
+};
+
+function listed(ofRuns: boolean): Routes[string] {
+  return {
+    GET: route({
+      summary: ofRuns ? "List the failures of runs" : "List what failed for good",
+      query: DEAD_LETTERS,
+      answers: { 200: z.object({ messages: z.array(deadLetter), ...cursor }) },
+      async handle({ query }, { store }) {
+        const { items, next } = await store.deadLetters(toDeadLetterQuery(query, ofRuns));
+        return { messages: items.map(deadLetterView), ...toCursor(next) };
+      },
+    }),
+    DELETE: route({
+      summary: ofRuns
+        ? "Take failures of runs that match out of the queue"
+        : "Take what matches out of the queue",
+      query: DEAD_LETTERS,
+      body: selection,
+      answers: { 200: deleted.extend(cursor) },
+      async handle({ query, body }, { store }) {
+        const { removed, next } = await store.removeDeadLetters({
+          ...toDeadLetterQuery(query, ofRuns),
+          ...body,
+        });
+        return { deleted: removed, ...toCursor(next) };
+      },
+    }),
   };
 }
 
-/** `DELETE /v2/dlq`: takes out what matches, 100 at most; older clients name ids in a JSON body. */
-export function deleteDeadLetters({ store, limits }: Service, ofRuns = false): Handler<Env> {
-  return async (c) => {
-    const body = await readBody(c.req.raw, limits.requestBytes);
-    const query = readDeadLetterQuery(c.req.raw.url, ofRuns);
-    const { removed, next } = await store.removeDeadLetters(
-      body.length > 0 ? { ...query, ...readIds(body) } : query,
-    );
-    return c.json({ deleted: removed, ...toCursor(next) });
-  };
-}
-
-export function getDeadLetter(service: Service, ofRuns = false): Handler<Env, "/:id"> {
-  return async (c) => c.json(deadLetterView(await findDeadLetter(c.req.param("id"), service, ofRuns)));
-}
-
-export function deleteDeadLetter(service: Service, ofRuns = false): Handler<Env, "/:id"> {
-  return async (c) => {
-    const dlqId = c.req.param("id");
-    const { removed } = await service.store.removeDeadLetters({ dlqIds: [dlqId], count: 1, ofRuns });
-    if (removed === 0) throw unknown(dlqId);
-    return c.json({ deleted: removed });
+function single(ofRuns: boolean): Routes[string] {
+  return {
+    GET: route({
+      summary: ofRuns ? "Get the failure of a run" : "Get a dead letter",
+      params: dlqId,
+      answers: { 200: deadLetter },
+      handle: async ({ params: { id } }, service) =>
+        deadLetterView(await findDeadLetter(id, service, ofRuns)),
+    }),
+    DELETE: route({
+      summary: ofRuns ? "Take the failure of a run out of the queue" : "Take a dead letter out of the queue",
+      params: dlqId,
+      answers: { 200: deleted },
+      async handle({ params: { id } }, { store }) {
+        const { removed } = await store.removeDeadLetters({ dlqIds: [id], count: 1, ofRuns });
+        if (removed === 0) throw unknown(id);
+        return { deleted: removed };
+      },
+    }),
   };
 }
 
 /** @throws Problem 404 */
-export async function findDeadLetter(
-  dlqId: string,
-  { store }: Service,
-  ofRuns: boolean,
-): Promise<DeadLetter> {
-  const [letter] = (await store.deadLetters({ dlqIds: [dlqId], count: 1, ofRuns })).items;
-  if (!letter) throw unknown(dlqId);
+export async function findDeadLetter(id: string, { store }: Service, ofRuns: boolean): Promise<DeadLetter> {
+  const [letter] = (await store.deadLetters({ dlqIds: [id], count: 1, ofRuns })).items;
+  if (!letter) throw unknown(id);
   return letter;
 }
 
 /** Which entries a request is about. Where ids are given, nothing else counts. */
-export function readDeadLetterQuery(url: string, ofRuns: boolean): DeadLetterQuery {
-  const query = new Query(url, FILTERS);
-  const page = { ...readOrder(query), count: query.count(MOST, MOST), before: query.cursor() };
-  const dlqIds = query.list("dlqIds");
-  if (dlqIds) return { dlqIds, ofRuns, ...page };
-  const source = query.text("source");
-  if (source !== undefined && source !== "workflow") {
-    throw invalid("parameter source", `expected workflow, got "${source}"`);
-  }
+export function toDeadLetterQuery(query: Values<typeof DEAD_LETTERS>, ofRuns: boolean): DeadLetterQuery {
+  const page = { ...toOrder(query), count: query.count ?? MOST, before: query.cursor };
+  if (query.dlqIds) return { dlqIds: query.dlqIds, ofRuns, ...page };
   return {
-    ...readMessageFilters(query),
-    messageIds: query.list("messageId"),
-    runIds: query.list("workflowRunId"),
-    runCreatedAt: query.number("workflowCreatedAt"),
-    workflowUrls: query.urls("workflowUrl"),
-    statuses: query.numbers("responseStatus"),
-    callbackStates: query.oneOf("failureFunctionState", STATES),
-    ofRuns: ofRuns || source === "workflow",
+    ...toMessageFilter(query),
+    messageIds: query.messageId,
+    runIds: query.workflowRunId,
+    runCreatedAt: query.workflowCreatedAt,
+    workflowUrls: query.workflowUrl,
+    statuses: query.responseStatus,
+    callbackStates: query.failureFunctionState,
+    ofRuns: ofRuns || query.source === "workflow",
     ...page,
   };
 }
 
-function readIds(body: Uint8Array): Pick<DeadLetterQuery, "dlqIds"> {
-  try {
-    const { dlqIds } = (JSON.parse(toText(body)) ?? {}) as { dlqIds?: unknown };
-    if (Array.isArray(dlqIds) && dlqIds.every((id) => typeof id === "string")) return { dlqIds };
-  } catch (cause) {
-    throw new Problem(400, `the selection is not JSON: ${messageOf(cause)}`, { cause });
-  }
-  throw invalid("dlqIds", "expected a list of ids");
+function unknown(id: string): Problem {
+  return new Problem(404, `dead letter ${id} not found`);
 }
 
-function unknown(dlqId: string): Problem {
-  return new Problem(404, `dead letter ${dlqId} not found`);
-}
-
-function deadLetterView({ dlqId, message, run, body, failure, callback, rollbacks }: DeadLetter): object {
+function deadLetterView(letter: DeadLetter): Shown<typeof deadLetter> {
+  const { message, run, body, failure, callback } = letter;
   return {
-    dlqId,
+    dlqId: letter.dlqId,
     ...messageView(message, run, body),
     error: failure.error,
     // A number in any case: there are clients that require one.
@@ -123,11 +169,15 @@ function deadLetterView({ dlqId, message, run, body, failure, callback, rollback
     responseHeader: toShown(failure.reply?.headers ?? {}),
     ...bodyView("responseBody", failure.reply?.body),
     ...(callback && callback.state !== "NONE" ? callbackView(callback, callback.state, run) : {}),
-    ...rollbacksView(rollbacks),
+    ...rollbacksView(letter.rollbacks),
   };
 }
 
-function callbackView({ reply }: CallbackReport, state: CallbackState, run: Run | undefined): object {
+function callbackView(
+  { reply }: CallbackReport,
+  state: CallbackState,
+  run: Run | undefined,
+): Pick<Shown<typeof deadLetter>, "failureFunctionState" | "failureCallbackInfo"> {
   return {
     ...(run ? { failureFunctionState: state } : {}),
     failureCallbackInfo: {

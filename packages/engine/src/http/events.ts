@@ -1,83 +1,126 @@
-import type { NotifyResponse, Waiter } from "@perdure/core/protocol";
-import type { Handler } from "hono";
-import { invalid, Problem } from "../domain/problem.ts";
+import { HEADER, type NotifyResponse, type Waiter } from "@perdure/core/protocol";
+import { z } from "zod";
+import { URL_TEXT } from "../domain/destination.ts";
+import { ID, toId } from "../domain/field.ts";
+import { Problem } from "../domain/problem.ts";
 import { toWait } from "../domain/wait.ts";
-import type { Waiting } from "../store/store.ts";
-import { readBody } from "./body.ts";
-import type { Env, Service } from "./service.ts";
-import { announce, callerIpOf, decode, readHeaders } from "./submit.ts";
+import type { Store, Waiting } from "../store/store.ts";
+import { json, raw } from "./json.ts";
+import { decode } from "./parameters.ts";
+import { type Routes, route, type Shown } from "./route.ts";
+import { headers, time, unixTime } from "./shapes.ts";
+import { announce } from "./submit.ts";
 
-/** `POST /v2/wait/{eventId}`: has a step of a run recorded when the event comes, or a time is over. */
-export function wait(service: Service): Handler<Env> {
-  const { store, clock, limits } = service;
-  return async (c) => {
-    const now = clock.now();
-    const eventId = decode(pathAfter(c.req.raw.url, "/v2/wait/"));
-    const request = {
-      headers: readHeaders(c),
-      body: await readBody(c.req.raw, limits.requestBytes),
-      callerIp: callerIpOf(c),
-      now,
-    };
-    const { messageId, deduplicated, recorded } = await store.wait(toWait(eventId, request, limits), now);
-    announce(recorded, service);
-    return c.json({ messageId, ...(deduplicated ? { deduplicated } : {}) });
-  };
-}
+const waiter = z
+  .object({
+    url: z.string(),
+    deadline: unixTime,
+    headers,
+    timeoutUrl: z.string(),
+    timeoutBody: z.unknown().meta({ description: "As it was sent; null without one." }),
+    timeoutHeaders: headers,
+  })
+  .meta({ id: "Waiter" });
 
-/**
- * `POST /v2/notify/{eventId}`: everybody who waits is told; nobody who comes later. `/v2/notify/{runId}/{eventId}`: the
- * first in that run that waits, or will.
- */
-export function notify(service: Service): Handler<Env> {
-  const { store, clock, limits } = service;
-  return async (c) => {
-    const target = await readTarget(pathAfter(c.req.raw.url, "/v2/notify/"), service);
-    const data = await readBody(c.req.raw, limits.requestBytes);
-    const told = await store.notify({ ...target, data }, clock.now());
-    if (told.kind !== "told") {
-      throw new Problem(404, `workflow run ${target.runId} not found: it has ended, or never was`);
-    }
-    announce(told.recorded, service);
-    return c.json(told.waiters.map(toAnswer), 201);
-  };
-}
+const notified = z
+  .object({ waiter, messageId: z.string(), workflowRunId: z.string(), workflowCreatedAt: time })
+  .meta({ id: "Notified" });
 
-/** `GET /v2/waiters/{eventId}`: who waits. */
-export function getWaiters({ store }: Service): Handler<Env> {
-  return async (c) => {
-    const eventId = decode(pathAfter(c.req.raw.url, "/v2/waiters/"));
-    return c.json((await store.waiters(eventId)).map(toWaiter));
-  };
-}
+const waiting = z.object({
+  url: z.string().meta(URL_TEXT),
+  step: z.looseObject({}),
+  timeout: z
+    .union([z.string(), z.number()], 'expected a duration such as "30s" or "7d"')
+    .meta({ description: "A duration; a number is of seconds." }),
+  timeoutUrl: z.string().meta(URL_TEXT).nullish(),
+  timeoutBody: z.unknown().optional(),
+  timeoutHeaders: z
+    .record(z.string(), z.union([z.string(), z.array(z.string())], "expected a text, or a list of texts"))
+    .nullish(),
+});
+
+const id = { type: "string", ...ID } as const;
+const params = {
+  eventId: { schema: id, read: ([value = ""]: readonly string[]) => toId(value, "event id") },
+};
+/** A run's id may be before it. */
+const target = {
+  eventId: { schema: id, raw: true, read: ([value = ""]: readonly string[]) => value },
+} as const;
+
+/** Those who wait for events, and those who tell of them. */
+export const events: Routes = {
+  "/v2/wait/*": {
+    POST: route({
+      summary: "Have a step of a run recorded when an event comes, or a time is over",
+      path: "/v2/wait/{eventId}",
+      params,
+      headers: { [HEADER.runId]: "The run that the step belongs to." },
+      body: json("the wait", waiting),
+      answers: { 200: z.object({ messageId: z.string(), deduplicated: z.boolean().optional() }) },
+      async handle(input, service) {
+        const intake = toWait(input.params.eventId, input, service.limits);
+        const { messageId, deduplicated, recorded } = await service.store.wait(intake, input.now);
+        announce(recorded, service);
+        return { messageId, ...(deduplicated ? { deduplicated } : {}) };
+      },
+    }),
+  },
+  "/v2/notify/*": {
+    POST: route({
+      // Nobody who comes later is told; but of one run, it is the first that waits, or will.
+      summary: "Tell all that wait for an event that it has come, with the body as its data",
+      path: "/v2/notify/{eventId}",
+      also: { "/v2/notify/{runId}/{eventId}": "Tell one run of an event, also before it waits for it" },
+      params: target,
+      body: raw,
+      answers: { 201: z.array(notified) },
+      async handle({ params: { eventId: path }, body: data, now }, service) {
+        const target = await toTarget(path, service.store);
+        const told = await service.store.notify({ ...target, data }, now);
+        if (told.kind !== "told") {
+          throw new Problem(404, `workflow run ${target.runId} not found: it has ended, or never was`);
+        }
+        announce(told.recorded, service);
+        return told.waiters.map(toAnswer);
+      },
+    }),
+  },
+  "/v2/waiters/*": {
+    GET: route({
+      summary: "List who waits for an event",
+      path: "/v2/waiters/{eventId}",
+      params,
+      answers: { 200: z.array(waiter) },
+      handle: async ({ params: { eventId: id } }, { store }) => (await store.waiters(id)).map(toWaiter),
+    }),
+  },
+};
 
 /** An event's id may hold a slash that wasn't escaped: what is before it is a run's id only if there is such a run. */
-async function readTarget(path: string, { store }: Service): Promise<{ runId?: string; eventId: string }> {
+async function toTarget(path: string, store: Store): Promise<{ runId?: string; eventId: string }> {
   const slash = path.indexOf("/");
-  if (slash < 0) return { eventId: decode(path) };
+  if (slash < 0) return { eventId: toEventId(path) };
   const runId = decode(path.slice(0, slash));
   const known = runId.startsWith("wfr_") || (await store.runs({ ids: [runId], count: 1 })).items.length > 0;
-  return known ? { runId, eventId: decode(path.slice(slash + 1)) } : { eventId: decode(path) };
+  return known ? { runId, eventId: toEventId(path.slice(slash + 1)) } : { eventId: toEventId(path) };
 }
 
-function pathAfter(url: string, prefix: string): string {
-  const raw = url.slice(url.indexOf(prefix) + prefix.length);
-  const [path] = raw.split(/[?#]/, 1);
-  if (path) return path;
-  throw invalid("event id", "it is empty");
+function toEventId(segment: string): string {
+  return toId(decode(segment), "event id");
 }
 
-function toAnswer(waiting: Waiting): NotifyResponse & { readonly workflowCreatedAt: number } {
-  const { run, wait } = waiting;
+function toAnswer(one: Waiting): NotifyResponse & Shown<typeof notified> {
+  const { run, wait } = one;
   return {
-    waiter: toWaiter(waiting),
+    waiter: toWaiter(one),
     messageId: wait.message.id,
     workflowRunId: run.id,
     workflowCreatedAt: run.createdAt,
   };
 }
 
-function toWaiter({ wait }: Waiting): Waiter {
+function toWaiter({ wait }: Waiting): Waiter & Shown<typeof waiter> {
   return {
     url: wait.message.url,
     deadline: Math.floor(wait.deadline / 1000),

@@ -1,30 +1,42 @@
 import type { MessageFilter } from "../store/lists.ts";
-import type { Query } from "./query.ts";
+import { list, oneOf, time, urls } from "./parameters.ts";
+import type { Parameter, Values } from "./route.ts";
 
-/** Parameters of every list that has to do with messages. */
-export const MESSAGE_FILTERS = [
-  "callerIp",
-  "flowControlKey",
-  "fromDate",
-  "label",
-  "queueName",
-  "scheduleId",
-  "toDate",
-  "topicName",
-  "url",
-] as const;
+/** The times between which something is to be, both inclusive. */
+export const DATES: Record<"fromDate" | "toDate", Parameter<number | undefined>> = {
+  fromDate: time,
+  toDate: time,
+};
 
-/** Within a filter any value may match; all filters that are given must. */
-export function readMessageFilters(query: Query): Omit<MessageFilter, "messageIds"> & Dates {
+/** Of a destination. */
+export const PLACES: Record<"host" | "path", Parameter<string[] | undefined>> = { host: list, path: urls };
+
+/** Of every list that has to do with messages. Within a filter any value may match; all filters that are given must. */
+export const MESSAGE_FILTERS = {
+  ...DATES,
+  callerIp: list,
+  flowControlKey: list,
+  label: list,
+  queueName: list,
+  scheduleId: list,
+  topicName: list,
+  url: urls,
+} as const;
+
+/** The newest comes first where nothing is said. */
+export const ORDER = { order: oneOf("latestFirst", "earliestFirst") } as const;
+
+/** As the store asks for them. */
+export function toMessageFilter(query: Values<typeof MESSAGE_FILTERS>): MessageFilter & Dates {
   return {
-    urls: query.urls("url"),
-    topics: query.list("topicName"),
-    schedules: query.list("scheduleId"),
-    queues: query.list("queueName"),
-    labels: query.list("label"),
-    callerIps: query.list("callerIp"),
-    flowKeys: query.list("flowControlKey"),
-    ...readDates(query),
+    urls: query.url,
+    topics: query.topicName,
+    schedules: query.scheduleId,
+    queues: query.queueName,
+    labels: query.label,
+    callerIps: query.callerIp,
+    flowKeys: query.flowControlKey,
+    ...toDates(query),
   };
 }
 
@@ -33,13 +45,11 @@ interface Dates {
   readonly to: number | undefined;
 }
 
-/** Milliseconds since 1970, both inclusive. */
-export function readDates(query: Query): Dates {
-  return { from: query.number("fromDate"), to: query.number("toDate") };
+export function toDates({ fromDate, toDate }: Values<typeof DATES>): Dates {
+  return { from: fromDate, to: toDate };
 }
 
-/** Whether a list is to go forward in time; the newest comes first otherwise. */
-export function readOrder(query: Query): { readonly earliestFirst: boolean } {
-  const [order = "latestFirst"] = query.oneOf("order", ["latestFirst", "earliestFirst"]) ?? [];
+/** Whether a list is to go forward in time. */
+export function toOrder({ order }: Values<typeof ORDER>): { readonly earliestFirst: boolean } {
   return { earliestFirst: order === "earliestFirst" };
 }

@@ -1,73 +1,130 @@
-import type { Handler } from "hono";
-import { type FlowChange, type FlowControl, toPin, toUnpin } from "../domain/flow-control.ts";
-import { toShownKey } from "../domain/global-flow.ts";
-import { toName } from "../domain/name.ts";
+import { z } from "zod";
+import { type FlowChange, type FlowControl, toPin } from "../domain/flow-control.ts";
+import { GLOBAL_KEY, toShownKey } from "../domain/global-flow.ts";
+import { NAME } from "../domain/name.ts";
 import { Problem } from "../domain/problem.ts";
-import { Query } from "./query.ts";
-import type { Env, Service } from "./service.ts";
+import { flag, named, positive, text } from "./parameters.ts";
+import { type Parameter, type Routes, route, type Shown } from "./route.ts";
+import type { Service } from "./service.ts";
+import { done, seconds, unixTime } from "./shapes.ts";
 
-const PARAMETERS = ["parallelism", "rate", "period"];
+const flowControl = z
+  .object({
+    flowControlKey: z.string(),
+    waitListSize: z.int(),
+    parallelismMax: z.int(),
+    parallelismCount: z.int(),
+    rateMax: z.int(),
+    rateCount: z.int(),
+    ratePeriod: seconds,
+    ratePeriodStart: unixTime,
+    isPaused: z.boolean(),
+    isPinnedParallelism: z.boolean(),
+    isPinnedRate: z.boolean(),
+  })
+  .meta({ id: "FlowControl", description: "Every number is there: 0 for what isn't limited." });
 
-/** `GET /v2/flowControl`: by key; with `search` those that hold it. */
-export function listFlows({ flows, clock }: Service): Handler<Env> {
-  return async (c) => {
-    const query = new Query(c.req.raw.url, ["search"]);
-    return c.json((await flows.list(query.text("search"), clock.now())).map(flowControlView));
-  };
+const shown: Parameter<string> = {
+  schema: { type: "string", ...NAME, pattern: `^\\${GLOBAL_KEY}$|${NAME.pattern}` },
+  read: ([key = ""]) => toShownKey(key, "flow control key"),
+};
+const params = { key: named("flow control key") };
+const changed = { params, answers: { 200: done } };
+
+export const flows: Routes = {
+  "/v2/flowControl": {
+    GET: route({
+      summary: "List the keys of flow control",
+      query: { search: text },
+      answers: { 200: z.array(flowControl) },
+      handle: async ({ query: { search }, now }, service) =>
+        (await service.flows.list(search, now)).map(toView),
+    }),
+  },
+  "/v2/flowControl/:key": {
+    GET: route({
+      summary: "Get a key of flow control",
+      params: { key: shown },
+      answers: { 200: flowControl },
+      handle: async ({ params: { key }, now }, service) =>
+        toView((await service.flows.get(key, now)) ?? refuseUnknown(key)),
+    }),
+  },
+  "/v2/flowControl/:key/pause": {
+    POST: route({
+      ...changed,
+      summary: "Begin no more messages with a key",
+      handle: (input, service) => change(input, { kind: "pause" }, service),
+    }),
+  },
+  "/v2/flowControl/:key/resume": {
+    POST: route({
+      ...changed,
+      summary: "Go on with a key",
+      handle: (input, service) => change(input, { kind: "resume" }, service),
+    }),
+  },
+  "/v2/flowControl/:key/pin": {
+    POST: route({
+      ...changed,
+      summary: "Have limits that messages don't change",
+      query: { parallelism: positive, rate: positive, period: positive },
+      handle: (input, service) => change(input, { kind: "pin", ...toPin(input.query) }, service),
+    }),
+  },
+  "/v2/flowControl/:key/unpin": {
+    POST: route({
+      ...changed,
+      summary: "Let messages change limits again",
+      query: { parallelism: flag, rate: flag },
+      handle(input, service) {
+        const { parallelism = false, rate = false } = input.query;
+        return change(input, { kind: "unpin", parallelism, rate }, service);
+      },
+    }),
+  },
+  // Deliveries under way are counted as they are: of the two counts only the rate's can be reset.
+  "/v2/flowControl/:key/resetRate": {
+    POST: route({
+      ...changed,
+      summary: "Begin a new period now",
+      handle: (input, service) => change(input, { kind: "reset" }, service),
+    }),
+  },
+  "/v2/flowControl/:key/reset": {
+    POST: route({
+      ...changed,
+      summary: "Begin to count anew",
+      handle: (input, service) => change(input, { kind: "reset" }, service),
+    }),
+  },
+  "/v2/globalParallelism": {
+    GET: route({
+      summary: "Get how many deliveries are under way, and may be",
+      answers: {
+        200: z.object({ parallelismMax: z.int(), parallelismCount: z.int() }).meta({ id: "Parallelism" }),
+      },
+      handle(_, { parallelism }) {
+        const { max, count } = parallelism();
+        return { parallelismMax: max, parallelismCount: count };
+      },
+    }),
+  },
+};
+
+async function change(
+  { params: { key }, now }: { readonly params: { readonly key: string }; readonly now: number },
+  what: FlowChange,
+  { store }: Service,
+): Promise<Shown<typeof done>> {
+  return (await store.flows.change(key, what, now)) ? {} : refuseUnknown(key);
 }
 
-export function getFlow({ flows, clock }: Service): Handler<Env, "/:key"> {
-  return async (c) => {
-    const key = toShownKey(c.req.param("key"), "flow control key");
-    const flow = await flows.get(key, clock.now());
-    if (!flow) throw unknown(key);
-    return c.json(flowControlView(flow));
-  };
+function refuseUnknown(key: string): never {
+  throw new Problem(404, `flow control key ${key} not found: no message has used it`);
 }
 
-/** `POST /v2/flowControl/{key}/{action}`: pause, resume, pin, unpin, resetRate or reset. */
-export function changeFlow({ store, clock }: Service): Handler<Env, "/:key/:action"> {
-  return async (c) => {
-    const key = toName(c.req.param("key"), "flow control key");
-    const change = toChange(c.req.param("action"), new Query(c.req.raw.url, PARAMETERS));
-    if (!(await store.flows.change(key, change, clock.now()))) throw unknown(key);
-    return c.json({});
-  };
-}
-
-/** `GET /v2/globalParallelism`: of all deliveries together. */
-export function getParallelism({ parallelism }: Service): Handler<Env> {
-  return (c) => {
-    const { max, count } = parallelism();
-    return c.json({ parallelismMax: max, parallelismCount: count });
-  };
-}
-
-function toChange(action: string, query: Query): FlowChange {
-  const read = (name: string): string | undefined => query.text(name);
-  switch (action) {
-    case "pause":
-    case "resume":
-      return { kind: action };
-    case "pin":
-      return { kind: "pin", ...toPin(read) };
-    case "unpin":
-      return toUnpin(read);
-    case "reset":
-    case "resetRate":
-      // Deliveries under way are counted as they are: of the two counts only the rate's can be reset.
-      return { kind: "reset" };
-    default:
-      throw new Problem(404, `not found: there is no action "${action}" of flow control`);
-  }
-}
-
-function unknown(key: string): Problem {
-  return new Problem(404, `flow control key ${key} not found: no message has used it`);
-}
-
-/** Every number is there: 0 for what isn't limited. */
-function flowControlView(flow: FlowControl): object {
+function toView(flow: FlowControl): Shown<typeof flowControl> {
   const { rate, period, beganAt } = flow;
   return {
     flowControlKey: flow.key,
@@ -76,7 +133,6 @@ function flowControlView(flow: FlowControl): object {
     parallelismCount: flow.active,
     rateMax: rate ?? 0,
     rateCount: flow.begun,
-    // In seconds, both.
     ratePeriod: rate === undefined ? 0 : period / 1000,
     ratePeriodStart: Math.floor(beganAt / 1000),
     isPaused: flow.paused,

@@ -1,27 +1,79 @@
+import type { z } from "zod";
 import { invalid, messageOf, Problem } from "../domain/problem.ts";
+import { badName } from "./names.ts";
+import type { Body } from "./route.ts";
+
+/** What is carried as it is. */
+export const raw: Body<Uint8Array> = { type: "*/*", required: false, read: (bytes) => bytes };
 
 /**
- * @param what what the bytes are, for the reason why they are refused
- * @throws Problem 400 for bytes that are no text, or no JSON
+ * JSON of a schema.
+ *
+ * @param what what it is, for the reason why it is refused
  */
-export function parseJson(body: Uint8Array, what: string): unknown {
+export function json<S extends z.ZodType>(what: string, schema: S): Body<z.output<S>> {
+  return {
+    type: "application/json",
+    schema,
+    required: true,
+    read: (bytes) => check(schema, parseJson(bytes, what), what),
+  };
+}
+
+/** A body that may be left out. */
+export function optional<Value>(body: Body<Value>): Body<Value | undefined> {
+  return {
+    ...body,
+    required: false,
+    read: (bytes) => (bytes.length > 0 ? body.read(bytes) : undefined),
+  };
+}
+
+/** @throws Problem 400 for bytes that are no text, or no JSON, or that say something twice */
+export function parseJson(bytes: Uint8Array, what: string): unknown {
+  let text: string;
+  let value: unknown;
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
+    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    value = JSON.parse(text);
   } catch (cause) {
     throw new Problem(400, `${what} is not JSON: ${messageOf(cause)}`, { cause });
   }
+  const name = badName(text);
+  if (name !== undefined) throw invalid(name, `it is given twice in ${what}, or nothing can have this name`);
+  return value;
 }
 
-/** @throws Problem 400 that names the field, unless the value is an object */
-export function toObject(value: unknown, field: string): Record<string, unknown> {
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
-    return value as Record<string, unknown>;
-  }
-  throw invalid(field, "expected an object");
+/** @throws Problem 400 that names the field */
+export function check<S extends z.ZodType>(schema: S, value: unknown, what: string): z.output<S> {
+  const { data, error } = schema.safeParse(value, { error: explain });
+  if (!error) return data as z.output<S>;
+  const [{ path, message }] = error.issues as [z.core.$ZodIssue];
+  if (path.length === 0)
+    throw new Problem(400, `${what} must be a JSON ${message.replace(/^expected an? /, "")}`);
+  throw invalid(toField(path), message);
 }
 
-/** @throws Problem 400 that names the field, unless the value is a list with something in it */
-export function toList(value: unknown, field: string): unknown[] {
-  if (Array.isArray(value) && value.length > 0) return value;
-  throw invalid(field, "expected a list with something in it");
+const NOUNS: Readonly<Record<string, string>> = {
+  array: "an array",
+  boolean: "true or false",
+  int: "a whole number",
+  number: "a number",
+  object: "an object",
+  record: "an object",
+  string: "a text",
+};
+
+function explain({ code, input, ...issue }: z.core.$ZodRawIssue): string {
+  const got = input === undefined ? "" : `, got ${JSON.stringify(input).slice(0, 100)}`;
+  if (code === "invalid_type") return `expected ${NOUNS[String(issue.expected)] ?? issue.expected}${got}`;
+  if (code === "too_small" && Array.isArray(input)) return "expected a list with something in it";
+  if (code === "too_small") return `expected ${issue.minimum} or more${got}`;
+  return `it is not what it should be${got}`;
+}
+
+/** `endpoints[0].url`, or `item 0` of a list that is all there is. */
+function toField([first, ...rest]: readonly PropertyKey[]): string {
+  const parts = rest.map((part) => (typeof part === "number" ? `[${part}]` : `.${String(part)}`));
+  return [typeof first === "number" ? `item ${first}` : String(first), ...parts].join("");
 }

@@ -1,12 +1,23 @@
-import type { Handler } from "hono";
-import type { Env, Service } from "./service.ts";
+import { z } from "zod";
+import { type Routes, route } from "./route.ts";
 
-/** `GET /v2/keys`: with what receivers check signatures. Development clients tell by it whose engine this is. */
-export function getKeys({ keys }: Service): Handler<Env> {
-  return async (c) => c.json(await keys.current());
-}
+const keys = z.object({ current: z.string(), next: z.string() }).meta({ id: "Keys" });
 
-/** `POST /v2/keys/rotate`: the next key becomes the current one. Receivers need the new pair before it is done again. */
-export function rotateKeys({ keys }: Service): Handler<Env> {
-  return async (c) => c.json(await keys.rotate());
-}
+/** With what receivers check signatures. Development clients tell by it whose engine this is. */
+export const signingKeys: Routes = {
+  "/v2/keys": {
+    GET: route({
+      summary: "Get the keys that deliveries are signed with",
+      answers: { 200: keys },
+      handle: (_, service) => service.keys.current(),
+    }),
+  },
+  "/v2/keys/rotate": {
+    POST: route({
+      // Receivers need the new pair before it is done again.
+      summary: "Put the next key in the current one's place, and a new one in its own",
+      answers: { 200: keys },
+      handle: (_, service) => service.keys.rotate(),
+    }),
+  },
+};

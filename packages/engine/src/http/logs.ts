@@ -1,61 +1,102 @@
-import type { Handler } from "hono";
+import { z } from "zod";
 import { toBase64 } from "../domain/bytes.ts";
 import { toShown } from "../domain/header.ts";
 import { LOG_STATES, type LogState } from "../domain/log.ts";
 import type { Failure } from "../domain/message.ts";
 import type { LogEntry, LogQuery } from "../store/lists.ts";
-import { MESSAGE_FILTERS, readMessageFilters, readOrder } from "./filters.ts";
-import { Query, toCursor } from "./query.ts";
-import type { Env, Service } from "./service.ts";
+import { MESSAGE_FILTERS, ORDER, PLACES, toMessageFilter, toOrder } from "./filters.ts";
+import { count, cursor as cursorOf, list, someOf, toCursor } from "./parameters.ts";
+import { type Parameter, type Routes, route, type Shown, type Values } from "./route.ts";
+import { base64, cursor, headers, message, time } from "./shapes.ts";
 import { hash, messageView } from "./views.ts";
 
-const FILTERS = [
-  ...MESSAGE_FILTERS,
-  "count",
-  "cursor",
-  "host",
-  "messageId",
-  "messageIds",
-  "order",
-  "path",
-  "state",
-];
 const MOST = 1000;
 const USUAL = 100;
 
 /** What may be asked for beside the states themselves. */
 const GROUPS = ["IN_PROGRESS", "CANCELED"] as const;
 
-/** `GET /v2/logs`, and `/v2/events` as clients call it: what became of messages, the newest first. */
-export function listLogs({ store }: Service, key: "logs" | "events"): Handler<Env> {
-  return async (c) => {
-    const { items, next } = await store.logs(readLogQuery(c.req.raw.url));
-    return c.json({ [key]: items.map(logView), ...toCursor(next) });
-  };
-}
+/** Old clients begin with a time instead, in digits, which no cursor of ours consists of. */
+const place: Parameter<Pick<LogQuery, "before" | "to">> = {
+  schema: cursorOf.schema,
+  read(values, name) {
+    const [value = ""] = values;
+    if (values.length === 1 && /^\d{1,15}$/.test(value)) return { to: Number(value) };
+    return { before: cursorOf.read(values, name) };
+  },
+};
 
-function readLogQuery(url: string): LogQuery {
-  const query = new Query(url, FILTERS);
-  const page = { ...readOrder(query), ...readPlace(query), count: query.count(MOST, USUAL) };
+const query = {
+  ...MESSAGE_FILTERS,
+  ...PLACES,
+  ...ORDER,
+  count: count(MOST),
+  cursor: place,
+  messageId: list,
+  messageIds: list,
+  state: someOf([...LOG_STATES, ...GROUPS]),
+};
+
+const { callbackHeader: _, failureCallbackHeader: __, ...ofMessage } = message.shape;
+const log = z
+  .object({
+    ...ofMessage,
+    time,
+    state: z.enum(LOG_STATES),
+    body: base64,
+    callbackHeaders: headers.optional(),
+    failureCallbackHeaders: headers.optional(),
+    timeout: z.int().optional().meta({ description: "Milliseconds." }),
+    nextDeliveryTime: time.optional(),
+    error: z.string().optional(),
+    responseStatus: z.int().optional(),
+    responseBody: base64.optional(),
+    responseHeaders: headers.optional(),
+  })
+  .meta({ id: "Log" });
+
+const summary = "List what became of messages, the newest first";
+
+/** Clients call it `events`. */
+export const logs: Routes = {
+  "/v2/events": {
+    GET: route({
+      summary,
+      query,
+      answers: { 200: z.object({ events: z.array(log), ...cursor }) },
+      async handle(input, { store }) {
+        const { items, next } = await store.logs(toQuery(input.query));
+        return { events: items.map(logView), ...toCursor(next) };
+      },
+    }),
+  },
+  "/v2/logs": {
+    GET: route({
+      summary,
+      query,
+      answers: { 200: z.object({ logs: z.array(log), ...cursor }) },
+      async handle(input, { store }) {
+        const { items, next } = await store.logs(toQuery(input.query));
+        return { logs: items.map(logView), ...toCursor(next) };
+      },
+    }),
+  },
+};
+
+function toQuery(asked: Values<typeof query>): LogQuery {
+  const page = { ...toOrder(asked), ...asked.cursor, count: asked.count ?? USUAL };
   // Where ids are given, nothing else counts.
-  const messageIds = query.list("messageIds");
-  if (messageIds) return { messageIds, ...page };
-  const filters = readMessageFilters(query);
+  if (asked.messageIds) return { messageIds: asked.messageIds, ...page };
+  const filter = toMessageFilter(asked);
   return {
-    ...filters,
-    messageIds: query.list("messageId"),
-    hosts: query.list("host"),
-    paths: query.urls("path"),
-    states: query.oneOf("state", [...LOG_STATES, ...GROUPS])?.flatMap(toStates),
+    ...filter,
+    messageIds: asked.messageId,
+    hosts: asked.host,
+    paths: asked.path,
+    states: asked.state?.flatMap(toStates),
     ...page,
-    to: page.to === undefined ? filters.to : Math.min(page.to, filters.to ?? page.to),
+    to: page.to === undefined ? filter.to : Math.min(page.to, filter.to ?? page.to),
   };
-}
-
-/** Where the previous page ended. Old clients begin with a time instead, in digits, which no cursor of ours consists of. */
-function readPlace(query: Query): Pick<LogQuery, "before" | "to"> {
-  const cursor = query.text("cursor") ?? "";
-  return /^\d{1,15}$/.test(cursor) ? { to: Number(cursor) } : { before: query.cursor() };
 }
 
 function toStates(state: LogState | (typeof GROUPS)[number]): LogState[] {
@@ -69,16 +110,13 @@ function toStates(state: LogState | (typeof GROUPS)[number]): LogState[] {
   }
 }
 
-function logView(entry: LogEntry): object {
+function logView(entry: LogEntry): Shown<typeof log> {
   const { at, state, message, run, body, failure, nextDelivery } = entry;
-  const { callbackHeader, failureCallbackHeader, ...view } = messageView(message, run, undefined) as Record<
-    string,
-    unknown
-  >;
+  const { callbackHeader, failureCallbackHeader, ...view } = messageView(message, run, undefined);
   return {
+    ...view,
     time: at,
     state,
-    ...view,
     body: message.redact?.body && body?.length ? hash(body) : toBase64(body ?? new Uint8Array()),
     ...(callbackHeader === undefined ? {} : { callbackHeaders: callbackHeader }),
     ...(failureCallbackHeader === undefined ? {} : { failureCallbackHeaders: failureCallbackHeader }),
@@ -89,7 +127,7 @@ function logView(entry: LogEntry): object {
 }
 
 /** The last entry of a message that failed says only why: the one before it has the answer. */
-function failureView({ error, reply }: Failure, state: LogState): object {
+function failureView({ error, reply }: Failure, state: LogState): Partial<Shown<typeof log>> {
   if (state !== "ERROR") return { error };
   return {
     error,

@@ -1,29 +1,114 @@
-import type { Handler } from "hono";
-import { Problem } from "../domain/problem.ts";
-import type { Env, Service } from "./service.ts";
+import { z } from "zod";
+import { invalid, Problem } from "../domain/problem.ts";
+import type { MessageQuery } from "../store/publishing.ts";
+import { MESSAGE_FILTERS, PLACES, toMessageFilter } from "./filters.ts";
+import { json, optional } from "./json.ts";
+import { list, part, whole } from "./parameters.ts";
+import { type Parameter, type Routes, route, type Values } from "./route.ts";
+import type { Service } from "./service.ts";
+import { cancelled, id, message } from "./shapes.ts";
 import { announce } from "./submit.ts";
 import { messageView } from "./views.ts";
 
-/** `GET /v2/messages/{id}`: what is on its way, or has arrived a short while ago. */
-export function getMessage({ store, clock, retention }: Service): Handler<Env, "/v2/messages/:id"> {
-  return async (c) => {
-    const id = c.req.param("id");
-    const found = await store.message(id, clock.now() - retention.messages);
-    if (!found) throw unknown(id);
-    return c.json(messageView(found.message, found.run, found.entry ?? found.message.body));
-  };
+const MOST = 500;
+/** What the official client sends where nobody said how many; it promises that all that match are canceled. */
+const UNSAID = 100;
+
+/** How many are taken back in one transaction. */
+const AT_ONCE = 500;
+
+const count: Parameter<number> = {
+  schema: {
+    ...whole.schema,
+    minimum: 1,
+    maximum: MOST,
+    description: `All that match without it, or with ${UNSAID}.`,
+  },
+  read(values, name) {
+    const asked = whole.read(values, name) ?? UNSAID;
+    if (asked < 1 || asked > MOST) throw invalid(`parameter ${name}`, `expected 1 to ${MOST}, got ${asked}`);
+    return asked === UNSAID ? Number.MAX_SAFE_INTEGER : asked;
+  },
+};
+
+const query = { ...MESSAGE_FILTERS, ...PLACES, callerIP: list, count, messageIds: list };
+const params = { id: part };
+
+export const messages: Routes = {
+  "/v2/messages": {
+    DELETE: route({
+      summary: "Cancel the messages that match, all of them without a filter, or those whose ids are given",
+      query,
+      // Older clients name ids here.
+      body: optional(json("the selection", z.object({ messageIds: z.array(id).min(1) }))),
+      answers: { 200: cancelled },
+      async handle(input, service) {
+        const ids = input.body?.messageIds ?? input.query.messageIds;
+        if (!ids) return { cancelled: await cancel(toFilter(input.query), input.query.count, service) };
+        let done = 0;
+        for (let at = 0; at < ids.length; at += AT_ONCE) {
+          const some = ids.slice(at, at + AT_ONCE);
+          done += await cancel({ messageIds: some }, some.length, service);
+        }
+        return { cancelled: done };
+      },
+    }),
+  },
+  "/v2/messages/:id": {
+    GET: route({
+      summary: "Get a message that is on its way, or has arrived a short while ago",
+      params,
+      answers: { 200: message },
+      async handle({ params: { id }, now }, { store, retention }) {
+        const found = await store.message(id, now - retention.messages);
+        if (!found) throw unknown(id);
+        return messageView(found.message, found.run, found.entry ?? found.message.body);
+      },
+    }),
+    DELETE: route({
+      summary: "Cancel a message, and the run that is left with nothing to do",
+      params,
+      answers: { 200: cancelled },
+      async handle({ params: { id }, now }, service) {
+        const { canceled, runId, recorded } = await service.store.cancelMessage(id, now);
+        if (!canceled) throw unknown(id);
+        if (runId !== undefined) service.emit({ type: "run.canceled", runId });
+        announce(recorded, service);
+        return { cancelled: 1 };
+      },
+    }),
+  },
+};
+
+/** In several transactions, so that nobody waits for all of it. What is published meanwhile is newer, and stays. */
+async function cancel(
+  filter: Omit<MessageQuery, "count" | "before">,
+  most: number,
+  service: Service,
+): Promise<number> {
+  const { store, clock, emit } = service;
+  let done = 0;
+  let before: number | undefined;
+  do {
+    const size = Math.min(AT_ONCE, most - done);
+    const { canceled, runIds, recorded, next } = await store.cancelMessages(
+      { ...filter, count: size, before },
+      clock.now(),
+    );
+    for (const runId of runIds) emit({ type: "run.canceled", runId });
+    announce(recorded, service);
+    done += canceled;
+    before = next;
+  } while (before !== undefined && done < most);
+  return done;
 }
 
-/** `DELETE /v2/messages/{id}`. A run that is left with nothing to do is canceled with it. */
-export function deleteMessage(service: Service): Handler<Env, "/v2/messages/:id"> {
-  const { store, clock, emit } = service;
-  return async (c) => {
-    const id = c.req.param("id");
-    const { canceled, runId, recorded } = await store.cancelMessage(id, clock.now());
-    if (!canceled) throw unknown(id);
-    if (runId !== undefined) emit({ type: "run.canceled", runId });
-    announce(recorded, service);
-    return c.json({ cancelled: 1 });
+function toFilter(asked: Values<typeof query>): Omit<MessageQuery, "count" | "before"> {
+  return {
+    ...toMessageFilter(asked),
+    callerIps: asked.callerIp ?? asked.callerIP,
+    hosts: asked.host,
+    paths: asked.path,
   };
 }
 

@@ -1,39 +1,60 @@
 import { HEADER } from "@perdure/core/protocol";
-import type { Context, Handler } from "hono";
+import { z } from "zod";
 import type { IntakeRequest } from "../domain/draft.ts";
-import { toName } from "../domain/name.ts";
-import { invalid } from "../domain/problem.ts";
+import { OPTION_HEADERS } from "../domain/option-headers.ts";
 import { isScheduled } from "../domain/schedule.ts";
-import { resolve, toAnswers } from "./destinations.ts";
-import { createSchedule } from "./schedules.ts";
-import type { Env, Service } from "./service.ts";
-import { decode, readSubmission, submit } from "./submit.ts";
+import { resolve, sent, toAnswers } from "./destinations.ts";
+import { raw } from "./json.ts";
+import { destination, named } from "./parameters.ts";
+import { type Routes, route, type Shown } from "./route.ts";
+import { createSchedule, scheduled } from "./schedules.ts";
+import type { Service } from "./service.ts";
+import { submit, toIntakeRequest } from "./submit.ts";
 
-/**
- * `POST /v2/publish/{url or url group}`: a message, the start of a run, or a step of one; with a cron expression a
- * schedule.
- */
-export function publish(service: Service): Handler<Env> {
-  return async (c) => send(c, await readSubmission(c, "/v2/publish/", service), service);
-}
+const answer = z.union([sent, scheduled]);
 
-/** `POST /v2/enqueue/{queue}/{url}`: as {@link publish}, for a message that waits in a queue for its turn. */
-export function enqueue(service: Service): Handler<Env> {
-  return async (c) => {
-    const request = await readSubmission(c, "/v2/enqueue/", service);
-    const slash = request.destination.indexOf("/");
-    if (slash < 0) throw invalid("path", "expected /v2/enqueue/{queue}/{url}");
-    const queue = toName(decode(request.destination.slice(0, slash)), "queue");
-    const headers = new Map(request.headers).set(HEADER.queueName.toLowerCase(), queue);
-    return send(c, { ...request, headers, destination: request.destination.slice(slash + 1) }, service);
-  };
-}
+// Its path says which queue.
+const { [HEADER.queueName]: _, ...besidesQueue } = OPTION_HEADERS;
 
-/** 202 for what is there already. */
-async function send(c: Context<Env>, request: IntakeRequest, service: Service): Promise<Response> {
-  if (isScheduled(request.headers)) return c.json(await createSchedule(request, service));
+const common = {
+  foreignQuery: true,
+  body: raw,
+  answers: { 200: answer, 202: sent },
+  /** 202 for what is there already. */
+  status: (shown: Shown<typeof answer>) =>
+    [shown].flat().every((one) => "deduplicated" in one && one.deduplicated) ? 202 : 200,
+} as const;
+
+export const publishing: Routes = {
+  "/v2/publish/*": {
+    POST: route({
+      ...common,
+      summary:
+        "Publish a message, the start of a run or a step of one; with a cron expression, make a schedule",
+      headers: OPTION_HEADERS,
+      path: "/v2/publish/{destination}",
+      params: { destination },
+      handle: (input, service) => send(toIntakeRequest(input.params.destination, input), service),
+    }),
+  },
+  "/v2/enqueue/*": {
+    POST: route({
+      ...common,
+      summary: "Put a message in a queue, which is made if there is none",
+      headers: besidesQueue,
+      path: "/v2/enqueue/{queue}/{url}",
+      params: { queue: named("queue"), url: destination },
+      handle(input, service) {
+        const { queue, url } = input.params;
+        const headers = new Map(input.headers).set(HEADER.queueName.toLowerCase(), queue);
+        return send(toIntakeRequest(url, { ...input, headers }), service);
+      },
+    }),
+  },
+};
+
+async function send(request: IntakeRequest, service: Service): Promise<Shown<typeof answer>> {
+  if (isScheduled(request.headers)) return createSchedule(request, service);
   const asked = await resolve(request, service);
-  const receipts = await submit(asked.intakes, service);
-  const known = receipts.every(({ deduplicated }) => deduplicated);
-  return c.json(toAnswers(asked, receipts), known ? 202 : 200);
+  return toAnswers(asked, await submit(asked.intakes, service));
 }

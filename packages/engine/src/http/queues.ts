@@ -1,67 +1,93 @@
-import type { Context, Handler } from "hono";
-import { toName } from "../domain/name.ts";
-import { messageOf, Problem } from "../domain/problem.ts";
+import { z } from "zod";
+import { NAME } from "../domain/name.ts";
+import { Problem } from "../domain/problem.ts";
 import { toQueueChange } from "../domain/queue.ts";
-import { readBody } from "./body.ts";
-import { Query } from "./query.ts";
-import type { Env, Service } from "./service.ts";
+import { json } from "./json.ts";
+import { named } from "./parameters.ts";
+import { type Input, type Routes, route } from "./route.ts";
+import type { Service } from "./service.ts";
+import { done, time } from "./shapes.ts";
 
-/** `GET /v2/queues`: by name. */
-export function listQueues({ store }: Service): Handler<Env> {
-  return async (c) => {
-    new Query(c.req.raw.url, []);
-    return c.json(await store.queues.list());
-  };
+const queue = z
+  .object({
+    name: z.string(),
+    createdAt: time,
+    updatedAt: time,
+    parallelism: z.int(),
+    paused: z.boolean(),
+    lag: z.int().meta({ description: "Messages that aren't at their end." }),
+  })
+  .meta({ id: "Queue" });
+
+const change = z.object({
+  queueName: z.string().meta(NAME),
+  parallelism: z.int().min(1).nullish(),
+  paused: z.boolean().nullish(),
+});
+
+const params = { queue: named("queue") };
+
+export const queues: Routes = {
+  "/v2/queues": {
+    GET: route({
+      summary: "List queues, by name",
+      answers: { 200: z.array(queue) },
+      handle: (_, { store }) => store.queues.list(),
+    }),
+    POST: route({
+      summary: "Make a queue, or change one",
+      body: json("the queue", change),
+      answers: { 200: done },
+      async handle({ body, now }, { store, limits }) {
+        await store.queues.put(toQueueChange(body, limits), limits, now);
+        return {};
+      },
+    }),
+  },
+  "/v2/queues/:queue": {
+    GET: route({
+      summary: "Get a queue",
+      params,
+      answers: { 200: queue },
+      handle: async ({ params: { queue: name } }, { store }) =>
+        (await store.queues.get(name)) ?? refuseUnknown(name),
+    }),
+    DELETE: route({
+      summary: "Delete a queue, if there is one, and cancel what waits in it",
+      params,
+      answers: { 200: done },
+      async handle({ params: { queue: name }, now }, { store }) {
+        await store.queues.delete(name, now);
+        return {};
+      },
+    }),
+  },
+  "/v2/queues/:queue/pause": {
+    POST: route({
+      summary: "Begin no more messages of a queue",
+      params,
+      answers: { 200: done },
+      handle: (input, service) => pause(input, service, true),
+    }),
+  },
+  "/v2/queues/:queue/resume": {
+    POST: route({
+      summary: "Go on with a queue",
+      params,
+      answers: { 200: done },
+      handle: (input, service) => pause(input, service, false),
+    }),
+  },
+};
+
+async function pause(
+  { params: { queue: name }, now }: Input<typeof params>,
+  { store }: Service,
+  paused: boolean,
+): Promise<Record<never, never>> {
+  return (await store.queues.pause(name, paused, now)) ? {} : refuseUnknown(name);
 }
 
-/** `POST /v2/queues`: makes a queue, or changes one. */
-export function putQueue({ store, clock, limits }: Service): Handler<Env> {
-  return async (c) => {
-    const body = toObject(await readBody(c.req.raw, limits.requestBytes));
-    await store.queues.put(toQueueChange(body, limits), limits, clock.now());
-    return c.json({});
-  };
-}
-
-export function getQueue({ store }: Service): Handler<Env, "/:name"> {
-  return async (c) => {
-    const name = toName(c.req.param("name"), "queue");
-    const queue = await store.queues.get(name);
-    if (!queue) throw unknown(name);
-    return c.json(queue);
-  };
-}
-
-/** `DELETE /v2/queues/{name}`: also of one that isn't there. What waits in it is cancelled. */
-export function deleteQueue({ store, clock }: Service): Handler<Env, "/:name"> {
-  return async (c) => {
-    await store.queues.delete(toName(c.req.param("name"), "queue"), clock.now());
-    return c.json({});
-  };
-}
-
-/** `POST /v2/queues/{name}/pause` and `/resume`. */
-export function pauseQueue({ store, clock }: Service, paused: boolean): Handler<Env, "/:name"> {
-  return async (c: Context<Env, "/:name">) => {
-    const name = toName(c.req.param("name"), "queue");
-    if (!(await store.queues.pause(name, paused, clock.now()))) throw unknown(name);
-    return c.json({});
-  };
-}
-
-function toObject(body: Uint8Array): Record<string, unknown> {
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
-  } catch (cause) {
-    throw new Problem(400, `the queue is not JSON: ${messageOf(cause)}`, { cause });
-  }
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
-    return value as Record<string, unknown>;
-  }
-  throw new Problem(400, "the queue must be a JSON object with a queueName");
-}
-
-function unknown(name: string): Problem {
-  return new Problem(404, `queue ${name} not found`);
+function refuseUnknown(name: string): never {
+  throw new Problem(404, `queue ${name} not found`);
 }

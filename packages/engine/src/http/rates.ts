@@ -6,8 +6,8 @@ import type { Env, Service } from "./service.ts";
 const SECOND = 1000;
 const DAY = 86_400_000;
 
-/** By these, work goes on that somebody waits for: they have no limit by the second. */
-const UNHURRIED = /^\/v2\/(publish|enqueue|batch|trigger|notify|wait)(\/|$)/;
+/** By these, work goes on that somebody waits for, a run's last words among it: they have no limit by the second. */
+const UNHURRIED = /^\/v2\/((publish|enqueue|batch|trigger|notify|wait)(\/|$)|workflows\/runs\/)/;
 
 /** A limit, as of one request. */
 interface Count {

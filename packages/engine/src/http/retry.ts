@@ -1,44 +1,56 @@
 import { HEADER } from "@perdure/core/protocol";
-import type { Context, Handler } from "hono";
+import { z } from "zod";
+import { checkDelays } from "../domain/limits.ts";
+import { OPTION_HEADERS } from "../domain/option-headers.ts";
 import { type Options, readOptions } from "../domain/options.ts";
 import { invalid, Problem } from "../domain/problem.ts";
-import { readDeadLetterQuery } from "./dlq.ts";
-import { toCursor } from "./query.ts";
-import type { Env, Service } from "./service.ts";
-import { readHeaders } from "./submit.ts";
+import { DEAD_LETTERS, dlqId, toDeadLetterQuery } from "./dlq.ts";
+import { toCursor } from "./parameters.ts";
+import { type Routes, route } from "./route.ts";
+import type { Service } from "./service.ts";
 
-/**
- * `POST /v2/dlq/retry`: sends again, as new messages, those of the dead letters that match, 100 at most. Headers say what
- * is to be different. What belongs to runs is left alone: it is resumed or restarted.
- */
-export function retry({ store, clock, limits }: Service): Handler<Env> {
-  return async (c) => {
-    const query = readDeadLetterQuery(c.req.raw.url, false);
-    const options = readChanges(c, limits);
-    const { messages, next } = await store.retry(query, options, clock.now());
-    const responses = messages.map(({ id }) => ({ messageId: id }));
-    return c.json({ cursor: toCursor(next).cursor ?? "", responses }, 201);
-  };
-}
+const sentAgain = z.object({ messageId: z.string() });
 
-/** As {@link retry}, for one by its id. */
-export function retryOne({ store, clock, limits }: Service): Handler<Env, "/:id"> {
-  return async (c) => {
-    const dlqId = c.req.param("id");
-    const options = readChanges(c, limits);
-    const { messages } = await store.retry({ dlqIds: [dlqId], count: 1 }, options, clock.now());
-    const [message] = messages;
-    if (message) return c.json({ messageId: message.id }, 201);
-    throw new Problem(
-      404,
-      `dead letter ${dlqId} of a message not found; that of a workflow run is resumed or restarted`,
-    );
-  };
-}
+/** Headers say what is to be different. What belongs to runs is left alone: it is resumed or restarted. */
+export const retries: Routes = {
+  "/v2/dlq/retry": {
+    POST: route({
+      summary: "Publish again, as new messages, the dead letters that match, 100 at most",
+      query: DEAD_LETTERS,
+      headers: OPTION_HEADERS,
+      answers: { 201: z.object({ cursor: z.string(), responses: z.array(sentAgain) }) },
+      async handle({ query, headers, now }, { store, limits }) {
+        const changes = readChanges(headers, now, limits);
+        const { messages, next } = await store.retry(toDeadLetterQuery(query, false), changes, now, limits);
+        const responses = messages.map(({ id }) => ({ messageId: id }));
+        return { cursor: toCursor(next).cursor ?? "", responses };
+      },
+    }),
+  },
+  "/v2/dlq/retry/:id": {
+    POST: route({
+      summary: "Publish a dead letter again, as a new message",
+      params: dlqId,
+      headers: OPTION_HEADERS,
+      answers: { 201: sentAgain },
+      async handle({ params: { id }, headers, now }, { store, limits }) {
+        const changes = readChanges(headers, now, limits);
+        const { messages } = await store.retry({ dlqIds: [id], count: 1 }, changes, now, limits);
+        const [message] = messages;
+        if (message) return { messageId: message.id };
+        throw new Problem(
+          404,
+          `dead letter ${id} of a message not found; that of a workflow run is resumed or restarted`,
+        );
+      },
+    }),
+  },
+};
 
 /** What is to be different. */
-function readChanges(c: Context<Env>, limits: Service["limits"]): Options {
-  const options = readOptions(readHeaders(c), limits);
+function readChanges(headers: ReadonlyMap<string, string>, now: number, limits: Service["limits"]): Options {
+  const options = readOptions(headers, limits);
+  checkDelays(options, now, limits);
   if (options.deduplication === undefined) return options;
   const field =
     options.deduplication === "content" ? HEADER.contentBasedDeduplication : HEADER.deduplicationId;

@@ -1,126 +1,157 @@
-import type { Context, Handler } from "hono";
+import { z } from "zod";
 import { lifetimeOf } from "../domain/intake.ts";
-import { refusePlainOptions } from "../domain/limits.ts";
+import { checkDelays, refusePlainOptions } from "../domain/limits.ts";
+import { OPTION_HEADERS } from "../domain/option-headers.ts";
 import { readOptions } from "../domain/options.ts";
 import { Problem } from "../domain/problem.ts";
 import type { Run } from "../domain/run.ts";
 import type { Revival } from "../store/lists.ts";
-import { findDeadLetter, readDeadLetterQuery } from "./dlq.ts";
-import { toCursor } from "./query.ts";
-import type { Env, Service } from "./service.ts";
-import { announce, readHeaders } from "./submit.ts";
+import { DEAD_LETTERS, dlqId, findDeadLetter, toDeadLetterQuery } from "./dlq.ts";
+import { toCursor } from "./parameters.ts";
+import { type Input, type Routes, route, type Shown } from "./route.ts";
+import type { Service } from "./service.ts";
+import { cancelled, revived } from "./shapes.ts";
+import { announce } from "./submit.ts";
 
 type Kind = Revival["kind"];
 
-/** `POST /v2/workflows/dlq/resume` and `/restart`: those that match, 100 at most; headers say what is to be different. */
-export function revive(service: Service, kind: Kind): Handler<Env> {
-  const { store, clock, emit, limits } = service;
-  return async (c) => {
-    const query = readDeadLetterQuery(c.req.raw.url, true);
-    const how = readChanges(c, kind, limits);
-    const { runs, next } = await store.revive(query, how, clock.now());
-    for (const { id, url } of runs) emit({ type: "run.revived", runId: id, url });
-    return c.json({ workflowRuns: runs.map(toView), cursor: toCursor(next).cursor ?? "" });
+const list = z.object({ workflowRuns: z.array(revived), cursor: z.string() });
+
+/** What becomes of failed runs. */
+export const revivals: Routes = {
+  "/v2/workflows/dlq/resume": reviveMany("resume", "Resume"),
+  "/v2/workflows/dlq/resume/:id": reviveOne("resume", "Resume"),
+  "/v2/workflows/dlq/restart": reviveMany("restart", "Restart"),
+  "/v2/workflows/dlq/restart/:id": reviveOne("restart", "Restart"),
+  "/v2/workflows/dlq/rollback/:id": {
+    POST: route({
+      summary: "Make the rollbacks of a failed run again that failed, and nothing else",
+      params: dlqId,
+      answers: { 200: revived },
+      async handle({ params: { id }, now }, service) {
+        await findDeadLetter(id, service, true);
+        const run = await service.store.repeatRollbacks(id, now);
+        if (run) return toView(run);
+        throw new Problem(
+          400,
+          `dead letter ${id} has no rollbacks that failed, or something of it is under way`,
+        );
+      },
+    }),
+  },
+  "/v2/workflows/dlq/callback": {
+    POST: route({
+      summary: "Call the failure functions again that match and have failed themselves, 100 at most",
+      query: DEAD_LETTERS,
+      answers: { 200: list },
+      async handle({ query, now }, { store }) {
+        const asked = toDeadLetterQuery(query, true);
+        const { items, next } = await store.deadLetters(
+          asked.dlqIds ? asked : { ...asked, callbackStates: ["CALLBACK_FAIL"] },
+        );
+        const runs: Run[] = [];
+        for (const letter of items) {
+          const run = await store.repeatReport(letter.dlqId, now);
+          if (run) runs.push(run);
+        }
+        return { workflowRuns: runs.map(toView), cursor: toCursor(next).cursor ?? "" };
+      },
+    }),
+  },
+  "/v2/workflows/dlq/callback/:id": {
+    POST: route({
+      summary: "Call a failure function again that has failed itself, or was cancelled",
+      params: dlqId,
+      answers: { 200: revived },
+      async handle({ params: { id }, now }, service) {
+        const { callback } = await findDeadLetter(id, service, true);
+        const run = await service.store.repeatReport(id, now);
+        if (run) return toView(run);
+        throw new Problem(
+          400,
+          `the failure function of dead letter ${id} can't be called again: it is ${callback?.state ?? "NONE"}, not CALLBACK_FAIL or CALLBACK_CANCELED`,
+        );
+      },
+    }),
+    DELETE: route({
+      summary: "Make no more attempts to call a failure function",
+      params: dlqId,
+      answers: { 200: cancelled },
+      async handle({ params: { id }, now }, service) {
+        const { callback } = await findDeadLetter(id, service, true);
+        const canceled = callback && (await service.store.cancelMessage(callback.message.id, now));
+        if (!canceled?.canceled) {
+          throw new Problem(
+            400,
+            `the failure function of dead letter ${id} can't be canceled: it is ${callback?.state ?? "NONE"}, not CALLBACK_INPROGRESS`,
+          );
+        }
+        announce(canceled.recorded, service);
+        return { cancelled: 1 };
+      },
+    }),
+  },
+};
+
+/** Headers say what is to be different. */
+function reviveMany(kind: Kind, verb: string): Routes[string] {
+  return {
+    POST: route({
+      summary: `${verb} the failed runs that match, as new ones, 100 at most`,
+      query: DEAD_LETTERS,
+      headers: OPTION_HEADERS,
+      answers: { 200: list },
+      async handle(input, { store, emit, limits }) {
+        const how = readChanges(input, kind, limits);
+        const { runs, next } = await store.revive(toDeadLetterQuery(input.query, true), how, input.now);
+        for (const { id, url } of runs) emit({ type: "run.revived", runId: id, url });
+        return { workflowRuns: runs.map(toView), cursor: toCursor(next).cursor ?? "" };
+      },
+    }),
   };
 }
 
-/** As {@link revive}, for one by its id. */
-export function reviveOne(service: Service, kind: Kind): Handler<Env, "/:id"> {
-  const { store, clock, emit, limits } = service;
-  return async (c) => {
-    const dlqId = c.req.param("id");
-    const how = readChanges(c, kind, limits);
-    const { runs } = await store.revive({ dlqIds: [dlqId], count: 1 }, how, clock.now());
-    const [run] = runs;
-    if (!run) throw await notRevived(dlqId, service);
-    emit({ type: "run.revived", runId: run.id, url: run.url });
-    return c.json(toView(run));
+function reviveOne(kind: Kind, verb: string): Routes[string] {
+  return {
+    POST: route({
+      summary: `${verb} a failed run, as a new one`,
+      params: dlqId,
+      headers: OPTION_HEADERS,
+      answers: { 200: revived },
+      async handle(input, service) {
+        const { store, emit, limits } = service;
+        const { id } = input.params;
+        const how = readChanges(input, kind, limits);
+        const [run] = (await store.revive({ dlqIds: [id], count: 1 }, how, input.now)).runs;
+        if (!run) throw await notRevived(id, service);
+        emit({ type: "run.revived", runId: run.id, url: run.url });
+        return toView(run);
+      },
+    }),
   };
 }
 
-async function notRevived(dlqId: string, { store }: Service): Promise<Problem> {
-  const [letter] = (await store.deadLetters({ dlqIds: [dlqId], count: 1, ofRuns: true })).items;
+async function notRevived(id: string, { store }: Service): Promise<Problem> {
+  const [letter] = (await store.deadLetters({ dlqIds: [id], count: 1, ofRuns: true })).items;
   return letter
     ? new Problem(
         400,
-        `dead letter ${dlqId} can't be taken up again yet: its rollbacks or its failure function are under way; wait for them, or cancel them`,
+        `dead letter ${id} can't be taken up again yet: its rollbacks or its failure function are under way; wait for them, or cancel them`,
       )
-    : new Problem(404, `dead letter ${dlqId} of a workflow run not found`);
+    : new Problem(404, `dead letter ${id} of a workflow run not found`);
 }
 
-/** `POST /v2/workflows/dlq/rollback/{id}`: has the rollbacks made again that failed, and nothing else. */
-export function repeatRollbacks(service: Service): Handler<Env, "/:id"> {
-  const { store, clock } = service;
-  return async (c) => {
-    const dlqId = c.req.param("id");
-    await findDeadLetter(dlqId, service, true);
-    const run = await store.repeatRollbacks(dlqId, clock.now());
-    if (run) return c.json(toView(run));
-    throw new Problem(
-      400,
-      `dead letter ${dlqId} has no rollbacks that failed, or something of it is under way`,
-    );
-  };
-}
-
-/** `POST /v2/workflows/dlq/callback`: has those called again that match and have failed, 100 at most. */
-export function repeatReports(service: Service): Handler<Env> {
-  const { store, clock } = service;
-  return async (c) => {
-    const query = readDeadLetterQuery(c.req.raw.url, true);
-    const { items, next } = await store.deadLetters(
-      query.dlqIds ? query : { ...query, callbackStates: ["CALLBACK_FAIL"] },
-    );
-    const runs: Run[] = [];
-    for (const { dlqId } of items) {
-      const run = await store.repeatReport(dlqId, clock.now());
-      if (run) runs.push(run);
-    }
-    return c.json({ workflowRuns: runs.map(toView), cursor: toCursor(next).cursor ?? "" });
-  };
-}
-
-/** `POST /v2/workflows/dlq/callback/{id}`: has a failure function called again that has failed itself, or was cancelled. */
-export function repeatReport(service: Service): Handler<Env, "/:id"> {
-  const { store, clock } = service;
-  return async (c) => {
-    const dlqId = c.req.param("id");
-    const { callback } = await findDeadLetter(dlqId, service, true);
-    const run = await store.repeatReport(dlqId, clock.now());
-    if (run) return c.json(toView(run));
-    throw new Problem(
-      400,
-      `the failure function of dead letter ${dlqId} can't be called again: it is ${callback?.state ?? "NONE"}, not CALLBACK_FAIL or CALLBACK_CANCELED`,
-    );
-  };
-}
-
-/** `DELETE /v2/workflows/dlq/callback/{id}`: makes no more attempts to call a failure function. */
-export function cancelReport(service: Service): Handler<Env, "/:id"> {
-  const { store, clock } = service;
-  return async (c) => {
-    const dlqId = c.req.param("id");
-    const { callback } = await findDeadLetter(dlqId, service, true);
-    const canceled = callback && (await store.cancelMessage(callback.message.id, clock.now()));
-    if (!canceled?.canceled) {
-      throw new Problem(
-        400,
-        `the failure function of dead letter ${dlqId} can't be canceled: it is ${callback?.state ?? "NONE"}, not CALLBACK_INPROGRESS`,
-      );
-    }
-    announce(canceled.recorded, service);
-    return c.json({ cancelled: 1 });
-  };
-}
-
-/** What is to be different. */
-function readChanges(c: Context<Env>, kind: Kind, limits: Service["limits"]): Revival {
-  const headers = readHeaders(c);
+function readChanges(
+  { headers, now }: Pick<Input, "headers" | "now">,
+  kind: Kind,
+  limits: Service["limits"],
+): Revival {
   const options = readOptions(headers, limits);
   refusePlainOptions(options);
+  checkDelays(options, now, limits);
   return { kind, options, lifetime: lifetimeOf(headers) };
 }
 
-function toView({ id, createdAt }: { id: string; createdAt: number }): object {
+function toView({ id, createdAt }: Pick<Run, "id" | "createdAt">): Shown<typeof revived> {
   return { workflowRunId: id, workflowCreatedAt: createdAt };
 }

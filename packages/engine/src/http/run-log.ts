@@ -3,15 +3,18 @@ import { toText } from "../domain/bytes.ts";
 import { toHeaderMap, toShown } from "../domain/header.ts";
 import { DEFAULT_RETRIES } from "../domain/message.ts";
 import { isLive, type Run } from "../domain/run.ts";
-import type { CallbackReport, DeadLetter, PendingMessage, RecordedEntry, RunLog } from "../store/lists.ts";
+import type {
+  CallbackReport,
+  CallbackState,
+  DeadLetter,
+  PendingMessage,
+  RecordedEntry,
+  RunLog,
+} from "../store/lists.ts";
+import type { GroupView, ReportView, RunView, StepState, StepView } from "./run-shapes.ts";
 import { kindFields, type UnderWay, underWay } from "./step-kinds.ts";
-import { errorsView, failedStep, nextDelivery, type StepState, shownBody, stepState } from "./step-state.ts";
+import { errorsView, failedStep, nextDelivery, shownBody, stepState } from "./step-state.ts";
 import { labelsView, redactHeaders, rollbacksView } from "./views.ts";
-
-interface Group {
-  readonly type: "sequential" | "parallel" | "next";
-  readonly steps: object[];
-}
 
 /** A step of a parallel group: first a plan, then a result. */
 interface Branch {
@@ -28,7 +31,7 @@ interface Rest {
 }
 
 /** A run as the logs show it: what is done in groups, then what is next. */
-export function runView(log: RunLog): object {
+export function runView(log: RunLog): RunView {
   const { run, failure } = log;
   return {
     workflowRunId: run.id,
@@ -41,24 +44,24 @@ export function runView(log: RunLog): object {
     ...(run.response === undefined ? {} : { workflowRunResponse: shownBody(run.response, run) }),
     ...(run.invoker ? { invoker: invokerView(run.invoker) } : {}),
     ...(failure ? failureView(failure) : {}),
-    ...(log.cancel ? { cancelFunction: reportView(log.cancel) } : {}),
+    ...(log.cancel ? cancelView(log.cancel) : {}),
     ...rollbacksView(log.rollbacks),
     ...labelsView(run.config.labels),
     ...(run.config.flow ? { flowControlKey: run.config.flow.key } : {}),
   };
 }
 
-function groupsOf(log: RunLog): Group[] {
+function groupsOf(log: RunLog): GroupView[] {
   const [first, ...entries] = log.entries;
   if (!first) return [];
-  const groups: Group[] = [{ type: "sequential", steps: [initView(first, log.run)] }];
+  const groups: GroupView[] = [{ type: "sequential", steps: [initView(first, log.run)] }];
   const deliveries = log.messages.filter(({ message }) => message.purpose === "step");
   const rest: Rest = {
     pending: new Map(deliveries.map((message) => [message.message.id, message])),
     underWay: underWay(log),
   };
   let branches: Map<number, Branch> | undefined;
-  const toView = (branch: Branch): object => branchView(branch, log, rest);
+  const toView = (branch: Branch): StepView => branchView(branch, log, rest);
   const close = (): void => {
     if (branches) groups.push({ type: "parallel", steps: [...branches.values()].map(toView) });
     branches = undefined;
@@ -85,7 +88,7 @@ function groupsOf(log: RunLog): Group[] {
   return next.length > 0 ? [...groups, { type: "next", steps: next }] : groups;
 }
 
-function initView(entry: RecordedEntry, run: Run): object {
+function initView(entry: RecordedEntry, run: Run): StepView {
   return {
     stepName: "init",
     stepType: "Initial",
@@ -97,7 +100,7 @@ function initView(entry: RecordedEntry, run: Run): object {
 }
 
 /** A plan is shown with the state of its delivery, a result as done. What is shown here isn't next. */
-function branchView({ record, entry }: Branch, log: RunLog, rest: Rest): object {
+function branchView({ record, entry }: Branch, log: RunLog, rest: Rest): StepView {
   const { run } = log;
   const id = resultId(record);
   const plan = isPlan(record);
@@ -120,7 +123,10 @@ function branchView({ record, entry }: Branch, log: RunLog, rest: Rest): object 
   };
 }
 
-function commonView(entry: RecordedEntry, run: Run): object {
+function commonView(
+  entry: RecordedEntry,
+  run: Run,
+): Pick<StepView, "callType" | "messageId" | "retries" | "retryDelay" | "createdAt" | "headers"> {
   return {
     callType: entry.callType,
     messageId: entry.messageId,
@@ -130,7 +136,7 @@ function commonView(entry: RecordedEntry, run: Run): object {
   };
 }
 
-function policyView({ config }: Run): object {
+function policyView({ config }: Run): Pick<StepView, "retries" | "retryDelay"> {
   return {
     retries: config.retries ?? DEFAULT_RETRIES,
     ...(config.retryDelay === undefined ? {} : { retryDelay: config.retryDelay }),
@@ -142,7 +148,7 @@ function planState(message: PendingMessage | undefined, busy: UnderWay | undefin
   return busy?.state ?? (isLive(run) ? "STEP_PROGRESS" : "STEP_CANCELED");
 }
 
-function nextOf(log: RunLog, { pending, underWay }: Rest): object[] {
+function nextOf(log: RunLog, { pending, underWay }: Rest): StepView[] {
   if (log.run.state === "RUN_SUCCESS") return [];
   const busy = [...underWay.values()].map((one) => ({
     ...nextView(one.messageId, one.pending, one.stepName, log.run),
@@ -162,7 +168,7 @@ function nextView(
   pending: PendingMessage | undefined,
   stepName: string | undefined,
   run: Run,
-): object {
+): StepView {
   const message = pending?.message;
   const retryDelay = message?.retryDelay;
   return {
@@ -176,12 +182,17 @@ function nextView(
   };
 }
 
-function invokerView({ runId, url, createdAt }: NonNullable<Run["invoker"]>): object {
+function invokerView({ runId, url, createdAt }: NonNullable<Run["invoker"]>): RunView["invoker"] {
   return { workflowRunId: runId, workflowUrl: url, workflowRunCreatedAt: createdAt };
 }
 
 /** An entry that has left the queue has no id there any more. */
-function failureView({ dlqId, failure, callback, removed }: DeadLetter): object {
+function failureView({
+  dlqId,
+  failure,
+  callback,
+  removed,
+}: DeadLetter): Pick<RunView, "dlqId" | "failureFunction"> {
   const id = removed ? {} : { dlqId };
   if (!callback || callback.state === "NONE") return id;
   return {
@@ -191,13 +202,18 @@ function failureView({ dlqId, failure, callback, removed }: DeadLetter): object 
       failStatus: failure.reply?.status ?? 0,
       failResponse: failure.reply && !failure.byEngine ? toText(failure.reply.body) : failure.error,
       dlqId,
-      ...reportView(callback),
+      ...reportView(callback, callback.state),
     },
   };
 }
 
+/** Nothing of a report to an endpoint that has no function for it. */
+function cancelView(report: CallbackReport): Pick<RunView, "cancelFunction"> {
+  return report.state === "NONE" ? {} : { cancelFunction: reportView(report, report.state) };
+}
+
 /** What became of the report of a run's end. */
-function reportView({ message, state, reply, failures }: CallbackReport): object {
+function reportView({ message, reply, failures }: CallbackReport, state: CallbackState): ReportView {
   return {
     messageId: message.id,
     url: message.url,

@@ -1,67 +1,105 @@
 import { HEADER } from "@perdure/core/protocol";
-import type { Context, Handler } from "hono";
-import { rawDestination } from "../domain/destination.ts";
+import { z } from "zod";
 import type { IntakeRequest } from "../domain/draft.ts";
 import { toHeaderMap } from "../domain/header.ts";
 import { DEFAULT_RETRIES } from "../domain/message.ts";
-import { toName } from "../domain/name.ts";
+import { OPTION_HEADERS } from "../domain/option-headers.ts";
 import { Problem } from "../domain/problem.ts";
 import { describeSchedule, type Schedule, toSchedule } from "../domain/schedule.ts";
 import { isTopicName, noSuchTopic } from "../domain/topic.ts";
-import { Query } from "./query.ts";
-import type { Env, Service } from "./service.ts";
-import { decode, readSubmission } from "./submit.ts";
+import { raw } from "./json.ts";
+import { destination, named } from "./parameters.ts";
+import { type Routes, route, type Shown } from "./route.ts";
+import type { Service } from "./service.ts";
+import { body, done, flow, headers, labels, seconds, time } from "./shapes.ts";
+import { toIntakeRequest } from "./submit.ts";
 import { bodyView, flowView, labelsView, redactHeaders } from "./views.ts";
 
-const PREFIX = "/v2/schedules/";
+const schedule = z
+  .object({
+    scheduleId: z.string(),
+    cron: z.string(),
+    createdAt: time,
+    destination: z.string(),
+    method: z.string(),
+    header: headers.optional(),
+    ...body,
+    retries: z.int(),
+    retryDelayExpression: z.string().optional(),
+    delay: seconds.optional(),
+    callback: z.string().optional(),
+    failureCallback: z.string().optional(),
+    callerIP: z.string(),
+    callerIp: z.string().meta({ description: "The same: clients disagree." }),
+    isPaused: z.boolean(),
+    queueName: z.string().optional(),
+    ...flow,
+    ...labels,
+    lastScheduleTime: time.optional(),
+    lastScheduleStates: z.record(z.string(), z.enum(["IN_PROGRESS", "SUCCESS", "FAIL"])).optional(),
+    nextScheduleTime: time.optional(),
+  })
+  .meta({ id: "Schedule" });
 
-/** `GET /v2/schedules`: the oldest first. */
-export function listSchedules({ store }: Service): Handler<Env> {
-  return async (c) => {
-    new Query(c.req.raw.url, []);
-    return c.json((await store.schedules.list()).map(scheduleView));
-  };
-}
+/** What the sender is told of a schedule. */
+export const scheduled = z.object({ scheduleId: z.string() }).meta({ id: "Scheduled" });
 
-/** `GET /v2/schedules/{id}`. */
-export function getSchedule({ store }: Service): Handler<Env> {
-  return async (c) => {
-    const id = readId(c);
-    const schedule = await store.schedules.get(id);
-    if (!schedule) throw unknown(id);
-    return c.json(scheduleView(schedule));
-  };
-}
+const path = "/v2/schedules/{schedule}";
+const params = { schedule: named("schedule id") };
+const pause = switched("Pause a schedule", true);
+const resume = switched("Resume a schedule", false);
 
-/** `POST /v2/schedules/{url or url group}`: makes a schedule, or replaces one; `/{id}/pause` and `/{id}/resume` as by PATCH. */
-export function postSchedule(service: Service): Handler<Env> {
-  return async (c) =>
-    (await switched(c, service)) ??
-    c.json(await createSchedule(await readSubmission(c, PREFIX, service), service));
-}
-
-/** `PATCH /v2/schedules/{id}/pause` and `/resume`. */
-export function patchSchedule(service: Service): Handler<Env> {
-  return async (c) => {
-    const answer = await switched(c, service);
-    if (answer) return answer;
-    throw new Problem(404, `not found: expected ${PREFIX}{id}/pause or ${PREFIX}{id}/resume`);
-  };
-}
-
-/** `DELETE /v2/schedules/{id}`: also of one that isn't there. */
-export function deleteSchedule({ store }: Service): Handler<Env> {
-  return async (c) => {
-    await store.schedules.delete(readId(c));
-    return c.json({});
-  };
-}
+export const schedules: Routes = {
+  "/v2/schedules": {
+    GET: route({
+      summary: "List schedules, the oldest first",
+      answers: { 200: z.array(schedule) },
+      handle: async (_, { store }) => (await store.schedules.list()).map(scheduleView),
+    }),
+  },
+  // A destination has a scheme, and an id has no slash.
+  "/v2/schedules/:schedule{[^/:]+}/pause": { POST: pause, PATCH: pause },
+  "/v2/schedules/:schedule{[^/:]+}/resume": { POST: resume, PATCH: resume },
+  "/v2/schedules/*": {
+    GET: route({
+      summary: "Get a schedule by its id",
+      path,
+      params,
+      answers: { 200: schedule },
+      async handle({ params: { schedule: id } }, { store }) {
+        const found = await store.schedules.get(id);
+        if (!found) throw unknown(id);
+        return scheduleView(found);
+      },
+    }),
+    POST: route({
+      summary: "Make a schedule, or replace one: the times are in Upstash-Cron",
+      path,
+      params: { schedule: destination },
+      foreignQuery: true,
+      headers: OPTION_HEADERS,
+      body: raw,
+      answers: { 200: scheduled },
+      handle: (input, service) => createSchedule(toIntakeRequest(input.params.schedule, input), service),
+    }),
+    DELETE: route({
+      summary: "Delete a schedule by its id, if there is one",
+      path,
+      params,
+      answers: { 200: done },
+      async handle({ params: { schedule: id } }, { store }) {
+        await store.schedules.delete(id);
+        return {};
+      },
+    }),
+  },
+};
 
 /** Stores a schedule. */
 export async function createSchedule(
   request: IntakeRequest,
   { store, limits }: Service,
-): Promise<{ readonly scheduleId: string }> {
+): Promise<Shown<typeof scheduled>> {
   const { destination } = request;
   const topic = isTopicName(destination) ? await store.topic(destination) : undefined;
   if (isTopicName(destination) && !topic) throw noSuchTopic(destination);
@@ -70,43 +108,34 @@ export async function createSchedule(
   return { scheduleId: schedule.id };
 }
 
-/** Obeys a path that ends in `/pause` or `/resume`; a destination has a scheme, and an id has no slash. */
-async function switched(c: Context<Env>, { store, clock }: Service): Promise<Response | undefined> {
-  const found = /^([^/:]+)\/(pause|resume)$/.exec(pathOf(c));
-  if (!found) return undefined;
-  const id = toId(found[1] as string);
-  if (!(await store.schedules.pause(id, found[2] === "pause", clock.now()))) throw unknown(id);
-  return c.json({});
-}
-
-function readId(c: Context<Env>): string {
-  return toId(pathOf(c));
-}
-
-function pathOf(c: Context<Env>): string {
-  return rawDestination(c.req.raw.url, PREFIX).replace(/[?#].*$/, "");
-}
-
-function toId(segment: string): string {
-  return toName(decode(segment), "schedule id");
+function switched(summary: string, paused: boolean): Routes[string]["POST"] & object {
+  return route({
+    summary,
+    params,
+    answers: { 200: done },
+    async handle({ params: { schedule: id }, now }, { store }) {
+      if (!(await store.schedules.pause(id, paused, now))) throw unknown(id);
+      return {};
+    },
+  });
 }
 
 function unknown(id: string): Problem {
   return new Problem(404, `schedule ${id} not found`);
 }
 
-function scheduleView(schedule: Schedule): object {
-  const { body, lastAt, nextAt } = schedule;
-  const { message, delay } = describeSchedule(schedule);
+function scheduleView(one: Schedule): Shown<typeof schedule> {
+  const { body, lastAt, nextAt } = one;
+  const { message, delay } = describeSchedule(one);
   const { contentType, redact, callback, failureCallback, forward, queue, retryDelay } = message;
   const headers = toHeaderMap(
     contentType === undefined ? forward : [...forward, [HEADER.contentType, contentType]],
   );
   return {
-    scheduleId: schedule.id,
-    cron: schedule.cron,
-    createdAt: schedule.createdAt,
-    destination: schedule.destination,
+    scheduleId: one.id,
+    cron: one.cron,
+    createdAt: one.createdAt,
+    destination: one.destination,
     method: message.method,
     ...(Object.keys(headers).length > 0 ? { header: redactHeaders(headers, redact) } : {}),
     ...bodyView("body", body, redact?.body),
@@ -118,11 +147,11 @@ function scheduleView(schedule: Schedule): object {
     // Under both names: clients disagree.
     callerIP: message.callerIp,
     callerIp: message.callerIp,
-    isPaused: schedule.paused,
+    isPaused: one.paused,
     ...(queue === undefined ? {} : { queueName: queue }),
     ...flowView(message.flow),
     ...labelsView(message.labels),
-    ...(lastAt === undefined ? {} : { lastScheduleTime: lastAt, lastScheduleStates: schedule.lastStates }),
+    ...(lastAt === undefined ? {} : { lastScheduleTime: lastAt, lastScheduleStates: one.lastStates }),
     ...(nextAt === undefined ? {} : { nextScheduleTime: nextAt }),
   };
 }

@@ -4,6 +4,7 @@ import type { Observer } from "../domain/event.ts";
 import type { OptionLimits } from "../domain/options.ts";
 import type { QueueLimits } from "../domain/queue.ts";
 import type { Retention } from "../domain/retention.ts";
+import type { TopicLimits } from "../domain/topic.ts";
 import type { Flows, ScheduleLimits } from "../store/controls.ts";
 import type { Store } from "../store/store.ts";
 
@@ -20,14 +21,13 @@ export interface Service {
   readonly limits: OptionLimits & {
     /** Bytes of a request. */
     readonly requestBytes: number;
-    /** Endpoints of a URL group. */
-    readonly endpoints: number;
     /** Requests in a second, but for those that publish or go on with a run. Any number by default. */
     readonly requestsPerSecond?: number | undefined;
     /** Requests in a day of UTC. Any number by default. */
     readonly requestsPerDay?: number | undefined;
   } & QueueLimits &
-    ScheduleLimits;
+    ScheduleLimits &
+    TopicLimits;
   /** Flow control keys as they are shown. */
   readonly flows: Pick<Flows, "list" | "get">;
   /** Deliveries under way, and how many there may be. */

@@ -4,7 +4,8 @@ import { type CalledStep, calledStep } from "../domain/call.ts";
 import { toHeaderMap } from "../domain/header.ts";
 import type { Message } from "../domain/message.ts";
 import type { Child, LoggedWait, PendingMessage, RunLog } from "../store/lists.ts";
-import { type StepState, shownBody, stepState } from "./step-state.ts";
+import type { KindView, StepState } from "./run-shapes.ts";
+import { shownBody, stepState } from "./step-state.ts";
 import { redactHeaders } from "./views.ts";
 
 /** A step that the engine itself is busy with: a call, a wait, or a run that was invoked. */
@@ -19,7 +20,7 @@ export interface UnderWay {
 }
 
 /** What a log shows of a step beside what all steps have, by its kind. */
-export function kindFields(log: RunLog, id: number, record: StepRecord | undefined): object {
+export function kindFields(log: RunLog, id: number, record: StepRecord | undefined): KindView {
   const key = `result:${id}`;
   const call = callOf(log, id);
   const wait = log.waits.get(key);
@@ -82,7 +83,7 @@ function callOf(log: RunLog, id: number): { message: Message; body: string } | u
   return message && { message, body: Buffer.from(entry.body, "base64").toString() };
 }
 
-function callFields({ run }: RunLog, { url, method, forward }: Message, body: string): object {
+function callFields({ run }: RunLog, { url, method, forward }: Message, body: string): KindView {
   return {
     callUrl: url,
     callMethod: method,
@@ -91,7 +92,7 @@ function callFields({ run }: RunLog, { url, method, forward }: Message, body: st
   };
 }
 
-function answerFields({ run }: RunLog, { out }: StepRecord): object {
+function answerFields({ run }: RunLog, { out }: StepRecord): KindView {
   let answer: { status?: unknown; body?: unknown; header?: unknown };
   try {
     answer = JSON.parse(out ?? "{}");
@@ -108,7 +109,7 @@ function answerFields({ run }: RunLog, { out }: StepRecord): object {
   };
 }
 
-function waitFields({ wait }: LoggedWait): object {
+function waitFields({ wait }: LoggedWait): KindView {
   return {
     waitEventId: wait.eventId,
     waitTimeoutDuration: wait.timeout,
@@ -116,7 +117,7 @@ function waitFields({ wait }: LoggedWait): object {
   };
 }
 
-function childFields({ run, payload }: Child): object {
+function childFields({ run, payload }: Child): KindView {
   return {
     invokedWorkflowRunId: run.id,
     invokedWorkflowUrl: run.url,

@@ -3,9 +3,8 @@ import { toText } from "../domain/bytes.ts";
 import { firstValue, toShown } from "../domain/header.ts";
 import type { Failure, Message, MessageState } from "../domain/message.ts";
 import type { Run } from "../domain/run.ts";
+import type { StepState, StepView } from "./run-shapes.ts";
 import { hash } from "./views.ts";
-
-export type StepState = "STEP_PROGRESS" | "STEP_SUCCESS" | "STEP_RETRY" | "STEP_FAILED" | "STEP_CANCELED";
 
 /** How a step stands whose message is in this state. */
 export function stepState(state: MessageState): StepState {
@@ -24,7 +23,10 @@ export function stepState(state: MessageState): StepState {
   }
 }
 
-export function nextDelivery({ state, dueAt }: Pick<Message, "state" | "dueAt">): object {
+export function nextDelivery({
+  state,
+  dueAt,
+}: Pick<Message, "state" | "dueAt">): Pick<StepView, "nextDeliveryTime"> {
   // Under way, the time is that of the lease.
   return dueAt === undefined || state === "ACTIVE" ? {} : { nextDeliveryTime: dueAt };
 }
@@ -35,7 +37,7 @@ export function failedStep(failures: readonly Failure[]): string | undefined {
   return headers && firstValue(headers, HEADER.errorStepName);
 }
 
-export function errorsView(failures: readonly Failure[]): object {
+export function errorsView(failures: readonly Failure[]): Pick<StepView, "errors"> {
   if (failures.length === 0) return {};
   return {
     errors: failures.map(({ at, error, reply }) => ({

@@ -1,7 +1,9 @@
-import type { Context, Handler } from "hono";
+import { z } from "zod";
+import { URL_TEXT } from "../domain/destination.ts";
 import { toUrl } from "../domain/field.ts";
 import { isHeaderName, isHeaderValue } from "../domain/header.ts";
 import { toFanOut } from "../domain/intake.ts";
+import { NAME } from "../domain/name.ts";
 import { invalid } from "../domain/problem.ts";
 import {
   checkTopicName,
@@ -11,95 +13,108 @@ import {
   type TopicEndpoint,
   topicHeader,
 } from "../domain/topic.ts";
-import { readBody } from "./body.ts";
-import { parseJson, toList, toObject } from "./json.ts";
-import type { Env, Service } from "./service.ts";
+import { json } from "./json.ts";
+import { topicName } from "./parameters.ts";
+import { type Input, type None, type Routes, route, type Shown } from "./route.ts";
+import type { Service } from "./service.ts";
+import { done, headers, time } from "./shapes.ts";
 
-type Named = Handler<Env, "/:name">;
+const topic = z
+  .object({
+    name: z.string(),
+    createdAt: time,
+    updatedAt: time,
+    endpoints: z.array(z.object({ url: z.string(), name: z.string().optional() }).meta({ id: "Endpoint" })),
+    headers: headers.optional(),
+  })
+  .meta({ id: "Topic", description: "A URL group." });
 
-/** `GET /v2/topics`: all URL groups. */
-export function listTopics({ store }: Service): Handler<Env> {
-  return async (c) => c.json((await store.topics()).map(topicView));
-}
+// Some clients write null for what they leave out.
+const name = z.string().meta(NAME).nullish();
+const added = z.object({ endpoints: z.array(z.object({ url: z.string().meta(URL_TEXT), name })).min(1) });
+const removed = z.object({ endpoints: z.array(z.object({ url: z.string().nullish(), name })).min(1) });
+const texts = "expected a text, or a list of texts, that a header can carry";
+const value = z.string().refine(isHeaderValue, texts);
+const replaced = z.object({
+  headers: z.record(z.string(), z.union([value, z.array(value).min(1)], texts)),
+});
 
-export function getTopic({ store }: Service): Named {
-  return async (c) => {
-    const name = nameOf(c);
-    const topic = await store.topic(name);
-    if (!topic) throw noTopic(name);
-    return c.json(topicView(topic));
-  };
-}
+const params = { name: topicName };
+const changed = { params, answers: { 200: z.union([topic, done]) } };
 
-/** `DELETE /v2/topics/{name}`. What was published to it is still delivered. */
-export function deleteTopic(service: Service): Named {
-  return (c) => change(c, { kind: "delete" }, service);
-}
-
-/** `PATCH /v2/topics/{name}`: replaces the headers that count where those of a request say nothing. */
-export function patchTopic(service: Service): Named {
-  return async (c) => change(c, { kind: "headers", headers: await readHeaders(c, service) }, service);
-}
-
-/** `POST /v2/topics/{name}/endpoints`: adds endpoints, or replaces those of the same name or URL. */
-export function addEndpoints(service: Service): Named {
-  return async (c) => {
-    const endpoints = (await readEndpoints(c, service)).map((one, at) => toEndpoint(one, at, service));
-    checkDuplicates(endpoints);
-    return change(c, { kind: "add", endpoints }, service);
-  };
-}
-
-/** `DELETE /v2/topics/{name}/endpoints`: takes out endpoints by name or URL, and with the last one the group. */
-export function removeEndpoints(service: Service): Named {
-  return async (c) => {
-    const endpoints = (await readEndpoints(c, service)).map(toSelector);
-    return change(c, { kind: "remove", endpoints }, service);
-  };
-}
+export const topics: Routes = {
+  "/v2/topics": {
+    GET: route({
+      summary: "List URL groups",
+      answers: { 200: z.array(topic) },
+      handle: async (_, { store }) => (await store.topics()).map(topicView),
+    }),
+  },
+  "/v2/topics/:name": {
+    GET: route({
+      summary: "Get a URL group",
+      params,
+      answers: { 200: topic },
+      async handle({ params: { name } }, { store }) {
+        const found = await store.topic(name);
+        if (!found) throw noTopic(name);
+        return topicView(found);
+      },
+    }),
+    PATCH: route({
+      ...changed,
+      summary: "Say which headers count where a message to the group says nothing",
+      body: json("the body", replaced),
+      handle: (input, service) =>
+        change(input, { kind: "headers", headers: toHeaders(input, service) }, service),
+    }),
+    DELETE: route({
+      ...changed,
+      summary: "Delete a URL group; what was published to it is still delivered",
+      handle: (input, service) => change(input, { kind: "delete" }, service),
+    }),
+  },
+  "/v2/topics/:name/endpoints": {
+    POST: route({
+      ...changed,
+      summary: "Add endpoints to a URL group, or replace them by name or URL",
+      body: json("the body", added),
+      handle(input, service) {
+        const endpoints = input.body.endpoints.map(({ url, name }, at) => ({
+          url: toUrl(url, `endpoints[${at}].url`, service.limits),
+          ...toName(name, at),
+        }));
+        checkDuplicates(endpoints);
+        return change(input, { kind: "add", endpoints }, service);
+      },
+    }),
+    DELETE: route({
+      ...changed,
+      summary: "Take endpoints out of a URL group by name or URL, and with the last one the group",
+      body: json("the body", removed),
+      handle(input, service) {
+        const endpoints = input.body.endpoints.map(({ url, name }, at) => {
+          if (typeof name === "string") return toName(name, at);
+          if (typeof url === "string") return { url };
+          throw invalid(`endpoints[${at}]`, "expected a name or a url");
+        });
+        return change(input, { kind: "remove", endpoints }, service);
+      },
+    }),
+  },
+};
 
 async function change(
-  c: Context<Env, "/:name">,
+  { params: { name }, now }: Pick<Input<typeof params>, "params" | "now">,
   what: TopicChange,
-  { store, clock, limits }: Service,
-): Promise<Response> {
-  const topic = await store.updateTopic(nameOf(c), what, { endpoints: limits.endpoints }, clock.now());
-  return c.json(topic ? topicView(topic) : {});
+  { store, limits }: Service,
+): Promise<Shown<typeof topic> | Shown<typeof done>> {
+  const left = await store.updateTopic(name, what, limits, now);
+  return left ? topicView(left) : {};
 }
 
-function nameOf(c: Context<Env, "/:name">): string {
-  return checkTopicName(c.req.param("name"), "url group name");
-}
-
-async function readJson(c: Context<Env>, { limits }: Service): Promise<Record<string, unknown>> {
-  const body = await readBody(c.req.raw, limits.requestBytes);
-  return toObject(parseJson(body, "the body"), "body");
-}
-
-async function readEndpoints(c: Context<Env>, service: Service): Promise<Record<string, unknown>[]> {
-  const { endpoints } = await readJson(c, service);
-  return toList(endpoints, "endpoints").map((one, at) => toObject(one, `endpoints[${at}]`));
-}
-
-function toEndpoint({ url, name }: Record<string, unknown>, at: number, { limits }: Service): TopicEndpoint {
-  const field = `endpoints[${at}]`;
-  if (typeof url !== "string") throw invalid(`${field}.url`, "expected a url");
-  return { url: toUrl(url, `${field}.url`, limits), ...toName(name, `${field}.name`) };
-}
-
-function toSelector({ url, name }: Record<string, unknown>, at: number): Partial<TopicEndpoint> {
-  const field = `endpoints[${at}]`;
-  const named = toName(name, `${field}.name`);
-  if (named.name !== undefined) return named;
-  if (typeof url !== "string") throw invalid(field, "expected a name or a url");
-  return { url };
-}
-
-/** Some clients write null for what they leave out. */
-function toName(name: unknown, field: string): Pick<Partial<TopicEndpoint>, "name"> {
-  if (name === undefined || name === null) return {};
-  if (typeof name !== "string") throw invalid(field, "expected a text");
-  return { name: checkTopicName(name, field) };
+function toName(name: string | null | undefined, at: number): Pick<Partial<TopicEndpoint>, "name"> {
+  return typeof name === "string" ? { name: checkTopicName(name, `endpoints[${at}].name`) } : {};
 }
 
 function checkDuplicates(endpoints: readonly TopicEndpoint[]): void {
@@ -112,34 +127,31 @@ function checkDuplicates(endpoints: readonly TopicEndpoint[]): void {
   });
 }
 
-async function readHeaders(c: Context<Env, "/:name">, service: Service): Promise<Topic["headers"]> {
-  const { headers } = await readJson(c, service);
+function toHeaders(
+  { params: { name: group }, body, now }: Input<typeof params, None, z.output<typeof replaced>>,
+  { limits }: Service,
+): Topic["headers"] {
   const read: Record<string, string> = {};
   const names = new Set<string>();
-  for (const [name, value] of Object.entries(toObject(headers, "headers"))) {
-    const field = `headers ${name}`;
-    const values = Array.isArray(value) ? value : [value];
-    if (values.length === 0 || !values.every((one) => typeof one === "string" && isHeaderValue(one))) {
-      throw invalid(field, "expected a text, or a list of texts, that a header can carry");
-    }
-    if (!isHeaderName(name)) throw invalid(field, "this is no header name");
-    if (names.has(topicHeader(name))) throw invalid(field, "it is given twice");
-    read[name] = values.join(", ");
+  for (const [name, value] of Object.entries(body.headers)) {
+    if (!isHeaderName(name)) throw invalid(`headers.${name}`, "this is no header name");
+    if (names.has(topicHeader(name))) throw invalid(`headers.${name}`, "it is given twice");
+    read[name] = [value].flat().join(", ");
     names.add(topicHeader(name));
   }
-  checkHeaders(nameOf(c), read, service);
+  checkHeaders({ name: group, createdAt: now, updatedAt: now, endpoints: [ANY], headers: read }, limits);
   return read;
 }
 
+const ANY = { url: "https://endpoint.invalid/" };
+
 /** Nothing is kept that every request to publish would be refused for. */
-function checkHeaders(name: string, headers: Topic["headers"], { limits, clock }: Service): void {
-  const now = clock.now();
-  const request = { destination: name, headers: new Map(), body: new Uint8Array(), callerIp: "", now };
-  const endpoints = [{ url: "https://endpoint.invalid/" }];
-  toFanOut(request, { name, createdAt: now, updatedAt: now, endpoints, headers }, limits);
+function checkHeaders(topic: Topic, limits: Service["limits"]): void {
+  const { name: destination, createdAt: now } = topic;
+  toFanOut({ destination, headers: new Map(), body: new Uint8Array(), callerIp: "", now }, topic, limits);
 }
 
-function topicView({ name, createdAt, updatedAt, endpoints, headers }: Topic): object {
+function topicView({ name, createdAt, updatedAt, endpoints, headers }: Topic): Shown<typeof topic> {
   const lists = Object.entries(headers).map(([header, value]) => [header, [value]]);
   return {
     name,

@@ -1,23 +1,33 @@
-import type { Handler } from "hono";
 import { toTrigger } from "../domain/intake.ts";
+import { OPTION_HEADERS } from "../domain/option-headers.ts";
 import type { Receipt } from "../store/store.ts";
-import type { Env, Service } from "./service.ts";
-import { readSubmission, submit } from "./submit.ts";
+import { raw } from "./json.ts";
+import { destination } from "./parameters.ts";
+import { type Routes, route, type Shown } from "./route.ts";
+import { triggered } from "./shapes.ts";
+import { submit, toIntakeRequest } from "./submit.ts";
 
-/** `POST /v2/trigger/{url}`: starts a run for a sender that knows nothing of the endpoint's protocol. */
-export function trigger(service: Service): Handler<Env> {
-  return async (c) => {
-    const intake = toTrigger(await readSubmission(c, "/v2/trigger/", service), service.limits);
-    const [receipt] = (await submit([intake], service)) as [Receipt];
-    return c.json(toRunAnswer(receipt));
-  };
-}
+export const triggers: Routes = {
+  "/v2/trigger/*": {
+    POST: route({
+      summary: "Start a workflow run for a sender that knows nothing of its endpoint's protocol",
+      path: "/v2/trigger/{destination}",
+      params: { destination },
+      foreignQuery: true,
+      headers: OPTION_HEADERS,
+      body: raw,
+      answers: { 200: triggered },
+      async handle(input, service) {
+        const intake = toTrigger(toIntakeRequest(input.params.destination, input), service.limits);
+        const [receipt] = (await submit([intake], service)) as [Receipt];
+        return toRunAnswer(receipt);
+      },
+    }),
+  },
+};
 
 /** What the sender is told of a run. */
-export function toRunAnswer({ run, deduplicated }: Receipt): object {
-  return {
-    workflowRunId: run?.id,
-    workflowCreatedAt: run?.createdAt,
-    ...(deduplicated ? { deduplicated } : {}),
-  };
+export function toRunAnswer({ run, deduplicated }: Receipt): Shown<typeof triggered> {
+  const { id, createdAt } = run as NonNullable<Receipt["run"]>;
+  return { workflowRunId: id, workflowCreatedAt: createdAt, ...(deduplicated ? { deduplicated } : {}) };
 }

@@ -1,3 +1,5 @@
+import type { RunView } from "./run-shapes.ts";
+
 /** Where a run's log shows what was sent or answered. */
 const BODIES: ReadonlySet<string> = new Set([
   "body",
@@ -11,12 +13,16 @@ const BODIES: ReadonlySet<string> = new Set([
 ]);
 
 /** A run's log with its bodies cut to `bytes`, at the end of a character; below 0 they are left out. */
-export function trimBodies(view: unknown, bytes: number): unknown {
-  if (Array.isArray(view)) return view.map((item) => trimBodies(item, bytes));
+export function trimBodies(run: RunView, bytes: number): RunView {
+  return trim(run, bytes) as RunView;
+}
+
+function trim(view: unknown, bytes: number): unknown {
+  if (Array.isArray(view)) return view.map((item) => trim(item, bytes));
   if (typeof view !== "object" || view === null) return view;
   return Object.fromEntries(
     Object.entries(view).flatMap(([name, value]) => {
-      if (!BODIES.has(name) || typeof value !== "string") return [[name, trimBodies(value, bytes)]];
+      if (!BODIES.has(name) || typeof value !== "string") return [[name, trim(value, bytes)]];
       return bytes < 0 ? [] : [[name, cut(value, bytes)]];
     }),
   );

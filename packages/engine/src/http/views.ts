@@ -1,12 +1,17 @@
 import { createHash } from "node:crypto";
 import { HEADER, type RollbackRecord } from "@perdure/core/protocol";
+import { toBase64 } from "../domain/bytes.ts";
 import { toHeaderMap } from "../domain/header.ts";
 import type { Callback, Message } from "../domain/message.ts";
 import type { Redaction } from "../domain/options.ts";
 import type { Run } from "../domain/run.ts";
+import type { Shown } from "./route.ts";
+import type { message as shape } from "./shapes.ts";
+
+type View = Shown<typeof shape>;
 
 /** A message as the API shows it, wherever it is listed. Fields without a value are absent. */
-export function messageView(message: Message, run: Run | undefined, body: Uint8Array | undefined): object {
+export function messageView(message: Message, run: Run | undefined, body: Uint8Array | undefined): View {
   const { contentType, redact } = message;
   const forward =
     run && (message.purpose === "step" || message.purpose === "answer")
@@ -44,24 +49,33 @@ export function messageView(message: Message, run: Run | undefined, body: Uint8A
   };
 }
 
+type Bodies<Name extends string> = { readonly [Key in Name | `${Name}Base64`]?: string };
+
 /** A body under its name when it is text, else in base64 under another; nothing when it is empty. */
-export function bodyView(name: string, body: Uint8Array | undefined, redacted = false): object {
+export function bodyView<Name extends "body" | "responseBody">(
+  name: Name,
+  body: Uint8Array | undefined,
+  redacted = false,
+): Bodies<Name> {
+  const only = (key: string, value: string) => ({ [key]: value }) as Bodies<Name>;
   if (!body || body.length === 0) return {};
-  if (redacted) return { [name]: hash(body) };
+  if (redacted) return only(name, hash(body));
   try {
-    return { [name]: new TextDecoder("utf-8", { fatal: true }).decode(body) };
+    return only(name, new TextDecoder("utf-8", { fatal: true }).decode(body));
   } catch {
     // Not UTF-8.
-    return { [`${name}Base64`]: Buffer.from(body).toString("base64") };
+    return only(`${name}Base64`, toBase64(body));
   }
 }
 
 /** What became of the rollbacks of a run's steps, in the order in which they were made. */
-export function rollbacksView(rollbacks: readonly RollbackRecord[]): object {
+export function rollbacksView(rollbacks: readonly RollbackRecord[]): {
+  readonly rollbacks?: readonly RollbackRecord[];
+} {
   return rollbacks.length > 0 ? { rollbacks } : {};
 }
 
-export function labelsView(labels: readonly string[]): object {
+export function labelsView(labels: readonly string[]): Pick<View, "label" | "labels"> {
   return labels.length > 0 ? { label: labels[0], labels } : {};
 }
 
@@ -84,7 +98,9 @@ export function hash(value: string | Uint8Array): string {
 }
 
 /** Of a message, or of all of a schedule's. */
-export function flowView(flow: Message["flow"]): object {
+export function flowView(
+  flow: Message["flow"],
+): Pick<View, "flowControlKey" | "parallelism" | "rate" | "period"> {
   if (!flow) return {};
   const { key, parallelism, rate, period } = flow;
   return {
@@ -95,7 +111,11 @@ export function flowView(flow: Message["flow"]): object {
   };
 }
 
-function callbackView(name: string, callback: Callback | undefined, redact: Redaction | undefined): object {
+function callbackView(
+  name: "callback" | "failureCallback",
+  callback: Callback | undefined,
+  redact: Redaction | undefined,
+): Partial<View> {
   if (!callback) return {};
   const header = toHeaderMap(callback.options?.forward ?? []);
   return {

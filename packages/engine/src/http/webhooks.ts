@@ -1,10 +1,11 @@
 import type { WebhookHit } from "@perdure/core/protocol";
-import type { Context, Handler } from "hono";
 import { toBase64, toBytes } from "../domain/bytes.ts";
 import { trainCase } from "../domain/header.ts";
 import { Problem } from "../domain/problem.ts";
-import { readBody } from "./body.ts";
-import type { Env, Service } from "./service.ts";
+import { raw } from "./json.ts";
+import { part } from "./parameters.ts";
+import { type Routes, route } from "./route.ts";
+import { done } from "./shapes.ts";
 import { announce } from "./submit.ts";
 
 // What belongs to the connection by which the request came.
@@ -21,25 +22,32 @@ const OF_CONNECTION = new Set([
 ]);
 
 /**
- * Any verb on `/v2/workflows/hooks/{userId}/{runId}/{eventId}`: the request is the event. Its address is all that a
- * sender needs to know, and good only for what the run has made as a webhook.
+ * The request is the event. Its address is all that a sender needs to know, and good only for what the run has made as a
+ * webhook.
  */
-export function webhook(service: Service): Handler<Env, "/:user/:run/:event"> {
-  const { store, clock, limits } = service;
-  return async (c) => {
-    const { run: runId, event: eventId } = c.req.param();
-    const body = await readBody(c.req.raw, limits.requestBytes);
-    const data = toBytes(JSON.stringify(toHit(c, body, service.trustProxy)));
-    const told = await store.notify({ runId, eventId, data, webhook: true }, clock.now());
-    // To somebody without a token it makes no difference what exactly there isn't.
-    if (told.kind !== "told") throw new Problem(404, "there is no such webhook");
-    announce(told.recorded, service);
-    return c.json({});
-  };
-}
+export const webhooks: Routes = {
+  "/v2/workflows/hooks/:userId/:runId/:eventId": {
+    ALL: route({
+      summary: "Send a run the event that a webhook of its own waits for",
+      params: { userId: part, runId: part, eventId: part },
+      foreignQuery: true,
+      body: raw,
+      answers: { 200: done },
+      open: true,
+      async handle({ params: { runId, eventId }, body, request, now }, service) {
+        const data = toBytes(JSON.stringify(toHit(request, body, service.trustProxy)));
+        const told = await service.store.notify({ runId, eventId, data, webhook: true }, now);
+        // To somebody without a token it makes no difference what exactly there isn't.
+        if (told.kind !== "told") throw new Problem(404, "there is no such webhook");
+        announce(told.recorded, service);
+        return {};
+      },
+    }),
+  },
+};
 
-function toHit(c: Context<Env>, body: Uint8Array, trustProxy: boolean): WebhookHit {
-  const { url, method, headers } = c.req.raw;
+function toHit(request: Request, body: Uint8Array, trustProxy: boolean): WebhookHit {
+  const { url, method, headers } = request;
   const address = new URL(url);
   const forwarded = (name: string): string | undefined =>
     trustProxy ? headers.get(name)?.split(",")[0]?.trim() || undefined : undefined;

@@ -1,35 +1,27 @@
-import type { Handler } from "hono";
+import { z } from "zod";
 import type { MessageState } from "../domain/message.ts";
 import { invalid } from "../domain/problem.ts";
 import type { RunState } from "../domain/run.ts";
 import type { RunQuery } from "../store/lists.ts";
-import { readDates } from "./filters.ts";
-import { Query, toCursor } from "./query.ts";
+import { DATES, PLACES, toDates } from "./filters.ts";
+import {
+  count,
+  cursor as cursorOf,
+  each,
+  list,
+  oneOf,
+  single,
+  someOf,
+  time,
+  toCursor,
+  urls,
+} from "./parameters.ts";
+import { type Routes, route, type Values } from "./route.ts";
 import { runView } from "./run-log.ts";
-import type { Env, Service } from "./service.ts";
-import type { StepState } from "./step-state.ts";
+import { run, runState, type StepState, stepState } from "./run-shapes.ts";
+import { cursor } from "./shapes.ts";
 import { trimBodies } from "./trim.ts";
 
-const FILTERS = [
-  "callerIp",
-  "count",
-  "cursor",
-  "flowControlKey",
-  "fromDate",
-  "groupBy",
-  "host",
-  "label",
-  "messageId",
-  "path",
-  "state",
-  "toDate",
-  "trimBody",
-  "workflowCreatedAt",
-  "workflowRunId",
-  "workflowRuns",
-  "workflowUrl",
-];
-const RUN_STATES: readonly RunState[] = ["RUN_STARTED", "RUN_SUCCESS", "RUN_FAILED", "RUN_CANCELED"];
 /** What the message of a step in each state is in. */
 const STEP_STATES: Record<StepState, readonly MessageState[]> = {
   STEP_PROGRESS: ["CREATED", "ACTIVE"],
@@ -38,50 +30,80 @@ const STEP_STATES: Record<StepState, readonly MessageState[]> = {
   STEP_FAILED: ["FAILED"],
   STEP_CANCELED: ["CANCELLED"],
 };
-const STATES = [...RUN_STATES, ...(Object.keys(STEP_STATES) as StepState[])];
+const RUN_STATES: readonly RunState[] = runState.options;
 const MOST = 100;
 const USUAL = 10;
 
-/** `GET /v2/workflows/logs`, or `/events?groupBy=workflowRunId` as clients call it: runs, the newest first. */
-export function listRuns({ store }: Service): Handler<Env> {
-  return async (c) => {
-    const query = new Query(c.req.raw.url, FILTERS);
-    const groupBy = query.text("groupBy");
-    if (groupBy !== undefined && groupBy !== "workflowRunId") {
-      throw invalid("parameter groupBy", `expected workflowRunId, got "${groupBy}"`);
-    }
-    const trim = readTrim(query);
-    const { items, next } = await store.runs(readRunQuery(query));
-    const views = items.map(runView);
-    const shown = trim === undefined ? views : views.map((view) => trimBodies(view, trim));
-    return c.json({ runs: shown, ...toCursor(next) });
-  };
-}
+const query = {
+  ...DATES,
+  ...PLACES,
+  callerIp: list,
+  count: count(MOST),
+  cursor: cursorOf,
+  flowControlKey: list,
+  groupBy: oneOf("workflowRunId"),
+  label: list,
+  messageId: list,
+  state: someOf([...runState.options, ...stepState.options]),
+  trimBody: single(
+    { type: "integer", minimum: -1, description: "Bytes that are left of each body; -1 for none of them." },
+    toBytes,
+  ),
+  workflowCreatedAt: time,
+  workflowRunId: list,
+  workflowRuns: each(
+    { type: "string", pattern: "^.+@\\d{1,15}$", description: "<id>@<milliseconds since 1970>" },
+    toRun,
+  ),
+  workflowUrl: urls,
+};
 
-function readRunQuery(query: Query): RunQuery {
-  const runs = query.list("workflowRuns")?.map(toRunName);
+/** Clients call it `events`, with `groupBy`. */
+const listed = route({
+  summary: "List runs with their steps, the newest first",
+  query,
+  answers: { 200: z.object({ runs: z.array(run), ...cursor }) },
+  async handle({ query: asked }, { store }) {
+    const { items, next } = await store.runs(toQuery(asked));
+    const { trimBody: bytes } = asked;
+    const views = items.map(runView);
+    return {
+      runs: bytes === undefined ? views : views.map((view) => trimBodies(view, bytes)),
+      ...toCursor(next),
+    };
+  },
+});
+
+export const workflowLogs: Routes = {
+  "/v2/workflows/events": { GET: listed },
+  "/v2/workflows/logs": { GET: listed },
+};
+
+function toQuery(asked: Values<typeof query>): RunQuery {
+  const { workflowRuns: named, cursor: before } = asked;
   // Where runs are named, nothing else counts.
-  if (runs) return { runs, count: query.count(MOST, Math.min(runs.length, MOST)), before: query.cursor() };
+  if (named) return { runs: named, count: asked.count ?? Math.min(named.length, MOST), before };
   return {
-    ids: query.list("workflowRunId"),
-    urls: query.urls("workflowUrl"),
-    hosts: query.list("host"),
-    paths: query.urls("path"),
-    messageIds: query.list("messageId"),
-    callerIps: query.list("callerIp"),
-    flowKeys: query.list("flowControlKey"),
-    ...readStates(query),
-    labels: query.list("label"),
-    createdAt: query.number("workflowCreatedAt"),
-    ...readDates(query),
-    count: query.count(MOST, USUAL),
-    before: query.cursor(),
+    ids: asked.workflowRunId,
+    urls: asked.workflowUrl,
+    hosts: asked.host,
+    paths: asked.path,
+    messageIds: asked.messageId,
+    callerIps: asked.callerIp,
+    flowKeys: asked.flowControlKey,
+    ...toStates(asked.state),
+    labels: asked.label,
+    createdAt: asked.workflowCreatedAt,
+    ...toDates(asked),
+    count: asked.count ?? USUAL,
+    before,
   };
 }
 
 /** Of runs, or of steps: then those are meant that have one. */
-function readStates(query: Query): Pick<RunQuery, "states" | "stepStates"> {
-  const states = query.oneOf("state", STATES);
+function toStates(
+  states: readonly (RunState | StepState)[] | undefined,
+): Pick<RunQuery, "states" | "stepStates"> {
   const ofRuns = states?.filter((state): state is RunState => RUN_STATES.includes(state as RunState));
   const ofSteps = states?.filter((state): state is StepState => state in STEP_STATES);
   if (ofRuns?.length && ofSteps?.length) {
@@ -93,17 +115,14 @@ function readStates(query: Query): Pick<RunQuery, "states" | "stepStates"> {
   };
 }
 
-/** `ID@TS`: a run by its id and the milliseconds since 1970 at which it was created. */
-function toRunName(name: string): { readonly id: string; readonly createdAt: number } {
+/** A run by its id and the time at which it was created. */
+function toRun(name: string, field: string): { readonly id: string; readonly createdAt: number } {
   const [, id, at] = /^(.+)@(\d{1,15})$/.exec(name) ?? [];
   if (id !== undefined) return { id, createdAt: Number(at) };
-  throw invalid("parameter workflowRuns", `expected <id>@<milliseconds since 1970>, got "${name}"`);
+  throw invalid(field, `expected <id>@<milliseconds since 1970>, got "${name}"`);
 }
 
-/** Bytes that are left of each body; -1 for none of them. */
-function readTrim(query: Query): number | undefined {
-  const text = query.text("trimBody");
-  if (text === undefined) return undefined;
+function toBytes(text: string, field: string): number {
   if (/^(?:-1|\d{1,15})$/.test(text)) return Number(text);
-  throw invalid("parameter trimBody", `expected a number of bytes, or -1, got "${text}"`);
+  throw invalid(field, `expected a number of bytes, or -1, got "${text}"`);
 }

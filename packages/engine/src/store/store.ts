@@ -127,8 +127,17 @@ export interface Store extends Controls, PublishingStore, Upkeep {
    */
   revive(query: DeadLetterQuery, how: Revival, now: number): Promise<Revived>;
 
-  /** Makes new messages, with the same content, of messages that failed, and takes their entries out of the queue. */
-  retry(query: DeadLetterQuery, options: Options, now: number): Promise<Retried>;
+  /**
+   * Makes new messages, with the same content, of messages that failed, and takes their entries out of the queue.
+   *
+   * @throws Problem 412 for one queue too many
+   */
+  retry(
+    query: DeadLetterQuery,
+    options: Options,
+    now: number,
+    limits?: Partial<QueueLimits>,
+  ): Promise<Retried>;
 
   /** Takes entries out of the dead letter queue. */
   removeDeadLetters(query: DeadLetterQuery): Promise<RemovedDeadLetters>;

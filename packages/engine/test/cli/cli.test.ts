@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { DEV_CREDENTIALS, HEADER } from "@perdure/core/protocol";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { INHERITED } from "../inherited.ts";
 
 const CLI = fileURLToPath(new URL("../../src/cli.ts", import.meta.url));
 let folder: string;
@@ -38,10 +39,9 @@ interface Dev {
 }
 
 function dev(flags: string[], env: Record<string, string> = {}): Dev {
-  const inherited = { PATH: process.env.PATH ?? "", NO_COLOR: "1" };
   const child = spawn(process.execPath, [CLI, "dev", ...flags], {
     cwd: folder,
-    env: { ...inherited, ...env },
+    env: { ...INHERITED, NO_COLOR: "1", ...env },
   });
   children.push(child);
   let said = "";

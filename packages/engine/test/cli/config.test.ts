@@ -43,6 +43,17 @@ describe("the configuration", () => {
     });
   });
 
+  it("leaves credentials of the environment alone where clients do", () => {
+    const secrets = { QSTASH_TOKEN: "env", QSTASH_CURRENT_SIGNING_KEY: "c", QSTASH_NEXT_SIGNING_KEY: "n" };
+    for (const value of ["1", "true"]) {
+      expect(readConfig({}, { ...secrets, QSTASH_DEV: value })).toEqual(readConfig({}, {}));
+      expect(readConfig({ token: "flag" }, { ...secrets, QSTASH_DEV: value }).token).toBe("flag");
+    }
+    for (const value of ["0", "false", ""]) {
+      expect(readConfig({}, { ...secrets, QSTASH_DEV: value }).token).toBe("env");
+    }
+  });
+
   it("takes what is set to nothing as not set", () => {
     const env = {
       QSTASH_DEV_PORT: "",

@@ -181,6 +181,7 @@ describe("the file of the configuration", () => {
         queues: 10,
         queueParallelism: 11,
         schedules: 12,
+        urlGroups: 13,
       },
       retention: { deduplication: "10m", messages: "1m", logs: "1d", dlq: "2d", runs: "3d" },
       region: "EU-CENTRAL-1",

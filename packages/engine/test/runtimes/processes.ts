@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { HEADER } from "@perdure/core/protocol";
 import { afterEach, expect } from "vitest";
+import { INHERITED } from "../inherited.ts";
 
 export const CLI: string = fileURLToPath(new URL("../../src/cli.ts", import.meta.url));
 
@@ -45,7 +46,7 @@ export function useProcesses(): Processes {
       ends.push(() => rmSync(folder, { recursive: true }));
       const child = spawn(program, [...given, ...args, "--port", "0"], {
         cwd: folder,
-        env: { PATH: process.env.PATH ?? "", NO_COLOR: "1", HOME: folder },
+        env: { ...INHERITED, NO_COLOR: "1", HOME: folder },
       });
       ends.push(() => end(child));
       let said = "";

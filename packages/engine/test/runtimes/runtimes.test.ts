@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { INHERITED } from "../inherited.ts";
 import { type Certificates, makeCertificates } from "./certificates.ts";
 import { RUNTIMES } from "./runtimes.ts";
 
@@ -46,7 +47,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 describe.each(RUNTIMES)("under $name", ({ command: [program, ...args] }) => {
   const passes = async (suite: string, given: readonly string[], env: object): Promise<void> => {
     const { stdout } = await run(program, [...args, suite, ...given], {
-      env: { PATH: process.env.PATH, NO_COLOR: "1", ...env },
+      env: { ...INHERITED, NO_COLOR: "1", ...env },
     }).catch((error: { stdout: string; stderr: string }) => ({ stdout: error.stdout + error.stderr }));
     expect(stdout).toMatch(/^[1-9]\d* passed, 0 failed\n$/);
   };

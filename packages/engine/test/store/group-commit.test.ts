@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Database } from "../../src/store/sqlite/database.ts";
 import { Writer } from "../../src/store/sqlite/writer.ts";
+import type { StateCount } from "../../src/store/upkeep.ts";
 import { sequence, world } from "../harness.ts";
 
 let folder: string;
@@ -75,6 +76,25 @@ describe("writes", () => {
     expect(rows()).toEqual([]);
     await writer.write(insert(4));
     expect(rows()).toEqual([4]);
+  });
+
+  it("count what they did when it is on disk, and nothing that was taken back", async () => {
+    const told: StateCount[] = [];
+    db.tally.listen((counts) => told.push(...counts));
+    const count = (times: number) => (): void =>
+      db.tally.add({ of: "run", state: "RUN_STARTED", count: times });
+    const failing =
+      (times: number, end = "") =>
+      (): never => {
+        count(times)();
+        if (end !== "") db.run(end);
+        throw new RangeError("no");
+      };
+    await Promise.allSettled([writer.write(count(1)), writer.write(failing(10)), writer.write(count(2))]);
+    expect(told.splice(0)).toEqual([{ of: "run", state: "RUN_STARTED", count: 3 }]);
+    await Promise.allSettled([writer.write(count(4)), writer.write(failing(20, "ROLLBACK"))]);
+    await writer.write(insert(1));
+    expect(told).toEqual([]);
   });
 
   it("are on disk when they are acknowledged, and before the store is closed", async () => {

@@ -117,8 +117,7 @@ export function waitFor(runId: string, eventId: string, timeout = "1h", step = 1
     step: { stepId: step, stepName: `step${step}`, stepType: "Wait", concurrent: 1 },
   };
   const headers = new Map([[HEADER.runId.toLowerCase(), runId]]);
-  const bytes = new TextEncoder().encode(JSON.stringify(body));
-  return toWait(eventId, { headers, body: bytes, callerIp: "127.0.0.1", now: START }, LIMITS);
+  return toWait(eventId, { headers, body, callerIp: "127.0.0.1", now: START }, LIMITS);
 }
 
 export function event(eventId: string, data: string, runId?: string): Notice {

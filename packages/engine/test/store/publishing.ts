@@ -9,7 +9,7 @@ import { append, delivered, failure, grouped, known, plain, start, useStore } fr
 
 /** Only of what has an end of its own. */
 const until = (now: number): Expiry => ({ now, messages: 0, logs: 0, dlq: 0, runs: 0 });
-const LIMITS = { endpoints: 3 };
+const LIMITS = { endpoints: 3, urlGroups: 2 };
 const A = { url: "https://a.test/", name: "a" };
 const B = { url: "https://b.test/" };
 const CALLBACK = { [HEADER.callback]: "https://a.test/callback" };
@@ -121,6 +121,10 @@ function grouping(name: string, open: () => Promise<Store>): void {
       const [c, d] = [{ url: "https://c.test/" }, { url: "https://d.test/" }];
       await expect(add("g", c, d)).rejects.toMatchObject({ status: 412 });
       expect((await kit.store.topic("g"))?.endpoints).toEqual([A, B]);
+      await add("h", A);
+      await expect(add("i", A)).rejects.toMatchObject({ status: 412 });
+      expect((await kit.store.topics()).map(({ name }) => name)).toEqual(["g", "h"]);
+      expect((await add("h", B))?.endpoints).toEqual([A, B]);
     });
 
     it("are what their messages tell of", async () => {

@@ -1,5 +1,6 @@
 import { newMessageId } from "../../domain/ids.ts";
 import type { Options } from "../../domain/options.ts";
+import type { QueueLimits } from "../../domain/queue.ts";
 import { redraft } from "../../domain/redraft.ts";
 import { deliveryOf, inherit, type Run } from "../../domain/run.ts";
 import type { DeadLetterQuery, RemovedDeadLetters, Retried } from "../lists.ts";
@@ -7,6 +8,7 @@ import type { Database } from "./database.ts";
 import { release } from "./erase.ts";
 import { deadLetters } from "./listing.ts";
 import { type Due, insertMessage, runOf } from "./messages.ts";
+import { ensureQueue } from "./queues.ts";
 import { isReporting } from "./rollbacks.ts";
 import { type MessageRow, toMessage } from "./rows.ts";
 
@@ -37,11 +39,15 @@ export function retry(
   options: Options,
   now: number,
   due: Due,
+  limits: Partial<QueueLimits> = {},
 ): Retried {
   const { items, next } = deadLetters(db, { ...query, ofMessages: true });
   const messages = items.map(({ dlqId, message }) => {
     const again = redraft(message, options, now);
-    insertMessage(db, again, due);
+    if (again.queue !== undefined) ensureQueue(db, again.queue, now, limits.queues);
+    const seq = insertMessage(db, again, due);
+    // Of the failure that it reports, this is the report now.
+    db.run("UPDATE dlq SET callback = ? WHERE callback = ?", seq, message.seq);
     discard(db, dlqId);
     return { id: again.id, url: again.url };
   });

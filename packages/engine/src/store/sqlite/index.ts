@@ -45,10 +45,8 @@ import { accept } from "./accept.ts";
 import { cancelMessages } from "./cancel.ts";
 import { claim, release, releaseAll, renew } from "./claim.ts";
 import { Database } from "./database.ts";
-
 import { removeDeadLetters, repeatReport, repeatRollbacks, retry } from "./dead.ts";
 import { depths } from "./depths.ts";
-
 import { cancelMessage, cancelRuns, endRun } from "./end.ts";
 import { flowControl } from "./flow-control.ts";
 import { history } from "./history.ts";
@@ -65,6 +63,8 @@ import { sweep } from "./sweep.ts";
 import { topic, topics, updateTopic } from "./topics.ts";
 import { notify, wait, waiters } from "./waiting.ts";
 import { Writer } from "./writer.ts";
+
+type Limits = Partial<QueueLimits>;
 
 /** What a store keeps. */
 export interface SqliteOptions {
@@ -108,7 +108,7 @@ export class SqliteStore implements Store {
     return this.#writer.commits;
   }
 
-  accept(intakes: readonly Intake[], limits?: Partial<QueueLimits>): Promise<Receipt[]> {
+  accept(intakes: readonly Intake[], limits?: Limits): Promise<Receipt[]> {
     return this.#writer.write(() => accept(this.#db, intakes, this.#due, limits));
   }
 
@@ -156,8 +156,8 @@ export class SqliteStore implements Store {
     return this.#writer.write(() => revive(this.#db, query, how, now, this.#due));
   }
 
-  retry(query: DeadLetterQuery, options: Options, now: number): Promise<Retried> {
-    return this.#writer.write(() => retry(this.#db, query, options, now, this.#due));
+  retry(query: DeadLetterQuery, options: Options, now: number, limits?: Limits): Promise<Retried> {
+    return this.#writer.write(() => retry(this.#db, query, options, now, this.#due, limits));
   }
 
   removeDeadLetters(query: DeadLetterQuery): Promise<RemovedDeadLetters> {

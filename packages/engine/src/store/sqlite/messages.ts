@@ -85,8 +85,10 @@ export function insertEntry(
     toBase64(entry.body),
     draft.createdAt,
   );
-  // A call has its own rules; everything else is a delivery of the run's.
-  const message = draft.purpose === "call" ? draft : inherit(draft, run.config);
+  // A call has its own rules, but for what may be seen of it; everything else is a delivery of the run's.
+  const { redact } = run.config;
+  const message =
+    draft.purpose === "call" ? { ...draft, redact: draft.redact ?? redact } : inherit(draft, run.config);
   insertMessage(db, message, due, { run: run.key, entry: key });
 }
 

@@ -1,4 +1,10 @@
-import { changeTopic, type Topic, type TopicChange, type TopicLimits } from "../../domain/topic.ts";
+import {
+  changeTopic,
+  refuseTopic,
+  type Topic,
+  type TopicChange,
+  type TopicLimits,
+} from "../../domain/topic.ts";
 import type { Database } from "./database.ts";
 
 interface TopicRow {
@@ -25,7 +31,12 @@ export function updateTopic(
   limits: TopicLimits,
   now: number,
 ): Topic | undefined {
-  const next = changeTopic(name, topic(db, name), change, limits, now);
+  const old = topic(db, name);
+  if (!old && change.kind === "add") {
+    const { count } = db.get<{ count: number }>("SELECT count(*) AS count FROM topics") as { count: number };
+    if (count >= limits.urlGroups) refuseTopic(limits.urlGroups);
+  }
+  const next = changeTopic(name, old, change, limits, now);
   if (!next) {
     db.run("DELETE FROM topics WHERE name = ?", name);
     return undefined;

@@ -1,0 +1,170 @@
+import { toFlag } from "../domain/field.ts";
+import { NAME, toName } from "../domain/name.ts";
+import { invalid } from "../domain/problem.ts";
+import { checkTopicName } from "../domain/topic.ts";
+import type { Parameter, Schema } from "./route.ts";
+
+/** Of each value in a query: what is longer, or isn't text, is refused whatever it is. */
+export const TEXT = { type: "string", maxLength: 8192, pattern: "^[^\\p{Cc}\ufffd]*$" } as const;
+const PART = { type: "string" } as const;
+const WHOLE: Schema = { type: "integer", minimum: 0, maximum: 999_999_999_999_999 };
+
+/** A text, given once at most. */
+export const text: Parameter<string | undefined> = single(TEXT, (value) => value);
+
+export const flag: Parameter<boolean | undefined> = single({ type: "boolean" }, toFlag);
+
+/** A whole number; nothing at all counts as not given. */
+export const whole: Parameter<number | undefined> = single(WHOLE, (value, field) =>
+  value === "" ? undefined : toWhole(value, field),
+);
+
+/** A whole number from 1 on. */
+export const positive: Parameter<number | undefined> = single({ ...WHOLE, minimum: 1 }, (value, field) => {
+  const number = toWhole(value, field);
+  if (number >= 1) return number;
+  throw invalid(field, `expected a whole number from 1 on, got "${value}"`);
+});
+
+export const time: Parameter<number | undefined> = about(whole, "Milliseconds since 1970.");
+
+/** Values that may hold commas: the parameter is repeated. */
+export const urls: Parameter<string[] | undefined> = {
+  schema: { type: "array", items: TEXT },
+  read(values, name) {
+    return values.length > 0 ? values.map((value) => notEmpty(value, name)) : undefined;
+  },
+};
+
+/** Values of a parameter that is repeated, or that lists them with commas between. */
+export const list: Parameter<string[] | undefined> = each(TEXT, (value) => value);
+
+export const numbers: Parameter<number[] | undefined> = each(WHOLE, toWhole);
+
+/** As {@link list}, of values that are known. */
+export function someOf<const Value extends string>(known: readonly Value[]): Parameter<Value[] | undefined> {
+  return each({ type: "string", enum: known }, (value, field) => toKnown(value, field, known));
+}
+
+export function oneOf<const Value extends string>(...known: readonly Value[]): Parameter<Value | undefined> {
+  return single({ type: "string", enum: known }, (value, field) => toKnown(value, field, known));
+}
+
+/** Entries at most: what is above `most` counts as that. */
+export function count(most: number): Parameter<number | undefined> {
+  return {
+    schema: { ...positive.schema, description: "Entries at most." },
+    read(values, name) {
+      const asked = whole.read(values, name);
+      if (asked === 0) throw invalid(`parameter ${name}`, "expected 1 or more");
+      return asked === undefined ? undefined : Math.min(asked, most);
+    },
+  };
+}
+
+/** Where the previous page ended. */
+export const cursor: Parameter<number | undefined> = single(
+  { type: "string", description: "From the previous page." },
+  (value, field) => {
+    if (value === "") return undefined;
+    const place = Buffer.from(value, "base64url").toString();
+    if (/^[1-9]\d{0,14}$/.test(place) && toCursor(Number(place)).cursor === value) return Number(place);
+    throw invalid(field, "it is not one that this list gave out");
+  },
+);
+
+/** Opaque to whoever gets it; not there on the last page. */
+export function toCursor(place: number | undefined): { readonly cursor?: string } {
+  return place === undefined ? {} : { cursor: Buffer.from(String(place)).toString("base64url") };
+}
+
+/** A part of a path that is taken as it is. */
+export const part: Parameter<string> = { schema: PART, read: ([value = ""]) => value };
+
+/** Where something is to be sent, at the end of a path. */
+export const destination: Parameter<string> = {
+  ...part,
+  schema: {
+    ...PART,
+    format: "uri-reference",
+    description: "A URL as it is, not escaped, or the name of a URL group.",
+  },
+  raw: true,
+};
+
+/** A part of a path that names something of the engine's. */
+export function named(field: string): Parameter<string> {
+  return { schema: { ...PART, ...NAME }, read: ([value = ""]) => toName(value, field) };
+}
+
+/** The name of a URL group. */
+export const topicName: Parameter<string> = {
+  schema: { ...PART, ...NAME },
+  read: ([value = ""]) => checkTopicName(value, "url group name"),
+};
+
+/** The same, with a description. */
+export function about<Value>({ schema, read }: Parameter<Value>, description: string): Parameter<Value> {
+  return { schema: { ...schema, description }, read };
+}
+
+/** What is given once, if at all. */
+export function single<Value>(
+  schema: Schema,
+  parse: (value: string, field: string) => Value,
+): Parameter<Value | undefined> {
+  return {
+    schema,
+    read([value, ...more], name) {
+      if (more.length > 0) throw invalid(`parameter ${name}`, "it is given more than once");
+      return value === undefined ? undefined : parse(bounded(value, name), `parameter ${name}`);
+    },
+  };
+}
+
+/** What is repeated, or listed with commas. */
+export function each<Value>(
+  items: Schema,
+  parse: (value: string, field: string) => Value,
+): Parameter<Value[] | undefined> {
+  return {
+    schema: { type: "array", items },
+    read(values, name) {
+      if (values.length === 0) return undefined;
+      return values
+        .flatMap((value) => value.split(","))
+        .map((value) => parse(notEmpty(value.trim(), name), `parameter ${name}`));
+    },
+  };
+}
+
+/** A part of a path. */
+export function decode(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return segment; // Not escaped by its sender: it stands for itself.
+  }
+}
+
+/** An empty filter would match all that there is: nobody who deletes by it means that. */
+function notEmpty(value: string, name: string): string {
+  if (value !== "") return bounded(value, name);
+  throw invalid(`parameter ${name}`, "it is empty");
+}
+
+function bounded(value: string, name: string): string {
+  if (value.length <= TEXT.maxLength) return value;
+  throw invalid(`parameter ${name}`, `expected ${TEXT.maxLength} characters at most, got ${value.length}`);
+}
+
+function toKnown<Value extends string>(value: string, field: string, known: readonly Value[]): Value {
+  const found = known.find((one) => one === value);
+  if (found) return found;
+  throw invalid(field, `expected one of ${known.join(", ")}, got "${value}"`);
+}
+
+function toWhole(value: string, field: string): number {
+  if (/^\d{1,15}$/.test(value)) return Number(value);
+  throw invalid(field, `expected a whole number, got "${value}"`);
+}

@@ -1,0 +1,111 @@
+import type { z } from "zod";
+import type { Service } from "./service.ts";
+
+/** JSON Schema of the 2020-12 dialect, as OpenAPI 3.1 has it. */
+export type Schema = Readonly<Record<string, unknown>>;
+
+/** A part of a path or of a query: what it looks like, and how it is read. */
+export interface Parameter<Value> {
+  readonly schema: Schema;
+  /** A part of a path is to be read as it was sent, with its escapes. */
+  readonly raw?: true;
+  /**
+   * @param values as often as it is given
+   * @throws Problem 400 that names it
+   */
+  readonly read: (values: readonly string[], name: string) => Value;
+}
+
+/** By their names. */
+export type Parameters = Readonly<Record<string, Parameter<unknown>>>;
+
+/** What was read of them. */
+export type Values<P extends Parameters> = { readonly [Name in keyof P]: ReturnType<P[Name]["read"]> };
+
+/** What a request carries. */
+export interface Body<Value> {
+  readonly type: "application/json" | "*/*";
+  readonly schema?: z.ZodType;
+  readonly required: boolean;
+  /** @throws Problem 400 that names the field */
+  readonly read: (bytes: Uint8Array) => Value;
+}
+
+/** What is answered, by status: the usual one first. Refusals are the same everywhere. */
+export type Answers = Readonly<Record<number, z.ZodType>>;
+
+/** A value that fits a schema, and that nobody changes. */
+export type Shown<S extends z.ZodType> = Fixed<z.output<S>>;
+
+type Fixed<Value> = Value extends readonly (infer Item)[]
+  ? readonly Fixed<Item>[]
+  : Value extends object
+    ? { readonly [Name in keyof Value]: Fixed<Value[Name]> }
+    : Value;
+
+/** A request as its route has read it. */
+export interface Input<P extends Parameters = None, Q extends Parameters = None, B = unknown> extends Origin {
+  readonly params: Values<P>;
+  readonly query: Values<Q>;
+  readonly body: B;
+  /** Names in lower case; none unless the route takes some. Options may be parameters of the query too. */
+  readonly headers: ReadonlyMap<string, string>;
+  readonly request: Request;
+}
+
+/** Where a request comes from, and when it came, in milliseconds since 1970. */
+export interface Origin {
+  readonly callerIp: string;
+  readonly now: number;
+}
+
+/** One thing that the API can be asked for: all that it takes and answers. */
+export interface Route<
+  P extends Parameters = Parameters,
+  Q extends Parameters = Parameters,
+  B = unknown,
+  A extends Answers = Answers,
+> {
+  readonly summary: string;
+  /** How its path is shown, where the pattern has a `*`; by these names its parts are read. */
+  readonly path?: string;
+  /** What else its path may be, and what is asked for then. */
+  readonly also?: Readonly<Record<string, string>>;
+  readonly params?: P;
+  /** Whatever else is in a query is refused. */
+  readonly query?: Q;
+  /** The query isn't the engine's: it belongs to the destination, or to an event. */
+  readonly foreignQuery?: true;
+  /** What they mean, by their names. */
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Body<B>;
+  readonly answers: A;
+  /** Where it isn't the first of the answers. */
+  status?(shown: Shown<A[keyof A & number]>): keyof A & number;
+  /** No token is needed. */
+  readonly open?: true;
+  /** @throws Problem */
+  handle(
+    input: Input<P, Q, B>,
+    service: Service,
+  ): Shown<A[keyof A & number]> | Promise<Shown<A[keyof A & number]>>;
+}
+
+/** Nothing is declared. */
+export type None = Record<never, never>;
+
+/** `ALL`: any verb there is. */
+export type Verb = "GET" | "POST" | "PATCH" | "DELETE" | "ALL";
+
+/** By patterns of paths, each in the order in which they are tried, and verbs. */
+export type Routes = Readonly<Record<string, Readonly<Partial<Record<Verb, Route>>>>>;
+
+/** Has the compiler know of a route what is declared of it. */
+export function route<
+  P extends Parameters = None,
+  Q extends Parameters = None,
+  B = undefined,
+  const A extends Answers = Answers,
+>(declared: Route<P, Q, B, A>): Route<P, Q, B, A> {
+  return declared;
+}

@@ -1,0 +1,40 @@
+import { batches } from "./batch.ts";
+import { deadLetterById, deadLetters } from "./dlq.ts";
+import { events } from "./events.ts";
+import { flows } from "./flows.ts";
+import { signingKeys } from "./keys.ts";
+import { logs } from "./logs.ts";
+import { messages } from "./messages.ts";
+import { publishing } from "./publish.ts";
+import { queues } from "./queues.ts";
+import { retries } from "./retry.ts";
+import { revivals } from "./revive.ts";
+import type { Routes } from "./route.ts";
+import { runs } from "./runs.ts";
+import { schedules } from "./schedules.ts";
+import { topics } from "./topics.ts";
+import { triggers } from "./trigger.ts";
+import { webhooks } from "./webhooks.ts";
+import { workflowLogs } from "./workflow-logs.ts";
+
+/** The whole API: it is served and described by this table. */
+export const ROUTES: Routes = {
+  ...publishing,
+  ...batches,
+  ...triggers,
+  ...messages,
+  ...topics,
+  ...events,
+  ...runs,
+  ...workflowLogs,
+  ...deadLetters,
+  ...retries,
+  ...revivals,
+  ...deadLetterById,
+  ...queues,
+  ...schedules,
+  ...flows,
+  ...logs,
+  ...signingKeys,
+  ...webhooks,
+};

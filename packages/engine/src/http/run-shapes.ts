@@ -1,0 +1,121 @@
+import { z } from "zod";
+import type { Shown } from "./route.ts";
+import { callbackState, headers, labels, rollbacks, time } from "./shapes.ts";
+
+/** How a step stands. */
+export const stepState = z.enum([
+  "STEP_PROGRESS",
+  "STEP_SUCCESS",
+  "STEP_RETRY",
+  "STEP_FAILED",
+  "STEP_CANCELED",
+]);
+
+export type StepState = z.output<typeof stepState>;
+
+/** How a run stands. */
+export const runState = z.enum(["RUN_STARTED", "RUN_SUCCESS", "RUN_FAILED", "RUN_CANCELED"]);
+
+/** The attempts that failed. */
+const errors = z
+  .array(z.object({ error: z.string(), body: z.string(), headers, status: z.int(), time }))
+  .optional();
+
+const call = {
+  callUrl: z.string().optional(),
+  callMethod: z.string().optional(),
+  callHeaders: headers.optional(),
+  callBody: z.string().optional(),
+  callResponseStatus: z.number().optional(),
+  callResponseBody: z.string().optional(),
+  callResponseHeaders: headers.optional(),
+};
+const wait = {
+  waitEventId: z.string().optional(),
+  waitTimeoutDuration: z.string().optional(),
+  waitTimeoutDeadline: time.optional(),
+  waitTimeout: z.boolean().optional(),
+};
+const invoke = {
+  invokedWorkflowRunId: z.string().optional(),
+  invokedWorkflowUrl: z.string().optional(),
+  invokedWorkflowCreatedAt: time.optional(),
+  invokedWorkflowRunBody: z.string().optional(),
+  invokedWorkflowRunHeaders: headers.optional(),
+};
+const kinds = z.object({ ...call, ...wait, ...invoke });
+
+const step = z.object({
+  messageId: z.string(),
+  retries: z.int(),
+  ...kinds.shape,
+  callType: z.string().optional(),
+  concurrent: z.int().optional(),
+  createdAt: time.optional(),
+  errors,
+  headers: headers.optional(),
+  nextDeliveryTime: time.optional(),
+  out: z.string().optional(),
+  retryDelay: z.string().optional(),
+  sleepFor: z.union([z.number(), z.string()]).optional(),
+  sleepUntil: z.union([z.number(), z.string()]).optional(),
+  state: stepState.optional(),
+  stepId: z.int().optional(),
+  stepName: z.string().optional(),
+  stepType: z.string().optional(),
+});
+
+const report = z.object({
+  messageId: z.string(),
+  url: z.string(),
+  state: callbackState,
+  errors,
+  maxRetries: z.int(),
+  nextDeliveryTime: time.optional(),
+  responseBody: z.string().optional(),
+  responseHeaders: headers.optional(),
+  responseStatus: z.int().optional(),
+});
+
+const group = z
+  .object({ type: z.enum(["sequential", "parallel", "next"]), steps: z.array(step) })
+  .meta({ description: "What was done one after the other, side by side, or what is next." });
+
+const failureFunction = z.object({
+  ...report.shape,
+  failHeaders: headers,
+  failStatus: z.int(),
+  failResponse: z.string(),
+  dlqId: z.string(),
+});
+
+/** A run as its log shows it. */
+export const run = z
+  .object({
+    workflowRunId: z.string(),
+    workflowUrl: z.string(),
+    workflowState: runState,
+    workflowRunCreatedAt: time,
+    workflowRunCompletedAt: time.optional(),
+    workflowRunCallerIp: z.string(),
+    steps: z.array(group),
+    workflowRunResponse: z.string().optional(),
+    invoker: z
+      .object({ workflowRunId: z.string(), workflowUrl: z.string(), workflowRunCreatedAt: time })
+      .optional(),
+    dlqId: z.string().optional(),
+    failureFunction: failureFunction.optional(),
+    cancelFunction: report.optional(),
+    rollbacks,
+    ...labels,
+    flowControlKey: z.string().optional(),
+  })
+  .meta({ id: "Run" });
+
+export type RunView = Shown<typeof run>;
+export type GroupView = Shown<typeof group>;
+export type StepView = Shown<typeof step>;
+/** What is shown of a step of one kind or another. */
+export type KindView = Shown<typeof kinds>;
+/** What became of the report of a run's end. */
+export type ReportView = Shown<typeof report>;

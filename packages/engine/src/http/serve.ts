@@ -1,0 +1,112 @@
+import { PREFIX } from "@perdure/core/protocol";
+import type { Context, Handler } from "hono";
+import type { ContentfulStatusCode } from "hono/utils/http-status";
+import { rawDestination } from "../domain/destination.ts";
+import { invalid } from "../domain/problem.ts";
+import { readBody } from "./body.ts";
+import { decode } from "./parameters.ts";
+import type { Input, Parameters, Route, Values } from "./route.ts";
+import type { Env, Service } from "./service.ts";
+
+/** In-process callers have no address. */
+const LOCAL = "127.0.0.1";
+const OWN = PREFIX.own.toLowerCase();
+
+/** Reads a request as the route declares it, and answers. */
+export function serve(pattern: string, route: Route, service: Service): Handler<Env> {
+  const usual = Number(Object.keys(route.answers)[0]);
+  return async (c) => {
+    const shown = await route.handle(await readInput(c, pattern, route, service), service);
+    return c.json(shown as object, (route.status?.(shown) ?? usual) as ContentfulStatusCode);
+  };
+}
+
+async function readInput(
+  c: Context<Env>,
+  pattern: string,
+  route: Route,
+  { clock, limits }: Service,
+): Promise<Input<Parameters, Parameters>> {
+  const request = c.req.raw;
+  const given = pattern.endsWith("*") ? readRest(request.url, pattern, route) : c.req.param();
+  const params = readValues(route.params ?? {}, (name) => [given[name] ?? ""]);
+  // Most requests that matter have none.
+  const asked = !route.foreignQuery && (route.query || request.url.includes("?"));
+  const query = asked ? readQuery(request.url, route) : {};
+  const headers = route.headers ? readHeaders(request) : new Map<string, string>();
+  const body = route.body?.read(await readBody(request, limits.requestBytes));
+  return { params, query, headers, body, request, callerIp: c.env?.callerIp ?? LOCAL, now: clock.now() };
+}
+
+/** What a pattern's `*` stands for, by the names in the path as it is shown: the last one has all that is left. */
+function readRest(
+  url: string,
+  pattern: string,
+  { path = "", params = {}, foreignQuery }: Route,
+): Record<string, string> {
+  const prefix = pattern.slice(0, -1);
+  const rest = rawDestination(url, prefix);
+  const parts = (foreignQuery ? rest : rest.replace(/[?#].*$/s, "")).split("/");
+  const names = Object.keys(params);
+  const last = names.length - 1;
+  if (parts.length < names.length) throw invalid("path", `expected ${path}`);
+  const texts = [...parts.slice(0, last), parts.slice(last).join("/")];
+  return Object.fromEntries(
+    names.map((name, at) => [name, params[name]?.raw ? (texts[at] ?? "") : decode(texts[at] ?? "")]),
+  );
+}
+
+function readQuery(url: string, { query = {}, headers }: Route): Values<Parameters> {
+  const given = new Map<string, string[]>();
+  for (const { name, value } of pairsOf(url)) {
+    if (name === "qstash_token" || (headers && name.toLowerCase().startsWith(OWN))) continue;
+    if (!Object.hasOwn(query, name)) throw invalid(`parameter ${name}`, "there is no such parameter");
+    given.set(name, [...(given.get(name) ?? []), checkText(value, name)]);
+  }
+  return readValues(query, (name) => given.get(name) ?? []);
+}
+
+interface Pair {
+  readonly name: string;
+  /** `undefined`: it isn't escaped as it must be. */
+  readonly value: string | undefined;
+}
+
+function pairsOf(url: string): Pair[] {
+  const [, search = ""] = /\?([^#]*)/.exec(url) ?? [];
+  const written = search.split("&").filter((pair) => pair !== "");
+  return written.flatMap((pair) =>
+    [...new URLSearchParams(pair)].map(([name, value]) => ({
+      name,
+      value: /%(?![0-9a-f]{2})/i.test(pair) ? undefined : value,
+    })),
+  );
+}
+
+/** An escape that isn't UTF-8 has become a replacement character. */
+const NO_TEXT = /[\p{Cc}\ufffd]/u;
+
+function checkText(value: string | undefined, name: string): string {
+  if (value === undefined) throw invalid(`parameter ${name}`, "a % must be escaped, as %25");
+  if (!NO_TEXT.test(value)) return value;
+  throw invalid(`parameter ${name}`, "it holds control characters, or bytes that aren't UTF-8");
+}
+
+function readValues(declared: Parameters, valuesOf: (name: string) => readonly string[]): Values<Parameters> {
+  return Object.fromEntries(
+    Object.entries(declared).map(([name, parameter]) => [name, parameter.read(valuesOf(name), name)]),
+  );
+}
+
+/** Headers, and the options among the query's parameters: headers win. */
+function readHeaders({ url, headers: given }: Request): Map<string, string> {
+  const headers = new Map<string, string>();
+  const own = pairsOf(url).filter(({ name }) => name.toLowerCase().startsWith(OWN));
+  for (const { name, value } of own) {
+    const lower = name.toLowerCase();
+    if (headers.has(lower)) throw invalid(`parameter ${name}`, "it is given twice");
+    headers.set(lower, checkText(value, name));
+  }
+  for (const [name, value] of given) headers.set(name, value);
+  return headers;
+}

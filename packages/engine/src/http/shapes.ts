@@ -1,0 +1,133 @@
+import { z } from "zod";
+import { ID } from "../domain/field.ts";
+
+// No code is made at run time: there are places where that is forbidden.
+z.config({ jitless: true });
+
+/** Milliseconds since 1970. */
+export const time = z.int().meta({ description: "Milliseconds since 1970." });
+export const unixTime = z.int().meta({ description: "Unix time in seconds." });
+export const seconds = z.int().meta({ description: "Seconds." });
+export const base64 = z.string().meta({ contentEncoding: "base64" });
+/** Values by the names of headers, in Train-Case. */
+export const headers = z.record(z.string(), z.array(z.string()));
+
+/** What somebody knows something by, in what is asked. */
+export const id = z
+  .string()
+  .max(ID.maxLength, `expected up to ${ID.maxLength} characters`)
+  .regex(new RegExp(ID.pattern, "u"), "it holds control characters");
+
+/** What is wrong. */
+export const error = z
+  .object({ error: z.string().meta({ description: "What is wrong, and with which field." }) })
+  .meta({ id: "Error" });
+
+/** Nothing more is to be said. */
+export const done = z.object({}).meta({ id: "Done", description: "Nothing more to say." });
+
+export const cancelled = z.object({ cancelled: z.int() }).meta({ id: "Cancelled" });
+
+/** Labels, the first of them also by itself. */
+export const labels = { label: z.string().optional(), labels: z.array(z.string()).optional() };
+
+/** Of flow control, as a message asks for it. */
+export const flow = {
+  flowControlKey: z.string().optional(),
+  parallelism: z.int().optional(),
+  rate: z.int().optional(),
+  period: seconds.optional(),
+};
+
+export const body = { body: z.string().optional(), bodyBase64: base64.optional() };
+export const responseBody = {
+  responseBody: z.string().optional(),
+  responseBodyBase64: base64.optional(),
+};
+
+export const message = z
+  .object({
+    messageId: z.string(),
+    url: z.string(),
+    method: z.string(),
+    header: headers,
+    ...body,
+    maxRetries: z.int(),
+    notBefore: time,
+    createdAt: time,
+    callerIP: z.string(),
+    callerIp: z.string().meta({ description: "The same: clients disagree." }),
+    topicName: z.string().optional(),
+    endpointName: z.string().optional(),
+    retryDelayExpression: z.string().optional(),
+    ...labels,
+    ...flow,
+    queueName: z.string().optional(),
+    scheduleId: z.string().optional(),
+    callback: z.string().optional(),
+    callbackHeader: headers.optional(),
+    failureCallback: z.string().optional(),
+    failureCallbackHeader: headers.optional(),
+    workflowRunId: z.string().optional(),
+    workflowCreatedAt: time.optional(),
+    workflowUrl: z.string().optional(),
+  })
+  .meta({ id: "Message" });
+
+/** What a sender is told of a message. */
+export const published = z
+  .object({
+    messageId: z.string(),
+    url: z.string(),
+    deduplicated: z.boolean().optional(),
+    workflowRunId: z.string().optional(),
+    workflowCreatedAt: time.optional(),
+  })
+  .meta({ id: "Published" });
+
+/** What a sender is told of a run. */
+export const triggered = z
+  .object({ workflowRunId: z.string(), workflowCreatedAt: time, deduplicated: z.boolean().optional() })
+  .meta({ id: "Triggered" });
+
+/** A run that was taken up again: what it is known by from now on. */
+export const revived = z
+  .object({ workflowRunId: z.string(), workflowCreatedAt: time })
+  .meta({ id: "Revived" });
+
+/** What became of a report. */
+export const callbackState = z.enum([
+  "CALLBACK_INPROGRESS",
+  "CALLBACK_SUCCESS",
+  "CALLBACK_FAIL",
+  "CALLBACK_CANCELED",
+]);
+
+/** An error as an endpoint writes it down. */
+const errorBody = z.object({
+  error: z.string(),
+  message: z.string(),
+  stack: z.string().optional(),
+  cause: z.unknown().optional(),
+  where: z.string().optional(),
+  step: z
+    .object({ id: z.int(), name: z.string(), type: z.string(), rollback: z.boolean().optional() })
+    .optional(),
+});
+
+/** What became of the rollbacks of a run's steps, in the order in which they were made. */
+export const rollbacks = z
+  .array(
+    z.object({
+      stepId: z.int(),
+      stepName: z.string(),
+      stepType: z.string(),
+      state: z.enum(["done", "failed"]),
+      attempts: z.int(),
+      error: errorBody.optional(),
+    }),
+  )
+  .optional();
+
+/** Of a list that comes in pages; it isn't there on the last one. */
+export const cursor = { cursor: z.string().optional() };
