@@ -4,6 +4,7 @@ import { basename, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { INHERITED } from "../../packages/engine/test/inherited.ts";
+import { migrated } from "./docs/migrated.ts";
 import {
   type Example,
   examplesOf,
@@ -33,6 +34,8 @@ const WITHOUT_EXAMPLE = [
   ...ofApps.map(({ name }) => name),
 ];
 const examples = pages.flatMap((page) => page.examples);
+const migrating = pages.find(({ name }) => name === "docs/migrating.md") as Page;
+const application = migrated(migrating.text);
 const deno = pages.find(({ name }) => name === "docs/quickstarts/deno.md") as Page;
 /** What runs an example; Deno with the permissions that its page names. */
 const COMMANDS: Readonly<Record<Runtime, readonly string[]>> = {
@@ -50,7 +53,7 @@ describe("the pages of the documentation", () => {
   beforeAll(async () => {
     // Beside the tests, so that the examples find the packages.
     folder = mkdtempSync(join(E2E, ".docs-"));
-    for (const { file, code } of examples) writeFileSync(join(folder, file), code);
+    for (const { file, code } of [...examples, ...application]) writeFileSync(join(folder, file), code);
     engine = await EngineProcess.start(join(database.path, "docs.db"));
   });
   afterAll(async () => {
@@ -75,6 +78,15 @@ describe("the pages of the documentation", () => {
     expect(printed, printed.err).toMatchObject({ code: 0, out: output });
   });
 
+  it("change nothing of an application but its imports, when it comes from @upstash/workflow", () => {
+    expect(application.map(({ file }) => file)).toEqual(["migrated-operated.ts", "migrated-served.ts"]);
+    for (const { code } of application) {
+      expect(code).toContain('from "@perdure/core"');
+      expect(code).not.toContain('"@upstash');
+    }
+  });
+
+  // That application among it.
   it.concurrent("hold TypeScript that is right", async () => {
     const config = {
       extends: "../tsconfig.json",
@@ -110,6 +122,18 @@ describe("the pages of the documentation", () => {
       return !existsSync(file) || (anchor !== undefined && !target?.anchors.includes(anchor));
     });
     expect(broken).toEqual([]);
+  });
+
+  it("explain every code of an error, and no other", () => {
+    const source = readFileSync(join(ROOT, "packages", "core", "src", "kernel", "errors.ts"), "utf8");
+    const [, union = ""] = /type WorkflowErrorCode =([^;]*);/.exec(source) ?? [];
+    const codes = [...union.matchAll(/"(\w+)"/g)].map(([, code]) => code);
+    const page = pages.find(({ name }) => name === "docs/errors.md")?.text ?? "";
+    const cells = [...page.matchAll(/^\| (`[^|]*) \|/gm)].flatMap(
+      ([, cell = ""]) => cell.match(/\w+/g) ?? [],
+    );
+    expect(codes.length).toBeGreaterThan(20);
+    expect([...new Set(cells)].sort()).toEqual(codes.sort());
   });
 
   it("are all in an index", () => {

@@ -183,21 +183,28 @@ function steps({ items }: Plan) {
   return items.flatMap((item) => ("sleep" in item ? [] : "branches" in item ? item.branches.flat() : [item]));
 }
 
+/** Milliseconds. It computes all the time, and may have a small part of a busy machine. */
+const TIMEOUT = 180_000;
+
 describe("a run that fails", () => {
-  it("is rolled back, told of, kept in the queue and taken up again, in this order, whatever happens meanwhile", async () => {
-    await fc.assert(
-      fc.asyncProperty(plans, commands, async (plan, asked) => {
-        const lab = await Lab.start();
-        try {
-          const session = new Session(lab, plan);
-          await session.start(plan);
-          for (const command of asked) await session.perform(command);
-          await session.finish(plan);
-        } finally {
-          await lab.stop();
-        }
-      }),
-      { numRuns: Number(process.env.RUNS ?? 40), seed: Number(process.env.SEED ?? 6) },
-    );
-  });
+  it(
+    "is rolled back, told of, kept in the queue and taken up again, in this order, whatever happens meanwhile",
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(plans, commands, async (plan, asked) => {
+          const lab = await Lab.start();
+          try {
+            const session = new Session(lab, plan);
+            await session.start(plan);
+            for (const command of asked) await session.perform(command);
+            await session.finish(plan);
+          } finally {
+            await lab.stop();
+          }
+        }),
+        { numRuns: Number(process.env.RUNS ?? 40), seed: Number(process.env.SEED ?? 6) },
+      );
+    },
+    TIMEOUT,
+  );
 });
