@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
-import { dev } from "./cli/dev.ts";
 import { newKeys } from "./cli/keys.ts";
 import type { StartFlags } from "./cli/start-config.ts";
 import type { Flags } from "./config.ts";
@@ -34,7 +33,10 @@ program
     "--next-signing-key <key>",
     "follows the current one (default: QSTASH_NEXT_SIGNING_KEY or the public one)",
   )
-  .action((flags: Flags) => dev(flags, version));
+  .action(async (flags: Flags) => {
+    const { dev } = await loading(import("./cli/dev.ts"));
+    await dev(flags, version);
+  });
 
 const list = (value: string, values: string[] = []): string[] => [...values, value];
 
@@ -65,8 +67,7 @@ program
     list,
   )
   .action(async (flags: StartFlags) => {
-    // What only it needs is loaded only by it.
-    const { start } = await import("./cli/start.ts");
+    const { start } = await loading(import("./cli/start.ts"));
     await start(flags, version);
   });
 
@@ -77,5 +78,18 @@ program
   .description("make a token and a pair of signing keys, and print them for an environment")
   .option("--user <name>", "whom the token names", "default")
   .action(newKeys);
+
+/** What only one command needs is loaded only by it. An older Node has no SQLite: npm only warns of it. */
+async function loading<Module>(module: Promise<Module>): Promise<Module> {
+  try {
+    return await module;
+  } catch (error) {
+    if (!(error instanceof Error) || !("code" in error) || error.code !== "ERR_UNKNOWN_BUILTIN_MODULE")
+      throw error;
+    return program.error(
+      `perdure needs Node 22.13 or later, for its SQLite; this is Node ${process.versions.node}.`,
+    );
+  }
+}
 
 await program.parseAsync();

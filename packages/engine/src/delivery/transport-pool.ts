@@ -12,12 +12,6 @@ import { guardedLookup, sharedLookup } from "./lookup.ts";
 import type { DestinationPolicy } from "./policy.ts";
 import { type OutgoingRequest, readUpTo, type Transport } from "./transport.ts";
 
-/** Those of which a second one changes nothing (RFC 9110, 9.2.2). */
-const IDEMPOTENT: ReadonlySet<string> = new Set(["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"]);
-
-/** Milliseconds. */
-const LULL = 20;
-
 /** How connections are made, and how many of them are kept. */
 export interface PoolOptions {
   /** Bytes of an answer's body that are read. */
@@ -30,6 +24,8 @@ export interface PoolOptions {
   readonly idle?: number;
   /** Idle connections that are kept, to all destinations of a scheme together. 256 by default. */
   readonly kept?: number;
+  /** Milliseconds within which a used connection that ends without an answer wasn't one any more. 1000 by default. */
+  readonly stale?: number;
 }
 
 /**
@@ -37,22 +33,20 @@ export interface PoolOptions {
  * connected to: a name that means another one by then gains nothing. How long an attempt may take is its own affair.
  */
 export function poolTransport(options: PoolOptions): Transport {
-  const { maxBytes, policy, lookup = systemLookup, idle = 4000, kept = 256 } = options;
+  const { maxBytes, policy, lookup = systemLookup, idle = 4000, kept = 256, stale = 1000 } = options;
   const shared = sharedLookup(lookup);
   const wire: Wire = {
     lookup: policy ? guardedLookup(policy, shared) : shared,
     kept: toAgents({ keepAlive: true, timeout: idle }, kept),
     fresh: toAgents({}, 0),
+    stale,
     underWay: new Set(),
   };
-  let lastHeard = 0;
   return {
     async send(request) {
-      await hearOfEnds(lastHeard);
       request.signal.throwIfAborted();
       const answer = await ask(request, wire);
       const read = await readUpTo(answer, request.maxBytes ?? maxBytes);
-      lastHeard = performance.now();
       return { status: answer.statusCode as number, headers: toLists(answer.rawHeaders), ...read };
     },
     async close() {
@@ -60,15 +54,6 @@ export function poolTransport(options: PoolOptions): Transport {
       for (const agent of Object.values(wire.kept)) agent.destroy();
     },
   };
-}
-
-/**
- * What servers have closed until now is no connection to use: it is heard of by the second turn of the event loop. Where
- * it takes a timer (Deno), there is one after a lull: then there may be more to hear, and time to wait for it.
- */
-async function hearOfEnds(lastHeard: number): Promise<void> {
-  if (performance.now() - lastHeard > LULL) await new Promise((resolve) => setTimeout(resolve, 0));
-  for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
 
 interface Agents {
@@ -81,6 +66,7 @@ interface Wire {
   readonly kept: Agents;
   /** Their connections are used once. */
   readonly fresh: Agents;
+  readonly stale: number;
   readonly underWay: Set<ClientRequest>;
 }
 
@@ -100,22 +86,31 @@ function bounded<A extends HttpAgent>(agent: A, kept: number): A {
   });
 }
 
+/**
+ * A server may close a connection that is kept while a request is on its way to it, which it then knows nothing of: the
+ * request goes out once more, and the attempt isn't one that failed. What takes longer has been heard, and may be at
+ * work still: it is for the retries.
+ */
 async function ask(request: OutgoingRequest, wire: Wire): Promise<IncomingMessage> {
+  const begun = performance.now();
   const first = open(request, wire, wire.kept);
   try {
     return await first.answer;
   } catch (error) {
-    // The server may have closed the connection just before: whether it has heard of the request nobody knows.
-    if (!first.reused() || request.signal.aborted || !IDEMPOTENT.has(request.method)) throw error;
+    const unheard = first.wasStale(error) && performance.now() - begun < wire.stale;
+    if (!unheard) throw error;
     return open(request, wire, wire.fresh).answer;
   }
 }
 
 interface Exchange {
   readonly answer: Promise<IncomingMessage>;
-  /** Whether it went over a connection that had been used before. */
-  readonly reused: () => boolean;
+  /** Whether it went over a connection that had been used before, and ended without a byte. */
+  readonly wasStale: (error: unknown) => boolean;
 }
+
+/** What the runtimes call a connection that ends. */
+const ENDED: ReadonlySet<unknown> = new Set(["ECONNRESET", "EPIPE"]);
 
 function open({ url, method, headers, body, signal }: OutgoingRequest, wire: Wire, agents: Agents): Exchange {
   const target = new URL(url);
@@ -138,10 +133,10 @@ function open({ url, method, headers, body, signal }: OutgoingRequest, wire: Wir
     ...(secure && !isIP(host) ? { servername: host.replace(/\.$/, "") } : {}),
     signal,
   });
-  let reused = false;
-  sent.once("socket", () => {
-    reused = sent.reusedSocket;
-    // Deno would send anything a second time by itself, and so might run a step twice at once.
+  let before: number | undefined;
+  sent.once("socket", (socket) => {
+    if (sent.reusedSocket) before = socket.bytesRead;
+    // Deno would send anything a second time by itself, however long it took.
     sent.reusedSocket = false;
   });
   wire.underWay.add(sent);
@@ -149,7 +144,11 @@ function open({ url, method, headers, body, signal }: OutgoingRequest, wire: Wir
   const answer = answerTo(sent);
   // A text would share a write, and its encoding, with the headers: those have one of their own.
   sent.end(typeof body === "string" ? Buffer.from(body) : body);
-  return { answer, reused: () => reused };
+  return {
+    answer,
+    wasStale: (error) =>
+      before !== undefined && before === sent.socket?.bytesRead && ENDED.has(Object(error).code),
+  };
 }
 
 function answerTo(sent: ClientRequest): Promise<IncomingMessage> {
@@ -161,7 +160,10 @@ function answerTo(sent: ClientRequest): Promise<IncomingMessage> {
       socket.destroy();
       reject(new Error("the answer is another protocol's"));
     });
-    sent.once("close", () => reject(new Error("the connection was closed without an answer")));
+    sent.once("close", () => {
+      const error = new Error("the connection was closed without an answer");
+      reject(Object.assign(error, { code: "ECONNRESET" }));
+    });
   });
 }
 

@@ -1,10 +1,16 @@
-import { readFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { execFile } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { DEV_CREDENTIALS } from "@perdure/core/protocol";
-import { describe, expect, it } from "vitest";
+import { build } from "esbuild";
+import { afterAll, describe, expect, it } from "vitest";
 import { CLI, useProcesses } from "./processes.ts";
-import { RUNTIMES } from "./runtimes.ts";
+import { COMMONJS, programOf, RUNTIMES } from "./runtimes.ts";
+
+const run = promisify(execFile);
 
 const SECRETS = [
   "--token",
@@ -62,5 +68,35 @@ describe.each(WAYS)("under $name", ({ dev, start }) => {
     await perdure.saying(/"failed".*302/);
     expect(app.visits).toEqual([body.messageId]);
     expect(await perdure.stop()).toBe(0);
+  });
+});
+
+describe("under a Node that has no SQLite yet", () => {
+  const folder = mkdtempSync(join(tmpdir(), "perdure-old-"));
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  it.each(["dev", "start"])("perdure %s says which one it needs", async (command) => {
+    await build({
+      entryPoints: [CLI],
+      outdir: join(folder, "dist"),
+      outExtension: { ".js": ".mjs" },
+      bundle: true,
+      // As in the package: a command is loaded when it is asked for.
+      splitting: true,
+      platform: "node",
+      format: "esm",
+      banner: { js: COMMONJS },
+      logLevel: "error",
+    });
+    writeFileSync(join(folder, "package.json"), '{ "version": "0.0.0" }');
+    const failed = run(programOf("node20", "bin/node"), [join(folder, "dist", "cli.mjs"), command]);
+    const { code, stderr } = await failed.then(
+      () => ({ code: 0, stderr: "" }),
+      (error: { code: number; stderr: string }) => error,
+    );
+    expect(code).toBe(1);
+    expect(stderr).toMatch(
+      /^perdure needs Node 22\.13 or later, for its SQLite; this is Node 20\.\d+\.\d+\.\n$/,
+    );
   });
 });

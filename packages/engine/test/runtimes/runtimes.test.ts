@@ -8,15 +8,10 @@ import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { INHERITED } from "../inherited.ts";
 import { type Certificates, makeCertificates } from "./certificates.ts";
-import { RUNTIMES } from "./runtimes.ts";
+import { COMMONJS, RUNTIMES } from "./runtimes.ts";
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 const run = promisify(execFile);
-
-/** What modules that were written for CommonJS look for. */
-const COMMONJS = `import { createRequire } from "node:module";
-const require = createRequire(import.meta.url);
-const __dirname = import.meta.dirname;`;
 
 const SUITES = ["store-suite", "tls-suite", "wire-suite"] as const;
 /** What the certificate of the suite on TLS is good for. */

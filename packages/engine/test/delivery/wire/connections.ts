@@ -1,4 +1,4 @@
-import type { LookupFunction } from "node:net";
+import type { LookupFunction, Socket } from "node:net";
 import { describe, expect, it } from "vitest";
 import type { Reply } from "../../../src/domain/message.ts";
 import { rejection, request, resolver, text, until, useKit } from "./kit.ts";
@@ -35,17 +35,22 @@ export function connections(): void {
       expect(server.asked).toHaveLength(10);
     });
 
-    it("that fails when it is used again has its request sent anew, where that can do no harm", async () => {
+    /** A server that answers the first request of a connection, and does this to the others. */
+    const serveOnce = (then: (socket: Socket) => void) => {
       const used = new Set<number>();
-      const server = await kit.serve(({ socket, connection }) => {
-        if (used.has(connection)) return void socket.destroy();
+      return kit.serve(({ socket, connection }) => {
+        if (used.has(connection)) return void then(socket);
         used.add(connection);
         return OK;
       });
+    };
+
+    it("that ends when it is used again has its request sent anew, whatever its method", async () => {
+      const server = await serveOnce((socket) => socket.destroy());
       const pool = kit.pool({ lookup: HERE });
       const ask = (method: string): Promise<Reply> =>
         pool.send(request(`http://name.test:${server.port}/`, { method, body: "x" }));
-      for (const method of ["GET", "PUT", "DELETE"]) {
+      for (const method of ["GET", "PUT", "DELETE", "POST", "PATCH"]) {
         await ask("POST");
         server.asked.length = 0;
         expect(await ask(method)).toMatchObject({ status: 200 });
@@ -53,12 +58,28 @@ export function connections(): void {
           Array(2).fill(`${method} / HTTP/1.1 x`),
         );
       }
-      for (const method of ["POST", "PATCH"]) {
-        await ask(method);
-        server.asked.length = 0;
-        await rejection(ask(method));
-        expect(server.asked).toHaveLength(1);
-      }
+    });
+
+    it.each<[string, (socket: Socket) => void]>([
+      ["has been at work with it", (socket) => void setTimeout(() => socket.destroy(), 150)],
+      ["has begun to answer", (socket) => void socket.end("HTTP/1.1 200 OK\r\nContent-Le")],
+    ])("isn't given up for a new one when the server %s", async (_name, then) => {
+      const server = await serveOnce(then);
+      const pool = kit.pool({ stale: 75 });
+      await pool.send(request(server.url));
+      await rejection(pool.send(request(server.url)));
+      expect(server.asked).toHaveLength(2);
+    });
+
+    it("serves a server that closes each without a word", async () => {
+      const server = await kit.serve(({ socket }) => void socket.end(OK));
+      const pool = kit.pool();
+      const send = async (): Promise<void> => {
+        for (let time = 0; time < 20; time++) {
+          expect(await pool.send(request(server.url, { body: "x" }))).toMatchObject({ status: 200 });
+        }
+      };
+      await Promise.all(Array.from({ length: 10 }, send));
     });
 
     it("that fails at once is no reason to send anything again", async () => {
