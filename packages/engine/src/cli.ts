@@ -34,7 +34,7 @@ program
     "follows the current one (default: QSTASH_NEXT_SIGNING_KEY or the public one)",
   )
   .action(async (flags: Flags) => {
-    const { dev } = await loading(import("./cli/dev.ts"));
+    const { dev } = await import("./cli/dev.ts");
     await dev(flags, version);
   });
 
@@ -67,7 +67,7 @@ program
     list,
   )
   .action(async (flags: StartFlags) => {
-    const { start } = await loading(import("./cli/start.ts"));
+    const { start } = await import("./cli/start.ts");
     await start(flags, version);
   });
 
@@ -79,17 +79,11 @@ program
   .option("--user <name>", "whom the token names", "default")
   .action(newKeys);
 
-/** What only one command needs is loaded only by it. An older Node has no SQLite: npm only warns of it. */
-async function loading<Module>(module: Promise<Module>): Promise<Module> {
-  try {
-    return await module;
-  } catch (error) {
-    if (!(error instanceof Error) || !("code" in error) || error.code !== "ERR_UNKNOWN_BUILTIN_MODULE")
-      throw error;
-    return program.error(
-      `perdure needs Node 22.13 or later, for its SQLite; this is Node ${process.versions.node}.`,
-    );
-  }
+try {
+  // What only one command needs is loaded only by it.
+  await program.parseAsync();
+} catch (error) {
+  // npm only warns of an older Node, which has no SQLite.
+  if (Object(error).code !== "ERR_UNKNOWN_BUILTIN_MODULE") throw error;
+  program.error(`perdure needs Node 22.13 or later, for its SQLite; this is Node ${process.versions.node}.`);
 }
-
-await program.parseAsync();
