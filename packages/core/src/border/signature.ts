@@ -96,7 +96,7 @@ async function verifyToken(
 ): Promise<Record<string, unknown>> {
   try {
     const { alg, crit } = decodeProtectedHeader(token);
-    if (alg !== "HS256" || crit)
+    if (alg !== "HS256" || crit !== undefined)
       throw new Error(`its algorithm is ${JSON.stringify(crit ?? alg)}, not "HS256"`);
     const end = token.lastIndexOf(".");
     const signature = base64url.decode(token.slice(end + 1)) as Uint8Array<ArrayBuffer>;
