@@ -42,6 +42,13 @@ const ANSWERS: readonly (readonly [string, string, number, string, Record<string
     "",
     { "set-cookie": ["a=1, b", "b=2"] },
   ],
+  [
+    "with much to say of itself",
+    head("200 OK", `X-A: ${"x".repeat(50_000)}`, "Content-Length: 0"),
+    200,
+    "",
+    { "x-a": ["x".repeat(50_000)] },
+  ],
   ["with a status of its own", head("799 Hm", "Content-Length: 0"), 799, "", {}],
   [
     "with bytes that are no ASCII",
