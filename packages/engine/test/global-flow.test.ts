@@ -22,7 +22,7 @@ const keys = async (w: World, query = ""): Promise<string[]> =>
   );
 
 describe("messages without a key", () => {
-  it("are listed under $ as long as any of them waits for the parallelism of everything", async () => {
+  it("are listed under $ while one of them waits for the parallelism of everything", async () => {
     const { w, open } = full({ limits: { parallelism: 2 } });
     expect(await keys(w)).toEqual([]);
     await publish(w, 2);

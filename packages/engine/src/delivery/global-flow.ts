@@ -10,7 +10,7 @@ export interface Parallelism {
   readonly full: boolean;
 }
 
-/** Keys as they are shown: with the messages that have none, in a list as long as any of them waits for room. */
+/** Keys as they are shown: with the messages that have none, in a list while one of them waits for room. */
 export function withGlobalFlow(flows: Flows, parallelism: () => Parallelism): Pick<Flows, "list" | "get"> {
   const ofAll = async (now: number): Promise<FlowControl> => {
     const { due, aside } = await flows.waitingForRoom(now);

@@ -142,7 +142,7 @@ export function sweeping(name: string, open: () => Promise<Store>): void {
       expect(await keys()).toEqual(["paused", "pinned", "rate"]);
       await sweep(START + HOUR);
       expect(await keys()).toEqual(["paused", "pinned"]);
-      // From then on they are as any other.
+      // From then on they are like the others.
       await kit.store.flows.change("paused", { kind: "resume" }, START + HOUR);
       await kit.store.flows.change("pinned", { kind: "unpin", parallelism: true, rate: true }, START + HOUR);
       await sweep(START + HOUR + MINUTE - 1);
