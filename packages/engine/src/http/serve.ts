@@ -70,7 +70,9 @@ function readQuery(url: string, { query = {}, headers }: Route): Values<Paramete
   for (const { name, value } of pairsOf(url)) {
     if (name === "qstash_token" || (headers && name.toLowerCase().startsWith(OWN))) continue;
     if (!Object.hasOwn(query, name)) throw invalid(`parameter ${name}`, "there is no such parameter");
-    given.set(name, [...(given.get(name) ?? []), checkText(value, name)]);
+    const values = given.get(name) ?? [];
+    values.push(checkText(value, name));
+    given.set(name, values);
   }
   return readValues(query, (name) => given.get(name) ?? []);
 }
