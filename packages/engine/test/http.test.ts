@@ -46,6 +46,16 @@ describe("a request", () => {
   });
 
   it.each([
+    ["POST", "/v2/%6eotify/event"],
+    ["POST", "/v2/%6eotify/x/v2/notify/event"],
+    ["POST", "/%76%32/publish/https://a.test/"],
+    ["GET", "/v2/w%61iters/event"],
+  ])("%s %s isn't taken for something else", async (method, path) => {
+    const answer = await world().ask(method, path);
+    expect(answer).toMatchObject({ status: 400, body: { error: expect.stringContaining("invalid path") } });
+  });
+
+  it.each([
     ["DELETE", "/v2/messages", (deep: string) => `{"messageIds":${deep}}`],
     ["POST", "/v2/batch", (deep: string) => `[{"destination":"https://a.test","headers":{"a":${deep}}}]`],
     ["POST", "/v2/wait/e", (deep: string) => `{"timeoutBody":{"a":${deep}}}`],
