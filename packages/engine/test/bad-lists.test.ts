@@ -103,3 +103,16 @@ it.each([
   const { status, headers } = await world().ask(method, path);
   expect({ status, allowed: headers.get("allow") }).toEqual({ status: 405, allowed });
 });
+
+// In time that grows as they do, not with their square, and without a fault.
+it.each([
+  ["GET", "/v2/logs", "label=a"],
+  ["GET", "/v2/dlq", "failureFunctionState=CALLBACK_FAIL"],
+  ["DELETE", "/v2/workflows/runs", "workflowUrl=https://none.test/"],
+])("%s %s takes very many values", async (method, path, pair) => {
+  const w = await filled();
+  const begun = performance.now();
+  const answer = await w.ask(method, `${path}?${Array(60_000).fill(pair).join("&")}`);
+  expect(answer).toMatchObject({ status: 200 });
+  expect(performance.now() - begun).toBeLessThan(3000);
+});

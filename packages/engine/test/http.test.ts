@@ -21,9 +21,12 @@ describe("a request", () => {
   it("may carry the token in its query, which the destination never sees", async () => {
     const w = world();
     const token = encodeURIComponent(DEV_CREDENTIALS.token);
-    expect((await w.ask("POST", `${PUBLISH}?qstash_token=${token}&a=1`, { token: null })).status).toBe(200);
+    for (const name of ["qstash_token", "qstash%5Ftoken"]) {
+      const path = `${PUBLISH}?${name}=${token}&a=1`;
+      expect((await w.ask("POST", path, { token: null })).status).toBe(200);
+    }
     await w.engine.idle();
-    expect(w.calls[0]?.url).toBe("https://a.test/?a=1");
+    expect(w.calls.map(({ url }) => url)).toEqual(["https://a.test/?a=1", "https://a.test/?a=1"]);
   });
 
   it.each([
@@ -40,6 +43,29 @@ describe("a request", () => {
     const answer = await w.ask(method, path);
     expect(answer).toMatchObject({ status, body: { error: expect.stringContaining(method) } });
     expect(answer.headers.has("allow")).toBe(status === 405);
+  });
+
+  it.each([
+    ["POST", "/v2/%6eotify/event"],
+    ["POST", "/v2/%6eotify/x/v2/notify/event"],
+    ["POST", "/%76%32/publish/https://a.test/"],
+    ["GET", "/v2/w%61iters/event"],
+  ])("%s %s isn't taken for something else", async (method, path) => {
+    const answer = await world().ask(method, path);
+    expect(answer).toMatchObject({ status: 400, body: { error: expect.stringContaining("invalid path") } });
+  });
+
+  it.each([
+    ["DELETE", "/v2/messages", (deep: string) => `{"messageIds":${deep}}`],
+    ["POST", "/v2/batch", (deep: string) => `[{"destination":"https://a.test","headers":{"a":${deep}}}]`],
+    ["POST", "/v2/wait/e", (deep: string) => `{"timeoutBody":{"a":${deep}}}`],
+  ])("%s %s with JSON that is nested too deeply is refused", async (method, path, around) => {
+    const w = world();
+    const deep = "[".repeat(100_000) + "]".repeat(100_000);
+    expect(await w.ask(method, path, { body: around(deep) })).toMatchObject({
+      status: 400,
+      body: { error: expect.stringContaining("nested deeper than 1000 levels") },
+    });
   });
 
   it("with a body over the limit is refused before it is read to the end", async () => {

@@ -86,6 +86,23 @@ describe("a URL group", () => {
     expect(await endpointsOf(w, "g")).toEqual([A, B]);
   });
 
+  it("is refused very many at once without a comparison of each with each", async () => {
+    const w = world();
+    await add(w, "g", [A]);
+    const many = Array.from({ length: 60_000 }, (_, at) => ({ name: `n${at}`, url: `https://c.test/${at}` }));
+    const begun = performance.now();
+    expect(await add(w, "g", many)).toMatchObject({
+      status: 412,
+      body: { error: expect.stringContaining("60000 endpoints, more than the 100") },
+    });
+    expect(await add(w, "g", [...many, { url: "https://c.test/59999" }])).toMatchObject({
+      status: 400,
+      body: { error: expect.stringContaining("endpoints[60000].url") },
+    });
+    expect(performance.now() - begun).toBeLessThan(3000);
+    expect(await endpointsOf(w, "g")).toEqual([A]);
+  });
+
   it("says what requests needn't say", async () => {
     const w = world();
     await add(w, "g", [A]);

@@ -56,6 +56,8 @@ export function checkDestination(destination: string, limits: DestinationLimits 
 }
 
 function isForEngine(parameter: string): boolean {
-  const name = (parameter.split("=", 1)[0] as string).toLowerCase();
+  // An escape hides nothing: what is read as the engine's goes to nobody else.
+  const [written = ""] = new URLSearchParams(parameter).keys();
+  const name = written.toLowerCase();
   return name === "qstash_token" || name.startsWith("upstash-");
 }

@@ -56,10 +56,9 @@ const OF_REQUEST: ReadonlySet<string> = new Set([
 ]);
 
 function ofSender(headers: ReadonlyMap<string, string>): [string, string][] {
-  const named = (headers.get("connection") ?? "").toLowerCase().split(/\s*,\s*/);
-  return [...headers].filter(
-    ([name]) => !name.startsWith(OWN) && !OF_REQUEST.has(name) && !named.includes(name),
-  );
+  const listed = (headers.get("connection") ?? "").toLowerCase().split(",");
+  const named = new Set(listed.map((name) => name.trim()));
+  return [...headers].filter(([name]) => !name.startsWith(OWN) && !OF_REQUEST.has(name) && !named.has(name));
 }
 
 function checkForward([name, value]: [string, string]): [string, string] {

@@ -71,13 +71,10 @@ export function changeTopic(
 ): Topic | undefined {
   switch (change.kind) {
     case "add": {
+      // None of them replaces another one: where they are too many, they needn't be compared with each other.
+      checkCount(name, change.endpoints.length, limits);
       const endpoints = upsert(topic?.endpoints ?? [], change.endpoints);
-      if (endpoints.length > limits.endpoints) {
-        throw new Problem(
-          412,
-          `url group ${name} would have ${endpoints.length} endpoints, more than the ${limits.endpoints} that are allowed`,
-        );
-      }
+      checkCount(name, endpoints.length, limits);
       const old = topic ?? { name, createdAt: now, headers: {} };
       return { ...old, endpoints, updatedAt: now };
     }
@@ -94,6 +91,14 @@ export function changeTopic(
     case "delete":
       return undefined;
   }
+}
+
+function checkCount(name: string, count: number, { endpoints: most }: TopicLimits): void {
+  if (count <= most) return;
+  throw new Problem(
+    412,
+    `url group ${name} would have ${count} endpoints, more than the ${most} that are allowed`,
+  );
 }
 
 /** @throws Problem 412 */

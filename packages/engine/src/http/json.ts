@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import { invalid, messageOf, Problem } from "../domain/problem.ts";
-import { badName } from "./names.ts";
+import { DEEPEST, type Fault, faultOf } from "./names.ts";
 import type { Body } from "./route.ts";
 
 /** What is carried as it is. */
@@ -29,7 +29,7 @@ export function optional<Value>(body: Body<Value>): Body<Value | undefined> {
   };
 }
 
-/** @throws Problem 400 for bytes that are no text, or no JSON, or that say something twice */
+/** @throws Problem 400 for bytes that are no text, or no JSON, or that say something twice, or are nested too deeply */
 export function parseJson(bytes: Uint8Array, what: string): unknown {
   let text: string;
   let value: unknown;
@@ -39,9 +39,20 @@ export function parseJson(bytes: Uint8Array, what: string): unknown {
   } catch (cause) {
     throw new Problem(400, `${what} is not JSON: ${messageOf(cause)}`, { cause });
   }
-  const name = badName(text);
-  if (name !== undefined) throw invalid(name, `it is given twice in ${what}, or nothing can have this name`);
+  const fault = faultOf(text);
+  if (fault) throw toProblem(fault, what);
   return value;
+}
+
+function toProblem(fault: Fault, what: string): Problem {
+  switch (fault.kind) {
+    case "name":
+      return invalid(fault.name, `it is given twice in ${what}, or nothing can have this name`);
+    case "depth":
+      return new Problem(400, `${what} is nested deeper than ${DEEPEST} levels`);
+    default:
+      return fault satisfies never;
+  }
 }
 
 /** @throws Problem 400 that names the field */

@@ -1,26 +1,36 @@
+/** What JSON that is well formed isn't taken for. */
+export type Fault = { readonly kind: "name"; readonly name: string } | { readonly kind: "depth" };
+
+/** Deeper than anybody means it. Whatever takes apart or writes what is in each other calls itself for each level. */
+export const DEEPEST = 1000;
+
 /**
  * The first name that an object has twice: of two readers one may take the one value, and one the other. Or `__proto__`,
- * which isn't kept as a name by all that goes through objects here.
+ * which isn't kept as a name by all that goes through objects here. Or that it is nested deeper than {@link DEEPEST}.
  *
  * @param json that is well formed
  */
-export function badName(json: string): string | undefined {
-  const objects: Set<string>[] = [];
+export function faultOf(json: string): Fault | undefined {
+  // A list has no names.
+  const open: (Set<string> | undefined)[] = [];
   for (let at = 0; at < json.length; at++) {
     switch (json.charCodeAt(at)) {
+      case 0x5b: // [
       case 0x7b: // {
-        objects.push(new Set(["__proto__"]));
+        if (open.length === DEEPEST) return { kind: "depth" };
+        open.push(json[at] === "{" ? new Set(["__proto__"]) : undefined);
         break;
+      case 0x5d: // ]
       case 0x7d: // }
-        objects.pop();
+        open.pop();
         break;
       case 0x22: {
         const start = at;
         at = endOfText(json, start);
         if (!isName(json, at + 1)) break;
         const name = textOf(json.slice(start, at + 1));
-        const names = objects.at(-1);
-        if (names?.has(name)) return name;
+        const names = open.at(-1);
+        if (names?.has(name)) return { kind: "name", name };
         names?.add(name);
         break;
       }

@@ -53,8 +53,10 @@ function readRest(
   { path = "", params = {}, foreignQuery }: Route,
 ): Record<string, string> {
   const prefix = pattern.slice(0, -1);
-  // Otherwise it is only in its tidy form that the path is one of ours.
-  const rest = rawDestination(target.startsWith(prefix) ? target : url, prefix);
+  // Sometimes it is only in its tidy form that the path is one of ours; with escapes in our part it is none.
+  const sent = [target, targetOf(url)].find((one) => one.startsWith(prefix));
+  if (sent === undefined) throw invalid("path", `expected ${path}`);
+  const rest = rawDestination(sent, prefix);
   const parts = (foreignQuery ? rest : rest.replace(/[?#].*$/s, "")).split("/");
   const names = Object.keys(params);
   const last = names.length - 1;
@@ -70,7 +72,9 @@ function readQuery(url: string, { query = {}, headers }: Route): Values<Paramete
   for (const { name, value } of pairsOf(url)) {
     if (name === "qstash_token" || (headers && name.toLowerCase().startsWith(OWN))) continue;
     if (!Object.hasOwn(query, name)) throw invalid(`parameter ${name}`, "there is no such parameter");
-    given.set(name, [...(given.get(name) ?? []), checkText(value, name)]);
+    const values = given.get(name) ?? [];
+    values.push(checkText(value, name));
+    given.set(name, values);
   }
   return readValues(query, (name) => given.get(name) ?? []);
 }

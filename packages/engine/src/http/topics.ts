@@ -118,12 +118,13 @@ function toName(name: string | null | undefined, at: number): Pick<Partial<Topic
 }
 
 function checkDuplicates(endpoints: readonly TopicEndpoint[]): void {
+  const [urls, names] = [new Set<string>(), new Set<string>()];
   endpoints.forEach(({ url, name }, at) => {
-    const before = endpoints.slice(0, at);
-    if (before.some((one) => one.url === url)) throw invalid(`endpoints[${at}].url`, "it is given twice");
-    if (name !== undefined && before.some((one) => one.name === name)) {
-      throw invalid(`endpoints[${at}].name`, "it is given twice");
-    }
+    if (urls.has(url)) throw invalid(`endpoints[${at}].url`, "it is given twice");
+    urls.add(url);
+    if (name === undefined) return;
+    if (names.has(name)) throw invalid(`endpoints[${at}].name`, "it is given twice");
+    names.add(name);
   });
 }
 

@@ -148,6 +148,7 @@ describe("a destination", () => {
     ["https://a.test/%2F%20?q=%7B&q=2", "https://a.test/%2F%20?q=%7B&q=2"],
     ["https://a.test/?upstash-retries=3&q=1&qstash_token=t", "https://a.test/?q=1"],
     ["https://a.test/?UPSTASH-Delay=3s", "https://a.test/"],
+    ["https://a.test/?q=%zz&qstash%5Ftoken=t&%75pstash%2Dretries=3", "https://a.test/?q=%zz"],
     ["https://a.test/?", "https://a.test/?"],
     ["https://a.test/v2/publish/b", "https://a.test/v2/publish/b"],
   ])("%s is taken as %s", (sent, taken) => expect(raw(sent)).toBe(taken));

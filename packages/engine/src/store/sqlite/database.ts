@@ -1,8 +1,9 @@
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
-import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import { messageOf } from "../../domain/problem.ts";
 import { StoreUnavailable } from "../store.ts";
+import { keeping } from "./keeping.ts";
 import { MIGRATIONS } from "./schema.ts";
 import { Tally } from "./tally.ts";
 
@@ -11,11 +12,12 @@ const SQLITE_BUSY = 5;
 /** Tells when something that was stored comes due. */
 export type Due = (dueAt: number) => void;
 
-/** A database with its statements, each prepared once. */
+/** A database with its statements, which are prepared once. */
 export class Database {
   readonly tally: Tally = new Tally();
   readonly #db: DatabaseSync;
-  readonly #statements = new Map<string, StatementSync>();
+  // Lists have as many as there are ways to combine their filters: not all of them are kept.
+  readonly #statement = keeping(1000, (sql) => this.#db.prepare(sql));
 
   /**
    * @param file a path, whose folder is created, or `:memory:`
@@ -55,17 +57,7 @@ export class Database {
   }
 
   close(): void {
-    this.#statements.clear();
     this.#db.close();
-  }
-
-  #statement(sql: string): StatementSync {
-    let statement = this.#statements.get(sql);
-    if (!statement) {
-      statement = this.#db.prepare(sql);
-      this.#statements.set(sql, statement);
-    }
-    return statement;
   }
 
   #prepare(file: string): void {

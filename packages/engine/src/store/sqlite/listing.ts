@@ -30,7 +30,7 @@ function runRows(db: Database, query: RunQuery): RunRow[] {
   const where = new Conditions();
   where.oneOf("id", query.ids);
   where.oneOf("url", query.urls);
-  where.each("substr(url, 1, length(?)) = ?", query.urlPrefixes);
+  where.startsWith("url", query.urlPrefixes);
   where.oneOf(HOST, query.hosts);
   where.oneOf(PATH, query.paths);
   where.oneOf("state", query.states);
@@ -64,7 +64,7 @@ export function deadLetters(db: Database, query: DeadLetterQuery): Page<DeadLett
   where.is("runs.created_at =", query.runCreatedAt);
   where.oneOf("runs.url", query.workflowUrls);
   where.oneOf("coalesce(dlq.status, 0)", query.statuses);
-  where.anyOf(query.callbackStates?.map((state) => CALLBACK[state]));
+  where.anyOf(query.callbackStates && [...new Set(query.callbackStates)].map((state) => CALLBACK[state]));
   if (query.ofRuns) where.anyOf(["dlq.run IS NOT NULL"]);
   if (query.ofMessages) where.anyOf(["dlq.run IS NULL"]);
   where.is("dlq.created_at >=", query.from);

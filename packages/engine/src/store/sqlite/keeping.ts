@@ -1,0 +1,13 @@
+/** Makes what is asked for by its key, and keeps it: what has been made last, `most` at most. */
+export function keeping<Value>(most: number, make: (key: string) => Value): (key: string) => Value {
+  const kept = new Map<string, Value>();
+  return (key) => {
+    const known = kept.get(key);
+    if (known !== undefined) return known;
+    const made = make(key);
+    const [oldest] = kept.keys();
+    if (oldest !== undefined && kept.size >= most) kept.delete(oldest);
+    kept.set(key, made);
+    return made;
+  };
+}
