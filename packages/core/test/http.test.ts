@@ -1,5 +1,6 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { json } from "node:stream/consumers";
 import { Client as QStashClient } from "@upstash/qstash";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Client, type ServeOptions, WorkflowError } from "../src/index.ts";
@@ -59,6 +60,31 @@ describe("an engine that doesn't answer", () => {
     const lonely = clientOf({ baseUrl: "http://127.0.0.1:1", retry: { retries: 3, backoff } });
     expect((await failureOf(lonely.dlq.list())).code).toBe("engine_unreachable");
     expect(asked).toEqual([0, 1, 2]);
+  });
+});
+
+describe("an engine whose answer gets lost", () => {
+  const ids: unknown[] = [];
+  const server = createServer(async (request, response) => {
+    const [start] = (await json(request)) as { headers: Record<string, string> }[];
+    ids.push(start?.headers["perdure-trigger-id"]);
+    if (ids.length === 1) response.destroy();
+    else response.end(JSON.stringify([{ messageId: "m" }]));
+  });
+  beforeAll(() => new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve)));
+  afterAll(() => void server.close());
+
+  it("can tell a trigger that is sent again from another one", async () => {
+    const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const client = clientOf({ baseUrl, retry: { backoff: () => 0 } });
+    const run = { url: "https://app.example.com/wf", workflowRunId: "a" };
+    await client.trigger(run);
+    await client.trigger(run);
+    const [first, again, other] = ids;
+    expect(ids).toHaveLength(3);
+    expect(first).toMatch(/^[\w-]{21}$/);
+    expect(again).toBe(first);
+    expect(other).not.toBe(first);
   });
 });
 

@@ -15,6 +15,13 @@ const headers = (name: string, value: string, names: string = name): Row => [
   { headers: { [name]: value } },
   names,
 ];
+const trigger = (id: string): Row => [
+  `${HEADER.triggerId}: ${id.slice(0, 30)}`,
+  "POST",
+  PUBLISH,
+  { headers: { [HEADER.init]: "true", [HEADER.runId]: "wfr_1", [HEADER.triggerId]: id } },
+  HEADER.triggerId,
+];
 const body = (method: string, path: string, text: Ask["body"], names: string): Row => [
   `${method} ${path} ${String(text).slice(0, 60)}`,
   method,
@@ -38,6 +45,9 @@ const ROWS: readonly Row[] = [
   headers("Upstash-Callback-Failure-Callback-Delay", "never"),
   headers("Upstash-Callback-Content-Based-Deduplication", "true"),
   headers(HEADER.failureCallback, "mailto:a@a.test"),
+  trigger("an id"),
+  trigger(""),
+  trigger(LONG),
   // Times and counts that are no whole numbers any more once they are stored.
   headers(HEADER.delay, "104249991d"),
   headers(HEADER.delay, "9007199254740s"),

@@ -12,6 +12,12 @@ export const client: readonly Row[] = [
     reason: "Who triggers is told whether a run was started, or one of that id was live.",
   },
   {
+    id: "trigger-id",
+    scenarios: ["trigger/*", "trigger refused/*"],
+    differs: [["sent/*/messages/*/headers/perdure-trigger-id", undefined, /^[\w-]{21}$/]],
+    reason: "A trigger that is sent again, since its answer got lost, finds the run that it has started.",
+  },
+  {
     id: "misuse-of-the-client",
     scenarios: [
       "trigger refused/a label with a blank",

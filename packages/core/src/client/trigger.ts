@@ -1,7 +1,7 @@
 import type { Engine } from "../border/engine.ts";
 import { checkText, checkUrl } from "../kernel/check.ts";
 import { WorkflowError } from "../kernel/errors.ts";
-import { toRunId } from "../kernel/ids.ts";
+import { randomId, toRunId } from "../kernel/ids.ts";
 import { type Message, type RunOptions, startMessage } from "../protocol/message.ts";
 import { toText } from "../steps/index.ts";
 
@@ -56,7 +56,8 @@ function toMessage(options: TriggerOptions, runId: string): Message {
   for (const option of ["useFailureFunction", "keepTriggerConfig"] as const) {
     if ((options[option] ?? true) !== true) throw new TypeError(`${option} can't be switched off.`);
   }
-  const message = startMessage({ ...options, runId, body: toText(body, "The payload") });
+  const start = { ...options, runId, body: toText(body, "The payload"), triggerId: randomId() };
+  const message = startMessage(start);
   return options.disableTelemetry ? { ...message, untold: true } : message;
 }
 

@@ -73,6 +73,8 @@ interface StartOf extends RunOptions {
   readonly configures?: boolean;
   /** Runs between this one and the one that nobody invoked. */
   readonly invokeCount?: number;
+  /** What this request is known by when it is sent again. */
+  readonly triggerId?: string;
 }
 
 /**
@@ -97,6 +99,7 @@ export function startMessage(start: StartOf): Message {
       ...speaksProtocol(),
       [HEADER.contentType, start.contentType ?? contentTypeOf(start.headers) ?? JSON_TYPE],
       [HEADER.triggerBySdk, start.configures || undefined],
+      [HEADER.triggerId, start.triggerId],
       ...runHeaders(start),
       ...shared,
       // A run that the engine has already has its failure callback, and perhaps at another URL than this.

@@ -26,6 +26,8 @@ export const resultContentType = "Upstash-Workflow-ContentType";
 export const runOptions = "Perdure-Run-Options";
 // When a run that hasn't ended has failed, on the request that starts it: a duration after its start.
 export const runTimeout = "Perdure-Run-Timeout";
+// One for each trigger, however often it is sent: a run that it has started is known again, also when that has ended.
+export const triggerId = "Perdure-Trigger-Id";
 // How often a delivery may be retried: our engine tells it with each, and an answer that failed may ask for another number.
 export const maxRetries = "Perdure-Max-Retries";
 // What the endpoint wants to be done for its runs, on its answers to our engine.

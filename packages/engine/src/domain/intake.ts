@@ -141,6 +141,7 @@ function toStartOf(
     flow: options.flow,
     features: features?.map((feature) => feature.trim()) ?? ALL_FEATURES,
     lifetime: lifetimeOf(request.headers),
+    triggerId: triggerIdOf(request.headers),
   };
   const { now: createdAt, callerIp, body: payload } = request;
   const run: RunDraft = { id, url, createdAt, callerIp, config, announced, invoker: undefined };
@@ -156,6 +157,12 @@ export function lifetimeOf(headers: ReadonlyMap<string, string>): number | undef
   const ms = parseDuration(text);
   if (ms !== undefined && ms > 0) return ms;
   throw invalid(HEADER.runTimeout, `expected a duration such as "30s", "5m" or "1d12h", got "${text}"`);
+}
+
+function triggerIdOf(headers: ReadonlyMap<string, string>): string | undefined {
+  const id = headers.get(HEADER.triggerId.toLowerCase());
+  if (id === undefined || /^[\w-]{1,64}$/.test(id)) return id;
+  throw invalid(HEADER.triggerId, `expected up to 64 letters, digits, "-" and "_", got "${id}"`);
 }
 
 function toAppend(url: string, options: Options, request: IntakeRequest): AppendIntake {

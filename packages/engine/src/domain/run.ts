@@ -22,6 +22,8 @@ export interface RunConfig {
   readonly features: readonly string[];
   /** Milliseconds after its start at which a run that hasn't ended has failed. */
   readonly lifetime: number | undefined;
+  /** What the request that has started it is known by when it comes again. */
+  readonly triggerId?: string | undefined;
 }
 
 /** A run as it is accepted. */
@@ -77,6 +79,11 @@ export function isNamedAfterMessage({ id, invoker }: RunDraft): boolean {
   return !invoker && id.startsWith("wfr_msg_");
 }
 
+/** A client that didn't hear our answer sends its request again: the run that it has started may have ended meanwhile. */
+export function isSameTrigger(known: RunConfig, asked: RunConfig): boolean {
+  return asked.triggerId !== undefined && asked.triggerId === known.triggerId;
+}
+
 /** The delivery of an entry takes from the run what its own request didn't say. */
 export function inherit(draft: Draft, config: RunConfig): Draft & { readonly retries: number } {
   return {
@@ -107,6 +114,7 @@ export function reconfigure(old: RunConfig, next: RunConfig): RunConfig {
     flow: next.flow ?? old.flow,
     features: next.features,
     lifetime: next.lifetime ?? old.lifetime,
+    triggerId: old.triggerId,
   };
 }
 

@@ -41,6 +41,22 @@ export function accepting(name: string, open: () => Promise<Store>): void {
       expect(await kit.store.history("wfr_1")).toHaveLength(2);
     });
 
+    it("a start that is sent again finds the run that it has made, also when that has ended", async () => {
+      const again = start("wfr_1", { "Perdure-Trigger-Id": "t1" });
+      const [first] = await kit.accept(again);
+      await kit.store.endRun("wfr_1", { state: "RUN_SUCCESS", response: undefined }, START);
+      expect(await kit.accept(again)).toEqual([{ ...first, deduplicated: true }]);
+      expect((await kit.claim()).claims).toHaveLength(0);
+      const [other] = await kit.accept(start("wfr_1", { "Perdure-Trigger-Id": "t2" }));
+      expect(other).toMatchObject({ deduplicated: false, run: { id: "wfr_1", createdAt: START + 1 } });
+    });
+
+    it("another start of a live run is told that there is one", async () => {
+      const [first] = await kit.accept(start("wfr_1", { "Perdure-Trigger-Id": "t1" }));
+      const [other] = await kit.accept(start("wfr_1", { "Perdure-Trigger-Id": "t2" }));
+      expect(other).toEqual({ ...first, deduplicated: true });
+    });
+
     it("of a run whose id was used before is younger than that was", async () => {
       for (const createdAt of [START, START + 1, START + 2]) {
         const [receipt] = await kit.accept(start("wfr_1"));

@@ -3,7 +3,7 @@ import type { AppendIntake, Intake, StartIntake } from "../../domain/intake.ts";
 import type { Draft } from "../../domain/message.ts";
 import { Problem } from "../../domain/problem.ts";
 import type { QueueLimits } from "../../domain/queue.ts";
-import { inherit, isNamedAfterMessage, type Run, reconfigure } from "../../domain/run.ts";
+import { inherit, isNamedAfterMessage, isSameTrigger, type Run, reconfigure } from "../../domain/run.ts";
 import type { Receipt } from "../store.ts";
 import type { Database } from "./database.ts";
 import { knownAgain } from "./deduplications.ts";
@@ -57,7 +57,9 @@ function start(db: Database, intake: StartIntake, due: Due): Receipt {
   if (live && parent) {
     throw new Problem(400, `workflow run ${draft.id} is alive already: it can't be invoked by ${parent.id}`);
   }
-  const known = live ?? (isNamedAfterMessage(draft) ? latestRun(db, draft.id) : undefined);
+  const latest = live ?? latestRun(db, draft.id);
+  const again = isNamedAfterMessage(draft) || (latest && isSameTrigger(latest.config, draft.config));
+  const known = again ? latest : live;
   if (known)
     return receipt({ id: entryMessage(db, known.key, FIRST_RECORD) ?? "", url: known.url }, known, true);
   const run = insertRun(db, draft, due, parent);
