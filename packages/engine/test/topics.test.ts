@@ -73,7 +73,7 @@ describe("a URL group", () => {
     expect((await w.ask("DELETE", "/v2/topics/g")).status).toBe(200);
     expect((await w.ask("POST", "/v2/publish/g")).status).toBe(404);
     await w.drain();
-    expect(w.calls.map(({ url }) => url)).toEqual([A.url, B.url]);
+    expect(w.calls.map(({ url }) => url).sort()).toEqual([A.url, B.url].sort());
   });
 
   it("has as many endpoints as the engine was told", async () => {
