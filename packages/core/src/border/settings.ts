@@ -1,6 +1,7 @@
 import type { Client } from "@upstash/qstash";
-import { checkUrl, mustBe } from "../kernel/check.ts";
+import { mustBe } from "../kernel/check.ts";
 import { WorkflowError } from "../kernel/errors.ts";
+import { checkUrl } from "../kernel/url.ts";
 import * as HEADER from "../protocol/names.ts";
 import { DEV_CREDENTIALS } from "../protocol/token.ts";
 import type { Authorize, Door } from "./authorize.ts";
@@ -63,35 +64,35 @@ export type GivenClient = Client | Partial<EngineConfig> | ((config: EngineConfi
 export interface Border {
   readonly env: Env;
   readonly door: Door;
-  /** @throws WorkflowError `missing_token` when nothing says how to reach the engine */
+  /** @throws as {@link engineOf} */
   readonly engine: () => Engine;
   /** The endpoint's URL as the engine should call it. */
   readonly workflowUrl: (requested: URL) => string;
 }
 
 /**
- * The border of each request: made once for each environment and region.
- *
- * @throws TypeError for options that can't be obeyed
+ * The border of each request. Options that usually come from the environment are checked with the request and not before:
+ * a build has no secrets. A border is kept, for its environment and region, once it can tell who calls; until then the
+ * environment is read again for each request.
  */
 export function createBorders(options: BorderOptions): (env: Env | undefined, headers: Headers) => Border {
-  if (options.url) checkUrl("url", options.url);
-  if (options.baseUrl) checkUrl("baseUrl", options.baseUrl);
   const made = new WeakMap<Env, Record<string, Border>>();
   return (platformEnv, headers) => {
     const env = options.env ?? platformEnv ?? processEnv();
     const region = regionOf(env, headers.get(HEADER.region));
     const borders = made.get(env) ?? {};
     made.set(env, borders);
-    borders[region] ??= settle(options, env, region);
-    return borders[region];
+    const border = borders[region] ?? settle(options, env, region);
+    if (border.door.verify || border.door.open) borders[region] = border;
+    return border;
   };
 }
 
 function settle(options: BorderOptions, env: Env, region: string): Border {
-  const { url, baseUrl = env.UPSTASH_WORKFLOW_URL, verify, authorize } = options;
-  if (baseUrl) checkUrl("baseUrl", baseUrl);
-  const prefix = baseUrl && withoutSlash(new URL(baseUrl));
+  const { verify, authorize } = options;
+  const url = options.url && checkUrl("url", options.url);
+  const base = options.baseUrl || env.UPSTASH_WORKFLOW_URL;
+  const prefix = base && withoutSlash(new URL(checkUrl("baseUrl (UPSTASH_WORKFLOW_URL)", base)));
   let engine: Engine | undefined;
   const workflowUrl = ({ href, pathname, search }: URL): string =>
     url || (prefix ? prefix + pathname + search : href);
@@ -101,7 +102,7 @@ function settle(options: BorderOptions, env: Env, region: string): Border {
       verify: verify === "off" ? undefined : verifierOf(options, env, region),
       authorize,
       open: verify === "off",
-      publicUrl: url || baseUrl || options.trustProxy ? workflowUrl : undefined,
+      publicUrl: url || prefix || options.trustProxy ? workflowUrl : undefined,
     },
     engine: () => {
       engine ??= engineOf(options.qstashClient, env, options.disableTelemetry, region);
@@ -115,6 +116,7 @@ function settle(options: BorderOptions, env: Env, region: string): Border {
  * The engine to talk to: by the given client, or by settings, of which the environment has what isn't given.
  *
  * @throws WorkflowError `missing_token` when there is no token anywhere
+ * @throws TypeError that names the option and the variable of a token or URL that can't be one
  */
 export function engineOf(
   given: GivenClient | undefined = {},
@@ -125,18 +127,23 @@ export function engineOf(
   const telemetry = !disableTelemetry && !env.UPSTASH_DISABLE_TELEMETRY;
   if (isClient(given)) return toEngine(connectBy(given), telemetry);
   const settings = typeof given === "function" ? {} : given;
-  const name = inRegion("QSTASH_TOKEN", region);
+  const [name, urlName] = [inRegion("QSTASH_TOKEN", region), inRegion("QSTASH_URL", region)];
   const [url, known] =
     (settings.devMode ?? devMode(env))
       ? [`http://127.0.0.1:${env.QSTASH_DEV_PORT || DEV_CREDENTIALS.port}`, DEV_CREDENTIALS.token]
-      : [env[inRegion("QSTASH_URL", region)] ?? HOSTED_URL, env[name]];
-  const { token = known, baseUrl = url, enableTelemetry = true } = settings;
+      : [env[urlName] || HOSTED_URL, env[name]];
+  const { enableTelemetry = true } = settings;
+  const token = settings.token || known;
   if (!token) {
     throw new WorkflowError(
       "missing_token",
-      `There is no token for the engine: set ${name} (and QSTASH_URL for an engine of your own), or QSTASH_DEV=1 for a local one.`,
+      `There is no token for the engine: set ${name} (and ${urlName} for an engine of your own), or QSTASH_DEV=1 for a local one.`,
     );
   }
+  // The message doesn't show the token: it is a secret.
+  if (!/^[\x21-\x7e]+$/.test(token))
+    throw new TypeError(`token (${name}) must be a string of visible ASCII characters, without spaces.`);
+  const baseUrl = checkUrl(`baseUrl (${urlName})`, settings.baseUrl || url);
   const config = { ...settings, token, baseUrl };
   const connection = typeof given === "function" ? connectBy(given(config)) : connect(config);
   return toEngine(connection, telemetry && enableTelemetry);

@@ -41,7 +41,10 @@ export type Verify = (mail: Mail, delivery: Delivery, publicUrl: string | undefi
  * @throws TypeError for a key that isn't one
  */
 export function verifyWithKeys({ current, next }: SigningKeys, guard?: ReplayGuard): Verify {
-  const candidates = [importKey(current), importKey(next)];
+  const candidates = [
+    importKey("keys.current (QSTASH_CURRENT_SIGNING_KEY)", current),
+    importKey("keys.next (QSTASH_NEXT_SIGNING_KEY)", next),
+  ];
   return async (mail, delivery, publicUrl) => {
     const payload = await verifyToken(signatureOf(mail), candidates);
     if (!(await isHashOf(payload.body, mail.bytes))) throw refused("it was made for another body");
@@ -81,10 +84,9 @@ function signatureOf(mail: Mail): string {
   throw refused(`there is no signature in the header ${HEADER.signature}`);
 }
 
-function importKey(key: string): Promise<CryptoKey> {
-  // Not said what it is: it may be a secret.
-  if (typeof key !== "string" || key === "")
-    throw new TypeError("A signing key must be a text that isn't empty.");
+function importKey(what: string, key: string): Promise<CryptoKey> {
+  // The message doesn't show the value: it may be a secret.
+  if (typeof key !== "string" || key === "") throw new TypeError(`${what} must be a non-empty string.`);
   return crypto.subtle.importKey("raw", utf8(key), { name: "HMAC", hash: "SHA-256" }, false, ["verify"]);
 }
 
