@@ -225,8 +225,11 @@ describe("the public URL", () => {
   });
 
   it.each(["ftp://a", "app.example.com", "https://"])("%j isn't taken", async (url) => {
-    await expectMisconfigured(endpoint({ url }).handler(await bring()), /TypeError: url must be/);
-    await expectMisconfigured(endpoint({ baseUrl: url }).handler(await bring()), /TypeError: baseUrl/);
+    await expectMisconfigured(async () => endpoint({ url }).handler(await bring()), /TypeError: url must be/);
+    await expectMisconfigured(
+      async () => endpoint({ baseUrl: url }).handler(await bring()),
+      /TypeError: baseUrl/,
+    );
   });
 });
 
@@ -405,7 +408,8 @@ describe("without any check", () => {
 
   it("one key of two is a mistake that is named", async () => {
     const { handler } = endpoint({}, { QSTASH_CURRENT_SIGNING_KEY: "sig" });
-    await expectMisconfigured(handler(await bring()), /QSTASH_NEXT_SIGNING_KEY/);
+    const mail = await bring();
+    await expectMisconfigured(() => handler(mail), /QSTASH_NEXT_SIGNING_KEY/);
   });
 });
 
@@ -471,6 +475,7 @@ describe("development mode", () => {
 
   it("with another value is a mistake that is named", async () => {
     const { handler } = endpoint({}, { QSTASH_DEV: "yes" });
-    await expectMisconfigured(handler(await bring()), /got "yes"/);
+    const mail = await bring();
+    await expectMisconfigured(() => handler(mail), /got "yes"/);
   });
 });

@@ -95,7 +95,7 @@ describe("an endpoint without usable settings", () => {
     "is made, and says with the first request what is wrong with %s",
     async (_name, env, options, complaint) => {
       const { handler } = serve(() => 1, { env: { ...usable(), ...env }, ...options });
-      await expectMisconfigured(handler(await bring()), complaint);
+      await expectMisconfigured(async () => handler(await bring()), complaint);
     },
   );
 

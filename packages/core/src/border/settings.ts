@@ -71,44 +71,50 @@ export interface Border {
 }
 
 /**
- * The border of each request. Options that usually come from the environment are checked with the request and not before:
- * a build has no secrets. A border is kept, for its environment and region, once it can tell who calls; until then the
- * environment is read again for each request.
+ * The border of each request. What doesn't depend on the request is made once for each environment: above all, who may
+ * call the endpoint.
+ *
+ * Options that usually come from the environment are checked with the first request, because a build has no secrets. Until
+ * they are valid, and say who may call, the environment is read again for each request.
  */
 export function createBorders(options: BorderOptions): (env: Env | undefined, headers: Headers) => Border {
-  const made = new WeakMap<Env, Record<string, Border>>();
+  const made = new WeakMap<Env, InRegion>();
   return (platformEnv, headers) => {
     const env = options.env ?? platformEnv ?? processEnv();
-    const region = regionOf(env, headers.get(HEADER.region));
-    const borders = made.get(env) ?? {};
-    made.set(env, borders);
-    const border = borders[region] ?? settle(options, env, region);
-    if (border.door.verify || border.door.open) borders[region] = border;
+    const inRegion = made.get(env) ?? settle(options, env);
+    const border = inRegion(headers.get(HEADER.region));
+    if (border.door.verify || border.door.open) made.set(env, inRegion);
     return border;
   };
 }
 
-function settle(options: BorderOptions, env: Env, region: string): Border {
+type InRegion = (named: string | null) => Border;
+
+function settle(options: BorderOptions, env: Env): InRegion {
   const { verify, authorize } = options;
   const url = options.url && checkUrl("url", options.url);
   const base = options.baseUrl || env.UPSTASH_WORKFLOW_URL;
   const prefix = base && withoutSlash(new URL(checkUrl("baseUrl (UPSTASH_WORKFLOW_URL)", base)));
-  let engine: Engine | undefined;
   const workflowUrl = ({ href, pathname, search }: URL): string =>
     url || (prefix ? prefix + pathname + search : href);
-  return {
-    env,
-    door: {
-      verify: verify === "off" ? undefined : verifierOf(options, env, region),
-      authorize,
-      open: verify === "off",
-      publicUrl: url || prefix || options.trustProxy ? workflowUrl : undefined,
-    },
-    engine: () => {
-      engine ??= engineOf(options.qstashClient, env, options.disableTelemetry, region);
-      return engine;
-    },
-    workflowUrl,
+  const door: Door = {
+    verify: verify === "off" ? undefined : verifierOf(options, env),
+    authorize,
+    open: verify === "off",
+    publicUrl: url || prefix || options.trustProxy ? workflowUrl : undefined,
+  };
+  const engines: Record<string, Engine> = {};
+  return (named) => {
+    const region = regionOf(env, named);
+    return {
+      env,
+      door: region === undefined ? { ...door, unknownRegion: String(named) } : door,
+      engine: () => {
+        engines[region ?? ""] ??= engineOf(options.qstashClient, env, options.disableTelemetry, region);
+        return engines[region ?? ""] as Engine;
+      },
+      workflowUrl,
+    };
   };
 }
 
@@ -122,7 +128,7 @@ export function engineOf(
   given: GivenClient | undefined = {},
   env: Env,
   disableTelemetry = false,
-  region: string = regionOf(env, null),
+  region: string = regionOf(env, null) ?? "",
 ): Engine {
   const telemetry = !disableTelemetry && !env.UPSTASH_DISABLE_TELEMETRY;
   if (isClient(given)) return toEngine(connectBy(given), telemetry);
@@ -149,15 +155,19 @@ export function engineOf(
   return toEngine(connection, telemetry && enableTelemetry);
 }
 
-/** With `QSTASH_REGION`, keys and tokens are kept by region: the one that the engine names, or that one. Empty without. */
-function regionOf(env: Env, named: string | null): string {
+/**
+ * With `QSTASH_REGION`, tokens are kept by region: the one that the engine names, or else that one. Empty without.
+ *
+ * @returns undefined for a region that there isn't
+ */
+function regionOf(env: Env, named: string | null): string | undefined {
   const own = env.QSTASH_REGION;
   if (!own) return "";
-  const [region, fallback] = [named, own].map((one) =>
-    REGIONS.find((known) => known === one?.toUpperCase().replaceAll("-", "_")),
+  const [region, fallback] = [named || own, own].map((one) =>
+    REGIONS.find((known) => known === one.toUpperCase().replaceAll("-", "_")),
   );
   if (!fallback) throw mustBe("QSTASH_REGION", `one of ${REGIONS.join(", ")}`, own);
-  return region ?? fallback;
+  return region;
 }
 
 function inRegion(variable: string, region: string): string {
@@ -173,26 +183,33 @@ function isClient(given: unknown): given is Client {
   return "http" in Object(given);
 }
 
-function verifierOf(options: BorderOptions, env: Env, region: string): Verify | undefined {
-  const { receiver, keys = keysIn(env, region), replayGuard } = options;
+function verifierOf(options: BorderOptions, env: Env): Verify | undefined {
+  const { receiver, replayGuard } = options;
+  const pairs = options.keys ? [options.keys] : keysIn(env);
   // Whoever doesn't read the tokens can't tell one from another.
-  if (replayGuard && (receiver || !keys))
+  if (replayGuard && (receiver || pairs.length === 0))
     throw new TypeError(
       "replayGuard needs signing keys: set QSTASH_CURRENT_SIGNING_KEY and QSTASH_NEXT_SIGNING_KEY, or `keys`.",
     );
   if (receiver) return verifyWithReceiver(receiver);
-  return keys && verifyWithKeys(keys, replayGuard);
+  return pairs.length > 0 ? verifyWithKeys(pairs, replayGuard) : undefined;
 }
 
-function keysIn(env: Env, region: string): SigningKeys | undefined {
+/** The variables of each pair of keys: without a region, and of each region. */
+const KEY_VARIABLES = ["", ...REGIONS].map((region) =>
+  ["QSTASH_CURRENT_SIGNING_KEY", "QSTASH_NEXT_SIGNING_KEY"].map((name) => inRegion(name, region)),
+);
+
+/** All keys of the environment: a request that names a region doesn't choose whether it is checked. */
+function keysIn(env: Env): SigningKeys[] {
   const dev = devMode(env);
-  const names = ["QSTASH_CURRENT_SIGNING_KEY", "QSTASH_NEXT_SIGNING_KEY"].map((name) =>
-    inRegion(name, region),
-  );
-  const [current, next] = names.map((name) => env[name]);
-  if (!current && !next) return dev ? DEV_KEYS : undefined;
-  if (current && next) return { current, next };
-  throw new TypeError(`Only one of ${names.join(" and ")} is set: signatures need both.`);
+  const pairs = KEY_VARIABLES.flatMap((names) => {
+    const [current, next] = names.map((name) => env[name]);
+    if (current && next) return { current, next };
+    if (!current && !next) return [];
+    throw new TypeError(`Only one of ${names.join(" and ")} is set: signatures need both.`);
+  });
+  return dev ? [DEV_KEYS] : pairs;
 }
 
 const DEV_KEYS: SigningKeys = {
@@ -208,7 +225,7 @@ function devMode(env: Env): boolean {
   if (!/^(?:[01]|true|false)$/.test(asked))
     throw mustBe("QSTASH_DEV", '"1", "true", "0" or "false"', env.QSTASH_DEV);
   if (asked === "0" || asked === "false") return false;
-  const realKeys = env.QSTASH_CURRENT_SIGNING_KEY || env.QSTASH_NEXT_SIGNING_KEY || env.QSTASH_REGION;
+  const realKeys = KEY_VARIABLES.flat().some((name) => env[name]) || env.QSTASH_REGION;
   const obstacle =
     env.NODE_ENV === "production" ? 'NODE_ENV is "production"' : realKeys && "real signing keys are set";
   if (obstacle) warnOnce(`[perdure] QSTASH_DEV is ignored, because ${obstacle}.`);
