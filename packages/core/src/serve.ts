@@ -16,6 +16,7 @@ import { lateOptionsIn } from "./protocol/late-options.ts";
 import { startMessage } from "./protocol/message.ts";
 import * as HEADER from "./protocol/names.ts";
 import type { Outcome, Refusal } from "./protocol/outcome.ts";
+import type { RetryDelayOption } from "./protocol/retry-delay.ts";
 import { encodeTraits } from "./protocol/rollback.ts";
 import {
   type CancelFunction,
@@ -37,8 +38,8 @@ export type ServeOptions<Payload = unknown, Result = unknown> = BorderOptions &
     readonly retries?: number;
     /** As `retries`, for the failure function of such a run. Default: its retries. */
     readonly failureRetries?: number;
-    /** Milliseconds before a retry of the failure function of such a run, as an expression over `retried`. */
-    readonly failureRetryDelay?: string;
+    /** Before each retry of the failure function of such a run: seconds, a duration, or an expression in milliseconds. */
+    readonly failureRetryDelay?: RetryDelayOption;
     /**
      * Seconds or a duration after its start at which a run that hasn't ended has failed. A trigger's own wins.
      * On Perdure's own engine.
@@ -133,9 +134,10 @@ async function receive(served: Served, reading: Reading): Promise<Response> {
     trusted = isGuarded(border.door);
     const outcome = await handle({ served, border, mail, delivery, trusted }).catch(fault);
     if (outcome.kind === "failed") await report(served, delivery, outcome);
-    const response = respond(outcome, trusted);
-    // Only our own engine tells this, and wants to know.
-    if (headers.has(HEADER.maxRetries)) response.headers.set(HEADER.traits, served.traits);
+    // Only our own engine says how many retries there are.
+    const own = headers.has(HEADER.maxRetries);
+    const response = respond(outcome, trusted, own);
+    if (own) response.headers.set(HEADER.traits, served.traits);
     return response;
   } catch (error) {
     return respond(fault(error), trusted);
