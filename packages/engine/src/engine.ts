@@ -165,6 +165,7 @@ export function createEngine(options: EngineOptions): Engine {
   const transport = options.transport ?? poolTransport({ maxBytes: limits.responseBytes ?? MIB, policy });
   const keys = createKeys(store, options.signingKeys);
   const parallelism = Math.min(limits.parallelism ?? Number.POSITIVE_INFINITY, concurrency + calls);
+  const retries = limits.retries ?? 999;
   const dispatcher = new Dispatcher({
     store,
     clock,
@@ -174,6 +175,7 @@ export function createEngine(options: EngineOptions): Engine {
     concurrency,
     calls,
     parallelism,
+    mostRetries: retries,
     timeout: Math.min(timeouts.delivery ?? 15 * 60_000, limits.timeout ?? Number.POSITIVE_INFINITY),
     lease: timeouts.lease ?? 30_000,
     historyBytes: limits.historyBytes ?? 4 * MIB,
@@ -198,7 +200,7 @@ export function createEngine(options: EngineOptions): Engine {
     limits: {
       requestBytes: limits.requestBytes ?? 10 * MIB,
       messageBytes: limits.messageBytes ?? 10 * MIB,
-      retries: limits.retries ?? 999,
+      retries,
       endpoints: limits.endpoints ?? 100,
       urlGroups: limits.urlGroups ?? 10_000,
       delay: limits.delay,
