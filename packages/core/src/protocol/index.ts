@@ -30,7 +30,15 @@ export type { FlowControl } from "./options.ts";
 export { type FinishCondition, NON_RETRYABLE_STATUS } from "./outcome.ts";
 export { type RollbackAnswer, type RollbackRecord, readRollback } from "./rollback.ts";
 export { isPlan, parseStep, recordKey, resultId, type StepRecord, type StepType } from "./step.ts";
-export { boundHeaders, DEV_CREDENTIALS, type DeliveryClaim, ISSUER, TOKEN_CLAIM } from "./token.ts";
+export {
+  boundHeaders,
+  DEV_CREDENTIALS,
+  type DeliveryClaim,
+  ISSUER,
+  isPublicSecret,
+  PUBLIC_USERS,
+  TOKEN_CLAIM,
+} from "./token.ts";
 export { decodeTraits, encodeTraits, type Traits } from "./traits.ts";
 export type { NotifyResponse, WaitBody, Waiter, WebhookHit } from "./wait.ts";
 

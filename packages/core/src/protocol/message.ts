@@ -1,4 +1,5 @@
 import { type Duration, toWireDuration } from "../kernel/duration.ts";
+import { checkUrl } from "../kernel/url.ts";
 import { FEATURES, forFailureCallback, forward, PROTOCOL_VERSION } from "./headers.ts";
 import * as HEADER from "./names.ts";
 import {
@@ -144,7 +145,10 @@ function failureHeaders(options: RunOptions): HeaderList {
   const own = retryHeaders(options.failureRetries, options.failureRetryDelay, "failureRetries");
   const given = Object.keys(defined(own)).join(", ");
   return [
-    [HEADER.failureCallback, options.failureUrl],
+    [
+      HEADER.failureCallback,
+      options.failureUrl === undefined ? undefined : checkUrl("failureUrl", options.failureUrl),
+    ],
     ...renamed(own, forFailureCallback),
     [HEADER.failureOptions, given || undefined],
   ];
