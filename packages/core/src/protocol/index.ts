@@ -35,7 +35,15 @@ export {
   type Traits,
 } from "./rollback.ts";
 export { isPlan, parseStep, recordKey, resultId, type StepRecord, type StepType } from "./step.ts";
-export { boundHeaders, DEV_CREDENTIALS, type DeliveryClaim, ISSUER, TOKEN_CLAIM } from "./token.ts";
+export {
+  boundHeaders,
+  DEV_CREDENTIALS,
+  type DeliveryClaim,
+  ISSUER,
+  isPublicSecret,
+  PUBLIC_USERS,
+  TOKEN_CLAIM,
+} from "./token.ts";
 export type { NotifyResponse, WaitBody, Waiter, WebhookHit } from "./wait.ts";
 
 /** Every header name of the two protocols (QStash and workflow) that Perdure reads or writes. */
