@@ -24,6 +24,7 @@ import {
   type FailureFunction,
   type PayloadOptions,
   payloadParser,
+  type RecordableWorkflow,
   type WorkflowFunction,
 } from "./workflow.ts";
 
@@ -77,7 +78,7 @@ const BODY_LIMIT = 64 * 1024 * 1024;
  * @throws TypeError for options that can't be obeyed
  */
 export function serve<Payload = unknown, Result = unknown>(
-  workflow: WorkflowFunction<Payload, Result>,
+  workflow: RecordableWorkflow<Payload, Result>,
   options: ServeOptions<Payload, Result> = {},
 ): { handler: Handler } {
   return { handler: handlerOf(workflow, options, new Map()) };

@@ -52,6 +52,8 @@ export interface EngineOptions {
   readonly limits?: {
     /** Bytes of a request to the API. 10 MiB by default. */
     readonly requestBytes?: number;
+    /** Items of a batch, and messages that they become where some go to URL groups. 1000 by default. */
+    readonly batchItems?: number;
     /** Bytes of an endpoint's answer that are kept. 1 MiB by default. */
     readonly responseBytes?: number;
     /** Bytes of a third party's answer to a call; a larger one is none. 10 MiB by default. */
@@ -131,6 +133,7 @@ const TIMEOUTS: Readonly<Record<keyof NonNullable<EngineOptions["timeouts"]>, Ra
 };
 const LIMITS: Readonly<Record<keyof NonNullable<EngineOptions["limits"]>, Range>> = {
   requestBytes: "count",
+  batchItems: "count",
   responseBytes: "count or none",
   callBytes: "count or none",
   historyBytes: "count or none",
@@ -199,6 +202,7 @@ export function createEngine(options: EngineOptions): Engine {
     retention,
     limits: {
       requestBytes: limits.requestBytes ?? 10 * MIB,
+      batchItems: limits.batchItems ?? 1000,
       messageBytes: limits.messageBytes ?? 10 * MIB,
       retries,
       endpoints: limits.endpoints ?? 100,

@@ -84,6 +84,7 @@ const schema: z.ZodType<StartFile> = z.strictObject({
   limits: z
     .strictObject({
       requestBytes: count,
+      batchItems: count,
       responseBytes: any,
       callBytes: any,
       historyBytes: any,
