@@ -52,6 +52,8 @@ export interface EngineOptions {
   readonly limits?: {
     /** Bytes of a request to the API. 10 MiB by default. */
     readonly requestBytes?: number;
+    /** Items of a batch, and messages that they become where some go to URL groups. 1000 by default. */
+    readonly batchItems?: number;
     /** Bytes of an endpoint's answer that are kept. 1 MiB by default. */
     readonly responseBytes?: number;
     /** Bytes of a third party's answer to a call; a larger one is none. 10 MiB by default. */
@@ -131,6 +133,7 @@ const TIMEOUTS: Readonly<Record<keyof NonNullable<EngineOptions["timeouts"]>, Ra
 };
 const LIMITS: Readonly<Record<keyof NonNullable<EngineOptions["limits"]>, Range>> = {
   requestBytes: "count",
+  batchItems: "count",
   responseBytes: "count or none",
   callBytes: "count or none",
   historyBytes: "count or none",
@@ -165,6 +168,7 @@ export function createEngine(options: EngineOptions): Engine {
   const transport = options.transport ?? poolTransport({ maxBytes: limits.responseBytes ?? MIB, policy });
   const keys = createKeys(store, options.signingKeys);
   const parallelism = Math.min(limits.parallelism ?? Number.POSITIVE_INFINITY, concurrency + calls);
+  const retries = limits.retries ?? 999;
   const dispatcher = new Dispatcher({
     store,
     clock,
@@ -174,6 +178,7 @@ export function createEngine(options: EngineOptions): Engine {
     concurrency,
     calls,
     parallelism,
+    mostRetries: retries,
     timeout: Math.min(timeouts.delivery ?? 15 * 60_000, limits.timeout ?? Number.POSITIVE_INFINITY),
     lease: timeouts.lease ?? 30_000,
     historyBytes: limits.historyBytes ?? 4 * MIB,
@@ -197,8 +202,9 @@ export function createEngine(options: EngineOptions): Engine {
     retention,
     limits: {
       requestBytes: limits.requestBytes ?? 10 * MIB,
+      batchItems: limits.batchItems ?? 1000,
       messageBytes: limits.messageBytes ?? 10 * MIB,
-      retries: limits.retries ?? 999,
+      retries,
       endpoints: limits.endpoints ?? 100,
       urlGroups: limits.urlGroups ?? 10_000,
       delay: limits.delay,

@@ -7,7 +7,10 @@ type Unit = "ms" | "s" | "m" | "h" | "d";
  *
  * @example "90s", "1.5h", "250ms", "1d12h"
  */
-export type Duration = `${number}${Unit}` | `${number}${Unit}${number}${Unit}`;
+export type Duration = `${Amount}${Unit}` | `${Amount}${Unit}${Amount}${Unit}`;
+
+/** A bigint is a whole number here, as in the type of the same name of the official clients. */
+type Amount = number | bigint;
 
 /** In milliseconds. Those below one are Go's: an answer may ask for a wait in them. */
 const UNITS: Readonly<Record<string, number>> = {
@@ -95,7 +98,7 @@ export function toUnixTime(value: unknown, what: string): number {
         ? Number(new Date(value as Date | string)) / 1000
         : Number.NaN;
   if (seconds >= 0 && seconds <= LATEST) return whole(seconds * 1000) / 1000;
-  if (typeof value === "number" && value > LATEST)
+  if (Number.isFinite(value) && seconds > LATEST)
     throw new TypeError(
       `${what} is a Unix time in seconds; got ${value}, which looks like milliseconds. Divide it by 1000, or give a Date.`,
     );

@@ -11,9 +11,9 @@ import {
   type FlowControl,
   flowControlHeaders,
   forwarded,
-  given,
   type HeaderList,
   headerIn,
+  ifGiven,
   renamed,
   retryHeaders,
 } from "./options.ts";
@@ -92,7 +92,7 @@ export function callPolicyHeaders(call: CallPolicy, exact?: boolean): HeaderList
   const { retries = 0, retryDelay, timeout, flowControl } = call;
   return [
     ...retryHeaders(retries, retryDelay),
-    [HEADER.timeout, given(timeout, (value) => toWireDuration(value, "timeout", exact))],
+    [HEADER.timeout, ifGiven(timeout, (value) => toWireDuration(value, "timeout", exact))],
     ...flowControlHeaders(flowControl),
   ];
 }

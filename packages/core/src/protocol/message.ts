@@ -8,8 +8,8 @@ import {
   type FlowControl,
   flowControlHeaders,
   forwarded,
-  given,
   type HeaderList,
+  ifGiven,
   joinLabels,
   renamed,
   retryHeaders,
@@ -40,9 +40,12 @@ export interface Redact {
 export interface RunOptions {
   /** Sent with each of the run's deliveries. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Retries of each delivery, after the first attempt. The engine's default is 3. */
+  /** Retries of each delivery, after the first attempt. Default: those beside the workflow, else the engine's, 3. */
   readonly retries?: number;
-  /** Before each retry: seconds, a duration, or an expression in milliseconds: `"1000 * pow(2, retried)"`. */
+  /**
+   * Before each retry: seconds, a duration, or an expression in milliseconds: `"1000 * pow(2, retried)"`.
+   * Default: as beside the workflow, else the engine's.
+   */
   readonly retryDelay?: RetryDelayOption;
   /** A limit that all runs and calls with the same key share. */
   readonly flowControl?: FlowControl;
@@ -50,7 +53,7 @@ export interface RunOptions {
   readonly delay?: number | Duration;
   /** Before this moment the first delivery isn't made: a Unix time in seconds, or a `Date`. Wins over `delay`. */
   readonly notBefore?: number | Date;
-  /** Of the failure function. Default: as the run's. */
+  /** Retries of the failure function. Default: those beside the workflow, else the run's. */
   readonly failureRetries?: number;
   /** As `retryDelay`, for the failure function. Default: as the run's. */
   readonly failureRetryDelay?: RetryDelayOption;
@@ -64,7 +67,6 @@ export interface RunOptions {
   readonly redact?: Redact;
 }
 
-const DEFAULT_RETRIES = 3;
 const JSON_TYPE = "application/json";
 
 interface StartOf extends RunOptions {
@@ -86,10 +88,9 @@ interface StartOf extends RunOptions {
  * @throws TypeError for an option that the engine could not obey
  */
 export function startMessage(start: StartOf): Message {
-  const retries = start.retries === DEFAULT_RETRIES ? undefined : start.retries;
   // What holds for the run's deliveries and for the delivery of its failure alike.
   const shared: HeaderList = [
-    ...policyHeaders({ ...start, retries }),
+    ...policyHeaders(start),
     ...forwarded(start.headers),
     [forward(HEADER.label), joinLabels(start.label)],
     [forward(HEADER.invokeCount), start.invokeCount || undefined],
@@ -126,10 +127,8 @@ function failureCallback(start: StartOf, shared: HeaderList): HeaderList {
   ];
 }
 
-type Policy = Pick<RunOptions, "retryDelay" | "flowControl"> & { readonly retries?: number | undefined };
-
 /** How often a run's deliveries are made again, and how many at once. */
-function policyHeaders(options: Policy): HeaderList {
+function policyHeaders(options: RunOptions): HeaderList {
   return [...retryHeaders(options.retries, options.retryDelay), ...flowControlHeaders(options.flowControl)];
 }
 
@@ -140,22 +139,23 @@ function runHeaders(options: RunOptions): HeaderList {
     ...timeHeaders(options),
     [HEADER.redactFields, redactFields(options.redact)],
     // Only our own engine reads it.
-    [HEADER.runTimeout, given(options.timeout, (value) => toWireDuration(value, "timeout", true))],
+    [HEADER.runTimeout, ifGiven(options.timeout, (value) => toWireDuration(value, "timeout", true))],
   ];
 }
 
 /** What is its failure function's own. */
 function failureHeaders(options: RunOptions): HeaderList {
+  const own = retryHeaders(options.failureRetries, options.failureRetryDelay, failureName);
+  const given = Object.keys(defined(own)).join(", ");
   return [
-    [HEADER.failureCallback, given(options.failureUrl, (url) => checkUrl("failureUrl", url))],
-    ...renamed(
-      retryHeaders(options.failureRetries, options.failureRetryDelay, (option) =>
-        option === "retries" ? "failureRetries" : "failureRetryDelay",
-      ),
-      forFailureCallback,
-    ),
+    [HEADER.failureCallback, ifGiven(options.failureUrl, (url) => checkUrl("failureUrl", url))],
+    ...renamed(own, forFailureCallback),
+    [HEADER.failureOptions, given || undefined],
   ];
 }
+
+const failureName = (option: "retries" | "retryDelay") =>
+  option === "retries" ? "failureRetries" : "failureRetryDelay";
 
 /** What is to be different in a run that goes on as another one. @throws TypeError as {@link startMessage} */
 export function changes(options: RunOptions): Record<string, string> {

@@ -39,7 +39,7 @@ export function flowControlHeaders(flow: FlowControl | undefined): HeaderList {
   const limits = defined([
     ["parallelism", toCount("flowControl.parallelism", parallelism)],
     ["rate", toCount("flowControl.rate", rate)],
-    ["period", given(period, (value) => toWireDuration(value, "flowControl.period"))],
+    ["period", ifGiven(period, (value) => toWireDuration(value, "flowControl.period"))],
   ]);
   const value = Object.entries(limits).map((limit) => limit.join("="));
   return [
@@ -82,8 +82,8 @@ export function retryHeaders(
  */
 export function timeHeaders({ delay, notBefore }: Times, exact = false): HeaderList {
   return [
-    [HEADER.delay, given(delay, (value) => toWireDuration(value, "delay", exact))],
-    [HEADER.notBefore, given(notBefore, (value) => toWireTime(value, "notBefore", exact))],
+    [HEADER.delay, ifGiven(delay, (value) => toWireDuration(value, "delay", exact))],
+    [HEADER.notBefore, ifGiven(notBefore, (value) => toWireTime(value, "notBefore", exact))],
   ];
 }
 
@@ -94,7 +94,10 @@ interface Times {
 }
 
 /** What a function makes of an option, where it is given. `null` is: it is no way to leave an option out. */
-export function given<Value, Made>(value: Value | undefined, make: (value: Value) => Made): Made | undefined {
+export function ifGiven<Value, Made>(
+  value: Value | undefined,
+  make: (value: Value) => Made,
+): Made | undefined {
   return value === undefined ? undefined : make(value);
 }
 

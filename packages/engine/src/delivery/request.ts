@@ -6,9 +6,11 @@ import {
   type FailureDetails,
   HEADER,
   type HistoryEntry,
+  isSameUrl,
   kindOf,
   PREFIX,
   PROTOCOL_VERSION,
+  RETRIES_BY_DEFAULT,
 } from "@perdure/core/protocol";
 import { fromBase64, toText } from "../domain/bytes.ts";
 import type { HeaderList } from "../domain/header.ts";
@@ -105,7 +107,7 @@ function bodyOf(claim: Claim, maxHistory: number): DeliveryRequest["body"] {
 /** The report of a run's end, with what only this engine tells. A large history is left for the endpoint to fetch. */
 function endedBody({ message, run, entries, ended }: Claim, maxHistory: number): string {
   const report = JSON.parse(toText(message.body ?? new Uint8Array())) as FailureBody;
-  const elsewhere = message.purpose === "failure" && message.url !== run?.url;
+  const elsewhere = message.purpose === "failure" && !isSameUrl(message.url, run?.url ?? "");
   const only = message.purpose === "rollback" ? "rollback" : elsewhere ? "report" : undefined;
   const size = entries.reduce((sum, { body }) => sum + body.length, 0);
   const details: FailureDetails = {
@@ -191,12 +193,14 @@ function runHeaders(run: Run, { message, first }: Claim): Record<string, string>
   const failure = message.purpose === "failure" || message.purpose === "rollback";
   const canceled = message.purpose === "cancel";
   const answer = message.purpose === "answer";
+  const isDefault =
+    message.purpose === "step" && run.config.retries === undefined && run.traits === undefined;
   return {
     [HEADER.runId.toLowerCase()]: run.id,
     [HEADER.createdAt.toLowerCase()]: String(run.createdAt),
     [HEADER.workflowUrl.toLowerCase()]: run.url,
     [HEADER.init.toLowerCase()]: String(first),
-    [HEADER.maxRetries.toLowerCase()]: String(message.maxRetries),
+    [HEADER.maxRetries.toLowerCase()]: `${message.maxRetries}${isDefault ? RETRIES_BY_DEFAULT : ""}`,
     [HEADER.callType.toLowerCase()]: canceled
       ? CANCEL_CALL
       : failure

@@ -35,7 +35,7 @@ async function readInput(
   const asked = !route.foreignQuery && (route.query || request.url.includes("?"));
   const query = asked ? readQuery(request.url, route) : {};
   const headers = route.headers ? readHeaders(request) : new Map<string, string>();
-  const body = route.body?.read(await readBody(request, limits.requestBytes));
+  const body = await route.body?.read(await readBody(request, limits.requestBytes), limits);
   const callerIp = c.env?.callerIp ?? LOCAL;
   return { params, query, headers, body, request, target, callerIp, now: clock.now() };
 }

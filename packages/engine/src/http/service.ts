@@ -21,6 +21,8 @@ export interface Service {
   readonly limits: OptionLimits & {
     /** Bytes of a request. */
     readonly requestBytes: number;
+    /** Items of a batch, and messages that they become. */
+    readonly batchItems: number;
     /** Requests in a second, but for those that publish or go on with a run. Any number by default. */
     readonly requestsPerSecond?: number | undefined;
     /** Requests in a day of UTC. Any number by default. */

@@ -1,3 +1,4 @@
+import { isSameUrl } from "@perdure/core/protocol";
 import { fromBase64, toBytes } from "../../domain/bytes.ts";
 import { type Failed, messageFailureMessage, runFailureMessage } from "../../domain/failure.ts";
 import { newMessageId } from "../../domain/ids.ts";
@@ -57,14 +58,14 @@ function reportMessage(db: Database, failed: Failed, source: number, due: Due): 
 function reportRun(db: Database, failed: Failed, run: Run, source: number, due: Due): number {
   const report = runFailureMessage(failed, run, failureCallbackOf(run));
   const callback = insertMessage(db, report, due, { run: run.key, source });
-  if (report.url === run.url || run.traits === undefined) {
+  if (isSameUrl(report.url, run.url) || run.traits === undefined) {
     holdReport(db, run.key, callback);
     return callback;
   }
   db.run("UPDATE messages SET due_at = NULL WHERE seq = ?", callback);
   // As the run's own deliveries: what was said of the report's is for its place alone.
-  const own = runFailureMessage(failed, run, { url: run.url, options: undefined });
-  const seq = insertMessage(db, { ...own, purpose: "rollback" }, due, { run: run.key, source });
+  const own = runFailureMessage(failed, run, { url: run.url, options: undefined }, "rollback");
+  const seq = insertMessage(db, own, due, { run: run.key, source });
   db.run("UPDATE messages SET next = ? WHERE seq = ?", callback, seq);
   holdReport(db, run.key, seq);
   return callback;
