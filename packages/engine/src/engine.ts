@@ -61,6 +61,8 @@ export interface EngineOptions {
     readonly webhookHits?: number;
     /** Bytes of these requests, as they are stored. 10 MiB by default. */
     readonly webhookHitBytes?: number;
+    /** Items of a batch, and messages that they become where some go to URL groups. 1000 by default. */
+    readonly batchItems?: number;
     /** Bytes of an endpoint's answer that are kept. 1 MiB by default. */
     readonly responseBytes?: number;
     /** Bytes of a third party's answer to a call; a larger one is none. 10 MiB by default. */
@@ -146,6 +148,7 @@ const LIMITS: Readonly<Record<keyof Limits, Range>> = {
   webhookBytes: "count or none",
   webhookHits: "count or none",
   webhookHitBytes: "count or none",
+  batchItems: "count",
   responseBytes: "count or none",
   callBytes: "count or none",
   historyBytes: "count or none",
@@ -190,6 +193,7 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
   const transport = options.transport ?? poolTransport({ maxBytes: limits.responseBytes ?? MIB, policy });
   const keys = createKeys(store, options.signingKeys);
   const parallelism = Math.min(limits.parallelism ?? Number.POSITIVE_INFINITY, concurrency + calls);
+  const retries = limits.retries ?? 999;
   const dispatcher = new Dispatcher({
     store,
     clock,
@@ -199,6 +203,7 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
     concurrency,
     calls,
     parallelism,
+    mostRetries: retries,
     timeout: Math.min(timeouts.delivery ?? 15 * 60_000, limits.timeout ?? Number.POSITIVE_INFINITY),
     lease: timeouts.lease ?? 30_000,
     historyBytes: limits.historyBytes ?? 4 * MIB,
@@ -225,8 +230,9 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
       requestBytes: limits.requestBytes ?? 10 * MIB,
       webhookBytes: limits.webhookBytes ?? MIB,
       webhookKept: { hits: limits.webhookHits ?? 100, bytes: limits.webhookHitBytes ?? 10 * MIB },
+      batchItems: limits.batchItems ?? 1000,
       messageBytes: limits.messageBytes ?? 10 * MIB,
-      retries: limits.retries ?? 999,
+      retries,
       endpoints: limits.endpoints ?? 100,
       urlGroups: limits.urlGroups ?? 10_000,
       delay: limits.delay,

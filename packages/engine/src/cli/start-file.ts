@@ -88,6 +88,7 @@ const schema: z.ZodType<StartFile> = z.strictObject({
       webhookBytes: any,
       webhookHits: any,
       webhookHitBytes: any,
+      batchItems: count,
       responseBytes: any,
       callBytes: any,
       historyBytes: any,

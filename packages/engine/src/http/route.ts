@@ -27,8 +27,8 @@ export interface Body<Value> {
   readonly type: "application/json" | "*/*";
   readonly schema?: z.ZodType;
   readonly required: boolean;
-  /** @throws Problem 400 that names the field */
-  readonly read: (bytes: Uint8Array) => Value;
+  /** @throws Problem 400 that names the field; 413 for more than the limits */
+  readonly read: (bytes: Uint8Array, limits: Pick<Service["limits"], "batchItems">) => Value | Promise<Value>;
 }
 
 /** What is answered, by status: the usual one first. Refusals are the same everywhere. */

@@ -22,7 +22,7 @@ export function serve(pattern: string, route: Route, service: Service): Handler<
       const head = readHead(c, pattern, route, service);
       await route.admit?.(head, service);
       const limit = route.bodyLimit?.(limits) ?? limits.requestBytes;
-      const body = route.body?.read(await readBody(head.request, limit, hold));
+      const body = await route.body?.read(await readBody(head.request, limit, hold), limits);
       const shown = await route.handle({ ...head, body }, service);
       return c.json(shown as object, (route.status?.(shown) ?? usual) as ContentfulStatusCode);
     } finally {

@@ -26,6 +26,8 @@ export interface Service {
     readonly webhookBytes: number;
     /** Requests that are kept for each webhook until its run waits for them. */
     readonly webhookKept: KeptLimits;
+    /** Items of a batch, and messages that they become. */
+    readonly batchItems: number;
     /** Requests in a second, but for those that publish or go on with a run. Any number by default. */
     readonly requestsPerSecond?: number | undefined;
     /** Requests in a day of UTC. Any number by default. */
