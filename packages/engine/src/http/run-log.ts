@@ -2,6 +2,7 @@ import { type HistoryEntry, isPlan, resultId, type StepRecord } from "@perdure/c
 import { toText } from "../domain/bytes.ts";
 import { toHeaderMap, toShown } from "../domain/header.ts";
 import { DEFAULT_RETRIES } from "../domain/message.ts";
+import { readRecord } from "../domain/record.ts";
 import { isLive, type Run } from "../domain/run.ts";
 import type {
   CallbackReport,
@@ -69,7 +70,7 @@ function groupsOf(log: RunLog): GroupView[] {
   for (const entry of entries) {
     // A call and its answer are shown with the step that they are.
     if (entry.callType !== "step") continue;
-    const record = JSON.parse(decode(entry)) as StepRecord;
+    const record = readRecord(decode(entry));
     if (record.concurrent === 1) {
       close();
       groups.push({ type: "sequential", steps: [toView({ record, entry })] });
