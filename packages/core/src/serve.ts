@@ -1,5 +1,5 @@
-import { isGuarded, refusalOf } from "./border/authorize.ts";
-import { read } from "./border/mail.ts";
+import { authorizeRequest, isGuarded } from "./border/authorize.ts";
+import { type Mail, type RequestHead, readHead, readMail } from "./border/mail.ts";
 import { respond } from "./border/respond.ts";
 import { type Border, type BorderOptions, createBorders, type Env } from "./border/settings.ts";
 import { callResult } from "./deliveries/call-result.ts";
@@ -106,32 +106,36 @@ export function handlerOf<Payload, Result>(
   };
   const borderOf = createBorders(options);
   return (request, env) =>
-    receive(
-      served,
-      () => read(request, bodyLimit, trustProxy),
-      (headers) => borderOf(env, headers),
-    );
+    receive(served, {
+      head: () => readHead(request, trustProxy),
+      mail: (head) => readMail(head, bodyLimit),
+      border: (headers) => borderOf(env, headers),
+    });
 }
 
-async function receive(
-  served: Served,
-  open: () => ReturnType<typeof read>,
-  borderOf: (headers: Headers) => Border,
-): Promise<Response> {
+/** How a request, and what it needs to know, is read: each part only when it is its turn. */
+interface Reading {
+  readonly head: () => RequestHead | Refusal;
+  readonly mail: (head: RequestHead) => Promise<Mail | Refusal>;
+  readonly border: (headers: Headers) => Border;
+}
+
+async function receive(served: Served, reading: Reading): Promise<Response> {
   let trusted = false;
   try {
-    const mail = await open();
+    const head = reading.head();
+    if ("kind" in head) return respond(head, trusted);
+    const { headers } = head;
+    const delivery = classify(headers);
+    const border = settled(() => reading.border(headers));
+    const mail = await authorizeRequest(border.door, head, delivery, () => reading.mail(head));
     if ("kind" in mail) return respond(mail, trusted);
-    const delivery = classify(mail.headers);
-    const border = settled(() => borderOf(mail.headers));
-    const refusal = await refusalOf(border.door, mail, delivery);
-    if (refusal) return respond(refusal, trusted);
     trusted = isGuarded(border.door);
     const outcome = await handle({ served, border, mail, delivery, trusted }).catch(fault);
     if (outcome.kind === "failed") await report(served, delivery, outcome);
     const response = respond(outcome, trusted);
     // Only our own engine tells this, and wants to know.
-    if (mail.headers.has(HEADER.maxRetries)) response.headers.set(HEADER.traits, served.traits);
+    if (headers.has(HEADER.maxRetries)) response.headers.set(HEADER.traits, served.traits);
     return response;
   } catch (error) {
     return respond(fault(error), trusted);

@@ -15,6 +15,7 @@ interface Ask extends Pick<HttpRequest, "method"> {
 /**
  * A request to the engine's API.
  *
+ * @throws TypeError for settings that can't be used
  * @throws WorkflowError `engine_unreachable`, `engine_refused`, or `quota_exceeded`
  */
 export async function ask<Answer>(
@@ -25,6 +26,7 @@ export async function ask<Answer>(
   for (const [name, value] of Object.entries(query))
     if (isList(value) && value.length === 0)
       throw new TypeError(`The filter ${name} must not be an empty list.`);
+  http.check?.();
   try {
     return await http.request<Answer>({
       path: ["v2", ...path],

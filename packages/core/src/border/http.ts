@@ -40,6 +40,8 @@ export interface HttpRequest {
 export interface Http {
   /** Sent with every delivery that is asked for. */
   readonly headers?: Iterable<[string, string]> | undefined;
+  /** @throws whatever is wrong with settings that are read with the first request */
+  readonly check?: () => void;
   /** @throws an error with the answer's `status` when the engine refuses, one without it when there is no answer */
   request<Answer>(request: HttpRequest): Promise<Answer>;
 }
@@ -74,6 +76,17 @@ export function connect({ baseUrl, token, headers = {}, retry = {} }: EngineConf
     },
   };
   return { http, baseUrl: origin, token };
+}
+
+/** Connects with the first request. Until that has succeeded, each request tries again. */
+export function connectLater(connected: () => Http): Http {
+  return {
+    get headers() {
+      return connected().headers;
+    },
+    check: connected,
+    request: (request) => connected().request(request),
+  };
 }
 
 /** The user's own client: its settings, its requests. */

@@ -4,7 +4,7 @@ import { messageOf, WorkflowError } from "../kernel/errors.ts";
 import type { Delivery } from "../protocol/delivery.ts";
 import * as HEADER from "../protocol/names.ts";
 import { boundHeaders, type DeliveryClaim, ISSUER, TOKEN_CLAIM } from "../protocol/token.ts";
-import type { Mail } from "./mail.ts";
+import type { Mail, RequestHead } from "./mail.ts";
 
 /** The two keys that an engine may sign with: the next one takes over when keys are rotated. */
 export interface SigningKeys {
@@ -31,8 +31,15 @@ export interface ReplayGuard {
   seen(tokenId: string, expiresAt: number): boolean | Promise<boolean>;
 }
 
-/** Resolves when the mail comes from the engine; throws an error that tells why not. */
-export type Verify = (mail: Mail, delivery: Delivery, publicUrl: string | undefined) => Promise<void>;
+/** Checks a request's token before its body is read. Throws an error that says why the request isn't the engine's. */
+export type Verify = (
+  head: RequestHead,
+  delivery: Delivery,
+  publicUrl: string | undefined,
+) => Promise<VerifyBody>;
+
+/** Checks the rest, which needs the body. */
+export type VerifyBody = (mail: Mail) => Promise<void>;
 
 /**
  * Checks the delivery's token: signed with one of the keys, in force, and made for these bytes, this URL and,
@@ -40,20 +47,23 @@ export type Verify = (mail: Mail, delivery: Delivery, publicUrl: string | undefi
  *
  * @throws TypeError for a key that isn't one
  */
-export function verifyWithKeys({ current, next }: SigningKeys, guard?: ReplayGuard): Verify {
-  const candidates = [importKey(current), importKey(next)];
-  return async (mail, delivery, publicUrl) => {
-    const payload = await verifyToken(signatureOf(mail), candidates);
-    if (!(await isHashOf(payload.body, mail.bytes))) throw refused("it was made for another body");
-    if (!isForUrl(payload.sub, mail.url, publicUrl))
-      throw refused(`it was made for another URL (${payload.sub})`);
-    const claim = payload[TOKEN_CLAIM] as Partial<DeliveryClaim> | undefined;
+export function verifyWithKeys(pairs: readonly SigningKeys[], guard?: ReplayGuard): Verify {
+  const candidates = pairs.flatMap(({ current, next }) => [
+    importKey("keys.current (QSTASH_CURRENT_SIGNING_KEY)", current),
+    importKey("keys.next (QSTASH_NEXT_SIGNING_KEY)", next),
+  ]);
+  return async (head, delivery, publicUrl) => {
+    const { sub, body, jti, exp, [TOKEN_CLAIM]: claimed } = await verifyToken(signatureOf(head), candidates);
+    if (!isForUrl(sub, head.url, publicUrl)) throw refused(`it was made for another URL (${sub})`);
+    const claim = claimed as Partial<DeliveryClaim> | undefined;
     if (!isForDelivery(claim, delivery)) throw refused("it was made for another delivery");
-    if (claim?.headers !== undefined && !(await isHashOf(claim.headers, utf8(boundHeaders(mail.headers)))))
+    if (claim?.headers !== undefined && !(await isHashOf(claim.headers, utf8(boundHeaders(head.headers)))))
       throw refused("it was made for other headers");
-    const { jti, exp } = payload;
-    if (guard && (typeof jti !== "string" || (await guard.seen(jti, Number(exp)))))
-      throw refused("it was used before");
+    return async ({ bytes }) => {
+      if (!(await isHashOf(body, bytes))) throw refused("it was made for another body");
+      if (guard && (typeof jti !== "string" || (await guard.seen(jti, Number(exp)))))
+        throw refused("it was used before");
+    };
   };
 }
 
@@ -63,28 +73,26 @@ async function isHashOf(hash: unknown, bytes: Uint8Array<ArrayBuffer>): Promise<
 
 /** As {@link verifyWithKeys}, by a receiver that brings its own keys. */
 export function verifyWithReceiver(receiver: Receiver): Verify {
-  return async (mail, delivery, publicUrl) => {
+  return async (head, delivery, publicUrl) => {
     // What it was made for, a receiver can't tell.
     if (delivery.kind === "cancel") throw refused("only keys can check that of a cancellation");
-    const request = {
-      signature: signatureOf(mail),
-      body: mail.body,
-      ...(publicUrl ? { url: publicUrl } : {}),
+    const signature = signatureOf(head);
+    const url = publicUrl ? { url: publicUrl } : {};
+    return async ({ body }) => {
+      if (!(await receiver.verify({ signature, body, ...url }))) throw refused("the receiver rejects it");
     };
-    if (!(await receiver.verify(request))) throw refused("the receiver rejects it");
   };
 }
 
-function signatureOf(mail: Mail): string {
-  const signature = mail.headers.get(HEADER.signature);
+function signatureOf({ headers }: RequestHead): string {
+  const signature = headers.get(HEADER.signature);
   if (signature) return signature;
   throw refused(`there is no signature in the header ${HEADER.signature}`);
 }
 
-function importKey(key: string): Promise<CryptoKey> {
-  // Not said what it is: it may be a secret.
-  if (typeof key !== "string" || key === "")
-    throw new TypeError("A signing key must be a text that isn't empty.");
+function importKey(what: string, key: string): Promise<CryptoKey> {
+  // The message doesn't show the value: it may be a secret.
+  if (typeof key !== "string" || key === "") throw new TypeError(`${what} must be a non-empty string.`);
   return crypto.subtle.importKey("raw", utf8(key), { name: "HMAC", hash: "SHA-256" }, false, ["verify"]);
 }
 

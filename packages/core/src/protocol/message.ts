@@ -1,4 +1,5 @@
 import { type Duration, toWireDuration } from "../kernel/duration.ts";
+import { checkUrl } from "../kernel/url.ts";
 import { FEATURES, forFailureCallback, forward, PROTOCOL_VERSION } from "./headers.ts";
 import * as HEADER from "./names.ts";
 import {
@@ -143,7 +144,10 @@ function runHeaders(options: RunOptions): HeaderList {
 /** What is its failure function's own. */
 function failureHeaders(options: RunOptions): HeaderList {
   return [
-    [HEADER.failureCallback, options.failureUrl],
+    [
+      HEADER.failureCallback,
+      options.failureUrl === undefined ? undefined : checkUrl("failureUrl", options.failureUrl),
+    ],
     ...renamed(
       retryHeaders(options.failureRetries, options.failureRetryDelay, "failureRetries"),
       forFailureCallback,

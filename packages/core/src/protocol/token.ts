@@ -13,7 +13,9 @@ export interface DeliveryClaim {
   readonly headers?: string;
 }
 
-const BOUND = /^(?:upstash|perdure)-/;
+/** Whether a header, by its name in lower case, is one of the protocol's. */
+export const isOfProtocol = (name: string): boolean => /^(?:upstash|perdure)-/.test(name);
+
 /** Such bytes are read in one way by this server and in another by that. */
 const BEYOND_ASCII = /[^\x20-\x7e]+/g;
 
@@ -21,7 +23,7 @@ const BEYOND_ASCII = /[^\x20-\x7e]+/g;
 export function boundHeaders(headers: Headers): string {
   const signature = HEADER.signature.toLowerCase();
   return [...headers]
-    .filter(([name, value]) => BOUND.test(name) && name !== signature && value !== "")
+    .filter(([name, value]) => isOfProtocol(name) && name !== signature && value !== "")
     .map(([name, value]) => `${name}:${value.replace(BEYOND_ASCII, "?")}\n`)
     .join("");
 }
