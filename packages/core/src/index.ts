@@ -25,6 +25,7 @@ export {
   WorkflowRetryAfterError,
   WorkflowStepError,
 } from "./kernel/errors.ts";
+export type { Jsonify } from "./kernel/jsonify.ts";
 export type { Schema } from "./kernel/schema.ts";
 export {
   loggingMiddleware,
@@ -59,6 +60,7 @@ export type {
   CompletedStep,
   FailureFunction,
   FailureFunctionParams,
+  RecordableWorkflow,
   Rollback,
   WorkflowFunction,
 } from "./workflow.ts";

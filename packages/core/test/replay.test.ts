@@ -1,5 +1,10 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { type WorkflowContext, WorkflowNonRetryableError, WorkflowRetryAfterError } from "../src/index.ts";
+import {
+  type Jsonify,
+  type WorkflowContext,
+  WorkflowNonRetryableError,
+  WorkflowRetryAfterError,
+} from "../src/index.ts";
 import type { StepRecord } from "../src/protocol/index.ts";
 import { deliver, open, useRecorder } from "./support/fixture.ts";
 
@@ -47,7 +52,7 @@ async function drive(
 
 /** A step that counts its runs. */
 function counter(context: WorkflowContext, runs: Record<string, number>) {
-  return <T>(name: string, value: T, before?: () => Promise<void>): Promise<T> =>
+  return <T>(name: string, value: T, before?: () => Promise<void>): Promise<Jsonify<T>> =>
     context.run(name, async () => {
       runs[name] = (runs[name] ?? 0) + 1;
       await before?.();

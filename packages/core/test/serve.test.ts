@@ -407,7 +407,7 @@ describe("a failing attempt", () => {
       (() =>
         Object.assign([], { self: 1 }, [{}]).map((o: { me?: unknown }) => Object.assign(o, { me: o })))(),
     ],
-  ])("because of %s in a step's result isn't retried: the work is done", async (_name, value) => {
+  ])("because of %s in a step's result isn't retried: the work is done", async (_name, value: unknown) => {
     const answer = await deliver(
       open(recorder(), (context) => context.run("one", () => value)),
       [],

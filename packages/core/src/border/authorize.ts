@@ -63,10 +63,13 @@ export async function authorizeRequest(
   } catch (error) {
     return refuse(401, messageOf(error));
   }
-  const mail = await open();
-  if ("kind" in mail) return mail;
+  const opened = await open();
+  if ("kind" in opened) return opened;
+  let mail = opened;
   try {
-    await inTime(checkBody?.(mail));
+    const calledUrl = await inTime(checkBody?.(mail));
+    // The engine reaches the endpoint there. A request may name another host, or an address that only this machine has.
+    if (calledUrl && !door.publicUrl) mail = { ...mail, url: new URL(calledUrl) };
   } catch (error) {
     return refuse(401, messageOf(error));
   }

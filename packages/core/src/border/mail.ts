@@ -5,7 +5,7 @@ import { isOfProtocol } from "../protocol/token.ts";
 /** A request before its body is read. */
 export interface RequestHead {
   readonly request: Request;
-  /** As the request names it, or as a trusted proxy does. */
+  /** As the request names it, or as a trusted proxy does; as a verified token does, where no option says more. */
   readonly url: URL;
   /** Without those of the protocol that are empty: an empty header of the protocol counts as none. */
   readonly headers: Headers;

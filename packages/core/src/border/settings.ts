@@ -1,5 +1,6 @@
 import type { Client } from "@upstash/qstash";
 import { mustBe } from "../kernel/check.ts";
+import { type Duration, toSeconds } from "../kernel/duration.ts";
 import { WorkflowError } from "../kernel/errors.ts";
 import { checkUrl } from "../kernel/url.ts";
 import * as HEADER from "../protocol/names.ts";
@@ -25,7 +26,7 @@ const HOSTED_URL = "https://qstash.upstash.io";
 
 /** Where an endpoint lives, who may call it, and which engine it talks to. */
 export interface BorderOptions {
-  /** The endpoint's public URL, when the request's isn't it. */
+  /** The endpoint's public URL. Default: the one that a verified token says the engine has called, else the request's. */
   readonly url?: string;
   /**
    * Replaces only the scheme and host of the request's URL. A path that it has is put before the request's: for what a
@@ -46,6 +47,11 @@ export interface BorderOptions {
   readonly qstashClient?: GivenClient;
   /** Default: `QSTASH_CURRENT_SIGNING_KEY` and `QSTASH_NEXT_SIGNING_KEY`, when both are set. */
   readonly keys?: SigningKeys;
+  /**
+   * How far the engine's clock may be ahead of this machine's, in seconds or as a duration: a token of hosted QStash is valid
+   * from the moment of its signature. Default: 30.
+   */
+  readonly clockTolerance?: number | Duration;
   /** Refuses deliveries that come a second time, with `keys`: `memoryReplayGuard()`, or one of your own. */
   readonly replayGuard?: ReplayGuard;
   /** Verifies signatures in place of `keys`; for example a `Receiver` of `@upstash/qstash`. */
@@ -191,15 +197,16 @@ function isClient(given: unknown): given is Client {
 }
 
 function verifierOf(options: BorderOptions, env: Env): Verify | undefined {
-  const { receiver, replayGuard } = options;
+  const { receiver, replayGuard, clockTolerance = 30 } = options;
+  const tolerance = toSeconds(clockTolerance, "clockTolerance");
   const pairs = options.keys ? [options.keys] : keysIn(env);
   // Whoever doesn't read the tokens can't tell one from another.
   if (replayGuard && (receiver || pairs.length === 0))
     throw new TypeError(
       "replayGuard needs signing keys: set QSTASH_CURRENT_SIGNING_KEY and QSTASH_NEXT_SIGNING_KEY, or `keys`.",
     );
-  if (receiver) return verifyWithReceiver(receiver);
-  return pairs.length > 0 ? verifyWithKeys(pairs, replayGuard) : undefined;
+  if (receiver) return verifyWithReceiver(receiver, tolerance);
+  return pairs.length > 0 ? verifyWithKeys(pairs, tolerance, replayGuard) : undefined;
 }
 
 /** The variables of each pair of keys: without a region, and of each region. */

@@ -1,6 +1,7 @@
 import { base64url, decodeJwt, decodeProtectedHeader } from "jose";
 import { equalConstantTime, sha256Base64Url, utf8 } from "../kernel/bytes.ts";
 import { messageOf, WorkflowError } from "../kernel/errors.ts";
+import { normalizeUrl, toHttpUrl } from "../kernel/url.ts";
 import type { Delivery } from "../protocol/delivery.ts";
 import * as HEADER from "../protocol/names.ts";
 import { boundHeaders, type DeliveryClaim, ISSUER, TOKEN_CLAIM } from "../protocol/token.ts";
@@ -14,7 +15,13 @@ export interface SigningKeys {
 
 /** The part of `Receiver` from `@upstash/qstash` that is used when one is given. */
 export interface Receiver {
-  verify(request: { signature: string; body: string; url?: string }): Promise<boolean>;
+  verify(request: {
+    signature: string;
+    body: string;
+    url?: string;
+    /** In seconds. */
+    clockTolerance?: number;
+  }): Promise<boolean>;
 }
 
 /**
@@ -38,22 +45,37 @@ export type Verify = (
   publicUrl: string | undefined,
 ) => Promise<VerifyBody>;
 
-/** Checks the rest, which needs the body. */
-export type VerifyBody = (mail: Mail) => Promise<void>;
+/**
+ * Checks the rest, which needs the body.
+ *
+ * @returns the URL that the engine has called, where the token tells
+ */
+export type VerifyBody = (mail: Mail) => Promise<string | undefined>;
 
 /**
  * Checks the delivery's token: signed with one of the keys, in force, and made for these bytes, this URL and,
  * where our own engine has signed, this kind of delivery of this run.
  *
+ * @param tolerance seconds by which the engine's clock may be ahead of this one
  * @throws TypeError for a key that isn't one
  */
-export function verifyWithKeys(pairs: readonly SigningKeys[], guard?: ReplayGuard): Verify {
+export function verifyWithKeys(
+  pairs: readonly SigningKeys[],
+  tolerance: number,
+  guard?: ReplayGuard,
+): Verify {
   const candidates = pairs.flatMap(({ current, next }) => [
     importKey("keys.current (QSTASH_CURRENT_SIGNING_KEY)", current),
     importKey("keys.next (QSTASH_NEXT_SIGNING_KEY)", next),
   ]);
   return async (head, delivery, publicUrl) => {
-    const { sub, body, jti, exp, [TOKEN_CLAIM]: claimed } = await verifyToken(signatureOf(head), candidates);
+    const {
+      sub,
+      body,
+      jti,
+      exp,
+      [TOKEN_CLAIM]: claimed,
+    } = await verifyToken(signatureOf(head), candidates, tolerance);
     if (!isForUrl(sub, head.url, publicUrl)) throw refused(`it was made for another URL (${sub})`);
     const claim = claimed as Partial<DeliveryClaim> | undefined;
     if (!isForDelivery(claim, delivery)) throw refused("it was made for another delivery");
@@ -63,6 +85,7 @@ export function verifyWithKeys(pairs: readonly SigningKeys[], guard?: ReplayGuar
       if (!(await isHashOf(body, bytes))) throw refused("it was made for another body");
       if (guard && (typeof jti !== "string" || (await guard.seen(jti, Number(exp)))))
         throw refused("it was used before");
+      return toHttpUrl(sub);
     };
   };
 }
@@ -72,16 +95,30 @@ async function isHashOf(hash: unknown, bytes: Uint8Array<ArrayBuffer>): Promise<
 }
 
 /** As {@link verifyWithKeys}, by a receiver that brings its own keys. */
-export function verifyWithReceiver(receiver: Receiver): Verify {
+export function verifyWithReceiver(receiver: Receiver, clockTolerance: number): Verify {
   return async (head, delivery, publicUrl) => {
     // What it was made for, a receiver can't tell.
     if (delivery.kind === "cancel") throw refused("only keys can check that of a cancellation");
     const signature = signatureOf(head);
-    const url = publicUrl ? { url: publicUrl } : {};
+    const subject = subjectIn(signature, head.url, publicUrl);
+    // A receiver compares URLs character by character.
+    const url = publicUrl ? { url: subject ?? publicUrl } : {};
     return async ({ body }) => {
-      if (!(await receiver.verify({ signature, body, ...url }))) throw refused("the receiver rejects it");
+      if (!(await receiver.verify({ signature, body, clockTolerance, ...url })))
+        throw refused("the receiver rejects it");
+      return toHttpUrl(subject);
     };
   };
+}
+
+/** The URL that a token, which isn't checked yet, was made for, where it is this endpoint's. */
+function subjectIn(token: string, requested: URL, publicUrl: string | undefined): string | undefined {
+  try {
+    const { sub } = decodeJwt(token);
+    return isForUrl(sub, requested, publicUrl) ? sub : undefined;
+  } catch {
+    return undefined; // A receiver of the user's own may take tokens of another form.
+  }
 }
 
 function signatureOf({ headers }: RequestHead): string {
@@ -101,6 +138,7 @@ function importKey(what: string, key: string): Promise<CryptoKey> {
 async function verifyToken(
   token: string,
   candidates: readonly Promise<CryptoKey>[],
+  tolerance: number,
 ): Promise<Record<string, unknown>> {
   try {
     const { alg, crit } = decodeProtectedHeader(token);
@@ -110,7 +148,7 @@ async function verifyToken(
     const signature = base64url.decode(token.slice(end + 1)) as Uint8Array<ArrayBuffer>;
     for (const key of candidates) {
       if (await crypto.subtle.verify("HMAC", await key, signature, utf8(token.slice(0, end))))
-        return checkClaims(decodeJwt(token));
+        return checkClaims(decodeJwt(token), tolerance);
     }
     throw new Error("it was made with neither of the keys");
   } catch (error) {
@@ -119,29 +157,22 @@ async function verifyToken(
 }
 
 /** @throws Error that names the claim (RFC 7519, section 4.1) */
-function checkClaims(claims: Record<string, unknown>): Record<string, unknown> {
+function checkClaims(claims: Record<string, unknown>, tolerance: number): Record<string, unknown> {
   const { iss, exp, nbf = 0 } = claims;
   const now = Date.now() / 1000;
   if (iss !== ISSUER) throw new Error(`its iss is ${JSON.stringify(iss)}`);
   if (typeof exp !== "number" || exp <= now) throw new Error("its exp has passed, or is missing");
-  if (typeof nbf !== "number" || nbf > now) throw new Error("its nbf is in the future");
+  if (typeof nbf !== "number" || nbf > now + tolerance) throw new Error("its nbf is in the future");
   return claims;
 }
 
 // Behind a proxy the host that the request names isn't the public one. Without a configured URL, the path has to do.
-function isForUrl(subject: unknown, requested: URL, publicUrl: string | undefined): boolean {
+function isForUrl(subject: unknown, requested: URL, publicUrl: string | undefined): subject is string {
   if (typeof subject !== "string" || !URL.canParse(subject)) return false;
-  const made = withPlainQuery(subject);
-  if (publicUrl !== undefined) return made.href === withPlainQuery(publicUrl).href;
-  const { pathname, search } = withPlainQuery(requested);
+  const made = normalizeUrl(subject);
+  if (publicUrl !== undefined) return made.href === normalizeUrl(publicUrl).href;
+  const { pathname, search } = normalizeUrl(requested);
   return made.pathname === pathname && made.search === search;
-}
-
-// A framework may hand over the same parameters in other words: Next.js writes `+` where the sender wrote `%20`.
-function withPlainQuery(given: string | URL): URL {
-  const url = new URL(given);
-  url.search = url.searchParams.toString();
-  return url;
 }
 
 // Absent in tokens of other engines, which can't tell one kind of delivery from another, and don't tell of cancellations.

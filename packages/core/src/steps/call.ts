@@ -6,7 +6,7 @@ import { checkUrl } from "../kernel/url.ts";
 import { type CallRequest, callMessage } from "../protocol/call.ts";
 import { contentTypeOf } from "../protocol/options.ts";
 import type { StepRecord } from "../protocol/step.ts";
-import type { Invokable } from "./invoke.ts";
+import type { ChildPayload, Invokable } from "./invoke.ts";
 import { type RollbackOptions, rollbackOf } from "./policy.ts";
 import { type Asking, checkName, deserialize, type Step, toText } from "./step.ts";
 
@@ -23,8 +23,8 @@ export interface CallWorkflow<Payload = unknown>
   extends Pick<CallRequest, "headers" | "retries" | "retryDelay" | "timeout" | "flowControl"> {
   /** What `createWorkflow` has made; served by the same `serveMany`. */
   readonly workflow: Invokable<Payload, unknown>;
-  /** The run's payload: a text is sent as it is, everything else as JSON. */
-  readonly body?: Payload;
+  /** The run's payload: a string is sent as it is, everything else as JSON. */
+  readonly body?: ChildPayload<Payload>;
 }
 
 /** Has the engine make a request, and records the answer, whatever its status. */

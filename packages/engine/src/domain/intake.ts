@@ -135,7 +135,7 @@ function toStartOf(
     retries: options.retries,
     retryDelay: options.retryDelay,
     timeout: options.timeout,
-    failureCallback: failureCallbackOf(url, options),
+    failureCallback: failureCallbackOf(url, withoutRepeated(options, request.headers)),
     labels: options.labels,
     redact: options.redact,
     flow: options.flow,
@@ -148,6 +148,29 @@ function toStartOf(
   // The run holds the options for all its deliveries; this first one has no others.
   const message = { ...toDraft("step", url, options, request), forward: [] };
   return { kind: "start", run, payload, message, configures: false };
+}
+
+/**
+ * Clients repeat a run's retries as those of its failure function. What only repeats them isn't a choice, and yields to the
+ * policy beside the workflow.
+ */
+function withoutRepeated(options: Options, headers: ReadonlyMap<string, string>): Options {
+  const { failure } = options;
+  if (!failure) return options;
+  const chosen = headers.get(HEADER.failureOptions.toLowerCase())?.split(/, */) ?? [];
+  const kept = <Name extends "retries" | "retryDelay">(
+    name: Name,
+    header: string,
+  ): Options[Name] | undefined =>
+    failure[name] === options[name] && !chosen.includes(header) ? undefined : failure[name];
+  return {
+    ...options,
+    failure: {
+      ...failure,
+      retries: kept("retries", HEADER.retries),
+      retryDelay: kept("retryDelay", HEADER.retryDelay),
+    },
+  };
 }
 
 /** How long a run may take, in milliseconds. @throws Problem 400 */

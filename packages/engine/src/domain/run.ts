@@ -3,6 +3,7 @@ import type { FlowLimit } from "./flow.ts";
 import { type HeaderList, overrideHeaders } from "./header.ts";
 import { type Callback, DEFAULT_RETRIES, type Draft } from "./message.ts";
 import type { Options, Redaction } from "./options.ts";
+import { retryPolicy } from "./policy.ts";
 import { overrideOptions } from "./redraft.ts";
 
 export type RunState = "RUN_STARTED" | "RUN_SUCCESS" | "RUN_FAILED" | "RUN_CANCELED";
@@ -85,11 +86,16 @@ export function isSameTrigger(known: RunConfig, asked: RunConfig): boolean {
 }
 
 /** The delivery of an entry takes from the run what its own request didn't say. */
-export function inherit(draft: Draft, config: RunConfig): Draft & { readonly retries: number } {
+export function inherit(
+  draft: Draft,
+  run: Pick<Run, "config" | "traits">,
+): Draft & { readonly retries: number } {
+  const { config } = run;
+  const { retries, retryDelay } = retryPolicy(run, draft.purpose);
   return {
     ...draft,
-    retries: draft.retries ?? config.retries ?? DEFAULT_RETRIES,
-    retryDelay: draft.retryDelay ?? config.retryDelay,
+    retries: draft.retries ?? retries ?? DEFAULT_RETRIES,
+    retryDelay: draft.retryDelay ?? retryDelay,
     timeout: draft.timeout ?? config.timeout,
     labels: draft.labels.length > 0 ? draft.labels : config.labels,
     redact: draft.redact ?? config.redact,

@@ -63,8 +63,8 @@ function reportRun(db: Database, failed: Failed, run: Run, source: number, due: 
   }
   db.run("UPDATE messages SET due_at = NULL WHERE seq = ?", callback);
   // As the run's own deliveries: what was said of the report's is for its place alone.
-  const own = runFailureMessage(failed, run, { url: run.url, options: undefined });
-  const seq = insertMessage(db, { ...own, purpose: "rollback" }, due, { run: run.key, source });
+  const own = runFailureMessage(failed, run, { url: run.url, options: undefined }, "rollback");
+  const seq = insertMessage(db, own, due, { run: run.key, source });
   db.run("UPDATE messages SET next = ? WHERE seq = ?", callback, seq);
   holdReport(db, run.key, seq);
   return callback;
