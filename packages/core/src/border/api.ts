@@ -1,6 +1,7 @@
 import { checkText, isList } from "../kernel/check.ts";
-import { messageOf, WorkflowError } from "../kernel/errors.ts";
+import { WorkflowError } from "../kernel/errors.ts";
 import { type Http, type HttpRequest, type Query, statusOf } from "./http.ts";
+import { refusalReason, unreachableReason } from "./reason.ts";
 
 interface Ask extends Pick<HttpRequest, "method"> {
   /** Segments behind `/v2`. */
@@ -41,8 +42,12 @@ export async function ask<Answer>(
     const status = statusOf(cause);
     const code =
       status === undefined ? "engine_unreachable" : status === 412 ? "quota_exceeded" : "engine_refused";
-    const said = status === undefined ? "can't be reached for" : `answers ${status} to`;
-    const message = `The engine ${said} ${method} /v2/${path.join("/")}: ${messageOf(cause)}`;
+    const asked = `${method} /v2/${path.join("/")}`;
+    const said =
+      status === undefined
+        ? `can't be reached for ${asked}: ${unreachableReason(cause)}. Start an engine with "npx perdure dev", or set QSTASH_URL to the address of yours.`
+        : `answers ${status} to ${asked}: ${refusalReason(cause)}`;
+    const message = `The engine at ${http.baseUrl} ${said}`;
     throw new WorkflowError(code, message, { cause });
   }
 }

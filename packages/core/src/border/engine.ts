@@ -1,11 +1,12 @@
 import { textFromBase64 } from "../kernel/bytes.ts";
-import { messageOf, WorkflowError } from "../kernel/errors.ts";
+import { WorkflowError } from "../kernel/errors.ts";
 import { type HistoryEntry, parseHistory } from "../protocol/history.ts";
 import type { Message } from "../protocol/message.ts";
 import type { NotifyResponse, WaitRequest } from "../protocol/wait.ts";
 import { ask, isStatus, toSegment } from "./api.ts";
 import type { Connection, Http } from "./http.ts";
 import { publish, type Receipt } from "./publish.ts";
+import { refusalReason } from "./reason.ts";
 
 /** What the runtime asks of an engine. */
 export interface Engine {
@@ -77,7 +78,7 @@ async function unlessEnded(http: Http, runId: string, act: () => Promise<unknown
   } catch (cause) {
     if (!isStatus(cause, 400)) throw cause;
     if (!(await fetchHistory(http, runId))) return false;
-    const message = `The engine refuses a step of the run: ${messageOf(cause.cause)}`;
+    const message = `The engine refuses a step of the run: ${refusalReason(cause.cause)}`;
     throw new WorkflowError("step_refused", message, { cause });
   }
 }
