@@ -6,7 +6,7 @@ export { LONGEST_DURATION, parseDuration, parseUnixTime } from "../kernel/durati
 export { isSameUrl, toHttpUrl, urlKey } from "../kernel/url.ts";
 export { decodeStepName } from "./call.ts";
 export { CANCEL_CALL, classify, type Delivery, type DeliveryKind, kindOf } from "./delivery.ts";
-export { type ErrorBody, type FailurePlace, toErrorBody } from "./error.ts";
+export { type ErrorBody, type FailurePlace, type RunError, readFailure, toErrorBody } from "./error.ts";
 export { type FailureBody, type FailureDetails, type FailureReport, parseFailure } from "./failure.ts";
 export {
   CALL_FEATURES,
