@@ -5,12 +5,14 @@ import type { Message } from "../protocol/message.ts";
 import type { NotifyResponse, WaitRequest } from "../protocol/wait.ts";
 import { ask, isStatus, toSegment } from "./api.ts";
 import type { Connection, Http } from "./http.ts";
-import { publish, type Receipt } from "./publish.ts";
+import { type Disclosure, publish, type Receipt } from "./publish.ts";
 
 /** What the runtime asks of an engine. */
 export interface Engine {
   /** What is underneath. */
   readonly connection: Connection;
+  /** The client's own headers for deliveries to a workflow's URL, under the names that ask for them to be forwarded. */
+  headersFor(url: string): Record<string, string>;
   /**
    * Publishes all of them or none.
    * @returns false when the engine refuses because the run is over
@@ -42,11 +44,12 @@ interface EndedRun {
 }
 
 /** An engine that is asked only when it is needed: whatever is wrong with its configuration is thrown then. */
-export function toEngine(connection: Connection, telemetry: boolean): Engine {
+export function toEngine(connection: Connection, disclosure: Disclosure): Engine {
   const { http } = connection;
-  const create = (messages: readonly Message[]) => publish(http, messages, telemetry);
+  const create = (messages: readonly Message[]) => publish(http, messages, disclosure);
   return {
     connection,
+    headersFor: (url) => (disclosure.knows(url, url) ? Object.fromEntries(http.headers ?? []) : {}),
     create,
     append: (runId, messages) =>
       unlessEnded(http, runId, async () => {
