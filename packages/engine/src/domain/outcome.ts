@@ -11,7 +11,7 @@ import { firstValue } from "./header.ts";
 import { DEFAULT_RETRIES, type Failure, isAfterwards, type Message, type Reply } from "./message.ts";
 import { traitsIn, withPolicy } from "./policy.ts";
 import { retryWait } from "./retry.ts";
-import type { Run } from "./run.ts";
+import { hasFeature, type Run } from "./run.ts";
 
 /** What an attempt to deliver came to. */
 export type Attempt =
@@ -119,7 +119,8 @@ function succeed({ message, run, first, ended }: Delivered, reply: Reply, now: n
     return { kind: "rolledBack", record };
   }
   if (message.purpose === "step" && first) {
-    if (firstValue(reply.headers, HEADER.sdkVersion) === undefined) {
+    const named = firstValue(reply.headers, HEADER.sdkVersion) !== undefined;
+    if (run && hasFeature(run.config, "WF_DetectTrigger") && !named) {
       return { kind: "failed", failure: failed(NOT_A_WORKFLOW) };
     }
     // Had it been configured in the meantime, this delivery would have been withdrawn.

@@ -65,7 +65,7 @@ export interface Run extends RunDraft {
   readonly traits: string | undefined;
 }
 
-/** The features of a client that names none: the protocol's own. */
+/** The features of today's clients. Older clients name fewer, or none, and have only the ones that they name. */
 export const ALL_FEATURES: readonly string[] = FEATURES.split(",");
 
 export function isLive(run: Pick<Run, "state">): boolean {
@@ -188,7 +188,14 @@ export function failureCallbackOf(run: RunDraft): Callback {
   return run.config.failureCallback ?? { url: run.url, options: undefined };
 }
 
-export function hasFeature(config: RunConfig, feature: "LazyFetch" | "InitialBody"): boolean {
+/**
+ * `LazyFetch`: the endpoint fetches a history that is too large to be sent. `InitialBody`: the report of a failure
+ * carries the payload, and not the history. `WF_DetectTrigger`: the endpoint names its SDK in its answers, so an answer
+ * without the name is not a workflow's.
+ */
+type Feature = "LazyFetch" | "InitialBody" | "WF_DetectTrigger";
+
+export function hasFeature(config: RunConfig, feature: Feature): boolean {
   return config.features.includes(feature);
 }
 

@@ -3,6 +3,7 @@ import { toText } from "../domain/bytes.ts";
 import { toHeaderMap, toShown } from "../domain/header.ts";
 import { DEFAULT_RETRIES } from "../domain/message.ts";
 import { retryPolicy } from "../domain/policy.ts";
+import { readRecord } from "../domain/record.ts";
 import { isLive, type Run } from "../domain/run.ts";
 import type {
   CallbackReport,
@@ -70,7 +71,7 @@ function groupsOf(log: RunLog): GroupView[] {
   for (const entry of entries) {
     // A call and its answer are shown with the step that they are.
     if (entry.callType !== "step") continue;
-    const record = JSON.parse(decode(entry)) as StepRecord;
+    const record = readRecord(decode(entry));
     if (record.concurrent === 1) {
       close();
       groups.push({ type: "sequential", steps: [toView({ record, entry })] });

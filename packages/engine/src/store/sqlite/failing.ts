@@ -55,7 +55,7 @@ function reportMessage(db: Database, failed: Failed, source: number, due: Due): 
  * they are made.
  */
 function reportRun(db: Database, failed: Failed, run: Run, source: number, due: Due): number {
-  const report = runFailureMessage(failed, run, failureCallbackOf(run));
+  const report = runFailureMessage(failed, run, failed.message.failureCallback ?? failureCallbackOf(run));
   const callback = insertMessage(db, report, due, { run: run.key, source });
   if (report.url === run.url || run.traits === undefined) {
     holdReport(db, run.key, callback);

@@ -151,5 +151,6 @@ function redelivery(again: Again, entry: OldEntry, id: string): Draft {
     retryDelay: options.retryDelay ?? before.retryDelay,
     labels: options.labels.length > 0 ? options.labels : before.labels,
     flow: options.flow ?? before.flow,
+    failureCallback: options.failureUrl || options.failure ? undefined : before.failureCallback,
   };
 }
