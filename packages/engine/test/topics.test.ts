@@ -95,7 +95,7 @@ describe("a URL group", () => {
       status: 412,
       body: { error: expect.stringContaining("15000 endpoints, more than the 100") },
     });
-    expect(await add(w, "g", [...many, { url: "https://c.test/59999" }])).toMatchObject({
+    expect(await add(w, "g", [...many, { url: "https://c.test/14999" }])).toMatchObject({
       status: 400,
       body: { error: expect.stringContaining("endpoints[15000].url") },
     });
