@@ -81,6 +81,10 @@ export interface Route<
   /** What they mean, by their names. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Body<B>;
+  /** Bytes of the body, where it isn't the limit of every request. */
+  bodyLimit?(limits: Service["limits"]): number;
+  /** Decides, before the body is read, whether the request may go on. @throws Problem */
+  admit?(head: Omit<Input<P, Q>, "body">, service: Service): Promise<void>;
   readonly answers: A;
   /** Where it isn't the first of the answers. */
   status?(shown: Shown<A[keyof A & number]>): keyof A & number;

@@ -82,17 +82,20 @@ describe("a destination that doesn't answer", () => {
     }));
     await w.ask("POST", "/v2/batch", { body: JSON.stringify(items) });
     const known = (): Set<string> => new Set(w.calls.map(({ url }) => url));
+    const underWay = (): number => w.calls.length - w.events.filter(({ type }) => type === "retrying").length;
     for (let round = 0; known().size < 40; round++) {
-      expect(round).toBeLessThan(9);
+      expect(round).toBeLessThan(15);
+      await until(() => underWay() >= 4);
       await settle();
       w.clock.advance(10_000);
     }
-    w.clock.advance(10_000);
-    await settle();
-    const before = w.calls.length;
-    w.clock.advance(10_000);
-    await settle();
-    expect(w.calls.length - before).toBe(4);
+    for (let round = 0; round < 3; round++) {
+      await until(() => underWay() === 4);
+      await settle();
+      expect(underWay()).toBe(4);
+      w.clock.advance(10_000);
+    }
+    await until(() => underWay() === 4);
     await w.ask("POST", `/v2/publish/${WELL}`);
     await until(() => w.calls.some(({ url }) => url === WELL));
   });
