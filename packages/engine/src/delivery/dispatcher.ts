@@ -90,7 +90,10 @@ export class Dispatcher {
     if (this.#timer && this.#timer.at <= at && !passed) return;
     this.#timer?.cancel();
     this.#timer = undefined;
-    if (passed) return this.#claim();
+    if (passed) {
+      this.#claim();
+      return;
+    }
     const cancel = callAt(this.#options.clock, at, () => {
       this.#timer = undefined;
       this.#claim();
