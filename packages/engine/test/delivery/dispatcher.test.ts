@@ -76,7 +76,7 @@ describe("the dispatcher", () => {
 
   it("gives what belongs to a run more time than a plain message", async () => {
     const w = world(() => new Promise<Response>(() => {}));
-    await w.start("wfr_1", { [HEADER.retries]: "0", [HEADER.failureRetries]: "0" });
+    await w.start("wfr_1", { [HEADER.retries]: "0" });
     await publish(w, "a", { [HEADER.retries]: "0" });
     await until(() => w.calls.length === 2);
     w.clock.advance(300_000);
