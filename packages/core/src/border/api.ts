@@ -43,7 +43,7 @@ export async function ask<Answer>(
     });
   } catch (cause) {
     const status = statusOf(cause);
-    if (subject !== undefined && status !== undefined && status in REMEDIES)
+    if (subject !== undefined && status !== undefined && FINAL_STATUSES.includes(status))
       throw refusal(subject, body, status, cause);
     const code =
       status === undefined ? "engine_unreachable" : status === 412 ? "quota_exceeded" : "engine_refused";
@@ -53,23 +53,18 @@ export async function ask<Answer>(
   }
 }
 
-/** What to do about each status with which an engine refuses for good: sent again, the request would be refused again. */
-const REMEDIES: Readonly<Record<number, string>> = {
-  400: "Change what the workflow asks for.",
-  401: "Set QSTASH_TOKEN to a token of this engine, and QSTASH_URL to its address.",
-  403: "Set QSTASH_TOKEN to a token that may do this.",
-  412: "Ask for less, or raise the engine's limit.",
-  413: "Store the data elsewhere and pass on where it is, or raise the engine's limit.",
-  414: "Shorten the ids in it.",
-  422: "Change what the workflow asks for.",
-  431: "Shorten the ids and headers in it.",
-};
+/** With these an engine refuses for good: sent again, the request would be refused again. */
+const FINAL_STATUSES = [400, 401, 403, 412, 413, 414, 422, 431];
 
 function refusal(subject: string, body: string | null, status: number, cause: unknown): WorkflowError {
   const said = messageOf(cause);
   const { error = said } = Object(parseLeniently(said));
   const size = body === null ? "" : ` (a request of ${utf8(body).length} bytes)`;
-  const message = `The engine refuses ${subject}${size} with ${status}: ${error}. ${REMEDIES[status]}`;
+  const remedy =
+    status === 401 || status === 403
+      ? "Set QSTASH_TOKEN and QSTASH_URL to those of the engine."
+      : "Ask for less, or store the data elsewhere and pass on where it is.";
+  const message = `The engine refuses ${subject}${size} with ${status}: ${error}. ${remedy}`;
   return new WorkflowError(status === 412 ? "quota_exceeded" : "step_refused", message, { cause });
 }
 
