@@ -1,8 +1,8 @@
 import { utf8 } from "../kernel/bytes.ts";
 import { checkText, isList } from "../kernel/check.ts";
-import { messageOf, WorkflowError } from "../kernel/errors.ts";
-import { parseLeniently } from "../kernel/json.ts";
+import { WorkflowError } from "../kernel/errors.ts";
 import { type Http, type HttpRequest, type Query, statusOf } from "./http.ts";
+import { refusalReason, unreachableReason } from "./reason.ts";
 
 interface Ask extends Pick<HttpRequest, "method"> {
   /** Segments behind `/v2`. */
@@ -22,10 +22,8 @@ interface Ask extends Pick<HttpRequest, "method"> {
  * @throws TypeError for settings that can't be used
  * @throws WorkflowError `engine_unreachable`, `engine_refused`, or `quota_exceeded`; `step_refused` for a `subject`
  */
-export async function ask<Answer>(
-  http: Http,
-  { method, path, query = {}, headers, body = null, empty = false, subject }: Ask,
-): Promise<Answer> {
+export async function ask<Answer>(http: Http, asked: Ask): Promise<Answer> {
+  const { method, path, query = {}, headers, body = null, empty = false } = asked;
   // It would match nothing, or everything.
   for (const [name, value] of Object.entries(query))
     if (isList(value) && value.length === 0)
@@ -42,30 +40,33 @@ export async function ask<Answer>(
       body,
     });
   } catch (cause) {
-    const status = statusOf(cause);
-    if (subject !== undefined && status !== undefined && FINAL_STATUSES.includes(status))
-      throw refusal(subject, body, status, cause);
-    const code =
-      status === undefined ? "engine_unreachable" : status === 412 ? "quota_exceeded" : "engine_refused";
-    const said = status === undefined ? "can't be reached for" : `answers ${status} to`;
-    const message = `The engine ${said} ${method} /v2/${path.join("/")}: ${messageOf(cause)}`;
-    throw new WorkflowError(code, message, { cause });
+    throw engineError(`The engine at ${http.baseUrl}`, asked, cause);
   }
 }
 
 /** With these an engine refuses for good: sent again, the request would be refused again. */
 const FINAL_STATUSES = [400, 401, 403, 412, 413, 414, 422, 431];
 
-function refusal(subject: string, body: string | null, status: number, cause: unknown): WorkflowError {
-  const said = messageOf(cause);
-  const { error = said } = Object(parseLeniently(said));
-  const size = body === null ? "" : ` (a request of ${utf8(body).length} bytes)`;
-  const remedy =
-    status === 401 || status === 403
-      ? "Set QSTASH_TOKEN and QSTASH_URL to those of the engine."
-      : "Ask for less, or store the data elsewhere and pass on where it is.";
-  const message = `The engine refuses ${subject}${size} with ${status}: ${error}. ${remedy}`;
-  return new WorkflowError(status === 412 ? "quota_exceeded" : "step_refused", message, { cause });
+function engineError(engine: string, { method, path, body, subject }: Ask, cause: unknown): WorkflowError {
+  const asked = `${method} /v2/${path.join("/")}`;
+  const status = statusOf(cause);
+  if (status === undefined) {
+    const message = `${engine} can't be reached for ${asked}: ${unreachableReason(cause)}. Start an engine with "npx perdure dev", or set QSTASH_URL to the address of yours.`;
+    return new WorkflowError("engine_unreachable", message, { cause });
+  }
+  const said = refusalReason(cause);
+  const unknown = status === 401 || status === 403;
+  const remedy = unknown
+    ? ". Set QSTASH_TOKEN and QSTASH_URL to those of the engine."
+    : ". Ask for less, or store the data elsewhere and pass on where it is.";
+  if (subject !== undefined && FINAL_STATUSES.includes(status)) {
+    const size = body ? ` (a request of ${utf8(body).length} bytes)` : "";
+    const message = `${engine} refuses ${subject}${size} with ${status}: ${said}${remedy}`;
+    return new WorkflowError(status === 412 ? "quota_exceeded" : "step_refused", message, { cause });
+  }
+  const code = status === 412 ? "quota_exceeded" : "engine_refused";
+  const message = `${engine} answers ${status} to ${asked}: ${said}${unknown ? remedy : ""}`;
+  return new WorkflowError(code, message, { cause });
 }
 
 /** Whether the engine has answered with this status. */
