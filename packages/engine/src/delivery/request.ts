@@ -6,6 +6,7 @@ import {
   type FailureDetails,
   HEADER,
   type HistoryEntry,
+  isSameUrl,
   kindOf,
   PREFIX,
   PROTOCOL_VERSION,
@@ -15,7 +16,7 @@ import {
 import { fromBase64, toText } from "../domain/bytes.ts";
 import type { HeaderList } from "../domain/header.ts";
 import { type KnownRollbacks, pendingRollbacks } from "../domain/rollback.ts";
-import { hasFeature, isUrlOf, RESERVED, type Run } from "../domain/run.ts";
+import { hasFeature, RESERVED, type Run } from "../domain/run.ts";
 import type { Claim } from "../store/store.ts";
 import type { Signer } from "./signer.ts";
 import type { OutgoingRequest } from "./transport.ts";
@@ -108,7 +109,7 @@ function bodyOf(claim: Claim, maxHistory: number): DeliveryRequest["body"] {
 /** The report of a run's end, with what only this engine tells. A large history is left for the endpoint to fetch. */
 function endedBody({ message, run, entries, ended }: Claim, maxHistory: number): string {
   const report = JSON.parse(toText(message.body ?? new Uint8Array())) as FailureBody;
-  const elsewhere = message.purpose === "failure" && run !== undefined && !isUrlOf(run, message.url);
+  const elsewhere = message.purpose === "failure" && !isSameUrl(message.url, run?.url ?? "");
   const only = message.purpose === "rollback" ? "rollback" : elsewhere ? "report" : undefined;
   const { rollbacks = [], started = [], begun = false, pending = false } = ended ?? {};
   const size = entries.reduce((sum, { body }) => sum + body.length, 0);

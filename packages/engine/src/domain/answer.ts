@@ -1,8 +1,8 @@
-import { HEADER, NON_RETRYABLE_STATUS, type RollbackAnswer } from "@perdure/core/protocol";
+import { HEADER, isSameUrl, NON_RETRYABLE_STATUS, type RollbackAnswer } from "@perdure/core/protocol";
 import { toText } from "./bytes.ts";
 import { firstValue, type HeaderMap } from "./header.ts";
 import { isAfterwards, type Message, type Reply } from "./message.ts";
-import { hasFeature, isUrlOf, type Run } from "./run.ts";
+import { hasFeature, type Run } from "./run.ts";
 
 /** What came back of a request, before the engine has decided who answered it. */
 export type Attempt = { readonly kind: "answered"; readonly reply: Reply } | Unanswered;
@@ -95,7 +95,7 @@ function isForWorkflow({ purpose, url }: Message, run: Run): boolean {
     case "cancel":
       return true;
     case "failure":
-      return isUrlOf(run, url);
+      return isSameUrl(url, run.url);
     case "call":
     case "message":
       return false;

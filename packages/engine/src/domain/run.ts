@@ -1,4 +1,4 @@
-import { FEATURES, HEADER, isSameUrl, PROTOCOL_VERSION, type StepRecord } from "@perdure/core/protocol";
+import { FEATURES, HEADER, PROTOCOL_VERSION, type StepRecord } from "@perdure/core/protocol";
 import type { FlowLimit } from "./flow.ts";
 import { type HeaderList, overrideHeaders } from "./header.ts";
 import { type Callback, DEFAULT_RETRIES, type Draft } from "./message.ts";
@@ -199,11 +199,6 @@ type Feature = "LazyFetch" | "InitialBody" | "WF_DetectTrigger";
 
 export function hasFeature(config: RunConfig, feature: Feature): boolean {
   return config.features.includes(feature);
-}
-
-/** Whether a URL is that of the run's own endpoint. */
-export function isUrlOf(run: Pick<RunDraft, "url">, url: string): boolean {
-  return isSameUrl(url, run.url);
 }
 
 /** Headers of a run's deliveries that only the engine may set: a forwarded copy would pass one kind off as another. */

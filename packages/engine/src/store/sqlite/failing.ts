@@ -1,10 +1,10 @@
-import { parseFailure } from "@perdure/core/protocol";
+import { isSameUrl, parseFailure } from "@perdure/core/protocol";
 import { fromBase64, toBytes, toText } from "../../domain/bytes.ts";
 import { ALARM_DELAY, type Failed, messageFailureMessage, runFailureMessage } from "../../domain/failure.ts";
 import { newMessageId } from "../../domain/ids.ts";
 import { type Draft, type Failure, isAfterwards, type Message, type Reply } from "../../domain/message.ts";
 import { haveRollback } from "../../domain/rollback.ts";
-import { deliveryOf, failureCallbackOf, hasFeature, isUrlOf, type Run } from "../../domain/run.ts";
+import { deliveryOf, failureCallbackOf, hasFeature, type Run } from "../../domain/run.ts";
 import type { ExpiredRun, RecordedStep, Settled } from "../store.ts";
 import type { Database } from "./database.ts";
 import { finishRun } from "./finish.ts";
@@ -59,7 +59,7 @@ function reportMessage(db: Database, failed: Failed, source: number, due: Due): 
 function reportRun(db: Database, failed: Failed, run: Run, source: number, due: Due): number {
   const report = runFailureMessage(failed, run, failed.message.failureCallback ?? failureCallbackOf(run));
   const callback = insertMessage(db, report, due, { run: run.key, source });
-  if (isUrlOf(run, report.url)) {
+  if (isSameUrl(report.url, run.url)) {
     holdReport(db, run.key, callback);
     return callback;
   }
