@@ -1,6 +1,7 @@
 import { answers } from "./answers.ts";
 import { connections } from "./connections.ts";
 import { guarding } from "./guarding.ts";
+import { lookups } from "./lookups.ts";
 import { requests } from "./requests.ts";
 
 /** All that deliveries ask of a transport, on real sockets. Every runtime passes it. */
@@ -9,4 +10,5 @@ export function wire(): void {
   answers();
   connections();
   guarding();
+  lookups();
 }
