@@ -21,7 +21,7 @@ export function limitIdle(server: Server, { most, firstRequest }: IdleLimits): v
   };
   server.on("connection", (socket) => {
     wait(socket);
-    const timer = setTimeout(() => socket.destroy(), firstRequest);
+    const timer = setTimeout(() => socket.destroy(), firstRequest).unref();
     const heard = (): void => clearTimeout(timer);
     heardOf.set(socket, heard);
     socket.once("close", () => {
