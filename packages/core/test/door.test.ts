@@ -452,6 +452,12 @@ describe("development mode", () => {
     expect(warn).toHaveBeenCalledWith(expect.stringContaining("QSTASH_DEV is ignored"));
   });
 
+  it("is ignored when real keys of a region are set", async () => {
+    const env = { US_EAST_1_QSTASH_CURRENT_SIGNING_KEY: "sig_c", US_EAST_1_QSTASH_NEXT_SIGNING_KEY: "sig_n" };
+    const { handler } = endpoint({}, { ...DEV, ...env });
+    expect(await answerOf(handler(await bring({ key: DEV_KEY })))).toMatchObject({ status: 401 });
+  });
+
   it("of the client alone opens no door", async () => {
     const port = recorder().url.split(":")[2] ?? "";
     const options = { qstashClient: { devMode: true } };
