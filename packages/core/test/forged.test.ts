@@ -75,7 +75,7 @@ async function expectRefused(
 describe("the token of a call", () => {
   const asCall = (kind: DeliveryKind): Promise<Sent> => {
     const delivery = of(kind);
-    return signedBy(delivery, { claim: { ...tokenOf(delivery).claim, kind: "call" } });
+    return signedBy(delivery, { claim: { messageId: "", ...tokenOf(delivery).claim, kind: "call" } });
   };
 
   it.each(KINDS.filter((kind) => kind !== "start"))("isn't good for a %s", async (kind) => {
