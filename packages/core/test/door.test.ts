@@ -389,7 +389,7 @@ describe("without any check", () => {
       () => {
         throw new Error("inside");
       },
-      { verify: "off", env: {} },
+      { verify: "off", env: { QSTASH_TOKEN: "t" } },
     );
     const answer = await answerOf(handler(request(body, runHeaders())));
     expect(answer).toMatchObject({ status: 500, body: { error: "Error", message: "inside" } });
@@ -450,6 +450,12 @@ describe("development mode", () => {
     expect(await answerOf(handler(await bring({ key: DEV_KEY })))).toMatchObject({ status: 401 });
     expect(ran.workflow).toBe(0);
     expect(warn).toHaveBeenCalledWith(expect.stringContaining("QSTASH_DEV is ignored"));
+  });
+
+  it("is ignored when real keys of a region are set", async () => {
+    const env = { US_EAST_1_QSTASH_CURRENT_SIGNING_KEY: "sig_c", US_EAST_1_QSTASH_NEXT_SIGNING_KEY: "sig_n" };
+    const { handler } = endpoint({}, { ...DEV, ...env });
+    expect(await answerOf(handler(await bring({ key: DEV_KEY })))).toMatchObject({ status: 401 });
   });
 
   it("of the client alone opens no door", async () => {

@@ -12,20 +12,30 @@ export interface Receipt {
   readonly deduplicated: boolean;
 }
 
+/** What is sent along with messages. */
+export interface Disclosure {
+  /** Which package and runtime sends them. */
+  readonly telemetry: boolean;
+  /** Whether a destination may see the client's own headers, which may be secrets. @param of the run's own URL */
+  readonly knows: (url: string, of: string | undefined) => boolean;
+}
+
 /**
  * Hands messages to the engine, with one request for all of them.
  *
+ * @param subject what the messages are of a run, for an engine that refuses all of them
  * @returns for each message its receipt, or why the engine refuses it
  */
 export async function publish(
   http: Http,
   messages: readonly Message[],
-  telemetry: boolean,
+  { telemetry, knows }: Disclosure,
+  subject?: string,
 ): Promise<(Receipt | WorkflowError)[]> {
   const items = messages.map(({ url, method = "POST", headers, body, untold }) => ({
     destination: url,
     headers: lowered([
-      ...(http.headers ?? []),
+      ...((knows(url, headers[HEADER.workflowUrl]) && http.headers) || []),
       ...(telemetry && !untold ? TELEMETRY : []),
       [HEADER.method, method],
       ...Object.entries(headers),
@@ -34,7 +44,8 @@ export async function publish(
   }));
   const headers = { [HEADER.contentType]: "application/json" };
   const body = JSON.stringify(items);
-  const answers = [await ask<unknown>(http, { method: "POST", path: ["batch"], headers, body })].flat();
+  const asked = { method: "POST", path: ["batch"], headers, body, subject } as const;
+  const answers = [await ask<unknown>(http, asked)].flat();
   return messages.map((message, at) => toReceipt(answers[at], message));
 }
 

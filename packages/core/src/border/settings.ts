@@ -5,9 +5,10 @@ import { WorkflowError } from "../kernel/errors.ts";
 import { checkUrl } from "../kernel/url.ts";
 import * as HEADER from "../protocol/names.ts";
 import { DEV_CREDENTIALS } from "../protocol/token.ts";
-import type { Authorize, Door } from "./authorize.ts";
+import { type Authorize, type Door, isAmong } from "./authorize.ts";
 import { type Engine, toEngine } from "./engine.ts";
 import { connect, connectBy, type EngineConfig } from "./http.ts";
+import type { Disclosure } from "./publish.ts";
 import {
   type Receiver,
   type ReplayGuard,
@@ -38,6 +39,11 @@ export interface BorderOptions {
    * can send them otherwise says where a run's deliveries go. Default: false.
    */
   readonly trustProxy?: boolean;
+  /**
+   * Without `url` and `baseUrl`: the hosts under which the endpoint may be called, such as `app.example.com`, or with a port.
+   * A request for another host is refused with 403. Default: any host.
+   */
+  readonly allowedHosts?: readonly string[];
   /** Default: what the adapter brings, else `process.env`. */
   readonly env?: Env;
   /**
@@ -101,13 +107,22 @@ function settle(options: BorderOptions, env: Env): InRegion {
   const url = options.url && checkUrl("url", options.url);
   const base = options.baseUrl || env.UPSTASH_WORKFLOW_URL;
   const prefix = base && withoutSlash(new URL(checkUrl("baseUrl (UPSTASH_WORKFLOW_URL)", base)));
+  const known = url || prefix;
   const workflowUrl = ({ href, pathname, search }: URL): string =>
     url || (prefix ? prefix + pathname + search : href);
   const door: Door = {
     verify: verify === "off" ? undefined : verifierOf(options, env),
     authorize,
     open: verify === "off",
-    publicUrl: url || prefix || options.trustProxy ? workflowUrl : undefined,
+    publicUrl: known || options.trustProxy ? workflowUrl : undefined,
+    hosts: known ? undefined : options.allowedHosts?.map((host) => host.toLowerCase()),
+    hostIsGuessed: !(known || options.allowedHosts),
+  };
+  const knows: Disclosure["knows"] = (to, of) => {
+    const { host } = new URL(to);
+    if (known ? new URL(known).host === host : door.hosts && isAmong(door.hosts, to)) return true;
+    // The token says under which URL the engine has called. A receiver doesn't tell what it says.
+    return Boolean(door.verify && !options.receiver && of && new URL(of).host === host);
   };
   const engines: Record<string, Engine> = {};
   return (named) => {
@@ -116,7 +131,8 @@ function settle(options: BorderOptions, env: Env): InRegion {
       env,
       door: region === undefined ? { ...door, unknownRegion: String(named) } : door,
       engine: () => {
-        engines[region ?? ""] ??= engineOf(options.qstashClient, env, options.disableTelemetry, region);
+        const { qstashClient, disableTelemetry } = options;
+        engines[region ?? ""] ??= engineOf(qstashClient, env, { disableTelemetry, region, knows });
         return engines[region ?? ""] as Engine;
       },
       workflowUrl,
@@ -133,32 +149,45 @@ function settle(options: BorderOptions, env: Env): InRegion {
 export function engineOf(
   given: GivenClient | undefined = {},
   env: Env,
-  disableTelemetry = false,
-  region: string = regionOf(env, null) ?? "",
+  { disableTelemetry, region = regionOf(env, null) ?? "", knows = () => true }: EngineOptions = {},
 ): Engine {
   const telemetry = !disableTelemetry && !env.UPSTASH_DISABLE_TELEMETRY;
-  if (isClient(given)) return toEngine(connectBy(given), telemetry);
-  const settings = typeof given === "function" ? {} : given;
   const [name, urlName] = [inRegion("QSTASH_TOKEN", region), inRegion("QSTASH_URL", region)];
+  if (isClient(given)) {
+    const connection = connectBy(given);
+    // An official client that has found no token has an empty one.
+    if (connection.token === "") throw missingToken(name, urlName);
+    return toEngine(connection, { telemetry, knows });
+  }
+  const settings = typeof given === "function" ? {} : given;
   const [url, known] =
     (settings.devMode ?? devMode(env))
       ? [`http://127.0.0.1:${env.QSTASH_DEV_PORT || DEV_CREDENTIALS.port}`, DEV_CREDENTIALS.token]
       : [env[urlName] || HOSTED_URL, env[name]];
   const { enableTelemetry = true } = settings;
   const token = settings.token || known;
-  if (!token) {
-    throw new WorkflowError(
-      "missing_token",
-      `There is no token for the engine: set ${name} (and ${urlName} for an engine of your own), or QSTASH_DEV=1 for a local one.`,
-    );
-  }
+  if (!token) throw missingToken(name, urlName);
   // The message doesn't show the token: it is a secret.
   if (!/^[\x21-\x7e]+$/.test(token))
     throw new TypeError(`token (${name}) must be a string of visible ASCII characters, without spaces.`);
   const baseUrl = checkUrl(`baseUrl (${urlName})`, settings.baseUrl || url);
   const config = { ...settings, token, baseUrl };
   const connection = typeof given === "function" ? connectBy(given(config)) : connect(config);
-  return toEngine(connection, telemetry && enableTelemetry);
+  return toEngine(connection, { telemetry: telemetry && enableTelemetry, knows });
+}
+
+interface EngineOptions {
+  readonly disableTelemetry?: boolean | undefined;
+  readonly region?: string | undefined;
+  /** Everybody by default. */
+  readonly knows?: Disclosure["knows"];
+}
+
+function missingToken(name: string, urlName: string): WorkflowError {
+  return new WorkflowError(
+    "missing_token",
+    `There is no token for the engine: set ${name} (and ${urlName} for an engine of your own), or QSTASH_DEV=1 for a local one.`,
+  );
 }
 
 /**

@@ -71,8 +71,6 @@ export function changeTopic(
 ): Topic | undefined {
   switch (change.kind) {
     case "add": {
-      // None of them replaces another one: where they are too many, they needn't be compared with each other.
-      checkCount(name, change.endpoints.length, limits);
       const endpoints = upsert(topic?.endpoints ?? [], change.endpoints);
       checkCount(name, endpoints.length, limits);
       const old = topic ?? { name, createdAt: now, headers: {} };
@@ -93,7 +91,8 @@ export function changeTopic(
   }
 }
 
-function checkCount(name: string, count: number, { endpoints: most }: TopicLimits): void {
+/** @throws Problem 412 for more endpoints than a group may have */
+export function checkCount(name: string, count: number, { endpoints: most }: TopicLimits): void {
   if (count <= most) return;
   throw new Problem(
     412,

@@ -6,6 +6,7 @@ import { toFanOut } from "../domain/intake.ts";
 import { NAME } from "../domain/name.ts";
 import { invalid } from "../domain/problem.ts";
 import {
+  checkCount,
   checkTopicName,
   noTopic,
   type Topic,
@@ -80,6 +81,7 @@ export const topics: Routes = {
       summary: "Add endpoints to a URL group, or replace them by name or URL",
       body: json("the body", added),
       handle(input, service) {
+        checkCount(input.params.name, input.body.endpoints.length, service.limits);
         const endpoints = input.body.endpoints.map(({ url, name }, at) => ({
           url: toUrl(url, `endpoints[${at}].url`, service.limits),
           ...toName(name, at),
