@@ -64,8 +64,8 @@ function publicUser(token: string, current: string, next: string): (typeof PUBLI
 }
 
 /** Whether a token or a signing key is one that everybody knows. */
-export function isPublicSecret(secret: string): boolean {
+export function isPublicSecret(secret: unknown): boolean {
   return PUBLIC_USERS.some(({ token, signingKeys: { current, next } }) =>
-    [token, current, next].includes(secret),
+    [token, current, next].some((known) => known === secret),
   );
 }

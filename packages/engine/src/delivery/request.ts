@@ -6,6 +6,7 @@ import {
   type FailureDetails,
   HEADER,
   type HistoryEntry,
+  isSameUrl,
   kindOf,
   PREFIX,
   PROTOCOL_VERSION,
@@ -111,7 +112,7 @@ function bodyOf(claim: Claim, maxHistory: number): DeliveryRequest["body"] {
 /** The report of a run's end, with what only this engine tells. A large history is left for the endpoint to fetch. */
 function endedBody({ message, run, entries, ended }: Claim, maxHistory: number): string {
   const report = JSON.parse(toText(message.body ?? new Uint8Array())) as FailureBody;
-  const elsewhere = message.purpose === "failure" && message.url !== run?.url;
+  const elsewhere = message.purpose === "failure" && !isSameUrl(message.url, run?.url ?? "");
   const only = message.purpose === "rollback" ? "rollback" : elsewhere ? "report" : undefined;
   const size = entries.reduce((sum, { body }) => sum + body.length, 0);
   const details: FailureDetails = {
