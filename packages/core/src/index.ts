@@ -46,6 +46,7 @@ export type { FailureFunctionPayload, RunError } from "./protocol/error.ts";
 export type { AttemptError, DeadLetter, RunLog, StepLog } from "./protocol/log.ts";
 export type { Redact, RunOptions } from "./protocol/message.ts";
 export type { FlowControl } from "./protocol/options.ts";
+export type { RetryDelayOption } from "./protocol/retry-delay.ts";
 export type { NotifyResponse, Waiter } from "./protocol/wait.ts";
 export { type Handler, type ServeOptions, serve } from "./serve.ts";
 export type {

@@ -353,6 +353,16 @@ describe("events", () => {
     });
   });
 
+  it("notify of a run that has ended, or is unknown, tells nobody", async () => {
+    recorder().answer = ({ path }) =>
+      path.startsWith("/v2/notify/") ? { status: 404, body: { error: "not found" } } : undefined;
+    await deliver(
+      open(recorder(), (context) => context.notify("tell", "paid", 1, "wfr_gone")),
+      [],
+    );
+    expect(JSON.parse(recorder().records[0]?.out ?? "")).toMatchObject({ notifyResponse: [] });
+  });
+
   it("need an id", async () => {
     for (const workflow of [
       (context: WorkflowContext) => context.waitForEvent("w", ""),
