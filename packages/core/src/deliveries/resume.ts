@@ -105,7 +105,7 @@ function askingOf(visit: Visit<Resume>, { id, concurrent, rollback }: Work): Ask
     concurrent,
     rollback,
     createdAt: visit.delivery.createdAt,
-    forwarded: Object.fromEntries(visit.border.engine().connection.http.headers ?? []),
+    forwarded: visit.border.engine().headersFor(place.url),
     urlOf: (workflow) => {
       const segment = visit.served.siblings.get(workflow);
       if (segment !== undefined) return siblingUrl(place.url, segment);
