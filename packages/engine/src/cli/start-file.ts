@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
+import { parseDuration } from "@perdure/core/protocol";
 import { z } from "zod";
 import { ConfigError, LEVELS, type LogLevel } from "../config.ts";
 import type { DestinationRules } from "../delivery/policy.ts";
 import type { SigningKeys } from "../delivery/signer.ts";
-import { parseDuration } from "../domain/duration.ts";
 import { messageOf } from "../domain/problem.ts";
 import type { EngineOptions } from "../engine.ts";
 

@@ -1,4 +1,4 @@
-import { HEADER, PREFIX } from "@perdure/core/protocol";
+import { HEADER, isSameUrl, PREFIX, urlKey } from "@perdure/core/protocol";
 import type { IntakeRequest } from "./draft.ts";
 import { invalid, Problem } from "./problem.ts";
 
@@ -129,16 +129,21 @@ export function topicHeader(name: string): string {
 
 function upsert(old: readonly TopicEndpoint[], added: readonly TopicEndpoint[]): TopicEndpoint[] {
   const endpoints = [...old];
+  const keys = old.map(({ url }) => urlKey(url));
   for (const one of added) {
+    const key = urlKey(one.url);
     const byName = one.name === undefined ? -1 : endpoints.findIndex(({ name }) => name === one.name);
-    const at = byName >= 0 ? byName : endpoints.findIndex(({ url }) => url === one.url);
-    if (at >= 0) endpoints[at] = one;
-    else endpoints.push(one);
+    const found = byName >= 0 ? byName : keys.indexOf(key);
+    const at = found >= 0 ? found : endpoints.length;
+    endpoints[at] = one;
+    keys[at] = key;
   }
   return endpoints;
 }
 
 /** By its name where that is given, else by its URL. */
 function matches(endpoint: TopicEndpoint, wanted: Partial<TopicEndpoint>): boolean {
-  return wanted.name === undefined ? endpoint.url === wanted.url : endpoint.name === wanted.name;
+  return wanted.name === undefined
+    ? isSameUrl(endpoint.url, wanted.url ?? "")
+    : endpoint.name === wanted.name;
 }

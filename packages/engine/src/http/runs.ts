@@ -1,3 +1,4 @@
+import { toHttpUrl } from "@perdure/core/protocol";
 import { z } from "zod";
 import { URL_TEXT } from "../domain/destination.ts";
 import { Problem } from "../domain/problem.ts";
@@ -117,5 +118,5 @@ function toQuery(asked: Values<typeof query>, body: z.output<typeof selection> |
 }
 
 function toList(url: string | undefined): string[] | undefined {
-  return url === undefined ? undefined : [url];
+  return url === undefined ? undefined : [toHttpUrl(url) ?? url];
 }
