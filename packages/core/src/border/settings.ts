@@ -4,7 +4,7 @@ import { type Duration, toSeconds } from "../kernel/duration.ts";
 import { WorkflowError } from "../kernel/errors.ts";
 import { checkUrl } from "../kernel/url.ts";
 import * as HEADER from "../protocol/names.ts";
-import { DEV_CREDENTIALS } from "../protocol/token.ts";
+import { DEV_CREDENTIALS, isPublicSecret } from "../protocol/token.ts";
 import { type Authorize, type Door, isAmong } from "./authorize.ts";
 import { type Engine, toEngine } from "./engine.ts";
 import { connect, connectBy, type EngineConfig } from "./http.ts";
@@ -160,13 +160,14 @@ export function engineOf(
     return toEngine(connection, { telemetry, knows });
   }
   const settings = typeof given === "function" ? {} : given;
-  const [url, known] =
-    (settings.devMode ?? devMode(env))
-      ? [`http://127.0.0.1:${env.QSTASH_DEV_PORT || DEV_CREDENTIALS.port}`, DEV_CREDENTIALS.token]
-      : [env[urlName] || HOSTED_URL, env[name]];
+  const dev = settings.devMode ?? devMode(env);
+  const [url, known] = dev
+    ? [`http://127.0.0.1:${env.QSTASH_DEV_PORT || DEV_CREDENTIALS.port}`, DEV_CREDENTIALS.token]
+    : [env[urlName] || HOSTED_URL, env[name]];
   const { enableTelemetry = true } = settings;
   const token = settings.token || known;
   if (!token) throw missingToken(name, urlName);
+  if (!dev || isProduction(env)) checkSecret(`token (${name})`, token, env);
   // The message doesn't show the token: it is a secret.
   if (!/^[\x21-\x7e]+$/.test(token))
     throw new TypeError(`token (${name}) must be a string of visible ASCII characters, without spaces.`);
@@ -215,13 +216,15 @@ export function processEnv(): Env {
 }
 
 function isClient(given: unknown): given is Client {
-  return "http" in Object(given);
+  return ["http", "batch", "publish"].some((name) => name in Object(given));
 }
 
 function verifierOf(options: BorderOptions, env: Env): Verify | undefined {
   const { receiver, replayGuard, clockTolerance = 30 } = options;
   const tolerance = toSeconds(clockTolerance, "clockTolerance");
   const pairs = options.keys ? [options.keys] : keysIn(env);
+  for (const { current, next } of pairs)
+    for (const key of [current, next]) checkSecret("A signing key", key, env);
   // Whoever doesn't read the tokens can't tell one from another.
   if (replayGuard && (receiver || pairs.length === 0))
     throw new TypeError(
@@ -262,10 +265,23 @@ function devMode(env: Env): boolean {
     throw mustBe("QSTASH_DEV", '"1", "true", "0" or "false"', env.QSTASH_DEV);
   if (asked === "0" || asked === "false") return false;
   const realKeys = KEY_VARIABLES.flat().some((name) => env[name]) || env.QSTASH_REGION;
-  const obstacle =
-    env.NODE_ENV === "production" ? 'NODE_ENV is "production"' : realKeys && "real signing keys are set";
+  const obstacle = isProduction(env) ? 'NODE_ENV is "production"' : realKeys && "real signing keys are set";
   if (obstacle) warnOnce(`[perdure] QSTASH_DEV is ignored, because ${obstacle}.`);
   return !obstacle;
+}
+
+function isProduction({ NODE_ENV }: Env): boolean {
+  return NODE_ENV?.toLowerCase() === "production";
+}
+
+/** @throws TypeError in production, for a secret that everybody knows; elsewhere a warning has to do */
+function checkSecret(what: string, secret: unknown, env: Env): void {
+  if (!isPublicSecret(secret) || ((secret === DEV_KEYS.current || secret === DEV_KEYS.next) && devMode(env)))
+    return;
+  const message = `${what} is a public one of development, which protects nothing`;
+  if (isProduction(env))
+    throw new TypeError(`${message}, and NODE_ENV is "production": set one of your own.`);
+  warnOnce(`[perdure] ${message}. For development set QSTASH_DEV=1 in its place.`);
 }
 
 const warned = new Set<string>();
