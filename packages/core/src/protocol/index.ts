@@ -39,7 +39,6 @@ export {
   type DeliveryClaim,
   ISSUER,
   isPublicSecret,
-  PUBLIC_USERS,
   TOKEN_CLAIM,
 } from "./token.ts";
 export { decodeTraits, encodeTraits, type Traits } from "./traits.ts";
@@ -50,3 +49,4 @@ export const HEADER: typeof names = names;
 
 /** What headers' names begin with, and what it means: for whom they are. */
 export const PREFIX: typeof prefixes = prefixes;
+export { PUBLIC_USERS } from "./public-users.ts";
