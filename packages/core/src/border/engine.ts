@@ -78,10 +78,18 @@ export function toEngine(connection: Connection, disclosure: Disclosure): Engine
     notify: async (eventId, body, runId, subject) => {
       const path = ["notify", runId ?? [], eventId].flat().map(toSegment);
       const asked = { method: "POST", path, body, subject } as const;
-      return [await ask<NotifyResponse | NotifyResponse[]>(http, asked)].flat();
+      try {
+        return [await ask<NotifyResponse | NotifyResponse[]>(http, asked)].flat();
+      } catch (error) {
+        // The run has ended, or never was: it waits for nothing.
+        if (runId !== undefined && isStatus(error, 404)) return [];
+        throw error;
+      }
     },
-    webhookUrl: (runId, eventId) =>
-      [connection.baseUrl, "v2", "workflows", "hooks", userIdOf(connection.token), runId, eventId].join("/"),
+    webhookUrl: (runId, eventId) => {
+      const user = userIdOf(connection.token);
+      return [connection.baseUrl, "v2/workflows/hooks", user, toSegment(runId), eventId].join("/");
+    },
   };
 }
 

@@ -31,7 +31,7 @@ export { startMessage, stepMessage } from "./message.ts";
 export type { FlowControl } from "./options.ts";
 export { type FinishCondition, NON_RETRYABLE_STATUS } from "./outcome.ts";
 export { isExpression } from "./retry-delay.ts";
-export { type RollbackAnswer, type RollbackRecord, readRollback } from "./rollback.ts";
+export { type PendingRollback, type RollbackAnswer, type RollbackRecord, readRollback } from "./rollback.ts";
 export { isPlan, parseStep, recordKey, resultId, type StepRecord, type StepType } from "./step.ts";
 export {
   boundHeaders,

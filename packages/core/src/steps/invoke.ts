@@ -1,4 +1,3 @@
-import { checkText } from "../kernel/check.ts";
 import { toRunId } from "../kernel/ids.ts";
 import { parseLeniently } from "../kernel/json.ts";
 import type { Jsonify, OnlyJson } from "../kernel/jsonify.ts";
@@ -60,7 +59,6 @@ export function invoke<Payload, Result>(
   const options = rollbackOf(name, settings);
   const { workflow, body, workflowRunId, ...childOptions } = settings as InvokeSettings<unknown, Result>;
   const payload = toText(body, `The payload of step "${name}"`);
-  if (workflowRunId !== undefined) checkText(`The workflowRunId of step "${name}"`, workflowRunId);
   const runId = toRunId(workflowRunId);
   inStep(name, () => startMessage({ ...childOptions, url: "", runId, body: undefined }));
   return {
