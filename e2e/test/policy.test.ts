@@ -88,7 +88,12 @@ describe("retries beside the workflow hold", () => {
   });
 
   it("with delays that are durations", async () => {
-    const options: ServeOptions = { retries: 1, retryDelay: "5s", failureRetries: 1, failureRetryDelay: "1m" };
+    const options: ServeOptions = {
+      retries: 1,
+      retryDelay: "5s",
+      failureRetries: 1,
+      failureRetryDelay: "1m",
+    };
     expect(await seen(options)).toEqual({ work: [0, 5000], failureFunction: [0, 60_000] });
   });
 
