@@ -1,3 +1,4 @@
+import { checkOptions } from "@perdure/core/protocol";
 import { Dispatcher } from "./delivery/dispatcher.ts";
 import { type Parallelism, withGlobalFlow } from "./delivery/global-flow.ts";
 import { createKeys } from "./delivery/keys.ts";
@@ -150,10 +151,15 @@ const LIMITS: Readonly<Record<keyof NonNullable<EngineOptions["limits"]>, Range>
 
 /**
  * @throws StoreUnavailable when the database can't be opened
- * @throws TypeError for a destination rule that is none, or a number that can't be
+ * @throws TypeError for an unknown option, a destination rule that is none, or a number that can't be
  */
 export function createEngine(options: EngineOptions): Engine {
   const { clock = systemClock, limits = {}, timeouts = {}, token } = options;
+  checkOptions(
+    "createEngine",
+    options,
+    "store token readOnlyTokens signingKeys clock transport destinations concurrency calls timeouts limits retention region trustProxy onEvent",
+  );
   const { concurrency = 128, calls = 1024 } = options;
   checkNumbers({ concurrency, calls }, NUMBERS, "");
   checkNumbers(timeouts, TIMEOUTS, "timeouts.");
