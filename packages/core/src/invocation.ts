@@ -49,6 +49,8 @@ export interface Invocation {
   readonly beforeStep?: (step: Step) => Promise<void>;
   /** How often this delivery was tried. */
   readonly tries: Tries;
+  /** For steps that say nothing else. */
+  readonly onExhausted?: "throw" | "fail" | undefined;
   /** Whether the engine may see where in the code an error happened. */
   readonly trusted: boolean;
   /** {@link PATIENCE_MS} by default. */

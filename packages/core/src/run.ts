@@ -161,8 +161,8 @@ class Run {
 
   /** @returns what is recorded of a step that has failed for good, where the workflow is to hear of it */
   #failed({ options = {} }: Step, step: FailedStep, error: unknown): Pick<StepRecord, "failure"> | undefined {
-    const { tries, trusted } = this.#invocation;
-    const catchable = options.onExhausted === "throw";
+    const { tries, trusted, onExhausted } = this.#invocation;
+    const catchable = (options.onExhausted ?? onExhausted) === "throw";
     const retry = (catchable ? againUntil : again)(error, tries, options);
     if (catchable && retry.over)
       return { failure: { attempts: tries.retried + 1, error: toErrorBody(error, trusted) } };

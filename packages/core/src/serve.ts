@@ -13,11 +13,13 @@ import { isError, messageOf, WorkflowError, type WorkflowErrorCode } from "./ker
 import { checkOptions } from "./kernel/options.ts";
 import { loggingMiddleware, tellAll, type WorkflowMiddleware } from "./middleware.ts";
 import { classify, type Delivery, type DeliveryKind } from "./protocol/delivery.ts";
-import { lateOptionsIn } from "./protocol/late-options.ts";
+import { type LateOptions, lateOptionsIn } from "./protocol/late-options.ts";
 import { startMessage } from "./protocol/message.ts";
 import * as HEADER from "./protocol/names.ts";
+import { defined, retryHeaders } from "./protocol/options.ts";
 import type { Outcome, Refusal } from "./protocol/outcome.ts";
-import { encodeTraits } from "./protocol/rollback.ts";
+import { encodeTraits } from "./protocol/traits.ts";
+import { checkOnExhausted } from "./steps/index.ts";
 import {
   type CancelFunction,
   type FailureFunction,
@@ -33,19 +35,27 @@ export type ServeOptions<Payload = unknown, Result = unknown> = BorderOptions &
     /** Called when a run has failed for good, whatever failed it and however it was started. */
     readonly failureFunction?: FailureFunction<Payload>;
     /**
-     * Retries of each delivery of a run that a plain POST, a published message or a schedule has started.
-     * `Client.trigger` brings its own. Default: the engine's, 3.
+     * Retries of each delivery of a run, after the first attempt. This option and the four below hold for each run
+     * of the workflow, unless its trigger, its invocation or its schedule says otherwise. On engines other than
+     * Perdure's they hold only for runs that a plain POST, a published message or a schedule starts.
+     * Default: the engine's, 3.
      */
     readonly retries?: number;
-    /** As `retries`, for the failure function of such a run. Default: its retries. */
+    /** Milliseconds before a retry, as an expression over `retried`: `"1000 * pow(2, retried)"`. */
+    readonly retryDelay?: string;
+    /** Retries of the failure function. Default: the run's. */
     readonly failureRetries?: number;
-    /** Milliseconds before a retry of the failure function of such a run, as an expression over `retried`. */
+    /** As `retryDelay`, for the failure function. Default: the run's. */
     readonly failureRetryDelay?: string;
     /**
-     * Seconds or a duration after its start at which a run that hasn't ended has failed. A trigger's own wins.
-     * On Perdure's own engine.
+     * Seconds or a duration after its start at which a run that hasn't ended has failed. On Perdure's own engine.
      */
     readonly timeout?: number | Duration;
+    /**
+     * For each step whose work the endpoint does itself, unless the step says otherwise. `"throw"`: a step whose retries
+     * are used up rejects with a `WorkflowStepError`. `"fail"`, the default: the run fails.
+     */
+    readonly onExhausted?: "throw" | "fail";
     /** Called when a run was cancelled, to clean up. On Perdure's own engine. */
     readonly cancelFunction?: CancelFunction<Payload>;
     /** Whether the rollbacks of its steps are made also when a run was cancelled, before `cancelFunction`. */
@@ -94,6 +104,7 @@ export function handlerOf<Payload, Result>(
   if (cancelFunction) checkFunction("cancelFunction", cancelFunction);
   if (!(bodyLimit >= 0)) throw mustBe("bodyLimit", "a number of bytes", bodyLimit);
   const runOptions = lateOptionsIn(options);
+  checkOnExhausted("onExhausted", options.onExhausted);
   // Told of here, and not with the first run that somebody starts.
   startMessage({ ...runOptions, url: "", runId: "", body: undefined });
   const served: Served = {
@@ -103,10 +114,8 @@ export function handlerOf<Payload, Result>(
     rollbackOnCancel: options.rollbackOnCancel ?? false,
     parsePayload: payloadParser(options as PayloadOptions<unknown>),
     runOptions,
-    traits: encodeTraits({
-      onCancel: Boolean(cancelFunction || options.rollbackOnCancel),
-      timeout: options.timeout === undefined ? undefined : toSeconds(options.timeout, "timeout"),
-    }),
+    onExhausted: options.onExhausted,
+    traits: traitsOf(Boolean(cancelFunction || options.rollbackOnCancel), runOptions),
     middlewares: [
       (options.middlewares ?? []) as readonly WorkflowMiddleware[],
       options.verbose ? loggingMiddleware : [],
@@ -120,6 +129,20 @@ export function handlerOf<Payload, Result>(
       mail: (head) => readMail(head, bodyLimit),
       border: (headers) => borderOf(env, headers),
     });
+}
+
+function traitsOf(onCancel: boolean, options: LateOptions): string {
+  const { timeout } = options;
+  const own = defined(retryHeaders(options.retries, options.retryDelay));
+  const failure = defined(retryHeaders(options.failureRetries, options.failureRetryDelay));
+  return encodeTraits({
+    onCancel,
+    timeout: timeout === undefined ? undefined : toSeconds(timeout, "timeout"),
+    retries: own[HEADER.retries],
+    retryDelay: own[HEADER.retryDelay],
+    failureRetries: failure[HEADER.retries],
+    failureRetryDelay: failure[HEADER.retryDelay],
+  });
 }
 
 /** How a request, and what it needs to know, is read: each part only when it is its turn. */

@@ -44,6 +44,7 @@ export async function resume(visit: Visit<Resume>): Promise<Outcome> {
     runId,
     tries: triesOf(visit),
     trusted: visit.trusted,
+    onExhausted: served.onExhausted,
     engine: border.engine,
     start: (host) => {
       context = new WorkflowContext(facts, host);

@@ -14,6 +14,7 @@ export {
   forFailureCallback,
   forward,
   PROTOCOL_VERSION,
+  RETRIES_BY_DEFAULT,
 } from "./headers.ts";
 export {
   type CallType,
@@ -28,13 +29,7 @@ export type { Message, Redact, RunOptions } from "./message.ts";
 export { startMessage, stepMessage } from "./message.ts";
 export type { FlowControl } from "./options.ts";
 export { type FinishCondition, NON_RETRYABLE_STATUS } from "./outcome.ts";
-export {
-  decodeTraits,
-  type RollbackAnswer,
-  type RollbackRecord,
-  readRollback,
-  type Traits,
-} from "./rollback.ts";
+export { type RollbackAnswer, type RollbackRecord, readRollback } from "./rollback.ts";
 export { isPlan, parseStep, recordKey, resultId, type StepRecord, type StepType } from "./step.ts";
 export {
   boundHeaders,
@@ -45,6 +40,7 @@ export {
   PUBLIC_USERS,
   TOKEN_CLAIM,
 } from "./token.ts";
+export { decodeTraits, encodeTraits, type Traits } from "./traits.ts";
 export type { NotifyResponse, WaitBody, Waiter, WebhookHit } from "./wait.ts";
 /** Refuses unknown options: the engine checks its own in the same way. */
 export { checkOptions };

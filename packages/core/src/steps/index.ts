@@ -27,6 +27,7 @@ export { type Invokable, type InvokeResponse, type InvokeSettings, invoke } from
 export {
   again,
   againUntil,
+  checkOnExhausted,
   type RetryDelay,
   type RollbackOptions,
   type RollbackParams,

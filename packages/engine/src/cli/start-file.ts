@@ -84,6 +84,11 @@ const schema: z.ZodType<StartFile> = z.strictObject({
   limits: z
     .strictObject({
       requestBytes: count,
+      inFlightBytes: count,
+      webhookBytes: any,
+      webhookHits: any,
+      webhookHitBytes: any,
+      batchItems: count,
       responseBytes: any,
       callBytes: any,
       historyBytes: any,

@@ -2,6 +2,8 @@ import { type HistoryEntry, isPlan, resultId, type StepRecord } from "@perdure/c
 import { toText } from "../domain/bytes.ts";
 import { toHeaderMap, toShown } from "../domain/header.ts";
 import { DEFAULT_RETRIES } from "../domain/message.ts";
+import { retryPolicy } from "../domain/policy.ts";
+import { readRecord } from "../domain/record.ts";
 import { isLive, type Run } from "../domain/run.ts";
 import type {
   CallbackReport,
@@ -69,7 +71,7 @@ function groupsOf(log: RunLog): GroupView[] {
   for (const entry of entries) {
     // A call and its answer are shown with the step that they are.
     if (entry.callType !== "step") continue;
-    const record = JSON.parse(decode(entry)) as StepRecord;
+    const record = readRecord(decode(entry));
     if (record.concurrent === 1) {
       close();
       groups.push({ type: "sequential", steps: [toView({ record, entry })] });
@@ -136,11 +138,9 @@ function commonView(
   };
 }
 
-function policyView({ config }: Run): Pick<StepView, "retries" | "retryDelay"> {
-  return {
-    retries: config.retries ?? DEFAULT_RETRIES,
-    ...(config.retryDelay === undefined ? {} : { retryDelay: config.retryDelay }),
-  };
+function policyView(run: Run): Pick<StepView, "retries" | "retryDelay"> {
+  const { retries = DEFAULT_RETRIES, retryDelay } = retryPolicy(run, "step");
+  return { retries, ...(retryDelay === undefined ? {} : { retryDelay }) };
 }
 
 function planState(message: PendingMessage | undefined, busy: UnderWay | undefined, run: Run): StepState {
@@ -175,7 +175,7 @@ function nextView(
     messageId,
     ...(stepName === undefined ? {} : { stepName }),
     ...(message ? { state: stepState(message.state) } : {}),
-    retries: message?.maxRetries ?? run.config.retries ?? DEFAULT_RETRIES,
+    retries: message?.maxRetries ?? retryPolicy(run, "step").retries ?? DEFAULT_RETRIES,
     ...(retryDelay === undefined ? {} : { retryDelay }),
     ...(message ? nextDelivery(message) : {}),
     ...errorsView(pending?.failures ?? []),

@@ -121,7 +121,7 @@ function configure(db: Database, live: Run, intake: StartIntake, due: Due): Rece
     live.key,
     FIRST_RECORD,
   ) as { seq: number };
-  insertMessage(db, inherit(intake.message, config), due, { run: live.key, entry: entry.seq });
+  insertMessage(db, inherit(intake.message, { ...live, config }), due, { run: live.key, entry: entry.seq });
   return receipt(intake.message, live, false);
 }
 

@@ -91,7 +91,7 @@ export function repeatRollbacks(db: Database, dlqId: string, now: number, due: D
   const { body } = toMessage(row);
   const delivery = deliveryOf(run, "step", now);
   const again = { ...delivery, id: newMessageId(), purpose: "rollback", body, notBefore: now } as const;
-  insertMessage(db, { ...inherit(again, run.config), flow: undefined }, due, { run: run.key });
+  insertMessage(db, { ...inherit(again, run), flow: undefined }, due, { run: run.key });
   return run;
 }
 

@@ -55,7 +55,7 @@ function reportMessage(db: Database, failed: Failed, source: number, due: Due): 
  * they are made.
  */
 function reportRun(db: Database, failed: Failed, run: Run, source: number, due: Due): number {
-  const report = runFailureMessage(failed, run, failureCallbackOf(run));
+  const report = runFailureMessage(failed, run, failed.message.failureCallback ?? failureCallbackOf(run));
   const callback = insertMessage(db, report, due, { run: run.key, source });
   if (report.url === run.url || run.traits === undefined) {
     holdReport(db, run.key, callback);
@@ -63,8 +63,8 @@ function reportRun(db: Database, failed: Failed, run: Run, source: number, due: 
   }
   db.run("UPDATE messages SET due_at = NULL WHERE seq = ?", callback);
   // As the run's own deliveries: what was said of the report's is for its place alone.
-  const own = runFailureMessage(failed, run, { url: run.url, options: undefined });
-  const seq = insertMessage(db, { ...own, purpose: "rollback" }, due, { run: run.key, source });
+  const own = runFailureMessage(failed, run, { url: run.url, options: undefined }, "rollback");
+  const seq = insertMessage(db, own, due, { run: run.key, source });
   db.run("UPDATE messages SET next = ? WHERE seq = ?", callback, seq);
   holdReport(db, run.key, seq);
   return callback;

@@ -71,7 +71,7 @@ export interface NewEntry {
 /** Adds to a run's history, and has it delivered. */
 export function insertEntry(
   db: Database,
-  run: Pick<Run, "key" | "config">,
+  run: Pick<Run, "key" | "config" | "traits">,
   entry: NewEntry,
   draft: Draft,
   due: Due,
@@ -88,7 +88,7 @@ export function insertEntry(
   // A call has its own rules, but for what may be seen of it; everything else is a delivery of the run's.
   const { redact } = run.config;
   const message =
-    draft.purpose === "call" ? { ...draft, redact: draft.redact ?? redact } : inherit(draft, run.config);
+    draft.purpose === "call" ? { ...draft, redact: draft.redact ?? redact } : inherit(draft, run);
   insertMessage(db, message, due, { run: run.key, entry: key });
 }
 

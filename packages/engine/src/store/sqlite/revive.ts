@@ -25,7 +25,7 @@ export function revive(db: Database, query: DeadLetterQuery, how: Revival, now: 
 }
 
 function reviveRun(db: Database, old: Run, how: Revival, now: number, due: Due): Run {
-  const run = insertRun(
+  const inserted = insertRun(
     db,
     {
       id: newRunId(),
@@ -39,6 +39,7 @@ function reviveRun(db: Database, old: Run, how: Revival, now: number, due: Due):
     },
     due,
   );
+  const run = { ...inserted, traits: old.traits };
   if (old.traits !== undefined) noteTraits(db, run.key, old.traits, due);
   const entries = db.all<OldEntry>(
     "SELECT seq, record, message, call_type, body, created_at FROM entries WHERE run = ? ORDER BY seq",
@@ -137,7 +138,7 @@ function redelivery(again: Again, entry: OldEntry, id: string): Draft {
   if (!row)
     return inherit(
       { ...deliveryOf(run, entry.call_type === "fromCallback" ? "answer" : "step", now), id, notBefore },
-      run.config,
+      run,
     );
   const before = toMessage(row);
   return {
@@ -150,5 +151,6 @@ function redelivery(again: Again, entry: OldEntry, id: string): Draft {
     retryDelay: options.retryDelay ?? before.retryDelay,
     labels: options.labels.length > 0 ? options.labels : before.labels,
     flow: options.flow ?? before.flow,
+    failureCallback: options.failureUrl || options.failure ? undefined : before.failureCallback,
   };
 }

@@ -1,7 +1,8 @@
 import { decodeTraits, type RollbackRecord } from "@perdure/core/protocol";
+import { retryPolicy } from "../../domain/policy.ts";
 import type { Database, Due } from "./database.ts";
 import { logState } from "./log.ts";
-import type { MessageRow } from "./rows.ts";
+import { type MessageRow, type RunRow, toRun } from "./rows.ts";
 
 /** What has become of the rollbacks of a run's steps, the first one first. */
 export function rollbacksOf(db: Database, run: number): RollbackRecord[] {
@@ -63,16 +64,31 @@ export function isReporting(db: Database, run: number): boolean {
   return found !== undefined;
 }
 
-/** Notes what a run's endpoint wants to be done for it. */
-export function noteTraits(db: Database, run: number, traits: string, due: Due): void {
-  db.run("UPDATE runs SET traits = ? WHERE key = ?", traits, run);
+/** Notes what a run's endpoint wants to be done for it: it holds for what is to be delivered yet. */
+export function noteTraits(db: Database, key: number, traits: string, due: Due): void {
+  const row = db.get<RunRow>("UPDATE runs SET traits = ? WHERE key = ? RETURNING *", traits, key);
+  if (!row) return;
+  const run = toRun(row);
+  for (const [purpose, purposes] of POLICIES) {
+    const { retries, retryDelay } = retryPolicy(run, purpose);
+    if (retries === undefined && retryDelay === undefined) continue;
+    db.run(
+      `UPDATE messages SET max_retries = coalesce(?, max_retries), retry_delay = coalesce(?, retry_delay)
+       WHERE run = ? AND state <> 'DELIVERED' AND state IN ('CREATED', 'ACTIVE', 'RETRY') AND purpose IN (${purposes})`,
+      retries ?? null,
+      retryDelay ?? null,
+      key,
+    );
+  }
   const { timeout } = decodeTraits(traits);
-  if (timeout === undefined) return;
-  const row = db.get<{ deadline: number }>(
-    `UPDATE runs SET deadline = created_at + ? WHERE key = ? AND deadline IS NULL AND state = 'RUN_STARTED'
-     RETURNING deadline`,
-    Math.round(timeout * 1000),
-    run,
-  );
-  if (row) due(row.deadline);
+  if (timeout === undefined || row.deadline !== null || row.state !== "RUN_STARTED") return;
+  const deadline = row.created_at + Math.round(timeout * 1000);
+  db.run("UPDATE runs SET deadline = ? WHERE key = ?", deadline, key);
+  due(deadline);
 }
+
+/** Messages of a run that are retried alike. */
+const POLICIES = [
+  ["step", "'step', 'answer', 'rollback', 'cancel'"],
+  ["failure", "'failure'"],
+] as const;

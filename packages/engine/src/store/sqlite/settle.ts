@@ -28,24 +28,30 @@ export function settle(
   keeping: Keeping,
   due: Due,
 ): Settled {
-  const row = db.get<MessageRow>(
-    "SELECT * FROM messages WHERE seq = ? AND id = ? AND fence = ? AND state = 'ACTIVE'",
-    lease.seq,
-    lease.messageId,
-    lease.fence,
-  );
-  if (!row) {
+  const held = heldBy(db, lease);
+  if (!held) {
     const ended = land(db, lease, now, due);
     if (ended !== undefined && settlement.traits !== undefined)
       noteLate(db, ended, settlement.traits, now, due);
     return { kind: "stale" };
   }
-  if (row.run !== null && settlement.traits !== undefined) noteTraits(db, row.run, settlement.traits, due);
+  const { traits } = settlement;
+  if (held.run !== null && traits !== undefined) noteTraits(db, held.run, traits, due);
+  const row = (traits !== undefined && heldBy(db, lease)) || held;
   reportAttempt(db, row, settlement, now, due);
   const settled = record(db, row, settlement, now, keeping, due);
   if (letGo(db, row.flow_key)) due(now);
   followUp(db, row, due);
   return settled;
+}
+
+function heldBy(db: Database, { seq, messageId, fence }: Lease): MessageRow | undefined {
+  return db.get<MessageRow>(
+    "SELECT * FROM messages WHERE seq = ? AND id = ? AND fence = ? AND state = 'ACTIVE'",
+    seq,
+    messageId,
+    fence,
+  );
 }
 
 /** Its endpoint's first answer came after a run had been cancelled: only now is it known what that wants. */

@@ -1,7 +1,15 @@
 import { isPlan, type StepRecord } from "@perdure/core/protocol";
 import { isLive, type Run } from "../../domain/run.ts";
 import { type WaitIntake, waitRecord } from "../../domain/wait.ts";
-import type { Notice, Notified, RecordedStep, Waiting, WaitReceipt } from "../store.ts";
+import type {
+  KeptLimits,
+  Notice,
+  Notified,
+  RecordedStep,
+  Waiting,
+  WaitReceipt,
+  WebhookState,
+} from "../store.ts";
 import type { Database } from "./database.ts";
 import { recordStep } from "./finish.ts";
 import { type Due, entryMessage, liveRun, runOf } from "./messages.ts";
@@ -56,12 +64,13 @@ export function notify(db: Database, notice: Notice, now: number, due: Due): Not
   const run = reachableRun(db, notice.runId);
   if (!run) return { kind: "not live" };
   if (notice.webhook && !hasWebhook(db, run.key, notice.eventId)) return { kind: "no webhook" };
-  const rows = db.all<WaiterRow>(
-    "SELECT seq, run, wait FROM waiters WHERE run = ? AND event = ? AND open = 1 ORDER BY seq LIMIT 1",
-    run.key,
-    notice.eventId,
-  );
+  const rows = nextWaiter(db, run.key, notice.eventId);
   if (rows.length > 0) return tell(db, rows, notice, now, due);
+  if (
+    notice.webhook &&
+    !hasRoom(db, { run: run.key, eventId: notice.eventId }, notice.webhook, notice.data.length)
+  )
+    return { kind: "full" };
   db.run(
     "INSERT INTO events (run, event, data, created_at) VALUES (?, ?, ?, ?)",
     run.key,
@@ -70,6 +79,36 @@ export function notify(db: Database, notice: Notice, now: number, due: Due): Not
     now,
   );
   return { kind: "told", waiters: [], recorded: [] };
+}
+
+/** Whether a webhook takes one more request, as far as that can be told without its body. */
+export function webhookState(db: Database, runId: string, eventId: string, most: KeptLimits): WebhookState {
+  const run = reachableRun(db, runId);
+  if (!run || !hasWebhook(db, run.key, eventId)) return "none";
+  if (nextWaiter(db, run.key, eventId).length > 0) return "open";
+  return hasRoom(db, { run: run.key, eventId }, most, 1) ? "open" : "full";
+}
+
+function nextWaiter(db: Database, run: number, eventId: string): WaiterRow[] {
+  return db.all<WaiterRow>(
+    "SELECT seq, run, wait FROM waiters WHERE run = ? AND event = ? AND open = 1 ORDER BY seq LIMIT 1",
+    run,
+    eventId,
+  );
+}
+
+function hasRoom(
+  db: Database,
+  webhook: { readonly run: number; readonly eventId: string },
+  most: KeptLimits,
+  bytes: number,
+): boolean {
+  const kept = db.get<KeptLimits>(
+    "SELECT COUNT(*) AS hits, COALESCE(SUM(LENGTH(data)), 0) AS bytes FROM events WHERE run = ? AND event = ?",
+    webhook.run,
+    webhook.eventId,
+  );
+  return kept !== undefined && kept.hits < most.hits && kept.bytes + bytes <= most.bytes;
 }
 
 /** Records the waits that are over. */
