@@ -73,7 +73,7 @@ export type Handler = (request: Request, env?: Env) => Promise<Response>;
 
 /** Every option that several workflows can share. */
 export const SHARED_OPTIONS =
-  "baseUrl trustProxy env qstashClient keys clockTolerance replayGuard receiver authorize verify disableTelemetry failureFunction retries failureRetries failureRetryDelay timeout cancelFunction rollbackOnCancel middlewares verbose bodyLimit";
+  "baseUrl trustProxy env qstashClient keys clockTolerance replayGuard receiver authorize verify disableTelemetry failureFunction onExhausted retries retryDelay failureRetries failureRetryDelay timeout cancelFunction rollbackOnCancel middlewares verbose bodyLimit";
 /** Every option of {@link serve}. */
 export const SERVE_OPTIONS: `${typeof SHARED_OPTIONS} url schema initialPayloadParser` = `${SHARED_OPTIONS} url schema initialPayloadParser`;
 

@@ -8,7 +8,7 @@ type AllNames<Options, List extends string> = [keyof Options, NamesIn<List>] ext
   keyof Options,
 ]
   ? List
-  : never;
+  : { readonly differing: Exclude<keyof Options, NamesIn<List>> | Exclude<NamesIn<List>, keyof Options> };
 
 /**
  * Refuses options that TypeScript would refuse, for callers in JavaScript. An option that is `undefined` isn't given.
