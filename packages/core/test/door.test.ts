@@ -389,7 +389,7 @@ describe("without any check", () => {
       () => {
         throw new Error("inside");
       },
-      { verify: "off", env: {} },
+      { verify: "off", env: { QSTASH_TOKEN: "t" } },
     );
     const answer = await answerOf(handler(request(body, runHeaders())));
     expect(answer).toMatchObject({ status: 500, body: { error: "Error", message: "inside" } });

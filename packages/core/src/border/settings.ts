@@ -145,21 +145,21 @@ export function engineOf(
   region: string = regionOf(env, null) ?? "",
 ): Engine {
   const telemetry = !disableTelemetry && !env.UPSTASH_DISABLE_TELEMETRY;
-  if (isClient(given)) return toEngine(connectBy(given), telemetry);
-  const settings = typeof given === "function" ? {} : given;
   const [name, urlName] = [inRegion("QSTASH_TOKEN", region), inRegion("QSTASH_URL", region)];
+  if (isClient(given)) {
+    const connection = connectBy(given);
+    // An official client that has found no token has an empty one.
+    if (connection.token === "") throw missingToken(name, urlName);
+    return toEngine(connection, telemetry);
+  }
+  const settings = typeof given === "function" ? {} : given;
   const [url, known] =
     (settings.devMode ?? devMode(env))
       ? [`http://127.0.0.1:${env.QSTASH_DEV_PORT || DEV_CREDENTIALS.port}`, DEV_CREDENTIALS.token]
       : [env[urlName] || HOSTED_URL, env[name]];
   const { enableTelemetry = true } = settings;
   const token = settings.token || known;
-  if (!token) {
-    throw new WorkflowError(
-      "missing_token",
-      `There is no token for the engine: set ${name} (and ${urlName} for an engine of your own), or QSTASH_DEV=1 for a local one.`,
-    );
-  }
+  if (!token) throw missingToken(name, urlName);
   // The message doesn't show the token: it is a secret.
   if (!/^[\x21-\x7e]+$/.test(token))
     throw new TypeError(`token (${name}) must be a string of visible ASCII characters, without spaces.`);
@@ -167,6 +167,13 @@ export function engineOf(
   const config = { ...settings, token, baseUrl };
   const connection = typeof given === "function" ? connectBy(given(config)) : connect(config);
   return toEngine(connection, telemetry && enableTelemetry);
+}
+
+function missingToken(name: string, urlName: string): WorkflowError {
+  return new WorkflowError(
+    "missing_token",
+    `There is no token for the engine: set ${name} (and ${urlName} for an engine of your own), or QSTASH_DEV=1 for a local one.`,
+  );
 }
 
 /**

@@ -1,3 +1,4 @@
+import { utf8 } from "../kernel/bytes.ts";
 import { hasTexts } from "../kernel/check.ts";
 import { isError, messageOf } from "../kernel/errors.ts";
 
@@ -35,21 +36,58 @@ export interface ErrorBody {
 const DEEPEST_CAUSE = 8;
 const MOST_ERRORS = 10;
 
-/** An error as it can travel. @param withStack whether whoever reads it may see where in the code it happened */
-export function toErrorBody(thrown: unknown, withStack: boolean, depth = 0): ErrorBody {
-  const message = messageOf(thrown);
+/** Bytes of an error's message, and of its stack, as JSON. */
+const MAX_TEXT_BYTES = 64 * 1024;
+const MAX_NAME_BYTES = 1024;
+
+/**
+ * An error as it can travel, its strings shortened to `maxBytes` each. Its causes have half as much each time and the
+ * errors in it a sixteenth, so that all of them together stay far below the size of an answer that engines read: 1 MiB.
+ *
+ * @param withStack whether whoever reads it may see where in the code it happened
+ */
+export function toErrorBody(
+  thrown: unknown,
+  withStack: boolean,
+  depth = 0,
+  maxBytes: number = MAX_TEXT_BYTES,
+): ErrorBody {
+  const full = messageOf(thrown);
+  const message = shorten(full, maxBytes);
   if (!isError(thrown)) return { error: "Error", message };
-  const { name, stack, cause, errors } = thrown as Partial<AggregateError> & Error;
+  // User code may have put anything there.
+  const { name, stack, cause, errors } = thrown as { [Field in keyof AggregateError]?: unknown };
   const deepest = depth === DEEPEST_CAUSE;
   return {
-    error: name,
+    error: typeof name === "string" ? shorten(name, MAX_NAME_BYTES) : "Error",
     message,
-    stack: withStack ? stack : undefined,
-    cause: cause === undefined || deepest ? undefined : toErrorBody(cause, withStack, depth + 1),
+    stack: withStack && typeof stack === "string" ? shortenStack(stack, full, maxBytes) : undefined,
+    cause:
+      cause === undefined || deepest ? undefined : toErrorBody(cause, withStack, depth + 1, maxBytes / 2),
     errors: deepest
       ? undefined
-      : listed(errors, (one) => isError(one) && toErrorBody(one, withStack, DEEPEST_CAUSE)),
+      : listed(errors, (one) => isError(one) && toErrorBody(one, withStack, DEEPEST_CAUSE, maxBytes / 16)),
   };
+}
+
+// A stack begins with the message, which must leave room for the lines of code.
+function shortenStack(stack: string, message: string, maxBytes: number): string {
+  const head = shorten(message, maxBytes / 2);
+  return shorten(head === message ? stack : stack.replace(message, () => head), maxBytes);
+}
+
+/** @returns the string, or as much of its beginning as `maxBytes` of JSON hold, and how long it was */
+export function shorten(full: string, maxBytes: number = MAX_TEXT_BYTES): string {
+  let kept = full.slice(0, maxBytes);
+  // JSON has six bytes for a character at most: most strings needn't be measured.
+  let size = kept.length * 6;
+  while (size > maxBytes) {
+    size = utf8(JSON.stringify(kept)).length - 2;
+    if (size > maxBytes) kept = kept.slice(0, Math.floor((kept.length * maxBytes) / size));
+  }
+  if (kept.length === full.length) return full;
+  // Not half a character.
+  return `${kept.replace(/[\ud800-\udbff]$/, "")}… [cut: ${full.length} characters]`;
 }
 
 function listed(

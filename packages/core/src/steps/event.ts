@@ -82,7 +82,8 @@ export function notify(
     type: "Notify",
     options: options as RollbackOptions,
     perform: async (engine) => {
-      const notifyResponse = await engine().notify(eventId, data, workflowRunId);
+      const subject = `the event of step "${name}"`;
+      const notifyResponse = await engine().notify(eventId, data, workflowRunId, subject);
       return serialize({ eventId, eventData, notifyResponse }, `The result of step "${name}"`);
     },
   };
