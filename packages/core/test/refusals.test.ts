@@ -88,7 +88,7 @@ describe.each([400, 401, 403, 413])("an engine that refuses with %d", (status) =
     expect(answer.status).toBe(489);
     expect(answer.headers.get("Upstash-NonRetryable-Error")).toBe("true");
     const { message, ...body } = answer.body;
-    expect(message).toContain(`The engine refuses ${subject} `);
+    expect(message).toContain(`The engine at ${recorder().url} refuses ${subject} `);
     expect(message).toContain(`with ${status}: it is larger than the 10 bytes that are allowed. `);
     expect(body).toMatchObject({ error: "WorkflowError", ...(step ? { step: { name: step } } : {}) });
   });

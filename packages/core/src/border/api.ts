@@ -1,8 +1,8 @@
 import { utf8 } from "../kernel/bytes.ts";
 import { checkText, isList } from "../kernel/check.ts";
-import { messageOf, WorkflowError } from "../kernel/errors.ts";
-import { parseLeniently } from "../kernel/json.ts";
+import { WorkflowError } from "../kernel/errors.ts";
 import { type Http, type HttpRequest, type Query, statusOf } from "./http.ts";
+import { refusalReason, unreachableReason } from "./reason.ts";
 
 interface Ask extends Pick<HttpRequest, "method"> {
   /** Segments behind `/v2`. */
@@ -42,14 +42,23 @@ export async function ask<Answer>(
       body,
     });
   } catch (cause) {
+    const engine = `The engine at ${http.baseUrl}`;
+    const asked = `${method} /v2/${path.join("/")}`;
     const status = statusOf(cause);
-    if (subject !== undefined && status !== undefined && status in REMEDIES)
-      throw refusal(subject, body, status, cause);
-    const code =
-      status === undefined ? "engine_unreachable" : status === 412 ? "quota_exceeded" : "engine_refused";
-    const said = status === undefined ? "can't be reached for" : `answers ${status} to`;
-    const message = `The engine ${said} ${method} /v2/${path.join("/")}: ${messageOf(cause)}`;
-    throw new WorkflowError(code, message, { cause });
+    if (status === undefined) {
+      const message = `${engine} can't be reached for ${asked}: ${unreachableReason(cause)}. Start an engine with "npx perdure dev", or set QSTASH_URL to the address of yours.`;
+      throw new WorkflowError("engine_unreachable", message, { cause });
+    }
+    const said = refusalReason(cause);
+    const remedy = REMEDIES[status];
+    if (subject !== undefined && remedy) {
+      const size = body === null ? "" : ` (a request of ${utf8(body).length} bytes)`;
+      const message = `${engine} refuses ${subject}${size} with ${status}: ${said}. ${remedy}`;
+      throw new WorkflowError(status === 412 ? "quota_exceeded" : "step_refused", message, { cause });
+    }
+    const code = status === 412 ? "quota_exceeded" : "engine_refused";
+    const todo = status === 401 || status === 403 ? `. ${remedy}` : "";
+    throw new WorkflowError(code, `${engine} answers ${status} to ${asked}: ${said}${todo}`, { cause });
   }
 }
 
@@ -64,14 +73,6 @@ const REMEDIES: Readonly<Record<number, string>> = {
   422: "Change what the workflow asks for.",
   431: "Shorten the ids and headers in it.",
 };
-
-function refusal(subject: string, body: string | null, status: number, cause: unknown): WorkflowError {
-  const said = messageOf(cause);
-  const { error = said } = Object(parseLeniently(said));
-  const size = body === null ? "" : ` (a request of ${utf8(body).length} bytes)`;
-  const message = `The engine refuses ${subject}${size} with ${status}: ${error}. ${REMEDIES[status]}`;
-  return new WorkflowError(status === 412 ? "quota_exceeded" : "step_refused", message, { cause });
-}
 
 /** Whether the engine has answered with this status. */
 export function isStatus(error: unknown, status: number): error is WorkflowError {

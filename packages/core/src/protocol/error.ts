@@ -1,6 +1,7 @@
 import { utf8 } from "../kernel/bytes.ts";
 import { hasTexts } from "../kernel/check.ts";
 import { isError, messageOf } from "../kernel/errors.ts";
+import { parseLeniently } from "../kernel/json.ts";
 
 /** The step in which an attempt failed. */
 export interface FailedStep {
@@ -126,6 +127,36 @@ export function asErrorBody(value: unknown, depth = 0): ErrorBody | undefined {
     errors: depth < DEEPEST_CAUSE ? listed(errors, (one) => asErrorBody(one, DEEPEST_CAUSE)) : undefined,
     where: PLACES.find((place) => place === where),
     step: isFailedStep(step) ? step : undefined,
+  };
+}
+
+/** Why a run has failed, as logs tell it. */
+export interface RunError {
+  /** The name of the thrown error; `WorkflowError` where the endpoint's answer isn't that of a workflow. */
+  readonly name: string;
+  readonly message: string;
+  readonly where: FailurePlace;
+  /** The step that failed; absent where none did, or the answer doesn't say which. */
+  readonly step?: { readonly id: number; readonly name: string; readonly type: string } | undefined;
+}
+
+/**
+ * Reads the answer to an attempt that failed, or the engine's own words where there was none.
+ *
+ * @param status of the answer, 0 when there was none: the message where the answer is empty
+ */
+export function readFailure(
+  body: string,
+  status: number,
+): RunError & { readonly thrown?: ErrorBody | undefined } {
+  // An answer of somebody else's is reported as it came.
+  const thrown = asErrorBody(parseLeniently(body));
+  return {
+    name: thrown?.error ?? "WorkflowError",
+    message: thrown?.message ?? (body || `status ${status}`),
+    where: (thrown?.step ? "step" : thrown?.where) ?? "delivery",
+    step: thrown?.step,
+    thrown,
   };
 }
 

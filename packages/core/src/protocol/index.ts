@@ -5,7 +5,7 @@ import * as prefixes from "./prefixes.ts";
 /** The wire's vocabulary, for engines and tools: names, shapes and how to read them. No behaviour of a runtime. */
 export { decodeStepName } from "./call.ts";
 export { CANCEL_CALL, classify, type Delivery, type DeliveryKind, kindOf } from "./delivery.ts";
-export { type ErrorBody, type FailurePlace, toErrorBody } from "./error.ts";
+export { type ErrorBody, type FailurePlace, type RunError, readFailure, toErrorBody } from "./error.ts";
 export { type FailureBody, type FailureDetails, type FailureReport, parseFailure } from "./failure.ts";
 export {
   CALL_FEATURES,

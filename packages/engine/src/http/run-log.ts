@@ -1,7 +1,7 @@
-import { type HistoryEntry, isPlan, resultId, type StepRecord } from "@perdure/core/protocol";
+import { type HistoryEntry, isPlan, readFailure, resultId, type StepRecord } from "@perdure/core/protocol";
 import { toText } from "../domain/bytes.ts";
 import { toHeaderMap, toShown } from "../domain/header.ts";
-import { DEFAULT_RETRIES } from "../domain/message.ts";
+import { DEFAULT_RETRIES, type Failure } from "../domain/message.ts";
 import { retryPolicy } from "../domain/policy.ts";
 import { readRecord } from "../domain/record.ts";
 import { isLive, type Run } from "../domain/run.ts";
@@ -45,7 +45,7 @@ export function runView(log: RunLog): RunView {
     steps: groupsOf(log),
     ...(run.response === undefined ? {} : { workflowRunResponse: shownBody(run.response, run) }),
     ...(run.invoker ? { invoker: invokerView(run.invoker) } : {}),
-    ...(failure ? failureView(failure) : {}),
+    ...(failure ? { workflowRunError: errorView(failure.failure), ...failureView(failure) } : {}),
     ...(log.cancel ? cancelView(log.cancel) : {}),
     ...rollbacksView(log.rollbacks),
     ...labelsView(run.config.labels),
@@ -195,16 +195,32 @@ function failureView({
 }: DeadLetter): Pick<RunView, "dlqId" | "failureFunction"> {
   const id = removed ? {} : { dlqId };
   if (!callback || callback.state === "NONE") return id;
+  const failed = readFailure(textOf(failure), failure.reply?.status ?? 0);
   return {
     ...id,
     failureFunction: {
       failHeaders: toShown(failure.reply?.headers ?? {}),
       failStatus: failure.reply?.status ?? 0,
-      failResponse: failure.reply && !failure.byEngine ? toText(failure.reply.body) : failure.error,
+      failResponse: failed.thrown?.message ?? textOf(failure),
       dlqId,
       ...reportView(callback, callback.state),
     },
   };
+}
+
+function errorView(failure: Failure): NonNullable<RunView["workflowRunError"]> {
+  const { name, message, where, step } = readFailure(textOf(failure), failure.reply?.status ?? 0);
+  return {
+    name,
+    message,
+    where,
+    ...(step ? { step: { id: step.id, name: step.name, type: step.type } } : {}),
+  };
+}
+
+/** The endpoint's answer, or the engine's own words where that isn't the reason. */
+function textOf({ reply, byEngine, error }: Failure): string {
+  return reply && !byEngine ? toText(reply.body) : error;
 }
 
 /** Nothing of a report to an endpoint that has no function for it. */
