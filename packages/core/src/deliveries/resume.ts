@@ -105,7 +105,7 @@ function askingOf(visit: Visit<Resume>, { id, name, concurrent, rollback }: Work
     concurrent,
     rollback,
     createdAt: visit.delivery.createdAt,
-    forwarded: Object.fromEntries(visit.border.engine().connection.http.headers ?? []),
+    forwarded: visit.border.engine().headersFor(place.url),
     urlOf: (workflow) => {
       const { siblings } = visit.served;
       const segment = siblings.get(workflow);

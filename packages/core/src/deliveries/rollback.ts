@@ -112,7 +112,9 @@ async function undo(
       throw obstacle ?? new TypeError(`The workflow doesn't ask for step "${stepName}" any more.`);
     const undone = options.rollback({ result, error: report.error, step, attempt: attempts });
     const { rollbackTimeout: timeout } = options;
-    await (timeout === undefined ? undone : within(toSeconds(timeout), "The rollback", undone));
+    await (timeout === undefined
+      ? undone
+      : within(toSeconds(timeout, "rollbackTimeout"), "The rollback", undone));
     return { kind: "rolledBack", record: { ...record, state: "done" } };
   } catch (error) {
     // What isn't there won't be there a moment later, unless something has only got in its way.

@@ -3,6 +3,8 @@ import * as names from "./names.ts";
 import * as prefixes from "./prefixes.ts";
 
 /** The wire's vocabulary, for engines and tools: names, shapes and how to read them. No behaviour of a runtime. */
+export { LONGEST_DURATION, parseDuration, parseUnixTime } from "../kernel/duration.ts";
+export { isSameUrl, toHttpUrl, urlKey } from "../kernel/url.ts";
 export { decodeStepName } from "./call.ts";
 export { CANCEL_CALL, classify, type Delivery, type DeliveryKind, kindOf } from "./delivery.ts";
 export { type ErrorBody, type FailurePlace, type RunError, readFailure, toErrorBody } from "./error.ts";
@@ -29,6 +31,7 @@ export type { Message, Redact, RunOptions } from "./message.ts";
 export { startMessage, stepMessage } from "./message.ts";
 export type { FlowControl } from "./options.ts";
 export { type FinishCondition, NON_RETRYABLE_STATUS } from "./outcome.ts";
+export { isExpression } from "./retry-delay.ts";
 export { type RollbackAnswer, type RollbackRecord, readRollback } from "./rollback.ts";
 export { isPlan, parseStep, recordKey, resultId, type StepRecord, type StepType } from "./step.ts";
 export {

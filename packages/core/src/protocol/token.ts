@@ -6,7 +6,11 @@ export const TOKEN_CLAIM = "perdure";
 
 /** A token with this claim is good for this delivery only, not for another one of the same body and URL. */
 export interface DeliveryClaim {
-  readonly kind: DeliveryKind;
+  /**
+   * `call`: a run's request to a third party. The run's workflow chose its headers, so they don't tell a kind: to another
+   * workflow it is a `start`, and nothing else.
+   */
+  readonly kind: DeliveryKind | "call";
   readonly runId?: string;
   readonly messageId: string;
   /** SHA-256 of the {@link boundHeaders}, as base64url without padding. Absent: they aren't bound. */
@@ -60,8 +64,8 @@ function publicUser(token: string, current: string, next: string): (typeof PUBLI
 }
 
 /** Whether a token or a signing key is one that everybody knows. */
-export function isPublicSecret(secret: string): boolean {
+export function isPublicSecret(secret: unknown): boolean {
   return PUBLIC_USERS.some(({ token, signingKeys: { current, next } }) =>
-    [token, current, next].includes(secret),
+    [token, current, next].some((known) => known === secret),
   );
 }

@@ -27,7 +27,8 @@ export function waitForEvent<Event>(
   options: WaitOptions = {},
 ): Step<WaitResponse<Event>> {
   checkOptions(`step "${name}"`, options, "timeout");
-  return waiting(name, "Wait", eventId, options.timeout ?? "7d");
+  const { timeout = "7d" } = options;
+  return waiting(name, "Wait", eventId, timeout);
 }
 
 export function readWait(record: StepRecord): WaitResponse {
@@ -44,14 +45,15 @@ export function waiting(
 ): Step<never> {
   checkName(name);
   checkText(`The event id of step "${name}"`, eventId);
-  const timeout = toWireDuration(patience, `The timeout of step "${name}"`);
+  const what = `The timeout of step "${name}"`;
+  const timeout = toWireDuration(patience, what);
   return {
     name,
     type,
     fields: { waitEventId: eventId, timeout },
     ask: (place) => {
       const step = { stepId: place.id, stepType: type, stepName: name, concurrent: place.concurrent };
-      return { wait: waitRequest(place, eventId, timeout, step) };
+      return { wait: waitRequest(place, eventId, toWireDuration(patience, what, place.exact), step) };
     },
   };
 }

@@ -47,7 +47,8 @@ export type Request =
   | { readonly wait: WaitRequest; readonly message?: never };
 
 export interface Schedule {
-  readonly delay?: string;
+  /** Seconds or a duration. */
+  readonly delay?: number | string;
   /** Unix time in seconds. */
   readonly notBefore?: number;
 }
@@ -55,6 +56,15 @@ export interface Schedule {
 /** @throws TypeError when a step could not be found again by this name */
 export function checkName(name: unknown): asserts name is string {
   checkText("A step's name, its first argument,", name);
+}
+
+/** What `make` returns. @throws its TypeError, which then names the step too */
+export function inStep<Made>(name: string, make: () => Made): Made {
+  try {
+    return make();
+  } catch (cause) {
+    throw cause instanceof TypeError ? new TypeError(`Step "${name}": ${cause.message}`, { cause }) : cause;
+  }
 }
 
 /**

@@ -45,6 +45,8 @@ function toEntry(event: EngineEvent): { level: Level; fields: Fields } {
       const stack = error instanceof Error ? error.stack : undefined;
       return { level: "error", fields: { during: withoutQuery(during), error: messageOf(error), stack } };
     }
+    case "shortage":
+      return { level: "error", fields: { code: event.code, wait: event.wait } };
     case "delivering":
     case "step.waiting": {
       const { type: _, ...fields } = event;

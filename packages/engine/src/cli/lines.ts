@@ -166,6 +166,8 @@ function line(event: Told): string {
         colors.red("✗"),
         `run failed: ${event.error} ${colors.dim(`dead letter ${event.dlqId}`)}`,
       );
+    case "shortage":
+      return `${colors.red("✗")} this machine is short of something (${event.code}): no delivery begins for ${duration(event.wait)}`;
     case "rolledBack":
       return run(subject(event), colors.yellow("↶"), `${rollback(event.record)} ${facts(event)}`);
   }

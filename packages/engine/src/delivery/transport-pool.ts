@@ -8,6 +8,7 @@ import {
 } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { isIP, type LookupFunction } from "node:net";
+import { decodeReply } from "./decode.ts";
 import { guardedLookup, sharedLookup } from "./lookup.ts";
 import type { DestinationPolicy } from "./policy.ts";
 import { type OutgoingRequest, readUpTo, type Transport } from "./transport.ts";
@@ -46,8 +47,10 @@ export function poolTransport(options: PoolOptions): Transport {
     async send(request) {
       request.signal.throwIfAborted();
       const answer = await ask(request, wire);
-      const read = await readUpTo(answer, request.maxBytes ?? maxBytes);
-      return { status: answer.statusCode as number, headers: toLists(answer.rawHeaders), ...read };
+      const most = request.maxBytes ?? maxBytes;
+      const read = await readUpTo(answer, most);
+      const reply = { status: answer.statusCode as number, headers: toLists(answer.rawHeaders), ...read };
+      return decodeReply(reply, most);
     },
     async close() {
       for (const request of wire.underWay) request.destroy(new Error("the transport was closed"));

@@ -96,6 +96,8 @@ export type EngineEvent =
   | { readonly type: "run.canceled"; readonly runId: string }
   /** A failed run was taken up again under this id. */
   | { readonly type: "run.revived"; readonly runId: string; readonly url: string }
+  /** This machine lacks file descriptors, ports or memory (`code`): for `wait` milliseconds no delivery begins. */
+  | { readonly type: "shortage"; readonly code: string; readonly wait: number }
   /** Something that should not happen: the disk is full, an observer threw. */
   | { readonly type: "fault"; readonly during: string; readonly error: unknown };
 

@@ -1,3 +1,4 @@
+import { toHttpUrl } from "@perdure/core/protocol";
 import { z } from "zod";
 import { URL_TEXT } from "../domain/destination.ts";
 import { excerptOf } from "../domain/event.ts";
@@ -120,5 +121,5 @@ function toQuery(asked: Values<typeof query>, body: z.output<typeof selection> |
 }
 
 function toList(url: string | undefined): string[] | undefined {
-  return url === undefined ? undefined : [url];
+  return url === undefined ? undefined : [toHttpUrl(url) ?? url];
 }

@@ -41,7 +41,7 @@ function tellOfRecord({ runId, record, message }: AppendIntake, emit: Observer):
 }
 
 /** Messages and bytes that are stored in one transaction: a few milliseconds' work, for which all else has to wait. */
-const SLICE = { count: 25, bytes: 256 * 1024 };
+const SLICE = { count: 64, bytes: 1024 * 1024 };
 
 /**
  * As {@link submit}, for what doesn't depend on each other: in several transactions, between which others have their

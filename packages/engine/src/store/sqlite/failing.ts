@@ -1,3 +1,4 @@
+import { isSameUrl } from "@perdure/core/protocol";
 import { fromBase64, toBytes } from "../../domain/bytes.ts";
 import { type Failed, messageFailureMessage, runFailureMessage } from "../../domain/failure.ts";
 import { newMessageId } from "../../domain/ids.ts";
@@ -57,7 +58,7 @@ function reportMessage(db: Database, failed: Failed, source: number, due: Due): 
 function reportRun(db: Database, failed: Failed, run: Run, source: number, due: Due): number {
   const report = runFailureMessage(failed, run, failed.message.failureCallback ?? failureCallbackOf(run));
   const callback = insertMessage(db, report, due, { run: run.key, source });
-  if (report.url === run.url || run.traits === undefined) {
+  if (isSameUrl(report.url, run.url) || run.traits === undefined) {
     holdReport(db, run.key, callback);
     return callback;
   }

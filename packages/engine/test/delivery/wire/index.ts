@@ -1,5 +1,6 @@
 import { answers } from "./answers.ts";
 import { connections } from "./connections.ts";
+import { encodings } from "./encodings.ts";
 import { guarding } from "./guarding.ts";
 import { requests } from "./requests.ts";
 
@@ -7,6 +8,7 @@ import { requests } from "./requests.ts";
 export function wire(): void {
   requests();
   answers();
+  encodings();
   connections();
   guarding();
 }
