@@ -42,7 +42,7 @@ export {
   WorkflowMiddleware,
 } from "./middleware.ts";
 export type { CallRequest } from "./protocol/call.ts";
-export type { RunError } from "./protocol/error.ts";
+export type { FailureFunctionPayload, RunError } from "./protocol/error.ts";
 export type { AttemptError, DeadLetter, RunLog, StepLog } from "./protocol/log.ts";
 export type { Redact, RunOptions } from "./protocol/message.ts";
 export type { FlowControl } from "./protocol/options.ts";

@@ -46,7 +46,9 @@ export async function publish(
   const body = JSON.stringify(items);
   const asked = { method: "POST", path: ["batch"], headers, body, subject } as const;
   const answers = [await ask<unknown>(http, asked)].flat();
-  return messages.map((message, at) => toReceipt(answers[at], message));
+  const count = answers.filter(Boolean).length;
+  const missing = `the answer to ${messages.length} messages has ${count} receipts, and must have one { messageId } for each`;
+  return messages.map((message, at) => toReceipt(answers[at] ?? { error: missing }, message));
 }
 
 /** Of headers whose names are the same, the last one. */

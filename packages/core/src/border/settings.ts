@@ -216,7 +216,7 @@ export function processEnv(): Env {
 }
 
 function isClient(given: unknown): given is Client {
-  return "http" in Object(given);
+  return ["http", "batch", "publish"].some((name) => name in Object(given));
 }
 
 function verifierOf(options: BorderOptions, env: Env): Verify | undefined {

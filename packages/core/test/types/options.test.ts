@@ -1,10 +1,12 @@
 import { describe, expectTypeOf, it } from "vitest";
 import { z } from "zod";
 import {
+  type AttemptError,
   type CancelFilters,
   Client,
   createWorkflow,
   type Duration,
+  type FailureFunctionPayload,
   type FlowControl,
   loggingMiddleware,
   type ServeOptions,
@@ -123,6 +125,29 @@ describe("the client", () => {
       >();
       expectTypeOf((await client.runs.wait("wfr_1")).result).toEqualTypeOf<unknown>();
     });
+  });
+
+  it("gives the result and the error of a run", () => {
+    compiles(async (_, client) => {
+      const run = await client.runs.get<number>("wfr_1");
+      expectTypeOf(run?.result).toEqualTypeOf<number | undefined>();
+      expectTypeOf(run?.error?.message).toEqualTypeOf<string | undefined>();
+    });
+  });
+
+  it("gives lists that may be handed on to code that changes them", () => {
+    compiles(async (_, client) => {
+      const [run] = (await client.logs()).runs;
+      const [letter] = (await client.dlq.list()).messages;
+      expectTypeOf(run?.labels).toEqualTypeOf<string[] | undefined>();
+      expectTypeOf(letter?.labels).toEqualTypeOf<string[] | undefined>();
+      expectTypeOf(run?.failureFunction?.errors).toEqualTypeOf<AttemptError[] | undefined>();
+    });
+  });
+
+  it("has a name for the JSON of an error", () => {
+    const payload: FailureFunctionPayload = { error: "RangeError", message: "too far" };
+    expectTypeOf(payload.stack).toEqualTypeOf<string | undefined>();
   });
 
   it("takes settings or nothing", () => {
