@@ -32,7 +32,7 @@ export { startMessage, stepMessage } from "./message.ts";
 export type { FlowControl } from "./options.ts";
 export { type FinishCondition, NON_RETRYABLE_STATUS } from "./outcome.ts";
 export { isExpression } from "./retry-delay.ts";
-export { type RollbackAnswer, type RollbackRecord, readRollback } from "./rollback.ts";
+export { type PendingRollback, type RollbackAnswer, type RollbackRecord, readRollback } from "./rollback.ts";
 export { isPlan, parseStep, recordKey, resultId, type StepRecord, type StepType } from "./step.ts";
 export {
   boundHeaders,
@@ -40,7 +40,6 @@ export {
   type DeliveryClaim,
   ISSUER,
   isPublicSecret,
-  PUBLIC_USERS,
   TOKEN_CLAIM,
 } from "./token.ts";
 export { decodeTraits, encodeTraits, type Traits } from "./traits.ts";
@@ -53,3 +52,4 @@ export const HEADER: typeof names = names;
 
 /** What headers' names begin with, and what it means: for whom they are. */
 export const PREFIX: typeof prefixes = prefixes;
+export { PUBLIC_USERS } from "./public-users.ts";

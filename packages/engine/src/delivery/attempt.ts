@@ -1,5 +1,5 @@
+import type { Attempt } from "../domain/answer.ts";
 import type { Cancel, Clock } from "../domain/clock.ts";
-import type { Attempt } from "../domain/outcome.ts";
 import { messageOf } from "../domain/problem.ts";
 import { DestinationRefused } from "./policy.ts";
 import type { DeliveryRequest } from "./request.ts";

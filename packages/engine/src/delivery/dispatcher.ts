@@ -1,5 +1,6 @@
+import { type Attempt, hear } from "../domain/answer.ts";
 import { type Cancel, callAt } from "../domain/clock.ts";
-import { type Attempt, judge } from "../domain/outcome.ts";
+import { judge } from "../domain/outcome.ts";
 import { messageOf } from "../domain/problem.ts";
 import { expiryAt } from "../domain/retention.ts";
 import type { Claim } from "../store/store.ts";
@@ -200,7 +201,7 @@ export class Dispatcher {
   }
 
   async #deliver(claim: Claim, flight: Flight): Promise<void> {
-    const { store, clock, emit, lease } = this.#options;
+    const { store, clock, emit, lease, mostRetries } = this.#options;
     const began = clock.now();
     const { retried, notBefore, createdAt } = claim.message;
     const lag = retried === 0 ? Math.max(0, began - Math.max(notBefore, createdAt)) : undefined;
@@ -216,9 +217,10 @@ export class Dispatcher {
     }
     try {
       if (result.kind === "abandoned") return await store.release([flight.lease], now);
-      const settlement = judge(claim, result, now, this.#options.mostRetries);
+      const heard = hear(claim, result);
+      const settlement = judge(claim, heard, { now, mostRetries });
       const settled = await store.settle(flight.lease, settlement, now);
-      const event = report({ claim, attempt: result, settlement, settled, ms: now - began });
+      const event = report({ claim, heard, settlement, settled, ms: now - began });
       if (event) emit(event);
       if (settled.kind === "failed") {
         for (const step of settled.recorded) emit({ type: "step.recorded", ...step });

@@ -10,10 +10,12 @@ import {
   kindOf,
   PREFIX,
   PROTOCOL_VERSION,
+  parseFailure,
   RETRIES_BY_DEFAULT,
 } from "@perdure/core/protocol";
 import { fromBase64, toText } from "../domain/bytes.ts";
 import type { HeaderList } from "../domain/header.ts";
+import { type KnownRollbacks, pendingRollbacks } from "../domain/rollback.ts";
 import { hasFeature, RESERVED, type Run } from "../domain/run.ts";
 import type { Claim } from "../store/store.ts";
 import type { Signer } from "./signer.ts";
@@ -114,16 +116,24 @@ function endedBody({ message, run, entries, ended }: Claim, maxHistory: number):
   const report = JSON.parse(toText(message.body ?? new Uint8Array())) as FailureBody;
   const elsewhere = message.purpose === "failure" && !isSameUrl(message.url, run?.url ?? "");
   const only = message.purpose === "rollback" ? "rollback" : elsewhere ? "report" : undefined;
+  const { rollbacks = [], started = [], begun = false, pending = false } = ended ?? {};
   const size = entries.reduce((sum, { body }) => sum + body.length, 0);
   const details: FailureDetails = {
     ...report.perdure,
     ...(size > maxHistory ? {} : { history: entries }),
-    started: ended?.started ?? [],
-    begun: ended?.begun ?? false,
-    rollbacks: ended?.rollbacks ?? [],
+    started,
+    begun,
+    rollbacks,
+    ...(elsewhere && pending ? stillPending({ entries, rollbacks, started }, report) : {}),
     ...(only ? { only } : {}),
   };
   return JSON.stringify({ ...report, perdure: details });
+}
+
+/** For whom is told of a failure before its rollbacks are over: those on record, and those that are known to come. */
+function stillPending(known: KnownRollbacks, report: FailureBody): Partial<FailureDetails> {
+  const pending = pendingRollbacks(known, parseFailure(JSON.stringify(report)).step);
+  return { rollbacks: [...known.rollbacks, ...pending], rollbacksPending: true };
 }
 
 /** Entries as they travel. Ids and base64 need no escaping, so this is JSON. */

@@ -12,7 +12,7 @@ import { lookAt, openLanes, setAside } from "./lanes.ts";
 import { logState } from "./log.ts";
 import { type Due, runOf } from "./messages.ts";
 import { hold, isPaused } from "./queues.ts";
-import { rollbacksOf, startedSteps } from "./rollbacks.ts";
+import { isRollingBack, rollbacksOf, startedSteps } from "./rollbacks.ts";
 import { type MessageRow, toMessage } from "./rows.ts";
 import { nextTickAt, tick } from "./schedules.ts";
 import { expire, nextDeadline } from "./waiting.ts";
@@ -149,6 +149,7 @@ function take(db: Database, seq: number, { now, leaseUntil }: ClaimOrder): Claim
             rollbacks: rollbacksOf(db, row.run),
             started: startedSteps(db, row.run),
             begun: hasBegun(db, row.run),
+            pending: row.purpose === "failure" && isRollingBack(db, row.run),
           }
         : undefined,
   };

@@ -8,7 +8,7 @@ import { followUp } from "./follow-up.ts";
 import { matchingRuns } from "./listing.ts";
 import { logState } from "./log.ts";
 import { type Due, latestRun, liveRun, runOf } from "./messages.ts";
-import { releaseNext } from "./rollbacks.ts";
+import { endAlarm } from "./rollbacks.ts";
 import type { MessageRow } from "./rows.ts";
 
 const CANCELED = { state: "RUN_CANCELED", response: undefined } as const;
@@ -26,13 +26,9 @@ export function cancelRuns(db: Database, query: RunQuery, now: number, due: Due)
   return { runIds: live.map(({ id }) => id), recorded };
 }
 
-/** It waits for the end of another message of its run. */
-const AWAITED = `EXISTS (SELECT 1 FROM messages AS first WHERE first.run = messages.run
-  AND first.state <> 'DELIVERED' AND first.due_at IS NOT NULL AND first.next = messages.seq)`;
-
-/** Takes back what a message waits for, with it. */
-function cancelAwaited(db: Database, { run, seq, due_at }: MessageRow, now: number, due: Due): void {
-  if (due_at !== null) return;
+/** Takes back what a report waits for, with it. */
+function cancelAwaited(db: Database, { run, seq, purpose }: MessageRow, now: number, due: Due): void {
+  if (run === null || purpose !== "failure") return;
   const first = db.get<{ id: string }>(
     "SELECT id FROM messages WHERE run = ? AND state <> 'DELIVERED' AND due_at IS NOT NULL AND next = ?",
     run,
@@ -42,10 +38,7 @@ function cancelAwaited(db: Database, { run, seq, due_at }: MessageRow, now: numb
 }
 
 export function cancelMessage(db: Database, id: string, now: number, due: Due): CanceledMessage {
-  const row = db.get<MessageRow>(
-    `SELECT * FROM messages WHERE id = ? AND (due_at IS NOT NULL OR (state = 'CREATED' AND ${AWAITED}))`,
-    id,
-  );
+  const row = db.get<MessageRow>("SELECT * FROM messages WHERE id = ? AND due_at IS NOT NULL", id);
   if (!row) return { canceled: false, runId: undefined, recorded: [] };
   // A run's are kept for its log, and a report for the dead letter that it is of.
   const forgetAt = row.run === null && row.purpose !== "failure" ? now : null;
@@ -59,7 +52,7 @@ export function cancelMessage(db: Database, id: string, now: number, due: Due): 
   logState(db, row, "CANCELLED", now);
   if (letGo(db, row.flow_key)) due(now);
   followUp(db, row, due);
-  releaseNext(db, row.seq, now, due);
+  endAlarm(db, row, now, due);
   const run = isAfterwards(row.purpose) ? undefined : runOf(db, row.run);
   if (!run || hasPending(db, run.key)) return { canceled: true, runId: undefined, recorded: [] };
   const recorded = finishRun(db, run.key, CANCELED, now, due);

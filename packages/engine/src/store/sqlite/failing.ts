@@ -1,17 +1,18 @@
-import { isSameUrl } from "@perdure/core/protocol";
-import { fromBase64, toBytes } from "../../domain/bytes.ts";
-import { type Failed, messageFailureMessage, runFailureMessage } from "../../domain/failure.ts";
+import { isSameUrl, parseFailure } from "@perdure/core/protocol";
+import { fromBase64, toBytes, toText } from "../../domain/bytes.ts";
+import { ALARM_DELAY, type Failed, messageFailureMessage, runFailureMessage } from "../../domain/failure.ts";
 import { newMessageId } from "../../domain/ids.ts";
-import { type Failure, isAfterwards, type Message, type Reply } from "../../domain/message.ts";
+import { type Draft, type Failure, isAfterwards, type Message, type Reply } from "../../domain/message.ts";
+import { haveRollback } from "../../domain/rollback.ts";
 import { deliveryOf, failureCallbackOf, hasFeature, type Run } from "../../domain/run.ts";
 import type { ExpiredRun, RecordedStep, Settled } from "../store.ts";
 import type { Database } from "./database.ts";
 import { finishRun } from "./finish.ts";
 import { history } from "./history.ts";
-import { holdReport } from "./landing.ts";
+import { hasBegun, holdReport } from "./landing.ts";
 import { logState } from "./log.ts";
 import { type Due, insertMessage, runOf } from "./messages.ts";
-import { releaseNext } from "./rollbacks.ts";
+import { endAlarm } from "./rollbacks.ts";
 import { type MessageRow, type RunRow, toMessage, toRun } from "./rows.ts";
 
 /** The end of a message, and of its run if it has one: all of it, here, in one transaction. */
@@ -52,17 +53,20 @@ function reportMessage(db: Database, failed: Failed, source: number, due: Due): 
 }
 
 /**
- * To the workflow itself the report of its failure also asks for the rollbacks. Where it goes elsewhere, it waits until
- * they are made.
+ * To the workflow itself the report of its failure also asks for the rollbacks. Where it goes elsewhere, it is an alarm:
+ * it waits for the rollbacks only where there may be any, and no longer than {@link ALARM_DELAY}.
  */
 function reportRun(db: Database, failed: Failed, run: Run, source: number, due: Due): number {
   const report = runFailureMessage(failed, run, failed.message.failureCallback ?? failureCallbackOf(run));
   const callback = insertMessage(db, report, due, { run: run.key, source });
-  if (isSameUrl(report.url, run.url) || run.traits === undefined) {
+  if (isSameUrl(report.url, run.url)) {
     holdReport(db, run.key, callback);
     return callback;
   }
-  db.run("UPDATE messages SET due_at = NULL WHERE seq = ?", callback);
+  if (!mayRollBack(db, run, report)) return callback;
+  const latest = failed.failure.at + ALARM_DELAY;
+  db.run("UPDATE messages SET due_at = max(due_at, ?) WHERE seq = ?", latest, callback);
+  due(latest);
   // As the run's own deliveries: what was said of the report's is for its place alone.
   const own = runFailureMessage(failed, run, { url: run.url, options: undefined }, "rollback");
   const seq = insertMessage(db, own, due, { run: run.key, source });
@@ -71,9 +75,17 @@ function reportRun(db: Database, failed: Failed, run: Run, source: number, due: 
   return callback;
 }
 
+/** Whether the workflow has to be asked for rollbacks: any step on record, or the one under way, may have one. */
+function mayRollBack(db: Database, run: Run, report: Draft): boolean {
+  // Only an endpoint of our own runtime has rollbacks; it says so with its first answer.
+  if (run.traits === undefined) return false;
+  const { step } = parseFailure(toText(report.body ?? new Uint8Array()));
+  return step?.rollback === true || hasBegun(db, run.key) || haveRollback(history(db, run.key));
+}
+
 /** The report of a run's end that fails is told by the run's log, and by the entry of its failure. */
 function failReport(db: Database, row: MessageRow, failure: Failure, run: Run, due: Due): Settled {
-  releaseNext(db, row.seq, failure.at, due);
+  endAlarm(db, row, failure.at, due);
   const message = toMessage(row);
   const report = messageFailureMessage({ message, failure, dlqId: run.dlqId ?? "" });
   if (report) insertMessage(db, report, due, { source: row.seq });

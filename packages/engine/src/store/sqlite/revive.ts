@@ -8,7 +8,7 @@ import { remove } from "./dead.ts";
 import { recordStep } from "./finish.ts";
 import { deadLetters } from "./listing.ts";
 import { type Due, insertMessage } from "./messages.ts";
-import { isReporting, noteTraits, rollbacksOf } from "./rollbacks.ts";
+import { isReporting, learn, rollbacksOf } from "./rollbacks.ts";
 import { type MessageRow, type RunRow, toMessage, toRun } from "./rows.ts";
 import { insertRun } from "./runs.ts";
 import { type OldEntry, survey } from "./survey.ts";
@@ -40,7 +40,7 @@ function reviveRun(db: Database, old: Run, how: Revival, now: number, due: Due):
     due,
   );
   const run = { ...inserted, traits: old.traits };
-  if (old.traits !== undefined) noteTraits(db, run.key, old.traits, due);
+  learn(db, run.key, { traits: old.traits }, due);
   const entries = db.all<OldEntry>(
     "SELECT seq, record, message, call_type, body, created_at FROM entries WHERE run = ? ORDER BY seq",
     old.key,

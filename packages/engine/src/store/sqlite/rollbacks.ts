@@ -1,8 +1,16 @@
 import { decodeTraits, type RollbackRecord } from "@perdure/core/protocol";
+import { newMessageId } from "../../domain/ids.ts";
+import type { Learned } from "../../domain/outcome.ts";
 import { retryPolicy } from "../../domain/policy.ts";
-import type { Database, Due } from "./database.ts";
+import type { Database } from "./database.ts";
+import { release } from "./erase.ts";
 import { logState } from "./log.ts";
-import { type MessageRow, type RunRow, toRun } from "./rows.ts";
+import { type Due, insertMessage } from "./messages.ts";
+import { type MessageRow, type RunRow, toMessage, toRun } from "./rows.ts";
+
+/** A message that waits for the end of another one of its run. */
+export const IS_AWAITING = `EXISTS (SELECT 1 FROM messages AS first WHERE first.run = messages.run
+  AND first.state <> 'DELIVERED' AND first.due_at IS NOT NULL AND first.next = messages.seq)`;
 
 /** What has become of the rollbacks of a run's steps, the first one first. */
 export function rollbacksOf(db: Database, run: number): RollbackRecord[] {
@@ -43,15 +51,41 @@ export function startedSteps(db: Database, run: number): number[] {
     .map(({ record }) => Number(record.slice("plan:".length)));
 }
 
-/** The message that has waited for the end of this one is due. */
-export function releaseNext(db: Database, seq: number, now: number, due: Due): void {
-  const next = db.get<{ due_at: number }>(
-    `UPDATE messages SET due_at = max(not_before, ?) WHERE due_at IS NULL AND state = 'CREATED'
-       AND seq = (SELECT next FROM messages WHERE seq = ?) RETURNING due_at`,
+/** Has the report that a message at `next` puts off go out now, unless it has gone out already. */
+export function raiseAlarm(db: Database, { next }: MessageRow, now: number, due: Due): void {
+  if (next === null) return;
+  const alarm = db.get<{ due_at: number }>(
+    `UPDATE messages SET due_at = max(not_before, ?) WHERE seq = ? AND due_at > ? AND state = 'CREATED'
+       AND parked IS NULL RETURNING due_at`,
     now,
-    seq,
+    next,
+    now,
   );
-  if (next) due(next.due_at);
+  if (alarm) due(alarm.due_at);
+}
+
+/** The rollbacks that a message asks for are over: the report that waits for them goes out, once more if need be. */
+export function endAlarm(db: Database, row: MessageRow, now: number, due: Due): void {
+  const alarm =
+    row.next === null ? undefined : db.get<MessageRow>("SELECT * FROM messages WHERE seq = ?", row.next);
+  if (!alarm || alarm.state === "CANCELLED") return;
+  // Each attempt tells of the rollbacks as they are then. An attempt that was begun has told that they are pending.
+  if (alarm.fence === 0) raiseAlarm(db, row, now, due);
+  if (alarm.fence === 0 || alarm.state === "RETRY") return;
+  const again = { ...toMessage(alarm), id: newMessageId(), notBefore: now, createdAt: now };
+  const seq = insertMessage(db, again, due, { run: row.run ?? undefined });
+  db.run("UPDATE dlq SET callback = ? WHERE callback = ?", seq, alarm.seq);
+  release(db, [alarm.seq]);
+}
+
+/** Whether the workflow is still being asked for a run's rollbacks, while somebody else is told of its failure. */
+export function isRollingBack(db: Database, run: number): boolean {
+  const found = db.get(
+    `SELECT 1 FROM messages WHERE run = ? AND state <> 'DELIVERED' AND due_at IS NOT NULL
+       AND purpose = 'rollback' LIMIT 1`,
+    run,
+  );
+  return found !== undefined;
 }
 
 /** Whether anything is under way that comes after a run's end. */
@@ -64,8 +98,14 @@ export function isReporting(db: Database, run: number): boolean {
   return found !== undefined;
 }
 
+/** Notes what an answer tells of a run's endpoint. */
+export function learn(db: Database, run: number, { traits, identified }: Learned, due: Due): void {
+  if (identified) db.run("UPDATE runs SET identified = 1 WHERE key = ?", run);
+  if (traits !== undefined) noteTraits(db, run, traits, due);
+}
+
 /** Notes what a run's endpoint wants to be done for it: it holds for what is to be delivered yet. */
-export function noteTraits(db: Database, key: number, traits: string, due: Due): void {
+function noteTraits(db: Database, key: number, traits: string, due: Due): void {
   const row = db.get<RunRow>("UPDATE runs SET traits = ? WHERE key = ? RETURNING *", traits, key);
   if (!row) return;
   const run = toRun(row);

@@ -37,6 +37,7 @@ export function insertRun(db: Database, run: RunDraft, due: Due, parent?: Run): 
     response: undefined,
     dlqId: undefined,
     traits: undefined,
+    identified: false,
   };
 }
 

@@ -1,6 +1,6 @@
 import { type CallEnd, toAnswer } from "../../domain/call.ts";
 import type { Reply } from "../../domain/message.ts";
-import type { Settlement } from "../../domain/outcome.ts";
+import type { Learned, Settlement } from "../../domain/outcome.ts";
 import type { Lease, Settled } from "../store.ts";
 import type { Database } from "./database.ts";
 import { fail, keepReply, recordFailure } from "./failing.ts";
@@ -11,7 +11,7 @@ import { land } from "./landing.ts";
 import { logState } from "./log.ts";
 import { type Due, insertEntry, runOf } from "./messages.ts";
 import { reportAttempt } from "./reports.ts";
-import { noteTraits, recordRollback, releaseNext } from "./rollbacks.ts";
+import { endAlarm, learn, raiseAlarm, recordRollback } from "./rollbacks.ts";
 import { type MessageRow, toMessage } from "./rows.ts";
 
 /** What a settlement needs to know of the store's own settings. */
@@ -31,13 +31,11 @@ export function settle(
   const held = heldBy(db, lease);
   if (!held) {
     const ended = land(db, lease, now, due);
-    if (ended !== undefined && settlement.traits !== undefined)
-      noteLate(db, ended, settlement.traits, now, due);
+    if (ended !== undefined) learnLate(db, ended, settlement, now, due);
     return { kind: "stale" };
   }
-  const { traits } = settlement;
-  if (held.run !== null && traits !== undefined) noteTraits(db, held.run, traits, due);
-  const row = (traits !== undefined && heldBy(db, lease)) || held;
+  if (held.run !== null) learn(db, held.run, settlement, due);
+  const row = (settlement.traits !== undefined && heldBy(db, lease)) || held;
   reportAttempt(db, row, settlement, now, due);
   const settled = record(db, row, settlement, now, keeping, due);
   if (letGo(db, row.flow_key)) due(now);
@@ -55,10 +53,10 @@ function heldBy(db: Database, { seq, messageId, fence }: Lease): MessageRow | un
 }
 
 /** Its endpoint's first answer came after a run had been cancelled: only now is it known what that wants. */
-function noteLate(db: Database, key: number, traits: string, now: number, due: Due): void {
-  const run = runOf(db, key);
+function learnLate(db: Database, key: number, learned: Learned, now: number, due: Due): void {
+  const run = learned.traits === undefined ? undefined : runOf(db, key);
   if (!run || run.traits !== undefined) return;
-  noteTraits(db, key, traits, due);
+  learn(db, key, learned, due);
   if (run.state === "RUN_CANCELED") reportCanceled(db, key, now, due);
 }
 
@@ -80,6 +78,7 @@ function record(
       );
       logState(db, row, "RETRY", settlement.failure.at, { dueAt: settlement.dueAt });
       due(settlement.dueAt);
+      if (settlement.unheard) raiseAlarm(db, row, now, due);
       return { kind: "recorded" };
     case "failed":
       return fail(db, row, settlement.failure, keeping.excerpt, due);
@@ -132,7 +131,7 @@ function deliver(db: Database, row: MessageRow, reply: Reply, now: number, due: 
   );
   logState(db, row, "DELIVERED", now);
   if (report) keepReply(db, row.seq, reply);
-  releaseNext(db, row.seq, now, due);
+  endAlarm(db, row, now, due);
 }
 
 /** Whether the failure that a message reports is still in the queue, or in its run's log. */

@@ -2,6 +2,7 @@ import { answers } from "./answers.ts";
 import { connections } from "./connections.ts";
 import { encodings } from "./encodings.ts";
 import { guarding } from "./guarding.ts";
+import { lookups } from "./lookups.ts";
 import { requests } from "./requests.ts";
 
 /** All that deliveries ask of a transport, on real sockets. Every runtime passes it. */
@@ -11,4 +12,5 @@ export function wire(): void {
   encodings();
   connections();
   guarding();
+  lookups();
 }
