@@ -35,7 +35,7 @@ describe("a workflow as a Hono route", () => {
   it("answers what the workflow's handler answers", async () => {
     const app = new Hono().post(
       "/wf",
-      serve(() => 1, { verify: "off", env: {} }),
+      serve(() => 1, { verify: "off", env: { QSTASH_TOKEN: "t" } }),
     );
     const response = await deliver(app);
     expect(response.status).toBe(400);

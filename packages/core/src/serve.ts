@@ -10,6 +10,7 @@ import { start } from "./deliveries/start.ts";
 import { checkFunction, mustBe } from "./kernel/check.ts";
 import { type Duration, toSeconds } from "./kernel/duration.ts";
 import { isError, messageOf, WorkflowError, type WorkflowErrorCode } from "./kernel/errors.ts";
+import { checkOptions } from "./kernel/options.ts";
 import { loggingMiddleware, tellAll, type WorkflowMiddleware } from "./middleware.ts";
 import { classify, type Delivery, type DeliveryKind } from "./protocol/delivery.ts";
 import { type LateOptions, lateOptionsIn } from "./protocol/late-options.ts";
@@ -71,6 +72,12 @@ export type ServeOptions<Payload = unknown, Result = unknown> = BorderOptions &
 /** Answers a request. @param env the platform's environment, where it isn't `process.env` */
 export type Handler = (request: Request, env?: Env) => Promise<Response>;
 
+/** Every option that several workflows can share. */
+export const SHARED_OPTIONS =
+  "baseUrl trustProxy env qstashClient keys clockTolerance replayGuard receiver authorize verify allowedHosts disableTelemetry failureFunction onExhausted retries retryDelay failureRetries failureRetryDelay timeout cancelFunction rollbackOnCancel middlewares verbose bodyLimit";
+/** Every option of {@link serve}. */
+export const SERVE_OPTIONS: `${typeof SHARED_OPTIONS} url schema initialPayloadParser` = `${SHARED_OPTIONS} url schema initialPayloadParser`;
+
 const BODY_LIMIT = 64 * 1024 * 1024;
 
 /**
@@ -93,6 +100,7 @@ export function handlerOf<Payload, Result>(
 ): Handler {
   const { failureFunction, cancelFunction, bodyLimit = BODY_LIMIT, trustProxy = false } = options;
   checkFunction("A workflow", workflow);
+  checkOptions("serve", options, SERVE_OPTIONS);
   if (failureFunction) checkFunction("failureFunction", failureFunction);
   if (cancelFunction) checkFunction("cancelFunction", cancelFunction);
   if (!(bodyLimit >= 0)) throw mustBe("bodyLimit", "a number of bytes", bodyLimit);

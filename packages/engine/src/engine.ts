@@ -1,3 +1,4 @@
+import { checkOptions } from "@perdure/core/protocol";
 import { Dispatcher } from "./delivery/dispatcher.ts";
 import { type Parallelism, withGlobalFlow } from "./delivery/global-flow.ts";
 import { createKeys } from "./delivery/keys.ts";
@@ -171,7 +172,7 @@ const LIMITS: Readonly<Record<keyof Limits, Range>> = {
 
 /**
  * @throws StoreUnavailable when the database can't be opened
- * @throws TypeError for a destination rule that is none, or a number that can't be
+ * @throws TypeError for an unknown option, a destination rule that is none, or a number that can't be
  */
 export function createEngine(options: EngineOptions): Engine {
   return openEngine(options, createBodyBudget(options.limits));
@@ -185,6 +186,11 @@ export function createBodyBudget({ inFlightBytes = 256 * MIB, requestBytes = 0 }
 /** As {@link createEngine}, for an engine that isn't the only one. @param bodies of all of them */
 export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
   const { clock = systemClock, limits = {}, timeouts = {}, token } = options;
+  checkOptions(
+    "createEngine",
+    options,
+    "store token readOnlyTokens signingKeys clock transport destinations concurrency calls timeouts limits retention region trustProxy onEvent",
+  );
   const { concurrency = 4096, calls = 4096 } = options;
   const { delivery = 15 * 60_000, message = Math.min(delivery, 5 * 60_000) } = timeouts;
   const longest = limits.timeout ?? Number.POSITIVE_INFINITY;

@@ -56,6 +56,15 @@ describe("a run that waits for an event", () => {
       runId: "wfr_1",
       step: "step1",
       stepType: "Wait",
+      timedOut: true,
+    });
+    expect(w.events).toContainEqual({
+      type: "step.waiting",
+      runId: "wfr_1",
+      step: "step1",
+      stepType: "Wait",
+      eventId: "never",
+      until: START + 90_000,
     });
   });
 

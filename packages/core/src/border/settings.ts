@@ -2,6 +2,7 @@ import type { Client } from "@upstash/qstash";
 import { mustBe } from "../kernel/check.ts";
 import { type Duration, toSeconds } from "../kernel/duration.ts";
 import { WorkflowError } from "../kernel/errors.ts";
+import { checkOptions } from "../kernel/options.ts";
 import { checkUrl } from "../kernel/url.ts";
 import * as HEADER from "../protocol/names.ts";
 import { DEV_CREDENTIALS, isPublicSecret } from "../protocol/token.ts";
@@ -90,6 +91,7 @@ export interface Border {
  * they are valid, and say who may call, the environment is read again for each request.
  */
 export function createBorders(options: BorderOptions): (env: Env | undefined, headers: Headers) => Border {
+  checkClient(options.qstashClient);
   const made = new WeakMap<Env, InRegion>();
   return (platformEnv, headers) => {
     const env = options.env ?? platformEnv ?? processEnv();
@@ -138,6 +140,12 @@ function settle(options: BorderOptions, env: Env): InRegion {
       workflowUrl,
     };
   };
+}
+
+/** @throws TypeError for an unknown setting */
+export function checkClient(given: GivenClient | undefined): void {
+  if (!isClient(given))
+    checkOptions("the client", given as EngineConfig, "baseUrl token headers enableTelemetry devMode retry");
 }
 
 /**

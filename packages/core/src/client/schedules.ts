@@ -2,6 +2,7 @@ import type { Schedule } from "@upstash/qstash";
 import { ask, toSegment } from "../border/api.ts";
 import type { Http } from "../border/http.ts";
 import { checkText } from "../kernel/check.ts";
+import { checkOptions } from "../kernel/options.ts";
 import { checkUrl } from "../kernel/url.ts";
 import { forward } from "../protocol/headers.ts";
 import { encodeRunOptions } from "../protocol/late-options.ts";
@@ -33,6 +34,11 @@ export class WorkflowSchedules {
   /** @throws TypeError for options that can't be obeyed */
   async create(options: ScheduleOptions): Promise<{ scheduleId: string }> {
     const { cron, body, scheduleId, headers, delay, ...runOptions } = options;
+    checkOptions(
+      "a schedule",
+      options,
+      "url body headers retries retryDelay flowControl timeout label failureRetries failureRetryDelay failureUrl delay cron scheduleId",
+    );
     const url = checkUrl("url", options.url);
     checkText("The cron expression", cron);
     // Says what is wrong with the options now, and not at each tick.

@@ -1,6 +1,7 @@
 import type { Engine } from "../border/engine.ts";
 import { WorkflowError } from "../kernel/errors.ts";
 import { randomId, toRunId } from "../kernel/ids.ts";
+import { checkOptions } from "../kernel/options.ts";
 import { checkUrl } from "../kernel/url.ts";
 import { type Message, type RunOptions, startMessage } from "../protocol/message.ts";
 import { toText } from "../steps/index.ts";
@@ -51,6 +52,11 @@ export async function trigger(engine: Engine, all: readonly TriggerOptions[]): P
 }
 
 function toMessage(options: TriggerOptions, runId: string): Message {
+  checkOptions(
+    "trigger",
+    options,
+    "url body headers retries retryDelay flowControl timeout label failureRetries failureRetryDelay failureUrl delay notBefore redact workflowRunId disableTelemetry useFailureFunction keepTriggerConfig",
+  );
   const url = checkUrl("url", options.url);
   for (const option of ["useFailureFunction", "keepTriggerConfig"] as const) {
     if ((options[option] ?? true) !== true) throw new TypeError(`${option} can't be switched off.`);

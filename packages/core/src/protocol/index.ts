@@ -1,3 +1,4 @@
+import { checkOptions } from "../kernel/options.ts";
 import * as names from "./names.ts";
 import * as prefixes from "./prefixes.ts";
 
@@ -39,14 +40,16 @@ export {
   type DeliveryClaim,
   ISSUER,
   isPublicSecret,
-  PUBLIC_USERS,
   TOKEN_CLAIM,
 } from "./token.ts";
 export { decodeTraits, encodeTraits, type Traits } from "./traits.ts";
 export type { NotifyResponse, WaitBody, Waiter, WebhookHit } from "./wait.ts";
+/** Refuses unknown options: the engine checks its own in the same way. */
+export { checkOptions };
 
 /** Every header name of the two protocols (QStash and workflow) that Perdure reads or writes. */
 export const HEADER: typeof names = names;
 
 /** What headers' names begin with, and what it means: for whom they are. */
 export const PREFIX: typeof prefixes = prefixes;
+export { PUBLIC_USERS } from "./public-users.ts";

@@ -2,6 +2,7 @@ import { fromBinary, text } from "../kernel/bytes.ts";
 import { mustBe } from "../kernel/check.ts";
 import { WorkflowError } from "../kernel/errors.ts";
 import { parseLeniently } from "../kernel/json.ts";
+import { checkOptions } from "../kernel/options.ts";
 import { checkUrl } from "../kernel/url.ts";
 import { type CallRequest, callMessage, callPolicyHeaders } from "../protocol/call.ts";
 import { contentTypeOf } from "../protocol/options.ts";
@@ -33,6 +34,11 @@ export function call<Body>(
   request: (CallRequest | CallWorkflow) & RollbackOptions<CallResponse<Body>>,
 ): Step<CallResponse<Body>> {
   checkName(name);
+  checkOptions(
+    `step "${name}"`,
+    request as CallRequest & CallWorkflow & RollbackOptions,
+    "url body headers retries retryDelay flowControl timeout method workflow rollback rollbackRetries rollbackRetryDelay rollbackTimeout",
+  );
   const options = rollbackOf(name, request);
   inStep(name, () => callPolicyHeaders(request));
   const plain = "workflow" in request ? undefined : checked(name, request);

@@ -3,6 +3,7 @@ import { checkText } from "../kernel/check.ts";
 import { type Duration, toWireDuration } from "../kernel/duration.ts";
 import { parseLeniently } from "../kernel/json.ts";
 import type { Jsonify } from "../kernel/jsonify.ts";
+import { checkOptions } from "../kernel/options.ts";
 import type { StepRecord } from "../protocol/step.ts";
 import { type NotifyResponse, waitRequest } from "../protocol/wait.ts";
 import { checkPolicy, type RollbackOptions } from "./policy.ts";
@@ -25,6 +26,7 @@ export function waitForEvent<Event>(
   eventId: string,
   options: WaitOptions = {},
 ): Step<WaitResponse<Event>> {
+  checkOptions(`step "${name}"`, options, "timeout");
   const { timeout = "7d" } = options;
   return waiting(name, "Wait", eventId, timeout);
 }
@@ -72,6 +74,7 @@ export function notify(
   options: RollbackOptions<NotifyStepResponse> = {},
 ): Step<NotifyStepResponse> {
   checkName(name);
+  checkOptions(`step "${name}"`, options, "rollback rollbackRetries rollbackRetryDelay rollbackTimeout");
   checkPolicy(name, options as RollbackOptions<never>);
   checkText(`The event id of step "${name}"`, eventId);
   if (workflowRunId !== undefined) checkText(`The workflowRunId of step "${name}"`, workflowRunId);

@@ -1,6 +1,7 @@
 import { toRunId } from "../kernel/ids.ts";
 import { parseLeniently } from "../kernel/json.ts";
 import type { Jsonify, OnlyJson } from "../kernel/jsonify.ts";
+import { checkOptions } from "../kernel/options.ts";
 import { invokeMessage } from "../protocol/invoke.ts";
 import { type RunOptions, startMessage } from "../protocol/message.ts";
 import type { StepRecord } from "../protocol/step.ts";
@@ -56,6 +57,11 @@ export function invoke<Payload, Result>(
   settings: InvokeSettings<Payload, Result> & RollbackOptions<InvokeResponse<Result>>,
 ): Step<InvokeResponse<Result>> {
   checkName(name);
+  checkOptions(
+    `step "${name}"`,
+    settings as InvokeSettings & RollbackOptions,
+    "body headers retries retryDelay flowControl timeout label failureRetries failureRetryDelay workflow workflowRunId rollback rollbackRetries rollbackRetryDelay rollbackTimeout",
+  );
   const options = rollbackOf(name, settings);
   const { workflow, body, workflowRunId, ...childOptions } = settings as InvokeSettings<unknown, Result>;
   const payload = toText(body, `The payload of step "${name}"`);

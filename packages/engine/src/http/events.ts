@@ -60,6 +60,11 @@ export const events: Routes = {
       async handle(input, service) {
         const intake = toWait(input.params.eventId, input, service.limits);
         const { messageId, deduplicated, recorded } = await service.store.wait(intake, input.now);
+        if (!deduplicated && recorded.length === 0) {
+          const { runId, eventId, step, deadline } = intake;
+          const { stepName, stepType } = step;
+          service.emit({ type: "step.waiting", runId, step: stepName, stepType, eventId, until: deadline });
+        }
         announce(recorded, service);
         return { messageId, ...(deduplicated ? { deduplicated } : {}) };
       },

@@ -206,7 +206,8 @@ function record(
   due: Due,
 ): RecordedStep {
   const { key, message } = intake;
-  return recordStep(db, run, { key, message, json: waitRecord(intake, data) }, now, due);
+  const recorded = recordStep(db, run, { key, message, json: waitRecord(intake, data) }, now, due);
+  return data === undefined ? { ...recorded, timedOut: true } : recorded;
 }
 
 function waiterMessage(db: Database, run: number, key: string): string | undefined {
