@@ -1,18 +1,18 @@
 import type { CanceledMessages, MessageQuery } from "../publishing.ts";
 import type { RecordedStep } from "../store.ts";
+import type { Tx } from "../tx.ts";
 import { Conditions, HOST, PATH, whereMessage } from "./conditions.ts";
-import type { Database } from "./database.ts";
 import { cancelMessage } from "./end.ts";
 import type { Due } from "./messages.ts";
 
-export function cancelMessages(db: Database, query: MessageQuery, now: number, due: Due): CanceledMessages {
-  const found = pending(db, query);
+export async function cancelMessages(tx: Tx, query: MessageQuery, now: number): Promise<CanceledMessages> {
+  const found = await pending(tx, query);
   const rows = found.slice(0, query.count);
   const runIds: string[] = [];
   const recorded: RecordedStep[] = [];
   for (const { id } of rows) {
     // One may be gone by now: with the run whose last other message it was.
-    const one = cancelMessage(db, id, now, due);
+    const one = await cancelMessage(tx, id, now);
     if (one.runId !== undefined) runIds.push(one.runId);
     recorded.push(...one.recorded);
   }
@@ -20,7 +20,7 @@ export function cancelMessages(db: Database, query: MessageQuery, now: number, d
   return { canceled: rows.length, runIds, recorded, next };
 }
 
-function pending(db: Database, query: MessageQuery): { seq: number; id: string }[] {
+async function pending(tx: Tx, query: MessageQuery): Promise<{ seq: number; id: string }[]> {
   const where = new Conditions();
   where.anyOf(["due_at IS NOT NULL"]);
   whereMessage(where, query);
@@ -29,7 +29,7 @@ function pending(db: Database, query: MessageQuery): { seq: number; id: string }
   where.is("created_at >=", query.from);
   where.is("created_at <=", query.to);
   where.is("seq <", query.before);
-  return db.all(
+  return await tx.all(
     `SELECT seq, id FROM messages ${where.sql} ORDER BY seq DESC LIMIT ?`,
     ...where.values,
     query.count + 1,

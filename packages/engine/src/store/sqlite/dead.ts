@@ -3,103 +3,101 @@ import type { Options } from "../../domain/options.ts";
 import type { QueueLimits } from "../../domain/queue.ts";
 import { redraft } from "../../domain/redraft.ts";
 import { deliveryOf, inherit, type Run } from "../../domain/run.ts";
+import * as inOrder from "../in-order.ts";
 import type { DeadLetterQuery, RemovedDeadLetters, Retried } from "../lists.ts";
-import type { Database } from "./database.ts";
+import { sql, type Tx } from "../tx.ts";
 import { release } from "./erase.ts";
 import { deadLetters } from "./listing.ts";
-import { type Due, insertMessage, runOf } from "./messages.ts";
+import { insertMessage, runOf } from "./messages.ts";
 import { ensureQueue } from "./queues.ts";
 import { isReporting } from "./rollbacks.ts";
 import { type MessageRow, toMessage } from "./rows.ts";
 
-export function removeDeadLetters(db: Database, query: DeadLetterQuery): RemovedDeadLetters {
-  const { items, next } = deadLetters(db, query);
-  for (const { dlqId, run } of items) remove(db, { id: dlqId, run: run?.key ?? null });
+export async function removeDeadLetters(tx: Tx, query: DeadLetterQuery): Promise<RemovedDeadLetters> {
+  const { items, next } = await deadLetters(tx, query);
+  for (const { dlqId, run } of items) await remove(tx, { id: dlqId, run: run?.key ?? null });
   return { removed: items.length, next };
 }
 
 /** Takes one entry out of the queue, with all that was kept for it alone. */
-export function remove(
-  db: Database,
+export async function remove(
+  tx: Tx,
   { id, run }: { readonly id: string; readonly run: number | null },
-): void {
+): Promise<void> {
   if (run === null) {
-    discard(db, id);
+    await discard(tx, id);
     return;
   }
   // The run's log still tells how it ended.
-  db.run("UPDATE dlq SET removed = 1 WHERE id = ?", id);
-  db.run("UPDATE runs SET dlq_id = NULL WHERE key = ?", run);
+  await tx.run(sql`UPDATE dlq SET removed = 1 WHERE id = ${id}`);
+  await tx.run(sql`UPDATE runs SET dlq_id = NULL WHERE key = ${run}`);
 }
 
 /** Makes new messages of those that failed, and takes their entries out of the queue. */
-export function retry(
-  db: Database,
+export async function retry(
+  tx: Tx,
   query: DeadLetterQuery,
   options: Options,
   now: number,
-  due: Due,
   limits: Partial<QueueLimits> = {},
-): Retried {
-  const { items, next } = deadLetters(db, { ...query, ofMessages: true });
-  const messages = items.map(({ dlqId, message }) => {
+): Promise<Retried> {
+  const { items, next } = await deadLetters(tx, { ...query, ofMessages: true });
+  const messages = await inOrder.map(items, async ({ dlqId, message }) => {
     const again = redraft(message, options, now);
-    if (again.queue !== undefined) ensureQueue(db, again.queue, now, limits.queues);
-    const seq = insertMessage(db, again, due);
+    if (again.queue !== undefined) await ensureQueue(tx, again.queue, now, limits.queues);
+    const seq = await insertMessage(tx, again);
     // Of the failure that it reports, this is the report now.
-    db.run("UPDATE dlq SET callback = ? WHERE callback = ?", seq, message.seq);
-    discard(db, dlqId);
+    await tx.run(sql`UPDATE dlq SET callback = ${seq} WHERE callback = ${message.seq}`);
+    await discard(tx, dlqId);
     return { id: again.id, url: again.url };
   });
   return { messages, next };
 }
 
-export function repeatReport(db: Database, dlqId: string, now: number, due: Due): Run | undefined {
-  const row = db.get<MessageRow & { readonly dlq_run: number | null }>(
-    `SELECT messages.*, dlq.run AS dlq_run FROM dlq JOIN messages ON messages.seq = dlq.callback
-     WHERE dlq.id = ? AND dlq.removed = 0 AND messages.state IN ('FAILED', 'CANCELLED')`,
-    dlqId,
-  );
-  const run = row && runOf(db, row.dlq_run);
+export async function repeatReport(tx: Tx, dlqId: string, now: number): Promise<Run | undefined> {
+  const row = await tx.one<
+    MessageRow & { readonly dlq_run: number | null }
+  >(sql`SELECT messages.*, dlq.run AS dlq_run FROM dlq JOIN messages ON messages.seq = dlq.callback
+     WHERE dlq.id = ${dlqId} AND dlq.removed = 0 AND messages.state IN ('FAILED', 'CANCELLED')`);
+  const run = row && (await runOf(tx, row.dlq_run));
   if (!run) return undefined;
   const failed = toMessage(row);
   const again = { ...failed, id: newMessageId(), notBefore: now, createdAt: now };
-  const seq = insertMessage(db, again, due, { run: run.key });
-  db.run("UPDATE dlq SET callback = ? WHERE id = ?", seq, dlqId);
-  release(db, [failed.seq]);
+  const seq = await insertMessage(tx, again, { run: run.key });
+  await tx.run(sql`UPDATE dlq SET callback = ${seq} WHERE id = ${dlqId}`);
+  await release(tx, [failed.seq]);
   return run;
 }
 
 /** Has the rollbacks made again that failed, and nothing else. */
-export function repeatRollbacks(db: Database, dlqId: string, now: number, due: Due): Run | undefined {
-  const row = db.get<MessageRow & { readonly dlq_run: number | null }>(
-    `SELECT messages.*, dlq.run AS dlq_run FROM dlq JOIN messages ON messages.seq = dlq.callback
-     WHERE dlq.id = ? AND dlq.removed = 0`,
-    dlqId,
+export async function repeatRollbacks(tx: Tx, dlqId: string, now: number): Promise<Run | undefined> {
+  const row = await tx.one<
+    MessageRow & { readonly dlq_run: number | null }
+  >(sql`SELECT messages.*, dlq.run AS dlq_run FROM dlq JOIN messages ON messages.seq = dlq.callback
+     WHERE dlq.id = ${dlqId} AND dlq.removed = 0`);
+  const run = row && (await runOf(tx, row.dlq_run));
+  if (!row || !run || (await isReporting(tx, run.key))) return undefined;
+  const failed = await tx.run(
+    sql`DELETE FROM rollbacks WHERE run = ${run.key} AND record ->> 'state' = 'failed'`,
   );
-  const run = row && runOf(db, row.dlq_run);
-  if (!row || !run || isReporting(db, run.key)) return undefined;
-  const failed = db.run("DELETE FROM rollbacks WHERE run = ? AND record ->> 'state' = 'failed'", run.key);
   // Nor did the endpoint have a say where its deliveries were used up.
-  const lost = db.all<{ seq: number }>(
-    `SELECT seq FROM messages WHERE run = ? AND state <> 'DELIVERED' AND state IN ('FAILED', 'CANCELLED')
-       AND purpose = 'rollback' AND forget_at IS NULL`,
-    run.key,
-  );
+  const lost = await tx.all<{
+    seq: number;
+  }>(sql`SELECT seq FROM messages WHERE run = ${run.key} AND state <> 'DELIVERED' AND state IN ('FAILED', 'CANCELLED')
+       AND purpose = 'rollback' AND forget_at IS NULL`);
   if (failed.changes === 0 && lost.length === 0) return undefined;
-  for (const { seq } of lost) db.run("UPDATE messages SET forget_at = ? WHERE seq = ?", now, seq);
+  for (const { seq } of lost) await tx.run(sql`UPDATE messages SET forget_at = ${now} WHERE seq = ${seq}`);
   const { body } = toMessage(row);
   const delivery = deliveryOf(run, "step", now);
   const again = { ...delivery, id: newMessageId(), purpose: "rollback", body, notBefore: now } as const;
-  insertMessage(db, { ...inherit(again, run.config), flow: undefined }, due, { run: run.key });
+  await insertMessage(tx, { ...inherit(again, run.config), flow: undefined }, { run: run.key });
   return run;
 }
 
-function discard(db: Database, dlqId: string): void {
-  const row = db.get<{ message: number; callback: number | null }>(
-    "DELETE FROM dlq WHERE id = ? RETURNING message, callback",
-    dlqId,
+async function discard(tx: Tx, dlqId: string): Promise<void> {
+  const row = await tx.one<{ message: number; callback: number | null }>(
+    sql`DELETE FROM dlq WHERE id = ${dlqId} RETURNING message, callback`,
   );
   if (!row) return;
-  release(db, row.callback === null ? [row.message] : [row.message, row.callback]);
+  await release(tx, row.callback === null ? [row.message] : [row.message, row.callback]);
 }

@@ -1,28 +1,29 @@
 import { isAfterwards } from "../../domain/message.ts";
+import * as inOrder from "../in-order.ts";
 import type { RunQuery } from "../lists.ts";
 import type { CanceledMessage, CanceledRuns, EndedRun, RunEnd } from "../store.ts";
-import type { Database } from "./database.ts";
+import { sql, type Tx } from "../tx.ts";
 import { finishRun, hasPending } from "./finish.ts";
 import { letGo } from "./flow.ts";
 import { followUp } from "./follow-up.ts";
 import { matchingRuns } from "./listing.ts";
 import { logState } from "./log.ts";
-import { type Due, latestRun, liveRun, runOf } from "./messages.ts";
+import { latestRun, liveRun, runOf } from "./messages.ts";
 import { releaseNext } from "./rollbacks.ts";
 import type { MessageRow } from "./rows.ts";
 
 const CANCELED = { state: "RUN_CANCELED", response: undefined } as const;
 
-export function endRun(db: Database, id: string, end: RunEnd, now: number, due: Due): EndedRun {
-  const live = liveRun(db, id);
-  if (live) return { kind: "ended", run: live, recorded: finishRun(db, live.key, end, now, due) };
-  const last = latestRun(db, id);
+export async function endRun(tx: Tx, id: string, end: RunEnd, now: number): Promise<EndedRun> {
+  const live = await liveRun(tx, id);
+  if (live) return { kind: "ended", run: live, recorded: await finishRun(tx, live.key, end, now) };
+  const last = await latestRun(tx, id);
   return { kind: last ? "ended before" : "unknown", run: last, recorded: [] };
 }
 
-export function cancelRuns(db: Database, query: RunQuery, now: number, due: Due): CanceledRuns {
-  const live = matchingRuns(db, { ...query, states: ["RUN_STARTED"] });
-  const recorded = live.flatMap((run) => finishRun(db, run.key, CANCELED, now, due));
+export async function cancelRuns(tx: Tx, query: RunQuery, now: number): Promise<CanceledRuns> {
+  const live = await matchingRuns(tx, { ...query, states: ["RUN_STARTED"] });
+  const recorded = await inOrder.flatMap(live, async (run) => await finishRun(tx, run.key, CANCELED, now));
   return { runIds: live.map(({ id }) => id), recorded };
 }
 
@@ -31,37 +32,32 @@ const AWAITED = `EXISTS (SELECT 1 FROM messages AS first WHERE first.run = messa
   AND first.state <> 'DELIVERED' AND first.due_at IS NOT NULL AND first.next = messages.seq)`;
 
 /** Takes back what a message waits for, with it. */
-function cancelAwaited(db: Database, { run, seq, due_at }: MessageRow, now: number, due: Due): void {
+async function cancelAwaited(tx: Tx, { run, seq, due_at }: MessageRow, now: number): Promise<void> {
   if (due_at !== null) return;
-  const first = db.get<{ id: string }>(
-    "SELECT id FROM messages WHERE run = ? AND state <> 'DELIVERED' AND due_at IS NOT NULL AND next = ?",
-    run,
-    seq,
+  const first = await tx.one<{ id: string }>(
+    sql`SELECT id FROM messages WHERE run = ${run} AND state <> 'DELIVERED' AND due_at IS NOT NULL AND next = ${seq}`,
   );
-  if (first) cancelMessage(db, first.id, now, due);
+  if (first) await cancelMessage(tx, first.id, now);
 }
 
-export function cancelMessage(db: Database, id: string, now: number, due: Due): CanceledMessage {
-  const row = db.get<MessageRow>(
-    `SELECT * FROM messages WHERE id = ? AND (due_at IS NOT NULL OR (state = 'CREATED' AND ${AWAITED}))`,
-    id,
+export async function cancelMessage(tx: Tx, id: string, now: number): Promise<CanceledMessage> {
+  const row = await tx.one<MessageRow>(
+    sql`SELECT * FROM messages WHERE id = ${id} AND (due_at IS NOT NULL OR (state = 'CREATED' AND ${AWAITED}))`,
   );
   if (!row) return { canceled: false, runId: undefined, recorded: [] };
   // A run's are kept for its log, and a report for the dead letter that it is of.
   const forgetAt = row.run === null && row.purpose !== "failure" ? now : null;
-  db.run(
-    "UPDATE messages SET state = 'CANCELLED', due_at = NULL, parked = NULL, lane = NULL, held = NULL, forget_at = ? WHERE seq = ?",
-    forgetAt,
-    row.seq,
+  await tx.run(
+    sql`UPDATE messages SET state = 'CANCELLED', due_at = NULL, parked = NULL, lane = NULL, held = NULL, forget_at = ${forgetAt} WHERE seq = ${row.seq}`,
   );
-  cancelAwaited(db, row, now, due);
-  logState(db, row, "CANCEL_REQUESTED", now);
-  logState(db, row, "CANCELLED", now);
-  if (letGo(db, row.flow_key)) due(now);
-  followUp(db, row, due);
-  releaseNext(db, row.seq, now, due);
-  const run = isAfterwards(row.purpose) ? undefined : runOf(db, row.run);
-  if (!run || hasPending(db, run.key)) return { canceled: true, runId: undefined, recorded: [] };
-  const recorded = finishRun(db, run.key, CANCELED, now, due);
+  await cancelAwaited(tx, row, now);
+  await logState(tx, row, "CANCEL_REQUESTED", now);
+  await logState(tx, row, "CANCELLED", now);
+  if (await letGo(tx, row.flow_key)) tx.wakeAt(now);
+  await followUp(tx, row);
+  await releaseNext(tx, row.seq, now);
+  const run = isAfterwards(row.purpose) ? undefined : await runOf(tx, row.run);
+  if (!run || (await hasPending(tx, run.key))) return { canceled: true, runId: undefined, recorded: [] };
+  const recorded = await finishRun(tx, run.key, CANCELED, now);
   return { canceled: true, runId: run.id, recorded };
 }

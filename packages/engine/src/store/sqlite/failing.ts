@@ -4,78 +4,77 @@ import { newMessageId } from "../../domain/ids.ts";
 import { type Failure, isAfterwards, type Message, type Reply } from "../../domain/message.ts";
 import { deliveryOf, failureCallbackOf, hasFeature, type Run } from "../../domain/run.ts";
 import type { ExpiredRun, RecordedStep, Settled } from "../store.ts";
-import type { Database } from "./database.ts";
+import { sql, type Tx } from "../tx.ts";
 import { finishRun } from "./finish.ts";
 import { history } from "./history.ts";
 import { holdReport } from "./landing.ts";
 import { logState } from "./log.ts";
-import { type Due, insertMessage, runOf } from "./messages.ts";
+import { insertMessage, runOf } from "./messages.ts";
 import { releaseNext } from "./rollbacks.ts";
 import { type MessageRow, type RunRow, toMessage, toRun } from "./rows.ts";
 
 /** The end of a message, and of its run if it has one: all of it, here, in one transaction. */
-export function fail(db: Database, row: MessageRow, failure: Failure, excerpt: number, due: Due): Settled {
-  recordFailure(db, row, failure, excerpt);
-  db.run("UPDATE messages SET state = 'FAILED', due_at = NULL WHERE seq = ?", row.seq);
-  logState(db, row, "FAILED", failure.at, { attempt: row.retried });
-  if (isAfterwards(row.purpose) && failure.reply) keepReply(db, row.seq, failure.reply);
-  const run = runOf(db, row.run);
-  if (run && isAfterwards(row.purpose)) return failReport(db, row, failure, run, due);
-  const { dlqId, recorded } = bury(db, row, run, failure, due);
+export async function fail(tx: Tx, row: MessageRow, failure: Failure, excerpt: number): Promise<Settled> {
+  await recordFailure(tx, row, failure, excerpt);
+  await tx.run(sql`UPDATE messages SET state = 'FAILED', due_at = NULL WHERE seq = ${row.seq}`);
+  await logState(tx, row, "FAILED", failure.at, { attempt: row.retried });
+  if (isAfterwards(row.purpose) && failure.reply) await keepReply(tx, row.seq, failure.reply);
+  const run = await runOf(tx, row.run);
+  if (run && isAfterwards(row.purpose)) return await failReport(tx, row, failure, run);
+  const { dlqId, recorded } = await bury(tx, row, run, failure);
   return { kind: "failed", failure, dlqId, recorded };
 }
 
 /** Enters a failed message in the dead letter queue, ends its run, and has both reported. */
-function bury(
-  db: Database,
+async function bury(
+  tx: Tx,
   row: MessageRow,
   run: Run | undefined,
   failure: Failure,
-  due: Due,
-): { readonly dlqId: string; readonly recorded: RecordedStep[] } {
+): Promise<{ readonly dlqId: string; readonly recorded: RecordedStep[] }> {
   const message = toMessage(row);
-  const { key } = insertDeadLetter(db, row, failure);
+  const { key } = await insertDeadLetter(tx, row, failure);
   const dlqId = `${failure.at}-${key}`;
   const end = { state: "RUN_FAILED", response: undefined } as const;
-  const recorded = run ? finishRun(db, run.key, end, failure.at, due) : [];
-  const failed: Failed = { message, failure, dlqId, sourceBody: sourceBody(db, message, row, run) };
-  const callback = run ? reportRun(db, failed, run, row.seq, due) : reportMessage(db, failed, row.seq, due);
-  db.run("UPDATE dlq SET id = ?, callback = ? WHERE seq = ?", dlqId, callback ?? null, key);
-  if (run) db.run("UPDATE runs SET dlq_id = ? WHERE key = ?", dlqId, run.key);
+  const recorded = run ? await finishRun(tx, run.key, end, failure.at) : [];
+  const failed: Failed = { message, failure, dlqId, sourceBody: await sourceBody(tx, message, row, run) };
+  const callback = run ? await reportRun(tx, failed, run, row.seq) : await reportMessage(tx, failed, row.seq);
+  await tx.run(sql`UPDATE dlq SET id = ${dlqId}, callback = ${callback ?? null} WHERE seq = ${key}`);
+  if (run) await tx.run(sql`UPDATE runs SET dlq_id = ${dlqId} WHERE key = ${run.key}`);
   return { dlqId, recorded };
 }
 
-function reportMessage(db: Database, failed: Failed, source: number, due: Due): number | undefined {
+async function reportMessage(tx: Tx, failed: Failed, source: number): Promise<number | undefined> {
   const report = messageFailureMessage(failed);
-  return report && insertMessage(db, report, due, { source });
+  return report && (await insertMessage(tx, report, { source }));
 }
 
 /**
  * To the workflow itself the report of its failure also asks for the rollbacks. Where it goes elsewhere, it waits until
  * they are made.
  */
-function reportRun(db: Database, failed: Failed, run: Run, source: number, due: Due): number {
+async function reportRun(tx: Tx, failed: Failed, run: Run, source: number): Promise<number> {
   const report = runFailureMessage(failed, run, failureCallbackOf(run));
-  const callback = insertMessage(db, report, due, { run: run.key, source });
+  const callback = await insertMessage(tx, report, { run: run.key, source });
   if (report.url === run.url || run.traits === undefined) {
-    holdReport(db, run.key, callback);
+    await holdReport(tx, run.key, callback);
     return callback;
   }
-  db.run("UPDATE messages SET due_at = NULL WHERE seq = ?", callback);
+  await tx.run(sql`UPDATE messages SET due_at = NULL WHERE seq = ${callback}`);
   // As the run's own deliveries: what was said of the report's is for its place alone.
   const own = runFailureMessage(failed, run, { url: run.url, options: undefined });
-  const seq = insertMessage(db, { ...own, purpose: "rollback" }, due, { run: run.key, source });
-  db.run("UPDATE messages SET next = ? WHERE seq = ?", callback, seq);
-  holdReport(db, run.key, seq);
+  const seq = await insertMessage(tx, { ...own, purpose: "rollback" }, { run: run.key, source });
+  await tx.run(sql`UPDATE messages SET next = ${callback} WHERE seq = ${seq}`);
+  await holdReport(tx, run.key, seq);
   return callback;
 }
 
 /** The report of a run's end that fails is told by the run's log, and by the entry of its failure. */
-function failReport(db: Database, row: MessageRow, failure: Failure, run: Run, due: Due): Settled {
-  releaseNext(db, row.seq, failure.at, due);
+async function failReport(tx: Tx, row: MessageRow, failure: Failure, run: Run): Promise<Settled> {
+  await releaseNext(tx, row.seq, failure.at);
   const message = toMessage(row);
   const report = messageFailureMessage({ message, failure, dlqId: run.dlqId ?? "" });
-  if (report) insertMessage(db, report, due, { source: row.seq });
+  if (report) await insertMessage(tx, report, { source: row.seq });
   return { kind: "failed", failure, dlqId: undefined, recorded: [] };
 }
 
@@ -83,15 +82,12 @@ function failReport(db: Database, row: MessageRow, failure: Failure, run: Run, d
 const MOST = 100;
 
 /** Fails the runs that have lived for longer than they may. */
-export function expireRuns(
-  db: Database,
+export async function expireRuns(
+  tx: Tx,
   now: number,
-  due: Due,
-): { expired: ExpiredRun[]; recorded: RecordedStep[] } {
-  const rows = db.all<RunRow>(
-    "SELECT * FROM runs WHERE deadline <= ? AND state = 'RUN_STARTED' ORDER BY deadline LIMIT ?",
-    now,
-    MOST,
+): Promise<{ expired: ExpiredRun[]; recorded: RecordedStep[] }> {
+  const rows = await tx.all<RunRow>(
+    sql`SELECT * FROM runs WHERE deadline <= ${now} AND state = 'RUN_STARTED' ORDER BY deadline LIMIT ${MOST}`,
   );
   const expired: ExpiredRun[] = [];
   const recorded: RecordedStep[] = [];
@@ -99,7 +95,7 @@ export function expireRuns(
     const run = toRun(row);
     const error = `the run has not ended within ${((row.deadline ?? now) - run.createdAt) / 1000} s of its start`;
     const failure: Failure = { at: now, error, reply: undefined, byEngine: true };
-    const told = bury(db, insertFailed(db, run, now), run, failure, due);
+    const told = await bury(tx, await insertFailed(tx, run, now), run, failure);
     expired.push({ runId: run.id, error, dlqId: told.dlqId });
     recorded.push(...told.recorded);
   }
@@ -107,74 +103,60 @@ export function expireRuns(
 }
 
 /** When the next run is past its time. */
-export function nextExpiry(db: Database): number | undefined {
-  return db.get<{ deadline: number }>(
-    "SELECT deadline FROM runs WHERE deadline IS NOT NULL AND state = 'RUN_STARTED' ORDER BY deadline LIMIT 1",
+export async function nextExpiry(tx: Tx): Promise<number | undefined> {
+  return (
+    await tx.one<{ deadline: number }>(
+      sql`SELECT deadline FROM runs WHERE deadline IS NOT NULL AND state = 'RUN_STARTED' ORDER BY deadline LIMIT 1`,
+    )
   )?.deadline;
 }
 
 /** What stands for the delivery that failed, where none did. */
-function insertFailed(db: Database, run: Run, now: number): MessageRow {
-  const last = db.get<{ seq: number }>("SELECT max(seq) AS seq FROM entries WHERE run = ?", run.key);
+async function insertFailed(tx: Tx, run: Run, now: number): Promise<MessageRow> {
+  const last = await tx.one<{ seq: number }>(sql`SELECT max(seq) AS seq FROM entries WHERE run = ${run.key}`);
   const draft = { ...deliveryOf(run, "step", now), id: newMessageId(), notBefore: now, retries: 0 };
-  const seq = insertMessage(db, draft, () => {}, { run: run.key, ...(last ? { entry: last.seq } : {}) });
-  logState(db, { seq, purpose: draft.purpose }, "FAILED", now);
-  return db.get<MessageRow>(
-    "UPDATE messages SET state = 'FAILED', due_at = NULL WHERE seq = ? RETURNING *",
-    seq,
-  ) as MessageRow;
+  const seq = await insertMessage(tx, draft, { run: run.key, ...(last ? { entry: last.seq } : {}) });
+  await logState(tx, { seq, purpose: draft.purpose }, "FAILED", now);
+  return (await tx.one<MessageRow>(
+    sql`UPDATE messages SET state = 'FAILED', due_at = NULL WHERE seq = ${seq} RETURNING *`,
+  )) as MessageRow;
 }
 
-function insertDeadLetter(
-  db: Database,
+async function insertDeadLetter(
+  tx: Tx,
   row: MessageRow,
   { at, error, byEngine, reply }: Failure,
-): { key: number } {
-  return db.run(
-    `INSERT INTO dlq (id, message, run, created_at, error, by_engine, status, headers, body)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    row.id,
-    row.seq,
-    row.run,
-    at,
-    error,
-    byEngine ? 1 : 0,
-    reply?.status ?? null,
-    reply ? JSON.stringify(reply.headers) : null,
-    reply?.body ?? null,
-  );
+): Promise<{ key: number }> {
+  return await tx.run(sql`INSERT INTO dlq (id, message, run, created_at, error, by_engine, status, headers, body)
+     VALUES (${row.id}, ${row.seq}, ${row.run}, ${at}, ${error}, ${byEngine ? 1 : 0}, ${reply?.status ?? null}, ${reply ? JSON.stringify(reply.headers) : null}, ${reply?.body ?? null})`);
 }
 
-function sourceBody(db: Database, message: Message, row: MessageRow, run: Run | undefined): Uint8Array {
+async function sourceBody(
+  tx: Tx,
+  message: Message,
+  row: MessageRow,
+  run: Run | undefined,
+): Promise<Uint8Array> {
   if (!run || row.entry === null) return message.body ?? new Uint8Array();
-  const entries = history(db, run.key, row.entry);
+  const entries = await history(tx, run.key, row.entry);
   if (hasFeature(run.config, "InitialBody")) return fromBase64(entries[0]?.body ?? "");
   return toBytes(JSON.stringify(entries));
 }
 
-export function recordFailure(db: Database, row: MessageRow, failure: Failure, excerpt: number): void {
+export async function recordFailure(
+  tx: Tx,
+  row: MessageRow,
+  failure: Failure,
+  excerpt: number,
+): Promise<void> {
   const { at, error, byEngine, reply } = failure;
-  db.run(
-    `INSERT INTO failures (message, retried, at, error, by_engine, status, headers, body)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-    row.seq,
-    row.retried,
-    at,
-    error,
-    byEngine ? 1 : 0,
-    reply?.status ?? null,
-    reply ? JSON.stringify(reply.headers) : null,
-    reply?.body.subarray(0, excerpt) ?? null,
-  );
-  logState(db, row, "ERROR", at, { attempt: row.retried });
+  await tx.run(sql`INSERT INTO failures (message, retried, at, error, by_engine, status, headers, body)
+     VALUES (${row.seq}, ${row.retried}, ${at}, ${error}, ${byEngine ? 1 : 0}, ${reply?.status ?? null}, ${reply ? JSON.stringify(reply.headers) : null}, ${reply?.body.subarray(0, excerpt) ?? null})`);
+  await logState(tx, row, "ERROR", at, { attempt: row.retried });
 }
 
-export function keepReply(db: Database, seq: number, reply: Reply): void {
-  db.run(
-    "UPDATE messages SET reply_status = ?, reply_headers = ?, reply_body = ? WHERE seq = ?",
-    reply.status,
-    JSON.stringify(reply.headers),
-    reply.body,
-    seq,
+export async function keepReply(tx: Tx, seq: number, reply: Reply): Promise<void> {
+  await tx.run(
+    sql`UPDATE messages SET reply_status = ${reply.status}, reply_headers = ${JSON.stringify(reply.headers)}, reply_body = ${reply.body} WHERE seq = ${seq}`,
   );
 }

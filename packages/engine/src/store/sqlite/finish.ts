@@ -5,12 +5,12 @@ import { invokeRecord } from "../../domain/invoke.ts";
 import type { Draft } from "../../domain/message.ts";
 import { isLive, type Run, type RunState } from "../../domain/run.ts";
 import type { RecordedStep } from "../store.ts";
-import type { Database } from "./database.ts";
+import { sql, type Tx } from "../tx.ts";
 import { letGo } from "./flow.ts";
 import { history } from "./history.ts";
 import { holdReport, markFlights } from "./landing.ts";
 import { logStates } from "./log.ts";
-import { type Due, entryMessage, insertEntry, insertMessage, runOf } from "./messages.ts";
+import { entryMessage, insertEntry, insertMessage, runOf } from "./messages.ts";
 
 /** How a run has come to its end. */
 export interface Finish {
@@ -22,81 +22,74 @@ const PENDING =
   "run = ? AND state <> 'DELIVERED' AND due_at IS NOT NULL AND purpose NOT IN ('failure', 'rollback', 'cancel')";
 
 /** Ends a live run, withdraws what is pending of it, and records the end in the run that waits for it. */
-export function finishRun(db: Database, run: number, end: Finish, now: number, due: Due): RecordedStep[] {
-  db.run(
-    "UPDATE runs SET state = ?, completed_at = ?, response = ? WHERE key = ?",
-    end.state,
-    now,
-    end.response ?? null,
-    run,
+export async function finishRun(tx: Tx, run: number, end: Finish, now: number): Promise<RecordedStep[]> {
+  await tx.run(
+    sql`UPDATE runs SET state = ${end.state}, completed_at = ${now}, response = ${end.response ?? null} WHERE key = ${run}`,
   );
-  db.tally.add({ of: "run", state: end.state, count: 1 });
-  if (end.state !== "RUN_SUCCESS") markFlights(db, run);
-  withdraw(db, run, end, now, due);
-  db.run("UPDATE waiters SET open = 0 WHERE run = ? AND open = 1", run);
+  tx.count({ of: "run", state: end.state, count: 1 });
+  if (end.state !== "RUN_SUCCESS") await markFlights(tx, run);
+  await withdraw(tx, run, end, now);
+  await tx.run(sql`UPDATE waiters SET open = 0 WHERE run = ${run} AND open = 1`);
   // A run that failed may be taken up again, and then finds what came too early for it.
   if (end.state !== "RUN_FAILED") {
-    db.run("DELETE FROM events WHERE run = ?", run);
-    db.run("DELETE FROM webhooks WHERE run = ?", run);
+    await tx.run(sql`DELETE FROM events WHERE run = ${run}`);
+    await tx.run(sql`DELETE FROM webhooks WHERE run = ${run}`);
   }
-  if (end.state === "RUN_CANCELED") reportCanceled(db, run, now, due);
-  return tellInvoker(db, run, end, now, due);
+  if (end.state === "RUN_CANCELED") await reportCanceled(tx, run, now);
+  return await tellInvoker(tx, run, end, now);
 }
 
 /** Whether a run has something to do, or to wait for, other than the message at `except`. */
-export function hasPending(db: Database, run: number, except = 0): boolean {
+export async function hasPending(tx: Tx, run: number, except = 0): Promise<boolean> {
   const found =
-    db.get(`SELECT 1 FROM messages WHERE ${PENDING} AND seq <> ? LIMIT 1`, run, except) ??
-    db.get("SELECT 1 FROM waiters WHERE run = ? AND open = 1 LIMIT 1", run) ??
-    db.get("SELECT 1 FROM runs WHERE parent = ? AND state = 'RUN_STARTED' LIMIT 1", run);
+    (await tx.one(sql`SELECT 1 FROM messages WHERE ${PENDING} AND seq <> ${run} LIMIT 1`)) ??
+    (await tx.one(sql`SELECT 1 FROM waiters WHERE run = ${run} AND open = 1 LIMIT 1`)) ??
+    (await tx.one(sql`SELECT 1 FROM runs WHERE parent = ${run} AND state = 'RUN_STARTED' LIMIT 1`));
   return found !== undefined;
 }
 
 /** Records a step for which the endpoint isn't asked, and has it delivered now. */
-export function recordStep(
-  db: Database,
+export async function recordStep(
+  tx: Tx,
   run: Run,
   step: { readonly key: string; readonly json: string; readonly message: Draft },
   now: number,
-  due: Due,
-): RecordedStep {
+): Promise<RecordedStep> {
   const message = { ...step.message, notBefore: now, createdAt: now };
-  insertEntry(db, run, { key: step.key, callType: "step", body: toBytes(step.json) }, message, due);
+  await insertEntry(tx, run, { key: step.key, callType: "step", body: toBytes(step.json) }, message);
   const { stepName, stepType } = JSON.parse(step.json) as { stepName: string; stepType: string };
   return { runId: run.id, step: stepName, stepType };
 }
 
-function withdraw(db: Database, run: number, end: Finish, now: number, due: Due): void {
-  const keys = db.all<{ flow_key: string }>(
-    `SELECT DISTINCT flow_key FROM messages WHERE ${PENDING} AND flow_key IS NOT NULL`,
-    run,
+async function withdraw(tx: Tx, run: number, end: Finish, now: number): Promise<void> {
+  const keys = await tx.all<{ flow_key: string }>(
+    sql`SELECT DISTINCT flow_key FROM messages WHERE ${PENDING} AND flow_key IS NOT NULL`,
   );
-  const calls = logStates(db, "CANCELLED", now, `${PENDING} AND purpose = 'call'`, run);
-  const { changes } = db.run(
-    `UPDATE messages SET state = 'CANCELLED', due_at = NULL, parked = NULL, lane = NULL, forget_at = ? WHERE ${PENDING}`,
-    // The log of a run that ended badly shows what was withdrawn.
-    end.state === "RUN_SUCCESS" ? now : null,
-    run,
+  const calls = await logStates(tx, "CANCELLED", now, `${PENDING} AND purpose = 'call'`, run);
+  const changes = await tx.run(
+    sql`UPDATE messages SET state = 'CANCELLED', due_at = NULL, parked = NULL, lane = NULL, forget_at = ${end.state === "RUN_SUCCESS" ? now : null} WHERE ${PENDING}`,
   );
-  db.tally.add({ of: "delivery", state: "CANCELLED", count: changes - calls });
-  for (const { flow_key } of keys) if (letGo(db, flow_key)) due(now);
+  tx.count({ of: "delivery", state: "CANCELLED", count: changes - calls });
+  for (const { flow_key } of keys) if (await letGo(tx, flow_key)) tx.wakeAt(now);
 }
 
 /** Where the endpoint has asked to be told. */
-export function reportCanceled(db: Database, key: number, now: number, due: Due): void {
-  const run = runOf(db, key);
+export async function reportCanceled(tx: Tx, key: number, now: number): Promise<void> {
+  const run = await runOf(tx, key);
   if (!run?.traits || !decodeTraits(run.traits).onCancel) return;
-  const [first] = history(db, key);
-  const report = insertMessage(db, cancelMessage(run, fromBase64(first?.body ?? ""), now), due, { run: key });
-  holdReport(db, key, report);
+  const [first] = await history(tx, key);
+  const report = await insertMessage(tx, cancelMessage(run, fromBase64(first?.body ?? ""), now), {
+    run: key,
+  });
+  await holdReport(tx, key, report);
 }
 
-function tellInvoker(db: Database, child: number, end: Finish, now: number, due: Due): RecordedStep[] {
-  const row = db.get<{ parent: number | null }>("SELECT parent FROM runs WHERE key = ?", child);
-  const parent = row && runOf(db, row.parent);
-  const invoker = runOf(db, child)?.invoker;
+async function tellInvoker(tx: Tx, child: number, end: Finish, now: number): Promise<RecordedStep[]> {
+  const row = await tx.one<{ parent: number | null }>(sql`SELECT parent FROM runs WHERE key = ${child}`);
+  const parent = row && (await runOf(tx, row.parent));
+  const invoker = (await runOf(tx, child))?.invoker;
   if (!parent || !invoker || !isLive(parent)) return [];
-  if (entryMessage(db, parent.key, invoker.key) !== undefined) return [];
+  if ((await entryMessage(tx, parent.key, invoker.key)) !== undefined) return [];
   const { key, message } = invoker;
-  return [recordStep(db, parent, { key, message, json: invokeRecord(invoker, end) }, now, due)];
+  return [await recordStep(tx, parent, { key, message, json: invokeRecord(invoker, end) }, now)];
 }

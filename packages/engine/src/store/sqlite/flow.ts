@@ -1,6 +1,6 @@
 import type { FlowLimit } from "../../domain/flow.ts";
 import { adopt, begunAt, type FlowControl } from "../../domain/flow-control.ts";
-import type { Database } from "./database.ts";
+import { sql, type Tx } from "../tx.ts";
 
 /** The time at which a message is due that waits for its key to admit it: never, until it is let go. */
 export const PARKED: number = Number.MAX_SAFE_INTEGER;
@@ -27,51 +27,45 @@ export interface FlowRow {
 const GRAIN = 60_000;
 
 /** The latest limits count, for those too that wait already, but for what is pinned. @returns whether any may be due */
-export function configureFlow(db: Database, limit: FlowLimit, now: number): boolean {
+export async function configureFlow(tx: Tx, limit: FlowLimit, now: number): Promise<boolean> {
   const { key } = limit;
-  const old = flowOf(db, key);
-  if (old) noteUse(db, old, now);
+  const old = await flowOf(tx, key);
+  if (old) await noteUse(tx, old, now);
   const { parallelism = null, rate = null, period } = old ? adopt(toLimits(old), limit) : limit;
   if (old && old.parallelism === parallelism && old.rate === rate && old.period === period) return false;
-  db.run(
-    `INSERT INTO flows (key, parallelism, rate, period, used_at) VALUES (?, ?, ?, ?, ?)
+  await tx.run(sql`INSERT INTO flows (key, parallelism, rate, period, used_at) VALUES (${key}, ${parallelism}, ${rate}, ${period}, ${now})
      ON CONFLICT (key) DO UPDATE SET parallelism = excluded.parallelism, rate = excluded.rate,
-       period = excluded.period, wake_at = NULL`,
-    key,
-    parallelism,
-    rate,
-    period,
-    now,
-  );
-  return old !== undefined && letGoAll(db, key);
+       period = excluded.period, wake_at = NULL`);
+  return old !== undefined && (await letGoAll(tx, key));
 }
 
 /** Whether nothing with this key may begin now. */
-export function isFlowPaused(db: Database, key: string): boolean {
-  return flowOf(db, key)?.paused === 1;
+export async function isFlowPaused(tx: Tx, key: string): Promise<boolean> {
+  return (await flowOf(tx, key))?.paused === 1;
 }
 
 /** Whether a delivery with this key may begin now; if so, it counts. */
-export function admit(db: Database, key: string, now: number): boolean {
-  const flow = flowOf(db, key);
+export async function admit(tx: Tx, key: string, now: number): Promise<boolean> {
+  const flow = await flowOf(tx, key);
   if (!flow) return true;
   if (flow.paused === 1) return false;
-  if (flow.parallelism !== null && active(db, key, flow.parallelism) >= flow.parallelism) return false;
-  noteUse(db, flow, now);
+  if (flow.parallelism !== null && (await active(tx, key, flow.parallelism)) >= flow.parallelism)
+    return false;
+  await noteUse(tx, flow, now);
   if (flow.rate === null) return true;
   const over = now >= flow.began_at + flow.period;
   const begun = begunAt({ beganAt: flow.began_at, begun: flow.begun, period: flow.period }, now);
   if (begun >= flow.rate) {
-    db.run("UPDATE flows SET wake_at = ? WHERE key = ?", flow.began_at + flow.period, key);
+    await tx.run(sql`UPDATE flows SET wake_at = ${flow.began_at + flow.period} WHERE key = ${key}`);
     return false;
   }
   const beganAt = over ? now : flow.began_at;
-  db.run("UPDATE flows SET began_at = ?, begun = ? WHERE key = ?", beganAt, begun + 1, key);
+  await tx.run(sql`UPDATE flows SET began_at = ${beganAt}, begun = ${begun + 1} WHERE key = ${key}`);
   return true;
 }
 
-function noteUse(db: Database, { key, used_at }: FlowRow, now: number): void {
-  if (now >= used_at + GRAIN) db.run("UPDATE flows SET used_at = ? WHERE key = ?", now, key);
+async function noteUse(tx: Tx, { key, used_at }: FlowRow, now: number): Promise<void> {
+  if (now >= used_at + GRAIN) await tx.run(sql`UPDATE flows SET used_at = ${now} WHERE key = ${key}`);
 }
 
 /**
@@ -80,70 +74,67 @@ function noteUse(db: Database, { key, used_at }: FlowRow, now: number): void {
  *
  * @returns how many were looked at: `limit` at most
  */
-export function sweepFlows(db: Database, until: number, now: number, limit: number): number {
-  const rows = db.all<{ key: string; live: number }>(
-    `SELECT key, EXISTS (SELECT 1 FROM messages
+export async function sweepFlows(tx: Tx, until: number, now: number, limit: number): Promise<number> {
+  const rows = await tx.all<{ key: string; live: number }>(sql`SELECT key, EXISTS (SELECT 1 FROM messages
          WHERE flow_key IS NOT NULL AND flow_key = flows.key AND state IN ('CREATED', 'ACTIVE', 'RETRY')) AS live
-     FROM flows WHERE used_at <= ? AND began_at + period <= ?
+     FROM flows WHERE used_at <= ${until - GRAIN} AND began_at + period <= ${until}
        AND paused = 0 AND pinned_parallelism = 0 AND pinned_rate = 0
-     ORDER BY used_at LIMIT ?`,
-    until - GRAIN,
-    until,
-    limit,
-  );
+     ORDER BY used_at LIMIT ${limit}`);
   for (const { key, live } of rows) {
     // Whoever sleeps for long isn't looked at again each minute.
-    if (live === 1) db.run("UPDATE flows SET used_at = ? WHERE key = ?", now, key);
-    else db.run("DELETE FROM flows WHERE key = ?", key);
+    if (live === 1) await tx.run(sql`UPDATE flows SET used_at = ${now} WHERE key = ${key}`);
+    else await tx.run(sql`DELETE FROM flows WHERE key = ${key}`);
   }
   return rows.length;
 }
 
 /** Has a message wait, in the order in which such messages came due, until its key admits it. */
-export function park(db: Database, seq: number): void {
-  db.run("UPDATE messages SET parked = due_at, due_at = ? WHERE seq = ?", PARKED, seq);
+export async function park(tx: Tx, seq: number): Promise<void> {
+  await tx.run(sql`UPDATE messages SET parked = due_at, due_at = ${PARKED} WHERE seq = ${seq}`);
 }
 
 /** Something with this key is no longer under way, or no longer due: those that wait for it are due again. */
-export function letGo(db: Database, key: string | null): boolean {
-  const flow = key === null ? undefined : flowOf(db, key);
+export async function letGo(tx: Tx, key: string | null): Promise<boolean> {
+  const flow = key === null ? undefined : await flowOf(tx, key);
   // For the next period there is a time of its own.
   if (key === null || !flow || flow.wake_at !== null || flow.paused === 1) return false;
-  const free = flow.parallelism === null ? MOST : flow.parallelism - active(db, key, flow.parallelism);
-  return unpark(db, key, Math.min(free, MOST));
+  const free =
+    flow.parallelism === null ? MOST : flow.parallelism - (await active(tx, key, flow.parallelism));
+  return await unpark(tx, key, Math.min(free, MOST));
 }
 
 /** The key may admit more than before: all that wait for it are due again, as far as it isn't paused. */
-export function letGoAll(db: Database, key: string): boolean {
-  return flowOf(db, key)?.paused === 1 ? false : unpark(db, key, MOST);
+export async function letGoAll(tx: Tx, key: string): Promise<boolean> {
+  return (await flowOf(tx, key))?.paused === 1 ? false : await unpark(tx, key, MOST);
 }
 
 /** Lets go those for which a new period has begun. */
-export function wakeFlows(db: Database, now: number): void {
-  const keys = db.all<{ key: string; rate: number | null }>(
-    "SELECT key, rate FROM flows WHERE wake_at <= ?",
-    now,
+export async function wakeFlows(tx: Tx, now: number): Promise<void> {
+  const keys = await tx.all<{ key: string; rate: number | null }>(
+    sql`SELECT key, rate FROM flows WHERE wake_at <= ${now}`,
   );
   for (const { key, rate } of keys) {
-    db.run("UPDATE flows SET wake_at = NULL WHERE key = ?", key);
+    await tx.run(sql`UPDATE flows SET wake_at = NULL WHERE key = ${key}`);
     // One more than the rate: it will not be admitted, and so has the next period be waited for.
-    unpark(db, key, Math.min(rate ?? MOST, MOST) + 1);
+    await unpark(tx, key, Math.min(rate ?? MOST, MOST) + 1);
   }
 }
 
 /** When the next period begins that something waits for. */
-export function nextWake(db: Database): number | undefined {
-  return db.get<{ at: number }>(
-    "SELECT wake_at AS at FROM flows WHERE wake_at IS NOT NULL ORDER BY wake_at LIMIT 1",
+export async function nextWake(tx: Tx): Promise<number | undefined> {
+  return (
+    await tx.one<{ at: number }>(
+      sql`SELECT wake_at AS at FROM flows WHERE wake_at IS NOT NULL ORDER BY wake_at LIMIT 1`,
+    )
   )?.at;
 }
 
 /** After a restart nothing is under way. */
-export function letAllGo(db: Database): void {
-  const keys = db.all<{ key: string }>(
-    "SELECT DISTINCT flow_key AS key FROM messages WHERE parked IS NOT NULL",
+export async function letAllGo(tx: Tx): Promise<void> {
+  const keys = await tx.all<{ key: string }>(
+    sql`SELECT DISTINCT flow_key AS key FROM messages WHERE parked IS NOT NULL`,
   );
-  for (const { key } of keys) letGo(db, key);
+  for (const { key } of keys) await letGo(tx, key);
 }
 
 export function toLimits(
@@ -158,27 +149,21 @@ export function toLimits(
   };
 }
 
-export function flowOf(db: Database, key: string): FlowRow | undefined {
-  return db.get<FlowRow>("SELECT * FROM flows WHERE key = ?", key);
+export async function flowOf(tx: Tx, key: string): Promise<FlowRow | undefined> {
+  return await tx.one<FlowRow>(sql`SELECT * FROM flows WHERE key = ${key}`);
 }
 
 /** How many with this key are under way, up to `most`. */
-function active(db: Database, key: string, most: number): number {
-  const { count } = db.get<{ count: number }>(
-    `SELECT count(*) AS count FROM
-       (SELECT 1 FROM messages WHERE flow_key IS NOT NULL AND flow_key = ? AND state = 'ACTIVE' LIMIT ?)`,
-    key,
-    most,
-  ) as { count: number };
+async function active(tx: Tx, key: string, most: number): Promise<number> {
+  const { count } = (await tx.one<{ count: number }>(sql`SELECT count(*) AS count FROM
+       (SELECT 1 FROM messages WHERE flow_key IS NOT NULL AND flow_key = ${key} AND state = 'ACTIVE' LIMIT ${most})`)) as {
+    count: number;
+  };
   return count;
 }
 
-function unpark(db: Database, key: string, count: number): boolean {
-  const { changes } = db.run(
-    `UPDATE messages SET due_at = parked, parked = NULL WHERE seq IN
-       (SELECT seq FROM messages WHERE flow_key = ? AND parked IS NOT NULL ORDER BY parked, seq LIMIT ?)`,
-    key,
-    Math.max(0, count),
-  );
+async function unpark(tx: Tx, key: string, count: number): Promise<boolean> {
+  const changes = await tx.run(sql`UPDATE messages SET due_at = parked, parked = NULL WHERE seq IN
+       (SELECT seq FROM messages WHERE flow_key = ${key} AND parked IS NOT NULL ORDER BY parked, seq LIMIT ${Math.max(0, count)})`);
   return changes > 0;
 }

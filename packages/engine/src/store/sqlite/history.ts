@@ -1,18 +1,15 @@
 import type { CallType, HistoryEntry } from "@perdure/core/protocol";
-import type { Database } from "./database.ts";
+import { sql, type Tx } from "../tx.ts";
 
 /** A run's history, from the entry at `first` up to and with the one at `last`. */
-export function history(
-  db: Database,
+export async function history(
+  tx: Tx,
   run: number,
   last: number = Number.MAX_SAFE_INTEGER,
   first = 0,
-): HistoryEntry[] {
-  const rows = db.all<{ message: string; body: string; call_type: CallType }>(
-    "SELECT message, body, call_type FROM entries WHERE run = ? AND seq BETWEEN ? AND ? ORDER BY seq",
-    run,
-    first,
-    last,
+): Promise<HistoryEntry[]> {
+  const rows = await tx.all<{ message: string; body: string; call_type: CallType }>(
+    sql`SELECT message, body, call_type FROM entries WHERE run = ${run} AND seq BETWEEN ${first} AND ${last} ORDER BY seq`,
   );
   return rows.map(({ message, body, call_type }) => ({ messageId: message, body, callType: call_type }));
 }

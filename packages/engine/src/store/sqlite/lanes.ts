@@ -1,32 +1,31 @@
 import type { LaneOrder } from "../lanes.ts";
-import type { Database } from "./database.ts";
+import { sql, type Tx } from "../tx.ts";
 import { PARKED } from "./flow.ts";
 
 /**
  * What was admitted by everything else, but whose destination has no room now, waits as if it were under way: it keeps
  * the place that its queue and its key gave it.
  */
-export function setAside(db: Database, seq: number, lane: string): void {
-  db.run("UPDATE messages SET state = 'ACTIVE', due_at = ?, lane = ? WHERE seq = ?", PARKED, lane, seq);
+export async function setAside(tx: Tx, seq: number, lane: string): Promise<void> {
+  await tx.run(
+    sql`UPDATE messages SET state = 'ACTIVE', due_at = ${PARKED}, lane = ${lane} WHERE seq = ${seq}`,
+  );
 }
 
 /** Makes due, before all else, what waits in lanes that have room: `limit` at most. */
-export function openLanes(db: Database, { open }: LaneOrder, limit: number): void {
+export async function openLanes(tx: Tx, { open }: LaneOrder, limit: number): Promise<void> {
   let left = limit;
   for (const [lane, places] of open) {
-    const { changes } = db.run(
-      `UPDATE messages SET due_at = 0, lane = NULL WHERE seq IN
-         (SELECT seq FROM messages WHERE lane = ? AND due_at = ${PARKED} ORDER BY seq LIMIT ?)`,
-      lane,
-      Math.min(places, left),
-    );
+    const changes = await tx.run(sql`UPDATE messages SET due_at = 0, lane = NULL WHERE seq IN
+         (SELECT seq FROM messages WHERE lane = ${lane} AND due_at = ${PARKED} ORDER BY seq LIMIT ${Math.min(places, left)})`);
     left -= changes;
   }
 }
 
 /** Of each lane, whether messages wait there. */
-export function lookAt(db: Database, lanes: Iterable<string>): Map<string, boolean> {
-  const waits = (lane: string): boolean =>
-    db.get(`SELECT 1 FROM messages WHERE lane = ? AND due_at = ${PARKED} LIMIT 1`, lane) !== undefined;
+export async function lookAt(tx: Tx, lanes: Iterable<string>): Promise<Map<string, boolean>> {
+  const waits = async (lane: string): Promise<boolean> =>
+    (await tx.one(sql`SELECT 1 FROM messages WHERE lane = ${lane} AND due_at = ${PARKED} LIMIT 1`)) !==
+    undefined;
   return new Map([...lanes].map((lane) => [lane, waits(lane)]));
 }

@@ -1,23 +1,23 @@
 import { HEADER } from "@perdure/core/protocol";
 import type { Run } from "../../domain/run.ts";
 import type { CallbackState, DeadLetter, DeadLetterQuery, Page, RunLog, RunQuery } from "../lists.ts";
+import type { Tx } from "../tx.ts";
 import { Conditions, direction, HOST, PATH, page, whereMessage } from "./conditions.ts";
-import type { Database } from "./database.ts";
 import { DEAD_LETTER, type DeadLetterRow, deadLetter, runLog } from "./read.ts";
 import { type RunRow, toRun } from "./rows.ts";
 
-export function runs(db: Database, query: RunQuery): Page<RunLog> {
+export async function runs(tx: Tx, query: RunQuery): Promise<Page<RunLog>> {
   return page(
-    runRows(db, query),
+    await runRows(tx, query),
     query.count,
     (row) => row.key,
-    (row) => runLog(db, row),
+    async (row) => await runLog(tx, row),
   );
 }
 
 /** The newest runs that match, without their logs. */
-export function matchingRuns(db: Database, query: RunQuery): Run[] {
-  return runRows(db, query).slice(0, query.count).map(toRun);
+export async function matchingRuns(tx: Tx, query: RunQuery): Promise<Run[]> {
+  return (await runRows(tx, query)).slice(0, query.count).map(toRun);
 }
 
 /** Runs that have a step in a state. The messages of those on record are gone soon, their records stay. */
@@ -26,7 +26,7 @@ const STEPS_IN = `SELECT one.key FROM runs AS one, json_each(?) AS wanted WHERE 
   ELSE EXISTS (SELECT 1 FROM messages WHERE run = one.key AND state <> 'DELIVERED' AND state = wanted.value
     AND purpose IN ('step', 'call', 'answer')) END`;
 
-function runRows(db: Database, query: RunQuery): RunRow[] {
+async function runRows(tx: Tx, query: RunQuery): Promise<RunRow[]> {
   const where = new Conditions();
   where.oneOf("id", query.ids);
   where.oneOf("url", query.urls);
@@ -48,14 +48,14 @@ function runRows(db: Database, query: RunQuery): RunRow[] {
   where.is("created_at >=", query.from);
   where.is("created_at <=", query.to);
   where.after("key", query);
-  return db.all<RunRow>(
+  return await tx.all<RunRow>(
     `SELECT * FROM runs ${where.sql} ORDER BY key ${direction(query)} LIMIT ?`,
     ...where.values,
     query.count + 1,
   );
 }
 
-export function deadLetters(db: Database, query: DeadLetterQuery): Page<DeadLetter> {
+export async function deadLetters(tx: Tx, query: DeadLetterQuery): Promise<Page<DeadLetter>> {
   const where = new Conditions();
   where.anyOf(["dlq.removed = 0"]);
   where.oneOf("dlq.id", query.dlqIds);
@@ -70,7 +70,7 @@ export function deadLetters(db: Database, query: DeadLetterQuery): Page<DeadLett
   where.is("dlq.created_at >=", query.from);
   where.is("dlq.created_at <=", query.to);
   where.after("dlq.seq", query);
-  const rows = db.all<DeadLetterRow & { readonly seq: number }>(
+  const rows = await tx.all<DeadLetterRow & { readonly seq: number }>(
     `SELECT ${DEAD_LETTER} FROM dlq
      JOIN messages ON messages.seq = dlq.message
      LEFT JOIN runs ON runs.key = dlq.run
@@ -83,7 +83,7 @@ export function deadLetters(db: Database, query: DeadLetterQuery): Page<DeadLett
     rows,
     query.count,
     (row) => row.seq,
-    (row) => deadLetter(db, row),
+    async (row) => await deadLetter(tx, row),
     ({ body, failure }) => (body?.length ?? 0) + (failure.reply?.body.length ?? 0),
   );
 }

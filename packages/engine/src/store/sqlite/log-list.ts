@@ -1,7 +1,7 @@
 import type { LogState } from "../../domain/log.ts";
 import type { LogEntry, LogQuery, Page } from "../lists.ts";
+import { sql, type Tx } from "../tx.ts";
 import { Conditions, direction, HOST, PATH, page, whereMessage } from "./conditions.ts";
-import type { Database } from "./database.ts";
 import { runOf } from "./messages.ts";
 import { bodyOf } from "./read.ts";
 import { type FailureRow, type MessageRow, toFailure, toMessage } from "./rows.ts";
@@ -15,7 +15,7 @@ interface LogRow {
   readonly due_at: number | null;
 }
 
-export function logs(db: Database, query: LogQuery): Page<LogEntry> {
+export async function logs(tx: Tx, query: LogQuery): Promise<Page<LogEntry>> {
   const where = new Conditions();
   whereMessage(where, query);
   where.oneOf(HOST, query.hosts);
@@ -24,7 +24,7 @@ export function logs(db: Database, query: LogQuery): Page<LogEntry> {
   where.is("logs.at >=", query.from);
   where.is("logs.at <=", query.to);
   where.after("logs.seq", query);
-  const rows = db.all<LogRow>(
+  const rows = await tx.all<LogRow>(
     `SELECT logs.* FROM logs JOIN messages ON messages.seq = logs.message
      ${where.sql} ORDER BY logs.seq ${direction(query)} LIMIT ?`,
     ...where.values,
@@ -32,14 +32,14 @@ export function logs(db: Database, query: LogQuery): Page<LogEntry> {
   );
   // Most of a page's entries are of messages that it has others of.
   const known = new Map<number, ReturnType<typeof messageOf>>();
-  const toEntry = (row: LogRow): LogEntry => {
-    const of = known.get(row.message) ?? messageOf(db, row.message);
+  const toEntry = async (row: LogRow): Promise<LogEntry> => {
+    const of = known.get(row.message) ?? (await messageOf(tx, row.message));
     known.set(row.message, of);
     return {
       ...of,
       at: row.at,
       state: row.state,
-      failure: failureOf(db, row),
+      failure: await failureOf(tx, row),
       nextDelivery: row.due_at ?? undefined,
     };
   };
@@ -52,17 +52,15 @@ export function logs(db: Database, query: LogQuery): Page<LogEntry> {
   );
 }
 
-function messageOf(db: Database, seq: number): Pick<LogEntry, "message" | "run" | "body"> {
-  const row = db.get<MessageRow>("SELECT * FROM messages WHERE seq = ?", seq) as MessageRow;
-  return { message: toMessage(row), run: runOf(db, row.run), body: bodyOf(db, row) };
+async function messageOf(tx: Tx, seq: number): Promise<Pick<LogEntry, "message" | "run" | "body">> {
+  const row = (await tx.one<MessageRow>(sql`SELECT * FROM messages WHERE seq = ${seq}`)) as MessageRow;
+  return { message: toMessage(row), run: await runOf(tx, row.run), body: await bodyOf(tx, row) };
 }
 
-function failureOf(db: Database, { message, attempt }: LogRow): LogEntry["failure"] {
+async function failureOf(tx: Tx, { message, attempt }: LogRow): Promise<LogEntry["failure"]> {
   if (attempt === null) return undefined;
-  const row = db.get<FailureRow>(
-    "SELECT * FROM failures WHERE message = ? AND retried = ?",
-    message,
-    attempt,
+  const row = await tx.one<FailureRow>(
+    sql`SELECT * FROM failures WHERE message = ${message} AND retried = ${attempt}`,
   );
   return row && toFailure(row);
 }

@@ -1,5 +1,5 @@
 import { isLogged, type LogState } from "../../domain/log.ts";
-import type { Database } from "./database.ts";
+import { sql, type Tx } from "../tx.ts";
 import type { MessageRow } from "./rows.ts";
 
 /** What a change of state brings with it. */
@@ -11,23 +11,18 @@ export interface Change {
 }
 
 /** Tells the log that a message is in another state now: in the transaction that brings it there. */
-export function logState(
-  db: Database,
+export async function logState(
+  tx: Tx,
   { seq, purpose }: Pick<MessageRow, "seq" | "purpose">,
   state: LogState,
   at: number,
   { attempt, dueAt }: Change = {},
-): void {
+): Promise<void> {
   const logged = isLogged(purpose);
-  db.tally.add({ of: logged ? "message" : "delivery", state, count: 1 });
+  tx.count({ of: logged ? "message" : "delivery", state, count: 1 });
   if (!logged) return;
-  db.run(
-    "INSERT INTO logs (message, state, at, attempt, due_at) VALUES (?, ?, ?, ?, ?)",
-    seq,
-    state,
-    at,
-    attempt ?? null,
-    dueAt ?? null,
+  await tx.run(
+    sql`INSERT INTO logs (message, state, at, attempt, due_at) VALUES (${seq}, ${state}, ${at}, ${attempt ?? null}, ${dueAt ?? null})`,
   );
 }
 
@@ -37,19 +32,19 @@ export function logState(
  * @param where a condition on messages, with its values
  * @returns how many they are
  */
-export function logStates(
-  db: Database,
+export async function logStates(
+  tx: Tx,
   state: LogState,
   at: number,
   where: string,
   ...values: readonly (string | number)[]
-): number {
-  const { changes } = db.run(
+): Promise<number> {
+  const changes = await tx.run(
     `INSERT INTO logs (message, state, at) SELECT seq, ?, ? FROM messages WHERE ${where}`,
     state,
     at,
     ...values,
   );
-  db.tally.add({ of: "message", state, count: changes });
+  tx.count({ of: "message", state, count: changes });
   return changes;
 }

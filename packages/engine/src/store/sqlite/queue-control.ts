@@ -1,30 +1,34 @@
 import { DEFAULT_PARALLELISM, type Queue, type QueueChange } from "../../domain/queue.ts";
 import type { Queues } from "../controls.ts";
-import type { Database, Due } from "./database.ts";
+import * as inOrder from "../in-order.ts";
+import { sql, type Tx } from "../tx.ts";
 import { letGo, PARKED } from "./flow.ts";
 import { logStates } from "./log.ts";
 import { admitNext, ensureQueue, type QueueRow, queueOf, takenPlaces } from "./queues.ts";
 import { recordTickState } from "./schedules.ts";
 import type { Writer } from "./writer.ts";
 
-export function queueControl(db: Database, writer: Writer, due: Due): Queues {
+export function queueControl(tx: Tx, writer: Writer, due: Due): Queues {
   return {
-    list: async () => db.all<QueueRow>("SELECT * FROM queues ORDER BY name").map((row) => toQueue(db, row)),
+    list: async () =>
+      await inOrder.map(
+        await tx.all<QueueRow>(sql`SELECT * FROM queues ORDER BY name`),
+        async (row) => await toQueue(tx, row),
+      ),
     get: async (name) => {
-      const row = queueOf(db, name);
-      return row && toQueue(db, row);
+      const row = await queueOf(tx, name);
+      return row && (await toQueue(tx, row));
     },
-    put: (change, limits, now) => writer.write(() => put(db, change, limits.queues, now, due)),
-    pause: (name, paused, now) => writer.write(() => pause(db, name, paused, now, due)),
-    delete: (name, now) => writer.write(() => remove(db, name, now, due)),
+    put: async (change, limits, now) => writer.write(async () => await put(tx, change, limits.queues, now)),
+    pause: async (name, paused, now) => writer.write(async () => await pause(tx, name, paused, now)),
+    delete: async (name, now) => writer.write(async () => await remove(tx, name, now)),
   };
 }
 
-function toQueue(db: Database, row: QueueRow): Queue {
-  const { lag } = db.get<{ lag: number }>(
-    "SELECT count(*) AS lag FROM messages WHERE queue = ? AND due_at IS NOT NULL",
-    row.name,
-  ) as { lag: number };
+async function toQueue(tx: Tx, row: QueueRow): Promise<Queue> {
+  const { lag } = (await tx.one<{ lag: number }>(
+    sql`SELECT count(*) AS lag FROM messages WHERE queue = ${row.name} AND due_at IS NOT NULL`,
+  )) as { lag: number };
   return {
     name: row.name,
     parallelism: row.parallelism,
@@ -35,78 +39,65 @@ function toQueue(db: Database, row: QueueRow): Queue {
   };
 }
 
-function put(db: Database, change: QueueChange, most: number, now: number, due: Due): void {
-  ensureQueue(db, change.name, now, most);
-  const old = queueOf(db, change.name);
+async function put(tx: Tx, change: QueueChange, most: number, now: number): Promise<void> {
+  await ensureQueue(tx, change.name, now, most);
+  const old = await queueOf(tx, change.name);
   const parallelism = change.parallelism ?? old?.parallelism ?? DEFAULT_PARALLELISM;
-  db.run("UPDATE queues SET parallelism = ?, updated_at = ? WHERE name = ?", parallelism, now, change.name);
-  giveBack(db, change.name, parallelism);
+  await tx.run(
+    sql`UPDATE queues SET parallelism = ${parallelism}, updated_at = ${now} WHERE name = ${change.name}`,
+  );
+  await giveBack(tx, change.name, parallelism);
   const paused = change.paused ?? old?.paused === 1;
-  pause(db, change.name, paused, now, due);
+  await pause(tx, change.name, paused, now);
 }
 
-function pause(db: Database, name: string, paused: boolean, now: number, due: Due): boolean {
-  const { changes } = db.run(
-    "UPDATE queues SET paused = ?, updated_at = ? WHERE name = ?",
-    paused ? 1 : 0,
-    now,
-    name,
+async function pause(tx: Tx, name: string, paused: boolean, now: number): Promise<boolean> {
+  const changes = await tx.run(
+    sql`UPDATE queues SET paused = ${paused ? 1 : 0}, updated_at = ${now} WHERE name = ${name}`,
   );
   if (changes > 0 && !paused) {
-    const { changes: freed } = db.run(
-      `UPDATE messages SET due_at = held, held = NULL
-       WHERE held IS NOT NULL AND slot = seq AND slot IN (SELECT message FROM slots WHERE queue = ?)`,
-      name,
-    );
-    if (freed > 0) due(now);
-    admitNext(db, name, due);
+    const freed = await tx.run(sql`UPDATE messages SET due_at = held, held = NULL
+       WHERE held IS NOT NULL AND slot = seq AND slot IN (SELECT message FROM slots WHERE queue = ${name})`);
+    if (freed > 0) tx.wakeAt(now);
+    await admitNext(tx, name);
   }
   return changes > 0;
 }
 
 /** With fewer places, those that were given last and haven't been used go back. */
-function giveBack(db: Database, name: string, parallelism: number): void {
-  const over = takenPlaces(db, name) - parallelism;
+async function giveBack(tx: Tx, name: string, parallelism: number): Promise<void> {
+  const over = (await takenPlaces(tx, name)) - parallelism;
   if (over <= 0) return;
-  const unused = db.all<{ seq: number }>(
-    `SELECT seq FROM messages WHERE slot IN (SELECT message FROM slots WHERE queue = ?)
-       AND slot = seq AND state = 'CREATED' AND fence = 0 ORDER BY seq DESC LIMIT ?`,
-    name,
-    over,
-  );
+  const unused = await tx.all<{
+    seq: number;
+  }>(sql`SELECT seq FROM messages WHERE slot IN (SELECT message FROM slots WHERE queue = ${name})
+       AND slot = seq AND state = 'CREATED' AND fence = 0 ORDER BY seq DESC LIMIT ${over}`);
   for (const { seq } of unused) {
-    db.run("DELETE FROM slots WHERE message = ?", seq);
-    db.run(
-      `UPDATE messages SET held = coalesce(held, parked, due_at), parked = NULL, slot = NULL, due_at = ?
-       WHERE seq = ?`,
-      PARKED,
-      seq,
-    );
+    await tx.run(sql`DELETE FROM slots WHERE message = ${seq}`);
+    await tx.run(sql`UPDATE messages SET held = coalesce(held, parked, due_at), parked = NULL, slot = NULL, due_at = ${PARKED}
+       WHERE seq = ${seq}`);
   }
 }
 
 /** What isn't being delivered just now is cancelled; what is goes on without a queue. */
-function remove(db: Database, name: string, now: number, due: Due): void {
+async function remove(tx: Tx, name: string, now: number): Promise<void> {
   const waiting = "queue = ? AND due_at IS NOT NULL AND state <> 'ACTIVE'";
-  const keys = db.all<{ flow_key: string }>(
-    `SELECT DISTINCT flow_key FROM messages WHERE ${waiting} AND flow_key IS NOT NULL`,
-    name,
+  const keys = await tx.all<{ flow_key: string }>(
+    sql`SELECT DISTINCT flow_key FROM messages WHERE ${waiting} AND flow_key IS NOT NULL`,
   );
-  const ofSchedules = db.all<{ id: string; schedule: string }>(
-    `SELECT id, schedule FROM messages WHERE ${waiting} AND schedule IS NOT NULL`,
-    name,
+  const ofSchedules = await tx.all<{ id: string; schedule: string }>(
+    sql`SELECT id, schedule FROM messages WHERE ${waiting} AND schedule IS NOT NULL`,
   );
-  for (const state of ["CANCEL_REQUESTED", "CANCELLED"] as const) logStates(db, state, now, waiting, name);
-  db.run(
-    `UPDATE messages SET state = 'CANCELLED', due_at = NULL, parked = NULL, held = NULL, forget_at = ?
-     WHERE ${waiting}`,
-    now,
-    name,
+  for (const state of ["CANCEL_REQUESTED", "CANCELLED"] as const)
+    await logStates(tx, state, now, waiting, name);
+  await tx.run(sql`UPDATE messages SET state = 'CANCELLED', due_at = NULL, parked = NULL, held = NULL, forget_at = ${now}
+     WHERE ${waiting}`);
+  await tx.run(sql`UPDATE messages SET queue = NULL WHERE queue = ${name} AND due_at IS NOT NULL`);
+  await tx.run(
+    sql`UPDATE messages SET slot = NULL WHERE slot IN (SELECT message FROM slots WHERE queue = ${name})`,
   );
-  db.run("UPDATE messages SET queue = NULL WHERE queue = ? AND due_at IS NOT NULL", name);
-  db.run("UPDATE messages SET slot = NULL WHERE slot IN (SELECT message FROM slots WHERE queue = ?)", name);
-  db.run("DELETE FROM slots WHERE queue = ?", name);
-  db.run("DELETE FROM queues WHERE name = ?", name);
-  for (const { id, schedule } of ofSchedules) recordTickState(db, schedule, id, "FAIL");
-  for (const { flow_key } of keys) if (letGo(db, flow_key)) due(now);
+  await tx.run(sql`DELETE FROM slots WHERE queue = ${name}`);
+  await tx.run(sql`DELETE FROM queues WHERE name = ${name}`);
+  for (const { id, schedule } of ofSchedules) await recordTickState(tx, schedule, id, "FAIL");
+  for (const { flow_key } of keys) if (await letGo(tx, flow_key)) tx.wakeAt(now);
 }

@@ -1,5 +1,5 @@
 import { DEFAULT_PARALLELISM, freePlaces, refuseQueue } from "../../domain/queue.ts";
-import type { Database, Due } from "./database.ts";
+import { sql, type Tx } from "../tx.ts";
 import { PARKED } from "./flow.ts";
 
 export interface QueueRow {
@@ -10,8 +10,8 @@ export interface QueueRow {
   readonly updated_at: number;
 }
 
-export function queueOf(db: Database, name: string): QueueRow | undefined {
-  return db.get<QueueRow>("SELECT * FROM queues WHERE name = ?", name);
+export async function queueOf(tx: Tx, name: string): Promise<QueueRow | undefined> {
+  return await tx.one<QueueRow>(sql`SELECT * FROM queues WHERE name = ${name}`);
 }
 
 /**
@@ -20,76 +20,74 @@ export function queueOf(db: Database, name: string): QueueRow | undefined {
  * @param most how many there may be
  * @throws Problem 412
  */
-export function ensureQueue(
-  db: Database,
+export async function ensureQueue(
+  tx: Tx,
   name: string,
   now: number,
   most: number = Number.POSITIVE_INFINITY,
-): void {
-  if (queueOf(db, name)) return;
-  const { count } = db.get<{ count: number }>("SELECT count(*) AS count FROM queues") as { count: number };
+): Promise<void> {
+  if (await queueOf(tx, name)) return;
+  const { count } = (await tx.one<{ count: number }>(sql`SELECT count(*) AS count FROM queues`)) as {
+    count: number;
+  };
   if (count >= most) refuseQueue(most);
-  db.run(
-    "INSERT INTO queues (name, parallelism, paused, created_at, updated_at) VALUES (?, ?, 0, ?, ?)",
-    name,
-    DEFAULT_PARALLELISM,
-    now,
-    now,
+  await tx.run(
+    sql`INSERT INTO queues (name, parallelism, paused, created_at, updated_at) VALUES (${name}, ${DEFAULT_PARALLELISM}, 0, ${now}, ${now})`,
   );
 }
 
 /** Puts a new message at the end of its queue: it isn't due before its turn. */
-export function enterQueue(db: Database, seq: number, queue: string, now: number, due: Due): void {
-  ensureQueue(db, queue, now);
-  hold(db, seq);
-  admitNext(db, queue, due);
+export async function enterQueue(tx: Tx, seq: number, queue: string, now: number): Promise<void> {
+  await ensureQueue(tx, queue, now);
+  await hold(tx, seq);
+  await admitNext(tx, queue);
 }
 
 /** Sets aside what was due, until its queue lets it go. */
-export function hold(db: Database, seq: number): void {
-  db.run("UPDATE messages SET held = due_at, due_at = ? WHERE seq = ?", PARKED, seq);
+export async function hold(tx: Tx, seq: number): Promise<void> {
+  await tx.run(sql`UPDATE messages SET held = due_at, due_at = ${PARKED} WHERE seq = ${seq}`);
 }
 
 /** Whether nothing of this queue may begin now. */
-export function isPaused(db: Database, queue: string): boolean {
-  return queueOf(db, queue)?.paused === 1;
+export async function isPaused(tx: Tx, queue: string): Promise<boolean> {
+  return (await queueOf(tx, queue))?.paused === 1;
 }
 
 /** Gives free places to those who have waited longest. */
-export function admitNext(db: Database, name: string, due: Due): void {
-  const queue = queueOf(db, name);
+export async function admitNext(tx: Tx, name: string): Promise<void> {
+  const queue = await queueOf(tx, name);
   if (!queue) return;
   const free = freePlaces(
     { parallelism: queue.parallelism, paused: queue.paused === 1 },
-    takenPlaces(db, name),
+    await takenPlaces(tx, name),
   );
-  const next = db.all<{ seq: number; held: number }>(
-    `SELECT seq, held FROM messages WHERE queue = ? AND held IS NOT NULL AND slot IS NULL AND due_at IS NOT NULL
-     ORDER BY seq LIMIT ?`,
-    name,
-    free,
-  );
+  const next = await tx.all<{
+    seq: number;
+    held: number;
+  }>(sql`SELECT seq, held FROM messages WHERE queue = ${name} AND held IS NOT NULL AND slot IS NULL AND due_at IS NOT NULL
+     ORDER BY seq LIMIT ${free}`);
   for (const { seq, held } of next) {
-    db.run("UPDATE messages SET slot = seq, due_at = held, held = NULL WHERE seq = ?", seq);
-    db.run("INSERT INTO slots (message, queue) VALUES (?, ?)", seq, name);
-    due(held);
+    await tx.run(sql`UPDATE messages SET slot = seq, due_at = held, held = NULL WHERE seq = ${seq}`);
+    await tx.run(sql`INSERT INTO slots (message, queue) VALUES (${seq}, ${name})`);
+    tx.wakeAt(held);
   }
 }
 
 /** Something that kept this place is at its end: if it was the last, the next in the queue has its turn. */
-export function leavePlace(db: Database, slot: number, due: Due): void {
-  const left = db.get("SELECT 1 FROM messages WHERE slot = ? AND due_at IS NOT NULL LIMIT 1", slot);
+export async function leavePlace(tx: Tx, slot: number): Promise<void> {
+  const left = await tx.one(sql`SELECT 1 FROM messages WHERE slot = ${slot} AND due_at IS NOT NULL LIMIT 1`);
   if (left) return;
-  db.run("UPDATE messages SET slot = NULL WHERE slot = ?", slot);
-  const place = db.get<{ queue: string }>("DELETE FROM slots WHERE message = ? RETURNING queue", slot);
-  if (place) admitNext(db, place.queue, due);
+  await tx.run(sql`UPDATE messages SET slot = NULL WHERE slot = ${slot}`);
+  const place = await tx.one<{ queue: string }>(
+    sql`DELETE FROM slots WHERE message = ${slot} RETURNING queue`,
+  );
+  if (place) await admitNext(tx, place.queue);
 }
 
-export function takenPlaces(db: Database, queue: string): number {
-  const { count } = db.get<{ count: number }>(
-    "SELECT count(*) AS count FROM slots WHERE queue = ?",
-    queue,
-  ) as {
+export async function takenPlaces(tx: Tx, queue: string): Promise<number> {
+  const { count } = (await tx.one<{ count: number }>(
+    sql`SELECT count(*) AS count FROM slots WHERE queue = ${queue}`,
+  )) as {
     count: number;
   };
   return count;

@@ -1,7 +1,7 @@
 import type { Settlement } from "../../domain/outcome.ts";
 import { attemptMessage } from "../../domain/report.ts";
-import type { Database } from "./database.ts";
-import { type Due, insertMessage } from "./messages.ts";
+import type { Tx } from "../tx.ts";
+import { insertMessage } from "./messages.ts";
 import { type MessageRow, toMessage } from "./rows.ts";
 
 /**
@@ -9,17 +9,16 @@ import { type MessageRow, toMessage } from "./rows.ts";
  *
  * @returns the place of the message that reports it
  */
-export function reportAttempt(
-  db: Database,
+export async function reportAttempt(
+  tx: Tx,
   row: MessageRow,
   settlement: Settlement,
   now: number,
-  due: Due,
-): number | undefined {
+): Promise<number | undefined> {
   if (row.callback === null || settlement.kind === "called" || settlement.kind === "rolledBack")
     return undefined;
   const reply = settlement.kind === "delivered" ? settlement.reply : settlement.failure.reply;
   const failure = settlement.kind === "delivered" ? undefined : settlement.failure;
   const report = attemptMessage(toMessage(row), { at: now, reply, failure });
-  return report && insertMessage(db, report, due, { source: row.seq });
+  return report && (await insertMessage(tx, report, { source: row.seq }));
 }

@@ -1,78 +1,68 @@
 import { decodeTraits, type RollbackRecord } from "@perdure/core/protocol";
-import type { Database, Due } from "./database.ts";
+import { sql, type Tx } from "../tx.ts";
 import { logState } from "./log.ts";
 import type { MessageRow } from "./rows.ts";
 
 /** What has become of the rollbacks of a run's steps, the first one first. */
-export function rollbacksOf(db: Database, run: number): RollbackRecord[] {
-  return db
-    .all<{ record: string }>("SELECT record FROM rollbacks WHERE run = ? ORDER BY seq", run)
-    .map(({ record }) => JSON.parse(record) as RollbackRecord);
+export async function rollbacksOf(tx: Tx, run: number): Promise<RollbackRecord[]> {
+  return (
+    await tx.all<{ record: string }>(sql`SELECT record FROM rollbacks WHERE run = ${run} ORDER BY seq`)
+  ).map(({ record }) => JSON.parse(record) as RollbackRecord);
 }
 
 /** One rollback more is on record; the message that asks for them goes on to the next one. */
-export function recordRollback(
-  db: Database,
+export async function recordRollback(
+  tx: Tx,
   row: MessageRow,
   record: RollbackRecord,
   now: number,
-  due: Due,
-): void {
-  db.run(
-    "INSERT OR IGNORE INTO rollbacks (run, step, record) VALUES (?, ?, ?)",
-    row.run,
-    record.stepId,
-    JSON.stringify(record),
+): Promise<void> {
+  await tx.run(
+    sql`INSERT OR IGNORE INTO rollbacks (run, step, record) VALUES (${row.run}, ${record.stepId}, ${JSON.stringify(record)})`,
   );
-  db.run("DELETE FROM failures WHERE message = ?", row.seq);
-  db.run("UPDATE messages SET state = 'CREATED', due_at = ?, retried = 0 WHERE seq = ?", now, row.seq);
-  logState(db, row, "RETRY", now, { dueAt: now });
-  due(now);
+  await tx.run(sql`DELETE FROM failures WHERE message = ${row.seq}`);
+  await tx.run(
+    sql`UPDATE messages SET state = 'CREATED', due_at = ${now}, retried = 0 WHERE seq = ${row.seq}`,
+  );
+  await logState(tx, row, "RETRY", now, { dueAt: now });
+  tx.wakeAt(now);
 }
 
 /** Steps of a group whose delivery had begun, though it may not have come to its end. */
-export function startedSteps(db: Database, run: number): number[] {
-  return db
-    .all<{ record: string }>(
-      // What isn't kept any more was delivered.
-      `SELECT entries.record FROM entries LEFT JOIN messages ON messages.id = entries.message
-       WHERE entries.run = ? AND entries.record LIKE 'plan:%' AND coalesce(messages.fence, 1) > 0`,
-      run,
-    )
-    .map(({ record }) => Number(record.slice("plan:".length)));
+export async function startedSteps(tx: Tx, run: number): Promise<number[]> {
+  return (
+    await tx.all<{
+      record: string;
+    }>(sql`SELECT entries.record FROM entries LEFT JOIN messages ON messages.id = entries.message
+       WHERE entries.run = ${run} AND entries.record LIKE 'plan:%' AND coalesce(messages.fence, 1) > 0`)
+  ).map(({ record }) => Number(record.slice("plan:".length)));
 }
 
 /** The message that has waited for the end of this one is due. */
-export function releaseNext(db: Database, seq: number, now: number, due: Due): void {
-  const next = db.get<{ due_at: number }>(
-    `UPDATE messages SET due_at = max(not_before, ?) WHERE due_at IS NULL AND state = 'CREATED'
-       AND seq = (SELECT next FROM messages WHERE seq = ?) RETURNING due_at`,
-    now,
-    seq,
-  );
-  if (next) due(next.due_at);
+export async function releaseNext(tx: Tx, seq: number, now: number): Promise<void> {
+  const next = await tx.one<{
+    due_at: number;
+  }>(sql`UPDATE messages SET due_at = max(not_before, ${now}) WHERE due_at IS NULL AND state = 'CREATED'
+       AND seq = (SELECT next FROM messages WHERE seq = ${seq}) RETURNING due_at`);
+  if (next) tx.wakeAt(next.due_at);
 }
 
 /** Whether anything is under way that comes after a run's end. */
-export function isReporting(db: Database, run: number): boolean {
-  const found = db.get(
-    `SELECT 1 FROM messages WHERE run = ? AND state <> 'DELIVERED' AND due_at IS NOT NULL
-       AND purpose IN ('failure', 'rollback', 'cancel') LIMIT 1`,
-    run,
-  );
+export async function isReporting(tx: Tx, run: number): Promise<boolean> {
+  const found =
+    await tx.one(sql`SELECT 1 FROM messages WHERE run = ${run} AND state <> 'DELIVERED' AND due_at IS NOT NULL
+       AND purpose IN ('failure', 'rollback', 'cancel') LIMIT 1`);
   return found !== undefined;
 }
 
 /** Notes what a run's endpoint wants to be done for it. */
-export function noteTraits(db: Database, run: number, traits: string, due: Due): void {
-  db.run("UPDATE runs SET traits = ? WHERE key = ?", traits, run);
+export async function noteTraits(tx: Tx, run: number, traits: string): Promise<void> {
+  await tx.run(sql`UPDATE runs SET traits = ${traits} WHERE key = ${run}`);
   const { timeout } = decodeTraits(traits);
   if (timeout === undefined) return;
-  const row = db.get<{ deadline: number }>(
-    `UPDATE runs SET deadline = created_at + ? WHERE key = ? AND deadline IS NULL AND state = 'RUN_STARTED'
-     RETURNING deadline`,
-    Math.round(timeout * 1000),
-    run,
-  );
-  if (row) due(row.deadline);
+  const row = await tx.one<{
+    deadline: number;
+  }>(sql`UPDATE runs SET deadline = created_at + ${Math.round(timeout * 1000)} WHERE key = ${run} AND deadline IS NULL AND state = 'RUN_STARTED'
+     RETURNING deadline`);
+  if (row) tx.wakeAt(row.deadline);
 }

@@ -10,7 +10,8 @@ import {
   tickIntakes,
 } from "../../domain/schedule.ts";
 import type { ScheduleLimits, Schedules } from "../controls.ts";
-import type { Database, Due } from "./database.ts";
+import * as inOrder from "../in-order.ts";
+import { sql, type Tx } from "../tx.ts";
 import { knownAgain } from "./deduplications.ts";
 import { insertMessage } from "./messages.ts";
 import { ensureQueue } from "./queues.ts";
@@ -36,15 +37,15 @@ interface ScheduleRow {
 /** Schedules that tick in one go. */
 const MOST = 1000;
 
-export function scheduleControl(db: Database, writer: Writer, due: Due): Schedules {
+export function scheduleControl(tx: Tx, writer: Writer, due: Due): Schedules {
   return {
-    list: async () => db.all<ScheduleRow>("SELECT * FROM schedules ORDER BY key").map(toSchedule),
-    get: async (id) => find(db, id),
-    put: (schedule, limits) => writer.write(() => put(db, schedule, limits, due)),
-    pause: (id, paused, now) => writer.write(() => pause(db, id, paused, now, due)),
-    delete: (id) =>
-      writer.write(() => {
-        db.run("DELETE FROM schedules WHERE id = ?", id);
+    list: async () => (await tx.all<ScheduleRow>(sql`SELECT * FROM schedules ORDER BY key`)).map(toSchedule),
+    get: async (id) => await find(tx, id),
+    put: async (schedule, limits) => writer.write(async () => await put(tx, schedule, limits)),
+    pause: async (id, paused, now) => writer.write(async () => await pause(tx, id, paused, now)),
+    delete: async (id) =>
+      writer.write(async () => {
+        await tx.run(sql`DELETE FROM schedules WHERE id = ${id}`);
       }),
   };
 }
@@ -53,92 +54,81 @@ export function scheduleControl(db: Database, writer: Writer, due: Due): Schedul
  * Stores the messages of the schedules whose time has come, with the time of each one's next tick. However many ticks
  * were missed while nothing ran, one is made up for.
  */
-export function tick(db: Database, now: number): void {
-  const rows = db.all<ScheduleRow>(
-    "SELECT * FROM schedules WHERE next_at <= ? ORDER BY next_at, key LIMIT ?",
-    now,
-    MOST,
+export async function tick(tx: Tx, now: number): Promise<void> {
+  const rows = await tx.all<ScheduleRow>(
+    sql`SELECT * FROM schedules WHERE next_at <= ${now} ORDER BY next_at, key LIMIT ${MOST}`,
   );
   for (const row of rows) {
     const schedule = toSchedule(row);
-    const intakes = tickIntakes(schedule, topic(db, schedule.destination), now);
-    const fresh = intakes.filter((intake) => !knownAgain(db, intake));
+    const intakes = tickIntakes(schedule, await topic(tx, schedule.destination), now);
+    const fresh = await inOrder.filter(intakes, async (intake) => !(await knownAgain(tx, intake)));
     // They are due by the claim that this is part of, or told as what is next.
-    for (const { message } of fresh) insertMessage(db, message, () => {});
+    for (const { message } of fresh) await insertMessage(tx, message);
     const states = fresh.map(({ message }): [string, TickState] => [message.id, "IN_PROGRESS"]);
-    db.run(
-      "UPDATE schedules SET last_at = ?, next_at = ?, last_states = ? WHERE key = ?",
-      now,
-      nextOf(schedule, now) ?? null,
-      JSON.stringify(Object.fromEntries(states)),
-      row.key,
+    await tx.run(
+      sql`UPDATE schedules SET last_at = ${now}, next_at = ${nextOf(schedule, now) ?? null}, last_states = ${JSON.stringify(Object.fromEntries(states))} WHERE key = ${row.key}`,
     );
   }
 }
 
 /** When the next schedule ticks. */
-export function nextTickAt(db: Database): number | undefined {
-  return db.get<{ at: number }>(
-    "SELECT next_at AS at FROM schedules WHERE next_at IS NOT NULL ORDER BY next_at LIMIT 1",
+export async function nextTickAt(tx: Tx): Promise<number | undefined> {
+  return (
+    await tx.one<{ at: number }>(
+      sql`SELECT next_at AS at FROM schedules WHERE next_at IS NOT NULL ORDER BY next_at LIMIT 1`,
+    )
   )?.at;
 }
 
 /** Notes what became of a message, if it is of the latest tick. */
-export function recordTickState(db: Database, id: string, messageId: string, state: TickState): void {
-  const states = find(db, id)?.lastStates;
+export async function recordTickState(
+  tx: Tx,
+  id: string,
+  messageId: string,
+  state: TickState,
+): Promise<void> {
+  const states = (await find(tx, id))?.lastStates;
   if (states?.[messageId] === undefined) return;
-  db.run(
-    "UPDATE schedules SET last_states = ? WHERE id = ?",
-    JSON.stringify({ ...states, [messageId]: state }),
-    id,
+  await tx.run(
+    sql`UPDATE schedules SET last_states = ${JSON.stringify({ ...states, [messageId]: state })} WHERE id = ${id}`,
   );
 }
 
-function put(db: Database, schedule: ScheduleDraft, limits: ScheduleLimits, due: Due): void {
+async function put(tx: Tx, schedule: ScheduleDraft, limits: ScheduleLimits): Promise<void> {
   const { id, cron, destination, createdAt } = schedule;
-  const old = find(db, id);
+  const old = await find(tx, id);
   if (!old) {
-    const { count } = db.get<{ count: number }>("SELECT count(*) AS count FROM schedules") as {
+    const { count } = (await tx.one<{ count: number }>(sql`SELECT count(*) AS count FROM schedules`)) as {
       count: number;
     };
     if (count >= limits.schedules) refuseSchedule(limits.schedules);
   }
   const { queue } = describeSchedule(schedule).message;
-  if (queue !== undefined) ensureQueue(db, queue, createdAt, limits.queues);
+  if (queue !== undefined) await ensureQueue(tx, queue, createdAt, limits.queues);
   const next = nextOf({ cron, paused: old?.paused ?? false }, createdAt);
-  db.run(
-    `INSERT INTO schedules (id, cron, destination, headers, body, created_at, caller_ip, limits, next_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+  await tx.run(sql`INSERT INTO schedules (id, cron, destination, headers, body, created_at, caller_ip, limits, next_at)
+     VALUES (${id}, ${cron}, ${destination}, ${JSON.stringify(schedule.headers)}, ${schedule.body}, ${createdAt}, ${schedule.callerIp}, ${JSON.stringify(schedule.limits, (_, value) => (value === Infinity ? Number.MAX_VALUE : value))}, ${next ?? null})
      ON CONFLICT (id) DO UPDATE SET cron = excluded.cron, destination = excluded.destination,
        headers = excluded.headers, body = excluded.body, caller_ip = excluded.caller_ip,
-       limits = excluded.limits, next_at = excluded.next_at`,
-    id,
-    cron,
-    destination,
-    JSON.stringify(schedule.headers),
-    schedule.body,
-    createdAt,
-    schedule.callerIp,
-    // JSON has no word for "any number".
-    JSON.stringify(schedule.limits, (_, value) => (value === Infinity ? Number.MAX_VALUE : value)),
-    next ?? null,
-  );
-  if (next !== undefined) due(next);
+       limits = excluded.limits, next_at = excluded.next_at`);
+  if (next !== undefined) tx.wakeAt(next);
 }
 
-function pause(db: Database, id: string, paused: boolean, now: number, due: Due): boolean {
-  const schedule = find(db, id);
+async function pause(tx: Tx, id: string, paused: boolean, now: number): Promise<boolean> {
+  const schedule = await find(tx, id);
   if (!schedule) return false;
   // Resumed twice, it ticks as if resumed once.
   if (schedule.paused === paused) return true;
   const next = nextOf({ cron: schedule.cron, paused }, now);
-  db.run("UPDATE schedules SET paused = ?, next_at = ? WHERE id = ?", paused ? 1 : 0, next ?? null, id);
-  if (next !== undefined) due(next);
+  await tx.run(
+    sql`UPDATE schedules SET paused = ${paused ? 1 : 0}, next_at = ${next ?? null} WHERE id = ${id}`,
+  );
+  if (next !== undefined) tx.wakeAt(next);
   return true;
 }
 
-function find(db: Database, id: string): Schedule | undefined {
-  const row = db.get<ScheduleRow>("SELECT * FROM schedules WHERE id = ?", id);
+async function find(tx: Tx, id: string): Promise<Schedule | undefined> {
+  const row = await tx.one<ScheduleRow>(sql`SELECT * FROM schedules WHERE id = ${id}`);
   return row && toSchedule(row);
 }
 

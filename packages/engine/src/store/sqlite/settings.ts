@@ -1,16 +1,19 @@
-import type { Database } from "./database.ts";
+import { sql, type Tx } from "../tx.ts";
 
-export function setting(db: Database, name: string): string | undefined {
-  return db.get<{ value: string }>("SELECT value FROM settings WHERE name = ?", name)?.value;
+export async function setting(tx: Tx, name: string): Promise<string | undefined> {
+  return (await tx.one<{ value: string }>(sql`SELECT value FROM settings WHERE name = ${name}`))?.value;
 }
 
 /** Writes it if it is what it was said to be. */
-export function changeSetting(db: Database, name: string, was: string | undefined, value: string): boolean {
-  if (setting(db, name) !== was) return false;
-  db.run(
-    "INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-    name,
-    value,
+export async function changeSetting(
+  tx: Tx,
+  name: string,
+  was: string | undefined,
+  value: string,
+): Promise<boolean> {
+  if ((await setting(tx, name)) !== was) return false;
+  await tx.run(
+    sql`INSERT INTO settings (name, value) VALUES (${name}, ${value}) ON CONFLICT (name) DO UPDATE SET value = excluded.value`,
   );
   return true;
 }

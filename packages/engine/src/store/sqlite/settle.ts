@@ -2,14 +2,14 @@ import { type CallEnd, toAnswer } from "../../domain/call.ts";
 import type { Reply } from "../../domain/message.ts";
 import type { Settlement } from "../../domain/outcome.ts";
 import type { Lease, Settled } from "../store.ts";
-import type { Database } from "./database.ts";
+import { sql, type Tx } from "../tx.ts";
 import { fail, keepReply, recordFailure } from "./failing.ts";
 import { hasPending, reportCanceled } from "./finish.ts";
 import { letGo } from "./flow.ts";
 import { followUp } from "./follow-up.ts";
 import { land } from "./landing.ts";
 import { logState } from "./log.ts";
-import { type Due, insertEntry, runOf } from "./messages.ts";
+import { insertEntry, runOf } from "./messages.ts";
 import { reportAttempt } from "./reports.ts";
 import { noteTraits, recordRollback, releaseNext } from "./rollbacks.ts";
 import { type MessageRow, toMessage } from "./rows.ts";
@@ -20,74 +20,67 @@ export interface Keeping {
   readonly excerpt: number;
 }
 
-export function settle(
-  db: Database,
+export async function settle(
+  tx: Tx,
   lease: Lease,
   settlement: Settlement,
   now: number,
   keeping: Keeping,
-  due: Due,
-): Settled {
-  const row = db.get<MessageRow>(
-    "SELECT * FROM messages WHERE seq = ? AND id = ? AND fence = ? AND state = 'ACTIVE'",
-    lease.seq,
-    lease.messageId,
-    lease.fence,
+): Promise<Settled> {
+  const row = await tx.one<MessageRow>(
+    sql`SELECT * FROM messages WHERE seq = ${lease.seq} AND id = ${lease.messageId} AND fence = ${lease.fence} AND state = 'ACTIVE'`,
   );
   if (!row) {
-    const ended = land(db, lease, now, due);
+    const ended = await land(tx, lease, now);
     if (ended !== undefined && settlement.traits !== undefined)
-      noteLate(db, ended, settlement.traits, now, due);
+      await noteLate(tx, ended, settlement.traits, now);
     return { kind: "stale" };
   }
-  if (row.run !== null && settlement.traits !== undefined) noteTraits(db, row.run, settlement.traits, due);
-  reportAttempt(db, row, settlement, now, due);
-  const settled = record(db, row, settlement, now, keeping, due);
-  if (letGo(db, row.flow_key)) due(now);
-  followUp(db, row, due);
+  if (row.run !== null && settlement.traits !== undefined) await noteTraits(tx, row.run, settlement.traits);
+  await reportAttempt(tx, row, settlement, now);
+  const settled = await record(tx, row, settlement, now, keeping);
+  if (await letGo(tx, row.flow_key)) tx.wakeAt(now);
+  await followUp(tx, row);
   return settled;
 }
 
 /** Its endpoint's first answer came after a run had been cancelled: only now is it known what that wants. */
-function noteLate(db: Database, key: number, traits: string, now: number, due: Due): void {
-  const run = runOf(db, key);
+async function noteLate(tx: Tx, key: number, traits: string, now: number): Promise<void> {
+  const run = await runOf(tx, key);
   if (!run || run.traits !== undefined) return;
-  noteTraits(db, key, traits, due);
-  if (run.state === "RUN_CANCELED") reportCanceled(db, key, now, due);
+  await noteTraits(tx, key, traits);
+  if (run.state === "RUN_CANCELED") await reportCanceled(tx, key, now);
 }
 
-function record(
-  db: Database,
+async function record(
+  tx: Tx,
   row: MessageRow,
   settlement: Settlement,
   now: number,
   keeping: Keeping,
-  due: Due,
-): Settled {
+): Promise<Settled> {
   switch (settlement.kind) {
     case "retry":
-      recordFailure(db, row, settlement.failure, keeping.excerpt);
-      db.run(
-        "UPDATE messages SET state = 'RETRY', due_at = ?, retried = retried + 1 WHERE seq = ?",
-        settlement.dueAt,
-        row.seq,
+      await recordFailure(tx, row, settlement.failure, keeping.excerpt);
+      await tx.run(
+        sql`UPDATE messages SET state = 'RETRY', due_at = ${settlement.dueAt}, retried = retried + 1 WHERE seq = ${row.seq}`,
       );
-      logState(db, row, "RETRY", settlement.failure.at, { dueAt: settlement.dueAt });
-      due(settlement.dueAt);
+      await logState(tx, row, "RETRY", settlement.failure.at, { dueAt: settlement.dueAt });
+      tx.wakeAt(settlement.dueAt);
       return { kind: "recorded" };
     case "failed":
-      return fail(db, row, settlement.failure, keeping.excerpt, due);
+      return await fail(tx, row, settlement.failure, keeping.excerpt);
     case "delivered":
       // The end of a run withdraws its deliveries: one that can be settled is of a live run.
-      if (isDelivery(row) && row.run !== null && !hasPending(db, row.run, row.seq)) {
-        return fail(db, row, settlement.stalled, keeping.excerpt, due);
+      if (isDelivery(row) && row.run !== null && !(await hasPending(tx, row.run, row.seq))) {
+        return await fail(tx, row, settlement.stalled, keeping.excerpt);
       }
-      deliver(db, row, settlement.reply, now, due);
+      await deliver(tx, row, settlement.reply, now);
       return { kind: "recorded" };
     case "called":
-      return answer(db, row, settlement.end, keeping, due);
+      return await answer(tx, row, settlement.end, keeping);
     case "rolledBack":
-      recordRollback(db, row, settlement.record, now, due);
+      await recordRollback(tx, row, settlement.record, now);
       return { kind: "recorded" };
   }
 }
@@ -98,38 +91,35 @@ function isDelivery({ purpose }: MessageRow): boolean {
 }
 
 /** The end of a call: its answer goes on record, and to the workflow. */
-function answer(db: Database, row: MessageRow, end: CallEnd, keeping: Keeping, due: Due): Settled {
-  if (end.failure) recordFailure(db, row, end.failure, keeping.excerpt);
+async function answer(tx: Tx, row: MessageRow, end: CallEnd, keeping: Keeping): Promise<Settled> {
+  if (end.failure) await recordFailure(tx, row, end.failure, keeping.excerpt);
   // Kept for the run's log.
-  db.run("UPDATE messages SET state = 'DELIVERED', due_at = NULL WHERE seq = ?", row.seq);
-  logState(
-    db,
+  await tx.run(sql`UPDATE messages SET state = 'DELIVERED', due_at = NULL WHERE seq = ${row.seq}`);
+  await logState(
+    tx,
     row,
     end.failure ? "FAILED" : "DELIVERED",
     end.at,
     end.failure ? { attempt: row.retried } : {},
   );
-  const run = runOf(db, row.run);
+  const run = await runOf(tx, row.run);
   if (!run) return { kind: "recorded" };
   const { key, body, message } = toAnswer(toMessage(row), run, end);
-  insertEntry(db, run, { key, callType: "fromCallback", body }, message, due);
+  await insertEntry(tx, run, { key, callType: "fromCallback", body }, message);
   return { kind: "recorded" };
 }
 
-function deliver(db: Database, row: MessageRow, reply: Reply, now: number, due: Due): void {
-  const report = row.purpose === "cancel" || (row.purpose === "failure" && isTold(db, row.seq));
-  db.run(
-    "UPDATE messages SET state = 'DELIVERED', due_at = NULL, forget_at = ? WHERE seq = ?",
-    // The answer to a report is part of what it reports.
-    report ? null : now,
-    row.seq,
+async function deliver(tx: Tx, row: MessageRow, reply: Reply, now: number): Promise<void> {
+  const report = row.purpose === "cancel" || (row.purpose === "failure" && (await isTold(tx, row.seq)));
+  await tx.run(
+    sql`UPDATE messages SET state = 'DELIVERED', due_at = NULL, forget_at = ${report ? null : now} WHERE seq = ${row.seq}`,
   );
-  logState(db, row, "DELIVERED", now);
-  if (report) keepReply(db, row.seq, reply);
-  releaseNext(db, row.seq, now, due);
+  await logState(tx, row, "DELIVERED", now);
+  if (report) await keepReply(tx, row.seq, reply);
+  await releaseNext(tx, row.seq, now);
 }
 
 /** Whether the failure that a message reports is still in the queue, or in its run's log. */
-function isTold(db: Database, report: number): boolean {
-  return db.get("SELECT 1 FROM dlq WHERE callback = ?", report) !== undefined;
+async function isTold(tx: Tx, report: number): Promise<boolean> {
+  return (await tx.one(sql`SELECT 1 FROM dlq WHERE callback = ${report}`)) !== undefined;
 }

@@ -1,6 +1,7 @@
 import type { CallType } from "@perdure/core/protocol";
 import type { Run } from "../../domain/run.ts";
-import type { Database } from "./database.ts";
+import * as inOrder from "../in-order.ts";
+import { sql, type Tx } from "../tx.ts";
 
 /** An entry of a run that has failed. */
 export interface OldEntry {
@@ -32,12 +33,12 @@ export interface Survey {
  *
  * @param children the runs that it has invoked: what they come to is recorded without anybody asking for it
  */
-export function survey(
-  db: Database,
+export async function survey(
+  tx: Tx,
   run: number,
   entries: readonly OldEntry[],
   children: readonly Run[],
-): Survey {
+): Promise<Survey> {
   const records = new Set(entries.map(({ record }) => record));
   for (const child of children) if (child.invoker) records.add(child.invoker.key);
   const lacksResult = (id: string): boolean => !records.has(`result:${id}`);
@@ -50,33 +51,37 @@ export function survey(
       (record.startsWith("answer:") && lacksResult(idOf(record))),
   );
   const redelivered = new Set(
-    lost.filter((entry) => entry.record.startsWith("plan:") || !wasDelivered(db, entry)),
+    await inOrder.filter(
+      lost,
+      async (entry) => entry.record.startsWith("plan:") || !(await wasDelivered(tx, entry)),
+    ),
   );
   const covered = new Set([...redelivered].map(({ record }) => idOf(record)));
   const last = entries.findLast(
     ({ record, call_type }) => call_type === "step" && !record.startsWith("plan:"),
   );
-  const uncovered = asked(db, run, entries).some((id) => lacksResult(id) && !covered.has(id));
+  const uncovered = (await asked(tx, run, entries)).some((id) => lacksResult(id) && !covered.has(id));
   // The end of a child that came too late is the newest entry, and does for the last one what that would.
   const goesOn = children.some(
     ({ state, invoker }) => state !== "RUN_STARTED" && !entries.some(({ record }) => record === invoker?.key),
   );
   const idle = redelivered.size === 0 && !children.some(({ state }) => state === "RUN_STARTED");
-  if (last && !goesOn && (uncovered || idle || !wasDelivered(db, last))) redelivered.add(last);
+  if (last && !goesOn && (uncovered || idle || !(await wasDelivered(tx, last)))) redelivered.add(last);
   return { kept, redelivered };
 }
 
 /** Ids of steps for which the workflow has asked the engine. */
-function asked(db: Database, run: number, entries: readonly OldEntry[]): string[] {
-  const waits = db.all<{ record: string }>("SELECT record FROM waiters WHERE run = ?", run);
+async function asked(tx: Tx, run: number, entries: readonly OldEntry[]): Promise<string[]> {
+  const waits = await tx.all<{ record: string }>(sql`SELECT record FROM waiters WHERE run = ${run}`);
   const calls = entries.filter(({ record }) => record.startsWith("call:"));
   return [...waits, ...calls].map(({ record }) => idOf(record));
 }
 
 /** What was delivered is forgotten after a while; what wasn't is kept. */
-function wasDelivered(db: Database, { message }: OldEntry): boolean {
+async function wasDelivered(tx: Tx, { message }: OldEntry): Promise<boolean> {
   return (
-    db.get("SELECT 1 FROM messages WHERE id = ? AND state IN ('FAILED', 'CANCELLED')", message) === undefined
+    (await tx.one(sql`SELECT 1 FROM messages WHERE id = ${message} AND state IN ('FAILED', 'CANCELLED')`)) ===
+    undefined
   );
 }
 

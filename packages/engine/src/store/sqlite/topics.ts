@@ -5,7 +5,7 @@ import {
   type TopicChange,
   type TopicLimits,
 } from "../../domain/topic.ts";
-import type { Database } from "./database.ts";
+import { sql, type Tx } from "../tx.ts";
 
 interface TopicRow {
   readonly name: string;
@@ -15,39 +15,36 @@ interface TopicRow {
   readonly headers: string;
 }
 
-export function topics(db: Database): Topic[] {
-  return db.all<TopicRow>("SELECT * FROM topics ORDER BY name").map(toTopic);
+export async function topics(tx: Tx): Promise<Topic[]> {
+  return (await tx.all<TopicRow>(sql`SELECT * FROM topics ORDER BY name`)).map(toTopic);
 }
 
-export function topic(db: Database, name: string): Topic | undefined {
-  const row = db.get<TopicRow>("SELECT * FROM topics WHERE name = ?", name);
+export async function topic(tx: Tx, name: string): Promise<Topic | undefined> {
+  const row = await tx.one<TopicRow>(sql`SELECT * FROM topics WHERE name = ${name}`);
   return row && toTopic(row);
 }
 
-export function updateTopic(
-  db: Database,
+export async function updateTopic(
+  tx: Tx,
   name: string,
   change: TopicChange,
   limits: TopicLimits,
   now: number,
-): Topic | undefined {
-  const old = topic(db, name);
+): Promise<Topic | undefined> {
+  const old = await topic(tx, name);
   if (!old && change.kind === "add") {
-    const { count } = db.get<{ count: number }>("SELECT count(*) AS count FROM topics") as { count: number };
+    const { count } = (await tx.one<{ count: number }>(sql`SELECT count(*) AS count FROM topics`)) as {
+      count: number;
+    };
     if (count >= limits.urlGroups) refuseTopic(limits.urlGroups);
   }
   const next = changeTopic(name, old, change, limits, now);
   if (!next) {
-    db.run("DELETE FROM topics WHERE name = ?", name);
+    await tx.run(sql`DELETE FROM topics WHERE name = ${name}`);
     return undefined;
   }
-  db.run(
-    "INSERT OR REPLACE INTO topics (name, created_at, updated_at, endpoints, headers) VALUES (?, ?, ?, ?, ?)",
-    name,
-    next.createdAt,
-    next.updatedAt,
-    JSON.stringify(next.endpoints),
-    JSON.stringify(next.headers),
+  await tx.run(
+    sql`INSERT OR REPLACE INTO topics (name, created_at, updated_at, endpoints, headers) VALUES (${name}, ${next.createdAt}, ${next.updatedAt}, ${JSON.stringify(next.endpoints)}, ${JSON.stringify(next.headers)})`,
   );
   return next;
 }

@@ -1,10 +1,11 @@
 import { isPlan, type StepRecord } from "@perdure/core/protocol";
 import { isLive, type Run } from "../../domain/run.ts";
 import { type WaitIntake, waitRecord } from "../../domain/wait.ts";
+import * as inOrder from "../in-order.ts";
 import type { Notice, Notified, RecordedStep, Waiting, WaitReceipt } from "../store.ts";
-import type { Database } from "./database.ts";
+import { sql, type Tx } from "../tx.ts";
 import { recordStep } from "./finish.ts";
-import { type Due, entryMessage, liveRun, runOf } from "./messages.ts";
+import { entryMessage, liveRun, runOf } from "./messages.ts";
 import { notLive } from "./runs.ts";
 
 interface WaiterRow {
@@ -16,97 +17,82 @@ interface WaiterRow {
 /** Waits that are ended in one go. */
 const MOST = 1000;
 
-export function wait(db: Database, intake: WaitIntake, now: number, due: Due): WaitReceipt {
-  const run = liveRun(db, intake.runId);
-  if (!run) throw notLive(db, intake.runId, "it can't wait for anything");
-  const known = entryMessage(db, run.key, intake.key) ?? waiterMessage(db, run.key, intake.key);
+export async function wait(tx: Tx, intake: WaitIntake, now: number): Promise<WaitReceipt> {
+  const run = await liveRun(tx, intake.runId);
+  if (!run) throw await notLive(tx, intake.runId, "it can't wait for anything");
+  const known =
+    (await entryMessage(tx, run.key, intake.key)) ?? (await waiterMessage(tx, run.key, intake.key));
   if (known !== undefined) return { messageId: known, deduplicated: true, recorded: [] };
-  const early = db.get<{ seq: number; data: Uint8Array }>(
-    "SELECT seq, data FROM events WHERE run = ? AND event = ? ORDER BY seq LIMIT 1",
-    run.key,
-    intake.eventId,
+  const early = await tx.one<{ seq: number; data: Uint8Array }>(
+    sql`SELECT seq, data FROM events WHERE run = ${run.key} AND event = ${intake.eventId} ORDER BY seq LIMIT 1`,
   );
-  db.run(
-    `INSERT INTO waiters (run, event, record, open, deadline, wait, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-    run.key,
-    intake.eventId,
-    intake.key,
-    early ? 0 : 1,
-    intake.deadline,
-    JSON.stringify(intake),
-    now,
+  await tx.run(
+    sql`INSERT INTO waiters (run, event, record, open, deadline, wait, created_at) VALUES (${run.key}, ${intake.eventId}, ${intake.key}, ${early ? 0 : 1}, ${intake.deadline}, ${JSON.stringify(intake)}, ${now})`,
   );
   const { id: messageId } = intake.message;
   if (!early) {
-    due(intake.deadline);
+    tx.wakeAt(intake.deadline);
     return { messageId, deduplicated: false, recorded: [] };
   }
-  db.run("DELETE FROM events WHERE seq = ?", early.seq);
-  return { messageId, deduplicated: false, recorded: [record(db, run, intake, early.data, now, due)] };
+  await tx.run(sql`DELETE FROM events WHERE seq = ${early.seq}`);
+  return { messageId, deduplicated: false, recorded: [await record(tx, run, intake, early.data, now)] };
 }
 
-export function notify(db: Database, notice: Notice, now: number, due: Due): Notified {
+export async function notify(tx: Tx, notice: Notice, now: number): Promise<Notified> {
   if (notice.runId === undefined) {
-    const rows = db.all<WaiterRow>(
-      "SELECT seq, run, wait FROM waiters WHERE event = ? AND open = 1 ORDER BY seq",
-      notice.eventId,
+    const rows = await tx.all<WaiterRow>(
+      sql`SELECT seq, run, wait FROM waiters WHERE event = ${notice.eventId} AND open = 1 ORDER BY seq`,
     );
-    return tell(db, rows, notice, now, due);
+    return await tell(tx, rows, notice, now);
   }
-  const run = reachableRun(db, notice.runId);
+  const run = await reachableRun(tx, notice.runId);
   if (!run) return { kind: "not live" };
-  if (notice.webhook && !hasWebhook(db, run.key, notice.eventId)) return { kind: "no webhook" };
-  const rows = db.all<WaiterRow>(
-    "SELECT seq, run, wait FROM waiters WHERE run = ? AND event = ? AND open = 1 ORDER BY seq LIMIT 1",
-    run.key,
-    notice.eventId,
+  if (notice.webhook && !(await hasWebhook(tx, run.key, notice.eventId))) return { kind: "no webhook" };
+  const rows = await tx.all<WaiterRow>(
+    sql`SELECT seq, run, wait FROM waiters WHERE run = ${run.key} AND event = ${notice.eventId} AND open = 1 ORDER BY seq LIMIT 1`,
   );
-  if (rows.length > 0) return tell(db, rows, notice, now, due);
-  db.run(
-    "INSERT INTO events (run, event, data, created_at) VALUES (?, ?, ?, ?)",
-    run.key,
-    notice.eventId,
-    notice.data,
-    now,
+  if (rows.length > 0) return await tell(tx, rows, notice, now);
+  await tx.run(
+    sql`INSERT INTO events (run, event, data, created_at) VALUES (${run.key}, ${notice.eventId}, ${notice.data}, ${now})`,
   );
   return { kind: "told", waiters: [], recorded: [] };
 }
 
 /** Records the waits that are over. */
-export function expire(db: Database, now: number, due: Due): RecordedStep[] {
-  const rows = db.all<WaiterRow>(
-    "SELECT seq, run, wait FROM waiters WHERE open = 1 AND deadline <= ? ORDER BY deadline, seq LIMIT ?",
-    now,
-    MOST,
+export async function expire(tx: Tx, now: number): Promise<RecordedStep[]> {
+  const rows = await tx.all<WaiterRow>(
+    sql`SELECT seq, run, wait FROM waiters WHERE open = 1 AND deadline <= ${now} ORDER BY deadline, seq LIMIT ${MOST}`,
   );
-  return rows.flatMap((row) => {
-    const run = close(db, row);
+  return await inOrder.flatMap(rows, async (row) => {
+    const run = await close(tx, row);
     if (!run) return [];
     const intake = toWaitIntake(row);
     const late = { ...intake, message: { ...intake.message, url: intake.timeoutUrl } };
-    return [record(db, run, late, undefined, now, due)];
+    return [await record(tx, run, late, undefined, now)];
   });
 }
 
 /** When the next wait is over. */
-export function nextDeadline(db: Database): number | undefined {
-  return db.get<{ deadline: number }>("SELECT deadline FROM waiters WHERE open = 1 ORDER BY deadline LIMIT 1")
-    ?.deadline;
+export async function nextDeadline(tx: Tx): Promise<number | undefined> {
+  return (
+    await tx.one<{ deadline: number }>(
+      sql`SELECT deadline FROM waiters WHERE open = 1 ORDER BY deadline LIMIT 1`,
+    )
+  )?.deadline;
 }
 
-export function waiters(db: Database, eventId: string): Waiting[] {
-  const rows = db.all<WaiterRow>(
-    "SELECT seq, run, wait FROM waiters WHERE event = ? AND open = 1 ORDER BY seq",
-    eventId,
+export async function waiters(tx: Tx, eventId: string): Promise<Waiting[]> {
+  const rows = await tx.all<WaiterRow>(
+    sql`SELECT seq, run, wait FROM waiters WHERE event = ${eventId} AND open = 1 ORDER BY seq`,
   );
-  return rows.flatMap((row) => {
-    const run = runOf(db, row.run);
+  return await inOrder.flatMap(rows, async (row) => {
+    const run = await runOf(tx, row.run);
     return run ? [{ run, wait: toWaitIntake(row) }] : [];
   });
 }
 
 /** A step that made a webhook: from now on its address is open. */
-export function addWebhook(db: Database, run: number, step: StepRecord): void {
+export async function addWebhook(tx: Tx, run: number, step: StepRecord): Promise<void> {
   if (step.stepType !== "CreateWebhook" || isPlan(step) || step.out === undefined) return;
   let eventId: unknown;
   try {
@@ -115,66 +101,65 @@ export function addWebhook(db: Database, run: number, step: StepRecord): void {
     return; // Not a webhook that anybody could have the address of.
   }
   if (typeof eventId !== "string") return;
-  db.run("INSERT OR IGNORE INTO webhooks (run, event) VALUES (?, ?)", run, eventId);
+  await tx.run(sql`INSERT OR IGNORE INTO webhooks (run, event) VALUES (${run}, ${eventId})`);
 }
 
 /** A live run: the one of this id, or the one that goes on from where that one failed. */
-function reachableRun(db: Database, id: string): Run | undefined {
-  const live = liveRun(db, id);
+async function reachableRun(tx: Tx, id: string): Promise<Run | undefined> {
+  const live = await liveRun(tx, id);
   if (live) return live;
-  let key = db.get<{ successor: number | null }>(
-    "SELECT successor FROM runs WHERE id = ? ORDER BY key DESC LIMIT 1",
-    id,
+  let key = (
+    await tx.one<{ successor: number | null }>(
+      sql`SELECT successor FROM runs WHERE id = ${id} ORDER BY key DESC LIMIT 1`,
+    )
   )?.successor;
   while (key) {
-    const run = runOf(db, key);
+    const run = await runOf(tx, key);
     if (run && isLive(run)) return run;
-    key = db.get<{ successor: number | null }>("SELECT successor FROM runs WHERE key = ?", key)?.successor;
+    key = (await tx.one<{ successor: number | null }>(sql`SELECT successor FROM runs WHERE key = ${key}`))
+      ?.successor;
   }
   return undefined;
 }
 
-function hasWebhook(db: Database, run: number, eventId: string): boolean {
-  return db.get("SELECT 1 FROM webhooks WHERE run = ? AND event = ?", run, eventId) !== undefined;
+async function hasWebhook(tx: Tx, run: number, eventId: string): Promise<boolean> {
+  return (await tx.one(sql`SELECT 1 FROM webhooks WHERE run = ${run} AND event = ${eventId}`)) !== undefined;
 }
 
-function tell(db: Database, rows: readonly WaiterRow[], { data }: Notice, now: number, due: Due): Notified {
+async function tell(tx: Tx, rows: readonly WaiterRow[], { data }: Notice, now: number): Promise<Notified> {
   const told: Waiting[] = [];
   const recorded: RecordedStep[] = [];
   for (const row of rows) {
-    const run = close(db, row);
+    const run = await close(tx, row);
     if (!run) continue;
     const intake = toWaitIntake(row);
     told.push({ run, wait: intake });
-    recorded.push(record(db, run, intake, data, now, due));
+    recorded.push(await record(tx, run, intake, data, now));
   }
   return { kind: "told", waiters: told, recorded };
 }
 
 /** @returns the run, unless it is over */
-function close(db: Database, { seq, run: key }: WaiterRow): Run | undefined {
-  db.run("UPDATE waiters SET open = 0 WHERE seq = ?", seq);
-  const run = runOf(db, key);
+async function close(tx: Tx, { seq, run: key }: WaiterRow): Promise<Run | undefined> {
+  await tx.run(sql`UPDATE waiters SET open = 0 WHERE seq = ${seq}`);
+  const run = await runOf(tx, key);
   return run && isLive(run) ? run : undefined;
 }
 
-function record(
-  db: Database,
+async function record(
+  tx: Tx,
   run: Run,
   intake: WaitIntake,
   data: Uint8Array | undefined,
   now: number,
-  due: Due,
-): RecordedStep {
+): Promise<RecordedStep> {
   const { key, message } = intake;
-  return recordStep(db, run, { key, message, json: waitRecord(intake, data) }, now, due);
+  return await recordStep(tx, run, { key, message, json: waitRecord(intake, data) }, now);
 }
 
-function waiterMessage(db: Database, run: number, key: string): string | undefined {
-  const row = db.get<WaiterRow>(
-    "SELECT seq, run, wait FROM waiters WHERE run = ? AND record = ? AND open = 1",
-    run,
-    key,
+async function waiterMessage(tx: Tx, run: number, key: string): Promise<string | undefined> {
+  const row = await tx.one<WaiterRow>(
+    sql`SELECT seq, run, wait FROM waiters WHERE run = ${run} AND record = ${key} AND open = 1`,
   );
   return row && toWaitIntake(row).message.id;
 }
