@@ -225,7 +225,7 @@ export function createEngine(options: EngineOptions): Engine {
     async stop({ deadline = 5000 } = {}) {
       await dispatcher.stop(deadline);
       if (!options.transport) await transport.close();
-      if (typeof options.store === "string") store.close();
+      if (typeof options.store === "string") await store.close();
     },
   };
 }

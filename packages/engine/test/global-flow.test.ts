@@ -51,7 +51,7 @@ describe("messages without a key", () => {
     expect(await waiting(w)).toBe(6);
     await until(async () => {
       open.shift()?.();
-      return (await waiting(w)) === 0;
+      return (await waiting(w)) === 0 && open.length === 0;
     });
     expect(await keys(w)).toEqual([]);
   });

@@ -22,7 +22,7 @@ export async function start(flags: StartFlags, version: string): Promise<void> {
   try {
     await run(configOf(flags), version, opened);
   } catch (error) {
-    for (const store of opened) store.close();
+    for (const store of opened) await store.close();
     if (error instanceof ConfigError) return giveUp(error.message);
     if (error instanceof StoreUnavailable)
       return giveUp(`${error.message}\nGive this engine another one: --db <file>`);
@@ -98,7 +98,7 @@ function stopOnSignal(running: Running): void {
     // Endpoints that are being called may still have something to say: the server goes after the deliveries.
     await engine.stop({ deadline: config.drain });
     await close(server);
-    for (const store of stores) store.close();
+    for (const store of stores) await store.close();
     journal.log("info", "stopped");
     process.exit(0);
   };

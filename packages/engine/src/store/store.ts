@@ -151,7 +151,8 @@ export interface Store extends Controls, PublishingStore, Upkeep {
   /** Calls `listener` whenever something is stored that comes due, with the time of it. There is one listener. */
   onDue(listener: (dueAt: number) => void): void;
 
-  close(): void;
+  /** Commits what is waiting, and takes no more. */
+  close(): Promise<void>;
 }
 
 /** Which of the runs that had an id. */

@@ -14,7 +14,7 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 it("of those that wait for room, no more are looked at than takes a moment", async () => {
   const file = join(folder, "many.db");
-  openSqlite(file).close();
+  await openSqlite(file).close();
   const db = new DatabaseSync(file);
   db.exec(
     `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30000)
@@ -26,5 +26,5 @@ it("of those that wait for room, no more are looked at than takes a moment", asy
   db.close();
   const store = openSqlite(file);
   expect(await store.flows.waitingForRoom(START)).toEqual({ due: 10_000, aside: 10_000 });
-  store.close();
+  await store.close();
 });

@@ -37,8 +37,8 @@ it("a database of the first version is taken over with what it holds", async () 
   expect(claims).toMatchObject([
     { first: true, message: { id: "msg_1" }, run: { id: "wfr_1", invoker: undefined } },
   ]);
-  store.close();
-  openSqlite(file).close();
+  await store.close();
+  await openSqlite(file).close();
 });
 
 it("a key of flow control counts as used when its last message came", async () => {
@@ -61,5 +61,5 @@ it("a key of flow control counts as used when its last message came", async () =
   expect(await keys()).toEqual(["one"]);
   await store.sweep({ ...expiry, logs: START + 60_000 }, 10);
   expect(await keys()).toEqual([]);
-  store.close();
+  await store.close();
 });

@@ -1,9 +1,8 @@
 import type { CanceledMessages, MessageQuery } from "../publishing.ts";
 import type { RecordedStep } from "../store.ts";
-import type { Tx } from "../tx.ts";
+import { sql, type Tx } from "../tx.ts";
 import { Conditions, HOST, PATH, whereMessage } from "./conditions.ts";
 import { cancelMessage } from "./end.ts";
-import type { Due } from "./messages.ts";
 
 export async function cancelMessages(tx: Tx, query: MessageQuery, now: number): Promise<CanceledMessages> {
   const found = await pending(tx, query);
@@ -22,16 +21,12 @@ export async function cancelMessages(tx: Tx, query: MessageQuery, now: number): 
 
 async function pending(tx: Tx, query: MessageQuery): Promise<{ seq: number; id: string }[]> {
   const where = new Conditions();
-  where.anyOf(["due_at IS NOT NULL"]);
+  where.all(sql`due_at IS NOT NULL`);
   whereMessage(where, query);
   where.oneOf(HOST, query.hosts);
   where.oneOf(PATH, query.paths);
-  where.is("created_at >=", query.from);
-  where.is("created_at <=", query.to);
-  where.is("seq <", query.before);
-  return await tx.all(
-    `SELECT seq, id FROM messages ${where.sql} ORDER BY seq DESC LIMIT ?`,
-    ...where.values,
-    query.count + 1,
-  );
+  where.is(sql`created_at >=`, query.from);
+  where.is(sql`created_at <=`, query.to);
+  where.is(sql`seq <`, query.before);
+  return tx.all(sql`SELECT seq, id FROM messages ${where.sql} ORDER BY seq DESC LIMIT ${query.count + 1}`);
 }

@@ -19,7 +19,7 @@ import { nextTickAt, tick } from "./schedules.ts";
 import { expire, nextDeadline } from "./waiting.ts";
 
 /** What a message was before it was claimed. */
-const WAITING = "state = CASE retried WHEN 0 THEN 'CREATED' ELSE 'RETRY' END";
+const WAITING = sql`state = CASE retried WHEN 0 THEN 'CREATED' ELSE 'RETRY' END`;
 
 /** Rounds of setting aside what its flow control doesn't admit: what is left then is taken up by the next claim. */
 const ROUNDS = 8;

@@ -1,104 +1,106 @@
-import type { SQLInputValue } from "node:sqlite";
 import type { MessageFilter, Page, PageQuery, RunQuery } from "../lists.ts";
+import { join, numbers, POSITION, type Sql, sql, strings } from "../tx.ts";
 
 // A URL behind its scheme, and of that what is before and behind the first slash; a query isn't part of a path.
-const REST = "substr(url, instr(url, '://') + 3)";
-const BARE = `substr(${REST}, 1, instr(${REST} || '?', '?') - 1)`;
-export const HOST: string = `substr(${BARE}, 1, instr(${BARE} || '/', '/') - 1)`;
-export const PATH: string = `CASE WHEN instr(${BARE}, '/') = 0 THEN '/' ELSE substr(${BARE}, instr(${BARE}, '/')) END`;
+const REST = sql`substr(url, ${POSITION}(url, '://') + 3)`;
+const BARE = sql`substr(${REST}, 1, ${POSITION}(${REST} || '?', '?') - 1)`;
+export const HOST: Sql = sql`substr(${BARE}, 1, ${POSITION}(${BARE} || '/', '/') - 1)`;
+export const PATH: Sql = sql`CASE WHEN ${POSITION}(${BARE}, '/') = 0 THEN '/'
+  ELSE substr(${BARE}, ${POSITION}(${BARE}, '/')) END`;
 
 /** The filters of what a message is; its table is named `messages`. */
 export function whereMessage(where: Conditions, filter: MessageFilter): void {
-  where.oneOf("messages.id", filter.messageIds);
-  where.oneOf("messages.url", filter.urls);
-  where.oneOf("messages.topic_name", filter.topics);
-  where.oneOf("messages.schedule", filter.schedules);
-  where.oneOf("messages.queue", filter.queues);
-  where.labelled("messages.labels", filter.labels);
-  where.oneOf("messages.caller_ip", filter.callerIps);
-  where.oneOf("messages.flow_key", filter.flowKeys);
+  where.oneOf(sql`messages.id`, filter.messageIds);
+  where.oneOf(sql`messages.url`, filter.urls);
+  where.oneOf(sql`messages.topic_name`, filter.topics);
+  where.oneOf(sql`messages.schedule`, filter.schedules);
+  where.oneOf(sql`messages.queue`, filter.queues);
+  where.labelled(sql`messages.labels`, filter.labels);
+  where.oneOf(sql`messages.caller_ip`, filter.callerIps);
+  where.oneOf(sql`messages.flow_key`, filter.flowKeys);
 }
 
 /** The filters of a list: what wasn't asked for adds nothing. */
 export class Conditions {
-  readonly values: SQLInputValue[] = [];
-  readonly #conditions: string[] = [];
+  readonly #conditions: Sql[] = [];
 
-  get sql(): string {
-    return this.#conditions.length > 0 ? `WHERE ${this.#conditions.join(" AND ")}` : "";
+  get sql(): Sql {
+    return this.#conditions.length > 0 ? sql`WHERE ${join(this.#conditions, "AND")}` : sql``;
   }
 
-  is(comparison: string, value: number | undefined): void {
-    if (value === undefined) return;
-    this.#conditions.push(`${comparison} ?`);
-    this.values.push(value);
+  all(condition: Sql): void {
+    this.#conditions.push(condition);
   }
 
-  oneOf(column: string, values: readonly (string | number)[] | undefined): void {
-    this.within(column, "SELECT value FROM json_each(?)", values);
+  /** @param comparison a column and its operator */
+  is(comparison: Sql, value: number | undefined): void {
+    if (value !== undefined) this.all(sql`${comparison} ${value}`);
   }
 
-  /** One parameter, however many there are: conditions side by side would soon be too many for SQLite. */
-  startsWith(column: string, values: readonly string[] | undefined): void {
+  oneOf(column: Sql, values: readonly string[] | undefined): void {
+    if (values) this.all(sql`${column} IN (${strings(values)})`);
+  }
+
+  oneOfNumbers(column: Sql, values: readonly number[] | undefined): void {
+    if (values) this.all(sql`${column} IN (${numbers(values)})`);
+  }
+
+  startsWith(column: Sql, values: readonly string[] | undefined): void {
     if (!values) return;
-    this.#conditions.push(
-      `EXISTS (SELECT 1 FROM json_each(?) WHERE substr(${column}, 1, length(value)) = value)`,
+    this.all(
+      sql`EXISTS (SELECT 1 FROM (${strings(values)}) AS prefixes WHERE substr(${column}, 1, length(value)) = value)`,
     );
-    this.values.push(JSON.stringify(values));
-  }
-
-  /** A column's value among those that a query finds by the list of `values`: one parameter, however many there are. */
-  within(column: string, query: string, values: readonly (string | number)[] | undefined): void {
-    if (!values) return;
-    this.#conditions.push(`${column} IN (${query})`);
-    this.values.push(JSON.stringify(values));
   }
 
   /** Runs by their ids and the times of their creation. */
   namedBy(runs: RunQuery["runs"]): void {
-    const names = runs?.map(({ id, createdAt }) => [id, createdAt]);
-    if (!names) return;
-    this.#conditions.push("(id, created_at) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))");
-    this.values.push(JSON.stringify(names));
+    if (!runs) return;
+    this.oneOf(
+      sql`id`,
+      runs.map(({ id }) => id),
+    );
+    this.oneOf(
+      sql`id || ' ' || created_at`,
+      runs.map(({ id, createdAt }) => `${id} ${createdAt}`),
+    );
   }
 
-  labelled(column: string, labels: readonly string[] | undefined): void {
+  labelled(column: Sql, labels: readonly string[] | undefined): void {
     if (!labels) return;
-    this.#conditions.push(
-      `EXISTS (SELECT 1 FROM json_each(?) WHERE instr(${column}, ',' || value || ',') > 0)`,
+    this.all(
+      sql`EXISTS (SELECT 1 FROM (${strings(labels)}) AS wanted WHERE ${POSITION}(${column}, ',' || value || ',') > 0)`,
     );
-    this.values.push(JSON.stringify(labels));
   }
 
   /** Behind the place at which the previous page ended. */
-  after(place: string, { before, earliestFirst }: PageQuery): void {
-    this.is(earliestFirst ? `${place} >` : `${place} <`, before);
+  after(place: Sql, { before, earliestFirst }: PageQuery): void {
+    this.is(earliestFirst ? sql`${place} >` : sql`${place} <`, before);
   }
 
-  anyOf(conditions: readonly string[] | undefined): void {
-    if (conditions) this.#conditions.push(`(${conditions.map((one) => `(${one})`).join(" OR ")})`);
+  anyOf(conditions: readonly Sql[] | undefined): void {
+    if (conditions) this.all(join(conditions, "OR"));
   }
 }
 
-export function direction({ earliestFirst }: PageQuery): string {
-  return earliestFirst ? "ASC" : "DESC";
+export function direction({ earliestFirst }: PageQuery): Sql {
+  return earliestFirst ? sql`ASC` : sql`DESC`;
 }
 
 /** Bytes of a page's bodies above which it is shorter than was asked for. */
 const PAGE_BYTES = 32 * 1024 * 1024;
 
 /** One row more than asked for tells that there is another page. */
-export function page<Row, Item>(
+export async function page<Row, Item>(
   rows: readonly Row[],
   count: number,
   place: (row: Row) => number,
-  toItem: (row: Row) => Item,
+  toItem: (row: Row) => Promise<Item>,
   sizeOf: (item: Item) => number = () => 0,
-): Page<Item> {
+): Promise<Page<Item>> {
   const items: Item[] = [];
   let size = 0;
   for (const row of rows.slice(0, count)) {
-    const item = toItem(row);
+    const item = await toItem(row);
     size += sizeOf(item);
     if (items.length > 0 && size > PAGE_BYTES) break;
     items.push(item);

@@ -1,27 +1,32 @@
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
-import { DatabaseSync, type SQLInputValue } from "node:sqlite";
+import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { messageOf } from "../../domain/problem.ts";
 import { StoreUnavailable } from "../store.ts";
+import { type Dialect, isPlain, render, type Sql } from "../tx.ts";
 import { keeping } from "./keeping.ts";
 import { MIGRATIONS } from "./schema.ts";
-import { Tally } from "./tally.ts";
 
 const SQLITE_BUSY = 5;
 
-/** Tells when something that was stored comes due. */
-export type Due = (dueAt: number) => void;
+const DIALECT: Dialect = {
+  placeholder: () => "?",
+  greatest: "max",
+  position: "instr",
+  list: (placeholder) => `SELECT value FROM json_each(${placeholder})`,
+};
 
-/** A database with its statements, which are prepared once. */
+/** One connection to a SQLite file, with its statements, which are prepared once. */
 export class Database {
-  readonly tally: Tally = new Tally();
   readonly #db: DatabaseSync;
+  /** Statements by their templates: nothing has to be written or looked up by its text. */
+  readonly #prepared = new WeakMap<readonly string[], StatementSync>();
   // Lists have as many as there are ways to combine their filters: not all of them are kept.
-  readonly #statement = keeping(1000, (sql) => this.#db.prepare(sql));
+  readonly #statement = keeping(1000, (text) => this.#db.prepare(text));
 
   /**
    * @param file a path, whose folder is created, or `:memory:`
-   * @throws StoreUnavailable when another process has it, or it isn't one of ours
+   * @throws StoreUnavailable when another process uses the file, or it isn't a database of this engine
    */
   constructor(file: string) {
     try {
@@ -38,18 +43,20 @@ export class Database {
     }
   }
 
-  get<Row>(sql: string, ...values: SQLInputValue[]): Row | undefined {
-    return this.#statement(sql).get(...values) as Row | undefined;
+  one<Row>(query: Sql): Row | undefined {
+    const { statement, values } = this.#bound(query);
+    return statement.get(...values) as Row | undefined;
   }
 
-  all<Row>(sql: string, ...values: SQLInputValue[]): Row[] {
-    return this.#statement(sql).all(...values) as Row[];
+  all<Row>(query: Sql): Row[] {
+    const { statement, values } = this.#bound(query);
+    return statement.all(...values) as Row[];
   }
 
-  /** @returns how many rows changed, and the key of the last one inserted */
-  run(sql: string, ...values: SQLInputValue[]): { changes: number; key: number } {
-    const { changes, lastInsertRowid } = this.#statement(sql).run(...values);
-    return { changes: Number(changes), key: Number(lastInsertRowid) };
+  /** @returns how many rows the statement changed */
+  run(query: Sql): number {
+    const { statement, values } = this.#bound(query);
+    return Number(statement.run(...values).changes);
   }
 
   get inTransaction(): boolean {
@@ -58,6 +65,18 @@ export class Database {
 
   close(): void {
     this.#db.close();
+  }
+
+  #bound(query: Sql): { readonly statement: StatementSync; readonly values: readonly SQLInputValue[] } {
+    if (!isPlain(query)) {
+      const { text, values } = render(query, DIALECT);
+      return { statement: this.#statement(text), values };
+    }
+    const known = this.#prepared.get(query.strings);
+    if (known) return { statement: known, values: query.parts };
+    const statement = this.#db.prepare(query.strings.join("?"));
+    this.#prepared.set(query.strings, statement);
+    return { statement, values: query.parts };
   }
 
   #prepare(file: string): void {

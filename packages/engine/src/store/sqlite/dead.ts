@@ -85,7 +85,7 @@ export async function repeatRollbacks(tx: Tx, dlqId: string, now: number): Promi
     seq: number;
   }>(sql`SELECT seq FROM messages WHERE run = ${run.key} AND state <> 'DELIVERED' AND state IN ('FAILED', 'CANCELLED')
        AND purpose = 'rollback' AND forget_at IS NULL`);
-  if (failed.changes === 0 && lost.length === 0) return undefined;
+  if (failed === 0 && lost.length === 0) return undefined;
   for (const { seq } of lost) await tx.run(sql`UPDATE messages SET forget_at = ${now} WHERE seq = ${seq}`);
   const { body } = toMessage(row);
   const delivery = deliveryOf(run, "step", now);

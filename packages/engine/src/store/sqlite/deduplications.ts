@@ -17,7 +17,8 @@ export async function knownAgain(
   );
   if (known) return { messageId: known.message, url: known.url, deduplicated: true, run: undefined };
   await tx.run(
-    sql`INSERT OR REPLACE INTO deduplications (key, message, url, until) VALUES (${key}, ${message.id}, ${message.url}, ${until})`,
+    sql`INSERT INTO deduplications (key, message, url, until) VALUES (${key}, ${message.id}, ${message.url}, ${until})
+      ON CONFLICT (key) DO UPDATE SET message = excluded.message, url = excluded.url, until = excluded.until`,
   );
   return undefined;
 }
@@ -30,9 +31,8 @@ function keyOf({ key, content }: Deduplication): string {
 
 /** Forgets those whose time is over. @returns how many: `limit` at most */
 export async function sweepDeduplications(tx: Tx, now: number, limit: number): Promise<number> {
-  return (
-    await tx.run(
-      sql`DELETE FROM deduplications WHERE key IN (SELECT key FROM deduplications WHERE until <= ${now} ORDER BY until LIMIT ${limit})`,
-    )
-  ).changes;
+  return tx.run(
+    sql`DELETE FROM deduplications WHERE key IN
+      (SELECT key FROM deduplications WHERE until <= ${now} ORDER BY until LIMIT ${limit})`,
+  );
 }

@@ -28,7 +28,7 @@ export async function cancelRuns(tx: Tx, query: RunQuery, now: number): Promise<
 }
 
 /** It waits for the end of another message of its run. */
-const AWAITED = `EXISTS (SELECT 1 FROM messages AS first WHERE first.run = messages.run
+const AWAITED = sql`EXISTS (SELECT 1 FROM messages AS first WHERE first.run = messages.run
   AND first.state <> 'DELIVERED' AND first.due_at IS NOT NULL AND first.next = messages.seq)`;
 
 /** Takes back what a message waits for, with it. */

@@ -1,10 +1,10 @@
-import { sql, type Tx } from "../tx.ts";
+import { numbers, sql, type Tx } from "../tx.ts";
 
 /** Forgets messages that are at their end, as far as neither the log nor a dead letter still tells of them. */
 export async function release(tx: Tx, messages: readonly number[]): Promise<void> {
   const rows = await tx.all<{
     seq: number;
-  }>(sql`SELECT seq FROM messages WHERE seq IN (SELECT value FROM json_each(${JSON.stringify(messages)})) AND due_at IS NULL
+  }>(sql`SELECT seq FROM messages WHERE seq IN (${numbers(messages)}) AND due_at IS NULL
        AND NOT EXISTS (SELECT 1 FROM logs WHERE message = messages.seq)
        AND NOT EXISTS (SELECT 1 FROM dlq WHERE message = messages.seq)
        AND NOT EXISTS (SELECT 1 FROM dlq WHERE callback = messages.seq)`);
@@ -13,8 +13,8 @@ export async function release(tx: Tx, messages: readonly number[]): Promise<void
 
 /** Forgets messages that are at their end, with all that is known of them. */
 export async function erase(tx: Tx, messages: readonly { readonly seq: number }[]): Promise<void> {
-  const list = JSON.stringify(messages.map(({ seq }) => seq));
-  await tx.run(sql`DELETE FROM logs WHERE message IN (SELECT value FROM json_each(${list}))`);
-  await tx.run(sql`DELETE FROM failures WHERE message IN (SELECT value FROM json_each(${list}))`);
-  await tx.run(sql`DELETE FROM messages WHERE seq IN (SELECT value FROM json_each(${list}))`);
+  const seqs = numbers(messages.map(({ seq }) => seq));
+  await tx.run(sql`DELETE FROM logs WHERE message IN (${seqs})`);
+  await tx.run(sql`DELETE FROM failures WHERE message IN (${seqs})`);
+  await tx.run(sql`DELETE FROM messages WHERE seq IN (${seqs})`);
 }

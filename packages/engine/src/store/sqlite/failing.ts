@@ -4,7 +4,7 @@ import { newMessageId } from "../../domain/ids.ts";
 import { type Failure, isAfterwards, type Message, type Reply } from "../../domain/message.ts";
 import { deliveryOf, failureCallbackOf, hasFeature, type Run } from "../../domain/run.ts";
 import type { ExpiredRun, RecordedStep, Settled } from "../store.ts";
-import { sql, type Tx } from "../tx.ts";
+import { insert, sql, type Tx } from "../tx.ts";
 import { finishRun } from "./finish.ts";
 import { history } from "./history.ts";
 import { holdReport } from "./landing.ts";
@@ -33,7 +33,7 @@ async function bury(
   failure: Failure,
 ): Promise<{ readonly dlqId: string; readonly recorded: RecordedStep[] }> {
   const message = toMessage(row);
-  const { key } = await insertDeadLetter(tx, row, failure);
+  const key = await insertDeadLetter(tx, row, failure);
   const dlqId = `${failure.at}-${key}`;
   const end = { state: "RUN_FAILED", response: undefined } as const;
   const recorded = run ? await finishRun(tx, run.key, end, failure.at) : [];
@@ -126,9 +126,13 @@ async function insertDeadLetter(
   tx: Tx,
   row: MessageRow,
   { at, error, byEngine, reply }: Failure,
-): Promise<{ key: number }> {
-  return await tx.run(sql`INSERT INTO dlq (id, message, run, created_at, error, by_engine, status, headers, body)
-     VALUES (${row.id}, ${row.seq}, ${row.run}, ${at}, ${error}, ${byEngine ? 1 : 0}, ${reply?.status ?? null}, ${reply ? JSON.stringify(reply.headers) : null}, ${reply?.body ?? null})`);
+): Promise<number> {
+  return insert(
+    tx,
+    sql`INSERT INTO dlq (id, message, run, created_at, error, by_engine, status, headers, body)
+     VALUES (${row.id}, ${row.seq}, ${row.run}, ${at}, ${error}, ${byEngine ? 1 : 0}, ${reply?.status ?? null}, ${reply ? JSON.stringify(reply.headers) : null}, ${reply?.body ?? null})
+     RETURNING seq AS key`,
+  );
 }
 
 async function sourceBody(

@@ -5,7 +5,7 @@ import { invokeRecord } from "../../domain/invoke.ts";
 import type { Draft } from "../../domain/message.ts";
 import { isLive, type Run, type RunState } from "../../domain/run.ts";
 import type { RecordedStep } from "../store.ts";
-import { sql, type Tx } from "../tx.ts";
+import { type Sql, sql, type Tx } from "../tx.ts";
 import { letGo } from "./flow.ts";
 import { history } from "./history.ts";
 import { holdReport, markFlights } from "./landing.ts";
@@ -18,8 +18,8 @@ export interface Finish {
   readonly response: string | undefined;
 }
 
-const PENDING =
-  "run = ? AND state <> 'DELIVERED' AND due_at IS NOT NULL AND purpose NOT IN ('failure', 'rollback', 'cancel')";
+const pending = (run: number): Sql =>
+  sql`run = ${run} AND state <> 'DELIVERED' AND due_at IS NOT NULL AND purpose NOT IN ('failure', 'rollback', 'cancel')`;
 
 /** Ends a live run, withdraws what is pending of it, and records the end in the run that waits for it. */
 export async function finishRun(tx: Tx, run: number, end: Finish, now: number): Promise<RecordedStep[]> {
@@ -42,7 +42,7 @@ export async function finishRun(tx: Tx, run: number, end: Finish, now: number): 
 /** Whether a run has something to do, or to wait for, other than the message at `except`. */
 export async function hasPending(tx: Tx, run: number, except = 0): Promise<boolean> {
   const found =
-    (await tx.one(sql`SELECT 1 FROM messages WHERE ${PENDING} AND seq <> ${run} LIMIT 1`)) ??
+    (await tx.one(sql`SELECT 1 FROM messages WHERE ${pending(run)} AND seq <> ${except} LIMIT 1`)) ??
     (await tx.one(sql`SELECT 1 FROM waiters WHERE run = ${run} AND open = 1 LIMIT 1`)) ??
     (await tx.one(sql`SELECT 1 FROM runs WHERE parent = ${run} AND state = 'RUN_STARTED' LIMIT 1`));
   return found !== undefined;
@@ -63,11 +63,11 @@ export async function recordStep(
 
 async function withdraw(tx: Tx, run: number, end: Finish, now: number): Promise<void> {
   const keys = await tx.all<{ flow_key: string }>(
-    sql`SELECT DISTINCT flow_key FROM messages WHERE ${PENDING} AND flow_key IS NOT NULL`,
+    sql`SELECT DISTINCT flow_key FROM messages WHERE ${pending(run)} AND flow_key IS NOT NULL`,
   );
-  const calls = await logStates(tx, "CANCELLED", now, `${PENDING} AND purpose = 'call'`, run);
+  const calls = await logStates(tx, "CANCELLED", now, sql`${pending(run)} AND purpose = 'call'`);
   const changes = await tx.run(
-    sql`UPDATE messages SET state = 'CANCELLED', due_at = NULL, parked = NULL, lane = NULL, forget_at = ${end.state === "RUN_SUCCESS" ? now : null} WHERE ${PENDING}`,
+    sql`UPDATE messages SET state = 'CANCELLED', due_at = NULL, parked = NULL, lane = NULL, forget_at = ${end.state === "RUN_SUCCESS" ? now : null} WHERE ${pending(run)}`,
   );
   tx.count({ of: "delivery", state: "CANCELLED", count: changes - calls });
   for (const { flow_key } of keys) if (await letGo(tx, flow_key)) tx.wakeAt(now);

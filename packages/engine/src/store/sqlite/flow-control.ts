@@ -1,9 +1,9 @@
 import { begunAt, type FlowChange, type FlowControl, pin } from "../../domain/flow-control.ts";
 import type { Flows, RoomWaiters } from "../controls.ts";
+import type { Driver } from "../driver.ts";
 import * as inOrder from "../in-order.ts";
-import { sql, type Tx } from "../tx.ts";
+import { POSITION, type Sql, sql, type Tx } from "../tx.ts";
 import { type FlowRow, flowOf, letGoAll, PARKED, toLimits } from "./flow.ts";
-import type { Writer } from "./writer.ts";
 
 /** Of a key that no message has named yet. */
 const PERIOD = 1000;
@@ -11,29 +11,33 @@ const PERIOD = 1000;
 /** Rows that are looked at to count who waits for room: however many there are, it takes milliseconds. */
 const MOST = 10_000;
 
-export function flowControl(tx: Tx, writer: Writer, due: Due): Flows {
+export function flowControl(driver: Driver): Flows {
   return {
-    list: async (search, now) =>
-      await inOrder.map(
-        await tx.all<FlowRow>(sql`SELECT * FROM flows WHERE instr(key, ${search ?? ""}) > 0 ORDER BY key`),
-        async (row) => await toFlow(tx, row, now),
-      ),
-    get: async (key, now) => {
-      const row = await flowOf(tx, key);
-      return row && (await toFlow(tx, row, now));
-    },
-    waitingForRoom: async (now) => await waitingForRoom(tx, now),
-    change: async (key, change, now) => writer.write(async () => await apply(tx, key, change, now)),
+    list: (search, now) => driver.read((tx) => flows(tx, search ?? "", now)),
+    get: (key, now) =>
+      driver.read(async (tx) => {
+        const row = await flowOf(tx, key);
+        return row && toFlow(tx, row, now);
+      }),
+    waitingForRoom: (now) => driver.read((tx) => waitingForRoom(tx, now)),
+    change: (key, change, now) => driver.write((tx) => apply(tx, key, change, now)),
   };
 }
 
+async function flows(tx: Tx, search: string, now: number): Promise<FlowControl[]> {
+  const rows = await tx.all<FlowRow>(
+    sql`SELECT * FROM flows WHERE ${POSITION}(key, ${search}) > 0 ORDER BY key`,
+  );
+  return inOrder.map(rows, (row) => toFlow(tx, row, now));
+}
+
 async function toFlow(tx: Tx, row: FlowRow, now: number): Promise<FlowControl> {
-  const { active, waiting } = (await tx.one<{ active: number; waiting: number }>(
-    `SELECT
-       (SELECT count(*) FROM messages WHERE flow_key IS NOT NULL AND flow_key = ?1 AND state = 'ACTIVE') AS active,
-       (SELECT count(*) FROM messages WHERE flow_key = ?1 AND parked IS NOT NULL) AS waiting`,
-    row.key,
-  )) as { active: number; waiting: number };
+  const { active, waiting } = (await tx.one<{ active: number; waiting: number }>(sql`SELECT
+    (SELECT count(*) FROM messages WHERE flow_key IS NOT NULL AND flow_key = ${row.key} AND state = 'ACTIVE') AS active,
+    (SELECT count(*) FROM messages WHERE flow_key = ${row.key} AND parked IS NOT NULL) AS waiting`)) as {
+    active: number;
+    waiting: number;
+  };
   const limits = toLimits(row);
   const { began_at: beganAt, begun } = row;
   return {
@@ -48,18 +52,18 @@ async function toFlow(tx: Tx, row: FlowRow, now: number): Promise<FlowControl> {
 }
 
 async function waitingForRoom(tx: Tx, now: number): Promise<RoomWaiters> {
-  const count = async (where: string, of: string, ...values: number[]): Promise<number> =>
-    (
-      await tx.one<{ count: number }>(
-        `SELECT count(*) AS count FROM (SELECT flow_key, state, due_at FROM messages WHERE ${where} LIMIT ${MOST})
-       WHERE flow_key IS NULL AND ${of}`,
-        ...values,
-      )
-    )?.count ?? 0;
+  const count = async (where: Sql, of: Sql): Promise<number> => {
+    const row = await tx.one<{ count: number }>(
+      sql`SELECT count(*) AS count FROM
+        (SELECT flow_key, state, due_at FROM messages WHERE ${where} LIMIT ${MOST}) AS some
+        WHERE flow_key IS NULL AND ${of}`,
+    );
+    return row?.count ?? 0;
+  };
   return {
     // With a lease that ran out it isn't room that a message waits for.
-    due: count("due_at <= ?", "(state <> 'ACTIVE' OR due_at = 0)", now),
-    aside: count("lane IS NOT NULL", `due_at = ${PARKED}`),
+    due: await count(sql`due_at <= ${now}`, sql`(state <> 'ACTIVE' OR due_at = 0)`),
+    aside: await count(sql`lane IS NOT NULL`, sql`due_at = ${PARKED}`),
   };
 }
 

@@ -40,6 +40,7 @@ import type {
   Waiting,
   WaitReceipt,
 } from "../store.ts";
+import { withoutWakeUps } from "../tx.ts";
 import type { Depths, StateCount } from "../upkeep.ts";
 import { accept } from "./accept.ts";
 import { cancelMessages } from "./cancel.ts";
@@ -47,12 +48,13 @@ import { claim, release, releaseAll, renew } from "./claim.ts";
 import { Database } from "./database.ts";
 import { removeDeadLetters, repeatReport, repeatRollbacks, retry } from "./dead.ts";
 import { depths } from "./depths.ts";
+import { SqliteDriver } from "./driver.ts";
 import { cancelMessage, cancelRuns, endRun } from "./end.ts";
 import { flowControl } from "./flow-control.ts";
 import { history } from "./history.ts";
 import { deadLetters, runs } from "./listing.ts";
 import { logs } from "./log-list.ts";
-import { type Due, latestRun, liveRun } from "./messages.ts";
+import { latestRun, liveRun } from "./messages.ts";
 import { queueControl } from "./queue-control.ts";
 import { message } from "./read.ts";
 import { revive } from "./revive.ts";
@@ -62,7 +64,6 @@ import { type Keeping, settle } from "./settle.ts";
 import { sweep } from "./sweep.ts";
 import { topic, topics, updateTopic } from "./topics.ts";
 import { notify, wait, waiters } from "./waiting.ts";
-import { Writer } from "./writer.ts";
 
 type Limits = Partial<QueueLimits>;
 
@@ -79,153 +80,151 @@ export interface SqliteOptions {
  * @throws StoreUnavailable when another process has it, or it isn't one of ours
  */
 export function openSqlite(file: string, options: SqliteOptions = {}): SqliteStore {
-  return new SqliteStore(new Database(file), { excerpt: options.excerptBytes ?? 4096 });
+  return new SqliteStore(new SqliteDriver(new Database(file)), { excerpt: options.excerptBytes ?? 4096 });
 }
 
 export class SqliteStore implements Store {
   readonly queues: Queues;
   readonly schedules: Schedules;
   readonly flows: Flows;
-  readonly #db: Database;
-  readonly #writer: Writer;
+  readonly #driver: SqliteDriver;
   readonly #keeping: Keeping;
-  #listener: Due = () => {};
-  readonly #due: Due = (dueAt) => this.#listener(dueAt);
 
-  constructor(db: Database, keeping: Keeping) {
-    this.#db = db;
-    this.#writer = new Writer(db);
+  constructor(driver: SqliteDriver, keeping: Keeping) {
+    this.#driver = driver;
     this.#keeping = keeping;
-    this.queues = queueControl(db, this.#writer, this.#due);
-    this.schedules = scheduleControl(db, this.#writer, this.#due);
-    this.flows = flowControl(db, this.#writer, this.#due);
-    // The file is ours alone: whoever held these leases is gone. The attempts they were for count as not made.
-    releaseAll(db);
+    this.queues = queueControl(driver);
+    this.schedules = scheduleControl(driver);
+    this.flows = flowControl(driver);
+    // The file is this process's alone: the owners of these leases are gone. The attempts they were for count as not made.
+    void driver.write((tx) => releaseAll(withoutWakeUps(tx)));
   }
 
   /** Transactions committed so far. */
   get commits(): number {
-    return this.#writer.commits;
+    return this.#driver.commits;
   }
 
   accept(intakes: readonly Intake[], limits?: Limits): Promise<Receipt[]> {
-    return this.#writer.write(() => accept(this.#db, intakes, this.#due, limits));
+    return this.#driver.write((tx) => accept(tx, intakes, limits));
   }
 
   wait(intake: WaitIntake, now: number): Promise<WaitReceipt> {
-    return this.#writer.write(() => wait(this.#db, intake, now, this.#due));
+    return this.#driver.write((tx) => wait(tx, intake, now));
   }
 
   notify(notice: Notice, now: number): Promise<Notified> {
-    return this.#writer.write(() => notify(this.#db, notice, now, this.#due));
+    return this.#driver.write((tx) => notify(tx, notice, now));
   }
 
-  async waiters(eventId: string): Promise<Waiting[]> {
-    return waiters(this.#db, eventId);
+  waiters(eventId: string): Promise<Waiting[]> {
+    return this.#driver.read((tx) => waiters(tx, eventId));
   }
 
   claim(order: ClaimOrder): Promise<Claims> {
-    return this.#writer.write(() => claim(this.#db, order));
+    return this.#driver.write((tx) => claim(withoutWakeUps(tx), order));
   }
 
   renew(leases: readonly Lease[], until: number): Promise<Lease[]> {
-    return this.#writer.write(() => renew(this.#db, leases, until));
+    return this.#driver.write((tx) => renew(tx, leases, until));
   }
 
   release(leases: readonly Lease[], now: number): Promise<void> {
-    return this.#writer.write(() => release(this.#db, leases, now, this.#due));
+    return this.#driver.write((tx) => release(tx, leases, now));
   }
 
   settle(lease: Lease, settlement: Settlement, now: number): Promise<Settled> {
-    return this.#writer.write(() => settle(this.#db, lease, settlement, now, this.#keeping, this.#due));
+    return this.#driver.write((tx) => settle(tx, lease, settlement, now, this.#keeping));
   }
 
   endRun(runId: string, end: RunEnd, now: number): Promise<EndedRun> {
-    return this.#writer.write(() => endRun(this.#db, runId, end, now, this.#due));
+    return this.#driver.write((tx) => endRun(tx, runId, end, now));
   }
 
   cancelRuns(query: RunQuery, now: number): Promise<CanceledRuns> {
-    return this.#writer.write(() => cancelRuns(this.#db, query, now, this.#due));
+    return this.#driver.write((tx) => cancelRuns(tx, query, now));
   }
 
   cancelMessage(messageId: string, now: number): Promise<CanceledMessage> {
-    return this.#writer.write(() => cancelMessage(this.#db, messageId, now, this.#due));
+    return this.#driver.write((tx) => cancelMessage(tx, messageId, now));
   }
 
   revive(query: DeadLetterQuery, how: Revival, now: number): Promise<Revived> {
-    return this.#writer.write(() => revive(this.#db, query, how, now, this.#due));
+    return this.#driver.write((tx) => revive(tx, query, how, now));
   }
 
   retry(query: DeadLetterQuery, options: Options, now: number, limits?: Limits): Promise<Retried> {
-    return this.#writer.write(() => retry(this.#db, query, options, now, this.#due, limits));
+    return this.#driver.write((tx) => retry(tx, query, options, now, limits));
   }
 
   removeDeadLetters(query: DeadLetterQuery): Promise<RemovedDeadLetters> {
-    return this.#writer.write(() => removeDeadLetters(this.#db, query));
+    return this.#driver.write((tx) => removeDeadLetters(tx, query));
   }
 
   repeatRollbacks(dlqId: string, now: number): Promise<Run | undefined> {
-    return this.#writer.write(() => repeatRollbacks(this.#db, dlqId, now, this.#due));
+    return this.#driver.write((tx) => repeatRollbacks(tx, dlqId, now));
   }
 
   repeatReport(dlqId: string, now: number): Promise<Run | undefined> {
-    return this.#writer.write(() => repeatReport(this.#db, dlqId, now, this.#due));
+    return this.#driver.write((tx) => repeatReport(tx, dlqId, now));
   }
 
   sweep(expiry: Expiry, limit: number): Promise<boolean> {
-    return this.#writer.write(() => sweep(this.#db, expiry, limit));
+    return this.#driver.write((tx) => sweep(tx, expiry, limit));
   }
 
-  async message(messageId: string, since: number): Promise<StoredMessage | undefined> {
-    return message(this.#db, messageId, since);
+  message(messageId: string, since: number): Promise<StoredMessage | undefined> {
+    return this.#driver.read((tx) => message(tx, messageId, since));
   }
 
-  async logs(query: LogQuery): Promise<Page<LogEntry>> {
-    return logs(this.#db, query);
+  logs(query: LogQuery): Promise<Page<LogEntry>> {
+    return this.#driver.read((tx) => logs(tx, query));
   }
 
-  async history(
+  history(
     runId: string,
     { ended = false, createdAt }: HistoryChoice = {},
   ): Promise<HistoryEntry[] | undefined> {
-    const run = ended ? latestRun(this.#db, runId, createdAt) : liveRun(this.#db, runId);
-    return run && history(this.#db, run.key);
+    return this.#driver.read(async (tx) => {
+      const run = ended ? await latestRun(tx, runId, createdAt) : await liveRun(tx, runId);
+      return run && history(tx, run.key);
+    });
   }
 
-  async runs(query: RunQuery): Promise<Page<RunLog>> {
-    return runs(this.#db, query);
+  runs(query: RunQuery): Promise<Page<RunLog>> {
+    return this.#driver.read((tx) => runs(tx, query));
   }
 
-  async deadLetters(query: DeadLetterQuery): Promise<Page<DeadLetter>> {
-    return deadLetters(this.#db, query);
+  deadLetters(query: DeadLetterQuery): Promise<Page<DeadLetter>> {
+    return this.#driver.read((tx) => deadLetters(tx, query));
   }
 
-  async setting(name: string): Promise<string | undefined> {
-    return setting(this.#db, name);
+  setting(name: string): Promise<string | undefined> {
+    return this.#driver.read((tx) => setting(tx, name));
   }
 
   changeSetting(name: string, was: string | undefined, value: string): Promise<boolean> {
-    return this.#writer.write(() => changeSetting(this.#db, name, was, value));
+    return this.#driver.write((tx) => changeSetting(tx, name, was, value));
   }
 
-  async depths(now: number): Promise<Depths> {
-    return depths(this.#db, now);
+  depths(now: number): Promise<Depths> {
+    return this.#driver.read((tx) => depths(tx, now));
   }
 
   onStates(listener: (counts: readonly StateCount[]) => void): void {
-    this.#db.tally.listen(listener);
+    this.#driver.onStates(listener);
   }
 
   cancelMessages(query: MessageQuery, now: number): Promise<CanceledMessages> {
-    return this.#writer.write(() => cancelMessages(this.#db, query, now, this.#due));
+    return this.#driver.write((tx) => cancelMessages(tx, query, now));
   }
 
-  async topics(): Promise<Topic[]> {
-    return topics(this.#db);
+  topics(): Promise<Topic[]> {
+    return this.#driver.read((tx) => topics(tx));
   }
 
-  async topic(name: string): Promise<Topic | undefined> {
-    return topic(this.#db, name);
+  topic(name: string): Promise<Topic | undefined> {
+    return this.#driver.read((tx) => topic(tx, name));
   }
 
   updateTopic(
@@ -234,15 +233,14 @@ export class SqliteStore implements Store {
     limits: TopicLimits,
     now: number,
   ): Promise<Topic | undefined> {
-    return this.#writer.write(() => updateTopic(this.#db, name, change, limits, now));
+    return this.#driver.write((tx) => updateTopic(tx, name, change, limits, now));
   }
 
   onDue(listener: (dueAt: number) => void): void {
-    this.#listener = listener;
+    this.#driver.onDue(listener);
   }
 
-  close(): void {
-    this.#writer.close();
-    this.#db.close();
+  close(): Promise<void> {
+    return this.#driver.close();
   }
 }

@@ -1,12 +1,11 @@
 import { HEADER, type StepRecord } from "@perdure/core/protocol";
 import { firstValue } from "../../domain/header.ts";
 import type { Lease } from "../store.ts";
-import { sql, type Tx } from "../tx.ts";
+import { GREATEST, sql, type Tx } from "../tx.ts";
 import { type MessageRow, toMessage } from "./rows.ts";
 
 /** Reports of a run's end that nobody has begun to deliver. */
-const WAITING =
-  "purpose IN ('failure', 'rollback', 'cancel') AND state = 'CREATED' AND fence = 0 AND due_at IS NOT NULL";
+const WAITING = sql`purpose IN ('failure', 'rollback', 'cancel') AND state = 'CREATED' AND fence = 0 AND due_at IS NOT NULL`;
 
 /**
  * Remembers which of a run's deliveries are under way as they are withdrawn, and may be at a step that is to be rolled
@@ -38,7 +37,7 @@ function mayBeUndone(
 
 /** Has a report wait until the deliveries of its run have landed, or their leases have run out. */
 export async function holdReport(tx: Tx, run: number, report: number): Promise<void> {
-  await tx.run(sql`UPDATE messages SET due_at = max(due_at, coalesce((SELECT max(landing) FROM messages
+  await tx.run(sql`UPDATE messages SET due_at = ${GREATEST}(due_at, coalesce((SELECT max(landing) FROM messages
        WHERE run = ${run} AND landing IS NOT NULL), 0)) WHERE seq = ${report}`);
 }
 
@@ -50,7 +49,9 @@ export async function renewFlight(tx: Tx, { seq, messageId, fence }: Lease, unti
   }>(sql`UPDATE messages SET landing = ${until} WHERE seq = ${seq} AND id = ${messageId} AND fence = ${fence} AND landing IS NOT NULL
        AND purpose <> 'call' RETURNING run`);
   if (!row) return false;
-  await tx.run(sql`UPDATE messages SET due_at = max(due_at, ${until}) WHERE run = ${row.run} AND ${WAITING}`);
+  await tx.run(
+    sql`UPDATE messages SET due_at = ${GREATEST}(due_at, ${until}) WHERE run = ${row.run} AND ${WAITING}`,
+  );
   return true;
 }
 
@@ -67,7 +68,7 @@ export async function land(
   if (!row) return undefined;
   if (!(await tx.one(sql`SELECT 1 FROM messages WHERE run = ${row.run} AND landing IS NOT NULL LIMIT 1`))) {
     const reports = await tx.all<{ due_at: number }>(
-      sql`UPDATE messages SET due_at = max(not_before, ${now}) WHERE run = ${row.run} AND ${WAITING} RETURNING due_at`,
+      sql`UPDATE messages SET due_at = ${GREATEST}(not_before, ${now}) WHERE run = ${row.run} AND ${WAITING} RETURNING due_at`,
     );
     for (const { due_at } of reports) tx.wakeAt(due_at);
   }

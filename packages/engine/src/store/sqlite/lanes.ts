@@ -1,5 +1,5 @@
 import type { LaneOrder } from "../lanes.ts";
-import { sql, type Tx } from "../tx.ts";
+import { sql, strings, type Tx } from "../tx.ts";
 import { PARKED } from "./flow.ts";
 
 /**
@@ -24,8 +24,12 @@ export async function openLanes(tx: Tx, { open }: LaneOrder, limit: number): Pro
 
 /** Of each lane, whether messages wait there. */
 export async function lookAt(tx: Tx, lanes: Iterable<string>): Promise<Map<string, boolean>> {
-  const waits = async (lane: string): Promise<boolean> =>
-    (await tx.one(sql`SELECT 1 FROM messages WHERE lane = ${lane} AND due_at = ${PARKED} LIMIT 1`)) !==
-    undefined;
-  return new Map([...lanes].map((lane) => [lane, waits(lane)]));
+  const names = [...lanes];
+  if (names.length === 0) return new Map();
+  const rows = await tx.all<{ lane: string }>(
+    sql`SELECT value AS lane FROM (${strings(names)}) AS lanes
+      WHERE EXISTS (SELECT 1 FROM messages WHERE lane = value AND due_at = ${PARKED})`,
+  );
+  const waiting = new Set(rows.map(({ lane }) => lane));
+  return new Map(names.map((lane) => [lane, waiting.has(lane)]));
 }

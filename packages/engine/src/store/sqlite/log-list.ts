@@ -20,18 +20,16 @@ export async function logs(tx: Tx, query: LogQuery): Promise<Page<LogEntry>> {
   whereMessage(where, query);
   where.oneOf(HOST, query.hosts);
   where.oneOf(PATH, query.paths);
-  where.oneOf("logs.state", query.states);
-  where.is("logs.at >=", query.from);
-  where.is("logs.at <=", query.to);
-  where.after("logs.seq", query);
+  where.oneOf(sql`logs.state`, query.states);
+  where.is(sql`logs.at >=`, query.from);
+  where.is(sql`logs.at <=`, query.to);
+  where.after(sql`logs.seq`, query);
   const rows = await tx.all<LogRow>(
-    `SELECT logs.* FROM logs JOIN messages ON messages.seq = logs.message
-     ${where.sql} ORDER BY logs.seq ${direction(query)} LIMIT ?`,
-    ...where.values,
-    query.count + 1,
+    sql`SELECT logs.* FROM logs JOIN messages ON messages.seq = logs.message
+     ${where.sql} ORDER BY logs.seq ${direction(query)} LIMIT ${query.count + 1}`,
   );
   // Most of a page's entries are of messages that it has others of.
-  const known = new Map<number, ReturnType<typeof messageOf>>();
+  const known = new Map<number, Awaited<ReturnType<typeof messageOf>>>();
   const toEntry = async (row: LogRow): Promise<LogEntry> => {
     const of = known.get(row.message) ?? (await messageOf(tx, row.message));
     known.set(row.message, of);

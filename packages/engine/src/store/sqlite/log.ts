@@ -1,5 +1,5 @@
 import { isLogged, type LogState } from "../../domain/log.ts";
-import { sql, type Tx } from "../tx.ts";
+import { type Sql, sql, type Tx } from "../tx.ts";
 import type { MessageRow } from "./rows.ts";
 
 /** What a change of state brings with it. */
@@ -29,21 +29,12 @@ export async function logState(
 /**
  * Tells it of many messages, none of them a run's own delivery.
  *
- * @param where a condition on messages, with its values
+ * @param where a condition on messages
  * @returns how many they are
  */
-export async function logStates(
-  tx: Tx,
-  state: LogState,
-  at: number,
-  where: string,
-  ...values: readonly (string | number)[]
-): Promise<number> {
+export async function logStates(tx: Tx, state: LogState, at: number, where: Sql): Promise<number> {
   const changes = await tx.run(
-    `INSERT INTO logs (message, state, at) SELECT seq, ?, ? FROM messages WHERE ${where}`,
-    state,
-    at,
-    ...values,
+    sql`INSERT INTO logs (message, state, at) SELECT seq, ${state}, ${at} FROM messages WHERE ${where}`,
   );
   tx.count({ of: "message", state, count: changes });
   return changes;

@@ -2,13 +2,11 @@ import type { CallType } from "@perdure/core/protocol";
 import { toBase64 } from "../../domain/bytes.ts";
 import { DEFAULT_RETRIES, type Draft } from "../../domain/message.ts";
 import { inherit, type Run } from "../../domain/run.ts";
-import { sql, type Tx } from "../tx.ts";
+import { insert, sql, type Tx } from "../tx.ts";
 import { configureFlow } from "./flow.ts";
 import { logState } from "./log.ts";
 import { enterQueue } from "./queues.ts";
 import { type RunRow, toJson, toLabels, toRun } from "./rows.ts";
-
-export type { Due };
 
 /** @returns the message's place */
 export async function insertMessage(
@@ -17,12 +15,15 @@ export async function insertMessage(
   of?: { readonly run?: number | undefined; readonly entry?: number; readonly source?: number },
 ): Promise<number> {
   if (draft.flow && (await configureFlow(tx, draft.flow, draft.createdAt))) tx.wakeAt(draft.createdAt);
-  const { key } =
-    await tx.run(sql`INSERT INTO messages (id, purpose, state, due_at, run, entry, url, method, forward, content_type, body,
+  const key = await insert(
+    tx,
+    sql`INSERT INTO messages (id, purpose, state, due_at, run, entry, url, method, forward, content_type, body,
        max_retries, retry_delay, timeout, not_before, created_at, caller_ip, labels, redact, failure_callback,
        callback, flow, flow_key, topic_name, endpoint_name, queue, schedule, source, slot)
      VALUES (${draft.id}, ${draft.purpose}, 'CREATED', ${draft.notBefore}, ${of?.run ?? null}, ${of?.entry ?? null}, ${draft.url}, ${draft.method}, ${JSON.stringify(draft.forward)}, ${draft.contentType ?? null}, ${draft.body ?? null}, ${draft.retries ?? DEFAULT_RETRIES}, ${draft.retryDelay ?? null}, ${draft.timeout ?? null}, ${draft.notBefore}, ${draft.createdAt}, ${draft.callerIp}, ${toLabels(draft.labels)}, ${toJson(draft.redact)}, ${toJson(draft.failureCallback)}, ${toJson(draft.callback)}, ${toJson(draft.flow)}, ${draft.flow?.key ?? null}, ${draft.topic?.name ?? null}, ${draft.topic?.endpoint ?? null}, ${draft.queue ?? null}, ${draft.schedule ?? null}, ${of?.source ?? null},
-       (SELECT slot FROM messages WHERE seq = ${of?.source ?? null}))`);
+       (SELECT slot FROM messages WHERE seq = ${of?.source ?? null}))
+     RETURNING seq AS key`,
+  );
   await logState(tx, { seq: key, purpose: draft.purpose }, "CREATED", draft.createdAt, {
     dueAt: draft.notBefore,
   });
@@ -46,8 +47,10 @@ export async function insertEntry(
   entry: NewEntry,
   draft: Draft,
 ): Promise<void> {
-  const { key } = await tx.run(
-    sql`INSERT INTO entries (run, record, message, call_type, body, created_at) VALUES (${run.key}, ${entry.key}, ${draft.id}, ${entry.callType}, ${toBase64(entry.body)}, ${draft.createdAt})`,
+  const key = await insert(
+    tx,
+    sql`INSERT INTO entries (run, record, message, call_type, body, created_at) VALUES (${run.key}, ${entry.key}, ${draft.id}, ${entry.callType}, ${toBase64(entry.body)}, ${draft.createdAt})
+      RETURNING seq AS key`,
   );
   // A call has its own rules, but for what may be seen of it; everything else is a delivery of the run's.
   const { redact } = run.config;

@@ -1,27 +1,29 @@
 import { DEFAULT_PARALLELISM, type Queue, type QueueChange } from "../../domain/queue.ts";
 import type { Queues } from "../controls.ts";
+import type { Driver } from "../driver.ts";
 import * as inOrder from "../in-order.ts";
 import { sql, type Tx } from "../tx.ts";
 import { letGo, PARKED } from "./flow.ts";
 import { logStates } from "./log.ts";
 import { admitNext, ensureQueue, type QueueRow, queueOf, takenPlaces } from "./queues.ts";
 import { recordTickState } from "./schedules.ts";
-import type { Writer } from "./writer.ts";
 
-export function queueControl(tx: Tx, writer: Writer, due: Due): Queues {
+export function queueControl(driver: Driver): Queues {
   return {
-    list: async () =>
-      await inOrder.map(
-        await tx.all<QueueRow>(sql`SELECT * FROM queues ORDER BY name`),
-        async (row) => await toQueue(tx, row),
+    list: () =>
+      driver.read(async (tx) =>
+        inOrder.map(await tx.all<QueueRow>(sql`SELECT * FROM queues ORDER BY name`), (row) =>
+          toQueue(tx, row),
+        ),
       ),
-    get: async (name) => {
-      const row = await queueOf(tx, name);
-      return row && (await toQueue(tx, row));
-    },
-    put: async (change, limits, now) => writer.write(async () => await put(tx, change, limits.queues, now)),
-    pause: async (name, paused, now) => writer.write(async () => await pause(tx, name, paused, now)),
-    delete: async (name, now) => writer.write(async () => await remove(tx, name, now)),
+    get: (name) =>
+      driver.read(async (tx) => {
+        const row = await queueOf(tx, name);
+        return row && toQueue(tx, row);
+      }),
+    put: (change, limits, now) => driver.write((tx) => put(tx, change, limits.queues, now)),
+    pause: (name, paused, now) => driver.write((tx) => pause(tx, name, paused, now)),
+    delete: (name, now) => driver.write((tx) => remove(tx, name, now)),
   };
 }
 
@@ -81,15 +83,14 @@ async function giveBack(tx: Tx, name: string, parallelism: number): Promise<void
 
 /** What isn't being delivered just now is cancelled; what is goes on without a queue. */
 async function remove(tx: Tx, name: string, now: number): Promise<void> {
-  const waiting = "queue = ? AND due_at IS NOT NULL AND state <> 'ACTIVE'";
+  const waiting = sql`queue = ${name} AND due_at IS NOT NULL AND state <> 'ACTIVE'`;
   const keys = await tx.all<{ flow_key: string }>(
     sql`SELECT DISTINCT flow_key FROM messages WHERE ${waiting} AND flow_key IS NOT NULL`,
   );
   const ofSchedules = await tx.all<{ id: string; schedule: string }>(
     sql`SELECT id, schedule FROM messages WHERE ${waiting} AND schedule IS NOT NULL`,
   );
-  for (const state of ["CANCEL_REQUESTED", "CANCELLED"] as const)
-    await logStates(tx, state, now, waiting, name);
+  for (const state of ["CANCEL_REQUESTED", "CANCELLED"] as const) await logStates(tx, state, now, waiting);
   await tx.run(sql`UPDATE messages SET state = 'CANCELLED', due_at = NULL, parked = NULL, held = NULL, forget_at = ${now}
      WHERE ${waiting}`);
   await tx.run(sql`UPDATE messages SET queue = NULL WHERE queue = ${name} AND due_at IS NOT NULL`);

@@ -14,7 +14,7 @@ import {
   type RunLog,
   type StoredMessage,
 } from "../lists.ts";
-import { sql, type Tx } from "../tx.ts";
+import { type Sql, sql, type Tx } from "../tx.ts";
 import { runOf } from "./messages.ts";
 import { rollbacksOf } from "./rollbacks.ts";
 import {
@@ -36,8 +36,7 @@ export interface DeadLetterRow extends FailureRow {
 }
 
 /** The columns of a {@link DeadLetterRow}; the table is named `dlq`. */
-export const DEAD_LETTER =
-  "dlq.seq, dlq.id, dlq.message, dlq.run, dlq.callback, dlq.removed, dlq.created_at AS at, dlq.error, dlq.by_engine, dlq.status, dlq.headers, dlq.body";
+export const DEAD_LETTER: Sql = sql`dlq.seq, dlq.id, dlq.message, dlq.run, dlq.callback, dlq.removed, dlq.created_at AS at, dlq.error, dlq.by_engine, dlq.status, dlq.headers, dlq.body`;
 
 export async function message(tx: Tx, id: string, since: number): Promise<StoredMessage | undefined> {
   const row = await tx.one<MessageRow>(sql`SELECT * FROM messages

@@ -4,7 +4,7 @@ import type { Draft } from "../../domain/message.ts";
 import { deliveryOf, inherit, override, type Run } from "../../domain/run.ts";
 import * as inOrder from "../in-order.ts";
 import type { DeadLetterQuery, Revival, Revived } from "../lists.ts";
-import { sql, type Tx } from "../tx.ts";
+import { insert, sql, type Tx } from "../tx.ts";
 import { remove } from "./dead.ts";
 import { recordStep } from "./finish.ts";
 import { deadLetters } from "./listing.ts";
@@ -40,7 +40,7 @@ async function reviveRun(tx: Tx, old: Run, how: Revival, now: number): Promise<R
   const entries = await tx.all<OldEntry>(
     sql`SELECT seq, record, message, call_type, body, created_at FROM entries WHERE run = ${old.key} ORDER BY seq`,
   );
-  const again: Again = { tx, run, how, now, due };
+  const again: Again = { tx, run, how, now };
   if (how.kind === "resume") await resume(again, old, entries);
   else for (const first of entries.slice(0, 1)) await copy(again, first, true);
   return run;
@@ -51,7 +51,6 @@ interface Again {
   readonly run: Run;
   readonly how: Revival;
   readonly now: number;
-  readonly due: Due;
 }
 
 /** Copies a history in its order, and delivers again whatever has had no effect. */
@@ -105,11 +104,13 @@ async function adoptChildren({ tx, run }: Again, old: Run, undone: ReadonlySet<n
 }
 
 async function copy(again: Again, entry: OldEntry, redeliver: boolean): Promise<void> {
-  const { tx, run, due } = again;
+  const { tx, run } = again;
   // Of a call's message the run's log still tells.
   const messageId = entry.call_type === "toCallback" ? entry.message : newMessageId();
-  const { key } = await tx.run(
-    sql`INSERT INTO entries (run, record, message, call_type, body, created_at) VALUES (${run.key}, ${entry.record}, ${messageId}, ${entry.call_type}, ${entry.body}, ${entry.created_at})`,
+  const key = await insert(
+    tx,
+    sql`INSERT INTO entries (run, record, message, call_type, body, created_at) VALUES (${run.key}, ${entry.record}, ${messageId}, ${entry.call_type}, ${entry.body}, ${entry.created_at})
+      RETURNING seq AS key`,
   );
   if (redeliver)
     await insertMessage(tx, await redelivery(again, entry, messageId), { run: run.key, entry: key });

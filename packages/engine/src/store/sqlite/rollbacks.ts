@@ -1,5 +1,5 @@
 import { decodeTraits, type RollbackRecord } from "@perdure/core/protocol";
-import { sql, type Tx } from "../tx.ts";
+import { GREATEST, sql, type Tx } from "../tx.ts";
 import { logState } from "./log.ts";
 import type { MessageRow } from "./rows.ts";
 
@@ -18,7 +18,8 @@ export async function recordRollback(
   now: number,
 ): Promise<void> {
   await tx.run(
-    sql`INSERT OR IGNORE INTO rollbacks (run, step, record) VALUES (${row.run}, ${record.stepId}, ${JSON.stringify(record)})`,
+    sql`INSERT INTO rollbacks (run, step, record) VALUES (${row.run}, ${record.stepId}, ${JSON.stringify(record)})
+       ON CONFLICT DO NOTHING`,
   );
   await tx.run(sql`DELETE FROM failures WHERE message = ${row.seq}`);
   await tx.run(
@@ -42,7 +43,7 @@ export async function startedSteps(tx: Tx, run: number): Promise<number[]> {
 export async function releaseNext(tx: Tx, seq: number, now: number): Promise<void> {
   const next = await tx.one<{
     due_at: number;
-  }>(sql`UPDATE messages SET due_at = max(not_before, ${now}) WHERE due_at IS NULL AND state = 'CREATED'
+  }>(sql`UPDATE messages SET due_at = ${GREATEST}(not_before, ${now}) WHERE due_at IS NULL AND state = 'CREATED'
        AND seq = (SELECT next FROM messages WHERE seq = ${seq}) RETURNING due_at`);
   if (next) tx.wakeAt(next.due_at);
 }

@@ -1,6 +1,6 @@
 import { Problem } from "../../domain/problem.ts";
 import type { Run, RunConfig, RunDraft } from "../../domain/run.ts";
-import { sql, type Tx } from "../tx.ts";
+import { insert, sql, type Tx } from "../tx.ts";
 import { type RunRow, toJson, toLabels, toRun } from "./rows.ts";
 
 /** @param parent the run that waits for its end */
@@ -11,10 +11,13 @@ export async function insertRun(tx: Tx, run: RunDraft, parent?: Run): Promise<Ru
   );
   const createdAt = Math.max(run.createdAt, (last?.at ?? 0) + 1);
   const deadline = deadlineOf(createdAt, run.config);
-  const { key } =
-    await tx.run(sql`INSERT INTO runs (id, url, state, created_at, caller_ip, labels, config, announced, invoker, parent,
+  const key = await insert(
+    tx,
+    sql`INSERT INTO runs (id, url, state, created_at, caller_ip, labels, config, announced, invoker, parent,
        parent_record, flow_key, deadline)
-     VALUES (${run.id}, ${run.url}, 'RUN_STARTED', ${createdAt}, ${run.callerIp}, ${toLabels(run.config.labels)}, ${JSON.stringify(run.config)}, ${run.announced ? 1 : 0}, ${toJson(run.invoker)}, ${parent?.key ?? null}, ${(parent && run.invoker?.key) ?? null}, ${run.config.flow?.key ?? null}, ${deadline})`);
+     VALUES (${run.id}, ${run.url}, 'RUN_STARTED', ${createdAt}, ${run.callerIp}, ${toLabels(run.config.labels)}, ${JSON.stringify(run.config)}, ${run.announced ? 1 : 0}, ${toJson(run.invoker)}, ${parent?.key ?? null}, ${(parent && run.invoker?.key) ?? null}, ${run.config.flow?.key ?? null}, ${deadline})
+     RETURNING key`,
+  );
   tx.count({ of: "run", state: "RUN_STARTED", count: 1 });
   if (deadline !== null) tx.wakeAt(deadline);
   return {

@@ -10,13 +10,13 @@ import {
   tickIntakes,
 } from "../../domain/schedule.ts";
 import type { ScheduleLimits, Schedules } from "../controls.ts";
+import type { Driver } from "../driver.ts";
 import * as inOrder from "../in-order.ts";
 import { sql, type Tx } from "../tx.ts";
 import { knownAgain } from "./deduplications.ts";
 import { insertMessage } from "./messages.ts";
 import { ensureQueue } from "./queues.ts";
 import { topic } from "./topics.ts";
-import type { Writer } from "./writer.ts";
 
 interface ScheduleRow {
   readonly key: number;
@@ -37,14 +37,18 @@ interface ScheduleRow {
 /** Schedules that tick in one go. */
 const MOST = 1000;
 
-export function scheduleControl(tx: Tx, writer: Writer, due: Due): Schedules {
+export function scheduleControl(driver: Driver): Schedules {
   return {
-    list: async () => (await tx.all<ScheduleRow>(sql`SELECT * FROM schedules ORDER BY key`)).map(toSchedule),
-    get: async (id) => await find(tx, id),
-    put: async (schedule, limits) => writer.write(async () => await put(tx, schedule, limits)),
-    pause: async (id, paused, now) => writer.write(async () => await pause(tx, id, paused, now)),
-    delete: async (id) =>
-      writer.write(async () => {
+    list: () =>
+      driver.read(async (tx) => {
+        const rows = await tx.all<ScheduleRow>(sql`SELECT * FROM schedules ORDER BY key`);
+        return rows.map(toSchedule);
+      }),
+    get: (id) => driver.read((tx) => find(tx, id)),
+    put: (schedule, limits) => driver.write((tx) => put(tx, schedule, limits)),
+    pause: (id, paused, now) => driver.write((tx) => pause(tx, id, paused, now)),
+    delete: (id) =>
+      driver.write(async (tx) => {
         await tx.run(sql`DELETE FROM schedules WHERE id = ${id}`);
       }),
   };

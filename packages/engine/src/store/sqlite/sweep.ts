@@ -1,5 +1,5 @@
 import type { Expiry } from "../../domain/retention.ts";
-import { sql, type Tx } from "../tx.ts";
+import { numbers, type Sql, sql, strings, type Tx, type ValueList } from "../tx.ts";
 import { remove } from "./dead.ts";
 import { sweepDeduplications } from "./deduplications.ts";
 import { erase, release } from "./erase.ts";
@@ -40,7 +40,7 @@ async function sweepLogs(tx: Tx, until: number, limit: number): Promise<number> 
   // A run keeps its own, and what can still be looked at isn't over.
   const loose = await tx.all<{
     seq: number;
-  }>(sql`SELECT seq FROM messages WHERE seq IN (SELECT value FROM json_each(${JSON.stringify(rows.map(({ message }) => message))}))
+  }>(sql`SELECT seq FROM messages WHERE seq IN (${numbers(rows.map(({ message }) => message))})
        AND run IS NULL AND forget_at IS NULL`);
   await release(
     tx,
@@ -66,38 +66,33 @@ async function sweepRuns(tx: Tx, until: number, limit: number): Promise<number> 
          WHERE run = runs.key AND state <> 'DELIVERED' AND due_at IS NOT NULL)
      ORDER BY completed_at LIMIT ${limit}`);
   if (runs.length === 0) return 0;
-  const list = JSON.stringify(runs.map(({ key }) => key));
+  const keys = numbers(runs.map(({ key }) => key));
   const entries = await tx.all<{ message: string }>(sql`DELETE FROM entries WHERE seq IN
-       (SELECT seq FROM entries WHERE run IN (SELECT value FROM json_each(${list})) LIMIT ${limit}) RETURNING message`);
-  const ids = JSON.stringify(entries.map(({ message }) => message));
-  await eraseAll(
-    tx,
-    "SELECT seq FROM messages WHERE id IN (SELECT value FROM json_each(?)) AND due_at IS NULL",
-    ids,
-  );
+       (SELECT seq FROM entries WHERE run IN (${keys}) LIMIT ${limit}) RETURNING message`);
+  const ids = strings(entries.map(({ message }) => message));
+  await eraseAll(tx, sql`SELECT seq FROM messages WHERE id IN (${ids}) AND due_at IS NULL`);
   // The runs themselves go after the last of their entries.
-  if (entries.length < limit) await eraseRuns(tx, list);
+  if (entries.length < limit) await eraseRuns(tx, keys);
   return Math.max(entries.length, runs.length);
 }
 
-const THEIRS = "run IN (SELECT value FROM json_each(?))";
+/** The tables whose rows belong to a run. */
+const TABLES = [sql`dlq`, sql`waiters`, sql`events`, sql`webhooks`, sql`rollbacks`];
 
-async function eraseRuns(tx: Tx, runs: string): Promise<void> {
-  await eraseAll(tx, `SELECT seq FROM messages WHERE ${THEIRS} AND state <> 'DELIVERED'`, runs);
-  await eraseAll(tx, `SELECT seq FROM messages WHERE ${THEIRS} AND purpose = 'cancel'`, runs);
-  await eraseAll(tx, `SELECT callback AS seq FROM dlq WHERE ${THEIRS} AND callback IS NOT NULL`, runs);
-  for (const table of ["dlq", "waiters", "events", "webhooks", "rollbacks"])
-    await tx.run(sql`DELETE FROM ${table} WHERE ${THEIRS}`);
+async function eraseRuns(tx: Tx, keys: ValueList): Promise<void> {
+  const ofRuns = sql`run IN (${keys})`;
+  await eraseAll(tx, sql`SELECT seq FROM messages WHERE ${ofRuns} AND state <> 'DELIVERED'`);
+  await eraseAll(tx, sql`SELECT seq FROM messages WHERE ${ofRuns} AND purpose = 'cancel'`);
+  await eraseAll(tx, sql`SELECT callback AS seq FROM dlq WHERE ${ofRuns} AND callback IS NOT NULL`);
+  for (const table of TABLES) await tx.run(sql`DELETE FROM ${table} WHERE ${ofRuns}`);
   // Their places may be given to other runs.
-  for (const column of ["successor", "parent"]) {
-    await tx.run(
-      sql`UPDATE runs SET ${column} = NULL WHERE ${column} IN (SELECT value FROM json_each(${runs}))`,
-    );
+  for (const column of [sql`successor`, sql`parent`]) {
+    await tx.run(sql`UPDATE runs SET ${column} = NULL WHERE ${column} IN (${keys})`);
   }
-  await tx.run(sql`DELETE FROM runs WHERE key IN (SELECT value FROM json_each(${runs}))`);
+  await tx.run(sql`DELETE FROM runs WHERE key IN (${keys})`);
 }
 
-async function eraseAll(tx: Tx, query: string, list: string): Promise<void> {
-  const rows = await tx.all<{ seq: number }>(query, list);
+async function eraseAll(tx: Tx, query: Sql): Promise<void> {
+  const rows = await tx.all<{ seq: number }>(query);
   if (rows.length > 0) await erase(tx, rows);
 }

@@ -44,7 +44,9 @@ export async function updateTopic(
     return undefined;
   }
   await tx.run(
-    sql`INSERT OR REPLACE INTO topics (name, created_at, updated_at, endpoints, headers) VALUES (${name}, ${next.createdAt}, ${next.updatedAt}, ${JSON.stringify(next.endpoints)}, ${JSON.stringify(next.headers)})`,
+    sql`INSERT INTO topics (name, created_at, updated_at, endpoints, headers) VALUES (${name}, ${next.createdAt}, ${next.updatedAt}, ${JSON.stringify(next.endpoints)}, ${JSON.stringify(next.headers)})
+      ON CONFLICT (name) DO UPDATE SET created_at = excluded.created_at, updated_at = excluded.updated_at,
+        endpoints = excluded.endpoints, headers = excluded.headers`,
   );
   return next;
 }

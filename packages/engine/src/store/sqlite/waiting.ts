@@ -101,7 +101,7 @@ export async function addWebhook(tx: Tx, run: number, step: StepRecord): Promise
     return; // Not a webhook that anybody could have the address of.
   }
   if (typeof eventId !== "string") return;
-  await tx.run(sql`INSERT OR IGNORE INTO webhooks (run, event) VALUES (${run}, ${eventId})`);
+  await tx.run(sql`INSERT INTO webhooks (run, event) VALUES (${run}, ${eventId}) ON CONFLICT DO NOTHING`);
 }
 
 /** A live run: the one of this id, or the one that goes on from where that one failed. */

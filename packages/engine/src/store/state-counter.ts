@@ -1,7 +1,7 @@
-import type { StateCount } from "../upkeep.ts";
+import type { StateCount } from "./upkeep.ts";
 
 /** Counts the states into which messages and runs come in a transaction, and tells of those that stay. */
-export class Tally {
+export class StateCounter {
   #listener: ((counts: readonly StateCount[]) => void) | undefined;
   #counts: StateCount[] = [];
 
