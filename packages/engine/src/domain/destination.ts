@@ -61,3 +61,10 @@ function isForEngine(parameter: string): boolean {
   const name = written.toLowerCase();
   return name === "qstash_token" || name.startsWith("upstash-");
 }
+
+/** Where a URL leads: its host with its port, and its path without its query, as they are written. */
+export function placeOf(url: string): { readonly host: string; readonly path: string } {
+  const [bare = ""] = url.slice(url.indexOf("://") + "://".length).split("?", 1);
+  const slash = bare.indexOf("/");
+  return slash < 0 ? { host: bare, path: "/" } : { host: bare.slice(0, slash), path: bare.slice(slash) };
+}

@@ -5,6 +5,8 @@ export interface ClaimOrder {
   readonly now: number;
   readonly leaseUntil: number;
   readonly limit: number;
+  /** The engine that delivers what is given out. */
+  readonly owner?: string;
   /** How destinations share the room; without it they don't. */
   readonly lanes?: LaneOrder;
 }

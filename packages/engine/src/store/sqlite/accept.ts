@@ -8,14 +8,13 @@ import * as inOrder from "../in-order.ts";
 import type { Receipt } from "../store.ts";
 import { sql, type Tx } from "../tx.ts";
 import { knownAgain } from "./deduplications.ts";
+import { finishMessages } from "./due.ts";
 import { letGo } from "./flow.ts";
+import { FIRST_RECORD } from "./history.ts";
 import { entryMessage, insertEntry, insertMessage, liveRun, runOf } from "./messages.ts";
 import { ensureQueue } from "./queues.ts";
-import { toLabels } from "./rows.ts";
-import { deadlineOf, insertRun, latestRun, notLive } from "./runs.ts";
+import { deadlineOf, insertRun, labelRun, latestRun, notLive } from "./runs.ts";
 import { addWebhook } from "./waiting.ts";
-
-export const FIRST_RECORD = "init";
 
 export async function accept(
   tx: Tx,
@@ -104,12 +103,16 @@ async function configure(tx: Tx, live: Run, intake: StartIntake): Promise<Receip
   const config = reconfigure(live.config, intake.run.config);
   const deadline = deadlineOf(live.createdAt, config);
   await tx.run(
-    sql`UPDATE runs SET announced = 0, config = ${JSON.stringify(config)}, labels = ${toLabels(config.labels)}, flow_key = ${config.flow?.key ?? null}, deadline = ${deadline} WHERE key = ${live.key}`,
+    sql`UPDATE runs SET announced = 0, config = ${JSON.stringify(config)}, flow_key = ${config.flow?.key ?? null},
+      deadline = ${deadline} WHERE key = ${live.key}`,
   );
+  await tx.run(sql`DELETE FROM run_labels WHERE run = ${live.key}`);
+  await labelRun(tx, live.key, config.labels);
   if (deadline !== null) tx.wakeAt(deadline);
-  const changes =
-    await tx.run(sql`UPDATE messages SET state = 'DELIVERED', due_at = NULL, parked = NULL, lane = NULL, forget_at = ${intake.message.createdAt}
-     WHERE run = ${live.key} AND state <> 'DELIVERED' AND due_at IS NOT NULL`);
+  const changes = await finishMessages(tx, sql`run = ${live.key}`, {
+    outcome: "DELIVERED",
+    deleteAfter: intake.message.createdAt,
+  });
   tx.count({ of: "delivery", state: "DELIVERED", count: changes });
   // What it was counted as under way for has ended.
   if (await letGo(tx, live.config.flow?.key ?? null)) tx.wakeAt(intake.message.createdAt);

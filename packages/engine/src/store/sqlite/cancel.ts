@@ -1,7 +1,7 @@
 import type { CanceledMessages, MessageQuery } from "../publishing.ts";
 import type { RecordedStep } from "../store.ts";
 import { sql, type Tx } from "../tx.ts";
-import { Conditions, HOST, PATH, whereMessage } from "./conditions.ts";
+import { Conditions, whereMessage } from "./conditions.ts";
 import { cancelMessage } from "./end.ts";
 
 export async function cancelMessages(tx: Tx, query: MessageQuery, now: number): Promise<CanceledMessages> {
@@ -21,12 +21,15 @@ export async function cancelMessages(tx: Tx, query: MessageQuery, now: number): 
 
 async function pending(tx: Tx, query: MessageQuery): Promise<{ seq: number; id: string }[]> {
   const where = new Conditions();
-  where.all(sql`due_at IS NOT NULL`);
+  where.all(sql`due.status <> 'withdrawn'`);
   whereMessage(where, query);
-  where.oneOf(HOST, query.hosts);
-  where.oneOf(PATH, query.paths);
-  where.is(sql`created_at >=`, query.from);
-  where.is(sql`created_at <=`, query.to);
-  where.is(sql`seq <`, query.before);
-  return tx.all(sql`SELECT seq, id FROM messages ${where.sql} ORDER BY seq DESC LIMIT ${query.count + 1}`);
+  where.oneOf(sql`messages.host`, query.hosts);
+  where.oneOf(sql`messages.path`, query.paths);
+  where.is(sql`messages.created_at >=`, query.from);
+  where.is(sql`messages.created_at <=`, query.to);
+  where.is(sql`messages.seq <`, query.before);
+  return tx.all(
+    sql`SELECT messages.seq, messages.id FROM due JOIN messages ON messages.seq = due.message
+      ${where.sql} ORDER BY messages.seq DESC LIMIT ${query.count + 1}`,
+  );
 }

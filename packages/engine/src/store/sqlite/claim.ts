@@ -4,8 +4,9 @@ import * as inOrder from "../in-order.ts";
 import type { Claim, ClaimOrder, Claims, Lease } from "../store.ts";
 import { sql, type Tx } from "../tx.ts";
 
+import { underLease, WAITING_STATUS } from "./due.ts";
 import { expireRuns, nextExpiry } from "./failing.ts";
-import { admit, isFlowPaused, letAllGo, letGo, nextWake, PARKED, park, wakeFlows } from "./flow.ts";
+import { admit, isFlowPaused, letAllGo, letGo, nextWake, park, wakeFlows } from "./flow.ts";
 import { history } from "./history.ts";
 import { hasBegun, land, landAll, renewFlight } from "./landing.ts";
 import { lookAt, openLanes, setAside } from "./lanes.ts";
@@ -14,12 +15,9 @@ import { logState } from "./log.ts";
 import { runOf } from "./messages.ts";
 import { hold, isPaused } from "./queues.ts";
 import { rollbacksOf, startedSteps } from "./rollbacks.ts";
-import { type MessageRow, toMessage } from "./rows.ts";
+import { LIVE_MESSAGES, type MessageRow, toMessage } from "./rows.ts";
 import { nextTickAt, tick } from "./schedules.ts";
 import { expire, nextDeadline } from "./waiting.ts";
-
-/** What a message was before it was claimed. */
-const WAITING = sql`state = CASE retried WHEN 0 THEN 'CREATED' ELSE 'RETRY' END`;
 
 /** Rounds of setting aside what its flow control doesn't admit: what is left then is taken up by the next claim. */
 const ROUNDS = 8;
@@ -35,17 +33,17 @@ export async function claim(tx: Tx, order: ClaimOrder): Promise<Claims> {
   if (lanes) await openLanes(tx, lanes, limit);
   const claims: Claim[] = [];
   for (let round = 0; round < ROUNDS && claims.length < limit; round++) {
-    const due = await tx.all<Candidate>(
-      sql`SELECT seq, state, due_at, flow_key, queue, url, purpose FROM messages WHERE due_at <= ${now} ORDER BY due_at, seq LIMIT ${limit - claims.length}`,
+    const due = await tx.all<MessageRow>(
+      sql`${LIVE_MESSAGES} WHERE due.at <= ${now} ORDER BY due.at, due.message LIMIT ${limit - claims.length}`,
     );
     if (due.length === 0) break;
     for (const message of due) {
       if (!(await admits(tx, message, now))) continue;
-      const boarding = lanes?.board(message);
+      const boarding = lanes?.board({ url: message.url, purpose: message.kind });
       if (boarding?.kind === "full") {
         await setAside(tx, message.seq, boarding.lane);
         looked.add(boarding.lane);
-      } else claims.push(await take(tx, message.seq, order));
+      } else claims.push(await take(tx, message, order));
     }
   }
   return {
@@ -57,42 +55,28 @@ export async function claim(tx: Tx, order: ClaimOrder): Promise<Claims> {
   };
 }
 
-type Candidate = Pick<MessageRow, "seq" | "state" | "due_at" | "flow_key" | "queue" | "url" | "purpose">;
-
 /** Whether a message may be given out, as far as its queue and its key go; else it waits for them. */
-async function admits(
-  tx: Tx,
-  { seq, state, due_at, flow_key, queue }: Candidate,
-  now: number,
-): Promise<boolean> {
-  // Admitted before it was set aside: but it hasn't begun, and its queue or its key may have been paused since.
-  const aside = state === "ACTIVE" && due_at === 0;
+async function admits(tx: Tx, { seq, status, queue, flow_key }: MessageRow, now: number): Promise<boolean> {
   // Its lease has run out.
-  if (state === "ACTIVE" && !aside) return true;
-  const paused = queue !== null && (await isPaused(tx, queue));
-  if (
-    !paused &&
-    (flow_key === null || (aside ? !(await isFlowPaused(tx, flow_key)) : await admit(tx, flow_key, now)))
-  ) {
-    return true;
+  if (status === "delivering") return true;
+  if (queue !== null && (await isPaused(tx, queue))) {
+    await hold(tx, seq);
+    return false;
   }
-  if (aside) await takeBack(tx, seq);
-  if (paused) await hold(tx, seq);
-  else await park(tx, seq);
+  if (flow_key === null) return true;
+  // Its key has admitted what is ready already: but nothing begins while the key is paused.
+  if (status === "ready" ? !(await isFlowPaused(tx, flow_key)) : await admit(tx, flow_key, now)) return true;
+  await park(tx, seq);
   return false;
 }
 
-async function takeBack(tx: Tx, seq: number): Promise<void> {
-  await tx.run(sql`UPDATE messages SET ${WAITING} WHERE seq = ${seq}`);
-}
-
 async function nextDue(tx: Tx): Promise<number | undefined> {
-  // All leases are this process's own.
-  const next = await tx.one<{ due_at: number }>(
-    sql`SELECT due_at FROM messages WHERE due_at < ${PARKED} AND state <> 'ACTIVE' ORDER BY due_at LIMIT 1`,
+  // Leases are watched by those who hold them.
+  const next = await tx.one<{ at: number }>(
+    sql`SELECT at FROM due WHERE at IS NOT NULL AND status <> 'delivering' ORDER BY at LIMIT 1`,
   );
   const times = [
-    next?.due_at,
+    next?.at,
     await nextDeadline(tx),
     await nextWake(tx),
     await nextTickAt(tx),
@@ -103,9 +87,8 @@ async function nextDue(tx: Tx): Promise<number | undefined> {
 
 export async function renew(tx: Tx, leases: readonly Lease[], until: number): Promise<Lease[]> {
   return await inOrder.filter(leases, async (lease) => {
-    const { seq, messageId, fence } = lease;
     const changes = await tx.run(
-      sql`UPDATE messages SET due_at = ${until} WHERE seq = ${seq} AND id = ${messageId} AND fence = ${fence} AND state = 'ACTIVE'`,
+      sql`UPDATE due SET at = ${until} WHERE ${underLease(lease)} AND status = 'delivering'`,
     );
     return changes === 0 && !(await renewFlight(tx, lease, until));
   });
@@ -113,9 +96,10 @@ export async function renew(tx: Tx, leases: readonly Lease[], until: number): Pr
 
 export async function release(tx: Tx, leases: readonly Lease[], now: number): Promise<void> {
   for (const lease of leases) {
-    const { seq, messageId, fence } = lease;
-    const row = await tx.one<{ flow_key: string | null }>(sql`UPDATE messages SET due_at = ${now}, ${WAITING}
-       WHERE seq = ${seq} AND id = ${messageId} AND fence = ${fence} AND state = 'ACTIVE' RETURNING flow_key`);
+    const row = await tx.one<{ flow_key: string | null }>(
+      sql`UPDATE due SET status = ${WAITING_STATUS}, at = ${now}, owner = NULL
+        WHERE ${underLease(lease)} AND status = 'delivering' RETURNING flow_key`,
+    );
     if (!row) {
       await land(tx, lease, now);
       continue;
@@ -128,26 +112,29 @@ export async function release(tx: Tx, leases: readonly Lease[], now: number): Pr
 /** As {@link release} with every lease that there is. */
 export async function releaseAll(tx: Tx): Promise<void> {
   await tx.run(
-    sql`UPDATE messages SET due_at = 0, lane = NULL, ${WAITING} WHERE due_at IS NOT NULL AND state = 'ACTIVE'`,
+    sql`UPDATE due SET status = ${WAITING_STATUS}, at = 0, since = NULL, destination = NULL, owner = NULL
+      WHERE status IN ('delivering', 'deferred', 'ready')`,
   );
   await landAll(tx);
   await letAllGo(tx);
 }
 
-async function take(tx: Tx, seq: number, { now, leaseUntil }: ClaimOrder): Promise<Claim> {
-  const row = (await tx.one<MessageRow>(
-    sql`UPDATE messages SET state = 'ACTIVE', due_at = ${leaseUntil}, fence = fence + 1 WHERE seq = ${seq} RETURNING *`,
-  )) as MessageRow;
+async function take(tx: Tx, found: MessageRow, { now, leaseUntil, owner = "" }: ClaimOrder): Promise<Claim> {
+  const { seq } = found;
+  await tx.run(
+    sql`UPDATE due SET status = 'delivering', at = ${leaseUntil}, fence = fence + 1, owner = ${owner} WHERE message = ${seq}`,
+  );
+  const row: MessageRow = { ...found, status: "delivering", at: leaseUntil, fence: found.fence + 1 };
   await logState(tx, row, "ACTIVE", now);
   const entries = await entriesOf(tx, row);
   return {
     lease: { seq, messageId: row.id, fence: row.fence },
     message: toMessage(row),
     run: await runOf(tx, row.run),
-    first: row.purpose === "step" && entries.length === 1,
+    first: row.kind === "step" && entries.length === 1,
     entries,
     ended:
-      row.run !== null && isAfterwards(row.purpose)
+      row.run !== null && isAfterwards(row.kind)
         ? {
             rollbacks: await rollbacksOf(tx, row.run),
             started: await startedSteps(tx, row.run),
@@ -157,9 +144,9 @@ async function take(tx: Tx, seq: number, { now, leaseUntil }: ClaimOrder): Promi
   };
 }
 
-async function entriesOf(tx: Tx, { run, entry, purpose }: MessageRow): Promise<HistoryEntry[]> {
+async function entriesOf(tx: Tx, { run, entry, kind }: MessageRow): Promise<HistoryEntry[]> {
   if (run === null) return [];
-  if (isAfterwards(purpose)) return await history(tx, run);
+  if (isAfterwards(kind)) return await history(tx, run);
   if (entry === null) return [];
-  return purpose === "step" ? await history(tx, run, entry) : await history(tx, run, entry, entry);
+  return kind === "step" ? await history(tx, run, entry) : await history(tx, run, entry, entry);
 }

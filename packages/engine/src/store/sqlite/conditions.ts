@@ -1,21 +1,18 @@
-import type { MessageFilter, Page, PageQuery, RunQuery } from "../lists.ts";
-import { join, numbers, POSITION, type Sql, sql, strings } from "../tx.ts";
-
-// A URL behind its scheme, and of that what is before and behind the first slash; a query isn't part of a path.
-const REST = sql`substr(url, ${POSITION}(url, '://') + 3)`;
-const BARE = sql`substr(${REST}, 1, ${POSITION}(${REST} || '?', '?') - 1)`;
-export const HOST: Sql = sql`substr(${BARE}, 1, ${POSITION}(${BARE} || '/', '/') - 1)`;
-export const PATH: Sql = sql`CASE WHEN ${POSITION}(${BARE}, '/') = 0 THEN '/'
-  ELSE substr(${BARE}, ${POSITION}(${BARE}, '/')) END`;
+import type { MessageFilter, PageQuery, RunQuery } from "../lists.ts";
+import { join, numbers, type Sql, sql, strings } from "../tx.ts";
 
 /** The filters of what a message is; its table is named `messages`. */
 export function whereMessage(where: Conditions, filter: MessageFilter): void {
   where.oneOf(sql`messages.id`, filter.messageIds);
   where.oneOf(sql`messages.url`, filter.urls);
-  where.oneOf(sql`messages.topic_name`, filter.topics);
+  where.oneOf(sql`messages.url_group`, filter.topics);
   where.oneOf(sql`messages.schedule`, filter.schedules);
   where.oneOf(sql`messages.queue`, filter.queues);
-  where.labelled(sql`messages.labels`, filter.labels);
+  if (filter.labels) {
+    where.all(
+      sql`messages.seq IN (SELECT message FROM message_labels WHERE label IN (${strings(filter.labels)}))`,
+    );
+  }
   where.oneOf(sql`messages.caller_ip`, filter.callerIps);
   where.oneOf(sql`messages.flow_key`, filter.flowKeys);
 }
@@ -65,13 +62,6 @@ export class Conditions {
     );
   }
 
-  labelled(column: Sql, labels: readonly string[] | undefined): void {
-    if (!labels) return;
-    this.all(
-      sql`EXISTS (SELECT 1 FROM (${strings(labels)}) AS wanted WHERE ${POSITION}(${column}, ',' || value || ',') > 0)`,
-    );
-  }
-
   /** Behind the place at which the previous page ended. */
   after(place: Sql, { before, earliestFirst }: PageQuery): void {
     this.is(earliestFirst ? sql`${place} >` : sql`${place} <`, before);
@@ -89,23 +79,22 @@ export function direction({ earliestFirst }: PageQuery): Sql {
 /** Bytes of a page's bodies above which it is shorter than was asked for. */
 const PAGE_BYTES = 32 * 1024 * 1024;
 
-/** One row more than asked for tells that there is another page. */
-export async function page<Row, Item>(
+/** The rows of a page, of which one more than asked for was read: it tells that there is another page. */
+export function page<Row>(
   rows: readonly Row[],
   count: number,
   place: (row: Row) => number,
-  toItem: (row: Row) => Promise<Item>,
-  sizeOf: (item: Item) => number = () => 0,
-): Promise<Page<Item>> {
-  const items: Item[] = [];
-  let size = 0;
-  for (const row of rows.slice(0, count)) {
-    const item = await toItem(row);
-    size += sizeOf(item);
-    if (items.length > 0 && size > PAGE_BYTES) break;
-    items.push(item);
+  sizeOf: (row: Row) => number = () => 0,
+): { readonly rows: readonly Row[]; readonly next: number | undefined } {
+  let shown = 0;
+  for (let size = 0; shown < Math.min(count, rows.length); shown++) {
+    const row = rows[shown];
+    size += row === undefined ? 0 : sizeOf(row);
+    if (shown > 0 && size > PAGE_BYTES) break;
   }
-  const last = rows[items.length - 1];
-  const next = rows.length > items.length && last !== undefined ? place(last) : undefined;
-  return { items, next };
+  const last = rows[shown - 1];
+  return {
+    rows: rows.slice(0, shown),
+    next: rows.length > shown && last !== undefined ? place(last) : undefined,
+  };
 }

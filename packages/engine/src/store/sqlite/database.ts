@@ -5,7 +5,7 @@ import { messageOf } from "../../domain/problem.ts";
 import { StoreUnavailable } from "../store.ts";
 import { type Dialect, isPlain, render, type Sql } from "../tx.ts";
 import { keeping } from "./keeping.ts";
-import { MIGRATIONS } from "./schema.ts";
+import { migrations } from "./migrations.ts";
 
 const SQLITE_BUSY = 5;
 
@@ -89,13 +89,14 @@ export class Database {
     const { user_version: version } = this.#db.prepare("PRAGMA user_version").get() as {
       user_version: number;
     };
-    if (version > MIGRATIONS.length) {
+    const known = migrations();
+    if (version > known.length) {
       throw new StoreUnavailable(
-        `The database ${file} was written by a newer version of the engine (schema ${version}; this one knows ${MIGRATIONS.length}).`,
+        `The database ${file} was written by a newer version of the engine (schema ${version}; this one knows ${known.length}).`,
       );
     }
-    for (const migration of MIGRATIONS.slice(version)) this.#db.exec(migration);
-    this.#db.exec(`PRAGMA user_version = ${MIGRATIONS.length}`);
+    for (const migration of known.slice(version)) this.#db.exec(migration);
+    this.#db.exec(`PRAGMA user_version = ${known.length}`);
     this.#db.exec("COMMIT");
   }
 }

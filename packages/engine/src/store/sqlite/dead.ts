@@ -1,3 +1,4 @@
+import type { RollbackRecord } from "@perdure/core/protocol";
 import { newMessageId } from "../../domain/ids.ts";
 import type { Options } from "../../domain/options.ts";
 import type { QueueLimits } from "../../domain/queue.ts";
@@ -5,13 +6,13 @@ import { redraft } from "../../domain/redraft.ts";
 import { deliveryOf, inherit, type Run } from "../../domain/run.ts";
 import * as inOrder from "../in-order.ts";
 import type { DeadLetterQuery, RemovedDeadLetters, Retried } from "../lists.ts";
-import { sql, type Tx } from "../tx.ts";
+import { numbers, sql, type Tx } from "../tx.ts";
 import { release } from "./erase.ts";
 import { deadLetters } from "./listing.ts";
 import { insertMessage, runOf } from "./messages.ts";
 import { ensureQueue } from "./queues.ts";
 import { isReporting } from "./rollbacks.ts";
-import { type MessageRow, toMessage } from "./rows.ts";
+import { MESSAGES, type MessageRow, toMessage } from "./rows.ts";
 
 export async function removeDeadLetters(tx: Tx, query: DeadLetterQuery): Promise<RemovedDeadLetters> {
   const { items, next } = await deadLetters(tx, query);
@@ -54,44 +55,57 @@ export async function retry(
   return { messages, next };
 }
 
+/** Calls a failure function again that has failed itself. */
 export async function repeatReport(tx: Tx, dlqId: string, now: number): Promise<Run | undefined> {
-  const row = await tx.one<
-    MessageRow & { readonly dlq_run: number | null }
-  >(sql`SELECT messages.*, dlq.run AS dlq_run FROM dlq JOIN messages ON messages.seq = dlq.callback
-     WHERE dlq.id = ${dlqId} AND dlq.removed = 0 AND messages.state IN ('FAILED', 'CANCELLED')`);
-  const run = row && (await runOf(tx, row.dlq_run));
-  if (!run) return undefined;
-  const failed = toMessage(row);
-  const again = { ...failed, id: newMessageId(), notBefore: now, createdAt: now };
+  const found = await reportOf(tx, dlqId);
+  if (!found || !["FAILED", "CANCELLED"].includes(found.report.outcome ?? "")) return undefined;
+  const { report, run } = found;
+  const again = { ...toMessage(report), id: newMessageId(), notBefore: now, createdAt: now };
   const seq = await insertMessage(tx, again, { run: run.key });
   await tx.run(sql`UPDATE dlq SET callback = ${seq} WHERE id = ${dlqId}`);
-  await release(tx, [failed.seq]);
+  await release(tx, [report.seq]);
   return run;
 }
 
 /** Has the rollbacks made again that failed, and nothing else. */
 export async function repeatRollbacks(tx: Tx, dlqId: string, now: number): Promise<Run | undefined> {
-  const row = await tx.one<
-    MessageRow & { readonly dlq_run: number | null }
-  >(sql`SELECT messages.*, dlq.run AS dlq_run FROM dlq JOIN messages ON messages.seq = dlq.callback
-     WHERE dlq.id = ${dlqId} AND dlq.removed = 0`);
-  const run = row && (await runOf(tx, row.dlq_run));
-  if (!row || !run || (await isReporting(tx, run.key))) return undefined;
-  const failed = await tx.run(
-    sql`DELETE FROM rollbacks WHERE run = ${run.key} AND record ->> 'state' = 'failed'`,
-  );
+  const found = await reportOf(tx, dlqId);
+  if (!found || (await isReporting(tx, found.run.key))) return undefined;
+  const { report, run } = found;
+  const failed = await rollbacksThatFailed(tx, run.key);
+  await tx.run(sql`DELETE FROM rollbacks WHERE seq IN (${numbers(failed)})`);
   // Nor did the endpoint have a say where its deliveries were used up.
-  const lost = await tx.all<{
-    seq: number;
-  }>(sql`SELECT seq FROM messages WHERE run = ${run.key} AND state <> 'DELIVERED' AND state IN ('FAILED', 'CANCELLED')
-       AND purpose = 'rollback' AND forget_at IS NULL`);
-  if (failed === 0 && lost.length === 0) return undefined;
-  for (const { seq } of lost) await tx.run(sql`UPDATE messages SET forget_at = ${now} WHERE seq = ${seq}`);
-  const { body } = toMessage(row);
+  const lost = await tx.run(
+    sql`UPDATE messages SET delete_after = ${now} WHERE run = ${run.key} AND outcome IN ('FAILED', 'CANCELLED')
+      AND kind = 'rollback' AND delete_after IS NULL`,
+  );
+  if (failed.length === 0 && lost === 0) return undefined;
+  const { body } = toMessage(report);
   const delivery = deliveryOf(run, "step", now);
   const again = { ...delivery, id: newMessageId(), purpose: "rollback", body, notBefore: now } as const;
   await insertMessage(tx, { ...inherit(again, run.config), flow: undefined }, { run: run.key });
   return run;
+}
+
+/** The message that reports a run's failure, and the run. */
+async function reportOf(
+  tx: Tx,
+  dlqId: string,
+): Promise<{ readonly report: MessageRow; readonly run: Run } | undefined> {
+  const letter = await tx.one<{ run: number | null; callback: number | null }>(
+    sql`SELECT run, callback FROM dlq WHERE id = ${dlqId} AND removed = 0`,
+  );
+  const run = await runOf(tx, letter?.run ?? null);
+  const report = await tx.one<MessageRow>(sql`${MESSAGES} WHERE messages.seq = ${letter?.callback ?? null}`);
+  return run && report && { report, run };
+}
+
+async function rollbacksThatFailed(tx: Tx, run: number): Promise<number[]> {
+  const rows = await tx.all<{ seq: number; record: string }>(
+    sql`SELECT seq, record FROM rollbacks WHERE run = ${run}`,
+  );
+  const failed = rows.filter(({ record }) => (JSON.parse(record) as RollbackRecord).state === "failed");
+  return failed.map(({ seq }) => seq);
 }
 
 async function discard(tx: Tx, dlqId: string): Promise<void> {

@@ -3,6 +3,7 @@ import * as inOrder from "../in-order.ts";
 import type { RunQuery } from "../lists.ts";
 import type { CanceledMessage, CanceledRuns, EndedRun, RunEnd } from "../store.ts";
 import { sql, type Tx } from "../tx.ts";
+import { finishMessage } from "./due.ts";
 import { finishRun, hasPending } from "./finish.ts";
 import { letGo } from "./flow.ts";
 import { followUp } from "./follow-up.ts";
@@ -10,7 +11,7 @@ import { matchingRuns } from "./listing.ts";
 import { logState } from "./log.ts";
 import { latestRun, liveRun, runOf } from "./messages.ts";
 import { releaseNext } from "./rollbacks.ts";
-import type { MessageRow } from "./rows.ts";
+import { LIVE_MESSAGES, type MessageRow } from "./rows.ts";
 
 const CANCELED = { state: "RUN_CANCELED", response: undefined } as const;
 
@@ -27,36 +28,30 @@ export async function cancelRuns(tx: Tx, query: RunQuery, now: number): Promise<
   return { runIds: live.map(({ id }) => id), recorded };
 }
 
-/** It waits for the end of another message of its run. */
-const AWAITED = sql`EXISTS (SELECT 1 FROM messages AS first WHERE first.run = messages.run
-  AND first.state <> 'DELIVERED' AND first.due_at IS NOT NULL AND first.next = messages.seq)`;
-
 /** Takes back what a message waits for, with it. */
-async function cancelAwaited(tx: Tx, { run, seq, due_at }: MessageRow, now: number): Promise<void> {
-  if (due_at !== null) return;
-  const first = await tx.one<{ id: string }>(
-    sql`SELECT id FROM messages WHERE run = ${run} AND state <> 'DELIVERED' AND due_at IS NOT NULL AND next = ${seq}`,
-  );
+async function cancelAwaited(tx: Tx, { awaits }: MessageRow, now: number): Promise<void> {
+  const first =
+    awaits === null
+      ? undefined
+      : await tx.one<{ id: string }>(sql`SELECT id FROM messages WHERE seq = ${awaits}`);
   if (first) await cancelMessage(tx, first.id, now);
 }
 
 export async function cancelMessage(tx: Tx, id: string, now: number): Promise<CanceledMessage> {
   const row = await tx.one<MessageRow>(
-    sql`SELECT * FROM messages WHERE id = ${id} AND (due_at IS NOT NULL OR (state = 'CREATED' AND ${AWAITED}))`,
+    sql`${LIVE_MESSAGES} WHERE messages.id = ${id} AND due.status <> 'withdrawn'`,
   );
   if (!row) return { canceled: false, runId: undefined, recorded: [] };
   // A run's are kept for its log, and a report for the dead letter that it is of.
-  const forgetAt = row.run === null && row.purpose !== "failure" ? now : null;
-  await tx.run(
-    sql`UPDATE messages SET state = 'CANCELLED', due_at = NULL, parked = NULL, lane = NULL, held = NULL, forget_at = ${forgetAt} WHERE seq = ${row.seq}`,
-  );
+  const deleteAfter = row.run === null && row.kind !== "failure" ? now : null;
+  await finishMessage(tx, row.seq, { outcome: "CANCELLED", deleteAfter });
   await cancelAwaited(tx, row, now);
   await logState(tx, row, "CANCEL_REQUESTED", now);
   await logState(tx, row, "CANCELLED", now);
   if (await letGo(tx, row.flow_key)) tx.wakeAt(now);
   await followUp(tx, row);
   await releaseNext(tx, row.seq, now);
-  const run = isAfterwards(row.purpose) ? undefined : await runOf(tx, row.run);
+  const run = isAfterwards(row.kind) ? undefined : await runOf(tx, row.run);
   if (!run || (await hasPending(tx, run.key))) return { canceled: true, runId: undefined, recorded: [] };
   const recorded = await finishRun(tx, run.key, CANCELED, now);
   return { canceled: true, runId: run.id, recorded };

@@ -4,7 +4,7 @@ import { numbers, sql, type Tx } from "../tx.ts";
 export async function release(tx: Tx, messages: readonly number[]): Promise<void> {
   const rows = await tx.all<{
     seq: number;
-  }>(sql`SELECT seq FROM messages WHERE seq IN (${numbers(messages)}) AND due_at IS NULL
+  }>(sql`SELECT seq FROM messages WHERE seq IN (${numbers(messages)}) AND outcome IS NOT NULL
        AND NOT EXISTS (SELECT 1 FROM logs WHERE message = messages.seq)
        AND NOT EXISTS (SELECT 1 FROM dlq WHERE message = messages.seq)
        AND NOT EXISTS (SELECT 1 FROM dlq WHERE callback = messages.seq)`);
@@ -16,5 +16,7 @@ export async function erase(tx: Tx, messages: readonly { readonly seq: number }[
   const seqs = numbers(messages.map(({ seq }) => seq));
   await tx.run(sql`DELETE FROM logs WHERE message IN (${seqs})`);
   await tx.run(sql`DELETE FROM failures WHERE message IN (${seqs})`);
+  await tx.run(sql`DELETE FROM message_labels WHERE message IN (${seqs})`);
+  await tx.run(sql`DELETE FROM due WHERE message IN (${seqs})`);
   await tx.run(sql`DELETE FROM messages WHERE seq IN (${seqs})`);
 }

@@ -5,22 +5,23 @@ import { type Failure, isAfterwards, type Message, type Reply } from "../../doma
 import { deliveryOf, failureCallbackOf, hasFeature, type Run } from "../../domain/run.ts";
 import type { ExpiredRun, RecordedStep, Settled } from "../store.ts";
 import { insert, sql, type Tx } from "../tx.ts";
+import { finishMessage } from "./due.ts";
 import { finishRun } from "./finish.ts";
 import { history } from "./history.ts";
 import { holdReport } from "./landing.ts";
 import { logState } from "./log.ts";
 import { insertMessage, runOf } from "./messages.ts";
 import { releaseNext } from "./rollbacks.ts";
-import { type MessageRow, type RunRow, toMessage, toRun } from "./rows.ts";
+import { MESSAGES, type MessageRow, type RunRow, toMessage, toRun } from "./rows.ts";
 
 /** The end of a message, and of its run if it has one: all of it, here, in one transaction. */
 export async function fail(tx: Tx, row: MessageRow, failure: Failure, excerpt: number): Promise<Settled> {
   await recordFailure(tx, row, failure, excerpt);
-  await tx.run(sql`UPDATE messages SET state = 'FAILED', due_at = NULL WHERE seq = ${row.seq}`);
+  await finishMessage(tx, row.seq, { outcome: "FAILED", deleteAfter: null });
   await logState(tx, row, "FAILED", failure.at, { attempt: row.retried });
-  if (isAfterwards(row.purpose) && failure.reply) await keepReply(tx, row.seq, failure.reply);
+  if (isAfterwards(row.kind) && failure.reply) await keepReply(tx, row.seq, failure.reply);
   const run = await runOf(tx, row.run);
-  if (run && isAfterwards(row.purpose)) return await failReport(tx, row, failure, run);
+  if (run && isAfterwards(row.kind)) return await failReport(tx, row, failure, run);
   const { dlqId, recorded } = await bury(tx, row, run, failure);
   return { kind: "failed", failure, dlqId, recorded };
 }
@@ -38,13 +39,13 @@ async function bury(
   const end = { state: "RUN_FAILED", response: undefined } as const;
   const recorded = run ? await finishRun(tx, run.key, end, failure.at) : [];
   const failed: Failed = { message, failure, dlqId, sourceBody: await sourceBody(tx, message, row, run) };
-  const callback = run ? await reportRun(tx, failed, run, row.seq) : await reportMessage(tx, failed, row.seq);
+  const callback = run ? await reportRun(tx, failed, run, row) : await reportMessage(tx, failed, row);
   await tx.run(sql`UPDATE dlq SET id = ${dlqId}, callback = ${callback ?? null} WHERE seq = ${key}`);
   if (run) await tx.run(sql`UPDATE runs SET dlq_id = ${dlqId} WHERE key = ${run.key}`);
   return { dlqId, recorded };
 }
 
-async function reportMessage(tx: Tx, failed: Failed, source: number): Promise<number | undefined> {
+async function reportMessage(tx: Tx, failed: Failed, source: MessageRow): Promise<number | undefined> {
   const report = messageFailureMessage(failed);
   return report && (await insertMessage(tx, report, { source }));
 }
@@ -53,20 +54,19 @@ async function reportMessage(tx: Tx, failed: Failed, source: number): Promise<nu
  * To the workflow itself the report of its failure also asks for the rollbacks. Where it goes elsewhere, it waits until
  * they are made.
  */
-async function reportRun(tx: Tx, failed: Failed, run: Run, source: number): Promise<number> {
+async function reportRun(tx: Tx, failed: Failed, run: Run, source: MessageRow): Promise<number> {
   const report = runFailureMessage(failed, run, failureCallbackOf(run));
-  const callback = await insertMessage(tx, report, { run: run.key, source });
+  const of = { run: run.key, source };
   if (report.url === run.url || run.traits === undefined) {
+    const callback = await insertMessage(tx, report, of);
     await holdReport(tx, run.key, callback);
     return callback;
   }
-  await tx.run(sql`UPDATE messages SET due_at = NULL WHERE seq = ${callback}`);
   // As the run's own deliveries: what was said of the report's is for its place alone.
   const own = runFailureMessage(failed, run, { url: run.url, options: undefined });
-  const seq = await insertMessage(tx, { ...own, purpose: "rollback" }, { run: run.key, source });
-  await tx.run(sql`UPDATE messages SET next = ${callback} WHERE seq = ${seq}`);
-  await holdReport(tx, run.key, seq);
-  return callback;
+  const rollback = await insertMessage(tx, { ...own, purpose: "rollback" }, of);
+  await holdReport(tx, run.key, rollback);
+  return insertMessage(tx, report, { ...of, awaits: rollback });
 }
 
 /** The report of a run's end that fails is told by the run's log, and by the entry of its failure. */
@@ -74,7 +74,7 @@ async function failReport(tx: Tx, row: MessageRow, failure: Failure, run: Run): 
   await releaseNext(tx, row.seq, failure.at);
   const message = toMessage(row);
   const report = messageFailureMessage({ message, failure, dlqId: run.dlqId ?? "" });
-  if (report) await insertMessage(tx, report, { source: row.seq });
+  if (report) await insertMessage(tx, report, { source: row });
   return { kind: "failed", failure, dlqId: undefined, recorded: [] };
 }
 
@@ -116,10 +116,9 @@ async function insertFailed(tx: Tx, run: Run, now: number): Promise<MessageRow> 
   const last = await tx.one<{ seq: number }>(sql`SELECT max(seq) AS seq FROM entries WHERE run = ${run.key}`);
   const draft = { ...deliveryOf(run, "step", now), id: newMessageId(), notBefore: now, retries: 0 };
   const seq = await insertMessage(tx, draft, { run: run.key, ...(last ? { entry: last.seq } : {}) });
-  await logState(tx, { seq, purpose: draft.purpose }, "FAILED", now);
-  return (await tx.one<MessageRow>(
-    sql`UPDATE messages SET state = 'FAILED', due_at = NULL WHERE seq = ${seq} RETURNING *`,
-  )) as MessageRow;
+  await logState(tx, { seq, kind: draft.purpose }, "FAILED", now);
+  await finishMessage(tx, seq, { outcome: "FAILED", deleteAfter: null });
+  return (await tx.one<MessageRow>(sql`${MESSAGES} WHERE messages.seq = ${seq}`)) as MessageRow;
 }
 
 async function insertDeadLetter(

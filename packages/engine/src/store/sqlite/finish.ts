@@ -6,6 +6,7 @@ import type { Draft } from "../../domain/message.ts";
 import { isLive, type Run, type RunState } from "../../domain/run.ts";
 import type { RecordedStep } from "../store.ts";
 import { type Sql, sql, type Tx } from "../tx.ts";
+import { AFTERWARDS, noteOutcome } from "./due.ts";
 import { letGo } from "./flow.ts";
 import { history } from "./history.ts";
 import { holdReport, markFlights } from "./landing.ts";
@@ -18,8 +19,8 @@ export interface Finish {
   readonly response: string | undefined;
 }
 
-const pending = (run: number): Sql =>
-  sql`run = ${run} AND state <> 'DELIVERED' AND due_at IS NOT NULL AND purpose NOT IN ('failure', 'rollback', 'cancel')`;
+/** What is to be done for a run itself. */
+const pending = (run: number): Sql => sql`run = ${run} AND status <> 'withdrawn' AND NOT ${AFTERWARDS}`;
 
 /** Ends a live run, withdraws what is pending of it, and records the end in the run that waits for it. */
 export async function finishRun(tx: Tx, run: number, end: Finish, now: number): Promise<RecordedStep[]> {
@@ -27,7 +28,6 @@ export async function finishRun(tx: Tx, run: number, end: Finish, now: number): 
     sql`UPDATE runs SET state = ${end.state}, completed_at = ${now}, response = ${end.response ?? null} WHERE key = ${run}`,
   );
   tx.count({ of: "run", state: end.state, count: 1 });
-  if (end.state !== "RUN_SUCCESS") await markFlights(tx, run);
   await withdraw(tx, run, end, now);
   await tx.run(sql`UPDATE waiters SET open = 0 WHERE run = ${run} AND open = 1`);
   // A run that failed may be taken up again, and then finds what came too early for it.
@@ -42,7 +42,7 @@ export async function finishRun(tx: Tx, run: number, end: Finish, now: number): 
 /** Whether a run has something to do, or to wait for, other than the message at `except`. */
 export async function hasPending(tx: Tx, run: number, except = 0): Promise<boolean> {
   const found =
-    (await tx.one(sql`SELECT 1 FROM messages WHERE ${pending(run)} AND seq <> ${except} LIMIT 1`)) ??
+    (await tx.one(sql`SELECT 1 FROM due WHERE ${pending(run)} AND message <> ${except} LIMIT 1`)) ??
     (await tx.one(sql`SELECT 1 FROM waiters WHERE run = ${run} AND open = 1 LIMIT 1`)) ??
     (await tx.one(sql`SELECT 1 FROM runs WHERE parent = ${run} AND state = 'RUN_STARTED' LIMIT 1`));
   return found !== undefined;
@@ -62,14 +62,17 @@ export async function recordStep(
 }
 
 async function withdraw(tx: Tx, run: number, end: Finish, now: number): Promise<void> {
+  const ofRun = pending(run);
   const keys = await tx.all<{ flow_key: string }>(
-    sql`SELECT DISTINCT flow_key FROM messages WHERE ${pending(run)} AND flow_key IS NOT NULL`,
+    sql`SELECT DISTINCT flow_key FROM due WHERE ${ofRun} AND flow_key IS NOT NULL`,
   );
-  const calls = await logStates(tx, "CANCELLED", now, sql`${pending(run)} AND purpose = 'call'`);
-  const changes = await tx.run(
-    sql`UPDATE messages SET state = 'CANCELLED', due_at = NULL, parked = NULL, lane = NULL, forget_at = ${end.state === "RUN_SUCCESS" ? now : null} WHERE ${pending(run)}`,
-  );
-  tx.count({ of: "delivery", state: "CANCELLED", count: changes - calls });
+  const calls = await logStates(tx, "CANCELLED", now, sql`${ofRun} AND kind = 'call'`);
+  // The log of a run that ended badly shows what was withdrawn.
+  const deleteAfter = end.state === "RUN_SUCCESS" ? now : null;
+  const count = await noteOutcome(tx, ofRun, { outcome: "CANCELLED", deleteAfter });
+  if (end.state !== "RUN_SUCCESS") await markFlights(tx, run);
+  await tx.run(sql`DELETE FROM due WHERE ${ofRun}`);
+  tx.count({ of: "delivery", state: "CANCELLED", count: count - calls });
   for (const { flow_key } of keys) if (await letGo(tx, flow_key)) tx.wakeAt(now);
 }
 

@@ -3,7 +3,7 @@ import type { Flows, RoomWaiters } from "../controls.ts";
 import type { Driver } from "../driver.ts";
 import * as inOrder from "../in-order.ts";
 import { POSITION, type Sql, sql, type Tx } from "../tx.ts";
-import { type FlowRow, flowOf, letGoAll, PARKED, toLimits } from "./flow.ts";
+import { type FlowRow, flowOf, letGoAll, toLimits, UNDER_WAY } from "./flow.ts";
 
 /** Of a key that no message has named yet. */
 const PERIOD = 1000;
@@ -33,8 +33,8 @@ async function flows(tx: Tx, search: string, now: number): Promise<FlowControl[]
 
 async function toFlow(tx: Tx, row: FlowRow, now: number): Promise<FlowControl> {
   const { active, waiting } = (await tx.one<{ active: number; waiting: number }>(sql`SELECT
-    (SELECT count(*) FROM messages WHERE flow_key IS NOT NULL AND flow_key = ${row.key} AND state = 'ACTIVE') AS active,
-    (SELECT count(*) FROM messages WHERE flow_key = ${row.key} AND parked IS NOT NULL) AS waiting`)) as {
+    (SELECT count(*) FROM due WHERE flow_key = ${row.key} AND ${UNDER_WAY}) AS active,
+    (SELECT count(*) FROM due WHERE flow_key = ${row.key} AND status = 'throttled') AS waiting`)) as {
     active: number;
     waiting: number;
   };
@@ -55,15 +55,15 @@ async function waitingForRoom(tx: Tx, now: number): Promise<RoomWaiters> {
   const count = async (where: Sql, of: Sql): Promise<number> => {
     const row = await tx.one<{ count: number }>(
       sql`SELECT count(*) AS count FROM
-        (SELECT flow_key, state, due_at FROM messages WHERE ${where} LIMIT ${MOST}) AS some
+        (SELECT flow_key, status FROM due WHERE ${where} LIMIT ${MOST}) AS some
         WHERE flow_key IS NULL AND ${of}`,
     );
     return row?.count ?? 0;
   };
   return {
     // With a lease that ran out it isn't room that a message waits for.
-    due: await count(sql`due_at <= ${now}`, sql`(state <> 'ACTIVE' OR due_at = 0)`),
-    aside: await count(sql`lane IS NOT NULL`, sql`due_at = ${PARKED}`),
+    due: await count(sql`at <= ${now}`, sql`status <> 'delivering'`),
+    aside: await count(sql`destination IS NOT NULL`, sql`status = 'deferred'`),
   };
 }
 

@@ -1,9 +1,7 @@
 import type { FlowLimit } from "../../domain/flow.ts";
 import { adopt, begunAt, type FlowControl } from "../../domain/flow-control.ts";
-import { sql, type Tx } from "../tx.ts";
-
-/** The time at which a message is due that waits for its key to admit it: never, until it is let go. */
-export const PARKED: number = Number.MAX_SAFE_INTEGER;
+import { type Sql, sql, type Tx } from "../tx.ts";
+import { RESUME, suspend } from "./due.ts";
 
 /** Enough to fill what has become free; the rest follows as these come to their end. */
 const MOST = 1000;
@@ -75,8 +73,10 @@ async function noteUse(tx: Tx, { key, used_at }: FlowRow, now: number): Promise<
  * @returns how many were looked at: `limit` at most
  */
 export async function sweepFlows(tx: Tx, until: number, now: number, limit: number): Promise<number> {
-  const rows = await tx.all<{ key: string; live: number }>(sql`SELECT key, EXISTS (SELECT 1 FROM messages
-         WHERE flow_key IS NOT NULL AND flow_key = flows.key AND state IN ('CREATED', 'ACTIVE', 'RETRY')) AS live
+  const rows = await tx.all<{
+    key: string;
+    live: number;
+  }>(sql`SELECT key, (SELECT count(*) FROM (SELECT 1 FROM due WHERE flow_key = flows.key LIMIT 1) AS one) AS live
      FROM flows WHERE used_at <= ${until - GRAIN} AND began_at + period <= ${until}
        AND paused = 0 AND pinned_parallelism = 0 AND pinned_rate = 0
      ORDER BY used_at LIMIT ${limit}`);
@@ -90,7 +90,7 @@ export async function sweepFlows(tx: Tx, until: number, now: number, limit: numb
 
 /** Has a message wait, in the order in which such messages came due, until its key admits it. */
 export async function park(tx: Tx, seq: number): Promise<void> {
-  await tx.run(sql`UPDATE messages SET parked = due_at, due_at = ${PARKED} WHERE seq = ${seq}`);
+  await tx.run(sql`UPDATE due SET ${suspend("throttle")} WHERE message = ${seq}`);
 }
 
 /** Something with this key is no longer under way, or no longer due: those that wait for it are due again. */
@@ -132,7 +132,7 @@ export async function nextWake(tx: Tx): Promise<number | undefined> {
 /** After a restart nothing is under way. */
 export async function letAllGo(tx: Tx): Promise<void> {
   const keys = await tx.all<{ key: string }>(
-    sql`SELECT DISTINCT flow_key AS key FROM messages WHERE parked IS NOT NULL`,
+    sql`SELECT DISTINCT flow_key AS key FROM due WHERE status = 'throttled' AND flow_key IS NOT NULL`,
   );
   for (const { key } of keys) await letGo(tx, key);
 }
@@ -153,17 +153,22 @@ export async function flowOf(tx: Tx, key: string): Promise<FlowRow | undefined> 
   return await tx.one<FlowRow>(sql`SELECT * FROM flows WHERE key = ${key}`);
 }
 
+/** The statuses in which a message counts toward its key's parallelism. */
+export const UNDER_WAY: Sql = sql`status IN ('delivering', 'deferred', 'ready')`;
+
 /** How many with this key are under way, up to `most`. */
 async function active(tx: Tx, key: string, most: number): Promise<number> {
-  const { count } = (await tx.one<{ count: number }>(sql`SELECT count(*) AS count FROM
-       (SELECT 1 FROM messages WHERE flow_key IS NOT NULL AND flow_key = ${key} AND state = 'ACTIVE' LIMIT ${most})`)) as {
-    count: number;
-  };
-  return count;
+  const row = await tx.one<{ count: number }>(
+    sql`SELECT count(*) AS count FROM
+      (SELECT 1 FROM due WHERE flow_key = ${key} AND ${UNDER_WAY} LIMIT ${most}) AS some`,
+  );
+  return row?.count ?? 0;
 }
 
 async function unpark(tx: Tx, key: string, count: number): Promise<boolean> {
-  const changes = await tx.run(sql`UPDATE messages SET due_at = parked, parked = NULL WHERE seq IN
-       (SELECT seq FROM messages WHERE flow_key = ${key} AND parked IS NOT NULL ORDER BY parked, seq LIMIT ${Math.max(0, count)})`);
+  const changes = await tx.run(
+    sql`UPDATE due SET ${RESUME} WHERE message IN (SELECT message FROM due
+      WHERE flow_key = ${key} AND status = 'throttled' ORDER BY since, message LIMIT ${Math.max(0, count)})`,
+  );
   return changes > 0;
 }

@@ -1,4 +1,4 @@
-import type { MessageState } from "../../domain/message.ts";
+import type { Outcome } from "../../domain/message-status.ts";
 import { sql, type Tx } from "../tx.ts";
 import { leavePlace } from "./queues.ts";
 import type { MessageRow } from "./rows.ts";
@@ -10,15 +10,15 @@ import { recordTickState } from "./schedules.ts";
  */
 export async function followUp(
   tx: Tx,
-  row: Pick<MessageRow, "seq" | "id" | "slot" | "schedule">,
+  row: Pick<MessageRow, "seq" | "id" | "place" | "schedule">,
 ): Promise<void> {
-  if (row.slot === null && row.schedule === null) return;
-  const { state, due_at } = (await tx.one<{ state: MessageState; due_at: number | null }>(
-    sql`SELECT state, due_at FROM messages WHERE seq = ${row.seq}`,
-  )) as { state: MessageState; due_at: number | null };
-  if (due_at !== null) return;
+  if (row.place === null && row.schedule === null) return;
+  const ended = await tx.one<{ outcome: Outcome | null }>(
+    sql`SELECT outcome FROM messages WHERE seq = ${row.seq}`,
+  );
+  if (!ended?.outcome) return;
   if (row.schedule !== null) {
-    await recordTickState(tx, row.schedule, row.id, state === "DELIVERED" ? "SUCCESS" : "FAIL");
+    await recordTickState(tx, row.schedule, row.id, ended.outcome === "DELIVERED" ? "SUCCESS" : "FAIL");
   }
-  if (row.slot !== null) await leavePlace(tx, row.slot);
+  if (row.place !== null) await leavePlace(tx, row.place);
 }

@@ -1,6 +1,9 @@
 import type { CallType, HistoryEntry } from "@perdure/core/protocol";
 import { sql, type Tx } from "../tx.ts";
 
+/** What the first entry of a history is recorded as: the run's payload. */
+export const FIRST_RECORD = "init";
+
 /** A run's history, from the entry at `first` up to and with the one at `last`. */
 export async function history(
   tx: Tx,

@@ -2,31 +2,40 @@ import { HEADER, type StepRecord } from "@perdure/core/protocol";
 import { firstValue } from "../../domain/header.ts";
 import type { Lease } from "../store.ts";
 import { GREATEST, sql, type Tx } from "../tx.ts";
+import { AFTERWARDS, underLease } from "./due.ts";
 import { type MessageRow, toMessage } from "./rows.ts";
 
 /** Reports of a run's end that nobody has begun to deliver. */
-const WAITING = sql`purpose IN ('failure', 'rollback', 'cancel') AND state = 'CREATED' AND fence = 0 AND due_at IS NOT NULL`;
+const WAITING = sql`${AFTERWARDS} AND status = 'scheduled' AND fence = 0`;
+
+/** The row of a delivery with the entry that it delivers. */
+interface FlightRow extends MessageRow {
+  readonly record: string | null;
+  readonly entry_body: string | null;
+}
 
 /**
- * Remembers which of a run's deliveries are under way as they are withdrawn, and may be at a step that is to be rolled
- * back: that isn't begun while the step itself is still being done.
+ * Keeps the leases of those of a run's deliveries that are withdrawn while they are under way, and may be at a step
+ * that is to be rolled back: its rollback isn't begun while the step itself is still being done.
  */
 export async function markFlights(tx: Tx, run: number): Promise<void> {
-  const rows = await tx.all<
-    MessageRow & { readonly record: string | null; readonly entry_body: string | null }
-  >(sql`SELECT messages.*, entries.record, entries.body AS entry_body
-     FROM messages LEFT JOIN entries ON entries.seq = messages.entry
-     WHERE messages.run = ${run} AND messages.state <> 'DELIVERED' AND messages.state = 'ACTIVE'
-       AND purpose IN ('step', 'answer', 'call')`);
-  for (const row of rows)
-    if (mayBeUndone(row)) await tx.run(sql`UPDATE messages SET landing = due_at WHERE seq = ${row.seq}`);
+  const rows = await tx.all<FlightRow>(
+    sql`SELECT messages.*, entries.record, entries.body AS entry_body FROM due
+      JOIN messages ON messages.seq = due.message LEFT JOIN entries ON entries.seq = messages.entry
+      WHERE due.run = ${run} AND due.status = 'delivering' AND due.kind IN ('step', 'answer', 'call')`,
+  );
+  for (const row of rows) {
+    if (mayBeUndone(row)) {
+      await tx.run(
+        sql`UPDATE due SET status = 'withdrawn', since = at, at = NULL WHERE message = ${row.seq}`,
+      );
+    }
+  }
 }
 
 /** A plan and a call say whether their step has a rollback. Which step any other delivery is at, isn't known here. */
-function mayBeUndone(
-  row: MessageRow & { readonly record: string | null; readonly entry_body: string | null },
-): boolean {
-  if (row.purpose === "call") {
+function mayBeUndone(row: FlightRow): boolean {
+  if (row.kind === "call") {
     const name = HEADER.rollback.toLowerCase();
     return toMessage(row).callback?.options?.forward.some(([forwarded]) => forwarded === name) ?? false;
   }
@@ -37,49 +46,48 @@ function mayBeUndone(
 
 /** Has a report wait until the deliveries of its run have landed, or their leases have run out. */
 export async function holdReport(tx: Tx, run: number, report: number): Promise<void> {
-  await tx.run(sql`UPDATE messages SET due_at = ${GREATEST}(due_at, coalesce((SELECT max(landing) FROM messages
-       WHERE run = ${run} AND landing IS NOT NULL), 0)) WHERE seq = ${report}`);
+  await tx.run(
+    sql`UPDATE due SET at = ${GREATEST}(at, coalesce((SELECT max(since) FROM due
+      WHERE run = ${run} AND status = 'withdrawn'), 0)) WHERE message = ${report} AND at IS NOT NULL`,
+  );
 }
 
 /** A delivery that was withdrawn goes on under its lease. @returns whether anything waits for it */
-export async function renewFlight(tx: Tx, { seq, messageId, fence }: Lease, until: number): Promise<boolean> {
+export async function renewFlight(tx: Tx, lease: Lease, until: number): Promise<boolean> {
   // A call is broken off instead.
-  const row = await tx.one<{
-    run: number;
-  }>(sql`UPDATE messages SET landing = ${until} WHERE seq = ${seq} AND id = ${messageId} AND fence = ${fence} AND landing IS NOT NULL
-       AND purpose <> 'call' RETURNING run`);
-  if (!row) return false;
-  await tx.run(
-    sql`UPDATE messages SET due_at = ${GREATEST}(due_at, ${until}) WHERE run = ${row.run} AND ${WAITING}`,
+  const row = await tx.one<{ run: number }>(
+    sql`UPDATE due SET since = ${until} WHERE ${underLease(lease)} AND status = 'withdrawn' AND kind <> 'call'
+      RETURNING run`,
   );
+  if (!row) return false;
+  await tx.run(sql`UPDATE due SET at = ${GREATEST}(at, ${until}) WHERE run = ${row.run} AND ${WAITING}`);
   return true;
 }
 
 /** A delivery that was withdrawn is over. What waited for it, and for no other, is due. @returns its run */
-export async function land(
-  tx: Tx,
-  { seq, messageId, fence }: Lease,
-  now: number,
-): Promise<number | undefined> {
-  const row = await tx.one<{
-    run: number;
-  }>(sql`UPDATE messages SET landing = NULL WHERE seq = ${seq} AND id = ${messageId} AND fence = ${fence} AND landing IS NOT NULL
-     RETURNING run`);
+export async function land(tx: Tx, lease: Lease, now: number): Promise<number | undefined> {
+  const row = await tx.one<{ run: number }>(
+    sql`DELETE FROM due WHERE ${underLease(lease)} AND status = 'withdrawn' RETURNING run`,
+  );
   if (!row) return undefined;
-  if (!(await tx.one(sql`SELECT 1 FROM messages WHERE run = ${row.run} AND landing IS NOT NULL LIMIT 1`))) {
-    const reports = await tx.all<{ due_at: number }>(
-      sql`UPDATE messages SET due_at = ${GREATEST}(not_before, ${now}) WHERE run = ${row.run} AND ${WAITING} RETURNING due_at`,
+  const others = await tx.one(sql`SELECT 1 FROM due WHERE run = ${row.run} AND status = 'withdrawn' LIMIT 1`);
+  if (!others) {
+    const reports = await tx.all<{ at: number }>(
+      sql`UPDATE due SET at = ${GREATEST}((SELECT not_before FROM messages WHERE seq = due.message), ${now})
+        WHERE run = ${row.run} AND ${WAITING} RETURNING at`,
     );
-    for (const { due_at } of reports) tx.wakeAt(due_at);
+    for (const { at } of reports) tx.wakeAt(at);
   }
   return row.run;
 }
 
 /** Nobody is left who could tell of any landing. */
 export async function landAll(tx: Tx): Promise<void> {
-  await tx.run(sql`UPDATE messages SET due_at = not_before WHERE ${WAITING}
-       AND run IN (SELECT run FROM messages WHERE landing IS NOT NULL)`);
-  await tx.run(sql`UPDATE messages SET landing = NULL WHERE landing IS NOT NULL`);
+  await tx.run(
+    sql`UPDATE due SET at = (SELECT not_before FROM messages WHERE seq = due.message)
+      WHERE ${WAITING} AND run IN (SELECT run FROM due WHERE status = 'withdrawn')`,
+  );
+  await tx.run(sql`DELETE FROM due WHERE status = 'withdrawn'`);
 }
 
 /**
@@ -87,11 +95,11 @@ export async function landAll(tx: Tx): Promise<void> {
  * to go on with it came to an end that doesn't say what it did.
  */
 export async function hasBegun(tx: Tx, run: number): Promise<boolean> {
-  const last = await tx.one<{
-    seq: number | null;
-    fence: number | null;
-  }>(sql`SELECT messages.seq, messages.fence FROM entries LEFT JOIN messages ON messages.id = entries.message
-     WHERE entries.run = ${run} AND entries.call_type <> 'toCallback' ORDER BY entries.seq DESC LIMIT 1`);
+  const last = await tx.one<{ seq: number | null; fence: number | null }>(
+    sql`SELECT messages.seq, coalesce(due.fence, messages.attempts) AS fence FROM entries
+      LEFT JOIN messages ON messages.id = entries.message LEFT JOIN due ON due.message = messages.seq
+      WHERE entries.run = ${run} AND entries.call_type <> 'toCallback' ORDER BY entries.seq DESC LIMIT 1`,
+  );
   // What isn't kept any more was delivered.
   if (!last || last.seq === null || last.fence === null) return true;
   if (last.fence === 0) return false;

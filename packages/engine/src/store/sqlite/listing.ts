@@ -2,17 +2,13 @@ import { HEADER } from "@perdure/core/protocol";
 import type { Run } from "../../domain/run.ts";
 import type { CallbackState, DeadLetter, DeadLetterQuery, Page, RunLog, RunQuery } from "../lists.ts";
 import { POSITION, type Sql, sql, strings, type Tx } from "../tx.ts";
-import { Conditions, direction, HOST, PATH, page, whereMessage } from "./conditions.ts";
-import { DEAD_LETTER, type DeadLetterRow, deadLetter, runLog } from "./read.ts";
-import { type RunRow, toRun } from "./rows.ts";
+import { Conditions, direction, page, whereMessage } from "./conditions.ts";
+import { DEAD_LETTER, type DeadLetterRow, runLogs, toDeadLetters } from "./read.ts";
+import { type RunRow, STATE, toRun } from "./rows.ts";
 
 export async function runs(tx: Tx, query: RunQuery): Promise<Page<RunLog>> {
-  return page(
-    await runRows(tx, query),
-    query.count,
-    (row) => row.key,
-    async (row) => await runLog(tx, row),
-  );
+  const { rows, next } = page(await runRows(tx, query), query.count, (row) => row.key);
+  return { items: await runLogs(tx, rows), next };
 }
 
 /** The newest runs that match, without their logs. */
@@ -26,19 +22,20 @@ const stepsIn = (
 ): Sql => sql`SELECT one.key FROM runs AS one, (${strings(states)}) AS wanted
   WHERE CASE wanted.value
   WHEN 'DELIVERED' THEN EXISTS (SELECT 1 FROM entries WHERE run = one.key AND record LIKE 'result:%')
-  ELSE EXISTS (SELECT 1 FROM messages WHERE run = one.key AND state <> 'DELIVERED' AND state = wanted.value
-    AND purpose IN ('step', 'call', 'answer')) END`;
+  ELSE EXISTS (SELECT 1 FROM messages LEFT JOIN due ON due.message = messages.seq WHERE messages.run = one.key
+    AND messages.kind IN ('step', 'call', 'answer') AND ${STATE} = wanted.value) END`;
 
 async function runRows(tx: Tx, query: RunQuery): Promise<RunRow[]> {
   const where = new Conditions();
   where.oneOf(sql`id`, query.ids);
   where.oneOf(sql`url`, query.urls);
   where.startsWith(sql`url`, query.urlPrefixes);
-  where.oneOf(HOST, query.hosts);
-  where.oneOf(PATH, query.paths);
+  where.oneOf(sql`host`, query.hosts);
+  where.oneOf(sql`path`, query.paths);
   where.oneOf(sql`state`, query.states);
   if (query.stepStates) where.all(sql`key IN (${stepsIn(query.stepStates)})`);
-  where.labelled(sql`labels`, query.labels);
+  if (query.labels)
+    where.all(sql`key IN (SELECT run FROM run_labels WHERE label IN (${strings(query.labels)}))`);
   where.oneOf(sql`caller_ip`, query.callerIps);
   where.oneOf(sql`flow_key`, query.flowKeys);
   if (query.messageIds) {
@@ -69,28 +66,30 @@ export async function deadLetters(tx: Tx, query: DeadLetterQuery): Promise<Page<
   where.is(sql`dlq.created_at >=`, query.from);
   where.is(sql`dlq.created_at <=`, query.to);
   where.after(sql`dlq.seq`, query);
-  const rows = await tx.all<DeadLetterRow & { readonly seq: number }>(
-    sql`SELECT ${DEAD_LETTER} FROM dlq
+  const rows = await tx.all<DeadLetterRow & { readonly bytes: number }>(
+    sql`SELECT ${DEAD_LETTER}, coalesce(length(dlq.body), 0) + coalesce(length(messages.body), 0)
+       + coalesce(length(entries.body), 0) AS bytes FROM dlq
      JOIN messages ON messages.seq = dlq.message
      LEFT JOIN runs ON runs.key = dlq.run
      LEFT JOIN messages AS callback ON callback.seq = dlq.callback
+     LEFT JOIN entries ON entries.seq = messages.entry
      ${where.sql} ORDER BY dlq.seq ${direction(query)} LIMIT ${query.count + 1}`,
   );
-  return page(
+  const shown = page(
     rows,
     query.count,
     (row) => row.seq,
-    async (row) => await deadLetter(tx, row),
-    ({ body, failure }) => (body?.length ?? 0) + (failure.reply?.body.length ?? 0),
+    (row) => row.bytes,
   );
+  return { items: await toDeadLetters(tx, shown.rows), next: shown.next };
 }
 
 const unhandled = sql`${POSITION}(lower(coalesce(callback.reply_headers, '')), ${`"${HEADER.noFailureFunction.toLowerCase()}"`}) > 0`;
 
 /** What the states of reports are in the table. */
 const CALLBACK: Record<CallbackState, Sql> = {
-  CALLBACK_INPROGRESS: sql`callback.state IN ('CREATED', 'ACTIVE', 'RETRY')`,
-  CALLBACK_SUCCESS: sql`callback.state = 'DELIVERED' AND NOT ${unhandled}`,
-  CALLBACK_FAIL: sql`callback.state = 'FAILED'`,
-  CALLBACK_CANCELED: sql`callback.state = 'CANCELLED'`,
+  CALLBACK_INPROGRESS: sql`dlq.callback IS NOT NULL AND callback.outcome IS NULL`,
+  CALLBACK_SUCCESS: sql`callback.outcome = 'DELIVERED' AND NOT ${unhandled}`,
+  CALLBACK_FAIL: sql`callback.outcome = 'FAILED'`,
+  CALLBACK_CANCELED: sql`callback.outcome = 'CANCELLED'`,
 };

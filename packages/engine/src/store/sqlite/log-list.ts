@@ -1,10 +1,10 @@
 import type { LogState } from "../../domain/log.ts";
+import type { Failure } from "../../domain/message.ts";
 import type { LogEntry, LogQuery, Page } from "../lists.ts";
-import { sql, type Tx } from "../tx.ts";
-import { Conditions, direction, HOST, PATH, page, whereMessage } from "./conditions.ts";
-import { runOf } from "./messages.ts";
-import { bodyOf } from "./read.ts";
-import { type FailureRow, type MessageRow, toFailure, toMessage } from "./rows.ts";
+import { numbers, sql, type Tx } from "../tx.ts";
+import { Conditions, direction, page, whereMessage } from "./conditions.ts";
+import { bodyOf, entryBodies, messagesOf, runsByKey } from "./read.ts";
+import { type FailureRow, toFailure, toMessage } from "./rows.ts";
 
 interface LogRow {
   readonly seq: number;
@@ -13,52 +13,59 @@ interface LogRow {
   readonly at: number;
   readonly attempt: number | null;
   readonly due_at: number | null;
+  /** What the message carries. */
+  readonly bytes: number;
 }
 
 export async function logs(tx: Tx, query: LogQuery): Promise<Page<LogEntry>> {
   const where = new Conditions();
   whereMessage(where, query);
-  where.oneOf(HOST, query.hosts);
-  where.oneOf(PATH, query.paths);
+  where.oneOf(sql`messages.host`, query.hosts);
+  where.oneOf(sql`messages.path`, query.paths);
   where.oneOf(sql`logs.state`, query.states);
   where.is(sql`logs.at >=`, query.from);
   where.is(sql`logs.at <=`, query.to);
   where.after(sql`logs.seq`, query);
-  const rows = await tx.all<LogRow>(
-    sql`SELECT logs.* FROM logs JOIN messages ON messages.seq = logs.message
-     ${where.sql} ORDER BY logs.seq ${direction(query)} LIMIT ${query.count + 1}`,
+  const found = await tx.all<LogRow>(
+    sql`SELECT logs.*, coalesce(length(messages.body), 0) AS bytes
+      FROM logs JOIN messages ON messages.seq = logs.message
+      ${where.sql} ORDER BY logs.seq ${direction(query)} LIMIT ${query.count + 1}`,
   );
-  // Most of a page's entries are of messages that it has others of.
-  const known = new Map<number, Awaited<ReturnType<typeof messageOf>>>();
-  const toEntry = async (row: LogRow): Promise<LogEntry> => {
-    const of = known.get(row.message) ?? (await messageOf(tx, row.message));
-    known.set(row.message, of);
-    return {
-      ...of,
-      at: row.at,
-      state: row.state,
-      failure: await failureOf(tx, row),
-      nextDelivery: row.due_at ?? undefined,
-    };
-  };
-  return page(
-    rows,
+  const { rows, next } = page(
+    found,
     query.count,
     (row) => row.seq,
-    toEntry,
-    ({ body }) => body?.length ?? 0,
+    (row) => row.bytes,
   );
+  const seqs = [...new Set(rows.map((row) => row.message))];
+  const messages = await messagesOf(tx, { seqs });
+  const runs = await runsByKey(tx, [...messages.values()]);
+  const bodies = await entryBodies(tx, [...messages.values()]);
+  const failures = await attemptsOf(tx, rows);
+  const items = rows.flatMap((row): LogEntry[] => {
+    const of = messages.get(row.message);
+    if (!of) return [];
+    return [
+      {
+        message: toMessage(of),
+        run: of.run === null ? undefined : runs.get(of.run),
+        body: bodyOf(of, bodies),
+        at: row.at,
+        state: row.state,
+        failure: row.attempt === null ? undefined : failures.get(`${row.message} ${row.attempt}`),
+        nextDelivery: row.due_at ?? undefined,
+      },
+    ];
+  });
+  return { items, next };
 }
 
-async function messageOf(tx: Tx, seq: number): Promise<Pick<LogEntry, "message" | "run" | "body">> {
-  const row = (await tx.one<MessageRow>(sql`SELECT * FROM messages WHERE seq = ${seq}`)) as MessageRow;
-  return { message: toMessage(row), run: await runOf(tx, row.run), body: await bodyOf(tx, row) };
-}
-
-async function failureOf(tx: Tx, { message, attempt }: LogRow): Promise<LogEntry["failure"]> {
-  if (attempt === null) return undefined;
-  const row = await tx.one<FailureRow>(
-    sql`SELECT * FROM failures WHERE message = ${message} AND retried = ${attempt}`,
+/** The attempts that failed, by the keys of their messages and how many had failed before. */
+async function attemptsOf(tx: Tx, rows: readonly LogRow[]): Promise<Map<string, Failure>> {
+  const seqs = rows.filter(({ attempt }) => attempt !== null).map(({ message }) => message);
+  if (seqs.length === 0) return new Map();
+  const failures = await tx.all<FailureRow & { readonly message: number; readonly retried: number }>(
+    sql`SELECT * FROM failures WHERE message IN (${numbers(seqs)})`,
   );
-  return row && toFailure(row);
+  return new Map(failures.map((row) => [`${row.message} ${row.retried}`, toFailure(row)]));
 }

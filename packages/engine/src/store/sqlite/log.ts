@@ -13,12 +13,12 @@ export interface Change {
 /** Tells the log that a message is in another state now: in the transaction that brings it there. */
 export async function logState(
   tx: Tx,
-  { seq, purpose }: Pick<MessageRow, "seq" | "purpose">,
+  { seq, kind }: Pick<MessageRow, "seq" | "kind">,
   state: LogState,
   at: number,
   { attempt, dueAt }: Change = {},
 ): Promise<void> {
-  const logged = isLogged(purpose);
+  const logged = isLogged(kind);
   tx.count({ of: logged ? "message" : "delivery", state, count: 1 });
   if (!logged) return;
   await tx.run(
@@ -29,12 +29,12 @@ export async function logState(
 /**
  * Tells it of many messages, none of them a run's own delivery.
  *
- * @param where a condition on messages
+ * @param where a condition on `due`
  * @returns how many they are
  */
 export async function logStates(tx: Tx, state: LogState, at: number, where: Sql): Promise<number> {
   const changes = await tx.run(
-    sql`INSERT INTO logs (message, state, at) SELECT seq, ${state}, ${at} FROM messages WHERE ${where}`,
+    sql`INSERT INTO logs (message, state, at) SELECT message, ${state}, ${at} FROM due WHERE ${where}`,
   );
   tx.count({ of: "message", state, count: changes });
   return changes;

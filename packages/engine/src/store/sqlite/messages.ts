@@ -1,35 +1,54 @@
 import type { CallType } from "@perdure/core/protocol";
 import { toBase64 } from "../../domain/bytes.ts";
+import { placeOf } from "../../domain/destination.ts";
 import { DEFAULT_RETRIES, type Draft } from "../../domain/message.ts";
 import { inherit, type Run } from "../../domain/run.ts";
 import { insert, sql, type Tx } from "../tx.ts";
 import { configureFlow } from "./flow.ts";
 import { logState } from "./log.ts";
 import { enterQueue } from "./queues.ts";
-import { type RunRow, toJson, toLabels, toRun } from "./rows.ts";
+import { type MessageRow, type RunRow, toRun, toStoredOptions } from "./rows.ts";
 
-/** @returns the message's place */
-export async function insertMessage(
-  tx: Tx,
-  draft: Draft,
-  of?: { readonly run?: number | undefined; readonly entry?: number; readonly source?: number },
-): Promise<number> {
+/** What a message belongs to, by the keys of their rows. */
+interface Belonging {
+  readonly run?: number | undefined;
+  readonly entry?: number;
+  /** Of a callback: the message that it reports, which isn't over, for its queue, before the callback is. */
+  readonly source?: Pick<MessageRow, "seq" | "place">;
+  /** The message whose end it waits for. */
+  readonly awaits?: number;
+}
+
+/** @returns the message's key */
+export async function insertMessage(tx: Tx, draft: Draft, of: Belonging = {}): Promise<number> {
   if (draft.flow && (await configureFlow(tx, draft.flow, draft.createdAt))) tx.wakeAt(draft.createdAt);
-  const key = await insert(
+  const { run = null, entry = null, source, awaits = null } = of;
+  const { host, path } = placeOf(draft.url);
+  const flowKey = draft.flow?.key ?? null;
+  const queue = draft.queue ?? null;
+  const seq = await insert(
     tx,
-    sql`INSERT INTO messages (id, purpose, state, due_at, run, entry, url, method, forward, content_type, body,
-       max_retries, retry_delay, timeout, not_before, created_at, caller_ip, labels, redact, failure_callback,
-       callback, flow, flow_key, topic_name, endpoint_name, queue, schedule, source, slot)
-     VALUES (${draft.id}, ${draft.purpose}, 'CREATED', ${draft.notBefore}, ${of?.run ?? null}, ${of?.entry ?? null}, ${draft.url}, ${draft.method}, ${JSON.stringify(draft.forward)}, ${draft.contentType ?? null}, ${draft.body ?? null}, ${draft.retries ?? DEFAULT_RETRIES}, ${draft.retryDelay ?? null}, ${draft.timeout ?? null}, ${draft.notBefore}, ${draft.createdAt}, ${draft.callerIp}, ${toLabels(draft.labels)}, ${toJson(draft.redact)}, ${toJson(draft.failureCallback)}, ${toJson(draft.callback)}, ${toJson(draft.flow)}, ${draft.flow?.key ?? null}, ${draft.topic?.name ?? null}, ${draft.topic?.endpoint ?? null}, ${draft.queue ?? null}, ${draft.schedule ?? null}, ${of?.source ?? null},
-       (SELECT slot FROM messages WHERE seq = ${of?.source ?? null}))
-     RETURNING seq AS key`,
+    sql`INSERT INTO messages (id, kind, run, entry, source, url, host, path, body, options, max_retries, not_before,
+        created_at, caller_ip, url_group, queue, flow_key, schedule)
+      VALUES (${draft.id}, ${draft.purpose}, ${run}, ${entry}, ${source?.seq ?? null}, ${draft.url}, ${host}, ${path},
+        ${draft.body ?? null}, ${toStoredOptions(draft)}, ${draft.retries ?? DEFAULT_RETRIES}, ${draft.notBefore},
+        ${draft.createdAt}, ${draft.callerIp}, ${draft.topic?.name ?? null}, ${queue}, ${flowKey},
+        ${draft.schedule ?? null})
+      RETURNING seq AS key`,
   );
-  await logState(tx, { seq: key, purpose: draft.purpose }, "CREATED", draft.createdAt, {
-    dueAt: draft.notBefore,
-  });
-  if (draft.queue !== undefined) await enterQueue(tx, key, draft.queue, draft.createdAt);
-  else tx.wakeAt(draft.notBefore);
-  return key;
+  for (const label of new Set(draft.labels)) {
+    await tx.run(sql`INSERT INTO message_labels (label, message) VALUES (${label}, ${seq})`);
+  }
+  const waits = queue !== null ? "queued" : awaits !== null ? "awaiting" : undefined;
+  await tx.run(
+    sql`INSERT INTO due (message, status, at, since, kind, run, queue, place, flow_key, awaits)
+      VALUES (${seq}, ${waits ?? "scheduled"}, ${waits ? null : draft.notBefore}, ${waits ? draft.notBefore : null},
+        ${draft.purpose}, ${run}, ${queue}, ${source?.place ?? null}, ${flowKey}, ${awaits})`,
+  );
+  await logState(tx, { seq, kind: draft.purpose }, "CREATED", draft.createdAt, { dueAt: draft.notBefore });
+  if (queue !== null) await enterQueue(tx, queue, draft.createdAt);
+  else if (awaits === null) tx.wakeAt(draft.notBefore);
+  return seq;
 }
 
 /** What a run's history gains. */
@@ -49,7 +68,8 @@ export async function insertEntry(
 ): Promise<void> {
   const key = await insert(
     tx,
-    sql`INSERT INTO entries (run, record, message, call_type, body, created_at) VALUES (${run.key}, ${entry.key}, ${draft.id}, ${entry.callType}, ${toBase64(entry.body)}, ${draft.createdAt})
+    sql`INSERT INTO entries (run, record, message, call_type, body, created_at)
+      VALUES (${run.key}, ${entry.key}, ${draft.id}, ${entry.callType}, ${toBase64(entry.body)}, ${draft.createdAt})
       RETURNING seq AS key`,
   );
   // A call has its own rules, but for what may be seen of it; everything else is a delivery of the run's.

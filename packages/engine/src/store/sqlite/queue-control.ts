@@ -3,7 +3,8 @@ import type { Queues } from "../controls.ts";
 import type { Driver } from "../driver.ts";
 import * as inOrder from "../in-order.ts";
 import { sql, type Tx } from "../tx.ts";
-import { letGo, PARKED } from "./flow.ts";
+import { finishMessages, RESUME, suspend } from "./due.ts";
+import { letGo } from "./flow.ts";
 import { logStates } from "./log.ts";
 import { admitNext, ensureQueue, type QueueRow, queueOf, takenPlaces } from "./queues.ts";
 import { recordTickState } from "./schedules.ts";
@@ -29,7 +30,7 @@ export function queueControl(driver: Driver): Queues {
 
 async function toQueue(tx: Tx, row: QueueRow): Promise<Queue> {
   const { lag } = (await tx.one<{ lag: number }>(
-    sql`SELECT count(*) AS lag FROM messages WHERE queue = ${row.name} AND due_at IS NOT NULL`,
+    sql`SELECT count(*) AS lag FROM due WHERE queue = ${row.name}`,
   )) as { lag: number };
   return {
     name: row.name,
@@ -58,8 +59,10 @@ async function pause(tx: Tx, name: string, paused: boolean, now: number): Promis
     sql`UPDATE queues SET paused = ${paused ? 1 : 0}, updated_at = ${now} WHERE name = ${name}`,
   );
   if (changes > 0 && !paused) {
-    const freed = await tx.run(sql`UPDATE messages SET due_at = held, held = NULL
-       WHERE held IS NOT NULL AND slot = seq AND slot IN (SELECT message FROM slots WHERE queue = ${name})`);
+    const freed = await tx.run(
+      sql`UPDATE due SET ${RESUME} WHERE status = 'queued' AND place = message
+        AND place IN (SELECT message FROM places WHERE queue = ${name})`,
+    );
     if (freed > 0) tx.wakeAt(now);
     await admitNext(tx, name);
   }
@@ -70,34 +73,37 @@ async function pause(tx: Tx, name: string, paused: boolean, now: number): Promis
 async function giveBack(tx: Tx, name: string, parallelism: number): Promise<void> {
   const over = (await takenPlaces(tx, name)) - parallelism;
   if (over <= 0) return;
-  const unused = await tx.all<{
-    seq: number;
-  }>(sql`SELECT seq FROM messages WHERE slot IN (SELECT message FROM slots WHERE queue = ${name})
-       AND slot = seq AND state = 'CREATED' AND fence = 0 ORDER BY seq DESC LIMIT ${over}`);
-  for (const { seq } of unused) {
-    await tx.run(sql`DELETE FROM slots WHERE message = ${seq}`);
-    await tx.run(sql`UPDATE messages SET held = coalesce(held, parked, due_at), parked = NULL, slot = NULL, due_at = ${PARKED}
-       WHERE seq = ${seq}`);
+  const unused = await tx.all<{ message: number }>(
+    sql`SELECT message FROM due WHERE place IN (SELECT message FROM places WHERE queue = ${name})
+      AND place = message AND fence = 0 AND status IN ('scheduled', 'throttled', 'queued')
+      ORDER BY message DESC LIMIT ${over}`,
+  );
+  for (const { message } of unused) {
+    await tx.run(sql`DELETE FROM places WHERE message = ${message}`);
+    await tx.run(sql`UPDATE due SET ${suspend("enqueue")}, place = NULL WHERE message = ${message}`);
   }
 }
 
 /** What isn't being delivered just now is cancelled; what is goes on without a queue. */
 async function remove(tx: Tx, name: string, now: number): Promise<void> {
-  const waiting = sql`queue = ${name} AND due_at IS NOT NULL AND state <> 'ACTIVE'`;
+  const waiting = sql`queue = ${name} AND status <> 'delivering'`;
   const keys = await tx.all<{ flow_key: string }>(
-    sql`SELECT DISTINCT flow_key FROM messages WHERE ${waiting} AND flow_key IS NOT NULL`,
+    sql`SELECT DISTINCT flow_key FROM due WHERE ${waiting} AND flow_key IS NOT NULL`,
   );
   const ofSchedules = await tx.all<{ id: string; schedule: string }>(
-    sql`SELECT id, schedule FROM messages WHERE ${waiting} AND schedule IS NOT NULL`,
+    sql`SELECT id, schedule FROM messages
+      WHERE seq IN (SELECT message FROM due WHERE ${waiting}) AND schedule IS NOT NULL`,
   );
   for (const state of ["CANCEL_REQUESTED", "CANCELLED"] as const) await logStates(tx, state, now, waiting);
-  await tx.run(sql`UPDATE messages SET state = 'CANCELLED', due_at = NULL, parked = NULL, held = NULL, forget_at = ${now}
-     WHERE ${waiting}`);
-  await tx.run(sql`UPDATE messages SET queue = NULL WHERE queue = ${name} AND due_at IS NOT NULL`);
+  await finishMessages(tx, waiting, { outcome: "CANCELLED", deleteAfter: now });
   await tx.run(
-    sql`UPDATE messages SET slot = NULL WHERE slot IN (SELECT message FROM slots WHERE queue = ${name})`,
+    sql`UPDATE messages SET queue = NULL WHERE seq IN (SELECT message FROM due WHERE queue = ${name})`,
   );
-  await tx.run(sql`DELETE FROM slots WHERE queue = ${name}`);
+  await tx.run(
+    sql`UPDATE due SET place = NULL WHERE place IN (SELECT message FROM places WHERE queue = ${name})`,
+  );
+  await tx.run(sql`UPDATE due SET queue = NULL WHERE queue = ${name}`);
+  await tx.run(sql`DELETE FROM places WHERE queue = ${name}`);
   await tx.run(sql`DELETE FROM queues WHERE name = ${name}`);
   for (const { id, schedule } of ofSchedules) await recordTickState(tx, schedule, id, "FAIL");
   for (const { flow_key } of keys) if (await letGo(tx, flow_key)) tx.wakeAt(now);

@@ -1,6 +1,6 @@
 import { DEFAULT_PARALLELISM, freePlaces, refuseQueue } from "../../domain/queue.ts";
 import { sql, type Tx } from "../tx.ts";
-import { PARKED } from "./flow.ts";
+import { RESUME, suspend } from "./due.ts";
 
 export interface QueueRow {
   readonly name: string;
@@ -36,16 +36,15 @@ export async function ensureQueue(
   );
 }
 
-/** Puts a new message at the end of its queue: it isn't due before its turn. */
-export async function enterQueue(tx: Tx, seq: number, queue: string, now: number): Promise<void> {
+/** Gives a new message of a queue its turn, if it is its turn: it isn't due before. */
+export async function enterQueue(tx: Tx, queue: string, now: number): Promise<void> {
   await ensureQueue(tx, queue, now);
-  await hold(tx, seq);
   await admitNext(tx, queue);
 }
 
 /** Sets aside what was due, until its queue lets it go. */
 export async function hold(tx: Tx, seq: number): Promise<void> {
-  await tx.run(sql`UPDATE messages SET held = due_at, due_at = ${PARKED} WHERE seq = ${seq}`);
+  await tx.run(sql`UPDATE due SET ${suspend("enqueue")} WHERE message = ${seq}`);
 }
 
 /** Whether nothing of this queue may begin now. */
@@ -61,32 +60,29 @@ export async function admitNext(tx: Tx, name: string): Promise<void> {
     { parallelism: queue.parallelism, paused: queue.paused === 1 },
     await takenPlaces(tx, name),
   );
-  const next = await tx.all<{
-    seq: number;
-    held: number;
-  }>(sql`SELECT seq, held FROM messages WHERE queue = ${name} AND held IS NOT NULL AND slot IS NULL AND due_at IS NOT NULL
-     ORDER BY seq LIMIT ${free}`);
-  for (const { seq, held } of next) {
-    await tx.run(sql`UPDATE messages SET slot = seq, due_at = held, held = NULL WHERE seq = ${seq}`);
-    await tx.run(sql`INSERT INTO slots (message, queue) VALUES (${seq}, ${name})`);
-    tx.wakeAt(held);
+  const next = await tx.all<{ message: number; since: number }>(
+    sql`SELECT message, since FROM due WHERE queue = ${name} AND status = 'queued' AND place IS NULL
+      ORDER BY message LIMIT ${free}`,
+  );
+  for (const { message, since } of next) {
+    await tx.run(sql`UPDATE due SET ${RESUME}, place = message WHERE message = ${message}`);
+    await tx.run(sql`INSERT INTO places (message, queue) VALUES (${message}, ${name})`);
+    tx.wakeAt(since);
   }
 }
 
 /** Something that kept this place is at its end: if it was the last, the next in the queue has its turn. */
-export async function leavePlace(tx: Tx, slot: number): Promise<void> {
-  const left = await tx.one(sql`SELECT 1 FROM messages WHERE slot = ${slot} AND due_at IS NOT NULL LIMIT 1`);
-  if (left) return;
-  await tx.run(sql`UPDATE messages SET slot = NULL WHERE slot = ${slot}`);
-  const place = await tx.one<{ queue: string }>(
-    sql`DELETE FROM slots WHERE message = ${slot} RETURNING queue`,
+export async function leavePlace(tx: Tx, place: number): Promise<void> {
+  if (await tx.one(sql`SELECT 1 FROM due WHERE place = ${place} LIMIT 1`)) return;
+  const left = await tx.one<{ queue: string }>(
+    sql`DELETE FROM places WHERE message = ${place} RETURNING queue`,
   );
-  if (place) await admitNext(tx, place.queue);
+  if (left) await admitNext(tx, left.queue);
 }
 
 export async function takenPlaces(tx: Tx, queue: string): Promise<number> {
   const { count } = (await tx.one<{ count: number }>(
-    sql`SELECT count(*) AS count FROM slots WHERE queue = ${queue}`,
+    sql`SELECT count(*) AS count FROM places WHERE queue = ${queue}`,
   )) as {
     count: number;
   };

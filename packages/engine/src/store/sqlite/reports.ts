@@ -15,10 +15,11 @@ export async function reportAttempt(
   settlement: Settlement,
   now: number,
 ): Promise<number | undefined> {
-  if (row.callback === null || settlement.kind === "called" || settlement.kind === "rolledBack")
-    return undefined;
+  // A run's own deliveries have no callback.
+  if (row.kind === "step" || row.kind === "answer") return undefined;
+  if (settlement.kind === "called" || settlement.kind === "rolledBack") return undefined;
   const reply = settlement.kind === "delivered" ? settlement.reply : settlement.failure.reply;
   const failure = settlement.kind === "delivered" ? undefined : settlement.failure;
   const report = attemptMessage(toMessage(row), { at: now, reply, failure });
-  return report && (await insertMessage(tx, report, { source: row.seq }));
+  return report && (await insertMessage(tx, report, { source: row }));
 }

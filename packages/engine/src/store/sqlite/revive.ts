@@ -10,7 +10,7 @@ import { recordStep } from "./finish.ts";
 import { deadLetters } from "./listing.ts";
 import { insertMessage } from "./messages.ts";
 import { isReporting, noteTraits, rollbacksOf } from "./rollbacks.ts";
-import { type MessageRow, type RunRow, toMessage, toRun } from "./rows.ts";
+import { MESSAGES, type MessageRow, type RunRow, toMessage, toRun } from "./rows.ts";
 import { insertRun } from "./runs.ts";
 import { type OldEntry, survey } from "./survey.ts";
 
@@ -121,7 +121,7 @@ async function redelivery(again: Again, entry: OldEntry, id: string): Promise<Dr
   const { tx, run, how, now } = again;
   const { options } = how;
   const notBefore = options.notBefore ?? now + (options.delay ?? 0);
-  const row = await tx.one<MessageRow>(sql`SELECT * FROM messages WHERE id = ${entry.message}`);
+  const row = await tx.one<MessageRow>(sql`${MESSAGES} WHERE messages.id = ${entry.message}`);
   if (!row)
     return inherit(
       { ...deliveryOf(run, entry.call_type === "fromCallback" ? "answer" : "step", now), id, notBefore },

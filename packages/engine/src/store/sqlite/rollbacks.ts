@@ -1,5 +1,6 @@
 import { decodeTraits, type RollbackRecord } from "@perdure/core/protocol";
 import { GREATEST, sql, type Tx } from "../tx.ts";
+import { AFTERWARDS } from "./due.ts";
 import { logState } from "./log.ts";
 import type { MessageRow } from "./rows.ts";
 
@@ -23,7 +24,7 @@ export async function recordRollback(
   );
   await tx.run(sql`DELETE FROM failures WHERE message = ${row.seq}`);
   await tx.run(
-    sql`UPDATE messages SET state = 'CREATED', due_at = ${now}, retried = 0 WHERE seq = ${row.seq}`,
+    sql`UPDATE due SET status = 'scheduled', at = ${now}, retried = 0, owner = NULL WHERE message = ${row.seq}`,
   );
   await logState(tx, row, "RETRY", now, { dueAt: now });
   tx.wakeAt(now);
@@ -31,34 +32,33 @@ export async function recordRollback(
 
 /** Steps of a group whose delivery had begun, though it may not have come to its end. */
 export async function startedSteps(tx: Tx, run: number): Promise<number[]> {
-  return (
-    await tx.all<{
-      record: string;
-    }>(sql`SELECT entries.record FROM entries LEFT JOIN messages ON messages.id = entries.message
-       WHERE entries.run = ${run} AND entries.record LIKE 'plan:%' AND coalesce(messages.fence, 1) > 0`)
-  ).map(({ record }) => Number(record.slice("plan:".length)));
+  const rows = await tx.all<{ record: string }>(
+    // What isn't kept any more was delivered.
+    sql`SELECT entries.record FROM entries LEFT JOIN messages ON messages.id = entries.message
+      LEFT JOIN due ON due.message = messages.seq
+      WHERE entries.run = ${run} AND entries.record LIKE 'plan:%' AND coalesce(due.fence, messages.attempts, 1) > 0`,
+  );
+  return rows.map(({ record }) => Number(record.slice("plan:".length)));
 }
 
 /** The message that has waited for the end of this one is due. */
 export async function releaseNext(tx: Tx, seq: number, now: number): Promise<void> {
-  const next = await tx.one<{
-    due_at: number;
-  }>(sql`UPDATE messages SET due_at = ${GREATEST}(not_before, ${now}) WHERE due_at IS NULL AND state = 'CREATED'
-       AND seq = (SELECT next FROM messages WHERE seq = ${seq}) RETURNING due_at`);
-  if (next) tx.wakeAt(next.due_at);
+  const next = await tx.one<{ at: number }>(
+    sql`UPDATE due SET status = 'scheduled', at = ${GREATEST}(since, ${now}), since = NULL, awaits = NULL
+      WHERE awaits = ${seq} AND status = 'awaiting' RETURNING at`,
+  );
+  if (next) tx.wakeAt(next.at);
 }
 
 /** Whether anything is under way that comes after a run's end. */
 export async function isReporting(tx: Tx, run: number): Promise<boolean> {
-  const found =
-    await tx.one(sql`SELECT 1 FROM messages WHERE run = ${run} AND state <> 'DELIVERED' AND due_at IS NOT NULL
-       AND purpose IN ('failure', 'rollback', 'cancel') LIMIT 1`);
+  const found = await tx.one(sql`SELECT 1 FROM due WHERE run = ${run} AND ${AFTERWARDS} LIMIT 1`);
   return found !== undefined;
 }
 
 /** Notes what a run's endpoint wants to be done for it. */
 export async function noteTraits(tx: Tx, run: number, traits: string): Promise<void> {
-  await tx.run(sql`UPDATE runs SET traits = ${traits} WHERE key = ${run}`);
+  await tx.run(sql`UPDATE runs SET capabilities = ${traits} WHERE key = ${run}`);
   const { timeout } = decodeTraits(traits);
   if (timeout === undefined) return;
   const row = await tx.one<{

@@ -1,7 +1,7 @@
-import type { FlowLimit } from "../../domain/flow.ts";
-import type { Callback, Failure, Message, MessageState, Purpose } from "../../domain/message.ts";
-import type { Redaction } from "../../domain/options.ts";
+import type { Draft, Failure, Message, Purpose } from "../../domain/message.ts";
+import { type DueStatus, type Outcome, stateOf } from "../../domain/message-status.ts";
 import type { Invoker, Run, RunConfig, RunState } from "../../domain/run.ts";
+import { type Sql, sql } from "../tx.ts";
 
 export interface RunRow {
   readonly key: number;
@@ -19,50 +19,70 @@ export interface RunRow {
   readonly parent: number | null;
   readonly parent_record: string | null;
   readonly successor: number | null;
-  readonly traits: string | null;
+  readonly capabilities: string | null;
   readonly deadline: number | null;
 }
 
+/** A message with what is to be done for it, as {@link MESSAGES} has it. */
 export interface MessageRow {
   readonly seq: number;
   readonly id: string;
-  readonly purpose: Purpose;
-  readonly state: MessageState;
-  readonly due_at: number | null;
-  readonly fence: number;
-  readonly retried: number;
+  readonly kind: Purpose;
   readonly run: number | null;
   readonly entry: number | null;
+  readonly source: number | null;
   readonly url: string;
-  readonly method: string;
-  readonly forward: string;
-  readonly content_type: string | null;
   readonly body: Uint8Array | null;
+  readonly options: string;
   readonly max_retries: number;
-  readonly retry_delay: string | null;
-  readonly timeout: number | null;
   readonly not_before: number;
   readonly created_at: number;
   readonly caller_ip: string;
-  readonly labels: string;
-  readonly redact: string | null;
-  readonly failure_callback: string | null;
-  readonly callback: string | null;
-  readonly flow: string | null;
-  readonly flow_key: string | null;
-  readonly parked: number | null;
-  readonly next: number | null;
-  readonly landing: number | null;
-  readonly topic_name: string | null;
-  readonly endpoint_name: string | null;
+  readonly url_group: string | null;
   readonly queue: string | null;
-  readonly slot: number | null;
-  readonly held: number | null;
+  readonly flow_key: string | null;
   readonly schedule: string | null;
+  readonly outcome: Outcome | null;
   readonly reply_status: number | null;
   readonly reply_headers: string | null;
   readonly reply_body: Uint8Array | null;
+  /** Null at the message's end. */
+  readonly status: DueStatus | null;
+  readonly at: number | null;
+  readonly since: number | null;
+  /** Attempts that failed: so far, or in all. */
+  readonly retried: number;
+  /** Attempts that began: so far, or in all. The last one's is the fencing token. */
+  readonly fence: number;
+  readonly place: number | null;
+  readonly awaits: number | null;
 }
+
+/** How a message is delivered: written once, and read as a whole. What isn't given isn't there. */
+type StoredOptions = Pick<Message, "method" | "forward" | "labels"> &
+  Partial<
+    Pick<
+      Message,
+      "contentType" | "retryDelay" | "timeout" | "redact" | "failureCallback" | "callback" | "flow"
+    >
+  > & { readonly endpoint?: string | undefined };
+
+const COLUMNS = sql`messages.seq, messages.id, messages.kind, messages.run, messages.entry, messages.source, messages.url,
+  messages.body, messages.options, messages.max_retries, messages.not_before, messages.created_at, messages.caller_ip,
+  messages.url_group, messages.queue, messages.flow_key, messages.schedule, messages.outcome, messages.reply_status,
+  messages.reply_headers, messages.reply_body, due.status, due.at, due.since,
+  coalesce(due.retried, messages.retried) AS retried, coalesce(due.fence, messages.attempts) AS fence, due.place,
+  due.awaits`;
+
+/** All that there is of messages: a condition is put behind it. */
+export const MESSAGES: Sql = sql`SELECT ${COLUMNS} FROM messages LEFT JOIN due ON due.message = messages.seq`;
+
+/** As {@link MESSAGES}, of those that aren't at their end: beginning with what is due is faster. */
+export const LIVE_MESSAGES: Sql = sql`SELECT ${COLUMNS} FROM due JOIN messages ON messages.seq = due.message`;
+
+/** The state of a message as clients know it, where `due` is joined. */
+export const STATE: Sql = sql`coalesce(messages.outcome, CASE WHEN due.status = 'delivering' THEN 'ACTIVE'
+  WHEN due.retried > 0 THEN 'RETRY' ELSE 'CREATED' END)`;
 
 /** The columns in which `failures` and `dlq` keep a failure. */
 export interface FailureRow {
@@ -88,42 +108,60 @@ export function toRun(row: RunRow): Run {
     invoker: fromJson<Invoker>(row.invoker),
     response: row.response ?? undefined,
     dlqId: row.dlq_id ?? undefined,
-    traits: row.traits ?? undefined,
+    traits: row.capabilities ?? undefined,
   };
 }
 
 export function toMessage(row: MessageRow): Message {
+  const options = JSON.parse(row.options) as StoredOptions;
   return {
+    method: options.method,
+    forward: options.forward,
+    labels: options.labels,
+    contentType: options.contentType,
+    retryDelay: options.retryDelay,
+    timeout: options.timeout,
+    redact: options.redact,
+    failureCallback: options.failureCallback,
+    callback: options.callback,
+    flow: options.flow,
     seq: row.seq,
     id: row.id,
-    purpose: row.purpose,
-    state: row.state,
-    dueAt: row.held ?? row.parked ?? row.due_at ?? undefined,
+    purpose: row.kind,
+    state: row.outcome ?? stateOf(row.status, row.retried),
+    dueAt: row.outcome === null ? (row.since ?? row.at ?? undefined) : undefined,
     retried: row.retried,
     maxRetries: row.max_retries,
     retries: row.max_retries,
     url: row.url,
-    topic:
-      row.topic_name === null
-        ? undefined
-        : { name: row.topic_name, endpoint: row.endpoint_name ?? undefined },
-    method: row.method,
-    forward: JSON.parse(row.forward) as Message["forward"],
-    contentType: row.content_type ?? undefined,
+    topic: row.url_group === null ? undefined : { name: row.url_group, endpoint: options.endpoint },
     body: row.body ?? undefined,
-    retryDelay: row.retry_delay ?? undefined,
-    timeout: row.timeout ?? undefined,
     notBefore: row.not_before,
     createdAt: row.created_at,
     callerIp: row.caller_ip,
-    labels: fromLabels(row.labels),
-    redact: fromJson<Redaction>(row.redact),
-    failureCallback: fromJson<Callback>(row.failure_callback),
-    callback: fromJson<Callback>(row.callback),
-    flow: fromJson<FlowLimit>(row.flow),
     queue: row.queue ?? undefined,
     schedule: row.schedule ?? undefined,
   };
+}
+
+/** Options as they are stored: what isn't given isn't there. */
+export function toStoredOptions(draft: Draft): string {
+  const { method, forward, contentType, retryDelay, timeout, labels, redact } = draft;
+  const { failureCallback, callback, flow, topic } = draft;
+  const options: StoredOptions = {
+    method,
+    forward,
+    contentType,
+    retryDelay,
+    timeout,
+    labels,
+    redact,
+    failureCallback,
+    callback,
+    flow,
+    endpoint: topic?.endpoint,
+  };
+  return JSON.stringify(options);
 }
 
 export function toFailure(row: FailureRow): Failure {
@@ -142,15 +180,6 @@ export function toReply(
 ): Failure["reply"] {
   if (status === null) return undefined;
   return { status, headers: JSON.parse(headers ?? "{}"), body: body ?? new Uint8Array() };
-}
-
-/** `",one,two,"`: a label is found in it together with its commas. */
-export function toLabels(labels: readonly string[]): string {
-  return labels.length > 0 ? `,${labels.join(",")},` : "";
-}
-
-function fromLabels(text: string): string[] {
-  return text === "" ? [] : text.slice(1, -1).split(",");
 }
 
 export function toJson(value: unknown): string | null {

@@ -1,7 +1,8 @@
+import { placeOf } from "../../domain/destination.ts";
 import { Problem } from "../../domain/problem.ts";
 import type { Run, RunConfig, RunDraft } from "../../domain/run.ts";
 import { insert, sql, type Tx } from "../tx.ts";
-import { type RunRow, toJson, toLabels, toRun } from "./rows.ts";
+import { type RunRow, toJson, toRun } from "./rows.ts";
 
 /** @param parent the run that waits for its end */
 export async function insertRun(tx: Tx, run: RunDraft, parent?: Run): Promise<Run> {
@@ -11,13 +12,17 @@ export async function insertRun(tx: Tx, run: RunDraft, parent?: Run): Promise<Ru
   );
   const createdAt = Math.max(run.createdAt, (last?.at ?? 0) + 1);
   const deadline = deadlineOf(createdAt, run.config);
+  const { host, path } = placeOf(run.url);
   const key = await insert(
     tx,
-    sql`INSERT INTO runs (id, url, state, created_at, caller_ip, labels, config, announced, invoker, parent,
-       parent_record, flow_key, deadline)
-     VALUES (${run.id}, ${run.url}, 'RUN_STARTED', ${createdAt}, ${run.callerIp}, ${toLabels(run.config.labels)}, ${JSON.stringify(run.config)}, ${run.announced ? 1 : 0}, ${toJson(run.invoker)}, ${parent?.key ?? null}, ${(parent && run.invoker?.key) ?? null}, ${run.config.flow?.key ?? null}, ${deadline})
-     RETURNING key`,
+    sql`INSERT INTO runs (id, url, host, path, state, created_at, caller_ip, config, announced, invoker, parent,
+        parent_record, flow_key, deadline)
+      VALUES (${run.id}, ${run.url}, ${host}, ${path}, 'RUN_STARTED', ${createdAt}, ${run.callerIp},
+        ${JSON.stringify(run.config)}, ${run.announced ? 1 : 0}, ${toJson(run.invoker)}, ${parent?.key ?? null},
+        ${(parent && run.invoker?.key) ?? null}, ${run.config.flow?.key ?? null}, ${deadline})
+      RETURNING key`,
   );
+  await labelRun(tx, key, run.config.labels);
   tx.count({ of: "run", state: "RUN_STARTED", count: 1 });
   if (deadline !== null) tx.wakeAt(deadline);
   return {
@@ -30,6 +35,13 @@ export async function insertRun(tx: Tx, run: RunDraft, parent?: Run): Promise<Ru
     dlqId: undefined,
     traits: undefined,
   };
+}
+
+/** Makes a run found by its labels. */
+export async function labelRun(tx: Tx, run: number, labels: readonly string[]): Promise<void> {
+  for (const label of new Set(labels)) {
+    await tx.run(sql`INSERT INTO run_labels (label, run) VALUES (${label}, ${run})`);
+  }
 }
 
 /** When a run has failed unless it has ended; null: never. */

@@ -3,6 +3,7 @@ import type { Reply } from "../../domain/message.ts";
 import type { Settlement } from "../../domain/outcome.ts";
 import type { Lease, Settled } from "../store.ts";
 import { sql, type Tx } from "../tx.ts";
+import { finishMessage } from "./due.ts";
 import { fail, keepReply, recordFailure } from "./failing.ts";
 import { hasPending, reportCanceled } from "./finish.ts";
 import { letGo } from "./flow.ts";
@@ -12,7 +13,7 @@ import { logState } from "./log.ts";
 import { insertEntry, runOf } from "./messages.ts";
 import { reportAttempt } from "./reports.ts";
 import { noteTraits, recordRollback, releaseNext } from "./rollbacks.ts";
-import { type MessageRow, toMessage } from "./rows.ts";
+import { LIVE_MESSAGES, type MessageRow, toMessage } from "./rows.ts";
 
 /** What a settlement needs to know of the store's own settings. */
 export interface Keeping {
@@ -28,7 +29,7 @@ export async function settle(
   keeping: Keeping,
 ): Promise<Settled> {
   const row = await tx.one<MessageRow>(
-    sql`SELECT * FROM messages WHERE seq = ${lease.seq} AND id = ${lease.messageId} AND fence = ${lease.fence} AND state = 'ACTIVE'`,
+    sql`${LIVE_MESSAGES} WHERE messages.id = ${lease.messageId} AND due.fence = ${lease.fence} AND due.status = 'delivering'`,
   );
   if (!row) {
     const ended = await land(tx, lease, now);
@@ -63,7 +64,8 @@ async function record(
     case "retry":
       await recordFailure(tx, row, settlement.failure, keeping.excerpt);
       await tx.run(
-        sql`UPDATE messages SET state = 'RETRY', due_at = ${settlement.dueAt}, retried = retried + 1 WHERE seq = ${row.seq}`,
+        sql`UPDATE due SET status = 'retrying', at = ${settlement.dueAt}, retried = retried + 1, owner = NULL
+          WHERE message = ${row.seq}`,
       );
       await logState(tx, row, "RETRY", settlement.failure.at, { dueAt: settlement.dueAt });
       tx.wakeAt(settlement.dueAt);
@@ -86,15 +88,15 @@ async function record(
 }
 
 /** It brings the workflow something, and is to have it go on. */
-function isDelivery({ purpose }: MessageRow): boolean {
-  return purpose === "step" || purpose === "answer";
+function isDelivery({ kind }: MessageRow): boolean {
+  return kind === "step" || kind === "answer";
 }
 
 /** The end of a call: its answer goes on record, and to the workflow. */
 async function answer(tx: Tx, row: MessageRow, end: CallEnd, keeping: Keeping): Promise<Settled> {
   if (end.failure) await recordFailure(tx, row, end.failure, keeping.excerpt);
   // Kept for the run's log.
-  await tx.run(sql`UPDATE messages SET state = 'DELIVERED', due_at = NULL WHERE seq = ${row.seq}`);
+  await finishMessage(tx, row.seq, { outcome: "DELIVERED", deleteAfter: null });
   await logState(
     tx,
     row,
@@ -110,10 +112,9 @@ async function answer(tx: Tx, row: MessageRow, end: CallEnd, keeping: Keeping): 
 }
 
 async function deliver(tx: Tx, row: MessageRow, reply: Reply, now: number): Promise<void> {
-  const report = row.purpose === "cancel" || (row.purpose === "failure" && (await isTold(tx, row.seq)));
-  await tx.run(
-    sql`UPDATE messages SET state = 'DELIVERED', due_at = NULL, forget_at = ${report ? null : now} WHERE seq = ${row.seq}`,
-  );
+  const report = row.kind === "cancel" || (row.kind === "failure" && (await isTold(tx, row.seq)));
+  // The answer to a report is part of what it reports.
+  await finishMessage(tx, row.seq, { outcome: "DELIVERED", deleteAfter: report ? null : now });
   await logState(tx, row, "DELIVERED", now);
   if (report) await keepReply(tx, row.seq, reply);
   await releaseNext(tx, row.seq, now);

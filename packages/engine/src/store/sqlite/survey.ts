@@ -80,8 +80,9 @@ async function asked(tx: Tx, run: number, entries: readonly OldEntry[]): Promise
 /** What was delivered is forgotten after a while; what wasn't is kept. */
 async function wasDelivered(tx: Tx, { message }: OldEntry): Promise<boolean> {
   return (
-    (await tx.one(sql`SELECT 1 FROM messages WHERE id = ${message} AND state IN ('FAILED', 'CANCELLED')`)) ===
-    undefined
+    (await tx.one(
+      sql`SELECT 1 FROM messages WHERE id = ${message} AND outcome IN ('FAILED', 'CANCELLED')`,
+    )) === undefined
   );
 }
 

@@ -20,8 +20,8 @@ export async function sweep(tx: Tx, expiry: Expiry, limit: number): Promise<bool
 }
 
 async function sweepMessages(tx: Tx, until: number, limit: number): Promise<number> {
-  const rows = await tx.all<{ seq: number }>(sql`UPDATE messages SET forget_at = NULL WHERE seq IN
-       (SELECT seq FROM messages WHERE forget_at <= ${until} ORDER BY forget_at LIMIT ${limit}) RETURNING seq`);
+  const rows = await tx.all<{ seq: number }>(sql`UPDATE messages SET delete_after = NULL WHERE seq IN
+       (SELECT seq FROM messages WHERE delete_after <= ${until} ORDER BY delete_after LIMIT ${limit}) RETURNING seq`);
   // What the log still tells of goes with that.
   if (rows.length > 0)
     await release(
@@ -41,7 +41,7 @@ async function sweepLogs(tx: Tx, until: number, limit: number): Promise<number> 
   const loose = await tx.all<{
     seq: number;
   }>(sql`SELECT seq FROM messages WHERE seq IN (${numbers(rows.map(({ message }) => message))})
-       AND run IS NULL AND forget_at IS NULL`);
+       AND run IS NULL AND delete_after IS NULL`);
   await release(
     tx,
     loose.map(({ seq }) => seq),
@@ -62,27 +62,26 @@ async function sweepRuns(tx: Tx, until: number, limit: number): Promise<number> 
   const runs = await tx.all<{
     key: number;
   }>(sql`SELECT key FROM runs WHERE completed_at <= ${until} AND dlq_id IS NULL AND successor IS NULL
-       AND NOT EXISTS (SELECT 1 FROM messages
-         WHERE run = runs.key AND state <> 'DELIVERED' AND due_at IS NOT NULL)
+       AND NOT EXISTS (SELECT 1 FROM due WHERE run = runs.key AND status <> 'withdrawn')
      ORDER BY completed_at LIMIT ${limit}`);
   if (runs.length === 0) return 0;
   const keys = numbers(runs.map(({ key }) => key));
   const entries = await tx.all<{ message: string }>(sql`DELETE FROM entries WHERE seq IN
        (SELECT seq FROM entries WHERE run IN (${keys}) LIMIT ${limit}) RETURNING message`);
   const ids = strings(entries.map(({ message }) => message));
-  await eraseAll(tx, sql`SELECT seq FROM messages WHERE id IN (${ids}) AND due_at IS NULL`);
+  await eraseAll(tx, sql`SELECT seq FROM messages WHERE id IN (${ids}) AND outcome IS NOT NULL`);
   // The runs themselves go after the last of their entries.
   if (entries.length < limit) await eraseRuns(tx, keys);
   return Math.max(entries.length, runs.length);
 }
 
 /** The tables whose rows belong to a run. */
-const TABLES = [sql`dlq`, sql`waiters`, sql`events`, sql`webhooks`, sql`rollbacks`];
+const TABLES = [sql`dlq`, sql`waiters`, sql`events`, sql`webhooks`, sql`rollbacks`, sql`run_labels`];
 
 async function eraseRuns(tx: Tx, keys: ValueList): Promise<void> {
   const ofRuns = sql`run IN (${keys})`;
-  await eraseAll(tx, sql`SELECT seq FROM messages WHERE ${ofRuns} AND state <> 'DELIVERED'`);
-  await eraseAll(tx, sql`SELECT seq FROM messages WHERE ${ofRuns} AND purpose = 'cancel'`);
+  await eraseAll(tx, sql`SELECT seq FROM messages WHERE ${ofRuns} AND coalesce(outcome, '') <> 'DELIVERED'`);
+  await eraseAll(tx, sql`SELECT seq FROM messages WHERE ${ofRuns} AND kind = 'cancel'`);
   await eraseAll(tx, sql`SELECT callback AS seq FROM dlq WHERE ${ofRuns} AND callback IS NOT NULL`);
   for (const table of TABLES) await tx.run(sql`DELETE FROM ${table} WHERE ${ofRuns}`);
   // Their places may be given to other runs.

@@ -16,11 +16,11 @@ interface TopicRow {
 }
 
 export async function topics(tx: Tx): Promise<Topic[]> {
-  return (await tx.all<TopicRow>(sql`SELECT * FROM topics ORDER BY name`)).map(toTopic);
+  return (await tx.all<TopicRow>(sql`SELECT * FROM url_groups ORDER BY name`)).map(toTopic);
 }
 
 export async function topic(tx: Tx, name: string): Promise<Topic | undefined> {
-  const row = await tx.one<TopicRow>(sql`SELECT * FROM topics WHERE name = ${name}`);
+  const row = await tx.one<TopicRow>(sql`SELECT * FROM url_groups WHERE name = ${name}`);
   return row && toTopic(row);
 }
 
@@ -33,18 +33,18 @@ export async function updateTopic(
 ): Promise<Topic | undefined> {
   const old = await topic(tx, name);
   if (!old && change.kind === "add") {
-    const { count } = (await tx.one<{ count: number }>(sql`SELECT count(*) AS count FROM topics`)) as {
+    const { count } = (await tx.one<{ count: number }>(sql`SELECT count(*) AS count FROM url_groups`)) as {
       count: number;
     };
     if (count >= limits.urlGroups) refuseTopic(limits.urlGroups);
   }
   const next = changeTopic(name, old, change, limits, now);
   if (!next) {
-    await tx.run(sql`DELETE FROM topics WHERE name = ${name}`);
+    await tx.run(sql`DELETE FROM url_groups WHERE name = ${name}`);
     return undefined;
   }
   await tx.run(
-    sql`INSERT INTO topics (name, created_at, updated_at, endpoints, headers) VALUES (${name}, ${next.createdAt}, ${next.updatedAt}, ${JSON.stringify(next.endpoints)}, ${JSON.stringify(next.headers)})
+    sql`INSERT INTO url_groups (name, created_at, updated_at, endpoints, headers) VALUES (${name}, ${next.createdAt}, ${next.updatedAt}, ${JSON.stringify(next.endpoints)}, ${JSON.stringify(next.headers)})
       ON CONFLICT (name) DO UPDATE SET created_at = excluded.created_at, updated_at = excluded.updated_at,
         endpoints = excluded.endpoints, headers = excluded.headers`,
   );
