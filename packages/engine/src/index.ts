@@ -6,6 +6,7 @@ export type { EngineEvent } from "./domain/event.ts";
 export type { Reply } from "./domain/message.ts";
 export { createEngine, type Engine, type EngineOptions } from "./engine.ts";
 export { createServer, type ServerOptions, type Tenant } from "./server.ts";
-export { openSqlite, type SqliteOptions } from "./store/sqlite/index.ts";
+export type { StoreSettings } from "./store/sql-store.ts";
+export { openSqlite } from "./store/sqlite/index.ts";
 export { type Store, StoreUnavailable } from "./store/store.ts";
 export { systemClock } from "./system-clock.ts";

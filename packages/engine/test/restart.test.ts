@@ -145,11 +145,11 @@ describe("a database", () => {
     expect(() => openSqlite(fileURLToPath(import.meta.url))).toThrow(/can't be used: .*not a database/);
   });
 
-  it("of a newer engine is left alone", () => {
+  it("of a newer engine is left alone", async () => {
     const { file } = machine();
     const db = new Database(file);
-    db.run(sql`PRAGMA user_version = 99`);
-    db.close();
+    await db.run(sql`PRAGMA user_version = 99`);
+    await db.close();
     expect(() => openSqlite(file)).toThrow("was written by a newer version of the engine (schema 99;");
   });
 });

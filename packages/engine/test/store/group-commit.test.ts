@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Database } from "../../src/store/sqlite/database.ts";
-import { SqliteDriver } from "../../src/store/sqlite/driver.ts";
+import { GroupCommit } from "../../src/store/group-commit.ts";
 import { type Sql, sql, type Tx } from "../../src/store/tx.ts";
 import type { StateCount } from "../../src/store/upkeep.ts";
 import { sequence, world } from "../harness.ts";
@@ -19,12 +19,12 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 describe("writes", () => {
   let db: Database;
-  let driver: SqliteDriver;
+  let driver: GroupCommit;
 
-  beforeEach(() => {
+  beforeEach(async () => {
     db = new Database(file);
-    db.run(sql`CREATE TABLE t (x INTEGER)`);
-    driver = new SqliteDriver(db);
+    await db.run(sql`CREATE TABLE t (x INTEGER)`);
+    driver = new GroupCommit(db);
   });
   afterEach(() => driver.close());
 
@@ -32,11 +32,12 @@ describe("writes", () => {
     (x: number) =>
     (tx: Tx): Promise<number> =>
       tx.run(sql`INSERT INTO t VALUES (${x})`);
-  const rows = (): number[] => db.all<{ x: number }>(sql`SELECT x FROM t ORDER BY x`).map(({ x }) => x);
+  const rows = async (): Promise<number[]> =>
+    (await db.all<{ x: number }>(sql`SELECT x FROM t ORDER BY x`)).map(({ x }) => x);
 
   it("that arrive together share a commit", async () => {
     await Promise.all(Array.from({ length: 100 }, (_, x) => driver.write(insert(x))));
-    expect(rows()).toHaveLength(100);
+    expect(await rows()).toHaveLength(100);
     expect(driver.commits).toBe(1);
   });
 
@@ -47,7 +48,7 @@ describe("writes", () => {
       return insert(1)(tx);
     });
     await inner;
-    expect(rows()).toEqual([1, 2]);
+    expect(await rows()).toEqual([1, 2]);
     expect(driver.commits).toBe(1);
   });
 
@@ -61,12 +62,12 @@ describe("writes", () => {
       driver.write(insert(3)),
     ]);
     expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
-    expect(rows()).toEqual([1, 3]);
+    expect(await rows()).toEqual([1, 3]);
   });
 
   it("are all told when the transaction can't be committed", async () => {
     const ended = async (): Promise<never> => {
-      db.run(sql`ROLLBACK`);
+      await db.run(sql`ROLLBACK`);
       throw new RangeError("disk full");
     };
     const outcomes = await Promise.allSettled([
@@ -77,9 +78,9 @@ describe("writes", () => {
     expect(outcomes).toMatchObject(
       Array.from({ length: 3 }, () => ({ status: "rejected", reason: { message: "disk full" } })),
     );
-    expect(rows()).toEqual([]);
+    expect(await rows()).toEqual([]);
     await driver.write(insert(4));
-    expect(rows()).toEqual([4]);
+    expect(await rows()).toEqual([4]);
   });
 
   it("count what they did when it is on disk, and nothing that was taken back", async () => {
@@ -93,7 +94,7 @@ describe("writes", () => {
       (times: number, end?: Sql) =>
       async (tx: Tx): Promise<never> => {
         await count(times)(tx);
-        if (end) db.run(end);
+        if (end) await db.run(end);
         throw new RangeError("no");
       };
     await Promise.allSettled([driver.write(count(1)), driver.write(failing(10)), driver.write(count(2))]);
@@ -127,8 +128,8 @@ describe("writes", () => {
     await pending;
     await expect(driver.write(insert(8))).rejects.toThrow("closed");
     db = new Database(file);
-    expect(rows()).toEqual([7]);
-    db.close();
+    expect(await rows()).toEqual([7]);
+    await db.close();
   });
 });
 

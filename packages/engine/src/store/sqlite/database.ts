@@ -2,10 +2,11 @@ import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { messageOf } from "../../domain/problem.ts";
+import type { Connection } from "../group-commit.ts";
+import { migrations } from "../migrations.ts";
 import { StoreUnavailable } from "../store.ts";
-import { type Dialect, isPlain, render, type Sql } from "../tx.ts";
+import { type Dialect, isPlain, render, type Sql, sql } from "../tx.ts";
 import { keeping } from "./keeping.ts";
-import { migrations } from "./migrations.ts";
 
 const SQLITE_BUSY = 5;
 
@@ -16,8 +17,9 @@ const DIALECT: Dialect = {
   list: (placeholder) => `SELECT value FROM json_each(${placeholder})`,
 };
 
-/** One connection to a SQLite file, with its statements, which are prepared once. */
-export class Database {
+/** A connection to a SQLite file, with its statements, which are prepared once. */
+export class Database implements Connection {
+  readonly begin: Sql = sql`BEGIN IMMEDIATE`;
   readonly #db: DatabaseSync;
   /** Statements by their templates: nothing has to be written or looked up by its text. */
   readonly #prepared = new WeakMap<readonly string[], StatementSync>();
@@ -43,18 +45,17 @@ export class Database {
     }
   }
 
-  one<Row>(query: Sql): Row | undefined {
+  async one<Row>(query: Sql): Promise<Row | undefined> {
     const { statement, values } = this.#bound(query);
     return statement.get(...values) as Row | undefined;
   }
 
-  all<Row>(query: Sql): Row[] {
+  async all<Row>(query: Sql): Promise<Row[]> {
     const { statement, values } = this.#bound(query);
     return statement.all(...values) as Row[];
   }
 
-  /** @returns how many rows the statement changed */
-  run(query: Sql): number {
+  async run(query: Sql): Promise<number> {
     const { statement, values } = this.#bound(query);
     return Number(statement.run(...values).changes);
   }
@@ -63,7 +64,10 @@ export class Database {
     return this.#db.isTransaction;
   }
 
-  close(): void {
+  /** There is one writer: nothing has to be locked. */
+  async lock(): Promise<void> {}
+
+  async close(): Promise<void> {
     this.#db.close();
   }
 
@@ -89,7 +93,7 @@ export class Database {
     const { user_version: version } = this.#db.prepare("PRAGMA user_version").get() as {
       user_version: number;
     };
-    const known = migrations();
+    const known = migrations(new URL("./migrations/", import.meta.url));
     if (version > known.length) {
       throw new StoreUnavailable(
         `The database ${file} was written by a newer version of the engine (schema ${version}; this one knows ${known.length}).`,

@@ -55,7 +55,7 @@ async function waitingForRoom(tx: Tx, now: number): Promise<RoomWaiters> {
   const count = async (where: Sql, of: Sql): Promise<number> => {
     const row = await tx.one<{ count: number }>(
       sql`SELECT count(*) AS count FROM
-        (SELECT flow_key, status FROM due WHERE ${where} LIMIT ${MOST}) AS some
+        (SELECT flow_key, status FROM due WHERE ${where} LIMIT ${MOST}) AS counted
         WHERE flow_key IS NULL AND ${of}`,
     );
     return row?.count ?? 0;

@@ -160,7 +160,7 @@ export const UNDER_WAY: Sql = sql`status IN ('delivering', 'deferred', 'ready')`
 async function active(tx: Tx, key: string, most: number): Promise<number> {
   const row = await tx.one<{ count: number }>(
     sql`SELECT count(*) AS count FROM
-      (SELECT 1 FROM due WHERE flow_key = ${key} AND ${UNDER_WAY} LIMIT ${most}) AS some`,
+      (SELECT 1 FROM due WHERE flow_key = ${key} AND ${UNDER_WAY} LIMIT ${most}) AS counted`,
   );
   return row?.count ?? 0;
 }

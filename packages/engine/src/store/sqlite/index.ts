@@ -1,246 +1,37 @@
-import type { HistoryEntry } from "@perdure/core/protocol";
-import type { Intake } from "../../domain/intake.ts";
-import type { Options } from "../../domain/options.ts";
-import type { Settlement } from "../../domain/outcome.ts";
-import type { QueueLimits } from "../../domain/queue.ts";
-import type { Expiry } from "../../domain/retention.ts";
-import type { Run } from "../../domain/run.ts";
-import type { Topic, TopicChange, TopicLimits } from "../../domain/topic.ts";
-import type { WaitIntake } from "../../domain/wait.ts";
-import type { Flows, Queues, Schedules } from "../controls.ts";
-import type {
-  DeadLetter,
-  DeadLetterQuery,
-  LogEntry,
-  LogQuery,
-  Page,
-  RemovedDeadLetters,
-  Retried,
-  Revival,
-  Revived,
-  RunLog,
-  RunQuery,
-  StoredMessage,
-} from "../lists.ts";
-import type { CanceledMessages, MessageQuery } from "../publishing.ts";
-import type {
-  CanceledMessage,
-  CanceledRuns,
-  ClaimOrder,
-  Claims,
-  EndedRun,
-  HistoryChoice,
-  Lease,
-  Notice,
-  Notified,
-  Receipt,
-  RunEnd,
-  Settled,
-  Store,
-  Waiting,
-  WaitReceipt,
-} from "../store.ts";
+import { GroupCommit } from "../group-commit.ts";
+import { SqlStore, type StoreSettings } from "../sql-store.ts";
 import { withoutWakeUps } from "../tx.ts";
-import type { Depths, StateCount } from "../upkeep.ts";
-import { accept } from "./accept.ts";
-import { cancelMessages } from "./cancel.ts";
-import { claim, release, releaseAll, renew } from "./claim.ts";
+import { releaseAll } from "./claim.ts";
 import { Database } from "./database.ts";
-import { removeDeadLetters, repeatReport, repeatRollbacks, retry } from "./dead.ts";
-import { depths } from "./depths.ts";
-import { SqliteDriver } from "./driver.ts";
-import { cancelMessage, cancelRuns, endRun } from "./end.ts";
-import { flowControl } from "./flow-control.ts";
-import { history } from "./history.ts";
-import { deadLetters, runs } from "./listing.ts";
-import { logs } from "./log-list.ts";
-import { latestRun, liveRun } from "./messages.ts";
-import { queueControl } from "./queue-control.ts";
-import { message } from "./read.ts";
-import { revive } from "./revive.ts";
-import { scheduleControl } from "./schedules.ts";
-import { changeSetting, setting } from "./settings.ts";
-import { type Keeping, settle } from "./settle.ts";
-import { sweep } from "./sweep.ts";
-import { topic, topics, updateTopic } from "./topics.ts";
-import { notify, wait, waiters } from "./waiting.ts";
 
-type Limits = Partial<QueueLimits>;
+/** A store in one file, for one process. */
+export class SqliteStore extends SqlStore {
+  readonly #driver: GroupCommit;
 
-/** What a store keeps. */
-export interface SqliteOptions {
-  /** Bytes of an answer that the record of each failed attempt keeps. 4 KiB by default. */
-  readonly excerptBytes?: number;
-}
-
-/**
- * Opens a store in one file, for this process alone.
- *
- * @param file a path, whose folder is created, or `:memory:`
- * @throws StoreUnavailable when another process has it, or it isn't one of ours
- */
-export function openSqlite(file: string, options: SqliteOptions = {}): SqliteStore {
-  return new SqliteStore(new SqliteDriver(new Database(file)), { excerpt: options.excerptBytes ?? 4096 });
-}
-
-export class SqliteStore implements Store {
-  readonly queues: Queues;
-  readonly schedules: Schedules;
-  readonly flows: Flows;
-  readonly #driver: SqliteDriver;
-  readonly #keeping: Keeping;
-
-  constructor(driver: SqliteDriver, keeping: Keeping) {
+  constructor(driver: GroupCommit, settings?: StoreSettings) {
+    super(driver, settings);
     this.#driver = driver;
-    this.#keeping = keeping;
-    this.queues = queueControl(driver);
-    this.schedules = scheduleControl(driver);
-    this.flows = flowControl(driver);
-    // The file is this process's alone: the owners of these leases are gone. The attempts they were for count as not made.
-    void driver.write((tx) => releaseAll(withoutWakeUps(tx)));
   }
 
   /** Transactions committed so far. */
   get commits(): number {
     return this.#driver.commits;
   }
+}
 
-  accept(intakes: readonly Intake[], limits?: Limits): Promise<Receipt[]> {
-    return this.#driver.write((tx) => accept(tx, intakes, limits));
-  }
-
-  wait(intake: WaitIntake, now: number): Promise<WaitReceipt> {
-    return this.#driver.write((tx) => wait(tx, intake, now));
-  }
-
-  notify(notice: Notice, now: number): Promise<Notified> {
-    return this.#driver.write((tx) => notify(tx, notice, now));
-  }
-
-  waiters(eventId: string): Promise<Waiting[]> {
-    return this.#driver.read((tx) => waiters(tx, eventId));
-  }
-
-  claim(order: ClaimOrder): Promise<Claims> {
-    return this.#driver.write((tx) => claim(withoutWakeUps(tx), order));
-  }
-
-  renew(leases: readonly Lease[], until: number): Promise<Lease[]> {
-    return this.#driver.write((tx) => renew(tx, leases, until));
-  }
-
-  release(leases: readonly Lease[], now: number): Promise<void> {
-    return this.#driver.write((tx) => release(tx, leases, now));
-  }
-
-  settle(lease: Lease, settlement: Settlement, now: number): Promise<Settled> {
-    return this.#driver.write((tx) => settle(tx, lease, settlement, now, this.#keeping));
-  }
-
-  endRun(runId: string, end: RunEnd, now: number): Promise<EndedRun> {
-    return this.#driver.write((tx) => endRun(tx, runId, end, now));
-  }
-
-  cancelRuns(query: RunQuery, now: number): Promise<CanceledRuns> {
-    return this.#driver.write((tx) => cancelRuns(tx, query, now));
-  }
-
-  cancelMessage(messageId: string, now: number): Promise<CanceledMessage> {
-    return this.#driver.write((tx) => cancelMessage(tx, messageId, now));
-  }
-
-  revive(query: DeadLetterQuery, how: Revival, now: number): Promise<Revived> {
-    return this.#driver.write((tx) => revive(tx, query, how, now));
-  }
-
-  retry(query: DeadLetterQuery, options: Options, now: number, limits?: Limits): Promise<Retried> {
-    return this.#driver.write((tx) => retry(tx, query, options, now, limits));
-  }
-
-  removeDeadLetters(query: DeadLetterQuery): Promise<RemovedDeadLetters> {
-    return this.#driver.write((tx) => removeDeadLetters(tx, query));
-  }
-
-  repeatRollbacks(dlqId: string, now: number): Promise<Run | undefined> {
-    return this.#driver.write((tx) => repeatRollbacks(tx, dlqId, now));
-  }
-
-  repeatReport(dlqId: string, now: number): Promise<Run | undefined> {
-    return this.#driver.write((tx) => repeatReport(tx, dlqId, now));
-  }
-
-  sweep(expiry: Expiry, limit: number): Promise<boolean> {
-    return this.#driver.write((tx) => sweep(tx, expiry, limit));
-  }
-
-  message(messageId: string, since: number): Promise<StoredMessage | undefined> {
-    return this.#driver.read((tx) => message(tx, messageId, since));
-  }
-
-  logs(query: LogQuery): Promise<Page<LogEntry>> {
-    return this.#driver.read((tx) => logs(tx, query));
-  }
-
-  history(
-    runId: string,
-    { ended = false, createdAt }: HistoryChoice = {},
-  ): Promise<HistoryEntry[] | undefined> {
-    return this.#driver.read(async (tx) => {
-      const run = ended ? await latestRun(tx, runId, createdAt) : await liveRun(tx, runId);
-      return run && history(tx, run.key);
-    });
-  }
-
-  runs(query: RunQuery): Promise<Page<RunLog>> {
-    return this.#driver.read((tx) => runs(tx, query));
-  }
-
-  deadLetters(query: DeadLetterQuery): Promise<Page<DeadLetter>> {
-    return this.#driver.read((tx) => deadLetters(tx, query));
-  }
-
-  setting(name: string): Promise<string | undefined> {
-    return this.#driver.read((tx) => setting(tx, name));
-  }
-
-  changeSetting(name: string, was: string | undefined, value: string): Promise<boolean> {
-    return this.#driver.write((tx) => changeSetting(tx, name, was, value));
-  }
-
-  depths(now: number): Promise<Depths> {
-    return this.#driver.read((tx) => depths(tx, now));
-  }
-
-  onStates(listener: (counts: readonly StateCount[]) => void): void {
-    this.#driver.onStates(listener);
-  }
-
-  cancelMessages(query: MessageQuery, now: number): Promise<CanceledMessages> {
-    return this.#driver.write((tx) => cancelMessages(tx, query, now));
-  }
-
-  topics(): Promise<Topic[]> {
-    return this.#driver.read((tx) => topics(tx));
-  }
-
-  topic(name: string): Promise<Topic | undefined> {
-    return this.#driver.read((tx) => topic(tx, name));
-  }
-
-  updateTopic(
-    name: string,
-    change: TopicChange,
-    limits: TopicLimits,
-    now: number,
-  ): Promise<Topic | undefined> {
-    return this.#driver.write((tx) => updateTopic(tx, name, change, limits, now));
-  }
-
-  onDue(listener: (dueAt: number) => void): void {
-    this.#driver.onDue(listener);
-  }
-
-  close(): Promise<void> {
-    return this.#driver.close();
-  }
+/**
+ * Opens a store in one file, for this process alone.
+ *
+ * @param file a path, whose folder is created, or `:memory:`
+ * @throws StoreUnavailable when another process uses the file, or it isn't a database of this engine
+ * @example
+ * ```ts
+ * const engine = createEngine({ store: openSqlite("engine.db"), token, signingKeys });
+ * ```
+ */
+export function openSqlite(file: string, settings: StoreSettings = {}): SqliteStore {
+  const driver = new GroupCommit(new Database(file));
+  // The file is this process's alone: the owners of all leases are gone. Their attempts count as not made.
+  void driver.write((tx) => releaseAll(withoutWakeUps(tx)));
+  return new SqliteStore(driver, settings);
 }

@@ -1,9 +1,17 @@
-import type { Driver } from "../driver.ts";
-import { StateCounter } from "../state-counter.ts";
-import { StoreUnavailable } from "../store.ts";
-import { type Sql, sql, type Tx } from "../tx.ts";
-import type { StateCount } from "../upkeep.ts";
-import type { Database } from "./database.ts";
+import type { Driver } from "./driver.ts";
+import { StateCounter } from "./state-counter.ts";
+import { StoreUnavailable } from "./store.ts";
+import { type Sql, sql, type Tx } from "./tx.ts";
+import type { StateCount } from "./upkeep.ts";
+
+/** One connection to a database, on which transactions follow one another. */
+export interface Connection extends Pick<Tx, "one" | "all" | "run" | "lock"> {
+  /** Whether a transaction is open. A database may end one by itself: when its disk is full, say. */
+  readonly inTransaction: boolean;
+  /** The statement with which a transaction begins that writes. */
+  readonly begin: Sql;
+  close(): Promise<void>;
+}
 
 interface Work {
   readonly kind: "read" | "write";
@@ -16,9 +24,9 @@ interface Work {
  * Group commit: writes that arrive while others are being committed share the next transaction, and so its one wait for
  * the disk. Each has a savepoint of its own: one that throws takes back only what it did.
  */
-export class SqliteDriver implements Driver {
-  readonly #db: Database;
-  readonly #tx: SqliteTx;
+export class GroupCommit implements Driver {
+  readonly #connection: Connection;
+  readonly #tx: Tx;
   readonly #states = new StateCounter();
   #onDue: (dueAt: number) => void = () => {};
   #queue: Work[] = [];
@@ -27,9 +35,17 @@ export class SqliteDriver implements Driver {
   #closed = false;
   #commits = 0;
 
-  constructor(db: Database) {
-    this.#db = db;
-    this.#tx = new SqliteTx(db, this.#states, (dueAt) => this.#onDue(dueAt));
+  constructor(connection: Connection) {
+    this.#connection = connection;
+    this.#tx = {
+      one: (query) => connection.one(query),
+      all: (query) => connection.all(query),
+      run: (query) => connection.run(query),
+      lock: (kind, key) => connection.lock(kind, key),
+      // A wake-up in vain is harmless, and a claim that it causes joins the transaction.
+      wakeAt: (dueAt) => this.#onDue(dueAt),
+      count: (change) => this.#states.add(change),
+    };
   }
 
   /** Transactions committed so far. */
@@ -57,7 +73,7 @@ export class SqliteDriver implements Driver {
     if (this.#closed) return;
     this.#closed = true;
     await this.#flushing;
-    this.#db.close();
+    await this.#connection.close();
   }
 
   #enqueue<T>(kind: Work["kind"], perform: (tx: Tx) => Promise<T>): Promise<T> {
@@ -72,9 +88,8 @@ export class SqliteDriver implements Driver {
     // After the input that has arrived by now has been read: it may bring more to commit.
     await new Promise<void>((resolve) => setImmediate(resolve));
     while (this.#queue.length > 0) {
-      const reads = this.#take("read");
       // Reads come first: what a write has done isn't theirs to see before it is on disk.
-      for (const read of reads) await this.#read(read);
+      for (const read of this.#take("read")) await this.#read(read);
       if (this.#queue.length > 0) await this.#commit();
     }
     this.#flushing = undefined;
@@ -98,17 +113,17 @@ export class SqliteDriver implements Driver {
     const done: (() => void)[] = [];
     const taken: Work[] = [];
     try {
-      this.#db.run(sql`BEGIN IMMEDIATE`);
+      await this.#connection.run(this.#connection.begin);
       // Until none is left: a write may cause another one, such as the claim of what it made due.
       for (let batch = this.#take("write"); batch.length > 0; batch = this.#take("write")) {
         taken.push(...batch);
         for (const write of batch) done.push(await this.#write(write));
       }
-      this.#db.run(sql`COMMIT`);
+      await this.#connection.run(sql`COMMIT`);
       this.#commits++;
     } catch (error) {
       this.#states.rollback();
-      if (this.#db.inTransaction) this.#db.run(sql`ROLLBACK`);
+      if (this.#connection.inTransaction) await this.#connection.run(sql`ROLLBACK`);
       for (const { reject } of [...taken, ...this.#take("write")]) reject(error);
       return;
     }
@@ -117,50 +132,19 @@ export class SqliteDriver implements Driver {
   }
 
   async #write({ perform, resolve, reject }: Work): Promise<() => void> {
-    this.#db.run(sql`SAVEPOINT one`);
+    await this.#connection.run(sql`SAVEPOINT one`);
     const { mark } = this.#states;
     try {
       const value = await perform(this.#tx);
-      this.#db.run(sql`RELEASE one`);
+      await this.#connection.run(sql`RELEASE SAVEPOINT one`);
       return () => resolve(value as never);
     } catch (error) {
-      // A full disk, say, has ended the whole transaction.
-      if (!this.#db.inTransaction) throw error;
+      // The failure has ended the whole transaction.
+      if (!this.#connection.inTransaction) throw error;
       this.#states.rollback(mark);
-      this.#db.run(sql`ROLLBACK TO one`);
-      this.#db.run(sql`RELEASE one`);
+      await this.#connection.run(sql`ROLLBACK TO SAVEPOINT one`);
+      await this.#connection.run(sql`RELEASE SAVEPOINT one`);
       return () => reject(error);
     }
-  }
-}
-
-/** There is one writer, so nothing has to be locked, and a wake-up in vain is harmless: claims join the transaction. */
-class SqliteTx implements Tx {
-  readonly #db: Database;
-  readonly #states: StateCounter;
-  readonly wakeAt: (dueAt: number) => void;
-
-  constructor(db: Database, states: StateCounter, wakeAt: (dueAt: number) => void) {
-    this.#db = db;
-    this.#states = states;
-    this.wakeAt = wakeAt;
-  }
-
-  async one<Row>(query: Sql): Promise<Row | undefined> {
-    return this.#db.one<Row>(query);
-  }
-
-  async all<Row>(query: Sql): Promise<Row[]> {
-    return this.#db.all<Row>(query);
-  }
-
-  async run(query: Sql): Promise<number> {
-    return this.#db.run(query);
-  }
-
-  async lock(): Promise<void> {}
-
-  count(change: StateCount): void {
-    this.#states.add(change);
   }
 }
