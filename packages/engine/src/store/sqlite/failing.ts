@@ -54,7 +54,7 @@ async function reportMessage(tx: Tx, failed: Failed, source: number): Promise<nu
  * they are made.
  */
 async function reportRun(tx: Tx, failed: Failed, run: Run, source: number): Promise<number> {
-  const report = runFailureMessage(failed, run, failureCallbackOf(run));
+  const report = runFailureMessage(failed, run, failed.message.failureCallback ?? failureCallbackOf(run));
   const callback = await insertMessage(tx, report, { run: run.key, source });
   if (report.url === run.url || run.traits === undefined) {
     await holdReport(tx, run.key, callback);
@@ -62,8 +62,8 @@ async function reportRun(tx: Tx, failed: Failed, run: Run, source: number): Prom
   }
   await tx.run(sql`UPDATE messages SET due_at = NULL WHERE seq = ${callback}`);
   // As the run's own deliveries: what was said of the report's is for its place alone.
-  const own = runFailureMessage(failed, run, { url: run.url, options: undefined });
-  const seq = await insertMessage(tx, { ...own, purpose: "rollback" }, { run: run.key, source });
+  const own = runFailureMessage(failed, run, { url: run.url, options: undefined }, "rollback");
+  const seq = await insertMessage(tx, own, { run: run.key, source });
   await tx.run(sql`UPDATE messages SET next = ${callback} WHERE seq = ${seq}`);
   await holdReport(tx, run.key, seq);
   return callback;

@@ -30,6 +30,7 @@ import type {
   Claims,
   EndedRun,
   HistoryChoice,
+  KeptLimits,
   Lease,
   Notice,
   Notified,
@@ -39,6 +40,7 @@ import type {
   Store,
   Waiting,
   WaitReceipt,
+  WebhookState,
 } from "../store.ts";
 import type { Depths, StateCount } from "../upkeep.ts";
 import { accept } from "./accept.ts";
@@ -61,7 +63,7 @@ import { changeSetting, setting } from "./settings.ts";
 import { type Keeping, settle } from "./settle.ts";
 import { sweep } from "./sweep.ts";
 import { topic, topics, updateTopic } from "./topics.ts";
-import { notify, wait, waiters } from "./waiting.ts";
+import { notify, wait, waiters, webhookState } from "./waiting.ts";
 import { Writer } from "./writer.ts";
 
 type Limits = Partial<QueueLimits>;
@@ -118,6 +120,10 @@ export class SqliteStore implements Store {
 
   notify(notice: Notice, now: number): Promise<Notified> {
     return this.#writer.write(() => notify(this.#db, notice, now, this.#due));
+  }
+
+  async webhookState(runId: string, eventId: string, most: KeptLimits): Promise<WebhookState> {
+    return webhookState(this.#db, runId, eventId, most);
   }
 
   async waiters(eventId: string): Promise<Waiting[]> {

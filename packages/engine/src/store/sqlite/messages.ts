@@ -42,7 +42,7 @@ export interface NewEntry {
 /** Adds to a run's history, and has it delivered. */
 export async function insertEntry(
   tx: Tx,
-  run: Pick<Run, "key" | "config">,
+  run: Pick<Run, "key" | "config" | "traits">,
   entry: NewEntry,
   draft: Draft,
 ): Promise<void> {
@@ -52,7 +52,7 @@ export async function insertEntry(
   // A call has its own rules, but for what may be seen of it; everything else is a delivery of the run's.
   const { redact } = run.config;
   const message =
-    draft.purpose === "call" ? { ...draft, redact: draft.redact ?? redact } : inherit(draft, run.config);
+    draft.purpose === "call" ? { ...draft, redact: draft.redact ?? redact } : inherit(draft, run);
   await insertMessage(tx, message, { run: run.key, entry: key });
 }
 

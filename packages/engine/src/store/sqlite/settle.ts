@@ -27,21 +27,27 @@ export async function settle(
   now: number,
   keeping: Keeping,
 ): Promise<Settled> {
-  const row = await tx.one<MessageRow>(
-    sql`SELECT * FROM messages WHERE seq = ${lease.seq} AND id = ${lease.messageId} AND fence = ${lease.fence} AND state = 'ACTIVE'`,
-  );
-  if (!row) {
+  const held = await heldBy(tx, lease);
+  if (!held) {
     const ended = await land(tx, lease, now);
     if (ended !== undefined && settlement.traits !== undefined)
       await noteLate(tx, ended, settlement.traits, now);
     return { kind: "stale" };
   }
-  if (row.run !== null && settlement.traits !== undefined) await noteTraits(tx, row.run, settlement.traits);
+  const { traits } = settlement;
+  if (held.run !== null && traits !== undefined) await noteTraits(tx, held.run, traits);
+  const row = (traits !== undefined && (await heldBy(tx, lease))) || held;
   await reportAttempt(tx, row, settlement, now);
   const settled = await record(tx, row, settlement, now, keeping);
   if (await letGo(tx, row.flow_key)) tx.wakeAt(now);
   await followUp(tx, row);
   return settled;
+}
+
+async function heldBy(tx: Tx, { seq, messageId, fence }: Lease): Promise<MessageRow | undefined> {
+  return await tx.one<MessageRow>(
+    sql`SELECT * FROM messages WHERE seq = ${seq} AND id = ${messageId} AND fence = ${fence} AND state = 'ACTIVE'`,
+  );
 }
 
 /** Its endpoint's first answer came after a run had been cancelled: only now is it known what that wants. */
