@@ -10,7 +10,7 @@ export function runs(scene: () => Scene): void {
     stand.useEngine();
     const client = new Client({ baseUrl: stand.url, token: stand.token });
     const { workflowRunId } = await client.trigger({ url: url + path, body, retries: 1, retryDelay: "1" });
-    return { run: await client.runs.wait(workflowRunId), client };
+    return { run: await client.runs.wait(workflowRunId, { failureFunction: "wait" }), client };
   };
 
   it("fulfils an order", async () => {

@@ -137,7 +137,7 @@ export const ways: Readonly<Record<string, () => Way>> = {
     told: thrown("RangeError", "too late", { where: "after-last-step", ...after("one") }),
   }),
   "a step's result can't be stored": () => ({
-    workflow: (context) => context.run("charge", () => 1n),
+    workflow: (context) => context.run("charge", (): unknown => 1n),
     told: thrown("WorkflowError", expect.stringContaining("charge"), {
       ...step(1, "charge"),
       ...FINAL,

@@ -162,8 +162,8 @@ const parent = createWorkflow(async (context) => {
   const said = await context.invoke("b", { workflow: silent });
   const greeted = await context.invoke("c", { workflow: greet, body: { name: "Ada" } });
   const called = await context.call("d", { workflow: double, body: { n: 2 }, timeout: 3 });
-  const text: string = said.body + greeted.body + called.body.workflowRunId;
-  return isFailed ? text : body.toFixed();
+  const text = `${said.body} ${greeted.body} ${called.body.workflowRunId}`;
+  return isFailed || body === undefined ? text : body.toFixed();
 });
 export const many = serveMany(
   { double, silent, greet, parent },

@@ -1,4 +1,4 @@
-import type { Handler, ServeOptions, WorkflowFunction } from "@perdure/core";
+import type { Handler, RecordableWorkflow, ServeOptions } from "@perdure/core";
 import { bindingsOf } from "./internal/bindings.ts";
 import { unread } from "./internal/body.ts";
 import { type ServeMany, serveAs, serveManyAs } from "./internal/serve.ts";
@@ -21,7 +21,7 @@ type HonoHandler<Bindings = unknown, Variables = unknown> = (
 
 /** The order of the types is that of `@upstash/workflow/hono`. A route of any bindings and variables fits every app. */
 type ServeHono = <Payload = unknown, Bindings = unknown, Variables = unknown, Result = unknown>(
-  workflow: WorkflowFunction<Payload, Result>,
+  workflow: RecordableWorkflow<Payload, Result>,
   options?: ServeOptions<Payload, Result>,
 ) => HonoHandler<Bindings, Variables>;
 

@@ -37,6 +37,24 @@ describe("a workflow as a listener of node:http", () => {
     expect(status).toBe(413);
   });
 
+  it("answers a stranger whose body is still on its way", async () => {
+    server = await listen(serve(() => 1, { keys: { current: "sig_a", next: "sig_b" }, env: {} }));
+    vi.spyOn(console, "warn").mockImplementation(() => {});
+    const statuses = [{}, { "Upstash-Signature": "a.b.c" }].map(
+      (headers) =>
+        new Promise((resolve, reject) => {
+          const options = { method: "POST", headers: { ...headers, "Content-Length": 1_000_000 } };
+          const outgoing = request(server?.url ?? "", options, (response) => {
+            resolve(response.statusCode);
+            outgoing.destroy();
+          });
+          outgoing.on("error", reject);
+          outgoing.write("x".repeat(5000));
+        }),
+    );
+    expect(await Promise.all(statuses)).toEqual([401, 401]);
+  });
+
   it("says how to mend a body that a parser has eaten", async () => {
     const listener = serve(() => 1, { verify: "off", env: {} });
     server = await listen(async (incoming, outgoing) => {

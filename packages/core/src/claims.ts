@@ -57,6 +57,11 @@ export class Claims {
     return slot;
   }
 
+  /** On record, not asked for, and not {@link Slot.optional}. */
+  get missing(): Slot[] {
+    return [...this.unclaimed].filter(({ optional }) => !optional);
+  }
+
   /** True while members of a group are asked for and others aren't yet. */
   get groupIsOpen(): boolean {
     for (const slot of this.unclaimed)

@@ -1,6 +1,7 @@
 import type { Client } from "@upstash/qstash";
 import type { Env } from "./border/settings.ts";
 import type { Duration } from "./kernel/duration.ts";
+import type { Jsonify } from "./kernel/jsonify.ts";
 import type { CallRequest } from "./protocol/call.ts";
 import type { AnthropicMessage, ChatCompletion, SentEmail, SentEmails } from "./steps/api-answers.ts";
 import {
@@ -23,6 +24,7 @@ import {
   run,
   type Step,
   type StepOptions,
+  type StepWork,
   sleep,
   sleepUntil,
   type WaitOptions,
@@ -109,14 +111,14 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
    *
    * @param name unlike the names of the other steps, or used in the same order each time
    * @param options how it is tried again, whether its failure can be caught, and how it is undone when the run fails
-   * @returns the recorded result: a `Date` has become a text, `undefined` stays
+   * @returns the recorded result: a `Date` has become a string, `undefined` stays
    * @throws WorkflowStepError with `onExhausted: "throw"`, when its retries are used up
    */
   run<Result>(
     name: string,
-    work: () => Result | Promise<Result>,
-    options?: StepOptions<Result>,
-  ): Promise<Result> {
+    work: StepWork<Result>,
+    options?: StepOptions<Jsonify<Result>>,
+  ): Promise<Jsonify<Result>> {
     return this.#ask(() => run(name, work, options));
   }
 

@@ -10,6 +10,11 @@ export interface Slot {
   /** It can be undone. */
   readonly rollback: boolean;
   result: StepRecord | undefined;
+  /**
+   * The step was recorded before a step in front of it was rolled back and ran anew, in a run that was resumed: with
+   * another result there, the workflow may take another way.
+   */
+  optional: boolean;
 }
 
 /** The step in a slot, as user code knows it. */
@@ -59,7 +64,7 @@ export function readLedger(records: readonly StepRecord[]): Ledger {
       nextId = Math.max(nextId, id + size);
       for (let member = id; member < id + size; member++) groupOf.set(member, group);
     }
-    return { id, name, type, group, rollback: record.rollback === true, result: undefined };
+    return { id, name, type, group, rollback: record.rollback === true, result: undefined, optional: false };
   };
   for (const record of records) {
     const slot = slots.get(resultId(record)) ?? open(record);
@@ -67,6 +72,13 @@ export function readLedger(records: readonly StepRecord[]): Ledger {
     if (isPlan(record) || slot.result) continue;
     slot.result = record;
     slot.group.finished.push(slot);
+  }
+  let lowest = nextId;
+  // Only a step that runs anew is recorded by itself behind steps that follow it.
+  for (const record of records.toReversed()) {
+    const slot = slots.get(resultId(record)) as Slot;
+    if (slot.id > lowest) slot.optional = true;
+    else if (record.concurrent === 1) lowest = slot.id;
   }
   const last = records.at(-1);
   const phase = phaseAt(last && slots.get(resultId(last)));

@@ -12,7 +12,15 @@ export type {
   RetryOptions,
 } from "./client/dlq.ts";
 export { Client, type NotifyOptions } from "./client/index.ts";
-export type { CancelFilters, EndedRun, LogsOptions, RunFilters, RunPage, WaitForRun } from "./client/runs.ts";
+export type {
+  CancelFilters,
+  EndedRun,
+  LogsOptions,
+  Run,
+  RunFilters,
+  RunPage,
+  WaitForRun,
+} from "./client/runs.ts";
 export type { ScheduleOptions } from "./client/schedules.ts";
 export type { Selection } from "./client/select.ts";
 export type { TriggerOptions, TriggerResult } from "./client/trigger.ts";
@@ -25,6 +33,7 @@ export {
   WorkflowRetryAfterError,
   WorkflowStepError,
 } from "./kernel/errors.ts";
+export type { Jsonify } from "./kernel/jsonify.ts";
 export type { Schema } from "./kernel/schema.ts";
 export {
   loggingMiddleware,
@@ -33,6 +42,7 @@ export {
   WorkflowMiddleware,
 } from "./middleware.ts";
 export type { CallRequest } from "./protocol/call.ts";
+export type { RunError } from "./protocol/error.ts";
 export type { AttemptError, DeadLetter, RunLog, StepLog } from "./protocol/log.ts";
 export type { Redact, RunOptions } from "./protocol/message.ts";
 export type { FlowControl } from "./protocol/options.ts";
@@ -59,6 +69,7 @@ export type {
   CompletedStep,
   FailureFunction,
   FailureFunctionParams,
+  RecordableWorkflow,
   Rollback,
   WorkflowFunction,
 } from "./workflow.ts";

@@ -2,7 +2,7 @@ import type { Engine } from "./border/engine.ts";
 import type { Asked } from "./claims.ts";
 import type { StepHost } from "./context.ts";
 import type { Ledger, Slot } from "./group.ts";
-import { WorkflowError } from "./kernel/errors.ts";
+import { messageOf, WorkflowError } from "./kernel/errors.ts";
 import type { Scope } from "./kernel/scope.ts";
 import type { ErrorBody, FailedStep } from "./protocol/error.ts";
 import type { FailedAttempt } from "./protocol/outcome.ts";
@@ -34,7 +34,10 @@ export type Ending =
   | { readonly kind: "returned"; readonly result: unknown }
   | ({ readonly kind: "threw" } & FailedAttempt);
 
-/** How long, in milliseconds, recorded steps may go unasked for while new ones wait. */
+/** How the workflow itself has come to its end. */
+export type Outcome = Extract<Ending, { kind: "returned" | "threw" }>;
+
+/** How long, in milliseconds, recorded steps may go unasked for while new ones wait, or once the workflow has ended. */
 export const PATIENCE_MS = 2000;
 
 export interface Invocation {
@@ -49,6 +52,8 @@ export interface Invocation {
   readonly beforeStep?: (step: Step) => Promise<void>;
   /** How often this delivery was tried. */
   readonly tries: Tries;
+  /** For steps that say nothing else. */
+  readonly onExhausted?: "throw" | "fail" | undefined;
   /** Whether the engine may see where in the code an error happened. */
   readonly trusted: boolean;
   /** {@link PATIENCE_MS} by default. */
@@ -81,15 +86,22 @@ export function placeIn(ledger: Ledger): ErrorBody["where"] {
   return ledger.slots.length > 0 ? "after-last-step" : "before-first-step";
 }
 
-/** What to say when the code asks for other steps than those on record. */
-export function replayMismatch(unclaimed: Iterable<Slot>, fresh: readonly Asked[]): WorkflowError {
-  const recorded = Array.from(unclaimed, ({ id, name, type }) => `${id} "${name}" (${type})`);
+/** Why a workflow that doesn't ask for all recorded steps is refused. @param outcome how the workflow has ended, if it has */
+export function replayMismatch(
+  missing: readonly Slot[],
+  fresh: readonly Asked[],
+  outcome: Outcome | undefined,
+): WorkflowError {
+  const recorded = missing.map(({ id, name, type }) => `${id} "${name}" (${type})`);
   const asked = fresh.map(({ step: { name, type } }) => `"${name}" (${type})`);
+  const thrown = outcome?.kind === "threw" ? { cause: outcome.error } : undefined;
+  const how = thrown ? `thrown an error (${messageOf(thrown.cause)})` : "returned";
+  const ended = outcome ? `The workflow has ${how} without them. ` : "";
   const message =
     `The workflow no longer fits what this run has recorded. Recorded and not asked for: ${recorded.join(", ")}. ` +
-    `Asked for and not recorded: ${asked.join(", ") || "nothing"}. ` +
+    `Asked for and not recorded: ${asked.join(", ") || "nothing"}. ${ended}` +
     "Deploy code that takes the recorded steps with the same names, kinds and groups, or restart the run from its beginning.";
-  return new WorkflowError("replay_mismatch", message);
+  return new WorkflowError("replay_mismatch", message, thrown);
 }
 
 /** What to say when steps are on record behind a group that hasn't finished. */

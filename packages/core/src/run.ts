@@ -1,10 +1,11 @@
 import { type Asked, Claims } from "./claims.ts";
-import { placeOfSlot } from "./group.ts";
+import { placeOfSlot, type Slot } from "./group.ts";
 import {
   type Ending,
   type Entry,
   type Invocation,
   nestedStep,
+  type Outcome,
   PATIENCE_MS,
   placeIn,
   plan,
@@ -12,7 +13,7 @@ import {
   replayMismatch,
   unfinishedGroup,
 } from "./invocation.ts";
-import type { WorkflowError } from "./kernel/errors.ts";
+import { isRetryAfter, type WorkflowError } from "./kernel/errors.ts";
 import { blindScope, createScope, type Scope } from "./kernel/scope.ts";
 import { type FailedStep, toErrorBody } from "./protocol/error.ts";
 import type { StepRecord } from "./protocol/step.ts";
@@ -39,6 +40,8 @@ class Run {
   #executing: FailedStep | undefined;
   /** What this invocation does is decided: whatever else is asked for waits for a later one. */
   #decided = false;
+  /** How the workflow has come to its end, while steps are still to be asked for or carried out. */
+  #outcome: Outcome | undefined;
   #ended = false;
   #patience: ReturnType<typeof setTimeout> | undefined;
 
@@ -60,13 +63,24 @@ class Run {
         request: (step) => this.#request(step),
         cancel: () => this.#cancel(),
       });
-      // Steps that nobody awaits are carried out all the same; then the workflow returns again.
-      if (this.#claims.fresh.length > 0 || this.#awaitsMember()) void this.#claims.watch();
-      else if (!this.#decided) this.#finish({ kind: "returned", result });
+      this.#conclude({ kind: "returned", result });
     } catch (error) {
-      // A step that has begun is seen through, so that its work isn't done twice: the error comes again after it.
-      if (!this.#decided) this.#finish({ kind: "threw", error, where: placeIn(this.#invocation.ledger) });
+      this.#conclude({ kind: "threw", error, where: placeIn(this.#invocation.ledger) });
     }
+  }
+
+  #conclude(outcome: Outcome): void {
+    // A step that has begun is seen through, so that its work isn't done twice: the workflow ends again after it.
+    if (this.#decided) return;
+    this.#outcome = outcome;
+    if (this.#isComplete(outcome)) this.#finish(outcome);
+    else void this.#claims.watch();
+  }
+
+  /** The workflow has asked for every recorded step, and no step that it left without awaiting it is to be carried out. */
+  #isComplete({ kind }: Outcome): boolean {
+    const { fresh, missing } = this.#claims;
+    return missing.length === 0 && (kind === "threw" || fresh.length === 0);
   }
 
   #request<Result>(step: Step<Result>): Promise<Result> {
@@ -103,23 +117,43 @@ class Run {
   }
 
   #decide(): void {
-    const { fresh, unclaimed, groupIsOpen } = this.#claims;
-    if (fresh.length === 0 && !this.#awaitsMember() && !groupIsOpen) return;
-    const { nextId, holes } = this.#invocation.ledger;
-    const [first, ...others] = fresh;
+    const { fresh, groupIsOpen } = this.#claims;
+    const outcome = this.#outcome;
+    clearTimeout(this.#patience);
+    if (outcome && this.#isComplete(outcome)) this.#finish(outcome);
+    // A workflow that has thrown begins nothing new.
+    else if (outcome) this.#goOn(outcome.kind === "threw" ? [] : fresh);
+    else if (fresh.length > 0 || this.#awaitsMember() || groupIsOpen) this.#goOn(fresh);
+  }
+
+  #goOn(asked: readonly Asked[]): void {
+    const { missing } = this.#claims;
+    const [hole] = this.#invocation.ledger.holes;
     // What was rolled back is asked for as if it were new, and takes its old place.
-    if (first && holes[0] !== undefined) return void this.#execute(first.step, holes[0], 1);
-    if (unclaimed.size > 0) {
-      // A branch may be waiting for something of its own before it asks. If not, the code has changed.
-      this.#patience ??= setTimeout(
-        () => this.#finish({ kind: "threw", error: replayMismatch(unclaimed, fresh), where: "replay" }),
-        this.#invocation.patience ?? PATIENCE_MS,
-      );
-      return;
-    }
+    if (asked[0] && hole !== undefined) void this.#execute(asked[0].step, hole, 1);
+    else if (missing.length === 0) this.#begin(asked);
+    // A branch may be waiting for something of its own before it asks. If not, the code has changed.
+    else this.#patience = setTimeout(() => this.#refuse(missing), this.#invocation.patience ?? PATIENCE_MS);
+  }
+
+  #begin([first, ...others]: readonly Asked[]): void {
     if (!first) return;
-    if (others.length === 0) void this.#execute(first.step, nextId, 1);
-    else void this.#append(fresh.map(({ step }, at) => plan(step, nextId + at, fresh.length)));
+    const { nextId } = this.#invocation.ledger;
+    const size = others.length + 1;
+    if (size === 1) void this.#execute(first.step, nextId, 1);
+    else void this.#append([first, ...others].map(({ step }, at) => plan(step, nextId + at, size)));
+  }
+
+  #refuse(missing: readonly Slot[]): void {
+    const thrown = this.#outcome?.kind === "threw" ? this.#outcome.error : undefined;
+    const error = replayMismatch(missing, this.#claims.fresh, this.#outcome);
+    const wait = isRetryAfter(thrown) ? { retryDelay: thrown.retryAfter } : {};
+    this.#finish({
+      kind: "threw",
+      error,
+      where: "replay",
+      again: again(error, this.#invocation.tries, wait),
+    });
   }
 
   #awaitsMember(): boolean {
@@ -127,8 +161,13 @@ class Run {
     return phase.kind === "member" && !this.#claims.claimed.has(phase.slot);
   }
 
-  async #execute(step: Step, id: number, concurrent: number): Promise<void> {
+  #commit(): void {
     this.#decided = true;
+    clearTimeout(this.#patience);
+  }
+
+  async #execute(step: Step, id: number, concurrent: number): Promise<void> {
+    this.#commit();
     await this.#invocation.beforeStep?.(step);
     if (this.#ended) return;
     const { name, type, ask, schedule, options } = step;
@@ -161,8 +200,8 @@ class Run {
 
   /** @returns what is recorded of a step that has failed for good, where the workflow is to hear of it */
   #failed({ options = {} }: Step, step: FailedStep, error: unknown): Pick<StepRecord, "failure"> | undefined {
-    const { tries, trusted } = this.#invocation;
-    const catchable = options.onExhausted === "throw";
+    const { tries, trusted, onExhausted } = this.#invocation;
+    const catchable = (options.onExhausted ?? onExhausted) === "throw";
     const retry = (catchable ? againUntil : again)(error, tries, options);
     if (catchable && retry.over)
       return { failure: { attempts: tries.retried + 1, error: toErrorBody(error, trusted) } };
@@ -171,7 +210,7 @@ class Run {
   }
 
   async #append(entries: readonly Entry[], step?: FailedStep): Promise<void> {
-    this.#decided = true;
+    this.#commit();
     try {
       this.#finish({ kind: await this.#invocation.append(entries) });
     } catch (error) {

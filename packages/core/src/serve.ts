@@ -1,5 +1,5 @@
-import { isGuarded, refusalOf } from "./border/authorize.ts";
-import { read } from "./border/mail.ts";
+import { authorizeRequest, isGuarded } from "./border/authorize.ts";
+import { type Mail, type RequestHead, readHead, readMail } from "./border/mail.ts";
 import { respond } from "./border/respond.ts";
 import { type Border, type BorderOptions, createBorders, type Env } from "./border/settings.ts";
 import { callResult } from "./deliveries/call-result.ts";
@@ -12,16 +12,19 @@ import { type Duration, toSeconds } from "./kernel/duration.ts";
 import { isError, messageOf, WorkflowError, type WorkflowErrorCode } from "./kernel/errors.ts";
 import { loggingMiddleware, tellAll, type WorkflowMiddleware } from "./middleware.ts";
 import { classify, type Delivery, type DeliveryKind } from "./protocol/delivery.ts";
-import { lateOptionsIn } from "./protocol/late-options.ts";
+import { type LateOptions, lateOptionsIn } from "./protocol/late-options.ts";
 import { startMessage } from "./protocol/message.ts";
 import * as HEADER from "./protocol/names.ts";
+import { defined, retryHeaders } from "./protocol/options.ts";
 import type { Outcome, Refusal } from "./protocol/outcome.ts";
-import { encodeTraits } from "./protocol/rollback.ts";
+import { encodeTraits } from "./protocol/traits.ts";
+import { checkOnExhausted } from "./steps/index.ts";
 import {
   type CancelFunction,
   type FailureFunction,
   type PayloadOptions,
   payloadParser,
+  type RecordableWorkflow,
   type WorkflowFunction,
 } from "./workflow.ts";
 
@@ -31,19 +34,27 @@ export type ServeOptions<Payload = unknown, Result = unknown> = BorderOptions &
     /** Called when a run has failed for good, whatever failed it and however it was started. */
     readonly failureFunction?: FailureFunction<Payload>;
     /**
-     * Retries of each delivery of a run that a plain POST, a published message or a schedule has started.
-     * `Client.trigger` brings its own. Default: the engine's, 3.
+     * Retries of each delivery of a run, after the first attempt. This option and the four below hold for each run
+     * of the workflow, unless its trigger, its invocation or its schedule says otherwise. On engines other than
+     * Perdure's they hold only for runs that a plain POST, a published message or a schedule starts.
+     * Default: the engine's, 3.
      */
     readonly retries?: number;
-    /** As `retries`, for the failure function of such a run. Default: its retries. */
+    /** Milliseconds before a retry, as an expression over `retried`: `"1000 * pow(2, retried)"`. */
+    readonly retryDelay?: string;
+    /** Retries of the failure function. Default: the run's. */
     readonly failureRetries?: number;
-    /** Milliseconds before a retry of the failure function of such a run, as an expression over `retried`. */
+    /** As `retryDelay`, for the failure function. Default: the run's. */
     readonly failureRetryDelay?: string;
     /**
-     * Seconds or a duration after its start at which a run that hasn't ended has failed. A trigger's own wins.
-     * On Perdure's own engine.
+     * Seconds or a duration after its start at which a run that hasn't ended has failed. On Perdure's own engine.
      */
     readonly timeout?: number | Duration;
+    /**
+     * For each step whose work the endpoint does itself, unless the step says otherwise. `"throw"`: a step whose retries
+     * are used up rejects with a `WorkflowStepError`. `"fail"`, the default: the run fails.
+     */
+    readonly onExhausted?: "throw" | "fail";
     /** Called when a run was cancelled, to clean up. On Perdure's own engine. */
     readonly cancelFunction?: CancelFunction<Payload>;
     /** Whether the rollbacks of its steps are made also when a run was cancelled, before `cancelFunction`. */
@@ -67,7 +78,7 @@ const BODY_LIMIT = 64 * 1024 * 1024;
  * @throws TypeError for options that can't be obeyed
  */
 export function serve<Payload = unknown, Result = unknown>(
-  workflow: WorkflowFunction<Payload, Result>,
+  workflow: RecordableWorkflow<Payload, Result>,
   options: ServeOptions<Payload, Result> = {},
 ): { handler: Handler } {
   return { handler: handlerOf(workflow, options, new Map()) };
@@ -85,6 +96,7 @@ export function handlerOf<Payload, Result>(
   if (cancelFunction) checkFunction("cancelFunction", cancelFunction);
   if (!(bodyLimit >= 0)) throw mustBe("bodyLimit", "a number of bytes", bodyLimit);
   const runOptions = lateOptionsIn(options);
+  checkOnExhausted("onExhausted", options.onExhausted);
   // Told of here, and not with the first run that somebody starts.
   startMessage({ ...runOptions, url: "", runId: "", body: undefined });
   const served: Served = {
@@ -94,10 +106,8 @@ export function handlerOf<Payload, Result>(
     rollbackOnCancel: options.rollbackOnCancel ?? false,
     parsePayload: payloadParser(options as PayloadOptions<unknown>),
     runOptions,
-    traits: encodeTraits({
-      onCancel: Boolean(cancelFunction || options.rollbackOnCancel),
-      timeout: options.timeout === undefined ? undefined : toSeconds(options.timeout, "timeout"),
-    }),
+    onExhausted: options.onExhausted,
+    traits: traitsOf(Boolean(cancelFunction || options.rollbackOnCancel), runOptions),
     middlewares: [
       (options.middlewares ?? []) as readonly WorkflowMiddleware[],
       options.verbose ? loggingMiddleware : [],
@@ -106,32 +116,50 @@ export function handlerOf<Payload, Result>(
   };
   const borderOf = createBorders(options);
   return (request, env) =>
-    receive(
-      served,
-      () => read(request, bodyLimit, trustProxy),
-      (headers) => borderOf(env, headers),
-    );
+    receive(served, {
+      head: () => readHead(request, trustProxy),
+      mail: (head) => readMail(head, bodyLimit),
+      border: (headers) => borderOf(env, headers),
+    });
 }
 
-async function receive(
-  served: Served,
-  open: () => ReturnType<typeof read>,
-  borderOf: (headers: Headers) => Border,
-): Promise<Response> {
+function traitsOf(onCancel: boolean, options: LateOptions): string {
+  const { timeout } = options;
+  const own = defined(retryHeaders(options.retries, options.retryDelay));
+  const failure = defined(retryHeaders(options.failureRetries, options.failureRetryDelay));
+  return encodeTraits({
+    onCancel,
+    timeout: timeout === undefined ? undefined : toSeconds(timeout, "timeout"),
+    retries: own[HEADER.retries],
+    retryDelay: own[HEADER.retryDelay],
+    failureRetries: failure[HEADER.retries],
+    failureRetryDelay: failure[HEADER.retryDelay],
+  });
+}
+
+/** How a request, and what it needs to know, is read: each part only when it is its turn. */
+interface Reading {
+  readonly head: () => RequestHead | Refusal;
+  readonly mail: (head: RequestHead) => Promise<Mail | Refusal>;
+  readonly border: (headers: Headers) => Border;
+}
+
+async function receive(served: Served, reading: Reading): Promise<Response> {
   let trusted = false;
   try {
-    const mail = await open();
+    const head = reading.head();
+    if ("kind" in head) return respond(head, trusted);
+    const { headers } = head;
+    const delivery = classify(headers);
+    const border = settled(() => reading.border(headers));
+    const mail = await authorizeRequest(border.door, head, delivery, () => reading.mail(head));
     if ("kind" in mail) return respond(mail, trusted);
-    const delivery = classify(mail.headers);
-    const border = settled(() => borderOf(mail.headers));
-    const refusal = await refusalOf(border.door, mail, delivery);
-    if (refusal) return respond(refusal, trusted);
     trusted = isGuarded(border.door);
     const outcome = await handle({ served, border, mail, delivery, trusted }).catch(fault);
     if (outcome.kind === "failed") await report(served, delivery, outcome);
     const response = respond(outcome, trusted);
     // Only our own engine tells this, and wants to know.
-    if (mail.headers.has(HEADER.maxRetries)) response.headers.set(HEADER.traits, served.traits);
+    if (headers.has(HEADER.maxRetries)) response.headers.set(HEADER.traits, served.traits);
     return response;
   } catch (error) {
     return respond(fault(error), trusted);

@@ -1,6 +1,7 @@
 import type { RunContext, WorkflowContext } from "./context.ts";
 import type { WorkflowStepError } from "./kernel/errors.ts";
 import { parseLeniently } from "./kernel/json.ts";
+import type { OnlyJson } from "./kernel/jsonify.ts";
 import { type Schema, validate } from "./kernel/schema.ts";
 import type { FailurePlace } from "./protocol/error.ts";
 
@@ -8,6 +9,9 @@ import type { FailurePlace } from "./protocol/error.ts";
 export type WorkflowFunction<Payload = unknown, Result = unknown> = (
   context: WorkflowContext<Payload>,
 ) => Result | Promise<Result>;
+
+/** A workflow whose result JSON can carry: what `serve` and `createWorkflow` take. */
+export type RecordableWorkflow<Payload, Result> = WorkflowFunction<Payload, Result> & OnlyJson<Result>;
 
 /** A step that has come to its end. */
 export type CompletedStep = { readonly id: number; readonly name: string; readonly type: string } & (

@@ -2,7 +2,7 @@ import { notFound } from "./border/respond.ts";
 import { mustBe } from "./kernel/check.ts";
 import { type Handler, handlerOf, type ServeOptions } from "./serve.ts";
 import type { Invokable } from "./steps/index.ts";
-import type { CancelFunction, FailureFunction, WorkflowFunction } from "./workflow.ts";
+import type { CancelFunction, FailureFunction, RecordableWorkflow } from "./workflow.ts";
 
 /** A workflow that others can invoke, once it is served beside them. */
 export interface Workflow<Payload = unknown, Result = unknown> extends Invokable<Payload, Result> {
@@ -23,7 +23,7 @@ export type SharedOptions = Omit<
 
 /** Makes a workflow to be served by {@link serveMany}. Its own options win over the shared ones. */
 export function createWorkflow<Payload = unknown, Result = unknown>(
-  workflow: WorkflowFunction<Payload, Result>,
+  workflow: RecordableWorkflow<Payload, Result>,
   options: ServeOptions<Payload, Result> = {},
 ): Workflow<Payload, Result> {
   return {

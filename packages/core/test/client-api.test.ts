@@ -103,6 +103,13 @@ describe("a run", () => {
     body: { runs: [{ workflowRunId: "wfr_1", workflowState, ...more }] },
   });
 
+  const reported = (state: string, of = "failureFunction") => ({
+    [of]: { state, failStatus: 500, failResponse: "boom" },
+    ...(of === "failureFunction"
+      ? { workflowRunError: { name: "Error", message: "boom", where: "delivery" } }
+      : {}),
+  });
+
   it("is got by its id", async () => {
     recorder().answer = () => run("RUN_STARTED");
     expect(await client().runs.get("wfr_1")).toMatchObject({ workflowState: "RUN_STARTED" });
@@ -122,13 +129,89 @@ describe("a run", () => {
     expect(asks).toBe(3);
   });
 
-  it("that has failed is waited for until its failure function has run", async () => {
-    let asks = 0;
-    recorder().answer = () =>
-      run("RUN_FAILED", { failureFunction: { state: ++asks < 2 ? "CALLBACK_INPROGRESS" : "CALLBACK_FAIL" } });
-    expect(await client().runs.wait("wfr_1")).toMatchObject({
-      failureFunction: { state: "CALLBACK_FAIL" },
+  it("that has failed has ended, whatever its failure function does", async () => {
+    recorder().answer = () => run("RUN_FAILED", reported("CALLBACK_INPROGRESS"));
+    expect(await client().runs.wait("wfr_1", { timeout: 0 })).toMatchObject({
+      workflowState: "RUN_FAILED",
+      failureFunction: { state: "CALLBACK_INPROGRESS" },
       result: undefined,
+      error: { message: "boom" },
+    });
+  });
+
+  it.each(["RUN_FAILED", "RUN_CANCELED"])(
+    "%s is waited for with its function where that is asked",
+    async (state) => {
+      let asks = 0;
+      const of = state === "RUN_FAILED" ? "failureFunction" : "cancelFunction";
+      recorder().answer = () =>
+        run(state, reported(++asks < 3 ? "CALLBACK_INPROGRESS" : "CALLBACK_FAIL", of));
+      const ended = await client().runs.wait("wfr_1", { failureFunction: "wait" });
+      expect(ended[of]?.state).toBe("CALLBACK_FAIL");
+      expect(asks).toBe(3);
+    },
+  );
+
+  it("that has failed isn't said to be under way when its failure function is", async () => {
+    recorder().answer = () => run("RUN_FAILED", reported("CALLBACK_INPROGRESS"));
+    await expect(
+      client().runs.wait("wfr_1", { failureFunction: "wait", timeout: 0.06 }),
+    ).rejects.toMatchObject({
+      code: "timeout",
+      message: 'The run "wfr_1" has failed, and its failure function hasn\'t ended within 0.06 s.',
+    });
+    await expect(client().runs.wait("wfr_1", { failureFunction: "yes" as "wait" })).rejects.toThrow(
+      TypeError,
+    );
+  });
+
+  describe("of an engine that has no errors in its logs has the error", () => {
+    const body = JSON.stringify({
+      error: "RangeError",
+      message: "too far",
+      where: "step",
+      step: { id: 1, name: "go", type: "Run" },
+    });
+    const expected = { name: "RangeError", message: "too far", where: "step", step: { name: "go" } };
+
+    it("of the failure function's report", async () => {
+      const failureFunction = { state: "CALLBACK_SUCCESS", failStatus: 500, failResponse: body };
+      recorder().answer = () => run("RUN_FAILED", { failureFunction });
+      expect(await client().runs.get("wfr_1")).toMatchObject({
+        error: expected,
+        failureFunction: { failResponse: "too far" },
+      });
+      expect((await client().logs()).runs[0]?.failureFunction?.failResponse).toBe("too far");
+    });
+
+    it("of the last attempt", async () => {
+      const step = {
+        messageId: "m",
+        state: "STEP_FAILED",
+        retries: 0,
+        errors: [{ error: "status 500", body, status: 500, time: 1 }],
+      };
+      recorder().answer = () => run("RUN_FAILED", { steps: [{ type: "next", steps: [step] }] });
+      expect(await client().runs.get("wfr_1")).toMatchObject({ error: expected });
+    });
+
+    it("of a page, or of nothing at all", async () => {
+      const failureFunction = {
+        state: "CALLBACK_SUCCESS",
+        failStatus: 502,
+        failResponse: "<h1>Bad gateway</h1>",
+      };
+      recorder().answer = () => run("RUN_FAILED", { failureFunction });
+      expect((await client().runs.get("wfr_1"))?.error).toMatchObject({
+        name: "WorkflowError",
+        message: "<h1>Bad gateway</h1>",
+        where: "delivery",
+      });
+      recorder().answer = () => run("RUN_FAILED");
+      expect((await client().runs.get("wfr_1"))?.error).toMatchObject({
+        message: "status 0",
+        where: "delivery",
+      });
     });
   });
 

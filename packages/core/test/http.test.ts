@@ -1,8 +1,9 @@
-import { createServer } from "node:http";
+import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { json } from "node:stream/consumers";
 import { Client as QStashClient } from "@upstash/qstash";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { unreachableReason } from "../src/border/reason.ts";
 import { Client, type ServeOptions, WorkflowError } from "../src/index.ts";
 import { qstash } from "../src/qstash.ts";
 import { deliver, open, useRecorder } from "./support/fixture.ts";
@@ -43,8 +44,28 @@ describe("a request to the engine", () => {
     recorder().answer = () => ({ status: 403, body: { error: "read-only token" } });
     const error = await failureOf(clientOf().trigger({ url: "https://app.example.com/wf" }));
     expect(error.code).toBe("engine_refused");
-    expect(error.message).toMatch(/403.*read-only token/);
+    expect(error.message).toBe(
+      `The engine at ${recorder().url} answers 403 to POST /v2/batch: read-only token. Set QSTASH_TOKEN to a token that may do this.`,
+    );
     expect(recorder().requests).toHaveLength(1);
+  });
+
+  it.each([
+    ['{"message":"not today"}', "not today"],
+    ["<h1>Bad gateway</h1>", "<h1>Bad gateway</h1>"],
+    ["", "status 502"],
+    ["x".repeat(5000), "x".repeat(500)],
+  ])("that is refused with %s tells what stands there", async (body, said) => {
+    recorder().answer = () => ({ status: 502, text: body });
+    const { message } = await failureOf(clientOf().dlq.list());
+    expect(message).toBe(`The engine at ${recorder().url} answers 502 to GET /v2/dlq: ${said}`);
+  });
+
+  it("that another server answers tells that it is none", async () => {
+    recorder().answer = () => ({ status: 200, text: "<!DOCTYPE html>" });
+    const { code, message } = await failureOf(clientOf().dlq.list());
+    expect(code).toBe("engine_refused");
+    expect(message).toMatch(/answers 200 to GET \/v2\/dlq: the answer isn't JSON.*QSTASH_URL.*DOCTYPE/);
   });
 
   it("beyond a quota is told from one that is refused", async () => {
@@ -60,6 +81,71 @@ describe("an engine that doesn't answer", () => {
     const lonely = clientOf({ baseUrl: "http://127.0.0.1:1", retry: { retries: 3, backoff } });
     expect((await failureOf(lonely.dlq.list())).code).toBe("engine_unreachable");
     expect(asked).toEqual([0, 1, 2]);
+  });
+});
+
+describe("an engine that can't be reached", () => {
+  const plain = createServer((_, response) => response.end());
+  const closed = createServer();
+  const portOf = (server: Server) => (server.address() as AddressInfo).port;
+  let nobody: string;
+  beforeAll(async () => {
+    for (const server of [plain, closed])
+      await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
+    nobody = `http://127.0.0.1:${portOf(closed)}`;
+    await new Promise((resolve) => closed.close(resolve));
+  });
+  afterAll(() => void plain.close());
+
+  const reasonAt = async (client: Client) => {
+    const { code, message } = await failureOf(client.trigger({ url: "https://app.example.com/wf" }));
+    expect(code).toBe("engine_unreachable");
+    return message;
+  };
+
+  it.each([
+    ["refuses the connection", () => nobody, "connection refused"],
+    ["doesn't speak TLS", () => `https://127.0.0.1:${portOf(plain)}`, "TLS failed"],
+  ])("because it %s is named, with the reason and what to do", async (_, at, reason) => {
+    const message = await reasonAt(clientOf({ baseUrl: at(), retry: false }));
+    expect(message).toContain(`The engine at ${at()} can't be reached for POST /v2/batch: ${reason}`);
+    expect(message).toMatch(/"npx perdure dev".*QSTASH_URL/);
+  });
+
+  it.each([
+    [{ code: "ECONNREFUSED", message: "connect ECONNREFUSED ::1:8080" }, "connection refused: connect ECONN"],
+    [{ code: "ConnectionRefused", message: "Unable to connect." }, "connection refused: Unable to connect."],
+    [
+      { message: "client error (Connect): tcp connect error: Connection refused (os error 111)" },
+      "connection refused: ",
+    ],
+    [{ code: "ENOTFOUND", message: "getaddrinfo ENOTFOUND engine" }, "no such host: getaddrinfo"],
+    [{ code: "EAI_AGAIN", message: "getaddrinfo EAI_AGAIN engine" }, "no such host: getaddrinfo"],
+    [
+      { message: "client error (Connect): dns error: failed to lookup address information" },
+      "no such host: ",
+    ],
+    [{ code: "DEPTH_ZERO_SELF_SIGNED_CERT", message: "self-signed certificate" }, "TLS failed: self-signed"],
+    [{ code: "ERR_TLS_CERT_ALTNAME_INVALID", message: "altnames" }, "TLS failed: altnames"],
+    [{ code: "UND_ERR_CONNECT_TIMEOUT", message: "Connect Timeout Error" }, "no answer in time: Connect"],
+    [{ message: "Network connection lost." }, "Network connection lost."],
+  ])("because of %j, on whichever platform, has a reason", (fields, reason) => {
+    const deepest = Object.assign(new Error(), fields);
+    const aggregate = new AggregateError([deepest, new Error("another one")]);
+    for (const cause of [deepest, aggregate])
+      expect(unreachableReason(new TypeError("fetch failed", { cause })).startsWith(reason)).toBe(true);
+  });
+
+  it("is named also by the official client", async () => {
+    const given = new QStashClient({
+      baseUrl: nobody,
+      token: "t",
+      retry: false,
+      devMode: false,
+    });
+    expect(await reasonAt(new Client(given))).toContain(
+      `${nobody} can't be reached for POST /v2/batch: connection refused`,
+    );
   });
 });
 

@@ -299,8 +299,18 @@ describe("a start message", () => {
     { notBefore: -5 },
   ])("refuses %j with a TypeError", (options) => expect(() => of(options)).toThrow(TypeError));
 
-  it("leaves the engine's default of three retries to the engine", () => {
-    expect(of({ retries: 3 })["Upstash-Retries"]).toBeUndefined();
+  it("says which options of its failure function were chosen", () => {
+    const header = (options: Parameters<typeof of>[0]) => of(options)["Perdure-Failure-Options"];
+    expect(header({ retries: 1, retryDelay: "5" })).toBeUndefined();
+    expect(header({ failureRetries: 1 })).toBe("Upstash-Retries");
+    expect(header({ failureRetries: 0, failureRetryDelay: "5" })).toBe(
+      "Upstash-Retries, Upstash-Retry-Delay",
+    );
+  });
+
+  it("says how many retries there are, also the engine's default", () => {
+    expect(of({})["Upstash-Retries"]).toBeUndefined();
+    expect(of({ retries: 3 })["Upstash-Retries"]).toBe("3");
     expect(of({ retries: 0 })["Upstash-Retries"]).toBe("0");
   });
 });

@@ -1,5 +1,10 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import type { WorkflowContext } from "../src/index.ts";
+import {
+  type Jsonify,
+  type WorkflowContext,
+  WorkflowNonRetryableError,
+  WorkflowRetryAfterError,
+} from "../src/index.ts";
 import type { StepRecord } from "../src/protocol/index.ts";
 import { deliver, open, useRecorder } from "./support/fixture.ts";
 
@@ -47,7 +52,7 @@ async function drive(
 
 /** A step that counts its runs. */
 function counter(context: WorkflowContext, runs: Record<string, number>) {
-  return <T>(name: string, value: T, before?: () => Promise<void>): Promise<T> =>
+  return <T>(name: string, value: T, before?: () => Promise<void>): Promise<Jsonify<T>> =>
     context.run(name, async () => {
       runs[name] = (runs[name] ?? 0) + 1;
       await before?.();
@@ -300,6 +305,16 @@ describe("a workflow that no longer fits its history", () => {
     concurrent: 2,
   });
 
+  /** Until a workflow that leaves recorded steps unasked for isn't waited for any longer. */
+  const deliverPatiently = async (workflow: (context: WorkflowContext) => unknown, records: StepRecord[]) => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const timer = vi.spyOn(globalThis, "setTimeout");
+    const answering = deliver(open(recorder(), workflow), records);
+    await vi.waitFor(() => expect(timer).toHaveBeenCalledWith(expect.any(Function), 2000));
+    vi.advanceTimersByTime(2000);
+    return answering;
+  };
+
   it.each<[string, StepRecord[], (context: WorkflowContext) => unknown, RegExp]>([
     ["another name", [ran(1, "old")], (c) => c.run("new", () => 1), /1 "old" \(Run\).*"new" \(Run\)/],
     ["another kind", [ran(1, "one")], (c) => c.sleep("one", 1), /1 "one" \(Run\).*"one" \(SleepFor\)/],
@@ -325,29 +340,144 @@ describe("a workflow that no longer fits its history", () => {
   ])(
     "%s: an error that shows both and says what to do; no step runs, and it doesn't hang",
     async (_name, records, workflow, message) => {
-      vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
-      const timer = vi.spyOn(globalThis, "setTimeout");
-      const answering = deliver(open(recorder(), workflow), records);
-      await vi.waitFor(() => expect(timer).toHaveBeenCalledWith(expect.any(Function), 2000));
-      vi.advanceTimersByTime(2000);
-      const answer = await answering;
+      const answer = await deliverPatiently(workflow, records);
       expect(answer).toMatchObject({
         status: 500,
-        body: { error: "WorkflowError", message: expect.stringMatching(message) },
+        body: { error: "WorkflowError", message: expect.stringMatching(message), where: "replay" },
       });
       expect(answer.body.message).toContain("Deploy code");
       expect(recorder().requests).toEqual([]);
     },
   );
 
-  it("but has only lost steps at its end may end", async () => {
-    expect(
-      await deliver(
-        open(recorder(), () => "early"),
-        [ran(1, "one")],
-      ),
-    ).toMatchObject({ status: 200 });
-    expect(recorder().finished[0]?.body).toBe('"early"');
+  const rest: StepRecord = { stepId: 2, stepName: "rest", stepType: "SleepFor", concurrent: 1 };
+  it.each<[string, StepRecord[], (context: WorkflowContext) => unknown, RegExp]>([
+    ["returns at once", [ran(1, "one")], () => 1, /1 "one" \(Run\).*has returned without them/],
+    [
+      "returns after the first of them",
+      [ran(1, "one"), rest, ran(3, "three")],
+      (c) => c.run("one", () => 1),
+      /Recorded and not asked for: 2 "rest" \(SleepFor\), 3 "three" \(Run\)/,
+    ],
+    [
+      "returns and leaves a member of a group",
+      [plan(1, "a"), plan(2, "b"), done(1, "a"), done(2, "b")],
+      (c) => void c.run("a", () => 1),
+      /not asked for: 2 "b"/,
+    ],
+    [
+      "returns beside a new step that it doesn't await",
+      [ran(1, "one")],
+      (c) => void c.run("new", () => 1),
+      /1 "one" \(Run\).*not recorded: "new" \(Run\)\. The workflow has returned/,
+    ],
+    [
+      "throws at once",
+      [ran(1, "one")],
+      () => Promise.reject(new RangeError("no connection")),
+      /not asked for: 1 "one".*has thrown an error \(no connection\) without them/,
+    ],
+    [
+      "throws what must not be retried",
+      [ran(1, "one")],
+      () => Promise.reject(new WorkflowNonRetryableError("never")),
+      /an error \(never\)/,
+    ],
+    [
+      "catches a step's failure, and doesn't ask for what it did then",
+      [{ ...ran(1, "one"), failure: { attempts: 1, error: { error: "E", message: "m" } } }, ran(2, "two")],
+      (c) => c.run("one", () => 1).catch(() => "caught"),
+      /not asked for: 2 "two"/,
+    ],
+  ])("and %s, fails", async (_name, records, workflow, message) => {
+    const answer = await deliverPatiently(workflow, records);
+    expect(answer).toMatchObject({
+      status: 500,
+      body: { message: expect.stringMatching(message), where: "replay" },
+    });
+    expect(recorder().requests).toEqual([]);
+  });
+
+  it("tells what it has thrown as the cause, and waits as long as that asks for", async () => {
+    const error = new WorkflowRetryAfterError("busy", 90);
+    const answer = await deliverPatiently(() => Promise.reject(error), [ran(1, "one")]);
+    expect(answer).toMatchObject({
+      status: 500,
+      body: { where: "replay", cause: { error: "WorkflowRetryAfterError", message: "busy" } },
+    });
+    expect(answer.headers.get("Retry-After")).toBe("90000ms");
+  });
+
+  it.each<[string, StepRecord[], (context: WorkflowContext) => unknown, unknown]>([
+    [
+      "asks for the rest after it has returned",
+      [ran(1, "one"), ran(2, "two")],
+      async (c) => {
+        void io(5).then(() => c.run("two", () => 1));
+        await c.run("one", () => 1);
+        return "done";
+      },
+      "done",
+    ],
+    [
+      "has a race whose loser asks for more",
+      [plan(1, "a"), plan(2, "b"), done(1, "a"), done(2, "b"), ran(3, "b2")],
+      (c) => Promise.race([c.run("a", () => 1), c.run("b", () => 1).then(() => c.run("b2", () => 1))]),
+      1,
+    ],
+    ["doesn't ask for anything, and cancels its run", [ran(1, "one")], (c) => c.cancel(), null],
+    [
+      "takes another way behind a step that was rolled back and ran anew",
+      [ran(1, "kept"), ran(3, "old way"), { ...ran(2, "again"), out: "2" }],
+      async (c) => {
+        await c.run("kept", () => 1);
+        return (await c.run("again", () => 1)) === 1 ? c.run("old way", () => 1) : "new way";
+      },
+      "new way",
+    ],
+  ])("but %s, may end", async (_name, records, workflow, result) => {
+    expect(await deliver(open(recorder(), workflow), records)).toMatchObject({ status: 200 });
+    expect(recorder().finished[0]?.body || "null").toBe(JSON.stringify(result));
+  });
+
+  it("but has thrown while a branch was about to ask, fails with what it has thrown", async () => {
+    const workflow = async (c: WorkflowContext) => {
+      void io(5).then(() => c.run("two", () => 1));
+      await c.run("one", () => 1);
+      throw new RangeError("its own");
+    };
+    expect(await deliver(open(recorder(), workflow), [ran(1, "one"), ran(2, "two")])).toMatchObject({
+      status: 500,
+      body: { error: "RangeError", message: "its own", where: "after-last-step" },
+    });
+  });
+
+  it("but goes another way by new steps behind one that ran anew, goes on", async () => {
+    const records = [ran(3, "old way"), ran(1, "again"), ran(2, "after it")];
+    const workflow = async (c: WorkflowContext) => {
+      await c.run("again", () => 1);
+      await c.run("after it", () => 1);
+      await c.run("new way", () => "new");
+    };
+    expect(await deliver(open(recorder(), workflow), records)).toMatchObject({ status: 200 });
+    expect(recorder().records).toMatchObject([{ stepId: 4, stepName: "new way", concurrent: 1 }]);
+  });
+
+  it("isn't one whose late branch has asked while a step runs longer than that", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const timer = vi.spyOn(globalThis, "setTimeout");
+    const workflow = async (c: WorkflowContext) => {
+      await Promise.all([
+        io(5).then(() => c.run("late", () => 1)),
+        c.run("long", async () => {
+          vi.advanceTimersByTime(10_000);
+          await io(5);
+        }),
+      ]);
+    };
+    expect(await deliver(open(recorder(), workflow), [ran(1, "late")])).toMatchObject({ status: 200 });
+    expect(timer).toHaveBeenCalledWith(expect.any(Function), 2000);
+    expect(recorder().records).toMatchObject([{ stepId: 2, stepName: "long" }]);
   });
 
   it("or has a record that can't be read fails, and says which", async () => {

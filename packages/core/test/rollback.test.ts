@@ -490,6 +490,10 @@ describe("our own engine is told", () => {
     [{ cancelFunction: () => {} }, "1, on-cancel"],
     [{ rollbackOnCancel: true }, "1, on-cancel"],
     [{ timeout: "2h" }, "1, timeout=7200"],
+    [
+      { retries: 0, retryDelay: "pow(2, retried)", failureRetries: 2, failureRetryDelay: "9" },
+      "1, retries=0, retryDelay=pow(2%2C%20retried), failureRetries=2, failureRetryDelay=9",
+    ],
   ])("what the endpoint wants: %j", async (options, expected) => {
     expect(await traits(options)).toBe(expected);
   });

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { readLedger } from "../src/group.ts";
 import type { Ending, Entry, Invocation } from "../src/invocation.ts";
 import { blindScope, createScope } from "../src/kernel/scope.ts";
@@ -39,6 +39,65 @@ describe("the platform's scope", () => {
       await io();
       expect(scope.getStore()).toBe(owner);
     });
+  });
+});
+
+describe("a platform", () => {
+  class Storage {
+    getStore = () => undefined;
+    run = <Result>(_owner: object, work: () => Result) => work();
+  }
+  const refuses = () => {
+    throw new Error("A Node.js API is used which is not supported in the Edge Runtime");
+  };
+
+  it.each<[string, object]>([
+    ["has the class as a global", { AsyncLocalStorage: Storage }],
+    [
+      "has it as a global beside a process that throws",
+      { AsyncLocalStorage: Storage, process: { getBuiltinModule: refuses } },
+    ],
+    [
+      "has it as a module",
+      {
+        process: {
+          getBuiltinModule: (id: string) =>
+            id === "node:async_hooks" ? { AsyncLocalStorage: Storage } : undefined,
+        },
+      },
+    ],
+  ])("that %s, has a scope", (_name, platform) => {
+    expect(createScope(platform)).toBeInstanceOf(Storage);
+  });
+
+  it.each<[string, object]>([
+    ["nothing of the kind", {}],
+    ["a process without modules", { process: {} }],
+    ["a process that knows no such module", { process: { getBuiltinModule: () => undefined } }],
+    ["a process that throws", { process: { getBuiltinModule: refuses } }],
+    [
+      "a process that throws already when it is looked at",
+      {
+        process: {
+          get getBuiltinModule() {
+            return refuses();
+          },
+        },
+      },
+    ],
+  ])("that has %s, has none, and harms nothing", (_name, platform) => {
+    expect(createScope(platform)).toBe(blindScope);
+  });
+
+  it("that throws doesn't keep the package from being imported", async () => {
+    const original = process.getBuiltinModule;
+    vi.resetModules();
+    process.getBuiltinModule = refuses;
+    try {
+      await expect(import("../src/index.ts")).resolves.toHaveProperty("serve");
+    } finally {
+      process.getBuiltinModule = original;
+    }
   });
 });
 

@@ -407,7 +407,7 @@ describe("a failing attempt", () => {
       (() =>
         Object.assign([], { self: 1 }, [{}]).map((o: { me?: unknown }) => Object.assign(o, { me: o })))(),
     ],
-  ])("because of %s in a step's result isn't retried: the work is done", async (_name, value) => {
+  ])("because of %s in a step's result isn't retried: the work is done", async (_name, value: unknown) => {
     const answer = await deliver(
       open(recorder(), (context) => context.run("one", () => value)),
       [],
@@ -461,7 +461,7 @@ describe("what the engine says to a step", () => {
     });
   });
 
-  it.each([401, 500, 503])("%d: the attempt fails and is retried", async (status) => {
+  it.each([404, 429, 500, 503])("%d: the attempt fails and is retried", async (status) => {
     recorder().answer = () => ({ status, body: { error: "trouble" } });
     expect(await deliver(handler(), [])).toMatchObject({
       status: 500,

@@ -14,6 +14,8 @@ const program = new Command("perdure")
   .description("An open engine for durable workflows with the HTTP API of QStash.")
   .version(version);
 
+const list = (value: string, values: string[] = []): string[] => [...values, value];
+
 program
   .command("dev")
   .description("run an engine for development, with a database in one file")
@@ -33,12 +35,20 @@ program
     "--next-signing-key <key>",
     "follows the current one (default: QSTASH_NEXT_SIGNING_KEY or the public one)",
   )
+  .option(
+    "--allow-host <name>",
+    "a name that may stand in the Host header; may be repeated (default: none)",
+    list,
+  )
+  .option(
+    "--allow-origin <origin>",
+    "an origin whose pages may call the engine; may be repeated (default: none)",
+    list,
+  )
   .action(async (flags: Flags) => {
     const { dev } = await import("./cli/dev.ts");
     await dev(flags, version);
   });
-
-const list = (value: string, values: string[] = []): string[] => [...values, value];
 
 program
   .command("start")
@@ -64,6 +74,16 @@ program
   .option(
     "--deny-destination <rule>",
     "one that they may not; may be repeated (default: PERDURE_DENY_DESTINATIONS)",
+    list,
+  )
+  .option(
+    "--allow-host <name>",
+    "a name that may stand in the Host header; may be repeated (default: PERDURE_ALLOW_HOSTS; none: any)",
+    list,
+  )
+  .option(
+    "--allow-origin <origin>",
+    "an origin whose pages may call the engine; may be repeated (default: PERDURE_ALLOW_ORIGINS; none: any)",
     list,
   )
   .action(async (flags: StartFlags) => {

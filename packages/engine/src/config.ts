@@ -1,5 +1,6 @@
 import { DEV_CREDENTIALS } from "@perdure/core/protocol";
 import type { SigningKeys } from "./delivery/signer.ts";
+import type { BrowserRules } from "./http/browser-guard.ts";
 
 export const LEVELS: readonly ["silent", "error", "info", "debug"] = ["silent", "error", "info", "debug"];
 export type LogLevel = (typeof LEVELS)[number];
@@ -14,6 +15,7 @@ export interface Config {
   readonly logLevel: LogLevel;
   readonly token: string;
   readonly signingKeys: SigningKeys;
+  readonly browsers: BrowserRules;
 }
 
 /** What the command line says; each of them may be left out. */
@@ -25,6 +27,8 @@ export interface Flags {
   readonly token?: string;
   readonly currentSigningKey?: string;
   readonly nextSigningKey?: string;
+  readonly allowHost?: readonly string[];
+  readonly allowOrigin?: readonly string[];
 }
 
 /** A setting that can't be used. The message is for whoever typed it. */
@@ -46,8 +50,9 @@ export function readConfig(flags: Flags, env: Readonly<Record<string, string | u
   if ((current === undefined) !== (next === undefined)) {
     throw new ConfigError("The current and the next signing key go together: give both of them, or none.");
   }
+  const host = flags.host ?? "127.0.0.1";
   return {
-    host: flags.host ?? "127.0.0.1",
+    host,
     port: toPort(flags.port ?? (env.QSTASH_DEV_PORT || undefined)),
     db: flags.db ?? ".perdure/dev.db",
     logLevel: toLevel(flags.logLevel ?? "info"),
@@ -56,6 +61,7 @@ export function readConfig(flags: Flags, env: Readonly<Record<string, string | u
       current: current ?? DEV_CREDENTIALS.currentSigningKey,
       next: next ?? DEV_CREDENTIALS.nextSigningKey,
     },
+    browsers: toBrowserRules(host, flags.allowHost ?? [], flags.allowOrigin ?? []),
   };
 }
 
@@ -72,4 +78,23 @@ export function toLevel(text: string): LogLevel {
   const level = LEVELS.find((known) => known === text);
   if (level) return level;
   throw new ConfigError(`The log level must be one of ${LEVELS.join(", ")}; got "${text}".`);
+}
+
+/** The values of a variable that lists them with commas; undefined for none. */
+export function listOf(value: string | undefined): string[] | undefined {
+  const list = value
+    ?.split(",")
+    .map((part) => part.trim())
+    .filter((part) => part !== "");
+  return list && list.length > 0 ? list : undefined;
+}
+
+/** The address that a server listens on may be in the `Host` header; one that stands for all addresses, any of them. */
+export function toBrowserRules(
+  host: string,
+  allowHosts: readonly string[],
+  allowOrigins: readonly string[],
+): Required<BrowserRules> {
+  const anyAddress = host === "0.0.0.0" || host === "::";
+  return { hosts: [host, ...allowHosts], origins: allowOrigins, anyAddress };
 }

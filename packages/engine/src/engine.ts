@@ -10,6 +10,7 @@ import type { Observer } from "./domain/event.ts";
 import { checkNumbers, type Range } from "./domain/numbers.ts";
 import { toRetention } from "./domain/retention.ts";
 import { createApp } from "./http/app.ts";
+import { BodyBudget } from "./http/body.ts";
 import type { Bindings } from "./http/service.ts";
 import { openSqlite } from "./store/sqlite/index.ts";
 import type { Store } from "./store/store.ts";
@@ -52,6 +53,16 @@ export interface EngineOptions {
   readonly limits?: {
     /** Bytes of a request to the API. 10 MiB by default. */
     readonly requestBytes?: number;
+    /** Bytes of the bodies of all requests that are in memory at once; more are answered with 503. 256 MiB by default. */
+    readonly inFlightBytes?: number;
+    /** Bytes of a request to a webhook. 1 MiB by default. */
+    readonly webhookBytes?: number;
+    /** Requests that are kept for a webhook until its run waits for them; more are answered with 429. 100 by default. */
+    readonly webhookHits?: number;
+    /** Bytes of these requests, as they are stored. 10 MiB by default. */
+    readonly webhookHitBytes?: number;
+    /** Items of a batch, and messages that they become where some go to URL groups. 1000 by default. */
+    readonly batchItems?: number;
     /** Bytes of an endpoint's answer that are kept. 1 MiB by default. */
     readonly responseBytes?: number;
     /** Bytes of a third party's answer to a call; a larger one is none. 10 MiB by default. */
@@ -119,6 +130,8 @@ export interface Engine {
   stop(options?: { readonly deadline?: number }): Promise<void>;
 }
 
+type Limits = NonNullable<EngineOptions["limits"]>;
+
 export const MIB: number = 1024 * 1024;
 
 const NUMBERS: Readonly<Record<"concurrency" | "calls", Range>> = {
@@ -129,8 +142,13 @@ const TIMEOUTS: Readonly<Record<keyof NonNullable<EngineOptions["timeouts"]>, Ra
   delivery: "time",
   lease: "time",
 };
-const LIMITS: Readonly<Record<keyof NonNullable<EngineOptions["limits"]>, Range>> = {
+const LIMITS: Readonly<Record<keyof Limits, Range>> = {
   requestBytes: "count",
+  inFlightBytes: "count",
+  webhookBytes: "count or none",
+  webhookHits: "count or none",
+  webhookHitBytes: "count or none",
+  batchItems: "count",
   responseBytes: "count or none",
   callBytes: "count or none",
   historyBytes: "count or none",
@@ -153,6 +171,16 @@ const LIMITS: Readonly<Record<keyof NonNullable<EngineOptions["limits"]>, Range>
  * @throws TypeError for a destination rule that is none, or a number that can't be
  */
 export function createEngine(options: EngineOptions): Engine {
+  return openEngine(options, createBodyBudget(options.limits));
+}
+
+/** What engines that share a process share of its memory. */
+export function createBodyBudget({ inFlightBytes = 256 * MIB, requestBytes = 0 }: Limits = {}): BodyBudget {
+  return new BodyBudget(Math.max(inFlightBytes, requestBytes));
+}
+
+/** As {@link createEngine}, for an engine that isn't the only one. @param bodies of all of them */
+export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
   const { clock = systemClock, limits = {}, timeouts = {}, token } = options;
   const { concurrency = 128, calls = 1024 } = options;
   checkNumbers({ concurrency, calls }, NUMBERS, "");
@@ -165,6 +193,7 @@ export function createEngine(options: EngineOptions): Engine {
   const transport = options.transport ?? poolTransport({ maxBytes: limits.responseBytes ?? MIB, policy });
   const keys = createKeys(store, options.signingKeys);
   const parallelism = Math.min(limits.parallelism ?? Number.POSITIVE_INFINITY, concurrency + calls);
+  const retries = limits.retries ?? 999;
   const dispatcher = new Dispatcher({
     store,
     clock,
@@ -174,6 +203,7 @@ export function createEngine(options: EngineOptions): Engine {
     concurrency,
     calls,
     parallelism,
+    mostRetries: retries,
     timeout: Math.min(timeouts.delivery ?? 15 * 60_000, limits.timeout ?? Number.POSITIVE_INFINITY),
     lease: timeouts.lease ?? 30_000,
     historyBytes: limits.historyBytes ?? 4 * MIB,
@@ -193,12 +223,16 @@ export function createEngine(options: EngineOptions): Engine {
     emit,
     tokens: { full: typeof token === "string" ? [token] : token, readOnly: options.readOnlyTokens ?? [] },
     keys,
+    bodies,
     trustProxy: options.trustProxy ?? false,
     retention,
     limits: {
       requestBytes: limits.requestBytes ?? 10 * MIB,
+      webhookBytes: limits.webhookBytes ?? MIB,
+      webhookKept: { hits: limits.webhookHits ?? 100, bytes: limits.webhookHitBytes ?? 10 * MIB },
+      batchItems: limits.batchItems ?? 1000,
       messageBytes: limits.messageBytes ?? 10 * MIB,
-      retries: limits.retries ?? 999,
+      retries,
       endpoints: limits.endpoints ?? 100,
       urlGroups: limits.urlGroups ?? 10_000,
       delay: limits.delay,

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { createPolicy } from "./delivery/policy.ts";
 import { poolTransport } from "./delivery/transport-pool.ts";
 import type { EngineEvent } from "./domain/event.ts";
-import { createEngine, type Engine, type EngineOptions, MIB } from "./engine.ts";
+import { createBodyBudget, type Engine, type EngineOptions, MIB, openEngine } from "./engine.ts";
 import { createLock, tokenOf } from "./http/auth.ts";
 import type { Bindings } from "./http/service.ts";
 
@@ -42,11 +42,18 @@ export function createServer({ tenants, onEvent, ...shared }: ServerOptions): En
   const policy = shared.destinations && createPolicy(shared.destinations);
   const transport =
     shared.transport ?? poolTransport({ maxBytes: shared.limits?.responseBytes ?? MIB, policy });
+  const bodies = createBodyBudget(shared.limits);
   let started = false;
   const open = (place: Place): Engine => {
     if (place.engine) return place.engine;
     const { user, lazy: _, ...own } = place.tenant;
-    const engine = createEngine({ ...shared, ...own, transport, onEvent: (event) => onEvent?.(event, user) });
+    const observed = {
+      ...shared,
+      ...own,
+      transport,
+      onEvent: (event: EngineEvent) => onEvent?.(event, user),
+    };
+    const engine = openEngine(observed, bodies);
     if (started) engine.start();
     place.engine = engine;
     return engine;

@@ -40,7 +40,7 @@ const item = (value: unknown, names: string): Row =>
   body("POST", "/v2/batch", JSON.stringify([value]), names);
 
 const ROWS: readonly Row[] = [
-  headers("Upstash-Callback-Retries", "1", HEADER.callback),
+  headers("Upstash-Callback-Retries", "x", "Upstash-Callback-Retries"),
   headers("Upstash-Callback-Callback-Method", "BREW"),
   headers("Upstash-Callback-Failure-Callback-Delay", "never"),
   headers("Upstash-Callback-Content-Based-Deduplication", "true"),
@@ -94,7 +94,7 @@ const ROWS: readonly Row[] = [
   body("PATCH", "/v2/topics/g", '{"headers":{"Upstash-Retries":"many"}}', "Upstash-Retries"),
   body("PATCH", "/v2/topics/g", '{"headers":{"Upstash-Workflow-Init":"true"}}', HEADER.init),
   body("PATCH", "/v2/topics/g", '{"headers":{"Upstash-Workflow-CallType":"toCallback"}}', HEADER.callType),
-  body("PATCH", "/v2/topics/g", '{"headers":{"Upstash-Callback-Retries":"1"}}', HEADER.callback),
+  body("PATCH", "/v2/topics/g", '{"headers":{"Upstash-Callback-Retries":"x"}}', "Upstash-Callback-Retries"),
   ["an unknown group", "GET", "/v2/topics/none", {}, "url group none not found"],
 ];
 

@@ -85,7 +85,7 @@ describe("a run that has failed", () => {
       failureFunction: {
         state: "CALLBACK_SUCCESS",
         failStatus: 500,
-        failResponse: '{"error":"Error","message":"boom"}',
+        failResponse: "boom",
         responseBody: '{"result":"released"}',
         responseStatus: 200,
         dlqId: letter.dlqId,

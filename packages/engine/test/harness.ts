@@ -12,6 +12,8 @@ import type { SqliteStore } from "../src/store/sqlite/index.ts";
 
 export const START = Date.UTC(2030, 0, 1);
 export const APP = "https://app.test/wf";
+/** A token of the engine's that isn't public. */
+export const OWN_TOKEN = "a token of its own";
 export const SDK = { [HEADER.sdkVersion]: "1" };
 
 /** A delivery, as the endpoint saw it. */
@@ -72,7 +74,7 @@ export function world(
   const calls: Call[] = [];
   const events: EngineEvent[] = [];
   const engine = createEngine({
-    token: DEV_CREDENTIALS.token,
+    token: [DEV_CREDENTIALS.token, OWN_TOKEN],
     signingKeys: { current: DEV_CREDENTIALS.currentSigningKey, next: DEV_CREDENTIALS.nextSigningKey },
     transport: fetchTransport(options.limits?.responseBytes ?? 1024 * 1024, async (request) => {
       const { url, method, headers } = request;

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { newSigningKey, newToken } from "../src/delivery/keys.ts";
 import { ManualClock, type SigningKeys } from "../src/index.ts";
 import { crash, useMachine } from "./crashing.ts";
-import { type Call, ok, type World, world } from "./harness.ts";
+import { type Call, OWN_TOKEN, ok, type World, world } from "./harness.ts";
 
 const FIRST: SigningKeys = {
   current: DEV_CREDENTIALS.currentSigningKey,
@@ -12,7 +12,8 @@ const FIRST: SigningKeys = {
 };
 const machine = useMachine();
 
-const rotate = async (w: World): Promise<SigningKeys> => (await w.ask("POST", "/v2/keys/rotate")).body;
+const rotate = async (w: World): Promise<SigningKeys> =>
+  (await w.ask("POST", "/v2/keys/rotate", { token: OWN_TOKEN })).body;
 const keysOf = async (w: World): Promise<SigningKeys> => (await w.ask("GET", "/v2/keys")).body;
 const accepts = ({ current, next }: SigningKeys, call: Call): Promise<boolean> =>
   new Receiver({ currentSigningKey: current, nextSigningKey: next, devMode: false })
@@ -28,6 +29,14 @@ describe("signing keys", () => {
     expect(await keysOf(w)).toEqual(second);
     const third = await rotate(w);
     expect(third).toEqual({ current: second.next, next: expect.not.stringMatching(second.next) });
+  });
+
+  it("aren't rotated for somebody with the public token of development", async () => {
+    const w = world();
+    expect(await w.ask("POST", "/v2/keys/rotate")).toMatchObject({ status: 403 });
+    const inQuery = `/v2/keys/rotate?qstash_token=${DEV_CREDENTIALS.token}`;
+    expect(await w.ask("POST", inQuery, { token: null })).toMatchObject({ status: 403 });
+    expect(await keysOf(w)).toEqual(FIRST);
   });
 
   it("sign each attempt as they are at that time, and receivers go along", async () => {

@@ -140,6 +140,7 @@ describe("the log of messages", () => {
           callerIp: "127.0.0.1",
           timeout: 30_000,
           retryDelayExpression: "1000 * retried",
+          retryDelayExpr: "1000 * retried",
           label: "one",
           labels: ["one", "two"],
           flowControlKey: "key",

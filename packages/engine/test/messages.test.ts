@@ -45,6 +45,21 @@ describe("messages", () => {
     expect((await w.ask("GET", path)).status).toBe(404);
   });
 
+  it("are shown with a period of one second where only a parallelism is given", async () => {
+    const flow = { [HEADER.flowControlKey]: "k", [HEADER.flowControlValue]: "parallelism=2" };
+    const w = world(() => failed(500, "x"));
+    const { body } = await w.ask("POST", PUBLISH, { headers: { ...flow, [HEADER.retries]: "0" } });
+    const cron = { [HEADER.cron]: "0 0 1 1 *" };
+    const schedule = await w.ask("POST", "/v2/schedules/https://a.test/", { headers: { ...flow, ...cron } });
+    const limits = { flowControlKey: "k", parallelism: 2, period: 1 };
+    expect((await w.ask("GET", `/v2/messages/${body.messageId}`)).body).toMatchObject(limits);
+    expect((await w.ask("GET", `/v2/schedules/${schedule.body.scheduleId}`)).body).toMatchObject(limits);
+    await w.engine.idle();
+    expect(await w.deadLetters()).toMatchObject([limits]);
+    expect((await w.ask("GET", "/v2/logs")).body.logs[0]).toMatchObject(limits);
+    expect((await w.deadLetters())[0]).not.toHaveProperty("rate");
+  });
+
   it("can still be looked at right after they have failed, while their dead letter is there", async () => {
     const w = world(() => failed(500, "x"));
     const publish = () => w.ask("POST", PUBLISH, { headers: { "Upstash-Retries": "0" } });

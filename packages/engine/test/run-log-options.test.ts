@@ -54,7 +54,7 @@ describe("runs that are named", () => {
 
 describe("a run's log can be cut", () => {
   const failing = async (): Promise<World> => {
-    const w = world((call) => (isFailure(call) ? ok("released") : failed(500, "boom")));
+    const w = world((call) => (isFailure(call) ? ok("released") : failed(500, "boomerang")));
     await w.start("wfr_1", { [HEADER.retries]: "0" }, "payloäd");
     await w.engine.idle();
     return w;
@@ -71,10 +71,11 @@ describe("a run's log can be cut", () => {
     expect(await outOf(0)).toBe("");
     const [run] = (await logs(w, "trimBody=4")).runs;
     expect(run.failureFunction).toMatchObject({
-      failResponse: '{"er',
+      failResponse: "boom",
       responseBody: "rele",
       failStatus: 500,
     });
+    expect(run.workflowRunError).toEqual({ name: "Error", message: "boom", where: "delivery" });
     expect(run.steps[1].steps[0].errors).toMatchObject([{ body: '{"er', status: 500 }]);
   });
 

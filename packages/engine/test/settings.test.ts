@@ -9,8 +9,19 @@ import { readStartConfig } from "../src/cli/start-config.ts";
 import { readStartFile, type StartFile } from "../src/cli/start-file.ts";
 import { ConfigError } from "../src/config.ts";
 import { createEngine, type EngineOptions } from "../src/index.ts";
-import { APP, type Endpoint, failed, isFailure, ok, START, until, type World, world } from "./harness.ts";
-import { app, callStep, runStep, THIRD, to, workflow } from "./steps.ts";
+import {
+  APP,
+  type Endpoint,
+  failed,
+  isFailure,
+  OWN_TOKEN,
+  ok,
+  START,
+  until,
+  type World,
+  world,
+} from "./harness.ts";
+import { type Act, app, callStep, createdWebhook, runStep, THIRD, to, workflow } from "./steps.ts";
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -39,6 +50,36 @@ const refused = (status: number, error: string) => ({
   status,
   body: { error: expect.stringContaining(error) },
 });
+
+const WEBHOOK = "/v2/workflows/hooks/defaultUser/wfr_1/evt_1";
+
+/** Makes a webhook that the run never waits for. */
+const webhookStep: Act = (at) =>
+  at.self.append(at.runId, [createdWebhook(at.id, "evt_1")], { [HEADER.delay]: "1h" });
+
+async function atWebhook(w: World): Promise<void> {
+  await w.start("wfr_1");
+  await w.engine.idle();
+}
+
+const hit = (w: World, body: string) => w.ask("POST", WEBHOOK, { token: null, body });
+
+/** A message that comes bit by bit. */
+function slowPublish(w: World) {
+  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+  const writer = writable.getWriter();
+  const request = new Request(`http://engine.test/v2/publish/${URL_A}`, {
+    method: "POST",
+    headers: { Authorization: `Bearer ${OWN_TOKEN}` },
+    body: readable,
+    duplex: "half",
+  } as RequestInit);
+  return {
+    send: (text: string) => void writer.write(new TextEncoder().encode(text)),
+    end: () => void writer.close(),
+    answer: w.engine.fetch(request),
+  };
+}
 
 /** An endpoint that never answers, until the attempt is given up. */
 const never: Endpoint = () => new Promise(() => {});
@@ -123,6 +164,46 @@ const OBEYED: Readonly<Record<string, Row>> = {
     async holds(w) {
       expect(await publish(w, {}, "x".repeat(11))).toMatchObject(refused(413, "10 bytes"));
       expect((await publish(w, {}, "x".repeat(10))).status).toBe(200);
+    },
+  },
+  "limits.inFlightBytes": {
+    file: { limits: { inFlightBytes: 150_000, requestBytes: 100_000 } },
+    async holds(w) {
+      const first = slowPublish(w);
+      first.send("x".repeat(90_000));
+      await settle();
+      expect(await publish(w, {}, "x".repeat(70_000))).toMatchObject(refused(503, "too many bodies"));
+      expect((await publish(w, {}, "x".repeat(50_000))).status).toBe(200);
+      first.end();
+      expect((await first.answer).status).toBe(200);
+      expect((await publish(w, {}, "x".repeat(70_000))).status).toBe(200);
+    },
+  },
+  "limits.webhookBytes": {
+    file: { limits: { webhookBytes: 10 } },
+    endpoint: app({ [APP]: workflow(webhookStep) }),
+    async holds(w) {
+      await atWebhook(w);
+      expect(await hit(w, "x".repeat(11))).toMatchObject(refused(413, "10 bytes"));
+      expect((await hit(w, "x".repeat(10))).status).toBe(200);
+    },
+  },
+  "limits.webhookHits": {
+    file: { limits: { webhookHits: 2 } },
+    endpoint: app({ [APP]: workflow(webhookStep) }),
+    async holds(w) {
+      await atWebhook(w);
+      for (const status of [200, 200, 429]) expect((await hit(w, "x")).status).toBe(status);
+    },
+  },
+  "limits.webhookHitBytes": {
+    file: { limits: { webhookHitBytes: 3000 } },
+    endpoint: app({ [APP]: workflow(webhookStep) }),
+    async holds(w) {
+      await atWebhook(w);
+      // Stored as base64, with headers beside it.
+      for (const status of [200, 429]) expect((await hit(w, "x".repeat(1500))).status).toBe(status);
+      expect((await hit(w, "x")).status).toBe(200);
     },
   },
   "limits.messageBytes": {
@@ -393,6 +474,7 @@ const REFUSED: [StartFile | object, string, string][] = [
   [{ calls: "8" }, "calls", "a whole number from 0 on; got 8"],
   ...[
     "requestBytes",
+    "inFlightBytes",
     "requestsPerSecond",
     "requestsPerDay",
     "endpoints",
@@ -405,6 +487,9 @@ const REFUSED: [StartFile | object, string, string][] = [
   ]),
   ...[
     "responseBytes",
+    "webhookBytes",
+    "webhookHits",
+    "webhookHitBytes",
     "callBytes",
     "historyBytes",
     "messageBytes",

@@ -86,16 +86,13 @@ export const callStep =
     publish(self, call.url ?? THIRD, callHeaders(runId, id, call), call.body);
 
 /** Makes the webhook of a run that is known as `hook`. */
-export const createHook: Act = ({ id, runId, self }) =>
-  self.append(runId, [
-    result(id, {
-      stepType: "CreateWebhook",
-      out: JSON.stringify({
-        webhookUrl: `http://engine.test/v2/workflows/hooks/u/${runId}/hook`,
-        eventId: "hook",
-      }),
-    }),
-  ]);
+/** The record of a step that has made a webhook. */
+export function createdWebhook(id: number, eventId: string): StepRecord {
+  const webhookUrl = `http://engine.test/v2/workflows/hooks/defaultUser/wfr_1/${eventId}`;
+  return result(id, { stepType: "CreateWebhook", out: JSON.stringify({ webhookUrl, eventId }) });
+}
+
+export const createHook: Act = ({ id, runId, self }) => self.append(runId, [createdWebhook(id, "hook")]);
 
 export const waitStep =
   (eventId: string, timeout = "1h", type: "Wait" | "WaitForWebhook" = "Wait"): Act =>

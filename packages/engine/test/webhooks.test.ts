@@ -1,17 +1,15 @@
+import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
 import { APP, decode, result, type World, world } from "./harness.ts";
-import { type Act, recordsOf, to, waitStep, workflow } from "./steps.ts";
+import { type Act, createdWebhook, recordsOf, to, waitStep, workflow } from "./steps.ts";
 
 const EVENT = "evt_secret";
 const PATH = `/v2/workflows/hooks/defaultUser/wfr_1/${EVENT}`;
 
-const createStep: Act = ({ id, runId, self }) =>
-  self.append(runId, [
-    result(id, {
-      stepType: "CreateWebhook",
-      out: JSON.stringify({ webhookUrl: `http://engine.test${PATH}`, eventId: EVENT }),
-    }),
-  ]);
+const createStep: Act = ({ id, runId, self }) => self.append(runId, [createdWebhook(id, EVENT)]);
+
+/** A step whose delivery is far away. */
+const later: Act = ({ id, runId, self }) => self.append(runId, [result(id)], { [HEADER.delay]: "1h" });
 
 const hit = (w: World, method: string, path = PATH, body?: string, headers: Record<string, string> = {}) =>
   w.ask(method, path, { token: null, headers, ...(body === undefined ? {} : { body }) });
@@ -73,6 +71,59 @@ describe("a webhook", () => {
     await w.start("wfr_1");
     await w.engine.idle();
     expect((await hit(w, "POST", PATH, "x".repeat(2001))).status).toBe(413);
+  });
+
+  /** Sends a request whose body tells whether it was read. */
+  async function hitUnread(w: World, path = PATH) {
+    let read = false;
+    const pull = (to: ReadableStreamDefaultController): void => {
+      read = true;
+      to.enqueue(new Uint8Array(10));
+      to.close();
+    };
+    const body = new ReadableStream({ pull }, { highWaterMark: 0 });
+    const init = { method: "POST", body, duplex: "half" };
+    const { status, headers } = await w.engine.fetch(new Request(`http://engine.test${path}`, init));
+    return { status, read, retryAfter: headers.get("Retry-After") };
+  }
+
+  it("that isn't there, or keeps all that it may, is refused before the body is read", async () => {
+    const w = world(workflow(createStep, later), { limits: { webhookHits: 2 } });
+    await w.start("wfr_1");
+    await w.engine.idle();
+    const unknown = { status: 404, read: false, retryAfter: null };
+    expect(await hitUnread(w, `${PATH}x`)).toEqual(unknown);
+    expect(await hitUnread(w, "/v2/workflows/hooks/defaultUser/wfr_2/evt")).toEqual(unknown);
+    for (let at = 0; at < 2; at++) expect(await hitUnread(w)).toMatchObject({ status: 200, read: true });
+    expect(await hitUnread(w)).toEqual({ status: 429, read: false, retryAfter: "60" });
+    await w.ask("DELETE", "/v2/workflows/runs/wfr_1?cancel=true");
+    expect(await hitUnread(w)).toEqual(unknown);
+  });
+
+  it("takes more when the run has waited for what it keeps", async () => {
+    const wait = waitStep(EVENT, "1h", "WaitForWebhook");
+    const fill: Act = async (at) => {
+      for (const status of [200, 429]) expect((await hit(at.self, "POST")).status).toBe(status);
+      return at.self.append(at.runId, [result(at.id)]);
+    };
+    const w = world(workflow(createStep, fill, wait, wait, wait), { limits: { webhookHits: 1 } });
+    await w.start("wfr_1");
+    await w.engine.idle();
+    // It waits now: nothing is kept.
+    for (let at = 0; at < 2; at++) {
+      expect((await hit(w, "POST")).status).toBe(200);
+      await w.engine.idle();
+    }
+    expect((await w.run("wfr_1")).workflowState).toBe("RUN_SUCCESS");
+  });
+
+  it("keeps no more than it may when many come at once", async () => {
+    const w = world(workflow(createStep, later), { limits: { webhookHits: 3 } });
+    await w.start("wfr_1");
+    await w.engine.idle();
+    const answers = await Promise.all(Array.from({ length: 10 }, () => hit(w, "POST")));
+    expect(answers.filter(({ status }) => status === 200)).toHaveLength(3);
+    expect(answers.filter(({ status }) => status === 429)).toHaveLength(7);
   });
 
   it("takes a proxy's word for its address only when told to", async () => {

@@ -136,6 +136,12 @@ export const answers: readonly Row[] = [
     reason: 'An open door has to be written down, as verify: "off".',
   },
   {
+    id: "unknown-region",
+    scenarios: ["region/that doesn't exist"],
+    differs: [...refused(401), UNPUBLISHED],
+    reason: "The keys and the token of the default region aren't those of another one.",
+  },
+  {
     id: "one-key-of-two",
     scenarios: ["door/with one key of two"],
     differs: [...refused(500), UNPUBLISHED],

@@ -18,6 +18,16 @@ export const client: readonly Row[] = [
     reason: "A trigger that is sent again, since its answer got lost, finds the run that it has started.",
   },
   {
+    id: "the-usual-retries",
+    scenarios: ["trigger/as many retries as usual", "invoke/with as many retries as usual"],
+    differs: [
+      ["sent/*/messages/*/headers/upstash-retries", undefined, "3"],
+      ["sent/*/messages/*/headers/upstash-failure-callback-retries", undefined, "3"],
+    ],
+    reason:
+      "Retries that are asked for win over those beside the workflow, also when they are the engine's default.",
+  },
+  {
     id: "misuse-of-the-client",
     scenarios: [
       "trigger refused/a label with a blank",

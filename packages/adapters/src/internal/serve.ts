@@ -1,16 +1,16 @@
 import {
   type Handler,
+  type RecordableWorkflow,
   type ServeOptions,
   type SharedOptions,
   serve,
   serveMany,
   type Workflow,
-  type WorkflowFunction,
 } from "@perdure/core";
 
 /** `serve` of core, as what a framework mounts. */
 export type Serve<Mounted> = <Payload = unknown, Result = unknown>(
-  workflow: WorkflowFunction<Payload, Result>,
+  workflow: RecordableWorkflow<Payload, Result>,
   options?: ServeOptions<Payload, Result>,
 ) => Mounted;
 

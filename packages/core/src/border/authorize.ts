@@ -2,8 +2,8 @@ import { messageOf } from "../kernel/errors.ts";
 import { within } from "../kernel/within.ts";
 import type { Delivery, DeliveryKind } from "../protocol/delivery.ts";
 import { type Refusal, refused } from "../protocol/outcome.ts";
-import type { Mail } from "./mail.ts";
-import type { Verify } from "./signature.ts";
+import type { Mail, RequestHead } from "./mail.ts";
+import type { Verify, VerifyBody } from "./signature.ts";
 
 /** What an {@link Authorize} hook is told of a request. */
 export interface AuthorizationRequest {
@@ -28,6 +28,8 @@ export interface Door {
   readonly open: boolean;
   /** The endpoint's URL as the engine knows it; undefined when it isn't configured. */
   readonly publicUrl: ((requested: URL) => string) | undefined;
+  /** The region that the request names, where the endpoint has regions and this is none of them. */
+  readonly unknownRegion?: string;
 }
 
 /** In seconds: a check that hangs must not keep requests waiting for ever. */
@@ -40,21 +42,48 @@ const UNPROTECTED =
  * Lets a request in, or says why not: 401 without a valid signature or with no check at all, 403 when the hook
  * says no. Where both a signature and a hook are set, both must pass.
  *
- * @returns undefined for a request that may go on
+ * The body of a request is read only after its token has been checked.
+ *
+ * @param open reads the body
  */
-export async function refusalOf(door: Door, mail: Mail, delivery: Delivery): Promise<Refusal | undefined> {
-  const { verify, authorize, open, publicUrl } = door;
-  if (!isGuarded(door)) return open ? undefined : refuse(401, UNPROTECTED);
+export async function authorizeRequest(
+  door: Door,
+  head: RequestHead,
+  delivery: Delivery,
+  open: () => Promise<Mail | Refusal>,
+): Promise<Mail | Refusal> {
+  if (door.unknownRegion !== undefined)
+    return refuse(401, `The request names the region ${JSON.stringify(door.unknownRegion)}.`);
+  if (!isGuarded(door) && !door.open) return refuse(401, UNPROTECTED);
+  const inTime = <Result>(check: Result | Promise<Result>) =>
+    within(PATIENCE, "Checking the signature", check);
+  let checkBody: VerifyBody | undefined;
   try {
-    await within(PATIENCE, "Checking the signature", verify?.(mail, delivery, publicUrl?.(mail.url)));
+    checkBody = await inTime(door.verify?.(head, delivery, door.publicUrl?.(head.url)));
   } catch (error) {
     return refuse(401, messageOf(error));
   }
-  if (!authorize) return undefined;
-  const { kind, runId } = delivery;
-  const { headers, body } = mail;
+  const opened = await open();
+  if ("kind" in opened) return opened;
+  let mail = opened;
   try {
-    const said = authorize({ kind, runId, url: mail.request.url, headers, body });
+    const calledUrl = await inTime(checkBody?.(mail));
+    // The engine reaches the endpoint there. A request may name another host, or an address that only this machine has.
+    if (calledUrl && !door.publicUrl) mail = { ...mail, url: new URL(calledUrl) };
+  } catch (error) {
+    return refuse(401, messageOf(error));
+  }
+  return (await askHook(door, mail, delivery)) ?? mail;
+}
+
+async function askHook(
+  { authorize }: Door,
+  { request, headers, body }: Mail,
+  { kind, runId }: Delivery,
+): Promise<Refusal | undefined> {
+  if (!authorize) return undefined;
+  try {
+    const said = authorize({ kind, runId, url: request.url, headers, body });
     if ((await within(PATIENCE, "It", said)) === true) return undefined;
     return refuse(403, "The workflow's authorize hook said no.");
   } catch (error) {

@@ -1,5 +1,5 @@
 import { textFromBase64 } from "../kernel/bytes.ts";
-import { messageOf, WorkflowError } from "../kernel/errors.ts";
+import { WorkflowError } from "../kernel/errors.ts";
 import { type HistoryEntry, parseHistory } from "../protocol/history.ts";
 import type { Message } from "../protocol/message.ts";
 import type { NotifyResponse, WaitRequest } from "../protocol/wait.ts";
@@ -13,9 +13,11 @@ export interface Engine {
   readonly connection: Connection;
   /**
    * Publishes all of them or none.
+   * @param subject what they are, for the error where the engine refuses them
    * @returns false when the engine refuses because the run is over
+   * @throws WorkflowError `step_refused` when it refuses for another reason, as all that ask for something of a run
    */
-  append(runId: string, messages: readonly Message[]): Promise<boolean>;
+  append(runId: string, messages: readonly Message[], subject: string): Promise<boolean>;
   /** Publishes messages that create runs, each for itself: the engine may take one and refuse another. */
   create(messages: readonly Message[]): Promise<readonly (Receipt | WorkflowError)[]>;
   /** The whole history of a live run, on our own engine also of one that has ended; undefined when there is none. */
@@ -26,8 +28,16 @@ export interface Engine {
   cancel(runId: string): Promise<boolean>;
   /** Has an event recorded as a step's result once it comes. @returns as {@link append} */
   wait(runId: string, request: WaitRequest): Promise<boolean>;
-  /** Tells those who wait for an event, or one run, which may also come to wait later. */
-  notify(eventId: string, data: string | undefined, runId?: string): Promise<NotifyResponse[]>;
+  /**
+   * Tells those who wait for an event, or one run, which may also come to wait later.
+   * @param subject as of {@link append}, where a run notifies
+   */
+  notify(
+    eventId: string,
+    data: string | undefined,
+    runId?: string,
+    subject?: string,
+  ): Promise<NotifyResponse[]>;
   /**
    * Where requests to a run's webhook go.
    * @throws WorkflowError `webhook_unavailable` when the token doesn't tell whose it is
@@ -44,13 +54,14 @@ interface EndedRun {
 /** An engine that is asked only when it is needed: whatever is wrong with its configuration is thrown then. */
 export function toEngine(connection: Connection, telemetry: boolean): Engine {
   const { http } = connection;
-  const create = (messages: readonly Message[]) => publish(http, messages, telemetry);
   return {
     connection,
-    create,
-    append: (runId, messages) =>
+    create: (messages) => publish(http, messages, telemetry),
+    append: (runId, messages, subject) =>
       unlessEnded(http, runId, async () => {
-        for (const receipt of await create(messages)) if (receipt instanceof WorkflowError) throw receipt;
+        for (const receipt of await publish(http, messages, telemetry, subject))
+          if (receipt instanceof WorkflowError)
+            throw new WorkflowError("step_refused", `${receipt.message} (${subject})`, { cause: receipt });
       }),
     history: (runId, which) => fetchHistory(http, runId, which),
     finish: (runId, result) => end(http, runId, false, result),
@@ -58,11 +69,13 @@ export function toEngine(connection: Connection, telemetry: boolean): Engine {
     wait: (runId, { eventId, headers, body }) =>
       unlessEnded(http, runId, () => {
         const path = ["wait", toSegment(eventId)];
-        return ask(http, { method: "POST", path, headers, body: JSON.stringify(body), empty: true });
+        const subject = `the wait of step "${body.step.stepName}"`;
+        return ask(http, { method: "POST", path, headers, body: JSON.stringify(body), empty: true, subject });
       }),
-    notify: async (eventId, body, runId) => {
+    notify: async (eventId, body, runId, subject) => {
       const path = ["notify", runId ?? [], eventId].flat().map(toSegment);
-      return [await ask<NotifyResponse | NotifyResponse[]>(http, { method: "POST", path, body })].flat();
+      const asked = { method: "POST", path, body, subject } as const;
+      return [await ask<NotifyResponse | NotifyResponse[]>(http, asked)].flat();
     },
     webhookUrl: (runId, eventId) =>
       [connection.baseUrl, "v2", "workflows", "hooks", userIdOf(connection.token), runId, eventId].join("/"),
@@ -75,10 +88,8 @@ async function unlessEnded(http: Http, runId: string, act: () => Promise<unknown
     await act();
     return true;
   } catch (cause) {
-    if (!isStatus(cause, 400)) throw cause;
-    if (!(await fetchHistory(http, runId))) return false;
-    const message = `The engine refuses a step of the run: ${messageOf(cause.cause)}`;
-    throw new WorkflowError("step_refused", message, { cause });
+    if (isStatus(cause, 400) && !(await fetchHistory(http, runId))) return false;
+    throw cause;
   }
 }
 
@@ -110,8 +121,16 @@ async function fetchHistory(
 }
 
 async function end(http: Http, runId: string, cancel: boolean, body?: string): Promise<boolean> {
+  const subject = cancel ? "the end of the run" : "the workflow's result";
   try {
-    await ask(http, { method: "DELETE", path: runPath(runId), query: { cancel }, body, empty: true });
+    await ask(http, {
+      method: "DELETE",
+      path: runPath(runId),
+      query: { cancel },
+      body,
+      empty: true,
+      subject,
+    });
     return true;
   } catch (error) {
     if (isStatus(error, 404)) return false;

@@ -40,6 +40,10 @@ export interface HttpRequest {
 export interface Http {
   /** Sent with every delivery that is asked for. */
   readonly headers?: Iterable<[string, string]> | undefined;
+  /** @throws whatever is wrong with settings that are read with the first request */
+  readonly check?: () => void;
+  /** Scheme and host of the engine, for errors. */
+  readonly baseUrl?: string | undefined;
   /** @throws an error with the answer's `status` when the engine refuses, one without it when there is no answer */
   request<Answer>(request: HttpRequest): Promise<Answer>;
 }
@@ -58,6 +62,7 @@ export function connect({ baseUrl, token, headers = {}, retry = {} }: EngineConf
   const origin = baseUrl.replace(/\/+$/, "");
   const { retries = 5, backoff = (count: number) => Math.exp(count) * 50 } = retry || { retries: 0 };
   const http: Http = {
+    baseUrl: origin,
     headers: Object.entries(headers).map(([name, value]) => [
       (isOption(name) ? name : forward(name)).toLowerCase(),
       value,
@@ -69,11 +74,26 @@ export function connect({ baseUrl, token, headers = {}, retry = {} }: EngineConf
       const init: RequestInit = { method, body, headers, redirect: "manual" };
       const answer = await send(urlOf(origin, request), init, retries, backoff);
       const { ok, status } = answer;
-      if (!ok) throw Object.assign(new Error((await answer.text()) || `status ${status}`), { status });
-      return (parseResponseAsJson ? await answer.json() : undefined) as Answer;
+      const text = await answer.text();
+      if (!ok) throw Object.assign(new Error(text || `status ${status}`), { status });
+      return (parseResponseAsJson ? parseAnswer(text, status) : undefined) as Answer;
     },
   };
   return { http, baseUrl: origin, token };
+}
+
+/** Connects with the first request. Until that has succeeded, each request tries again. */
+export function connectLater(connected: () => Http): Http {
+  return {
+    get headers() {
+      return connected().headers;
+    },
+    get baseUrl() {
+      return connected().baseUrl;
+    },
+    check: connected,
+    request: (request) => connected().request(request),
+  };
 }
 
 /** The user's own client: its settings, its requests. */
@@ -102,6 +122,16 @@ async function send(
       if (count >= retries) throw error;
       await new Promise((resolve) => setTimeout(resolve, backoff(count)));
     }
+  }
+}
+
+/** @throws an error with the `status`: the address belongs to another server than an engine */
+function parseAnswer(text: string, status: number): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    const message = `the answer isn't JSON. Set QSTASH_URL to the address of an engine: "${text.slice(0, 80)}" isn't an engine's answer`;
+    throw Object.assign(new Error(message, { cause }), { status });
   }
 }
 

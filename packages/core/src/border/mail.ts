@@ -1,34 +1,49 @@
 import { text } from "../kernel/bytes.ts";
 import { type Refusal, refused } from "../protocol/outcome.ts";
+import { isOfProtocol } from "../protocol/token.ts";
+
+/** A request before its body is read. */
+export interface RequestHead {
+  readonly request: Request;
+  /** As the request names it, or as a trusted proxy does; as a verified token does, where no option says more. */
+  readonly url: URL;
+  /** Without those of the protocol that are empty: an empty header of the protocol counts as none. */
+  readonly headers: Headers;
+}
 
 /** A request as it came in, its body read once. */
-export interface Mail {
-  readonly request: Request;
-  /** As the request names it, or as a trusted proxy does. */
-  readonly url: URL;
-  readonly headers: Headers;
+export interface Mail extends RequestHead {
   /** Exactly the bytes that were received: what the signature is over. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** The same as UTF-8 text. */
   readonly body: string;
 }
 
-/**
- * Reads a request that could be a delivery: a POST whose body isn't larger than `limit` bytes.
- * Anything else is refused before its body is in memory.
- */
-export async function read(request: Request, limit: number, trustProxy: boolean): Promise<Mail | Refusal> {
+/** Reads everything but the body of a request that could be a delivery: a POST. */
+export function readHead(request: Request, trustProxy: boolean): RequestHead | Refusal {
   if (request.method !== "POST") {
     const message = `A workflow endpoint takes POST requests; got ${request.method}.`;
     return refused(405, "method_not_allowed", message);
   }
-  const bytes = await readBody(request, limit);
-  if (!bytes) {
-    const message = `The body is larger than the endpoint's limit of ${limit} bytes.`;
-    return refused(413, "body_too_large", message);
-  }
   const url = trustProxy ? forwardedUrl(request) : new URL(request.url);
-  return { request, url, headers: request.headers, bytes, body: text(bytes) };
+  return { request, url, headers: withoutEmpty(request.headers) };
+}
+
+/** Reads the body, and refuses one of more than `limit` bytes before all of it is in memory. */
+export async function readMail(head: RequestHead, limit: number): Promise<Mail | Refusal> {
+  const bytes = await readBody(head.request, limit);
+  if (bytes) return { ...head, bytes, body: text(bytes) };
+  const message = `The body is larger than the endpoint's limit of ${limit} bytes.`;
+  return refused(413, "body_too_large", message);
+}
+
+// The signature doesn't cover empty headers, because some proxies drop them.
+function withoutEmpty(headers: Headers): Headers {
+  const empty = [...headers].filter(([name, value]) => value === "" && isOfProtocol(name));
+  if (empty.length === 0) return headers;
+  const kept = new Headers(headers);
+  for (const [name] of empty) kept.delete(name);
+  return kept;
 }
 
 /** Of several proxies, the first one knows what the sender asked for. */

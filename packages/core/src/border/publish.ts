@@ -15,12 +15,14 @@ export interface Receipt {
 /**
  * Hands messages to the engine, with one request for all of them.
  *
+ * @param subject what the messages are of a run, for an engine that refuses all of them
  * @returns for each message its receipt, or why the engine refuses it
  */
 export async function publish(
   http: Http,
   messages: readonly Message[],
   telemetry: boolean,
+  subject?: string,
 ): Promise<(Receipt | WorkflowError)[]> {
   const items = messages.map(({ url, method = "POST", headers, body, untold }) => ({
     destination: url,
@@ -34,7 +36,8 @@ export async function publish(
   }));
   const headers = { [HEADER.contentType]: "application/json" };
   const body = JSON.stringify(items);
-  const answers = [await ask<unknown>(http, { method: "POST", path: ["batch"], headers, body })].flat();
+  const asked = { method: "POST", path: ["batch"], headers, body, subject } as const;
+  const answers = [await ask<unknown>(http, asked)].flat();
   return messages.map((message, at) => toReceipt(answers[at], message));
 }
 

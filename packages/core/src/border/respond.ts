@@ -1,7 +1,7 @@
 import { toSeconds } from "../kernel/duration.ts";
 import { isNonRetryable, isRetryAfter, isStepError } from "../kernel/errors.ts";
 import { encodeStepName } from "../protocol/call.ts";
-import { toErrorBody } from "../protocol/error.ts";
+import { shorten, toErrorBody } from "../protocol/error.ts";
 import { PROTOCOL_VERSION } from "../protocol/headers.ts";
 import * as HEADER from "../protocol/names.ts";
 import { type FailedAttempt, NON_RETRYABLE_STATUS, type Outcome, type Refusal } from "../protocol/outcome.ts";
@@ -9,6 +9,9 @@ import type { RollbackAnswer } from "../protocol/rollback.ts";
 
 /** Engines want to hear of a version of the official SDK that they know: this is the one that our answers agree with. */
 const SDK_NAME = "v1.3.3";
+
+/** Bytes of a step's name in a header, of which all together have only a few kilobytes. */
+const MAX_HEADER_NAME_BYTES = 256;
 
 /**
  * The only place that makes an answer.
@@ -52,8 +55,14 @@ export function notFound(keys: readonly string[]): Response {
 
 function failed({ error, where, step: failing, again }: FailedAttempt, trusted: boolean): Response {
   const step = isStepError(error) ? error.step : failing;
-  const body = { ...toErrorBody(error, trusted), where: step ? "step" : where, step };
-  const headers: Record<string, string> = step ? { [HEADER.errorStepName]: encodeStepName(step.name) } : {};
+  const body = {
+    ...toErrorBody(error, trusted),
+    where: step ? "step" : where,
+    step: step && { ...step, name: shorten(step.name) },
+  };
+  const headers: Record<string, string> = step
+    ? { [HEADER.errorStepName]: encodeStepName(shorten(step.name, MAX_HEADER_NAME_BYTES)) }
+    : {};
   if (again?.over || isNonRetryable(error))
     return answer(NON_RETRYABLE_STATUS, body, { ...headers, [HEADER.nonRetryable]: "true" });
   if (again?.retries !== undefined) headers[HEADER.maxRetries] = String(again.retries);

@@ -1,6 +1,8 @@
 import type { Client } from "@upstash/qstash";
-import { checkUrl, mustBe } from "../kernel/check.ts";
+import { mustBe } from "../kernel/check.ts";
+import { type Duration, toSeconds } from "../kernel/duration.ts";
 import { WorkflowError } from "../kernel/errors.ts";
+import { checkUrl } from "../kernel/url.ts";
 import * as HEADER from "../protocol/names.ts";
 import { DEV_CREDENTIALS } from "../protocol/token.ts";
 import type { Authorize, Door } from "./authorize.ts";
@@ -24,7 +26,7 @@ const HOSTED_URL = "https://qstash.upstash.io";
 
 /** Where an endpoint lives, who may call it, and which engine it talks to. */
 export interface BorderOptions {
-  /** The endpoint's public URL, when the request's isn't it. */
+  /** The endpoint's public URL. Default: the one that a verified token says the engine has called, else the request's. */
   readonly url?: string;
   /**
    * Replaces only the scheme and host of the request's URL. A path that it has is put before the request's: for what a
@@ -45,6 +47,11 @@ export interface BorderOptions {
   readonly qstashClient?: GivenClient;
   /** Default: `QSTASH_CURRENT_SIGNING_KEY` and `QSTASH_NEXT_SIGNING_KEY`, when both are set. */
   readonly keys?: SigningKeys;
+  /**
+   * How far the engine's clock may be ahead of this machine's, in seconds or as a duration: a token of hosted QStash is valid
+   * from the moment of its signature. Default: 30.
+   */
+  readonly clockTolerance?: number | Duration;
   /** Refuses deliveries that come a second time, with `keys`: `memoryReplayGuard()`, or one of your own. */
   readonly replayGuard?: ReplayGuard;
   /** Verifies signatures in place of `keys`; for example a `Receiver` of `@upstash/qstash`. */
@@ -63,51 +70,57 @@ export type GivenClient = Client | Partial<EngineConfig> | ((config: EngineConfi
 export interface Border {
   readonly env: Env;
   readonly door: Door;
-  /** @throws WorkflowError `missing_token` when nothing says how to reach the engine */
+  /** @throws as {@link engineOf} */
   readonly engine: () => Engine;
   /** The endpoint's URL as the engine should call it. */
   readonly workflowUrl: (requested: URL) => string;
 }
 
 /**
- * The border of each request: made once for each environment and region.
+ * The border of each request. What doesn't depend on the request is made once for each environment: above all, who may
+ * call the endpoint.
  *
- * @throws TypeError for options that can't be obeyed
+ * Options that usually come from the environment are checked with the first request, because a build has no secrets. Until
+ * they are valid, and say who may call, the environment is read again for each request.
  */
 export function createBorders(options: BorderOptions): (env: Env | undefined, headers: Headers) => Border {
-  if (options.url) checkUrl("url", options.url);
-  if (options.baseUrl) checkUrl("baseUrl", options.baseUrl);
-  const made = new WeakMap<Env, Record<string, Border>>();
+  const made = new WeakMap<Env, InRegion>();
   return (platformEnv, headers) => {
     const env = options.env ?? platformEnv ?? processEnv();
-    const region = regionOf(env, headers.get(HEADER.region));
-    const borders = made.get(env) ?? {};
-    made.set(env, borders);
-    borders[region] ??= settle(options, env, region);
-    return borders[region];
+    const inRegion = made.get(env) ?? settle(options, env);
+    const border = inRegion(headers.get(HEADER.region));
+    if (border.door.verify || border.door.open) made.set(env, inRegion);
+    return border;
   };
 }
 
-function settle(options: BorderOptions, env: Env, region: string): Border {
-  const { url, baseUrl = env.UPSTASH_WORKFLOW_URL, verify, authorize } = options;
-  if (baseUrl) checkUrl("baseUrl", baseUrl);
-  const prefix = baseUrl && withoutSlash(new URL(baseUrl));
-  let engine: Engine | undefined;
+type InRegion = (named: string | null) => Border;
+
+function settle(options: BorderOptions, env: Env): InRegion {
+  const { verify, authorize } = options;
+  const url = options.url && checkUrl("url", options.url);
+  const base = options.baseUrl || env.UPSTASH_WORKFLOW_URL;
+  const prefix = base && withoutSlash(new URL(checkUrl("baseUrl (UPSTASH_WORKFLOW_URL)", base)));
   const workflowUrl = ({ href, pathname, search }: URL): string =>
     url || (prefix ? prefix + pathname + search : href);
-  return {
-    env,
-    door: {
-      verify: verify === "off" ? undefined : verifierOf(options, env, region),
-      authorize,
-      open: verify === "off",
-      publicUrl: url || baseUrl || options.trustProxy ? workflowUrl : undefined,
-    },
-    engine: () => {
-      engine ??= engineOf(options.qstashClient, env, options.disableTelemetry, region);
-      return engine;
-    },
-    workflowUrl,
+  const door: Door = {
+    verify: verify === "off" ? undefined : verifierOf(options, env),
+    authorize,
+    open: verify === "off",
+    publicUrl: url || prefix || options.trustProxy ? workflowUrl : undefined,
+  };
+  const engines: Record<string, Engine> = {};
+  return (named) => {
+    const region = regionOf(env, named);
+    return {
+      env,
+      door: region === undefined ? { ...door, unknownRegion: String(named) } : door,
+      engine: () => {
+        engines[region ?? ""] ??= engineOf(options.qstashClient, env, options.disableTelemetry, region);
+        return engines[region ?? ""] as Engine;
+      },
+      workflowUrl,
+    };
   };
 }
 
@@ -115,42 +128,59 @@ function settle(options: BorderOptions, env: Env, region: string): Border {
  * The engine to talk to: by the given client, or by settings, of which the environment has what isn't given.
  *
  * @throws WorkflowError `missing_token` when there is no token anywhere
+ * @throws TypeError that names the option and the variable of a token or URL that can't be one
  */
 export function engineOf(
   given: GivenClient | undefined = {},
   env: Env,
   disableTelemetry = false,
-  region: string = regionOf(env, null),
+  region: string = regionOf(env, null) ?? "",
 ): Engine {
   const telemetry = !disableTelemetry && !env.UPSTASH_DISABLE_TELEMETRY;
-  if (isClient(given)) return toEngine(connectBy(given), telemetry);
+  const [name, urlName] = [inRegion("QSTASH_TOKEN", region), inRegion("QSTASH_URL", region)];
+  if (isClient(given)) {
+    const connection = connectBy(given);
+    // An official client that has found no token has an empty one.
+    if (connection.token === "") throw missingToken(name, urlName);
+    return toEngine(connection, telemetry);
+  }
   const settings = typeof given === "function" ? {} : given;
-  const name = inRegion("QSTASH_TOKEN", region);
   const [url, known] =
     (settings.devMode ?? devMode(env))
       ? [`http://127.0.0.1:${env.QSTASH_DEV_PORT || DEV_CREDENTIALS.port}`, DEV_CREDENTIALS.token]
-      : [env[inRegion("QSTASH_URL", region)] ?? HOSTED_URL, env[name]];
-  const { token = known, baseUrl = url, enableTelemetry = true } = settings;
-  if (!token) {
-    throw new WorkflowError(
-      "missing_token",
-      `There is no token for the engine: set ${name} (and QSTASH_URL for an engine of your own), or QSTASH_DEV=1 for a local one.`,
-    );
-  }
+      : [env[urlName] || HOSTED_URL, env[name]];
+  const { enableTelemetry = true } = settings;
+  const token = settings.token || known;
+  if (!token) throw missingToken(name, urlName);
+  // The message doesn't show the token: it is a secret.
+  if (!/^[\x21-\x7e]+$/.test(token))
+    throw new TypeError(`token (${name}) must be a string of visible ASCII characters, without spaces.`);
+  const baseUrl = checkUrl(`baseUrl (${urlName})`, settings.baseUrl || url);
   const config = { ...settings, token, baseUrl };
   const connection = typeof given === "function" ? connectBy(given(config)) : connect(config);
   return toEngine(connection, telemetry && enableTelemetry);
 }
 
-/** With `QSTASH_REGION`, keys and tokens are kept by region: the one that the engine names, or that one. Empty without. */
-function regionOf(env: Env, named: string | null): string {
+function missingToken(name: string, urlName: string): WorkflowError {
+  return new WorkflowError(
+    "missing_token",
+    `There is no token for the engine: set ${name} (and ${urlName} for an engine of your own), or QSTASH_DEV=1 for a local one.`,
+  );
+}
+
+/**
+ * With `QSTASH_REGION`, tokens are kept by region: the one that the engine names, or else that one. Empty without.
+ *
+ * @returns undefined for a region that there isn't
+ */
+function regionOf(env: Env, named: string | null): string | undefined {
   const own = env.QSTASH_REGION;
   if (!own) return "";
-  const [region, fallback] = [named, own].map((one) =>
-    REGIONS.find((known) => known === one?.toUpperCase().replaceAll("-", "_")),
+  const [region, fallback] = [named || own, own].map((one) =>
+    REGIONS.find((known) => known === one.toUpperCase().replaceAll("-", "_")),
   );
   if (!fallback) throw mustBe("QSTASH_REGION", `one of ${REGIONS.join(", ")}`, own);
-  return region ?? fallback;
+  return region;
 }
 
 function inRegion(variable: string, region: string): string {
@@ -166,26 +196,34 @@ function isClient(given: unknown): given is Client {
   return "http" in Object(given);
 }
 
-function verifierOf(options: BorderOptions, env: Env, region: string): Verify | undefined {
-  const { receiver, keys = keysIn(env, region), replayGuard } = options;
+function verifierOf(options: BorderOptions, env: Env): Verify | undefined {
+  const { receiver, replayGuard, clockTolerance = 30 } = options;
+  const tolerance = toSeconds(clockTolerance, "clockTolerance");
+  const pairs = options.keys ? [options.keys] : keysIn(env);
   // Whoever doesn't read the tokens can't tell one from another.
-  if (replayGuard && (receiver || !keys))
+  if (replayGuard && (receiver || pairs.length === 0))
     throw new TypeError(
       "replayGuard needs signing keys: set QSTASH_CURRENT_SIGNING_KEY and QSTASH_NEXT_SIGNING_KEY, or `keys`.",
     );
-  if (receiver) return verifyWithReceiver(receiver);
-  return keys && verifyWithKeys(keys, replayGuard);
+  if (receiver) return verifyWithReceiver(receiver, tolerance);
+  return pairs.length > 0 ? verifyWithKeys(pairs, tolerance, replayGuard) : undefined;
 }
 
-function keysIn(env: Env, region: string): SigningKeys | undefined {
+/** The variables of each pair of keys: without a region, and of each region. */
+const KEY_VARIABLES = ["", ...REGIONS].map((region) =>
+  ["QSTASH_CURRENT_SIGNING_KEY", "QSTASH_NEXT_SIGNING_KEY"].map((name) => inRegion(name, region)),
+);
+
+/** All keys of the environment: a request that names a region doesn't choose whether it is checked. */
+function keysIn(env: Env): SigningKeys[] {
   const dev = devMode(env);
-  const names = ["QSTASH_CURRENT_SIGNING_KEY", "QSTASH_NEXT_SIGNING_KEY"].map((name) =>
-    inRegion(name, region),
-  );
-  const [current, next] = names.map((name) => env[name]);
-  if (!current && !next) return dev ? DEV_KEYS : undefined;
-  if (current && next) return { current, next };
-  throw new TypeError(`Only one of ${names.join(" and ")} is set: signatures need both.`);
+  const pairs = KEY_VARIABLES.flatMap((names) => {
+    const [current, next] = names.map((name) => env[name]);
+    if (current && next) return { current, next };
+    if (!current && !next) return [];
+    throw new TypeError(`Only one of ${names.join(" and ")} is set: signatures need both.`);
+  });
+  return dev ? [DEV_KEYS] : pairs;
 }
 
 const DEV_KEYS: SigningKeys = {
@@ -201,7 +239,7 @@ function devMode(env: Env): boolean {
   if (!/^(?:[01]|true|false)$/.test(asked))
     throw mustBe("QSTASH_DEV", '"1", "true", "0" or "false"', env.QSTASH_DEV);
   if (asked === "0" || asked === "false") return false;
-  const realKeys = env.QSTASH_CURRENT_SIGNING_KEY || env.QSTASH_NEXT_SIGNING_KEY || env.QSTASH_REGION;
+  const realKeys = KEY_VARIABLES.flat().some((name) => env[name]) || env.QSTASH_REGION;
   const obstacle =
     env.NODE_ENV === "production" ? 'NODE_ENV is "production"' : realKeys && "real signing keys are set";
   if (obstacle) warnOnce(`[perdure] QSTASH_DEV is ignored, because ${obstacle}.`);

@@ -1,10 +1,11 @@
 import { base64url, decodeJwt, decodeProtectedHeader } from "jose";
 import { equalConstantTime, sha256Base64Url, utf8 } from "../kernel/bytes.ts";
 import { messageOf, WorkflowError } from "../kernel/errors.ts";
+import { normalizeUrl, toHttpUrl } from "../kernel/url.ts";
 import type { Delivery } from "../protocol/delivery.ts";
 import * as HEADER from "../protocol/names.ts";
 import { boundHeaders, type DeliveryClaim, ISSUER, TOKEN_CLAIM } from "../protocol/token.ts";
-import type { Mail } from "./mail.ts";
+import type { Mail, RequestHead } from "./mail.ts";
 
 /** The two keys that an engine may sign with: the next one takes over when keys are rotated. */
 export interface SigningKeys {
@@ -14,7 +15,13 @@ export interface SigningKeys {
 
 /** The part of `Receiver` from `@upstash/qstash` that is used when one is given. */
 export interface Receiver {
-  verify(request: { signature: string; body: string; url?: string }): Promise<boolean>;
+  verify(request: {
+    signature: string;
+    body: string;
+    url?: string;
+    /** In seconds. */
+    clockTolerance?: number;
+  }): Promise<boolean>;
 }
 
 /**
@@ -31,29 +38,55 @@ export interface ReplayGuard {
   seen(tokenId: string, expiresAt: number): boolean | Promise<boolean>;
 }
 
-/** Resolves when the mail comes from the engine; throws an error that tells why not. */
-export type Verify = (mail: Mail, delivery: Delivery, publicUrl: string | undefined) => Promise<void>;
+/** Checks a request's token before its body is read. Throws an error that says why the request isn't the engine's. */
+export type Verify = (
+  head: RequestHead,
+  delivery: Delivery,
+  publicUrl: string | undefined,
+) => Promise<VerifyBody>;
+
+/**
+ * Checks the rest, which needs the body.
+ *
+ * @returns the URL that the engine has called, where the token tells
+ */
+export type VerifyBody = (mail: Mail) => Promise<string | undefined>;
 
 /**
  * Checks the delivery's token: signed with one of the keys, in force, and made for these bytes, this URL and,
  * where our own engine has signed, this kind of delivery of this run.
  *
+ * @param tolerance seconds by which the engine's clock may be ahead of this one
  * @throws TypeError for a key that isn't one
  */
-export function verifyWithKeys({ current, next }: SigningKeys, guard?: ReplayGuard): Verify {
-  const candidates = [importKey(current), importKey(next)];
-  return async (mail, delivery, publicUrl) => {
-    const payload = await verifyToken(signatureOf(mail), candidates);
-    if (!(await isHashOf(payload.body, mail.bytes))) throw refused("it was made for another body");
-    if (!isForUrl(payload.sub, mail.url, publicUrl))
-      throw refused(`it was made for another URL (${payload.sub})`);
-    const claim = payload[TOKEN_CLAIM] as Partial<DeliveryClaim> | undefined;
+export function verifyWithKeys(
+  pairs: readonly SigningKeys[],
+  tolerance: number,
+  guard?: ReplayGuard,
+): Verify {
+  const candidates = pairs.flatMap(({ current, next }) => [
+    importKey("keys.current (QSTASH_CURRENT_SIGNING_KEY)", current),
+    importKey("keys.next (QSTASH_NEXT_SIGNING_KEY)", next),
+  ]);
+  return async (head, delivery, publicUrl) => {
+    const {
+      sub,
+      body,
+      jti,
+      exp,
+      [TOKEN_CLAIM]: claimed,
+    } = await verifyToken(signatureOf(head), candidates, tolerance);
+    if (!isForUrl(sub, head.url, publicUrl)) throw refused(`it was made for another URL (${sub})`);
+    const claim = claimed as Partial<DeliveryClaim> | undefined;
     if (!isForDelivery(claim, delivery)) throw refused("it was made for another delivery");
-    if (claim?.headers !== undefined && !(await isHashOf(claim.headers, utf8(boundHeaders(mail.headers)))))
+    if (claim?.headers !== undefined && !(await isHashOf(claim.headers, utf8(boundHeaders(head.headers)))))
       throw refused("it was made for other headers");
-    const { jti, exp } = payload;
-    if (guard && (typeof jti !== "string" || (await guard.seen(jti, Number(exp)))))
-      throw refused("it was used before");
+    return async ({ bytes }) => {
+      if (!(await isHashOf(body, bytes))) throw refused("it was made for another body");
+      if (guard && (typeof jti !== "string" || (await guard.seen(jti, Number(exp)))))
+        throw refused("it was used before");
+      return toHttpUrl(sub);
+    };
   };
 }
 
@@ -62,29 +95,41 @@ async function isHashOf(hash: unknown, bytes: Uint8Array<ArrayBuffer>): Promise<
 }
 
 /** As {@link verifyWithKeys}, by a receiver that brings its own keys. */
-export function verifyWithReceiver(receiver: Receiver): Verify {
-  return async (mail, delivery, publicUrl) => {
+export function verifyWithReceiver(receiver: Receiver, clockTolerance: number): Verify {
+  return async (head, delivery, publicUrl) => {
     // What it was made for, a receiver can't tell.
     if (delivery.kind === "cancel") throw refused("only keys can check that of a cancellation");
-    const request = {
-      signature: signatureOf(mail),
-      body: mail.body,
-      ...(publicUrl ? { url: publicUrl } : {}),
+    const signature = signatureOf(head);
+    const subject = subjectIn(signature, head.url, publicUrl);
+    // A receiver compares URLs character by character.
+    const url = publicUrl ? { url: subject ?? publicUrl } : {};
+    return async ({ body }) => {
+      if (!(await receiver.verify({ signature, body, clockTolerance, ...url })))
+        throw refused("the receiver rejects it");
+      return toHttpUrl(subject);
     };
-    if (!(await receiver.verify(request))) throw refused("the receiver rejects it");
   };
 }
 
-function signatureOf(mail: Mail): string {
-  const signature = mail.headers.get(HEADER.signature);
+/** The URL that a token, which isn't checked yet, was made for, where it is this endpoint's. */
+function subjectIn(token: string, requested: URL, publicUrl: string | undefined): string | undefined {
+  try {
+    const { sub } = decodeJwt(token);
+    return isForUrl(sub, requested, publicUrl) ? sub : undefined;
+  } catch {
+    return undefined; // A receiver of the user's own may take tokens of another form.
+  }
+}
+
+function signatureOf({ headers }: RequestHead): string {
+  const signature = headers.get(HEADER.signature);
   if (signature) return signature;
   throw refused(`there is no signature in the header ${HEADER.signature}`);
 }
 
-function importKey(key: string): Promise<CryptoKey> {
-  // Not said what it is: it may be a secret.
-  if (typeof key !== "string" || key === "")
-    throw new TypeError("A signing key must be a text that isn't empty.");
+function importKey(what: string, key: string): Promise<CryptoKey> {
+  // The message doesn't show the value: it may be a secret.
+  if (typeof key !== "string" || key === "") throw new TypeError(`${what} must be a non-empty string.`);
   return crypto.subtle.importKey("raw", utf8(key), { name: "HMAC", hash: "SHA-256" }, false, ["verify"]);
 }
 
@@ -93,6 +138,7 @@ function importKey(key: string): Promise<CryptoKey> {
 async function verifyToken(
   token: string,
   candidates: readonly Promise<CryptoKey>[],
+  tolerance: number,
 ): Promise<Record<string, unknown>> {
   try {
     const { alg, crit } = decodeProtectedHeader(token);
@@ -102,7 +148,7 @@ async function verifyToken(
     const signature = base64url.decode(token.slice(end + 1)) as Uint8Array<ArrayBuffer>;
     for (const key of candidates) {
       if (await crypto.subtle.verify("HMAC", await key, signature, utf8(token.slice(0, end))))
-        return checkClaims(decodeJwt(token));
+        return checkClaims(decodeJwt(token), tolerance);
     }
     throw new Error("it was made with neither of the keys");
   } catch (error) {
@@ -111,29 +157,22 @@ async function verifyToken(
 }
 
 /** @throws Error that names the claim (RFC 7519, section 4.1) */
-function checkClaims(claims: Record<string, unknown>): Record<string, unknown> {
+function checkClaims(claims: Record<string, unknown>, tolerance: number): Record<string, unknown> {
   const { iss, exp, nbf = 0 } = claims;
   const now = Date.now() / 1000;
   if (iss !== ISSUER) throw new Error(`its iss is ${JSON.stringify(iss)}`);
   if (typeof exp !== "number" || exp <= now) throw new Error("its exp has passed, or is missing");
-  if (typeof nbf !== "number" || nbf > now) throw new Error("its nbf is in the future");
+  if (typeof nbf !== "number" || nbf > now + tolerance) throw new Error("its nbf is in the future");
   return claims;
 }
 
 // Behind a proxy the host that the request names isn't the public one. Without a configured URL, the path has to do.
-function isForUrl(subject: unknown, requested: URL, publicUrl: string | undefined): boolean {
+function isForUrl(subject: unknown, requested: URL, publicUrl: string | undefined): subject is string {
   if (typeof subject !== "string" || !URL.canParse(subject)) return false;
-  const made = withPlainQuery(subject);
-  if (publicUrl !== undefined) return made.href === withPlainQuery(publicUrl).href;
-  const { pathname, search } = withPlainQuery(requested);
+  const made = normalizeUrl(subject);
+  if (publicUrl !== undefined) return made.href === normalizeUrl(publicUrl).href;
+  const { pathname, search } = normalizeUrl(requested);
   return made.pathname === pathname && made.search === search;
-}
-
-// A framework may hand over the same parameters in other words: Next.js writes `+` where the sender wrote `%20`.
-function withPlainQuery(given: string | URL): URL {
-  const url = new URL(given);
-  url.search = url.searchParams.toString();
-  return url;
 }
 
 // Absent in tokens of other engines, which can't tell one kind of delivery from another, and don't tell of cancellations.

@@ -1,6 +1,6 @@
 import { ask, toSegment } from "../border/api.ts";
 import type { Engine } from "../border/engine.ts";
-import type { Http } from "../border/http.ts";
+import { connectLater, type Http } from "../border/http.ts";
 import { engineOf, type GivenClient, processEnv } from "../border/settings.ts";
 import { isList } from "../kernel/check.ts";
 import type { NotifyResponse, Waiter } from "../protocol/wait.ts";
@@ -26,8 +26,9 @@ export interface NotifyOptions {
  * `engine_refused`, `engine_unreachable`, or `quota_exceeded`.
  */
 export class Client {
-  readonly #engine: Engine;
+  readonly #config: GivenClient;
   readonly #http: Http;
+  #asked: Engine | undefined;
   /** Failed runs. */
   readonly dlq: DeadLetters;
   /** Single runs, and their results. */
@@ -36,16 +37,23 @@ export class Client {
   readonly schedules: WorkflowSchedules;
 
   /**
+   * Reads no settings yet: the first request does, so that a module may make a client where there are no secrets, as in
+   * a build. A request without a token is a WorkflowError `missing_token`; one with a malformed token or address is a TypeError.
+   *
    * @param config settings, of which `QSTASH_URL` and `QSTASH_TOKEN` are the defaults, or a client of `@upstash/qstash`
-   * @throws WorkflowError `missing_token` when there is no token anywhere
    */
   constructor(config: GivenClient = {}) {
-    this.#engine = engineOf(config, processEnv());
-    const { http } = this.#engine.connection;
+    this.#config = config;
+    const http = connectLater(() => this.#engine.connection.http);
     this.#http = http;
     this.dlq = new DeadLetters(http);
     this.runs = new Runs(http);
     this.schedules = new WorkflowSchedules(http);
+  }
+
+  get #engine(): Engine {
+    this.#asked ??= engineOf(this.#config, processEnv());
+    return this.#asked;
   }
 
   /**

@@ -1,9 +1,10 @@
 import { ask } from "../border/api.ts";
 import type { Http, Query } from "../border/http.ts";
-import { checkText } from "../kernel/check.ts";
+import { checkText, mustBe } from "../kernel/check.ts";
 import { type Duration, toSeconds } from "../kernel/duration.ts";
 import { WorkflowError } from "../kernel/errors.ts";
 import { parseLeniently } from "../kernel/json.ts";
+import { type RunError, readFailure } from "../protocol/error.ts";
 import type { RunLog, RunState } from "../protocol/log.ts";
 import { type CommonFilters, part, type Selection, select } from "./select.ts";
 
@@ -61,6 +62,11 @@ export type CancelFilters = CommonFilters &
   );
 
 export async function logs(http: Http, options: LogsOptions): Promise<RunPage> {
+  const page = await fetchLogs(http, options);
+  return { ...page, runs: page.runs.map(readable) };
+}
+
+async function fetchLogs(http: Http, options: LogsOptions): Promise<RunPage> {
   const { cursor, count, filter, ...older } = options;
   const query = { groupBy: "workflowRunId", ...older, ...filter, cursor, count };
   return part("runs", await ask<RunPage>(http, { method: "GET", path: ["workflows", "events"], query }));
@@ -86,11 +92,16 @@ function toQuery(filter: CancelFilters): Query {
   return { ...rest, workflowUrl: workflowUrlStartingWith };
 }
 
-/** A run that has ended, and its result where it has one. */
-export interface EndedRun<Result = unknown> extends RunLog {
-  /** What the workflow returned; `undefined` unless the state is `RUN_SUCCESS`. */
+/** A run with what it has come to. */
+export interface Run<Result = unknown> extends RunLog {
+  /** The value that the workflow returned; `undefined` unless the state is `RUN_SUCCESS`. */
   readonly result: Result | undefined;
+  /** Why the run has failed; `undefined` unless the state is `RUN_FAILED`. */
+  readonly error: RunError | undefined;
 }
+
+/** A run that has ended. */
+export type EndedRun<Result = unknown> = Run<Result>;
 
 /** How long to wait for a run's end. */
 export interface WaitForRun {
@@ -98,6 +109,8 @@ export interface WaitForRun {
   readonly timeout?: number | Duration;
   /** Aborted to wait no longer. The run goes on. */
   readonly signal?: AbortSignal;
+  /** `"wait"`: waits for the end of the failure function, too, or of the cancel function. */
+  readonly failureFunction?: "wait";
 }
 
 /** Looks after single runs. */
@@ -108,44 +121,83 @@ export class Runs {
     this.#http = http;
   }
 
-  /** The run's log; of several runs that had this id, the newest one's. `undefined` when the engine knows none. */
-  async get(workflowRunId: string): Promise<RunLog | undefined> {
+  /** The run; of several runs that had this id, the newest one. `undefined` when the engine knows none. */
+  async get<Result = unknown>(workflowRunId: string): Promise<Run<Result> | undefined> {
     checkText("workflowRunId", workflowRunId);
-    const { runs } = await logs(this.#http, { filter: { workflowRunId } });
-    return runs[0];
+    const { runs } = await fetchLogs(this.#http, { filter: { workflowRunId } });
+    const [run] = runs;
+    return run && { ...readable(run), result: resultOf(run) as Result | undefined, error: errorOf(run) };
   }
 
   /**
-   * Waits until the run has ended, and its failure function with it. Asks the engine again and again, at most every two seconds.
+   * Waits until the run has ended. Asks the engine again and again, at most every two seconds.
    *
    * @throws WorkflowError `timeout` when the time is over first, `unknown_run` when the engine knows no such run
    * @throws the signal's reason when it is aborted
    */
   async wait<Result = unknown>(
     workflowRunId: string,
-    { timeout = Number.MAX_VALUE, signal }: WaitForRun = {},
+    { timeout = Number.MAX_VALUE, signal, failureFunction }: WaitForRun = {},
   ): Promise<EndedRun<Result>> {
+    if (failureFunction !== undefined && failureFunction !== "wait")
+      throw mustBe("failureFunction", '"wait"', failureFunction);
     const end = Date.now() + toSeconds(timeout, "timeout") * 1000;
     for (let pause = 50; ; pause = Math.min(pause * 1.5, 2000)) {
       signal?.throwIfAborted();
-      const run = await this.get(workflowRunId);
+      const run = await this.get<Result>(workflowRunId);
       if (!run) throw new WorkflowError("unknown_run", `The engine knows no run "${workflowRunId}".`);
-      if (hasEnded(run)) return { ...run, result: resultOf(run) as Result | undefined };
+      const unfinished = underWay(run, failureFunction === "wait");
+      if (!unfinished) return run;
       const left = end - Date.now();
       if (left <= 0)
-        throw new WorkflowError("timeout", `The run "${workflowRunId}" hasn't ended within ${timeout}.`);
+        throw new WorkflowError(
+          "timeout",
+          `${unfinished} hasn't ended within ${typeof timeout === "number" ? `${timeout} s` : timeout}.`,
+        );
       await rest(Math.min(pause, left), signal);
     }
   }
 }
 
-function hasEnded({ workflowState, failureFunction }: RunLog): boolean {
-  return workflowState !== "RUN_STARTED" && failureFunction?.state !== "CALLBACK_INPROGRESS";
+/** What of a run has to end yet. */
+function underWay(run: RunLog, withFunctions: boolean): string | undefined {
+  const { workflowRunId: id, workflowState: state, failureFunction, cancelFunction } = run;
+  if (state === "RUN_STARTED") return `The run "${id}"`;
+  if (!withFunctions) return undefined;
+  if (failureFunction?.state === IN_PROGRESS) return `The run "${id}" has failed, and its failure function`;
+  if (cancelFunction?.state === IN_PROGRESS) return `The run "${id}" was cancelled, and its cancel function`;
+  return undefined;
 }
+
+const IN_PROGRESS = "CALLBACK_INPROGRESS";
 
 function resultOf({ workflowState, workflowRunResponse }: RunLog): unknown {
   // That of a workflow that isn't ours may be any text.
   return workflowState === "RUN_SUCCESS" ? parseLeniently(workflowRunResponse ?? "") : undefined;
+}
+
+function errorOf({
+  workflowState,
+  workflowRunError,
+  failureFunction,
+  steps = [],
+}: RunLog): RunError | undefined {
+  if (workflowState !== "RUN_FAILED" || workflowRunError) return workflowRunError;
+  // Other engines tell it only in the report of the failure, or with the attempt that failed last.
+  const attempts = steps.flatMap((group) => [...group.steps]).flatMap(({ errors = [] }) => errors);
+  const last = attempts.at(-1);
+  const body = failureFunction?.failResponse ?? (last?.body || last?.error) ?? "";
+  const { thrown, ...error } = readFailure(body, failureFunction?.failStatus ?? last?.status ?? 0);
+  return error;
+}
+
+/** With the message of the error as `failResponse`, which other engines give as the endpoint's whole answer. */
+function readable(run: RunLog): RunLog {
+  const { failureFunction, workflowRunError } = run;
+  if (!failureFunction || workflowRunError) return run;
+  const { failResponse, failStatus } = failureFunction;
+  const { thrown } = readFailure(failResponse, failStatus);
+  return thrown ? { ...run, failureFunction: { ...failureFunction, failResponse: thrown.message } } : run;
 }
 
 // An abort ends it early: who has rested looks at the signal.

@@ -1,8 +1,9 @@
 import type { Schedule } from "@upstash/qstash";
 import { ask, toSegment } from "../border/api.ts";
 import type { Http } from "../border/http.ts";
-import { checkText, checkUrl } from "../kernel/check.ts";
+import { checkText } from "../kernel/check.ts";
 import { toWireDuration } from "../kernel/duration.ts";
+import { checkUrl } from "../kernel/url.ts";
 import { forward } from "../protocol/headers.ts";
 import { encodeRunOptions } from "../protocol/late-options.ts";
 import { type RunOptions, startMessage } from "../protocol/message.ts";
@@ -32,8 +33,8 @@ export class WorkflowSchedules {
 
   /** @throws TypeError for options that can't be obeyed */
   async create(options: ScheduleOptions): Promise<{ scheduleId: string }> {
-    const { url, cron, body, scheduleId, headers, delay, ...runOptions } = options;
-    checkUrl("The workflow's URL", url);
+    const { cron, body, scheduleId, headers, delay, ...runOptions } = options;
+    const url = checkUrl("url", options.url);
     checkText("The cron expression", cron);
     // Says what is wrong with the options now, and not at each tick.
     startMessage({ ...options, runId: "", body: undefined });

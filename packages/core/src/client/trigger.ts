@@ -1,7 +1,8 @@
 import type { Engine } from "../border/engine.ts";
-import { checkText, checkUrl } from "../kernel/check.ts";
+import { checkText } from "../kernel/check.ts";
 import { WorkflowError } from "../kernel/errors.ts";
 import { randomId, toRunId } from "../kernel/ids.ts";
+import { checkUrl } from "../kernel/url.ts";
 import { type Message, type RunOptions, startMessage } from "../protocol/message.ts";
 import { toText } from "../steps/index.ts";
 
@@ -51,12 +52,12 @@ export async function trigger(engine: Engine, all: readonly TriggerOptions[]): P
 }
 
 function toMessage(options: TriggerOptions, runId: string): Message {
-  const { url, body } = options;
-  checkUrl("The workflow's URL", url);
+  const url = checkUrl("url", options.url);
   for (const option of ["useFailureFunction", "keepTriggerConfig"] as const) {
     if ((options[option] ?? true) !== true) throw new TypeError(`${option} can't be switched off.`);
   }
-  const start = { ...options, runId, body: toText(body, "The payload"), triggerId: randomId() };
+  const body = toText(options.body, "The payload");
+  const start = { ...options, url, runId, body, triggerId: randomId() };
   const message = startMessage(start);
   return options.disableTelemetry ? { ...message, untold: true } : message;
 }

@@ -17,6 +17,7 @@ export async function callResult(visit: Visit<CallResult>): Promise<Outcome> {
   }
   const record = readCallAnswer(mail.headers, body);
   if (!record) return done(runId, "fromCallback");
-  const appended = await border.engine().append(runId, [stepMessage(placeOf(visit), record)]);
+  const subject = `the answer to step "${record.stepName}"`;
+  const appended = await border.engine().append(runId, [stepMessage(placeOf(visit), record)], subject);
   return done(runId, appended ? "fromCallback" : "workflow-already-ended");
 }

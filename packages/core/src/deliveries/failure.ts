@@ -1,6 +1,7 @@
 import { toStepError } from "../claims.ts";
 import { withoutSteps } from "../context.ts";
 import { parseLeniently } from "../kernel/json.ts";
+import { normalizeUrl } from "../kernel/url.ts";
 import { tellAll } from "../middleware.ts";
 import type { Cancel, Failure } from "../protocol/delivery.ts";
 import { toError, toErrorBody } from "../protocol/error.ts";
@@ -69,7 +70,7 @@ function reportIn({ border, mail, delivery }: RunEnd): FailureReport {
 }
 
 function pathOf(url: string): string {
-  return URL.canParse(url) ? new URL(url).pathname : url;
+  return URL.canParse(url) ? normalizeUrl(url).pathname : url;
 }
 
 interface Ended {

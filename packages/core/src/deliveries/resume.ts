@@ -22,6 +22,8 @@ type Place = ReturnType<typeof placeIn>;
 export async function resume(visit: Visit<Resume>): Promise<Outcome> {
   const { served, border, delivery } = visit;
   const { runId } = delivery;
+  // Throws for settings that can't reach the engine: nothing of the user's has run yet.
+  border.engine();
   const entries = await historyOf(visit, runId);
   if (!entries) return done(runId, "workflow-already-ended");
   const { payload, records, duplicate } = readHistory(entries);
@@ -44,6 +46,7 @@ export async function resume(visit: Visit<Resume>): Promise<Outcome> {
     runId,
     tries: triesOf(visit),
     trusted: visit.trusted,
+    onExhausted: served.onExhausted,
     engine: border.engine,
     start: (host) => {
       context = new WorkflowContext(facts, host);
@@ -77,13 +80,21 @@ async function append(visit: Visit<Resume>, entries: readonly Entry[]): Promise<
     if (message) messages.push(message);
     else if (!(await engine.wait(place.runId, wait))) return "over";
   }
-  if (messages.length > 0 && !(await engine.append(place.runId, messages))) return "over";
   const names = entries.map((entry) => `"${entry.kind === "record" ? entry.record.stepName : entry.name}"`);
+  const subject = `${subjectOf(entries)} ${names.join(", ")}`;
+  if (messages.length > 0 && !(await engine.append(place.runId, messages, subject))) return "over";
   await tell(visit, "onInfo", {
     workflowRunId: place.runId,
     info: `The engine has taken ${names.join(", ")}.`,
   });
   return "recorded";
+}
+
+/** What the engine is asked to take, before the names of the steps. */
+function subjectOf([first, ...others]: readonly Entry[]): string {
+  if (others.length > 0) return "the plan of steps";
+  if (first?.kind === "work") return "the request of step";
+  return first?.record.out === undefined ? "step" : "the result of step";
 }
 
 function askingOf(visit: Visit<Resume>, { id, concurrent, rollback }: Work): Asking {

@@ -3,7 +3,7 @@ import { type Ledger, placeOfSlot, readLedger, type Slot } from "../group.ts";
 import { toSeconds } from "../kernel/duration.ts";
 import { within } from "../kernel/within.ts";
 import type { Cancel, Failure } from "../protocol/delivery.ts";
-import { type FailedStep, toErrorBody } from "../protocol/error.ts";
+import { type FailedStep, shorten, toErrorBody } from "../protocol/error.ts";
 import type { FailureReport } from "../protocol/failure.ts";
 import { readHistory } from "../protocol/history.ts";
 import type { Outcome } from "../protocol/outcome.ts";
@@ -92,7 +92,7 @@ function undoableFresh(
 ): Undoable[] {
   if (!first?.step.options?.rollback || phase.kind !== "advance") return [];
   const { name, type, options } = first.step;
-  const begun = details?.begun || (step?.name === name && step.type === type);
+  const begun = details?.begun || (step?.name === shorten(name) && step.type === type);
   return begun ? [{ step: { id: holes[0] ?? nextId, name, type }, options }] : [];
 }
 

@@ -3,6 +3,7 @@ import type { Border } from "../border/settings.ts";
 import type { RunContext } from "../context.ts";
 import type { WorkflowMiddleware } from "../middleware.ts";
 import type { Delivery } from "../protocol/delivery.ts";
+import { RETRIES_BY_DEFAULT } from "../protocol/headers.ts";
 import { cutAfter, type HistoryEntry, parseHistory } from "../protocol/history.ts";
 import type { OfRun, RunOptions } from "../protocol/message.ts";
 import * as HEADER from "../protocol/names.ts";
@@ -22,6 +23,8 @@ export interface Served {
   readonly parsePayload: (payload: string) => Promise<unknown>;
   /** For runs that begin without a client, which would have brought its own. */
   readonly runOptions: RunOptions;
+  /** For steps that say nothing else. */
+  readonly onExhausted: "throw" | "fail" | undefined;
   readonly middlewares: readonly WorkflowMiddleware[];
   /** The last segment of the URL of each workflow that is served beside this one. */
   readonly siblings: ReadonlyMap<object, string>;
@@ -40,9 +43,10 @@ export interface Visit<Kind extends Delivery = Delivery> {
 type RunDelivery = Exclude<Delivery, { kind: "start" }>;
 
 /** How often this delivery was tried, and may be. */
-export function triesOf({ mail, delivery }: Visit<RunDelivery>): Tries {
-  const told = mail.headers.get(HEADER.maxRetries);
-  return { retried: delivery.retried, maxRetries: told === null ? undefined : Number(told) };
+export function triesOf({ served, mail, delivery }: Visit<RunDelivery>): Tries {
+  const sent = mail.headers.get(HEADER.maxRetries);
+  const own = sent?.endsWith(RETRIES_BY_DEFAULT) ? served.runOptions.retries : undefined;
+  return { retried: delivery.retried, maxRetries: own ?? (sent === null ? undefined : parseInt(sent, 10)) };
 }
 
 /** The run, as messages name it. */

@@ -1,7 +1,18 @@
 /** Says what a value has to be, and what it is. */
 export function mustBe(what: string, wanted: string, value: unknown): TypeError {
-  const got = typeof value === "number" ? value : (JSON.stringify(value) ?? typeof value);
-  return new TypeError(`${what} must be ${wanted}; got ${got}.`);
+  return new TypeError(`${what} must be ${wanted}; got ${show(value)}.`);
+}
+
+/** Any value, as an error names it. */
+export function show(value: unknown): string {
+  if (typeof value === "bigint") return `${value}n`;
+  // In JSON, NaN, Infinity and an invalid Date are null.
+  if (typeof value === "number" || value instanceof Date) return String(value);
+  try {
+    return JSON.stringify(value)?.slice(0, 200) ?? typeof value;
+  } catch {
+    return typeof value;
+  }
 }
 
 /** @throws TypeError for anything but a text that isn't empty */
@@ -22,10 +33,4 @@ export function isList<Item>(value: unknown | readonly Item[]): value is readonl
 /** Whether a value has texts under all of these names. */
 export function hasTexts(value: unknown, names: readonly string[]): boolean {
   return names.every((name) => typeof Object(value)[name] === "string");
-}
-
-/** @throws TypeError for what isn't the URL of something that HTTP reaches */
-export function checkUrl(what: string, value: unknown): asserts value is string {
-  if (typeof value !== "string" || !/^https?:\/\//i.test(value) || !URL.canParse(value))
-    throw mustBe(what, "a URL that begins with http:// or https://", value);
 }

@@ -129,10 +129,9 @@ export function isError(thrown: unknown): thrown is Error {
 
 /** The message of anything that can be thrown. */
 export function messageOf(thrown: unknown): string {
-  if (isError(thrown)) return thrown.message;
-  if (typeof thrown !== "object") return String(thrown);
   try {
-    return JSON.stringify(thrown) ?? String(thrown);
+    const said: unknown = isError(thrown) ? thrown.message : thrown;
+    return typeof said === "object" ? (JSON.stringify(said) ?? String(said)) : String(said);
   } catch {
     return Object.prototype.toString.call(thrown);
   }

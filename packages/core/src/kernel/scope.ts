@@ -12,13 +12,19 @@ interface Platform {
   };
 }
 
-/** What the platform can do; {@link blindScope} where it can do nothing of the kind. */
-export function createScope(): Scope {
-  const platform = globalThis as Platform;
-  // Asked for at run time and not imported: most runtimes have it, and none needs it.
-  const hooks = platform.process?.getBuiltinModule?.("node:async_hooks");
-  const AsyncLocalStorage = hooks?.AsyncLocalStorage ?? platform.AsyncLocalStorage;
+/** The platform's own scope; {@link blindScope} where the platform has none. */
+export function createScope(platform: Platform = globalThis as Platform): Scope {
+  const AsyncLocalStorage = platform.AsyncLocalStorage ?? builtinStorage(platform);
   return AsyncLocalStorage ? new AsyncLocalStorage() : blindScope;
+}
+
+// The module is asked for at run time and not imported, because most runtimes have it and none needs it.
+function builtinStorage({ process }: Platform): Platform["AsyncLocalStorage"] {
+  try {
+    return process?.getBuiltinModule?.("node:async_hooks")?.AsyncLocalStorage;
+  } catch {
+    return undefined; // An edge runtime may have Node's names and throw when one of them is called.
+  }
 }
 
 /** Can't follow code across an `await`, and never tells of anybody. */

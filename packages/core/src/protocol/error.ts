@@ -1,5 +1,7 @@
+import { utf8 } from "../kernel/bytes.ts";
 import { hasTexts } from "../kernel/check.ts";
 import { isError, messageOf } from "../kernel/errors.ts";
+import { parseLeniently } from "../kernel/json.ts";
 
 /** The step in which an attempt failed. */
 export interface FailedStep {
@@ -35,21 +37,58 @@ export interface ErrorBody {
 const DEEPEST_CAUSE = 8;
 const MOST_ERRORS = 10;
 
-/** An error as it can travel. @param withStack whether whoever reads it may see where in the code it happened */
-export function toErrorBody(thrown: unknown, withStack: boolean, depth = 0): ErrorBody {
-  const message = messageOf(thrown);
+/** Bytes of an error's message, and of its stack, as JSON. */
+const MAX_TEXT_BYTES = 64 * 1024;
+const MAX_NAME_BYTES = 1024;
+
+/**
+ * An error as it can travel, its strings shortened to `maxBytes` each. Its causes have half as much each time and the
+ * errors in it a sixteenth, so that all of them together stay far below the size of an answer that engines read: 1 MiB.
+ *
+ * @param withStack whether whoever reads it may see where in the code it happened
+ */
+export function toErrorBody(
+  thrown: unknown,
+  withStack: boolean,
+  depth = 0,
+  maxBytes: number = MAX_TEXT_BYTES,
+): ErrorBody {
+  const full = messageOf(thrown);
+  const message = shorten(full, maxBytes);
   if (!isError(thrown)) return { error: "Error", message };
-  const { name, stack, cause, errors } = thrown as Partial<AggregateError> & Error;
+  // User code may have put anything there.
+  const { name, stack, cause, errors } = thrown as { [Field in keyof AggregateError]?: unknown };
   const deepest = depth === DEEPEST_CAUSE;
   return {
-    error: name,
+    error: typeof name === "string" ? shorten(name, MAX_NAME_BYTES) : "Error",
     message,
-    stack: withStack ? stack : undefined,
-    cause: cause === undefined || deepest ? undefined : toErrorBody(cause, withStack, depth + 1),
+    stack: withStack && typeof stack === "string" ? shortenStack(stack, full, maxBytes) : undefined,
+    cause:
+      cause === undefined || deepest ? undefined : toErrorBody(cause, withStack, depth + 1, maxBytes / 2),
     errors: deepest
       ? undefined
-      : listed(errors, (one) => isError(one) && toErrorBody(one, withStack, DEEPEST_CAUSE)),
+      : listed(errors, (one) => isError(one) && toErrorBody(one, withStack, DEEPEST_CAUSE, maxBytes / 16)),
   };
+}
+
+// A stack begins with the message, which must leave room for the lines of code.
+function shortenStack(stack: string, message: string, maxBytes: number): string {
+  const head = shorten(message, maxBytes / 2);
+  return shorten(head === message ? stack : stack.replace(message, () => head), maxBytes);
+}
+
+/** @returns the string, or as much of its beginning as `maxBytes` of JSON hold, and how long it was */
+export function shorten(full: string, maxBytes: number = MAX_TEXT_BYTES): string {
+  let kept = full.slice(0, maxBytes);
+  // JSON has six bytes for a character at most: most strings needn't be measured.
+  let size = kept.length * 6;
+  while (size > maxBytes) {
+    size = utf8(JSON.stringify(kept)).length - 2;
+    if (size > maxBytes) kept = kept.slice(0, Math.floor((kept.length * maxBytes) / size));
+  }
+  if (kept.length === full.length) return full;
+  // Not half a character.
+  return `${kept.replace(/[\ud800-\udbff]$/, "")}… [cut: ${full.length} characters]`;
 }
 
 function listed(
@@ -88,6 +127,36 @@ export function asErrorBody(value: unknown, depth = 0): ErrorBody | undefined {
     errors: depth < DEEPEST_CAUSE ? listed(errors, (one) => asErrorBody(one, DEEPEST_CAUSE)) : undefined,
     where: PLACES.find((place) => place === where),
     step: isFailedStep(step) ? step : undefined,
+  };
+}
+
+/** Why a run has failed, as logs tell it. */
+export interface RunError {
+  /** The name of the thrown error; `WorkflowError` where the endpoint's answer isn't that of a workflow. */
+  readonly name: string;
+  readonly message: string;
+  readonly where: FailurePlace;
+  /** The step that failed; absent where none did, or the answer doesn't say which. */
+  readonly step?: { readonly id: number; readonly name: string; readonly type: string } | undefined;
+}
+
+/**
+ * Reads the answer to an attempt that failed, or the engine's own words where there was none.
+ *
+ * @param status of the answer, 0 when there was none: the message where the answer is empty
+ */
+export function readFailure(
+  body: string,
+  status: number,
+): RunError & { readonly thrown?: ErrorBody | undefined } {
+  // An answer of somebody else's is reported as it came.
+  const thrown = asErrorBody(parseLeniently(body));
+  return {
+    name: thrown?.error ?? "WorkflowError",
+    message: thrown?.message ?? (body || `status ${status}`),
+    where: (thrown?.step ? "step" : thrown?.where) ?? "delivery",
+    step: thrown?.step,
+    thrown,
   };
 }
 

@@ -1,7 +1,6 @@
 import { hasTexts } from "../kernel/check.ts";
 import { WorkflowError } from "../kernel/errors.ts";
-import { parseLeniently } from "../kernel/json.ts";
-import { asErrorBody, type FailedStep, type FailurePlace, toError } from "./error.ts";
+import { asErrorBody, type FailedStep, type FailurePlace, readFailure, toError } from "./error.ts";
 import { type HistoryEntry, isHistory } from "./history.ts";
 import { malformed, parseCallback, textIn } from "./malformed.ts";
 import type { RollbackRecord } from "./rollback.ts";
@@ -90,8 +89,7 @@ export function parseFailure(json: string): FailureReport {
   if (body.perdure !== undefined && !isDetails(body.perdure))
     throw malformed(WHAT, "has details that aren't ours", json);
   const response = decode(body.body);
-  // An answer of somebody else's is reported as it came.
-  const thrown = asErrorBody(parseLeniently(response));
+  const { thrown, message, where, step } = readFailure(response, body.status);
   const { perdure: details } = body;
   return {
     failStatus: body.status,
@@ -103,11 +101,9 @@ export function parseFailure(json: string): FailureReport {
     runId: toText(body.workflowRunId),
     dlqId: toText(body.dlqId),
     attempts: (toNumber(body.retried) || 0) + 1,
-    where: (thrown?.step ? "step" : thrown?.where) ?? "delivery",
-    step: thrown?.step,
-    error: thrown
-      ? toError(thrown)
-      : new WorkflowError("delivery_failed", response || `status ${body.status}`),
+    where,
+    step,
+    error: thrown ? toError(thrown) : new WorkflowError("delivery_failed", message),
     url: toText(body.url),
     payload: decode(body.sourceBody),
     createdAt: toNumber(body.workflowCreatedAt),

@@ -6,6 +6,9 @@ export const PROTOCOL_VERSION = "1";
 /** Go's canonical spelling of `HEADER.runId`: within a body, where spelling counts, engines may look for this one. */
 export const CANONICAL_RUN_ID = "Upstash-Workflow-Runid";
 
+/** The end of `HEADER.maxRetries` on a delivery whose number of retries is the engine's default. */
+export const RETRIES_BY_DEFAULT = "; default";
+
 /** What a workflow's messages ask of the engine, joined by commas in `HEADER.featureSet`. */
 export const FEATURES = "LazyFetch,InitialBody,WF_DetectTrigger,WF_TriggerOnConfig";
 

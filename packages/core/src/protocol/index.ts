@@ -4,7 +4,7 @@ import * as prefixes from "./prefixes.ts";
 /** The wire's vocabulary, for engines and tools: names, shapes and how to read them. No behaviour of a runtime. */
 export { decodeStepName } from "./call.ts";
 export { CANCEL_CALL, classify, type Delivery, type DeliveryKind, kindOf } from "./delivery.ts";
-export { type ErrorBody, type FailurePlace, toErrorBody } from "./error.ts";
+export { type ErrorBody, type FailurePlace, type RunError, readFailure, toErrorBody } from "./error.ts";
 export { type FailureBody, type FailureDetails, type FailureReport, parseFailure } from "./failure.ts";
 export {
   CALL_FEATURES,
@@ -13,6 +13,7 @@ export {
   forFailureCallback,
   forward,
   PROTOCOL_VERSION,
+  RETRIES_BY_DEFAULT,
 } from "./headers.ts";
 export {
   type CallType,
@@ -27,15 +28,18 @@ export type { Message, Redact, RunOptions } from "./message.ts";
 export { startMessage, stepMessage } from "./message.ts";
 export type { FlowControl } from "./options.ts";
 export { type FinishCondition, NON_RETRYABLE_STATUS } from "./outcome.ts";
-export {
-  decodeTraits,
-  type RollbackAnswer,
-  type RollbackRecord,
-  readRollback,
-  type Traits,
-} from "./rollback.ts";
+export { type RollbackAnswer, type RollbackRecord, readRollback } from "./rollback.ts";
 export { isPlan, parseStep, recordKey, resultId, type StepRecord, type StepType } from "./step.ts";
-export { boundHeaders, DEV_CREDENTIALS, type DeliveryClaim, ISSUER, TOKEN_CLAIM } from "./token.ts";
+export {
+  boundHeaders,
+  DEV_CREDENTIALS,
+  type DeliveryClaim,
+  ISSUER,
+  isPublicSecret,
+  PUBLIC_USERS,
+  TOKEN_CLAIM,
+} from "./token.ts";
+export { decodeTraits, encodeTraits, type Traits } from "./traits.ts";
 export type { NotifyResponse, WaitBody, Waiter, WebhookHit } from "./wait.ts";
 
 /** Every header name of the two protocols (QStash and workflow) that Perdure reads or writes. */

@@ -1,3 +1,4 @@
+import type { RunError } from "./error.ts";
 import type { RollbackRecord } from "./rollback.ts";
 
 export type RunState = "RUN_STARTED" | "RUN_SUCCESS" | "RUN_FAILED" | "RUN_CANCELED";
@@ -82,6 +83,8 @@ export interface RunLog {
   readonly workflowRunCallerIp?: string;
   /** The result as JSON text. */
   readonly workflowRunResponse?: string;
+  /** Why the run has failed. On Perdure's own engine. */
+  readonly workflowRunError?: RunError;
   readonly steps: readonly StepGroup[];
   readonly invoker?: {
     readonly workflowRunId: string;
@@ -94,6 +97,7 @@ export interface RunLog {
     readonly state: FailureFunctionState;
     readonly failHeaders?: Headers;
     readonly failStatus: number;
+    /** As the failure function's: the message of the error, or the answer's body where it isn't that of a workflow. */
     readonly failResponse: string;
     readonly dlqId: string;
     readonly errors?: readonly AttemptError[];

@@ -1,4 +1,5 @@
 import { type Duration, toWireDuration } from "../kernel/duration.ts";
+import { checkUrl } from "../kernel/url.ts";
 import { FEATURES, forFailureCallback, forward, PROTOCOL_VERSION } from "./headers.ts";
 import * as HEADER from "./names.ts";
 import {
@@ -37,9 +38,12 @@ export interface Redact {
 export interface RunOptions {
   /** Sent with each of the run's deliveries. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Retries of each delivery, after the first attempt. The engine's default is 3. */
+  /** Retries of each delivery, after the first attempt. Default: those beside the workflow, else the engine's, 3. */
   readonly retries?: number;
-  /** Milliseconds before a retry, as an expression over `retried`: `"1000 * pow(2, retried)"`. */
+  /**
+   * Milliseconds before a retry, as an expression over `retried`: `"1000 * pow(2, retried)"`.
+   * Default: as beside the workflow, else the engine's.
+   */
   readonly retryDelay?: string;
   /** A limit that all runs and calls with the same key share. */
   readonly flowControl?: FlowControl;
@@ -47,7 +51,7 @@ export interface RunOptions {
   readonly delay?: number | Duration;
   /** Unix time in seconds before which the first delivery isn't made. Wins over `delay`. */
   readonly notBefore?: number;
-  /** Of the failure function. Default: as the run's. */
+  /** Retries of the failure function. Default: those beside the workflow, else the run's. */
   readonly failureRetries?: number;
   /** As `retryDelay`, for the failure function. Default: as the run's. */
   readonly failureRetryDelay?: string;
@@ -61,7 +65,6 @@ export interface RunOptions {
   readonly redact?: Redact;
 }
 
-const DEFAULT_RETRIES = 3;
 const JSON_TYPE = "application/json";
 
 interface StartOf extends RunOptions {
@@ -83,10 +86,9 @@ interface StartOf extends RunOptions {
  * @throws TypeError for an option that the engine could not obey
  */
 export function startMessage(start: StartOf): Message {
-  const retries = start.retries === DEFAULT_RETRIES ? undefined : start.retries;
   // What holds for the run's deliveries and for the delivery of its failure alike.
   const shared: HeaderList = [
-    ...policyHeaders({ ...start, retries }),
+    ...policyHeaders(start),
     ...forwarded(start.headers),
     [forward(HEADER.label), joinLabels(start.label)],
     [forward(HEADER.invokeCount), start.invokeCount || undefined],
@@ -123,10 +125,8 @@ function failureCallback(start: StartOf, shared: HeaderList): HeaderList {
   ];
 }
 
-type Policy = Pick<RunOptions, "retryDelay" | "flowControl"> & { readonly retries?: number | undefined };
-
 /** How often a run's deliveries are made again, and how many at once. */
-function policyHeaders(options: Policy): HeaderList {
+function policyHeaders(options: RunOptions): HeaderList {
   return [...retryHeaders(options.retries, options.retryDelay), ...flowControlHeaders(options.flowControl)];
 }
 
@@ -142,12 +142,15 @@ function runHeaders(options: RunOptions): HeaderList {
 
 /** What is its failure function's own. */
 function failureHeaders(options: RunOptions): HeaderList {
+  const own = retryHeaders(options.failureRetries, options.failureRetryDelay, "failureRetries");
+  const given = Object.keys(defined(own)).join(", ");
   return [
-    [HEADER.failureCallback, options.failureUrl],
-    ...renamed(
-      retryHeaders(options.failureRetries, options.failureRetryDelay, "failureRetries"),
-      forFailureCallback,
-    ),
+    [
+      HEADER.failureCallback,
+      options.failureUrl === undefined ? undefined : checkUrl("failureUrl", options.failureUrl),
+    ],
+    ...renamed(own, forFailureCallback),
+    [HEADER.failureOptions, given || undefined],
   ];
 }
 

@@ -28,8 +28,11 @@ export const runOptions = "Perdure-Run-Options";
 export const runTimeout = "Perdure-Run-Timeout";
 // One for each trigger, however often it is sent: a run that it has started is known again, also when that has ended.
 export const triggerId = "Perdure-Trigger-Id";
-// How often a delivery may be retried: our engine tells it with each, and an answer that failed may ask for another number.
+// How often a delivery may be retried: our engine sends it with each, and an answer that failed may ask for another number.
+// Ends in RETRIES_BY_DEFAULT while neither the run's trigger nor its endpoint has set the number.
 export const maxRetries = "Perdure-Max-Retries";
+// Which options of the failure function the trigger sets on purpose: the others repeat the run's for engines that need it.
+export const failureOptions = "Perdure-Failure-Options";
 // What the endpoint wants to be done for its runs, on its answers to our engine.
 export const traits = "Perdure-Traits";
 // On an answer to a failure or a cancellation: one rollback is on record in its body, or nothing is left to roll back.

@@ -34,27 +34,5 @@ export function readRollback(json: string): RollbackRecord | undefined {
   }
 }
 
-/** What the endpoint wants our engine to do for its runs. */
-export interface Traits {
-  /** To be told when a run is cancelled. */
-  readonly onCancel: boolean;
-  /** Seconds after its start at which a run that hasn't ended has failed, unless its trigger says otherwise. */
-  readonly timeout?: number | undefined;
-}
-
-/** As one header. */
-export function encodeTraits({ onCancel, timeout }: Traits): string {
-  return ["1", onCancel ? "on-cancel" : [], timeout === undefined ? [] : `timeout=${timeout}`]
-    .flat()
-    .join(", ");
-}
-
-/** Whatever isn't known is passed over: a later version may say more. */
-export function decodeTraits(header: string): Traits {
-  const traits = header.split(",").map((trait) => trait.trim());
-  const timeout = Number(traits.find((trait) => trait.startsWith("timeout="))?.slice("timeout=".length));
-  return { onCancel: traits.includes("on-cancel"), ...(timeout > 0 ? { timeout } : {}) };
-}
-
 /** What an answer to a failure or a cancellation says of its rollbacks. */
 export type RollbackAnswer = "recorded" | "over";

@@ -63,10 +63,13 @@ export function recordKey(record: StepRecord): string {
   return `${isPlan(record) ? "plan" : "result"}:${resultId(record)}`;
 }
 
-/** @throws WorkflowError `malformed_body` when the text isn't a step record */
-export function parseStep(json: string): StepRecord {
+/**
+ * @param mend makes today's record of an older one
+ * @throws WorkflowError `malformed_body` when the string isn't a step record
+ */
+export function parseStep(json: string, mend: (value: unknown) => unknown = (value) => value): StepRecord {
   const what = "A step record";
-  const value = parseJson(what, json);
+  const value = mend(parseJson(what, json));
   if (!isRecord(value)) throw malformed(what, "needs stepId, stepName, stepType and concurrent", json);
   if (isPlan(value) && !isPositive(value.targetStep))
     throw malformed(what, "is a plan without a targetStep", json);

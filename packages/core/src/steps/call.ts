@@ -1,11 +1,12 @@
 import { fromBinary, text } from "../kernel/bytes.ts";
-import { checkUrl, mustBe } from "../kernel/check.ts";
+import { mustBe } from "../kernel/check.ts";
 import { WorkflowError } from "../kernel/errors.ts";
 import { parseLeniently } from "../kernel/json.ts";
+import { checkUrl } from "../kernel/url.ts";
 import { type CallRequest, callMessage } from "../protocol/call.ts";
 import { contentTypeOf } from "../protocol/options.ts";
 import type { StepRecord } from "../protocol/step.ts";
-import type { Invokable } from "./invoke.ts";
+import type { ChildPayload, Invokable } from "./invoke.ts";
 import { type RollbackOptions, rollbackOf } from "./policy.ts";
 import { type Asking, checkName, deserialize, type Step, toText } from "./step.ts";
 
@@ -22,8 +23,8 @@ export interface CallWorkflow<Payload = unknown>
   extends Pick<CallRequest, "headers" | "retries" | "retryDelay" | "timeout" | "flowControl"> {
   /** What `createWorkflow` has made; served by the same `serveMany`. */
   readonly workflow: Invokable<Payload, unknown>;
-  /** The run's payload: a text is sent as it is, everything else as JSON. */
-  readonly body?: Payload;
+  /** The run's payload: a string is sent as it is, everything else as JSON. */
+  readonly body?: ChildPayload<Payload>;
 }
 
 /** Has the engine make a request, and records the answer, whatever its status. */
@@ -33,13 +34,13 @@ export function call<Body>(
 ): Step<CallResponse<Body>> {
   checkName(name);
   const options = rollbackOf(name, request);
-  if (!("workflow" in request)) checkRequest(name, request);
+  const plain = "workflow" in request ? undefined : checked(name, request);
   return {
     name,
     type: "Call",
     options,
     ask: (place) => {
-      const target = "workflow" in request ? startOf(name, request, place) : request;
+      const target = plain ?? startOf(name, request as CallWorkflow, place);
       return { message: callMessage(place, name, target) };
     },
   };
@@ -53,10 +54,12 @@ export function readCall(record: StepRecord): CallResponse {
   return { status, header, body: readBody(body, header) };
 }
 
-function checkRequest(name: string, { url, body }: CallRequest): void {
-  checkUrl(`The url of step "${name}"`, url);
+function checked(name: string, request: CallRequest): CallRequest {
+  const url = checkUrl(`The url of step "${name}"`, request.url);
+  const { body } = request;
   if (body !== undefined && typeof body !== "string")
-    throw mustBe(`The body of step "${name}"`, "a text, made with JSON.stringify for example", body);
+    throw mustBe(`The body of step "${name}"`, "a string, made with JSON.stringify for example", body);
+  return { ...request, url };
 }
 
 function startOf(name: string, { workflow, body, ...options }: CallWorkflow, place: Asking): CallRequest {

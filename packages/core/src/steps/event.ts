@@ -2,6 +2,7 @@ import { textFromBase64 } from "../kernel/bytes.ts";
 import { checkText } from "../kernel/check.ts";
 import { type Duration, toWireDuration } from "../kernel/duration.ts";
 import { parseLeniently } from "../kernel/json.ts";
+import type { Jsonify } from "../kernel/jsonify.ts";
 import type { StepRecord } from "../protocol/step.ts";
 import { type NotifyResponse, waitRequest } from "../protocol/wait.ts";
 import { checkPolicy, type RollbackOptions } from "./policy.ts";
@@ -15,7 +16,7 @@ export interface WaitOptions {
 
 /** What a wait came to. */
 export type WaitResponse<Event = unknown> =
-  | { readonly timeout: false; readonly eventData: Event }
+  | { readonly timeout: false; readonly eventData: Jsonify<Event> }
   | { readonly timeout: true; readonly eventData: undefined };
 
 /** Waits until somebody notifies of the event, or the time is over. */
@@ -78,7 +79,8 @@ export function notify(
     type: "Notify",
     options: options as RollbackOptions,
     perform: async (engine) => {
-      const notifyResponse = await engine().notify(eventId, data, workflowRunId);
+      const subject = `the event of step "${name}"`;
+      const notifyResponse = await engine().notify(eventId, data, workflowRunId, subject);
       return serialize({ eventId, eventData, notifyResponse }, `The result of step "${name}"`);
     },
   };

@@ -27,13 +27,14 @@ export { type Invokable, type InvokeResponse, type InvokeSettings, invoke } from
 export {
   again,
   againUntil,
+  checkOnExhausted,
   type RetryDelay,
   type RollbackOptions,
   type RollbackParams,
   type StepOptions,
   type Tries,
 } from "./policy.ts";
-export { run } from "./run.ts";
+export { run, type StepWork } from "./run.ts";
 export { sleep, sleepUntil } from "./sleep.ts";
 export { type Asking, type Request, type Schedule, type Step, serialize, toText } from "./step.ts";
 export { createWebhook, type Webhook, type WebhookResponse, waitForWebhook } from "./webhook.ts";

@@ -1,6 +1,7 @@
 import { checkText } from "../kernel/check.ts";
 import { toRunId } from "../kernel/ids.ts";
 import { parseLeniently } from "../kernel/json.ts";
+import type { Jsonify, OnlyJson } from "../kernel/jsonify.ts";
 import { invokeMessage } from "../protocol/invoke.ts";
 import type { RunOptions } from "../protocol/message.ts";
 import type { StepRecord } from "../protocol/step.ts";
@@ -33,21 +34,22 @@ export type InvokeSettings<Payload = unknown, Result = unknown> = Pick<
 
 type InvokeBody<Payload> = undefined extends Payload
   ? {
-      /** The child's payload, where it takes one: a text is sent as it is, everything else as JSON. */
-      readonly body?: NoInfer<Payload>;
+      /** The child's payload, where it takes one: a string is sent as it is, everything else as JSON. */
+      readonly body?: ChildPayload<NoInfer<Payload>>;
     }
   : {
-      /** The child's payload: a text is sent as it is, everything else as JSON. */
-      readonly body: NoInfer<Payload>;
+      /** The child's payload: a string is sent as it is, everything else as JSON. */
+      readonly body: ChildPayload<NoInfer<Payload>>;
     };
 
-/** How a child's run ended. */
-export interface InvokeResponse<Result = unknown> {
-  /** What it returned; `undefined` when it failed or was cancelled. */
-  readonly body: Result;
-  readonly isFailed: boolean;
-  readonly isCanceled: boolean;
-}
+/** What a child reads as its payload, or what JSON makes of that: both arrive alike. */
+export type ChildPayload<Payload> = (Payload | Jsonify<Payload>) & OnlyJson<Payload>;
+
+/** How a child's run ended. Only one that has neither failed nor been cancelled has a `body`: what it returned. */
+export type InvokeResponse<Result = unknown> =
+  | { readonly body: Jsonify<Result>; readonly isFailed: false; readonly isCanceled: false }
+  | { readonly body: undefined; readonly isFailed: true; readonly isCanceled: false }
+  | { readonly body: undefined; readonly isFailed: false; readonly isCanceled: true };
 
 /** Starts a child run and waits for its end. */
 export function invoke<Payload, Result>(
@@ -78,5 +80,6 @@ export function readInvoke(record: StepRecord): InvokeResponse {
     isCanceled = false,
   } = Object(deserialize(record)) as Partial<InvokeResponse>;
   // A child's result arrives as the JSON text that the child has ended with.
-  return { body: typeof body === "string" ? parseLeniently(body) : body, isFailed, isCanceled };
+  const result = typeof body === "string" ? parseLeniently(body) : body;
+  return { body: result, isFailed, isCanceled } as InvokeResponse;
 }

@@ -44,9 +44,9 @@ export interface RollbackParams<Result = unknown> {
 export interface StepOptions<Result = unknown> extends RetryOptions, RollbackOptions<Result> {
   /**
    * `"throw"`: once its retries are used up, the step is on record as failed, and rejects with a `WorkflowStepError`, now
-   * and in each invocation. Otherwise the run has failed.
+   * and in each invocation. `"fail"`: the run fails. Default: as beside the workflow, else `"fail"`.
    */
-  readonly onExhausted?: "throw";
+  readonly onExhausted?: "throw" | "fail";
 }
 
 /** A delivery, as far as it tells how often something was tried. */
@@ -88,13 +88,17 @@ export function checkPolicy(name: string, options: StepOptions<never>): void {
     if (count !== undefined && !(Number.isSafeInteger(count) && count >= 0))
       throw mustBe(`${option} of step "${name}"`, "a whole number from 0 on", count);
   }
-  if (onExhausted !== undefined && onExhausted !== "throw")
-    throw mustBe(`onExhausted of step "${name}"`, '"throw"', onExhausted);
+  checkOnExhausted(`onExhausted of step "${name}"`, onExhausted);
   if (rollback !== undefined) checkFunction(`The rollback of step "${name}"`, rollback);
   for (const option of ["retryDelay", "rollbackRetryDelay", "rollbackTimeout"] as const) {
     const wait = options[option];
     if (wait !== undefined && typeof wait !== "function") toSeconds(wait, `${option} of step "${name}"`);
   }
+}
+
+/** @throws TypeError for another value. @param what the option's name, for the error */
+export function checkOnExhausted(what: string, value: StepOptions["onExhausted"]): void {
+  if (!["throw", "fail", undefined].includes(value)) throw mustBe(what, '"throw" or "fail"', value);
 }
 
 /** What of a step's settings is about its rollback. @throws TypeError as {@link checkPolicy} */

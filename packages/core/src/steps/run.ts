@@ -1,13 +1,17 @@
 import { checkFunction } from "../kernel/check.ts";
+import type { Jsonify, OnlyJson } from "../kernel/jsonify.ts";
 import { checkPolicy, type StepOptions } from "./policy.ts";
 import { checkName, type Step, serialize } from "./step.ts";
+
+/** The work of a step. Its result must be something that JSON can carry. */
+export type StepWork<Result> = (() => Result | Promise<Result>) & OnlyJson<Result>;
 
 /** Runs a function once and records what it returns. */
 export function run<Result>(
   name: string,
-  work: () => Result | Promise<Result>,
-  options: StepOptions<Result> = {},
-): Step<Result> {
+  work: StepWork<Result>,
+  options: StepOptions<Jsonify<Result>> = {},
+): Step<Jsonify<Result>> {
   checkName(name);
   checkPolicy(name, options as StepOptions<never>);
   checkFunction(`The second argument of step "${name}"`, work);

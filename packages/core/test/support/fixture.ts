@@ -38,10 +38,10 @@ export async function answerOf(response: Response | Promise<Response>): Promise<
 }
 
 /** A stranger is told nothing, and the console what is wrong. */
-export async function expectMisconfigured(response: Promise<Response>, complaint: RegExp): Promise<void> {
+export async function expectMisconfigured(ask: () => Promise<Response>, complaint: RegExp): Promise<void> {
   const told = vi.spyOn(console, "error").mockImplementation(() => {});
   try {
-    const answer = await answerOf(response);
+    const answer = await answerOf(ask());
     const message = "The endpoint isn't set up right. Its console says what is wrong.";
     expect(answer).toMatchObject({ status: 500, body: { error: "WorkflowError", message } });
     expect(told.mock.calls.flat().join(" ")).toMatch(complaint);

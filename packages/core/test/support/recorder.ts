@@ -18,7 +18,7 @@ export interface BatchItem {
   readonly body?: string;
 }
 
-type Answer = { status?: number; body?: unknown };
+type Answer = { status?: number; body?: unknown; text?: string };
 
 /** A real HTTP server in an engine's place that writes down what it is sent and answers as it is told. */
 export class Recorder {
@@ -37,8 +37,9 @@ export class Recorder {
     server.on("request", async (request, response) => {
       const recorded = await record(request);
       recorder.requests.push(recorded);
-      const { status = 200, body = defaultAnswer(recorded) } = (await recorder.answer(recorded)) ?? {};
-      response.writeHead(status, { "Content-Type": "application/json" }).end(JSON.stringify(body));
+      const { status = 200, body, text } = (await recorder.answer(recorded)) ?? {};
+      response.writeHead(status, { "Content-Type": "application/json" });
+      response.end(text ?? JSON.stringify(body ?? defaultAnswer(recorded)));
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     return recorder;

@@ -5,6 +5,7 @@ import {
   createWorkflow,
   type FailureFunctionParams,
   type InvokeResponse,
+  type Jsonify,
   type RunContext,
   serve,
   serveMany,
@@ -117,9 +118,24 @@ describe("a workflow that others start", () => {
       const invoked = await context.invoke("i", { workflow: child, body });
       expectTypeOf(invoked).toEqualTypeOf<InvokeResponse<{ cost: number }>>();
       const other = await context.invoke("i", { workflow: inferred, body: { id: "a" } });
-      expectTypeOf(other.body).toEqualTypeOf<string>();
+      expectTypeOf(other.body).toEqualTypeOf<string | undefined>();
       const none = await context.invoke("i", { workflow: silent, body: undefined });
-      expectTypeOf(none.body).toEqualTypeOf<void>();
+      expectTypeOf(none.body).toEqualTypeOf<Jsonify<void> | undefined>();
+    });
+  });
+
+  it("has a result only where it has neither failed nor been cancelled", () => {
+    compiles(async (context) => {
+      const kid = await context.invoke("i", { workflow: child, body: { id: "a", pieces: 2 } });
+      // @ts-expect-error it may have failed
+      kid.body.cost;
+      if (kid.isFailed || kid.isCanceled) expectTypeOf(kid.body).toEqualTypeOf<undefined>();
+      else expectTypeOf(kid.body).toEqualTypeOf<{ cost: number }>();
+      const { body, isFailed, isCanceled } = await context.invoke("i", {
+        workflow: inferred,
+        body: { id: "a" },
+      });
+      if (!isFailed && !isCanceled) expectTypeOf(body).toEqualTypeOf<string>();
     });
   });
 

@@ -1,11 +1,13 @@
 import type { Server } from "node:http";
+import { isPublicSecret } from "@perdure/core/protocol";
 import { type Config, ConfigError, type Flags, readConfig } from "../config.ts";
 import type { Engine } from "../engine.ts";
+import { isLoopback } from "../http/browser-guard.ts";
 import { createServer } from "../server.ts";
 import { StoreUnavailable } from "../store/store.ts";
 import { banner } from "./banner.ts";
 import { Narrator } from "./lines.ts";
-import { explain, giveUp, type Listening, listen } from "./listen.ts";
+import { explain, giveUp, guarded, type Listening, listen } from "./listen.ts";
 import { devTenants } from "./users.ts";
 
 /** Milliseconds for what is under way when a stop is asked for. */
@@ -29,14 +31,22 @@ export async function dev(flags: Flags, version: string): Promise<void> {
   }
   let listening: Listening;
   try {
-    listening = await listen((request, bindings) => engine.fetch(request, bindings), config);
+    listening = await listen(guarded(engine.fetch, config.browsers), config);
   } catch (error) {
     await engine.stop({ deadline: 0 });
     return giveUp(explain(error, config));
   }
   if (config.logLevel !== "silent") console.log(banner({ config, port: listening.port, version }));
+  warnIfExposed(config);
   engine.start();
   stopOnSignal(listening.server, engine, config);
+}
+
+function warnIfExposed({ host, token }: Config): void {
+  if (isLoopback(host) || !isPublicSecret(token)) return;
+  console.error(
+    `WARNING: this engine listens on ${host}, and its token is the public one of development: everybody who reaches that address can read and run everything. Give it a token of its own: --token <token>, or QSTASH_TOKEN.`,
+  );
 }
 
 function openEngine(config: Config): Engine {

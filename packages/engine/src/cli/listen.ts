@@ -2,10 +2,17 @@ import { once } from "node:events";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createAdaptorServer, type HttpBindings } from "@hono/node-server";
+import { type BrowserRules, createBrowserGuard } from "../http/browser-guard.ts";
 import type { Bindings } from "../http/service.ts";
 
 /** Answers requests. */
 export type Api = (request: Request, bindings: Bindings) => Promise<Response>;
+
+/** The same API without the requests that pages in a browser may not make. */
+export function guarded(api: Api, rules: BrowserRules): Api {
+  const refusalOf = createBrowserGuard(rules);
+  return async (request, bindings) => refusalOf(request) ?? api(request, bindings);
+}
 
 export interface Address {
   readonly host: string;

@@ -1,10 +1,12 @@
-import { ConfigError, type LogLevel, toLevel, toPort } from "../config.ts";
+import { isPublicSecret } from "@perdure/core/protocol";
+import { ConfigError, type LogLevel, listOf, toBrowserRules, toLevel, toPort } from "../config.ts";
 import { createPolicy, type DestinationRules } from "../delivery/policy.ts";
 import { parseDuration } from "../domain/duration.ts";
 import { messageOf } from "../domain/problem.ts";
+import type { BrowserRules } from "../http/browser-guard.ts";
 import type { ServerOptions, Tenant } from "../server.ts";
 import type { FileTenant, StartFile } from "./start-file.ts";
-import { beside, PUBLIC_USERS, userOf } from "./users.ts";
+import { beside, userOf } from "./users.ts";
 
 /** What the command line says; each of them may be left out. */
 export interface StartFlags {
@@ -20,6 +22,8 @@ export interface StartFlags {
   readonly drain?: string;
   readonly allowDestination?: readonly string[];
   readonly denyDestination?: readonly string[];
+  readonly allowHost?: readonly string[];
+  readonly allowOrigin?: readonly string[];
 }
 
 /** Whose database is in which file. */
@@ -35,6 +39,7 @@ export interface StartConfig {
   readonly metricsToken: string | undefined;
   /** Milliseconds for what is under way when a stop is asked for. */
   readonly drain: number;
+  readonly browsers: BrowserRules;
   readonly engine: Pick<
     ServerOptions,
     "calls" | "concurrency" | "destinations" | "limits" | "region" | "retention" | "timeouts" | "trustProxy"
@@ -59,13 +64,15 @@ export function readStartConfig(flags: StartFlags, env: Env, file: StartFile): S
   const tenants = readTenants(flags, env, file, first);
   const metricsToken = first(flags.metricsToken, "PERDURE_METRICS_TOKEN") ?? file.metricsToken;
   checkSecrets(tenants, metricsToken);
+  const host = first(flags.host, "PERDURE_HOST") ?? file.host ?? "127.0.0.1";
   return {
-    host: first(flags.host, "PERDURE_HOST") ?? file.host ?? "127.0.0.1",
+    host,
     port: port === undefined ? (file.port ?? 8080) : toPort(port),
     logLevel: logLevel === undefined ? (file.logLevel ?? "info") : toLevel(logLevel),
     tenants,
     metricsToken,
     drain: toMs(first(flags.drain, "PERDURE_DRAIN") ?? file.drain ?? "30s", "drain"),
+    browsers: readBrowsers(host, flags, env, file),
     engine: toEngine(file, readDestinations(flags, env, file)),
   };
 }
@@ -106,12 +113,9 @@ function toTenant(own: Omit<FileTenant, "user" | "db">, user: string, store: str
 
 /** What everybody knows protects nothing. */
 function checkSecrets(tenants: readonly StartTenant[], metricsToken: string | undefined): void {
-  const known = new Set(
-    PUBLIC_USERS.flatMap(({ token, signingKeys }) => [token, signingKeys.current, signingKeys.next]),
-  );
   for (const { user, token, readOnlyTokens = [], signingKeys } of tenants) {
     const secrets = [...token, ...readOnlyTokens, signingKeys.current, signingKeys.next];
-    if (secrets.some((secret) => known.has(secret))) {
+    if (secrets.some(isPublicSecret)) {
       throw new ConfigError(
         `A token or a key of ${user} is one of the public ones of development, which everybody knows.\n${HOW}`,
       );
@@ -137,6 +141,17 @@ function readDestinations(flags: StartFlags, env: Env, file: StartFile): Destina
   }
 }
 
+/** Neither is checked unless it is asked for: tokens that are secret keep pages out. */
+function readBrowsers(host: string, flags: StartFlags, env: Env, file: StartFile): BrowserRules {
+  const hosts = flags.allowHost ?? listOf(env.PERDURE_ALLOW_HOSTS) ?? file.allowHosts;
+  const origins = flags.allowOrigin ?? listOf(env.PERDURE_ALLOW_ORIGINS) ?? file.allowOrigins;
+  return {
+    ...toBrowserRules(host, hosts ?? [], origins ?? []),
+    ...(hosts ? {} : { hosts }),
+    ...(origins ? {} : { origins }),
+  };
+}
+
 function toEngine(file: StartFile, destinations: DestinationRules): StartConfig["engine"] {
   const { concurrency, calls, trustProxy, region, limits = {}, timeouts = {}, retention = {} } = file;
   return {
@@ -160,14 +175,6 @@ function toTimes(values: Readonly<Record<string, unknown>>, name: string): Recor
       typeof value === "string" ? toMs(value, `${name}.${key}`) : Number(value),
     ]),
   );
-}
-
-function listOf(value: string | undefined): string[] | undefined {
-  const list = value
-    ?.split(",")
-    .map((part) => part.trim())
-    .filter((part) => part !== "");
-  return list && list.length > 0 ? list : undefined;
 }
 
 function toMs(text: string, name: string): number {

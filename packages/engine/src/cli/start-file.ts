@@ -30,6 +30,8 @@ export interface StartFile extends Maybe<Secrets> {
   readonly metricsToken?: string | undefined;
   readonly drain?: string | undefined;
   readonly trustProxy?: boolean | undefined;
+  readonly allowHosts?: readonly string[] | undefined;
+  readonly allowOrigins?: readonly string[] | undefined;
   readonly destinations?: Maybe<DestinationRules> | undefined;
   readonly concurrency?: number | undefined;
   readonly calls?: number | undefined;
@@ -70,6 +72,8 @@ const schema: z.ZodType<StartFile> = z.strictObject({
   metricsToken: text.optional(),
   drain: duration.optional(),
   trustProxy: z.boolean().optional(),
+  allowHosts: z.array(text).optional(),
+  allowOrigins: z.array(text).optional(),
   destinations: z
     .strictObject({ allow: z.array(text), deny: z.array(text) })
     .partial()
@@ -80,6 +84,11 @@ const schema: z.ZodType<StartFile> = z.strictObject({
   limits: z
     .strictObject({
       requestBytes: count,
+      inFlightBytes: count,
+      webhookBytes: any,
+      webhookHits: any,
+      webhookHitBytes: any,
+      batchItems: count,
       responseBytes: any,
       callBytes: any,
       historyBytes: any,

@@ -6,7 +6,7 @@ import { createServer } from "../server.ts";
 import { openSqlite } from "../store/sqlite/index.ts";
 import { type Store, StoreUnavailable } from "../store/store.ts";
 import { Journal } from "./journal.ts";
-import { explain, giveUp, listen, urlOf } from "./listen.ts";
+import { explain, giveUp, guarded, listen, urlOf } from "./listen.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { createOperations, type Operations } from "./operations.ts";
 import { readStartConfig, type StartConfig, type StartFlags } from "./start-config.ts";
@@ -41,7 +41,7 @@ async function run(config: StartConfig, version: string, opened: Store[]): Promi
   const metrics = createMetrics();
   const engine = openEngine(config, journal, metrics, opened);
   const operations = createOperations({
-    api: (request, bindings) => engine.fetch(request, bindings),
+    api: guarded(engine.fetch, config.browsers),
     stores: opened,
     metrics,
     metricsToken: config.metricsToken,

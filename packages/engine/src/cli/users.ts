@@ -1,33 +1,7 @@
 import { parse } from "node:path";
-import { DEV_CREDENTIALS } from "@perdure/core/protocol";
+import { PUBLIC_USERS } from "@perdure/core/protocol";
 import type { Config } from "../config.ts";
-import type { SigningKeys } from "../delivery/signer.ts";
 import type { Tenant } from "../server.ts";
-
-interface PublicUser {
-  readonly token: string;
-  readonly signingKeys: SigningKeys;
-}
-
-/** The users that every development server has. Everybody knows their tokens and keys. */
-export const PUBLIC_USERS: readonly PublicUser[] = [
-  {
-    token: DEV_CREDENTIALS.token,
-    signingKeys: { current: DEV_CREDENTIALS.currentSigningKey, next: DEV_CREDENTIALS.nextSigningKey },
-  },
-  {
-    token: "eyJVc2VySUQiOiJ0ZXN0VXNlcjEiLCJQYXNzd29yZCI6InRlc3RQYXNzd29yZCJ9",
-    signingKeys: { current: "sig_7GVPjvuwsfqF65iC8fSrs1dfYruM", next: "sig_5NoELc3EFnZn4DVS5bDs2Nk4b7Ua" },
-  },
-  {
-    token: "eyJVc2VySUQiOiJ0ZXN0VXNlcjIiLCJQYXNzd29yZCI6InRlc3RQYXNzd29yZCJ9",
-    signingKeys: { current: "sig_6jWGaWRxHsw4vMSPJprXadyvrybF", next: "sig_7qHbvhmahe5GwfePDiS5Lg3pi6Qx" },
-  },
-  {
-    token: "eyJVc2VySUQiOiJ0ZXN0VXNlcjMiLCJQYXNzd29yZCI6InRlc3RQYXNzd29yZCJ9",
-    signingKeys: { current: "sig_5T8FcSsynBjn9mMLBsXhpacRovJf", next: "sig_7GFR4YaDshFcqsxWRZpRB161jguD" },
-  },
-];
 
 /**
  * The users of a development server: whoever is configured, and, as long as nothing there is secret, the other public
@@ -54,7 +28,7 @@ export function userOf(token: string): string {
   return "default";
 }
 
-function toTenant({ token, signingKeys }: PublicUser, db: string): Tenant {
+function toTenant({ token, signingKeys }: (typeof PUBLIC_USERS)[number], db: string): Tenant {
   const user = userOf(token);
   return { user, token, signingKeys, store: beside(db, user), lazy: true };
 }

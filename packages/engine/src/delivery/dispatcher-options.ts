@@ -18,6 +18,8 @@ export interface DispatcherOptions {
   readonly calls: number;
   /** Deliveries and calls under way at once, all together. */
   readonly parallelism: number;
+  /** Retries that an endpoint may ask for in its answers. */
+  readonly mostRetries: number;
   /** Milliseconds for an attempt whose message doesn't say. */
   readonly timeout: number;
   /** Milliseconds after which a delivery that nobody cares for is anybody's. */

@@ -193,7 +193,7 @@ export class Dispatcher {
     flight.landed = true;
     try {
       if (result.kind === "abandoned") return await store.release([flight.lease], now);
-      const settlement = judge(claim, result, now);
+      const settlement = judge(claim, result, now, this.#options.mostRetries);
       const settled = await store.settle(flight.lease, settlement, now);
       const event = report({ claim, attempt: result, settlement, settled, ms: now - began });
       if (event) emit(event);

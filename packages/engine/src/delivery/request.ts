@@ -9,6 +9,7 @@ import {
   kindOf,
   PREFIX,
   PROTOCOL_VERSION,
+  RETRIES_BY_DEFAULT,
 } from "@perdure/core/protocol";
 import { fromBase64, toText } from "../domain/bytes.ts";
 import type { HeaderList } from "../domain/header.ts";
@@ -191,12 +192,14 @@ function runHeaders(run: Run, { message, first }: Claim): Record<string, string>
   const failure = message.purpose === "failure" || message.purpose === "rollback";
   const canceled = message.purpose === "cancel";
   const answer = message.purpose === "answer";
+  const isDefault =
+    message.purpose === "step" && run.config.retries === undefined && run.traits === undefined;
   return {
     [HEADER.runId.toLowerCase()]: run.id,
     [HEADER.createdAt.toLowerCase()]: String(run.createdAt),
     [HEADER.workflowUrl.toLowerCase()]: run.url,
     [HEADER.init.toLowerCase()]: String(first),
-    [HEADER.maxRetries.toLowerCase()]: String(message.maxRetries),
+    [HEADER.maxRetries.toLowerCase()]: `${message.maxRetries}${isDefault ? RETRIES_BY_DEFAULT : ""}`,
     [HEADER.callType.toLowerCase()]: canceled
       ? CANCEL_CALL
       : failure

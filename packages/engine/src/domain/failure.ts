@@ -3,6 +3,7 @@ import { toBase64, toBytes } from "./bytes.ts";
 import { toHeaderMap } from "./header.ts";
 import { newMessageId } from "./ids.ts";
 import type { Callback, Draft, Failure, Message, Reply } from "./message.ts";
+import { retryPolicy } from "./policy.ts";
 import { type AttemptEnd, plainSource, reportBody, toReport } from "./report.ts";
 import { deliveryOf, inherit, type Run } from "./run.ts";
 
@@ -23,6 +24,7 @@ export function runFailureMessage(
   { message, failure, dlqId, sourceBody }: Failed,
   run: Run,
   callback: Callback,
+  purpose: "failure" | "rollback" = "failure",
 ): Draft {
   const body: FailureBody = {
     ...reportBody(message, toEnd(failure)),
@@ -36,10 +38,8 @@ export function runFailureMessage(
     // What the endpoint has answered, where that isn't the reason.
     ...(failure.byEngine || !failure.reply ? { perdure: answered(failure.reply) } : {}),
   };
-  return toReport(message, callback, body, failure.at, {
-    retries: run.config.retries,
-    callerIp: run.callerIp,
-  });
+  const source = { ...retryPolicy(run, purpose), callerIp: run.callerIp };
+  return { ...toReport(message, callback, body, failure.at, source), purpose };
 }
 
 function answered(reply: Reply | undefined): FailureDetails {
@@ -50,7 +50,7 @@ function answered(reply: Reply | undefined): FailureDetails {
 export function cancelMessage(run: Run, payload: Uint8Array, now: number): Draft {
   const id = newMessageId();
   const reason: ErrorBody = { error: "WorkflowError", message: "the run was cancelled" };
-  const message = inherit({ ...deliveryOf(run, "step", now), id, notBefore: now }, run.config);
+  const message = inherit({ ...deliveryOf(run, "step", now), id, notBefore: now }, run);
   const body: FailureBody = {
     status: 0,
     header: {},

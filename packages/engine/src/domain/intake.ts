@@ -1,4 +1,4 @@
-import { HEADER, PREFIX, parseStep, recordKey, type StepRecord } from "@perdure/core/protocol";
+import { HEADER, PREFIX, recordKey, type StepRecord } from "@perdure/core/protocol";
 import { toText } from "./bytes.ts";
 import { type CallIntake, isCall, toCall } from "./call.ts";
 import { type Deduplication, deduplicationOf } from "./deduplication.ts";
@@ -11,6 +11,7 @@ import { checkLimits, refusePlainOptions } from "./limits.ts";
 import type { Draft } from "./message.ts";
 import { type OptionLimits, type Options, readOptions } from "./options.ts";
 import { invalid, messageOf, Problem, unsupported } from "./problem.ts";
+import { readRecord } from "./record.ts";
 import { ALL_FEATURES, type RunConfig, type RunDraft } from "./run.ts";
 import { type Topic, toEndpoint } from "./topic.ts";
 
@@ -91,9 +92,6 @@ function toPlain(request: IntakeRequest, limits: OptionLimits, topic: Draft["top
   const options = readOptions(headers, limits);
   refuseOtherCalls(headers);
   if (isInvoke(headers)) throw invalid(HEADER.invoke, `it needs ${HEADER.init} beside it`);
-  if (options.failure && !options.failureUrl) {
-    throw invalid(HEADER.failureCallback, "options for it were given, but no url");
-  }
   const message = { ...toDraft("message", url, options, request), topic };
   checkLimits(options, request, limits);
   return { kind: "message", message, deduplication: deduplicationOf(message, options, body, limits) };
@@ -135,11 +133,12 @@ function toStartOf(
     retries: options.retries,
     retryDelay: options.retryDelay,
     timeout: options.timeout,
-    failureCallback: failureCallbackOf(url, options),
+    failureCallback: failureCallbackOf(url, withoutRepeated(options, request.headers)),
     labels: options.labels,
     redact: options.redact,
     flow: options.flow,
-    features: features?.map((feature) => feature.trim()) ?? ALL_FEATURES,
+    // A client that starts a run over the REST route says nothing of the endpoint's features: the endpoint will.
+    features: features?.map((feature) => feature.trim()) ?? (announced ? ALL_FEATURES : []),
     lifetime: lifetimeOf(request.headers),
     triggerId: triggerIdOf(request.headers),
   };
@@ -148,6 +147,29 @@ function toStartOf(
   // The run holds the options for all its deliveries; this first one has no others.
   const message = { ...toDraft("step", url, options, request), forward: [] };
   return { kind: "start", run, payload, message, configures: false };
+}
+
+/**
+ * Clients repeat a run's retries as those of its failure function. What only repeats them isn't a choice, and yields to the
+ * policy beside the workflow.
+ */
+function withoutRepeated(options: Options, headers: ReadonlyMap<string, string>): Options {
+  const { failure } = options;
+  if (!failure) return options;
+  const chosen = headers.get(HEADER.failureOptions.toLowerCase())?.split(/, */) ?? [];
+  const kept = <Name extends "retries" | "retryDelay">(
+    name: Name,
+    header: string,
+  ): Options[Name] | undefined =>
+    failure[name] === options[name] && !chosen.includes(header) ? undefined : failure[name];
+  return {
+    ...options,
+    failure: {
+      ...failure,
+      retries: kept("retries", HEADER.retries),
+      retryDelay: kept("retryDelay", HEADER.retryDelay),
+    },
+  };
 }
 
 /** How long a run may take, in milliseconds. @throws Problem 400 */
@@ -169,11 +191,13 @@ function toAppend(url: string, options: Options, request: IntakeRequest): Append
   const runId = requireRunId(request.headers);
   let record: StepRecord;
   try {
-    record = parseStep(toText(request.body));
+    record = readRecord(toText(request.body));
   } catch (cause) {
     throw new Problem(400, `invalid step for workflow run ${runId}: ${messageOf(cause)}`, { cause });
   }
-  const message = toDraft("step", url, options, request);
+  // Older clients say with each step where its failure is reported; today's say it once, with the trigger.
+  const failureCallback = failureCallbackOf(url, options);
+  const message = { ...toDraft("step", url, options, request), failureCallback };
   return { kind: "append", runId, key: recordKey(record), record, body: request.body, message };
 }
 

@@ -1,10 +1,11 @@
-import { HEADER, type InvokeEnvelope, isPlan, parseStep, recordKey } from "@perdure/core/protocol";
+import { HEADER, type InvokeEnvelope, isPlan, recordKey } from "@perdure/core/protocol";
 import { toBytes, toText } from "./bytes.ts";
 import { checkRunId, firstValues, type IntakeRequest, toDraft } from "./draft.ts";
 import { readUrl } from "./field.ts";
 import { refusePlainOptions } from "./limits.ts";
 import { type OptionLimits, type Options, readOptions } from "./options.ts";
 import { invalid, messageOf, Problem } from "./problem.ts";
+import { readRecord } from "./record.ts";
 import type { Invoker, RunState } from "./run.ts";
 
 /** Runs that may be between one and the one that nobody invoked. */
@@ -87,7 +88,7 @@ function toPayload(body: unknown): Uint8Array {
 
 function readStep({ step }: Partial<InvokeEnvelope>, runId: string): Invoker["step"] {
   try {
-    const record = parseStep(JSON.stringify(step ?? null));
+    const record = readRecord(JSON.stringify(step ?? null));
     if (!isPlan(record)) return record;
   } catch (cause) {
     throw new Problem(400, `invalid step for workflow run ${runId}: ${messageOf(cause)}`, { cause });

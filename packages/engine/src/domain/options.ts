@@ -32,13 +32,16 @@ export interface Options {
   readonly deduplication: { readonly id: string } | "content" | undefined;
   /** Where each attempt is reported. */
   readonly callbackUrl: string | undefined;
-  /** How those reports are to be delivered; `undefined` when nothing was said about it. */
+  /**
+   * How those reports are to be delivered; `undefined` when nothing was said about it. Without a URL they have no effect:
+   * clients send them with every message.
+   */
   readonly callback: Options | undefined;
   /** The queue in which it waits for its turn. */
   readonly queue: string | undefined;
   /** Where a final failure is reported. */
   readonly failureUrl: string | undefined;
-  /** How that report is to be delivered; `undefined` when nothing was said about it. */
+  /** How that report is to be delivered; `undefined` when nothing was said about it. Only a run needs no URL beside them. */
   readonly failure: Options | undefined;
 }
 
@@ -100,9 +103,6 @@ export function readOptions(
   const toTarget = (text: string, field: string): string => toUrl(text, field, limits);
   const callbackUrl = read(HEADER.callback, toTarget);
   const failureUrl = read(HEADER.failureCallback, toTarget);
-  if (callback && !callbackUrl) throw withoutUrl(shown(HEADER.callback));
-  // A run's failure has a place to be reported to without one.
-  if (nested && failure && !failureUrl) throw withoutUrl(shown(HEADER.failureCallback));
   return {
     method: read(HEADER.method, toMethod),
     contentType:
@@ -164,10 +164,6 @@ function readNested(
     throw invalid(owner, `reports of reports may be ${DEEPEST} deep`);
   }
   return readOptions(own, limits, owner);
-}
-
-function withoutUrl(field: string): Problem {
-  return invalid(field, "options for it were given, but no url");
 }
 
 function toDeduplication(id: string | undefined, byContent: boolean | undefined): Options["deduplication"] {

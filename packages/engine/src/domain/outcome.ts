@@ -9,8 +9,9 @@ import { toText } from "./bytes.ts";
 import type { CallEnd } from "./call.ts";
 import { firstValue } from "./header.ts";
 import { DEFAULT_RETRIES, type Failure, isAfterwards, type Message, type Reply } from "./message.ts";
+import { traitsIn, withPolicy } from "./policy.ts";
 import { retryWait } from "./retry.ts";
-import type { Run } from "./run.ts";
+import { hasFeature, type Run } from "./run.ts";
 
 /** What an attempt to deliver came to. */
 export type Attempt =
@@ -61,13 +62,25 @@ const NOT_A_WORKFLOW =
   "detected a non-workflow destination for trigger/invoke. make sure you are sending the request to the correct endpoint";
 const NEVER_CONFIGURED = "trigger rest api is only usable with sdk versions after v1.0.0 major version";
 
-/** The rules of success, retry and failure. `now` in milliseconds since 1970. */
-export function judge(delivered: Delivered, attempt: Attempt, now: number): Settlement {
-  const settlement = decide(delivered, attempt, now);
+/**
+ * The rules of success, retry and failure. What the endpoint's answer says of its runs holds for this attempt, too.
+ *
+ * @param now in milliseconds since 1970
+ * @param mostRetries that an endpoint may ask for
+ */
+export function judge(delivered: Delivered, attempt: Attempt, now: number, mostRetries: number): Settlement {
   const { run, message } = delivered;
-  if (!run || attempt.kind !== "answered" || message.purpose === "call") return settlement;
-  const traits = firstValue(attempt.reply.headers, HEADER.traits);
-  return traits === undefined || traits === run.traits ? settlement : { ...settlement, traits };
+  if (!run || attempt.kind !== "answered" || !isForEndpoint(message, run))
+    return decide(delivered, attempt, now);
+  const traits = traitsIn(attempt.reply, mostRetries);
+  if (traits === undefined || traits === run.traits) return decide(delivered, attempt, now);
+  const told = { ...run, traits };
+  return { ...decide({ ...delivered, run: told, message: withPolicy(message, told) }, attempt, now), traits };
+}
+
+/** False for calls to third parties, and for reports of a failure that go elsewhere. */
+function isForEndpoint({ purpose, url }: Message, run: Run): boolean {
+  return purpose !== "call" && (purpose !== "failure" || url === run.url);
 }
 
 function decide(delivered: Delivered, attempt: Attempt, now: number): Settlement {
@@ -106,7 +119,8 @@ function succeed({ message, run, first, ended }: Delivered, reply: Reply, now: n
     return { kind: "rolledBack", record };
   }
   if (message.purpose === "step" && first) {
-    if (firstValue(reply.headers, HEADER.sdkVersion) === undefined) {
+    const named = firstValue(reply.headers, HEADER.sdkVersion) !== undefined;
+    if (run && hasFeature(run.config, "WF_DetectTrigger") && !named) {
       return { kind: "failed", failure: failed(NOT_A_WORKFLOW) };
     }
     // Had it been configured in the meantime, this delivery would have been withdrawn.

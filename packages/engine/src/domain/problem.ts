@@ -1,14 +1,21 @@
 /** Statuses with which the engine refuses a request. */
-export type ProblemStatus = 400 | 401 | 403 | 404 | 405 | 412 | 413 | 429;
+export type ProblemStatus = 400 | 401 | 403 | 404 | 405 | 412 | 413 | 429 | 503;
 
 /** A request that can't be served, for a reason that its sender can act on. The API answers `{"error": message}`. */
 export class Problem extends Error {
   override name = "Problem";
   readonly status: ProblemStatus;
+  /** Seconds after which the same request may be served. */
+  readonly retryAfter: number | undefined;
 
-  constructor(status: ProblemStatus, message: string, options?: ErrorOptions) {
+  constructor(
+    status: ProblemStatus,
+    message: string,
+    options?: ErrorOptions & { readonly retryAfter?: number },
+  ) {
     super(message, options);
     this.status = status;
+    this.retryAfter = options?.retryAfter;
   }
 }
 

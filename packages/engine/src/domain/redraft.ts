@@ -1,15 +1,9 @@
-import { HEADER } from "@perdure/core/protocol";
 import { overrideHeaders } from "./header.ts";
 import { newMessageId } from "./ids.ts";
 import type { Callback, Draft, Message } from "./message.ts";
 import type { Options } from "./options.ts";
-import { invalid } from "./problem.ts";
 
-/**
- * A message as it was sent the first time, but for what is said to be different.
- *
- * @throws Problem 400 for options of a failure callback that there is none of
- */
+/** A message as it was sent the first time, but for what is said to be different. */
 export function redraft(message: Message, options: Options, now: number): Draft {
   return {
     ...message,
@@ -36,9 +30,7 @@ function overrideCallback(
   url: string | undefined,
   options: Options | undefined,
 ): Callback | undefined {
-  if (url === undefined && options && !old) {
-    throw invalid(HEADER.failureCallback, "options for it were given, but no url");
-  }
+  // Options alone change where a report already goes; without one they have no effect.
   if (url === undefined) return old && { ...old, options: overrideOptions(old.options, options) };
   return { url, options: overrideOptions(old?.options, options) };
 }

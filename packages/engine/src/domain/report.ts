@@ -12,6 +12,7 @@ import {
   type Reply,
 } from "./message.ts";
 import type { Options, Redaction } from "./options.ts";
+import type { RetryPolicy } from "./policy.ts";
 
 /** What became of one attempt. */
 export interface AttemptEnd {
@@ -81,7 +82,7 @@ export function toReport(
   { url, options }: Callback,
   body: object,
   at: number,
-  source: { readonly retries: number | undefined; readonly callerIp: string } = message,
+  source: RetryPolicy & { readonly callerIp: string } = message,
 ): Draft {
   return {
     id: newMessageId(),
@@ -93,7 +94,7 @@ export function toReport(
     contentType: "application/json",
     body: new TextEncoder().encode(JSON.stringify(body)),
     retries: options?.retries ?? source.retries ?? DEFAULT_RETRIES,
-    retryDelay: options?.retryDelay ?? message.retryDelay,
+    retryDelay: options?.retryDelay ?? source.retryDelay,
     timeout: options?.timeout,
     notBefore: options?.notBefore ?? at + (options?.delay ?? 0),
     createdAt: at,

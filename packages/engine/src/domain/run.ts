@@ -3,6 +3,7 @@ import type { FlowLimit } from "./flow.ts";
 import { type HeaderList, overrideHeaders } from "./header.ts";
 import { type Callback, DEFAULT_RETRIES, type Draft } from "./message.ts";
 import type { Options, Redaction } from "./options.ts";
+import { retryPolicy } from "./policy.ts";
 import { overrideOptions } from "./redraft.ts";
 
 export type RunState = "RUN_STARTED" | "RUN_SUCCESS" | "RUN_FAILED" | "RUN_CANCELED";
@@ -64,7 +65,7 @@ export interface Run extends RunDraft {
   readonly traits: string | undefined;
 }
 
-/** The features of a client that names none: the protocol's own. */
+/** The features of today's clients. Older clients name fewer, or none, and have only the ones that they name. */
 export const ALL_FEATURES: readonly string[] = FEATURES.split(",");
 
 export function isLive(run: Pick<Run, "state">): boolean {
@@ -85,11 +86,16 @@ export function isSameTrigger(known: RunConfig, asked: RunConfig): boolean {
 }
 
 /** The delivery of an entry takes from the run what its own request didn't say. */
-export function inherit(draft: Draft, config: RunConfig): Draft & { readonly retries: number } {
+export function inherit(
+  draft: Draft,
+  run: Pick<Run, "config" | "traits">,
+): Draft & { readonly retries: number } {
+  const { config } = run;
+  const { retries, retryDelay } = retryPolicy(run, draft.purpose);
   return {
     ...draft,
-    retries: draft.retries ?? config.retries ?? DEFAULT_RETRIES,
-    retryDelay: draft.retryDelay ?? config.retryDelay,
+    retries: draft.retries ?? retries ?? DEFAULT_RETRIES,
+    retryDelay: draft.retryDelay ?? retryDelay,
     timeout: draft.timeout ?? config.timeout,
     labels: draft.labels.length > 0 ? draft.labels : config.labels,
     redact: draft.redact ?? config.redact,
@@ -182,7 +188,14 @@ export function failureCallbackOf(run: RunDraft): Callback {
   return run.config.failureCallback ?? { url: run.url, options: undefined };
 }
 
-export function hasFeature(config: RunConfig, feature: "LazyFetch" | "InitialBody"): boolean {
+/**
+ * `LazyFetch`: the endpoint fetches a history that is too large to be sent. `InitialBody`: the report of a failure
+ * carries the payload, and not the history. `WF_DetectTrigger`: the endpoint names its SDK in its answers, so an answer
+ * without the name is not a workflow's.
+ */
+type Feature = "LazyFetch" | "InitialBody" | "WF_DetectTrigger";
+
+export function hasFeature(config: RunConfig, feature: Feature): boolean {
   return config.features.includes(feature);
 }
 

@@ -1,4 +1,4 @@
-import { isPlan, parseStep, recordKey, type StepRecord } from "@perdure/core/protocol";
+import { isPlan, recordKey, type StepRecord } from "@perdure/core/protocol";
 import { toBase64 } from "./bytes.ts";
 import { firstValues, type IntakeRequest, requireRunId, toDraft } from "./draft.ts";
 import { parseDuration } from "./duration.ts";
@@ -7,6 +7,7 @@ import { refusePlainOptions } from "./limits.ts";
 import type { Draft } from "./message.ts";
 import { type OptionLimits, readOptions } from "./options.ts";
 import { invalid, messageOf, Problem } from "./problem.ts";
+import { readRecord } from "./record.ts";
 
 /** A step that is to be recorded when an event comes, or a time is over. */
 export interface WaitIntake {
@@ -82,7 +83,7 @@ export function waitRecord(
 function readStep(value: object, runId: string): StepRecord {
   let record: StepRecord;
   try {
-    record = parseStep(JSON.stringify(value));
+    record = readRecord(JSON.stringify(value));
   } catch (cause) {
     throw new Problem(400, `invalid step for workflow run ${runId}: ${messageOf(cause)}`, { cause });
   }

@@ -44,6 +44,7 @@ function mount(app: Hono<Env>, path: string, verbs: Routes[string], service: Ser
   });
 }
 
-function refuse(c: Context<Env>, { status, message }: Problem): Response {
+function refuse(c: Context<Env>, { status, message, retryAfter }: Problem): Response {
+  if (retryAfter !== undefined) c.header("Retry-After", String(retryAfter));
   return c.json({ error: message }, status);
 }

@@ -5,13 +5,15 @@ import type { IntakeRequest } from "../domain/draft.ts";
 import { type Intake, isOfLiveRun, type StartIntake, toTrigger } from "../domain/intake.ts";
 import { NAME, toName } from "../domain/name.ts";
 import { invalid, Problem } from "../domain/problem.ts";
+import type { Receipt } from "../store/store.ts";
 import { type Asked, resolve, sent, toAnswers } from "./destinations.ts";
-import { check, json } from "./json.ts";
+import { check, json, parseJson } from "./json.ts";
 import { type Body, type Origin, type Routes, route, type Shown } from "./route.ts";
 import type { Service } from "./service.ts";
 import { error, triggered } from "./shapes.ts";
-import { submit } from "./submit.ts";
+import { submit, submitEach } from "./submit.ts";
 import { toRunAnswer } from "./trigger.ts";
+import { createTurns } from "./turns.ts";
 
 const expected = { error: "expected a url or a url group" };
 
@@ -25,10 +27,14 @@ const item = z
   })
   .meta({ id: "Item", description: "A message of a batch; its options are headers." });
 
+const anything = z.array(z.looseObject({}));
+
 /** Each of them is looked at by itself: a faulty one doesn't keep the others. */
 const items: Body<readonly object[]> = {
-  ...json("the batch", z.array(z.looseObject({}))),
+  ...json("the batch", anything),
   schema: z.array(item),
+  read: async (bytes, { batchItems }) =>
+    check(anything, await parseJson(bytes, "the batch", batchItems), "the batch"),
 };
 
 /**
@@ -43,7 +49,7 @@ export const batches: Routes = {
       body: items,
       answers: { 200: z.array(z.union([sent, error])) },
       async handle(input, service) {
-        const read = await Promise.all(input.body.map((one) => readItem(one, input, service)));
+        const read = await readItems(input.body, input, service);
         const asked = read.filter((one): one is Asked => !(one instanceof Problem));
         if (asked.length === 0 && input.body.some(isOfRun)) throw read.find((one) => one instanceof Problem);
         return inPlaces(read, await submitAll(asked, service));
@@ -56,9 +62,18 @@ export const batches: Routes = {
       body: items,
       answers: { 201: z.array(z.union([triggered, error])) },
       async handle(input, service) {
-        const read = input.body.map((one) => readTrigger(one, input, service));
+        const pause = createTurns();
+        const read: (StartIntake | Problem)[] = [];
+        for (const one of input.body) {
+          await pause();
+          read.push(readTrigger(one, input, service));
+        }
         const intakes = read.filter((one): one is StartIntake => !(one instanceof Problem));
-        return inPlaces(read, (await submit(intakes, service)).map(toRunAnswer));
+        const outcomes = await submitEach(intakes, service);
+        return inPlaces(
+          read,
+          outcomes.map((one) => (one instanceof Problem ? { error: one.message } : toRunAnswer(one))),
+        );
       },
     }),
   },
@@ -72,33 +87,26 @@ function inPlaces<Answer>(read: readonly unknown[], answers: readonly Answer[]):
   return read.map((one) => (one instanceof Problem ? { error: one.message } : (rest.next().value as Answer)));
 }
 
-/** All in one transaction; where that is refused, each item by itself. */
+/** What belongs to a live run is stored in one transaction; other items don't depend on each other. */
 async function submitAll(
   asked: readonly Asked[],
   service: Service,
 ): Promise<(Shown<typeof sent> | Failed)[]> {
   const intakes = asked.flatMap((one) => one.intakes);
-  try {
-    const receipts = await submit(intakes, service);
-    let taken = 0;
-    return asked.map((one) => {
-      const first = taken;
-      taken += one.intakes.length;
-      return toAnswers(one, receipts.slice(first, taken));
-    });
-  } catch (error) {
-    if (!(error instanceof Problem) || !intakes.every(standsAlone)) throw error;
-  }
-  return Promise.all(
-    asked.map(async (one) => {
-      try {
-        return toAnswers(one, await submit(one.intakes, service));
-      } catch (error) {
-        if (error instanceof Problem) return { error: error.message };
-        throw error;
-      }
-    }),
-  );
+  const store = intakes.every(standsAlone) ? submitEach : submit;
+  const outcomes = await store(intakes, service);
+  let taken = 0;
+  return asked.map((one) => {
+    const own = outcomes.slice(taken, taken + one.intakes.length);
+    taken += own.length;
+    const problem = own.find((outcome) => outcome instanceof Problem);
+    if (problem) return { error: problem.message };
+    return toAnswers(one, own.filter(isReceipt));
+  });
+}
+
+function isReceipt(outcome: Receipt | Problem): outcome is Receipt {
+  return !(outcome instanceof Problem);
 }
 
 /** Nothing that is there already has a part in it. */
@@ -107,11 +115,35 @@ function standsAlone(intake: Intake): boolean {
   return intake.kind === "message";
 }
 
-async function readItem(one: object, origin: Origin, service: Service): Promise<Asked | Problem> {
+/** @throws Problem 413 for items that become more messages than a batch may have */
+async function readItems(
+  items: readonly object[],
+  origin: Origin,
+  service: Service,
+): Promise<(Asked | Problem)[]> {
+  const pause = createTurns();
+  const read: (Asked | Problem)[] = [];
+  let room = service.limits.batchItems;
+  for (const one of items) {
+    await pause();
+    const asked = await readItem(one, origin, service, room);
+    read.push(asked);
+    if (!(asked instanceof Problem)) room -= asked.intakes.length;
+  }
+  return read;
+}
+
+async function readItem(
+  one: object,
+  origin: Origin,
+  service: Service,
+  room: number,
+): Promise<Asked | Problem> {
   try {
-    return await resolve(toRequest(one, origin), service);
+    return await resolve(toRequest(one, origin), service, room);
   } catch (error) {
-    if (error instanceof Problem && !isOfLiveRun(new Map(headersOf(one)))) return error;
+    if (error instanceof Problem && error.status !== 413 && !isOfLiveRun(new Map(headersOf(one))))
+      return error;
     throw error;
   }
 }
@@ -125,8 +157,13 @@ function readTrigger(one: object, origin: Origin, { limits }: Service): StartInt
   }
 }
 
+/** Headers of an item: each takes as long to read as an item itself. */
+const MOST_HEADERS = 1000;
+
 /** @throws Problem 400 that names the field */
 function toRequest(one: object, { callerIp, now }: Origin): IntakeRequest {
+  const count = headersOf(one).length;
+  if (count > MOST_HEADERS) throw invalid("headers", `expected ${MOST_HEADERS} at most, got ${count}`);
   const { destination, headers: given, body, queue } = check(item, one, "the item");
   const headers = new Map<string, string>();
   for (const [name, text] of Object.entries(given ?? {})) {

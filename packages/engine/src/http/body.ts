@@ -1,21 +1,64 @@
 import { Problem } from "../domain/problem.ts";
 
+/** Bytes of bodies that are in memory at once, of all requests together. */
+export class BodyBudget {
+  readonly #limit: number;
+  #held = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** The part of one request. */
+  hold(): BodyHold {
+    let own = 0;
+    return {
+      take: (bytes) => {
+        if (this.#held + bytes > this.#limit)
+          throw new Problem(503, "the engine holds too many bodies of requests: try again", {
+            retryAfter: 1,
+          });
+        this.#held += bytes;
+        own += bytes;
+      },
+      release: () => {
+        this.#held -= own;
+        own = 0;
+      },
+    };
+  }
+}
+
+export interface BodyHold {
+  /** @throws Problem 503 when all requests together would hold more than the budget */
+  take(bytes: number): void;
+  /** Gives back all that was taken: the request has been answered. */
+  release(): void;
+}
+
+/** Bytes that are read in one go: their sender may hold back so much of the budget without sending it. */
+const SMALL = 64 * 1024;
+
 /**
  * The bytes of a request's body.
  *
- * @throws Problem 413 as soon as there are more than `limit`
+ * @throws Problem 413 as soon as there are more than `limit`, 503 as soon as `hold` can take no more
  */
-export async function readBody(request: Request, limit: number): Promise<Uint8Array> {
+export async function readBody(request: Request, limit: number, hold: BodyHold): Promise<Uint8Array> {
   const announced = Number(request.headers.get("content-length") ?? Number.NaN);
   if (announced > limit) throw tooLarge(limit);
   // A server holds the sender to what it announced.
-  if (announced >= 0) return withinLimit(new Uint8Array(await request.arrayBuffer()), limit);
+  if (announced <= SMALL) {
+    hold.take(announced);
+    return withinLimit(new Uint8Array(await request.arrayBuffer()), limit);
+  }
   if (!request.body) return new Uint8Array();
   const parts: Uint8Array[] = [];
   let size = 0;
   for await (const part of request.body) {
     size += part.length;
     if (size > limit) throw tooLarge(limit);
+    hold.take(part.length);
     parts.push(part);
   }
   return Buffer.concat(parts, size);

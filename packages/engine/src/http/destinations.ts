@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { IntakeRequest } from "../domain/draft.ts";
 import { type Intake, toFanOut, toIntake } from "../domain/intake.ts";
+import { Problem } from "../domain/problem.ts";
 import { isTopicName, noSuchTopic } from "../domain/topic.ts";
 import type { Receipt } from "../store/store.ts";
 import type { Shown } from "./route.ts";
@@ -14,13 +15,28 @@ export interface Asked {
   readonly intakes: readonly Intake[];
 }
 
-/** @throws Problem 4xx that names the field; 404 for a URL group that isn't there */
-export async function resolve(request: IntakeRequest, { store, limits }: Service): Promise<Asked> {
+/**
+ * @param room messages that the request's batch may still become
+ * @throws Problem 4xx that names the field; 404 for a URL group that isn't there; 413 for one message too many
+ */
+export async function resolve(
+  request: IntakeRequest,
+  { store, limits }: Service,
+  room = Infinity,
+): Promise<Asked> {
   const { destination } = request;
+  const topic = isTopicName(destination) ? await store.topic(destination) : undefined;
+  if (room < (topic?.endpoints.length ?? 1)) throw tooMany(limits.batchItems);
   if (!isTopicName(destination)) return { toGroup: false, intakes: [toIntake(request, limits)] };
-  const topic = await store.topic(destination);
   if (!topic) throw noSuchTopic(destination);
   return { toGroup: true, intakes: toFanOut(request, topic, limits) };
+}
+
+function tooMany(most: number): Problem {
+  return new Problem(
+    413,
+    `the batch becomes more than ${most} messages, counting one for each endpoint of a url group; send several smaller requests`,
+  );
 }
 
 /** What a sender is told of one message, or of one for each endpoint of a URL group. */

@@ -2,6 +2,7 @@ import type { z } from "zod";
 import { invalid, messageOf, Problem } from "../domain/problem.ts";
 import { DEEPEST, type Fault, faultOf } from "./names.ts";
 import type { Body } from "./route.ts";
+import { createTurns } from "./turns.ts";
 
 /** What is carried as it is. */
 export const raw: Body<Uint8Array> = { type: "*/*", required: false, read: (bytes) => bytes };
@@ -16,7 +17,7 @@ export function json<S extends z.ZodType>(what: string, schema: S): Body<z.outpu
     type: "application/json",
     schema,
     required: true,
-    read: (bytes) => check(schema, parseJson(bytes, what), what),
+    read: async (bytes) => check(schema, await parseJson(bytes, what), what),
   };
 }
 
@@ -25,23 +26,38 @@ export function optional<Value>(body: Body<Value>): Body<Value | undefined> {
   return {
     ...body,
     required: false,
-    read: (bytes) => (bytes.length > 0 ? body.read(bytes) : undefined),
+    read: (bytes, limits) => (bytes.length > 0 ? body.read(bytes, limits) : undefined),
   };
 }
 
-/** @throws Problem 400 for bytes that are no text, or no JSON, or that say something twice, or are nested too deeply */
-export function parseJson(bytes: Uint8Array, what: string): unknown {
-  let text: string;
+/**
+ * @param mostItems of the outermost list. Any by default
+ * @throws Problem 400 for bytes that are no text, or no JSON, or that say something twice, or are nested too deeply; 413
+ * for more items or values than may be parsed at once
+ */
+export async function parseJson(bytes: Uint8Array, what: string, mostItems = Infinity): Promise<unknown> {
+  let fault: Fault | undefined;
   let value: unknown;
   try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-    value = JSON.parse(text);
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    fault = await findFault(text, mostItems);
+    if (fault?.kind !== "items" && fault?.kind !== "values") value = JSON.parse(text);
   } catch (cause) {
     throw new Problem(400, `${what} is not JSON: ${messageOf(cause)}`, { cause });
   }
-  const fault = faultOf(text);
   if (fault) throw toProblem(fault, what);
   return value;
+}
+
+/** As {@link faultOf}, while others have their turns. */
+async function findFault(text: string, mostItems: number): Promise<Fault | undefined> {
+  const pause = createTurns();
+  const search = faultOf(text, mostItems);
+  for (;;) {
+    const { done, value } = search.next();
+    if (done) return value;
+    await pause();
+  }
 }
 
 function toProblem(fault: Fault, what: string): Problem {
@@ -50,6 +66,12 @@ function toProblem(fault: Fault, what: string): Problem {
       return invalid(fault.name, `it is given twice in ${what}, or nothing can have this name`);
     case "depth":
       return new Problem(400, `${what} is nested deeper than ${DEEPEST} levels`);
+    case "items":
+    case "values":
+      return new Problem(
+        413,
+        `${what} has more than ${fault.most} ${fault.kind}; send several smaller requests`,
+      );
     default:
       return fault satisfies never;
   }

@@ -1,4 +1,7 @@
+import { isPublicSecret } from "@perdure/core/protocol";
 import { z } from "zod";
+import { Problem } from "../domain/problem.ts";
+import { tokenOf } from "./auth.ts";
 import { type Routes, route } from "./route.ts";
 
 const keys = z.object({ current: z.string(), next: z.string() }).meta({ id: "Keys" });
@@ -17,7 +20,12 @@ export const signingKeys: Routes = {
       // Receivers need the new pair before it is done again.
       summary: "Put the next key in the current one's place, and a new one in its own",
       answers: { 200: keys },
-      handle: (_, service) => service.keys.rotate(),
+      handle({ request }, service) {
+        // Everybody knows that token. The keys would change for all who use this engine.
+        if (isPublicSecret(tokenOf(request) ?? ""))
+          throw new Problem(403, "forbidden: keys can't be rotated with the public token of development");
+        return service.keys.rotate();
+      },
     }),
   },
 };

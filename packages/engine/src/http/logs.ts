@@ -44,6 +44,10 @@ const log = z
     time,
     state: z.enum(LOG_STATES),
     body: base64,
+    retryDelayExpr: z
+      .string()
+      .optional()
+      .meta({ description: "The same as `retryDelayExpression`: clients disagree." }),
     callbackHeaders: headers.optional(),
     failureCallbackHeaders: headers.optional(),
     timeout: z.int().optional().meta({ description: "Milliseconds." }),
@@ -113,11 +117,13 @@ function toStates(state: LogState | (typeof GROUPS)[number]): LogState[] {
 function logView(entry: LogEntry): Shown<typeof log> {
   const { at, state, message, run, body, failure, nextDelivery } = entry;
   const { callbackHeader, failureCallbackHeader, ...view } = messageView(message, run, undefined);
+  const { retryDelayExpression } = view;
   return {
     ...view,
     time: at,
     state,
     body: message.redact?.body && body?.length ? hash(body) : toBase64(body ?? new Uint8Array()),
+    ...(retryDelayExpression === undefined ? {} : { retryDelayExpr: retryDelayExpression }),
     ...(callbackHeader === undefined ? {} : { callbackHeaders: callbackHeader }),
     ...(failureCallbackHeader === undefined ? {} : { failureCallbackHeaders: failureCallbackHeader }),
     ...(message.timeout === undefined ? {} : { timeout: message.timeout }),

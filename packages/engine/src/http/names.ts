@@ -1,23 +1,42 @@
-/** What JSON that is well formed isn't taken for. */
-export type Fault = { readonly kind: "name"; readonly name: string } | { readonly kind: "depth" };
+/** What JSON isn't taken for. */
+export type Fault =
+  /** An object has this name twice. Of two readers one may take the one value, and one the other. Or it is `__proto__`. */
+  | { readonly kind: "name"; readonly name: string }
+  | { readonly kind: "depth" }
+  /** More than may be parsed at once: the rest wasn't looked at. */
+  | { readonly kind: "items" | "values"; readonly most: number };
 
 /** Deeper than anybody means it. Whatever takes apart or writes what is in each other calls itself for each level. */
 export const DEEPEST = 1000;
 
+/** More values take the parser so long that other requests and deliveries would notice. */
+export const MOST_VALUES = 50_000;
+
+/** Characters, names and quotation marks to look at between two pauses: a few milliseconds' work. */
+const STEPS_AT_ONCE = 50_000;
+
 /**
- * The first name that an object has twice: of two readers one may take the one value, and one the other. Or `__proto__`,
- * which isn't kept as a name by all that goes through objects here. Or that it is nested deeper than {@link DEEPEST}.
+ * The first {@link Fault} of a JSON text, which needn't be well formed. Too many items or values come before the others,
+ * as soon as they are seen. Pauses after every few milliseconds' work.
  *
- * @param json that is well formed
+ * @param mostItems of the outermost list
  */
-export function faultOf(json: string): Fault | undefined {
+export function* faultOf(json: string, mostItems: number): Generator<void, Fault | undefined> {
   // A list has no names.
   const open: (Set<string> | undefined)[] = [];
+  let fault: Fault | undefined;
+  let [items, values, steps] = [0, 0, 0];
   for (let at = 0; at < json.length; at++) {
+    if (++steps % STEPS_AT_ONCE === 0) yield;
     switch (json.charCodeAt(at)) {
+      case 0x2c: // ,
+        if (++values >= MOST_VALUES) return { kind: "values", most: MOST_VALUES };
+        if (open.length === 1 && !open[0] && ++items >= mostItems) return { kind: "items", most: mostItems };
+        break;
       case 0x5b: // [
       case 0x7b: // {
-        if (open.length === DEEPEST) return { kind: "depth" };
+        if (++values >= MOST_VALUES) return { kind: "values", most: MOST_VALUES };
+        if (open.length === DEEPEST) return fault ?? { kind: "depth" };
         open.push(json[at] === "{" ? new Set(["__proto__"]) : undefined);
         break;
       case 0x5d: // ]
@@ -26,33 +45,37 @@ export function faultOf(json: string): Fault | undefined {
         break;
       case 0x22: {
         const start = at;
-        at = endOfText(json, start);
-        if (!isName(json, at + 1)) break;
-        const name = textOf(json.slice(start, at + 1));
+        do {
+          at = json.indexOf('"', at + 1);
+          if (++steps % STEPS_AT_ONCE === 0) yield;
+        } while (isEscaped(json, at));
+        if (at < 0) return fault;
         const names = open.at(-1);
-        if (names?.has(name)) return { kind: "name", name };
-        names?.add(name);
+        if (fault || !names || !isName(json, at + 1)) break;
+        const name = textOf(json.slice(start, at + 1));
+        if (names.has(name)) fault = { kind: "name", name };
+        names.add(name);
         break;
       }
     }
   }
-  return undefined;
+  return fault;
 }
 
-/** Where the text that begins at a quotation mark has its other one. */
-function endOfText(json: string, start: number): number {
-  let end = start;
-  let escapes: number;
-  do {
-    end = json.indexOf('"', end + 1);
-    escapes = 0;
-    while (json[end - 1 - escapes] === "\\") escapes++;
-  } while (escapes % 2 === 1);
-  return end;
+/** Whether an odd number of backslashes is before a character. */
+function isEscaped(json: string, at: number): boolean {
+  let escapes = 0;
+  while (json[at - 1 - escapes] === "\\") escapes++;
+  return escapes % 2 === 1;
 }
 
 function textOf(written: string): string {
-  return written.includes("\\") ? JSON.parse(written) : written.slice(1, -1);
+  if (!written.includes("\\")) return written.slice(1, -1);
+  try {
+    return JSON.parse(written);
+  } catch {
+    return written; // The parser will refuse all of it.
+  }
 }
 
 /** Whether a colon comes next. */

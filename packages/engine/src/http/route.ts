@@ -27,8 +27,8 @@ export interface Body<Value> {
   readonly type: "application/json" | "*/*";
   readonly schema?: z.ZodType;
   readonly required: boolean;
-  /** @throws Problem 400 that names the field */
-  readonly read: (bytes: Uint8Array) => Value;
+  /** @throws Problem 400 that names the field; 413 for more than the limits */
+  readonly read: (bytes: Uint8Array, limits: Pick<Service["limits"], "batchItems">) => Value | Promise<Value>;
 }
 
 /** What is answered, by status: the usual one first. Refusals are the same everywhere. */
@@ -81,6 +81,10 @@ export interface Route<
   /** What they mean, by their names. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Body<B>;
+  /** Bytes of the body, where it isn't the limit of every request. */
+  bodyLimit?(limits: Service["limits"]): number;
+  /** Decides, before the body is read, whether the request may go on. @throws Problem */
+  admit?(head: Omit<Input<P, Q>, "body">, service: Service): Promise<void>;
   readonly answers: A;
   /** Where it isn't the first of the answers. */
   status?(shown: Shown<A[keyof A & number]>): keyof A & number;

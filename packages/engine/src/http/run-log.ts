@@ -1,7 +1,9 @@
-import { type HistoryEntry, isPlan, resultId, type StepRecord } from "@perdure/core/protocol";
+import { type HistoryEntry, isPlan, readFailure, resultId, type StepRecord } from "@perdure/core/protocol";
 import { toText } from "../domain/bytes.ts";
 import { toHeaderMap, toShown } from "../domain/header.ts";
-import { DEFAULT_RETRIES } from "../domain/message.ts";
+import { DEFAULT_RETRIES, type Failure } from "../domain/message.ts";
+import { retryPolicy } from "../domain/policy.ts";
+import { readRecord } from "../domain/record.ts";
 import { isLive, type Run } from "../domain/run.ts";
 import type {
   CallbackReport,
@@ -43,7 +45,7 @@ export function runView(log: RunLog): RunView {
     steps: groupsOf(log),
     ...(run.response === undefined ? {} : { workflowRunResponse: shownBody(run.response, run) }),
     ...(run.invoker ? { invoker: invokerView(run.invoker) } : {}),
-    ...(failure ? failureView(failure) : {}),
+    ...(failure ? { workflowRunError: errorView(failure.failure), ...failureView(failure) } : {}),
     ...(log.cancel ? cancelView(log.cancel) : {}),
     ...rollbacksView(log.rollbacks),
     ...labelsView(run.config.labels),
@@ -69,7 +71,7 @@ function groupsOf(log: RunLog): GroupView[] {
   for (const entry of entries) {
     // A call and its answer are shown with the step that they are.
     if (entry.callType !== "step") continue;
-    const record = JSON.parse(decode(entry)) as StepRecord;
+    const record = readRecord(decode(entry));
     if (record.concurrent === 1) {
       close();
       groups.push({ type: "sequential", steps: [toView({ record, entry })] });
@@ -136,11 +138,9 @@ function commonView(
   };
 }
 
-function policyView({ config }: Run): Pick<StepView, "retries" | "retryDelay"> {
-  return {
-    retries: config.retries ?? DEFAULT_RETRIES,
-    ...(config.retryDelay === undefined ? {} : { retryDelay: config.retryDelay }),
-  };
+function policyView(run: Run): Pick<StepView, "retries" | "retryDelay"> {
+  const { retries = DEFAULT_RETRIES, retryDelay } = retryPolicy(run, "step");
+  return { retries, ...(retryDelay === undefined ? {} : { retryDelay }) };
 }
 
 function planState(message: PendingMessage | undefined, busy: UnderWay | undefined, run: Run): StepState {
@@ -175,7 +175,7 @@ function nextView(
     messageId,
     ...(stepName === undefined ? {} : { stepName }),
     ...(message ? { state: stepState(message.state) } : {}),
-    retries: message?.maxRetries ?? run.config.retries ?? DEFAULT_RETRIES,
+    retries: message?.maxRetries ?? retryPolicy(run, "step").retries ?? DEFAULT_RETRIES,
     ...(retryDelay === undefined ? {} : { retryDelay }),
     ...(message ? nextDelivery(message) : {}),
     ...errorsView(pending?.failures ?? []),
@@ -195,16 +195,32 @@ function failureView({
 }: DeadLetter): Pick<RunView, "dlqId" | "failureFunction"> {
   const id = removed ? {} : { dlqId };
   if (!callback || callback.state === "NONE") return id;
+  const failed = readFailure(textOf(failure), failure.reply?.status ?? 0);
   return {
     ...id,
     failureFunction: {
       failHeaders: toShown(failure.reply?.headers ?? {}),
       failStatus: failure.reply?.status ?? 0,
-      failResponse: failure.reply && !failure.byEngine ? toText(failure.reply.body) : failure.error,
+      failResponse: failed.thrown?.message ?? textOf(failure),
       dlqId,
       ...reportView(callback, callback.state),
     },
   };
+}
+
+function errorView(failure: Failure): NonNullable<RunView["workflowRunError"]> {
+  const { name, message, where, step } = readFailure(textOf(failure), failure.reply?.status ?? 0);
+  return {
+    name,
+    message,
+    where,
+    ...(step ? { step: { id: step.id, name: step.name, type: step.type } } : {}),
+  };
+}
+
+/** The endpoint's answer, or the engine's own words where that isn't the reason. */
+function textOf({ reply, byEngine, error }: Failure): string {
+  return reply && !byEngine ? toText(reply.body) : error;
 }
 
 /** Nothing of a report to an endpoint that has no function for it. */

@@ -89,6 +89,15 @@ const failureFunction = z.object({
   dlqId: z.string(),
 });
 
+const runError = z
+  .object({
+    name: z.string(),
+    message: z.string(),
+    where: z.string(),
+    step: z.object({ id: z.int(), name: z.string(), type: z.string() }).optional(),
+  })
+  .meta({ description: "Why a run has failed: the error, and where it was thrown." });
+
 /** A run as its log shows it. */
 export const run = z
   .object({
@@ -100,6 +109,7 @@ export const run = z
     workflowRunCallerIp: z.string(),
     steps: z.array(group),
     workflowRunResponse: z.string().optional(),
+    workflowRunError: runError.optional(),
     invoker: z
       .object({ workflowRunId: z.string(), workflowUrl: z.string(), workflowRunCreatedAt: time })
       .optional(),

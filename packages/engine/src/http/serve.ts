@@ -16,17 +16,28 @@ const OWN = PREFIX.own.toLowerCase();
 export function serve(pattern: string, route: Route, service: Service): Handler<Env> {
   const usual = Number(Object.keys(route.answers)[0]);
   return async (c) => {
-    const shown = await route.handle(await readInput(c, pattern, route, service), service);
-    return c.json(shown as object, (route.status?.(shown) ?? usual) as ContentfulStatusCode);
+    const { limits } = service;
+    const hold = service.bodies.hold();
+    try {
+      const head = readHead(c, pattern, route, service);
+      await route.admit?.(head, service);
+      const limit = route.bodyLimit?.(limits) ?? limits.requestBytes;
+      const body = await route.body?.read(await readBody(head.request, limit, hold), limits);
+      const shown = await route.handle({ ...head, body }, service);
+      return c.json(shown as object, (route.status?.(shown) ?? usual) as ContentfulStatusCode);
+    } finally {
+      hold.release();
+    }
   };
 }
 
-async function readInput(
+/** Everything but the body. */
+function readHead(
   c: Context<Env>,
   pattern: string,
   route: Route,
-  { clock, limits }: Service,
-): Promise<Input<Parameters, Parameters>> {
+  { clock }: Service,
+): Omit<Input<Parameters, Parameters>, "body"> {
   const request = c.req.raw;
   const target = c.env?.target ?? targetOf(request.url);
   const given = pattern.endsWith("*") ? readRest(request.url, target, pattern, route) : c.req.param();
@@ -35,9 +46,8 @@ async function readInput(
   const asked = !route.foreignQuery && (route.query || request.url.includes("?"));
   const query = asked ? readQuery(request.url, route) : {};
   const headers = route.headers ? readHeaders(request) : new Map<string, string>();
-  const body = route.body?.read(await readBody(request, limits.requestBytes));
   const callerIp = c.env?.callerIp ?? LOCAL;
-  return { params, query, headers, body, request, target, callerIp, now: clock.now() };
+  return { params, query, headers, request, target, callerIp, now: clock.now() };
 }
 
 /** What follows the host. */

@@ -6,7 +6,8 @@ import type { QueueLimits } from "../domain/queue.ts";
 import type { Retention } from "../domain/retention.ts";
 import type { TopicLimits } from "../domain/topic.ts";
 import type { Flows, ScheduleLimits } from "../store/controls.ts";
-import type { Store } from "../store/store.ts";
+import type { KeptLimits, Store } from "../store/store.ts";
+import type { BodyBudget } from "./body.ts";
 
 /** What the API works with. */
 export interface Service {
@@ -21,6 +22,12 @@ export interface Service {
   readonly limits: OptionLimits & {
     /** Bytes of a request. */
     readonly requestBytes: number;
+    /** Bytes of a request to a webhook. */
+    readonly webhookBytes: number;
+    /** Requests that are kept for each webhook until its run waits for them. */
+    readonly webhookKept: KeptLimits;
+    /** Items of a batch, and messages that they become. */
+    readonly batchItems: number;
     /** Requests in a second, but for those that publish or go on with a run. Any number by default. */
     readonly requestsPerSecond?: number | undefined;
     /** Requests in a day of UTC. Any number by default. */
@@ -28,6 +35,8 @@ export interface Service {
   } & QueueLimits &
     ScheduleLimits &
     TopicLimits;
+  /** Of all requests together. */
+  readonly bodies: BodyBudget;
   /** Flow control keys as they are shown. */
   readonly flows: Pick<Flows, "list" | "get">;
   /** Deliveries under way, and how many there may be. */

@@ -1,6 +1,7 @@
 import { isPlan } from "@perdure/core/protocol";
 import type { IntakeRequest } from "../domain/draft.ts";
 import type { Intake } from "../domain/intake.ts";
+import { Problem } from "../domain/problem.ts";
 import type { Receipt, RecordedStep } from "../store/store.ts";
 import type { Input, None, Shown } from "./route.ts";
 import type { Service } from "./service.ts";
@@ -31,6 +32,55 @@ export async function submit(
     }
   });
   return receipts;
+}
+
+/** Messages and bytes that are stored in one transaction: a few milliseconds' work, for which all else has to wait. */
+const SLICE = { count: 25, bytes: 256 * 1024 };
+
+/**
+ * As {@link submit}, for what doesn't depend on each other: in several transactions, between which others have their
+ * turns. The store's refusal of one comes in its place.
+ */
+export async function submitEach(
+  intakes: readonly Intake[],
+  service: Service,
+): Promise<(Receipt | Problem)[]> {
+  const outcomes: (Receipt | Problem)[] = [];
+  for (const slice of toSlices(intakes)) {
+    await new Promise((resolve) => setImmediate(resolve));
+    outcomes.push(...(await submitSlice(slice, service)));
+  }
+  return outcomes;
+}
+
+async function submitSlice(
+  slice: readonly Intake[],
+  service: Service,
+): Promise<readonly (Receipt | Problem)[]> {
+  try {
+    return await submit(slice, service);
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    if (slice.length === 1) return [error];
+  }
+  return (await Promise.all(slice.map((one) => submitSlice([one], service)))).flat();
+}
+
+function toSlices(intakes: readonly Intake[]): Intake[][] {
+  const slices: Intake[][] = [];
+  let [count, bytes] = [0, 0];
+  for (const intake of intakes) {
+    const size = (intake.kind === "start" ? intake.payload : intake.message.body)?.length ?? 0;
+    const slice = slices.at(-1);
+    if (slice && count < SLICE.count && bytes + size <= SLICE.bytes) slice.push(intake);
+    else {
+      slices.push([intake]);
+      [count, bytes] = [0, 0];
+    }
+    count++;
+    bytes += size;
+  }
+  return slices;
 }
 
 /** Tells those who watch of steps that the engine has recorded by itself. */

@@ -14,7 +14,10 @@ const BODIES: ReadonlySet<string> = new Set([
 
 /** A run's log with its bodies cut to `bytes`, at the end of a character; below 0 they are left out. */
 export function trimBodies(run: RunView, bytes: number): RunView {
-  return trim(run, bytes) as RunView;
+  const { workflowRunError: error, ...rest } = run;
+  const trimmed = trim(rest, bytes) as RunView;
+  if (!error || bytes < 0) return trimmed;
+  return { ...trimmed, workflowRunError: { ...error, message: cut(error.message, bytes) } };
 }
 
 function trim(view: unknown, bytes: number): unknown {

@@ -42,7 +42,7 @@ export function messageView(message: Message, run: Run | undefined, body: Uint8A
     ...callbackView("callback", message.callback, message.redact),
     ...callbackView(
       "failureCallback",
-      run ? run.config.failureCallback : message.failureCallback,
+      message.failureCallback ?? run?.config.failureCallback,
       message.redact,
     ),
     ...(run ? { workflowRunId: run.id, workflowCreatedAt: run.createdAt, workflowUrl: run.url } : {}),
@@ -106,8 +106,9 @@ export function flowView(
   return {
     flowControlKey: key,
     ...(parallelism === undefined ? {} : { parallelism }),
-    // In seconds, unlike every other time here.
-    ...(rate === undefined ? {} : { rate, period: period / 1000 }),
+    ...(rate === undefined ? {} : { rate }),
+    // In seconds, unlike every other time here, and also where nothing is counted by it: clients read it with the key.
+    period: period / 1000,
   };
 }
 

@@ -32,21 +32,39 @@ export const webhooks: Routes = {
       params: { userId: part, runId: part, eventId: part },
       foreignQuery: true,
       body: raw,
+      bodyLimit: ({ webhookBytes, requestBytes }) => Math.min(webhookBytes, requestBytes),
+      async admit({ params: { runId, eventId } }, { store, limits }) {
+        const state = await store.webhookState(runId, eventId, limits.webhookKept);
+        if (state === "none") throw noSuchWebhook();
+        if (state === "full") throw full();
+      },
       answers: { 200: done },
       open: true,
       async handle(input, service) {
         const { params, body, now } = input;
         const { runId, eventId } = params;
         const data = toBytes(JSON.stringify(toHit(input, body, service.trustProxy)));
-        const told = await service.store.notify({ runId, eventId, data, webhook: true }, now);
-        // To somebody without a token it makes no difference what exactly there isn't.
-        if (told.kind !== "told") throw new Problem(404, "there is no such webhook");
+        const webhook = service.limits.webhookKept;
+        const told = await service.store.notify({ runId, eventId, data, webhook }, now);
+        if (told.kind === "full") throw full();
+        if (told.kind !== "told") throw noSuchWebhook();
         announce(told.recorded, service);
         return {};
       },
     }),
   },
 };
+
+/** To a sender without a token it makes no difference what exactly there isn't. */
+function noSuchWebhook(): Problem {
+  return new Problem(404, "there is no such webhook");
+}
+
+function full(): Problem {
+  const message =
+    "the webhook keeps as many requests as it may until its run waits for them: try again later";
+  return new Problem(429, message, { retryAfter: 60 });
+}
 
 function toHit(
   { request, target }: Pick<Input, "request" | "target">,

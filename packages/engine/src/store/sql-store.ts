@@ -44,7 +44,7 @@ import { changeSetting, setting } from "./sqlite/settings.ts";
 import { type Keeping, settle } from "./sqlite/settle.ts";
 import { sweep } from "./sqlite/sweep.ts";
 import { topic, topics, updateTopic } from "./sqlite/topics.ts";
-import { notify, wait, waiters } from "./sqlite/waiting.ts";
+import { notify, wait, waiters, webhookState } from "./sqlite/waiting.ts";
 import type {
   CanceledMessage,
   CanceledRuns,
@@ -52,6 +52,7 @@ import type {
   Claims,
   EndedRun,
   HistoryChoice,
+  KeptLimits,
   Lease,
   Notice,
   Notified,
@@ -61,6 +62,7 @@ import type {
   Store,
   Waiting,
   WaitReceipt,
+  WebhookState,
 } from "./store.ts";
 import { withoutWakeUps } from "./tx.ts";
 import type { Depths, StateCount } from "./upkeep.ts";
@@ -101,6 +103,10 @@ export class SqlStore implements Store {
 
   notify(notice: Notice, now: number): Promise<Notified> {
     return this.#driver.write((tx) => notify(tx, notice, now));
+  }
+
+  webhookState(runId: string, eventId: string, most: KeptLimits): Promise<WebhookState> {
+    return this.#driver.read((tx) => webhookState(tx, runId, eventId, most));
   }
 
   waiters(eventId: string): Promise<Waiting[]> {

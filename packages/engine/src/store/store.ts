@@ -26,11 +26,11 @@ import type {
 import type { PublishingStore } from "./publishing.ts";
 import type { RecordedStep } from "./recorded.ts";
 import type { Upkeep } from "./upkeep.ts";
-import type { Notice, Notified, Waiting, WaitReceipt } from "./waits.ts";
+import type { KeptLimits, Notice, Notified, Waiting, WaitReceipt, WebhookState } from "./waits.ts";
 
 export type { ClaimOrder } from "./lanes.ts";
 export type { RecordedStep } from "./recorded.ts";
-export type { Notice, Notified, Waiting, WaitReceipt } from "./waits.ts";
+export type { KeptLimits, Notice, Notified, Waiting, WaitReceipt, WebhookState } from "./waits.ts";
 
 /**
  * What the engine asks of a store. Each operation is atomic, and durable when its promise resolves: after a crash at any
@@ -63,6 +63,8 @@ export interface Store extends Controls, PublishingStore, Upkeep {
    * kept there until something does.
    */
   notify(notice: Notice, now: number): Promise<Notified>;
+  /** Whether a run's webhook takes one more request: asked before the body of the request is read. */
+  webhookState(runId: string, eventId: string, most: KeptLimits): Promise<WebhookState>;
 
   /** Who waits for an event, the first first. */
   waiters(eventId: string): Promise<Waiting[]>;

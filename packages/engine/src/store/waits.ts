@@ -16,15 +16,26 @@ export interface Notice {
   readonly data: Uint8Array;
   /** Only this run, or the one that goes on from it, is told. */
   readonly runId?: string | undefined;
-  /** It came by a webhook, which must be one of the run's own. */
-  readonly webhook?: boolean;
+  /** It came by a webhook, which must be one of the run's own, and keeps no more than this. */
+  readonly webhook?: KeptLimits;
 }
+
+/** Requests that a webhook keeps until its run waits for them. */
+export interface KeptLimits {
+  readonly hits: number;
+  readonly bytes: number;
+}
+
+/** Whether a webhook takes one more request. */
+export type WebhookState = "open" | "full" | "none";
 
 export type Notified =
   /** The run that it was meant for isn't alive. */
   | { readonly kind: "not live" }
   /** The run has no such webhook. */
   | { readonly kind: "no webhook" }
+  /** The run doesn't wait for it now, and the webhook keeps as much as it may. */
+  | { readonly kind: "full" }
   | {
       readonly kind: "told";
       readonly waiters: readonly Waiting[];

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { createServer, type Server } from "node:http";
+import { createServer, request, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -99,6 +99,44 @@ describe("perdure dev", () => {
     });
     one.child.kill("SIGTERM");
     expect(await one.exit()).toBe(0);
+  });
+
+  it("takes nothing from a web page, nor under a name that isn't its own", async () => {
+    const one = dev(["--port", "0", "--allow-host", "tunnel.test", "--allow-origin", "https://console.test"]);
+    await one.saying("QSTASH_NEXT_SIGNING_KEY");
+    const query = `?qstash_token=${encodeURIComponent(DEV_CREDENTIALS.token)}&Upstash-Delay=1h`;
+    const path = `/v2/publish/https://a.test/${query}`;
+    const local = new URL(one.url()).host;
+    const statusOf = (headers: Record<string, string>, asked = path, method = "POST") => {
+      const { hostname, port } = new URL(one.url());
+      return new Promise((resolve, reject) => {
+        const sent = request({ hostname, port, path: asked, method, headers }, (answer) => {
+          answer.resume();
+          resolve(answer.statusCode);
+        });
+        sent.on("error", reject).end();
+      });
+    };
+    const logs = `/v2/logs?qstash_token=${encodeURIComponent(DEV_CREDENTIALS.token)}`;
+    expect(await statusOf({ Host: local, Origin: "https://evil.example" })).toBe(403);
+    expect(await statusOf({ Host: local, "Sec-Fetch-Site": "cross-site" })).toBe(403);
+    expect(await statusOf({ Host: "evil.example" })).toBe(403);
+    expect(await statusOf({ Host: "evil.example" }, logs, "GET")).toBe(403);
+    expect(await statusOf({ Host: "evil.example" }, "/openapi.json", "GET")).toBe(403);
+    expect(await statusOf({ Host: local })).toBe(200);
+    expect(await statusOf({ Host: local, Origin: "http://localhost:3000" })).toBe(200);
+    expect(await statusOf({ Host: "tunnel.test" })).toBe(200);
+    expect(
+      await statusOf({ Host: local, Origin: "https://console.test", "Sec-Fetch-Site": "cross-site" }),
+    ).toBe(200);
+  });
+
+  it("warns loudly where others than this machine reach it with a token that everybody knows", async () => {
+    const one = dev(["--port", "0", "--host", "0.0.0.0", "--db", "a.db"]);
+    await one.saying(/WARNING: this engine listens on 0\.0\.0\.0.*--token/);
+    const other = dev(["--port", "0", "--host", "0.0.0.0", "--db", "b.db", "--token", "a token of my own"]);
+    await other.saying("QSTASH_NEXT_SIGNING_KEY");
+    expect(other.said()).not.toContain("WARNING");
   });
 
   it("doesn't show secrets of one's own", async () => {

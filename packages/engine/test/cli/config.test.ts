@@ -11,6 +11,21 @@ describe("the configuration", () => {
       logLevel: "info",
       token: DEV_CREDENTIALS.token,
       signingKeys: { current: DEV_CREDENTIALS.currentSigningKey, next: DEV_CREDENTIALS.nextSigningKey },
+      browsers: { hosts: ["127.0.0.1"], origins: [], anyAddress: false },
+    });
+  });
+
+  it("says which hosts and origins browsers may name", () => {
+    expect(readConfig({ host: "0.0.0.0", allowHost: ["a.test", "b.test"] }, {}).browsers).toEqual({
+      hosts: ["0.0.0.0", "a.test", "b.test"],
+      origins: [],
+      anyAddress: true,
+    });
+    const flags = { host: "d.test", allowHost: ["e.test"], allowOrigin: ["https://f.test"] };
+    expect(readConfig(flags, {}).browsers).toEqual({
+      hosts: ["d.test", "e.test"],
+      origins: ["https://f.test"],
+      anyAddress: false,
     });
   });
 

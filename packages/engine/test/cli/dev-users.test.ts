@@ -4,8 +4,8 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { PUBLIC_USERS } from "@perdure/core/protocol";
 import { expect, it } from "vitest";
-import { PUBLIC_USERS } from "../../src/cli/users.ts";
 
 const CLI = fileURLToPath(new URL("../../src/cli.ts", import.meta.url));
 

@@ -51,3 +51,28 @@ it("takes a destination as it is sent, dots and braces and all", async () => {
     one.closeAllConnections();
   }
 });
+
+it("answers strangers while their bodies are still on their way", async () => {
+  const engine = createEngine({
+    store: ":memory:",
+    token: "t",
+    signingKeys: { current: "sig_c", next: "sig_n" },
+  });
+  const { server, port } = await listen(engine.fetch, { host: "127.0.0.1", port: 0 });
+  const statusOf = async (path: string, headers: Record<string, string | number> = {}) => {
+    const asked = request({ port, host: "127.0.0.1", method: "POST", path, headers });
+    asked.write("x".repeat(100_000));
+    const [answer] = await once(asked, "response");
+    asked.destroy();
+    return answer.statusCode;
+  };
+  const announced = { "Content-Length": 1_000_000 };
+  const hook = "/v2/workflows/hooks/default/wfr_1/evt_1";
+  expect(await statusOf(hook, announced)).toBe(404);
+  expect(await statusOf(hook)).toBe(404);
+  expect(await statusOf("/v2/batch", announced)).toBe(401);
+  expect(await statusOf("/v2/nothing", { ...announced, Authorization: "Bearer t" })).toBe(404);
+  await engine.stop();
+  server.close();
+  server.closeAllConnections();
+});

@@ -1,10 +1,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { PUBLIC_USERS } from "@perdure/core/protocol";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readStartConfig, type StartFlags } from "../../src/cli/start-config.ts";
 import { readStartFile, type StartFile } from "../../src/cli/start-file.ts";
-import { PUBLIC_USERS } from "../../src/cli/users.ts";
 import { ConfigError } from "../../src/config.ts";
 
 const DAY = 86_400_000;
@@ -45,7 +45,21 @@ describe("the configuration of production", () => {
       ],
       metricsToken: undefined,
       drain: 30_000,
+      browsers: { hosts: undefined, origins: undefined, anyAddress: false },
       engine: { destinations: { allow: [], deny: [] }, limits: {}, retention: {}, timeouts: {} },
+    });
+  });
+
+  it("says which hosts and origins browsers may name, where it is asked to", () => {
+    const file: StartFile = { allowHosts: ["f.test"], allowOrigins: ["https://f.test"] };
+    const env = { ...ENV, PERDURE_ALLOW_HOSTS: "e.test" };
+    const flags = { allowOrigin: ["https://a.test"] };
+    const of = (...all: Parameters<typeof readStartConfig>) => readStartConfig(...all).browsers;
+    expect(of({}, ENV, file)).toMatchObject({ hosts: ["127.0.0.1", "f.test"], origins: ["https://f.test"] });
+    expect(of({}, env, {})).toMatchObject({ hosts: ["127.0.0.1", "e.test"], origins: undefined });
+    expect(of(flags, env, file)).toMatchObject({
+      hosts: ["127.0.0.1", "e.test"],
+      origins: ["https://a.test"],
     });
   });
 

@@ -1,5 +1,6 @@
+import { PUBLIC_USERS } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
-import { beside, devTenants, PUBLIC_USERS, userOf } from "../../src/cli/users.ts";
+import { beside, devTenants, userOf } from "../../src/cli/users.ts";
 import { readConfig } from "../../src/config.ts";
 
 describe("the users of a development server", () => {

@@ -156,7 +156,7 @@ describe("a run's deliveries", () => {
     await w.engine.idle();
     for (const [at, call] of w.calls.entries()) {
       expect(Object.fromEntries(call.headers)).toEqual({
-        "perdure-max-retries": "3",
+        "perdure-max-retries": "3; default",
         "content-type": "application/json",
         "upstash-caller-ip": "127.0.0.1",
         "upstash-message-id": expect.any(String),

@@ -82,8 +82,10 @@ export function waiting(name: string, open: () => Promise<Store>): void {
 
     it("for a webhook takes none but the run's own", async () => {
       await kit.accept(start("wfr_1"));
-      const notice = { ...event("e", "x", "wfr_1"), webhook: true };
+      const notice = { ...event("e", "x", "wfr_1"), webhook: { hits: 1, bytes: 1000 } };
       expect(await kit.store.notify(notice, START)).toEqual({ kind: "no webhook" });
+      expect(await kit.store.webhookState("wfr_1", "e", notice.webhook)).toBe("none");
+      expect(await kit.store.webhookState("wfr_2", "e", notice.webhook)).toBe("none");
     });
   });
 }

@@ -119,7 +119,7 @@ async function configure(tx: Tx, live: Run, intake: StartIntake): Promise<Receip
   const entry = (await tx.one<{ seq: number }>(
     sql`UPDATE entries SET message = ${intake.message.id} WHERE run = ${live.key} AND record = ${FIRST_RECORD} RETURNING seq`,
   )) as { seq: number };
-  await insertMessage(tx, inherit(intake.message, config), { run: live.key, entry: entry.seq });
+  await insertMessage(tx, inherit(intake.message, { ...live, config }), { run: live.key, entry: entry.seq });
   return receipt(intake.message, live, false);
 }
 

@@ -83,7 +83,7 @@ export async function repeatRollbacks(tx: Tx, dlqId: string, now: number): Promi
   const { body } = toMessage(report);
   const delivery = deliveryOf(run, "step", now);
   const again = { ...delivery, id: newMessageId(), purpose: "rollback", body, notBefore: now } as const;
-  await insertMessage(tx, { ...inherit(again, run.config), flow: undefined }, { run: run.key });
+  await insertMessage(tx, { ...inherit(again, run), flow: undefined }, { run: run.key });
   return run;
 }
 

@@ -55,7 +55,7 @@ async function reportMessage(tx: Tx, failed: Failed, source: MessageRow): Promis
  * they are made.
  */
 async function reportRun(tx: Tx, failed: Failed, run: Run, source: MessageRow): Promise<number> {
-  const report = runFailureMessage(failed, run, failureCallbackOf(run));
+  const report = runFailureMessage(failed, run, failed.message.failureCallback ?? failureCallbackOf(run));
   const of = { run: run.key, source };
   if (report.url === run.url || run.traits === undefined) {
     const callback = await insertMessage(tx, report, of);
@@ -63,8 +63,8 @@ async function reportRun(tx: Tx, failed: Failed, run: Run, source: MessageRow): 
     return callback;
   }
   // As the run's own deliveries: what was said of the report's is for its place alone.
-  const own = runFailureMessage(failed, run, { url: run.url, options: undefined });
-  const rollback = await insertMessage(tx, { ...own, purpose: "rollback" }, of);
+  const own = runFailureMessage(failed, run, { url: run.url, options: undefined }, "rollback");
+  const rollback = await insertMessage(tx, own, of);
   await holdReport(tx, run.key, rollback);
   return insertMessage(tx, report, { ...of, awaits: rollback });
 }

@@ -28,10 +28,10 @@ export async function insertMessage(tx: Tx, draft: Draft, of: Belonging = {}): P
   const queue = draft.queue ?? null;
   const seq = await insert(
     tx,
-    sql`INSERT INTO messages (id, kind, run, entry, source, url, host, path, body, options, max_retries, not_before,
+    sql`INSERT INTO messages (id, kind, run, entry, source, url, host, path, body, options, max_retries, retry_delay, not_before,
         created_at, caller_ip, url_group, queue, flow_key, schedule)
       VALUES (${draft.id}, ${draft.purpose}, ${run}, ${entry}, ${source?.seq ?? null}, ${draft.url}, ${host}, ${path},
-        ${draft.body ?? null}, ${toStoredOptions(draft)}, ${draft.retries ?? DEFAULT_RETRIES}, ${draft.notBefore},
+        ${draft.body ?? null}, ${toStoredOptions(draft)}, ${draft.retries ?? DEFAULT_RETRIES}, ${draft.retryDelay ?? null}, ${draft.notBefore},
         ${draft.createdAt}, ${draft.callerIp}, ${draft.topic?.name ?? null}, ${queue}, ${flowKey},
         ${draft.schedule ?? null})
       RETURNING seq AS key`,
@@ -62,7 +62,7 @@ export interface NewEntry {
 /** Adds to a run's history, and has it delivered. */
 export async function insertEntry(
   tx: Tx,
-  run: Pick<Run, "key" | "config">,
+  run: Pick<Run, "key" | "config" | "traits">,
   entry: NewEntry,
   draft: Draft,
 ): Promise<void> {
@@ -75,7 +75,7 @@ export async function insertEntry(
   // A call has its own rules, but for what may be seen of it; everything else is a delivery of the run's.
   const { redact } = run.config;
   const message =
-    draft.purpose === "call" ? { ...draft, redact: draft.redact ?? redact } : inherit(draft, run.config);
+    draft.purpose === "call" ? { ...draft, redact: draft.redact ?? redact } : inherit(draft, run);
   await insertMessage(tx, message, { run: run.key, entry: key });
 }
 

@@ -26,7 +26,7 @@ export async function revive(tx: Tx, query: DeadLetterQuery, how: Revival, now: 
 }
 
 async function reviveRun(tx: Tx, old: Run, how: Revival, now: number): Promise<Run> {
-  const run = await insertRun(tx, {
+  const inserted = await insertRun(tx, {
     id: newRunId(),
     url: old.url,
     createdAt: now,
@@ -36,6 +36,7 @@ async function reviveRun(tx: Tx, old: Run, how: Revival, now: number): Promise<R
     // Whoever waited for the one that failed has been told.
     invoker: undefined,
   });
+  const run = { ...inserted, traits: old.traits };
   if (old.traits !== undefined) await noteTraits(tx, run.key, old.traits);
   const entries = await tx.all<OldEntry>(
     sql`SELECT seq, record, message, call_type, body, created_at FROM entries WHERE run = ${old.key} ORDER BY seq`,
@@ -125,7 +126,7 @@ async function redelivery(again: Again, entry: OldEntry, id: string): Promise<Dr
   if (!row)
     return inherit(
       { ...deliveryOf(run, entry.call_type === "fromCallback" ? "answer" : "step", now), id, notBefore },
-      run.config,
+      run,
     );
   const before = toMessage(row);
   return {
@@ -138,5 +139,6 @@ async function redelivery(again: Again, entry: OldEntry, id: string): Promise<Dr
     retryDelay: options.retryDelay ?? before.retryDelay,
     labels: options.labels.length > 0 ? options.labels : before.labels,
     flow: options.flow ?? before.flow,
+    failureCallback: options.failureUrl || options.failure ? undefined : before.failureCallback,
   };
 }

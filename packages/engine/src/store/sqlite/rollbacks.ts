@@ -1,8 +1,9 @@
 import { decodeTraits, type RollbackRecord } from "@perdure/core/protocol";
-import { GREATEST, sql, type Tx } from "../tx.ts";
+import { retryPolicy } from "../../domain/policy.ts";
+import { GREATEST, sql, strings, type Tx } from "../tx.ts";
 import { AFTERWARDS } from "./due.ts";
 import { logState } from "./log.ts";
-import type { MessageRow } from "./rows.ts";
+import { type MessageRow, type RunRow, toRun } from "./rows.ts";
 
 /** What has become of the rollbacks of a run's steps, the first one first. */
 export async function rollbacksOf(tx: Tx, run: number): Promise<RollbackRecord[]> {
@@ -56,14 +57,31 @@ export async function isReporting(tx: Tx, run: number): Promise<boolean> {
   return found !== undefined;
 }
 
-/** Notes what a run's endpoint wants to be done for it. */
-export async function noteTraits(tx: Tx, run: number, traits: string): Promise<void> {
-  await tx.run(sql`UPDATE runs SET capabilities = ${traits} WHERE key = ${run}`);
+/** Notes what a run's endpoint wants to be done for it: it holds for what is to be delivered yet. */
+export async function noteTraits(tx: Tx, key: number, traits: string): Promise<void> {
+  const row = await tx.one<RunRow>(
+    sql`UPDATE runs SET capabilities = ${traits} WHERE key = ${key} RETURNING *`,
+  );
+  if (!row) return;
+  const run = toRun(row);
+  for (const [purpose, kinds] of POLICIES) {
+    const { retries, retryDelay } = retryPolicy(run, purpose);
+    if (retries === undefined && retryDelay === undefined) continue;
+    await tx.run(
+      sql`UPDATE messages SET max_retries = coalesce(${retries ?? null}, max_retries),
+        retry_delay = coalesce(${retryDelay ?? null}, retry_delay)
+        WHERE seq IN (SELECT message FROM due WHERE run = ${key} AND kind IN (${strings(kinds)}))`,
+    );
+  }
   const { timeout } = decodeTraits(traits);
-  if (timeout === undefined) return;
-  const row = await tx.one<{
-    deadline: number;
-  }>(sql`UPDATE runs SET deadline = created_at + ${Math.round(timeout * 1000)} WHERE key = ${run} AND deadline IS NULL AND state = 'RUN_STARTED'
-     RETURNING deadline`);
-  if (row) tx.wakeAt(row.deadline);
+  if (timeout === undefined || row.deadline !== null || row.state !== "RUN_STARTED") return;
+  const deadline = row.created_at + Math.round(timeout * 1000);
+  await tx.run(sql`UPDATE runs SET deadline = ${deadline} WHERE key = ${key}`);
+  tx.wakeAt(deadline);
 }
+
+/** Messages of a run that are retried alike. */
+const POLICIES = [
+  ["step", ["step", "answer", "rollback", "cancel"]],
+  ["failure", ["failure"]],
+] as const;

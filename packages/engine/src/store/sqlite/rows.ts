@@ -35,6 +35,7 @@ export interface MessageRow {
   readonly body: Uint8Array | null;
   readonly options: string;
   readonly max_retries: number;
+  readonly retry_delay: string | null;
   readonly not_before: number;
   readonly created_at: number;
   readonly caller_ip: string;
@@ -60,15 +61,12 @@ export interface MessageRow {
 
 /** How a message is delivered: written once, and read as a whole. What isn't given isn't there. */
 type StoredOptions = Pick<Message, "method" | "forward" | "labels"> &
-  Partial<
-    Pick<
-      Message,
-      "contentType" | "retryDelay" | "timeout" | "redact" | "failureCallback" | "callback" | "flow"
-    >
-  > & { readonly endpoint?: string | undefined };
+  Partial<Pick<Message, "contentType" | "timeout" | "redact" | "failureCallback" | "callback" | "flow">> & {
+    readonly endpoint?: string | undefined;
+  };
 
 const COLUMNS = sql`messages.seq, messages.id, messages.kind, messages.run, messages.entry, messages.source, messages.url,
-  messages.body, messages.options, messages.max_retries, messages.not_before, messages.created_at, messages.caller_ip,
+  messages.body, messages.options, messages.max_retries, messages.retry_delay, messages.not_before, messages.created_at, messages.caller_ip,
   messages.url_group, messages.queue, messages.flow_key, messages.schedule, messages.outcome, messages.reply_status,
   messages.reply_headers, messages.reply_body, due.status, due.at, due.since,
   coalesce(due.retried, messages.retried) AS retried, coalesce(due.fence, messages.attempts) AS fence, due.place,
@@ -119,7 +117,7 @@ export function toMessage(row: MessageRow): Message {
     forward: options.forward,
     labels: options.labels,
     contentType: options.contentType,
-    retryDelay: options.retryDelay,
+    retryDelay: row.retry_delay ?? undefined,
     timeout: options.timeout,
     redact: options.redact,
     failureCallback: options.failureCallback,
@@ -146,13 +144,12 @@ export function toMessage(row: MessageRow): Message {
 
 /** Options as they are stored: what isn't given isn't there. */
 export function toStoredOptions(draft: Draft): string {
-  const { method, forward, contentType, retryDelay, timeout, labels, redact } = draft;
+  const { method, forward, contentType, timeout, labels, redact } = draft;
   const { failureCallback, callback, flow, topic } = draft;
   const options: StoredOptions = {
     method,
     forward,
     contentType,
-    retryDelay,
     timeout,
     labels,
     redact,

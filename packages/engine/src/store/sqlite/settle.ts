@@ -28,21 +28,27 @@ export async function settle(
   now: number,
   keeping: Keeping,
 ): Promise<Settled> {
-  const row = await tx.one<MessageRow>(
-    sql`${LIVE_MESSAGES} WHERE messages.id = ${lease.messageId} AND due.fence = ${lease.fence} AND due.status = 'delivering'`,
-  );
-  if (!row) {
+  const held = await heldBy(tx, lease);
+  if (!held) {
     const ended = await land(tx, lease, now);
     if (ended !== undefined && settlement.traits !== undefined)
       await noteLate(tx, ended, settlement.traits, now);
     return { kind: "stale" };
   }
-  if (row.run !== null && settlement.traits !== undefined) await noteTraits(tx, row.run, settlement.traits);
+  const { traits } = settlement;
+  if (held.run !== null && traits !== undefined) await noteTraits(tx, held.run, traits);
+  const row = (traits !== undefined && (await heldBy(tx, lease))) || held;
   await reportAttempt(tx, row, settlement, now);
   const settled = await record(tx, row, settlement, now, keeping);
   if (await letGo(tx, row.flow_key)) tx.wakeAt(now);
   await followUp(tx, row);
   return settled;
+}
+
+async function heldBy(tx: Tx, { messageId, fence }: Lease): Promise<MessageRow | undefined> {
+  return tx.one<MessageRow>(
+    sql`${LIVE_MESSAGES} WHERE messages.id = ${messageId} AND due.fence = ${fence} AND due.status = 'delivering'`,
+  );
 }
 
 /** Its endpoint's first answer came after a run had been cancelled: only now is it known what that wants. */

@@ -2,7 +2,15 @@ import { isPlan, type StepRecord } from "@perdure/core/protocol";
 import { isLive, type Run } from "../../domain/run.ts";
 import { type WaitIntake, waitRecord } from "../../domain/wait.ts";
 import * as inOrder from "../in-order.ts";
-import type { Notice, Notified, RecordedStep, Waiting, WaitReceipt } from "../store.ts";
+import type {
+  KeptLimits,
+  Notice,
+  Notified,
+  RecordedStep,
+  Waiting,
+  WaitReceipt,
+  WebhookState,
+} from "../store.ts";
 import { sql, type Tx } from "../tx.ts";
 import { recordStep } from "./finish.ts";
 import { entryMessage, liveRun, runOf } from "./messages.ts";
@@ -48,14 +56,48 @@ export async function notify(tx: Tx, notice: Notice, now: number): Promise<Notif
   const run = await reachableRun(tx, notice.runId);
   if (!run) return { kind: "not live" };
   if (notice.webhook && !(await hasWebhook(tx, run.key, notice.eventId))) return { kind: "no webhook" };
-  const rows = await tx.all<WaiterRow>(
-    sql`SELECT seq, run, wait FROM waiters WHERE run = ${run.key} AND event = ${notice.eventId} AND open = 1 ORDER BY seq LIMIT 1`,
-  );
+  const rows = await nextWaiter(tx, run.key, notice.eventId);
   if (rows.length > 0) return await tell(tx, rows, notice, now);
+  if (
+    notice.webhook &&
+    !(await hasRoom(tx, { run: run.key, eventId: notice.eventId }, notice.webhook, notice.data.length))
+  )
+    return { kind: "full" };
   await tx.run(
     sql`INSERT INTO events (run, event, data, created_at) VALUES (${run.key}, ${notice.eventId}, ${notice.data}, ${now})`,
   );
   return { kind: "told", waiters: [], recorded: [] };
+}
+
+/** Whether a webhook takes one more request, as far as that can be told without its body. */
+export async function webhookState(
+  tx: Tx,
+  runId: string,
+  eventId: string,
+  most: KeptLimits,
+): Promise<WebhookState> {
+  const run = await reachableRun(tx, runId);
+  if (!run || !(await hasWebhook(tx, run.key, eventId))) return "none";
+  if ((await nextWaiter(tx, run.key, eventId)).length > 0) return "open";
+  return (await hasRoom(tx, { run: run.key, eventId }, most, 1)) ? "open" : "full";
+}
+
+async function nextWaiter(tx: Tx, run: number, eventId: string): Promise<WaiterRow[]> {
+  return await tx.all<WaiterRow>(
+    sql`SELECT seq, run, wait FROM waiters WHERE run = ${run} AND event = ${eventId} AND open = 1 ORDER BY seq LIMIT 1`,
+  );
+}
+
+async function hasRoom(
+  tx: Tx,
+  webhook: { readonly run: number; readonly eventId: string },
+  most: KeptLimits,
+  bytes: number,
+): Promise<boolean> {
+  const kept = await tx.one<KeptLimits>(
+    sql`SELECT COUNT(*) AS hits, COALESCE(SUM(LENGTH(data)), 0) AS bytes FROM events WHERE run = ${webhook.run} AND event = ${webhook.eventId}`,
+  );
+  return kept !== undefined && kept.hits < most.hits && kept.bytes + bytes <= most.bytes;
 }
 
 /** Records the waits that are over. */

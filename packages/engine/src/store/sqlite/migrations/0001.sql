@@ -52,7 +52,8 @@ CREATE TABLE entries (
 CREATE UNIQUE INDEX entries_record ON entries (run, record);
 CREATE INDEX entries_run ON entries (run);
 
--- What is delivered. Written once; the columns from `outcome` on are written once more, at its end.
+-- What is delivered. Written once; how it is retried may be learned from its endpoint, and the columns from `outcome`
+-- on are written at its end.
 CREATE TABLE messages (
   seq INTEGER PRIMARY KEY,
   id TEXT NOT NULL UNIQUE,
@@ -66,6 +67,7 @@ CREATE TABLE messages (
   body BLOB,
   options TEXT NOT NULL,        -- how it is delivered
   max_retries INTEGER NOT NULL,
+  retry_delay TEXT,
   not_before INTEGER NOT NULL,
   created_at INTEGER NOT NULL,
   caller_ip TEXT NOT NULL,

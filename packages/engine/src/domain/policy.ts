@@ -1,0 +1,70 @@
+import { decodeTraits, encodeTraits, HEADER, type Traits } from "@perdure/core/protocol";
+import { parseExpression } from "./expression.ts";
+import { firstValue } from "./header.ts";
+import type { Callback, Message, Purpose, Reply } from "./message.ts";
+
+/** How a delivery is retried. `undefined`: nobody has said, and the engine's defaults hold. */
+export interface RetryPolicy {
+  readonly retries: number | undefined;
+  readonly retryDelay: string | undefined;
+}
+
+/** A run, as far as it says how its deliveries are retried. */
+export interface Retried {
+  readonly config: RetryPolicy & { readonly failureCallback: Callback | undefined };
+  readonly traits: string | undefined;
+}
+
+/** The options of a run's trigger come first, then those that its endpoint has sent with an answer. */
+export function retryPolicy({ config, traits }: Retried, purpose: Purpose): RetryPolicy {
+  const asked: Partial<Traits> = traits === undefined ? {} : decodeTraits(traits);
+  const own = {
+    retries: config.retries ?? asked.retries,
+    retryDelay: config.retryDelay ?? asked.retryDelay,
+  };
+  if (purpose !== "failure") return own;
+  const { retries, retryDelay } = config.failureCallback?.options ?? {};
+  return {
+    retries: retries ?? asked.failureRetries ?? own.retries,
+    retryDelay: retryDelay ?? asked.failureRetryDelay ?? own.retryDelay,
+  };
+}
+
+/** A message of a run whose endpoint has sent other traits than were known when the message was stored. */
+export function withPolicy(message: Message, run: Retried): Message {
+  const { retries, retryDelay } = retryPolicy(run, message.purpose);
+  return {
+    ...message,
+    maxRetries: retries ?? message.maxRetries,
+    retryDelay: retryDelay ?? message.retryDelay,
+  };
+}
+
+/**
+ * The traits in an endpoint's answer, as they are stored; `undefined` where it sends none. An expression that can't be
+ * parsed is left out.
+ *
+ * @param mostRetries above which a number of retries is lowered
+ */
+export function traitsIn({ headers }: Reply, mostRetries: number): string | undefined {
+  const header = firstValue(headers, HEADER.traits);
+  if (header === undefined) return undefined;
+  const traits = decodeTraits(header);
+  const capped = (count: number | undefined): number | undefined => count && Math.min(count, mostRetries);
+  return encodeTraits({
+    ...traits,
+    retries: capped(traits.retries),
+    retryDelay: parsed(traits.retryDelay),
+    failureRetries: capped(traits.failureRetries),
+    failureRetryDelay: parsed(traits.failureRetryDelay),
+  });
+}
+
+function parsed(expression: string | undefined): string | undefined {
+  try {
+    if (expression !== undefined) parseExpression(expression);
+    return expression;
+  } catch {
+    return undefined;
+  }
+}

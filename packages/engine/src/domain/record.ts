@@ -1,0 +1,19 @@
+import { parseStep, type StepRecord } from "@perdure/core/protocol";
+
+/**
+ * Reads a step record as any client writes it. Older clients put the result itself into `out` where today's put its JSON,
+ * and Python's write `null` for every field that a record doesn't have.
+ *
+ * @throws WorkflowError `malformed_body` when the string isn't a step record
+ */
+export function readRecord(json: string): StepRecord {
+  return parseStep(json, modernise);
+}
+
+function modernise(value: unknown): unknown {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  const { out, ...fields } = value as Readonly<Record<string, unknown>>;
+  const given = Object.entries(fields).filter(([, field]) => field !== null);
+  const result = out === undefined || typeof out === "string" ? out : JSON.stringify(out);
+  return Object.fromEntries(result === undefined ? given : [...given, ["out", result]]);
+}
