@@ -4,9 +4,10 @@ import { readdirSync, readFileSync } from "node:fs";
  * The texts that bring an empty database to the newest schema, in their order. Each takes it from the version of its
  * index to the next one. One that was released is never changed: another is added.
  *
- * @param folder the URL of a folder with numbered `.sql` files
+ * @param dialect the folder of `migrations` with the numbered files
  */
-export function migrations(folder: URL): string[] {
+export function migrations(dialect: "sqlite" | "postgres"): string[] {
+  const folder = new URL(`./migrations/${dialect}/`, import.meta.url);
   return readdirSync(folder)
     .filter((name) => name.endsWith(".sql"))
     .sort()

@@ -47,7 +47,7 @@ export function withoutWakeUps(tx: Tx): Tx {
 }
 
 /** The kinds of locks, in the order in which a transaction takes them. */
-export const LOCKS = ["run", "queue", "flow", "schedule", "group", "setting"] as const;
+export const LOCKS = ["setting", "group", "schedule", "run", "deduplication", "queue", "flow"] as const;
 
 export type LockKind = (typeof LOCKS)[number];
 

@@ -4,8 +4,6 @@ import { SqlStore, type StoreSettings } from "../sql-store.ts";
 import { StoreUnavailable } from "../store.ts";
 import { PostgresConnection, type PostgresSession } from "./connection.ts";
 
-const FOLDER = new URL("./migrations/", import.meta.url);
-
 /**
  * Opens a store in a PostgreSQL database, over one session.
  *
@@ -23,7 +21,7 @@ async function migrate(session: PostgresSession): Promise<void> {
   await session.query("CREATE TABLE IF NOT EXISTS schema_version (version integer NOT NULL)", []);
   const { rows } = await session.query("SELECT max(version) AS version FROM schema_version", []);
   const version = (rows[0] as { version: number | null }).version ?? 0;
-  const known = migrations(FOLDER);
+  const known = migrations("postgres");
   if (version > known.length) {
     throw new StoreUnavailable(
       `The database was written by a newer version of the engine (schema ${version}; this one knows ${known.length}).`,

@@ -11,7 +11,7 @@ import { knownAgain } from "./deduplications.ts";
 import { finishMessages } from "./due.ts";
 import { letGo } from "./flow.ts";
 import { FIRST_RECORD } from "./history.ts";
-import { entryMessage, insertEntry, insertMessage, liveRun, runOf } from "./messages.ts";
+import { entryMessage, insertEntry, insertMessage, lockRun, runOf } from "./messages.ts";
 import { ensureQueue } from "./queues.ts";
 import { deadlineOf, insertRun, labelRun, latestRun, notLive } from "./runs.ts";
 import { addWebhook } from "./waiting.ts";
@@ -45,7 +45,7 @@ async function acceptOne(tx: Tx, intake: Intake, limits: Partial<QueueLimits>): 
 
 async function start(tx: Tx, intake: StartIntake): Promise<Receipt> {
   const { run: draft } = intake;
-  const live = await liveRun(tx, draft.id);
+  const live = await lockRun(tx, draft.id);
   if (intake.configures) {
     if (!live) throw await notLive(tx, draft.id, "it can't be configured");
     if (live.announced) return await configure(tx, live, intake);
@@ -72,7 +72,7 @@ async function start(tx: Tx, intake: StartIntake): Promise<Receipt> {
 }
 
 async function liveInvoker(tx: Tx, { runId, createdAt }: { runId: string; createdAt: number }): Promise<Run> {
-  const run = await liveRun(tx, runId);
+  const run = await lockRun(tx, runId);
   // Of several runs that had this id, it is one that has ended.
   if (!run || (createdAt > 0 && createdAt !== run.createdAt)) {
     throw await notLive(tx, runId, "it can't invoke another one");
@@ -124,7 +124,7 @@ async function configure(tx: Tx, live: Run, intake: StartIntake): Promise<Receip
 }
 
 async function append(tx: Tx, intake: AppendIntake | CallIntake): Promise<Receipt> {
-  const run = await liveRun(tx, intake.runId);
+  const run = await lockRun(tx, intake.runId);
   if (!run) throw await notLive(tx, intake.runId, "nothing can be added to it");
   const known = await entryMessage(tx, run.key, intake.key);
   // The endpoint says it again when it hasn't heard our answer. What it said first has been scheduled.

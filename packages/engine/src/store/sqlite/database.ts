@@ -93,7 +93,7 @@ export class Database implements Connection {
     const { user_version: version } = this.#db.prepare("PRAGMA user_version").get() as {
       user_version: number;
     };
-    const known = migrations(new URL("./migrations/", import.meta.url));
+    const known = migrations("sqlite");
     if (version > known.length) {
       throw new StoreUnavailable(
         `The database ${file} was written by a newer version of the engine (schema ${version}; this one knows ${known.length}).`,

@@ -12,6 +12,7 @@ export async function knownAgain(
   if (!deduplication) return undefined;
   const { until } = deduplication;
   const key = keyOf(deduplication);
+  await tx.lock("deduplication", key);
   const known = await tx.one<{ message: string; url: string }>(
     sql`SELECT message, url FROM deduplications WHERE key = ${key} AND until > ${message.createdAt}`,
   );

@@ -9,14 +9,14 @@ import { letGo } from "./flow.ts";
 import { followUp } from "./follow-up.ts";
 import { matchingRuns } from "./listing.ts";
 import { logState } from "./log.ts";
-import { latestRun, liveRun, runOf } from "./messages.ts";
+import { latestRun, lockRun, runOf } from "./messages.ts";
 import { releaseNext } from "./rollbacks.ts";
 import { LIVE_MESSAGES, type MessageRow } from "./rows.ts";
 
 const CANCELED = { state: "RUN_CANCELED", response: undefined } as const;
 
 export async function endRun(tx: Tx, id: string, end: RunEnd, now: number): Promise<EndedRun> {
-  const live = await liveRun(tx, id);
+  const live = await lockRun(tx, id);
   if (live) return { kind: "ended", run: live, recorded: await finishRun(tx, live.key, end, now) };
   const last = await latestRun(tx, id);
   return { kind: last ? "ended before" : "unknown", run: last, recorded: [] };

@@ -27,6 +27,7 @@ const GRAIN = 60_000;
 /** The latest limits count, for those too that wait already, but for what is pinned. @returns whether any may be due */
 export async function configureFlow(tx: Tx, limit: FlowLimit, now: number): Promise<boolean> {
   const { key } = limit;
+  await tx.lock("flow", key);
   const old = await flowOf(tx, key);
   if (old) await noteUse(tx, old, now);
   const { parallelism = null, rate = null, period } = old ? adopt(toLimits(old), limit) : limit;
@@ -44,6 +45,7 @@ export async function isFlowPaused(tx: Tx, key: string): Promise<boolean> {
 
 /** Whether a delivery with this key may begin now; if so, it counts. */
 export async function admit(tx: Tx, key: string, now: number): Promise<boolean> {
+  await tx.lock("flow", key);
   const flow = await flowOf(tx, key);
   if (!flow) return true;
   if (flow.paused === 1) return false;
@@ -95,9 +97,11 @@ export async function park(tx: Tx, seq: number): Promise<void> {
 
 /** Something with this key is no longer under way, or no longer due: those that wait for it are due again. */
 export async function letGo(tx: Tx, key: string | null): Promise<boolean> {
-  const flow = key === null ? undefined : await flowOf(tx, key);
+  if (key === null) return false;
+  await tx.lock("flow", key);
+  const flow = await flowOf(tx, key);
   // For the next period there is a time of its own.
-  if (key === null || !flow || flow.wake_at !== null || flow.paused === 1) return false;
+  if (!flow || flow.wake_at !== null || flow.paused === 1) return false;
   const free =
     flow.parallelism === null ? MOST : flow.parallelism - (await active(tx, key, flow.parallelism));
   return await unpark(tx, key, Math.min(free, MOST));

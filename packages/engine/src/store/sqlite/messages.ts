@@ -86,6 +86,12 @@ export async function entryMessage(tx: Tx, run: number, key: string): Promise<st
   )?.message;
 }
 
+/** The live run of an id. Until the transaction ends, no other one changes or starts a run of this id. */
+export async function lockRun(tx: Tx, id: string): Promise<Run | undefined> {
+  await tx.lock("run", id);
+  return liveRun(tx, id);
+}
+
 export async function liveRun(tx: Tx, id: string): Promise<Run | undefined> {
   const row = await tx.one<RunRow>(sql`SELECT * FROM runs WHERE id = ${id} AND state = 'RUN_STARTED'`);
   return row && toRun(row);

@@ -54,6 +54,7 @@ export async function isPaused(tx: Tx, queue: string): Promise<boolean> {
 
 /** Gives free places to those who have waited longest. */
 export async function admitNext(tx: Tx, name: string): Promise<void> {
+  await tx.lock("queue", name);
   const queue = await queueOf(tx, name);
   if (!queue) return;
   const free = freePlaces(

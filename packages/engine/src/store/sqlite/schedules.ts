@@ -62,15 +62,18 @@ export async function tick(tx: Tx, now: number): Promise<void> {
   const rows = await tx.all<ScheduleRow>(
     sql`SELECT * FROM schedules WHERE next_at <= ${now} ORDER BY next_at, key LIMIT ${MOST}`,
   );
-  for (const row of rows) {
-    const schedule = toSchedule(row);
+  for (const { id } of rows) {
+    await tx.lock("schedule", id);
+    // Another engine may have made this tick meanwhile.
+    const schedule = await find(tx, id);
+    if (schedule?.nextAt === undefined || schedule.nextAt > now) continue;
     const intakes = tickIntakes(schedule, await topic(tx, schedule.destination), now);
     const fresh = await inOrder.filter(intakes, async (intake) => !(await knownAgain(tx, intake)));
     // They are due by the claim that this is part of, or told as what is next.
     for (const { message } of fresh) await insertMessage(tx, message);
     const states = fresh.map(({ message }): [string, TickState] => [message.id, "IN_PROGRESS"]);
     await tx.run(
-      sql`UPDATE schedules SET last_at = ${now}, next_at = ${nextOf(schedule, now) ?? null}, last_states = ${JSON.stringify(Object.fromEntries(states))} WHERE key = ${row.key}`,
+      sql`UPDATE schedules SET last_at = ${now}, next_at = ${nextOf(schedule, now) ?? null}, last_states = ${JSON.stringify(Object.fromEntries(states))} WHERE id = ${id}`,
     );
   }
 }
@@ -100,6 +103,7 @@ export async function recordTickState(
 
 async function put(tx: Tx, schedule: ScheduleDraft, limits: ScheduleLimits): Promise<void> {
   const { id, cron, destination, createdAt } = schedule;
+  await tx.lock("schedule", id);
   const old = await find(tx, id);
   if (!old) {
     const { count } = (await tx.one<{ count: number }>(sql`SELECT count(*) AS count FROM schedules`)) as {

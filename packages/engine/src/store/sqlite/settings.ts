@@ -11,6 +11,7 @@ export async function changeSetting(
   was: string | undefined,
   value: string,
 ): Promise<boolean> {
+  await tx.lock("setting", name);
   if ((await setting(tx, name)) !== was) return false;
   await tx.run(
     sql`INSERT INTO settings (name, value) VALUES (${name}, ${value}) ON CONFLICT (name) DO UPDATE SET value = excluded.value`,

@@ -28,6 +28,7 @@ export async function settle(
   now: number,
   keeping: Keeping,
 ): Promise<Settled> {
+  await lockRunOf(tx, lease);
   const held = await heldBy(tx, lease);
   if (!held) {
     const ended = await land(tx, lease, now);
@@ -43,6 +44,14 @@ export async function settle(
   if (await letGo(tx, row.flow_key)) tx.wakeAt(now);
   await followUp(tx, row);
   return settled;
+}
+
+/** Keeps other transactions from the run of a delivery, whose end may be the run's. */
+async function lockRunOf(tx: Tx, { messageId }: Lease): Promise<void> {
+  const run = await tx.one<{ id: string }>(
+    sql`SELECT runs.id FROM messages JOIN runs ON runs.key = messages.run WHERE messages.id = ${messageId}`,
+  );
+  if (run) await tx.lock("run", run.id);
 }
 
 async function heldBy(tx: Tx, { messageId, fence }: Lease): Promise<MessageRow | undefined> {

@@ -31,6 +31,7 @@ export async function updateTopic(
   limits: TopicLimits,
   now: number,
 ): Promise<Topic | undefined> {
+  await tx.lock("group", name);
   const old = await topic(tx, name);
   if (!old && change.kind === "add") {
     const { count } = (await tx.one<{ count: number }>(sql`SELECT count(*) AS count FROM url_groups`)) as {

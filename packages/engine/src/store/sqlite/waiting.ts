@@ -13,7 +13,7 @@ import type {
 } from "../store.ts";
 import { sql, type Tx } from "../tx.ts";
 import { recordStep } from "./finish.ts";
-import { entryMessage, liveRun, runOf } from "./messages.ts";
+import { entryMessage, lockRun, runOf } from "./messages.ts";
 import { notLive } from "./runs.ts";
 
 interface WaiterRow {
@@ -26,7 +26,7 @@ interface WaiterRow {
 const MOST = 1000;
 
 export async function wait(tx: Tx, intake: WaitIntake, now: number): Promise<WaitReceipt> {
-  const run = await liveRun(tx, intake.runId);
+  const run = await lockRun(tx, intake.runId);
   if (!run) throw await notLive(tx, intake.runId, "it can't wait for anything");
   const known =
     (await entryMessage(tx, run.key, intake.key)) ?? (await waiterMessage(tx, run.key, intake.key));
@@ -148,7 +148,7 @@ export async function addWebhook(tx: Tx, run: number, step: StepRecord): Promise
 
 /** A live run: the one of this id, or the one that goes on from where that one failed. */
 async function reachableRun(tx: Tx, id: string): Promise<Run | undefined> {
-  const live = await liveRun(tx, id);
+  const live = await lockRun(tx, id);
   if (live) return live;
   let key = (
     await tx.one<{ successor: number | null }>(
