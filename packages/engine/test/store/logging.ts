@@ -140,11 +140,13 @@ export function logging(name: string, open: () => Promise<Store>): void {
     });
 
     it("does all of it or nothing", async () => {
-      await fail({ [HEADER.failureCallback]: "https://a.test/f" });
-      await kit.settle(await kit.claimOne(), delivered(START));
+      await fail({ [HEADER.queueName]: "q" });
       await fail();
-      const options = { ...NO_OPTIONS, failure: NO_OPTIONS };
-      await expect(kit.store.retry({ count: 10 }, options, START)).rejects.toMatchObject({ status: 400 });
+      await kit.store.queues.delete("q", START);
+      const none = { queues: 0 };
+      await expect(kit.store.retry({ count: 10 }, NO_OPTIONS, START, none)).rejects.toMatchObject({
+        status: 412,
+      });
       expect((await kit.store.deadLetters({ count: 10 })).items).toHaveLength(2);
       expect((await kit.claim(START + 1e9)).claims).toEqual([]);
     });
