@@ -13,7 +13,7 @@ import { lookAt, openLanes, setAside } from "./lanes.ts";
 import { logState } from "./log.ts";
 import { runOf } from "./messages.ts";
 import { hold, isPaused } from "./queues.ts";
-import { rollbacksOf, startedSteps } from "./rollbacks.ts";
+import { isRollingBack, rollbacksOf, startedSteps } from "./rollbacks.ts";
 import { type MessageRow, toMessage } from "./rows.ts";
 import { nextTickAt, tick } from "./schedules.ts";
 import { expire, nextDeadline } from "./waiting.ts";
@@ -152,6 +152,7 @@ async function take(tx: Tx, seq: number, { now, leaseUntil }: ClaimOrder): Promi
             rollbacks: await rollbacksOf(tx, row.run),
             started: await startedSteps(tx, row.run),
             begun: await hasBegun(tx, row.run),
+            pending: row.purpose === "failure" && (await isRollingBack(tx, row.run)),
           }
         : undefined,
   };

@@ -9,7 +9,7 @@ import { followUp } from "./follow-up.ts";
 import { matchingRuns } from "./listing.ts";
 import { logState } from "./log.ts";
 import { latestRun, liveRun, runOf } from "./messages.ts";
-import { releaseNext } from "./rollbacks.ts";
+import { endAlarm } from "./rollbacks.ts";
 import type { MessageRow } from "./rows.ts";
 
 const CANCELED = { state: "RUN_CANCELED", response: undefined } as const;
@@ -27,13 +27,9 @@ export async function cancelRuns(tx: Tx, query: RunQuery, now: number): Promise<
   return { runIds: live.map(({ id }) => id), recorded };
 }
 
-/** It waits for the end of another message of its run. */
-const AWAITED = `EXISTS (SELECT 1 FROM messages AS first WHERE first.run = messages.run
-  AND first.state <> 'DELIVERED' AND first.due_at IS NOT NULL AND first.next = messages.seq)`;
-
-/** Takes back what a message waits for, with it. */
-async function cancelAwaited(tx: Tx, { run, seq, due_at }: MessageRow, now: number): Promise<void> {
-  if (due_at !== null) return;
+/** Takes back what a report waits for, with it. */
+async function cancelAwaited(tx: Tx, { run, seq, purpose }: MessageRow, now: number): Promise<void> {
+  if (run === null || purpose !== "failure") return;
   const first = await tx.one<{ id: string }>(
     sql`SELECT id FROM messages WHERE run = ${run} AND state <> 'DELIVERED' AND due_at IS NOT NULL AND next = ${seq}`,
   );
@@ -41,9 +37,7 @@ async function cancelAwaited(tx: Tx, { run, seq, due_at }: MessageRow, now: numb
 }
 
 export async function cancelMessage(tx: Tx, id: string, now: number): Promise<CanceledMessage> {
-  const row = await tx.one<MessageRow>(
-    sql`SELECT * FROM messages WHERE id = ${id} AND (due_at IS NOT NULL OR (state = 'CREATED' AND ${AWAITED}))`,
-  );
+  const row = await tx.one<MessageRow>(sql`SELECT * FROM messages WHERE id = ${id} AND due_at IS NOT NULL`);
   if (!row) return { canceled: false, runId: undefined, recorded: [] };
   // A run's are kept for its log, and a report for the dead letter that it is of.
   const forgetAt = row.run === null && row.purpose !== "failure" ? now : null;
@@ -55,7 +49,7 @@ export async function cancelMessage(tx: Tx, id: string, now: number): Promise<Ca
   await logState(tx, row, "CANCELLED", now);
   if (await letGo(tx, row.flow_key)) tx.wakeAt(now);
   await followUp(tx, row);
-  await releaseNext(tx, row.seq, now);
+  await endAlarm(tx, row, now);
   const run = isAfterwards(row.purpose) ? undefined : await runOf(tx, row.run);
   if (!run || (await hasPending(tx, run.key))) return { canceled: true, runId: undefined, recorded: [] };
   const recorded = await finishRun(tx, run.key, CANCELED, now);

@@ -1,16 +1,18 @@
-import { fromBase64, toBytes } from "../../domain/bytes.ts";
-import { type Failed, messageFailureMessage, runFailureMessage } from "../../domain/failure.ts";
+import { isSameUrl, parseFailure } from "@perdure/core/protocol";
+import { fromBase64, toBytes, toText } from "../../domain/bytes.ts";
+import { ALARM_DELAY, type Failed, messageFailureMessage, runFailureMessage } from "../../domain/failure.ts";
 import { newMessageId } from "../../domain/ids.ts";
-import { type Failure, isAfterwards, type Message, type Reply } from "../../domain/message.ts";
+import { type Draft, type Failure, isAfterwards, type Message, type Reply } from "../../domain/message.ts";
+import { haveRollback } from "../../domain/rollback.ts";
 import { deliveryOf, failureCallbackOf, hasFeature, type Run } from "../../domain/run.ts";
 import type { ExpiredRun, RecordedStep, Settled } from "../store.ts";
 import { sql, type Tx } from "../tx.ts";
 import { finishRun } from "./finish.ts";
 import { history } from "./history.ts";
-import { holdReport } from "./landing.ts";
+import { hasBegun, holdReport } from "./landing.ts";
 import { logState } from "./log.ts";
 import { insertMessage, runOf } from "./messages.ts";
-import { releaseNext } from "./rollbacks.ts";
+import { endAlarm } from "./rollbacks.ts";
 import { type MessageRow, type RunRow, toMessage, toRun } from "./rows.ts";
 
 /** The end of a message, and of its run if it has one: all of it, here, in one transaction. */
@@ -50,17 +52,20 @@ async function reportMessage(tx: Tx, failed: Failed, source: number): Promise<nu
 }
 
 /**
- * To the workflow itself the report of its failure also asks for the rollbacks. Where it goes elsewhere, it waits until
- * they are made.
+ * To the workflow itself the report of its failure also asks for the rollbacks. Where it goes elsewhere, it is an alarm:
+ * it waits for the rollbacks only where there may be any, and no longer than {@link ALARM_DELAY}.
  */
 async function reportRun(tx: Tx, failed: Failed, run: Run, source: number): Promise<number> {
   const report = runFailureMessage(failed, run, failed.message.failureCallback ?? failureCallbackOf(run));
   const callback = await insertMessage(tx, report, { run: run.key, source });
-  if (report.url === run.url || run.traits === undefined) {
+  if (isSameUrl(report.url, run.url)) {
     await holdReport(tx, run.key, callback);
     return callback;
   }
-  await tx.run(sql`UPDATE messages SET due_at = NULL WHERE seq = ${callback}`);
+  if (!(await mayRollBack(tx, run, report))) return callback;
+  const latest = failed.failure.at + ALARM_DELAY;
+  await tx.run(sql`UPDATE messages SET due_at = max(due_at, ${latest}) WHERE seq = ${callback}`);
+  tx.wakeAt(latest);
   // As the run's own deliveries: what was said of the report's is for its place alone.
   const own = runFailureMessage(failed, run, { url: run.url, options: undefined }, "rollback");
   const seq = await insertMessage(tx, own, { run: run.key, source });
@@ -69,9 +74,17 @@ async function reportRun(tx: Tx, failed: Failed, run: Run, source: number): Prom
   return callback;
 }
 
+/** Whether the workflow has to be asked for rollbacks: any step on record, or the one under way, may have one. */
+async function mayRollBack(tx: Tx, run: Run, report: Draft): Promise<boolean> {
+  // Only an endpoint of our own runtime has rollbacks; it says so with its first answer.
+  if (run.traits === undefined) return false;
+  const { step } = parseFailure(toText(report.body ?? new Uint8Array()));
+  return step?.rollback === true || (await hasBegun(tx, run.key)) || haveRollback(await history(tx, run.key));
+}
+
 /** The report of a run's end that fails is told by the run's log, and by the entry of its failure. */
 async function failReport(tx: Tx, row: MessageRow, failure: Failure, run: Run): Promise<Settled> {
-  await releaseNext(tx, row.seq, failure.at);
+  await endAlarm(tx, row, failure.at);
   const message = toMessage(row);
   const report = messageFailureMessage({ message, failure, dlqId: run.dlqId ?? "" });
   if (report) await insertMessage(tx, report, { source: row.seq });

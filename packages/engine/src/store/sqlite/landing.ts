@@ -2,11 +2,12 @@ import { HEADER, type StepRecord } from "@perdure/core/protocol";
 import { firstValue } from "../../domain/header.ts";
 import type { Lease } from "../store.ts";
 import { sql, type Tx } from "../tx.ts";
+import { IS_AWAITING } from "./rollbacks.ts";
 import { type MessageRow, toMessage } from "./rows.ts";
 
-/** Reports of a run's end that nobody has begun to deliver. */
-const WAITING =
-  "purpose IN ('failure', 'rollback', 'cancel') AND state = 'CREATED' AND fence = 0 AND due_at IS NOT NULL";
+/** Reports of a run's end that nobody has begun to deliver. An alarm doesn't wait for what is still under way. */
+const WAITING = `purpose IN ('failure', 'rollback', 'cancel') AND state = 'CREATED' AND fence = 0
+  AND due_at IS NOT NULL AND NOT ${IS_AWAITING}`;
 
 /**
  * Remembers which of a run's deliveries are under way as they are withdrawn, and may be at a step that is to be rolled

@@ -1,8 +1,16 @@
 import { decodeTraits, type RollbackRecord } from "@perdure/core/protocol";
+import { newMessageId } from "../../domain/ids.ts";
+import type { Learned } from "../../domain/outcome.ts";
 import { retryPolicy } from "../../domain/policy.ts";
 import { sql, type Tx } from "../tx.ts";
+import { release } from "./erase.ts";
 import { logState } from "./log.ts";
-import { type MessageRow, type RunRow, toRun } from "./rows.ts";
+import { insertMessage } from "./messages.ts";
+import { type MessageRow, type RunRow, toMessage, toRun } from "./rows.ts";
+
+/** A message that waits for the end of another one of its run. */
+export const IS_AWAITING = `EXISTS (SELECT 1 FROM messages AS first WHERE first.run = messages.run
+  AND first.state <> 'DELIVERED' AND first.due_at IS NOT NULL AND first.next = messages.seq)`;
 
 /** What has become of the rollbacks of a run's steps, the first one first. */
 export async function rollbacksOf(tx: Tx, run: number): Promise<RollbackRecord[]> {
@@ -39,13 +47,38 @@ export async function startedSteps(tx: Tx, run: number): Promise<number[]> {
   ).map(({ record }) => Number(record.slice("plan:".length)));
 }
 
-/** The message that has waited for the end of this one is due. */
-export async function releaseNext(tx: Tx, seq: number, now: number): Promise<void> {
-  const next = await tx.one<{
+/** Has the report that a message at `next` puts off go out now, unless it has gone out already. */
+export async function raiseAlarm(tx: Tx, { next }: MessageRow, now: number): Promise<void> {
+  if (next === null) return;
+  const alarm = await tx.one<{
     due_at: number;
-  }>(sql`UPDATE messages SET due_at = max(not_before, ${now}) WHERE due_at IS NULL AND state = 'CREATED'
-       AND seq = (SELECT next FROM messages WHERE seq = ${seq}) RETURNING due_at`);
-  if (next) tx.wakeAt(next.due_at);
+  }>(sql`UPDATE messages SET due_at = max(not_before, ${now}) WHERE seq = ${next} AND due_at > ${now} AND state = 'CREATED'
+       AND parked IS NULL RETURNING due_at`);
+  if (alarm) tx.wakeAt(alarm.due_at);
+}
+
+/** The rollbacks that a message asks for are over: the report that waits for them goes out, once more if need be. */
+export async function endAlarm(tx: Tx, row: MessageRow, now: number): Promise<void> {
+  const alarm =
+    row.next === null
+      ? undefined
+      : await tx.one<MessageRow>(sql`SELECT * FROM messages WHERE seq = ${row.next}`);
+  if (!alarm || alarm.state === "CANCELLED") return;
+  // Each attempt tells of the rollbacks as they are then. An attempt that was begun has told that they are pending.
+  if (alarm.fence === 0) await raiseAlarm(tx, row, now);
+  if (alarm.fence === 0 || alarm.state === "RETRY") return;
+  const again = { ...toMessage(alarm), id: newMessageId(), notBefore: now, createdAt: now };
+  const seq = await insertMessage(tx, again, { run: row.run ?? undefined });
+  await tx.run(sql`UPDATE dlq SET callback = ${seq} WHERE callback = ${alarm.seq}`);
+  await release(tx, [alarm.seq]);
+}
+
+/** Whether the workflow is still being asked for a run's rollbacks, while somebody else is told of its failure. */
+export async function isRollingBack(tx: Tx, run: number): Promise<boolean> {
+  const found =
+    await tx.one(sql`SELECT 1 FROM messages WHERE run = ${run} AND state <> 'DELIVERED' AND due_at IS NOT NULL
+       AND purpose = 'rollback' LIMIT 1`);
+  return found !== undefined;
 }
 
 /** Whether anything is under way that comes after a run's end. */
@@ -56,8 +89,14 @@ export async function isReporting(tx: Tx, run: number): Promise<boolean> {
   return found !== undefined;
 }
 
+/** Notes what an answer tells of a run's endpoint. */
+export async function learn(tx: Tx, run: number, { traits, identified }: Learned): Promise<void> {
+  if (identified) await tx.run(sql`UPDATE runs SET identified = 1 WHERE key = ${run}`);
+  if (traits !== undefined) await noteTraits(tx, run, traits);
+}
+
 /** Notes what a run's endpoint wants to be done for it: it holds for what is to be delivered yet. */
-export async function noteTraits(tx: Tx, key: number, traits: string): Promise<void> {
+async function noteTraits(tx: Tx, key: number, traits: string): Promise<void> {
   const row = await tx.one<RunRow>(sql`UPDATE runs SET traits = ${traits} WHERE key = ${key} RETURNING *`);
   if (!row) return;
   const run = toRun(row);

@@ -20,6 +20,7 @@ export interface RunRow {
   readonly parent_record: string | null;
   readonly successor: number | null;
   readonly traits: string | null;
+  readonly identified: number;
   readonly deadline: number | null;
 }
 
@@ -89,6 +90,7 @@ export function toRun(row: RunRow): Run {
     response: row.response ?? undefined,
     dlqId: row.dlq_id ?? undefined,
     traits: row.traits ?? undefined,
+    identified: row.identified === 1,
   };
 }
 

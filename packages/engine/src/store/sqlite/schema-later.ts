@@ -114,4 +114,9 @@ export const LATER: readonly string[] = [
   CREATE INDEX messages_flow ON messages (flow_key)
     WHERE flow_key IS NOT NULL AND state IN ('CREATED', 'ACTIVE', 'RETRY');
   `,
+  `
+  -- The run's endpoint has answered with the header of the workflow protocol.
+  ALTER TABLE runs ADD COLUMN identified INTEGER NOT NULL DEFAULT 0;
+  UPDATE runs SET identified = 1 WHERE traits IS NOT NULL;
+  `,
 ];
