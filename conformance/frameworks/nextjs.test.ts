@@ -8,14 +8,21 @@ const next = {
 };
 // The app router calls every loopback address by this name.
 const appRouter = start({ ...next, prefix: "/workflows", host: "localhost" });
+// The same routes, each with `export const runtime = "edge"`: in a sandbox that has Node's names and throws for most of them.
+const edgeRuntime = start({ ...next, prefix: "/edge", host: "localhost" });
 const pagesRouter = start(next);
 const writesQueryAnew = true;
 
 conformance({ adapter: "nextjs", framework: "Next.js 16, app router", runtime: "Node 24" }, appRouter, {
   writesQueryAnew,
   routesByMethod: true,
-  takesForwardedScheme: true,
 });
+
+conformance(
+  { adapter: "nextjs", framework: "Next.js 16, app router", runtime: "Next.js edge" },
+  edgeRuntime,
+  { writesQueryAnew, routesByMethod: true },
+);
 
 conformance(
   { adapter: "nextjs-pages", framework: "Next.js 16, pages router", runtime: "Node 24" },

@@ -26,8 +26,6 @@ export interface Traits {
   readonly routesByMethod?: boolean;
   /** The platform ends TLS by its nature: what the app sees is `https:`, and `UPSTASH_WORKFLOW_URL` says that here it isn't. */
   readonly seenAsHttps?: boolean;
-  /** The framework takes the scheme, and nothing else, from `X-Forwarded-Proto` without being told to. */
-  readonly takesForwardedScheme?: boolean;
   /** The framework writes a URL's query anew: a space is `+` in it, whatever the sender wrote. */
   readonly writesQueryAnew?: boolean;
   /** Milliseconds for the server's start. 20 000 by default. */

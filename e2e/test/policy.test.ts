@@ -87,6 +87,16 @@ describe("retries beside the workflow hold", () => {
     expect(await seen(POLICY, begin)).toEqual(BY_POLICY);
   });
 
+  it("with delays that are durations", async () => {
+    const options: ServeOptions = {
+      retries: 1,
+      retryDelay: "5s",
+      failureRetries: 1,
+      failureRetryDelay: "1m",
+    };
+    expect(await seen(options)).toEqual({ work: [0, 5000], failureFunction: [0, 60_000] });
+  });
+
   it("without retries: neither the step nor the failure function is tried again", async () => {
     expect(await seen({ retries: 0 })).toEqual({ work: [0], failureFunction: [0] });
   });

@@ -267,12 +267,13 @@ describe("with failureUrl elsewhere", () => {
       failureUrl: elsewhere,
     });
     await stage.lab.drain();
-    expect(stage.diary).toEqual(["a", "report"]);
+    // At once, and again when the workflow is asked no more.
+    expect(stage.diary).toEqual(["a", "report", "report"]);
     gone = false;
     const { dlqId = "" } = await stage.lab.run(workflowRunId);
     await stage.lab.client.dlq.retryRollbacks({ dlqId });
     await stage.lab.drain();
-    expect(stage.diary).toEqual(["a", "report", "undo a"]);
+    expect(stage.diary).toEqual(["a", "report", "report", "undo a"]);
     await expect(stage.lab.client.dlq.retryRollbacks({ dlqId })).rejects.toThrow("answers 400");
   });
 

@@ -109,7 +109,7 @@ describe("an endpoint that is killed", () => {
     const url = `http://127.0.0.1:${port}/`;
     const { workflowRunId } = await officialClient(engine.url).trigger({
       url,
-      retries: 20,
+      retries: 300,
       retryDelay: "100",
     });
     await app.ended;
@@ -129,7 +129,7 @@ describe("an endpoint that is killed", () => {
     const { workflowRunId } = await client.trigger({
       url: `http://127.0.0.1:${port}/`,
       retries: 0,
-      failureRetries: 20,
+      failureRetries: 300,
       failureRetryDelay: "100",
     });
     await app.ended;

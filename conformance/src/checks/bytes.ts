@@ -64,7 +64,7 @@ export function bytes(scene: () => Scene): void {
   it("takes a signature for a URL with a query", async () => {
     const path = "/order?a=%20b%2Fc&d=%C3%A9";
     expect((await deliver(scene(), path, { body: QUAINT })).status).toBe(200);
-    expect(scene().stand.published[0]?.destination).toBe(seenBy(scene(), scene().url + path));
+    expect(scene().stand.published[0]?.destination).toBe(scene().url + path);
   });
 }
 

@@ -215,6 +215,16 @@ export const ways: Readonly<Record<string, () => Way>> = {
       () => new Response("hello"),
       delivery(200, expect.stringContaining("non-workflow destination"), { ...ONCE, failBody: "hello" }),
     ),
+  "a page answers in the middle of the run": () => ({
+    workflow: (context) => context.run("before", () => 1),
+    answer: ({ headers }) =>
+      headers.get("Upstash-Workflow-Init") === "true" ? undefined : new Response("<title>Log in</title>"),
+    // Whatever the run's retries are.
+    told: delivery(200, expect.stringContaining("isn't the workflow's"), {
+      attempts: 4,
+      failBody: "<title>Log in</title>",
+    }),
+  }),
   "the run stalls": () =>
     answering(
       () => new Response("{}", { headers: { "Upstash-Workflow-Sdk-Version": "1" } }),

@@ -34,6 +34,7 @@ export function createWorkflow<Payload = unknown, Result = unknown>(
   options?: ServeOptions<Payload, Result>,
 ): Workflow<Payload, Result> {
   return {
+    name: workflow.name,
     toHandler: (shared, siblings) => {
       const handlerIn = (apiContext: () => APIContext): Handler =>
         createCoreWorkflow<Payload, Result>((context) => workflow(context, apiContext()), options).toHandler(

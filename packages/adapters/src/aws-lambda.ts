@@ -1,4 +1,5 @@
 import type { Handler } from "@perdure/core";
+import { checkPath } from "./internal/path.ts";
 import { type Serve, type ServeMany, serveAs, serveManyAs } from "./internal/serve.ts";
 
 type Values = Readonly<Record<string, string | undefined>>;
@@ -88,6 +89,7 @@ function entriesOf(values: Values | MultiValues | null | undefined): [string, st
 }
 
 function toRequest(event: RestEvent | HttpEvent, method: string, headers: Headers, url: string): Request {
+  checkPath(url);
   const body = method === "GET" || method === "HEAD" ? null : decode(event.body ?? "", event.isBase64Encoded);
   return new Request(url, { method, headers, body });
 }

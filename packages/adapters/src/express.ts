@@ -2,7 +2,12 @@ import type { Handler } from "@perdure/core";
 import { answer, type IncomingMessage, type ServerResponse } from "./internal/node-http.ts";
 import { type Serve, type ServeMany, serveAs, serveManyAs } from "./internal/serve.ts";
 
-type ExpressHandler = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+/** Answers each request itself: `next` is there for code that passes it, and is never called. */
+type ExpressHandler = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  next?: (error?: unknown) => void,
+) => Promise<void>;
 
 const REMEDY =
   "Mount the workflow before `express.json()`, put `express.raw({ type: () => true })` in its place there, or keep the bytes: `express.json({ verify: (req, _res, bytes) => { req.rawBody = bytes } })`.";

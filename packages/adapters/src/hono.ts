@@ -10,6 +10,15 @@ interface HonoContext<Bindings = unknown, Variables = unknown> {
   readonly var?: Variables;
 }
 
+/** The bindings of a Worker that a workflow reads: `new Hono<{ Bindings: WorkflowBindings }>()`. */
+export interface WorkflowBindings {
+  QSTASH_TOKEN: string;
+  QSTASH_URL?: string;
+  QSTASH_CURRENT_SIGNING_KEY?: string;
+  QSTASH_NEXT_SIGNING_KEY?: string;
+  UPSTASH_WORKFLOW_URL?: string;
+}
+
 interface HonoBodies {
   readonly arrayBuffer?: ArrayBuffer | Promise<ArrayBuffer>;
   readonly text?: string | Promise<string>;

@@ -1,11 +1,25 @@
 import type { Handler } from "@perdure/core";
 import { type Serve, type ServeMany, serveAs, serveManyAs } from "./internal/serve.ts";
 
-type Route = (request: Request) => Promise<Response>;
+type Route = (request: Request, context?: RouteContext) => Promise<Response>;
+
+/** What Next.js passes beside a request. */
+interface RouteContext {
+  /** Of a dynamic route, such as `[...any]`. */
+  readonly params?: Promise<object>;
+}
 
 /** A workflow's handler as a route of the app router: `export const { POST } = toNext(handler)`. */
 export function toNext(handler: Handler): { POST: Route } {
-  return { POST: (request) => handler(request) };
+  return { POST: async (request, context) => handler(await asCalled(request, context)) };
+}
+
+// On its edge runtime Next.js adds the parameters of a dynamic route to the query of the URL, for which no token was made.
+async function asCalled(request: Request, context: RouteContext | undefined): Promise<Request> {
+  const params = "EdgeRuntime" in globalThis ? await context?.params : undefined;
+  const url = new URL(request.url);
+  for (const name of Object.keys(params ?? {})) url.searchParams.delete(name);
+  return url.href === request.url ? request : new Request(url, request);
 }
 
 /** `serve` of `@perdure/core`, as a route of the app router: `export const { POST } = serve(workflow)`. */

@@ -26,6 +26,15 @@ describeAdapter("Express 4", ({ probe, order, invoice, workflows }) => {
   return listen(app);
 });
 
+it("a handler can be called with `next`, as code around it does", async () => {
+  const handler = toExpress(async () => new Response("workflow"));
+  const server = await listen(
+    express().use((request, response, next) => void handler(request, response, next)),
+  );
+  expect(String((await send(server.url, { body: "{}" })).body)).toBe("workflow");
+  await server.close();
+});
+
 const BODY = '{ "a":1.0, "é":"\\u00e9" }';
 const JSON_TYPE = { "Content-Type": "application/json" };
 

@@ -1,6 +1,6 @@
 import { Hono } from "hono";
 import { describe, expect, it } from "vitest";
-import { serve, serveMany, toHono } from "../src/hono.ts";
+import { serve, serveMany, toHono, type WorkflowBindings } from "../src/hono.ts";
 import { toNode } from "../src/node.ts";
 import { listen } from "./support/http.ts";
 import { reasonOf } from "./support/refusal.ts";
@@ -15,7 +15,12 @@ describeAdapter("Hono", ({ probe, order, invoice, workflows }) => {
   return listen(toNode(async (request) => app.fetch(request)));
 });
 
-const deliver = (app: Hono, env?: object) =>
+/** An app, whatever its bindings. */
+interface App {
+  request(path: string, init: RequestInit, env?: object): Response | Promise<Response>;
+}
+
+const deliver = (app: App, env?: object) =>
   app.request(
     "/wf",
     {
@@ -30,7 +35,7 @@ describe("a workflow as a Hono route", () => {
   it("answers what the workflow's handler answers", async () => {
     const app = new Hono().post(
       "/wf",
-      serve(() => 1, { verify: "off", env: {} }),
+      serve(() => 1, { verify: "off", env: { QSTASH_TOKEN: "t" } }),
     );
     const response = await deliver(app);
     expect(response.status).toBe(400);
@@ -45,6 +50,14 @@ describe("a workflow as a Hono route", () => {
     const bindings = { QSTASH_TOKEN: "t", QSTASH_CURRENT_SIGNING_KEY: "a", QSTASH_NEXT_SIGNING_KEY: "b" };
     expect(await reasonOf(() => deliver(app, bindings))).toContain("no signature");
     expect(await reasonOf(() => deliver(app, { incoming: {}, outgoing: {} }))).toContain("no way to tell");
+  });
+
+  it("fits an app with the bindings that a workflow reads", async () => {
+    const app = new Hono<{ Bindings: WorkflowBindings }>().post(
+      "/wf",
+      serve<unknown, WorkflowBindings>(() => 1),
+    );
+    expect(await reasonOf(() => deliver(app, { QSTASH_TOKEN: "t" }))).toContain("no way to tell");
   });
 
   it("knows bindings also by variables that are called otherwise", async () => {

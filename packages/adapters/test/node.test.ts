@@ -37,6 +37,25 @@ describe("a workflow as a listener of node:http", () => {
     expect(status).toBe(413);
   });
 
+  it.each([
+    "/admin/../wf",
+    "/admin/%2e%2e/wf",
+    "/a/%2E./wf",
+    "/./wf",
+    "/wf/..",
+    "/wf/%2e",
+    "/admin\\\\..\\\\wf",
+  ])("refuses a path that it would read as another one: %s", async (path) => {
+    server = await listen(tellUrl);
+    expect((await send(server.url, { path: path.replaceAll("\\\\", "\\") })).status).toBe(400);
+  });
+
+  it.each(["/a..b/.c/d./...", "/wf?to=/../x", "//wf"])("reads a path as it came: %s", async (path) => {
+    server = await listen(tellUrl);
+    const { body } = await send(server.url, { path });
+    expect(String(body)).toMatch(new RegExp(`${path.replace(/[.?]/g, "\\$&")}$`));
+  });
+
   it("answers a stranger whose body is still on its way", async () => {
     server = await listen(serve(() => 1, { keys: { current: "sig_a", next: "sig_b" }, env: {} }));
     vi.spyOn(console, "warn").mockImplementation(() => {});

@@ -42,10 +42,11 @@ export {
   WorkflowMiddleware,
 } from "./middleware.ts";
 export type { CallRequest } from "./protocol/call.ts";
-export type { RunError } from "./protocol/error.ts";
+export type { FailureFunctionPayload, RunError } from "./protocol/error.ts";
 export type { AttemptError, DeadLetter, RunLog, StepLog } from "./protocol/log.ts";
 export type { Redact, RunOptions } from "./protocol/message.ts";
 export type { FlowControl } from "./protocol/options.ts";
+export type { RetryDelayOption } from "./protocol/retry-delay.ts";
 export type { NotifyResponse, Waiter } from "./protocol/wait.ts";
 export { type Handler, type ServeOptions, serve } from "./serve.ts";
 export type {

@@ -100,7 +100,8 @@ export function replayMismatch(
   const message =
     `The workflow no longer fits what this run has recorded. Recorded and not asked for: ${recorded.join(", ")}. ` +
     `Asked for and not recorded: ${asked.join(", ") || "nothing"}. ${ended}` +
-    "Deploy code that takes the recorded steps with the same names, kinds and groups, or restart the run from its beginning.";
+    "Deploy code that asks for the recorded steps with the same names, kinds and groups, or restart the run. " +
+    "If the code hasn't changed, something outside of its steps answers differently each time (Date.now, Math.random, a query): put it into a step.";
   return new WorkflowError("replay_mismatch", message, thrown);
 }
 

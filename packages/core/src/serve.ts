@@ -10,6 +10,7 @@ import { start } from "./deliveries/start.ts";
 import { checkFunction, mustBe } from "./kernel/check.ts";
 import { type Duration, toSeconds } from "./kernel/duration.ts";
 import { isError, messageOf, WorkflowError, type WorkflowErrorCode } from "./kernel/errors.ts";
+import { checkOptions } from "./kernel/options.ts";
 import { loggingMiddleware, tellAll, type WorkflowMiddleware } from "./middleware.ts";
 import { classify, type Delivery, type DeliveryKind } from "./protocol/delivery.ts";
 import { type LateOptions, lateOptionsIn } from "./protocol/late-options.ts";
@@ -17,6 +18,7 @@ import { startMessage } from "./protocol/message.ts";
 import * as HEADER from "./protocol/names.ts";
 import { defined, retryHeaders } from "./protocol/options.ts";
 import type { Outcome, Refusal } from "./protocol/outcome.ts";
+import type { RetryDelayOption } from "./protocol/retry-delay.ts";
 import { encodeTraits } from "./protocol/traits.ts";
 import { checkOnExhausted } from "./steps/index.ts";
 import {
@@ -40,12 +42,12 @@ export type ServeOptions<Payload = unknown, Result = unknown> = BorderOptions &
      * Default: the engine's, 3.
      */
     readonly retries?: number;
-    /** Milliseconds before a retry, as an expression over `retried`: `"1000 * pow(2, retried)"`. */
-    readonly retryDelay?: string;
+    /** Before each retry: seconds, a duration, or an expression in milliseconds: `"1000 * pow(2, retried)"`. */
+    readonly retryDelay?: RetryDelayOption;
     /** Retries of the failure function. Default: the run's. */
     readonly failureRetries?: number;
     /** As `retryDelay`, for the failure function. Default: the run's. */
-    readonly failureRetryDelay?: string;
+    readonly failureRetryDelay?: RetryDelayOption;
     /**
      * Seconds or a duration after its start at which a run that hasn't ended has failed. On Perdure's own engine.
      */
@@ -70,6 +72,12 @@ export type ServeOptions<Payload = unknown, Result = unknown> = BorderOptions &
 /** Answers a request. @param env the platform's environment, where it isn't `process.env` */
 export type Handler = (request: Request, env?: Env) => Promise<Response>;
 
+/** Every option that several workflows can share. */
+export const SHARED_OPTIONS =
+  "baseUrl trustProxy env qstashClient keys clockTolerance replayGuard receiver authorize verify allowedHosts disableTelemetry failureFunction onExhausted retries retryDelay failureRetries failureRetryDelay timeout cancelFunction rollbackOnCancel middlewares verbose bodyLimit";
+/** Every option of {@link serve}. */
+export const SERVE_OPTIONS: `${typeof SHARED_OPTIONS} url schema initialPayloadParser` = `${SHARED_OPTIONS} url schema initialPayloadParser`;
+
 const BODY_LIMIT = 64 * 1024 * 1024;
 
 /**
@@ -92,6 +100,7 @@ export function handlerOf<Payload, Result>(
 ): Handler {
   const { failureFunction, cancelFunction, bodyLimit = BODY_LIMIT, trustProxy = false } = options;
   checkFunction("A workflow", workflow);
+  checkOptions("serve", options, SERVE_OPTIONS);
   if (failureFunction) checkFunction("failureFunction", failureFunction);
   if (cancelFunction) checkFunction("cancelFunction", cancelFunction);
   if (!(bodyLimit >= 0)) throw mustBe("bodyLimit", "a number of bytes", bodyLimit);
@@ -157,9 +166,10 @@ async function receive(served: Served, reading: Reading): Promise<Response> {
     trusted = isGuarded(border.door);
     const outcome = await handle({ served, border, mail, delivery, trusted }).catch(fault);
     if (outcome.kind === "failed") await report(served, delivery, outcome);
-    const response = respond(outcome, trusted);
-    // Only our own engine tells this, and wants to know.
-    if (headers.has(HEADER.maxRetries)) response.headers.set(HEADER.traits, served.traits);
+    // Only our own engine says how many retries there are.
+    const own = headers.has(HEADER.maxRetries);
+    const response = respond(outcome, trusted, own);
+    if (own) response.headers.set(HEADER.traits, served.traits);
     return response;
   } catch (error) {
     return respond(fault(error), trusted);

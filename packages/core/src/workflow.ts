@@ -23,8 +23,8 @@ export type CompletedStep = { readonly id: number; readonly name: string; readon
 /** What became of a step's rollback. */
 export interface Rollback {
   readonly step: { readonly id: number; readonly name: string; readonly type: string };
-  /** `failed`: its attempts are used up. */
-  readonly state: "done" | "failed";
+  /** `failed`: its attempts are used up. `pending`: it is still to be made; only where another workflow has failed. */
+  readonly state: "done" | "failed" | "pending";
   readonly attempts: number;
   /** What it has thrown last, when it failed. */
   readonly error?: Error;

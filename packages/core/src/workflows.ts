@@ -1,11 +1,14 @@
 import { notFound } from "./border/respond.ts";
-import { mustBe } from "./kernel/check.ts";
-import { type Handler, handlerOf, type ServeOptions } from "./serve.ts";
+import { checkFunction, mustBe } from "./kernel/check.ts";
+import { checkOptions } from "./kernel/options.ts";
+import { type Handler, handlerOf, SERVE_OPTIONS, type ServeOptions, SHARED_OPTIONS } from "./serve.ts";
 import type { Invokable } from "./steps/index.ts";
 import type { CancelFunction, FailureFunction, RecordableWorkflow } from "./workflow.ts";
 
 /** A workflow that others can invoke, once it is served beside them. */
 export interface Workflow<Payload = unknown, Result = unknown> extends Invokable<Payload, Result> {
+  /** That of its function; empty for a function without one. */
+  readonly name: string;
   /** Makes its endpoint. Called by {@link serveMany}. */
   readonly toHandler: (shared: SharedOptions, siblings: ReadonlyMap<object, string>) => Handler;
 }
@@ -26,7 +29,10 @@ export function createWorkflow<Payload = unknown, Result = unknown>(
   workflow: RecordableWorkflow<Payload, Result>,
   options: ServeOptions<Payload, Result> = {},
 ): Workflow<Payload, Result> {
+  checkFunction("A workflow", workflow);
+  checkOptions("createWorkflow", options, SERVE_OPTIONS);
   return {
+    name: workflow.name,
     toHandler: (shared, siblings) =>
       handlerOf(workflow, { ...shared, ...options } as ServeOptions<Payload, Result>, siblings),
   };
@@ -41,6 +47,7 @@ export function serveMany(
   workflows: Readonly<Record<string, Workflow>>,
   options: SharedOptions = {},
 ): { handler: Handler } {
+  checkOptions("serveMany", options, SHARED_OPTIONS);
   const siblings = new Map<object, string>();
   for (const [key, workflow] of Object.entries(workflows)) {
     if (key === "" || /[/?#]/.test(key)) {

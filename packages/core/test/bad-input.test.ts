@@ -23,9 +23,10 @@ import {
   history,
   request,
   runHeaders,
+  signed,
   URL,
 } from "./support/delivery.ts";
-import { answerOf, deliver, open, useRecorder } from "./support/fixture.ts";
+import { answerOf, closed, deliver, open, useRecorder } from "./support/fixture.ts";
 import { callHeaders } from "./support/forgeries.ts";
 import { FUZZ_TIMEOUT, forAll } from "./support/fuzz.ts";
 
@@ -295,8 +296,8 @@ describe("a request", () => {
     "that starts a run with the options %s is at fault itself",
     async (options) => {
       expect(() => decodeRunOptions(options)).toThrow(MALFORMED);
-      const handler = open(recorder(), () => 1);
-      const answer = await answerOf(handler(request("{}", { "Perdure-Run-Options": options })));
+      const handler = closed(recorder(), () => 1);
+      const answer = await answerOf(handler(await signed("{}", { "Perdure-Run-Options": options })));
       expect(answer).toMatchObject({
         status: 400,
         body: { message: expect.stringContaining("Perdure-Run-Options") },

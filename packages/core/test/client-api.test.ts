@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { Client } from "../src/index.ts";
-import { request } from "./support/delivery.ts";
-import { open, useRecorder } from "./support/fixture.ts";
+import { signed } from "./support/delivery.ts";
+import { closed, useRecorder } from "./support/fixture.ts";
 
 const recorder = useRecorder();
 const client = () => new Client({ baseUrl: recorder().url, token: "token" });
@@ -364,14 +364,9 @@ describe("schedules", () => {
 
     const options = sent?.headers["upstash-forward-perdure-run-options"] ?? "";
     recorder().reset();
-    const handler = open(recorder(), () => expect.unreachable());
-    await handler(
-      request(
-        '{"a":1}',
-        { "Perdure-Run-Options": options, "X-User": "u", "Upstash-Message-Id": "msg_1" },
-        url,
-      ),
-    );
+    const handler = closed(recorder(), () => expect.unreachable());
+    const headers = { "Perdure-Run-Options": options, "X-User": "u", "Upstash-Message-Id": "msg_1" };
+    await handler(await signed('{"a":1}', headers, { subject: url }, url));
     const [item] = recorder().published;
     expect(item?.headers).toMatchObject({
       "upstash-retries": "7",
@@ -413,8 +408,8 @@ describe("schedules", () => {
   });
 
   it("whose options were tampered with start nothing", async () => {
-    const handler = open(recorder(), () => expect.unreachable());
-    const response = await handler(request("{}", { "Perdure-Run-Options": "{" }));
+    const handler = closed(recorder(), () => expect.unreachable());
+    const response = await handler(await signed("{}", { "Perdure-Run-Options": "{" }));
     expect(response.status).toBe(400);
     expect(asked()).toEqual([]);
   });

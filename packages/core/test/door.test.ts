@@ -2,6 +2,7 @@ import { Receiver } from "@upstash/qstash";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { AuthorizationRequest, ServeOptions } from "../src/index.ts";
 import { memoryReplayGuard, serve } from "../src/index.ts";
+import { PUBLIC_USERS } from "../src/protocol/index.ts";
 import {
   failureBody,
   failureHeaders,
@@ -450,6 +451,43 @@ describe("development mode", () => {
     expect(await answerOf(handler(await bring({ key: DEV_KEY })))).toMatchObject({ status: 401 });
     expect(ran.workflow).toBe(0);
     expect(warn).toHaveBeenCalledWith(expect.stringContaining("QSTASH_DEV is ignored"));
+  });
+
+  it("is ignored when real keys of a region are set", async () => {
+    const env = { US_EAST_1_QSTASH_CURRENT_SIGNING_KEY: "sig_c", US_EAST_1_QSTASH_NEXT_SIGNING_KEY: "sig_n" };
+    const { handler } = endpoint({}, { ...DEV, ...env });
+    expect(await answerOf(handler(await bring({ key: DEV_KEY })))).toMatchObject({ status: 401 });
+  });
+
+  const PUBLIC = PUBLIC_USERS.map(({ signingKeys }) => signingKeys);
+  const asEnv = ({ current, next }: (typeof PUBLIC)[number]) => ({
+    QSTASH_CURRENT_SIGNING_KEY: current,
+    QSTASH_NEXT_SIGNING_KEY: next,
+  });
+
+  it.each(PUBLIC)("is nothing for production: the keys %j", async (keys) => {
+    const mail = () => bring({ key: keys.current });
+    for (const NODE_ENV of ["production", "Production"]) {
+      const ways = [endpoint({}, { ...asEnv(keys), NODE_ENV }), endpoint({ keys }, { NODE_ENV })];
+      for (const { handler } of ways) {
+        const sent = await mail();
+        await expectMisconfigured(() => handler(sent), /signing key.*public.*production/);
+      }
+    }
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+    const { handler } = endpoint({}, { ...asEnv(keys), NODE_ENV: "development" });
+    expect((await handler(await mail())).status).toBe(200);
+    warn.mockRestore();
+  });
+
+  it.each(PUBLIC_USERS)("is nothing for production: the token $token", async ({ token }) => {
+    const { handler, ran } = endpoint({}, { ...KEY_ENV, QSTASH_TOKEN: token, NODE_ENV: "PRODUCTION" });
+    vi.spyOn(console, "error").mockImplementation(() => {});
+    const answer = await answerOf(handler(await bring()));
+    expect(answer.status).toBeGreaterThanOrEqual(400);
+    expect(String(answer.body.message)).toMatch(/QSTASH_TOKEN.*public.*production/);
+    expect(recorder().requests).toEqual([]);
+    expect(ran.failureFunction).toBe(0);
   });
 
   it("of the client alone opens no door", async () => {

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
-import { describe, expect, it } from "vitest";
-import { type ServeOptions, serve } from "../src/index.ts";
+import { describe, expect, it, vi } from "vitest";
+import { type ServeOptions, serve, type WorkflowFunction } from "../src/index.ts";
 import { VERSION } from "../src/kernel/version.ts";
-import { history, KEYS, runHeaders, signed } from "./support/delivery.ts";
-import { answerOf, deliver, expectMisconfigured, open, useRecorder } from "./support/fixture.ts";
+import { history, KEYS, request, runHeaders, signed, URL as WORKFLOW } from "./support/delivery.ts";
+import { answerOf, closed, deliver, expectMisconfigured, open, useRecorder } from "./support/fixture.ts";
 
 const recorder = useRecorder();
 
@@ -79,12 +79,101 @@ describe("what the engine is told of us", () => {
 });
 
 describe("headers of the client", () => {
-  it("go along with each message", async () => {
-    const qstashClient = { headers: { "X-Bypass": "b" } };
-    await deliver(
-      open(recorder(), (context) => context.run("one", () => 1), { qstashClient }),
-      [],
+  const qstashClient = { headers: { "X-Bypass": "b" } };
+  const bypass = () => recorder().published.map(({ headers }) => headers["upstash-forward-x-bypass"]);
+  const step: WorkflowFunction = (context) => context.run("one", () => 1);
+
+  it.each<[string, ServeOptions, string | undefined]>([
+    ["by url", { url: WORKFLOW }, "b"],
+    ["by baseUrl", { baseUrl: "https://app.example.com" }, "b"],
+    ["by allowedHosts", { allowedHosts: ["other.example", "app.example.com"] }, "b"],
+    ["by the request alone", {}, undefined],
+    ["by a proxy alone", { trustProxy: true }, undefined],
+  ])("go to a host that is known %s: %j", async (_name, options, sent) => {
+    const handler = open(recorder(), step, { qstashClient, ...options });
+    await deliver(handler, []);
+    await handler(request("{}"));
+    expect(bypass()).toEqual([sent, sent]);
+  });
+
+  it("go to the host that a token names", async () => {
+    const handler = closed(recorder(), step, { qstashClient });
+    await handler(await signed(history({}), runHeaders(), {}, "https://proxy.internal/api/wf"));
+    expect(recorder().published[0]?.destination).toBe(WORKFLOW);
+    expect(bypass()).toEqual(["b"]);
+  });
+
+  it.each<[string, ServeOptions]>([
+    ["signed", {}],
+    ["configured", { url: WORKFLOW }],
+    ["allowed", { allowedHosts: ["app.example.com"] }],
+  ])("never go to a third party that is called, for a run at a host that is %s", async (_name, options) => {
+    const handler = closed(
+      recorder(),
+      (context) => context.call("ask", { url: "https://third.example/", method: "POST" }),
+      { qstashClient, ...options },
     );
-    expect(recorder().published[0]?.headers).toMatchObject({ "upstash-forward-x-bypass": "b" });
+    await handler(await signed(history({}), runHeaders()));
+    expect(recorder().published[0]?.destination).toBe("https://third.example/");
+    expect(bypass()).toEqual([undefined]);
+  });
+});
+
+describe("a start that nobody has signed", () => {
+  const options = JSON.stringify({
+    retries: 999,
+    failureUrl: "https://evil.example/",
+    flowControl: { key: "shared", rate: 1 },
+  });
+
+  it.each<[string, ServeOptions]>([
+    ["an open door", {}],
+    ["a hook", { authorize: () => true }],
+  ])("brings no options for its run through %s", async (_name, door) => {
+    const told = vi.spyOn(console, "warn").mockImplementation(() => {});
+    const handler = open(recorder(), () => 1, { retries: 2, ...door });
+    expect((await handler(request("{}", { "Perdure-Run-Options": options }))).status).toBe(200);
+    const sent = recorder().published[0]?.headers ?? {};
+    expect(sent["upstash-retries"]).toBe("2");
+    expect(sent["upstash-failure-callback"]).toBe(WORKFLOW);
+    expect(Object.keys(sent).filter((name) => name.includes("flow-control"))).toEqual([]);
+    told.mockRestore();
+  });
+
+  it("with a signature brings them", async () => {
+    await closed(recorder(), () => 1)(await signed("{}", { "Perdure-Run-Options": options }));
+    expect(recorder().published[0]?.headers).toMatchObject({
+      "upstash-retries": "999",
+      "upstash-flow-control-key": "shared",
+    });
+  });
+
+  it.each<[string, string, number]>([
+    ["app.example.com", "https://app.example.com/api/wf", 200],
+    ["APP.example.com", "https://app.example.com:8443/api/wf", 200],
+    ["app.example.com:8443", "https://app.example.com:8443/api/wf", 200],
+    ["app.example.com:8443", "https://app.example.com/api/wf", 403],
+    ["app.example.com", "https://evil.example/api/wf", 403],
+    ["app.example.com", "https://app.example.com.evil.example/api/wf", 403],
+  ])("is for an allowed host: %s, %s", async (host, url, status) => {
+    const told = vi.spyOn(console, "warn").mockImplementation(() => {});
+    const handler = open(recorder(), () => 1, { allowedHosts: [host] });
+    expect((await handler(request("{}", {}, url))).status).toBe(status);
+    expect(recorder().published).toHaveLength(status === 200 ? 1 : 0);
+    told.mockRestore();
+  });
+
+  it("is told of once, where nothing says which hosts are the endpoint's", async () => {
+    vi.resetModules();
+    const { serve: fresh } = await import("../src/index.ts");
+    const told = vi.spyOn(console, "warn").mockImplementation(() => {});
+    const env = { QSTASH_URL: recorder().url, QSTASH_TOKEN: "token" };
+    const start = (options: ServeOptions) => fresh(() => 1, { env, ...options }).handler(request("{}"));
+    for (const options of [{ url: WORKFLOW }, { baseUrl: WORKFLOW }, { allowedHosts: ["app.example.com"] }])
+      await start({ verify: "off", ...options });
+    expect(told).not.toHaveBeenCalled();
+    for (let at = 0; at < 2; at++) await start({ authorize: () => true });
+    expect(told.mock.calls).toEqual([[expect.stringContaining("allowedHosts")]]);
+    told.mockRestore();
   });
 });

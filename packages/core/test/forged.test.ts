@@ -13,6 +13,7 @@ import {
   type Sent,
   STRANGER,
   signedBy,
+  tokenOf,
 } from "./support/forgeries.ts";
 
 const recorder = useRecorder();
@@ -70,6 +71,26 @@ async function expectRefused(
   expect(ran, name).toEqual([]);
   expect(recorder().requests, name).toEqual([]);
 }
+
+describe("the token of a call", () => {
+  const asCall = (kind: DeliveryKind): Promise<Sent> => {
+    const delivery = of(kind);
+    return signedBy(delivery, { claim: { messageId: "", ...tokenOf(delivery).claim, kind: "call" } });
+  };
+
+  it.each(KINDS.filter((kind) => kind !== "start"))("isn't good for a %s", async (kind) => {
+    const { ran, send } = endpoint();
+    await expectRefused(send(await asCall(kind)), ran, [401]);
+  });
+
+  it("is good for a start, and not for a run that is to be configured", async () => {
+    const { send } = endpoint();
+    const sent = await asCall("start");
+    expect((await send(sent)).status).toBe(200);
+    const announced = { "Upstash-Workflow-Unknown-Sdk": "true", "Upstash-Workflow-RunId": "wfr_1" };
+    expect((await send({ ...sent, headers: { ...sent.headers, ...announced } })).status).toBe(401);
+  });
+});
 
 /** As hosted QStash signs: for the bytes and the URL, and nothing else. */
 async function hosted(delivery: Genuine, more: Record<string, string | undefined> = {}): Promise<Sent> {

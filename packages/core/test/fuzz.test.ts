@@ -2,8 +2,8 @@ import fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { createWorkflow, type Handler, serveMany, type WorkflowContext } from "../src/index.ts";
 import { DEV_CREDENTIALS, HEADER } from "../src/protocol/index.ts";
-import { base64, failureHeaders, KEYS, RUN, runHeaders } from "./support/delivery.ts";
-import { useRecorder } from "./support/fixture.ts";
+import { base64, failureHeaders, KEYS, RUN, runHeaders, sign } from "./support/delivery.ts";
+import { closed, useRecorder } from "./support/fixture.ts";
 import { callHeaders, genuine, KINDS, signedBy } from "./support/forgeries.ts";
 import { anyText, evil, FUZZ_TIMEOUT, forAll, mutated } from "./support/fuzz.ts";
 
@@ -272,8 +272,11 @@ describe("never a 500, a hang or an unhandled rejection for", () => {
     label: ["a"],
   };
   const flowControl = { key: "k", rate: 1, parallelism: 1, period: "1m" };
-  holds("options of a run to come", mutated({ ...options, flowControl, failureUrl: URL }), (given) =>
-    expectHandled(endpoint(), "{}", { "Perdure-Run-Options": json(given).replace(/[^\x20-\x7e]/g, "?") }),
+  holds("options of a run to come", mutated({ ...options, flowControl, failureUrl: URL }), async (given) =>
+    expectHandled(closed(recorder(), workflow), "{}", {
+      "Perdure-Run-Options": json(given).replace(/[^\x20-\x7e]/g, "?"),
+      "Upstash-Signature": await sign("{}"),
+    }),
   );
 });
 

@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type ServeOptions, serve } from "../src/index.ts";
-import { DEV_CREDENTIALS } from "../src/protocol/index.ts";
 import {
   failureBody,
   failureHeaders,
@@ -85,13 +84,6 @@ describe("who may call an endpoint", () => {
         expect(ran - before).toBe(status === 200 ? 1 : 0);
       }
     }
-  });
-
-  it("isn't everybody in development, where a region has keys", async () => {
-    const { handler } = serve(() => 1, { env: { QSTASH_DEV: "1", ...US } });
-    const token = await sign(failureBody(), { key: DEV_CREDENTIALS.currentSigningKey });
-    const headers = failureHeaders({ "Upstash-Signature": token });
-    expect((await handler(request(failureBody(), headers))).status).toBe(401);
   });
 
   it("isn't anybody where half of a pair is set, whichever region it is of", async () => {

@@ -45,7 +45,7 @@ describe("a request to the engine", () => {
     const error = await failureOf(clientOf().trigger({ url: "https://app.example.com/wf" }));
     expect(error.code).toBe("engine_refused");
     expect(error.message).toBe(
-      `The engine at ${recorder().url} answers 403 to POST /v2/batch: read-only token. Set QSTASH_TOKEN to a token that may do this.`,
+      `The engine at ${recorder().url} answers 403 to POST /v2/batch: read-only token. Set QSTASH_TOKEN and QSTASH_URL to those of the engine.`,
     );
     expect(recorder().requests).toHaveLength(1);
   });

@@ -10,32 +10,92 @@ import {
   toBase64,
   utf8,
 } from "../src/kernel/bytes.ts";
-import { toSeconds, toWireDuration } from "../src/kernel/duration.ts";
+import {
+  parseDuration,
+  parseUnixTime,
+  toMilliseconds,
+  toSeconds,
+  toUnixTime,
+  toWireDuration,
+  toWireTime,
+} from "../src/kernel/duration.ts";
 import { isNonRetryable, isRetryAfter, messageOf } from "../src/kernel/errors.ts";
 import { randomId, toRunId } from "../src/kernel/ids.ts";
 import { anyText } from "./support/fuzz.ts";
 
+/** Values that are no duration and no moment. */
+const NO_TIMES = [
+  ...[undefined, null, true, false, Number.NaN, Number.POSITIVE_INFINITY, 1n, Symbol("s"), {}, [], () => 1],
+  new Date(Number.NaN),
+];
+
+describe("moments", () => {
+  it.each([
+    [1_900_000_000, 1_900_000_000],
+    [1_900_000_000.25, 1_900_000_000.25],
+    [0, 0],
+    [new Date(1_900_000_000_123), 1_900_000_000.123],
+    ["2030-01-01T00:00:00.5Z", 1_893_456_000.5],
+    [runInNewContext("new Date(1500)"), 1.5],
+  ])("reads %s as %d", (value, seconds) => expect(toUnixTime(value, "end")).toBe(seconds));
+
+  it.each([...NO_TIMES, -1, "soon", "", new Date(-1), new Date(1e14 + 1)])("refuses %s", (value) => {
+    expect(() => toUnixTime(value, "end")).toThrow(TypeError);
+    expect(() => toUnixTime(value, "end")).toThrow(/^end must be a Date, .*; got .+\.$/);
+  });
+
+  it.each([Date.now(), 1e11 + 1, 1e300])("takes %d for milliseconds, and says so", (value) =>
+    expect(() => toUnixTime(value, "end")).toThrow(/^end is a Unix time in seconds.*milliseconds/),
+  );
+
+  it("writes whole seconds, rounded up, or milliseconds for an engine that reads them", () => {
+    const moment = new Date(1_900_000_000_001);
+    expect([moment, 1_900_000_000].map((one) => toWireTime(one, "end"))).toEqual([
+      "1900000001",
+      "1900000000",
+    ]);
+    expect(toWireTime(moment, "end", true)).toBe("1900000000.001");
+    expect(parseUnixTime("1900000000.001")).toBe(1_900_000_000_001);
+    expect(parseUnixTime("1900000000001")).toBeUndefined();
+  });
+});
+
 describe("durations", () => {
   it.each([
     [0, 0],
-    [1.5, 1.5],
-    ["30s", 30],
-    ["5m", 300],
-    ["2h", 7200],
-    ["1d12h", 129_600],
-  ])("reads %s as %d seconds", (value, seconds) => expect(toSeconds(value)).toBe(seconds));
+    [1.5, 1500],
+    [1.1, 1100],
+    [0.0001, 1],
+    ["30s", 30_000],
+    ["0.5s", 500],
+    ["250ms", 250],
+    ["1.5h", 5_400_000],
+    ["5m", 300_000],
+    ["2h", 7_200_000],
+    ["1d12h", 129_600_000],
+  ])("reads %s as %d milliseconds", (value, ms) => expect(toMilliseconds(value, "delay")).toBe(ms));
 
-  it.each([-1, Number.NaN, Number.POSITIVE_INFINITY, "", "5", "5w", "1.5h", " 5s", "s", "-5s"])(
+  it.each([...NO_TIMES, -1, "", "5", "5w", " 5s", "s", "-5s", "1e3s", 8.64e12 + 1])(
     "refuses %s with a TypeError that says whose it is",
     (value) => {
-      expect(() => toSeconds(value)).toThrow(TypeError);
-      expect(() => toSeconds(value, "delay")).toThrow(/^delay must be a number of seconds/);
+      for (const read of [toMilliseconds, toSeconds, toWireDuration]) {
+        expect(() => read(value, "delay")).toThrow(TypeError);
+        expect(() => read(value, "delay")).toThrow(/^delay must be a number of seconds.*; got .+\.$/);
+      }
     },
   );
 
-  it("writes numbers in whole seconds and leaves texts alone", () => {
-    expect(toWireDuration(2.4, "delay")).toBe("2s");
-    expect(toWireDuration("1d12h", "delay")).toBe("1d12h");
+  it("writes whole seconds, rounded up, and leaves strings of whole parts alone", () => {
+    const written = [2, 2.4, 0.001, "0.5s", "250ms", "1d12h", "1.5h"].map((value) =>
+      toWireDuration(value, "delay"),
+    );
+    expect(written).toEqual(["2s", "3s", "1s", "1s", "1s", "1d12h", "5400s"]);
+  });
+
+  it("keeps milliseconds for an engine that reads them", () => {
+    const written = [2, 2.4, 0.0001, "0.5s", "1d12h"].map((value) => toWireDuration(value, "delay", true));
+    expect(written).toEqual(["2s", "2400ms", "1ms", "500ms", "1d12h"]);
+    for (const text of written) expect(parseDuration(text)).toBeGreaterThan(0);
   });
 
   it("adds up the parts of any text of parts", () => {
@@ -44,7 +104,7 @@ describe("durations", () => {
       fc.property(fc.array(part, { minLength: 1, maxLength: 5 }), (parts) => {
         const text = parts.map(([amount, [unit]]) => `${amount}${unit}`).join("");
         const seconds = parts.reduce((sum, [amount, [, size]]) => sum + amount * (size as number), 0);
-        expect(toSeconds(text)).toBe(seconds);
+        expect(toSeconds(text, "delay")).toBe(seconds);
       }),
     );
   });

@@ -125,7 +125,7 @@ describe("an engine that refuses", () => {
     );
     const size = Buffer.byteLength(recorder().requests[0]?.body ?? "");
     expect(body.message).toContain(`(a request of ${size} bytes)`);
-    expect(body.message).toMatch(/Store the data elsewhere/);
+    expect(body.message).toMatch(/Ask for less, or store the data elsewhere/);
   });
 
   it.each([408, 429, 500, 502, 503, 520])("with %d, may take it another time", async (status) => {

@@ -271,6 +271,20 @@ describe("services that can be called by name", () => {
     });
   });
 
+  it("by another method where that is said", async () => {
+    const settings = { token: "t", body: {}, method: "PATCH" } as const;
+    const openai = { ...settings, operation: "chat.completions.create" } as const;
+    const anthropic = { ...settings, operation: "messages.create" } as const;
+    for (const workflow of [
+      (context: WorkflowContext) => context.api.openai.call("ask", openai),
+      (context: WorkflowContext) => context.api.anthropic.call("ask", anthropic),
+      (context: WorkflowContext) => context.api.resend.call("ask", settings),
+    ]) {
+      recorder().reset();
+      expect((await call(workflow))?.headers["upstash-method"]).toBe("PATCH");
+    }
+  });
+
   it.each([
     [false, "https://api.resend.com/emails"],
     [true, "https://api.resend.com/emails/batch"],
@@ -337,6 +351,16 @@ describe("events", () => {
       eventData: { a: 1 },
       notifyResponse: [{ messageId: "m" }],
     });
+  });
+
+  it("notify of a run that has ended, or is unknown, tells nobody", async () => {
+    recorder().answer = ({ path }) =>
+      path.startsWith("/v2/notify/") ? { status: 404, body: { error: "not found" } } : undefined;
+    await deliver(
+      open(recorder(), (context) => context.notify("tell", "paid", 1, "wfr_gone")),
+      [],
+    );
+    expect(JSON.parse(recorder().records[0]?.out ?? "")).toMatchObject({ notifyResponse: [] });
   });
 
   it("need an id", async () => {

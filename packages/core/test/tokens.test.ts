@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { type JWTPayload, jwtVerify } from "jose";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { serve } from "../src/index.ts";
+import { isPublicSecret, PUBLIC_USERS } from "../src/protocol/index.ts";
 import { history, KEYS, request, runHeaders, URL } from "./support/delivery.ts";
 import { useRecorder } from "./support/fixture.ts";
 import { evil, FUZZ_TIMEOUT, forAll } from "./support/fuzz.ts";
@@ -191,5 +192,15 @@ describe("a token", () => {
   ])("with %s is refused, although the key is right", async (_name, header, hash) => {
     const token = tokenOf({ header, claims: CLAIMS, key: KEYS.current, hash, edit: (made) => made });
     expect(await isLetIn(token)).toBe(false);
+  });
+});
+
+describe("a public secret", () => {
+  it("is known, and no other one", () => {
+    for (const { token, signingKeys } of PUBLIC_USERS)
+      for (const secret of [token, signingKeys.current, signingKeys.next])
+        expect(isPublicSecret(secret), secret).toBe(true);
+    for (const secret of ["", undefined, "sig_current", "sig_7kYjw48", `${PUBLIC_USERS[1]?.token}=`])
+      expect(isPublicSecret(secret), secret).toBe(false);
   });
 });

@@ -1,3 +1,4 @@
+import { checkOptions } from "@perdure/core/protocol";
 import { Dispatcher } from "./delivery/dispatcher.ts";
 import { type Parallelism, withGlobalFlow } from "./delivery/global-flow.ts";
 import { createKeys } from "./delivery/keys.ts";
@@ -36,16 +37,18 @@ export interface EngineOptions {
    */
   readonly destinations?: DestinationRules;
   /**
-   * Deliveries under way at once. 128 by default. Each destination has at most as many as are left free beside it, so
-   * that one that is slow or dead doesn't hold up the others.
+   * Deliveries under way at once. 4096 by default. A destination has 128 of them at most, fewer while its attempts time
+   * out, and a quarter is kept for destinations with nothing under way: none that is slow or dead holds up the others.
    */
   readonly concurrency?: number;
-  /** Calls to third parties under way at once, beside the deliveries. 1024 by default. */
+  /** Calls to third parties under way at once, beside the deliveries, and shared like them. 4096 by default. */
   readonly calls?: number;
   /** How long things may take. */
   readonly timeouts?: {
-    /** Milliseconds for an attempt whose message doesn't say. 15 minutes by default. */
+    /** Milliseconds for an attempt at what belongs to a run, where nothing says otherwise. 15 minutes by default. */
     readonly delivery?: number;
+    /** Milliseconds for an attempt at a plain message that doesn't say. 5 minutes by default, or `delivery` if less. */
+    readonly message?: number;
     /** Milliseconds after which the delivery of a process that is gone is made again. 30 seconds by default. */
     readonly lease?: number;
   };
@@ -140,6 +143,7 @@ const NUMBERS: Readonly<Record<"concurrency" | "calls", Range>> = {
 };
 const TIMEOUTS: Readonly<Record<keyof NonNullable<EngineOptions["timeouts"]>, Range>> = {
   delivery: "time",
+  message: "time",
   lease: "time",
 };
 const LIMITS: Readonly<Record<keyof Limits, Range>> = {
@@ -168,7 +172,7 @@ const LIMITS: Readonly<Record<keyof Limits, Range>> = {
 
 /**
  * @throws StoreUnavailable when the database can't be opened
- * @throws TypeError for a destination rule that is none, or a number that can't be
+ * @throws TypeError for an unknown option, a destination rule that is none, or a number that can't be
  */
 export function createEngine(options: EngineOptions): Engine {
   return openEngine(options, createBodyBudget(options.limits));
@@ -182,7 +186,14 @@ export function createBodyBudget({ inFlightBytes = 256 * MIB, requestBytes = 0 }
 /** As {@link createEngine}, for an engine that isn't the only one. @param bodies of all of them */
 export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
   const { clock = systemClock, limits = {}, timeouts = {}, token } = options;
-  const { concurrency = 128, calls = 1024 } = options;
+  checkOptions(
+    "createEngine",
+    options,
+    "store token readOnlyTokens signingKeys clock transport destinations concurrency calls timeouts limits retention region trustProxy onEvent",
+  );
+  const { concurrency = 4096, calls = 4096 } = options;
+  const { delivery = 15 * 60_000, message = Math.min(delivery, 5 * 60_000) } = timeouts;
+  const longest = limits.timeout ?? Number.POSITIVE_INFINITY;
   checkNumbers({ concurrency, calls }, NUMBERS, "");
   checkNumbers(timeouts, TIMEOUTS, "timeouts.");
   checkNumbers(limits, LIMITS, "limits.");
@@ -204,7 +215,8 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
     calls,
     parallelism,
     mostRetries: retries,
-    timeout: Math.min(timeouts.delivery ?? 15 * 60_000, limits.timeout ?? Number.POSITIVE_INFINITY),
+    timeout: Math.min(delivery, longest),
+    messageTimeout: Math.min(message, longest),
     lease: timeouts.lease ?? 30_000,
     historyBytes: limits.historyBytes ?? 4 * MIB,
     callBytes: limits.callBytes ?? 10 * MIB,

@@ -12,6 +12,7 @@ import {
   ok,
   result,
   runIdOf,
+  SDK,
   type World,
   world,
 } from "./harness.ts";
@@ -197,15 +198,17 @@ describe("every answer is as it is described", () => {
     /** A step can't be rolled back. */
     const notUndone = (stepId: number): Response => {
       const record = { stepId, stepName: "s", stepType: "Run", state: "failed", attempts: 1 };
-      return Response.json({ rollback: record }, { headers: { [HEADER.rollback]: "recorded" } });
+      return Response.json({ rollback: record }, { headers: { ...SDK, [HEADER.rollback]: "recorded" } });
     };
     const w = world(endpoint);
     const { ask, missing } = checked(w, api);
     for (let at = 1; at <= 6; at++)
-      await w.start(
-        `wfr_${at}`,
-        at === 3 ? { ...ALL, [HEADER.retries]: "1", [HEADER.retryDelay]: "1" } : { ...ALL, ...FINAL },
-      );
+      await w.start(`wfr_${at}`, {
+        ...ALL,
+        ...(at === 3 ? { [HEADER.retries]: "1", [HEADER.retryDelay]: "1" } : FINAL),
+        // Only the workflow itself tells of rollbacks.
+        ...(at === 1 ? { [HEADER.failureCallback]: APP } : {}),
+      });
     await w.engine.idle();
     w.clock.advance(1);
     await w.engine.idle();

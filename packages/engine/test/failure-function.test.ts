@@ -1,7 +1,7 @@
 import { HEADER, NON_RETRYABLE_STATUS } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
 import { failing, NOT_AGAIN } from "./failing.ts";
-import { failed, isFailure, ok, START, world } from "./harness.ts";
+import { failed, isFailure, ok, SDK, START, world } from "./harness.ts";
 
 describe("the failure function", () => {
   const boom = (): Response => failed(NON_RETRYABLE_STATUS, "boom", NOT_AGAIN);
@@ -89,7 +89,7 @@ describe("the failure function", () => {
 
   it("that isn't there is on record as none", async () => {
     const w = world(
-      failing(boom, () => new Response("{}", { headers: { [HEADER.noFailureFunction]: "true" } })),
+      failing(boom, () => new Response("{}", { headers: { ...SDK, [HEADER.noFailureFunction]: "true" } })),
     );
     await w.start("wfr_1");
     await w.engine.idle();

@@ -67,10 +67,10 @@ export interface WorldOptions extends Partial<EngineOptions> {
 /** An engine with a clock that stands still, and an endpoint in this process. */
 export function world(
   endpoint: Endpoint = () => new Response("", { headers: SDK }),
-  options: WorldOptions = {},
+  { file = ":memory:", ...options }: WorldOptions = {},
 ): World {
   const clock = (options.clock as ManualClock | undefined) ?? new ManualClock(START);
-  const store = openSqlite(options.file ?? ":memory:");
+  const store = openSqlite(file);
   const calls: Call[] = [];
   const events: EngineEvent[] = [];
   const engine = createEngine({

@@ -54,7 +54,7 @@ describe("a delivery", () => {
     ["X-RateLimit-Reset-Requests", "250ms", 250],
     ["X-RateLimit-Reset-Tokens", new Date(START + 90_000).toUTCString(), 90_000],
     ["Retry-After", "0", 0],
-    ["Retry-After", "25h", 1000],
+    ["Retry-After", "25h", 25 * 3_600_000],
     ["Retry-After", "soon", 1000],
   ])("that is answered with %s: %s is made again %i ms later", async (name, value, wait) => {
     const w = world(({ headers }) =>

@@ -150,6 +150,11 @@ const OBEYED: Readonly<Record<string, Row>> = {
     endpoint: never,
     holds: (w) => lasts(7 * SECOND, w),
   },
+  "timeouts.message": {
+    file: { timeouts: { delivery: "1h", message: "7s" } },
+    endpoint: never,
+    holds: (w) => lasts(7 * SECOND, w),
+  },
   "timeouts.lease": {
     file: { timeouts: { lease: "9s" } },
     endpoint: never,
@@ -164,6 +169,15 @@ const OBEYED: Readonly<Record<string, Row>> = {
     async holds(w) {
       expect(await publish(w, {}, "x".repeat(11))).toMatchObject(refused(413, "10 bytes"));
       expect((await publish(w, {}, "x".repeat(10))).status).toBe(200);
+    },
+  },
+  "limits.batchItems": {
+    file: { limits: { batchItems: 2 } },
+    async holds(w) {
+      const batch = (count: number) =>
+        w.ask("POST", "/v2/batch", { body: JSON.stringify(Array(count).fill({ destination: URL_A })) });
+      expect(await batch(3)).toMatchObject(refused(413, "2 items"));
+      expect((await batch(2)).status).toBe(200);
     },
   },
   "limits.inFlightBytes": {
@@ -474,6 +488,7 @@ const REFUSED: [StartFile | object, string, string][] = [
   [{ calls: "8" }, "calls", "a whole number from 0 on; got 8"],
   ...[
     "requestBytes",
+    "batchItems",
     "inFlightBytes",
     "requestsPerSecond",
     "requestsPerDay",
@@ -519,6 +534,7 @@ describe("a setting out of its range", () => {
   it.each([
     [{ timeouts: { delivery: "0s" } }, "timeouts.delivery"],
     [{ timeouts: { lease: "0s" } }, "timeouts.lease"],
+    [{ timeouts: { message: "0s" } }, "timeouts.message"],
     [{ limits: { timeout: "0s" } }, "limits.timeout"],
     [{ limits: { delay: "-1s" } }, "limits.delay"],
     [{ limits: { delay: 60 } }, "limits.delay"],
@@ -535,7 +551,9 @@ describe("a setting out of its range", () => {
     [{ timeouts: { lease: Number.NaN } }, "timeouts.lease must be a number of milliseconds above 0; got NaN"],
     [{ limits: { timeout: "1h" } }, "limits.timeout must be a number of milliseconds above 0; got 1h"],
     [{ limits: { delay: -1 } }, "limits.delay must be a number of milliseconds from 0 on; got -1"],
-    [{ limits: { retry: 1 } }, "limits.retry is not known: there are requestBytes,"],
+    [{ limits: { retry: 1 } }, 'Unknown option "retry" of limits. Did you mean "retries"?'],
+    [{ limit: {} }, 'Unknown option "limit" of createEngine. Did you mean "limits"?'],
+    [{ retention: { log: 1 } }, 'Unknown option "log" of retention. Did you mean "logs"?'],
   ])("is refused by the library: %j", (options, text) => {
     expect(() => create(options)).toThrow(TypeError);
     expect(() => create(options)).toThrow(text);

@@ -55,7 +55,6 @@ export const answers: readonly Row[] = [
   {
     id: "steps-that-the-engine-refuses",
     scenarios: [
-      "call/a flow control key that isn't one",
       "result of run/that*",
       "invoke/of a workflow that isn't served*",
       "engine answers/*",
@@ -251,5 +250,14 @@ export const answers: readonly Row[] = [
     ],
     differs: [["answer/headers/retry-after", /^(1\.2|5m|1d)$/, /^(2|300|86400)$/]],
     reason: "Whole seconds are what every engine reads (R10).",
+  },
+  {
+    id: "a-rest-never-ends-early",
+    scenarios: ["sleep/until a date", "sleep/until a Unix time with a fraction"],
+    differs: [
+      ["sent/*/messages/*/body/sleepUntil", 1_900_000_001, 1_900_000_000.6],
+      ["sent/*/messages/*/headers/upstash-not-before", "1900000000", "1900000001"],
+    ],
+    reason: "A moment is recorded as it is, and rounded up where an engine counts whole seconds.",
   },
 ];

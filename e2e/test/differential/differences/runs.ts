@@ -177,14 +177,20 @@ export const runs: readonly Row[] = [
     reason: "Anybody can send such requests; no run has anything to do with them.",
   },
   {
-    id: "url-without-a-scheme",
-    scenarios: ["options/a URL without a scheme"],
+    id: "url-that-was-called",
+    scenarios: ["signature/for another host"],
     differs: [
-      ["answer/status", 500, undefined],
-      ["answer/headers", like({}), undefined],
-      ["answer/failed", like({ error: "WorkflowError" }), undefined],
-      ["answer/thrown", undefined, "TypeError"],
+      [
+        "sent/*/messages/*/destination",
+        "https://app.example.com/api/wf",
+        "https://internal.example.com/api/wf",
+      ],
+      [
+        "sent/*/messages/*/headers/upstash-workflow-url",
+        "https://app.example.com/api/wf",
+        "https://internal.example.com/api/wf",
+      ],
     ],
-    reason: "A mistake in the options is told when the endpoint is made, and not to whoever calls it.",
+    reason: "A verified token says under which URL the engine has reached the endpoint.",
   },
 ];

@@ -12,6 +12,21 @@ const UNKNOWN_SDK = "start of an unknown SDK's run/*";
 
 export const starts: readonly Row[] = [
   {
+    id: "client-headers-for-known-hosts",
+    scenarios: [
+      "start/headers of the endpoint's client",
+      "options/headers of the endpoint's client, in a step",
+      "options/headers of the endpoint's client, in a call",
+      "invoke/by an endpoint whose client has headers",
+    ],
+    differs: [
+      header("upstash-forward-x-client", "c", undefined),
+      ["sent/*/messages/*/body/headers/upstash-forward-x-client", ["c"], undefined],
+    ],
+    reason:
+      "They are often secrets: they go to hosts that options or a token name, and not to what an unsigned request or a call does.",
+  },
+  {
     id: "failure-function-of-every-run",
     scenarios: RAW,
     differs: [

@@ -1,5 +1,6 @@
 import type { Handler } from "@perdure/core";
 import { eatenBody, keptBytes } from "./body.ts";
+import { checkPath } from "./path.ts";
 
 /** What frameworks, parsers and platforms leave on a request. */
 interface Remains {
@@ -86,6 +87,7 @@ function urlOf({ headers, socket, url = "/" }: IncomingMessage, originalUrl = ur
   const host = `${scheme}://${headers[":authority"] ?? headers.host ?? "localhost"}`;
   const origin = `${scheme}://${URL.canParse(host) ? new URL(host).host : "localhost"}`;
   const path = URL.canParse(originalUrl) ? originalUrl.replace(/^[^:]*:\/\/[^/?#]*/, "") : originalUrl;
+  checkPath(path);
   return `${origin}${path.startsWith("/") ? "" : "/"}${path}`;
 }
 

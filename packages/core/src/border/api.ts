@@ -22,10 +22,8 @@ interface Ask extends Pick<HttpRequest, "method"> {
  * @throws TypeError for settings that can't be used
  * @throws WorkflowError `engine_unreachable`, `engine_refused`, or `quota_exceeded`; `step_refused` for a `subject`
  */
-export async function ask<Answer>(
-  http: Http,
-  { method, path, query = {}, headers, body = null, empty = false, subject }: Ask,
-): Promise<Answer> {
+export async function ask<Answer>(http: Http, asked: Ask): Promise<Answer> {
+  const { method, path, query = {}, headers, body = null, empty = false } = asked;
   // It would match nothing, or everything.
   for (const [name, value] of Object.entries(query))
     if (isList(value) && value.length === 0)
@@ -42,37 +40,34 @@ export async function ask<Answer>(
       body,
     });
   } catch (cause) {
-    const engine = `The engine at ${http.baseUrl}`;
-    const asked = `${method} /v2/${path.join("/")}`;
-    const status = statusOf(cause);
-    if (status === undefined) {
-      const message = `${engine} can't be reached for ${asked}: ${unreachableReason(cause)}. Start an engine with "npx perdure dev", or set QSTASH_URL to the address of yours.`;
-      throw new WorkflowError("engine_unreachable", message, { cause });
-    }
-    const said = refusalReason(cause);
-    const remedy = REMEDIES[status];
-    if (subject !== undefined && remedy) {
-      const size = body === null ? "" : ` (a request of ${utf8(body).length} bytes)`;
-      const message = `${engine} refuses ${subject}${size} with ${status}: ${said}. ${remedy}`;
-      throw new WorkflowError(status === 412 ? "quota_exceeded" : "step_refused", message, { cause });
-    }
-    const code = status === 412 ? "quota_exceeded" : "engine_refused";
-    const todo = status === 401 || status === 403 ? `. ${remedy}` : "";
-    throw new WorkflowError(code, `${engine} answers ${status} to ${asked}: ${said}${todo}`, { cause });
+    throw engineError(`The engine at ${http.baseUrl}`, asked, cause);
   }
 }
 
-/** What to do about each status with which an engine refuses for good: sent again, the request would be refused again. */
-const REMEDIES: Readonly<Record<number, string>> = {
-  400: "Change what the workflow asks for.",
-  401: "Set QSTASH_TOKEN to a token of this engine, and QSTASH_URL to its address.",
-  403: "Set QSTASH_TOKEN to a token that may do this.",
-  412: "Ask for less, or raise the engine's limit.",
-  413: "Store the data elsewhere and pass on where it is, or raise the engine's limit.",
-  414: "Shorten the ids in it.",
-  422: "Change what the workflow asks for.",
-  431: "Shorten the ids and headers in it.",
-};
+/** With these an engine refuses for good: sent again, the request would be refused again. */
+const FINAL_STATUSES = [400, 401, 403, 412, 413, 414, 422, 431];
+
+function engineError(engine: string, { method, path, body, subject }: Ask, cause: unknown): WorkflowError {
+  const asked = `${method} /v2/${path.join("/")}`;
+  const status = statusOf(cause);
+  if (status === undefined) {
+    const message = `${engine} can't be reached for ${asked}: ${unreachableReason(cause)}. Start an engine with "npx perdure dev", or set QSTASH_URL to the address of yours.`;
+    return new WorkflowError("engine_unreachable", message, { cause });
+  }
+  const said = refusalReason(cause);
+  const unknown = status === 401 || status === 403;
+  const remedy = unknown
+    ? ". Set QSTASH_TOKEN and QSTASH_URL to those of the engine."
+    : ". Ask for less, or store the data elsewhere and pass on where it is.";
+  if (subject !== undefined && FINAL_STATUSES.includes(status)) {
+    const size = body ? ` (a request of ${utf8(body).length} bytes)` : "";
+    const message = `${engine} refuses ${subject}${size} with ${status}: ${said}${remedy}`;
+    return new WorkflowError(status === 412 ? "quota_exceeded" : "step_refused", message, { cause });
+  }
+  const code = status === 412 ? "quota_exceeded" : "engine_refused";
+  const message = `${engine} answers ${status} to ${asked}: ${said}${unknown ? remedy : ""}`;
+  return new WorkflowError(code, message, { cause });
+}
 
 /** Whether the engine has answered with this status. */
 export function isStatus(error: unknown, status: number): error is WorkflowError {

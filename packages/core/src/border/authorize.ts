@@ -28,6 +28,10 @@ export interface Door {
   readonly open: boolean;
   /** The endpoint's URL as the engine knows it; undefined when it isn't configured. */
   readonly publicUrl: ((requested: URL) => string) | undefined;
+  /** The hosts that the endpoint may be called under; any when it is undefined. */
+  readonly hosts: readonly string[] | undefined;
+  /** Only the request says under which host the endpoint is reached. */
+  readonly hostIsGuessed: boolean;
   /** The region that the request names, where the endpoint has regions and this is none of them. */
   readonly unknownRegion?: string;
 }
@@ -73,7 +77,15 @@ export async function authorizeRequest(
   } catch (error) {
     return refuse(401, messageOf(error));
   }
+  if (door.hosts && !isAmong(door.hosts, mail.url))
+    return refuse(403, `The request is for ${mail.url.host}, which isn't one of allowedHosts.`);
   return (await askHook(door, mail, delivery)) ?? mail;
+}
+
+/** Whether the host of a URL, with or without its port, is one of these. */
+export function isAmong(hosts: readonly string[], url: URL | string): boolean {
+  const { host, hostname } = new URL(url);
+  return hosts.includes(host) || hosts.includes(hostname);
 }
 
 async function askHook(

@@ -5,12 +5,14 @@ import type { Message } from "../protocol/message.ts";
 import type { NotifyResponse, WaitRequest } from "../protocol/wait.ts";
 import { ask, isStatus, toSegment } from "./api.ts";
 import type { Connection, Http } from "./http.ts";
-import { publish, type Receipt } from "./publish.ts";
+import { type Disclosure, publish, type Receipt } from "./publish.ts";
 
 /** What the runtime asks of an engine. */
 export interface Engine {
   /** What is underneath. */
   readonly connection: Connection;
+  /** The client's own headers for deliveries to a workflow's URL, under the names that ask for them to be forwarded. */
+  headersFor(url: string): Record<string, string>;
   /**
    * Publishes all of them or none.
    * @param subject what they are, for the error where the engine refuses them
@@ -52,14 +54,15 @@ interface EndedRun {
 }
 
 /** An engine that is asked only when it is needed: whatever is wrong with its configuration is thrown then. */
-export function toEngine(connection: Connection, telemetry: boolean): Engine {
+export function toEngine(connection: Connection, disclosure: Disclosure): Engine {
   const { http } = connection;
   return {
     connection,
-    create: (messages) => publish(http, messages, telemetry),
+    headersFor: (url) => (disclosure.knows(url, url) ? Object.fromEntries(http.headers ?? []) : {}),
+    create: (messages) => publish(http, messages, disclosure),
     append: (runId, messages, subject) =>
       unlessEnded(http, runId, async () => {
-        for (const receipt of await publish(http, messages, telemetry, subject))
+        for (const receipt of await publish(http, messages, disclosure, subject))
           if (receipt instanceof WorkflowError)
             throw new WorkflowError("step_refused", `${receipt.message} (${subject})`, { cause: receipt });
       }),
@@ -75,10 +78,18 @@ export function toEngine(connection: Connection, telemetry: boolean): Engine {
     notify: async (eventId, body, runId, subject) => {
       const path = ["notify", runId ?? [], eventId].flat().map(toSegment);
       const asked = { method: "POST", path, body, subject } as const;
-      return [await ask<NotifyResponse | NotifyResponse[]>(http, asked)].flat();
+      try {
+        return [await ask<NotifyResponse | NotifyResponse[]>(http, asked)].flat();
+      } catch (error) {
+        // The run has ended, or never was: it waits for nothing.
+        if (runId !== undefined && isStatus(error, 404)) return [];
+        throw error;
+      }
     },
-    webhookUrl: (runId, eventId) =>
-      [connection.baseUrl, "v2", "workflows", "hooks", userIdOf(connection.token), runId, eventId].join("/"),
+    webhookUrl: (runId, eventId) => {
+      const user = userIdOf(connection.token);
+      return [connection.baseUrl, "v2/workflows/hooks", user, toSegment(runId), eventId].join("/");
+    },
   };
 }
 

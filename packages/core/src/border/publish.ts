@@ -12,6 +12,14 @@ export interface Receipt {
   readonly deduplicated: boolean;
 }
 
+/** What is sent along with messages. */
+export interface Disclosure {
+  /** Which package and runtime sends them. */
+  readonly telemetry: boolean;
+  /** Whether a destination may see the client's own headers, which may be secrets. @param of the run's own URL */
+  readonly knows: (url: string, of: string | undefined) => boolean;
+}
+
 /**
  * Hands messages to the engine, with one request for all of them.
  *
@@ -21,13 +29,13 @@ export interface Receipt {
 export async function publish(
   http: Http,
   messages: readonly Message[],
-  telemetry: boolean,
+  { telemetry, knows }: Disclosure,
   subject?: string,
 ): Promise<(Receipt | WorkflowError)[]> {
   const items = messages.map(({ url, method = "POST", headers, body, untold }) => ({
     destination: url,
     headers: lowered([
-      ...(http.headers ?? []),
+      ...((knows(url, headers[HEADER.workflowUrl]) && http.headers) || []),
       ...(telemetry && !untold ? TELEMETRY : []),
       [HEADER.method, method],
       ...Object.entries(headers),
@@ -38,7 +46,9 @@ export async function publish(
   const body = JSON.stringify(items);
   const asked = { method: "POST", path: ["batch"], headers, body, subject } as const;
   const answers = [await ask<unknown>(http, asked)].flat();
-  return messages.map((message, at) => toReceipt(answers[at], message));
+  const count = answers.filter(Boolean).length;
+  const missing = `the answer to ${messages.length} messages has ${count} receipts, and must have one { messageId } for each`;
+  return messages.map((message, at) => toReceipt(answers[at] ?? { error: missing }, message));
 }
 
 /** Of headers whose names are the same, the last one. */

@@ -1,4 +1,4 @@
-import { toSeconds } from "../kernel/duration.ts";
+import { toMilliseconds } from "../kernel/duration.ts";
 import { isNonRetryable, isRetryAfter, isStepError } from "../kernel/errors.ts";
 import { encodeStepName } from "../protocol/call.ts";
 import { shorten, toErrorBody } from "../protocol/error.ts";
@@ -17,8 +17,9 @@ const MAX_HEADER_NAME_BYTES = 256;
  * The only place that makes an answer.
  *
  * @param trusted whether the caller may see where in the code an error happened
+ * @param exact whether the engine is known to read milliseconds
  */
-export function respond(outcome: Outcome, trusted: boolean): Response {
+export function respond(outcome: Outcome, trusted: boolean, exact = false): Response {
   switch (outcome.kind) {
     case "done": {
       const { runId: workflowRunId, finish: finishCondition } = outcome;
@@ -34,7 +35,7 @@ export function respond(outcome: Outcome, trusted: boolean): Response {
       return answer(200, { rollback: record }, { [HEADER.rollback]: said });
     }
     case "failed":
-      return failed(outcome, trusted);
+      return failed(outcome, trusted, exact);
     case "refused":
       return answer(outcome.status, toErrorBody(outcome.error, false), refusalHeaders(outcome));
     default:
@@ -53,7 +54,11 @@ export function notFound(keys: readonly string[]): Response {
   });
 }
 
-function failed({ error, where, step: failing, again }: FailedAttempt, trusted: boolean): Response {
+function failed(
+  { error, where, step: failing, again }: FailedAttempt,
+  trusted: boolean,
+  exact: boolean,
+): Response {
   const step = isStepError(error) ? error.step : failing;
   const body = {
     ...toErrorBody(error, trusted),
@@ -66,10 +71,15 @@ function failed({ error, where, step: failing, again }: FailedAttempt, trusted: 
   if (again?.over || isNonRetryable(error))
     return answer(NON_RETRYABLE_STATUS, body, { ...headers, [HEADER.nonRetryable]: "true" });
   if (again?.retries !== undefined) headers[HEADER.maxRetries] = String(again.retries);
-  // Whole seconds, which every engine reads: not all know the unit of days.
-  if (isRetryAfter(error)) headers[HEADER.retryAfter] = Math.ceil(toSeconds(error.retryAfter)).toFixed(0);
-  else if (again?.after !== undefined) headers[HEADER.retryAfter] = `${Math.round(again.after * 1000)}ms`;
+  if (isRetryAfter(error))
+    headers[HEADER.retryAfter] = toWait(toMilliseconds(error.retryAfter, "retryAfter"), exact);
+  else if (again?.after !== undefined) headers[HEADER.retryAfter] = `${again.after}ms`;
   return answer(isRetryAfter(error) ? 429 : 500, body, headers);
+}
+
+// Not every engine knows every unit. Seconds, which all of them know, are rounded up: a wait never ends early.
+function toWait(ms: number, exact: boolean): string {
+  return exact && ms % 1000 > 0 ? `${ms}ms` : String(Math.ceil(ms / 1000));
 }
 
 function refusalHeaders({ status, error }: Refusal): Record<string, string> {

@@ -2,12 +2,14 @@ import type { Client } from "@upstash/qstash";
 import { mustBe } from "../kernel/check.ts";
 import { type Duration, toSeconds } from "../kernel/duration.ts";
 import { WorkflowError } from "../kernel/errors.ts";
+import { checkOptions } from "../kernel/options.ts";
 import { checkUrl } from "../kernel/url.ts";
 import * as HEADER from "../protocol/names.ts";
-import { DEV_CREDENTIALS } from "../protocol/token.ts";
-import type { Authorize, Door } from "./authorize.ts";
+import { DEV_CREDENTIALS, isPublicSecret } from "../protocol/token.ts";
+import { type Authorize, type Door, isAmong } from "./authorize.ts";
 import { type Engine, toEngine } from "./engine.ts";
 import { connect, connectBy, type EngineConfig } from "./http.ts";
+import type { Disclosure } from "./publish.ts";
 import {
   type Receiver,
   type ReplayGuard,
@@ -38,6 +40,11 @@ export interface BorderOptions {
    * can send them otherwise says where a run's deliveries go. Default: false.
    */
   readonly trustProxy?: boolean;
+  /**
+   * Without `url` and `baseUrl`: the hosts under which the endpoint may be called, such as `app.example.com`, or with a port.
+   * A request for another host is refused with 403. Default: any host.
+   */
+  readonly allowedHosts?: readonly string[];
   /** Default: what the adapter brings, else `process.env`. */
   readonly env?: Env;
   /**
@@ -84,6 +91,7 @@ export interface Border {
  * they are valid, and say who may call, the environment is read again for each request.
  */
 export function createBorders(options: BorderOptions): (env: Env | undefined, headers: Headers) => Border {
+  checkClient(options.qstashClient);
   const made = new WeakMap<Env, InRegion>();
   return (platformEnv, headers) => {
     const env = options.env ?? platformEnv ?? processEnv();
@@ -101,13 +109,22 @@ function settle(options: BorderOptions, env: Env): InRegion {
   const url = options.url && checkUrl("url", options.url);
   const base = options.baseUrl || env.UPSTASH_WORKFLOW_URL;
   const prefix = base && withoutSlash(new URL(checkUrl("baseUrl (UPSTASH_WORKFLOW_URL)", base)));
+  const known = url || prefix;
   const workflowUrl = ({ href, pathname, search }: URL): string =>
     url || (prefix ? prefix + pathname + search : href);
   const door: Door = {
     verify: verify === "off" ? undefined : verifierOf(options, env),
     authorize,
     open: verify === "off",
-    publicUrl: url || prefix || options.trustProxy ? workflowUrl : undefined,
+    publicUrl: known || options.trustProxy ? workflowUrl : undefined,
+    hosts: known ? undefined : options.allowedHosts?.map((host) => host.toLowerCase()),
+    hostIsGuessed: !(known || options.allowedHosts),
+  };
+  const knows: Disclosure["knows"] = (to, of) => {
+    const { host } = new URL(to);
+    if (known ? new URL(known).host === host : door.hosts && isAmong(door.hosts, to)) return true;
+    // The token says under which URL the engine has called. A receiver doesn't tell what it says.
+    return Boolean(door.verify && !options.receiver && of && new URL(of).host === host);
   };
   const engines: Record<string, Engine> = {};
   return (named) => {
@@ -116,12 +133,19 @@ function settle(options: BorderOptions, env: Env): InRegion {
       env,
       door: region === undefined ? { ...door, unknownRegion: String(named) } : door,
       engine: () => {
-        engines[region ?? ""] ??= engineOf(options.qstashClient, env, options.disableTelemetry, region);
+        const { qstashClient, disableTelemetry } = options;
+        engines[region ?? ""] ??= engineOf(qstashClient, env, { disableTelemetry, region, knows });
         return engines[region ?? ""] as Engine;
       },
       workflowUrl,
     };
   };
+}
+
+/** @throws TypeError for an unknown setting */
+export function checkClient(given: GivenClient | undefined): void {
+  if (!isClient(given))
+    checkOptions("the client", given as EngineConfig, "baseUrl token headers enableTelemetry devMode retry");
 }
 
 /**
@@ -133,8 +157,7 @@ function settle(options: BorderOptions, env: Env): InRegion {
 export function engineOf(
   given: GivenClient | undefined = {},
   env: Env,
-  disableTelemetry = false,
-  region: string = regionOf(env, null) ?? "",
+  { disableTelemetry, region = regionOf(env, null) ?? "", knows = () => true }: EngineOptions = {},
 ): Engine {
   const telemetry = !disableTelemetry && !env.UPSTASH_DISABLE_TELEMETRY;
   const [name, urlName] = [inRegion("QSTASH_TOKEN", region), inRegion("QSTASH_URL", region)];
@@ -142,23 +165,31 @@ export function engineOf(
     const connection = connectBy(given);
     // An official client that has found no token has an empty one.
     if (connection.token === "") throw missingToken(name, urlName);
-    return toEngine(connection, telemetry);
+    return toEngine(connection, { telemetry, knows });
   }
   const settings = typeof given === "function" ? {} : given;
-  const [url, known] =
-    (settings.devMode ?? devMode(env))
-      ? [`http://127.0.0.1:${env.QSTASH_DEV_PORT || DEV_CREDENTIALS.port}`, DEV_CREDENTIALS.token]
-      : [env[urlName] || HOSTED_URL, env[name]];
+  const dev = settings.devMode ?? devMode(env);
+  const [url, known] = dev
+    ? [`http://127.0.0.1:${env.QSTASH_DEV_PORT || DEV_CREDENTIALS.port}`, DEV_CREDENTIALS.token]
+    : [env[urlName] || HOSTED_URL, env[name]];
   const { enableTelemetry = true } = settings;
   const token = settings.token || known;
   if (!token) throw missingToken(name, urlName);
+  if (!dev || isProduction(env)) checkSecret(`token (${name})`, token, env);
   // The message doesn't show the token: it is a secret.
   if (!/^[\x21-\x7e]+$/.test(token))
     throw new TypeError(`token (${name}) must be a string of visible ASCII characters, without spaces.`);
   const baseUrl = checkUrl(`baseUrl (${urlName})`, settings.baseUrl || url);
   const config = { ...settings, token, baseUrl };
   const connection = typeof given === "function" ? connectBy(given(config)) : connect(config);
-  return toEngine(connection, telemetry && enableTelemetry);
+  return toEngine(connection, { telemetry: telemetry && enableTelemetry, knows });
+}
+
+interface EngineOptions {
+  readonly disableTelemetry?: boolean | undefined;
+  readonly region?: string | undefined;
+  /** Everybody by default. */
+  readonly knows?: Disclosure["knows"];
 }
 
 function missingToken(name: string, urlName: string): WorkflowError {
@@ -193,13 +224,15 @@ export function processEnv(): Env {
 }
 
 function isClient(given: unknown): given is Client {
-  return "http" in Object(given);
+  return ["http", "batch", "publish"].some((name) => name in Object(given));
 }
 
 function verifierOf(options: BorderOptions, env: Env): Verify | undefined {
   const { receiver, replayGuard, clockTolerance = 30 } = options;
   const tolerance = toSeconds(clockTolerance, "clockTolerance");
   const pairs = options.keys ? [options.keys] : keysIn(env);
+  for (const { current, next } of pairs)
+    for (const key of [current, next]) checkSecret("A signing key", key, env);
   // Whoever doesn't read the tokens can't tell one from another.
   if (replayGuard && (receiver || pairs.length === 0))
     throw new TypeError(
@@ -240,10 +273,23 @@ function devMode(env: Env): boolean {
     throw mustBe("QSTASH_DEV", '"1", "true", "0" or "false"', env.QSTASH_DEV);
   if (asked === "0" || asked === "false") return false;
   const realKeys = KEY_VARIABLES.flat().some((name) => env[name]) || env.QSTASH_REGION;
-  const obstacle =
-    env.NODE_ENV === "production" ? 'NODE_ENV is "production"' : realKeys && "real signing keys are set";
+  const obstacle = isProduction(env) ? 'NODE_ENV is "production"' : realKeys && "real signing keys are set";
   if (obstacle) warnOnce(`[perdure] QSTASH_DEV is ignored, because ${obstacle}.`);
   return !obstacle;
+}
+
+function isProduction({ NODE_ENV }: Env): boolean {
+  return NODE_ENV?.toLowerCase() === "production";
+}
+
+/** @throws TypeError in production, for a secret that everybody knows; elsewhere a warning has to do */
+function checkSecret(what: string, secret: unknown, env: Env): void {
+  if (!isPublicSecret(secret) || ((secret === DEV_KEYS.current || secret === DEV_KEYS.next) && devMode(env)))
+    return;
+  const message = `${what} is a public one of development, which protects nothing`;
+  if (isProduction(env))
+    throw new TypeError(`${message}, and NODE_ENV is "production": set one of your own.`);
+  warnOnce(`[perdure] ${message}. For development set QSTASH_DEV=1 in its place.`);
 }
 
 const warned = new Set<string>();

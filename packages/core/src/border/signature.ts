@@ -179,7 +179,11 @@ function isForUrl(subject: unknown, requested: URL, publicUrl: string | undefine
 function isForDelivery(claim: Partial<DeliveryClaim> | undefined, delivery: Delivery): boolean {
   if (claim === undefined) return delivery.kind !== "cancel";
   const { kind, runId, messageId } = claim;
-  return kind === delivery.kind && messageId === delivery.messageId && runId === delivery.runId;
+  return (
+    (kind === "call" ? "start" : kind) === delivery.kind &&
+    messageId === delivery.messageId &&
+    runId === delivery.runId
+  );
 }
 
 function refused(reason: string, cause?: unknown): WorkflowError {

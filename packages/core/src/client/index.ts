@@ -1,7 +1,7 @@
 import { ask, toSegment } from "../border/api.ts";
 import type { Engine } from "../border/engine.ts";
 import { connectLater, type Http } from "../border/http.ts";
-import { engineOf, type GivenClient, processEnv } from "../border/settings.ts";
+import { checkClient, engineOf, type GivenClient, processEnv } from "../border/settings.ts";
 import { isList } from "../kernel/check.ts";
 import type { NotifyResponse, Waiter } from "../protocol/wait.ts";
 import { toText } from "../steps/index.ts";
@@ -40,9 +40,11 @@ export class Client {
    * Reads no settings yet: the first request does, so that a module may make a client where there are no secrets, as in
    * a build. A request without a token is a WorkflowError `missing_token`; one with a malformed token or address is a TypeError.
    *
+   * @throws TypeError for an unknown setting
    * @param config settings, of which `QSTASH_URL` and `QSTASH_TOKEN` are the defaults, or a client of `@upstash/qstash`
    */
   constructor(config: GivenClient = {}) {
+    checkClient(config);
     this.#config = config;
     const http = connectLater(() => this.#engine.connection.http);
     this.#http = http;

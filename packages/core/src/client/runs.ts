@@ -1,7 +1,7 @@
 import { ask } from "../border/api.ts";
 import type { Http, Query } from "../border/http.ts";
 import { checkText, mustBe } from "../kernel/check.ts";
-import { type Duration, toSeconds } from "../kernel/duration.ts";
+import { type Duration, toMilliseconds } from "../kernel/duration.ts";
 import { WorkflowError } from "../kernel/errors.ts";
 import { parseLeniently } from "../kernel/json.ts";
 import { type RunError, readFailure } from "../protocol/error.ts";
@@ -137,11 +137,11 @@ export class Runs {
    */
   async wait<Result = unknown>(
     workflowRunId: string,
-    { timeout = Number.MAX_VALUE, signal, failureFunction }: WaitForRun = {},
+    { timeout, signal, failureFunction }: WaitForRun = {},
   ): Promise<EndedRun<Result>> {
     if (failureFunction !== undefined && failureFunction !== "wait")
       throw mustBe("failureFunction", '"wait"', failureFunction);
-    const end = Date.now() + toSeconds(timeout, "timeout") * 1000;
+    const end = timeout === undefined ? Infinity : Date.now() + toMilliseconds(timeout, "timeout");
     for (let pause = 50; ; pause = Math.min(pause * 1.5, 2000)) {
       signal?.throwIfAborted();
       const run = await this.get<Result>(workflowRunId);

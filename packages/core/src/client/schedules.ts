@@ -2,13 +2,13 @@ import type { Schedule } from "@upstash/qstash";
 import { ask, toSegment } from "../border/api.ts";
 import type { Http } from "../border/http.ts";
 import { checkText } from "../kernel/check.ts";
-import { toWireDuration } from "../kernel/duration.ts";
+import { checkOptions } from "../kernel/options.ts";
 import { checkUrl } from "../kernel/url.ts";
 import { forward } from "../protocol/headers.ts";
 import { encodeRunOptions } from "../protocol/late-options.ts";
 import { type RunOptions, startMessage } from "../protocol/message.ts";
 import * as HEADER from "../protocol/names.ts";
-import { contentTypeOf, defined, forwarded, toCount } from "../protocol/options.ts";
+import { contentTypeOf, defined, forwarded, timeHeaders, toCount } from "../protocol/options.ts";
 import { toText } from "../steps/index.ts";
 
 /** Runs that start by the clock, and how each of them is to be delivered. */
@@ -34,6 +34,11 @@ export class WorkflowSchedules {
   /** @throws TypeError for options that can't be obeyed */
   async create(options: ScheduleOptions): Promise<{ scheduleId: string }> {
     const { cron, body, scheduleId, headers, delay, ...runOptions } = options;
+    checkOptions(
+      "a schedule",
+      options,
+      "url body headers retries retryDelay flowControl timeout label failureRetries failureRetryDelay failureUrl delay cron scheduleId",
+    );
     const url = checkUrl("url", options.url);
     checkText("The cron expression", cron);
     // Says what is wrong with the options now, and not at each tick.
@@ -46,7 +51,7 @@ export class WorkflowSchedules {
         [HEADER.contentType, contentTypeOf(headers) ?? "application/json"],
         [HEADER.cron, cron],
         [HEADER.scheduleId, scheduleId],
-        [HEADER.delay, toWireDuration(delay, "delay")],
+        ...timeHeaders({ delay }),
         [HEADER.retries, toCount("retries", runOptions.retries)],
         ...forwarded(headers),
         // Travels with each tick to the endpoint, which starts the run with it.

@@ -1,7 +1,7 @@
 import type { Engine } from "../border/engine.ts";
-import { checkText } from "../kernel/check.ts";
 import { WorkflowError } from "../kernel/errors.ts";
 import { randomId, toRunId } from "../kernel/ids.ts";
+import { checkOptions } from "../kernel/options.ts";
 import { checkUrl } from "../kernel/url.ts";
 import { type Message, type RunOptions, startMessage } from "../protocol/message.ts";
 import { toText } from "../steps/index.ts";
@@ -34,7 +34,7 @@ export interface TriggerResult {
  * @throws WorkflowError `engine_refused` when the engine takes one of them not. Its `cause` lists for each what became of it.
  */
 export async function trigger(engine: Engine, all: readonly TriggerOptions[]): Promise<TriggerResult[]> {
-  const runIds = all.map(runIdOf);
+  const runIds = all.map(({ workflowRunId }) => toRunId(workflowRunId));
   const receipts = await engine.create(all.map((options, at) => toMessage(options, runIds[at] as string)));
   const results = receipts.map((receipt, at) =>
     receipt instanceof Error
@@ -52,6 +52,11 @@ export async function trigger(engine: Engine, all: readonly TriggerOptions[]): P
 }
 
 function toMessage(options: TriggerOptions, runId: string): Message {
+  checkOptions(
+    "trigger",
+    options,
+    "url body headers retries retryDelay flowControl timeout label failureRetries failureRetryDelay failureUrl delay notBefore redact workflowRunId disableTelemetry useFailureFunction keepTriggerConfig",
+  );
   const url = checkUrl("url", options.url);
   for (const option of ["useFailureFunction", "keepTriggerConfig"] as const) {
     if ((options[option] ?? true) !== true) throw new TypeError(`${option} can't be switched off.`);
@@ -60,9 +65,4 @@ function toMessage(options: TriggerOptions, runId: string): Message {
   const start = { ...options, url, runId, body, triggerId: randomId() };
   const message = startMessage(start);
   return options.disableTelemetry ? { ...message, untold: true } : message;
-}
-
-function runIdOf({ workflowRunId }: TriggerOptions): string {
-  if (workflowRunId !== undefined) checkText("workflowRunId, where it isn't left out,", workflowRunId);
-  return toRunId(workflowRunId);
 }

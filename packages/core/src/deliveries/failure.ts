@@ -5,11 +5,10 @@ import { normalizeUrl } from "../kernel/url.ts";
 import { tellAll } from "../middleware.ts";
 import type { Cancel, Failure } from "../protocol/delivery.ts";
 import { toError, toErrorBody } from "../protocol/error.ts";
-import { type FailureReport, parseFailure } from "../protocol/failure.ts";
+import { type FailureDetails, type FailureReport, parseFailure } from "../protocol/failure.ts";
 import { malformed } from "../protocol/malformed.ts";
 import * as HEADER from "../protocol/names.ts";
 import { done, type Outcome } from "../protocol/outcome.ts";
-import type { RollbackRecord } from "../protocol/rollback.ts";
 import { isPlan, type StepRecord, stepOf } from "../protocol/step.ts";
 import { read, serialize } from "../steps/index.ts";
 import type { CompletedStep, Rollback, RunEndParams } from "../workflow.ts";
@@ -75,7 +74,7 @@ function pathOf(url: string): string {
 
 interface Ended {
   readonly records: readonly StepRecord[] | undefined;
-  readonly rollbacks: readonly RollbackRecord[];
+  readonly rollbacks: FailureDetails["rollbacks"];
 }
 
 async function rolledBack(visit: RunEnd, report: FailureReport, asked: boolean): Promise<Outcome | Ended> {
@@ -113,7 +112,7 @@ function completed(record: StepRecord): CompletedStep {
   }
 }
 
-function toRollback(record: RollbackRecord): Rollback {
+function toRollback(record: FailureDetails["rollbacks"][number]): Rollback {
   const { state, attempts, error } = record;
   return { step: stepOf(record), state, attempts, ...(error ? { error: toError(error) } : {}) };
 }

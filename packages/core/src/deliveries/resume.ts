@@ -97,7 +97,7 @@ function subjectOf([first, ...others]: readonly Entry[]): string {
   return first?.record.out === undefined ? "step" : "the result of step";
 }
 
-function askingOf(visit: Visit<Resume>, { id, concurrent, rollback }: Work): Asking {
+function askingOf(visit: Visit<Resume>, { id, name, concurrent, rollback }: Work): Asking {
   const place = placeOf(visit);
   return {
     ...place,
@@ -105,11 +105,14 @@ function askingOf(visit: Visit<Resume>, { id, concurrent, rollback }: Work): Ask
     concurrent,
     rollback,
     createdAt: visit.delivery.createdAt,
-    forwarded: Object.fromEntries(visit.border.engine().connection.http.headers ?? []),
+    forwarded: visit.border.engine().headersFor(place.url),
     urlOf: (workflow) => {
-      const segment = visit.served.siblings.get(workflow);
+      const { siblings } = visit.served;
+      const segment = siblings.get(workflow);
       if (segment !== undefined) return siblingUrl(place.url, segment);
-      const message = "The workflow isn't served beside this one: pass both to the same serveMany.";
+      const asked = Object(workflow).name || "(a function without a name)";
+      const served = [...siblings.values()].join(", ") || "none";
+      const message = `Step "${name}" of ${place.url} starts the workflow ${asked}, which isn't served beside it (served are: ${served}). Pass both to the same serveMany.`;
       throw new WorkflowError("unknown_workflow", message);
     },
   };

@@ -4,10 +4,9 @@ import { toSeconds } from "../kernel/duration.ts";
 import { within } from "../kernel/within.ts";
 import type { Cancel, Failure } from "../protocol/delivery.ts";
 import { type FailedStep, shorten, toErrorBody } from "../protocol/error.ts";
-import type { FailureReport } from "../protocol/failure.ts";
+import type { FailureDetails, FailureReport } from "../protocol/failure.ts";
 import { readHistory } from "../protocol/history.ts";
 import type { Outcome } from "../protocol/outcome.ts";
-import type { RollbackRecord } from "../protocol/rollback.ts";
 import type { StepRecord, StepType } from "../protocol/step.ts";
 import { againUntil, type RollbackOptions, read } from "../steps/index.ts";
 import { type Unwound, unwind } from "../unwind.ts";
@@ -45,7 +44,7 @@ export async function rollBack(
   visit: RunEnd,
   report: FailureReport,
   records: readonly StepRecord[],
-): Promise<Outcome | readonly RollbackRecord[]> {
+): Promise<Outcome | FailureDetails["rollbacks"]> {
   const { rollbacks = [], started = [] } = report.details ?? {};
   // Without a rollback anywhere the workflow isn't run. What an endpoint was doing that gave no answer, nobody knows.
   const possible = report.details?.begun || report.step?.rollback || records.some(({ rollback }) => rollback);
@@ -112,7 +111,9 @@ async function undo(
       throw obstacle ?? new TypeError(`The workflow doesn't ask for step "${stepName}" any more.`);
     const undone = options.rollback({ result, error: report.error, step, attempt: attempts });
     const { rollbackTimeout: timeout } = options;
-    await (timeout === undefined ? undone : within(toSeconds(timeout), "The rollback", undone));
+    await (timeout === undefined
+      ? undone
+      : within(toSeconds(timeout, "rollbackTimeout"), "The rollback", undone));
     return { kind: "rolledBack", record: { ...record, state: "done" } };
   } catch (error) {
     // What isn't there won't be there a moment later, unless something has only got in its way.

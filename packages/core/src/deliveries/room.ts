@@ -51,7 +51,14 @@ export function triesOf({ served, mail, delivery }: Visit<RunDelivery>): Tries {
 
 /** The run, as messages name it. */
 export function placeOf({ border, mail, delivery }: Visit<RunDelivery>): OfRun {
-  return { url: border.workflowUrl(mail.url), runId: delivery.runId, invokeCount: delivery.invokeCount };
+  const { runId, invokeCount } = delivery;
+  // Only our own engine says how many retries there are.
+  return {
+    url: border.workflowUrl(mail.url),
+    runId,
+    invokeCount,
+    exact: mail.headers.has(HEADER.maxRetries),
+  };
 }
 
 /**

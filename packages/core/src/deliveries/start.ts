@@ -1,3 +1,4 @@
+import { warnOnce } from "../border/settings.ts";
 import { toRunId } from "../kernel/ids.ts";
 import type { Start } from "../protocol/delivery.ts";
 import { readHistory } from "../protocol/history.ts";
@@ -9,6 +10,9 @@ import { done, type Outcome } from "../protocol/outcome.ts";
 import * as PREFIX from "../protocol/prefixes.ts";
 import { historyOf, userHeaders, type Visit } from "./room.ts";
 
+const UNSIGNED =
+  "[perdure] This endpoint takes starts that nobody has signed, and a run's deliveries go to the host that its start names, without the headers of qstashClient. Set `url`, `baseUrl` or `allowedHosts`.";
+
 /** Asks the engine for a run with the payload that the request carries. No user code is run. */
 export async function start(visit: Visit<Start>): Promise<Outcome> {
   const { served, border, mail, delivery } = visit;
@@ -17,11 +21,16 @@ export async function start(visit: Visit<Start>): Promise<Outcome> {
   const payload = await payloadOf(visit);
   if (payload === undefined) return done(runId, "workflow-already-ended");
   const configures = delivery.runId !== undefined;
+  const { verify, hostIsGuessed } = border.door;
+  const options = mail.headers.get(HEADER.runOptions);
+  if (!verify && options)
+    warnOnce(`[perdure] ${HEADER.runOptions} is ignored in requests that no engine has signed.`);
+  if (!verify && hostIsGuessed) warnOnce(UNSIGNED);
   const message = startMessage({
     // Who has created the run has said how it is to be delivered.
     ...(configures ? {} : served.runOptions),
     label: delivery.labels.filter(isName),
-    ...decodeRunOptions(mail.headers.get(HEADER.runOptions)),
+    ...(verify ? decodeRunOptions(options) : {}),
     url: border.workflowUrl(mail.url),
     runId,
     body: payload === "" ? undefined : payload,

@@ -8,6 +8,7 @@ export function show(value: unknown): string {
   if (typeof value === "bigint") return `${value}n`;
   // In JSON, NaN, Infinity and an invalid Date are null.
   if (typeof value === "number" || value instanceof Date) return String(value);
+  if (isPromise(value)) return "a Promise";
   try {
     return JSON.stringify(value)?.slice(0, 200) ?? typeof value;
   } catch {
@@ -22,7 +23,13 @@ export function checkText(what: string, value: unknown): asserts value is string
 
 /** @throws TypeError for anything but a function */
 export function checkFunction(what: string, value: unknown): void {
-  if (typeof value !== "function") throw mustBe(what, "a function", value);
+  if (typeof value === "function") return;
+  // What it stands for has begun, and not by us.
+  throw mustBe(what, isPromise(value) ? "a function: () => … in place of …" : "a function", value);
+}
+
+function isPromise(value: unknown): boolean {
+  return typeof Object(value).then === "function";
 }
 
 /** `Array.isArray`, also for lists that can't be changed. */

@@ -1,41 +1,131 @@
 import { mustBe } from "./check.ts";
 
-type Unit = "s" | "m" | "h" | "d";
-
-/** A whole number and a unit: seconds, minutes, hours or days. Several may follow each other: `"1d12h"`. */
-export type Duration = `${bigint}${Unit}` | `${bigint}${Unit}${bigint}${Unit}`;
-
-const SECONDS: Record<Unit, number> = { s: 1, m: 60, h: 3600, d: 86_400 };
-const WHOLE = /^(?:\d+[smhd])+$/;
+type Unit = "ms" | "s" | "m" | "h" | "d";
 
 /**
- * The seconds in a duration.
+ * A number and a unit: milliseconds, seconds, minutes, hours or days. Two may follow each other: `"1d12h"`.
  *
- * @param value a number of seconds, or a {@link Duration}
- * @param what whose it is, for the error
- * @throws TypeError when it is neither, is negative or isn't finite
+ * @example "90s", "1.5h", "250ms", "1d12h"
  */
-export function toSeconds(value: number | string, what = "A duration"): number {
-  if (typeof value === "number") {
-    if (Number.isFinite(value) && value >= 0) return value;
-  } else if (typeof value === "string" && WHOLE.test(value)) {
-    let seconds = 0;
-    for (const [, amount, unit] of value.matchAll(/(\d+)([smhd])/g))
-      seconds += Number(amount) * SECONDS[unit as Unit];
-    return seconds;
-  }
-  throw mustBe(
-    what,
-    'a number of seconds from 0 on, or a text like "30s", "5m", "2h", "1d" or "1d12h"',
-    value,
-  );
+export type Duration = `${Amount}${Unit}` | `${Amount}${Unit}${Amount}${Unit}`;
+
+/** A bigint is a whole number here, as in the type of the same name of the official clients. */
+type Amount = number | bigint;
+
+/** In milliseconds. Those below one are Go's: an answer may ask for a wait in them. */
+const UNITS: Readonly<Record<string, number>> = {
+  ns: 1e-6,
+  us: 1e-3,
+  µs: 1e-3,
+  μs: 1e-3,
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
+const PARTS = /^(?:\d+(?:\.\d+)?(?:[nuµμm]?s|[mhd]))+$/;
+/** Parts that every engine reads. */
+const WHOLE_PARTS = /^(?:\d+[smhd])+$/;
+
+/** Milliseconds: a hundred million days, which is as far as a `Date` goes. */
+export const LONGEST_DURATION = 8.64e15;
+
+/** A Unix time in seconds: in the year 5138. In milliseconds, every moment since 1973 is later. */
+const LATEST = 1e11;
+
+/**
+ * Reads a duration as the wire has it: a number of seconds such as `"90"`, or numbers with units such as `"1m30.5s"`.
+ *
+ * @returns whole milliseconds, rounded up so that no rest ends early; undefined for anything else
+ */
+export function parseDuration(text: string): number | undefined {
+  const trimmed = text.trim();
+  let ms = 0;
+  if (/^\d+(?:\.\d+)?$/.test(trimmed)) ms = Number(trimmed) * 1000;
+  else if (PARTS.test(trimmed)) {
+    for (const [, amount, unit] of trimmed.matchAll(/([\d.]+)([a-zµμ]+)/g))
+      ms += Number(amount) * (UNITS[unit as string] as number);
+  } else return undefined;
+  return ms <= LONGEST_DURATION ? whole(ms) : undefined;
 }
 
-/** As the protocol writes it: a number becomes whole seconds, everything else stays as it is. Throws as {@link toSeconds}. */
-export function toWireDuration(value: number | string, what: string): string;
-export function toWireDuration(value: number | string | undefined, what: string): string | undefined;
-export function toWireDuration(value: number | string | undefined, what: string): string | undefined {
-  if (value === undefined) return undefined;
-  const seconds = toSeconds(value, what);
-  return typeof value === "number" ? `${seconds.toFixed(0)}s` : value;
+/**
+ * The milliseconds of a duration that user code gives, rounded up: a number of seconds, or a {@link Duration}.
+ *
+ * @param what the name for the error
+ * @throws TypeError for anything else: `undefined`, `null`, a negative number, digits without a unit
+ */
+export function toMilliseconds(value: unknown, what: string): number {
+  const ms =
+    typeof value === "number" && value >= 0 && value * 1000 <= LONGEST_DURATION
+      ? whole(value * 1000)
+      : typeof value === "string" && /[a-z]$/.test(value) && value === value.trim()
+        ? parseDuration(value)
+        : undefined;
+  if (ms !== undefined) return ms;
+  throw mustBe(what, 'a number of seconds from 0 on, or a duration like "30s", "1.5h" or "1d12h"', value);
+}
+
+/** As {@link toMilliseconds}, in seconds. */
+export function toSeconds(value: unknown, what: string): number {
+  return toMilliseconds(value, what) / 1000;
+}
+
+/**
+ * A duration as the wire has it. Engines count whole seconds, so it is rounded up; with `exact`, milliseconds are kept.
+ *
+ * @throws as {@link toMilliseconds}
+ */
+export function toWireDuration(value: unknown, what: string, exact = false): string {
+  const ms = toMilliseconds(value, what);
+  if (typeof value === "string" && WHOLE_PARTS.test(value)) return value;
+  return exact && ms % 1000 > 0 ? `${ms}ms` : `${Math.ceil(ms / 1000)}s`;
+}
+
+/**
+ * A moment that user code gives: a `Date`, a date as a string, or a Unix time in seconds.
+ *
+ * @returns Unix time in seconds, rounded up to milliseconds
+ * @throws TypeError for anything else, and for milliseconds
+ */
+export function toUnixTime(value: unknown, what: string): number {
+  const isDate = value instanceof Date || Object.prototype.toString.call(value) === "[object Date]";
+  const seconds =
+    typeof value === "number"
+      ? value
+      : isDate || typeof value === "string"
+        ? Number(new Date(value as Date | string)) / 1000
+        : Number.NaN;
+  if (seconds >= 0 && seconds <= LATEST) return whole(seconds * 1000) / 1000;
+  if (Number.isFinite(value) && seconds > LATEST)
+    throw new TypeError(
+      `${what} is a Unix time in seconds; got ${value}, which looks like milliseconds. Divide it by 1000, or give a Date.`,
+    );
+  throw mustBe(what, "a Date, a date as a string, or a Unix time in seconds", value);
+}
+
+/**
+ * A moment as the wire has it: in whole seconds, rounded up; with `exact`, milliseconds are kept.
+ *
+ * @throws as {@link toUnixTime}
+ */
+export function toWireTime(value: unknown, what: string, exact = false): string {
+  const seconds = toUnixTime(value, what);
+  return String(exact ? seconds : Math.ceil(seconds));
+}
+
+/**
+ * Reads a moment as the wire has it.
+ *
+ * @returns milliseconds since 1970; undefined for anything but a Unix time in seconds, and for milliseconds
+ */
+export function parseUnixTime(text: string): number | undefined {
+  const seconds = /^\d+(?:\.\d+)?$/.test(text.trim()) ? Number(text) : Number.NaN;
+  return seconds <= LATEST ? whole(seconds * 1000) : undefined;
+}
+
+/** Rounded up, but for what arithmetic with decimals has added: 1.1 s are 1100 ms. */
+function whole(ms: number): number {
+  return Math.ceil(Number(ms.toPrecision(15)));
 }

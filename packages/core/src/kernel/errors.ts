@@ -66,7 +66,7 @@ export class WorkflowRetryAfterError extends WorkflowError {
   /** @throws TypeError when `retryAfter` isn't a duration */
   constructor(message: string, retryAfter: number | Duration, options?: ErrorOptions) {
     super("retry_after", message, options);
-    toSeconds(retryAfter);
+    toSeconds(retryAfter, "retryAfter");
     this.retryAfter = retryAfter;
   }
 }

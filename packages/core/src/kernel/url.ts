@@ -36,10 +36,14 @@ export function normalizeUrl(given: string | URL): URL {
   return url;
 }
 
-/** Whether two URLs are equivalent; what isn't a URL is equivalent to itself alone. */
+/** The same string for equivalent URLs; anything else is equivalent to itself alone. */
+export function urlKey(url: string): string {
+  return URL.canParse(url) ? normalizeUrl(url).href : url;
+}
+
+/** Whether two URLs are equivalent. */
 export function isSameUrl(one: string, other: string): boolean {
-  if (one === other) return true;
-  return URL.canParse(one) && URL.canParse(other) && normalizeUrl(one).href === normalizeUrl(other).href;
+  return one === other || urlKey(one) === urlKey(other);
 }
 
 const UNRESERVED = /[\w.~-]/;

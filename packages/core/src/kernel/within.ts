@@ -1,3 +1,6 @@
+/** In milliseconds: what is above would fire at once. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
 /**
  * What `work` comes to, when it does in time.
  *
@@ -11,7 +14,7 @@ export async function within<Result>(
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
     const error = new Error(`${what} took longer than ${seconds} seconds.`);
-    timer = setTimeout(reject, seconds * 1000, error);
+    timer = setTimeout(reject, Math.min(seconds * 1000, LONGEST_TIMER), error);
   });
   try {
     return await Promise.race([work, late]);

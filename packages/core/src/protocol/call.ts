@@ -13,10 +13,12 @@ import {
   forwarded,
   type HeaderList,
   headerIn,
+  ifGiven,
   renamed,
   retryHeaders,
 } from "./options.ts";
 import { NON_RETRYABLE_STATUS } from "./outcome.ts";
+import type { RetryDelayOption } from "./retry-delay.ts";
 import { isPositive, type StepRecord, type StepType } from "./step.ts";
 
 export type HttpMethod = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
@@ -33,8 +35,8 @@ export interface CallRequest {
   readonly headers?: Readonly<Record<string, string>>;
   /** Retries after an answer that isn't 2xx. 0 by default. */
   readonly retries?: number;
-  /** Milliseconds before a retry, as an expression over `retried`. */
-  readonly retryDelay?: string;
+  /** Before each retry: seconds, a duration, or an expression in milliseconds: `"1000 * pow(2, retried)"`. */
+  readonly retryDelay?: RetryDelayOption;
   /** For each attempt: seconds or a duration. */
   readonly timeout?: number | Duration;
   /** A limit that all calls and runs with the same key share. */
@@ -51,7 +53,7 @@ export interface Place extends OfRun {
 
 /** Asks the engine for the call, and to bring its answer to the workflow's endpoint. */
 export function callMessage(place: Place, stepName: string, call: CallRequest): Message {
-  const { headers, retries = 0 } = call;
+  const { headers } = call;
   const contentType = contentTypeOf(headers) ?? "application/json";
   const { url, invokeCount } = place;
   const answer: HeaderList = [
@@ -76,9 +78,7 @@ export function callMessage(place: Place, stepName: string, call: CallRequest): 
       [HEADER.sdkVersion, PROTOCOL_VERSION],
       [HEADER.callType, "toCallback"],
       [HEADER.contentType, contentType],
-      ...retryHeaders(retries, call.retryDelay),
-      [HEADER.timeout, toWireDuration(call.timeout, "timeout")],
-      ...flowControlHeaders(call.flowControl),
+      ...callPolicyHeaders(call, place.exact),
       ...forwarded(headers),
       [forward(HEADER.contentType), contentTypeOf(headers)],
       [HEADER.callback, url],
@@ -86,6 +86,18 @@ export function callMessage(place: Place, stepName: string, call: CallRequest): 
     ]),
   };
 }
+
+/** How a call is made, and made again. @throws TypeError that names the option */
+export function callPolicyHeaders(call: CallPolicy, exact?: boolean): HeaderList {
+  const { retries = 0, retryDelay, timeout, flowControl } = call;
+  return [
+    ...retryHeaders(retries, retryDelay),
+    [HEADER.timeout, ifGiven(timeout, (value) => toWireDuration(value, "timeout", exact))],
+    ...flowControlHeaders(flowControl),
+  ];
+}
+
+type CallPolicy = Pick<CallRequest, "retries" | "retryDelay" | "timeout" | "flowControl">;
 
 /**
  * Reads the delivery of a call's answer.

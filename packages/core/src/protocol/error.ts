@@ -34,6 +34,9 @@ export interface ErrorBody {
   readonly step?: FailedStep | undefined;
 }
 
+/** The JSON with which an endpoint answers an attempt that failed. */
+export type FailureFunctionPayload = Pick<ErrorBody, "error" | "message" | "stack">;
+
 const DEEPEST_CAUSE = 8;
 const MOST_ERRORS = 10;
 

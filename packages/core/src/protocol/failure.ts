@@ -3,7 +3,7 @@ import { WorkflowError } from "../kernel/errors.ts";
 import { asErrorBody, type FailedStep, type FailurePlace, readFailure, toError } from "./error.ts";
 import { type HistoryEntry, isHistory } from "./history.ts";
 import { malformed, parseCallback, textIn } from "./malformed.ts";
-import type { RollbackRecord } from "./rollback.ts";
+import type { PendingRollback, RollbackRecord } from "./rollback.ts";
 
 /** The JSON body of a failure callback: the attempt that failed last, and what the run had been started with. */
 export interface FailureBody {
@@ -41,8 +41,10 @@ export interface FailureDetails {
   readonly started: readonly number[];
   /** The step after those on record may have been begun. */
   readonly begun?: boolean;
-  /** Rollbacks that are on record. */
-  readonly rollbacks: readonly RollbackRecord[];
+  /** Rollbacks that are on record; with `rollbacksPending`, those that are known to come as well. */
+  readonly rollbacks: readonly (RollbackRecord | PendingRollback)[];
+  /** The workflow is still being asked for its rollbacks. The report comes again when they have ended. */
+  readonly rollbacksPending?: boolean;
   /**
    * `rollback`: only those are asked for, because somebody else is told of the failure, or has been told.
    * `report`: they are somebody else's to make.

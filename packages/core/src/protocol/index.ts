@@ -1,7 +1,10 @@
+import { checkOptions } from "../kernel/options.ts";
 import * as names from "./names.ts";
 import * as prefixes from "./prefixes.ts";
 
 /** The wire's vocabulary, for engines and tools: names, shapes and how to read them. No behaviour of a runtime. */
+export { LONGEST_DURATION, parseDuration, parseUnixTime } from "../kernel/duration.ts";
+export { isSameUrl, toHttpUrl, urlKey } from "../kernel/url.ts";
 export { decodeStepName } from "./call.ts";
 export { CANCEL_CALL, classify, type Delivery, type DeliveryKind, kindOf } from "./delivery.ts";
 export { type ErrorBody, type FailurePlace, type RunError, readFailure, toErrorBody } from "./error.ts";
@@ -28,7 +31,8 @@ export type { Message, Redact, RunOptions } from "./message.ts";
 export { startMessage, stepMessage } from "./message.ts";
 export type { FlowControl } from "./options.ts";
 export { type FinishCondition, NON_RETRYABLE_STATUS } from "./outcome.ts";
-export { type RollbackAnswer, type RollbackRecord, readRollback } from "./rollback.ts";
+export { isExpression } from "./retry-delay.ts";
+export { type PendingRollback, type RollbackAnswer, type RollbackRecord, readRollback } from "./rollback.ts";
 export { isPlan, parseStep, recordKey, resultId, type StepRecord, type StepType } from "./step.ts";
 export {
   boundHeaders,
@@ -36,14 +40,16 @@ export {
   type DeliveryClaim,
   ISSUER,
   isPublicSecret,
-  PUBLIC_USERS,
   TOKEN_CLAIM,
 } from "./token.ts";
 export { decodeTraits, encodeTraits, type Traits } from "./traits.ts";
 export type { NotifyResponse, WaitBody, Waiter, WebhookHit } from "./wait.ts";
+/** Refuses unknown options: the engine checks its own in the same way. */
+export { checkOptions };
 
 /** Every header name of the two protocols (QStash and workflow) that Perdure reads or writes. */
 export const HEADER: typeof names = names;
 
 /** What headers' names begin with, and what it means: for whom they are. */
 export const PREFIX: typeof prefixes = prefixes;
+export { PUBLIC_USERS } from "./public-users.ts";

@@ -36,7 +36,7 @@ export interface StepLog {
   readonly retryDelay?: string;
   readonly headers?: Headers;
   readonly out?: unknown;
-  readonly errors?: readonly AttemptError[];
+  readonly errors?: AttemptError[];
   readonly sleepFor?: number | string;
   readonly sleepUntil?: number;
   readonly waitEventId?: string;
@@ -65,13 +65,13 @@ export interface NextStepLog {
   readonly retries: number;
   readonly retryDelay?: string;
   readonly nextDeliveryTime?: number;
-  readonly errors?: readonly AttemptError[];
+  readonly errors?: AttemptError[];
 }
 
 export type StepGroup =
-  | { readonly type: "sequential"; readonly steps: readonly [StepLog] }
-  | { readonly type: "parallel"; readonly steps: readonly StepLog[] }
-  | { readonly type: "next"; readonly steps: readonly NextStepLog[] };
+  | { readonly type: "sequential"; readonly steps: [StepLog] }
+  | { readonly type: "parallel"; readonly steps: StepLog[] }
+  | { readonly type: "next"; readonly steps: NextStepLog[] };
 
 /** A run as the engine shows it. Times in milliseconds since 1970. */
 export interface RunLog {
@@ -85,7 +85,7 @@ export interface RunLog {
   readonly workflowRunResponse?: string;
   /** Why the run has failed. On Perdure's own engine. */
   readonly workflowRunError?: RunError;
-  readonly steps: readonly StepGroup[];
+  readonly steps: StepGroup[];
   readonly invoker?: {
     readonly workflowRunId: string;
     readonly workflowUrl: string;
@@ -100,7 +100,7 @@ export interface RunLog {
     /** As the failure function's: the message of the error, or the answer's body where it isn't that of a workflow. */
     readonly failResponse: string;
     readonly dlqId: string;
-    readonly errors?: readonly AttemptError[];
+    readonly errors?: AttemptError[];
     readonly responseBody?: string;
     readonly responseHeaders?: Headers;
     readonly responseStatus?: number;
@@ -112,7 +112,7 @@ export interface RunLog {
     readonly messageId: string;
     readonly url: string;
     readonly state: FailureFunctionState;
-    readonly errors?: readonly AttemptError[];
+    readonly errors?: AttemptError[];
     readonly responseBody?: string;
     readonly responseHeaders?: Headers;
     readonly responseStatus?: number;
@@ -120,10 +120,10 @@ export interface RunLog {
     readonly nextDeliveryTime?: number;
   };
   /** On Perdure's own engine: what became of the steps' rollbacks, in the order in which they were made. */
-  readonly rollbacks?: readonly RollbackRecord[];
+  readonly rollbacks?: RollbackRecord[];
   readonly dlqId?: string;
   readonly label?: string;
-  readonly labels?: readonly string[];
+  readonly labels?: string[];
   readonly flowControlKey?: string;
 }
 
@@ -156,8 +156,8 @@ export interface DeadLetter {
     readonly responseHeaders?: Headers;
   };
   /** On Perdure's own engine: what became of the steps' rollbacks, in the order in which they were made. */
-  readonly rollbacks?: readonly RollbackRecord[];
+  readonly rollbacks?: RollbackRecord[];
   readonly flowControlKey?: string;
   readonly label?: string;
-  readonly labels?: readonly string[];
+  readonly labels?: string[];
 }

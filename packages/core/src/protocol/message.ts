@@ -9,11 +9,13 @@ import {
   flowControlHeaders,
   forwarded,
   type HeaderList,
+  ifGiven,
   joinLabels,
   renamed,
   retryHeaders,
   timeHeaders,
 } from "./options.ts";
+import type { RetryDelayOption } from "./retry-delay.ts";
 import type { StepRecord } from "./step.ts";
 
 /** What is handed to the engine: it sends `body` to `url`, and reads its orders from `headers`. */
@@ -41,20 +43,20 @@ export interface RunOptions {
   /** Retries of each delivery, after the first attempt. Default: those beside the workflow, else the engine's, 3. */
   readonly retries?: number;
   /**
-   * Milliseconds before a retry, as an expression over `retried`: `"1000 * pow(2, retried)"`.
+   * Before each retry: seconds, a duration, or an expression in milliseconds: `"1000 * pow(2, retried)"`.
    * Default: as beside the workflow, else the engine's.
    */
-  readonly retryDelay?: string;
+  readonly retryDelay?: RetryDelayOption;
   /** A limit that all runs and calls with the same key share. */
   readonly flowControl?: FlowControl;
   /** Seconds or a duration before the first delivery. */
   readonly delay?: number | Duration;
-  /** Unix time in seconds before which the first delivery isn't made. Wins over `delay`. */
-  readonly notBefore?: number;
+  /** Before this moment the first delivery isn't made: a Unix time in seconds, or a `Date`. Wins over `delay`. */
+  readonly notBefore?: number | Date;
   /** Retries of the failure function. Default: those beside the workflow, else the run's. */
   readonly failureRetries?: number;
   /** As `retryDelay`, for the failure function. Default: as the run's. */
-  readonly failureRetryDelay?: string;
+  readonly failureRetryDelay?: RetryDelayOption;
   /** Seconds or a duration after its start at which a run that hasn't ended has failed. Perdure's own engine only. */
   readonly timeout?: number | Duration;
   /** Names to find the run by: letters, digits, `-`, `_` and `.` */
@@ -136,23 +138,24 @@ function runHeaders(options: RunOptions): HeaderList {
     [HEADER.label, joinLabels(options.label)],
     ...timeHeaders(options),
     [HEADER.redactFields, redactFields(options.redact)],
-    [HEADER.runTimeout, toWireDuration(options.timeout, "timeout")],
+    // Only our own engine reads it.
+    [HEADER.runTimeout, ifGiven(options.timeout, (value) => toWireDuration(value, "timeout", true))],
   ];
 }
 
 /** What is its failure function's own. */
 function failureHeaders(options: RunOptions): HeaderList {
-  const own = retryHeaders(options.failureRetries, options.failureRetryDelay, "failureRetries");
+  const own = retryHeaders(options.failureRetries, options.failureRetryDelay, failureName);
   const given = Object.keys(defined(own)).join(", ");
   return [
-    [
-      HEADER.failureCallback,
-      options.failureUrl === undefined ? undefined : checkUrl("failureUrl", options.failureUrl),
-    ],
+    [HEADER.failureCallback, ifGiven(options.failureUrl, (url) => checkUrl("failureUrl", url))],
     ...renamed(own, forFailureCallback),
     [HEADER.failureOptions, given || undefined],
   ];
 }
+
+const failureName = (option: "retries" | "retryDelay") =>
+  option === "retries" ? "failureRetries" : "failureRetryDelay";
 
 /** What is to be different in a run that goes on as another one. @throws TypeError as {@link startMessage} */
 export function changes(options: RunOptions): Record<string, string> {
@@ -164,6 +167,8 @@ export interface OfRun {
   readonly url: string;
   readonly runId: string;
   readonly invokeCount: number;
+  /** Its engine reads milliseconds, as our own does. Others count whole seconds. */
+  readonly exact?: boolean;
 }
 
 /** Headers of every message that adds to a run. */
@@ -176,16 +181,16 @@ export function stepHeaders(run: OfRun): HeaderList {
   ];
 }
 
-/** Appends a record to a run and asks for the delivery of it, at once, after a delay or at a Unix time in seconds. */
+/** Appends a record to a run and asks for the delivery of it: at once, or as the schedule says. */
 export function stepMessage(
   run: OfRun,
   record: StepRecord,
-  schedule: { readonly delay?: string | undefined; readonly notBefore?: number | undefined } = {},
+  schedule: Parameters<typeof timeHeaders>[0] = {},
 ): Message {
   return {
     url: run.url,
     body: JSON.stringify(record),
-    headers: defined([...stepHeaders(run), ...timeHeaders(schedule)]),
+    headers: defined([...stepHeaders(run), ...timeHeaders(schedule, run.exact)]),
   };
 }
 

@@ -1,7 +1,8 @@
 import { mustBe } from "../kernel/check.ts";
-import { type Duration, toWireDuration } from "../kernel/duration.ts";
+import { type Duration, toWireDuration, toWireTime } from "../kernel/duration.ts";
 import { forward } from "./headers.ts";
 import * as HEADER from "./names.ts";
+import { type RetryDelayOption, toRetryDelay } from "./retry-delay.ts";
 
 /** Headers on their way into a message; those without a value are left out of it. */
 export type HeaderList = (readonly [name: string, value: string | number | boolean | undefined])[];
@@ -38,7 +39,7 @@ export function flowControlHeaders(flow: FlowControl | undefined): HeaderList {
   const limits = defined([
     ["parallelism", toCount("flowControl.parallelism", parallelism)],
     ["rate", toCount("flowControl.rate", rate)],
-    ["period", toWireDuration(period, "flowControl.period")],
+    ["period", ifGiven(period, (value) => toWireDuration(value, "flowControl.period"))],
   ]);
   const value = Object.entries(limits).map((limit) => limit.join("="));
   return [
@@ -61,29 +62,43 @@ export function toCount(option: string, value: number | undefined): string | und
   throw mustBe(option, "a number from 0 on", value);
 }
 
-/** How often a delivery is tried again, and after how long. @param option what errors call the number */
+/** How often a delivery is tried again, and after how long. @param named what errors call the two options */
 export function retryHeaders(
   retries: number | undefined,
-  retryDelay: string | undefined,
-  option = "retries",
+  retryDelay: RetryDelayOption | undefined,
+  named: (option: "retries" | "retryDelay") => string = (option) => option,
 ): HeaderList {
   return [
-    [HEADER.retries, toCount(option, retries)],
-    [HEADER.retryDelay, retryDelay || undefined],
+    [HEADER.retries, toCount(named("retries"), retries)],
+    [HEADER.retryDelay, toRetryDelay(retryDelay, named("retryDelay"))],
   ];
 }
 
-/** When a message is delivered: after a delay, or at a Unix time in seconds. */
-export function timeHeaders({ delay, notBefore }: Times): HeaderList {
+/**
+ * When a message is delivered.
+ *
+ * @param exact whether the engine is known to read milliseconds
+ * @throws TypeError that names the option
+ */
+export function timeHeaders({ delay, notBefore }: Times, exact = false): HeaderList {
   return [
-    [HEADER.delay, toWireDuration(delay, "delay")],
-    [HEADER.notBefore, toCount("notBefore", notBefore)],
+    [HEADER.delay, ifGiven(delay, (value) => toWireDuration(value, "delay", exact))],
+    [HEADER.notBefore, ifGiven(notBefore, (value) => toWireTime(value, "notBefore", exact))],
   ];
 }
 
+/** Both as user code gives them. */
 interface Times {
   readonly delay?: number | string | undefined;
-  readonly notBefore?: number | undefined;
+  readonly notBefore?: Date | number | string | undefined;
+}
+
+/** What a function makes of an option, where it is given. `null` is: it is no way to leave an option out. */
+export function ifGiven<Value, Made>(
+  value: Value | undefined,
+  make: (value: Value) => Made,
+): Made | undefined {
+  return value === undefined ? undefined : make(value);
 }
 
 /** A user's headers, to be handed on; apart from the content type, which is the message's own. */

@@ -19,7 +19,7 @@ export interface Again {
   readonly retries: number | undefined;
   /** They are used up, whatever the engine's are. */
   readonly over: boolean;
-  /** Seconds until the next attempt. */
+  /** Milliseconds until the next attempt. */
   readonly after: number | undefined;
 }
 

@@ -12,6 +12,11 @@ export interface RollbackRecord {
   readonly error?: ErrorBody;
 }
 
+/** A rollback in a report that goes elsewhere than to the workflow: the workflow is still being asked for it. */
+export interface PendingRollback extends Omit<RollbackRecord, "state"> {
+  readonly state: "pending";
+}
+
 /** The rollback that an answer's body tells of; undefined when it tells of none. */
 export function readRollback(json: string): RollbackRecord | undefined {
   try {

@@ -4,7 +4,7 @@ import { type CallResponse, call } from "./call.ts";
 import { type Step, serialize } from "./step.ts";
 
 /** What every provider's call takes beside its own. */
-type Options = Omit<CallRequest, "url" | "body" | "method">;
+type Options = Omit<CallRequest, "url" | "body">;
 
 export interface OpenAISettings<Body = unknown> extends Options {
   readonly token: string;
@@ -55,7 +55,13 @@ export function resend<Result>(name: string, settings: ResendSettings): Step<Cal
 function post<Result>(
   name: string,
   url: string,
-  { token, body, headers, ...options }: Options & { readonly token: string; readonly body: unknown },
+  {
+    token,
+    body,
+    headers,
+    method = "POST",
+    ...options
+  }: Options & { readonly token: string; readonly body: unknown },
   own: Record<string, string>,
 ): Step<CallResponse<Result>> {
   checkText(`The token of step "${name}"`, token);
@@ -63,7 +69,7 @@ function post<Result>(
   return call(name, {
     ...options,
     url,
-    method: "POST",
+    method,
     headers: { "Content-Type": "application/json", ...own, ...headers },
     body: text,
   });

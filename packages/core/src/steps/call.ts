@@ -2,13 +2,14 @@ import { fromBinary, text } from "../kernel/bytes.ts";
 import { mustBe } from "../kernel/check.ts";
 import { WorkflowError } from "../kernel/errors.ts";
 import { parseLeniently } from "../kernel/json.ts";
+import { checkOptions } from "../kernel/options.ts";
 import { checkUrl } from "../kernel/url.ts";
-import { type CallRequest, callMessage } from "../protocol/call.ts";
+import { type CallRequest, callMessage, callPolicyHeaders } from "../protocol/call.ts";
 import { contentTypeOf } from "../protocol/options.ts";
 import type { StepRecord } from "../protocol/step.ts";
 import type { ChildPayload, Invokable } from "./invoke.ts";
 import { type RollbackOptions, rollbackOf } from "./policy.ts";
-import { type Asking, checkName, deserialize, type Step, toText } from "./step.ts";
+import { type Asking, checkName, deserialize, inStep, type Step, toText } from "./step.ts";
 
 /** What a third party answered. */
 export interface CallResponse<Body = unknown> {
@@ -33,7 +34,13 @@ export function call<Body>(
   request: (CallRequest | CallWorkflow) & RollbackOptions<CallResponse<Body>>,
 ): Step<CallResponse<Body>> {
   checkName(name);
+  checkOptions(
+    `step "${name}"`,
+    request as CallRequest & CallWorkflow & RollbackOptions,
+    "url body headers retries retryDelay flowControl timeout method workflow rollback rollbackRetries rollbackRetryDelay rollbackTimeout",
+  );
   const options = rollbackOf(name, request);
+  inStep(name, () => callPolicyHeaders(request));
   const plain = "workflow" in request ? undefined : checked(name, request);
   return {
     name,

@@ -3,6 +3,7 @@ import { checkText } from "../kernel/check.ts";
 import { type Duration, toWireDuration } from "../kernel/duration.ts";
 import { parseLeniently } from "../kernel/json.ts";
 import type { Jsonify } from "../kernel/jsonify.ts";
+import { checkOptions } from "../kernel/options.ts";
 import type { StepRecord } from "../protocol/step.ts";
 import { type NotifyResponse, waitRequest } from "../protocol/wait.ts";
 import { checkPolicy, type RollbackOptions } from "./policy.ts";
@@ -25,7 +26,9 @@ export function waitForEvent<Event>(
   eventId: string,
   options: WaitOptions = {},
 ): Step<WaitResponse<Event>> {
-  return waiting(name, "Wait", eventId, options.timeout ?? "7d");
+  checkOptions(`step "${name}"`, options, "timeout");
+  const { timeout = "7d" } = options;
+  return waiting(name, "Wait", eventId, timeout);
 }
 
 export function readWait(record: StepRecord): WaitResponse {
@@ -42,14 +45,15 @@ export function waiting(
 ): Step<never> {
   checkName(name);
   checkText(`The event id of step "${name}"`, eventId);
-  const timeout = toWireDuration(patience, `The timeout of step "${name}"`);
+  const what = `The timeout of step "${name}"`;
+  const timeout = toWireDuration(patience, what);
   return {
     name,
     type,
     fields: { waitEventId: eventId, timeout },
     ask: (place) => {
       const step = { stepId: place.id, stepType: type, stepName: name, concurrent: place.concurrent };
-      return { wait: waitRequest(place, eventId, timeout, step) };
+      return { wait: waitRequest(place, eventId, toWireDuration(patience, what, place.exact), step) };
     },
   };
 }
@@ -70,6 +74,7 @@ export function notify(
   options: RollbackOptions<NotifyStepResponse> = {},
 ): Step<NotifyStepResponse> {
   checkName(name);
+  checkOptions(`step "${name}"`, options, "rollback rollbackRetries rollbackRetryDelay rollbackTimeout");
   checkPolicy(name, options as RollbackOptions<never>);
   checkText(`The event id of step "${name}"`, eventId);
   if (workflowRunId !== undefined) checkText(`The workflowRunId of step "${name}"`, workflowRunId);

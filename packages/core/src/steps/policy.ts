@@ -1,9 +1,9 @@
 import { checkFunction, mustBe } from "../kernel/check.ts";
-import { type Duration, toSeconds } from "../kernel/duration.ts";
+import { type Duration, toMilliseconds } from "../kernel/duration.ts";
 import { isNonRetryable } from "../kernel/errors.ts";
 import type { Again } from "../protocol/outcome.ts";
 
-/** Seconds, a duration, or how to tell either from the number of retries so far: 0 before the first. */
+/** Seconds, a duration, or a function that returns either for the number of retries so far: 0 before the first. */
 export type RetryDelay = number | Duration | ((retried: number) => number | Duration);
 
 /** How a step is tried again when it throws. What isn't said is as the run has it. */
@@ -70,7 +70,7 @@ export function again(error: unknown, tries: Tries, { retries, retryDelay }: Ret
   return {
     retries,
     over: isNonRetryable(error) || (retries !== undefined && tries.retried >= retries),
-    after: wait === undefined ? undefined : toSeconds(wait),
+    after: wait === undefined ? undefined : toMilliseconds(wait, "retryDelay"),
   };
 }
 
@@ -92,7 +92,7 @@ export function checkPolicy(name: string, options: StepOptions<never>): void {
   if (rollback !== undefined) checkFunction(`The rollback of step "${name}"`, rollback);
   for (const option of ["retryDelay", "rollbackRetryDelay", "rollbackTimeout"] as const) {
     const wait = options[option];
-    if (wait !== undefined && typeof wait !== "function") toSeconds(wait, `${option} of step "${name}"`);
+    if (wait !== undefined && typeof wait !== "function") toMilliseconds(wait, `${option} of step "${name}"`);
   }
 }
 

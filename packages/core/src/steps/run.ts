@@ -1,5 +1,6 @@
 import { checkFunction } from "../kernel/check.ts";
 import type { Jsonify, OnlyJson } from "../kernel/jsonify.ts";
+import { checkOptions } from "../kernel/options.ts";
 import { checkPolicy, type StepOptions } from "./policy.ts";
 import { checkName, type Step, serialize } from "./step.ts";
 
@@ -13,6 +14,11 @@ export function run<Result>(
   options: StepOptions<Jsonify<Result>> = {},
 ): Step<Jsonify<Result>> {
   checkName(name);
+  checkOptions(
+    `step "${name}"`,
+    options,
+    "retries retryDelay onExhausted rollback rollbackRetries rollbackRetryDelay rollbackTimeout",
+  );
   checkPolicy(name, options as StepOptions<never>);
   checkFunction(`The second argument of step "${name}"`, work);
   return {

@@ -1,12 +1,15 @@
 import type { Engine } from "../border/engine.ts";
 import { checkText } from "../kernel/check.ts";
 import { messageOf, WorkflowError } from "../kernel/errors.ts";
+import { warnOfLoss } from "../kernel/loss.ts";
 import type { Place } from "../protocol/call.ts";
 import { parseJson } from "../protocol/malformed.ts";
 import type { Message } from "../protocol/message.ts";
 import type { StepRecord, StepType } from "../protocol/step.ts";
 import type { WaitRequest } from "../protocol/wait.ts";
 import type { StepOptions } from "./policy.ts";
+
+declare const process: { readonly env: Readonly<Record<string, string | undefined>> };
 
 /** A step as the workflow asks for it: what it is called, and how its record comes about. */
 export interface Step<Result = unknown> {
@@ -44,7 +47,8 @@ export type Request =
   | { readonly wait: WaitRequest; readonly message?: never };
 
 export interface Schedule {
-  readonly delay?: string;
+  /** Seconds or a duration. */
+  readonly delay?: number | string;
   /** Unix time in seconds. */
   readonly notBefore?: number;
 }
@@ -54,6 +58,15 @@ export function checkName(name: unknown): asserts name is string {
   checkText("A step's name, its first argument,", name);
 }
 
+/** What `make` returns. @throws its TypeError, which then names the step too */
+export function inStep<Made>(name: string, make: () => Made): Made {
+  try {
+    return make();
+  } catch (cause) {
+    throw cause instanceof TypeError ? new TypeError(`Step "${name}": ${cause.message}`, { cause }) : cause;
+  }
+}
+
 /**
  * The result as it is recorded.
  *
@@ -61,7 +74,10 @@ export function checkName(name: unknown): asserts name is string {
  */
 export function serialize(result: unknown, what: string): string | undefined {
   try {
-    return JSON.stringify(result);
+    const json = JSON.stringify(result);
+    // Spelled as bundlers know it: they leave the rest out of what they make for production.
+    if (typeof process === "object" && process.env.NODE_ENV !== "production") warnOfLoss(result, json, what);
+    return json;
   } catch (cause) {
     throw new WorkflowError(
       "not_serializable",

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, expect, vi } from "vitest";
 import type { Handler, ServeOptions, WorkflowFunction } from "../../src/index.ts";
 import { serve } from "../../src/index.ts";
 import type { StepRecord } from "../../src/protocol/index.ts";
-import { history, request, runHeaders } from "./delivery.ts";
+import { history, KEYS, request, runHeaders } from "./delivery.ts";
 import { Recorder } from "./recorder.ts";
 
 /** A recorder for the tests of one file, empty before each of them. */
@@ -24,6 +24,16 @@ export function open<Payload>(
 ): Handler {
   const env = { QSTASH_URL: recorder.url, QSTASH_TOKEN: "token" };
   return serve(workflow, { env, verify: "off", ...options }).handler;
+}
+
+/** As {@link open}, for whom the keys have signed a request. */
+export function closed<Payload>(
+  recorder: Recorder,
+  workflow: WorkflowFunction<Payload>,
+  options: ServeOptions<Payload> = {},
+): Handler {
+  const env = { QSTASH_URL: recorder.url, QSTASH_TOKEN: "token" };
+  return serve(workflow, { env, keys: KEYS, ...options }).handler;
 }
 
 export interface Answer {

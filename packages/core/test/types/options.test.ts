@@ -1,10 +1,12 @@
 import { describe, expectTypeOf, it } from "vitest";
 import { z } from "zod";
 import {
+  type AttemptError,
   type CancelFilters,
   Client,
   createWorkflow,
   type Duration,
+  type FailureFunctionPayload,
   type FlowControl,
   loggingMiddleware,
   type ServeOptions,
@@ -125,6 +127,29 @@ describe("the client", () => {
     });
   });
 
+  it("gives the result and the error of a run", () => {
+    compiles(async (_, client) => {
+      const run = await client.runs.get<number>("wfr_1");
+      expectTypeOf(run?.result).toEqualTypeOf<number | undefined>();
+      expectTypeOf(run?.error?.message).toEqualTypeOf<string | undefined>();
+    });
+  });
+
+  it("gives lists that may be handed on to code that changes them", () => {
+    compiles(async (_, client) => {
+      const [run] = (await client.logs()).runs;
+      const [letter] = (await client.dlq.list()).messages;
+      expectTypeOf(run?.labels).toEqualTypeOf<string[] | undefined>();
+      expectTypeOf(letter?.labels).toEqualTypeOf<string[] | undefined>();
+      expectTypeOf(run?.failureFunction?.errors).toEqualTypeOf<AttemptError[] | undefined>();
+    });
+  });
+
+  it("has a name for the JSON of an error", () => {
+    const payload: FailureFunctionPayload = { error: "RangeError", message: "too far" };
+    expectTypeOf(payload.stack).toEqualTypeOf<string | undefined>();
+  });
+
   it("takes settings or nothing", () => {
     compiles(() => [new Client(), new Client({ token: "t" }), new Client({ baseUrl: "https://a.example" })]);
     // @ts-expect-error there is no such setting
@@ -133,10 +158,10 @@ describe("the client", () => {
 });
 
 describe("a duration", () => {
-  it("is whole numbers with a unit", () => {
-    expectTypeOf<"30s" | "5m" | "2h" | "1d" | "1d12h">().toExtend<Duration>();
+  it("is numbers with a unit", () => {
+    expectTypeOf<"30s" | "5m" | "2h" | "1d" | "1d12h" | "1.5h" | "0.5s" | "250ms">().toExtend<Duration>();
     expectTypeOf<"5 minutes">().not.toExtend<Duration>();
-    expectTypeOf<"1.5h">().not.toExtend<Duration>();
+    expectTypeOf<`${bigint}s`>().toExtend<Duration>();
     expectTypeOf<"5">().not.toExtend<Duration>();
     expectTypeOf<"5w">().not.toExtend<Duration>();
     expectTypeOf<string>().not.toExtend<Duration>();

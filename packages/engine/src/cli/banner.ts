@@ -11,7 +11,9 @@ export interface BannerOptions {
   readonly version: string;
 }
 
-/** What a developer needs first: the address, and the four variables to paste. */
+const DOCS = new URL("../../README.md", import.meta.url).pathname;
+
+/** What a developer needs first: the address, the variables to paste, and a first request. */
 export function banner({ config, port, version }: BannerOptions): string {
   const url = urlOf(config.host, port);
   const { token, signingKeys } = config;
@@ -20,15 +22,24 @@ export function banner({ config, port, version }: BannerOptions): string {
     ["QSTASH_CURRENT_SIGNING_KEY", signingKeys.current, DEV_CREDENTIALS.currentSigningKey],
     ["QSTASH_NEXT_SIGNING_KEY", signingKeys.next, DEV_CREDENTIALS.nextSigningKey],
   ].map(([name, value, known]) => `${name}=${value === known ? value : mask(value as string)}`);
+  // What QSTASH_DEV=1 stands for in clients: this address, with public credentials.
+  const isDefault =
+    port === DEV_CREDENTIALS.port &&
+    token === DEV_CREDENTIALS.token &&
+    signingKeys.current === DEV_CREDENTIALS.currentSigningKey;
   return [
     // Tools wait for the words "running at".
     `${colors.bold("Perdure")} engine running at ${colors.cyan(url)}`,
     `${colors.dim("version")}  ${version}`,
     `${colors.dim("database")} ${resolve(config.db)}`,
     "",
-    colors.dim("For your app's environment:"),
+    colors.dim(isDefault ? "For your app's environment, QSTASH_DEV=1, or:" : "For your app's environment:"),
     `QSTASH_URL=${url}`,
     ...masked,
+    "",
+    colors.dim("To start a run of a workflow that is served at http://localhost:3000/order:"),
+    `curl -d '{"id":1}' -H "Authorization: Bearer ${token === DEV_CREDENTIALS.token ? token : "$QSTASH_TOKEN"}" ${url}/v2/trigger/http://localhost:3000/order`,
+    `${colors.dim("docs")}     ${DOCS}`,
     "",
   ].join("\n");
 }

@@ -6,6 +6,7 @@ import { isLoopback } from "../http/browser-guard.ts";
 import { createServer } from "../server.ts";
 import { StoreUnavailable } from "../store/store.ts";
 import { banner } from "./banner.ts";
+import { ignoreFolder } from "./folder.ts";
 import { Narrator } from "./lines.ts";
 import { explain, giveUp, guarded, type Listening, listen } from "./listen.ts";
 import { devTenants } from "./users.ts";
@@ -38,8 +39,27 @@ export async function dev(flags: Flags, version: string): Promise<void> {
   }
   if (config.logLevel !== "silent") console.log(banner({ config, port: listening.port, version }));
   warnIfExposed(config);
+  ignoreFolder(config.db);
+  if (config.logLevel === "info" || config.logLevel === "debug") await tellOfRuns(engine, config);
   engine.start();
   stopOnSignal(listening.server, engine, config);
+}
+
+const MAX_COUNTED = 100;
+
+/** Says after a restart what goes on. */
+async function tellOfRuns(engine: Engine, { token }: Config): Promise<void> {
+  const query = `groupBy=workflowRunId&state=RUN_STARTED&count=${MAX_COUNTED}`;
+  const request = new Request(`http://localhost/v2/workflows/events?${query}`, {
+    headers: { Authorization: `Bearer ${token}` },
+  });
+  const { runs = [], cursor } = (await (await engine.fetch(request)).json()) as {
+    readonly runs?: readonly unknown[];
+    readonly cursor?: string;
+  };
+  if (runs.length === 0) return;
+  const [count, are] = runs.length === 1 ? ["1 run", "is"] : [`${runs.length} runs`, "are"];
+  console.log(`${cursor ? "More than " : ""}${count} ${are} under way.`);
 }
 
 function warnIfExposed({ host, token }: Config): void {
@@ -50,7 +70,8 @@ function warnIfExposed({ host, token }: Config): void {
 }
 
 function openEngine(config: Config): Engine {
-  const narrator = new Narrator(config.logLevel);
+  const { stdout } = process;
+  const narrator = new Narrator(config.logLevel, Date.now, () => (stdout.isTTY ? stdout.columns : undefined));
   return createServer({
     tenants: devTenants(config),
     onEvent: (event) => {

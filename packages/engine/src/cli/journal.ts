@@ -27,7 +27,8 @@ export class Journal {
   /** Writes it, if the level wants it. */
   log(level: Level, event: string, fields: Fields = {}): void {
     if (RANK[level] > RANK[this.#level]) return;
-    this.#write(JSON.stringify({ time: new Date(this.#now()).toISOString(), level, event, ...fields }));
+    const line = JSON.stringify({ time: new Date(this.#now()).toISOString(), level, event, ...fields });
+    this.#write(line.replace(INVISIBLE, escaped));
   }
 
   /** As {@link Journal.log}, for what happens to a user. */
@@ -44,10 +45,30 @@ function toEntry(event: EngineEvent): { level: Level; fields: Fields } {
       const stack = error instanceof Error ? error.stack : undefined;
       return { level: "error", fields: { during: withoutQuery(during), error: messageOf(error), stack } };
     }
+    case "shortage":
+      return { level: "error", fields: { code: event.code, wait: event.wait } };
     case "delivering":
-    case "step.recorded": {
+    case "step.waiting": {
       const { type: _, ...fields } = event;
       return { level: "debug", fields: tidy(fields) };
+    }
+    // Payloads and results are bodies, too.
+    case "step.recorded": {
+      const { type: _, result: __, ...fields } = event;
+      return { level: "debug", fields };
+    }
+    case "run.started": {
+      const { type: _, payload: __, ...fields } = event;
+      return { level: "info", fields: tidy(fields) };
+    }
+    case "run.completed": {
+      const { type: _, result: __, ...fields } = event;
+      return { level: "info", fields };
+    }
+    case "rolledBack": {
+      const { type: _, record, ...fields } = event;
+      const { stepName, state, error } = record;
+      return { level: "info", fields: tidy({ ...fields, stepName, state, error: error?.message }) };
     }
     case "failure.reported": {
       // What a failure function returns is its own affair.
@@ -62,7 +83,27 @@ function toEntry(event: EngineEvent): { level: Level; fields: Fields } {
 }
 
 function tidy(fields: Fields): Fields {
-  return typeof fields.url === "string" ? { ...fields, url: withoutQuery(fields.url) } : fields;
+  const { url, error } = fields;
+  return {
+    ...fields,
+    ...(typeof url === "string" ? { url: withoutQuery(url) } : {}),
+    // Whoever throws an error may put anything into it.
+    ...(typeof error === "string" && error.length > MAX_ERROR
+      ? { error: `${error.slice(0, MAX_ERROR)}…` }
+      : {}),
+  };
+}
+
+const MAX_ERROR = 500;
+
+/** What JSON leaves as it is, and a terminal obeys: controls, and marks of direction. */
+const INVISIBLE = /[\u007f-\u009f\p{Cf}\u2028\u2029]/gu;
+
+function escaped(characters: string): string {
+  return characters
+    .split("")
+    .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)
+    .join("");
 }
 
 /** Queries may hold secrets. */

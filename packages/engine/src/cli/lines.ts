@@ -2,8 +2,12 @@ import type { RollbackRecord } from "@perdure/core/protocol";
 import colors from "picocolors";
 import type { LogLevel } from "../config.ts";
 import type { AttemptInfo, DeliveryInfo, EngineEvent } from "../domain/event.ts";
+import { cutTo, printable, printableIn } from "./terminal.ts";
 
 type Told = Exclude<EngineEvent, { type: "fault" | "delivering" | "step.recorded" }>;
+
+/** Runs whose path is remembered. */
+const MAX_PATHS = 10_000;
 
 interface Delivery {
   readonly info: DeliveryInfo;
@@ -15,19 +19,56 @@ interface Delivery {
 export class Narrator {
   readonly #level: LogLevel;
   readonly #now: () => number;
+  /** When what is being told has happened. */
+  #at = 0;
+  readonly #columns: () => number | undefined;
   /** By run and message. */
   readonly #deliveries = new Map<string, Map<string, Delivery>>();
+  /** Of each run's URL. */
+  readonly #paths = new Map<string, string>();
 
-  constructor(level: LogLevel, now: () => number = Date.now) {
+  /** @param columns of the terminal; undefined for none, where lines aren't cut */
+  constructor(
+    level: LogLevel,
+    now: () => number = Date.now,
+    columns: () => number | undefined = () => undefined,
+  ) {
     this.#level = level;
     this.#now = now;
+    this.#columns = columns;
   }
 
-  /** One line for what happened; nothing when the level doesn't want it. */
-  tell(event: EngineEvent): string | undefined {
+  /** One line for what happened, and at `debug` another one for a payload or result; nothing when the level doesn't want it. */
+  tell(told: EngineEvent): string | undefined {
+    this.#at = this.#now();
+    const event = printableIn(told);
+    this.#locate(event);
     const line = this.#line(event);
     this.#forget(event);
-    return this.#level === "silent" ? undefined : line;
+    if (this.#level === "silent" || line === undefined) return undefined;
+    const body = this.#level === "debug" ? bodyOf(event) : undefined;
+    const lines = [`${colors.dim(timeOf(this.#at))} ${this.#withPath(event, line)}`];
+    if (body !== undefined) lines.push(`         ${colors.dim(body)}`);
+    const columns = this.#columns();
+    return lines.map((one) => (columns ? cutTo(columns, one) : one)).join("\n");
+  }
+
+  #locate(event: EngineEvent): void {
+    if (!("runId" in event && event.runId !== undefined && "url" in event)) return;
+    if ("purpose" in event && event.purpose !== "step") return;
+    if (this.#paths.has(event.runId) || !URL.canParse(event.url)) return;
+    const [oldest] = this.#paths.keys();
+    if (oldest !== undefined && this.#paths.size >= MAX_PATHS) this.#paths.delete(oldest);
+    this.#paths.set(event.runId, printable(new URL(event.url).pathname));
+  }
+
+  /** The workflow's path, behind the run's id. */
+  #withPath(event: EngineEvent, line: string): string {
+    const runId = "runId" in event ? event.runId : undefined;
+    const path = runId === undefined ? undefined : this.#paths.get(runId);
+    if (runId === undefined || path === undefined) return line;
+    const id = colors.bold(runId);
+    return line.replace(id, () => `${id} ${colors.dim(path)}`);
   }
 
   #line(event: EngineEvent): string | undefined {
@@ -45,7 +86,7 @@ export class Narrator {
   #remember(info: DeliveryInfo): undefined {
     if (info.runId === undefined) return;
     const ofRun = this.#deliveries.get(info.runId) ?? new Map<string, Delivery>();
-    ofRun.set(info.messageId, { info, began: this.#now() });
+    ofRun.set(info.messageId, { info, began: this.#at });
     this.#deliveries.set(info.runId, ofRun);
   }
 
@@ -59,12 +100,22 @@ export class Narrator {
     }
   }
 
-  #recorded({ runId, step, stepType }: Extract<EngineEvent, { type: "step.recorded" }>): string {
+  #recorded(event: Extract<EngineEvent, { type: "step.recorded" }>): string | undefined {
+    const { runId, step, stepType, timedOut } = event;
+    // Of a sleep that is no member of a group, the record is its beginning, which is told.
+    if (stepType.startsWith("Sleep") && !this.#isPlanned(runId, step)) return undefined;
+    if (stepType.startsWith("Wait")) {
+      const end = timedOut ? "waited in vain: the time is over" : "has what it waited for";
+      return run(runId, timedOut ? colors.yellow("✓") : colors.green("✓"), `${colors.cyan(step)} ${end}`);
+    }
     const by = this.#deliveryOf(runId, step, stepType);
-    const detail = by
-      ? ` ${colors.dim(`attempt ${by.info.attempt}, ${duration(this.#now() - by.began)}`)}`
-      : "";
+    const detail = by ? ` ${colors.dim(`attempt ${by.info.attempt}, ${duration(this.#at - by.began)}`)}` : "";
     return run(runId, colors.green("✓"), `${colors.cyan(step)} ${colors.dim(`(${stepType})`)}${detail}`);
+  }
+
+  #isPlanned(runId: string, step: string): boolean {
+    const all = this.#deliveries.get(runId)?.values() ?? [];
+    return [...all].some(({ info }) => info.planned && info.step === step);
   }
 
   /** The delivery in which a step was carried out: of its plan where it has one, else the latest. */
@@ -83,6 +134,8 @@ function line(event: Told): string {
   switch (event.type) {
     case "run.started":
       return run(event.runId, colors.cyan("▶"), `started ${colors.dim(event.url)}`);
+    case "step.waiting":
+      return run(event.runId, colors.cyan("…"), `${colors.cyan(event.step)} ${waiting(event)}`);
     case "run.revived":
       return run(event.runId, colors.cyan("▶"), `takes up a failed run ${colors.dim(event.url)}`);
     case "run.completed":
@@ -97,13 +150,13 @@ function line(event: Told): string {
       return run(
         subject(event),
         colors.yellow("↻"),
-        `${what(event, event.failedStep)} ${facts(event)}: ${event.error}; again in ${duration(event.wait)}`,
+        `${what(event, event.failedStep)} ${facts(event)}: ${event.error}${hint(event)}; again in ${duration(event.wait)}`,
       );
     case "failed":
       return run(
         subject(event),
         colors.red("✗"),
-        `${event.runId === undefined ? "failed" : "run failed"} ${failedAt(event)} ${facts(event)}: ${event.error} ${colors.dim(`dead letter ${event.dlqId}`)}`,
+        `${event.runId === undefined ? "failed" : "run failed"} ${failedAt(event)} ${facts(event)}: ${event.error}${hint(event)} ${colors.dim(`dead letter ${event.dlqId}`)}`,
       );
     case "failure.reported":
       return run(subject(event), mark(event.outcome), `${what(event)} ${outcome(event)}`);
@@ -113,9 +166,41 @@ function line(event: Told): string {
         colors.red("✗"),
         `run failed: ${event.error} ${colors.dim(`dead letter ${event.dlqId}`)}`,
       );
+    case "shortage":
+      return `${colors.red("✗")} this machine is short of something (${event.code}): no delivery begins for ${duration(event.wait)}`;
     case "rolledBack":
       return run(subject(event), colors.yellow("↶"), `${rollback(event.record)} ${facts(event)}`);
   }
+}
+
+function waiting({ stepType, eventId, until }: Extract<EngineEvent, { type: "step.waiting" }>): string {
+  const end = `until ${momentOf(until)}`;
+  if (stepType.startsWith("Sleep")) return `sleeps ${end}`;
+  return `waits for ${stepType === "WaitForWebhook" ? "a request to its webhook" : colors.cyan(eventId ?? "")}, ${end}`;
+}
+
+/** An endpoint tells a caller whom it doesn't know nothing: it tells its own console. */
+function hint({ status, purpose }: AttemptInfo): string {
+  return status === 401 && purpose !== "call" && purpose !== "message" ? ". The app's console says why" : "";
+}
+
+function bodyOf(event: EngineEvent): string | undefined {
+  if (event.type === "run.started") return event.payload && `payload ${event.payload}`;
+  if (event.type === "step.recorded" || event.type === "run.completed")
+    return event.result && `result ${event.result}`;
+  return undefined;
+}
+
+/** The time of day, here. */
+function timeOf(ms: number): string {
+  return new Date(ms).toTimeString().slice(0, 8);
+}
+
+/** The time of day, with the date where that is another one. */
+function momentOf(ms: number): string {
+  const date = new Date(ms);
+  const day = date.toDateString() === new Date().toDateString() ? "" : `${date.toLocaleDateString("sv")} `;
+  return day + timeOf(ms);
 }
 
 function run(id: string, mark: string, text: string): string {
@@ -178,6 +263,7 @@ function duration(ms: number): string {
 }
 
 function reason(error: unknown, level: LogLevel): string {
-  if (!(error instanceof Error)) return String(error);
-  return level === "debug" ? (error.stack ?? error.message) : error.message;
+  if (!(error instanceof Error)) return printable(String(error));
+  if (level !== "debug") return printable(error.message);
+  return (error.stack ?? error.message).split("\n").map(printable).join("\n    ");
 }

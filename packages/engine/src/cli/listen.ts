@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { createAdaptorServer, type HttpBindings } from "@hono/node-server";
 import { type BrowserRules, createBrowserGuard } from "../http/browser-guard.ts";
 import type { Bindings } from "../http/service.ts";
+import { limitIdle } from "./idle-connections.ts";
 
 /** Answers requests. */
 export type Api = (request: Request, bindings: Bindings) => Promise<Response>;
@@ -33,6 +34,9 @@ const SERVER = {
   keepAliveTimeout: 75_000,
 };
 
+/** Idle connections: clients and proxies keep some, and these are closed when others come. */
+const IDLE = { most: 2048, firstRequest: 10_000 };
+
 /** @throws the error of the system when it can't listen there; {@link explain} has words for it */
 export async function listen(api: Api, { host, port }: Address): Promise<Listening> {
   const server = createAdaptorServer({
@@ -43,6 +47,7 @@ export async function listen(api: Api, { host, port }: Address): Promise<Listeni
     overrideGlobalObjects: false,
     serverOptions: SERVER,
   }) as Server;
+  limitIdle(server, IDLE);
   server.listen(port, host);
   await once(server, "listening");
   return { server, port: (server.address() as AddressInfo).port };

@@ -51,6 +51,7 @@ interface Meters {
   readonly operations: Histogram<"operation">;
   readonly answers: Counter<"status">;
   readonly faults: Counter<"user">;
+  readonly shortages: Counter<"code">;
 }
 
 function createMeters(registry: Registry): Meters {
@@ -82,6 +83,12 @@ function createMeters(registry: Registry): Meters {
       name: "perdure_http_answers_total",
       help: "Answers of the API.",
       labelNames: ["status"],
+      registers,
+    }),
+    shortages: new Counter({
+      name: "perdure_shortages_total",
+      help: "Pauses because this machine lacks file descriptors, ports or memory, by the system's code.",
+      labelNames: ["code"],
       registers,
     }),
     faults: new Counter({
@@ -142,6 +149,7 @@ function count({ states }: Meters, counts: readonly StateCount[], user: string):
 
 function observe(meters: Meters, event: EngineEvent, user: string): void {
   if (event.type === "fault") meters.faults.inc({ user });
+  if (event.type === "shortage") meters.shortages.inc({ code: event.code });
   if (event.type === "delivering" && event.lag !== undefined) meters.lag.observe({ user }, event.lag / 1000);
   if ("attempt" in event && "ms" in event) meters.latency.observe({ user }, event.ms / 1000);
 }

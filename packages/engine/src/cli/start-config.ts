@@ -1,7 +1,6 @@
-import { isPublicSecret } from "@perdure/core/protocol";
+import { isPublicSecret, parseDuration } from "@perdure/core/protocol";
 import { ConfigError, type LogLevel, listOf, toBrowserRules, toLevel, toPort } from "../config.ts";
 import { createPolicy, type DestinationRules } from "../delivery/policy.ts";
-import { parseDuration } from "../domain/duration.ts";
 import { messageOf } from "../domain/problem.ts";
 import type { BrowserRules } from "../http/browser-guard.ts";
 import type { ServerOptions, Tenant } from "../server.ts";

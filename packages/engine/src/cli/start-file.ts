@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
+import { parseDuration } from "@perdure/core/protocol";
 import { z } from "zod";
 import { ConfigError, LEVELS, type LogLevel } from "../config.ts";
 import type { DestinationRules } from "../delivery/policy.ts";
 import type { SigningKeys } from "../delivery/signer.ts";
-import { parseDuration } from "../domain/duration.ts";
 import { messageOf } from "../domain/problem.ts";
 import type { EngineOptions } from "../engine.ts";
 
@@ -35,7 +35,7 @@ export interface StartFile extends Maybe<Secrets> {
   readonly destinations?: Maybe<DestinationRules> | undefined;
   readonly concurrency?: number | undefined;
   readonly calls?: number | undefined;
-  readonly timeouts?: Maybe<{ delivery: string; lease: string }> | undefined;
+  readonly timeouts?: Maybe<Record<"delivery" | "message" | "lease", string>> | undefined;
   readonly limits?: Maybe<Omit<Limits, "delay" | "timeout"> & { delay: string; timeout: string }> | undefined;
   readonly retention?: Maybe<Record<keyof NonNullable<EngineOptions["retention"]>, string>> | undefined;
   readonly region?: string | undefined;
@@ -80,7 +80,7 @@ const schema: z.ZodType<StartFile> = z.strictObject({
     .optional(),
   concurrency: count.optional(),
   calls: any.optional(),
-  timeouts: z.strictObject({ delivery: span, lease: span }).partial().optional(),
+  timeouts: z.strictObject({ delivery: span, message: span, lease: span }).partial().optional(),
   limits: z
     .strictObject({
       requestBytes: count,

@@ -5,6 +5,7 @@ import type { Engine } from "../engine.ts";
 import { createServer } from "../server.ts";
 import { openSqlite } from "../store/sqlite/index.ts";
 import { type Store, StoreUnavailable } from "../store/store.ts";
+import { ignoreFolder } from "./folder.ts";
 import { Journal } from "./journal.ts";
 import { explain, giveUp, guarded, listen, urlOf } from "./listen.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
@@ -49,6 +50,7 @@ async function run(config: StartConfig, version: string, opened: Store[]): Promi
   const listening = await listen(operations.fetch, config).catch((error: unknown) => {
     throw new ConfigError(explain(error, config), { cause: error });
   });
+  for (const { store } of config.tenants) ignoreFolder(store);
   engine.start();
   const { host, tenants, metricsToken } = config;
   journal.log("info", "listening", {

@@ -1,13 +1,16 @@
+import type { Attempt } from "../domain/answer.ts";
 import type { Cancel, Clock } from "../domain/clock.ts";
-import type { Attempt } from "../domain/outcome.ts";
 import { messageOf } from "../domain/problem.ts";
 import { DestinationRefused } from "./policy.ts";
 import type { DeliveryRequest } from "./request.ts";
+import { shortageOf } from "./shortage.ts";
 import type { Transport } from "./transport.ts";
 
-/** The engine was stopped before an answer came: the attempt counts as not made. */
+/** The engine was stopped before an answer came, or this machine lacks something: the attempt counts as not made. */
 export interface Abandoned {
   readonly kind: "abandoned";
+  /** The system's code for what this machine lacks. */
+  readonly shortage?: string | undefined;
 }
 
 export interface AttemptOptions {
@@ -48,11 +51,11 @@ export async function attempt(
       reply.cut && wholeBytes !== undefined
         ? { kind: "unanswered", error: `the answer is larger than the ${wholeBytes} bytes that are kept` }
         : { kind: "answered", reply },
-    (error): Attempt => ({
-      kind: "unanswered",
-      error: messageOf(error),
-      final: error instanceof DestinationRefused,
-    }),
+    (error): Attempt | Abandoned => {
+      const shortage = shortageOf(error);
+      if (shortage !== undefined) return { kind: "abandoned", shortage };
+      return { kind: "unanswered", error: messageOf(error), final: error instanceof DestinationRefused };
+    },
   );
   try {
     return await Promise.race([answer, cut]);

@@ -20,8 +20,10 @@ export interface DispatcherOptions {
   readonly parallelism: number;
   /** Retries that an endpoint may ask for in its answers. */
   readonly mostRetries: number;
-  /** Milliseconds for an attempt whose message doesn't say. */
+  /** Milliseconds for an attempt at what belongs to a run, where its message doesn't say. */
   readonly timeout: number;
+  /** Milliseconds for an attempt at a plain message that doesn't say. */
+  readonly messageTimeout: number;
   /** Milliseconds after which a delivery that nobody cares for is anybody's. */
   readonly lease: number;
   /** Bytes above which a history is left to be fetched. */

@@ -1,5 +1,6 @@
-import type { Cancel } from "../domain/clock.ts";
-import { type Attempt, judge } from "../domain/outcome.ts";
+import { type Attempt, hear } from "../domain/answer.ts";
+import { type Cancel, callAt } from "../domain/clock.ts";
+import { judge } from "../domain/outcome.ts";
 import { messageOf } from "../domain/problem.ts";
 import { expiryAt } from "../domain/retention.ts";
 import type { Claim } from "../store/store.ts";
@@ -9,9 +10,16 @@ import { type Flight, Heartbeat } from "./heartbeat.ts";
 import { Lanes, laneOf, type Room } from "./lanes.ts";
 import { describeClaim, report } from "./report.ts";
 import { toRequest } from "./request.ts";
+import { Rest } from "./shortage.ts";
 
 /** How long to wait, in milliseconds, when the store refuses to give out work. */
 const STORE_RETRY = 1000;
+
+/** Messages that one transaction gives out: a few milliseconds' work, for which all else has to wait. */
+const CLAIMED_AT_ONCE = 32;
+
+/** Milliseconds after which an attempt that brought no answer has kept the engine waiting. */
+const HUNG_AFTER = 1000;
 
 /** What a clean-up deletes of each kind before it lets others have their turn. */
 const SWEPT_AT_ONCE = 100;
@@ -29,7 +37,8 @@ export class Dispatcher {
   #more = false;
   #timer: { readonly at: number; readonly cancel: Cancel } | undefined;
   readonly #heartbeat: Heartbeat;
-  readonly #lanes = new Lanes();
+  readonly #lanes: Lanes;
+  readonly #rest: Rest;
   #calls = 0;
   #lastSweep = Number.NEGATIVE_INFINITY;
   #sweeping = false;
@@ -37,6 +46,8 @@ export class Dispatcher {
   constructor(options: DispatcherOptions) {
     this.#options = options;
     this.#heartbeat = new Heartbeat(options, this.#flights);
+    this.#lanes = new Lanes({ deliveries: options.concurrency, calls: options.calls });
+    this.#rest = new Rest(options, () => this.#next());
     options.store.onDue((dueAt) => this.#wake(dueAt));
   }
 
@@ -75,10 +86,16 @@ export class Dispatcher {
   }
 
   #arm(at: number): void {
-    if (this.#timer && this.#timer.at <= at) return;
+    // The clock has jumped past it: what it is for may be due, and it would look again only in a moment.
+    const passed = this.#timer && this.#timer.at <= this.#options.clock.now();
+    if (this.#timer && this.#timer.at <= at && !passed) return;
     this.#timer?.cancel();
-    const { clock } = this.#options;
-    const cancel = clock.after(at - clock.now(), () => {
+    this.#timer = undefined;
+    if (passed) {
+      this.#claim();
+      return;
+    }
+    const cancel = callAt(this.#options.clock, at, () => {
       this.#timer = undefined;
       this.#claim();
     });
@@ -88,7 +105,7 @@ export class Dispatcher {
   #claim(): void {
     const room = this.#room();
     if (!this.#running) return;
-    if (this.#claiming || this.#most(room) <= 0) {
+    if (this.#claiming || this.#rest.lasts || this.#most(room) <= 0) {
       this.#more = true;
       return;
     }
@@ -129,7 +146,7 @@ export class Dispatcher {
     try {
       const { claims, nextDue, recorded, lanes, expired } = await store.claim({
         now,
-        limit: this.#most(room),
+        limit: Math.min(this.#most(room), CLAIMED_AT_ONCE),
         leaseUntil: now + lease,
         lanes: this.#lanes.order(room),
       });
@@ -168,13 +185,14 @@ export class Dispatcher {
     }
     const { purpose, url } = claim.message;
     const lane = laneOf(url, purpose);
-    const flight: Flight = { lease, purpose, lane, abort: new AbortController(), landed: false };
+    const abort = new AbortController();
+    const flight: Flight = { lease, purpose, lane, abort, landed: false, experience: "none" };
     this.#flights.set(lease.messageId, flight);
     this.#lanes.begin(lane);
     if (purpose === "call") this.#calls++;
     this.#heartbeat.start();
     void this.#deliver(claim, flight).finally(() => {
-      this.#lanes.end(lane);
+      this.#lanes.end(lane, flight.experience);
       if (purpose === "call") this.#calls--;
       if (this.#flights.get(lease.messageId) === flight) this.#flights.delete(lease.messageId);
       this.#more ||= this.#lanes.isOpen(this.#room());
@@ -183,7 +201,7 @@ export class Dispatcher {
   }
 
   async #deliver(claim: Claim, flight: Flight): Promise<void> {
-    const { store, clock, emit, lease } = this.#options;
+    const { store, clock, emit, lease, mostRetries } = this.#options;
     const began = clock.now();
     const { retried, notBefore, createdAt } = claim.message;
     const lag = retried === 0 ? Math.max(0, began - Math.max(notBefore, createdAt)) : undefined;
@@ -191,11 +209,18 @@ export class Dispatcher {
     const result = await this.#attempt(claim, flight);
     const now = clock.now();
     flight.landed = true;
+    if (result.kind === "abandoned" && result.shortage !== undefined) this.#rest.begin(result.shortage);
+    if (result.kind === "unanswered" && now - began >= HUNG_AFTER) flight.experience = "hung";
+    if (result.kind === "answered") {
+      flight.experience = "answered";
+      this.#rest.recover();
+    }
     try {
       if (result.kind === "abandoned") return await store.release([flight.lease], now);
-      const settlement = judge(claim, result, now, this.#options.mostRetries);
+      const heard = hear(claim, result);
+      const settlement = judge(claim, heard, { now, mostRetries });
       const settled = await store.settle(flight.lease, settlement, now);
-      const event = report({ claim, attempt: result, settlement, settled, ms: now - began });
+      const event = report({ claim, heard, settlement, settled, ms: now - began });
       if (event) emit(event);
       if (settled.kind === "failed") {
         for (const step of settled.recorded) emit({ type: "step.recorded", ...step });
@@ -208,13 +233,15 @@ export class Dispatcher {
   }
 
   async #attempt(claim: Claim, { abort }: Flight): Promise<Attempt | Abandoned> {
-    const { signer, clock, transport, timeout, historyBytes, callBytes, region } = this.#options;
+    const { signer, clock, transport, timeout, messageTimeout, historyBytes, callBytes, region } =
+      this.#options;
+    const usual = claim.message.purpose === "message" ? messageTimeout : timeout;
     try {
       const request = await toRequest(claim, signer, historyBytes, clock.now(), region);
       return await attempt(request, {
         transport,
         clock,
-        timeout: claim.message.timeout ?? timeout,
+        timeout: claim.message.timeout ?? usual,
         // Half an answer would be taken for a whole one.
         wholeBytes: claim.message.purpose === "call" ? callBytes : undefined,
         stop: AbortSignal.any([this.#abort.signal, abort.signal]),
@@ -228,7 +255,8 @@ export class Dispatcher {
   sweep(): void {
     const { clock, sweep } = this.#options;
     const now = clock.now();
-    if (!this.#running || this.#sweeping || now - this.#lastSweep < sweep) return;
+    // A clock may have been set back meanwhile.
+    if (!this.#running || this.#sweeping || Math.abs(now - this.#lastSweep) < sweep) return;
     this.#lastSweep = now;
     this.#sweeping = true;
     void this.#sweepUntil(now).finally(() => {

@@ -2,6 +2,7 @@ import type { Cancel, Clock } from "../domain/clock.ts";
 import type { Observer } from "../domain/event.ts";
 import type { Purpose } from "../domain/message.ts";
 import type { Lease, Store } from "../store/store.ts";
+import type { Experience } from "./lanes.ts";
 
 /** One message that is being delivered. */
 export interface Flight {
@@ -13,6 +14,8 @@ export interface Flight {
   readonly abort: AbortController;
   /** It has landed: what is claimed of the same message from now on is another attempt. */
   landed: boolean;
+  /** What its attempt has shown of the destination. */
+  experience: Experience;
 }
 
 export interface HeartbeatOptions {

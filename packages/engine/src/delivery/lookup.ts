@@ -4,10 +4,7 @@ import { type DestinationPolicy, DestinationRefused } from "./policy.ts";
 
 type Answer = (error: NodeJS.ErrnoException | null, addresses: readonly LookupAddress[]) => void;
 
-/**
- * Asks for each name once at a time, whoever else wants to know. Lookups of the system take one of a few threads for as
- * long as a name server is silent: a destination that is dead in this way isn't to take all of them from the others.
- */
+/** Asks for each name once at a time, whoever else wants to know. */
 export function sharedLookup(lookup: LookupFunction): LookupFunction {
   const waiting = new Map<string, Answer[]>();
   return (host, options, done) => {

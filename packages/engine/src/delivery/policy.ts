@@ -50,7 +50,7 @@ export function createPolicy(rules: DestinationRules): DestinationPolicy {
     const range = address.range();
     if (range === "unicast" && isPublic(address)) return undefined;
     const kind = range === "unicast" ? "reserved" : (KINDS[range] ?? range);
-    return `endpoint resolves to a ${kind} address: ${address}`;
+    return `endpoint resolves to a ${kind} address: ${address} (perdure start --allow-destination ${address} allows it)`;
   };
   return {
     refusal(url) {
@@ -59,7 +59,9 @@ export function createPolicy(rules: DestinationRules): DestinationPolicy {
       const trusted = allow.host(host);
       if (ipaddr.isValid(host)) return ofAddress(ipaddr.process(host), trusted);
       const local = host === "localhost" || host.endsWith(".localhost");
-      return local && !trusted ? `endpoint resolves to a loopback address: ${host}` : undefined;
+      return local && !trusted
+        ? `endpoint resolves to a loopback address: ${host} (perdure start --allow-destination ${host} allows it)`
+        : undefined;
     },
     addressRefusal: (host, address) => ofAddress(ipaddr.process(address), allow.host(tidy(host))),
   };

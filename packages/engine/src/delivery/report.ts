@@ -1,15 +1,16 @@
-import { HEADER, isPlan, type StepRecord } from "@perdure/core/protocol";
+import { isPlan, type StepRecord } from "@perdure/core/protocol";
+import type { Answer, Unanswered } from "../domain/answer.ts";
 import { calledStep } from "../domain/call.ts";
 import type { AttemptInfo, DeliveryInfo, EngineEvent } from "../domain/event.ts";
-import { firstValue, type HeaderList } from "../domain/header.ts";
+import type { HeaderList } from "../domain/header.ts";
 import { type Failure, isAfterwards, type Reply } from "../domain/message.ts";
-import { type Attempt, isUnhandled, type Settlement } from "../domain/outcome.ts";
+import type { Settlement } from "../domain/outcome.ts";
 import type { Claim, Settled } from "../store/store.ts";
 
 /** An attempt that has been recorded. */
 export interface Recorded {
   readonly claim: Claim;
-  readonly attempt: Attempt;
+  readonly heard: Answer | Unanswered;
   readonly settlement: Settlement;
   readonly settled: Settled;
   /** How long it took, in milliseconds. */
@@ -19,10 +20,11 @@ export interface Recorded {
 const EXCERPT = 500;
 
 /** What is to be told of an attempt; nothing when its message had been withdrawn. */
-export function report({ claim, attempt, settlement, settled, ms }: Recorded): EngineEvent | undefined {
+export function report({ claim, heard, settlement, settled, ms }: Recorded): EngineEvent | undefined {
   if (settled.kind === "stale") return undefined;
-  const reply = attempt.kind === "answered" ? attempt.reply : undefined;
-  const info = toInfo(claim, reply, ms);
+  const answer = heard.kind === "answered" ? heard : undefined;
+  const info = toInfo(claim, answer?.reply, ms);
+  const failedStep = answer?.failedStep;
   if (settled.kind === "failed") {
     if (isAfterwards(claim.message.purpose)) {
       return { type: "failure.reported", outcome: "failed", response: why(settled.failure), ...info };
@@ -31,18 +33,18 @@ export function report({ claim, attempt, settlement, settled, ms }: Recorded): E
       type: "failed",
       error: why(settled.failure),
       dlqId: settled.dlqId ?? "",
-      failedStep: failedStep(reply),
+      failedStep,
       ...info,
     };
   }
   if (settlement.kind === "retry") {
     const wait = settlement.dueAt - settlement.failure.at;
-    return { type: "retrying", error: why(settlement.failure), wait, failedStep: failedStep(reply), ...info };
+    return { type: "retrying", error: why(settlement.failure), wait, failedStep, ...info };
   }
   if (settlement.kind === "rolledBack") return { type: "rolledBack", record: settlement.record, ...info };
-  if (isAfterwards(claim.message.purpose) && reply) {
-    const outcome = isUnhandled(reply) ? "unhandled" : "handled";
-    return { type: "failure.reported", outcome, response: excerpt(reply), ...info };
+  if (isAfterwards(claim.message.purpose) && answer) {
+    const outcome = answer.unhandled ? "unhandled" : "handled";
+    return { type: "failure.reported", outcome, response: excerpt(answer.reply), ...info };
   }
   return { type: settlement.kind === "called" ? "called" : "delivered", ...info };
 }
@@ -88,10 +90,6 @@ function why({ error, reply, byEngine }: Failure): string {
   }
   const message = (body as { message?: unknown } | null | undefined)?.message;
   return typeof message === "string" && message !== "" ? message : error;
-}
-
-function failedStep(reply: Reply | undefined): string | undefined {
-  return reply && firstValue(reply.headers, HEADER.errorStepName);
 }
 
 function excerpt(reply: Reply): string {

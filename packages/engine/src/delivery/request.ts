@@ -6,13 +6,16 @@ import {
   type FailureDetails,
   HEADER,
   type HistoryEntry,
+  isSameUrl,
   kindOf,
   PREFIX,
   PROTOCOL_VERSION,
+  parseFailure,
   RETRIES_BY_DEFAULT,
 } from "@perdure/core/protocol";
 import { fromBase64, toText } from "../domain/bytes.ts";
 import type { HeaderList } from "../domain/header.ts";
+import { type KnownRollbacks, pendingRollbacks } from "../domain/rollback.ts";
 import { hasFeature, RESERVED, type Run } from "../domain/run.ts";
 import type { Claim } from "../store/store.ts";
 import type { Signer } from "./signer.ts";
@@ -76,7 +79,12 @@ export async function toRequest(
   headers[HEADER.signature.toLowerCase()] = await signer.sign({
     url: message.url,
     body: body ?? "",
-    claim: { kind: kindOf(sent), ...(runId ? { runId } : {}), messageId: message.id, headers: bound },
+    claim: {
+      kind: message.purpose === "call" ? "call" : kindOf(sent),
+      ...(runId ? { runId } : {}),
+      messageId: message.id,
+      headers: bound,
+    },
     now,
   });
   return { url: message.url, method: message.method, headers, body };
@@ -106,18 +114,26 @@ function bodyOf(claim: Claim, maxHistory: number): DeliveryRequest["body"] {
 /** The report of a run's end, with what only this engine tells. A large history is left for the endpoint to fetch. */
 function endedBody({ message, run, entries, ended }: Claim, maxHistory: number): string {
   const report = JSON.parse(toText(message.body ?? new Uint8Array())) as FailureBody;
-  const elsewhere = message.purpose === "failure" && message.url !== run?.url;
+  const elsewhere = message.purpose === "failure" && !isSameUrl(message.url, run?.url ?? "");
   const only = message.purpose === "rollback" ? "rollback" : elsewhere ? "report" : undefined;
+  const { rollbacks = [], started = [], begun = false, pending = false } = ended ?? {};
   const size = entries.reduce((sum, { body }) => sum + body.length, 0);
   const details: FailureDetails = {
     ...report.perdure,
     ...(size > maxHistory ? {} : { history: entries }),
-    started: ended?.started ?? [],
-    begun: ended?.begun ?? false,
-    rollbacks: ended?.rollbacks ?? [],
+    started,
+    begun,
+    rollbacks,
+    ...(elsewhere && pending ? stillPending({ entries, rollbacks, started }, report) : {}),
     ...(only ? { only } : {}),
   };
   return JSON.stringify({ ...report, perdure: details });
+}
+
+/** For whom is told of a failure before its rollbacks are over: those on record, and those that are known to come. */
+function stillPending(known: KnownRollbacks, report: FailureBody): Partial<FailureDetails> {
+  const pending = pendingRollbacks(known, parseFailure(JSON.stringify(report)).step);
+  return { rollbacks: [...known.rollbacks, ...pending], rollbacksPending: true };
 }
 
 /** Entries as they travel. Ids and base64 need no escaping, so this is JSON. */
@@ -155,12 +171,14 @@ function forwarded({ message, run }: Claim): Record<string, string> {
   return headers;
 }
 
-/** What a third party is sent: what the workflow asked for, and by what it can tell that it was us. */
+/**
+ * The headers that a third party is sent: those of the workflow as they are, and the engine's own. The token says that
+ * the request is a call, so a workflow that is called isn't misled by a header of the protocol among them.
+ */
 function callHeaders({ message }: Claim): Record<string, string> {
   const headers: Record<string, string> = { "user-agent": USER_AGENT };
   for (const [name, value] of message.forward) {
-    if (name === "user-agent" || (!OF_CONNECTION.has(name) && !name.startsWith(WORKFLOW)))
-      headers[name] = value;
+    if (name === "user-agent" || !OF_CONNECTION.has(name)) headers[name] = value;
   }
   headers[HEADER.messageId.toLowerCase()] = message.id;
   headers[HEADER.retried.toLowerCase()] = String(message.retried);

@@ -1,4 +1,3 @@
-import { lookup as systemLookup } from "node:dns";
 import {
   type AgentOptions,
   type ClientRequest,
@@ -8,8 +7,10 @@ import {
 } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { isIP, type LookupFunction } from "node:net";
+import { decodeReply } from "./decode.ts";
 import { guardedLookup, sharedLookup } from "./lookup.ts";
 import type { DestinationPolicy } from "./policy.ts";
+import { createLookup } from "./resolver.ts";
 import { type OutgoingRequest, readUpTo, type Transport } from "./transport.ts";
 
 /** How connections are made, and how many of them are kept. */
@@ -18,7 +19,7 @@ export interface PoolOptions {
   readonly maxBytes: number;
   /** Asked about each address that a name turns out to mean. */
   readonly policy?: DestinationPolicy | undefined;
-  /** The system's by default. */
+  /** By the hosts file, the machine's name servers and the system by default. */
   readonly lookup?: LookupFunction;
   /** Milliseconds for which an idle connection is kept. 4000 by default: servers seldom close theirs any sooner. */
   readonly idle?: number;
@@ -33,7 +34,7 @@ export interface PoolOptions {
  * connected to: a name that means another one by then gains nothing. How long an attempt may take is its own affair.
  */
 export function poolTransport(options: PoolOptions): Transport {
-  const { maxBytes, policy, lookup = systemLookup, idle = 4000, kept = 256, stale = 1000 } = options;
+  const { maxBytes, policy, lookup = createLookup(), idle = 4000, kept = 256, stale = 1000 } = options;
   const shared = sharedLookup(lookup);
   const wire: Wire = {
     lookup: policy ? guardedLookup(policy, shared) : shared,
@@ -46,8 +47,10 @@ export function poolTransport(options: PoolOptions): Transport {
     async send(request) {
       request.signal.throwIfAborted();
       const answer = await ask(request, wire);
-      const read = await readUpTo(answer, request.maxBytes ?? maxBytes);
-      return { status: answer.statusCode as number, headers: toLists(answer.rawHeaders), ...read };
+      const most = request.maxBytes ?? maxBytes;
+      const read = await readUpTo(answer, most);
+      const reply = { status: answer.statusCode as number, headers: toLists(answer.rawHeaders), ...read };
+      return decodeReply(reply, most);
     },
     async close() {
       for (const request of wire.underWay) request.destroy(new Error("the transport was closed"));

@@ -7,6 +7,27 @@ export interface Clock {
   now(): number;
   /** Calls `act` once, when `ms` milliseconds have passed. */
   after(ms: number, act: () => void): Cancel;
+  /** Calls `act` once, when `now()` has come to `time`. Without it, the engine looks at `now()` every two seconds. */
+  at?(time: number, act: () => void): Cancel;
+}
+
+/** Milliseconds after which a wait looks at the time again. */
+const LOOK_EVERY = 2000;
+
+/**
+ * Calls `act` once, when the clock has come to `time`, also where that jumps: while a machine sleeps, the platform's
+ * timers stand still, and somebody may set its clock in either direction.
+ */
+export function callAt(clock: Clock, time: number, act: () => void): Cancel {
+  if (clock.at) return clock.at(time, act);
+  let cancel: Cancel;
+  const wait = (): void => {
+    const left = time - clock.now();
+    cancel = left > LOOK_EVERY ? clock.after(LOOK_EVERY, wait) : clock.after(left, check);
+  };
+  const check = (): void => (clock.now() < time ? wait() : act());
+  wait();
+  return () => cancel();
 }
 
 interface Timer {
@@ -32,6 +53,10 @@ export class ManualClock implements Clock {
     const timer = { at: this.#now + Math.max(0, ms), act };
     this.#timers.add(timer);
     return () => void this.#timers.delete(timer);
+  }
+
+  at(time: number, act: () => void): Cancel {
+    return this.after(time - this.#now, act);
   }
 
   /** When the next timer is due, in milliseconds since 1970; `undefined` when none waits. */

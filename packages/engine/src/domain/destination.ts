@@ -1,3 +1,4 @@
+import { toHttpUrl } from "@perdure/core/protocol";
 import { Problem } from "./problem.ts";
 
 const LONGEST = 8192;
@@ -28,7 +29,7 @@ export interface DestinationLimits {
 }
 
 /**
- * A destination that requests can be sent to. It comes back as it was given, but for a scheme's second slash: proxies
+ * A destination that requests can be sent to, as `new URL()` writes it. A scheme's second slash may be missing: proxies
  * that tidy paths remove it.
  *
  * @throws Problem 400
@@ -37,11 +38,12 @@ export function checkDestination(destination: string, limits: DestinationLimits 
   if (destination.length > LONGEST) {
     throw new Problem(400, `invalid destination url: it is longer than ${LONGEST} characters`);
   }
-  const url = destination.replace(/^(https?):\/+(?=[^/])/i, "$1://");
-  if (!/^https?:\/\//i.test(url)) {
+  const given = destination.replace(/^(https?):\/+(?=[^/])/i, "$1://");
+  if (!/^https?:\/\//i.test(given)) {
     throw new Problem(400, "invalid destination url: endpoint has invalid scheme, add http:// or https://");
   }
-  if (!URL.canParse(url))
+  const url = toHttpUrl(given);
+  if (url === undefined)
     throw new Problem(400, `invalid destination url: ${JSON.stringify(destination)} is no URL`);
   const { username, password } = new URL(url);
   if (username || password) {

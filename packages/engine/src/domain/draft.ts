@@ -66,9 +66,12 @@ export function requireRunId(headers: ReadonlyMap<string, string>): string {
 }
 
 export function checkRunId(id: string): string {
-  // It travels in headers and in paths.
-  if (/^[\x21-\x7e]{1,512}$/.test(id)) return id;
-  throw invalid(HEADER.runId, "expected up to 512 visible ASCII characters");
+  // It travels in headers, in paths, and in lists that are joined by commas.
+  if (/^[\x21-\x2b\x2d-\x7e]{1,512}$/.test(id)) return id;
+  throw invalid(
+    HEADER.runId,
+    `expected up to 512 visible ASCII characters without a comma, got ${JSON.stringify(id)}`,
+  );
 }
 
 /** Headers as a JSON body lists them: of each the first value counts. */

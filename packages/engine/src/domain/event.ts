@@ -25,12 +25,33 @@ export interface AttemptInfo extends DeliveryInfo {
 
 /** What happens in an engine, told after it has been stored. Times and waits in milliseconds. */
 export type EngineEvent =
-  | { readonly type: "run.started"; readonly runId: string; readonly url: string }
+  | {
+      readonly type: "run.started";
+      readonly runId: string;
+      readonly url: string;
+      /** The beginning of what the run was started with. */
+      readonly payload?: string | undefined;
+    }
   | {
       readonly type: "step.recorded";
       readonly runId: string;
       readonly step: string;
       readonly stepType: string;
+      /** The run's wait was over before what it waited for came. */
+      readonly timedOut?: boolean | undefined;
+      /** The beginning of the step's result, as JSON. */
+      readonly result?: string | undefined;
+    }
+  /** A run rests, or waits for an event or a webhook. */
+  | {
+      readonly type: "step.waiting";
+      readonly runId: string;
+      readonly step: string;
+      readonly stepType: string;
+      /** What it waits for. */
+      readonly eventId?: string | undefined;
+      /** When that ends at the latest, in milliseconds since 1970. */
+      readonly until: number;
     }
   | ({
       readonly type: "delivering";
@@ -65,11 +86,29 @@ export type EngineEvent =
       /** What the failure function returned, or why it failed. */
       readonly response: string;
     } & AttemptInfo)
-  | { readonly type: "run.completed"; readonly runId: string; readonly ms: number }
+  | {
+      readonly type: "run.completed";
+      readonly runId: string;
+      readonly ms: number;
+      /** The beginning of the run's result. */
+      readonly result?: string | undefined;
+    }
   | { readonly type: "run.canceled"; readonly runId: string }
   /** A failed run was taken up again under this id. */
   | { readonly type: "run.revived"; readonly runId: string; readonly url: string }
+  /** This machine lacks file descriptors, ports or memory (`code`): for `wait` milliseconds no delivery begins. */
+  | { readonly type: "shortage"; readonly code: string; readonly wait: number }
   /** Something that should not happen: the disk is full, an observer threw. */
   | { readonly type: "fault"; readonly during: string; readonly error: unknown };
 
 export type Observer = (event: EngineEvent) => void;
+
+const EXCERPT = 500;
+
+/** The beginning of a body, for those who watch. */
+export function excerptOf(body: string | Uint8Array | undefined): string | undefined {
+  if (body === undefined || body.length === 0) return undefined;
+  // A character has at most four bytes.
+  const text = typeof body === "string" ? body : new TextDecoder().decode(body.subarray(0, 4 * EXCERPT + 4));
+  return text.length > EXCERPT ? `${text.slice(0, EXCERPT)}…` : text;
+}

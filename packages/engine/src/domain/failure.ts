@@ -7,6 +7,12 @@ import { retryPolicy } from "./policy.ts";
 import { type AttemptEnd, plainSource, reportBody, toReport } from "./report.ts";
 import { deliveryOf, inherit, type Run } from "./run.ts";
 
+/**
+ * Milliseconds for which the report of a failure that goes elsewhere than to the workflow waits at most for the
+ * workflow's rollbacks. The report also goes out as soon as the workflow can't be heard.
+ */
+export const ALARM_DELAY = 60_000;
+
 /** A message that failed for good. */
 export interface Failed {
   readonly message: Message;

@@ -1,5 +1,5 @@
-import { HEADER } from "@perdure/core/protocol";
-import { DAY, parseDuration } from "./duration.ts";
+import { HEADER, parseDuration } from "@perdure/core/protocol";
+import { DAY } from "./duration.ts";
 import { toName } from "./name.ts";
 import { invalid } from "./problem.ts";
 

@@ -1,10 +1,9 @@
-import { HEADER, PREFIX, recordKey, type StepRecord } from "@perdure/core/protocol";
+import { HEADER, PREFIX, parseDuration, recordKey, type StepRecord } from "@perdure/core/protocol";
 import { toText } from "./bytes.ts";
 import { type CallIntake, isCall, toCall } from "./call.ts";
 import { type Deduplication, deduplicationOf } from "./deduplication.ts";
 import { checkDestination } from "./destination.ts";
 import { checkRunId, failureCallbackOf, type IntakeRequest, requireRunId, toDraft } from "./draft.ts";
-import { parseDuration } from "./duration.ts";
 import { newRunId } from "./ids.ts";
 import { type Invocation, isInvoke, readInvocation } from "./invoke.ts";
 import { checkLimits, refusePlainOptions } from "./limits.ts";

@@ -16,8 +16,6 @@ export type DueStatus =
   | "ready"
   /** An engine delivers it, under a lease. */
   | "delivering"
-  /** It waits for the end of another message. */
-  | "awaiting"
   /** It has been cancelled with its run, but its delivery may be under way until its lease ends. */
   | "withdrawn";
 
@@ -42,8 +40,6 @@ export type MessageEvent =
   | "defer"
   /** Its destination has room again. */
   | "undefer"
-  /** The message that it waits for is at its end. */
-  | "follow"
   /** Its run has ended while it was being delivered. */
   | "withdraw";
 
@@ -57,7 +53,6 @@ const TRANSITIONS: Record<MessageEvent, { readonly from: readonly DueStatus[]; r
   unthrottle: { from: ["throttled"], to: "scheduled" },
   defer: { from: ["scheduled", "retrying", "ready"], to: "deferred" },
   undefer: { from: ["deferred"], to: "ready" },
-  follow: { from: ["awaiting"], to: "scheduled" },
   withdraw: { from: ["delivering"], to: "withdrawn" },
 };
 

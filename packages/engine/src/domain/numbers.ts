@@ -1,3 +1,5 @@
+import { checkOptions } from "@perdure/core/protocol";
+
 /** What a number of the configuration may be: a whole one from 1 or from 0 on, or milliseconds above 0 or from 0 on. */
 export type Range = "count" | "count or none" | "time" | "time or none";
 
@@ -19,11 +21,10 @@ export function checkNumbers(
   ranges: Readonly<Record<string, Range>>,
   prefix: string,
 ): void {
+  checkOptions(prefix.replace(/\.$/, ""), values, Object.keys(ranges).join(" "));
   for (const [name, value] of Object.entries(values)) {
     const range = ranges[name];
-    if (range === undefined) {
-      throw new TypeError(`${prefix}${name} is not known: there are ${Object.keys(ranges).join(", ")}.`);
-    }
+    if (range === undefined) continue;
     const { text, holds } = RANGES[range];
     if (value !== undefined && !(typeof value === "number" && holds(value))) {
       throw new TypeError(`${prefix}${name} must be ${text}; got ${String(value)}.`);

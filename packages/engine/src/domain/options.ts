@@ -1,6 +1,5 @@
-import { HEADER, PREFIX } from "@perdure/core/protocol";
+import { HEADER, PREFIX, parseDuration, parseUnixTime } from "@perdure/core/protocol";
 import type { DestinationLimits } from "./destination.ts";
-import { LONGEST, parseDuration } from "./duration.ts";
 import { parseExpression } from "./expression.ts";
 import { type Method, toFlag, toHeaderValue, toId, toMethod, toUrl } from "./field.ts";
 import { type FlowLimit, parseFlow } from "./flow.ts";
@@ -200,9 +199,10 @@ function toTimeout(text: string, field: string): number {
 }
 
 function toTime(text: string, field: string): number {
-  const seconds = /^\d+$/.test(text.trim()) ? Number(text) : Number.NaN;
-  if (seconds * 1000 <= LONGEST) return seconds * 1000;
-  throw invalid(field, `expected a unix time in whole seconds, got "${text}"`);
+  const ms = parseUnixTime(text);
+  if (ms !== undefined) return ms;
+  const hint = Number(text) > 0 ? ", which looks like milliseconds" : "";
+  throw invalid(field, `expected a unix time in seconds, got "${text}"${hint}`);
 }
 
 function toLabels(text: string, field: string): string[] {

@@ -1,7 +1,6 @@
-import { decodeTraits, encodeTraits, HEADER, type Traits } from "@perdure/core/protocol";
+import { decodeTraits, encodeTraits, type Traits } from "@perdure/core/protocol";
 import { parseExpression } from "./expression.ts";
-import { firstValue } from "./header.ts";
-import type { Callback, Message, Purpose, Reply } from "./message.ts";
+import type { Callback, Message, Purpose } from "./message.ts";
 
 /** How a delivery is retried. `undefined`: nobody has said, and the engine's defaults hold. */
 export interface RetryPolicy {
@@ -41,14 +40,11 @@ export function withPolicy(message: Message, run: Retried): Message {
 }
 
 /**
- * The traits in an endpoint's answer, as they are stored; `undefined` where it sends none. An expression that can't be
- * parsed is left out.
+ * The traits that an endpoint has sent, as they are stored. An expression that can't be parsed is left out.
  *
  * @param mostRetries above which a number of retries is lowered
  */
-export function traitsIn({ headers }: Reply, mostRetries: number): string | undefined {
-  const header = firstValue(headers, HEADER.traits);
-  if (header === undefined) return undefined;
+export function boundTraits(header: string, mostRetries: number): string {
   const traits = decodeTraits(header);
   const capped = (count: number | undefined): number | undefined => count && Math.min(count, mostRetries);
   return encodeTraits({

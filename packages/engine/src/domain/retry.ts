@@ -1,20 +1,15 @@
-import { HEADER } from "@perdure/core/protocol";
-import { DAY, parseGoDuration } from "./duration.ts";
+import { HEADER, LONGEST_DURATION, parseDuration } from "@perdure/core/protocol";
+import { DAY } from "./duration.ts";
 import { parseExpression } from "./expression.ts";
 import { firstValue, type HeaderMap } from "./header.ts";
 
-/** Answers' headers that say when to come back, the first that can be read counts. */
-const COME_BACK = [
-  HEADER.retryAfter,
-  "X-RateLimit-Reset",
-  "X-RateLimit-Reset-Requests",
-  "X-RateLimit-Reset-Tokens",
-];
+/** Headers of an answer that say when a limit ends. Many services send them with each answer, whatever has failed. */
+const LIMIT_ENDS = ["X-RateLimit-Reset", "X-RateLimit-Reset-Requests", "X-RateLimit-Reset-Tokens"];
 const RFC1123 = /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/;
 
 /**
- * Milliseconds until the next attempt, at most a day: what the answer asked for, else the message's own expression,
- * else the default backoff.
+ * Milliseconds until the next attempt: the wait that the answer asked for, else that of the message's own expression, else
+ * the default backoff. A wait that is asked for isn't shortened. Expressions over `retried` grow, and stop at a day.
  *
  * @param retried retries made so far: 0 after the first attempt
  */
@@ -26,7 +21,12 @@ export function retryWait(
 ): number {
   const asked = headers && waitAskedFor(headers, now);
   if (asked !== undefined) return asked;
-  return retryDelay === undefined ? backoff(retried) : clamp(parseExpression(retryDelay)(retried));
+  if (retryDelay === undefined) return backoff(retried);
+  const wait = Math.ceil(parseExpression(retryDelay)(retried));
+  if (!(wait > 0)) return 0;
+  return Number.isFinite(wait) && !retryDelay.includes("retried")
+    ? Math.min(LONGEST_DURATION, wait)
+    : Math.min(DAY, wait);
 }
 
 /** e^(2.5·n) seconds before retry n: 12 s, 2 min 28 s, 30 min 8 s, 6 h 7 min 6 s, then a day. */
@@ -34,23 +34,27 @@ export function backoff(retried: number): number {
   return Math.min(DAY, Math.floor(Math.exp(2.5 * (retried + 1))) * 1000);
 }
 
-/** Milliseconds that an answer asks to wait; `undefined` when it doesn't, or asks for more than a day. */
+/**
+ * Milliseconds that an answer asks to wait, by `Retry-After`. Without one, the end of a limit counts, where that is less
+ * than a day away: beyond, the limit need not be the reason of the failure. `undefined` when the answer doesn't say.
+ */
 export function waitAskedFor(headers: HeaderMap, now: number): number | undefined {
-  for (const name of COME_BACK) {
-    const value = firstValue(headers, name)?.trim();
-    const wait = value ? parseWait(value, now) : undefined;
-    if (wait !== undefined && wait <= DAY) return wait;
-  }
-  return undefined;
+  const asked = parseWait(firstValue(headers, HEADER.retryAfter), now);
+  if (asked !== undefined) return asked;
+  const ends = LIMIT_ENDS.map((name) => parseWait(firstValue(headers, name), now));
+  return ends.find((wait) => wait !== undefined && wait <= DAY);
 }
 
-function parseWait(value: string, now: number): number | undefined {
-  if (/^\d+$/.test(value)) return Number(value) * 1000;
-  if (!RFC1123.test(value)) return parseGoDuration(value);
+/** A number of seconds from here on means a moment, as a Unix time: this many seconds are 31 years. */
+const UNIX_TIME = 1e9;
+/** The same in milliseconds. */
+const UNIX_TIME_MS = 1e12;
+
+function parseWait(text: string | undefined, now: number): number | undefined {
+  const value = text?.trim() ?? "";
+  const number = /^\d+$/.test(value) ? Number(value) : 0;
+  if (number >= UNIX_TIME) return Math.max(0, (number >= UNIX_TIME_MS ? number : number * 1000) - now);
+  if (!RFC1123.test(value)) return parseDuration(value);
   const date = Date.parse(value);
   return Number.isNaN(date) ? undefined : Math.max(0, date - now);
-}
-
-function clamp(ms: number): number {
-  return ms > 0 ? Math.min(DAY, Math.round(ms)) : 0;
 }

@@ -63,6 +63,8 @@ export interface Run extends RunDraft {
   readonly dlqId: string | undefined;
   /** What its endpoint wants to be done, as it said; `undefined` while it hasn't, or isn't one of Perdure's. */
   readonly traits: string | undefined;
+  /** Its endpoint has answered with the header of the workflow protocol: an answer without it is somebody else's. */
+  readonly identified: boolean;
 }
 
 /** The features of today's clients. Older clients name fewer, or none, and have only the ones that they name. */

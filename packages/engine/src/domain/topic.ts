@@ -1,4 +1,4 @@
-import { HEADER, PREFIX } from "@perdure/core/protocol";
+import { HEADER, isSameUrl, PREFIX, urlKey } from "@perdure/core/protocol";
 import type { IntakeRequest } from "./draft.ts";
 import { invalid, Problem } from "./problem.ts";
 
@@ -71,8 +71,6 @@ export function changeTopic(
 ): Topic | undefined {
   switch (change.kind) {
     case "add": {
-      // None of them replaces another one: where they are too many, they needn't be compared with each other.
-      checkCount(name, change.endpoints.length, limits);
       const endpoints = upsert(topic?.endpoints ?? [], change.endpoints);
       checkCount(name, endpoints.length, limits);
       const old = topic ?? { name, createdAt: now, headers: {} };
@@ -93,7 +91,8 @@ export function changeTopic(
   }
 }
 
-function checkCount(name: string, count: number, { endpoints: most }: TopicLimits): void {
+/** @throws Problem 412 for more endpoints than a group may have */
+export function checkCount(name: string, count: number, { endpoints: most }: TopicLimits): void {
   if (count <= most) return;
   throw new Problem(
     412,
@@ -130,16 +129,21 @@ export function topicHeader(name: string): string {
 
 function upsert(old: readonly TopicEndpoint[], added: readonly TopicEndpoint[]): TopicEndpoint[] {
   const endpoints = [...old];
+  const keys = old.map(({ url }) => urlKey(url));
   for (const one of added) {
+    const key = urlKey(one.url);
     const byName = one.name === undefined ? -1 : endpoints.findIndex(({ name }) => name === one.name);
-    const at = byName >= 0 ? byName : endpoints.findIndex(({ url }) => url === one.url);
-    if (at >= 0) endpoints[at] = one;
-    else endpoints.push(one);
+    const found = byName >= 0 ? byName : keys.indexOf(key);
+    const at = found >= 0 ? found : endpoints.length;
+    endpoints[at] = one;
+    keys[at] = key;
   }
   return endpoints;
 }
 
 /** By its name where that is given, else by its URL. */
 function matches(endpoint: TopicEndpoint, wanted: Partial<TopicEndpoint>): boolean {
-  return wanted.name === undefined ? endpoint.url === wanted.url : endpoint.name === wanted.name;
+  return wanted.name === undefined
+    ? isSameUrl(endpoint.url, wanted.url ?? "")
+    : endpoint.name === wanted.name;
 }

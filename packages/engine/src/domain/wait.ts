@@ -1,7 +1,6 @@
-import { isPlan, recordKey, type StepRecord } from "@perdure/core/protocol";
+import { isPlan, parseDuration, recordKey, type StepRecord } from "@perdure/core/protocol";
 import { toBase64 } from "./bytes.ts";
 import { firstValues, type IntakeRequest, requireRunId, toDraft } from "./draft.ts";
-import { parseDuration } from "./duration.ts";
 import { toUrl } from "./field.ts";
 import { refusePlainOptions } from "./limits.ts";
 import type { Draft } from "./message.ts";

@@ -2,7 +2,6 @@ import { HEADER, type NotifyResponse, type Waiter } from "@perdure/core/protocol
 import { z } from "zod";
 import { URL_TEXT } from "../domain/destination.ts";
 import { ID, toId } from "../domain/field.ts";
-import { Problem } from "../domain/problem.ts";
 import { toWait } from "../domain/wait.ts";
 import type { Store, Waiting } from "../store/store.ts";
 import { json, raw } from "./json.ts";
@@ -61,6 +60,11 @@ export const events: Routes = {
       async handle(input, service) {
         const intake = toWait(input.params.eventId, input, service.limits);
         const { messageId, deduplicated, recorded } = await service.store.wait(intake, input.now);
+        if (!deduplicated && recorded.length === 0) {
+          const { runId, eventId, step, deadline } = intake;
+          const { stepName, stepType } = step;
+          service.emit({ type: "step.waiting", runId, step: stepName, stepType, eventId, until: deadline });
+        }
         announce(recorded, service);
         return { messageId, ...(deduplicated ? { deduplicated } : {}) };
       },
@@ -78,9 +82,8 @@ export const events: Routes = {
       async handle({ params: { eventId: path }, body: data, now }, service) {
         const target = await toTarget(path, service.store);
         const told = await service.store.notify({ ...target, data }, now);
-        if (told.kind !== "told") {
-          throw new Problem(404, `workflow run ${target.runId} not found: it has ended, or never was`);
-        }
+        // A run that has ended, or never was, waits for nothing. A sender can't know that, and must not fail for it.
+        if (told.kind !== "told") return [];
         announce(told.recorded, service);
         return told.waiters.map(toAnswer);
       },

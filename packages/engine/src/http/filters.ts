@@ -1,5 +1,5 @@
 import type { MessageFilter } from "../store/lists.ts";
-import { list, oneOf, time, urls } from "./parameters.ts";
+import { list, oneOf, paths, time, urls } from "./parameters.ts";
 import type { Parameter, Values } from "./route.ts";
 
 /** The times between which something is to be, both inclusive. */
@@ -9,7 +9,7 @@ export const DATES: Record<"fromDate" | "toDate", Parameter<number | undefined>>
 };
 
 /** Of a destination. */
-export const PLACES: Record<"host" | "path", Parameter<string[] | undefined>> = { host: list, path: urls };
+export const PLACES: Record<"host" | "path", Parameter<string[] | undefined>> = { host: list, path: paths };
 
 /** Of every list that has to do with messages. Within a filter any value may match; all filters that are given must. */
 export const MESSAGE_FILTERS = {

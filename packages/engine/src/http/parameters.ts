@@ -1,3 +1,4 @@
+import { toHttpUrl } from "@perdure/core/protocol";
 import { toFlag } from "../domain/field.ts";
 import { NAME, toName } from "../domain/name.ts";
 import { invalid } from "../domain/problem.ts";
@@ -28,13 +29,15 @@ export const positive: Parameter<number | undefined> = single({ ...WHOLE, minimu
 
 export const time: Parameter<number | undefined> = about(whole, "Milliseconds since 1970.");
 
-/** Values that may hold commas: the parameter is repeated. */
-export const urls: Parameter<string[] | undefined> = {
-  schema: { type: "array", items: TEXT },
-  read(values, name) {
-    return values.length > 0 ? values.map((value) => notEmpty(value, name)) : undefined;
-  },
-};
+/** URLs, compared in the form in which they are stored. They may hold commas, so the parameter is repeated. */
+export const urls: Parameter<string[] | undefined> = repeated((value) => toHttpUrl(value) ?? value);
+
+/** Paths of URLs, as {@link urls}. */
+export const paths: Parameter<string[] | undefined> = repeated((value) =>
+  value.startsWith("/") && URL.canParse(`http://host${value}`)
+    ? new URL(`http://host${value}`).pathname
+    : value,
+);
 
 /** Values of a parameter that is repeated, or that lists them with commas between. */
 export const list: Parameter<string[] | undefined> = each(TEXT, (value) => value);
@@ -119,6 +122,15 @@ export function single<Value>(
       if (more.length > 0) throw invalid(`parameter ${name}`, "it is given more than once");
       return value === undefined ? undefined : parse(bounded(value, name), `parameter ${name}`);
     },
+  };
+}
+
+/** What is repeated. */
+function repeated(stored: (value: string) => string): Parameter<string[] | undefined> {
+  return {
+    schema: { type: "array", items: TEXT },
+    read: (values, name) =>
+      values.length > 0 ? values.map((value) => stored(notEmpty(value, name))) : undefined,
   };
 }
 

@@ -1,5 +1,7 @@
+import { toHttpUrl } from "@perdure/core/protocol";
 import { z } from "zod";
 import { URL_TEXT } from "../domain/destination.ts";
+import { excerptOf } from "../domain/event.ts";
 import { Problem } from "../domain/problem.ts";
 import type { RunQuery } from "../store/lists.ts";
 import { DATES, PLACES, toDates } from "./filters.ts";
@@ -93,7 +95,9 @@ async function end(
   if (kind === "unknown") throw new Problem(404, `workflow run ${runId} not found`);
   if (kind === "ended" && run) {
     service.emit(
-      cancel ? { type: "run.canceled", runId } : { type: "run.completed", runId, ms: now - run.createdAt },
+      cancel
+        ? { type: "run.canceled", runId }
+        : { type: "run.completed", runId, ms: now - run.createdAt, result: excerptOf(response) },
     );
   }
   announce(recorded, service);
@@ -117,5 +121,5 @@ function toQuery(asked: Values<typeof query>, body: z.output<typeof selection> |
 }
 
 function toList(url: string | undefined): string[] | undefined {
-  return url === undefined ? undefined : [url];
+  return url === undefined ? undefined : [toHttpUrl(url) ?? url];
 }

@@ -1,6 +1,7 @@
 import { isPlan } from "@perdure/core/protocol";
 import type { IntakeRequest } from "../domain/draft.ts";
-import type { Intake } from "../domain/intake.ts";
+import { excerptOf, type Observer } from "../domain/event.ts";
+import type { AppendIntake, Intake } from "../domain/intake.ts";
 import { Problem } from "../domain/problem.ts";
 import type { Receipt, RecordedStep } from "../store/store.ts";
 import type { Input, None, Shown } from "./route.ts";
@@ -24,18 +25,23 @@ export async function submit(
   intakes.forEach((intake, at) => {
     if (receipts[at]?.deduplicated) return;
     if (intake.kind === "start" && !intake.configures) {
-      emit({ type: "run.started", runId: intake.run.id, url: intake.run.url });
-    } else if (intake.kind === "append") {
-      const { stepName, stepType } = intake.record;
-      if (!isPlan(intake.record))
-        emit({ type: "step.recorded", runId: intake.runId, step: stepName, stepType });
-    }
+      const { id, url } = intake.run;
+      emit({ type: "run.started", runId: id, url, payload: excerptOf(intake.payload) });
+    } else if (intake.kind === "append") tellOfRecord(intake, emit);
   });
   return receipts;
 }
 
+function tellOfRecord({ runId, record, message }: AppendIntake, emit: Observer): void {
+  const { stepName: step, stepType, out } = record;
+  const about = { runId, step, stepType };
+  if (!isPlan(record)) emit({ type: "step.recorded", ...about, result: excerptOf(out) });
+  if (stepType === "SleepFor" || stepType === "SleepUntil")
+    emit({ type: "step.waiting", ...about, until: message.notBefore });
+}
+
 /** Messages and bytes that are stored in one transaction: a few milliseconds' work, for which all else has to wait. */
-const SLICE = { count: 25, bytes: 256 * 1024 };
+const SLICE = { count: 64, bytes: 1024 * 1024 };
 
 /**
  * As {@link submit}, for what doesn't depend on each other: in several transactions, between which others have their

@@ -1,3 +1,4 @@
+import { toHttpUrl, urlKey } from "@perdure/core/protocol";
 import { z } from "zod";
 import { URL_TEXT } from "../domain/destination.ts";
 import { toUrl } from "../domain/field.ts";
@@ -6,6 +7,7 @@ import { toFanOut } from "../domain/intake.ts";
 import { NAME } from "../domain/name.ts";
 import { invalid } from "../domain/problem.ts";
 import {
+  checkCount,
   checkTopicName,
   noTopic,
   type Topic,
@@ -80,6 +82,7 @@ export const topics: Routes = {
       summary: "Add endpoints to a URL group, or replace them by name or URL",
       body: json("the body", added),
       handle(input, service) {
+        checkCount(input.params.name, input.body.endpoints.length, service.limits);
         const endpoints = input.body.endpoints.map(({ url, name }, at) => ({
           url: toUrl(url, `endpoints[${at}].url`, service.limits),
           ...toName(name, at),
@@ -95,7 +98,7 @@ export const topics: Routes = {
       handle(input, service) {
         const endpoints = input.body.endpoints.map(({ url, name }, at) => {
           if (typeof name === "string") return toName(name, at);
-          if (typeof url === "string") return { url };
+          if (typeof url === "string") return { url: toHttpUrl(url) ?? url };
           throw invalid(`endpoints[${at}]`, "expected a name or a url");
         });
         return change(input, { kind: "remove", endpoints }, service);
@@ -120,8 +123,9 @@ function toName(name: string | null | undefined, at: number): Pick<Partial<Topic
 function checkDuplicates(endpoints: readonly TopicEndpoint[]): void {
   const [urls, names] = [new Set<string>(), new Set<string>()];
   endpoints.forEach(({ url, name }, at) => {
-    if (urls.has(url)) throw invalid(`endpoints[${at}].url`, "it is given twice");
-    urls.add(url);
+    const key = urlKey(url);
+    if (urls.has(key)) throw invalid(`endpoints[${at}].url`, "it is given twice");
+    urls.add(key);
     if (name === undefined) return;
     if (names.has(name)) throw invalid(`endpoints[${at}].name`, "it is given twice");
     names.add(name);

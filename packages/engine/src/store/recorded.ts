@@ -3,4 +3,6 @@ export interface RecordedStep {
   readonly runId: string;
   readonly step: string;
   readonly stepType: string;
+  /** Its time was over before what it waited for came. */
+  readonly timedOut?: true;
 }

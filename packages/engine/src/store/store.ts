@@ -191,8 +191,6 @@ export interface ExpiredRun {
 /** A message to deliver, with all that its delivery needs. */
 export interface Claim extends Delivered {
   readonly lease: Lease;
-  /** For a step: the run's history up to and with the entry that is delivered. For a call or an answer: that entry. After its end: all of it. */
-  readonly entries: readonly HistoryEntry[];
 }
 
 export interface Receipt {

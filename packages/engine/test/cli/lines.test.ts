@@ -32,7 +32,7 @@ function tell(events: readonly EngineEvent[], level: LogLevel = "info"): string[
   return events
     .map((event) => narrator.tell(event))
     .filter((line) => line !== undefined)
-    .map(stripVTControlCharacters);
+    .map((line) => stripVTControlCharacters(line).replace(/^\d\d:\d\d:\d\d /, ""));
 }
 
 describe("the lines of perdure dev", () => {
@@ -46,9 +46,9 @@ describe("the lines of perdure dev", () => {
         { type: "run.completed", runId: "wfr_1", ms: 1234 },
       ]),
     ).toEqual([
-      "▶ wfr_1 started https://app.test/wf",
-      "✓ wfr_1 charge (Run) attempt 2, 10 ms",
-      "■ wfr_1 completed in 1.2 s",
+      "▶ wfr_1 /wf started https://app.test/wf",
+      "✓ wfr_1 /wf charge (Run) attempt 2, 10 ms",
+      "■ wfr_1 /wf completed in 1.2 s",
     ]);
   });
 
@@ -58,8 +58,8 @@ describe("the lines of perdure dev", () => {
       ...delivery({ messageId, step, planned: true, attempt }),
     });
     expect(tell([branch("msg_a", "a", 1), branch("msg_b", "b", 3), recorded("b"), recorded("a")])).toEqual([
-      "✓ wfr_1 b (Run) attempt 3, 10 ms",
-      "✓ wfr_1 a (Run) attempt 1, 30 ms",
+      "✓ wfr_1 /wf b (Run) attempt 3, 10 ms",
+      "✓ wfr_1 /wf a (Run) attempt 1, 30 ms",
     ]);
   });
 
@@ -70,7 +70,70 @@ describe("the lines of perdure dev", () => {
         recorded("approval", "Wait"),
         recorded("child", "Invoke"),
       ]),
-    ).toEqual(["✓ wfr_1 approval (Wait)", "✓ wfr_1 child (Invoke)"]);
+    ).toEqual(["✓ wfr_1 /wf approval has what it waited for", "✓ wfr_1 /wf child (Invoke)"]);
+  });
+
+  it("say until when a run rests or waits, and how that ended", () => {
+    const until = new Date(2030, 0, 1, 20, 45, 10).getTime();
+    const wait = { type: "step.waiting", runId: "wfr_1", until } as const;
+    expect(
+      tell([
+        { ...wait, step: "pause", stepType: "SleepFor" },
+        recorded("pause", "SleepFor"),
+        { ...wait, step: "approval", stepType: "Wait", eventId: "approved" },
+        { ...recorded("approval", "Wait"), timedOut: true } as EngineEvent,
+        { ...wait, step: "hook", stepType: "WaitForWebhook", eventId: "evt_1" },
+        recorded("hook", "WaitForWebhook"),
+        { type: "delivering", ...delivery({ step: "rest", planned: true }) },
+        recorded("rest", "SleepFor"),
+      ]),
+    ).toEqual([
+      "… wfr_1 pause sleeps until 2030-01-01 20:45:10",
+      "… wfr_1 approval waits for approved, until 2030-01-01 20:45:10",
+      "✓ wfr_1 approval waited in vain: the time is over",
+      "… wfr_1 hook waits for a request to its webhook, until 2030-01-01 20:45:10",
+      "✓ wfr_1 hook has what it waited for",
+      "✓ wfr_1 /wf rest (SleepFor) attempt 1, 10 ms",
+    ]);
+  });
+
+  it("show payloads and results at debug only, on lines of their own", () => {
+    const events: EngineEvent[] = [
+      { type: "run.started", runId: "wfr_1", url: "https://app.test/wf", payload: '{"id":1}' },
+      { ...recorded("charge"), result: '"paid"' } as EngineEvent,
+      { type: "run.completed", runId: "wfr_1", ms: 5, result: "2" },
+    ];
+    const bodies = tell(events, "debug").map((line) => line.split("\n")[1]?.trim());
+    expect(bodies).toEqual(['payload {"id":1}', 'result "paid"', "result 2"]);
+    for (const line of tell(events)) expect(line).not.toMatch(/\n|paid|payload/);
+  });
+
+  it("are cut to the terminal's width, and show the time of day", () => {
+    const narrator = new Narrator(
+      "info",
+      () => new Date(2030, 0, 1, 9, 5, 7).getTime(),
+      () => 40,
+    );
+    const told = narrator.tell({
+      type: "run.started",
+      runId: "wfr_1",
+      url: `https://app.test/${"x".repeat(99)}`,
+    });
+    expect(stripVTControlCharacters(told ?? "")).toMatch(/^09:05:07 ▶ wfr_1 \/x+…$/);
+    expect(stripVTControlCharacters(told ?? "")).toHaveLength(40);
+  });
+
+  it("point at the app's console where it refuses a delivery", () => {
+    const refused = { ...delivery(), status: 401, ms: 1, error: "Unauthorized", failedStep: undefined };
+    expect(
+      tell([
+        { type: "retrying", ...refused, wait: 1000 },
+        { type: "retrying", ...refused, purpose: "message", wait: 1000 },
+      ]),
+    ).toEqual([
+      expect.stringContaining("Unauthorized. The app's console says why; again"),
+      expect.stringContaining("Unauthorized; again"),
+    ]);
   });
 
   it("name the step that failed, where that is known", () => {
@@ -98,11 +161,11 @@ describe("the lines of perdure dev", () => {
         { ...failed, failedStep: undefined },
       ]),
     ).toEqual([
-      "↻ wfr_1 charge attempt 1, 500, 12 ms: card declined; again in 12 s",
-      "↻ wfr_1 b attempt 1, 500, 12 ms: card declined; again in 12 s",
-      "↻ wfr_1 after init attempt 1, 500, 12 ms: card declined; again in 12 s",
-      "✗ wfr_1 run failed at charge attempt 4, 500, 12 ms: card declined dead letter 1-1",
-      "✗ wfr_1 run failed after init attempt 4, 500, 12 ms: card declined dead letter 1-1",
+      "↻ wfr_1 /wf charge attempt 1, 500, 12 ms: card declined; again in 12 s",
+      "↻ wfr_1 /wf b attempt 1, 500, 12 ms: card declined; again in 12 s",
+      "↻ wfr_1 /wf after init attempt 1, 500, 12 ms: card declined; again in 12 s",
+      "✗ wfr_1 /wf run failed at charge attempt 4, 500, 12 ms: card declined dead letter 1-1",
+      "✗ wfr_1 /wf run failed after init attempt 4, 500, 12 ms: card declined dead letter 1-1",
     ]);
   });
 
@@ -132,7 +195,7 @@ describe("the lines of perdure dev", () => {
         { type: "delivered", ...plain, status: 204, ms: 7_300_000 },
       ]),
     ).toEqual([
-      "▶ wfr_2 takes up a failed run https://app.test/wf",
+      "▶ wfr_2 /wf takes up a failed run https://app.test/wf",
       "■ wfr_1 canceled",
       "✓ msg_1 https://app.test/wf attempt 1, 204, 2 h",
     ]);

@@ -68,16 +68,33 @@ describe("the dispatcher", () => {
     expect(await w.deadLetters()).toMatchObject([
       { url: "https://a.test/a", error: "no answer within 30 s" },
     ]);
-    w.clock.advance(870_000);
+    w.clock.advance(270_000);
     await w.engine.idle();
-    expect(await w.deadLetters()).toMatchObject([{ error: "no answer within 900 s", responseStatus: 0 }, {}]);
+    expect(await w.deadLetters()).toMatchObject([{ error: "no answer within 300 s", responseStatus: 0 }, {}]);
     expect(w.calls).toHaveLength(2);
+  });
+
+  it("gives what belongs to a run more time than a plain message", async () => {
+    const w = world(() => new Promise<Response>(() => {}));
+    await w.start("wfr_1", { [HEADER.retries]: "0" });
+    await publish(w, "a", { [HEADER.retries]: "0" });
+    await until(() => w.calls.length === 2);
+    w.clock.advance(300_000);
+    await until(async () => (await w.deadLetters()).length === 1);
+    w.clock.advance(599_999);
+    expect(await w.deadLetters()).toHaveLength(1);
+    w.clock.advance(1);
+    await until(async () => (await w.deadLetters()).length === 2);
+    expect((await w.deadLetters()).map(({ error }) => error)).toEqual([
+      "no answer within 900 s",
+      "no answer within 300 s",
+    ]);
   });
 
   it("keeps what it is delivering, however long that takes", async () => {
     const { endpoint, open } = gate();
     const w = world(endpoint);
-    await publish(w, "a");
+    await publish(w, "a", { [HEADER.timeout]: "15m" });
     await until(() => w.calls.length === 1);
     for (let minute = 0; minute < 14; minute++) {
       w.clock.advance(60_000);
@@ -91,7 +108,7 @@ describe("the dispatcher", () => {
 
   it("keeps it also when time has jumped past the lease", async () => {
     const { endpoint, open } = gate();
-    const w = world(endpoint, { timeouts: { delivery: 1e9 } });
+    const w = world(endpoint, { timeouts: { message: 1e9 } });
     await publish(w, "a");
     await until(() => w.calls.length === 1);
     w.clock.advance(1e8);

@@ -1,3 +1,4 @@
+import { isExpression } from "@perdure/core/protocol";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ExpressionError, parseExpression } from "../../src/domain/expression.ts";
@@ -116,3 +117,47 @@ describe("a retry-delay expression", () => {
 function at(message: string): number {
   return Number(/\d+$/.exec(message)?.[0]);
 }
+
+describe("the check that a client makes before it sends an expression", () => {
+  const token = fc.constantFrom(
+    ...[
+      "1",
+      "2.5",
+      ".5",
+      "3.",
+      "retried",
+      "+",
+      "-",
+      "*",
+      "/",
+      "(",
+      ")",
+      ",",
+      " ",
+      "pow",
+      "min",
+      "max",
+      "sqrt",
+    ],
+    ...["abs(1)", "pow(2, retried)", "min(1,2,3)", "floor", "x", "#", "1e3", "5s", "max()", "exp(1,2)"],
+  );
+
+  it("agrees with the parser on any expression", () => {
+    const seen = { good: 0, bad: 0 };
+    fc.assert(
+      fc.property(fc.array(token, { maxLength: 9 }), (tokens) => {
+        const source = tokens.join("");
+        let parses = true;
+        try {
+          parseExpression(source);
+        } catch {
+          parses = false;
+        }
+        seen[parses ? "good" : "bad"]++;
+        expect(isExpression(source), source).toBe(parses);
+      }),
+      { numRuns: 3000 },
+    );
+    expect(Math.min(seen.good, seen.bad)).toBeGreaterThan(50);
+  });
+});

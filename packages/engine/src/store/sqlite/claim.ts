@@ -14,7 +14,7 @@ import { lookAt, openLanes, setAside } from "./lanes.ts";
 import { logState } from "./log.ts";
 import { runOf } from "./messages.ts";
 import { hold, isPaused } from "./queues.ts";
-import { rollbacksOf, startedSteps } from "./rollbacks.ts";
+import { isRollingBack, rollbacksOf, startedSteps } from "./rollbacks.ts";
 import { LIVE_MESSAGES, type MessageRow, toMessage } from "./rows.ts";
 import { nextTickAt, tick } from "./schedules.ts";
 import { expire, nextDeadline } from "./waiting.ts";
@@ -139,6 +139,7 @@ async function take(tx: Tx, found: MessageRow, { now, leaseUntil, owner = "" }: 
             rollbacks: await rollbacksOf(tx, row.run),
             started: await startedSteps(tx, row.run),
             begun: await hasBegun(tx, row.run),
+            pending: row.kind === "failure" && (await isRollingBack(tx, row.run)),
           }
         : undefined,
   };

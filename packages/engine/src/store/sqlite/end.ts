@@ -10,7 +10,7 @@ import { followUp } from "./follow-up.ts";
 import { matchingRuns } from "./listing.ts";
 import { logState } from "./log.ts";
 import { latestRun, lockRun, runOf } from "./messages.ts";
-import { releaseNext } from "./rollbacks.ts";
+import { endAlarm } from "./rollbacks.ts";
 import { LIVE_MESSAGES, type MessageRow } from "./rows.ts";
 
 const CANCELED = { state: "RUN_CANCELED", response: undefined } as const;
@@ -28,12 +28,12 @@ export async function cancelRuns(tx: Tx, query: RunQuery, now: number): Promise<
   return { runIds: live.map(({ id }) => id), recorded };
 }
 
-/** Takes back what a message waits for, with it. */
+/** Takes back what a report waits for, with it. */
 async function cancelAwaited(tx: Tx, { awaits }: MessageRow, now: number): Promise<void> {
-  const first =
-    awaits === null
-      ? undefined
-      : await tx.one<{ id: string }>(sql`SELECT id FROM messages WHERE seq = ${awaits}`);
+  if (awaits === null) return;
+  const first = await tx.one<{ id: string }>(
+    sql`SELECT messages.id FROM due JOIN messages ON messages.seq = due.message WHERE due.message = ${awaits}`,
+  );
   if (first) await cancelMessage(tx, first.id, now);
 }
 
@@ -50,7 +50,7 @@ export async function cancelMessage(tx: Tx, id: string, now: number): Promise<Ca
   await logState(tx, row, "CANCELLED", now);
   if (await letGo(tx, row.flow_key)) tx.wakeAt(now);
   await followUp(tx, row);
-  await releaseNext(tx, row.seq, now);
+  await endAlarm(tx, row, now);
   const run = isAfterwards(row.kind) ? undefined : await runOf(tx, row.run);
   if (!run || (await hasPending(tx, run.key))) return { canceled: true, runId: undefined, recorded: [] };
   const recorded = await finishRun(tx, run.key, CANCELED, now);

@@ -1,17 +1,19 @@
-import { fromBase64, toBytes } from "../../domain/bytes.ts";
-import { type Failed, messageFailureMessage, runFailureMessage } from "../../domain/failure.ts";
+import { isSameUrl, parseFailure } from "@perdure/core/protocol";
+import { fromBase64, toBytes, toText } from "../../domain/bytes.ts";
+import { ALARM_DELAY, type Failed, messageFailureMessage, runFailureMessage } from "../../domain/failure.ts";
 import { newMessageId } from "../../domain/ids.ts";
-import { type Failure, isAfterwards, type Message, type Reply } from "../../domain/message.ts";
+import { type Draft, type Failure, isAfterwards, type Message, type Reply } from "../../domain/message.ts";
+import { haveRollback } from "../../domain/rollback.ts";
 import { deliveryOf, failureCallbackOf, hasFeature, type Run } from "../../domain/run.ts";
 import type { ExpiredRun, RecordedStep, Settled } from "../store.ts";
-import { insert, sql, type Tx } from "../tx.ts";
+import { GREATEST, insert, sql, type Tx } from "../tx.ts";
 import { finishMessage } from "./due.ts";
 import { finishRun } from "./finish.ts";
 import { history } from "./history.ts";
-import { holdReport } from "./landing.ts";
+import { hasBegun, holdReport } from "./landing.ts";
 import { logState } from "./log.ts";
 import { insertMessage, runOf } from "./messages.ts";
-import { releaseNext } from "./rollbacks.ts";
+import { endAlarm } from "./rollbacks.ts";
 import { MESSAGES, type MessageRow, type RunRow, toMessage, toRun } from "./rows.ts";
 
 /** The end of a message, and of its run if it has one: all of it, here, in one transaction. */
@@ -51,27 +53,40 @@ async function reportMessage(tx: Tx, failed: Failed, source: MessageRow): Promis
 }
 
 /**
- * To the workflow itself the report of its failure also asks for the rollbacks. Where it goes elsewhere, it waits until
- * they are made.
+ * To the workflow itself the report of its failure also asks for the rollbacks. Where it goes elsewhere, it is an alarm:
+ * it waits for the rollbacks only where there may be any, and no longer than {@link ALARM_DELAY}.
  */
 async function reportRun(tx: Tx, failed: Failed, run: Run, source: MessageRow): Promise<number> {
   const report = runFailureMessage(failed, run, failed.message.failureCallback ?? failureCallbackOf(run));
   const of = { run: run.key, source };
-  if (report.url === run.url || run.traits === undefined) {
+  if (isSameUrl(report.url, run.url)) {
     const callback = await insertMessage(tx, report, of);
     await holdReport(tx, run.key, callback);
     return callback;
   }
+  if (!(await mayRollBack(tx, run, report))) return insertMessage(tx, report, of);
   // As the run's own deliveries: what was said of the report's is for its place alone.
   const own = runFailureMessage(failed, run, { url: run.url, options: undefined }, "rollback");
   const rollback = await insertMessage(tx, own, of);
   await holdReport(tx, run.key, rollback);
-  return insertMessage(tx, report, { ...of, awaits: rollback });
+  const alarm = await insertMessage(tx, report, { ...of, awaits: rollback });
+  const latest = failed.failure.at + ALARM_DELAY;
+  await tx.run(sql`UPDATE due SET at = ${GREATEST}(at, ${latest}) WHERE message = ${alarm}`);
+  tx.wakeAt(latest);
+  return alarm;
+}
+
+/** Whether the workflow has to be asked for rollbacks: any step on record, or the one under way, may have one. */
+async function mayRollBack(tx: Tx, run: Run, report: Draft): Promise<boolean> {
+  // Only an endpoint of our own runtime has rollbacks; it says so with its first answer.
+  if (run.traits === undefined) return false;
+  const { step } = parseFailure(toText(report.body ?? new Uint8Array()));
+  return step?.rollback === true || (await hasBegun(tx, run.key)) || haveRollback(await history(tx, run.key));
 }
 
 /** The report of a run's end that fails is told by the run's log, and by the entry of its failure. */
 async function failReport(tx: Tx, row: MessageRow, failure: Failure, run: Run): Promise<Settled> {
-  await releaseNext(tx, row.seq, failure.at);
+  await endAlarm(tx, row, failure.at);
   const message = toMessage(row);
   const report = messageFailureMessage({ message, failure, dlqId: run.dlqId ?? "" });
   if (report) await insertMessage(tx, report, { source: row });

@@ -5,8 +5,9 @@ import { GREATEST, sql, type Tx } from "../tx.ts";
 import { AFTERWARDS, underLease } from "./due.ts";
 import { type MessageRow, toMessage } from "./rows.ts";
 
-/** Reports of a run's end that nobody has begun to deliver. */
-const WAITING = sql`${AFTERWARDS} AND status = 'scheduled' AND fence = 0`;
+/** Reports of a run's end that nobody has begun to deliver. An alarm doesn't wait for what is still under way. */
+const WAITING = sql`${AFTERWARDS} AND status = 'scheduled' AND fence = 0 AND NOT EXISTS (SELECT 1 FROM messages
+  JOIN due AS first ON first.message = messages.awaits WHERE messages.seq = due.message)`;
 
 /** The row of a delivery with the entry that it delivers. */
 interface FlightRow extends MessageRow {

@@ -28,9 +28,9 @@ export async function insertMessage(tx: Tx, draft: Draft, of: Belonging = {}): P
   const queue = draft.queue ?? null;
   const seq = await insert(
     tx,
-    sql`INSERT INTO messages (id, kind, run, entry, source, url, host, path, body, options, max_retries, retry_delay, not_before,
+    sql`INSERT INTO messages (id, kind, run, entry, source, awaits, url, host, path, body, options, max_retries, retry_delay, not_before,
         created_at, caller_ip, url_group, queue, flow_key, schedule)
-      VALUES (${draft.id}, ${draft.purpose}, ${run}, ${entry}, ${source?.seq ?? null}, ${draft.url}, ${host}, ${path},
+      VALUES (${draft.id}, ${draft.purpose}, ${run}, ${entry}, ${source?.seq ?? null}, ${awaits}, ${draft.url}, ${host}, ${path},
         ${draft.body ?? null}, ${toStoredOptions(draft)}, ${draft.retries ?? DEFAULT_RETRIES}, ${draft.retryDelay ?? null}, ${draft.notBefore},
         ${draft.createdAt}, ${draft.callerIp}, ${draft.topic?.name ?? null}, ${queue}, ${flowKey},
         ${draft.schedule ?? null})
@@ -39,15 +39,15 @@ export async function insertMessage(tx: Tx, draft: Draft, of: Belonging = {}): P
   for (const label of new Set(draft.labels)) {
     await tx.run(sql`INSERT INTO message_labels (label, message) VALUES (${label}, ${seq})`);
   }
-  const waits = queue !== null ? "queued" : awaits !== null ? "awaiting" : undefined;
+  const queued = queue !== null;
   await tx.run(
-    sql`INSERT INTO due (message, status, at, since, kind, run, queue, place, flow_key, awaits)
-      VALUES (${seq}, ${waits ?? "scheduled"}, ${waits ? null : draft.notBefore}, ${waits ? draft.notBefore : null},
-        ${draft.purpose}, ${run}, ${queue}, ${source?.place ?? null}, ${flowKey}, ${awaits})`,
+    sql`INSERT INTO due (message, status, at, since, kind, run, queue, place, flow_key)
+      VALUES (${seq}, ${queued ? "queued" : "scheduled"}, ${queued ? null : draft.notBefore},
+        ${queued ? draft.notBefore : null}, ${draft.purpose}, ${run}, ${queue}, ${source?.place ?? null}, ${flowKey})`,
   );
   await logState(tx, { seq, kind: draft.purpose }, "CREATED", draft.createdAt, { dueAt: draft.notBefore });
   if (queue !== null) await enterQueue(tx, queue, draft.createdAt);
-  else if (awaits === null) tx.wakeAt(draft.notBefore);
+  else tx.wakeAt(draft.notBefore);
   return seq;
 }
 

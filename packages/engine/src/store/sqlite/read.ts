@@ -1,7 +1,7 @@
 import type { CallType, RollbackRecord } from "@perdure/core/protocol";
+import { isUnhandled } from "../../domain/answer.ts";
 import { fromBase64 } from "../../domain/bytes.ts";
 import type { Failure, Message } from "../../domain/message.ts";
-import { isUnhandled } from "../../domain/outcome.ts";
 import type { Run } from "../../domain/run.ts";
 import type { WaitIntake } from "../../domain/wait.ts";
 import {

@@ -9,7 +9,7 @@ import { remove } from "./dead.ts";
 import { recordStep } from "./finish.ts";
 import { deadLetters } from "./listing.ts";
 import { insertMessage } from "./messages.ts";
-import { isReporting, noteTraits, rollbacksOf } from "./rollbacks.ts";
+import { isReporting, learn, rollbacksOf } from "./rollbacks.ts";
 import { MESSAGES, type MessageRow, type RunRow, toMessage, toRun } from "./rows.ts";
 import { insertRun } from "./runs.ts";
 import { type OldEntry, survey } from "./survey.ts";
@@ -37,7 +37,7 @@ async function reviveRun(tx: Tx, old: Run, how: Revival, now: number): Promise<R
     invoker: undefined,
   });
   const run = { ...inserted, traits: old.traits };
-  if (old.traits !== undefined) await noteTraits(tx, run.key, old.traits);
+  await learn(tx, run.key, { traits: old.traits });
   const entries = await tx.all<OldEntry>(
     sql`SELECT seq, record, message, call_type, body, created_at FROM entries WHERE run = ${old.key} ORDER BY seq`,
   );

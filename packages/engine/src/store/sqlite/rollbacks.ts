@@ -1,9 +1,13 @@
 import { decodeTraits, type RollbackRecord } from "@perdure/core/protocol";
+import { newMessageId } from "../../domain/ids.ts";
+import type { Learned } from "../../domain/outcome.ts";
 import { retryPolicy } from "../../domain/policy.ts";
 import { GREATEST, sql, strings, type Tx } from "../tx.ts";
 import { AFTERWARDS } from "./due.ts";
+import { release } from "./erase.ts";
 import { logState } from "./log.ts";
-import { type MessageRow, type RunRow, toRun } from "./rows.ts";
+import { insertMessage } from "./messages.ts";
+import { MESSAGES, type MessageRow, type RunRow, toMessage, toRun } from "./rows.ts";
 
 /** What has become of the rollbacks of a run's steps, the first one first. */
 export async function rollbacksOf(tx: Tx, run: number): Promise<RollbackRecord[]> {
@@ -42,13 +46,38 @@ export async function startedSteps(tx: Tx, run: number): Promise<number[]> {
   return rows.map(({ record }) => Number(record.slice("plan:".length)));
 }
 
-/** The message that has waited for the end of this one is due. */
-export async function releaseNext(tx: Tx, seq: number, now: number): Promise<void> {
-  const next = await tx.one<{ at: number }>(
-    sql`UPDATE due SET status = 'scheduled', at = ${GREATEST}(since, ${now}), since = NULL, awaits = NULL
-      WHERE awaits = ${seq} AND status = 'awaiting' RETURNING at`,
+/** Has the report that waits for these rollbacks go out now, unless it has gone out already. */
+export async function raiseAlarm(tx: Tx, { seq, kind }: MessageRow, now: number): Promise<void> {
+  if (kind !== "rollback") return;
+  const alarm = await tx.one<{ at: number }>(
+    sql`UPDATE due SET at = ${GREATEST}((SELECT not_before FROM messages WHERE seq = due.message), ${now})
+      WHERE message = (SELECT seq FROM messages WHERE awaits = ${seq}) AND status = 'scheduled' AND at > ${now}
+      RETURNING at`,
   );
-  if (next) tx.wakeAt(next.at);
+  if (alarm) tx.wakeAt(alarm.at);
+}
+
+/** The rollbacks that a message asks for are over: the report that waits for them goes out, once more if need be. */
+export async function endAlarm(tx: Tx, row: MessageRow, now: number): Promise<void> {
+  if (row.kind !== "rollback") return;
+  const alarm = await tx.one<MessageRow>(sql`${MESSAGES} WHERE messages.awaits = ${row.seq}`);
+  if (!alarm || alarm.outcome === "CANCELLED") return;
+  // Each attempt tells of the rollbacks as they are then. An attempt that was begun has told that they are pending.
+  if (alarm.fence === 0) {
+    await raiseAlarm(tx, row, now);
+    return;
+  }
+  if (toMessage(alarm).state === "RETRY") return;
+  const again = { ...toMessage(alarm), id: newMessageId(), notBefore: now, createdAt: now };
+  const seq = await insertMessage(tx, again, { run: row.run ?? undefined });
+  await tx.run(sql`UPDATE dlq SET callback = ${seq} WHERE callback = ${alarm.seq}`);
+  await release(tx, [alarm.seq]);
+}
+
+/** Whether the workflow is still being asked for a run's rollbacks, while somebody else is told of its failure. */
+export async function isRollingBack(tx: Tx, run: number): Promise<boolean> {
+  const found = await tx.one(sql`SELECT 1 FROM due WHERE run = ${run} AND kind = 'rollback' LIMIT 1`);
+  return found !== undefined;
 }
 
 /** Whether anything is under way that comes after a run's end. */
@@ -57,8 +86,14 @@ export async function isReporting(tx: Tx, run: number): Promise<boolean> {
   return found !== undefined;
 }
 
+/** Notes what an answer tells of a run's endpoint. */
+export async function learn(tx: Tx, run: number, { traits, identified }: Learned): Promise<void> {
+  if (identified) await tx.run(sql`UPDATE runs SET identified = 1 WHERE key = ${run} AND identified = 0`);
+  if (traits !== undefined) await noteTraits(tx, run, traits);
+}
+
 /** Notes what a run's endpoint wants to be done for it: it holds for what is to be delivered yet. */
-export async function noteTraits(tx: Tx, key: number, traits: string): Promise<void> {
+async function noteTraits(tx: Tx, key: number, traits: string): Promise<void> {
   const row = await tx.one<RunRow>(
     sql`UPDATE runs SET capabilities = ${traits} WHERE key = ${key} RETURNING *`,
   );

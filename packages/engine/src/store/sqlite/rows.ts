@@ -20,6 +20,7 @@ export interface RunRow {
   readonly parent_record: string | null;
   readonly successor: number | null;
   readonly capabilities: string | null;
+  readonly identified: number;
   readonly deadline: number | null;
 }
 
@@ -70,7 +71,7 @@ const COLUMNS = sql`messages.seq, messages.id, messages.kind, messages.run, mess
   messages.url_group, messages.queue, messages.flow_key, messages.schedule, messages.outcome, messages.reply_status,
   messages.reply_headers, messages.reply_body, due.status, due.at, due.since,
   coalesce(due.retried, messages.retried) AS retried, coalesce(due.fence, messages.attempts) AS fence, due.place,
-  due.awaits`;
+  messages.awaits`;
 
 /** All that there is of messages: a condition is put behind it. */
 export const MESSAGES: Sql = sql`SELECT ${COLUMNS} FROM messages LEFT JOIN due ON due.message = messages.seq`;
@@ -107,6 +108,7 @@ export function toRun(row: RunRow): Run {
     response: row.response ?? undefined,
     dlqId: row.dlq_id ?? undefined,
     traits: row.capabilities ?? undefined,
+    identified: row.identified === 1,
   };
 }
 

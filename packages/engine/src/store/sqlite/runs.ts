@@ -34,6 +34,7 @@ export async function insertRun(tx: Tx, run: RunDraft, parent?: Run): Promise<Ru
     response: undefined,
     dlqId: undefined,
     traits: undefined,
+    identified: false,
   };
 }
 

@@ -1,6 +1,6 @@
 import { type CallEnd, toAnswer } from "../../domain/call.ts";
 import type { Reply } from "../../domain/message.ts";
-import type { Settlement } from "../../domain/outcome.ts";
+import type { Learned, Settlement } from "../../domain/outcome.ts";
 import type { Lease, Settled } from "../store.ts";
 import { sql, type Tx } from "../tx.ts";
 import { finishMessage } from "./due.ts";
@@ -12,7 +12,7 @@ import { land } from "./landing.ts";
 import { logState } from "./log.ts";
 import { insertEntry, runOf } from "./messages.ts";
 import { reportAttempt } from "./reports.ts";
-import { noteTraits, recordRollback, releaseNext } from "./rollbacks.ts";
+import { endAlarm, learn, raiseAlarm, recordRollback } from "./rollbacks.ts";
 import { LIVE_MESSAGES, type MessageRow, toMessage } from "./rows.ts";
 
 /** What a settlement needs to know of the store's own settings. */
@@ -32,13 +32,11 @@ export async function settle(
   const held = await heldBy(tx, lease);
   if (!held) {
     const ended = await land(tx, lease, now);
-    if (ended !== undefined && settlement.traits !== undefined)
-      await noteLate(tx, ended, settlement.traits, now);
+    if (ended !== undefined) await learnLate(tx, ended, settlement, now);
     return { kind: "stale" };
   }
-  const { traits } = settlement;
-  if (held.run !== null && traits !== undefined) await noteTraits(tx, held.run, traits);
-  const row = (traits !== undefined && (await heldBy(tx, lease))) || held;
+  if (held.run !== null) await learn(tx, held.run, settlement);
+  const row = (settlement.traits !== undefined && (await heldBy(tx, lease))) || held;
   await reportAttempt(tx, row, settlement, now);
   const settled = await record(tx, row, settlement, now, keeping);
   if (await letGo(tx, row.flow_key)) tx.wakeAt(now);
@@ -61,10 +59,10 @@ async function heldBy(tx: Tx, { messageId, fence }: Lease): Promise<MessageRow |
 }
 
 /** Its endpoint's first answer came after a run had been cancelled: only now is it known what that wants. */
-async function noteLate(tx: Tx, key: number, traits: string, now: number): Promise<void> {
-  const run = await runOf(tx, key);
+async function learnLate(tx: Tx, key: number, learned: Learned, now: number): Promise<void> {
+  const run = learned.traits === undefined ? undefined : await runOf(tx, key);
   if (!run || run.traits !== undefined) return;
-  await noteTraits(tx, key, traits);
+  await learn(tx, key, learned);
   if (run.state === "RUN_CANCELED") await reportCanceled(tx, key, now);
 }
 
@@ -84,6 +82,7 @@ async function record(
       );
       await logState(tx, row, "RETRY", settlement.failure.at, { dueAt: settlement.dueAt });
       tx.wakeAt(settlement.dueAt);
+      if (settlement.unheard) await raiseAlarm(tx, row, now);
       return { kind: "recorded" };
     case "failed":
       return await fail(tx, row, settlement.failure, keeping.excerpt);
@@ -132,7 +131,7 @@ async function deliver(tx: Tx, row: MessageRow, reply: Reply, now: number): Prom
   await finishMessage(tx, row.seq, { outcome: "DELIVERED", deleteAfter: report ? null : now });
   await logState(tx, row, "DELIVERED", now);
   if (report) await keepReply(tx, row.seq, reply);
-  await releaseNext(tx, row.seq, now);
+  await endAlarm(tx, row, now);
 }
 
 /** Whether the failure that a message reports is still in the queue, or in its run's log. */

@@ -196,7 +196,8 @@ async function record(
   now: number,
 ): Promise<RecordedStep> {
   const { key, message } = intake;
-  return await recordStep(tx, run, { key, message, json: waitRecord(intake, data) }, now);
+  const recorded = await recordStep(tx, run, { key, message, json: waitRecord(intake, data) }, now);
+  return data === undefined ? { ...recorded, timedOut: true } : recorded;
 }
 
 async function waiterMessage(tx: Tx, run: number, key: string): Promise<string | undefined> {

@@ -32,7 +32,7 @@ export function guarding(): void {
         const error = await rejection(pool.send(request(url, { method })));
         expect(error.name).toBe("DestinationRefused");
         expect(error.message).toBe(
-          "destination refused: rebound.test: endpoint resolves to a loopback address: 127.0.0.1",
+          "destination refused: rebound.test: endpoint resolves to a loopback address: 127.0.0.1 (perdure start --allow-destination 127.0.0.1 allows it)",
         );
       }
       expect(lookup.asked).toBe(3);

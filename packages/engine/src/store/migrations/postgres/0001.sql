@@ -14,6 +14,7 @@ CREATE TABLE runs (
   config TEXT COLLATE "C" NOT NULL,
   announced BIGINT NOT NULL,   -- its endpoint hasn't configured it yet
   capabilities TEXT COLLATE "C",            -- what its endpoint has said that it can do
+  identified BIGINT NOT NULL DEFAULT 0,  -- its endpoint has answered with the header of the workflow protocol
   flow_key TEXT COLLATE "C",
   response TEXT COLLATE "C",
   dlq_id TEXT COLLATE "C",
@@ -61,6 +62,7 @@ CREATE TABLE messages (
   run BIGINT,
   entry BIGINT,                -- the last entry of the history that it delivers
   source BIGINT,               -- of a callback: the message that it reports
+  awaits BIGINT,               -- the message whose end it waits for, if not for too long
   url TEXT COLLATE "C" NOT NULL,
   host TEXT COLLATE "C" NOT NULL,
   path TEXT COLLATE "C" NOT NULL,
@@ -85,6 +87,7 @@ CREATE TABLE messages (
 );
 CREATE INDEX messages_run ON messages (run, outcome) WHERE run IS NOT NULL;
 CREATE INDEX messages_cancel ON messages (run) WHERE kind = 'cancel';
+CREATE INDEX messages_awaits ON messages (awaits) WHERE awaits IS NOT NULL;
 CREATE INDEX messages_delete ON messages (delete_after) WHERE delete_after IS NOT NULL;
 
 CREATE TABLE message_labels (
@@ -108,8 +111,7 @@ CREATE TABLE due (
   queue TEXT COLLATE "C",
   place BIGINT,                -- the message whose place in a queue it keeps: itself, or what it is a callback of
   flow_key TEXT COLLATE "C",
-  destination TEXT COLLATE "C",             -- the destination whose room it waits for
-  awaits BIGINT                -- the message whose end it waits for
+  destination TEXT COLLATE "C"             -- the destination whose room it waits for
 );
 -- Finding what can run takes the same time however many messages sleep, and what waits for something else isn't in it.
 CREATE INDEX due_at ON due (at) WHERE at IS NOT NULL;
@@ -118,7 +120,6 @@ CREATE INDEX due_queue ON due (queue, message) WHERE queue IS NOT NULL;
 CREATE INDEX due_place ON due (place) WHERE place IS NOT NULL;
 CREATE INDEX due_flow ON due (flow_key, status, since) WHERE flow_key IS NOT NULL;
 CREATE INDEX due_destination ON due (destination, message) WHERE destination IS NOT NULL;
-CREATE INDEX due_awaits ON due (awaits) WHERE awaits IS NOT NULL;
 
 -- Attempts that failed.
 CREATE TABLE failures (

@@ -14,6 +14,7 @@ CREATE TABLE runs (
   config TEXT NOT NULL,
   announced INTEGER NOT NULL,   -- its endpoint hasn't configured it yet
   capabilities TEXT,            -- what its endpoint has said that it can do
+  identified INTEGER NOT NULL DEFAULT 0,  -- its endpoint has answered with the header of the workflow protocol
   flow_key TEXT,
   response TEXT,
   dlq_id TEXT,
@@ -61,6 +62,7 @@ CREATE TABLE messages (
   run INTEGER,
   entry INTEGER,                -- the last entry of the history that it delivers
   source INTEGER,               -- of a callback: the message that it reports
+  awaits INTEGER,               -- the message whose end it waits for, if not for too long
   url TEXT NOT NULL,
   host TEXT NOT NULL,
   path TEXT NOT NULL,
@@ -85,6 +87,7 @@ CREATE TABLE messages (
 ) STRICT;
 CREATE INDEX messages_run ON messages (run, outcome) WHERE run IS NOT NULL;
 CREATE INDEX messages_cancel ON messages (run) WHERE kind = 'cancel';
+CREATE INDEX messages_awaits ON messages (awaits) WHERE awaits IS NOT NULL;
 CREATE INDEX messages_delete ON messages (delete_after) WHERE delete_after IS NOT NULL;
 
 CREATE TABLE message_labels (
@@ -108,8 +111,7 @@ CREATE TABLE due (
   queue TEXT,
   place INTEGER,                -- the message whose place in a queue it keeps: itself, or what it is a callback of
   flow_key TEXT,
-  destination TEXT,             -- the destination whose room it waits for
-  awaits INTEGER                -- the message whose end it waits for
+  destination TEXT             -- the destination whose room it waits for
 ) STRICT;
 -- Finding what can run takes the same time however many messages sleep, and what waits for something else isn't in it.
 CREATE INDEX due_at ON due (at) WHERE at IS NOT NULL;
@@ -118,7 +120,6 @@ CREATE INDEX due_queue ON due (queue, message) WHERE queue IS NOT NULL;
 CREATE INDEX due_place ON due (place) WHERE place IS NOT NULL;
 CREATE INDEX due_flow ON due (flow_key, status, since) WHERE flow_key IS NOT NULL;
 CREATE INDEX due_destination ON due (destination, message) WHERE destination IS NOT NULL;
-CREATE INDEX due_awaits ON due (awaits) WHERE awaits IS NOT NULL;
 
 -- Attempts that failed.
 CREATE TABLE failures (

@@ -1,0 +1,21 @@
+import { DEV_CREDENTIALS } from "./token.ts";
+
+/** Every user that development servers of this protocol share, the one of {@link DEV_CREDENTIALS} first. */
+export const PUBLIC_USERS: readonly {
+  readonly token: string;
+  readonly signingKeys: { readonly current: string; readonly next: string };
+}[] = [
+  publicUser(DEV_CREDENTIALS.token, DEV_CREDENTIALS.currentSigningKey, DEV_CREDENTIALS.nextSigningKey),
+  testUser(1, "7GVPjvuwsfqF65iC8fSrs1dfYruM", "5NoELc3EFnZn4DVS5bDs2Nk4b7Ua"),
+  testUser(2, "6jWGaWRxHsw4vMSPJprXadyvrybF", "7qHbvhmahe5GwfePDiS5Lg3pi6Qx"),
+  testUser(3, "5T8FcSsynBjn9mMLBsXhpacRovJf", "7GFR4YaDshFcqsxWRZpRB161jguD"),
+];
+
+function testUser(number: number, current: string, next: string): (typeof PUBLIC_USERS)[number] {
+  const token = btoa(`{"UserID":"testUser${number}","Password":"testPassword"}`);
+  return publicUser(token, `sig_${current}`, `sig_${next}`);
+}
+
+function publicUser(token: string, current: string, next: string): (typeof PUBLIC_USERS)[number] {
+  return { token, signingKeys: { current, next } };
+}

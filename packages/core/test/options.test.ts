@@ -1,0 +1,158 @@
+import { afterEach, describe, expect, it, vi } from "vitest";
+import {
+  Client,
+  createWorkflow,
+  serve,
+  serveMany,
+  type Workflow,
+  type WorkflowContext,
+  type WorkflowFunction,
+} from "../src/index.ts";
+import { deliver, open, useRecorder } from "./support/fixture.ts";
+
+const recorder = useRecorder();
+afterEach(() => vi.restoreAllMocks());
+
+/** Options as JavaScript passes them. */
+const plain = (options: object): never => options as never;
+const url = "https://a.example/order";
+
+describe("an unknown option", () => {
+  it.each<[string, () => unknown, string, string]>([
+    ["serve", () => serve(() => 1, plain({ retires: 1 })), 'Unknown option "retires" of serve', "retries"],
+    [
+      "serve, in another case",
+      () => serve(() => 1, plain({ FailureFUNCTION() {} })),
+      '"FailureFUNCTION" of serve',
+      "failureFunction",
+    ],
+    ["serve's client", () => serve(() => 1, plain({ qstashClient: { tokn: "t" } })), '"tokn"', "token"],
+    ["createWorkflow", () => createWorkflow(() => 1, plain({ scheme: 1 })), "of createWorkflow", "schema"],
+    ["serveMany", () => serveMany({}, plain({ verboose: true })), "of serveMany", "verbose"],
+    ["serveMany, of one workflow", () => serveMany({}, plain({ schema: {} })), '"schema" of serveMany', ""],
+    ["Client", () => new Client(plain({ baseURL: url })), '"baseURL" of the client', "baseUrl"],
+  ])("of %s is refused at once, and the nearest one named", (_name, make, complaint, nearest) => {
+    expect(make).toThrow(TypeError);
+    expect(make).toThrow(complaint);
+    expect(make).toThrow(`Did you mean "${nearest}`);
+  });
+
+  it("of trigger and of a schedule is refused before anything is sent", async () => {
+    const client = new Client({ baseUrl: recorder().url, token: "t" });
+    await expect(client.trigger(plain({ url, payload: 1, workflowRunID: "a" }))).rejects.toThrow(
+      'Unknown option "payload" of trigger',
+    );
+    await expect(client.trigger(plain([{ url, worfklowRunId: "a" }]))).rejects.toThrow(
+      'Did you mean "workflowRunId"?',
+    );
+    await expect(client.schedules.create(plain({ url, corn: "* * * * *" }))).rejects.toThrow(
+      'Unknown option "corn" of a schedule. Did you mean "cron"?',
+    );
+    expect(recorder().requests).toEqual([]);
+  });
+
+  const sibling: Workflow = createWorkflow(() => 1);
+  it.each<[string, WorkflowFunction, string, string]>([
+    ["run", (c) => c.run("x", () => 1, plain({ retrys: 1 })), "retrys", "retries"],
+    ["call", (c) => c.call("x", plain({ url, methode: "POST" })), "methode", "method"],
+    ["call of a workflow", (c) => c.call("x", plain({ workflow: sibling, lable: "a" })), "lable", "url"],
+    ["invoke", (c) => c.invoke("x", plain({ workflow: sibling, timeOut: 1 })), "timeOut", "timeout"],
+    ["waitForEvent", (c) => c.waitForEvent("x", "e", plain({ time: 1 })), "time", "timeout"],
+    ["notify", (c) => c.notify("x", "e", 1, undefined, plain({ rollbck() {} })), "rollbck", "rollback"],
+    [
+      "api",
+      (c) =>
+        c.api.openai.call(
+          "x",
+          plain({ token: "t", operation: "chat.completions.create", body: {}, retry: 1 }),
+        ),
+      "retry",
+      "retries",
+    ],
+  ])("of %s fails before the step begins", async (name, workflow, unknown, nearest) => {
+    const { body } = await deliver(open(recorder(), workflow), []);
+    expect(body).toMatchObject({ error: "TypeError" });
+    expect(body.message).toContain(`Unknown option "${unknown}" of step "x".`);
+    if (name !== "call of a workflow") expect(body.message).toContain(`Did you mean "${nearest}"?`);
+    expect(recorder().requests).toEqual([]);
+  });
+
+  it("that is undefined isn't given, and a client of another kind isn't looked into", () => {
+    expect(() => serve(() => 1, plain({ nothing: undefined }))).not.toThrow();
+    expect(() => new Client(plain({ http: {}, anything: 1 }))).not.toThrow();
+  });
+});
+
+describe("a promise in the place of a function", () => {
+  it.each<[string, (work: never) => WorkflowFunction]>([
+    ["of a step's work", (work) => (context) => context.run("p", work)],
+    ["of a rollback", (rollback) => (context) => context.run("p", () => 1, { rollback })],
+  ])("%s is named", async (_name, make) => {
+    const { body } = await deliver(open(recorder(), make(Promise.resolve(1) as never)), []);
+    expect(body.message).toMatch(/step "p" must be a function: \(\) => .*; got a Promise\./);
+  });
+});
+
+describe("a workflow that isn't served beside the one that starts it", () => {
+  it("is named with it, and with those that are", async () => {
+    const stranger = createWorkflow(async function resize(_: WorkflowContext<undefined>) {});
+    const album = createWorkflow((context) => context.invoke("kid", { workflow: stranger }));
+    const { handler } = serveMany(
+      { wf: album, thumbnails: createWorkflow(() => 1) },
+      { env: { QSTASH_URL: recorder().url, QSTASH_TOKEN: "t" }, verify: "off" },
+    );
+    const { body } = await deliver(handler, []);
+    expect(body.message).toMatch(
+      /Step "kid" of https?:\S+\/wf starts the workflow resize, which isn't served/,
+    );
+    expect(body.message).toContain("served are: wf, thumbnails");
+  });
+});
+
+describe("a result that JSON gives back as something else", () => {
+  class Money {
+    readonly cents = 1;
+  }
+  const warnings = async (name: string, result: unknown): Promise<string[]> => {
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+    await deliver(
+      open(recorder(), (context) => context.run(name, () => result)),
+      [],
+    );
+    return warn.mock.calls.map(([message]) => String(message));
+  };
+
+  it.each<[string, unknown, string]>([
+    ["a date", { orders: [{ at: new Date(0) }] }, 'it.orders.0.at was a Date and becomes "1970-01-01'],
+    ["a map", new Map([[1, 2]]), "it was a Map and becomes {}"],
+    ["an instance", { price: new Money() }, 'it.price was a Money and becomes {"cents":1}'],
+    ["a function", { save() {} }, "it.save was a function and becomes undefined"],
+    ["no number", [Number.NaN], "it.0 was NaN and becomes null"],
+    ["a gap", [undefined], "it.0 was undefined and becomes null"],
+    ["a symbol", Symbol("a"), "it was a symbol and becomes undefined"],
+  ])("is warned of: %s", async (name, result, loss) => {
+    const [warning] = await warnings(name, result);
+    expect(warning).toContain(`The result of step "${name}" isn't what JSON gives back: ${loss}`);
+    expect(await warnings(name, result)).toHaveLength(1);
+  });
+
+  it.each<[string, unknown]>([
+    ["nothing", undefined],
+    ["what JSON carries", { a: [1, "b", null, { c: true, d: undefined }], [Symbol.iterator]: 1 }],
+    ["an object without a prototype", Object.assign(Object.create(null), { a: 1 })],
+    ["a negative zero", -0],
+  ])("is not %s", async (name, result) => {
+    expect(await warnings(name, result)).toEqual([]);
+  });
+
+  it("is told of a workflow, too, and not in production", async () => {
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+    const handler = open(recorder(), () => ({ doneAt: new Date(0) }));
+    vi.stubEnv("NODE_ENV", "production");
+    await deliver(handler, []);
+    expect(warn).not.toHaveBeenCalled();
+    vi.unstubAllEnvs();
+    await deliver(handler, []);
+    expect(warn).toHaveBeenCalledWith(expect.stringContaining("The workflow's result isn't what JSON"));
+  });
+});

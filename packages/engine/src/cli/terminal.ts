@@ -1,0 +1,57 @@
+import { stripVTControlCharacters } from "node:util";
+
+/** Characters that aren't seen and change how others are: controls, and marks of direction. The joiner of emoji is none. */
+const INVISIBLE = /(?!\u200d)[\p{Cc}\p{Cf}]/gu;
+
+/** A string of somebody else's, as it may be written to a terminal: on one line, without escape sequences, controls and marks of direction. */
+export function printable(text: string): string {
+  return stripVTControlCharacters(text)
+    .replace(INVISIBLE, (one) => (/[\t\n\v\f\r]/.test(one) ? " " : ""))
+    .replace(/\s+/g, " ")
+    .trim();
+}
+
+/** The same value, with all strings in it {@link printable}. */
+export function printableIn<Value>(value: Value): Value {
+  return map(value) as Value;
+}
+
+function map(value: unknown): unknown {
+  if (typeof value === "string") return printable(value);
+  if (Array.isArray(value)) return value.map(map);
+  if (typeof value !== "object" || value === null || value instanceof Error) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, map(one)]));
+}
+
+const COLOR = "\u001b[";
+const PARTS = new RegExp(`${COLOR.replace("[", "\\[")}[\\d;]*m|.`, "gsu");
+const WIDE =
+  /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u;
+const NO_WIDTH = /\p{M}|\u200d/u;
+
+/** A line, perhaps with colours, cut to a number of columns. */
+export function cutTo(columns: number, line: string): string {
+  let width = 0;
+  let cut = "";
+  for (const [part] of line.matchAll(PARTS)) {
+    if (part.startsWith(COLOR)) {
+      cut += part;
+      continue;
+    }
+    width += widthOf(part);
+    // The last column is the ellipsis's, where there is more.
+    if (width >= columns && (width > columns || cutRest(line, cut, part))) return `${cut}…${COLOR}0m`;
+    cut += part;
+  }
+  return cut;
+}
+
+/** Whether characters that are seen follow. */
+function cutRest(line: string, before: string, part: string): boolean {
+  return stripVTControlCharacters(line.slice(before.length + part.length)) !== "";
+}
+
+function widthOf(character: string): number {
+  if (NO_WIDTH.test(character)) return 0;
+  return WIDE.test(character) ? 2 : 1;
+}

@@ -1,0 +1,174 @@
+import { HEADER, isSameUrl, NON_RETRYABLE_STATUS, type RollbackAnswer } from "@perdure/core/protocol";
+import { toText } from "./bytes.ts";
+import { firstValue, type HeaderMap } from "./header.ts";
+import { isAfterwards, type Message, type Reply } from "./message.ts";
+import { hasFeature, type Run } from "./run.ts";
+
+/** What came back of a request, before the engine has decided who answered it. */
+export type Attempt = { readonly kind: "answered"; readonly reply: Reply } | Unanswered;
+
+/** No answer in time, or none at all: `error` says why in one line, and `final` that there will never be one. */
+export interface Unanswered {
+  readonly kind: "unanswered";
+  readonly error: string;
+  readonly final?: boolean;
+}
+
+/**
+ * Who gave an answer. The engine reads status, body and `Retry-After` of every answer, and that another attempt would not
+ * help. It reads everything else that the workflow protocol lets an endpoint say only from the run's own endpoint:
+ * anybody can send headers.
+ */
+export type Speaker =
+  /** The run's own endpoint: the answer carries the header of the workflow protocol. */
+  | "workflow"
+  /** The run's own endpoint, as far as the engine can tell: the endpoint has never sent the header, as old SDKs don't. */
+  | "unidentified"
+  /** A proxy, a login page or a CDN in front of the run's own endpoint, which itself sends the header. */
+  | "intermediary"
+  /** Another destination: a called service, a plain message's destination, a `failureUrl` elsewhere. */
+  | "third party";
+
+/** An answer, with everything that its headers may say. */
+export interface Answer extends Said {
+  readonly kind: "answered";
+  readonly speaker: Speaker;
+  readonly reply: Reply;
+}
+
+interface Said {
+  /** Another attempt would not help. */
+  readonly nonRetryable: boolean;
+  /** Retries that the failing step, or rollback, asks for. */
+  readonly retries: number | undefined;
+  /** Name of the step that failed. */
+  readonly failedStep: string | undefined;
+  /** The endpoint has no failure function: its 2xx handled nothing. */
+  readonly unhandled: boolean;
+  /** The body tells of a rollback. */
+  readonly rolledBack: boolean;
+  /** The endpoint's capabilities, as {@link Run.traits}. */
+  readonly traits: string | undefined;
+}
+
+/** The message that was answered, and what the engine knows of the run's endpoint. */
+export interface Asked {
+  readonly message: Message;
+  readonly run: Run | undefined;
+  /** The delivery carries the run's payload and nothing else yet. */
+  readonly first: boolean;
+}
+
+const RECORDED: RollbackAnswer = "recorded";
+
+/** Decides who gave an answer, and reads from it what that speaker may say. */
+export function hear(asked: Asked, attempt: Attempt): Answer | Unanswered {
+  if (attempt.kind !== "answered") return attempt;
+  const { reply } = attempt;
+  const speaker = speakerOf(asked, reply);
+  if (speaker === "workflow" && isAfterwards(asked.message.purpose) && isHalf(reply))
+    return { kind: "unanswered", error: `the answer (status ${reply.status}) was cut short` };
+  const kept = speaker === "third party" && asked.message.purpose === "failure";
+  return {
+    kind: "answered",
+    speaker,
+    // The log reads an answer to a report again: a third party's must not look like a workflow's there.
+    reply: kept ? { ...reply, headers: withoutProtocol(reply.headers) } : reply,
+    ...saidBy(speaker, reply),
+  };
+}
+
+function speakerOf({ message, run, first }: Asked, reply: Reply): Speaker {
+  if (!run || !isForWorkflow(message, run)) return "third party";
+  if (firstValue(reply.headers, HEADER.sdkVersion)) return "workflow";
+  // The first delivery finds out whether the destination is a workflow at all.
+  const expected = run.identified || (!first && hasFeature(run.config, "WF_DetectTrigger"));
+  return expected ? "intermediary" : "unidentified";
+}
+
+/** Whether a message goes to the run's own endpoint. Only the workflow itself says where its steps and answers go. */
+function isForWorkflow({ purpose, url }: Message, run: Run): boolean {
+  switch (purpose) {
+    case "step":
+    case "answer":
+    case "rollback":
+    case "cancel":
+      return true;
+    case "failure":
+      return isSameUrl(url, run.url);
+    case "call":
+    case "message":
+      return false;
+  }
+}
+
+/** Whether an answer that says that it is JSON isn't, because something on its way has dropped the rest of it. */
+function isHalf({ status, headers, body, cut }: Reply): boolean {
+  if (status !== 200 || cut || !firstValue(headers, HEADER.contentType)?.includes("application/json"))
+    return false;
+  try {
+    JSON.parse(toText(body));
+    return false;
+  } catch {
+    return true; // The engine has read all that came, and it is no JSON.
+  }
+}
+
+function saidBy(speaker: Speaker, { status, headers }: Reply): Said {
+  const certain = speaker === "workflow";
+  const likely = certain || speaker === "unidentified";
+  const retries = firstValue(headers, HEADER.maxRetries) ?? "";
+  return {
+    // QStash documents this for every destination, and it can only end attempts sooner.
+    nonRetryable: speaker !== "intermediary" && isNonRetryable(status, headers),
+    retries: certain && /^\d{1,4}$/.test(retries) ? Number(retries) : undefined,
+    failedStep: likely ? firstValue(headers, HEADER.errorStepName) : undefined,
+    unhandled: likely && isUnhandled({ headers }),
+    rolledBack: certain && firstValue(headers, HEADER.rollback) === RECORDED,
+    traits: certain ? firstValue(headers, HEADER.traits) : undefined,
+  };
+}
+
+function isNonRetryable(status: number, headers: HeaderMap): boolean {
+  // 489 by the protocol. Our runtime also says so of requests that it can't read (400) or that are too large (413).
+  const final = [NON_RETRYABLE_STATUS, 400, 413].includes(status);
+  return final && firstValue(headers, HEADER.nonRetryable)?.toLowerCase() === "true";
+}
+
+/** Whether the answer to a report, as {@link hear} has left it, says that the endpoint has no failure function. */
+export function isUnhandled(reply: Pick<Reply, "headers">): boolean {
+  return firstValue(reply.headers, HEADER.noFailureFunction)?.toLowerCase() === "true";
+}
+
+const PROTOCOL: ReadonlySet<string> = new Set(
+  [HEADER.noFailureFunction, HEADER.errorStepName, HEADER.maxRetries, HEADER.rollback, HEADER.traits].map(
+    (name) => name.toLowerCase(),
+  ),
+);
+
+function withoutProtocol(headers: HeaderMap): HeaderMap {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !PROTOCOL.has(name)));
+}
+
+/**
+ * Whether the endpoint may not have heard of the request at all.
+ *
+ * A login page, a redirect or a 404 of an intermediary, and the gateway errors (502 to 504, a CDN's 520 to 530) of
+ * whatever stands in front of an endpoint that never sends the header.
+ */
+export function isUnheard(heard: Answer | Unanswered): boolean {
+  if (heard.kind !== "answered") return true;
+  switch (heard.speaker) {
+    case "workflow":
+      return false;
+    case "intermediary":
+      return true;
+    case "unidentified":
+    case "third party":
+      return isGatewayError(heard.reply.status);
+  }
+}
+
+function isGatewayError(status: number): boolean {
+  return (status >= 502 && status <= 504) || (status >= 520 && status <= 530);
+}

@@ -1,0 +1,77 @@
+import {
+  type FailureReport,
+  type HistoryEntry,
+  isPlan,
+  type PendingRollback,
+  type RollbackRecord,
+  resultId,
+  type StepRecord,
+} from "@perdure/core/protocol";
+import { fromBase64, toText } from "./bytes.ts";
+
+/** How far the steps of a run that has ended are rolled back. */
+export interface Ended {
+  readonly rollbacks: readonly RollbackRecord[];
+  /** Planned steps whose delivery was begun. */
+  readonly started: readonly number[];
+  /** The step after those on record may have been begun. */
+  readonly begun: boolean;
+  /** For a report that goes elsewhere: the workflow is still being asked for rollbacks. */
+  readonly pending: boolean;
+}
+
+/** The records of steps in a history: results and plans. The payload and the bodies of calls are no records. */
+function recordsIn(entries: readonly HistoryEntry[]): StepRecord[] {
+  return entries
+    .slice(1)
+    .filter(({ callType }) => callType === "step")
+    .map(({ body }) => JSON.parse(toText(fromBase64(body))) as StepRecord);
+}
+
+/** Whether any step on record has a rollback. */
+export function haveRollback(entries: readonly HistoryEntry[]): boolean {
+  return recordsIn(entries).some(({ rollback }) => rollback);
+}
+
+/**
+ * Whether a run can have the step that an endpoint says it rolled back: the step is on record under this name and kind,
+ * or it is the one that was under way. A resumed run has gaps, and its next step fills the first one.
+ */
+export function mayHaveStep(
+  entries: readonly HistoryEntry[],
+  { stepId, stepName, stepType }: RollbackRecord,
+): boolean {
+  const records = recordsIn(entries);
+  const known = records.find((record) => resultId(record) === stepId);
+  if (known) return known.stepName === stepName && known.stepType === stepType;
+  return stepId >= 1 && stepId <= 1 + Math.max(0, ...records.map(resultId));
+}
+
+/** What the engine knows of a run whose steps are being rolled back. */
+export interface KnownRollbacks extends Pick<Ended, "rollbacks" | "started"> {
+  readonly entries: readonly HistoryEntry[];
+}
+
+/** The rollbacks of a run that are known to come, the latest step's first. */
+export function pendingRollbacks(
+  { entries, rollbacks, started }: KnownRollbacks,
+  failed: FailureReport["step"],
+): PendingRollback[] {
+  const steps = new Map<number, Pick<RollbackRecord, "stepName" | "stepType">>();
+  for (const record of recordsIn(entries)) {
+    const id = resultId(record);
+    if (record.rollback && (!isPlan(record) || started.includes(id))) steps.set(id, record);
+  }
+  if (failed?.rollback)
+    steps.set(failed.id, { stepName: failed.name, stepType: failed.type as RollbackRecord["stepType"] });
+  for (const { stepId } of rollbacks) steps.delete(stepId);
+  return [...steps]
+    .sort(([a], [b]) => b - a)
+    .map(([stepId, { stepName, stepType }]) => ({
+      stepId,
+      stepName,
+      stepType,
+      state: "pending",
+      attempts: 0,
+    }));
+}
