@@ -25,7 +25,7 @@ export const LAYERS: Readonly<Record<string, readonly Floor[]>> = {
     { places: ["delivery"], packages: ["jose", "ipaddr.js"] },
     { places: ["http"], packages: ["hono", "zod"] },
     { places: ["*"], packages: ["@hono/node-server", "commander", "picocolors", "prom-client"] },
-    { places: ["cli"] },
+    { places: ["cli", "cli.ts"] },
   ],
 };
 

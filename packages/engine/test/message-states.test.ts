@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { HEADER } from "@perdure/core/protocol";
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import type { LogState } from "../src/domain/log.ts";
 import { ManualClock } from "../src/index.ts";
+import type { LogState } from "../src/rules/log.ts";
 import { crash, never } from "./crashing.ts";
 import { type Answer, type Endpoint, failed, ok, START, type World, world } from "./harness.ts";
 

@@ -1,4 +1,4 @@
-import type { Message } from "../domain/message.ts";
+import type { Message } from "../rules/message.ts";
 
 /** What is asked of a store that is to give out work. Times in milliseconds since 1970. */
 export interface ClaimOrder {

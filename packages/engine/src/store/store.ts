@@ -1,12 +1,12 @@
 import type { HistoryEntry } from "@perdure/core/protocol";
-import type { Intake } from "../domain/intake.ts";
-import type { Failure } from "../domain/message.ts";
-import type { Options } from "../domain/options.ts";
-import type { Delivered, Settlement } from "../domain/outcome.ts";
-import type { QueueLimits } from "../domain/queue.ts";
-import type { Expiry } from "../domain/retention.ts";
-import type { Run, RunState } from "../domain/run.ts";
-import type { WaitIntake } from "../domain/wait.ts";
+import type { Intake } from "../rules/intake.ts";
+import type { Failure } from "../rules/message.ts";
+import type { Options } from "../rules/options.ts";
+import type { Delivered, Settlement } from "../rules/outcome.ts";
+import type { QueueLimits } from "../rules/queue.ts";
+import type { Expiry } from "../rules/retention.ts";
+import type { Run, RunState } from "../rules/run.ts";
+import type { WaitIntake } from "../rules/wait.ts";
 import type { Controls } from "./controls.ts";
 import type { ClaimOrder } from "./lanes.ts";
 import type {

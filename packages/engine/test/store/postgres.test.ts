@@ -1,5 +1,5 @@
 import { afterAll } from "vitest";
-import { openPostgres } from "../../src/store/postgres/index.ts";
+import { openPostgres } from "../../src/open-postgres.ts";
 import { conformance } from "./conformance.ts";
 import { openPglite } from "./pglite.ts";
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { SqlStore } from "../../src/sql-store.ts";
 import { type Connection, GroupCommit } from "../../src/store/group-commit.ts";
-import { SqlStore } from "../../src/store/sql-store.ts";
 import { Database } from "../../src/store/sqlite/database.ts";
 import type { Sql } from "../../src/store/tx.ts";
 import { START } from "../harness.ts";

@@ -1,12 +1,12 @@
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
-import { messageOf } from "../../domain/problem.ts";
+import { messageOf } from "../../rules/problem.ts";
+import { keeping } from "../fifo-cache.ts";
 import type { Connection } from "../group-commit.ts";
 import { migrations } from "../migrations.ts";
 import { StoreUnavailable } from "../store.ts";
 import { type Dialect, isPlain, render, type Sql, sql } from "../tx.ts";
-import { keeping } from "./keeping.ts";
 
 const SQLITE_BUSY = 5;
 
