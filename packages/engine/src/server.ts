@@ -1,10 +1,10 @@
 import { existsSync } from "node:fs";
 import { createPolicy } from "./delivery/policy.ts";
 import { poolTransport } from "./delivery/transport-pool.ts";
-import type { EngineEvent } from "./domain/event.ts";
 import { createBodyBudget, type Engine, type EngineOptions, MIB, openEngine } from "./engine.ts";
 import { createLock, tokenOf } from "./http/auth.ts";
 import type { Bindings } from "./http/service.ts";
+import type { EngineEvent } from "./rules/event.ts";
 
 type Own = "store" | "token" | "readOnlyTokens" | "signingKeys";
 

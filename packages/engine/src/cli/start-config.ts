@@ -1,8 +1,8 @@
 import { isPublicSecret, parseDuration } from "@perdure/core/protocol";
 import { ConfigError, type LogLevel, listOf, toBrowserRules, toLevel, toPort } from "../config.ts";
 import { createPolicy, type DestinationRules } from "../delivery/policy.ts";
-import { messageOf } from "../domain/problem.ts";
 import type { BrowserRules } from "../http/browser-guard.ts";
+import { messageOf } from "../rules/problem.ts";
 import type { ServerOptions, Tenant } from "../server.ts";
 import type { FileTenant, StartFile } from "./start-file.ts";
 import { beside, userOf } from "./users.ts";

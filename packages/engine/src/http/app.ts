@@ -1,5 +1,5 @@
 import { type Context, Hono } from "hono";
-import { Problem } from "../domain/problem.ts";
+import { Problem } from "../rules/problem.ts";
 import { requireToken } from "./auth.ts";
 import { describe, type OpenApi } from "./document.ts";
 import { limitRates } from "./rates.ts";

@@ -1,8 +1,8 @@
 import { PREFIX } from "@perdure/core/protocol";
 import type { Context, Handler } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
-import { rawDestination } from "../domain/destination.ts";
-import { invalid } from "../domain/problem.ts";
+import { rawDestination } from "../rules/destination.ts";
+import { invalid } from "../rules/problem.ts";
 import { readBody } from "./body.ts";
 import { decode } from "./parameters.ts";
 import type { Input, Parameters, Route, Values } from "./route.ts";
