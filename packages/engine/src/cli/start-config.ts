@@ -120,7 +120,7 @@ function toTenant(own: Omit<FileTenant, "user" | "db">, user: string, store: str
 function checkSecrets(tenants: readonly StartTenant[], metricsToken: string | undefined): void {
   for (const { user, token, readOnlyTokens = [], signingKeys } of tenants) {
     const secrets: [name: string, secret: string][] = [
-      ...token.map((one): [string, string] => ["A token", one]),
+      ...[token].flat().map((one): [string, string] => ["A token", one]),
       ...readOnlyTokens.map((one): [string, string] => ["A read-only token", one]),
       ["The current signing key", signingKeys.current],
       ["The next signing key", signingKeys.next],
