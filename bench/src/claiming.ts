@@ -24,7 +24,7 @@ export async function claims(title: string, full: Load, small: Load): Promise<Co
     );
   } finally {
     for (const { store, database } of contenders) {
-      store.close();
+      await store.close();
       database.remove();
     }
   }
