@@ -123,7 +123,8 @@ export class GroupCommit implements Driver {
       this.#commits++;
     } catch (error) {
       this.#states.rollback();
-      if (this.#connection.inTransaction) await this.#connection.run(sql`ROLLBACK`);
+      // Where even that fails, so does each later transaction, and says so.
+      if (this.#connection.inTransaction) await this.#connection.run(sql`ROLLBACK`).catch(() => {});
       for (const { reject } of [...taken, ...this.#take("write")]) reject(error);
       return;
     }
