@@ -6,6 +6,18 @@ import { Database } from "./store/sqlite/database.ts";
 import { checkDatabase } from "./store/sqlite/file.ts";
 import { withoutWakeUps } from "./store/tx.ts";
 
+/**
+ * Milliseconds after the start until a delivery of a process that has died is made again: its endpoint may still be at
+ * work, and records its step meanwhile.
+ */
+const CRASH_GRACE = 1000;
+
+/** What a store in one file needs to know. */
+export interface SqliteSettings extends StoreSettings {
+  /** Milliseconds since 1970. The machine's clock by default. */
+  readonly now?: () => number;
+}
+
 /** A store in one file, for one process. */
 export class SqliteStore extends SqlStore {
   readonly #driver: GroupCommit;
@@ -31,12 +43,13 @@ export class SqliteStore extends SqlStore {
  * const engine = createEngine({ store: openSqlite("engine.db"), token, signingKeys });
  * ```
  */
-export function openSqlite(file: string, settings: StoreSettings = {}): SqliteStore {
+export function openSqlite(file: string, { now = Date.now, ...settings }: SqliteSettings = {}): SqliteStore {
   const database = new Database(file);
   if (database.warning !== undefined) (settings.warn ?? console.warn)(database.warning);
   const driver = new GroupCommit(database, database.reader());
   // The file is this process's alone: the owners of all leases are gone. Their attempts count as not made.
-  void driver.write((tx) => releaseAll(withoutWakeUps(tx)));
+  // Where that can't be written, their leases run out by themselves.
+  driver.write((tx) => releaseAll(withoutWakeUps(tx), now() + CRASH_GRACE)).catch(() => {});
   return new SqliteStore(driver, settings);
 }
 

@@ -16,6 +16,9 @@ export interface Upkeep {
    */
   backup(): Promise<Backup>;
 
+  /** Resolves when something has been stored. @throws StoreUnavailable while nothing can be: the disk is full, say */
+  probe(): Promise<void>;
+
   /** How much there is to do. `now` in milliseconds since 1970. */
   depths(now: number): Promise<Depths>;
 

@@ -4,7 +4,7 @@ import { migrations } from "../migrations.ts";
 import { StoreUnavailable } from "../store.ts";
 import type { Backup } from "../upkeep.ts";
 import { openBackup } from "./backup.ts";
-import { SqliteConnection } from "./connection.ts";
+import { type OpenFile, SqliteConnection } from "./connection.ts";
 import {
   BUSY_TIMEOUT,
   checkHeader,
@@ -19,13 +19,12 @@ import {
 } from "./file.ts";
 
 /** An open database: a file, or one in memory. */
-interface Opened {
+interface Opened extends OpenFile {
   readonly db: DatabaseSync;
   /** Absent in memory. */
   readonly path?: string;
   /** While it is open, no other engine can open the database. */
   readonly lock?: DatabaseSync;
-  readonly check: () => void;
 }
 
 /** The connection that writes to a SQLite database, which is this engine's as long as it is open. */
@@ -39,7 +38,7 @@ export class Database extends SqliteConnection {
    */
   constructor(file: string) {
     const opened = file === ":memory:" ? openMemory() : openFile(file);
-    super(opened.db, "write", opened.check);
+    super(opened.db, "write", opened);
     this.#opened = opened;
   }
 
@@ -55,8 +54,8 @@ export class Database extends SqliteConnection {
 
   /** A connection of its own to the same file, for reads. In memory, a database has one connection only. */
   reader(): SqliteConnection | undefined {
-    const { path, check } = this.#opened;
-    return path === undefined ? undefined : new SqliteConnection(openReader(path), "read", check);
+    const { path } = this;
+    return path === undefined ? undefined : new SqliteConnection(openReader(path), "read", this.#opened);
   }
 
   /** Absent in memory: nothing could be restored from it. */
@@ -82,7 +81,7 @@ export class Database extends SqliteConnection {
 function openMemory(): Opened {
   const db = new DatabaseSync(":memory:");
   migrate(db, ":memory:");
-  return { db, check: () => {} };
+  return { db, file: ":memory:", check: () => {} };
 }
 
 function openFile(file: string): Opened {
@@ -100,7 +99,7 @@ function openFile(file: string): Opened {
     const check = (): void => {
       if (!isSame()) throw new StoreUnavailable(`The database ${file} was deleted or replaced.`);
     };
-    return { db, path, lock: held, check };
+    return { db, file, path, lock: held, check };
   } catch (cause) {
     db?.close();
     held?.close();

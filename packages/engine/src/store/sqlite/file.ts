@@ -35,14 +35,14 @@ export function unusable(file: string, cause: unknown): StoreUnavailable {
 /** The reasons of the operating system, by its codes, and those of SQLite, by its messages: not every runtime has its codes. */
 const REASONS: readonly (readonly [RegExp, string])[] = [
   [/^ENOENT/, "there is no such file or folder"],
-  [/^ENOTDIR/, "a part of its path isn't a folder"],
-  [/^EEXIST/, "a part of its path is a file"],
+  [/^(ENOTDIR|EEXIST)/, "a part of its path isn't a folder"],
   [/^EISDIR/, "it is a folder"],
   [/^(EACCES|EPERM)/, "this process may not write to it (permission denied)"],
   [/^EROFS/, "its file system is read-only"],
   [/^ENAMETOOLONG/, "its path is too long"],
-  [/^ENOSPC|disk is full/, "the disk is full"],
+  [/^ENOSPC|disk is full/, "its disk is full"],
   [/readonly/, "this process may not write to it (it is read-only)"],
+  [/disk I\/O error/, "its disk can't be read or written (disk I/O error)"],
   [/unable to open/, "this process can't open it, or make the files beside it"],
   [/not a database/, "it is not a database"],
   [/malformed/, "it is damaged: restore a backup"],
@@ -51,6 +51,14 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
 function reasonOf(cause: unknown): string {
   const message = messageOf(cause);
   return REASONS.find(([pattern]) => pattern.test(message))?.[1] ?? message;
+}
+
+/** SQLite's words for a disk that is full or gone, or a file that may no longer be written. */
+const LOST = /disk is full|readonly database|disk I\/O error|unable to open|malformed/;
+
+/** The error of a statement: a StoreUnavailable where the fault is the file's, not the statement's. */
+export function failureOf(file: string, cause: unknown): unknown {
+  return LOST.test(messageOf(cause)) ? unusable(file, cause) : cause;
 }
 
 export function isBusy(cause: unknown): boolean {
@@ -72,9 +80,17 @@ export function locate(file: string): string {
 
 /** `mkdirSync` with `recursive` never returns where the system refuses a folder with ENOENT, as it does below /proc. */
 function createFolder(folder: string): void {
-  if (statSync(folder, { throwIfNoEntry: false })) return;
-  createFolder(dirname(folder));
-  mkdirSync(folder, { mode: OWNER_ONLY.folder });
+  const create = (): void => {
+    mkdirSync(folder, { mode: OWNER_ONLY.folder });
+  };
+  try {
+    create();
+  } catch (cause) {
+    if (/^EEXIST/.test(messageOf(cause))) return;
+    if (!/^ENOENT/.test(messageOf(cause))) throw cause;
+    createFolder(dirname(folder));
+    create();
+  }
 }
 
 /** Makes a file that only its owner can read, unless there is one. */
