@@ -42,7 +42,7 @@ function endpoint(options: ServeOptions = {}, env: Record<string, string> = KEY_
 }
 
 /** What a stranger is told. */
-const NOTHING_MORE = { error: "WorkflowError", message: "The request doesn't show who it comes from." };
+const NOTHING_MORE = { error: "WorkflowError", message: "The endpoint refuses the request." };
 
 const body = history({ a: 1 });
 const bring = (token?: Token, headers = runHeaders(), url = URL) => signed(body, headers, token, url);

@@ -11,20 +11,19 @@ import * as PREFIX from "../protocol/prefixes.ts";
 import { historyOf, userHeaders, type Visit } from "./room.ts";
 
 const UNSIGNED =
-  "[perdure] This endpoint takes starts that nobody has signed, and a run's deliveries go to the host that its start names, without the headers of qstashClient. Set `url`, `baseUrl` or `allowedHosts`.";
+  "[perdure] Starts aren't signed, and a run's deliveries go to the host that its start names. Set `url`, `baseUrl` or `allowedHosts`.";
 
 /** Asks the engine for a run with the payload that the request carries. No user code is run. */
 export async function start(visit: Visit<Start>): Promise<Outcome> {
   const { served, border, mail, delivery } = visit;
   // Named after the message that starts it: when an engine delivers that one again, it finds the run and starts no second.
-  const runId = delivery.runId ?? toRunId(delivery.messageId);
+  const runId = delivery.runId ?? toRunId(delivery.messageId?.replace(/[^!-~]|,/g, "_").slice(0, 500));
   const payload = await payloadOf(visit);
   if (payload === undefined) return done(runId, "workflow-already-ended");
   const configures = delivery.runId !== undefined;
   const { verify, hostIsGuessed } = border.door;
   const options = mail.headers.get(HEADER.runOptions);
-  if (!verify && options)
-    warnOnce(`[perdure] ${HEADER.runOptions} is ignored in requests that no engine has signed.`);
+  if (!verify && options) warnOnce(`[perdure] ${HEADER.runOptions} is ignored in unsigned requests.`);
   if (!verify && hostIsGuessed) warnOnce(UNSIGNED);
   const message = startMessage({
     // Who has created the run has said how it is to be delivered.
