@@ -10,6 +10,10 @@ import { CLI, Process, temporaryFolder } from "./support/process.ts";
 
 const folder = temporaryFolder();
 const processes: Process[] = [];
+const ANN = "ann-0123456789abcdef";
+const ANN_LOOK = "look-0123456789abcdef";
+const KEYS = { current: "sig_a-0123456789abcdef", next: "sig_b-0123456789abcdef" };
+const METRICS = "metrics-0123456789abcdef";
 const ALLOWED = ["--allow-destination", "127.0.0.0/8"];
 let env: Record<string, string>;
 let app: Endpoint;
@@ -81,9 +85,12 @@ async function gate(): Promise<{ url: string; waiting: ServerResponse[]; close: 
 
 describe("perdure start", () => {
   it("needs secrets, and none that everybody knows", async () => {
-    expect(await refusedStart([], {})).toMatch(/^QSTASH_TOKEN is missing.*\n.*perdure keys new$/);
+    expect(await refusedStart([], {})).toMatch(/^QSTASH_TOKEN is missing.*\n.*perdure keys new/);
     const open = { ...env, QSTASH_TOKEN: DEV_CREDENTIALS.token };
-    expect(await refusedStart([], open)).toMatch(/public ones of development.*\n.*perdure keys new$/);
+    expect(await refusedStart([], open)).toMatch(/public ones of development.*\n.*perdure keys new/);
+    const short = await refusedStart([], { ...env, QSTASH_TOKEN: "short-secret" });
+    expect(short).toMatch(/^A token of .* has 12 characters.*\n.*perdure keys new.*openssl rand -base64 32$/);
+    expect(short).not.toContain("short-secret");
     expect(await refusedStart(["--config", join(folder.path, "none.json")], env)).toContain("none.json");
   });
 
@@ -133,9 +140,9 @@ describe("perdure start", () => {
     const config = join(folder.path, "perdure.json");
     const ann = {
       user: "ann",
-      tokens: ["ann-1"],
-      readOnlyTokens: ["ann-look"],
-      signingKeys: { current: "sig_a", next: "sig_b" },
+      tokens: [ANN],
+      readOnlyTokens: [ANN_LOOK],
+      signingKeys: KEYS,
     };
     writeFileSync(
       config,
@@ -145,28 +152,25 @@ describe("perdure start", () => {
     await expect(
       clientOf(engine).publish({ url: app.at("/x", () => new Response()), retries: 6 }),
     ).rejects.toThrow(/412|5 that are allowed/);
-    expect(await (await get(`${engine.url}/v2/keys`, "ann-1")).json()).toEqual({
-      current: "sig_a",
-      next: "sig_b",
-    });
-    expect((await get(`${engine.url}/v2/keys`, "ann-look")).status).toBe(403);
-    expect((await get(`${engine.url}/v2/dlq`, "ann-look")).status).toBe(200);
+    expect(await (await get(`${engine.url}/v2/keys`, ANN)).json()).toEqual(KEYS);
+    expect((await get(`${engine.url}/v2/keys`, ANN_LOOK)).status).toBe(403);
+    expect((await get(`${engine.url}/v2/dlq`, ANN_LOOK)).status).toBe(200);
   });
 
   it("tells operators how it is, and metrics only to who has their token", async () => {
-    const engine = await start([...ALLOWED, "--metrics-token", "m-1"]);
+    const engine = await start([...ALLOWED, "--metrics-token", METRICS]);
     expect(await (await get(`${engine.url}/health`)).json()).toEqual({ status: "ok" });
     expect(await (await get(`${engine.url}/ready`)).json()).toEqual({ status: "ready" });
     await clientOf(engine).publish({ url: app.at("/m", () => new Response()) });
     await engine.process.line(/"event":"delivered"/);
     expect((await get(`${engine.url}/metrics`)).status).toBe(401);
     expect((await get(`${engine.url}/metrics`, env.QSTASH_TOKEN)).status).toBe(401);
-    expect((await get(`${engine.url}/v2/dlq`, "m-1")).status).toBe(401);
-    const metrics = await get(`${engine.url}/metrics`, "m-1");
+    expect((await get(`${engine.url}/v2/dlq`, METRICS)).status).toBe(401);
+    const metrics = await get(`${engine.url}/metrics`, METRICS);
     expect(metrics.headers.get("Content-Type")).toMatch(/^text\/plain; version=0\.0\.4/);
     expect(await metrics.text()).toContain('perdure_messages_total{user="acme",state="DELIVERED"} 1');
     const plain = await start([]);
-    expect((await get(`${plain.url}/metrics`, "m-1")).status).toBe(404);
+    expect((await get(`${plain.url}/metrics`, METRICS)).status).toBe(404);
   });
 
   it("logs objects, one a line, and no secret", async () => {

@@ -1,229 +1,99 @@
-/** What each place may import (`allowed`) and may not (`forbidden`). The rules themselves are in biome.json. */
-export type Place = { file: string; allowed: readonly string[]; forbidden: readonly string[] };
-
-/** In no package does a path go down into a folder to come up beside it. */
-const detour = "./kernel/../index.ts";
-
-const core: readonly Place[] = [
-  {
-    file: "packages/core/src/kernel/place.ts",
-    allowed: ["./errors.ts"],
-    forbidden: [
-      "../protocol/index.ts",
-      "../context.ts",
-      "../index.ts",
-      "jose",
-      "@upstash/qstash",
-      "node:crypto",
-    ],
-  },
-  {
-    file: "packages/core/src/protocol/place.ts",
-    allowed: ["./headers.ts", "../kernel/errors.ts"],
-    forbidden: ["../border/mail.ts", "../steps/run.ts", "../run.ts", "jose", "@upstash/qstash", detour],
-  },
-  {
-    file: "packages/core/src/border/place.ts",
-    allowed: ["./mail.ts", "../kernel/errors.ts", "../protocol/index.ts", "jose", "@upstash/qstash"],
-    forbidden: [
-      "../steps/run.ts",
-      "../context.ts",
-      "../run.ts",
-      "../deliveries/start.ts",
-      "../serve.ts",
-      "hono",
-    ],
-  },
-  {
-    file: "packages/core/src/steps/place.ts",
-    allowed: ["./step.ts", "../kernel/errors.ts", "../protocol/index.ts", "../border/engine.ts"],
-    forbidden: [
-      "../context.ts",
-      "../workflow.ts",
-      "../run.ts",
-      "../deliveries/start.ts",
-      "../client/client.ts",
-    ],
-  },
-  {
-    file: "packages/core/src/context.ts",
-    allowed: [
-      "./kernel/errors.ts",
-      "./protocol/index.ts",
-      "./border/engine.ts",
-      "./steps/run.ts",
-      "./workflow.ts",
-    ],
-    forbidden: ["./run.ts", "./group.ts", "./deliveries/start.ts", "./serve.ts", "./index.ts"],
-  },
-  {
-    file: "packages/core/src/run.ts",
-    allowed: ["./steps/run.ts", "./context.ts", "./workflow.ts", "./group.ts"],
-    forbidden: [
-      "./deliveries/start.ts",
-      "./serve.ts",
-      "./client/client.ts",
-      "./index.ts",
-      "node:timers",
-      "undici",
-    ],
-  },
-  {
-    file: "packages/core/src/deliveries/place.ts",
-    allowed: ["./start.ts", "../run.ts", "../middleware.ts", "../context.ts", "../border/mail.ts"],
-    forbidden: ["../serve.ts", "../client/client.ts", "../index.ts", "hono", "node:http"],
-  },
-  {
-    file: "packages/core/src/serve.ts",
-    allowed: ["./deliveries/start.ts", "./run.ts", "./client/client.ts", "jose", "@upstash/qstash"],
-    forbidden: ["hono", "undici", "node:http", "http", "zod", "@upstash/workflow", "@perdure/engine", detour],
-  },
-  {
-    file: "packages/core/src/client/place.ts",
-    allowed: ["./logs.ts", "../protocol/index.ts", "../border/settings.ts", "@upstash/qstash"],
-    forbidden: ["hono", "undici", "node:http", "../../package.json"],
-  },
-];
-
-const adapters: readonly Place[] = [
-  {
-    file: "packages/adapters/src/internal/place.ts",
-    allowed: ["./body.ts", "@perdure/core"],
-    forbidden: ["../node.ts", "@perdure/core/protocol", "@perdure/engine", "astro", "express", "node:http"],
-  },
-  {
-    file: "packages/adapters/src/hono.ts",
-    allowed: ["@perdure/core", "astro", "./place.ts", "./internal/body.ts"],
-    forbidden: [
-      "@perdure/core/protocol",
-      "@perdure/core/src/serve.ts",
-      "../../core/src/serve.ts",
-      "@perdure/engine",
-      "@upstash/qstash",
-      "jose",
-      "hono",
-      "node:http",
-    ],
-  },
-];
-
-const engine: readonly Place[] = [
-  {
-    file: "packages/engine/src/domain/place.ts",
-    allowed: ["./retry.ts", "@perdure/core/protocol", "croner"],
-    forbidden: [
-      "../store/store.ts",
-      "../delivery/attempt.ts",
-      "../http/app.ts",
-      "../engine.ts",
-      "@perdure/core",
-      "hono",
-      "node:fs",
-    ],
-  },
-  {
-    file: "packages/engine/src/store/place.ts",
-    allowed: ["./store.ts", "./sqlite/store.ts", "../domain/run.ts", "node:fs", "@perdure/core/protocol"],
-    forbidden: [
-      "../delivery/attempt.ts",
-      "../http/app.ts",
-      "../engine.ts",
-      "@perdure/core",
-      "node:sqlite",
-      "undici",
-    ],
-  },
-  {
-    file: "packages/engine/src/store/sqlite/place.ts",
-    allowed: ["./rows.ts", "../store.ts", "../../domain/run.ts", "node:sqlite", "@perdure/core/protocol"],
-    forbidden: [
-      "../postgres/store.ts",
-      "../../delivery/attempt.ts",
-      "../../http/app.ts",
-      "@perdure/core",
-      "undici",
-    ],
-  },
-  {
-    file: "packages/engine/src/store/postgres/place.ts",
-    allowed: ["./rows.ts", "../store.ts", "../../domain/run.ts"],
-    forbidden: ["../sqlite/store.ts", "node:sqlite", "../../delivery/attempt.ts"],
-  },
-  {
-    file: "packages/engine/src/delivery/place.ts",
-    allowed: [
-      "./attempt.ts",
-      "../domain/run.ts",
-      "../store/store.ts",
-      "jose",
-      "ipaddr.js",
-      "@perdure/core/protocol",
-    ],
-    forbidden: [
-      "../store/sqlite/store.ts",
-      "../http/app.ts",
-      "../engine.ts",
-      "hono",
-      "node:sqlite",
-      "@perdure/core",
-    ],
-  },
-  {
-    file: "packages/engine/src/http/place.ts",
-    allowed: [
-      "./app.ts",
-      "../domain/run.ts",
-      "../store/store.ts",
-      "../delivery/lease.ts",
-      "hono",
-      "hono/http-exception",
-      "zod",
-    ],
-    forbidden: [
-      "../store/sqlite/store.ts",
-      "../engine.ts",
-      "../cli.ts",
-      "node:sqlite",
-      "undici",
-      "@perdure/core",
-    ],
-  },
-  {
-    file: "packages/engine/src/engine.ts",
-    allowed: [
-      "./domain/run.ts",
-      "./store/sqlite/store.ts",
-      "./delivery/dispatcher.ts",
-      "./http/app.ts",
-      "./config.ts",
-    ],
-    forbidden: [
-      "./cli.ts",
-      "./cli/dev.ts",
-      "./index.ts",
-      "commander",
-      "picocolors",
-      "node:sqlite",
-      "@perdure/core",
-    ],
-  },
-  {
-    file: "packages/engine/src/cli.ts",
-    allowed: ["./engine.ts", "./config.ts", "./cli/dev.ts", "commander", "picocolors", "@hono/node-server"],
-    forbidden: ["node:sqlite", "@perdure/core", "@perdure/core/src/index.ts", "@perdure/adapters/node"],
-  },
-  {
-    file: "packages/engine/src/cli/place.ts",
-    allowed: ["./output.ts", "../engine.ts", "commander", "picocolors"],
-    forbidden: ["node:sqlite", "@perdure/core", "../../../core/src/protocol/index.ts"],
-  },
-];
-
-export const places: readonly Place[] = [...core, ...adapters, ...engine];
-
-/** The folders that have a floor. Another one needs a rule in biome.json and a place in the tables above. */
-export const floors: Readonly<Record<string, readonly string[]>> = {
-  "packages/core/src": ["kernel", "protocol", "border", "steps", "replay", "deliveries", "client"],
-  "packages/adapters/src": ["internal"],
-  "packages/engine/src": ["domain", "store", "delivery", "http", "cli"],
+/**
+ * The floors of each package, the lowest first. A file imports from its own floor and from those below, and from the
+ * packages that are named for a floor on the way up to its own. `*` is everything that no other floor names.
+ */
+export const LAYERS: Readonly<Record<string, readonly Floor[]>> = {
+  core: [
+    { places: ["kernel"] },
+    { places: ["protocol"] },
+    { places: ["border"], packages: ["jose", "@upstash/qstash"] },
+    { places: ["steps"] },
+    { places: ["context.ts", "workflow.ts", "middleware.ts"] },
+    { places: ["run.ts", "unwind.ts", "claims.ts", "group.ts", "invocation.ts"] },
+    { places: ["deliveries"] },
+    { places: ["*"] },
+  ],
+  adapters: [
+    { places: ["internal"], packages: ["@perdure/core"] },
+    { places: ["*"], packages: ["astro"] },
+  ],
+  engine: [
+    { places: ["rules"], packages: ["@perdure/core/protocol", "croner"] },
+    { places: ["store"], packages: ["node:*"] },
+    { places: ["queries"] },
+    { places: ["commands"] },
+    { places: ["delivery"], packages: ["jose", "ipaddr.js"] },
+    { places: ["http"], packages: ["hono", "zod"] },
+    { places: ["*"], packages: ["@hono/node-server", "commander", "picocolors", "prom-client"] },
+    { places: ["cli", "cli.ts"] },
+  ],
 };
+
+export interface Floor {
+  /** Folders and files of `src`. */
+  readonly places: readonly string[];
+  /** Packages that this floor, and every one above it, may import. `node:*` is all of Node's modules. */
+  readonly packages?: readonly string[];
+}
+
+export interface Import {
+  /** Below the package's `src`. */
+  readonly file: string;
+  readonly line: number;
+  readonly specifier: string;
+}
+
+/** Why a file may not import something; `undefined` when it may. */
+export function refusalOf(name: string, { file, specifier }: Import): string | undefined {
+  const floors = LAYERS[name] ?? [];
+  const own = floorOf(floors, file);
+  if (!specifier.startsWith(".")) {
+    const allowed = floors.slice(0, own + 1).flatMap(({ packages = [] }) => packages);
+    return allowed.some((one) => isOf(specifier, one))
+      ? undefined
+      : `${nameOf(floors, own)} imports no such package`;
+  }
+  const target = resolve(file, specifier);
+  if (target === undefined) return "the path leaves the package, or goes down and comes up again";
+  const other = floorOf(floors, target);
+  return other <= own ? undefined : `${nameOf(floors, own)} is below ${nameOf(floors, other)}`;
+}
+
+function floorOf(floors: readonly Floor[], file: string): number {
+  const [top = ""] = file.split("/");
+  const named = floors.findIndex(({ places }) => places.includes(top));
+  return named >= 0 ? named : floors.findIndex(({ places }) => places.includes("*"));
+}
+
+function nameOf(floors: readonly Floor[], at: number): string {
+  return floors[at]?.places.join(", ") ?? "nothing";
+}
+
+function isOf(specifier: string, allowed: string): boolean {
+  if (allowed.endsWith("*")) return specifier.startsWith(allowed.slice(0, -1));
+  return specifier === allowed || (specifier.startsWith(`${allowed}/`) && !allowed.startsWith("@perdure/"));
+}
+
+/** A relative path in `src`, where it is written in the shortest way. */
+function resolve(file: string, specifier: string): string | undefined {
+  const path = file.split("/").slice(0, -1);
+  const steps = specifier.split("/");
+  const ups = steps.findIndex((step) => step !== ".." && step !== ".");
+  if (steps.slice(ups).some((step) => step === ".." || step === ".")) return undefined;
+  for (const step of steps.slice(0, ups)) {
+    if (step === ".." && path.pop() === undefined) return undefined;
+  }
+  return [...path, ...steps.slice(ups)].join("/");
+}
+
+/** What a source imports: statements, `import()`, and types. */
+export function importsOf(file: string, text: string): Import[] {
+  const lines = text.split("\n");
+  return lines.flatMap((line, at) =>
+    /^\s*(\*|\/\/)/.test(line)
+      ? []
+      : [...line.matchAll(/(?:\bfrom|^\s*import|\bimport\()\s*"([^"]+)"/g)].map(
+          ([, specifier = ""]): Import => ({ file, line: at + 1, specifier }),
+        ),
+  );
+}

@@ -1,5 +1,5 @@
 import type { Handler } from "@perdure/core";
-import { checkPath } from "./internal/path.ts";
+import { isRewritten } from "./internal/path.ts";
 import { type Serve, type ServeMany, serveAs, serveManyAs } from "./internal/serve.ts";
 
 type Values = Readonly<Record<string, string | undefined>>;
@@ -46,11 +46,16 @@ type LambdaHandler = (event: RestEvent | HttpEvent) => Promise<Result>;
  */
 export function toLambda(handler: Handler): LambdaHandler {
   return async (event) => {
+    if (isRewritten("rawPath" in event ? event.rawPath : pathOf(event))) return refusal(event);
     const request = "rawPath" in event ? fromHttp(event) : fromRest(event);
     const response = await handler(request);
     const body = request.method === "HEAD" ? new ArrayBuffer(0) : await response.arrayBuffer();
     return { statusCode: response.status, ...headersFor(event, response.headers), ...encode(body) };
   };
+}
+
+function refusal(event: RestEvent | HttpEvent): Result {
+  return { statusCode: 400, ...headersFor(event, new Headers()), body: "", isBase64Encoded: false };
 }
 
 function fromHttp(event: HttpEvent): Request {
@@ -62,12 +67,16 @@ function fromHttp(event: HttpEvent): Request {
 }
 
 function fromRest(event: RestEvent): Request {
-  const context: { readonly domainName?: string; readonly path?: string } = event.requestContext;
+  const context: { readonly domainName?: string } = event.requestContext;
   const headers = toHeaders(event.multiValueHeaders ?? event.headers);
   const host = context.domainName ?? headers.get("Host") ?? "localhost";
-  // With the stage, as the client has it.
-  const url = `https://${host}${context.path ?? event.path}${queryOf(event)}`;
-  return toRequest(event, event.httpMethod, headers, url);
+  return toRequest(event, event.httpMethod, headers, `https://${host}${pathOf(event)}${queryOf(event)}`);
+}
+
+/** With the stage, as the client has it. */
+function pathOf({ path, requestContext }: RestEvent): string {
+  const context: { readonly path?: string } = requestContext;
+  return context.path ?? path;
 }
 
 function queryOf(event: RestEvent): string {
@@ -89,7 +98,6 @@ function entriesOf(values: Values | MultiValues | null | undefined): [string, st
 }
 
 function toRequest(event: RestEvent | HttpEvent, method: string, headers: Headers, url: string): Request {
-  checkPath(url);
   const body = method === "GET" || method === "HEAD" ? null : decode(event.body ?? "", event.isBase64Encoded);
   return new Request(url, { method, headers, body });
 }

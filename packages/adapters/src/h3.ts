@@ -1,6 +1,7 @@
 import type { Handler } from "@perdure/core";
 import { bindingsOf } from "./internal/bindings.ts";
 import { type IncomingMessage, type ServerResponse, toRequest } from "./internal/node-http.ts";
+import { isRewritten } from "./internal/path.ts";
 import { type Serve, type ServeMany, serveAs, serveManyAs } from "./internal/serve.ts";
 
 /** What is read of an event: of version 2 a `Request`; of version 1, which Nuxt and Nitro 2 have, Node's own objects. */
@@ -9,7 +10,12 @@ interface H3Event {
   readonly web?: { readonly request?: Request | undefined } | undefined;
   readonly node?: { readonly req: IncomingMessage; readonly res?: ServerResponse } | undefined;
   readonly context: object;
-  readonly runtime?: { readonly cloudflare?: unknown } | undefined;
+  readonly runtime?:
+    | {
+        readonly cloudflare?: unknown;
+        readonly node?: { readonly req: { readonly url?: string | undefined } } | undefined;
+      }
+    | undefined;
 }
 
 type H3Handler = (event: H3Event) => Promise<Response>;
@@ -18,8 +24,10 @@ const REMEDY = "Mount the workflow before whatever reads the body.";
 
 /** A workflow's handler as an event handler: `export default toH3(handler).handler`. */
 export function toH3(handler: Handler): { handler: H3Handler } {
-  const route: H3Handler = (event) => {
+  const route: H3Handler = async (event) => {
     const { context, runtime } = event;
+    // The path as it was sent. Version 2 answers 500 to errors that aren't its own.
+    if (isRewritten((runtime?.node ?? event.node)?.req.url ?? "")) return new Response(null, { status: 400 });
     const cloudflare = "cloudflare" in context ? context.cloudflare : runtime?.cloudflare;
     return handler(requestOf(event), bindingsOf(cloudflare));
   };

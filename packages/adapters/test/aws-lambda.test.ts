@@ -157,6 +157,20 @@ describe.each(events)("an event of %s", (_name, event, url) => {
     expect(result.body).toBe(method === "GET" ? "body" : "");
   });
 
+  it.each(["../admin", "%2e%2E/admin", ".", "..\\admin"])(
+    "is refused with a path that isn't read as it was sent: %s",
+    async (key) => {
+      const requests: Request[] = [];
+      const lambda = toLambda(async (request) => {
+        requests.push(request);
+        return new Response();
+      });
+      expect(await lambda(event({ key }))).toMatchObject({ statusCode: 400, body: "" });
+      expect(await lambda(event({ key: "a..b" }))).toMatchObject({ statusCode: 200 });
+      expect(requests.map(({ url }) => new URL(url).pathname.replace(/^\/prod/, ""))).toEqual(["/wf/a..b"]);
+    },
+  );
+
   it("is answered with status and headers, in the event's own shape", async () => {
     const headers: [string, string][] = COOKIES.map((cookie) => ["Set-Cookie", cookie]);
     const answer = new Response("", { status: 203, headers: [...headers, ["X-Answer", "yes"]] });

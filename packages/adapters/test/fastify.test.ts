@@ -42,6 +42,20 @@ describe("Fastify 5", () => {
     ).toBe(415);
   });
 
+  it.each(["/many/../order", "/many/%2e%2e/order", "/many/a\\..\\order"])(
+    "refuses a path that it would read as another one: %s",
+    async (path) => {
+      app = fastify();
+      app.register(
+        toFastify(async ({ url }) => new Response(url), "/*"),
+        { prefix: "/many" },
+      );
+      const url = await app.listen({ port: 0 });
+      expect((await send(url, { path })).status).toBe(400);
+      expect((await send(url, { path: "/many/a..b" })).status).toBe(200);
+    },
+  );
+
   it("says how to keep a body that a hook has read", async () => {
     app = fastify();
     app.addHook("preParsing", async (_request, _reply, payload) => {

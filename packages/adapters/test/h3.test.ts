@@ -1,7 +1,9 @@
+import type { Handler } from "@perdure/core";
 import { H3, toNodeHandler } from "h3";
 import { createApp, createRouter, toNodeListener, useBase } from "h3v1";
+import { afterEach, describe, expect, it } from "vitest";
 import { serve, serveMany, toH3 } from "../src/h3.ts";
-import { listen } from "./support/http.ts";
+import { type Listening, listen, send } from "./support/http.ts";
 import { describeAdapter } from "./support/suite.ts";
 
 describeAdapter("h3 2", ({ probe, order, invoice, workflows }) => {
@@ -21,4 +23,25 @@ describeAdapter("h3 1", ({ probe, order, invoice, workflows }) => {
     .use("/invoice", serve(...invoice).handler)
     .use("/many/**", serveMany(workflows).handler);
   return listen(toNodeListener(createApp().use(router)));
+});
+
+describe.each([
+  ["2", (handler: Handler) => toNodeHandler(new H3().all("/many/**", toH3(handler).handler))],
+  [
+    "1",
+    (handler: Handler) =>
+      toNodeListener(createApp().use(createRouter().use("/many/**", toH3(handler).handler))),
+  ],
+])("h3 %s", (_version, mount) => {
+  let server: Listening | undefined;
+  afterEach(() => server?.close());
+
+  it.each(["/many/../many/x", "/many/%2e%2e/many/order", "/many/a/..\\order"])(
+    "refuses a path that it would read as another one: %s",
+    async (path) => {
+      server = await listen(mount(async ({ url }) => new Response(url)));
+      expect((await send(server.url, { path })).status).toBe(400);
+      expect((await send(server.url, { path: "/many/a..b" })).status).toBe(200);
+    },
+  );
 });

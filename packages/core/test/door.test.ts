@@ -1,8 +1,8 @@
-import { Receiver } from "@upstash/qstash";
+import { Client as Official, Receiver } from "@upstash/qstash";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { AuthorizationRequest, ServeOptions } from "../src/index.ts";
 import { memoryReplayGuard, serve } from "../src/index.ts";
-import { PUBLIC_USERS } from "../src/protocol/index.ts";
+import { DEV_CREDENTIALS, PUBLIC_USERS } from "../src/protocol/index.ts";
 import {
   failureBody,
   failureHeaders,
@@ -488,6 +488,63 @@ describe("development mode", () => {
     expect(String(answer.body.message)).toMatch(/QSTASH_TOKEN.*public.*production/);
     expect(recorder().requests).toEqual([]);
     expect(ran.failureFunction).toBe(0);
+  });
+
+  it.each(PUBLIC_USERS)(
+    "is nothing for production: a client of one's own with the token $token",
+    async ({ token }) => {
+      const client = () => new Official({ baseUrl: recorder().url, token, devMode: false });
+      const { handler, ran } = endpoint(
+        { qstashClient: client() },
+        { ...KEY_ENV, QSTASH_DEV: "1", NODE_ENV: "Production" },
+      );
+      vi.spyOn(console, "error").mockImplementation(() => {});
+      const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+      const answer = await answerOf(handler(await bring()));
+      expect(answer.status).toBeGreaterThanOrEqual(400);
+      expect(String(answer.body.message)).toMatch(/token of the qstashClient.*public.*production/);
+      expect(ran.failureFunction).toBe(0);
+      expect(recorder().requests).toEqual([]);
+      warn.mockRestore();
+    },
+  );
+
+  describe("outside of production", () => {
+    /** The endpoint of a process that hasn't warned of anything yet. */
+    async function warningsOf(options: ServeOptions, env: Record<string, string>): Promise<string[]> {
+      vi.resetModules();
+      const fresh = await import("../src/index.ts");
+      const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+      const all = { QSTASH_URL: recorder().url, QSTASH_TOKEN: "token", ...env };
+      const { handler } = fresh.serve(async () => {}, { env: all, ...options });
+      const key = env.QSTASH_DEV ? DEV_KEY : (env.QSTASH_CURRENT_SIGNING_KEY ?? options.keys?.current);
+      for (let i = 0; i < 2; i++) expect((await handler(await bring(key ? { key } : {}))).status).toBe(200);
+      const warnings = warn.mock.calls.map(([text]) => String(text));
+      warn.mockRestore();
+      return warnings;
+    }
+    const withToken = (token: string): ServeOptions => ({
+      qstashClient: new Official({ baseUrl: recorder().url, token, devMode: false }),
+    });
+    const once = (name: RegExp) => [expect.stringMatching(name)];
+
+    it.each(PUBLIC_USERS)("the endpoint warns once of the public ones of $token", async (user) => {
+      const { token, signingKeys: keys } = user;
+      const key = once(/signing key is a public one of development.*set QSTASH_DEV=1/);
+      expect(await warningsOf({}, asEnv(keys))).toEqual(key);
+      expect(await warningsOf({ keys }, { NODE_ENV: "staging" })).toEqual(key);
+      expect(await warningsOf({}, { ...KEY_ENV, QSTASH_TOKEN: token })).toEqual(
+        once(/token \(QSTASH_TOKEN\) is a public one.*set QSTASH_DEV=1/),
+      );
+      expect(await warningsOf(withToken(token), KEY_ENV)).toEqual(
+        once(/token of the qstashClient is a public one.*set QSTASH_DEV=1/),
+      );
+    });
+
+    it("nothing is said where QSTASH_DEV says that they are meant, or of secrets", async () => {
+      expect(await warningsOf(withToken(DEV_CREDENTIALS.token), { QSTASH_DEV: "1" })).toEqual([]);
+      expect(await warningsOf(withToken("own"), KEY_ENV)).toEqual([]);
+    });
   });
 
   it("of the client alone opens no door", async () => {

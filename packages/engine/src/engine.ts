@@ -6,14 +6,14 @@ import { createPolicy, type DestinationRules } from "./delivery/policy.ts";
 import { createSigner, type SigningKeys } from "./delivery/signer.ts";
 import { guarded, type Transport } from "./delivery/transport.ts";
 import { poolTransport } from "./delivery/transport-pool.ts";
-import type { Clock } from "./domain/clock.ts";
-import type { Observer } from "./domain/event.ts";
-import { checkNumbers, type Range } from "./domain/numbers.ts";
-import { toRetention } from "./domain/retention.ts";
 import { createApp } from "./http/app.ts";
 import { BodyBudget } from "./http/body.ts";
 import type { Bindings } from "./http/service.ts";
-import { openSqlite } from "./store/sqlite/index.ts";
+import { openSqlite } from "./open-sqlite.ts";
+import type { Clock } from "./rules/clock.ts";
+import type { Observer } from "./rules/event.ts";
+import { checkNumbers, type Range } from "./rules/numbers.ts";
+import { toRetention } from "./rules/retention.ts";
 import type { Store } from "./store/store.ts";
 import { systemClock } from "./system-clock.ts";
 
@@ -271,7 +271,7 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
     async stop({ deadline = 5000 } = {}) {
       await dispatcher.stop(deadline);
       if (!options.transport) await transport.close();
-      if (typeof options.store === "string") store.close();
+      if (typeof options.store === "string") await store.close();
     },
   };
 }

@@ -1,11 +1,12 @@
 export type { DestinationRules } from "./delivery/policy.ts";
 export type { SigningKeys } from "./delivery/signer.ts";
 export { fetchTransport, type OutgoingRequest, type Transport } from "./delivery/transport.ts";
-export { type Clock, ManualClock } from "./domain/clock.ts";
-export type { EngineEvent } from "./domain/event.ts";
-export type { Reply } from "./domain/message.ts";
 export { createEngine, type Engine, type EngineOptions } from "./engine.ts";
+export { openSqlite } from "./open-sqlite.ts";
+export { type Clock, ManualClock } from "./rules/clock.ts";
+export type { EngineEvent } from "./rules/event.ts";
+export type { Reply } from "./rules/message.ts";
 export { createServer, type ServerOptions, type Tenant } from "./server.ts";
-export { openSqlite, type SqliteOptions } from "./store/sqlite/index.ts";
+export type { StoreSettings } from "./sql-store.ts";
 export { type Store, StoreUnavailable } from "./store/store.ts";
 export { systemClock } from "./system-clock.ts";

@@ -1,10 +1,11 @@
 import { existsSync } from "node:fs";
 import { createPolicy } from "./delivery/policy.ts";
 import { poolTransport } from "./delivery/transport-pool.ts";
-import type { EngineEvent } from "./domain/event.ts";
 import { createBodyBudget, type Engine, type EngineOptions, MIB, openEngine } from "./engine.ts";
 import { createLock, tokenOf } from "./http/auth.ts";
+import { pathOf } from "./http/path.ts";
 import type { Bindings } from "./http/service.ts";
+import type { EngineEvent } from "./rules/event.ts";
 
 type Own = "store" | "token" | "readOnlyTokens" | "signingKeys";
 
@@ -63,11 +64,11 @@ export function createServer({ tenants, onEvent, ...shared }: ServerOptions): En
   const engines = (): Engine[] => places.flatMap(({ engine }) => engine ?? []);
   return {
     async fetch(request, bindings) {
-      const place = placeOf(request, places);
+      const place = placeOf(request, bindings, places);
       if (place === "nobody's webhook")
         return Response.json({ error: "there is no such webhook" }, { status: 404 });
       // Whom nobody knows is refused by the first as well as by any other.
-      return open(place ?? (places[0] as Place)).fetch(request, bindings as Bindings);
+      return open(place ?? (places[0] as Place)).fetch(request, bindings);
     },
     start() {
       started = true;
@@ -86,8 +87,12 @@ export function createServer({ tenants, onEvent, ...shared }: ServerOptions): En
 
 const HOOK = /^\/v2\/workflows\/hooks\/([^/]+)\//;
 
-function placeOf(request: Request, places: readonly Place[]): Place | "nobody's webhook" | undefined {
-  const [, user] = HOOK.exec(new URL(request.url).pathname) ?? [];
+function placeOf(
+  request: Request,
+  bindings: Bindings | undefined,
+  places: readonly Place[],
+): Place | "nobody's webhook" | undefined {
+  const [, user] = HOOK.exec(pathOf(request, bindings)) ?? [];
   if (user !== undefined) {
     // Tokens that name no user lead to addresses that name anybody.
     if (places.length === 1) return places[0];

@@ -1,4 +1,4 @@
-import type { Clock } from "./domain/clock.ts";
+import type { Clock } from "./rules/clock.ts";
 
 // The platform's timers take no more than this: about 24 days.
 const LONGEST = 2 ** 31 - 1;

@@ -80,7 +80,7 @@ async function fill(file: string) {
   const letter = (await w.deadLetters()).find(({ workflowRunId }) => workflowRunId === undefined);
   const [ofTheRun] = await w.deadLetters("?source=workflow");
   await w.engine.stop();
-  w.store.close();
+  await w.store.close();
   return { message: messageId, letter: letter.dlqId, ofRun: ofTheRun.dlqId };
 }
 
@@ -159,6 +159,6 @@ describe("bad input is refused by its name, and nothing is stored", () => {
     const { status, error } = refusalOf(await w.ask(method, at, ask));
     if (!IN_VAIN.includes(path))
       expect({ status: Math.floor(status / 100), error }).toEqual({ status: 2, error: undefined });
-    w.store.close();
+    await w.store.close();
   });
 });

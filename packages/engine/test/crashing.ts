@@ -33,9 +33,9 @@ export function useMachine(): () => Machine {
 }
 
 /** The process dies: what it was doing never comes to anything. */
-export function crash(w: World): void {
+export async function crash(w: World): Promise<void> {
   void w.engine.stop({ deadline: 0 });
-  w.store.close();
+  await w.store.close();
 }
 
 /** An endpoint that doesn't answer. */

@@ -167,7 +167,7 @@ it("a list has what its filters say, whatever they are", async () => {
             expected.filter(({ of, state }) => matches(of, state, given)).map(({ id, state }) => [id, state]),
           );
         }
-        w.store.close();
+        await w.store.close();
       },
     ),
     { ...SEED, numRuns: 25 },
@@ -203,7 +203,7 @@ it("pages of a list that grows meanwhile leave nothing out, and tell nothing twi
           expect(new Set(ids).size).toBe(ids.length);
           // Going forward, what came meanwhile is met too.
           expect(order === "latestFirst" ? seen : seen.slice(0, before)).toEqual(known);
-          w.store.close();
+          await w.store.close();
         }
       },
     ),

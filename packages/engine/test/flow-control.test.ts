@@ -228,10 +228,10 @@ describe("flow control, after a crash", () => {
     await change(w, "pause");
     const before = await flowOf(w);
     void w.engine.stop({ deadline: 0 });
-    w.store.close();
+    await w.store.close();
     const again = machine().boot(() => ok());
     expect(await flowOf(again)).toEqual(before);
-    again.store.close();
+    await again.store.close();
   });
 });
 

@@ -8,7 +8,7 @@ import {
   ManualClock,
   openSqlite,
 } from "../src/index.ts";
-import type { SqliteStore } from "../src/store/sqlite/index.ts";
+import type { SqliteStore } from "../src/open-sqlite.ts";
 
 export const START = Date.UTC(2030, 0, 1);
 export const APP = "https://app.test/wf";

@@ -78,15 +78,15 @@ describe("signing keys", () => {
   it("that were rotated outlive the process, until others are configured", async () => {
     const before = machine().boot(() => ok());
     const rotated = await rotate(before);
-    crash(before);
+    await crash(before);
     const after = machine().boot(() => ok());
     expect(await keysOf(after)).toEqual(rotated);
-    crash(after);
+    await crash(after);
     const others = { current: "sig_a", next: "sig_b" };
     const changed = world(() => ok(), { ...machine(), signingKeys: others });
     expect(await keysOf(changed)).toEqual(others);
     expect((await rotate(changed)).current).toBe("sig_b");
-    crash(changed);
+    await crash(changed);
   });
 
   it("are rotated once for each request, also when they come at once", async () => {

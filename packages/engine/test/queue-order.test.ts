@@ -60,7 +60,7 @@ describe("a queue, whatever fails, is cancelled or crashes", () => {
               await w.engine.idle();
               w.clock.advanceToNext();
               for (let at = 0; at < turnsOf(fates); at++) await new Promise(setImmediate);
-              crash(w);
+              await crash(w);
               w = machine().boot(play.endpoint, db);
             } else await play.turn(w, next);
           }
@@ -68,7 +68,7 @@ describe("a queue, whatever fails, is cancelled or crashes", () => {
           await w.drain();
           play.check(w);
           expect((await w.ask("GET", "/v2/queues/q")).body).toMatchObject({ lag: 0 });
-          crash(w);
+          await crash(w);
         },
       ),
       { seed: 42, numRuns: 15 },

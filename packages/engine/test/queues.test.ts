@@ -376,12 +376,12 @@ describe("a queue, after a crash", () => {
     for (const name of ["1", "2"]) await enqueue(w, name);
     await until(() => w.calls.length === 1);
     void w.engine.stop({ deadline: 0 });
-    w.store.close();
+    await w.store.close();
     const again = machine().boot(() => ok());
     await again.engine.idle();
     expect(names(again)).toEqual(["1", "2"]);
     expect(again.calls[0]?.headers.get(HEADER.retried)).toBe("0");
     expect(await queueOf(again)).toMatchObject({ lag: 0 });
-    again.store.close();
+    await again.store.close();
   });
 });

@@ -29,12 +29,12 @@ describe("an engine that died", () => {
     const before = boot(endpoint);
     await before.start("wfr_1");
     await until(() => to(before, APP).length === 2);
-    crash(before);
+    await crash(before);
     const after = boot(app({ [APP]: workflow(invokeStep("wfr_child")) }));
     await after.drain();
     expect(to(after, CHILD)).toEqual([]);
     expect(await stateOf(after)).toBe("RUN_SUCCESS");
-    crash(after);
+    await crash(after);
   });
 
   it("after a child was started, but before that delivery was settled, starts no other", async () => {
@@ -49,12 +49,12 @@ describe("an engine that died", () => {
     );
     await before.start("wfr_1");
     await until(() => to(before, CHILD).length === 1);
-    crash(before);
+    await crash(before);
     const after = boot(app({ [APP]: workflow(invokeStep("wfr_b")), [CHILD]: workflow(runStep) }));
     await after.drain();
     expect(new Set(to(after, CHILD).map(runIdOf))).toEqual(new Set(["wfr_a"]));
     expect(await stateOf(after)).toBe("RUN_SUCCESS");
-    crash(after);
+    await crash(after);
   });
 
   it("after a failed run was taken up again goes on with the new one", async () => {
@@ -68,7 +68,7 @@ describe("an engine that died", () => {
     const { body } = await before.ask("POST", "/v2/workflows/dlq/resume");
     const id = body.workflowRuns[0].workflowRunId;
     await until(() => before.calls.some((call) => runIdOf(call) === id));
-    crash(before);
+    await crash(before);
     const after = boot(sequence(2));
     await after.drain();
     expect(after.calls.map((call) => [runIdOf(call), recordsOf(call).length])).toEqual([
@@ -77,7 +77,7 @@ describe("an engine that died", () => {
     ]);
     expect(await stateOf(after, id)).toBe("RUN_SUCCESS");
     expect(await after.deadLetters()).toEqual([]);
-    crash(after);
+    await crash(after);
   });
 
   it("with a limited number under way gives their places to others", async () => {
@@ -90,7 +90,7 @@ describe("an engine that died", () => {
       await before.ask("POST", `/v2/publish/https://a.test/${at}`, { headers });
     }
     await until(() => before.calls.length === 1);
-    crash(before);
+    await crash(before);
     const after = boot(() => new Response());
     await after.drain();
     // What was cut off had begun in this period: its second attempt is the second of two.
@@ -99,7 +99,7 @@ describe("an engine that died", () => {
       ["1", 60_000],
       ["2", 60_000],
     ]);
-    crash(after);
+    await crash(after);
   });
 
   it("doesn't forget which webhooks are whose", async () => {
@@ -111,11 +111,11 @@ describe("an engine that died", () => {
     const before = boot(steps);
     await before.start("wfr_1");
     await before.engine.idle();
-    crash(before);
+    await crash(before);
     const after = boot(steps);
     expect((await after.ask("POST", "/v2/workflows/hooks/u/wfr_1/evt_1", { token: null })).status).toBe(200);
     await after.drain();
     expect(await stateOf(after)).toBe("RUN_SUCCESS");
-    crash(after);
+    await crash(after);
   });
 });

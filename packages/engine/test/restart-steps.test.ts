@@ -12,13 +12,13 @@ describe("an engine that died", () => {
     const before = boot(app({ [APP]: workflow(callStep()), [THIRD]: never }));
     await before.start("wfr_1");
     await until(() => to(before, THIRD).length === 1);
-    crash(before);
+    await crash(before);
     const after = boot(app({ [APP]: workflow(callStep()), [THIRD]: () => new Response("fine") }));
     await after.drain();
     const ids = [before, after].map((w) => to(w, THIRD)[0]?.headers.get(HEADER.messageId));
     expect(ids[0]).toBe(ids[1]);
     expect(await stateOf(after)).toBe("RUN_SUCCESS");
-    crash(after);
+    await crash(after);
   });
 
   it("between a call's answer and its delivery brings it, without another call", async () => {
@@ -30,13 +30,13 @@ describe("an engine that died", () => {
     );
     await before.start("wfr_1");
     await until(() => before.calls.some(isAnswer));
-    crash(before);
+    await crash(before);
     const after = boot(app({ [APP]: workflow(callStep()) }));
     await after.drain();
     expect(to(after, THIRD)).toEqual([]);
     expect(after.calls.find(isAnswer)?.text).toBe(before.calls.find(isAnswer)?.text);
     expect(await stateOf(after)).toBe("RUN_SUCCESS");
-    crash(after);
+    await crash(after);
   });
 
   it("in the middle of a call's retries goes on with the same count and wait", async () => {
@@ -46,7 +46,7 @@ describe("an engine that died", () => {
     );
     await before.start("wfr_1");
     await before.engine.idle();
-    crash(before);
+    await crash(before);
     const after = boot(
       app({ [APP]: workflow(callStep({ options })), [THIRD]: () => new Response("", { status: 500 }) }),
     );
@@ -56,7 +56,7 @@ describe("an engine that died", () => {
       [120_000, "2"],
     ]);
     expect(await stateOf(after)).toBe("RUN_SUCCESS");
-    crash(after);
+    await crash(after);
   });
 
   it("after a wait was registered, but before its delivery was settled, waits once", async () => {
@@ -66,13 +66,13 @@ describe("an engine that died", () => {
     });
     await before.start("wfr_1");
     await until(async () => (await before.ask("GET", "/v2/waiters/e")).body.length === 1);
-    crash(before);
+    await crash(before);
     const after = boot(workflow(waitStep("e")));
     await after.engine.idle();
     expect((await after.ask("POST", "/v2/notify/e", { body: "1" })).body).toHaveLength(1);
     await after.drain();
     expect(await stateOf(after)).toBe("RUN_SUCCESS");
-    crash(after);
+    await crash(after);
   });
 
   it("while something waited ends the wait on time, or at once when that has passed", async () => {
@@ -80,7 +80,7 @@ describe("an engine that died", () => {
     await before.start("wfr_1");
     await before.start("wfr_2", { [HEADER.delay]: "30s" });
     await before.drain(START + 30_000);
-    crash(before);
+    await crash(before);
     machine().clock.advance(35_000);
     const after = boot(workflow(waitStep("e", "60s")));
     await after.drain();
@@ -88,7 +88,7 @@ describe("an engine that died", () => {
       ["wfr_1", 65_000],
       ["wfr_2", 90_000],
     ]);
-    crash(after);
+    await crash(after);
   });
 
   it("between an event and the step that it woke delivers that step, and keeps what came too early", async () => {
@@ -100,11 +100,11 @@ describe("an engine that died", () => {
     await before.ask("POST", "/v2/notify/wfr_1/f", { body: "early" });
     await before.ask("POST", "/v2/notify/e", { body: "now" });
     await until(() => before.calls.length === 2);
-    crash(before);
+    await crash(before);
     const after = boot(workflow(waitStep("e"), waitStep("f")));
     await after.drain();
     expect(after.calls).toHaveLength(2);
     expect(await stateOf(after)).toBe("RUN_SUCCESS");
-    crash(after);
+    await crash(after);
   });
 });

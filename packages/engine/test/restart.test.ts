@@ -3,6 +3,7 @@ import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
 import { openSqlite, StoreUnavailable } from "../src/index.ts";
 import { Database } from "../src/store/sqlite/database.ts";
+import { sql } from "../src/store/tx.ts";
 import { crash, never, useMachine } from "./crashing.ts";
 import {
   type Call,
@@ -30,13 +31,13 @@ describe("an engine that died", () => {
     const before = boot(never);
     await before.start("wfr_1");
     await until(() => before.calls.length === 1);
-    crash(before);
+    await crash(before);
     const after = boot(sequence(1));
     await after.engine.idle();
     expect(idsOf(after.calls)[0]).toBe(idsOf(before.calls)[0]);
     expect(after.calls[0]?.headers.get(HEADER.retried)).toBe("0");
     expect((await after.run("wfr_1")).workflowState).toBe("RUN_SUCCESS");
-    crash(after);
+    await crash(after);
   });
 
   it("after a step was recorded, but before its delivery was settled, doesn't record it twice", async () => {
@@ -46,7 +47,7 @@ describe("an engine that died", () => {
     });
     await before.start("wfr_1");
     await until(() => before.events.some((event) => event.type === "step.recorded"));
-    crash(before);
+    await crash(before);
     const after = boot(async (call, self) => {
       if (historyOf(call).length === 1) await self.append(runIdOf(call), [result(1, { out: '"second"' })]);
       else await self.end(runIdOf(call));
@@ -57,7 +58,7 @@ describe("an engine that died", () => {
     expect(run.steps).toMatchObject([{}, { steps: [{ out: '"first"' }] }]);
     expect(run.workflowState).toBe("RUN_SUCCESS");
     expect(after.calls.map((call) => call.at - START)).toEqual([0, 3_600_000]);
-    crash(after);
+    await crash(after);
   });
 
   it("with more under way than may be at once now takes it up bit by bit", async () => {
@@ -65,7 +66,7 @@ describe("an engine that died", () => {
     const urls = Array.from({ length: 10 }, (_, at) => `https://a.test/${at}`);
     await Promise.all(urls.map((url) => before.ask("POST", `/v2/publish/${url}`)));
     await until(() => before.calls.length === 10);
-    crash(before);
+    await crash(before);
     const after = world(() => new Response(), {
       file: machine().file,
       clock: machine().clock,
@@ -73,14 +74,14 @@ describe("an engine that died", () => {
     });
     await after.engine.idle();
     expect(after.calls.map((call) => call.url).sort()).toEqual(urls);
-    crash(after);
+    await crash(after);
   });
 
   it("in the middle of retries goes on with the same count and the same wait", async () => {
     const before = boot(() => failed(500, "x"));
     await before.start("wfr_1", { [HEADER.retryDelay]: "60000" });
     await before.engine.idle();
-    crash(before);
+    await crash(before);
     machine().clock.advance(10_000);
     const after = boot((call) => (isFailure(call) ? ok() : failed(500, "x")));
     await after.drain();
@@ -90,14 +91,14 @@ describe("an engine that died", () => {
       [180_000, "3"],
       [180_000, "0"],
     ]);
-    crash(after);
+    await crash(after);
   });
 
   it("between a failure and its report makes the report, once", async () => {
     const before = boot((call) => (isFailure(call) ? never() : failed(500, "boom")));
     await before.start("wfr_1", { [HEADER.retries]: "0" });
     await until(() => before.calls.length === 2);
-    crash(before);
+    await crash(before);
     const after = boot(() => ok('{"result":"done"}'));
     await after.drain();
     expect(after.calls).toHaveLength(1);
@@ -108,7 +109,7 @@ describe("an engine that died", () => {
       failureFunction: { state: "CALLBACK_SUCCESS" },
     });
     expect(await after.deadLetters()).toHaveLength(1);
-    crash(after);
+    await crash(after);
   });
 
   it("with things that sleep wakes them on time, or at once when that has passed", async () => {
@@ -116,7 +117,7 @@ describe("an engine that died", () => {
     await before.ask("POST", "/v2/publish/https://a.test/soon", { headers: { [HEADER.delay]: "10s" } });
     await before.ask("POST", "/v2/publish/https://a.test/late", { headers: { [HEADER.delay]: "1d" } });
     await before.engine.idle();
-    crash(before);
+    await crash(before);
     machine().clock.advance(3_600_000);
     const after = boot(() => new Response());
     await after.drain();
@@ -124,19 +125,19 @@ describe("an engine that died", () => {
       ["soon", 3_600_000],
       ["late", 86_400_000],
     ]);
-    crash(after);
+    await crash(after);
   });
 });
 
 describe("a database", () => {
-  it("that is in use can't be opened a second time", () => {
+  it("that is in use can't be opened a second time", async () => {
     const { file } = machine();
     const first = openSqlite(file);
     expect(() => openSqlite(file)).toThrow(
       new StoreUnavailable(`The database ${file} is in use by another process.`),
     );
-    first.close();
-    openSqlite(file).close();
+    await first.close();
+    await openSqlite(file).close();
   });
 
   it("that isn't one is refused with the reason", () => {
@@ -144,11 +145,11 @@ describe("a database", () => {
     expect(() => openSqlite(fileURLToPath(import.meta.url))).toThrow(/can't be used: .*not a database/);
   });
 
-  it("of a newer engine is left alone", () => {
+  it("of a newer engine is left alone", async () => {
     const { file } = machine();
     const db = new Database(file);
-    db.run("PRAGMA user_version = 99");
-    db.close();
+    await db.run(sql`PRAGMA user_version = 99`);
+    await db.close();
     expect(() => openSqlite(file)).toThrow("was written by a newer version of the engine (schema 99;");
   });
 });

@@ -39,8 +39,8 @@ const logged = async (w: World): Promise<number> =>
   (await w.ask("GET", "/v2/logs?count=1000")).body.logs.length;
 
 /** What the database holds once the engine has died, by table. */
-function rowsLeft(w: World): Record<string, number> {
-  crash(w);
+async function rowsLeft(w: World): Promise<Record<string, number>> {
+  await crash(w);
   const db = new DatabaseSync(machine().file);
   const tables = db.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").all() as {
     name: string;
@@ -100,7 +100,7 @@ describe("what is over", () => {
     expect(await w.deadLetters()).toEqual([]);
     await pass(w, DAY);
     expect(await w.run("wfr_bad")).toBeUndefined();
-    expect(rowsLeft(w)).toEqual({});
+    expect(await rowsLeft(w)).toEqual({});
   });
 
   it("stays as long as it is told to", async () => {
@@ -121,7 +121,7 @@ describe("what is over", () => {
     expect(await w.run("wfr_bad")).toMatchObject({ workflowState: "RUN_FAILED" });
     await pass(w, DAY);
     expect(await w.run("wfr_bad")).toBeUndefined();
-    expect(rowsLeft(w)).toEqual({});
+    expect(await rowsLeft(w)).toEqual({});
   });
 
   it("stays for ever where that is asked for", async () => {
@@ -148,11 +148,11 @@ describe("what is over", () => {
     }
     await w.end("wfr_long");
     await w.engine.idle();
-    crash(w);
+    await crash(w);
     machine().clock.advance(2 * DAY);
     const again = boot(mixed, { retention: { messages: 0, logs: DAY, runs: DAY } });
     await again.engine.idle();
-    expect(rowsLeft(again)).toEqual({});
+    expect(await rowsLeft(again)).toEqual({});
   });
 });
 
@@ -211,7 +211,7 @@ describe("what isn't over is never swept", () => {
     await w.drain();
     expect(w.calls.filter(isFailure)).toHaveLength(1);
     await pass(w, DAY);
-    expect(rowsLeft(w)).toEqual({});
+    expect(await rowsLeft(w)).toEqual({});
   });
 
   it("a run that another one goes on from is kept as long as that lives", async () => {
@@ -231,7 +231,7 @@ describe("what isn't over is never swept", () => {
     expect(await w.run(next)).toMatchObject({ workflowState: "RUN_SUCCESS" });
     await pass(w, 15 * DAY);
     await pass(w, 60_000);
-    expect(rowsLeft(w)).toEqual({});
+    expect(await rowsLeft(w)).toEqual({});
   });
 
   it("a child outlives those that waited for it, and is never taken for another one's", async () => {

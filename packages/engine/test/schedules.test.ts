@@ -417,24 +417,24 @@ describe("a schedule, after a crash", () => {
   it("makes up once for the ticks that were missed, and goes on", async () => {
     const w = machine().boot(() => ok());
     await schedule(w, { ...named, [HEADER.cron]: "*/10 * * * *" });
-    crash(w);
+    await crash(w);
     machine().clock.advance(35 * MINUTE);
     const again = machine().boot(() => ok());
     await again.drain(START + 50 * MINUTE);
     expect(times(again)).toEqual([35, 40, 50].map((minutes) => minutes * MINUTE));
-    crash(again);
+    await crash(again);
   });
 
   it("makes up for nothing while it is paused", async () => {
     const w = machine().boot(() => ok());
     await schedule(w, named);
     await w.ask("PATCH", "/v2/schedules/s/pause");
-    crash(w);
+    await crash(w);
     machine().clock.advance(HOUR);
     const again = machine().boot(() => ok());
     await again.drain();
     expect(again.calls).toEqual([]);
-    crash(again);
+    await crash(again);
   });
 
   it("sends each message once as it were: what was under way is sent again with the same id", async () => {
@@ -442,11 +442,11 @@ describe("a schedule, after a crash", () => {
     await schedule(w, named);
     machine().clock.advance(MINUTE);
     while (w.calls.length === 0) await new Promise((resolve) => setImmediate(resolve));
-    crash(w);
+    await crash(w);
     const again = machine().boot(() => ok());
     await again.engine.idle();
     const ids = [...w.calls, ...again.calls].map((call) => call.headers.get(HEADER.messageId));
     expect(ids).toEqual([ids[0], ids[0]]);
-    crash(again);
+    await crash(again);
   });
 });

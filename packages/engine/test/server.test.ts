@@ -157,7 +157,7 @@ describe("a server of several users", () => {
     const { server } = serverOf([tenant("ann", { store })]);
     await server.stop({ deadline: 0 });
     expect(await store.setting("x")).toBeUndefined();
-    store.close();
+    await store.close();
   });
 
   it("needs users that can be told apart", () => {

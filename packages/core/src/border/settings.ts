@@ -167,6 +167,7 @@ export function engineOf(
     const connection = connectBy(given);
     // An official client that has found no token has an empty one.
     if (connection.token === "") throw missingToken(name, urlName);
+    if (!devMode(env)) checkSecret("token of the qstashClient", connection.token, env);
     return toEngine(connection, { telemetry, knows });
   }
   const settings = typeof given === "function" ? {} : given;

@@ -1,6 +1,6 @@
 import type { LogLevel } from "../config.ts";
-import type { EngineEvent } from "../domain/event.ts";
-import { messageOf } from "../domain/problem.ts";
+import type { EngineEvent } from "../rules/event.ts";
+import { messageOf } from "../rules/problem.ts";
 
 type Level = Exclude<LogLevel, "silent">;
 

@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
-import type { EngineEvent } from "../domain/event.ts";
+import type { EngineEvent } from "../rules/event.ts";
 import type { Store } from "../store/store.ts";
 import type { StateCount } from "../store/upkeep.ts";
 import { measured } from "./measured.ts";

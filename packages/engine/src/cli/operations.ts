@@ -1,4 +1,5 @@
 import { createLock, tokenOf } from "../http/auth.ts";
+import { pathOf } from "../http/path.ts";
 import type { Bindings } from "../http/service.ts";
 import type { Store } from "../store/store.ts";
 import type { Api } from "./listen.ts";
@@ -33,7 +34,7 @@ export function createOperations(options: OperationsOptions): Operations {
   };
   const call = async (request: Request, bindings: Bindings): Promise<Response> => {
     const answer =
-      draining && !isOfWork(request)
+      draining && !isOfWork(request, bindings)
         ? refuse(503, "the engine is shutting down", RETRY)
         : await api(request, bindings);
     metrics.answered(answer.status);
@@ -45,7 +46,7 @@ export function createOperations(options: OperationsOptions): Operations {
       draining = true;
     },
     async fetch(request, bindings) {
-      switch (new URL(request.url).pathname) {
+      switch (pathOf(request, bindings)) {
         case "/health":
           return Response.json({ status: "ok" });
         case "/ready":
@@ -64,8 +65,8 @@ const RETRY = { "Retry-After": "5" };
 /** By these, steps that are being carried out are recorded, and runs come to their end. */
 const OF_WORK = /^\/v2\/(batch$|wait\/|notify\/|workflows\/runs\/)/;
 
-function isOfWork(request: Request): boolean {
-  return OF_WORK.test(new URL(request.url).pathname) || request.headers.has("upstash-workflow-runid");
+function isOfWork(request: Request, bindings: Bindings): boolean {
+  return OF_WORK.test(pathOf(request, bindings)) || request.headers.has("upstash-workflow-runid");
 }
 
 async function ready(stores: readonly Store[]): Promise<Response> {

@@ -1,8 +1,8 @@
 import { isPublicSecret, parseDuration } from "@perdure/core/protocol";
 import { ConfigError, type LogLevel, listOf, toBrowserRules, toLevel, toPort } from "../config.ts";
 import { createPolicy, type DestinationRules } from "../delivery/policy.ts";
-import { messageOf } from "../domain/problem.ts";
 import type { BrowserRules } from "../http/browser-guard.ts";
+import { messageOf } from "../rules/problem.ts";
 import type { ServerOptions, Tenant } from "../server.ts";
 import type { FileTenant, StartFile } from "./start-file.ts";
 import { beside, userOf } from "./users.ts";
@@ -47,7 +47,13 @@ export interface StartConfig {
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-const HOW = "Make some: perdure keys new";
+const HOW = "Make them with: perdure keys new, or one with: openssl rand -base64 32";
+
+/**
+ * 16 random characters of Base64 hold 96 bits. An endpoint that gets a signed delivery can try keys offline, as fast as its
+ * machines allow: shorter ones don't withstand that.
+ */
+const MIN_SECRET_LENGTH = 16;
 
 /**
  * Flags win over the environment, that over the file, and that over the defaults.
@@ -110,20 +116,38 @@ function toTenant(own: Omit<FileTenant, "user" | "db">, user: string, store: str
   return { user, token: tokens, readOnlyTokens, signingKeys, store };
 }
 
-/** What everybody knows protects nothing. */
+/** @throws ConfigError for a secret that is public or can be guessed, and for a metrics token with another use */
 function checkSecrets(tenants: readonly StartTenant[], metricsToken: string | undefined): void {
   for (const { user, token, readOnlyTokens = [], signingKeys } of tenants) {
-    const secrets = [...token, ...readOnlyTokens, signingKeys.current, signingKeys.next];
-    if (secrets.some(isPublicSecret)) {
-      throw new ConfigError(
-        `A token or a key of ${user} is one of the public ones of development, which everybody knows.\n${HOW}`,
-      );
+    const secrets: [name: string, secret: string][] = [
+      ...[token].flat().map((one): [string, string] => ["A token", one]),
+      ...readOnlyTokens.map((one): [string, string] => ["A read-only token", one]),
+      ["The current signing key", signingKeys.current],
+      ["The next signing key", signingKeys.next],
+    ];
+    for (const [name, secret] of secrets) {
+      checkSecret(`${name} of the user "${user}"`, secret);
+      if (metricsToken === secret) {
+        throw new ConfigError(
+          "The metrics have a token of their own: it must not be one that the API or signatures use.",
+        );
+      }
     }
-    if (metricsToken !== undefined && secrets.includes(metricsToken)) {
-      throw new ConfigError(
-        "The metrics have a token of their own: it must not be one that the API or signatures use.",
-      );
-    }
+  }
+  if (metricsToken !== undefined) checkSecret("The metrics token", metricsToken);
+}
+
+/** The error doesn't show the secret. */
+function checkSecret(name: string, secret: string): void {
+  if (isPublicSecret(secret)) {
+    throw new ConfigError(
+      `${name} is one of the public ones of development, which protect nothing: everybody knows them.\n${HOW}`,
+    );
+  }
+  if (secret.length < MIN_SECRET_LENGTH) {
+    throw new ConfigError(
+      `${name} has ${secret.length} characters. It must have at least ${MIN_SECRET_LENGTH} random ones: shorter secrets can be guessed.\n${HOW}`,
+    );
   }
 }
 

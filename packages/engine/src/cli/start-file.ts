@@ -4,8 +4,8 @@ import { z } from "zod";
 import { ConfigError, LEVELS, type LogLevel } from "../config.ts";
 import type { DestinationRules } from "../delivery/policy.ts";
 import type { SigningKeys } from "../delivery/signer.ts";
-import { messageOf } from "../domain/problem.ts";
 import type { EngineOptions } from "../engine.ts";
+import { messageOf } from "../rules/problem.ts";
 
 interface Secrets {
   /** What clients must show: one of these. */

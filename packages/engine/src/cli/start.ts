@@ -2,8 +2,8 @@ import { once } from "node:events";
 import type { Server } from "node:http";
 import { ConfigError } from "../config.ts";
 import type { Engine } from "../engine.ts";
+import { openSqlite } from "../open-sqlite.ts";
 import { createServer } from "../server.ts";
-import { openSqlite } from "../store/sqlite/index.ts";
 import { type Store, StoreUnavailable } from "../store/store.ts";
 import { ignoreFolder } from "./folder.ts";
 import { Journal } from "./journal.ts";
@@ -23,7 +23,7 @@ export async function start(flags: StartFlags, version: string): Promise<void> {
   try {
     await run(configOf(flags), version, opened);
   } catch (error) {
-    for (const store of opened) store.close();
+    for (const store of opened) await store.close();
     if (error instanceof ConfigError) return giveUp(error.message);
     if (error instanceof StoreUnavailable)
       return giveUp(`${error.message}\nGive this engine another one: --db <file>`);
@@ -100,7 +100,7 @@ function stopOnSignal(running: Running): void {
     // Endpoints that are being called may still have something to say: the server goes after the deliveries.
     await engine.stop({ deadline: config.drain });
     await close(server);
-    for (const store of stores) store.close();
+    for (const store of stores) await store.close();
     journal.log("info", "stopped");
     process.exit(0);
   };

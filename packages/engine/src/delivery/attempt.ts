@@ -1,6 +1,6 @@
-import type { Attempt } from "../domain/answer.ts";
-import type { Cancel, Clock } from "../domain/clock.ts";
-import { messageOf } from "../domain/problem.ts";
+import type { Attempt } from "../rules/answer.ts";
+import type { Cancel, Clock } from "../rules/clock.ts";
+import { messageOf } from "../rules/problem.ts";
 import { DestinationRefused } from "./policy.ts";
 import type { DeliveryRequest } from "./request.ts";
 import { shortageOf } from "./shortage.ts";

@@ -1,6 +1,6 @@
 import { Readable, type Transform } from "node:stream";
 import * as zlib from "node:zlib";
-import type { Reply } from "../domain/message.ts";
+import type { Reply } from "../rules/message.ts";
 import { readUpTo } from "./transport.ts";
 
 /** Several encodings of one answer: more than that is an attack, or a mistake. */

@@ -1,6 +1,6 @@
-import type { Clock } from "../domain/clock.ts";
-import type { Observer } from "../domain/event.ts";
-import type { Retention } from "../domain/retention.ts";
+import type { Clock } from "../rules/clock.ts";
+import type { Observer } from "../rules/event.ts";
+import type { Retention } from "../rules/retention.ts";
 import type { Store } from "../store/store.ts";
 import type { Signer } from "./signer.ts";
 import type { Transport } from "./transport.ts";

@@ -1,8 +1,8 @@
-import { type Attempt, hear } from "../domain/answer.ts";
-import { type Cancel, callAt } from "../domain/clock.ts";
-import { judge } from "../domain/outcome.ts";
-import { messageOf } from "../domain/problem.ts";
-import { expiryAt } from "../domain/retention.ts";
+import { type Attempt, hear } from "../rules/answer.ts";
+import { type Cancel, callAt } from "../rules/clock.ts";
+import { judge } from "../rules/outcome.ts";
+import { messageOf } from "../rules/problem.ts";
+import { expiryAt } from "../rules/retention.ts";
 import type { Claim } from "../store/store.ts";
 import { type Abandoned, attempt } from "./attempt.ts";
 import type { DispatcherOptions } from "./dispatcher-options.ts";

@@ -1,5 +1,5 @@
-import type { FlowControl } from "../domain/flow-control.ts";
-import { GLOBAL_KEY, globalFlow } from "../domain/global-flow.ts";
+import type { FlowControl } from "../rules/flow-control.ts";
+import { GLOBAL_KEY, globalFlow } from "../rules/global-flow.ts";
 import type { Flows } from "../store/controls.ts";
 
 /** Deliveries and calls under way, and how many there may be. */

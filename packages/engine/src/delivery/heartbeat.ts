@@ -1,6 +1,6 @@
-import type { Cancel, Clock } from "../domain/clock.ts";
-import type { Observer } from "../domain/event.ts";
-import type { Purpose } from "../domain/message.ts";
+import type { Cancel, Clock } from "../rules/clock.ts";
+import type { Observer } from "../rules/event.ts";
+import type { Purpose } from "../rules/message.ts";
 import type { Lease, Store } from "../store/store.ts";
 import type { Experience } from "./lanes.ts";
 

@@ -1,4 +1,4 @@
-import type { Purpose } from "../domain/message.ts";
+import type { Purpose } from "../rules/message.ts";
 import type { Boarding, LaneOrder } from "../store/lanes.ts";
 
 /** Deliveries, and calls beside them, that may begin now. */

@@ -1,10 +1,10 @@
 import { isPlan, type StepRecord } from "@perdure/core/protocol";
-import type { Answer, Unanswered } from "../domain/answer.ts";
-import { calledStep } from "../domain/call.ts";
-import type { AttemptInfo, DeliveryInfo, EngineEvent } from "../domain/event.ts";
-import type { HeaderList } from "../domain/header.ts";
-import { type Failure, isAfterwards, type Reply } from "../domain/message.ts";
-import type { Settlement } from "../domain/outcome.ts";
+import type { Answer, Unanswered } from "../rules/answer.ts";
+import { calledStep } from "../rules/call.ts";
+import type { AttemptInfo, DeliveryInfo, EngineEvent } from "../rules/event.ts";
+import type { HeaderList } from "../rules/header.ts";
+import { type Failure, isAfterwards, type Reply } from "../rules/message.ts";
+import type { Settlement } from "../rules/outcome.ts";
 import type { Claim, Settled } from "../store/store.ts";
 
 /** An attempt that has been recorded. */

@@ -13,10 +13,10 @@ import {
   parseFailure,
   RETRIES_BY_DEFAULT,
 } from "@perdure/core/protocol";
-import { fromBase64, toText } from "../domain/bytes.ts";
-import type { HeaderList } from "../domain/header.ts";
-import { type KnownRollbacks, pendingRollbacks } from "../domain/rollback.ts";
-import { hasFeature, RESERVED, type Run } from "../domain/run.ts";
+import { fromBase64, toText } from "../rules/bytes.ts";
+import type { HeaderList } from "../rules/header.ts";
+import { type KnownRollbacks, pendingRollbacks } from "../rules/rollback.ts";
+import { hasFeature, RESERVED, type Run } from "../rules/run.ts";
 import type { Claim } from "../store/store.ts";
 import type { Signer } from "./signer.ts";
 import type { OutgoingRequest } from "./transport.ts";

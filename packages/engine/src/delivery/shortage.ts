@@ -1,6 +1,6 @@
 import { isIPv4 } from "node:net";
-import type { Clock } from "../domain/clock.ts";
-import type { Observer } from "../domain/event.ts";
+import type { Clock } from "../rules/clock.ts";
+import type { Observer } from "../rules/event.ts";
 
 /** File descriptors, buffers, memory. */
 const CODES: ReadonlySet<unknown> = new Set(["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"]);

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { type DeliveryClaim, ISSUER, TOKEN_CLAIM } from "@perdure/core/protocol";
 import { SignJWT } from "jose";
-import { randomId } from "../domain/ids.ts";
+import { randomId } from "../rules/ids.ts";
 
 /** Receivers refuse a signature after this many seconds. */
 const LIFETIME = 300;

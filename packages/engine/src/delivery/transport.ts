@@ -1,4 +1,4 @@
-import type { Reply } from "../domain/message.ts";
+import type { Reply } from "../rules/message.ts";
 import { type DestinationPolicy, DestinationRefused } from "./policy.ts";
 
 /** One HTTP request, as it goes out. */

@@ -1,7 +1,8 @@
 import { type Context, Hono } from "hono";
-import { Problem } from "../domain/problem.ts";
+import { invalid, Problem } from "../rules/problem.ts";
 import { requireToken } from "./auth.ts";
 import { describe, type OpenApi } from "./document.ts";
+import { isAmbiguous, pathOf } from "./path.ts";
 import { limitRates } from "./rates.ts";
 import type { Routes } from "./route.ts";
 import { ROUTES } from "./routes.ts";
@@ -12,7 +13,7 @@ import type { Bindings, Env, Service } from "./service.ts";
 export function createApp(
   service: Service,
 ): (request: Request, bindings?: Bindings) => Response | Promise<Response> {
-  const app = new Hono<Env>();
+  const app = new Hono<Env>({ getPath: (request, options) => pathOf(request, options?.env) });
   let document: OpenApi | undefined;
   app.get("/openapi.json", (c) => {
     document ??= describe(ROUTES);
@@ -24,7 +25,14 @@ export function createApp(
   for (const [path, verbs] of all.filter(([, verbs]) => isOpen(verbs))) mount(app, path, verbs, service);
   app.use("/v2/*", requireToken(service.tokens), limitRates(service));
   for (const [path, verbs] of all.filter(([, verbs]) => !isOpen(verbs))) mount(app, path, verbs, service);
-  app.notFound((c) => refuse(c, new Problem(404, `not found: ${c.req.method} ${c.req.path}`)));
+  app.notFound((c) =>
+    refuse(
+      c,
+      isAmbiguous(c.req.path)
+        ? invalid("path", "it has dot segments, backslashes, empty segments or needless escapes")
+        : new Problem(404, `not found: ${c.req.method} ${c.req.path}`),
+    ),
+  );
   app.onError((error, c) => {
     if (error instanceof Problem) return refuse(c, error);
     service.emit({ type: "fault", during: `${c.req.method} ${c.req.path}`, error });

@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { MiddlewareHandler } from "hono";
-import { Problem } from "../domain/problem.ts";
+import { Problem } from "../rules/problem.ts";
 import type { Env, Tokens } from "./service.ts";
 
 /** What a token gives its bearer. */

@@ -1,10 +1,10 @@
 import { HEADER } from "@perdure/core/protocol";
 import { z } from "zod";
-import { toBytes } from "../domain/bytes.ts";
-import type { IntakeRequest } from "../domain/draft.ts";
-import { type Intake, isOfLiveRun, type StartIntake, toTrigger } from "../domain/intake.ts";
-import { NAME, toName } from "../domain/name.ts";
-import { invalid, Problem } from "../domain/problem.ts";
+import { toBytes } from "../rules/bytes.ts";
+import type { IntakeRequest } from "../rules/draft.ts";
+import { type Intake, isOfLiveRun, type StartIntake, toTrigger } from "../rules/intake.ts";
+import { NAME, toName } from "../rules/name.ts";
+import { invalid, Problem } from "../rules/problem.ts";
 import type { Receipt } from "../store/store.ts";
 import { type Asked, resolve, sent, toAnswers } from "./destinations.ts";
 import { check, json, parseJson } from "./json.ts";

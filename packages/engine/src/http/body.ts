@@ -1,4 +1,4 @@
-import { Problem } from "../domain/problem.ts";
+import { Problem } from "../rules/problem.ts";
 
 /** Bytes of bodies that are in memory at once, of all requests together. */
 export class BodyBudget {

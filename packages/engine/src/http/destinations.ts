@@ -1,8 +1,8 @@
 import { z } from "zod";
-import type { IntakeRequest } from "../domain/draft.ts";
-import { type Intake, toFanOut, toIntake } from "../domain/intake.ts";
-import { Problem } from "../domain/problem.ts";
-import { isTopicName, noSuchTopic } from "../domain/topic.ts";
+import type { IntakeRequest } from "../rules/draft.ts";
+import { type Intake, toFanOut, toIntake } from "../rules/intake.ts";
+import { Problem } from "../rules/problem.ts";
+import { isTopicName, noSuchTopic } from "../rules/topic.ts";
 import type { Receipt } from "../store/store.ts";
 import type { Shown } from "./route.ts";
 import type { Service } from "./service.ts";

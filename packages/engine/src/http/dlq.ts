@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { toShown } from "../domain/header.ts";
-import { Problem } from "../domain/problem.ts";
-import type { Run } from "../domain/run.ts";
+import { toShown } from "../rules/header.ts";
+import { Problem } from "../rules/problem.ts";
+import type { Run } from "../rules/run.ts";
 import type { CallbackReport, CallbackState, DeadLetter, DeadLetterQuery } from "../store/lists.ts";
 import { MESSAGE_FILTERS, ORDER, toMessageFilter, toOrder } from "./filters.ts";
 import { json, optional } from "./json.ts";

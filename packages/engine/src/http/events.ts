@@ -1,8 +1,8 @@
 import { HEADER, type NotifyResponse, type Waiter } from "@perdure/core/protocol";
 import { z } from "zod";
-import { URL_TEXT } from "../domain/destination.ts";
-import { ID, toId } from "../domain/field.ts";
-import { toWait } from "../domain/wait.ts";
+import { URL_TEXT } from "../rules/destination.ts";
+import { ID, toId } from "../rules/field.ts";
+import { toWait } from "../rules/wait.ts";
 import type { Store, Waiting } from "../store/store.ts";
 import { json, raw } from "./json.ts";
 import { decode } from "./parameters.ts";

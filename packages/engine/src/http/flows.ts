@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { type FlowChange, type FlowControl, toPin } from "../domain/flow-control.ts";
-import { GLOBAL_KEY, toShownKey } from "../domain/global-flow.ts";
-import { NAME } from "../domain/name.ts";
-import { Problem } from "../domain/problem.ts";
+import { type FlowChange, type FlowControl, toPin } from "../rules/flow-control.ts";
+import { GLOBAL_KEY, toShownKey } from "../rules/global-flow.ts";
+import { NAME } from "../rules/name.ts";
+import { Problem } from "../rules/problem.ts";
 import { flag, named, positive, text } from "./parameters.ts";
 import { type Parameter, type Routes, route, type Shown } from "./route.ts";
 import type { Service } from "./service.ts";

@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import { invalid, messageOf, Problem } from "../domain/problem.ts";
+import { invalid, messageOf, Problem } from "../rules/problem.ts";
 import { DEEPEST, type Fault, faultOf } from "./names.ts";
 import type { Body } from "./route.ts";
 import { createTurns } from "./turns.ts";

@@ -1,6 +1,6 @@
 import { isPublicSecret } from "@perdure/core/protocol";
 import { z } from "zod";
-import { Problem } from "../domain/problem.ts";
+import { Problem } from "../rules/problem.ts";
 import { tokenOf } from "./auth.ts";
 import { type Routes, route } from "./route.ts";
 

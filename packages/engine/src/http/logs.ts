@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { toBase64 } from "../domain/bytes.ts";
-import { toShown } from "../domain/header.ts";
-import { LOG_STATES, type LogState } from "../domain/log.ts";
-import type { Failure } from "../domain/message.ts";
+import { toBase64 } from "../rules/bytes.ts";
+import { toShown } from "../rules/header.ts";
+import { LOG_STATES, type LogState } from "../rules/log.ts";
+import type { Failure } from "../rules/message.ts";
 import type { LogEntry, LogQuery } from "../store/lists.ts";
 import { MESSAGE_FILTERS, ORDER, PLACES, toMessageFilter, toOrder } from "./filters.ts";
 import { count, cursor as cursorOf, list, someOf, toCursor } from "./parameters.ts";

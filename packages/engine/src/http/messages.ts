@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { invalid, Problem } from "../domain/problem.ts";
+import { invalid, Problem } from "../rules/problem.ts";
 import type { MessageQuery } from "../store/publishing.ts";
 import { MESSAGE_FILTERS, PLACES, toMessageFilter } from "./filters.ts";
 import { json, optional } from "./json.ts";

@@ -1,8 +1,8 @@
 import { toHttpUrl } from "@perdure/core/protocol";
-import { toFlag } from "../domain/field.ts";
-import { NAME, toName } from "../domain/name.ts";
-import { invalid } from "../domain/problem.ts";
-import { checkTopicName } from "../domain/topic.ts";
+import { toFlag } from "../rules/field.ts";
+import { NAME, toName } from "../rules/name.ts";
+import { invalid } from "../rules/problem.ts";
+import { checkTopicName } from "../rules/topic.ts";
 import type { Parameter, Schema } from "./route.ts";
 
 /** Of each value in a query: what is longer, or isn't text, is refused whatever it is. */

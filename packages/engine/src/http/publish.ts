@@ -1,8 +1,8 @@
 import { HEADER } from "@perdure/core/protocol";
 import { z } from "zod";
-import type { IntakeRequest } from "../domain/draft.ts";
-import { OPTION_HEADERS } from "../domain/option-headers.ts";
-import { isScheduled } from "../domain/schedule.ts";
+import type { IntakeRequest } from "../rules/draft.ts";
+import { OPTION_HEADERS } from "../rules/option-headers.ts";
+import { isScheduled } from "../rules/schedule.ts";
 import { resolve, sent, toAnswers } from "./destinations.ts";
 import { raw } from "./json.ts";
 import { destination, named } from "./parameters.ts";

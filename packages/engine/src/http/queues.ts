@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { NAME } from "../domain/name.ts";
-import { Problem } from "../domain/problem.ts";
-import { toQueueChange } from "../domain/queue.ts";
+import { NAME } from "../rules/name.ts";
+import { Problem } from "../rules/problem.ts";
+import { toQueueChange } from "../rules/queue.ts";
 import { json } from "./json.ts";
 import { named } from "./parameters.ts";
 import { type Input, type Routes, route } from "./route.ts";

@@ -1,6 +1,6 @@
 import type { MiddlewareHandler } from "hono";
-import type { Clock } from "../domain/clock.ts";
-import { Problem } from "../domain/problem.ts";
+import type { Clock } from "../rules/clock.ts";
+import { Problem } from "../rules/problem.ts";
 import type { Env, Service } from "./service.ts";
 
 const SECOND = 1000;

@@ -1,9 +1,9 @@
 import { HEADER } from "@perdure/core/protocol";
 import { z } from "zod";
-import { checkDelays } from "../domain/limits.ts";
-import { OPTION_HEADERS } from "../domain/option-headers.ts";
-import { type Options, readOptions } from "../domain/options.ts";
-import { invalid, Problem } from "../domain/problem.ts";
+import { checkDelays } from "../rules/limits.ts";
+import { OPTION_HEADERS } from "../rules/option-headers.ts";
+import { type Options, readOptions } from "../rules/options.ts";
+import { invalid, Problem } from "../rules/problem.ts";
 import { DEAD_LETTERS, dlqId, toDeadLetterQuery } from "./dlq.ts";
 import { toCursor } from "./parameters.ts";
 import { type Routes, route } from "./route.ts";

@@ -1,10 +1,10 @@
 import { z } from "zod";
-import { lifetimeOf } from "../domain/intake.ts";
-import { checkDelays, refusePlainOptions } from "../domain/limits.ts";
-import { OPTION_HEADERS } from "../domain/option-headers.ts";
-import { readOptions } from "../domain/options.ts";
-import { Problem } from "../domain/problem.ts";
-import type { Run } from "../domain/run.ts";
+import { lifetimeOf } from "../rules/intake.ts";
+import { checkDelays, refusePlainOptions } from "../rules/limits.ts";
+import { OPTION_HEADERS } from "../rules/option-headers.ts";
+import { readOptions } from "../rules/options.ts";
+import { Problem } from "../rules/problem.ts";
+import type { Run } from "../rules/run.ts";
 import type { Revival } from "../store/lists.ts";
 import { DEAD_LETTERS, dlqId, findDeadLetter, toDeadLetterQuery } from "./dlq.ts";
 import { toCursor } from "./parameters.ts";

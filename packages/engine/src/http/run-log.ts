@@ -1,10 +1,10 @@
 import { type HistoryEntry, isPlan, readFailure, resultId, type StepRecord } from "@perdure/core/protocol";
-import { toText } from "../domain/bytes.ts";
-import { toHeaderMap, toShown } from "../domain/header.ts";
-import { DEFAULT_RETRIES, type Failure } from "../domain/message.ts";
-import { retryPolicy } from "../domain/policy.ts";
-import { readRecord } from "../domain/record.ts";
-import { isLive, type Run } from "../domain/run.ts";
+import { toText } from "../rules/bytes.ts";
+import { toHeaderMap, toShown } from "../rules/header.ts";
+import { DEFAULT_RETRIES, type Failure } from "../rules/message.ts";
+import { retryPolicy } from "../rules/policy.ts";
+import { readRecord } from "../rules/record.ts";
+import { isLive, type Run } from "../rules/run.ts";
 import type {
   CallbackReport,
   CallbackState,

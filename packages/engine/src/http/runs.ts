@@ -1,8 +1,8 @@
 import { toHttpUrl } from "@perdure/core/protocol";
 import { z } from "zod";
-import { URL_TEXT } from "../domain/destination.ts";
-import { excerptOf } from "../domain/event.ts";
-import { Problem } from "../domain/problem.ts";
+import { URL_TEXT } from "../rules/destination.ts";
+import { excerptOf } from "../rules/event.ts";
+import { Problem } from "../rules/problem.ts";
 import type { RunQuery } from "../store/lists.ts";
 import { DATES, PLACES, toDates } from "./filters.ts";
 import { json, optional, raw } from "./json.ts";

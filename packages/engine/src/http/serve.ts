@@ -1,10 +1,11 @@
 import { PREFIX } from "@perdure/core/protocol";
 import type { Context, Handler } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
-import { rawDestination } from "../domain/destination.ts";
-import { invalid } from "../domain/problem.ts";
+import { rawDestination } from "../rules/destination.ts";
+import { invalid } from "../rules/problem.ts";
 import { readBody } from "./body.ts";
 import { decode } from "./parameters.ts";
+import { targetOf } from "./path.ts";
 import type { Input, Parameters, Route, Values } from "./route.ts";
 import type { Env, Service } from "./service.ts";
 
@@ -39,8 +40,8 @@ function readHead(
   { clock }: Service,
 ): Omit<Input<Parameters, Parameters>, "body"> {
   const request = c.req.raw;
-  const target = c.env?.target ?? targetOf(request.url);
-  const given = pattern.endsWith("*") ? readRest(request.url, target, pattern, route) : c.req.param();
+  const target = targetOf(request, c.env);
+  const given = pattern.endsWith("*") ? readRest(target, pattern, route) : c.req.param();
   const params = readValues(route.params ?? {}, (name) => [given[name] ?? ""]);
   // Most requests that matter have none.
   const asked = !route.foreignQuery && (route.query || request.url.includes("?"));
@@ -50,23 +51,15 @@ function readHead(
   return { params, query, headers, request, target, callerIp, now: clock.now() };
 }
 
-/** What follows the host. */
-function targetOf(url: string): string {
-  return url.slice(url.indexOf("/", url.indexOf("://") + 3));
-}
-
 /** What a pattern's `*` stands for, by the names in the path as it is shown: the last one has all that is left. */
 function readRest(
-  url: string,
   target: string,
   pattern: string,
   { path = "", params = {}, foreignQuery }: Route,
 ): Record<string, string> {
   const prefix = pattern.slice(0, -1);
-  // Sometimes it is only in its tidy form that the path is one of ours; with escapes in our part it is none.
-  const sent = [target, targetOf(url)].find((one) => one.startsWith(prefix));
-  if (sent === undefined) throw invalid("path", `expected ${path}`);
-  const rest = rawDestination(sent, prefix);
+  if (!target.startsWith(prefix)) throw invalid("path", `expected ${path}`);
+  const rest = rawDestination(target, prefix);
   const parts = (foreignQuery ? rest : rest.replace(/[?#].*$/s, "")).split("/");
   const names = Object.keys(params);
   const last = names.length - 1;

@@ -1,10 +1,10 @@
 import type { Keys } from "../delivery/keys.ts";
-import type { Clock } from "../domain/clock.ts";
-import type { Observer } from "../domain/event.ts";
-import type { OptionLimits } from "../domain/options.ts";
-import type { QueueLimits } from "../domain/queue.ts";
-import type { Retention } from "../domain/retention.ts";
-import type { TopicLimits } from "../domain/topic.ts";
+import type { Clock } from "../rules/clock.ts";
+import type { Observer } from "../rules/event.ts";
+import type { OptionLimits } from "../rules/options.ts";
+import type { QueueLimits } from "../rules/queue.ts";
+import type { Retention } from "../rules/retention.ts";
+import type { TopicLimits } from "../rules/topic.ts";
 import type { Flows, ScheduleLimits } from "../store/controls.ts";
 import type { KeptLimits, Store } from "../store/store.ts";
 import type { BodyBudget } from "./body.ts";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { ID } from "../domain/field.ts";
+import { ID } from "../rules/field.ts";
 
 // No code is made at run time: there are places where that is forbidden.
 z.config({ jitless: true });

@@ -1,8 +1,8 @@
 import type { StepRecord, StepType } from "@perdure/core/protocol";
-import { toText } from "../domain/bytes.ts";
-import { type CalledStep, calledStep } from "../domain/call.ts";
-import { toHeaderMap } from "../domain/header.ts";
-import type { Message } from "../domain/message.ts";
+import { toText } from "../rules/bytes.ts";
+import { type CalledStep, calledStep } from "../rules/call.ts";
+import { toHeaderMap } from "../rules/header.ts";
+import type { Message } from "../rules/message.ts";
 import type { Child, LoggedWait, PendingMessage, RunLog } from "../store/lists.ts";
 import type { KindView, StepState } from "./run-shapes.ts";
 import { shownBody, stepState } from "./step-state.ts";

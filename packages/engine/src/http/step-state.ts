@@ -1,8 +1,8 @@
 import { HEADER } from "@perdure/core/protocol";
-import { toText } from "../domain/bytes.ts";
-import { firstValue, toShown } from "../domain/header.ts";
-import type { Failure, Message, MessageState } from "../domain/message.ts";
-import type { Run } from "../domain/run.ts";
+import { toText } from "../rules/bytes.ts";
+import { firstValue, toShown } from "../rules/header.ts";
+import type { Failure, Message, MessageState } from "../rules/message.ts";
+import type { Run } from "../rules/run.ts";
 import type { StepState, StepView } from "./run-shapes.ts";
 import { hash } from "./views.ts";
 

@@ -1,8 +1,8 @@
 import { isPlan } from "@perdure/core/protocol";
-import type { IntakeRequest } from "../domain/draft.ts";
-import { excerptOf, type Observer } from "../domain/event.ts";
-import type { AppendIntake, Intake } from "../domain/intake.ts";
-import { Problem } from "../domain/problem.ts";
+import type { IntakeRequest } from "../rules/draft.ts";
+import { excerptOf, type Observer } from "../rules/event.ts";
+import type { AppendIntake, Intake } from "../rules/intake.ts";
+import { Problem } from "../rules/problem.ts";
 import type { Receipt, RecordedStep } from "../store/store.ts";
 import type { Input, None, Shown } from "./route.ts";
 import type { Service } from "./service.ts";

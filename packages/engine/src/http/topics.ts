@@ -1,11 +1,11 @@
 import { toHttpUrl, urlKey } from "@perdure/core/protocol";
 import { z } from "zod";
-import { URL_TEXT } from "../domain/destination.ts";
-import { toUrl } from "../domain/field.ts";
-import { isHeaderName, isHeaderValue } from "../domain/header.ts";
-import { toFanOut } from "../domain/intake.ts";
-import { NAME } from "../domain/name.ts";
-import { invalid } from "../domain/problem.ts";
+import { URL_TEXT } from "../rules/destination.ts";
+import { toUrl } from "../rules/field.ts";
+import { isHeaderName, isHeaderValue } from "../rules/header.ts";
+import { toFanOut } from "../rules/intake.ts";
+import { NAME } from "../rules/name.ts";
+import { invalid } from "../rules/problem.ts";
 import {
   checkCount,
   checkTopicName,
@@ -14,7 +14,7 @@ import {
   type TopicChange,
   type TopicEndpoint,
   topicHeader,
-} from "../domain/topic.ts";
+} from "../rules/topic.ts";
 import { json } from "./json.ts";
 import { topicName } from "./parameters.ts";
 import { type Input, type None, type Routes, route, type Shown } from "./route.ts";

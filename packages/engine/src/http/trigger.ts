@@ -1,5 +1,5 @@
-import { toTrigger } from "../domain/intake.ts";
-import { OPTION_HEADERS } from "../domain/option-headers.ts";
+import { toTrigger } from "../rules/intake.ts";
+import { OPTION_HEADERS } from "../rules/option-headers.ts";
 import type { Receipt } from "../store/store.ts";
 import { raw } from "./json.ts";
 import { destination } from "./parameters.ts";

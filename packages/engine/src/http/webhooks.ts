@@ -1,7 +1,7 @@
 import type { WebhookHit } from "@perdure/core/protocol";
-import { toBase64, toBytes } from "../domain/bytes.ts";
-import { trainCase } from "../domain/header.ts";
-import { Problem } from "../domain/problem.ts";
+import { toBase64, toBytes } from "../rules/bytes.ts";
+import { trainCase } from "../rules/header.ts";
+import { Problem } from "../rules/problem.ts";
 import { raw } from "./json.ts";
 import { part } from "./parameters.ts";
 import { type Input, type Routes, route } from "./route.ts";

@@ -1,7 +1,7 @@
 import { z } from "zod";
-import type { MessageState } from "../domain/message.ts";
-import { invalid } from "../domain/problem.ts";
-import type { RunState } from "../domain/run.ts";
+import type { MessageState } from "../rules/message.ts";
+import { invalid } from "../rules/problem.ts";
+import type { RunState } from "../rules/run.ts";
 import type { RunQuery } from "../store/lists.ts";
 import { DATES, PLACES, toDates } from "./filters.ts";
 import {

@@ -1,6 +1,6 @@
-import type { FlowChange, FlowControl } from "../domain/flow-control.ts";
-import type { Queue, QueueChange, QueueLimits } from "../domain/queue.ts";
-import type { Schedule, ScheduleDraft } from "../domain/schedule.ts";
+import type { FlowChange, FlowControl } from "../rules/flow-control.ts";
+import type { Queue, QueueChange, QueueLimits } from "../rules/queue.ts";
+import type { Schedule, ScheduleDraft } from "../rules/schedule.ts";
 
 /** What a store keeps of that which says when messages are delivered, beside what they say themselves. */
 export interface Controls {

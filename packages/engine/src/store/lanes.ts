@@ -1,10 +1,12 @@
-import type { Message } from "../domain/message.ts";
+import type { Message } from "../rules/message.ts";
 
 /** What is asked of a store that is to give out work. Times in milliseconds since 1970. */
 export interface ClaimOrder {
   readonly now: number;
   readonly leaseUntil: number;
   readonly limit: number;
+  /** The engine that delivers what is given out. */
+  readonly owner?: string;
   /** How destinations share the room; without it they don't. */
   readonly lanes?: LaneOrder;
 }

@@ -1,9 +1,9 @@
 import type { HistoryEntry, RollbackRecord } from "@perdure/core/protocol";
-import type { LogState } from "../domain/log.ts";
-import type { Failure, Message, MessageState, Reply } from "../domain/message.ts";
-import type { Options } from "../domain/options.ts";
-import type { Run, RunState } from "../domain/run.ts";
-import type { WaitIntake } from "../domain/wait.ts";
+import type { LogState } from "../rules/log.ts";
+import type { Failure, Message, MessageState, Reply } from "../rules/message.ts";
+import type { Options } from "../rules/options.ts";
+import type { Run, RunState } from "../rules/run.ts";
+import type { WaitIntake } from "../rules/wait.ts";
 
 /** A page of a list. */
 export interface Page<Item> {

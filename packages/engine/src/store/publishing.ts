@@ -1,4 +1,4 @@
-import type { Topic, TopicChange, TopicLimits } from "../domain/topic.ts";
+import type { Topic, TopicChange, TopicLimits } from "../rules/topic.ts";
 import type { MessageFilter, PageQuery } from "./lists.ts";
 import type { RecordedStep } from "./recorded.ts";
 

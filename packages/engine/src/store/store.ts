@@ -1,12 +1,12 @@
 import type { HistoryEntry } from "@perdure/core/protocol";
-import type { Intake } from "../domain/intake.ts";
-import type { Failure } from "../domain/message.ts";
-import type { Options } from "../domain/options.ts";
-import type { Delivered, Settlement } from "../domain/outcome.ts";
-import type { QueueLimits } from "../domain/queue.ts";
-import type { Expiry } from "../domain/retention.ts";
-import type { Run, RunState } from "../domain/run.ts";
-import type { WaitIntake } from "../domain/wait.ts";
+import type { Intake } from "../rules/intake.ts";
+import type { Failure } from "../rules/message.ts";
+import type { Options } from "../rules/options.ts";
+import type { Delivered, Settlement } from "../rules/outcome.ts";
+import type { QueueLimits } from "../rules/queue.ts";
+import type { Expiry } from "../rules/retention.ts";
+import type { Run, RunState } from "../rules/run.ts";
+import type { WaitIntake } from "../rules/wait.ts";
 import type { Controls } from "./controls.ts";
 import type { ClaimOrder } from "./lanes.ts";
 import type {
@@ -153,7 +153,8 @@ export interface Store extends Controls, PublishingStore, Upkeep {
   /** Calls `listener` whenever something is stored that comes due, with the time of it. There is one listener. */
   onDue(listener: (dueAt: number) => void): void;
 
-  close(): void;
+  /** Commits what is waiting, and takes no more. */
+  close(): Promise<void>;
 }
 
 /** Which of the runs that had an id. */

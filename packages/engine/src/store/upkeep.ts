@@ -1,5 +1,5 @@
-import type { LogState } from "../domain/log.ts";
-import type { RunState } from "../domain/run.ts";
+import type { LogState } from "../rules/log.ts";
+import type { RunState } from "../rules/run.ts";
 
 /** What the engine asks of a store for itself rather than for its messages. */
 export interface Upkeep {

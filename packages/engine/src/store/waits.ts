@@ -1,5 +1,5 @@
-import type { Run } from "../domain/run.ts";
-import type { WaitIntake } from "../domain/wait.ts";
+import type { Run } from "../rules/run.ts";
+import type { WaitIntake } from "../rules/wait.ts";
 import type { RecordedStep } from "./recorded.ts";
 
 export interface WaitReceipt {

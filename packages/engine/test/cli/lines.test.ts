@@ -2,7 +2,7 @@ import { stripVTControlCharacters } from "node:util";
 import { describe, expect, it } from "vitest";
 import { Narrator } from "../../src/cli/lines.ts";
 import type { LogLevel } from "../../src/config.ts";
-import type { DeliveryInfo, EngineEvent } from "../../src/domain/event.ts";
+import type { DeliveryInfo, EngineEvent } from "../../src/rules/event.ts";
 
 const delivery = (more: Partial<DeliveryInfo> = {}): DeliveryInfo => ({
   messageId: "msg_1",

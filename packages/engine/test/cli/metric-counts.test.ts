@@ -1,7 +1,7 @@
 import { HEADER } from "@perdure/core/protocol";
 import { expect, it } from "vitest";
 import { createMetrics } from "../../src/cli/metrics.ts";
-import { LOG_STATES } from "../../src/domain/log.ts";
+import { LOG_STATES } from "../../src/rules/log.ts";
 import { ONCE, revive } from "../failing.ts";
 import { APP, type Endpoint, failed, isFailure, ok, runIdOf, START, type World, world } from "../harness.ts";
 import { app, CHILD, callStep, invokeStep, runStep, THIRD, workflow } from "../steps.ts";

@@ -8,19 +8,44 @@ import { readStartFile, type StartFile } from "../../src/cli/start-file.ts";
 import { ConfigError } from "../../src/config.ts";
 
 const DAY = 86_400_000;
-const ENV = { QSTASH_TOKEN: "tok", QSTASH_CURRENT_SIGNING_KEY: "sig_c", QSTASH_NEXT_SIGNING_KEY: "sig_n" };
-const FILE: StartFile = { tokens: ["file-1", "file-2"], signingKeys: { current: "sig_fc", next: "sig_fn" } };
+const secret = (name: string): string => `${name}-0123456789abcdef`;
+const SHORT = "0123456789abcde";
+const ENV = {
+  QSTASH_TOKEN: secret("tok"),
+  QSTASH_CURRENT_SIGNING_KEY: secret("sig_c"),
+  QSTASH_NEXT_SIGNING_KEY: secret("sig_n"),
+};
+const FILE: StartFile = {
+  tokens: [secret("file-1"), secret("file-2")],
+  signingKeys: { current: secret("sig_fc"), next: secret("sig_fn") },
+};
 
 const REFUSED: [StartFlags, Record<string, string>, StartFile, string | RegExp][] = [
   [{}, {}, {}, /QSTASH_TOKEN is missing.*\n.*perdure keys new/],
-  [{}, { QSTASH_TOKEN: "tok" }, {}, /SIGNING_KEY.*missing.*\n.*perdure keys new/],
+  [{}, { QSTASH_TOKEN: secret("tok") }, {}, /SIGNING_KEY.*missing.*\n.*perdure keys new/],
   [{}, { ...ENV, QSTASH_NEXT_SIGNING_KEY: "" }, {}, "go together"],
   [{ port: "70000" }, ENV, {}, '"70000"'],
   [{ drain: "soon" }, ENV, {}, 'drain must be a duration such as "30s"; got "soon"'],
   [{ logLevel: "loud" }, ENV, {}, '"loud"'],
   [{ allowDestination: ["not a host"] }, ENV, {}, '"not a host"'],
   [{}, { ...ENV, PERDURE_DENY_DESTINATIONS: "http://x/" }, {}, '"http://x/"'],
-  [{ metricsToken: "tok" }, ENV, {}, "token of their own"],
+  [{ metricsToken: secret("tok") }, ENV, {}, "token of their own"],
+  [
+    { token: SHORT },
+    ENV,
+    {},
+    /^A token of the user "default" has 15 .* at least 16 .*\n.*keys new.*openssl rand/,
+  ],
+  [{}, { ...ENV, PERDURE_READ_ONLY_TOKENS: SHORT }, {}, /^A read-only token .* has 15 /],
+  [{ currentSigningKey: "k" }, ENV, {}, /^The current signing key .* has 1 /],
+  [{}, { ...ENV, QSTASH_NEXT_SIGNING_KEY: SHORT }, {}, /^The next signing key .* has 15 /],
+  [{ metricsToken: SHORT }, ENV, {}, /^The metrics token has 15 /],
+  [
+    {},
+    ENV,
+    { tenants: [{ user: "ann", tokens: [SHORT], signingKeys: { current: secret("c"), next: secret("n") } }] },
+    /^A token of the user "ann" has 15 /,
+  ],
   ...PUBLIC_USERS.flatMap(({ token, signingKeys }): typeof REFUSED => [
     [{ token }, ENV, {}, "public ones"],
     [{}, { ...ENV, QSTASH_NEXT_SIGNING_KEY: signingKeys.next }, {}, "public ones"],
@@ -37,9 +62,9 @@ describe("the configuration of production", () => {
       tenants: [
         {
           user: "default",
-          token: ["tok"],
+          token: [secret("tok")],
           readOnlyTokens: [],
-          signingKeys: { current: "sig_c", next: "sig_n" },
+          signingKeys: { current: secret("sig_c"), next: secret("sig_n") },
           store: ".perdure/perdure.db",
         },
       ],
@@ -70,7 +95,7 @@ describe("the configuration of production", () => {
       port: 1,
       db: "f.db",
       logLevel: "error",
-      metricsToken: "fm",
+      metricsToken: secret("fm"),
       drain: "1m",
       destinations: { allow: ["f"] },
     };
@@ -80,41 +105,52 @@ describe("the configuration of production", () => {
       PERDURE_PORT: "2",
       PERDURE_DB: "e.db",
       PERDURE_LOG_LEVEL: "debug",
-      PERDURE_METRICS_TOKEN: "em",
+      PERDURE_METRICS_TOKEN: secret("em"),
       PERDURE_DRAIN: "2m",
       PERDURE_ALLOW_DESTINATIONS: "e, e2",
       PERDURE_DENY_DESTINATIONS: "10.0.0.0/8",
-      PERDURE_READ_ONLY_TOKENS: "r1,r2",
+      PERDURE_READ_ONLY_TOKENS: `${secret("r1")},${secret("r2")}`,
     };
     const flags = {
       host: "a",
       port: "3",
       db: "a.db",
       logLevel: "silent",
-      metricsToken: "am",
+      metricsToken: secret("am"),
       drain: "3m",
       allowDestination: ["a"],
-      token: "at",
-      currentSigningKey: "ac",
-      nextSigningKey: "an",
+      token: secret("at"),
+      currentSigningKey: secret("ac"),
+      nextSigningKey: secret("an"),
     };
     expect(readStartConfig({}, {}, file)).toMatchObject({
       host: "f",
       port: 1,
       logLevel: "error",
-      metricsToken: "fm",
+      metricsToken: secret("fm"),
       drain: 60_000,
-      tenants: [{ token: ["file-1", "file-2"], signingKeys: { current: "sig_fc" }, store: "f.db" }],
+      tenants: [
+        {
+          token: [secret("file-1"), secret("file-2")],
+          signingKeys: { current: secret("sig_fc") },
+          store: "f.db",
+        },
+      ],
       engine: { destinations: { allow: ["f"], deny: [] } },
     });
     expect(readStartConfig({}, env, file)).toMatchObject({
       host: "e",
       port: 2,
       logLevel: "debug",
-      metricsToken: "em",
+      metricsToken: secret("em"),
       drain: 120_000,
       tenants: [
-        { token: ["tok"], readOnlyTokens: ["r1", "r2"], signingKeys: { current: "sig_c" }, store: "e.db" },
+        {
+          token: [secret("tok")],
+          readOnlyTokens: [secret("r1"), secret("r2")],
+          signingKeys: { current: secret("sig_c") },
+          store: "e.db",
+        },
       ],
       engine: { destinations: { allow: ["e", "e2"], deny: ["10.0.0.0/8"] } },
     });
@@ -122,27 +158,44 @@ describe("the configuration of production", () => {
       host: "a",
       port: 3,
       logLevel: "silent",
-      metricsToken: "am",
+      metricsToken: secret("am"),
       drain: 180_000,
-      tenants: [{ token: ["at"], signingKeys: { current: "ac", next: "an" }, store: "a.db" }],
+      tenants: [
+        { token: [secret("at")], signingKeys: { current: secret("ac"), next: secret("an") }, store: "a.db" },
+      ],
       engine: { destinations: { allow: ["a"] } },
     });
   });
 
   it("takes users beside the first one, or without one, each with a file of their own", () => {
-    const ann = { user: "ann", tokens: ["ann-1"], signingKeys: { current: "sig_a", next: "sig_b" } };
-    const bob = { ...ann, user: "bob", tokens: ["bob-1"], db: "b.db" };
+    const ann = {
+      user: "ann",
+      tokens: [secret("ann-1")],
+      signingKeys: { current: secret("sig_a"), next: secret("sig_b") },
+    };
+    const bob = { ...ann, user: "bob", tokens: [secret("bob-1")], db: "b.db" };
     expect(readStartConfig({}, ENV, { tenants: [ann, bob], db: "x/main.db" }).tenants).toMatchObject([
       { user: "default", store: "x/main.db" },
-      { user: "ann", store: "x/main.ann.db", token: ["ann-1"] },
+      { user: "ann", store: "x/main.ann.db", token: [secret("ann-1")] },
       { user: "bob", store: "b.db" },
     ]);
     expect(readStartConfig({}, {}, { tenants: [ann] }).tenants.map(({ user }) => user)).toEqual(["ann"]);
   });
 
   it("names the user as the token does", () => {
-    const token = Buffer.from('{"UserID":"acme","Password":"x"}').toString("base64");
+    const token = Buffer.from('{"UserID":"acme","Password":"0123456789abcdef"}').toString("base64");
     expect(readStartConfig({ token }, ENV, {}).tenants).toMatchObject([{ user: "acme" }]);
+  });
+
+  it("takes secrets as short as may be", () => {
+    const shortest = { QSTASH_TOKEN: `${SHORT}f`, QSTASH_CURRENT_SIGNING_KEY: `${SHORT}g` };
+    expect(readStartConfig({}, { ...ENV, ...shortest }, {}).tenants).toMatchObject([
+      { token: [`${SHORT}f`] },
+    ]);
+  });
+
+  it("shows no secret that it refuses", () => {
+    expect(() => readStartConfig({ token: SHORT }, ENV, {})).not.toThrow(SHORT);
   });
 
   it.each(REFUSED)("refuses %j with %j and %j", (flags, env, file, message) => {
@@ -170,9 +223,16 @@ describe("the file of the configuration", () => {
       port: 0,
       db: "a.db",
       logLevel: "debug",
-      readOnlyTokens: ["r"],
-      tenants: [{ user: "ann", tokens: ["a"], signingKeys: { current: "c", next: "n" }, db: "ann.db" }],
-      metricsToken: "m",
+      readOnlyTokens: [secret("r")],
+      tenants: [
+        {
+          user: "ann",
+          tokens: [secret("a")],
+          signingKeys: { current: secret("c"), next: secret("n") },
+          db: "ann.db",
+        },
+      ],
+      metricsToken: secret("m"),
       drain: "1m30s",
       trustProxy: true,
       destinations: { allow: ["10.0.0.0/8"], deny: ["evil.example"] },

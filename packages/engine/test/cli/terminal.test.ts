@@ -7,7 +7,7 @@ import { ignoreFolder } from "../../src/cli/folder.ts";
 import { Journal } from "../../src/cli/journal.ts";
 import { Narrator } from "../../src/cli/lines.ts";
 import { cutTo, printable } from "../../src/cli/terminal.ts";
-import type { EngineEvent } from "../../src/domain/event.ts";
+import type { EngineEvent } from "../../src/rules/event.ts";
 
 const EVIL = "a\u001b[2J\u001b]0;owned\u0007b\r\nc\u0000\u009b31md\u202ee\u2066f\u200eg\u2028h\ufeff";
 

@@ -1,7 +1,7 @@
 import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
-import type { Cancel, Clock } from "../../src/domain/clock.ts";
-import { ManualClock } from "../../src/domain/clock.ts";
+import type { Cancel, Clock } from "../../src/rules/clock.ts";
+import { ManualClock } from "../../src/rules/clock.ts";
 import { ok, START, until, type World, world } from "../harness.ts";
 
 const HOUR = 3_600_000;

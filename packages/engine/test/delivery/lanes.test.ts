@@ -163,10 +163,10 @@ describe("a destination that doesn't answer", () => {
     const before = machine().boot(dead);
     await publish(before, DEAD, 200);
     await until(() => to(before, DEAD).length === 64);
-    crash(before);
+    await crash(before);
     const after = machine().boot(() => ok());
     await after.engine.idle();
     expect(to(after, DEAD)).toHaveLength(200);
-    crash(after);
+    await crash(after);
   });
 });

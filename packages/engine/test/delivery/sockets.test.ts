@@ -13,7 +13,7 @@ const worlds: World[] = [];
 afterEach(async () => {
   for (const w of worlds.splice(0)) {
     await w.engine.stop({ deadline: 0 });
-    w.store.close();
+    await w.store.close();
   }
 });
 

@@ -12,13 +12,14 @@ import { COMMONJS, programOf, RUNTIMES } from "./runtimes.ts";
 
 const run = promisify(execFile);
 
+const TOKEN = "token-0123456789abcdef";
 const SECRETS = [
   "--token",
-  "t",
+  TOKEN,
   "--current-signing-key",
-  "sig_a12345678",
+  "sig_a0123456789abcdef",
   "--next-signing-key",
-  "sig_b12345678",
+  "sig_b0123456789abcdef",
 ];
 const PACKAGE = dirname(dirname(CLI));
 
@@ -59,7 +60,7 @@ describe.each(WAYS)("under $name", ({ dev, start }) => {
   it("perdure start delivers where it may, and nowhere else", async () => {
     const app = await processes.listen();
     const args = [CLI, "start", ...SECRETS, "--allow-destination", "localhost"];
-    const perdure = await processes.start(start, args, "t");
+    const perdure = await processes.start(start, args, TOKEN);
     for (const host of ["127.0.0.1", "[::ffff:127.0.0.1]", "2130706433", "app.localhost"]) {
       const refused = await perdure.publish(`http://${host}:${app.port}/`);
       expect(refused).toMatchObject({ status: 400, body: { error: expect.stringContaining("loopback") } });

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -36,6 +36,7 @@ beforeAll(async () => {
     banner: { js: COMMONJS },
     logLevel: "error",
   });
+  cpSync(here("../../src/store/migrations"), join(folder, "migrations"), { recursive: true });
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 

@@ -1,4 +1,4 @@
-import { openSqlite } from "../../src/store/sqlite/index.ts";
+import { openSqlite } from "../../src/open-sqlite.ts";
 import { conformance } from "../store/conformance.ts";
 import { run } from "./vitest.ts";
 

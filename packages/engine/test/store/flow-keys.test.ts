@@ -130,7 +130,7 @@ it("a flow control key is kept while anything has it, and as long as it is told 
       const store = openSqlite(":memory:");
       const model = new Model(store);
       for (const one of acts) await model.do(one);
-      store.close();
+      await store.close();
     }),
     { numRuns: 60, seed: 7 },
   );

@@ -2,8 +2,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { GroupCommit } from "../../src/store/group-commit.ts";
 import { Database } from "../../src/store/sqlite/database.ts";
-import { Writer } from "../../src/store/sqlite/writer.ts";
+import { type Sql, sql, type Tx } from "../../src/store/tx.ts";
 import type { StateCount } from "../../src/store/upkeep.ts";
 import { sequence, world } from "../harness.ts";
 
@@ -18,91 +19,117 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 describe("writes", () => {
   let db: Database;
-  let writer: Writer;
+  let driver: GroupCommit;
 
-  beforeEach(() => {
+  beforeEach(async () => {
     db = new Database(file);
-    db.run("CREATE TABLE t (x INTEGER)");
-    writer = new Writer(db);
+    await db.run(sql`CREATE TABLE t (x INTEGER)`);
+    driver = new GroupCommit(db);
   });
-  afterEach(() => db.close());
+  afterEach(() => driver.close());
 
-  const insert = (x: number) => (): number => db.run("INSERT INTO t VALUES (?)", x).key;
-  const rows = (): number[] => db.all<{ x: number }>("SELECT x FROM t ORDER BY x").map(({ x }) => x);
+  const insert =
+    (x: number) =>
+    (tx: Tx): Promise<number> =>
+      tx.run(sql`INSERT INTO t VALUES (${x})`);
+  const rows = async (): Promise<number[]> =>
+    (await db.all<{ x: number }>(sql`SELECT x FROM t ORDER BY x`)).map(({ x }) => x);
 
   it("that arrive together share a commit", async () => {
-    await Promise.all(Array.from({ length: 100 }, (_, x) => writer.write(insert(x))));
-    expect(rows()).toHaveLength(100);
-    expect(writer.commits).toBe(1);
+    await Promise.all(Array.from({ length: 100 }, (_, x) => driver.write(insert(x))));
+    expect(await rows()).toHaveLength(100);
+    expect(driver.commits).toBe(1);
   });
 
   it("that are caused by others join them", async () => {
     let inner: Promise<number> | undefined;
-    await writer.write(() => {
-      inner = writer.write(insert(2));
-      return insert(1)();
+    await driver.write((tx) => {
+      inner = driver.write(insert(2));
+      return insert(1)(tx);
     });
     await inner;
-    expect(rows()).toEqual([1, 2]);
-    expect(writer.commits).toBe(1);
+    expect(await rows()).toEqual([1, 2]);
+    expect(driver.commits).toBe(1);
   });
 
   it("that fail take back only what they did", async () => {
     const outcomes = await Promise.allSettled([
-      writer.write(insert(1)),
-      writer.write(() => {
-        insert(2)();
+      driver.write(insert(1)),
+      driver.write(async (tx) => {
+        await insert(2)(tx);
         throw new RangeError("no");
       }),
-      writer.write(insert(3)),
+      driver.write(insert(3)),
     ]);
     expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
-    expect(rows()).toEqual([1, 3]);
+    expect(await rows()).toEqual([1, 3]);
   });
 
   it("are all told when the transaction can't be committed", async () => {
-    const ended = (): never => {
-      db.run("ROLLBACK");
+    const ended = async (): Promise<never> => {
+      await db.run(sql`ROLLBACK`);
       throw new RangeError("disk full");
     };
     const outcomes = await Promise.allSettled([
-      writer.write(insert(1)),
-      writer.write(ended),
-      writer.write(insert(2)),
+      driver.write(insert(1)),
+      driver.write(ended),
+      driver.write(insert(2)),
     ]);
     expect(outcomes).toMatchObject(
       Array.from({ length: 3 }, () => ({ status: "rejected", reason: { message: "disk full" } })),
     );
-    expect(rows()).toEqual([]);
-    await writer.write(insert(4));
-    expect(rows()).toEqual([4]);
+    expect(await rows()).toEqual([]);
+    await driver.write(insert(4));
+    expect(await rows()).toEqual([4]);
   });
 
   it("count what they did when it is on disk, and nothing that was taken back", async () => {
     const told: StateCount[] = [];
-    db.tally.listen((counts) => told.push(...counts));
-    const count = (times: number) => (): void =>
-      db.tally.add({ of: "run", state: "RUN_STARTED", count: times });
+    driver.onStates((counts) => told.push(...counts));
+    const count =
+      (times: number) =>
+      async (tx: Tx): Promise<void> =>
+        tx.count({ of: "run", state: "RUN_STARTED", count: times });
     const failing =
-      (times: number, end = "") =>
-      (): never => {
-        count(times)();
-        if (end !== "") db.run(end);
+      (times: number, end?: Sql) =>
+      async (tx: Tx): Promise<never> => {
+        await count(times)(tx);
+        if (end) await db.run(end);
         throw new RangeError("no");
       };
-    await Promise.allSettled([writer.write(count(1)), writer.write(failing(10)), writer.write(count(2))]);
+    await Promise.allSettled([driver.write(count(1)), driver.write(failing(10)), driver.write(count(2))]);
     expect(told.splice(0)).toEqual([{ of: "run", state: "RUN_STARTED", count: 3 }]);
-    await Promise.allSettled([writer.write(count(4)), writer.write(failing(20, "ROLLBACK"))]);
-    await writer.write(insert(1));
+    await Promise.allSettled([driver.write(count(4)), driver.write(failing(20, sql`ROLLBACK`))]);
+    await driver.write(insert(1));
     expect(told).toEqual([]);
   });
 
+  it("see nothing of one another before they are on disk", async () => {
+    const seen: number[] = [];
+    const count = async (tx: Tx): Promise<void> => {
+      seen.push((await tx.all(sql`SELECT x FROM t`)).length);
+    };
+    let inner: Promise<void> | undefined;
+    await Promise.all([
+      driver.write(async (tx) => {
+        await insert(1)(tx);
+        inner = driver.read(count);
+        await insert(2)(tx);
+      }),
+      driver.read(count),
+    ]);
+    await inner;
+    expect(seen).toEqual([0, 2]);
+  });
+
   it("are on disk when they are acknowledged, and before the store is closed", async () => {
-    const pending = writer.write(insert(7));
-    writer.close();
+    const pending = driver.write(insert(7));
+    await driver.close();
     await pending;
-    await expect(writer.write(insert(8))).rejects.toThrow("closed");
-    expect(rows()).toEqual([7]);
+    await expect(driver.write(insert(8))).rejects.toThrow("closed");
+    db = new Database(file);
+    expect(await rows()).toEqual([7]);
+    await db.close();
   });
 });
 
@@ -114,5 +141,5 @@ it("an engine's runs commit together: far less often than they take steps", asyn
   expect(w.events.filter((event) => event.type === "run.completed")).toHaveLength(runs);
   // Each of a run's ten steps is claimed, recorded and settled.
   expect(w.store.commits).toBeLessThan((runs * 30) / 5);
-  w.store.close();
+  await w.store.close();
 });

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { keeping } from "../../src/store/sqlite/keeping.ts";
+import { keeping } from "../../src/store/fifo-cache.ts";
 
 it("what is kept is made once, until as much has been made after it", () => {
   const made: string[] = [];

@@ -1,12 +1,12 @@
 import { forCallback, forward, HEADER } from "@perdure/core/protocol";
 import { afterEach, beforeEach } from "vitest";
-import { type Intake, toFanOut, toIntake } from "../../src/domain/intake.ts";
-import type { Failure, Reply } from "../../src/domain/message.ts";
-import { type Options, readOptions } from "../../src/domain/options.ts";
-import type { Settlement } from "../../src/domain/outcome.ts";
-import { type ScheduleDraft, toSchedule } from "../../src/domain/schedule.ts";
-import type { Topic } from "../../src/domain/topic.ts";
-import { toWait, type WaitIntake } from "../../src/domain/wait.ts";
+import { type Intake, toFanOut, toIntake } from "../../src/rules/intake.ts";
+import type { Failure, Reply } from "../../src/rules/message.ts";
+import { type Options, readOptions } from "../../src/rules/options.ts";
+import type { Settlement } from "../../src/rules/outcome.ts";
+import { type ScheduleDraft, toSchedule } from "../../src/rules/schedule.ts";
+import type { Topic } from "../../src/rules/topic.ts";
+import { toWait, type WaitIntake } from "../../src/rules/wait.ts";
 import type { Claim, Claims, Notice, Receipt, Settled, Store } from "../../src/store/store.ts";
 import { APP, ofRun, result, START } from "../harness.ts";
 

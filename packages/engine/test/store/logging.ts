@@ -139,16 +139,16 @@ export function logging(name: string, open: () => Promise<Store>): void {
       expect((await kit.store.retry({ count: 10 }, NO_OPTIONS, START + 5)).messages).toEqual([]);
     });
 
-    it("takes options of a report for the messages that have one", async () => {
-      await fail({ [HEADER.failureCallback]: "https://a.test/f" });
-      await kit.settle(await kit.claimOne(), delivered(START));
+    it("does all of it or nothing", async () => {
+      await fail({ [HEADER.queueName]: "q" });
       await fail();
-      const options = { ...NO_OPTIONS, failure: { ...NO_OPTIONS, retries: 7 } };
-      expect((await kit.store.retry({ count: 10 }, options, START)).messages).toHaveLength(2);
-      const { claims } = await kit.claim(START + 1e9);
-      const reports = claims.map(({ message }) => message.failureCallback);
-      expect(reports.map((report) => report?.options?.retries).sort()).toEqual([7, undefined]);
-      expect(reports.filter(Boolean)).toMatchObject([{ url: "https://a.test/f" }]);
+      await kit.store.queues.delete("q", START);
+      const none = { queues: 0 };
+      await expect(kit.store.retry({ count: 10 }, NO_OPTIONS, START, none)).rejects.toMatchObject({
+        status: 412,
+      });
+      expect((await kit.store.deadLetters({ count: 10 })).items).toHaveLength(2);
+      expect((await kit.claim(START + 1e9)).claims).toEqual([]);
     });
 
     it("leaves a run's entries to resume and restart", async () => {

@@ -14,17 +14,16 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 it("of those that wait for room, no more are looked at than takes a moment", async () => {
   const file = join(folder, "many.db");
-  openSqlite(file).close();
+  await openSqlite(file).close();
   const db = new DatabaseSync(file);
   db.exec(
     `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30000)
-     INSERT INTO messages (id, purpose, state, due_at, url, method, forward, max_retries, not_before, created_at,
-       caller_ip, labels, lane)
-     SELECT 'msg_' || i, 'message', 'CREATED', CASE i % 2 WHEN 0 THEN ${Number.MAX_SAFE_INTEGER} ELSE ${START} END,
-       'https://a.test/', 'POST', '[]', 3, 0, 0, '::1', '', CASE i % 2 WHEN 0 THEN 'a' END FROM n`,
+     INSERT INTO due (message, status, at, since, kind, destination)
+     SELECT i, CASE i % 2 WHEN 0 THEN 'deferred' ELSE 'scheduled' END, CASE i % 2 WHEN 0 THEN NULL ELSE ${START} END,
+       ${START}, 'message', CASE i % 2 WHEN 0 THEN 'a' END FROM n`,
   );
   db.close();
   const store = openSqlite(file);
   expect(await store.flows.waitingForRoom(START)).toEqual({ due: 10_000, aside: 10_000 });
-  store.close();
+  await store.close();
 });

@@ -1,8 +1,8 @@
 import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
-import type { Settlement } from "../../src/domain/outcome.ts";
-import type { Expiry } from "../../src/domain/retention.ts";
-import type { Topic } from "../../src/domain/topic.ts";
+import type { Settlement } from "../../src/rules/outcome.ts";
+import type { Expiry } from "../../src/rules/retention.ts";
+import type { Topic } from "../../src/rules/topic.ts";
 import type { Receipt, Store } from "../../src/store/store.ts";
 import { START } from "../harness.ts";
 import { append, delivered, failure, grouped, known, plain, start, useStore } from "./kit.ts";

@@ -1,6 +1,6 @@
 import { HEADER, type RollbackRecord } from "@perdure/core/protocol";
 import { beforeEach, describe, expect, it } from "vitest";
-import type { Settlement } from "../../src/domain/outcome.ts";
+import type { Settlement } from "../../src/rules/outcome.ts";
 import type { Claim, Store } from "../../src/store/store.ts";
 import { APP, START } from "../harness.ts";
 import { append, delivered, failure, LEASE, NO_OPTIONS, planned, reply, start, useStore } from "./kit.ts";

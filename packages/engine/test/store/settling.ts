@@ -1,6 +1,6 @@
 import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
-import type { Settlement } from "../../src/domain/outcome.ts";
+import type { Settlement } from "../../src/rules/outcome.ts";
 import type { Receipt, Store } from "../../src/store/store.ts";
 import { APP, START } from "../harness.ts";
 import { append, delivered, failure, plain, reply, start, useStore } from "./kit.ts";

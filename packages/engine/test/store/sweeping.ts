@@ -1,6 +1,6 @@
 import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
-import type { Expiry } from "../../src/domain/retention.ts";
+import type { Expiry } from "../../src/rules/retention.ts";
 import type { Receipt, Store } from "../../src/store/store.ts";
 import { START } from "../harness.ts";
 import { append, delivered, failure, type Kit, NO_OPTIONS, plain, start, useStore } from "./kit.ts";

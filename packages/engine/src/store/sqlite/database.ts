@@ -1,27 +1,34 @@
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
-import { DatabaseSync, type SQLInputValue } from "node:sqlite";
-import { messageOf } from "../../domain/problem.ts";
+import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+import { messageOf } from "../../rules/problem.ts";
+import { keeping } from "../fifo-cache.ts";
+import type { Connection } from "../group-commit.ts";
+import { migrations } from "../migrations.ts";
 import { StoreUnavailable } from "../store.ts";
-import { keeping } from "./keeping.ts";
-import { MIGRATIONS } from "./schema.ts";
-import { Tally } from "./tally.ts";
+import { type Dialect, isPlain, render, type Sql, sql } from "../tx.ts";
 
 const SQLITE_BUSY = 5;
 
-/** Tells when something that was stored comes due. */
-export type Due = (dueAt: number) => void;
+const DIALECT: Dialect = {
+  placeholder: () => "?",
+  greatest: "max",
+  position: "instr",
+  list: (placeholder) => `SELECT value FROM json_each(${placeholder})`,
+};
 
-/** A database with its statements, which are prepared once. */
-export class Database {
-  readonly tally: Tally = new Tally();
+/** A connection to a SQLite file, with its statements, which are prepared once. */
+export class Database implements Connection {
+  readonly begin: Sql = sql`BEGIN IMMEDIATE`;
   readonly #db: DatabaseSync;
+  /** Statements by their templates: nothing has to be written or looked up by its text. */
+  readonly #prepared = new WeakMap<readonly string[], StatementSync>();
   // Lists have as many as there are ways to combine their filters: not all of them are kept.
-  readonly #statement = keeping(1000, (sql) => this.#db.prepare(sql));
+  readonly #statement = keeping(1000, (text) => this.#db.prepare(text));
 
   /**
    * @param file a path, whose folder is created, or `:memory:`
-   * @throws StoreUnavailable when another process has it, or it isn't one of ours
+   * @throws StoreUnavailable when another process uses the file, or it isn't a database of this engine
    */
   constructor(file: string) {
     try {
@@ -38,26 +45,42 @@ export class Database {
     }
   }
 
-  get<Row>(sql: string, ...values: SQLInputValue[]): Row | undefined {
-    return this.#statement(sql).get(...values) as Row | undefined;
+  async one<Row>(query: Sql): Promise<Row | undefined> {
+    const { statement, values } = this.#bound(query);
+    return statement.get(...values) as Row | undefined;
   }
 
-  all<Row>(sql: string, ...values: SQLInputValue[]): Row[] {
-    return this.#statement(sql).all(...values) as Row[];
+  async all<Row>(query: Sql): Promise<Row[]> {
+    const { statement, values } = this.#bound(query);
+    return statement.all(...values) as Row[];
   }
 
-  /** @returns how many rows changed, and the key of the last one inserted */
-  run(sql: string, ...values: SQLInputValue[]): { changes: number; key: number } {
-    const { changes, lastInsertRowid } = this.#statement(sql).run(...values);
-    return { changes: Number(changes), key: Number(lastInsertRowid) };
+  async run(query: Sql): Promise<number> {
+    const { statement, values } = this.#bound(query);
+    return Number(statement.run(...values).changes);
   }
 
   get inTransaction(): boolean {
     return this.#db.isTransaction;
   }
 
-  close(): void {
+  /** There is one writer: nothing has to be locked. */
+  async lock(): Promise<void> {}
+
+  async close(): Promise<void> {
     this.#db.close();
+  }
+
+  #bound(query: Sql): { readonly statement: StatementSync; readonly values: readonly SQLInputValue[] } {
+    if (!isPlain(query)) {
+      const { text, values } = render(query, DIALECT);
+      return { statement: this.#statement(text), values };
+    }
+    const known = this.#prepared.get(query.strings);
+    if (known) return { statement: known, values: query.parts };
+    const statement = this.#db.prepare(query.strings.join("?"));
+    this.#prepared.set(query.strings, statement);
+    return { statement, values: query.parts };
   }
 
   #prepare(file: string): void {
@@ -70,13 +93,14 @@ export class Database {
     const { user_version: version } = this.#db.prepare("PRAGMA user_version").get() as {
       user_version: number;
     };
-    if (version > MIGRATIONS.length) {
+    const known = migrations("sqlite");
+    if (version > known.length) {
       throw new StoreUnavailable(
-        `The database ${file} was written by a newer version of the engine (schema ${version}; this one knows ${MIGRATIONS.length}).`,
+        `The database ${file} was written by a newer version of the engine (schema ${version}; this one knows ${known.length}).`,
       );
     }
-    for (const migration of MIGRATIONS.slice(version)) this.#db.exec(migration);
-    this.#db.exec(`PRAGMA user_version = ${MIGRATIONS.length}`);
+    for (const migration of known.slice(version)) this.#db.exec(migration);
+    this.#db.exec(`PRAGMA user_version = ${known.length}`);
     this.#db.exec("COMMIT");
   }
 }

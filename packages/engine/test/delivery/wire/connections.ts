@@ -1,6 +1,6 @@
 import type { LookupFunction, Socket } from "node:net";
 import { describe, expect, it } from "vitest";
-import type { Reply } from "../../../src/domain/message.ts";
+import type { Reply } from "../../../src/rules/message.ts";
 import { rejection, request, resolver, text, until, useKit } from "./kit.ts";
 import { OK } from "./server.ts";
 

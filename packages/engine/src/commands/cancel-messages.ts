@@ -1,0 +1,35 @@
+import { Conditions, whereMessage } from "../queries/conditions.ts";
+import type { CanceledMessages, MessageQuery } from "../store/publishing.ts";
+import type { RecordedStep } from "../store/store.ts";
+import { sql, type Tx } from "../store/tx.ts";
+import { cancelMessage } from "./cancel.ts";
+
+export async function cancelMessages(tx: Tx, query: MessageQuery, now: number): Promise<CanceledMessages> {
+  const found = await pending(tx, query);
+  const rows = found.slice(0, query.count);
+  const runIds: string[] = [];
+  const recorded: RecordedStep[] = [];
+  for (const { id } of rows) {
+    // One may be gone by now: with the run whose last other message it was.
+    const one = await cancelMessage(tx, id, now);
+    if (one.runId !== undefined) runIds.push(one.runId);
+    recorded.push(...one.recorded);
+  }
+  const next = found.length > rows.length ? rows.at(-1)?.seq : undefined;
+  return { canceled: rows.length, runIds, recorded, next };
+}
+
+async function pending(tx: Tx, query: MessageQuery): Promise<{ seq: number; id: string }[]> {
+  const where = new Conditions();
+  where.all(sql`due.status <> 'withdrawn'`);
+  whereMessage(where, query);
+  where.oneOf(sql`messages.host`, query.hosts);
+  where.oneOf(sql`messages.path`, query.paths);
+  where.is(sql`messages.created_at >=`, query.from);
+  where.is(sql`messages.created_at <=`, query.to);
+  where.is(sql`messages.seq <`, query.before);
+  return tx.all(
+    sql`SELECT messages.seq, messages.id FROM due JOIN messages ON messages.seq = due.message
+      ${where.sql} ORDER BY messages.seq DESC LIMIT ${query.count + 1}`,
+  );
+}

@@ -1,0 +1,151 @@
+import type { HistoryEntry } from "@perdure/core/protocol";
+import { isAfterwards } from "../rules/message.ts";
+import * as inOrder from "../store/in-order.ts";
+import type { Claim, ClaimOrder, Claims, Lease } from "../store/store.ts";
+import { underLease, WAITING_STATUS } from "../store/tables/due.ts";
+import { history } from "../store/tables/entries.ts";
+import { logState } from "../store/tables/logs.ts";
+import { LIVE_MESSAGES, type MessageRow, toMessage } from "../store/tables/rows.ts";
+import { sql, type Tx } from "../store/tx.ts";
+import { lookAt, openLanes, setAside } from "./destinations.ts";
+import { expireRuns, nextExpiry } from "./fail.ts";
+import { admit, isFlowPaused, letAllGo, letGo, nextWake, park, wakeFlows } from "./flow-limits.ts";
+import { hasBegun, land, landAll, renewFlight } from "./in-flight.ts";
+import { runOf } from "./messages.ts";
+import { hold, isPaused } from "./queue-places.ts";
+import { isRollingBack, rollbacksOf, startedSteps } from "./rollbacks.ts";
+import { nextTickAt, tick } from "./schedules.ts";
+import { expire, nextDeadline } from "./waits.ts";
+
+/** Rounds of setting aside what its flow control doesn't admit: what is left then is taken up by the next claim. */
+const ROUNDS = 8;
+
+export async function claim(tx: Tx, order: ClaimOrder): Promise<Claims> {
+  const { now, limit, lanes } = order;
+  // What comes due by this is taken along, or told as what is next.
+  await tick(tx, now);
+  const ended = await expireRuns(tx, now);
+  const recorded = [...ended.recorded, ...(await expire(tx, now))];
+  await wakeFlows(tx, now);
+  const looked = new Set(lanes?.open.keys());
+  if (lanes) await openLanes(tx, lanes, limit);
+  const claims: Claim[] = [];
+  for (let round = 0; round < ROUNDS && claims.length < limit; round++) {
+    const due = await tx.all<MessageRow>(
+      sql`${LIVE_MESSAGES} WHERE due.at <= ${now} ORDER BY due.at, due.message LIMIT ${limit - claims.length}`,
+    );
+    if (due.length === 0) break;
+    for (const message of due) {
+      if (!(await admits(tx, message, now))) continue;
+      const boarding = lanes?.board({ url: message.url, purpose: message.kind });
+      if (boarding?.kind === "full") {
+        await setAside(tx, message.seq, boarding.lane);
+        looked.add(boarding.lane);
+      } else claims.push(await take(tx, message, order));
+    }
+  }
+  return {
+    claims,
+    nextDue: await nextDue(tx),
+    recorded,
+    expired: ended.expired,
+    lanes: await lookAt(tx, looked),
+  };
+}
+
+/** Whether a message may be given out, as far as its queue and its key go; else it waits for them. */
+async function admits(tx: Tx, { seq, status, queue, flow_key }: MessageRow, now: number): Promise<boolean> {
+  // Its lease has run out.
+  if (status === "delivering") return true;
+  if (queue !== null && (await isPaused(tx, queue))) {
+    await hold(tx, seq);
+    return false;
+  }
+  if (flow_key === null) return true;
+  // Its key has admitted what is ready already: but nothing begins while the key is paused.
+  if (status === "ready" ? !(await isFlowPaused(tx, flow_key)) : await admit(tx, flow_key, now)) return true;
+  await park(tx, seq);
+  return false;
+}
+
+async function nextDue(tx: Tx): Promise<number | undefined> {
+  // Leases are watched by those who hold them.
+  const next = await tx.one<{ at: number }>(
+    sql`SELECT at FROM due WHERE at IS NOT NULL AND status <> 'delivering' ORDER BY at LIMIT 1`,
+  );
+  const times = [
+    next?.at,
+    await nextDeadline(tx),
+    await nextWake(tx),
+    await nextTickAt(tx),
+    await nextExpiry(tx),
+  ].filter((time) => time !== undefined);
+  return times.length > 0 ? Math.min(...times) : undefined;
+}
+
+export async function renew(tx: Tx, leases: readonly Lease[], until: number): Promise<Lease[]> {
+  return await inOrder.filter(leases, async (lease) => {
+    const changes = await tx.run(
+      sql`UPDATE due SET at = ${until} WHERE ${underLease(lease)} AND status = 'delivering'`,
+    );
+    return changes === 0 && !(await renewFlight(tx, lease, until));
+  });
+}
+
+export async function release(tx: Tx, leases: readonly Lease[], now: number): Promise<void> {
+  for (const lease of leases) {
+    const row = await tx.one<{ flow_key: string | null }>(
+      sql`UPDATE due SET status = ${WAITING_STATUS}, at = ${now}, owner = NULL
+        WHERE ${underLease(lease)} AND status = 'delivering' RETURNING flow_key`,
+    );
+    if (!row) {
+      await land(tx, lease, now);
+      continue;
+    }
+    await letGo(tx, row.flow_key);
+    tx.wakeAt(now);
+  }
+}
+
+/** As {@link release} with every lease that there is. */
+export async function releaseAll(tx: Tx): Promise<void> {
+  await tx.run(
+    sql`UPDATE due SET status = ${WAITING_STATUS}, at = 0, since = NULL, destination = NULL, owner = NULL
+      WHERE status IN ('delivering', 'deferred', 'ready')`,
+  );
+  await landAll(tx);
+  await letAllGo(tx);
+}
+
+async function take(tx: Tx, found: MessageRow, { now, leaseUntil, owner = "" }: ClaimOrder): Promise<Claim> {
+  const { seq } = found;
+  await tx.run(
+    sql`UPDATE due SET status = 'delivering', at = ${leaseUntil}, fence = fence + 1, owner = ${owner} WHERE message = ${seq}`,
+  );
+  const row: MessageRow = { ...found, status: "delivering", at: leaseUntil, fence: found.fence + 1 };
+  await logState(tx, row, "ACTIVE", now);
+  const entries = await entriesOf(tx, row);
+  return {
+    lease: { seq, messageId: row.id, fence: row.fence },
+    message: toMessage(row),
+    run: await runOf(tx, row.run),
+    first: row.kind === "step" && entries.length === 1,
+    entries,
+    ended:
+      row.run !== null && isAfterwards(row.kind)
+        ? {
+            rollbacks: await rollbacksOf(tx, row.run),
+            started: await startedSteps(tx, row.run),
+            begun: await hasBegun(tx, row.run),
+            pending: row.kind === "failure" && (await isRollingBack(tx, row.run)),
+          }
+        : undefined,
+  };
+}
+
+async function entriesOf(tx: Tx, { run, entry, kind }: MessageRow): Promise<HistoryEntry[]> {
+  if (run === null) return [];
+  if (isAfterwards(kind)) return await history(tx, run);
+  if (entry === null) return [];
+  return kind === "step" ? await history(tx, run, entry) : await history(tx, run, entry, entry);
+}

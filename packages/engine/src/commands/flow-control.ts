@@ -1,0 +1,111 @@
+import { begunAt, type FlowChange, type FlowControl, pin } from "../rules/flow-control.ts";
+import type { Flows, RoomWaiters } from "../store/controls.ts";
+import type { Driver } from "../store/driver.ts";
+import * as inOrder from "../store/in-order.ts";
+import { POSITION, type Sql, sql, type Tx } from "../store/tx.ts";
+import { type FlowRow, flowOf, letGoAll, toLimits, UNDER_WAY } from "./flow-limits.ts";
+
+/** Of a key that no message has named yet. */
+const PERIOD = 1000;
+
+/** Rows that are looked at to count who waits for room: however many there are, it takes milliseconds. */
+const MOST = 10_000;
+
+export function flowControl(driver: Driver): Flows {
+  return {
+    list: (search, now) => driver.read((tx) => flows(tx, search ?? "", now)),
+    get: (key, now) =>
+      driver.read(async (tx) => {
+        const row = await flowOf(tx, key);
+        return row && toFlow(tx, row, now);
+      }),
+    waitingForRoom: (now) => driver.read((tx) => waitingForRoom(tx, now)),
+    change: (key, change, now) => driver.write((tx) => apply(tx, key, change, now)),
+  };
+}
+
+async function flows(tx: Tx, search: string, now: number): Promise<FlowControl[]> {
+  const rows = await tx.all<FlowRow>(
+    sql`SELECT * FROM flows WHERE ${POSITION}(key, ${search}) > 0 ORDER BY key`,
+  );
+  return inOrder.map(rows, (row) => toFlow(tx, row, now));
+}
+
+async function toFlow(tx: Tx, row: FlowRow, now: number): Promise<FlowControl> {
+  const { active, waiting } = (await tx.one<{ active: number; waiting: number }>(sql`SELECT
+    (SELECT count(*) FROM due WHERE flow_key = ${row.key} AND ${UNDER_WAY}) AS active,
+    (SELECT count(*) FROM due WHERE flow_key = ${row.key} AND status = 'throttled') AS waiting`)) as {
+    active: number;
+    waiting: number;
+  };
+  const limits = toLimits(row);
+  const { began_at: beganAt, begun } = row;
+  return {
+    ...limits,
+    key: row.key,
+    paused: row.paused === 1,
+    beganAt,
+    begun: begunAt({ beganAt, begun, period: limits.period }, now),
+    active,
+    waiting,
+  };
+}
+
+async function waitingForRoom(tx: Tx, now: number): Promise<RoomWaiters> {
+  const count = async (where: Sql, of: Sql): Promise<number> => {
+    const row = await tx.one<{ count: number }>(
+      sql`SELECT count(*) AS count FROM
+        (SELECT flow_key, status FROM due WHERE ${where} LIMIT ${MOST}) AS counted
+        WHERE flow_key IS NULL AND ${of}`,
+    );
+    return row?.count ?? 0;
+  };
+  return {
+    // With a lease that ran out it isn't room that a message waits for.
+    due: await count(sql`at <= ${now}`, sql`status <> 'delivering'`),
+    aside: await count(sql`destination IS NOT NULL`, sql`status = 'deferred'`),
+  };
+}
+
+async function apply(tx: Tx, key: string, change: FlowChange, now: number): Promise<boolean> {
+  if (!(await flowOf(tx, key))) {
+    if (change.kind !== "pause" && change.kind !== "pin") return false;
+    await tx.run(sql`INSERT INTO flows (key, period) VALUES (${key}, ${PERIOD})`);
+  }
+  await tx.run(sql`UPDATE flows SET used_at = ${now} WHERE key = ${key}`);
+  const row = await flowOf(tx, key);
+  if (!row) return false;
+  switch (change.kind) {
+    case "pause":
+      await tx.run(sql`UPDATE flows SET paused = 1, wake_at = NULL WHERE key = ${key}`);
+      return true;
+    case "resume":
+      await tx.run(sql`UPDATE flows SET paused = 0 WHERE key = ${key}`);
+      break;
+    case "pin":
+      await pinLimits(tx, row, change);
+      await resetRate(tx, key, now);
+      break;
+    case "unpin":
+      if (change.parallelism) await tx.run(sql`UPDATE flows SET pinned_parallelism = 0 WHERE key = ${key}`);
+      if (change.rate) await tx.run(sql`UPDATE flows SET pinned_rate = 0 WHERE key = ${key}`);
+      return true;
+    case "reset":
+      await resetRate(tx, key, now);
+      break;
+    default:
+      return change satisfies never;
+  }
+  if (await letGoAll(tx, key)) tx.wakeAt(now);
+  return true;
+}
+
+async function pinLimits(tx: Tx, row: FlowRow, change: Extract<FlowChange, { kind: "pin" }>): Promise<void> {
+  const pinned = pin(toLimits(row), change);
+  await tx.run(sql`UPDATE flows SET parallelism = ${pinned.parallelism ?? null}, rate = ${pinned.rate ?? null}, period = ${pinned.period}, pinned_parallelism = ${pinned.pinnedParallelism ? 1 : 0}, pinned_rate = ${pinned.pinnedRate ? 1 : 0}
+     WHERE key = ${row.key}`);
+}
+
+async function resetRate(tx: Tx, key: string, now: number): Promise<void> {
+  await tx.run(sql`UPDATE flows SET began_at = ${now}, begun = 0, wake_at = NULL WHERE key = ${key}`);
+}

@@ -1,0 +1,123 @@
+import { HEADER, type StepRecord } from "@perdure/core/protocol";
+import { firstValue } from "../rules/header.ts";
+import type { Lease } from "../store/store.ts";
+import { AFTERWARDS, underLease } from "../store/tables/due.ts";
+import { type MessageRow, toMessage } from "../store/tables/rows.ts";
+import { GREATEST, sql, type Tx } from "../store/tx.ts";
+
+/** Reports of a run's end that nobody has begun to deliver. An alarm doesn't wait for what is still under way. */
+const WAITING = sql`${AFTERWARDS} AND status = 'scheduled' AND fence = 0 AND NOT EXISTS (SELECT 1 FROM messages
+  JOIN due AS first ON first.message = messages.awaits WHERE messages.seq = due.message)`;
+
+/** The row of a delivery with the entry that it delivers. */
+interface FlightRow extends MessageRow {
+  readonly record: string | null;
+  readonly entry_body: string | null;
+}
+
+/**
+ * Keeps the leases of those of a run's deliveries that are withdrawn while they are under way, and may be at a step
+ * that is to be rolled back: its rollback isn't begun while the step itself is still being done.
+ */
+export async function markFlights(tx: Tx, run: number): Promise<void> {
+  const rows = await tx.all<FlightRow>(
+    sql`SELECT messages.*, entries.record, entries.body AS entry_body FROM due
+      JOIN messages ON messages.seq = due.message LEFT JOIN entries ON entries.seq = messages.entry
+      WHERE due.run = ${run} AND due.status = 'delivering' AND due.kind IN ('step', 'answer', 'call')`,
+  );
+  for (const row of rows) {
+    if (mayBeUndone(row)) {
+      await tx.run(
+        sql`UPDATE due SET status = 'withdrawn', since = at, at = NULL WHERE message = ${row.seq}`,
+      );
+    }
+  }
+}
+
+/** A plan and a call say whether their step has a rollback. Which step any other delivery is at, isn't known here. */
+function mayBeUndone(row: FlightRow): boolean {
+  if (row.kind === "call") {
+    const name = HEADER.rollback.toLowerCase();
+    return toMessage(row).callback?.options?.forward.some(([forwarded]) => forwarded === name) ?? false;
+  }
+  if (!row.record?.startsWith("plan:")) return true;
+  const plan = JSON.parse(Buffer.from(row.entry_body ?? "", "base64").toString()) as StepRecord;
+  return plan.rollback === true;
+}
+
+/** Has a report wait until the deliveries of its run have landed, or their leases have run out. */
+export async function holdReport(tx: Tx, run: number, report: number): Promise<void> {
+  await tx.run(
+    sql`UPDATE due SET at = ${GREATEST}(at, coalesce((SELECT max(since) FROM due
+      WHERE run = ${run} AND status = 'withdrawn'), 0)) WHERE message = ${report} AND at IS NOT NULL`,
+  );
+}
+
+/** A delivery that was withdrawn goes on under its lease. @returns whether anything waits for it */
+export async function renewFlight(tx: Tx, lease: Lease, until: number): Promise<boolean> {
+  // A call is broken off instead.
+  const row = await tx.one<{ run: number }>(
+    sql`UPDATE due SET since = ${until} WHERE ${underLease(lease)} AND status = 'withdrawn' AND kind <> 'call'
+      RETURNING run`,
+  );
+  if (!row) return false;
+  await tx.run(sql`UPDATE due SET at = ${GREATEST}(at, ${until}) WHERE run = ${row.run} AND ${WAITING}`);
+  return true;
+}
+
+/** A delivery that was withdrawn is over. What waited for it, and for no other, is due. @returns its run */
+export async function land(tx: Tx, lease: Lease, now: number): Promise<number | undefined> {
+  const row = await tx.one<{ run: number }>(
+    sql`DELETE FROM due WHERE ${underLease(lease)} AND status = 'withdrawn' RETURNING run`,
+  );
+  if (!row) return undefined;
+  const others = await tx.one(sql`SELECT 1 FROM due WHERE run = ${row.run} AND status = 'withdrawn' LIMIT 1`);
+  if (!others) {
+    const reports = await tx.all<{ at: number }>(
+      sql`UPDATE due SET at = ${GREATEST}((SELECT not_before FROM messages WHERE seq = due.message), ${now})
+        WHERE run = ${row.run} AND ${WAITING} RETURNING at`,
+    );
+    for (const { at } of reports) tx.wakeAt(at);
+  }
+  return row.run;
+}
+
+/** Nobody is left who could tell of any landing. */
+export async function landAll(tx: Tx): Promise<void> {
+  await tx.run(
+    sql`UPDATE due SET at = (SELECT not_before FROM messages WHERE seq = due.message)
+      WHERE ${WAITING} AND run IN (SELECT run FROM due WHERE status = 'withdrawn')`,
+  );
+  await tx.run(sql`DELETE FROM due WHERE status = 'withdrawn'`);
+}
+
+/**
+ * Whether a run that has ended may have begun a step that isn't on record: whether any attempt at the delivery that was
+ * to go on with it came to an end that doesn't say what it did.
+ */
+export async function hasBegun(tx: Tx, run: number): Promise<boolean> {
+  const last = await tx.one<{ seq: number | null; fence: number | null }>(
+    sql`SELECT messages.seq, coalesce(due.fence, messages.attempts) AS fence FROM entries
+      LEFT JOIN messages ON messages.id = entries.message LEFT JOIN due ON due.message = messages.seq
+      WHERE entries.run = ${run} AND entries.call_type <> 'toCallback' ORDER BY entries.seq DESC LIMIT 1`,
+  );
+  // What isn't kept any more was delivered.
+  if (!last || last.seq === null || last.fence === null) return true;
+  if (last.fence === 0) return false;
+  const told = (
+    await tx.all<{ headers: string }>(
+      sql`SELECT headers FROM failures WHERE message = ${last.seq} AND status >= 300 AND headers IS NOT NULL`,
+    )
+  )
+    .map(({ headers }) => JSON.parse(headers) as Record<string, string[]>)
+    .filter((headers) => firstValue(headers, HEADER.sdkVersion) !== undefined);
+  if (told.length < last.fence) return true;
+  const final = (await tx.one<{ headers: string | null }>(sql`SELECT headers FROM dlq WHERE run = ${run}`))
+    ?.headers;
+  const failed = stepIn(JSON.parse(final ?? "{}"));
+  return told.some((headers) => ![undefined, failed].includes(stepIn(headers)));
+}
+
+function stepIn(headers: Record<string, string[]>): string | undefined {
+  return firstValue(headers, HEADER.errorStepName);
+}

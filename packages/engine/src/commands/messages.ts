@@ -1,0 +1,111 @@
+import type { CallType } from "@perdure/core/protocol";
+import { toBase64 } from "../rules/bytes.ts";
+import { placeOf } from "../rules/destination.ts";
+import { DEFAULT_RETRIES, type Draft } from "../rules/message.ts";
+import { inherit, type Run } from "../rules/run.ts";
+import { logState } from "../store/tables/logs.ts";
+import { type MessageRow, type RunRow, toRun, toStoredOptions } from "../store/tables/rows.ts";
+import { insert, sql, type Tx } from "../store/tx.ts";
+import { configureFlow } from "./flow-limits.ts";
+import { enterQueue } from "./queue-places.ts";
+
+/** What a message belongs to, by the keys of their rows. */
+interface Belonging {
+  readonly run?: number | undefined;
+  readonly entry?: number;
+  /** Of a callback: the message that it reports, which isn't over, for its queue, before the callback is. */
+  readonly source?: Pick<MessageRow, "seq" | "place">;
+  /** The message whose end it waits for. */
+  readonly awaits?: number;
+}
+
+/** @returns the message's key */
+export async function insertMessage(tx: Tx, draft: Draft, of: Belonging = {}): Promise<number> {
+  if (draft.flow && (await configureFlow(tx, draft.flow, draft.createdAt))) tx.wakeAt(draft.createdAt);
+  const { run = null, entry = null, source, awaits = null } = of;
+  const { host, path } = placeOf(draft.url);
+  const flowKey = draft.flow?.key ?? null;
+  const queue = draft.queue ?? null;
+  const seq = await insert(
+    tx,
+    sql`INSERT INTO messages (id, kind, run, entry, source, awaits, url, host, path, body, options, max_retries, retry_delay, not_before,
+        created_at, caller_ip, url_group, queue, flow_key, schedule)
+      VALUES (${draft.id}, ${draft.purpose}, ${run}, ${entry}, ${source?.seq ?? null}, ${awaits}, ${draft.url}, ${host}, ${path},
+        ${draft.body ?? null}, ${toStoredOptions(draft)}, ${draft.retries ?? DEFAULT_RETRIES}, ${draft.retryDelay ?? null}, ${draft.notBefore},
+        ${draft.createdAt}, ${draft.callerIp}, ${draft.topic?.name ?? null}, ${queue}, ${flowKey},
+        ${draft.schedule ?? null})
+      RETURNING seq AS key`,
+  );
+  for (const label of new Set(draft.labels)) {
+    await tx.run(sql`INSERT INTO message_labels (label, message) VALUES (${label}, ${seq})`);
+  }
+  const queued = queue !== null;
+  await tx.run(
+    sql`INSERT INTO due (message, status, at, since, kind, run, queue, place, flow_key)
+      VALUES (${seq}, ${queued ? "queued" : "scheduled"}, ${queued ? null : draft.notBefore},
+        ${queued ? draft.notBefore : null}, ${draft.purpose}, ${run}, ${queue}, ${source?.place ?? null}, ${flowKey})`,
+  );
+  await logState(tx, { seq, kind: draft.purpose }, "CREATED", draft.createdAt, { dueAt: draft.notBefore });
+  if (queue !== null) await enterQueue(tx, queue, draft.createdAt);
+  else tx.wakeAt(draft.notBefore);
+  return seq;
+}
+
+/** What a run's history gains. */
+export interface NewEntry {
+  /** What no two entries of a run share. */
+  readonly key: string;
+  readonly callType: CallType;
+  readonly body: Uint8Array;
+}
+
+/** Adds to a run's history, and has it delivered. */
+export async function insertEntry(
+  tx: Tx,
+  run: Pick<Run, "key" | "config" | "traits">,
+  entry: NewEntry,
+  draft: Draft,
+): Promise<void> {
+  const key = await insert(
+    tx,
+    sql`INSERT INTO entries (run, record, message, call_type, body, created_at)
+      VALUES (${run.key}, ${entry.key}, ${draft.id}, ${entry.callType}, ${toBase64(entry.body)}, ${draft.createdAt})
+      RETURNING seq AS key`,
+  );
+  // A call has its own rules, but for what may be seen of it; everything else is a delivery of the run's.
+  const { redact } = run.config;
+  const message =
+    draft.purpose === "call" ? { ...draft, redact: draft.redact ?? redact } : inherit(draft, run);
+  await insertMessage(tx, message, { run: run.key, entry: key });
+}
+
+/** The message of an entry that a run has already. */
+export async function entryMessage(tx: Tx, run: number, key: string): Promise<string | undefined> {
+  return (
+    await tx.one<{ message: string }>(sql`SELECT message FROM entries WHERE run = ${run} AND record = ${key}`)
+  )?.message;
+}
+
+/** The live run of an id. Until the transaction ends, no other one changes or starts a run of this id. */
+export async function lockRun(tx: Tx, id: string): Promise<Run | undefined> {
+  await tx.lock("run", id);
+  return liveRun(tx, id);
+}
+
+export async function liveRun(tx: Tx, id: string): Promise<Run | undefined> {
+  const row = await tx.one<RunRow>(sql`SELECT * FROM runs WHERE id = ${id} AND state = 'RUN_STARTED'`);
+  return row && toRun(row);
+}
+
+/** Of the runs that had an id, the last one, or the one that was created then. */
+export async function latestRun(tx: Tx, id: string, createdAt?: number): Promise<Run | undefined> {
+  const row = await tx.one<RunRow>(
+    sql`SELECT * FROM runs WHERE id = ${id} AND created_at = coalesce(${createdAt ?? null}, created_at) ORDER BY key DESC LIMIT 1`,
+  );
+  return row && toRun(row);
+}
+
+export async function runOf(tx: Tx, key: number | null): Promise<Run | undefined> {
+  const row = key === null ? undefined : await tx.one<RunRow>(sql`SELECT * FROM runs WHERE key = ${key}`);
+  return row && toRun(row);
+}

@@ -1,0 +1,24 @@
+import type { Outcome } from "../rules/message-status.ts";
+import type { MessageRow } from "../store/tables/rows.ts";
+import { sql, type Tx } from "../store/tx.ts";
+import { leavePlace } from "./queue-places.ts";
+import { recordTickState } from "./schedules.ts";
+
+/**
+ * What a message's end means for its queue and its schedule. To be called after each change that may have been the end,
+ * with the message as it was before.
+ */
+export async function followUp(
+  tx: Tx,
+  row: Pick<MessageRow, "seq" | "id" | "place" | "schedule">,
+): Promise<void> {
+  if (row.place === null && row.schedule === null) return;
+  const ended = await tx.one<{ outcome: Outcome | null }>(
+    sql`SELECT outcome FROM messages WHERE seq = ${row.seq}`,
+  );
+  if (!ended?.outcome) return;
+  if (row.schedule !== null) {
+    await recordTickState(tx, row.schedule, row.id, ended.outcome === "DELIVERED" ? "SUCCESS" : "FAIL");
+  }
+  if (row.place !== null) await leavePlace(tx, row.place);
+}

@@ -1,0 +1,91 @@
+import type { CallType } from "@perdure/core/protocol";
+import type { Run } from "../rules/run.ts";
+import * as inOrder from "../store/in-order.ts";
+import { sql, type Tx } from "../store/tx.ts";
+
+/** An entry of a run that has failed. */
+export interface OldEntry {
+  readonly seq: number;
+  readonly record: string;
+  readonly message: string;
+  readonly call_type: CallType;
+  readonly body: string;
+  readonly created_at: number;
+}
+
+/** What a run that is taken up again begins with. */
+export interface Survey {
+  /** The entries that it has from the start, in their order. */
+  readonly kept: readonly OldEntry[];
+  /** Those of them that have had no effect. */
+  readonly redelivered: ReadonlySet<OldEntry>;
+}
+
+/**
+ * What is left to do of a run that has failed:
+ *
+ * - a plan without a result is delivered again: its step may have been under way, or have waited for something;
+ * - so is an answer to a call that never reached the workflow. A call without an answer is forgotten: whoever asked for
+ *   it asks again;
+ * - so is the last entry that isn't a plan, when it never reached the workflow, or when something that was asked for and
+ *   isn't recorded has no plan. With everything before it in sight, the workflow asks for all of that again. Earlier
+ *   ones needn't be delivered: the last one knows more.
+ *
+ * @param children the runs that it has invoked: what they come to is recorded without anybody asking for it
+ */
+export async function survey(
+  tx: Tx,
+  run: number,
+  entries: readonly OldEntry[],
+  children: readonly Run[],
+): Promise<Survey> {
+  const records = new Set(entries.map(({ record }) => record));
+  for (const child of children) if (child.invoker) records.add(child.invoker.key);
+  const lacksResult = (id: string): boolean => !records.has(`result:${id}`);
+  const kept = entries.filter(
+    ({ record }) => !record.startsWith("call:") || records.has(`answer:${idOf(record)}`),
+  );
+  const lost = entries.filter(
+    ({ record }) =>
+      (record.startsWith("plan:") && lacksResult(idOf(record))) ||
+      (record.startsWith("answer:") && lacksResult(idOf(record))),
+  );
+  const redelivered = new Set(
+    await inOrder.filter(
+      lost,
+      async (entry) => entry.record.startsWith("plan:") || !(await wasDelivered(tx, entry)),
+    ),
+  );
+  const covered = new Set([...redelivered].map(({ record }) => idOf(record)));
+  const last = entries.findLast(
+    ({ record, call_type }) => call_type === "step" && !record.startsWith("plan:"),
+  );
+  const uncovered = (await asked(tx, run, entries)).some((id) => lacksResult(id) && !covered.has(id));
+  // The end of a child that came too late is the newest entry, and does for the last one what that would.
+  const goesOn = children.some(
+    ({ state, invoker }) => state !== "RUN_STARTED" && !entries.some(({ record }) => record === invoker?.key),
+  );
+  const idle = redelivered.size === 0 && !children.some(({ state }) => state === "RUN_STARTED");
+  if (last && !goesOn && (uncovered || idle || !(await wasDelivered(tx, last)))) redelivered.add(last);
+  return { kept, redelivered };
+}
+
+/** Ids of steps for which the workflow has asked the engine. */
+async function asked(tx: Tx, run: number, entries: readonly OldEntry[]): Promise<string[]> {
+  const waits = await tx.all<{ record: string }>(sql`SELECT record FROM waiters WHERE run = ${run}`);
+  const calls = entries.filter(({ record }) => record.startsWith("call:"));
+  return [...waits, ...calls].map(({ record }) => idOf(record));
+}
+
+/** What was delivered is forgotten after a while; what wasn't is kept. */
+async function wasDelivered(tx: Tx, { message }: OldEntry): Promise<boolean> {
+  return (
+    (await tx.one(
+      sql`SELECT 1 FROM messages WHERE id = ${message} AND outcome IN ('FAILED', 'CANCELLED')`,
+    )) === undefined
+  );
+}
+
+function idOf(record: string): string {
+  return record.slice(record.indexOf(":") + 1);
+}

@@ -1,0 +1,110 @@
+import { DEFAULT_PARALLELISM, type Queue, type QueueChange } from "../rules/queue.ts";
+import type { Queues } from "../store/controls.ts";
+import type { Driver } from "../store/driver.ts";
+import * as inOrder from "../store/in-order.ts";
+import { finishMessages, RESUME, suspend } from "../store/tables/due.ts";
+import { logStates } from "../store/tables/logs.ts";
+import { sql, type Tx } from "../store/tx.ts";
+import { letGo } from "./flow-limits.ts";
+import { admitNext, ensureQueue, type QueueRow, queueOf, takenPlaces } from "./queue-places.ts";
+import { recordTickState } from "./schedules.ts";
+
+export function queueControl(driver: Driver): Queues {
+  return {
+    list: () =>
+      driver.read(async (tx) =>
+        inOrder.map(await tx.all<QueueRow>(sql`SELECT * FROM queues ORDER BY name`), (row) =>
+          toQueue(tx, row),
+        ),
+      ),
+    get: (name) =>
+      driver.read(async (tx) => {
+        const row = await queueOf(tx, name);
+        return row && toQueue(tx, row);
+      }),
+    put: (change, limits, now) => driver.write((tx) => put(tx, change, limits.queues, now)),
+    pause: (name, paused, now) => driver.write((tx) => pause(tx, name, paused, now)),
+    delete: (name, now) => driver.write((tx) => remove(tx, name, now)),
+  };
+}
+
+async function toQueue(tx: Tx, row: QueueRow): Promise<Queue> {
+  const { lag } = (await tx.one<{ lag: number }>(
+    sql`SELECT count(*) AS lag FROM due WHERE queue = ${row.name}`,
+  )) as { lag: number };
+  return {
+    name: row.name,
+    parallelism: row.parallelism,
+    paused: row.paused === 1,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+    lag,
+  };
+}
+
+async function put(tx: Tx, change: QueueChange, most: number, now: number): Promise<void> {
+  await ensureQueue(tx, change.name, now, most);
+  const old = await queueOf(tx, change.name);
+  const parallelism = change.parallelism ?? old?.parallelism ?? DEFAULT_PARALLELISM;
+  await tx.run(
+    sql`UPDATE queues SET parallelism = ${parallelism}, updated_at = ${now} WHERE name = ${change.name}`,
+  );
+  await giveBack(tx, change.name, parallelism);
+  const paused = change.paused ?? old?.paused === 1;
+  await pause(tx, change.name, paused, now);
+}
+
+async function pause(tx: Tx, name: string, paused: boolean, now: number): Promise<boolean> {
+  const changes = await tx.run(
+    sql`UPDATE queues SET paused = ${paused ? 1 : 0}, updated_at = ${now} WHERE name = ${name}`,
+  );
+  if (changes > 0 && !paused) {
+    const freed = await tx.run(
+      sql`UPDATE due SET ${RESUME} WHERE status = 'queued' AND place = message
+        AND place IN (SELECT message FROM places WHERE queue = ${name})`,
+    );
+    if (freed > 0) tx.wakeAt(now);
+    await admitNext(tx, name);
+  }
+  return changes > 0;
+}
+
+/** With fewer places, those that were given last and haven't been used go back. */
+async function giveBack(tx: Tx, name: string, parallelism: number): Promise<void> {
+  const over = (await takenPlaces(tx, name)) - parallelism;
+  if (over <= 0) return;
+  const unused = await tx.all<{ message: number }>(
+    sql`SELECT message FROM due WHERE place IN (SELECT message FROM places WHERE queue = ${name})
+      AND place = message AND fence = 0 AND status IN ('scheduled', 'throttled', 'queued')
+      ORDER BY message DESC LIMIT ${over}`,
+  );
+  for (const { message } of unused) {
+    await tx.run(sql`DELETE FROM places WHERE message = ${message}`);
+    await tx.run(sql`UPDATE due SET ${suspend("enqueue")}, place = NULL WHERE message = ${message}`);
+  }
+}
+
+/** What isn't being delivered just now is cancelled; what is goes on without a queue. */
+async function remove(tx: Tx, name: string, now: number): Promise<void> {
+  const waiting = sql`queue = ${name} AND status <> 'delivering'`;
+  const keys = await tx.all<{ flow_key: string }>(
+    sql`SELECT DISTINCT flow_key FROM due WHERE ${waiting} AND flow_key IS NOT NULL`,
+  );
+  const ofSchedules = await tx.all<{ id: string; schedule: string }>(
+    sql`SELECT id, schedule FROM messages
+      WHERE seq IN (SELECT message FROM due WHERE ${waiting}) AND schedule IS NOT NULL`,
+  );
+  for (const state of ["CANCEL_REQUESTED", "CANCELLED"] as const) await logStates(tx, state, now, waiting);
+  await finishMessages(tx, waiting, { outcome: "CANCELLED", deleteAfter: now });
+  await tx.run(
+    sql`UPDATE messages SET queue = NULL WHERE seq IN (SELECT message FROM due WHERE queue = ${name})`,
+  );
+  await tx.run(
+    sql`UPDATE due SET place = NULL WHERE place IN (SELECT message FROM places WHERE queue = ${name})`,
+  );
+  await tx.run(sql`UPDATE due SET queue = NULL WHERE queue = ${name}`);
+  await tx.run(sql`DELETE FROM places WHERE queue = ${name}`);
+  await tx.run(sql`DELETE FROM queues WHERE name = ${name}`);
+  for (const { id, schedule } of ofSchedules) await recordTickState(tx, schedule, id, "FAIL");
+  for (const { flow_key } of keys) if (await letGo(tx, flow_key)) tx.wakeAt(now);
+}

@@ -1,0 +1,25 @@
+import type { Settlement } from "../rules/outcome.ts";
+import { attemptMessage } from "../rules/report.ts";
+import { type MessageRow, toMessage } from "../store/tables/rows.ts";
+import type { Tx } from "../store/tx.ts";
+import { insertMessage } from "./messages.ts";
+
+/**
+ * Has an attempt reported where that was asked for.
+ *
+ * @returns the place of the message that reports it
+ */
+export async function reportAttempt(
+  tx: Tx,
+  row: MessageRow,
+  settlement: Settlement,
+  now: number,
+): Promise<number | undefined> {
+  // A run's own deliveries have no callback.
+  if (row.kind === "step" || row.kind === "answer") return undefined;
+  if (settlement.kind === "called" || settlement.kind === "rolledBack") return undefined;
+  const reply = settlement.kind === "delivered" ? settlement.reply : settlement.failure.reply;
+  const failure = settlement.kind === "delivered" ? undefined : settlement.failure;
+  const report = attemptMessage(toMessage(row), { at: now, reply, failure });
+  return report && (await insertMessage(tx, report, { source: row }));
+}

@@ -1,0 +1,144 @@
+import { deadLetters } from "../queries/lists.ts";
+import { newMessageId, newRunId } from "../rules/ids.ts";
+import { invokeRecord } from "../rules/invoke.ts";
+import type { Draft } from "../rules/message.ts";
+import { deliveryOf, inherit, override, type Run } from "../rules/run.ts";
+import * as inOrder from "../store/in-order.ts";
+import type { DeadLetterQuery, Revival, Revived } from "../store/lists.ts";
+import { MESSAGES, type MessageRow, type RunRow, toMessage, toRun } from "../store/tables/rows.ts";
+import { insertRun } from "../store/tables/runs.ts";
+import { insert, sql, type Tx } from "../store/tx.ts";
+import { remove } from "./dead-letters.ts";
+import { recordStep } from "./finish-run.ts";
+import { insertMessage } from "./messages.ts";
+import { type OldEntry, survey } from "./plan-resume.ts";
+import { isReporting, learn, rollbacksOf } from "./rollbacks.ts";
+
+export async function revive(tx: Tx, query: DeadLetterQuery, how: Revival, now: number): Promise<Revived> {
+  const { items, next } = await deadLetters(tx, { ...query, ofRuns: true });
+  const runs = await inOrder.flatMap(items, async ({ dlqId, run }) => {
+    // While its steps may still be rolled back, they can't be run anew.
+    if (!run || (run.traits !== undefined && (await isReporting(tx, run.key)))) return [];
+    await remove(tx, { id: dlqId, run: run.key });
+    return [await reviveRun(tx, run, how, now)];
+  });
+  return { runs, next };
+}
+
+async function reviveRun(tx: Tx, old: Run, how: Revival, now: number): Promise<Run> {
+  const inserted = await insertRun(tx, {
+    id: newRunId(),
+    url: old.url,
+    createdAt: now,
+    callerIp: old.callerIp,
+    config: override(old, how.options, how.lifetime),
+    announced: old.announced,
+    // Whoever waited for the one that failed has been told.
+    invoker: undefined,
+  });
+  const run = { ...inserted, traits: old.traits };
+  await learn(tx, run.key, { traits: old.traits });
+  const entries = await tx.all<OldEntry>(
+    sql`SELECT seq, record, message, call_type, body, created_at FROM entries WHERE run = ${old.key} ORDER BY seq`,
+  );
+  const again: Again = { tx, run, how, now };
+  if (how.kind === "resume") await resume(again, old, entries);
+  else for (const first of entries.slice(0, 1)) await copy(again, first, true);
+  return run;
+}
+
+interface Again {
+  readonly tx: Tx;
+  readonly run: Run;
+  readonly how: Revival;
+  readonly now: number;
+}
+
+/** Copies a history in its order, and delivers again whatever has had no effect. */
+async function resume(again: Again, old: Run, entries: readonly OldEntry[]): Promise<void> {
+  const { tx, run } = again;
+  // Webhooks that it gave out name the old run: from there, one is led here.
+  await tx.run(sql`UPDATE runs SET successor = ${run.key} WHERE key = ${old.key}`);
+  await tx.run(sql`UPDATE events SET run = ${run.key} WHERE run = ${old.key}`);
+  await tx.run(sql`UPDATE webhooks SET run = ${run.key} WHERE run = ${old.key}`);
+  const undone = await undoneSteps(tx, old.key);
+  const left = entries.filter(({ record }) => !isUndone(record, undone));
+  const children = await adoptChildren(again, old, undone);
+  const { kept, redelivered } = await survey(tx, old.key, left, children);
+  for (const entry of kept) await copy(again, entry, redelivered.has(entry));
+  for (const child of children) {
+    const { invoker } = child;
+    if (!invoker || child.state === "RUN_STARTED") continue;
+    if (left.some(({ record }) => record === invoker.key)) continue;
+    const { key, message } = invoker;
+    await recordStep(tx, run, { key, message, json: invokeRecord(invoker, child) }, again.now);
+  }
+}
+
+async function undoneSteps(tx: Tx, run: number): Promise<Set<number>> {
+  const done = (await rollbacksOf(tx, run)).filter(({ state }) => state === "done");
+  return new Set(done.map(({ stepId }) => stepId));
+}
+
+/**
+ * What was rolled back is run anew. Then there are no plans either: a group of which some steps are on record and others
+ * aren't is asked for anew as well, and those on record are found by themselves.
+ */
+function isUndone(record: string, undone: ReadonlySet<number>): boolean {
+  if (undone.size === 0) return false;
+  return record.startsWith("plan:") || undone.has(Number(record.slice(record.indexOf(":") + 1)));
+}
+
+/** The runs that the old one has invoked are the new one's: one that is under way isn't started a second time. */
+async function adoptChildren({ tx, run }: Again, old: Run, undone: ReadonlySet<number>): Promise<Run[]> {
+  const children = (await tx.all<RunRow>(sql`SELECT * FROM runs WHERE parent = ${old.key}`))
+    .map(toRun)
+    .filter(({ invoker }) => !invoker || !isUndone(invoker.key, undone));
+  return await inOrder.map(children, async (child) => {
+    if (!child.invoker) return child;
+    const invoker = { ...child.invoker, runId: run.id, createdAt: run.createdAt };
+    await tx.run(
+      sql`UPDATE runs SET parent = ${run.key}, invoker = ${JSON.stringify(invoker)} WHERE key = ${child.key}`,
+    );
+    return { ...child, invoker };
+  });
+}
+
+async function copy(again: Again, entry: OldEntry, redeliver: boolean): Promise<void> {
+  const { tx, run } = again;
+  // Of a call's message the run's log still tells.
+  const messageId = entry.call_type === "toCallback" ? entry.message : newMessageId();
+  const key = await insert(
+    tx,
+    sql`INSERT INTO entries (run, record, message, call_type, body, created_at) VALUES (${run.key}, ${entry.record}, ${messageId}, ${entry.call_type}, ${entry.body}, ${entry.created_at})
+      RETURNING seq AS key`,
+  );
+  if (redeliver)
+    await insertMessage(tx, await redelivery(again, entry, messageId), { run: run.key, entry: key });
+}
+
+/** As it was delivered before, as far as that is still known, but for what is to be different now. */
+async function redelivery(again: Again, entry: OldEntry, id: string): Promise<Draft> {
+  const { tx, run, how, now } = again;
+  const { options } = how;
+  const notBefore = options.notBefore ?? now + (options.delay ?? 0);
+  const row = await tx.one<MessageRow>(sql`${MESSAGES} WHERE messages.id = ${entry.message}`);
+  if (!row)
+    return inherit(
+      { ...deliveryOf(run, entry.call_type === "fromCallback" ? "answer" : "step", now), id, notBefore },
+      run,
+    );
+  const before = toMessage(row);
+  return {
+    ...before,
+    id,
+    // What was to sleep until a certain time still is.
+    notBefore: Math.max(notBefore, before.retried > 0 ? 0 : before.notBefore),
+    createdAt: now,
+    retries: options.retries ?? before.maxRetries,
+    retryDelay: options.retryDelay ?? before.retryDelay,
+    labels: options.labels.length > 0 ? options.labels : before.labels,
+    flow: options.flow ?? before.flow,
+    failureCallback: options.failureUrl || options.failure ? undefined : before.failureCallback,
+  };
+}

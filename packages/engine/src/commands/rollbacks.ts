@@ -1,0 +1,122 @@
+import { decodeTraits, type RollbackRecord } from "@perdure/core/protocol";
+import { newMessageId } from "../rules/ids.ts";
+import type { Learned } from "../rules/outcome.ts";
+import { retryPolicy } from "../rules/policy.ts";
+import { AFTERWARDS } from "../store/tables/due.ts";
+import { logState } from "../store/tables/logs.ts";
+import { MESSAGES, type MessageRow, type RunRow, toMessage, toRun } from "../store/tables/rows.ts";
+import { GREATEST, sql, strings, type Tx } from "../store/tx.ts";
+import { release } from "./delete-unreferenced.ts";
+import { insertMessage } from "./messages.ts";
+
+/** What has become of the rollbacks of a run's steps, the first one first. */
+export async function rollbacksOf(tx: Tx, run: number): Promise<RollbackRecord[]> {
+  return (
+    await tx.all<{ record: string }>(sql`SELECT record FROM rollbacks WHERE run = ${run} ORDER BY seq`)
+  ).map(({ record }) => JSON.parse(record) as RollbackRecord);
+}
+
+/** One rollback more is on record; the message that asks for them goes on to the next one. */
+export async function recordRollback(
+  tx: Tx,
+  row: MessageRow,
+  record: RollbackRecord,
+  now: number,
+): Promise<void> {
+  await tx.run(
+    sql`INSERT INTO rollbacks (run, step, record) VALUES (${row.run}, ${record.stepId}, ${JSON.stringify(record)})
+       ON CONFLICT DO NOTHING`,
+  );
+  await tx.run(sql`DELETE FROM failures WHERE message = ${row.seq}`);
+  await tx.run(
+    sql`UPDATE due SET status = 'scheduled', at = ${now}, retried = 0, owner = NULL WHERE message = ${row.seq}`,
+  );
+  await logState(tx, row, "RETRY", now, { dueAt: now });
+  tx.wakeAt(now);
+}
+
+/** Steps of a group whose delivery had begun, though it may not have come to its end. */
+export async function startedSteps(tx: Tx, run: number): Promise<number[]> {
+  const rows = await tx.all<{ record: string }>(
+    // What isn't kept any more was delivered.
+    sql`SELECT entries.record FROM entries LEFT JOIN messages ON messages.id = entries.message
+      LEFT JOIN due ON due.message = messages.seq
+      WHERE entries.run = ${run} AND entries.record LIKE 'plan:%' AND coalesce(due.fence, messages.attempts, 1) > 0`,
+  );
+  return rows.map(({ record }) => Number(record.slice("plan:".length)));
+}
+
+/** Has the report that waits for these rollbacks go out now, unless it has gone out already. */
+export async function raiseAlarm(tx: Tx, { seq, kind }: MessageRow, now: number): Promise<void> {
+  if (kind !== "rollback") return;
+  const alarm = await tx.one<{ at: number }>(
+    sql`UPDATE due SET at = ${GREATEST}((SELECT not_before FROM messages WHERE seq = due.message), ${now})
+      WHERE message = (SELECT seq FROM messages WHERE awaits = ${seq}) AND status = 'scheduled' AND at > ${now}
+      RETURNING at`,
+  );
+  if (alarm) tx.wakeAt(alarm.at);
+}
+
+/** The rollbacks that a message asks for are over: the report that waits for them goes out, once more if need be. */
+export async function endAlarm(tx: Tx, row: MessageRow, now: number): Promise<void> {
+  if (row.kind !== "rollback") return;
+  const alarm = await tx.one<MessageRow>(sql`${MESSAGES} WHERE messages.awaits = ${row.seq}`);
+  if (!alarm || alarm.outcome === "CANCELLED") return;
+  // Each attempt tells of the rollbacks as they are then. An attempt that was begun has told that they are pending.
+  if (alarm.fence === 0) {
+    await raiseAlarm(tx, row, now);
+    return;
+  }
+  if (toMessage(alarm).state === "RETRY") return;
+  const again = { ...toMessage(alarm), id: newMessageId(), notBefore: now, createdAt: now };
+  const seq = await insertMessage(tx, again, { run: row.run ?? undefined });
+  await tx.run(sql`UPDATE dlq SET callback = ${seq} WHERE callback = ${alarm.seq}`);
+  await release(tx, [alarm.seq]);
+}
+
+/** Whether the workflow is still being asked for a run's rollbacks, while somebody else is told of its failure. */
+export async function isRollingBack(tx: Tx, run: number): Promise<boolean> {
+  const found = await tx.one(sql`SELECT 1 FROM due WHERE run = ${run} AND kind = 'rollback' LIMIT 1`);
+  return found !== undefined;
+}
+
+/** Whether anything is under way that comes after a run's end. */
+export async function isReporting(tx: Tx, run: number): Promise<boolean> {
+  const found = await tx.one(sql`SELECT 1 FROM due WHERE run = ${run} AND ${AFTERWARDS} LIMIT 1`);
+  return found !== undefined;
+}
+
+/** Notes what an answer tells of a run's endpoint. */
+export async function learn(tx: Tx, run: number, { traits, identified }: Learned): Promise<void> {
+  if (identified) await tx.run(sql`UPDATE runs SET identified = 1 WHERE key = ${run} AND identified = 0`);
+  if (traits !== undefined) await noteTraits(tx, run, traits);
+}
+
+/** Notes what a run's endpoint wants to be done for it: it holds for what is to be delivered yet. */
+async function noteTraits(tx: Tx, key: number, traits: string): Promise<void> {
+  const row = await tx.one<RunRow>(
+    sql`UPDATE runs SET capabilities = ${traits} WHERE key = ${key} RETURNING *`,
+  );
+  if (!row) return;
+  const run = toRun(row);
+  for (const [purpose, kinds] of POLICIES) {
+    const { retries, retryDelay } = retryPolicy(run, purpose);
+    if (retries === undefined && retryDelay === undefined) continue;
+    await tx.run(
+      sql`UPDATE messages SET max_retries = coalesce(${retries ?? null}, max_retries),
+        retry_delay = coalesce(${retryDelay ?? null}, retry_delay)
+        WHERE seq IN (SELECT message FROM due WHERE run = ${key} AND kind IN (${strings(kinds)}))`,
+    );
+  }
+  const { timeout } = decodeTraits(traits);
+  if (timeout === undefined || row.deadline !== null || row.state !== "RUN_STARTED") return;
+  const deadline = row.created_at + Math.round(timeout * 1000);
+  await tx.run(sql`UPDATE runs SET deadline = ${deadline} WHERE key = ${key}`);
+  tx.wakeAt(deadline);
+}
+
+/** Messages of a run that are retried alike. */
+const POLICIES = [
+  ["step", ["step", "answer", "rollback", "cancel"]],
+  ["failure", ["failure"]],
+] as const;

@@ -1,0 +1,158 @@
+import type { HeaderList } from "../rules/header.ts";
+import type { OptionLimits } from "../rules/options.ts";
+import {
+  describeSchedule,
+  nextOf,
+  refuseSchedule,
+  type Schedule,
+  type ScheduleDraft,
+  type TickState,
+  tickIntakes,
+} from "../rules/schedule.ts";
+import type { ScheduleLimits, Schedules } from "../store/controls.ts";
+import type { Driver } from "../store/driver.ts";
+import * as inOrder from "../store/in-order.ts";
+import { sql, type Tx } from "../store/tx.ts";
+import { knownAgain } from "./deduplicate.ts";
+import { insertMessage } from "./messages.ts";
+import { ensureQueue } from "./queue-places.ts";
+import { topic } from "./url-groups.ts";
+
+interface ScheduleRow {
+  readonly key: number;
+  readonly id: string;
+  readonly cron: string;
+  readonly destination: string;
+  readonly headers: string;
+  readonly body: Uint8Array;
+  readonly created_at: number;
+  readonly caller_ip: string;
+  readonly limits: string;
+  readonly paused: number;
+  readonly last_at: number | null;
+  readonly next_at: number | null;
+  readonly last_states: string;
+}
+
+/** Schedules that tick in one go. */
+const MOST = 1000;
+
+export function scheduleControl(driver: Driver): Schedules {
+  return {
+    list: () =>
+      driver.read(async (tx) => {
+        const rows = await tx.all<ScheduleRow>(sql`SELECT * FROM schedules ORDER BY key`);
+        return rows.map(toSchedule);
+      }),
+    get: (id) => driver.read((tx) => find(tx, id)),
+    put: (schedule, limits) => driver.write((tx) => put(tx, schedule, limits)),
+    pause: (id, paused, now) => driver.write((tx) => pause(tx, id, paused, now)),
+    delete: (id) =>
+      driver.write(async (tx) => {
+        await tx.run(sql`DELETE FROM schedules WHERE id = ${id}`);
+      }),
+  };
+}
+
+/**
+ * Stores the messages of the schedules whose time has come, with the time of each one's next tick. However many ticks
+ * were missed while nothing ran, one is made up for.
+ */
+export async function tick(tx: Tx, now: number): Promise<void> {
+  const rows = await tx.all<ScheduleRow>(
+    sql`SELECT * FROM schedules WHERE next_at <= ${now} ORDER BY next_at, key LIMIT ${MOST}`,
+  );
+  for (const { id } of rows) {
+    await tx.lock("schedule", id);
+    // Another engine may have made this tick meanwhile.
+    const schedule = await find(tx, id);
+    if (schedule?.nextAt === undefined || schedule.nextAt > now) continue;
+    const intakes = tickIntakes(schedule, await topic(tx, schedule.destination), now);
+    const fresh = await inOrder.filter(intakes, async (intake) => !(await knownAgain(tx, intake)));
+    // They are due by the claim that this is part of, or told as what is next.
+    for (const { message } of fresh) await insertMessage(tx, message);
+    const states = fresh.map(({ message }): [string, TickState] => [message.id, "IN_PROGRESS"]);
+    await tx.run(
+      sql`UPDATE schedules SET last_at = ${now}, next_at = ${nextOf(schedule, now) ?? null}, last_states = ${JSON.stringify(Object.fromEntries(states))} WHERE id = ${id}`,
+    );
+  }
+}
+
+/** When the next schedule ticks. */
+export async function nextTickAt(tx: Tx): Promise<number | undefined> {
+  return (
+    await tx.one<{ at: number }>(
+      sql`SELECT next_at AS at FROM schedules WHERE next_at IS NOT NULL ORDER BY next_at LIMIT 1`,
+    )
+  )?.at;
+}
+
+/** Notes what became of a message, if it is of the latest tick. */
+export async function recordTickState(
+  tx: Tx,
+  id: string,
+  messageId: string,
+  state: TickState,
+): Promise<void> {
+  const states = (await find(tx, id))?.lastStates;
+  if (states?.[messageId] === undefined) return;
+  await tx.run(
+    sql`UPDATE schedules SET last_states = ${JSON.stringify({ ...states, [messageId]: state })} WHERE id = ${id}`,
+  );
+}
+
+async function put(tx: Tx, schedule: ScheduleDraft, limits: ScheduleLimits): Promise<void> {
+  const { id, cron, destination, createdAt } = schedule;
+  await tx.lock("schedule", id);
+  const old = await find(tx, id);
+  if (!old) {
+    const { count } = (await tx.one<{ count: number }>(sql`SELECT count(*) AS count FROM schedules`)) as {
+      count: number;
+    };
+    if (count >= limits.schedules) refuseSchedule(limits.schedules);
+  }
+  const { queue } = describeSchedule(schedule).message;
+  if (queue !== undefined) await ensureQueue(tx, queue, createdAt, limits.queues);
+  const next = nextOf({ cron, paused: old?.paused ?? false }, createdAt);
+  await tx.run(sql`INSERT INTO schedules (id, cron, destination, headers, body, created_at, caller_ip, limits, next_at)
+     VALUES (${id}, ${cron}, ${destination}, ${JSON.stringify(schedule.headers)}, ${schedule.body}, ${createdAt}, ${schedule.callerIp}, ${JSON.stringify(schedule.limits, (_, value) => (value === Infinity ? Number.MAX_VALUE : value))}, ${next ?? null})
+     ON CONFLICT (id) DO UPDATE SET cron = excluded.cron, destination = excluded.destination,
+       headers = excluded.headers, body = excluded.body, caller_ip = excluded.caller_ip,
+       limits = excluded.limits, next_at = excluded.next_at`);
+  if (next !== undefined) tx.wakeAt(next);
+}
+
+async function pause(tx: Tx, id: string, paused: boolean, now: number): Promise<boolean> {
+  const schedule = await find(tx, id);
+  if (!schedule) return false;
+  // Resumed twice, it ticks as if resumed once.
+  if (schedule.paused === paused) return true;
+  const next = nextOf({ cron: schedule.cron, paused }, now);
+  await tx.run(
+    sql`UPDATE schedules SET paused = ${paused ? 1 : 0}, next_at = ${next ?? null} WHERE id = ${id}`,
+  );
+  if (next !== undefined) tx.wakeAt(next);
+  return true;
+}
+
+async function find(tx: Tx, id: string): Promise<Schedule | undefined> {
+  const row = await tx.one<ScheduleRow>(sql`SELECT * FROM schedules WHERE id = ${id}`);
+  return row && toSchedule(row);
+}
+
+function toSchedule(row: ScheduleRow): Schedule {
+  return {
+    id: row.id,
+    cron: row.cron,
+    destination: row.destination,
+    headers: JSON.parse(row.headers) as HeaderList,
+    body: row.body,
+    createdAt: row.created_at,
+    callerIp: row.caller_ip,
+    limits: JSON.parse(row.limits) as OptionLimits,
+    paused: row.paused === 1,
+    lastAt: row.last_at ?? undefined,
+    nextAt: row.next_at ?? undefined,
+    lastStates: JSON.parse(row.last_states) as Schedule["lastStates"],
+  };
+}

@@ -1,0 +1,140 @@
+import { type CallEnd, toAnswer } from "../rules/call.ts";
+import type { Reply } from "../rules/message.ts";
+import type { Learned, Settlement } from "../rules/outcome.ts";
+import type { Lease, Settled } from "../store/store.ts";
+import { finishMessage } from "../store/tables/due.ts";
+import { logState } from "../store/tables/logs.ts";
+import { LIVE_MESSAGES, type MessageRow, toMessage } from "../store/tables/rows.ts";
+import { sql, type Tx } from "../store/tx.ts";
+import { fail, keepReply, recordFailure } from "./fail.ts";
+import { hasPending, reportCanceled } from "./finish-run.ts";
+import { letGo } from "./flow-limits.ts";
+import { land } from "./in-flight.ts";
+import { insertEntry, runOf } from "./messages.ts";
+import { followUp } from "./on-message-finished.ts";
+import { reportAttempt } from "./report-attempt.ts";
+import { endAlarm, learn, raiseAlarm, recordRollback } from "./rollbacks.ts";
+
+/** What a settlement needs to know of the store's own settings. */
+export interface Keeping {
+  /** Bytes of an answer that the record of a failed attempt keeps. */
+  readonly excerpt: number;
+}
+
+export async function settle(
+  tx: Tx,
+  lease: Lease,
+  settlement: Settlement,
+  now: number,
+  keeping: Keeping,
+): Promise<Settled> {
+  await lockRunOf(tx, lease);
+  const held = await heldBy(tx, lease);
+  if (!held) {
+    const ended = await land(tx, lease, now);
+    if (ended !== undefined) await learnLate(tx, ended, settlement, now);
+    return { kind: "stale" };
+  }
+  if (held.run !== null) await learn(tx, held.run, settlement);
+  const row = (settlement.traits !== undefined && (await heldBy(tx, lease))) || held;
+  await reportAttempt(tx, row, settlement, now);
+  const settled = await record(tx, row, settlement, now, keeping);
+  if (await letGo(tx, row.flow_key)) tx.wakeAt(now);
+  await followUp(tx, row);
+  return settled;
+}
+
+/** Keeps other transactions from the run of a delivery, whose end may be the run's. */
+async function lockRunOf(tx: Tx, { messageId }: Lease): Promise<void> {
+  const run = await tx.one<{ id: string }>(
+    sql`SELECT runs.id FROM messages JOIN runs ON runs.key = messages.run WHERE messages.id = ${messageId}`,
+  );
+  if (run) await tx.lock("run", run.id);
+}
+
+async function heldBy(tx: Tx, { messageId, fence }: Lease): Promise<MessageRow | undefined> {
+  return tx.one<MessageRow>(
+    sql`${LIVE_MESSAGES} WHERE messages.id = ${messageId} AND due.fence = ${fence} AND due.status = 'delivering'`,
+  );
+}
+
+/** Its endpoint's first answer came after a run had been cancelled: only now is it known what that wants. */
+async function learnLate(tx: Tx, key: number, learned: Learned, now: number): Promise<void> {
+  const run = learned.traits === undefined ? undefined : await runOf(tx, key);
+  if (!run || run.traits !== undefined) return;
+  await learn(tx, key, learned);
+  if (run.state === "RUN_CANCELED") await reportCanceled(tx, key, now);
+}
+
+async function record(
+  tx: Tx,
+  row: MessageRow,
+  settlement: Settlement,
+  now: number,
+  keeping: Keeping,
+): Promise<Settled> {
+  switch (settlement.kind) {
+    case "retry":
+      await recordFailure(tx, row, settlement.failure, keeping.excerpt);
+      await tx.run(
+        sql`UPDATE due SET status = 'retrying', at = ${settlement.dueAt}, retried = retried + 1, owner = NULL
+          WHERE message = ${row.seq}`,
+      );
+      await logState(tx, row, "RETRY", settlement.failure.at, { dueAt: settlement.dueAt });
+      tx.wakeAt(settlement.dueAt);
+      if (settlement.unheard) await raiseAlarm(tx, row, now);
+      return { kind: "recorded" };
+    case "failed":
+      return await fail(tx, row, settlement.failure, keeping.excerpt);
+    case "delivered":
+      // The end of a run withdraws its deliveries: one that can be settled is of a live run.
+      if (isDelivery(row) && row.run !== null && !(await hasPending(tx, row.run, row.seq))) {
+        return await fail(tx, row, settlement.stalled, keeping.excerpt);
+      }
+      await deliver(tx, row, settlement.reply, now);
+      return { kind: "recorded" };
+    case "called":
+      return await answer(tx, row, settlement.end, keeping);
+    case "rolledBack":
+      await recordRollback(tx, row, settlement.record, now);
+      return { kind: "recorded" };
+  }
+}
+
+/** It brings the workflow something, and is to have it go on. */
+function isDelivery({ kind }: MessageRow): boolean {
+  return kind === "step" || kind === "answer";
+}
+
+/** The end of a call: its answer goes on record, and to the workflow. */
+async function answer(tx: Tx, row: MessageRow, end: CallEnd, keeping: Keeping): Promise<Settled> {
+  if (end.failure) await recordFailure(tx, row, end.failure, keeping.excerpt);
+  // Kept for the run's log.
+  await finishMessage(tx, row.seq, { outcome: "DELIVERED", deleteAfter: null });
+  await logState(
+    tx,
+    row,
+    end.failure ? "FAILED" : "DELIVERED",
+    end.at,
+    end.failure ? { attempt: row.retried } : {},
+  );
+  const run = await runOf(tx, row.run);
+  if (!run) return { kind: "recorded" };
+  const { key, body, message } = toAnswer(toMessage(row), run, end);
+  await insertEntry(tx, run, { key, callType: "fromCallback", body }, message);
+  return { kind: "recorded" };
+}
+
+async function deliver(tx: Tx, row: MessageRow, reply: Reply, now: number): Promise<void> {
+  const report = row.kind === "cancel" || (row.kind === "failure" && (await isTold(tx, row.seq)));
+  // The answer to a report is part of what it reports.
+  await finishMessage(tx, row.seq, { outcome: "DELIVERED", deleteAfter: report ? null : now });
+  await logState(tx, row, "DELIVERED", now);
+  if (report) await keepReply(tx, row.seq, reply);
+  await endAlarm(tx, row, now);
+}
+
+/** Whether the failure that a message reports is still in the queue, or in its run's log. */
+async function isTold(tx: Tx, report: number): Promise<boolean> {
+  return (await tx.one(sql`SELECT 1 FROM dlq WHERE callback = ${report}`)) !== undefined;
+}

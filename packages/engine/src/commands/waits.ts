@@ -1,0 +1,212 @@
+import { isPlan, type StepRecord } from "@perdure/core/protocol";
+import { isLive, type Run } from "../rules/run.ts";
+import { type WaitIntake, waitRecord } from "../rules/wait.ts";
+import * as inOrder from "../store/in-order.ts";
+import type {
+  KeptLimits,
+  Notice,
+  Notified,
+  RecordedStep,
+  Waiting,
+  WaitReceipt,
+  WebhookState,
+} from "../store/store.ts";
+import { notLive } from "../store/tables/runs.ts";
+import { sql, type Tx } from "../store/tx.ts";
+import { recordStep } from "./finish-run.ts";
+import { entryMessage, lockRun, runOf } from "./messages.ts";
+
+interface WaiterRow {
+  readonly seq: number;
+  readonly run: number;
+  readonly wait: string;
+}
+
+/** Waits that are ended in one go. */
+const MOST = 1000;
+
+export async function wait(tx: Tx, intake: WaitIntake, now: number): Promise<WaitReceipt> {
+  const run = await lockRun(tx, intake.runId);
+  if (!run) throw await notLive(tx, intake.runId, "it can't wait for anything");
+  const known =
+    (await entryMessage(tx, run.key, intake.key)) ?? (await waiterMessage(tx, run.key, intake.key));
+  if (known !== undefined) return { messageId: known, deduplicated: true, recorded: [] };
+  const early = await tx.one<{ seq: number; data: Uint8Array }>(
+    sql`SELECT seq, data FROM events WHERE run = ${run.key} AND event = ${intake.eventId} ORDER BY seq LIMIT 1`,
+  );
+  await tx.run(
+    sql`INSERT INTO waiters (run, event, record, open, deadline, wait, created_at) VALUES (${run.key}, ${intake.eventId}, ${intake.key}, ${early ? 0 : 1}, ${intake.deadline}, ${JSON.stringify(intake)}, ${now})`,
+  );
+  const { id: messageId } = intake.message;
+  if (!early) {
+    tx.wakeAt(intake.deadline);
+    return { messageId, deduplicated: false, recorded: [] };
+  }
+  await tx.run(sql`DELETE FROM events WHERE seq = ${early.seq}`);
+  return { messageId, deduplicated: false, recorded: [await record(tx, run, intake, early.data, now)] };
+}
+
+export async function notify(tx: Tx, notice: Notice, now: number): Promise<Notified> {
+  if (notice.runId === undefined) {
+    const rows = await tx.all<WaiterRow>(
+      sql`SELECT seq, run, wait FROM waiters WHERE event = ${notice.eventId} AND open = 1 ORDER BY seq`,
+    );
+    return await tell(tx, rows, notice, now);
+  }
+  const run = await reachableRun(tx, notice.runId);
+  if (!run) return { kind: "not live" };
+  if (notice.webhook && !(await hasWebhook(tx, run.key, notice.eventId))) return { kind: "no webhook" };
+  const rows = await nextWaiter(tx, run.key, notice.eventId);
+  if (rows.length > 0) return await tell(tx, rows, notice, now);
+  if (
+    notice.webhook &&
+    !(await hasRoom(tx, { run: run.key, eventId: notice.eventId }, notice.webhook, notice.data.length))
+  )
+    return { kind: "full" };
+  await tx.run(
+    sql`INSERT INTO events (run, event, data, created_at) VALUES (${run.key}, ${notice.eventId}, ${notice.data}, ${now})`,
+  );
+  return { kind: "told", waiters: [], recorded: [] };
+}
+
+/** Whether a webhook takes one more request, as far as that can be told without its body. */
+export async function webhookState(
+  tx: Tx,
+  runId: string,
+  eventId: string,
+  most: KeptLimits,
+): Promise<WebhookState> {
+  const run = await reachableRun(tx, runId);
+  if (!run || !(await hasWebhook(tx, run.key, eventId))) return "none";
+  if ((await nextWaiter(tx, run.key, eventId)).length > 0) return "open";
+  return (await hasRoom(tx, { run: run.key, eventId }, most, 1)) ? "open" : "full";
+}
+
+async function nextWaiter(tx: Tx, run: number, eventId: string): Promise<WaiterRow[]> {
+  return await tx.all<WaiterRow>(
+    sql`SELECT seq, run, wait FROM waiters WHERE run = ${run} AND event = ${eventId} AND open = 1 ORDER BY seq LIMIT 1`,
+  );
+}
+
+async function hasRoom(
+  tx: Tx,
+  webhook: { readonly run: number; readonly eventId: string },
+  most: KeptLimits,
+  bytes: number,
+): Promise<boolean> {
+  const kept = await tx.one<KeptLimits>(
+    sql`SELECT COUNT(*) AS hits, COALESCE(SUM(LENGTH(data)), 0) AS bytes FROM events WHERE run = ${webhook.run} AND event = ${webhook.eventId}`,
+  );
+  return kept !== undefined && kept.hits < most.hits && kept.bytes + bytes <= most.bytes;
+}
+
+/** Records the waits that are over. */
+export async function expire(tx: Tx, now: number): Promise<RecordedStep[]> {
+  const rows = await tx.all<WaiterRow>(
+    sql`SELECT seq, run, wait FROM waiters WHERE open = 1 AND deadline <= ${now} ORDER BY deadline, seq LIMIT ${MOST}`,
+  );
+  return await inOrder.flatMap(rows, async (row) => {
+    const run = await close(tx, row);
+    if (!run) return [];
+    const intake = toWaitIntake(row);
+    const late = { ...intake, message: { ...intake.message, url: intake.timeoutUrl } };
+    return [await record(tx, run, late, undefined, now)];
+  });
+}
+
+/** When the next wait is over. */
+export async function nextDeadline(tx: Tx): Promise<number | undefined> {
+  return (
+    await tx.one<{ deadline: number }>(
+      sql`SELECT deadline FROM waiters WHERE open = 1 ORDER BY deadline LIMIT 1`,
+    )
+  )?.deadline;
+}
+
+export async function waiters(tx: Tx, eventId: string): Promise<Waiting[]> {
+  const rows = await tx.all<WaiterRow>(
+    sql`SELECT seq, run, wait FROM waiters WHERE event = ${eventId} AND open = 1 ORDER BY seq`,
+  );
+  return await inOrder.flatMap(rows, async (row) => {
+    const run = await runOf(tx, row.run);
+    return run ? [{ run, wait: toWaitIntake(row) }] : [];
+  });
+}
+
+/** A step that made a webhook: from now on its address is open. */
+export async function addWebhook(tx: Tx, run: number, step: StepRecord): Promise<void> {
+  if (step.stepType !== "CreateWebhook" || isPlan(step) || step.out === undefined) return;
+  let eventId: unknown;
+  try {
+    ({ eventId } = JSON.parse(step.out) as { eventId?: unknown });
+  } catch {
+    return; // Not a webhook that anybody could have the address of.
+  }
+  if (typeof eventId !== "string") return;
+  await tx.run(sql`INSERT INTO webhooks (run, event) VALUES (${run}, ${eventId}) ON CONFLICT DO NOTHING`);
+}
+
+/** A live run: the one of this id, or the one that goes on from where that one failed. */
+async function reachableRun(tx: Tx, id: string): Promise<Run | undefined> {
+  const live = await lockRun(tx, id);
+  if (live) return live;
+  let key = (
+    await tx.one<{ successor: number | null }>(
+      sql`SELECT successor FROM runs WHERE id = ${id} ORDER BY key DESC LIMIT 1`,
+    )
+  )?.successor;
+  while (key) {
+    const run = await runOf(tx, key);
+    if (run && isLive(run)) return run;
+    key = (await tx.one<{ successor: number | null }>(sql`SELECT successor FROM runs WHERE key = ${key}`))
+      ?.successor;
+  }
+  return undefined;
+}
+
+async function hasWebhook(tx: Tx, run: number, eventId: string): Promise<boolean> {
+  return (await tx.one(sql`SELECT 1 FROM webhooks WHERE run = ${run} AND event = ${eventId}`)) !== undefined;
+}
+
+async function tell(tx: Tx, rows: readonly WaiterRow[], { data }: Notice, now: number): Promise<Notified> {
+  const told: Waiting[] = [];
+  const recorded: RecordedStep[] = [];
+  for (const row of rows) {
+    const run = await close(tx, row);
+    if (!run) continue;
+    const intake = toWaitIntake(row);
+    told.push({ run, wait: intake });
+    recorded.push(await record(tx, run, intake, data, now));
+  }
+  return { kind: "told", waiters: told, recorded };
+}
+
+/** @returns the run, unless it is over */
+async function close(tx: Tx, { seq, run: key }: WaiterRow): Promise<Run | undefined> {
+  await tx.run(sql`UPDATE waiters SET open = 0 WHERE seq = ${seq}`);
+  const run = await runOf(tx, key);
+  return run && isLive(run) ? run : undefined;
+}
+
+async function record(
+  tx: Tx,
+  run: Run,
+  intake: WaitIntake,
+  data: Uint8Array | undefined,
+  now: number,
+): Promise<RecordedStep> {
+  const { key, message } = intake;
+  const recorded = await recordStep(tx, run, { key, message, json: waitRecord(intake, data) }, now);
+  return data === undefined ? { ...recorded, timedOut: true } : recorded;
+}
+
+async function waiterMessage(tx: Tx, run: number, key: string): Promise<string | undefined> {
+  const row = await tx.one<WaiterRow>(
+    sql`SELECT seq, run, wait FROM waiters WHERE run = ${run} AND record = ${key} AND open = 1`,
+  );
+  return row && toWaitIntake(row).message.id;
+}
+
+function toWaitIntake({ wait }: WaiterRow): WaitIntake {
+  return JSON.parse(wait) as WaitIntake;
+}

@@ -1,0 +1,37 @@
+import { releaseAll } from "./commands/claim.ts";
+import { SqlStore, type StoreSettings } from "./sql-store.ts";
+import { GroupCommit } from "./store/group-commit.ts";
+import { Database } from "./store/sqlite/database.ts";
+import { withoutWakeUps } from "./store/tx.ts";
+
+/** A store in one file, for one process. */
+export class SqliteStore extends SqlStore {
+  readonly #driver: GroupCommit;
+
+  constructor(driver: GroupCommit, settings?: StoreSettings) {
+    super(driver, settings);
+    this.#driver = driver;
+  }
+
+  /** Transactions committed so far. */
+  get commits(): number {
+    return this.#driver.commits;
+  }
+}
+
+/**
+ * Opens a store in one file, for this process alone.
+ *
+ * @param file a path, whose folder is created, or `:memory:`
+ * @throws StoreUnavailable when another process uses the file, or it isn't a database of this engine
+ * @example
+ * ```ts
+ * const engine = createEngine({ store: openSqlite("engine.db"), token, signingKeys });
+ * ```
+ */
+export function openSqlite(file: string, settings: StoreSettings = {}): SqliteStore {
+  const driver = new GroupCommit(new Database(file));
+  // The file is this process's alone: the owners of all leases are gone. Their attempts count as not made.
+  void driver.write((tx) => releaseAll(withoutWakeUps(tx)));
+  return new SqliteStore(driver, settings);
+}

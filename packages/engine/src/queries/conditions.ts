@@ -1,0 +1,100 @@
+import type { MessageFilter, PageQuery, RunQuery } from "../store/lists.ts";
+import { join, numbers, type Sql, sql, strings } from "../store/tx.ts";
+
+/** The filters of what a message is; its table is named `messages`. */
+export function whereMessage(where: Conditions, filter: MessageFilter): void {
+  where.oneOf(sql`messages.id`, filter.messageIds);
+  where.oneOf(sql`messages.url`, filter.urls);
+  where.oneOf(sql`messages.url_group`, filter.topics);
+  where.oneOf(sql`messages.schedule`, filter.schedules);
+  where.oneOf(sql`messages.queue`, filter.queues);
+  if (filter.labels) {
+    where.all(
+      sql`messages.seq IN (SELECT message FROM message_labels WHERE label IN (${strings(filter.labels)}))`,
+    );
+  }
+  where.oneOf(sql`messages.caller_ip`, filter.callerIps);
+  where.oneOf(sql`messages.flow_key`, filter.flowKeys);
+}
+
+/** The filters of a list: what wasn't asked for adds nothing. */
+export class Conditions {
+  readonly #conditions: Sql[] = [];
+
+  get sql(): Sql {
+    return this.#conditions.length > 0 ? sql`WHERE ${join(this.#conditions, "AND")}` : sql``;
+  }
+
+  all(condition: Sql): void {
+    this.#conditions.push(condition);
+  }
+
+  /** @param comparison a column and its operator */
+  is(comparison: Sql, value: number | undefined): void {
+    if (value !== undefined) this.all(sql`${comparison} ${value}`);
+  }
+
+  oneOf(column: Sql, values: readonly string[] | undefined): void {
+    if (values) this.all(sql`${column} IN (${strings(values)})`);
+  }
+
+  oneOfNumbers(column: Sql, values: readonly number[] | undefined): void {
+    if (values) this.all(sql`${column} IN (${numbers(values)})`);
+  }
+
+  startsWith(column: Sql, values: readonly string[] | undefined): void {
+    if (!values) return;
+    this.all(
+      sql`EXISTS (SELECT 1 FROM (${strings(values)}) AS prefixes WHERE substr(${column}, 1, length(value)) = value)`,
+    );
+  }
+
+  /** Runs by their ids and the times of their creation. */
+  namedBy(runs: RunQuery["runs"]): void {
+    if (!runs) return;
+    this.oneOf(
+      sql`id`,
+      runs.map(({ id }) => id),
+    );
+    this.oneOf(
+      sql`id || ' ' || created_at`,
+      runs.map(({ id, createdAt }) => `${id} ${createdAt}`),
+    );
+  }
+
+  /** Behind the place at which the previous page ended. */
+  after(place: Sql, { before, earliestFirst }: PageQuery): void {
+    this.is(earliestFirst ? sql`${place} >` : sql`${place} <`, before);
+  }
+
+  anyOf(conditions: readonly Sql[] | undefined): void {
+    if (conditions) this.all(join(conditions, "OR"));
+  }
+}
+
+export function direction({ earliestFirst }: PageQuery): Sql {
+  return earliestFirst ? sql`ASC` : sql`DESC`;
+}
+
+/** Bytes of a page's bodies above which it is shorter than was asked for. */
+const PAGE_BYTES = 32 * 1024 * 1024;
+
+/** The rows of a page, of which one more than asked for was read: it tells that there is another page. */
+export function page<Row>(
+  rows: readonly Row[],
+  count: number,
+  place: (row: Row) => number,
+  sizeOf: (row: Row) => number = () => 0,
+): { readonly rows: readonly Row[]; readonly next: number | undefined } {
+  let shown = 0;
+  for (let size = 0; shown < Math.min(count, rows.length); shown++) {
+    const row = rows[shown];
+    size += row === undefined ? 0 : sizeOf(row);
+    if (shown > 0 && size > PAGE_BYTES) break;
+  }
+  const last = rows[shown - 1];
+  return {
+    rows: rows.slice(0, shown),
+    next: rows.length > shown && last !== undefined ? place(last) : undefined,
+  };
+}

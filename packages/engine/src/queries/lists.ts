@@ -1,0 +1,95 @@
+import { HEADER } from "@perdure/core/protocol";
+import type { Run } from "../rules/run.ts";
+import type { CallbackState, DeadLetter, DeadLetterQuery, Page, RunLog, RunQuery } from "../store/lists.ts";
+import { type RunRow, STATE, toRun } from "../store/tables/rows.ts";
+import { POSITION, type Sql, sql, strings, type Tx } from "../store/tx.ts";
+import { Conditions, direction, page, whereMessage } from "./conditions.ts";
+import { DEAD_LETTER, type DeadLetterRow, runLogs, toDeadLetters } from "./read.ts";
+
+export async function runs(tx: Tx, query: RunQuery): Promise<Page<RunLog>> {
+  const { rows, next } = page(await runRows(tx, query), query.count, (row) => row.key);
+  return { items: await runLogs(tx, rows), next };
+}
+
+/** The newest runs that match, without their logs. */
+export async function matchingRuns(tx: Tx, query: RunQuery): Promise<Run[]> {
+  return (await runRows(tx, query)).slice(0, query.count).map(toRun);
+}
+
+/** Runs that have a step in a state. The messages of those on record are gone soon, their records stay. */
+const stepsIn = (
+  states: readonly string[],
+): Sql => sql`SELECT one.key FROM runs AS one, (${strings(states)}) AS wanted
+  WHERE CASE wanted.value
+  WHEN 'DELIVERED' THEN EXISTS (SELECT 1 FROM entries WHERE run = one.key AND record LIKE 'result:%')
+  ELSE EXISTS (SELECT 1 FROM messages LEFT JOIN due ON due.message = messages.seq WHERE messages.run = one.key
+    AND messages.kind IN ('step', 'call', 'answer') AND ${STATE} = wanted.value) END`;
+
+async function runRows(tx: Tx, query: RunQuery): Promise<RunRow[]> {
+  const where = new Conditions();
+  where.oneOf(sql`id`, query.ids);
+  where.oneOf(sql`url`, query.urls);
+  where.startsWith(sql`url`, query.urlPrefixes);
+  where.oneOf(sql`host`, query.hosts);
+  where.oneOf(sql`path`, query.paths);
+  where.oneOf(sql`state`, query.states);
+  if (query.stepStates) where.all(sql`key IN (${stepsIn(query.stepStates)})`);
+  if (query.labels)
+    where.all(sql`key IN (SELECT run FROM run_labels WHERE label IN (${strings(query.labels)}))`);
+  where.oneOf(sql`caller_ip`, query.callerIps);
+  where.oneOf(sql`flow_key`, query.flowKeys);
+  if (query.messageIds) {
+    where.all(sql`key IN (SELECT run FROM entries WHERE message IN (${strings(query.messageIds)}))`);
+  }
+  where.namedBy(query.runs);
+  where.is(sql`created_at =`, query.createdAt);
+  where.is(sql`created_at >=`, query.from);
+  where.is(sql`created_at <=`, query.to);
+  where.after(sql`key`, query);
+  return tx.all<RunRow>(
+    sql`SELECT * FROM runs ${where.sql} ORDER BY key ${direction(query)} LIMIT ${query.count + 1}`,
+  );
+}
+
+export async function deadLetters(tx: Tx, query: DeadLetterQuery): Promise<Page<DeadLetter>> {
+  const where = new Conditions();
+  where.all(sql`dlq.removed = 0`);
+  where.oneOf(sql`dlq.id`, query.dlqIds);
+  whereMessage(where, query);
+  where.oneOf(sql`runs.id`, query.runIds);
+  where.is(sql`runs.created_at =`, query.runCreatedAt);
+  where.oneOf(sql`runs.url`, query.workflowUrls);
+  where.oneOfNumbers(sql`coalesce(dlq.status, 0)`, query.statuses);
+  where.anyOf(query.callbackStates && [...new Set(query.callbackStates)].map((state) => CALLBACK[state]));
+  if (query.ofRuns) where.all(sql`dlq.run IS NOT NULL`);
+  if (query.ofMessages) where.all(sql`dlq.run IS NULL`);
+  where.is(sql`dlq.created_at >=`, query.from);
+  where.is(sql`dlq.created_at <=`, query.to);
+  where.after(sql`dlq.seq`, query);
+  const rows = await tx.all<DeadLetterRow & { readonly bytes: number }>(
+    sql`SELECT ${DEAD_LETTER}, coalesce(length(dlq.body), 0) + coalesce(length(messages.body), 0)
+       + coalesce(length(entries.body), 0) AS bytes FROM dlq
+     JOIN messages ON messages.seq = dlq.message
+     LEFT JOIN runs ON runs.key = dlq.run
+     LEFT JOIN messages AS callback ON callback.seq = dlq.callback
+     LEFT JOIN entries ON entries.seq = messages.entry
+     ${where.sql} ORDER BY dlq.seq ${direction(query)} LIMIT ${query.count + 1}`,
+  );
+  const shown = page(
+    rows,
+    query.count,
+    (row) => row.seq,
+    (row) => row.bytes,
+  );
+  return { items: await toDeadLetters(tx, shown.rows), next: shown.next };
+}
+
+const unhandled = sql`${POSITION}(lower(coalesce(callback.reply_headers, '')), ${`"${HEADER.noFailureFunction.toLowerCase()}"`}) > 0`;
+
+/** What the states of reports are in the table. */
+const CALLBACK: Record<CallbackState, Sql> = {
+  CALLBACK_INPROGRESS: sql`dlq.callback IS NOT NULL AND callback.outcome IS NULL`,
+  CALLBACK_SUCCESS: sql`callback.outcome = 'DELIVERED' AND NOT ${unhandled}`,
+  CALLBACK_FAIL: sql`callback.outcome = 'FAILED'`,
+  CALLBACK_CANCELED: sql`callback.outcome = 'CANCELLED'`,
+};

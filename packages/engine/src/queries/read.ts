@@ -1,0 +1,301 @@
+import type { CallType, RollbackRecord } from "@perdure/core/protocol";
+import { isUnhandled } from "../rules/answer.ts";
+import { fromBase64 } from "../rules/bytes.ts";
+import type { Failure, Message } from "../rules/message.ts";
+import type { Run } from "../rules/run.ts";
+import type { WaitIntake } from "../rules/wait.ts";
+import {
+  type CallbackReport,
+  type Child,
+  callbackState,
+  type DeadLetter,
+  type LoggedWait,
+  type PendingMessage,
+  type RecordedEntry,
+  type RunLog,
+  type StoredMessage,
+} from "../store/lists.ts";
+import { FIRST_RECORD } from "../store/tables/entries.ts";
+import {
+  type FailureRow,
+  MESSAGES,
+  type MessageRow,
+  type RunRow,
+  toFailure,
+  toMessage,
+  toReply,
+  toRun,
+} from "../store/tables/rows.ts";
+import { numbers, type Sql, sql, strings, type Tx } from "../store/tx.ts";
+
+export interface DeadLetterRow extends FailureRow {
+  readonly seq: number;
+  readonly id: string;
+  readonly message: number;
+  readonly run: number | null;
+  readonly callback: number | null;
+  readonly removed: number;
+}
+
+/** The columns of a {@link DeadLetterRow}; the table is named `dlq`. */
+export const DEAD_LETTER: Sql = sql`dlq.seq, dlq.id, dlq.message, dlq.run, dlq.callback, dlq.removed,
+  dlq.created_at AS at, dlq.error, dlq.by_engine, dlq.status, dlq.headers, dlq.body`;
+
+export async function message(tx: Tx, id: string, since: number): Promise<StoredMessage | undefined> {
+  const row = await tx.one<MessageRow>(
+    sql`${MESSAGES} WHERE messages.id = ${id} AND (messages.outcome IS NULL
+      OR (messages.outcome = 'DELIVERED' AND coalesce(messages.delete_after, 0) > ${since})
+      OR (messages.outcome = 'FAILED' AND EXISTS (SELECT 1 FROM dlq
+        WHERE message = messages.seq AND removed = 0 AND created_at > ${since})))`,
+  );
+  if (!row) return undefined;
+  const runs = await runsByKey(tx, [row]);
+  const entries = await entryBodies(tx, [row]);
+  return {
+    message: toMessage(row),
+    run: runs.get(row.run ?? 0),
+    entry: row.entry === null ? undefined : entries.get(row.entry),
+  };
+}
+
+/** What runs were, step by step: a handful of statements, however many they are. */
+export async function runLogs(tx: Tx, rows: readonly RunRow[]): Promise<RunLog[]> {
+  const keys = rows.map(({ key }) => key);
+  const entries = await entriesOf(tx, keys);
+  const messages = await tx.all<MessageRow>(
+    // Without the delivered ones, of which a long run has many.
+    sql`${MESSAGES} WHERE messages.run IN (${numbers(keys)})
+      AND ((coalesce(messages.outcome, '') <> 'DELIVERED' AND messages.kind NOT IN ('failure', 'rollback', 'cancel')) OR messages.kind = 'cancel')
+      ORDER BY messages.seq`,
+  );
+  const dead = await tx.all<DeadLetterRow>(
+    sql`SELECT ${DEAD_LETTER} FROM dlq WHERE run IN (${numbers(keys)})`,
+  );
+  const callIds = [...entries.values()].flat().filter(({ callType }) => callType === "toCallback");
+  const letters = await messagesOf(tx, {
+    seqs: dead.flatMap(({ message, callback }) => (callback === null ? [message] : [message, callback])),
+    ids: callIds.map(({ messageId }) => messageId),
+  });
+  const failures = await failuresOf(tx, [...messages, ...letters.values()]);
+  const rollbacks = await rollbacksOfRuns(tx, keys);
+  const waits = await waitsOf(tx, keys);
+  const children = await childrenOf(tx, keys);
+  const calls = new Map([...letters.values()].map((row) => [row.id, row]));
+  const ofRuns = groupBy(messages, (row) => [row.run ?? 0, row]);
+  const letterOf = new Map(dead.map((row) => [row.run, row]));
+  return rows.map((row): RunLog => {
+    const { key } = row;
+    const run = toRun(row);
+    const own = ofRuns.get(key) ?? [];
+    const cancel = own.find(({ kind }) => kind === "cancel");
+    const letter = letterOf.get(key);
+    const history = entries.get(key) ?? [];
+    const facts: Facts = {
+      messages: letters,
+      failures,
+      rollbacks,
+      runs: new Map([[key, run]]),
+      bodies: new Map(history.map(({ seq, body }) => [seq, fromBase64(body)])),
+    };
+    return {
+      run,
+      entries: history,
+      messages: own
+        .filter(({ kind }) => kind !== "cancel")
+        .map((one): PendingMessage => ({ message: toMessage(one), failures: failures.get(one.seq) ?? [] })),
+      failure: letter && toDeadLetter(letter, facts),
+      cancel: cancel && toCallbackReport(cancel, failures),
+      rollbacks: rollbacks.get(key) ?? [],
+      calls: new Map(
+        history.flatMap(({ callType, messageId }): [string, Message][] => {
+          const call = callType === "toCallback" ? calls.get(messageId) : undefined;
+          return call ? [[messageId, toMessage(call)]] : [];
+        }),
+      ),
+      waits: waits.get(key) ?? new Map(),
+      children: children.get(key) ?? new Map(),
+    };
+  });
+}
+
+/** Dead letters with all that belongs to them. */
+export async function toDeadLetters(tx: Tx, rows: readonly DeadLetterRow[]): Promise<DeadLetter[]> {
+  const messages = await messagesOf(tx, {
+    seqs: rows.flatMap(({ message, callback }) => (callback === null ? [message] : [message, callback])),
+  });
+  const all = [...messages.values()];
+  const facts: Facts = {
+    messages,
+    failures: await failuresOf(tx, all),
+    rollbacks: await rollbacksOfRuns(
+      tx,
+      rows.flatMap(({ run }) => run ?? []),
+    ),
+    runs: await runsByKey(tx, rows),
+    bodies: await entryBodies(tx, all),
+  };
+  return rows.map((row) => toDeadLetter(row, facts));
+}
+
+/** What rows refer to, by their keys. */
+interface Facts {
+  readonly messages: ReadonlyMap<number, MessageRow>;
+  readonly failures: ReadonlyMap<number, readonly Failure[]>;
+  readonly rollbacks: ReadonlyMap<number, readonly RollbackRecord[]>;
+  readonly runs: ReadonlyMap<number, Run>;
+  readonly bodies: ReadonlyMap<number, Uint8Array>;
+}
+
+function toDeadLetter(row: DeadLetterRow, facts: Facts): DeadLetter {
+  const dead = known(facts.messages, row.message);
+  const callback = row.callback === null ? undefined : known(facts.messages, row.callback);
+  return {
+    dlqId: row.id,
+    createdAt: row.at,
+    message: toMessage(dead),
+    run: row.run === null ? undefined : facts.runs.get(row.run),
+    body: bodyOf(dead, facts.bodies),
+    failure: toFailure(row),
+    callback: callback && toCallbackReport(callback, facts.failures),
+    rollbacks: row.run === null ? [] : (facts.rollbacks.get(row.run) ?? []),
+    removed: row.removed === 1,
+  };
+}
+
+function known(messages: ReadonlyMap<number, MessageRow>, seq: number): MessageRow {
+  const row = messages.get(seq);
+  // What a dead letter refers to is kept for as long as the dead letter.
+  if (!row) throw new Error(`The message with the key ${seq} is missing, though a dead letter refers to it.`);
+  return row;
+}
+
+function toCallbackReport(
+  row: MessageRow,
+  failures: ReadonlyMap<number, readonly Failure[]>,
+): CallbackReport {
+  const reply = toReply(row.reply_status, row.reply_headers, row.reply_body);
+  const message = toMessage(row);
+  return {
+    message,
+    state: callbackState(message.state, reply !== undefined && isUnhandled(reply)),
+    reply,
+    failures: failures.get(row.seq) ?? [],
+  };
+}
+
+/** What a message carries, wherever it is kept. */
+export function bodyOf(row: MessageRow, entries: ReadonlyMap<number, Uint8Array>): Uint8Array | undefined {
+  return (row.entry === null ? undefined : entries.get(row.entry)) ?? row.body ?? undefined;
+}
+
+/** Messages by their keys: those with one of these keys, or one of these ids. */
+export async function messagesOf(
+  tx: Tx,
+  { seqs, ids = [] }: { readonly seqs: readonly number[]; readonly ids?: readonly string[] },
+): Promise<Map<number, MessageRow>> {
+  if (seqs.length === 0 && ids.length === 0) return new Map();
+  const rows = await tx.all<MessageRow>(
+    sql`${MESSAGES} WHERE messages.seq IN (${numbers(seqs)}) OR messages.id IN (${strings(ids)})`,
+  );
+  return new Map(rows.map((row) => [row.seq, row]));
+}
+
+/** The bodies of the entries that messages deliver, by the entries' keys. */
+export async function entryBodies(tx: Tx, rows: readonly MessageRow[]): Promise<Map<number, Uint8Array>> {
+  const keys = rows.flatMap(({ entry }) => entry ?? []);
+  if (keys.length === 0) return new Map();
+  const entries = await tx.all<{ seq: number; body: string }>(
+    sql`SELECT seq, body FROM entries WHERE seq IN (${numbers(keys)})`,
+  );
+  return new Map(entries.map(({ seq, body }) => [seq, fromBase64(body)]));
+}
+
+/** The runs that rows belong to, by their keys. */
+export async function runsByKey(
+  tx: Tx,
+  rows: readonly { readonly run: number | null }[],
+): Promise<Map<number, Run>> {
+  const keys = rows.flatMap(({ run }) => run ?? []);
+  if (keys.length === 0) return new Map();
+  const runs = await tx.all<RunRow>(sql`SELECT * FROM runs WHERE key IN (${numbers(keys)})`);
+  return new Map(runs.map((row) => [row.key, toRun(row)]));
+}
+
+/** The attempts at messages that failed, by the messages' keys, in their order. */
+async function failuresOf(tx: Tx, messages: readonly MessageRow[]): Promise<Map<number, Failure[]>> {
+  if (messages.length === 0) return new Map();
+  const rows = await tx.all<FailureRow & { readonly message: number }>(
+    sql`SELECT * FROM failures WHERE message IN (${numbers(messages.map(({ seq }) => seq))})
+      ORDER BY message, retried`,
+  );
+  return groupBy(rows, (row) => [row.message, toFailure(row)]);
+}
+
+async function rollbacksOfRuns(tx: Tx, runs: readonly number[]): Promise<Map<number, RollbackRecord[]>> {
+  if (runs.length === 0) return new Map();
+  const rows = await tx.all<{ run: number; record: string }>(
+    sql`SELECT run, record FROM rollbacks WHERE run IN (${numbers(runs)}) ORDER BY seq`,
+  );
+  return groupBy(rows, ({ run, record }) => [run, JSON.parse(record) as RollbackRecord]);
+}
+
+interface PlacedEntry extends RecordedEntry {
+  readonly seq: number;
+}
+
+async function entriesOf(tx: Tx, runs: readonly number[]): Promise<Map<number, PlacedEntry[]>> {
+  const rows = await tx.all<{
+    seq: number;
+    run: number;
+    record: string;
+    message: string;
+    body: string;
+    call_type: CallType;
+    created_at: number;
+  }>(
+    sql`SELECT seq, run, record, message, body, call_type, created_at FROM entries
+      WHERE run IN (${numbers(runs)}) ORDER BY seq`,
+  );
+  return groupBy(rows, ({ seq, run, record, message, body, call_type, created_at }) => [
+    run,
+    { seq, key: record, messageId: message, body, callType: call_type, createdAt: created_at },
+  ]);
+}
+
+async function waitsOf(tx: Tx, runs: readonly number[]): Promise<Map<number, Map<string, LoggedWait>>> {
+  const rows = await tx.all<{ run: number; record: string; open: number; wait: string; created_at: number }>(
+    sql`SELECT run, record, open, wait, created_at FROM waiters WHERE run IN (${numbers(runs)})`,
+  );
+  const waits = groupBy(rows, ({ run, record, open, wait, created_at }): [number, [string, LoggedWait]] => [
+    run,
+    [record, { wait: JSON.parse(wait) as WaitIntake, open: open === 1, createdAt: created_at }],
+  ]);
+  return new Map([...waits].map(([run, of]) => [run, new Map(of)]));
+}
+
+async function childrenOf(tx: Tx, parents: readonly number[]): Promise<Map<number, Map<string, Child>>> {
+  const rows = await tx.all<RunRow & { readonly payload: string | null }>(
+    sql`SELECT runs.*, first.body AS payload FROM runs
+      LEFT JOIN entries AS first ON first.run = runs.key AND first.record = ${FIRST_RECORD}
+      WHERE runs.parent IN (${numbers(parents)}) ORDER BY runs.key`,
+  );
+  const children = groupBy(rows, (row): [number, [string, Child]] => [
+    row.parent ?? 0,
+    [row.parent_record ?? "", { run: toRun(row), payload: fromBase64(row.payload ?? "") }],
+  ]);
+  return new Map([...children].map(([parent, of]) => [parent, new Map(of)]));
+}
+
+function groupBy<Row, Value>(
+  rows: readonly Row[],
+  of: (row: Row) => readonly [key: number, value: Value],
+): Map<number, Value[]> {
+  const groups = new Map<number, Value[]>();
+  for (const row of rows) {
+    const [key, value] = of(row);
+    const group = groups.get(key);
+    if (group) group.push(value);
+    else groups.set(key, [value]);
+  }
+  return groups;
+}

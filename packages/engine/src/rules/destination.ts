@@ -1,0 +1,72 @@
+import { toHttpUrl } from "@perdure/core/protocol";
+import { Problem } from "./problem.ts";
+
+const LONGEST = 8192;
+
+/** A destination, as JSON Schema says it. */
+export const URL_TEXT = { pattern: "^[Hh][Tt][Tt][Pp][Ss]?:/", maxLength: LONGEST } as const;
+
+/**
+ * Everything after `prefix` in a request's URL, as it was sent: a destination may hold `//`, escapes and a query.
+ * Of the query, what is meant for the engine (`qstash_token` and `upstash-*`) is taken out.
+ *
+ * @param url the whole URL of the request to the engine
+ * @param prefix path that ends where the destination begins: `/v2/publish/`
+ */
+export function rawDestination(url: string, prefix: string): string {
+  const raw = url.slice(url.indexOf(prefix) + prefix.length);
+  const mark = raw.indexOf("?");
+  if (mark < 0) return raw;
+  const parameters = raw.slice(mark + 1).split("&");
+  const own = parameters.filter((parameter) => !isForEngine(parameter));
+  if (own.length === parameters.length) return raw;
+  return own.length > 0 ? `${raw.slice(0, mark)}?${own.join("&")}` : raw.slice(0, mark);
+}
+
+/** Says why nothing may be sent to a URL, where the engine minds. */
+export interface DestinationLimits {
+  readonly refusal?: ((url: string) => string | undefined) | undefined;
+}
+
+/**
+ * A destination that requests can be sent to, as `new URL()` writes it. A scheme's second slash may be missing: proxies
+ * that tidy paths remove it.
+ *
+ * @throws Problem 400
+ */
+export function checkDestination(destination: string, limits: DestinationLimits = {}): string {
+  if (destination.length > LONGEST) {
+    throw new Problem(400, `invalid destination url: it is longer than ${LONGEST} characters`);
+  }
+  const given = destination.replace(/^(https?):\/+(?=[^/])/i, "$1://");
+  if (!/^https?:\/\//i.test(given)) {
+    throw new Problem(400, "invalid destination url: endpoint has invalid scheme, add http:// or https://");
+  }
+  const url = toHttpUrl(given);
+  if (url === undefined)
+    throw new Problem(400, `invalid destination url: ${JSON.stringify(destination)} is no URL`);
+  const { username, password } = new URL(url);
+  if (username || password) {
+    throw new Problem(
+      400,
+      "invalid destination url: credentials belong in a forwarded header, not in the url",
+    );
+  }
+  const refusal = limits.refusal?.(url);
+  if (refusal !== undefined) throw new Problem(400, `invalid destination url: ${refusal}`);
+  return url;
+}
+
+function isForEngine(parameter: string): boolean {
+  // An escape hides nothing: what is read as the engine's goes to nobody else.
+  const [written = ""] = new URLSearchParams(parameter).keys();
+  const name = written.toLowerCase();
+  return name === "qstash_token" || name.startsWith("upstash-");
+}
+
+/** Where a URL leads: its host with its port, and its path without its query, as they are written. */
+export function placeOf(url: string): { readonly host: string; readonly path: string } {
+  const [bare = ""] = url.slice(url.indexOf("://") + "://".length).split("?", 1);
+  const slash = bare.indexOf("/");
+  return slash < 0 ? { host: bare, path: "/" } : { host: bare.slice(0, slash), path: bare.slice(slash) };
+}

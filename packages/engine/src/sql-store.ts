@@ -1,0 +1,238 @@
+import { randomUUID } from "node:crypto";
+import type { HistoryEntry } from "@perdure/core/protocol";
+import { accept } from "./commands/accept.ts";
+import { cancelMessage, cancelRuns, endRun } from "./commands/cancel.ts";
+import { cancelMessages } from "./commands/cancel-messages.ts";
+import { claim, release, renew } from "./commands/claim.ts";
+import { removeDeadLetters, repeatReport, repeatRollbacks, retry } from "./commands/dead-letters.ts";
+import { flowControl } from "./commands/flow-control.ts";
+import { latestRun, liveRun } from "./commands/messages.ts";
+import { queueControl } from "./commands/queues.ts";
+import { revive } from "./commands/resume.ts";
+import { scheduleControl } from "./commands/schedules.ts";
+import { changeSetting, setting } from "./commands/settings.ts";
+import { type Keeping, settle } from "./commands/settle.ts";
+import { sweep } from "./commands/sweep.ts";
+import { topic, topics, updateTopic } from "./commands/url-groups.ts";
+import { notify, wait, waiters, webhookState } from "./commands/waits.ts";
+import { depths } from "./queries/backlog.ts";
+import { deadLetters, runs } from "./queries/lists.ts";
+import { logs } from "./queries/logs.ts";
+import { message } from "./queries/read.ts";
+import type { Intake } from "./rules/intake.ts";
+import type { Options } from "./rules/options.ts";
+import type { Settlement } from "./rules/outcome.ts";
+import type { QueueLimits } from "./rules/queue.ts";
+import type { Expiry } from "./rules/retention.ts";
+import type { Run } from "./rules/run.ts";
+import type { Topic, TopicChange, TopicLimits } from "./rules/topic.ts";
+import type { WaitIntake } from "./rules/wait.ts";
+import type { Flows, Queues, Schedules } from "./store/controls.ts";
+import type { Driver } from "./store/driver.ts";
+import type {
+  DeadLetter,
+  DeadLetterQuery,
+  LogEntry,
+  LogQuery,
+  Page,
+  RemovedDeadLetters,
+  Retried,
+  Revival,
+  Revived,
+  RunLog,
+  RunQuery,
+  StoredMessage,
+} from "./store/lists.ts";
+import type { CanceledMessages, MessageQuery } from "./store/publishing.ts";
+import type {
+  CanceledMessage,
+  CanceledRuns,
+  ClaimOrder,
+  Claims,
+  EndedRun,
+  HistoryChoice,
+  KeptLimits,
+  Lease,
+  Notice,
+  Notified,
+  Receipt,
+  RunEnd,
+  Settled,
+  Store,
+  Waiting,
+  WaitReceipt,
+  WebhookState,
+} from "./store/store.ts";
+import { history } from "./store/tables/entries.ts";
+import { withoutWakeUps } from "./store/tx.ts";
+import type { Depths, StateCount } from "./store/upkeep.ts";
+
+type Limits = Partial<QueueLimits>;
+
+/** What a store keeps, and for whom. */
+export interface StoreSettings {
+  /** Bytes of an answer that the record of each failed attempt keeps. 4 KiB by default. */
+  readonly excerptBytes?: number;
+}
+
+/** The engine's rules on a database. */
+export class SqlStore implements Store {
+  readonly queues: Queues;
+  readonly schedules: Schedules;
+  readonly flows: Flows;
+  readonly #driver: Driver;
+  readonly #keeping: Keeping;
+  /** Leases are held by this engine, and by no other. */
+  readonly #owner: string = randomUUID();
+
+  constructor(driver: Driver, { excerptBytes = 4096 }: StoreSettings = {}) {
+    this.#driver = driver;
+    this.#keeping = { excerpt: excerptBytes };
+    this.queues = queueControl(driver);
+    this.schedules = scheduleControl(driver);
+    this.flows = flowControl(driver);
+  }
+
+  accept(intakes: readonly Intake[], limits?: Limits): Promise<Receipt[]> {
+    return this.#driver.write((tx) => accept(tx, intakes, limits));
+  }
+
+  wait(intake: WaitIntake, now: number): Promise<WaitReceipt> {
+    return this.#driver.write((tx) => wait(tx, intake, now));
+  }
+
+  notify(notice: Notice, now: number): Promise<Notified> {
+    return this.#driver.write((tx) => notify(tx, notice, now));
+  }
+
+  webhookState(runId: string, eventId: string, most: KeptLimits): Promise<WebhookState> {
+    return this.#driver.read((tx) => webhookState(tx, runId, eventId, most));
+  }
+
+  waiters(eventId: string): Promise<Waiting[]> {
+    return this.#driver.read((tx) => waiters(tx, eventId));
+  }
+
+  claim(order: ClaimOrder): Promise<Claims> {
+    return this.#driver.write((tx) => claim(withoutWakeUps(tx), { ...order, owner: this.#owner }));
+  }
+
+  renew(leases: readonly Lease[], until: number): Promise<Lease[]> {
+    return this.#driver.write((tx) => renew(tx, leases, until));
+  }
+
+  release(leases: readonly Lease[], now: number): Promise<void> {
+    return this.#driver.write((tx) => release(tx, leases, now));
+  }
+
+  settle(lease: Lease, settlement: Settlement, now: number): Promise<Settled> {
+    return this.#driver.write((tx) => settle(tx, lease, settlement, now, this.#keeping));
+  }
+
+  endRun(runId: string, end: RunEnd, now: number): Promise<EndedRun> {
+    return this.#driver.write((tx) => endRun(tx, runId, end, now));
+  }
+
+  cancelRuns(query: RunQuery, now: number): Promise<CanceledRuns> {
+    return this.#driver.write((tx) => cancelRuns(tx, query, now));
+  }
+
+  cancelMessage(messageId: string, now: number): Promise<CanceledMessage> {
+    return this.#driver.write((tx) => cancelMessage(tx, messageId, now));
+  }
+
+  revive(query: DeadLetterQuery, how: Revival, now: number): Promise<Revived> {
+    return this.#driver.write((tx) => revive(tx, query, how, now));
+  }
+
+  retry(query: DeadLetterQuery, options: Options, now: number, limits?: Limits): Promise<Retried> {
+    return this.#driver.write((tx) => retry(tx, query, options, now, limits));
+  }
+
+  removeDeadLetters(query: DeadLetterQuery): Promise<RemovedDeadLetters> {
+    return this.#driver.write((tx) => removeDeadLetters(tx, query));
+  }
+
+  repeatRollbacks(dlqId: string, now: number): Promise<Run | undefined> {
+    return this.#driver.write((tx) => repeatRollbacks(tx, dlqId, now));
+  }
+
+  repeatReport(dlqId: string, now: number): Promise<Run | undefined> {
+    return this.#driver.write((tx) => repeatReport(tx, dlqId, now));
+  }
+
+  sweep(expiry: Expiry, limit: number): Promise<boolean> {
+    return this.#driver.write((tx) => sweep(tx, expiry, limit));
+  }
+
+  message(messageId: string, since: number): Promise<StoredMessage | undefined> {
+    return this.#driver.read((tx) => message(tx, messageId, since));
+  }
+
+  logs(query: LogQuery): Promise<Page<LogEntry>> {
+    return this.#driver.read((tx) => logs(tx, query));
+  }
+
+  history(
+    runId: string,
+    { ended = false, createdAt }: HistoryChoice = {},
+  ): Promise<HistoryEntry[] | undefined> {
+    return this.#driver.read(async (tx) => {
+      const run = ended ? await latestRun(tx, runId, createdAt) : await liveRun(tx, runId);
+      return run && history(tx, run.key);
+    });
+  }
+
+  runs(query: RunQuery): Promise<Page<RunLog>> {
+    return this.#driver.read((tx) => runs(tx, query));
+  }
+
+  deadLetters(query: DeadLetterQuery): Promise<Page<DeadLetter>> {
+    return this.#driver.read((tx) => deadLetters(tx, query));
+  }
+
+  setting(name: string): Promise<string | undefined> {
+    return this.#driver.read((tx) => setting(tx, name));
+  }
+
+  changeSetting(name: string, was: string | undefined, value: string): Promise<boolean> {
+    return this.#driver.write((tx) => changeSetting(tx, name, was, value));
+  }
+
+  depths(now: number): Promise<Depths> {
+    return this.#driver.read((tx) => depths(tx, now));
+  }
+
+  onStates(listener: (counts: readonly StateCount[]) => void): void {
+    this.#driver.onStates(listener);
+  }
+
+  cancelMessages(query: MessageQuery, now: number): Promise<CanceledMessages> {
+    return this.#driver.write((tx) => cancelMessages(tx, query, now));
+  }
+
+  topics(): Promise<Topic[]> {
+    return this.#driver.read((tx) => topics(tx));
+  }
+
+  topic(name: string): Promise<Topic | undefined> {
+    return this.#driver.read((tx) => topic(tx, name));
+  }
+
+  updateTopic(
+    name: string,
+    change: TopicChange,
+    limits: TopicLimits,
+    now: number,
+  ): Promise<Topic | undefined> {
+    return this.#driver.write((tx) => updateTopic(tx, name, change, limits, now));
+  }
+
+  onDue(listener: (dueAt: number) => void): void {
+    this.#driver.onDue(listener);
+  }
+
+  close(): Promise<void> {
+    return this.#driver.close();
+  }
+}

@@ -1,0 +1,24 @@
+import type { Tx } from "./tx.ts";
+import type { StateCount } from "./upkeep.ts";
+
+/** Runs transactions on a database. Each database that the engine knows has one. */
+export interface Driver {
+  /**
+   * Runs `work` in a transaction. Transactions that arrive together may share one commit; each is atomic by itself.
+   *
+   * @returns a promise of what `work` returns, once that is durable
+   */
+  write<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
+
+  /** Runs `work`, which changes nothing, on one consistent view of what has been committed. */
+  read<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
+
+  /** Calls `listener` whenever something is stored that comes due, with the time of it. There is one listener. */
+  onDue(listener: (dueAt: number) => void): void;
+
+  /** Calls `listener` with the states into which messages and runs have come, once that is durable. There is one listener. */
+  onStates(listener: (counts: readonly StateCount[]) => void): void;
+
+  /** Commits what is waiting, and takes no more. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,159 @@
+import type { Driver } from "./driver.ts";
+import { StateCounter } from "./state-counter.ts";
+import { StoreUnavailable } from "./store.ts";
+import { type Sql, sql, type Tx } from "./tx.ts";
+import type { StateCount } from "./upkeep.ts";
+
+/** One connection to a database, on which transactions follow one another. */
+export interface Connection extends Pick<Tx, "one" | "all" | "run" | "lock"> {
+  /** Whether a transaction is open. A database may end one by itself: when its disk is full, say. */
+  readonly inTransaction: boolean;
+  /** The statement with which a transaction begins that writes. */
+  readonly begin: Sql;
+  close(): Promise<void>;
+}
+
+interface Work {
+  readonly kind: "read" | "write";
+  readonly perform: (tx: Tx) => Promise<unknown>;
+  readonly resolve: (value: never) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Group commit: writes that arrive while others are being committed share the next transaction, and so its one wait for
+ * the disk. Each has a savepoint of its own: one that throws takes back only what it did.
+ */
+export class GroupCommit implements Driver {
+  readonly #connection: Connection;
+  readonly #tx: Tx;
+  readonly #states = new StateCounter();
+  #onDue: (dueAt: number) => void = () => {};
+  #queue: Work[] = [];
+  /** The work on the queue, while there is any. */
+  #flushing: Promise<void> | undefined;
+  #closed = false;
+  #commits = 0;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+    this.#tx = {
+      one: (query) => connection.one(query),
+      all: (query) => connection.all(query),
+      run: (query) => connection.run(query),
+      lock: (kind, key) => connection.lock(kind, key),
+      // A wake-up in vain is harmless, and a claim that it causes joins the transaction.
+      wakeAt: (dueAt) => this.#onDue(dueAt),
+      count: (change) => this.#states.add(change),
+    };
+  }
+
+  /** Transactions committed so far. */
+  get commits(): number {
+    return this.#commits;
+  }
+
+  write<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    return this.#enqueue("write", work);
+  }
+
+  read<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    return this.#enqueue("read", work);
+  }
+
+  onDue(listener: (dueAt: number) => void): void {
+    this.#onDue = listener;
+  }
+
+  onStates(listener: (counts: readonly StateCount[]) => void): void {
+    this.#states.listen(listener);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#flushing;
+    await this.#connection.close();
+  }
+
+  #enqueue<T>(kind: Work["kind"], perform: (tx: Tx) => Promise<T>): Promise<T> {
+    if (this.#closed) return Promise.reject(new StoreUnavailable("The store is closed."));
+    return new Promise<T>((resolve, reject) => {
+      this.#queue.push({ kind, perform, resolve, reject });
+      this.#flushing ??= this.#flush();
+    });
+  }
+
+  async #flush(): Promise<void> {
+    // After the input that has arrived by now has been read: it may bring more to commit.
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    while (this.#queue.length > 0) {
+      // Reads come first: what a write has done isn't theirs to see before it is on disk.
+      for (const read of this.#take("read")) await this.#read(read);
+      if (this.#queue.length > 0) await this.#commit();
+    }
+    this.#flushing = undefined;
+  }
+
+  #take(kind: Work["kind"]): Work[] {
+    const taken = this.#queue.filter((work) => work.kind === kind);
+    this.#queue = this.#queue.filter((work) => work.kind !== kind);
+    return taken;
+  }
+
+  async #read({ perform, resolve, reject }: Work): Promise<void> {
+    try {
+      resolve((await perform(this.#tx)) as never);
+    } catch (error) {
+      reject(error);
+    }
+  }
+
+  async #commit(): Promise<void> {
+    const done: (() => void)[] = [];
+    const taken: Work[] = [];
+    try {
+      await this.#connection.run(this.#connection.begin);
+      // Until none is left: a write may cause another one, such as the claim of what it made due.
+      for (let batch = this.#take("write"); batch.length > 0; batch = this.#take("write")) {
+        taken.push(...batch);
+        for (const write of batch) done.push(await this.#write(write));
+      }
+      await this.#connection.run(sql`COMMIT`);
+      this.#commits++;
+    } catch (error) {
+      this.#states.rollback();
+      await this.#rollback();
+      for (const { reject } of [...taken, ...this.#take("write")]) reject(error);
+      return;
+    }
+    for (const settle of done) settle();
+    this.#states.commit();
+  }
+
+  async #rollback(): Promise<void> {
+    if (!this.#connection.inTransaction) return;
+    try {
+      await this.#connection.run(sql`ROLLBACK`);
+    } catch {
+      // The connection is broken, and its transaction has ended with it. The callers get the error that came first.
+    }
+  }
+
+  async #write({ perform, resolve, reject }: Work): Promise<() => void> {
+    await this.#connection.run(sql`SAVEPOINT one`);
+    const { mark } = this.#states;
+    try {
+      const value = await perform(this.#tx);
+      await this.#connection.run(sql`RELEASE SAVEPOINT one`);
+      return () => resolve(value as never);
+    } catch (error) {
+      // The failure has ended the whole transaction.
+      if (!this.#connection.inTransaction) throw error;
+      this.#states.rollback(mark);
+      await this.#connection.run(sql`ROLLBACK TO SAVEPOINT one`);
+      await this.#connection.run(sql`RELEASE SAVEPOINT one`);
+      return () => reject(error);
+    }
+  }
+}

@@ -1,0 +1,77 @@
+import type { MessageEvent, Outcome } from "../../rules/message-status.ts";
+import type { Lease } from "../store.ts";
+import { type Sql, sql, type Tx } from "../tx.ts";
+
+/** The status of a message that a claim may take at its time. */
+export const WAITING_STATUS: Sql = sql`CASE retried WHEN 0 THEN 'scheduled' ELSE 'retrying' END`;
+
+/** What comes after a run's end. */
+export const AFTERWARDS: Sql = sql`kind IN ('failure', 'rollback', 'cancel')`;
+
+/** Makes a message that waits for something else due when it would have been without that. */
+export const RESUME: Sql = sql`status = ${WAITING_STATUS}, at = since, since = NULL`;
+
+/** Takes a message out of the claims' sight, and keeps when it was due. */
+export function suspend(event: Extract<MessageEvent, "enqueue" | "throttle" | "defer">): Sql {
+  const to = { enqueue: sql`'queued'`, throttle: sql`'throttled'`, defer: sql`'deferred'` } as const;
+  return sql`status = ${to[event]}, since = coalesce(since, at), at = NULL`;
+}
+
+/** The lease still holds: no other claim has come after it. */
+export function underLease({ messageId, fence }: Lease): Sql {
+  // Places are given again once they are free, ids never.
+  return sql`message = (SELECT seq FROM messages WHERE id = ${messageId}) AND fence = ${fence}`;
+}
+
+/** A message as it is at its end. */
+export interface Finish {
+  readonly outcome: Outcome;
+  /** Milliseconds since 1970; `null` keeps it for as long as something refers to it. */
+  readonly deleteAfter: number | null;
+}
+
+/** Nothing is to be done for a message any more. */
+export async function finishMessage(tx: Tx, seq: number, { outcome, deleteAfter }: Finish): Promise<void> {
+  const due = await tx.one<{ retried: number; fence: number }>(
+    sql`DELETE FROM due WHERE message = ${seq} RETURNING retried, fence`,
+  );
+  await tx.run(
+    sql`UPDATE messages SET outcome = ${outcome}, delete_after = ${deleteAfter}, retried = ${due?.retried ?? 0},
+      attempts = ${due?.fence ?? 0} WHERE seq = ${seq}`,
+  );
+}
+
+/**
+ * As {@link finishMessage}, of all that match.
+ *
+ * @param where a condition on `due`
+ * @returns how many they are
+ */
+export async function finishMessages(tx: Tx, where: Sql, finish: Finish): Promise<number> {
+  const count = await noteOutcome(tx, where, finish);
+  await tx.run(sql`DELETE FROM due WHERE ${where}`);
+  return count;
+}
+
+/** Writes down how messages end for which something is to be done yet. @returns how many they are */
+export async function noteOutcome(tx: Tx, where: Sql, { outcome, deleteAfter }: Finish): Promise<number> {
+  return tx.run(
+    sql`UPDATE messages SET outcome = ${outcome}, delete_after = ${deleteAfter}, retried = due.retried,
+      attempts = due.fence FROM due
+      WHERE due.message = messages.seq AND due.message IN (SELECT message FROM due WHERE ${where})`,
+  );
+}
+
+/** Whether anything is to be done for messages of a run, other than the one at `except`. */
+export async function hasDue(
+  tx: Tx,
+  run: number,
+  of: "run" | "afterwards",
+  except: number = 0,
+): Promise<boolean> {
+  const kinds = of === "run" ? sql`NOT ${AFTERWARDS}` : AFTERWARDS;
+  const found = await tx.one(
+    sql`SELECT 1 FROM due WHERE run = ${run} AND message <> ${except} AND status <> 'withdrawn' AND ${kinds} LIMIT 1`,
+  );
+  return found !== undefined;
+}

@@ -1,0 +1,41 @@
+import { isLogged, type LogState } from "../../rules/log.ts";
+import { type Sql, sql, type Tx } from "../tx.ts";
+import type { MessageRow } from "./rows.ts";
+
+/** What a change of state brings with it. */
+export interface Change {
+  /** For an attempt that failed: how many had failed before. */
+  readonly attempt?: number;
+  /** When the next attempt is to be made. */
+  readonly dueAt?: number;
+}
+
+/** Tells the log that a message is in another state now: in the transaction that brings it there. */
+export async function logState(
+  tx: Tx,
+  { seq, kind }: Pick<MessageRow, "seq" | "kind">,
+  state: LogState,
+  at: number,
+  { attempt, dueAt }: Change = {},
+): Promise<void> {
+  const logged = isLogged(kind);
+  tx.count({ of: logged ? "message" : "delivery", state, count: 1 });
+  if (!logged) return;
+  await tx.run(
+    sql`INSERT INTO logs (message, state, at, attempt, due_at) VALUES (${seq}, ${state}, ${at}, ${attempt ?? null}, ${dueAt ?? null})`,
+  );
+}
+
+/**
+ * Tells it of many messages, none of them a run's own delivery.
+ *
+ * @param where a condition on `due`
+ * @returns how many they are
+ */
+export async function logStates(tx: Tx, state: LogState, at: number, where: Sql): Promise<number> {
+  const changes = await tx.run(
+    sql`INSERT INTO logs (message, state, at) SELECT message, ${state}, ${at} FROM due WHERE ${where}`,
+  );
+  tx.count({ of: "message", state, count: changes });
+  return changes;
+}

@@ -1,0 +1,190 @@
+import type { Draft, Failure, Message, Purpose } from "../../rules/message.ts";
+import { type DueStatus, type Outcome, stateOf } from "../../rules/message-status.ts";
+import type { Invoker, Run, RunConfig, RunState } from "../../rules/run.ts";
+import { type Sql, sql } from "../tx.ts";
+
+export interface RunRow {
+  readonly key: number;
+  readonly id: string;
+  readonly url: string;
+  readonly state: RunState;
+  readonly created_at: number;
+  readonly completed_at: number | null;
+  readonly caller_ip: string;
+  readonly config: string;
+  readonly announced: number;
+  readonly response: string | null;
+  readonly dlq_id: string | null;
+  readonly invoker: string | null;
+  readonly parent: number | null;
+  readonly parent_record: string | null;
+  readonly successor: number | null;
+  readonly capabilities: string | null;
+  readonly identified: number;
+  readonly deadline: number | null;
+}
+
+/** A message with what is to be done for it, as {@link MESSAGES} has it. */
+export interface MessageRow {
+  readonly seq: number;
+  readonly id: string;
+  readonly kind: Purpose;
+  readonly run: number | null;
+  readonly entry: number | null;
+  readonly source: number | null;
+  readonly url: string;
+  readonly body: Uint8Array | null;
+  readonly options: string;
+  readonly max_retries: number;
+  readonly retry_delay: string | null;
+  readonly not_before: number;
+  readonly created_at: number;
+  readonly caller_ip: string;
+  readonly url_group: string | null;
+  readonly queue: string | null;
+  readonly flow_key: string | null;
+  readonly schedule: string | null;
+  readonly outcome: Outcome | null;
+  readonly reply_status: number | null;
+  readonly reply_headers: string | null;
+  readonly reply_body: Uint8Array | null;
+  /** Null at the message's end. */
+  readonly status: DueStatus | null;
+  readonly at: number | null;
+  readonly since: number | null;
+  /** Attempts that failed: so far, or in all. */
+  readonly retried: number;
+  /** Attempts that began: so far, or in all. The last one's is the fencing token. */
+  readonly fence: number;
+  readonly place: number | null;
+  readonly awaits: number | null;
+}
+
+/** How a message is delivered: written once, and read as a whole. What isn't given isn't there. */
+type StoredOptions = Pick<Message, "method" | "forward" | "labels"> &
+  Partial<Pick<Message, "contentType" | "timeout" | "redact" | "failureCallback" | "callback" | "flow">> & {
+    readonly endpoint?: string | undefined;
+  };
+
+const COLUMNS = sql`messages.seq, messages.id, messages.kind, messages.run, messages.entry, messages.source, messages.url,
+  messages.body, messages.options, messages.max_retries, messages.retry_delay, messages.not_before, messages.created_at, messages.caller_ip,
+  messages.url_group, messages.queue, messages.flow_key, messages.schedule, messages.outcome, messages.reply_status,
+  messages.reply_headers, messages.reply_body, due.status, due.at, due.since,
+  coalesce(due.retried, messages.retried) AS retried, coalesce(due.fence, messages.attempts) AS fence, due.place,
+  messages.awaits`;
+
+/** All that there is of messages: a condition is put behind it. */
+export const MESSAGES: Sql = sql`SELECT ${COLUMNS} FROM messages LEFT JOIN due ON due.message = messages.seq`;
+
+/** As {@link MESSAGES}, of those that aren't at their end: beginning with what is due is faster. */
+export const LIVE_MESSAGES: Sql = sql`SELECT ${COLUMNS} FROM due JOIN messages ON messages.seq = due.message`;
+
+/** The state of a message as clients know it, where `due` is joined. */
+export const STATE: Sql = sql`coalesce(messages.outcome, CASE WHEN due.status = 'delivering' THEN 'ACTIVE'
+  WHEN due.retried > 0 THEN 'RETRY' ELSE 'CREATED' END)`;
+
+/** The columns in which `failures` and `dlq` keep a failure. */
+export interface FailureRow {
+  readonly at: number;
+  readonly error: string;
+  readonly by_engine: number;
+  readonly status: number | null;
+  readonly headers: string | null;
+  readonly body: Uint8Array | null;
+}
+
+export function toRun(row: RunRow): Run {
+  return {
+    key: row.key,
+    id: row.id,
+    url: row.url,
+    state: row.state,
+    createdAt: row.created_at,
+    completedAt: row.completed_at ?? undefined,
+    callerIp: row.caller_ip,
+    config: JSON.parse(row.config) as RunConfig,
+    announced: row.announced === 1,
+    invoker: fromJson<Invoker>(row.invoker),
+    response: row.response ?? undefined,
+    dlqId: row.dlq_id ?? undefined,
+    traits: row.capabilities ?? undefined,
+    identified: row.identified === 1,
+  };
+}
+
+export function toMessage(row: MessageRow): Message {
+  const options = JSON.parse(row.options) as StoredOptions;
+  return {
+    method: options.method,
+    forward: options.forward,
+    labels: options.labels,
+    contentType: options.contentType,
+    retryDelay: row.retry_delay ?? undefined,
+    timeout: options.timeout,
+    redact: options.redact,
+    failureCallback: options.failureCallback,
+    callback: options.callback,
+    flow: options.flow,
+    seq: row.seq,
+    id: row.id,
+    purpose: row.kind,
+    state: row.outcome ?? stateOf(row.status, row.retried),
+    dueAt: row.outcome === null ? (row.since ?? row.at ?? undefined) : undefined,
+    retried: row.retried,
+    maxRetries: row.max_retries,
+    retries: row.max_retries,
+    url: row.url,
+    topic: row.url_group === null ? undefined : { name: row.url_group, endpoint: options.endpoint },
+    body: row.body ?? undefined,
+    notBefore: row.not_before,
+    createdAt: row.created_at,
+    callerIp: row.caller_ip,
+    queue: row.queue ?? undefined,
+    schedule: row.schedule ?? undefined,
+  };
+}
+
+/** Options as they are stored: what isn't given isn't there. */
+export function toStoredOptions(draft: Draft): string {
+  const { method, forward, contentType, timeout, labels, redact } = draft;
+  const { failureCallback, callback, flow, topic } = draft;
+  const options: StoredOptions = {
+    method,
+    forward,
+    contentType,
+    timeout,
+    labels,
+    redact,
+    failureCallback,
+    callback,
+    flow,
+    endpoint: topic?.endpoint,
+  };
+  return JSON.stringify(options);
+}
+
+export function toFailure(row: FailureRow): Failure {
+  return {
+    at: row.at,
+    error: row.error,
+    byEngine: row.by_engine === 1,
+    reply: toReply(row.status, row.headers, row.body),
+  };
+}
+
+export function toReply(
+  status: number | null,
+  headers: string | null,
+  body: Uint8Array | null,
+): Failure["reply"] {
+  if (status === null) return undefined;
+  return { status, headers: JSON.parse(headers ?? "{}"), body: body ?? new Uint8Array() };
+}
+
+export function toJson(value: unknown): string | null {
+  return value === undefined ? null : JSON.stringify(value);
+}
+
+function fromJson<T>(text: string | null): T | undefined {
+  return text === null ? undefined : (JSON.parse(text) as T);
+}

@@ -1,0 +1,166 @@
+import type { StateCount } from "./upkeep.ts";
+
+/** A value that every driver can bind. Booleans are stored as 0 and 1, lists and objects as JSON. */
+export type SqlValue = string | number | null | Uint8Array;
+
+/**
+ * One transaction, as the engine's rules see it: the only way to the tables. A driver implements it; everything above
+ * is written once.
+ *
+ * Statements of one transaction run one after the other. Nothing that `wakeAt` or `count` is given takes effect if the
+ * transaction is rolled back.
+ */
+export interface Tx {
+  /** The first row, or `undefined` when there is none. */
+  one<Row>(query: Sql): Promise<Row | undefined>;
+  all<Row>(query: Sql): Promise<Row[]>;
+  /** @returns how many rows the statement changed */
+  run(query: Sql): Promise<number>;
+  /**
+   * Keeps other transactions from what is guarded by this name until this one ends. A transaction that takes several
+   * locks takes them in the order of {@link LOCKS}, and locks of one kind in the order of their keys.
+   */
+  lock(kind: LockKind, key: string): Promise<void>;
+  /** Tells the dispatcher that something comes due. @param dueAt milliseconds since 1970 */
+  wakeAt(dueAt: number): void;
+  /** Counts a change of state for the metrics. */
+  count(change: StateCount): void;
+}
+
+/** Runs an `INSERT … RETURNING … AS key` of one row. @returns the row's key */
+export async function insert(tx: Tx, query: Sql): Promise<number> {
+  const row = await tx.one<{ readonly key: number }>(query);
+  if (!row) throw new Error("An INSERT that returns its key returned no row.");
+  return row.key;
+}
+
+/** The transaction, for work whose caller looks for itself at what comes due. */
+export function withoutWakeUps(tx: Tx): Tx {
+  return {
+    one: (query) => tx.one(query),
+    all: (query) => tx.all(query),
+    run: (query) => tx.run(query),
+    lock: (kind, key) => tx.lock(kind, key),
+    count: (change) => tx.count(change),
+    wakeAt: () => {},
+  };
+}
+
+/** The kinds of locks, in the order in which a transaction takes them. */
+export const LOCKS = ["setting", "group", "schedule", "run", "deduplication", "queue", "flow"] as const;
+
+export type LockKind = (typeof LOCKS)[number];
+
+/** The few words in which databases differ. */
+export interface Dialect {
+  /** The name of the `index`-th parameter of a statement, from 1. */
+  placeholder(index: number): string;
+  /** The function that returns the greatest of its arguments. */
+  readonly greatest: string;
+  /** The function that returns the place of its second argument in the first one, from 1; 0 when it isn't there. */
+  readonly position: string;
+  /** A query with one column, `value`, over a JSON array that is bound as one parameter. */
+  list(placeholder: string, of: "strings" | "numbers"): string;
+}
+
+type Word = "greatest" | "position";
+
+/** A word that the {@link Dialect} chooses. */
+export class DialectWord {
+  readonly word: Word;
+
+  constructor(word: Word) {
+    this.word = word;
+  }
+}
+
+/** A list that is bound as one parameter, however many values it has. */
+export class ValueList {
+  readonly json: string;
+  readonly of: "strings" | "numbers";
+
+  constructor(values: readonly (string | number)[], of: "strings" | "numbers") {
+    this.json = JSON.stringify(values);
+    this.of = of;
+  }
+}
+
+type Part = SqlValue | Sql | ValueList | DialectWord;
+
+/** A statement, or a part of one, with its values. Made by {@link sql}. */
+export class Sql {
+  readonly strings: readonly string[];
+  readonly parts: readonly Part[];
+
+  constructor(strings: readonly string[], parts: readonly Part[]) {
+    this.strings = strings;
+    this.parts = parts;
+  }
+}
+
+/**
+ * A statement whose values are bound, never written into its text. Parts made by `sql` can be put into one another.
+ *
+ * @example
+ * ```ts
+ * const live = sql`state = 'RUN_STARTED'`;
+ * await tx.one(sql`SELECT * FROM runs WHERE id = ${id} AND ${live}`);
+ * ```
+ */
+export function sql(strings: TemplateStringsArray, ...parts: readonly Part[]): Sql {
+  return new Sql(strings, parts);
+}
+
+/**
+ * The values as a query, for `IN (…)` and `FROM (…)`, with one column `value`.
+ *
+ * @example
+ * ```ts
+ * sql`DELETE FROM entries WHERE message IN (${strings(ids)})`;
+ * ```
+ */
+export function strings(values: readonly string[]): ValueList {
+  return new ValueList(values, "strings");
+}
+
+/** As {@link strings}, of numbers. */
+export function numbers(values: readonly number[]): ValueList {
+  return new ValueList(values, "numbers");
+}
+
+export const GREATEST: DialectWord = new DialectWord("greatest");
+export const POSITION: DialectWord = new DialectWord("position");
+
+/** Joins conditions, each in brackets. At least one is given. */
+export function join(parts: readonly Sql[], by: "AND" | "OR"): Sql {
+  const strings = parts.map((_, index) => (index === 0 ? "(" : `) ${by} (`));
+  return new Sql([...strings, ")"], parts);
+}
+
+/** A statement's text in a dialect, and the values to bind, in their order. */
+export interface Rendered {
+  readonly text: string;
+  readonly values: readonly SqlValue[];
+}
+
+/** Whether a statement's text is its template's alone: then it can be kept by the template, and needn't be rendered. */
+export function isPlain(query: Sql): query is Sql & { readonly parts: readonly SqlValue[] } {
+  for (const part of query.parts) {
+    if (typeof part === "object" && part !== null && !(part instanceof Uint8Array)) return false;
+  }
+  return true;
+}
+
+export function render(query: Sql, dialect: Dialect): Rendered {
+  const values: SqlValue[] = [];
+  const bind = (value: SqlValue): string => dialect.placeholder(values.push(value));
+  const write = ({ strings, parts }: Sql): string =>
+    strings.reduce((text, string, index) => text + writePart(parts[index - 1] ?? null) + string);
+  const writePart = (part: Part): string => {
+    if (part instanceof Sql) return write(part);
+    if (part instanceof DialectWord) return dialect[part.word];
+    if (part instanceof ValueList) return dialect.list(bind(part.json), part.of);
+    return bind(part);
+  };
+  return { text: write(query), values };
+}
