@@ -688,7 +688,11 @@ describe("bad input", () => {
   });
 
   it.each([
-    ["an unknown protocol version", runHeaders({ "Upstash-Workflow-Sdk-Version": "2" }), /Sdk-Version is "2"/],
+    [
+      "an unknown protocol version",
+      runHeaders({ "Upstash-Workflow-Sdk-Version": "2" }),
+      /Sdk-Version is "2"/,
+    ],
     ["no run id", { "Upstash-Workflow-Sdk-Version": "1" }, /Upstash-Workflow-RunId/],
     ["no run id on a failure", { "Upstash-Workflow-Is-Failure": "true" }, /Upstash-Workflow-RunId/],
     [

@@ -57,5 +57,6 @@ const PUBLIC_TOKENS: readonly unknown[] = [
 
 /** Whether a token or a signing key is one that everybody knows. */
 export function isPublicSecret(secret: unknown): boolean {
-  return PUBLIC_TOKENS.includes(secret) || PUBLIC_KEY.test(String(secret));
+  const text = String(secret);
+  return PUBLIC_TOKENS.includes(text) || PUBLIC_KEY.test(text);
 }
