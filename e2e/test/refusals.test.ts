@@ -80,7 +80,7 @@ describe("what is too large for the engine", () => {
     expect(stage.diary).toEqual(["work", "failure function"]);
     expect((await stage.lab.run(workflowRunId)).workflowState).toBe("RUN_FAILED");
     expect(stage.told).toMatchObject({ failStatus: 489, attempts: 1 });
-    expect(stage.told?.failResponse).toContain(` refuses ${subject} (a request of 110`);
+    expect(stage.told?.failResponse).toContain(` to ${subject} (110`);
     expect(stage.told?.failResponse).toContain("larger than the 10485760 bytes that are allowed");
   });
 });

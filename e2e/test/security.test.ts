@@ -50,7 +50,7 @@ server.listen(0, () => console.log("listening on", server.address().port));
       expect(answer.status).toBe(401);
       expect(await answer.json()).toEqual({
         error: "WorkflowError",
-        message: "The request doesn't show who it comes from.",
+        message: "The endpoint refuses the request.",
       });
     }
     const told = process.lines.filter((line) => line.startsWith("[perdure]"));

@@ -45,7 +45,9 @@ describe("moments", () => {
   });
 
   it.each([Date.now(), 1e11 + 1, 1e300])("takes %d for milliseconds, and says so", (value) =>
-    expect(() => toUnixTime(value, "end")).toThrow(/^end is a Unix time in seconds.*milliseconds/),
+    expect(() => toUnixTime(value, "end")).toThrow(
+      /^end must be .* a Unix time in seconds \(not milliseconds\)/,
+    ),
   );
 
   it("writes whole seconds, rounded up, or milliseconds for an engine that reads them", () => {

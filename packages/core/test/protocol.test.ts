@@ -74,7 +74,7 @@ describe("classification", () => {
       /needs the header Upstash-Workflow-RunId/,
     );
     expect(() => classify(new Headers(runHeaders({ "Upstash-Workflow-Sdk-Version": "2" })))).toThrow(
-      /version "2"/,
+      /Sdk-Version is "2"/,
     );
   });
 });

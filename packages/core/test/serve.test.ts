@@ -705,7 +705,11 @@ describe("bad input", () => {
   });
 
   it.each([
-    ["an unknown protocol version", runHeaders({ "Upstash-Workflow-Sdk-Version": "2" }), /version "2"/],
+    [
+      "an unknown protocol version",
+      runHeaders({ "Upstash-Workflow-Sdk-Version": "2" }),
+      /Sdk-Version is "2"/,
+    ],
     ["no run id", { "Upstash-Workflow-Sdk-Version": "1" }, /Upstash-Workflow-RunId/],
     ["no run id on a failure", { "Upstash-Workflow-Is-Failure": "true" }, /Upstash-Workflow-RunId/],
     [
@@ -742,7 +746,7 @@ describe("bad input", () => {
   ])("a step with %s fails with a TypeError", async (_name, workflow) => {
     const answer = await deliver(open(recorder(), workflow), []);
     expect(answer).toMatchObject({ status: 500, body: { error: "TypeError" } });
-    expect(answer.body.message).toMatch(/step/);
+    expect(answer.body.message).toMatch(/step/i);
     expect(recorder().requests).toEqual([]);
   });
 });

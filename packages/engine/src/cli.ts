@@ -65,7 +65,7 @@ program
     "--metrics-token <token>",
     "what /metrics asks for (default: PERDURE_METRICS_TOKEN; none: no metrics)",
   )
-  .option("--drain <duration>", "for what is under way when it is stopped (default: PERDURE_DRAIN or 30s)")
+  .option("--drain <duration>", "for what is under way when it is stopped (default: PERDURE_DRAIN or 25s)")
   .option(
     "--allow-destination <rule>",
     "an address, range or host that deliveries may go to; may be repeated (default: PERDURE_ALLOW_DESTINATIONS)",
@@ -89,6 +89,16 @@ program
   .action(async (flags: StartFlags) => {
     const { start } = await import("./cli/start.ts");
     await start(flags, version);
+  });
+
+program
+  .command("backup")
+  .description("copy a database to a new file, also while an engine uses it")
+  .argument("<file>", "where the copy goes; there must be nothing yet")
+  .option("--db <file>", "the database (default: PERDURE_DB or .perdure/perdure.db)")
+  .action(async (file: string, flags: { readonly db?: string }) => {
+    const { backup } = await import("./cli/backup.ts");
+    await backup(file, flags);
   });
 
 program

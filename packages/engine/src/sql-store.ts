@@ -10,7 +10,7 @@ import { latestRun, liveRun } from "./commands/messages.ts";
 import { queueControl } from "./commands/queues.ts";
 import { revive } from "./commands/resume.ts";
 import { scheduleControl } from "./commands/schedules.ts";
-import { changeSetting, setting } from "./commands/settings.ts";
+import { changeSetting, probe, setting } from "./commands/settings.ts";
 import { type Keeping, settle } from "./commands/settle.ts";
 import { sweep } from "./commands/sweep.ts";
 import { topic, topics, updateTopic } from "./commands/url-groups.ts";
@@ -65,7 +65,7 @@ import type {
 } from "./store/store.ts";
 import { history } from "./store/tables/entries.ts";
 import { withoutWakeUps } from "./store/tx.ts";
-import type { Depths, StateCount } from "./store/upkeep.ts";
+import type { Backup, Depths, StateCount } from "./store/upkeep.ts";
 
 type Limits = Partial<QueueLimits>;
 
@@ -73,6 +73,8 @@ type Limits = Partial<QueueLimits>;
 export interface StoreSettings {
   /** Bytes of an answer that the record of each failed attempt keeps. 4 KiB by default. */
   readonly excerptBytes?: number;
+  /** Called with a warning, such as that of a file that other users of the machine can read. `console.warn` by default. */
+  readonly warn?: (warning: string) => void;
 }
 
 /** The engine's rules on a database. */
@@ -197,6 +199,14 @@ export class SqlStore implements Store {
 
   changeSetting(name: string, was: string | undefined, value: string): Promise<boolean> {
     return this.#driver.write((tx) => changeSetting(tx, name, was, value));
+  }
+
+  backup(): Promise<Backup> {
+    return this.#driver.backup();
+  }
+
+  probe(): Promise<void> {
+    return this.#driver.write(probe);
   }
 
   depths(now: number): Promise<Depths> {

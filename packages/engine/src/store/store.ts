@@ -237,7 +237,7 @@ export interface CanceledMessage {
   readonly recorded: readonly RecordedStep[];
 }
 
-/** The store can't be opened: it is somebody else's, in use, or broken. The message says which. */
+/** The store can't be opened or used: it is somebody else's, in use, broken, closed, or full. The message says which. */
 export class StoreUnavailable extends Error {
   override name = "StoreUnavailable";
 }
