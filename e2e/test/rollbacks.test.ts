@@ -354,7 +354,7 @@ describe("a rollback", () => {
     for (let recorded = 1; recorded <= 3; recorded++) {
       while (((await stage.lab.run(workflowRunId)).rollbacks ?? []).length < recorded)
         await new Promise((resolve) => setImmediate(resolve));
-      stage.lab.crash();
+      await stage.lab.crash();
     }
     await stage.lab.drain();
     expect([...new Set(stage.diary)]).toEqual([

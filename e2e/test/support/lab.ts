@@ -52,9 +52,9 @@ export class Lab {
   }
 
   /** The engine dies, with all it was doing, and another one takes up what it has stored. */
-  crash(): void {
+  async crash(): Promise<void> {
     void this.#engine.stop({ deadline: 0 });
-    this.#store.close();
+    await this.#store.close();
     this.#boot();
   }
 
@@ -102,7 +102,7 @@ export class Lab {
 
   async stop(): Promise<void> {
     await this.#engine.stop({ deadline: 0 });
-    this.#store.close();
+    await this.#store.close();
     this.#api.closeAllConnections();
     this.#api.close();
     this.#folder.remove();

@@ -78,6 +78,23 @@ describe("a start", () => {
     expect(ids).toEqual(["wfr_msg_abc", "wfr_msg_abc"]);
   });
 
+  it.each(["[1,2]", "a message", "é", "m".repeat(509)])(
+    "of a message whose id can't name a run is refused: %s",
+    async (id) => {
+      const answer = await answerOf(open(recorder(), () => 1)(request("{}", { "Upstash-Message-Id": id })));
+      expect(answer).toMatchObject({
+        status: 400,
+        body: { message: expect.stringContaining("The header Upstash-Message-Id can't name a run") },
+      });
+      expect(recorder().published).toEqual([]);
+    },
+  );
+
+  it("of a message with an empty id gets an id of its own", async () => {
+    const answer = await answerOf(open(recorder(), () => 1)(request("{}", { "Upstash-Message-Id": "" })));
+    expect(answer.body.workflowRunId).toMatch(/^wfr_.{21}$/);
+  });
+
   it("by two callers starts two runs", async () => {
     const handler = open(recorder(), () => 1);
     const [a, b] = [await answerOf(handler(request("{}"))), await answerOf(handler(request("{}")))];
