@@ -25,6 +25,7 @@ export function serve(pattern: string, route: Route, service: Service): Handler<
       const limit = route.bodyLimit?.(limits) ?? limits.requestBytes;
       const body = await route.body?.read(await readBody(head.request, limit, hold), limits);
       const shown = await route.handle({ ...head, body }, service);
+      if (shown instanceof Response) return shown;
       return c.json(shown as object, (route.status?.(shown) ?? usual) as ContentfulStatusCode);
     } finally {
       hold.release();
@@ -123,6 +124,24 @@ function readHeaders({ url, headers: given }: Request): Map<string, string> {
     if (headers.has(lower)) throw invalid(`parameter ${name}`, "it is given twice");
     headers.set(lower, checkText(value, name));
   }
-  for (const [name, value] of given) headers.set(name, value);
+  for (const [name, value] of given) headers.set(name, URL_HEADER.test(name) ? fromUtf8(value) : value);
   return headers;
+}
+
+/** Headers of the protocol that hold a URL. */
+const URL_HEADER = /^(?:upstash|perdure)-(?:.*-)?(?:callback|url)$/;
+
+/**
+ * A header's bytes come as one character each. A URL that was sent as UTF-8, by curl for example, is read as UTF-8;
+ * every other value stays as it came.
+ */
+function fromUtf8(value: string): string {
+  if (!/[\x80-\xff]/.test(value)) return value;
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(
+      Uint8Array.from(value, (character) => character.charCodeAt(0)),
+    );
+  } catch {
+    return value;
+  }
 }
