@@ -1,8 +1,9 @@
 import type { HistoryEntry } from "@perdure/core/protocol";
 import { isAfterwards } from "../rules/message.ts";
+import { transition } from "../rules/message-status.ts";
 import * as inOrder from "../store/in-order.ts";
 import type { Claim, ClaimOrder, Claims, Lease } from "../store/store.ts";
-import { underLease, WAITING_STATUS } from "../store/tables/due.ts";
+import { happens, underLease, WAITING_STATUS } from "../store/tables/due.ts";
 import { history } from "../store/tables/entries.ts";
 import { logState } from "../store/tables/logs.ts";
 import { LIVE_MESSAGES, type MessageRow, toMessage } from "../store/tables/rows.ts";
@@ -110,23 +111,24 @@ export async function release(tx: Tx, leases: readonly Lease[], now: number): Pr
 /** As {@link release} with every lease that there is. @param at when their messages are due, in milliseconds since 1970 */
 export async function releaseAll(tx: Tx, at: number): Promise<void> {
   await tx.run(
-    sql`UPDATE due SET status = ${WAITING_STATUS}, at = 0, since = NULL, destination = NULL
+    sql`UPDATE due SET ${happens("release")}, at = 0, since = NULL, destination = NULL
       WHERE status IN ('deferred', 'ready')`,
   );
   // Before the leases end: whatever is at work yet keeps others out of its place.
   await letAllGo(tx);
   await tx.run(
-    sql`UPDATE due SET status = ${WAITING_STATUS}, at = ${at}, owner = NULL WHERE status = 'delivering'`,
+    sql`UPDATE due SET ${happens("release")}, at = ${at}, owner = NULL WHERE status = 'delivering'`,
   );
   await landAll(tx, at);
 }
 
 async function take(tx: Tx, found: MessageRow, { now, leaseUntil, owner = "" }: ClaimOrder): Promise<Claim> {
   const { seq } = found;
+  const status = transition(found.status, "claim", found.retried);
   await tx.run(
-    sql`UPDATE due SET status = 'delivering', at = ${leaseUntil}, fence = fence + 1, owner = ${owner} WHERE message = ${seq}`,
+    sql`UPDATE due SET status = ${status}, at = ${leaseUntil}, fence = fence + 1, owner = ${owner} WHERE message = ${seq}`,
   );
-  const row: MessageRow = { ...found, status: "delivering", at: leaseUntil, fence: found.fence + 1 };
+  const row: MessageRow = { ...found, status, at: leaseUntil, fence: found.fence + 1 };
   await logState(tx, row, "ACTIVE", now);
   const entries = await entriesOf(tx, row);
   return {

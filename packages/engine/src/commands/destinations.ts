@@ -1,5 +1,5 @@
 import type { LaneOrder } from "../store/lanes.ts";
-import { suspend } from "../store/tables/due.ts";
+import { happens, suspend } from "../store/tables/due.ts";
 import { sql, strings, type Tx } from "../store/tx.ts";
 
 /** What was admitted by everything else, but whose destination has no room now, keeps what its queue and its key gave it. */
@@ -12,7 +12,7 @@ export async function openLanes(tx: Tx, { open }: LaneOrder, limit: number): Pro
   let left = limit;
   for (const [lane, places] of open) {
     left -= await tx.run(
-      sql`UPDATE due SET status = 'ready', at = since, since = NULL, destination = NULL WHERE message IN
+      sql`UPDATE due SET ${happens("undefer")}, at = since, since = NULL, destination = NULL WHERE message IN
         (SELECT message FROM due WHERE destination = ${lane} ORDER BY message LIMIT ${Math.min(places, left)})`,
     );
   }

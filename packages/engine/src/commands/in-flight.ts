@@ -1,7 +1,8 @@
 import { HEADER, type StepRecord } from "@perdure/core/protocol";
 import { firstValue } from "../rules/header.ts";
+import { isKeyOf } from "../rules/record-key.ts";
 import type { Lease } from "../store/store.ts";
-import { AFTERWARDS, underLease } from "../store/tables/due.ts";
+import { AFTERWARDS, happens, underLease } from "../store/tables/due.ts";
 import { type MessageRow, toMessage } from "../store/tables/rows.ts";
 import { GREATEST, sql, type Tx } from "../store/tx.ts";
 
@@ -28,7 +29,7 @@ export async function markFlights(tx: Tx, run: number): Promise<void> {
   for (const row of rows) {
     if (mayBeUndone(row)) {
       await tx.run(
-        sql`UPDATE due SET status = 'withdrawn', since = at, at = NULL WHERE message = ${row.seq}`,
+        sql`UPDATE due SET ${happens("withdraw")}, since = at, at = NULL WHERE message = ${row.seq}`,
       );
     }
   }
@@ -40,7 +41,7 @@ function mayBeUndone(row: FlightRow): boolean {
     const name = HEADER.rollback.toLowerCase();
     return toMessage(row).callback?.options?.forward.some(([forwarded]) => forwarded === name) ?? false;
   }
-  if (!row.record?.startsWith("plan:")) return true;
+  if (!isKeyOf("plan", row.record ?? "")) return true;
   const plan = JSON.parse(Buffer.from(row.entry_body ?? "", "base64").toString()) as StepRecord;
   return plan.rollback === true;
 }

@@ -1,4 +1,5 @@
 import type { CallType } from "@perdure/core/protocol";
+import { isKeyOf, keyOf, stepOfKey } from "../rules/record-key.ts";
 import type { Run } from "../rules/run.ts";
 import * as inOrder from "../store/in-order.ts";
 import { sql, type Tx } from "../store/tx.ts";
@@ -41,25 +42,23 @@ export async function survey(
 ): Promise<Survey> {
   const records = new Set(entries.map(({ record }) => record));
   for (const child of children) if (child.invoker) records.add(child.invoker.key);
-  const lacksResult = (id: string): boolean => !records.has(`result:${id}`);
+  const lacksResult = (id: string): boolean => !records.has(keyOf("result", id));
   const kept = entries.filter(
-    ({ record }) => !record.startsWith("call:") || records.has(`answer:${idOf(record)}`),
+    ({ record }) => !isKeyOf("call", record) || records.has(keyOf("answer", stepOfKey(record))),
   );
   const lost = entries.filter(
     ({ record }) =>
-      (record.startsWith("plan:") && lacksResult(idOf(record))) ||
-      (record.startsWith("answer:") && lacksResult(idOf(record))),
+      (isKeyOf("plan", record) && lacksResult(stepOfKey(record))) ||
+      (isKeyOf("answer", record) && lacksResult(stepOfKey(record))),
   );
   const redelivered = new Set(
     await inOrder.filter(
       lost,
-      async (entry) => entry.record.startsWith("plan:") || !(await wasDelivered(tx, entry)),
+      async (entry) => isKeyOf("plan", entry.record) || !(await wasDelivered(tx, entry)),
     ),
   );
-  const covered = new Set([...redelivered].map(({ record }) => idOf(record)));
-  const last = entries.findLast(
-    ({ record, call_type }) => call_type === "step" && !record.startsWith("plan:"),
-  );
+  const covered = new Set([...redelivered].map(({ record }) => stepOfKey(record)));
+  const last = entries.findLast(({ record, call_type }) => call_type === "step" && !isKeyOf("plan", record));
   const uncovered = (await asked(tx, run, entries)).some((id) => lacksResult(id) && !covered.has(id));
   // The end of a child that came too late is the newest entry, and does for the last one what that would.
   const goesOn = children.some(
@@ -73,8 +72,8 @@ export async function survey(
 /** Ids of steps for which the workflow has asked the engine. */
 async function asked(tx: Tx, run: number, entries: readonly OldEntry[]): Promise<string[]> {
   const waits = await tx.all<{ record: string }>(sql`SELECT record FROM waiters WHERE run = ${run}`);
-  const calls = entries.filter(({ record }) => record.startsWith("call:"));
-  return [...waits, ...calls].map(({ record }) => idOf(record));
+  const calls = entries.filter(({ record }) => isKeyOf("call", record));
+  return [...waits, ...calls].map(({ record }) => stepOfKey(record));
 }
 
 /** What was delivered is forgotten after a while; what wasn't is kept. */
@@ -84,8 +83,4 @@ async function wasDelivered(tx: Tx, { message }: OldEntry): Promise<boolean> {
       sql`SELECT 1 FROM messages WHERE id = ${message} AND outcome IN ('FAILED', 'CANCELLED')`,
     )) === undefined
   );
-}
-
-function idOf(record: string): string {
-  return record.slice(record.indexOf(":") + 1);
 }

@@ -2,6 +2,7 @@ import { deadLetters } from "../queries/lists.ts";
 import { newMessageId, newRunId } from "../rules/ids.ts";
 import { invokeRecord } from "../rules/invoke.ts";
 import type { Draft } from "../rules/message.ts";
+import { isKeyOf, stepOfKey } from "../rules/record-key.ts";
 import { deliveryOf, inherit, override, type Run } from "../rules/run.ts";
 import * as inOrder from "../store/in-order.ts";
 import type { DeadLetterQuery, Revival, Revived } from "../store/lists.ts";
@@ -86,7 +87,7 @@ async function undoneSteps(tx: Tx, run: number): Promise<Set<number>> {
  */
 function isUndone(record: string, undone: ReadonlySet<number>): boolean {
   if (undone.size === 0) return false;
-  return record.startsWith("plan:") || undone.has(Number(record.slice(record.indexOf(":") + 1)));
+  return isKeyOf("plan", record) || undone.has(Number(stepOfKey(record)));
 }
 
 /** The runs that the old one has invoked are the new one's: one that is under way isn't started a second time. */

@@ -2,6 +2,7 @@ import { decodeTraits, type RollbackRecord } from "@perdure/core/protocol";
 import { newMessageId } from "../rules/ids.ts";
 import type { Learned } from "../rules/outcome.ts";
 import { retryPolicy } from "../rules/policy.ts";
+import { keyPattern, stepOfKey } from "../rules/record-key.ts";
 import { AFTERWARDS } from "../store/tables/due.ts";
 import { logState } from "../store/tables/logs.ts";
 import { MESSAGES, type MessageRow, type RunRow, toMessage, toRun } from "../store/tables/rows.ts";
@@ -41,9 +42,9 @@ export async function startedSteps(tx: Tx, run: number): Promise<number[]> {
     // What isn't kept any more was delivered.
     sql`SELECT entries.record FROM entries LEFT JOIN messages ON messages.id = entries.message
       LEFT JOIN due ON due.message = messages.seq
-      WHERE entries.run = ${run} AND entries.record LIKE 'plan:%' AND coalesce(due.fence, messages.attempts, 1) > 0`,
+      WHERE entries.run = ${run} AND entries.record LIKE ${keyPattern("plan")} AND coalesce(due.fence, messages.attempts, 1) > 0`,
   );
-  return rows.map(({ record }) => Number(record.slice("plan:".length)));
+  return rows.map(({ record }) => Number(stepOfKey(record)));
 }
 
 /** Has the report that waits for these rollbacks go out now, unless it has gone out already. */

@@ -2,7 +2,7 @@ import { type CallEnd, toAnswer } from "../rules/call.ts";
 import type { Reply } from "../rules/message.ts";
 import type { Learned, Settlement } from "../rules/outcome.ts";
 import type { Lease, Settled } from "../store/store.ts";
-import { finishMessage } from "../store/tables/due.ts";
+import { finishMessage, happens } from "../store/tables/due.ts";
 import { logState } from "../store/tables/logs.ts";
 import { LIVE_MESSAGES, type MessageRow, toMessage } from "../store/tables/rows.ts";
 import { sql, type Tx } from "../store/tx.ts";
@@ -77,7 +77,7 @@ async function record(
     case "retry":
       await recordFailure(tx, row, settlement.failure, keeping.excerpt);
       await tx.run(
-        sql`UPDATE due SET status = 'retrying', at = ${settlement.dueAt}, retried = retried + 1, owner = NULL
+        sql`UPDATE due SET ${happens("retry")}, at = ${settlement.dueAt}, retried = retried + 1, owner = NULL
           WHERE message = ${row.seq}`,
       );
       await logState(tx, row, "RETRY", settlement.failure.at, { dueAt: settlement.dueAt });

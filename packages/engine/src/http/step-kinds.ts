@@ -3,6 +3,7 @@ import { toText } from "../rules/bytes.ts";
 import { type CalledStep, calledStep } from "../rules/call.ts";
 import { toHeaderMap } from "../rules/header.ts";
 import type { Message } from "../rules/message.ts";
+import { keyOf } from "../rules/record-key.ts";
 import type { Child, LoggedWait, PendingMessage, RunLog } from "../store/lists.ts";
 import type { KindView, StepState } from "./run-shapes.ts";
 import { shownBody, stepState } from "./step-state.ts";
@@ -21,7 +22,7 @@ export interface UnderWay {
 
 /** What a log shows of a step beside what all steps have, by its kind. */
 export function kindFields(log: RunLog, id: number, record: StepRecord | undefined): KindView {
-  const key = `result:${id}`;
+  const key = keyOf("result", id);
   const call = callOf(log, id);
   const wait = log.waits.get(key);
   const child = log.children.get(key);
@@ -43,7 +44,7 @@ export function underWay(log: RunLog): Map<number, UnderWay> {
     ...[...log.waits.values()].map((wait) => ofWait(wait)),
     ...[...log.children.values()].flatMap((child) => ofChild(child)),
   ];
-  return new Map(all.filter(({ id }) => !recorded.has(`result:${id}`)).map((one) => [one.id, one]));
+  return new Map(all.filter(({ id }) => !recorded.has(keyOf("result", id))).map((one) => [one.id, one]));
 }
 
 function ofMessage(pending: PendingMessage): UnderWay[] {
@@ -78,7 +79,7 @@ function ofChild({ run }: Child): UnderWay[] {
 }
 
 function callOf(log: RunLog, id: number): { message: Message; body: string } | undefined {
-  const entry = log.entries.find(({ key }) => key === `call:${id}`);
+  const entry = log.entries.find(({ key }) => key === keyOf("call", id));
   const message = entry && log.calls.get(entry.messageId);
   return message && { message, body: Buffer.from(entry.body, "base64").toString() };
 }

@@ -1,4 +1,5 @@
 import { HEADER } from "@perdure/core/protocol";
+import { keyPattern } from "../rules/record-key.ts";
 import type { Run } from "../rules/run.ts";
 import type { CallbackState, DeadLetter, DeadLetterQuery, Page, RunLog, RunQuery } from "../store/lists.ts";
 import { type RunRow, STATE, toRun } from "../store/tables/rows.ts";
@@ -21,7 +22,7 @@ const stepsIn = (
   states: readonly string[],
 ): Sql => sql`SELECT one.key FROM runs AS one, (${strings(states)}) AS wanted
   WHERE CASE wanted.value
-  WHEN 'DELIVERED' THEN EXISTS (SELECT 1 FROM entries WHERE run = one.key AND record LIKE 'result:%')
+  WHEN 'DELIVERED' THEN EXISTS (SELECT 1 FROM entries WHERE run = one.key AND record LIKE ${keyPattern("result")})
   ELSE EXISTS (SELECT 1 FROM messages LEFT JOIN due ON due.message = messages.seq WHERE messages.run = one.key
     AND messages.kind IN ('step', 'call', 'answer') AND ${STATE} = wanted.value) END`;
 

@@ -10,6 +10,7 @@ import { checkDelays, checkLimits, refusePlainOptions } from "./limits.ts";
 import type { Callback, Draft, Failure, Message, Reply } from "./message.ts";
 import { type OptionLimits, readOptions } from "./options.ts";
 import { invalid, unsupported } from "./problem.ts";
+import { keyOf } from "./record-key.ts";
 import type { Run } from "./run.ts";
 
 /** A run's request to a third party, whose answer is to be brought to the workflow. */
@@ -54,7 +55,7 @@ export function toCall(request: IntakeRequest, limits: OptionLimits): CallIntake
   };
   checkLimits(options, request, limits);
   const step = calledStep(callback.options?.forward);
-  const key = `call:${step?.id ?? message.id}`;
+  const key = keyOf("call", step?.id ?? message.id);
   return { kind: "call", runId: requireRunId(request.headers), key, body: request.body, message };
 }
 
@@ -123,7 +124,7 @@ export function toAnswer(call: Message, run: Run, end: CallEnd): CallAnswer {
     callback: undefined,
   };
   const id = calledStep(options?.forward)?.id ?? call.id;
-  return { key: `answer:${id}`, body: toBytes(JSON.stringify(answerBody(call, run, end))), message };
+  return { key: keyOf("answer", id), body: toBytes(JSON.stringify(answerBody(call, run, end))), message };
 }
 
 function answerBody(call: Message, run: Run, { reply, failure }: CallEnd): object {

@@ -43,11 +43,17 @@ export type MessageEvent =
   /** Its run has ended while it was being delivered. */
   | "withdraw";
 
-const TRANSITIONS: Record<MessageEvent, { readonly from: readonly DueStatus[]; readonly to: DueStatus }> = {
+interface Transition {
+  readonly from: readonly DueStatus[];
+  readonly to: DueStatus;
+}
+
+/** The one place that says what can happen to a message. Statements get their statuses from here, too. */
+const TRANSITIONS: Readonly<Record<MessageEvent, Transition>> = {
   claim: { from: ["scheduled", "retrying", "ready", "delivering"], to: "delivering" },
   release: { from: ["delivering", "deferred", "ready"], to: "scheduled" },
   retry: { from: ["delivering"], to: "retrying" },
-  enqueue: { from: ["scheduled", "retrying", "throttled", "ready"], to: "queued" },
+  enqueue: { from: ["scheduled", "retrying", "throttled", "ready", "queued"], to: "queued" },
   dequeue: { from: ["queued"], to: "scheduled" },
   throttle: { from: ["scheduled", "retrying", "ready"], to: "throttled" },
   unthrottle: { from: ["throttled"], to: "scheduled" },
@@ -56,14 +62,26 @@ const TRANSITIONS: Record<MessageEvent, { readonly from: readonly DueStatus[]; r
   withdraw: { from: ["delivering"], to: "withdrawn" },
 };
 
+export const MESSAGE_EVENTS = Object.keys(TRANSITIONS) as readonly MessageEvent[];
+
+/** The status after an event, of a message that hasn't failed. */
+export function statusAfter(event: MessageEvent): DueStatus {
+  return TRANSITIONS[event].to;
+}
+
 /**
- * The status of a message after an event. One that has failed before is `retrying` wherever a new one is `scheduled`.
+ * The status of a message after an event. A message that has failed before is `retrying` wherever a new one is
+ * `scheduled`.
  *
- * @returns `undefined` when the event can't happen in that status
+ * @param status `null` at the message's end
+ * @param retried failed attempts, this event's among them
+ * @throws TypeError when the event can't happen in that status
  */
-export function transition(status: DueStatus, event: MessageEvent, retried: number): DueStatus | undefined {
+export function transition(status: DueStatus | null, event: MessageEvent, retried: number): DueStatus {
   const { from, to } = TRANSITIONS[event];
-  if (!from.includes(status)) return undefined;
+  if (status === null || !from.includes(status)) {
+    throw new TypeError(`A message that is ${status ?? "at its end"} can't have the event "${event}".`);
+  }
   return to === "scheduled" && retried > 0 ? "retrying" : to;
 }
 

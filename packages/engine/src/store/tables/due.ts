@@ -1,20 +1,25 @@
-import type { MessageEvent, Outcome } from "../../rules/message-status.ts";
+import { type MessageEvent, type Outcome, statusAfter } from "../../rules/message-status.ts";
 import type { Lease } from "../store.ts";
 import { type Sql, sql, type Tx } from "../tx.ts";
 
-/** The status of a message that a claim may take at its time. */
+/** The status of a message that a claim may take at its time: as `transition()` has it, a failed one is `retrying`. */
 export const WAITING_STATUS: Sql = sql`CASE retried WHEN 0 THEN 'scheduled' ELSE 'retrying' END`;
+
+/** Gives a message the status that it has after an event. */
+export function happens(event: MessageEvent): Sql {
+  const status = statusAfter(event);
+  return status === "scheduled" ? sql`status = ${WAITING_STATUS}` : sql`status = ${status}`;
+}
 
 /** What comes after a run's end. */
 export const AFTERWARDS: Sql = sql`kind IN ('failure', 'rollback', 'cancel')`;
 
 /** Makes a message that waits for something else due when it would have been without that. */
-export const RESUME: Sql = sql`status = ${WAITING_STATUS}, at = since, since = NULL`;
+export const RESUME: Sql = sql`${happens("dequeue")}, at = since, since = NULL`;
 
 /** Takes a message out of the claims' sight, and keeps when it was due. */
 export function suspend(event: Extract<MessageEvent, "enqueue" | "throttle" | "defer">): Sql {
-  const to = { enqueue: sql`'queued'`, throttle: sql`'throttled'`, defer: sql`'deferred'` } as const;
-  return sql`status = ${to[event]}, since = coalesce(since, at), at = NULL`;
+  return sql`${happens(event)}, since = coalesce(since, at), at = NULL`;
 }
 
 /** The lease still holds: no other claim has come after it. */
