@@ -201,6 +201,8 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
   const retention = toRetention(options.retention);
   const emit = toObserver(options.onEvent);
   const store = typeof options.store === "string" ? openSqlite(options.store) : options.store;
+  store.useClock(() => clock.now());
+  store.onEvent(emit);
   const transport = options.transport ?? poolTransport({ maxBytes: limits.responseBytes ?? MIB, policy });
   const keys = createKeys(store, options.signingKeys);
   const parallelism = Math.min(limits.parallelism ?? Number.POSITIVE_INFINITY, concurrency + calls);

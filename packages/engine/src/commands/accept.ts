@@ -1,4 +1,6 @@
+import { isPlan } from "@perdure/core/protocol";
 import type { CallIntake } from "../rules/call.ts";
+import { excerptOf } from "../rules/event.ts";
 import type { AppendIntake, Intake, StartIntake } from "../rules/intake.ts";
 import type { Draft } from "../rules/message.ts";
 import { Problem } from "../rules/problem.ts";
@@ -30,7 +32,7 @@ async function acceptOne(tx: Tx, intake: Intake, limits: Partial<QueueLimits>): 
       const known = await knownAgain(tx, intake);
       if (known) return known;
       if (intake.message.queue !== undefined) {
-        await ensureQueue(tx, intake.message.queue, intake.message.createdAt, limits.queues);
+        await ensureQueue(tx, intake.message.queue, limits.queues);
       }
       await insertMessage(tx, intake.message);
       return receipt(intake.message, undefined, false);
@@ -68,6 +70,7 @@ async function start(tx: Tx, intake: StartIntake): Promise<Receipt> {
   const run = await insertRun(tx, draft, parent);
   const entry = { key: FIRST_RECORD, callType: "step", body: intake.payload } as const;
   await insertEntry(tx, run, entry, intake.message);
+  tx.record({ type: "run.started", runId: run.id, url: run.url, payload: excerptOf(intake.payload) });
   return receipt(intake.message, run, false);
 }
 
@@ -131,8 +134,19 @@ async function append(tx: Tx, intake: AppendIntake | CallIntake): Promise<Receip
   if (known !== undefined) return receipt({ id: known, url: intake.message.url }, run, true);
   const callType = intake.kind === "call" ? "toCallback" : "step";
   await insertEntry(tx, run, { key: intake.key, callType, body: intake.body }, intake.message);
-  if (intake.kind === "append") await addWebhook(tx, run.key, intake.record);
+  if (intake.kind === "append") {
+    await addWebhook(tx, run.key, intake.record);
+    recordAppended(tx, intake);
+  }
   return receipt(intake.message, run, false);
+}
+
+function recordAppended(tx: Tx, { runId, record, message }: AppendIntake): void {
+  const { stepName: step, stepType, out } = record;
+  const about = { runId, step, stepType };
+  if (!isPlan(record)) tx.record({ type: "step.recorded", ...about, result: excerptOf(out) });
+  if (stepType === "SleepFor" || stepType === "SleepUntil")
+    tx.record({ type: "step.waiting", ...about, until: message.notBefore });
 }
 
 function receipt(

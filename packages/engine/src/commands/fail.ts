@@ -5,7 +5,7 @@ import { newMessageId } from "../rules/ids.ts";
 import { type Draft, type Failure, isAfterwards, type Message, type Reply } from "../rules/message.ts";
 import { haveRollback } from "../rules/rollback.ts";
 import { deliveryOf, failureCallbackOf, hasFeature, type Run } from "../rules/run.ts";
-import type { ExpiredRun, RecordedStep, Settled } from "../store/store.ts";
+import type { Settled } from "../store/store.ts";
 import { finishMessage } from "../store/tables/due.ts";
 import { history } from "../store/tables/entries.ts";
 import { logState } from "../store/tables/logs.ts";
@@ -20,31 +20,29 @@ import { endAlarm } from "./rollbacks.ts";
 export async function fail(tx: Tx, row: MessageRow, failure: Failure, excerpt: number): Promise<Settled> {
   await recordFailure(tx, row, failure, excerpt);
   await finishMessage(tx, row.seq, { outcome: "FAILED", deleteAfter: null });
-  await logState(tx, row, "FAILED", failure.at, { attempt: row.retried });
+  await logState(tx, row, "FAILED", { attempt: row.retried });
   if (isAfterwards(row.kind) && failure.reply) await keepReply(tx, row.seq, failure.reply);
   const run = await runOf(tx, row.run);
   if (run && isAfterwards(row.kind)) return await failReport(tx, row, failure, run);
-  const { dlqId, recorded } = await bury(tx, row, run, failure);
-  return { kind: "failed", failure, dlqId, recorded };
+  return { kind: "failed", failure, dlqId: await bury(tx, row, run, failure) };
 }
 
-/** Enters a failed message in the dead letter queue, ends its run, and has both reported. */
-async function bury(
-  tx: Tx,
-  row: MessageRow,
-  run: Run | undefined,
-  failure: Failure,
-): Promise<{ readonly dlqId: string; readonly recorded: RecordedStep[] }> {
+/**
+ * Enters a failed message in the dead letter queue, ends its run, and has both reported.
+ *
+ * @returns the dead letter's id
+ */
+async function bury(tx: Tx, row: MessageRow, run: Run | undefined, failure: Failure): Promise<string> {
   const message = toMessage(row);
   const key = await insertDeadLetter(tx, row, failure);
   const dlqId = `${failure.at}-${key}`;
   const end = { state: "RUN_FAILED", response: undefined } as const;
-  const recorded = run ? await finishRun(tx, run.key, end, failure.at) : [];
+  if (run) await finishRun(tx, run.key, end);
   const failed: Failed = { message, failure, dlqId, sourceBody: await sourceBody(tx, message, row, run) };
   const callback = run ? await reportRun(tx, failed, run, row) : await reportMessage(tx, failed, row);
   await tx.run(sql`UPDATE dlq SET id = ${dlqId}, callback = ${callback ?? null} WHERE seq = ${key}`);
   if (run) await tx.run(sql`UPDATE runs SET dlq_id = ${dlqId} WHERE key = ${run.key}`);
-  return { dlqId, recorded };
+  return dlqId;
 }
 
 async function reportMessage(tx: Tx, failed: Failed, source: MessageRow): Promise<number | undefined> {
@@ -86,35 +84,28 @@ async function mayRollBack(tx: Tx, run: Run, report: Draft): Promise<boolean> {
 
 /** The report of a run's end that fails is told by the run's log, and by the entry of its failure. */
 async function failReport(tx: Tx, row: MessageRow, failure: Failure, run: Run): Promise<Settled> {
-  await endAlarm(tx, row, failure.at);
+  await endAlarm(tx, row);
   const message = toMessage(row);
   const report = messageFailureMessage({ message, failure, dlqId: run.dlqId ?? "" });
   if (report) await insertMessage(tx, report, { source: row });
-  return { kind: "failed", failure, dlqId: undefined, recorded: [] };
+  return { kind: "failed", failure, dlqId: undefined };
 }
 
 /** Runs that are looked at in one claim. */
 const MOST = 100;
 
 /** Fails the runs that have lived for longer than they may. */
-export async function expireRuns(
-  tx: Tx,
-  now: number,
-): Promise<{ expired: ExpiredRun[]; recorded: RecordedStep[] }> {
+export async function expireRuns(tx: Tx): Promise<void> {
   const rows = await tx.all<RunRow>(
-    sql`SELECT * FROM runs WHERE deadline <= ${now} AND state = 'RUN_STARTED' ORDER BY deadline LIMIT ${MOST}`,
+    sql`SELECT * FROM runs WHERE deadline <= ${tx.now} AND state = 'RUN_STARTED' ORDER BY deadline LIMIT ${MOST}`,
   );
-  const expired: ExpiredRun[] = [];
-  const recorded: RecordedStep[] = [];
   for (const row of rows) {
     const run = toRun(row);
-    const error = `the run has not ended within ${((row.deadline ?? now) - run.createdAt) / 1000} s of its start`;
-    const failure: Failure = { at: now, error, reply: undefined, byEngine: true };
-    const told = await bury(tx, await insertFailed(tx, run, now), run, failure);
-    expired.push({ runId: run.id, error, dlqId: told.dlqId });
-    recorded.push(...told.recorded);
+    const error = `the run has not ended within ${((row.deadline ?? tx.now) - run.createdAt) / 1000} s of its start`;
+    const failure: Failure = { at: tx.now, error, reply: undefined, byEngine: true };
+    const dlqId = await bury(tx, await insertFailed(tx, run), run, failure);
+    tx.record({ type: "run.expired", runId: run.id, error, dlqId });
   }
-  return { expired, recorded };
 }
 
 /** When the next run is past its time. */
@@ -127,11 +118,11 @@ export async function nextExpiry(tx: Tx): Promise<number | undefined> {
 }
 
 /** What stands for the delivery that failed, where none did. */
-async function insertFailed(tx: Tx, run: Run, now: number): Promise<MessageRow> {
+async function insertFailed(tx: Tx, run: Run): Promise<MessageRow> {
   const last = await tx.one<{ seq: number }>(sql`SELECT max(seq) AS seq FROM entries WHERE run = ${run.key}`);
-  const draft = { ...deliveryOf(run, "step", now), id: newMessageId(), notBefore: now, retries: 0 };
+  const draft = { ...deliveryOf(run, "step", tx.now), id: newMessageId(), notBefore: tx.now, retries: 0 };
   const seq = await insertMessage(tx, draft, { run: run.key, ...(last ? { entry: last.seq } : {}) });
-  await logState(tx, { seq, kind: draft.purpose }, "FAILED", now);
+  await logState(tx, { seq, kind: draft.purpose }, "FAILED");
   await finishMessage(tx, seq, { outcome: "FAILED", deleteAfter: null });
   return (await tx.one<MessageRow>(sql`${MESSAGES} WHERE messages.seq = ${seq}`)) as MessageRow;
 }
@@ -170,7 +161,7 @@ export async function recordFailure(
   const { at, error, byEngine, reply } = failure;
   await tx.run(sql`INSERT INTO failures (message, retried, at, error, by_engine, status, headers, body)
      VALUES (${row.seq}, ${row.retried}, ${at}, ${error}, ${byEngine ? 1 : 0}, ${reply?.status ?? null}, ${reply ? JSON.stringify(reply.headers) : null}, ${reply?.body.subarray(0, excerpt) ?? null})`);
-  await logState(tx, row, "ERROR", at, { attempt: row.retried });
+  await logState(tx, row, "ERROR", { attempt: row.retried });
 }
 
 export async function keepReply(tx: Tx, seq: number, reply: Reply): Promise<void> {

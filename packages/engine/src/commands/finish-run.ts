@@ -1,10 +1,10 @@
 import { decodeTraits } from "@perdure/core/protocol";
 import { fromBase64, toBytes } from "../rules/bytes.ts";
+import { excerptOf } from "../rules/event.ts";
 import { cancelMessage } from "../rules/failure.ts";
 import { invokeRecord } from "../rules/invoke.ts";
 import type { Draft } from "../rules/message.ts";
 import { isLive, type Run, type RunState } from "../rules/run.ts";
-import type { RecordedStep } from "../store/store.ts";
 import { AFTERWARDS, noteOutcome } from "../store/tables/due.ts";
 import { history } from "../store/tables/entries.ts";
 import { logStates } from "../store/tables/logs.ts";
@@ -19,24 +19,51 @@ export interface Finish {
   readonly response: string | undefined;
 }
 
+/** A step that the engine itself records in a run. */
+export interface EngineStep {
+  readonly key: string;
+  /** The step's record. */
+  readonly json: string;
+  /** Delivers the record to the endpoint. */
+  readonly message: Draft;
+  /** The time of a wait was over before its event came. */
+  readonly timedOut?: boolean;
+}
+
 /** What is to be done for a run itself. */
 const pending = (run: number): Sql => sql`run = ${run} AND status <> 'withdrawn' AND NOT ${AFTERWARDS}`;
 
 /** Ends a live run, withdraws what is pending of it, and records the end in the run that waits for it. */
-export async function finishRun(tx: Tx, run: number, end: Finish, now: number): Promise<RecordedStep[]> {
-  await tx.run(
-    sql`UPDATE runs SET state = ${end.state}, completed_at = ${now}, response = ${end.response ?? null} WHERE key = ${run}`,
+export async function finishRun(tx: Tx, run: number, end: Finish): Promise<void> {
+  const ended = await tx.one<{ id: string; created_at: number }>(
+    sql`UPDATE runs SET state = ${end.state}, completed_at = ${tx.now}, response = ${end.response ?? null}
+      WHERE key = ${run} RETURNING id, created_at`,
   );
+  if (!ended) return;
   tx.count({ of: "run", state: end.state, count: 1 });
-  await withdraw(tx, run, end, now);
+  recordEnd(tx, ended, end);
+  await withdraw(tx, run, end);
   await tx.run(sql`UPDATE waiters SET open = 0 WHERE run = ${run} AND open = 1`);
   // A run that failed may be taken up again, and then finds what came too early for it.
   if (end.state !== "RUN_FAILED") {
     await tx.run(sql`DELETE FROM events WHERE run = ${run}`);
     await tx.run(sql`DELETE FROM webhooks WHERE run = ${run}`);
   }
-  if (end.state === "RUN_CANCELED") await reportCanceled(tx, run, now);
-  return await tellInvoker(tx, run, end, now);
+  if (end.state === "RUN_CANCELED") await reportCanceled(tx, run);
+  await tellInvoker(tx, run, end);
+}
+
+/** The failure of a run is told with the attempt, or the time limit, that it failed by. */
+function recordEnd(
+  tx: Tx,
+  run: { readonly id: string; readonly created_at: number },
+  { state, response }: Finish,
+): void {
+  const ms = tx.now - run.created_at;
+  if (state === "RUN_CANCELED") tx.record({ type: "run.canceled", runId: run.id });
+  if (state === "RUN_SUCCESS") {
+    tx.record({ type: "run.completed", runId: run.id, ms, result: excerptOf(response) });
+  }
 }
 
 /** Whether a run has something to do, or to wait for, other than the message at `except`. */
@@ -49,50 +76,46 @@ export async function hasPending(tx: Tx, run: number, except = 0): Promise<boole
 }
 
 /** Records a step for which the endpoint isn't asked, and has it delivered now. */
-export async function recordStep(
-  tx: Tx,
-  run: Run,
-  step: { readonly key: string; readonly json: string; readonly message: Draft },
-  now: number,
-): Promise<RecordedStep> {
-  const message = { ...step.message, notBefore: now, createdAt: now };
+export async function recordStep(tx: Tx, run: Run, step: EngineStep): Promise<void> {
+  const message = { ...step.message, notBefore: tx.now, createdAt: tx.now };
   await insertEntry(tx, run, { key: step.key, callType: "step", body: toBytes(step.json) }, message);
   const { stepName, stepType } = JSON.parse(step.json) as { stepName: string; stepType: string };
-  return { runId: run.id, step: stepName, stepType };
+  const timedOut = step.timedOut ? { timedOut: true } : {};
+  tx.record({ type: "step.recorded", runId: run.id, step: stepName, stepType, ...timedOut });
 }
 
-async function withdraw(tx: Tx, run: number, end: Finish, now: number): Promise<void> {
+async function withdraw(tx: Tx, run: number, end: Finish): Promise<void> {
   const ofRun = pending(run);
   const keys = await tx.all<{ flow_key: string }>(
     sql`SELECT DISTINCT flow_key FROM due WHERE ${ofRun} AND flow_key IS NOT NULL`,
   );
-  const calls = await logStates(tx, "CANCELLED", now, sql`${ofRun} AND kind = 'call'`);
+  const calls = await logStates(tx, "CANCELLED", sql`${ofRun} AND kind = 'call'`);
   // The log of a run that ended badly shows what was withdrawn.
-  const deleteAfter = end.state === "RUN_SUCCESS" ? now : null;
+  const deleteAfter = end.state === "RUN_SUCCESS" ? tx.now : null;
   const count = await noteOutcome(tx, ofRun, { outcome: "CANCELLED", deleteAfter });
   if (end.state !== "RUN_SUCCESS") await markFlights(tx, run);
   await tx.run(sql`DELETE FROM due WHERE ${ofRun}`);
   tx.count({ of: "delivery", state: "CANCELLED", count: count - calls });
-  for (const { flow_key } of keys) if (await letGo(tx, flow_key)) tx.wakeAt(now);
+  for (const { flow_key } of keys) if (await letGo(tx, flow_key)) tx.wakeAt(tx.now);
 }
 
 /** Where the endpoint has asked to be told. */
-export async function reportCanceled(tx: Tx, key: number, now: number): Promise<void> {
+export async function reportCanceled(tx: Tx, key: number): Promise<void> {
   const run = await runOf(tx, key);
   if (!run?.traits || !decodeTraits(run.traits).onCancel) return;
   const [first] = await history(tx, key);
-  const report = await insertMessage(tx, cancelMessage(run, fromBase64(first?.body ?? ""), now), {
+  const report = await insertMessage(tx, cancelMessage(run, fromBase64(first?.body ?? ""), tx.now), {
     run: key,
   });
   await holdReport(tx, key, report);
 }
 
-async function tellInvoker(tx: Tx, child: number, end: Finish, now: number): Promise<RecordedStep[]> {
+async function tellInvoker(tx: Tx, child: number, end: Finish): Promise<void> {
   const row = await tx.one<{ parent: number | null }>(sql`SELECT parent FROM runs WHERE key = ${child}`);
   const parent = row && (await runOf(tx, row.parent));
   const invoker = (await runOf(tx, child))?.invoker;
-  if (!parent || !invoker || !isLive(parent)) return [];
-  if ((await entryMessage(tx, parent.key, invoker.key)) !== undefined) return [];
+  if (!parent || !invoker || !isLive(parent)) return;
+  if ((await entryMessage(tx, parent.key, invoker.key)) !== undefined) return;
   const { key, message } = invoker;
-  return [await recordStep(tx, parent, { key, message, json: invokeRecord(invoker, end) }, now)];
+  await recordStep(tx, parent, { key, message, json: invokeRecord(invoker, end) });
 }

@@ -1,5 +1,6 @@
+import type { Observer } from "../rules/event.ts";
+import { AfterCommit } from "./after-commit.ts";
 import type { Driver } from "./driver.ts";
-import { StateCounter } from "./state-counter.ts";
 import { StoreUnavailable } from "./store.ts";
 import { type Sql, sql, type Tx } from "./tx.ts";
 import type { StateCount } from "./upkeep.ts";
@@ -15,6 +16,8 @@ export interface Connection extends Pick<Tx, "one" | "all" | "run" | "lock"> {
 
 interface Work {
   readonly kind: "read" | "write";
+  /** When it was asked for. */
+  readonly now: number;
   readonly perform: (tx: Tx) => Promise<unknown>;
   readonly resolve: (value: never) => void;
   readonly reject: (error: unknown) => void;
@@ -26,8 +29,8 @@ interface Work {
  */
 export class GroupCommit implements Driver {
   readonly #connection: Connection;
-  readonly #tx: Tx;
-  readonly #states = new StateCounter();
+  readonly #afterCommit = new AfterCommit();
+  #now: () => number = Date.now;
   #onDue: (dueAt: number) => void = () => {};
   #queue: Work[] = [];
   /** The work on the queue, while there is any. */
@@ -37,15 +40,6 @@ export class GroupCommit implements Driver {
 
   constructor(connection: Connection) {
     this.#connection = connection;
-    this.#tx = {
-      one: (query) => connection.one(query),
-      all: (query) => connection.all(query),
-      run: (query) => connection.run(query),
-      lock: (kind, key) => connection.lock(kind, key),
-      // A wake-up in vain is harmless, and a claim that it causes joins the transaction.
-      wakeAt: (dueAt) => this.#onDue(dueAt),
-      count: (change) => this.#states.add(change),
-    };
   }
 
   /** Transactions committed so far. */
@@ -65,8 +59,16 @@ export class GroupCommit implements Driver {
     this.#onDue = listener;
   }
 
+  useClock(now: () => number): void {
+    this.#now = now;
+  }
+
+  onEvent(listener: Observer): void {
+    this.#afterCommit.onEvent(listener);
+  }
+
   onStates(listener: (counts: readonly StateCount[]) => void): void {
-    this.#states.listen(listener);
+    this.#afterCommit.onStates(listener);
   }
 
   async close(): Promise<void> {
@@ -79,7 +81,7 @@ export class GroupCommit implements Driver {
   #enqueue<T>(kind: Work["kind"], perform: (tx: Tx) => Promise<T>): Promise<T> {
     if (this.#closed) return Promise.reject(new StoreUnavailable("The store is closed."));
     return new Promise<T>((resolve, reject) => {
-      this.#queue.push({ kind, perform, resolve, reject });
+      this.#queue.push({ kind, now: this.#now(), perform, resolve, reject });
       this.#flushing ??= this.#flush();
     });
   }
@@ -101,9 +103,24 @@ export class GroupCommit implements Driver {
     return taken;
   }
 
-  async #read({ perform, resolve, reject }: Work): Promise<void> {
+  #tx(now: number): Tx {
+    const connection = this.#connection;
+    return {
+      now,
+      one: (query) => connection.one(query),
+      all: (query) => connection.all(query),
+      run: (query) => connection.run(query),
+      lock: (kind, key) => connection.lock(kind, key),
+      // A wake-up in vain is harmless, and a claim that it causes joins the transaction.
+      wakeAt: (dueAt) => this.#onDue(dueAt),
+      record: (event) => this.#afterCommit.record(event),
+      count: (change) => this.#afterCommit.count(change),
+    };
+  }
+
+  async #read({ now, perform, resolve, reject }: Work): Promise<void> {
     try {
-      resolve((await perform(this.#tx)) as never);
+      resolve((await perform(this.#tx(now))) as never);
     } catch (error) {
       reject(error);
     }
@@ -122,26 +139,26 @@ export class GroupCommit implements Driver {
       await this.#connection.run(sql`COMMIT`);
       this.#commits++;
     } catch (error) {
-      this.#states.rollback();
+      this.#afterCommit.rollback();
       if (this.#connection.inTransaction) await this.#connection.run(sql`ROLLBACK`);
       for (const { reject } of [...taken, ...this.#take("write")]) reject(error);
       return;
     }
     for (const settle of done) settle();
-    this.#states.commit();
+    this.#afterCommit.commit();
   }
 
-  async #write({ perform, resolve, reject }: Work): Promise<() => void> {
+  async #write({ now, perform, resolve, reject }: Work): Promise<() => void> {
     await this.#connection.run(sql`SAVEPOINT one`);
-    const { mark } = this.#states;
+    const { mark } = this.#afterCommit;
     try {
-      const value = await perform(this.#tx);
+      const value = await perform(this.#tx(now));
       await this.#connection.run(sql`RELEASE SAVEPOINT one`);
       return () => resolve(value as never);
     } catch (error) {
       // The failure has ended the whole transaction.
       if (!this.#connection.inTransaction) throw error;
-      this.#states.rollback(mark);
+      this.#afterCommit.rollback(mark);
       await this.#connection.run(sql`ROLLBACK TO SAVEPOINT one`);
       await this.#connection.run(sql`RELEASE SAVEPOINT one`);
       return () => reject(error);

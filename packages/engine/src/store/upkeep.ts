@@ -9,8 +9,8 @@ export interface Upkeep {
   /** Writes a setting that still is what it `was`. @returns whether it did */
   changeSetting(name: string, was: string | undefined, value: string): Promise<boolean>;
 
-  /** How much there is to do. `now` in milliseconds since 1970. */
-  depths(now: number): Promise<Depths>;
+  /** How much there is to do. */
+  depths(): Promise<Depths>;
 
   /** Calls `listener` with the states into which messages and runs have come, once that is durable. There is one listener. */
   onStates(listener: (counts: readonly StateCount[]) => void): void;
