@@ -1,10 +1,12 @@
-import { createEngine, openSqlite, type Store } from "@perdure/engine";
+import { createEngine, type Engine, openSqlite, type Store } from "@perdure/engine";
 import { type Comparison, compare } from "./measure.ts";
 import { type Database, makeDatabase, SIGNING_KEYS } from "./sleeping.ts";
 
 const TURNS = { rounds: 10, perRound: 10 };
 /** Claims that share a commit: what is measured is the work, and not the wait for the disk. */
 const AT_ONCE = 20;
+/** Items of a batch that an engine accepts. */
+const BATCH = 1000;
 
 interface Load {
   readonly runs: number;
@@ -24,7 +26,7 @@ export async function claims(title: string, full: Load, small: Load): Promise<Co
     );
   } finally {
     for (const { store, database } of contenders) {
-      store.close();
+      await store.close();
       database.remove();
     }
   }
@@ -35,17 +37,20 @@ async function open({ runs, messages }: Load): Promise<{ store: Store; database:
   const store = openSqlite(database.file);
   const engine = createEngine({ store, token: "token", signingKeys: SIGNING_KEYS });
   const count = (TURNS.rounds + 1) * TURNS.perRound * AT_ONCE;
+  for (let sent = 0; sent < count; sent += BATCH) await publish(engine, Math.min(BATCH, count - sent));
+  return { store, database };
+}
+
+async function publish(engine: Engine, count: number): Promise<void> {
+  const items = Array.from({ length: count }, () => ({ destination: "https://app.example.com/" }));
   const { status } = await engine.fetch(
     new Request("http://engine.test/v2/batch", {
       method: "POST",
       headers: { Authorization: "Bearer token" },
-      body: JSON.stringify(
-        Array.from({ length: count }, () => ({ destination: "https://app.example.com/" })),
-      ),
+      body: JSON.stringify(items),
     }),
   );
   if (status !== 200) throw new TypeError(`The engine answered ${status}.`);
-  return { store, database };
 }
 
 async function claim(store: Store): Promise<void> {

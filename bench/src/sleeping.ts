@@ -45,13 +45,10 @@ export async function makeDatabase(runs: number, messages: number): Promise<Data
 }
 
 function copyMessages(db: DatabaseSync, count: number): void {
-  const of = {
-    seq: "1000000000 + n",
-    id: "'msg_copy_' || n",
-    due_at: "due_at + n",
-    not_before: "not_before + n",
-  };
-  copy(db, "messages", "purpose = 'message' AND seq < 1000000000", of, count);
+  const of = { seq: "1000000000 + n", id: "'msg_copy_' || n", not_before: "not_before + n" };
+  copy(db, "messages", "kind = 'message' AND seq < 1000000000", of, count);
+  const due = { message: "1000000000 + n", at: "at + n" };
+  copy(db, "due", "kind = 'message' AND message < 1000000000", due, count);
 }
 
 function copyRuns(db: DatabaseSync, count: number): void {
@@ -63,9 +60,10 @@ function copyRuns(db: DatabaseSync, count: number): void {
     id: "'msg_run_' || n",
     run: "2000000000 + n",
     entry: "2000000000 + n",
-    due_at: "due_at + n",
   };
-  copy(db, "messages", "purpose = 'step' AND seq < 1000000000", message, count);
+  copy(db, "messages", "kind = 'step' AND seq < 1000000000", message, count);
+  const due = { message: "2000000000 + n", at: "at + n", run: "2000000000 + n" };
+  copy(db, "due", "kind = 'step' AND message < 1000000000", due, count);
 }
 
 /** Rows like the one that `where` finds, but for the columns in `other`; `n` counts them from 1. */

@@ -196,6 +196,35 @@ describe("perdure start", () => {
   });
 });
 
+describe.each([
+  ["start", ["--log-level", "debug", ...ALLOWED]],
+  ["dev", ["--log-level", "debug"]],
+])("perdure %s whose output nobody reads any more", (command, flags) => {
+  it("goes on", async () => {
+    const db = join(folder.path, `unread-${command}.db`);
+    const process = Process.node(CLI, [command, "--port", "0", "--db", db, ...flags], env);
+    processes.push(process);
+    const [, url = ""] = await process.line(/(http:\/\/127\.0\.0\.1:\d+)/);
+    process.hangUp();
+    const client = clientOf({ process, url, log: () => [] });
+    for (let i = 0; i < 3; i++) {
+      const delivered = new Promise<void>((resolve) => {
+        const destination = app.at(`/unread-${command}`, () => {
+          resolve();
+          return new Response();
+        });
+        void client.publish({ url: destination });
+      });
+      await delivered;
+    }
+    // A line of the last delivery has been written by now.
+    await expect
+      .poll(async () => (await client.logs({ filter: { state: "DELIVERED" } })).logs.length, { interval: 10 })
+      .toBe(3);
+    expect(await process.kill("SIGTERM")).toBe(0);
+  });
+});
+
 describe("perdure start that is told to stop", () => {
   it("finishes what is under way, and takes only what that needs", async () => {
     const engine = await start(ALLOWED);

@@ -56,6 +56,12 @@ export class Process {
     }
   }
 
+  /** Closes the reading ends of its output, as a log collector does that dies. */
+  hangUp(): void {
+    this.#child.stdout?.destroy();
+    this.#child.stderr?.destroy();
+  }
+
   kill(signal: NodeJS.Signals): Promise<number | null> {
     this.#child.kill(signal);
     return this.ended;

@@ -3,7 +3,7 @@ import type { APIContext, APIRoute } from "astro";
 import { expect, expectTypeOf, it, vi } from "vitest";
 import { createWorkflow, serve, serveMany } from "../src/astro.ts";
 
-const OPEN = { env: {}, verify: "off" } as const;
+const OPEN = { env: { QSTASH_TOKEN: "t" }, verify: "off" } as const;
 
 /** A context of Astro for the delivery of a run that has just begun. */
 function delivered(locals: object): APIContext {

@@ -96,7 +96,12 @@ describe.each(Object.entries(adapters))("%s", (_name, { serve, serveMany }) => {
   });
 
   it("refuses options that can't be obeyed at once", () => {
-    expect(() => serve(() => 1, { url: "nowhere" })).toThrow(TypeError);
+    expect(() => serve(() => 1, { retries: -1 })).toThrow(TypeError);
+  });
+
+  it("refuses an address that can't be one when it is called, because a build has no environment", async () => {
+    const response = await serve(() => 1, { url: "nowhere", authorize: () => true })(deliver());
+    expect(response.status).toBe(500);
   });
 });
 

@@ -65,7 +65,7 @@ program
     "--metrics-token <token>",
     "what /metrics asks for (default: PERDURE_METRICS_TOKEN; none: no metrics)",
   )
-  .option("--drain <duration>", "for what is under way when it is stopped (default: PERDURE_DRAIN or 30s)")
+  .option("--drain <duration>", "for what is under way when it is stopped (default: PERDURE_DRAIN or 25s)")
   .option(
     "--allow-destination <rule>",
     "an address, range or host that deliveries may go to; may be repeated (default: PERDURE_ALLOW_DESTINATIONS)",

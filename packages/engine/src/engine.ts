@@ -200,7 +200,8 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
   const policy = options.destinations && createPolicy(options.destinations);
   const retention = toRetention(options.retention);
   const emit = toObserver(options.onEvent);
-  const store = typeof options.store === "string" ? openSqlite(options.store) : options.store;
+  const store =
+    typeof options.store === "string" ? openSqlite(options.store, { now: () => clock.now() }) : options.store;
   store.useClock(() => clock.now());
   store.onEvent(emit);
   const transport = options.transport ?? poolTransport({ maxBytes: limits.responseBytes ?? MIB, policy });

@@ -4,6 +4,18 @@ import { GroupCommit } from "./store/group-commit.ts";
 import { Database } from "./store/sqlite/database.ts";
 import { withoutWakeUps } from "./store/tx.ts";
 
+/**
+ * Milliseconds after the start until a delivery of a process that has died is made again: its endpoint may still be at
+ * work, and records its step meanwhile.
+ */
+const CRASH_GRACE = 1000;
+
+/** What a store in one file needs to know. */
+export interface SqliteSettings extends StoreSettings {
+  /** Milliseconds since 1970. The machine's clock by default. */
+  readonly now?: () => number;
+}
+
 /** A store in one file, for one process. */
 export class SqliteStore extends SqlStore {
   readonly #driver: GroupCommit;
@@ -29,9 +41,10 @@ export class SqliteStore extends SqlStore {
  * const engine = createEngine({ store: openSqlite("engine.db"), token, signingKeys });
  * ```
  */
-export function openSqlite(file: string, settings: StoreSettings = {}): SqliteStore {
+export function openSqlite(file: string, { now = Date.now, ...settings }: SqliteSettings = {}): SqliteStore {
   const driver = new GroupCommit(new Database(file));
   // The file is this process's alone: the owners of all leases are gone. Their attempts count as not made.
-  void driver.write((tx) => releaseAll(withoutWakeUps(tx)));
+  // Where that can't be written, their leases run out by themselves.
+  driver.write((tx) => releaseAll(withoutWakeUps(tx), now() + CRASH_GRACE)).catch(() => {});
   return new SqliteStore(driver, settings);
 }

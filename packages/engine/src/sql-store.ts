@@ -10,7 +10,7 @@ import { latestRun, liveRun } from "./commands/messages.ts";
 import { queueControl } from "./commands/queues.ts";
 import { revive } from "./commands/resume.ts";
 import { scheduleControl } from "./commands/schedules.ts";
-import { changeSetting, setting } from "./commands/settings.ts";
+import { changeSetting, probe, setting } from "./commands/settings.ts";
 import { type Keeping, settle } from "./commands/settle.ts";
 import { sweep } from "./commands/sweep.ts";
 import { topic, topics, updateTopic } from "./commands/url-groups.ts";
@@ -196,6 +196,10 @@ export class SqlStore implements Store {
 
   changeSetting(name: string, was: string | undefined, value: string): Promise<boolean> {
     return this.#driver.write((tx) => changeSetting(tx, name, was, value));
+  }
+
+  probe(): Promise<void> {
+    return this.#driver.write(probe);
   }
 
   depths(): Promise<Depths> {

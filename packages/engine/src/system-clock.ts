@@ -16,4 +16,8 @@ export const systemClock: Clock = {
     wait();
     return () => clearTimeout(timer);
   },
+  every(ms, act) {
+    const timer = setInterval(act, ms).unref();
+    return () => clearInterval(timer);
+  },
 };

@@ -6,7 +6,17 @@ import { HEADER } from "@perdure/core/protocol";
 import { afterAll, describe, expect, it } from "vitest";
 import { type Bad, badInput, type Good, TOO_LARGE, toRequest } from "./bad-input.ts";
 import { describedApi, type Item, itemsOf } from "./described.ts";
-import { type Answer, APP, failed, isFailure, ofRun, runIdOf, type World, world } from "./harness.ts";
+import {
+  type Answer,
+  APP,
+  failed,
+  isFailure,
+  OWN_TOKEN,
+  ofRun,
+  runIdOf,
+  type World,
+  world,
+} from "./harness.ts";
 import { app, createHook, waitStep, workflow } from "./steps.ts";
 
 const URL_GOOD = "https://a.test/good";
@@ -156,7 +166,7 @@ describe("bad input is refused by its name, and nothing is stored", () => {
     expect(w.events.slice(events)).toEqual([]);
     // It was for nothing else that these were refused.
     const { path: at, ask } = toRequest(path, good, { query: QUERIES[name] ?? "" });
-    const { status, error } = refusalOf(await w.ask(method, at, ask));
+    const { status, error } = refusalOf(await w.ask(method, at, { token: OWN_TOKEN, ...ask }));
     if (!IN_VAIN.includes(path))
       expect({ status: Math.floor(status / 100), error }).toEqual({ status: 2, error: undefined });
     await w.store.close();

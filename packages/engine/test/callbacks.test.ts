@@ -282,5 +282,6 @@ async function pending(w: World): Promise<Answer["body"][]> {
   const answers = await Promise.all(views);
   w.store.useClock(() => START + 3_600_000);
   await w.store.release(claims.map(({ lease }) => lease));
+  w.store.useClock(() => w.clock.now());
   return answers.map(({ body }) => body);
 }

@@ -13,9 +13,14 @@ function cancel(w: World, query = ""): Promise<Answer> {
   return w.ask("DELETE", `/v2/messages${query}`);
 }
 
+async function batch(w: World, items: readonly object[]): Promise<Answer["body"]> {
+  return (await w.ask("POST", "/v2/batch", { body: JSON.stringify(items) })).body;
+}
+
 async function left(w: World): Promise<string[]> {
   w.store.useClock(() => START + 1e9);
   const { claims } = await w.store.claim({ limit: 1000, leaseUntil: START + 2e9 });
+  w.store.useClock(() => w.clock.now());
   return claims.map(({ message }) => message.url).sort();
 }
 
@@ -83,7 +88,7 @@ describe("DELETE /v2/messages", () => {
       destination: `https://a.test/${at}`,
       headers: { "upstash-delay": "1d" },
     }));
-    const published = (await w.ask("POST", "/v2/batch", { body: JSON.stringify(items) })).body;
+    const published = [...(await batch(w, items.slice(0, 600))), ...(await batch(w, items.slice(600)))];
     const messageIds = published.map(({ messageId }: { messageId: string }) => messageId);
     const body = JSON.stringify({ messageIds: [...messageIds.slice(0, 1050), "none"] });
     expect((await w.ask("DELETE", "/v2/messages", { body })).body).toEqual({ cancelled: 1050 });
@@ -96,7 +101,8 @@ describe("DELETE /v2/messages", () => {
       destination: "https://a.test/",
       headers: { "upstash-delay": "1d" },
     }));
-    await w.ask("POST", "/v2/batch", { body: JSON.stringify(items) });
+    await batch(w, items.slice(0, 700));
+    await batch(w, items.slice(700));
     expect((await cancel(w)).body).toEqual({ cancelled: 1201 });
     expect((await cancel(w)).body).toEqual({ cancelled: 0 });
     await w.drain();

@@ -58,7 +58,6 @@ const rows: readonly Row[] = [
   ["POST", SCHEDULE, headers({ [HEADER.flowControlKey]: "k" }), 400, "Upstash-Flow-Control-Key"],
   ["POST", SCHEDULE, headers({ [HEADER.init]: "true" }), 400, "Upstash-Workflow-Init"],
   ["POST", SCHEDULE, headers({ [HEADER.callType]: "toCallback" }), 400, "Upstash-Workflow-CallType"],
-  ["POST", SCHEDULE, headers({ "Upstash-Failure-Callback-Retries": "1" }), 400, "Upstash-Failure-Callback"],
   ["POST", "/v2/schedules/a.test/x", headers({}), 400, "endpoint has invalid scheme"],
   ["POST", "/v2/schedules/", headers({}), 400, "endpoint has invalid scheme"],
   ["POST", "/v2/schedules/https://u:p@a.test", headers({}), 400, "credentials"],

@@ -62,15 +62,17 @@ export interface World {
 
 export interface WorldOptions extends Partial<EngineOptions> {
   readonly file?: string;
+  /** A store in place of one in {@link file}. */
+  readonly opened?: SqliteStore;
 }
 
 /** An engine with a clock that stands still, and an endpoint in this process. */
 export function world(
   endpoint: Endpoint = () => new Response("", { headers: SDK }),
-  { file = ":memory:", ...options }: WorldOptions = {},
+  { file = ":memory:", opened, ...options }: WorldOptions = {},
 ): World {
   const clock = (options.clock as ManualClock | undefined) ?? new ManualClock(START);
-  const store = openSqlite(file);
+  const store = opened ?? openSqlite(file, { now: () => clock.now() });
   const calls: Call[] = [];
   const events: EngineEvent[] = [];
   const engine = createEngine({

@@ -83,7 +83,8 @@ describe("signing keys", () => {
     expect(await keysOf(after)).toEqual(rotated);
     await crash(after);
     const others = { current: "sig_a", next: "sig_b" };
-    const changed = world(() => ok(), { ...machine(), signingKeys: others });
+    const { file, clock } = machine();
+    const changed = world(() => ok(), { file, clock, signingKeys: others });
     expect(await keysOf(changed)).toEqual(others);
     expect((await rotate(changed)).current).toBe("sig_b");
     await crash(changed);

@@ -378,7 +378,7 @@ describe("a queue, after a crash", () => {
     void w.engine.stop({ deadline: 0 });
     await w.store.close();
     const again = machine().boot(() => ok());
-    await again.engine.idle();
+    await again.drain();
     expect(names(again)).toEqual(["1", "2"]);
     expect(again.calls[0]?.headers.get(HEADER.retried)).toBe("0");
     expect(await queueOf(again)).toMatchObject({ lag: 0 });

@@ -95,7 +95,7 @@ describe("an engine that died", () => {
     await after.drain();
     // What was cut off had begun in this period: its second attempt is the second of two.
     expect(after.calls.map((call) => [call.url.slice(-1), call.at - START])).toEqual([
-      ["0", 0],
+      ["0", 1000],
       ["1", 60_000],
       ["2", 60_000],
     ]);

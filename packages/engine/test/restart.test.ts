@@ -33,7 +33,7 @@ describe("an engine that died", () => {
     await until(() => before.calls.length === 1);
     await crash(before);
     const after = boot(sequence(1));
-    await after.engine.idle();
+    await after.drain();
     expect(idsOf(after.calls)[0]).toBe(idsOf(before.calls)[0]);
     expect(after.calls[0]?.headers.get(HEADER.retried)).toBe("0");
     expect((await after.run("wfr_1")).workflowState).toBe("RUN_SUCCESS");
@@ -57,7 +57,36 @@ describe("an engine that died", () => {
     const run = await after.run("wfr_1");
     expect(run.steps).toMatchObject([{}, { steps: [{ out: '"first"' }] }]);
     expect(run.workflowState).toBe("RUN_SUCCESS");
-    expect(after.calls.map((call) => call.at - START)).toEqual([0, 3_600_000]);
+    expect(after.calls.map((call) => call.at - START)).toEqual([1000, 3_600_000]);
+    await crash(after);
+  });
+
+  it("leaves endpoints that are still at work a second to record their steps", async () => {
+    const before = boot(never);
+    await before.start("wfr_1");
+    await before.ask("POST", "/v2/publish/https://a.test/plain");
+    await until(() => before.calls.length === 2);
+    await crash(before);
+    const after = boot(async (call, self) => {
+      if (historyOf(call).length === 2) await self.end(runIdOf(call));
+      return ok();
+    });
+    await after.ask("POST", "/v2/publish/https://a.test/new");
+    await after.engine.idle();
+    // What the crash has cut off waits; nothing else does.
+    expect(after.calls.map(({ url }) => url)).toEqual(["https://a.test/new"]);
+    await after.append("wfr_1", [result(1, { out: '"recorded meanwhile"' })]);
+    await after.engine.idle();
+    expect(historyOf(after.calls[1] as Call)).toHaveLength(2);
+    expect(await after.run("wfr_1")).toMatchObject({ workflowState: "RUN_SUCCESS" });
+    machine().clock.advance(999);
+    await after.engine.idle();
+    expect(after.calls).toHaveLength(2);
+    machine().clock.advance(1);
+    await after.engine.idle();
+    expect(after.calls.slice(2).map(({ url, at }) => [url, at - START])).toEqual([
+      ["https://a.test/plain", 1000],
+    ]);
     await crash(after);
   });
 
@@ -72,7 +101,7 @@ describe("an engine that died", () => {
       clock: machine().clock,
       concurrency: 2,
     });
-    await after.engine.idle();
+    await after.drain();
     expect(after.calls.map((call) => call.url).sort()).toEqual(urls);
     await crash(after);
   });

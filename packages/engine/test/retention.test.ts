@@ -103,6 +103,25 @@ describe("what is over", () => {
     expect(await rowsLeft(w)).toEqual({});
   });
 
+  it("is forgotten on an engine that nobody asks for anything, too", async () => {
+    const w = boot(mixed);
+    await everything(w);
+    for (const days of [14, 16, 1]) {
+      w.clock.advance(days * DAY + 60_000);
+      await w.engine.idle();
+    }
+    expect(await rowsLeft(w)).toEqual({});
+  });
+
+  it("is no affair of an engine that was stopped", async () => {
+    const w = boot(mixed);
+    await everything(w);
+    await w.engine.stop();
+    w.clock.advance(400 * DAY);
+    await w.engine.idle();
+    expect(await rowsLeft(w)).toMatchObject({ runs: 3 });
+  });
+
   it("stays as long as it is told to", async () => {
     const retention = { messages: 5000, logs: 2 * DAY, dlq: DAY, runs: 3 * DAY };
     const w = boot(mixed, { retention });
@@ -288,7 +307,7 @@ it.each([
   [{ logs: -1 }, "retention.logs"],
   [{ dlq: Number.NaN }, "retention.dlq"],
   [{ runs: "1d" }, "retention.runs"],
-  [{ log: 1 }, "retention.log "],
+  [{ log: 1 }, 'Unknown option "log" of retention. Did you mean "logs"?'],
 ])("a retention of %o is refused", (retention, named) => {
   const options = { store: ":memory:", token: "t", signingKeys: { current: "a", next: "b" }, retention };
   expect(() => createEngine(options as Parameters<typeof createEngine>[0])).toThrow(named);

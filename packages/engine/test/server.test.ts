@@ -109,8 +109,10 @@ describe("a server of several users", () => {
   it("brings a webhook to the user in its address", async () => {
     const { server } = serverOf([tenant("ann"), tenant("b/ob")]);
     const waitFor = async (token: string): Promise<void> => {
-      const headers = ofRun("wfr_1", "false");
-      await ask(server, token, "POST", `/v2/publish/${APP}`, { headers: ofRun("wfr_1", "true") });
+      // The run is under way for as long as nothing of it is delivered.
+      const headers = { ...ofRun("wfr_1", "false"), ...LATER.headers };
+      const start = { ...ofRun("wfr_1", "true"), ...LATER.headers };
+      await ask(server, token, "POST", `/v2/publish/${APP}`, { headers: start });
       const step = result(1, {
         stepType: "CreateWebhook",
         out: JSON.stringify({ eventId: "e", webhookUrl: `http://engine.test/v2/workflows/hooks/u/wfr_1/e` }),

@@ -27,7 +27,11 @@ const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const URL_A = "https://a.test/";
-const ENV = { QSTASH_TOKEN: "tok", QSTASH_CURRENT_SIGNING_KEY: "sig_c", QSTASH_NEXT_SIGNING_KEY: "sig_n" };
+const ENV = {
+  QSTASH_TOKEN: "a token that is long enough",
+  QSTASH_CURRENT_SIGNING_KEY: "sig_current, long enough",
+  QSTASH_NEXT_SIGNING_KEY: "sig_next, long enough",
+};
 
 let folder: string;
 beforeAll(() => {

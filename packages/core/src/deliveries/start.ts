@@ -3,6 +3,7 @@ import { toRunId } from "../kernel/ids.ts";
 import type { Start } from "../protocol/delivery.ts";
 import { readHistory } from "../protocol/history.ts";
 import { decodeRunOptions } from "../protocol/late-options.ts";
+import { malformed } from "../protocol/malformed.ts";
 import { startMessage } from "../protocol/message.ts";
 import * as HEADER from "../protocol/names.ts";
 import { isName } from "../protocol/options.ts";
@@ -17,7 +18,7 @@ const UNSIGNED =
 export async function start(visit: Visit<Start>): Promise<Outcome> {
   const { served, border, mail, delivery } = visit;
   // Named after the message that starts it: when an engine delivers that one again, it finds the run and starts no second.
-  const runId = delivery.runId ?? toRunId(delivery.messageId);
+  const runId = delivery.runId ?? runIdFor(delivery.messageId);
   const payload = await payloadOf(visit);
   if (payload === undefined) return done(runId, "workflow-already-ended");
   const configures = delivery.runId !== undefined;
@@ -41,6 +42,15 @@ export async function start(visit: Visit<Start>): Promise<Outcome> {
   const [receipt] = await border.engine().create([message]);
   if (receipt instanceof Error) throw receipt;
   return done(runId, "success");
+}
+
+/** @throws WorkflowError `malformed_body` for a message's id that can't name a run */
+function runIdFor(messageId: string | undefined): string {
+  try {
+    return toRunId(messageId);
+  } catch (cause) {
+    throw malformed(`The header ${HEADER.messageId}`, "can't name a run", String(messageId), cause);
+  }
 }
 
 // A run that the engine has created already comes as the others do: with its history, whose first entry is the payload.

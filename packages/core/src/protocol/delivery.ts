@@ -86,7 +86,7 @@ export function classify(headers: Headers): Delivery {
     if (value?.includes(", ")) throw malformed(`The header ${name}`, "is there more than once", value);
   }
   const kind = kindOf(headers);
-  const messageId = headers.get(HEADER.messageId) ?? undefined;
+  const messageId = headers.get(HEADER.messageId) || undefined;
   const labels = labelsOf(headers);
   if (kind === "resume") requireVersion(headers);
   if (kind === "start" && !headers.has(HEADER.unknownSdk))

@@ -75,8 +75,7 @@ export function inStep<Made>(name: string, make: () => Made): Made {
 export function serialize(result: unknown, what: string): string | undefined {
   try {
     const json = JSON.stringify(result);
-    // Spelled as bundlers know it: they leave the rest out of what they make for production.
-    if (typeof process === "object" && process.env.NODE_ENV !== "production") warnOfLoss(result, json, what);
+    warnInDevelopment(result, json, what);
     return json;
   } catch (cause) {
     throw new WorkflowError(
@@ -84,6 +83,16 @@ export function serialize(result: unknown, what: string): string | undefined {
       `${what} can't be stored as JSON: ${messageOf(cause)}. Return plain values, and turn others (BigInt, circular objects) into them first.`,
       { cause },
     );
+  }
+}
+
+/** Never throws: by now the step's work is done, and a warning must not make the engine repeat it. */
+function warnInDevelopment(result: unknown, json: string | undefined, what: string): void {
+  try {
+    // Bundlers know this spelling, and leave the rest out of a production build.
+    if (typeof process === "object" && process.env.NODE_ENV !== "production") warnOfLoss(result, json, what);
+  } catch {
+    // Deno refuses to read a variable that `--allow-env` doesn't name.
   }
 }
 

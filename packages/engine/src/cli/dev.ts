@@ -9,6 +9,7 @@ import { banner } from "./banner.ts";
 import { ignoreFolder } from "./folder.ts";
 import { Narrator } from "./lines.ts";
 import { explain, giveUp, guarded, type Listening, listen } from "./listen.ts";
+import { outliveReaders } from "./output.ts";
 import { devTenants } from "./users.ts";
 
 /** Milliseconds for what is under way when a stop is asked for. */
@@ -18,6 +19,7 @@ const DEADLINE = 5000;
 export async function dev(flags: Flags, version: string): Promise<void> {
   // As it is called, so that it is found in a list of processes.
   process.title = "perdure dev";
+  outliveReaders();
   let config: Config;
   let engine: Engine;
   try {

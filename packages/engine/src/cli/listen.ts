@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
 import { createAdaptorServer, type HttpBindings } from "@hono/node-server";
 import { type BrowserRules, createBrowserGuard } from "../http/browser-guard.ts";
 import type { Bindings } from "../http/service.ts";
@@ -48,10 +49,36 @@ export async function listen(api: Api, { host, port }: Address): Promise<Listeni
     serverOptions: SERVER,
   }) as Server;
   limitIdle(server, IDLE);
+  server.on("clientError", refuseMalformed);
   server.listen(port, host);
   await once(server, "listening");
   return { server, port: (server.address() as AddressInfo).port };
 }
+
+/** Tells a client why its request can't be read as HTTP. */
+function refuseMalformed(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (!socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const [status, reason] = MALFORMED[error.code ?? ""] ?? [
+    "400 Bad Request",
+    "the request is no valid HTTP/1.1",
+  ];
+  const body = JSON.stringify({ error: reason });
+  socket.end(
+    `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+  );
+}
+
+const MALFORMED: Readonly<Record<string, readonly [status: string, reason: string]>> = {
+  HPE_INVALID_URL: [
+    "400 Bad Request",
+    "the request's URL has a character that HTTP doesn't allow: percent-encode everything beyond ASCII",
+  ],
+  HPE_HEADER_OVERFLOW: ["431 Request Header Fields Too Large", "the request's headers are over 256 KiB"],
+  ERR_HTTP_REQUEST_TIMEOUT: ["408 Request Timeout", "the request took too long to arrive"],
+};
 
 /** The address of a server as clients write it. */
 export function urlOf(host: string, port: number): string {

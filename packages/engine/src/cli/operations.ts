@@ -23,6 +23,7 @@ export interface Operations {
 
 export function createOperations(options: OperationsOptions): Operations {
   const { api, stores, metrics, metricsToken } = options;
+  const ready = createReadiness(stores);
   const lock = createLock({ full: metricsToken === undefined ? [] : [metricsToken], readOnly: [] });
   let draining = false;
   const scrape = async (request: Request): Promise<Response> => {
@@ -50,7 +51,10 @@ export function createOperations(options: OperationsOptions): Operations {
         case "/health":
           return Response.json({ status: "ok" });
         case "/ready":
-          return draining ? refuse(503, "the engine is shutting down") : ready(stores);
+          if (draining) return refuse(503, "the engine is shutting down");
+          return (await ready())
+            ? Response.json({ status: "ready" })
+            : refuse(503, "nothing can be stored", RETRY);
         case "/metrics":
           return scrape(request);
         default:
@@ -69,14 +73,23 @@ function isOfWork(request: Request, bindings: Bindings): boolean {
   return OF_WORK.test(pathOf(request, bindings)) || request.headers.has("upstash-workflow-runid");
 }
 
-async function ready(stores: readonly Store[]): Promise<Response> {
-  try {
-    await Promise.all(stores.map((store) => store.setting("ready")));
-    return Response.json({ status: "ready" });
-  } catch {
-    // Why, is nothing for whoever asks without a token.
-    return refuse(503, "the store doesn't answer");
-  }
+/** Milliseconds for which an answer holds. Anybody may ask, and each asking writes to the disk. */
+const READY_FOR = 1000;
+
+/** Says whether all stores can be written. Why one can't be is nothing for those who ask without a token. */
+function createReadiness(stores: readonly Store[]): () => Promise<boolean> {
+  let latest: { readonly at: number; readonly ready: Promise<boolean> } | undefined;
+  return () => {
+    const now = performance.now();
+    if (latest && now - latest.at < READY_FOR) return latest.ready;
+    const probes = Promise.all(stores.map((store) => store.probe()));
+    const ready = probes.then(
+      () => true,
+      () => false,
+    );
+    latest = { at: now, ready };
+    return ready;
+  };
 }
 
 function refuse(status: number, error: string, headers: Record<string, string> = {}): Response {

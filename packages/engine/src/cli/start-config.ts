@@ -76,7 +76,7 @@ export function readStartConfig(flags: StartFlags, env: Env, file: StartFile): S
     logLevel: logLevel === undefined ? (file.logLevel ?? "info") : toLevel(logLevel),
     tenants,
     metricsToken,
-    drain: toMs(first(flags.drain, "PERDURE_DRAIN") ?? file.drain ?? "30s", "drain"),
+    drain: toMs(first(flags.drain, "PERDURE_DRAIN") ?? file.drain ?? "25s", "drain"),
     browsers: readBrowsers(host, flags, env, file),
     engine: toEngine(file, readDestinations(flags, env, file)),
   };

@@ -10,6 +10,7 @@ import { Journal } from "./journal.ts";
 import { explain, giveUp, guarded, listen, urlOf } from "./listen.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { createOperations, type Operations } from "./operations.ts";
+import { outliveReaders } from "./output.ts";
 import { readStartConfig, type StartConfig, type StartFlags } from "./start-config.ts";
 import { readStartFile } from "./start-file.ts";
 
@@ -19,6 +20,7 @@ const LAST_ANSWERS = 1000;
 /** `perdure start`: runs until SIGINT or SIGTERM. What goes wrong at the start is told on stderr, with the exit code 1. */
 export async function start(flags: StartFlags, version: string): Promise<void> {
   process.title = "perdure start";
+  outliveReaders();
   const opened: Store[] = [];
   try {
     await run(configOf(flags), version, opened);

@@ -105,14 +105,18 @@ export async function release(tx: Tx, leases: readonly Lease[]): Promise<void> {
   }
 }
 
-/** As {@link release} with every lease that there is. */
-export async function releaseAll(tx: Tx): Promise<void> {
+/** As {@link release} with every lease that there is. @param at when their messages are due, in milliseconds since 1970 */
+export async function releaseAll(tx: Tx, at: number): Promise<void> {
   await tx.run(
-    sql`UPDATE due SET status = ${WAITING_STATUS}, at = 0, since = NULL, destination = NULL, owner = NULL
-      WHERE status IN ('delivering', 'deferred', 'ready')`,
+    sql`UPDATE due SET status = ${WAITING_STATUS}, at = 0, since = NULL, destination = NULL
+      WHERE status IN ('deferred', 'ready')`,
   );
-  await landAll(tx);
+  // Before the leases end: whatever is at work yet keeps others out of its place.
   await letAllGo(tx);
+  await tx.run(
+    sql`UPDATE due SET status = ${WAITING_STATUS}, at = ${at}, owner = NULL WHERE status = 'delivering'`,
+  );
+  await landAll(tx, at);
 }
 
 async function take(tx: Tx, found: MessageRow, { leaseUntil, owner = "" }: ClaimOrder): Promise<Claim> {

@@ -133,7 +133,7 @@ export async function nextWake(tx: Tx): Promise<number | undefined> {
   )?.at;
 }
 
-/** After a restart nothing is under way. */
+/** After a restart: each key lets go as many as it has room for. */
 export async function letAllGo(tx: Tx): Promise<void> {
   const keys = await tx.all<{ key: string }>(
     sql`SELECT DISTINCT flow_key AS key FROM due WHERE status = 'throttled' AND flow_key IS NOT NULL`,

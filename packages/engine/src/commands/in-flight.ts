@@ -82,10 +82,10 @@ export async function land(tx: Tx, lease: Lease): Promise<number | undefined> {
   return row.run;
 }
 
-/** Nobody is left who could tell of any landing. */
-export async function landAll(tx: Tx): Promise<void> {
+/** Nobody is left who could tell of any landing. @param at when what waited for one is due, in milliseconds since 1970 */
+export async function landAll(tx: Tx, at: number): Promise<void> {
   await tx.run(
-    sql`UPDATE due SET at = (SELECT not_before FROM messages WHERE seq = due.message)
+    sql`UPDATE due SET at = ${GREATEST}((SELECT not_before FROM messages WHERE seq = due.message), ${at})
       WHERE ${WAITING} AND run IN (SELECT run FROM due WHERE status = 'withdrawn')`,
   );
   await tx.run(sql`DELETE FROM due WHERE status = 'withdrawn'`);

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { sql, type Tx } from "../store/tx.ts";
 
 export async function setting(tx: Tx, name: string): Promise<string | undefined> {
@@ -17,4 +18,15 @@ export async function changeSetting(
     sql`INSERT INTO settings (name, value) VALUES (${name}, ${value}) ON CONFLICT (name) DO UPDATE SET value = excluded.value`,
   );
   return true;
+}
+
+/** 36 KB, new ones each time: a database doesn't write what is there already. */
+const PROBE_REPEATS = 1000;
+
+/** Writes something of no meaning. @throws StoreUnavailable while nothing can be stored */
+export async function probe(tx: Tx): Promise<void> {
+  const value = randomUUID().repeat(PROBE_REPEATS);
+  await tx.run(
+    sql`INSERT INTO settings (name, value) VALUES ('probe', ${value}) ON CONFLICT (name) DO UPDATE SET value = excluded.value`,
+  );
 }

@@ -42,6 +42,7 @@ export class Dispatcher {
   #calls = 0;
   #lastSweep = Number.NEGATIVE_INFINITY;
   #sweeping = false;
+  #upkeep: Cancel | undefined;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
@@ -55,7 +56,9 @@ export class Dispatcher {
     if (this.#running) return;
     this.#running = true;
     this.#abort = new AbortController();
-    this.#wake(this.#options.clock.now());
+    const { clock, sweep } = this.#options;
+    this.#upkeep = clock.every?.(sweep, () => this.sweep());
+    this.#wake(clock.now());
   }
 
   /** Resolves when nothing is due now and nothing is being delivered. */
@@ -71,6 +74,7 @@ export class Dispatcher {
    */
   async stop(deadline: number): Promise<void> {
     this.#running = false;
+    this.#upkeep?.();
     this.#timer?.cancel();
     this.#timer = undefined;
     const cancel = this.#options.clock.after(deadline, () => this.#abort.abort());

@@ -123,6 +123,24 @@ function readHeaders({ url, headers: given }: Request): Map<string, string> {
     if (headers.has(lower)) throw invalid(`parameter ${name}`, "it is given twice");
     headers.set(lower, checkText(value, name));
   }
-  for (const [name, value] of given) headers.set(name, value);
+  for (const [name, value] of given) headers.set(name, URL_HEADER.test(name) ? fromUtf8(value) : value);
   return headers;
+}
+
+/** Headers of the protocol that hold a URL. */
+const URL_HEADER = /^(?:upstash|perdure)-(?:.*-)?(?:callback|url)$/;
+
+/**
+ * A header's bytes come as one character each. A URL that was sent as UTF-8, by curl for example, is read as UTF-8;
+ * every other value stays as it came.
+ */
+function fromUtf8(value: string): string {
+  if (!/[\x80-\xff]/.test(value)) return value;
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(
+      Uint8Array.from(value, (character) => character.charCodeAt(0)),
+    );
+  } catch {
+    return value;
+  }
 }

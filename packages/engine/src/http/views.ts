@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { HEADER, type RollbackRecord } from "@perdure/core/protocol";
 import { toBase64 } from "../rules/bytes.ts";
+import type { Redaction } from "../rules/delivery-policy.ts";
 import { toHeaderMap } from "../rules/header.ts";
 import type { Callback, Message } from "../rules/message.ts";
-import type { Redaction } from "../rules/options.ts";
 import type { Run } from "../rules/run.ts";
 import type { Shown } from "./route.ts";
 import type { message as shape } from "./shapes.ts";

@@ -1,5 +1,6 @@
 import { decodeStepName, HEADER, PREFIX } from "@perdure/core/protocol";
 import { toBase64, toBytes } from "./bytes.ts";
+import { NO_POLICY, policyOf } from "./delivery-policy.ts";
 import { checkDestination } from "./destination.ts";
 import { type IntakeRequest, requireRunId, toDraft } from "./draft.ts";
 import { withPrefix } from "./forward.ts";
@@ -111,17 +112,15 @@ export function toAnswer(call: Message, run: Run, end: CallEnd): CallAnswer {
     forward: options?.forward ?? [],
     contentType: "application/json",
     body: undefined,
-    retries: options?.retries,
-    retryDelay: options?.retryDelay,
-    timeout: options?.timeout,
+    ...policyOf(options ?? NO_POLICY),
+    // These belong to the run.
+    labels: [],
+    redact: undefined,
     notBefore: end.at + (options?.delay ?? 0),
     createdAt: end.at,
     callerIp: run.callerIp,
-    labels: [],
-    redact: undefined,
     failureCallback: undefined,
     callback: undefined,
-    flow: options?.flow,
   };
   const id = calledStep(options?.forward)?.id ?? call.id;
   return { key: `answer:${id}`, body: toBytes(JSON.stringify(answerBody(call, run, end))), message };

@@ -9,6 +9,11 @@ export interface Clock {
   after(ms: number, act: () => void): Cancel;
   /** Calls `act` once, when `now()` has come to `time`. Without it, the engine looks at `now()` every two seconds. */
   at?(time: number, act: () => void): Cancel;
+  /**
+   * Calls `act` every `ms` milliseconds, for upkeep: nothing waits for it, and it keeps no process alive. Without it, the
+   * engine cleans up only beside other work.
+   */
+  every?(ms: number, act: () => void): Cancel;
 }
 
 /** Milliseconds after which a wait looks at the time again. */
@@ -35,10 +40,17 @@ interface Timer {
   readonly act: () => void;
 }
 
+interface Repetition {
+  readonly ms: number;
+  readonly act: () => void;
+  next: number;
+}
+
 /** A clock that stands still until it is told to move. */
 export class ManualClock implements Clock {
   #now: number;
   readonly #timers = new Set<Timer>();
+  readonly #repetitions = new Set<Repetition>();
 
   /** @param start milliseconds since 1970; now by default, so that signatures are still valid for real clocks */
   constructor(start: number = Date.now()) {
@@ -59,12 +71,21 @@ export class ManualClock implements Clock {
     return this.after(time - this.#now, act);
   }
 
-  /** When the next timer is due, in milliseconds since 1970; `undefined` when none waits. */
+  every(ms: number, act: () => void): Cancel {
+    const repetition = { ms, act, next: this.#now + ms };
+    this.#repetitions.add(repetition);
+    return () => void this.#repetitions.delete(repetition);
+  }
+
+  /** When the next timer of {@link after} or {@link at} is due, in milliseconds since 1970; `undefined` when none waits. */
   next(): number | undefined {
     return this.#earliest()?.at;
   }
 
-  /** Moves on by `ms` milliseconds and fires, in order and each at its time, the timers that come due. */
+  /**
+   * Moves on by `ms` milliseconds and fires, in order and each at its time, the timers that come due. What is repeated
+   * follows, once.
+   */
   advance(ms: number): void {
     const target = this.#now + ms;
     for (let timer = this.#earliest(); timer && timer.at <= target; timer = this.#earliest()) {
@@ -73,6 +94,11 @@ export class ManualClock implements Clock {
       timer.act();
     }
     this.#now = target;
+    for (const repetition of this.#repetitions) {
+      if (repetition.next > target) continue;
+      repetition.next = target + repetition.ms;
+      repetition.act();
+    }
   }
 
   /** Moves on to the next timer and fires it. `false` when none waits. */

@@ -1,4 +1,5 @@
 import { HEADER } from "@perdure/core/protocol";
+import { policyOf } from "./delivery-policy.ts";
 import { newMessageId } from "./ids.ts";
 import type { Callback, Draft, Purpose } from "./message.ts";
 import type { Options } from "./options.ts";
@@ -35,17 +36,12 @@ export function toDraft(
     forward: options.forward,
     contentType: options.contentType,
     body: plain && request.body.length > 0 ? request.body : undefined,
-    retries: options.retries,
-    retryDelay: options.retryDelay,
-    timeout: options.timeout,
+    ...policyOf(options),
     notBefore: options.notBefore ?? request.now + (options.delay ?? 0),
     createdAt: request.now,
     callerIp: request.callerIp,
-    labels: options.labels,
-    redact: options.redact,
     failureCallback: plain ? failureCallbackOf(undefined, options) : undefined,
     callback: plain ? callbackOf(options) : undefined,
-    flow: options.flow,
     queue: options.queue,
   };
 }

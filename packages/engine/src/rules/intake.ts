@@ -2,6 +2,7 @@ import { HEADER, PREFIX, parseDuration, recordKey, type StepRecord } from "@perd
 import { toText } from "./bytes.ts";
 import { type CallIntake, isCall, toCall } from "./call.ts";
 import { type Deduplication, deduplicationOf } from "./deduplication.ts";
+import { policyOf } from "./delivery-policy.ts";
 import { checkDestination } from "./destination.ts";
 import { checkRunId, failureCallbackOf, type IntakeRequest, requireRunId, toDraft } from "./draft.ts";
 import { newRunId } from "./ids.ts";
@@ -129,13 +130,8 @@ function toStartOf(
   const config: RunConfig = {
     forward: options.forward,
     contentType: options.contentType,
-    retries: options.retries,
-    retryDelay: options.retryDelay,
-    timeout: options.timeout,
+    ...policyOf(options),
     failureCallback: failureCallbackOf(url, withoutRepeated(options, request.headers)),
-    labels: options.labels,
-    redact: options.redact,
-    flow: options.flow,
     // A client that starts a run over the REST route says nothing of the endpoint's features: the endpoint will.
     features: features?.map((feature) => feature.trim()) ?? (announced ? ALL_FEATURES : []),
     lifetime: lifetimeOf(request.headers),

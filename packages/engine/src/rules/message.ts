@@ -1,6 +1,6 @@
-import type { FlowLimit } from "./flow.ts";
+import type { DeliveryPolicy } from "./delivery-policy.ts";
 import type { HeaderList } from "./header.ts";
-import type { Options, Redaction } from "./options.ts";
+import type { Options } from "./options.ts";
 
 /**
  * What a message is for: anything of a user's; one delivery of a run's history; a run's call to a third party; the
@@ -15,8 +15,11 @@ export function isAfterwards(purpose: Purpose): boolean {
 
 export type MessageState = "CREATED" | "ACTIVE" | "RETRY" | "DELIVERED" | "FAILED" | "CANCELLED";
 
-/** What is to be delivered, as it was accepted. Times are milliseconds since 1970. */
-export interface Draft {
+/**
+ * A message as the engine accepts it. Times are milliseconds since 1970. An option of its policy that says nothing comes
+ * from the message's run, or from the engine's defaults.
+ */
+export interface Draft extends DeliveryPolicy {
   readonly id: string;
   readonly purpose: Purpose;
   readonly url: string;
@@ -28,22 +31,13 @@ export interface Draft {
   readonly contentType: string | undefined;
   /** `undefined` for what a run's history holds: a step's body is all of it, a call's and an answer's is their entry. */
   readonly body: Uint8Array | undefined;
-  /** Attempts after the first. `undefined` takes the run's, or the default. */
-  readonly retries: number | undefined;
-  readonly retryDelay: string | undefined;
-  /** Milliseconds for one attempt; `undefined` takes the engine's. */
-  readonly timeout: number | undefined;
   readonly notBefore: number;
   readonly createdAt: number;
   readonly callerIp: string;
-  readonly labels: readonly string[];
-  readonly redact: Redaction | undefined;
   /** Where a final failure is reported; a step's is told by its run. */
   readonly failureCallback: Callback | undefined;
   /** Where the answer to a call is brought, or each attempt at a plain message is reported. */
   readonly callback: Callback | undefined;
-  /** `undefined` takes the run's; a call has none but its own. */
-  readonly flow: FlowLimit | undefined;
   /** The queue in which it waits for its turn. */
   readonly queue?: string | undefined;
   /** The schedule that made it. */

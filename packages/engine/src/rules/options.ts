@@ -1,32 +1,25 @@
 import { HEADER, PREFIX, parseDuration, parseUnixTime } from "@perdure/core/protocol";
+import type { DeliveryPolicy, Redaction } from "./delivery-policy.ts";
 import type { DestinationLimits } from "./destination.ts";
 import { parseExpression } from "./expression.ts";
 import { type Method, toFlag, toHeaderValue, toId, toMethod, toUrl } from "./field.ts";
-import { type FlowLimit, parseFlow } from "./flow.ts";
+import { parseFlow } from "./flow.ts";
 import { readForwarded, withPrefix } from "./forward.ts";
 import type { HeaderList } from "./header.ts";
 import { toName } from "./name.ts";
 import type { OptionHeader } from "./option-headers.ts";
 import { invalid, messageOf, Problem, unsupported } from "./problem.ts";
 
-/** How a message is to be delivered, read from headers. What wasn't said is `undefined` or empty. */
-export interface Options {
+/** The delivery options in a request's headers. An option that the request doesn't name is `undefined` or empty. */
+export interface Options extends DeliveryPolicy {
   readonly method: Method | undefined;
   readonly contentType: string | undefined;
   /** For the destination, without their prefix. */
   readonly forward: HeaderList;
-  readonly retries: number | undefined;
-  /** An expression that parses. */
-  readonly retryDelay: string | undefined;
-  /** Milliseconds for one attempt. */
-  readonly timeout: number | undefined;
   /** Milliseconds to wait before the first attempt. */
   readonly delay: number | undefined;
   /** Milliseconds since 1970; wins over `delay`. */
   readonly notBefore: number | undefined;
-  readonly labels: readonly string[];
-  readonly redact: Redaction | undefined;
-  readonly flow: FlowLimit | undefined;
   /** By what a message that was accepted before is known again; a text, or what the message holds. */
   readonly deduplication: { readonly id: string } | "content" | undefined;
   /** Where each attempt is reported. */
@@ -42,13 +35,6 @@ export interface Options {
   readonly failureUrl: string | undefined;
   /** How that report is to be delivered; `undefined` when nothing was said about it. Only a run needs no URL beside them. */
   readonly failure: Options | undefined;
-}
-
-/** Parts that views show only as hashes. */
-export interface Redaction {
-  readonly body: boolean;
-  /** All headers, or those of these names, in lower case. */
-  readonly headers: true | readonly string[];
 }
 
 /** Above these a message is refused. Times in milliseconds. */

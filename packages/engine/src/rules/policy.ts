@@ -1,12 +1,10 @@
 import { decodeTraits, encodeTraits, type Traits } from "@perdure/core/protocol";
+import type { DeliveryPolicy } from "./delivery-policy.ts";
 import { parseExpression } from "./expression.ts";
 import type { Callback, Message, Purpose } from "./message.ts";
 
-/** How a delivery is retried. `undefined`: nobody has said, and the engine's defaults hold. */
-export interface RetryPolicy {
-  readonly retries: number | undefined;
-  readonly retryDelay: string | undefined;
-}
+/** How a delivery is retried. The engine's defaults hold for an option that is `undefined`. */
+export type RetryPolicy = Pick<DeliveryPolicy, "retries" | "retryDelay">;
 
 /** A run, as far as it says how its deliveries are retried. */
 export interface Retried {

@@ -1,3 +1,4 @@
+import { overlay } from "./delivery-policy.ts";
 import { overrideHeaders } from "./header.ts";
 import { newMessageId } from "./ids.ts";
 import type { Callback, Draft, Message } from "./message.ts";
@@ -11,16 +12,11 @@ export function redraft(message: Message, options: Options, now: number): Draft 
     method: options.method ?? message.method,
     forward: overrideHeaders(message.forward, options.forward),
     // A content type of the request is the request's own: the body is the message's.
-    retries: options.retries ?? message.maxRetries,
-    retryDelay: options.retryDelay ?? message.retryDelay,
-    timeout: options.timeout ?? message.timeout,
+    ...overlay({ ...message, retries: message.maxRetries }, options),
     notBefore: options.notBefore ?? now + (options.delay ?? 0),
     createdAt: now,
-    labels: options.labels.length > 0 ? options.labels : message.labels,
-    redact: options.redact ?? message.redact,
     callback: overrideCallback(message.callback, options.callbackUrl, options.callback),
     failureCallback: overrideCallback(message.failureCallback, options.failureUrl, options.failure),
-    flow: options.flow ?? message.flow,
     queue: options.queue ?? message.queue,
   };
 }

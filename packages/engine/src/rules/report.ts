@@ -1,5 +1,6 @@
 import { HEADER } from "@perdure/core/protocol";
 import { toBase64 } from "./bytes.ts";
+import { NO_POLICY, overlay, type Redaction } from "./delivery-policy.ts";
 import { callbackOf, failureCallbackOf } from "./draft.ts";
 import { toHeaderMap, toShown } from "./header.ts";
 import { newMessageId } from "./ids.ts";
@@ -11,7 +12,7 @@ import {
   type Message,
   type Reply,
 } from "./message.ts";
-import type { Options, Redaction } from "./options.ts";
+import type { Options } from "./options.ts";
 import type { RetryPolicy } from "./policy.ts";
 
 /** What became of one attempt. */
@@ -84,6 +85,8 @@ export function toReport(
   at: number,
   source: RetryPolicy & { readonly callerIp: string } = message,
 ): Draft {
+  const { retries = DEFAULT_RETRIES, retryDelay } = source;
+  const policy = overlay({ ...NO_POLICY, retries, retryDelay, labels: message.labels }, options ?? NO_POLICY);
   return {
     id: newMessageId(),
     purpose: "failure",
@@ -93,17 +96,13 @@ export function toReport(
     forward: options?.forward ?? [],
     contentType: "application/json",
     body: new TextEncoder().encode(JSON.stringify(body)),
-    retries: options?.retries ?? source.retries ?? DEFAULT_RETRIES,
-    retryDelay: options?.retryDelay ?? source.retryDelay,
-    timeout: options?.timeout,
+    ...policy,
     notBefore: options?.notBefore ?? at + (options?.delay ?? 0),
     createdAt: at,
     callerIp: source.callerIp,
-    labels: options && options.labels.length > 0 ? options.labels : message.labels,
     redact: redactionOf(message, options),
     failureCallback: options && failureCallbackOf(undefined, options),
     callback: options && callbackOf(options),
-    flow: options?.flow,
   };
 }
 

@@ -1,25 +1,18 @@
 import { FEATURES, HEADER, PROTOCOL_VERSION, type StepRecord } from "@perdure/core/protocol";
-import type { FlowLimit } from "./flow.ts";
+import { type DeliveryPolicy, NO_POLICY, overlay } from "./delivery-policy.ts";
 import { type HeaderList, overrideHeaders } from "./header.ts";
 import { type Callback, DEFAULT_RETRIES, type Draft } from "./message.ts";
-import type { Options, Redaction } from "./options.ts";
+import type { Options } from "./options.ts";
 import { retryPolicy } from "./policy.ts";
 import { overrideOptions } from "./redraft.ts";
 
 export type RunState = "RUN_STARTED" | "RUN_SUCCESS" | "RUN_FAILED" | "RUN_CANCELED";
 
-/** What a trigger said about all of a run's deliveries. */
-export interface RunConfig {
+/** The options of all of a run's deliveries, as its trigger gave them. A call has a flow control key of its own. */
+export interface RunConfig extends DeliveryPolicy {
   readonly forward: HeaderList;
   readonly contentType: string | undefined;
-  readonly retries: number | undefined;
-  readonly retryDelay: string | undefined;
-  readonly timeout: number | undefined;
   readonly failureCallback: Callback | undefined;
-  readonly labels: readonly string[];
-  readonly redact: Redaction | undefined;
-  /** For the run's deliveries; its calls have their own. */
-  readonly flow: FlowLimit | undefined;
   readonly features: readonly string[];
   /** Milliseconds after its start at which a run that hasn't ended has failed. */
   readonly lifetime: number | undefined;
@@ -92,17 +85,8 @@ export function inherit(
   draft: Draft,
   run: Pick<Run, "config" | "traits">,
 ): Draft & { readonly retries: number } {
-  const { config } = run;
-  const { retries, retryDelay } = retryPolicy(run, draft.purpose);
-  return {
-    ...draft,
-    retries: draft.retries ?? retries ?? DEFAULT_RETRIES,
-    retryDelay: draft.retryDelay ?? retryDelay,
-    timeout: draft.timeout ?? config.timeout,
-    labels: draft.labels.length > 0 ? draft.labels : config.labels,
-    redact: draft.redact ?? config.redact,
-    flow: draft.flow ?? config.flow,
-  };
+  const policy = overlay({ ...run.config, ...retryPolicy(run, draft.purpose) }, draft);
+  return { ...draft, ...policy, retries: policy.retries ?? DEFAULT_RETRIES };
 }
 
 /**
@@ -113,13 +97,8 @@ export function reconfigure(old: RunConfig, next: RunConfig): RunConfig {
   return {
     forward: overrideHeaders(old.forward, next.forward),
     contentType: next.contentType ?? old.contentType,
-    retries: next.retries ?? old.retries,
-    retryDelay: next.retryDelay ?? old.retryDelay,
-    timeout: next.timeout ?? old.timeout,
+    ...overlay(old, next),
     failureCallback: next.failureCallback ?? old.failureCallback,
-    labels: next.labels.length > 0 ? next.labels : old.labels,
-    redact: next.redact ?? old.redact,
-    flow: next.flow ?? old.flow,
     features: next.features,
     lifetime: next.lifetime ?? old.lifetime,
     triggerId: old.triggerId,
@@ -142,9 +121,7 @@ export function override(
     ...old,
     forward: overrideHeaders(old.forward, options.forward),
     lifetime: lifetime ?? old.lifetime,
-    retries: options.retries ?? old.retries,
-    retryDelay: options.retryDelay ?? old.retryDelay,
-    timeout: options.timeout ?? old.timeout,
+    ...overlay(old, options),
     failureCallback:
       failureUrl === undefined && !failure
         ? failureCallback
@@ -152,9 +129,6 @@ export function override(
             url: failureUrl ?? failureCallback?.url ?? url,
             options: overrideOptions(failureCallback?.options, failure),
           },
-    labels: options.labels.length > 0 ? options.labels : old.labels,
-    redact: options.redact ?? old.redact,
-    flow: options.flow ?? old.flow,
   };
 }
 
@@ -172,16 +146,11 @@ export function deliveryOf(
     forward: [[HEADER.sdkVersion.toLowerCase(), PROTOCOL_VERSION]],
     contentType: "application/json",
     body: undefined,
-    retries: undefined,
-    retryDelay: undefined,
-    timeout: undefined,
+    ...NO_POLICY,
     createdAt: now,
     callerIp: run.callerIp,
-    labels: [],
-    redact: undefined,
     failureCallback: undefined,
     callback: undefined,
-    flow: undefined,
   };
 }
 

@@ -140,12 +140,21 @@ export class GroupCommit implements Driver {
       this.#commits++;
     } catch (error) {
       this.#afterCommit.rollback();
-      if (this.#connection.inTransaction) await this.#connection.run(sql`ROLLBACK`);
+      await this.#rollback();
       for (const { reject } of [...taken, ...this.#take("write")]) reject(error);
       return;
     }
     for (const settle of done) settle();
     this.#afterCommit.commit();
+  }
+
+  async #rollback(): Promise<void> {
+    if (!this.#connection.inTransaction) return;
+    try {
+      await this.#connection.run(sql`ROLLBACK`);
+    } catch {
+      // The connection is broken, and its transaction has ended with it. The callers get the error that came first.
+    }
   }
 
   async #write({ now, perform, resolve, reject }: Work): Promise<() => void> {

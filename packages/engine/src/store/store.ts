@@ -207,7 +207,7 @@ export interface RunEnd {
 /** `unknown`: there never was such a run, or nothing is kept of it. */
 export type EndedRun = "ended" | "ended before" | "unknown";
 
-/** The store can't be opened: it is somebody else's, in use, or broken. The message says which. */
+/** The store can't be opened or used: it is somebody else's, in use, broken, closed, or full. The message says which. */
 export class StoreUnavailable extends Error {
   override name = "StoreUnavailable";
 }

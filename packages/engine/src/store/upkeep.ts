@@ -9,6 +9,9 @@ export interface Upkeep {
   /** Writes a setting that still is what it `was`. @returns whether it did */
   changeSetting(name: string, was: string | undefined, value: string): Promise<boolean>;
 
+  /** Resolves when something has been stored. @throws StoreUnavailable while nothing can be: the disk is full, say */
+  probe(): Promise<void>;
+
   /** How much there is to do. */
   depths(): Promise<Depths>;
 

@@ -192,13 +192,15 @@ describe("perdure dev", () => {
     await one.saying("failure function");
     const lines = one.said().split("\n").slice(-5, -1);
     expect(lines).toEqual([
-      expect.stringMatching(/^▶ wfr_1 started http/),
-      expect.stringMatching(/^↻ wfr_1 after init attempt 1, 500, \d+ ms: card declined; again in 1 ms$/),
+      expect.stringMatching(/^[\d:]{8} ▶ wfr_1 \/wf started http/),
       expect.stringMatching(
-        /^✗ wfr_1 run failed after init attempt 2, 500, \d+ ms: card declined dead letter \d+-1$/,
+        /^[\d:]{8} ↻ wfr_1 \/wf after init attempt 1, 500, \d+ ms: card declined; again in 1 ms$/,
       ),
       expect.stringMatching(
-        /^✚ wfr_1 failure function ran attempt 1, 200, \d+ ms: \{"message":"card declined"\}$/,
+        /^[\d:]{8} ✗ wfr_1 \/wf run failed after init attempt 2, 500, \d+ ms: card declined dead letter \d+-1$/,
+      ),
+      expect.stringMatching(
+        /^[\d:]{8} ✚ wfr_1 \/wf failure function ran attempt 1, 200, \d+ ms: \{"message":"card declined"\}$/,
       ),
     ]);
   });

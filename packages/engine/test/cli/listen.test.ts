@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createServer, request } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect } from "node:net";
 import { expect, it } from "vitest";
 import { listen } from "../../src/cli/listen.ts";
 import { createEngine } from "../../src/index.ts";
@@ -76,6 +76,40 @@ it("answers strangers while their bodies are still on their way", async () => {
   expect(await statusOf("/v2/batch", announced)).toBe(401);
   expect(await statusOf("/v2/nothing", { ...announced, Authorization: "Bearer t" })).toBe(404);
   await engine.stop();
+  server.close();
+  server.closeAllConnections();
+});
+
+it("reads a URL in a header as UTF-8 where its bytes are that, and says why a raw one in the path can't be read", async () => {
+  const token = "t";
+  const engine = createEngine({ store: ":memory:", token, signingKeys: { current: "sig_c", next: "sig_n" } });
+  const { server, port } = await listen(engine.fetch, { host: "127.0.0.1", port: 0 });
+  const send = async (path: string, callback: string, forwarded: string): Promise<string> => {
+    const socket = connect(port, "127.0.0.1");
+    socket.end(
+      `POST ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nAuthorization: Bearer ${token}\r\n` +
+        `Upstash-Callback: ${callback}\r\nUpstash-Forward-X-Note: ${forwarded}\r\nContent-Length: 0\r\n\r\n`,
+      "utf8",
+    );
+    return (await socket.toArray()).join("");
+  };
+  expect(await send("/v2/publish/https://a.test/", "https://a.test/日本?q=é", "回")).toMatch(
+    /^HTTP\/1.1 200 /,
+  );
+  const headers = { Authorization: `Bearer ${token}` };
+  const [log] = (
+    (await (await engine.fetch(new Request("http://engine.test/v2/logs", { headers }))).json()) as {
+      logs: { callback: string; header: Record<string, string[]> }[];
+    }
+  ).logs;
+  expect(log?.callback).toBe("https://a.test/%E6%97%A5%E6%9C%AC?q=%C3%A9");
+  // What is forwarded keeps its bytes.
+  const [, note = []] =
+    Object.entries(log?.header ?? {}).find(([name]) => name.toLowerCase() === "x-note") ?? [];
+  expect(Buffer.from(note[0] ?? "", "latin1").toString()).toBe("回");
+  expect(await send("/v2/publish/https://a.test/日本", "https://a.test/", "")).toMatch(
+    /^HTTP\/1.1 400 .*percent-encode everything beyond ASCII/s,
+  );
   server.close();
   server.closeAllConnections();
 });

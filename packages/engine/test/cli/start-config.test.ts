@@ -69,7 +69,7 @@ describe("the configuration of production", () => {
         },
       ],
       metricsToken: undefined,
-      drain: 30_000,
+      drain: 25_000,
       browsers: { hosts: undefined, origins: undefined, anyAddress: false },
       engine: { destinations: { allow: [], deny: [] }, limits: {}, retention: {}, timeouts: {} },
     });

@@ -9,6 +9,9 @@ import { StoreUnavailable } from "../store.ts";
 import { type Dialect, isPlain, render, type Sql, sql } from "../tx.ts";
 
 const SQLITE_BUSY = 5;
+const SQLITE_FULL = 13;
+/** The file system refuses: read-only, an error of the device, gone. */
+const SQLITE_UNUSABLE: readonly unknown[] = [8, 10, 14];
 
 const DIALECT: Dialect = {
   placeholder: () => "?",
@@ -20,6 +23,7 @@ const DIALECT: Dialect = {
 /** A connection to a SQLite file, with its statements, which are prepared once. */
 export class Database implements Connection {
   readonly begin: Sql = sql`BEGIN IMMEDIATE`;
+  readonly #file: string;
   readonly #db: DatabaseSync;
   /** Statements by their templates: nothing has to be written or looked up by its text. */
   readonly #prepared = new WeakMap<readonly string[], StatementSync>();
@@ -31,6 +35,7 @@ export class Database implements Connection {
    * @throws StoreUnavailable when another process uses the file, or it isn't a database of this engine
    */
   constructor(file: string) {
+    this.#file = file;
     try {
       if (file !== ":memory:") mkdirSync(dirname(file), { recursive: true });
       this.#db = new DatabaseSync(file);
@@ -46,18 +51,15 @@ export class Database implements Connection {
   }
 
   async one<Row>(query: Sql): Promise<Row | undefined> {
-    const { statement, values } = this.#bound(query);
-    return statement.get(...values) as Row | undefined;
+    return this.#execute(query, (statement, values) => statement.get(...values) as Row | undefined);
   }
 
   async all<Row>(query: Sql): Promise<Row[]> {
-    const { statement, values } = this.#bound(query);
-    return statement.all(...values) as Row[];
+    return this.#execute(query, (statement, values) => statement.all(...values) as Row[]);
   }
 
   async run(query: Sql): Promise<number> {
-    const { statement, values } = this.#bound(query);
-    return Number(statement.run(...values).changes);
+    return this.#execute(query, (statement, values) => Number(statement.run(...values).changes));
   }
 
   get inTransaction(): boolean {
@@ -69,6 +71,26 @@ export class Database implements Connection {
 
   async close(): Promise<void> {
     this.#db.close();
+  }
+
+  /** @throws StoreUnavailable when the disk is full, or the file can't be used any more */
+  #execute<Result>(
+    query: Sql,
+    act: (statement: StatementSync, values: readonly SQLInputValue[]) => Result,
+  ): Result {
+    try {
+      const { statement, values } = this.#bound(query);
+      return act(statement, values);
+    } catch (cause) {
+      const code = codeOf(cause);
+      if (code !== SQLITE_FULL && !SQLITE_UNUSABLE.includes(code)) throw cause;
+      throw new StoreUnavailable(
+        code === SQLITE_FULL
+          ? `The database ${this.#file} can't grow: its disk is full.`
+          : `The database ${this.#file} can't be read or written: ${messageOf(cause)}.`,
+        { cause },
+      );
+    }
   }
 
   #bound(query: Sql): { readonly statement: StatementSync; readonly values: readonly SQLInputValue[] } {
@@ -106,11 +128,15 @@ export class Database implements Connection {
 }
 
 function unavailable(file: string, cause: unknown): StoreUnavailable {
-  const busy = cause instanceof Error && "errcode" in cause && cause.errcode === SQLITE_BUSY;
   return new StoreUnavailable(
-    busy
+    codeOf(cause) === SQLITE_BUSY
       ? `The database ${file} is in use by another process.`
       : `The database ${file} can't be used: ${messageOf(cause)}.`,
     { cause },
   );
+}
+
+/** SQLite's own code, without the details in its higher bytes. */
+function codeOf(error: unknown): number | undefined {
+  return error instanceof Error && "errcode" in error ? Number(error.errcode) & 0xff : undefined;
 }

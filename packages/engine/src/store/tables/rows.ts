@@ -1,3 +1,4 @@
+import { type DeliveryPolicy, NO_POLICY, policyOf } from "../../rules/delivery-policy.ts";
 import type { Draft, Failure, Message, Purpose } from "../../rules/message.ts";
 import { type DueStatus, type Outcome, stateOf } from "../../rules/message-status.ts";
 import type { Invoker, Run, RunConfig, RunState } from "../../rules/run.ts";
@@ -60,11 +61,16 @@ export interface MessageRow {
   readonly awaits: number | null;
 }
 
-/** How a message is delivered: written once, and read as a whole. What isn't given isn't there. */
-type StoredOptions = Pick<Message, "method" | "forward" | "labels"> &
-  Partial<Pick<Message, "contentType" | "timeout" | "redact" | "failureCallback" | "callback" | "flow">> & {
-    readonly endpoint?: string | undefined;
-  };
+/**
+ * The options that no statement asks for: written once, and read as a whole. JSON leaves out what is `undefined`.
+ * Statements ask for the retries, so these have columns of their own.
+ */
+interface StoredOptions extends Partial<DeliveryPolicy>, Pick<Message, "method" | "forward"> {
+  readonly contentType?: string | undefined;
+  readonly failureCallback?: Message["failureCallback"];
+  readonly callback?: Message["callback"];
+  readonly endpoint?: string | undefined;
+}
 
 const COLUMNS = sql`messages.seq, messages.id, messages.kind, messages.run, messages.entry, messages.source, messages.url,
   messages.body, messages.options, messages.max_retries, messages.retry_delay, messages.not_before, messages.created_at, messages.caller_ip,
@@ -115,16 +121,12 @@ export function toRun(row: RunRow): Run {
 export function toMessage(row: MessageRow): Message {
   const options = JSON.parse(row.options) as StoredOptions;
   return {
+    ...policyOf({ ...NO_POLICY, ...options, retryDelay: row.retry_delay ?? undefined }),
     method: options.method,
     forward: options.forward,
-    labels: options.labels,
     contentType: options.contentType,
-    retryDelay: row.retry_delay ?? undefined,
-    timeout: options.timeout,
-    redact: options.redact,
     failureCallback: options.failureCallback,
     callback: options.callback,
-    flow: options.flow,
     seq: row.seq,
     id: row.id,
     purpose: row.kind,
@@ -144,20 +146,18 @@ export function toMessage(row: MessageRow): Message {
   };
 }
 
-/** Options as they are stored: what isn't given isn't there. */
+/** The options that {@link toMessage} reads back. */
 export function toStoredOptions(draft: Draft): string {
-  const { method, forward, contentType, timeout, labels, redact } = draft;
-  const { failureCallback, callback, flow, topic } = draft;
+  const { method, forward, contentType, failureCallback, callback, topic } = draft;
   const options: StoredOptions = {
+    ...policyOf(draft),
+    retries: undefined,
+    retryDelay: undefined,
     method,
     forward,
     contentType,
-    timeout,
-    labels,
-    redact,
     failureCallback,
     callback,
-    flow,
     endpoint: topic?.endpoint,
   };
   return JSON.stringify(options);
