@@ -1,12 +1,12 @@
 import { randomUUID } from "node:crypto";
 import type { HistoryEntry } from "@perdure/core/protocol";
-import { accept } from "./commands/accept.ts";
 import { cancelMessage, cancelRuns, endRun } from "./commands/cancel.ts";
 import { cancelMessages } from "./commands/cancel-messages.ts";
 import { claim, release, renew } from "./commands/claim.ts";
 import { removeDeadLetters, repeatReport, repeatRollbacks, retry } from "./commands/dead-letters.ts";
 import { flowControl } from "./commands/flow-control.ts";
 import { latestRun, liveRun } from "./commands/messages.ts";
+import { publish } from "./commands/publish.ts";
 import { queueControl } from "./commands/queues.ts";
 import { revive } from "./commands/resume.ts";
 import { scheduleControl } from "./commands/schedules.ts";
@@ -93,7 +93,7 @@ export class SqlStore implements Store {
   }
 
   accept(intakes: readonly Intake[], limits?: Limits): Promise<Receipt[]> {
-    return this.#driver.write((tx) => accept(tx, intakes, limits));
+    return this.#driver.write((tx) => publish(tx, intakes, limits));
   }
 
   wait(intake: WaitIntake): Promise<WaitReceipt> {

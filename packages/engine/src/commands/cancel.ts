@@ -17,7 +17,7 @@ const CANCELED = { state: "RUN_CANCELED", response: undefined } as const;
 export async function endRun(tx: Tx, id: string, end: RunEnd): Promise<EndedRun> {
   const live = await lockRun(tx, id);
   if (live) {
-    await finishRun(tx, live.key, end);
+    await finishRun(tx, live, end);
     return "ended";
   }
   return (await latestRun(tx, id)) ? "ended before" : "unknown";
@@ -26,7 +26,7 @@ export async function endRun(tx: Tx, id: string, end: RunEnd): Promise<EndedRun>
 /** Cancels the live runs that match. @returns how many */
 export async function cancelRuns(tx: Tx, query: RunQuery): Promise<number> {
   const live = await matchingRuns(tx, { ...query, states: ["RUN_STARTED"] });
-  for (const { key } of live) await finishRun(tx, key, CANCELED);
+  for (const run of live) await finishRun(tx, run, CANCELED);
   return live.length;
 }
 
@@ -55,6 +55,6 @@ export async function cancelMessage(tx: Tx, id: string): Promise<boolean> {
   await followUp(tx, row);
   await endAlarm(tx, row);
   const run = isAfterwards(row.kind) ? undefined : await runOf(tx, row.run);
-  if (run && !(await hasPending(tx, run.key))) await finishRun(tx, run.key, CANCELED);
+  if (run && !(await hasPending(tx, run.key))) await finishRun(tx, run, CANCELED);
   return true;
 }

@@ -8,7 +8,7 @@ import { logState } from "../store/tables/logs.ts";
 import { LIVE_MESSAGES, type MessageRow, toMessage } from "../store/tables/rows.ts";
 import { sql, type Tx } from "../store/tx.ts";
 import { lookAt, openLanes, setAside } from "./destinations.ts";
-import { expireRuns, nextExpiry } from "./fail.ts";
+import { expireRuns, nextExpiry } from "./expire-runs.ts";
 import { admit, isFlowPaused, letAllGo, letGo, nextWake, park, wakeFlows } from "./flow-limits.ts";
 import { hasBegun, land, landAll, renewFlight } from "./in-flight.ts";
 import { runOf } from "./messages.ts";

@@ -9,9 +9,9 @@ import { MESSAGES, type MessageRow, type RunRow, toMessage, toRun } from "../sto
 import { insertRun } from "../store/tables/runs.ts";
 import { insert, sql, type Tx } from "../store/tx.ts";
 import { remove } from "./dead-letters.ts";
-import { recordStep } from "./finish-run.ts";
 import { insertMessage } from "./messages.ts";
 import { type OldEntry, survey } from "./plan-resume.ts";
+import { recordStep } from "./record-step.ts";
 import { isReporting, learn, rollbacksOf } from "./rollbacks.ts";
 
 export async function revive(tx: Tx, query: DeadLetterQuery, how: Revival): Promise<Revived> {

@@ -6,7 +6,7 @@ import { finishMessage } from "../store/tables/due.ts";
 import { logState } from "../store/tables/logs.ts";
 import { LIVE_MESSAGES, type MessageRow, toMessage } from "../store/tables/rows.ts";
 import { sql, type Tx } from "../store/tx.ts";
-import { fail, keepReply, recordFailure } from "./fail.ts";
+import { fail, keepReply, recordFailure } from "./fail-message.ts";
 import { hasPending, reportCanceled } from "./finish-run.ts";
 import { letGo } from "./flow-limits.ts";
 import { land } from "./in-flight.ts";

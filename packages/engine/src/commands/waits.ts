@@ -5,8 +5,8 @@ import * as inOrder from "../store/in-order.ts";
 import type { KeptLimits, Notice, Notified, Waiting, WaitReceipt, WebhookState } from "../store/store.ts";
 import { notLive } from "../store/tables/runs.ts";
 import { sql, type Tx } from "../store/tx.ts";
-import { recordStep } from "./finish-run.ts";
 import { entryMessage, lockRun, runOf } from "./messages.ts";
+import { recordStep } from "./record-step.ts";
 
 interface WaiterRow {
   readonly seq: number;
