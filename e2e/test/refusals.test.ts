@@ -1,9 +1,9 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createWorkflow, serveMany, type WorkflowContext } from "@perdure/core";
+import { environment } from "@perdure/test-support/process";
 import { describe, expect, it } from "vitest";
 import { failureFunction, perform, stage, useStage } from "./support/stage.ts";
-import { environment } from "./support/views.ts";
 
 useStage();
 
@@ -80,7 +80,7 @@ describe("what is too large for the engine", () => {
     expect(stage.diary).toEqual(["work", "failure function"]);
     expect((await stage.lab.run(workflowRunId)).workflowState).toBe("RUN_FAILED");
     expect(stage.told).toMatchObject({ failStatus: 489, attempts: 1 });
-    expect(stage.told?.failResponse).toContain(` refuses ${subject} (a request of 110`);
+    expect(stage.told?.failResponse).toContain(` to ${subject} (110`);
     expect(stage.told?.failResponse).toContain("larger than the 10485760 bytes that are allowed");
   });
 });

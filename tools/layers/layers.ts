@@ -6,7 +6,7 @@ export const LAYERS: Readonly<Record<string, readonly Floor[]>> = {
   core: [
     { places: ["kernel"] },
     { places: ["protocol"] },
-    { places: ["border"], packages: ["jose", "@upstash/qstash"] },
+    { places: ["border"], packages: ["@upstash/qstash"] },
     { places: ["steps"] },
     { places: ["context.ts", "workflow.ts", "middleware.ts"] },
     { places: ["run.ts", "unwind.ts", "claims.ts", "group.ts", "invocation.ts"] },

@@ -13,6 +13,7 @@ import {
   createWebhook,
   type InvokeResponse,
   type InvokeSettings,
+  inStep,
   invoke,
   type NotifyStepResponse,
   notify,
@@ -119,17 +120,17 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
     work: StepWork<Result>,
     options?: StepOptions<Jsonify<Result>>,
   ): Promise<Jsonify<Result>> {
-    return this.#ask(() => run(name, work, options));
+    return this.#ask(name, () => run(name, work, options));
   }
 
   /** Rests for seconds or a duration such as `"2h"`. Nothing runs, and nothing is held, meanwhile. */
   sleep(name: string, duration: number | Duration): Promise<void> {
-    return this.#ask(() => sleep(name, duration));
+    return this.#ask(name, () => sleep(name, duration));
   }
 
   /** Rests until a `Date`, a date as text, or a Unix time in seconds. */
   sleepUntil(name: string, moment: Date | string | number): Promise<void> {
-    return this.#ask(() => sleepUntil(name, moment));
+    return this.#ask(name, () => sleepUntil(name, moment));
   }
 
   /**
@@ -146,7 +147,7 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
     start: CallWorkflow<P> & RollbackOptions<CallResponse<{ workflowRunId: string }>>,
   ): Promise<CallResponse<{ workflowRunId: string }>>;
   call(name: string, request: CallRequest | CallWorkflow): Promise<CallResponse> {
-    return this.#ask(() => call(name, request));
+    return this.#ask(name, () => call(name, request));
   }
 
   /** Waits until somebody notifies of the event: by a client, by another run, by the engine's API. */
@@ -155,7 +156,7 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
     eventId: string,
     options?: WaitOptions,
   ): Promise<WaitResponse<Event>> {
-    return this.#ask(() => waitForEvent<Event>(name, eventId, options));
+    return this.#ask(name, () => waitForEvent<Event>(name, eventId, options));
   }
 
   /** Notifies everybody who waits for the event; with a run's id, that run, also if it comes to wait only later. */
@@ -166,7 +167,7 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
     workflowRunId?: string,
     options?: RollbackOptions<NotifyStepResponse>,
   ): Promise<NotifyStepResponse> {
-    return this.#ask(() => notify(name, eventId, eventData, workflowRunId, options));
+    return this.#ask(name, () => notify(name, eventId, eventData, workflowRunId, options));
   }
 
   /** Starts a run of a workflow that is served beside this one, and waits for its end. A child's failure isn't thrown. */
@@ -174,17 +175,17 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
     name: string,
     settings: InvokeSettings<P, Result> & RollbackOptions<InvokeResponse<Result>>,
   ): Promise<InvokeResponse<Result>> {
-    return this.#ask(() => invoke(name, settings));
+    return this.#ask(name, () => invoke(name, settings));
   }
 
   /** Makes an address that the outside world can send requests to, for this run. Whoever knows it may. */
   createWebhook(name: string): Promise<Webhook> {
-    return this.#ask(() => createWebhook(name));
+    return this.#ask(name, () => createWebhook(name));
   }
 
   /** Waits for the next request to a webhook. May be called again for the one after. */
   waitForWebhook(name: string, webhook: Webhook, timeout: number | Duration): Promise<WebhookResponse> {
-    return this.#ask(() => waitForWebhook(name, webhook, timeout));
+    return this.#ask(name, () => waitForWebhook(name, webhook, timeout));
   }
 
   /** Ends the run as cancelled: nothing after this runs, and neither does the failure function. */
@@ -194,17 +195,17 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
 
   /** Calls of services that many use, as `call` makes them. */
   get api(): WorkflowApi {
-    const ask = <Result>(make: () => Step<Result>): Promise<Result> => this.#ask(make);
+    const ask = <Result>(name: string, make: () => Step<Result>): Promise<Result> => this.#ask(name, make);
     return {
-      openai: { call: (name, settings) => ask(() => openai(name, settings)) },
-      anthropic: { call: (name, settings) => ask(() => anthropic(name, settings)) },
-      resend: { call: (name, settings) => ask(() => resend(name, settings)) },
+      openai: { call: (name, settings) => ask(name, () => openai(name, settings)) },
+      anthropic: { call: (name, settings) => ask(name, () => anthropic(name, settings)) },
+      resend: { call: (name, settings) => ask(name, () => resend(name, settings)) },
     };
   }
 
-  #ask<Result>(make: () => Step<Result>): Promise<Result> {
+  #ask<Result>(name: string, make: () => Step<Result>): Promise<Result> {
     try {
-      return this.#host.request(make());
+      return this.#host.request(inStep(name, make));
     } catch (misuse) {
       return Promise.reject(misuse);
     }
@@ -217,7 +218,7 @@ export function withoutSteps(facts: RunContext): RunContext {
     get(known, name) {
       if (name in known || !(name in WorkflowContext.prototype)) return Reflect.get(known, name);
       throw new TypeError(
-        `context.${String(name)} isn't there: the run is over, and this function is no part of it. Do the work itself, or start another run with a Client.`,
+        `context.${String(name)} isn't there: the run is over. Do the work itself, or start another run with a Client.`,
       );
     },
   });

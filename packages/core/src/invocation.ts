@@ -77,7 +77,7 @@ export function recordOf(step: Step): Omit<StepRecord, "stepId" | "concurrent"> 
 export function nestedStep(inner: Step, outer: FailedStep): WorkflowError {
   return new WorkflowError(
     "nested_step",
-    `Step "${inner.name}" was started while step "${outer.name}" was running. A step can't contain another one: start it before or after, or beside it with Promise.all.`,
+    `Step "${inner.name}" was started inside step "${outer.name}". Start it before, after, or beside it with Promise.all.`,
   );
 }
 
@@ -100,8 +100,7 @@ export function replayMismatch(
   const message =
     `The workflow no longer fits what this run has recorded. Recorded and not asked for: ${recorded.join(", ")}. ` +
     `Asked for and not recorded: ${asked.join(", ") || "nothing"}. ${ended}` +
-    "Deploy code that asks for the recorded steps with the same names, kinds and groups, or restart the run. " +
-    "If the code hasn't changed, something outside of its steps answers differently each time (Date.now, Math.random, a query): put it into a step.";
+    "Deploy code with the recorded steps, or restart the run. Put what differs each time (Date.now, Math.random, a query) into a step.";
   return new WorkflowError("replay_mismatch", message, thrown);
 }
 
@@ -109,6 +108,6 @@ export function replayMismatch(
 export function unfinishedGroup({ id, name, group: { size, finished } }: Slot): WorkflowError {
   return new WorkflowError(
     "replay_mismatch",
-    `The run's history goes on behind a group of which ${finished.length} of ${size} steps are finished: the one with step ${id} "${name}".`,
+    `The run's history goes on behind the group of step ${id} "${name}", of which ${finished.length} of ${size} steps are finished.`,
   );
 }

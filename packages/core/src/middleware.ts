@@ -114,11 +114,19 @@ export const loggingMiddleware: WorkflowMiddleware = new WorkflowMiddleware({
     runFailed: ({ context, failStatus, failResponse }) =>
       log(context, `failed with ${failStatus}: ${failResponse}`),
     failureFunctionRan: ({ context, ...outcome }) => log(context, "failure function ran", outcome),
-    onWarning: ({ workflowRunId, warning }) => console.warn(`[perdure] ${workflowRunId ?? ""} ${warning}`),
-    onInfo: ({ workflowRunId, info }) => console.info(`[perdure] ${workflowRunId ?? ""} ${info}`),
+    onWarning: (told) => console.warn(lineOf(told, told.warning)),
+    onInfo: (told) => log(told, told.info),
   },
 });
 
-function log(context: RunContext, what: string, ...more: unknown[]): void {
-  console.info(`[perdure] ${context.workflowRunId} ${what}`, ...more);
+function log(run: RunOf, what: string, ...more: unknown[]): void {
+  console.info(lineOf(run, what), ...more);
+}
+
+function lineOf({ workflowRunId = "" }: RunOf, what: string): string {
+  return `[perdure] ${workflowRunId} ${what}`;
+}
+
+interface RunOf {
+  readonly workflowRunId?: string | undefined;
 }

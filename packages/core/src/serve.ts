@@ -14,11 +14,11 @@ import { checkOptions } from "./kernel/options.ts";
 import { loggingMiddleware, tellAll, type WorkflowMiddleware } from "./middleware.ts";
 import { classify, type Delivery, type DeliveryKind } from "./protocol/delivery.ts";
 import { type LateOptions, lateOptionsIn } from "./protocol/late-options.ts";
-import { startMessage } from "./protocol/message.ts";
+import { checkRunOptions } from "./protocol/message.ts";
 import * as HEADER from "./protocol/names.ts";
-import { defined, retryHeaders } from "./protocol/options.ts";
+import { ifGiven } from "./protocol/options.ts";
 import type { Outcome, Refusal } from "./protocol/outcome.ts";
-import type { RetryDelayOption } from "./protocol/retry-delay.ts";
+import { type RetryDelayOption, toRetryDelay } from "./protocol/retry-delay.ts";
 import { encodeTraits } from "./protocol/traits.ts";
 import { checkOnExhausted } from "./steps/index.ts";
 import {
@@ -105,9 +105,9 @@ export function handlerOf<Payload, Result>(
   if (cancelFunction) checkFunction("cancelFunction", cancelFunction);
   if (!(bodyLimit >= 0)) throw mustBe("bodyLimit", "a number of bytes", bodyLimit);
   const runOptions = lateOptionsIn(options);
-  checkOnExhausted("onExhausted", options.onExhausted);
+  checkOnExhausted(options.onExhausted);
   // Told of here, and not with the first run that somebody starts.
-  startMessage({ ...runOptions, url: "", runId: "", body: undefined });
+  checkRunOptions(runOptions);
   const served: Served = {
     workflow: workflow as WorkflowFunction,
     failureFunction: failureFunction as FailureFunction | undefined,
@@ -133,16 +133,13 @@ export function handlerOf<Payload, Result>(
 }
 
 function traitsOf(onCancel: boolean, options: LateOptions): string {
-  const { timeout } = options;
-  const own = defined(retryHeaders(options.retries, options.retryDelay));
-  const failure = defined(retryHeaders(options.failureRetries, options.failureRetryDelay));
   return encodeTraits({
     onCancel,
-    timeout: timeout === undefined ? undefined : toSeconds(timeout, "timeout"),
-    retries: own[HEADER.retries],
-    retryDelay: own[HEADER.retryDelay],
-    failureRetries: failure[HEADER.retries],
-    failureRetryDelay: failure[HEADER.retryDelay],
+    timeout: ifGiven(options.timeout, (timeout) => toSeconds(timeout, "timeout")),
+    retries: options.retries?.toFixed(0),
+    retryDelay: toRetryDelay(options.retryDelay, "retryDelay"),
+    failureRetries: options.failureRetries?.toFixed(0),
+    failureRetryDelay: toRetryDelay(options.failureRetryDelay, "failureRetryDelay"),
   });
 }
 
@@ -182,8 +179,7 @@ function settled(borderOf: () => Border): Border {
     return borderOf();
   } catch (error) {
     console.error("[perdure] The endpoint isn't set up right:", error);
-    const message = "The endpoint isn't set up right. Its console says what is wrong.";
-    throw new WorkflowError("misconfigured", message);
+    throw new WorkflowError("misconfigured", "The endpoint isn't set up right: its console says why.");
   }
 }
 

@@ -1,4 +1,5 @@
 import { runInNewContext } from "node:vm";
+import { anyText } from "@perdure/test-support/fuzz";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { WorkflowError, WorkflowNonRetryableError, WorkflowRetryAfterError } from "../src/index.ts";
@@ -21,7 +22,6 @@ import {
 } from "../src/kernel/duration.ts";
 import { isNonRetryable, isRetryAfter, messageOf } from "../src/kernel/errors.ts";
 import { randomId, toRunId } from "../src/kernel/ids.ts";
-import { anyText } from "./support/fuzz.ts";
 
 /** Values that are no duration and no moment. */
 const NO_TIMES = [
@@ -45,7 +45,9 @@ describe("moments", () => {
   });
 
   it.each([Date.now(), 1e11 + 1, 1e300])("takes %d for milliseconds, and says so", (value) =>
-    expect(() => toUnixTime(value, "end")).toThrow(/^end is a Unix time in seconds.*milliseconds/),
+    expect(() => toUnixTime(value, "end")).toThrow(
+      /^end must be .* a Unix time in seconds \(not milliseconds\)/,
+    ),
   );
 
   it("writes whole seconds, rounded up, or milliseconds for an engine that reads them", () => {

@@ -72,7 +72,7 @@ describe("an unknown option", () => {
   ])("of %s fails before the step begins", async (name, workflow, unknown, nearest) => {
     const { body } = await deliver(open(recorder(), workflow), []);
     expect(body).toMatchObject({ error: "TypeError" });
-    expect(body.message).toContain(`Unknown option "${unknown}" of step "x".`);
+    expect(body.message).toContain(`Step "x": Unknown option "${unknown}" of the step.`);
     if (name !== "call of a workflow") expect(body.message).toContain(`Did you mean "${nearest}"?`);
     expect(recorder().requests).toEqual([]);
   });
@@ -89,7 +89,7 @@ describe("a promise in the place of a function", () => {
     ["of a rollback", (rollback) => (context) => context.run("p", () => 1, { rollback })],
   ])("%s is named", async (_name, make) => {
     const { body } = await deliver(open(recorder(), make(Promise.resolve(1) as never)), []);
-    expect(body.message).toMatch(/step "p" must be a function: \(\) => .*; got a Promise\./);
+    expect(body.message).toMatch(/Step "p": .* must be a function: put \(\) => before it; got a Promise\./);
   });
 });
 
@@ -143,6 +143,24 @@ describe("a result that JSON gives back as something else", () => {
     ["a negative zero", -0],
   ])("is not %s", async (name, result) => {
     expect(await warnings(name, result)).toEqual([]);
+  });
+
+  it("costs the step nothing where NODE_ENV may not be read, as on Deno", async () => {
+    const { env } = process;
+    process.env = new Proxy(env, {
+      get(variables, name) {
+        if (name === "NODE_ENV") throw new Error("NotCapable");
+        return variables[String(name)];
+      },
+    });
+    try {
+      expect(await warnings("unreadable", new Date(0))).toEqual([]);
+      expect(recorder().records).toMatchObject([
+        { stepName: "unreadable", out: '"1970-01-01T00:00:00.000Z"' },
+      ]);
+    } finally {
+      process.env = env;
+    }
   });
 
   it("is told of a workflow, too, and not in production", async () => {

@@ -1,3 +1,12 @@
+import {
+  entries,
+  failureBody,
+  failureHeaders,
+  history,
+  request,
+  runHeaders,
+} from "@perdure/test-support/delivery";
+import { callHeaders } from "@perdure/test-support/forgeries";
 import { Client as QStash } from "@upstash/qstash";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import {
@@ -10,9 +19,7 @@ import {
   WorkflowMiddleware,
 } from "../src/index.ts";
 import type { StepRecord } from "../src/protocol/index.ts";
-import { entries, failureBody, failureHeaders, history, request, runHeaders } from "./support/delivery.ts";
 import { answerOf, deliver, open, useRecorder } from "./support/fixture.ts";
-import { callHeaders } from "./support/forgeries.ts";
 
 const recorder = useRecorder();
 
@@ -88,8 +95,8 @@ describe.each([400, 401, 403, 413])("an engine that refuses with %d", (status) =
     expect(answer.status).toBe(489);
     expect(answer.headers.get("Upstash-NonRetryable-Error")).toBe("true");
     const { message, ...body } = answer.body;
-    expect(message).toContain(`The engine at ${recorder().url} refuses ${subject} `);
-    expect(message).toContain(`with ${status}: it is larger than the 10 bytes that are allowed. `);
+    expect(message).toContain(`The engine at ${recorder().url} answers ${status} to ${subject} `);
+    expect(message).toContain(": it is larger than the 10 bytes that are allowed. ");
     expect(body).toMatchObject({ error: "WorkflowError", ...(step ? { step: { name: step } } : {}) });
   });
 });
@@ -124,8 +131,8 @@ describe("an engine that refuses", () => {
       [],
     );
     const size = Buffer.byteLength(recorder().requests[0]?.body ?? "");
-    expect(body.message).toContain(`(a request of ${size} bytes)`);
-    expect(body.message).toMatch(/Ask for less, or store the data elsewhere/);
+    expect(body.message).toContain(`(${size} bytes)`);
+    expect(body.message).toMatch(/Send less, or store the data elsewhere/);
   });
 
   it.each([408, 429, 500, 502, 503, 520])("with %d, may take it another time", async (status) => {

@@ -278,7 +278,7 @@ describe("a nested step", () => {
     const answer = await deliver(open(recorder(), workflow), []);
     expect(answer).toMatchObject({
       status: 500,
-      body: { message: expect.stringMatching(/Step "inner" was started while step "outer" was running/) },
+      body: { message: expect.stringMatching(/Step "inner" was started inside step "outer"/) },
     });
     await io(20);
     expect(recorder().requests).toEqual([]);

@@ -92,6 +92,16 @@ program
   });
 
 program
+  .command("backup")
+  .description("copy a database to a new file, also while an engine uses it")
+  .argument("<file>", "where the copy goes; there must be nothing yet")
+  .option("--db <file>", "the database (default: PERDURE_DB or .perdure/perdure.db)")
+  .action(async (file: string, flags: { readonly db?: string }) => {
+    const { backup } = await import("./cli/backup.ts");
+    await backup(file, flags);
+  });
+
+program
   .command("keys")
   .description("tokens and signing keys")
   .command("new")

@@ -1,12 +1,11 @@
 import { utf8 } from "../kernel/bytes.ts";
-import { checkText, isList } from "../kernel/check.ts";
+import { checkText, isList, mustBe } from "../kernel/check.ts";
 import { WorkflowError } from "../kernel/errors.ts";
 import { type Http, type HttpRequest, type Query, statusOf } from "./http.ts";
 import { refusalReason, unreachableReason } from "./reason.ts";
 
-interface Ask extends Pick<HttpRequest, "method"> {
-  /** Segments behind `/v2`. */
-  readonly path: readonly string[];
+/** What goes along with a request to the engine's API. */
+interface Details {
   readonly query?: Query;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | null | undefined;
@@ -17,55 +16,58 @@ interface Ask extends Pick<HttpRequest, "method"> {
 }
 
 /**
- * A request to the engine's API.
+ * Makes a request to the engine's API. @param path segments behind `/v2`
  *
  * @throws TypeError for settings that can't be used
  * @throws WorkflowError `engine_unreachable`, `engine_refused`, or `quota_exceeded`; `step_refused` for a `subject`
  */
-export async function ask<Answer>(http: Http, asked: Ask): Promise<Answer> {
-  const { method, path, query = {}, headers, body = null, empty = false } = asked;
-  // It would match nothing, or everything.
-  for (const [name, value] of Object.entries(query))
-    if (isList(value) && value.length === 0)
-      throw new TypeError(`The filter ${name} must not be an empty list.`);
-  http.check?.();
-  try {
-    return await http.request<Answer>({
-      path: ["v2", ...path],
-      method,
-      parseResponseAsJson: !empty,
-      // Nobody changes its lists: only the type of the official client could.
-      query: query as HttpRequest["query"],
-      headers: { ...headers },
-      body,
-    });
-  } catch (cause) {
-    throw engineError(`The engine at ${http.baseUrl}`, asked, cause);
-  }
+export type Ask = <Answer>(
+  method: HttpRequest["method"],
+  path: readonly string[],
+  details?: Details,
+) => Promise<Answer>;
+
+/** @param connected is called for each request: the settings may become valid later */
+export function askBy(connected: () => Http): Ask {
+  return async <Answer>(method: HttpRequest["method"], path: readonly string[], details: Details = {}) => {
+    const { query = {}, headers, body = null, empty = false, subject } = details;
+    // It would match nothing, or everything.
+    for (const [name, value] of Object.entries(query))
+      if (isList(value) && value.length === 0) throw mustBe(name, "a non-empty list", value);
+    const http = connected();
+    try {
+      return await http.request<Answer>({
+        path: ["v2", ...path],
+        method,
+        parseResponseAsJson: !empty,
+        // Nobody changes its lists: only the type of the official client could.
+        query: query as HttpRequest["query"],
+        headers: { ...headers },
+        body,
+      });
+    } catch (cause) {
+      const asked = `${method} /v2/${path.join("/")}`;
+      const part = subject && `${subject} (${utf8(body ?? "").length} bytes)`;
+      throw engineError(`The engine at ${http.baseUrl}`, asked, cause, part);
+    }
+  };
 }
 
 /** With these an engine refuses for good: sent again, the request would be refused again. */
 const FINAL_STATUSES = [400, 401, 403, 412, 413, 414, 422, 431];
 
-function engineError(engine: string, { method, path, body, subject }: Ask, cause: unknown): WorkflowError {
-  const asked = `${method} /v2/${path.join("/")}`;
+/** @param subject a part of a run, and its size */
+function engineError(engine: string, asked: string, cause: unknown, subject?: string): WorkflowError {
   const status = statusOf(cause);
   if (status === undefined) {
-    const message = `${engine} can't be reached for ${asked}: ${unreachableReason(cause)}. Start an engine with "npx perdure dev", or set QSTASH_URL to the address of yours.`;
+    const message = `${engine} can't be reached for ${asked}: ${unreachableReason(cause)}. Start one with "npx perdure dev", or set QSTASH_URL.`;
     return new WorkflowError("engine_unreachable", message, { cause });
   }
-  const said = refusalReason(cause);
-  const unknown = status === 401 || status === 403;
-  const remedy = unknown
-    ? ". Set QSTASH_TOKEN and QSTASH_URL to those of the engine."
-    : ". Ask for less, or store the data elsewhere and pass on where it is.";
-  if (subject !== undefined && FINAL_STATUSES.includes(status)) {
-    const size = body ? ` (a request of ${utf8(body).length} bytes)` : "";
-    const message = `${engine} refuses ${subject}${size} with ${status}: ${said}${remedy}`;
-    return new WorkflowError(status === 412 ? "quota_exceeded" : "step_refused", message, { cause });
-  }
-  const code = status === 412 ? "quota_exceeded" : "engine_refused";
-  const message = `${engine} answers ${status} to ${asked}: ${said}${unknown ? remedy : ""}`;
+  const refused = FINAL_STATUSES.includes(status) ? subject : undefined;
+  let remedy = refused ? ". Send less, or store the data elsewhere." : "";
+  if (status === 401 || status === 403) remedy = ". Set QSTASH_TOKEN and QSTASH_URL to those of the engine.";
+  const code = status === 412 ? "quota_exceeded" : refused ? "step_refused" : "engine_refused";
+  const message = `${engine} answers ${status} to ${refused ?? asked}: ${refusalReason(cause)}${remedy}`;
   return new WorkflowError(code, message, { cause });
 }
 

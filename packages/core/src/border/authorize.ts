@@ -40,7 +40,7 @@ export interface Door {
 const PATIENCE = 10;
 
 const UNPROTECTED =
-  'This endpoint has no way to tell who calls it. Set QSTASH_CURRENT_SIGNING_KEY and QSTASH_NEXT_SIGNING_KEY (or the option `keys`, `receiver` or `authorize`), or write down `verify: "off"`.';
+  'This endpoint can\'t tell who calls it. Set QSTASH_CURRENT_SIGNING_KEY and QSTASH_NEXT_SIGNING_KEY, or `keys`, `receiver`, `authorize` or `verify: "off"`.';
 
 /**
  * Lets a request in, or says why not: 401 without a valid signature or with no check at all, 403 when the hook
@@ -57,7 +57,7 @@ export async function authorizeRequest(
   open: () => Promise<Mail | Refusal>,
 ): Promise<Mail | Refusal> {
   if (door.unknownRegion !== undefined)
-    return refuse(401, `The request names the region ${JSON.stringify(door.unknownRegion)}.`);
+    return refuse(401, `There is no region ${JSON.stringify(door.unknownRegion)}.`);
   if (!isGuarded(door) && !door.open) return refuse(401, UNPROTECTED);
   const inTime = <Result>(check: Result | Promise<Result>) =>
     within(PATIENCE, "Checking the signature", check);
@@ -78,7 +78,7 @@ export async function authorizeRequest(
     return refuse(401, messageOf(error));
   }
   if (door.hosts && !isAmong(door.hosts, mail.url))
-    return refuse(403, `The request is for ${mail.url.host}, which isn't one of allowedHosts.`);
+    return refuse(403, `${mail.url.host} isn't one of allowedHosts.`);
   return (await askHook(door, mail, delivery)) ?? mail;
 }
 
@@ -97,9 +97,9 @@ async function askHook(
   try {
     const said = authorize({ kind, runId, url: request.url, headers, body });
     if ((await within(PATIENCE, "It", said)) === true) return undefined;
-    return refuse(403, "The workflow's authorize hook said no.");
+    return refuse(403, "authorize said no.");
   } catch (error) {
-    return refuse(403, "The workflow's authorize hook failed:", error);
+    return refuse(403, "authorize failed:", error);
   }
 }
 
@@ -111,7 +111,6 @@ export function isGuarded(door: Door): boolean {
 // Why is for the developer's eyes: the caller hasn't shown that it may know.
 function refuse(status: 401 | 403, reason: string, ...more: unknown[]): Refusal {
   console.warn(`[perdure] A request was refused with ${status}. ${reason}`, ...more);
-  return status === 401
-    ? refused(status, "unauthorized", "The request doesn't show who it comes from.")
-    : refused(status, "forbidden", "The request may not do this.");
+  const code = status === 401 ? "unauthorized" : "forbidden";
+  return refused(status, code, "The endpoint refuses the request.");
 }

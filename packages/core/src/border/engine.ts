@@ -1,10 +1,10 @@
 import { textFromBase64 } from "../kernel/bytes.ts";
 import { WorkflowError } from "../kernel/errors.ts";
-import { type HistoryEntry, parseHistory } from "../protocol/history.ts";
+import { type HistoryEntry, isHistory } from "../protocol/history.ts";
 import type { Message } from "../protocol/message.ts";
 import type { NotifyResponse, WaitRequest } from "../protocol/wait.ts";
-import { ask, isStatus, toSegment } from "./api.ts";
-import type { Connection, Http } from "./http.ts";
+import { type Ask, askBy, isStatus, toSegment } from "./api.ts";
+import type { Connection } from "./http.ts";
 import { type Disclosure, publish, type Receipt } from "./publish.ts";
 
 /** What the runtime asks of an engine. */
@@ -56,35 +56,31 @@ interface EndedRun {
 /** An engine that is asked only when it is needed: whatever is wrong with its configuration is thrown then. */
 export function toEngine(connection: Connection, disclosure: Disclosure): Engine {
   const { http } = connection;
+  const ask = askBy(() => http);
   return {
     connection,
     headersFor: (url) => (disclosure.knows(url, url) ? Object.fromEntries(http.headers ?? []) : {}),
     create: (messages) => publish(http, messages, disclosure),
     append: (runId, messages, subject) =>
-      unlessEnded(http, runId, async () => {
+      unlessEnded(ask, runId, async () => {
         for (const receipt of await publish(http, messages, disclosure, subject))
           if (receipt instanceof WorkflowError)
             throw new WorkflowError("step_refused", `${receipt.message} (${subject})`, { cause: receipt });
       }),
-    history: (runId, which) => fetchHistory(http, runId, which),
-    finish: (runId, result) => end(http, runId, false, result),
-    cancel: (runId) => end(http, runId, true),
+    history: (runId, which) => fetchHistory(ask, runId, which),
+    finish: (runId, result) => end(ask, runId, false, result),
+    cancel: (runId) => end(ask, runId, true),
     wait: (runId, { eventId, headers, body }) =>
-      unlessEnded(http, runId, () => {
-        const path = ["wait", toSegment(eventId)];
+      unlessEnded(ask, runId, () => {
         const subject = `the wait of step "${body.step.stepName}"`;
-        return ask(http, { method: "POST", path, headers, body: JSON.stringify(body), empty: true, subject });
+        const details = { headers, body: JSON.stringify(body), empty: true, subject };
+        return ask("POST", ["wait", toSegment(eventId)], details);
       }),
     notify: async (eventId, body, runId, subject) => {
       const path = ["notify", runId ?? [], eventId].flat().map(toSegment);
-      const asked = { method: "POST", path, body, subject } as const;
-      try {
-        return [await ask<NotifyResponse | NotifyResponse[]>(http, asked)].flat();
-      } catch (error) {
-        // The run has ended, or never was: it waits for nothing.
-        if (runId !== undefined && isStatus(error, 404)) return [];
-        throw error;
-      }
+      const told = ask<NotifyResponse | NotifyResponse[]>("POST", path, { body, subject });
+      // A run that has ended, or never was, waits for nothing.
+      return [(await (runId === undefined ? told : found(told))) ?? []].flat();
     },
     webhookUrl: (runId, eventId) => {
       const user = userIdOf(connection.token);
@@ -93,13 +89,23 @@ export function toEngine(connection: Connection, disclosure: Disclosure): Engine
   };
 }
 
+/** @returns undefined when the engine answers 404: the run has ended, or never was */
+async function found<Answer>(asked: Promise<Answer>): Promise<Answer | undefined> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (isStatus(error, 404)) return undefined;
+    throw error;
+  }
+}
+
 /** The engine says 400 to a run that is over, and to a request that it doesn't like. Only it can tell which. */
-async function unlessEnded(http: Http, runId: string, act: () => Promise<unknown>): Promise<boolean> {
+async function unlessEnded(ask: Ask, runId: string, act: () => Promise<unknown>): Promise<boolean> {
   try {
     await act();
     return true;
   } catch (cause) {
-    if (isStatus(cause, 400) && !(await fetchHistory(http, runId))) return false;
+    if (isStatus(cause, 400) && !(await fetchHistory(ask, runId))) return false;
     throw cause;
   }
 }
@@ -111,42 +117,29 @@ function userIdOf(token: unknown): string {
   } catch {
     // Not a token of that form: reported below.
   }
-  const message =
-    "A webhook's address names the engine's user, and the engine's token doesn't tell who that is.";
+  const message = "A webhook's address names the engine's user, and the engine's token names none.";
   throw new WorkflowError("webhook_unavailable", message);
 }
 
 async function fetchHistory(
-  http: Http,
+  ask: Ask,
   runId: string,
   query: Partial<EndedRun> = {},
 ): Promise<HistoryEntry[] | undefined> {
-  try {
-    return parseHistory(JSON.stringify(await ask(http, { method: "GET", path: runPath(runId), query })));
-  } catch (error) {
-    if (isStatus(error, 404)) return undefined;
-    if (!(error instanceof WorkflowError) || error.code !== "malformed_body") throw error;
-    // The engine's fault and not the request's: the delivery is worth another attempt.
-    throw new WorkflowError("engine_refused", error.message, { cause: error });
-  }
+  const history = await found(ask<unknown>("GET", runPath(runId), { query }));
+  if (history === undefined || isHistory(history)) return history;
+  // The engine's fault and not the request's: the delivery is worth another attempt.
+  throw new WorkflowError(
+    "engine_refused",
+    `The engine's history of run "${runId}" isn't a list of entries.`,
+  );
 }
 
-async function end(http: Http, runId: string, cancel: boolean, body?: string): Promise<boolean> {
+async function end(ask: Ask, runId: string, cancel: boolean, body?: string): Promise<boolean> {
   const subject = cancel ? "the end of the run" : "the workflow's result";
-  try {
-    await ask(http, {
-      method: "DELETE",
-      path: runPath(runId),
-      query: { cancel },
-      body,
-      empty: true,
-      subject,
-    });
-    return true;
-  } catch (error) {
-    if (isStatus(error, 404)) return false;
-    throw error;
-  }
+  const details = { query: { cancel }, body, empty: true, subject };
+  const ended = ask("DELETE", runPath(runId), details).then(() => true);
+  return (await found(ended)) ?? false;
 }
 
 function runPath(runId: string): string[] {

@@ -41,8 +41,6 @@ export interface HttpRequest {
 export interface Http {
   /** Sent with every delivery that is asked for. */
   readonly headers?: Iterable<[string, string]> | undefined;
-  /** @throws whatever is wrong with settings that are read with the first request */
-  readonly check?: () => void;
   /** Scheme and host of the engine, for errors. */
   readonly baseUrl?: string | undefined;
   /** @throws an error with the answer's `status` when the engine refuses, one without it when there is no answer */
@@ -83,53 +81,32 @@ export function connect({ baseUrl, token, headers = {}, retry = {} }: EngineConf
   return { http, baseUrl: origin, token };
 }
 
-/** Connects with the first request. Until that has succeeded, each request tries again. */
-export function connectLater(connected: () => Http): Http {
-  return {
-    get headers() {
-      return connected().headers;
-    },
-    get baseUrl() {
-      return connected().baseUrl;
-    },
-    check: connected,
-    request: (request) => connected().request(request),
-  };
-}
-
-/** The user's own client: its settings, its requests; its own `batch` or `publish` where a test has replaced them. */
-export function connectBy(client: Client): Connection {
-  const given: Partial<Client> = client;
-  const hand = replaced(given);
-  const http = hand ? handingOver(given.http, hand) : client.http;
-  const baseUrl = String(Reflect.get(Object(given.http), "baseUrl"));
-  return { http, baseUrl, token: Reflect.get(client, "token"), client };
-}
-
 /** A message as the official client takes it. */
 type Published = Parameters<Client["batch"]>[0][number];
 
-type HandOver = (messages: Published[]) => Promise<unknown>;
-
-// The class has its methods on its prototype: one of the client's own has been put there.
-function replaced(client: Partial<Client>): HandOver | undefined {
-  const own = (name: "batch" | "publish") => (!client.http || Object.hasOwn(client, name)) && client[name];
-  if (own("batch")) return async (messages) => client.batch?.(messages);
-  if (own("publish")) return (messages) => Promise.all(messages.map((message) => client.publish?.(message)));
-  return undefined;
-}
-
-function handingOver(http: Http | undefined, hand: HandOver): Http {
-  return {
+/** The user's own client: its settings, its requests; its own `batch` or `publish` where a test has replaced them. */
+export function connectBy(client: Client): Connection {
+  const { http }: Partial<Client> = client;
+  const baseUrl = String(Reflect.get(Object(http), "baseUrl"));
+  // The class has its methods on its prototype: one of the client's own has been put there.
+  const isOwn = (name: "batch" | "publish") => (!http || Object.hasOwn(client, name)) && name in client;
+  const batch = isOwn("batch");
+  const replaced: Http = {
     headers: http?.headers,
-    baseUrl: http?.baseUrl,
+    baseUrl,
     async request<Answer>(request: HttpRequest) {
       const asked = `${request.method} ${request.path.join("/")}`;
-      if (asked === "POST v2/batch") return (await hand(toPublished(request.body))) as Answer;
-      if (!http) throw new TypeError(`The qstashClient has no http.request, which "${asked}" needs.`);
+      if (asked === "POST v2/batch") {
+        const messages = toPublished(request.body);
+        const publishAll = () => Promise.all(messages.map((message) => client.publish(message)));
+        return (await (batch ? client.batch(messages) : publishAll())) as Answer;
+      }
+      if (!http) throw new TypeError(`qstashClient has no http.request for ${asked}.`);
       return http.request<Answer>(request);
     },
   };
+  const token = Reflect.get(client, "token");
+  return { http: batch || isOwn("publish") ? replaced : client.http, baseUrl, token, client };
 }
 
 function toPublished(batch: string | null): Published[] {
@@ -170,7 +147,7 @@ function parseAnswer(text: string, status: number): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    const message = `the answer isn't JSON. Set QSTASH_URL to the address of an engine: "${text.slice(0, 80)}" isn't an engine's answer`;
+    const message = `"${text.slice(0, 80)}" isn't JSON. Set QSTASH_URL to an engine`;
     throw Object.assign(new Error(message, { cause }), { status });
   }
 }

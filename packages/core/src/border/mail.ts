@@ -22,7 +22,7 @@ export interface Mail extends RequestHead {
 /** Reads everything but the body of a request that could be a delivery: a POST. */
 export function readHead(request: Request, trustProxy: boolean): RequestHead | Refusal {
   if (request.method !== "POST") {
-    const message = `A workflow endpoint takes POST requests; got ${request.method}.`;
+    const message = `A workflow takes POST requests; got ${request.method}.`;
     return refused(405, "method_not_allowed", message);
   }
   const url = trustProxy ? forwardedUrl(request) : new URL(request.url);
@@ -33,7 +33,7 @@ export function readHead(request: Request, trustProxy: boolean): RequestHead | R
 export async function readMail(head: RequestHead, limit: number): Promise<Mail | Refusal> {
   const bytes = await readBody(head.request, limit);
   if (bytes) return { ...head, bytes, body: text(bytes) };
-  const message = `The body is larger than the endpoint's limit of ${limit} bytes.`;
+  const message = `The body is larger than bodyLimit, ${limit} bytes.`;
   return refused(413, "body_too_large", message);
 }
 
@@ -51,17 +51,19 @@ function forwardedUrl({ url, headers }: Request): URL {
   const [proto = "", host = ""] = ["Proto", "Host"].map((name) =>
     headers.get(`X-Forwarded-${name}`)?.split(",")[0]?.trim(),
   );
-  const { protocol, host: own, pathname, search } = new URL(url);
-  const scheme = /^https?$/.test(proto) ? `${proto}:` : protocol;
-  const known =
-    /^(?:[\w.-]+|\[[\da-f:.]+\])(?::\d+)?$/i.test(host) && URL.canParse(`http://${host}`) ? host : own;
-  return new URL(`${scheme}//${known}${pathname}${search}`);
+  const forwarded = new URL(url);
+  if (/^https?$/.test(proto)) forwarded.protocol = proto;
+  if (/^(?:[\w.-]+|\[[\da-f:.]+\])(?::\d+)?$/i.test(host) && URL.canParse(`http://${host}`)) {
+    forwarded.port = "";
+    forwarded.host = host;
+  }
+  return forwarded;
 }
 
 async function readBody(request: Request, limit: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
   if (request.bodyUsed) {
     throw new TypeError(
-      "The request's body has been read before it reached the workflow. Hand the request on unread, or a clone of it: the signature is over its bytes.",
+      "The request's body was read before it reached the workflow. Pass the request on unread, or a clone of it.",
     );
   }
   if (!request.body) return new Uint8Array();

@@ -2,7 +2,7 @@ import { WorkflowError } from "../kernel/errors.ts";
 import { VERSION } from "../kernel/version.ts";
 import type { Message } from "../protocol/message.ts";
 import * as HEADER from "../protocol/names.ts";
-import { ask } from "./api.ts";
+import { askBy } from "./api.ts";
 import type { Http } from "./http.ts";
 
 /** The engine's answer to one published message. */
@@ -43,12 +43,9 @@ export async function publish(
     body,
   }));
   const headers = { [HEADER.contentType]: "application/json" };
-  const body = JSON.stringify(items);
-  const asked = { method: "POST", path: ["batch"], headers, body, subject } as const;
-  const answers = [await ask<unknown>(http, asked)].flat();
-  const count = answers.filter(Boolean).length;
-  const missing = `the answer to ${messages.length} messages has ${count} receipts, and must have one { messageId } for each`;
-  return messages.map((message, at) => toReceipt(answers[at] ?? { error: missing }, message));
+  const details = { headers, body: JSON.stringify(items), subject };
+  const answers = [await askBy(() => http)("POST", ["batch"], details)].flat();
+  return messages.map((message, at) => toReceipt(answers[at] ?? { error: NO_RECEIPT }, message));
 }
 
 /** Of headers whose names are the same, the last one. */
@@ -60,6 +57,8 @@ const TELEMETRY = [
   [HEADER.telemetrySdk, `@perdure/core@${VERSION}`],
   [HEADER.telemetryRuntime, globalThis.navigator?.userAgent ?? "unknown"],
 ] as const;
+
+const NO_RECEIPT = "the answer has no { messageId } for it";
 
 function toReceipt(answer: unknown, message: Message): Receipt | WorkflowError {
   const { messageId, deduplicated, error } = Object(answer) as Partial<Receipt> & { error?: unknown };

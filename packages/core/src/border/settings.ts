@@ -105,26 +105,28 @@ export function createBorders(options: BorderOptions): (env: Env | undefined, he
 type InRegion = (named: string | null) => Border;
 
 function settle(options: BorderOptions, env: Env): InRegion {
-  const { verify, authorize } = options;
+  const { allowedHosts, authorize, receiver, trustProxy } = options;
+  const open = options.verify === "off";
   const url = options.url && checkUrl("url", options.url);
   const base = options.baseUrl || env.UPSTASH_WORKFLOW_URL;
-  const prefix = base && withoutSlash(new URL(checkUrl("baseUrl (UPSTASH_WORKFLOW_URL)", base)));
+  const prefix = base && checkUrl("baseUrl (UPSTASH_WORKFLOW_URL)", base).replace(/\/*(?:\?.*)?$/, "");
   const known = url || prefix;
   const workflowUrl = ({ href, pathname, search }: URL): string =>
     url || (prefix ? prefix + pathname + search : href);
   const door: Door = {
-    verify: verify === "off" ? undefined : verifierOf(options, env),
+    verify: open ? undefined : verifierOf(options, env),
     authorize,
-    open: verify === "off",
-    publicUrl: known || options.trustProxy ? workflowUrl : undefined,
-    hosts: known ? undefined : options.allowedHosts?.map((host) => host.toLowerCase()),
-    hostIsGuessed: !(known || options.allowedHosts),
+    open,
+    publicUrl: known || trustProxy ? workflowUrl : undefined,
+    hosts: known ? undefined : allowedHosts?.map((host) => host.toLowerCase()),
+    hostIsGuessed: !(known || allowedHosts),
   };
   const knows: Disclosure["knows"] = (to, of) => {
-    const { host } = new URL(to);
-    if (known ? new URL(known).host === host : door.hosts && isAmong(door.hosts, to)) return true;
     // The token says under which URL the engine has called. A receiver doesn't tell what it says.
-    return Boolean(door.verify && !options.receiver && of && new URL(of).host === host);
+    const called = door.verify && !receiver ? of : undefined;
+    const { host } = new URL(to);
+    if ([known, called].some((one) => one && new URL(one).host === host)) return true;
+    return door.hosts !== undefined && isAmong(door.hosts, to);
   };
   const engines: Record<string, Engine> = {};
   return (named) => {
@@ -176,10 +178,11 @@ export function engineOf(
   const { enableTelemetry = true } = settings;
   const token = settings.token || known;
   if (!token) throw missingToken(name, urlName);
-  if (!dev || isProduction(env)) checkSecret(`token (${name})`, token, env);
+  const what = `token (${name})`;
+  if (!dev || isProduction(env)) checkSecret(what, token, env);
   // The message doesn't show the token: it is a secret.
   if (!/^[\x21-\x7e]+$/.test(token))
-    throw new TypeError(`token (${name}) must be a string of visible ASCII characters, without spaces.`);
+    throw new TypeError(`${what} must be visible ASCII characters, without spaces.`);
   const baseUrl = checkUrl(`baseUrl (${urlName})`, settings.baseUrl || url);
   const config = { ...settings, token, baseUrl };
   const connection = typeof given === "function" ? connectBy(given(config)) : connect(config);
@@ -196,7 +199,7 @@ interface EngineOptions {
 function missingToken(name: string, urlName: string): WorkflowError {
   return new WorkflowError(
     "missing_token",
-    `There is no token for the engine: set ${name} (and ${urlName} for an engine of your own), or QSTASH_DEV=1 for a local one.`,
+    `There is no token for the engine. Set ${name} (and ${urlName}), or QSTASH_DEV=1 for a local one.`,
   );
 }
 
@@ -232,13 +235,12 @@ function verifierOf(options: BorderOptions, env: Env): Verify | undefined {
   const { receiver, replayGuard, clockTolerance = 30 } = options;
   const tolerance = toSeconds(clockTolerance, "clockTolerance");
   const pairs = options.keys ? [options.keys] : keysIn(env);
-  for (const { current, next } of pairs)
-    for (const key of [current, next]) checkSecret("A signing key", key, env);
+  if (!devMode(env))
+    for (const key of pairs.flatMap(({ current, next }) => [current, next]))
+      checkSecret("A signing key", key, env);
   // Whoever doesn't read the tokens can't tell one from another.
   if (replayGuard && (receiver || pairs.length === 0))
-    throw new TypeError(
-      "replayGuard needs signing keys: set QSTASH_CURRENT_SIGNING_KEY and QSTASH_NEXT_SIGNING_KEY, or `keys`.",
-    );
+    throw new TypeError("replayGuard needs signing keys, and no receiver.");
   if (receiver) return verifyWithReceiver(receiver, tolerance);
   return pairs.length > 0 ? verifyWithKeys(pairs, tolerance, replayGuard) : undefined;
 }
@@ -255,7 +257,7 @@ function keysIn(env: Env): SigningKeys[] {
     const [current, next] = names.map((name) => env[name]);
     if (current && next) return { current, next };
     if (!current && !next) return [];
-    throw new TypeError(`Only one of ${names.join(" and ")} is set: signatures need both.`);
+    throw new TypeError(`Only one of ${names.join(" and ")} is set.`);
   });
   return dev ? [DEV_KEYS] : pairs;
 }
@@ -274,7 +276,7 @@ function devMode(env: Env): boolean {
     throw mustBe("QSTASH_DEV", '"1", "true", "0" or "false"', env.QSTASH_DEV);
   if (asked === "0" || asked === "false") return false;
   const realKeys = KEY_VARIABLES.flat().some((name) => env[name]) || env.QSTASH_REGION;
-  const obstacle = isProduction(env) ? 'NODE_ENV is "production"' : realKeys && "real signing keys are set";
+  const obstacle = isProduction(env) ? 'NODE_ENV is "production"' : realKeys && "signing keys are set";
   if (obstacle) warnOnce(`[perdure] QSTASH_DEV is ignored, because ${obstacle}.`);
   return !obstacle;
 }
@@ -285,12 +287,10 @@ function isProduction({ NODE_ENV }: Env): boolean {
 
 /** @throws TypeError in production, for a secret that everybody knows; elsewhere a warning has to do */
 function checkSecret(what: string, secret: unknown, env: Env): void {
-  if (!isPublicSecret(secret) || ((secret === DEV_KEYS.current || secret === DEV_KEYS.next) && devMode(env)))
-    return;
-  const message = `${what} is a public one of development, which protects nothing`;
-  if (isProduction(env))
-    throw new TypeError(`${message}, and NODE_ENV is "production": set one of your own.`);
-  warnOnce(`[perdure] ${message}. For development set QSTASH_DEV=1 in its place.`);
+  if (!isPublicSecret(secret)) return;
+  const message = `${what} is public: never use it in production. Set your own, or QSTASH_DEV=1 in development.`;
+  if (isProduction(env)) throw new TypeError(message);
+  warnOnce(`[perdure] ${message}`);
 }
 
 const warned = new Set<string>();
@@ -299,8 +299,4 @@ const warned = new Set<string>();
 export function warnOnce(message: string): void {
   if (!warned.has(message)) console.warn(message);
   warned.add(message);
-}
-
-function withoutSlash({ origin, pathname }: URL): string {
-  return origin + pathname.replace(/\/+$/, "");
 }

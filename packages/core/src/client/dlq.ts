@@ -1,5 +1,4 @@
-import { ask, toSegment } from "../border/api.ts";
-import type { Http } from "../border/http.ts";
+import { type Ask, toSegment } from "../border/api.ts";
 import type { DeadLetter, FailureFunctionState } from "../protocol/log.ts";
 import { changes, type RunOptions } from "../protocol/message.ts";
 import type { FlowControl } from "../protocol/options.ts";
@@ -65,10 +64,10 @@ export interface RetriedRuns {
 
 /** Looks after failed runs. */
 export class DeadLetters {
-  readonly #http: Http;
+  readonly #ask: Ask;
 
-  constructor(http: Http) {
-    this.#http = http;
+  constructor(ask: Ask) {
+    this.#ask = ask;
   }
 
   /** A page, `count` entries long: 100 unless less is said. */
@@ -77,7 +76,7 @@ export class DeadLetters {
   ): Promise<DeadLetterPage> {
     const { filter, ...page } = options;
     const query = { ...filter, ...page, source: "workflow" };
-    return part("messages", await ask<DeadLetterPage>(this.#http, { method: "GET", path: ["dlq"], query }));
+    return part("messages", await this.#ask<DeadLetterPage>("GET", ["dlq"], { query }));
   }
 
   /** Goes on, as new runs, where they failed: what is recorded stays. The entries are gone then. */
@@ -102,8 +101,7 @@ export class DeadLetters {
 
   /** Has a failure function called no more that is under way, or is to be called again. */
   async cancelFailureFunction({ dlqId }: { readonly dlqId: string }): Promise<void> {
-    const path = ["workflows", "dlq", "callback", toSegment(dlqId)];
-    await ask(this.#http, { method: "DELETE", path, empty: true });
+    await this.#ask("DELETE", ["workflows", "dlq", "callback", toSegment(dlqId)], { empty: true });
   }
 
   /** Has the rollbacks made again that failed, and nothing else. Perdure's own engine only. */
@@ -116,16 +114,11 @@ export class DeadLetters {
     const query = select(selection, "dlqIds");
     if (!query) return { deleted: 0 };
     const path = ["workflows", "dlq"];
-    const answer = await ask<{ deleted: number; cursor?: string }>(this.#http, {
-      method: "DELETE",
-      path,
-      query,
-    });
-    return part("deleted", answer);
+    return part("deleted", await this.#ask<{ deleted: number; cursor?: string }>("DELETE", path, { query }));
   }
 
   #again(what: "callback" | "rollback", dlqId: string): Promise<RetriedRun> {
-    return ask(this.#http, { method: "POST", path: ["workflows", "dlq", what, toSegment(dlqId)] });
+    return this.#ask("POST", ["workflows", "dlq", what, toSegment(dlqId)]);
   }
 
   async #retry(
@@ -135,8 +128,7 @@ export class DeadLetters {
   ): Promise<RetriedRuns> {
     const query = select(selection, "dlqIds");
     if (!query) return { workflowRuns: [] };
-    const path = ["workflows", "dlq", how];
-    const headers = changes(options);
-    return part("workflowRuns", await ask<RetriedRuns>(this.#http, { method: "POST", path, query, headers }));
+    const details = { query, headers: changes(options) };
+    return part("workflowRuns", await this.#ask<RetriedRuns>("POST", ["workflows", "dlq", how], details));
   }
 }

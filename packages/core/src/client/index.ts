@@ -1,6 +1,5 @@
-import { ask, toSegment } from "../border/api.ts";
+import { type Ask, askBy, toSegment } from "../border/api.ts";
 import type { Engine } from "../border/engine.ts";
-import { connectLater, type Http } from "../border/http.ts";
 import { checkClient, engineOf, type GivenClient, processEnv } from "../border/settings.ts";
 import { isList } from "../kernel/check.ts";
 import type { NotifyResponse, Waiter } from "../protocol/wait.ts";
@@ -27,7 +26,7 @@ export interface NotifyOptions {
  */
 export class Client {
   readonly #config: GivenClient;
-  readonly #http: Http;
+  readonly #ask: Ask;
   #asked: Engine | undefined;
   /** Failed runs. */
   readonly dlq: DeadLetters;
@@ -46,11 +45,10 @@ export class Client {
   constructor(config: GivenClient = {}) {
     checkClient(config);
     this.#config = config;
-    const http = connectLater(() => this.#engine.connection.http);
-    this.#http = http;
-    this.dlq = new DeadLetters(http);
-    this.runs = new Runs(http);
-    this.schedules = new WorkflowSchedules(http);
+    this.#ask = askBy(() => this.#engine.connection.http);
+    this.dlq = new DeadLetters(this.#ask);
+    this.runs = new Runs(this.#ask);
+    this.schedules = new WorkflowSchedules(this.#ask);
   }
 
   get #engine(): Engine {
@@ -76,7 +74,7 @@ export class Client {
 
   /** Ends runs: one, several by their ids, those that match a filter, or all. Their failure functions aren't called. */
   cancel(selection: Selection<"workflowRunIds", CancelFilters>): Promise<{ cancelled: number }> {
-    return cancel(this.#http, selection);
+    return cancel(this.#ask, selection);
   }
 
   /** Tells those who wait for an event. @returns who was told */
@@ -86,14 +84,11 @@ export class Client {
 
   /** Who waits for an event. */
   async getWaiters({ eventId }: { readonly eventId: string }): Promise<Waiter[]> {
-    return ask<Waiter[]>(this.#http, {
-      method: "GET",
-      path: ["waiters", toSegment(eventId)],
-    });
+    return this.#ask<Waiter[]>("GET", ["waiters", toSegment(eventId)]);
   }
 
   /** Runs with their steps, the newest first. */
   logs(options: LogsOptions = {}): Promise<RunPage> {
-    return logs(this.#http, options);
+    return logs(this.#ask, options);
   }
 }

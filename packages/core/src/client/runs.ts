@@ -1,5 +1,5 @@
-import { ask } from "../border/api.ts";
-import type { Http, Query } from "../border/http.ts";
+import type { Ask } from "../border/api.ts";
+import type { Query } from "../border/http.ts";
 import { checkText, mustBe } from "../kernel/check.ts";
 import { type Duration, toMilliseconds } from "../kernel/duration.ts";
 import { WorkflowError } from "../kernel/errors.ts";
@@ -61,25 +61,24 @@ export type CancelFilters = CommonFilters &
       }
   );
 
-export async function logs(http: Http, options: LogsOptions): Promise<RunPage> {
-  const page = await fetchLogs(http, options);
+export async function logs(ask: Ask, options: LogsOptions): Promise<RunPage> {
+  const page = await fetchLogs(ask, options);
   return { ...page, runs: page.runs.map(readable) };
 }
 
-async function fetchLogs(http: Http, options: LogsOptions): Promise<RunPage> {
+async function fetchLogs(ask: Ask, options: LogsOptions): Promise<RunPage> {
   const { cursor, count, filter, ...older } = options;
   const query = { groupBy: "workflowRunId", ...older, ...filter, cursor, count };
-  return part("runs", await ask<RunPage>(http, { method: "GET", path: ["workflows", "events"], query }));
+  return part("runs", await ask<RunPage>("GET", ["workflows", "events"], { query }));
 }
 
 export async function cancel(
-  http: Http,
+  ask: Ask,
   selection: Selection<"workflowRunIds", CancelFilters>,
 ): Promise<{ cancelled: number }> {
   const query = select(selection, "workflowRunIds", toQuery);
   if (!query) return { cancelled: 0 };
-  const path = ["workflows", "runs"];
-  const { cancelled } = await ask<{ cancelled: number }>(http, { method: "DELETE", path, query });
+  const { cancelled } = await ask<{ cancelled: number }>("DELETE", ["workflows", "runs"], { query });
   return { cancelled };
 }
 
@@ -115,16 +114,16 @@ export interface WaitForRun {
 
 /** Looks after single runs. */
 export class Runs {
-  readonly #http: Http;
+  readonly #ask: Ask;
 
-  constructor(http: Http) {
-    this.#http = http;
+  constructor(ask: Ask) {
+    this.#ask = ask;
   }
 
   /** The run; of several runs that had this id, the newest one. `undefined` when the engine knows none. */
   async get<Result = unknown>(workflowRunId: string): Promise<Run<Result> | undefined> {
     checkText("workflowRunId", workflowRunId);
-    const { runs } = await fetchLogs(this.#http, { filter: { workflowRunId } });
+    const { runs } = await fetchLogs(this.#ask, { filter: { workflowRunId } });
     const [run] = runs;
     return run && { ...readable(run), result: resultOf(run) as Result | undefined, error: errorOf(run) };
   }

@@ -1,12 +1,11 @@
 import type { Schedule } from "@upstash/qstash";
-import { ask, toSegment } from "../border/api.ts";
-import type { Http } from "../border/http.ts";
+import { type Ask, toSegment } from "../border/api.ts";
 import { checkText } from "../kernel/check.ts";
 import { checkOptions } from "../kernel/options.ts";
 import { checkUrl } from "../kernel/url.ts";
 import { forward } from "../protocol/headers.ts";
 import { encodeRunOptions } from "../protocol/late-options.ts";
-import { type RunOptions, startMessage } from "../protocol/message.ts";
+import { checkRunOptions, type RunOptions } from "../protocol/message.ts";
 import * as HEADER from "../protocol/names.ts";
 import { contentTypeOf, defined, forwarded, timeHeaders, toCount } from "../protocol/options.ts";
 import { toText } from "../steps/index.ts";
@@ -25,10 +24,10 @@ export interface ScheduleOptions extends Omit<RunOptions, "notBefore" | "redact"
 
 /** Starts runs by the clock. A run of a schedule has its failure function, retries and labels like any other. */
 export class WorkflowSchedules {
-  readonly #http: Http;
+  readonly #ask: Ask;
 
-  constructor(http: Http) {
-    this.#http = http;
+  constructor(ask: Ask) {
+    this.#ask = ask;
   }
 
   /** @throws TypeError for options that can't be obeyed */
@@ -42,11 +41,9 @@ export class WorkflowSchedules {
     const url = checkUrl("url", options.url);
     checkText("The cron expression", cron);
     // Says what is wrong with the options now, and not at each tick.
-    startMessage({ ...options, runId: "", body: undefined });
+    checkRunOptions(options);
     const text = toText(body, "The payload");
-    return ask(this.#http, {
-      method: "POST",
-      path: ["schedules", url],
+    return this.#ask("POST", ["schedules", url], {
       headers: defined([
         [HEADER.contentType, contentTypeOf(headers) ?? "application/json"],
         [HEADER.cron, cron],
@@ -63,12 +60,12 @@ export class WorkflowSchedules {
 
   /** All schedules, also those that start no workflow. */
   list(): Promise<Schedule[]> {
-    return ask(this.#http, { method: "GET", path: ["schedules"] });
+    return this.#ask("GET", ["schedules"]);
   }
 
   /** @throws WorkflowError `engine_refused` when there is none of this id */
   get(scheduleId: string): Promise<Schedule> {
-    return ask(this.#http, { method: "GET", path: ["schedules", toSegment(scheduleId)] });
+    return this.#ask("GET", ["schedules", toSegment(scheduleId)]);
   }
 
   /** Starts no more runs until it is resumed; ticks meanwhile are skipped. */
@@ -87,6 +84,6 @@ export class WorkflowSchedules {
   }
 
   #change(method: "PATCH" | "DELETE", scheduleId: string, ...how: string[]): Promise<void> {
-    return ask(this.#http, { method, path: ["schedules", toSegment(scheduleId), ...how], empty: true });
+    return this.#ask(method, ["schedules", toSegment(scheduleId), ...how], { empty: true });
   }
 }

@@ -62,7 +62,7 @@ export async function resume(visit: Visit<Resume>): Promise<Outcome> {
 }
 
 const NO_ROLLBACKS =
-  "[perdure] A step has a rollback, and this engine doesn't have rollbacks made: Perdure's own does. Undo in the failure function what must be undone.";
+  "[perdure] This engine doesn't have rollbacks made: Perdure's own does. Undo the steps in the failure function.";
 
 /** For a context that is only looked at. */
 const NOBODY: StepHost = { request: () => new Promise(() => {}), cancel: () => new Promise(() => {}) };
@@ -110,9 +110,9 @@ function askingOf(visit: Visit<Resume>, { id, name, concurrent, rollback }: Work
       const { siblings } = visit.served;
       const segment = siblings.get(workflow);
       if (segment !== undefined) return siblingUrl(place.url, segment);
-      const asked = Object(workflow).name || "(a function without a name)";
+      const asked = Object(workflow).name || "(unnamed)";
       const served = [...siblings.values()].join(", ") || "none";
-      const message = `Step "${name}" of ${place.url} starts the workflow ${asked}, which isn't served beside it (served are: ${served}). Pass both to the same serveMany.`;
+      const message = `Step "${name}" of ${place.url} starts the workflow ${asked}, which isn't served beside it (served are: ${served}). Pass both to one serveMany.`;
       throw new WorkflowError("unknown_workflow", message);
     },
   };

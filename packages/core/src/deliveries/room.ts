@@ -100,7 +100,7 @@ export function factsOf(
       const { client } = border.engine().connection;
       if (client) return client;
       const message =
-        "context.qstashClient is the client that serve was given: pass it `qstashClient: qstash` of @perdure/core/qstash, or a client of @upstash/qstash.";
+        "context.qstashClient needs the option qstashClient: qstash of @perdure/core/qstash, or a client of @upstash/qstash.";
       throw new TypeError(message);
     },
   };

@@ -12,7 +12,7 @@ import * as PREFIX from "../protocol/prefixes.ts";
 import { historyOf, userHeaders, type Visit } from "./room.ts";
 
 const UNSIGNED =
-  "[perdure] This endpoint takes starts that nobody has signed, and a run's deliveries go to the host that its start names, without the headers of qstashClient. Set `url`, `baseUrl` or `allowedHosts`.";
+  "[perdure] Starts aren't signed, and a run's deliveries go to the host that its start names. Set `url`, `baseUrl` or `allowedHosts`.";
 
 /** Asks the engine for a run with the payload that the request carries. No user code is run. */
 export async function start(visit: Visit<Start>): Promise<Outcome> {
@@ -24,8 +24,7 @@ export async function start(visit: Visit<Start>): Promise<Outcome> {
   const configures = delivery.runId !== undefined;
   const { verify, hostIsGuessed } = border.door;
   const options = mail.headers.get(HEADER.runOptions);
-  if (!verify && options)
-    warnOnce(`[perdure] ${HEADER.runOptions} is ignored in requests that no engine has signed.`);
+  if (!verify && options) warnOnce(`[perdure] ${HEADER.runOptions} is ignored in unsigned requests.`);
   if (!verify && hostIsGuessed) warnOnce(UNSIGNED);
   const message = startMessage({
     // Who has created the run has said how it is to be delivered.

@@ -27,6 +27,11 @@ export function fromBase64(base64: string): Uint8Array<ArrayBuffer> {
   return fromBinary(atob(base64));
 }
 
+/** Throws as {@link fromBase64}. */
+export function fromBase64Url(base64url: string): Uint8Array<ArrayBuffer> {
+  return fromBase64(base64url.replaceAll("-", "+").replaceAll("_", "/"));
+}
+
 /** Of a text that has one character a byte. */
 export function fromBinary(binary: string): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(binary.length);

@@ -16,16 +16,21 @@ export function show(value: unknown): string {
   }
 }
 
-/** @throws TypeError for anything but a text that isn't empty */
+/** The class of a platform's object, also of one of another realm: `[object Date]`. */
+export function tagOf(value: unknown): string {
+  return Object.prototype.toString.call(value);
+}
+
+/** @throws TypeError for anything but a string that isn't blank */
 export function checkText(what: string, value: unknown): asserts value is string {
-  if (typeof value !== "string" || value.trim() === "") throw mustBe(what, "a text that isn't empty", value);
+  if (typeof value !== "string" || value.trim() === "") throw mustBe(what, "a non-empty string", value);
 }
 
 /** @throws TypeError for anything but a function */
 export function checkFunction(what: string, value: unknown): void {
   if (typeof value === "function") return;
   // What it stands for has begun, and not by us.
-  throw mustBe(what, isPromise(value) ? "a function: () => … in place of …" : "a function", value);
+  throw mustBe(what, isPromise(value) ? "a function: put () => before it" : "a function", value);
 }
 
 function isPromise(value: unknown): boolean {

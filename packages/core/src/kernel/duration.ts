@@ -1,4 +1,4 @@
-import { mustBe } from "./check.ts";
+import { mustBe, tagOf } from "./check.ts";
 
 type Unit = "ms" | "s" | "m" | "h" | "d";
 
@@ -24,7 +24,7 @@ const UNITS: Readonly<Record<string, number>> = {
   h: 3_600_000,
   d: 86_400_000,
 };
-const PARTS = /^(?:\d+(?:\.\d+)?(?:[nuµμm]?s|[mhd]))+$/;
+const PART = /(\d+(?:\.\d+)?)([nuµμm]?s|[mhd])/gy;
 /** Parts that every engine reads. */
 const WHOLE_PARTS = /^(?:\d+[smhd])+$/;
 
@@ -40,31 +40,28 @@ const LATEST = 1e11;
  * @returns whole milliseconds, rounded up so that no rest ends early; undefined for anything else
  */
 export function parseDuration(text: string): number | undefined {
-  const trimmed = text.trim();
+  const parts = text.trim().replace(/^[\d.]+$/, "$&s");
   let ms = 0;
-  if (/^\d+(?:\.\d+)?$/.test(trimmed)) ms = Number(trimmed) * 1000;
-  else if (PARTS.test(trimmed)) {
-    for (const [, amount, unit] of trimmed.matchAll(/([\d.]+)([a-zµμ]+)/g))
-      ms += Number(amount) * (UNITS[unit as string] as number);
-  } else return undefined;
-  return ms <= LONGEST_DURATION ? whole(ms) : undefined;
+  const rest = parts.replace(PART, (_, amount, unit) => {
+    ms += Number(amount) * (UNITS[unit] as number);
+    return "";
+  });
+  return parts && !rest && ms <= LONGEST_DURATION ? whole(ms) : undefined;
 }
 
 /**
  * The milliseconds of a duration that user code gives, rounded up: a number of seconds, or a {@link Duration}.
  *
  * @param what the name for the error
+ * @param others what else it may be, for the error
  * @throws TypeError for anything else: `undefined`, `null`, a negative number, digits without a unit
  */
-export function toMilliseconds(value: unknown, what: string): number {
-  const ms =
-    typeof value === "number" && value >= 0 && value * 1000 <= LONGEST_DURATION
-      ? whole(value * 1000)
-      : typeof value === "string" && /[a-z]$/.test(value) && value === value.trim()
-        ? parseDuration(value)
-        : undefined;
-  if (ms !== undefined) return ms;
-  throw mustBe(what, 'a number of seconds from 0 on, or a duration like "30s", "1.5h" or "1d12h"', value);
+export function toMilliseconds(value: unknown, what: string, others = ""): number {
+  let ms: number | undefined;
+  if (typeof value === "number" && value >= 0) ms = whole(value * 1000);
+  else if (typeof value === "string" && /^\S+[a-z]$/.test(value)) ms = parseDuration(value);
+  if (ms !== undefined && ms <= LONGEST_DURATION) return ms;
+  throw mustBe(what, `a number of seconds, or a duration like "30s" or "1d12h"${others}`, value);
 }
 
 /** As {@link toMilliseconds}, in seconds. */
@@ -90,19 +87,10 @@ export function toWireDuration(value: unknown, what: string, exact = false): str
  * @throws TypeError for anything else, and for milliseconds
  */
 export function toUnixTime(value: unknown, what: string): number {
-  const isDate = value instanceof Date || Object.prototype.toString.call(value) === "[object Date]";
-  const seconds =
-    typeof value === "number"
-      ? value
-      : isDate || typeof value === "string"
-        ? Number(new Date(value as Date | string)) / 1000
-        : Number.NaN;
-  if (seconds >= 0 && seconds <= LATEST) return whole(seconds * 1000) / 1000;
-  if (Number.isFinite(value) && seconds > LATEST)
-    throw new TypeError(
-      `${what} is a Unix time in seconds; got ${value}, which looks like milliseconds. Divide it by 1000, or give a Date.`,
-    );
-  throw mustBe(what, "a Date, a date as a string, or a Unix time in seconds", value);
+  const isDate = typeof value === "string" || tagOf(value) === "[object Date]";
+  const seconds = isDate ? Number(new Date(value as Date | string)) / 1000 : value;
+  if (typeof seconds === "number" && seconds >= 0 && seconds <= LATEST) return whole(seconds * 1000) / 1000;
+  throw mustBe(what, "a Date, a date as a string, or a Unix time in seconds (not milliseconds)", value);
 }
 
 /**

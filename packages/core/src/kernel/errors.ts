@@ -1,3 +1,4 @@
+import { tagOf } from "./check.ts";
 import { type Duration, toSeconds } from "./duration.ts";
 
 /** Every `code` that a {@link WorkflowError} can carry. Codes are stable: match on them, not on messages. */
@@ -124,7 +125,7 @@ function isNamed(error: unknown, name: string): error is Error {
 
 /** Also for one of another realm, as sandboxes and some test runners have them. */
 export function isError(thrown: unknown): thrown is Error {
-  return thrown instanceof Error || Object.prototype.toString.call(thrown) === "[object Error]";
+  return thrown instanceof Error || tagOf(thrown) === "[object Error]";
 }
 
 /** The message of anything that can be thrown. */
@@ -133,6 +134,6 @@ export function messageOf(thrown: unknown): string {
     const said: unknown = isError(thrown) ? thrown.message : thrown;
     return typeof said === "object" ? (JSON.stringify(said) ?? String(said)) : String(said);
   } catch {
-    return Object.prototype.toString.call(thrown);
+    return tagOf(thrown);
   }
 }

@@ -20,7 +20,7 @@ export function toHttpUrl(value: unknown): string | undefined {
  */
 export function checkUrl(what: string, value: unknown): string {
   const url = toHttpUrl(value);
-  if (url === undefined) throw mustBe(what, "a URL that begins with http:// or https://", value);
+  if (url === undefined) throw mustBe(what, "an http:// or https:// URL", value);
   return url;
 }
 

@@ -1,7 +1,7 @@
 import { textFromBase64 } from "../kernel/bytes.ts";
 import { type Duration, toWireDuration } from "../kernel/duration.ts";
-import { WorkflowError } from "../kernel/errors.ts";
 import { CALL_FEATURES, forCallback, forward, PROTOCOL_VERSION } from "./headers.ts";
+import { lacks } from "./history.ts";
 import { malformed, parseCallback, textIn } from "./malformed.ts";
 import { type Message, type OfRun, ofRun } from "./message.ts";
 import * as HEADER from "./names.ts";
@@ -121,10 +121,8 @@ export function readCallAnswer(headers: Headers, json: string): StepRecord | und
   const stepId = Number(headers.get(HEADER.stepId));
   const concurrent = Number(headers.get(HEADER.concurrent));
   const stepName = headers.get(HEADER.stepName);
-  if (!isPositive(stepId) || !isPositive(concurrent) || !stepName) {
-    const names = [HEADER.stepId, HEADER.stepName, HEADER.concurrent].join(", ");
-    throw malformed(WHAT, `doesn't say which step it answers (${names})`, json);
-  }
+  if (!isPositive(stepId) || !isPositive(concurrent) || !stepName)
+    throw malformed(WHAT, "doesn't say which step it answers", json);
   // One character a byte: as the protocol records an answer's body.
   const text = textIn(body.body ?? "", "A body in the answer to a call", atob);
   const out = JSON.stringify({ status, body: text, header });
@@ -175,8 +173,5 @@ export function callAnswerIn(
 ): string {
   const entry = entries.find((one) => one.messageId === messageId && one.callType === "fromCallback");
   if (entry) return textFromBase64(entry.body);
-  throw new WorkflowError(
-    "engine_refused",
-    `The engine's history of the run has no answer to a call under message "${messageId}".`,
-  );
+  throw lacks(messageId);
 }

@@ -112,10 +112,7 @@ function labelsOf(headers: Headers): string[] {
 function requireRunId(headers: Headers, kind: DeliveryKind): string {
   const runId = headers.get(HEADER.runId);
   if (runId) return runId;
-  throw new WorkflowError(
-    "missing_run_id",
-    `A ${kind} request needs the header ${HEADER.runId}; it has none.`,
-  );
+  throw new WorkflowError("missing_run_id", `A ${kind} request needs the header ${HEADER.runId}.`);
 }
 
 function requireVersion(headers: Headers): void {
@@ -123,7 +120,7 @@ function requireVersion(headers: Headers): void {
   if (version === PROTOCOL_VERSION) return;
   throw new WorkflowError(
     "protocol_mismatch",
-    `The engine speaks version "${version}" of the workflow protocol in ${HEADER.sdkVersion}; this package speaks "${PROTOCOL_VERSION}".`,
+    `${HEADER.sdkVersion} is "${version}"; this package speaks version "${PROTOCOL_VERSION}".`,
   );
 }
 

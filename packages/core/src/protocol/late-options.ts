@@ -1,6 +1,6 @@
 import { messageOf } from "../kernel/errors.ts";
 import { malformed, parseJson } from "./malformed.ts";
-import { type RunOptions, startMessage } from "./message.ts";
+import { checkRunOptions, type RunOptions } from "./message.ts";
 import * as HEADER from "./names.ts";
 
 const LATE_OPTIONS = [
@@ -39,7 +39,7 @@ export function decodeRunOptions(header: string | null): LateOptions {
   const options = lateOptionsIn(Object(parseJson(what, header)));
   try {
     // Whoever sends the header is told of what can't be obeyed, and not the endpoint.
-    startMessage({ ...options, url: "", runId: "", body: undefined });
+    checkRunOptions(options);
   } catch (cause) {
     throw malformed(what, `can't be obeyed (${messageOf(cause)})`, header, cause);
   }

@@ -112,6 +112,11 @@ export function startMessage(start: StartOf): Message {
   };
 }
 
+/** @throws TypeError for an option that an engine could not obey */
+export function checkRunOptions(options: RunOptions): void {
+  startMessage({ ...options, url: "", runId: "", body: undefined });
+}
+
 function failureCallback(start: StartOf, shared: HeaderList): HeaderList {
   const options: HeaderList = [
     ...ofRun(start),

@@ -34,7 +34,7 @@ export function flowControlHeaders(flow: FlowControl | undefined): HeaderList {
   checkToken("flowControl.key", flow.key);
   const { parallelism, ratePerSecond, rate = ratePerSecond, period } = flow;
   if (parallelism === undefined && rate === undefined) {
-    throw new TypeError(`flowControl "${flow.key}" limits nothing: give it a parallelism, a rate or both.`);
+    throw new TypeError(`flowControl "${flow.key}" needs a parallelism or a rate.`);
   }
   const limits = defined([
     ["parallelism", toCount("flowControl.parallelism", parallelism)],
@@ -146,5 +146,5 @@ export function isName(value: string): boolean {
 }
 
 function checkToken(option: string, value: string): void {
-  if (!isName(value)) throw mustBe(option, 'made of letters, digits, "-", "_" and "."', value);
+  if (!isName(value)) throw mustBe(option, 'letters, digits, "-", "_" and "."', value);
 }

@@ -1,4 +1,4 @@
-import { DEV_CREDENTIALS } from "./token.ts";
+import { DEV_CREDENTIALS, publicToken } from "./token.ts";
 
 /** Every user that development servers of this protocol share, the one of {@link DEV_CREDENTIALS} first. */
 export const PUBLIC_USERS: readonly {
@@ -12,8 +12,7 @@ export const PUBLIC_USERS: readonly {
 ];
 
 function testUser(number: number, current: string, next: string): (typeof PUBLIC_USERS)[number] {
-  const token = btoa(`{"UserID":"testUser${number}","Password":"testPassword"}`);
-  return publicUser(token, `sig_${current}`, `sig_${next}`);
+  return publicUser(publicToken(`testUser${number}`, "testPassword"), `sig_${current}`, `sig_${next}`);
 }
 
 function publicUser(token: string, current: string, next: string): (typeof PUBLIC_USERS)[number] {

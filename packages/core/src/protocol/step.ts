@@ -71,12 +71,14 @@ export function parseStep(json: string, mend: (value: unknown) => unknown = (val
   const what = "A step record";
   const value = mend(parseJson(what, json));
   if (!isRecord(value)) throw malformed(what, "needs stepId, stepName, stepType and concurrent", json);
-  if (isPlan(value) && !isPositive(value.targetStep))
-    throw malformed(what, "is a plan without a targetStep", json);
-  if (value.out !== undefined && typeof value.out !== "string")
-    throw malformed(what, "has an out that isn't a text", json);
-  if (value.failure !== undefined && !isStepFailure(value.failure))
-    throw malformed(what, "has a failure without attempts or an error", json);
+  const { out = "", targetStep, failure } = value;
+  const valid = {
+    targetStep: !isPlan(value) || isPositive(targetStep),
+    out: typeof out === "string",
+    failure: failure === undefined || isStepFailure(failure),
+  };
+  for (const [name, isValid] of Object.entries(valid))
+    if (!isValid) throw malformed(what, `has a wrong ${name}`, json);
   return value;
 }
 

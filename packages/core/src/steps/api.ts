@@ -30,8 +30,8 @@ export interface ResendSettings<Body = unknown, Batch extends boolean = boolean>
 
 export function openai<Result>(name: string, settings: OpenAISettings): Step<CallResponse<Result>> {
   const { organization, baseURL = "https://api.openai.com", operation, ...options } = settings;
-  checkText(`The baseURL of step "${name}"`, baseURL);
-  checkOperation(name, operation, "chat.completions.create");
+  checkText("baseURL", baseURL);
+  checkOperation(operation, "chat.completions.create");
   const root = baseURL.replace(/\/+$/, "").replace(/(?:\/v1)?(?:\/chat\/completions)?$/, "");
   return post(name, `${root}/v1/chat/completions`, options, {
     Authorization: `Bearer ${settings.token}`,
@@ -41,7 +41,7 @@ export function openai<Result>(name: string, settings: OpenAISettings): Step<Cal
 
 export function anthropic<Result>(name: string, settings: AnthropicSettings): Step<CallResponse<Result>> {
   const { operation, ...options } = settings;
-  checkOperation(name, operation, "messages.create");
+  checkOperation(operation, "messages.create");
   const headers = { "X-Api-Key": settings.token, "Anthropic-Version": "2023-06-01" };
   return post(name, "https://api.anthropic.com/v1/messages", options, headers);
 }
@@ -64,7 +64,7 @@ function post<Result>(
   }: Options & { readonly token: string; readonly body: unknown },
   own: Record<string, string>,
 ): Step<CallResponse<Result>> {
-  checkText(`The token of step "${name}"`, token);
+  checkText("token", token);
   const text = serialize(body, `The body of step "${name}"`);
   return call(name, {
     ...options,
@@ -75,6 +75,6 @@ function post<Result>(
   });
 }
 
-function checkOperation(name: string, given: string, known: string): void {
-  if (given !== known) throw mustBe(`The operation of step "${name}"`, `"${known}"`, given);
+function checkOperation(given: string, known: string): void {
+  if (given !== known) throw mustBe("operation", `"${known}"`, given);
 }

@@ -1,6 +1,5 @@
 import { fromBinary, text } from "../kernel/bytes.ts";
 import { mustBe } from "../kernel/check.ts";
-import { WorkflowError } from "../kernel/errors.ts";
 import { parseLeniently } from "../kernel/json.ts";
 import { checkOptions } from "../kernel/options.ts";
 import { checkUrl } from "../kernel/url.ts";
@@ -9,7 +8,7 @@ import { contentTypeOf } from "../protocol/options.ts";
 import type { StepRecord } from "../protocol/step.ts";
 import type { ChildPayload, Invokable } from "./invoke.ts";
 import { type RollbackOptions, rollbackOf } from "./policy.ts";
-import { type Asking, checkName, deserialize, inStep, type Step, toText } from "./step.ts";
+import { type Asking, deserialize, type Step, toText } from "./step.ts";
 
 /** What a third party answered. */
 export interface CallResponse<Body = unknown> {
@@ -33,15 +32,14 @@ export function call<Body>(
   name: string,
   request: (CallRequest | CallWorkflow) & RollbackOptions<CallResponse<Body>>,
 ): Step<CallResponse<Body>> {
-  checkName(name);
   checkOptions(
-    `step "${name}"`,
+    "the step",
     request as CallRequest & CallWorkflow & RollbackOptions,
     "url body headers retries retryDelay flowControl timeout method workflow rollback rollbackRetries rollbackRetryDelay rollbackTimeout",
   );
-  const options = rollbackOf(name, request);
-  inStep(name, () => callPolicyHeaders(request));
-  const plain = "workflow" in request ? undefined : checked(name, request);
+  const options = rollbackOf(request);
+  callPolicyHeaders(request);
+  const plain = "workflow" in request ? undefined : checked(request);
   return {
     name,
     type: "Call",
@@ -55,17 +53,15 @@ export function call<Body>(
 
 export function readCall(record: StepRecord): CallResponse {
   const { status, body, header = {} } = Object(deserialize(record)) as Partial<CallResponse<string>>;
-  if (typeof status !== "number" || typeof body !== "string") {
-    throw new WorkflowError("malformed_body", `The recorded answer of step "${record.stepName}" isn't one.`);
-  }
+  if (typeof status !== "number" || typeof body !== "string") throw new TypeError("It isn't an answer.");
   return { status, header, body: readBody(body, header) };
 }
 
-function checked(name: string, request: CallRequest): CallRequest {
-  const url = checkUrl(`The url of step "${name}"`, request.url);
+function checked(request: CallRequest): CallRequest {
+  const url = checkUrl("url", request.url);
   const { body } = request;
   if (body !== undefined && typeof body !== "string")
-    throw mustBe(`The body of step "${name}"`, "a string, made with JSON.stringify for example", body);
+    throw mustBe("body", "a string, such as JSON.stringify returns", body);
   return { ...request, url };
 }
 

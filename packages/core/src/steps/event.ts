@@ -7,7 +7,7 @@ import { checkOptions } from "../kernel/options.ts";
 import type { StepRecord } from "../protocol/step.ts";
 import { type NotifyResponse, waitRequest } from "../protocol/wait.ts";
 import { checkPolicy, type RollbackOptions } from "./policy.ts";
-import { checkName, type Step, serialize, toText } from "./step.ts";
+import { type Step, serialize, toText } from "./step.ts";
 
 /** How long to wait for an event. */
 export interface WaitOptions {
@@ -26,7 +26,7 @@ export function waitForEvent<Event>(
   eventId: string,
   options: WaitOptions = {},
 ): Step<WaitResponse<Event>> {
-  checkOptions(`step "${name}"`, options, "timeout");
+  checkOptions("the step", options, "timeout");
   const { timeout = "7d" } = options;
   return waiting(name, "Wait", eventId, timeout);
 }
@@ -43,17 +43,15 @@ export function waiting(
   eventId: string,
   patience: number | Duration,
 ): Step<never> {
-  checkName(name);
-  checkText(`The event id of step "${name}"`, eventId);
-  const what = `The timeout of step "${name}"`;
-  const timeout = toWireDuration(patience, what);
+  checkText("The event id", eventId);
+  const timeout = toWireDuration(patience, "timeout");
   return {
     name,
     type,
     fields: { waitEventId: eventId, timeout },
     ask: (place) => {
       const step = { stepId: place.id, stepType: type, stepName: name, concurrent: place.concurrent };
-      return { wait: waitRequest(place, eventId, toWireDuration(patience, what, place.exact), step) };
+      return { wait: waitRequest(place, eventId, toWireDuration(patience, "timeout", place.exact), step) };
     },
   };
 }
@@ -73,11 +71,10 @@ export function notify(
   workflowRunId?: string,
   options: RollbackOptions<NotifyStepResponse> = {},
 ): Step<NotifyStepResponse> {
-  checkName(name);
-  checkOptions(`step "${name}"`, options, "rollback rollbackRetries rollbackRetryDelay rollbackTimeout");
-  checkPolicy(name, options as RollbackOptions<never>);
-  checkText(`The event id of step "${name}"`, eventId);
-  if (workflowRunId !== undefined) checkText(`The workflowRunId of step "${name}"`, workflowRunId);
+  checkOptions("the step", options, "rollback rollbackRetries rollbackRetryDelay rollbackTimeout");
+  checkPolicy(options as RollbackOptions<never>);
+  checkText("The event id", eventId);
+  if (workflowRunId !== undefined) checkText("workflowRunId", workflowRunId);
   const data = toText(eventData, `The event of step "${name}"`);
   return {
     name,

@@ -36,7 +36,7 @@ export {
 } from "./policy.ts";
 export { run, type StepWork } from "./run.ts";
 export { sleep, sleepUntil } from "./sleep.ts";
-export { type Asking, type Request, type Schedule, type Step, serialize, toText } from "./step.ts";
+export { type Asking, inStep, type Request, type Schedule, type Step, serialize, toText } from "./step.ts";
 export { createWebhook, type Webhook, type WebhookResponse, waitForWebhook } from "./webhook.ts";
 
 /** The kinds of step: how the result of each is read from its record. */

@@ -3,10 +3,10 @@ import { parseLeniently } from "../kernel/json.ts";
 import type { Jsonify, OnlyJson } from "../kernel/jsonify.ts";
 import { checkOptions } from "../kernel/options.ts";
 import { invokeMessage } from "../protocol/invoke.ts";
-import { type RunOptions, startMessage } from "../protocol/message.ts";
+import { checkRunOptions, type RunOptions } from "../protocol/message.ts";
 import type { StepRecord } from "../protocol/step.ts";
 import { type RollbackOptions, rollbackOf } from "./policy.ts";
-import { checkName, deserialize, inStep, type Step, toText } from "./step.ts";
+import { deserialize, type Step, toText } from "./step.ts";
 
 /** A workflow that others can start: what `createWorkflow` makes. */
 export interface Invokable<Payload, Result> {
@@ -56,17 +56,16 @@ export function invoke<Payload, Result>(
   name: string,
   settings: InvokeSettings<Payload, Result> & RollbackOptions<InvokeResponse<Result>>,
 ): Step<InvokeResponse<Result>> {
-  checkName(name);
   checkOptions(
-    `step "${name}"`,
+    "the step",
     settings as InvokeSettings & RollbackOptions,
     "body headers retries retryDelay flowControl timeout label failureRetries failureRetryDelay workflow workflowRunId rollback rollbackRetries rollbackRetryDelay rollbackTimeout",
   );
-  const options = rollbackOf(name, settings);
+  const options = rollbackOf(settings);
   const { workflow, body, workflowRunId, ...childOptions } = settings as InvokeSettings<unknown, Result>;
   const payload = toText(body, `The payload of step "${name}"`);
   const runId = toRunId(workflowRunId);
-  inStep(name, () => startMessage({ ...childOptions, url: "", runId, body: undefined }));
+  checkRunOptions(childOptions);
   return {
     name,
     type: "Invoke",

@@ -81,30 +81,30 @@ export function againUntil(error: unknown, tries: Tries, options: Retrying): Aga
 }
 
 /** @throws TypeError for options that can't be obeyed */
-export function checkPolicy(name: string, options: StepOptions<never>): void {
+export function checkPolicy(options: StepOptions<never>): void {
   const { onExhausted, rollback } = options;
   for (const option of ["retries", "rollbackRetries"] as const) {
     const count = options[option];
     if (count !== undefined && !(Number.isSafeInteger(count) && count >= 0))
-      throw mustBe(`${option} of step "${name}"`, "a whole number from 0 on", count);
+      throw mustBe(option, "a whole number from 0 on", count);
   }
-  checkOnExhausted(`onExhausted of step "${name}"`, onExhausted);
-  if (rollback !== undefined) checkFunction(`The rollback of step "${name}"`, rollback);
+  checkOnExhausted(onExhausted);
+  if (rollback !== undefined) checkFunction("rollback", rollback);
   for (const option of ["retryDelay", "rollbackRetryDelay", "rollbackTimeout"] as const) {
     const wait = options[option];
-    if (wait !== undefined && typeof wait !== "function") toMilliseconds(wait, `${option} of step "${name}"`);
+    if (wait !== undefined && typeof wait !== "function") toMilliseconds(wait, option);
   }
 }
 
-/** @throws TypeError for another value. @param what the option's name, for the error */
-export function checkOnExhausted(what: string, value: StepOptions["onExhausted"]): void {
-  if (!["throw", "fail", undefined].includes(value)) throw mustBe(what, '"throw" or "fail"', value);
+/** @throws TypeError for another value */
+export function checkOnExhausted(value: StepOptions["onExhausted"]): void {
+  if (!["throw", "fail", undefined].includes(value)) throw mustBe("onExhausted", '"throw" or "fail"', value);
 }
 
 /** What of a step's settings is about its rollback. @throws TypeError as {@link checkPolicy} */
-export function rollbackOf<Result>(name: string, settings: RollbackOptions<Result>): RollbackOptions {
+export function rollbackOf<Result>(settings: RollbackOptions<Result>): RollbackOptions {
   const { rollback, rollbackRetries, rollbackRetryDelay, rollbackTimeout } = settings;
   const options = { rollback, rollbackRetries, rollbackRetryDelay, rollbackTimeout } as RollbackOptions;
-  checkPolicy(name, options);
+  checkPolicy(options);
   return options;
 }

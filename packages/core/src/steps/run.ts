@@ -2,7 +2,7 @@ import { checkFunction } from "../kernel/check.ts";
 import type { Jsonify, OnlyJson } from "../kernel/jsonify.ts";
 import { checkOptions } from "../kernel/options.ts";
 import { checkPolicy, type StepOptions } from "./policy.ts";
-import { checkName, type Step, serialize } from "./step.ts";
+import { type Step, serialize } from "./step.ts";
 
 /** The work of a step. Its result must be something that JSON can carry. */
 export type StepWork<Result> = (() => Result | Promise<Result>) & OnlyJson<Result>;
@@ -13,14 +13,13 @@ export function run<Result>(
   work: StepWork<Result>,
   options: StepOptions<Jsonify<Result>> = {},
 ): Step<Jsonify<Result>> {
-  checkName(name);
   checkOptions(
-    `step "${name}"`,
+    "the step",
     options,
     "retries retryDelay onExhausted rollback rollbackRetries rollbackRetryDelay rollbackTimeout",
   );
-  checkPolicy(name, options as StepOptions<never>);
-  checkFunction(`The second argument of step "${name}"`, work);
+  checkPolicy(options as StepOptions<never>);
+  checkFunction("The second argument", work);
   return {
     name,
     type: "Run",

@@ -53,13 +53,14 @@ export interface Schedule {
   readonly notBefore?: number;
 }
 
-/** @throws TypeError when a step could not be found again by this name */
-export function checkName(name: unknown): asserts name is string {
-  checkText("A step's name, its first argument,", name);
-}
-
-/** What `make` returns. @throws its TypeError, which then names the step too */
+/**
+ * What `make` returns.
+ *
+ * @throws TypeError for a name under which a step couldn't be found again
+ * @throws the TypeError of `make`, which then names the step too
+ */
 export function inStep<Made>(name: string, make: () => Made): Made {
+  checkText("A step's name, its first argument,", name);
   try {
     return make();
   } catch (cause) {
@@ -80,7 +81,7 @@ export function serialize(result: unknown, what: string): string | undefined {
   } catch (cause) {
     throw new WorkflowError(
       "not_serializable",
-      `${what} can't be stored as JSON: ${messageOf(cause)}. Return plain values, and turn others (BigInt, circular objects) into them first.`,
+      `${what} can't be stored as JSON: ${messageOf(cause)}. Return plain values.`,
       { cause },
     );
   }

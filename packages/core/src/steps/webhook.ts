@@ -4,7 +4,7 @@ import { randomId } from "../kernel/ids.ts";
 import type { StepRecord } from "../protocol/step.ts";
 import type { WebhookHit } from "../protocol/wait.ts";
 import { waiting } from "./event.ts";
-import { checkName, type Step } from "./step.ts";
+import type { Step } from "./step.ts";
 
 /** An address that anybody who knows it can send requests to, for one run. */
 export interface Webhook {
@@ -19,7 +19,6 @@ export type WebhookResponse =
 
 /** Makes an address for the run. It is a secret: whoever knows it can answer the wait. */
 export function createWebhook(name: string): Step<Webhook> {
-  checkName(name);
   return {
     name,
     type: "CreateWebhook",

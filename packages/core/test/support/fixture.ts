@@ -1,9 +1,9 @@
+import { history, KEYS, request, runHeaders } from "@perdure/test-support/delivery";
+import { Recorder } from "@perdure/test-support/recorder";
 import { afterAll, afterEach, beforeAll, expect, vi } from "vitest";
 import type { Handler, ServeOptions, WorkflowFunction } from "../../src/index.ts";
 import { serve } from "../../src/index.ts";
 import type { StepRecord } from "../../src/protocol/index.ts";
-import { history, KEYS, request, runHeaders } from "./delivery.ts";
-import { Recorder } from "./recorder.ts";
 
 /** A recorder for the tests of one file, empty before each of them. */
 export function useRecorder(): () => Recorder {
@@ -52,7 +52,7 @@ export async function expectMisconfigured(ask: () => Promise<Response>, complain
   const told = vi.spyOn(console, "error").mockImplementation(() => {});
   try {
     const answer = await answerOf(ask());
-    const message = "The endpoint isn't set up right. Its console says what is wrong.";
+    const message = "The endpoint isn't set up right: its console says why.";
     expect(answer).toMatchObject({ status: 500, body: { error: "WorkflowError", message } });
     expect(told.mock.calls.flat().join(" ")).toMatch(complaint);
   } finally {

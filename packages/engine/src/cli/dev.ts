@@ -8,7 +8,7 @@ import { StoreUnavailable } from "../store/store.ts";
 import { banner } from "./banner.ts";
 import { ignoreFolder } from "./folder.ts";
 import { Narrator } from "./lines.ts";
-import { explain, giveUp, guarded, type Listening, listen } from "./listen.ts";
+import { explain, giveUp, guarded, type Listening, listen, unavailable } from "./listen.ts";
 import { outliveReaders } from "./output.ts";
 import { devTenants } from "./users.ts";
 
@@ -27,9 +27,7 @@ export async function dev(flags: Flags, version: string): Promise<void> {
     engine = openEngine(config);
   } catch (error) {
     if (error instanceof ConfigError) return giveUp(error.message);
-    if (error instanceof StoreUnavailable) {
-      return giveUp(`${error.message}\nGive this engine another one: --db <file>`);
-    }
+    if (error instanceof StoreUnavailable) return giveUp(unavailable(error));
     throw error;
   }
   let listening: Listening;

@@ -7,7 +7,7 @@ import { createServer } from "../server.ts";
 import { type Store, StoreUnavailable } from "../store/store.ts";
 import { ignoreFolder } from "./folder.ts";
 import { Journal } from "./journal.ts";
-import { explain, giveUp, guarded, listen, urlOf } from "./listen.ts";
+import { explain, giveUp, guarded, listen, unavailable, urlOf } from "./listen.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { createOperations, type Operations } from "./operations.ts";
 import { outliveReaders } from "./output.ts";
@@ -27,8 +27,7 @@ export async function start(flags: StartFlags, version: string): Promise<void> {
   } catch (error) {
     for (const store of opened) await store.close();
     if (error instanceof ConfigError) return giveUp(error.message);
-    if (error instanceof StoreUnavailable)
-      return giveUp(`${error.message}\nGive this engine another one: --db <file>`);
+    if (error instanceof StoreUnavailable) return giveUp(unavailable(error));
     throw error;
   }
 }
@@ -67,7 +66,9 @@ async function run(config: StartConfig, version: string, opened: Store[]): Promi
 
 function openEngine(config: StartConfig, journal: Journal, metrics: Metrics, opened: Store[]): Engine {
   const tenants = config.tenants.map((tenant) => {
-    const store = openSqlite(tenant.store);
+    const store = openSqlite(tenant.store, {
+      warn: (warning) => journal.log("error", "warning", { warning }),
+    });
     opened.push(store);
     return { ...tenant, store: metrics.watch(store, tenant.user) };
   });

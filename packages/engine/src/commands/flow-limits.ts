@@ -1,5 +1,6 @@
 import type { FlowLimit } from "../rules/flow.ts";
 import { adopt, begunAt, type FlowControl } from "../rules/flow-control.ts";
+import type { Expiry } from "../rules/retention.ts";
 import { RESUME, suspend } from "../store/tables/due.ts";
 import { type Sql, sql, type Tx } from "../store/tx.ts";
 
@@ -69,12 +70,12 @@ async function noteUse(tx: Tx, { key, used_at }: FlowRow): Promise<void> {
 }
 
 /**
- * Forgets keys that nobody has used, and whose period was over, by `until`, but for what is paused or pinned: that
- * somebody has said by hand.
+ * Deletes the keys that were last used, and whose period ended, before the log's retention began. Paused and pinned keys
+ * stay: a person has set them.
  *
  * @returns how many were looked at: `limit` at most
  */
-export async function sweepFlows(tx: Tx, until: number, limit: number): Promise<number> {
+export async function sweepFlows(tx: Tx, { logs: until, now }: Expiry, limit: number): Promise<number> {
   const rows = await tx.all<{
     key: string;
     live: number;
@@ -83,8 +84,8 @@ export async function sweepFlows(tx: Tx, until: number, limit: number): Promise<
        AND paused = 0 AND pinned_parallelism = 0 AND pinned_rate = 0
      ORDER BY used_at LIMIT ${limit}`);
   for (const { key, live } of rows) {
-    // Whoever sleeps for long isn't looked at again each minute.
-    if (live === 1) await tx.run(sql`UPDATE flows SET used_at = ${tx.now} WHERE key = ${key}`);
+    // A key with messages isn't looked at again each minute.
+    if (live === 1) await tx.run(sql`UPDATE flows SET used_at = ${now} WHERE key = ${key}`);
     else await tx.run(sql`DELETE FROM flows WHERE key = ${key}`);
   }
   return rows.length;

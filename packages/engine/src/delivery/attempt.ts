@@ -4,7 +4,7 @@ import { messageOf } from "../rules/problem.ts";
 import { DestinationRefused } from "./policy.ts";
 import type { DeliveryRequest } from "./request.ts";
 import { shortageOf } from "./shortage.ts";
-import type { Transport } from "./transport.ts";
+import type { OutgoingRequest, Transport } from "./transport.ts";
 
 /** The engine was stopped before an answer came, or this machine lacks something: the attempt counts as not made. */
 export interface Abandoned {
@@ -22,6 +22,8 @@ export interface AttemptOptions {
   readonly wholeBytes?: number | undefined;
   /** Aborted when the engine stops at once. */
   readonly stop: AbortSignal;
+  /** As of {@link OutgoingRequest}. */
+  readonly lookUp?: OutgoingRequest["lookUp"];
 }
 
 /** Sends one request, and says what came of it. Never rejects. */
@@ -29,7 +31,7 @@ export async function attempt(
   request: DeliveryRequest,
   options: AttemptOptions,
 ): Promise<Attempt | Abandoned> {
-  const { transport, clock, timeout, wholeBytes, stop } = options;
+  const { transport, clock, timeout, wholeBytes, stop, lookUp } = options;
   if (stop.aborted) return { kind: "abandoned" };
   const abort = new AbortController();
   let cancel: Cancel | undefined;
@@ -46,7 +48,7 @@ export async function attempt(
     };
     stop.addEventListener("abort", onStop, { once: true });
   });
-  const answer = transport.send({ ...request, maxBytes: wholeBytes, signal: abort.signal }).then(
+  const answer = transport.send({ ...request, maxBytes: wholeBytes, signal: abort.signal, lookUp }).then(
     (reply): Attempt =>
       reply.cut && wholeBytes !== undefined
         ? { kind: "unanswered", error: `the answer is larger than the ${wholeBytes} bytes that are kept` }

@@ -7,7 +7,8 @@ import type { Claim } from "../store/store.ts";
 import { type Abandoned, attempt } from "./attempt.ts";
 import type { DispatcherOptions } from "./dispatcher-options.ts";
 import { type Flight, Heartbeat } from "./heartbeat.ts";
-import { Lanes, laneOf, type Room } from "./lanes.ts";
+import { Lanes, laneOf } from "./lanes.ts";
+import { type Place, Places } from "./places.ts";
 import { describeClaim, report } from "./report.ts";
 import { toRequest } from "./request.ts";
 import { Rest } from "./shortage.ts";
@@ -39,7 +40,7 @@ export class Dispatcher {
   readonly #heartbeat: Heartbeat;
   readonly #lanes: Lanes;
   readonly #rest: Rest;
-  #calls = 0;
+  readonly #places: Places;
   #lastSweep = Number.NEGATIVE_INFINITY;
   #sweeping = false;
   #upkeep: Cancel | undefined;
@@ -48,6 +49,7 @@ export class Dispatcher {
     this.#options = options;
     this.#heartbeat = new Heartbeat(options, this.#flights);
     this.#lanes = new Lanes({ deliveries: options.concurrency, calls: options.calls });
+    this.#places = new Places(options, () => this.#goOn());
     this.#rest = new Rest(options, () => this.#next());
     options.store.onDue((dueAt) => this.#wake(dueAt));
   }
@@ -107,55 +109,42 @@ export class Dispatcher {
   }
 
   #claim(): void {
-    const room = this.#room();
     if (!this.#running) return;
-    if (this.#claiming || this.#rest.lasts || this.#most(room) <= 0) {
+    if (this.#claiming || this.#rest.lasts || this.#places.left() <= 0) {
       this.#more = true;
       return;
     }
     this.#claiming = true;
     this.#more = false;
     // Called from within a write, the claim joins its transaction: no extra wait for the disk.
-    void this.#take(room).finally(() => {
+    void this.#take().finally(() => {
       this.#claiming = false;
       this.#next();
     });
   }
 
-  /** How many more may begin. A third party may take its time: that is not to hold up the runs. */
-  #room(): Room {
-    const { concurrency, calls } = this.#options;
-    const beside = Math.min(this.#calls, calls);
-    return { deliveries: concurrency - (this.#flights.size - beside), calls: calls - beside };
-  }
-
-  /** As {@link Dispatcher.#room}, of everything together. */
-  #most({ deliveries }: Room): number {
-    return Math.min(deliveries, this.#options.parallelism - this.#flights.size);
-  }
-
   /** Deliveries and calls under way. */
   get active(): number {
-    return this.#flights.size;
+    return this.#places.taken;
   }
 
   /** Whether what is due has to wait for the end of something that is under way. */
   get full(): boolean {
-    return this.#running && this.#most(this.#room()) <= 0;
+    return this.#running && this.#places.left() <= 0;
   }
 
-  async #take(room: Room): Promise<void> {
+  async #take(): Promise<void> {
     const { store, clock, lease, emit } = this.#options;
     const now = clock.now();
     try {
       const { claims, nextDue, lanes } = await store.claim({
-        limit: Math.min(this.#most(room), CLAIMED_AT_ONCE),
+        limit: Math.min(this.#places.left(), CLAIMED_AT_ONCE),
         leaseUntil: now + lease,
-        lanes: this.#lanes.order(room),
+        lanes: this.#lanes.order(this.#places.room()),
       });
       this.#lanes.learn(lanes);
       for (const claim of claims) this.#launch(claim);
-      this.#more ||= this.#lanes.isOpen(this.#room());
+      this.#more ||= this.#lanes.isOpen(this.#places.room());
       if (nextDue === undefined) return;
       if (nextDue > clock.now()) this.#wake(nextDue);
       else this.#more = true;
@@ -187,18 +176,24 @@ export class Dispatcher {
     const { purpose, url } = claim.message;
     const lane = laneOf(url, purpose);
     const abort = new AbortController();
-    const flight: Flight = { lease, purpose, lane, abort, landed: false, experience: "none" };
+    const place: Place = { isCall: purpose === "call" };
+    const flight: Flight = { lease, purpose, place, lane, abort, landed: false, experience: "none" };
     this.#flights.set(lease.messageId, flight);
     this.#lanes.begin(lane);
-    if (purpose === "call") this.#calls++;
+    this.#places.take(place);
     this.#heartbeat.start();
     void this.#deliver(claim, flight).finally(() => {
       this.#lanes.end(lane, flight.experience);
-      if (purpose === "call") this.#calls--;
+      this.#places.leave(place);
       if (this.#flights.get(lease.messageId) === flight) this.#flights.delete(lease.messageId);
-      this.#more ||= this.#lanes.isOpen(this.#room());
-      this.#next();
+      this.#goOn();
     });
+  }
+
+  /** There is a place more, and so perhaps room for what waits for its destination. */
+  #goOn(): void {
+    this.#more ||= this.#lanes.isOpen(this.#places.room());
+    this.#next();
   }
 
   async #deliver(claim: Claim, flight: Flight): Promise<void> {
@@ -230,7 +225,7 @@ export class Dispatcher {
     }
   }
 
-  async #attempt(claim: Claim, { abort }: Flight): Promise<Attempt | Abandoned> {
+  async #attempt(claim: Claim, { abort, place }: Flight): Promise<Attempt | Abandoned> {
     const { signer, clock, transport, timeout, messageTimeout, historyBytes, callBytes, region } =
       this.#options;
     const usual = claim.message.purpose === "message" ? messageTimeout : timeout;
@@ -243,6 +238,7 @@ export class Dispatcher {
         // Half an answer would be taken for a whole one.
         wholeBytes: claim.message.purpose === "call" ? callBytes : undefined,
         stop: AbortSignal.any([this.#abort.signal, abort.signal]),
+        lookUp: () => this.#places.lookUp(place),
       });
     } catch (error) {
       return { kind: "unanswered", error: `the request can't be made: ${messageOf(error)}` };

@@ -3,11 +3,13 @@ import type { Observer } from "../rules/event.ts";
 import type { Purpose } from "../rules/message.ts";
 import type { Lease, Store } from "../store/store.ts";
 import type { Experience } from "./lanes.ts";
+import type { Place } from "./places.ts";
 
 /** One message that is being delivered. */
 export interface Flight {
   lease: Lease;
   readonly purpose: Purpose;
+  readonly place: Place;
   /** Where it counts among what goes to the same destination. */
   readonly lane: string;
   /** Aborted when its answer is no longer wanted. */

@@ -40,3 +40,14 @@ export function guardedLookup(policy: DestinationPolicy, lookup: LookupFunction)
     });
   };
 }
+
+/** Says when a look-up begins and when it has found an address, and lets that wait. One that fails has nothing to wait for. */
+export function announced(lookup: LookupFunction, begin: () => () => Promise<void>): LookupFunction {
+  return (host, options, done) => {
+    const found = begin();
+    lookup(host, options, (error, address, family) => {
+      if (error) done(error, address, family);
+      else void found().then(() => done(null, address, family));
+    });
+  };
+}

@@ -8,7 +8,7 @@ import {
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { isIP, type LookupFunction } from "node:net";
 import { decodeReply } from "./decode.ts";
-import { guardedLookup, sharedLookup } from "./lookup.ts";
+import { announced, guardedLookup, sharedLookup } from "./lookup.ts";
 import type { DestinationPolicy } from "./policy.ts";
 import { createLookup } from "./resolver.ts";
 import { type OutgoingRequest, readUpTo, type Transport } from "./transport.ts";
@@ -115,13 +115,14 @@ interface Exchange {
 /** What the runtimes call a connection that ends. */
 const ENDED: ReadonlySet<unknown> = new Set(["ECONNRESET", "EPIPE"]);
 
-function open({ url, method, headers, body, signal }: OutgoingRequest, wire: Wire, agents: Agents): Exchange {
+function open(request: OutgoingRequest, wire: Wire, agents: Agents): Exchange {
+  const { url, method, headers, body, signal, lookUp } = request;
   const target = new URL(url);
   const secure = target.protocol === "https:";
   const host = target.hostname.replace(/^\[(.*)\]$/, "$1");
   const sent = (secure ? httpsRequest : httpRequest)({
     agent: secure ? agents.https : agents.http,
-    lookup: wire.lookup,
+    lookup: lookUp ? announced(wire.lookup, lookUp) : wire.lookup,
     host,
     port: target.port || (secure ? 443 : 80),
     path: rawPath(url) ?? target.pathname + target.search,

@@ -11,6 +11,11 @@ export interface OutgoingRequest {
   readonly maxBytes?: number | undefined;
   /** Aborted when the answer is no longer wanted. */
   readonly signal: AbortSignal;
+  /**
+   * Called when the host's name is looked up, by transports that do that themselves. Once the address is known, the
+   * transport calls the returned function, and connects when that resolves.
+   */
+  readonly lookUp?: (() => () => Promise<void>) | undefined;
 }
 
 /**

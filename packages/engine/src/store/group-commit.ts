@@ -1,16 +1,21 @@
 import type { Observer } from "../rules/event.ts";
+import { Problem } from "../rules/problem.ts";
 import { AfterCommit } from "./after-commit.ts";
 import type { Driver } from "./driver.ts";
 import { StoreUnavailable } from "./store.ts";
 import { type Sql, sql, type Tx } from "./tx.ts";
-import type { StateCount } from "./upkeep.ts";
+import type { Backup, StateCount } from "./upkeep.ts";
 
 /** One connection to a database, on which transactions follow one another. */
 export interface Connection extends Pick<Tx, "one" | "all" | "run" | "lock"> {
   /** Whether a transaction is open. A database may end one by itself: when its disk is full, say. */
   readonly inTransaction: boolean;
-  /** The statement with which a transaction begins that writes. */
+  /** The statement with which a transaction begins. */
   readonly begin: Sql;
+  /** Called before each transaction. @throws StoreUnavailable when the database isn't the one that was opened any more */
+  check?(): void;
+  /** Copies the database as it is at one moment. Absent where it can't. */
+  readonly backup?: (() => Promise<Backup>) | undefined;
   close(): Promise<void>;
 }
 
@@ -26,9 +31,13 @@ interface Work {
 /**
  * Group commit: writes that arrive while others are being committed share the next transaction, and so its one wait for
  * the disk. Each has a savepoint of its own: one that throws takes back only what it did.
+ *
+ * Reads have a connection of their own where the database has one, and don't wait for writes. Where it hasn't, they take
+ * their turn before the next transaction.
  */
 export class GroupCommit implements Driver {
   readonly #connection: Connection;
+  readonly #reads: ReadQueue | undefined;
   readonly #afterCommit = new AfterCommit();
   #now: () => number = Date.now;
   #onDue: (dueAt: number) => void = () => {};
@@ -38,8 +47,10 @@ export class GroupCommit implements Driver {
   #closed = false;
   #commits = 0;
 
-  constructor(connection: Connection) {
+  /** @param reader a connection to the same database, for reads */
+  constructor(connection: Connection, reader?: Connection) {
     this.#connection = connection;
+    this.#reads = reader && new ReadQueue(reader);
   }
 
   /** Transactions committed so far. */
@@ -52,7 +63,17 @@ export class GroupCommit implements Driver {
   }
 
   read<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    if (this.#reads && !this.#closed) return this.#reads.read(work, this.#now());
     return this.#enqueue("read", work);
+  }
+
+  async backup(): Promise<Backup> {
+    const { backup } = this.#connection;
+    if (backup) return backup();
+    throw new Problem(
+      501,
+      "the engine can copy a database in a file only: this one is in memory, or in PostgreSQL, which has pg_dump",
+    );
   }
 
   onDue(listener: (dueAt: number) => void): void {
@@ -75,6 +96,7 @@ export class GroupCommit implements Driver {
     if (this.#closed) return;
     this.#closed = true;
     await this.#flushing;
+    await this.#reads?.close();
     await this.#connection.close();
   }
 
@@ -104,18 +126,13 @@ export class GroupCommit implements Driver {
   }
 
   #tx(now: number): Tx {
-    const connection = this.#connection;
-    return {
+    return toTx(this.#connection, {
       now,
-      one: (query) => connection.one(query),
-      all: (query) => connection.all(query),
-      run: (query) => connection.run(query),
-      lock: (kind, key) => connection.lock(kind, key),
       // A wake-up in vain is harmless, and a claim that it causes joins the transaction.
       wakeAt: (dueAt) => this.#onDue(dueAt),
       record: (event) => this.#afterCommit.record(event),
       count: (change) => this.#afterCommit.count(change),
-    };
+    });
   }
 
   async #read({ now, perform, resolve, reject }: Work): Promise<void> {
@@ -130,6 +147,7 @@ export class GroupCommit implements Driver {
     const done: (() => void)[] = [];
     const taken: Work[] = [];
     try {
+      this.#connection.check?.();
       await this.#connection.run(this.#connection.begin);
       // Until none is left: a write may cause another one, such as the claim of what it made due.
       for (let batch = this.#take("write"); batch.length > 0; batch = this.#take("write")) {
@@ -173,4 +191,48 @@ export class GroupCommit implements Driver {
       return () => reject(error);
     }
   }
+}
+
+/** Reads, one after the other, each in a transaction of its own: it sees what has been committed when it begins. */
+class ReadQueue {
+  readonly #connection: Connection;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  read<T>(work: (tx: Tx) => Promise<T>, now: number): Promise<T> {
+    const read = this.#last.then(() => this.#perform(work, now));
+    this.#last = read.catch(() => {});
+    return read;
+  }
+
+  async close(): Promise<void> {
+    await this.#last;
+    await this.#connection.close();
+  }
+
+  async #perform<T>(work: (tx: Tx) => Promise<T>, now: number): Promise<T> {
+    this.#connection.check?.();
+    await this.#connection.run(this.#connection.begin);
+    try {
+      return await work(toTx(this.#connection, { now, ...CHANGES_NOTHING }));
+    } finally {
+      // It has changed nothing.
+      if (this.#connection.inTransaction) await this.#connection.run(sql`ROLLBACK`);
+    }
+  }
+}
+
+const CHANGES_NOTHING = { wakeAt: () => {}, record: () => {}, count: () => {} };
+
+function toTx(connection: Connection, own: Omit<Tx, keyof Connection>): Tx {
+  return {
+    one: (query) => connection.one(query),
+    all: (query) => connection.all(query),
+    run: (query) => connection.run(query),
+    lock: (kind, key) => connection.lock(kind, key),
+    ...own,
+  };
 }

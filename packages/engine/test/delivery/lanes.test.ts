@@ -165,7 +165,7 @@ describe("a destination that doesn't answer", () => {
     await until(() => to(before, DEAD).length === 64);
     await crash(before);
     const after = machine().boot(() => ok());
-    await after.engine.idle();
+    await after.drain();
     expect(to(after, DEAD)).toHaveLength(200);
     await crash(after);
   });

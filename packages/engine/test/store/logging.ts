@@ -16,11 +16,8 @@ export function logging(name: string, open: () => Promise<Store>): void {
 
     it("has an entry for each change of a message's state", async () => {
       await kit.accept(plain());
-      await kit.settle(await kit.claimOne(), {
-        kind: "retry",
-        dueAt: START + 500,
-        failure: failure(START + 1),
-      });
+      const retry = { kind: "retry", dueAt: START + 500, failure: failure(START + 1) } as const;
+      await kit.settle(await kit.claimOne(), retry, START + 1);
       await kit.settle(await kit.claimOne(START + 500), delivered(START + 501), START + 501);
       expect((await entries()).map(({ state, at }) => [state, at - START])).toEqual([
         ["CREATED", 0],

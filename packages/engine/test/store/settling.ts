@@ -19,7 +19,8 @@ export function settling(name: string, open: () => Promise<Store>): void {
     it("a final failure of a run does everything that it means, at once", async () => {
       const [{ messageId }] = (await kit.accept(start("wfr_1", { [HEADER.label]: "l" }))) as [Receipt];
       await kit.accept(append("wfr_1", 1, { [HEADER.delay]: "1d" }));
-      const settled = await kit.settle(await kit.claimOne(), { kind: "failed", failure: failure(START + 5) });
+      const failed = { kind: "failed", failure: failure(START + 5) } as const;
+      const settled = await kit.settle(await kit.claimOne(), failed, START + 5);
       expect(settled).toMatchObject({ kind: "failed", dlqId: expect.any(String) });
       expect(await kit.stateOf("wfr_1")).toBe("RUN_FAILED");
       expect(await kit.store.history("wfr_1")).toBeUndefined();

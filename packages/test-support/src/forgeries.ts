@@ -1,6 +1,6 @@
 import { createHash, generateKeyPairSync } from "node:crypto";
+import { boundHeaders, type DeliveryKind, HEADER } from "@perdure/core/protocol";
 import { SignJWT } from "jose";
-import { boundHeaders, type DeliveryKind, HEADER } from "../../src/protocol/index.ts";
 import {
   base64,
   failureBody,
@@ -225,6 +225,6 @@ export async function forgeriesOf(delivery: Genuine): Promise<readonly (readonly
 
 /** What a stranger is told, and nothing else. */
 export const STRANGER: Readonly<Record<number, string>> = {
-  401: "The request doesn't show who it comes from.",
-  403: "The request may not do this.",
+  401: "The endpoint refuses the request.",
+  403: "The endpoint refuses the request.",
 };
