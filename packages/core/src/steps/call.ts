@@ -33,7 +33,7 @@ export function call<Body>(
   request: (CallRequest | CallWorkflow) & RollbackOptions<CallResponse<Body>>,
 ): Step<CallResponse<Body>> {
   checkOptions(
-    "the step",
+    `step "${name}"`,
     request as CallRequest & CallWorkflow & RollbackOptions,
     "url body headers retries retryDelay flowControl timeout method workflow rollback rollbackRetries rollbackRetryDelay rollbackTimeout",
   );
