@@ -85,7 +85,7 @@ export async function cancel(
 function toQuery(filter: CancelFilters): Query {
   const { workflowUrl, workflowUrlStartingWith, ...rest } = filter;
   if (workflowUrl !== undefined && workflowUrlStartingWith !== undefined) {
-    throw new TypeError("Filter by workflowUrl or by workflowUrlStartingWith, not by both.");
+    throw new TypeError("Give workflowUrl or workflowUrlStartingWith, not both.");
   }
   if (workflowUrl !== undefined) return { ...rest, workflowUrl, workflowUrlExactMatch: true };
   return { ...rest, workflowUrl: workflowUrlStartingWith };

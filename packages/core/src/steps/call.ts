@@ -60,8 +60,7 @@ export function readCall(record: StepRecord): CallResponse {
 function checked(request: CallRequest): CallRequest {
   const url = checkUrl("url", request.url);
   const { body } = request;
-  if (body !== undefined && typeof body !== "string")
-    throw mustBe("body", "a string, such as JSON.stringify returns", body);
+  if (body !== undefined && typeof body !== "string") throw mustBe("body", "a string", body);
   return { ...request, url };
 }
 
