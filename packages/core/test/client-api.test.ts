@@ -1,6 +1,6 @@
+import { signed } from "@perdure/test-support/delivery";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { Client, type GivenClient, type WaitForRun } from "../src/index.ts";
-import { signed } from "./support/delivery.ts";
 import { closed, useRecorder } from "./support/fixture.ts";
 
 const recorder = useRecorder();

@@ -2,7 +2,7 @@ export type { DestinationRules } from "./delivery/policy.ts";
 export type { SigningKeys } from "./delivery/signer.ts";
 export { fetchTransport, type OutgoingRequest, type Transport } from "./delivery/transport.ts";
 export { createEngine, type Engine, type EngineOptions } from "./engine.ts";
-export { openSqlite } from "./open-sqlite.ts";
+export { backupSqlite, openSqlite } from "./open-sqlite.ts";
 export { type Clock, ManualClock } from "./rules/clock.ts";
 export type { EngineEvent } from "./rules/event.ts";
 export type { Reply } from "./rules/message.ts";

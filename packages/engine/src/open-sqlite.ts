@@ -1,7 +1,9 @@
 import { releaseAll } from "./commands/claim.ts";
 import { SqlStore, type StoreSettings } from "./sql-store.ts";
 import { GroupCommit } from "./store/group-commit.ts";
+import { copyDatabase } from "./store/sqlite/backup.ts";
 import { Database } from "./store/sqlite/database.ts";
+import { checkDatabase } from "./store/sqlite/file.ts";
 import { withoutWakeUps } from "./store/tx.ts";
 
 /**
@@ -42,9 +44,28 @@ export class SqliteStore extends SqlStore {
  * ```
  */
 export function openSqlite(file: string, { now = Date.now, ...settings }: SqliteSettings = {}): SqliteStore {
-  const driver = new GroupCommit(new Database(file));
+  const database = new Database(file);
+  if (database.warning !== undefined) (settings.warn ?? console.warn)(database.warning);
+  const driver = new GroupCommit(database, database.reader());
   // The file is this process's alone: the owners of all leases are gone. Their attempts count as not made.
   // Where that can't be written, their leases run out by themselves.
   driver.write((tx) => releaseAll(withoutWakeUps(tx), now() + CRASH_GRACE)).catch(() => {});
   return new SqliteStore(driver, settings);
+}
+
+/**
+ * Copies the database of an engine as it is at one moment, to a file that only its owner can read. The engine may run and
+ * write meanwhile, in this process or another one.
+ *
+ * @param file the database
+ * @param target where the copy goes: there must be nothing yet
+ * @throws StoreUnavailable when `file` isn't a database of an engine, or the copy can't be made
+ * @example
+ * ```ts
+ * await backupSqlite("engine.db", `backups/${new Date().toISOString().slice(0, 10)}.db`);
+ * ```
+ */
+export async function backupSqlite(file: string, target: string): Promise<void> {
+  checkDatabase(file);
+  await copyDatabase(file, target);
 }

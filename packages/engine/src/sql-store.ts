@@ -65,7 +65,7 @@ import type {
 } from "./store/store.ts";
 import { history } from "./store/tables/entries.ts";
 import { withoutWakeUps } from "./store/tx.ts";
-import type { Depths, StateCount } from "./store/upkeep.ts";
+import type { Backup, Depths, StateCount } from "./store/upkeep.ts";
 
 type Limits = Partial<QueueLimits>;
 
@@ -73,6 +73,8 @@ type Limits = Partial<QueueLimits>;
 export interface StoreSettings {
   /** Bytes of an answer that the record of each failed attempt keeps. 4 KiB by default. */
   readonly excerptBytes?: number;
+  /** Called with a warning, such as that of a file that other users of the machine can read. `console.warn` by default. */
+  readonly warn?: (warning: string) => void;
 }
 
 /** The engine's rules on a database. */
@@ -197,6 +199,10 @@ export class SqlStore implements Store {
 
   changeSetting(name: string, was: string | undefined, value: string): Promise<boolean> {
     return this.#driver.write((tx) => changeSetting(tx, name, was, value));
+  }
+
+  backup(): Promise<Backup> {
+    return this.#driver.backup();
   }
 
   probe(): Promise<void> {

@@ -116,10 +116,9 @@ function goodRequest(name: string, item: Item, ids: Ids): Good {
   return { params, headers: HEADERS[name] ?? {}, ...(body === undefined ? {} : { body }) };
 }
 
-/** All that is in a database, which nobody but its engine may open: a copy of it is. */
+/** All that is in a database, while its engine uses it. */
 function contents(file: string): unknown {
-  for (const part of ["", "-wal"]) copyFileSync(`${file}${part}`, `${file}.copy${part}`);
-  const db = new DatabaseSync(`${file}.copy`);
+  const db = new DatabaseSync(file, { readOnly: true });
   const tables = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all();
   const rows = tables.map(({ name }) => [name, db.prepare(`SELECT * FROM "${name}"`).all()]);
   db.close();

@@ -66,7 +66,7 @@ describe("a disk that is full", () => {
     expect(w.events.filter(({ type }) => type === "fault")).toMatchObject([
       {
         during: "storing",
-        error: { message: expect.stringMatching(/engine\.db can't grow: its disk is full/) },
+        error: { message: expect.stringMatching(/engine\.db can't be used: its disk is full/) },
       },
     ]);
     expect((await w.ask("GET", "/v2/logs")).body.logs).toHaveLength(1);

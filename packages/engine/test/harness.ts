@@ -112,7 +112,7 @@ function api(engine: Engine): Omit<World, "engine" | "clock" | "store" | "calls"
     const text = await response.text();
     return {
       status: response.status,
-      body: text === "" ? undefined : JSON.parse(text),
+      body: /json/.test(response.headers.get("content-type") ?? "") ? JSON.parse(text) : text || undefined,
       headers: response.headers,
     };
   };

@@ -1,4 +1,3 @@
-import { fileURLToPath } from "node:url";
 import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
 import { openSqlite, StoreUnavailable } from "../src/index.ts";
@@ -167,11 +166,6 @@ describe("a database", () => {
     );
     await first.close();
     await openSqlite(file).close();
-  });
-
-  it("that isn't one is refused with the reason", () => {
-    expect(() => openSqlite(machine().folder)).toThrow(StoreUnavailable);
-    expect(() => openSqlite(fileURLToPath(import.meta.url))).toThrow(/can't be used: .*not a database/);
   });
 
   it("of a newer engine is left alone", async () => {

@@ -5,6 +5,7 @@ import type { Duplex } from "node:stream";
 import { createAdaptorServer, type HttpBindings } from "@hono/node-server";
 import { type BrowserRules, createBrowserGuard } from "../http/browser-guard.ts";
 import type { Bindings } from "../http/service.ts";
+import type { StoreUnavailable } from "../store/store.ts";
 import { limitIdle } from "./idle-connections.ts";
 
 /** Answers requests. */
@@ -100,6 +101,11 @@ export function explain(error: unknown, { host, port }: Address): string {
 export function giveUp(message: string): void {
   console.error(message);
   process.exitCode = 1;
+}
+
+/** The line for a database that an engine can't open. */
+export function unavailable({ message }: StoreUnavailable): string {
+  return `${message} Choose another one with --db <file>.`;
 }
 
 function callerIpOf(incoming: HttpBindings["incoming"]): string | undefined {

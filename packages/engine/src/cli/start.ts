@@ -1,18 +1,19 @@
 import { once } from "node:events";
 import type { Server } from "node:http";
-import { ConfigError } from "../config.ts";
 import type { Engine } from "../engine.ts";
 import { openSqlite } from "../open-sqlite.ts";
 import { createServer } from "../server.ts";
 import { type Store, StoreUnavailable } from "../store/store.ts";
 import { ignoreFolder } from "./folder.ts";
 import { Journal } from "./journal.ts";
-import { explain, giveUp, guarded, listen, urlOf } from "./listen.ts";
+import { explain, giveUp, guarded, listen, unavailable, urlOf } from "./listen.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { createOperations, type Operations } from "./operations.ts";
 import { outliveReaders } from "./output.ts";
+import { createReader } from "./settings.ts";
 import { readStartConfig, type StartConfig, type StartFlags } from "./start-config.ts";
 import { readStartFile } from "./start-file.ts";
+import { ConfigError } from "./values.ts";
 
 /** Milliseconds for answers that are on their way when everything else has come to its end. */
 const LAST_ANSWERS = 1000;
@@ -27,14 +28,13 @@ export async function start(flags: StartFlags, version: string): Promise<void> {
   } catch (error) {
     for (const store of opened) await store.close();
     if (error instanceof ConfigError) return giveUp(error.message);
-    if (error instanceof StoreUnavailable)
-      return giveUp(`${error.message}\nGive this engine another one: --db <file>`);
+    if (error instanceof StoreUnavailable) return giveUp(unavailable(error));
     throw error;
   }
 }
 
 function configOf(flags: StartFlags): StartConfig {
-  const path = flags.config || process.env.PERDURE_CONFIG;
+  const path = createReader("start", flags, process.env).one("config");
   return readStartConfig(flags, process.env, path ? readStartFile(path) : {});
 }
 
@@ -67,7 +67,9 @@ async function run(config: StartConfig, version: string, opened: Store[]): Promi
 
 function openEngine(config: StartConfig, journal: Journal, metrics: Metrics, opened: Store[]): Engine {
   const tenants = config.tenants.map((tenant) => {
-    const store = openSqlite(tenant.store);
+    const store = openSqlite(tenant.store, {
+      warn: (warning) => journal.log("error", "warning", { warning }),
+    });
     opened.push(store);
     return { ...tenant, store: metrics.watch(store, tenant.user) };
   });

@@ -27,7 +27,7 @@ export function describe(routes: Routes): OpenApi {
     Object.entries(verbs).flatMap(([verb, route]) => toOperations(pattern, verb, route)),
   );
   const shown = toSchemas(
-    operations.flatMap(({ route }) => [...Object.values(route.answers), error]),
+    operations.flatMap(({ route }) => [...(route.media ? [] : Object.values(route.answers)), error]),
     "output",
   );
   const taken = toSchemas(
@@ -119,7 +119,7 @@ function toItem(
       ...Object.fromEntries(
         Object.entries(answers).map(([status, schema]) => [
           status,
-          { description: summary, content: ofJson(shown(schema)) },
+          { description: summary, content: route.media ? { [route.media]: {} } : ofJson(shown(schema)) },
         ]),
       ),
       "4XX": refused,

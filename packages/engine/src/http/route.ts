@@ -86,6 +86,8 @@ export interface Route<
   /** Decides, before the body is read, whether the request may go on. @throws Problem */
   admit?(head: Omit<Input<P, Q>, "body">, service: Service): Promise<void>;
   readonly answers: A;
+  /** The media type of the usual answer, where it isn't JSON: `handle` returns the response then. */
+  readonly media?: string;
   /** Where it isn't the first of the answers. */
   status?(shown: Shown<A[keyof A & number]>): keyof A & number;
   /** No token is needed. */

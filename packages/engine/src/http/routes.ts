@@ -1,3 +1,4 @@
+import { backups } from "./backup.ts";
 import { batches } from "./batch.ts";
 import { deadLetterById, deadLetters } from "./dlq.ts";
 import { events } from "./events.ts";
@@ -36,5 +37,6 @@ export const ROUTES: Routes = {
   ...flows,
   ...logs,
   ...signingKeys,
+  ...backups,
   ...webhooks,
 };

@@ -25,6 +25,7 @@ export function serve(pattern: string, route: Route, service: Service): Handler<
       const limit = route.bodyLimit?.(limits) ?? limits.requestBytes;
       const body = await route.body?.read(await readBody(head.request, limit, hold), limits);
       const shown = await route.handle({ ...head, body }, service);
+      if (shown instanceof Response) return shown;
       return c.json(shown as object, (route.status?.(shown) ?? usual) as ContentfulStatusCode);
     } finally {
       hold.release();

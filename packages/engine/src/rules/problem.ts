@@ -1,5 +1,5 @@
 /** Statuses with which the engine refuses a request. */
-export type ProblemStatus = 400 | 401 | 403 | 404 | 405 | 412 | 413 | 429 | 503;
+export type ProblemStatus = 400 | 401 | 403 | 404 | 405 | 412 | 413 | 429 | 501 | 503;
 
 /** A request that can't be served, for a reason that its sender can act on. The API answers `{"error": message}`. */
 export class Problem extends Error {

@@ -1,5 +1,5 @@
 import type { Tx } from "./tx.ts";
-import type { StateCount } from "./upkeep.ts";
+import type { Backup, StateCount } from "./upkeep.ts";
 
 /** Runs transactions on a database. Each database that the engine knows has one. */
 export interface Driver {
@@ -18,6 +18,13 @@ export interface Driver {
 
   /** Calls `listener` with the states into which messages and runs have come, once that is durable. There is one listener. */
   onStates(listener: (counts: readonly StateCount[]) => void): void;
+
+  /**
+   * Copies the whole database as it is at one moment, while transactions go on.
+   *
+   * @throws Problem 501 where the database can't be copied by the engine
+   */
+  backup(): Promise<Backup>;
 
   /** Commits what is waiting, and takes no more. */
   close(): Promise<void>;

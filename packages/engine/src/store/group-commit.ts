@@ -1,15 +1,20 @@
+import { Problem } from "../rules/problem.ts";
 import type { Driver } from "./driver.ts";
 import { StateCounter } from "./state-counter.ts";
 import { StoreUnavailable } from "./store.ts";
 import { type Sql, sql, type Tx } from "./tx.ts";
-import type { StateCount } from "./upkeep.ts";
+import type { Backup, StateCount } from "./upkeep.ts";
 
 /** One connection to a database, on which transactions follow one another. */
 export interface Connection extends Pick<Tx, "one" | "all" | "run" | "lock"> {
   /** Whether a transaction is open. A database may end one by itself: when its disk is full, say. */
   readonly inTransaction: boolean;
-  /** The statement with which a transaction begins that writes. */
+  /** The statement with which a transaction begins. */
   readonly begin: Sql;
+  /** Called before each transaction. @throws StoreUnavailable when the database isn't the one that was opened any more */
+  check?(): void;
+  /** Copies the database as it is at one moment. Absent where it can't. */
+  readonly backup?: (() => Promise<Backup>) | undefined;
   close(): Promise<void>;
 }
 
@@ -23,9 +28,13 @@ interface Work {
 /**
  * Group commit: writes that arrive while others are being committed share the next transaction, and so its one wait for
  * the disk. Each has a savepoint of its own: one that throws takes back only what it did.
+ *
+ * Reads have a connection of their own where the database has one, and don't wait for writes. Where it hasn't, they take
+ * their turn before the next transaction.
  */
 export class GroupCommit implements Driver {
   readonly #connection: Connection;
+  readonly #reads: ReadQueue | undefined;
   readonly #tx: Tx;
   readonly #states = new StateCounter();
   #onDue: (dueAt: number) => void = () => {};
@@ -35,17 +44,15 @@ export class GroupCommit implements Driver {
   #closed = false;
   #commits = 0;
 
-  constructor(connection: Connection) {
+  /** @param reader a connection to the same database, for reads */
+  constructor(connection: Connection, reader?: Connection) {
     this.#connection = connection;
-    this.#tx = {
-      one: (query) => connection.one(query),
-      all: (query) => connection.all(query),
-      run: (query) => connection.run(query),
-      lock: (kind, key) => connection.lock(kind, key),
+    this.#reads = reader && new ReadQueue(reader);
+    this.#tx = toTx(connection, {
       // A wake-up in vain is harmless, and a claim that it causes joins the transaction.
       wakeAt: (dueAt) => this.#onDue(dueAt),
       count: (change) => this.#states.add(change),
-    };
+    });
   }
 
   /** Transactions committed so far. */
@@ -58,7 +65,17 @@ export class GroupCommit implements Driver {
   }
 
   read<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    if (this.#reads && !this.#closed) return this.#reads.read(work);
     return this.#enqueue("read", work);
+  }
+
+  async backup(): Promise<Backup> {
+    const { backup } = this.#connection;
+    if (backup) return backup();
+    throw new Problem(
+      501,
+      "the engine can copy a database in a file only: this one is in memory, or in PostgreSQL, which has pg_dump",
+    );
   }
 
   onDue(listener: (dueAt: number) => void): void {
@@ -73,6 +90,7 @@ export class GroupCommit implements Driver {
     if (this.#closed) return;
     this.#closed = true;
     await this.#flushing;
+    await this.#reads?.close();
     await this.#connection.close();
   }
 
@@ -113,6 +131,7 @@ export class GroupCommit implements Driver {
     const done: (() => void)[] = [];
     const taken: Work[] = [];
     try {
+      this.#connection.check?.();
       await this.#connection.run(this.#connection.begin);
       // Until none is left: a write may cause another one, such as the claim of what it made due.
       for (let batch = this.#take("write"); batch.length > 0; batch = this.#take("write")) {
@@ -156,4 +175,48 @@ export class GroupCommit implements Driver {
       return () => reject(error);
     }
   }
+}
+
+/** Reads, one after the other, each in a transaction of its own: it sees what has been committed when it begins. */
+class ReadQueue {
+  readonly #connection: Connection;
+  readonly #tx: Tx;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+    this.#tx = toTx(connection, { wakeAt: () => {}, count: () => {} });
+  }
+
+  read<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    const read = this.#last.then(() => this.#perform(work));
+    this.#last = read.catch(() => {});
+    return read;
+  }
+
+  async close(): Promise<void> {
+    await this.#last;
+    await this.#connection.close();
+  }
+
+  async #perform<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    this.#connection.check?.();
+    await this.#connection.run(this.#connection.begin);
+    try {
+      return await work(this.#tx);
+    } finally {
+      // It has changed nothing.
+      if (this.#connection.inTransaction) await this.#connection.run(sql`ROLLBACK`);
+    }
+  }
+}
+
+function toTx(connection: Connection, told: Pick<Tx, "wakeAt" | "count">): Tx {
+  return {
+    one: (query) => connection.one(query),
+    all: (query) => connection.all(query),
+    run: (query) => connection.run(query),
+    lock: (kind, key) => connection.lock(kind, key),
+    ...told,
+  };
 }

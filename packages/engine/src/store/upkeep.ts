@@ -9,6 +9,13 @@ export interface Upkeep {
   /** Writes a setting that still is what it `was`. @returns whether it did */
   changeSetting(name: string, was: string | undefined, value: string): Promise<boolean>;
 
+  /**
+   * Copies all that is stored as it is at one moment, while the engine goes on.
+   *
+   * @throws Problem 501 where the database isn't a file
+   */
+  backup(): Promise<Backup>;
+
   /** Resolves when something has been stored. @throws StoreUnavailable while nothing can be: the disk is full, say */
   probe(): Promise<void>;
 
@@ -37,3 +44,11 @@ export type StateCount =
   /** Of a run's own deliveries, which have none. */
   | { readonly of: "delivery"; readonly state: LogState; readonly count: number }
   | { readonly of: "run"; readonly state: RunState; readonly count: number };
+
+/** A copy of a database. */
+export interface Backup {
+  /** Bytes of the copy. */
+  readonly size: number;
+  /** Must be read to its end, or cancelled. */
+  readonly content: ReadableStream<Uint8Array>;
+}

@@ -1,14 +1,14 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, request, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { DEV_CREDENTIALS, HEADER } from "@perdure/core/protocol";
+import { INHERITED } from "@perdure/test-support/inherited";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { INHERITED } from "../inherited.ts";
 
 const CLI = fileURLToPath(new URL("../../src/cli.ts", import.meta.url));
 let folder: string;
@@ -165,11 +165,25 @@ describe("perdure dev", () => {
     await first.saying("running at");
     const second = dev(["--port", "0", "--db", "a.db"]);
     expect(await second.exit()).toBe(1);
-    expect(second.said()).toMatch(/The database a\.db is in use by another process\.\n.*--db <file>/);
+    expect(second.said()).toBe(
+      "The database a.db is in use by another process. Choose another one with --db <file>.\n",
+    );
     first.child.kill("SIGKILL");
     await first.exit();
     const third = dev(["--port", "0", "--db", "a.db"]);
     await third.saying("running at");
+  });
+
+  it("says in one line that a file isn't a database", async () => {
+    writeFileSync(
+      join(folder, "notes.txt"),
+      "These are notes, and longer than the header of a database.".repeat(9),
+    );
+    const one = dev(["--port", "0", "--db", "notes.txt"]);
+    expect(await one.exit()).toBe(1);
+    expect(one.said()).toBe(
+      "The database notes.txt can't be used: it is not a database. Choose another one with --db <file>.\n",
+    );
   });
 
   it("refuses settings that it can't use", async () => {

@@ -1,142 +1,138 @@
-import { mkdirSync } from "node:fs";
-import { dirname } from "node:path";
-import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
-import { messageOf } from "../../rules/problem.ts";
-import { keeping } from "../fifo-cache.ts";
-import type { Connection } from "../group-commit.ts";
+import { existsSync } from "node:fs";
+import { DatabaseSync } from "node:sqlite";
 import { migrations } from "../migrations.ts";
 import { StoreUnavailable } from "../store.ts";
-import { type Dialect, isPlain, render, type Sql, sql } from "../tx.ts";
+import type { Backup } from "../upkeep.ts";
+import { openBackup } from "./backup.ts";
+import { type OpenFile, SqliteConnection } from "./connection.ts";
+import {
+  BUSY_TIMEOUT,
+  checkHeader,
+  create,
+  isBusy,
+  locate,
+  lock,
+  openReader,
+  remember,
+  unusable,
+  warningOf,
+} from "./file.ts";
 
-const SQLITE_BUSY = 5;
-const SQLITE_FULL = 13;
-/** The file system refuses: read-only, an error of the device, gone. */
-const SQLITE_UNUSABLE: readonly unknown[] = [8, 10, 14];
+/** An open database: a file, or one in memory. */
+interface Opened extends OpenFile {
+  readonly db: DatabaseSync;
+  /** Absent in memory. */
+  readonly path?: string;
+  /** While it is open, no other engine can open the database. */
+  readonly lock?: DatabaseSync;
+}
 
-const DIALECT: Dialect = {
-  placeholder: () => "?",
-  greatest: "max",
-  position: "instr",
-  list: (placeholder) => `SELECT value FROM json_each(${placeholder})`,
-};
-
-/** A connection to a SQLite file, with its statements, which are prepared once. */
-export class Database implements Connection {
-  readonly begin: Sql = sql`BEGIN IMMEDIATE`;
-  readonly #file: string;
-  readonly #db: DatabaseSync;
-  /** Statements by their templates: nothing has to be written or looked up by its text. */
-  readonly #prepared = new WeakMap<readonly string[], StatementSync>();
-  // Lists have as many as there are ways to combine their filters: not all of them are kept.
-  readonly #statement = keeping(1000, (text) => this.#db.prepare(text));
+/** The connection that writes to a SQLite database, which is this engine's as long as it is open. */
+export class Database extends SqliteConnection {
+  readonly #opened: Opened;
+  #lastBackup: Promise<unknown> = Promise.resolve();
 
   /**
    * @param file a path, whose folder is created, or `:memory:`
    * @throws StoreUnavailable when another process uses the file, or it isn't a database of this engine
    */
   constructor(file: string) {
-    this.#file = file;
-    try {
-      if (file !== ":memory:") mkdirSync(dirname(file), { recursive: true });
-      this.#db = new DatabaseSync(file);
-    } catch (cause) {
-      throw new StoreUnavailable(`The database ${file} can't be opened: ${messageOf(cause)}.`, { cause });
-    }
-    try {
-      this.#prepare(file);
-    } catch (cause) {
-      this.#db.close();
-      throw cause instanceof StoreUnavailable ? cause : unavailable(file, cause);
-    }
+    const opened = file === ":memory:" ? openMemory() : openFile(file);
+    super(opened.db, "write", opened);
+    this.#opened = opened;
   }
 
-  async one<Row>(query: Sql): Promise<Row | undefined> {
-    return this.#execute(query, (statement, values) => statement.get(...values) as Row | undefined);
+  /** The absolute path of its file; none in memory. */
+  get path(): string | undefined {
+    return this.#opened.path;
   }
 
-  async all<Row>(query: Sql): Promise<Row[]> {
-    return this.#execute(query, (statement, values) => statement.all(...values) as Row[]);
+  /** A warning, where others than the owner may reach the file. */
+  get warning(): string | undefined {
+    return this.path === undefined ? undefined : warningOf(this.path);
   }
 
-  async run(query: Sql): Promise<number> {
-    return this.#execute(query, (statement, values) => Number(statement.run(...values).changes));
+  /** A connection of its own to the same file, for reads. In memory, a database has one connection only. */
+  reader(): SqliteConnection | undefined {
+    const { path } = this;
+    return path === undefined ? undefined : new SqliteConnection(openReader(path), "read", this.#opened);
   }
 
-  get inTransaction(): boolean {
-    return this.#db.isTransaction;
+  /** Absent in memory: nothing could be restored from it. */
+  get backup(): (() => Promise<Backup>) | undefined {
+    const { path } = this;
+    return path === undefined ? undefined : () => this.#backUp(path);
   }
 
-  /** There is one writer: nothing has to be locked. */
-  async lock(): Promise<void> {}
-
-  async close(): Promise<void> {
-    this.#db.close();
+  /** Backups are made one after the other. */
+  #backUp(path: string): Promise<Backup> {
+    const made = this.#lastBackup.then(() => openBackup(path));
+    this.#lastBackup = made.catch(() => {});
+    return made;
   }
 
-  /** @throws StoreUnavailable when the disk is full, or the file can't be used any more */
-  #execute<Result>(
-    query: Sql,
-    act: (statement: StatementSync, values: readonly SQLInputValue[]) => Result,
-  ): Result {
-    try {
-      const { statement, values } = this.#bound(query);
-      return act(statement, values);
-    } catch (cause) {
-      const code = codeOf(cause);
-      if (code !== SQLITE_FULL && !SQLITE_UNUSABLE.includes(code)) throw cause;
-      throw new StoreUnavailable(
-        code === SQLITE_FULL
-          ? `The database ${this.#file} can't grow: its disk is full.`
-          : `The database ${this.#file} can't be read or written: ${messageOf(cause)}.`,
-        { cause },
-      );
-    }
+  override async close(): Promise<void> {
+    await this.#lastBackup;
+    await super.close();
+    this.#opened.lock?.close();
   }
+}
 
-  #bound(query: Sql): { readonly statement: StatementSync; readonly values: readonly SQLInputValue[] } {
-    if (!isPlain(query)) {
-      const { text, values } = render(query, DIALECT);
-      return { statement: this.#statement(text), values };
-    }
-    const known = this.#prepared.get(query.strings);
-    if (known) return { statement: known, values: query.parts };
-    const statement = this.#db.prepare(query.strings.join("?"));
-    this.#prepared.set(query.strings, statement);
-    return { statement, values: query.parts };
-  }
+function openMemory(): Opened {
+  const db = new DatabaseSync(":memory:");
+  migrate(db, ":memory:");
+  return { db, file: ":memory:", check: () => {} };
+}
 
-  #prepare(file: string): void {
-    // Before anything is read: with the lock of this process alone, the index of the write-ahead log stays in memory.
-    this.#db.exec("PRAGMA locking_mode = EXCLUSIVE");
-    this.#db.exec("PRAGMA journal_mode = WAL");
-    // Each commit reaches the disk before it is acknowledged.
-    this.#db.exec("PRAGMA synchronous = FULL");
-    this.#db.exec("BEGIN IMMEDIATE");
-    const { user_version: version } = this.#db.prepare("PRAGMA user_version").get() as {
-      user_version: number;
+function openFile(file: string): Opened {
+  let held: DatabaseSync | undefined;
+  let db: DatabaseSync | undefined;
+  try {
+    const path = locate(file);
+    held = lock(path);
+    if (!existsSync(path)) create(path, (draft) => migrate(draft, file));
+    checkHeader(path);
+    db = new DatabaseSync(path);
+    prepare(db, file);
+    migrate(db, file);
+    const isSame = remember(path);
+    const check = (): void => {
+      if (!isSame()) throw new StoreUnavailable(`The database ${file} was deleted or replaced.`);
     };
-    const known = migrations("sqlite");
-    if (version > known.length) {
-      throw new StoreUnavailable(
-        `The database ${file} was written by a newer version of the engine (schema ${version}; this one knows ${known.length}).`,
-      );
-    }
-    for (const migration of known.slice(version)) this.#db.exec(migration);
-    this.#db.exec(`PRAGMA user_version = ${known.length}`);
-    this.#db.exec("COMMIT");
+    return { db, file, path, lock: held, check };
+  } catch (cause) {
+    db?.close();
+    held?.close();
+    throw isBusy(cause)
+      ? new StoreUnavailable(`The database ${file} is in use by another process.`, { cause })
+      : unusable(file, cause);
   }
 }
 
-function unavailable(file: string, cause: unknown): StoreUnavailable {
-  return new StoreUnavailable(
-    codeOf(cause) === SQLITE_BUSY
-      ? `The database ${file} is in use by another process.`
-      : `The database ${file} can't be used: ${messageOf(cause)}.`,
-    { cause },
-  );
+function prepare(db: DatabaseSync, file: string): void {
+  db.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT}`);
+  const { journal_mode: mode } = db.prepare("PRAGMA journal_mode = WAL").get() as { journal_mode: string };
+  if (mode !== "wal") {
+    throw new StoreUnavailable(
+      `The database ${file} can't be used: its file system has no shared memory, which a write-ahead log needs. Is it on a network?`,
+    );
+  }
+  // Each commit reaches the disk before it is acknowledged.
+  db.exec("PRAGMA synchronous = FULL");
+  // What is deleted is gone: the bytes of payloads and results don't stay in the file.
+  db.exec("PRAGMA secure_delete = ON");
 }
 
-/** SQLite's own code, without the details in its higher bytes. */
-function codeOf(error: unknown): number | undefined {
-  return error instanceof Error && "errcode" in error ? Number(error.errcode) & 0xff : undefined;
+function migrate(db: DatabaseSync, file: string): void {
+  db.exec("BEGIN IMMEDIATE");
+  const { user_version: version } = db.prepare("PRAGMA user_version").get() as { user_version: number };
+  const known = migrations("sqlite");
+  if (version > known.length) {
+    throw new StoreUnavailable(
+      `The database ${file} was written by a newer version of the engine (schema ${version}; this one knows ${known.length}).`,
+    );
+  }
+  for (const migration of known.slice(version)) db.exec(migration);
+  if (version < known.length) db.exec(`PRAGMA user_version = ${known.length}`);
+  db.exec("COMMIT");
 }

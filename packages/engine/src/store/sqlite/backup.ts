@@ -1,0 +1,71 @@
+import { existsSync, renameSync, rmSync } from "node:fs";
+import { open } from "node:fs/promises";
+import * as sqlite from "node:sqlite";
+import { messageOf } from "../../rules/problem.ts";
+import { StoreUnavailable } from "../store.ts";
+import type { Backup } from "../upkeep.ts";
+import { createPrivate, openReader } from "./file.ts";
+
+/** Pages that are copied in one go, by a thread of the platform: 4 MiB. */
+const PAGES = 1024;
+
+/** Bytes that are read of the copy at a time. */
+const PART = 256 * 1024;
+
+/**
+ * Copies a database as it is at this moment, with what its write-ahead log holds, while others read and write it. Only the
+ * owner can read the copy, and it is complete or isn't there.
+ *
+ * @throws StoreUnavailable when there is something at `target` already, or the copy can't be made
+ */
+export async function copyDatabase(path: string, target: string): Promise<void> {
+  // The engine itself runs on versions of Node that have none.
+  if (!("backup" in sqlite)) throw new StoreUnavailable("A backup needs Node 22.16 or later.");
+  if (existsSync(target)) throw new StoreUnavailable(`There is a file ${target} already.`);
+  const part = `${target}.part`;
+  removePart(part);
+  try {
+    createPrivate(part);
+    const source = openReader(path);
+    try {
+      // The transaction keeps the moment. Without one, the copy would begin anew after each write.
+      source.exec("BEGIN");
+      source.prepare("SELECT count(*) FROM sqlite_schema").get();
+      await sqlite.backup(source, part, { rate: PAGES });
+    } finally {
+      source.close();
+    }
+    renameSync(part, target);
+  } catch (cause) {
+    removePart(part);
+    throw new StoreUnavailable(`The backup ${target} can't be made: ${messageOf(cause)}.`, { cause });
+  }
+}
+
+function removePart(part: string): void {
+  for (const suffix of ["", "-journal"]) rmSync(part + suffix, { force: true });
+}
+
+/** Makes a copy beside the database, and gives it out. It is gone when it has been read, or nobody reads it any more. */
+export async function openBackup(path: string): Promise<Backup> {
+  const copy = `${path}-backup`;
+  rmSync(copy, { force: true });
+  await copyDatabase(path, copy);
+  const file = await open(copy, "r");
+  const { size } = await file.stat();
+  // The name goes at once, the bytes with the last one who has the file open: a crash leaves nothing behind.
+  rmSync(copy);
+  const content = new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const { bytesRead, buffer } = await file.read(new Uint8Array(PART), 0, PART);
+        if (bytesRead > 0) return controller.enqueue(buffer.subarray(0, bytesRead));
+        await file.close();
+        controller.close();
+      },
+      cancel: () => file.close(),
+    },
+    { highWaterMark: 0 },
+  );
+  return { size, content };
+}

@@ -1,0 +1,91 @@
+import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
+import { keeping } from "../fifo-cache.ts";
+import type { Connection } from "../group-commit.ts";
+import { type Dialect, isPlain, render, type Sql, sql } from "../tx.ts";
+import { failureOf } from "./file.ts";
+
+const DIALECT: Dialect = {
+  placeholder: () => "?",
+  greatest: "max",
+  position: "instr",
+  list: (placeholder) => `SELECT value FROM json_each(${placeholder})`,
+};
+
+/** What a connection needs to know of the database's file. */
+export interface OpenFile {
+  /** As its user has named it. */
+  readonly file: string;
+  /** @throws StoreUnavailable when the file isn't the one that was opened any more */
+  readonly check: () => void;
+}
+
+/** A connection to a SQLite database, with its statements, which are prepared once. */
+export class SqliteConnection implements Connection {
+  readonly begin: Sql;
+  readonly #db: DatabaseSync;
+  readonly #file: string;
+  readonly #check: () => void;
+  /** Statements by their templates: nothing has to be written or looked up by its text. */
+  readonly #prepared = new WeakMap<readonly string[], StatementSync>();
+  // Lists have as many as there are ways to combine their filters: not all of them are kept.
+  readonly #statement = keeping(1000, (text) => this.#db.prepare(text));
+
+  constructor(db: DatabaseSync, access: "read" | "write", { file, check }: OpenFile) {
+    this.#db = db;
+    this.#file = file;
+    this.#check = check;
+    this.begin = access === "read" ? sql`BEGIN` : sql`BEGIN IMMEDIATE`;
+  }
+
+  async one<Row>(query: Sql): Promise<Row | undefined> {
+    return this.#execute(query, (statement, values) => statement.get(...values) as Row | undefined);
+  }
+
+  async all<Row>(query: Sql): Promise<Row[]> {
+    return this.#execute(query, (statement, values) => statement.all(...values) as Row[]);
+  }
+
+  async run(query: Sql): Promise<number> {
+    return this.#execute(query, (statement, values) => Number(statement.run(...values).changes));
+  }
+
+  get inTransaction(): boolean {
+    return this.#db.isTransaction;
+  }
+
+  /** SQLite has one writer: a transaction has nothing to lock. */
+  async lock(): Promise<void> {}
+
+  check(): void {
+    this.#check();
+  }
+
+  async close(): Promise<void> {
+    this.#db.close();
+  }
+
+  /** @throws StoreUnavailable when the disk is full, or the file can't be used any more */
+  #execute<Result>(
+    query: Sql,
+    act: (statement: StatementSync, values: readonly SQLInputValue[]) => Result,
+  ): Result {
+    try {
+      const { statement, values } = this.#bound(query);
+      return act(statement, values);
+    } catch (cause) {
+      throw failureOf(this.#file, cause);
+    }
+  }
+
+  #bound(query: Sql): { readonly statement: StatementSync; readonly values: readonly SQLInputValue[] } {
+    if (!isPlain(query)) {
+      const { text, values } = render(query, DIALECT);
+      return { statement: this.#statement(text), values };
+    }
+    const known = this.#prepared.get(query.strings);
+    if (known) return { statement: known, values: query.parts };
+    const statement = this.#db.prepare(query.strings.join("?"));
+    this.#prepared.set(query.strings, statement);
+    return { statement, values: query.parts };
+  }
+}
