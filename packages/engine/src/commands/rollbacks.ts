@@ -1,8 +1,8 @@
 import { decodeTraits, type RollbackRecord } from "@perdure/core/protocol";
 import { newMessageId } from "../rules/ids.ts";
+import { transition } from "../rules/message-status.ts";
 import type { Learned } from "../rules/outcome.ts";
 import { retryPolicy } from "../rules/policy.ts";
-import { transition } from "../rules/message-status.ts";
 import { keyPattern, stepOfKey } from "../rules/record-key.ts";
 import { AFTERWARDS } from "../store/tables/due.ts";
 import { logState } from "../store/tables/logs.ts";

@@ -1,7 +1,8 @@
 import { excerptOf } from "../rules/event.ts";
 import type { StartIntake } from "../rules/intake.ts";
 import { Problem } from "../rules/problem.ts";
-import { inherit, isNamedAfterMessage, isSameTrigger, type Run, reconfigure } from "../rules/run.ts";
+import { type Invoker, inherit, type Run, type RunDraft, reconfigure } from "../rules/run.ts";
+import { decideStart, type StartDecision } from "../rules/start.ts";
 import type { Receipt } from "../store/store.ts";
 import { finishMessages } from "../store/tables/due.ts";
 import { FIRST_RECORD } from "../store/tables/entries.ts";
@@ -12,32 +13,32 @@ import { entryMessage, insertEntry, insertMessage, lockRun, runOf } from "./mess
 import { receipt } from "./receipt.ts";
 
 /**
- * Starts a run, unless the request repeats one that has been stored: then the answer names what is there.
+ * Starts a run, unless the request repeats an earlier one: then the receipt names the run of that one.
  *
- * @throws Problem 400 when the run that it configures, or that invokes it, isn't live
+ * @throws Problem 400 when the run that the request configures, or that invokes it, isn't live
  */
 export async function startRun(tx: Tx, intake: StartIntake): Promise<Receipt> {
-  const { run: draft } = intake;
+  // 1. Read, under the locks of both runs.
+  const { run: draft, configures } = intake;
+  const { invoker } = draft;
   const live = await lockRun(tx, draft.id);
-  if (intake.configures) {
-    if (!live) throw await notLive(tx, draft.id, "it can't be configured");
-    if (live.announced) return await configure(tx, live, intake);
-  }
-  const parent = draft.invoker && (await liveInvoker(tx, draft.invoker));
-  const child = parent && (await childOf(tx, parent, intake));
-  if (child) return child;
-  if (live && parent) {
-    throw new Problem(400, `workflow run ${draft.id} is alive already: it can't be invoked by ${parent.id}`);
-  }
   const latest = live ?? (await latestRun(tx, draft.id));
-  const again = isNamedAfterMessage(draft) || (latest && isSameTrigger(latest.config, draft.config));
-  const known = again ? latest : live;
-  if (known)
-    return receipt(
-      { id: (await entryMessage(tx, known.key, FIRST_RECORD)) ?? "", url: known.url },
-      known,
-      true,
-    );
+  const parent = invoker && (await liveInvoker(tx, invoker));
+  const child = parent && (await childOf(tx, parent, intake));
+  // 2. Decide.
+  const decision = decideStart({
+    draft,
+    configures,
+    live,
+    latest,
+    invoker: !invoker ? "none" : parent ? "live" : "not live",
+    invokedBefore: child !== undefined,
+  });
+  // 3. Write.
+  if (decision === "configure" && live) return configure(tx, live, intake);
+  if (decision === "repeat invocation" && child) return child;
+  if (decision === "repeat" && latest) return repeated(tx, latest);
+  if (decision !== "start") throw await refusal(tx, decision, draft);
   const run = await insertRun(tx, draft, parent);
   const entry = { key: FIRST_RECORD, callType: "step", body: intake.payload } as const;
   await insertEntry(tx, run, entry, intake.message);
@@ -45,13 +46,26 @@ export async function startRun(tx: Tx, intake: StartIntake): Promise<Receipt> {
   return receipt(intake.message, run, false);
 }
 
-async function liveInvoker(tx: Tx, { runId, createdAt }: { runId: string; createdAt: number }): Promise<Run> {
-  const run = await lockRun(tx, runId);
-  // Of several runs that had this id, it is one that has ended.
-  if (!run || (createdAt > 0 && createdAt !== run.createdAt)) {
-    throw await notLive(tx, runId, "it can't invoke another one");
+async function refusal(tx: Tx, decision: StartDecision, { id, invoker }: RunDraft): Promise<Problem> {
+  if (decision === "invoker is not live" && invoker) {
+    return notLive(tx, invoker.runId, "it can't invoke another one");
   }
-  return run;
+  if (decision === "id is taken") {
+    return new Problem(400, `workflow run ${id} is alive already: it can't be invoked by ${invoker?.runId}`);
+  }
+  return notLive(tx, id, "it can't be configured");
+}
+
+/** The receipt of the request that started a run. */
+async function repeated(tx: Tx, run: Run): Promise<Receipt> {
+  const id = (await entryMessage(tx, run.key, FIRST_RECORD)) ?? "";
+  return receipt({ id, url: run.url }, run, true);
+}
+
+/** The live run that invokes another one. Of several runs with its id, a request may mean one that has ended. */
+async function liveInvoker(tx: Tx, { runId, createdAt }: Invoker): Promise<Run | undefined> {
+  const run = await lockRun(tx, runId);
+  return run && (createdAt === 0 || createdAt === run.createdAt) ? run : undefined;
 }
 
 /** What the step has invoked before: the endpoint says it again when it hasn't heard our answer. */
@@ -61,13 +75,7 @@ async function childOf(tx: Tx, parent: Run, { run }: StartIntake): Promise<Recei
     sql`SELECT key FROM runs WHERE parent = ${parent.key} AND parent_record = ${key}`,
   );
   const child = row && (await runOf(tx, row.key));
-  if (child) {
-    return receipt(
-      { id: (await entryMessage(tx, child.key, FIRST_RECORD)) ?? "", url: child.url },
-      child,
-      true,
-    );
-  }
+  if (child) return repeated(tx, child);
   const recorded = await entryMessage(tx, parent.key, key);
   return recorded === undefined ? undefined : receipt({ id: recorded, url: run.url }, undefined, true);
 }

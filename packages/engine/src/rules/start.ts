@@ -1,0 +1,53 @@
+import { isNamedAfterMessage, isSameTrigger, type Run, type RunDraft } from "./run.ts";
+
+/** What the store knows about the request to start a run. */
+export interface StartFacts {
+  readonly draft: RunDraft;
+  /** The endpoint configures a run that awaits its configuration. */
+  readonly configures: boolean;
+  /** The live run of this id. */
+  readonly live: Pick<Run, "announced" | "config"> | undefined;
+  /** The last run of this id, live or not. */
+  readonly latest: Pick<Run, "config"> | undefined;
+  /** The live run that invokes this one, when the request names one. */
+  readonly invoker: "none" | "live" | "not live";
+  /** The step of the invoker has invoked a run before, or its result is recorded. */
+  readonly invokedBefore: boolean;
+}
+
+/** The answer to a request to start a run. */
+export type StartDecision =
+  /** Store a new run. */
+  | "start"
+  /** Give the live run its endpoint's configuration. */
+  | "configure"
+  /** The last run of this id stands for the request: the client has not heard the answer to its first one. */
+  | "repeat"
+  /** The run that the step has invoked before stands for the request. */
+  | "repeat invocation"
+  /** Refuse: there is no live run to configure. */
+  | "nothing to configure"
+  /** Refuse: the invoking run is not live. */
+  | "invoker is not live"
+  /** Refuse: a run of this id is live, and was not invoked by this step. */
+  | "id is taken";
+
+/**
+ * Decides what a request to start a run comes to:
+ *
+ * 1. An endpoint that configures a run needs a live one. It configures the run if that awaits it.
+ * 2. A run that is invoked needs a live invoker. A step invokes once, and never a run that is live already.
+ * 3. A request that repeats an earlier one gets the run of that one: a request named after its message, or with the same
+ *    trigger id, even when the run has ended; any other, while the run is live.
+ * 4. Everything else starts a run.
+ */
+export function decideStart(facts: StartFacts): StartDecision {
+  const { draft, configures, live, latest, invoker, invokedBefore } = facts;
+  if (configures && !live) return "nothing to configure";
+  if (configures && live?.announced) return "configure";
+  if (invoker === "not live") return "invoker is not live";
+  if (invokedBefore) return "repeat invocation";
+  if (live && invoker === "live") return "id is taken";
+  if (latest && (isNamedAfterMessage(draft) || isSameTrigger(latest.config, draft.config))) return "repeat";
+  return live ? "repeat" : "start";
+}
