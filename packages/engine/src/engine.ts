@@ -56,7 +56,10 @@ export interface EngineOptions {
   readonly limits?: {
     /** Bytes of a request to the API. 10 MiB by default. */
     readonly requestBytes?: number;
-    /** Bytes of the bodies of all requests that are in memory at once; more are answered with 503. 256 MiB by default. */
+    /**
+     * Bytes of the bodies of all requests that are in memory at once; more are answered with 503. 256 MiB by default.
+     * Beside them, large answers to calls and what calls and answers deliver have as much, 64 MiB at most: more wait.
+     */
     readonly inFlightBytes?: number;
     /** Bytes of a request to a webhook. 1 MiB by default. */
     readonly webhookBytes?: number;
@@ -136,6 +139,9 @@ export interface Engine {
 type Limits = NonNullable<EngineOptions["limits"]>;
 
 export const MIB: number = 1024 * 1024;
+
+/** Bytes of large bodies that are being delivered, or read of answers to calls, at once. */
+const LARGE_BODIES = 64 * MIB;
 
 const NUMBERS: Readonly<Record<"concurrency" | "calls", Range>> = {
   concurrency: "count",
@@ -221,6 +227,7 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
     lease: timeouts.lease ?? 30_000,
     historyBytes: limits.historyBytes ?? 4 * MIB,
     callBytes: limits.callBytes ?? 10 * MIB,
+    bodyBytes: Math.min(limits.inFlightBytes ?? LARGE_BODIES, LARGE_BODIES),
     sweep: 60_000,
     region: options.region,
     retention,

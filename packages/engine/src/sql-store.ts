@@ -3,7 +3,7 @@ import type { HistoryEntry } from "@perdure/core/protocol";
 import { accept } from "./commands/accept.ts";
 import { cancelMessage, cancelRuns, endRun } from "./commands/cancel.ts";
 import { cancelMessages } from "./commands/cancel-messages.ts";
-import { claim, release, renew } from "./commands/claim.ts";
+import { claim, release, renew, wholeEntries } from "./commands/claim.ts";
 import { removeDeadLetters, repeatReport, repeatRollbacks, retry } from "./commands/dead-letters.ts";
 import { flowControl } from "./commands/flow-control.ts";
 import { latestRun, liveRun } from "./commands/messages.ts";
@@ -47,6 +47,7 @@ import type { CanceledMessages, MessageQuery } from "./store/publishing.ts";
 import type {
   CanceledMessage,
   CanceledRuns,
+  Claim,
   ClaimOrder,
   Claims,
   EndedRun,
@@ -117,6 +118,10 @@ export class SqlStore implements Store {
 
   claim(order: ClaimOrder): Promise<Claims> {
     return this.#driver.write((tx) => claim(withoutWakeUps(tx), { ...order, owner: this.#owner }));
+  }
+
+  entriesOf(claim: Claim): Promise<HistoryEntry[]> {
+    return this.#driver.read((tx) => wholeEntries(tx, claim));
   }
 
   renew(leases: readonly Lease[], until: number): Promise<Lease[]> {

@@ -18,6 +18,9 @@ import {
   warningOf,
 } from "./file.ts";
 
+/** Bytes that the write-ahead log keeps of the disk when its content is in the database. */
+const LOG_BYTES = 64 * 1024 * 1024;
+
 /** An open database: a file, or one in memory. */
 interface Opened extends OpenFile {
   readonly db: DatabaseSync;
@@ -119,6 +122,8 @@ function prepare(db: DatabaseSync, file: string): void {
   }
   // Each commit reaches the disk before it is acknowledged.
   db.exec("PRAGMA synchronous = FULL");
+  // A large transaction leaves no large log behind.
+  db.exec(`PRAGMA journal_size_limit = ${LOG_BYTES}`);
   // What is deleted is gone: the bytes of payloads and results don't stay in the file.
   db.exec("PRAGMA secure_delete = ON");
 }

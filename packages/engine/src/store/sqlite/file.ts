@@ -114,6 +114,8 @@ export function lock(path: string): DatabaseSync {
   createPrivate(file);
   const held = new DatabaseSync(file);
   try {
+    // No journal: nothing is ever written.
+    held.exec("PRAGMA journal_mode = MEMORY");
     held.exec("BEGIN EXCLUSIVE");
     return held;
   } catch (cause) {
