@@ -10,6 +10,7 @@ import {
   checkHeader,
   create,
   isBusy,
+  type Lock,
   locate,
   lock,
   openReader,
@@ -27,7 +28,7 @@ interface Opened extends OpenFile {
   /** Absent in memory. */
   readonly path?: string;
   /** While it is open, no other engine can open the database. */
-  readonly lock?: DatabaseSync;
+  readonly lock?: Lock;
 }
 
 /** The connection that writes to a SQLite database, which is this engine's as long as it is open. */
@@ -88,7 +89,7 @@ function openMemory(): Opened {
 }
 
 function openFile(file: string): Opened {
-  let held: DatabaseSync | undefined;
+  let held: Lock | undefined;
   let db: DatabaseSync | undefined;
   try {
     const path = locate(file);
@@ -105,7 +106,7 @@ function openFile(file: string): Opened {
     return { db, file, path, lock: held, check };
   } catch (cause) {
     db?.close();
-    held?.close();
+    held?.withdraw();
     throw isBusy(cause)
       ? new StoreUnavailable(`The database ${file} is in use by another process.`, { cause })
       : unusable(file, cause);
