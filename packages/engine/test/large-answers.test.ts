@@ -9,7 +9,7 @@ import { app, callStep, isAnswer, recordsOf, THIRD, to, workflow } from "./steps
 const MIB = 1024 * 1024;
 const PART = 32 * 1024;
 /** Room for large bodies, and none too little for requests. */
-const LIMITS = { inFlightBytes: 2 * MIB, requestBytes: 64 * MIB };
+const LIMITS = { inFlightBytes: MIB, requestBytes: 64 * MIB };
 
 let folder: string;
 beforeEach(() => {
@@ -59,7 +59,7 @@ const outOf = (w: World, runId: string): { body: string } => {
 };
 
 it("answers that arrive at once are read as far as there is room, stored once, and brought to their runs", async () => {
-  const [runs, bytes] = [16, MIB / 2];
+  const [runs, bytes] = [8, MIB / 2];
   const file = join(folder, "a.db");
   const third = sender(bytes);
   const w = world(app({ [APP]: workflow(callStep()), [THIRD]: third.answer }), {
@@ -69,9 +69,9 @@ it("answers that arrive at once are read as far as there is room, stored once, a
   for (let at = 0; at < runs; at++) await w.start(`wfr_${at}`);
   await until(() => third.sent() > 0);
   await quiet(third.sent);
-  // 2 MiB, one answer that goes on nevertheless, and what each reads without asking.
-  expect(third.sent()).toBeGreaterThan(MIB);
-  expect(third.sent()).toBeLessThan(2 * MIB + bytes + runs * 3 * PART);
+  // 1 MiB, one answer that goes on nevertheless, and what each reads without asking.
+  expect(third.sent()).toBeGreaterThan(MIB / 2);
+  expect(third.sent()).toBeLessThan(MIB + bytes + runs * 3 * PART);
   third.end();
   await w.engine.idle();
   expect(third.sent()).toBe(runs * bytes);
@@ -86,7 +86,7 @@ it("answers that arrive at once are read as far as there is room, stored once, a
 });
 
 it("a small answer doesn't wait for large ones", async () => {
-  const third = sender(MIB);
+  const third = sender(MIB / 2);
   const small = "https://small.test/";
   const w = world(
     app({
@@ -97,7 +97,7 @@ it("a small answer doesn't wait for large ones", async () => {
     }),
     { limits: LIMITS },
   );
-  for (let at = 0; at < 10; at++) await w.start(`wfr_${at}`);
+  for (let at = 0; at < 8; at++) await w.start(`wfr_${at}`);
   await quiet(third.sent);
   await w.start("wfr_small");
   await until(async () => (await w.run("wfr_small")).workflowState === "RUN_SUCCESS");
