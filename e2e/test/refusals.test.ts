@@ -1,9 +1,9 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createWorkflow, serveMany, type WorkflowContext } from "@perdure/core";
+import { environment } from "@perdure/test-support/process";
 import { describe, expect, it } from "vitest";
 import { failureFunction, perform, stage, useStage } from "./support/stage.ts";
-import { environment } from "./support/views.ts";
 
 useStage();
 
@@ -99,7 +99,7 @@ describe("an endpoint with a token that the engine doesn't take", () => {
     const env = { ...environment(stage.lab.url), QSTASH_TOKEN: "", QSTASH_DEV: "0" };
     await perform((c) => c.run("charge", () => stage.diary.push("work")), { env, verify: "off" });
     expect(stage.diary).toEqual(["failure function"]);
-    expect(stage.told?.failResponse).toMatch(/There is no token for the engine: set QSTASH_TOKEN/);
+    expect(stage.told?.failResponse).toMatch(/There is no token for the engine. Set QSTASH_TOKEN/);
   });
 });
 

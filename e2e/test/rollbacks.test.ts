@@ -8,10 +8,10 @@ import {
   WorkflowNonRetryableError,
   WorkflowRetryAfterError,
 } from "@perdure/core";
+import { environment } from "@perdure/test-support/process";
 import { describe, expect, it } from "vitest";
 import { until } from "./support/lab.ts";
 import { boom, failureFunction, halt, perform, stage, step, undo, useStage } from "./support/stage.ts";
-import { environment } from "./support/views.ts";
 
 useStage();
 

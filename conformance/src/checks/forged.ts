@@ -1,13 +1,6 @@
+import { history, RUN, runHeaders, sign } from "@perdure/test-support/delivery";
+import { forgeriesOf, genuine, KINDS, type Sent, STRANGER, signedBy } from "@perdure/test-support/forgeries";
 import { expect, it } from "vitest";
-import { history, RUN, runHeaders, sign } from "../../../packages/core/test/support/delivery.ts";
-import {
-  forgeriesOf,
-  genuine,
-  KINDS,
-  type Sent,
-  STRANGER,
-  signedBy,
-} from "../../../packages/core/test/support/forgeries.ts";
 import { type Answer, ask, deliver, type Scene } from "../scene.ts";
 import { ORDER } from "./walk.ts";
 
@@ -98,7 +91,7 @@ function expectRefused(name: string, { status, text }: Answer): void {
   // What can't be understood is said to be so, by the name of the header alone.
   if (status === 400)
     expect(message, name).toMatch(
-      /^(?:The header \S+ is there more than once|A \w+ request needs|The engine speaks version)/,
+      /^(?:The header \S+ is there more than once|A \w+ request needs|Upstash-Workflow-Sdk-Version is)/,
     );
   else expect(message, name).toBe(STRANGER[status]);
 }

@@ -5,8 +5,7 @@ import { serve as listen } from "@hono/node-server";
 import { Client, type RunLog, type ServeOptions, serve, type WorkflowFunction } from "@perdure/core";
 import { DEV_CREDENTIALS } from "@perdure/core/protocol";
 import { createEngine, type Engine, fetchTransport, ManualClock, openSqlite } from "@perdure/engine";
-import { temporaryFolder } from "./process.ts";
-import { environment } from "./views.ts";
+import { environment, temporaryFolder } from "@perdure/test-support/process";
 
 type Handler = (request: Request) => Response | Promise<Response>;
 

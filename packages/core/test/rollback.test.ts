@@ -1,3 +1,14 @@
+import {
+  base64,
+  failureBody,
+  failureHeaders,
+  history,
+  KEYS,
+  RUN,
+  request,
+  runHeaders,
+  signed,
+} from "@perdure/test-support/delivery";
 import { describe, expect, it, vi } from "vitest";
 import { z } from "zod";
 import {
@@ -11,17 +22,6 @@ import {
   WorkflowNonRetryableError,
 } from "../src/index.ts";
 import type { FailureDetails, RollbackRecord, StepRecord } from "../src/protocol/index.ts";
-import {
-  base64,
-  failureBody,
-  failureHeaders,
-  history,
-  KEYS,
-  RUN,
-  request,
-  runHeaders,
-  signed,
-} from "./support/delivery.ts";
 import { answerOf, deliver, open, useRecorder } from "./support/fixture.ts";
 
 const recorder = useRecorder();
@@ -474,7 +474,7 @@ describe("an engine that has no rollbacks made", () => {
     await handler(request(history({}), runHeaders({ "Perdure-Max-Retries": "3" })));
     expect(warn).not.toHaveBeenCalled();
     for (let at = 0; at < 2; at++) await handler(request(history({}), runHeaders()));
-    expect(warn.mock.calls).toEqual([[expect.stringContaining("doesn't have rollbacks made")]]);
+    expect(warn.mock.calls).toEqual([[expect.stringContaining("makes no rollbacks")]]);
     warn.mockRestore();
   });
 });

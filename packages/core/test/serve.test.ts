@@ -1,10 +1,3 @@
-import { type } from "arktype";
-import * as v from "valibot";
-import { describe, expect, it } from "vitest";
-import { z } from "zod";
-import type { FailureFunctionParams, Schema } from "../src/index.ts";
-import { serve, WorkflowNonRetryableError, WorkflowRetryAfterError } from "../src/index.ts";
-import type { StepRecord } from "../src/protocol/index.ts";
 import {
   base64,
   entries,
@@ -15,7 +8,14 @@ import {
   request,
   runHeaders,
   URL,
-} from "./support/delivery.ts";
+} from "@perdure/test-support/delivery";
+import { type } from "arktype";
+import * as v from "valibot";
+import { describe, expect, it } from "vitest";
+import { z } from "zod";
+import type { FailureFunctionParams, Schema } from "../src/index.ts";
+import { serve, WorkflowNonRetryableError, WorkflowRetryAfterError } from "../src/index.ts";
+import type { StepRecord } from "../src/protocol/index.ts";
 import { answerOf, deliver, open, useRecorder } from "./support/fixture.ts";
 
 const recorder = useRecorder();
