@@ -1,4 +1,4 @@
-import { decodeTraits } from "@perdure/core/protocol";
+import { decodeCapabilities } from "@perdure/core/protocol";
 import { fromBase64, toBytes } from "../rules/bytes.ts";
 import { cancelMessage } from "../rules/failure.ts";
 import { invokeRecord } from "../rules/invoke.ts";
@@ -79,7 +79,7 @@ async function withdraw(tx: Tx, run: number, end: Finish, now: number): Promise<
 /** Where the endpoint has asked to be told. */
 export async function reportCanceled(tx: Tx, key: number, now: number): Promise<void> {
   const run = await runOf(tx, key);
-  if (!run?.traits || !decodeTraits(run.traits).onCancel) return;
+  if (!run?.traits || !decodeCapabilities(run.traits).onCancel) return;
   const [first] = await history(tx, key);
   const report = await insertMessage(tx, cancelMessage(run, fromBase64(first?.body ?? ""), now), {
     run: key,
