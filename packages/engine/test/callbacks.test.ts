@@ -276,16 +276,12 @@ describe("Upstash-Failure-Callback", () => {
 });
 
 async function pending(w: World): Promise<Answer["body"][]> {
-  const { claims } = await w.store.claim({
-    now: START + 7_200_000,
-    limit: 10,
-    leaseUntil: START + 7_300_000,
-  });
+  w.store.useClock(() => START + 7_200_000);
+  const { claims } = await w.store.claim({ limit: 10, leaseUntil: START + 7_300_000 });
   const views = claims.map(({ message }) => w.ask("GET", `/v2/messages/${message.id}`));
   const answers = await Promise.all(views);
-  await w.store.release(
-    claims.map(({ lease }) => lease),
-    START + 3_600_000,
-  );
+  w.store.useClock(() => START + 3_600_000);
+  await w.store.release(claims.map(({ lease }) => lease));
+  w.store.useClock(() => w.clock.now());
   return answers.map(({ body }) => body);
 }

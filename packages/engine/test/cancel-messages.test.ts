@@ -18,7 +18,9 @@ async function batch(w: World, items: readonly object[]): Promise<Answer["body"]
 }
 
 async function left(w: World): Promise<string[]> {
-  const { claims } = await w.store.claim({ now: START + 1e9, limit: 1000, leaseUntil: START + 2e9 });
+  w.store.useClock(() => START + 1e9);
+  const { claims } = await w.store.claim({ limit: 1000, leaseUntil: START + 2e9 });
+  w.store.useClock(() => w.clock.now());
   return claims.map(({ message }) => message.url).sort();
 }
 

@@ -151,6 +151,11 @@ describe("a failed run", () => {
     expect(new Set(to(w, CHILD).map(runIdOf))).toEqual(new Set(["wfr_child_of_wfr_1"]));
     expect((await w.run(id)).workflowState).toBe("RUN_SUCCESS");
     expect((await w.run("wfr_child_of_wfr_1")).invoker.workflowRunId).toBe(id);
+    // Observers hear of the child's end, whether it came before the resume or after.
+    const invoked = w.events.filter((event) => event.type === "step.recorded" && event.stepType === "Invoke");
+    expect(invoked).toEqual([
+      expect.objectContaining({ type: "step.recorded", runId: id, step: "step1", stepType: "Invoke" }),
+    ]);
   });
 
   it("that is resumed can still be reached by the webhook that it gave out", async () => {

@@ -61,8 +61,7 @@ export async function resume(ctx: DeliveryContext<Resume>): Promise<Outcome> {
   return conclude(ctx, context, replayed, failurePlace(history));
 }
 
-const NO_ROLLBACKS =
-  "[perdure] This engine doesn't have rollbacks made: Perdure's own does. Undo the steps in the failure function.";
+const NO_ROLLBACKS = "[perdure] This engine makes no rollbacks. Undo the steps in the failure function.";
 
 /** For a context that is only looked at. */
 const inertHost: StepHost = { request: () => new Promise(() => {}), cancel: () => new Promise(() => {}) };
@@ -139,7 +138,7 @@ async function conclude(
     case "recorded":
       return done(runId, "success");
     case "over":
-      await tell(ctx, "onWarning", { workflowRunId: runId, warning: "The run has ended meanwhile." });
+      await tell(ctx, "onWarning", { workflowRunId: runId, warning: "The run has ended." });
       return done(runId, "workflow-already-ended");
     case "threw":
       return { ...replayed, kind: "failed" };

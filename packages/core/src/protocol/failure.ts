@@ -89,7 +89,7 @@ const SUBJECT = "The failure callback";
 export function parseFailure(json: string): FailureReport {
   const body = parseCallback<Partial<FailureBody>>(SUBJECT, json);
   if (body.perdure !== undefined && !isDetails(body.perdure))
-    throw malformed(SUBJECT, "has details that aren't ours", json);
+    throw malformed(SUBJECT, "has wrong details", json);
   const response = decode(body.body);
   const { thrown, message, where, step } = readFailure(response, body.status);
   const { perdure: details } = body;

@@ -49,7 +49,7 @@ export function collectRollbacks(
     const host: StepHost = {
       request: (step) =>
         new Promise((resolve, reject) => {
-          if (finished) return reject(new TypeError(`A rollback can't contain steps, like "${step.name}".`));
+          if (finished) return reject(new TypeError(`A rollback can't contain step "${step.name}".`));
           matcher.match({ step, resolve: resolve as PendingStep["resolve"], reject });
           void matcher.waitUntilIdle();
         }),

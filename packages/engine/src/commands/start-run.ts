@@ -1,49 +1,22 @@
-import type { CallIntake } from "../rules/call.ts";
-import type { AppendIntake, Intake, StartIntake } from "../rules/intake.ts";
-import type { Draft } from "../rules/message.ts";
+import { excerptOf } from "../rules/event.ts";
+import type { StartIntake } from "../rules/intake.ts";
 import { Problem } from "../rules/problem.ts";
-import type { QueueLimits } from "../rules/queue.ts";
 import { inherit, isNamedAfterMessage, isSameTrigger, type Run, reconfigure } from "../rules/run.ts";
-import * as inOrder from "../store/in-order.ts";
 import type { Receipt } from "../store/store.ts";
 import { finishMessages } from "../store/tables/due.ts";
 import { FIRST_RECORD } from "../store/tables/entries.ts";
 import { deadlineOf, insertRun, labelRun, latestRun, notLive } from "../store/tables/runs.ts";
 import { sql, type Tx } from "../store/tx.ts";
-import { knownAgain } from "./deduplicate.ts";
 import { letGo } from "./flow-limits.ts";
 import { entryMessage, insertEntry, insertMessage, lockRun, runOf } from "./messages.ts";
-import { ensureQueue } from "./queue-places.ts";
-import { addWebhook } from "./waits.ts";
+import { receipt } from "./receipt.ts";
 
-export async function accept(
-  tx: Tx,
-  intakes: readonly Intake[],
-  limits: Partial<QueueLimits> = {},
-): Promise<Receipt[]> {
-  return await inOrder.map(intakes, async (intake) => await acceptOne(tx, intake, limits));
-}
-
-async function acceptOne(tx: Tx, intake: Intake, limits: Partial<QueueLimits>): Promise<Receipt> {
-  switch (intake.kind) {
-    case "message": {
-      const known = await knownAgain(tx, intake);
-      if (known) return known;
-      if (intake.message.queue !== undefined) {
-        await ensureQueue(tx, intake.message.queue, intake.message.createdAt, limits.queues);
-      }
-      await insertMessage(tx, intake.message);
-      return receipt(intake.message, undefined, false);
-    }
-    case "start":
-      return await start(tx, intake);
-    case "append":
-    case "call":
-      return await append(tx, intake);
-  }
-}
-
-async function start(tx: Tx, intake: StartIntake): Promise<Receipt> {
+/**
+ * Starts a run, unless the request repeats one that has been stored: then the answer names what is there.
+ *
+ * @throws Problem 400 when the run that it configures, or that invokes it, isn't live
+ */
+export async function startRun(tx: Tx, intake: StartIntake): Promise<Receipt> {
   const { run: draft } = intake;
   const live = await lockRun(tx, draft.id);
   if (intake.configures) {
@@ -68,6 +41,7 @@ async function start(tx: Tx, intake: StartIntake): Promise<Receipt> {
   const run = await insertRun(tx, draft, parent);
   const entry = { key: FIRST_RECORD, callType: "step", body: intake.payload } as const;
   await insertEntry(tx, run, entry, intake.message);
+  tx.record({ type: "run.started", runId: run.id, url: run.url, payload: excerptOf(intake.payload) });
   return receipt(intake.message, run, false);
 }
 
@@ -114,36 +88,11 @@ async function configure(tx: Tx, live: Run, intake: StartIntake): Promise<Receip
     deleteAfter: intake.message.createdAt,
   });
   tx.count({ of: "delivery", state: "DELIVERED", count: changes });
-  // What it was counted as under way for has ended.
+  // The delivery no longer counts toward the limit of its key.
   if (await letGo(tx, live.config.flow?.key ?? null)) tx.wakeAt(intake.message.createdAt);
   const entry = (await tx.one<{ seq: number }>(
     sql`UPDATE entries SET message = ${intake.message.id} WHERE run = ${live.key} AND record = ${FIRST_RECORD} RETURNING seq`,
   )) as { seq: number };
   await insertMessage(tx, inherit(intake.message, { ...live, config }), { run: live.key, entry: entry.seq });
   return receipt(intake.message, live, false);
-}
-
-async function append(tx: Tx, intake: AppendIntake | CallIntake): Promise<Receipt> {
-  const run = await lockRun(tx, intake.runId);
-  if (!run) throw await notLive(tx, intake.runId, "nothing can be added to it");
-  const known = await entryMessage(tx, run.key, intake.key);
-  // The endpoint says it again when it hasn't heard our answer. What it said first has been scheduled.
-  if (known !== undefined) return receipt({ id: known, url: intake.message.url }, run, true);
-  const callType = intake.kind === "call" ? "toCallback" : "step";
-  await insertEntry(tx, run, { key: intake.key, callType, body: intake.body }, intake.message);
-  if (intake.kind === "append") await addWebhook(tx, run.key, intake.record);
-  return receipt(intake.message, run, false);
-}
-
-function receipt(
-  message: Pick<Draft, "id" | "url">,
-  run: Pick<Run, "id" | "createdAt"> | undefined,
-  deduplicated: boolean,
-): Receipt {
-  return {
-    messageId: message.id,
-    url: message.url,
-    deduplicated,
-    run: run && { id: run.id, createdAt: run.createdAt },
-  };
 }
