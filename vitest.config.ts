@@ -2,40 +2,62 @@ import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 interface Suite {
+  readonly include: string;
+  readonly exclude?: string;
   readonly timeout: number;
-  /** Files of one worker share the modules that they import: what a file changes in them, or of the globals, it changes back. */
+  /** `false`: the files of one worker share modules. A file that changes one, or a global, changes it back. */
   readonly isolate?: false;
+  /** Prepares all files. */
+  readonly globalSetup?: string;
+  /** Projects of a lower order run first; those of one order run together. */
+  readonly order?: number;
 }
 
-/** `npm run vitest -- --project core` runs one of them. */
-const suite = (name: string, folder: string, how: Suite) => files(name, [`${folder}/**/*.test.ts`], how);
-
-const files = (name: string, include: string[], { timeout, ...how }: Suite, exclude: string[] = []) => ({
-  test: { name, include, exclude, testTimeout: timeout, hookTimeout: timeout, ...how },
-});
-
-/** Of applications that have to be built: `npm test -- nextjs` and `npm run test:frameworks` do, and then run these. */
-const BUILT = "conformance/frameworks/*.test.ts";
 const NEXTJS = "conformance/frameworks/nextjs.test.ts";
+/** Installs the applications. Each of their test files builds its own. */
+const globalSetup = "conformance/frameworks/setup.ts";
+
+const suites: Readonly<Record<string, Suite>> = {
+  core: { include: "packages/core/test/**/*.test.ts", timeout: 10_000, isolate: false },
+  adapters: { include: "packages/adapters/test/**/*.test.ts", timeout: 10_000, isolate: false },
+  engine: { include: "packages/engine/test/**/*.test.ts", timeout: 20_000, isolate: false },
+  examples: { include: "examples/*/test/**/*.test.ts", timeout: 60_000 },
+  conformance: { include: "conformance/test/**/*.test.ts", timeout: 30_000 },
+  e2e: { include: "e2e/test/**/*.test.ts", timeout: 60_000 },
+  tools: { include: "tools/**/*.test.ts", exclude: "tools/packages/**", timeout: 30_000 },
+  packages: { include: "tools/packages/*.test.ts", timeout: 60_000, order: 1 },
+  nextjs: { include: NEXTJS, timeout: 30_000, globalSetup, order: 2 },
+  frameworks: {
+    include: "conformance/frameworks/*.test.ts",
+    exclude: NEXTJS,
+    timeout: 30_000,
+    globalSetup,
+    order: 3,
+  },
+};
+
+/** `pnpm vitest --project core` runs one of them. */
+export const PROJECTS: readonly string[] = Object.keys(suites);
+
+const projects = Object.entries(suites).map(([name, { include, exclude, timeout, order, ...how }]) => ({
+  test: {
+    name,
+    include: [include],
+    exclude: exclude === undefined ? [] : [exclude],
+    testTimeout: timeout,
+    hookTimeout: timeout,
+    sequence: { groupOrder: order ?? 0 },
+    ...how,
+  },
+}));
 
 export default defineConfig({
   test: {
-    // What a test writes to the console is shown when the test fails.
+    // The console shows the output of tests that fail.
     silent: "passed-only",
-    // Of what is slow on a machine that is busy with both workers nobody has to be told.
     slowTestThreshold: 10_000,
-    // Vitest would leave one out for itself. It has little to do, and many tests wait for processes that they have started.
+    // Vitest's default keeps one core for itself. It has little to do, and many tests wait for processes.
     maxWorkers: availableParallelism(),
-    projects: [
-      suite("core", "packages/core/test", { timeout: 10_000, isolate: false }),
-      suite("adapters", "packages/adapters/test", { timeout: 10_000, isolate: false }),
-      suite("engine", "packages/engine/test", { timeout: 20_000, isolate: false }),
-      suite("examples", "examples/*/test", { timeout: 60_000 }),
-      suite("conformance", "conformance/test", { timeout: 30_000 }),
-      files("nextjs", [NEXTJS], { timeout: 30_000 }),
-      files("frameworks", [BUILT], { timeout: 30_000 }, [NEXTJS]),
-      suite("e2e", "e2e/test", { timeout: 60_000 }),
-      suite("tools", "tools", { timeout: 30_000 }),
-    ],
+    projects,
   },
 });

@@ -1,6 +1,8 @@
 import { conformance } from "../src/suite.ts";
 import { quickstart } from "./quickstart.ts";
-import { start } from "./server.ts";
+import { build, start } from "./server.ts";
+
+build("astro");
 
 const app = start({ file: "astro/dist/server/entry.mjs" });
 

@@ -1,6 +1,8 @@
 import { conformance } from "../src/suite.ts";
 import { quickstart } from "./quickstart.ts";
-import { here, start } from "./server.ts";
+import { build, here, start } from "./server.ts";
+
+build("nextjs");
 
 const next = {
   file: "nextjs/node_modules/next/dist/bin/next",

@@ -1,8 +1,7 @@
 import { join } from "node:path";
 import { Client } from "@perdure/core";
+import { EngineProcess, environment, temporaryFolder } from "@perdure/test-support/process";
 import { expect, it } from "vitest";
-import { EngineProcess, temporaryFolder } from "../../e2e/test/support/process.ts";
-import { environment } from "../../e2e/test/support/views.ts";
 import type { Start } from "../src/pair.ts";
 
 /** What the framework's page in docs/quickstarts says: its workflow, mounted at `path`, ends with its result. */

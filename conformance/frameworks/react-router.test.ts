@@ -1,6 +1,8 @@
 import { conformance } from "../src/suite.ts";
 import { quickstart } from "./quickstart.ts";
-import { here, start } from "./server.ts";
+import { build, here, start } from "./server.ts";
+
+build("react-router");
 
 const app = start({
   file: "react-router/node_modules/@react-router/serve/bin.cjs",

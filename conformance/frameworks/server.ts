@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
-import { Process, steadyPort } from "../../e2e/test/support/process.ts";
+import { Process, steadyPort } from "@perdure/test-support/process";
+import { beforeAll, expect } from "vitest";
 import type { Start } from "../src/pair.ts";
 
 const HERE = fileURLToPath(new URL(".", import.meta.url));
@@ -45,6 +46,19 @@ export function start({
       },
     };
   };
+}
+
+/** None of the build tools reports to its vendor. */
+const QUIET = { ASTRO_TELEMETRY_DISABLED: "1", NEXT_TELEMETRY_DISABLED: "1", NUXT_TELEMETRY_DISABLED: "1" };
+const BUILD_TIMEOUT = 300_000;
+
+/** Builds the application of a test file from nothing, by the tool of its framework, before the tests. */
+export function build(app: string): void {
+  beforeAll(async () => {
+    const env = { ...QUIET, HOME: process.env.HOME ?? HERE, NODE_ENV: "production" };
+    const building = Process.start("pnpm", ["--dir", HERE + app, "run", "build"], env);
+    expect(await building.ended, building.lines.join("\n")).toBe(0);
+  }, BUILD_TIMEOUT);
 }
 
 /** In this folder, as an argument. */

@@ -1,6 +1,8 @@
 import { conformance } from "../src/suite.ts";
 import { quickstart } from "./quickstart.ts";
-import { start } from "./server.ts";
+import { build, start } from "./server.ts";
+
+build("sveltekit");
 
 const app = start({
   file: "sveltekit/build/index.js",

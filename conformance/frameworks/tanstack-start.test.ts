@@ -1,6 +1,8 @@
 import { conformance } from "../src/suite.ts";
 import { quickstart } from "./quickstart.ts";
-import { start } from "./server.ts";
+import { build, start } from "./server.ts";
+
+build("tanstack-start");
 
 const app = start({ file: "tanstack-start/.output/server/index.mjs" });
 

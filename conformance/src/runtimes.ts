@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Process } from "../../e2e/test/support/process.ts";
+import { Process } from "@perdure/test-support/process";
 import { type Bundles, bundles, type Target } from "./bundle.ts";
 import type { Server, Start } from "./pair.ts";
 

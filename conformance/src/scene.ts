@@ -1,6 +1,6 @@
 import { type RequestOptions, request as send } from "node:http";
 import { buffer } from "node:stream/consumers";
-import { sign, type Token } from "../../packages/core/test/support/delivery.ts";
+import { sign, type Token } from "@perdure/test-support/delivery";
 import type { Traits } from "./pair.ts";
 import type { Stand } from "./stand.ts";
 

@@ -1,6 +1,6 @@
 import { createEngine, type Engine } from "@perdure/engine";
-import { KEYS } from "../../packages/core/test/support/delivery.ts";
-import { type Recorded, Recorder } from "../../packages/core/test/support/recorder.ts";
+import { KEYS } from "@perdure/test-support/delivery";
+import { type Recorded, Recorder } from "@perdure/test-support/recorder";
 
 const TOKEN = "token-of-the-suite";
 const WITNESS = "/witness";

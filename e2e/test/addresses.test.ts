@@ -1,9 +1,10 @@
 import { Client, createWorkflow, type Handler, serve, serveMany } from "@perdure/core";
 import { DEV_CREDENTIALS } from "@perdure/core/protocol";
+import { environment } from "@perdure/test-support/process";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ClockedEngine } from "./support/clocked.ts";
 import { Endpoint } from "./support/endpoint.ts";
-import { ask, environment } from "./support/views.ts";
+import { ask } from "./support/views.ts";
 
 let engine: ClockedEngine;
 let app: Endpoint;

@@ -1,12 +1,12 @@
 import { join } from "node:path";
 import { Client, serve, type WorkflowContext } from "@perdure/core";
 import { DEV_CREDENTIALS } from "@perdure/core/protocol";
+import { EngineProcess, environment, temporaryFolder } from "@perdure/test-support/process";
 import type * as official from "@upstash/workflow";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Endpoint } from "./support/endpoint.ts";
-import { EngineProcess, temporaryFolder } from "./support/process.ts";
 import { type Failure, type FailureFunction, sdks, type Workflow } from "./support/sdks.ts";
-import { ask, ended, environment, officialClient } from "./support/views.ts";
+import { ask, ended, officialClient } from "./support/views.ts";
 
 const folder = temporaryFolder();
 let engine: EngineProcess;

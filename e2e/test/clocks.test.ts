@@ -6,10 +6,10 @@ import {
   WorkflowRetryAfterError,
 } from "@perdure/core";
 import { DEV_CREDENTIALS } from "@perdure/core/protocol";
+import { environment } from "@perdure/test-support/process";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ClockedEngine } from "./support/clocked.ts";
 import { Endpoint } from "./support/endpoint.ts";
-import { environment } from "./support/views.ts";
 
 let engine: ClockedEngine;
 let app: Endpoint;

@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
+import { EngineProcess, temporaryFolder } from "@perdure/test-support/process";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Endpoint } from "./support/endpoint.ts";
-import { EngineProcess, temporaryFolder } from "./support/process.ts";
 import { sdks } from "./support/sdks.ts";
 import { ended, officialClient } from "./support/views.ts";
 

@@ -2,8 +2,9 @@ import { execFile } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { INHERITED } from "@perdure/test-support/inherited";
+import { EngineProcess, environment, temporaryFolder } from "@perdure/test-support/process";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { INHERITED } from "../../packages/engine/test/inherited.ts";
 import { migrated } from "./docs/migrated.ts";
 import {
   type Example,
@@ -14,8 +15,6 @@ import {
   type Runtime,
   readPages,
 } from "./docs/pages.ts";
-import { EngineProcess, temporaryFolder } from "./support/process.ts";
-import { environment } from "./support/views.ts";
 
 const E2E = fileURLToPath(new URL("..", import.meta.url));
 const ROOT = join(E2E, "..");

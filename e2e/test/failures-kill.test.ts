@@ -2,9 +2,15 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Client } from "@perdure/core";
 import { DEV_CREDENTIALS } from "@perdure/core/protocol";
+import {
+  EngineProcess,
+  environment,
+  Process,
+  steadyPort,
+  temporaryFolder,
+} from "@perdure/test-support/process";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { EngineProcess, Process, steadyPort, temporaryFolder } from "./support/process.ts";
-import { ask, ended, environment } from "./support/views.ts";
+import { ask, ended } from "./support/views.ts";
 
 const { token } = DEV_CREDENTIALS;
 const ENDPOINT = fileURLToPath(new URL("failures/endpoint.ts", import.meta.url));

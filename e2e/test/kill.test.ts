@@ -1,9 +1,10 @@
 import { join } from "node:path";
 import { serve, WorkflowNonRetryableError } from "@perdure/core";
+import { EngineProcess, environment, steadyPort, temporaryFolder } from "@perdure/test-support/process";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Endpoint } from "./support/endpoint.ts";
-import { EngineProcess, steadyPort, temporaryFolder } from "./support/process.ts";
-import { ask, ended, environment, officialClient } from "./support/views.ts";
+import { seeded } from "./support/seed.ts";
+import { ask, ended, officialClient } from "./support/views.ts";
 
 let folder: ReturnType<typeof temporaryFolder>;
 let engine: EngineProcess;
@@ -113,6 +114,8 @@ describe("an engine that is killed", () => {
 
   it("again and again, at any moment, loses no run, no step and no failure", async () => {
     const runs = 40;
+    const random = seeded();
+    console.log(`SEED=${random.seed} repeats the moments of these kills`);
     const results = new Map<string, Set<unknown>>();
     const failures = new Map<string, number>();
     const workflow = serve<number>(
@@ -150,7 +153,7 @@ describe("an engine that is killed", () => {
     }));
     await officialClient(engine.url).trigger(triggers);
     for (let kill = 0; kill < 5; kill++) {
-      await new Promise((resolve) => setTimeout(resolve, 40 + Math.random() * 160));
+      await new Promise((resolve) => setTimeout(resolve, 40 + random.next() * 160));
       await killAndRestart();
     }
     for (let at = 0; at < runs; at++) {

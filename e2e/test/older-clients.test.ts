@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { DEV_CREDENTIALS } from "@perdure/core/protocol";
+import { EngineProcess, temporaryFolder } from "@perdure/test-support/process";
 import type { WorkflowRunLog } from "@upstash/workflow";
 import { Client } from "upstash-workflow-0.2";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -11,7 +12,6 @@ import {
   ofQstash,
   olderSdks,
 } from "./support/older-sdks.ts";
-import { EngineProcess, temporaryFolder } from "./support/process.ts";
 import { ask, ended, officialClient } from "./support/views.ts";
 
 const folder = temporaryFolder();

@@ -1,9 +1,9 @@
 import { createWorkflow, type ServeOptions, serveMany, type WorkflowFunction } from "@perdure/core";
 import { DEV_CREDENTIALS } from "@perdure/core/protocol";
+import { environment } from "@perdure/test-support/process";
 import { Client as OfficialClient } from "@upstash/workflow";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Lab } from "./support/lab.ts";
-import { environment } from "./support/views.ts";
 
 let lab: Lab;
 beforeEach(async () => {

@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { DEV_CREDENTIALS } from "@perdure/core/protocol";
+import { EngineProcess, temporaryFolder } from "@perdure/test-support/process";
 import { Client, Receiver } from "@upstash/qstash";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Endpoint } from "./support/endpoint.ts";
-import { EngineProcess, temporaryFolder } from "./support/process.ts";
 
 const { token, currentSigningKey, nextSigningKey } = DEV_CREDENTIALS;
 const folder = temporaryFolder();

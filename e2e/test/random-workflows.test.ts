@@ -4,9 +4,10 @@ import { serve as listen } from "@hono/node-server";
 import { Client, serve, type WorkflowContext, WorkflowNonRetryableError } from "@perdure/core";
 import { DEV_CREDENTIALS } from "@perdure/core/protocol";
 import { createEngine, type Engine, fetchTransport, ManualClock } from "@perdure/engine";
+import { environment } from "@perdure/test-support/process";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ask, environment } from "./support/views.ts";
+import { ask } from "./support/views.ts";
 
 /** A step that fails some times before it succeeds, perhaps with an error that forbids a retry. */
 interface Step {

@@ -1,9 +1,9 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createWorkflow, serveMany, type WorkflowContext } from "@perdure/core";
+import { environment } from "@perdure/test-support/process";
 import { describe, expect, it } from "vitest";
 import { failureFunction, perform, stage, useStage } from "./support/stage.ts";
-import { environment } from "./support/views.ts";
 
 useStage();
 

@@ -101,7 +101,7 @@ describe("a step that is still being carried out when its run fails", () => {
     );
     const { workflowRunId } = await stage.lab.client.trigger({ url, retries: 0 });
     while ((await stage.lab.run(workflowRunId)).workflowState === "RUN_STARTED");
-    stage.lab.crash();
+    await stage.lab.crash();
     await stage.lab.drain();
     expect(stage.diary).toEqual(["slow begins", "boom", "undo slow", "failure function"]);
   });

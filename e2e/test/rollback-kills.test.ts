@@ -9,10 +9,16 @@ import {
   WorkflowNonRetryableError,
 } from "@perdure/core";
 import { DEV_CREDENTIALS } from "@perdure/core/protocol";
+import {
+  EngineProcess,
+  environment,
+  Process,
+  steadyPort,
+  temporaryFolder,
+} from "@perdure/test-support/process";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Endpoint } from "./support/endpoint.ts";
-import { EngineProcess, Process, steadyPort, temporaryFolder } from "./support/process.ts";
-import { ended, environment, officialClient } from "./support/views.ts";
+import { ended, officialClient } from "./support/views.ts";
 
 let folder: ReturnType<typeof temporaryFolder>;
 let engine: EngineProcess;

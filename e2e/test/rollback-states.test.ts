@@ -86,7 +86,7 @@ class Session {
           await new Promise((resolve) => setImmediate(resolve));
         this.#unheard ||= log.workflowState === "RUN_CANCELED";
         observer.died();
-        this.#lab.crash();
+        await this.#lab.crash();
         break;
       case "drain":
         await this.#lab.drain();

@@ -8,10 +8,10 @@ import {
   WorkflowNonRetryableError,
   WorkflowRetryAfterError,
 } from "@perdure/core";
+import { environment } from "@perdure/test-support/process";
 import { describe, expect, it } from "vitest";
 import { until } from "./support/lab.ts";
 import { boom, failureFunction, halt, perform, stage, step, undo, useStage } from "./support/stage.ts";
-import { environment } from "./support/views.ts";
 
 useStage();
 
@@ -354,7 +354,7 @@ describe("a rollback", () => {
     for (let recorded = 1; recorded <= 3; recorded++) {
       while (((await stage.lab.run(workflowRunId)).rollbacks ?? []).length < recorded)
         await new Promise((resolve) => setImmediate(resolve));
-      stage.lab.crash();
+      await stage.lab.crash();
     }
     await stage.lab.drain();
     expect([...new Set(stage.diary)]).toEqual([

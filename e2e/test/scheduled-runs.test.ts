@@ -1,11 +1,12 @@
 import { Client, serve, type WorkflowContext } from "@perdure/core";
 import { DEV_CREDENTIALS } from "@perdure/core/protocol";
+import { environment } from "@perdure/test-support/process";
 import { Client as QStashClient } from "@upstash/qstash";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ClockedEngine } from "./support/clocked.ts";
 import { Endpoint } from "./support/endpoint.ts";
 import { type Failure, sdks } from "./support/sdks.ts";
-import { environment, officialClient } from "./support/views.ts";
+import { officialClient } from "./support/views.ts";
 
 const { token } = DEV_CREDENTIALS;
 let engine: ClockedEngine;

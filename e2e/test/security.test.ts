@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { memoryReplayGuard, type ReplayGuard, serve } from "@perdure/core";
+import { EngineProcess, environment, Process, temporaryFolder } from "@perdure/test-support/process";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { Endpoint } from "./support/endpoint.ts";
-import { EngineProcess, Process, temporaryFolder } from "./support/process.ts";
-import { ended, environment, officialClient } from "./support/views.ts";
+import { ended, officialClient } from "./support/views.ts";
 
 describe("a server that nobody has told who may call it", () => {
   // Beside the tests, so that it finds the packages.

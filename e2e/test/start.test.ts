@@ -3,10 +3,10 @@ import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { DEV_CREDENTIALS, HEADER } from "@perdure/core/protocol";
+import { CLI, Process, temporaryFolder } from "@perdure/test-support/process";
 import { Client, Receiver } from "@upstash/qstash";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { Endpoint } from "./support/endpoint.ts";
-import { CLI, Process, temporaryFolder } from "./support/process.ts";
 
 const folder = temporaryFolder();
 const processes: Process[] = [];

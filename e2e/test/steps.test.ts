@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import { Client } from "@perdure/core";
 import { DEV_CREDENTIALS } from "@perdure/core/protocol";
+import { EngineProcess, temporaryFolder } from "@perdure/test-support/process";
 import type { TriggerOptions } from "@upstash/workflow";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Endpoint } from "./support/endpoint.ts";
-import { EngineProcess, temporaryFolder } from "./support/process.ts";
 import { type Failure, type FailureFunction, type Made, sdks, type Workflow } from "./support/sdks.ts";
 import { ended, officialClient } from "./support/views.ts";
 

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
+import { history, runHeaders, sign } from "@perdure/test-support/delivery";
 import { expect, it } from "vitest";
-import { history, runHeaders, sign } from "../../../packages/core/test/support/delivery.ts";
 import { ask, type Scene } from "../scene.ts";
 import { ORDER } from "./walk.ts";
 

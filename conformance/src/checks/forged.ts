@@ -1,13 +1,6 @@
+import { history, RUN, runHeaders, sign } from "@perdure/test-support/delivery";
+import { forgeriesOf, genuine, KINDS, type Sent, STRANGER, signedBy } from "@perdure/test-support/forgeries";
 import { expect, it } from "vitest";
-import { history, RUN, runHeaders, sign } from "../../../packages/core/test/support/delivery.ts";
-import {
-  forgeriesOf,
-  genuine,
-  KINDS,
-  type Sent,
-  STRANGER,
-  signedBy,
-} from "../../../packages/core/test/support/forgeries.ts";
 import { type Answer, ask, deliver, type Scene } from "../scene.ts";
 import { ORDER } from "./walk.ts";
 

@@ -1,5 +1,5 @@
+import { history, runHeaders } from "@perdure/test-support/delivery";
 import { expect, it } from "vitest";
-import { history, runHeaders } from "../../../packages/core/test/support/delivery.ts";
 import { type Answer, ask, deliver, type Scene } from "../scene.ts";
 import type { Wish } from "../workflows.ts";
 

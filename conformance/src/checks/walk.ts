@@ -1,4 +1,3 @@
-import { expect, it } from "vitest";
 import {
   base64,
   entries,
@@ -7,8 +6,9 @@ import {
   history,
   RUN,
   runHeaders,
-} from "../../../packages/core/test/support/delivery.ts";
-import { callHeaders } from "../../../packages/core/test/support/forgeries.ts";
+} from "@perdure/test-support/delivery";
+import { callHeaders } from "@perdure/test-support/forgeries";
+import { expect, it } from "vitest";
 import { deliver, type Scene } from "../scene.ts";
 import { WORD } from "../stand.ts";
 import type { Order } from "../workflows.ts";

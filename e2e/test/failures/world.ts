@@ -14,7 +14,8 @@ import {
 } from "@perdure/core";
 import { DEV_CREDENTIALS, kindOf } from "@perdure/core/protocol";
 import { createEngine, type Engine, fetchTransport, ManualClock } from "@perdure/engine";
-import { ask, environment } from "../support/views.ts";
+import { environment } from "@perdure/test-support/process";
+import { ask } from "../support/views.ts";
 
 const APP = "https://app.test";
 export const WORKFLOW = `${APP}/wf`;

@@ -5,8 +5,7 @@ import { serve as listen } from "@hono/node-server";
 import { Client, type RunLog, type ServeOptions, serve, type WorkflowFunction } from "@perdure/core";
 import { DEV_CREDENTIALS } from "@perdure/core/protocol";
 import { createEngine, type Engine, fetchTransport, ManualClock, openSqlite } from "@perdure/engine";
-import { temporaryFolder } from "./process.ts";
-import { environment } from "./views.ts";
+import { environment, temporaryFolder } from "@perdure/test-support/process";
 
 type Handler = (request: Request) => Response | Promise<Response>;
 
@@ -53,9 +52,9 @@ export class Lab {
   }
 
   /** The engine dies, with all it was doing, and another one takes up what it has stored. */
-  crash(): void {
+  async crash(): Promise<void> {
     void this.#engine.stop({ deadline: 0 });
-    this.#store.close();
+    await this.#store.close();
     this.#boot();
   }
 
@@ -103,7 +102,7 @@ export class Lab {
 
   async stop(): Promise<void> {
     await this.#engine.stop({ deadline: 0 });
-    this.#store.close();
+    await this.#store.close();
     this.#api.closeAllConnections();
     this.#api.close();
     this.#folder.remove();

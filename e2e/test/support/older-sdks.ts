@@ -1,7 +1,7 @@
+import { environment } from "@perdure/test-support/process";
 import * as qstash from "@upstash/qstash/workflow";
 import * as first from "upstash-workflow-0.1";
 import * as second from "upstash-workflow-0.2";
-import { environment } from "./views.ts";
 
 /** The steps that every older package has. Their signatures differ: see {@link OlderSdk}. */
 export interface OlderContext {

@@ -6,8 +6,8 @@ import {
   WorkflowNonRetryableError,
   WorkflowRetryAfterError,
 } from "@perdure/core";
+import { environment } from "@perdure/test-support/process";
 import * as official from "@upstash/workflow";
-import { environment } from "./views.ts";
 
 /** Our context stands for both: a workflow that is given to either may use what both have. */
 export type Workflow = (context: WorkflowContext) => Promise<unknown>;

@@ -1,17 +1,7 @@
 import { DEV_CREDENTIALS } from "@perdure/core/protocol";
 import { Client, type WorkflowRunLog } from "@upstash/workflow";
 
-const { token, currentSigningKey, nextSigningKey } = DEV_CREDENTIALS;
-
-/** What an endpoint of either SDK needs to work with an engine. */
-export function environment(engineUrl: string): Record<string, string> {
-  return {
-    QSTASH_URL: engineUrl,
-    QSTASH_TOKEN: token,
-    QSTASH_CURRENT_SIGNING_KEY: currentSigningKey,
-    QSTASH_NEXT_SIGNING_KEY: nextSigningKey,
-  };
-}
+const { token } = DEV_CREDENTIALS;
 
 export function officialClient(engineUrl: string): Client {
   return new Client({ baseUrl: engineUrl, token, retry: false });

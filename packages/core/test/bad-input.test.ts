@@ -1,3 +1,15 @@
+import {
+  base64,
+  failureBody,
+  failureHeaders,
+  history,
+  request,
+  runHeaders,
+  signed,
+  URL,
+} from "@perdure/test-support/delivery";
+import { callHeaders } from "@perdure/test-support/forgeries";
+import { FUZZ_TIMEOUT, forAll } from "@perdure/test-support/fuzz";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
@@ -16,19 +28,7 @@ import {
   type StepRecord,
 } from "../src/protocol/index.ts";
 import { decodeRunOptions } from "../src/protocol/late-options.ts";
-import {
-  base64,
-  failureBody,
-  failureHeaders,
-  history,
-  request,
-  runHeaders,
-  signed,
-  URL,
-} from "./support/delivery.ts";
 import { answerOf, closed, deliver, open, useRecorder } from "./support/fixture.ts";
-import { callHeaders } from "./support/forgeries.ts";
-import { FUZZ_TIMEOUT, forAll } from "./support/fuzz.ts";
 
 const recorder = useRecorder();
 const MALFORMED = expect.objectContaining({ code: "malformed_body" });

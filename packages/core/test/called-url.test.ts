@@ -1,8 +1,16 @@
+import {
+  failureBody,
+  failureHeaders,
+  history,
+  KEYS,
+  runHeaders,
+  sign,
+  signed,
+} from "@perdure/test-support/delivery";
 import { Receiver as OfficialReceiver } from "@upstash/qstash";
 import { describe, expect, it, vi } from "vitest";
 import { type ServeOptions, serve } from "../src/index.ts";
 import { isSameUrl, normalizeUrl, toHttpUrl } from "../src/kernel/url.ts";
-import { failureBody, failureHeaders, history, KEYS, runHeaders, sign, signed } from "./support/delivery.ts";
 import { answerOf, useRecorder } from "./support/fixture.ts";
 
 const recorder = useRecorder();

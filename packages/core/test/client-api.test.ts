@@ -1,6 +1,6 @@
+import { signed } from "@perdure/test-support/delivery";
 import { describe, expect, it } from "vitest";
 import { Client } from "../src/index.ts";
-import { signed } from "./support/delivery.ts";
 import { closed, useRecorder } from "./support/fixture.ts";
 
 const recorder = useRecorder();

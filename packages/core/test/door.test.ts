@@ -1,8 +1,3 @@
-import { Client as Official, Receiver } from "@upstash/qstash";
-import { afterEach, describe, expect, it, vi } from "vitest";
-import type { AuthorizationRequest, ServeOptions } from "../src/index.ts";
-import { memoryReplayGuard, serve } from "../src/index.ts";
-import { DEV_CREDENTIALS, PUBLIC_USERS } from "../src/protocol/index.ts";
 import {
   failureBody,
   failureHeaders,
@@ -15,7 +10,12 @@ import {
   signed,
   type Token,
   URL,
-} from "./support/delivery.ts";
+} from "@perdure/test-support/delivery";
+import { Client as Official, Receiver } from "@upstash/qstash";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import type { AuthorizationRequest, ServeOptions } from "../src/index.ts";
+import { memoryReplayGuard, serve } from "../src/index.ts";
+import { DEV_CREDENTIALS, PUBLIC_USERS } from "../src/protocol/index.ts";
 import { answerOf, expectMisconfigured, useRecorder } from "./support/fixture.ts";
 
 const recorder = useRecorder();

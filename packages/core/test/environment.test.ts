@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
+import { history, KEYS, request, runHeaders, signed, URL as WORKFLOW } from "@perdure/test-support/delivery";
 import { describe, expect, it, vi } from "vitest";
 import { type ServeOptions, serve, type WorkflowFunction } from "../src/index.ts";
 import { VERSION } from "../src/kernel/version.ts";
-import { history, KEYS, request, runHeaders, signed, URL as WORKFLOW } from "./support/delivery.ts";
 import { answerOf, closed, deliver, expectMisconfigured, open, useRecorder } from "./support/fixture.ts";
 
 const recorder = useRecorder();

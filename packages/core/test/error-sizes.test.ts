@@ -1,7 +1,3 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { FailureFunctionParams, WorkflowFunction } from "../src/index.ts";
-import { serve } from "../src/index.ts";
-import { shorten, toErrorBody } from "../src/protocol/error.ts";
 import {
   base64,
   failureBody,
@@ -11,7 +7,11 @@ import {
   request,
   runHeaders,
   signed,
-} from "./support/delivery.ts";
+} from "@perdure/test-support/delivery";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { FailureFunctionParams, WorkflowFunction } from "../src/index.ts";
+import { serve } from "../src/index.ts";
+import { shorten, toErrorBody } from "../src/protocol/error.ts";
 import { type Answer, answerOf, open, useRecorder } from "./support/fixture.ts";
 
 const recorder = useRecorder();

@@ -1,3 +1,11 @@
+import {
+  base64,
+  failureBody,
+  failureHeaders,
+  history,
+  request,
+  runHeaders,
+} from "@perdure/test-support/delivery";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import {
@@ -10,7 +18,6 @@ import {
   WorkflowStepError,
 } from "../src/index.ts";
 import type { StepRecord } from "../src/protocol/index.ts";
-import { base64, failureBody, failureHeaders, history, request, runHeaders } from "./support/delivery.ts";
 import { type Answer, answerOf, deliver, open, useRecorder } from "./support/fixture.ts";
 
 const recorder = useRecorder();

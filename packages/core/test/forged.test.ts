@@ -1,9 +1,4 @@
-import { afterEach, describe, expect, it, vi } from "vitest";
-import type { BorderOptions } from "../src/border/settings.ts";
-import { createWorkflow, memoryReplayGuard, type ReplayGuard, serve, serveMany } from "../src/index.ts";
-import type { DeliveryKind } from "../src/protocol/index.ts";
-import { failureBody, failureHeaders, KEYS, sign, type Token, URL } from "./support/delivery.ts";
-import { answerOf, useRecorder } from "./support/fixture.ts";
+import { failureBody, failureHeaders, KEYS, sign, type Token, URL } from "@perdure/test-support/delivery";
 import {
   callHeaders,
   forgeriesOf,
@@ -14,7 +9,12 @@ import {
   STRANGER,
   signedBy,
   tokenOf,
-} from "./support/forgeries.ts";
+} from "@perdure/test-support/forgeries";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import type { BorderOptions } from "../src/border/settings.ts";
+import { createWorkflow, memoryReplayGuard, type ReplayGuard, serve, serveMany } from "../src/index.ts";
+import type { DeliveryKind } from "../src/protocol/index.ts";
+import { answerOf, useRecorder } from "./support/fixture.ts";
 
 const recorder = useRecorder();
 afterEach(() => {

@@ -1,11 +1,11 @@
+import { base64, failureHeaders, KEYS, RUN, runHeaders, sign } from "@perdure/test-support/delivery";
+import { callHeaders, genuine, KINDS, signedBy } from "@perdure/test-support/forgeries";
+import { anyText, evil, FUZZ_TIMEOUT, forAll, mutated } from "@perdure/test-support/fuzz";
 import fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { createWorkflow, type Handler, serveMany, type WorkflowContext } from "../src/index.ts";
 import { DEV_CREDENTIALS, HEADER } from "../src/protocol/index.ts";
-import { base64, failureHeaders, KEYS, RUN, runHeaders, sign } from "./support/delivery.ts";
 import { closed, useRecorder } from "./support/fixture.ts";
-import { callHeaders, genuine, KINDS, signedBy } from "./support/forgeries.ts";
-import { anyText, evil, FUZZ_TIMEOUT, forAll, mutated } from "./support/fuzz.ts";
 
 const recorder = useRecorder();
 const URL = "https://app.example.com/many/wf";

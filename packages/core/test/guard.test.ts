@@ -1,5 +1,3 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { type ServeOptions, serve } from "../src/index.ts";
 import {
   failureBody,
   failureHeaders,
@@ -9,7 +7,9 @@ import {
   runHeaders,
   sign,
   URL as WORKFLOW,
-} from "./support/delivery.ts";
+} from "@perdure/test-support/delivery";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { type ServeOptions, serve } from "../src/index.ts";
 
 beforeEach(() => void vi.spyOn(console, "warn").mockImplementation(() => {}));
 afterEach(() => vi.restoreAllMocks());

@@ -1,4 +1,5 @@
 import { runInNewContext } from "node:vm";
+import { anyText } from "@perdure/test-support/fuzz";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { WorkflowError, WorkflowNonRetryableError, WorkflowRetryAfterError } from "../src/index.ts";
@@ -21,7 +22,6 @@ import {
 } from "../src/kernel/duration.ts";
 import { isNonRetryable, isRetryAfter, messageOf } from "../src/kernel/errors.ts";
 import { randomId, toRunId } from "../src/kernel/ids.ts";
-import { anyText } from "./support/fuzz.ts";
 
 /** Values that are no duration and no moment. */
 const NO_TIMES = [

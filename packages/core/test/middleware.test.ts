@@ -1,7 +1,7 @@
+import { failureBody, failureHeaders, request } from "@perdure/test-support/delivery";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { type MiddlewareEvents, WorkflowMiddleware } from "../src/index.ts";
 import type { StepRecord } from "../src/protocol/index.ts";
-import { failureBody, failureHeaders, request } from "./support/delivery.ts";
 import { answerOf, deliver, open, useRecorder } from "./support/fixture.ts";
 
 const recorder = useRecorder();

@@ -145,6 +145,24 @@ describe("a result that JSON gives back as something else", () => {
     expect(await warnings(name, result)).toEqual([]);
   });
 
+  it("costs the step nothing where NODE_ENV may not be read, as on Deno", async () => {
+    const { env } = process;
+    process.env = new Proxy(env, {
+      get(variables, name) {
+        if (name === "NODE_ENV") throw new Error("NotCapable");
+        return variables[String(name)];
+      },
+    });
+    try {
+      expect(await warnings("unreadable", new Date(0))).toEqual([]);
+      expect(recorder().records).toMatchObject([
+        { stepName: "unreadable", out: '"1970-01-01T00:00:00.000Z"' },
+      ]);
+    } finally {
+      process.env = env;
+    }
+  });
+
   it("is told of a workflow, too, and not in production", async () => {
     const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
     const handler = open(recorder(), () => ({ doneAt: new Date(0) }));

@@ -1,3 +1,12 @@
+import {
+  base64,
+  entries,
+  failureBody,
+  failureHeaders,
+  history,
+  RUN,
+  runHeaders,
+} from "@perdure/test-support/delivery";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { readLedger } from "../src/group.ts";
@@ -13,15 +22,6 @@ import {
   type StepRecord,
   startMessage,
 } from "../src/protocol/index.ts";
-import {
-  base64,
-  entries,
-  failureBody,
-  failureHeaders,
-  history,
-  RUN,
-  runHeaders,
-} from "./support/delivery.ts";
 
 const result = (stepId: number, concurrent = 1, stepName = `s${stepId}`): StepRecord => ({
   stepId,

@@ -1,3 +1,12 @@
+import {
+  entries,
+  failureBody,
+  failureHeaders,
+  history,
+  request,
+  runHeaders,
+} from "@perdure/test-support/delivery";
+import { callHeaders } from "@perdure/test-support/forgeries";
 import { Client as QStash } from "@upstash/qstash";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import {
@@ -10,9 +19,7 @@ import {
   WorkflowMiddleware,
 } from "../src/index.ts";
 import type { StepRecord } from "../src/protocol/index.ts";
-import { entries, failureBody, failureHeaders, history, request, runHeaders } from "./support/delivery.ts";
 import { answerOf, deliver, open, useRecorder } from "./support/fixture.ts";
-import { callHeaders } from "./support/forgeries.ts";
 
 const recorder = useRecorder();
 

@@ -1,3 +1,14 @@
+import {
+  base64,
+  failureBody,
+  failureHeaders,
+  history,
+  KEYS,
+  RUN,
+  request,
+  runHeaders,
+  signed,
+} from "@perdure/test-support/delivery";
 import { describe, expect, it, vi } from "vitest";
 import { z } from "zod";
 import {
@@ -11,17 +22,6 @@ import {
   WorkflowNonRetryableError,
 } from "../src/index.ts";
 import type { FailureDetails, RollbackRecord, StepRecord } from "../src/protocol/index.ts";
-import {
-  base64,
-  failureBody,
-  failureHeaders,
-  history,
-  KEYS,
-  RUN,
-  request,
-  runHeaders,
-  signed,
-} from "./support/delivery.ts";
 import { answerOf, deliver, open, useRecorder } from "./support/fixture.ts";
 
 const recorder = useRecorder();

@@ -1,10 +1,3 @@
-import { type } from "arktype";
-import * as v from "valibot";
-import { describe, expect, it } from "vitest";
-import { z } from "zod";
-import type { FailureFunctionParams, Schema } from "../src/index.ts";
-import { serve, WorkflowNonRetryableError, WorkflowRetryAfterError } from "../src/index.ts";
-import type { StepRecord } from "../src/protocol/index.ts";
 import {
   base64,
   entries,
@@ -15,7 +8,14 @@ import {
   request,
   runHeaders,
   URL,
-} from "./support/delivery.ts";
+} from "@perdure/test-support/delivery";
+import { type } from "arktype";
+import * as v from "valibot";
+import { describe, expect, it } from "vitest";
+import { z } from "zod";
+import type { FailureFunctionParams, Schema } from "../src/index.ts";
+import { serve, WorkflowNonRetryableError, WorkflowRetryAfterError } from "../src/index.ts";
+import type { StepRecord } from "../src/protocol/index.ts";
 import { answerOf, deliver, open, useRecorder } from "./support/fixture.ts";
 
 const recorder = useRecorder();
@@ -76,6 +76,23 @@ describe("a start", () => {
       ids.push((await answerOf(handler(request("{}", headers)))).body.workflowRunId);
     }
     expect(ids).toEqual(["wfr_msg_abc", "wfr_msg_abc"]);
+  });
+
+  it.each(["[1,2]", "a message", "é", "m".repeat(509)])(
+    "of a message whose id can't name a run is refused: %s",
+    async (id) => {
+      const answer = await answerOf(open(recorder(), () => 1)(request("{}", { "Upstash-Message-Id": id })));
+      expect(answer).toMatchObject({
+        status: 400,
+        body: { message: expect.stringContaining("The header Upstash-Message-Id can't name a run") },
+      });
+      expect(recorder().published).toEqual([]);
+    },
+  );
+
+  it("of a message with an empty id gets an id of its own", async () => {
+    const answer = await answerOf(open(recorder(), () => 1)(request("{}", { "Upstash-Message-Id": "" })));
+    expect(answer.body.workflowRunId).toMatch(/^wfr_.{21}$/);
   });
 
   it("by two callers starts two runs", async () => {

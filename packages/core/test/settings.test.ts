@@ -1,6 +1,6 @@
+import { history, KEYS, runHeaders, signed } from "@perdure/test-support/delivery";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { Client, type ServeOptions, serve } from "../src/index.ts";
-import { history, KEYS, runHeaders, signed } from "./support/delivery.ts";
 import { answerOf, expectMisconfigured, useRecorder } from "./support/fixture.ts";
 
 const recorder = useRecorder();

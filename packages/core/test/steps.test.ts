@@ -1,7 +1,7 @@
+import { base64, entries, history, RUN, request, runHeaders, URL } from "@perdure/test-support/delivery";
 import { describe, expect, it } from "vitest";
 import { createWorkflow, serveMany, type WorkflowContext } from "../src/index.ts";
 import type { StepRecord } from "../src/protocol/index.ts";
-import { base64, entries, history, RUN, request, runHeaders, URL } from "./support/delivery.ts";
 import { answerOf, deliver, open, useRecorder } from "./support/fixture.ts";
 
 const recorder = useRecorder();

@@ -1,12 +1,12 @@
 import { createHash, createHmac } from "node:crypto";
+import { history, KEYS, request, runHeaders, URL } from "@perdure/test-support/delivery";
+import { evil, FUZZ_TIMEOUT, forAll } from "@perdure/test-support/fuzz";
 import fc from "fast-check";
 import { type JWTPayload, jwtVerify } from "jose";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { serve } from "../src/index.ts";
 import { isPublicSecret, PUBLIC_USERS } from "../src/protocol/index.ts";
-import { history, KEYS, request, runHeaders, URL } from "./support/delivery.ts";
 import { useRecorder } from "./support/fixture.ts";
-import { evil, FUZZ_TIMEOUT, forAll } from "./support/fuzz.ts";
 
 const recorder = useRecorder();
 const BODY = history({ a: 1 });

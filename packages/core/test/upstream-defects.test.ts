@@ -1,7 +1,3 @@
-import { afterEach, describe, expect, it, vi } from "vitest";
-import { z } from "zod";
-import { type WorkflowContext, WorkflowNonRetryableError, WorkflowRetryAfterError } from "../src/index.ts";
-import type { StepRecord } from "../src/protocol/index.ts";
 import {
   base64,
   entries,
@@ -11,7 +7,11 @@ import {
   RUN,
   request,
   runHeaders,
-} from "./support/delivery.ts";
+} from "@perdure/test-support/delivery";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { z } from "zod";
+import { type WorkflowContext, WorkflowNonRetryableError, WorkflowRetryAfterError } from "../src/index.ts";
+import type { StepRecord } from "../src/protocol/index.ts";
 import { answerOf, deliver, open, useRecorder } from "./support/fixture.ts";
 
 // Each is a defect of @upstash/workflow 1.3 that was reproduced there, and what happens here instead.

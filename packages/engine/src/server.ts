@@ -1,10 +1,10 @@
 import { existsSync } from "node:fs";
 import { createPolicy } from "./delivery/policy.ts";
-import { poolTransport } from "./delivery/transport-pool.ts";
-import { createBodyBudget, type Engine, type EngineOptions, MIB, openEngine } from "./engine.ts";
+import { createBodyBudget, createTransport, type Engine, type EngineOptions, openEngine } from "./engine.ts";
 import { createLock, tokenOf } from "./http/auth.ts";
 import { pathOf } from "./http/path.ts";
 import type { Bindings } from "./http/service.ts";
+import { resolveNumbers } from "./rules/engine-options.ts";
 import type { EngineEvent } from "./rules/event.ts";
 
 type Own = "store" | "token" | "readOnlyTokens" | "signingKeys";
@@ -41,9 +41,9 @@ interface Place {
 export function createServer({ tenants, onEvent, ...shared }: ServerOptions): Engine {
   checkTenants(tenants);
   const policy = shared.destinations && createPolicy(shared.destinations);
-  const transport =
-    shared.transport ?? poolTransport({ maxBytes: shared.limits?.responseBytes ?? MIB, policy });
-  const bodies = createBodyBudget(shared.limits);
+  const numbers = resolveNumbers(shared);
+  const transport = shared.transport ?? createTransport(numbers, policy);
+  const bodies = createBodyBudget(numbers);
   let started = false;
   const open = (place: Place): Engine => {
     if (place.engine) return place.engine;

@@ -1,7 +1,7 @@
 import { HEADER } from "@perdure/core/protocol";
+import { evil, FUZZ_TIMEOUT, forAll, mutated } from "@perdure/test-support/fuzz";
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
-import { evil, FUZZ_TIMEOUT, forAll, mutated } from "../../core/test/support/fuzz.ts";
 import { APP, START, type World, world } from "./harness.ts";
 
 const json = (value: unknown): string => JSON.stringify(value) ?? "";

@@ -7,7 +7,7 @@ import { HEADER } from "@perdure/core/protocol";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readStartConfig } from "../src/cli/start-config.ts";
 import { readStartFile, type StartFile } from "../src/cli/start-file.ts";
-import { ConfigError } from "../src/config.ts";
+import { ConfigError } from "../src/cli/values.ts";
 import { createEngine, type EngineOptions } from "../src/index.ts";
 import {
   APP,
@@ -449,6 +449,22 @@ const OBEYED: Readonly<Record<string, Row>> = {
   },
 };
 
+/** The dead letters of an engine that delivers one message over real connections. */
+async function deadLetters(url: string, file: object): Promise<unknown> {
+  const secrets = { token: "t", signingKeys: { current: "sig_a", next: "sig_b" } };
+  const engine = createEngine({ ...secrets, store: ":memory:", ...read(file) });
+  engine.start();
+  const ask = async (path: string, method = "GET"): Promise<unknown> => {
+    const headers = { Authorization: "Bearer t", [HEADER.retries]: "0" };
+    return (await engine.fetch(new Request(`http://engine.test/v2/${path}`, { method, headers }))).json();
+  };
+  await ask(`publish/${url}`, "POST");
+  await engine.idle();
+  const found = await ask("dlq");
+  await engine.stop();
+  return found;
+}
+
 describe("a setting of perdure start", () => {
   it.each(Object.entries(OBEYED))("is obeyed: %s", async (_, { file, endpoint, holds }) => {
     const w = world(endpoint, read(file));
@@ -460,19 +476,16 @@ describe("a setting of perdure start", () => {
     const server = createServer((_, answer) => answer.writeHead(500).end("0123456789"));
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-    const secrets = { token: "t", signingKeys: { current: "sig_a", next: "sig_b" } };
-    const engine = createEngine({ ...secrets, store: ":memory:", ...read({ limits: { responseBytes: 4 } }) });
-    engine.start();
-    const ask = async (path: string, method = "GET") => {
-      const headers = { Authorization: "Bearer t", [HEADER.retries]: "0" };
-      return (await engine.fetch(new Request(`http://engine.test/v2/${path}`, { method, headers }))).json();
-    };
-    await ask(`publish/${url}`, "POST");
-    await engine.idle();
-    expect(await ask("dlq")).toMatchObject({ messages: [{ responseBody: "0123" }] });
-    await engine.stop();
+    const dlq = await deadLetters(url, { limits: { responseBytes: 4 } });
+    expect(dlq).toMatchObject({ messages: [{ responseBody: "0123" }] });
     server.closeAllConnections();
     server.close();
+  });
+
+  it("is obeyed: timeouts.lookup, by what delivers for real", async () => {
+    // No name server answers within a millisecond, and none knows this name.
+    const dlq = await deadLetters("http://nobody.invalid/", { timeouts: { lookup: "1ms" } });
+    expect(JSON.stringify(dlq)).toContain("no name server answered within 0.001 s");
   });
 
   it("is told of in the guide, and has a test here", () => {
@@ -480,7 +493,9 @@ describe("a setting of perdure start", () => {
     const told = [...guide.matchAll(/`((?:limits|timeouts|retention)\.\w+|concurrency|calls|region)`/g)];
     const names = new Set(told.map(([, name]) => name as string));
     const tested = Object.keys(OBEYED).map((name) => name.split(",")[0] as string);
-    expect([...names].sort()).toEqual([...new Set([...tested, "limits.responseBytes"])].sort());
+    expect([...names].sort()).toEqual(
+      [...new Set([...tested, "limits.responseBytes", "timeouts.lookup"])].sort(),
+    );
   });
 });
 

@@ -1,9 +1,9 @@
+import { history, KEYS, request, runHeaders } from "@perdure/test-support/delivery";
+import { Recorder } from "@perdure/test-support/recorder";
 import { afterAll, afterEach, beforeAll, expect, vi } from "vitest";
 import type { Handler, ServeOptions, WorkflowFunction } from "../../src/index.ts";
 import { serve } from "../../src/index.ts";
 import type { StepRecord } from "../../src/protocol/index.ts";
-import { history, KEYS, request, runHeaders } from "./delivery.ts";
-import { Recorder } from "./recorder.ts";
 
 /** A recorder for the tests of one file, empty before each of them. */
 export function useRecorder(): () => Recorder {

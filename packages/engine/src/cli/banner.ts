@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { DEV_CREDENTIALS } from "@perdure/core/protocol";
 import colors from "picocolors";
-import type { Config } from "../config.ts";
+import type { Config } from "./dev-config.ts";
 import { urlOf } from "./listen.ts";
 
 export interface BannerOptions {

@@ -1,22 +1,23 @@
 import type { Server } from "node:http";
 import { isPublicSecret } from "@perdure/core/protocol";
-import { type Config, ConfigError, type Flags, readConfig } from "../config.ts";
 import type { Engine } from "../engine.ts";
 import { isLoopback } from "../http/browser-guard.ts";
 import { createServer } from "../server.ts";
 import { StoreUnavailable } from "../store/store.ts";
 import { banner } from "./banner.ts";
+import { type Config, type DevFlags, readConfig } from "./dev-config.ts";
 import { ignoreFolder } from "./folder.ts";
 import { Narrator } from "./lines.ts";
 import { explain, giveUp, guarded, type Listening, listen, unavailable } from "./listen.ts";
 import { outliveReaders } from "./output.ts";
 import { devTenants } from "./users.ts";
+import { ConfigError } from "./values.ts";
 
 /** Milliseconds for what is under way when a stop is asked for. */
 const DEADLINE = 5000;
 
 /** `perdure dev`: runs until SIGINT or SIGTERM. What goes wrong at the start is one line and the exit code 1. */
-export async function dev(flags: Flags, version: string): Promise<void> {
+export async function dev(flags: DevFlags, version: string): Promise<void> {
   // As it is called, so that it is found in a list of processes.
   process.title = "perdure dev";
   outliveReaders();
@@ -73,6 +74,7 @@ function openEngine(config: Config): Engine {
   const { stdout } = process;
   const narrator = new Narrator(config.logLevel, Date.now, () => (stdout.isTTY ? stdout.columns : undefined));
   return createServer({
+    ...config.engine,
     tenants: devTenants(config),
     onEvent: (event) => {
       const line = narrator.tell(event);

@@ -1,6 +1,6 @@
-import type { LogLevel } from "../config.ts";
 import type { EngineEvent } from "../rules/event.ts";
 import { messageOf } from "../rules/problem.ts";
+import type { LogLevel } from "./values.ts";
 
 type Level = Exclude<LogLevel, "silent">;
 

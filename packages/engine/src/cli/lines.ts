@@ -1,8 +1,8 @@
 import type { RollbackRecord } from "@perdure/core/protocol";
 import colors from "picocolors";
-import type { LogLevel } from "../config.ts";
 import type { AttemptInfo, DeliveryInfo, EngineEvent } from "../rules/event.ts";
 import { cutTo, printable, printableIn } from "./terminal.ts";
+import type { LogLevel } from "./values.ts";
 
 type Told = Exclude<EngineEvent, { type: "fault" | "delivering" | "step.recorded" }>;
 

@@ -1,29 +1,17 @@
 import { isPublicSecret, parseDuration } from "@perdure/core/protocol";
-import { ConfigError, type LogLevel, listOf, toBrowserRules, toLevel, toPort } from "../config.ts";
 import { createPolicy, type DestinationRules } from "../delivery/policy.ts";
 import type { BrowserRules } from "../http/browser-guard.ts";
+import type { NumberOptions } from "../rules/engine-options.ts";
 import { messageOf } from "../rules/problem.ts";
 import type { ServerOptions, Tenant } from "../server.ts";
+import { readNumbers } from "./engine-numbers.ts";
+import { createReader, type Env, type FlagsOf, type Reader, SETTINGS } from "./settings.ts";
 import type { FileTenant, StartFile } from "./start-file.ts";
 import { beside, userOf } from "./users.ts";
+import { ConfigError, type LogLevel, toBrowserRules, toLevel, toPort } from "./values.ts";
 
-/** What the command line says; each of them may be left out. */
-export interface StartFlags {
-  readonly config?: string;
-  readonly host?: string;
-  readonly port?: string;
-  readonly db?: string;
-  readonly logLevel?: string;
-  readonly token?: string;
-  readonly currentSigningKey?: string;
-  readonly nextSigningKey?: string;
-  readonly metricsToken?: string;
-  readonly drain?: string;
-  readonly allowDestination?: readonly string[];
-  readonly denyDestination?: readonly string[];
-  readonly allowHost?: readonly string[];
-  readonly allowOrigin?: readonly string[];
-}
+/** The flags of `perdure start`. */
+export type StartFlags = FlagsOf<"start">;
 
 /** Whose database is in which file. */
 export type StartTenant = Tenant & { readonly store: string };
@@ -39,13 +27,10 @@ export interface StartConfig {
   /** Milliseconds for what is under way when a stop is asked for. */
   readonly drain: number;
   readonly browsers: BrowserRules;
-  readonly engine: Pick<
-    ServerOptions,
-    "calls" | "concurrency" | "destinations" | "limits" | "region" | "retention" | "timeouts" | "trustProxy"
-  >;
+  readonly engine: NumberOptions & Pick<ServerOptions, "destinations" | "region" | "trustProxy">;
 }
 
-type Env = Readonly<Record<string, string | undefined>>;
+type Settings = Reader<"start">;
 
 const HOW = "Make them with: perdure keys new, or one with: openssl rand -base64 32";
 
@@ -61,42 +46,40 @@ const MIN_SECRET_LENGTH = 16;
  * @throws ConfigError
  */
 export function readStartConfig(flags: StartFlags, env: Env, file: StartFile): StartConfig {
-  // Set to nothing counts as not set.
-  const first = (flag: string | undefined, name: string): string | undefined =>
-    flag || env[name] || undefined;
-  const port = first(flags.port, "PERDURE_PORT");
-  const logLevel = first(flags.logLevel, "PERDURE_LOG_LEVEL");
-  const tenants = readTenants(flags, env, file, first);
-  const metricsToken = first(flags.metricsToken, "PERDURE_METRICS_TOKEN") ?? file.metricsToken;
+  const settings = createReader("start", flags, env);
+  const port = settings.one("port");
+  const logLevel = settings.one("logLevel");
+  const tenants = readTenants(settings, file);
+  const metricsToken = settings.one("metricsToken") ?? file.metricsToken;
   checkSecrets(tenants, metricsToken);
-  const host = first(flags.host, "PERDURE_HOST") ?? file.host ?? "127.0.0.1";
+  const host = settings.one("host") ?? file.host ?? SETTINGS.host.start.default;
   return {
     host,
-    port: port === undefined ? (file.port ?? 8080) : toPort(port),
-    logLevel: logLevel === undefined ? (file.logLevel ?? "info") : toLevel(logLevel),
+    port: port === undefined ? (file.port ?? Number(SETTINGS.port.start.default)) : toPort(port),
+    logLevel: toLevel(logLevel ?? file.logLevel ?? SETTINGS.logLevel.start.default),
     tenants,
     metricsToken,
-    drain: toMs(first(flags.drain, "PERDURE_DRAIN") ?? file.drain ?? "25s", "drain"),
-    browsers: readBrowsers(host, flags, env, file),
-    engine: toEngine(file, readDestinations(flags, env, file)),
+    drain: toMs(settings.one("drain") ?? file.drain ?? SETTINGS.drain.start.default, "drain"),
+    browsers: readBrowsers(host, settings, file),
+    engine: {
+      ...readNumbers(settings.list("set") ?? [], env, file),
+      destinations: readDestinations(settings, file),
+      ...(file.trustProxy === undefined ? {} : { trustProxy: file.trustProxy }),
+      ...(file.region === undefined ? {} : { region: file.region }),
+    },
   };
 }
 
-function readTenants(
-  flags: StartFlags,
-  env: Env,
-  file: StartFile,
-  first: (flag: string | undefined, name: string) => string | undefined,
-): StartTenant[] {
-  const token = first(flags.token, "QSTASH_TOKEN");
-  const current = first(flags.currentSigningKey, "QSTASH_CURRENT_SIGNING_KEY");
-  const next = first(flags.nextSigningKey, "QSTASH_NEXT_SIGNING_KEY");
+function readTenants(settings: Settings, file: StartFile): StartTenant[] {
+  const token = settings.one("token");
+  const current = settings.one("currentSigningKey");
+  const next = settings.one("nextSigningKey");
   if ((current === undefined) !== (next === undefined)) {
     throw new ConfigError("The current and the next signing key go together: give both of them, or none.");
   }
   const tokens = token === undefined ? file.tokens : [token];
   const signingKeys = current !== undefined && next !== undefined ? { current, next } : file.signingKeys;
-  const db = first(flags.db, "PERDURE_DB") ?? file.db ?? ".perdure/perdure.db";
+  const db = settings.one("db") ?? file.db ?? SETTINGS.db.start.default;
   const others = (file.tenants ?? []).map((tenant) =>
     toTenant(tenant, tenant.user, tenant.db ?? beside(db, tenant.user)),
   );
@@ -107,7 +90,7 @@ function readTenants(
       `QSTASH_CURRENT_SIGNING_KEY and QSTASH_NEXT_SIGNING_KEY are missing: with them deliveries are signed.\n${HOW}`,
     );
   }
-  const readOnlyTokens = listOf(env.PERDURE_READ_ONLY_TOKENS) ?? file.readOnlyTokens;
+  const readOnlyTokens = settings.list("readOnlyTokens") ?? file.readOnlyTokens;
   return [toTenant({ tokens, readOnlyTokens, signingKeys }, userOf(tokens[0] as string), db), ...others];
 }
 
@@ -151,10 +134,10 @@ function checkSecret(name: string, secret: string): void {
   }
 }
 
-function readDestinations(flags: StartFlags, env: Env, file: StartFile): DestinationRules {
+function readDestinations(settings: Settings, file: StartFile): DestinationRules {
   const rules = {
-    allow: flags.allowDestination ?? listOf(env.PERDURE_ALLOW_DESTINATIONS) ?? file.destinations?.allow ?? [],
-    deny: flags.denyDestination ?? listOf(env.PERDURE_DENY_DESTINATIONS) ?? file.destinations?.deny ?? [],
+    allow: settings.list("allowDestination") ?? file.destinations?.allow ?? [],
+    deny: settings.list("denyDestination") ?? file.destinations?.deny ?? [],
   };
   try {
     createPolicy(rules);
@@ -165,39 +148,14 @@ function readDestinations(flags: StartFlags, env: Env, file: StartFile): Destina
 }
 
 /** Neither is checked unless it is asked for: tokens that are secret keep pages out. */
-function readBrowsers(host: string, flags: StartFlags, env: Env, file: StartFile): BrowserRules {
-  const hosts = flags.allowHost ?? listOf(env.PERDURE_ALLOW_HOSTS) ?? file.allowHosts;
-  const origins = flags.allowOrigin ?? listOf(env.PERDURE_ALLOW_ORIGINS) ?? file.allowOrigins;
+function readBrowsers(host: string, settings: Settings, file: StartFile): BrowserRules {
+  const hosts = settings.list("allowHost") ?? file.allowHosts;
+  const origins = settings.list("allowOrigin") ?? file.allowOrigins;
   return {
     ...toBrowserRules(host, hosts ?? [], origins ?? []),
     ...(hosts ? {} : { hosts }),
     ...(origins ? {} : { origins }),
   };
-}
-
-function toEngine(file: StartFile, destinations: DestinationRules): StartConfig["engine"] {
-  const { concurrency, calls, trustProxy, region, limits = {}, timeouts = {}, retention = {} } = file;
-  return {
-    destinations,
-    timeouts: toTimes(timeouts, "timeouts"),
-    limits: toTimes(limits, "limits"),
-    retention: toTimes(retention, "retention"),
-    ...(concurrency === undefined ? {} : { concurrency }),
-    ...(calls === undefined ? {} : { calls }),
-    ...(trustProxy === undefined ? {} : { trustProxy }),
-    ...(region === undefined ? {} : { region }),
-  };
-}
-
-/** Durations in milliseconds, and numbers as they are. */
-function toTimes(values: Readonly<Record<string, unknown>>, name: string): Record<string, number> {
-  const entries = Object.entries(values).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(
-    entries.map(([key, value]) => [
-      key,
-      typeof value === "string" ? toMs(value, `${name}.${key}`) : Number(value),
-    ]),
-  );
 }
 
 function toMs(text: string, name: string): number {

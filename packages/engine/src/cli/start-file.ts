@@ -1,11 +1,12 @@
 import { readFileSync } from "node:fs";
 import { parseDuration } from "@perdure/core/protocol";
 import { z } from "zod";
-import { ConfigError, LEVELS, type LogLevel } from "../config.ts";
 import type { DestinationRules } from "../delivery/policy.ts";
 import type { SigningKeys } from "../delivery/signer.ts";
-import type { EngineOptions } from "../engine.ts";
+import { ENGINE_OPTIONS, type OptionRow } from "../rules/engine-options.ts";
 import { messageOf } from "../rules/problem.ts";
+import type { FileNumbers } from "./engine-numbers.ts";
+import { ConfigError, LEVELS, type LogLevel } from "./values.ts";
 
 interface Secrets {
   /** What clients must show: one of these. */
@@ -20,8 +21,8 @@ export interface FileTenant extends Secrets {
   readonly db?: string | undefined;
 }
 
-/** What a file may say of how `perdure start` runs. Durations are texts such as `30s`. */
-export interface StartFile extends Maybe<Secrets> {
+/** The settings of `perdure start` that a file may have. Durations are strings such as `30s`. */
+export interface StartFile extends Maybe<Secrets>, FileNumbers {
   readonly host?: string | undefined;
   readonly port?: number | undefined;
   readonly db?: string | undefined;
@@ -33,15 +34,8 @@ export interface StartFile extends Maybe<Secrets> {
   readonly allowHosts?: readonly string[] | undefined;
   readonly allowOrigins?: readonly string[] | undefined;
   readonly destinations?: Maybe<DestinationRules> | undefined;
-  readonly concurrency?: number | undefined;
-  readonly calls?: number | undefined;
-  readonly timeouts?: Maybe<Record<"delivery" | "message" | "lease", string>> | undefined;
-  readonly limits?: Maybe<Omit<Limits, "delay" | "timeout"> & { delay: string; timeout: string }> | undefined;
-  readonly retention?: Maybe<Record<keyof NonNullable<EngineOptions["retention"]>, string>> | undefined;
   readonly region?: string | undefined;
 }
-
-type Limits = NonNullable<EngineOptions["limits"]>;
 
 type Maybe<T> = { readonly [K in keyof T]?: T[K] | undefined };
 
@@ -53,7 +47,16 @@ const duration = text.refine(
 );
 /** One in which something can be done. */
 const span = duration.refine((value) => parseDuration(value) !== 0, "expected more than no time");
-const any = z.int().min(0);
+/** The spelling of each range in a file. */
+const SPELLED = { count, "count or none": z.int().min(0), time: span, "time or none": duration };
+
+type Shape<R> = { [Name in keyof R]: z.ZodOptional<z.ZodType<number | string>> };
+
+function shapeOf<R extends Readonly<Record<string, OptionRow>>>(rows: R): Shape<R> {
+  const entries = Object.entries(rows).map(([name, row]) => [name, SPELLED[row.is].optional()]);
+  return Object.fromEntries(entries) as Shape<R>;
+}
+
 const secrets = {
   tokens: z.array(text).min(1),
   readOnlyTokens: z.array(text).optional(),
@@ -78,45 +81,10 @@ const schema: z.ZodType<StartFile> = z.strictObject({
     .strictObject({ allow: z.array(text), deny: z.array(text) })
     .partial()
     .optional(),
-  concurrency: count.optional(),
-  calls: any.optional(),
-  timeouts: z.strictObject({ delivery: span, message: span, lease: span }).partial().optional(),
-  limits: z
-    .strictObject({
-      requestBytes: count,
-      inFlightBytes: count,
-      webhookBytes: any,
-      webhookHits: any,
-      webhookHitBytes: any,
-      batchItems: count,
-      responseBytes: any,
-      callBytes: any,
-      historyBytes: any,
-      retries: any,
-      requestsPerSecond: count,
-      requestsPerDay: count,
-      messageBytes: any,
-      delay: duration,
-      timeout: span,
-      endpoints: count,
-      urlGroups: any,
-      parallelism: count,
-      queues: any,
-      queueParallelism: count,
-      schedules: any,
-    })
-    .partial()
-    .optional(),
-  retention: z
-    .strictObject({
-      deduplication: duration,
-      messages: duration,
-      logs: duration,
-      dlq: duration,
-      runs: duration,
-    })
-    .partial()
-    .optional(),
+  ...shapeOf({ concurrency: ENGINE_OPTIONS.concurrency, calls: ENGINE_OPTIONS.calls }),
+  timeouts: z.strictObject(shapeOf(ENGINE_OPTIONS.timeouts)).optional(),
+  limits: z.strictObject(shapeOf(ENGINE_OPTIONS.limits)).optional(),
+  retention: z.strictObject(shapeOf(ENGINE_OPTIONS.retention)).optional(),
   region: z
     .string()
     .regex(/^[\w-]+$/, "expected a name such as EU-CENTRAL-1")

@@ -1,6 +1,5 @@
 import { once } from "node:events";
 import type { Server } from "node:http";
-import { ConfigError } from "../config.ts";
 import type { Engine } from "../engine.ts";
 import { openSqlite } from "../open-sqlite.ts";
 import { createServer } from "../server.ts";
@@ -11,8 +10,10 @@ import { explain, giveUp, guarded, listen, unavailable, urlOf } from "./listen.t
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { createOperations, type Operations } from "./operations.ts";
 import { outliveReaders } from "./output.ts";
+import { createReader } from "./settings.ts";
 import { readStartConfig, type StartConfig, type StartFlags } from "./start-config.ts";
 import { readStartFile } from "./start-file.ts";
+import { ConfigError } from "./values.ts";
 
 /** Milliseconds for answers that are on their way when everything else has come to its end. */
 const LAST_ANSWERS = 1000;
@@ -33,7 +34,7 @@ export async function start(flags: StartFlags, version: string): Promise<void> {
 }
 
 function configOf(flags: StartFlags): StartConfig {
-  const path = flags.config || process.env.PERDURE_CONFIG;
+  const path = createReader("start", flags, process.env).one("config");
   return readStartConfig(flags, process.env, path ? readStartFile(path) : {});
 }
 

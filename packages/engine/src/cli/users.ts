@@ -1,7 +1,7 @@
 import { parse } from "node:path";
 import { PUBLIC_USERS } from "@perdure/core/protocol";
-import type { Config } from "../config.ts";
 import type { Tenant } from "../server.ts";
+import type { Config } from "./dev-config.ts";
 
 /**
  * The users of a development server: whoever is configured, and, as long as nothing there is secret, the other public

@@ -7,8 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { DEV_CREDENTIALS, HEADER } from "@perdure/core/protocol";
+import { INHERITED } from "@perdure/test-support/inherited";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { INHERITED } from "../inherited.ts";
 
 const CLI = fileURLToPath(new URL("../../src/cli.ts", import.meta.url));
 let folder: string;

@@ -1,6 +1,7 @@
 import { DEV_CREDENTIALS } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
-import { ConfigError, readConfig } from "../../src/config.ts";
+import { readConfig } from "../../src/cli/dev-config.ts";
+import { ConfigError } from "../../src/cli/values.ts";
 
 describe("the configuration", () => {
   it("is that of a development server when nothing is said", () => {
@@ -12,6 +13,7 @@ describe("the configuration", () => {
       token: DEV_CREDENTIALS.token,
       signingKeys: { current: DEV_CREDENTIALS.currentSigningKey, next: DEV_CREDENTIALS.nextSigningKey },
       browsers: { hosts: ["127.0.0.1"], origins: [], anyAddress: false },
+      engine: { timeouts: {}, limits: {}, retention: {} },
     });
   });
 

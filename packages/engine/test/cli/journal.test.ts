@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Journal } from "../../src/cli/journal.ts";
-import type { LogLevel } from "../../src/config.ts";
+import type { LogLevel } from "../../src/cli/values.ts";
 import type { EngineEvent } from "../../src/index.ts";
 import { START } from "../harness.ts";
 

@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from "node:util";
 import { describe, expect, it } from "vitest";
 import { Narrator } from "../../src/cli/lines.ts";
-import type { LogLevel } from "../../src/config.ts";
+import type { LogLevel } from "../../src/cli/values.ts";
 import type { DeliveryInfo, EngineEvent } from "../../src/rules/event.ts";
 
 const delivery = (more: Partial<DeliveryInfo> = {}): DeliveryInfo => ({

@@ -5,7 +5,7 @@ import { PUBLIC_USERS } from "@perdure/core/protocol";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readStartConfig, type StartFlags } from "../../src/cli/start-config.ts";
 import { readStartFile, type StartFile } from "../../src/cli/start-file.ts";
-import { ConfigError } from "../../src/config.ts";
+import { ConfigError } from "../../src/cli/values.ts";
 
 const DAY = 86_400_000;
 const secret = (name: string): string => `${name}-0123456789abcdef`;

@@ -1,7 +1,7 @@
 import { PUBLIC_USERS } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
+import { readConfig } from "../../src/cli/dev-config.ts";
 import { beside, devTenants, userOf } from "../../src/cli/users.ts";
-import { readConfig } from "../../src/config.ts";
 
 describe("the users of a development server", () => {
   it("are the public ones, each with a file beside the first one's, made when it is needed", () => {

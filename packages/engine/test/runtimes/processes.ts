@@ -7,8 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { HEADER } from "@perdure/core/protocol";
+import { INHERITED } from "@perdure/test-support/inherited";
 import { afterEach, expect } from "vitest";
-import { INHERITED } from "../inherited.ts";
 
 export const CLI: string = fileURLToPath(new URL("../../src/cli.ts", import.meta.url));
 

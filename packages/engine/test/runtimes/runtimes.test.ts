@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { INHERITED } from "@perdure/test-support/inherited";
 import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { INHERITED } from "../inherited.ts";
 import { type Certificates, makeCertificates } from "./certificates.ts";
 import { COMMONJS, RUNTIMES } from "./runtimes.ts";
 

@@ -1,6 +1,6 @@
 import { createHash, generateKeyPairSync } from "node:crypto";
+import { boundHeaders, type DeliveryKind, HEADER } from "@perdure/core/protocol";
 import { SignJWT } from "jose";
-import { boundHeaders, type DeliveryKind, HEADER } from "../../src/protocol/index.ts";
 import {
   base64,
   failureBody,

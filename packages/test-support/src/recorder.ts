@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { StepRecord } from "../../src/protocol/index.ts";
+import type { StepRecord } from "@perdure/core/protocol";
 
 /** One request that the runtime or the client has sent to the engine. */
 export interface Recorded {

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
+import type { DeliveryClaim, FailureBody, HistoryEntry, StepRecord } from "@perdure/core/protocol";
 import { SignJWT } from "jose";
-import type { DeliveryClaim, FailureBody, HistoryEntry, StepRecord } from "../../src/protocol/index.ts";
 
 export const URL = "https://app.example.com/api/wf";
 export const RUN = "wfr_test";

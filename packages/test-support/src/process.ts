@@ -5,8 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { DEV_CREDENTIALS } from "@perdure/core/protocol";
 import manifest from "@perdure/engine/package.json" with { type: "json" };
-import { INHERITED } from "../../../packages/engine/test/inherited.ts";
+import { INHERITED } from "./inherited.ts";
 
 /** The engine's command line. */
 export const CLI: string = fileURLToPath(
@@ -89,6 +90,17 @@ export class EngineProcess {
   }
 }
 
+/** The variables with which an endpoint of either SDK works with `perdure dev` at `engineUrl`. */
+export function environment(engineUrl: string): Record<string, string> {
+  const { token, currentSigningKey, nextSigningKey } = DEV_CREDENTIALS;
+  return {
+    QSTASH_URL: engineUrl,
+    QSTASH_TOKEN: token,
+    QSTASH_CURRENT_SIGNING_KEY: currentSigningKey,
+    QSTASH_NEXT_SIGNING_KEY: nextSigningKey,
+  };
+}
+
 /**
  * A free port for a server that will be killed and started again. Below those that the system gives to clients: one of
  * them, looking for the dead server, could otherwise take its place.
@@ -105,7 +117,7 @@ export async function steadyPort(): Promise<number> {
   }
 }
 
-/** A folder that is gone after the test. */
+/** A folder that the test removes. Its path has spaces. */
 export function temporaryFolder(): { readonly path: string; remove(): void } {
   const path = mkdtempSync(join(tmpdir(), "perdure e2e "));
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) };

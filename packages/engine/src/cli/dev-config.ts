@@ -1,0 +1,56 @@
+import { DEV_CREDENTIALS } from "@perdure/core/protocol";
+import type { SigningKeys } from "../delivery/signer.ts";
+import type { BrowserRules } from "../http/browser-guard.ts";
+import type { NumberOptions } from "../rules/engine-options.ts";
+import { readNumbers } from "./engine-numbers.ts";
+import { createReader, type Env, type FlagsOf, SETTINGS } from "./settings.ts";
+import { ConfigError, type LogLevel, toBrowserRules, toLevel, toPort } from "./values.ts";
+
+/** How `perdure dev` runs. */
+export interface Config {
+  readonly host: string;
+  /** 0: any that is free. */
+  readonly port: number;
+  /** The database's path. */
+  readonly db: string;
+  readonly logLevel: LogLevel;
+  readonly token: string;
+  readonly signingKeys: SigningKeys;
+  readonly browsers: BrowserRules;
+  /** The numbers of `--set`. */
+  readonly engine: NumberOptions;
+}
+
+/** The flags of `perdure dev`. */
+export type DevFlags = FlagsOf<"dev">;
+
+/**
+ * Flags win over the environment, and that over the defaults of a development server.
+ *
+ * @throws ConfigError
+ */
+export function readConfig(flags: DevFlags, env: Env): Config {
+  const settings = createReader("dev", flags, env);
+  // In its development mode, the official client shows the public credentials whatever else is set.
+  const secrets = /^(?:1|true)$/.test(env.QSTASH_DEV ?? "") ? createReader("dev", flags, {}) : settings;
+  const current = secrets.one("currentSigningKey");
+  const next = secrets.one("nextSigningKey");
+  if ((current === undefined) !== (next === undefined)) {
+    throw new ConfigError("The current and the next signing key go together: give both of them, or none.");
+  }
+  const { host, db, logLevel } = SETTINGS;
+  const address = settings.one("host") ?? host.dev.default;
+  return {
+    host: address,
+    port: toPort(flags.port ?? settings.one("port")),
+    db: settings.one("db") ?? db.dev.default,
+    logLevel: toLevel(settings.one("logLevel") ?? logLevel.dev.default),
+    token: secrets.one("token") ?? DEV_CREDENTIALS.token,
+    signingKeys: {
+      current: current ?? DEV_CREDENTIALS.currentSigningKey,
+      next: next ?? DEV_CREDENTIALS.nextSigningKey,
+    },
+    browsers: toBrowserRules(address, settings.list("allowHost") ?? [], settings.list("allowOrigin") ?? []),
+    engine: readNumbers(settings.list("set") ?? [], {}, {}),
+  };
+}

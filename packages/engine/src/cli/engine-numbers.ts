@@ -1,0 +1,79 @@
+import { parseDuration } from "@perdure/core/protocol";
+import {
+  type NumberOptions,
+  namedOptions,
+  type OptionRow,
+  RANGES,
+  type Range,
+} from "../rules/engine-options.ts";
+import type { Env } from "./settings.ts";
+import { ConfigError } from "./values.ts";
+
+/** The numbers among an engine's options, as a file or the environment gives them: times are durations such as `30s`. */
+export type FileNumbers = Spelled<Omit<NumberOptions, Group>> & {
+  readonly [Name in Group]?: Spelled<NonNullable<NumberOptions[Name]>> | undefined;
+};
+
+type Group = "timeouts" | "limits" | "retention";
+type Spelled<T> = { readonly [Name in keyof T]?: number | string | undefined };
+
+/**
+ * The numbers among an engine's options: `--set` wins over the environment, and the environment over the file.
+ *
+ * @param set values such as `limits.retries=20`
+ * @throws ConfigError that names an option that is unknown or out of its range
+ * @example
+ * readNumbers(["limits.retries=20"], { PERDURE_TIMEOUTS_DELIVERY: "1m" }, {});
+ */
+export function readNumbers(set: readonly string[], env: Env, file: FileNumbers): NumberOptions {
+  const flags = new Map(set.map((one) => readPair(one)));
+  const own: Record<string, number> = {};
+  const groups: Record<string, Record<string, number>> = { timeouts: {}, limits: {}, retention: {} };
+  for (const [path, row] of namedOptions()) {
+    const variable = variableOf(path);
+    const sources: [source: string, value: unknown][] = [
+      [`--set ${path}`, flags.get(path)],
+      [variable, env[variable] || undefined],
+      [path, valueIn(file, path)],
+    ];
+    const found = sources.find(([, value]) => value !== undefined);
+    if (!found) continue;
+    const [group = "", name] = path.split(".");
+    const value = toNumber(found[0], String(found[1]), row);
+    Object.assign(name === undefined ? own : (groups[group] ?? {}), { [name ?? group]: value });
+  }
+  return { ...own, ...groups } as NumberOptions;
+}
+
+function valueIn(file: object, path: string): unknown {
+  return path.split(".").reduce<unknown>((value, name) => Object(value)[name], file);
+}
+
+/** The variable of an option: `limits.retries` is `PERDURE_LIMITS_RETRIES`. */
+export function variableOf(name: string): string {
+  return `PERDURE_${name.replace(".", "_").replace(/[A-Z]/g, "_$&").toUpperCase()}`;
+}
+
+function readPair(text: string): [name: string, value: string] {
+  const at = text.indexOf("=");
+  const name = text.slice(0, Math.max(0, at));
+  if (namedOptions().some(([known]) => known === name)) return [name, text.slice(at + 1)];
+  const names = namedOptions().map(([known]) => known);
+  throw new ConfigError(
+    `--set must be an option of the engine and its value, such as limits.retries=20; got "${text}". The options are ${names.join(", ")}.`,
+  );
+}
+
+const EXPECTED: Readonly<Record<Range, string>> = {
+  count: RANGES.count.is,
+  "count or none": RANGES["count or none"].is,
+  time: 'a duration such as "30s", more than 0',
+  "time or none": 'a duration such as "30s"',
+};
+
+function toNumber(source: string, text: string, { is }: OptionRow): number {
+  const count = /^\d+$/.test(text) ? Number(text) : undefined;
+  const value = is === "time" || is === "time or none" ? parseDuration(text) : count;
+  if (value !== undefined && RANGES[is].holds(value)) return value;
+  throw new ConfigError(`${source} must be ${EXPECTED[is]}; got "${text}".`);
+}

@@ -1,0 +1,198 @@
+/**
+ * The settings of `perdure dev` and `perdure start`. Their flags with the help, their environment variables and the table
+ * in `docs/operations.md` come from here. A setting is named as its flag, in camel case; `file` is its key in the file of
+ * `--config`. An engine's numbers have a table of their own: `ENGINE_OPTIONS`.
+ */
+export const SETTINGS = {
+  config: {
+    flag: "--config <file>",
+    help: "settings as JSON; flags and the environment win",
+    start: { env: "PERDURE_CONFIG", default: "none" },
+  },
+  host: {
+    flag: "--host <name>",
+    help: "address to listen on",
+    file: "host",
+    dev: { default: "127.0.0.1" },
+    start: { env: "PERDURE_HOST", default: "127.0.0.1" },
+  },
+  port: {
+    flag: "--port <number>",
+    help: "port to listen on; 0 picks a free one",
+    file: "port",
+    dev: { env: "QSTASH_DEV_PORT", default: "8080" },
+    start: { env: "PERDURE_PORT", default: "8080" },
+  },
+  db: {
+    flag: "--db <file>",
+    help: "database file",
+    file: "db",
+    dev: { default: ".perdure/dev.db" },
+    start: { env: "PERDURE_DB", default: ".perdure/perdure.db" },
+  },
+  logLevel: {
+    flag: "--log-level <level>",
+    help: "silent, error, info or debug",
+    file: "logLevel",
+    dev: { default: "info" },
+    start: { env: "PERDURE_LOG_LEVEL", default: "info" },
+  },
+  token: {
+    flag: "--token <token>",
+    help: "token that clients must send",
+    file: "tokens",
+    dev: { env: "QSTASH_TOKEN", default: "the public one of development" },
+    start: { env: "QSTASH_TOKEN" },
+  },
+  readOnlyTokens: {
+    help: "tokens that may read everything but the signing keys",
+    file: "readOnlyTokens",
+    list: true,
+    start: { env: "PERDURE_READ_ONLY_TOKENS", default: "none" },
+  },
+  currentSigningKey: {
+    flag: "--current-signing-key <key>",
+    help: "key that signs deliveries",
+    file: "signingKeys.current",
+    dev: { env: "QSTASH_CURRENT_SIGNING_KEY", default: "the public one of development" },
+    start: { env: "QSTASH_CURRENT_SIGNING_KEY" },
+  },
+  nextSigningKey: {
+    flag: "--next-signing-key <key>",
+    help: "key that replaces the current one when keys are rotated",
+    file: "signingKeys.next",
+    dev: { env: "QSTASH_NEXT_SIGNING_KEY", default: "the public one of development" },
+    start: { env: "QSTASH_NEXT_SIGNING_KEY" },
+  },
+  metricsToken: {
+    flag: "--metrics-token <token>",
+    help: "token that /metrics requires",
+    file: "metricsToken",
+    start: { env: "PERDURE_METRICS_TOKEN", default: "no metrics" },
+  },
+  drain: {
+    flag: "--drain <duration>",
+    help: "time for deliveries in progress to end at shutdown",
+    file: "drain",
+    start: { env: "PERDURE_DRAIN", default: "25s" },
+  },
+  allowDestination: {
+    flag: "--allow-destination <rule>",
+    help: "address, range or host that deliveries may go to",
+    file: "destinations.allow",
+    list: true,
+    start: { env: "PERDURE_ALLOW_DESTINATIONS", default: "none" },
+  },
+  denyDestination: {
+    flag: "--deny-destination <rule>",
+    help: "address, range or host that deliveries may not go to",
+    file: "destinations.deny",
+    list: true,
+    start: { env: "PERDURE_DENY_DESTINATIONS", default: "none" },
+  },
+  allowHost: {
+    flag: "--allow-host <name>",
+    help: "name that the Host header may have",
+    file: "allowHosts",
+    list: true,
+    dev: { default: "none" },
+    start: { env: "PERDURE_ALLOW_HOSTS", default: "any" },
+  },
+  allowOrigin: {
+    flag: "--allow-origin <origin>",
+    help: "origin whose pages may call the engine",
+    file: "allowOrigins",
+    list: true,
+    dev: { default: "none" },
+    start: { env: "PERDURE_ALLOW_ORIGINS", default: "any" },
+  },
+  set: {
+    flag: "--set <name=value>",
+    help: "option of the engine, such as limits.retries=20 or timeouts.delivery=1m",
+    list: true,
+    dev: { default: "none" },
+    start: { default: "none" },
+  },
+} as const;
+
+export interface Setting {
+  readonly flag?: string;
+  readonly help: string;
+  readonly file?: string;
+  /** The flag may be repeated, and the variable lists values with commas. */
+  readonly list?: true;
+  readonly dev?: Source;
+  readonly start?: Source;
+}
+
+interface Source {
+  readonly env?: string;
+  readonly default?: string;
+}
+
+export type CommandName = "dev" | "start";
+type Table = typeof SETTINGS;
+type NameOf<Command extends CommandName> = {
+  [Name in keyof Table]: Table[Name] extends Readonly<Record<Command, unknown>> ? Name : never;
+}[keyof Table];
+
+/** The flags of a command line. Each is optional. */
+export type FlagsOf<Command extends CommandName> = {
+  readonly [Name in NameOf<Command> as Table[Name] extends { readonly flag: string }
+    ? Name
+    : never]?: Table[Name] extends { readonly list: true } ? readonly string[] : string;
+};
+
+export type Env = Readonly<Record<string, string | undefined>>;
+
+/** Reads the settings of a command: a flag wins over the variable, and an empty string counts as not set. */
+export interface Reader<Command extends CommandName> {
+  one(name: NameOf<Command>): string | undefined;
+  list(name: NameOf<Command>): readonly string[] | undefined;
+}
+
+export function createReader<Command extends CommandName>(
+  command: Command,
+  flags: FlagsOf<Command>,
+  env: Env,
+): Reader<Command> {
+  const given: Readonly<Record<string, string | readonly string[] | undefined>> = flags;
+  const variable = (name: string): string | undefined => {
+    const settings: Readonly<Record<string, Setting>> = SETTINGS;
+    return env[settings[name]?.[command]?.env ?? ""];
+  };
+  return {
+    one(name) {
+      const flag = given[name];
+      return (typeof flag === "string" && flag) || variable(name) || undefined;
+    },
+    list(name) {
+      const flag = given[name];
+      return typeof flag === "object" ? flag : listOf(variable(name));
+    },
+  };
+}
+
+/** The flags of a command with their help, which ends with the variable and the default. */
+export function flagsOf(command: CommandName): { flag: string; help: string; list: boolean }[] {
+  return Object.values(SETTINGS).flatMap((setting: Setting) => {
+    const source = setting[command];
+    if (!source || setting.flag === undefined) return [];
+    const otherwise = [source.env, source.default].filter((one) => one !== undefined).join(" or ");
+    const repeated = setting.list ? "; may be repeated" : "";
+    return {
+      flag: setting.flag,
+      help: `${setting.help}${repeated} (default: ${otherwise})`,
+      list: setting.list ?? false,
+    };
+  });
+}
+
+/** The values of a variable that lists them with commas. */
+function listOf(value: string | undefined): string[] | undefined {
+  const list = value
+    ?.split(",")
+    .map((part) => part.trim())
+    .filter((part) => part !== "");
+  return list && list.length > 0 ? list : undefined;
+}

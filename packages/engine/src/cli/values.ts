@@ -1,0 +1,35 @@
+import { DEV_CREDENTIALS } from "@perdure/core/protocol";
+import type { BrowserRules } from "../http/browser-guard.ts";
+
+export const LEVELS: readonly ["silent", "error", "info", "debug"] = ["silent", "error", "info", "debug"];
+export type LogLevel = (typeof LEVELS)[number];
+
+/** A setting that is missing or malformed. The command shows the message, and ends. */
+export class ConfigError extends Error {
+  override name = "ConfigError";
+}
+
+/** @throws ConfigError for anything but a number from 0 to 65535 */
+export function toPort(text: string | undefined): number {
+  if (text === undefined) return DEV_CREDENTIALS.port;
+  const port = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (port <= 65_535) return port;
+  throw new ConfigError(`The port must be a number from 0 to 65535; got "${text}".`);
+}
+
+/** @throws ConfigError for anything but a level */
+export function toLevel(text: string): LogLevel {
+  const level = LEVELS.find((known) => known === text);
+  if (level) return level;
+  throw new ConfigError(`The log level must be one of ${LEVELS.join(", ")}; got "${text}".`);
+}
+
+/** The address that a server listens on may be in the `Host` header; one that stands for all addresses, any of them. */
+export function toBrowserRules(
+  host: string,
+  allowHosts: readonly string[],
+  allowOrigins: readonly string[],
+): Required<BrowserRules> {
+  const anyAddress = host === "0.0.0.0" || host === "::";
+  return { hosts: [host, ...allowHosts], origins: allowOrigins, anyAddress };
+}

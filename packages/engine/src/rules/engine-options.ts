@@ -1,0 +1,175 @@
+import { checkOptions, parseDuration } from "@perdure/core/protocol";
+
+/**
+ * Every number that an engine can be configured with. The types of the library, `perdure start`'s file and environment,
+ * `--set`, the checks and their errors, and the table in `docs/engine.md` come from here: to add an option, add it here,
+ * use it, and add its row to the guide, which a test compares with this table.
+ *
+ * The comment of an option is its description in the guide. `is` is its {@link Range}. A `default` is a number, a duration
+ * or a size; without one, `otherwise` says what holds. `see` is the page of the guide that tells more.
+ */
+export const ENGINE_OPTIONS = {
+  /** Deliveries in progress at once. */
+  concurrency: { is: "count", default: 4096, see: "operations.md#limits" },
+  /** Calls to third parties in progress at once, beside the deliveries. */
+  calls: { is: "count or none", default: 4096, see: "call.md" },
+  timeouts: {
+    /** Time for an attempt to deliver to a run, unless the run sets a timeout. */
+    delivery: { is: "time", default: "15m" },
+    /** Time for an attempt to deliver a message that belongs to no run, unless the message sets a timeout; never more than `timeouts.delivery` by default. */
+    message: { is: "time", default: "5m" },
+    /** Time after which another engine repeats the delivery of an engine that has died. */
+    lease: { is: "time", default: "30s" },
+    /** Time for name servers to answer when the engine looks up a destination's host name. */
+    lookup: { is: "time", default: "4s" },
+  },
+  limits: {
+    /** Bytes of a request to the API. */
+    requestBytes: { is: "count", default: "10 MiB" },
+    /** Bytes of the bodies of all API requests in memory at once; the engine answers further requests with 503. */
+    inFlightBytes: { is: "count", default: "256 MiB", see: "operations.md#limits" },
+    /** Bytes of a request to a webhook. */
+    webhookBytes: { is: "count or none", default: "1 MiB", see: "events.md#webhooks" },
+    /** Requests that the engine keeps for a webhook until its run waits for them; it answers further requests with 429. */
+    webhookHits: { is: "count or none", default: 100 },
+    /** Bytes of the requests that the engine keeps for a webhook, as it stores them. */
+    webhookHitBytes: { is: "count or none", default: "10 MiB" },
+    /** Items of a batch, and messages that a batch becomes where items go to URL groups. A group of parallel steps is one batch. */
+    batchItems: { is: "count", default: 1000 },
+    /** Bytes that the engine keeps of an endpoint's answer. */
+    responseBytes: { is: "count or none", default: "1 MiB" },
+    /** Bytes of a third party's answer to a `call`; a larger answer is a failed attempt. */
+    callBytes: { is: "count or none", default: "10 MiB" },
+    /** Bytes of a history above which the endpoint fetches it instead of getting it with each delivery. */
+    historyBytes: { is: "count or none", default: "4 MiB" },
+    /** Retries that a message may ask for. */
+    retries: { is: "count or none", default: 999 },
+    /** Requests to the API in a second, except those that publish or that runs make. */
+    requestsPerSecond: { is: "count", otherwise: "any number", see: "operations.md#limits" },
+    /** Requests to the API in a day of UTC. */
+    requestsPerDay: { is: "count", otherwise: "any number", see: "operations.md#limits" },
+    /** Bytes of a message's body. */
+    messageBytes: { is: "count or none", default: "10 MiB" },
+    /** Time until a message, or its report, is to be delivered. */
+    delay: { is: "time or none", otherwise: "any" },
+    /** Time for an attempt. A message that asks for more, or for nothing, gets at most this. */
+    timeout: { is: "time", otherwise: "any" },
+    /** Endpoints of a URL group. */
+    endpoints: { is: "count", default: 100 },
+    /** URL groups. */
+    urlGroups: { is: "count or none", default: 10_000 },
+    /** Deliveries and calls in progress at once, together. */
+    parallelism: { is: "count", otherwise: "`concurrency` plus `calls`" },
+    /** Queues. */
+    queues: { is: "count or none", default: 10_000, see: "queues.md" },
+    /** Messages of a queue in progress at once. */
+    queueParallelism: { is: "count", default: 1000 },
+    /** Schedules. */
+    schedules: { is: "count or none", default: 10_000 },
+  },
+  retention: {
+    /** Time for which the engine recognises a message by its deduplication id or its content. */
+    deduplication: { is: "time or none", default: "10m" },
+    /** Time for which the engine keeps a message that was delivered, was cancelled or has failed. */
+    messages: { is: "time or none", default: "1m" },
+    /** Time for which the engine keeps an entry of the log, and a flow control key that nothing uses any more. */
+    logs: { is: "time or none", default: "14d", see: "logs-and-dlq.md" },
+    /** Time for which the engine keeps a dead letter, with its message or run. */
+    dlq: { is: "time or none", default: "30d" },
+    /** Time for which the engine keeps a run that has ended; a failed run at least as long as its dead letter. */
+    runs: { is: "time or none", default: "14d" },
+  },
+} as const;
+
+/** The values that a number may have. Times are milliseconds in the library, and durations such as `30s` elsewhere. */
+export type Range = "count" | "count or none" | "time" | "time or none";
+
+export interface OptionRow {
+  readonly is: Range;
+  readonly default?: number | string;
+  readonly otherwise?: string;
+  readonly see?: string;
+}
+
+type Group = "timeouts" | "limits" | "retention";
+type Rows = Readonly<Record<string, OptionRow>>;
+type Given<R> = { readonly [Name in keyof R]?: number };
+type Resolved<R> = {
+  readonly [Name in keyof R]: R[Name] extends { readonly default: unknown } ? number : number | undefined;
+};
+
+/** The numbers among an engine's options. Times are milliseconds. */
+export type NumberOptions = Given<Omit<typeof ENGINE_OPTIONS, Group>> & {
+  readonly [Name in Group]?: Given<(typeof ENGINE_OPTIONS)[Name]>;
+};
+
+/** {@link NumberOptions} with the defaults filled in. */
+export type EngineNumbers = Resolved<Omit<typeof ENGINE_OPTIONS, Group>> & {
+  readonly [Name in Group]: Resolved<(typeof ENGINE_OPTIONS)[Name]>;
+};
+
+export const RANGES: Readonly<Record<Range, { readonly is: string; holds: (value: number) => boolean }>> = {
+  count: { is: "a whole number from 1 on", holds: (value) => isCount(value) && value >= 1 },
+  "count or none": { is: "a whole number from 0 on", holds: isCount },
+  time: { is: "a number of milliseconds above 0", holds: (value) => value > 0 },
+  "time or none": { is: "a number of milliseconds from 0 on", holds: (value) => value >= 0 },
+};
+
+/** `Infinity` stands for any number. */
+function isCount(value: number): boolean {
+  return (Number.isInteger(value) || value === Number.POSITIVE_INFINITY) && value >= 0;
+}
+
+/**
+ * Checks the numbers of an engine's options and fills in the defaults.
+ *
+ * @throws TypeError that names an unknown option, or an option out of its range
+ */
+export function resolveNumbers(given: NumberOptions): EngineNumbers {
+  const { timeouts, limits, retention, ...rows } = ENGINE_OPTIONS;
+  const { concurrency, calls } = given;
+  const own = resolve("", rows, { concurrency, calls });
+  const times = resolve("timeouts", timeouts, given.timeouts);
+  return {
+    ...own,
+    timeouts: { ...times, message: given.timeouts?.message ?? Math.min(times.delivery, times.message) },
+    limits: resolve("limits", limits, given.limits),
+    retention: resolve("retention", retention, given.retention),
+  };
+}
+
+function resolve<R extends Rows>(group: string, rows: R, given: object = {}): Resolved<R> {
+  const values: Readonly<Record<string, unknown>> = { ...given };
+  checkOptions(group, values, Object.keys(rows).join(" "));
+  const entries = Object.entries(rows).map(([name, row]) => {
+    const value = values[name];
+    if (value === undefined) return [name, defaultOf(row)];
+    const { is, holds } = RANGES[row.is];
+    if (typeof value === "number" && holds(value)) return [name, value];
+    throw new TypeError(`${nameOf(group, name)} must be ${is}; got ${String(value)}.`);
+  });
+  return Object.fromEntries(entries) as Resolved<R>;
+}
+
+function defaultOf({ default: value }: OptionRow): number | undefined {
+  if (typeof value !== "string") return value;
+  const [, mebibytes] = /^(\d+) MiB$/.exec(value) ?? [];
+  return mebibytes === undefined ? parseDuration(value) : Number(mebibytes) * 1024 * 1024;
+}
+
+/** Each option with its name, such as `limits.retries`. */
+export function namedOptions(): [name: string, row: OptionRow][] {
+  return Object.entries(ENGINE_OPTIONS).flatMap(([group, rows]) =>
+    isRow(rows)
+      ? [[group, rows]]
+      : Object.entries(rows).map(([name, row]): [string, OptionRow] => [nameOf(group, name), row]),
+  );
+}
+
+function isRow(rows: OptionRow | Rows): rows is OptionRow {
+  return typeof rows.is === "string";
+}
+
+function nameOf(group: string, name: string): string {
+  return group === "" ? name : `${group}.${name}`;
+}

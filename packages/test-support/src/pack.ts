@@ -1,0 +1,60 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, realpathSync, symlinkSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** The folder of the workspace. */
+export const ROOT: string = fileURLToPath(new URL("../../../", import.meta.url));
+
+/** The fields of a package.json that decide how a package is published. */
+export interface Manifest {
+  readonly name: string;
+  readonly private?: boolean;
+  readonly engines: { readonly node: string };
+  readonly exports: Readonly<Record<string, unknown>>;
+  readonly bin?: Readonly<Record<string, string>>;
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly peerDependencies?: Readonly<Record<string, string>>;
+}
+
+/** A package as it would be published. */
+export interface Packed {
+  readonly tarball: string;
+  /** The folder of its unpacked content. */
+  readonly installed: string;
+  readonly manifest: Manifest;
+}
+
+export function readManifest(folder: string): Manifest {
+  return JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Manifest;
+}
+
+/**
+ * Packs a built package of `packages/` and unpacks it to `node_modules` in `folder`. Packages packed to the same folder
+ * find each other there; all other dependencies are linked from the workspace.
+ */
+export function pack(name: string, folder: string): Packed {
+  const source = join(ROOT, "packages", name);
+  mkdirSync(folder, { recursive: true });
+  const output = run("pnpm", ["pack", "--json", "--pack-destination", folder], source);
+  const { filename: tarball } = JSON.parse(output) as { filename: string };
+  const installed = join(folder, "node_modules", readManifest(source).name);
+  mkdirSync(installed, { recursive: true });
+  run("tar", ["-xzf", tarball, "--strip-components=1", "-C", installed], folder);
+  const manifest = readManifest(installed);
+  for (const dependency of Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies })) {
+    const target = join(source, "node_modules", dependency);
+    if (dependency.startsWith("@perdure/") || !existsSync(target)) continue;
+    const link = join(installed, "node_modules", dependency);
+    mkdirSync(dirname(link), { recursive: true });
+    symlinkSync(realpathSync(target), link);
+  }
+  return { tarball, installed, manifest };
+}
+
+/** @returns the output of the command. @throws with its output when it fails */
+export function run(command: string, args: readonly string[], cwd: string): string {
+  const { status, stdout, stderr, error } = spawnSync(command, args, { cwd, encoding: "utf8" });
+  if (status === 0) return stdout;
+  throw new Error(`${command} ${args.join(" ")} failed: ${error?.message ?? `${stdout}${stderr}`}`);
+}
