@@ -88,7 +88,7 @@ describe.each(Object.entries(adapters))("%s", (_name, { serve, serveMany }) => {
 
   it("takes no environment from what isn't one", async () => {
     const ask = () => serve(() => 1, {})(deliver());
-    expect(await reasonOf(ask)).toContain("no way to tell");
+    expect(await reasonOf(ask)).toContain("checks nothing");
   });
 
   it("serves several workflows", async () => {

@@ -218,7 +218,7 @@ export function withoutSteps(facts: RunContext): RunContext {
     get(known, name) {
       if (name in known || !(name in WorkflowContext.prototype)) return Reflect.get(known, name);
       throw new TypeError(
-        `context.${String(name)} isn't there: the run is over. Do the work itself, or start another run with a Client.`,
+        `context.${String(name)} isn't there: the run is over. Do the work itself, or use a Client.`,
       );
     },
   });

@@ -100,7 +100,7 @@ export function replayMismatch(
   const message =
     `The workflow no longer fits what this run has recorded. Recorded and not asked for: ${recorded.join(", ")}. ` +
     `Asked for and not recorded: ${asked.join(", ") || "nothing"}. ${ended}` +
-    "Deploy code with the recorded steps, or restart the run. Put what differs each time (Date.now, Math.random, a query) into a step.";
+    "Deploy code with the recorded steps, or restart the run. Put into a step what differs each time: Date.now, Math.random, a query.";
   return new WorkflowError("replay_mismatch", message, thrown);
 }
 

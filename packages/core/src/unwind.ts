@@ -49,7 +49,7 @@ export function unwind(
     const host: StepHost = {
       request: (step) =>
         new Promise((resolve, reject) => {
-          if (finished) return reject(new TypeError(`A rollback can't contain steps, like "${step.name}".`));
+          if (finished) return reject(new TypeError(`A rollback can't contain step "${step.name}".`));
           claims.take({ step, resolve: resolve as Asked["resolve"], reject });
           void claims.watch();
         }),

@@ -1,6 +1,6 @@
 import { signed } from "@perdure/test-support/delivery";
-import { describe, expect, it } from "vitest";
-import { Client } from "../src/index.ts";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { Client, type GivenClient, type WaitForRun } from "../src/index.ts";
 import { closed, useRecorder } from "./support/fixture.ts";
 
 const recorder = useRecorder();
@@ -136,6 +136,50 @@ describe("a run", () => {
       failureFunction: { state: "CALLBACK_INPROGRESS" },
       result: undefined,
       error: { message: "boom" },
+    });
+  });
+
+  describe.each([
+    ["RUN_FAILED", "failureFunction"],
+    ["RUN_CANCELED", "cancelFunction"],
+  ] as const)("%s whose %s is about to end", (state, of) => {
+    const unfinished = run(state, reported("CALLBACK_INPROGRESS", of));
+
+    afterEach(() => void vi.useRealTimers());
+
+    /** A wait in time that passes by hand, and how often it has asked. */
+    function waitBy(answer: () => unknown, options?: WaitForRun) {
+      vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] });
+      const request = vi.fn(async () => answer());
+      const waiter = new Client({ http: { request } } as unknown as GivenClient);
+      const ended = vi.fn();
+      const done = waiter.runs.wait("wfr_1", options).then((log) => void ended(log[of]?.state));
+      return { request, ended, done };
+    }
+
+    it("gets a moment for that", async () => {
+      let asks = 0;
+      const { done, ended } = waitBy(
+        () => (++asks < 4 ? unfinished : run(state, reported("CALLBACK_SUCCESS", of))).body,
+      );
+      await vi.advanceTimersByTimeAsync(300);
+      expect(ended.mock.calls).toEqual([["CALLBACK_SUCCESS"]]);
+      await done;
+    });
+
+    it("gets no more than a second", async () => {
+      const { request, ended } = waitBy(() => unfinished.body);
+      await vi.advanceTimersByTimeAsync(999);
+      expect(ended).not.toHaveBeenCalled();
+      await vi.advanceTimersByTimeAsync(1);
+      expect(ended.mock.calls).toEqual([["CALLBACK_INPROGRESS"]]);
+      expect(request.mock.calls.length).toBeLessThan(10);
+    });
+
+    it("gets no more than the time that is left", async () => {
+      const { ended } = waitBy(() => unfinished.body, { timeout: 0.2 });
+      await vi.advanceTimersByTimeAsync(200);
+      expect(ended.mock.calls).toEqual([["CALLBACK_INPROGRESS"]]);
     });
   });
 

@@ -72,7 +72,7 @@ describe("an unknown option", () => {
   ])("of %s fails before the step begins", async (name, workflow, unknown, nearest) => {
     const { body } = await deliver(open(recorder(), workflow), []);
     expect(body).toMatchObject({ error: "TypeError" });
-    expect(body.message).toContain(`Step "x": Unknown option "${unknown}" of the step.`);
+    expect(body.message).toContain(`Unknown option "${unknown}" of step "x".`);
     if (name !== "call of a workflow") expect(body.message).toContain(`Did you mean "${nearest}"?`);
     expect(recorder().requests).toEqual([]);
   });
@@ -89,7 +89,7 @@ describe("a promise in the place of a function", () => {
     ["of a rollback", (rollback) => (context) => context.run("p", () => 1, { rollback })],
   ])("%s is named", async (_name, make) => {
     const { body } = await deliver(open(recorder(), make(Promise.resolve(1) as never)), []);
-    expect(body.message).toMatch(/Step "p": .* must be a function: put \(\) => before it; got a Promise\./);
+    expect(body.message).toMatch(/ of step "p" must be a function: put \(\) => before it; got a Promise\./);
   });
 });
 

@@ -474,7 +474,7 @@ describe("an engine that has no rollbacks made", () => {
     await handler(request(history({}), runHeaders({ "Perdure-Max-Retries": "3" })));
     expect(warn).not.toHaveBeenCalled();
     for (let at = 0; at < 2; at++) await handler(request(history({}), runHeaders()));
-    expect(warn.mock.calls).toEqual([[expect.stringContaining("doesn't have rollbacks made")]]);
+    expect(warn.mock.calls).toEqual([[expect.stringContaining("makes no rollbacks")]]);
     warn.mockRestore();
   });
 });

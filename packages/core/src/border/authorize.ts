@@ -40,7 +40,7 @@ export interface Door {
 const PATIENCE = 10;
 
 const UNPROTECTED =
-  'This endpoint can\'t tell who calls it. Set QSTASH_CURRENT_SIGNING_KEY and QSTASH_NEXT_SIGNING_KEY, or `keys`, `receiver`, `authorize` or `verify: "off"`.';
+  'This endpoint checks nothing. Set QSTASH_CURRENT_SIGNING_KEY and QSTASH_NEXT_SIGNING_KEY, or `keys`, `receiver`, `authorize` or `verify: "off"`.';
 
 /**
  * Lets a request in, or says why not: 401 without a valid signature or with no check at all, 403 when the hook

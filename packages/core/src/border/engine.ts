@@ -117,7 +117,7 @@ function userIdOf(token: unknown): string {
   } catch {
     // Not a token of that form: reported below.
   }
-  const message = "A webhook's address names the engine's user, and the engine's token names none.";
+  const message = "A webhook needs the engine's user, and the engine's token names none.";
   throw new WorkflowError("webhook_unavailable", message);
 }
 

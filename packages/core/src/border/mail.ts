@@ -33,7 +33,7 @@ export function readHead(request: Request, trustProxy: boolean): RequestHead | R
 export async function readMail(head: RequestHead, limit: number): Promise<Mail | Refusal> {
   const bytes = await readBody(head.request, limit);
   if (bytes) return { ...head, bytes, body: text(bytes) };
-  const message = `The body is larger than bodyLimit, ${limit} bytes.`;
+  const message = `The body is over the limit of ${limit} bytes.`;
   return refused(413, "body_too_large", message);
 }
 
@@ -62,9 +62,7 @@ function forwardedUrl({ url, headers }: Request): URL {
 
 async function readBody(request: Request, limit: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
   if (request.bodyUsed) {
-    throw new TypeError(
-      "The request's body was read before it reached the workflow. Pass the request on unread, or a clone of it.",
-    );
+    throw new TypeError("The request's body was read before. Pass on the request unread, or a clone of it.");
   }
   if (!request.body) return new Uint8Array();
   // What is announced may be too much, but never says how much will come.

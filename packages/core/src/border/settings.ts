@@ -288,7 +288,7 @@ function isProduction({ NODE_ENV }: Env): boolean {
 /** @throws TypeError in production, for a secret that everybody knows; elsewhere a warning has to do */
 function checkSecret(what: string, secret: unknown, env: Env): void {
   if (!isPublicSecret(secret)) return;
-  const message = `${what} is public: never use it in production. Set your own, or QSTASH_DEV=1 in development.`;
+  const message = `${what} is public. Set your own in production, and QSTASH_DEV=1 in development.`;
   if (isProduction(env)) throw new TypeError(message);
   warnOnce(`[perdure] ${message}`);
 }

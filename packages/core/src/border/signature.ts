@@ -123,7 +123,7 @@ function subjectIn(token: string, requested: URL, publicUrl: string | undefined)
 function signatureOf({ headers }: RequestHead): string {
   const signature = headers.get(HEADER.signature);
   if (signature) return signature;
-  throw refused(`there is none in the header ${HEADER.signature}`);
+  throw refused(`there is no signature in ${HEADER.signature}`);
 }
 
 function importKey(which: "current" | "next", key: string): Promise<CryptoKey> {
@@ -161,7 +161,7 @@ async function verifyToken(
       if (await crypto.subtle.verify("HMAC", await key, hmac, utf8(`${header}.${claims}`)))
         return checkClaims(decode(claims), tolerance);
     }
-    throw new Error("it was made with neither of the keys");
+    throw new Error("none of the keys made it");
   } catch (error) {
     throw refused(messageOf(error), error);
   }

@@ -85,7 +85,7 @@ export async function cancel(
 function toQuery(filter: CancelFilters): Query {
   const { workflowUrl, workflowUrlStartingWith, ...rest } = filter;
   if (workflowUrl !== undefined && workflowUrlStartingWith !== undefined) {
-    throw new TypeError("Filter by workflowUrl or by workflowUrlStartingWith, not by both.");
+    throw new TypeError("Give workflowUrl or workflowUrlStartingWith, not both.");
   }
   if (workflowUrl !== undefined) return { ...rest, workflowUrl, workflowUrlExactMatch: true };
   return { ...rest, workflowUrl: workflowUrlStartingWith };
@@ -129,7 +129,8 @@ export class Runs {
   }
 
   /**
-   * Waits until the run has ended. Asks the engine again and again, at most every two seconds.
+   * Waits until the run has ended. Asks the engine again and again, at most every two seconds. A failure or cancel
+   * function that is still running then gets up to a second more, within the timeout, to come to its end.
    *
    * @throws WorkflowError `timeout` when the time is over first, `unknown_run` when the engine knows no such run
    * @throws the signal's reason when it is aborted
@@ -140,14 +141,21 @@ export class Runs {
   ): Promise<EndedRun<Result>> {
     if (failureFunction !== undefined && failureFunction !== "wait")
       throw mustBe("failureFunction", '"wait"', failureFunction);
-    const end = timeout === undefined ? Infinity : Date.now() + toMilliseconds(timeout, "timeout");
-    for (let pause = 50; ; pause = Math.min(pause * 1.5, 2000)) {
+    let end = timeout === undefined ? Infinity : Date.now() + toMilliseconds(timeout, "timeout");
+    let hasEnded = false;
+    for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 1.5, 2000)) {
       signal?.throwIfAborted();
       const run = await this.get<Result>(workflowRunId);
       if (!run) throw new WorkflowError("unknown_run", `The engine knows no run "${workflowRunId}".`);
-      const unfinished = underWay(run, failureFunction === "wait");
+      const unfinished = underWay(run);
       if (!unfinished) return run;
+      if (!hasEnded && !failureFunction && run.workflowState !== "RUN_STARTED") {
+        hasEnded = true;
+        pause = FIRST_PAUSE_MS;
+        end = Math.min(end, Date.now() + GRACE_MS);
+      }
       const left = end - Date.now();
+      if (left <= 0 && hasEnded) return run;
       if (left <= 0)
         throw new WorkflowError(
           "timeout",
@@ -158,11 +166,15 @@ export class Runs {
   }
 }
 
+const FIRST_PAUSE_MS = 50;
+
+/** How long a run that has ended is looked at again for the end of its failure function. */
+const GRACE_MS = 1000;
+
 /** What of a run has to end yet. */
-function underWay(run: RunLog, withFunctions: boolean): string | undefined {
+function underWay(run: RunLog): string | undefined {
   const { workflowRunId: id, workflowState: state, failureFunction, cancelFunction } = run;
   if (state === "RUN_STARTED") return `The run "${id}"`;
-  if (!withFunctions) return undefined;
   if (failureFunction?.state === IN_PROGRESS) return `The run "${id}" has failed, and its failure function`;
   if (cancelFunction?.state === IN_PROGRESS) return `The run "${id}" was cancelled, and its cancel function`;
   return undefined;

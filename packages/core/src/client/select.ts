@@ -50,7 +50,7 @@ export function select<Ids extends string>(
   if (all === true) return { count, cursor };
   if (filter && Object.values(filter).some((value) => value !== undefined))
     return { ...toQuery(filter), count, cursor };
-  throw new TypeError(`Give ${ids}, a filter with a condition, or { all: true }.`);
+  throw new TypeError(`Give ${ids}, a filter that isn't empty, or { all: true }.`);
 }
 
 function byIds(given: string | readonly string[], name: string): Query | undefined {

@@ -64,7 +64,7 @@ function reportIn({ border, mail, delivery }: RunEnd): FailureReport {
   if (runId !== delivery.runId) throw malformed("The failure callback", "belongs to another run", runId);
   const own = dlqId !== undefined || pathOf(url) === pathOf(border.workflowUrl(mail.url));
   if (delivery.kind === "failure" && !own)
-    throw malformed("The failure callback", "is no failure of this workflow's", url);
+    throw malformed("The failure callback", "belongs to another workflow", url);
   return report;
 }
 

@@ -61,8 +61,7 @@ export async function resume(visit: Visit<Resume>): Promise<Outcome> {
   return conclude(visit, context, ending, placeIn(ledger));
 }
 
-const NO_ROLLBACKS =
-  "[perdure] This engine doesn't have rollbacks made: Perdure's own does. Undo the steps in the failure function.";
+const NO_ROLLBACKS = "[perdure] This engine makes no rollbacks. Undo the steps in the failure function.";
 
 /** For a context that is only looked at. */
 const NOBODY: StepHost = { request: () => new Promise(() => {}), cancel: () => new Promise(() => {}) };
@@ -136,7 +135,7 @@ async function conclude(
     case "recorded":
       return done(runId, "success");
     case "over":
-      await tell(visit, "onWarning", { workflowRunId: runId, warning: "The run has ended meanwhile." });
+      await tell(visit, "onWarning", { workflowRunId: runId, warning: "The run has ended." });
       return done(runId, "workflow-already-ended");
     case "threw":
       return { ...ending, kind: "failed" };

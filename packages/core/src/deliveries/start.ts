@@ -12,7 +12,7 @@ import * as PREFIX from "../protocol/prefixes.ts";
 import { historyOf, userHeaders, type Visit } from "./room.ts";
 
 const UNSIGNED =
-  "[perdure] Starts aren't signed, and a run's deliveries go to the host that its start names. Set `url`, `baseUrl` or `allowedHosts`.";
+  "[perdure] A start that isn't signed chooses the host of its run. Set `url`, `baseUrl` or `allowedHosts`.";
 
 /** Asks the engine for a run with the payload that the request carries. No user code is run. */
 export async function start(visit: Visit<Start>): Promise<Outcome> {

@@ -122,7 +122,7 @@ export function readCallAnswer(headers: Headers, json: string): StepRecord | und
   const concurrent = Number(headers.get(HEADER.concurrent));
   const stepName = headers.get(HEADER.stepName);
   if (!isPositive(stepId) || !isPositive(concurrent) || !stepName)
-    throw malformed(WHAT, "doesn't say which step it answers", json);
+    throw malformed(WHAT, "names no step", json);
   // One character a byte: as the protocol records an answer's body.
   const text = textIn(body.body ?? "", "A body in the answer to a call", atob);
   const out = JSON.stringify({ status, body: text, header });

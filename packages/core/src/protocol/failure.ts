@@ -89,7 +89,7 @@ const WHAT = "The failure callback";
 export function parseFailure(json: string): FailureReport {
   const body = parseCallback<Partial<FailureBody>>(WHAT, json);
   if (body.perdure !== undefined && !isDetails(body.perdure))
-    throw malformed(WHAT, "has details that aren't ours", json);
+    throw malformed(WHAT, "has wrong details", json);
   const response = decode(body.body);
   const { thrown, message, where, step } = readFailure(response, body.status);
   const { perdure: details } = body;

@@ -70,7 +70,7 @@ export function recordKey(record: StepRecord): string {
 export function parseStep(json: string, mend: (value: unknown) => unknown = (value) => value): StepRecord {
   const what = "A step record";
   const value = mend(parseJson(what, json));
-  if (!isRecord(value)) throw malformed(what, "needs stepId, stepName, stepType and concurrent", json);
+  if (!isRecord(value)) throw malformed(what, "isn't one", json);
   const { out = "", targetStep, failure } = value;
   const valid = {
     targetStep: !isPlan(value) || isPositive(targetStep),

@@ -33,7 +33,7 @@ export function call<Body>(
   request: (CallRequest | CallWorkflow) & RollbackOptions<CallResponse<Body>>,
 ): Step<CallResponse<Body>> {
   checkOptions(
-    "the step",
+    `step "${name}"`,
     request as CallRequest & CallWorkflow & RollbackOptions,
     "url body headers retries retryDelay flowControl timeout method workflow rollback rollbackRetries rollbackRetryDelay rollbackTimeout",
   );
@@ -60,8 +60,7 @@ export function readCall(record: StepRecord): CallResponse {
 function checked(request: CallRequest): CallRequest {
   const url = checkUrl("url", request.url);
   const { body } = request;
-  if (body !== undefined && typeof body !== "string")
-    throw mustBe("body", "a string, such as JSON.stringify returns", body);
+  if (body !== undefined && typeof body !== "string") throw mustBe("body", "a string", body);
   return { ...request, url };
 }
 

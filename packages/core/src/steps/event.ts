@@ -26,7 +26,7 @@ export function waitForEvent<Event>(
   eventId: string,
   options: WaitOptions = {},
 ): Step<WaitResponse<Event>> {
-  checkOptions("the step", options, "timeout");
+  checkOptions(`step "${name}"`, options, "timeout");
   const { timeout = "7d" } = options;
   return waiting(name, "Wait", eventId, timeout);
 }
@@ -71,7 +71,7 @@ export function notify(
   workflowRunId?: string,
   options: RollbackOptions<NotifyStepResponse> = {},
 ): Step<NotifyStepResponse> {
-  checkOptions("the step", options, "rollback rollbackRetries rollbackRetryDelay rollbackTimeout");
+  checkOptions(`step "${name}"`, options, "rollback rollbackRetries rollbackRetryDelay rollbackTimeout");
   checkPolicy(options as RollbackOptions<never>);
   checkText("The event id", eventId);
   if (workflowRunId !== undefined) checkText("workflowRunId", workflowRunId);

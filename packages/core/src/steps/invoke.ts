@@ -57,7 +57,7 @@ export function invoke<Payload, Result>(
   settings: InvokeSettings<Payload, Result> & RollbackOptions<InvokeResponse<Result>>,
 ): Step<InvokeResponse<Result>> {
   checkOptions(
-    "the step",
+    `step "${name}"`,
     settings as InvokeSettings & RollbackOptions,
     "body headers retries retryDelay flowControl timeout label failureRetries failureRetryDelay workflow workflowRunId rollback rollbackRetries rollbackRetryDelay rollbackTimeout",
   );

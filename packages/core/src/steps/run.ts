@@ -14,7 +14,7 @@ export function run<Result>(
   options: StepOptions<Jsonify<Result>> = {},
 ): Step<Jsonify<Result>> {
   checkOptions(
-    "the step",
+    `step "${name}"`,
     options,
     "retries retryDelay onExhausted rollback rollbackRetries rollbackRetryDelay rollbackTimeout",
   );

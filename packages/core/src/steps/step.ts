@@ -64,7 +64,10 @@ export function inStep<Made>(name: string, make: () => Made): Made {
   try {
     return make();
   } catch (cause) {
-    throw cause instanceof TypeError ? new TypeError(`Step "${name}": ${cause.message}`, { cause }) : cause;
+    if (!(cause instanceof TypeError)) throw cause;
+    const step = `step "${name}"`;
+    const named = cause.message.replace(" must be ", ` of ${step} must be `);
+    throw new TypeError(named.includes(step) ? named : `In ${step}: ${named}`, { cause });
   }
 }
 
