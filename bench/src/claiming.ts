@@ -54,8 +54,7 @@ async function publish(engine: Engine, count: number): Promise<void> {
 }
 
 async function claim(store: Store): Promise<void> {
-  const now = Date.now();
-  const order = { now, limit: 1, leaseUntil: now + 3_600_000 };
+  const order = { limit: 1, leaseUntil: Date.now() + 3_600_000 };
   const taken = await Promise.all(Array.from({ length: AT_ONCE }, () => store.claim(order)));
   if (taken.some(({ claims }) => claims.length !== 1)) throw new TypeError("Nothing was due.");
 }

@@ -100,7 +100,10 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
   const longest = limits.timeout ?? Number.POSITIVE_INFINITY;
   const policy = options.destinations && createPolicy(options.destinations);
   const emit = toObserver(options.onEvent);
-  const store = typeof options.store === "string" ? openSqlite(options.store) : options.store;
+  const store =
+    typeof options.store === "string" ? openSqlite(options.store, { now: () => clock.now() }) : options.store;
+  store.useClock(() => clock.now());
+  store.onEvent(emit);
   const transport = options.transport ?? createTransport(numbers, policy);
   const keys = createKeys(store, options.signingKeys);
   const parallelism = Math.min(limits.parallelism ?? Number.POSITIVE_INFINITY, concurrency + calls);

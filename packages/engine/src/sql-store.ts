@@ -1,12 +1,12 @@
 import { randomUUID } from "node:crypto";
 import type { HistoryEntry } from "@perdure/core/protocol";
-import { accept } from "./commands/accept.ts";
 import { cancelMessage, cancelRuns, endRun } from "./commands/cancel.ts";
 import { cancelMessages } from "./commands/cancel-messages.ts";
 import { claim, release, renew } from "./commands/claim.ts";
 import { removeDeadLetters, repeatReport, repeatRollbacks, retry } from "./commands/dead-letters.ts";
 import { flowControl } from "./commands/flow-control.ts";
 import { latestRun, liveRun } from "./commands/messages.ts";
+import { publish } from "./commands/publish.ts";
 import { queueControl } from "./commands/queues.ts";
 import { revive } from "./commands/resume.ts";
 import { scheduleControl } from "./commands/schedules.ts";
@@ -19,6 +19,7 @@ import { depths } from "./queries/backlog.ts";
 import { deadLetters, runs } from "./queries/lists.ts";
 import { logs } from "./queries/logs.ts";
 import { message } from "./queries/read.ts";
+import type { Observer } from "./rules/event.ts";
 import type { Intake } from "./rules/intake.ts";
 import type { Options } from "./rules/options.ts";
 import type { Settlement } from "./rules/outcome.ts";
@@ -45,8 +46,6 @@ import type {
 } from "./store/lists.ts";
 import type { CanceledMessages, MessageQuery } from "./store/publishing.ts";
 import type {
-  CanceledMessage,
-  CanceledRuns,
   ClaimOrder,
   Claims,
   EndedRun,
@@ -96,15 +95,15 @@ export class SqlStore implements Store {
   }
 
   accept(intakes: readonly Intake[], limits?: Limits): Promise<Receipt[]> {
-    return this.#driver.write((tx) => accept(tx, intakes, limits));
+    return this.#driver.write((tx) => publish(tx, intakes, limits));
   }
 
-  wait(intake: WaitIntake, now: number): Promise<WaitReceipt> {
-    return this.#driver.write((tx) => wait(tx, intake, now));
+  wait(intake: WaitIntake): Promise<WaitReceipt> {
+    return this.#driver.write((tx) => wait(tx, intake));
   }
 
-  notify(notice: Notice, now: number): Promise<Notified> {
-    return this.#driver.write((tx) => notify(tx, notice, now));
+  notify(notice: Notice): Promise<Notified> {
+    return this.#driver.write((tx) => notify(tx, notice));
   }
 
   webhookState(runId: string, eventId: string, most: KeptLimits): Promise<WebhookState> {
@@ -123,44 +122,44 @@ export class SqlStore implements Store {
     return this.#driver.write((tx) => renew(tx, leases, until));
   }
 
-  release(leases: readonly Lease[], now: number): Promise<void> {
-    return this.#driver.write((tx) => release(tx, leases, now));
+  release(leases: readonly Lease[]): Promise<void> {
+    return this.#driver.write((tx) => release(tx, leases));
   }
 
-  settle(lease: Lease, settlement: Settlement, now: number): Promise<Settled> {
-    return this.#driver.write((tx) => settle(tx, lease, settlement, now, this.#keeping));
+  settle(lease: Lease, settlement: Settlement): Promise<Settled> {
+    return this.#driver.write((tx) => settle(tx, lease, settlement, this.#keeping));
   }
 
-  endRun(runId: string, end: RunEnd, now: number): Promise<EndedRun> {
-    return this.#driver.write((tx) => endRun(tx, runId, end, now));
+  endRun(runId: string, end: RunEnd): Promise<EndedRun> {
+    return this.#driver.write((tx) => endRun(tx, runId, end));
   }
 
-  cancelRuns(query: RunQuery, now: number): Promise<CanceledRuns> {
-    return this.#driver.write((tx) => cancelRuns(tx, query, now));
+  cancelRuns(query: RunQuery): Promise<number> {
+    return this.#driver.write((tx) => cancelRuns(tx, query));
   }
 
-  cancelMessage(messageId: string, now: number): Promise<CanceledMessage> {
-    return this.#driver.write((tx) => cancelMessage(tx, messageId, now));
+  cancelMessage(messageId: string): Promise<boolean> {
+    return this.#driver.write((tx) => cancelMessage(tx, messageId));
   }
 
-  revive(query: DeadLetterQuery, how: Revival, now: number): Promise<Revived> {
-    return this.#driver.write((tx) => revive(tx, query, how, now));
+  revive(query: DeadLetterQuery, how: Revival): Promise<Revived> {
+    return this.#driver.write((tx) => revive(tx, query, how));
   }
 
-  retry(query: DeadLetterQuery, options: Options, now: number, limits?: Limits): Promise<Retried> {
-    return this.#driver.write((tx) => retry(tx, query, options, now, limits));
+  retry(query: DeadLetterQuery, options: Options, limits?: Limits): Promise<Retried> {
+    return this.#driver.write((tx) => retry(tx, query, options, limits));
   }
 
   removeDeadLetters(query: DeadLetterQuery): Promise<RemovedDeadLetters> {
     return this.#driver.write((tx) => removeDeadLetters(tx, query));
   }
 
-  repeatRollbacks(dlqId: string, now: number): Promise<Run | undefined> {
-    return this.#driver.write((tx) => repeatRollbacks(tx, dlqId, now));
+  repeatRollbacks(dlqId: string): Promise<Run | undefined> {
+    return this.#driver.write((tx) => repeatRollbacks(tx, dlqId));
   }
 
-  repeatReport(dlqId: string, now: number): Promise<Run | undefined> {
-    return this.#driver.write((tx) => repeatReport(tx, dlqId, now));
+  repeatReport(dlqId: string): Promise<Run | undefined> {
+    return this.#driver.write((tx) => repeatReport(tx, dlqId));
   }
 
   sweep(expiry: Expiry, limit: number): Promise<boolean> {
@@ -209,16 +208,16 @@ export class SqlStore implements Store {
     return this.#driver.write(probe);
   }
 
-  depths(now: number): Promise<Depths> {
-    return this.#driver.read((tx) => depths(tx, now));
+  depths(): Promise<Depths> {
+    return this.#driver.read((tx) => depths(tx));
   }
 
   onStates(listener: (counts: readonly StateCount[]) => void): void {
     this.#driver.onStates(listener);
   }
 
-  cancelMessages(query: MessageQuery, now: number): Promise<CanceledMessages> {
-    return this.#driver.write((tx) => cancelMessages(tx, query, now));
+  cancelMessages(query: MessageQuery): Promise<CanceledMessages> {
+    return this.#driver.write((tx) => cancelMessages(tx, query));
   }
 
   topics(): Promise<Topic[]> {
@@ -229,17 +228,20 @@ export class SqlStore implements Store {
     return this.#driver.read((tx) => topic(tx, name));
   }
 
-  updateTopic(
-    name: string,
-    change: TopicChange,
-    limits: TopicLimits,
-    now: number,
-  ): Promise<Topic | undefined> {
-    return this.#driver.write((tx) => updateTopic(tx, name, change, limits, now));
+  updateTopic(name: string, change: TopicChange, limits: TopicLimits): Promise<Topic | undefined> {
+    return this.#driver.write((tx) => updateTopic(tx, name, change, limits));
   }
 
   onDue(listener: (dueAt: number) => void): void {
     this.#driver.onDue(listener);
+  }
+
+  onEvent(listener: Observer): void {
+    this.#driver.onEvent(listener);
+  }
+
+  useClock(now: () => number): void {
+    this.#driver.useClock(now);
   }
 
   close(): Promise<void> {

@@ -20,12 +20,12 @@ export interface Metrics {
   render(): Promise<Response>;
 }
 
-export function createMetrics(now: () => number = Date.now): Metrics {
+export function createMetrics(): Metrics {
   const registry = new Registry();
   const meters = createMeters(registry);
   const stores = new Map<string, Store>();
   const queues = createQueueGauges(registry, async (set) => {
-    for (const [user, store] of stores) set(user, await store.depths(now()));
+    for (const [user, store] of stores) set(user, await store.depths());
   });
   return {
     observe: (event, user) => observe(meters, event, user),

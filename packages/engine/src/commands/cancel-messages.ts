@@ -1,22 +1,15 @@
 import { Conditions, whereMessage } from "../queries/conditions.ts";
 import type { CanceledMessages, MessageQuery } from "../store/publishing.ts";
-import type { RecordedStep } from "../store/store.ts";
 import { sql, type Tx } from "../store/tx.ts";
 import { cancelMessage } from "./cancel.ts";
 
-export async function cancelMessages(tx: Tx, query: MessageQuery, now: number): Promise<CanceledMessages> {
+export async function cancelMessages(tx: Tx, query: MessageQuery): Promise<CanceledMessages> {
   const found = await pending(tx, query);
   const rows = found.slice(0, query.count);
-  const runIds: string[] = [];
-  const recorded: RecordedStep[] = [];
-  for (const { id } of rows) {
-    // One may be gone by now: with the run whose last other message it was.
-    const one = await cancelMessage(tx, id, now);
-    if (one.runId !== undefined) runIds.push(one.runId);
-    recorded.push(...one.recorded);
-  }
+  // A message may be gone by now, with the run whose last other message it was.
+  for (const { id } of rows) await cancelMessage(tx, id);
   const next = found.length > rows.length ? rows.at(-1)?.seq : undefined;
-  return { canceled: rows.length, runIds, recorded, next };
+  return { canceled: rows.length, next };
 }
 
 async function pending(tx: Tx, query: MessageQuery): Promise<{ seq: number; id: string }[]> {

@@ -1,8 +1,7 @@
 import { matchingRuns } from "../queries/lists.ts";
 import { isAfterwards } from "../rules/message.ts";
-import * as inOrder from "../store/in-order.ts";
 import type { RunQuery } from "../store/lists.ts";
-import type { CanceledMessage, CanceledRuns, EndedRun, RunEnd } from "../store/store.ts";
+import type { EndedRun, RunEnd } from "../store/store.ts";
 import { finishMessage } from "../store/tables/due.ts";
 import { logState } from "../store/tables/logs.ts";
 import { LIVE_MESSAGES, type MessageRow } from "../store/tables/rows.ts";
@@ -15,44 +14,47 @@ import { endAlarm } from "./rollbacks.ts";
 
 const CANCELED = { state: "RUN_CANCELED", response: undefined } as const;
 
-export async function endRun(tx: Tx, id: string, end: RunEnd, now: number): Promise<EndedRun> {
+export async function endRun(tx: Tx, id: string, end: RunEnd): Promise<EndedRun> {
   const live = await lockRun(tx, id);
-  if (live) return { kind: "ended", run: live, recorded: await finishRun(tx, live.key, end, now) };
-  const last = await latestRun(tx, id);
-  return { kind: last ? "ended before" : "unknown", run: last, recorded: [] };
+  if (live) {
+    await finishRun(tx, live, end);
+    return "ended";
+  }
+  return (await latestRun(tx, id)) ? "ended before" : "unknown";
 }
 
-export async function cancelRuns(tx: Tx, query: RunQuery, now: number): Promise<CanceledRuns> {
+/** Cancels the live runs that match. @returns how many */
+export async function cancelRuns(tx: Tx, query: RunQuery): Promise<number> {
   const live = await matchingRuns(tx, { ...query, states: ["RUN_STARTED"] });
-  const recorded = await inOrder.flatMap(live, async (run) => await finishRun(tx, run.key, CANCELED, now));
-  return { runIds: live.map(({ id }) => id), recorded };
+  for (const run of live) await finishRun(tx, run, CANCELED);
+  return live.length;
 }
 
 /** Takes back what a report waits for, with it. */
-async function cancelAwaited(tx: Tx, { awaits }: MessageRow, now: number): Promise<void> {
+async function cancelAwaited(tx: Tx, { awaits }: MessageRow): Promise<void> {
   if (awaits === null) return;
   const first = await tx.one<{ id: string }>(
     sql`SELECT messages.id FROM due JOIN messages ON messages.seq = due.message WHERE due.message = ${awaits}`,
   );
-  if (first) await cancelMessage(tx, first.id, now);
+  if (first) await cancelMessage(tx, first.id);
 }
 
-export async function cancelMessage(tx: Tx, id: string, now: number): Promise<CanceledMessage> {
+/** Cancels a message, and its run when nothing else is pending of it. @returns whether there was such a message */
+export async function cancelMessage(tx: Tx, id: string): Promise<boolean> {
   const row = await tx.one<MessageRow>(
     sql`${LIVE_MESSAGES} WHERE messages.id = ${id} AND due.status <> 'withdrawn'`,
   );
-  if (!row) return { canceled: false, runId: undefined, recorded: [] };
+  if (!row) return false;
   // A run's are kept for its log, and a report for the dead letter that it is of.
-  const deleteAfter = row.run === null && row.kind !== "failure" ? now : null;
+  const deleteAfter = row.run === null && row.kind !== "failure" ? tx.now : null;
   await finishMessage(tx, row.seq, { outcome: "CANCELLED", deleteAfter });
-  await cancelAwaited(tx, row, now);
-  await logState(tx, row, "CANCEL_REQUESTED", now);
-  await logState(tx, row, "CANCELLED", now);
-  if (await letGo(tx, row.flow_key)) tx.wakeAt(now);
+  await cancelAwaited(tx, row);
+  await logState(tx, row, "CANCEL_REQUESTED");
+  await logState(tx, row, "CANCELLED");
+  if (await letGo(tx, row.flow_key)) tx.wakeAt(tx.now);
   await followUp(tx, row);
-  await endAlarm(tx, row, now);
+  await endAlarm(tx, row);
   const run = isAfterwards(row.kind) ? undefined : await runOf(tx, row.run);
-  if (!run || (await hasPending(tx, run.key))) return { canceled: true, runId: undefined, recorded: [] };
-  const recorded = await finishRun(tx, run.key, CANCELED, now);
-  return { canceled: true, runId: run.id, recorded };
+  if (run && !(await hasPending(tx, run.key))) await finishRun(tx, run, CANCELED);
+  return true;
 }

@@ -8,7 +8,7 @@ import { logState } from "../store/tables/logs.ts";
 import { LIVE_MESSAGES, type MessageRow, toMessage } from "../store/tables/rows.ts";
 import { sql, type Tx } from "../store/tx.ts";
 import { lookAt, openLanes, setAside } from "./destinations.ts";
-import { expireRuns, nextExpiry } from "./fail.ts";
+import { expireRuns, nextExpiry } from "./expire-runs.ts";
 import { admit, isFlowPaused, letAllGo, letGo, nextWake, park, wakeFlows } from "./flow-limits.ts";
 import { hasBegun, land, landAll, renewFlight } from "./in-flight.ts";
 import { runOf } from "./messages.ts";
@@ -21,22 +21,22 @@ import { expire, nextDeadline } from "./waits.ts";
 const ROUNDS = 8;
 
 export async function claim(tx: Tx, order: ClaimOrder): Promise<Claims> {
-  const { now, limit, lanes } = order;
+  const { limit, lanes } = order;
   // What comes due by this is taken along, or told as what is next.
-  await tick(tx, now);
-  const ended = await expireRuns(tx, now);
-  const recorded = [...ended.recorded, ...(await expire(tx, now))];
-  await wakeFlows(tx, now);
+  await tick(tx);
+  await expireRuns(tx);
+  await expire(tx);
+  await wakeFlows(tx);
   const looked = new Set(lanes?.open.keys());
   if (lanes) await openLanes(tx, lanes, limit);
   const claims: Claim[] = [];
   for (let round = 0; round < ROUNDS && claims.length < limit; round++) {
     const due = await tx.all<MessageRow>(
-      sql`${LIVE_MESSAGES} WHERE due.at <= ${now} ORDER BY due.at, due.message LIMIT ${limit - claims.length}`,
+      sql`${LIVE_MESSAGES} WHERE due.at <= ${tx.now} ORDER BY due.at, due.message LIMIT ${limit - claims.length}`,
     );
     if (due.length === 0) break;
     for (const message of due) {
-      if (!(await admits(tx, message, now))) continue;
+      if (!(await admits(tx, message))) continue;
       const boarding = lanes?.board({ url: message.url, purpose: message.kind });
       if (boarding?.kind === "full") {
         await setAside(tx, message.seq, boarding.lane);
@@ -47,14 +47,12 @@ export async function claim(tx: Tx, order: ClaimOrder): Promise<Claims> {
   return {
     claims,
     nextDue: await nextDue(tx),
-    recorded,
-    expired: ended.expired,
     lanes: await lookAt(tx, looked),
   };
 }
 
 /** Whether a message may be given out, as far as its queue and its key go; else it waits for them. */
-async function admits(tx: Tx, { seq, status, queue, flow_key }: MessageRow, now: number): Promise<boolean> {
+async function admits(tx: Tx, { seq, status, queue, flow_key }: MessageRow): Promise<boolean> {
   // Its lease has run out.
   if (status === "delivering") return true;
   if (queue !== null && (await isPaused(tx, queue))) {
@@ -63,7 +61,7 @@ async function admits(tx: Tx, { seq, status, queue, flow_key }: MessageRow, now:
   }
   if (flow_key === null) return true;
   // Its key has admitted what is ready already: but nothing begins while the key is paused.
-  if (status === "ready" ? !(await isFlowPaused(tx, flow_key)) : await admit(tx, flow_key, now)) return true;
+  if (status === "ready" ? !(await isFlowPaused(tx, flow_key)) : await admit(tx, flow_key)) return true;
   await park(tx, seq);
   return false;
 }
@@ -92,18 +90,18 @@ export async function renew(tx: Tx, leases: readonly Lease[], until: number): Pr
   });
 }
 
-export async function release(tx: Tx, leases: readonly Lease[], now: number): Promise<void> {
+export async function release(tx: Tx, leases: readonly Lease[]): Promise<void> {
   for (const lease of leases) {
     const row = await tx.one<{ flow_key: string | null }>(
-      sql`UPDATE due SET status = ${WAITING_STATUS}, at = ${now}, owner = NULL
+      sql`UPDATE due SET status = ${WAITING_STATUS}, at = ${tx.now}, owner = NULL
         WHERE ${underLease(lease)} AND status = 'delivering' RETURNING flow_key`,
     );
     if (!row) {
-      await land(tx, lease, now);
+      await land(tx, lease);
       continue;
     }
     await letGo(tx, row.flow_key);
-    tx.wakeAt(now);
+    tx.wakeAt(tx.now);
   }
 }
 
@@ -121,13 +119,13 @@ export async function releaseAll(tx: Tx, at: number): Promise<void> {
   await landAll(tx, at);
 }
 
-async function take(tx: Tx, found: MessageRow, { now, leaseUntil, owner = "" }: ClaimOrder): Promise<Claim> {
+async function take(tx: Tx, found: MessageRow, { leaseUntil, owner = "" }: ClaimOrder): Promise<Claim> {
   const { seq } = found;
   await tx.run(
     sql`UPDATE due SET status = 'delivering', at = ${leaseUntil}, fence = fence + 1, owner = ${owner} WHERE message = ${seq}`,
   );
   const row: MessageRow = { ...found, status: "delivering", at: leaseUntil, fence: found.fence + 1 };
-  await logState(tx, row, "ACTIVE", now);
+  await logState(tx, row, "ACTIVE");
   const entries = await entriesOf(tx, row);
   return {
     lease: { seq, messageId: row.id, fence: row.fence },

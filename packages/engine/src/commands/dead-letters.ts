@@ -39,13 +39,12 @@ export async function retry(
   tx: Tx,
   query: DeadLetterQuery,
   options: Options,
-  now: number,
   limits: Partial<QueueLimits> = {},
 ): Promise<Retried> {
   const { items, next } = await deadLetters(tx, { ...query, ofMessages: true });
   const messages = await inOrder.map(items, async ({ dlqId, message }) => {
-    const again = redraft(message, options, now);
-    if (again.queue !== undefined) await ensureQueue(tx, again.queue, now, limits.queues);
+    const again = redraft(message, options, tx.now);
+    if (again.queue !== undefined) await ensureQueue(tx, again.queue, limits.queues);
     const seq = await insertMessage(tx, again);
     // Of the failure that it reports, this is the report now.
     await tx.run(sql`UPDATE dlq SET callback = ${seq} WHERE callback = ${message.seq}`);
@@ -56,11 +55,11 @@ export async function retry(
 }
 
 /** Calls a failure function again that has failed itself. */
-export async function repeatReport(tx: Tx, dlqId: string, now: number): Promise<Run | undefined> {
+export async function repeatReport(tx: Tx, dlqId: string): Promise<Run | undefined> {
   const found = await reportOf(tx, dlqId);
   if (!found || !["FAILED", "CANCELLED"].includes(found.report.outcome ?? "")) return undefined;
   const { report, run } = found;
-  const again = { ...toMessage(report), id: newMessageId(), notBefore: now, createdAt: now };
+  const again = { ...toMessage(report), id: newMessageId(), notBefore: tx.now, createdAt: tx.now };
   const seq = await insertMessage(tx, again, { run: run.key });
   await tx.run(sql`UPDATE dlq SET callback = ${seq} WHERE id = ${dlqId}`);
   await release(tx, [report.seq]);
@@ -68,7 +67,7 @@ export async function repeatReport(tx: Tx, dlqId: string, now: number): Promise<
 }
 
 /** Has the rollbacks made again that failed, and nothing else. */
-export async function repeatRollbacks(tx: Tx, dlqId: string, now: number): Promise<Run | undefined> {
+export async function repeatRollbacks(tx: Tx, dlqId: string): Promise<Run | undefined> {
   const found = await reportOf(tx, dlqId);
   if (!found || (await isReporting(tx, found.run.key))) return undefined;
   const { report, run } = found;
@@ -76,13 +75,13 @@ export async function repeatRollbacks(tx: Tx, dlqId: string, now: number): Promi
   await tx.run(sql`DELETE FROM rollbacks WHERE seq IN (${numbers(failed)})`);
   // Nor did the endpoint have a say where its deliveries were used up.
   const lost = await tx.run(
-    sql`UPDATE messages SET delete_after = ${now} WHERE run = ${run.key} AND outcome IN ('FAILED', 'CANCELLED')
+    sql`UPDATE messages SET delete_after = ${tx.now} WHERE run = ${run.key} AND outcome IN ('FAILED', 'CANCELLED')
       AND kind = 'rollback' AND delete_after IS NULL`,
   );
   if (failed.length === 0 && lost === 0) return undefined;
   const { body } = toMessage(report);
-  const delivery = deliveryOf(run, "step", now);
-  const again = { ...delivery, id: newMessageId(), purpose: "rollback", body, notBefore: now } as const;
+  const delivery = deliveryOf(run, "step", tx.now);
+  const again = { ...delivery, id: newMessageId(), purpose: "rollback", body, notBefore: tx.now } as const;
   await insertMessage(tx, { ...inherit(again, run), flow: undefined }, { run: run.key });
   return run;
 }

@@ -30,10 +30,10 @@ function keyOf({ key, content }: Deduplication): string {
   return createHash("sha256").update(key).update("\n").update(content).digest("base64url");
 }
 
-/** Forgets those whose time is over. @returns how many: `limit` at most */
-export async function sweepDeduplications(tx: Tx, now: number, limit: number): Promise<number> {
+/** Deletes the keys that ended by `until`. @returns how many: `limit` at most */
+export async function sweepDeduplications(tx: Tx, until: number, limit: number): Promise<number> {
   return tx.run(
     sql`DELETE FROM deduplications WHERE key IN
-      (SELECT key FROM deduplications WHERE until <= ${now} ORDER BY until LIMIT ${limit})`,
+      (SELECT key FROM deduplications WHERE until <= ${until} ORDER BY until LIMIT ${limit})`,
   );
 }

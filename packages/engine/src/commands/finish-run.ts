@@ -1,42 +1,84 @@
 import { decodeTraits } from "@perdure/core/protocol";
-import { fromBase64, toBytes } from "../rules/bytes.ts";
+import { fromBase64 } from "../rules/bytes.ts";
+import { excerptOf } from "../rules/event.ts";
 import { cancelMessage } from "../rules/failure.ts";
 import { invokeRecord } from "../rules/invoke.ts";
-import type { Draft } from "../rules/message.ts";
-import { isLive, type Run, type RunState } from "../rules/run.ts";
-import type { RecordedStep } from "../store/store.ts";
+import type { Failure } from "../rules/message.ts";
+import { isLive, type Run } from "../rules/run.ts";
+import type { RunEnd } from "../store/store.ts";
 import { AFTERWARDS, noteOutcome } from "../store/tables/due.ts";
 import { history } from "../store/tables/entries.ts";
 import { logStates } from "../store/tables/logs.ts";
+import type { MessageRow } from "../store/tables/rows.ts";
 import { type Sql, sql, type Tx } from "../store/tx.ts";
 import { letGo } from "./flow-limits.ts";
 import { holdReport, markFlights } from "./in-flight.ts";
-import { entryMessage, insertEntry, insertMessage, runOf } from "./messages.ts";
+import { entryMessage, insertMessage, runOf } from "./messages.ts";
+import { moveToDeadLetters } from "./move-to-dead-letters.ts";
+import { recordStep } from "./record-step.ts";
 
-/** How a run has come to its end. */
-export interface Finish {
-  readonly state: RunState;
-  readonly response: string | undefined;
+/** How a run ends. */
+export type Ending = RunEnd | RunFailure;
+
+export interface RunFailure {
+  readonly state: "RUN_FAILED";
+  readonly response?: undefined;
+  readonly failure: Failure;
+  /** The delivery that failed. */
+  readonly message: MessageRow;
 }
 
-/** What is to be done for a run itself. */
+/** A condition on `due`: what is to be delivered for a live run. */
 const pending = (run: number): Sql => sql`run = ${run} AND status <> 'withdrawn' AND NOT ${AFTERWARDS}`;
 
-/** Ends a live run, withdraws what is pending of it, and records the end in the run that waits for it. */
-export async function finishRun(tx: Tx, run: number, end: Finish, now: number): Promise<RecordedStep[]> {
-  await tx.run(
-    sql`UPDATE runs SET state = ${end.state}, completed_at = ${now}, response = ${end.response ?? null} WHERE key = ${run}`,
-  );
-  tx.count({ of: "run", state: end.state, count: 1 });
-  await withdraw(tx, run, end, now);
-  await tx.run(sql`UPDATE waiters SET open = 0 WHERE run = ${run} AND open = 1`);
-  // A run that failed may be taken up again, and then finds what came too early for it.
-  if (end.state !== "RUN_FAILED") {
-    await tx.run(sql`DELETE FROM events WHERE run = ${run}`);
-    await tx.run(sql`DELETE FROM webhooks WHERE run = ${run}`);
+/**
+ * Ends a live run. Every end comes here: the workflow's result, a cancellation, a failure, a time limit. The caller's
+ * transaction then holds all that follows from it:
+ *
+ * 1. The run has its final state, its result and the time of its end. Observers hear of a result and of a cancellation;
+ *    of a failure they hear with the attempt, or the time limit, that caused it.
+ * 2. The run's pending deliveries and calls are withdrawn. An attempt that is under way, at a step that may have to be
+ *    rolled back, keeps its lease until it has ended.
+ * 3. The run's waits are closed.
+ * 4. Events that came too early, and webhooks, are deleted. A failed run keeps them: a resumed run takes them over.
+ * 5. The run that invoked it gets the end as the result of its step.
+ * 6. A cancelled run: the endpoint is told, if it has asked for that.
+ *    A failed run: its dead letter is stored, and the report that calls the failure function and asks for the rollbacks.
+ *    The report waits for the attempts of 2.
+ *
+ * @returns the dead letter's id, for a run that failed
+ */
+export async function finishRun(tx: Tx, run: Run, end: Ending): Promise<string | undefined> {
+  await setState(tx, run, end);
+  await withdrawPending(tx, run.key, end);
+  await tx.run(sql`UPDATE waiters SET open = 0 WHERE run = ${run.key} AND open = 1`);
+  if (end.state !== "RUN_FAILED") await deleteEarlyEvents(tx, run.key);
+  await tellInvoker(tx, run, end);
+  switch (end.state) {
+    case "RUN_SUCCESS":
+      return undefined;
+    case "RUN_CANCELED":
+      await reportCanceled(tx, run.key);
+      return undefined;
+    case "RUN_FAILED":
+      return moveToDeadLetters(tx, end.message, end.failure, run);
   }
-  if (end.state === "RUN_CANCELED") await reportCanceled(tx, run, now);
-  return await tellInvoker(tx, run, end, now);
+}
+
+async function setState(tx: Tx, { key, id, createdAt }: Run, { state, response }: Ending): Promise<void> {
+  await tx.run(
+    sql`UPDATE runs SET state = ${state}, completed_at = ${tx.now}, response = ${response ?? null} WHERE key = ${key}`,
+  );
+  tx.count({ of: "run", state, count: 1 });
+  if (state === "RUN_CANCELED") tx.record({ type: "run.canceled", runId: id });
+  if (state === "RUN_SUCCESS") {
+    tx.record({ type: "run.completed", runId: id, ms: tx.now - createdAt, result: excerptOf(response) });
+  }
+}
+
+async function deleteEarlyEvents(tx: Tx, run: number): Promise<void> {
+  await tx.run(sql`DELETE FROM events WHERE run = ${run}`);
+  await tx.run(sql`DELETE FROM webhooks WHERE run = ${run}`);
 }
 
 /** Whether a run has something to do, or to wait for, other than the message at `except`. */
@@ -48,51 +90,39 @@ export async function hasPending(tx: Tx, run: number, except = 0): Promise<boole
   return found !== undefined;
 }
 
-/** Records a step for which the endpoint isn't asked, and has it delivered now. */
-export async function recordStep(
-  tx: Tx,
-  run: Run,
-  step: { readonly key: string; readonly json: string; readonly message: Draft },
-  now: number,
-): Promise<RecordedStep> {
-  const message = { ...step.message, notBefore: now, createdAt: now };
-  await insertEntry(tx, run, { key: step.key, callType: "step", body: toBytes(step.json) }, message);
-  const { stepName, stepType } = JSON.parse(step.json) as { stepName: string; stepType: string };
-  return { runId: run.id, step: stepName, stepType };
-}
-
-async function withdraw(tx: Tx, run: number, end: Finish, now: number): Promise<void> {
+async function withdrawPending(tx: Tx, run: number, end: Ending): Promise<void> {
   const ofRun = pending(run);
   const keys = await tx.all<{ flow_key: string }>(
     sql`SELECT DISTINCT flow_key FROM due WHERE ${ofRun} AND flow_key IS NOT NULL`,
   );
-  const calls = await logStates(tx, "CANCELLED", now, sql`${ofRun} AND kind = 'call'`);
+  const calls = await logStates(tx, "CANCELLED", sql`${ofRun} AND kind = 'call'`);
   // The log of a run that ended badly shows what was withdrawn.
-  const deleteAfter = end.state === "RUN_SUCCESS" ? now : null;
+  const deleteAfter = end.state === "RUN_SUCCESS" ? tx.now : null;
   const count = await noteOutcome(tx, ofRun, { outcome: "CANCELLED", deleteAfter });
   if (end.state !== "RUN_SUCCESS") await markFlights(tx, run);
   await tx.run(sql`DELETE FROM due WHERE ${ofRun}`);
   tx.count({ of: "delivery", state: "CANCELLED", count: count - calls });
-  for (const { flow_key } of keys) if (await letGo(tx, flow_key)) tx.wakeAt(now);
+  for (const { flow_key } of keys) if (await letGo(tx, flow_key)) tx.wakeAt(tx.now);
 }
 
-/** Where the endpoint has asked to be told. */
-export async function reportCanceled(tx: Tx, key: number, now: number): Promise<void> {
+/** Stores the report of a run's cancellation, if the endpoint has asked for one. */
+export async function reportCanceled(tx: Tx, key: number): Promise<void> {
   const run = await runOf(tx, key);
   if (!run?.traits || !decodeTraits(run.traits).onCancel) return;
   const [first] = await history(tx, key);
-  const report = await insertMessage(tx, cancelMessage(run, fromBase64(first?.body ?? ""), now), {
+  const report = await insertMessage(tx, cancelMessage(run, fromBase64(first?.body ?? ""), tx.now), {
     run: key,
   });
   await holdReport(tx, key, report);
 }
 
-async function tellInvoker(tx: Tx, child: number, end: Finish, now: number): Promise<RecordedStep[]> {
+async function tellInvoker(tx: Tx, { key: child, invoker }: Run, end: Ending): Promise<void> {
+  if (!invoker) return;
   const row = await tx.one<{ parent: number | null }>(sql`SELECT parent FROM runs WHERE key = ${child}`);
   const parent = row && (await runOf(tx, row.parent));
-  const invoker = (await runOf(tx, child))?.invoker;
-  if (!parent || !invoker || !isLive(parent)) return [];
-  if ((await entryMessage(tx, parent.key, invoker.key)) !== undefined) return [];
+  if (!parent || !isLive(parent)) return;
+  if ((await entryMessage(tx, parent.key, invoker.key)) !== undefined) return;
   const { key, message } = invoker;
-  return [await recordStep(tx, parent, { key, message, json: invokeRecord(invoker, end) }, now)];
+  const json = invokeRecord(invoker, { state: end.state, response: end.response });
+  await recordStep(tx, parent, { key, message, json });
 }

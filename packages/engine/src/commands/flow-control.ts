@@ -13,25 +13,25 @@ const MOST = 10_000;
 
 export function flowControl(driver: Driver): Flows {
   return {
-    list: (search, now) => driver.read((tx) => flows(tx, search ?? "", now)),
-    get: (key, now) =>
+    list: (search) => driver.read((tx) => flows(tx, search ?? "")),
+    get: (key) =>
       driver.read(async (tx) => {
         const row = await flowOf(tx, key);
-        return row && toFlow(tx, row, now);
+        return row && toFlow(tx, row);
       }),
-    waitingForRoom: (now) => driver.read((tx) => waitingForRoom(tx, now)),
-    change: (key, change, now) => driver.write((tx) => apply(tx, key, change, now)),
+    waitingForRoom: () => driver.read((tx) => waitingForRoom(tx)),
+    change: (key, change) => driver.write((tx) => apply(tx, key, change)),
   };
 }
 
-async function flows(tx: Tx, search: string, now: number): Promise<FlowControl[]> {
+async function flows(tx: Tx, search: string): Promise<FlowControl[]> {
   const rows = await tx.all<FlowRow>(
     sql`SELECT * FROM flows WHERE ${POSITION}(key, ${search}) > 0 ORDER BY key`,
   );
-  return inOrder.map(rows, (row) => toFlow(tx, row, now));
+  return inOrder.map(rows, (row) => toFlow(tx, row));
 }
 
-async function toFlow(tx: Tx, row: FlowRow, now: number): Promise<FlowControl> {
+async function toFlow(tx: Tx, row: FlowRow): Promise<FlowControl> {
   const { active, waiting } = (await tx.one<{ active: number; waiting: number }>(sql`SELECT
     (SELECT count(*) FROM due WHERE flow_key = ${row.key} AND ${UNDER_WAY}) AS active,
     (SELECT count(*) FROM due WHERE flow_key = ${row.key} AND status = 'throttled') AS waiting`)) as {
@@ -45,13 +45,13 @@ async function toFlow(tx: Tx, row: FlowRow, now: number): Promise<FlowControl> {
     key: row.key,
     paused: row.paused === 1,
     beganAt,
-    begun: begunAt({ beganAt, begun, period: limits.period }, now),
+    begun: begunAt({ beganAt, begun, period: limits.period }, tx.now),
     active,
     waiting,
   };
 }
 
-async function waitingForRoom(tx: Tx, now: number): Promise<RoomWaiters> {
+async function waitingForRoom(tx: Tx): Promise<RoomWaiters> {
   const count = async (where: Sql, of: Sql): Promise<number> => {
     const row = await tx.one<{ count: number }>(
       sql`SELECT count(*) AS count FROM
@@ -62,17 +62,17 @@ async function waitingForRoom(tx: Tx, now: number): Promise<RoomWaiters> {
   };
   return {
     // With a lease that ran out it isn't room that a message waits for.
-    due: await count(sql`at <= ${now}`, sql`status <> 'delivering'`),
+    due: await count(sql`at <= ${tx.now}`, sql`status <> 'delivering'`),
     aside: await count(sql`destination IS NOT NULL`, sql`status = 'deferred'`),
   };
 }
 
-async function apply(tx: Tx, key: string, change: FlowChange, now: number): Promise<boolean> {
+async function apply(tx: Tx, key: string, change: FlowChange): Promise<boolean> {
   if (!(await flowOf(tx, key))) {
     if (change.kind !== "pause" && change.kind !== "pin") return false;
     await tx.run(sql`INSERT INTO flows (key, period) VALUES (${key}, ${PERIOD})`);
   }
-  await tx.run(sql`UPDATE flows SET used_at = ${now} WHERE key = ${key}`);
+  await tx.run(sql`UPDATE flows SET used_at = ${tx.now} WHERE key = ${key}`);
   const row = await flowOf(tx, key);
   if (!row) return false;
   switch (change.kind) {
@@ -84,19 +84,19 @@ async function apply(tx: Tx, key: string, change: FlowChange, now: number): Prom
       break;
     case "pin":
       await pinLimits(tx, row, change);
-      await resetRate(tx, key, now);
+      await resetRate(tx, key);
       break;
     case "unpin":
       if (change.parallelism) await tx.run(sql`UPDATE flows SET pinned_parallelism = 0 WHERE key = ${key}`);
       if (change.rate) await tx.run(sql`UPDATE flows SET pinned_rate = 0 WHERE key = ${key}`);
       return true;
     case "reset":
-      await resetRate(tx, key, now);
+      await resetRate(tx, key);
       break;
     default:
       return change satisfies never;
   }
-  if (await letGoAll(tx, key)) tx.wakeAt(now);
+  if (await letGoAll(tx, key)) tx.wakeAt(tx.now);
   return true;
 }
 
@@ -106,6 +106,6 @@ async function pinLimits(tx: Tx, row: FlowRow, change: Extract<FlowChange, { kin
      WHERE key = ${row.key}`);
 }
 
-async function resetRate(tx: Tx, key: string, now: number): Promise<void> {
-  await tx.run(sql`UPDATE flows SET began_at = ${now}, begun = 0, wake_at = NULL WHERE key = ${key}`);
+async function resetRate(tx: Tx, key: string): Promise<void> {
+  await tx.run(sql`UPDATE flows SET began_at = ${tx.now}, begun = 0, wake_at = NULL WHERE key = ${key}`);
 }

@@ -1,5 +1,6 @@
 import type { FlowLimit } from "../rules/flow.ts";
 import { adopt, begunAt, type FlowControl } from "../rules/flow-control.ts";
+import type { Expiry } from "../rules/retention.ts";
 import { RESUME, suspend } from "../store/tables/due.ts";
 import { type Sql, sql, type Tx } from "../store/tx.ts";
 
@@ -25,14 +26,14 @@ export interface FlowRow {
 const GRAIN = 60_000;
 
 /** The latest limits count, for those too that wait already, but for what is pinned. @returns whether any may be due */
-export async function configureFlow(tx: Tx, limit: FlowLimit, now: number): Promise<boolean> {
+export async function configureFlow(tx: Tx, limit: FlowLimit): Promise<boolean> {
   const { key } = limit;
   await tx.lock("flow", key);
   const old = await flowOf(tx, key);
-  if (old) await noteUse(tx, old, now);
+  if (old) await noteUse(tx, old);
   const { parallelism = null, rate = null, period } = old ? adopt(toLimits(old), limit) : limit;
   if (old && old.parallelism === parallelism && old.rate === rate && old.period === period) return false;
-  await tx.run(sql`INSERT INTO flows (key, parallelism, rate, period, used_at) VALUES (${key}, ${parallelism}, ${rate}, ${period}, ${now})
+  await tx.run(sql`INSERT INTO flows (key, parallelism, rate, period, used_at) VALUES (${key}, ${parallelism}, ${rate}, ${period}, ${tx.now})
      ON CONFLICT (key) DO UPDATE SET parallelism = excluded.parallelism, rate = excluded.rate,
        period = excluded.period, wake_at = NULL`);
   return old !== undefined && (await letGoAll(tx, key));
@@ -44,37 +45,37 @@ export async function isFlowPaused(tx: Tx, key: string): Promise<boolean> {
 }
 
 /** Whether a delivery with this key may begin now; if so, it counts. */
-export async function admit(tx: Tx, key: string, now: number): Promise<boolean> {
+export async function admit(tx: Tx, key: string): Promise<boolean> {
   await tx.lock("flow", key);
   const flow = await flowOf(tx, key);
   if (!flow) return true;
   if (flow.paused === 1) return false;
   if (flow.parallelism !== null && (await active(tx, key, flow.parallelism)) >= flow.parallelism)
     return false;
-  await noteUse(tx, flow, now);
+  await noteUse(tx, flow);
   if (flow.rate === null) return true;
-  const over = now >= flow.began_at + flow.period;
-  const begun = begunAt({ beganAt: flow.began_at, begun: flow.begun, period: flow.period }, now);
+  const over = tx.now >= flow.began_at + flow.period;
+  const begun = begunAt({ beganAt: flow.began_at, begun: flow.begun, period: flow.period }, tx.now);
   if (begun >= flow.rate) {
     await tx.run(sql`UPDATE flows SET wake_at = ${flow.began_at + flow.period} WHERE key = ${key}`);
     return false;
   }
-  const beganAt = over ? now : flow.began_at;
+  const beganAt = over ? tx.now : flow.began_at;
   await tx.run(sql`UPDATE flows SET began_at = ${beganAt}, begun = ${begun + 1} WHERE key = ${key}`);
   return true;
 }
 
-async function noteUse(tx: Tx, { key, used_at }: FlowRow, now: number): Promise<void> {
-  if (now >= used_at + GRAIN) await tx.run(sql`UPDATE flows SET used_at = ${now} WHERE key = ${key}`);
+async function noteUse(tx: Tx, { key, used_at }: FlowRow): Promise<void> {
+  if (tx.now >= used_at + GRAIN) await tx.run(sql`UPDATE flows SET used_at = ${tx.now} WHERE key = ${key}`);
 }
 
 /**
- * Forgets keys that nobody has used, and whose period was over, by `until`, but for what is paused or pinned: that
- * somebody has said by hand.
+ * Deletes the keys that were last used, and whose period ended, before the log's retention began. Paused and pinned keys
+ * stay: a person has set them.
  *
  * @returns how many were looked at: `limit` at most
  */
-export async function sweepFlows(tx: Tx, until: number, now: number, limit: number): Promise<number> {
+export async function sweepFlows(tx: Tx, { logs: until, now }: Expiry, limit: number): Promise<number> {
   const rows = await tx.all<{
     key: string;
     live: number;
@@ -83,7 +84,7 @@ export async function sweepFlows(tx: Tx, until: number, now: number, limit: numb
        AND paused = 0 AND pinned_parallelism = 0 AND pinned_rate = 0
      ORDER BY used_at LIMIT ${limit}`);
   for (const { key, live } of rows) {
-    // Whoever sleeps for long isn't looked at again each minute.
+    // A key with messages isn't looked at again each minute.
     if (live === 1) await tx.run(sql`UPDATE flows SET used_at = ${now} WHERE key = ${key}`);
     else await tx.run(sql`DELETE FROM flows WHERE key = ${key}`);
   }
@@ -113,9 +114,9 @@ export async function letGoAll(tx: Tx, key: string): Promise<boolean> {
 }
 
 /** Lets go those for which a new period has begun. */
-export async function wakeFlows(tx: Tx, now: number): Promise<void> {
+export async function wakeFlows(tx: Tx): Promise<void> {
   const keys = await tx.all<{ key: string; rate: number | null }>(
-    sql`SELECT key, rate FROM flows WHERE wake_at <= ${now}`,
+    sql`SELECT key, rate FROM flows WHERE wake_at <= ${tx.now}`,
   );
   for (const { key, rate } of keys) {
     await tx.run(sql`UPDATE flows SET wake_at = NULL WHERE key = ${key}`);

@@ -66,7 +66,7 @@ export async function renewFlight(tx: Tx, lease: Lease, until: number): Promise<
 }
 
 /** A delivery that was withdrawn is over. What waited for it, and for no other, is due. @returns its run */
-export async function land(tx: Tx, lease: Lease, now: number): Promise<number | undefined> {
+export async function land(tx: Tx, lease: Lease): Promise<number | undefined> {
   const row = await tx.one<{ run: number }>(
     sql`DELETE FROM due WHERE ${underLease(lease)} AND status = 'withdrawn' RETURNING run`,
   );
@@ -74,7 +74,7 @@ export async function land(tx: Tx, lease: Lease, now: number): Promise<number | 
   const others = await tx.one(sql`SELECT 1 FROM due WHERE run = ${row.run} AND status = 'withdrawn' LIMIT 1`);
   if (!others) {
     const reports = await tx.all<{ at: number }>(
-      sql`UPDATE due SET at = ${GREATEST}((SELECT not_before FROM messages WHERE seq = due.message), ${now})
+      sql`UPDATE due SET at = ${GREATEST}((SELECT not_before FROM messages WHERE seq = due.message), ${tx.now})
         WHERE run = ${row.run} AND ${WAITING} RETURNING at`,
     );
     for (const { at } of reports) tx.wakeAt(at);

@@ -21,7 +21,7 @@ interface Belonging {
 
 /** @returns the message's key */
 export async function insertMessage(tx: Tx, draft: Draft, of: Belonging = {}): Promise<number> {
-  if (draft.flow && (await configureFlow(tx, draft.flow, draft.createdAt))) tx.wakeAt(draft.createdAt);
+  if (draft.flow && (await configureFlow(tx, draft.flow))) tx.wakeAt(draft.createdAt);
   const { run = null, entry = null, source, awaits = null } = of;
   const { host, path } = placeOf(draft.url);
   const flowKey = draft.flow?.key ?? null;
@@ -45,8 +45,8 @@ export async function insertMessage(tx: Tx, draft: Draft, of: Belonging = {}): P
       VALUES (${seq}, ${queued ? "queued" : "scheduled"}, ${queued ? null : draft.notBefore},
         ${queued ? draft.notBefore : null}, ${draft.purpose}, ${run}, ${queue}, ${source?.place ?? null}, ${flowKey})`,
   );
-  await logState(tx, { seq, kind: draft.purpose }, "CREATED", draft.createdAt, { dueAt: draft.notBefore });
-  if (queue !== null) await enterQueue(tx, queue, draft.createdAt);
+  await logState(tx, { seq, kind: draft.purpose }, "CREATED", { dueAt: draft.notBefore });
+  if (queue !== null) await enterQueue(tx, queue);
   else tx.wakeAt(draft.notBefore);
   return seq;
 }

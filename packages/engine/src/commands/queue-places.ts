@@ -23,7 +23,6 @@ export async function queueOf(tx: Tx, name: string): Promise<QueueRow | undefine
 export async function ensureQueue(
   tx: Tx,
   name: string,
-  now: number,
   most: number = Number.POSITIVE_INFINITY,
 ): Promise<void> {
   if (await queueOf(tx, name)) return;
@@ -32,13 +31,13 @@ export async function ensureQueue(
   };
   if (count >= most) refuseQueue(most);
   await tx.run(
-    sql`INSERT INTO queues (name, parallelism, paused, created_at, updated_at) VALUES (${name}, ${DEFAULT_PARALLELISM}, 0, ${now}, ${now})`,
+    sql`INSERT INTO queues (name, parallelism, paused, created_at, updated_at) VALUES (${name}, ${DEFAULT_PARALLELISM}, 0, ${tx.now}, ${tx.now})`,
   );
 }
 
 /** Gives a new message of a queue its turn, if it is its turn: it isn't due before. */
-export async function enterQueue(tx: Tx, queue: string, now: number): Promise<void> {
-  await ensureQueue(tx, queue, now);
+export async function enterQueue(tx: Tx, queue: string): Promise<void> {
+  await ensureQueue(tx, queue);
   await admitNext(tx, queue);
 }
 

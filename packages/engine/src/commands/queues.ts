@@ -22,9 +22,9 @@ export function queueControl(driver: Driver): Queues {
         const row = await queueOf(tx, name);
         return row && toQueue(tx, row);
       }),
-    put: (change, limits, now) => driver.write((tx) => put(tx, change, limits.queues, now)),
-    pause: (name, paused, now) => driver.write((tx) => pause(tx, name, paused, now)),
-    delete: (name, now) => driver.write((tx) => remove(tx, name, now)),
+    put: (change, limits) => driver.write((tx) => put(tx, change, limits.queues)),
+    pause: (name, paused) => driver.write((tx) => pause(tx, name, paused)),
+    delete: (name) => driver.write((tx) => remove(tx, name)),
   };
 }
 
@@ -42,28 +42,28 @@ async function toQueue(tx: Tx, row: QueueRow): Promise<Queue> {
   };
 }
 
-async function put(tx: Tx, change: QueueChange, most: number, now: number): Promise<void> {
-  await ensureQueue(tx, change.name, now, most);
+async function put(tx: Tx, change: QueueChange, most: number): Promise<void> {
+  await ensureQueue(tx, change.name, most);
   const old = await queueOf(tx, change.name);
   const parallelism = change.parallelism ?? old?.parallelism ?? DEFAULT_PARALLELISM;
   await tx.run(
-    sql`UPDATE queues SET parallelism = ${parallelism}, updated_at = ${now} WHERE name = ${change.name}`,
+    sql`UPDATE queues SET parallelism = ${parallelism}, updated_at = ${tx.now} WHERE name = ${change.name}`,
   );
   await giveBack(tx, change.name, parallelism);
   const paused = change.paused ?? old?.paused === 1;
-  await pause(tx, change.name, paused, now);
+  await pause(tx, change.name, paused);
 }
 
-async function pause(tx: Tx, name: string, paused: boolean, now: number): Promise<boolean> {
+async function pause(tx: Tx, name: string, paused: boolean): Promise<boolean> {
   const changes = await tx.run(
-    sql`UPDATE queues SET paused = ${paused ? 1 : 0}, updated_at = ${now} WHERE name = ${name}`,
+    sql`UPDATE queues SET paused = ${paused ? 1 : 0}, updated_at = ${tx.now} WHERE name = ${name}`,
   );
   if (changes > 0 && !paused) {
     const freed = await tx.run(
       sql`UPDATE due SET ${RESUME} WHERE status = 'queued' AND place = message
         AND place IN (SELECT message FROM places WHERE queue = ${name})`,
     );
-    if (freed > 0) tx.wakeAt(now);
+    if (freed > 0) tx.wakeAt(tx.now);
     await admitNext(tx, name);
   }
   return changes > 0;
@@ -85,7 +85,7 @@ async function giveBack(tx: Tx, name: string, parallelism: number): Promise<void
 }
 
 /** What isn't being delivered just now is cancelled; what is goes on without a queue. */
-async function remove(tx: Tx, name: string, now: number): Promise<void> {
+async function remove(tx: Tx, name: string): Promise<void> {
   const waiting = sql`queue = ${name} AND status <> 'delivering'`;
   const keys = await tx.all<{ flow_key: string }>(
     sql`SELECT DISTINCT flow_key FROM due WHERE ${waiting} AND flow_key IS NOT NULL`,
@@ -94,8 +94,8 @@ async function remove(tx: Tx, name: string, now: number): Promise<void> {
     sql`SELECT id, schedule FROM messages
       WHERE seq IN (SELECT message FROM due WHERE ${waiting}) AND schedule IS NOT NULL`,
   );
-  for (const state of ["CANCEL_REQUESTED", "CANCELLED"] as const) await logStates(tx, state, now, waiting);
-  await finishMessages(tx, waiting, { outcome: "CANCELLED", deleteAfter: now });
+  for (const state of ["CANCEL_REQUESTED", "CANCELLED"] as const) await logStates(tx, state, waiting);
+  await finishMessages(tx, waiting, { outcome: "CANCELLED", deleteAfter: tx.now });
   await tx.run(
     sql`UPDATE messages SET queue = NULL WHERE seq IN (SELECT message FROM due WHERE queue = ${name})`,
   );
@@ -106,5 +106,5 @@ async function remove(tx: Tx, name: string, now: number): Promise<void> {
   await tx.run(sql`DELETE FROM places WHERE queue = ${name}`);
   await tx.run(sql`DELETE FROM queues WHERE name = ${name}`);
   for (const { id, schedule } of ofSchedules) await recordTickState(tx, schedule, id, "FAIL");
-  for (const { flow_key } of keys) if (await letGo(tx, flow_key)) tx.wakeAt(now);
+  for (const { flow_key } of keys) if (await letGo(tx, flow_key)) tx.wakeAt(tx.now);
 }

@@ -13,13 +13,12 @@ export async function reportAttempt(
   tx: Tx,
   row: MessageRow,
   settlement: Settlement,
-  now: number,
 ): Promise<number | undefined> {
   // A run's own deliveries have no callback.
   if (row.kind === "step" || row.kind === "answer") return undefined;
   if (settlement.kind === "called" || settlement.kind === "rolledBack") return undefined;
   const reply = settlement.kind === "delivered" ? settlement.reply : settlement.failure.reply;
   const failure = settlement.kind === "delivered" ? undefined : settlement.failure;
-  const report = attemptMessage(toMessage(row), { at: now, reply, failure });
+  const report = attemptMessage(toMessage(row), { at: tx.now, reply, failure });
   return report && (await insertMessage(tx, report, { source: row }));
 }

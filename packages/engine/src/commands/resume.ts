@@ -9,27 +9,27 @@ import { MESSAGES, type MessageRow, type RunRow, toMessage, toRun } from "../sto
 import { insertRun } from "../store/tables/runs.ts";
 import { insert, sql, type Tx } from "../store/tx.ts";
 import { remove } from "./dead-letters.ts";
-import { recordStep } from "./finish-run.ts";
 import { insertMessage } from "./messages.ts";
 import { type OldEntry, survey } from "./plan-resume.ts";
+import { recordStep } from "./record-step.ts";
 import { isReporting, learn, rollbacksOf } from "./rollbacks.ts";
 
-export async function revive(tx: Tx, query: DeadLetterQuery, how: Revival, now: number): Promise<Revived> {
+export async function revive(tx: Tx, query: DeadLetterQuery, how: Revival): Promise<Revived> {
   const { items, next } = await deadLetters(tx, { ...query, ofRuns: true });
   const runs = await inOrder.flatMap(items, async ({ dlqId, run }) => {
     // While its steps may still be rolled back, they can't be run anew.
     if (!run || (run.traits !== undefined && (await isReporting(tx, run.key)))) return [];
     await remove(tx, { id: dlqId, run: run.key });
-    return [await reviveRun(tx, run, how, now)];
+    return [await reviveRun(tx, run, how)];
   });
   return { runs, next };
 }
 
-async function reviveRun(tx: Tx, old: Run, how: Revival, now: number): Promise<Run> {
+async function reviveRun(tx: Tx, old: Run, how: Revival): Promise<Run> {
   const inserted = await insertRun(tx, {
     id: newRunId(),
     url: old.url,
-    createdAt: now,
+    createdAt: tx.now,
     callerIp: old.callerIp,
     config: override(old, how.options, how.lifetime),
     announced: old.announced,
@@ -41,7 +41,8 @@ async function reviveRun(tx: Tx, old: Run, how: Revival, now: number): Promise<R
   const entries = await tx.all<OldEntry>(
     sql`SELECT seq, record, message, call_type, body, created_at FROM entries WHERE run = ${old.key} ORDER BY seq`,
   );
-  const again: Again = { tx, run, how, now };
+  tx.record({ type: "run.revived", runId: run.id, url: run.url });
+  const again: Again = { tx, run, how };
   if (how.kind === "resume") await resume(again, old, entries);
   else for (const first of entries.slice(0, 1)) await copy(again, first, true);
   return run;
@@ -51,7 +52,6 @@ interface Again {
   readonly tx: Tx;
   readonly run: Run;
   readonly how: Revival;
-  readonly now: number;
 }
 
 /** Copies a history in its order, and delivers again whatever has had no effect. */
@@ -71,7 +71,7 @@ async function resume(again: Again, old: Run, entries: readonly OldEntry[]): Pro
     if (!invoker || child.state === "RUN_STARTED") continue;
     if (left.some(({ record }) => record === invoker.key)) continue;
     const { key, message } = invoker;
-    await recordStep(tx, run, { key, message, json: invokeRecord(invoker, child) }, again.now);
+    await recordStep(tx, run, { key, message, json: invokeRecord(invoker, child) });
   }
 }
 
@@ -119,13 +119,13 @@ async function copy(again: Again, entry: OldEntry, redeliver: boolean): Promise<
 
 /** As it was delivered before, as far as that is still known, but for what is to be different now. */
 async function redelivery(again: Again, entry: OldEntry, id: string): Promise<Draft> {
-  const { tx, run, how, now } = again;
+  const { tx, run, how } = again;
   const { options } = how;
-  const notBefore = options.notBefore ?? now + (options.delay ?? 0);
+  const notBefore = options.notBefore ?? tx.now + (options.delay ?? 0);
   const row = await tx.one<MessageRow>(sql`${MESSAGES} WHERE messages.id = ${entry.message}`);
   if (!row)
     return inherit(
-      { ...deliveryOf(run, entry.call_type === "fromCallback" ? "answer" : "step", now), id, notBefore },
+      { ...deliveryOf(run, entry.call_type === "fromCallback" ? "answer" : "step", tx.now), id, notBefore },
       run,
     );
   const before = toMessage(row);
@@ -134,7 +134,7 @@ async function redelivery(again: Again, entry: OldEntry, id: string): Promise<Dr
     id,
     // What was to sleep until a certain time still is.
     notBefore: Math.max(notBefore, before.retried > 0 ? 0 : before.notBefore),
-    createdAt: now,
+    createdAt: tx.now,
     retries: options.retries ?? before.maxRetries,
     retryDelay: options.retryDelay ?? before.retryDelay,
     labels: options.labels.length > 0 ? options.labels : before.labels,

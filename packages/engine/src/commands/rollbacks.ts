@@ -17,22 +17,17 @@ export async function rollbacksOf(tx: Tx, run: number): Promise<RollbackRecord[]
 }
 
 /** One rollback more is on record; the message that asks for them goes on to the next one. */
-export async function recordRollback(
-  tx: Tx,
-  row: MessageRow,
-  record: RollbackRecord,
-  now: number,
-): Promise<void> {
+export async function recordRollback(tx: Tx, row: MessageRow, record: RollbackRecord): Promise<void> {
   await tx.run(
     sql`INSERT INTO rollbacks (run, step, record) VALUES (${row.run}, ${record.stepId}, ${JSON.stringify(record)})
        ON CONFLICT DO NOTHING`,
   );
   await tx.run(sql`DELETE FROM failures WHERE message = ${row.seq}`);
   await tx.run(
-    sql`UPDATE due SET status = 'scheduled', at = ${now}, retried = 0, owner = NULL WHERE message = ${row.seq}`,
+    sql`UPDATE due SET status = 'scheduled', at = ${tx.now}, retried = 0, owner = NULL WHERE message = ${row.seq}`,
   );
-  await logState(tx, row, "RETRY", now, { dueAt: now });
-  tx.wakeAt(now);
+  await logState(tx, row, "RETRY", { dueAt: tx.now });
+  tx.wakeAt(tx.now);
 }
 
 /** Steps of a group whose delivery had begun, though it may not have come to its end. */
@@ -47,28 +42,28 @@ export async function startedSteps(tx: Tx, run: number): Promise<number[]> {
 }
 
 /** Has the report that waits for these rollbacks go out now, unless it has gone out already. */
-export async function raiseAlarm(tx: Tx, { seq, kind }: MessageRow, now: number): Promise<void> {
+export async function raiseAlarm(tx: Tx, { seq, kind }: MessageRow): Promise<void> {
   if (kind !== "rollback") return;
   const alarm = await tx.one<{ at: number }>(
-    sql`UPDATE due SET at = ${GREATEST}((SELECT not_before FROM messages WHERE seq = due.message), ${now})
-      WHERE message = (SELECT seq FROM messages WHERE awaits = ${seq}) AND status = 'scheduled' AND at > ${now}
+    sql`UPDATE due SET at = ${GREATEST}((SELECT not_before FROM messages WHERE seq = due.message), ${tx.now})
+      WHERE message = (SELECT seq FROM messages WHERE awaits = ${seq}) AND status = 'scheduled' AND at > ${tx.now}
       RETURNING at`,
   );
   if (alarm) tx.wakeAt(alarm.at);
 }
 
 /** The rollbacks that a message asks for are over: the report that waits for them goes out, once more if need be. */
-export async function endAlarm(tx: Tx, row: MessageRow, now: number): Promise<void> {
+export async function endAlarm(tx: Tx, row: MessageRow): Promise<void> {
   if (row.kind !== "rollback") return;
   const alarm = await tx.one<MessageRow>(sql`${MESSAGES} WHERE messages.awaits = ${row.seq}`);
   if (!alarm || alarm.outcome === "CANCELLED") return;
   // Each attempt tells of the rollbacks as they are then. An attempt that was begun has told that they are pending.
   if (alarm.fence === 0) {
-    await raiseAlarm(tx, row, now);
+    await raiseAlarm(tx, row);
     return;
   }
   if (toMessage(alarm).state === "RETRY") return;
-  const again = { ...toMessage(alarm), id: newMessageId(), notBefore: now, createdAt: now };
+  const again = { ...toMessage(alarm), id: newMessageId(), notBefore: tx.now, createdAt: tx.now };
   const seq = await insertMessage(tx, again, { run: row.run ?? undefined });
   await tx.run(sql`UPDATE dlq SET callback = ${seq} WHERE callback = ${alarm.seq}`);
   await release(tx, [alarm.seq]);

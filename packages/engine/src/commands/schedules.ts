@@ -46,7 +46,7 @@ export function scheduleControl(driver: Driver): Schedules {
       }),
     get: (id) => driver.read((tx) => find(tx, id)),
     put: (schedule, limits) => driver.write((tx) => put(tx, schedule, limits)),
-    pause: (id, paused, now) => driver.write((tx) => pause(tx, id, paused, now)),
+    pause: (id, paused) => driver.write((tx) => pause(tx, id, paused)),
     delete: (id) =>
       driver.write(async (tx) => {
         await tx.run(sql`DELETE FROM schedules WHERE id = ${id}`);
@@ -58,22 +58,22 @@ export function scheduleControl(driver: Driver): Schedules {
  * Stores the messages of the schedules whose time has come, with the time of each one's next tick. However many ticks
  * were missed while nothing ran, one is made up for.
  */
-export async function tick(tx: Tx, now: number): Promise<void> {
+export async function tick(tx: Tx): Promise<void> {
   const rows = await tx.all<ScheduleRow>(
-    sql`SELECT * FROM schedules WHERE next_at <= ${now} ORDER BY next_at, key LIMIT ${MOST}`,
+    sql`SELECT * FROM schedules WHERE next_at <= ${tx.now} ORDER BY next_at, key LIMIT ${MOST}`,
   );
   for (const { id } of rows) {
     await tx.lock("schedule", id);
     // Another engine may have made this tick meanwhile.
     const schedule = await find(tx, id);
-    if (schedule?.nextAt === undefined || schedule.nextAt > now) continue;
-    const intakes = tickIntakes(schedule, await topic(tx, schedule.destination), now);
+    if (schedule?.nextAt === undefined || schedule.nextAt > tx.now) continue;
+    const intakes = tickIntakes(schedule, await topic(tx, schedule.destination), tx.now);
     const fresh = await inOrder.filter(intakes, async (intake) => !(await knownAgain(tx, intake)));
     // They are due by the claim that this is part of, or told as what is next.
     for (const { message } of fresh) await insertMessage(tx, message);
     const states = fresh.map(({ message }): [string, TickState] => [message.id, "IN_PROGRESS"]);
     await tx.run(
-      sql`UPDATE schedules SET last_at = ${now}, next_at = ${nextOf(schedule, now) ?? null}, last_states = ${JSON.stringify(Object.fromEntries(states))} WHERE id = ${id}`,
+      sql`UPDATE schedules SET last_at = ${tx.now}, next_at = ${nextOf(schedule, tx.now) ?? null}, last_states = ${JSON.stringify(Object.fromEntries(states))} WHERE id = ${id}`,
     );
   }
 }
@@ -112,7 +112,7 @@ async function put(tx: Tx, schedule: ScheduleDraft, limits: ScheduleLimits): Pro
     if (count >= limits.schedules) refuseSchedule(limits.schedules);
   }
   const { queue } = describeSchedule(schedule).message;
-  if (queue !== undefined) await ensureQueue(tx, queue, createdAt, limits.queues);
+  if (queue !== undefined) await ensureQueue(tx, queue, limits.queues);
   const next = nextOf({ cron, paused: old?.paused ?? false }, createdAt);
   await tx.run(sql`INSERT INTO schedules (id, cron, destination, headers, body, created_at, caller_ip, limits, next_at)
      VALUES (${id}, ${cron}, ${destination}, ${JSON.stringify(schedule.headers)}, ${schedule.body}, ${createdAt}, ${schedule.callerIp}, ${JSON.stringify(schedule.limits, (_, value) => (value === Infinity ? Number.MAX_VALUE : value))}, ${next ?? null})
@@ -122,12 +122,12 @@ async function put(tx: Tx, schedule: ScheduleDraft, limits: ScheduleLimits): Pro
   if (next !== undefined) tx.wakeAt(next);
 }
 
-async function pause(tx: Tx, id: string, paused: boolean, now: number): Promise<boolean> {
+async function pause(tx: Tx, id: string, paused: boolean): Promise<boolean> {
   const schedule = await find(tx, id);
   if (!schedule) return false;
   // Resumed twice, it ticks as if resumed once.
   if (schedule.paused === paused) return true;
-  const next = nextOf({ cron: schedule.cron, paused }, now);
+  const next = nextOf({ cron: schedule.cron, paused }, tx.now);
   await tx.run(
     sql`UPDATE schedules SET paused = ${paused ? 1 : 0}, next_at = ${next ?? null} WHERE id = ${id}`,
   );

@@ -6,7 +6,7 @@ import { finishMessage } from "../store/tables/due.ts";
 import { logState } from "../store/tables/logs.ts";
 import { LIVE_MESSAGES, type MessageRow, toMessage } from "../store/tables/rows.ts";
 import { sql, type Tx } from "../store/tx.ts";
-import { fail, keepReply, recordFailure } from "./fail.ts";
+import { fail, keepReply, recordFailure } from "./fail-message.ts";
 import { hasPending, reportCanceled } from "./finish-run.ts";
 import { letGo } from "./flow-limits.ts";
 import { land } from "./in-flight.ts";
@@ -25,21 +25,20 @@ export async function settle(
   tx: Tx,
   lease: Lease,
   settlement: Settlement,
-  now: number,
   keeping: Keeping,
 ): Promise<Settled> {
   await lockRunOf(tx, lease);
   const held = await heldBy(tx, lease);
   if (!held) {
-    const ended = await land(tx, lease, now);
-    if (ended !== undefined) await learnLate(tx, ended, settlement, now);
+    const ended = await land(tx, lease);
+    if (ended !== undefined) await learnLate(tx, ended, settlement);
     return { kind: "stale" };
   }
   if (held.run !== null) await learn(tx, held.run, settlement);
   const row = (settlement.traits !== undefined && (await heldBy(tx, lease))) || held;
-  await reportAttempt(tx, row, settlement, now);
-  const settled = await record(tx, row, settlement, now, keeping);
-  if (await letGo(tx, row.flow_key)) tx.wakeAt(now);
+  await reportAttempt(tx, row, settlement);
+  const settled = await record(tx, row, settlement, keeping);
+  if (await letGo(tx, row.flow_key)) tx.wakeAt(tx.now);
   await followUp(tx, row);
   return settled;
 }
@@ -59,20 +58,14 @@ async function heldBy(tx: Tx, { messageId, fence }: Lease): Promise<MessageRow |
 }
 
 /** Its endpoint's first answer came after a run had been cancelled: only now is it known what that wants. */
-async function learnLate(tx: Tx, key: number, learned: Learned, now: number): Promise<void> {
+async function learnLate(tx: Tx, key: number, learned: Learned): Promise<void> {
   const run = learned.traits === undefined ? undefined : await runOf(tx, key);
   if (!run || run.traits !== undefined) return;
   await learn(tx, key, learned);
-  if (run.state === "RUN_CANCELED") await reportCanceled(tx, key, now);
+  if (run.state === "RUN_CANCELED") await reportCanceled(tx, key);
 }
 
-async function record(
-  tx: Tx,
-  row: MessageRow,
-  settlement: Settlement,
-  now: number,
-  keeping: Keeping,
-): Promise<Settled> {
+async function record(tx: Tx, row: MessageRow, settlement: Settlement, keeping: Keeping): Promise<Settled> {
   switch (settlement.kind) {
     case "retry":
       await recordFailure(tx, row, settlement.failure, keeping.excerpt);
@@ -80,9 +73,9 @@ async function record(
         sql`UPDATE due SET status = 'retrying', at = ${settlement.dueAt}, retried = retried + 1, owner = NULL
           WHERE message = ${row.seq}`,
       );
-      await logState(tx, row, "RETRY", settlement.failure.at, { dueAt: settlement.dueAt });
+      await logState(tx, row, "RETRY", { dueAt: settlement.dueAt });
       tx.wakeAt(settlement.dueAt);
-      if (settlement.unheard) await raiseAlarm(tx, row, now);
+      if (settlement.unheard) await raiseAlarm(tx, row);
       return { kind: "recorded" };
     case "failed":
       return await fail(tx, row, settlement.failure, keeping.excerpt);
@@ -91,12 +84,12 @@ async function record(
       if (isDelivery(row) && row.run !== null && !(await hasPending(tx, row.run, row.seq))) {
         return await fail(tx, row, settlement.stalled, keeping.excerpt);
       }
-      await deliver(tx, row, settlement.reply, now);
+      await deliver(tx, row, settlement.reply);
       return { kind: "recorded" };
     case "called":
       return await answer(tx, row, settlement.end, keeping);
     case "rolledBack":
-      await recordRollback(tx, row, settlement.record, now);
+      await recordRollback(tx, row, settlement.record);
       return { kind: "recorded" };
   }
 }
@@ -111,13 +104,7 @@ async function answer(tx: Tx, row: MessageRow, end: CallEnd, keeping: Keeping): 
   if (end.failure) await recordFailure(tx, row, end.failure, keeping.excerpt);
   // Kept for the run's log.
   await finishMessage(tx, row.seq, { outcome: "DELIVERED", deleteAfter: null });
-  await logState(
-    tx,
-    row,
-    end.failure ? "FAILED" : "DELIVERED",
-    end.at,
-    end.failure ? { attempt: row.retried } : {},
-  );
+  await logState(tx, row, end.failure ? "FAILED" : "DELIVERED", end.failure ? { attempt: row.retried } : {});
   const run = await runOf(tx, row.run);
   if (!run) return { kind: "recorded" };
   const { key, body, message } = toAnswer(toMessage(row), run, end);
@@ -125,13 +112,13 @@ async function answer(tx: Tx, row: MessageRow, end: CallEnd, keeping: Keeping): 
   return { kind: "recorded" };
 }
 
-async function deliver(tx: Tx, row: MessageRow, reply: Reply, now: number): Promise<void> {
+async function deliver(tx: Tx, row: MessageRow, reply: Reply): Promise<void> {
   const report = row.kind === "cancel" || (row.kind === "failure" && (await isTold(tx, row.seq)));
   // The answer to a report is part of what it reports.
-  await finishMessage(tx, row.seq, { outcome: "DELIVERED", deleteAfter: report ? null : now });
-  await logState(tx, row, "DELIVERED", now);
+  await finishMessage(tx, row.seq, { outcome: "DELIVERED", deleteAfter: report ? null : tx.now });
+  await logState(tx, row, "DELIVERED");
   if (report) await keepReply(tx, row.seq, reply);
-  await endAlarm(tx, row, now);
+  await endAlarm(tx, row);
 }
 
 /** Whether the failure that a message reports is still in the queue, or in its run's log. */

@@ -14,7 +14,7 @@ export async function sweep(tx: Tx, expiry: Expiry, limit: number): Promise<bool
     await sweepDeduplications(tx, expiry.now, limit),
     await sweepRuns(tx, expiry.runs, limit),
     // As long as the log may tell of a key, it is there.
-    await sweepFlows(tx, expiry.logs, expiry.now, limit),
+    await sweepFlows(tx, expiry, limit),
   ];
   return swept.some((count) => count >= limit);
 }

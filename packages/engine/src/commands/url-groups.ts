@@ -23,7 +23,6 @@ export async function updateTopic(
   name: string,
   change: TopicChange,
   limits: TopicLimits,
-  now: number,
 ): Promise<Topic | undefined> {
   await tx.lock("group", name);
   const old = await topic(tx, name);
@@ -33,7 +32,7 @@ export async function updateTopic(
     };
     if (count >= limits.urlGroups) refuseTopic(limits.urlGroups);
   }
-  const next = changeTopic(name, old, change, limits, now);
+  const next = changeTopic(name, old, change, limits, tx.now);
   if (!next) {
     await tx.run(sql`DELETE FROM url_groups WHERE name = ${name}`);
     return undefined;

@@ -2,19 +2,11 @@ import { isPlan, type StepRecord } from "@perdure/core/protocol";
 import { isLive, type Run } from "../rules/run.ts";
 import { type WaitIntake, waitRecord } from "../rules/wait.ts";
 import * as inOrder from "../store/in-order.ts";
-import type {
-  KeptLimits,
-  Notice,
-  Notified,
-  RecordedStep,
-  Waiting,
-  WaitReceipt,
-  WebhookState,
-} from "../store/store.ts";
+import type { KeptLimits, Notice, Notified, Waiting, WaitReceipt, WebhookState } from "../store/store.ts";
 import { notLive } from "../store/tables/runs.ts";
 import { sql, type Tx } from "../store/tx.ts";
-import { recordStep } from "./finish-run.ts";
 import { entryMessage, lockRun, runOf } from "./messages.ts";
+import { recordStep } from "./record-step.ts";
 
 interface WaiterRow {
   readonly seq: number;
@@ -25,48 +17,50 @@ interface WaiterRow {
 /** Waits that are ended in one go. */
 const MOST = 1000;
 
-export async function wait(tx: Tx, intake: WaitIntake, now: number): Promise<WaitReceipt> {
+export async function wait(tx: Tx, intake: WaitIntake): Promise<WaitReceipt> {
   const run = await lockRun(tx, intake.runId);
   if (!run) throw await notLive(tx, intake.runId, "it can't wait for anything");
   const known =
     (await entryMessage(tx, run.key, intake.key)) ?? (await waiterMessage(tx, run.key, intake.key));
-  if (known !== undefined) return { messageId: known, deduplicated: true, recorded: [] };
+  if (known !== undefined) return { messageId: known, deduplicated: true };
   const early = await tx.one<{ seq: number; data: Uint8Array }>(
     sql`SELECT seq, data FROM events WHERE run = ${run.key} AND event = ${intake.eventId} ORDER BY seq LIMIT 1`,
   );
   await tx.run(
-    sql`INSERT INTO waiters (run, event, record, open, deadline, wait, created_at) VALUES (${run.key}, ${intake.eventId}, ${intake.key}, ${early ? 0 : 1}, ${intake.deadline}, ${JSON.stringify(intake)}, ${now})`,
+    sql`INSERT INTO waiters (run, event, record, open, deadline, wait, created_at) VALUES (${run.key}, ${intake.eventId}, ${intake.key}, ${early ? 0 : 1}, ${intake.deadline}, ${JSON.stringify(intake)}, ${tx.now})`,
   );
   const { id: messageId } = intake.message;
   if (!early) {
     tx.wakeAt(intake.deadline);
-    return { messageId, deduplicated: false, recorded: [] };
+    recordWaiting(tx, intake);
+    return { messageId, deduplicated: false };
   }
   await tx.run(sql`DELETE FROM events WHERE seq = ${early.seq}`);
-  return { messageId, deduplicated: false, recorded: [await record(tx, run, intake, early.data, now)] };
+  await record(tx, run, intake, early.data);
+  return { messageId, deduplicated: false };
 }
 
-export async function notify(tx: Tx, notice: Notice, now: number): Promise<Notified> {
+export async function notify(tx: Tx, notice: Notice): Promise<Notified> {
   if (notice.runId === undefined) {
     const rows = await tx.all<WaiterRow>(
       sql`SELECT seq, run, wait FROM waiters WHERE event = ${notice.eventId} AND open = 1 ORDER BY seq`,
     );
-    return await tell(tx, rows, notice, now);
+    return await tell(tx, rows, notice);
   }
   const run = await reachableRun(tx, notice.runId);
   if (!run) return { kind: "not live" };
   if (notice.webhook && !(await hasWebhook(tx, run.key, notice.eventId))) return { kind: "no webhook" };
   const rows = await nextWaiter(tx, run.key, notice.eventId);
-  if (rows.length > 0) return await tell(tx, rows, notice, now);
+  if (rows.length > 0) return await tell(tx, rows, notice);
   if (
     notice.webhook &&
     !(await hasRoom(tx, { run: run.key, eventId: notice.eventId }, notice.webhook, notice.data.length))
   )
     return { kind: "full" };
   await tx.run(
-    sql`INSERT INTO events (run, event, data, created_at) VALUES (${run.key}, ${notice.eventId}, ${notice.data}, ${now})`,
+    sql`INSERT INTO events (run, event, data, created_at) VALUES (${run.key}, ${notice.eventId}, ${notice.data}, ${tx.now})`,
   );
-  return { kind: "told", waiters: [], recorded: [] };
+  return { kind: "told", waiters: [] };
 }
 
 /** Whether a webhook takes one more request, as far as that can be told without its body. */
@@ -101,17 +95,17 @@ async function hasRoom(
 }
 
 /** Records the waits that are over. */
-export async function expire(tx: Tx, now: number): Promise<RecordedStep[]> {
+export async function expire(tx: Tx): Promise<void> {
   const rows = await tx.all<WaiterRow>(
-    sql`SELECT seq, run, wait FROM waiters WHERE open = 1 AND deadline <= ${now} ORDER BY deadline, seq LIMIT ${MOST}`,
+    sql`SELECT seq, run, wait FROM waiters WHERE open = 1 AND deadline <= ${tx.now} ORDER BY deadline, seq LIMIT ${MOST}`,
   );
-  return await inOrder.flatMap(rows, async (row) => {
+  for (const row of rows) {
     const run = await close(tx, row);
-    if (!run) return [];
+    if (!run) continue;
     const intake = toWaitIntake(row);
     const late = { ...intake, message: { ...intake.message, url: intake.timeoutUrl } };
-    return [await record(tx, run, late, undefined, now)];
-  });
+    await record(tx, run, late, undefined);
+  }
 }
 
 /** When the next wait is over. */
@@ -168,17 +162,16 @@ async function hasWebhook(tx: Tx, run: number, eventId: string): Promise<boolean
   return (await tx.one(sql`SELECT 1 FROM webhooks WHERE run = ${run} AND event = ${eventId}`)) !== undefined;
 }
 
-async function tell(tx: Tx, rows: readonly WaiterRow[], { data }: Notice, now: number): Promise<Notified> {
+async function tell(tx: Tx, rows: readonly WaiterRow[], { data }: Notice): Promise<Notified> {
   const told: Waiting[] = [];
-  const recorded: RecordedStep[] = [];
   for (const row of rows) {
     const run = await close(tx, row);
     if (!run) continue;
     const intake = toWaitIntake(row);
     told.push({ run, wait: intake });
-    recorded.push(await record(tx, run, intake, data, now));
+    await record(tx, run, intake, data);
   }
-  return { kind: "told", waiters: told, recorded };
+  return { kind: "told", waiters: told };
 }
 
 /** @returns the run, unless it is over */
@@ -188,16 +181,15 @@ async function close(tx: Tx, { seq, run: key }: WaiterRow): Promise<Run | undefi
   return run && isLive(run) ? run : undefined;
 }
 
-async function record(
-  tx: Tx,
-  run: Run,
-  intake: WaitIntake,
-  data: Uint8Array | undefined,
-  now: number,
-): Promise<RecordedStep> {
+async function record(tx: Tx, run: Run, intake: WaitIntake, data: Uint8Array | undefined): Promise<void> {
   const { key, message } = intake;
-  const recorded = await recordStep(tx, run, { key, message, json: waitRecord(intake, data) }, now);
-  return data === undefined ? { ...recorded, timedOut: true } : recorded;
+  const timedOut = data === undefined;
+  await recordStep(tx, run, { key, message, json: waitRecord(intake, data), timedOut });
+}
+
+function recordWaiting(tx: Tx, { runId, eventId, step, deadline }: WaitIntake): void {
+  const { stepName, stepType } = step;
+  tx.record({ type: "step.waiting", runId, step: stepName, stepType, eventId, until: deadline });
 }
 
 async function waiterMessage(tx: Tx, run: number, key: string): Promise<string | undefined> {

@@ -137,8 +137,7 @@ export class Dispatcher {
     const { store, clock, lease, emit } = this.#options;
     const now = clock.now();
     try {
-      const { claims, nextDue, recorded, lanes, expired } = await store.claim({
-        now,
+      const { claims, nextDue, lanes } = await store.claim({
         limit: Math.min(this.#places.left(), CLAIMED_AT_ONCE),
         leaseUntil: now + lease,
         lanes: this.#lanes.order(this.#places.room()),
@@ -146,8 +145,6 @@ export class Dispatcher {
       this.#lanes.learn(lanes);
       for (const claim of claims) this.#launch(claim);
       this.#more ||= this.#lanes.isOpen(this.#places.room());
-      for (const run of expired) emit({ type: "run.expired", ...run });
-      for (const step of recorded) emit({ type: "step.recorded", ...step });
       if (nextDue === undefined) return;
       if (nextDue > clock.now()) this.#wake(nextDue);
       else this.#more = true;
@@ -215,15 +212,12 @@ export class Dispatcher {
       this.#rest.recover();
     }
     try {
-      if (result.kind === "abandoned") return await store.release([flight.lease], now);
+      if (result.kind === "abandoned") return await store.release([flight.lease]);
       const heard = hear(claim, result);
       const settlement = judge(claim, heard, { now, mostRetries });
-      const settled = await store.settle(flight.lease, settlement, now);
+      const settled = await store.settle(flight.lease, settlement);
       const event = report({ claim, heard, settlement, settled, ms: now - began });
       if (event) emit(event);
-      if (settled.kind === "failed") {
-        for (const step of settled.recorded) emit({ type: "step.recorded", ...step });
-      }
     } catch (error) {
       emit({ type: "fault", during: "settling", error });
       // When its lease has run out, it is delivered again.

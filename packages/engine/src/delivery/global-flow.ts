@@ -12,19 +12,19 @@ export interface Parallelism {
 
 /** Keys as they are shown: with the messages that have none, in a list while one of them waits for room. */
 export function withGlobalFlow(flows: Flows, parallelism: () => Parallelism): Pick<Flows, "list" | "get"> {
-  const ofAll = async (now: number): Promise<FlowControl> => {
-    const { due, aside } = await flows.waitingForRoom(now);
+  const ofAll = async (): Promise<FlowControl> => {
+    const { due, aside } = await flows.waitingForRoom();
     const room = parallelism();
     // Where there is room, what is due is about to begin.
     return globalFlow(room, room.full ? due + aside : aside);
   };
   return {
-    async list(search, now) {
-      const known = await flows.list(search, now);
+    async list(search) {
+      const known = await flows.list(search);
       if (!GLOBAL_KEY.includes(search ?? "")) return known;
-      const all = await ofAll(now);
+      const all = await ofAll();
       return all.waiting > 0 ? [all, ...known] : known;
     },
-    get: (key, now) => (key === GLOBAL_KEY ? ofAll(now) : flows.get(key, now)),
+    get: (key) => (key === GLOBAL_KEY ? ofAll() : flows.get(key)),
   };
 }

@@ -8,7 +8,6 @@ import { json, raw } from "./json.ts";
 import { decode } from "./parameters.ts";
 import { type Routes, route, type Shown } from "./route.ts";
 import { headers, time, unixTime } from "./shapes.ts";
-import { announce } from "./submit.ts";
 
 const waiter = z
   .object({
@@ -59,13 +58,7 @@ export const events: Routes = {
       answers: { 200: z.object({ messageId: z.string(), deduplicated: z.boolean().optional() }) },
       async handle(input, service) {
         const intake = toWait(input.params.eventId, input, service.limits);
-        const { messageId, deduplicated, recorded } = await service.store.wait(intake, input.now);
-        if (!deduplicated && recorded.length === 0) {
-          const { runId, eventId, step, deadline } = intake;
-          const { stepName, stepType } = step;
-          service.emit({ type: "step.waiting", runId, step: stepName, stepType, eventId, until: deadline });
-        }
-        announce(recorded, service);
+        const { messageId, deduplicated } = await service.store.wait(intake);
         return { messageId, ...(deduplicated ? { deduplicated } : {}) };
       },
     }),
@@ -79,12 +72,11 @@ export const events: Routes = {
       params: target,
       body: raw,
       answers: { 201: z.array(notified) },
-      async handle({ params: { eventId: path }, body: data, now }, service) {
+      async handle({ params: { eventId: path }, body: data }, service) {
         const target = await toTarget(path, service.store);
-        const told = await service.store.notify({ ...target, data }, now);
+        const told = await service.store.notify({ ...target, data });
         // A run that has ended, or never was, waits for nothing. A sender can't know that, and must not fail for it.
         if (told.kind !== "told") return [];
-        announce(told.recorded, service);
         return told.waiters.map(toAnswer);
       },
     }),

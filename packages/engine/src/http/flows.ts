@@ -37,8 +37,7 @@ export const flows: Routes = {
       summary: "List the keys of flow control",
       query: { search: text },
       answers: { 200: z.array(flowControl) },
-      handle: async ({ query: { search }, now }, service) =>
-        (await service.flows.list(search, now)).map(toView),
+      handle: async ({ query: { search } }, service) => (await service.flows.list(search)).map(toView),
     }),
   },
   "/v2/flowControl/:key": {
@@ -46,8 +45,8 @@ export const flows: Routes = {
       summary: "Get a key of flow control",
       params: { key: shown },
       answers: { 200: flowControl },
-      handle: async ({ params: { key }, now }, service) =>
-        toView((await service.flows.get(key, now)) ?? refuseUnknown(key)),
+      handle: async ({ params: { key } }, service) =>
+        toView((await service.flows.get(key)) ?? refuseUnknown(key)),
     }),
   },
   "/v2/flowControl/:key/pause": {
@@ -113,11 +112,11 @@ export const flows: Routes = {
 };
 
 async function change(
-  { params: { key }, now }: { readonly params: { readonly key: string }; readonly now: number },
+  { params: { key } }: { readonly params: { readonly key: string } },
   what: FlowChange,
   { store }: Service,
 ): Promise<Shown<typeof done>> {
-  return (await store.flows.change(key, what, now)) ? {} : refuseUnknown(key);
+  return (await store.flows.change(key, what)) ? {} : refuseUnknown(key);
 }
 
 function refuseUnknown(key: string): never {

@@ -7,7 +7,6 @@ import { list, part, whole } from "./parameters.ts";
 import { type Parameter, type Routes, route, type Values } from "./route.ts";
 import type { Service } from "./service.ts";
 import { cancelled, id, message } from "./shapes.ts";
-import { announce } from "./submit.ts";
 import { messageView } from "./views.ts";
 
 const MOST = 500;
@@ -69,11 +68,8 @@ export const messages: Routes = {
       summary: "Cancel a message, and the run that is left with nothing to do",
       params,
       answers: { 200: cancelled },
-      async handle({ params: { id }, now }, service) {
-        const { canceled, runId, recorded } = await service.store.cancelMessage(id, now);
-        if (!canceled) throw unknown(id);
-        if (runId !== undefined) service.emit({ type: "run.canceled", runId });
-        announce(recorded, service);
+      async handle({ params: { id } }, { store }) {
+        if (!(await store.cancelMessage(id))) throw unknown(id);
         return { cancelled: 1 };
       },
     }),
@@ -84,19 +80,13 @@ export const messages: Routes = {
 async function cancel(
   filter: Omit<MessageQuery, "count" | "before">,
   most: number,
-  service: Service,
+  { store }: Service,
 ): Promise<number> {
-  const { store, clock, emit } = service;
   let done = 0;
   let before: number | undefined;
   do {
     const size = Math.min(AT_ONCE, most - done);
-    const { canceled, runIds, recorded, next } = await store.cancelMessages(
-      { ...filter, count: size, before },
-      clock.now(),
-    );
-    for (const runId of runIds) emit({ type: "run.canceled", runId });
-    announce(recorded, service);
+    const { canceled, next } = await store.cancelMessages({ ...filter, count: size, before });
     done += canceled;
     before = next;
   } while (before !== undefined && done < most);

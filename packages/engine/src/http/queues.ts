@@ -38,8 +38,8 @@ export const queues: Routes = {
       summary: "Make a queue, or change one",
       body: json("the queue", change),
       answers: { 200: done },
-      async handle({ body, now }, { store, limits }) {
-        await store.queues.put(toQueueChange(body, limits), limits, now);
+      async handle({ body }, { store, limits }) {
+        await store.queues.put(toQueueChange(body, limits), limits);
         return {};
       },
     }),
@@ -56,8 +56,8 @@ export const queues: Routes = {
       summary: "Delete a queue, if there is one, and cancel what waits in it",
       params,
       answers: { 200: done },
-      async handle({ params: { queue: name }, now }, { store }) {
-        await store.queues.delete(name, now);
+      async handle({ params: { queue: name } }, { store }) {
+        await store.queues.delete(name);
         return {};
       },
     }),
@@ -81,11 +81,11 @@ export const queues: Routes = {
 };
 
 async function pause(
-  { params: { queue: name }, now }: Input<typeof params>,
+  { params: { queue: name } }: Input<typeof params>,
   { store }: Service,
   paused: boolean,
 ): Promise<Record<never, never>> {
-  return (await store.queues.pause(name, paused, now)) ? {} : refuseUnknown(name);
+  return (await store.queues.pause(name, paused)) ? {} : refuseUnknown(name);
 }
 
 function refuseUnknown(name: string): never {

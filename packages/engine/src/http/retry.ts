@@ -21,7 +21,7 @@ export const retries: Routes = {
       answers: { 201: z.object({ cursor: z.string(), responses: z.array(sentAgain) }) },
       async handle({ query, headers, now }, { store, limits }) {
         const changes = readChanges(headers, now, limits);
-        const { messages, next } = await store.retry(toDeadLetterQuery(query, false), changes, now, limits);
+        const { messages, next } = await store.retry(toDeadLetterQuery(query, false), changes, limits);
         const responses = messages.map(({ id }) => ({ messageId: id }));
         return { cursor: toCursor(next).cursor ?? "", responses };
       },
@@ -35,7 +35,7 @@ export const retries: Routes = {
       answers: { 201: sentAgain },
       async handle({ params: { id }, headers, now }, { store, limits }) {
         const changes = readChanges(headers, now, limits);
-        const { messages } = await store.retry({ dlqIds: [id], count: 1 }, changes, now, limits);
+        const { messages } = await store.retry({ dlqIds: [id], count: 1 }, changes, limits);
         const [message] = messages;
         if (message) return { messageId: message.id };
         throw new Problem(

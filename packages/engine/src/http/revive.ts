@@ -11,7 +11,6 @@ import { toCursor } from "./parameters.ts";
 import { type Input, type Routes, route, type Shown } from "./route.ts";
 import type { Service } from "./service.ts";
 import { cancelled, revived } from "./shapes.ts";
-import { announce } from "./submit.ts";
 
 type Kind = Revival["kind"];
 
@@ -28,9 +27,9 @@ export const revivals: Routes = {
       summary: "Make the rollbacks of a failed run again that failed, and nothing else",
       params: dlqId,
       answers: { 200: revived },
-      async handle({ params: { id }, now }, service) {
+      async handle({ params: { id } }, service) {
         await findDeadLetter(id, service, true);
-        const run = await service.store.repeatRollbacks(id, now);
+        const run = await service.store.repeatRollbacks(id);
         if (run) return toView(run);
         throw new Problem(
           400,
@@ -44,14 +43,14 @@ export const revivals: Routes = {
       summary: "Call the failure functions again that match and have failed themselves, 100 at most",
       query: DEAD_LETTERS,
       answers: { 200: list },
-      async handle({ query, now }, { store }) {
+      async handle({ query }, { store }) {
         const asked = toDeadLetterQuery(query, true);
         const { items, next } = await store.deadLetters(
           asked.dlqIds ? asked : { ...asked, callbackStates: ["CALLBACK_FAIL"] },
         );
         const runs: Run[] = [];
         for (const letter of items) {
-          const run = await store.repeatReport(letter.dlqId, now);
+          const run = await store.repeatReport(letter.dlqId);
           if (run) runs.push(run);
         }
         return { workflowRuns: runs.map(toView), cursor: toCursor(next).cursor ?? "" };
@@ -63,9 +62,9 @@ export const revivals: Routes = {
       summary: "Call a failure function again that has failed itself, or was cancelled",
       params: dlqId,
       answers: { 200: revived },
-      async handle({ params: { id }, now }, service) {
+      async handle({ params: { id } }, service) {
         const { callback } = await findDeadLetter(id, service, true);
-        const run = await service.store.repeatReport(id, now);
+        const run = await service.store.repeatReport(id);
         if (run) return toView(run);
         throw new Problem(
           400,
@@ -77,16 +76,15 @@ export const revivals: Routes = {
       summary: "Make no more attempts to call a failure function",
       params: dlqId,
       answers: { 200: cancelled },
-      async handle({ params: { id }, now }, service) {
+      async handle({ params: { id } }, service) {
         const { callback } = await findDeadLetter(id, service, true);
-        const canceled = callback && (await service.store.cancelMessage(callback.message.id, now));
-        if (!canceled?.canceled) {
+        const cancelled = callback && (await service.store.cancelMessage(callback.message.id));
+        if (!cancelled) {
           throw new Problem(
             400,
             `the failure function of dead letter ${id} can't be canceled: it is ${callback?.state ?? "NONE"}, not CALLBACK_INPROGRESS`,
           );
         }
-        announce(canceled.recorded, service);
         return { cancelled: 1 };
       },
     }),
@@ -101,10 +99,9 @@ function reviveMany(kind: Kind, verb: string): Routes[string] {
       query: DEAD_LETTERS,
       headers: OPTION_HEADERS,
       answers: { 200: list },
-      async handle(input, { store, emit, limits }) {
+      async handle(input, { store, limits }) {
         const how = readChanges(input, kind, limits);
-        const { runs, next } = await store.revive(toDeadLetterQuery(input.query, true), how, input.now);
-        for (const { id, url } of runs) emit({ type: "run.revived", runId: id, url });
+        const { runs, next } = await store.revive(toDeadLetterQuery(input.query, true), how);
         return { workflowRuns: runs.map(toView), cursor: toCursor(next).cursor ?? "" };
       },
     }),
@@ -119,12 +116,11 @@ function reviveOne(kind: Kind, verb: string): Routes[string] {
       headers: OPTION_HEADERS,
       answers: { 200: revived },
       async handle(input, service) {
-        const { store, emit, limits } = service;
+        const { store, limits } = service;
         const { id } = input.params;
         const how = readChanges(input, kind, limits);
-        const [run] = (await store.revive({ dlqIds: [id], count: 1 }, how, input.now)).runs;
+        const [run] = (await store.revive({ dlqIds: [id], count: 1 }, how)).runs;
         if (!run) throw await notRevived(id, service);
-        emit({ type: "run.revived", runId: run.id, url: run.url });
         return toView(run);
       },
     }),

@@ -1,7 +1,6 @@
 import { toHttpUrl } from "@perdure/core/protocol";
 import { z } from "zod";
 import { URL_TEXT } from "../rules/destination.ts";
-import { excerptOf } from "../rules/event.ts";
 import { Problem } from "../rules/problem.ts";
 import type { RunQuery } from "../store/lists.ts";
 import { DATES, PLACES, toDates } from "./filters.ts";
@@ -10,7 +9,6 @@ import { count, flag, list, part, time, urls } from "./parameters.ts";
 import { type Input, type Routes, route, type Shown, type Values } from "./route.ts";
 import type { Service } from "./service.ts";
 import { base64, cancelled, id } from "./shapes.ts";
-import { announce } from "./submit.ts";
 
 const ALL = Number.MAX_SAFE_INTEGER - 1;
 const USUAL = 100;
@@ -49,10 +47,7 @@ export const runs: Routes = {
       answers: { 200: cancelled },
       async handle(input, service) {
         const asked = toQuery(input.query, input.body);
-        const { runIds, recorded } = await service.store.cancelRuns(asked, input.now);
-        for (const runId of runIds) service.emit({ type: "run.canceled", runId });
-        announce(recorded, service);
-        return { cancelled: runIds.length };
+        return { cancelled: await service.store.cancelRuns(asked) };
       },
     }),
   },
@@ -85,23 +80,15 @@ async function end(
   input: Input<typeof params, typeof cancel, Uint8Array>,
   service: Service,
 ): Promise<Shown<typeof cancelled>> {
-  const { body, now } = input;
+  const { body } = input;
   const runId = input.params.id;
   // Without it, the request is a plain one to cancel.
   const { cancel = true } = input.query;
   const response = cancel || body.length === 0 ? undefined : new TextDecoder().decode(body);
   const state = cancel ? "RUN_CANCELED" : "RUN_SUCCESS";
-  const { kind, run, recorded } = await service.store.endRun(runId, { state, response }, now);
-  if (kind === "unknown") throw new Problem(404, `workflow run ${runId} not found`);
-  if (kind === "ended" && run) {
-    service.emit(
-      cancel
-        ? { type: "run.canceled", runId }
-        : { type: "run.completed", runId, ms: now - run.createdAt, result: excerptOf(response) },
-    );
-  }
-  announce(recorded, service);
-  return { cancelled: kind === "ended" && cancel ? 1 : 0 };
+  const end = await service.store.endRun(runId, { state, response });
+  if (end === "unknown") throw new Problem(404, `workflow run ${runId} not found`);
+  return { cancelled: end === "ended" && cancel ? 1 : 0 };
 }
 
 /** A body says more of which runs are meant, and nothing less. */

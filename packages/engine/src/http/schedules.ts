@@ -113,8 +113,8 @@ function switched(summary: string, paused: boolean): Routes[string]["POST"] & ob
     summary,
     params,
     answers: { 200: done },
-    async handle({ params: { schedule: id }, now }, { store }) {
-      if (!(await store.schedules.pause(id, paused, now))) throw unknown(id);
+    async handle({ params: { schedule: id } }, { store }) {
+      if (!(await store.schedules.pause(id, paused))) throw unknown(id);
       return {};
     },
   });

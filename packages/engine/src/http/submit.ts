@@ -1,9 +1,7 @@
-import { isPlan } from "@perdure/core/protocol";
 import type { IntakeRequest } from "../rules/draft.ts";
-import { excerptOf, type Observer } from "../rules/event.ts";
-import type { AppendIntake, Intake } from "../rules/intake.ts";
+import type { Intake } from "../rules/intake.ts";
 import { Problem } from "../rules/problem.ts";
-import type { Receipt, RecordedStep } from "../store/store.ts";
+import type { Receipt } from "../store/store.ts";
 import type { Input, None, Shown } from "./route.ts";
 import type { Service } from "./service.ts";
 import type { published } from "./shapes.ts";
@@ -16,28 +14,9 @@ export function toIntakeRequest(
   return { destination, headers, body, callerIp, now };
 }
 
-/** Stores what was submitted, and tells those who watch. */
-export async function submit(
-  intakes: readonly Intake[],
-  { store, emit, limits }: Service,
-): Promise<Receipt[]> {
-  const receipts = await store.accept(intakes, limits);
-  intakes.forEach((intake, at) => {
-    if (receipts[at]?.deduplicated) return;
-    if (intake.kind === "start" && !intake.configures) {
-      const { id, url } = intake.run;
-      emit({ type: "run.started", runId: id, url, payload: excerptOf(intake.payload) });
-    } else if (intake.kind === "append") tellOfRecord(intake, emit);
-  });
-  return receipts;
-}
-
-function tellOfRecord({ runId, record, message }: AppendIntake, emit: Observer): void {
-  const { stepName: step, stepType, out } = record;
-  const about = { runId, step, stepType };
-  if (!isPlan(record)) emit({ type: "step.recorded", ...about, result: excerptOf(out) });
-  if (stepType === "SleepFor" || stepType === "SleepUntil")
-    emit({ type: "step.waiting", ...about, until: message.notBefore });
+/** Stores intakes: all of them, or none. */
+export function submit(intakes: readonly Intake[], { store, limits }: Service): Promise<Receipt[]> {
+  return store.accept(intakes, limits);
 }
 
 /** Messages and bytes that are stored in one transaction: a few milliseconds' work, for which all else has to wait. */
@@ -95,11 +74,6 @@ function toSlices(intakes: readonly Intake[]): Intake[][] {
     bytes += size;
   }
   return slices;
-}
-
-/** Tells those who watch of steps that the engine has recorded by itself. */
-export function announce(recorded: readonly RecordedStep[], { emit }: Service): void {
-  for (const step of recorded) emit({ type: "step.recorded", ...step });
 }
 
 /** What a sender is told of a message. */

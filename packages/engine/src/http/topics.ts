@@ -108,11 +108,11 @@ export const topics: Routes = {
 };
 
 async function change(
-  { params: { name }, now }: Pick<Input<typeof params>, "params" | "now">,
+  { params: { name } }: Pick<Input<typeof params>, "params">,
   what: TopicChange,
   { store, limits }: Service,
 ): Promise<Shown<typeof topic> | Shown<typeof done>> {
-  const left = await store.updateTopic(name, what, limits, now);
+  const left = await store.updateTopic(name, what, limits);
   return left ? topicView(left) : {};
 }
 

@@ -6,7 +6,6 @@ import { raw } from "./json.ts";
 import { part } from "./parameters.ts";
 import { type Input, type Routes, route } from "./route.ts";
 import { done } from "./shapes.ts";
-import { announce } from "./submit.ts";
 
 // What belongs to the connection by which the request came.
 const OF_CONNECTION = new Set([
@@ -41,14 +40,13 @@ export const webhooks: Routes = {
       answers: { 200: done },
       open: true,
       async handle(input, service) {
-        const { params, body, now } = input;
+        const { params, body } = input;
         const { runId, eventId } = params;
         const data = toBytes(JSON.stringify(toHit(input, body, service.trustProxy)));
         const webhook = service.limits.webhookKept;
-        const told = await service.store.notify({ runId, eventId, data, webhook }, now);
+        const told = await service.store.notify({ runId, eventId, data, webhook });
         if (told.kind === "full") throw full();
         if (told.kind !== "told") throw noSuchWebhook();
-        announce(told.recorded, service);
         return {};
       },
     }),

@@ -2,12 +2,12 @@ import { type Sql, sql, type Tx } from "../store/tx.ts";
 import type { Depths } from "../store/upkeep.ts";
 
 /** Each of these is counted in an index. */
-export async function depths(tx: Tx, now: number): Promise<Depths> {
+export async function depths(tx: Tx): Promise<Depths> {
   const count = async (of: Sql): Promise<number> =>
     (await tx.one<{ count: number }>(sql`SELECT count(*) AS count FROM ${of}`))?.count ?? 0;
   return {
-    due: await count(sql`due WHERE at <= ${now} AND status <> 'delivering'`),
-    waiting: await count(sql`due WHERE at > ${now} AND status <> 'delivering'`),
+    due: await count(sql`due WHERE at <= ${tx.now} AND status <> 'delivering'`),
+    waiting: await count(sql`due WHERE at > ${tx.now} AND status <> 'delivering'`),
     held: await count(sql`due WHERE status IN ('queued', 'throttled', 'deferred')`),
     deadLetters: await count(sql`dlq WHERE removed = 0`),
   };

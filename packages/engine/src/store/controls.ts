@@ -24,13 +24,13 @@ export interface Queues {
    *
    * @throws Problem 412 when it would be one too many
    */
-  put(change: QueueChange, limits: Pick<QueueLimits, "queues">, now: number): Promise<void>;
+  put(change: QueueChange, limits: Pick<QueueLimits, "queues">): Promise<void>;
 
   /** No attempt begins while it is paused. @returns false when there is no such queue */
-  pause(name: string, paused: boolean, now: number): Promise<boolean>;
+  pause(name: string, paused: boolean): Promise<boolean>;
 
   /** Cancels what isn't being delivered at this moment; what is goes on without a queue. */
-  delete(name: string, now: number): Promise<void>;
+  delete(name: string): Promise<void>;
 }
 
 /** Schedules. What they make is stored by {@link Store.claim}, in the same transaction as the time of what comes next. */
@@ -48,7 +48,7 @@ export interface Schedules {
   put(schedule: ScheduleDraft, limits: ScheduleLimits): Promise<void>;
 
   /** Ticks are skipped while it is paused. @returns false when there is no such schedule */
-  pause(id: string, paused: boolean, now: number): Promise<boolean>;
+  pause(id: string, paused: boolean): Promise<boolean>;
 
   /** What it has made goes on. */
   delete(id: string): Promise<void>;
@@ -62,15 +62,15 @@ export interface ScheduleLimits extends Pick<QueueLimits, "queues"> {
 /** Flow control. Keys come into being with the first message that has one. */
 export interface Flows {
   /** By key: those that hold `search`. */
-  list(search: string | undefined, now: number): Promise<FlowControl[]>;
+  list(search: string | undefined): Promise<FlowControl[]>;
 
-  get(key: string, now: number): Promise<FlowControl | undefined>;
+  get(key: string): Promise<FlowControl | undefined>;
 
   /** Messages without a key that wait for nothing but room. Of many, only the first are looked at. */
-  waitingForRoom(now: number): Promise<RoomWaiters>;
+  waitingForRoom(): Promise<RoomWaiters>;
 
   /** A pause or a pin makes a key that isn't there yet. @returns false when there is none, and nothing changed */
-  change(key: string, change: FlowChange, now: number): Promise<boolean>;
+  change(key: string, change: FlowChange): Promise<boolean>;
 }
 
 /** Numbers of messages, 10 000 each at most. */

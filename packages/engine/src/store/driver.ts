@@ -1,3 +1,4 @@
+import type { Observer } from "../rules/event.ts";
 import type { Tx } from "./tx.ts";
 import type { Backup, StateCount } from "./upkeep.ts";
 
@@ -13,8 +14,14 @@ export interface Driver {
   /** Runs `work`, which changes nothing, on one consistent view of what has been committed. */
   read<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
 
+  /** Takes the time of transactions from `now`, in milliseconds since 1970, instead of from the machine's clock. */
+  useClock(now: () => number): void;
+
   /** Calls `listener` whenever something is stored that comes due, with the time of it. There is one listener. */
   onDue(listener: (dueAt: number) => void): void;
+
+  /** Calls `listener` with each event that a transaction recorded, once that is durable. There is one listener. */
+  onEvent(listener: Observer): void;
 
   /** Calls `listener` with the states into which messages and runs have come, once that is durable. There is one listener. */
   onStates(listener: (counts: readonly StateCount[]) => void): void;

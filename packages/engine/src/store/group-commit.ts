@@ -1,6 +1,7 @@
+import type { Observer } from "../rules/event.ts";
 import { Problem } from "../rules/problem.ts";
+import { AfterCommit } from "./after-commit.ts";
 import type { Driver } from "./driver.ts";
-import { StateCounter } from "./state-counter.ts";
 import { StoreUnavailable } from "./store.ts";
 import { type Sql, sql, type Tx } from "./tx.ts";
 import type { Backup, StateCount } from "./upkeep.ts";
@@ -20,6 +21,8 @@ export interface Connection extends Pick<Tx, "one" | "all" | "run" | "lock"> {
 
 interface Work {
   readonly kind: "read" | "write";
+  /** When it was asked for. */
+  readonly now: number;
   readonly perform: (tx: Tx) => Promise<unknown>;
   readonly resolve: (value: never) => void;
   readonly reject: (error: unknown) => void;
@@ -35,8 +38,8 @@ interface Work {
 export class GroupCommit implements Driver {
   readonly #connection: Connection;
   readonly #reads: ReadQueue | undefined;
-  readonly #tx: Tx;
-  readonly #states = new StateCounter();
+  readonly #afterCommit = new AfterCommit();
+  #now: () => number = Date.now;
   #onDue: (dueAt: number) => void = () => {};
   #queue: Work[] = [];
   /** The work on the queue, while there is any. */
@@ -48,11 +51,6 @@ export class GroupCommit implements Driver {
   constructor(connection: Connection, reader?: Connection) {
     this.#connection = connection;
     this.#reads = reader && new ReadQueue(reader);
-    this.#tx = toTx(connection, {
-      // A wake-up in vain is harmless, and a claim that it causes joins the transaction.
-      wakeAt: (dueAt) => this.#onDue(dueAt),
-      count: (change) => this.#states.add(change),
-    });
   }
 
   /** Transactions committed so far. */
@@ -65,7 +63,7 @@ export class GroupCommit implements Driver {
   }
 
   read<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
-    if (this.#reads && !this.#closed) return this.#reads.read(work);
+    if (this.#reads && !this.#closed) return this.#reads.read(work, this.#now());
     return this.#enqueue("read", work);
   }
 
@@ -82,8 +80,16 @@ export class GroupCommit implements Driver {
     this.#onDue = listener;
   }
 
+  useClock(now: () => number): void {
+    this.#now = now;
+  }
+
+  onEvent(listener: Observer): void {
+    this.#afterCommit.onEvent(listener);
+  }
+
   onStates(listener: (counts: readonly StateCount[]) => void): void {
-    this.#states.listen(listener);
+    this.#afterCommit.onStates(listener);
   }
 
   async close(): Promise<void> {
@@ -97,7 +103,7 @@ export class GroupCommit implements Driver {
   #enqueue<T>(kind: Work["kind"], perform: (tx: Tx) => Promise<T>): Promise<T> {
     if (this.#closed) return Promise.reject(new StoreUnavailable("The store is closed."));
     return new Promise<T>((resolve, reject) => {
-      this.#queue.push({ kind, perform, resolve, reject });
+      this.#queue.push({ kind, now: this.#now(), perform, resolve, reject });
       this.#flushing ??= this.#flush();
     });
   }
@@ -119,9 +125,19 @@ export class GroupCommit implements Driver {
     return taken;
   }
 
-  async #read({ perform, resolve, reject }: Work): Promise<void> {
+  #tx(now: number): Tx {
+    return toTx(this.#connection, {
+      now,
+      // A wake-up in vain is harmless, and a claim that it causes joins the transaction.
+      wakeAt: (dueAt) => this.#onDue(dueAt),
+      record: (event) => this.#afterCommit.record(event),
+      count: (change) => this.#afterCommit.count(change),
+    });
+  }
+
+  async #read({ now, perform, resolve, reject }: Work): Promise<void> {
     try {
-      resolve((await perform(this.#tx)) as never);
+      resolve((await perform(this.#tx(now))) as never);
     } catch (error) {
       reject(error);
     }
@@ -149,14 +165,14 @@ export class GroupCommit implements Driver {
       await this.#connection.run(sql`COMMIT`);
       this.#commits++;
     } catch (error) {
-      this.#states.rollback();
+      this.#afterCommit.rollback();
       await this.#rollback();
       // Where none has begun, none can.
       for (const { reject } of taken.length > 0 ? taken : this.#take("write")) reject(error);
       return;
     }
     for (const settle of done) settle();
-    this.#states.commit();
+    this.#afterCommit.commit();
   }
 
   async #rollback(): Promise<void> {
@@ -168,17 +184,17 @@ export class GroupCommit implements Driver {
     }
   }
 
-  async #write({ perform, resolve, reject }: Work): Promise<() => void> {
+  async #write({ now, perform, resolve, reject }: Work): Promise<() => void> {
     await this.#connection.run(sql`SAVEPOINT one`);
-    const { mark } = this.#states;
+    const { mark } = this.#afterCommit;
     try {
-      const value = await perform(this.#tx);
+      const value = await perform(this.#tx(now));
       await this.#connection.run(sql`RELEASE SAVEPOINT one`);
       return () => resolve(value as never);
     } catch (error) {
       // The failure has ended the whole transaction.
       if (!this.#connection.inTransaction) throw error;
-      this.#states.rollback(mark);
+      this.#afterCommit.rollback(mark);
       await this.#connection.run(sql`ROLLBACK TO SAVEPOINT one`);
       await this.#connection.run(sql`RELEASE SAVEPOINT one`);
       return () => reject(error);
@@ -189,16 +205,14 @@ export class GroupCommit implements Driver {
 /** Reads, one after the other, each in a transaction of its own: it sees what has been committed when it begins. */
 class ReadQueue {
   readonly #connection: Connection;
-  readonly #tx: Tx;
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(connection: Connection) {
     this.#connection = connection;
-    this.#tx = toTx(connection, { wakeAt: () => {}, count: () => {} });
   }
 
-  read<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
-    const read = this.#last.then(() => this.#perform(work));
+  read<T>(work: (tx: Tx) => Promise<T>, now: number): Promise<T> {
+    const read = this.#last.then(() => this.#perform(work, now));
     this.#last = read.catch(() => {});
     return read;
   }
@@ -208,11 +222,11 @@ class ReadQueue {
     await this.#connection.close();
   }
 
-  async #perform<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+  async #perform<T>(work: (tx: Tx) => Promise<T>, now: number): Promise<T> {
     this.#connection.check?.();
     await this.#connection.run(this.#connection.begin);
     try {
-      return await work(this.#tx);
+      return await work(toTx(this.#connection, { now, ...CHANGES_NOTHING }));
     } finally {
       // It has changed nothing.
       if (this.#connection.inTransaction) await this.#connection.run(sql`ROLLBACK`);
@@ -220,13 +234,15 @@ class ReadQueue {
   }
 }
 
-function toTx(connection: Connection, told: Pick<Tx, "wakeAt" | "count">): Tx {
+const CHANGES_NOTHING = { wakeAt: () => {}, record: () => {}, count: () => {} };
+
+function toTx(connection: Connection, own: Omit<Tx, keyof Connection>): Tx {
   return {
     one: (query) => connection.one(query),
     all: (query) => connection.all(query),
     run: (query) => connection.run(query),
     lock: (kind, key) => connection.lock(kind, key),
-    ...told,
+    ...own,
   };
 }
 

@@ -2,7 +2,6 @@ import type { Message } from "../rules/message.ts";
 
 /** What is asked of a store that is to give out work. Times in milliseconds since 1970. */
 export interface ClaimOrder {
-  readonly now: number;
   readonly leaseUntil: number;
   readonly limit: number;
   /** The engine that delivers what is given out. */

@@ -1,6 +1,5 @@
 import type { Topic, TopicChange, TopicLimits } from "../rules/topic.ts";
 import type { MessageFilter, PageQuery } from "./lists.ts";
-import type { RecordedStep } from "./recorded.ts";
 
 /** What is asked of a store about messages that wait, and about URL groups. */
 export interface PublishingStore {
@@ -8,7 +7,7 @@ export interface PublishingStore {
    * Takes back messages that are not at their end, the newest first, `count` at most. Runs that are left with nothing
    * pending are canceled.
    */
-  cancelMessages(query: MessageQuery, now: number): Promise<CanceledMessages>;
+  cancelMessages(query: MessageQuery): Promise<CanceledMessages>;
 
   /** All URL groups, by their names. */
   topics(): Promise<Topic[]>;
@@ -21,12 +20,7 @@ export interface PublishingStore {
    * @returns the group as it is now; `undefined` when there is none
    * @throws Problem 404 when there is none to change, 412 for one over the limits
    */
-  updateTopic(
-    name: string,
-    change: TopicChange,
-    limits: TopicLimits,
-    now: number,
-  ): Promise<Topic | undefined>;
+  updateTopic(name: string, change: TopicChange, limits: TopicLimits): Promise<Topic | undefined>;
 }
 
 /** Filters of messages that are not at their end. Within a list any one may match; all that are given must match. */
@@ -37,9 +31,6 @@ export interface MessageQuery extends MessageFilter, PageQuery {
 
 export interface CanceledMessages {
   readonly canceled: number;
-  /** The runs that are canceled with them. */
-  readonly runIds: readonly string[];
-  readonly recorded: readonly RecordedStep[];
   /** What to ask for to go on: absent when none is left. */
   readonly next: number | undefined;
 }

@@ -1,4 +1,5 @@
 import type { HistoryEntry } from "@perdure/core/protocol";
+import type { Observer } from "../rules/event.ts";
 import type { Intake } from "../rules/intake.ts";
 import type { Failure } from "../rules/message.ts";
 import type { Options } from "../rules/options.ts";
@@ -24,17 +25,15 @@ import type {
   StoredMessage,
 } from "./lists.ts";
 import type { PublishingStore } from "./publishing.ts";
-import type { RecordedStep } from "./recorded.ts";
 import type { Upkeep } from "./upkeep.ts";
 import type { KeptLimits, Notice, Notified, Waiting, WaitReceipt, WebhookState } from "./waits.ts";
 
 export type { ClaimOrder } from "./lanes.ts";
-export type { RecordedStep } from "./recorded.ts";
 export type { KeptLimits, Notice, Notified, Waiting, WaitReceipt, WebhookState } from "./waits.ts";
 
 /**
  * What the engine asks of a store. Each operation is atomic, and durable when its promise resolves: after a crash at any
- * moment it has happened or it hasn't. Times are milliseconds since 1970 and always come from the caller.
+ * moment it has happened or it hasn't. Times are milliseconds since 1970, by the clock of {@link Store.useClock}.
  *
  * A message is due at `dueAt`, and is given out by {@link Store.claim} under a lease: its `dueAt` becomes the lease's
  * end, so that whatever nobody settles comes due again by itself. A claim raises the message's fence, and a settlement
@@ -56,13 +55,13 @@ export interface Store extends Controls, PublishingStore, Upkeep {
    *
    * @throws Problem 400 when its run isn't alive
    */
-  wait(wait: WaitIntake, now: number): Promise<WaitReceipt>;
+  wait(wait: WaitIntake): Promise<WaitReceipt>;
 
   /**
    * Hands an event to those who wait for it. One that is meant for one run goes to the first in it that waits, or is
    * kept there until something does.
    */
-  notify(notice: Notice, now: number): Promise<Notified>;
+  notify(notice: Notice): Promise<Notified>;
   /** Whether a run's webhook takes one more request: asked before the body of the request is read. */
   webhookState(runId: string, eventId: string, most: KeptLimits): Promise<WebhookState>;
 
@@ -79,7 +78,7 @@ export interface Store extends Controls, PublishingStore, Upkeep {
   renew(leases: readonly Lease[], until: number): Promise<Lease[]>;
 
   /** Gives leases back: what they were for is due at once, as if it had not been tried. */
-  release(leases: readonly Lease[], now: number): Promise<void>;
+  release(leases: readonly Lease[]): Promise<void>;
 
   /**
    * Records what an attempt came to, with all that follows from it: a failure that is final ends the run, cancels what
@@ -88,16 +87,16 @@ export interface Store extends Controls, PublishingStore, Upkeep {
    *
    * The end of a run, here and wherever else one comes to it, is recorded in the run that has invoked it.
    */
-  settle(lease: Lease, settlement: Settlement, now: number): Promise<Settled>;
+  settle(lease: Lease, settlement: Settlement): Promise<Settled>;
 
   /** Ends a run, with the workflow's result or by cancellation. */
-  endRun(runId: string, end: RunEnd, now: number): Promise<EndedRun>;
+  endRun(runId: string, end: RunEnd): Promise<EndedRun>;
 
-  /** Cancels live runs, the newest first, `count` at most. */
-  cancelRuns(query: RunQuery, now: number): Promise<CanceledRuns>;
+  /** Cancels live runs, the newest first, `count` at most. @returns how many */
+  cancelRuns(query: RunQuery): Promise<number>;
 
-  /** Takes back a message that is not at its end. A run that is left with nothing pending is canceled. */
-  cancelMessage(messageId: string, now: number): Promise<CanceledMessage>;
+  /** Cancels a message that is not at its end, and its run when nothing else is pending of it. @returns whether it did */
+  cancelMessage(messageId: string): Promise<boolean>;
 
   /**
    * Deletes what was kept only to be looked at for a while, up to `limit` of each kind. A live run is never touched; one
@@ -127,31 +126,32 @@ export interface Store extends Controls, PublishingStore, Upkeep {
    * Takes failed runs up again as new ones, and their entries out of the dead letter queue: from the start, or with all
    * that is recorded.
    */
-  revive(query: DeadLetterQuery, how: Revival, now: number): Promise<Revived>;
+  revive(query: DeadLetterQuery, how: Revival): Promise<Revived>;
 
   /**
    * Makes new messages, with the same content, of messages that failed, and takes their entries out of the queue.
    *
    * @throws Problem 412 for one queue too many
    */
-  retry(
-    query: DeadLetterQuery,
-    options: Options,
-    now: number,
-    limits?: Partial<QueueLimits>,
-  ): Promise<Retried>;
+  retry(query: DeadLetterQuery, options: Options, limits?: Partial<QueueLimits>): Promise<Retried>;
 
   /** Takes entries out of the dead letter queue. */
   removeDeadLetters(query: DeadLetterQuery): Promise<RemovedDeadLetters>;
 
   /** Makes the report of a failure again. `undefined` when there is no such entry, or its report hasn't failed. */
-  repeatReport(dlqId: string, now: number): Promise<Run | undefined>;
+  repeatReport(dlqId: string): Promise<Run | undefined>;
 
   /** Has the rollbacks made again that failed. `undefined` when there are none, or something is under way already. */
-  repeatRollbacks(dlqId: string, now: number): Promise<Run | undefined>;
+  repeatRollbacks(dlqId: string): Promise<Run | undefined>;
 
   /** Calls `listener` whenever something is stored that comes due, with the time of it. There is one listener. */
   onDue(listener: (dueAt: number) => void): void;
+
+  /** Calls `listener` with each event that a transaction recorded, once that is durable. There is one listener. */
+  onEvent(listener: Observer): void;
+
+  /** Takes the time of transactions from `now`, in milliseconds since 1970, instead of from the machine's clock. */
+  useClock(now: () => number): void;
 
   /** Commits what is waiting, and takes no more. */
   close(): Promise<void>;
@@ -174,18 +174,8 @@ export interface Claims {
   readonly claims: readonly Claim[];
   /** When the next message comes due, other than those that the caller holds: it keeps their leases alive itself. */
   readonly nextDue: number | undefined;
-  /** Steps whose wait was over. */
-  readonly recorded: readonly RecordedStep[];
-  /** Runs that have lived for longer than they may, and have failed by that. */
-  readonly expired: readonly ExpiredRun[];
   /** Of each lane that was open, or in which something was set aside, whether messages wait there now. */
   readonly lanes: ReadonlyMap<string, boolean>;
-}
-
-export interface ExpiredRun {
-  readonly runId: string;
-  readonly error: string;
-  readonly dlqId: string;
 }
 
 /** A message to deliver, with all that its delivery needs. */
@@ -206,12 +196,7 @@ export type Settled =
   | { readonly kind: "stale" }
   | { readonly kind: "recorded" }
   /** The end: also when a delivery succeeded, but its run has stalled. */
-  | {
-      readonly kind: "failed";
-      readonly failure: Failure;
-      readonly dlqId: string | undefined;
-      readonly recorded: readonly RecordedStep[];
-    };
+  | { readonly kind: "failed"; readonly failure: Failure; readonly dlqId: string | undefined };
 
 export interface RunEnd {
   readonly state: Extract<RunState, "RUN_SUCCESS" | "RUN_CANCELED">;
@@ -219,23 +204,8 @@ export interface RunEnd {
   readonly response: string | undefined;
 }
 
-export interface EndedRun {
-  readonly kind: "ended" | "ended before" | "unknown";
-  readonly run: Run | undefined;
-  readonly recorded: readonly RecordedStep[];
-}
-
-export interface CanceledRuns {
-  readonly runIds: readonly string[];
-  readonly recorded: readonly RecordedStep[];
-}
-
-export interface CanceledMessage {
-  readonly canceled: boolean;
-  /** The run that is canceled with it. */
-  readonly runId: string | undefined;
-  readonly recorded: readonly RecordedStep[];
-}
+/** `unknown`: there never was such a run, or nothing is kept of it. */
+export type EndedRun = "ended" | "ended before" | "unknown";
 
 /** The store can't be opened or used: it is somebody else's, in use, broken, closed, or full. The message says which. */
 export class StoreUnavailable extends Error {

@@ -1,3 +1,4 @@
+import type { EngineEvent } from "../rules/event.ts";
 import type { StateCount } from "./upkeep.ts";
 
 /** A value that every driver can bind. Booleans are stored as 0 and 1, lists and objects as JSON. */
@@ -7,10 +8,12 @@ export type SqlValue = string | number | null | Uint8Array;
  * One transaction, as the engine's rules see it: the only way to the tables. A driver implements it; everything above
  * is written once.
  *
- * Statements of one transaction run one after the other. Nothing that `wakeAt` or `count` is given takes effect if the
- * transaction is rolled back.
+ * Statements of one transaction run one after the other. A transaction that is rolled back records no events and counts
+ * no changes of state.
  */
 export interface Tx {
+  /** When the transaction was asked for, in milliseconds since 1970, by the engine's clock. */
+  readonly now: number;
   /** The first row, or `undefined` when there is none. */
   one<Row>(query: Sql): Promise<Row | undefined>;
   all<Row>(query: Sql): Promise<Row[]>;
@@ -23,6 +26,8 @@ export interface Tx {
   lock(kind: LockKind, key: string): Promise<void>;
   /** Tells the dispatcher that something comes due. @param dueAt milliseconds since 1970 */
   wakeAt(dueAt: number): void;
+  /** Tells the engine's observers what this transaction has done, once it is durable. */
+  record(event: EngineEvent): void;
   /** Counts a change of state for the metrics. */
   count(change: StateCount): void;
 }
@@ -37,10 +42,12 @@ export async function insert(tx: Tx, query: Sql): Promise<number> {
 /** The transaction, for work whose caller looks for itself at what comes due. */
 export function withoutWakeUps(tx: Tx): Tx {
   return {
+    now: tx.now,
     one: (query) => tx.one(query),
     all: (query) => tx.all(query),
     run: (query) => tx.run(query),
     lock: (kind, key) => tx.lock(kind, key),
+    record: (event) => tx.record(event),
     count: (change) => tx.count(change),
     wakeAt: () => {},
   };

@@ -19,8 +19,8 @@ export interface Upkeep {
   /** Resolves when something has been stored. @throws StoreUnavailable while nothing can be: the disk is full, say */
   probe(): Promise<void>;
 
-  /** How much there is to do. `now` in milliseconds since 1970. */
-  depths(now: number): Promise<Depths>;
+  /** How much there is to do. */
+  depths(): Promise<Depths>;
 
   /** Calls `listener` with the states into which messages and runs have come, once that is durable. There is one listener. */
   onStates(listener: (counts: readonly StateCount[]) => void): void;

@@ -1,14 +1,11 @@
 import type { Run } from "../rules/run.ts";
 import type { WaitIntake } from "../rules/wait.ts";
-import type { RecordedStep } from "./recorded.ts";
 
 export interface WaitReceipt {
   /** Of the message that delivers what the wait comes to. */
   readonly messageId: string;
   /** It waits, or is recorded, already. */
   readonly deduplicated: boolean;
-  /** The event had come before. */
-  readonly recorded: readonly RecordedStep[];
 }
 
 export interface Notice {
@@ -39,7 +36,6 @@ export type Notified =
   | {
       readonly kind: "told";
       readonly waiters: readonly Waiting[];
-      readonly recorded: readonly RecordedStep[];
     };
 
 /** A step of a run that waits for an event. */

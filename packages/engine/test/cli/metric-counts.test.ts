@@ -90,7 +90,7 @@ function byState(states: readonly string[]): Record<string, number> {
 
 it("what is counted are the entries of the log and the runs, whatever has become of them", async () => {
   const w = world(endpoint);
-  const metrics = createMetrics(() => w.clock.now());
+  const metrics = createMetrics();
   metrics.watch(w.store, "u");
   await publishing(w);
   await cancelling(w);

@@ -6,7 +6,7 @@ import { APP, failed, ofRun, ok, START } from "../harness.ts";
 
 it("metrics count what happens, for each user", async () => {
   const clock = new ManualClock(START);
-  const metrics = createMetrics(() => clock.now());
+  const metrics = createMetrics();
   const server = createServer({
     tenants: ["ann", "bob"].map((user) => ({
       user,

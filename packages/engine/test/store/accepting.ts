@@ -44,7 +44,7 @@ export function accepting(name: string, open: () => Promise<Store>): void {
     it("a start that is sent again finds the run that it has made, also when that has ended", async () => {
       const again = start("wfr_1", { "Perdure-Trigger-Id": "t1" });
       const [first] = await kit.accept(again);
-      await kit.store.endRun("wfr_1", { state: "RUN_SUCCESS", response: undefined }, START);
+      await kit.at(START).endRun("wfr_1", { state: "RUN_SUCCESS", response: undefined });
       expect(await kit.accept(again)).toEqual([{ ...first, deduplicated: true }]);
       expect((await kit.claim()).claims).toHaveLength(0);
       const [other] = await kit.accept(start("wfr_1", { "Perdure-Trigger-Id": "t2" }));
@@ -61,7 +61,7 @@ export function accepting(name: string, open: () => Promise<Store>): void {
       for (const createdAt of [START, START + 1, START + 2]) {
         const [receipt] = await kit.accept(start("wfr_1"));
         expect(receipt?.run).toEqual({ id: "wfr_1", createdAt });
-        await kit.store.endRun("wfr_1", { state: "RUN_SUCCESS", response: undefined }, START);
+        await kit.at(START).endRun("wfr_1", { state: "RUN_SUCCESS", response: undefined });
       }
     });
   });

@@ -46,7 +46,7 @@ export function calling(name: string, open: () => Promise<Store>): void {
       const receipts = (await Promise.all([kit.accept(call("wfr_1")), kit.accept(call("wfr_1"))])).flat();
       expect(receipts.map(({ deduplicated }) => deduplicated)).toEqual([false, true]);
       expect((receipts[1] as Receipt).messageId).toBe(receipts[0]?.messageId);
-      await kit.store.endRun("wfr_1", { state: "RUN_CANCELED", response: undefined }, START);
+      await kit.at(START).endRun("wfr_1", { state: "RUN_CANCELED", response: undefined });
       await expect(kit.accept(call("wfr_1"))).rejects.toMatchObject({ status: 400 });
       expect((await kit.claim(START + 1e9)).claims).toEqual([]);
     });

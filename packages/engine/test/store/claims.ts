@@ -61,11 +61,11 @@ export function claims(name: string, open: () => Promise<Store>): void {
     it("that are given back are due at once, as if not tried", async () => {
       await kit.accept(plain());
       const { lease } = await kit.claimOne();
-      await kit.store.release([lease], START + 1);
+      await kit.at(START + 1).release([lease]);
       expect(kit.due.at(-1)).toBe(START + 1);
       const again = await kit.claimOne(START + 1);
       expect(again.message).toMatchObject({ id: lease.messageId, retried: 0 });
-      await kit.store.release([lease], START + 2);
+      await kit.at(START + 2).release([lease]);
       expect((await kit.claim(START + 2)).claims).toEqual([]);
     });
 

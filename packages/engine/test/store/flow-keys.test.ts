@@ -37,6 +37,7 @@ class Model {
 
   constructor(store: Store) {
     this.#store = store;
+    store.useClock(() => this.now);
   }
 
   async do(one: Act): Promise<void> {
@@ -44,7 +45,7 @@ class Model {
       case "publish":
         return this.#publish(one.key, one.delay);
       case "claim": {
-        const order = { now: this.now, limit: 10, leaseUntil: FOR_EVER };
+        const order = { limit: 10, leaseUntil: FOR_EVER };
         for (const claim of (await this.#store.claim(order)).claims) {
           this.#claimed.push(claim);
           this.#used.set(claim.message.flow?.key ?? "", this.now);
@@ -81,11 +82,11 @@ class Model {
     const claim = this.#claimed.shift();
     if (!claim) return;
     const { id } = claim.message;
-    if (kind === "cancel") await this.#store.cancelMessage(id, this.now);
-    else if (kind === "deliver") await this.#store.settle(claim.lease, delivered(this.now), this.now);
+    if (kind === "cancel") await this.#store.cancelMessage(id);
+    else if (kind === "deliver") await this.#store.settle(claim.lease, delivered(this.now));
     else {
       const retry = { kind, dueAt: this.now + 15 * MINUTE, failure: failure(this.now) };
-      await this.#store.settle(claim.lease, retry, this.now);
+      await this.#store.settle(claim.lease, retry);
       return;
     }
     this.#live.delete(id);
@@ -95,7 +96,7 @@ class Model {
     const holds = kind === "hold";
     const unpin = { kind: "unpin", parallelism: true, rate: true } as const;
     const change = pins ? (holds ? PIN : unpin) : ({ kind: holds ? "pause" : "resume" } as const);
-    if (!(await this.#store.flows.change(key, change, this.now))) return;
+    if (!(await this.#store.flows.change(key, change))) return;
     this.#used.set(key, this.now);
     const set = pins ? this.#pinned : this.#paused;
     if (holds) set.add(key);
@@ -106,7 +107,7 @@ class Model {
     const expiry = { messages: 0, logs: this.now - KEPT, dlq: 0, runs: 0, now: this.now };
     while (await this.#store.sweep(expiry, 1));
     for (const key of KEYS) {
-      const there = (await this.#store.flows.get(key, this.now)) !== undefined;
+      const there = (await this.#store.flows.get(key)) !== undefined;
       const used = this.#used.get(key);
       if (used === undefined) {
         expect(there).toBe(false);

@@ -32,7 +32,7 @@ export function flowing(name: string, open: () => Promise<Store>): void {
       await kit.settle(again, { kind: "retry", dueAt: START + 1e9, failure: failure(START) });
       const second = await kit.claimOne(START + LEASE);
       expect(second.message.id).not.toBe(first.message.id);
-      await kit.store.release([second.lease], START + LEASE);
+      await kit.at(START + LEASE).release([second.lease]);
       expect((await kit.claimOne(START + LEASE)).message.id).toBe(second.message.id);
     });
 

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { EngineEvent } from "../../src/rules/event.ts";
 import { GroupCommit } from "../../src/store/group-commit.ts";
 import { Database } from "../../src/store/sqlite/database.ts";
 import { type Sql, sql, type Tx } from "../../src/store/tx.ts";
@@ -102,6 +103,39 @@ describe("writes", () => {
     await Promise.allSettled([driver.write(count(4)), driver.write(failing(20, sql`ROLLBACK`))]);
     await driver.write(insert(1));
     expect(told).toEqual([]);
+  });
+
+  it("tell of their events when they are on disk, and of none that were taken back", async () => {
+    const told: EngineEvent[] = [];
+    const seen: number[] = [];
+    driver.onEvent((event) => told.push(event));
+    const recording =
+      (x: number, fails = false) =>
+      async (tx: Tx): Promise<void> => {
+        await insert(x)(tx);
+        tx.record({ type: "run.canceled", runId: `wfr_${x}` });
+        seen.push(told.length);
+        if (fails) throw new RangeError("no");
+      };
+    const writes = [driver.write(recording(1)), driver.write(recording(2, true)), driver.write(recording(3))];
+    await Promise.allSettled(writes);
+    expect(told).toEqual([
+      { type: "run.canceled", runId: "wfr_1" },
+      { type: "run.canceled", runId: "wfr_3" },
+    ]);
+    expect(seen).toEqual([0, 0, 0]);
+  });
+
+  it("have the time at which they were asked for", async () => {
+    let now = 1;
+    driver.useClock(() => now);
+    const writes = [0, 1].map(() => {
+      now++;
+      return driver.write(async (tx) => tx.now);
+    });
+    now = 9;
+    expect(await Promise.all(writes)).toEqual([2, 3]);
+    expect(await driver.read(async (tx) => tx.now)).toBe(9);
   });
 
   it("see nothing of one another before they are on disk", async () => {

@@ -14,8 +14,10 @@ export function invoking(name: string, open: () => Promise<Store>): void {
       const [first, second] = (await kit.claim()).claims;
       if (!first || !second) throw new TypeError("Not due.");
       expect(await kit.settle(first, delivered(START))).toEqual({ kind: "recorded" });
-      const { recorded } = await kit.store.endRun("wfr_2", RETURNED, START);
-      expect(recorded).toEqual([{ runId: "wfr_1", step: "step1", stepType: "Invoke" }]);
+      await kit.at(START).endRun("wfr_2", RETURNED);
+      expect(kit.events("step.recorded")).toMatchObject([
+        { runId: "wfr_1", step: "step1", stepType: "Invoke" },
+      ]);
       const [record] = await kit.recordsOf("wfr_1");
       expect(JSON.parse(String(record?.out))).toEqual({ body: "7", isFailed: false, isCanceled: false });
       expect((await kit.claimOne()).run?.id).toBe("wfr_1");
@@ -27,7 +29,7 @@ export function invoking(name: string, open: () => Promise<Store>): void {
     ])("records its %s too", async (how, out) => {
       await kit.accept(start("wfr_1"), child("wfr_2", "wfr_1"));
       const second = (await kit.claim()).claims[1];
-      if (how === "cancellation") await kit.store.cancelRuns({ ids: ["wfr_2"], count: 1 }, START);
+      if (how === "cancellation") await kit.at(START).cancelRuns({ ids: ["wfr_2"], count: 1 });
       else if (second) await kit.settle(second, { kind: "failed", failure: failure(START) });
       const [record] = await kit.recordsOf("wfr_1");
       expect(JSON.parse(String(record?.out))).toEqual(out);
@@ -40,7 +42,7 @@ export function invoking(name: string, open: () => Promise<Store>): void {
         kit.accept(child("wfr_3", "wfr_1")),
       ]);
       expect(both.flat().map(({ run }) => run?.id)).toEqual(["wfr_2", "wfr_2"]);
-      await kit.store.endRun("wfr_2", RETURNED, START);
+      await kit.at(START).endRun("wfr_2", RETURNED);
       expect(await kit.accept(child("wfr_4", "wfr_1"))).toMatchObject([
         { deduplicated: true, run: { id: "wfr_2" } },
       ]);
@@ -56,8 +58,9 @@ export function invoking(name: string, open: () => Promise<Store>): void {
 
     it("tells nobody once the run that waited has ended", async () => {
       await kit.accept(start("wfr_1"), child("wfr_2", "wfr_1"));
-      await kit.store.endRun("wfr_1", RETURNED, START);
-      expect((await kit.store.endRun("wfr_2", RETURNED, START)).recorded).toEqual([]);
+      await kit.at(START).endRun("wfr_1", RETURNED);
+      expect(await kit.at(START).endRun("wfr_2", RETURNED)).toBe("ended");
+      expect(kit.events("step.recorded")).toEqual([]);
       expect((await kit.claim(START + 1e9)).claims).toEqual([]);
     });
   });

@@ -1,5 +1,6 @@
 import { forCallback, forward, HEADER } from "@perdure/core/protocol";
 import { afterEach, beforeEach } from "vitest";
+import type { EngineEvent } from "../../src/rules/event.ts";
 import { type Intake, toFanOut, toIntake } from "../../src/rules/intake.ts";
 import type { Failure, Reply } from "../../src/rules/message.ts";
 import { type Options, readOptions } from "../../src/rules/options.ts";
@@ -126,11 +127,17 @@ export function event(eventId: string, data: string, runId?: string): Notice {
 
 export const NO_OPTIONS: Options = readOptions(new Map(), LIMITS);
 
+type EventOf<Type extends EngineEvent["type"]> = Extract<EngineEvent, { readonly type: Type }>;
+
 /** A store that is new for each test, and short forms of what tests do with it. */
 export interface Kit {
   readonly store: Store;
   /** What the store said would come due. */
   readonly due: number[];
+  /** The events of a type that transactions have recorded since it was last asked. */
+  events<Type extends EngineEvent["type"]>(type: Type): EventOf<Type>[];
+  /** The store, by whose clock it is `now` from here on. */
+  at(now: number): Store;
   accept(...intakes: Intake[]): Promise<Receipt[]>;
   claim(now?: number, limit?: number): Promise<Claims>;
   claimOne(now?: number): Promise<Claim>;
@@ -143,14 +150,21 @@ export interface Kit {
 export function useStore(open: () => Promise<Store>): Kit {
   let store: Store;
   let due: number[] = [];
+  let events: EngineEvent[] = [];
+  let time: number;
   beforeEach(async () => {
     store = await open();
-    due = [];
+    [due, events, time] = [[], [], START];
+    store.useClock(() => time);
     store.onDue((at) => due.push(at));
+    store.onEvent((event) => events.push(event));
   });
+  const at = (now: number): Store => {
+    time = now;
+    return store;
+  };
   afterEach(() => store.close());
-  const claim: Kit["claim"] = (now = START, limit = 10) =>
-    store.claim({ now, limit, leaseUntil: now + LEASE });
+  const claim: Kit["claim"] = (now = START, limit = 10) => at(now).claim({ limit, leaseUntil: now + LEASE });
   return {
     get store() {
       return store;
@@ -158,10 +172,16 @@ export function useStore(open: () => Promise<Store>): Kit {
     get due() {
       return due;
     },
-    accept: (...intakes) => store.accept(intakes),
+    events(type) {
+      const taken = events.filter((event): event is EventOf<typeof type> => event.type === type);
+      events = events.filter((event) => event.type !== type);
+      return taken;
+    },
+    at,
+    accept: (...intakes) => at(intakes[0]?.message.createdAt ?? time).accept(intakes),
     claim,
     claimOne: async (now) => (await claim(now, 1)).claims[0] as Claim,
-    settle: (one, settlement, now = START) => store.settle(one.lease, settlement, now),
+    settle: (one, settlement, now = START) => at(now).settle(one.lease, settlement),
     recordsOf: async (id) =>
       ((await store.history(id)) ?? [])
         .slice(1)

@@ -18,7 +18,7 @@ export function lanes(name: string, open: () => Promise<Store>): void {
   describe(`${name}, lanes`, () => {
     const kit = useStore(open);
     const claim = (lanes: LaneOrder, now = START): Promise<Claims> =>
-      kit.store.claim({ now, limit: 10, leaseUntil: now + LEASE, lanes });
+      kit.at(now).claim({ limit: 10, leaseUntil: now + LEASE, lanes });
 
     it("keep what a destination has no room for, until it has", async () => {
       const ids = (await kit.accept(...Array.from({ length: 5 }, () => plain()))).map(
@@ -53,12 +53,12 @@ export function lanes(name: string, open: () => Promise<Store>): void {
       const flow = { [HEADER.flowControlKey]: "k", [HEADER.flowControlValue]: "parallelism=1" };
       await kit.accept(plain(flow), plain({ [HEADER.queueName]: "q" }));
       expect((await claim(room(0))).claims).toEqual([]);
-      await flows.change("k", { kind: "pause" }, START);
-      await queues.pause("q", true, START);
+      await flows.change("k", { kind: "pause" });
+      await queues.pause("q", true);
       const paused = await claim(room(9, { "a.test": 9 }));
       expect([paused.claims, [...paused.lanes]]).toEqual([[], [["a.test", false]]]);
-      await flows.change("k", { kind: "resume" }, START);
-      await queues.pause("q", false, START);
+      await flows.change("k", { kind: "resume" });
+      await queues.pause("q", false);
       const { claims } = await claim(room(9));
       expect(claims.map(({ message }) => [message.flow?.key, message.retried])).toEqual(
         expect.arrayContaining([
@@ -71,18 +71,18 @@ export function lanes(name: string, open: () => Promise<Store>): void {
 
     it("count what waits in them, or is due, without a key", async () => {
       const flow = { [HEADER.flowControlKey]: "k", [HEADER.flowControlValue]: "parallelism=9" };
-      const none = await kit.store.flows.waitingForRoom(START);
+      const none = await kit.at(START).flows.waitingForRoom();
       await kit.accept(plain(), plain(), plain(), plain(flow), plain({ [HEADER.delay]: "1d" }));
-      const before = await kit.store.flows.waitingForRoom(START);
+      const before = await kit.at(START).flows.waitingForRoom();
       const { claims } = await claim(room(1));
       const [{ messageId }] = (await kit.accept(plain(), plain(flow))) as [Receipt];
-      const after = await kit.store.flows.waitingForRoom(START);
+      const after = await kit.at(START).flows.waitingForRoom();
       // What ran out is a lease: it isn't room that is waited for.
-      const late = await kit.store.flows.waitingForRoom(START + LEASE);
+      const late = await kit.at(START + LEASE).flows.waitingForRoom();
       for (const id of [messageId, ...claims.map(({ message }) => message.id)]) {
-        await kit.store.cancelMessage(id, START);
+        await kit.at(START).cancelMessage(id);
       }
-      const less = await kit.store.flows.waitingForRoom(START);
+      const less = await kit.at(START).flows.waitingForRoom();
       expect([none, before, after, late, less]).toEqual([
         { due: 0, aside: 0 },
         { due: 3, aside: 0 },
@@ -95,9 +95,7 @@ export function lanes(name: string, open: () => Promise<Store>): void {
     it("give back what is cancelled meanwhile to nobody", async () => {
       const [receipt] = await kit.accept(plain());
       await claim(room(0));
-      expect(await kit.store.cancelMessage(receipt?.messageId ?? "", START)).toMatchObject({
-        canceled: true,
-      });
+      expect(await kit.at(START).cancelMessage(receipt?.messageId ?? "")).toBe(true);
       const after = await claim(room(9, { "a.test": 9 }));
       expect([after.claims, [...after.lanes]]).toEqual([[], [["a.test", false]]]);
     });
@@ -117,10 +115,10 @@ export function lanes(name: string, open: () => Promise<Store>): void {
 
     it("tells how much there is to do", async () => {
       await kit.accept(...Array.from({ length: 4 }, () => plain()), plain({ [HEADER.delay]: "20s" }));
-      await kit.store.claim({ now: START, limit: 3, leaseUntil: START + LEASE, lanes: room(1) });
+      await kit.at(START).claim({ limit: 3, leaseUntil: START + LEASE, lanes: room(1) });
       await kit.accept(plain());
-      expect(await kit.store.depths(START)).toEqual({ due: 1, waiting: 1, held: 3, deadLetters: 0 });
-      expect(await kit.store.depths(START + 20_000)).toMatchObject({ due: 2, waiting: 0 });
+      expect(await kit.at(START).depths()).toEqual({ due: 1, waiting: 1, held: 3, deadLetters: 0 });
+      expect(await kit.at(START + 20_000).depths()).toMatchObject({ due: 2, waiting: 0 });
     });
   });
 }

@@ -16,11 +16,8 @@ export function logging(name: string, open: () => Promise<Store>): void {
 
     it("has an entry for each change of a message's state", async () => {
       await kit.accept(plain());
-      await kit.settle(await kit.claimOne(), {
-        kind: "retry",
-        dueAt: START + 500,
-        failure: failure(START + 1),
-      });
+      const retry = { kind: "retry", dueAt: START + 500, failure: failure(START + 1) } as const;
+      await kit.settle(await kit.claimOne(), retry, START + 1);
       await kit.settle(await kit.claimOne(START + 500), delivered(START + 501), START + 501);
       expect((await entries()).map(({ state, at }) => [state, at - START])).toEqual([
         ["CREATED", 0],
@@ -52,15 +49,15 @@ export function logging(name: string, open: () => Promise<Store>): void {
 
     it("tells of what is taken back", async () => {
       const [{ messageId }] = (await kit.accept(plain())) as [Receipt];
-      await kit.store.cancelMessage(messageId, START + 1);
-      await kit.store.cancelMessage(messageId, START + 2);
+      await kit.at(START + 1).cancelMessage(messageId);
+      await kit.at(START + 2).cancelMessage(messageId);
       expect(await states()).toEqual(["CREATED", "CANCEL_REQUESTED", "CANCELLED"]);
     });
 
     it("tells of a run's calls, not of its steps", async () => {
       await kit.accept(start("wfr_1", { [HEADER.delay]: "1d" }));
       await kit.accept(call("wfr_1"));
-      await kit.store.endRun("wfr_1", { state: "RUN_CANCELED", response: undefined }, START);
+      await kit.at(START).endRun("wfr_1", { state: "RUN_CANCELED", response: undefined });
       expect(await states()).toEqual(["CREATED", "CANCELLED"]);
       const [{ run, body }] = (await entries()) as [LogEntry];
       expect([run?.id, Buffer.from(body ?? "").toString()]).toEqual(["wfr_1", "asked"]);
@@ -69,7 +66,7 @@ export function logging(name: string, open: () => Promise<Store>): void {
     it("tells of what a queue takes with it", async () => {
       await kit.accept(plain({ [HEADER.queueName]: "q" }), plain({ [HEADER.queueName]: "q" }));
       const one = await kit.claimOne();
-      await kit.store.queues.delete("q", START + 1);
+      await kit.at(START + 1).queues.delete("q");
       await kit.settle(one, delivered(START + 2), START + 2);
       expect((await entries()).map(({ state, at }) => [state, at - START])).toEqual([
         ["CREATED", 0],
@@ -114,7 +111,7 @@ export function logging(name: string, open: () => Promise<Store>): void {
       expect(sums()).toEqual(["message CREATED 1"]);
       await kit.claim(START, 4);
       expect(sums()).toEqual(["delivery ACTIVE 1", "message ACTIVE 3"]);
-      await kit.store.endRun("wfr_1", { state: "RUN_CANCELED", response: undefined }, START);
+      await kit.at(START).endRun("wfr_1", { state: "RUN_CANCELED", response: undefined });
       expect(sums()).toEqual(["delivery CANCELLED 1", "run RUN_CANCELED 1"]);
     });
   });
@@ -129,22 +126,22 @@ export function logging(name: string, open: () => Promise<Store>): void {
 
     it("makes a new message, and takes the entry away", async () => {
       const old = await fail({ [HEADER.label]: "l" });
-      const { messages, next } = await kit.store.retry({ count: 10 }, NO_OPTIONS, START + 5);
+      const { messages, next } = await kit.at(START + 5).retry({ count: 10 }, NO_OPTIONS);
       expect([messages.length, next]).toEqual([1, undefined]);
       expect((await kit.store.deadLetters({ count: 10 })).items).toEqual([]);
       expect(kit.due.at(-1)).toBe(START + 5);
       const again = await kit.claimOne(START + 5);
       expect(again.message).toMatchObject({ id: messages[0]?.id, labels: ["l"], retried: 0, maxRetries: 0 });
       expect(again.message.id).not.toBe(old);
-      expect((await kit.store.retry({ count: 10 }, NO_OPTIONS, START + 5)).messages).toEqual([]);
+      expect((await kit.at(START + 5).retry({ count: 10 }, NO_OPTIONS)).messages).toEqual([]);
     });
 
     it("does all of it or nothing", async () => {
       await fail({ [HEADER.queueName]: "q" });
       await fail();
-      await kit.store.queues.delete("q", START);
+      await kit.at(START).queues.delete("q");
       const none = { queues: 0 };
-      await expect(kit.store.retry({ count: 10 }, NO_OPTIONS, START, none)).rejects.toMatchObject({
+      await expect(kit.at(START).retry({ count: 10 }, NO_OPTIONS, none)).rejects.toMatchObject({
         status: 412,
       });
       expect((await kit.store.deadLetters({ count: 10 })).items).toHaveLength(2);
@@ -154,7 +151,7 @@ export function logging(name: string, open: () => Promise<Store>): void {
     it("leaves a run's entries to resume and restart", async () => {
       await kit.accept(start("wfr_1"));
       await kit.settle(await kit.claimOne(), { kind: "failed", failure: failure(START) });
-      expect((await kit.store.retry({ count: 10 }, NO_OPTIONS, START)).messages).toEqual([]);
+      expect((await kit.at(START).retry({ count: 10 }, NO_OPTIONS)).messages).toEqual([]);
       expect((await kit.store.deadLetters({ count: 10 })).items).toHaveLength(1);
     });
   });

@@ -24,6 +24,7 @@ it("of those that wait for room, no more are looked at than takes a moment", asy
   );
   db.close();
   const store = openSqlite(file);
-  expect(await store.flows.waitingForRoom(START)).toEqual({ due: 10_000, aside: 10_000 });
+  store.useClock(() => START);
+  expect(await store.flows.waitingForRoom()).toEqual({ due: 10_000, aside: 10_000 });
   await store.close();
 });

@@ -17,7 +17,7 @@ export function queueing(name: string, open: () => Promise<Store>): void {
       );
     const due = async (now?: number) => (await kit.claim(now)).claims.map(({ message }) => message.id);
     const change = (parallelism?: number, paused?: boolean, now = START) =>
-      kit.store.queues.put({ name: "q", parallelism, paused }, MANY, now);
+      kit.at(now).queues.put({ name: "q", parallelism, paused }, MANY);
 
     it("give out one at a time, in the order in which they were accepted, and say when it is the next one's turn", async () => {
       const ids = await fill(3);
@@ -37,7 +37,7 @@ export function queueing(name: string, open: () => Promise<Store>): void {
       await kit.claim();
       expect(await due(START + LEASE)).toEqual([ids[0]]);
       const again = await kit.claimOne(START + 2 * LEASE);
-      await kit.store.release([again.lease], START + 2 * LEASE);
+      await kit.at(START + 2 * LEASE).release([again.lease]);
       const last = await kit.claimOne(START + 2 * LEASE);
       expect(last.message.id).toBe(ids[0]);
       await kit.settle(last, { kind: "retry", dueAt: START + 1e9, failure: failure(START) });
@@ -87,23 +87,23 @@ export function queueing(name: string, open: () => Promise<Store>): void {
       await change(2);
       const ids = await fill(3);
       const first = await kit.claimOne();
-      expect(await kit.store.queues.pause("q", true, START)).toBe(true);
+      expect(await kit.at(START).queues.pause("q", true)).toBe(true);
       expect(await due()).toEqual([]);
       await kit.settle(first, { kind: "retry", dueAt: START + 10, failure: failure(START) });
       expect((await kit.claim(START + 10)).claims).toEqual([]);
       expect((await kit.claim(START + 10)).nextDue).toBeUndefined();
       expect((await kit.store.message(ids[0] as string, START))?.message.dueAt).toBe(START + 10);
       kit.due.length = 0;
-      expect(await kit.store.queues.pause("q", false, START + 20)).toBe(true);
+      expect(await kit.at(START + 20).queues.pause("q", false)).toBe(true);
       expect(kit.due).toContain(START + 20);
       expect((await due(START + 20)).sort()).toEqual(ids.slice(0, 2).sort());
-      expect(await kit.store.queues.pause("none", true, START)).toBe(false);
+      expect(await kit.at(START).queues.pause("none", true)).toBe(false);
     });
 
     it("don't give out what was cancelled, and go on without it", async () => {
       const ids = await fill(3);
-      await kit.store.cancelMessage(ids[1] as string, START);
-      await kit.store.cancelMessage(ids[0] as string, START);
+      await kit.at(START).cancelMessage(ids[1] as string);
+      await kit.at(START).cancelMessage(ids[0] as string);
       expect(await due()).toEqual([ids[2]]);
       expect((await kit.store.queues.get("q"))?.lag).toBe(1);
     });
@@ -111,7 +111,7 @@ export function queueing(name: string, open: () => Promise<Store>): void {
     it("are gone with what waits in them when they are deleted; what is under way isn't", async () => {
       const ids = await fill(3);
       const first = await kit.claimOne();
-      await kit.store.queues.delete("q", START);
+      await kit.at(START).queues.delete("q");
       expect(await kit.store.queues.get("q")).toBeUndefined();
       for (const id of ids.slice(1)) expect(await kit.store.message(id, START)).toBeUndefined();
       expect(await kit.settle(first, { kind: "retry", dueAt: START + 5, failure: failure(START) })).toEqual({
@@ -124,7 +124,7 @@ export function queueing(name: string, open: () => Promise<Store>): void {
     it("are listed by name, as they were last changed", async () => {
       await fill(2, "b");
       await fill(1, "a");
-      await kit.store.queues.put({ name: "b", parallelism: undefined, paused: true }, MANY, START + 5);
+      await kit.at(START + 5).queues.put({ name: "b", parallelism: undefined, paused: true }, MANY);
       expect(await kit.store.queues.list()).toEqual([
         { name: "a", parallelism: 1, paused: false, createdAt: START, updatedAt: START, lag: 1 },
         { name: "b", parallelism: 1, paused: true, createdAt: START, updatedAt: START + 5, lag: 2 },
@@ -139,7 +139,7 @@ export function queueing(name: string, open: () => Promise<Store>): void {
       );
       await expect(change()).resolves.toBeUndefined();
       await expect(
-        kit.store.queues.put({ name: "c", parallelism: 1, paused: false }, { queues: 2 }, START),
+        kit.at(START).queues.put({ name: "c", parallelism: 1, paused: false }, { queues: 2 }),
       ).rejects.toMatchObject({ status: 412 });
       expect((await kit.claim()).claims).toHaveLength(1);
     });

@@ -15,7 +15,7 @@ export function reviving(name: string, open: () => Promise<Store>): void {
       await kit.settle(await kit.claimOne(), delivered(START));
     };
     const revive = (kind: "resume" | "restart", count = 10) =>
-      kit.store.revive({ count }, { kind, options: NO_OPTIONS }, START);
+      kit.at(START).revive({ count }, { kind, options: NO_OPTIONS });
 
     it("goes on from what is recorded, or from the start", async () => {
       await failRun("wfr_1");
@@ -45,7 +45,7 @@ export function reviving(name: string, open: () => Promise<Store>): void {
     it("has a wait asked for again that was dropped", async () => {
       await kit.accept(start("wfr_1"));
       const first = await kit.claimOne();
-      await kit.store.wait(waitFor("wfr_1", "e"), START);
+      await kit.at(START).wait(waitFor("wfr_1", "e"));
       await kit.settle(first, { kind: "failed", failure: failure(START) });
       await kit.settle(await kit.claimOne(), delivered(START));
       const [run] = (await revive("resume")).runs;
@@ -72,11 +72,11 @@ export function reviving(name: string, open: () => Promise<Store>): void {
       await kit.settle(await kit.claimOne(), { kind: "failed", failure: failure(START) });
       const [letter] = (await kit.store.deadLetters({ count: 1 })).items;
       const dlqId = letter?.dlqId ?? "";
-      expect(await kit.store.repeatReport(dlqId, START)).toBeUndefined();
+      expect(await kit.at(START).repeatReport(dlqId)).toBeUndefined();
       const report = await kit.claimOne();
       await kit.settle(report, { kind: "failed", failure: failure(START) });
-      expect((await kit.store.repeatReport(dlqId, START))?.id).toBe("wfr_1");
-      expect(await kit.store.repeatReport(dlqId, START)).toBeUndefined();
+      expect((await kit.at(START).repeatReport(dlqId))?.id).toBe("wfr_1");
+      expect(await kit.at(START).repeatReport(dlqId)).toBeUndefined();
       const again = await kit.claimOne();
       expect(again.message).toMatchObject({ purpose: "failure", retried: 0, body: report.message.body });
     });

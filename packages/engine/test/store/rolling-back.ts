@@ -29,7 +29,7 @@ export function rollingBack(name: string, open: () => Promise<Store>): void {
     const dlqId = async (): Promise<string> =>
       (await kit.store.deadLetters({ count: 1 })).items[0]?.dlqId ?? "";
     const revive = (now = START) =>
-      kit.store.revive({ count: 10 }, { kind: "resume", options: NO_OPTIONS }, now);
+      kit.at(now).revive({ count: 10 }, { kind: "resume", options: NO_OPTIONS });
 
     /** A run whose step 1 is on record, and fails in the next one. @returns the claim of its report, if it is due */
     const fail = async (headers: Record<string, string> = {}): Promise<Claim> => {
@@ -99,7 +99,7 @@ export function rollingBack(name: string, open: () => Promise<Store>): void {
           await kit.accept(start(id));
           const first = await kit.claimOne();
           const retry = { ...answered(inStep), kind: "retry", dueAt: START } as Settlement;
-          if (lost) await kit.store.release([first.lease], START);
+          if (lost) await kit.at(START).release([first.lease]);
           else await kit.settle(first, retry);
           await kit.settle(await kit.claimOne(), answered(ours));
           const report = await kit.claimOne();
@@ -113,8 +113,8 @@ export function rollingBack(name: string, open: () => Promise<Store>): void {
         const first = await kit.claimOne();
         await kit.accept(append(RUN, 1, { [HEADER.delay]: "1d" }));
         await kit.settle(first, delivered(START));
-        const { claims, expired } = await kit.claim(START + 60_000);
-        expect(expired).toMatchObject([{ runId: RUN, dlqId: expect.any(String) }]);
+        const { claims } = await kit.claim(START + 60_000);
+        expect(kit.events("run.expired")).toMatchObject([{ runId: RUN, dlqId: expect.any(String) }]);
         expect(claims).toMatchObject([{ message: { purpose: "failure" }, ended: { begun: false } }]);
       });
 
@@ -141,8 +141,10 @@ export function rollingBack(name: string, open: () => Promise<Store>): void {
         }
         expect(kit.due).toContain(START + 60_000);
         expect((await kit.store.runs({ ids: [RUN], count: 1 })).items[0]?.run.traits).toBe(traits);
-        expect((await kit.claim(START + 59_999)).expired).toEqual([]);
-        expect((await kit.claim(START + 60_000)).expired).toMatchObject([{ runId: RUN }]);
+        await kit.claim(START + 59_999);
+        expect(kit.events("run.expired")).toEqual([]);
+        await kit.claim(START + 60_000);
+        expect(kit.events("run.expired")).toMatchObject([{ runId: RUN }]);
         expect(await kit.stateOf("wfr_own")).toBe("RUN_STARTED");
       });
 
@@ -154,14 +156,14 @@ export function rollingBack(name: string, open: () => Promise<Store>): void {
         const first = await kit.claimOne();
         await kit.accept(append(RUN, 1, { [HEADER.delay]: "1d" }));
         await kit.settle(first, { ...delivered(START), traits });
-        await kit.store.cancelRuns({ ids: [RUN], count: 1 }, START);
+        await kit.at(START).cancelRuns({ ids: [RUN], count: 1 });
         expect(await purposes()).toEqual(expected);
       });
 
       it("also when it says so only after its run was cancelled", async () => {
         await kit.accept(start(RUN));
         const first = await kit.claimOne();
-        await kit.store.cancelRuns({ ids: [RUN], count: 1 }, START);
+        await kit.at(START).cancelRuns({ ids: [RUN], count: 1 });
         expect(await purposes()).toEqual([]);
         expect(await kit.settle(first, { ...delivered(START), traits: "1, on-cancel" })).toEqual({
           kind: "stale",
@@ -204,7 +206,7 @@ export function rollingBack(name: string, open: () => Promise<Store>): void {
 
       it("until it is given back", async () => {
         await failBeside(true);
-        await kit.store.release([slow.lease], START + 1);
+        await kit.at(START + 1).release([slow.lease]);
         expect(await purposes(START + 1)).toEqual(["failure"]);
       });
     });
@@ -239,7 +241,7 @@ export function rollingBack(name: string, open: () => Promise<Store>): void {
 
       it("or when somebody takes the question back", async () => {
         const { message } = await fail(elsewhere);
-        expect((await kit.store.cancelMessage(message.id, START)).canceled).toBe(true);
+        expect(await kit.at(START).cancelMessage(message.id)).toBe(true);
         expect(await purposes()).toEqual(["failure"]);
       });
 
@@ -247,7 +249,7 @@ export function rollingBack(name: string, open: () => Promise<Store>): void {
         await fail(elsewhere);
         const [letter] = (await kit.store.deadLetters({ count: 1 })).items;
         const { id = "" } = letter?.callback?.message ?? {};
-        expect((await kit.store.cancelMessage(id, START)).canceled).toBe(true);
+        expect(await kit.at(START).cancelMessage(id)).toBe(true);
         expect((await kit.claim(START + 1e9)).claims).toEqual([]);
         expect((await revive()).runs).toHaveLength(1);
       });
@@ -261,25 +263,25 @@ export function rollingBack(name: string, open: () => Promise<Store>): void {
 
       it("only once all is over, and only what has failed", async () => {
         const id = await dlqId();
-        expect(await kit.store.repeatRollbacks(id, START)).toBeUndefined();
+        expect(await kit.at(START).repeatRollbacks(id)).toBeUndefined();
         await kit.settle(await kit.claimOne(), delivered(START));
-        expect((await kit.store.repeatRollbacks(id, START))?.id).toBe(RUN);
-        expect(await kit.store.repeatRollbacks(id, START)).toBeUndefined();
+        expect((await kit.at(START).repeatRollbacks(id))?.id).toBe(RUN);
+        expect(await kit.at(START).repeatRollbacks(id)).toBeUndefined();
         expect((await revive()).runs).toEqual([]);
         const again = await kit.claimOne();
         expect(again).toMatchObject({ message: { purpose: "rollback" }, ended: { rollbacks: [record(1)] } });
         await kit.settle(again, rolledBack(2));
         await kit.settle(await kit.claimOne(), delivered(START));
-        expect(await kit.store.repeatRollbacks(id, START)).toBeUndefined();
-        expect(await kit.store.repeatRollbacks("none", START)).toBeUndefined();
+        expect(await kit.at(START).repeatRollbacks(id)).toBeUndefined();
+        expect(await kit.at(START).repeatRollbacks("none")).toBeUndefined();
       });
 
       it("again when the endpoint couldn't be asked", async () => {
         const id = await dlqId();
         await kit.settle(await kit.claimOne(), delivered(START));
-        await kit.store.repeatRollbacks(id, START);
+        await kit.at(START).repeatRollbacks(id);
         await kit.settle(await kit.claimOne(), failed());
-        expect((await kit.store.repeatRollbacks(id, START))?.id).toBe(RUN);
+        expect((await kit.at(START).repeatRollbacks(id))?.id).toBe(RUN);
       });
     });
 
@@ -309,7 +311,7 @@ export function rollingBack(name: string, open: () => Promise<Store>): void {
       const [log] = (await kit.store.runs({ ids: [RUN], count: 1 })).items;
       const createdAt = log?.run.createdAt;
       await kit.accept(start(RUN, {}, START + 1));
-      await kit.store.cancelRuns({ ids: [RUN], count: 1 }, START + 1);
+      await kit.at(START + 1).cancelRuns({ ids: [RUN], count: 1 });
       expect(await kit.store.history(RUN)).toBeUndefined();
       expect(await kit.store.history(RUN, { ended: true })).toHaveLength(1);
       expect(await kit.store.history(RUN, { ended: true, createdAt })).toHaveLength(2);

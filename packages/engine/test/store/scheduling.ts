@@ -67,20 +67,20 @@ export function scheduling(name: string, open: () => Promise<Store>): void {
 
     it("skip their times while they are paused", async () => {
       await put("s");
-      expect(await kit.store.schedules.pause("s", true, START)).toBe(true);
+      expect(await kit.at(START).schedules.pause("s", true)).toBe(true);
       expect(await kit.claim(START + 5 * MINUTE)).toMatchObject({ claims: [], nextDue: undefined });
       kit.due.length = 0;
-      expect(await kit.store.schedules.pause("s", false, START + 5 * MINUTE)).toBe(true);
+      expect(await kit.at(START + 5 * MINUTE).schedules.pause("s", false)).toBe(true);
       expect(kit.due).toEqual([START + 6 * MINUTE]);
       expect((await kit.claim(START + 5 * MINUTE)).claims).toEqual([]);
       expect((await kit.claim(START + 6 * MINUTE)).claims).toHaveLength(1);
-      expect(await kit.store.schedules.pause("none", true, START)).toBe(false);
+      expect(await kit.at(START).schedules.pause("none", true)).toBe(false);
     });
 
     it("are replaced in their place", async () => {
       await put("a");
       await put("b");
-      await kit.store.schedules.pause("a", true, START);
+      await kit.at(START).schedules.pause("a", true);
       await put("a", { [HEADER.cron]: "0 0 * * *" }, START + 5);
       expect(
         (await kit.store.schedules.list()).map(({ id, cron, createdAt, paused, nextAt }) => [

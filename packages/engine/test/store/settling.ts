@@ -19,7 +19,8 @@ export function settling(name: string, open: () => Promise<Store>): void {
     it("a final failure of a run does everything that it means, at once", async () => {
       const [{ messageId }] = (await kit.accept(start("wfr_1", { [HEADER.label]: "l" }))) as [Receipt];
       await kit.accept(append("wfr_1", 1, { [HEADER.delay]: "1d" }));
-      const settled = await kit.settle(await kit.claimOne(), { kind: "failed", failure: failure(START + 5) });
+      const failed = { kind: "failed", failure: failure(START + 5) } as const;
+      const settled = await kit.settle(await kit.claimOne(), failed, START + 5);
       expect(settled).toMatchObject({ kind: "failed", dlqId: expect.any(String) });
       expect(await kit.stateOf("wfr_1")).toBe("RUN_FAILED");
       expect(await kit.store.history("wfr_1")).toBeUndefined();
@@ -70,17 +71,15 @@ export function settling(name: string, open: () => Promise<Store>): void {
     it("what belonged to a run that has ended changes nothing", async () => {
       await kit.accept(start("wfr_1"));
       const first = await kit.claimOne();
-      expect((await kit.store.endRun("wfr_1", { state: "RUN_SUCCESS", response: "x" }, START)).kind).toBe(
-        "ended",
-      );
+      expect(await kit.at(START).endRun("wfr_1", { state: "RUN_SUCCESS", response: "x" })).toBe("ended");
       expect(await kit.settle(first, { kind: "failed", failure: failure(START) })).toEqual({ kind: "stale" });
-      expect(
-        (await kit.store.endRun("wfr_1", { state: "RUN_CANCELED", response: undefined }, START)).kind,
-      ).toBe("ended before");
+      expect(await kit.at(START).endRun("wfr_1", { state: "RUN_CANCELED", response: undefined })).toBe(
+        "ended before",
+      );
       expect(await kit.stateOf("wfr_1")).toBe("RUN_SUCCESS");
-      expect(
-        (await kit.store.endRun("wfr_none", { state: "RUN_SUCCESS", response: undefined }, START)).kind,
-      ).toBe("unknown");
+      expect(await kit.at(START).endRun("wfr_none", { state: "RUN_SUCCESS", response: undefined })).toBe(
+        "unknown",
+      );
     });
 
     it("the report of a failure keeps its last answer", async () => {
@@ -113,12 +112,8 @@ export function settling(name: string, open: () => Promise<Store>): void {
     it("what was taken back is given to nobody", async () => {
       const [{ messageId }] = (await kit.accept(plain())) as [Receipt];
       const one = await kit.claimOne();
-      expect(await kit.store.cancelMessage(messageId, START)).toEqual({
-        canceled: true,
-        runId: undefined,
-        recorded: [],
-      });
-      expect(await kit.store.cancelMessage(messageId, START)).toMatchObject({ canceled: false });
+      expect(await kit.at(START).cancelMessage(messageId)).toBe(true);
+      expect(await kit.at(START).cancelMessage(messageId)).toBe(false);
       expect(await kit.settle(one, delivered(START))).toEqual({ kind: "stale" });
       await kit.store.sweep({ messages: START, logs: START, dlq: 0, runs: 0, now: START }, 10);
       await kit.accept(plain());
@@ -132,7 +127,7 @@ export function settling(name: string, open: () => Promise<Store>): void {
       await kit.accept(start("wfr_1"));
       await kit.settle(await kit.claimOne(), { kind: "failed", failure: failure(START) });
       const report = await kit.claimOne();
-      await kit.store.cancelMessage(report.message.id, START);
+      await kit.at(START).cancelMessage(report.message.id);
       const { items } = await kit.store.deadLetters({ count: 1, callbackStates: ["CALLBACK_CANCELED"] });
       expect(items[0]?.callback?.state).toBe("CALLBACK_CANCELED");
       expect(await kit.stateOf("wfr_1")).toBe("RUN_FAILED");

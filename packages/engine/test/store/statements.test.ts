@@ -45,6 +45,7 @@ let store: SqlStore;
 beforeEach(() => {
   connection = new Counting();
   store = new SqlStore(new GroupCommit(connection));
+  store.useClock(() => START);
 });
 afterEach(() => store.close());
 
@@ -71,14 +72,14 @@ it("a page of 100 runs with 10 steps takes ten statements at most", async () => 
 
 it("a page of 100 dead letters, and of 100 entries of the log, takes as many", async () => {
   await store.accept([...ids.map((id) => start(id)), ...ids.map(() => plain())]);
-  const { claims } = await store.claim({ now: START, limit: 200, leaseUntil: START + 1000 });
+  const { claims } = await store.claim({ limit: 200, leaseUntil: START + 1000 });
   expect(claims).toHaveLength(200);
   for (const { lease, run } of claims) {
     const settlement = run ? ({ kind: "failed", failure: failure(START) } as const) : delivered(START);
-    await store.settle(lease, settlement, START);
+    await store.settle(lease, settlement);
   }
   expect(await statementsOf(() => store.deadLetters({ count: 100 }))).toBeLessThanOrEqual(10);
   expect(await statementsOf(() => store.logs({ count: 100 }))).toBeLessThanOrEqual(10);
   const changes = { kind: "resume", options: NO_OPTIONS } as const;
-  expect((await store.revive({ count: 100 }, changes, START)).runs).toHaveLength(100);
+  expect((await store.revive({ count: 100 }, changes)).runs).toHaveLength(100);
 });

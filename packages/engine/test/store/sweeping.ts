@@ -52,15 +52,15 @@ export function sweeping(name: string, open: () => Promise<Store>): void {
     it("takes a run with all that is its own, however long it is", async () => {
       await kit.accept(start("wfr_1", { [HEADER.delay]: "1d" }));
       for (let step = 1; step <= 9; step++) await kit.accept(append("wfr_1", step, { [HEADER.delay]: "1d" }));
-      await kit.store.endRun("wfr_1", { state: "RUN_CANCELED", response: undefined }, START + 10);
+      await kit.at(START + 10).endRun("wfr_1", { state: "RUN_CANCELED", response: undefined });
       await sweepAll(kit, { ...NEVER, runs: START + 9 });
       expect(await kit.stateOf("wfr_1")).toBe("RUN_CANCELED");
       expect(await kit.store.sweep({ ...NEVER, runs: START + 10 }, 3)).toBe(true);
       await sweepAll(kit, { ...NEVER, runs: START + 10 }, 3);
       expect(await kit.stateOf("wfr_1")).toBeUndefined();
-      expect(
-        (await kit.store.endRun("wfr_1", { state: "RUN_SUCCESS", response: undefined }, START)).kind,
-      ).toBe("unknown");
+      expect(await kit.at(START).endRun("wfr_1", { state: "RUN_SUCCESS", response: undefined })).toBe(
+        "unknown",
+      );
     });
 
     it("never touches what is alive", async () => {
@@ -83,12 +83,12 @@ export function sweeping(name: string, open: () => Promise<Store>): void {
       expect((await kit.store.deadLetters({ count: 10 })).items).toMatchObject([
         { run: { id: "wfr_1" }, callback: { state: "CALLBACK_SUCCESS" } },
       ]);
-      const { runs } = await kit.store.revive({ count: 1 }, { kind: "resume", options: NO_OPTIONS }, START);
+      const { runs } = await kit.at(START).revive({ count: 1 }, { kind: "resume", options: NO_OPTIONS });
       expect(runs).toHaveLength(1);
       // The new one may still be asked for by the old one's name.
       await sweepAll(kit, ALL);
       expect(await kit.stateOf("wfr_1")).toBe("RUN_FAILED");
-      await kit.store.endRun(runs[0]?.id ?? "", { state: "RUN_SUCCESS", response: undefined }, START);
+      await kit.at(START).endRun(runs[0]?.id ?? "", { state: "RUN_SUCCESS", response: undefined });
       await sweepAll(kit, ALL);
       await sweepAll(kit, ALL);
       expect(await kit.stateOf("wfr_1")).toBeUndefined();
@@ -100,7 +100,7 @@ export function sweeping(name: string, open: () => Promise<Store>): void {
     const limited = (key: string, value = "parallelism=1", headers: Record<string, string> = {}) =>
       plain({ [HEADER.flowControlKey]: key, [HEADER.flowControlValue]: value, ...headers });
     const keys = async (): Promise<string[]> =>
-      (await kit.store.flows.list(undefined, START)).map(({ key }) => key);
+      (await kit.at(START).flows.list(undefined)).map(({ key }) => key);
     const sweep = (until: number, limit = 100): Promise<boolean> =>
       kit.store.sweep({ ...NEVER, logs: until, now: until }, limit);
 
@@ -129,22 +129,22 @@ export function sweeping(name: string, open: () => Promise<Store>): void {
       await sweepAll(kit, ALL);
       expect(await keys()).toEqual(["again", "asleep", "behind", "queued", "underWay"]);
       // And so the limits still hold.
-      expect(await kit.store.flows.get("underWay", START)).toMatchObject({ active: 1, waiting: 1 });
+      expect(await kit.at(START).flows.get("underWay")).toMatchObject({ active: 1, waiting: 1 });
     });
 
     it("takes none that is paused or pinned, or whose period isn't over", async () => {
       await kit.accept(limited("rate", "rate=1,period=1h"));
       await kit.settle(await kit.claimOne(), delivered(START));
       const pin = { kind: "pin", parallelism: 1, rate: undefined, period: undefined } as const;
-      await kit.store.flows.change("paused", { kind: "pause" }, START);
-      await kit.store.flows.change("pinned", pin, START);
+      await kit.at(START).flows.change("paused", { kind: "pause" });
+      await kit.at(START).flows.change("pinned", pin);
       await sweep(START + HOUR - 1);
       expect(await keys()).toEqual(["paused", "pinned", "rate"]);
       await sweep(START + HOUR);
       expect(await keys()).toEqual(["paused", "pinned"]);
       // From then on they are like the others.
-      await kit.store.flows.change("paused", { kind: "resume" }, START + HOUR);
-      await kit.store.flows.change("pinned", { kind: "unpin", parallelism: true, rate: true }, START + HOUR);
+      await kit.at(START + HOUR).flows.change("paused", { kind: "resume" });
+      await kit.at(START + HOUR).flows.change("pinned", { kind: "unpin", parallelism: true, rate: true });
       await sweep(START + HOUR + MINUTE - 1);
       expect(await keys()).toEqual(["paused", "pinned"]);
       await sweep(START + HOUR + MINUTE);
@@ -164,7 +164,7 @@ export function sweeping(name: string, open: () => Promise<Store>): void {
       expect((await keys()).length).toBeGreaterThanOrEqual(7);
       while (await sweep(LATER, 3));
       expect(await keys()).toEqual(["a0", "a1", "a2", "a3", "a4"]);
-      for (const id of ids) await kit.store.cancelMessage(id, LATER);
+      for (const id of ids) await kit.at(LATER).cancelMessage(id);
       await sweep(LATER + MINUTE);
       expect(await keys()).toEqual([]);
     });

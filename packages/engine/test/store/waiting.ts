@@ -13,10 +13,11 @@ export function waiting(name: string, open: () => Promise<Store>): void {
     it("keeps a run from being taken for stalled, and is told as what is next", async () => {
       await kit.accept(start("wfr_1"));
       const first = await kit.claimOne();
-      await kit.store.wait(waitFor("wfr_1", "e"), START);
+      await kit.at(START).wait(waitFor("wfr_1", "e"));
       expect(kit.due.at(-1)).toBe(START + HOUR);
       expect(await kit.settle(first, delivered(START))).toEqual({ kind: "recorded" });
-      expect(await kit.claim()).toMatchObject({ claims: [], nextDue: START + HOUR, recorded: [] });
+      expect(await kit.claim()).toMatchObject({ claims: [], nextDue: START + HOUR });
+      expect(kit.events("step.recorded")).toEqual([]);
     });
 
     it("is over at its time, with one claim for all that are", async () => {
@@ -27,42 +28,44 @@ export function waiting(name: string, open: () => Promise<Store>): void {
           dueAt: START + 9 * HOUR,
           failure: failure(START),
         });
-        await kit.store.wait(waitFor(id, "e"), START);
+        await kit.at(START).wait(waitFor(id, "e"));
       }
       expect((await kit.claim(START + HOUR - 1)).claims).toEqual([]);
-      const { claims, recorded } = await kit.claim(START + HOUR);
+      const { claims } = await kit.claim(START + HOUR);
       expect(claims.map(({ run }) => run?.id)).toEqual(["wfr_1", "wfr_2"]);
-      expect(recorded).toHaveLength(2);
+      expect(kit.events("step.recorded")).toMatchObject([{ timedOut: true }, { timedOut: true }]);
       expect(await kit.recordsOf("wfr_1")).toMatchObject([{ waitEventId: "e", waitTimeout: true }]);
-      expect((await kit.claim(START + 2 * HOUR)).recorded).toEqual([]);
+      await kit.claim(START + 2 * HOUR);
+      expect(kit.events("step.recorded")).toEqual([]);
     });
 
     it("is for one event, and one record, however often it is asked for", async () => {
       await kit.accept(start("wfr_1"));
       const [one, two] = await Promise.all([
-        kit.store.wait(waitFor("wfr_1", "e"), START),
-        kit.store.wait(waitFor("wfr_1", "e"), START),
+        kit.at(START).wait(waitFor("wfr_1", "e")),
+        kit.at(START).wait(waitFor("wfr_1", "e")),
       ]);
-      expect(two).toEqual({ messageId: one.messageId, deduplicated: true, recorded: [] });
+      expect(two).toEqual({ messageId: one.messageId, deduplicated: true });
       const told = await Promise.all([
-        kit.store.notify(event("e", "1"), START),
-        kit.store.notify(event("e", "2"), START),
+        kit.at(START).notify(event("e", "1")),
+        kit.at(START).notify(event("e", "2")),
       ]);
       expect(told).toMatchObject([{ waiters: [{ run: { id: "wfr_1" } }] }, { waiters: [] }]);
-      expect(await kit.store.wait(waitFor("wfr_1", "e"), START)).toMatchObject({ deduplicated: true });
+      expect(await kit.at(START).wait(waitFor("wfr_1", "e"))).toMatchObject({ deduplicated: true });
       expect(await kit.recordsOf("wfr_1")).toHaveLength(1);
-      expect((await kit.claim(START + HOUR)).recorded).toEqual([]);
+      await kit.claim(START + HOUR);
+      expect(kit.events("step.recorded")).toHaveLength(1);
     });
 
     it("finds what came before, the first first, and each once", async () => {
       await kit.accept(start("wfr_1"));
       for (const data of ["one", "two"]) {
-        expect(await kit.store.notify(event("e", data, "wfr_1"), START)).toMatchObject({
+        expect(await kit.at(START).notify(event("e", data, "wfr_1"))).toMatchObject({
           kind: "told",
           waiters: [],
         });
       }
-      for (const step of [1, 2, 3]) await kit.store.wait(waitFor("wfr_1", "e", "1h", step), START);
+      for (const step of [1, 2, 3]) await kit.at(START).wait(waitFor("wfr_1", "e", "1h", step));
       const out = (await kit.recordsOf("wfr_1")).map((record) =>
         Buffer.from(String(record.out), "base64").toString(),
       );
@@ -71,19 +74,20 @@ export function waiting(name: string, open: () => Promise<Store>): void {
     });
 
     it("is of a live run, and ends with it", async () => {
-      await expect(kit.store.wait(waitFor("wfr_1", "e"), START)).rejects.toMatchObject({ status: 400 });
+      await expect(kit.at(START).wait(waitFor("wfr_1", "e"))).rejects.toMatchObject({ status: 400 });
       await kit.accept(start("wfr_1"));
-      await kit.store.wait(waitFor("wfr_1", "e"), START);
-      await kit.store.endRun("wfr_1", CANCELED, START);
+      await kit.at(START).wait(waitFor("wfr_1", "e"));
+      await kit.at(START).endRun("wfr_1", CANCELED);
       expect(await kit.store.waiters("e")).toEqual([]);
-      expect(await kit.store.notify(event("e", "x", "wfr_1"), START)).toEqual({ kind: "not live" });
-      expect((await kit.claim(START + HOUR)).recorded).toEqual([]);
+      expect(await kit.at(START).notify(event("e", "x", "wfr_1"))).toEqual({ kind: "not live" });
+      await kit.claim(START + HOUR);
+      expect(kit.events("step.recorded")).toEqual([]);
     });
 
     it("for a webhook takes none but the run's own", async () => {
       await kit.accept(start("wfr_1"));
       const notice = { ...event("e", "x", "wfr_1"), webhook: { hits: 1, bytes: 1000 } };
-      expect(await kit.store.notify(notice, START)).toEqual({ kind: "no webhook" });
+      expect(await kit.at(START).notify(notice)).toEqual({ kind: "no webhook" });
       expect(await kit.store.webhookState("wfr_1", "e", notice.webhook)).toBe("none");
       expect(await kit.store.webhookState("wfr_2", "e", notice.webhook)).toBe("none");
     });

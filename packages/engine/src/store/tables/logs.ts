@@ -15,14 +15,13 @@ export async function logState(
   tx: Tx,
   { seq, kind }: Pick<MessageRow, "seq" | "kind">,
   state: LogState,
-  at: number,
   { attempt, dueAt }: Change = {},
 ): Promise<void> {
   const logged = isLogged(kind);
   tx.count({ of: logged ? "message" : "delivery", state, count: 1 });
   if (!logged) return;
   await tx.run(
-    sql`INSERT INTO logs (message, state, at, attempt, due_at) VALUES (${seq}, ${state}, ${at}, ${attempt ?? null}, ${dueAt ?? null})`,
+    sql`INSERT INTO logs (message, state, at, attempt, due_at) VALUES (${seq}, ${state}, ${tx.now}, ${attempt ?? null}, ${dueAt ?? null})`,
   );
 }
 
@@ -32,9 +31,9 @@ export async function logState(
  * @param where a condition on `due`
  * @returns how many they are
  */
-export async function logStates(tx: Tx, state: LogState, at: number, where: Sql): Promise<number> {
+export async function logStates(tx: Tx, state: LogState, where: Sql): Promise<number> {
   const changes = await tx.run(
-    sql`INSERT INTO logs (message, state, at) SELECT message, ${state}, ${at} FROM due WHERE ${where}`,
+    sql`INSERT INTO logs (message, state, at) SELECT message, ${state}, ${tx.now} FROM due WHERE ${where}`,
   );
   tx.count({ of: "message", state, count: changes });
   return changes;

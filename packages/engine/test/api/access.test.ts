@@ -1,0 +1,107 @@
+import { DEV_CREDENTIALS, HEADER } from "@perdure/core/protocol";
+import { describe, expect, it } from "vitest";
+import { START, world } from "../harness.ts";
+
+const options = { token: ["one", "two"], readOnlyTokens: ["look", "see"] };
+
+describe("tokens", () => {
+  it("may be several, in a header or in the query", async () => {
+    const w = world(undefined, options);
+    for (const token of ["one", "two"]) {
+      expect(await w.ask("POST", "/v2/publish/https://a.test/", { token })).toMatchObject({ status: 200 });
+      expect(
+        await w.ask("POST", `/v2/publish/https://a.test/?qstash_token=${token}`, { token: null }),
+      ).toMatchObject({ status: 200 });
+    }
+    for (const token of ["three", "", "one two", DEV_CREDENTIALS.token]) {
+      expect(await w.ask("GET", "/v2/dlq", { token })).toMatchObject({ status: 401 });
+    }
+    expect(await w.ask("GET", "/v2/dlq", { token: null })).toMatchObject({ status: 401 });
+  });
+
+  it("that are read-only allow to look, and nothing else", async () => {
+    const w = world(undefined, options);
+    const { messageId } = (
+      await w.ask("POST", "/v2/publish/https://a.test/", { token: "one", headers: { [HEADER.delay]: "1d" } })
+    ).body;
+    const looks = ["/v2/dlq", `/v2/messages/${messageId}`, "/v2/workflows/logs", "/v2/waiters/e"];
+    for (const token of options.readOnlyTokens) {
+      for (const path of looks) expect(await w.ask("GET", path, { token })).toMatchObject({ status: 200 });
+      for (const [method, path] of [
+        ["POST", "/v2/publish/https://a.test/"],
+        ["POST", "/v2/batch"],
+        ["DELETE", `/v2/messages/${messageId}`],
+        ["DELETE", "/v2/dlq"],
+        ["POST", "/v2/notify/e"],
+        ["POST", "/v2/keys/rotate"],
+        // With these one could make deliveries.
+        ["GET", "/v2/keys"],
+      ] as const) {
+        const answer = await w.ask(method, path, { token });
+        expect(answer, `${method} ${path}`).toMatchObject({
+          status: 403,
+          body: { error: expect.stringContaining("read-only") },
+        });
+      }
+    }
+    expect(await w.ask("GET", `/v2/messages/${messageId}`, { token: "one" })).toMatchObject({ status: 200 });
+  });
+});
+
+describe("rate limits", () => {
+  const limits = (answer: { headers: Headers }): Record<string, string> =>
+    Object.fromEntries([...answer.headers].filter(([name]) => name.includes("ratelimit")));
+
+  it("are none by default", async () => {
+    const w = world();
+    for (let at = 0; at < 50; at++) expect((await w.ask("GET", "/v2/dlq")).status).toBe(200);
+    expect(limits(await w.ask("GET", "/v2/dlq"))).toEqual({});
+  });
+
+  it("by the second spare what publishes, and begin anew with each second", async () => {
+    const w = world(undefined, { limits: { requestsPerSecond: 2 } });
+    const second = START / 1000;
+    expect(limits(await w.ask("GET", "/v2/dlq"))).toEqual({
+      "burst-ratelimit-limit": "2",
+      "burst-ratelimit-remaining": "1",
+      "burst-ratelimit-reset": String(second + 1),
+    });
+    w.clock.advance(999);
+    expect((await w.ask("GET", "/v2/dlq")).status).toBe(200);
+    const refused = await w.ask("GET", "/v2/dlq");
+    expect(refused).toMatchObject({
+      status: 429,
+      body: { error: "rate limit exceeded: 2 requests a second" },
+    });
+    expect(limits(refused)).toMatchObject({ "burst-ratelimit-remaining": "0" });
+    expect((await w.ask("POST", "/v2/publish/https://a.test/")).status).toBe(200);
+    expect((await w.ask("POST", "/v2/notify/e")).status).toBe(201);
+    w.clock.advance(1);
+    expect((await w.ask("GET", "/v2/dlq")).status).toBe(200);
+  });
+
+  it("by the day count everything, and clients can tell them by their headers", async () => {
+    const w = world(undefined, { limits: { requestsPerDay: 3, requestsPerSecond: 2 } });
+    expect(limits(await w.ask("GET", "/v2/dlq"))).toEqual({
+      "burst-ratelimit-limit": "2",
+      "burst-ratelimit-remaining": "1",
+      "burst-ratelimit-reset": String(START / 1000 + 1),
+      "ratelimit-limit": "3",
+      "ratelimit-remaining": "2",
+      "ratelimit-reset": String(START / 1000 + 86_400),
+    });
+    for (let at = 0; at < 2; at++) {
+      expect((await w.ask("POST", "/v2/publish/https://a.test/")).status).toBe(200);
+    }
+    const refused = await w.ask("POST", "/v2/publish/https://a.test/");
+    expect(refused.status).toBe(429);
+    expect(limits(refused)).toEqual({
+      "ratelimit-limit": "3",
+      "ratelimit-remaining": "0",
+      "ratelimit-reset": String(START / 1000 + 86_400),
+    });
+    await w.drain();
+    w.clock.advance(START + 86_400_000 - w.clock.now());
+    expect((await w.ask("POST", "/v2/publish/https://a.test/")).status).toBe(200);
+  });
+});
