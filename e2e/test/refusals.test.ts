@@ -92,7 +92,7 @@ describe("an endpoint with a token that the engine doesn't take", () => {
     expect(stage.diary).toEqual(["work", "failure function"]);
     expect((await stage.lab.run(id)).workflowState).toBe("RUN_FAILED");
     expect(stage.told).toMatchObject({ failStatus: 489, attempts: 1, step: { name: "charge" } });
-    expect(stage.told?.failResponse).toMatch(/with 401: .*QSTASH_TOKEN/);
+    expect(stage.told?.failResponse).toMatch(/answers 401 to .*QSTASH_TOKEN/);
   });
 
   it("does none without a token, and its failure function is told why", async () => {

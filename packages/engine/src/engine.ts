@@ -59,6 +59,9 @@ export interface Engine {
   stop(options?: { readonly deadline?: number }): Promise<void>;
 }
 
+/** Bytes of large bodies, read of answers to calls or being delivered, that are in memory at once. */
+const LARGE_BODIES = 64 * 1024 * 1024;
+
 /**
  * Makes an engine in this process. It delivers nothing before `start()`.
  *
@@ -122,6 +125,7 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
     lease: timeouts.lease,
     historyBytes: limits.historyBytes,
     callBytes: limits.callBytes,
+    bodyBytes: Math.min(limits.inFlightBytes, LARGE_BODIES),
     sweep: 60_000,
     region: options.region,
     retention,

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { HistoryEntry } from "@perdure/core/protocol";
 import { cancelMessage, cancelRuns, endRun } from "./commands/cancel.ts";
 import { cancelMessages } from "./commands/cancel-messages.ts";
-import { claim, release, renew } from "./commands/claim.ts";
+import { claim, release, renew, wholeEntries } from "./commands/claim.ts";
 import { removeDeadLetters, repeatReport, repeatRollbacks, retry } from "./commands/dead-letters.ts";
 import { flowControl } from "./commands/flow-control.ts";
 import { latestRun, liveRun } from "./commands/messages.ts";
@@ -46,6 +46,7 @@ import type {
 } from "./store/lists.ts";
 import type { CanceledMessages, MessageQuery } from "./store/publishing.ts";
 import type {
+  Claim,
   ClaimOrder,
   Claims,
   EndedRun,
@@ -116,6 +117,10 @@ export class SqlStore implements Store {
 
   claim(order: ClaimOrder): Promise<Claims> {
     return this.#driver.write((tx) => claim(withoutWakeUps(tx), { ...order, owner: this.#owner }));
+  }
+
+  entriesOf(claim: Claim): Promise<HistoryEntry[]> {
+    return this.#driver.read((tx) => wholeEntries(tx, claim));
   }
 
   renew(leases: readonly Lease[], until: number): Promise<Lease[]> {

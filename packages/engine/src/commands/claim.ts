@@ -3,7 +3,7 @@ import { isAfterwards } from "../rules/message.ts";
 import * as inOrder from "../store/in-order.ts";
 import type { Claim, ClaimOrder, Claims, Lease } from "../store/store.ts";
 import { underLease, WAITING_STATUS } from "../store/tables/due.ts";
-import { history } from "../store/tables/entries.ts";
+import { type ClaimedEntries, claimedEntries, history } from "../store/tables/entries.ts";
 import { logState } from "../store/tables/logs.ts";
 import { LIVE_MESSAGES, type MessageRow, toMessage } from "../store/tables/rows.ts";
 import { sql, type Tx } from "../store/tx.ts";
@@ -126,13 +126,14 @@ async function take(tx: Tx, found: MessageRow, { leaseUntil, owner = "" }: Claim
   );
   const row: MessageRow = { ...found, status: "delivering", at: leaseUntil, fence: found.fence + 1 };
   await logState(tx, row, "ACTIVE");
-  const entries = await entriesOf(tx, row);
+  const { entries, omitted } = await entriesOf(tx, row);
   return {
     lease: { seq, messageId: row.id, fence: row.fence },
     message: toMessage(row),
     run: await runOf(tx, row.run),
     first: row.kind === "step" && entries.length === 1,
     entries,
+    omitted,
     ended:
       row.run !== null && isAfterwards(row.kind)
         ? {
@@ -145,9 +146,18 @@ async function take(tx: Tx, found: MessageRow, { leaseUntil, owner = "" }: Claim
   };
 }
 
-async function entriesOf(tx: Tx, { run, entry, kind }: MessageRow): Promise<HistoryEntry[]> {
-  if (run === null) return [];
-  if (isAfterwards(kind)) return await history(tx, run);
-  if (entry === null) return [];
-  return kind === "step" ? await history(tx, run, entry) : await history(tx, run, entry, entry);
+async function entriesOf(tx: Tx, { run, entry, kind }: MessageRow): Promise<ClaimedEntries> {
+  if (run === null) return { entries: [], omitted: 0 };
+  if (isAfterwards(kind)) return { entries: await history(tx, run), omitted: 0 };
+  if (entry === null) return { entries: [], omitted: 0 };
+  return await claimedEntries(tx, run, entry, kind === "step" ? 0 : entry);
+}
+
+/** The entries of a claim, with the bodies that it was given out without. */
+export async function wholeEntries(tx: Tx, { lease }: Claim): Promise<HistoryEntry[]> {
+  const row = await tx.one<Pick<MessageRow, "run" | "entry" | "kind">>(
+    sql`SELECT run, entry, kind FROM messages WHERE seq = ${lease.seq}`,
+  );
+  if (!row || row.run === null || row.entry === null) return [];
+  return await history(tx, row.run, row.entry, row.kind === "step" ? 0 : row.entry);
 }

@@ -1,4 +1,5 @@
 import { HEADER, type StepRecord } from "@perdure/core/protocol";
+import { toText } from "../rules/bytes.ts";
 import { firstValue } from "../rules/header.ts";
 import type { Lease } from "../store/store.ts";
 import { AFTERWARDS, underLease } from "../store/tables/due.ts";
@@ -12,7 +13,7 @@ const WAITING = sql`${AFTERWARDS} AND status = 'scheduled' AND fence = 0 AND NOT
 /** The row of a delivery with the entry that it delivers. */
 interface FlightRow extends MessageRow {
   readonly record: string | null;
-  readonly entry_body: string | null;
+  readonly entry_body: Uint8Array | null;
 }
 
 /**
@@ -41,7 +42,7 @@ function mayBeUndone(row: FlightRow): boolean {
     return toMessage(row).callback?.options?.forward.some(([forwarded]) => forwarded === name) ?? false;
   }
   if (!row.record?.startsWith("plan:")) return true;
-  const plan = JSON.parse(Buffer.from(row.entry_body ?? "", "base64").toString()) as StepRecord;
+  const plan = JSON.parse(toText(row.entry_body ?? new Uint8Array())) as StepRecord;
   return plan.rollback === true;
 }
 

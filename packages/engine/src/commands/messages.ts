@@ -1,5 +1,4 @@
 import type { CallType } from "@perdure/core/protocol";
-import { toBase64 } from "../rules/bytes.ts";
 import { placeOf } from "../rules/destination.ts";
 import { DEFAULT_RETRIES, type Draft } from "../rules/message.ts";
 import { inherit, type Run } from "../rules/run.ts";
@@ -69,7 +68,7 @@ export async function insertEntry(
   const key = await insert(
     tx,
     sql`INSERT INTO entries (run, record, message, call_type, body, created_at)
-      VALUES (${run.key}, ${entry.key}, ${draft.id}, ${entry.callType}, ${toBase64(entry.body)}, ${draft.createdAt})
+      VALUES (${run.key}, ${entry.key}, ${draft.id}, ${entry.callType}, ${entry.body}, ${draft.createdAt})
       RETURNING seq AS key`,
   );
   // A call has its own rules, but for what may be seen of it; everything else is a delivery of the run's.

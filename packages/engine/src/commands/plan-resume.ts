@@ -9,7 +9,7 @@ export interface OldEntry {
   readonly record: string;
   readonly message: string;
   readonly call_type: CallType;
-  readonly body: string;
+  readonly body: Uint8Array;
   readonly created_at: number;
 }
 

@@ -30,6 +30,8 @@ export interface DispatcherOptions {
   readonly historyBytes: number;
   /** Bytes of a third party's answer to a call. */
   readonly callBytes: number;
+  /** Bytes of large bodies that are in memory at once: of answers to calls, and of what calls and answers deliver. */
+  readonly bodyBytes: number;
   /** The region that deliveries are said to come from. */
   readonly region: string | undefined;
   /** Milliseconds between clean-ups. */

@@ -3,14 +3,15 @@ import { type Cancel, callAt } from "../rules/clock.ts";
 import { judge } from "../rules/outcome.ts";
 import { messageOf } from "../rules/problem.ts";
 import { expiryAt } from "../rules/retention.ts";
-import type { Claim } from "../store/store.ts";
+import { type Claim, StoreUnavailable } from "../store/store.ts";
 import { type Abandoned, attempt } from "./attempt.ts";
 import type { DispatcherOptions } from "./dispatcher-options.ts";
 import { type Flight, Heartbeat } from "./heartbeat.ts";
 import { Lanes, laneOf } from "./lanes.ts";
 import { type Place, Places } from "./places.ts";
 import { describeClaim, report } from "./report.ts";
-import { toRequest } from "./request.ts";
+import { isLeftToFetch, toRequest } from "./request.ts";
+import { type ByteHold, ByteRoom } from "./room.ts";
 import { Rest } from "./shortage.ts";
 
 /** How long to wait, in milliseconds, when the store refuses to give out work. */
@@ -41,6 +42,7 @@ export class Dispatcher {
   readonly #lanes: Lanes;
   readonly #rest: Rest;
   readonly #places: Places;
+  readonly #room: ByteRoom;
   #lastSweep = Number.NEGATIVE_INFINITY;
   #sweeping = false;
   #upkeep: Cancel | undefined;
@@ -50,6 +52,7 @@ export class Dispatcher {
     this.#heartbeat = new Heartbeat(options, this.#flights);
     this.#lanes = new Lanes({ deliveries: options.concurrency, calls: options.calls });
     this.#places = new Places(options, () => this.#goOn());
+    this.#room = new ByteRoom(options.bodyBytes);
     this.#rest = new Rest(options, () => this.#next());
     options.store.onDue((dueAt) => this.#wake(dueAt));
   }
@@ -197,12 +200,21 @@ export class Dispatcher {
   }
 
   async #deliver(claim: Claim, flight: Flight): Promise<void> {
-    const { store, clock, emit, lease, mostRetries } = this.#options;
+    const { clock, emit } = this.#options;
     const began = clock.now();
     const { retried, notBefore, createdAt } = claim.message;
     const lag = retried === 0 ? Math.max(0, began - Math.max(notBefore, createdAt)) : undefined;
     emit({ type: "delivering", lag, ...describeClaim(claim) });
-    const result = await this.#attempt(claim, flight);
+    const held = this.#room.hold();
+    try {
+      await this.#settle(claim, flight, await this.#attempt(claim, flight, held), began);
+    } finally {
+      held.release();
+    }
+  }
+
+  async #settle(claim: Claim, flight: Flight, result: Attempt | Abandoned, began: number): Promise<void> {
+    const { store, clock, emit, lease, mostRetries } = this.#options;
     const now = clock.now();
     flight.landed = true;
     if (result.kind === "abandoned" && result.shortage !== undefined) this.#rest.begin(result.shortage);
@@ -225,22 +237,34 @@ export class Dispatcher {
     }
   }
 
-  async #attempt(claim: Claim, { abort, place }: Flight): Promise<Attempt | Abandoned> {
+  /** The claim with the bodies that it lacks, once there is room for them, unless they are too large to be sent. */
+  async #complete(claim: Claim, held: ByteHold): Promise<Claim> {
+    const { store, historyBytes } = this.#options;
+    if (claim.omitted === 0 || isLeftToFetch(claim, historyBytes)) return claim;
+    await held.take(claim.omitted);
+    return { ...claim, entries: await store.entriesOf(claim), omitted: 0 };
+  }
+
+  async #attempt(claim: Claim, { abort, place }: Flight, held: ByteHold): Promise<Attempt | Abandoned> {
     const { signer, clock, transport, timeout, messageTimeout, historyBytes, callBytes, region } =
       this.#options;
     const usual = claim.message.purpose === "message" ? messageTimeout : timeout;
     try {
-      const request = await toRequest(claim, signer, historyBytes, clock.now(), region);
+      const whole = await this.#complete(claim, held);
+      const request = await toRequest(whole, signer, historyBytes, clock.now(), region);
       return await attempt(request, {
         transport,
         clock,
         timeout: claim.message.timeout ?? usual,
         // Half an answer would be taken for a whole one.
         wholeBytes: claim.message.purpose === "call" ? callBytes : undefined,
+        hold: claim.message.purpose === "call" ? (bytes) => held.take(bytes) : undefined,
         stop: AbortSignal.any([this.#abort.signal, abort.signal]),
         lookUp: () => this.#places.lookUp(place),
       });
     } catch (error) {
+      // The store's fault is none of the destination's.
+      if (error instanceof StoreUnavailable) return { kind: "abandoned" };
       return { kind: "unanswered", error: `the request can't be made: ${messageOf(error)}` };
     }
   }

@@ -90,8 +90,21 @@ export async function toRequest(
   return { url: message.url, method: message.method, headers, body };
 }
 
+/** Whether the bodies that a claim lacks are more than is sent: the endpoint fetches them. */
+export function isLeftToFetch({ message, run, omitted }: Claim, maxHistory: number): boolean {
+  // Of an answer, the bytes count; of a history, what they are in base64.
+  const size = message.purpose === "answer" ? Math.floor(omitted / 4) * 3 - 2 : omitted;
+  return (
+    message.purpose !== "call" &&
+    run !== undefined &&
+    size > maxHistory &&
+    hasFeature(run.config, "LazyFetch")
+  );
+}
+
 function bodyOf(claim: Claim, maxHistory: number): DeliveryRequest["body"] {
   const { message, run, entries } = claim;
+  if (isLeftToFetch(claim, maxHistory)) return undefined;
   switch (message.purpose) {
     case "message":
       return message.body;

@@ -48,7 +48,7 @@ export function poolTransport(options: PoolOptions): Transport {
       request.signal.throwIfAborted();
       const answer = await ask(request, wire);
       const most = request.maxBytes ?? maxBytes;
-      const read = await readUpTo(answer, most);
+      const read = await readUpTo(answer, most, request.hold);
       const reply = { status: answer.statusCode as number, headers: toLists(answer.rawHeaders), ...read };
       return decodeReply(reply, most);
     },

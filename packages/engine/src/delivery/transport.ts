@@ -9,6 +9,11 @@ export interface OutgoingRequest {
   readonly body: Uint8Array | string | undefined;
   /** Bytes of the answer's body that are wanted, where that isn't the transport's own limit. */
   readonly maxBytes?: number | undefined;
+  /**
+   * Called before a part of a large answer is kept. While there is no room for it the promise is pending, and the
+   * transport reads no further.
+   */
+  readonly hold?: Hold | undefined;
   /** Aborted when the answer is no longer wanted. */
   readonly signal: AbortSignal;
   /**
@@ -34,7 +39,7 @@ export function fetchTransport(
   fetcher: (request: Request) => Promise<Response> = fetch,
 ): Transport {
   return {
-    async send({ url, method, headers, body, signal, maxBytes: most = maxBytes }) {
+    async send({ url, method, headers, body, signal, hold, maxBytes: most = maxBytes }) {
       const bare = body === undefined || method === "GET" || method === "HEAD";
       const answer = await fetcher(
         new Request(url, {
@@ -47,7 +52,9 @@ export function fetchTransport(
       );
       const lists: Record<string, string[]> = {};
       for (const [name, value] of answer.headers) lists[name] = [...(lists[name] ?? []), value];
-      const read = answer.body ? await readUpTo(answer.body, most) : { body: new Uint8Array(), cut: false };
+      const read = answer.body
+        ? await readUpTo(answer.body, most, hold)
+        : { body: new Uint8Array(), cut: false };
       return { status: answer.status, headers: lists, ...read };
     },
     close: async () => {},
@@ -66,10 +73,17 @@ export function guarded(transport: Transport, policy: DestinationPolicy): Transp
   };
 }
 
+/** Asks for room for bytes. */
+export type Hold = (bytes: number) => Promise<void>;
+
+/** Bytes of an answer that are read without asking for room. */
+const SMALL = 64 * 1024;
+
 /** The body, and whether there was more of it than that. */
 export async function readUpTo(
   body: AsyncIterable<Uint8Array>,
   maxBytes: number,
+  hold?: Hold,
 ): Promise<Pick<Reply, "body" | "cut">> {
   const parts: Uint8Array[] = [];
   let size = 0;
@@ -77,6 +91,7 @@ export async function readUpTo(
     parts.push(part);
     size += part.length;
     if (size > maxBytes) break;
+    if (size > SMALL) await hold?.(part.length);
   }
   const [only] = parts;
   if (parts.length === 1 && only && size <= maxBytes) return { body: only, cut: false };

@@ -1,6 +1,6 @@
 import type { CallType, RollbackRecord } from "@perdure/core/protocol";
 import { isUnhandled } from "../rules/answer.ts";
-import { fromBase64 } from "../rules/bytes.ts";
+import { fromBase64, toBase64 } from "../rules/bytes.ts";
 import type { Failure, Message } from "../rules/message.ts";
 import type { Run } from "../rules/run.ts";
 import type { WaitIntake } from "../rules/wait.ts";
@@ -204,10 +204,10 @@ export async function messagesOf(
 export async function entryBodies(tx: Tx, rows: readonly MessageRow[]): Promise<Map<number, Uint8Array>> {
   const keys = rows.flatMap(({ entry }) => entry ?? []);
   if (keys.length === 0) return new Map();
-  const entries = await tx.all<{ seq: number; body: string }>(
+  const entries = await tx.all<{ seq: number; body: Uint8Array }>(
     sql`SELECT seq, body FROM entries WHERE seq IN (${numbers(keys)})`,
   );
-  return new Map(entries.map(({ seq, body }) => [seq, fromBase64(body)]));
+  return new Map(entries.map(({ seq, body }) => [seq, body]));
 }
 
 /** The runs that rows belong to, by their keys. */
@@ -249,7 +249,7 @@ async function entriesOf(tx: Tx, runs: readonly number[]): Promise<Map<number, P
     run: number;
     record: string;
     message: string;
-    body: string;
+    body: Uint8Array;
     call_type: CallType;
     created_at: number;
   }>(
@@ -258,7 +258,14 @@ async function entriesOf(tx: Tx, runs: readonly number[]): Promise<Map<number, P
   );
   return groupBy(rows, ({ seq, run, record, message, body, call_type, created_at }) => [
     run,
-    { seq, key: record, messageId: message, body, callType: call_type, createdAt: created_at },
+    {
+      seq,
+      key: record,
+      messageId: message,
+      body: toBase64(body),
+      callType: call_type,
+      createdAt: created_at,
+    },
   ]);
 }
 
@@ -274,14 +281,14 @@ async function waitsOf(tx: Tx, runs: readonly number[]): Promise<Map<number, Map
 }
 
 async function childrenOf(tx: Tx, parents: readonly number[]): Promise<Map<number, Map<string, Child>>> {
-  const rows = await tx.all<RunRow & { readonly payload: string | null }>(
+  const rows = await tx.all<RunRow & { readonly payload: Uint8Array | null }>(
     sql`SELECT runs.*, first.body AS payload FROM runs
       LEFT JOIN entries AS first ON first.run = runs.key AND first.record = ${FIRST_RECORD}
       WHERE runs.parent IN (${numbers(parents)}) ORDER BY runs.key`,
   );
   const children = groupBy(rows, (row): [number, [string, Child]] => [
     row.parent ?? 0,
-    [row.parent_record ?? "", { run: toRun(row), payload: fromBase64(row.payload ?? "") }],
+    [row.parent_record ?? "", { run: toRun(row), payload: row.payload ?? new Uint8Array() }],
   ]);
   return new Map([...children].map(([parent, of]) => [parent, new Map(of)]));
 }

@@ -74,6 +74,9 @@ export interface Store extends Controls, PublishingStore, Upkeep {
    */
   claim(order: ClaimOrder): Promise<Claims>;
 
+  /** The entries of a claim, with the bodies that it lacks. */
+  entriesOf(claim: Claim): Promise<HistoryEntry[]>;
+
   /** Moves the end of leases. @returns those that were lost or settled: they stay as they are */
   renew(leases: readonly Lease[], until: number): Promise<Lease[]>;
 
@@ -181,6 +184,8 @@ export interface Claims {
 /** A message to deliver, with all that its delivery needs. */
 export interface Claim extends Delivered {
   readonly lease: Lease;
+  /** Bytes of the bodies of calls and answers that its entries lack: {@link Store.entriesOf} has them. */
+  readonly omitted: number;
 }
 
 export interface Receipt {

@@ -3,6 +3,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   renameSync,
   rmSync,
   statSync,
@@ -106,6 +107,7 @@ describe("a file is refused in one line", () => {
       "The database /a.db can't be used: it is an empty file. Delete it, and the engine makes a new database.",
     );
     expect(statSync(file).size).toBe(0);
+    expect(readdirSync(folder)).toEqual(["a.db"]);
   });
 
   it("that is text, short or long", () => {

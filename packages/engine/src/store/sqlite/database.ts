@@ -10,6 +10,7 @@ import {
   checkHeader,
   create,
   isBusy,
+  type Lock,
   locate,
   lock,
   openReader,
@@ -18,13 +19,16 @@ import {
   warningOf,
 } from "./file.ts";
 
+/** Bytes that the write-ahead log keeps of the disk when its content is in the database. */
+const LOG_BYTES = 64 * 1024 * 1024;
+
 /** An open database: a file, or one in memory. */
 interface Opened extends OpenFile {
   readonly db: DatabaseSync;
   /** Absent in memory. */
   readonly path?: string;
   /** While it is open, no other engine can open the database. */
-  readonly lock?: DatabaseSync;
+  readonly lock?: Lock;
 }
 
 /** The connection that writes to a SQLite database, which is this engine's as long as it is open. */
@@ -85,7 +89,7 @@ function openMemory(): Opened {
 }
 
 function openFile(file: string): Opened {
-  let held: DatabaseSync | undefined;
+  let held: Lock | undefined;
   let db: DatabaseSync | undefined;
   try {
     const path = locate(file);
@@ -102,7 +106,7 @@ function openFile(file: string): Opened {
     return { db, file, path, lock: held, check };
   } catch (cause) {
     db?.close();
-    held?.close();
+    held?.withdraw();
     throw isBusy(cause)
       ? new StoreUnavailable(`The database ${file} is in use by another process.`, { cause })
       : unusable(file, cause);
@@ -119,6 +123,8 @@ function prepare(db: DatabaseSync, file: string): void {
   }
   // Each commit reaches the disk before it is acknowledged.
   db.exec("PRAGMA synchronous = FULL");
+  // A large transaction leaves no large log behind.
+  db.exec(`PRAGMA journal_size_limit = ${LOG_BYTES}`);
   // What is deleted is gone: the bytes of payloads and results don't stay in the file.
   db.exec("PRAGMA secure_delete = ON");
 }

@@ -93,13 +93,22 @@ function createFolder(folder: string): void {
   }
 }
 
-/** Makes a file that only its owner can read, unless there is one. */
-export function createPrivate(path: string): void {
+/** Makes a file that only its owner can read, unless there is one. @returns whether it has made it */
+export function createPrivate(path: string): boolean {
   try {
     closeSync(openSync(path, "wx", OWNER_ONLY.file));
+    return true;
   } catch (cause) {
     if (!/^EEXIST/.test(messageOf(cause))) throw cause;
+    return false;
   }
+}
+
+/** The lock of a database, held by this process. */
+export interface Lock {
+  close(): void;
+  /** Closes it, and removes its file if it was made for this lock: the database can't be used. */
+  withdraw(): void;
 }
 
 /**
@@ -109,13 +118,21 @@ export function createPrivate(path: string): void {
  *
  * @throws an error that {@link isBusy} knows when another engine has it
  */
-export function lock(path: string): DatabaseSync {
+export function lock(path: string): Lock {
   const file = `${path}-lock`;
-  createPrivate(file);
+  const isNew = createPrivate(file);
   const held = new DatabaseSync(file);
   try {
+    // No journal: nothing is ever written.
+    held.exec("PRAGMA journal_mode = MEMORY");
     held.exec("BEGIN EXCLUSIVE");
-    return held;
+    return {
+      close: () => held.close(),
+      withdraw() {
+        held.close();
+        if (isNew) rmSync(file, { force: true });
+      },
+    };
   } catch (cause) {
     held.close();
     throw cause;

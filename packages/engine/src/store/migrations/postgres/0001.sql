@@ -47,7 +47,7 @@ CREATE TABLE entries (
   record TEXT COLLATE "C" NOT NULL,         -- what no two records of a run share
   message TEXT COLLATE "C" NOT NULL,        -- the id that the entry has on the wire
   call_type TEXT COLLATE "C" NOT NULL,
-  body TEXT COLLATE "C" NOT NULL,           -- base64, as it travels
+  body BYTEA NOT NULL,
   created_at BIGINT NOT NULL
 );
 CREATE UNIQUE INDEX entries_record ON entries (run, record);

@@ -47,7 +47,7 @@ CREATE TABLE entries (
   record TEXT NOT NULL,         -- what no two records of a run share
   message TEXT NOT NULL,        -- the id that the entry has on the wire
   call_type TEXT NOT NULL,
-  body TEXT NOT NULL,           -- base64, as it travels
+  body BLOB NOT NULL,
   created_at INTEGER NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX entries_record ON entries (run, record);
