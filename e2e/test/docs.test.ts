@@ -124,7 +124,7 @@ describe("the pages of the documentation", () => {
   });
 
   it("explain every code of an error, and no other", () => {
-    const source = readFileSync(join(ROOT, "packages", "core", "src", "kernel", "errors.ts"), "utf8");
+    const source = readFileSync(join(ROOT, "packages", "core", "src", "util", "errors.ts"), "utf8");
     const [, union = ""] = /type WorkflowErrorCode =([^;]*);/.exec(source) ?? [];
     const codes = [...union.matchAll(/"(\w+)"/g)].map(([, code]) => code);
     const page = pages.find(({ name }) => name === "docs/errors.md")?.text ?? "";

@@ -219,7 +219,7 @@ describe("the engine", () => {
       foreign.note();
       return new Response("", {
         status: 500,
-        headers: { "Perdure-Traits": "1, failureRetries=9, retries=9" },
+        headers: { "Perdure-Capabilities": "1, failureRetries=9, retries=9" },
       });
     });
     const { work } = await seen({ retries: 0 }, (url) =>
@@ -231,7 +231,10 @@ describe("the engine", () => {
 
 describe("the engine takes nothing from a third party that is called", () => {
   it("not for the run that calls it", async () => {
-    const third = lab.at("/third", () => new Response("", { headers: { "Perdure-Traits": "1, retries=9" } }));
+    const third = lab.at(
+      "/third",
+      () => new Response("", { headers: { "Perdure-Capabilities": "1, retries=9" } }),
+    );
     const url = lab.serve((context) => context.call("third", { url: third }));
     const { workflowRunId } = await lab.client.trigger({ url });
     await lab.drain();

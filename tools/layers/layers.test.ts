@@ -45,7 +45,7 @@ describe("the rules fire", () => {
     ["engine", line("http/a.ts", "@perdure/core/qstash")],
     ["engine", line("http/a.ts", "./../http/b.ts/../c.ts")],
     ["engine", line("commands/a.ts", "../../../core/src/index.ts")],
-    ["core", line("border/a.ts", "jose")],
+    ["core", line("server/a.ts", "jose")],
     ["core", line("serve.ts", "node:http")],
     ["core", line("serve.ts", "hono")],
     ["adapters", line("internal/a.ts", "../hono.ts")],

@@ -4,13 +4,14 @@
  */
 export const LAYERS: Readonly<Record<string, readonly Floor[]>> = {
   core: [
-    { places: ["kernel"] },
+    { places: ["util"] },
     { places: ["protocol"] },
-    { places: ["border"], packages: ["@upstash/qstash"] },
+    { places: ["engine-client"], packages: ["@upstash/qstash"] },
+    { places: ["server"] },
     { places: ["steps"] },
     { places: ["context.ts", "workflow.ts", "middleware.ts"] },
-    { places: ["run.ts", "unwind.ts", "claims.ts", "group.ts", "invocation.ts"] },
-    { places: ["deliveries"] },
+    { places: ["replay"] },
+    { places: ["handlers"] },
     { places: ["*"] },
   ],
   adapters: [

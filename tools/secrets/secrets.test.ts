@@ -41,7 +41,7 @@ describe("secrets and their hashes", () => {
   });
 
   it.each([
-    ["packages/core/src/border/signature.ts", "equalConstantTime("],
+    ["packages/core/src/server/signature.ts", "equalConstantTime("],
     ["packages/engine/src/http/auth.ts", "timingSafeEqual("],
   ])("are so in %s, by %s…)", (file, comparison) => {
     expect(readFileSync(join(ROOT, file), "utf8")).toContain(comparison);

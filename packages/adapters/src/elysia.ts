@@ -1,5 +1,5 @@
 import type { Handler } from "@perdure/core";
-import { unread } from "./internal/body.ts";
+import { withBody } from "./internal/body.ts";
 import { type Serve, type ServeMany, serveAs, serveManyAs } from "./internal/serve.ts";
 
 type ElysiaHandler = (context: { readonly request: Request }) => Promise<Response>;
@@ -8,7 +8,7 @@ const REMEDY = 'Tell Elysia to leave it: `app.post("/order", serve(workflow), { 
 
 /** A workflow's handler as a handler of Elysia: `app.post("/order", toElysia(handler), { parse: "none" })`. */
 export function toElysia(handler: Handler): ElysiaHandler {
-  return ({ request }) => handler(unread(request, undefined, REMEDY));
+  return ({ request }) => handler(withBody(request, undefined, REMEDY));
 }
 
 /** `serve` of `@perdure/core`, as a handler of Elysia: `app.post("/order", serve(workflow), { parse: "none" })`. */

@@ -1,5 +1,5 @@
 import type { Handler } from "@perdure/core";
-import { answer, type IncomingMessage, type ServerResponse } from "./internal/node-http.ts";
+import { type IncomingMessage, respond, type ServerResponse } from "./internal/node-http.ts";
 import { type Serve, type ServeMany, serveAs, serveManyAs } from "./internal/serve.ts";
 
 /** Answers each request itself: `next` is there for code that passes it, and is never called. */
@@ -14,7 +14,7 @@ const REMEDY =
 
 /** A workflow's handler for Express 4 and 5: `app.post("/order", toExpress(handler))`. */
 export function toExpress(handler: Handler): ExpressHandler {
-  return (request, response) => answer(handler, request, response, REMEDY);
+  return (request, response) => respond(handler, request, response, REMEDY);
 }
 
 /** `serve` of `@perdure/core`, as a handler of Express: `app.use("/order", serve(workflow))`. */

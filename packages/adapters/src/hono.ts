@@ -1,6 +1,6 @@
 import type { Handler, RecordableWorkflow, ServeOptions } from "@perdure/core";
 import { bindingsOf } from "./internal/bindings.ts";
-import { unread } from "./internal/body.ts";
+import { withBody } from "./internal/body.ts";
 import { type ServeMany, serveAs, serveManyAs } from "./internal/serve.ts";
 
 /** What is read of a Hono context: the raw request, what is kept of its body, and the bindings of platforms that have them. */
@@ -42,7 +42,7 @@ export function toHono(handler: Handler): HonoHandler {
   return async (context) => {
     const { raw, bodyCache } = context.req;
     const kept = await (bodyCache.arrayBuffer ?? bodyCache.text);
-    return handler(unread(raw, kept, REMEDY), bindingsOf(context));
+    return handler(withBody(raw, kept, REMEDY), bindingsOf(context));
   };
 }
 

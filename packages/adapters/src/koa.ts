@@ -1,5 +1,5 @@
 import type { Handler } from "@perdure/core";
-import { answer, type IncomingMessage, type ServerResponse } from "./internal/node-http.ts";
+import { type IncomingMessage, respond, type ServerResponse } from "./internal/node-http.ts";
 import { type Serve, type ServeMany, serveAs, serveManyAs } from "./internal/serve.ts";
 
 /** What is used of a context of Koa: Node's own objects, and where the URL and what parsers keep are. */
@@ -18,7 +18,7 @@ const REMEDY = "Mount the workflow before any body parser.";
 export function toKoa(handler: Handler): KoaMiddleware {
   return (context) => {
     context.respond = false; // The bytes of the answer go straight to Node.
-    return answer(handler, context.req, context.res, REMEDY, context.request);
+    return respond(handler, context.req, context.res, REMEDY, context.request);
   };
 }
 

@@ -1,5 +1,5 @@
 import type { Handler } from "@perdure/core";
-import { answer, type IncomingMessage, type ServerResponse } from "./internal/node-http.ts";
+import { type IncomingMessage, respond, type ServerResponse } from "./internal/node-http.ts";
 import { type Serve, type ServeMany, serveAs, serveManyAs } from "./internal/serve.ts";
 
 type ApiRoute = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
@@ -12,7 +12,7 @@ const REMEDY =
  * `export const config = { api: { bodyParser: false } }`.
  */
 export function toNextPages(handler: Handler): { handler: ApiRoute } {
-  return { handler: (request, response) => answer(handler, request, response, REMEDY) };
+  return { handler: (request, response) => respond(handler, request, response, REMEDY) };
 }
 
 /** `serve` of `@perdure/core`, as an API route of the pages router: `export default serve(workflow).handler`. */

@@ -1,5 +1,5 @@
 import type { Handler } from "@perdure/core";
-import { answer, type IncomingMessage, type ServerResponse } from "./internal/node-http.ts";
+import { type IncomingMessage, respond, type ServerResponse } from "./internal/node-http.ts";
 import { type Serve, type ServeMany, serveAs, serveManyAs } from "./internal/serve.ts";
 
 type NodeListener = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
@@ -8,7 +8,7 @@ const REMEDY = "Mount the workflow before any body parser.";
 
 /** A workflow's handler as a listener of `node:http`: `createServer(toNode(handler))`. */
 export function toNode(handler: Handler): NodeListener {
-  return (request, response) => answer(handler, request, response, REMEDY);
+  return (request, response) => respond(handler, request, response, REMEDY);
 }
 
 /** `serve` of `@perdure/core`, as a listener of `node:http`: `createServer(serve(workflow))`. */

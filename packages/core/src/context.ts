@@ -1,8 +1,6 @@
 import type { Client } from "@upstash/qstash";
-import type { Env } from "./border/settings.ts";
-import type { Duration } from "./kernel/duration.ts";
-import type { Jsonify } from "./kernel/jsonify.ts";
 import type { CallRequest } from "./protocol/call.ts";
+import type { Env } from "./server/endpoint-config.ts";
 import type { AnthropicMessage, ChatCompletion, SentEmail, SentEmails } from "./steps/api-answers.ts";
 import {
   type AnthropicSettings,
@@ -35,6 +33,8 @@ import {
   waitForEvent,
   waitForWebhook,
 } from "./steps/index.ts";
+import type { Duration } from "./util/duration.ts";
+import type { Jsonify } from "./util/jsonify.ts";
 
 /** Services that can be called by name. */
 export interface WorkflowApi {
@@ -101,9 +101,9 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
   declare readonly qstashClient: Client;
   readonly #host: StepHost;
 
-  constructor(facts: RunContext<Payload>, host: StepHost) {
+  constructor(run: RunContext<Payload>, host: StepHost) {
     // With their getters: the client is looked for when it is asked for.
-    Object.defineProperties(this, Object.getOwnPropertyDescriptors(facts));
+    Object.defineProperties(this, Object.getOwnPropertyDescriptors(run));
     this.#host = host;
   }
 
@@ -213,8 +213,8 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
 }
 
 /** What is known of a run, for code that is called after its end. */
-export function withoutSteps(facts: RunContext): RunContext {
-  return new Proxy(facts, {
+export function toPostRunContext(run: RunContext): RunContext {
+  return new Proxy(run, {
     get(known, name) {
       if (name in known || !(name in WorkflowContext.prototype)) return Reflect.get(known, name);
       throw new TypeError(

@@ -1,8 +1,3 @@
-export type { AuthorizationRequest, Authorize } from "./border/authorize.ts";
-export type { EngineConfig } from "./border/http.ts";
-export { memoryReplayGuard } from "./border/replay-guard.ts";
-export type { Env, GivenClient } from "./border/settings.ts";
-export type { Receiver, ReplayGuard, SigningKeys } from "./border/signature.ts";
 export type {
   DeadLetterFilters,
   DeadLetterPage,
@@ -25,16 +20,7 @@ export type { ScheduleOptions } from "./client/schedules.ts";
 export type { Selection } from "./client/select.ts";
 export type { TriggerOptions, TriggerResult } from "./client/trigger.ts";
 export type { RunContext, WorkflowApi, WorkflowContext } from "./context.ts";
-export type { Duration } from "./kernel/duration.ts";
-export {
-  WorkflowError,
-  type WorkflowErrorCode,
-  WorkflowNonRetryableError,
-  WorkflowRetryAfterError,
-  WorkflowStepError,
-} from "./kernel/errors.ts";
-export type { Jsonify } from "./kernel/jsonify.ts";
-export type { Schema } from "./kernel/schema.ts";
+export type { EngineConfig } from "./engine-client/http.ts";
 export {
   loggingMiddleware,
   type MiddlewareCallbacks,
@@ -49,6 +35,10 @@ export type { FlowControl } from "./protocol/options.ts";
 export type { RetryDelayOption } from "./protocol/retry-delay.ts";
 export type { NotifyResponse, Waiter } from "./protocol/wait.ts";
 export { type Handler, type ServeOptions, serve } from "./serve.ts";
+export type { AuthorizationRequest, Authorize } from "./server/authorize.ts";
+export type { Env, GivenClient } from "./server/endpoint-config.ts";
+export { memoryReplayGuard } from "./server/replay-guard.ts";
+export type { Receiver, ReplayGuard, SigningKeys } from "./server/signature.ts";
 export type {
   CallResponse,
   CallWorkflow,
@@ -64,6 +54,16 @@ export type {
   Webhook,
   WebhookResponse,
 } from "./steps/index.ts";
+export type { Duration } from "./util/duration.ts";
+export {
+  WorkflowError,
+  type WorkflowErrorCode,
+  WorkflowNonRetryableError,
+  WorkflowRetryAfterError,
+  WorkflowStepError,
+} from "./util/errors.ts";
+export type { Jsonify } from "./util/jsonify.ts";
+export type { Schema } from "./util/schema.ts";
 export type {
   CancelFunction,
   CancelFunctionParams,

@@ -1,5 +1,5 @@
 import type { RunContext, WorkflowContext } from "./context.ts";
-import { messageOf } from "./kernel/errors.ts";
+import { messageOf } from "./util/errors.ts";
 
 /** What can be told of a run's life, and what comes with it. */
 export interface MiddlewareEvents<Payload = unknown, Result = unknown> {

@@ -1,5 +1,5 @@
 import { Client } from "@upstash/qstash";
-import type { EngineConfig } from "./border/http.ts";
+import type { EngineConfig } from "./engine-client/http.ts";
 
 /**
  * Has the official client make all requests to the engine, and `context.qstashClient` be that client:

@@ -1,26 +1,31 @@
-import { authorizeRequest, isGuarded } from "./border/authorize.ts";
-import { type Mail, type RequestHead, readHead, readMail } from "./border/mail.ts";
-import { respond } from "./border/respond.ts";
-import { type Border, type BorderOptions, createBorders, type Env } from "./border/settings.ts";
-import { callResult } from "./deliveries/call-result.ts";
-import { cancel, failure } from "./deliveries/failure.ts";
-import { resume } from "./deliveries/resume.ts";
-import type { Served, Visit } from "./deliveries/room.ts";
-import { start } from "./deliveries/start.ts";
-import { checkFunction, mustBe } from "./kernel/check.ts";
-import { type Duration, toSeconds } from "./kernel/duration.ts";
-import { isError, messageOf, WorkflowError, type WorkflowErrorCode } from "./kernel/errors.ts";
-import { checkOptions } from "./kernel/options.ts";
+import { callResult } from "./handlers/call-result.ts";
+import type { DeliveryContext, EndpointDefinition } from "./handlers/delivery-context.ts";
+import { cancel, failure } from "./handlers/failure.ts";
+import { resume } from "./handlers/resume.ts";
+import { start } from "./handlers/start.ts";
 import { loggingMiddleware, tellAll, type WorkflowMiddleware } from "./middleware.ts";
+import { encodeCapabilities } from "./protocol/capabilities.ts";
+import { type DeferredRunOptions, pickDeferredOptions } from "./protocol/deferred-options.ts";
 import { classify, type Delivery, type DeliveryKind } from "./protocol/delivery.ts";
-import { type LateOptions, lateOptionsIn } from "./protocol/late-options.ts";
+import * as HEADER from "./protocol/header-names.ts";
 import { checkRunOptions } from "./protocol/message.ts";
-import * as HEADER from "./protocol/names.ts";
 import { ifGiven } from "./protocol/options.ts";
 import type { Outcome, Refusal } from "./protocol/outcome.ts";
 import { type RetryDelayOption, toRetryDelay } from "./protocol/retry-delay.ts";
-import { encodeTraits } from "./protocol/traits.ts";
+import { authorizeRequest, isAuthenticated } from "./server/authorize.ts";
+import {
+  createConfigResolver,
+  type EndpointConfig,
+  type EndpointOptions,
+  type Env,
+} from "./server/endpoint-config.ts";
+import { type IncomingRequest, type RequestHead, readHead, readRequest } from "./server/read-request.ts";
+import { respond } from "./server/respond.ts";
 import { checkOnExhausted } from "./steps/index.ts";
+import { checkFunction, mustBe } from "./util/check.ts";
+import { type Duration, toSeconds } from "./util/duration.ts";
+import { isError, messageOf, WorkflowError, type WorkflowErrorCode } from "./util/errors.ts";
+import { checkOptions } from "./util/options.ts";
 import {
   type CancelFunction,
   type FailureFunction,
@@ -31,7 +36,7 @@ import {
 } from "./workflow.ts";
 
 /** How a workflow is served. Everything is optional: what isn't given comes from the environment. */
-export type ServeOptions<Payload = unknown, Result = unknown> = BorderOptions &
+export type ServeOptions<Payload = unknown, Result = unknown> = EndpointOptions &
   PayloadOptions<Payload> & {
     /** Called when a run has failed for good, whatever failed it and however it was started. */
     readonly failureFunction?: FailureFunction<Payload>;
@@ -78,7 +83,7 @@ export const SHARED_OPTIONS =
 /** Every option of {@link serve}. */
 export const SERVE_OPTIONS: `${typeof SHARED_OPTIONS} url schema initialPayloadParser` = `${SHARED_OPTIONS} url schema initialPayloadParser`;
 
-const BODY_LIMIT = 64 * 1024 * 1024;
+const DEFAULT_BODY_LIMIT = 64 * 1024 * 1024;
 
 /**
  * Makes the endpoint of a workflow: one handler for all that an engine, or somebody who starts a run, sends to it.
@@ -98,17 +103,17 @@ export function handlerOf<Payload, Result>(
   options: ServeOptions<Payload, Result>,
   siblings: ReadonlyMap<object, string>,
 ): Handler {
-  const { failureFunction, cancelFunction, bodyLimit = BODY_LIMIT, trustProxy = false } = options;
+  const { failureFunction, cancelFunction, bodyLimit = DEFAULT_BODY_LIMIT, trustProxy = false } = options;
   checkFunction("A workflow", workflow);
   checkOptions("serve", options, SERVE_OPTIONS);
   if (failureFunction) checkFunction("failureFunction", failureFunction);
   if (cancelFunction) checkFunction("cancelFunction", cancelFunction);
   if (!(bodyLimit >= 0)) throw mustBe("bodyLimit", "a number of bytes", bodyLimit);
-  const runOptions = lateOptionsIn(options);
+  const runOptions = pickDeferredOptions(options);
   checkOnExhausted(options.onExhausted);
   // Told of here, and not with the first run that somebody starts.
   checkRunOptions(runOptions);
-  const served: Served = {
+  const endpoint: EndpointDefinition = {
     workflow: workflow as WorkflowFunction,
     failureFunction: failureFunction as FailureFunction | undefined,
     cancelFunction: cancelFunction as CancelFunction | undefined,
@@ -116,24 +121,24 @@ export function handlerOf<Payload, Result>(
     parsePayload: payloadParser(options as PayloadOptions<unknown>),
     runOptions,
     onExhausted: options.onExhausted,
-    traits: traitsOf(Boolean(cancelFunction || options.rollbackOnCancel), runOptions),
+    capabilities: encodeCapabilitiesOf(Boolean(cancelFunction || options.rollbackOnCancel), runOptions),
     middlewares: [
       (options.middlewares ?? []) as readonly WorkflowMiddleware[],
       options.verbose ? loggingMiddleware : [],
     ].flat(),
     siblings,
   };
-  const borderOf = createBorders(options);
+  const resolveConfig = createConfigResolver(options);
   return (request, env) =>
-    receive(served, {
+    handleRequest(endpoint, {
       head: () => readHead(request, trustProxy),
-      mail: (head) => readMail(head, bodyLimit),
-      border: (headers) => borderOf(env, headers),
+      mail: (head) => readRequest(head, bodyLimit),
+      border: (headers) => resolveConfig(env, headers),
     });
 }
 
-function traitsOf(onCancel: boolean, options: LateOptions): string {
-  return encodeTraits({
+function encodeCapabilitiesOf(onCancel: boolean, options: DeferredRunOptions): string {
+  return encodeCapabilities({
     onCancel,
     timeout: ifGiven(options.timeout, (timeout) => toSeconds(timeout, "timeout")),
     retries: options.retries?.toFixed(0),
@@ -144,39 +149,39 @@ function traitsOf(onCancel: boolean, options: LateOptions): string {
 }
 
 /** How a request, and what it needs to know, is read: each part only when it is its turn. */
-interface Reading {
+interface RequestReader {
   readonly head: () => RequestHead | Refusal;
-  readonly mail: (head: RequestHead) => Promise<Mail | Refusal>;
-  readonly border: (headers: Headers) => Border;
+  readonly mail: (head: RequestHead) => Promise<IncomingRequest | Refusal>;
+  readonly border: (headers: Headers) => EndpointConfig;
 }
 
-async function receive(served: Served, reading: Reading): Promise<Response> {
+async function handleRequest(endpoint: EndpointDefinition, reading: RequestReader): Promise<Response> {
   let trusted = false;
   try {
     const head = reading.head();
     if ("kind" in head) return respond(head, trusted);
     const { headers } = head;
     const delivery = classify(headers);
-    const border = settled(() => reading.border(headers));
-    const mail = await authorizeRequest(border.door, head, delivery, () => reading.mail(head));
+    const config = configOrMisconfigured(() => reading.border(headers));
+    const mail = await authorizeRequest(config.access, head, delivery, () => reading.mail(head));
     if ("kind" in mail) return respond(mail, trusted);
-    trusted = isGuarded(border.door);
-    const outcome = await handle({ served, border, mail, delivery, trusted }).catch(fault);
-    if (outcome.kind === "failed") await report(served, delivery, outcome);
+    trusted = isAuthenticated(config.access);
+    const outcome = await handle({ endpoint, config, request: mail, delivery, trusted }).catch(toFailure);
+    if (outcome.kind === "failed") await reportFailure(endpoint, delivery, outcome);
     // Only our own engine says how many retries there are.
     const own = headers.has(HEADER.maxRetries);
     const response = respond(outcome, trusted, own);
-    if (own) response.headers.set(HEADER.traits, served.traits);
+    if (own) response.headers.set(HEADER.capabilities, endpoint.capabilities);
     return response;
   } catch (error) {
-    return respond(fault(error), trusted);
+    return respond(toFailure(error), trusted);
   }
 }
 
 // How the endpoint is set up, is for the developer's eyes: nobody has been let in yet.
-function settled(borderOf: () => Border): Border {
+function configOrMisconfigured(resolveConfig: () => EndpointConfig): EndpointConfig {
   try {
-    return borderOf();
+    return resolveConfig();
   } catch (error) {
     console.error("[perdure] The endpoint isn't set up right:", error);
     throw new WorkflowError("misconfigured", "The endpoint isn't set up right: its console says why.");
@@ -184,14 +189,14 @@ function settled(borderOf: () => Border): Border {
 }
 
 // The engine keeps the error too; who develops the workflow looks at its own console first.
-async function report(
-  { middlewares }: Served,
+async function reportFailure(
+  { middlewares }: EndpointDefinition,
   delivery: Delivery,
   { error: thrown, step }: Failed,
 ): Promise<void> {
   const { runId } = delivery;
   const attempt = delivery.kind === "start" ? "" : `attempt ${delivery.retried + 1} of `;
-  const what = step ? `step "${step.name}"` : WHAT[delivery.kind];
+  const what = step ? `step "${step.name}"` : DELIVERY_LABELS[delivery.kind];
   console.error(`[perdure] ${runId ? `${runId}: ` : ""}${attempt}${what} failed:`, thrown);
   const error = isError(thrown) ? thrown : new Error(messageOf(thrown));
   await tellAll(middlewares, "onError", { workflowRunId: runId, error });
@@ -199,7 +204,7 @@ async function report(
 
 type Failed = Extract<Outcome, { kind: "failed" }>;
 
-const WHAT: Record<DeliveryKind, string> = {
+const DELIVERY_LABELS: Record<DeliveryKind, string> = {
   start: "the start of a run",
   resume: "a delivery",
   callResult: "recording the answer to a call",
@@ -207,9 +212,9 @@ const WHAT: Record<DeliveryKind, string> = {
   cancel: "the cancel function",
 };
 
-type Of<Kind extends DeliveryKind> = Visit<Extract<Delivery, { kind: Kind }>>;
+type ContextOf<Kind extends DeliveryKind> = DeliveryContext<Extract<Delivery, { kind: Kind }>>;
 
-const ROOMS: { readonly [Kind in DeliveryKind]: (visit: Of<Kind>) => Promise<Outcome> } = {
+const HANDLERS: { readonly [Kind in DeliveryKind]: (ctx: ContextOf<Kind>) => Promise<Outcome> } = {
   start,
   resume,
   callResult,
@@ -217,14 +222,14 @@ const ROOMS: { readonly [Kind in DeliveryKind]: (visit: Of<Kind>) => Promise<Out
   cancel,
 };
 
-async function handle(visit: Visit): Promise<Outcome> {
+async function handle(ctx: DeliveryContext): Promise<Outcome> {
   // Each room takes the deliveries of its own kind.
-  const room = ROOMS[visit.delivery.kind] as (visit: Visit) => Promise<Outcome>;
-  return room(visit);
+  const handler = HANDLERS[ctx.delivery.kind] as (ctx: DeliveryContext) => Promise<Outcome>;
+  return handler(ctx);
 }
 
 /** What was thrown on the way, and not by a step: a request that can't be read is refused, all else is a failed attempt. */
-function fault(error: unknown): Failed | Refusal {
+function toFailure(error: unknown): Failed | Refusal {
   const unreadable = error instanceof WorkflowError && UNREADABLE.includes(error.code);
   return unreadable ? { kind: "refused", status: 400, error } : { kind: "failed", error };
 }

@@ -1,9 +1,9 @@
 import type { RunContext, WorkflowContext } from "./context.ts";
-import type { WorkflowStepError } from "./kernel/errors.ts";
-import { parseLeniently } from "./kernel/json.ts";
-import type { OnlyJson } from "./kernel/jsonify.ts";
-import { type Schema, validate } from "./kernel/schema.ts";
 import type { FailurePlace } from "./protocol/error.ts";
+import type { WorkflowStepError } from "./util/errors.ts";
+import { parseLeniently } from "./util/json.ts";
+import type { OnlyJson } from "./util/jsonify.ts";
+import { type Schema, validate } from "./util/schema.ts";
 
 /** A workflow: code whose steps are recorded, so that it can be left and taken up again. */
 export type WorkflowFunction<Payload = unknown, Result = unknown> = (

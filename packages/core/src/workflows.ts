@@ -1,8 +1,8 @@
-import { notFound } from "./border/respond.ts";
-import { checkFunction, mustBe } from "./kernel/check.ts";
-import { checkOptions } from "./kernel/options.ts";
 import { type Handler, handlerOf, SERVE_OPTIONS, type ServeOptions, SHARED_OPTIONS } from "./serve.ts";
+import { notFound } from "./server/respond.ts";
 import type { Invokable } from "./steps/index.ts";
+import { checkFunction, mustBe } from "./util/check.ts";
+import { checkOptions } from "./util/options.ts";
 import type { CancelFunction, FailureFunction, RecordableWorkflow } from "./workflow.ts";
 
 /** A workflow that others can invoke, once it is served beside them. */

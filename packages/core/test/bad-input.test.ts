@@ -19,6 +19,7 @@ import {
   serveMany,
   type WorkflowFunction,
 } from "../src/index.ts";
+import { decodeRunOptions } from "../src/protocol/deferred-options.ts";
 import { asErrorBody } from "../src/protocol/error.ts";
 import {
   parseFailure,
@@ -27,7 +28,6 @@ import {
   readHistory,
   type StepRecord,
 } from "../src/protocol/index.ts";
-import { decodeRunOptions } from "../src/protocol/late-options.ts";
 import { answerOf, closed, deliver, open, useRecorder } from "./support/fixture.ts";
 
 const recorder = useRecorder();

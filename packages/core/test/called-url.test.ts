@@ -10,7 +10,7 @@ import {
 import { Receiver as OfficialReceiver } from "@upstash/qstash";
 import { describe, expect, it, vi } from "vitest";
 import { type ServeOptions, serve } from "../src/index.ts";
-import { isSameUrl, normalizeUrl, toHttpUrl } from "../src/kernel/url.ts";
+import { isSameUrl, normalizeUrl, toHttpUrl } from "../src/util/url.ts";
 import { answerOf, useRecorder } from "./support/fixture.ts";
 
 const recorder = useRecorder();

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { history, KEYS, request, runHeaders, signed, URL as WORKFLOW } from "@perdure/test-support/delivery";
 import { describe, expect, it, vi } from "vitest";
 import { type ServeOptions, serve, type WorkflowFunction } from "../src/index.ts";
-import { VERSION } from "../src/kernel/version.ts";
+import { VERSION } from "../src/util/version.ts";
 import { answerOf, closed, deliver, expectMisconfigured, open, useRecorder } from "./support/fixture.ts";
 
 const recorder = useRecorder();

@@ -11,9 +11,9 @@ import {
   tokenOf,
 } from "@perdure/test-support/forgeries";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import type { BorderOptions } from "../src/border/settings.ts";
 import { createWorkflow, memoryReplayGuard, type ReplayGuard, serve, serveMany } from "../src/index.ts";
 import type { DeliveryKind } from "../src/protocol/index.ts";
+import type { EndpointOptions } from "../src/server/endpoint-config.ts";
 import { answerOf, useRecorder } from "./support/fixture.ts";
 
 const recorder = useRecorder();
@@ -28,7 +28,7 @@ const of = (kind: DeliveryKind) => genuine(kind, URL, PAYLOAD);
 /** What of the user's code has run. */
 type Ran = ("workflow" | "failure function" | "cancel function" | "middleware" | "schema")[];
 
-function endpoint(options: BorderOptions = {}) {
+function endpoint(options: EndpointOptions = {}) {
   const ran: Ran = [];
   const { handler } = serve(
     async (context) => {
@@ -175,7 +175,7 @@ describe.each(KINDS)("a %s", (kind) => {
     await expectRefused(send(await signedBy(of(kind))), ran, [403]);
   });
 
-  it.each<[string, number, (hang: () => Promise<never>) => BorderOptions]>([
+  it.each<[string, number, (hang: () => Promise<never>) => EndpointOptions]>([
     ["the hook", 403, (hang) => ({ authorize: hang })],
     ["the replay guard", 401, (hang) => ({ replayGuard: { seen: hang } })],
   ])("is refused after ten seconds when %s hangs", async (_name, status, optionsOf) => {

@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { json } from "node:stream/consumers";
 import { Client as QStashClient } from "@upstash/qstash";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { unreachableReason } from "../src/border/reason.ts";
+import { unreachableReason } from "../src/engine-client/error-reason.ts";
 import { Client, type ServeOptions, WorkflowError } from "../src/index.ts";
 import { qstash } from "../src/qstash.ts";
 import { deliver, open, useRecorder } from "./support/fixture.ts";

@@ -9,7 +9,6 @@ import {
 } from "@perdure/test-support/delivery";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { readLedger } from "../src/group.ts";
 import {
   classify,
   cutAfter,
@@ -22,6 +21,7 @@ import {
   type StepRecord,
   startMessage,
 } from "../src/protocol/index.ts";
+import { readStepHistory } from "../src/replay/step-history.ts";
 
 const result = (stepId: number, concurrent = 1, stepName = `s${stepId}`): StepRecord => ({
   stepId,
@@ -159,11 +159,11 @@ describe("groups", () => {
     ["the last result", [plan(1, 2), plan(2, 2), result(2, 2), result(1, 2)], "advance", 3],
     ["a plan behind a step", [result(1), plan(2, 3), plan(3, 3), plan(4, 3)], "member", 5],
   ])("after %s", (_name, records, kind, nextId) => {
-    expect(readLedger(records)).toMatchObject({ phase: { kind }, nextId });
+    expect(readStepHistory(records)).toMatchObject({ phase: { kind }, nextId });
   });
 
   it("asks for exactly the planned member that was delivered", () => {
-    expect(readLedger([plan(1, 2), plan(2, 2)]).phase).toMatchObject({
+    expect(readStepHistory([plan(1, 2), plan(2, 2)]).phase).toMatchObject({
       kind: "member",
       slot: { id: 2, name: "s2" },
     });

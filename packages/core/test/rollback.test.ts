@@ -482,7 +482,7 @@ describe("an engine that has no rollbacks made", () => {
 describe("our own engine is told", () => {
   const traits = async (options: ServeOptions, headers = runHeaders({ "Perdure-Max-Retries": "3" })) => {
     const handler = open(recorder(), (context) => context.run("one", () => 1), options);
-    return (await handler(request(history({}), headers))).headers.get("Perdure-Traits");
+    return (await handler(request(history({}), headers))).headers.get("Perdure-Capabilities");
   };
 
   it.each<[ServeOptions, string]>([

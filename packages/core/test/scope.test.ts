@@ -1,10 +1,10 @@
 import { describe, expect, it, vi } from "vitest";
-import { readLedger } from "../src/group.ts";
-import type { Ending, Entry, Invocation } from "../src/invocation.ts";
-import { blindScope, createScope } from "../src/kernel/scope.ts";
 import type { StepRecord } from "../src/protocol/index.ts";
-import { replay } from "../src/run.ts";
+import type { Invocation, NewEntry, ReplayResult } from "../src/replay/invocation.ts";
+import { replay } from "../src/replay/run.ts";
+import { readStepHistory } from "../src/replay/step-history.ts";
 import { run } from "../src/steps/index.ts";
+import { blindScope, createScope } from "../src/util/scope.ts";
 
 type Start = (request: Parameters<Invocation["start"]>[0]["request"]) => unknown;
 
@@ -12,11 +12,11 @@ const io = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 /** Runs a workflow on a platform that can't follow code across an await. */
 async function without(workflow: Start, records: StepRecord[] = []) {
-  const appended: Entry[] = [];
-  const ending: Ending = await replay({
-    ledger: readLedger(records),
+  const appended: NewEntry[] = [];
+  const ending: ReplayResult = await replay({
+    history: readStepHistory(records),
     runId: "wfr_1",
-    tries: { retried: 0, maxRetries: undefined },
+    attempt: { retried: 0, maxRetries: undefined },
     trusted: true,
     engine: () => expect.unreachable(),
     start: ({ request }) => workflow(request),

@@ -1,13 +1,13 @@
 /**
  * What a framework has kept of a body, as bytes.
  *
- * @param announced the request's Content-Length
+ * @param contentLength the request's Content-Length
  * @returns undefined unless it can be the bytes that came in: a parsed body can't, nor one that was inflated
  */
-export function keptBytes(kept: unknown, announced: string | null): Uint8Array<ArrayBuffer> | undefined {
-  if (announced === "0") return new Uint8Array();
+export function rawBytes(kept: unknown, contentLength: string | null): Uint8Array<ArrayBuffer> | undefined {
+  if (contentLength === "0") return new Uint8Array();
   const bytes = toBytes(kept);
-  return announced === null || bytes?.length === Number(announced) ? bytes : undefined;
+  return contentLength === null || bytes?.length === Number(contentLength) ? bytes : undefined;
 }
 
 function toBytes(kept: unknown): Uint8Array<ArrayBuffer> | undefined {
@@ -18,16 +18,16 @@ function toBytes(kept: unknown): Uint8Array<ArrayBuffer> | undefined {
 }
 
 /** A body that somebody has eaten: reading it is an error that says how to mend that. */
-export function eatenBody(remedy: string): ReadableStream<Uint8Array> {
+export function consumedBody(remedy: string): ReadableStream<Uint8Array> {
   const message = `The request's body has been read before it reached the workflow, and the signature is over its raw bytes. ${remedy}`;
   return new ReadableStream({ start: (controller) => controller.error(new TypeError(message)) });
 }
 
 /** The request, or one with the kept body when its own has been read. */
-export function unread(request: Request, kept: unknown, remedy: string): Request {
+export function withBody(request: Request, kept: unknown, remedy: string): Request {
   if (!request.bodyUsed) return request;
   const { method, headers, signal } = request;
-  const body = keptBytes(kept, headers.get("Content-Length")) ?? eatenBody(remedy);
+  const body = rawBytes(kept, headers.get("Content-Length")) ?? consumedBody(remedy);
   const init = { method, headers, signal, body, duplex: "half" };
   return new Request(request.url, init);
 }

@@ -1,9 +1,9 @@
 import type { Handler } from "@perdure/core";
-import { eatenBody, keptBytes } from "./body.ts";
+import { consumedBody, rawBytes } from "./body.ts";
 import { checkPath } from "./path.ts";
 
 /** What frameworks, parsers and platforms leave on a request. */
-interface Remains {
+interface ParsedParts {
   /** The URL as it came, where a router cuts its prefix off `url`. */
   readonly originalUrl?: string | undefined;
   readonly rawBody?: unknown;
@@ -11,7 +11,7 @@ interface Remains {
 }
 
 /** What is read of a request of `node:http`. */
-export interface IncomingMessage extends AsyncIterable<Uint8Array>, Remains {
+export interface IncomingMessage extends AsyncIterable<Uint8Array>, ParsedParts {
   readonly method?: string | undefined;
   readonly url?: string | undefined;
   readonly headers: { readonly host?: string | undefined; readonly ":authority"?: string | undefined };
@@ -32,16 +32,16 @@ export interface ServerResponse {
 }
 
 /** Answers a request of `node:http`. Never rejects. @param remedy what to do when a parser has eaten the body */
-export async function answer(
+export async function respond(
   handler: Handler,
   incoming: IncomingMessage,
   outgoing: ServerResponse,
   remedy: string,
-  remains: Remains = incoming,
+  parsed: ParsedParts = incoming,
 ): Promise<void> {
   let fault = 400; // Until there is a request: it has a method or a header that fetch doesn't know.
   try {
-    const request = toRequest(incoming, outgoing, remedy, remains);
+    const request = toRequest(incoming, outgoing, remedy, parsed);
     fault = 500;
     const response = await handler(request);
     send(outgoing, response.status, response.headers, await response.arrayBuffer());
@@ -66,7 +66,7 @@ export function toRequest(
   incoming: IncomingMessage,
   outgoing: ServerResponse,
   remedy: string,
-  remains: Remains = incoming,
+  parsed: ParsedParts = incoming,
 ): Request {
   const { method = "GET", rawHeaders } = incoming;
   const headers = new Headers();
@@ -76,9 +76,9 @@ export function toRequest(
   }
   const gone = new AbortController();
   outgoing.once("close", () => outgoing.writableFinished || gone.abort());
-  const body = method === "GET" || method === "HEAD" ? null : bodyOf(incoming, headers, remedy, remains);
+  const body = method === "GET" || method === "HEAD" ? null : bodyOf(incoming, headers, remedy, parsed);
   const init = { method, headers, body, signal: gone.signal, duplex: "half" };
-  return new Request(urlOf(incoming, remains.originalUrl), init);
+  return new Request(urlOf(incoming, parsed.originalUrl), init);
 }
 
 // The host is the client's word, and anything can stand there: it must not change the path.
@@ -95,11 +95,11 @@ function bodyOf(
   incoming: IncomingMessage,
   headers: Headers,
   remedy: string,
-  { rawBody, body }: Remains,
+  { rawBody, body }: ParsedParts,
 ): BodyInit {
-  const announced = headers.get("Content-Length");
-  const bytes = keptBytes(rawBody, announced) ?? keptBytes(body, announced);
-  return bytes ?? (incoming.readableDidRead ? eatenBody(remedy) : toStream(incoming));
+  const contentLength = headers.get("Content-Length");
+  const bytes = rawBytes(rawBody, contentLength) ?? rawBytes(body, contentLength);
+  return bytes ?? (incoming.readableDidRead ? consumedBody(remedy) : toStream(incoming));
 }
 
 function toStream(incoming: IncomingMessage): ReadableStream<Uint8Array> {

@@ -1,6 +1,6 @@
-import { type Ask, toSegment } from "../border/api.ts";
+import { type CallApi, toSegment } from "../engine-client/api.ts";
 import type { DeadLetter, FailureFunctionState } from "../protocol/log.ts";
-import { changes, type RunOptions } from "../protocol/message.ts";
+import { changedOptionHeaders, type RunOptions } from "../protocol/message.ts";
 import type { FlowControl } from "../protocol/options.ts";
 import { type CommonFilters, part, type Selection, select } from "./select.ts";
 
@@ -64,10 +64,10 @@ export interface RetriedRuns {
 
 /** Looks after failed runs. */
 export class DeadLetters {
-  readonly #ask: Ask;
+  readonly #callApi: CallApi;
 
-  constructor(ask: Ask) {
-    this.#ask = ask;
+  constructor(callApi: CallApi) {
+    this.#callApi = callApi;
   }
 
   /** A page, `count` entries long: 100 unless less is said. */
@@ -76,7 +76,7 @@ export class DeadLetters {
   ): Promise<DeadLetterPage> {
     const { filter, ...page } = options;
     const query = { ...filter, ...page, source: "workflow" };
-    return part("messages", await this.#ask<DeadLetterPage>("GET", ["dlq"], { query }));
+    return part("messages", await this.#callApi<DeadLetterPage>("GET", ["dlq"], { query }));
   }
 
   /** Goes on, as new runs, where they failed: what is recorded stays. The entries are gone then. */
@@ -101,7 +101,7 @@ export class DeadLetters {
 
   /** Has a failure function called no more that is under way, or is to be called again. */
   async cancelFailureFunction({ dlqId }: { readonly dlqId: string }): Promise<void> {
-    await this.#ask("DELETE", ["workflows", "dlq", "callback", toSegment(dlqId)], { empty: true });
+    await this.#callApi("DELETE", ["workflows", "dlq", "callback", toSegment(dlqId)], { empty: true });
   }
 
   /** Has the rollbacks made again that failed, and nothing else. Perdure's own engine only. */
@@ -114,11 +114,14 @@ export class DeadLetters {
     const query = select(selection, "dlqIds");
     if (!query) return { deleted: 0 };
     const path = ["workflows", "dlq"];
-    return part("deleted", await this.#ask<{ deleted: number; cursor?: string }>("DELETE", path, { query }));
+    return part(
+      "deleted",
+      await this.#callApi<{ deleted: number; cursor?: string }>("DELETE", path, { query }),
+    );
   }
 
   #again(what: "callback" | "rollback", dlqId: string): Promise<RetriedRun> {
-    return this.#ask("POST", ["workflows", "dlq", what, toSegment(dlqId)]);
+    return this.#callApi("POST", ["workflows", "dlq", what, toSegment(dlqId)]);
   }
 
   async #retry(
@@ -128,7 +131,7 @@ export class DeadLetters {
   ): Promise<RetriedRuns> {
     const query = select(selection, "dlqIds");
     if (!query) return { workflowRuns: [] };
-    const details = { query, headers: changes(options) };
-    return part("workflowRuns", await this.#ask<RetriedRuns>("POST", ["workflows", "dlq", how], details));
+    const details = { query, headers: changedOptionHeaders(options) };
+    return part("workflowRuns", await this.#callApi<RetriedRuns>("POST", ["workflows", "dlq", how], details));
   }
 }

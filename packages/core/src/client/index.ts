@@ -1,9 +1,9 @@
-import { type Ask, askBy, toSegment } from "../border/api.ts";
-import type { Engine } from "../border/engine.ts";
-import { checkClient, engineOf, type GivenClient, processEnv } from "../border/settings.ts";
-import { isList } from "../kernel/check.ts";
+import { type CallApi, createApi, toSegment } from "../engine-client/api.ts";
+import type { Engine } from "../engine-client/engine.ts";
 import type { NotifyResponse, Waiter } from "../protocol/wait.ts";
-import { toText } from "../steps/index.ts";
+import { checkClient, type GivenClient, processEnv, resolveEngine } from "../server/endpoint-config.ts";
+import { toBody } from "../steps/index.ts";
+import { isList } from "../util/check.ts";
 import { DeadLetters } from "./dlq.ts";
 import { type CancelFilters, cancel, type LogsOptions, logs, type RunPage, Runs } from "./runs.ts";
 import { WorkflowSchedules } from "./schedules.ts";
@@ -26,7 +26,7 @@ export interface NotifyOptions {
  */
 export class Client {
   readonly #config: GivenClient;
-  readonly #ask: Ask;
+  readonly #callApi: CallApi;
   #asked: Engine | undefined;
   /** Failed runs. */
   readonly dlq: DeadLetters;
@@ -45,14 +45,14 @@ export class Client {
   constructor(config: GivenClient = {}) {
     checkClient(config);
     this.#config = config;
-    this.#ask = askBy(() => this.#engine.connection.http);
-    this.dlq = new DeadLetters(this.#ask);
-    this.runs = new Runs(this.#ask);
-    this.schedules = new WorkflowSchedules(this.#ask);
+    this.#callApi = createApi(() => this.#engine.connection.http);
+    this.dlq = new DeadLetters(this.#callApi);
+    this.runs = new Runs(this.#callApi);
+    this.schedules = new WorkflowSchedules(this.#callApi);
   }
 
   get #engine(): Engine {
-    this.#asked ??= engineOf(this.#config, processEnv());
+    this.#asked ??= resolveEngine(this.#config, processEnv());
     return this.#asked;
   }
 
@@ -74,21 +74,21 @@ export class Client {
 
   /** Ends runs: one, several by their ids, those that match a filter, or all. Their failure functions aren't called. */
   cancel(selection: Selection<"workflowRunIds", CancelFilters>): Promise<{ cancelled: number }> {
-    return cancel(this.#ask, selection);
+    return cancel(this.#callApi, selection);
   }
 
   /** Tells those who wait for an event. @returns who was told */
   async notify({ eventId, eventData, workflowRunId }: NotifyOptions): Promise<NotifyResponse[]> {
-    return this.#engine.notify(eventId, toText(eventData, "The event"), workflowRunId);
+    return this.#engine.notify(eventId, toBody(eventData, "The event"), workflowRunId);
   }
 
   /** Who waits for an event. */
   async getWaiters({ eventId }: { readonly eventId: string }): Promise<Waiter[]> {
-    return this.#ask<Waiter[]>("GET", ["waiters", toSegment(eventId)]);
+    return this.#callApi<Waiter[]>("GET", ["waiters", toSegment(eventId)]);
   }
 
   /** Runs with their steps, the newest first. */
   logs(options: LogsOptions = {}): Promise<RunPage> {
-    return logs(this.#ask, options);
+    return logs(this.#callApi, options);
   }
 }

@@ -1,11 +1,11 @@
-import type { Ask } from "../border/api.ts";
-import type { Query } from "../border/http.ts";
-import { checkText, mustBe } from "../kernel/check.ts";
-import { type Duration, toMilliseconds } from "../kernel/duration.ts";
-import { WorkflowError } from "../kernel/errors.ts";
-import { parseLeniently } from "../kernel/json.ts";
+import type { CallApi } from "../engine-client/api.ts";
+import type { Query } from "../engine-client/http.ts";
 import { type RunError, readFailure } from "../protocol/error.ts";
 import type { RunLog, RunState } from "../protocol/log.ts";
+import { checkNonEmptyString, mustBe } from "../util/check.ts";
+import { type Duration, toMilliseconds } from "../util/duration.ts";
+import { WorkflowError } from "../util/errors.ts";
+import { parseLeniently } from "../util/json.ts";
 import { type CommonFilters, part, type Selection, select } from "./select.ts";
 
 /** What can be asked of runs. All that are given must match. */
@@ -61,24 +61,24 @@ export type CancelFilters = CommonFilters &
       }
   );
 
-export async function logs(ask: Ask, options: LogsOptions): Promise<RunPage> {
-  const page = await fetchLogs(ask, options);
+export async function logs(callApi: CallApi, options: LogsOptions): Promise<RunPage> {
+  const page = await fetchLogs(callApi, options);
   return { ...page, runs: page.runs.map(readable) };
 }
 
-async function fetchLogs(ask: Ask, options: LogsOptions): Promise<RunPage> {
+async function fetchLogs(callApi: CallApi, options: LogsOptions): Promise<RunPage> {
   const { cursor, count, filter, ...older } = options;
   const query = { groupBy: "workflowRunId", ...older, ...filter, cursor, count };
-  return part("runs", await ask<RunPage>("GET", ["workflows", "events"], { query }));
+  return part("runs", await callApi<RunPage>("GET", ["workflows", "events"], { query }));
 }
 
 export async function cancel(
-  ask: Ask,
+  callApi: CallApi,
   selection: Selection<"workflowRunIds", CancelFilters>,
 ): Promise<{ cancelled: number }> {
   const query = select(selection, "workflowRunIds", toQuery);
   if (!query) return { cancelled: 0 };
-  const { cancelled } = await ask<{ cancelled: number }>("DELETE", ["workflows", "runs"], { query });
+  const { cancelled } = await callApi<{ cancelled: number }>("DELETE", ["workflows", "runs"], { query });
   return { cancelled };
 }
 
@@ -114,16 +114,16 @@ export interface WaitForRun {
 
 /** Looks after single runs. */
 export class Runs {
-  readonly #ask: Ask;
+  readonly #callApi: CallApi;
 
-  constructor(ask: Ask) {
-    this.#ask = ask;
+  constructor(callApi: CallApi) {
+    this.#callApi = callApi;
   }
 
   /** The run; of several runs that had this id, the newest one. `undefined` when the engine knows none. */
   async get<Result = unknown>(workflowRunId: string): Promise<Run<Result> | undefined> {
-    checkText("workflowRunId", workflowRunId);
-    const { runs } = await fetchLogs(this.#ask, { filter: { workflowRunId } });
+    checkNonEmptyString("workflowRunId", workflowRunId);
+    const { runs } = await fetchLogs(this.#callApi, { filter: { workflowRunId } });
     const [run] = runs;
     return run && { ...readable(run), result: resultOf(run) as Result | undefined, error: errorOf(run) };
   }

@@ -1,14 +1,20 @@
 import type { Schedule } from "@upstash/qstash";
-import { type Ask, toSegment } from "../border/api.ts";
-import { checkText } from "../kernel/check.ts";
-import { checkOptions } from "../kernel/options.ts";
-import { checkUrl } from "../kernel/url.ts";
+import { type CallApi, toSegment } from "../engine-client/api.ts";
+import { encodeRunOptions } from "../protocol/deferred-options.ts";
+import * as HEADER from "../protocol/header-names.ts";
 import { forward } from "../protocol/headers.ts";
-import { encodeRunOptions } from "../protocol/late-options.ts";
 import { checkRunOptions, type RunOptions } from "../protocol/message.ts";
-import * as HEADER from "../protocol/names.ts";
-import { contentTypeOf, defined, forwarded, timeHeaders, toCount } from "../protocol/options.ts";
-import { toText } from "../steps/index.ts";
+import {
+  contentTypeOf,
+  definedHeaders,
+  forwardedHeaders,
+  timeHeaders,
+  toCount,
+} from "../protocol/options.ts";
+import { toBody } from "../steps/index.ts";
+import { checkNonEmptyString } from "../util/check.ts";
+import { checkOptions } from "../util/options.ts";
+import { checkUrl } from "../util/url.ts";
 
 /** Runs that start by the clock, and how each of them is to be delivered. */
 export interface ScheduleOptions extends Omit<RunOptions, "notBefore" | "redact"> {
@@ -24,10 +30,10 @@ export interface ScheduleOptions extends Omit<RunOptions, "notBefore" | "redact"
 
 /** Starts runs by the clock. A run of a schedule has its failure function, retries and labels like any other. */
 export class WorkflowSchedules {
-  readonly #ask: Ask;
+  readonly #callApi: CallApi;
 
-  constructor(ask: Ask) {
-    this.#ask = ask;
+  constructor(callApi: CallApi) {
+    this.#callApi = callApi;
   }
 
   /** @throws TypeError for options that can't be obeyed */
@@ -39,18 +45,18 @@ export class WorkflowSchedules {
       "url body headers retries retryDelay flowControl timeout label failureRetries failureRetryDelay failureUrl delay cron scheduleId",
     );
     const url = checkUrl("url", options.url);
-    checkText("The cron expression", cron);
+    checkNonEmptyString("The cron expression", cron);
     // Says what is wrong with the options now, and not at each tick.
     checkRunOptions(options);
-    const text = toText(body, "The payload");
-    return this.#ask("POST", ["schedules", url], {
-      headers: defined([
+    const text = toBody(body, "The payload");
+    return this.#callApi("POST", ["schedules", url], {
+      headers: definedHeaders([
         [HEADER.contentType, contentTypeOf(headers) ?? "application/json"],
         [HEADER.cron, cron],
         [HEADER.scheduleId, scheduleId],
         ...timeHeaders({ delay }),
         [HEADER.retries, toCount("retries", runOptions.retries)],
-        ...forwarded(headers),
+        ...forwardedHeaders(headers),
         // Travels with each tick to the endpoint, which starts the run with it.
         [forward(HEADER.runOptions), encodeRunOptions(runOptions)],
       ]),
@@ -60,12 +66,12 @@ export class WorkflowSchedules {
 
   /** All schedules, also those that start no workflow. */
   list(): Promise<Schedule[]> {
-    return this.#ask("GET", ["schedules"]);
+    return this.#callApi("GET", ["schedules"]);
   }
 
   /** @throws WorkflowError `engine_refused` when there is none of this id */
   get(scheduleId: string): Promise<Schedule> {
-    return this.#ask("GET", ["schedules", toSegment(scheduleId)]);
+    return this.#callApi("GET", ["schedules", toSegment(scheduleId)]);
   }
 
   /** Starts no more runs until it is resumed; ticks meanwhile are skipped. */
@@ -84,6 +90,6 @@ export class WorkflowSchedules {
   }
 
   #change(method: "PATCH" | "DELETE", scheduleId: string, ...how: string[]): Promise<void> {
-    return this.#ask(method, ["schedules", toSegment(scheduleId), ...how], { empty: true });
+    return this.#callApi(method, ["schedules", toSegment(scheduleId), ...how], { empty: true });
   }
 }

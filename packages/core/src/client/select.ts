@@ -1,5 +1,5 @@
-import type { Query } from "../border/http.ts";
-import { checkText, isList } from "../kernel/check.ts";
+import type { Query } from "../engine-client/http.ts";
+import { checkNonEmptyString, isList } from "../util/check.ts";
 
 /** What can be asked of runs and dead letters alike. Within a list any one may match; all that are given must. */
 export interface CommonFilters {
@@ -23,7 +23,7 @@ export type Selection<Ids extends string, Filter> =
   | { readonly filter: Filter; readonly count?: number; readonly cursor?: string }
   | { readonly all: true; readonly count?: number; readonly cursor?: string };
 
-const COUNT = 100;
+const DEFAULT_COUNT = 100;
 
 interface Part {
   readonly all?: true;
@@ -46,7 +46,7 @@ export function select<Ids extends string>(
   if (typeof selection === "string" || isList(selection)) return byIds(selection, ids);
   if (ids in Object(selection))
     return byIds((selection as Record<Ids, string | readonly string[]>)[ids], ids);
-  const { all, filter, count = COUNT, cursor } = Object(selection) as Part;
+  const { all, filter, count = DEFAULT_COUNT, cursor } = Object(selection) as Part;
   if (all === true) return { count, cursor };
   if (filter && Object.values(filter).some((value) => value !== undefined))
     return { ...toQuery(filter), count, cursor };
@@ -55,7 +55,7 @@ export function select<Ids extends string>(
 
 function byIds(given: string | readonly string[], name: string): Query | undefined {
   const list = [given].flat();
-  for (const id of list) checkText(`An id in ${name}`, id);
+  for (const id of list) checkNonEmptyString(`An id in ${name}`, id);
   return list.length > 0 ? { [name]: list } : undefined;
 }
 

@@ -1,10 +1,10 @@
-import type { Engine } from "../border/engine.ts";
-import { WorkflowError } from "../kernel/errors.ts";
-import { randomId, toRunId } from "../kernel/ids.ts";
-import { checkOptions } from "../kernel/options.ts";
-import { checkUrl } from "../kernel/url.ts";
+import type { Engine } from "../engine-client/engine.ts";
 import { type Message, type RunOptions, startMessage } from "../protocol/message.ts";
-import { toText } from "../steps/index.ts";
+import { toBody } from "../steps/index.ts";
+import { WorkflowError } from "../util/errors.ts";
+import { randomId, toRunId } from "../util/ids.ts";
+import { checkOptions } from "../util/options.ts";
+import { checkUrl } from "../util/url.ts";
 
 /** A run to start, and how it is to be delivered. */
 export interface TriggerOptions extends RunOptions {
@@ -61,8 +61,8 @@ function toMessage(options: TriggerOptions, runId: string): Message {
   for (const option of ["useFailureFunction", "keepTriggerConfig"] as const) {
     if ((options[option] ?? true) !== true) throw new TypeError(`${option} can't be switched off.`);
   }
-  const body = toText(options.body, "The payload");
+  const body = toBody(options.body, "The payload");
   const start = { ...options, url, runId, body, triggerId: randomId() };
   const message = startMessage(start);
-  return options.disableTelemetry ? { ...message, untold: true } : message;
+  return options.disableTelemetry ? { ...message, withoutTelemetry: true } : message;
 }

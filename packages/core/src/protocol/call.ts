@@ -1,23 +1,23 @@
-import { textFromBase64 } from "../kernel/bytes.ts";
-import { type Duration, toWireDuration } from "../kernel/duration.ts";
+import { textFromBase64 } from "../util/bytes.ts";
+import { type Duration, toWireDuration } from "../util/duration.ts";
+import * as HEADER from "./header-names.ts";
 import { CALL_FEATURES, forCallback, forward, PROTOCOL_VERSION } from "./headers.ts";
 import { lacks } from "./history.ts";
-import { malformed, parseCallback, textIn } from "./malformed.ts";
-import { type Message, type OfRun, ofRun } from "./message.ts";
-import * as HEADER from "./names.ts";
+import { type Message, type RunRef, runIdHeaders } from "./message.ts";
 import {
   contentTypeOf,
-  defined,
+  definedHeaders,
   type FlowControl,
   flowControlHeaders,
-  forwarded,
+  forwardedHeaders,
   type HeaderList,
   headerIn,
   ifGiven,
-  renamed,
+  renameHeaders,
   retryHeaders,
 } from "./options.ts";
 import { NON_RETRYABLE_STATUS } from "./outcome.ts";
+import { malformed, parseBase64, parseCallback } from "./parse.ts";
 import type { RetryDelayOption } from "./retry-delay.ts";
 import { isPositive, type StepRecord, type StepType } from "./step.ts";
 
@@ -44,7 +44,7 @@ export interface CallRequest {
 }
 
 /** The place of a step in its run. */
-export interface Place extends OfRun {
+export interface StepPosition extends RunRef {
   readonly id: number;
   readonly concurrent: number;
   /** The step has a rollback. */
@@ -52,12 +52,12 @@ export interface Place extends OfRun {
 }
 
 /** Asks the engine for the call, and to bring its answer to the workflow's endpoint. */
-export function callMessage(place: Place, stepName: string, call: CallRequest): Message {
+export function callMessage(place: StepPosition, stepName: string, call: CallRequest): Message {
   const { headers } = call;
   const contentType = contentTypeOf(headers) ?? "application/json";
   const { url, invokeCount } = place;
   const answer: HeaderList = [
-    ...ofRun(place),
+    ...runIdHeaders(place),
     [HEADER.callType, "fromCallback"],
     [forward(HEADER.isCallResult), true],
     [forward(HEADER.stepId), place.id],
@@ -72,17 +72,17 @@ export function callMessage(place: Place, stepName: string, call: CallRequest): 
     url: call.url,
     method: call.method ?? "GET",
     body: call.body,
-    headers: defined([
-      ...ofRun(place),
+    headers: definedHeaders([
+      ...runIdHeaders(place),
       [HEADER.featureSet, CALL_FEATURES],
       [HEADER.sdkVersion, PROTOCOL_VERSION],
       [HEADER.callType, "toCallback"],
       [HEADER.contentType, contentType],
       ...callPolicyHeaders(call, place.exact),
-      ...forwarded(headers),
+      ...forwardedHeaders(headers),
       [forward(HEADER.contentType), contentTypeOf(headers)],
       [HEADER.callback, url],
-      ...renamed(answer, forCallback),
+      ...renameHeaders(answer, forCallback),
     ]),
   };
 }
@@ -106,25 +106,25 @@ type CallPolicy = Pick<CallRequest, "retries" | "retryDelay" | "timeout" | "flow
  * @throws WorkflowError `malformed_body` for a body that isn't one, or headers that don't say which step it answers
  */
 export function readCallAnswer(headers: Headers, json: string): StepRecord | undefined {
-  const body = parseCallback<AnswerBody>(WHAT, json);
+  const body = parseCallback<AnswerBody>(SUBJECT, json);
   const { status, workflowRunId } = body;
   const header = body.header ?? {};
   // Where the token doesn't tell for which kind of delivery it was made, and for which run, the body has to.
-  if (body.dlqId !== undefined) throw malformed(WHAT, "is a failure", json);
+  if (body.dlqId !== undefined) throw malformed(SUBJECT, "is a failure", json);
   if (workflowRunId !== undefined && workflowRunId !== headers.get(HEADER.runId))
-    throw malformed(WHAT, "belongs to another run", json);
+    throw malformed(SUBJECT, "belongs to another run", json);
   const succeeded = status >= 200 && status < 300;
   const final =
-    toWhole(body.retried) >= toWhole(body.maxRetries) ||
+    toInteger(body.retried) >= toInteger(body.maxRetries) ||
     (status === NON_RETRYABLE_STATUS && headerIn(HEADER.nonRetryable, header) !== undefined);
   if (!succeeded && !final) return undefined;
   const stepId = Number(headers.get(HEADER.stepId));
   const concurrent = Number(headers.get(HEADER.concurrent));
   const stepName = headers.get(HEADER.stepName);
   if (!isPositive(stepId) || !isPositive(concurrent) || !stepName)
-    throw malformed(WHAT, "names no step", json);
+    throw malformed(SUBJECT, "names no step", json);
   // One character a byte: as the protocol records an answer's body.
-  const text = textIn(body.body ?? "", "A body in the answer to a call", atob);
+  const text = parseBase64(body.body ?? "", "A body in the answer to a call", atob);
   const out = JSON.stringify({ status, body: text, header });
   return {
     stepId,
@@ -136,7 +136,7 @@ export function readCallAnswer(headers: Headers, json: string): StepRecord | und
   };
 }
 
-function toWhole(count: unknown): number {
+function toInteger(count: unknown): number {
   return Number.isSafeInteger(count) ? (count as number) : 0;
 }
 
@@ -150,7 +150,7 @@ interface AnswerBody {
   readonly maxRetries?: number;
 }
 
-const WHAT = "The answer to a call";
+const SUBJECT = "The answer to a call";
 
 /** A step's name as a header's value, which is printable ASCII. Whatever isn't, and what would look encoded already, is encoded. */
 export function encodeStepName(name: string): string {

@@ -1,7 +1,7 @@
-import { WorkflowError } from "../kernel/errors.ts";
+import { WorkflowError } from "../util/errors.ts";
+import * as HEADER from "./header-names.ts";
 import { PROTOCOL_VERSION } from "./headers.ts";
-import { malformed } from "./malformed.ts";
-import * as HEADER from "./names.ts";
+import { malformed } from "./parse.ts";
 
 /** What a request is, told by its headers alone. */
 export type Delivery = Start | Resume | CallResult | Failure | Cancel;
@@ -20,26 +20,26 @@ export interface Start {
 }
 
 /** Carries a run's history and asks for what comes next. */
-export interface Resume extends OfRun {
+export interface Resume extends RunFields {
   readonly kind: "resume";
 }
 
 /** Brings the answer of a third party to a `call` step. */
-export interface CallResult extends OfRun {
+export interface CallResult extends RunFields {
   readonly kind: "callResult";
 }
 
 /** Tells that the run has failed for good. */
-export interface Failure extends OfRun {
+export interface Failure extends RunFields {
   readonly kind: "failure";
 }
 
 /** Tells that the run was cancelled. Our own engine does, where it was asked to. */
-export interface Cancel extends OfRun {
+export interface Cancel extends RunFields {
   readonly kind: "cancel";
 }
 
-interface OfRun {
+interface RunFields {
   readonly runId: string;
   readonly messageId: string | undefined;
   /** Earlier attempts to deliver this message. */
@@ -55,7 +55,7 @@ interface OfRun {
 export const CANCEL_CALL = "cancelCall";
 
 /** A request has one of each at most: of two that were joined, nobody knows which is meant. */
-const SINGLE: readonly string[] = [
+const SINGLE_VALUED_HEADERS: readonly string[] = [
   HEADER.runId,
   HEADER.messageId,
   HEADER.sdkVersion,
@@ -81,7 +81,7 @@ export function kindOf(headers: Headers): DeliveryKind {
  * @throws WorkflowError `malformed_body` for a header that is there more than once, `protocol_mismatch` for another version of the protocol, `missing_run_id` where the kind needs one
  */
 export function classify(headers: Headers): Delivery {
-  for (const name of SINGLE) {
+  for (const name of SINGLE_VALUED_HEADERS) {
     const value = headers.get(name);
     if (value?.includes(", ")) throw malformed(`The header ${name}`, "is there more than once", value);
   }

@@ -1,7 +1,7 @@
-import { utf8 } from "../kernel/bytes.ts";
-import { hasTexts } from "../kernel/check.ts";
-import { isError, messageOf } from "../kernel/errors.ts";
-import { parseLeniently } from "../kernel/json.ts";
+import { utf8 } from "../util/bytes.ts";
+import { hasStrings } from "../util/check.ts";
+import { isError, messageOf } from "../util/errors.ts";
+import { parseLeniently } from "../util/json.ts";
 
 /** The step in which an attempt failed. */
 export interface FailedStep {
@@ -37,11 +37,11 @@ export interface ErrorBody {
 /** The JSON with which an endpoint answers an attempt that failed. */
 export type FailureFunctionPayload = Pick<ErrorBody, "error" | "message" | "stack">;
 
-const DEEPEST_CAUSE = 8;
-const MOST_ERRORS = 10;
+const MAX_CAUSE_DEPTH = 8;
+const MAX_AGGREGATE_ERRORS = 10;
 
 /** Bytes of an error's message, and of its stack, as JSON. */
-const MAX_TEXT_BYTES = 64 * 1024;
+const MAX_STRING_BYTES = 64 * 1024;
 const MAX_NAME_BYTES = 1024;
 
 /**
@@ -54,14 +54,14 @@ export function toErrorBody(
   thrown: unknown,
   withStack: boolean,
   depth = 0,
-  maxBytes: number = MAX_TEXT_BYTES,
+  maxBytes: number = MAX_STRING_BYTES,
 ): ErrorBody {
   const full = messageOf(thrown);
   const message = shorten(full, maxBytes);
   if (!isError(thrown)) return { error: "Error", message };
   // User code may have put anything there.
   const { name, stack, cause, errors } = thrown as { [Field in keyof AggregateError]?: unknown };
-  const deepest = depth === DEEPEST_CAUSE;
+  const deepest = depth === MAX_CAUSE_DEPTH;
   return {
     error: typeof name === "string" ? shorten(name, MAX_NAME_BYTES) : "Error",
     message,
@@ -70,7 +70,7 @@ export function toErrorBody(
       cause === undefined || deepest ? undefined : toErrorBody(cause, withStack, depth + 1, maxBytes / 2),
     errors: deepest
       ? undefined
-      : listed(errors, (one) => isError(one) && toErrorBody(one, withStack, DEEPEST_CAUSE, maxBytes / 16)),
+      : listed(errors, (one) => isError(one) && toErrorBody(one, withStack, MAX_CAUSE_DEPTH, maxBytes / 16)),
   };
 }
 
@@ -81,7 +81,7 @@ function shortenStack(stack: string, message: string, maxBytes: number): string 
 }
 
 /** @returns the string, or as much of its beginning as `maxBytes` of JSON hold, and how long it was */
-export function shorten(full: string, maxBytes: number = MAX_TEXT_BYTES): string {
+export function shorten(full: string, maxBytes: number = MAX_STRING_BYTES): string {
   let kept = full.slice(0, maxBytes);
   // JSON has six bytes for a character at most: most strings needn't be measured.
   let size = kept.length * 6;
@@ -98,7 +98,7 @@ function listed(
   errors: unknown,
   read: (one: unknown) => ErrorBody | false | undefined,
 ): ErrorBody[] | undefined {
-  const found = Array.isArray(errors) ? errors.slice(0, MOST_ERRORS).map(read).filter(Boolean) : [];
+  const found = Array.isArray(errors) ? errors.slice(0, MAX_AGGREGATE_ERRORS).map(read).filter(Boolean) : [];
   return found.length > 0 ? (found as ErrorBody[]) : undefined;
 }
 
@@ -126,8 +126,8 @@ export function asErrorBody(value: unknown, depth = 0): ErrorBody | undefined {
     error: typeof error === "string" ? error : "Error",
     message,
     stack: typeof stack === "string" ? stack : undefined,
-    cause: depth < DEEPEST_CAUSE ? asErrorBody(cause, depth + 1) : undefined,
-    errors: depth < DEEPEST_CAUSE ? listed(errors, (one) => asErrorBody(one, DEEPEST_CAUSE)) : undefined,
+    cause: depth < MAX_CAUSE_DEPTH ? asErrorBody(cause, depth + 1) : undefined,
+    errors: depth < MAX_CAUSE_DEPTH ? listed(errors, (one) => asErrorBody(one, MAX_CAUSE_DEPTH)) : undefined,
     where: PLACES.find((place) => place === where),
     step: isFailedStep(step) ? step : undefined,
   };
@@ -166,5 +166,5 @@ export function readFailure(
 const PLACES = ["payload", "before-first-step", "step", "after-last-step", "replay"] as const;
 
 function isFailedStep(value: unknown): value is FailedStep {
-  return typeof Object(value).id === "number" && hasTexts(value, ["name", "type"]);
+  return typeof Object(value).id === "number" && hasStrings(value, ["name", "type"]);
 }

@@ -1,8 +1,8 @@
-import { hasTexts } from "../kernel/check.ts";
-import { WorkflowError } from "../kernel/errors.ts";
+import { hasStrings } from "../util/check.ts";
+import { WorkflowError } from "../util/errors.ts";
 import { asErrorBody, type FailedStep, type FailurePlace, readFailure, toError } from "./error.ts";
 import { type HistoryEntry, isHistory } from "./history.ts";
-import { malformed, parseCallback, textIn } from "./malformed.ts";
+import { malformed, parseBase64, parseCallback } from "./parse.ts";
 import type { PendingRollback, RollbackRecord } from "./rollback.ts";
 
 /** The JSON body of a failure callback: the attempt that failed last, and what the run had been started with. */
@@ -83,13 +83,13 @@ export interface FailureReport {
   readonly details: FailureDetails | undefined;
 }
 
-const WHAT = "The failure callback";
+const SUBJECT = "The failure callback";
 
 /** @throws WorkflowError `malformed_body` when the text isn't a failure callback */
 export function parseFailure(json: string): FailureReport {
-  const body = parseCallback<Partial<FailureBody>>(WHAT, json);
+  const body = parseCallback<Partial<FailureBody>>(SUBJECT, json);
   if (body.perdure !== undefined && !isDetails(body.perdure))
-    throw malformed(WHAT, "has wrong details", json);
+    throw malformed(SUBJECT, "has wrong details", json);
   const response = decode(body.body);
   const { thrown, message, where, step } = readFailure(response, body.status);
   const { perdure: details } = body;
@@ -128,7 +128,7 @@ function isRollback(value: unknown): value is RollbackRecord {
   const { stepId, error } = Object(value) as Record<keyof RollbackRecord, unknown>;
   return (
     typeof stepId === "number" &&
-    hasTexts(value, ["stepName", "stepType"]) &&
+    hasStrings(value, ["stepName", "stepType"]) &&
     (error === undefined || asErrorBody(error) !== undefined)
   );
 }
@@ -151,5 +151,5 @@ function toNumber(value: unknown): number | undefined {
 }
 
 function decode(base64: unknown): string {
-  return textIn(base64 ?? "", "A body in the failure callback");
+  return parseBase64(base64 ?? "", "A body in the failure callback");
 }

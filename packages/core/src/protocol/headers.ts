@@ -1,4 +1,4 @@
-import * as PREFIX from "./prefixes.ts";
+import * as PREFIX from "./header-prefixes.ts";
 
 /** The version of the workflow protocol that this package speaks. */
 export const PROTOCOL_VERSION = "1";

@@ -1,6 +1,6 @@
-import { hasTexts } from "../kernel/check.ts";
-import { WorkflowError } from "../kernel/errors.ts";
-import { malformed, parseJson, textIn } from "./malformed.ts";
+import { hasStrings } from "../util/check.ts";
+import { WorkflowError } from "../util/errors.ts";
+import { malformed, parseBase64, parseJson } from "./parse.ts";
 import { parseStep, recordKey, type StepRecord } from "./step.ts";
 
 /** What an entry is: the payload or a step's record, a request to a third party, or the answer to one. */
@@ -78,9 +78,9 @@ export function readHistory(entries: readonly HistoryEntry[]): History {
 }
 
 function decode({ messageId, body }: HistoryEntry): string {
-  return textIn(body, `Message ${messageId} in the run's history`);
+  return parseBase64(body, `Message ${messageId} in the run's history`);
 }
 
 function isEntry(value: unknown): value is HistoryEntry {
-  return hasTexts(value, ["messageId", "body", "callType"]);
+  return hasStrings(value, ["messageId", "body", "callType"]);
 }

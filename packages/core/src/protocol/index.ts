@@ -1,11 +1,12 @@
-import { checkOptions } from "../kernel/options.ts";
-import * as names from "./names.ts";
-import * as prefixes from "./prefixes.ts";
+import { checkOptions } from "../util/options.ts";
+import * as names from "./header-names.ts";
+import * as prefixes from "./header-prefixes.ts";
 
 /** The wire's vocabulary, for engines and tools: names, shapes and how to read them. No behaviour of a runtime. */
-export { LONGEST_DURATION, parseDuration, parseUnixTime } from "../kernel/duration.ts";
-export { isSameUrl, toHttpUrl, urlKey } from "../kernel/url.ts";
+export { MAX_DURATION_MS, parseDuration, parseUnixTime } from "../util/duration.ts";
+export { isSameUrl, toHttpUrl, urlKey } from "../util/url.ts";
 export { decodeStepName } from "./call.ts";
+export { decodeCapabilities, type EndpointCapabilities, encodeCapabilities } from "./capabilities.ts";
 export { CANCEL_CALL, classify, type Delivery, type DeliveryKind, kindOf } from "./delivery.ts";
 export { type ErrorBody, type FailurePlace, type RunError, readFailure, toErrorBody } from "./error.ts";
 export { type FailureBody, type FailureDetails, type FailureReport, parseFailure } from "./failure.ts";
@@ -42,7 +43,6 @@ export {
   isPublicSecret,
   TOKEN_CLAIM,
 } from "./token.ts";
-export { decodeTraits, encodeTraits, type Traits } from "./traits.ts";
 export type { NotifyResponse, WaitBody, Waiter, WebhookHit } from "./wait.ts";
 /** Refuses unknown options: the engine checks its own in the same way. */
 export { checkOptions };

@@ -1,7 +1,7 @@
-import type { Place } from "./call.ts";
+import type { StepPosition } from "./call.ts";
+import * as HEADER from "./header-names.ts";
 import { type Message, type RunOptions, startMessage, stepHeaders } from "./message.ts";
-import * as HEADER from "./names.ts";
-import { defined } from "./options.ts";
+import { definedHeaders } from "./options.ts";
 import { asLists } from "./wait.ts";
 
 /** The body of a message that starts a run for another run, which waits for it. */
@@ -29,7 +29,7 @@ interface Child extends RunOptions {
   readonly body: string | undefined;
 }
 
-interface Invoker extends Place {
+interface Invoker extends StepPosition {
   readonly createdAt: number;
   /** Headers that belong to all of the endpoint's deliveries, under the names that ask for them to be forwarded. */
   readonly forwarded: Readonly<Record<string, string>>;
@@ -40,7 +40,7 @@ export function invokeMessage(place: Invoker, stepName: string, child: Child): M
   const { body, ...options } = child;
   const envelope: InvokeEnvelope = {
     body,
-    headers: asLists({ ...place.forwarded, ...defined(stepHeaders(place)) }),
+    headers: asLists({ ...place.forwarded, ...definedHeaders(stepHeaders(place)) }),
     workflowRunId: place.runId,
     workflowRunCreatedAt: place.createdAt,
     workflowUrl: place.url,

@@ -1,17 +1,17 @@
-import { type Duration, toWireDuration } from "../kernel/duration.ts";
-import { checkUrl } from "../kernel/url.ts";
+import { type Duration, toWireDuration } from "../util/duration.ts";
+import { checkUrl } from "../util/url.ts";
+import * as HEADER from "./header-names.ts";
 import { FEATURES, forFailureCallback, forward, PROTOCOL_VERSION } from "./headers.ts";
-import * as HEADER from "./names.ts";
 import {
   contentTypeOf,
-  defined,
+  definedHeaders,
   type FlowControl,
   flowControlHeaders,
-  forwarded,
+  forwardedHeaders,
   type HeaderList,
   ifGiven,
   joinLabels,
-  renamed,
+  renameHeaders,
   retryHeaders,
   timeHeaders,
 } from "./options.ts";
@@ -26,7 +26,7 @@ export interface Message {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | undefined;
   /** To be sent without telemetry, also where others have it. */
-  readonly untold?: boolean;
+  readonly withoutTelemetry?: boolean;
 }
 
 /** Parts of a run that the engine's views show only as hashes. */
@@ -69,13 +69,13 @@ export interface RunOptions {
 
 const JSON_TYPE = "application/json";
 
-interface StartOf extends RunOptions {
+interface StartRequest extends RunOptions {
   readonly url: string;
   readonly runId: string;
   readonly body: string | undefined;
   readonly contentType?: string | undefined;
   /** The engine has the run already: this configures it. */
-  readonly configures?: boolean;
+  readonly configuresRun?: boolean;
   /** Runs between this one and the one that nobody invoked. */
   readonly invokeCount?: number;
   /** What this request is known by when it is sent again. */
@@ -87,27 +87,27 @@ interface StartOf extends RunOptions {
  *
  * @throws TypeError for an option that the engine could not obey
  */
-export function startMessage(start: StartOf): Message {
+export function startMessage(start: StartRequest): Message {
   // What holds for the run's deliveries and for the delivery of its failure alike.
   const shared: HeaderList = [
     ...policyHeaders(start),
-    ...forwarded(start.headers),
+    ...forwardedHeaders(start.headers),
     [forward(HEADER.label), joinLabels(start.label)],
     [forward(HEADER.invokeCount), start.invokeCount || undefined],
   ];
   return {
     url: start.url,
     body: start.body,
-    headers: defined([
-      ...ofRun(start, true),
-      ...speaksProtocol(),
+    headers: definedHeaders([
+      ...runIdHeaders(start, true),
+      ...protocolHeaders(),
       [HEADER.contentType, start.contentType ?? contentTypeOf(start.headers) ?? JSON_TYPE],
-      [HEADER.triggerBySdk, start.configures || undefined],
+      [HEADER.triggerBySdk, start.configuresRun || undefined],
       [HEADER.triggerId, start.triggerId],
-      ...runHeaders(start),
+      ...runOptionHeaders(start),
       ...shared,
       // A run that the engine has already has its failure callback, and perhaps at another URL than this.
-      ...(start.configures ? [] : failureCallback(start, shared)),
+      ...(start.configuresRun ? [] : failureCallback(start, shared)),
     ]),
   };
 }
@@ -117,9 +117,9 @@ export function checkRunOptions(options: RunOptions): void {
   startMessage({ ...options, url: "", runId: "", body: undefined });
 }
 
-function failureCallback(start: StartOf, shared: HeaderList): HeaderList {
+function failureCallback(start: StartRequest, shared: HeaderList): HeaderList {
   const options: HeaderList = [
-    ...ofRun(start),
+    ...runIdHeaders(start),
     [HEADER.callType, "failureCall"],
     [forward(HEADER.isFailure), true],
     [forward(HEADER.isFailureCallback), true],
@@ -127,8 +127,8 @@ function failureCallback(start: StartOf, shared: HeaderList): HeaderList {
   ];
   return [
     [HEADER.failureCallback, start.url],
-    ...renamed(options, forFailureCallback),
-    ...failureHeaders(start),
+    ...renameHeaders(options, forFailureCallback),
+    ...failureOptionHeaders(start),
   ];
 }
 
@@ -138,7 +138,7 @@ function policyHeaders(options: RunOptions): HeaderList {
 }
 
 /** What is the run's own, and not its failure function's. */
-function runHeaders(options: RunOptions): HeaderList {
+function runOptionHeaders(options: RunOptions): HeaderList {
   return [
     [HEADER.label, joinLabels(options.label)],
     ...timeHeaders(options),
@@ -149,12 +149,12 @@ function runHeaders(options: RunOptions): HeaderList {
 }
 
 /** What is its failure function's own. */
-function failureHeaders(options: RunOptions): HeaderList {
+function failureOptionHeaders(options: RunOptions): HeaderList {
   const own = retryHeaders(options.failureRetries, options.failureRetryDelay, failureName);
-  const given = Object.keys(defined(own)).join(", ");
+  const given = Object.keys(definedHeaders(own)).join(", ");
   return [
     [HEADER.failureCallback, ifGiven(options.failureUrl, (url) => checkUrl("failureUrl", url))],
-    ...renamed(own, forFailureCallback),
+    ...renameHeaders(own, forFailureCallback),
     [HEADER.failureOptions, given || undefined],
   ];
 }
@@ -163,12 +163,16 @@ const failureName = (option: "retries" | "retryDelay") =>
   option === "retries" ? "failureRetries" : "failureRetryDelay";
 
 /** What is to be different in a run that goes on as another one. @throws TypeError as {@link startMessage} */
-export function changes(options: RunOptions): Record<string, string> {
-  return defined([...policyHeaders(options), ...runHeaders(options), ...failureHeaders(options)]);
+export function changedOptionHeaders(options: RunOptions): Record<string, string> {
+  return definedHeaders([
+    ...policyHeaders(options),
+    ...runOptionHeaders(options),
+    ...failureOptionHeaders(options),
+  ]);
 }
 
 /** A run, and the invocation of it that asks. */
-export interface OfRun {
+export interface RunRef {
   readonly url: string;
   readonly runId: string;
   readonly invokeCount: number;
@@ -177,10 +181,10 @@ export interface OfRun {
 }
 
 /** Headers of every message that adds to a run. */
-export function stepHeaders(run: OfRun): HeaderList {
+export function stepHeaders(run: RunRef): HeaderList {
   return [
-    ...ofRun(run),
-    ...speaksProtocol(),
+    ...runIdHeaders(run),
+    ...protocolHeaders(),
     [HEADER.contentType, JSON_TYPE],
     [forward(HEADER.invokeCount), run.invokeCount || undefined],
   ];
@@ -188,19 +192,22 @@ export function stepHeaders(run: OfRun): HeaderList {
 
 /** Appends a record to a run and asks for the delivery of it: at once, or as the schedule says. */
 export function stepMessage(
-  run: OfRun,
+  run: RunRef,
   record: StepRecord,
   schedule: Parameters<typeof timeHeaders>[0] = {},
 ): Message {
   return {
     url: run.url,
     body: JSON.stringify(record),
-    headers: defined([...stepHeaders(run), ...timeHeaders(schedule, run.exact)]),
+    headers: definedHeaders([...stepHeaders(run), ...timeHeaders(schedule, run.exact)]),
   };
 }
 
 /** Says which run a message, or the callback that it names, belongs to. */
-export function ofRun(run: { readonly url: string; readonly runId: string }, init = false): HeaderList {
+export function runIdHeaders(
+  run: { readonly url: string; readonly runId: string },
+  init = false,
+): HeaderList {
   return [
     [HEADER.init, init],
     [HEADER.runId, run.runId],
@@ -209,7 +216,7 @@ export function ofRun(run: { readonly url: string; readonly runId: string }, ini
   ];
 }
 
-function speaksProtocol(): HeaderList {
+function protocolHeaders(): HeaderList {
   return [
     [HEADER.sdkVersion, PROTOCOL_VERSION],
     // Sent back on each delivery, where it tells a run's deliveries from everything else.

@@ -1,7 +1,7 @@
-import { mustBe } from "../kernel/check.ts";
-import { type Duration, toWireDuration, toWireTime } from "../kernel/duration.ts";
+import { mustBe } from "../util/check.ts";
+import { type Duration, toWireDuration, toWireTime } from "../util/duration.ts";
+import * as HEADER from "./header-names.ts";
 import { forward } from "./headers.ts";
-import * as HEADER from "./names.ts";
 import { type RetryDelayOption, toRetryDelay } from "./retry-delay.ts";
 
 /** Headers on their way into a message; those without a value are left out of it. */
@@ -36,7 +36,7 @@ export function flowControlHeaders(flow: FlowControl | undefined): HeaderList {
   if (parallelism === undefined && rate === undefined) {
     throw new TypeError(`flowControl "${flow.key}" needs a parallelism or a rate.`);
   }
-  const limits = defined([
+  const limits = definedHeaders([
     ["parallelism", toCount("flowControl.parallelism", parallelism)],
     ["rate", toCount("flowControl.rate", rate)],
     ["period", ifGiven(period, (value) => toWireDuration(value, "flowControl.period"))],
@@ -102,15 +102,15 @@ export function ifGiven<Value, Made>(
 }
 
 /** A user's headers, to be handed on; apart from the content type, which is the message's own. */
-export function forwarded(headers: Readonly<Record<string, string>> = {}): HeaderList {
-  return renamed(
+export function forwardedHeaders(headers: Readonly<Record<string, string>> = {}): HeaderList {
+  return renameHeaders(
     Object.entries(headers).filter(([name]) => !isContentType(name)),
     forward,
   );
 }
 
 /** The same headers under other names. */
-export function renamed(headers: HeaderList, rename: (name: string) => string): HeaderList {
+export function renameHeaders(headers: HeaderList, rename: (name: string) => string): HeaderList {
   return headers.map(([name, value]) => [rename(name), value]);
 }
 
@@ -123,20 +123,20 @@ export function headerIn<Value>(
   name: string,
   headers: Readonly<Record<string, Value>> = {},
 ): Value | undefined {
-  return Object.entries(headers).find(([one]) => isSame(one, name))?.[1];
+  return Object.entries(headers).find(([one]) => isSameName(one, name))?.[1];
 }
 
-export function defined(headers: HeaderList): Record<string, string> {
+export function definedHeaders(headers: HeaderList): Record<string, string> {
   const present: Record<string, string> = {};
   for (const [name, value] of headers) if (value !== undefined) present[name] = String(value);
   return present;
 }
 
 export function isContentType(name: string): boolean {
-  return isSame(name, HEADER.contentType);
+  return isSameName(name, HEADER.contentType);
 }
 
-function isSame(name: string, other: string): boolean {
+function isSameName(name: string, other: string): boolean {
   return name.toLowerCase() === other.toLowerCase();
 }
 

@@ -1,4 +1,4 @@
-import { WorkflowError, type WorkflowErrorCode } from "../kernel/errors.ts";
+import { WorkflowError, type WorkflowErrorCode } from "../util/errors.ts";
 import type { ErrorBody, FailedStep } from "./error.ts";
 import type { RollbackRecord } from "./rollback.ts";
 
@@ -14,13 +14,13 @@ export type FinishCondition =
 export const NON_RETRYABLE_STATUS = 489;
 
 /** How a step, or a rollback, wants to be tried again. */
-export interface Again {
+export interface RetryDecision {
   /** Retries in all; undefined leaves it to the engine. */
   readonly retries: number | undefined;
   /** They are used up, whatever the engine's are. */
-  readonly over: boolean;
+  readonly exhausted: boolean;
   /** Milliseconds until the next attempt. */
-  readonly after: number | undefined;
+  readonly delayMs: number | undefined;
 }
 
 /** An attempt that failed. */
@@ -28,7 +28,7 @@ export interface FailedAttempt {
   readonly error: unknown;
   readonly where?: ErrorBody["where"];
   readonly step?: FailedStep | undefined;
-  readonly again?: Again | undefined;
+  readonly retry?: RetryDecision | undefined;
 }
 
 /** What a request came to. Each becomes exactly one answer. */

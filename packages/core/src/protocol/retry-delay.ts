@@ -1,4 +1,4 @@
-import { toMilliseconds } from "../kernel/duration.ts";
+import { toMilliseconds } from "../util/duration.ts";
 
 /**
  * The wait before a retry: seconds, a duration, or an expression over `retried`, the number of retries so far, whose value

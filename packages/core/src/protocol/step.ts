@@ -1,6 +1,6 @@
-import { hasTexts } from "../kernel/check.ts";
+import { hasStrings } from "../util/check.ts";
 import { asErrorBody, type ErrorBody } from "./error.ts";
-import { malformed, parseJson } from "./malformed.ts";
+import { malformed, parseJson } from "./parse.ts";
 
 /** The kinds of step, as the wire names them. */
 export type StepType =
@@ -91,15 +91,15 @@ function isRecord(value: unknown): value is StepRecord {
   const { stepId, concurrent } = Object(value) as Record<keyof StepRecord, unknown>;
   return (
     (stepId === 0 || isPositive(stepId)) &&
-    hasTexts(value, ["stepName", "stepType"]) &&
+    hasStrings(value, ["stepName", "stepType"]) &&
     isPositive(concurrent)
   );
 }
 
 /** More than any run has. Without a limit, a single record could say that there are more steps than memory holds. */
-const MOST_STEPS = 100_000;
+const MAX_STEPS = 100_000;
 
 /** True for a whole number from 1 on, as steps are counted. */
 export function isPositive(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) > 0 && (value as number) <= MOST_STEPS;
+  return Number.isSafeInteger(value) && (value as number) > 0 && (value as number) <= MAX_STEPS;
 }

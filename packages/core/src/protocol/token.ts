@@ -1,5 +1,5 @@
 import type { DeliveryKind } from "./delivery.ts";
-import * as HEADER from "./names.ts";
+import * as HEADER from "./header-names.ts";
 
 /** The claim in which Perdure's own engine writes what it signed for. Other engines' tokens don't have it. */
 export const TOKEN_CLAIM = "perdure";
@@ -18,7 +18,7 @@ export interface DeliveryClaim {
 }
 
 /** Whether a header, by its name in lower case, is one of the protocol's. */
-export const isOfProtocol = (name: string): boolean => /^(?:upstash|perdure)-/.test(name);
+export const isProtocolHeader = (name: string): boolean => /^(?:upstash|perdure)-/.test(name);
 
 /** Such bytes are read in one way by this server and in another by that. */
 const BEYOND_ASCII = /[^\x20-\x7e]+/g;
@@ -27,7 +27,7 @@ const BEYOND_ASCII = /[^\x20-\x7e]+/g;
 export function boundHeaders(headers: Headers): string {
   const signature = HEADER.signature.toLowerCase();
   return [...headers]
-    .filter(([name, value]) => isOfProtocol(name) && name !== signature && value !== "")
+    .filter(([name, value]) => isProtocolHeader(name) && name !== signature && value !== "")
     .map(([name, value]) => `${name}:${value.replace(BEYOND_ASCII, "?")}\n`)
     .join("");
 }

@@ -1,7 +1,7 @@
+import * as HEADER from "./header-names.ts";
 import { CANONICAL_RUN_ID } from "./headers.ts";
-import { type OfRun, stepHeaders } from "./message.ts";
-import * as HEADER from "./names.ts";
-import { defined } from "./options.ts";
+import { type RunRef, stepHeaders } from "./message.ts";
+import { definedHeaders } from "./options.ts";
 import type { StepRecord } from "./step.ts";
 
 /** Asks the engine to record a step's result once an event comes, or a time is over. */
@@ -23,12 +23,12 @@ export interface WaitBody {
 }
 
 export function waitRequest(
-  run: OfRun,
+  run: RunRef,
   eventId: string,
   timeout: string,
   step: WaitBody["step"],
 ): WaitRequest {
-  const headers = defined([...stepHeaders(run), [HEADER.callType, "step"]]);
+  const headers = definedHeaders([...stepHeaders(run), [HEADER.callType, "step"]]);
   return {
     eventId,
     headers,

@@ -1,5 +1,5 @@
-import { checkText, mustBe } from "../kernel/check.ts";
 import type { CallRequest } from "../protocol/call.ts";
+import { checkNonEmptyString, mustBe } from "../util/check.ts";
 import { type CallResponse, call } from "./call.ts";
 import { type Step, serialize } from "./step.ts";
 
@@ -30,7 +30,7 @@ export interface ResendSettings<Body = unknown, Batch extends boolean = boolean>
 
 export function openai<Result>(name: string, settings: OpenAISettings): Step<CallResponse<Result>> {
   const { organization, baseURL = "https://api.openai.com", operation, ...options } = settings;
-  checkText("baseURL", baseURL);
+  checkNonEmptyString("baseURL", baseURL);
   checkOperation(operation, "chat.completions.create");
   const root = baseURL.replace(/\/+$/, "").replace(/(?:\/v1)?(?:\/chat\/completions)?$/, "");
   return post(name, `${root}/v1/chat/completions`, options, {
@@ -64,7 +64,7 @@ function post<Result>(
   }: Options & { readonly token: string; readonly body: unknown },
   own: Record<string, string>,
 ): Step<CallResponse<Result>> {
-  checkText("token", token);
+  checkNonEmptyString("token", token);
   const text = serialize(body, `The body of step "${name}"`);
   return call(name, {
     ...options,

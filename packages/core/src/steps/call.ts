@@ -1,14 +1,14 @@
-import { fromBinary, text } from "../kernel/bytes.ts";
-import { mustBe } from "../kernel/check.ts";
-import { parseLeniently } from "../kernel/json.ts";
-import { checkOptions } from "../kernel/options.ts";
-import { checkUrl } from "../kernel/url.ts";
 import { type CallRequest, callMessage, callPolicyHeaders } from "../protocol/call.ts";
 import { contentTypeOf } from "../protocol/options.ts";
 import type { StepRecord } from "../protocol/step.ts";
+import { fromBinary, text } from "../util/bytes.ts";
+import { mustBe } from "../util/check.ts";
+import { parseLeniently } from "../util/json.ts";
+import { checkOptions } from "../util/options.ts";
+import { checkUrl } from "../util/url.ts";
 import type { ChildPayload, Invokable } from "./invoke.ts";
 import { type RollbackOptions, rollbackOf } from "./policy.ts";
-import { type Asking, deserialize, type Step, toText } from "./step.ts";
+import { deserialize, type Step, type StepPlacement, toBody } from "./step.ts";
 
 /** What a third party answered. */
 export interface CallResponse<Body = unknown> {
@@ -44,7 +44,7 @@ export function call<Body>(
     name,
     type: "Call",
     options,
-    ask: (place) => {
+    toEngineRequest: (place) => {
       const target = plain ?? startOf(name, request as CallWorkflow, place);
       return { message: callMessage(place, name, target) };
     },
@@ -64,8 +64,12 @@ function checked(request: CallRequest): CallRequest {
   return { ...request, url };
 }
 
-function startOf(name: string, { workflow, body, ...options }: CallWorkflow, place: Asking): CallRequest {
-  const payload = toText(body, `The payload of step "${name}"`);
+function startOf(
+  name: string,
+  { workflow, body, ...options }: CallWorkflow,
+  place: StepPlacement,
+): CallRequest {
+  const payload = toBody(body, `The payload of step "${name}"`);
   return { ...options, url: place.urlOf(workflow), method: "POST", body: payload };
 }
 

@@ -1,13 +1,13 @@
-import { textFromBase64 } from "../kernel/bytes.ts";
-import { checkText } from "../kernel/check.ts";
-import { type Duration, toWireDuration } from "../kernel/duration.ts";
-import { parseLeniently } from "../kernel/json.ts";
-import type { Jsonify } from "../kernel/jsonify.ts";
-import { checkOptions } from "../kernel/options.ts";
 import type { StepRecord } from "../protocol/step.ts";
 import { type NotifyResponse, waitRequest } from "../protocol/wait.ts";
+import { textFromBase64 } from "../util/bytes.ts";
+import { checkNonEmptyString } from "../util/check.ts";
+import { type Duration, toWireDuration } from "../util/duration.ts";
+import { parseLeniently } from "../util/json.ts";
+import type { Jsonify } from "../util/jsonify.ts";
+import { checkOptions } from "../util/options.ts";
 import { checkPolicy, type RollbackOptions } from "./policy.ts";
-import { type Step, serialize, toText } from "./step.ts";
+import { type Step, serialize, toBody } from "./step.ts";
 
 /** How long to wait for an event. */
 export interface WaitOptions {
@@ -41,17 +41,17 @@ export function waiting(
   name: string,
   type: "Wait" | "WaitForWebhook",
   eventId: string,
-  patience: number | Duration,
+  limit: number | Duration,
 ): Step<never> {
-  checkText("The event id", eventId);
-  const timeout = toWireDuration(patience, "timeout");
+  checkNonEmptyString("The event id", eventId);
+  const timeout = toWireDuration(limit, "timeout");
   return {
     name,
     type,
     fields: { waitEventId: eventId, timeout },
-    ask: (place) => {
+    toEngineRequest: (place) => {
       const step = { stepId: place.id, stepType: type, stepName: name, concurrent: place.concurrent };
-      return { wait: waitRequest(place, eventId, toWireDuration(patience, "timeout", place.exact), step) };
+      return { wait: waitRequest(place, eventId, toWireDuration(limit, "timeout", place.exact), step) };
     },
   };
 }
@@ -73,9 +73,9 @@ export function notify(
 ): Step<NotifyStepResponse> {
   checkOptions(`step "${name}"`, options, "rollback rollbackRetries rollbackRetryDelay rollbackTimeout");
   checkPolicy(options as RollbackOptions<never>);
-  checkText("The event id", eventId);
-  if (workflowRunId !== undefined) checkText("workflowRunId", workflowRunId);
-  const data = toText(eventData, `The event of step "${name}"`);
+  checkNonEmptyString("The event id", eventId);
+  if (workflowRunId !== undefined) checkNonEmptyString("workflowRunId", workflowRunId);
+  const data = toBody(eventData, `The event of step "${name}"`);
   return {
     name,
     type: "Notify",

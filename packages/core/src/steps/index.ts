@@ -1,6 +1,6 @@
-import { WorkflowError } from "../kernel/errors.ts";
-import { malformed } from "../protocol/malformed.ts";
+import { malformed } from "../protocol/parse.ts";
 import type { StepRecord, StepType } from "../protocol/step.ts";
+import { WorkflowError } from "../util/errors.ts";
 import { readCall } from "./call.ts";
 import { readWait } from "./event.ts";
 import { readInvoke } from "./invoke.ts";
@@ -25,18 +25,26 @@ export {
 } from "./event.ts";
 export { type Invokable, type InvokeResponse, type InvokeSettings, invoke } from "./invoke.ts";
 export {
-  again,
-  againUntil,
+  type AttemptInfo,
   checkOnExhausted,
+  decideRetry,
+  decideRetryWithinLimit,
   type RetryDelay,
   type RollbackOptions,
   type RollbackParams,
   type StepOptions,
-  type Tries,
 } from "./policy.ts";
 export { run, type StepWork } from "./run.ts";
 export { sleep, sleepUntil } from "./sleep.ts";
-export { type Asking, inStep, type Request, type Schedule, type Step, serialize, toText } from "./step.ts";
+export {
+  type EngineRequest,
+  inStep,
+  type Schedule,
+  type Step,
+  type StepPlacement,
+  serialize,
+  toBody,
+} from "./step.ts";
 export { createWebhook, type Webhook, type WebhookResponse, waitForWebhook } from "./webhook.ts";
 
 /** The kinds of step: how the result of each is read from its record. */

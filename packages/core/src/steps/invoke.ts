@@ -1,12 +1,12 @@
-import { toRunId } from "../kernel/ids.ts";
-import { parseLeniently } from "../kernel/json.ts";
-import type { Jsonify, OnlyJson } from "../kernel/jsonify.ts";
-import { checkOptions } from "../kernel/options.ts";
 import { invokeMessage } from "../protocol/invoke.ts";
 import { checkRunOptions, type RunOptions } from "../protocol/message.ts";
 import type { StepRecord } from "../protocol/step.ts";
+import { toRunId } from "../util/ids.ts";
+import { parseLeniently } from "../util/json.ts";
+import type { Jsonify, OnlyJson } from "../util/jsonify.ts";
+import { checkOptions } from "../util/options.ts";
 import { type RollbackOptions, rollbackOf } from "./policy.ts";
-import { deserialize, type Step, toText } from "./step.ts";
+import { deserialize, type Step, toBody } from "./step.ts";
 
 /** A workflow that others can start: what `createWorkflow` makes. */
 export interface Invokable<Payload, Result> {
@@ -63,14 +63,14 @@ export function invoke<Payload, Result>(
   );
   const options = rollbackOf(settings);
   const { workflow, body, workflowRunId, ...childOptions } = settings as InvokeSettings<unknown, Result>;
-  const payload = toText(body, `The payload of step "${name}"`);
+  const payload = toBody(body, `The payload of step "${name}"`);
   const runId = toRunId(workflowRunId);
   checkRunOptions(childOptions);
   return {
     name,
     type: "Invoke",
     options,
-    ask: (place) => {
+    toEngineRequest: (place) => {
       const child = { ...childOptions, url: place.urlOf(workflow), runId, body: payload };
       return { message: invokeMessage(place, name, child) };
     },

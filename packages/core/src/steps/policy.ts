@@ -1,7 +1,7 @@
-import { checkFunction, mustBe } from "../kernel/check.ts";
-import { type Duration, toMilliseconds } from "../kernel/duration.ts";
-import { isNonRetryable } from "../kernel/errors.ts";
-import type { Again } from "../protocol/outcome.ts";
+import type { RetryDecision } from "../protocol/outcome.ts";
+import { checkFunction, mustBe } from "../util/check.ts";
+import { type Duration, toMilliseconds } from "../util/duration.ts";
+import { isNonRetryable } from "../util/errors.ts";
 
 /** Seconds, a duration, or a function that returns either for the number of retries so far: 0 before the first. */
 export type RetryDelay = number | Duration | ((retried: number) => number | Duration);
@@ -50,34 +50,42 @@ export interface StepOptions<Result = unknown> extends RetryOptions, RollbackOpt
 }
 
 /** A delivery, as far as it tells how often something was tried. */
-export interface Tries {
+export interface AttemptInfo {
   readonly retried: number;
   /** Where the engine tells. */
   readonly maxRetries: number | undefined;
 }
 
 /** Of engines that don't tell. */
-const USUAL_RETRIES = 3;
+const DEFAULT_RETRIES = 3;
 
-interface Retrying {
+interface RetryPolicy {
   readonly retries?: number | undefined;
   readonly retryDelay?: RetryDelay | undefined;
 }
 
 /** Whether, and when, something that has thrown is tried again. */
-export function again(error: unknown, tries: Tries, { retries, retryDelay }: Retrying): Again {
-  const wait = typeof retryDelay === "function" ? retryDelay(tries.retried) : retryDelay;
+export function decideRetry(
+  error: unknown,
+  attempt: AttemptInfo,
+  { retries, retryDelay }: RetryPolicy,
+): RetryDecision {
+  const wait = typeof retryDelay === "function" ? retryDelay(attempt.retried) : retryDelay;
   return {
     retries,
-    over: isNonRetryable(error) || (retries !== undefined && tries.retried >= retries),
-    after: wait === undefined ? undefined : toMilliseconds(wait, "retryDelay"),
+    exhausted: isNonRetryable(error) || (retries !== undefined && attempt.retried >= retries),
+    delayMs: wait === undefined ? undefined : toMilliseconds(wait, "retryDelay"),
   };
 }
 
-/** As {@link again}, where it is to be known when they are used up. */
-export function againUntil(error: unknown, tries: Tries, options: Retrying): Again {
-  const retries = options.retries ?? tries.maxRetries ?? USUAL_RETRIES;
-  return again(error, tries, { ...options, retries });
+/** As {@link decideRetry}, where it is to be known when they are used up. */
+export function decideRetryWithinLimit(
+  error: unknown,
+  attempt: AttemptInfo,
+  options: RetryPolicy,
+): RetryDecision {
+  const retries = options.retries ?? attempt.maxRetries ?? DEFAULT_RETRIES;
+  return decideRetry(error, attempt, { ...options, retries });
 }
 
 /** @throws TypeError for options that can't be obeyed */

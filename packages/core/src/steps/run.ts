@@ -1,6 +1,6 @@
-import { checkFunction } from "../kernel/check.ts";
-import type { Jsonify, OnlyJson } from "../kernel/jsonify.ts";
-import { checkOptions } from "../kernel/options.ts";
+import { checkFunction } from "../util/check.ts";
+import type { Jsonify, OnlyJson } from "../util/jsonify.ts";
+import { checkOptions } from "../util/options.ts";
 import { checkPolicy, type StepOptions } from "./policy.ts";
 import { type Step, serialize } from "./step.ts";
 

@@ -1,4 +1,4 @@
-import { type Duration, toMilliseconds, toUnixTime } from "../kernel/duration.ts";
+import { type Duration, toMilliseconds, toUnixTime } from "../util/duration.ts";
 import type { Step } from "./step.ts";
 
 /** Lets the run rest for a while; nothing runs meanwhile. */

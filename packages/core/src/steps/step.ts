@@ -1,12 +1,12 @@
-import type { Engine } from "../border/engine.ts";
-import { checkText } from "../kernel/check.ts";
-import { messageOf, WorkflowError } from "../kernel/errors.ts";
-import { warnOfLoss } from "../kernel/loss.ts";
-import type { Place } from "../protocol/call.ts";
-import { parseJson } from "../protocol/malformed.ts";
+import type { Engine } from "../engine-client/engine.ts";
+import type { StepPosition } from "../protocol/call.ts";
 import type { Message } from "../protocol/message.ts";
+import { parseJson } from "../protocol/parse.ts";
 import type { StepRecord, StepType } from "../protocol/step.ts";
 import type { WaitRequest } from "../protocol/wait.ts";
+import { checkNonEmptyString } from "../util/check.ts";
+import { messageOf, WorkflowError } from "../util/errors.ts";
+import { warnOfJsonLoss } from "../util/json-loss.ts";
 import type { StepOptions } from "./policy.ts";
 
 declare const process: { readonly env: Readonly<Record<string, string | undefined>> };
@@ -24,13 +24,13 @@ export interface Step<Result = unknown> {
   /** Done here; the returned JSON text is recorded. */
   readonly perform?: (engine: () => Engine, runId: string) => Promise<string | undefined>;
   /** Done by the engine, which records what comes of it. Of a step with neither, the record alone is the work. */
-  readonly ask?: (place: Asking) => Request;
+  readonly toEngineRequest?: (place: StepPlacement) => EngineRequest;
   /** Never there: it only carries the type of what the record holds. */
   readonly "~result"?: Result;
 }
 
 /** Where an engine's work belongs, and what it may have to know of the run. */
-export interface Asking extends Place {
+export interface StepPlacement extends StepPosition {
   /** When the run was created, in milliseconds since 1970. */
   readonly createdAt: number;
   /** Headers that belong to all of the endpoint's deliveries, under the names that ask for them to be forwarded. */
@@ -42,7 +42,7 @@ export interface Asking extends Place {
   readonly urlOf: (workflow: object) => string;
 }
 
-export type Request =
+export type EngineRequest =
   | { readonly message: Message; readonly wait?: never }
   | { readonly wait: WaitRequest; readonly message?: never };
 
@@ -60,7 +60,7 @@ export interface Schedule {
  * @throws the TypeError of `make`, which then names the step too
  */
 export function inStep<Made>(name: string, make: () => Made): Made {
-  checkText("A step's name, its first argument,", name);
+  checkNonEmptyString("A step's name, its first argument,", name);
   try {
     return make();
   } catch (cause) {
@@ -94,14 +94,15 @@ export function serialize(result: unknown, what: string): string | undefined {
 function warnInDevelopment(result: unknown, json: string | undefined, what: string): void {
   try {
     // Bundlers know this spelling, and leave the rest out of a production build.
-    if (typeof process === "object" && process.env.NODE_ENV !== "production") warnOfLoss(result, json, what);
+    if (typeof process === "object" && process.env.NODE_ENV !== "production")
+      warnOfJsonLoss(result, json, what);
   } catch {
     // Deno refuses to read a variable that `--allow-env` doesn't name.
   }
 }
 
 /** A payload or event: a text as it is, everything else as JSON. Throws as {@link serialize}. */
-export function toText(value: unknown, what: string): string | undefined {
+export function toBody(value: unknown, what: string): string | undefined {
   return typeof value === "string" ? value : serialize(value, what);
 }
 

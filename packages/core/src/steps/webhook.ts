@@ -1,8 +1,8 @@
-import { fromBase64, textFromBase64 } from "../kernel/bytes.ts";
-import type { Duration } from "../kernel/duration.ts";
-import { randomId } from "../kernel/ids.ts";
 import type { StepRecord } from "../protocol/step.ts";
 import type { WebhookHit } from "../protocol/wait.ts";
+import { fromBase64, textFromBase64 } from "../util/bytes.ts";
+import type { Duration } from "../util/duration.ts";
+import { randomId } from "../util/ids.ts";
 import { waiting } from "./event.ts";
 import type { Step } from "./step.ts";
 

@@ -1,4 +1,4 @@
-import { decodeTraits } from "@perdure/core/protocol";
+import { decodeCapabilities } from "@perdure/core/protocol";
 import { fromBase64 } from "../rules/bytes.ts";
 import { excerptOf } from "../rules/event.ts";
 import { cancelMessage } from "../rules/failure.ts";
@@ -108,7 +108,7 @@ async function withdrawPending(tx: Tx, run: number, end: Ending): Promise<void> 
 /** Stores the report of a run's cancellation, if the endpoint has asked for one. */
 export async function reportCanceled(tx: Tx, key: number): Promise<void> {
   const run = await runOf(tx, key);
-  if (!run?.traits || !decodeTraits(run.traits).onCancel) return;
+  if (!run?.traits || !decodeCapabilities(run.traits).onCancel) return;
   const [first] = await history(tx, key);
   const report = await insertMessage(tx, cancelMessage(run, fromBase64(first?.body ?? ""), tx.now), {
     run: key,

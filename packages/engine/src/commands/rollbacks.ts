@@ -1,4 +1,4 @@
-import { decodeTraits, type RollbackRecord } from "@perdure/core/protocol";
+import { decodeCapabilities, type RollbackRecord } from "@perdure/core/protocol";
 import { newMessageId } from "../rules/ids.ts";
 import type { Learned } from "../rules/outcome.ts";
 import { retryPolicy } from "../rules/policy.ts";
@@ -103,7 +103,7 @@ async function noteTraits(tx: Tx, key: number, traits: string): Promise<void> {
         WHERE seq IN (SELECT message FROM due WHERE run = ${key} AND kind IN (${strings(kinds)}))`,
     );
   }
-  const { timeout } = decodeTraits(traits);
+  const { timeout } = decodeCapabilities(traits);
   if (timeout === undefined || row.deadline !== null || row.state !== "RUN_STARTED") return;
   const deadline = row.created_at + Math.round(timeout * 1000);
   await tx.run(sql`UPDATE runs SET deadline = ${deadline} WHERE key = ${key}`);

@@ -2,7 +2,7 @@ import type { z } from "zod";
 import { invalid, messageOf, Problem } from "../rules/problem.ts";
 import { DEEPEST, type Fault, faultOf } from "./names.ts";
 import type { Body } from "./route.ts";
-import { createTurns } from "./turns.ts";
+import { createTurns, type Pause } from "./turns.ts";
 
 /** What is carried as it is. */
 export const raw: Body<Uint8Array> = { type: "*/*", required: false, read: (bytes) => bytes };
@@ -38,10 +38,13 @@ export function optional<Value>(body: Body<Value>): Body<Value | undefined> {
 export async function parseJson(bytes: Uint8Array, what: string, mostItems = Infinity): Promise<unknown> {
   let fault: Fault | undefined;
   let value: unknown;
+  const pause = createTurns();
   try {
     const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-    fault = await findFault(text, mostItems);
+    await pause();
+    fault = await findFault(text, mostItems, pause);
     if (fault?.kind !== "items" && fault?.kind !== "values") value = JSON.parse(text);
+    await pause();
   } catch (cause) {
     throw new Problem(400, `${what} is not JSON: ${messageOf(cause)}`, { cause });
   }
@@ -50,8 +53,7 @@ export async function parseJson(bytes: Uint8Array, what: string, mostItems = Inf
 }
 
 /** As {@link faultOf}, while others have their turns. */
-async function findFault(text: string, mostItems: number): Promise<Fault | undefined> {
-  const pause = createTurns();
+async function findFault(text: string, mostItems: number, pause: Pause): Promise<Fault | undefined> {
   const search = faultOf(text, mostItems);
   for (;;) {
     const { done, value } = search.next();

@@ -9,7 +9,7 @@ import { destination, named } from "./parameters.ts";
 import { type Routes, route, type Shown } from "./route.ts";
 import { createSchedule, scheduled } from "./schedules.ts";
 import type { Service } from "./service.ts";
-import { submit, toIntakeRequest } from "./submit.ts";
+import { submit, submitAll, toIntakeRequest } from "./submit.ts";
 
 const answer = z.union([sent, scheduled]);
 
@@ -56,5 +56,5 @@ export const publishing: Routes = {
 async function send(request: IntakeRequest, service: Service): Promise<Shown<typeof answer>> {
   if (isScheduled(request.headers)) return createSchedule(request, service);
   const asked = await resolve(request, service);
-  return toAnswers(asked, await submit(asked.intakes, service));
+  return toAnswers(asked, await (asked.toGroup ? submitAll : submit)(asked.intakes, service));
 }

@@ -38,6 +38,14 @@ export async function submitEach(
   return outcomes;
 }
 
+/** As {@link submitEach}. @throws the store's first refusal: what it refuses of messages to one group, it refuses of all */
+export async function submitAll(intakes: readonly Intake[], service: Service): Promise<Receipt[]> {
+  return (await submitEach(intakes, service)).map((outcome) => {
+    if (outcome instanceof Problem) throw outcome;
+    return outcome;
+  });
+}
+
 async function submitSlice(
   slice: readonly Intake[],
   service: Service,

@@ -125,7 +125,7 @@ function saidBy(speaker: Speaker, { status, headers }: Reply): Said {
     failedStep: likely ? firstValue(headers, HEADER.errorStepName) : undefined,
     unhandled: likely && isUnhandled({ headers }),
     rolledBack: certain && firstValue(headers, HEADER.rollback) === RECORDED,
-    traits: certain ? firstValue(headers, HEADER.traits) : undefined,
+    traits: certain ? firstValue(headers, HEADER.capabilities) : undefined,
   };
 }
 
@@ -141,9 +141,13 @@ export function isUnhandled(reply: Pick<Reply, "headers">): boolean {
 }
 
 const PROTOCOL: ReadonlySet<string> = new Set(
-  [HEADER.noFailureFunction, HEADER.errorStepName, HEADER.maxRetries, HEADER.rollback, HEADER.traits].map(
-    (name) => name.toLowerCase(),
-  ),
+  [
+    HEADER.noFailureFunction,
+    HEADER.errorStepName,
+    HEADER.maxRetries,
+    HEADER.rollback,
+    HEADER.capabilities,
+  ].map((name) => name.toLowerCase()),
 );
 
 function withoutProtocol(headers: HeaderMap): HeaderMap {

@@ -1,4 +1,4 @@
-import { decodeTraits, encodeTraits, type Traits } from "@perdure/core/protocol";
+import { decodeCapabilities, type EndpointCapabilities, encodeCapabilities } from "@perdure/core/protocol";
 import type { DeliveryPolicy } from "./delivery-policy.ts";
 import { parseExpression } from "./expression.ts";
 import type { Callback, Message, Purpose } from "./message.ts";
@@ -14,7 +14,7 @@ export interface Retried {
 
 /** The options of a run's trigger come first, then those that its endpoint has sent with an answer. */
 export function retryPolicy({ config, traits }: Retried, purpose: Purpose): RetryPolicy {
-  const asked: Partial<Traits> = traits === undefined ? {} : decodeTraits(traits);
+  const asked: Partial<EndpointCapabilities> = traits === undefined ? {} : decodeCapabilities(traits);
   const own = {
     retries: config.retries ?? asked.retries,
     retryDelay: config.retryDelay ?? asked.retryDelay,
@@ -43,9 +43,9 @@ export function withPolicy(message: Message, run: Retried): Message {
  * @param mostRetries above which a number of retries is lowered
  */
 export function boundTraits(header: string, mostRetries: number): string {
-  const traits = decodeTraits(header);
+  const traits = decodeCapabilities(header);
   const capped = (count: number | undefined): number | undefined => count && Math.min(count, mostRetries);
-  return encodeTraits({
+  return encodeCapabilities({
     ...traits,
     retries: capped(traits.retries),
     retryDelay: parsed(traits.retryDelay),

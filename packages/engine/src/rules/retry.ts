@@ -1,4 +1,4 @@
-import { HEADER, LONGEST_DURATION, parseDuration } from "@perdure/core/protocol";
+import { HEADER, MAX_DURATION_MS, parseDuration } from "@perdure/core/protocol";
 import { DAY } from "./duration.ts";
 import { parseExpression } from "./expression.ts";
 import { firstValue, type HeaderMap } from "./header.ts";
@@ -25,7 +25,7 @@ export function retryWait(
   const wait = Math.ceil(parseExpression(retryDelay)(retried));
   if (!(wait > 0)) return 0;
   return Number.isFinite(wait) && !retryDelay.includes("retried")
-    ? Math.min(LONGEST_DURATION, wait)
+    ? Math.min(MAX_DURATION_MS, wait)
     : Math.min(DAY, wait);
 }
 

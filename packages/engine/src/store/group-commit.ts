@@ -150,16 +150,25 @@ export class GroupCommit implements Driver {
       this.#connection.check?.();
       await this.#connection.run(this.#connection.begin);
       // Until none is left: a write may cause another one, such as the claim of what it made due.
-      for (let batch = this.#take("write"); batch.length > 0; batch = this.#take("write")) {
+      const turns = new Turns();
+      for (
+        let batch = this.#take("write");
+        batch.length > 0;
+        batch = turns.passed ? [] : this.#take("write")
+      ) {
         taken.push(...batch);
-        for (const write of batch) done.push(await this.#write(write));
+        for (const write of batch) {
+          done.push(await this.#write(write));
+          await turns.pass();
+        }
       }
       await this.#connection.run(sql`COMMIT`);
       this.#commits++;
     } catch (error) {
       this.#afterCommit.rollback();
       await this.#rollback();
-      for (const { reject } of [...taken, ...this.#take("write")]) reject(error);
+      // Where none has begun, none can.
+      for (const { reject } of taken.length > 0 ? taken : this.#take("write")) reject(error);
       return;
     }
     for (const settle of done) settle();
@@ -235,4 +244,24 @@ function toTx(connection: Connection, own: Omit<Tx, keyof Connection>): Tx {
     lock: (kind, key) => connection.lock(kind, key),
     ...own,
   };
+}
+
+/** Milliseconds of a transaction after which requests that need no store, and answers, have their turn. */
+const LONG_TURN = 10;
+
+/** Cuts a transaction's work into turns. One that is cut takes no more writes along, so that it comes to its end. */
+class Turns {
+  #began = performance.now();
+  #passed = false;
+
+  get passed(): boolean {
+    return this.#passed;
+  }
+
+  async pass(): Promise<void> {
+    if (performance.now() - this.#began < LONG_TURN) return;
+    this.#passed = true;
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    this.#began = performance.now();
+  }
 }

@@ -70,6 +70,33 @@ describe("a batch", () => {
     expect((await large).body).toHaveLength(1000);
   });
 
+  it("lets others have their turn while one large message becomes many for a url group", async () => {
+    const w = world();
+    await group(w, 100);
+    const done: string[] = [];
+    const body = "x".repeat(1_000_000);
+    const headers = { [HEADER.delay]: "1d" };
+    const large = w.ask("POST", "/v2/publish/group", { body, headers }).then((answer) => {
+      done.push("group");
+      return answer;
+    });
+    const small = w.ask("POST", `/v2/publish/${url("b")}`).then(() => done.push("publish"));
+    await until(() => w.calls.length === 1);
+    await small;
+    expect(done).toEqual(["publish"]);
+    expect((await large).body).toHaveLength(100);
+  });
+
+  it("refuses a message to a url group as a whole", async () => {
+    const w = world(() => ok(), { limits: { queues: 0 } });
+    await group(w, 100);
+    const refused = await w.ask("POST", "/v2/enqueue/q/group", { body: "x" });
+    expect(refused.status).toBe(412);
+    await w.engine.idle();
+    expect(w.calls).toEqual([]);
+    expect((await w.ask("GET", "/v2/logs")).body.logs).toEqual([]);
+  });
+
   it("tells of each item that the store refuses in its place, in whatever slice it is", async () => {
     const w = world(() => ok(), { limits: { queues: 40 } });
     const all = Array.from({ length: 60 }, (_, at) => ({ destination: url("a"), queue: `q${at}` }));

@@ -244,7 +244,7 @@ describe("in the middle of a run", () => {
     const forged = {
       [HEADER.nonRetryable]: "true",
       [HEADER.maxRetries]: "9",
-      [HEADER.traits]: "1, on-cancel",
+      [HEADER.capabilities]: "1, on-cancel",
     };
     const other = () => new Response("no", { status: 489, headers: forged });
     const { times, endpoint } = behind(other, second, sequence(2));

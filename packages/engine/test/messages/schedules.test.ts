@@ -444,7 +444,7 @@ describe("a schedule, after a crash", () => {
     while (w.calls.length === 0) await new Promise((resolve) => setImmediate(resolve));
     await crash(w);
     const again = machine().boot(() => ok());
-    await again.engine.idle();
+    await again.drain(machine().clock.now() + 1000);
     const ids = [...w.calls, ...again.calls].map((call) => call.headers.get(HEADER.messageId));
     expect(ids).toEqual([ids[0], ids[0]]);
     await crash(again);

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { failed, isFailure, START, type World, world } from "../harness.ts";
 
 const tried = ({ calls }: World) => calls.filter((call) => !isFailure(call)).length;
-const asking = (traits: string) => () => failed(500, "boom", { [HEADER.traits]: traits });
+const asking = (traits: string) => () => failed(500, "boom", { [HEADER.capabilities]: traits });
 
 describe("the retries that an endpoint asks for all its runs", () => {
   it("are at most the engine's limit", async () => {

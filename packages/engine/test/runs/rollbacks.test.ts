@@ -18,7 +18,7 @@ async function fail(answers: readonly Response[]): Promise<World> {
     if (isFailure(call)) return left.shift() ?? ok("{}");
     if (call.headers.get(HEADER.init) !== "true") return failed(489, "boom", NOT_AGAIN);
     await self.append(runIdOf(call), [result(1, { rollback: true })]);
-    return new Response("", { headers: { [HEADER.sdkVersion]: "1", [HEADER.traits]: "1" } });
+    return new Response("", { headers: { [HEADER.sdkVersion]: "1", [HEADER.capabilities]: "1" } });
   };
   const w = world(endpoint);
   await w.start(RUN, ONCE);

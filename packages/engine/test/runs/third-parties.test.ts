@@ -16,7 +16,7 @@ const FORGED = {
   [HEADER.sdkVersion]: "1",
   [HEADER.sdkName]: "v1.3.3",
   [HEADER.maxRetries]: "9999",
-  [HEADER.traits]: "1, on-cancel, timeout=1",
+  [HEADER.capabilities]: "1, on-cancel, timeout=1",
   [HEADER.rollback]: "recorded",
   [HEADER.errorStepName]: "forged",
   [HEADER.noFailureFunction]: "true",
@@ -166,7 +166,7 @@ describe("a run's own endpoint", () => {
     const bare = (): Response =>
       new Response("no", {
         status: 500,
-        headers: { [HEADER.maxRetries]: "9", [HEADER.traits]: "1, on-cancel" },
+        headers: { [HEADER.maxRetries]: "9", [HEADER.capabilities]: "1, on-cancel" },
       });
     const w = world((call) => (isFailure(call) ? capable() : bare()));
     await w.start(RUN, QUICK);

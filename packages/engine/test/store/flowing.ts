@@ -59,6 +59,6 @@ export function flowing(name: string, open: () => Promise<Store>): void {
         }
       }
       expect(seen.size).toBe(500);
-    });
+    }, 60_000);
   });
 }

@@ -1,0 +1,83 @@
+import { utf8 } from "../util/bytes.ts";
+import { checkNonEmptyString, isList, mustBe } from "../util/check.ts";
+import { WorkflowError } from "../util/errors.ts";
+import { refusalReason, unreachableReason } from "./error-reason.ts";
+import { type Http, type HttpRequest, type Query, statusOf } from "./http.ts";
+
+/** What goes along with a request to the engine's API. */
+interface Details {
+  readonly query?: Query;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | null | undefined;
+  /** The answer has no JSON to read. */
+  readonly empty?: boolean;
+  /** Part of a run, as a refusal names it: what the engine refuses of it is refused for good. */
+  readonly subject?: string | undefined;
+}
+
+/**
+ * Makes a request to the engine's API. @param path segments behind `/v2`
+ *
+ * @throws TypeError for settings that can't be used
+ * @throws WorkflowError `engine_unreachable`, `engine_refused`, or `quota_exceeded`; `step_refused` for a `subject`
+ */
+export type CallApi = <Answer>(
+  method: HttpRequest["method"],
+  path: readonly string[],
+  details?: Details,
+) => Promise<Answer>;
+
+/** @param connected is called for each request: the settings may become valid later */
+export function createApi(connected: () => Http): CallApi {
+  return async <Answer>(method: HttpRequest["method"], path: readonly string[], details: Details = {}) => {
+    const { query = {}, headers, body = null, empty = false, subject } = details;
+    // It would match nothing, or everything.
+    for (const [name, value] of Object.entries(query))
+      if (isList(value) && value.length === 0) throw mustBe(name, "a non-empty list", value);
+    const http = connected();
+    try {
+      return await http.request<Answer>({
+        path: ["v2", ...path],
+        method,
+        parseResponseAsJson: !empty,
+        // Nobody changes its lists: only the type of the official client could.
+        query: query as HttpRequest["query"],
+        headers: { ...headers },
+        body,
+      });
+    } catch (cause) {
+      const call = `${method} /v2/${path.join("/")}`;
+      const part = subject && `${subject} (${utf8(body ?? "").length} bytes)`;
+      throw engineError(`The engine at ${http.baseUrl}`, call, cause, part);
+    }
+  };
+}
+
+/** With these an engine refuses for good: sent again, the request would be refused again. */
+const FINAL_STATUSES = [400, 401, 403, 412, 413, 414, 422, 431];
+
+/** @param subject a part of a run, and its size */
+function engineError(engine: string, call: string, cause: unknown, subject?: string): WorkflowError {
+  const status = statusOf(cause);
+  if (status === undefined) {
+    const message = `${engine} can't be reached for ${call}: ${unreachableReason(cause)}. Start one with "npx perdure dev", or set QSTASH_URL.`;
+    return new WorkflowError("engine_unreachable", message, { cause });
+  }
+  const refused = FINAL_STATUSES.includes(status) ? subject : undefined;
+  let remedy = refused ? ". Send less, or store the data elsewhere." : "";
+  if (status === 401 || status === 403) remedy = ". Set QSTASH_TOKEN and QSTASH_URL to those of the engine.";
+  const code = status === 412 ? "quota_exceeded" : refused ? "step_refused" : "engine_refused";
+  const message = `${engine} answers ${status} to ${refused ?? call}: ${refusalReason(cause)}${remedy}`;
+  return new WorkflowError(code, message, { cause });
+}
+
+/** Whether the engine has answered with this status. */
+export function isStatus(error: unknown, status: number): error is WorkflowError {
+  return error instanceof WorkflowError && statusOf(error.cause) === status;
+}
+
+/** One segment of a path, whatever the text: a "/" or "?" in it would be read as the end of it. */
+export function toSegment(text: string): string {
+  checkNonEmptyString("An id", text);
+  return encodeURI(text).replace(/[/?#]/g, encodeURIComponent);
+}

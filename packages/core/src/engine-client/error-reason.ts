@@ -1,0 +1,29 @@
+import { messageOf } from "../util/errors.ts";
+import { parseLeniently } from "../util/json.ts";
+
+/** By the codes and the words of Node, Bun, Deno and Workers. */
+const REASONS: readonly (readonly [RegExp, string])[] = [
+  [/refused/i, "connection refused"],
+  [/ENOTFOUND|EAI_AGAIN|\bdns\b|FailedToOpenSocket/i, "no such host"],
+  [/CERT|SSL|TLS|EPROTO|SIGNATURE/i, "TLS failed"],
+  [/TIME_?D?_?OUT/i, "no answer in time"],
+];
+
+/** Why a request got no answer: platforms hide it below a "fetch failed". */
+export function unreachableReason(error: unknown): string {
+  const { cause, errors: [first] = [] } = Object(error);
+  if (cause || first) return unreachableReason(cause ?? first);
+  const said = messageOf(error);
+  const { code = "" } = Object(error);
+  const [, reason] = REASONS.find(([pattern]) => pattern.test(`${code} ${said}`)) ?? [];
+  return [reason, said || code].filter(Boolean).join(": ");
+}
+
+const MAX_REASON_LENGTH = 500;
+
+/** The sentence with which the engine refuses, without the JSON around it. */
+export function refusalReason(refusal: unknown): string {
+  const said = messageOf(refusal);
+  const { error, message = error } = Object(parseLeniently(said));
+  return (typeof message === "string" ? message : said).slice(0, MAX_REASON_LENGTH);
+}

@@ -1,0 +1,133 @@
+import { toPostRunContext } from "../context.ts";
+import { tellAll } from "../middleware.ts";
+import type { Cancel, Failure } from "../protocol/delivery.ts";
+import { toError, toErrorBody } from "../protocol/error.ts";
+import { type FailureDetails, type FailureReport, parseFailure } from "../protocol/failure.ts";
+import * as HEADER from "../protocol/header-names.ts";
+import { done, type Outcome } from "../protocol/outcome.ts";
+import { malformed } from "../protocol/parse.ts";
+import { isPlan, type StepRecord, stepOf } from "../protocol/step.ts";
+import { toStepError } from "../replay/step-matcher.ts";
+import { read, serialize } from "../steps/index.ts";
+import { parseLeniently } from "../util/json.ts";
+import { normalizeUrl } from "../util/url.ts";
+import type { CompletedStep, Rollback, RunEndParams } from "../workflow.ts";
+import { type DeliveryContext, toRunContext } from "./delivery-context.ts";
+import { type RunEnd, recordsOf, rollBack } from "./rollback.ts";
+
+/** Calls the failure function of a run that has failed, after the rollbacks of its steps. */
+export async function failure(ctx: DeliveryContext<Failure>): Promise<Outcome> {
+  const { endpoint, request, delivery } = ctx;
+  const { middlewares, failureFunction } = endpoint;
+  const unhandled = done(delivery.runId, "failure-callback-undefined");
+  const isUnneeded = !failureFunction && middlewares.length === 0;
+  // Only our own engine has rollbacks made.
+  if (isUnneeded && !request.headers.has(HEADER.maxRetries)) return unhandled;
+  const report = reportIn(ctx);
+  const ended = await rolledBack(ctx, report, true);
+  if ("kind" in ended) return ended;
+  if (isUnneeded) return unhandled;
+  const { url, payload, createdAt, details, ...told } = report;
+  const { failStatus, failResponse } = told;
+  const params = await paramsOf(ctx, report, ended);
+  const { context } = params;
+  await tellAll(middlewares, "runFailed", { context, failStatus, failResponse });
+  if (!failureFunction) return unhandled;
+  try {
+    const result = await call("failure", () => failureFunction({ ...params, ...told }));
+    await tellAll(middlewares, "failureFunctionRan", { context, result });
+    return { kind: "failureHandled", result };
+  } catch (thrown) {
+    await tellAll(middlewares, "failureFunctionRan", { context, error: thrown });
+    throw thrown;
+  }
+}
+
+/** Calls the cancel function of a run that was cancelled, after the rollbacks of its steps where they are asked for. */
+export async function cancel(ctx: DeliveryContext<Cancel>): Promise<Outcome> {
+  const { cancelFunction, rollbackOnCancel } = ctx.endpoint;
+  const report = reportIn(ctx);
+  const ended = await rolledBack(ctx, report, rollbackOnCancel);
+  if ("kind" in ended) return ended;
+  const params = await paramsOf(ctx, report, ended);
+  const result = await call("cancel", () => cancelFunction?.({ ...params, cancelId: report.failureId }));
+  return { kind: "failureHandled", result };
+}
+
+/**
+ * Where the token doesn't tell for which kind of delivery it was made, and for which run, the body has to: the answer to a call
+ * looks much the same.
+ */
+function reportIn({ config, request, delivery }: RunEnd): FailureReport {
+  const report = parseFailure(request.body);
+  const { runId = delivery.runId, dlqId, url = "" } = report;
+  if (runId !== delivery.runId) throw malformed("The failure callback", "belongs to another run", runId);
+  const own = dlqId !== undefined || pathOf(url) === pathOf(config.workflowUrl(request.url));
+  if (delivery.kind === "failure" && !own)
+    throw malformed("The failure callback", "belongs to another workflow", url);
+  return report;
+}
+
+function pathOf(url: string): string {
+  return URL.canParse(url) ? normalizeUrl(url).pathname : url;
+}
+
+interface Ended {
+  readonly records: readonly StepRecord[] | undefined;
+  readonly rollbacks: FailureDetails["rollbacks"];
+}
+
+async function rolledBack(ctx: RunEnd, report: FailureReport, asked: boolean): Promise<Outcome | Ended> {
+  const records = await recordsOf(ctx, report);
+  const mine = records && asked && report.details?.only !== "report";
+  const rollbacks = mine ? await rollBack(ctx, report, records) : (report.details?.rollbacks ?? []);
+  if ("kind" in rollbacks) return rollbacks;
+  return report.details?.only === "rollback"
+    ? { kind: "rolledBack", record: undefined }
+    : { records, rollbacks };
+}
+
+async function paramsOf(
+  ctx: RunEnd,
+  report: FailureReport,
+  { records, rollbacks }: Ended,
+): Promise<RunEndParams> {
+  const runContext = toRunContext(ctx, await payloadOf(ctx, report.payload), report);
+  return {
+    context: toPostRunContext(runContext),
+    steps: records?.filter((record) => !isPlan(record)).map(completed),
+    rollbacks: rollbacks.map(toRollback),
+  };
+}
+
+function completed(record: StepRecord): CompletedStep {
+  const step = stepOf(record);
+  const { failure } = record;
+  if (failure) return { ...step, error: toStepError(step, failure) };
+  try {
+    return { ...step, result: read(record) };
+  } catch (error) {
+    // One step that can't be read mustn't keep the rest from being told.
+    return { ...step, error: toStepError(step, { attempts: 1, error: toErrorBody(error, true) }) };
+  }
+}
+
+function toRollback(record: FailureDetails["rollbacks"][number]): Rollback {
+  const { state, attempts, error } = record;
+  return { step: stepOf(record), state, attempts, ...(error ? { error: toError(error) } : {}) };
+}
+
+// Its result is taken through JSON here, so that one that can't be stored is the function's failure and not the answer's.
+async function call(which: "failure" | "cancel", ask: () => unknown): Promise<unknown> {
+  const json = serialize(await ask(), `The ${which} function's result`);
+  return json === undefined ? undefined : JSON.parse(json);
+}
+
+// A payload that doesn't fit may be the reason of the failure: the function is to see it then, as it came.
+async function payloadOf({ endpoint }: RunEnd, payload: string): Promise<unknown> {
+  try {
+    return await endpoint.parsePayload(payload);
+  } catch {
+    return parseLeniently(payload);
+  }
+}

@@ -1,0 +1,146 @@
+import { WorkflowContext } from "../context.ts";
+import type { Cancel, Failure } from "../protocol/delivery.ts";
+import { type FailedStep, shorten, toErrorBody } from "../protocol/error.ts";
+import type { FailureDetails, FailureReport } from "../protocol/failure.ts";
+import { readHistory } from "../protocol/history.ts";
+import type { Outcome } from "../protocol/outcome.ts";
+import type { StepRecord, StepType } from "../protocol/step.ts";
+import { type CollectedSteps, collectRollbacks } from "../replay/collect-rollbacks.ts";
+import { readStepHistory, type StepEntry, type StepHistory, toFailedStep } from "../replay/step-history.ts";
+import { decideRetryWithinLimit, type RollbackOptions, read } from "../steps/index.ts";
+import { toSeconds } from "../util/duration.ts";
+import { withTimeout } from "../util/timeout.ts";
+import { attemptInfo, type DeliveryContext, toRunContext } from "./delivery-context.ts";
+
+export type RunEnd = DeliveryContext<Failure | Cancel>;
+
+/** A step that was started and may have to be undone. */
+interface Undoable {
+  readonly step: FailedStep;
+  readonly result?: unknown;
+  /** Undefined where the workflow doesn't ask for the step any more. */
+  readonly options?: RollbackOptions | undefined;
+}
+
+/** What is on record of a run that has ended badly; undefined where the engine doesn't tell. */
+export async function recordsOf(
+  { config, delivery }: RunEnd,
+  { details, createdAt }: FailureReport,
+): Promise<readonly StepRecord[] | undefined> {
+  if (!details) return undefined;
+  // The id may have been given to another run in the meantime.
+  const which = { ended: true, workflowCreatedAt: createdAt } as const;
+  const entries = details.history ?? (await config.engine().history(delivery.runId, which));
+  return entries && readHistory(entries).records;
+}
+
+/**
+ * Undoes the latest of the steps that are to be undone yet: one in each delivery, so that each is on record before the next
+ * is begun.
+ *
+ * @returns what became of all of them, once nothing is left to undo
+ */
+export async function rollBack(
+  ctx: RunEnd,
+  report: FailureReport,
+  records: readonly StepRecord[],
+): Promise<Outcome | FailureDetails["rollbacks"]> {
+  const { rollbacks = [], started = [] } = report.details ?? {};
+  // Without a rollback anywhere the workflow isn't run. What an endpoint was doing that gave no answer, nobody knows.
+  const possible = report.details?.begun || report.step?.rollback || records.some(({ rollback }) => rollback);
+  if (!possible) return rollbacks;
+  const history = readStepHistory(records);
+  const collected = await collectSteps(ctx, report, history);
+  const undoable = [
+    ...undoableNewSteps(collected, report, history),
+    ...undoableEntries(collected, report, started),
+  ];
+  undoable.sort((a, b) => b.step.id - a.step.id);
+  const next = undoable.find(({ step }) => !rollbacks.some(({ stepId }) => stepId === step.id));
+  return next ? undo(ctx, report, next, collected.error) : rollbacks;
+}
+
+async function collectSteps(
+  ctx: RunEnd,
+  report: FailureReport,
+  history: StepHistory,
+): Promise<CollectedSteps> {
+  const { endpoint } = ctx;
+  try {
+    const runContext = toRunContext(ctx, await endpoint.parsePayload(report.payload), report);
+    return await collectRollbacks(history, (host) =>
+      endpoint.workflow(new WorkflowContext(runContext, host)),
+    );
+  } catch (error) {
+    // The payload doesn't fit any more: the workflow can't be asked.
+    return { matched: new Map(), newSteps: [], unmatched: new Set(history.entries), error };
+  }
+}
+
+function undoableEntries(
+  { matched, unmatched }: CollectedSteps,
+  report: FailureReport,
+  started: readonly number[],
+): Undoable[] {
+  const undoable: Undoable[] = [];
+  for (const entry of [...matched.keys(), ...unmatched]) {
+    const options = matched.get(entry)?.step.options;
+    const begun = entry.result || started.includes(entry.id) || entry.id === report.step?.id;
+    if (begun && (unmatched.has(entry) ? entry.rollback : options?.rollback))
+      undoable.push({ step: toFailedStep(entry), result: resultOf(entry), options });
+  }
+  return undoable;
+}
+
+// The first of them is what the run was at when it failed; where others are under way, it hadn't come to that.
+function undoableNewSteps(
+  { newSteps: [first] }: CollectedSteps,
+  { details, step }: FailureReport,
+  { phase, rolledBack, nextId }: StepHistory,
+): Undoable[] {
+  if (!first?.step.options?.rollback || phase.kind !== "advance") return [];
+  const { name, type, options } = first.step;
+  const begun = details?.begun || (step?.name === shorten(name) && step.type === type);
+  return begun ? [{ step: { id: rolledBack[0] ?? nextId, name, type }, options }] : [];
+}
+
+async function undo(
+  ctx: RunEnd,
+  report: FailureReport,
+  { step, result, options }: Undoable,
+  /** Why the workflow doesn't ask for all of its steps. */
+  obstacle: unknown,
+): Promise<Outcome> {
+  const attempt = attemptInfo(ctx);
+  const attempts = attempt.retried + 1;
+  const { id: stepId, name: stepName, type } = step;
+  const record = { stepId, stepName, stepType: type as StepType, attempts };
+  try {
+    if (!options?.rollback)
+      throw obstacle ?? new TypeError(`The workflow doesn't ask for step "${stepName}" any more.`);
+    const undone = options.rollback({ result, error: report.error, step, attempt: attempts });
+    const { rollbackTimeout: timeout } = options;
+    await (timeout === undefined
+      ? undone
+      : withTimeout(toSeconds(timeout, "rollbackTimeout"), "The rollback", undone));
+    return { kind: "rolledBack", record: { ...record, state: "done" } };
+  } catch (error) {
+    // What isn't there won't be there a moment later, unless something has only got in its way.
+    const { rollbackRetries: retries, rollbackRetryDelay: retryDelay }: RollbackOptions =
+      options ?? (obstacle === undefined ? { rollbackRetries: 0 } : {});
+    const retry = decideRetryWithinLimit(error, attempt, { retries, retryDelay });
+    if (!retry.exhausted) return { kind: "failed", error, step, retry };
+    return {
+      kind: "rolledBack",
+      record: { ...record, state: "failed", error: toErrorBody(error, ctx.trusted) },
+    };
+  }
+}
+
+function resultOf({ result }: StepEntry): unknown {
+  try {
+    return result && !result.failure ? read(result) : undefined;
+  } catch {
+    return undefined; // What can't be read isn't there.
+  }
+}

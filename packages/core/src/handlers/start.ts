@@ -1,0 +1,77 @@
+import { decodeRunOptions } from "../protocol/deferred-options.ts";
+import type { Start } from "../protocol/delivery.ts";
+import * as HEADER from "../protocol/header-names.ts";
+import * as PREFIX from "../protocol/header-prefixes.ts";
+import { readHistory } from "../protocol/history.ts";
+import { startMessage } from "../protocol/message.ts";
+import { isName } from "../protocol/options.ts";
+import { done, type Outcome } from "../protocol/outcome.ts";
+import { malformed } from "../protocol/parse.ts";
+import { warnOnce } from "../server/endpoint-config.ts";
+import { toRunId } from "../util/ids.ts";
+import { type DeliveryContext, loadHistory, userHeaders } from "./delivery-context.ts";
+
+const UNSIGNED =
+  "[perdure] A start that isn't signed chooses the host of its run. Set `url`, `baseUrl` or `allowedHosts`.";
+
+/** Asks the engine for a run with the payload that the request carries. No user code is run. */
+export async function start(ctx: DeliveryContext<Start>): Promise<Outcome> {
+  const { endpoint, config, request, delivery } = ctx;
+  // Named after the message that starts it: when an engine delivers that one again, it finds the run and starts no second.
+  const runId = delivery.runId ?? runIdFor(delivery.messageId);
+  const payload = await payloadOf(ctx);
+  if (payload === undefined) return done(runId, "workflow-already-ended");
+  const configuresRun = delivery.runId !== undefined;
+  const { verify, hostIsGuessed } = config.access;
+  const options = request.headers.get(HEADER.runOptions);
+  if (!verify && options) warnOnce(`[perdure] ${HEADER.runOptions} is ignored in unsigned requests.`);
+  if (!verify && hostIsGuessed) warnOnce(UNSIGNED);
+  const message = startMessage({
+    // Who has created the run has said how it is to be delivered.
+    ...(configuresRun ? {} : endpoint.runOptions),
+    label: delivery.labels.filter(isName),
+    ...(verify ? decodeRunOptions(options) : {}),
+    url: config.workflowUrl(request.url),
+    runId,
+    body: payload === "" ? undefined : payload,
+    contentType: request.headers.get(HEADER.contentType) ?? undefined,
+    headers: headersToKeep(request.headers, configuresRun),
+    configuresRun,
+  });
+  const [receipt] = await config.engine().create([message]);
+  if (receipt instanceof Error) throw receipt;
+  return done(runId, "success");
+}
+
+/** @throws WorkflowError `malformed_body` for a message's id that can't name a run */
+function runIdFor(messageId: string | undefined): string {
+  try {
+    return toRunId(messageId);
+  } catch (cause) {
+    throw malformed(`The header ${HEADER.messageId}`, "can't name a run", String(messageId), cause);
+  }
+}
+
+// A run that the engine has created already comes as the others do: with its history, whose first entry is the payload.
+async function payloadOf(ctx: DeliveryContext<Start>): Promise<string | undefined> {
+  const { runId } = ctx.delivery;
+  if (runId === undefined) return ctx.request.body;
+  const entries = await loadHistory(ctx, runId);
+  return entries && readHistory(entries).payload;
+}
+
+/** True of this connection only. */
+const CONNECTION_HEADERS =
+  "accept-encoding connection content-length content-type expect host keep-alive proxy-authorization te trailer transfer-encoding upgrade user-agent".split(
+    " ",
+  );
+
+/** Must not be stored with a run by whoever calls the endpoint. The creator of a run gives them to be sent along. */
+const CREDENTIAL_HEADERS = ["authorization", "cookie"];
+
+function headersToKeep(headers: Headers, configuresRun: boolean): Record<string, string> {
+  const dropped = [HEADER.runOptions, ...CONNECTION_HEADERS, ...(configuresRun ? [] : CREDENTIAL_HEADERS)];
+  const kept = userHeaders(headers);
+  for (const name of dropped) kept.delete(name);
+  return Object.fromEntries([...kept].filter(([name]) => !name.startsWith(PREFIX.own.toLowerCase())));
+}

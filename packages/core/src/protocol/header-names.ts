@@ -1,0 +1,80 @@
+// Every header name of the two protocols (QStash and workflow) that Perdure reads or writes, each of them here only. Imported as HEADER.
+
+// A workflow's own: on messages to the engine, on deliveries to the endpoint, or on both.
+export const runId = "Upstash-Workflow-RunId";
+export const init = "Upstash-Workflow-Init";
+export const workflowUrl = "Upstash-Workflow-Url";
+export const createdAt = "Upstash-Workflow-CreatedAt";
+export const sdkVersion = "Upstash-Workflow-Sdk-Version";
+export const callType = "Upstash-Workflow-CallType";
+export const invoke = "Upstash-Workflow-Invoke";
+export const invokeCount = "Upstash-Workflow-Invoke-Count";
+export const unknownSdk = "Upstash-Workflow-Unknown-Sdk";
+export const triggerBySdk = "Upstash-Workflow-Trigger-By-Sdk";
+export const isFailure = "Upstash-Workflow-Is-Failure";
+export const isFailureCallback = "Upstash-Workflow-Failure-Callback";
+
+// On the delivery of a call's answer: which step it answers.
+export const isCallResult = "Upstash-Workflow-Callback";
+export const stepId = "Upstash-Workflow-StepId";
+export const stepName = "Upstash-Workflow-StepName";
+export const stepType = "Upstash-Workflow-StepType";
+export const concurrent = "Upstash-Workflow-Concurrent";
+export const resultContentType = "Upstash-Workflow-ContentType";
+
+// Ours. How to deliver a run that is yet to be started, on the request that starts it.
+export const runOptions = "Perdure-Run-Options";
+// When a run that hasn't ended has failed, on the request that starts it: a duration after its start.
+export const runTimeout = "Perdure-Run-Timeout";
+// One for each trigger, however often it is sent: a run that it has started is known again, also when that has ended.
+export const triggerId = "Perdure-Trigger-Id";
+// How often a delivery may be retried: our engine sends it with each, and an answer that failed may ask for another number.
+// Ends in RETRIES_BY_DEFAULT while neither the run's trigger nor its endpoint has set the number.
+export const maxRetries = "Perdure-Max-Retries";
+// Which options of the failure function the trigger sets on purpose: the others repeat the run's for engines that need it.
+export const failureOptions = "Perdure-Failure-Options";
+// What the endpoint wants to be done for its runs, on its answers to our engine.
+export const capabilities = "Perdure-Capabilities";
+// On an answer to a failure or a cancellation: one rollback is on record in its body, or nothing is left to roll back.
+export const rollback = "Perdure-Rollback";
+
+// On the endpoint's answers.
+export const sdkName = "Upstash-Workflow-Sdk";
+export const noFailureFunction = "Upstash-Workflow-Failure-Callback-Notfound";
+export const nonRetryable = "Upstash-NonRetryable-Error";
+export const errorStepName = "Upstash-Error-Step-Name";
+export const retryAfter = "Retry-After";
+
+// Options of a message.
+export const method = "Upstash-Method";
+export const retries = "Upstash-Retries";
+export const retryDelay = "Upstash-Retry-Delay";
+export const delay = "Upstash-Delay";
+export const notBefore = "Upstash-Not-Before";
+export const timeout = "Upstash-Timeout";
+export const featureSet = "Upstash-Feature-Set";
+export const label = "Upstash-Label";
+export const flowControlKey = "Upstash-Flow-Control-Key";
+export const flowControlValue = "Upstash-Flow-Control-Value";
+export const redactFields = "Upstash-Redact-Fields";
+export const callback = "Upstash-Callback";
+export const failureCallback = "Upstash-Failure-Callback";
+export const headerForward = "Upstash-Header-Forward";
+export const deduplicationId = "Upstash-Deduplication-Id";
+export const contentBasedDeduplication = "Upstash-Content-Based-Deduplication";
+export const queueName = "Upstash-Queue-Name";
+export const cron = "Upstash-Cron";
+export const scheduleId = "Upstash-Schedule-Id";
+
+// On every delivery.
+export const messageId = "Upstash-Message-Id";
+export const retried = "Upstash-Retried";
+export const signature = "Upstash-Signature";
+export const region = "Upstash-Region";
+export const callerIp = "Upstash-Caller-Ip";
+export const topicName = "Upstash-Topic-Name";
+
+export const telemetrySdk = "Upstash-Telemetry-Sdk";
+export const telemetryRuntime = "Upstash-Telemetry-Runtime";
+
+export const contentType = "Content-Type";

@@ -1,0 +1,93 @@
+import type { FailedStep } from "../protocol/error.ts";
+import { isPlan, resultId, type StepRecord, type StepType } from "../protocol/step.ts";
+
+/** The place of one step in a run's history. */
+export interface StepEntry {
+  readonly id: number;
+  readonly name: string;
+  readonly type: StepType;
+  readonly group: Group;
+  /** It can be undone. */
+  readonly rollback: boolean;
+  result: StepRecord | undefined;
+  /**
+   * The step was recorded before a step in front of it was rolled back and ran anew, in a run that was resumed: with
+   * another result there, the workflow may take another way.
+   */
+  optional: boolean;
+}
+
+/** The step in a slot, as user code knows it. */
+export function toFailedStep({ id, name, type }: Pick<StepEntry, "id" | "name" | "type">): FailedStep {
+  return { id, name, type };
+}
+
+/** Steps that were asked for together. A step of its own is a group of one. */
+export interface Group {
+  readonly size: number;
+  /** In the order their results were recorded: who wins a race is decided once. */
+  readonly finished: StepEntry[];
+}
+
+/** What the delivered entry asks for. */
+export type Phase =
+  /** Everything recorded is finished: go on with the workflow. */
+  | { readonly kind: "advance" }
+  /** One planned member of a group is to be run. */
+  | { readonly kind: "member"; readonly slot: StepEntry }
+  /** A member has finished, others haven't: whoever finishes last goes on. */
+  | { readonly kind: "wait" };
+
+export interface StepHistory {
+  /** In the order of their ids. */
+  readonly entries: readonly StepEntry[];
+  /** The id of the next step that is asked for. */
+  readonly nextId: number;
+  /** Steps before that which are to be run anew, because they were rolled back. */
+  readonly rolledBack: readonly number[];
+  readonly phase: Phase;
+}
+
+/** Orders a run's records into steps and groups. */
+export function readStepHistory(records: readonly StepRecord[]): StepHistory {
+  const entries = new Map<number, StepEntry>();
+  const groupOf = new Map<number, Group>();
+  let nextId = 1;
+  const open = (record: StepRecord): StepEntry => {
+    const id = resultId(record);
+    const { stepName: name, stepType: type } = record;
+    let group = groupOf.get(id);
+    if (!group) {
+      // A group's plans are recorded together and in order, so its first one is where its ids begin.
+      const size = isPlan(record) ? record.concurrent : 1;
+      group = { size, finished: [] };
+      nextId = Math.max(nextId, id + size);
+      for (let member = id; member < id + size; member++) groupOf.set(member, group);
+    }
+    return { id, name, type, group, rollback: record.rollback === true, result: undefined, optional: false };
+  };
+  for (const record of records) {
+    const entry = entries.get(resultId(record)) ?? open(record);
+    entries.set(entry.id, entry);
+    if (isPlan(record) || entry.result) continue;
+    entry.result = record;
+    entry.group.finished.push(entry);
+  }
+  let lowest = nextId;
+  // Only a step that runs anew is recorded by itself behind steps that follow it.
+  for (const record of records.toReversed()) {
+    const entry = entries.get(resultId(record)) as StepEntry;
+    if (entry.id > lowest) entry.optional = true;
+    else if (record.concurrent === 1) lowest = entry.id;
+  }
+  const last = records.at(-1);
+  const phase = phaseAt(last && entries.get(resultId(last)));
+  const rolledBack: number[] = [];
+  for (let id = 1; id < nextId; id++) if (!groupOf.has(id)) rolledBack.push(id);
+  return { entries: [...entries.values()].sort((a, b) => a.id - b.id), nextId, rolledBack, phase };
+}
+
+function phaseAt(delivered: StepEntry | undefined): Phase {
+  if (!delivered || delivered.group.finished.length === delivered.group.size) return { kind: "advance" };
+  return delivered.result ? { kind: "wait" } : { kind: "member", slot: delivered };
+}

@@ -1,0 +1,116 @@
+import type { Delivery, DeliveryKind } from "../protocol/delivery.ts";
+import { type Refusal, refused } from "../protocol/outcome.ts";
+import { messageOf } from "../util/errors.ts";
+import { withTimeout } from "../util/timeout.ts";
+import type { IncomingRequest, RequestHead } from "./read-request.ts";
+import type { Verify, VerifyBody } from "./signature.ts";
+
+/** What an {@link Authorize} hook is told of a request. */
+export interface AuthorizationRequest {
+  /** `start`, `resume`, `callResult`, `failure` or `cancel`: decide on each of them. */
+  readonly kind: DeliveryKind;
+  /** The run, where the request names one. */
+  readonly runId: string | undefined;
+  readonly url: string;
+  readonly headers: Headers;
+  /** The body as it was received. */
+  readonly body: string;
+}
+
+/** A check of your own. The request goes on only if it returns `true`; an error it throws refuses too. */
+export type Authorize = (request: AuthorizationRequest) => boolean | Promise<boolean>;
+
+/** Who may bring deliveries. */
+export interface AccessPolicy {
+  readonly verify: Verify | undefined;
+  readonly authorize: Authorize | undefined;
+  /** The user wrote down that anybody may. */
+  readonly open: boolean;
+  /** The endpoint's URL as the engine knows it; undefined when it isn't configured. */
+  readonly publicUrl: ((requested: URL) => string) | undefined;
+  /** The hosts that the endpoint may be called under; any when it is undefined. */
+  readonly allowedHosts: readonly string[] | undefined;
+  /** Only the request says under which host the endpoint is reached. */
+  readonly hostIsGuessed: boolean;
+  /** The region that the request names, where the endpoint has regions and this is none of them. */
+  readonly unknownRegion?: string;
+}
+
+/** In seconds: a check that hangs must not keep requests waiting for ever. */
+const CHECK_TIMEOUT_SECONDS = 10;
+
+const UNPROTECTED =
+  'This endpoint checks nothing. Set QSTASH_CURRENT_SIGNING_KEY and QSTASH_NEXT_SIGNING_KEY, or `keys`, `receiver`, `authorize` or `verify: "off"`.';
+
+/**
+ * Lets a request in, or says why not: 401 without a valid signature or with no check at all, 403 when the hook
+ * says no. Where both a signature and a hook are set, both must pass.
+ *
+ * The body of a request is read only after its token has been checked.
+ *
+ * @param open reads the body
+ */
+export async function authorizeRequest(
+  access: AccessPolicy,
+  head: RequestHead,
+  delivery: Delivery,
+  open: () => Promise<IncomingRequest | Refusal>,
+): Promise<IncomingRequest | Refusal> {
+  if (access.unknownRegion !== undefined)
+    return refuse(401, `There is no region ${JSON.stringify(access.unknownRegion)}.`);
+  if (!isAuthenticated(access) && !access.open) return refuse(401, UNPROTECTED);
+  const inTime = <Result>(check: Result | Promise<Result>) =>
+    withTimeout(CHECK_TIMEOUT_SECONDS, "Checking the signature", check);
+  let checkBody: VerifyBody | undefined;
+  try {
+    checkBody = await inTime(access.verify?.(head, delivery, access.publicUrl?.(head.url)));
+  } catch (error) {
+    return refuse(401, messageOf(error));
+  }
+  const opened = await open();
+  if ("kind" in opened) return opened;
+  let request = opened;
+  try {
+    const calledUrl = await inTime(checkBody?.(request));
+    // The engine reaches the endpoint there. A request may name another host, or an address that only this machine has.
+    if (calledUrl && !access.publicUrl) request = { ...request, url: new URL(calledUrl) };
+  } catch (error) {
+    return refuse(401, messageOf(error));
+  }
+  if (access.allowedHosts && !isAllowedHost(access.allowedHosts, request.url))
+    return refuse(403, `${request.url.host} isn't one of allowedHosts.`);
+  return (await callAuthorizeHook(access, request, delivery)) ?? request;
+}
+
+/** Whether the host of a URL, with or without its port, is one of these. */
+export function isAllowedHost(hosts: readonly string[], url: URL | string): boolean {
+  const { host, hostname } = new URL(url);
+  return hosts.includes(host) || hosts.includes(hostname);
+}
+
+async function callAuthorizeHook(
+  { authorize }: AccessPolicy,
+  { request, headers, body }: IncomingRequest,
+  { kind, runId }: Delivery,
+): Promise<Refusal | undefined> {
+  if (!authorize) return undefined;
+  try {
+    const said = authorize({ kind, runId, url: request.url, headers, body });
+    if ((await withTimeout(CHECK_TIMEOUT_SECONDS, "It", said)) === true) return undefined;
+    return refuse(403, "authorize said no.");
+  } catch (error) {
+    return refuse(403, "authorize failed:", error);
+  }
+}
+
+/** True when a request that was let in is known to come from who it should. */
+export function isAuthenticated(access: AccessPolicy): boolean {
+  return Boolean(access.verify ?? access.authorize);
+}
+
+// Why is for the developer's eyes: the caller hasn't shown that it may know.
+function refuse(status: 401 | 403, reason: string, ...more: unknown[]): Refusal {
+  console.warn(`[perdure] A request was refused with ${status}. ${reason}`, ...more);
+  const code = status === 401 ? "unauthorized" : "forbidden";
+  return refused(status, code, "The endpoint refuses the request.");
+}

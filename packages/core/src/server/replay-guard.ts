@@ -1,0 +1,26 @@
+import type { ReplayGuard } from "./signature.ts";
+
+/** Seconds for which an expired token is still known: one that is let in at its last moment is asked about a little later. */
+const EXPIRY_MARGIN_SECONDS = 60;
+
+/**
+ * Remembers the tokens that one process has seen, for as long as they are good.
+ *
+ * @param now milliseconds since 1970; the machine's clock by default
+ */
+export function memoryReplayGuard(now: () => number = Date.now): ReplayGuard {
+  // In the order in which they came, which is nearly the one in which they expire.
+  const expiries = new Map<string, number>();
+  return {
+    seen(tokenId, expiresAt) {
+      const seconds = now() / 1000 - EXPIRY_MARGIN_SECONDS;
+      for (const [known, expiry] of expiries) {
+        if (expiry > seconds) break;
+        expiries.delete(known);
+      }
+      const seen = expiries.has(tokenId);
+      expiries.set(tokenId, expiresAt);
+      return seen;
+    },
+  };
+}

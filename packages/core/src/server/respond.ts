@@ -1,0 +1,102 @@
+import { encodeStepName } from "../protocol/call.ts";
+import { shorten, toErrorBody } from "../protocol/error.ts";
+import * as HEADER from "../protocol/header-names.ts";
+import { PROTOCOL_VERSION } from "../protocol/headers.ts";
+import { type FailedAttempt, NON_RETRYABLE_STATUS, type Outcome, type Refusal } from "../protocol/outcome.ts";
+import type { RollbackAnswer } from "../protocol/rollback.ts";
+import { toMilliseconds } from "../util/duration.ts";
+import { isNonRetryable, isRetryAfter, isStepError } from "../util/errors.ts";
+
+/** Engines want to hear of a version of the official SDK that they know: this is the one that our answers agree with. */
+const SDK_NAME = "v1.3.3";
+
+/** Bytes of a step's name in a header, of which all together have only a few kilobytes. */
+const MAX_HEADER_NAME_BYTES = 256;
+
+/**
+ * The only place that makes an answer.
+ *
+ * @param trusted whether the caller may see where in the code an error happened
+ * @param exact whether the engine is known to read milliseconds
+ */
+export function respond(outcome: Outcome, trusted: boolean, exact = false): Response {
+  switch (outcome.kind) {
+    case "done": {
+      const { runId: workflowRunId, finish: finishCondition } = outcome;
+      const unhandled = finishCondition === "failure-callback-undefined";
+      const headers: Record<string, string> = unhandled ? { [HEADER.noFailureFunction]: "true" } : {};
+      return jsonResponse(200, { workflowRunId, finishCondition }, headers);
+    }
+    case "failureHandled":
+      return jsonResponse(200, { result: outcome.result });
+    case "rolledBack": {
+      const { record } = outcome;
+      const said: RollbackAnswer = record ? "recorded" : "over";
+      return jsonResponse(200, { rollback: record }, { [HEADER.rollback]: said });
+    }
+    case "failed":
+      return failed(outcome, trusted, exact);
+    case "refused":
+      return jsonResponse(outcome.status, toErrorBody(outcome.error, false), refusalHeaders(outcome));
+    default:
+      return outcome satisfies never;
+  }
+}
+
+/** For a URL under which none of several workflows is served. Which there are, is for the developer's eyes. */
+export function notFound(keys: readonly string[]): Response {
+  console.warn(
+    `[perdure] A request for no workflow was answered with 404. The last segment of its URL must be one of: ${keys.join(", ")}.`,
+  );
+  return new Response("No workflow is served here.", {
+    status: 404,
+    headers: { [HEADER.sdkVersion]: PROTOCOL_VERSION, [HEADER.contentType]: "text/plain;charset=UTF-8" },
+  });
+}
+
+function failed(
+  { error, where, step: failing, retry }: FailedAttempt,
+  trusted: boolean,
+  exact: boolean,
+): Response {
+  const step = isStepError(error) ? error.step : failing;
+  const body = {
+    ...toErrorBody(error, trusted),
+    where: step ? "step" : where,
+    step: step && { ...step, name: shorten(step.name) },
+  };
+  const headers: Record<string, string> = step
+    ? { [HEADER.errorStepName]: encodeStepName(shorten(step.name, MAX_HEADER_NAME_BYTES)) }
+    : {};
+  if (retry?.exhausted || isNonRetryable(error))
+    return jsonResponse(NON_RETRYABLE_STATUS, body, { ...headers, [HEADER.nonRetryable]: "true" });
+  if (retry?.retries !== undefined) headers[HEADER.maxRetries] = String(retry.retries);
+  if (isRetryAfter(error))
+    headers[HEADER.retryAfter] = formatRetryAfter(toMilliseconds(error.retryAfter, "retryAfter"), exact);
+  else if (retry?.delayMs !== undefined) headers[HEADER.retryAfter] = `${retry.delayMs}ms`;
+  return jsonResponse(isRetryAfter(error) ? 429 : 500, body, headers);
+}
+
+// Not every engine knows every unit. Seconds, which all of them know, are rounded up: a wait never ends early.
+function formatRetryAfter(ms: number, exact: boolean): string {
+  return exact && ms % 1000 > 0 ? `${ms}ms` : String(Math.ceil(ms / 1000));
+}
+
+function refusalHeaders({ status, error }: Refusal): Record<string, string> {
+  if (status === 405) return { Allow: "POST" };
+  // The same bytes can't be read better another time; but another version of this package may speak another protocol.
+  const final = status === 413 || (status === 400 && error.code !== "protocol_mismatch");
+  return final ? { [HEADER.nonRetryable]: "true" } : {};
+}
+
+function jsonResponse(status: number, body: object, headers: Record<string, string> = {}): Response {
+  return new Response(JSON.stringify(body), {
+    status,
+    headers: {
+      [HEADER.contentType]: "application/json",
+      [HEADER.sdkVersion]: PROTOCOL_VERSION,
+      [HEADER.sdkName]: SDK_NAME,
+      ...headers,
+    },
+  });
+}

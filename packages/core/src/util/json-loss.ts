@@ -1,0 +1,46 @@
+/** Enough for what a developer writes, and a limit to the names that a loop makes. */
+const MAX_WARNINGS = 1000;
+
+const warned = new Set<string>();
+
+/** Warns on the console, once for each place, of a value that JSON gives back as something else. */
+export function warnOfJsonLoss(value: unknown, json: string | undefined, what: string): void {
+  if (warned.size >= MAX_WARNINGS) return;
+  const loss = lossIn(value, json === undefined ? undefined : JSON.parse(json), "it");
+  if (!loss) return;
+  const place = `${what} isn't what JSON gives back: ${loss.place}`;
+  if (!warned.has(place))
+    console.warn(
+      `[perdure] ${place} and becomes ${loss.read}. Return what JSON can carry, and make the rest of it again where you need it.`,
+    );
+  warned.add(place);
+}
+
+interface Loss {
+  readonly place: string;
+  readonly read: string;
+}
+
+/** The first place where they differ; undefined where there is none. */
+function lossIn(value: unknown, read: unknown, path: string): Loss | undefined {
+  if (value === read) return undefined;
+  if (!isPlain(value) || !isPlain(read))
+    return { place: `${path} was ${nameOf(value)}`, read: JSON.stringify(read)?.slice(0, 80) ?? "undefined" };
+  for (const key of Object.keys(value)) {
+    const loss = lossIn(value[key], read[key], `${path}.${key}`);
+    if (loss) return loss;
+  }
+  return undefined;
+}
+
+/** Lists, and objects of no class, also those of another realm. */
+function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
+  if (typeof value !== "object" || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return Array.isArray(value) || prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+function nameOf(value: unknown): string {
+  if (typeof value === "function" || typeof value === "symbol") return `a ${typeof value}`;
+  return typeof value === "object" && value !== null ? `a ${value.constructor?.name}` : String(value);
+}

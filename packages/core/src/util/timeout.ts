@@ -1,0 +1,24 @@
+/** In milliseconds: what is above would fire at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/**
+ * What `work` comes to, when it does in time.
+ *
+ * @throws Error that begins with `what` when `seconds` have passed first
+ */
+export async function withTimeout<Result>(
+  seconds: number,
+  what: string,
+  work: Result | Promise<Result>,
+): Promise<Result> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const error = new Error(`${what} took longer than ${seconds} seconds.`);
+    timer = setTimeout(reject, Math.min(seconds * 1000, MAX_TIMER_MS), error);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
