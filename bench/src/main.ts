@@ -2,11 +2,12 @@ import { claims } from "./claiming.ts";
 import { deliveries } from "./delivery.ts";
 import type { Comparison } from "./measure.ts";
 import { memory } from "./memory.ts";
+import { stalls } from "./stalls.ts";
 
 const MIB = 1024 * 1024;
 
 function line(name: string, value: string, unit: string): void {
-  console.log(`  ${name.padEnd(20)} ${value.padStart(8)} ${unit}`);
+  console.log(`  ${name.padEnd(44)} ${value.padStart(8)} ${unit}`);
 }
 
 function show({ title, ours, peer, ratio }: Comparison, bar?: number): void {
@@ -40,3 +41,9 @@ console.log("an engine with 100 000 sleeping runs, and an idle one");
 line("full", (full / MIB).toFixed(1), "MiB");
 line("idle", (idle / MIB).toFixed(1), "MiB");
 line("ratio", ratio.toFixed(2), "bar: at most 1.5");
+
+console.log("\nwhat others notice of the largest requests: their longest waits");
+for (const { title, health, delivery } of await stalls()) {
+  line(`${title}: /health`, health.toFixed(0), "ms, goal: below 100");
+  line(`${title}: a delivery`, delivery.toFixed(0), "ms, goal: below 100");
+}
