@@ -24,11 +24,3 @@ export async function filter<Item>(
   for (const item of items) if (await test(item)) kept.push(item);
   return kept;
 }
-
-export async function some<Item>(
-  items: readonly Item[],
-  test: (item: Item) => Promise<boolean>,
-): Promise<boolean> {
-  for (const item of items) if (await test(item)) return true;
-  return false;
-}

@@ -66,17 +66,3 @@ export async function noteOutcome(tx: Tx, where: Sql, { outcome, deleteAfter }: 
       WHERE due.message = messages.seq AND due.message IN (SELECT message FROM due WHERE ${where})`,
   );
 }
-
-/** Whether anything is to be done for messages of a run, other than the one at `except`. */
-export async function hasDue(
-  tx: Tx,
-  run: number,
-  of: "run" | "afterwards",
-  except: number = 0,
-): Promise<boolean> {
-  const kinds = of === "run" ? sql`NOT ${AFTERWARDS}` : AFTERWARDS;
-  const found = await tx.one(
-    sql`SELECT 1 FROM due WHERE run = ${run} AND message <> ${except} AND status <> 'withdrawn' AND ${kinds} LIMIT 1`,
-  );
-  return found !== undefined;
-}
