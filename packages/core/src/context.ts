@@ -58,9 +58,9 @@ export interface WorkflowApi {
   };
 }
 
-/** What is known of a run, in the workflow and in its failure function. */
+/** A run's properties, as the workflow and its failure function see them. */
 export interface RunContext<Payload = unknown> {
-  /** What the run was started with, after the schema or the parser. */
+  /** The run's payload, after the schema or the parser. */
   readonly requestPayload: Payload;
   /** The delivery's headers, without the protocol's own: those that the run was started with are among them. */
   readonly headers: Headers;
@@ -68,7 +68,7 @@ export interface RunContext<Payload = unknown> {
   readonly url: string;
   readonly env: Env;
   readonly workflowRunId: string;
-  /** Milliseconds since 1970; 0 when the engine doesn't tell. */
+  /** Milliseconds since 1970; 0 when the engine doesn't send it. */
   readonly workflowRunCreatedAt: number;
   readonly labels: string[];
   /** The first label. */
@@ -79,9 +79,9 @@ export interface RunContext<Payload = unknown> {
   readonly qstashClient: Client;
 }
 
-/** Who carries out what a context is asked for. */
+/** Carries out the steps that a workflow requests through its context. */
 export interface StepHost {
-  /** Asks for a step: its promise settles once the step's result is on record, and never otherwise. */
+  /** Requests a step. The promise settles once the step's result is on record, and never otherwise. */
   request<Result>(step: Step<Result>): Promise<Result>;
   /** Ends the run. The promise never settles. */
   cancel(): Promise<never>;
@@ -102,7 +102,7 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
   readonly #host: StepHost;
 
   constructor(run: RunContext<Payload>, host: StepHost) {
-    // With their getters: the client is looked for when it is asked for.
+    // Copies getters, too: the client is created on first access.
     Object.defineProperties(this, Object.getOwnPropertyDescriptors(run));
     this.#host = host;
   }
@@ -123,20 +123,20 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
     return this.#ask(name, () => run(name, work, options));
   }
 
-  /** Rests for seconds or a duration such as `"2h"`. Nothing runs, and nothing is held, meanwhile. */
+  /** Pauses the run for seconds or a duration such as `"2h"`. No process or connection stays open meanwhile. */
   sleep(name: string, duration: number | Duration): Promise<void> {
     return this.#ask(name, () => sleep(name, duration));
   }
 
-  /** Rests until a `Date`, a date as text, or a Unix time in seconds. */
+  /** Pauses the run until a `Date`, a date string, or a Unix time in seconds. */
   sleepUntil(name: string, moment: Date | string | number): Promise<void> {
     return this.#ask(name, () => sleepUntil(name, moment));
   }
 
   /**
    * Has the engine make an HTTP request, for as long as it takes, and records the answer, whatever its status.
-   * `body` of the answer is JSON where it is JSON, text where it is text, and a `Uint8Array` otherwise.
-   * With a `workflow` that is served beside this one, a run of it is started and not waited for.
+   * The answer's `body` is the parsed value for JSON, a string for other text, and a `Uint8Array` otherwise.
+   * With a `workflow` of the same `serveMany`, the engine starts a run of it and doesn't wait for its end.
    */
   call<Body = unknown>(
     name: string,
@@ -150,7 +150,7 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
     return this.#ask(name, () => call(name, request));
   }
 
-  /** Waits until somebody notifies of the event: by a client, by another run, by the engine's API. */
+  /** Waits until a client, another run or a call of the engine's API notifies the event. */
   waitForEvent<Event = unknown>(
     name: string,
     eventId: string,
@@ -159,7 +159,7 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
     return this.#ask(name, () => waitForEvent<Event>(name, eventId, options));
   }
 
-  /** Notifies everybody who waits for the event; with a run's id, that run, also if it comes to wait only later. */
+  /** Notifies all runs that wait for the event; with a run's id, only that run, even if it starts to wait later. */
   notify(
     name: string,
     eventId: string,
@@ -178,7 +178,7 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
     return this.#ask(name, () => invoke(name, settings));
   }
 
-  /** Makes an address that the outside world can send requests to, for this run. Whoever knows it may. */
+  /** Creates a URL that accepts requests for this run. It is a secret: a caller needs no other credential. */
   createWebhook(name: string): Promise<Webhook> {
     return this.#ask(name, () => createWebhook(name));
   }
@@ -193,7 +193,7 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
     return this.#host.cancel();
   }
 
-  /** Calls of services that many use, as `call` makes them. */
+  /** Typed calls of common services; each is a step like `call`. */
   get api(): WorkflowApi {
     const ask = <Result>(name: string, make: () => Step<Result>): Promise<Result> => this.#ask(name, make);
     return {
@@ -212,7 +212,7 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
   }
 }
 
-/** What is known of a run, for code that is called after its end. */
+/** The run's properties, for code that is called after its end: methods of a context throw a TypeError. */
 export function toPostRunContext(run: RunContext): RunContext {
   return new Proxy(run, {
     get(known, name) {

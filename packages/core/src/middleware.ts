@@ -1,13 +1,13 @@
 import type { RunContext, WorkflowContext } from "./context.ts";
 import { messageOf } from "./util/errors.ts";
 
-/** What can be told of a run's life, and what comes with it. */
+/** The events of a run that a middleware can observe, each with its arguments. */
 export interface MiddlewareEvents<Payload = unknown, Result = unknown> {
   /** A run's first delivery, and each retry of it. */
   readonly runStarted: { readonly context: WorkflowContext<Payload> };
-  /** A step's work begins, or is asked of the engine. */
+  /** The endpoint begins a step's work, or requests it from the engine. */
   readonly beforeExecution: { readonly context: WorkflowContext<Payload>; readonly stepName: string };
-  /** A step's result is on record. Told by the delivery that brings it. */
+  /** A step's result is on record. The delivery that brings the result emits this event. */
   readonly afterExecution: {
     readonly context: WorkflowContext<Payload>;
     readonly stepName: string;
@@ -33,7 +33,7 @@ export interface MiddlewareEvents<Payload = unknown, Result = unknown> {
   readonly onInfo: { readonly workflowRunId?: string | undefined; readonly info: string };
 }
 
-/** What a middleware does with what it is told. Awaited; what is thrown harms nothing. */
+/** A middleware's functions, one per event. The runtime awaits each; an error that one throws doesn't affect the run. */
 export type MiddlewareCallbacks<Payload = unknown, Result = unknown> = {
   readonly [Event in keyof MiddlewareEvents]?: (
     told: MiddlewareEvents<Payload, Result>[Event],
@@ -45,7 +45,7 @@ type Callbacks<Payload, Result> =
   | Promise<MiddlewareCallbacks<Payload, Result>>;
 
 /**
- * Something that is told of a run's life. Whatever it does or throws, the run isn't harmed. Without types of its own it fits
+ * Observes the events of runs. An error that it throws doesn't affect the run. Without type arguments it fits
  * every workflow.
  */
 export class WorkflowMiddleware<Payload = unknown, Result = unknown> {
@@ -53,7 +53,7 @@ export class WorkflowMiddleware<Payload = unknown, Result = unknown> {
   readonly #init: () => Callbacks<Payload, Result>;
   #callbacks: Promise<MiddlewareCallbacks<Payload, Result>> | undefined;
 
-  /** @param definition its callbacks, or how to make them, which is asked for once and before the first of them is needed */
+  /** @param definition its callbacks, or an `init` that returns them: called once, before the first event */
   constructor(
     definition:
       | { readonly name: string; readonly callbacks: MiddlewareCallbacks<Payload, Result> }
@@ -63,7 +63,7 @@ export class WorkflowMiddleware<Payload = unknown, Result = unknown> {
     this.#init = "init" in definition ? definition.init : () => definition.callbacks;
   }
 
-  /** Tells one event. Never rejects. */
+  /** Calls the callback of one event. Never rejects: errors go to `onError`, or to the console. */
   async tell<Event extends keyof MiddlewareEvents>(
     event: Event,
     told: MiddlewareEvents<Payload, Result>[Event],
@@ -94,7 +94,7 @@ async function report(
   }
 }
 
-/** Tells all of them, at the same time. */
+/** Emits one event to all middlewares, concurrently. Never rejects. */
 export async function tellAll<Event extends keyof MiddlewareEvents>(
   middlewares: readonly WorkflowMiddleware[],
   event: Event,
@@ -103,7 +103,7 @@ export async function tellAll<Event extends keyof MiddlewareEvents>(
   await Promise.all(middlewares.map((middleware) => middleware.tell(event, told)));
 }
 
-/** Writes what happens to the console. */
+/** Logs each event of a run to the console. `verbose: true` adds it. */
 export const loggingMiddleware: WorkflowMiddleware = new WorkflowMiddleware({
   name: "logging",
   callbacks: {

@@ -2,10 +2,10 @@ import { Client } from "@upstash/qstash";
 import type { EngineConfig } from "./engine-client/http.ts";
 
 /**
- * Has the official client make all requests to the engine, and `context.qstashClient` be that client:
+ * Makes the official client send all requests to the engine; `context.qstashClient` is then that client:
  * `serve(workflow, { qstashClient: qstash })`.
  *
- * Without its development mode, which would download and start a server: what it should talk to is in `config`.
+ * The client's development mode is off, because it would download and start a server: `config` names the engine.
  */
 export function qstash(config: EngineConfig): Client {
   return new Client({ ...config, devMode: false });

@@ -35,10 +35,10 @@ import {
   type WorkflowFunction,
 } from "./workflow.ts";
 
-/** How a workflow is served. Everything is optional: what isn't given comes from the environment. */
+/** Options of {@link serve}. All are optional; the environment supplies URLs, tokens and keys that are left out. */
 export type ServeOptions<Payload = unknown, Result = unknown> = EndpointOptions &
   PayloadOptions<Payload> & {
-    /** Called when a run has failed for good, whatever failed it and however it was started. */
+    /** Called when a run has failed for good, whatever the cause and however the run was started. */
     readonly failureFunction?: FailureFunction<Payload>;
     /**
      * Retries of each delivery of a run, after the first attempt. This option and the four below hold for each run
@@ -47,30 +47,30 @@ export type ServeOptions<Payload = unknown, Result = unknown> = EndpointOptions 
      * Default: the engine's, 3.
      */
     readonly retries?: number;
-    /** Before each retry: seconds, a duration, or an expression in milliseconds: `"1000 * pow(2, retried)"`. */
+    /** The wait before each retry: seconds, a duration, or an expression in milliseconds: `"1000 * pow(2, retried)"`. */
     readonly retryDelay?: RetryDelayOption;
     /** Retries of the failure function. Default: the run's. */
     readonly failureRetries?: number;
     /** As `retryDelay`, for the failure function. Default: the run's. */
     readonly failureRetryDelay?: RetryDelayOption;
     /**
-     * Seconds or a duration after its start at which a run that hasn't ended has failed. On Perdure's own engine.
+     * Seconds or a duration from a run's start; the engine fails a run that lasts longer. Perdure's own engine only.
      */
     readonly timeout?: number | Duration;
     /**
-     * For each step whose work the endpoint does itself, unless the step says otherwise. `"throw"`: a step whose retries
+     * Default for each step whose work the endpoint does itself. `"throw"`: a step whose retries
      * are used up rejects with a `WorkflowStepError`. `"fail"`, the default: the run fails.
      */
     readonly onExhausted?: "throw" | "fail";
     /** Called when a run was cancelled, to clean up. On Perdure's own engine. */
     readonly cancelFunction?: CancelFunction<Payload>;
-    /** Whether the rollbacks of its steps are made also when a run was cancelled, before `cancelFunction`. */
+    /** Whether a cancelled run's steps are rolled back, too, before `cancelFunction`. Default: false. */
     readonly rollbackOnCancel?: boolean;
-    /** Told what happens to runs. */
+    /** Observers of the runs' events. */
     readonly middlewares?: readonly WorkflowMiddleware<NoInfer<Payload>, NoInfer<Result>>[];
-    /** Writes what happens to runs to the console. */
+    /** Logs the runs' events to the console. Default: false. */
     readonly verbose?: boolean;
-    /** Largest body that is read, in bytes. Default: 64 MiB. */
+    /** Maximum size of a request's body in bytes; the endpoint answers 413 to a larger one. Default: 64 MiB. */
     readonly bodyLimit?: number;
   };
 
@@ -86,9 +86,14 @@ export const SERVE_OPTIONS: `${typeof SHARED_OPTIONS} url schema initialPayloadP
 const DEFAULT_BODY_LIMIT = 64 * 1024 * 1024;
 
 /**
- * Makes the endpoint of a workflow: one handler for all that an engine, or somebody who starts a run, sends to it.
+ * Creates a workflow's endpoint: one handler for the engine's deliveries and for requests that start a run.
  *
- * @throws TypeError for options that can't be obeyed
+ * @example
+ * const { handler } = serve(async (context) => {
+ *   await context.run("greet", () => console.log("hello"));
+ * });
+ *
+ * @throws TypeError for unknown or invalid options
  */
 export function serve<Payload = unknown, Result = unknown>(
   workflow: RecordableWorkflow<Payload, Result>,
@@ -97,7 +102,7 @@ export function serve<Payload = unknown, Result = unknown>(
   return { handler: handlerOf(workflow, options, new Map()) };
 }
 
-/** As {@link serve}, for a workflow that has others beside it: under the given last segments of the URL. */
+/** Like {@link serve}, for one of several workflows; `siblings` maps each to the last segment of its URL. */
 export function handlerOf<Payload, Result>(
   workflow: WorkflowFunction<Payload, Result>,
   options: ServeOptions<Payload, Result>,
@@ -111,7 +116,7 @@ export function handlerOf<Payload, Result>(
   if (!(bodyLimit >= 0)) throw mustBe("bodyLimit", "a number of bytes", bodyLimit);
   const runOptions = pickDeferredOptions(options);
   checkOnExhausted(options.onExhausted);
-  // Told of here, and not with the first run that somebody starts.
+  // Fail at startup, not on the first run.
   checkRunOptions(runOptions);
   const endpoint: EndpointDefinition = {
     workflow: workflow as WorkflowFunction,
@@ -148,7 +153,7 @@ function encodeCapabilitiesOf(onCancel: boolean, options: DeferredRunOptions): s
   });
 }
 
-/** How a request, and what it needs to know, is read: each part only when it is its turn. */
+/** Reads a request and its configuration lazily: the endpoint asks for each part only when it needs it. */
 interface RequestReader {
   readonly head: () => RequestHead | Refusal;
   readonly mail: (head: RequestHead) => Promise<IncomingRequest | Refusal>;
@@ -168,7 +173,7 @@ async function handleRequest(endpoint: EndpointDefinition, reading: RequestReade
     trusted = isAuthenticated(config.access);
     const outcome = await handle({ endpoint, config, request: mail, delivery, trusted }).catch(toFailure);
     if (outcome.kind === "failed") await reportFailure(endpoint, delivery, outcome);
-    // Only our own engine says how many retries there are.
+    // Only Perdure's own engine sends the number of retries.
     const own = headers.has(HEADER.maxRetries);
     const response = respond(outcome, trusted, own);
     if (own) response.headers.set(HEADER.capabilities, endpoint.capabilities);
@@ -178,7 +183,7 @@ async function handleRequest(endpoint: EndpointDefinition, reading: RequestReade
   }
 }
 
-// How the endpoint is set up, is for the developer's eyes: nobody has been let in yet.
+// Details of the setup go to the console only: the caller isn't authorized yet.
 function configOrMisconfigured(resolveConfig: () => EndpointConfig): EndpointConfig {
   try {
     return resolveConfig();
@@ -188,7 +193,7 @@ function configOrMisconfigured(resolveConfig: () => EndpointConfig): EndpointCon
   }
 }
 
-// The engine keeps the error too; who develops the workflow looks at its own console first.
+// The engine keeps the error too, but a developer looks at the endpoint's console first.
 async function reportFailure(
   { middlewares }: EndpointDefinition,
   delivery: Delivery,
@@ -223,12 +228,12 @@ const HANDLERS: { readonly [Kind in DeliveryKind]: (ctx: ContextOf<Kind>) => Pro
 };
 
 async function handle(ctx: DeliveryContext): Promise<Outcome> {
-  // Each room takes the deliveries of its own kind.
+  // Each handler takes the deliveries of its own kind.
   const handler = HANDLERS[ctx.delivery.kind] as (ctx: DeliveryContext) => Promise<Outcome>;
   return handler(ctx);
 }
 
-/** What was thrown on the way, and not by a step: a request that can't be read is refused, all else is a failed attempt. */
+/** Classifies an error thrown outside of a step: an unreadable request is refused, any other is a failed attempt. */
 function toFailure(error: unknown): Failed | Refusal {
   const unreadable = error instanceof WorkflowError && UNREADABLE.includes(error.code);
   return unreadable ? { kind: "refused", status: 400, error } : { kind: "failed", error };

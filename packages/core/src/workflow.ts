@@ -5,42 +5,42 @@ import { parseLeniently } from "./util/json.ts";
 import type { OnlyJson } from "./util/jsonify.ts";
 import { type Schema, validate } from "./util/schema.ts";
 
-/** A workflow: code whose steps are recorded, so that it can be left and taken up again. */
+/** A workflow: code whose steps are recorded, so that a later delivery can continue it. */
 export type WorkflowFunction<Payload = unknown, Result = unknown> = (
   context: WorkflowContext<Payload>,
 ) => Result | Promise<Result>;
 
-/** A workflow whose result JSON can carry: what `serve` and `createWorkflow` take. */
+/** A workflow whose result JSON can carry; `serve` and `createWorkflow` require one. */
 export type RecordableWorkflow<Payload, Result> = WorkflowFunction<Payload, Result> & OnlyJson<Result>;
 
-/** A step that has come to its end. */
+/** A finished step, with its result or its error. */
 export type CompletedStep = { readonly id: number; readonly name: string; readonly type: string } & (
   | { readonly result: unknown; readonly error?: never }
   /** With `onExhausted: "throw"`, a step that has failed. */
   | { readonly result?: never; readonly error: WorkflowStepError }
 );
 
-/** What became of a step's rollback. */
+/** The state of a step's rollback. */
 export interface Rollback {
   readonly step: { readonly id: number; readonly name: string; readonly type: string };
-  /** `failed`: its attempts are used up. `pending`: it is still to be made; only where another workflow has failed. */
+  /** `failed`: its attempts are used up. `pending`: it hasn't run yet. */
   readonly state: "done" | "failed" | "pending";
   readonly attempts: number;
-  /** What it has thrown last, when it failed. */
+  /** The error of its last attempt, when it failed. */
   readonly error?: Error;
 }
 
-/** What is told of a run that has ended otherwise than by its workflow's return. */
+/** The arguments that failure and cancel functions share. */
 export interface RunEndParams<Payload = unknown> {
   /** The run: its properties, and no steps. */
   readonly context: RunContext<Payload>;
-  /** The steps that are on record. Undefined where the engine doesn't tell: Perdure's own does. */
+  /** The recorded steps. Undefined on engines that don't send them; Perdure's own does. */
   readonly steps: readonly CompletedStep[] | undefined;
-  /** In the order in which they were made: the last step's first. */
+  /** In the order in which they ran: the last step's first. */
   readonly rollbacks: readonly Rollback[];
 }
 
-/** What a failure function is called with. */
+/** The argument of a failure function. */
 export interface FailureFunctionParams<Payload = unknown> extends RunEndParams<Payload> {
   /** Status of the endpoint's last answer; 0 when there was none. */
   readonly failStatus: number;
@@ -52,17 +52,17 @@ export interface FailureFunctionParams<Payload = unknown> extends RunEndParams<P
   readonly failStack: string;
   /** That answer's body as it came, also when it wasn't one of ours. */
   readonly failBody: string;
-  /** The same each time this failure is told, and another one when the run is resumed and fails again. */
+  /** Identifies this failure: the same in each retry, another one when the run is resumed and fails again. */
   readonly failureId: string;
-  /** Of the run's entry in the dead letter queue. */
+  /** The id of the run's entry in the dead letter queue. */
   readonly dlqId: string | undefined;
-  /** How often the failing delivery was tried. */
+  /** The number of attempts that the failing delivery had. */
   readonly attempts: number;
-  /** Where it failed; `delivery` when the endpoint gave no answer, or one that isn't ours. */
+  /** The place of the failure; `delivery` when the endpoint gave no answer, or one that isn't this package's. */
   readonly where: FailurePlace;
   /** The step that failed. */
   readonly step: { readonly id: number; readonly name: string; readonly type: string } | undefined;
-  /** The error as it was thrown, with its causes; where nothing was, what the engine says. */
+  /** The error as it was thrown, with its causes; the engine's own message when the endpoint threw none. */
   readonly error: Error;
 }
 
@@ -74,16 +74,16 @@ export interface FailureFunctionParams<Payload = unknown> extends RunEndParams<P
  */
 export type FailureFunction<Payload = unknown> = (params: FailureFunctionParams<Payload>) => unknown;
 
-/** What a cancel function is called with. */
+/** The argument of a cancel function. */
 export interface CancelFunctionParams<Payload = unknown> extends RunEndParams<Payload> {
-  /** The same each time this cancellation is told. */
+  /** Identifies this cancellation: the same in each retry. */
   readonly cancelId: string;
 }
 
-/** Called once a run was cancelled, on Perdure's own engine. Otherwise as a {@link FailureFunction}. */
+/** Called once a run was cancelled, on Perdure's own engine. Otherwise like a {@link FailureFunction}. */
 export type CancelFunction<Payload = unknown> = (params: CancelFunctionParams<Payload>) => unknown;
 
-/** How the initial payload becomes `context.requestPayload`: by a schema, by a parser, or as JSON where it is JSON. */
+/** Options that turn the initial payload into `context.requestPayload`: a schema or a parser. Default: JSON if it parses. */
 export type PayloadOptions<Payload> =
   | {
       /** A Standard Schema (zod, valibot, arktype, …). A payload that it rejects fails the run, without retries. */
@@ -93,14 +93,14 @@ export type PayloadOptions<Payload> =
   | {
       readonly schema?: never;
       /**
-       * Is given the payload's text, empty for none. What it throws fails the attempt. For its result to become the
-       * payload's type, its parameter needs one: `(text: string) => …`.
+       * Receives the payload as a string, empty for none. An error that it throws fails the attempt. For its result to
+       * become the payload's type, its parameter needs a type: `(text: string) => …`.
        */
       readonly initialPayloadParser?: (payload: string) => Payload | Promise<Payload>;
     };
 
 /**
- * The way from a payload's text, empty for none, to `context.requestPayload`.
+ * Returns the function that parses a payload, an empty string for none, into `context.requestPayload`.
  *
  * @throws TypeError when both a schema and a parser are given
  */

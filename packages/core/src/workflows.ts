@@ -5,22 +5,22 @@ import { checkFunction, mustBe } from "./util/check.ts";
 import { checkOptions } from "./util/options.ts";
 import type { CancelFunction, FailureFunction, RecordableWorkflow } from "./workflow.ts";
 
-/** A workflow that others can invoke, once it is served beside them. */
+/** A workflow that the others of the same `serveMany` can invoke. */
 export interface Workflow<Payload = unknown, Result = unknown> extends Invokable<Payload, Result> {
-  /** That of its function; empty for a function without one. */
+  /** The name of its function; empty for an anonymous one. */
   readonly name: string;
   /** Makes its endpoint. Called by {@link serveMany}. */
   readonly toHandler: (shared: SharedOptions, siblings: ReadonlyMap<object, string>) => Handler;
 }
 
-/** What can be said for several workflows at once. */
+/** Options that {@link serveMany} applies to all of its workflows. */
 export type SharedOptions = Omit<
   ServeOptions,
   "url" | "schema" | "initialPayloadParser" | "failureFunction" | "cancelFunction"
 > & {
-  /** For those that have none of their own. */
+  /** For workflows that have none of their own. */
   readonly failureFunction?: FailureFunction;
-  /** For those that have none of their own. */
+  /** For workflows that have none of their own. */
   readonly cancelFunction?: CancelFunction;
 };
 

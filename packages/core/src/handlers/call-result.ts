@@ -4,13 +4,13 @@ import { stepMessage } from "../protocol/message.ts";
 import { done, type Outcome } from "../protocol/outcome.ts";
 import { type DeliveryContext, runRef } from "./delivery-context.ts";
 
-/** Records what a third party has answered to a call. No user code is run, and the payload isn't looked at. */
+/** Records the answer to a call. Runs no user code, and doesn't read the payload. */
 export async function callResult(ctx: DeliveryContext<CallResult>): Promise<Outcome> {
   const { config, request, delivery } = ctx;
   const { runId } = delivery;
   let body = request.body;
   if (request.bytes.length === 0) {
-    // Too large to be sent along.
+    // The engine leaves out a history that is too large, so the endpoint fetches it.
     const entries = await config.engine().history(runId);
     if (!entries) return done(runId, "workflow-already-ended");
     body = callAnswerIn(entries, delivery.messageId);

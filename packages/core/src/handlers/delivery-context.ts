@@ -11,26 +11,26 @@ import type { IncomingRequest } from "../server/read-request.ts";
 import type { AttemptInfo } from "../steps/index.ts";
 import type { CancelFunction, FailureFunction, WorkflowFunction } from "../workflow.ts";
 
-/** A workflow as the rooms see it. */
+/** A workflow and its options, as the handlers use them. */
 export interface EndpointDefinition {
   readonly workflow: WorkflowFunction;
   readonly failureFunction: FailureFunction | undefined;
   readonly cancelFunction: CancelFunction | undefined;
   readonly rollbackOnCancel: boolean;
-  /** For our own engine. */
+  /** The header's value for Perdure's own engine. */
   readonly capabilities: string;
-  /** The payload's text, empty for none, as `context.requestPayload`. */
+  /** Parses the payload, an empty string for none, into `context.requestPayload`. */
   readonly parsePayload: (payload: string) => Promise<unknown>;
-  /** For runs that begin without a client, which would have brought its own. */
+  /** Options of runs that start without a client; a client sends its own. */
   readonly runOptions: RunOptions;
-  /** For steps that say nothing else. */
+  /** Default for steps without the option. */
   readonly onExhausted: "throw" | "fail" | undefined;
   readonly middlewares: readonly WorkflowMiddleware[];
   /** The last segment of the URL of each workflow that is served beside this one. */
   readonly siblings: ReadonlyMap<object, string>;
 }
 
-/** One request on its way. */
+/** One authorized request, with the endpoint that handles it. */
 export interface DeliveryContext<Kind extends Delivery = Delivery> {
   readonly endpoint: EndpointDefinition;
   readonly config: EndpointConfig;
@@ -42,7 +42,7 @@ export interface DeliveryContext<Kind extends Delivery = Delivery> {
 
 type RunDelivery = Exclude<Delivery, { kind: "start" }>;
 
-/** How often this delivery was tried, and may be. */
+/** The attempts of this delivery so far, and its limit. */
 export function attemptInfo({ endpoint, request, delivery }: DeliveryContext<RunDelivery>): AttemptInfo {
   const sent = request.headers.get(HEADER.maxRetries);
   const own = sent?.endsWith(RETRIES_BY_DEFAULT) ? endpoint.runOptions.retries : undefined;
@@ -52,7 +52,7 @@ export function attemptInfo({ endpoint, request, delivery }: DeliveryContext<Run
 /** The run, as messages name it. */
 export function runRef({ config, request, delivery }: DeliveryContext<RunDelivery>): RunRef {
   const { runId, invokeCount } = delivery;
-  // Only our own engine says how many retries there are.
+  // Only Perdure's own engine sends the number of retries.
   return {
     url: config.workflowUrl(request.url),
     runId,
@@ -62,9 +62,9 @@ export function runRef({ config, request, delivery }: DeliveryContext<RunDeliver
 }
 
 /**
- * The history that a delivery carries, or that is too large to be sent along and is fetched.
+ * Reads the history from the delivery, or fetches it when it is too large for one.
  *
- * @returns undefined when it can't be had any more, because the run is over
+ * @returns undefined when the engine no longer has it, because the run is over
  */
 export async function loadHistory(
   { config, request, delivery }: DeliveryContext,
@@ -76,9 +76,9 @@ export async function loadHistory(
 }
 
 /**
- * What user code is told of its run.
+ * Creates the run's properties for user code.
  *
- * @param told what the delivery's body knows better than its headers
+ * @param told values of the delivery's body, which win over its headers
  */
 export function toRunContext(
   ctx: DeliveryContext<RunDelivery>,
@@ -104,11 +104,11 @@ export function toRunContext(
       throw new TypeError(message);
     },
   };
-  // Who copies or prints a context doesn't ask for the client.
+  // Copying or printing a context must not create the client.
   return Object.defineProperty(context, "qstashClient", { enumerable: false });
 }
 
-/** Headers that the way of a request adds, and nobody sent. */
+/** Headers that proxies and platforms add, and the sender didn't set. */
 const ADDED_ON_THE_WAY =
   /^(?:x-vercel-|x-forwarded-|cf-connecting-ip$|cdn-loop$|cf-ew-via$|cf-ray$|render-proxy-ttl$)/;
 

@@ -21,7 +21,7 @@ export async function failure(ctx: DeliveryContext<Failure>): Promise<Outcome> {
   const { middlewares, failureFunction } = endpoint;
   const unhandled = done(delivery.runId, "failure-callback-undefined");
   const isUnneeded = !failureFunction && middlewares.length === 0;
-  // Only our own engine has rollbacks made.
+  // Only Perdure's own engine supports rollbacks.
   if (isUnneeded && !request.headers.has(HEADER.maxRetries)) return unhandled;
   const report = reportIn(ctx);
   const ended = await rolledBack(ctx, report, true);
@@ -43,7 +43,7 @@ export async function failure(ctx: DeliveryContext<Failure>): Promise<Outcome> {
   }
 }
 
-/** Calls the cancel function of a run that was cancelled, after the rollbacks of its steps where they are asked for. */
+/** Calls the cancel function of a run that was cancelled, after the rollbacks of its steps with `rollbackOnCancel`. */
 export async function cancel(ctx: DeliveryContext<Cancel>): Promise<Outcome> {
   const { cancelFunction, rollbackOnCancel } = ctx.endpoint;
   const report = reportIn(ctx);
@@ -123,7 +123,7 @@ async function call(which: "failure" | "cancel", ask: () => unknown): Promise<un
   return json === undefined ? undefined : JSON.parse(json);
 }
 
-// A payload that doesn't fit may be the reason of the failure: the function is to see it then, as it came.
+// A payload that doesn't fit may be the reason of the failure: the function then receives it unparsed.
 async function payloadOf({ endpoint }: RunEnd, payload: string): Promise<unknown> {
   try {
     return await endpoint.parsePayload(payload);

@@ -18,7 +18,7 @@ import { attemptInfo, type DeliveryContext, loadHistory, runRef, toRunContext } 
 type Work = Extract<NewEntry, { kind: "work" }>;
 type FailurePlace = ReturnType<typeof failurePlace>;
 
-/** Takes a run up where its history ends: replays what is recorded and does what comes next. */
+/** Continues a run where its history ends: replays the recorded steps and carries out the next one. */
 export async function resume(ctx: DeliveryContext<Resume>): Promise<Outcome> {
   const { endpoint, config, delivery } = ctx;
   const { runId } = delivery;
@@ -63,7 +63,7 @@ export async function resume(ctx: DeliveryContext<Resume>): Promise<Outcome> {
 
 const NO_ROLLBACKS = "[perdure] This engine makes no rollbacks. Undo the steps in the failure function.";
 
-/** For a context that is only looked at. */
+/** For a context that middlewares only read. */
 const inertHost: StepHost = { request: () => new Promise(() => {}), cancel: () => new Promise(() => {}) };
 
 async function append(
@@ -92,7 +92,7 @@ async function append(
   return "recorded";
 }
 
-/** What the engine is asked to take, before the names of the steps. */
+/** Describes the entries for an error's message, before the names of the steps. */
 function subjectOf([first, ...others]: readonly NewEntry[]): string {
   if (others.length > 0) return "the plan of steps";
   if (first?.kind === "work") return "the request of step";

@@ -14,15 +14,15 @@ import { attemptInfo, type DeliveryContext, toRunContext } from "./delivery-cont
 
 export type RunEnd = DeliveryContext<Failure | Cancel>;
 
-/** A step that was started and may have to be undone. */
+/** A started step that may need its rollback. */
 interface Undoable {
   readonly step: FailedStep;
   readonly result?: unknown;
-  /** Undefined where the workflow doesn't ask for the step any more. */
+  /** Undefined when the workflow no longer requests the step. */
   readonly options?: RollbackOptions | undefined;
 }
 
-/** What is on record of a run that has ended badly; undefined where the engine doesn't tell. */
+/** Fetches the records of a failed or cancelled run; undefined on engines that don't provide them. */
 export async function recordsOf(
   { config, delivery }: RunEnd,
   { details, createdAt }: FailureReport,
@@ -35,10 +35,10 @@ export async function recordsOf(
 }
 
 /**
- * Undoes the latest of the steps that are to be undone yet: one in each delivery, so that each is on record before the next
- * is begun.
+ * Undoes the latest step that remains to be undone: one in each delivery, so that each is on record before the next
+ * begins.
  *
- * @returns what became of all of them, once nothing is left to undo
+ * @returns the states of all rollbacks, once none is left to run
  */
 export async function rollBack(
   ctx: RunEnd,
@@ -46,7 +46,7 @@ export async function rollBack(
   records: readonly StepRecord[],
 ): Promise<Outcome | FailureDetails["rollbacks"]> {
   const { rollbacks = [], started = [] } = report.details ?? {};
-  // Without a rollback anywhere the workflow isn't run. What an endpoint was doing that gave no answer, nobody knows.
+  // Without any rollback the workflow doesn't run. An endpoint that gave no answer may have started an unknown step.
   const possible = report.details?.begun || report.step?.rollback || records.some(({ rollback }) => rollback);
   if (!possible) return rollbacks;
   const history = readStepHistory(records);
@@ -72,7 +72,7 @@ async function collectSteps(
       endpoint.workflow(new WorkflowContext(runContext, host)),
     );
   } catch (error) {
-    // The payload doesn't fit any more: the workflow can't be asked.
+    // The payload doesn't fit any more: the workflow can't be replayed.
     return { matched: new Map(), newSteps: [], unmatched: new Set(history.entries), error };
   }
 }
@@ -108,7 +108,7 @@ async function undo(
   ctx: RunEnd,
   report: FailureReport,
   { step, result, options }: Undoable,
-  /** Why the workflow doesn't ask for all of its steps. */
+  /** The error that kept the workflow from requesting all of its steps. */
   obstacle: unknown,
 ): Promise<Outcome> {
   const attempt = attemptInfo(ctx);

@@ -14,7 +14,7 @@ import { type DeliveryContext, loadHistory, userHeaders } from "./delivery-conte
 const UNSIGNED =
   "[perdure] A start that isn't signed chooses the host of its run. Set `url`, `baseUrl` or `allowedHosts`.";
 
-/** Asks the engine for a run with the payload that the request carries. No user code is run. */
+/** Asks the engine to start a run with the request's payload. Runs no user code. */
 export async function start(ctx: DeliveryContext<Start>): Promise<Outcome> {
   const { endpoint, config, request, delivery } = ctx;
   // Named after the message that starts it: when an engine delivers that one again, it finds the run and starts no second.
@@ -27,7 +27,7 @@ export async function start(ctx: DeliveryContext<Start>): Promise<Outcome> {
   if (!verify && options) warnOnce(`[perdure] ${HEADER.runOptions} is ignored in unsigned requests.`);
   if (!verify && hostIsGuessed) warnOnce(UNSIGNED);
   const message = startMessage({
-    // Who has created the run has said how it is to be delivered.
+    // The client that created the run has set its delivery options.
     ...(configuresRun ? {} : endpoint.runOptions),
     label: delivery.labels.filter(isName),
     ...(verify ? decodeRunOptions(options) : {}),
@@ -60,13 +60,13 @@ async function payloadOf(ctx: DeliveryContext<Start>): Promise<string | undefine
   return entries && readHistory(entries).payload;
 }
 
-/** True of this connection only. */
+/** Headers that describe this connection only. */
 const CONNECTION_HEADERS =
   "accept-encoding connection content-length content-type expect host keep-alive proxy-authorization te trailer transfer-encoding upgrade user-agent".split(
     " ",
   );
 
-/** Must not be stored with a run by whoever calls the endpoint. The creator of a run gives them to be sent along. */
+/** A caller's credentials must not be stored with a run. A run's creator names headers to forward explicitly. */
 const CREDENTIAL_HEADERS = ["authorization", "cookie"];
 
 function headersToKeep(headers: Headers, configuresRun: boolean): Record<string, string> {

@@ -3,21 +3,21 @@ import { REPLAY_MISMATCH_TIMEOUT_MS } from "./invocation.ts";
 import type { StepEntry, StepHistory } from "./step-history.ts";
 import { type PendingStep, StepMatcher } from "./step-matcher.ts";
 
-/** The steps of a run that has ended, as its workflow asks for them. */
+/** The steps of an ended run, matched with the steps that its workflow requests in a replay. */
 export interface CollectedSteps {
-  /** On record: finished, or planned. */
+  /** Recorded steps that the workflow requests: finished, or planned. */
   readonly matched: ReadonlyMap<StepEntry, PendingStep>;
-  /** Asked for and not on record: of them, only the first can have been started. */
+  /** Requested and not recorded. The endpoint can have started only the first. */
   readonly newSteps: readonly PendingStep[];
-  /** On record, but the workflow doesn't ask for it any more. */
+  /** Recorded steps that the workflow no longer requests. */
   readonly unmatched: ReadonlySet<StepEntry>;
-  /** What the workflow has thrown by itself. */
+  /** The workflow's own error, not a step's. */
   readonly error?: unknown;
 }
 
 /**
- * Replays what is recorded, to learn which steps there are and how they are undone. Nothing new is carried out, and what
- * the workflow returns or throws is nobody's business any more.
+ * Replays the recorded steps to collect their rollbacks. Carries out no new step, and ignores the value that
+ * the workflow returns: the run is over.
  */
 export function collectRollbacks(
   history: StepHistory,

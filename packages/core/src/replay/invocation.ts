@@ -9,7 +9,7 @@ import type { Scope } from "../util/scope.ts";
 import type { StepEntry, StepHistory } from "./step-history.ts";
 import type { PendingStep } from "./step-matcher.ts";
 
-/** What the engine is to be asked for. */
+/** One request to the engine. */
 export type NewEntry =
   /** To append a record to the run. */
   | { readonly kind: "record"; readonly record: StepRecord; readonly schedule: Schedule | undefined }
@@ -23,21 +23,21 @@ export type NewEntry =
       readonly rollback: true | undefined;
     };
 
-/** How one invocation of a workflow came to its end. */
+/** The result of one invocation of a workflow. */
 export type ReplayResult =
-  /** What comes next is on record: another delivery goes on. */
+  /** The next step is on record: another delivery continues the run. */
   | { readonly kind: "recorded" }
-  /** The run is over, by somebody else's hand. */
+  /** The run has ended meanwhile: it was cancelled, or failed. */
   | { readonly kind: "over" }
   /** The workflow asked for the end of its run. */
   | { readonly kind: "canceled" }
   | { readonly kind: "returned"; readonly result: unknown }
   | ({ readonly kind: "threw" } & FailedAttempt);
 
-/** How the workflow itself has come to its end. */
+/** The workflow function returned or threw. */
 export type WorkflowOutcome = Extract<ReplayResult, { kind: "returned" | "threw" }>;
 
-/** How long, in milliseconds, recorded steps may go unasked for while new ones wait, or once the workflow has ended. */
+/** Milliseconds that recorded steps may stay unrequested while new ones wait, or once the workflow has ended. */
 export const REPLAY_MISMATCH_TIMEOUT_MS = 2000;
 
 export interface Invocation {
@@ -46,13 +46,13 @@ export interface Invocation {
   readonly engine: () => Engine;
   /** Calls the workflow. */
   readonly start: (host: StepHost) => unknown;
-  /** Asks the engine, for all or nothing. */
+  /** Sends the entries to the engine, which takes all of them or none. */
   readonly append: (entries: readonly NewEntry[]) => Promise<"recorded" | "over">;
-  /** Told before a step's work begins, or is asked for. */
+  /** Called before a step's work begins, or before the engine is asked for it. */
   readonly beforeStep?: (step: Step) => Promise<void>;
-  /** How often this delivery was tried. */
+  /** The attempts of this delivery so far. */
   readonly attempt: AttemptInfo;
-  /** For steps that say nothing else. */
+  /** Default for steps without the option. */
   readonly onExhausted?: "throw" | "fail" | undefined;
   /** Whether the engine may see where in the code an error happened. */
   readonly trusted: boolean;
@@ -67,13 +67,13 @@ export function plan(step: Step, targetStep: number, concurrent: number): NewEnt
   return { kind: "record", record: { stepId: 0, ...recordOf(step), concurrent, targetStep }, schedule };
 }
 
-/** A step's record, but for its place and what it came to. */
+/** A step's record without its position and its result. */
 export function recordOf(step: Step): Omit<StepRecord, "stepId" | "concurrent"> {
   const { name: stepName, type: stepType, fields, options } = step;
   return { stepName, stepType, ...fields, rollback: options?.rollback && true };
 }
 
-/** Why a step that is started inside of another one is refused. */
+/** The error for a step that is started inside another step. */
 export function nestedStep(inner: Step, outer: FailedStep): WorkflowError {
   return new WorkflowError(
     "nested_step",
@@ -81,12 +81,12 @@ export function nestedStep(inner: Step, outer: FailedStep): WorkflowError {
   );
 }
 
-/** How far a run had come when something beside its steps threw. */
+/** The place of an error that no step threw. */
 export function failurePlace(history: StepHistory): ErrorBody["where"] {
   return history.entries.length > 0 ? "after-last-step" : "before-first-step";
 }
 
-/** Why a workflow that doesn't ask for all recorded steps is refused. @param outcome how the workflow has ended, if it has */
+/** The error for a workflow that doesn't request all recorded steps. @param outcome its end, if it has ended */
 export function replayMismatch(
   missing: readonly StepEntry[],
   newSteps: readonly PendingStep[],
@@ -104,7 +104,7 @@ export function replayMismatch(
   return new WorkflowError("replay_mismatch", message, thrown);
 }
 
-/** What to say when steps are on record behind a group that hasn't finished. */
+/** The error for records that follow an unfinished group. */
 export function unfinishedGroup({ id, name, group: { size, finished } }: StepEntry): WorkflowError {
   return new WorkflowError(
     "replay_mismatch",

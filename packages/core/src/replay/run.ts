@@ -21,13 +21,13 @@ import { type PendingStep, StepMatcher } from "./step-matcher.ts";
 
 const platformScope = createScope();
 
-/** Replays what is recorded, carries out the one thing that comes next, and tells how it ended. */
+/** Replays the recorded steps, carries out the next one, and returns the invocation's result. */
 export function replay(invocation: Invocation): Promise<ReplayResult> {
   return new Promise((end) => new Run(invocation, end).start());
 }
 
 /**
- * One invocation. A step that isn't on record is new, and is carried out once every recorded one has been asked for.
+ * One invocation. A step that isn't on record is new, and is carried out once the workflow has requested every recorded one.
  * Everything else about a new step waits for a later delivery, by a promise that never settles: nothing is ever thrown
  * through the workflow to stop it.
  */
@@ -38,9 +38,9 @@ class Run {
   readonly #matcher: StepMatcher;
   /** The step whose work is being done. */
   #executing: FailedStep | undefined;
-  /** What this invocation does is decided: whatever else is asked for waits for a later one. */
+  /** True once this invocation has chosen its step: every other new step waits for a later delivery. */
   #decided = false;
-  /** How the workflow has come to its end, while steps are still to be asked for or carried out. */
+  /** The workflow's outcome, while steps remain to be requested or carried out. */
   #outcome: WorkflowOutcome | undefined;
   #ended = false;
   #mismatchTimer: ReturnType<typeof setTimeout> | undefined;
@@ -70,14 +70,14 @@ class Run {
   }
 
   #conclude(outcome: WorkflowOutcome): void {
-    // A step that has begun is seen through, so that its work isn't done twice: the workflow ends again after it.
+    // A step that has begun runs to its end, so that its work isn't done twice; the next invocation ends the workflow.
     if (this.#decided) return;
     this.#outcome = outcome;
     if (this.#isComplete(outcome)) this.#finish(outcome);
     else void this.#matcher.waitUntilIdle();
   }
 
-  /** The workflow has asked for every recorded step, and no step that it left without awaiting it is to be carried out. */
+  /** True when the workflow has requested every recorded step, and no step that it didn't await remains. */
   #isComplete({ kind }: WorkflowOutcome): boolean {
     const { newSteps, missing } = this.#matcher;
     return missing.length === 0 && (kind === "threw" || newSteps.length === 0);
@@ -91,12 +91,12 @@ class Run {
       const { phase } = this.#invocation.history;
       const member = phase.kind === "member" ? phase.slot : undefined;
       if (entry && member === entry) void this.#execute(step, entry.id, entry.group.size);
-      // Only a delivered member can complete its group: whoever waited for another one would wait for ever.
+      // Only a delivered member can complete its group: a workflow that waits for another one would wait forever.
       else if (entry && entry.group !== member?.group && entry.group.finished.length < entry.group.size)
         this.#finish({ kind: "threw", error: unfinishedGroup(entry), where: "replay" });
       void this.#matcher.waitUntilIdle();
     });
-    // One that nobody awaits must not end the process when it is on record as failed.
+    // A failed step that the workflow doesn't await must not end the process as an unhandled rejection.
     result.catch(() => {});
     return result;
   }
@@ -121,7 +121,7 @@ class Run {
     const outcome = this.#outcome;
     clearTimeout(this.#mismatchTimer);
     if (outcome && this.#isComplete(outcome)) this.#finish(outcome);
-    // A workflow that has thrown begins nothing new.
+    // A workflow that has thrown starts no new step.
     else if (outcome) this.#carryOut(outcome.kind === "threw" ? [] : newSteps);
     else if (newSteps.length > 0 || this.#awaitsPlannedStep() || hasPartialGroup) this.#carryOut(newSteps);
   }
@@ -129,10 +129,10 @@ class Run {
   #carryOut(pending: readonly PendingStep[]): void {
     const { missing } = this.#matcher;
     const [rolledBackId] = this.#invocation.history.rolledBack;
-    // What was rolled back is asked for as if it were new, and takes its old place.
+    // A rolled-back step runs like a new one, under its old id.
     if (pending[0] && rolledBackId !== undefined) void this.#execute(pending[0].step, rolledBackId, 1);
     else if (missing.length === 0) this.#begin(pending);
-    // A branch may be waiting for something of its own before it asks. If not, the code has changed.
+    // A branch may be waiting for something of its own before it requests a step. If not, the code has changed.
     else
       this.#mismatchTimer = setTimeout(
         () => this.#refuse(missing),
@@ -203,7 +203,7 @@ class Run {
     return this.#scope.run(this, async () => perform?.(engine, runId));
   }
 
-  /** @returns what is recorded of a step that has failed for good, where the workflow is to hear of it */
+  /** @returns the failure to record, when the step's failure must reach the workflow */
   #failed({ options = {} }: Step, step: FailedStep, error: unknown): Pick<StepRecord, "failure"> | undefined {
     const { attempt, trusted, onExhausted } = this.#invocation;
     const catchable = (options.onExhausted ?? onExhausted) === "throw";

@@ -7,43 +7,43 @@ export interface StepEntry {
   readonly name: string;
   readonly type: StepType;
   readonly group: Group;
-  /** It can be undone. */
+  /** Whether the step has a rollback. */
   readonly rollback: boolean;
   result: StepRecord | undefined;
   /**
    * The step was recorded before a step in front of it was rolled back and ran anew, in a run that was resumed: with
-   * another result there, the workflow may take another way.
+   * another result there, the workflow may take another branch.
    */
   optional: boolean;
 }
 
-/** The step in a slot, as user code knows it. */
+/** The step of an entry, without its internal fields. */
 export function toFailedStep({ id, name, type }: Pick<StepEntry, "id" | "name" | "type">): FailedStep {
   return { id, name, type };
 }
 
-/** Steps that were asked for together. A step of its own is a group of one. */
+/** Steps that the workflow requested together. A single step is a group of one. */
 export interface Group {
   readonly size: number;
-  /** In the order their results were recorded: who wins a race is decided once. */
+  /** In the order their results were recorded, so that a race has the same winner in each replay. */
   readonly finished: StepEntry[];
 }
 
-/** What the delivered entry asks for. */
+/** The work that the delivered entry requires. */
 export type Phase =
   /** Everything recorded is finished: go on with the workflow. */
   | { readonly kind: "advance" }
-  /** One planned member of a group is to be run. */
+  /** Run one planned member of a group. */
   | { readonly kind: "member"; readonly slot: StepEntry }
-  /** A member has finished, others haven't: whoever finishes last goes on. */
+  /** A member has finished, others haven't: the delivery of the last one continues the workflow. */
   | { readonly kind: "wait" };
 
 export interface StepHistory {
   /** In the order of their ids. */
   readonly entries: readonly StepEntry[];
-  /** The id of the next step that is asked for. */
+  /** The id of the next new step. */
   readonly nextId: number;
-  /** Steps before that which are to be run anew, because they were rolled back. */
+  /** Ids below `nextId` of steps that must run again, because they were rolled back. */
   readonly rolledBack: readonly number[];
   readonly phase: Phase;
 }

@@ -5,7 +5,7 @@ import { withTimeout } from "../util/timeout.ts";
 import type { IncomingRequest, RequestHead } from "./read-request.ts";
 import type { Verify, VerifyBody } from "./signature.ts";
 
-/** What an {@link Authorize} hook is told of a request. */
+/** The request as an {@link Authorize} hook sees it. */
 export interface AuthorizationRequest {
   /** `start`, `resume`, `callResult`, `failure` or `cancel`: decide on each of them. */
   readonly kind: DeliveryKind;
@@ -20,23 +20,23 @@ export interface AuthorizationRequest {
 /** A check of your own. The request goes on only if it returns `true`; an error it throws refuses too. */
 export type Authorize = (request: AuthorizationRequest) => boolean | Promise<boolean>;
 
-/** Who may bring deliveries. */
+/** The checks that a request must pass before the endpoint handles it. */
 export interface AccessPolicy {
   readonly verify: Verify | undefined;
   readonly authorize: Authorize | undefined;
-  /** The user wrote down that anybody may. */
+  /** True with `verify: "off"`: the endpoint accepts every caller. */
   readonly open: boolean;
   /** The endpoint's URL as the engine knows it; undefined when it isn't configured. */
   readonly publicUrl: ((requested: URL) => string) | undefined;
   /** The hosts that the endpoint may be called under; any when it is undefined. */
   readonly allowedHosts: readonly string[] | undefined;
-  /** Only the request says under which host the endpoint is reached. */
+  /** True when the endpoint knows its host from the request only. */
   readonly hostIsGuessed: boolean;
-  /** The region that the request names, where the endpoint has regions and this is none of them. */
+  /** The region that the request names, when the endpoint has regions and doesn't know this one. */
   readonly unknownRegion?: string;
 }
 
-/** In seconds: a check that hangs must not keep requests waiting for ever. */
+/** In seconds: a hook that hangs must not block requests forever. */
 const CHECK_TIMEOUT_SECONDS = 10;
 
 const UNPROTECTED =
@@ -103,12 +103,12 @@ async function callAuthorizeHook(
   }
 }
 
-/** True when a request that was let in is known to come from who it should. */
+/** True when each accepted request has passed a signature check or the hook. */
 export function isAuthenticated(access: AccessPolicy): boolean {
   return Boolean(access.verify ?? access.authorize);
 }
 
-// Why is for the developer's eyes: the caller hasn't shown that it may know.
+// The reason goes to the console only: the caller isn't authorized to see it.
 function refuse(status: 401 | 403, reason: string, ...more: unknown[]): Refusal {
   console.warn(`[perdure] A request was refused with ${status}. ${reason}`, ...more);
   const code = status === 401 ? "unauthorized" : "forbidden";

@@ -19,14 +19,14 @@ import {
   verifyWithReceiver,
 } from "./signature.ts";
 
-/** The environment's variables, wherever the runtime keeps them. */
+/** Environment variables, from `process.env` or from the platform's own object. */
 export type Env = Readonly<Record<string, string | undefined>>;
 
 const REGIONS = ["US_EAST_1", "EU_CENTRAL_1"];
 
 const HOSTED_URL = "https://qstash.upstash.io";
 
-/** Where an endpoint lives, who may call it, and which engine it talks to. */
+/** Options for an endpoint's URL, its access checks and its engine. */
 export interface EndpointOptions {
   /** The endpoint's public URL. Default: the one that a verified token says the engine has called, else the request's. */
   readonly url?: string;
@@ -36,8 +36,8 @@ export interface EndpointOptions {
    */
   readonly baseUrl?: string;
   /**
-   * Takes scheme and host from `X-Forwarded-Proto` and `X-Forwarded-Host`. Only behind a proxy that sets them: whoever
-   * can send them otherwise says where a run's deliveries go. Default: false.
+   * Takes scheme and host from `X-Forwarded-Proto` and `X-Forwarded-Host`. Only behind a proxy that sets them: otherwise any
+   * caller can choose where a run's deliveries go. Default: false.
    */
   readonly trustProxy?: boolean;
   /**
@@ -45,11 +45,11 @@ export interface EndpointOptions {
    * A request for another host is refused with 403. Default: any host.
    */
   readonly allowedHosts?: readonly string[];
-  /** Default: what the adapter brings, else `process.env`. */
+  /** Environment variables. Default: the adapter's, else `process.env`. */
   readonly env?: Env;
   /**
-   * Settings for the engine, a client of `@upstash/qstash`, or what makes one (`qstash` of `@perdure/core/qstash`).
-   * Default: from `QSTASH_URL` and `QSTASH_TOKEN`.
+   * Settings for the engine, a client of `@upstash/qstash`, or a function that creates one (`qstash` of
+   * `@perdure/core/qstash`). Default: from `QSTASH_URL` and `QSTASH_TOKEN`.
    */
   readonly qstashClient?: GivenClient;
   /** Default: `QSTASH_CURRENT_SIGNING_KEY` and `QSTASH_NEXT_SIGNING_KEY`, when both are set. */
@@ -63,15 +63,15 @@ export interface EndpointOptions {
   readonly replayGuard?: ReplayGuard;
   /** Verifies signatures in place of `keys`; for example a `Receiver` of `@upstash/qstash`. */
   readonly receiver?: Receiver;
-  /** Asked for every request, failure callbacks included. With keys or a receiver, both must pass. */
+  /** The endpoint calls it for every request, failure callbacks included. With keys or a receiver, both must pass. */
   readonly authorize?: Authorize;
-  /** `"off"` lets anybody in, also to the failure function. For development, or behind a gate of your own. */
+  /** `"off"` accepts every caller, also for the failure function. For development, or behind your own gateway. */
   readonly verify?: "off";
   /** Leaves out the headers that tell the engine which package and runtime it talks to. */
   readonly disableTelemetry?: boolean;
 }
 
-/** How to reach the engine, in one of three ways. What settings leave out comes from the environment. */
+/** A client, engine settings, or a function that creates a client. The environment supplies missing settings. */
 export type GivenClient = Client | Partial<EngineConfig> | ((config: EngineConfig) => Client);
 
 export interface EndpointConfig {
@@ -84,8 +84,8 @@ export interface EndpointConfig {
 }
 
 /**
- * The border of each request. What doesn't depend on the request is made once for each environment: above all, who may
- * call the endpoint.
+ * Returns a function that resolves a request's configuration. Parts that don't depend on the request, such as the access
+ * policy, are created once for each environment.
  *
  * Options that usually come from the environment are checked with the first request, because a build has no secrets. Until
  * they are valid, and say who may call, the environment is read again for each request.
@@ -124,7 +124,7 @@ function resolveConfig(options: EndpointOptions, env: Env): ConfigOfRegion {
     hostIsGuessed: !(known || allowedHosts),
   };
   const trustsDestination: PublishOptions["trustsDestination"] = (to, of) => {
-    // The token says under which URL the engine has called. A receiver doesn't tell what it says.
+    // The token says under which URL the engine has called. A receiver doesn't return the token's claims.
     const called = access.verify && !receiver ? of : undefined;
     const { host } = new URL(to);
     if ([known, called].some((one) => one && new URL(one).host === host)) return true;
@@ -157,7 +157,7 @@ export function checkClient(given: GivenClient | undefined): void {
 }
 
 /**
- * The engine to talk to: by the given client, or by settings, of which the environment has what isn't given.
+ * Resolves the engine from a given client, or from settings; the environment supplies missing settings.
  *
  * @throws WorkflowError `missing_token` when there is no token anywhere
  * @throws TypeError that names the option and the variable of a token or URL that can't be one
@@ -202,7 +202,7 @@ export function resolveEngine(
 interface EngineOptions {
   readonly disableTelemetry?: boolean | undefined;
   readonly region?: string | undefined;
-  /** Everybody by default. */
+  /** Default: trusts every destination. */
   readonly knows?: PublishOptions["trustsDestination"];
 }
 
@@ -248,7 +248,7 @@ function createVerifier(options: EndpointOptions, env: Env): Verify | undefined 
   if (!isDevMode(env))
     for (const key of pairs.flatMap(({ current, next }) => [current, next]))
       checkSecret("A signing key", key, env);
-  // Whoever doesn't read the tokens can't tell one from another.
+  // Only `keys` let the endpoint read a token's id; a receiver doesn't return it.
   if (replayGuard && (receiver || pairs.length === 0))
     throw new TypeError("replayGuard needs signing keys, and no receiver.");
   if (receiver) return verifyWithReceiver(receiver, tolerance);
@@ -278,7 +278,7 @@ const DEV_KEYS: SigningKeys = {
 };
 
 /**
- * Development mode trusts keys that everybody knows. So it is refused where it would weaken real ones, and in production.
+ * Development mode trusts publicly known keys. The endpoint refuses it where it would weaken real keys, and in production.
  */
 function isDevMode(env: Env): boolean {
   const asked = env.QSTASH_DEV?.toLowerCase() || "0";
@@ -295,7 +295,7 @@ function isProduction({ NODE_ENV }: Env): boolean {
   return NODE_ENV?.toLowerCase() === "production";
 }
 
-/** @throws TypeError in production, for a secret that everybody knows; elsewhere a warning has to do */
+/** @throws TypeError in production, for a publicly known secret; elsewhere it only warns */
 function checkSecret(what: string, secret: unknown, env: Env): void {
   if (!isPublicSecret(secret)) return;
   const message = `${what} is public. Set your own in production, and QSTASH_DEV=1 in development.`;
@@ -305,7 +305,7 @@ function checkSecret(what: string, secret: unknown, env: Env): void {
 
 const warned = new Set<string>();
 
-/** Says on the console what needn't be said twice. */
+/** Writes a warning to the console once per process. */
 export function warnOnce(message: string): void {
   if (!warned.has(message)) console.warn(message);
   warned.add(message);

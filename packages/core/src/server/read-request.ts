@@ -5,17 +5,17 @@ import { text } from "../util/bytes.ts";
 /** A request before its body is read. */
 export interface RequestHead {
   readonly request: Request;
-  /** As the request names it, or as a trusted proxy does; as a verified token does, where no option says more. */
+  /** From the request or a trusted proxy; from a verified token when no option sets the URL. */
   readonly url: URL;
-  /** Without those of the protocol that are empty: an empty header of the protocol counts as none. */
+  /** Without the protocol's empty headers: an empty one counts as absent. */
   readonly headers: Headers;
 }
 
 /** A request as it came in, its body read once. */
 export interface IncomingRequest extends RequestHead {
-  /** Exactly the bytes that were received: what the signature is over. */
+  /** The exact bytes received, which the signature covers. */
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** The same as UTF-8 text. */
+  /** The same bytes, decoded as UTF-8. */
   readonly body: string;
 }
 
@@ -46,7 +46,7 @@ function withoutEmpty(headers: Headers): Headers {
   return kept;
 }
 
-/** Of several proxies, the first one knows what the sender asked for. */
+/** With several proxies, the first value is the URL that the sender requested. */
 function forwardedUrl({ url, headers }: Request): URL {
   const [proto = "", host = ""] = ["Proto", "Host"].map((name) =>
     headers.get(`X-Forwarded-${name}`)?.split(",")[0]?.trim(),
@@ -65,7 +65,7 @@ async function readBody(request: Request, limit: number): Promise<Uint8Array<Arr
     throw new TypeError("The request's body was read before. Pass on the request unread, or a clone of it.");
   }
   if (!request.body) return new Uint8Array();
-  // What is announced may be too much, but never says how much will come.
+  // A too large Content-Length is enough to refuse; a small one proves nothing.
   if (Number(request.headers.get("Content-Length")) > limit) return undefined;
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   let length = 0;

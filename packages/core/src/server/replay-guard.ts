@@ -1,10 +1,13 @@
 import type { ReplayGuard } from "./signature.ts";
 
-/** Seconds for which an expired token is still known: one that is let in at its last moment is asked about a little later. */
+/** Seconds that an expired token stays known: a token accepted at its last moment reaches the guard a little later. */
 const EXPIRY_MARGIN_SECONDS = 60;
 
 /**
- * Remembers the tokens that one process has seen, for as long as they are good.
+ * Remembers the tokens that one process has seen, until they expire.
+ *
+ * @example
+ * serve(workflow, { keys, replayGuard: memoryReplayGuard() });
  *
  * @param now milliseconds since 1970; the machine's clock by default
  */

@@ -7,14 +7,14 @@ import type { RollbackAnswer } from "../protocol/rollback.ts";
 import { toMilliseconds } from "../util/duration.ts";
 import { isNonRetryable, isRetryAfter, isStepError } from "../util/errors.ts";
 
-/** Engines want to hear of a version of the official SDK that they know: this is the one that our answers agree with. */
+/** Engines expect a version of the official SDK that they know; this package's answers match this version. */
 const SDK_NAME = "v1.3.3";
 
 /** Bytes of a step's name in a header, of which all together have only a few kilobytes. */
 const MAX_HEADER_NAME_BYTES = 256;
 
 /**
- * The only place that makes an answer.
+ * Turns an outcome into the endpoint's answer. No other place does.
  *
  * @param trusted whether the caller may see where in the code an error happened
  * @param exact whether the engine is known to read milliseconds
@@ -43,7 +43,7 @@ export function respond(outcome: Outcome, trusted: boolean, exact = false): Resp
   }
 }
 
-/** For a URL under which none of several workflows is served. Which there are, is for the developer's eyes. */
+/** For a URL under which none of several workflows is served. The served keys go to the console only. */
 export function notFound(keys: readonly string[]): Response {
   console.warn(
     `[perdure] A request for no workflow was answered with 404. The last segment of its URL must be one of: ${keys.join(", ")}.`,

@@ -24,8 +24,8 @@ export interface Receiver {
 }
 
 /**
- * Remembers tokens, so that each is good once: an engine signs every attempt anew. Where an endpoint has several
- * processes, let it ask something that they share.
+ * Remembers tokens, so that each is valid once: an engine signs every attempt anew. If an endpoint has several
+ * processes, use a guard over a store that they share.
  */
 export interface ReplayGuard {
   /**
@@ -45,9 +45,9 @@ export type Verify = (
 ) => Promise<VerifyBody>;
 
 /**
- * Checks the rest, which needs the body.
+ * Checks the token against the request's body.
  *
- * @returns the URL that the engine has called, where the token tells
+ * @returns the URL that the engine has called, if the token names it
  */
 export type VerifyBody = (request: IncomingRequest) => Promise<string | undefined>;
 
@@ -93,10 +93,10 @@ async function isHashOf(hash: unknown, bytes: Uint8Array<ArrayBuffer>): Promise<
   return equalConstantTime(String(hash).replace(/=+$/, ""), await sha256Base64Url(bytes));
 }
 
-/** As {@link verifyWithKeys}, by a receiver that brings its own keys. */
+/** Like {@link verifyWithKeys}, with a receiver that has its own keys. */
 export function verifyWithReceiver(receiver: Receiver, clockTolerance: number): Verify {
   return async (head, delivery, publicUrl) => {
-    // What it was made for, a receiver can't tell.
+    // A receiver doesn't return the token's claims, so the token could be for another kind of delivery.
     if (delivery.kind === "cancel") throw refused("a receiver can't check a cancellation");
     const signature = signatureOf(head);
     const subject = subjectIn(signature, head.url, publicUrl);
@@ -190,7 +190,7 @@ function isForUrl(subject: unknown, requested: URL, publicUrl: string | undefine
   return made.pathname === pathname && made.search === search;
 }
 
-// Absent in tokens of other engines, which can't tell one kind of delivery from another, and don't tell of cancellations.
+// Tokens of other engines lack this claim. Those engines never deliver cancellations.
 function isForDelivery(claim: Partial<DeliveryClaim> | undefined, delivery: Delivery): boolean {
   if (claim === undefined) return delivery.kind !== "cancel";
   const { kind, runId, messageId } = claim;

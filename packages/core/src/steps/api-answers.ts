@@ -1,6 +1,6 @@
-// Of each provider's answers what most callers read. Whoever needs more names a type of their own.
+// The fields of each provider's answers that most callers read. For more, pass a type argument to `call`.
 
-/** What OpenAI answers to `chat.completions.create`. */
+/** OpenAI's answer to `chat.completions.create`. */
 export interface ChatCompletion {
   readonly id: string;
   readonly object: "chat.completion";
@@ -20,7 +20,7 @@ export interface ChatCompletion {
   readonly usage?: unknown;
 }
 
-/** What Anthropic answers to `messages.create`, when it was given no tools. */
+/** Anthropic's answer to `messages.create` without tools. */
 export interface AnthropicMessage {
   readonly id: string;
   readonly type: "message";
@@ -31,12 +31,12 @@ export interface AnthropicMessage {
   readonly usage: unknown;
 }
 
-/** What Resend answers for an e-mail. */
+/** Resend's answer for one e-mail. */
 export interface SentEmail {
   readonly id: string;
 }
 
-/** What Resend answers for a list of them. */
+/** Resend's answer for a list of e-mails. */
 export interface SentEmails {
   readonly data: SentEmail[];
 }

@@ -3,13 +3,13 @@ import { checkNonEmptyString, mustBe } from "../util/check.ts";
 import { type CallResponse, call } from "./call.ts";
 import { type Step, serialize } from "./step.ts";
 
-/** What every provider's call takes beside its own. */
+/** Options that the calls of all providers share. */
 type Options = Omit<CallRequest, "url" | "body">;
 
 export interface OpenAISettings<Body = unknown> extends Options {
   readonly token: string;
   readonly organization?: string;
-  /** Of a service with the same API. */
+  /** Base URL of another service with the same API. */
   readonly baseURL?: string;
   readonly operation: "chat.completions.create";
   readonly body: Body;

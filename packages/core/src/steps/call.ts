@@ -10,10 +10,10 @@ import type { ChildPayload, Invokable } from "./invoke.ts";
 import { type RollbackOptions, rollbackOf } from "./policy.ts";
 import { deserialize, type Step, type StepPlacement, toBody } from "./step.ts";
 
-/** What a third party answered. */
+/** The answer to a call, whatever its status. */
 export interface CallResponse<Body = unknown> {
   readonly status: number;
-  /** JSON where it is JSON, text where it is text, bytes (`Uint8Array`) where it is neither. */
+  /** The parsed value for JSON, a string for other text, a `Uint8Array` for other bytes. */
   readonly body: Body;
   readonly header: Record<string, string[]>;
 }
@@ -21,13 +21,13 @@ export interface CallResponse<Body = unknown> {
 /** A run of a workflow that is served beside this one, started and not waited for. */
 export interface CallWorkflow<Payload = unknown>
   extends Pick<CallRequest, "headers" | "retries" | "retryDelay" | "timeout" | "flowControl"> {
-  /** What `createWorkflow` has made; served by the same `serveMany`. */
+  /** A workflow from `createWorkflow`, served by the same `serveMany`. */
   readonly workflow: Invokable<Payload, unknown>;
   /** The run's payload: a string is sent as it is, everything else as JSON. */
   readonly body?: ChildPayload<Payload>;
 }
 
-/** Has the engine make a request, and records the answer, whatever its status. */
+/** The engine makes the request and records the answer, whatever its status. */
 export function call<Body>(
   name: string,
   request: (CallRequest | CallWorkflow) & RollbackOptions<CallResponse<Body>>,
@@ -77,7 +77,7 @@ const BINARY = /^(?:image|audio|video|font)\/|^application\/(?:octet-stream|pdf|
 const TEXTUAL = /\+(?:json|xml)\b/i;
 const strict = new TextDecoder("utf-8", { fatal: true });
 
-// Recorded is one character a byte. What is text, and what is JSON, the bytes tell better than most servers do.
+// The record has one character per byte. The bytes show text and JSON more reliably than a server's Content-Type.
 function readBody(latin1: string, header: Record<string, string[]>): unknown {
   const bytes = fromBinary(latin1);
   const contentType = contentTypeOf(header)?.[0] ?? "";

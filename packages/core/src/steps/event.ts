@@ -9,18 +9,18 @@ import { checkOptions } from "../util/options.ts";
 import { checkPolicy, type RollbackOptions } from "./policy.ts";
 import { type Step, serialize, toBody } from "./step.ts";
 
-/** How long to wait for an event. */
+/** Options of a wait for an event. */
 export interface WaitOptions {
   /** Seconds or a duration; `"7d"` by default. */
   readonly timeout?: number | Duration;
 }
 
-/** What a wait came to. */
+/** The result of a wait: the event's data, or a timeout. */
 export type WaitResponse<Event = unknown> =
   | { readonly timeout: false; readonly eventData: Jsonify<Event> }
   | { readonly timeout: true; readonly eventData: undefined };
 
-/** Waits until somebody notifies of the event, or the time is over. */
+/** Waits until the event is notified, or the timeout passes. */
 export function waitForEvent<Event>(
   name: string,
   eventId: string,
@@ -36,7 +36,7 @@ export function readWait(record: StepRecord): WaitResponse {
   return { timeout: false, eventData: parseLeniently(textFromBase64(record.out ?? "")) };
 }
 
-/** What waits for an event and for a webhook have in common. */
+/** The common part of waits for an event and for a webhook. */
 export function waiting(
   name: string,
   type: "Wait" | "WaitForWebhook",
@@ -56,14 +56,14 @@ export function waiting(
   };
 }
 
-/** Who was told of an event. */
+/** The event of a `notify` step, and the runs that it reached. */
 export interface NotifyStepResponse {
   readonly eventId: string;
   readonly eventData: unknown;
   readonly notifyResponse: NotifyResponse[];
 }
 
-/** Tells everybody who waits for an event, or one run. */
+/** Notifies all runs that wait for an event, or one run. */
 export function notify(
   name: string,
   eventId: string,

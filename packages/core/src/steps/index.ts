@@ -61,7 +61,7 @@ const KINDS: Record<StepType, (record: StepRecord) => unknown> = {
 };
 
 /**
- * What the workflow gets for a recorded step.
+ * Reads the result that the workflow receives for a recorded step.
  *
  * @throws WorkflowError `malformed_body` when the record can't be read
  */

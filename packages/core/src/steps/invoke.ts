@@ -8,9 +8,9 @@ import { checkOptions } from "../util/options.ts";
 import { type RollbackOptions, rollbackOf } from "./policy.ts";
 import { deserialize, type Step, toBody } from "./step.ts";
 
-/** A workflow that others can start: what `createWorkflow` makes. */
+/** A workflow that others can start; `createWorkflow` returns one. */
 export interface Invokable<Payload, Result> {
-  /** Never there: it only carries the types. */
+  /** Never set at runtime: it only carries the types. */
   readonly "~types"?: { readonly payload: Payload; readonly result: Result };
 }
 
@@ -26,7 +26,7 @@ export type InvokeSettings<Payload = unknown, Result = unknown> = Pick<
   | "flowControl"
   | "label"
 > & {
-  /** What `createWorkflow` has made; served by the same `serveMany`. */
+  /** A workflow from `createWorkflow`, served by the same `serveMany`. */
   readonly workflow: Invokable<Payload, Result>;
   /** A name for the child's run; random by default. */
   readonly workflowRunId?: string;
@@ -42,10 +42,10 @@ type InvokeBody<Payload> = undefined extends Payload
       readonly body: ChildPayload<NoInfer<Payload>>;
     };
 
-/** What a child reads as its payload, or what JSON makes of that: both arrive alike. */
+/** The child's payload type, or its JSON form: the child receives the same from both. */
 export type ChildPayload<Payload> = (Payload | Jsonify<Payload>) & OnlyJson<Payload>;
 
-/** How a child's run ended. Only one that has neither failed nor been cancelled has a `body`: what it returned. */
+/** The end of a child's run. Only a run that has neither failed nor been cancelled has a `body`: what it returned. */
 export type InvokeResponse<Result = unknown> =
   | { readonly body: Jsonify<Result>; readonly isFailed: false; readonly isCanceled: false }
   | { readonly body: undefined; readonly isFailed: true; readonly isCanceled: false }

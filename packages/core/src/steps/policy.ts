@@ -6,57 +6,57 @@ import { isNonRetryable } from "../util/errors.ts";
 /** Seconds, a duration, or a function that returns either for the number of retries so far: 0 before the first. */
 export type RetryDelay = number | Duration | ((retried: number) => number | Duration);
 
-/** How a step is tried again when it throws. What isn't said is as the run has it. */
+/** Retries of a step that throws. Default: the run's settings. */
 export interface RetryOptions {
-  /** After the first attempt. More than the run's are possible on Perdure's own engine. */
+  /** Retries after the first attempt. More than the run's are possible on Perdure's own engine. */
   readonly retries?: number;
-  /** Before each retry. */
+  /** The wait before each retry. */
   readonly retryDelay?: RetryDelay;
 }
 
-/** What is done about a step when its run has failed. Perdure's own engine only. */
+/** How to undo a step when its run has failed. Perdure's own engine only. */
 export interface RollbackOptions<Result = unknown> {
   /**
    * Undoes the step. Called for each step that was started, the last one first, before the failure function; not again
-   * once it has returned. It must bear that the step has done nothing yet, or not all.
+   * once it has returned. It must also work when the step has done nothing yet, or only a part.
    */
   readonly rollback?: (undone: RollbackParams<Result>) => unknown;
-  /** After its first attempt. Default: the run's retries. */
+  /** Retries of the rollback after its first attempt. Default: the run's retries. */
   readonly rollbackRetries?: number;
-  /** Before each of them. */
+  /** The wait before each of these retries. */
   readonly rollbackRetryDelay?: RetryDelay;
-  /** For an attempt: seconds or a duration. None by default. */
+  /** Limit of one attempt: seconds or a duration. Default: none. */
   readonly rollbackTimeout?: number | Duration;
 }
 
-/** What a rollback is told. */
+/** The argument of a rollback. */
 export interface RollbackParams<Result = unknown> {
-  /** What the step returned; `undefined` when it didn't come to its end. */
+  /** The step's result; `undefined` when the step didn't finish. */
   readonly result: Result | undefined;
-  /** Why the run has failed. */
+  /** The error that failed the run. */
   readonly error: Error;
   readonly step: { readonly id: number; readonly name: string; readonly type: string };
   /** 1 for the first. */
   readonly attempt: number;
 }
 
-/** Of steps that are run here. */
+/** Options of steps whose work the endpoint does itself. */
 export interface StepOptions<Result = unknown> extends RetryOptions, RollbackOptions<Result> {
   /**
    * `"throw"`: once its retries are used up, the step is on record as failed, and rejects with a `WorkflowStepError`, now
-   * and in each invocation. `"fail"`: the run fails. Default: as beside the workflow, else `"fail"`.
+   * and in each invocation. `"fail"`: the run fails. Default: the endpoint's `onExhausted`, else `"fail"`.
    */
   readonly onExhausted?: "throw" | "fail";
 }
 
-/** A delivery, as far as it tells how often something was tried. */
+/** The attempts of a delivery so far, and its limit. */
 export interface AttemptInfo {
   readonly retried: number;
-  /** Where the engine tells. */
+  /** Undefined when the engine doesn't send it. */
   readonly maxRetries: number | undefined;
 }
 
-/** Of engines that don't tell. */
+/** For engines that don't send their number of retries. */
 const DEFAULT_RETRIES = 3;
 
 interface RetryPolicy {
@@ -64,7 +64,7 @@ interface RetryPolicy {
   readonly retryDelay?: RetryDelay | undefined;
 }
 
-/** Whether, and when, something that has thrown is tried again. */
+/** Decides whether, and when, to retry after an error. */
 export function decideRetry(
   error: unknown,
   attempt: AttemptInfo,
@@ -78,7 +78,7 @@ export function decideRetry(
   };
 }
 
-/** As {@link decideRetry}, where it is to be known when they are used up. */
+/** Like {@link decideRetry}, when the caller must know that no retries are left. */
 export function decideRetryWithinLimit(
   error: unknown,
   attempt: AttemptInfo,
@@ -88,7 +88,7 @@ export function decideRetryWithinLimit(
   return decideRetry(error, attempt, { ...options, retries });
 }
 
-/** @throws TypeError for options that can't be obeyed */
+/** @throws TypeError for invalid options */
 export function checkPolicy(options: StepOptions<never>): void {
   const { onExhausted, rollback } = options;
   for (const option of ["retries", "rollbackRetries"] as const) {
@@ -109,7 +109,7 @@ export function checkOnExhausted(value: StepOptions["onExhausted"]): void {
   if (!["throw", "fail", undefined].includes(value)) throw mustBe("onExhausted", '"throw" or "fail"', value);
 }
 
-/** What of a step's settings is about its rollback. @throws TypeError as {@link checkPolicy} */
+/** Picks the rollback options from a step's settings. @throws TypeError as {@link checkPolicy} */
 export function rollbackOf<Result>(settings: RollbackOptions<Result>): RollbackOptions {
   const { rollback, rollbackRetries, rollbackRetryDelay, rollbackTimeout } = settings;
   const options = { rollback, rollbackRetries, rollbackRetryDelay, rollbackTimeout } as RollbackOptions;

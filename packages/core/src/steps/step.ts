@@ -11,32 +11,32 @@ import type { StepOptions } from "./policy.ts";
 
 declare const process: { readonly env: Readonly<Record<string, string | undefined>> };
 
-/** A step as the workflow asks for it: what it is called, and how its record comes about. */
+/** A step as the workflow requests it: its name, and the way to its record. */
 export interface Step<Result = unknown> {
   readonly name: string;
   readonly type: StepType;
-  /** What records and plans of this kind carry beside the common fields. */
+  /** Fields that records and plans of this kind have beside the common ones. */
   readonly fields?: Pick<StepRecord, "sleepFor" | "sleepUntil" | "waitEventId" | "timeout">;
-  /** How it is tried again, and undone. */
+  /** Retries and rollback. */
   readonly options?: StepOptions;
   /** When the engine is to deliver the record, or the plan of a member of a group. */
   readonly schedule?: Schedule;
-  /** Done here; the returned JSON text is recorded. */
+  /** Does the work in the endpoint; the engine records the returned JSON string. */
   readonly perform?: (engine: () => Engine, runId: string) => Promise<string | undefined>;
-  /** Done by the engine, which records what comes of it. Of a step with neither, the record alone is the work. */
+  /** Lets the engine do the work and record its result. A step without this and `perform` only needs its record. */
   readonly toEngineRequest?: (place: StepPlacement) => EngineRequest;
-  /** Never there: it only carries the type of what the record holds. */
+  /** Never set at runtime: it only carries the type of the result. */
   readonly "~result"?: Result;
 }
 
-/** Where an engine's work belongs, and what it may have to know of the run. */
+/** The position of the engine's work in its run, and the run's data that the work may need. */
 export interface StepPlacement extends StepPosition {
   /** When the run was created, in milliseconds since 1970. */
   readonly createdAt: number;
   /** Headers that belong to all of the endpoint's deliveries, under the names that ask for them to be forwarded. */
   readonly forwarded: Readonly<Record<string, string>>;
   /**
-   * Where a workflow is served that is served beside the run's own.
+   * Returns the URL of a workflow of the same `serveMany`.
    * @throws WorkflowError `unknown_workflow` when it isn't
    */
   readonly urlOf: (workflow: object) => string;
@@ -54,7 +54,7 @@ export interface Schedule {
 }
 
 /**
- * What `make` returns.
+ * Returns the result of `make`, and adds the step's name to its errors.
  *
  * @throws TypeError for a name under which a step couldn't be found again
  * @throws the TypeError of `make`, which then names the step too
@@ -72,7 +72,7 @@ export function inStep<Made>(name: string, make: () => Made): Made {
 }
 
 /**
- * The result as it is recorded.
+ * Serializes a result as the engine records it.
  *
  * @throws WorkflowError `not_serializable` for what JSON can't carry
  */
@@ -101,13 +101,13 @@ function warnInDevelopment(result: unknown, json: string | undefined, what: stri
   }
 }
 
-/** A payload or event: a text as it is, everything else as JSON. Throws as {@link serialize}. */
+/** Serializes a payload or event: a string as it is, everything else as JSON. Throws as {@link serialize}. */
 export function toBody(value: unknown, what: string): string | undefined {
   return typeof value === "string" ? value : serialize(value, what);
 }
 
 /**
- * What a record holds, as the workflow sees it; `undefined` when there is nothing.
+ * Parses a record's result for the workflow; `undefined` when the record has none.
  *
  * @throws WorkflowError `malformed_body` when it isn't JSON
  */

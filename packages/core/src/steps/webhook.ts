@@ -6,18 +6,18 @@ import { randomId } from "../util/ids.ts";
 import { waiting } from "./event.ts";
 import type { Step } from "./step.ts";
 
-/** An address that anybody who knows it can send requests to, for one run. */
+/** A URL for one run that accepts requests without any other credential. */
 export interface Webhook {
   readonly webhookUrl: string;
   readonly eventId: string;
 }
 
-/** What a wait for a webhook came to: the request as it was received, or the time is over. */
+/** The result of a wait for a webhook: the request as received, or a timeout. */
 export type WebhookResponse =
   | { readonly timeout: false; readonly request: Request }
   | { readonly timeout: true; readonly request: undefined };
 
-/** Makes an address for the run. It is a secret: whoever knows it can answer the wait. */
+/** Creates a URL for the run. It is a secret: a caller needs only the URL to answer the wait. */
 export function createWebhook(name: string): Step<Webhook> {
   return {
     name,
