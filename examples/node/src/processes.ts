@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createServer } from "node:net";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { stripVTControlCharacters } from "node:util";
 
 /** A process of its own whose lines are shown as they come. */
 export interface Running {
@@ -37,7 +38,12 @@ export async function start(
   const kill = () => child.kill("SIGKILL");
   process.once("exit", kill);
   void ended.then(() => process.off("exit", kill));
-  return { url: await listening(child, path, ended, show), stop: () => stop(child, ended), ended };
+  try {
+    return { url: await listening(child, path, ended, show), stop: () => stop(child, ended), ended };
+  } catch (error) {
+    kill();
+    throw error;
+  }
 }
 
 function listening(
@@ -56,7 +62,8 @@ function listening(
       if (!stream) continue;
       createInterface({ input: stream }).on("line", (line) => {
         show(line);
-        const url = /running at (http\S+)/.exec(line)?.[1];
+        // With CI or FORCE_COLOR set, a process colours its lines also for a pipe.
+        const url = /running at (http\S+)/.exec(stripVTControlCharacters(line))?.[1];
         if (!url) return;
         clearTimeout(timer);
         resolve(url);

@@ -11,8 +11,11 @@ interface Ran {
 }
 
 /** Runs the main job; `meet` is told its output so far and may end it. */
-function main(meet: (output: string, kill: (signal: NodeJS.Signals) => void) => void): Promise<Ran> {
-  const child = spawn(process.execPath, [MAIN], { env: { PATH: process.env.PATH ?? "", NO_COLOR: "1" } });
+function main(
+  meet: (output: string, kill: (signal: NodeJS.Signals) => void) => void,
+  env: Readonly<Record<string, string>> = { NO_COLOR: "1" },
+): Promise<Ran> {
+  const child = spawn(process.execPath, [MAIN], { env: { PATH: process.env.PATH ?? "", ...env } });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) {
     stream.on("data", (chunk) => {
@@ -61,5 +64,15 @@ describe("the main job", () => {
     const [, engine] = /Perdure engine running at (\S+)/.exec(output) ?? [];
     const [, app] = /app running at (\S+)/.exec(output) ?? [];
     for (const url of [engine, app]) await expect(fetch(String(url))).rejects.toThrow();
+  });
+
+  it("starts where CI is set, and its processes colour their lines", async () => {
+    const { code, output } = await main(
+      (sofar, kill) => sofar.includes("An order that is fulfilled") && kill("SIGINT"),
+      { CI: "true" },
+    );
+    expect(code).toBe(0);
+    expect(output).toContain("\u001b[");
+    expect(output).toContain("An order that is fulfilled");
   });
 });
