@@ -157,18 +157,20 @@ export function createReader<Command extends CommandName>(
   env: Env,
 ): Reader<Command> {
   const given: Readonly<Record<string, string | readonly string[] | undefined>> = flags;
-  const variable = (name: string): string | undefined => {
+  const fromEnv = (name: string): string | undefined => {
     const settings: Readonly<Record<string, Setting>> = SETTINGS;
-    return env[settings[name]?.[command]?.env ?? ""];
+    const variable = settings[name]?.[command]?.env;
+    // Deno permits no variable without a name.
+    return variable === undefined ? undefined : env[variable];
   };
   return {
     one(name) {
       const flag = given[name];
-      return (typeof flag === "string" && flag) || variable(name) || undefined;
+      return (typeof flag === "string" && flag) || fromEnv(name) || undefined;
     },
     list(name) {
       const flag = given[name];
-      return typeof flag === "object" ? flag : listOf(variable(name));
+      return typeof flag === "object" ? flag : listOf(fromEnv(name));
     },
   };
 }

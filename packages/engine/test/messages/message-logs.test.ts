@@ -34,9 +34,9 @@ const answering =
 describe("the log of messages", () => {
   it("tells of a delivery", async () => {
     const w = world(answering());
-    const id = await publish(w, "x");
+    const id = await publish(w, "x", { [HEADER.delay]: "1s" });
     expect(await statesOf(w, id)).toEqual(["CREATED"]);
-    await w.engine.idle();
+    await w.drain();
     expect(await statesOf(w, id)).toEqual(["CREATED", "ACTIVE", "DELIVERED"]);
   });
 
