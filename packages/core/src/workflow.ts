@@ -23,7 +23,7 @@ export type CompletedStep = { readonly id: number; readonly name: string; readon
 /** The state of a step's rollback. */
 export interface Rollback {
   readonly step: { readonly id: number; readonly name: string; readonly type: string };
-  /** `failed`: its attempts are used up. `pending`: it hasn't run yet. */
+  /** `failed`: its attempts are used up. `pending`: it hasn't run yet; only in a report on another workflow's run. */
   readonly state: "done" | "failed" | "pending";
   readonly attempts: number;
   /** The error of its last attempt, when it failed. */
