@@ -20,7 +20,7 @@ const globalSetup = "conformance/frameworks/setup.ts";
 const suites: Readonly<Record<string, Suite>> = {
   core: { include: "packages/core/test/**/*.test.ts", timeout: 10_000, isolate: false },
   adapters: { include: "packages/adapters/test/**/*.test.ts", timeout: 10_000, isolate: false },
-  engine: { include: "packages/engine/test/**/*.test.ts", timeout: 20_000, isolate: false },
+  engine: { include: "packages/engine/test/**/*.test.ts", timeout: 30_000, isolate: false },
   examples: { include: "examples/*/test/**/*.test.ts", timeout: 60_000 },
   conformance: { include: "conformance/test/**/*.test.ts", timeout: 30_000 },
   e2e: { include: "e2e/test/**/*.test.ts", timeout: 60_000 },
@@ -43,7 +43,7 @@ const projects = Object.entries(suites).map(([name, { include, exclude, timeout,
   test: {
     name,
     include: [include],
-    exclude: exclude === undefined ? [] : [exclude],
+    exclude: ["**/node_modules/**", ...(exclude === undefined ? [] : [exclude])],
     testTimeout: timeout,
     hookTimeout: timeout,
     sequence: { groupOrder: order ?? 0 },

@@ -14,6 +14,7 @@ export default function setup({ name }: TestProject): void {
   rmSync(packed, { recursive: true, force: true });
   for (const one of ["core", "adapters"]) pack(one, packed);
   const filter = name === "nextjs" ? "nextjs" : "!nextjs";
-  console.log(`Installing the applications of ${name} …`);
+  // Not on standard output: `vitest list --json` runs this, too, and its output is read.
+  console.error(`Installing the applications of ${name} …`);
   run("pnpm", ["--filter", filter, "install", "--frozen-lockfile"], WORKSPACE);
 }
