@@ -34,8 +34,10 @@ describe("an engine that is killed", () => {
       async (context) => {
         await context.run("before", () => 1);
         return context.run("charge", async () => {
-          if (++attempts === 1) await killAndRestart();
-          return attempts;
+          if (++attempts > 1) return attempts;
+          await killAndRestart();
+          // An endpoint that ends within a second of the restart isn't asked again.
+          return new Promise<number>(() => {});
         });
       },
       { env: environment(engine.url) },
