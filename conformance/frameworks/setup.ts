@@ -10,11 +10,12 @@ const WORKSPACE = fileURLToPath(new URL(".", import.meta.url));
  * workspace of their own with a lockfile of its own: the repository's installation stays small.
  */
 export default function setup({ name }: TestProject): void {
+  // `vitest list` only names the tests.
+  if (process.argv.includes("list")) return;
   const packed = `${WORKSPACE}.packed`;
   rmSync(packed, { recursive: true, force: true });
   for (const one of ["core", "adapters"]) pack(one, packed);
   const filter = name === "nextjs" ? "nextjs" : "!nextjs";
-  // Not on standard output: `vitest list --json` runs this, too, and its output is read.
   console.error(`Installing the applications of ${name} …`);
   run("pnpm", ["--filter", filter, "install", "--frozen-lockfile"], WORKSPACE);
 }
