@@ -9,10 +9,11 @@ export function quickstart(page: string, start: Start, path = "/api/welcome"): v
   it(`runs what docs/quickstarts/${page}.md mounts at ${path}`, async () => {
     const folder = temporaryFolder();
     const engine = await EngineProcess.start(join(folder.path, "quickstart.db"));
-    const env = environment(engine.url);
+    // The credentials of `perdure dev` are public, which an endpoint refuses in production.
+    const env = { ...environment(engine.url), NODE_ENV: "test" };
     const server = await start(env);
     try {
-      const client = new Client({ baseUrl: engine.url, token: env.QSTASH_TOKEN as string });
+      const client = new Client({ baseUrl: engine.url, token: String(env.QSTASH_TOKEN) });
       const url = new URL(path, server.url).href;
       const { workflowRunId } = await client.trigger({ url, body: { name: "Ada" } });
       const run = await client.runs.wait(workflowRunId);
