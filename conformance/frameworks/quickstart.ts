@@ -10,7 +10,7 @@ export function quickstart(page: string, start: Start, path = "/api/welcome"): v
     const folder = temporaryFolder();
     const engine = await EngineProcess.start(join(folder.path, "quickstart.db"));
     // The credentials of `perdure dev` are public, which an endpoint refuses in production.
-    const env = { ...environment(engine.url), NODE_ENV: "test" };
+    const env: Record<string, string> = { ...environment(engine.url), NODE_ENV: "test" };
     const server = await start(env);
     try {
       const client = new Client({ baseUrl: engine.url, token: String(env.QSTASH_TOKEN) });
