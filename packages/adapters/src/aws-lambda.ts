@@ -5,7 +5,7 @@ import { type Serve, type ServeMany, serveAs, serveManyAs } from "./internal/ser
 type Values = Readonly<Record<string, string | undefined>>;
 type MultiValues = Readonly<Record<string, readonly string[] | undefined>>;
 
-/** What is read of an event of a REST API, or of a load balancer. */
+/** The adapter reads these fields of an event of a REST API or a load balancer. */
 interface RestEvent {
   readonly httpMethod: string;
   readonly path: string;
@@ -18,7 +18,7 @@ interface RestEvent {
   readonly requestContext: object;
 }
 
-/** What is read of an event of an HTTP API, or of a function URL. */
+/** The adapter reads these fields of an event of an HTTP API or a function URL. */
 interface HttpEvent {
   readonly rawPath: string;
   readonly rawQueryString: string;

@@ -1,7 +1,7 @@
 import type { Env, Handler } from "@perdure/core";
 import { type Serve, type ServeMany, serveAs, serveManyAs } from "./internal/serve.ts";
 
-/** What is read of what Pages hands over. */
+/** The adapter reads these fields of the context that Pages passes. */
 interface PagesContext {
   readonly request: Request;
   readonly env: unknown;

@@ -3,7 +3,7 @@ import { type Serve, type ServeMany, serveAs, serveManyAs } from "./internal/ser
 
 type DenoHandler = (request: Request) => Promise<Response>;
 
-/** What is called of Deno itself. */
+/** The adapter calls this method of Deno. */
 interface Runtime {
   readonly env: { get(name: string): string | undefined };
   readonly permissions: { querySync(of: { name: "env"; variable: string }): { readonly state: string } };

@@ -2,7 +2,7 @@ import type { Handler } from "@perdure/core";
 import { type IncomingMessage, type ServerResponse, toRequest } from "./internal/node-http.ts";
 import { type Serve, type ServeMany, serveAs, serveManyAs } from "./internal/serve.ts";
 
-/** What is called on an instance of Fastify. */
+/** The adapter calls these methods of a Fastify instance. */
 interface FastifyScope {
   removeAllContentTypeParsers(): unknown;
   addContentTypeParser(type: string, parser: LeaveUnread): unknown;

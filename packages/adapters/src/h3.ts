@@ -4,7 +4,7 @@ import { type IncomingMessage, type ServerResponse, toRequest } from "./internal
 import { isRewritten } from "./internal/path.ts";
 import { type Serve, type ServeMany, serveAs, serveManyAs } from "./internal/serve.ts";
 
-/** What is read of an event: of version 2 a `Request`; of version 1, which Nuxt and Nitro 2 have, Node's own objects. */
+/** The adapter reads these fields of an event: of version 2 a `Request`; of version 1, which Nuxt and Nitro 2 have, Node's own objects. */
 interface H3Event {
   readonly req?: unknown;
   readonly web?: { readonly request?: Request | undefined } | undefined;
@@ -31,7 +31,7 @@ export function toH3(handler: Handler): { handler: H3Handler } {
     const cloudflare = "cloudflare" in context ? context.cloudflare : runtime?.cloudflare;
     return handler(requestOf(event), bindingsOf(cloudflare));
   };
-  // What version 1 knows event handlers by.
+  // Version 1 knows event handlers by this property.
   return { handler: Object.assign(route, { __is_handler__: true }) };
 }
 

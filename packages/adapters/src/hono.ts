@@ -3,7 +3,7 @@ import { bindingsOf } from "./internal/bindings.ts";
 import { withBody } from "./internal/body.ts";
 import { type ServeMany, serveAs, serveManyAs } from "./internal/serve.ts";
 
-/** What is read of a Hono context: the raw request, what is kept of its body, and the bindings of platforms that have them. */
+/** The adapter reads the raw request, the kept body and the platform's bindings of a Hono context. */
 interface HonoContext<Bindings = unknown, Variables = unknown> {
   readonly req: { readonly raw: Request; readonly bodyCache: HonoBodies };
   readonly env?: Bindings;

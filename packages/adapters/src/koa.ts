@@ -2,7 +2,7 @@ import type { Handler } from "@perdure/core";
 import { type IncomingMessage, respond, type ServerResponse } from "./internal/node-http.ts";
 import { type Serve, type ServeMany, serveAs, serveManyAs } from "./internal/serve.ts";
 
-/** What is used of a context of Koa: Node's own objects, and where the URL and what parsers keep are. */
+/** The adapter uses these fields of a Koa context: Node's objects, the URL, and the body that a parser keeps. */
 interface KoaContext {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;

@@ -3,9 +3,9 @@ import { type Serve, type ServeMany, serveAs, serveManyAs } from "./internal/ser
 
 type Route = (request: Request, context?: RouteContext) => Promise<Response>;
 
-/** What Next.js passes beside a request. */
+/** Next.js passes this beside a request. */
 interface RouteContext {
-  /** Of a dynamic route, such as `[...any]`. */
+  /** The parameters of a dynamic route, such as `[...any]`. */
   readonly params?: Promise<object>;
 }
 

@@ -2,7 +2,7 @@ import type { Handler } from "@perdure/core";
 import { bindingsOf } from "./internal/bindings.ts";
 import { type Serve, type ServeMany, serveAs, serveManyAs } from "./internal/serve.ts";
 
-/** What is read of a request event; `platform` has the bindings of Workers. */
+/** The adapter reads these fields of a request event; `platform` has the bindings of Workers. */
 interface RequestEvent {
   readonly request: Request;
   readonly platform?: unknown;

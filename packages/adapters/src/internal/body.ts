@@ -1,5 +1,5 @@
 /**
- * What a framework has kept of a body, as bytes.
+ * Returns the body that a framework has kept, as bytes.
  *
  * @param contentLength the request's Content-Length
  * @returns undefined unless it can be the bytes that came in: a parsed body can't, nor one that was inflated

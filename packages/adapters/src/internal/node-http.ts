@@ -2,7 +2,7 @@ import type { Handler } from "@perdure/core";
 import { consumedBody, rawBytes } from "./body.ts";
 import { checkPath } from "./path.ts";
 
-/** What frameworks, parsers and platforms leave on a request. */
+/** Frameworks, parsers and platforms leave these fields on a request. */
 interface ParsedParts {
   /** The URL as it came, where a router cuts its prefix off `url`. */
   readonly originalUrl?: string | undefined;
@@ -10,7 +10,7 @@ interface ParsedParts {
   readonly body?: unknown;
 }
 
-/** What is read of a request of `node:http`. */
+/** The adapters read these fields of a `node:http` request. */
 export interface IncomingMessage extends AsyncIterable<Uint8Array>, ParsedParts {
   readonly method?: string | undefined;
   readonly url?: string | undefined;
@@ -20,7 +20,7 @@ export interface IncomingMessage extends AsyncIterable<Uint8Array>, ParsedParts 
   readonly socket: object;
 }
 
-/** What is used of a response of `node:http`. */
+/** The adapters use these members of a `node:http` response. */
 export interface ServerResponse {
   statusCode: number;
   readonly destroyed: boolean;
