@@ -174,7 +174,7 @@ async function handleRequest(endpoint: EndpointDefinition, reading: RequestReade
     const outcome = await handle({ endpoint, config, request: mail, delivery, trusted }).catch(toFailure);
     if (outcome.kind === "failed") await reportFailure(endpoint, delivery, outcome);
     // Only Perdure's own engine sends the number of retries.
-    const own = headers.has(HEADER.maxRetries);
+    const own = mail.headers.has(HEADER.maxRetries);
     const response = respond(outcome, trusted, own);
     if (own) response.headers.set(HEADER.capabilities, endpoint.capabilities);
     return response;

@@ -90,6 +90,32 @@ describe("the token of a call", () => {
     const announced = { "Upstash-Workflow-Unknown-Sdk": "true", "Upstash-Workflow-RunId": "wfr_1" };
     expect((await send({ ...sent, headers: { ...sent.headers, ...announced } })).status).toBe(401);
   });
+
+  const ENGINE_HEADERS: Readonly<Record<string, string>> = {
+    "Perdure-Run-Options": JSON.stringify({ retries: 99, flowControl: { key: "shared", rate: 1 } }),
+    "Perdure-Max-Retries": "9d",
+    "Perdure-Run-Timeout": "1s",
+    "Perdure-Failure-Options": "Upstash-Retries",
+    "Perdure-Trigger-Id": "mine",
+    "Perdure-Capabilities": "retries=0",
+    "Perdure-Rollback": "done",
+  };
+
+  it.each([
+    ["keys", {}],
+    ["a receiver", { keys: undefined, receiver: { verify: async () => true } }],
+  ] as const)("gives the engine's own headers no meaning, checked by %s", async (_name, options) => {
+    const { send } = endpoint(options);
+    const start = of("start");
+    const delivery = { ...start, headers: { ...start.headers, ...ENGINE_HEADERS } };
+    const { claim } = tokenOf(delivery);
+    const answer = await send(await signedBy(delivery, { claim: { messageId: "", ...claim, kind: "call" } }));
+    expect(answer.status).toBe(200);
+    expect([...answer.headers.keys()].filter((name) => name.startsWith("perdure-"))).toEqual([]);
+    const [run] = recorder().published;
+    const names = Object.keys(run?.headers ?? {});
+    expect(names.filter((name) => /perdure-|flow-control|retries/.test(name))).toEqual([]);
+  });
 });
 
 /** As hosted QStash signs: for the bytes and the URL, and nothing else. */
