@@ -1,3 +1,4 @@
+import type { Env } from "./engine-client/environment.ts";
 import { callResult } from "./handlers/call-result.ts";
 import type { DeliveryContext, EndpointDefinition } from "./handlers/delivery-context.ts";
 import { cancel, failure } from "./handlers/failure.ts";
@@ -13,12 +14,7 @@ import { ifGiven } from "./protocol/options.ts";
 import type { Outcome, Refusal } from "./protocol/outcome.ts";
 import { type RetryDelayOption, toRetryDelay } from "./protocol/retry-delay.ts";
 import { authorizeRequest, isAuthenticated } from "./server/authorize.ts";
-import {
-  createConfigResolver,
-  type EndpointConfig,
-  type EndpointOptions,
-  type Env,
-} from "./server/endpoint-config.ts";
+import { createConfigResolver, type EndpointConfig, type EndpointOptions } from "./server/endpoint-config.ts";
 import { type IncomingRequest, type RequestHead, readHead, readRequest } from "./server/read-request.ts";
 import { respond } from "./server/respond.ts";
 import { checkOnExhausted } from "./steps/index.ts";
@@ -137,8 +133,8 @@ export function handlerOf<Payload, Result>(
   return (request, env) =>
     handleRequest(endpoint, {
       head: () => readHead(request, trustProxy),
-      mail: (head) => readRequest(head, bodyLimit),
-      border: (headers) => resolveConfig(env, headers),
+      request: (head) => readRequest(head, bodyLimit),
+      config: (headers) => resolveConfig(env, headers),
     });
 }
 
@@ -156,30 +152,28 @@ function encodeCapabilitiesOf(onCancel: boolean, options: DeferredRunOptions): s
 /** Reads a request and its configuration lazily: the endpoint asks for each part only when it needs it. */
 interface RequestReader {
   readonly head: () => RequestHead | Refusal;
-  readonly mail: (head: RequestHead) => Promise<IncomingRequest | Refusal>;
-  readonly border: (headers: Headers) => EndpointConfig;
+  readonly request: (head: RequestHead) => Promise<IncomingRequest | Refusal>;
+  readonly config: (headers: Headers) => EndpointConfig;
 }
 
-async function handleRequest(endpoint: EndpointDefinition, reading: RequestReader): Promise<Response> {
-  let trusted = false;
+async function handleRequest(endpoint: EndpointDefinition, read: RequestReader): Promise<Response> {
+  let authenticated = false;
   try {
-    const head = reading.head();
-    if ("kind" in head) return respond(head, trusted);
+    const head = read.head();
+    if ("kind" in head) return respond(head, authenticated);
     const { headers } = head;
     const delivery = classify(headers);
-    const config = configOrMisconfigured(() => reading.border(headers));
-    const mail = await authorizeRequest(config.access, head, delivery, () => reading.mail(head));
-    if ("kind" in mail) return respond(mail, trusted);
-    trusted = isAuthenticated(config.access);
-    const outcome = await handle({ endpoint, config, request: mail, delivery, trusted }).catch(toFailure);
+    const config = configOrMisconfigured(() => read.config(headers));
+    const request = await authorizeRequest(config.access, head, delivery, () => read.request(head));
+    if ("kind" in request) return respond(request, authenticated);
+    authenticated = isAuthenticated(config.access);
+    const outcome = await handle({ endpoint, config, request, delivery, authenticated }).catch(toFailure);
     if (outcome.kind === "failed") await reportFailure(endpoint, delivery, outcome);
-    // Only Perdure's own engine sends the number of retries.
-    const own = mail.headers.has(HEADER.maxRetries);
-    const response = respond(outcome, trusted, own);
-    if (own) response.headers.set(HEADER.capabilities, endpoint.capabilities);
+    const response = respond(outcome, authenticated, delivery.ownEngine);
+    if (delivery.ownEngine) response.headers.set(HEADER.capabilities, endpoint.capabilities);
     return response;
   } catch (error) {
-    return respond(toFailure(error), trusted);
+    return respond(toFailure(error), authenticated);
   }
 }
 

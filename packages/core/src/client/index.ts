@@ -1,7 +1,8 @@
 import { type CallApi, createApi, toSegment } from "../engine-client/api.ts";
 import type { Engine } from "../engine-client/engine.ts";
+import { processEnv } from "../engine-client/environment.ts";
+import { checkClient, type GivenClient, resolveEngine } from "../engine-client/resolve-engine.ts";
 import type { NotifyResponse, Waiter } from "../protocol/wait.ts";
-import { checkClient, type GivenClient, processEnv, resolveEngine } from "../server/endpoint-config.ts";
 import { toBody } from "../steps/index.ts";
 import { isList } from "../util/check.ts";
 import { DeadLetters } from "./dlq.ts";

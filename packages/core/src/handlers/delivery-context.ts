@@ -36,8 +36,8 @@ export interface DeliveryContext<Kind extends Delivery = Delivery> {
   readonly config: EndpointConfig;
   readonly request: IncomingRequest;
   readonly delivery: Kind;
-  /** The caller may see where in the code an error happened. */
-  readonly trusted: boolean;
+  /** The caller has passed a signature check or the `authorize` hook: it may see the stacks of errors. */
+  readonly authenticated: boolean;
 }
 
 type RunDelivery = Exclude<Delivery, { kind: "start" }>;
@@ -51,14 +51,8 @@ export function attemptInfo({ endpoint, request, delivery }: DeliveryContext<Run
 
 /** The run, as messages name it. */
 export function runRef({ config, request, delivery }: DeliveryContext<RunDelivery>): RunRef {
-  const { runId, invokeCount } = delivery;
-  // Only Perdure's own engine sends the number of retries.
-  return {
-    url: config.workflowUrl(request.url),
-    runId,
-    invokeCount,
-    exact: request.headers.has(HEADER.maxRetries),
-  };
+  const { runId, invokeCount, ownEngine } = delivery;
+  return { url: config.workflowUrl(request.url), runId, invokeCount, exact: ownEngine };
 }
 
 /**

@@ -3,7 +3,6 @@ import { tellAll } from "../middleware.ts";
 import type { Cancel, Failure } from "../protocol/delivery.ts";
 import { toError, toErrorBody } from "../protocol/error.ts";
 import { type FailureDetails, type FailureReport, parseFailure } from "../protocol/failure.ts";
-import * as HEADER from "../protocol/header-names.ts";
 import { done, type Outcome } from "../protocol/outcome.ts";
 import { malformed } from "../protocol/parse.ts";
 import { isPlan, type StepRecord, stepOf } from "../protocol/step.ts";
@@ -17,12 +16,12 @@ import { type RunEnd, recordsOf, rollBack } from "./rollback.ts";
 
 /** Calls the failure function of a run that has failed, after the rollbacks of its steps. */
 export async function failure(ctx: DeliveryContext<Failure>): Promise<Outcome> {
-  const { endpoint, request, delivery } = ctx;
+  const { endpoint, delivery } = ctx;
   const { middlewares, failureFunction } = endpoint;
   const unhandled = done(delivery.runId, "failure-callback-undefined");
   const isUnneeded = !failureFunction && middlewares.length === 0;
   // Only Perdure's own engine supports rollbacks.
-  if (isUnneeded && !request.headers.has(HEADER.maxRetries)) return unhandled;
+  if (isUnneeded && !delivery.ownEngine) return unhandled;
   const report = reportIn(ctx);
   const ended = await rolledBack(ctx, report, true);
   if ("kind" in ended) return ended;

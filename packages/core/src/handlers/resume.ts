@@ -1,7 +1,6 @@
 import { type StepHost, WorkflowContext } from "../context.ts";
 import { type MiddlewareEvents, tellAll } from "../middleware.ts";
 import type { Resume } from "../protocol/delivery.ts";
-import * as HEADER from "../protocol/header-names.ts";
 import { readHistory } from "../protocol/history.ts";
 import { stepMessage } from "../protocol/message.ts";
 import { done, type Outcome } from "../protocol/outcome.ts";
@@ -10,9 +9,9 @@ import { failurePlace, type NewEntry, type ReplayResult } from "../replay/invoca
 import { replay } from "../replay/run.ts";
 import { readStepHistory } from "../replay/step-history.ts";
 import { toStepError } from "../replay/step-matcher.ts";
-import { warnOnce } from "../server/endpoint-config.ts";
 import { read, type StepPlacement, serialize } from "../steps/index.ts";
 import { WorkflowError } from "../util/errors.ts";
+import { warnOnce } from "../util/warn-once.ts";
 import { attemptInfo, type DeliveryContext, loadHistory, runRef, toRunContext } from "./delivery-context.ts";
 
 type Work = Extract<NewEntry, { kind: "work" }>;
@@ -45,7 +44,7 @@ export async function resume(ctx: DeliveryContext<Resume>): Promise<Outcome> {
     history,
     runId,
     attempt: attemptInfo(ctx),
-    trusted: ctx.trusted,
+    withStack: ctx.authenticated,
     onExhausted: endpoint.onExhausted,
     engine: config.engine,
     start: (host) => {
@@ -54,7 +53,7 @@ export async function resume(ctx: DeliveryContext<Resume>): Promise<Outcome> {
     },
     append: (appended) => append(ctx, appended),
     beforeStep: ({ name, options }) => {
-      if (options?.rollback && !ctx.request.headers.has(HEADER.maxRetries)) warnOnce(NO_ROLLBACKS);
+      if (options?.rollback && !delivery.ownEngine) warnOnce(NO_ROLLBACKS);
       return tell(ctx, "beforeExecution", { context, stepName: name });
     },
   });

@@ -132,7 +132,7 @@ async function undo(
     if (!retry.exhausted) return { kind: "failed", error, step, retry };
     return {
       kind: "rolledBack",
-      record: { ...record, state: "failed", error: toErrorBody(error, ctx.trusted) },
+      record: { ...record, state: "failed", error: toErrorBody(error, ctx.authenticated) },
     };
   }
 }

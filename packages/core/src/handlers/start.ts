@@ -7,8 +7,8 @@ import { isName } from "../protocol/options.ts";
 import { done, type Outcome } from "../protocol/outcome.ts";
 import { malformed } from "../protocol/parse.ts";
 import { isProtocolHeader } from "../protocol/token.ts";
-import { warnOnce } from "../server/endpoint-config.ts";
 import { toRunId } from "../util/ids.ts";
+import { warnOnce } from "../util/warn-once.ts";
 import { type DeliveryContext, loadHistory, userHeaders } from "./delivery-context.ts";
 
 const UNSIGNED =

@@ -205,11 +205,11 @@ class Run {
 
   /** @returns the failure to record, when the step's failure must reach the workflow */
   #failed({ options = {} }: Step, step: FailedStep, error: unknown): Pick<StepRecord, "failure"> | undefined {
-    const { attempt, trusted, onExhausted } = this.#invocation;
+    const { attempt, withStack, onExhausted } = this.#invocation;
     const catchable = (options.onExhausted ?? onExhausted) === "throw";
     const retry = (catchable ? decideRetryWithinLimit : decideRetry)(error, attempt, options);
     if (catchable && retry.exhausted)
-      return { failure: { attempts: attempt.retried + 1, error: toErrorBody(error, trusted) } };
+      return { failure: { attempts: attempt.retried + 1, error: toErrorBody(error, withStack) } };
     this.#finish({ kind: "threw", error, step, retry });
     return undefined;
   }
