@@ -4,13 +4,13 @@ import type { DeliveryContext, EndpointDefinition } from "./handlers/delivery-co
 import { cancel, failure } from "./handlers/failure.ts";
 import { resume } from "./handlers/resume.ts";
 import { start } from "./handlers/start.ts";
-import { loggingMiddleware, tellAll, type WorkflowMiddleware } from "./middleware.ts";
+import { emitAll, loggingMiddleware, type WorkflowMiddleware } from "./middleware.ts";
 import { encodeCapabilities } from "./protocol/capabilities.ts";
 import { type DeferredRunOptions, pickDeferredOptions } from "./protocol/deferred-options.ts";
 import { classify, type Delivery, type DeliveryKind } from "./protocol/delivery.ts";
 import * as HEADER from "./protocol/header-names.ts";
 import { checkRunOptions } from "./protocol/message.ts";
-import { ifGiven } from "./protocol/options.ts";
+import { ifDefined } from "./protocol/options.ts";
 import type { Outcome, Refusal } from "./protocol/outcome.ts";
 import { type RetryDelayOption, toRetryDelay } from "./protocol/retry-delay.ts";
 import { authorizeRequest, isAuthenticated } from "./server/authorize.ts";
@@ -141,7 +141,7 @@ export function handlerOf<Payload, Result>(
 function encodeCapabilitiesOf(onCancel: boolean, options: DeferredRunOptions): string {
   return encodeCapabilities({
     onCancel,
-    timeout: ifGiven(options.timeout, (timeout) => toSeconds(timeout, "timeout")),
+    timeout: ifDefined(options.timeout, (timeout) => toSeconds(timeout, "timeout")),
     retries: options.retries?.toFixed(0),
     retryDelay: toRetryDelay(options.retryDelay, "retryDelay"),
     failureRetries: options.failureRetries?.toFixed(0),
@@ -198,7 +198,7 @@ async function reportFailure(
   const what = step ? `step "${step.name}"` : DELIVERY_LABELS[delivery.kind];
   console.error(`[perdure] ${runId ? `${runId}: ` : ""}${attempt}${what} failed:`, thrown);
   const error = isError(thrown) ? thrown : new Error(messageOf(thrown));
-  await tellAll(middlewares, "onError", { workflowRunId: runId, error });
+  await emitAll(middlewares, "onError", { workflowRunId: runId, error });
 }
 
 type Failed = Extract<Outcome, { kind: "failed" }>;

@@ -28,7 +28,7 @@ export interface NotifyOptions {
 export class Client {
   readonly #config: GivenClient;
   readonly #callApi: CallApi;
-  #asked: Engine | undefined;
+  #resolved: Engine | undefined;
   /** Failed runs. */
   readonly dlq: DeadLetters;
   /** Single runs, and their results. */
@@ -53,8 +53,8 @@ export class Client {
   }
 
   get #engine(): Engine {
-    this.#asked ??= resolveEngine(this.#config, processEnv());
-    return this.#asked;
+    this.#resolved ??= resolveEngine(this.#config, processEnv());
+    return this.#resolved;
   }
 
   /**

@@ -23,12 +23,12 @@ export const KEY_VARIABLES: readonly (readonly string[])[] = ["", ...REGIONS].ma
  * @returns undefined for a region that there isn't
  */
 export function resolveRegion(env: Env, named: string | null): string | undefined {
-  const own = env.QSTASH_REGION;
-  if (!own) return "";
-  const [region, fallback] = [named || own, own].map((one) =>
+  const configured = env.QSTASH_REGION;
+  if (!configured) return "";
+  const [region, fallback] = [named || configured, configured].map((one) =>
     REGIONS.find((known) => known === one.toUpperCase().replaceAll("-", "_")),
   );
-  if (!fallback) throw mustBe("QSTASH_REGION", `one of ${REGIONS.join(", ")}`, own);
+  if (!fallback) throw mustBe("QSTASH_REGION", `one of ${REGIONS.join(", ")}`, configured);
   return region;
 }
 
@@ -41,10 +41,10 @@ export function regionalName(variable: string, region: string): string {
  * Development mode trusts publicly known keys. The endpoint refuses it where it would weaken real keys, and in production.
  */
 export function isDevMode(env: Env): boolean {
-  const asked = env.QSTASH_DEV?.toLowerCase() || "0";
-  if (!/^(?:[01]|true|false)$/.test(asked))
+  const value = env.QSTASH_DEV?.toLowerCase() || "0";
+  if (!/^(?:[01]|true|false)$/.test(value))
     throw mustBe("QSTASH_DEV", '"1", "true", "0" or "false"', env.QSTASH_DEV);
-  if (asked === "0" || asked === "false") return false;
+  if (value === "0" || value === "false") return false;
   const realKeys = KEY_VARIABLES.flat().some((name) => env[name]) || env.QSTASH_REGION;
   const obstacle = isProduction(env) ? 'NODE_ENV is "production"' : realKeys && "signing keys are set";
   if (obstacle) warnOnce(`[perdure] QSTASH_DEV is ignored, because ${obstacle}.`);

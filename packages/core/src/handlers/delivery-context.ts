@@ -45,8 +45,11 @@ type RunDelivery = Exclude<Delivery, { kind: "start" }>;
 /** The attempts of this delivery so far, and its limit. */
 export function attemptInfo({ endpoint, request, delivery }: DeliveryContext<RunDelivery>): AttemptInfo {
   const sent = request.headers.get(HEADER.maxRetries);
-  const own = sent?.endsWith(RETRIES_BY_DEFAULT) ? endpoint.runOptions.retries : undefined;
-  return { retried: delivery.retried, maxRetries: own ?? (sent === null ? undefined : parseInt(sent, 10)) };
+  const endpointRetries = sent?.endsWith(RETRIES_BY_DEFAULT) ? endpoint.runOptions.retries : undefined;
+  return {
+    retried: delivery.retried,
+    maxRetries: endpointRetries ?? (sent === null ? undefined : parseInt(sent, 10)),
+  };
 }
 
 /** The run, as messages name it. */
@@ -72,21 +75,21 @@ export async function loadHistory(
 /**
  * Creates the run's properties for user code.
  *
- * @param told values of the delivery's body, which win over its headers
+ * @param overrides values of the delivery's body, which win over its headers
  */
 export function toRunContext(
   ctx: DeliveryContext<RunDelivery>,
   requestPayload: unknown,
-  told: { readonly url?: string | undefined; readonly createdAt?: number | undefined } = {},
+  overrides: { readonly url?: string | undefined; readonly createdAt?: number | undefined } = {},
 ): RunContext {
   const { config, request, delivery } = ctx;
   const context: RunContext = {
     requestPayload,
     headers: userHeaders(request.headers),
-    url: told.url ?? config.workflowUrl(request.url),
+    url: overrides.url ?? config.workflowUrl(request.url),
     env: config.env,
     workflowRunId: delivery.runId,
-    workflowRunCreatedAt: told.createdAt ?? delivery.createdAt,
+    workflowRunCreatedAt: overrides.createdAt ?? delivery.createdAt,
     labels: delivery.labels,
     label: delivery.labels[0],
     retried: delivery.retried,

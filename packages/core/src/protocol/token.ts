@@ -27,14 +27,14 @@ export function withoutEngineHeaders(headers: Headers): Headers {
 }
 
 /** Such bytes are read in one way by this server and in another by that. */
-const BEYOND_ASCII = /[^\x20-\x7e]+/g;
+const NON_ASCII = /[^\x20-\x7e]+/g;
 
 /** A delivery's headers that mean something to the endpoint, as one text. */
 export function boundHeaders(headers: Headers): string {
   const signature = HEADER.signature.toLowerCase();
   return [...headers]
     .filter(([name, value]) => isProtocolHeader(name) && name !== signature && value !== "")
-    .map(([name, value]) => `${name}:${value.replace(BEYOND_ASCII, "?")}\n`)
+    .map(([name, value]) => `${name}:${value.replace(NON_ASCII, "?")}\n`)
     .join("");
 }
 

@@ -17,7 +17,7 @@ export type NewEntry =
   | {
       readonly kind: "work";
       readonly name: string;
-      readonly ask: (place: StepPlacement) => EngineRequest;
+      readonly toEngineRequest: (place: StepPlacement) => EngineRequest;
       readonly id: number;
       readonly concurrent: number;
       readonly rollback: true | undefined;

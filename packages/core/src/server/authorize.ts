@@ -109,8 +109,8 @@ async function callAuthorizeHook(
 ): Promise<Refusal | undefined> {
   if (!authorize) return undefined;
   try {
-    const said = authorize({ kind, runId, url: request.url, headers, body });
-    if ((await withTimeout(CHECK_TIMEOUT_SECONDS, "It", said)) === true) return undefined;
+    const verdict = authorize({ kind, runId, url: request.url, headers, body });
+    if ((await withTimeout(CHECK_TIMEOUT_SECONDS, "It", verdict)) === true) return undefined;
     return refuse(403, "authorize said no.");
   } catch (error) {
     return refuse(403, "authorize failed:", error);

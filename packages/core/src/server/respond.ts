@@ -31,8 +31,8 @@ export function respond(outcome: Outcome, withStack: boolean, exact = false): Re
       return jsonResponse(200, { result: outcome.result });
     case "rolledBack": {
       const { record } = outcome;
-      const said: RollbackAnswer = record ? "recorded" : "over";
-      return jsonResponse(200, { rollback: record }, { [HEADER.rollback]: said });
+      const answer: RollbackAnswer = record ? "recorded" : "over";
+      return jsonResponse(200, { rollback: record }, { [HEADER.rollback]: answer });
     }
     case "failed":
       return failed(outcome, withStack, exact);

@@ -1,7 +1,7 @@
 import type { Delivery } from "../protocol/delivery.ts";
 import * as HEADER from "../protocol/header-names.ts";
 import { boundHeaders, type DeliveryClaim, ISSUER, TOKEN_CLAIM } from "../protocol/token.ts";
-import { equalConstantTime, fromBase64Url, sha256Base64Url, text, utf8 } from "../util/bytes.ts";
+import { encodeUtf8, equalConstantTime, fromBase64Url, sha256Base64Url, text } from "../util/bytes.ts";
 import { messageOf, WorkflowError } from "../util/errors.ts";
 import { normalizeUrl, toHttpUrl } from "../util/url.ts";
 import type { IncomingRequest, RequestHead } from "./read-request.ts";
@@ -82,7 +82,10 @@ export function verifyWithKeys(
     if (!isForUrl(sub, head.url, publicUrl)) throw refused(`it was made for another URL (${sub})`);
     const claim = claimed as Partial<DeliveryClaim> | undefined;
     if (!isForDelivery(claim, delivery)) throw refused("it was made for another delivery");
-    if (claim?.headers !== undefined && !(await isHashOf(claim.headers, utf8(boundHeaders(head.headers)))))
+    if (
+      claim?.headers !== undefined &&
+      !(await isHashOf(claim.headers, encodeUtf8(boundHeaders(head.headers))))
+    )
       throw refused("it was made for other headers");
     return async ({ bytes }) => {
       if (!(await isHashOf(body, bytes))) throw refused("it was made for another body");
@@ -140,7 +143,9 @@ function importKey(which: "current" | "next", key: string): Promise<CryptoKey> {
     throw new TypeError(
       `keys.${which} (QSTASH_${which.toUpperCase()}_SIGNING_KEY) must be a non-empty string.`,
     );
-  return crypto.subtle.importKey("raw", utf8(key), { name: "HMAC", hash: "SHA-256" }, false, ["verify"]);
+  return crypto.subtle.importKey("raw", encodeUtf8(key), { name: "HMAC", hash: "SHA-256" }, false, [
+    "verify",
+  ]);
 }
 
 /** Header, claims and signature in compact form (RFC 7515, section 7.1): base64url without padding. */
@@ -166,7 +171,7 @@ async function verifyToken(
       throw new Error(`its algorithm is ${JSON.stringify(crit ?? alg)}, not "HS256"`);
     const hmac = fromBase64Url(signature);
     for (const key of candidates) {
-      if (await crypto.subtle.verify("HMAC", await key, hmac, utf8(`${header}.${claims}`)))
+      if (await crypto.subtle.verify("HMAC", await key, hmac, encodeUtf8(`${header}.${claims}`)))
         return checkClaims(decode(claims), tolerance);
     }
     throw new Error("none of the keys made it");
