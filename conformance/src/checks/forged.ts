@@ -91,7 +91,7 @@ function expectRefused(name: string, { status, text }: Answer): void {
   // What can't be understood is said to be so, by the name of the header alone.
   if (status === 400)
     expect(message, name).toMatch(
-      /^(?:The header \S+ is there more than once|A \w+ request needs|Upstash-Workflow-Sdk-Version is)/,
+      /^(?:The header \S+ occurs more than once|A \w+ request needs|Upstash-Workflow-Sdk-Version is)/,
     );
   else expect(message, name).toBe(STRANGER[status]);
 }

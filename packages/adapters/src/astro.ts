@@ -41,16 +41,16 @@ export function createWorkflow<Payload = unknown, Result = unknown>(
           shared,
           siblings,
         );
-      const elsewhere = handlerIn(notInAstro);
+      const outsideAstro = handlerIn(throwNoContext);
       return (request, env) => {
         const apiContext = apiContexts.get(request);
-        return (apiContext ? handlerIn(() => apiContext) : elsewhere)(request, env);
+        return (apiContext ? handlerIn(() => apiContext) : outsideAstro)(request, env);
       };
     },
   };
 }
 
-function notInAstro(): never {
+function throwNoContext(): never {
   throw new TypeError("This workflow needs Astro's context: serve it by `@perdure/adapters/astro`.");
 }
 

@@ -11,11 +11,11 @@ interface RouteContext {
 
 /** A workflow's handler as a route of the app router: `export const { POST } = toNext(handler)`. */
 export function toNext(handler: Handler): { POST: Route } {
-  return { POST: async (request, context) => handler(await asCalled(request, context)) };
+  return { POST: async (request, context) => handler(await withoutRouteParams(request, context)) };
 }
 
 // On its edge runtime Next.js adds the parameters of a dynamic route to the query of the URL, for which no token was made.
-async function asCalled(request: Request, context: RouteContext | undefined): Promise<Request> {
+async function withoutRouteParams(request: Request, context: RouteContext | undefined): Promise<Request> {
   const params = "EdgeRuntime" in globalThis ? await context?.params : undefined;
   const url = new URL(request.url);
   for (const name of Object.keys(params ?? {})) url.searchParams.delete(name);

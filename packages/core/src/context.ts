@@ -1,6 +1,6 @@
 import type { Client } from "@upstash/qstash";
+import type { Env } from "./engine-client/environment.ts";
 import type { CallRequest } from "./protocol/call.ts";
-import type { Env } from "./server/endpoint-config.ts";
 import type { AnthropicMessage, ChatCompletion, SentEmail, SentEmails } from "./steps/api-answers.ts";
 import {
   type AnthropicSettings,
@@ -120,17 +120,17 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
     work: StepWork<Result>,
     options?: StepOptions<Jsonify<Result>>,
   ): Promise<Jsonify<Result>> {
-    return this.#ask(name, () => run(name, work, options));
+    return this.#requestStep(name, () => run(name, work, options));
   }
 
   /** Pauses the run for seconds or a duration such as `"2h"`. No process or connection stays open meanwhile. */
   sleep(name: string, duration: number | Duration): Promise<void> {
-    return this.#ask(name, () => sleep(name, duration));
+    return this.#requestStep(name, () => sleep(name, duration));
   }
 
   /** Pauses the run until a `Date`, a date string, or a Unix time in seconds. */
   sleepUntil(name: string, moment: Date | string | number): Promise<void> {
-    return this.#ask(name, () => sleepUntil(name, moment));
+    return this.#requestStep(name, () => sleepUntil(name, moment));
   }
 
   /**
@@ -147,7 +147,7 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
     start: CallWorkflow<P> & RollbackOptions<CallResponse<{ workflowRunId: string }>>,
   ): Promise<CallResponse<{ workflowRunId: string }>>;
   call(name: string, request: CallRequest | CallWorkflow): Promise<CallResponse> {
-    return this.#ask(name, () => call(name, request));
+    return this.#requestStep(name, () => call(name, request));
   }
 
   /** Waits until a client, another run or a call of the engine's API notifies the event. */
@@ -156,7 +156,7 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
     eventId: string,
     options?: WaitOptions,
   ): Promise<WaitResponse<Event>> {
-    return this.#ask(name, () => waitForEvent<Event>(name, eventId, options));
+    return this.#requestStep(name, () => waitForEvent<Event>(name, eventId, options));
   }
 
   /** Notifies all runs that wait for the event; with a run's id, only that run, even if it starts to wait later. */
@@ -167,7 +167,7 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
     workflowRunId?: string,
     options?: RollbackOptions<NotifyStepResponse>,
   ): Promise<NotifyStepResponse> {
-    return this.#ask(name, () => notify(name, eventId, eventData, workflowRunId, options));
+    return this.#requestStep(name, () => notify(name, eventId, eventData, workflowRunId, options));
   }
 
   /** Starts a run of a workflow that is served beside this one, and waits for its end. A child's failure isn't thrown. */
@@ -175,17 +175,17 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
     name: string,
     settings: InvokeSettings<P, Result> & RollbackOptions<InvokeResponse<Result>>,
   ): Promise<InvokeResponse<Result>> {
-    return this.#ask(name, () => invoke(name, settings));
+    return this.#requestStep(name, () => invoke(name, settings));
   }
 
   /** Creates a URL that accepts requests for this run. It is a secret: a caller needs no other credential. */
   createWebhook(name: string): Promise<Webhook> {
-    return this.#ask(name, () => createWebhook(name));
+    return this.#requestStep(name, () => createWebhook(name));
   }
 
   /** Waits for the next request to a webhook. May be called again for the one after. */
   waitForWebhook(name: string, webhook: Webhook, timeout: number | Duration): Promise<WebhookResponse> {
-    return this.#ask(name, () => waitForWebhook(name, webhook, timeout));
+    return this.#requestStep(name, () => waitForWebhook(name, webhook, timeout));
   }
 
   /** Ends the run as cancelled: nothing after this runs, and neither does the failure function. */
@@ -195,7 +195,8 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
 
   /** Typed calls of common services; each is a step like `call`. */
   get api(): WorkflowApi {
-    const ask = <Result>(name: string, make: () => Step<Result>): Promise<Result> => this.#ask(name, make);
+    const ask = <Result>(name: string, make: () => Step<Result>): Promise<Result> =>
+      this.#requestStep(name, make);
     return {
       openai: { call: (name, settings) => ask(name, () => openai(name, settings)) },
       anthropic: { call: (name, settings) => ask(name, () => anthropic(name, settings)) },
@@ -203,7 +204,7 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
     };
   }
 
-  #ask<Result>(name: string, make: () => Step<Result>): Promise<Result> {
+  #requestStep<Result>(name: string, make: () => Step<Result>): Promise<Result> {
     try {
       return this.#host.request(inStep(name, make));
     } catch (misuse) {

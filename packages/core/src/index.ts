@@ -20,7 +20,9 @@ export type { ScheduleOptions } from "./client/schedules.ts";
 export type { Selection } from "./client/select.ts";
 export type { TriggerOptions, TriggerResult } from "./client/trigger.ts";
 export type { RunContext, WorkflowApi, WorkflowContext } from "./context.ts";
+export type { Env } from "./engine-client/environment.ts";
 export type { EngineConfig } from "./engine-client/http.ts";
+export type { GivenClient } from "./engine-client/resolve-engine.ts";
 export {
   loggingMiddleware,
   type MiddlewareCallbacks,
@@ -36,7 +38,6 @@ export type { RetryDelayOption } from "./protocol/retry-delay.ts";
 export type { NotifyResponse, Waiter } from "./protocol/wait.ts";
 export { type Handler, type ServeOptions, serve } from "./serve.ts";
 export type { AuthorizationRequest, Authorize } from "./server/authorize.ts";
-export type { Env, GivenClient } from "./server/endpoint-config.ts";
 export { memoryReplayGuard } from "./server/replay-guard.ts";
 export type { Receiver, ReplayGuard, SigningKeys } from "./server/signature.ts";
 export type {

@@ -36,7 +36,7 @@ export interface MiddlewareEvents<Payload = unknown, Result = unknown> {
 /** A middleware's functions, one per event. The runtime awaits each; an error that one throws doesn't affect the run. */
 export type MiddlewareCallbacks<Payload = unknown, Result = unknown> = {
   readonly [Event in keyof MiddlewareEvents]?: (
-    told: MiddlewareEvents<Payload, Result>[Event],
+    details: MiddlewareEvents<Payload, Result>[Event],
   ) => void | Promise<void>;
 };
 
@@ -64,19 +64,19 @@ export class WorkflowMiddleware<Payload = unknown, Result = unknown> {
   }
 
   /** Calls the callback of one event. Never rejects: errors go to `onError`, or to the console. */
-  async tell<Event extends keyof MiddlewareEvents>(
+  async emit<Event extends keyof MiddlewareEvents>(
     event: Event,
-    told: MiddlewareEvents<Payload, Result>[Event],
+    details: MiddlewareEvents<Payload, Result>[Event],
   ): Promise<void> {
     let callbacks: MiddlewareCallbacks<Payload, Result> = {};
     try {
       this.#callbacks ??= Promise.resolve(this.#init());
       callbacks = await this.#callbacks;
-      await callbacks[event]?.(told);
+      await callbacks[event]?.(details);
     } catch (thrown) {
       const message = `${event} of the middleware "${this.name}" failed: ${messageOf(thrown)}`;
       const error = new Error(message, { cause: thrown });
-      const { workflowRunId } = "context" in told ? told.context : told;
+      const { workflowRunId } = "context" in details ? details.context : details;
       await report(event === "onError" ? undefined : callbacks.onError, { workflowRunId, error });
     }
   }
@@ -84,23 +84,23 @@ export class WorkflowMiddleware<Payload = unknown, Result = unknown> {
 
 async function report(
   onError: MiddlewareCallbacks["onError"],
-  told: MiddlewareEvents["onError"],
+  details: MiddlewareEvents["onError"],
 ): Promise<void> {
   try {
-    if (onError) await onError(told);
-    else console.error("[perdure]", told.error);
-  } catch (again) {
-    console.error("[perdure]", told.error, again);
+    if (onError) await onError(details);
+    else console.error("[perdure]", details.error);
+  } catch (second) {
+    console.error("[perdure]", details.error, second);
   }
 }
 
 /** Emits one event to all middlewares, concurrently. Never rejects. */
-export async function tellAll<Event extends keyof MiddlewareEvents>(
+export async function emitAll<Event extends keyof MiddlewareEvents>(
   middlewares: readonly WorkflowMiddleware[],
   event: Event,
-  told: MiddlewareEvents[Event],
+  details: MiddlewareEvents[Event],
 ): Promise<void> {
-  await Promise.all(middlewares.map((middleware) => middleware.tell(event, told)));
+  await Promise.all(middlewares.map((middleware) => middleware.emit(event, details)));
 }
 
 /** Logs each event of a run to the console. `verbose: true` adds it. */
@@ -114,8 +114,8 @@ export const loggingMiddleware: WorkflowMiddleware = new WorkflowMiddleware({
     runFailed: ({ context, failStatus, failResponse }) =>
       log(context, `failed with ${failStatus}: ${failResponse}`),
     failureFunctionRan: ({ context, ...outcome }) => log(context, "failure function ran", outcome),
-    onWarning: (told) => console.warn(lineOf(told, told.warning)),
-    onInfo: (told) => log(told, told.info),
+    onWarning: (event) => console.warn(lineOf(event, event.warning)),
+    onInfo: (event) => log(event, event.info),
   },
 });
 

@@ -1,24 +1,20 @@
+import type { Env } from "./engine-client/environment.ts";
 import { callResult } from "./handlers/call-result.ts";
 import type { DeliveryContext, EndpointDefinition } from "./handlers/delivery-context.ts";
 import { cancel, failure } from "./handlers/failure.ts";
 import { resume } from "./handlers/resume.ts";
 import { start } from "./handlers/start.ts";
-import { loggingMiddleware, tellAll, type WorkflowMiddleware } from "./middleware.ts";
+import { emitAll, loggingMiddleware, type WorkflowMiddleware } from "./middleware.ts";
 import { encodeCapabilities } from "./protocol/capabilities.ts";
 import { type DeferredRunOptions, pickDeferredOptions } from "./protocol/deferred-options.ts";
 import { classify, type Delivery, type DeliveryKind } from "./protocol/delivery.ts";
 import * as HEADER from "./protocol/header-names.ts";
 import { checkRunOptions } from "./protocol/message.ts";
-import { ifGiven } from "./protocol/options.ts";
+import { ifDefined } from "./protocol/options.ts";
 import type { Outcome, Refusal } from "./protocol/outcome.ts";
 import { type RetryDelayOption, toRetryDelay } from "./protocol/retry-delay.ts";
 import { authorizeRequest, isAuthenticated } from "./server/authorize.ts";
-import {
-  createConfigResolver,
-  type EndpointConfig,
-  type EndpointOptions,
-  type Env,
-} from "./server/endpoint-config.ts";
+import { createConfigResolver, type EndpointConfig, type EndpointOptions } from "./server/endpoint-config.ts";
 import { type IncomingRequest, type RequestHead, readHead, readRequest } from "./server/read-request.ts";
 import { respond } from "./server/respond.ts";
 import { checkOnExhausted } from "./steps/index.ts";
@@ -137,15 +133,15 @@ export function handlerOf<Payload, Result>(
   return (request, env) =>
     handleRequest(endpoint, {
       head: () => readHead(request, trustProxy),
-      mail: (head) => readRequest(head, bodyLimit),
-      border: (headers) => resolveConfig(env, headers),
+      request: (head) => readRequest(head, bodyLimit),
+      config: (headers) => resolveConfig(env, headers),
     });
 }
 
 function encodeCapabilitiesOf(onCancel: boolean, options: DeferredRunOptions): string {
   return encodeCapabilities({
     onCancel,
-    timeout: ifGiven(options.timeout, (timeout) => toSeconds(timeout, "timeout")),
+    timeout: ifDefined(options.timeout, (timeout) => toSeconds(timeout, "timeout")),
     retries: options.retries?.toFixed(0),
     retryDelay: toRetryDelay(options.retryDelay, "retryDelay"),
     failureRetries: options.failureRetries?.toFixed(0),
@@ -156,30 +152,28 @@ function encodeCapabilitiesOf(onCancel: boolean, options: DeferredRunOptions): s
 /** Reads a request and its configuration lazily: the endpoint asks for each part only when it needs it. */
 interface RequestReader {
   readonly head: () => RequestHead | Refusal;
-  readonly mail: (head: RequestHead) => Promise<IncomingRequest | Refusal>;
-  readonly border: (headers: Headers) => EndpointConfig;
+  readonly request: (head: RequestHead) => Promise<IncomingRequest | Refusal>;
+  readonly config: (headers: Headers) => EndpointConfig;
 }
 
-async function handleRequest(endpoint: EndpointDefinition, reading: RequestReader): Promise<Response> {
-  let trusted = false;
+async function handleRequest(endpoint: EndpointDefinition, read: RequestReader): Promise<Response> {
+  let authenticated = false;
   try {
-    const head = reading.head();
-    if ("kind" in head) return respond(head, trusted);
+    const head = read.head();
+    if ("kind" in head) return respond(head, authenticated);
     const { headers } = head;
     const delivery = classify(headers);
-    const config = configOrMisconfigured(() => reading.border(headers));
-    const mail = await authorizeRequest(config.access, head, delivery, () => reading.mail(head));
-    if ("kind" in mail) return respond(mail, trusted);
-    trusted = isAuthenticated(config.access);
-    const outcome = await handle({ endpoint, config, request: mail, delivery, trusted }).catch(toFailure);
+    const config = configOrMisconfigured(() => read.config(headers));
+    const request = await authorizeRequest(config.access, head, delivery, () => read.request(head));
+    if ("kind" in request) return respond(request, authenticated);
+    authenticated = isAuthenticated(config.access);
+    const outcome = await handle({ endpoint, config, request, delivery, authenticated }).catch(toFailure);
     if (outcome.kind === "failed") await reportFailure(endpoint, delivery, outcome);
-    // Only Perdure's own engine sends the number of retries.
-    const own = headers.has(HEADER.maxRetries);
-    const response = respond(outcome, trusted, own);
-    if (own) response.headers.set(HEADER.capabilities, endpoint.capabilities);
+    const response = respond(outcome, authenticated, delivery.ownEngine);
+    if (delivery.ownEngine) response.headers.set(HEADER.capabilities, endpoint.capabilities);
     return response;
   } catch (error) {
-    return respond(toFailure(error), trusted);
+    return respond(toFailure(error), authenticated);
   }
 }
 
@@ -204,7 +198,7 @@ async function reportFailure(
   const what = step ? `step "${step.name}"` : DELIVERY_LABELS[delivery.kind];
   console.error(`[perdure] ${runId ? `${runId}: ` : ""}${attempt}${what} failed:`, thrown);
   const error = isError(thrown) ? thrown : new Error(messageOf(thrown));
-  await tellAll(middlewares, "onError", { workflowRunId: runId, error });
+  await emitAll(middlewares, "onError", { workflowRunId: runId, error });
 }
 
 type Failed = Extract<Outcome, { kind: "failed" }>;

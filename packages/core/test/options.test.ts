@@ -105,7 +105,7 @@ describe("a workflow that isn't served beside the one that starts it", () => {
     expect(body.message).toMatch(
       /Step "kid" of https?:\S+\/wf starts the workflow resize, which isn't served/,
     );
-    expect(body.message).toContain("served are: wf, thumbnails");
+    expect(body.message).toContain("it serves: wf, thumbnails");
   });
 });
 

@@ -56,18 +56,34 @@ describe("classification", () => {
     expect(classify(new Headers(headers)).kind).toBe(kind);
   });
 
-  it("reads what the headers tell of a run", () => {
+  it("reads a run's properties", () => {
     const headers = runHeaders({ "Upstash-Retried": "2", "Upstash-Label": "a, b" });
     expect(classify(new Headers(headers))).toEqual({
       kind: "resume",
       runId: "wfr_test",
       messageId: "msg_last",
+      ownEngine: false,
       retried: 2,
       createdAt: 1_700_000_000_000,
       labels: ["a", "b"],
       invokeCount: 0,
     });
   });
+
+  it.each([
+    ["start", {}],
+    ["resume", runHeaders()],
+    ["callResult", { "Upstash-Workflow-RunId": "r", "Upstash-Workflow-Callback": "true" }],
+    ["failure", failureHeaders()],
+    ["cancel", { "Upstash-Workflow-RunId": "r", "Upstash-Workflow-CallType": "cancelCall" }],
+  ])(
+    "recognises Perdure's own engine in a %s by its number of retries",
+    (kind, headers: Record<string, string>) => {
+      expect(classify(new Headers(headers))).toMatchObject({ kind, ownEngine: false });
+      const own = { ...headers, "Perdure-Max-Retries": "3; default" };
+      expect(classify(new Headers(own))).toMatchObject({ kind, ownEngine: true });
+    },
+  );
 
   it("needs the run's id and its own version", () => {
     expect(() => classify(new Headers({ "Upstash-Workflow-Sdk-Version": "1" }))).toThrow(

@@ -17,7 +17,7 @@ async function without(workflow: Start, records: StepRecord[] = []) {
     history: readStepHistory(records),
     runId: "wfr_1",
     attempt: { retried: 0, maxRetries: undefined },
-    trusted: true,
+    withStack: true,
     engine: () => expect.unreachable(),
     start: ({ request }) => workflow(request),
     append: async (entries) => {

@@ -4,12 +4,12 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { WorkflowError, WorkflowNonRetryableError, WorkflowRetryAfterError } from "../src/index.ts";
 import {
+  encodeUtf8,
   equalConstantTime,
   fromBase64,
   sha256Base64Url,
   textFromBase64,
   toBase64,
-  utf8,
 } from "../src/util/bytes.ts";
 import {
   parseDuration,
@@ -116,7 +116,7 @@ describe("bytes", () => {
   it("brings any text and any bytes through base64", () => {
     fc.assert(
       fc.property(anyText, fc.uint8Array({ maxLength: 300 }), (text, bytes) => {
-        expect(textFromBase64(toBase64(utf8(text)))).toBe(Buffer.from(text, "utf8").toString("utf8"));
+        expect(textFromBase64(toBase64(encodeUtf8(text)))).toBe(Buffer.from(text, "utf8").toString("utf8"));
         expect(fromBase64(toBase64(bytes))).toEqual(new Uint8Array(bytes));
         expect(toBase64(bytes)).toBe(Buffer.from(bytes).toString("base64"));
       }),
@@ -138,7 +138,7 @@ describe("bytes", () => {
   });
 
   it("hashes as base64url without padding", async () => {
-    expect(await sha256Base64Url(utf8(""))).toBe("47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU");
+    expect(await sha256Base64Url(encodeUtf8(""))).toBe("47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU");
   });
 });
 

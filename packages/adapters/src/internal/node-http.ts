@@ -39,15 +39,15 @@ export async function respond(
   remedy: string,
   parsed: ParsedParts = incoming,
 ): Promise<void> {
-  let fault = 400; // Until there is a request: it has a method or a header that fetch doesn't know.
+  let failureStatus = 400; // Until there is a request: it has a method or a header that fetch doesn't know.
   try {
     const request = toRequest(incoming, outgoing, remedy, parsed);
-    fault = 500;
+    failureStatus = 500;
     const response = await handler(request);
     send(outgoing, response.status, response.headers, await response.arrayBuffer());
   } catch (error) {
-    if (fault === 500) console.error("[perdure]", error);
-    send(outgoing, fault, new Headers(), new ArrayBuffer(0));
+    if (failureStatus === 500) console.error("[perdure]", error);
+    send(outgoing, failureStatus, new Headers(), new ArrayBuffer(0));
   }
 }
 
@@ -74,10 +74,10 @@ export function toRequest(
     const name = rawHeaders[at] ?? "";
     if (!name.startsWith(":")) headers.append(name, rawHeaders[at + 1] ?? ""); // HTTP/2 puts the request line there.
   }
-  const gone = new AbortController();
-  outgoing.once("close", () => outgoing.writableFinished || gone.abort());
+  const clientLeft = new AbortController();
+  outgoing.once("close", () => outgoing.writableFinished || clientLeft.abort());
   const body = method === "GET" || method === "HEAD" ? null : bodyOf(incoming, headers, remedy, parsed);
-  const init = { method, headers, body, signal: gone.signal, duplex: "half" };
+  const init = { method, headers, body, signal: clientLeft.signal, duplex: "half" };
   return new Request(urlOf(incoming, parsed.originalUrl), init);
 }
 

@@ -2,7 +2,7 @@ import { type CallApi, toSegment } from "../engine-client/api.ts";
 import type { DeadLetter, FailureFunctionState } from "../protocol/log.ts";
 import { changedOptionHeaders, type RunOptions } from "../protocol/message.ts";
 import type { FlowControl } from "../protocol/options.ts";
-import { type CommonFilters, part, type Selection, select } from "./select.ts";
+import { type CommonFilters, pickPage, type Selection, select } from "./select.ts";
 
 /** What can be asked of dead letters. All that are given must match. */
 export interface DeadLetterFilters extends CommonFilters {
@@ -76,7 +76,7 @@ export class DeadLetters {
   ): Promise<DeadLetterPage> {
     const { filter, ...page } = options;
     const query = { ...filter, ...page, source: "workflow" };
-    return part("messages", await this.#callApi<DeadLetterPage>("GET", ["dlq"], { query }));
+    return pickPage("messages", await this.#callApi<DeadLetterPage>("GET", ["dlq"], { query }));
   }
 
   /** Goes on, as new runs, where they failed: what is recorded stays. The entries are gone then. */
@@ -96,7 +96,7 @@ export class DeadLetters {
     which: { readonly dlqId: string } | DeadLetterSelection,
   ): Promise<RetriedRun | RetriedRuns> {
     if (typeof which !== "object" || !("dlqId" in which)) return this.#retry("callback", which, {});
-    return this.#again("callback", which.dlqId);
+    return this.#repeat("callback", which.dlqId);
   }
 
   /** Has a failure function called no more that is under way, or is to be called again. */
@@ -106,7 +106,7 @@ export class DeadLetters {
 
   /** Has the rollbacks made again that failed, and nothing else. Perdure's own engine only. */
   async retryRollbacks({ dlqId }: { readonly dlqId: string }): Promise<RetriedRun> {
-    return this.#again("rollback", dlqId);
+    return this.#repeat("rollback", dlqId);
   }
 
   /** Forgets entries: they can't be resumed or restarted then. @returns how many, and a cursor while there are more */
@@ -114,13 +114,13 @@ export class DeadLetters {
     const query = select(selection, "dlqIds");
     if (!query) return { deleted: 0 };
     const path = ["workflows", "dlq"];
-    return part(
+    return pickPage(
       "deleted",
       await this.#callApi<{ deleted: number; cursor?: string }>("DELETE", path, { query }),
     );
   }
 
-  #again(what: "callback" | "rollback", dlqId: string): Promise<RetriedRun> {
+  #repeat(what: "callback" | "rollback", dlqId: string): Promise<RetriedRun> {
     return this.#callApi("POST", ["workflows", "dlq", what, toSegment(dlqId)]);
   }
 
@@ -132,6 +132,9 @@ export class DeadLetters {
     const query = select(selection, "dlqIds");
     if (!query) return { workflowRuns: [] };
     const details = { query, headers: changedOptionHeaders(options) };
-    return part("workflowRuns", await this.#callApi<RetriedRuns>("POST", ["workflows", "dlq", how], details));
+    return pickPage(
+      "workflowRuns",
+      await this.#callApi<RetriedRuns>("POST", ["workflows", "dlq", how], details),
+    );
   }
 }

@@ -1,7 +1,8 @@
 import { type CallApi, createApi, toSegment } from "../engine-client/api.ts";
 import type { Engine } from "../engine-client/engine.ts";
+import { processEnv } from "../engine-client/environment.ts";
+import { checkClient, type GivenClient, resolveEngine } from "../engine-client/resolve-engine.ts";
 import type { NotifyResponse, Waiter } from "../protocol/wait.ts";
-import { checkClient, type GivenClient, processEnv, resolveEngine } from "../server/endpoint-config.ts";
 import { toBody } from "../steps/index.ts";
 import { isList } from "../util/check.ts";
 import { DeadLetters } from "./dlq.ts";
@@ -27,7 +28,7 @@ export interface NotifyOptions {
 export class Client {
   readonly #config: GivenClient;
   readonly #callApi: CallApi;
-  #asked: Engine | undefined;
+  #resolved: Engine | undefined;
   /** Failed runs. */
   readonly dlq: DeadLetters;
   /** Single runs, and their results. */
@@ -52,8 +53,8 @@ export class Client {
   }
 
   get #engine(): Engine {
-    this.#asked ??= resolveEngine(this.#config, processEnv());
-    return this.#asked;
+    this.#resolved ??= resolveEngine(this.#config, processEnv());
+    return this.#resolved;
   }
 
   /**

@@ -6,7 +6,7 @@ import { checkNonEmptyString, mustBe } from "../util/check.ts";
 import { type Duration, toMilliseconds } from "../util/duration.ts";
 import { WorkflowError } from "../util/errors.ts";
 import { parseLeniently } from "../util/json.ts";
-import { type CommonFilters, part, type Selection, select } from "./select.ts";
+import { type CommonFilters, pickPage, type Selection, select } from "./select.ts";
 
 /** What can be asked of runs. All that are given must match. */
 export interface RunFilters extends CommonFilters {
@@ -63,13 +63,13 @@ export type CancelFilters = CommonFilters &
 
 export async function logs(callApi: CallApi, options: LogsOptions): Promise<RunPage> {
   const page = await fetchLogs(callApi, options);
-  return { ...page, runs: page.runs.map(readable) };
+  return { ...page, runs: page.runs.map(withErrorMessage) };
 }
 
 async function fetchLogs(callApi: CallApi, options: LogsOptions): Promise<RunPage> {
   const { cursor, count, filter, ...older } = options;
   const query = { groupBy: "workflowRunId", ...older, ...filter, cursor, count };
-  return part("runs", await callApi<RunPage>("GET", ["workflows", "events"], { query }));
+  return pickPage("runs", await callApi<RunPage>("GET", ["workflows", "events"], { query }));
 }
 
 export async function cancel(
@@ -83,12 +83,12 @@ export async function cancel(
 }
 
 function toQuery(filter: CancelFilters): Query {
-  const { workflowUrl, workflowUrlStartingWith, ...rest } = filter;
+  const { workflowUrl, workflowUrlStartingWith, ...pauseFor } = filter;
   if (workflowUrl !== undefined && workflowUrlStartingWith !== undefined) {
     throw new TypeError("Give workflowUrl or workflowUrlStartingWith, not both.");
   }
-  if (workflowUrl !== undefined) return { ...rest, workflowUrl, workflowUrlExactMatch: true };
-  return { ...rest, workflowUrl: workflowUrlStartingWith };
+  if (workflowUrl !== undefined) return { ...pauseFor, workflowUrl, workflowUrlExactMatch: true };
+  return { ...pauseFor, workflowUrl: workflowUrlStartingWith };
 }
 
 /** A run with what it has come to. */
@@ -125,7 +125,9 @@ export class Runs {
     checkNonEmptyString("workflowRunId", workflowRunId);
     const { runs } = await fetchLogs(this.#callApi, { filter: { workflowRunId } });
     const [run] = runs;
-    return run && { ...readable(run), result: resultOf(run) as Result | undefined, error: errorOf(run) };
+    return (
+      run && { ...withErrorMessage(run), result: resultOf(run) as Result | undefined, error: errorOf(run) }
+    );
   }
 
   /**
@@ -147,7 +149,7 @@ export class Runs {
       signal?.throwIfAborted();
       const run = await this.get<Result>(workflowRunId);
       if (!run) throw new WorkflowError("unknown_run", `The engine knows no run "${workflowRunId}".`);
-      const unfinished = underWay(run);
+      const unfinished = unfinishedPart(run);
       if (!unfinished) return run;
       if (!hasEnded && !failureFunction && run.workflowState !== "RUN_STARTED") {
         hasEnded = true;
@@ -172,7 +174,7 @@ const FIRST_PAUSE_MS = 50;
 const GRACE_MS = 1000;
 
 /** What of a run has to end yet. */
-function underWay(run: RunLog): string | undefined {
+function unfinishedPart(run: RunLog): string | undefined {
   const { workflowRunId: id, workflowState: state, failureFunction, cancelFunction } = run;
   if (state === "RUN_STARTED") return `The run "${id}"`;
   if (failureFunction?.state === IN_PROGRESS) return `The run "${id}" has failed, and its failure function`;
@@ -203,7 +205,7 @@ function errorOf({
 }
 
 /** With the message of the error as `failResponse`, which other engines give as the endpoint's whole answer. */
-function readable(run: RunLog): RunLog {
+function withErrorMessage(run: RunLog): RunLog {
   const { failureFunction, workflowRunError } = run;
   if (!failureFunction || workflowRunError) return run;
   const { failResponse, failStatus } = failureFunction;

@@ -60,7 +60,7 @@ function byIds(given: string | readonly string[], name: string): Query | undefin
 }
 
 /** What an answer says under one name, and where the next part of it begins, if there is one. */
-export function part<Answer extends { readonly cursor?: string }, Name extends keyof Answer>(
+export function pickPage<Answer extends { readonly cursor?: string }, Name extends keyof Answer>(
   name: Name,
   { [name]: value, cursor }: Answer,
 ): Pick<Answer, Name | "cursor"> {

@@ -1,4 +1,4 @@
-import { utf8 } from "../util/bytes.ts";
+import { encodeUtf8 } from "../util/bytes.ts";
 import { checkNonEmptyString, isList, mustBe } from "../util/check.ts";
 import { WorkflowError } from "../util/errors.ts";
 import { refusalReason, unreachableReason } from "./error-reason.ts";
@@ -47,7 +47,7 @@ export function createApi(connected: () => Http): CallApi {
       });
     } catch (cause) {
       const call = `${method} /v2/${path.join("/")}`;
-      const part = subject && `${subject} (${utf8(body ?? "").length} bytes)`;
+      const part = subject && `${subject} (${encodeUtf8(body ?? "").length} bytes)`;
       throw engineError(`The engine at ${http.baseUrl}`, call, cause, part);
     }
   };

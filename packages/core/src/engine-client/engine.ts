@@ -68,8 +68,8 @@ export function toEngine(connection: Connection, options: PublishOptions): Engin
             throw new WorkflowError("step_refused", `${receipt.message} (${subject})`, { cause: receipt });
       }),
     history: (runId, which) => fetchHistory(callApi, runId, which),
-    finish: (runId, result) => end(callApi, runId, false, result),
-    cancel: (runId) => end(callApi, runId, true),
+    finish: (runId, result) => endRun(callApi, runId, false, result),
+    cancel: (runId) => endRun(callApi, runId, true),
     wait: (runId, { eventId, headers, body }) =>
       unlessEnded(callApi, runId, () => {
         const subject = `the wait of step "${body.step.stepName}"`;
@@ -78,9 +78,9 @@ export function toEngine(connection: Connection, options: PublishOptions): Engin
       }),
     notify: async (eventId, body, runId, subject) => {
       const path = ["notify", runId ?? [], eventId].flat().map(toSegment);
-      const told = callApi<NotifyResponse | NotifyResponse[]>("POST", path, { body, subject });
+      const answer = callApi<NotifyResponse | NotifyResponse[]>("POST", path, { body, subject });
       // A run that has ended, or never was, waits for nothing.
-      return [(await (runId === undefined ? told : found(told))) ?? []].flat();
+      return [(await (runId === undefined ? answer : unlessNotFound(answer))) ?? []].flat();
     },
     webhookUrl: (runId, eventId) => {
       const user = userIdOf(connection.token);
@@ -90,7 +90,7 @@ export function toEngine(connection: Connection, options: PublishOptions): Engin
 }
 
 /** @returns undefined when the engine answers 404: the run has ended, or never was */
-async function found<Answer>(call: Promise<Answer>): Promise<Answer | undefined> {
+async function unlessNotFound<Answer>(call: Promise<Answer>): Promise<Answer | undefined> {
   try {
     return await call;
   } catch (error) {
@@ -126,7 +126,7 @@ async function fetchHistory(
   runId: string,
   query: Partial<EndedRun> = {},
 ): Promise<HistoryEntry[] | undefined> {
-  const history = await found(callApi<unknown>("GET", runPath(runId), { query }));
+  const history = await unlessNotFound(callApi<unknown>("GET", runPath(runId), { query }));
   if (history === undefined || isHistory(history)) return history;
   // The engine's fault and not the request's: the delivery is worth another attempt.
   throw new WorkflowError(
@@ -135,11 +135,11 @@ async function fetchHistory(
   );
 }
 
-async function end(callApi: CallApi, runId: string, cancel: boolean, body?: string): Promise<boolean> {
+async function endRun(callApi: CallApi, runId: string, cancel: boolean, body?: string): Promise<boolean> {
   const subject = cancel ? "the end of the run" : "the workflow's result";
   const details = { query: { cancel }, body, empty: true, subject };
   const ended = callApi("DELETE", runPath(runId), details).then(() => true);
-  return (await found(ended)) ?? false;
+  return (await unlessNotFound(ended)) ?? false;
 }
 
 function runPath(runId: string): string[] {

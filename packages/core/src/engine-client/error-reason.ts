@@ -13,17 +13,17 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
 export function unreachableReason(error: unknown): string {
   const { cause, errors: [first] = [] } = Object(error);
   if (cause || first) return unreachableReason(cause ?? first);
-  const said = messageOf(error);
+  const message = messageOf(error);
   const { code = "" } = Object(error);
-  const [, reason] = REASONS.find(([pattern]) => pattern.test(`${code} ${said}`)) ?? [];
-  return [reason, said || code].filter(Boolean).join(": ");
+  const [, reason] = REASONS.find(([pattern]) => pattern.test(`${code} ${message}`)) ?? [];
+  return [reason, message || code].filter(Boolean).join(": ");
 }
 
 const MAX_REASON_LENGTH = 500;
 
 /** The sentence with which the engine refuses, without the JSON around it. */
 export function refusalReason(refusal: unknown): string {
-  const said = messageOf(refusal);
-  const { error, message = error } = Object(parseLeniently(said));
-  return (typeof message === "string" ? message : said).slice(0, MAX_REASON_LENGTH);
+  const body = messageOf(refusal);
+  const { error, message = error } = Object(parseLeniently(body));
+  return (typeof message === "string" ? message : body).slice(0, MAX_REASON_LENGTH);
 }

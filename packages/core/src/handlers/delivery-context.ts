@@ -36,8 +36,8 @@ export interface DeliveryContext<Kind extends Delivery = Delivery> {
   readonly config: EndpointConfig;
   readonly request: IncomingRequest;
   readonly delivery: Kind;
-  /** The caller may see where in the code an error happened. */
-  readonly trusted: boolean;
+  /** The caller has passed a signature check or the `authorize` hook: it may see the stacks of errors. */
+  readonly authenticated: boolean;
 }
 
 type RunDelivery = Exclude<Delivery, { kind: "start" }>;
@@ -45,20 +45,17 @@ type RunDelivery = Exclude<Delivery, { kind: "start" }>;
 /** The attempts of this delivery so far, and its limit. */
 export function attemptInfo({ endpoint, request, delivery }: DeliveryContext<RunDelivery>): AttemptInfo {
   const sent = request.headers.get(HEADER.maxRetries);
-  const own = sent?.endsWith(RETRIES_BY_DEFAULT) ? endpoint.runOptions.retries : undefined;
-  return { retried: delivery.retried, maxRetries: own ?? (sent === null ? undefined : parseInt(sent, 10)) };
+  const endpointRetries = sent?.endsWith(RETRIES_BY_DEFAULT) ? endpoint.runOptions.retries : undefined;
+  return {
+    retried: delivery.retried,
+    maxRetries: endpointRetries ?? (sent === null ? undefined : parseInt(sent, 10)),
+  };
 }
 
 /** The run, as messages name it. */
 export function runRef({ config, request, delivery }: DeliveryContext<RunDelivery>): RunRef {
-  const { runId, invokeCount } = delivery;
-  // Only Perdure's own engine sends the number of retries.
-  return {
-    url: config.workflowUrl(request.url),
-    runId,
-    invokeCount,
-    exact: request.headers.has(HEADER.maxRetries),
-  };
+  const { runId, invokeCount, ownEngine } = delivery;
+  return { url: config.workflowUrl(request.url), runId, invokeCount, exact: ownEngine };
 }
 
 /**
@@ -78,21 +75,21 @@ export async function loadHistory(
 /**
  * Creates the run's properties for user code.
  *
- * @param told values of the delivery's body, which win over its headers
+ * @param overrides values of the delivery's body, which win over its headers
  */
 export function toRunContext(
   ctx: DeliveryContext<RunDelivery>,
   requestPayload: unknown,
-  told: { readonly url?: string | undefined; readonly createdAt?: number | undefined } = {},
+  overrides: { readonly url?: string | undefined; readonly createdAt?: number | undefined } = {},
 ): RunContext {
   const { config, request, delivery } = ctx;
   const context: RunContext = {
     requestPayload,
     headers: userHeaders(request.headers),
-    url: told.url ?? config.workflowUrl(request.url),
+    url: overrides.url ?? config.workflowUrl(request.url),
     env: config.env,
     workflowRunId: delivery.runId,
-    workflowRunCreatedAt: told.createdAt ?? delivery.createdAt,
+    workflowRunCreatedAt: overrides.createdAt ?? delivery.createdAt,
     labels: delivery.labels,
     label: delivery.labels[0],
     retried: delivery.retried,

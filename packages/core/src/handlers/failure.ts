@@ -1,14 +1,13 @@
 import { toPostRunContext } from "../context.ts";
-import { tellAll } from "../middleware.ts";
+import { emitAll } from "../middleware.ts";
 import type { Cancel, Failure } from "../protocol/delivery.ts";
 import { toError, toErrorBody } from "../protocol/error.ts";
 import { type FailureDetails, type FailureReport, parseFailure } from "../protocol/failure.ts";
-import * as HEADER from "../protocol/header-names.ts";
 import { done, type Outcome } from "../protocol/outcome.ts";
 import { malformed } from "../protocol/parse.ts";
 import { isPlan, type StepRecord, stepOf } from "../protocol/step.ts";
 import { toStepError } from "../replay/step-matcher.ts";
-import { read, serialize } from "../steps/index.ts";
+import { readResult, serialize } from "../steps/index.ts";
 import { parseLeniently } from "../util/json.ts";
 import { normalizeUrl } from "../util/url.ts";
 import type { CompletedStep, Rollback, RunEndParams } from "../workflow.ts";
@@ -17,28 +16,28 @@ import { type RunEnd, recordsOf, rollBack } from "./rollback.ts";
 
 /** Calls the failure function of a run that has failed, after the rollbacks of its steps. */
 export async function failure(ctx: DeliveryContext<Failure>): Promise<Outcome> {
-  const { endpoint, request, delivery } = ctx;
+  const { endpoint, delivery } = ctx;
   const { middlewares, failureFunction } = endpoint;
   const unhandled = done(delivery.runId, "failure-callback-undefined");
   const isUnneeded = !failureFunction && middlewares.length === 0;
   // Only Perdure's own engine supports rollbacks.
-  if (isUnneeded && !request.headers.has(HEADER.maxRetries)) return unhandled;
+  if (isUnneeded && !delivery.ownEngine) return unhandled;
   const report = reportIn(ctx);
   const ended = await rolledBack(ctx, report, true);
   if ("kind" in ended) return ended;
   if (isUnneeded) return unhandled;
-  const { url, payload, createdAt, details, ...told } = report;
-  const { failStatus, failResponse } = told;
+  const { url, payload, createdAt, details, ...reported } = report;
+  const { failStatus, failResponse } = reported;
   const params = await paramsOf(ctx, report, ended);
   const { context } = params;
-  await tellAll(middlewares, "runFailed", { context, failStatus, failResponse });
+  await emitAll(middlewares, "runFailed", { context, failStatus, failResponse });
   if (!failureFunction) return unhandled;
   try {
-    const result = await call("failure", () => failureFunction({ ...params, ...told }));
-    await tellAll(middlewares, "failureFunctionRan", { context, result });
+    const result = await callFunction("failure", () => failureFunction({ ...params, ...reported }));
+    await emitAll(middlewares, "failureFunctionRan", { context, result });
     return { kind: "failureHandled", result };
   } catch (thrown) {
-    await tellAll(middlewares, "failureFunctionRan", { context, error: thrown });
+    await emitAll(middlewares, "failureFunctionRan", { context, error: thrown });
     throw thrown;
   }
 }
@@ -50,7 +49,9 @@ export async function cancel(ctx: DeliveryContext<Cancel>): Promise<Outcome> {
   const ended = await rolledBack(ctx, report, rollbackOnCancel);
   if ("kind" in ended) return ended;
   const params = await paramsOf(ctx, report, ended);
-  const result = await call("cancel", () => cancelFunction?.({ ...params, cancelId: report.failureId }));
+  const result = await callFunction("cancel", () =>
+    cancelFunction?.({ ...params, cancelId: report.failureId }),
+  );
   return { kind: "failureHandled", result };
 }
 
@@ -62,8 +63,8 @@ function reportIn({ config, request, delivery }: RunEnd): FailureReport {
   const report = parseFailure(request.body);
   const { runId = delivery.runId, dlqId, url = "" } = report;
   if (runId !== delivery.runId) throw malformed("The failure callback", "belongs to another run", runId);
-  const own = dlqId !== undefined || pathOf(url) === pathOf(config.workflowUrl(request.url));
-  if (delivery.kind === "failure" && !own)
+  const isOwn = dlqId !== undefined || pathOf(url) === pathOf(config.workflowUrl(request.url));
+  if (delivery.kind === "failure" && !isOwn)
     throw malformed("The failure callback", "belongs to another workflow", url);
   return report;
 }
@@ -77,10 +78,10 @@ interface Ended {
   readonly rollbacks: FailureDetails["rollbacks"];
 }
 
-async function rolledBack(ctx: RunEnd, report: FailureReport, asked: boolean): Promise<Outcome | Ended> {
+async function rolledBack(ctx: RunEnd, report: FailureReport, wanted: boolean): Promise<Outcome | Ended> {
   const records = await recordsOf(ctx, report);
-  const mine = records && asked && report.details?.only !== "report";
-  const rollbacks = mine ? await rollBack(ctx, report, records) : (report.details?.rollbacks ?? []);
+  const rollsBack = records && wanted && report.details?.only !== "report";
+  const rollbacks = rollsBack ? await rollBack(ctx, report, records) : (report.details?.rollbacks ?? []);
   if ("kind" in rollbacks) return rollbacks;
   return report.details?.only === "rollback"
     ? { kind: "rolledBack", record: undefined }
@@ -105,7 +106,7 @@ function completed(record: StepRecord): CompletedStep {
   const { failure } = record;
   if (failure) return { ...step, error: toStepError(step, failure) };
   try {
-    return { ...step, result: read(record) };
+    return { ...step, result: readResult(record) };
   } catch (error) {
     // One step that can't be read mustn't keep the rest from being told.
     return { ...step, error: toStepError(step, { attempts: 1, error: toErrorBody(error, true) }) };
@@ -118,8 +119,8 @@ function toRollback(record: FailureDetails["rollbacks"][number]): Rollback {
 }
 
 // Its result is taken through JSON here, so that one that can't be stored is the function's failure and not the answer's.
-async function call(which: "failure" | "cancel", ask: () => unknown): Promise<unknown> {
-  const json = serialize(await ask(), `The ${which} function's result`);
+async function callFunction(which: "failure" | "cancel", run: () => unknown): Promise<unknown> {
+  const json = serialize(await run(), `The ${which} function's result`);
   return json === undefined ? undefined : JSON.parse(json);
 }
 

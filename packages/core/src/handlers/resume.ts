@@ -1,7 +1,6 @@
 import { type StepHost, WorkflowContext } from "../context.ts";
-import { type MiddlewareEvents, tellAll } from "../middleware.ts";
+import { emitAll, type MiddlewareEvents } from "../middleware.ts";
 import type { Resume } from "../protocol/delivery.ts";
-import * as HEADER from "../protocol/header-names.ts";
 import { readHistory } from "../protocol/history.ts";
 import { stepMessage } from "../protocol/message.ts";
 import { done, type Outcome } from "../protocol/outcome.ts";
@@ -10,9 +9,9 @@ import { failurePlace, type NewEntry, type ReplayResult } from "../replay/invoca
 import { replay } from "../replay/run.ts";
 import { readStepHistory } from "../replay/step-history.ts";
 import { toStepError } from "../replay/step-matcher.ts";
-import { warnOnce } from "../server/endpoint-config.ts";
-import { read, type StepPlacement, serialize } from "../steps/index.ts";
+import { readResult, type StepPlacement, serialize } from "../steps/index.ts";
 import { WorkflowError } from "../util/errors.ts";
+import { warnOnce } from "../util/warn-once.ts";
 import { attemptInfo, type DeliveryContext, loadHistory, runRef, toRunContext } from "./delivery-context.ts";
 
 type Work = Extract<NewEntry, { kind: "work" }>;
@@ -39,13 +38,13 @@ export async function resume(ctx: DeliveryContext<Resume>): Promise<Outcome> {
   }
   const runContext = toRunContext(ctx, parsed);
   let context = new WorkflowContext(runContext, inertHost);
-  if (endpoint.middlewares.length > 0) await tellOpening(ctx, context, records);
+  if (endpoint.middlewares.length > 0) await emitDelivered(ctx, context, records);
   if (waits) return done(runId, "success");
   const replayed = await replay({
     history,
     runId,
     attempt: attemptInfo(ctx),
-    trusted: ctx.trusted,
+    withStack: ctx.authenticated,
     onExhausted: endpoint.onExhausted,
     engine: config.engine,
     start: (host) => {
@@ -54,8 +53,8 @@ export async function resume(ctx: DeliveryContext<Resume>): Promise<Outcome> {
     },
     append: (appended) => append(ctx, appended),
     beforeStep: ({ name, options }) => {
-      if (options?.rollback && !ctx.request.headers.has(HEADER.maxRetries)) warnOnce(NO_ROLLBACKS);
-      return tell(ctx, "beforeExecution", { context, stepName: name });
+      if (options?.rollback && !delivery.ownEngine) warnOnce(NO_ROLLBACKS);
+      return emit(ctx, "beforeExecution", { context, stepName: name });
     },
   });
   return conclude(ctx, context, replayed, failurePlace(history));
@@ -78,14 +77,14 @@ async function append(
       messages.push(stepMessage(run, entry.record, entry.schedule));
       continue;
     }
-    const { message, wait } = entry.ask(placementOf(ctx, entry));
+    const { message, wait } = entry.toEngineRequest(placementOf(ctx, entry));
     if (message) messages.push(message);
     else if (!(await engine.wait(run.runId, wait))) return "over";
   }
   const names = entries.map((entry) => `"${entry.kind === "record" ? entry.record.stepName : entry.name}"`);
   const subject = `${subjectOf(entries)} ${names.join(", ")}`;
   if (messages.length > 0 && !(await engine.append(run.runId, messages, subject))) return "over";
-  await tell(ctx, "onInfo", {
+  await emit(ctx, "onInfo", {
     workflowRunId: run.runId,
     info: `The engine has taken ${names.join(", ")}.`,
   });
@@ -112,9 +111,9 @@ function placementOf(ctx: DeliveryContext<Resume>, { id, name, concurrent, rollb
       const { siblings } = ctx.endpoint;
       const segment = siblings.get(workflow);
       if (segment !== undefined) return siblingUrl(run.url, segment);
-      const asked = Object(workflow).name || "(unnamed)";
+      const requested = Object(workflow).name || "(unnamed)";
       const keys = [...siblings.values()].join(", ") || "none";
-      const message = `Step "${name}" of ${run.url} starts the workflow ${asked}, which isn't served beside it (served are: ${keys}). Pass both to one serveMany.`;
+      const message = `Step "${name}" of ${run.url} starts the workflow ${requested}, which the same serveMany doesn't serve (it serves: ${keys}). Pass both to one serveMany.`;
       throw new WorkflowError("unknown_workflow", message);
     },
   };
@@ -138,7 +137,7 @@ async function conclude(
     case "recorded":
       return done(runId, "success");
     case "over":
-      await tell(ctx, "onWarning", { workflowRunId: runId, warning: "The run has ended." });
+      await emit(ctx, "onWarning", { workflowRunId: runId, warning: "The run has ended." });
       return done(runId, "workflow-already-ended");
     case "threw":
       return { ...replayed, kind: "failed" };
@@ -147,7 +146,7 @@ async function conclude(
     case "returned": {
       try {
         const result = serialize(replayed.result, "The workflow's result");
-        await tell(ctx, "runCompleted", { context, result: replayed.result });
+        await emit(ctx, "runCompleted", { context, result: replayed.result });
         const finish = (await engine().finish(runId, result)) ? "success" : "workflow-already-ended";
         return done(runId, finish);
       } catch (error) {
@@ -159,24 +158,24 @@ async function conclude(
   }
 }
 
-async function tellOpening(
+async function emitDelivered(
   ctx: DeliveryContext<Resume>,
   context: WorkflowContext,
   records: readonly StepRecord[],
 ): Promise<void> {
   const last = records.at(-1);
-  if (!last) await tell(ctx, "runStarted", { context });
+  if (!last) await emit(ctx, "runStarted", { context });
   else if (last.failure) {
     const error = toStepError(stepOf(last), last.failure);
-    await tell(ctx, "onError", { workflowRunId: context.workflowRunId, error });
+    await emit(ctx, "onError", { workflowRunId: context.workflowRunId, error });
   } else if (!isPlan(last))
-    await tell(ctx, "afterExecution", { context, stepName: last.stepName, result: read(last) });
+    await emit(ctx, "afterExecution", { context, stepName: last.stepName, result: readResult(last) });
 }
 
-function tell<Event extends keyof MiddlewareEvents>(
+function emit<Event extends keyof MiddlewareEvents>(
   { endpoint }: DeliveryContext<Resume>,
   event: Event,
-  told: MiddlewareEvents[Event],
+  details: MiddlewareEvents[Event],
 ): Promise<void> {
-  return tellAll(endpoint.middlewares, event, told);
+  return emitAll(endpoint.middlewares, event, details);
 }

@@ -7,7 +7,7 @@ import type { Outcome } from "../protocol/outcome.ts";
 import type { StepRecord, StepType } from "../protocol/step.ts";
 import { type CollectedSteps, collectRollbacks } from "../replay/collect-rollbacks.ts";
 import { readStepHistory, type StepEntry, type StepHistory, toFailedStep } from "../replay/step-history.ts";
-import { decideRetryWithinLimit, type RollbackOptions, read } from "../steps/index.ts";
+import { decideRetryWithinLimit, type RollbackOptions, readResult } from "../steps/index.ts";
 import { toSeconds } from "../util/duration.ts";
 import { withTimeout } from "../util/timeout.ts";
 import { attemptInfo, type DeliveryContext, toRunContext } from "./delivery-context.ts";
@@ -132,14 +132,14 @@ async function undo(
     if (!retry.exhausted) return { kind: "failed", error, step, retry };
     return {
       kind: "rolledBack",
-      record: { ...record, state: "failed", error: toErrorBody(error, ctx.trusted) },
+      record: { ...record, state: "failed", error: toErrorBody(error, ctx.authenticated) },
     };
   }
 }
 
 function resultOf({ result }: StepEntry): unknown {
   try {
-    return result && !result.failure ? read(result) : undefined;
+    return result && !result.failure ? readResult(result) : undefined;
   } catch {
     return undefined; // What can't be read isn't there.
   }

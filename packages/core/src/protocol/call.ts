@@ -2,7 +2,7 @@ import { textFromBase64 } from "../util/bytes.ts";
 import { type Duration, toWireDuration } from "../util/duration.ts";
 import * as HEADER from "./header-names.ts";
 import { CALL_FEATURES, forCallback, forward, PROTOCOL_VERSION } from "./headers.ts";
-import { lacks } from "./history.ts";
+import { missingMessage } from "./history.ts";
 import { type Message, type RunRef, runIdHeaders } from "./message.ts";
 import {
   contentTypeOf,
@@ -12,7 +12,7 @@ import {
   forwardedHeaders,
   type HeaderList,
   headerIn,
-  ifGiven,
+  ifDefined,
   renameHeaders,
   retryHeaders,
 } from "./options.ts";
@@ -92,7 +92,7 @@ export function callPolicyHeaders(call: CallPolicy, exact?: boolean): HeaderList
   const { retries = 0, retryDelay, timeout, flowControl } = call;
   return [
     ...retryHeaders(retries, retryDelay),
-    [HEADER.timeout, ifGiven(timeout, (value) => toWireDuration(value, "timeout", exact))],
+    [HEADER.timeout, ifDefined(timeout, (value) => toWireDuration(value, "timeout", exact))],
     ...flowControlHeaders(flowControl),
   ];
 }
@@ -173,5 +173,5 @@ export function callAnswerIn(
 ): string {
   const entry = entries.find((one) => one.messageId === messageId && one.callType === "fromCallback");
   if (entry) return textFromBase64(entry.body);
-  throw lacks(messageId);
+  throw missingMessage(messageId);
 }

@@ -3,58 +3,61 @@ import * as HEADER from "./header-names.ts";
 import { PROTOCOL_VERSION } from "./headers.ts";
 import { malformed } from "./parse.ts";
 
-/** What a request is, told by its headers alone. */
+/** A request to a workflow's endpoint, classified by its headers alone. */
 export type Delivery = Start | Resume | CallResult | Failure | Cancel;
 
-/** What a request wants: each is answered by its own code. */
+/** The kind of a request. A handler of its own answers each kind. */
 export type DeliveryKind = Delivery["kind"];
 
-/** Begins a run: a payload from anyone, or a run that the engine created without knowing our protocol version. */
-export interface Start {
-  readonly kind: "start";
-  /** Set when the engine has created the run already and asks for its configuration. */
-  readonly runId: string | undefined;
-  /** Set when an engine delivers the payload: the same on each of its attempts. */
+interface AnyDelivery {
+  /** The engine's id of this message, the same in each attempt; undefined when no engine has sent the request. */
   readonly messageId: string | undefined;
   readonly labels: string[];
+  /** Perdure's own engine sends the request: it supports rollbacks, cancel functions and milliseconds. */
+  readonly ownEngine: boolean;
 }
 
-/** Carries a run's history and asks for what comes next. */
-export interface Resume extends RunFields {
+/** Starts a run: a payload from any client, or from an engine that doesn't know which protocol the endpoint speaks. */
+export interface Start extends AnyDelivery {
+  readonly kind: "start";
+  /** Set when the engine has already created the run and asks for its configuration. */
+  readonly runId: string | undefined;
+}
+
+/** Contains a run's history and asks for the next step. */
+export interface Resume extends RunDelivery {
   readonly kind: "resume";
 }
 
-/** Brings the answer of a third party to a `call` step. */
-export interface CallResult extends RunFields {
+/** Contains a third party's answer to a `call` step. */
+export interface CallResult extends RunDelivery {
   readonly kind: "callResult";
 }
 
-/** Tells that the run has failed for good. */
-export interface Failure extends RunFields {
+/** Reports that the run has failed, and that the engine won't retry. */
+export interface Failure extends RunDelivery {
   readonly kind: "failure";
 }
 
-/** Tells that the run was cancelled. Our own engine does, where it was asked to. */
-export interface Cancel extends RunFields {
+/** Reports that the run was cancelled. Only Perdure's own engine sends it, when the endpoint asks for it. */
+export interface Cancel extends RunDelivery {
   readonly kind: "cancel";
 }
 
-interface RunFields {
+interface RunDelivery extends AnyDelivery {
   readonly runId: string;
-  readonly messageId: string | undefined;
   /** Earlier attempts to deliver this message. */
   readonly retried: number;
-  /** When the run was created, in milliseconds since 1970; 0 when the engine didn't say. */
+  /** When the run was created, in milliseconds since 1970; 0 when the engine doesn't send it. */
   readonly createdAt: number;
-  readonly labels: string[];
-  /** Runs between this one and the one that nobody invoked. */
+  /** The depth of the run in a tree of invoked runs: 0 for a run that no other run invokes. */
   readonly invokeCount: number;
 }
 
-/** The {@link HEADER.callType} of {@link Cancel}. */
+/** The value of {@link HEADER.callType} on a {@link Cancel}. */
 export const CANCEL_CALL = "cancelCall";
 
-/** A request has one of each at most: of two that were joined, nobody knows which is meant. */
+/** Headers that may occur only once: joined values don't show which one the sender means. */
 const SINGLE_VALUED_HEADERS: readonly string[] = [
   HEADER.runId,
   HEADER.messageId,
@@ -68,7 +71,7 @@ const SINGLE_VALUED_HEADERS: readonly string[] = [
   HEADER.invokeCount,
 ];
 
-/** The kind of a request, without a look at its other headers. */
+/** Returns the kind of a request, without validating its other headers. */
 export function kindOf(headers: Headers): DeliveryKind {
   if (headers.get(HEADER.callType) === CANCEL_CALL) return "cancel";
   if (headers.get(HEADER.isFailure) === "true" || headers.has(HEADER.isFailureCallback)) return "failure";
@@ -78,26 +81,31 @@ export function kindOf(headers: Headers): DeliveryKind {
 }
 
 /**
- * @throws WorkflowError `malformed_body` for a header that is there more than once, `protocol_mismatch` for another version of the protocol, `missing_run_id` where the kind needs one
+ * Classifies a request by its headers.
+ *
+ * @throws WorkflowError `malformed_body` for a repeated header, `protocol_mismatch` for another protocol version,
+ * `missing_run_id` when the kind needs a run id
  */
 export function classify(headers: Headers): Delivery {
   for (const name of SINGLE_VALUED_HEADERS) {
     const value = headers.get(name);
-    if (value?.includes(", ")) throw malformed(`The header ${name}`, "is there more than once", value);
+    if (value?.includes(", ")) throw malformed(`The header ${name}`, "occurs more than once", value);
   }
   const kind = kindOf(headers);
-  const messageId = headers.get(HEADER.messageId) || undefined;
-  const labels = labelsOf(headers);
+  const common: AnyDelivery = {
+    messageId: headers.get(HEADER.messageId) || undefined,
+    labels: labelsOf(headers),
+    // Other engines don't send their number of retries.
+    ownEngine: headers.has(HEADER.maxRetries),
+  };
   if (kind === "resume") requireVersion(headers);
-  if (kind === "start" && !headers.has(HEADER.unknownSdk))
-    return { kind, runId: undefined, messageId, labels };
+  if (kind === "start" && !headers.has(HEADER.unknownSdk)) return { kind, runId: undefined, ...common };
   const runId = requireRunId(headers, kind);
-  if (kind === "start") return { kind, runId, messageId, labels };
+  if (kind === "start") return { kind, runId, ...common };
   return {
     kind,
     runId,
-    messageId,
-    labels,
+    ...common,
     retried: toCount(headers.get(HEADER.retried)),
     createdAt: toCount(headers.get(HEADER.createdAt)),
     invokeCount: toCount(headers.get(HEADER.invokeCount)),

@@ -1,4 +1,4 @@
-import { utf8 } from "../util/bytes.ts";
+import { encodeUtf8 } from "../util/bytes.ts";
 import { hasStrings } from "../util/check.ts";
 import { isError, messageOf } from "../util/errors.ts";
 import { parseLeniently } from "../util/json.ts";
@@ -70,7 +70,10 @@ export function toErrorBody(
       cause === undefined || deepest ? undefined : toErrorBody(cause, withStack, depth + 1, maxBytes / 2),
     errors: deepest
       ? undefined
-      : listed(errors, (one) => isError(one) && toErrorBody(one, withStack, MAX_CAUSE_DEPTH, maxBytes / 16)),
+      : mapErrors(
+          errors,
+          (one) => isError(one) && toErrorBody(one, withStack, MAX_CAUSE_DEPTH, maxBytes / 16),
+        ),
   };
 }
 
@@ -86,7 +89,7 @@ export function shorten(full: string, maxBytes: number = MAX_STRING_BYTES): stri
   // JSON has six bytes for a character at most: most strings needn't be measured.
   let size = kept.length * 6;
   while (size > maxBytes) {
-    size = utf8(JSON.stringify(kept)).length - 2;
+    size = encodeUtf8(JSON.stringify(kept)).length - 2;
     if (size > maxBytes) kept = kept.slice(0, Math.floor((kept.length * maxBytes) / size));
   }
   if (kept.length === full.length) return full;
@@ -94,7 +97,7 @@ export function shorten(full: string, maxBytes: number = MAX_STRING_BYTES): stri
   return `${kept.replace(/[\ud800-\udbff]$/, "")}… [cut: ${full.length} characters]`;
 }
 
-function listed(
+function mapErrors(
   errors: unknown,
   read: (one: unknown) => ErrorBody | false | undefined,
 ): ErrorBody[] | undefined {
@@ -127,7 +130,8 @@ export function asErrorBody(value: unknown, depth = 0): ErrorBody | undefined {
     message,
     stack: typeof stack === "string" ? stack : undefined,
     cause: depth < MAX_CAUSE_DEPTH ? asErrorBody(cause, depth + 1) : undefined,
-    errors: depth < MAX_CAUSE_DEPTH ? listed(errors, (one) => asErrorBody(one, MAX_CAUSE_DEPTH)) : undefined,
+    errors:
+      depth < MAX_CAUSE_DEPTH ? mapErrors(errors, (one) => asErrorBody(one, MAX_CAUSE_DEPTH)) : undefined,
     where: PLACES.find((place) => place === where),
     step: isFailedStep(step) ? step : undefined,
   };

@@ -47,11 +47,11 @@ export function cutAfter(entries: readonly HistoryEntry[], messageId: string): r
   if (entries.length === 1) return entries;
   const at = entries.findIndex((entry) => entry.messageId === messageId);
   if (at >= 0) return entries.slice(0, at + 1);
-  throw lacks(messageId);
+  throw missingMessage(messageId);
 }
 
 /** The engine's history of a run isn't complete. */
-export function lacks(messageId: string | undefined): WorkflowError {
+export function missingMessage(messageId: string | undefined): WorkflowError {
   return new WorkflowError(
     "engine_refused",
     `The engine's history of the run has no message "${messageId}".`,

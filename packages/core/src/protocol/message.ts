@@ -9,7 +9,7 @@ import {
   flowControlHeaders,
   forwardedHeaders,
   type HeaderList,
-  ifGiven,
+  ifDefined,
   joinLabels,
   renameHeaders,
   retryHeaders,
@@ -144,7 +144,7 @@ function runOptionHeaders(options: RunOptions): HeaderList {
     ...timeHeaders(options),
     [HEADER.redactFields, redactFields(options.redact)],
     // Only our own engine reads it.
-    [HEADER.runTimeout, ifGiven(options.timeout, (value) => toWireDuration(value, "timeout", true))],
+    [HEADER.runTimeout, ifDefined(options.timeout, (value) => toWireDuration(value, "timeout", true))],
   ];
 }
 
@@ -153,7 +153,7 @@ function failureOptionHeaders(options: RunOptions): HeaderList {
   const own = retryHeaders(options.failureRetries, options.failureRetryDelay, failureName);
   const given = Object.keys(definedHeaders(own)).join(", ");
   return [
-    [HEADER.failureCallback, ifGiven(options.failureUrl, (url) => checkUrl("failureUrl", url))],
+    [HEADER.failureCallback, ifDefined(options.failureUrl, (url) => checkUrl("failureUrl", url))],
     ...renameHeaders(own, forFailureCallback),
     [HEADER.failureOptions, given || undefined],
   ];

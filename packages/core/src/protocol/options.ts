@@ -39,7 +39,7 @@ export function flowControlHeaders(flow: FlowControl | undefined): HeaderList {
   const limits = definedHeaders([
     ["parallelism", toCount("flowControl.parallelism", parallelism)],
     ["rate", toCount("flowControl.rate", rate)],
-    ["period", ifGiven(period, (value) => toWireDuration(value, "flowControl.period"))],
+    ["period", ifDefined(period, (value) => toWireDuration(value, "flowControl.period"))],
   ]);
   const value = Object.entries(limits).map((limit) => limit.join("="));
   return [
@@ -82,8 +82,8 @@ export function retryHeaders(
  */
 export function timeHeaders({ delay, notBefore }: Times, exact = false): HeaderList {
   return [
-    [HEADER.delay, ifGiven(delay, (value) => toWireDuration(value, "delay", exact))],
-    [HEADER.notBefore, ifGiven(notBefore, (value) => toWireTime(value, "notBefore", exact))],
+    [HEADER.delay, ifDefined(delay, (value) => toWireDuration(value, "delay", exact))],
+    [HEADER.notBefore, ifDefined(notBefore, (value) => toWireTime(value, "notBefore", exact))],
   ];
 }
 
@@ -94,7 +94,7 @@ interface Times {
 }
 
 /** What a function makes of an option, where it is given. `null` is: it is no way to leave an option out. */
-export function ifGiven<Value, Made>(
+export function ifDefined<Value, Made>(
   value: Value | undefined,
   make: (value: Value) => Made,
 ): Made | undefined {

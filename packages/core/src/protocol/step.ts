@@ -64,12 +64,12 @@ export function recordKey(record: StepRecord): string {
 }
 
 /**
- * @param mend makes today's record of an older one
+ * @param upgrade makes today's record of an older one
  * @throws WorkflowError `malformed_body` when the string isn't a step record
  */
-export function parseStep(json: string, mend: (value: unknown) => unknown = (value) => value): StepRecord {
+export function parseStep(json: string, upgrade: (value: unknown) => unknown = (value) => value): StepRecord {
   const what = "A step record";
-  const value = mend(parseJson(what, json));
+  const value = upgrade(parseJson(what, json));
   if (!isRecord(value)) throw malformed(what, "isn't one", json);
   const { out = "", targetStep, failure } = value;
   const valid = {

@@ -35,13 +35,13 @@ export function collectRollbacks(
       const { matched, newSteps, unmatched } = matcher;
       end({ matched, newSteps, unmatched, error });
     };
-    const quiet = (): void => {
+    const onIdle = (): void => {
       // A branch may be waiting for something of its own before it asks.
       const more = matcher.newSteps.length === 0 && history.phase.kind === "advance" && !over;
       if (matcher.unmatched.size > 0 || more) timer ??= setTimeout(finish, timeoutMs);
       else finish();
     };
-    const matcher = new StepMatcher(history.entries, { idle: quiet, unreadable: finish });
+    const matcher = new StepMatcher(history.entries, { idle: onIdle, unreadable: finish });
     const ended = (): void => {
       over = true;
       void matcher.waitUntilIdle();

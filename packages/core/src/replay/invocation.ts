@@ -17,7 +17,7 @@ export type NewEntry =
   | {
       readonly kind: "work";
       readonly name: string;
-      readonly ask: (place: StepPlacement) => EngineRequest;
+      readonly toEngineRequest: (place: StepPlacement) => EngineRequest;
       readonly id: number;
       readonly concurrent: number;
       readonly rollback: true | undefined;
@@ -54,8 +54,8 @@ export interface Invocation {
   readonly attempt: AttemptInfo;
   /** Default for steps without the option. */
   readonly onExhausted?: "throw" | "fail" | undefined;
-  /** Whether the engine may see where in the code an error happened. */
-  readonly trusted: boolean;
+  /** Whether recorded errors contain their stacks. */
+  readonly withStack: boolean;
   /** {@link REPLAY_MISMATCH_TIMEOUT_MS} by default. */
   readonly mismatchTimeoutMs?: number;
   readonly scope?: Scope;

@@ -89,7 +89,7 @@ class Run {
       if (this.#decided) return this.#requestLate(step, reject);
       const entry = this.#matcher.match({ step, resolve: resolve as PendingStep["resolve"], reject });
       const { phase } = this.#invocation.history;
-      const member = phase.kind === "member" ? phase.slot : undefined;
+      const member = phase.kind === "member" ? phase.entry : undefined;
       if (entry && member === entry) void this.#execute(step, entry.id, entry.group.size);
       // Only a delivered member can complete its group: a workflow that waits for another one would wait forever.
       else if (entry && entry.group !== member?.group && entry.group.finished.length < entry.group.size)
@@ -162,7 +162,7 @@ class Run {
 
   #awaitsPlannedStep(): boolean {
     const { phase } = this.#invocation.history;
-    return phase.kind === "member" && !this.#matcher.matched.has(phase.slot);
+    return phase.kind === "member" && !this.#matcher.matched.has(phase.entry);
   }
 
   #commit(): void {
@@ -178,7 +178,10 @@ class Run {
     const rollback = options?.rollback && true;
     const place: FailedStep = { id, name, type, rollback };
     if (toEngineRequest)
-      return this.#append([{ kind: "work", name, ask: toEngineRequest, id, concurrent, rollback }], place);
+      return this.#append(
+        [{ kind: "work", name, toEngineRequest: toEngineRequest, id, concurrent, rollback }],
+        place,
+      );
     this.#executing = place;
     const outcome = await this.#perform(step)
       .then(
@@ -205,11 +208,11 @@ class Run {
 
   /** @returns the failure to record, when the step's failure must reach the workflow */
   #failed({ options = {} }: Step, step: FailedStep, error: unknown): Pick<StepRecord, "failure"> | undefined {
-    const { attempt, trusted, onExhausted } = this.#invocation;
+    const { attempt, withStack, onExhausted } = this.#invocation;
     const catchable = (options.onExhausted ?? onExhausted) === "throw";
     const retry = (catchable ? decideRetryWithinLimit : decideRetry)(error, attempt, options);
     if (catchable && retry.exhausted)
-      return { failure: { attempts: attempt.retried + 1, error: toErrorBody(error, trusted) } };
+      return { failure: { attempts: attempt.retried + 1, error: toErrorBody(error, withStack) } };
     this.#finish({ kind: "threw", error, step, retry });
     return undefined;
   }

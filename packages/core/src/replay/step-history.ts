@@ -34,7 +34,7 @@ export type Phase =
   /** Everything recorded is finished: go on with the workflow. */
   | { readonly kind: "advance" }
   /** Run one planned member of a group. */
-  | { readonly kind: "member"; readonly slot: StepEntry }
+  | { readonly kind: "member"; readonly entry: StepEntry }
   /** A member has finished, others haven't: the delivery of the last one continues the workflow. */
   | { readonly kind: "wait" };
 
@@ -89,5 +89,5 @@ export function readStepHistory(records: readonly StepRecord[]): StepHistory {
 
 function phaseAt(delivered: StepEntry | undefined): Phase {
   if (!delivered || delivered.group.finished.length === delivered.group.size) return { kind: "advance" };
-  return delivered.result ? { kind: "wait" } : { kind: "member", slot: delivered };
+  return delivered.result ? { kind: "wait" } : { kind: "member", entry: delivered };
 }

@@ -1,6 +1,6 @@
 import { toError } from "../protocol/error.ts";
 import type { StepRecord } from "../protocol/step.ts";
-import { read, type Step } from "../steps/index.ts";
+import { readResult, type Step } from "../steps/index.ts";
 import { WorkflowStepError } from "../util/errors.ts";
 import { type Group, type StepEntry, toFailedStep } from "./step-history.ts";
 
@@ -106,7 +106,7 @@ export class StepMatcher {
     const record = entry.result as StepRecord;
     try {
       if (record.failure) pending.reject(toStepError(entry, record.failure));
-      else pending.resolve(read(record));
+      else pending.resolve(readResult(record));
     } catch (error) {
       this.#listener.unreadable(error, entry);
     }

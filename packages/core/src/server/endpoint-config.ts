@@ -1,13 +1,17 @@
-import type { Client } from "@upstash/qstash";
-import { type Engine, toEngine } from "../engine-client/engine.ts";
-import { connect, connectWithClient, type EngineConfig } from "../engine-client/http.ts";
+import type { Engine } from "../engine-client/engine.ts";
+import {
+  checkSecret,
+  type Env,
+  isDevMode,
+  KEY_VARIABLES,
+  processEnv,
+  resolveRegion,
+} from "../engine-client/environment.ts";
 import type { PublishOptions } from "../engine-client/publish.ts";
+import { checkClient, type GivenClient, resolveEngine } from "../engine-client/resolve-engine.ts";
 import * as HEADER from "../protocol/header-names.ts";
-import { DEV_CREDENTIALS, isPublicSecret } from "../protocol/token.ts";
-import { mustBe } from "../util/check.ts";
+import { DEV_CREDENTIALS } from "../protocol/token.ts";
 import { type Duration, toSeconds } from "../util/duration.ts";
-import { WorkflowError } from "../util/errors.ts";
-import { checkOptions } from "../util/options.ts";
 import { checkUrl } from "../util/url.ts";
 import { type AccessPolicy, type Authorize, isAllowedHost } from "./authorize.ts";
 import {
@@ -18,13 +22,6 @@ import {
   verifyWithKeys,
   verifyWithReceiver,
 } from "./signature.ts";
-
-/** Environment variables, from `process.env` or from the platform's own object. */
-export type Env = Readonly<Record<string, string | undefined>>;
-
-const REGIONS = ["US_EAST_1", "EU_CENTRAL_1"];
-
-const HOSTED_URL = "https://qstash.upstash.io";
 
 /** Options for an endpoint's URL, its access checks and its engine. */
 export interface EndpointOptions {
@@ -71,9 +68,6 @@ export interface EndpointOptions {
   readonly disableTelemetry?: boolean;
 }
 
-/** A client, engine settings, or a function that creates a client. The environment supplies missing settings. */
-export type GivenClient = Client | Partial<EngineConfig> | ((config: EngineConfig) => Client);
-
 export interface EndpointConfig {
   readonly env: Env;
   readonly access: AccessPolicy;
@@ -94,12 +88,12 @@ export function createConfigResolver(
   options: EndpointOptions,
 ): (env: Env | undefined, headers: Headers) => EndpointConfig {
   checkClient(options.qstashClient);
-  const made = new WeakMap<Env, ConfigOfRegion>();
+  const configs = new WeakMap<Env, ConfigOfRegion>();
   return (platformEnv, headers) => {
     const env = options.env ?? platformEnv ?? processEnv();
-    const configOf = made.get(env) ?? resolveConfig(options, env);
+    const configOf = configs.get(env) ?? resolveConfig(options, env);
     const config = configOf(headers.get(HEADER.region));
-    if (config.access.verify || config.access.open) made.set(env, configOf);
+    if (config.access.verify || config.access.open) configs.set(env, configOf);
     return config;
   };
 }
@@ -141,104 +135,13 @@ function resolveConfig(options: EndpointOptions, env: Env): ConfigOfRegion {
         engines[region ?? ""] ??= resolveEngine(qstashClient, env, {
           disableTelemetry,
           region,
-          knows: trustsDestination,
+          trustsDestination,
         });
         return engines[region ?? ""] as Engine;
       },
       workflowUrl,
     };
   };
-}
-
-/** @throws TypeError for an unknown setting */
-export function checkClient(given: GivenClient | undefined): void {
-  if (!isClient(given))
-    checkOptions("the client", given as EngineConfig, "baseUrl token headers enableTelemetry devMode retry");
-}
-
-/**
- * Resolves the engine from a given client, or from settings; the environment supplies missing settings.
- *
- * @throws WorkflowError `missing_token` when there is no token anywhere
- * @throws TypeError that names the option and the variable of a token or URL that can't be one
- */
-export function resolveEngine(
-  given: GivenClient | undefined = {},
-  env: Env,
-  {
-    disableTelemetry,
-    region = resolveRegion(env, null) ?? "",
-    knows: trustsDestination = () => true,
-  }: EngineOptions = {},
-): Engine {
-  const telemetry = !disableTelemetry && !env.UPSTASH_DISABLE_TELEMETRY;
-  const [name, urlName] = [regionalName("QSTASH_TOKEN", region), regionalName("QSTASH_URL", region)];
-  if (isClient(given)) {
-    const connection = connectWithClient(given);
-    // An official client that has found no token has an empty one.
-    if (connection.token === "") throw missingToken(name, urlName);
-    if (!isDevMode(env)) checkSecret("token of the qstashClient", connection.token, env);
-    return toEngine(connection, { telemetry, trustsDestination });
-  }
-  const settings = typeof given === "function" ? {} : given;
-  const dev = settings.devMode ?? isDevMode(env);
-  const [url, known] = dev
-    ? [`http://127.0.0.1:${env.QSTASH_DEV_PORT || DEV_CREDENTIALS.port}`, DEV_CREDENTIALS.token]
-    : [env[urlName] || HOSTED_URL, env[name]];
-  const { enableTelemetry = true } = settings;
-  const token = settings.token || known;
-  if (!token) throw missingToken(name, urlName);
-  const what = `token (${name})`;
-  if (!dev || isProduction(env)) checkSecret(what, token, env);
-  // The message doesn't show the token: it is a secret.
-  if (!/^[\x21-\x7e]+$/.test(token))
-    throw new TypeError(`${what} must be visible ASCII characters, without spaces.`);
-  const baseUrl = checkUrl(`baseUrl (${urlName})`, settings.baseUrl || url);
-  const config = { ...settings, token, baseUrl };
-  const connection = typeof given === "function" ? connectWithClient(given(config)) : connect(config);
-  return toEngine(connection, { telemetry: telemetry && enableTelemetry, trustsDestination });
-}
-
-interface EngineOptions {
-  readonly disableTelemetry?: boolean | undefined;
-  readonly region?: string | undefined;
-  /** Default: trusts every destination. */
-  readonly knows?: PublishOptions["trustsDestination"];
-}
-
-function missingToken(name: string, urlName: string): WorkflowError {
-  return new WorkflowError(
-    "missing_token",
-    `There is no token for the engine. Set ${name} (and ${urlName}), or QSTASH_DEV=1 for a local one.`,
-  );
-}
-
-/**
- * With `QSTASH_REGION`, tokens are kept by region: the one that the engine names, or else that one. Empty without.
- *
- * @returns undefined for a region that there isn't
- */
-function resolveRegion(env: Env, named: string | null): string | undefined {
-  const own = env.QSTASH_REGION;
-  if (!own) return "";
-  const [region, fallback] = [named || own, own].map((one) =>
-    REGIONS.find((known) => known === one.toUpperCase().replaceAll("-", "_")),
-  );
-  if (!fallback) throw mustBe("QSTASH_REGION", `one of ${REGIONS.join(", ")}`, own);
-  return region;
-}
-
-function regionalName(variable: string, region: string): string {
-  return region ? `${region}_${variable}` : variable;
-}
-
-/** `process.env` where there is one: core itself knows no runtime. */
-export function processEnv(): Env {
-  return (globalThis as { process?: { env?: Env } }).process?.env ?? {};
-}
-
-function isClient(given: unknown): given is Client {
-  return ["http", "batch", "publish"].some((name) => name in Object(given));
 }
 
 function createVerifier(options: EndpointOptions, env: Env): Verify | undefined {
@@ -254,11 +157,6 @@ function createVerifier(options: EndpointOptions, env: Env): Verify | undefined 
   if (receiver) return verifyWithReceiver(receiver, tolerance);
   return pairs.length > 0 ? verifyWithKeys(pairs, tolerance, replayGuard) : undefined;
 }
-
-/** The variables of each pair of keys: without a region, and of each region. */
-const KEY_VARIABLES = ["", ...REGIONS].map((region) =>
-  ["QSTASH_CURRENT_SIGNING_KEY", "QSTASH_NEXT_SIGNING_KEY"].map((name) => regionalName(name, region)),
-);
 
 /** All keys of the environment: a request that names a region doesn't choose whether it is checked. */
 function signingKeysIn(env: Env): SigningKeys[] {
@@ -276,37 +174,3 @@ const DEV_KEYS: SigningKeys = {
   current: DEV_CREDENTIALS.currentSigningKey,
   next: DEV_CREDENTIALS.nextSigningKey,
 };
-
-/**
- * Development mode trusts publicly known keys. The endpoint refuses it where it would weaken real keys, and in production.
- */
-function isDevMode(env: Env): boolean {
-  const asked = env.QSTASH_DEV?.toLowerCase() || "0";
-  if (!/^(?:[01]|true|false)$/.test(asked))
-    throw mustBe("QSTASH_DEV", '"1", "true", "0" or "false"', env.QSTASH_DEV);
-  if (asked === "0" || asked === "false") return false;
-  const realKeys = KEY_VARIABLES.flat().some((name) => env[name]) || env.QSTASH_REGION;
-  const obstacle = isProduction(env) ? 'NODE_ENV is "production"' : realKeys && "signing keys are set";
-  if (obstacle) warnOnce(`[perdure] QSTASH_DEV is ignored, because ${obstacle}.`);
-  return !obstacle;
-}
-
-function isProduction({ NODE_ENV }: Env): boolean {
-  return NODE_ENV?.toLowerCase() === "production";
-}
-
-/** @throws TypeError in production, for a publicly known secret; elsewhere it only warns */
-function checkSecret(what: string, secret: unknown, env: Env): void {
-  if (!isPublicSecret(secret)) return;
-  const message = `${what} is public. Set your own in production, and QSTASH_DEV=1 in development.`;
-  if (isProduction(env)) throw new TypeError(message);
-  warnOnce(`[perdure] ${message}`);
-}
-
-const warned = new Set<string>();
-
-/** Writes a warning to the console once per process. */
-export function warnOnce(message: string): void {
-  if (!warned.has(message)) console.warn(message);
-  warned.add(message);
-}

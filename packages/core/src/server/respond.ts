@@ -16,10 +16,10 @@ const MAX_HEADER_NAME_BYTES = 256;
 /**
  * Turns an outcome into the endpoint's answer. No other place does.
  *
- * @param trusted whether the caller may see where in the code an error happened
+ * @param withStack whether the answer contains the error's stack: only an authenticated caller may see it
  * @param exact whether the engine is known to read milliseconds
  */
-export function respond(outcome: Outcome, trusted: boolean, exact = false): Response {
+export function respond(outcome: Outcome, withStack: boolean, exact = false): Response {
   switch (outcome.kind) {
     case "done": {
       const { runId: workflowRunId, finish: finishCondition } = outcome;
@@ -31,11 +31,11 @@ export function respond(outcome: Outcome, trusted: boolean, exact = false): Resp
       return jsonResponse(200, { result: outcome.result });
     case "rolledBack": {
       const { record } = outcome;
-      const said: RollbackAnswer = record ? "recorded" : "over";
-      return jsonResponse(200, { rollback: record }, { [HEADER.rollback]: said });
+      const answer: RollbackAnswer = record ? "recorded" : "over";
+      return jsonResponse(200, { rollback: record }, { [HEADER.rollback]: answer });
     }
     case "failed":
-      return failed(outcome, trusted, exact);
+      return failed(outcome, withStack, exact);
     case "refused":
       return jsonResponse(outcome.status, toErrorBody(outcome.error, false), refusalHeaders(outcome));
     default:
@@ -56,12 +56,12 @@ export function notFound(keys: readonly string[]): Response {
 
 function failed(
   { error, where, step: failing, retry }: FailedAttempt,
-  trusted: boolean,
+  withStack: boolean,
   exact: boolean,
 ): Response {
   const step = isStepError(error) ? error.step : failing;
   const body = {
-    ...toErrorBody(error, trusted),
+    ...toErrorBody(error, withStack),
     where: step ? "step" : where,
     step: step && { ...step, name: shorten(step.name) },
   };

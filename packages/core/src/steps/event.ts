@@ -28,7 +28,7 @@ export function waitForEvent<Event>(
 ): Step<WaitResponse<Event>> {
   checkOptions(`step "${name}"`, options, "timeout");
   const { timeout = "7d" } = options;
-  return waiting(name, "Wait", eventId, timeout);
+  return waitStep(name, "Wait", eventId, timeout);
 }
 
 export function readWait(record: StepRecord): WaitResponse {
@@ -37,7 +37,7 @@ export function readWait(record: StepRecord): WaitResponse {
 }
 
 /** The common part of waits for an event and for a webhook. */
-export function waiting(
+export function waitStep(
   name: string,
   type: "Wait" | "WaitForWebhook",
   eventId: string,

@@ -65,7 +65,7 @@ const KINDS: Record<StepType, (record: StepRecord) => unknown> = {
  *
  * @throws WorkflowError `malformed_body` when the record can't be read
  */
-export function read(record: StepRecord): unknown {
+export function readResult(record: StepRecord): unknown {
   try {
     if (!Object.hasOwn(KINDS, record.stepType)) throw new TypeError(`There is no kind ${record.stepType}.`);
     return KINDS[record.stepType](record);

@@ -3,7 +3,7 @@ import type { WebhookHit } from "../protocol/wait.ts";
 import { fromBase64, textFromBase64 } from "../util/bytes.ts";
 import type { Duration } from "../util/duration.ts";
 import { randomId } from "../util/ids.ts";
-import { waiting } from "./event.ts";
+import { waitStep } from "./event.ts";
 import type { Step } from "./step.ts";
 
 /** A URL for one run that accepts requests without any other credential. */
@@ -35,7 +35,7 @@ export function waitForWebhook(
   webhook: Webhook,
   timeout: number | Duration,
 ): Step<WebhookResponse> {
-  return waiting(name, "WaitForWebhook", webhook?.eventId, timeout);
+  return waitStep(name, "WaitForWebhook", webhook?.eventId, timeout);
 }
 
 export function readWebhook(record: StepRecord): WebhookResponse {

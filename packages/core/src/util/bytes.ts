@@ -3,8 +3,8 @@ const decoder = new TextDecoder();
 // Outside ASCII, the "binary string" that atob gives isn't the text yet.
 const ASCII = /^\p{ASCII}*$/u;
 
-export function utf8(text: string): Uint8Array<ArrayBuffer> {
-  return encoder.encode(text) as Uint8Array<ArrayBuffer>;
+export function encodeUtf8(decodeUtf8: string): Uint8Array<ArrayBuffer> {
+  return encoder.encode(decodeUtf8) as Uint8Array<ArrayBuffer>;
 }
 
 export function text(bytes: Uint8Array): string {

@@ -131,8 +131,8 @@ export function isError(thrown: unknown): thrown is Error {
 /** The message of anything that can be thrown. */
 export function messageOf(thrown: unknown): string {
   try {
-    const said: unknown = isError(thrown) ? thrown.message : thrown;
-    return typeof said === "object" ? (JSON.stringify(said) ?? String(said)) : String(said);
+    const value: unknown = isError(thrown) ? thrown.message : thrown;
+    return typeof value === "object" ? (JSON.stringify(value) ?? String(value)) : String(value);
   } catch {
     return tagOf(thrown);
   }

@@ -28,8 +28,8 @@ export function checkUrl(what: string, value: unknown): string {
  * The form in which equivalent URLs are equal (RFC 3986, section 6.2.2): case of scheme, host and escapes, escapes that
  * aren't needed, default ports, dot segments. In a query, `+` and `%20` are the same: frameworks rewrite one as the other.
  */
-export function normalizeUrl(given: string | URL): URL {
-  const url = new URL(given);
+export function normalizeUrl(original: string | URL): URL {
+  const url = new URL(original);
   url.hash = "";
   url.pathname = normalizeEscapes(url.pathname);
   url.search = normalizeEscapes(url.searchParams.toString());

@@ -1,0 +1,88 @@
+import type { Client } from "@upstash/qstash";
+import { DEV_CREDENTIALS } from "../protocol/token.ts";
+import { WorkflowError } from "../util/errors.ts";
+import { checkOptions } from "../util/options.ts";
+import { checkUrl } from "../util/url.ts";
+import { type Engine, toEngine } from "./engine.ts";
+import {
+  checkSecret,
+  type Env,
+  isDevMode,
+  isProduction,
+  regionalName,
+  resolveRegion,
+} from "./environment.ts";
+import { connect, connectWithClient, type EngineConfig } from "./http.ts";
+import type { PublishOptions } from "./publish.ts";
+
+const HOSTED_URL = "https://qstash.upstash.io";
+
+/** A client, engine settings, or a function that creates a client. The environment supplies missing settings. */
+export type GivenClient = Client | Partial<EngineConfig> | ((config: EngineConfig) => Client);
+
+/** @throws TypeError for an unknown setting */
+export function checkClient(given: GivenClient | undefined): void {
+  if (!isClient(given))
+    checkOptions("the client", given as EngineConfig, "baseUrl token headers enableTelemetry devMode retry");
+}
+
+/**
+ * Resolves the engine from a given client, or from settings; the environment supplies missing settings.
+ *
+ * @throws WorkflowError `missing_token` when there is no token anywhere
+ * @throws TypeError that names the option and the variable of a token or URL that can't be one
+ */
+export function resolveEngine(
+  given: GivenClient | undefined = {},
+  env: Env,
+  {
+    disableTelemetry,
+    region = resolveRegion(env, null) ?? "",
+    trustsDestination = () => true,
+  }: EngineOptions = {},
+): Engine {
+  const telemetry = !disableTelemetry && !env.UPSTASH_DISABLE_TELEMETRY;
+  const [name, urlName] = [regionalName("QSTASH_TOKEN", region), regionalName("QSTASH_URL", region)];
+  if (isClient(given)) {
+    const connection = connectWithClient(given);
+    // An official client that has found no token has an empty one.
+    if (connection.token === "") throw missingToken(name, urlName);
+    if (!isDevMode(env)) checkSecret("token of the qstashClient", connection.token, env);
+    return toEngine(connection, { telemetry, trustsDestination });
+  }
+  const settings = typeof given === "function" ? {} : given;
+  const dev = settings.devMode ?? isDevMode(env);
+  const [url, known] = dev
+    ? [`http://127.0.0.1:${env.QSTASH_DEV_PORT || DEV_CREDENTIALS.port}`, DEV_CREDENTIALS.token]
+    : [env[urlName] || HOSTED_URL, env[name]];
+  const { enableTelemetry = true } = settings;
+  const token = settings.token || known;
+  if (!token) throw missingToken(name, urlName);
+  const what = `token (${name})`;
+  if (!dev || isProduction(env)) checkSecret(what, token, env);
+  // The message doesn't show the token: it is a secret.
+  if (!/^[\x21-\x7e]+$/.test(token))
+    throw new TypeError(`${what} must be visible ASCII characters, without spaces.`);
+  const baseUrl = checkUrl(`baseUrl (${urlName})`, settings.baseUrl || url);
+  const config = { ...settings, token, baseUrl };
+  const connection = typeof given === "function" ? connectWithClient(given(config)) : connect(config);
+  return toEngine(connection, { telemetry: telemetry && enableTelemetry, trustsDestination });
+}
+
+interface EngineOptions {
+  readonly disableTelemetry?: boolean | undefined;
+  readonly region?: string | undefined;
+  /** Default: trusts every destination. */
+  readonly trustsDestination?: PublishOptions["trustsDestination"];
+}
+
+function missingToken(name: string, urlName: string): WorkflowError {
+  return new WorkflowError(
+    "missing_token",
+    `There is no token for the engine. Set ${name} (and ${urlName}), or QSTASH_DEV=1 for a local one.`,
+  );
+}
+
+function isClient(given: unknown): given is Client {
+  return ["http", "batch", "publish"].some((name) => name in Object(given));
+}
