@@ -131,6 +131,47 @@ describe("a call whose headers are the protocol's own", () => {
     }
   });
 
+  it("brings no options and no policy to the run that it starts", async () => {
+    const url = serveVictim();
+    const flowControl = { key: "shared", rate: 1, period: "1d" };
+    await lab.client.trigger({ url, flowControl: { key: "shared", rate: 1000 } });
+    await lab.idle();
+    const key = await (await lab.ask("GET", "/v2/flowControl/shared")).json();
+    const forged = {
+      "Perdure-Run-Options": JSON.stringify({ retries: 0, flowControl, failureUrl: "https://evil.test/" }),
+      "Perdure-Max-Retries": "0",
+      "Perdure-Capabilities": "retries=0",
+      "Perdure-Run-Timeout": "1s",
+    };
+    expect(await call(url, forged, "{}")).toBe(200);
+    const { runs } = await lab.client.logs({ filter: { workflowUrl: url, state: "RUN_STARTED" } });
+    expect(runs).toHaveLength(2);
+    for (const run of runs) expect(run.steps[0]?.steps[0]).toMatchObject({ retries: 3 });
+    expect(runs.filter((run) => run.flowControlKey === "shared")).toHaveLength(1);
+    expect(await (await lab.ask("GET", "/v2/flowControl/shared")).json()).toEqual(key);
+  });
+
+  it("is shown in the caller's log as the call that it was", async () => {
+    const third = lab.at("/third", () => new Response());
+    const forged = {
+      [HEADER.stepId]: "7",
+      [HEADER.stepName]: "other",
+      [HEADER.isCallResult]: "true",
+      "Upstash-Callback-Forward-Upstash-Workflow-StepId": "9",
+      "Upstash-Forward-Upstash-Workflow-StepId": "9",
+    };
+    expect(await call(third, forged, "{}")).toBe(200);
+    const { runs } = await lab.client.logs({ filter: { workflowUrl: "https://app.test/caller" } });
+    const steps: { stepName?: unknown; stepType?: unknown }[] = runs.flatMap((run) =>
+      run.steps.flatMap((group): object[] => group.steps),
+    );
+    expect(steps.map(({ stepName, stepType }) => [stepName, stepType])).toEqual([
+      ["init", "Initial"],
+      ["forge", "Call"],
+    ]);
+    expect(JSON.stringify(steps[1])).not.toMatch(/"stepId":(?:7|9)|"stepName":"other"/);
+  });
+
   it("reaches who is called with them as they are", async () => {
     let heard: Headers | undefined;
     const url = lab.at("/third", (request) => {

@@ -140,6 +140,15 @@ describe("a start that nobody has signed", () => {
     told.mockRestore();
   });
 
+  it("hands none of the engine's own headers on to its run", async () => {
+    const told = vi.spyOn(console, "warn").mockImplementation(() => {});
+    const forged = { "Perdure-Max-Retries": "9", "Perdure-Rollback": "done", "Upstash-Retried": "3" };
+    expect((await open(recorder(), () => 1)(request("{}", forged))).status).toBe(200);
+    const names = Object.keys(recorder().published[0]?.headers ?? {});
+    expect(names.filter((name) => /forward-(?:perdure|upstash-retried)/.test(name))).toEqual([]);
+    told.mockRestore();
+  });
+
   it("with a signature brings them", async () => {
     await closed(recorder(), () => 1)(await signed("{}", { "Perdure-Run-Options": options }));
     expect(recorder().published[0]?.headers).toMatchObject({

@@ -37,7 +37,7 @@ function endpoint(options: EndpointOptions = {}) {
     },
     {
       env: { QSTASH_URL: recorder().url, QSTASH_TOKEN: "token" },
-      keys: KEYS,
+      ...(options.receiver ? {} : { keys: KEYS }),
       initialPayloadParser: (text) => {
         ran.push("schema");
         return text;
@@ -89,6 +89,31 @@ describe("the token of a call", () => {
     expect((await send(sent)).status).toBe(200);
     const announced = { "Upstash-Workflow-Unknown-Sdk": "true", "Upstash-Workflow-RunId": "wfr_1" };
     expect((await send({ ...sent, headers: { ...sent.headers, ...announced } })).status).toBe(401);
+  });
+
+  const ENGINE_HEADERS: Readonly<Record<string, string>> = {
+    "Perdure-Run-Options": JSON.stringify({ retries: 99, flowControl: { key: "shared", rate: 1 } }),
+    "Perdure-Max-Retries": "9d",
+    "Perdure-Run-Timeout": "1s",
+    "Perdure-Failure-Options": "Upstash-Retries",
+    "Perdure-Trigger-Id": "mine",
+    "Perdure-Capabilities": "retries=0",
+    "Perdure-Rollback": "done",
+  };
+
+  it.each<[string, EndpointOptions]>([
+    ["keys", {}],
+    ["a receiver", { receiver: { verify: async () => true } }],
+  ])("gives the engine's own headers no meaning, checked by %s", async (_name, options) => {
+    const { send } = endpoint(options);
+    const start = of("start");
+    const delivery = { ...start, headers: { ...start.headers, ...ENGINE_HEADERS } };
+    const { claim } = tokenOf(delivery);
+    const answer = await send(await signedBy(delivery, { claim: { messageId: "", ...claim, kind: "call" } }));
+    expect(answer.status).toBe(200);
+    const [run] = recorder().published;
+    const names = Object.keys(run?.headers ?? {});
+    expect(names.filter((name) => /perdure-|flow-control|retries/.test(name))).toEqual([]);
   });
 });
 

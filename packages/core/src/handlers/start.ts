@@ -1,12 +1,12 @@
 import { decodeRunOptions } from "../protocol/deferred-options.ts";
 import type { Start } from "../protocol/delivery.ts";
 import * as HEADER from "../protocol/header-names.ts";
-import * as PREFIX from "../protocol/header-prefixes.ts";
 import { readHistory } from "../protocol/history.ts";
 import { startMessage } from "../protocol/message.ts";
 import { isName } from "../protocol/options.ts";
 import { done, type Outcome } from "../protocol/outcome.ts";
 import { malformed } from "../protocol/parse.ts";
+import { isProtocolHeader } from "../protocol/token.ts";
 import { toRunId } from "../util/ids.ts";
 import { warnOnce } from "../util/warn-once.ts";
 import { type DeliveryContext, loadHistory, userHeaders } from "./delivery-context.ts";
@@ -70,8 +70,8 @@ const CONNECTION_HEADERS =
 const CREDENTIAL_HEADERS = ["authorization", "cookie"];
 
 function headersToKeep(headers: Headers, configuresRun: boolean): Record<string, string> {
-  const dropped = [HEADER.runOptions, ...CONNECTION_HEADERS, ...(configuresRun ? [] : CREDENTIAL_HEADERS)];
+  const dropped = [...CONNECTION_HEADERS, ...(configuresRun ? [] : CREDENTIAL_HEADERS)];
   const kept = userHeaders(headers);
   for (const name of dropped) kept.delete(name);
-  return Object.fromEntries([...kept].filter(([name]) => !name.startsWith(PREFIX.own.toLowerCase())));
+  return Object.fromEntries([...kept].filter(([name]) => !isProtocolHeader(name)));
 }

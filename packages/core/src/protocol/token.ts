@@ -1,5 +1,6 @@
 import type { DeliveryKind } from "./delivery.ts";
 import * as HEADER from "./header-names.ts";
+import * as PREFIX from "./header-prefixes.ts";
 
 /** The claim in which Perdure's own engine writes what it signed for. Other engines' tokens don't have it. */
 export const TOKEN_CLAIM = "perdure";
@@ -19,6 +20,11 @@ export interface DeliveryClaim {
 
 /** Whether a header, by its name in lower case, is one of the protocol's. */
 export const isProtocolHeader = (name: string): boolean => /^(?:upstash|perdure)-/.test(name);
+
+/** The headers without those that only Perdure's own engine sends. */
+export function withoutEngineHeaders(headers: Headers): Headers {
+  return new Headers([...headers].filter(([name]) => !name.startsWith(PREFIX.perdure.toLowerCase())));
+}
 
 /** Such bytes are read in one way by this server and in another by that. */
 const NON_ASCII = /[^\x20-\x7e]+/g;

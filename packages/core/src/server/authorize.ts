@@ -1,9 +1,10 @@
 import type { Delivery, DeliveryKind } from "../protocol/delivery.ts";
 import { type Refusal, refused } from "../protocol/outcome.ts";
+import { withoutEngineHeaders } from "../protocol/token.ts";
 import { messageOf } from "../util/errors.ts";
 import { withTimeout } from "../util/timeout.ts";
 import type { IncomingRequest, RequestHead } from "./read-request.ts";
-import type { Verify, VerifyBody } from "./signature.ts";
+import type { VerifiedToken, Verify, VerifyBody } from "./signature.ts";
 
 /** The request as an {@link Authorize} hook sees it. */
 export interface AuthorizationRequest {
@@ -71,15 +72,28 @@ export async function authorizeRequest(
   if ("kind" in opened) return opened;
   let request = opened;
   try {
-    const calledUrl = await inTime(checkBody?.(request));
-    // The engine reaches the endpoint there. A request may name another host, or an address that only this machine has.
-    if (calledUrl && !access.publicUrl) request = { ...request, url: new URL(calledUrl) };
+    const token = await inTime(checkBody?.(request));
+    if (token) request = asTheEngineMeans(request, token, access);
   } catch (error) {
     return refuse(401, messageOf(error));
   }
   if (access.allowedHosts && !isAllowedHost(access.allowedHosts, request.url))
     return refuse(403, `${request.url.host} isn't one of allowedHosts.`);
   return (await callAuthorizeHook(access, request, delivery)) ?? request;
+}
+
+function asTheEngineMeans(
+  request: IncomingRequest,
+  { calledUrl, isCall }: VerifiedToken,
+  { publicUrl }: AccessPolicy,
+): IncomingRequest {
+  return {
+    ...request,
+    // The engine reaches the endpoint there. A request may name another host, or an address that only this machine has.
+    url: calledUrl && !publicUrl ? new URL(calledUrl) : request.url,
+    // The engine sends a call's headers as the calling workflow wrote them, so the engine says nothing in them.
+    headers: isCall ? withoutEngineHeaders(request.headers) : request.headers,
+  };
 }
 
 /** Whether the host of a URL, with or without its port, is one of these. */

@@ -44,12 +44,16 @@ export type Verify = (
   publicUrl: string | undefined,
 ) => Promise<VerifyBody>;
 
-/**
- * Checks the token against the request's body.
- *
- * @returns the URL that the engine has called, if the token names it
- */
-export type VerifyBody = (request: IncomingRequest) => Promise<string | undefined>;
+/** Checks the token against the request's body. */
+export type VerifyBody = (request: IncomingRequest) => Promise<VerifiedToken>;
+
+/** What a token says besides that the request is the engine's. */
+export interface VerifiedToken {
+  /** The URL that the engine called; undefined when the token doesn't name it. */
+  readonly calledUrl: string | undefined;
+  /** True for a run's request to a third party: that run's workflow chose the headers. */
+  readonly isCall: boolean;
+}
 
 /**
  * Checks the delivery's token: signed with one of the keys, in force, and made for these bytes, this URL and,
@@ -87,7 +91,7 @@ export function verifyWithKeys(
       if (!(await isHashOf(body, bytes))) throw refused("it was made for another body");
       if (guard && (typeof jti !== "string" || (await guard.seen(jti, Number(exp)))))
         throw refused("it was used before");
-      return toHttpUrl(sub);
+      return verifiedToken(sub, claimed);
     };
   };
 }
@@ -102,24 +106,28 @@ export function verifyWithReceiver(receiver: Receiver, clockTolerance: number): 
     // A receiver doesn't return the token's claims, so the token could be for another kind of delivery.
     if (delivery.kind === "cancel") throw refused("a receiver can't check a cancellation");
     const signature = signatureOf(head);
-    const subject = subjectIn(signature, head.url, publicUrl);
+    const claims = claimsOf(signature);
+    const subject = isForUrl(claims.sub, head.url, publicUrl) ? claims.sub : undefined;
     // A receiver compares URLs character by character.
     const url = publicUrl ? { url: subject ?? publicUrl } : {};
     return async ({ body }) => {
       if (!(await receiver.verify({ signature, body, clockTolerance, ...url })))
         throw refused("the receiver rejects it");
-      return toHttpUrl(subject);
+      return verifiedToken(subject, claims[TOKEN_CLAIM]);
     };
   };
 }
 
-/** The URL that a token, which isn't checked yet, was made for, where it is this endpoint's. */
-function subjectIn(token: string, requested: URL, publicUrl: string | undefined): string | undefined {
+function verifiedToken(subject: unknown, claim: unknown): VerifiedToken {
+  return { calledUrl: toHttpUrl(subject), isCall: Object(claim).kind === "call" };
+}
+
+/** The claims of a token that no key has checked yet; none for a receiver's own form of token. */
+function claimsOf(token: string): Record<string, unknown> {
   try {
-    const { sub } = decode(token.split(".")[1]);
-    return isForUrl(sub, requested, publicUrl) ? sub : undefined;
+    return decode(token.split(".")[1]);
   } catch {
-    return undefined; // A receiver of the user's own may take tokens of another form.
+    return {};
   }
 }
 
