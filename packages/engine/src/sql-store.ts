@@ -8,26 +8,26 @@ import { flowControl } from "./commands/flow-control.ts";
 import { latestRun, liveRun } from "./commands/messages.ts";
 import { publish } from "./commands/publish.ts";
 import { queueControl } from "./commands/queues.ts";
-import { revive } from "./commands/resume.ts";
+import { resumeRuns } from "./commands/resume.ts";
 import { scheduleControl } from "./commands/schedules.ts";
 import { changeSetting, probe, setting } from "./commands/settings.ts";
-import { type Keeping, settle } from "./commands/settle.ts";
+import { type SettleSettings, settle } from "./commands/settle.ts";
 import { sweep } from "./commands/sweep.ts";
-import { topic, topics, updateTopic } from "./commands/url-groups.ts";
+import { getUrlGroup, listUrlGroups, updateUrlGroup } from "./commands/url-groups.ts";
 import { notify, wait, waiters, webhookState } from "./commands/waits.ts";
-import { depths } from "./queries/backlog.ts";
+import { backlog } from "./queries/backlog.ts";
 import { deadLetters, runs } from "./queries/lists.ts";
 import { logs } from "./queries/logs.ts";
 import { message } from "./queries/read.ts";
+import type { Command } from "./rules/command.ts";
 import type { Observer } from "./rules/event.ts";
-import type { Intake } from "./rules/intake.ts";
 import type { Options } from "./rules/options.ts";
-import type { Settlement } from "./rules/outcome.ts";
 import type { QueueLimits } from "./rules/queue.ts";
 import type { Expiry } from "./rules/retention.ts";
 import type { Run } from "./rules/run.ts";
-import type { Topic, TopicChange, TopicLimits } from "./rules/topic.ts";
-import type { WaitIntake } from "./rules/wait.ts";
+import type { Settlement } from "./rules/settlement.ts";
+import type { UrlGroup, UrlGroupChange, UrlGroupLimits } from "./rules/url-group.ts";
+import type { NewWait } from "./rules/wait.ts";
 import type { Flows, Queues, Schedules } from "./store/controls.ts";
 import type { Driver } from "./store/driver.ts";
 import type {
@@ -37,35 +37,35 @@ import type {
   LogQuery,
   Page,
   RemovedDeadLetters,
-  Retried,
-  Revival,
-  Revived,
+  ResumedRuns,
+  ResumeRequest,
+  RetriedMessages,
   RunLog,
   RunQuery,
   StoredMessage,
 } from "./store/lists.ts";
+import type { Backlog, Backup, StateCount } from "./store/maintenance.ts";
 import type { CanceledMessages, MessageQuery } from "./store/publishing.ts";
 import type {
   Claim,
   ClaimOrder,
   Claims,
   EndedRun,
+  EventNotification,
   HistoryChoice,
-  KeptLimits,
   Lease,
-  Notice,
-  Notified,
+  NotifyResult,
   Receipt,
   RunEnd,
   Settled,
   Store,
   Waiting,
   WaitReceipt,
+  WebhookLimits,
   WebhookState,
 } from "./store/store.ts";
 import { history } from "./store/tables/entries.ts";
 import { withoutWakeUps } from "./store/tx.ts";
-import type { Backup, Depths, StateCount } from "./store/upkeep.ts";
 
 type Limits = Partial<QueueLimits>;
 
@@ -83,7 +83,7 @@ export class SqlStore implements Store {
   readonly schedules: Schedules;
   readonly flows: Flows;
   readonly #driver: Driver;
-  readonly #keeping: Keeping;
+  readonly #keeping: SettleSettings;
   /** Leases are held by this engine, and by no other. */
   readonly #owner: string = randomUUID();
 
@@ -95,19 +95,19 @@ export class SqlStore implements Store {
     this.flows = flowControl(driver);
   }
 
-  accept(intakes: readonly Intake[], limits?: Limits): Promise<Receipt[]> {
-    return this.#driver.write((tx) => publish(tx, intakes, limits));
+  accept(commands: readonly Command[], limits?: Limits): Promise<Receipt[]> {
+    return this.#driver.write((tx) => publish(tx, commands, limits));
   }
 
-  wait(intake: WaitIntake): Promise<WaitReceipt> {
-    return this.#driver.write((tx) => wait(tx, intake));
+  wait(command: NewWait): Promise<WaitReceipt> {
+    return this.#driver.write((tx) => wait(tx, command));
   }
 
-  notify(notice: Notice): Promise<Notified> {
-    return this.#driver.write((tx) => notify(tx, notice));
+  notify(notification: EventNotification): Promise<NotifyResult> {
+    return this.#driver.write((tx) => notify(tx, notification));
   }
 
-  webhookState(runId: string, eventId: string, most: KeptLimits): Promise<WebhookState> {
+  webhookState(runId: string, eventId: string, most: WebhookLimits): Promise<WebhookState> {
     return this.#driver.read((tx) => webhookState(tx, runId, eventId, most));
   }
 
@@ -147,11 +147,11 @@ export class SqlStore implements Store {
     return this.#driver.write((tx) => cancelMessage(tx, messageId));
   }
 
-  revive(query: DeadLetterQuery, how: Revival): Promise<Revived> {
-    return this.#driver.write((tx) => revive(tx, query, how));
+  resumeRuns(query: DeadLetterQuery, how: ResumeRequest): Promise<ResumedRuns> {
+    return this.#driver.write((tx) => resumeRuns(tx, query, how));
   }
 
-  retry(query: DeadLetterQuery, options: Options, limits?: Limits): Promise<Retried> {
+  retry(query: DeadLetterQuery, options: Options, limits?: Limits): Promise<RetriedMessages> {
     return this.#driver.write((tx) => retry(tx, query, options, limits));
   }
 
@@ -213,8 +213,8 @@ export class SqlStore implements Store {
     return this.#driver.write(probe);
   }
 
-  depths(): Promise<Depths> {
-    return this.#driver.read((tx) => depths(tx));
+  backlog(): Promise<Backlog> {
+    return this.#driver.read((tx) => backlog(tx));
   }
 
   onStates(listener: (counts: readonly StateCount[]) => void): void {
@@ -225,16 +225,20 @@ export class SqlStore implements Store {
     return this.#driver.write((tx) => cancelMessages(tx, query));
   }
 
-  topics(): Promise<Topic[]> {
-    return this.#driver.read((tx) => topics(tx));
+  urlGroups(): Promise<UrlGroup[]> {
+    return this.#driver.read((tx) => listUrlGroups(tx));
   }
 
-  topic(name: string): Promise<Topic | undefined> {
-    return this.#driver.read((tx) => topic(tx, name));
+  urlGroup(name: string): Promise<UrlGroup | undefined> {
+    return this.#driver.read((tx) => getUrlGroup(tx, name));
   }
 
-  updateTopic(name: string, change: TopicChange, limits: TopicLimits): Promise<Topic | undefined> {
-    return this.#driver.write((tx) => updateTopic(tx, name, change, limits));
+  updateUrlGroup(
+    name: string,
+    change: UrlGroupChange,
+    limits: UrlGroupLimits,
+  ): Promise<UrlGroup | undefined> {
+    return this.#driver.write((tx) => updateUrlGroup(tx, name, change, limits));
   }
 
   onDue(listener: (dueAt: number) => void): void {

@@ -1,7 +1,7 @@
 import type { Clock } from "./rules/clock.ts";
 
 // The platform's timers take no more than this: about 24 days.
-const LONGEST = 2 ** 31 - 1;
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** The time of the machine. */
 export const systemClock: Clock = {
@@ -11,7 +11,7 @@ export const systemClock: Clock = {
     let timer: ReturnType<typeof setTimeout>;
     const wait = (): void => {
       const left = end - Date.now();
-      timer = left > LONGEST ? setTimeout(wait, LONGEST) : setTimeout(act, Math.max(0, left));
+      timer = left > MAX_TIMER_MS ? setTimeout(wait, MAX_TIMER_MS) : setTimeout(act, Math.max(0, left));
     };
     wait();
     return () => clearTimeout(timer);

@@ -43,8 +43,8 @@ export const rolledBack = (stepId: number, more: object = {}): Response =>
   );
 
 /** An answer of our own runtime, which says what it can do. */
-export const capable = (traits = "1"): Response =>
-  new Response("{}", { headers: { ...SDK, [HEADER.capabilities]: traits } });
+export const capable = (capabilities = "1"): Response =>
+  new Response("{}", { headers: { ...SDK, [HEADER.capabilities]: capabilities } });
 
 /** Step 1 has a rollback; in step 2 the run fails as `second` says. `end` answers for the run's end. */
 export const undoable = (second: Endpoint, end: Endpoint): Endpoint => {

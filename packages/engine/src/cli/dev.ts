@@ -5,9 +5,9 @@ import { isLoopback } from "../http/browser-guard.ts";
 import { createServer } from "../server.ts";
 import { StoreUnavailable } from "../store/store.ts";
 import { banner } from "./banner.ts";
+import { ConsoleReporter } from "./console-reporter.ts";
 import { type Config, type DevFlags, readConfig } from "./dev-config.ts";
 import { ignoreFolder } from "./folder.ts";
-import { Narrator } from "./lines.ts";
 import { explain, giveUp, guarded, type Listening, listen, unavailable } from "./listen.ts";
 import { outliveReaders } from "./output.ts";
 import { devTenants } from "./users.ts";
@@ -72,12 +72,14 @@ function warnIfExposed({ host, token }: Config): void {
 
 function openEngine(config: Config): Engine {
   const { stdout } = process;
-  const narrator = new Narrator(config.logLevel, Date.now, () => (stdout.isTTY ? stdout.columns : undefined));
+  const reporter = new ConsoleReporter(config.logLevel, Date.now, () =>
+    stdout.isTTY ? stdout.columns : undefined,
+  );
   return createServer({
     ...config.engine,
     tenants: devTenants(config),
     onEvent: (event) => {
-      const line = narrator.tell(event);
+      const line = reporter.report(event);
       if (line === undefined) return;
       if (event.type === "fault") console.error(line);
       else console.log(line);

@@ -1,7 +1,7 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { EngineEvent } from "../rules/event.ts";
+import type { StateCount } from "../store/maintenance.ts";
 import type { Store } from "../store/store.ts";
-import type { StateCount } from "../store/upkeep.ts";
 import { measured } from "./measured.ts";
 
 const DELIVERY_BUCKETS = [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900];
@@ -25,7 +25,7 @@ export function createMetrics(): Metrics {
   const meters = createMeters(registry);
   const stores = new Map<string, Store>();
   const queues = createQueueGauges(registry, async (set) => {
-    for (const [user, store] of stores) set(user, await store.depths());
+    for (const [user, store] of stores) set(user, await store.backlog());
   });
   return {
     observe: (event, user) => observe(meters, event, user),
@@ -116,7 +116,7 @@ function createStateCounters(registers: Registry[]): Meters["states"] {
   };
 }
 
-type Depths = Awaited<ReturnType<Store["depths"]>>;
+type Depths = Awaited<ReturnType<Store["backlog"]>>;
 
 /** @returns what brings the gauges up to date */
 function createQueueGauges(

@@ -32,7 +32,7 @@ export interface StartConfig {
 
 type Settings = Reader<"start">;
 
-const HOW = "Make them with: perdure keys new, or one with: openssl rand -base64 32";
+const HOW_TO_MAKE_SECRETS = "Make them with: perdure keys new, or one with: openssl rand -base64 32";
 
 /**
  * 16 random characters of Base64 hold 96 bits. An endpoint that gets a signed delivery can try keys offline, as fast as its
@@ -84,10 +84,11 @@ function readTenants(settings: Settings, file: StartFile): StartTenant[] {
     toTenant(tenant, tenant.user, tenant.db ?? beside(db, tenant.user)),
   );
   if (tokens === undefined && signingKeys === undefined && others.length > 0) return others;
-  if (tokens === undefined) throw new ConfigError(`QSTASH_TOKEN is missing: what clients must show.\n${HOW}`);
+  if (tokens === undefined)
+    throw new ConfigError(`QSTASH_TOKEN is missing: what clients must show.\n${HOW_TO_MAKE_SECRETS}`);
   if (!signingKeys) {
     throw new ConfigError(
-      `QSTASH_CURRENT_SIGNING_KEY and QSTASH_NEXT_SIGNING_KEY are missing: with them deliveries are signed.\n${HOW}`,
+      `QSTASH_CURRENT_SIGNING_KEY and QSTASH_NEXT_SIGNING_KEY are missing: with them deliveries are signed.\n${HOW_TO_MAKE_SECRETS}`,
     );
   }
   const readOnlyTokens = settings.list("readOnlyTokens") ?? file.readOnlyTokens;
@@ -124,12 +125,12 @@ function checkSecrets(tenants: readonly StartTenant[], metricsToken: string | un
 function checkSecret(name: string, secret: string): void {
   if (isPublicSecret(secret)) {
     throw new ConfigError(
-      `${name} is one of the public ones of development, which protect nothing: everybody knows them.\n${HOW}`,
+      `${name} is one of the public ones of development, which protect nothing: everybody knows them.\n${HOW_TO_MAKE_SECRETS}`,
     );
   }
   if (secret.length < MIN_SECRET_LENGTH) {
     throw new ConfigError(
-      `${name} has ${secret.length} characters. It must have at least ${MIN_SECRET_LENGTH} random ones: shorter secrets can be guessed.\n${HOW}`,
+      `${name} has ${secret.length} characters. It must have at least ${MIN_SECRET_LENGTH} random ones: shorter secrets can be guessed.\n${HOW_TO_MAKE_SECRETS}`,
     );
   }
 }

@@ -5,7 +5,7 @@ import { openSqlite } from "../open-sqlite.ts";
 import { createServer } from "../server.ts";
 import { type Store, StoreUnavailable } from "../store/store.ts";
 import { ignoreFolder } from "./folder.ts";
-import { Journal } from "./journal.ts";
+import { JsonLogger } from "./json-logger.ts";
 import { explain, giveUp, guarded, listen, unavailable, urlOf } from "./listen.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { createOperations, type Operations } from "./operations.ts";
@@ -40,9 +40,9 @@ function configOf(flags: StartFlags): StartConfig {
 
 /** @param opened takes the stores as they are opened */
 async function run(config: StartConfig, version: string, opened: Store[]): Promise<void> {
-  const journal = new Journal(config.logLevel, (line) => console.log(line));
+  const logger = new JsonLogger(config.logLevel, (line) => console.log(line));
   const metrics = createMetrics();
-  const engine = openEngine(config, journal, metrics, opened);
+  const engine = openEngine(config, logger, metrics, opened);
   const operations = createOperations({
     api: guarded(engine.fetch, config.browsers),
     stores: opened,
@@ -55,20 +55,20 @@ async function run(config: StartConfig, version: string, opened: Store[]): Promi
   for (const { store } of config.tenants) ignoreFolder(store);
   engine.start();
   const { host, tenants, metricsToken } = config;
-  journal.log("info", "listening", {
+  logger.log("info", "listening", {
     version,
     url: urlOf(host, listening.port),
     users: tenants.map(({ user }) => user),
     databases: tenants.map(({ store }) => store),
     metrics: metricsToken !== undefined,
   });
-  stopOnSignal({ config, journal, engine, operations, server: listening.server, stores: opened });
+  stopOnSignal({ config, logger, engine, operations, server: listening.server, stores: opened });
 }
 
-function openEngine(config: StartConfig, journal: Journal, metrics: Metrics, opened: Store[]): Engine {
+function openEngine(config: StartConfig, logger: JsonLogger, metrics: Metrics, opened: Store[]): Engine {
   const tenants = config.tenants.map((tenant) => {
     const store = openSqlite(tenant.store, {
-      warn: (warning) => journal.log("error", "warning", { warning }),
+      warn: (warning) => logger.log("error", "warning", { warning }),
     });
     opened.push(store);
     return { ...tenant, store: metrics.watch(store, tenant.user) };
@@ -77,7 +77,7 @@ function openEngine(config: StartConfig, journal: Journal, metrics: Metrics, ope
     ...config.engine,
     tenants,
     onEvent: (event, user) => {
-      journal.tell(event, user);
+      logger.logEvent(event, user);
       metrics.observe(event, user);
     },
   });
@@ -85,7 +85,7 @@ function openEngine(config: StartConfig, journal: Journal, metrics: Metrics, ope
 
 interface Running {
   readonly config: StartConfig;
-  readonly journal: Journal;
+  readonly logger: JsonLogger;
   readonly engine: Engine;
   readonly operations: Operations;
   readonly server: Server;
@@ -93,19 +93,19 @@ interface Running {
 }
 
 function stopOnSignal(running: Running): void {
-  const { config, journal, engine, operations, server, stores } = running;
+  const { config, logger, engine, operations, server, stores } = running;
   let asked = false;
   const stop = async (signal: string): Promise<void> => {
     // What is under way will be delivered again.
     if (asked) process.exit(1);
     asked = true;
-    journal.log("info", "stopping", { signal, deadline: config.drain });
+    logger.log("info", "stopping", { signal, deadline: config.drain });
     operations.drain();
     // Endpoints that are being called may still have something to say: the server goes after the deliveries.
     await engine.stop({ deadline: config.drain });
     await close(server);
     for (const store of stores) await store.close();
-    journal.log("info", "stopped");
+    logger.log("info", "stopped");
     process.exit(0);
   };
   process.on("SIGINT", stop);

@@ -1,7 +1,7 @@
 import { isPlan } from "@perdure/core/protocol";
-import type { CallIntake } from "../rules/call.ts";
+import type { StartCall } from "../rules/call.ts";
+import type { AppendStep } from "../rules/command.ts";
 import { excerptOf } from "../rules/event.ts";
-import type { AppendIntake } from "../rules/intake.ts";
 import type { Receipt } from "../store/store.ts";
 import { notLive } from "../store/tables/runs.ts";
 import type { Tx } from "../store/tx.ts";
@@ -15,21 +15,21 @@ import { addWebhook } from "./waits.ts";
  *
  * @throws Problem 400 when the run isn't live
  */
-export async function appendRecord(tx: Tx, intake: AppendIntake | CallIntake): Promise<Receipt> {
-  const run = await lockRun(tx, intake.runId);
-  if (!run) throw await notLive(tx, intake.runId, "nothing can be added to it");
-  const known = await entryMessage(tx, run.key, intake.key);
-  if (known !== undefined) return receipt({ id: known, url: intake.message.url }, run, true);
-  const callType = intake.kind === "call" ? "toCallback" : "step";
-  await insertEntry(tx, run, { key: intake.key, callType, body: intake.body }, intake.message);
-  if (intake.kind === "append") {
-    await addWebhook(tx, run.key, intake.record);
-    recordAppended(tx, intake);
+export async function appendRecord(tx: Tx, command: AppendStep | StartCall): Promise<Receipt> {
+  const run = await lockRun(tx, command.runId);
+  if (!run) throw await notLive(tx, command.runId, "nothing can be added to it");
+  const known = await entryMessage(tx, run.key, command.key);
+  if (known !== undefined) return receipt({ id: known, url: command.message.url }, run, true);
+  const callType = command.kind === "call" ? "toCallback" : "step";
+  await insertEntry(tx, run, { key: command.key, callType, body: command.body }, command.message);
+  if (command.kind === "append") {
+    await addWebhook(tx, run.key, command.record);
+    recordAppended(tx, command);
   }
-  return receipt(intake.message, run, false);
+  return receipt(command.message, run, false);
 }
 
-function recordAppended(tx: Tx, { runId, record, message }: AppendIntake): void {
+function recordAppended(tx: Tx, { runId, record, message }: AppendStep): void {
   const { stepName: step, stepType, out } = record;
   const about = { runId, step, stepType };
   if (!isPlan(record)) tx.record({ type: "step.recorded", ...about, result: excerptOf(out) });

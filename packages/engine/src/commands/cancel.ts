@@ -1,5 +1,5 @@
 import { matchingRuns } from "../queries/lists.ts";
-import { isAfterwards } from "../rules/message.ts";
+import { isPostRun } from "../rules/message.ts";
 import type { RunQuery } from "../store/lists.ts";
 import type { EndedRun, RunEnd } from "../store/store.ts";
 import { finishMessage } from "../store/tables/due.ts";
@@ -7,9 +7,9 @@ import { logState } from "../store/tables/logs.ts";
 import { LIVE_MESSAGES, type MessageRow } from "../store/tables/rows.ts";
 import { sql, type Tx } from "../store/tx.ts";
 import { finishRun, hasPending } from "./finish-run.ts";
-import { letGo } from "./flow-limits.ts";
+import { releaseWaiting } from "./flow-limits.ts";
 import { latestRun, lockRun, runOf } from "./messages.ts";
-import { followUp } from "./on-message-finished.ts";
+import { onMessageFinished } from "./on-message-finished.ts";
 import { endAlarm } from "./rollbacks.ts";
 
 const CANCELED = { state: "RUN_CANCELED", response: undefined } as const;
@@ -51,10 +51,10 @@ export async function cancelMessage(tx: Tx, id: string): Promise<boolean> {
   await cancelAwaited(tx, row);
   await logState(tx, row, "CANCEL_REQUESTED");
   await logState(tx, row, "CANCELLED");
-  if (await letGo(tx, row.flow_key)) tx.wakeAt(tx.now);
-  await followUp(tx, row);
+  if (await releaseWaiting(tx, row.flow_key)) tx.wakeAt(tx.now);
+  await onMessageFinished(tx, row);
   await endAlarm(tx, row);
-  const run = isAfterwards(row.kind) ? undefined : await runOf(tx, row.run);
+  const run = isPostRun(row.kind) ? undefined : await runOf(tx, row.run);
   if (run && !(await hasPending(tx, run.key))) await finishRun(tx, run, CANCELED);
   return true;
 }

@@ -1,19 +1,27 @@
 import type { HistoryEntry } from "@perdure/core/protocol";
-import { isAfterwards } from "../rules/message.ts";
+import { isPostRun } from "../rules/message.ts";
 import { transition } from "../rules/message-status.ts";
 import * as inOrder from "../store/in-order.ts";
 import type { Claim, ClaimOrder, Claims, Lease } from "../store/store.ts";
-import { happens, underLease, WAITING_STATUS } from "../store/tables/due.ts";
+import { transitionTo, underLease, WAITING_STATUS } from "../store/tables/due.ts";
 import { type ClaimedEntries, claimedEntries, history } from "../store/tables/entries.ts";
 import { logState } from "../store/tables/logs.ts";
 import { LIVE_MESSAGES, type MessageRow, toMessage } from "../store/tables/rows.ts";
 import { sql, type Tx } from "../store/tx.ts";
-import { lookAt, openLanes, setAside } from "./destinations.ts";
+import { defer, releaseDeferred, stillWaiting } from "./destinations.ts";
 import { expireRuns, nextExpiry } from "./expire-runs.ts";
-import { admit, isFlowPaused, letAllGo, letGo, nextWake, park, wakeFlows } from "./flow-limits.ts";
-import { hasBegun, land, landAll, renewFlight } from "./in-flight.ts";
+import {
+  admit,
+  isFlowPaused,
+  nextPeriodAt,
+  releaseDueKeys,
+  releaseEveryKey,
+  releaseWaiting,
+  throttle,
+} from "./flow-limits.ts";
+import { completeAllInFlight, completeInFlight, hasBegun, renewInFlight } from "./in-flight.ts";
 import { runOf } from "./messages.ts";
-import { hold, isPaused } from "./queue-places.ts";
+import { enqueue, isPaused } from "./queue-places.ts";
 import { isRollingBack, rollbacksOf, startedSteps } from "./rollbacks.ts";
 import { nextTickAt, tick } from "./schedules.ts";
 import { expire, nextDeadline } from "./waits.ts";
@@ -22,14 +30,14 @@ import { expire, nextDeadline } from "./waits.ts";
 const ROUNDS = 8;
 
 export async function claim(tx: Tx, order: ClaimOrder): Promise<Claims> {
-  const { limit, lanes } = order;
+  const { limit, destinations } = order;
   // What comes due by this is taken along, or told as what is next.
   await tick(tx);
   await expireRuns(tx);
   await expire(tx);
-  await wakeFlows(tx);
-  const looked = new Set(lanes?.open.keys());
-  if (lanes) await openLanes(tx, lanes, limit);
+  await releaseDueKeys(tx);
+  const looked = new Set(destinations?.open.keys());
+  if (destinations) await releaseDeferred(tx, destinations, limit);
   const claims: Claim[] = [];
   for (let round = 0; round < ROUNDS && claims.length < limit; round++) {
     const due = await tx.all<MessageRow>(
@@ -38,17 +46,17 @@ export async function claim(tx: Tx, order: ClaimOrder): Promise<Claims> {
     if (due.length === 0) break;
     for (const message of due) {
       if (!(await admits(tx, message))) continue;
-      const boarding = lanes?.board({ url: message.url, purpose: message.kind });
-      if (boarding?.kind === "full") {
-        await setAside(tx, message.seq, boarding.lane);
-        looked.add(boarding.lane);
+      const admission = destinations?.admit({ url: message.url, kind: message.kind });
+      if (admission?.kind === "full") {
+        await defer(tx, message.seq, admission.destination);
+        looked.add(admission.destination);
       } else claims.push(await take(tx, message, order));
     }
   }
   return {
     claims,
     nextDue: await nextDue(tx),
-    lanes: await lookAt(tx, looked),
+    destinations: await stillWaiting(tx, looked),
   };
 }
 
@@ -57,13 +65,13 @@ async function admits(tx: Tx, { seq, status, queue, flow_key }: MessageRow): Pro
   // Its lease has run out.
   if (status === "delivering") return true;
   if (queue !== null && (await isPaused(tx, queue))) {
-    await hold(tx, seq);
+    await enqueue(tx, seq);
     return false;
   }
   if (flow_key === null) return true;
   // Its key has admitted what is ready already: but nothing begins while the key is paused.
   if (status === "ready" ? !(await isFlowPaused(tx, flow_key)) : await admit(tx, flow_key)) return true;
-  await park(tx, seq);
+  await throttle(tx, seq);
   return false;
 }
 
@@ -75,7 +83,7 @@ async function nextDue(tx: Tx): Promise<number | undefined> {
   const times = [
     next?.at,
     await nextDeadline(tx),
-    await nextWake(tx),
+    await nextPeriodAt(tx),
     await nextTickAt(tx),
     await nextExpiry(tx),
   ].filter((time) => time !== undefined);
@@ -87,7 +95,7 @@ export async function renew(tx: Tx, leases: readonly Lease[], until: number): Pr
     const changes = await tx.run(
       sql`UPDATE due SET at = ${until} WHERE ${underLease(lease)} AND status = 'delivering'`,
     );
-    return changes === 0 && !(await renewFlight(tx, lease, until));
+    return changes === 0 && !(await renewInFlight(tx, lease, until));
   });
 }
 
@@ -98,26 +106,26 @@ export async function release(tx: Tx, leases: readonly Lease[]): Promise<void> {
         WHERE ${underLease(lease)} AND status = 'delivering' RETURNING flow_key`,
     );
     if (!row) {
-      await land(tx, lease);
+      await completeInFlight(tx, lease);
       continue;
     }
-    await letGo(tx, row.flow_key);
+    await releaseWaiting(tx, row.flow_key);
     tx.wakeAt(tx.now);
   }
 }
 
-/** As {@link release} with every lease that there is. @param at when their messages are due, in milliseconds since 1970 */
+/** As {@link deleteUnreferenced} with every lease that there is. @param at when their messages are due, in milliseconds since 1970 */
 export async function releaseAll(tx: Tx, at: number): Promise<void> {
   await tx.run(
-    sql`UPDATE due SET ${happens("release")}, at = 0, since = NULL, destination = NULL
+    sql`UPDATE due SET ${transitionTo("release")}, at = 0, since = NULL, destination = NULL
       WHERE status IN ('deferred', 'ready')`,
   );
-  // Before the leases end: whatever is at work yet keeps others out of its place.
-  await letAllGo(tx);
+  // Before the leases end: whatever is at work yet keeps others out of its slot.
+  await releaseEveryKey(tx);
   await tx.run(
-    sql`UPDATE due SET ${happens("release")}, at = ${at}, owner = NULL WHERE status = 'delivering'`,
+    sql`UPDATE due SET ${transitionTo("release")}, at = ${at}, owner = NULL WHERE status = 'delivering'`,
   );
-  await landAll(tx, at);
+  await completeAllInFlight(tx, at);
 }
 
 async function take(tx: Tx, found: MessageRow, { leaseUntil, owner = "" }: ClaimOrder): Promise<Claim> {
@@ -137,7 +145,7 @@ async function take(tx: Tx, found: MessageRow, { leaseUntil, owner = "" }: Claim
     entries,
     omitted,
     ended:
-      row.run !== null && isAfterwards(row.kind)
+      row.run !== null && isPostRun(row.kind)
         ? {
             rollbacks: await rollbacksOf(tx, row.run),
             started: await startedSteps(tx, row.run),
@@ -150,7 +158,7 @@ async function take(tx: Tx, found: MessageRow, { leaseUntil, owner = "" }: Claim
 
 async function entriesOf(tx: Tx, { run, entry, kind }: MessageRow): Promise<ClaimedEntries> {
   if (run === null) return { entries: [], omitted: 0 };
-  if (isAfterwards(kind)) return { entries: await history(tx, run), omitted: 0 };
+  if (isPostRun(kind)) return { entries: await history(tx, run), omitted: 0 };
   if (entry === null) return { entries: [], omitted: 0 };
   return await claimedEntries(tx, run, entry, kind === "step" ? 0 : entry);
 }

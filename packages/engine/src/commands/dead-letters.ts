@@ -3,13 +3,13 @@ import { deadLetters } from "../queries/lists.ts";
 import { newMessageId } from "../rules/ids.ts";
 import type { Options } from "../rules/options.ts";
 import type { QueueLimits } from "../rules/queue.ts";
-import { redraft } from "../rules/redraft.ts";
+import { republish } from "../rules/republish.ts";
 import { deliveryOf, inherit, type Run } from "../rules/run.ts";
 import * as inOrder from "../store/in-order.ts";
-import type { DeadLetterQuery, RemovedDeadLetters, Retried } from "../store/lists.ts";
+import type { DeadLetterQuery, RemovedDeadLetters, RetriedMessages } from "../store/lists.ts";
 import { MESSAGES, type MessageRow, toMessage } from "../store/tables/rows.ts";
 import { numbers, sql, type Tx } from "../store/tx.ts";
-import { release } from "./delete-unreferenced.ts";
+import { deleteUnreferenced } from "./delete-unreferenced.ts";
 import { insertMessage, runOf } from "./messages.ts";
 import { ensureQueue } from "./queue-places.ts";
 import { isReporting } from "./rollbacks.ts";
@@ -40,10 +40,10 @@ export async function retry(
   query: DeadLetterQuery,
   options: Options,
   limits: Partial<QueueLimits> = {},
-): Promise<Retried> {
+): Promise<RetriedMessages> {
   const { items, next } = await deadLetters(tx, { ...query, ofMessages: true });
   const messages = await inOrder.map(items, async ({ dlqId, message }) => {
-    const again = redraft(message, options, tx.now);
+    const again = republish(message, options, tx.now);
     if (again.queue !== undefined) await ensureQueue(tx, again.queue, limits.queues);
     const seq = await insertMessage(tx, again);
     // Of the failure that it reports, this is the report now.
@@ -62,7 +62,7 @@ export async function repeatReport(tx: Tx, dlqId: string): Promise<Run | undefin
   const again = { ...toMessage(report), id: newMessageId(), notBefore: tx.now, createdAt: tx.now };
   const seq = await insertMessage(tx, again, { run: run.key });
   await tx.run(sql`UPDATE dlq SET callback = ${seq} WHERE id = ${dlqId}`);
-  await release(tx, [report.seq]);
+  await deleteUnreferenced(tx, [report.seq]);
   return run;
 }
 
@@ -81,7 +81,7 @@ export async function repeatRollbacks(tx: Tx, dlqId: string): Promise<Run | unde
   if (failed.length === 0 && lost === 0) return undefined;
   const { body } = toMessage(report);
   const delivery = deliveryOf(run, "step", tx.now);
-  const again = { ...delivery, id: newMessageId(), purpose: "rollback", body, notBefore: tx.now } as const;
+  const again = { ...delivery, id: newMessageId(), kind: "rollback", body, notBefore: tx.now } as const;
   await insertMessage(tx, { ...inherit(again, run), flow: undefined }, { run: run.key });
   return run;
 }
@@ -112,5 +112,5 @@ async function discard(tx: Tx, dlqId: string): Promise<void> {
     sql`DELETE FROM dlq WHERE id = ${dlqId} RETURNING message, callback`,
   );
   if (!row) return;
-  await release(tx, row.callback === null ? [row.message] : [row.message, row.callback]);
+  await deleteUnreferenced(tx, row.callback === null ? [row.message] : [row.message, row.callback]);
 }

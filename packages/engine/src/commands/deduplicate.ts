@@ -1,13 +1,13 @@
 import { createHash } from "node:crypto";
+import type { PublishMessage } from "../rules/command.ts";
 import type { Deduplication } from "../rules/deduplication.ts";
-import type { PlainIntake } from "../rules/intake.ts";
 import type { Receipt } from "../store/store.ts";
 import { sql, type Tx } from "../store/tx.ts";
 
 /** The receipt of the message that stands for this one; from now on it is this one itself where there is none. */
-export async function knownAgain(
+export async function findDuplicate(
   tx: Tx,
-  { message, deduplication }: PlainIntake,
+  { message, deduplication }: PublishMessage,
 ): Promise<Receipt | undefined> {
   if (!deduplication) return undefined;
   const { until } = deduplication;

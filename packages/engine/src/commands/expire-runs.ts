@@ -40,7 +40,7 @@ async function insertFailed(tx: Tx, run: Run): Promise<MessageRow> {
   const last = await tx.one<{ seq: number }>(sql`SELECT max(seq) AS seq FROM entries WHERE run = ${run.key}`);
   const draft = { ...deliveryOf(run, "step", tx.now), id: newMessageId(), notBefore: tx.now, retries: 0 };
   const seq = await insertMessage(tx, draft, { run: run.key, ...(last ? { entry: last.seq } : {}) });
-  await logState(tx, { seq, kind: draft.purpose }, "FAILED");
+  await logState(tx, { seq, kind: draft.kind }, "FAILED");
   await finishMessage(tx, seq, { outcome: "FAILED", deleteAfter: null });
   return (await tx.one<MessageRow>(sql`${MESSAGES} WHERE messages.seq = ${seq}`)) as MessageRow;
 }

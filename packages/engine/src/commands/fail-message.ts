@@ -1,5 +1,5 @@
 import { messageFailureMessage } from "../rules/failure.ts";
-import { type Failure, isAfterwards, type Reply } from "../rules/message.ts";
+import { type Failure, isPostRun, type Reply } from "../rules/message.ts";
 import type { Run } from "../rules/run.ts";
 import type { Settled } from "../store/store.ts";
 import { finishMessage } from "../store/tables/due.ts";
@@ -16,9 +16,9 @@ export async function fail(tx: Tx, row: MessageRow, failure: Failure, excerpt: n
   await recordFailure(tx, row, failure, excerpt);
   await finishMessage(tx, row.seq, { outcome: "FAILED", deleteAfter: null });
   await logState(tx, row, "FAILED", { attempt: row.retried });
-  if (isAfterwards(row.kind) && failure.reply) await keepReply(tx, row.seq, failure.reply);
+  if (isPostRun(row.kind) && failure.reply) await keepReply(tx, row.seq, failure.reply);
   const run = await runOf(tx, row.run);
-  if (run && isAfterwards(row.kind)) return await failReport(tx, row, failure, run);
+  if (run && isPostRun(row.kind)) return await failReport(tx, row, failure, run);
   const dlqId = run
     ? await finishRun(tx, run, { state: "RUN_FAILED", failure, message: row })
     : await moveToDeadLetters(tx, row, failure);

@@ -6,19 +6,19 @@ import { invokeRecord } from "../rules/invoke.ts";
 import type { Failure } from "../rules/message.ts";
 import { isLive, type Run } from "../rules/run.ts";
 import type { RunEnd } from "../store/store.ts";
-import { AFTERWARDS, noteOutcome } from "../store/tables/due.ts";
+import { IS_POST_RUN, noteOutcome } from "../store/tables/due.ts";
 import { history } from "../store/tables/entries.ts";
 import { logStates } from "../store/tables/logs.ts";
 import type { MessageRow } from "../store/tables/rows.ts";
 import { type Sql, sql, type Tx } from "../store/tx.ts";
-import { letGo } from "./flow-limits.ts";
-import { holdReport, markFlights } from "./in-flight.ts";
+import { releaseWaiting } from "./flow-limits.ts";
+import { deferReport, markInFlight } from "./in-flight.ts";
 import { entryMessage, insertMessage, runOf } from "./messages.ts";
 import { moveToDeadLetters } from "./move-to-dead-letters.ts";
 import { recordStep } from "./record-step.ts";
 
 /** How a run ends. */
-export type Ending = RunEnd | RunFailure;
+export type RunOutcome = RunEnd | RunFailure;
 
 export interface RunFailure {
   readonly state: "RUN_FAILED";
@@ -29,7 +29,7 @@ export interface RunFailure {
 }
 
 /** A condition on `due`: what is to be delivered for a live run. */
-const pending = (run: number): Sql => sql`run = ${run} AND status <> 'withdrawn' AND NOT ${AFTERWARDS}`;
+const pending = (run: number): Sql => sql`run = ${run} AND status <> 'withdrawn' AND NOT ${IS_POST_RUN}`;
 
 /**
  * Ends a live run. Every end comes here: the workflow's result, a cancellation, a failure, a time limit. The caller's
@@ -48,12 +48,12 @@ const pending = (run: number): Sql => sql`run = ${run} AND status <> 'withdrawn'
  *
  * @returns the dead letter's id, for a run that failed
  */
-export async function finishRun(tx: Tx, run: Run, end: Ending): Promise<string | undefined> {
+export async function finishRun(tx: Tx, run: Run, end: RunOutcome): Promise<string | undefined> {
   await setState(tx, run, end);
   await withdrawPending(tx, run.key, end);
   await tx.run(sql`UPDATE waiters SET open = 0 WHERE run = ${run.key} AND open = 1`);
   if (end.state !== "RUN_FAILED") await deleteEarlyEvents(tx, run.key);
-  await tellInvoker(tx, run, end);
+  await notifyInvoker(tx, run, end);
   switch (end.state) {
     case "RUN_SUCCESS":
       return undefined;
@@ -65,7 +65,7 @@ export async function finishRun(tx: Tx, run: Run, end: Ending): Promise<string |
   }
 }
 
-async function setState(tx: Tx, { key, id, createdAt }: Run, { state, response }: Ending): Promise<void> {
+async function setState(tx: Tx, { key, id, createdAt }: Run, { state, response }: RunOutcome): Promise<void> {
   await tx.run(
     sql`UPDATE runs SET state = ${state}, completed_at = ${tx.now}, response = ${response ?? null} WHERE key = ${key}`,
   );
@@ -90,7 +90,7 @@ export async function hasPending(tx: Tx, run: number, except = 0): Promise<boole
   return found !== undefined;
 }
 
-async function withdrawPending(tx: Tx, run: number, end: Ending): Promise<void> {
+async function withdrawPending(tx: Tx, run: number, end: RunOutcome): Promise<void> {
   const ofRun = pending(run);
   const keys = await tx.all<{ flow_key: string }>(
     sql`SELECT DISTINCT flow_key FROM due WHERE ${ofRun} AND flow_key IS NOT NULL`,
@@ -99,24 +99,24 @@ async function withdrawPending(tx: Tx, run: number, end: Ending): Promise<void> 
   // The log of a run that ended badly shows what was withdrawn.
   const deleteAfter = end.state === "RUN_SUCCESS" ? tx.now : null;
   const count = await noteOutcome(tx, ofRun, { outcome: "CANCELLED", deleteAfter });
-  if (end.state !== "RUN_SUCCESS") await markFlights(tx, run);
+  if (end.state !== "RUN_SUCCESS") await markInFlight(tx, run);
   await tx.run(sql`DELETE FROM due WHERE ${ofRun}`);
   tx.count({ of: "delivery", state: "CANCELLED", count: count - calls });
-  for (const { flow_key } of keys) if (await letGo(tx, flow_key)) tx.wakeAt(tx.now);
+  for (const { flow_key } of keys) if (await releaseWaiting(tx, flow_key)) tx.wakeAt(tx.now);
 }
 
 /** Stores the report of a run's cancellation, if the endpoint has asked for one. */
 export async function reportCanceled(tx: Tx, key: number): Promise<void> {
   const run = await runOf(tx, key);
-  if (!run?.traits || !decodeCapabilities(run.traits).onCancel) return;
+  if (!run?.capabilities || !decodeCapabilities(run.capabilities).onCancel) return;
   const [first] = await history(tx, key);
   const report = await insertMessage(tx, cancelMessage(run, fromBase64(first?.body ?? ""), tx.now), {
     run: key,
   });
-  await holdReport(tx, key, report);
+  await deferReport(tx, key, report);
 }
 
-async function tellInvoker(tx: Tx, { key: child, invoker }: Run, end: Ending): Promise<void> {
+async function notifyInvoker(tx: Tx, { key: child, invoker }: Run, end: RunOutcome): Promise<void> {
   if (!invoker) return;
   const row = await tx.one<{ parent: number | null }>(sql`SELECT parent FROM runs WHERE key = ${child}`);
   const parent = row && (await runOf(tx, row.parent));

@@ -3,13 +3,13 @@ import type { Flows, RoomWaiters } from "../store/controls.ts";
 import type { Driver } from "../store/driver.ts";
 import * as inOrder from "../store/in-order.ts";
 import { POSITION, type Sql, sql, type Tx } from "../store/tx.ts";
-import { type FlowRow, flowOf, letGoAll, toLimits, UNDER_WAY } from "./flow-limits.ts";
+import { type FlowRow, flowOf, IN_FLIGHT, releaseAllWaiting, toLimits } from "./flow-limits.ts";
 
 /** Of a key that no message has named yet. */
 const PERIOD = 1000;
 
 /** Rows that are looked at to count who waits for room: however many there are, it takes milliseconds. */
-const MOST = 10_000;
+const MAX_COUNTED = 10_000;
 
 export function flowControl(driver: Driver): Flows {
   return {
@@ -33,7 +33,7 @@ async function flows(tx: Tx, search: string): Promise<FlowControl[]> {
 
 async function toFlow(tx: Tx, row: FlowRow): Promise<FlowControl> {
   const { active, waiting } = (await tx.one<{ active: number; waiting: number }>(sql`SELECT
-    (SELECT count(*) FROM due WHERE flow_key = ${row.key} AND ${UNDER_WAY}) AS active,
+    (SELECT count(*) FROM due WHERE flow_key = ${row.key} AND ${IN_FLIGHT}) AS active,
     (SELECT count(*) FROM due WHERE flow_key = ${row.key} AND status = 'throttled') AS waiting`)) as {
     active: number;
     waiting: number;
@@ -55,7 +55,7 @@ async function waitingForRoom(tx: Tx): Promise<RoomWaiters> {
   const count = async (where: Sql, of: Sql): Promise<number> => {
     const row = await tx.one<{ count: number }>(
       sql`SELECT count(*) AS count FROM
-        (SELECT flow_key, status FROM due WHERE ${where} LIMIT ${MOST}) AS counted
+        (SELECT flow_key, status FROM due WHERE ${where} LIMIT ${MAX_COUNTED}) AS counted
         WHERE flow_key IS NULL AND ${of}`,
     );
     return row?.count ?? 0;
@@ -96,7 +96,7 @@ async function apply(tx: Tx, key: string, change: FlowChange): Promise<boolean> 
     default:
       return change satisfies never;
   }
-  if (await letGoAll(tx, key)) tx.wakeAt(tx.now);
+  if (await releaseAllWaiting(tx, key)) tx.wakeAt(tx.now);
   return true;
 }
 

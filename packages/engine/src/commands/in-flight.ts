@@ -3,16 +3,16 @@ import { toText } from "../rules/bytes.ts";
 import { firstValue } from "../rules/header.ts";
 import { isKeyOf } from "../rules/record-key.ts";
 import type { Lease } from "../store/store.ts";
-import { AFTERWARDS, happens, underLease } from "../store/tables/due.ts";
+import { IS_POST_RUN, transitionTo, underLease } from "../store/tables/due.ts";
 import { type MessageRow, toMessage } from "../store/tables/rows.ts";
 import { GREATEST, sql, type Tx } from "../store/tx.ts";
 
 /** Reports of a run's end that nobody has begun to deliver. An alarm doesn't wait for what is still under way. */
-const WAITING = sql`${AFTERWARDS} AND status = 'scheduled' AND fence = 0 AND NOT EXISTS (SELECT 1 FROM messages
+const WAITING = sql`${IS_POST_RUN} AND status = 'scheduled' AND fence = 0 AND NOT EXISTS (SELECT 1 FROM messages
   JOIN due AS first ON first.message = messages.awaits WHERE messages.seq = due.message)`;
 
 /** The row of a delivery with the entry that it delivers. */
-interface FlightRow extends MessageRow {
+interface InFlightRow extends MessageRow {
   readonly record: string | null;
   readonly entry_body: Uint8Array | null;
 }
@@ -21,8 +21,8 @@ interface FlightRow extends MessageRow {
  * Keeps the leases of those of a run's deliveries that are withdrawn while they are under way, and may be at a step
  * that is to be rolled back: its rollback isn't begun while the step itself is still being done.
  */
-export async function markFlights(tx: Tx, run: number): Promise<void> {
-  const rows = await tx.all<FlightRow>(
+export async function markInFlight(tx: Tx, run: number): Promise<void> {
+  const rows = await tx.all<InFlightRow>(
     sql`SELECT messages.*, entries.record, entries.body AS entry_body FROM due
       JOIN messages ON messages.seq = due.message LEFT JOIN entries ON entries.seq = messages.entry
       WHERE due.run = ${run} AND due.status = 'delivering' AND due.kind IN ('step', 'answer', 'call')`,
@@ -30,14 +30,14 @@ export async function markFlights(tx: Tx, run: number): Promise<void> {
   for (const row of rows) {
     if (mayBeUndone(row)) {
       await tx.run(
-        sql`UPDATE due SET ${happens("withdraw")}, since = at, at = NULL WHERE message = ${row.seq}`,
+        sql`UPDATE due SET ${transitionTo("withdraw")}, since = at, at = NULL WHERE message = ${row.seq}`,
       );
     }
   }
 }
 
 /** A plan and a call say whether their step has a rollback. Which step any other delivery is at, isn't known here. */
-function mayBeUndone(row: FlightRow): boolean {
+function mayBeUndone(row: InFlightRow): boolean {
   if (row.kind === "call") {
     const name = HEADER.rollback.toLowerCase();
     return toMessage(row).callback?.options?.forward.some(([forwarded]) => forwarded === name) ?? false;
@@ -47,8 +47,8 @@ function mayBeUndone(row: FlightRow): boolean {
   return plan.rollback === true;
 }
 
-/** Has a report wait until the deliveries of its run have landed, or their leases have run out. */
-export async function holdReport(tx: Tx, run: number, report: number): Promise<void> {
+/** Has a report wait until the deliveries of its run have ended, or their leases have run out. */
+export async function deferReport(tx: Tx, run: number, report: number): Promise<void> {
   await tx.run(
     sql`UPDATE due SET at = ${GREATEST}(at, coalesce((SELECT max(since) FROM due
       WHERE run = ${run} AND status = 'withdrawn'), 0)) WHERE message = ${report} AND at IS NOT NULL`,
@@ -56,7 +56,7 @@ export async function holdReport(tx: Tx, run: number, report: number): Promise<v
 }
 
 /** A delivery that was withdrawn goes on under its lease. @returns whether anything waits for it */
-export async function renewFlight(tx: Tx, lease: Lease, until: number): Promise<boolean> {
+export async function renewInFlight(tx: Tx, lease: Lease, until: number): Promise<boolean> {
   // A call is broken off instead.
   const row = await tx.one<{ run: number }>(
     sql`UPDATE due SET since = ${until} WHERE ${underLease(lease)} AND status = 'withdrawn' AND kind <> 'call'
@@ -68,7 +68,7 @@ export async function renewFlight(tx: Tx, lease: Lease, until: number): Promise<
 }
 
 /** A delivery that was withdrawn is over. What waited for it, and for no other, is due. @returns its run */
-export async function land(tx: Tx, lease: Lease): Promise<number | undefined> {
+export async function completeInFlight(tx: Tx, lease: Lease): Promise<number | undefined> {
   const row = await tx.one<{ run: number }>(
     sql`DELETE FROM due WHERE ${underLease(lease)} AND status = 'withdrawn' RETURNING run`,
   );
@@ -85,7 +85,7 @@ export async function land(tx: Tx, lease: Lease): Promise<number | undefined> {
 }
 
 /** Nobody is left who could tell of any landing. @param at when what waited for one is due, in milliseconds since 1970 */
-export async function landAll(tx: Tx, at: number): Promise<void> {
+export async function completeAllInFlight(tx: Tx, at: number): Promise<void> {
   await tx.run(
     sql`UPDATE due SET at = ${GREATEST}((SELECT not_before FROM messages WHERE seq = due.message), ${at})
       WHERE ${WAITING} AND run IN (SELECT run FROM due WHERE status = 'withdrawn')`,
@@ -106,18 +106,18 @@ export async function hasBegun(tx: Tx, run: number): Promise<boolean> {
   // What isn't kept any more was delivered.
   if (!last || last.seq === null || last.fence === null) return true;
   if (last.fence === 0) return false;
-  const told = (
+  const starts = (
     await tx.all<{ headers: string }>(
       sql`SELECT headers FROM failures WHERE message = ${last.seq} AND status >= 300 AND headers IS NOT NULL`,
     )
   )
     .map(({ headers }) => JSON.parse(headers) as Record<string, string[]>)
     .filter((headers) => firstValue(headers, HEADER.sdkVersion) !== undefined);
-  if (told.length < last.fence) return true;
+  if (starts.length < last.fence) return true;
   const final = (await tx.one<{ headers: string | null }>(sql`SELECT headers FROM dlq WHERE run = ${run}`))
     ?.headers;
   const failed = stepIn(JSON.parse(final ?? "{}"));
-  return told.some((headers) => ![undefined, failed].includes(stepIn(headers)));
+  return starts.some((headers) => ![undefined, failed].includes(stepIn(headers)));
 }
 
 function stepIn(headers: Record<string, string[]>): string | undefined {

@@ -1,6 +1,6 @@
 import type { CallType } from "@perdure/core/protocol";
 import { placeOf } from "../rules/destination.ts";
-import { DEFAULT_RETRIES, type Draft } from "../rules/message.ts";
+import { DEFAULT_RETRIES, type NewMessage } from "../rules/message.ts";
 import { inherit, type Run } from "../rules/run.ts";
 import { logState } from "../store/tables/logs.ts";
 import { type MessageRow, type RunRow, toRun, toStoredOptions } from "../store/tables/rows.ts";
@@ -19,34 +19,34 @@ interface Belonging {
 }
 
 /** @returns the message's key */
-export async function insertMessage(tx: Tx, draft: Draft, of: Belonging = {}): Promise<number> {
-  if (draft.flow && (await configureFlow(tx, draft.flow))) tx.wakeAt(draft.createdAt);
+export async function insertMessage(tx: Tx, newMessage: NewMessage, of: Belonging = {}): Promise<number> {
+  if (newMessage.flow && (await configureFlow(tx, newMessage.flow))) tx.wakeAt(newMessage.createdAt);
   const { run = null, entry = null, source, awaits = null } = of;
-  const { host, path } = placeOf(draft.url);
-  const flowKey = draft.flow?.key ?? null;
-  const queue = draft.queue ?? null;
+  const { host, path } = placeOf(newMessage.url);
+  const flowKey = newMessage.flow?.key ?? null;
+  const queue = newMessage.queue ?? null;
   const seq = await insert(
     tx,
     sql`INSERT INTO messages (id, kind, run, entry, source, awaits, url, host, path, body, options, max_retries, retry_delay, not_before,
         created_at, caller_ip, url_group, queue, flow_key, schedule)
-      VALUES (${draft.id}, ${draft.purpose}, ${run}, ${entry}, ${source?.seq ?? null}, ${awaits}, ${draft.url}, ${host}, ${path},
-        ${draft.body ?? null}, ${toStoredOptions(draft)}, ${draft.retries ?? DEFAULT_RETRIES}, ${draft.retryDelay ?? null}, ${draft.notBefore},
-        ${draft.createdAt}, ${draft.callerIp}, ${draft.topic?.name ?? null}, ${queue}, ${flowKey},
-        ${draft.schedule ?? null})
+      VALUES (${newMessage.id}, ${newMessage.kind}, ${run}, ${entry}, ${source?.seq ?? null}, ${awaits}, ${newMessage.url}, ${host}, ${path},
+        ${newMessage.body ?? null}, ${toStoredOptions(newMessage)}, ${newMessage.retries ?? DEFAULT_RETRIES}, ${newMessage.retryDelay ?? null}, ${newMessage.notBefore},
+        ${newMessage.createdAt}, ${newMessage.callerIp}, ${newMessage.urlGroup?.name ?? null}, ${queue}, ${flowKey},
+        ${newMessage.schedule ?? null})
       RETURNING seq AS key`,
   );
-  for (const label of new Set(draft.labels)) {
+  for (const label of new Set(newMessage.labels)) {
     await tx.run(sql`INSERT INTO message_labels (label, message) VALUES (${label}, ${seq})`);
   }
   const queued = queue !== null;
   await tx.run(
     sql`INSERT INTO due (message, status, at, since, kind, run, queue, place, flow_key)
-      VALUES (${seq}, ${queued ? "queued" : "scheduled"}, ${queued ? null : draft.notBefore},
-        ${queued ? draft.notBefore : null}, ${draft.purpose}, ${run}, ${queue}, ${source?.place ?? null}, ${flowKey})`,
+      VALUES (${seq}, ${queued ? "queued" : "scheduled"}, ${queued ? null : newMessage.notBefore},
+        ${queued ? newMessage.notBefore : null}, ${newMessage.kind}, ${run}, ${queue}, ${source?.place ?? null}, ${flowKey})`,
   );
-  await logState(tx, { seq, kind: draft.purpose }, "CREATED", { dueAt: draft.notBefore });
+  await logState(tx, { seq, kind: newMessage.kind }, "CREATED", { dueAt: newMessage.notBefore });
   if (queue !== null) await enterQueue(tx, queue);
-  else tx.wakeAt(draft.notBefore);
+  else tx.wakeAt(newMessage.notBefore);
   return seq;
 }
 
@@ -61,20 +61,22 @@ export interface NewEntry {
 /** Adds to a run's history, and has it delivered. */
 export async function insertEntry(
   tx: Tx,
-  run: Pick<Run, "key" | "config" | "traits">,
+  run: Pick<Run, "key" | "config" | "capabilities">,
   entry: NewEntry,
-  draft: Draft,
+  newMessage: NewMessage,
 ): Promise<void> {
   const key = await insert(
     tx,
     sql`INSERT INTO entries (run, record, message, call_type, body, created_at)
-      VALUES (${run.key}, ${entry.key}, ${draft.id}, ${entry.callType}, ${entry.body}, ${draft.createdAt})
+      VALUES (${run.key}, ${entry.key}, ${newMessage.id}, ${entry.callType}, ${entry.body}, ${newMessage.createdAt})
       RETURNING seq AS key`,
   );
   // A call has its own rules, but for what may be seen of it; everything else is a delivery of the run's.
   const { redact } = run.config;
   const message =
-    draft.purpose === "call" ? { ...draft, redact: draft.redact ?? redact } : inherit(draft, run);
+    newMessage.kind === "call"
+      ? { ...newMessage, redact: newMessage.redact ?? redact }
+      : inherit(newMessage, run);
   await insertMessage(tx, message, { run: run.key, entry: key });
 }
 

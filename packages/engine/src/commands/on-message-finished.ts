@@ -8,7 +8,7 @@ import { recordTickState } from "./schedules.ts";
  * What a message's end means for its queue and its schedule. To be called after each change that may have been the end,
  * with the message as it was before.
  */
-export async function followUp(
+export async function onMessageFinished(
   tx: Tx,
   row: Pick<MessageRow, "seq" | "id" | "place" | "schedule">,
 ): Promise<void> {

@@ -15,7 +15,7 @@ export interface OldEntry {
 }
 
 /** What a run that is taken up again begins with. */
-export interface Survey {
+export interface ResumePlan {
   /** The entries that it has from the start, in their order. */
   readonly kept: readonly OldEntry[];
   /** Those of them that have had no effect. */
@@ -34,12 +34,12 @@ export interface Survey {
  *
  * @param children the runs that it has invoked: what they come to is recorded without anybody asking for it
  */
-export async function survey(
+export async function planResume(
   tx: Tx,
   run: number,
   entries: readonly OldEntry[],
   children: readonly Run[],
-): Promise<Survey> {
+): Promise<ResumePlan> {
   const records = new Set(entries.map(({ record }) => record));
   for (const child of children) if (child.invoker) records.add(child.invoker.key);
   const lacksResult = (id: string): boolean => !records.has(keyOf("result", id));

@@ -1,10 +1,10 @@
-import type { Intake, PlainIntake } from "../rules/intake.ts";
+import type { Command, PublishMessage } from "../rules/command.ts";
 import type { QueueLimits } from "../rules/queue.ts";
 import * as inOrder from "../store/in-order.ts";
 import type { Receipt } from "../store/store.ts";
 import type { Tx } from "../store/tx.ts";
 import { appendRecord } from "./append-record.ts";
-import { knownAgain } from "./deduplicate.ts";
+import { findDuplicate } from "./deduplicate.ts";
 import { insertMessage } from "./messages.ts";
 import { ensureQueue } from "./queue-places.ts";
 import { receipt } from "./receipt.ts";
@@ -13,26 +13,26 @@ import { startRun } from "./start-run.ts";
 type Limits = Partial<QueueLimits>;
 
 /** Stores what is published: messages, starts of runs, and records and calls of live runs. All of it, or nothing. */
-export async function publish(tx: Tx, intakes: readonly Intake[], limits: Limits = {}): Promise<Receipt[]> {
-  return inOrder.map(intakes, (intake) => publishOne(tx, intake, limits));
+export async function publish(tx: Tx, commands: readonly Command[], limits: Limits = {}): Promise<Receipt[]> {
+  return inOrder.map(commands, (command) => publishOne(tx, command, limits));
 }
 
-async function publishOne(tx: Tx, intake: Intake, limits: Limits): Promise<Receipt> {
-  switch (intake.kind) {
+async function publishOne(tx: Tx, command: Command, limits: Limits): Promise<Receipt> {
+  switch (command.kind) {
     case "message":
-      return publishMessage(tx, intake, limits);
+      return publishMessage(tx, command, limits);
     case "start":
-      return startRun(tx, intake);
+      return startRun(tx, command);
     case "append":
     case "call":
-      return appendRecord(tx, intake);
+      return appendRecord(tx, command);
   }
 }
 
-async function publishMessage(tx: Tx, intake: PlainIntake, limits: Limits): Promise<Receipt> {
-  const known = await knownAgain(tx, intake);
+async function publishMessage(tx: Tx, command: PublishMessage, limits: Limits): Promise<Receipt> {
+  const known = await findDuplicate(tx, command);
   if (known) return known;
-  const { message } = intake;
+  const { message } = command;
   if (message.queue !== undefined) await ensureQueue(tx, message.queue, limits.queues);
   await insertMessage(tx, message);
   return receipt(message, undefined, false);

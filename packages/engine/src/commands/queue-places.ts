@@ -1,4 +1,4 @@
-import { DEFAULT_PARALLELISM, freePlaces, refuseQueue } from "../rules/queue.ts";
+import { DEFAULT_PARALLELISM, freePlaces, queueLimitReached } from "../rules/queue.ts";
 import { RESUME, suspend } from "../store/tables/due.ts";
 import { sql, type Tx } from "../store/tx.ts";
 
@@ -29,7 +29,7 @@ export async function ensureQueue(
   const { count } = (await tx.one<{ count: number }>(sql`SELECT count(*) AS count FROM queues`)) as {
     count: number;
   };
-  if (count >= most) refuseQueue(most);
+  if (count >= most) queueLimitReached(most);
   await tx.run(
     sql`INSERT INTO queues (name, parallelism, paused, created_at, updated_at) VALUES (${name}, ${DEFAULT_PARALLELISM}, 0, ${tx.now}, ${tx.now})`,
   );
@@ -42,7 +42,7 @@ export async function enterQueue(tx: Tx, queue: string): Promise<void> {
 }
 
 /** Sets aside what was due, until its queue lets it go. */
-export async function hold(tx: Tx, seq: number): Promise<void> {
+export async function enqueue(tx: Tx, seq: number): Promise<void> {
   await tx.run(sql`UPDATE due SET ${suspend("enqueue")} WHERE message = ${seq}`);
 }
 

@@ -5,7 +5,7 @@ import * as inOrder from "../store/in-order.ts";
 import { finishMessages, RESUME, suspend } from "../store/tables/due.ts";
 import { logStates } from "../store/tables/logs.ts";
 import { sql, type Tx } from "../store/tx.ts";
-import { letGo } from "./flow-limits.ts";
+import { releaseWaiting } from "./flow-limits.ts";
 import { admitNext, ensureQueue, type QueueRow, queueOf, takenPlaces } from "./queue-places.ts";
 import { recordTickState } from "./schedules.ts";
 
@@ -106,5 +106,5 @@ async function remove(tx: Tx, name: string): Promise<void> {
   await tx.run(sql`DELETE FROM places WHERE queue = ${name}`);
   await tx.run(sql`DELETE FROM queues WHERE name = ${name}`);
   for (const { id, schedule } of ofSchedules) await recordTickState(tx, schedule, id, "FAIL");
-  for (const { flow_key } of keys) if (await letGo(tx, flow_key)) tx.wakeAt(tx.now);
+  for (const { flow_key } of keys) if (await releaseWaiting(tx, flow_key)) tx.wakeAt(tx.now);
 }

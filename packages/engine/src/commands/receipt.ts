@@ -1,10 +1,10 @@
-import type { Draft } from "../rules/message.ts";
+import type { NewMessage } from "../rules/message.ts";
 import type { Run } from "../rules/run.ts";
 import type { Receipt } from "../store/store.ts";
 
 /** The answer to a request to publish. */
 export function receipt(
-  message: Pick<Draft, "id" | "url">,
+  message: Pick<NewMessage, "id" | "url">,
   run: Pick<Run, "id" | "createdAt"> | undefined,
   deduplicated: boolean,
 ): Receipt {

@@ -1,5 +1,5 @@
 import { toBytes } from "../rules/bytes.ts";
-import type { Draft } from "../rules/message.ts";
+import type { NewMessage } from "../rules/message.ts";
 import type { Run } from "../rules/run.ts";
 import type { Tx } from "../store/tx.ts";
 import { insertEntry } from "./messages.ts";
@@ -10,7 +10,7 @@ export interface EngineStep {
   /** The step's record. */
   readonly json: string;
   /** Delivers the record to the endpoint. */
-  readonly message: Draft;
+  readonly message: NewMessage;
   /** The time of a wait was over before its event came. */
   readonly timedOut?: boolean;
 }

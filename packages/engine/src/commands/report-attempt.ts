@@ -1,5 +1,5 @@
-import type { Settlement } from "../rules/outcome.ts";
 import { attemptMessage } from "../rules/report.ts";
+import type { Settlement } from "../rules/settlement.ts";
 import { type MessageRow, toMessage } from "../store/tables/rows.ts";
 import type { Tx } from "../store/tx.ts";
 import { insertMessage } from "./messages.ts";

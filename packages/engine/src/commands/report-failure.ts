@@ -1,13 +1,13 @@
 import { isSameUrl, parseFailure } from "@perdure/core/protocol";
 import { toText } from "../rules/bytes.ts";
 import { ALARM_DELAY, type Failed, runFailureMessage } from "../rules/failure.ts";
-import type { Draft } from "../rules/message.ts";
+import type { NewMessage } from "../rules/message.ts";
 import { haveRollback } from "../rules/rollback.ts";
 import { failureCallbackOf, type Run } from "../rules/run.ts";
 import { history } from "../store/tables/entries.ts";
 import type { MessageRow } from "../store/tables/rows.ts";
 import { GREATEST, sql, type Tx } from "../store/tx.ts";
-import { hasBegun, holdReport } from "./in-flight.ts";
+import { deferReport, hasBegun } from "./in-flight.ts";
 import { insertMessage } from "./messages.ts";
 
 /**
@@ -27,14 +27,14 @@ export async function reportRunFailure(
   const of = { run: run.key, source };
   if (isSameUrl(report.url, run.url)) {
     const callback = await insertMessage(tx, report, of);
-    await holdReport(tx, run.key, callback);
+    await deferReport(tx, run.key, callback);
     return callback;
   }
   if (!(await mayRollBack(tx, run, report))) return insertMessage(tx, report, of);
   // As the run's own deliveries: what was said of the report's is for its place alone.
   const own = runFailureMessage(failed, run, { url: run.url, options: undefined }, "rollback");
   const rollback = await insertMessage(tx, own, of);
-  await holdReport(tx, run.key, rollback);
+  await deferReport(tx, run.key, rollback);
   const alarm = await insertMessage(tx, report, { ...of, awaits: rollback });
   const latest = failed.failure.at + ALARM_DELAY;
   await tx.run(sql`UPDATE due SET at = ${GREATEST}(at, ${latest}) WHERE message = ${alarm}`);
@@ -43,9 +43,9 @@ export async function reportRunFailure(
 }
 
 /** Whether any step on record, or the one under way, may have a rollback. */
-async function mayRollBack(tx: Tx, run: Run, report: Draft): Promise<boolean> {
+async function mayRollBack(tx: Tx, run: Run, report: NewMessage): Promise<boolean> {
   // Only an endpoint of our own runtime has rollbacks; it says so with its first answer.
-  if (run.traits === undefined) return false;
+  if (run.capabilities === undefined) return false;
   const { step } = parseFailure(toText(report.body ?? new Uint8Array()));
   return step?.rollback === true || (await hasBegun(tx, run.key)) || haveRollback(await history(tx, run.key));
 }

@@ -1,48 +1,48 @@
 import { deadLetters } from "../queries/lists.ts";
 import { newMessageId, newRunId } from "../rules/ids.ts";
 import { invokeRecord } from "../rules/invoke.ts";
-import type { Draft } from "../rules/message.ts";
+import type { NewMessage } from "../rules/message.ts";
 import { isKeyOf, stepOfKey } from "../rules/record-key.ts";
 import { deliveryOf, inherit, override, type Run } from "../rules/run.ts";
 import * as inOrder from "../store/in-order.ts";
-import type { DeadLetterQuery, Revival, Revived } from "../store/lists.ts";
+import type { DeadLetterQuery, ResumedRuns, ResumeRequest } from "../store/lists.ts";
 import { MESSAGES, type MessageRow, type RunRow, toMessage, toRun } from "../store/tables/rows.ts";
 import { insertRun } from "../store/tables/runs.ts";
 import { insert, sql, type Tx } from "../store/tx.ts";
 import { remove } from "./dead-letters.ts";
 import { insertMessage } from "./messages.ts";
-import { type OldEntry, survey } from "./plan-resume.ts";
+import { type OldEntry, planResume } from "./plan-resume.ts";
 import { recordStep } from "./record-step.ts";
-import { isReporting, learn, rollbacksOf } from "./rollbacks.ts";
+import { isReporting, recordLearned, rollbacksOf } from "./rollbacks.ts";
 
-export async function revive(tx: Tx, query: DeadLetterQuery, how: Revival): Promise<Revived> {
+export async function resumeRuns(tx: Tx, query: DeadLetterQuery, how: ResumeRequest): Promise<ResumedRuns> {
   const { items, next } = await deadLetters(tx, { ...query, ofRuns: true });
   const runs = await inOrder.flatMap(items, async ({ dlqId, run }) => {
     // While its steps may still be rolled back, they can't be run anew.
-    if (!run || (run.traits !== undefined && (await isReporting(tx, run.key)))) return [];
+    if (!run || (run.capabilities !== undefined && (await isReporting(tx, run.key)))) return [];
     await remove(tx, { id: dlqId, run: run.key });
-    return [await reviveRun(tx, run, how)];
+    return [await resumeOrRestart(tx, run, how)];
   });
   return { runs, next };
 }
 
-async function reviveRun(tx: Tx, old: Run, how: Revival): Promise<Run> {
+async function resumeOrRestart(tx: Tx, old: Run, how: ResumeRequest): Promise<Run> {
   const inserted = await insertRun(tx, {
     id: newRunId(),
     url: old.url,
     createdAt: tx.now,
     callerIp: old.callerIp,
     config: override(old, how.options, how.lifetime),
-    announced: old.announced,
+    awaitingConfiguration: old.awaitingConfiguration,
     // Whoever waited for the one that failed has been told.
     invoker: undefined,
   });
-  const run = { ...inserted, traits: old.traits };
-  await learn(tx, run.key, { traits: old.traits });
+  const run = { ...inserted, capabilities: old.capabilities };
+  await recordLearned(tx, run.key, { capabilities: old.capabilities });
   const entries = await tx.all<OldEntry>(
     sql`SELECT seq, record, message, call_type, body, created_at FROM entries WHERE run = ${old.key} ORDER BY seq`,
   );
-  tx.record({ type: "run.revived", runId: run.id, url: run.url });
+  tx.record({ type: "run.resumed", runId: run.id, url: run.url });
   const again: Again = { tx, run, how };
   if (how.kind === "resume") await resume(again, old, entries);
   else for (const first of entries.slice(0, 1)) await copy(again, first, true);
@@ -52,7 +52,7 @@ async function reviveRun(tx: Tx, old: Run, how: Revival): Promise<Run> {
 interface Again {
   readonly tx: Tx;
   readonly run: Run;
-  readonly how: Revival;
+  readonly how: ResumeRequest;
 }
 
 /** Copies a history in its order, and delivers again whatever has had no effect. */
@@ -65,7 +65,7 @@ async function resume(again: Again, old: Run, entries: readonly OldEntry[]): Pro
   const undone = await undoneSteps(tx, old.key);
   const left = entries.filter(({ record }) => !isUndone(record, undone));
   const children = await adoptChildren(again, old, undone);
-  const { kept, redelivered } = await survey(tx, old.key, left, children);
+  const { kept, redelivered } = await planResume(tx, old.key, left, children);
   for (const entry of kept) await copy(again, entry, redelivered.has(entry));
   for (const child of children) {
     const { invoker } = child;
@@ -119,7 +119,7 @@ async function copy(again: Again, entry: OldEntry, redeliver: boolean): Promise<
 }
 
 /** As it was delivered before, as far as that is still known, but for what is to be different now. */
-async function redelivery(again: Again, entry: OldEntry, id: string): Promise<Draft> {
+async function redelivery(again: Again, entry: OldEntry, id: string): Promise<NewMessage> {
   const { tx, run, how } = again;
   const { options } = how;
   const notBefore = options.notBefore ?? tx.now + (options.delay ?? 0);

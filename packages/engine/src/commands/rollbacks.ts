@@ -1,14 +1,14 @@
 import { decodeCapabilities, type RollbackRecord } from "@perdure/core/protocol";
 import { newMessageId } from "../rules/ids.ts";
 import { transition } from "../rules/message-status.ts";
-import type { Learned } from "../rules/outcome.ts";
 import { retryPolicy } from "../rules/policy.ts";
 import { keyPattern, stepOfKey } from "../rules/record-key.ts";
-import { AFTERWARDS } from "../store/tables/due.ts";
+import type { LearnedFacts } from "../rules/settlement.ts";
+import { IS_POST_RUN } from "../store/tables/due.ts";
 import { logState } from "../store/tables/logs.ts";
 import { MESSAGES, type MessageRow, type RunRow, toMessage, toRun } from "../store/tables/rows.ts";
 import { GREATEST, sql, strings, type Tx } from "../store/tx.ts";
-import { release } from "./delete-unreferenced.ts";
+import { deleteUnreferenced } from "./delete-unreferenced.ts";
 import { insertMessage } from "./messages.ts";
 
 /** What has become of the rollbacks of a run's steps, the first one first. */
@@ -45,7 +45,7 @@ export async function startedSteps(tx: Tx, run: number): Promise<number[]> {
 }
 
 /** Has the report that waits for these rollbacks go out now, unless it has gone out already. */
-export async function raiseAlarm(tx: Tx, { seq, kind }: MessageRow): Promise<void> {
+export async function startAlarm(tx: Tx, { seq, kind }: MessageRow): Promise<void> {
   if (kind !== "rollback") return;
   const alarm = await tx.one<{ at: number }>(
     sql`UPDATE due SET at = ${GREATEST}((SELECT not_before FROM messages WHERE seq = due.message), ${tx.now})
@@ -62,14 +62,14 @@ export async function endAlarm(tx: Tx, row: MessageRow): Promise<void> {
   if (!alarm || alarm.outcome === "CANCELLED") return;
   // Each attempt tells of the rollbacks as they are then. An attempt that was begun has told that they are pending.
   if (alarm.fence === 0) {
-    await raiseAlarm(tx, row);
+    await startAlarm(tx, row);
     return;
   }
   if (toMessage(alarm).state === "RETRY") return;
   const again = { ...toMessage(alarm), id: newMessageId(), notBefore: tx.now, createdAt: tx.now };
   const seq = await insertMessage(tx, again, { run: row.run ?? undefined });
   await tx.run(sql`UPDATE dlq SET callback = ${seq} WHERE callback = ${alarm.seq}`);
-  await release(tx, [alarm.seq]);
+  await deleteUnreferenced(tx, [alarm.seq]);
 }
 
 /** Whether the workflow is still being asked for a run's rollbacks, while somebody else is told of its failure. */
@@ -80,25 +80,29 @@ export async function isRollingBack(tx: Tx, run: number): Promise<boolean> {
 
 /** Whether anything is under way that comes after a run's end. */
 export async function isReporting(tx: Tx, run: number): Promise<boolean> {
-  const found = await tx.one(sql`SELECT 1 FROM due WHERE run = ${run} AND ${AFTERWARDS} LIMIT 1`);
+  const found = await tx.one(sql`SELECT 1 FROM due WHERE run = ${run} AND ${IS_POST_RUN} LIMIT 1`);
   return found !== undefined;
 }
 
 /** Notes what an answer tells of a run's endpoint. */
-export async function learn(tx: Tx, run: number, { traits, identified }: Learned): Promise<void> {
+export async function recordLearned(
+  tx: Tx,
+  run: number,
+  { capabilities, identified }: LearnedFacts,
+): Promise<void> {
   if (identified) await tx.run(sql`UPDATE runs SET identified = 1 WHERE key = ${run} AND identified = 0`);
-  if (traits !== undefined) await noteTraits(tx, run, traits);
+  if (capabilities !== undefined) await recordCapabilities(tx, run, capabilities);
 }
 
 /** Notes what a run's endpoint wants to be done for it: it holds for what is to be delivered yet. */
-async function noteTraits(tx: Tx, key: number, traits: string): Promise<void> {
+async function recordCapabilities(tx: Tx, key: number, capabilities: string): Promise<void> {
   const row = await tx.one<RunRow>(
-    sql`UPDATE runs SET capabilities = ${traits} WHERE key = ${key} RETURNING *`,
+    sql`UPDATE runs SET capabilities = ${capabilities} WHERE key = ${key} RETURNING *`,
   );
   if (!row) return;
   const run = toRun(row);
-  for (const [purpose, kinds] of POLICIES) {
-    const { retries, retryDelay } = retryPolicy(run, purpose);
+  for (const [kind, kinds] of POLICIES) {
+    const { retries, retryDelay } = retryPolicy(run, kind);
     if (retries === undefined && retryDelay === undefined) continue;
     await tx.run(
       sql`UPDATE messages SET max_retries = coalesce(${retries ?? null}, max_retries),
@@ -106,7 +110,7 @@ async function noteTraits(tx: Tx, key: number, traits: string): Promise<void> {
         WHERE seq IN (SELECT message FROM due WHERE run = ${key} AND kind IN (${strings(kinds)}))`,
     );
   }
-  const { timeout } = decodeCapabilities(traits);
+  const { timeout } = decodeCapabilities(capabilities);
   if (timeout === undefined || row.deadline !== null || row.state !== "RUN_STARTED") return;
   const deadline = row.created_at + Math.round(timeout * 1000);
   await tx.run(sql`UPDATE runs SET deadline = ${deadline} WHERE key = ${key}`);

@@ -2,21 +2,21 @@ import type { HeaderList } from "../rules/header.ts";
 import type { OptionLimits } from "../rules/options.ts";
 import {
   describeSchedule,
+  type NewSchedule,
   nextOf,
-  refuseSchedule,
   type Schedule,
-  type ScheduleDraft,
+  scheduleLimitReached,
   type TickState,
-  tickIntakes,
+  tickCommands,
 } from "../rules/schedule.ts";
 import type { ScheduleLimits, Schedules } from "../store/controls.ts";
 import type { Driver } from "../store/driver.ts";
 import * as inOrder from "../store/in-order.ts";
 import { sql, type Tx } from "../store/tx.ts";
-import { knownAgain } from "./deduplicate.ts";
+import { findDuplicate } from "./deduplicate.ts";
 import { insertMessage } from "./messages.ts";
 import { ensureQueue } from "./queue-places.ts";
-import { topic } from "./url-groups.ts";
+import { getUrlGroup } from "./url-groups.ts";
 
 interface ScheduleRow {
   readonly key: number;
@@ -35,7 +35,7 @@ interface ScheduleRow {
 }
 
 /** Schedules that tick in one go. */
-const MOST = 1000;
+const MAX_TICKS_AT_ONCE = 1000;
 
 export function scheduleControl(driver: Driver): Schedules {
   return {
@@ -60,15 +60,15 @@ export function scheduleControl(driver: Driver): Schedules {
  */
 export async function tick(tx: Tx): Promise<void> {
   const rows = await tx.all<ScheduleRow>(
-    sql`SELECT * FROM schedules WHERE next_at <= ${tx.now} ORDER BY next_at, key LIMIT ${MOST}`,
+    sql`SELECT * FROM schedules WHERE next_at <= ${tx.now} ORDER BY next_at, key LIMIT ${MAX_TICKS_AT_ONCE}`,
   );
   for (const { id } of rows) {
     await tx.lock("schedule", id);
     // Another engine may have made this tick meanwhile.
     const schedule = await find(tx, id);
     if (schedule?.nextAt === undefined || schedule.nextAt > tx.now) continue;
-    const intakes = tickIntakes(schedule, await topic(tx, schedule.destination), tx.now);
-    const fresh = await inOrder.filter(intakes, async (intake) => !(await knownAgain(tx, intake)));
+    const commands = tickCommands(schedule, await getUrlGroup(tx, schedule.destination), tx.now);
+    const fresh = await inOrder.filter(commands, async (command) => !(await findDuplicate(tx, command)));
     // They are due by the claim that this is part of, or told as what is next.
     for (const { message } of fresh) await insertMessage(tx, message);
     const states = fresh.map(({ message }): [string, TickState] => [message.id, "IN_PROGRESS"]);
@@ -101,7 +101,7 @@ export async function recordTickState(
   );
 }
 
-async function put(tx: Tx, schedule: ScheduleDraft, limits: ScheduleLimits): Promise<void> {
+async function put(tx: Tx, schedule: NewSchedule, limits: ScheduleLimits): Promise<void> {
   const { id, cron, destination, createdAt } = schedule;
   await tx.lock("schedule", id);
   const old = await find(tx, id);
@@ -109,7 +109,7 @@ async function put(tx: Tx, schedule: ScheduleDraft, limits: ScheduleLimits): Pro
     const { count } = (await tx.one<{ count: number }>(sql`SELECT count(*) AS count FROM schedules`)) as {
       count: number;
     };
-    if (count >= limits.schedules) refuseSchedule(limits.schedules);
+    if (count >= limits.schedules) scheduleLimitReached(limits.schedules);
   }
   const { queue } = describeSchedule(schedule).message;
   if (queue !== undefined) await ensureQueue(tx, queue, limits.queues);

@@ -1,22 +1,22 @@
 import { type CallEnd, toAnswer } from "../rules/call.ts";
 import type { Reply } from "../rules/message.ts";
-import type { Learned, Settlement } from "../rules/outcome.ts";
+import type { LearnedFacts, Settlement } from "../rules/settlement.ts";
 import type { Lease, Settled } from "../store/store.ts";
-import { finishMessage, happens } from "../store/tables/due.ts";
+import { finishMessage, transitionTo } from "../store/tables/due.ts";
 import { logState } from "../store/tables/logs.ts";
 import { LIVE_MESSAGES, type MessageRow, toMessage } from "../store/tables/rows.ts";
 import { sql, type Tx } from "../store/tx.ts";
 import { fail, keepReply, recordFailure } from "./fail-message.ts";
 import { hasPending, reportCanceled } from "./finish-run.ts";
-import { letGo } from "./flow-limits.ts";
-import { land } from "./in-flight.ts";
+import { releaseWaiting } from "./flow-limits.ts";
+import { completeInFlight } from "./in-flight.ts";
 import { insertEntry, runOf } from "./messages.ts";
-import { followUp } from "./on-message-finished.ts";
+import { onMessageFinished } from "./on-message-finished.ts";
 import { reportAttempt } from "./report-attempt.ts";
-import { endAlarm, learn, raiseAlarm, recordRollback } from "./rollbacks.ts";
+import { endAlarm, recordLearned, recordRollback, startAlarm } from "./rollbacks.ts";
 
 /** What a settlement needs to know of the store's own settings. */
-export interface Keeping {
+export interface SettleSettings {
   /** Bytes of an answer that the record of a failed attempt keeps. */
   readonly excerpt: number;
 }
@@ -25,21 +25,21 @@ export async function settle(
   tx: Tx,
   lease: Lease,
   settlement: Settlement,
-  keeping: Keeping,
+  keeping: SettleSettings,
 ): Promise<Settled> {
   await lockRunOf(tx, lease);
   const held = await heldBy(tx, lease);
   if (!held) {
-    const ended = await land(tx, lease);
-    if (ended !== undefined) await learnLate(tx, ended, settlement);
+    const ended = await completeInFlight(tx, lease);
+    if (ended !== undefined) await recordLearnedLate(tx, ended, settlement);
     return { kind: "stale" };
   }
-  if (held.run !== null) await learn(tx, held.run, settlement);
-  const row = (settlement.traits !== undefined && (await heldBy(tx, lease))) || held;
+  if (held.run !== null) await recordLearned(tx, held.run, settlement);
+  const row = (settlement.capabilities !== undefined && (await heldBy(tx, lease))) || held;
   await reportAttempt(tx, row, settlement);
   const settled = await record(tx, row, settlement, keeping);
-  if (await letGo(tx, row.flow_key)) tx.wakeAt(tx.now);
-  await followUp(tx, row);
+  if (await releaseWaiting(tx, row.flow_key)) tx.wakeAt(tx.now);
+  await onMessageFinished(tx, row);
   return settled;
 }
 
@@ -58,24 +58,29 @@ async function heldBy(tx: Tx, { messageId, fence }: Lease): Promise<MessageRow |
 }
 
 /** Its endpoint's first answer came after a run had been cancelled: only now is it known what that wants. */
-async function learnLate(tx: Tx, key: number, learned: Learned): Promise<void> {
-  const run = learned.traits === undefined ? undefined : await runOf(tx, key);
-  if (!run || run.traits !== undefined) return;
-  await learn(tx, key, learned);
+async function recordLearnedLate(tx: Tx, key: number, learned: LearnedFacts): Promise<void> {
+  const run = learned.capabilities === undefined ? undefined : await runOf(tx, key);
+  if (!run || run.capabilities !== undefined) return;
+  await recordLearned(tx, key, learned);
   if (run.state === "RUN_CANCELED") await reportCanceled(tx, key);
 }
 
-async function record(tx: Tx, row: MessageRow, settlement: Settlement, keeping: Keeping): Promise<Settled> {
+async function record(
+  tx: Tx,
+  row: MessageRow,
+  settlement: Settlement,
+  keeping: SettleSettings,
+): Promise<Settled> {
   switch (settlement.kind) {
     case "retry":
       await recordFailure(tx, row, settlement.failure, keeping.excerpt);
       await tx.run(
-        sql`UPDATE due SET ${happens("retry")}, at = ${settlement.dueAt}, retried = retried + 1, owner = NULL
+        sql`UPDATE due SET ${transitionTo("retry")}, at = ${settlement.dueAt}, retried = retried + 1, owner = NULL
           WHERE message = ${row.seq}`,
       );
       await logState(tx, row, "RETRY", { dueAt: settlement.dueAt });
       tx.wakeAt(settlement.dueAt);
-      if (settlement.unheard) await raiseAlarm(tx, row);
+      if (settlement.unheard) await startAlarm(tx, row);
       return { kind: "recorded" };
     case "failed":
       return await fail(tx, row, settlement.failure, keeping.excerpt);
@@ -100,7 +105,7 @@ function isDelivery({ kind }: MessageRow): boolean {
 }
 
 /** The end of a call: its answer goes on record, and to the workflow. */
-async function answer(tx: Tx, row: MessageRow, end: CallEnd, keeping: Keeping): Promise<Settled> {
+async function answer(tx: Tx, row: MessageRow, end: CallEnd, keeping: SettleSettings): Promise<Settled> {
   if (end.failure) await recordFailure(tx, row, end.failure, keeping.excerpt);
   // Kept for the run's log.
   await finishMessage(tx, row.seq, { outcome: "DELIVERED", deleteAfter: null });
@@ -113,7 +118,7 @@ async function answer(tx: Tx, row: MessageRow, end: CallEnd, keeping: Keeping): 
 }
 
 async function deliver(tx: Tx, row: MessageRow, reply: Reply): Promise<void> {
-  const report = row.kind === "cancel" || (row.kind === "failure" && (await isTold(tx, row.seq)));
+  const report = row.kind === "cancel" || (row.kind === "failure" && (await isReported(tx, row.seq)));
   // The answer to a report is part of what it reports.
   await finishMessage(tx, row.seq, { outcome: "DELIVERED", deleteAfter: report ? null : tx.now });
   await logState(tx, row, "DELIVERED");
@@ -122,6 +127,6 @@ async function deliver(tx: Tx, row: MessageRow, reply: Reply): Promise<void> {
 }
 
 /** Whether the failure that a message reports is still in the queue, or in its run's log. */
-async function isTold(tx: Tx, report: number): Promise<boolean> {
+async function isReported(tx: Tx, report: number): Promise<boolean> {
   return (await tx.one(sql`SELECT 1 FROM dlq WHERE callback = ${report}`)) !== undefined;
 }

@@ -1,52 +1,52 @@
+import type { StartRun } from "../rules/command.ts";
 import { excerptOf } from "../rules/event.ts";
-import type { StartIntake } from "../rules/intake.ts";
 import { Problem } from "../rules/problem.ts";
-import { type Invoker, inherit, type Run, type RunDraft, reconfigure } from "../rules/run.ts";
+import { type Invoker, inherit, type NewRun, type Run, reconfigure } from "../rules/run.ts";
 import { decideStart, type StartDecision } from "../rules/start.ts";
 import type { Receipt } from "../store/store.ts";
 import { finishMessages } from "../store/tables/due.ts";
 import { FIRST_RECORD } from "../store/tables/entries.ts";
 import { deadlineOf, insertRun, labelRun, latestRun, notLive } from "../store/tables/runs.ts";
 import { sql, type Tx } from "../store/tx.ts";
-import { letGo } from "./flow-limits.ts";
+import { releaseWaiting } from "./flow-limits.ts";
 import { entryMessage, insertEntry, insertMessage, lockRun, runOf } from "./messages.ts";
 import { receipt } from "./receipt.ts";
 
 /**
  * Starts a run, unless the request repeats an earlier one: then the receipt names the run of that one.
  *
- * @throws Problem 400 when the run that the request configures, or that invokes it, isn't live
+ * @throws Problem 400 when the run that the request configuresRun, or that invokes it, isn't live
  */
-export async function startRun(tx: Tx, intake: StartIntake): Promise<Receipt> {
+export async function startRun(tx: Tx, command: StartRun): Promise<Receipt> {
   // 1. Read, under the locks of both runs.
-  const { run: draft, configures } = intake;
-  const { invoker } = draft;
-  const live = await lockRun(tx, draft.id);
-  const latest = live ?? (await latestRun(tx, draft.id));
+  const { run: newRun, configuresRun } = command;
+  const { invoker } = newRun;
+  const live = await lockRun(tx, newRun.id);
+  const latest = live ?? (await latestRun(tx, newRun.id));
   const parent = invoker && (await liveInvoker(tx, invoker));
-  const child = parent && (await childOf(tx, parent, intake));
+  const child = parent && (await childOf(tx, parent, command));
   // 2. Decide.
   const decision = decideStart({
-    draft,
-    configures,
+    newRun,
+    configuresRun,
     live,
     latest,
     invoker: !invoker ? "none" : parent ? "live" : "not live",
     invokedBefore: child !== undefined,
   });
   // 3. Write.
-  if (decision === "configure" && live) return configure(tx, live, intake);
+  if (decision === "configure" && live) return configure(tx, live, command);
   if (decision === "repeat invocation" && child) return child;
   if (decision === "repeat" && latest) return repeated(tx, latest);
-  if (decision !== "start") throw await refusal(tx, decision, draft);
-  const run = await insertRun(tx, draft, parent);
-  const entry = { key: FIRST_RECORD, callType: "step", body: intake.payload } as const;
-  await insertEntry(tx, run, entry, intake.message);
-  tx.record({ type: "run.started", runId: run.id, url: run.url, payload: excerptOf(intake.payload) });
-  return receipt(intake.message, run, false);
+  if (decision !== "start") throw await refusal(tx, decision, newRun);
+  const run = await insertRun(tx, newRun, parent);
+  const entry = { key: FIRST_RECORD, callType: "step", body: command.payload } as const;
+  await insertEntry(tx, run, entry, command.message);
+  tx.record({ type: "run.started", runId: run.id, url: run.url, payload: excerptOf(command.payload) });
+  return receipt(command.message, run, false);
 }
 
-async function refusal(tx: Tx, decision: StartDecision, { id, invoker }: RunDraft): Promise<Problem> {
+async function refusal(tx: Tx, decision: StartDecision, { id, invoker }: NewRun): Promise<Problem> {
   if (decision === "invoker is not live" && invoker) {
     return notLive(tx, invoker.runId, "it can't invoke another one");
   }
@@ -69,7 +69,7 @@ async function liveInvoker(tx: Tx, { runId, createdAt }: Invoker): Promise<Run |
 }
 
 /** What the step has invoked before: the endpoint says it again when it hasn't heard our answer. */
-async function childOf(tx: Tx, parent: Run, { run }: StartIntake): Promise<Receipt | undefined> {
+async function childOf(tx: Tx, parent: Run, { run }: StartRun): Promise<Receipt | undefined> {
   const key = run.invoker?.key ?? "";
   const row = await tx.one<{ key: number }>(
     sql`SELECT key FROM runs WHERE parent = ${parent.key} AND parent_record = ${key}`,
@@ -81,11 +81,11 @@ async function childOf(tx: Tx, parent: Run, { run }: StartIntake): Promise<Recei
 }
 
 /** Replaces the delivery that announced the run by one that the endpoint takes for a start. */
-async function configure(tx: Tx, live: Run, intake: StartIntake): Promise<Receipt> {
-  const config = reconfigure(live.config, intake.run.config);
+async function configure(tx: Tx, live: Run, command: StartRun): Promise<Receipt> {
+  const config = reconfigure(live.config, command.run.config);
   const deadline = deadlineOf(live.createdAt, config);
   await tx.run(
-    sql`UPDATE runs SET announced = 0, config = ${JSON.stringify(config)}, flow_key = ${config.flow?.key ?? null},
+    sql`UPDATE runs SET awaiting_configuration = 0, config = ${JSON.stringify(config)}, flow_key = ${config.flow?.key ?? null},
       deadline = ${deadline} WHERE key = ${live.key}`,
   );
   await tx.run(sql`DELETE FROM run_labels WHERE run = ${live.key}`);
@@ -93,14 +93,14 @@ async function configure(tx: Tx, live: Run, intake: StartIntake): Promise<Receip
   if (deadline !== null) tx.wakeAt(deadline);
   const changes = await finishMessages(tx, sql`run = ${live.key}`, {
     outcome: "DELIVERED",
-    deleteAfter: intake.message.createdAt,
+    deleteAfter: command.message.createdAt,
   });
   tx.count({ of: "delivery", state: "DELIVERED", count: changes });
   // The delivery no longer counts toward the limit of its key.
-  if (await letGo(tx, live.config.flow?.key ?? null)) tx.wakeAt(intake.message.createdAt);
+  if (await releaseWaiting(tx, live.config.flow?.key ?? null)) tx.wakeAt(command.message.createdAt);
   const entry = (await tx.one<{ seq: number }>(
-    sql`UPDATE entries SET message = ${intake.message.id} WHERE run = ${live.key} AND record = ${FIRST_RECORD} RETURNING seq`,
+    sql`UPDATE entries SET message = ${command.message.id} WHERE run = ${live.key} AND record = ${FIRST_RECORD} RETURNING seq`,
   )) as { seq: number };
-  await insertMessage(tx, inherit(intake.message, { ...live, config }), { run: live.key, entry: entry.seq });
-  return receipt(intake.message, live, false);
+  await insertMessage(tx, inherit(command.message, { ...live, config }), { run: live.key, entry: entry.seq });
+  return receipt(command.message, live, false);
 }

@@ -2,7 +2,7 @@ import type { Expiry } from "../rules/retention.ts";
 import { numbers, type Sql, sql, strings, type Tx, type ValueList } from "../store/tx.ts";
 import { remove } from "./dead-letters.ts";
 import { sweepDeduplications } from "./deduplicate.ts";
-import { erase, release } from "./delete-unreferenced.ts";
+import { deleteMessages, deleteUnreferenced } from "./delete-unreferenced.ts";
 import { sweepFlows } from "./flow-limits.ts";
 
 /** Deletes what is past its time, up to `limit` of each kind. @returns whether there may be more */
@@ -24,7 +24,7 @@ async function sweepMessages(tx: Tx, until: number, limit: number): Promise<numb
        (SELECT seq FROM messages WHERE delete_after <= ${until} ORDER BY delete_after LIMIT ${limit}) RETURNING seq`);
   // What the log still tells of goes with that.
   if (rows.length > 0)
-    await release(
+    await deleteUnreferenced(
       tx,
       rows.map(({ seq }) => seq),
     );
@@ -42,7 +42,7 @@ async function sweepLogs(tx: Tx, until: number, limit: number): Promise<number> 
     seq: number;
   }>(sql`SELECT seq FROM messages WHERE seq IN (${numbers(rows.map(({ message }) => message))})
        AND run IS NULL AND delete_after IS NULL`);
-  await release(
+  await deleteUnreferenced(
     tx,
     loose.map(({ seq }) => seq),
   );
@@ -93,5 +93,5 @@ async function eraseRuns(tx: Tx, keys: ValueList): Promise<void> {
 
 async function eraseAll(tx: Tx, query: Sql): Promise<void> {
   const rows = await tx.all<{ seq: number }>(query);
-  if (rows.length > 0) await erase(tx, rows);
+  if (rows.length > 0) await deleteMessages(tx, rows);
 }

@@ -1,4 +1,10 @@
-import { changeTopic, refuseTopic, type Topic, type TopicChange, type TopicLimits } from "../rules/topic.ts";
+import {
+  changeUrlGroup,
+  type UrlGroup,
+  type UrlGroupChange,
+  type UrlGroupLimits,
+  urlGroupLimitReached,
+} from "../rules/url-group.ts";
 import { sql, type Tx } from "../store/tx.ts";
 
 interface TopicRow {
@@ -9,30 +15,30 @@ interface TopicRow {
   readonly headers: string;
 }
 
-export async function topics(tx: Tx): Promise<Topic[]> {
-  return (await tx.all<TopicRow>(sql`SELECT * FROM url_groups ORDER BY name`)).map(toTopic);
+export async function listUrlGroups(tx: Tx): Promise<UrlGroup[]> {
+  return (await tx.all<TopicRow>(sql`SELECT * FROM url_groups ORDER BY name`)).map(toUrlGroup);
 }
 
-export async function topic(tx: Tx, name: string): Promise<Topic | undefined> {
+export async function getUrlGroup(tx: Tx, name: string): Promise<UrlGroup | undefined> {
   const row = await tx.one<TopicRow>(sql`SELECT * FROM url_groups WHERE name = ${name}`);
-  return row && toTopic(row);
+  return row && toUrlGroup(row);
 }
 
-export async function updateTopic(
+export async function updateUrlGroup(
   tx: Tx,
   name: string,
-  change: TopicChange,
-  limits: TopicLimits,
-): Promise<Topic | undefined> {
+  change: UrlGroupChange,
+  limits: UrlGroupLimits,
+): Promise<UrlGroup | undefined> {
   await tx.lock("group", name);
-  const old = await topic(tx, name);
+  const old = await getUrlGroup(tx, name);
   if (!old && change.kind === "add") {
     const { count } = (await tx.one<{ count: number }>(sql`SELECT count(*) AS count FROM url_groups`)) as {
       count: number;
     };
-    if (count >= limits.urlGroups) refuseTopic(limits.urlGroups);
+    if (count >= limits.urlGroups) urlGroupLimitReached(limits.urlGroups);
   }
-  const next = changeTopic(name, old, change, limits, tx.now);
+  const next = changeUrlGroup(name, old, change, limits, tx.now);
   if (!next) {
     await tx.run(sql`DELETE FROM url_groups WHERE name = ${name}`);
     return undefined;
@@ -45,12 +51,12 @@ export async function updateTopic(
   return next;
 }
 
-function toTopic(row: TopicRow): Topic {
+function toUrlGroup(row: TopicRow): UrlGroup {
   return {
     name: row.name,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
-    endpoints: JSON.parse(row.endpoints) as Topic["endpoints"],
-    headers: JSON.parse(row.headers) as Topic["headers"],
+    endpoints: JSON.parse(row.endpoints) as UrlGroup["endpoints"],
+    headers: JSON.parse(row.headers) as UrlGroup["headers"],
   };
 }

@@ -1,8 +1,15 @@
 import { isPlan, type StepRecord } from "@perdure/core/protocol";
 import { isLive, type Run } from "../rules/run.ts";
-import { type WaitIntake, waitRecord } from "../rules/wait.ts";
+import { type NewWait, waitRecord } from "../rules/wait.ts";
 import * as inOrder from "../store/in-order.ts";
-import type { KeptLimits, Notice, Notified, Waiting, WaitReceipt, WebhookState } from "../store/store.ts";
+import type {
+  EventNotification,
+  NotifyResult,
+  Waiting,
+  WaitReceipt,
+  WebhookLimits,
+  WebhookState,
+} from "../store/store.ts";
 import { notLive } from "../store/tables/runs.ts";
 import { sql, type Tx } from "../store/tx.ts";
 import { entryMessage, lockRun, runOf } from "./messages.ts";
@@ -15,52 +22,58 @@ interface WaiterRow {
 }
 
 /** Waits that are ended in one go. */
-const MOST = 1000;
+const MAX_EXPIRED_AT_ONCE = 1000;
 
-export async function wait(tx: Tx, intake: WaitIntake): Promise<WaitReceipt> {
-  const run = await lockRun(tx, intake.runId);
-  if (!run) throw await notLive(tx, intake.runId, "it can't wait for anything");
+export async function wait(tx: Tx, command: NewWait): Promise<WaitReceipt> {
+  const run = await lockRun(tx, command.runId);
+  if (!run) throw await notLive(tx, command.runId, "it can't wait for anything");
   const known =
-    (await entryMessage(tx, run.key, intake.key)) ?? (await waiterMessage(tx, run.key, intake.key));
+    (await entryMessage(tx, run.key, command.key)) ?? (await waiterMessage(tx, run.key, command.key));
   if (known !== undefined) return { messageId: known, deduplicated: true };
   const early = await tx.one<{ seq: number; data: Uint8Array }>(
-    sql`SELECT seq, data FROM events WHERE run = ${run.key} AND event = ${intake.eventId} ORDER BY seq LIMIT 1`,
+    sql`SELECT seq, data FROM events WHERE run = ${run.key} AND event = ${command.eventId} ORDER BY seq LIMIT 1`,
   );
   await tx.run(
-    sql`INSERT INTO waiters (run, event, record, open, deadline, wait, created_at) VALUES (${run.key}, ${intake.eventId}, ${intake.key}, ${early ? 0 : 1}, ${intake.deadline}, ${JSON.stringify(intake)}, ${tx.now})`,
+    sql`INSERT INTO waiters (run, event, record, open, deadline, wait, created_at) VALUES (${run.key}, ${command.eventId}, ${command.key}, ${early ? 0 : 1}, ${command.deadline}, ${JSON.stringify(command)}, ${tx.now})`,
   );
-  const { id: messageId } = intake.message;
+  const { id: messageId } = command.message;
   if (!early) {
-    tx.wakeAt(intake.deadline);
-    recordWaiting(tx, intake);
+    tx.wakeAt(command.deadline);
+    recordWaiting(tx, command);
     return { messageId, deduplicated: false };
   }
   await tx.run(sql`DELETE FROM events WHERE seq = ${early.seq}`);
-  await record(tx, run, intake, early.data);
+  await record(tx, run, command, early.data);
   return { messageId, deduplicated: false };
 }
 
-export async function notify(tx: Tx, notice: Notice): Promise<Notified> {
-  if (notice.runId === undefined) {
+export async function notify(tx: Tx, notification: EventNotification): Promise<NotifyResult> {
+  if (notification.runId === undefined) {
     const rows = await tx.all<WaiterRow>(
-      sql`SELECT seq, run, wait FROM waiters WHERE event = ${notice.eventId} AND open = 1 ORDER BY seq`,
+      sql`SELECT seq, run, wait FROM waiters WHERE event = ${notification.eventId} AND open = 1 ORDER BY seq`,
     );
-    return await tell(tx, rows, notice);
+    return await deliverEvent(tx, rows, notification);
   }
-  const run = await reachableRun(tx, notice.runId);
+  const run = await reachableRun(tx, notification.runId);
   if (!run) return { kind: "not live" };
-  if (notice.webhook && !(await hasWebhook(tx, run.key, notice.eventId))) return { kind: "no webhook" };
-  const rows = await nextWaiter(tx, run.key, notice.eventId);
-  if (rows.length > 0) return await tell(tx, rows, notice);
+  if (notification.webhook && !(await hasWebhook(tx, run.key, notification.eventId)))
+    return { kind: "no webhook" };
+  const rows = await nextWaiter(tx, run.key, notification.eventId);
+  if (rows.length > 0) return await deliverEvent(tx, rows, notification);
   if (
-    notice.webhook &&
-    !(await hasRoom(tx, { run: run.key, eventId: notice.eventId }, notice.webhook, notice.data.length))
+    notification.webhook &&
+    !(await hasRoom(
+      tx,
+      { run: run.key, eventId: notification.eventId },
+      notification.webhook,
+      notification.data.length,
+    ))
   )
     return { kind: "full" };
   await tx.run(
-    sql`INSERT INTO events (run, event, data, created_at) VALUES (${run.key}, ${notice.eventId}, ${notice.data}, ${tx.now})`,
+    sql`INSERT INTO events (run, event, data, created_at) VALUES (${run.key}, ${notification.eventId}, ${notification.data}, ${tx.now})`,
   );
-  return { kind: "told", waiters: [] };
+  return { kind: "delivered", waiters: [] };
 }
 
 /** Whether a webhook takes one more request, as far as that can be told without its body. */
@@ -68,7 +81,7 @@ export async function webhookState(
   tx: Tx,
   runId: string,
   eventId: string,
-  most: KeptLimits,
+  most: WebhookLimits,
 ): Promise<WebhookState> {
   const run = await reachableRun(tx, runId);
   if (!run || !(await hasWebhook(tx, run.key, eventId))) return "none";
@@ -85,10 +98,10 @@ async function nextWaiter(tx: Tx, run: number, eventId: string): Promise<WaiterR
 async function hasRoom(
   tx: Tx,
   webhook: { readonly run: number; readonly eventId: string },
-  most: KeptLimits,
+  most: WebhookLimits,
   bytes: number,
 ): Promise<boolean> {
-  const kept = await tx.one<KeptLimits>(
+  const kept = await tx.one<WebhookLimits>(
     sql`SELECT COUNT(*) AS hits, COALESCE(SUM(LENGTH(data)), 0) AS bytes FROM events WHERE run = ${webhook.run} AND event = ${webhook.eventId}`,
   );
   return kept !== undefined && kept.hits < most.hits && kept.bytes + bytes <= most.bytes;
@@ -97,13 +110,13 @@ async function hasRoom(
 /** Records the waits that are over. */
 export async function expire(tx: Tx): Promise<void> {
   const rows = await tx.all<WaiterRow>(
-    sql`SELECT seq, run, wait FROM waiters WHERE open = 1 AND deadline <= ${tx.now} ORDER BY deadline, seq LIMIT ${MOST}`,
+    sql`SELECT seq, run, wait FROM waiters WHERE open = 1 AND deadline <= ${tx.now} ORDER BY deadline, seq LIMIT ${MAX_EXPIRED_AT_ONCE}`,
   );
   for (const row of rows) {
     const run = await close(tx, row);
     if (!run) continue;
-    const intake = toWaitIntake(row);
-    const late = { ...intake, message: { ...intake.message, url: intake.timeoutUrl } };
+    const command = toWaitIntake(row);
+    const late = { ...command, message: { ...command.message, url: command.timeoutUrl } };
     await record(tx, run, late, undefined);
   }
 }
@@ -162,16 +175,20 @@ async function hasWebhook(tx: Tx, run: number, eventId: string): Promise<boolean
   return (await tx.one(sql`SELECT 1 FROM webhooks WHERE run = ${run} AND event = ${eventId}`)) !== undefined;
 }
 
-async function tell(tx: Tx, rows: readonly WaiterRow[], { data }: Notice): Promise<Notified> {
-  const told: Waiting[] = [];
+async function deliverEvent(
+  tx: Tx,
+  rows: readonly WaiterRow[],
+  { data }: EventNotification,
+): Promise<NotifyResult> {
+  const delivered: Waiting[] = [];
   for (const row of rows) {
     const run = await close(tx, row);
     if (!run) continue;
-    const intake = toWaitIntake(row);
-    told.push({ run, wait: intake });
-    await record(tx, run, intake, data);
+    const command = toWaitIntake(row);
+    delivered.push({ run, wait: command });
+    await record(tx, run, command, data);
   }
-  return { kind: "told", waiters: told };
+  return { kind: "delivered", waiters: delivered };
 }
 
 /** @returns the run, unless it is over */
@@ -181,13 +198,13 @@ async function close(tx: Tx, { seq, run: key }: WaiterRow): Promise<Run | undefi
   return run && isLive(run) ? run : undefined;
 }
 
-async function record(tx: Tx, run: Run, intake: WaitIntake, data: Uint8Array | undefined): Promise<void> {
-  const { key, message } = intake;
+async function record(tx: Tx, run: Run, command: NewWait, data: Uint8Array | undefined): Promise<void> {
+  const { key, message } = command;
   const timedOut = data === undefined;
-  await recordStep(tx, run, { key, message, json: waitRecord(intake, data), timedOut });
+  await recordStep(tx, run, { key, message, json: waitRecord(command, data), timedOut });
 }
 
-function recordWaiting(tx: Tx, { runId, eventId, step, deadline }: WaitIntake): void {
+function recordWaiting(tx: Tx, { runId, eventId, step, deadline }: NewWait): void {
   const { stepName, stepType } = step;
   tx.record({ type: "step.waiting", runId, step: stepName, stepType, eventId, until: deadline });
 }
@@ -199,6 +216,6 @@ async function waiterMessage(tx: Tx, run: number, key: string): Promise<string |
   return row && toWaitIntake(row).message.id;
 }
 
-function toWaitIntake({ wait }: WaiterRow): WaitIntake {
-  return JSON.parse(wait) as WaitIntake;
+function toWaitIntake({ wait }: WaiterRow): NewWait {
+  return JSON.parse(wait) as NewWait;
 }

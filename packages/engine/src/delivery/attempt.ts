@@ -3,7 +3,7 @@ import type { Cancel, Clock } from "../rules/clock.ts";
 import { messageOf } from "../rules/problem.ts";
 import { DestinationRefused } from "./policy.ts";
 import type { DeliveryRequest } from "./request.ts";
-import { shortageOf } from "./shortage.ts";
+import { shortageOf } from "./shortage-backoff.ts";
 import type { OutgoingRequest, Transport } from "./transport.ts";
 
 /** The engine was stopped before an answer came, or this machine lacks something: the attempt counts as not made. */

@@ -1,36 +1,36 @@
-import { type Attempt, hear } from "../rules/answer.ts";
+import { type Attempt, interpretAnswer } from "../rules/answer.ts";
 import { type Cancel, callAt } from "../rules/clock.ts";
-import { judge } from "../rules/outcome.ts";
 import { messageOf } from "../rules/problem.ts";
 import { expiryAt } from "../rules/retention.ts";
+import { decideSettlement } from "../rules/settlement.ts";
 import { type Claim, StoreUnavailable } from "../store/store.ts";
 import { type Abandoned, attempt } from "./attempt.ts";
+import { describeClaim, toAttemptEvent } from "./attempt-event.ts";
+import { type ConcurrencySlot, ConcurrencySlots } from "./concurrency-slots.ts";
+import { DestinationLimiter, destinationOf } from "./destination-limiter.ts";
 import type { DispatcherOptions } from "./dispatcher-options.ts";
-import { type Flight, Heartbeat } from "./heartbeat.ts";
-import { Lanes, laneOf } from "./lanes.ts";
-import { type Place, Places } from "./places.ts";
-import { describeClaim, report } from "./report.ts";
+import { Heartbeat, type InFlightDelivery } from "./heartbeat.ts";
+import { MemoryBudget, type MemoryReservation } from "./memory-budget.ts";
 import { isLeftToFetch, toRequest } from "./request.ts";
-import { type ByteHold, ByteRoom } from "./room.ts";
-import { Rest } from "./shortage.ts";
+import { ShortageBackoff } from "./shortage-backoff.ts";
 
 /** How long to wait, in milliseconds, when the store refuses to give out work. */
-const STORE_RETRY = 1000;
+const STORE_RETRY_MS = 1000;
 
 /** Messages that one transaction gives out: a few milliseconds' work, for which all else has to wait. */
-const CLAIMED_AT_ONCE = 32;
+const MAX_CLAIM_BATCH = 32;
 
 /** Milliseconds after which an attempt that brought no answer has kept the engine waiting. */
-const HUNG_AFTER = 1000;
+const HUNG_AFTER_MS = 1000;
 
 /** What a clean-up deletes of each kind before it lets others have their turn. */
-const SWEPT_AT_ONCE = 100;
+const SWEEP_BATCH = 100;
 
 /** The only loop of the engine: claims what is due, delivers it, and settles what came of it. */
 export class Dispatcher {
   readonly #options: DispatcherOptions;
   /** What is being delivered, by message id. */
-  readonly #flights = new Map<string, Flight>();
+  readonly #inFlight = new Map<string, InFlightDelivery>();
   readonly #idlers = new Set<() => void>();
   #abort = new AbortController();
   #running = false;
@@ -39,21 +39,21 @@ export class Dispatcher {
   #more = false;
   #timer: { readonly at: number; readonly cancel: Cancel } | undefined;
   readonly #heartbeat: Heartbeat;
-  readonly #lanes: Lanes;
-  readonly #rest: Rest;
-  readonly #places: Places;
-  readonly #room: ByteRoom;
+  readonly #limiter: DestinationLimiter;
+  readonly #shortage: ShortageBackoff;
+  readonly #slots: ConcurrencySlots;
+  readonly #memory: MemoryBudget;
   #lastSweep = Number.NEGATIVE_INFINITY;
   #sweeping = false;
-  #upkeep: Cancel | undefined;
+  #maintenance: Cancel | undefined;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
-    this.#heartbeat = new Heartbeat(options, this.#flights);
-    this.#lanes = new Lanes({ deliveries: options.concurrency, calls: options.calls });
-    this.#places = new Places(options, () => this.#goOn());
-    this.#room = new ByteRoom(options.bodyBytes);
-    this.#rest = new Rest(options, () => this.#next());
+    this.#heartbeat = new Heartbeat(options, this.#inFlight);
+    this.#limiter = new DestinationLimiter({ deliveries: options.concurrency, calls: options.calls });
+    this.#slots = new ConcurrencySlots(options, () => this.#goOn());
+    this.#memory = new MemoryBudget(options.bodyBytes);
+    this.#shortage = new ShortageBackoff(options, () => this.#next());
     options.store.onDue((dueAt) => this.#wake(dueAt));
   }
 
@@ -62,13 +62,13 @@ export class Dispatcher {
     this.#running = true;
     this.#abort = new AbortController();
     const { clock, sweep } = this.#options;
-    this.#upkeep = clock.every?.(sweep, () => this.sweep());
+    this.#maintenance = clock.every?.(sweep, () => this.sweep());
     this.#wake(clock.now());
   }
 
   /** Resolves when nothing is due now and nothing is being delivered. */
   async idle(): Promise<void> {
-    while (this.#claiming || this.#sweeping || this.#flights.size > 0) {
+    while (this.#claiming || this.#sweeping || this.#inFlight.size > 0) {
       await new Promise<void>((resolve) => this.#idlers.add(resolve));
     }
   }
@@ -79,7 +79,7 @@ export class Dispatcher {
    */
   async stop(deadline: number): Promise<void> {
     this.#running = false;
-    this.#upkeep?.();
+    this.#maintenance?.();
     this.#timer?.cancel();
     this.#timer = undefined;
     const cancel = this.#options.clock.after(deadline, () => this.#abort.abort());
@@ -113,14 +113,14 @@ export class Dispatcher {
 
   #claim(): void {
     if (!this.#running) return;
-    if (this.#claiming || this.#rest.lasts || this.#places.left() <= 0) {
+    if (this.#claiming || this.#shortage.active || this.#slots.left() <= 0) {
       this.#more = true;
       return;
     }
     this.#claiming = true;
     this.#more = false;
     // Called from within a write, the claim joins its transaction: no extra wait for the disk.
-    void this.#take().finally(() => {
+    void this.#claimBatch().finally(() => {
       this.#claiming = false;
       this.#next();
     });
@@ -128,32 +128,32 @@ export class Dispatcher {
 
   /** Deliveries and calls under way. */
   get active(): number {
-    return this.#places.taken;
+    return this.#slots.taken;
   }
 
   /** Whether what is due has to wait for the end of something that is under way. */
   get full(): boolean {
-    return this.#running && this.#places.left() <= 0;
+    return this.#running && this.#slots.left() <= 0;
   }
 
-  async #take(): Promise<void> {
+  async #claimBatch(): Promise<void> {
     const { store, clock, lease, emit } = this.#options;
     const now = clock.now();
     try {
-      const { claims, nextDue, lanes } = await store.claim({
-        limit: Math.min(this.#places.left(), CLAIMED_AT_ONCE),
+      const { claims, nextDue, destinations } = await store.claim({
+        limit: Math.min(this.#slots.left(), MAX_CLAIM_BATCH),
         leaseUntil: now + lease,
-        lanes: this.#lanes.order(this.#places.room()),
+        destinations: this.#limiter.order(this.#slots.free()),
       });
-      this.#lanes.learn(lanes);
+      this.#limiter.update(destinations);
       for (const claim of claims) this.#launch(claim);
-      this.#more ||= this.#lanes.isOpen(this.#places.room());
+      this.#more ||= this.#limiter.hasCapacity(this.#slots.free());
       if (nextDue === undefined) return;
       if (nextDue > clock.now()) this.#wake(nextDue);
       else this.#more = true;
     } catch (error) {
       emit({ type: "fault", during: "claiming", error });
-      this.#wake(clock.now() + STORE_RETRY);
+      this.#wake(clock.now() + STORE_RETRY_MS);
     }
   }
 
@@ -161,7 +161,7 @@ export class Dispatcher {
   #next(): void {
     if (this.#more && this.#running) this.#claim();
     this.sweep();
-    if (this.#flights.size > 0) return;
+    if (this.#inFlight.size > 0) return;
     this.#heartbeat.stop();
     if (this.#claiming || this.#sweeping) return;
     for (const resolve of this.#idlers) resolve();
@@ -170,65 +170,78 @@ export class Dispatcher {
 
   #launch(claim: Claim): void {
     const { lease } = claim;
-    const known = this.#flights.get(lease.messageId);
-    if (known && !known.landed) {
+    const known = this.#inFlight.get(lease.messageId);
+    if (known && !known.finished) {
       // Ours still, but its lease had run out while this process slept. It goes on under the new one.
       known.lease = lease;
       return;
     }
-    const { purpose, url } = claim.message;
-    const lane = laneOf(url, purpose);
+    const { kind, url } = claim.message;
+    const destination = destinationOf(url, kind);
     const abort = new AbortController();
-    const place: Place = { isCall: purpose === "call" };
-    const flight: Flight = { lease, purpose, place, lane, abort, landed: false, experience: "none" };
-    this.#flights.set(lease.messageId, flight);
-    this.#lanes.begin(lane);
-    this.#places.take(place);
+    const slot: ConcurrencySlot = { isCall: kind === "call" };
+    const delivery: InFlightDelivery = {
+      lease,
+      kind,
+      slot,
+      destination,
+      abort,
+      finished: false,
+      responsiveness: "none",
+    };
+    this.#inFlight.set(lease.messageId, delivery);
+    this.#limiter.begin(destination);
+    this.#slots.take(slot);
     this.#heartbeat.start();
-    void this.#deliver(claim, flight).finally(() => {
-      this.#lanes.end(lane, flight.experience);
-      this.#places.leave(place);
-      if (this.#flights.get(lease.messageId) === flight) this.#flights.delete(lease.messageId);
+    void this.#deliver(claim, delivery).finally(() => {
+      this.#limiter.end(destination, delivery.responsiveness);
+      this.#slots.release(slot);
+      if (this.#inFlight.get(lease.messageId) === delivery) this.#inFlight.delete(lease.messageId);
       this.#goOn();
     });
   }
 
-  /** There is a place more, and so perhaps room for what waits for its destination. */
+  /** There is a slot more, and so perhaps room for what waits for its destination. */
   #goOn(): void {
-    this.#more ||= this.#lanes.isOpen(this.#places.room());
+    this.#more ||= this.#limiter.hasCapacity(this.#slots.free());
     this.#next();
   }
 
-  async #deliver(claim: Claim, flight: Flight): Promise<void> {
+  async #deliver(claim: Claim, delivery: InFlightDelivery): Promise<void> {
     const { clock, emit } = this.#options;
     const began = clock.now();
     const { retried, notBefore, createdAt } = claim.message;
     const lag = retried === 0 ? Math.max(0, began - Math.max(notBefore, createdAt)) : undefined;
     emit({ type: "delivering", lag, ...describeClaim(claim) });
-    const held = this.#room.hold();
+    const held = this.#memory.reserve();
     try {
-      await this.#settle(claim, flight, await this.#attempt(claim, flight, held), began);
+      await this.#settle(claim, delivery, await this.#attempt(claim, delivery, held), began);
     } finally {
       held.release();
     }
   }
 
-  async #settle(claim: Claim, flight: Flight, result: Attempt | Abandoned, began: number): Promise<void> {
+  async #settle(
+    claim: Claim,
+    delivery: InFlightDelivery,
+    result: Attempt | Abandoned,
+    began: number,
+  ): Promise<void> {
     const { store, clock, emit, lease, mostRetries } = this.#options;
     const now = clock.now();
-    flight.landed = true;
-    if (result.kind === "abandoned" && result.shortage !== undefined) this.#rest.begin(result.shortage);
-    if (result.kind === "unanswered" && now - began >= HUNG_AFTER) flight.experience = "hung";
+    delivery.finished = true;
+    if (result.kind === "abandoned" && result.shortage !== undefined) this.#shortage.begin(result.shortage);
+    if (result.kind === "unanswered" && now - began >= HUNG_AFTER_MS) delivery.responsiveness = "hung";
     if (result.kind === "answered") {
-      flight.experience = "answered";
-      this.#rest.recover();
+      delivery.responsiveness = "answered";
+      this.#shortage.recover();
     }
     try {
-      if (result.kind === "abandoned") return await store.release([flight.lease]);
-      const heard = hear(claim, result);
-      const settlement = judge(claim, heard, { now, mostRetries });
-      const settled = await store.settle(flight.lease, settlement);
-      const event = report({ claim, heard, settlement, settled, ms: now - began });
+      if (result.kind === "abandoned") return await store.release([delivery.lease]);
+      const answer = interpretAnswer(claim, result);
+      const settlement = decideSettlement(claim, answer, { now, mostRetries });
+      const settled = await store.settle(delivery.lease, settlement);
+      const event = toAttemptEvent({ claim, result: answer, settlement, settled, ms: now - began });
       if (event) emit(event);
     } catch (error) {
       emit({ type: "fault", during: "settling", error });
@@ -238,17 +251,21 @@ export class Dispatcher {
   }
 
   /** The claim with the bodies that it lacks, once there is room for them, unless they are too large to be sent. */
-  async #complete(claim: Claim, held: ByteHold): Promise<Claim> {
+  async #complete(claim: Claim, held: MemoryReservation): Promise<Claim> {
     const { store, historyBytes } = this.#options;
     if (claim.omitted === 0 || isLeftToFetch(claim, historyBytes)) return claim;
     await held.take(claim.omitted);
     return { ...claim, entries: await store.entriesOf(claim), omitted: 0 };
   }
 
-  async #attempt(claim: Claim, { abort, place }: Flight, held: ByteHold): Promise<Attempt | Abandoned> {
+  async #attempt(
+    claim: Claim,
+    { abort, slot }: InFlightDelivery,
+    held: MemoryReservation,
+  ): Promise<Attempt | Abandoned> {
     const { signer, clock, transport, timeout, messageTimeout, historyBytes, callBytes, region } =
       this.#options;
-    const usual = claim.message.purpose === "message" ? messageTimeout : timeout;
+    const usual = claim.message.kind === "message" ? messageTimeout : timeout;
     try {
       const whole = await this.#complete(claim, held);
       const request = await toRequest(whole, signer, historyBytes, clock.now(), region);
@@ -257,10 +274,10 @@ export class Dispatcher {
         clock,
         timeout: claim.message.timeout ?? usual,
         // Half an answer would be taken for a whole one.
-        wholeBytes: claim.message.purpose === "call" ? callBytes : undefined,
-        hold: claim.message.purpose === "call" ? (bytes) => held.take(bytes) : undefined,
+        wholeBytes: claim.message.kind === "call" ? callBytes : undefined,
+        hold: claim.message.kind === "call" ? (bytes) => held.take(bytes) : undefined,
         stop: AbortSignal.any([this.#abort.signal, abort.signal]),
-        lookUp: () => this.#places.lookUp(place),
+        lookUp: () => this.#slots.lookUp(slot),
       });
     } catch (error) {
       // The store's fault is none of the destination's.
@@ -287,7 +304,7 @@ export class Dispatcher {
     const { store, retention, emit } = this.#options;
     const expiry = expiryAt(now, retention);
     try {
-      while (this.#running && (await store.sweep(expiry, SWEPT_AT_ONCE)));
+      while (this.#running && (await store.sweep(expiry, SWEEP_BATCH)));
     } catch (error) {
       emit({ type: "fault", during: "cleaning up", error });
     }

@@ -1,23 +1,23 @@
 import type { Cancel, Clock } from "../rules/clock.ts";
 import type { Observer } from "../rules/event.ts";
-import type { Purpose } from "../rules/message.ts";
+import type { MessageKind } from "../rules/message.ts";
 import type { Lease, Store } from "../store/store.ts";
-import type { Experience } from "./lanes.ts";
-import type { Place } from "./places.ts";
+import type { ConcurrencySlot } from "./concurrency-slots.ts";
+import type { Responsiveness } from "./destination-limiter.ts";
 
 /** One message that is being delivered. */
-export interface Flight {
+export interface InFlightDelivery {
   lease: Lease;
-  readonly purpose: Purpose;
-  readonly place: Place;
+  readonly kind: MessageKind;
+  readonly slot: ConcurrencySlot;
   /** Where it counts among what goes to the same destination. */
-  readonly lane: string;
+  readonly destination: string;
   /** Aborted when its answer is no longer wanted. */
   readonly abort: AbortController;
-  /** It has landed: what is claimed of the same message from now on is another attempt. */
-  landed: boolean;
+  /** The attempt has ended: a later claim of the same message is another attempt. */
+  finished: boolean;
   /** What its attempt has shown of the destination. */
-  experience: Experience;
+  responsiveness: Responsiveness;
 }
 
 export interface HeartbeatOptions {
@@ -32,12 +32,12 @@ export interface HeartbeatOptions {
 export class Heartbeat {
   readonly #options: HeartbeatOptions;
   /** By message id. */
-  readonly #flights: ReadonlyMap<string, Flight>;
+  readonly #inFlight: ReadonlyMap<string, InFlightDelivery>;
   #next: Cancel | undefined;
 
-  constructor(options: HeartbeatOptions, flights: ReadonlyMap<string, Flight>) {
+  constructor(options: HeartbeatOptions, inFlight: ReadonlyMap<string, InFlightDelivery>) {
     this.#options = options;
-    this.#flights = flights;
+    this.#inFlight = inFlight;
   }
 
   start(): void {
@@ -45,7 +45,7 @@ export class Heartbeat {
     const { clock, lease } = this.#options;
     this.#next = clock.after(lease / 3, () => {
       this.#next = undefined;
-      if (this.#flights.size === 0) return;
+      if (this.#inFlight.size === 0) return;
       this.start();
       void this.#renew();
     });
@@ -58,12 +58,12 @@ export class Heartbeat {
 
   async #renew(): Promise<void> {
     const { store, clock, lease, emit } = this.#options;
-    const leases = [...this.#flights.values()].map((flight) => flight.lease);
+    const leases = [...this.#inFlight.values()].map((delivery) => delivery.lease);
     try {
       for (const { messageId } of await store.renew(leases, clock.now() + lease)) {
-        const flight = this.#flights.get(messageId);
+        const delivery = this.#inFlight.get(messageId);
         // The run has ended, and nobody will hear of the answer. An endpoint's own work is left to come to its end.
-        if (flight?.purpose === "call") flight.abort.abort();
+        if (delivery?.kind === "call") delivery.abort.abort();
       }
     } catch (error) {
       emit({ type: "fault", during: "renewing leases", error });

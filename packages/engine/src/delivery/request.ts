@@ -68,19 +68,19 @@ export async function toRequest(
   const { message } = claim;
   const body = bodyOf(claim, maxHistory);
   const headers =
-    message.purpose === "call" ? callHeaders(claim) : { ...forwarded(claim), ...ownHeaders(claim) };
+    message.kind === "call" ? callHeaders(claim) : { ...forwarded(claim), ...ownHeaders(claim) };
   const contentType = contentTypeOf(claim);
   if (contentType !== undefined) headers[HEADER.contentType.toLowerCase()] = contentType;
   if (region !== undefined) headers[HEADER.region.toLowerCase()] = region;
   // To a third party the run's id is no part of the request.
-  const runId = message.purpose === "call" ? undefined : claim.run?.id;
+  const runId = message.kind === "call" ? undefined : claim.run?.id;
   const sent = new Headers(headers);
   const bound = createHash("sha256").update(boundHeaders(sent)).digest("base64url");
   headers[HEADER.signature.toLowerCase()] = await signer.sign({
     url: message.url,
     body: body ?? "",
     claim: {
-      kind: message.purpose === "call" ? "call" : kindOf(sent),
+      kind: message.kind === "call" ? "call" : kindOf(sent),
       ...(runId ? { runId } : {}),
       messageId: message.id,
       headers: bound,
@@ -93,19 +93,16 @@ export async function toRequest(
 /** Whether the bodies that a claim lacks are more than is sent: the endpoint fetches them. */
 export function isLeftToFetch({ message, run, omitted }: Claim, maxHistory: number): boolean {
   // Of an answer, the bytes count; of a history, what they are in base64.
-  const size = message.purpose === "answer" ? Math.floor(omitted / 4) * 3 - 2 : omitted;
+  const size = message.kind === "answer" ? Math.floor(omitted / 4) * 3 - 2 : omitted;
   return (
-    message.purpose !== "call" &&
-    run !== undefined &&
-    size > maxHistory &&
-    hasFeature(run.config, "LazyFetch")
+    message.kind !== "call" && run !== undefined && size > maxHistory && hasFeature(run.config, "LazyFetch")
   );
 }
 
 function bodyOf(claim: Claim, maxHistory: number): DeliveryRequest["body"] {
   const { message, run, entries } = claim;
   if (isLeftToFetch(claim, maxHistory)) return undefined;
-  switch (message.purpose) {
+  switch (message.kind) {
     case "message":
       return message.body;
     case "failure":
@@ -117,7 +114,7 @@ function bodyOf(claim: Claim, maxHistory: number): DeliveryRequest["body"] {
     case "call":
     case "answer": {
       const body = fromBase64(entries.at(-1)?.body ?? "");
-      if (message.purpose === "call") return body.length > 0 ? body : undefined;
+      if (message.kind === "call") return body.length > 0 ? body : undefined;
       const left = run && body.length > maxHistory && hasFeature(run.config, "LazyFetch");
       return left ? undefined : body;
     }
@@ -127,8 +124,8 @@ function bodyOf(claim: Claim, maxHistory: number): DeliveryRequest["body"] {
 /** The report of a run's end, with what only this engine tells. A large history is left for the endpoint to fetch. */
 function endedBody({ message, run, entries, ended }: Claim, maxHistory: number): string {
   const report = JSON.parse(toText(message.body ?? new Uint8Array())) as FailureBody;
-  const elsewhere = message.purpose === "failure" && !isSameUrl(message.url, run?.url ?? "");
-  const only = message.purpose === "rollback" ? "rollback" : elsewhere ? "report" : undefined;
+  const elsewhere = message.kind === "failure" && !isSameUrl(message.url, run?.url ?? "");
+  const only = message.kind === "rollback" ? "rollback" : elsewhere ? "report" : undefined;
   const { rollbacks = [], started = [], begun = false, pending = false } = ended ?? {};
   const size = entries.reduce((sum, { body }) => sum + body.length, 0);
   const details: FailureDetails = {
@@ -165,7 +162,7 @@ function toJson({ messageId, body, callType }: HistoryEntry): string {
 }
 
 function contentTypeOf({ message }: Claim): string | undefined {
-  if (message.purpose === "step" || message.purpose === "answer") return JSON_TYPE;
+  if (message.kind === "step" || message.kind === "answer") return JSON_TYPE;
   // A type that was only forwarded stands in for one that wasn't given.
   return (
     message.contentType ?? message.forward.find(([name]) => name === HEADER.contentType.toLowerCase())?.[1]
@@ -174,7 +171,7 @@ function contentTypeOf({ message }: Claim): string | undefined {
 
 function forwarded({ message, run }: Claim): Record<string, string> {
   // By the presence of the version an endpoint tells a step's delivery from everything else.
-  const resumes = message.purpose === "step" && !run?.announced;
+  const resumes = message.kind === "step" && !run?.awaitingConfiguration;
   const headers: Record<string, string> = resumes ? { [SDK_VERSION]: PROTOCOL_VERSION } : {};
   const add = (list: HeaderList): void => {
     for (const [name, value] of list) if (mayForward(name, resumes)) headers[name] = value;
@@ -212,7 +209,7 @@ function ownHeaders(claim: Claim): Record<string, string> {
     [HEADER.messageId.toLowerCase()]: message.id,
     [HEADER.retried.toLowerCase()]: String(message.retried),
     [HEADER.callerIp.toLowerCase()]: message.callerIp,
-    ...(message.topic ? { [HEADER.topicName.toLowerCase()]: message.topic.name } : {}),
+    ...(message.urlGroup ? { [HEADER.topicName.toLowerCase()]: message.urlGroup.name } : {}),
   };
   if (message.schedule !== undefined) headers[HEADER.scheduleId.toLowerCase()] = message.schedule;
   if (run) Object.assign(headers, runHeaders(run, claim));
@@ -220,11 +217,11 @@ function ownHeaders(claim: Claim): Record<string, string> {
 }
 
 function runHeaders(run: Run, { message, first }: Claim): Record<string, string> {
-  const failure = message.purpose === "failure" || message.purpose === "rollback";
-  const canceled = message.purpose === "cancel";
-  const answer = message.purpose === "answer";
+  const failure = message.kind === "failure" || message.kind === "rollback";
+  const canceled = message.kind === "cancel";
+  const answer = message.kind === "answer";
   const isDefault =
-    message.purpose === "step" && run.config.retries === undefined && run.traits === undefined;
+    message.kind === "step" && run.config.retries === undefined && run.capabilities === undefined;
   return {
     [HEADER.runId.toLowerCase()]: run.id,
     [HEADER.createdAt.toLowerCase()]: String(run.createdAt),
@@ -242,6 +239,8 @@ function runHeaders(run: Run, { message, first }: Claim): Record<string, string>
     ...(failure
       ? { [HEADER.isFailure.toLowerCase()]: "true", [HEADER.isFailureCallback.toLowerCase()]: "true" }
       : {}),
-    ...(run.announced && message.purpose === "step" ? { [HEADER.unknownSdk.toLowerCase()]: "true" } : {}),
+    ...(run.awaitingConfiguration && message.kind === "step"
+      ? { [HEADER.unknownSdk.toLowerCase()]: "true" }
+      : {}),
   };
 }

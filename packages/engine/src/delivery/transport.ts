@@ -13,7 +13,7 @@ export interface OutgoingRequest {
    * Called before a part of a large answer is kept. While there is no room for it the promise is pending, and the
    * transport reads no further.
    */
-  readonly hold?: Hold | undefined;
+  readonly hold?: ReserveMemory | undefined;
   /** Aborted when the answer is no longer wanted. */
   readonly signal: AbortSignal;
   /**
@@ -74,7 +74,7 @@ export function guarded(transport: Transport, policy: DestinationPolicy): Transp
 }
 
 /** Asks for room for bytes. */
-export type Hold = (bytes: number) => Promise<void>;
+export type ReserveMemory = (bytes: number) => Promise<void>;
 
 /** Bytes of an answer that are read without asking for room. */
 const SMALL = 64 * 1024;
@@ -83,7 +83,7 @@ const SMALL = 64 * 1024;
 export async function readUpTo(
   body: AsyncIterable<Uint8Array>,
   maxBytes: number,
-  hold?: Hold,
+  hold?: ReserveMemory,
 ): Promise<Pick<Reply, "body" | "cut">> {
   const parts: Uint8Array[] = [];
   let size = 0;

@@ -1,19 +1,19 @@
 import { HEADER } from "@perdure/core/protocol";
 import { z } from "zod";
 import { toBytes } from "../rules/bytes.ts";
-import type { IntakeRequest } from "../rules/draft.ts";
-import { type Intake, isOfLiveRun, type StartIntake, toTrigger } from "../rules/intake.ts";
+import { belongsToLiveRun, type Command, parseTrigger, type StartRun } from "../rules/command.ts";
 import { NAME, toName } from "../rules/name.ts";
+import type { PublishRequest } from "../rules/new-message.ts";
 import { invalid, Problem } from "../rules/problem.ts";
 import type { Receipt } from "../store/store.ts";
-import { type Asked, resolve, sent, toAnswers } from "./destinations.ts";
+import { type RequestedDestination, resolve, sent, toAnswers } from "./destinations.ts";
 import { check, json, parseJson } from "./json.ts";
-import { type Body, type Origin, type Routes, route, type Shown } from "./route.ts";
+import { type Body, type Origin, type Output, type Routes, route } from "./route.ts";
+import { error, triggered } from "./schemas.ts";
 import type { Service } from "./service.ts";
-import { error, triggered } from "./shapes.ts";
 import { submit, submitEach } from "./submit.ts";
+import { createTimeSlices } from "./time-slices.ts";
 import { toRunAnswer } from "./trigger.ts";
-import { createTurns } from "./turns.ts";
 
 const expected = { error: "expected a url or a url group" };
 
@@ -50,7 +50,7 @@ export const batches: Routes = {
       answers: { 200: z.array(z.union([sent, error])) },
       async handle(input, service) {
         const read = await readItems(input.body, input, service);
-        const asked = read.filter((one): one is Asked => !(one instanceof Problem));
+        const asked = read.filter((one): one is RequestedDestination => !(one instanceof Problem));
         if (asked.length === 0 && input.body.some(isOfRun)) throw read.find((one) => one instanceof Problem);
         return inPlaces(read, await submitAll(asked, service));
       },
@@ -62,14 +62,14 @@ export const batches: Routes = {
       body: items,
       answers: { 201: z.array(z.union([triggered, error])) },
       async handle(input, service) {
-        const pause = createTurns();
-        const read: (StartIntake | Problem)[] = [];
+        const pause = createTimeSlices();
+        const read: (StartRun | Problem)[] = [];
         for (const one of input.body) {
           await pause();
           read.push(readTrigger(one, input, service));
         }
-        const intakes = read.filter((one): one is StartIntake => !(one instanceof Problem));
-        const outcomes = await submitEach(intakes, service);
+        const commands = read.filter((one): one is StartRun => !(one instanceof Problem));
+        const outcomes = await submitEach(commands, service);
         return inPlaces(
           read,
           outcomes.map((one) => (one instanceof Problem ? { error: one.message } : toRunAnswer(one))),
@@ -79,7 +79,7 @@ export const batches: Routes = {
   },
 };
 
-type Failed = Shown<typeof error>;
+type Failed = Output<typeof error>;
 
 /** Answers, with the faults in their places among them. */
 function inPlaces<Answer>(read: readonly unknown[], answers: readonly Answer[]): (Answer | Failed)[] {
@@ -89,15 +89,15 @@ function inPlaces<Answer>(read: readonly unknown[], answers: readonly Answer[]):
 
 /** What belongs to a live run is stored in one transaction; other items don't depend on each other. */
 async function submitAll(
-  asked: readonly Asked[],
+  asked: readonly RequestedDestination[],
   service: Service,
-): Promise<(Shown<typeof sent> | Failed)[]> {
-  const intakes = asked.flatMap((one) => one.intakes);
-  const store = intakes.every(standsAlone) ? submitEach : submit;
-  const outcomes = await store(intakes, service);
+): Promise<(Output<typeof sent> | Failed)[]> {
+  const commands = asked.flatMap((one) => one.commands);
+  const store = commands.every(standsAlone) ? submitEach : submit;
+  const outcomes = await store(commands, service);
   let taken = 0;
   return asked.map((one) => {
-    const own = outcomes.slice(taken, taken + one.intakes.length);
+    const own = outcomes.slice(taken, taken + one.commands.length);
     taken += own.length;
     const problem = own.find((outcome) => outcome instanceof Problem);
     if (problem) return { error: problem.message };
@@ -110,9 +110,9 @@ function isReceipt(outcome: Receipt | Problem): outcome is Receipt {
 }
 
 /** Nothing that is there already has a part in it. */
-function standsAlone(intake: Intake): boolean {
-  if (intake.kind === "start") return !intake.configures && intake.run.invoker === undefined;
-  return intake.kind === "message";
+function standsAlone(command: Command): boolean {
+  if (command.kind === "start") return !command.configuresRun && command.run.invoker === undefined;
+  return command.kind === "message";
 }
 
 /** @throws Problem 413 for items that become more messages than a batch may have */
@@ -120,15 +120,15 @@ async function readItems(
   items: readonly object[],
   origin: Origin,
   service: Service,
-): Promise<(Asked | Problem)[]> {
-  const pause = createTurns();
-  const read: (Asked | Problem)[] = [];
+): Promise<(RequestedDestination | Problem)[]> {
+  const pause = createTimeSlices();
+  const read: (RequestedDestination | Problem)[] = [];
   let room = service.limits.batchItems;
   for (const one of items) {
     await pause();
     const asked = await readItem(one, origin, service, room);
     read.push(asked);
-    if (!(asked instanceof Problem)) room -= asked.intakes.length;
+    if (!(asked instanceof Problem)) room -= asked.commands.length;
   }
   return read;
 }
@@ -138,19 +138,19 @@ async function readItem(
   origin: Origin,
   service: Service,
   room: number,
-): Promise<Asked | Problem> {
+): Promise<RequestedDestination | Problem> {
   try {
     return await resolve(toRequest(one, origin), service, room);
   } catch (error) {
-    if (error instanceof Problem && error.status !== 413 && !isOfLiveRun(new Map(headersOf(one))))
+    if (error instanceof Problem && error.status !== 413 && !belongsToLiveRun(new Map(headersOf(one))))
       return error;
     throw error;
   }
 }
 
-function readTrigger(one: object, origin: Origin, { limits }: Service): StartIntake | Problem {
+function readTrigger(one: object, origin: Origin, { limits }: Service): StartRun | Problem {
   try {
-    return toTrigger(toRequest(one, origin), limits);
+    return parseTrigger(toRequest(one, origin), limits);
   } catch (error) {
     if (error instanceof Problem) return error;
     throw error;
@@ -161,7 +161,7 @@ function readTrigger(one: object, origin: Origin, { limits }: Service): StartInt
 const MOST_HEADERS = 1000;
 
 /** @throws Problem 400 that names the field */
-function toRequest(one: object, { callerIp, now }: Origin): IntakeRequest {
+function toRequest(one: object, { callerIp, now }: Origin): PublishRequest {
   const count = headersOf(one).length;
   if (count > MOST_HEADERS) throw invalid("headers", `expected ${MOST_HEADERS} at most, got ${count}`);
   const { destination, headers: given, body, queue } = check(item, one, "the item");

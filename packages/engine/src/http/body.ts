@@ -10,7 +10,7 @@ export class BodyBudget {
   }
 
   /** The part of one request. */
-  hold(): BodyHold {
+  hold(): BodyReservation {
     let own = 0;
     return {
       take: (bytes) => {
@@ -29,7 +29,7 @@ export class BodyBudget {
   }
 }
 
-export interface BodyHold {
+export interface BodyReservation {
   /** @throws Problem 503 when all requests together would hold more than the budget */
   take(bytes: number): void;
   /** Gives back all that was taken: the request has been answered. */
@@ -44,7 +44,7 @@ const SMALL = 64 * 1024;
  *
  * @throws Problem 413 as soon as there are more than `limit`, 503 as soon as `hold` can take no more
  */
-export async function readBody(request: Request, limit: number, hold: BodyHold): Promise<Uint8Array> {
+export async function readBody(request: Request, limit: number, hold: BodyReservation): Promise<Uint8Array> {
   const announced = Number(request.headers.get("content-length") ?? Number.NaN);
   if (announced > limit) throw tooLarge(limit);
   // A server holds the sender to what it announced.

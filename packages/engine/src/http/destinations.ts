@@ -1,18 +1,18 @@
 import { z } from "zod";
-import type { IntakeRequest } from "../rules/draft.ts";
-import { type Intake, toFanOut, toIntake } from "../rules/intake.ts";
+import { type Command, parseCommand, parseUrlGroupPublish } from "../rules/command.ts";
+import type { PublishRequest } from "../rules/new-message.ts";
 import { Problem } from "../rules/problem.ts";
-import { isTopicName, noSuchTopic } from "../rules/topic.ts";
+import { isUrlGroupName, unknownDestination } from "../rules/url-group.ts";
 import type { Receipt } from "../store/store.ts";
-import type { Shown } from "./route.ts";
+import type { Output } from "./route.ts";
+import { published } from "./schemas.ts";
 import type { Service } from "./service.ts";
-import { published } from "./shapes.ts";
 import { toAnswer } from "./submit.ts";
 
 /** What a request asks for. To a URL group that is one message for each of its endpoints, answered with a list. */
-export interface Asked {
+export interface RequestedDestination {
   readonly toGroup: boolean;
-  readonly intakes: readonly Intake[];
+  readonly commands: readonly Command[];
 }
 
 /**
@@ -20,16 +20,16 @@ export interface Asked {
  * @throws Problem 4xx that names the field; 404 for a URL group that isn't there; 413 for one message too many
  */
 export async function resolve(
-  request: IntakeRequest,
+  request: PublishRequest,
   { store, limits }: Service,
   room = Infinity,
-): Promise<Asked> {
+): Promise<RequestedDestination> {
   const { destination } = request;
-  const topic = isTopicName(destination) ? await store.topic(destination) : undefined;
-  if (room < (topic?.endpoints.length ?? 1)) throw tooMany(limits.batchItems);
-  if (!isTopicName(destination)) return { toGroup: false, intakes: [toIntake(request, limits)] };
-  if (!topic) throw noSuchTopic(destination);
-  return { toGroup: true, intakes: toFanOut(request, topic, limits) };
+  const urlGroup = isUrlGroupName(destination) ? await store.urlGroup(destination) : undefined;
+  if (room < (urlGroup?.endpoints.length ?? 1)) throw tooMany(limits.batchItems);
+  if (!isUrlGroupName(destination)) return { toGroup: false, commands: [parseCommand(request, limits)] };
+  if (!urlGroup) throw unknownDestination(destination);
+  return { toGroup: true, commands: parseUrlGroupPublish(request, urlGroup, limits) };
 }
 
 function tooMany(most: number): Problem {
@@ -42,8 +42,11 @@ function tooMany(most: number): Problem {
 /** What a sender is told of one message, or of one for each endpoint of a URL group. */
 export const sent = z.union([published, z.array(published)]);
 
-/** @param receipts of {@link Asked.intakes}, in their order */
-export function toAnswers({ toGroup }: Asked, receipts: readonly Receipt[]): Shown<typeof sent> {
+/** @param receipts of {@link AnsweredMessage.commands}, in their order */
+export function toAnswers(
+  { toGroup }: RequestedDestination,
+  receipts: readonly Receipt[],
+): Output<typeof sent> {
   const answers = receipts.map(toAnswer);
-  return toGroup ? answers : (answers[0] as Shown<typeof published>);
+  return toGroup ? answers : (answers[0] as Output<typeof published>);
 }

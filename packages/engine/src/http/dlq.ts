@@ -17,18 +17,18 @@ import {
   toCursor,
   urls,
 } from "./parameters.ts";
-import { type Routes, route, type Shown, type Values } from "./route.ts";
+import { type Output, type Routes, route, type Values } from "./route.ts";
+import { callbackState, cursor, headers, id, message, responseBody, rollbacks } from "./schemas.ts";
+import { bodyView, messageView, rollbacksView } from "./serializers.ts";
 import type { Service } from "./service.ts";
-import { callbackState, cursor, headers, id, message, responseBody, rollbacks } from "./shapes.ts";
-import { bodyView, messageView, rollbacksView } from "./views.ts";
 
-const MOST = 100;
+const MAX_PAGE_SIZE = 100;
 
 /** What chooses dead letters. */
 export const DEAD_LETTERS = {
   ...MESSAGE_FILTERS,
   ...ORDER,
-  count: count(MOST),
+  count: count(MAX_PAGE_SIZE),
   cursor: cursorOf,
   dlqIds: list,
   failureFunctionState: someOf(callbackState.options),
@@ -139,7 +139,7 @@ export async function findDeadLetter(id: string, { store }: Service, ofRuns: boo
 
 /** Which entries a request is about. Where ids are given, nothing else counts. */
 export function toDeadLetterQuery(query: Values<typeof DEAD_LETTERS>, ofRuns: boolean): DeadLetterQuery {
-  const page = { ...toOrder(query), count: query.count ?? MOST, before: query.cursor };
+  const page = { ...toOrder(query), count: query.count ?? MAX_PAGE_SIZE, before: query.cursor };
   if (query.dlqIds) return { dlqIds: query.dlqIds, ofRuns, ...page };
   return {
     ...toMessageFilter(query),
@@ -158,7 +158,7 @@ function unknown(id: string): Problem {
   return new Problem(404, `dead letter ${id} not found`);
 }
 
-function deadLetterView(letter: DeadLetter): Shown<typeof deadLetter> {
+function deadLetterView(letter: DeadLetter): Output<typeof deadLetter> {
   const { message, run, body, failure, callback } = letter;
   return {
     dlqId: letter.dlqId,
@@ -177,7 +177,7 @@ function callbackView(
   { reply }: CallbackReport,
   state: CallbackState,
   run: Run | undefined,
-): Pick<Shown<typeof deadLetter>, "failureFunctionState" | "failureCallbackInfo"> {
+): Pick<Output<typeof deadLetter>, "failureFunctionState" | "failureCallbackInfo"> {
   return {
     ...(run ? { failureFunctionState: state } : {}),
     failureCallbackInfo: {

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Body, Route, Routes, Schema } from "./route.ts";
-import { error } from "./shapes.ts";
+import { error } from "./schemas.ts";
 
 /** An OpenAPI 3.1 document. */
 export interface OpenApi {

@@ -2,12 +2,12 @@ import { HEADER, type NotifyResponse, type Waiter } from "@perdure/core/protocol
 import { z } from "zod";
 import { URL_TEXT } from "../rules/destination.ts";
 import { ID, toId } from "../rules/field.ts";
-import { toWait } from "../rules/wait.ts";
+import { parseWait } from "../rules/wait.ts";
 import type { Store, Waiting } from "../store/store.ts";
 import { json, raw } from "./json.ts";
 import { decode } from "./parameters.ts";
-import { type Routes, route, type Shown } from "./route.ts";
-import { headers, time, unixTime } from "./shapes.ts";
+import { type Output, type Routes, route } from "./route.ts";
+import { headers, time, unixTime } from "./schemas.ts";
 
 const waiter = z
   .object({
@@ -57,15 +57,15 @@ export const events: Routes = {
       body: json("the wait", waiting),
       answers: { 200: z.object({ messageId: z.string(), deduplicated: z.boolean().optional() }) },
       async handle(input, service) {
-        const intake = toWait(input.params.eventId, input, service.limits);
-        const { messageId, deduplicated } = await service.store.wait(intake);
+        const command = parseWait(input.params.eventId, input, service.limits);
+        const { messageId, deduplicated } = await service.store.wait(command);
         return { messageId, ...(deduplicated ? { deduplicated } : {}) };
       },
     }),
   },
   "/v2/notify/*": {
     POST: route({
-      // Nobody who comes later is told; but of one run, it is the first that waits, or will.
+      // Nobody who comes later is result; but of one run, it is the first that waits, or will.
       summary: "Tell all that wait for an event that it has come, with the body as its data",
       path: "/v2/notify/{eventId}",
       also: { "/v2/notify/{runId}/{eventId}": "Tell one run of an event, also before it waits for it" },
@@ -74,10 +74,10 @@ export const events: Routes = {
       answers: { 201: z.array(notified) },
       async handle({ params: { eventId: path }, body: data }, service) {
         const target = await toTarget(path, service.store);
-        const told = await service.store.notify({ ...target, data });
+        const result = await service.store.notify({ ...target, data });
         // A run that has ended, or never was, waits for nothing. A sender can't know that, and must not fail for it.
-        if (told.kind !== "told") return [];
-        return told.waiters.map(toAnswer);
+        if (result.kind !== "delivered") return [];
+        return result.waiters.map(toAnswer);
       },
     }),
   },
@@ -105,7 +105,7 @@ function toEventId(segment: string): string {
   return toId(decode(segment), "event id");
 }
 
-function toAnswer(one: Waiting): NotifyResponse & Shown<typeof notified> {
+function toAnswer(one: Waiting): NotifyResponse & Output<typeof notified> {
   const { run, wait } = one;
   return {
     waiter: toWaiter(one),
@@ -115,7 +115,7 @@ function toAnswer(one: Waiting): NotifyResponse & Shown<typeof notified> {
   };
 }
 
-function toWaiter({ wait }: Waiting): Waiter & Shown<typeof waiter> {
+function toWaiter({ wait }: Waiting): Waiter & Output<typeof waiter> {
   return {
     url: wait.message.url,
     deadline: Math.floor(wait.deadline / 1000),

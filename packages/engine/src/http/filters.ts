@@ -30,7 +30,7 @@ export const ORDER = { order: oneOf("latestFirst", "earliestFirst") } as const;
 export function toMessageFilter(query: Values<typeof MESSAGE_FILTERS>): MessageFilter & Dates {
   return {
     urls: query.url,
-    topics: query.topicName,
+    urlGroups: query.topicName,
     schedules: query.scheduleId,
     queues: query.queueName,
     labels: query.label,

@@ -4,9 +4,9 @@ import { GLOBAL_KEY, toShownKey } from "../rules/global-flow.ts";
 import { NAME } from "../rules/name.ts";
 import { Problem } from "../rules/problem.ts";
 import { flag, named, positive, text } from "./parameters.ts";
-import { type Parameter, type Routes, route, type Shown } from "./route.ts";
+import { type Output, type Parameter, type Routes, route } from "./route.ts";
+import { done, seconds, unixTime } from "./schemas.ts";
 import type { Service } from "./service.ts";
-import { done, seconds, unixTime } from "./shapes.ts";
 
 const flowControl = z
   .object({
@@ -115,7 +115,7 @@ async function change(
   { params: { key } }: { readonly params: { readonly key: string } },
   what: FlowChange,
   { store }: Service,
-): Promise<Shown<typeof done>> {
+): Promise<Output<typeof done>> {
   return (await store.flows.change(key, what)) ? {} : refuseUnknown(key);
 }
 
@@ -123,7 +123,7 @@ function refuseUnknown(key: string): never {
   throw new Problem(404, `flow control key ${key} not found: no message has used it`);
 }
 
-function toView(flow: FlowControl): Shown<typeof flowControl> {
+function toView(flow: FlowControl): Output<typeof flowControl> {
   const { rate, period, beganAt } = flow;
   return {
     flowControlKey: flow.key,

@@ -1,8 +1,8 @@
 import type { z } from "zod";
 import { invalid, messageOf, Problem } from "../rules/problem.ts";
-import { DEEPEST, type Fault, faultOf } from "./names.ts";
+import { type Fault, findFault, MAX_DEPTH } from "./json-faults.ts";
 import type { Body } from "./route.ts";
-import { createTurns, type Pause } from "./turns.ts";
+import { createTimeSlices, type YieldPoint } from "./time-slices.ts";
 
 /** What is carried as it is. */
 export const raw: Body<Uint8Array> = { type: "*/*", required: false, read: (bytes) => bytes };
@@ -38,11 +38,11 @@ export function optional<Value>(body: Body<Value>): Body<Value | undefined> {
 export async function parseJson(bytes: Uint8Array, what: string, mostItems = Infinity): Promise<unknown> {
   let fault: Fault | undefined;
   let value: unknown;
-  const pause = createTurns();
+  const pause = createTimeSlices();
   try {
     const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
     await pause();
-    fault = await findFault(text, mostItems, pause);
+    fault = await searchFault(text, mostItems, pause);
     if (fault?.kind !== "items" && fault?.kind !== "values") value = JSON.parse(text);
     await pause();
   } catch (cause) {
@@ -52,9 +52,9 @@ export async function parseJson(bytes: Uint8Array, what: string, mostItems = Inf
   return value;
 }
 
-/** As {@link faultOf}, while others have their turns. */
-async function findFault(text: string, mostItems: number, pause: Pause): Promise<Fault | undefined> {
-  const search = faultOf(text, mostItems);
+/** As {@link findFault}, while others have their turns. */
+async function searchFault(text: string, mostItems: number, pause: YieldPoint): Promise<Fault | undefined> {
+  const search = findFault(text, mostItems);
   for (;;) {
     const { done, value } = search.next();
     if (done) return value;
@@ -67,7 +67,7 @@ function toProblem(fault: Fault, what: string): Problem {
     case "name":
       return invalid(fault.name, `it is given twice in ${what}, or nothing can have this name`);
     case "depth":
-      return new Problem(400, `${what} is nested deeper than ${DEEPEST} levels`);
+      return new Problem(400, `${what} is nested deeper than ${MAX_DEPTH} levels`);
     case "items":
     case "values":
       return new Problem(

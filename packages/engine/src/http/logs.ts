@@ -6,12 +6,12 @@ import type { Failure } from "../rules/message.ts";
 import type { LogEntry, LogQuery } from "../store/lists.ts";
 import { MESSAGE_FILTERS, ORDER, PLACES, toMessageFilter, toOrder } from "./filters.ts";
 import { count, cursor as cursorOf, list, someOf, toCursor } from "./parameters.ts";
-import { type Parameter, type Routes, route, type Shown, type Values } from "./route.ts";
-import { base64, cursor, headers, message, time } from "./shapes.ts";
-import { hash, messageView } from "./views.ts";
+import { type Output, type Parameter, type Routes, route, type Values } from "./route.ts";
+import { base64, cursor, headers, message, time } from "./schemas.ts";
+import { hash, messageView } from "./serializers.ts";
 
-const MOST = 1000;
-const USUAL = 100;
+const MAX_PAGE_SIZE = 1000;
+const DEFAULT_PAGE_SIZE = 100;
 
 /** What may be asked for beside the states themselves. */
 const GROUPS = ["IN_PROGRESS", "CANCELED"] as const;
@@ -30,7 +30,7 @@ const query = {
   ...MESSAGE_FILTERS,
   ...PLACES,
   ...ORDER,
-  count: count(MOST),
+  count: count(MAX_PAGE_SIZE),
   cursor: place,
   messageId: list,
   messageIds: list,
@@ -88,7 +88,7 @@ export const logs: Routes = {
 };
 
 function toQuery(asked: Values<typeof query>): LogQuery {
-  const page = { ...toOrder(asked), ...asked.cursor, count: asked.count ?? USUAL };
+  const page = { ...toOrder(asked), ...asked.cursor, count: asked.count ?? DEFAULT_PAGE_SIZE };
   // Where ids are given, nothing else counts.
   if (asked.messageIds) return { messageIds: asked.messageIds, ...page };
   const filter = toMessageFilter(asked);
@@ -114,7 +114,7 @@ function toStates(state: LogState | (typeof GROUPS)[number]): LogState[] {
   }
 }
 
-function logView(entry: LogEntry): Shown<typeof log> {
+function logView(entry: LogEntry): Output<typeof log> {
   const { at, state, message, run, body, failure, nextDelivery } = entry;
   const { callbackHeader, failureCallbackHeader, ...view } = messageView(message, run, undefined);
   const { retryDelayExpression } = view;
@@ -133,7 +133,7 @@ function logView(entry: LogEntry): Shown<typeof log> {
 }
 
 /** The last entry of a message that failed says only why: the one before it has the answer. */
-function failureView({ error, reply }: Failure, state: LogState): Partial<Shown<typeof log>> {
+function failureView({ error, reply }: Failure, state: LogState): Partial<Output<typeof log>> {
   if (state !== "ERROR") return { error };
   return {
     error,

@@ -5,11 +5,11 @@ import { MESSAGE_FILTERS, PLACES, toMessageFilter } from "./filters.ts";
 import { json, optional } from "./json.ts";
 import { list, part, whole } from "./parameters.ts";
 import { type Parameter, type Routes, route, type Values } from "./route.ts";
+import { cancelled, id, message } from "./schemas.ts";
+import { messageView } from "./serializers.ts";
 import type { Service } from "./service.ts";
-import { cancelled, id, message } from "./shapes.ts";
-import { messageView } from "./views.ts";
 
-const MOST = 500;
+const MAX_PAGE_SIZE = 500;
 /** What the official client sends where nobody said how many; it promises that all that match are canceled. */
 const UNSAID = 100;
 
@@ -20,12 +20,13 @@ const count: Parameter<number> = {
   schema: {
     ...whole.schema,
     minimum: 1,
-    maximum: MOST,
+    maximum: MAX_PAGE_SIZE,
     description: `All that match without it, or with ${UNSAID}.`,
   },
   read(values, name) {
     const asked = whole.read(values, name) ?? UNSAID;
-    if (asked < 1 || asked > MOST) throw invalid(`parameter ${name}`, `expected 1 to ${MOST}, got ${asked}`);
+    if (asked < 1 || asked > MAX_PAGE_SIZE)
+      throw invalid(`parameter ${name}`, `expected 1 to ${MAX_PAGE_SIZE}, got ${asked}`);
     return asked === UNSAID ? Number.MAX_SAFE_INTEGER : asked;
   },
 };

@@ -2,7 +2,7 @@ import { toHttpUrl } from "@perdure/core/protocol";
 import { toFlag } from "../rules/field.ts";
 import { NAME, toName } from "../rules/name.ts";
 import { invalid } from "../rules/problem.ts";
-import { checkTopicName } from "../rules/topic.ts";
+import { checkUrlGroupName } from "../rules/url-group.ts";
 import type { Parameter, Schema } from "./route.ts";
 
 /** Of each value in a query: what is longer, or isn't text, is refused whatever it is. */
@@ -101,9 +101,9 @@ export function named(field: string): Parameter<string> {
 }
 
 /** The name of a URL group. */
-export const topicName: Parameter<string> = {
+export const urlGroupName: Parameter<string> = {
   schema: { ...PART, ...NAME },
-  read: ([value = ""]) => checkTopicName(value, "url group name"),
+  read: ([value = ""]) => checkUrlGroupName(value, "url group name"),
 };
 
 /** The same, with a description. */

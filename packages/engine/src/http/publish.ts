@@ -1,15 +1,15 @@
 import { HEADER } from "@perdure/core/protocol";
 import { z } from "zod";
-import type { IntakeRequest } from "../rules/draft.ts";
+import type { PublishRequest } from "../rules/new-message.ts";
 import { OPTION_HEADERS } from "../rules/option-headers.ts";
 import { isScheduled } from "../rules/schedule.ts";
 import { resolve, sent, toAnswers } from "./destinations.ts";
 import { raw } from "./json.ts";
 import { destination, named } from "./parameters.ts";
-import { type Routes, route, type Shown } from "./route.ts";
+import { type Output, type Routes, route } from "./route.ts";
 import { createSchedule, scheduled } from "./schedules.ts";
 import type { Service } from "./service.ts";
-import { submit, submitAll, toIntakeRequest } from "./submit.ts";
+import { submit, submitAll, toPublishRequest } from "./submit.ts";
 
 const answer = z.union([sent, scheduled]);
 
@@ -21,7 +21,7 @@ const common = {
   body: raw,
   answers: { 200: answer, 202: sent },
   /** 202 for what is there already. */
-  status: (shown: Shown<typeof answer>) =>
+  status: (shown: Output<typeof answer>) =>
     [shown].flat().every((one) => "deduplicated" in one && one.deduplicated) ? 202 : 200,
 } as const;
 
@@ -34,7 +34,7 @@ export const publishing: Routes = {
       headers: OPTION_HEADERS,
       path: "/v2/publish/{destination}",
       params: { destination },
-      handle: (input, service) => send(toIntakeRequest(input.params.destination, input), service),
+      handle: (input, service) => send(toPublishRequest(input.params.destination, input), service),
     }),
   },
   "/v2/enqueue/*": {
@@ -47,14 +47,14 @@ export const publishing: Routes = {
       handle(input, service) {
         const { queue, url } = input.params;
         const headers = new Map(input.headers).set(HEADER.queueName.toLowerCase(), queue);
-        return send(toIntakeRequest(url, { ...input, headers }), service);
+        return send(toPublishRequest(url, { ...input, headers }), service);
       },
     }),
   },
 };
 
-async function send(request: IntakeRequest, service: Service): Promise<Shown<typeof answer>> {
+async function send(request: PublishRequest, service: Service): Promise<Output<typeof answer>> {
   if (isScheduled(request.headers)) return createSchedule(request, service);
   const asked = await resolve(request, service);
-  return toAnswers(asked, await (asked.toGroup ? submitAll : submit)(asked.intakes, service));
+  return toAnswers(asked, await (asked.toGroup ? submitAll : submit)(asked.commands, service));
 }

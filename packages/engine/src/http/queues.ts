@@ -5,8 +5,8 @@ import { toQueueChange } from "../rules/queue.ts";
 import { json } from "./json.ts";
 import { named } from "./parameters.ts";
 import { type Input, type Routes, route } from "./route.ts";
+import { done, time } from "./schemas.ts";
 import type { Service } from "./service.ts";
-import { done, time } from "./shapes.ts";
 
 const queue = z
   .object({

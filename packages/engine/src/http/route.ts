@@ -35,7 +35,7 @@ export interface Body<Value> {
 export type Answers = Readonly<Record<number, z.ZodType>>;
 
 /** A value that fits a schema, and that nobody changes. */
-export type Shown<S extends z.ZodType> = Fixed<z.output<S>>;
+export type Output<S extends z.ZodType> = Fixed<z.output<S>>;
 
 type Fixed<Value> = Value extends readonly (infer Item)[]
   ? readonly Fixed<Item>[]
@@ -89,14 +89,14 @@ export interface Route<
   /** The media type of the usual answer, where it isn't JSON: `handle` returns the response then. */
   readonly media?: string;
   /** Where it isn't the first of the answers. */
-  status?(shown: Shown<A[keyof A & number]>): keyof A & number;
+  status?(shown: Output<A[keyof A & number]>): keyof A & number;
   /** No token is needed. */
   readonly open?: true;
   /** @throws Problem */
   handle(
     input: Input<P, Q, B>,
     service: Service,
-  ): Shown<A[keyof A & number]> | Promise<Shown<A[keyof A & number]>>;
+  ): Output<A[keyof A & number]> | Promise<Output<A[keyof A & number]>>;
 }
 
 /** Nothing is declared. */

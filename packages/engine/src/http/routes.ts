@@ -8,13 +8,13 @@ import { logs } from "./logs.ts";
 import { messages } from "./messages.ts";
 import { publishing } from "./publish.ts";
 import { queues } from "./queues.ts";
+import { resumes } from "./resume.ts";
 import { retries } from "./retry.ts";
-import { revivals } from "./revive.ts";
 import type { Routes } from "./route.ts";
 import { runs } from "./runs.ts";
 import { schedules } from "./schedules.ts";
-import { topics } from "./topics.ts";
 import { triggers } from "./trigger.ts";
+import { urlGroups } from "./url-groups.ts";
 import { webhooks } from "./webhooks.ts";
 import { workflowLogs } from "./workflow-logs.ts";
 
@@ -24,13 +24,13 @@ export const ROUTES: Routes = {
   ...batches,
   ...triggers,
   ...messages,
-  ...topics,
+  ...urlGroups,
   ...events,
   ...runs,
   ...workflowLogs,
   ...deadLetters,
   ...retries,
-  ...revivals,
+  ...resumes,
   ...deadLetterById,
   ...queues,
   ...schedules,

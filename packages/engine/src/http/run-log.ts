@@ -13,10 +13,10 @@ import type {
   RecordedEntry,
   RunLog,
 } from "../store/lists.ts";
-import type { GroupView, ReportView, RunView, StepState, StepView } from "./run-shapes.ts";
-import { kindFields, type UnderWay, underWay } from "./step-kinds.ts";
+import type { GroupView, ReportView, RunView, StepState, StepView } from "./run-schemas.ts";
+import { labelsView, redactHeaders, rollbacksView } from "./serializers.ts";
+import { type InProgressStep, inProgressSteps, kindFields } from "./step-kinds.ts";
 import { errorsView, failedStep, nextDelivery, shownBody, stepState } from "./step-state.ts";
-import { labelsView, redactHeaders, rollbacksView } from "./views.ts";
 
 /** A step of a parallel group: first a plan, then a result. */
 interface Branch {
@@ -29,7 +29,7 @@ interface Rest {
   /** Deliveries, by their ids. */
   readonly pending: Map<string, PendingMessage>;
   /** What the engine itself is busy with, by the ids of the results. */
-  readonly underWay: Map<number, UnderWay>;
+  readonly underWay: Map<number, InProgressStep>;
 }
 
 /** A run as the logs show it: what is done in groups, then what is next. */
@@ -57,10 +57,10 @@ function groupsOf(log: RunLog): GroupView[] {
   const [first, ...entries] = log.entries;
   if (!first) return [];
   const groups: GroupView[] = [{ type: "sequential", steps: [initView(first, log.run)] }];
-  const deliveries = log.messages.filter(({ message }) => message.purpose === "step");
+  const deliveries = log.messages.filter(({ message }) => message.kind === "step");
   const rest: Rest = {
     pending: new Map(deliveries.map((message) => [message.message.id, message])),
-    underWay: underWay(log),
+    underWay: inProgressSteps(log),
   };
   let branches: Map<number, Branch> | undefined;
   const toView = (branch: Branch): StepView => branchView(branch, log, rest);
@@ -143,7 +143,11 @@ function policyView(run: Run): Pick<StepView, "retries" | "retryDelay"> {
   return { retries, ...(retryDelay === undefined ? {} : { retryDelay }) };
 }
 
-function planState(message: PendingMessage | undefined, busy: UnderWay | undefined, run: Run): StepState {
+function planState(
+  message: PendingMessage | undefined,
+  busy: InProgressStep | undefined,
+  run: Run,
+): StepState {
   if (message) return stepState(message.message.state);
   return busy?.state ?? (isLive(run) ? "STEP_PROGRESS" : "STEP_CANCELED");
 }

@@ -6,12 +6,12 @@ import type { RunQuery } from "../store/lists.ts";
 import { DATES, PLACES, toDates } from "./filters.ts";
 import { json, optional, raw } from "./json.ts";
 import { count, flag, list, part, time, urls } from "./parameters.ts";
-import { type Input, type Routes, route, type Shown, type Values } from "./route.ts";
+import { type Input, type Output, type Routes, route, type Values } from "./route.ts";
+import { base64, cancelled, id } from "./schemas.ts";
 import type { Service } from "./service.ts";
-import { base64, cancelled, id } from "./shapes.ts";
 
 const ALL = Number.MAX_SAFE_INTEGER - 1;
-const USUAL = 100;
+const DEFAULT_PAGE_SIZE = 100;
 
 const entry = z
   .object({ messageId: z.string(), body: base64, callType: z.enum(["step", "toCallback", "fromCallback"]) })
@@ -79,7 +79,7 @@ export const runs: Routes = {
 async function end(
   input: Input<typeof params, typeof cancel, Uint8Array>,
   service: Service,
-): Promise<Shown<typeof cancelled>> {
+): Promise<Output<typeof cancelled>> {
   const { body } = input;
   const runId = input.params.id;
   // Without it, the request is a plain one to cancel.
@@ -103,7 +103,7 @@ function toQuery(asked: Values<typeof query>, body: z.output<typeof selection> |
     callerIps: asked.callerIp,
     flowKeys: asked.flowControlKey,
     ...toDates(asked),
-    count: asked.count ?? (body ? ALL : USUAL),
+    count: asked.count ?? (body ? ALL : DEFAULT_PAGE_SIZE),
   };
 }
 

@@ -1,19 +1,19 @@
 import { HEADER } from "@perdure/core/protocol";
 import { z } from "zod";
-import type { IntakeRequest } from "../rules/draft.ts";
 import { toHeaderMap } from "../rules/header.ts";
 import { DEFAULT_RETRIES } from "../rules/message.ts";
+import type { PublishRequest } from "../rules/new-message.ts";
 import { OPTION_HEADERS } from "../rules/option-headers.ts";
 import { Problem } from "../rules/problem.ts";
 import { describeSchedule, type Schedule, toSchedule } from "../rules/schedule.ts";
-import { isTopicName, noSuchTopic } from "../rules/topic.ts";
+import { isUrlGroupName, unknownDestination } from "../rules/url-group.ts";
 import { raw } from "./json.ts";
 import { destination, named } from "./parameters.ts";
-import { type Routes, route, type Shown } from "./route.ts";
+import { type Output, type Routes, route } from "./route.ts";
+import { body, done, flow, headers, labels, seconds, time } from "./schemas.ts";
+import { bodyView, flowView, labelsView, redactHeaders } from "./serializers.ts";
 import type { Service } from "./service.ts";
-import { body, done, flow, headers, labels, seconds, time } from "./shapes.ts";
-import { toIntakeRequest } from "./submit.ts";
-import { bodyView, flowView, labelsView, redactHeaders } from "./views.ts";
+import { toPublishRequest } from "./submit.ts";
 
 const schedule = z
   .object({
@@ -80,7 +80,7 @@ export const schedules: Routes = {
       headers: OPTION_HEADERS,
       body: raw,
       answers: { 200: scheduled },
-      handle: (input, service) => createSchedule(toIntakeRequest(input.params.schedule, input), service),
+      handle: (input, service) => createSchedule(toPublishRequest(input.params.schedule, input), service),
     }),
     DELETE: route({
       summary: "Delete a schedule by its id, if there is one",
@@ -97,13 +97,13 @@ export const schedules: Routes = {
 
 /** Stores a schedule. */
 export async function createSchedule(
-  request: IntakeRequest,
+  request: PublishRequest,
   { store, limits }: Service,
-): Promise<Shown<typeof scheduled>> {
+): Promise<Output<typeof scheduled>> {
   const { destination } = request;
-  const topic = isTopicName(destination) ? await store.topic(destination) : undefined;
-  if (isTopicName(destination) && !topic) throw noSuchTopic(destination);
-  const schedule = toSchedule(request, topic, limits);
+  const urlGroup = isUrlGroupName(destination) ? await store.urlGroup(destination) : undefined;
+  if (isUrlGroupName(destination) && !urlGroup) throw unknownDestination(destination);
+  const schedule = toSchedule(request, urlGroup, limits);
   await store.schedules.put(schedule, limits);
   return { scheduleId: schedule.id };
 }
@@ -124,7 +124,7 @@ function unknown(id: string): Problem {
   return new Problem(404, `schedule ${id} not found`);
 }
 
-function scheduleView(one: Schedule): Shown<typeof schedule> {
+function scheduleView(one: Schedule): Output<typeof schedule> {
   const { body, lastAt, nextAt } = one;
   const { message, delay } = describeSchedule(one);
   const { contentType, redact, callback, failureCallback, forward, queue, retryDelay } = message;

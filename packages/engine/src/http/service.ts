@@ -4,9 +4,9 @@ import type { Observer } from "../rules/event.ts";
 import type { OptionLimits } from "../rules/options.ts";
 import type { QueueLimits } from "../rules/queue.ts";
 import type { Retention } from "../rules/retention.ts";
-import type { TopicLimits } from "../rules/topic.ts";
+import type { UrlGroupLimits } from "../rules/url-group.ts";
 import type { Flows, ScheduleLimits } from "../store/controls.ts";
-import type { KeptLimits, Store } from "../store/store.ts";
+import type { Store, WebhookLimits } from "../store/store.ts";
 import type { BodyBudget } from "./body.ts";
 
 /** What the API works with. */
@@ -25,7 +25,7 @@ export interface Service {
     /** Bytes of a request to a webhook. */
     readonly webhookBytes: number;
     /** Requests that are kept for each webhook until its run waits for them. */
-    readonly webhookKept: KeptLimits;
+    readonly webhookKept: WebhookLimits;
     /** Items of a batch, and messages that they become. */
     readonly batchItems: number;
     /** Requests in a second, but for those that publish or go on with a run. Any number by default. */
@@ -34,7 +34,7 @@ export interface Service {
     readonly requestsPerDay?: number | undefined;
   } & QueueLimits &
     ScheduleLimits &
-    TopicLimits;
+    UrlGroupLimits;
   /** Of all requests together. */
   readonly bodies: BodyBudget;
   /** Flow control keys as they are shown. */

@@ -5,12 +5,12 @@ import { toHeaderMap } from "../rules/header.ts";
 import type { Message } from "../rules/message.ts";
 import { keyOf } from "../rules/record-key.ts";
 import type { Child, LoggedWait, PendingMessage, RunLog } from "../store/lists.ts";
-import type { KindView, StepState } from "./run-shapes.ts";
+import type { KindView, StepState } from "./run-schemas.ts";
+import { redactHeaders } from "./serializers.ts";
 import { shownBody, stepState } from "./step-state.ts";
-import { redactHeaders } from "./views.ts";
 
 /** A step that the engine itself is busy with: a call, a wait, or a run that was invoked. */
-export interface UnderWay {
+export interface InProgressStep {
   readonly id: number;
   readonly messageId: string;
   readonly stepName: string;
@@ -37,7 +37,7 @@ export function kindFields(log: RunLog, id: number, record: StepRecord | undefin
 }
 
 /** Steps without a result that the engine is, or was, busy with, by the ids of their results. */
-export function underWay(log: RunLog): Map<number, UnderWay> {
+export function inProgressSteps(log: RunLog): Map<number, InProgressStep> {
   const recorded = new Set(log.entries.map(({ key }) => key));
   const all = [
     ...log.messages.flatMap((pending) => ofMessage(pending)),
@@ -47,7 +47,7 @@ export function underWay(log: RunLog): Map<number, UnderWay> {
   return new Map(all.filter(({ id }) => !recorded.has(keyOf("result", id))).map((one) => [one.id, one]));
 }
 
-function ofMessage(pending: PendingMessage): UnderWay[] {
+function ofMessage(pending: PendingMessage): InProgressStep[] {
   const { message } = pending;
   const step = stepOf(message);
   if (!step) return [];
@@ -58,18 +58,18 @@ function ofMessage(pending: PendingMessage): UnderWay[] {
 }
 
 /** The step that a call is, or that an answer belongs to. */
-function stepOf({ purpose, callback, forward }: Message): CalledStep | undefined {
-  if (purpose === "call") return calledStep(callback?.options?.forward);
-  return purpose === "answer" ? calledStep(forward) : undefined;
+function stepOf({ kind, callback, forward }: Message): CalledStep | undefined {
+  if (kind === "call") return calledStep(callback?.options?.forward);
+  return kind === "answer" ? calledStep(forward) : undefined;
 }
 
-function ofWait({ wait, open }: LoggedWait): UnderWay {
+function ofWait({ wait, open }: LoggedWait): InProgressStep {
   const { stepId: id, stepName, stepType } = wait.step;
   const state = open ? "STEP_PROGRESS" : "STEP_CANCELED";
   return { id, messageId: wait.message.id, stepName, stepType, state, pending: undefined };
 }
 
-function ofChild({ run }: Child): UnderWay[] {
+function ofChild({ run }: Child): InProgressStep[] {
   if (!run.invoker) return [];
   const { step, message } = run.invoker;
   const { stepId: id, stepName, stepType } = step;

@@ -3,8 +3,8 @@ import { toText } from "../rules/bytes.ts";
 import { firstValue, toShown } from "../rules/header.ts";
 import type { Failure, Message, MessageState } from "../rules/message.ts";
 import type { Run } from "../rules/run.ts";
-import type { StepState, StepView } from "./run-shapes.ts";
-import { hash } from "./views.ts";
+import type { StepState, StepView } from "./run-schemas.ts";
+import { hash } from "./serializers.ts";
 
 /** How a step stands whose message is in this state. */
 export function stepState(state: MessageState): StepState {

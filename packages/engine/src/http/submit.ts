@@ -1,22 +1,22 @@
-import type { IntakeRequest } from "../rules/draft.ts";
-import type { Intake } from "../rules/intake.ts";
+import type { Command } from "../rules/command.ts";
+import type { PublishRequest } from "../rules/new-message.ts";
 import { Problem } from "../rules/problem.ts";
 import type { Receipt } from "../store/store.ts";
-import type { Input, None, Shown } from "./route.ts";
+import type { Input, None, Output } from "./route.ts";
+import type { published } from "./schemas.ts";
 import type { Service } from "./service.ts";
-import type { published } from "./shapes.ts";
 
 /** A request to publish, to a destination that its path names. */
-export function toIntakeRequest(
+export function toPublishRequest(
   destination: string,
   { headers, body, callerIp, now }: Input<None, None, Uint8Array>,
-): IntakeRequest {
+): PublishRequest {
   return { destination, headers, body, callerIp, now };
 }
 
-/** Stores intakes: all of them, or none. */
-export function submit(intakes: readonly Intake[], { store, limits }: Service): Promise<Receipt[]> {
-  return store.accept(intakes, limits);
+/** Stores commands: all of them, or none. */
+export function submit(commands: readonly Command[], { store, limits }: Service): Promise<Receipt[]> {
+  return store.accept(commands, limits);
 }
 
 /** Messages and bytes that are stored in one transaction: a few milliseconds' work, for which all else has to wait. */
@@ -27,11 +27,11 @@ const SLICE = { count: 64, bytes: 1024 * 1024 };
  * turns. The store's refusal of one comes in its place.
  */
 export async function submitEach(
-  intakes: readonly Intake[],
+  commands: readonly Command[],
   service: Service,
 ): Promise<(Receipt | Problem)[]> {
   const outcomes: (Receipt | Problem)[] = [];
-  for (const slice of toSlices(intakes)) {
+  for (const slice of toSlices(commands)) {
     await new Promise((resolve) => setImmediate(resolve));
     outcomes.push(...(await submitSlice(slice, service)));
   }
@@ -39,15 +39,15 @@ export async function submitEach(
 }
 
 /** As {@link submitEach}. @throws the store's first refusal: what it refuses of messages to one group, it refuses of all */
-export async function submitAll(intakes: readonly Intake[], service: Service): Promise<Receipt[]> {
-  return (await submitEach(intakes, service)).map((outcome) => {
+export async function submitAll(commands: readonly Command[], service: Service): Promise<Receipt[]> {
+  return (await submitEach(commands, service)).map((outcome) => {
     if (outcome instanceof Problem) throw outcome;
     return outcome;
   });
 }
 
 async function submitSlice(
-  slice: readonly Intake[],
+  slice: readonly Command[],
   service: Service,
 ): Promise<readonly (Receipt | Problem)[]> {
   try {
@@ -59,15 +59,15 @@ async function submitSlice(
   return (await Promise.all(slice.map((one) => submitSlice([one], service)))).flat();
 }
 
-function toSlices(intakes: readonly Intake[]): Intake[][] {
-  const slices: Intake[][] = [];
+function toSlices(commands: readonly Command[]): Command[][] {
+  const slices: Command[][] = [];
   let [count, bytes] = [0, 0];
-  for (const intake of intakes) {
-    const size = (intake.kind === "start" ? intake.payload : intake.message.body)?.length ?? 0;
+  for (const command of commands) {
+    const size = (command.kind === "start" ? command.payload : command.message.body)?.length ?? 0;
     const slice = slices.at(-1);
-    if (slice && count < SLICE.count && bytes + size <= SLICE.bytes) slice.push(intake);
+    if (slice && count < SLICE.count && bytes + size <= SLICE.bytes) slice.push(command);
     else {
-      slices.push([intake]);
+      slices.push([command]);
       [count, bytes] = [0, 0];
     }
     count++;
@@ -77,7 +77,7 @@ function toSlices(intakes: readonly Intake[]): Intake[][] {
 }
 
 /** What a sender is told of a message. */
-export function toAnswer({ messageId, url, deduplicated, run }: Receipt): Shown<typeof published> {
+export function toAnswer({ messageId, url, deduplicated, run }: Receipt): Output<typeof published> {
   return {
     messageId,
     url,

@@ -1,11 +1,11 @@
-import { toTrigger } from "../rules/intake.ts";
+import { parseTrigger } from "../rules/command.ts";
 import { OPTION_HEADERS } from "../rules/option-headers.ts";
 import type { Receipt } from "../store/store.ts";
 import { raw } from "./json.ts";
 import { destination } from "./parameters.ts";
-import { type Routes, route, type Shown } from "./route.ts";
-import { triggered } from "./shapes.ts";
-import { submit, toIntakeRequest } from "./submit.ts";
+import { type Output, type Routes, route } from "./route.ts";
+import { triggered } from "./schemas.ts";
+import { submit, toPublishRequest } from "./submit.ts";
 
 export const triggers: Routes = {
   "/v2/trigger/*": {
@@ -18,8 +18,8 @@ export const triggers: Routes = {
       body: raw,
       answers: { 200: triggered },
       async handle(input, service) {
-        const intake = toTrigger(toIntakeRequest(input.params.destination, input), service.limits);
-        const [receipt] = (await submit([intake], service)) as [Receipt];
+        const command = parseTrigger(toPublishRequest(input.params.destination, input), service.limits);
+        const [receipt] = (await submit([command], service)) as [Receipt];
         return toRunAnswer(receipt);
       },
     }),
@@ -27,7 +27,7 @@ export const triggers: Routes = {
 };
 
 /** What the sender is told of a run. */
-export function toRunAnswer({ run, deduplicated }: Receipt): Shown<typeof triggered> {
+export function toRunAnswer({ run, deduplicated }: Receipt): Output<typeof triggered> {
   const { id, createdAt } = run as NonNullable<Receipt["run"]>;
   return { workflowRunId: id, workflowCreatedAt: createdAt, ...(deduplicated ? { deduplicated } : {}) };
 }

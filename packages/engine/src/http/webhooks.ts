@@ -5,7 +5,7 @@ import { Problem } from "../rules/problem.ts";
 import { raw } from "./json.ts";
 import { part } from "./parameters.ts";
 import { type Input, type Routes, route } from "./route.ts";
-import { done } from "./shapes.ts";
+import { done } from "./schemas.ts";
 
 // What belongs to the connection by which the request came.
 const OF_CONNECTION = new Set([
@@ -44,9 +44,9 @@ export const webhooks: Routes = {
         const { runId, eventId } = params;
         const data = toBytes(JSON.stringify(toHit(input, body, service.trustProxy)));
         const webhook = service.limits.webhookKept;
-        const told = await service.store.notify({ runId, eventId, data, webhook });
-        if (told.kind === "full") throw full();
-        if (told.kind !== "told") throw noSuchWebhook();
+        const result = await service.store.notify({ runId, eventId, data, webhook });
+        if (result.kind === "full") throw full();
+        if (result.kind !== "delivered") throw noSuchWebhook();
         return {};
       },
     }),

@@ -18,9 +18,9 @@ import {
 } from "./parameters.ts";
 import { type Routes, route, type Values } from "./route.ts";
 import { runView } from "./run-log.ts";
-import { run, runState, type StepState, stepState } from "./run-shapes.ts";
-import { cursor } from "./shapes.ts";
-import { trimBodies } from "./trim.ts";
+import { run, runState, type StepState, stepState } from "./run-schemas.ts";
+import { cursor } from "./schemas.ts";
+import { truncateBodies } from "./truncate-bodies.ts";
 
 /** What the message of a step in each state is in. */
 const STEP_STATES: Record<StepState, readonly MessageState[]> = {
@@ -31,14 +31,14 @@ const STEP_STATES: Record<StepState, readonly MessageState[]> = {
   STEP_CANCELED: ["CANCELLED"],
 };
 const RUN_STATES: readonly RunState[] = runState.options;
-const MOST = 100;
-const USUAL = 10;
+const MAX_PAGE_SIZE = 100;
+const DEFAULT_PAGE_SIZE = 10;
 
 const query = {
   ...DATES,
   ...PLACES,
   callerIp: list,
-  count: count(MOST),
+  count: count(MAX_PAGE_SIZE),
   cursor: cursorOf,
   flowControlKey: list,
   groupBy: oneOf("workflowRunId"),
@@ -68,7 +68,7 @@ const listed = route({
     const { trimBody: bytes } = asked;
     const views = items.map(runView);
     return {
-      runs: bytes === undefined ? views : views.map((view) => trimBodies(view, bytes)),
+      runs: bytes === undefined ? views : views.map((view) => truncateBodies(view, bytes)),
       ...toCursor(next),
     };
   },
@@ -82,7 +82,7 @@ export const workflowLogs: Routes = {
 function toQuery(asked: Values<typeof query>): RunQuery {
   const { workflowRuns: named, cursor: before } = asked;
   // Where runs are named, nothing else counts.
-  if (named) return { runs: named, count: asked.count ?? Math.min(named.length, MOST), before };
+  if (named) return { runs: named, count: asked.count ?? Math.min(named.length, MAX_PAGE_SIZE), before };
   return {
     ids: asked.workflowRunId,
     urls: asked.workflowUrl,
@@ -95,7 +95,7 @@ function toQuery(asked: Values<typeof query>): RunQuery {
     labels: asked.label,
     createdAt: asked.workflowCreatedAt,
     ...toDates(asked),
-    count: asked.count ?? USUAL,
+    count: asked.count ?? DEFAULT_PAGE_SIZE,
     before,
   };
 }

@@ -1,8 +1,8 @@
+import type { Backlog } from "../store/maintenance.ts";
 import { type Sql, sql, type Tx } from "../store/tx.ts";
-import type { Depths } from "../store/upkeep.ts";
 
 /** Each of these is counted in an index. */
-export async function depths(tx: Tx): Promise<Depths> {
+export async function backlog(tx: Tx): Promise<Backlog> {
   const count = async (of: Sql): Promise<number> =>
     (await tx.one<{ count: number }>(sql`SELECT count(*) AS count FROM ${of}`))?.count ?? 0;
   return {

@@ -5,7 +5,7 @@ import { join, numbers, type Sql, sql, strings } from "../store/tx.ts";
 export function whereMessage(where: Conditions, filter: MessageFilter): void {
   where.oneOf(sql`messages.id`, filter.messageIds);
   where.oneOf(sql`messages.url`, filter.urls);
-  where.oneOf(sql`messages.url_group`, filter.topics);
+  where.oneOf(sql`messages.url_group`, filter.urlGroups);
   where.oneOf(sql`messages.schedule`, filter.schedules);
   where.oneOf(sql`messages.queue`, filter.queues);
   if (filter.labels) {

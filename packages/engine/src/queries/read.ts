@@ -3,7 +3,7 @@ import { isUnhandled } from "../rules/answer.ts";
 import { fromBase64, toBase64 } from "../rules/bytes.ts";
 import type { Failure, Message } from "../rules/message.ts";
 import type { Run } from "../rules/run.ts";
-import type { WaitIntake } from "../rules/wait.ts";
+import type { NewWait } from "../rules/wait.ts";
 import {
   type CallbackReport,
   type Child,
@@ -275,7 +275,7 @@ async function waitsOf(tx: Tx, runs: readonly number[]): Promise<Map<number, Map
   );
   const waits = groupBy(rows, ({ run, record, open, wait, created_at }): [number, [string, LoggedWait]] => [
     run,
-    [record, { wait: JSON.parse(wait) as WaitIntake, open: open === 1, createdAt: created_at }],
+    [record, { wait: JSON.parse(wait) as NewWait, open: open === 1, createdAt: created_at }],
   ]);
   return new Map([...waits].map(([run, of]) => [run, new Map(of)]));
 }

@@ -1,7 +1,7 @@
 import { HEADER, isSameUrl, NON_RETRYABLE_STATUS, type RollbackAnswer } from "@perdure/core/protocol";
 import { toText } from "./bytes.ts";
 import { firstValue, type HeaderMap } from "./header.ts";
-import { isAfterwards, type Message, type Reply } from "./message.ts";
+import { isPostRun, type Message, type Reply } from "./message.ts";
 import { hasFeature, type Run } from "./run.ts";
 
 /** What came back of a request, before the engine has decided who answered it. */
@@ -19,7 +19,7 @@ export interface Unanswered {
  * help. It reads everything else that the workflow protocol lets an endpoint say only from the run's own endpoint:
  * anybody can send headers.
  */
-export type Speaker =
+export type AnswerSource =
   /** The run's own endpoint: the answer carries the header of the workflow protocol. */
   | "workflow"
   /** The run's own endpoint, as far as the engine can tell: the endpoint has never sent the header, as old SDKs don't. */
@@ -30,13 +30,13 @@ export type Speaker =
   | "third party";
 
 /** An answer, with everything that its headers may say. */
-export interface Answer extends Said {
+export interface Answer extends AnswerDetails {
   readonly kind: "answered";
-  readonly speaker: Speaker;
+  readonly source: AnswerSource;
   readonly reply: Reply;
 }
 
-interface Said {
+interface AnswerDetails {
   /** Another attempt would not help. */
   readonly nonRetryable: boolean;
   /** Retries that the failing step, or rollback, asks for. */
@@ -47,12 +47,12 @@ interface Said {
   readonly unhandled: boolean;
   /** The body tells of a rollback. */
   readonly rolledBack: boolean;
-  /** The endpoint's capabilities, as {@link Run.traits}. */
-  readonly traits: string | undefined;
+  /** The endpoint's capabilities, as {@link Run.capabilities}. */
+  readonly capabilities: string | undefined;
 }
 
 /** The message that was answered, and what the engine knows of the run's endpoint. */
-export interface Asked {
+export interface AnsweredMessage {
   readonly message: Message;
   readonly run: Run | undefined;
   /** The delivery carries the run's payload and nothing else yet. */
@@ -62,23 +62,23 @@ export interface Asked {
 const RECORDED: RollbackAnswer = "recorded";
 
 /** Decides who gave an answer, and reads from it what that speaker may say. */
-export function hear(asked: Asked, attempt: Attempt): Answer | Unanswered {
+export function interpretAnswer(asked: AnsweredMessage, attempt: Attempt): Answer | Unanswered {
   if (attempt.kind !== "answered") return attempt;
   const { reply } = attempt;
-  const speaker = speakerOf(asked, reply);
-  if (speaker === "workflow" && isAfterwards(asked.message.purpose) && isHalf(reply))
+  const speaker = sourceOf(asked, reply);
+  if (speaker === "workflow" && isPostRun(asked.message.kind) && isTruncated(reply))
     return { kind: "unanswered", error: `the answer (status ${reply.status}) was cut short` };
-  const kept = speaker === "third party" && asked.message.purpose === "failure";
+  const kept = speaker === "third party" && asked.message.kind === "failure";
   return {
     kind: "answered",
-    speaker,
+    source: speaker,
     // The log reads an answer to a report again: a third party's must not look like a workflow's there.
     reply: kept ? { ...reply, headers: withoutProtocol(reply.headers) } : reply,
-    ...saidBy(speaker, reply),
+    ...detailsFrom(speaker, reply),
   };
 }
 
-function speakerOf({ message, run, first }: Asked, reply: Reply): Speaker {
+function sourceOf({ message, run, first }: AnsweredMessage, reply: Reply): AnswerSource {
   if (!run || !isForWorkflow(message, run)) return "third party";
   if (firstValue(reply.headers, HEADER.sdkVersion)) return "workflow";
   // The first delivery finds out whether the destination is a workflow at all.
@@ -87,8 +87,8 @@ function speakerOf({ message, run, first }: Asked, reply: Reply): Speaker {
 }
 
 /** Whether a message goes to the run's own endpoint. Only the workflow itself says where its steps and answers go. */
-function isForWorkflow({ purpose, url }: Message, run: Run): boolean {
-  switch (purpose) {
+function isForWorkflow({ kind, url }: Message, run: Run): boolean {
+  switch (kind) {
     case "step":
     case "answer":
     case "rollback":
@@ -103,7 +103,7 @@ function isForWorkflow({ purpose, url }: Message, run: Run): boolean {
 }
 
 /** Whether an answer that says that it is JSON isn't, because something on its way has dropped the rest of it. */
-function isHalf({ status, headers, body, cut }: Reply): boolean {
+function isTruncated({ status, headers, body, cut }: Reply): boolean {
   if (status !== 200 || cut || !firstValue(headers, HEADER.contentType)?.includes("application/json"))
     return false;
   try {
@@ -114,7 +114,7 @@ function isHalf({ status, headers, body, cut }: Reply): boolean {
   }
 }
 
-function saidBy(speaker: Speaker, { status, headers }: Reply): Said {
+function detailsFrom(speaker: AnswerSource, { status, headers }: Reply): AnswerDetails {
   const certain = speaker === "workflow";
   const likely = certain || speaker === "unidentified";
   const retries = firstValue(headers, HEADER.maxRetries) ?? "";
@@ -125,7 +125,7 @@ function saidBy(speaker: Speaker, { status, headers }: Reply): Said {
     failedStep: likely ? firstValue(headers, HEADER.errorStepName) : undefined,
     unhandled: likely && isUnhandled({ headers }),
     rolledBack: certain && firstValue(headers, HEADER.rollback) === RECORDED,
-    traits: certain ? firstValue(headers, HEADER.capabilities) : undefined,
+    capabilities: certain ? firstValue(headers, HEADER.capabilities) : undefined,
   };
 }
 
@@ -135,7 +135,7 @@ function isNonRetryable(status: number, headers: HeaderMap): boolean {
   return final && firstValue(headers, HEADER.nonRetryable)?.toLowerCase() === "true";
 }
 
-/** Whether the answer to a report, as {@link hear} has left it, says that the endpoint has no failure function. */
+/** Whether the answer to a report, as {@link interpretAnswer} has left it, says that the endpoint has no failure function. */
 export function isUnhandled(reply: Pick<Reply, "headers">): boolean {
   return firstValue(reply.headers, HEADER.noFailureFunction)?.toLowerCase() === "true";
 }
@@ -155,21 +155,21 @@ function withoutProtocol(headers: HeaderMap): HeaderMap {
 }
 
 /**
- * Whether the endpoint may not have heard of the request at all.
+ * Whether the endpoint may not have result of the request at all.
  *
  * A login page, a redirect or a 404 of an intermediary, and the gateway errors (502 to 504, a CDN's 520 to 530) of
  * whatever stands in front of an endpoint that never sends the header.
  */
-export function isUnheard(heard: Answer | Unanswered): boolean {
-  if (heard.kind !== "answered") return true;
-  switch (heard.speaker) {
+export function isUnheard(result: Answer | Unanswered): boolean {
+  if (result.kind !== "answered") return true;
+  switch (result.source) {
     case "workflow":
       return false;
     case "intermediary":
       return true;
     case "unidentified":
     case "third party":
-      return isGatewayError(heard.reply.status);
+      return isGatewayError(result.reply.status);
   }
 }
 

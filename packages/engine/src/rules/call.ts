@@ -2,26 +2,26 @@ import { decodeStepName, HEADER, PREFIX } from "@perdure/core/protocol";
 import { toBase64, toBytes } from "./bytes.ts";
 import { NO_POLICY, policyOf } from "./delivery-policy.ts";
 import { checkDestination } from "./destination.ts";
-import { type IntakeRequest, requireRunId, toDraft } from "./draft.ts";
 import { withPrefix } from "./forward.ts";
 import { type HeaderList, toHeaderMap, toShown } from "./header.ts";
 import { newMessageId } from "./ids.ts";
 import { checkDelays, checkLimits, refusePlainOptions } from "./limits.ts";
-import type { Callback, Draft, Failure, Message, Reply } from "./message.ts";
+import type { Callback, Failure, Message, NewMessage, Reply } from "./message.ts";
+import { type PublishRequest, requireRunId, toNewMessage } from "./new-message.ts";
 import { type OptionLimits, readOptions } from "./options.ts";
 import { invalid, unsupported } from "./problem.ts";
 import { keyOf } from "./record-key.ts";
 import type { Run } from "./run.ts";
 
 /** A run's request to a third party, whose answer is to be brought to the workflow. */
-export interface CallIntake {
+export interface StartCall {
   readonly kind: "call";
   readonly runId: string;
   /** What no two entries of a run share. */
   readonly key: string;
   /** What the third party is sent. */
   readonly body: Uint8Array;
-  readonly message: Draft;
+  readonly message: NewMessage;
 }
 
 /** A step of a run, as a call's headers name it. */
@@ -40,14 +40,14 @@ export function isCall(headers: ReadonlyMap<string, string>): boolean {
 }
 
 /** @throws Problem 4xx that names the field */
-export function toCall(request: IntakeRequest, limits: OptionLimits): CallIntake {
+export function parseCall(request: PublishRequest, limits: OptionLimits): StartCall {
   const url = checkDestination(request.destination, limits);
   const own = new Map([...request.headers].filter(([name]) => !ofCallback(name)));
   const options = readOptions(own, limits);
   refusePlainOptions(options);
   const callback = readCallback(request, limits);
-  const message: Draft = {
-    ...toDraft("call", url, options, request),
+  const message: NewMessage = {
+    ...toNewMessage("call", url, options, request),
     // A failing third party is an answer too: another attempt is made only where it was asked for.
     retries: options.retries ?? 0,
     failureCallback: undefined,
@@ -59,7 +59,7 @@ export function toCall(request: IntakeRequest, limits: OptionLimits): CallIntake
   return { kind: "call", runId: requireRunId(request.headers), key, body: request.body, message };
 }
 
-function readCallback({ headers, now }: IntakeRequest, limits: OptionLimits): Callback {
+function readCallback({ headers, now }: PublishRequest, limits: OptionLimits): Callback {
   const url = headers.get(HEADER.callback.toLowerCase());
   if (!url) throw invalid(HEADER.callback, "a call needs a place to bring its answer to");
   const own = withPrefix(headers, CALLBACK, OWN);
@@ -99,15 +99,15 @@ export interface CallEnd {
 export interface CallAnswer {
   readonly key: string;
   readonly body: Uint8Array;
-  readonly message: Draft;
+  readonly message: NewMessage;
 }
 
 export function toAnswer(call: Message, run: Run, end: CallEnd): CallAnswer {
   const options = call.callback?.options;
-  const message: Draft = {
+  const message: NewMessage = {
     id: newMessageId(),
-    purpose: "answer",
-    topic: undefined,
+    kind: "answer",
+    urlGroup: undefined,
     url: call.callback?.url ?? run.url,
     method: "POST",
     forward: options?.forward ?? [],

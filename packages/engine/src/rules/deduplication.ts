@@ -1,4 +1,4 @@
-import type { Draft } from "./message.ts";
+import type { NewMessage } from "./message.ts";
 import type { OptionLimits, Options } from "./options.ts";
 
 /** By what a message is known again, and until when. */
@@ -17,23 +17,23 @@ const WINDOW = 10 * 60_000;
  * one message would stand for all of them.
  */
 export function deduplicationOf(
-  message: Draft,
+  message: NewMessage,
   { deduplication }: Options,
   body: Uint8Array,
   limits: OptionLimits,
 ): Deduplication | undefined {
   if (deduplication === undefined) return undefined;
-  const { topic } = message;
-  const endpoint = topic ? [topic.name, topic.endpoint ?? null, message.url] : [];
+  const { urlGroup } = message;
+  const endpoint = urlGroup ? [urlGroup.name, urlGroup.endpoint ?? null, message.url] : [];
   const until = message.createdAt + (limits.deduplication ?? WINDOW);
   if (deduplication === "content") {
-    return { key: JSON.stringify(["content", ...told(message), ...endpoint]), content: body, until };
+    return { key: JSON.stringify(["content", ...contentOf(message), ...endpoint]), content: body, until };
   }
   return { key: JSON.stringify(["id", deduplication.id, ...endpoint]), content: undefined, until };
 }
 
 /** The destination, and all that it is told in headers. */
-function told({ url, topic, contentType, forward }: Draft): unknown[] {
+function contentOf({ url, urlGroup, contentType, forward }: NewMessage): unknown[] {
   const headers = [...forward].sort(([one], [other]) => (one < other ? -1 : 1));
-  return [topic?.name ?? url, contentType ?? null, headers];
+  return [urlGroup?.name ?? url, contentType ?? null, headers];
 }

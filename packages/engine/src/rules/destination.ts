@@ -1,10 +1,10 @@
 import { toHttpUrl } from "@perdure/core/protocol";
 import { Problem } from "./problem.ts";
 
-const LONGEST = 8192;
+const MAX_URL_LENGTH = 8192;
 
 /** A destination, as JSON Schema says it. */
-export const URL_TEXT = { pattern: "^[Hh][Tt][Tt][Pp][Ss]?:/", maxLength: LONGEST } as const;
+export const URL_TEXT = { pattern: "^[Hh][Tt][Tt][Pp][Ss]?:/", maxLength: MAX_URL_LENGTH } as const;
 
 /**
  * Everything after `prefix` in a request's URL, as it was sent: a destination may hold `//`, escapes and a query.
@@ -35,8 +35,8 @@ export interface DestinationLimits {
  * @throws Problem 400
  */
 export function checkDestination(destination: string, limits: DestinationLimits = {}): string {
-  if (destination.length > LONGEST) {
-    throw new Problem(400, `invalid destination url: it is longer than ${LONGEST} characters`);
+  if (destination.length > MAX_URL_LENGTH) {
+    throw new Problem(400, `invalid destination url: it is longer than ${MAX_URL_LENGTH} characters`);
   }
   const given = destination.replace(/^(https?):\/+(?=[^/])/i, "$1://");
   if (!/^https?:\/\//i.test(given)) {

@@ -1,10 +1,10 @@
 import type { RollbackRecord } from "@perdure/core/protocol";
-import type { Purpose } from "./message.ts";
+import type { MessageKind } from "./message.ts";
 
 /** A message that is being delivered, for those who watch. */
 export interface DeliveryInfo {
   readonly messageId: string;
-  readonly purpose: Purpose;
+  readonly kind: MessageKind;
   readonly url: string;
   readonly runId: string | undefined;
   /** The entry of the run's history that was delivered: `init`, or a step's name. For a call and its answer, the step that it is. */
@@ -79,7 +79,7 @@ export type EngineEvent =
   | { readonly type: "run.expired"; readonly runId: string; readonly error: string; readonly dlqId: string }
   /** A step of a run that has ended was rolled back, or can't be. */
   | ({ readonly type: "rolledBack"; readonly record: RollbackRecord } & AttemptInfo)
-  /** How the report of a run's end, or of a message's failure, ended: `purpose` says which. */
+  /** How the report of a run's end, or of a message's failure, ended: `kind` says which. */
   | ({
       readonly type: "failure.reported";
       readonly outcome: "handled" | "unhandled" | "failed";
@@ -95,7 +95,7 @@ export type EngineEvent =
     }
   | { readonly type: "run.canceled"; readonly runId: string }
   /** A failed run was taken up again under this id. */
-  | { readonly type: "run.revived"; readonly runId: string; readonly url: string }
+  | { readonly type: "run.resumed"; readonly runId: string; readonly url: string }
   /** This machine lacks file descriptors, ports or memory (`code`): for `wait` milliseconds no delivery begins. */
   | { readonly type: "shortage"; readonly code: string; readonly wait: number }
   /** Something that should not happen: the disk is full, an observer threw. */

@@ -2,7 +2,7 @@ import type { ErrorBody, FailureBody, FailureDetails } from "@perdure/core/proto
 import { toBase64, toBytes } from "./bytes.ts";
 import { toHeaderMap } from "./header.ts";
 import { newMessageId } from "./ids.ts";
-import type { Callback, Draft, Failure, Message, Reply } from "./message.ts";
+import type { Callback, Failure, Message, NewMessage, Reply } from "./message.ts";
 import { retryPolicy } from "./policy.ts";
 import { type AttemptEnd, plainSource, reportBody, toReport } from "./report.ts";
 import { deliveryOf, inherit, type Run } from "./run.ts";
@@ -30,8 +30,8 @@ export function runFailureMessage(
   { message, failure, dlqId, sourceBody }: Failed,
   run: Run,
   callback: Callback,
-  purpose: "failure" | "rollback" = "failure",
-): Draft {
+  kind: "failure" | "rollback" = "failure",
+): NewMessage {
   const body: FailureBody = {
     ...reportBody(message, toEnd(failure)),
     url: run.url,
@@ -44,8 +44,8 @@ export function runFailureMessage(
     // What the endpoint has answered, where that isn't the reason.
     ...(failure.byEngine || !failure.reply ? { perdure: answered(failure.reply) } : {}),
   };
-  const source = { ...retryPolicy(run, purpose), callerIp: run.callerIp };
-  return { ...toReport(message, callback, body, failure.at, source), purpose };
+  const source = { ...retryPolicy(run, kind), callerIp: run.callerIp };
+  return { ...toReport(message, callback, body, failure.at, source), kind };
 }
 
 function answered(reply: Reply | undefined): FailureDetails {
@@ -53,7 +53,7 @@ function answered(reply: Reply | undefined): FailureDetails {
 }
 
 /** The report of a run's cancellation to its endpoint, which has asked for it. */
-export function cancelMessage(run: Run, payload: Uint8Array, now: number): Draft {
+export function cancelMessage(run: Run, payload: Uint8Array, now: number): NewMessage {
   const id = newMessageId();
   const reason: ErrorBody = { error: "WorkflowError", message: "the run was cancelled" };
   const message = inherit({ ...deliveryOf(run, "step", now), id, notBefore: now }, run);
@@ -75,7 +75,7 @@ export function cancelMessage(run: Run, payload: Uint8Array, now: number): Draft
     workflowRunId: run.id,
     workflowCreatedAt: run.createdAt,
   };
-  return { ...message, purpose: "cancel", body: toBytes(JSON.stringify(body)), flow: undefined };
+  return { ...message, kind: "cancel", body: toBytes(JSON.stringify(body)), flow: undefined };
 }
 
 /** The report of a message's failure; `undefined` when nobody asked for one. */
@@ -83,7 +83,7 @@ export function messageFailureMessage({
   message,
   failure,
   dlqId,
-}: Omit<Failed, "sourceBody">): Draft | undefined {
+}: Omit<Failed, "sourceBody">): NewMessage | undefined {
   const { failureCallback } = message;
   if (!failureCallback) return undefined;
   const body = { ...reportBody(message, toEnd(failure)), ...plainSource(message), dlqId };

@@ -1,4 +1,4 @@
-import { type FlowLimit, LONGEST_PERIOD } from "./flow.ts";
+import { type FlowLimit, MAX_PERIOD } from "./flow.ts";
 import { invalid } from "./problem.ts";
 
 /** A flow control key with its limits and what they let through. */
@@ -79,9 +79,6 @@ export function toPin({ parallelism, rate, period: seconds }: FlowPin): FlowPin 
     throw invalid("parameters", "expected a parallelism, a rate or a period to pin");
   }
   const period = seconds === undefined ? undefined : seconds * 1000;
-  if (period === undefined || period <= LONGEST_PERIOD) return { parallelism, rate, period };
-  throw invalid(
-    "parameter period",
-    `expected up to ${LONGEST_PERIOD / 1000} seconds (7 days), got "${seconds}"`,
-  );
+  if (period === undefined || period <= MAX_PERIOD) return { parallelism, rate, period };
+  throw invalid("parameter period", `expected up to ${MAX_PERIOD / 1000} seconds (7 days), got "${seconds}"`);
 }

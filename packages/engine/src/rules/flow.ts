@@ -15,7 +15,7 @@ export interface FlowLimit {
 }
 
 /** Milliseconds. */
-export const LONGEST_PERIOD: number = 7 * DAY;
+export const MAX_PERIOD: number = 7 * DAY;
 
 /**
  * `parallelism=5, rate=10, period=1m`, in any order, with a parallelism or a rate at least.
@@ -62,6 +62,6 @@ function toLimit(text: string | undefined, field: string): number | undefined {
 
 function toPeriod(text: string, field: string): number {
   const ms = parseDuration(text);
-  if (ms !== undefined && ms > 0 && ms <= LONGEST_PERIOD) return ms;
+  if (ms !== undefined && ms > 0 && ms <= MAX_PERIOD) return ms;
   throw invalid(field, `expected a period of up to 7 days, such as "30s", got "${text}"`);
 }

@@ -1,15 +1,15 @@
 import { HEADER, type InvokeEnvelope, isPlan, recordKey } from "@perdure/core/protocol";
 import { toBytes, toText } from "./bytes.ts";
-import { checkRunId, firstValues, type IntakeRequest, toDraft } from "./draft.ts";
 import { readUrl } from "./field.ts";
 import { refusePlainOptions } from "./limits.ts";
+import { checkRunId, firstValues, type PublishRequest, toNewMessage } from "./new-message.ts";
 import { type OptionLimits, type Options, readOptions } from "./options.ts";
 import { invalid, messageOf, Problem } from "./problem.ts";
 import { readRecord } from "./record.ts";
 import type { Invoker, RunState } from "./run.ts";
 
 /** Runs that may be between one and the one that nobody invoked. */
-const DEEPEST = 100;
+const MAX_DEPTH = 100;
 
 const INVOKE = HEADER.invoke.toLowerCase();
 const COUNT = HEADER.invokeCount.toLowerCase();
@@ -25,7 +25,7 @@ export interface Invocation {
 }
 
 /** @throws Problem 400 that names the field, or the depth */
-export function readInvocation(request: IntakeRequest, options: Options, limits: OptionLimits): Invocation {
+export function readInvocation(request: PublishRequest, options: Options, limits: OptionLimits): Invocation {
   checkDepth(options);
   const envelope = parseEnvelope(request.body);
   const { workflowRunId, workflowRunCreatedAt: createdAt } = envelope;
@@ -43,7 +43,7 @@ export function readInvocation(request: IntakeRequest, options: Options, limits:
       url,
       key: recordKey(step),
       step,
-      message: toDraft("step", url, own, { ...request, body: new Uint8Array() }),
+      message: toNewMessage("step", url, own, { ...request, body: new Uint8Array() }),
     },
   };
 }
@@ -63,10 +63,10 @@ export function invokeRecord(
 
 function checkDepth({ forward }: Options): void {
   const count = Number(forward.find(([name]) => name === COUNT)?.[1] ?? 0);
-  if (count <= DEEPEST) return;
+  if (count <= MAX_DEPTH) return;
   throw new Problem(
     400,
-    `invoked ${count} runs deep: a run may be at most ${DEEPEST} invocations away from the one that nobody invoked`,
+    `invoked ${count} runs deep: a run may be at most ${MAX_DEPTH} invocations away from the one that nobody invoked`,
   );
 }
 

@@ -1,12 +1,12 @@
 import { HEADER, PREFIX } from "@perdure/core/protocol";
-import type { IntakeRequest } from "./draft.ts";
+import type { PublishRequest } from "./new-message.ts";
 import type { OptionLimits, Options } from "./options.ts";
 import { Problem, unsupported } from "./problem.ts";
 
 /** @throws Problem 412 for a body that is too large, or a delivery that is too far away */
 export function checkLimits(
   options: Options,
-  { body, now }: Pick<IntakeRequest, "body" | "now">,
+  { body, now }: Pick<PublishRequest, "body" | "now">,
   limits: OptionLimits,
 ): void {
   const { messageBytes = Infinity } = limits;

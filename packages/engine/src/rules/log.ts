@@ -1,4 +1,4 @@
-import type { Purpose } from "./message.ts";
+import type { MessageKind } from "./message.ts";
 
 /** What the log tells of a message. */
 export const LOG_STATES = [
@@ -15,6 +15,6 @@ export const LOG_STATES = [
 export type LogState = (typeof LOG_STATES)[number];
 
 /** A run's own deliveries aren't logged one by one: its run log tells of each, and every step would pay for it. */
-export function isLogged(purpose: Purpose): boolean {
-  return purpose !== "step" && purpose !== "answer";
+export function isLogged(kind: MessageKind): boolean {
+  return kind !== "step" && kind !== "answer";
 }

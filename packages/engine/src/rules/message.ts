@@ -6,11 +6,11 @@ import type { Options } from "./options.ts";
  * What a message is for: anything of a user's; one delivery of a run's history; a run's call to a third party; the
  * answer to such a call; the report of a failure; only the rollbacks of a failed run; or the report of a cancellation.
  */
-export type Purpose = "message" | "step" | "call" | "answer" | "failure" | "rollback" | "cancel";
+export type MessageKind = "message" | "step" | "call" | "answer" | "failure" | "rollback" | "cancel";
 
 /** Whether a message belongs to what comes after a run's end. */
-export function isAfterwards(purpose: Purpose): boolean {
-  return purpose === "failure" || purpose === "rollback" || purpose === "cancel";
+export function isPostRun(kind: MessageKind): boolean {
+  return kind === "failure" || kind === "rollback" || kind === "cancel";
 }
 
 export type MessageState = "CREATED" | "ACTIVE" | "RETRY" | "DELIVERED" | "FAILED" | "CANCELLED";
@@ -19,12 +19,12 @@ export type MessageState = "CREATED" | "ACTIVE" | "RETRY" | "DELIVERED" | "FAILE
  * A message as the engine accepts it. Times are milliseconds since 1970. An option of its policy that says nothing comes
  * from the message's run, or from the engine's defaults.
  */
-export interface Draft extends DeliveryPolicy {
+export interface NewMessage extends DeliveryPolicy {
   readonly id: string;
-  readonly purpose: Purpose;
+  readonly kind: MessageKind;
   readonly url: string;
   /** The URL group that it was published to. */
-  readonly topic: TopicOrigin | undefined;
+  readonly urlGroup: UrlGroupOrigin | undefined;
   readonly method: string;
   /** For the destination, lowest in rank: nothing that the engine sets itself is taken from here. */
   readonly forward: HeaderList;
@@ -44,7 +44,7 @@ export interface Draft extends DeliveryPolicy {
   readonly schedule?: string | undefined;
 }
 
-export interface TopicOrigin {
+export interface UrlGroupOrigin {
   readonly name: string;
   /** The name of the endpoint, where it has one. */
   readonly endpoint: string | undefined;
@@ -57,7 +57,7 @@ export interface Callback {
 }
 
 /** A message on its way, or at its end. */
-export interface Message extends Draft {
+export interface Message extends NewMessage {
   /** Its place in the store. */
   readonly seq: number;
   readonly state: MessageState;

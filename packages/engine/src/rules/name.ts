@@ -1,10 +1,10 @@
 import { invalid } from "./problem.ts";
 
-const LONGEST = 256;
+const MAX_NAME_LENGTH = 256;
 const PATTERN = /^[a-zA-Z0-9\-_.]+$/;
 
 /** As JSON Schema says it. */
-export const NAME = { pattern: PATTERN.source, maxLength: LONGEST } as const;
+export const NAME = { pattern: PATTERN.source, maxLength: MAX_NAME_LENGTH } as const;
 
 /**
  * The name of a queue, a schedule or a flow control key. Anything may begin it: generated ones begin with `-` or `_` at
@@ -13,8 +13,8 @@ export const NAME = { pattern: PATTERN.source, maxLength: LONGEST } as const;
  * @throws Problem 400 that names the field
  */
 export function toName(text: string, field: string): string {
-  if (text.length > LONGEST) {
-    throw invalid(field, `expected ${LONGEST} characters at most, got ${text.length}`);
+  if (text.length > MAX_NAME_LENGTH) {
+    throw invalid(field, `expected ${MAX_NAME_LENGTH} characters at most, got ${text.length}`);
   }
   if (PATTERN.test(text)) return text;
   throw invalid(field, `"${text}" must be of letters, digits, "-", "_" and "."`);

@@ -62,7 +62,7 @@ const CALLBACK = PREFIX.callback.toLowerCase();
 const FAILURE = PREFIX.failureCallback.toLowerCase();
 const OWN = PREFIX.own.toLowerCase();
 /** Reports of reports of a message. */
-const DEEPEST = 8;
+const MAX_DEPTH = 8;
 
 /**
  * @param headers names in lower case
@@ -145,8 +145,8 @@ function readNested(
 ): Options | undefined {
   const own = withPrefix(headers, prefix, OWN);
   if (own.size === 0) return undefined;
-  if (owner.split("Callback-").length - 1 > DEEPEST) {
-    throw invalid(owner, `reports of reports may be ${DEEPEST} deep`);
+  if (owner.split("Callback-").length - 1 > MAX_DEPTH) {
+    throw invalid(owner, `reports of reports may be ${MAX_DEPTH} deep`);
   }
   return readOptions(own, limits, owner);
 }

@@ -1,25 +1,26 @@
 import { decodeCapabilities, type EndpointCapabilities, encodeCapabilities } from "@perdure/core/protocol";
 import type { DeliveryPolicy } from "./delivery-policy.ts";
 import { parseExpression } from "./expression.ts";
-import type { Callback, Message, Purpose } from "./message.ts";
+import type { Callback, Message, MessageKind } from "./message.ts";
 
 /** How a delivery is retried. The engine's defaults hold for an option that is `undefined`. */
 export type RetryPolicy = Pick<DeliveryPolicy, "retries" | "retryDelay">;
 
 /** A run, as far as it says how its deliveries are retried. */
-export interface Retried {
+export interface PolicySource {
   readonly config: RetryPolicy & { readonly failureCallback: Callback | undefined };
-  readonly traits: string | undefined;
+  readonly capabilities: string | undefined;
 }
 
 /** The options of a run's trigger come first, then those that its endpoint has sent with an answer. */
-export function retryPolicy({ config, traits }: Retried, purpose: Purpose): RetryPolicy {
-  const asked: Partial<EndpointCapabilities> = traits === undefined ? {} : decodeCapabilities(traits);
+export function retryPolicy({ config, capabilities }: PolicySource, kind: MessageKind): RetryPolicy {
+  const asked: Partial<EndpointCapabilities> =
+    capabilities === undefined ? {} : decodeCapabilities(capabilities);
   const own = {
     retries: config.retries ?? asked.retries,
     retryDelay: config.retryDelay ?? asked.retryDelay,
   };
-  if (purpose !== "failure") return own;
+  if (kind !== "failure") return own;
   const { retries, retryDelay } = config.failureCallback?.options ?? {};
   return {
     retries: retries ?? asked.failureRetries ?? own.retries,
@@ -27,9 +28,9 @@ export function retryPolicy({ config, traits }: Retried, purpose: Purpose): Retr
   };
 }
 
-/** A message of a run whose endpoint has sent other traits than were known when the message was stored. */
-export function withPolicy(message: Message, run: Retried): Message {
-  const { retries, retryDelay } = retryPolicy(run, message.purpose);
+/** A message of a run whose endpoint has sent other capabilities than were known when the message was stored. */
+export function withPolicy(message: Message, run: PolicySource): Message {
+  const { retries, retryDelay } = retryPolicy(run, message.kind);
   return {
     ...message,
     maxRetries: retries ?? message.maxRetries,
@@ -38,19 +39,19 @@ export function withPolicy(message: Message, run: Retried): Message {
 }
 
 /**
- * The traits that an endpoint has sent, as they are stored. An expression that can't be parsed is left out.
+ * The capabilities that an endpoint has sent, as they are stored. An expression that can't be parsed is left out.
  *
  * @param mostRetries above which a number of retries is lowered
  */
-export function boundTraits(header: string, mostRetries: number): string {
-  const traits = decodeCapabilities(header);
+export function boundCapabilities(header: string, mostRetries: number): string {
+  const capabilities = decodeCapabilities(header);
   const capped = (count: number | undefined): number | undefined => count && Math.min(count, mostRetries);
   return encodeCapabilities({
-    ...traits,
-    retries: capped(traits.retries),
-    retryDelay: parsed(traits.retryDelay),
-    failureRetries: capped(traits.failureRetries),
-    failureRetryDelay: parsed(traits.failureRetryDelay),
+    ...capabilities,
+    retries: capped(capabilities.retries),
+    retryDelay: parsed(capabilities.retryDelay),
+    failureRetries: capped(capabilities.failureRetries),
+    failureRetryDelay: parsed(capabilities.failureRetryDelay),
   });
 }
 

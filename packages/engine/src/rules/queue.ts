@@ -67,6 +67,6 @@ interface QueueBody {
 }
 
 /** @throws Problem 412 */
-export function refuseQueue(most: number): never {
+export function queueLimitReached(most: number): never {
   throw new Problem(412, `there are ${most} queues already, as many as are allowed`);
 }

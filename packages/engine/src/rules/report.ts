@@ -1,17 +1,17 @@
 import { HEADER } from "@perdure/core/protocol";
 import { toBase64 } from "./bytes.ts";
 import { NO_POLICY, overlay, type Redaction } from "./delivery-policy.ts";
-import { callbackOf, failureCallbackOf } from "./draft.ts";
 import { toHeaderMap, toShown } from "./header.ts";
 import { newMessageId } from "./ids.ts";
 import {
   type Callback,
   DEFAULT_RETRIES,
-  type Draft,
   type Failure,
   type Message,
+  type NewMessage,
   type Reply,
 } from "./message.ts";
+import { callbackOf, failureCallbackOf } from "./new-message.ts";
 import type { Options } from "./options.ts";
 import type { RetryPolicy } from "./policy.ts";
 
@@ -25,19 +25,19 @@ export interface AttemptEnd {
 }
 
 /** The report of an attempt at a plain message; `undefined` when nobody asked for one. */
-export function attemptMessage(message: Message, end: AttemptEnd): Draft | undefined {
+export function attemptMessage(message: Message, end: AttemptEnd): NewMessage | undefined {
   const { callback } = message;
-  if (!callback || message.purpose === "call") return undefined;
+  if (!callback || message.kind === "call") return undefined;
   const body = { ...reportBody(message, end), ...plainSource(message) };
-  return { ...toReport(message, callback, body, end.at), purpose: "message" };
+  return { ...toReport(message, callback, body, end.at), kind: "message" };
 }
 
 /** What the reports of a plain message tell of it beside the attempt. */
 export function plainSource(message: Message): object {
-  const { topic, contentType, forward } = message;
+  const { urlGroup, contentType, forward } = message;
   return {
-    ...(topic ? { topicName: topic.name } : {}),
-    ...(topic?.endpoint === undefined ? {} : { endpointName: topic.endpoint }),
+    ...(urlGroup ? { topicName: urlGroup.name } : {}),
+    ...(urlGroup?.endpoint === undefined ? {} : { endpointName: urlGroup.endpoint }),
     ...(message.schedule === undefined ? {} : { scheduleId: message.schedule }),
     url: message.url,
     sourceHeader: toHeaderMap(
@@ -84,14 +84,14 @@ export function toReport(
   body: object,
   at: number,
   source: RetryPolicy & { readonly callerIp: string } = message,
-): Draft {
+): NewMessage {
   const { retries = DEFAULT_RETRIES, retryDelay } = source;
   const policy = overlay({ ...NO_POLICY, retries, retryDelay, labels: message.labels }, options ?? NO_POLICY);
   return {
     id: newMessageId(),
-    purpose: "failure",
+    kind: "failure",
     url,
-    topic: undefined,
+    urlGroup: undefined,
     method: options?.method ?? "POST",
     forward: options?.forward ?? [],
     contentType: "application/json",

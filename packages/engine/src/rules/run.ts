@@ -1,10 +1,10 @@
 import { FEATURES, HEADER, PROTOCOL_VERSION, type StepRecord } from "@perdure/core/protocol";
 import { type DeliveryPolicy, NO_POLICY, overlay } from "./delivery-policy.ts";
 import { type HeaderList, overrideHeaders } from "./header.ts";
-import { type Callback, DEFAULT_RETRIES, type Draft } from "./message.ts";
+import { type Callback, DEFAULT_RETRIES, type NewMessage } from "./message.ts";
 import type { Options } from "./options.ts";
 import { retryPolicy } from "./policy.ts";
-import { overrideOptions } from "./redraft.ts";
+import { overrideOptions } from "./republish.ts";
 
 export type RunState = "RUN_STARTED" | "RUN_SUCCESS" | "RUN_FAILED" | "RUN_CANCELED";
 
@@ -21,14 +21,14 @@ export interface RunConfig extends DeliveryPolicy {
 }
 
 /** A run as it is accepted. */
-export interface RunDraft {
+export interface NewRun {
   readonly id: string;
   readonly url: string;
   readonly createdAt: number;
   readonly callerIp: string;
   readonly config: RunConfig;
   /** Created for a client that doesn't know the endpoint's protocol: the endpoint has yet to configure it. */
-  readonly announced: boolean;
+  readonly awaitingConfiguration: boolean;
   /** The run that waits for this one's end. */
   readonly invoker: Invoker | undefined;
 }
@@ -43,11 +43,11 @@ export interface Invoker {
   readonly key: string;
   readonly step: StepRecord;
   /** Delivers the record. */
-  readonly message: Draft;
+  readonly message: NewMessage;
 }
 
 /** A run. Its id may have belonged to an earlier one that has ended: `key` is its own. */
-export interface Run extends RunDraft {
+export interface Run extends NewRun {
   readonly key: number;
   readonly state: RunState;
   readonly completedAt: number | undefined;
@@ -55,7 +55,7 @@ export interface Run extends RunDraft {
   readonly response: string | undefined;
   readonly dlqId: string | undefined;
   /** What its endpoint wants to be done, as it said; `undefined` while it hasn't, or isn't one of Perdure's. */
-  readonly traits: string | undefined;
+  readonly capabilities: string | undefined;
   /** Its endpoint has answered with the header of the workflow protocol: an answer without it is somebody else's. */
   readonly identified: boolean;
 }
@@ -71,7 +71,7 @@ export function isLive(run: Pick<Run, "state">): boolean {
  * Our runtime names a run after the message that has started it. When that message is delivered again because its answer
  * got lost, the same run is meant, even if it has ended meanwhile.
  */
-export function isNamedAfterMessage({ id, invoker }: RunDraft): boolean {
+export function isNamedAfterMessage({ id, invoker }: NewRun): boolean {
   return !invoker && id.startsWith("wfr_msg_");
 }
 
@@ -82,11 +82,11 @@ export function isSameTrigger(known: RunConfig, asked: RunConfig): boolean {
 
 /** The delivery of an entry takes from the run what its own request didn't say. */
 export function inherit(
-  draft: Draft,
-  run: Pick<Run, "config" | "traits">,
-): Draft & { readonly retries: number } {
-  const policy = overlay({ ...run.config, ...retryPolicy(run, draft.purpose) }, draft);
-  return { ...draft, ...policy, retries: policy.retries ?? DEFAULT_RETRIES };
+  newRun: NewMessage,
+  run: Pick<Run, "config" | "capabilities">,
+): NewMessage & { readonly retries: number } {
+  const policy = overlay({ ...run.config, ...retryPolicy(run, newRun.kind) }, newRun);
+  return { ...newRun, ...policy, retries: policy.retries ?? DEFAULT_RETRIES };
 }
 
 /**
@@ -135,13 +135,13 @@ export function override(
 /** A delivery of something that a run has on record, as usual. */
 export function deliveryOf(
   run: Run,
-  purpose: "step" | "answer",
+  kind: "step" | "answer",
   now: number,
-): Omit<Draft, "id" | "notBefore"> {
+): Omit<NewMessage, "id" | "notBefore"> {
   return {
-    purpose,
+    kind,
     url: run.url,
-    topic: undefined,
+    urlGroup: undefined,
     method: "POST",
     forward: [[HEADER.sdkVersion.toLowerCase(), PROTOCOL_VERSION]],
     contentType: "application/json",
@@ -155,7 +155,7 @@ export function deliveryOf(
 }
 
 /** Where the run's failure is reported: to the workflow itself, unless the trigger named another place. */
-export function failureCallbackOf(run: RunDraft): Callback {
+export function failureCallbackOf(run: NewRun): Callback {
   return run.config.failureCallback ?? { url: run.url, options: undefined };
 }
 

@@ -1,17 +1,17 @@
 import { HEADER, PREFIX } from "@perdure/core/protocol";
+import { type PublishMessage, parseCommand, parseUrlGroupPublish } from "./command.ts";
 import { nextTick, toCron } from "./cron.ts";
-import { type IntakeRequest, toDraft } from "./draft.ts";
 import type { HeaderList } from "./header.ts";
 import { newScheduleId } from "./ids.ts";
-import { type PlainIntake, toFanOut, toIntake } from "./intake.ts";
-import type { Draft } from "./message.ts";
+import type { NewMessage } from "./message.ts";
 import { toName } from "./name.ts";
+import { type PublishRequest, toNewMessage } from "./new-message.ts";
 import { type OptionLimits, type Options, readOptions } from "./options.ts";
 import { invalid, Problem } from "./problem.ts";
-import { isTopicName, type Topic } from "./topic.ts";
+import { isUrlGroupName, type UrlGroup } from "./url-group.ts";
 
 /** A schedule as it is accepted. At each tick it is as if its request had come again. */
-export interface ScheduleDraft {
+export interface NewSchedule {
   readonly id: string;
   /** Five fields, perhaps behind a time zone. */
   readonly cron: string;
@@ -26,7 +26,7 @@ export interface ScheduleDraft {
   readonly limits: OptionLimits;
 }
 
-export interface Schedule extends ScheduleDraft {
+export interface Schedule extends NewSchedule {
   readonly paused: boolean;
   /** When it made messages last; milliseconds since 1970. */
   readonly lastAt: number | undefined;
@@ -47,14 +47,14 @@ export function isScheduled(headers: ReadonlyMap<string, string>): boolean {
 }
 
 /**
- * @param topic the URL group that the request names: each tick goes to the endpoints that it has by then
+ * @param urlGroup the URL group that the request names: each tick goes to the endpoints that it has by then
  * @throws Problem 4xx that names the field
  */
 export function toSchedule(
-  request: IntakeRequest,
-  topic: Topic | undefined,
+  request: PublishRequest,
+  urlGroup: UrlGroup | undefined,
   limits: OptionLimits,
-): ScheduleDraft {
+): NewSchedule {
   const headers = new Map(request.headers);
   const cron = take(headers, HEADER.cron);
   const id = take(headers, HEADER.scheduleId);
@@ -62,13 +62,13 @@ export function toSchedule(
   refuse(headers, HEADER.init, "a schedule starts a run by a plain request to its endpoint");
   refuse(headers, HEADER.callType, "a schedule makes no calls of a run");
   // What is wrong with its messages is told now, and not at each tick.
-  const [first] = publish({ ...request, headers }, topic, limits);
+  const [first] = publish({ ...request, headers }, urlGroup, limits);
   if (cron === undefined) throw invalid(HEADER.cron, "a schedule needs a cron expression");
   const { now: createdAt, body, callerIp } = request;
   return {
     id: id === undefined ? newScheduleId() : toName(id, HEADER.scheduleId),
     cron: toCron(cron, HEADER.cron, createdAt),
-    destination: topic?.name ?? first?.message.url ?? request.destination,
+    destination: urlGroup?.name ?? first?.message.url ?? request.destination,
     headers: ofMessages(headers, readOptions(headers, limits)),
     body,
     createdAt,
@@ -78,26 +78,26 @@ export function toSchedule(
 }
 
 /** The messages of one tick: none when its URL group is gone, or has headers by now that can't be obeyed. */
-export function tickIntakes(
-  schedule: ScheduleDraft,
-  topic: Topic | undefined,
+export function tickCommands(
+  schedule: NewSchedule,
+  urlGroup: UrlGroup | undefined,
   now: number,
-): readonly PlainIntake[] {
-  let intakes: readonly PlainIntake[];
+): readonly PublishMessage[] {
+  let commands: readonly PublishMessage[];
   try {
-    intakes = publish(toRequest(schedule, now), topic, schedule.limits);
+    commands = publish(toRequest(schedule, now), urlGroup, schedule.limits);
   } catch (error) {
     if (error instanceof Problem) return [];
     throw error;
   }
-  return intakes.map((intake) => ({ ...intake, message: { ...intake.message, schedule: schedule.id } }));
+  return commands.map((command) => ({ ...command, message: { ...command.message, schedule: schedule.id } }));
 }
 
 /** What its messages have in common, as the schedule itself says it. */
-export function describeSchedule(schedule: ScheduleDraft): { message: Draft; delay: number | undefined } {
+export function describeSchedule(schedule: NewSchedule): { message: NewMessage; delay: number | undefined } {
   const request = toRequest(schedule, schedule.createdAt);
   const options = readOptions(request.headers, schedule.limits);
-  return { message: toDraft("message", schedule.destination, options, request), delay: options.delay };
+  return { message: toNewMessage("message", schedule.destination, options, request), delay: options.delay };
 }
 
 /** When a schedule makes messages next; never while it is paused: those ticks are skipped, not made up for. */
@@ -106,21 +106,22 @@ export function nextOf({ cron, paused }: Pick<Schedule, "cron" | "paused">, now:
 }
 
 /** @throws Problem 412 */
-export function refuseSchedule(most: number): never {
+export function scheduleLimitReached(most: number): never {
   throw new Problem(412, `there are ${most} schedules already, as many as are allowed`);
 }
 
 function publish(
-  request: IntakeRequest,
-  topic: Topic | undefined,
+  request: PublishRequest,
+  urlGroup: UrlGroup | undefined,
   limits: OptionLimits,
-): readonly PlainIntake[] {
-  if (isTopicName(request.destination)) return topic ? toFanOut(request, topic, limits) : [];
-  const intake = toIntake(request, limits);
-  return intake.kind === "message" ? [intake] : [];
+): readonly PublishMessage[] {
+  if (isUrlGroupName(request.destination))
+    return urlGroup ? parseUrlGroupPublish(request, urlGroup, limits) : [];
+  const command = parseCommand(request, limits);
+  return command.kind === "message" ? [command] : [];
 }
 
-function toRequest({ destination, headers, body, callerIp }: ScheduleDraft, now: number): IntakeRequest {
+function toRequest({ destination, headers, body, callerIp }: NewSchedule, now: number): PublishRequest {
   return { destination, headers: new Map(headers), body, callerIp, now };
 }
 

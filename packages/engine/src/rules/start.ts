@@ -1,12 +1,12 @@
-import { isNamedAfterMessage, isSameTrigger, type Run, type RunDraft } from "./run.ts";
+import { isNamedAfterMessage, isSameTrigger, type NewRun, type Run } from "./run.ts";
 
 /** What the store knows about the request to start a run. */
 export interface StartFacts {
-  readonly draft: RunDraft;
-  /** The endpoint configures a run that awaits its configuration. */
-  readonly configures: boolean;
+  readonly newRun: NewRun;
+  /** The endpoint configuresRun a run that awaits its configuration. */
+  readonly configuresRun: boolean;
   /** The live run of this id. */
-  readonly live: Pick<Run, "announced" | "config"> | undefined;
+  readonly live: Pick<Run, "awaitingConfiguration" | "config"> | undefined;
   /** The last run of this id, live or not. */
   readonly latest: Pick<Run, "config"> | undefined;
   /** The live run that invokes this one, when the request names one. */
@@ -35,19 +35,19 @@ export type StartDecision =
 /**
  * Decides what a request to start a run comes to:
  *
- * 1. An endpoint that configures a run needs a live one. It configures the run if that awaits it.
+ * 1. An endpoint that configuresRun a run needs a live one. It configuresRun the run if that awaits it.
  * 2. A run that is invoked needs a live invoker. A step invokes once, and never a run that is live already.
  * 3. A request that repeats an earlier one gets the run of that one: a request named after its message, or with the same
  *    trigger id, even when the run has ended; any other, while the run is live.
  * 4. Everything else starts a run.
  */
 export function decideStart(facts: StartFacts): StartDecision {
-  const { draft, configures, live, latest, invoker, invokedBefore } = facts;
-  if (configures && !live) return "nothing to configure";
-  if (configures && live?.announced) return "configure";
+  const { newRun, configuresRun, live, latest, invoker, invokedBefore } = facts;
+  if (configuresRun && !live) return "nothing to configure";
+  if (configuresRun && live?.awaitingConfiguration) return "configure";
   if (invoker === "not live") return "invoker is not live";
   if (invokedBefore) return "repeat invocation";
   if (live && invoker === "live") return "id is taken";
-  if (latest && (isNamedAfterMessage(draft) || isSameTrigger(latest.config, draft.config))) return "repeat";
+  if (latest && (isNamedAfterMessage(newRun) || isSameTrigger(latest.config, newRun.config))) return "repeat";
   return live ? "repeat" : "start";
 }

@@ -1,15 +1,15 @@
 import { isPlan, parseDuration, recordKey, type StepRecord } from "@perdure/core/protocol";
 import { toBase64 } from "./bytes.ts";
-import { firstValues, type IntakeRequest, requireRunId, toDraft } from "./draft.ts";
 import { toUrl } from "./field.ts";
 import { refusePlainOptions } from "./limits.ts";
-import type { Draft } from "./message.ts";
+import type { NewMessage } from "./message.ts";
+import { firstValues, type PublishRequest, requireRunId, toNewMessage } from "./new-message.ts";
 import { type OptionLimits, readOptions } from "./options.ts";
 import { invalid, messageOf, Problem } from "./problem.ts";
 import { readRecord } from "./record.ts";
 
 /** A step that is to be recorded when an event comes, or a time is over. */
-export interface WaitIntake {
+export interface NewWait {
   readonly runId: string;
   readonly eventId: string;
   /** What no two records of a run share. */
@@ -25,7 +25,7 @@ export interface WaitIntake {
   readonly timeoutBody: unknown;
   readonly timeoutHeaders: Readonly<Record<string, readonly string[]>>;
   /** Delivers the record when the event comes. */
-  readonly message: Draft;
+  readonly message: NewMessage;
 }
 
 /** What a request to wait says. */
@@ -41,11 +41,11 @@ export interface WaitBody {
 }
 
 /** @throws Problem 400 that names the field */
-export function toWait(
+export function parseWait(
   eventId: string,
-  request: Omit<IntakeRequest, "destination" | "body"> & { readonly body: WaitBody },
+  request: Omit<PublishRequest, "destination" | "body"> & { readonly body: WaitBody },
   limits: OptionLimits,
-): WaitIntake {
+): NewWait {
   const runId = requireRunId(request.headers);
   const { body } = request;
   const step = readStep(body.step, runId);
@@ -64,13 +64,13 @@ export function toWait(
     timeoutUrl: typeof body.timeoutUrl === "string" ? toUrl(body.timeoutUrl, "timeoutUrl", limits) : url,
     timeoutBody: body.timeoutBody,
     timeoutHeaders: Object.fromEntries([...headers].map(([name, value]) => [name, [value]])),
-    message: toDraft("step", url, options, { ...request, body: new Uint8Array() }),
+    message: toNewMessage("step", url, options, { ...request, body: new Uint8Array() }),
   };
 }
 
 /** What a step that waited is recorded as: with the event's data, or as too late. */
 export function waitRecord(
-  { step, eventId, timeout }: Pick<WaitIntake, "step" | "eventId" | "timeout">,
+  { step, eventId, timeout }: Pick<NewWait, "step" | "eventId" | "timeout">,
   data: Uint8Array | undefined,
 ): string {
   const waited = { ...step, waitEventId: eventId, timeout };

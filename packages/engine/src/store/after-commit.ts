@@ -1,5 +1,5 @@
 import type { EngineEvent, Observer } from "../rules/event.ts";
-import type { StateCount } from "./upkeep.ts";
+import type { StateCount } from "./maintenance.ts";
 
 /** How far a transaction has come: a savepoint remembers it. */
 export interface Mark {

@@ -1,6 +1,6 @@
 import type { FlowChange, FlowControl } from "../rules/flow-control.ts";
 import type { Queue, QueueChange, QueueLimits } from "../rules/queue.ts";
-import type { Schedule, ScheduleDraft } from "../rules/schedule.ts";
+import type { NewSchedule, Schedule } from "../rules/schedule.ts";
 
 /** What a store keeps of that which says when messages are delivered, beside what they say themselves. */
 export interface Controls {
@@ -45,7 +45,7 @@ export interface Schedules {
    *
    * @throws Problem 412 when it would be one too many
    */
-  put(schedule: ScheduleDraft, limits: ScheduleLimits): Promise<void>;
+  put(schedule: NewSchedule, limits: ScheduleLimits): Promise<void>;
 
   /** Ticks are skipped while it is paused. @returns false when there is no such schedule */
   pause(id: string, paused: boolean): Promise<boolean>;

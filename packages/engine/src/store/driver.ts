@@ -1,6 +1,6 @@
 import type { Observer } from "../rules/event.ts";
+import type { Backup, StateCount } from "./maintenance.ts";
 import type { Tx } from "./tx.ts";
-import type { Backup, StateCount } from "./upkeep.ts";
 
 /** Runs transactions on a database. Each database that the engine knows has one. */
 export interface Driver {

@@ -1,5 +1,5 @@
 /** Makes what is asked for by its key, and keeps it: what has been made last, `most` at most. */
-export function keeping<Value>(most: number, make: (key: string) => Value): (key: string) => Value {
+export function fifoCache<Value>(most: number, make: (key: string) => Value): (key: string) => Value {
   const kept = new Map<string, Value>();
   return (key) => {
     const known = kept.get(key);

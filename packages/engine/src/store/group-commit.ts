@@ -2,9 +2,9 @@ import type { Observer } from "../rules/event.ts";
 import { Problem } from "../rules/problem.ts";
 import { AfterCommit } from "./after-commit.ts";
 import type { Driver } from "./driver.ts";
+import type { Backup, StateCount } from "./maintenance.ts";
 import { StoreUnavailable } from "./store.ts";
 import { type Sql, sql, type Tx } from "./tx.ts";
-import type { Backup, StateCount } from "./upkeep.ts";
 
 /** One connection to a database, on which transactions follow one another. */
 export interface Connection extends Pick<Tx, "one" | "all" | "run" | "lock"> {
@@ -247,7 +247,7 @@ function toTx(connection: Connection, own: Omit<Tx, keyof Connection>): Tx {
 }
 
 /** Milliseconds of a transaction after which requests that need no store, and answers, have their turn. */
-const LONG_TURN = 10;
+const MAX_BATCH_MS = 10;
 
 /** Cuts a transaction's work into turns. One that is cut takes no more writes along, so that it comes to its end. */
 class Turns {
@@ -259,7 +259,7 @@ class Turns {
   }
 
   async pass(): Promise<void> {
-    if (performance.now() - this.#began < LONG_TURN) return;
+    if (performance.now() - this.#began < MAX_BATCH_MS) return;
     this.#passed = true;
     await new Promise<void>((resolve) => setImmediate(resolve));
     this.#began = performance.now();

@@ -3,7 +3,7 @@ import type { LogState } from "../rules/log.ts";
 import type { Failure, Message, MessageState, Reply } from "../rules/message.ts";
 import type { Options } from "../rules/options.ts";
 import type { Run, RunState } from "../rules/run.ts";
-import type { WaitIntake } from "../rules/wait.ts";
+import type { NewWait } from "../rules/wait.ts";
 
 /** A page of a list. */
 export interface Page<Item> {
@@ -36,7 +36,7 @@ export interface RunQuery extends PageQuery {
 export interface MessageFilter {
   readonly messageIds?: readonly string[] | undefined;
   readonly urls?: readonly string[] | undefined;
-  readonly topics?: readonly string[] | undefined;
+  readonly urlGroups?: readonly string[] | undefined;
   readonly schedules?: readonly string[] | undefined;
   readonly queues?: readonly string[] | undefined;
   readonly labels?: readonly string[] | undefined;
@@ -124,7 +124,7 @@ export interface RecordedEntry extends HistoryEntry {
 }
 
 export interface LoggedWait {
-  readonly wait: WaitIntake;
+  readonly wait: NewWait;
   /** Nothing has come of it yet. */
   readonly open: boolean;
   readonly createdAt: number;
@@ -156,7 +156,7 @@ export interface DeadLetter {
 }
 
 /** How failed runs are taken up again. */
-export interface Revival {
+export interface ResumeRequest {
   readonly kind: "resume" | "restart";
   /** What is to be different from now on. */
   readonly options: Options;
@@ -164,13 +164,13 @@ export interface Revival {
   readonly lifetime?: number | undefined;
 }
 
-export interface Revived {
+export interface ResumedRuns {
   readonly runs: readonly Pick<Run, "id" | "url" | "createdAt">[];
   readonly next: number | undefined;
 }
 
 /** What was made of dead letters. */
-export interface Retried {
+export interface RetriedMessages {
   readonly messages: readonly Pick<Message, "id" | "url">[];
   readonly next: number | undefined;
 }

@@ -1,4 +1,4 @@
-import type { Topic, TopicChange, TopicLimits } from "../rules/topic.ts";
+import type { UrlGroup, UrlGroupChange, UrlGroupLimits } from "../rules/url-group.ts";
 import type { MessageFilter, PageQuery } from "./lists.ts";
 
 /** What is asked of a store about messages that wait, and about URL groups. */
@@ -10,9 +10,9 @@ export interface PublishingStore {
   cancelMessages(query: MessageQuery): Promise<CanceledMessages>;
 
   /** All URL groups, by their names. */
-  topics(): Promise<Topic[]>;
+  urlGroups(): Promise<UrlGroup[]>;
 
-  topic(name: string): Promise<Topic | undefined>;
+  urlGroup(name: string): Promise<UrlGroup | undefined>;
 
   /**
    * Changes a URL group, or makes or deletes one.
@@ -20,7 +20,7 @@ export interface PublishingStore {
    * @returns the group as it is now; `undefined` when there is none
    * @throws Problem 404 when there is none to change, 412 for one over the limits
    */
-  updateTopic(name: string, change: TopicChange, limits: TopicLimits): Promise<Topic | undefined>;
+  updateUrlGroup(name: string, change: UrlGroupChange, limits: UrlGroupLimits): Promise<UrlGroup | undefined>;
 }
 
 /** Filters of messages that are not at their end. Within a list any one may match; all that are given must match. */

@@ -1,15 +1,15 @@
 import type { HistoryEntry } from "@perdure/core/protocol";
+import type { Command } from "../rules/command.ts";
 import type { Observer } from "../rules/event.ts";
-import type { Intake } from "../rules/intake.ts";
 import type { Failure } from "../rules/message.ts";
 import type { Options } from "../rules/options.ts";
-import type { Delivered, Settlement } from "../rules/outcome.ts";
 import type { QueueLimits } from "../rules/queue.ts";
 import type { Expiry } from "../rules/retention.ts";
 import type { Run, RunState } from "../rules/run.ts";
-import type { WaitIntake } from "../rules/wait.ts";
+import type { DeliveredMessage, Settlement } from "../rules/settlement.ts";
+import type { NewWait } from "../rules/wait.ts";
+import type { ClaimOrder } from "./claim-order.ts";
 import type { Controls } from "./controls.ts";
-import type { ClaimOrder } from "./lanes.ts";
 import type {
   DeadLetter,
   DeadLetterQuery,
@@ -17,19 +17,33 @@ import type {
   LogQuery,
   Page,
   RemovedDeadLetters,
-  Retried,
-  Revival,
-  Revived,
+  ResumedRuns,
+  ResumeRequest,
+  RetriedMessages,
   RunLog,
   RunQuery,
   StoredMessage,
 } from "./lists.ts";
+import type { Maintenance } from "./maintenance.ts";
 import type { PublishingStore } from "./publishing.ts";
-import type { Upkeep } from "./upkeep.ts";
-import type { KeptLimits, Notice, Notified, Waiting, WaitReceipt, WebhookState } from "./waits.ts";
+import type {
+  EventNotification,
+  NotifyResult,
+  Waiting,
+  WaitReceipt,
+  WebhookLimits,
+  WebhookState,
+} from "./waits.ts";
 
-export type { ClaimOrder } from "./lanes.ts";
-export type { KeptLimits, Notice, Notified, Waiting, WaitReceipt, WebhookState } from "./waits.ts";
+export type { ClaimOrder } from "./claim-order.ts";
+export type {
+  EventNotification,
+  NotifyResult,
+  Waiting,
+  WaitReceipt,
+  WebhookLimits,
+  WebhookState,
+} from "./waits.ts";
 
 /**
  * What the engine asks of a store. Each operation is atomic, and durable when its promise resolves: after a crash at any
@@ -39,7 +53,7 @@ export type { KeptLimits, Notice, Notified, Waiting, WaitReceipt, WebhookState }
  * end, so that whatever nobody settles comes due again by itself. A claim raises the message's fence, and a settlement
  * under an older fence is ignored.
  */
-export interface Store extends Controls, PublishingStore, Upkeep {
+export interface Store extends Controls, PublishingStore, Maintenance {
   /**
    * Stores requests, all of them or none. A run that is alive already, a step that has invoked one, or a record or call
    * that its run has already, is answered with what is there, and nothing is stored for it.
@@ -47,7 +61,7 @@ export interface Store extends Controls, PublishingStore, Upkeep {
    * @throws Problem 400 for a record, a call, an invocation or a configuration of a run that isn't alive, and for the
    * invocation of a run that is alive on somebody else's account; 412 for one queue too many
    */
-  accept(intakes: readonly Intake[], limits?: Partial<QueueLimits>): Promise<Receipt[]>;
+  accept(commands: readonly Command[], limits?: Partial<QueueLimits>): Promise<Receipt[]>;
 
   /**
    * Has a step recorded when its event comes: at once, when that has come before it was waited for. A step that waits
@@ -55,15 +69,15 @@ export interface Store extends Controls, PublishingStore, Upkeep {
    *
    * @throws Problem 400 when its run isn't alive
    */
-  wait(wait: WaitIntake): Promise<WaitReceipt>;
+  wait(wait: NewWait): Promise<WaitReceipt>;
 
   /**
    * Hands an event to those who wait for it. One that is meant for one run goes to the first in it that waits, or is
    * kept there until something does.
    */
-  notify(notice: Notice): Promise<Notified>;
+  notify(notice: EventNotification): Promise<NotifyResult>;
   /** Whether a run's webhook takes one more request: asked before the body of the request is read. */
-  webhookState(runId: string, eventId: string, most: KeptLimits): Promise<WebhookState>;
+  webhookState(runId: string, eventId: string, most: WebhookLimits): Promise<WebhookState>;
 
   /** Who waits for an event, the first first. */
   waiters(eventId: string): Promise<Waiting[]>;
@@ -129,14 +143,14 @@ export interface Store extends Controls, PublishingStore, Upkeep {
    * Takes failed runs up again as new ones, and their entries out of the dead letter queue: from the start, or with all
    * that is recorded.
    */
-  revive(query: DeadLetterQuery, how: Revival): Promise<Revived>;
+  resumeRuns(query: DeadLetterQuery, how: ResumeRequest): Promise<ResumedRuns>;
 
   /**
    * Makes new messages, with the same content, of messages that failed, and takes their entries out of the queue.
    *
    * @throws Problem 412 for one queue too many
    */
-  retry(query: DeadLetterQuery, options: Options, limits?: Partial<QueueLimits>): Promise<Retried>;
+  retry(query: DeadLetterQuery, options: Options, limits?: Partial<QueueLimits>): Promise<RetriedMessages>;
 
   /** Takes entries out of the dead letter queue. */
   removeDeadLetters(query: DeadLetterQuery): Promise<RemovedDeadLetters>;
@@ -177,12 +191,12 @@ export interface Claims {
   readonly claims: readonly Claim[];
   /** When the next message comes due, other than those that the caller holds: it keeps their leases alive itself. */
   readonly nextDue: number | undefined;
-  /** Of each lane that was open, or in which something was set aside, whether messages wait there now. */
-  readonly lanes: ReadonlyMap<string, boolean>;
+  /** Of each destination that was open, or in which something was set aside, whether messages wait there now. */
+  readonly destinations: ReadonlyMap<string, boolean>;
 }
 
 /** A message to deliver, with all that its delivery needs. */
-export interface Claim extends Delivered {
+export interface Claim extends DeliveredMessage {
   readonly lease: Lease;
   /** Bytes of the bodies of calls and answers that its entries lack: {@link Store.entriesOf} has them. */
   readonly omitted: number;

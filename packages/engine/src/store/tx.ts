@@ -1,5 +1,5 @@
 import type { EngineEvent } from "../rules/event.ts";
-import type { StateCount } from "./upkeep.ts";
+import type { StateCount } from "./maintenance.ts";
 
 /** A value that every driver can bind. Booleans are stored as 0 and 1, lists and objects as JSON. */
 export type SqlValue = string | number | null | Uint8Array;

@@ -1,5 +1,5 @@
 import type { Run } from "../rules/run.ts";
-import type { WaitIntake } from "../rules/wait.ts";
+import type { NewWait } from "../rules/wait.ts";
 
 export interface WaitReceipt {
   /** Of the message that delivers what the wait comes to. */
@@ -8,17 +8,17 @@ export interface WaitReceipt {
   readonly deduplicated: boolean;
 }
 
-export interface Notice {
+export interface EventNotification {
   readonly eventId: string;
   readonly data: Uint8Array;
   /** Only this run, or the one that goes on from it, is told. */
   readonly runId?: string | undefined;
   /** It came by a webhook, which must be one of the run's own, and keeps no more than this. */
-  readonly webhook?: KeptLimits;
+  readonly webhook?: WebhookLimits;
 }
 
 /** Requests that a webhook keeps until its run waits for them. */
-export interface KeptLimits {
+export interface WebhookLimits {
   readonly hits: number;
   readonly bytes: number;
 }
@@ -26,7 +26,7 @@ export interface KeptLimits {
 /** Whether a webhook takes one more request. */
 export type WebhookState = "open" | "full" | "none";
 
-export type Notified =
+export type NotifyResult =
   /** The run that it was meant for isn't alive. */
   | { readonly kind: "not live" }
   /** The run has no such webhook. */
@@ -34,12 +34,12 @@ export type Notified =
   /** The run doesn't wait for it now, and the webhook keeps as much as it may. */
   | { readonly kind: "full" }
   | {
-      readonly kind: "told";
+      readonly kind: "delivered";
       readonly waiters: readonly Waiting[];
     };
 
 /** A step of a run that waits for an event. */
 export interface Waiting {
   readonly run: Pick<Run, "id" | "createdAt">;
-  readonly wait: WaitIntake;
+  readonly wait: NewWait;
 }

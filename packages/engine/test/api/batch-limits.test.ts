@@ -1,6 +1,6 @@
 import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
-import { MOST_VALUES } from "../../src/http/names.ts";
+import { MAX_VALUES } from "../../src/http/json-faults.ts";
 import { ok, until, type World, world } from "../harness.ts";
 
 const url = (name: string): string => `https://${name}.test/`;
@@ -128,7 +128,7 @@ describe("any JSON that is sent", () => {
     ["/v2/batch", (n: number) => [{ destination: url("a"), a: Array(n).fill([]) }]],
   ])("holds so many values at most: %s", async (path, body) => {
     const w = world();
-    const answer = await w.ask("POST", path, { body: JSON.stringify(body(MOST_VALUES)) });
+    const answer = await w.ask("POST", path, { body: JSON.stringify(body(MAX_VALUES)) });
     expect(answer).toMatchObject({
       status: 413,
       body: { error: expect.stringMatching(/ has more than 50000 values; send several smaller requests$/) },

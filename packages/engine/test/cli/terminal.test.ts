@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { afterEach, describe, expect, it } from "vitest";
+import { ConsoleReporter } from "../../src/cli/console-reporter.ts";
 import { ignoreFolder } from "../../src/cli/folder.ts";
-import { Journal } from "../../src/cli/journal.ts";
-import { Narrator } from "../../src/cli/lines.ts";
+import { JsonLogger } from "../../src/cli/json-logger.ts";
 import { cutTo, printable } from "../../src/cli/terminal.ts";
 import type { EngineEvent } from "../../src/rules/event.ts";
 
@@ -25,7 +25,7 @@ describe("what others have written", () => {
   });
 
   const info = {
-    ...{ messageId: "msg_1", purpose: "step" as const, url: "https://a.test/wf", runId: `wfr_${EVIL}` },
+    ...{ messageId: "msg_1", kind: "step" as const, url: "https://a.test/wf", runId: `wfr_${EVIL}` },
     ...{ step: EVIL, planned: false, attempt: 1, status: 500, ms: 1 },
   } as const;
   const step = { runId: info.runId, step: EVIL, stepType: "Run" };
@@ -35,7 +35,7 @@ describe("what others have written", () => {
     { type: "step.waiting", ...step, stepType: "Wait", eventId: EVIL, until: 0 },
     { type: "retrying", ...info, error: EVIL, wait: 1, failedStep: EVIL },
     { type: "failed", ...info, error: EVIL, dlqId: "1-1", failedStep: EVIL },
-    { type: "failure.reported", ...info, purpose: "failure", outcome: "handled", response: EVIL },
+    { type: "failure.reported", ...info, kind: "failure", outcome: "handled", response: EVIL },
     {
       type: "rolledBack",
       ...info,
@@ -47,9 +47,9 @@ describe("what others have written", () => {
   it.each(["info", "debug"] as const)(
     "is on lines of its own at %s, without what a terminal obeys",
     (level) => {
-      const narrator = new Narrator(level, () => 0);
+      const reporter = new ConsoleReporter(level, () => 0);
       for (const event of events) {
-        const told = narrator.tell(event);
+        const told = reporter.report(event);
         if (told === undefined) continue;
         const lines = told.split("\n");
         if (event.type !== "fault") expect(lines.length).toBeLessThanOrEqual(level === "debug" ? 2 : 1);
@@ -62,25 +62,28 @@ describe("what others have written", () => {
     },
   );
 
-  it("is escaped in the journal, and read back as it was", () => {
+  it("is escaped in the logger, and read back as it was", () => {
     const lines: string[] = [];
-    const journal = new Journal("debug", (line) => lines.push(line));
-    for (const event of events) journal.tell(event, "ann");
+    const logger = new JsonLogger("debug", (line) => lines.push(line));
+    for (const event of events) logger.logEvent(event, "ann");
     for (const line of lines) expect(line).not.toMatch(/[\p{Cc}\p{Cf}\u2028\u2029]/u);
     expect(lines.map((line) => JSON.parse(line)).find(({ event }) => event === "retrying").error).toBe(EVIL);
   });
 
-  it("isn't in the journal where it is a body, and is cut where it is an error", () => {
+  it("isn't in the logger where it is a body, and is cut where it is an error", () => {
     const lines: string[] = [];
-    const journal = new Journal("debug", (line) => lines.push(line));
+    const logger = new JsonLogger("debug", (line) => lines.push(line));
     const long = "x".repeat(2000);
-    journal.tell({ type: "run.started", runId: "wfr_1", url: "https://a.test/", payload: "secret" }, "ann");
-    journal.tell(
+    logger.logEvent(
+      { type: "run.started", runId: "wfr_1", url: "https://a.test/", payload: "secret" },
+      "ann",
+    );
+    logger.logEvent(
       { type: "step.recorded", runId: "wfr_1", step: "a", stepType: "Run", result: "secret" },
       "ann",
     );
-    journal.tell({ type: "run.completed", runId: "wfr_1", ms: 1, result: "secret" }, "ann");
-    journal.tell({ type: "retrying", ...info, error: long, wait: 1, failedStep: undefined }, "ann");
+    logger.logEvent({ type: "run.completed", runId: "wfr_1", ms: 1, result: "secret" }, "ann");
+    logger.logEvent({ type: "retrying", ...info, error: long, wait: 1, failedStep: undefined }, "ann");
     expect(lines.join()).not.toContain("secret");
     expect(JSON.parse(lines[3] ?? "").error).toBe(`${"x".repeat(500)}…`);
   });

@@ -1,6 +1,6 @@
 import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
-import { shortageOf } from "../../src/delivery/shortage.ts";
+import { shortageOf } from "../../src/delivery/shortage-backoff.ts";
 import type { Transport } from "../../src/delivery/transport.ts";
 import { START, type World, world } from "../harness.ts";
 

@@ -252,7 +252,7 @@ describe("in the middle of a run", () => {
     await w.start(RUN, QUICK);
     await w.drain();
     expect(times).toHaveLength(4);
-    expect((await w.store.runs({ count: 1 })).items[0]?.run.traits).toBeUndefined();
+    expect((await w.store.runs({ count: 1 })).items[0]?.run.capabilities).toBeUndefined();
   });
 
   it("the workflow's own answer without a success is heard as ever", async () => {

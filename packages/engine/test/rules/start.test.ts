@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { NO_POLICY } from "../../src/rules/delivery-policy.ts";
-import type { RunConfig, RunDraft } from "../../src/rules/run.ts";
+import type { NewRun, RunConfig } from "../../src/rules/run.ts";
 import { decideStart, type StartDecision, type StartFacts } from "../../src/rules/start.ts";
 
 const config = (triggerId?: string): RunConfig => ({
@@ -12,26 +12,29 @@ const config = (triggerId?: string): RunConfig => ({
   lifetime: undefined,
   triggerId,
 });
-const draft = (id: string, triggerId?: string): RunDraft => ({
+const draft = (id: string, triggerId?: string): NewRun => ({
   id,
   url: "https://app.test/",
   createdAt: 0,
   callerIp: "",
   config: config(triggerId),
-  announced: false,
+  awaitingConfiguration: false,
   invoker: undefined,
 });
 
 const NOTHING: StartFacts = {
-  draft: draft("wfr_1"),
-  configures: false,
+  newRun: draft("wfr_1"),
+  configuresRun: false,
   live: undefined,
   latest: undefined,
   invoker: "none",
   invokedBefore: false,
 };
-const live = { live: { announced: false, config: config("t1") }, latest: { config: config("t1") } };
-const announced = { ...live, live: { ...live.live, announced: true } };
+const live = {
+  live: { awaitingConfiguration: false, config: config("t1") },
+  latest: { config: config("t1") },
+};
+const awaiting = { ...live, live: { ...live.live, awaitingConfiguration: true } };
 const ended = { latest: { config: config("t1") } };
 const invoked = { invoker: "live" } as const;
 
@@ -39,17 +42,17 @@ const CASES: [string, Partial<StartFacts>, StartDecision][] = [
   ["a new id", {}, "start"],
   ["an id whose run has ended", ended, "start"],
   ["an id whose run is live", live, "repeat"],
-  ["the trigger id of a live run", { ...live, draft: draft("wfr_1", "t1") }, "repeat"],
-  ["the trigger id of a run that has ended", { ...ended, draft: draft("wfr_1", "t1") }, "repeat"],
-  ["another trigger id, after the end", { ...ended, draft: draft("wfr_1", "t2") }, "start"],
-  ["another trigger id, while the run is live", { ...live, draft: draft("wfr_1", "t2") }, "repeat"],
-  ["a run named after its message", { draft: draft("wfr_msg_1") }, "start"],
-  ["a run named after its message, again after its end", { ...ended, draft: draft("wfr_msg_1") }, "repeat"],
-  ["a configuration of nothing", { configures: true }, "nothing to configure"],
-  ["a configuration of a run that has ended", { ...ended, configures: true }, "nothing to configure"],
-  ["a configuration", { ...announced, configures: true }, "configure"],
-  ["a configuration that comes twice", { ...live, configures: true }, "repeat"],
-  ["a start, while the run awaits its configuration", announced, "repeat"],
+  ["the trigger id of a live run", { ...live, newRun: draft("wfr_1", "t1") }, "repeat"],
+  ["the trigger id of a run that has ended", { ...ended, newRun: draft("wfr_1", "t1") }, "repeat"],
+  ["another trigger id, after the end", { ...ended, newRun: draft("wfr_1", "t2") }, "start"],
+  ["another trigger id, while the run is live", { ...live, newRun: draft("wfr_1", "t2") }, "repeat"],
+  ["a run named after its message", { newRun: draft("wfr_msg_1") }, "start"],
+  ["a run named after its message, again after its end", { ...ended, newRun: draft("wfr_msg_1") }, "repeat"],
+  ["a configuration of nothing", { configuresRun: true }, "nothing to configure"],
+  ["a configuration of a run that has ended", { ...ended, configuresRun: true }, "nothing to configure"],
+  ["a configuration", { ...awaiting, configuresRun: true }, "configure"],
+  ["a configuration that comes twice", { ...live, configuresRun: true }, "repeat"],
+  ["a start, while the run awaits its configuration", awaiting, "repeat"],
   ["an invocation", invoked, "start"],
   ["an invocation by a run that isn't live", { invoker: "not live" }, "invoker is not live"],
   ["an invocation that comes twice", { ...invoked, ...live, invokedBefore: true }, "repeat invocation"],

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { failed, isFailure, START, type World, world } from "../harness.ts";
 
 const tried = ({ calls }: World) => calls.filter((call) => !isFailure(call)).length;
-const asking = (traits: string) => () => failed(500, "boom", { [HEADER.capabilities]: traits });
+const asking = (capabilities: string) => () => failed(500, "boom", { [HEADER.capabilities]: capabilities });
 
 describe("the retries that an endpoint asks for all its runs", () => {
   it("are at most the engine's limit", async () => {
@@ -28,8 +28,8 @@ describe("the retries that an endpoint asks for all its runs", () => {
     ["an expression that isn't one", "1, retries=1, retryDelay=fork()", [0, 12_000]],
     ["a number that isn't one", "1, retries=-1, retryDelay=0", [0, 0, 0, 0]],
     ["an encoding that isn't one", "1, retries=1, retryDelay=%ZZ", [0, 12_000]],
-  ])("are the usual ones in place of %s", async (_, traits, times) => {
-    const w = world((call) => (isFailure(call) ? failed(500, "boom") : asking(traits)()));
+  ])("are the usual ones in place of %s", async (_, capabilities, times) => {
+    const w = world((call) => (isFailure(call) ? failed(500, "boom") : asking(capabilities)()));
     await w.start("wfr_1");
     await w.drain();
     expect(w.calls.filter((call) => !isFailure(call)).map(({ at }) => at - START)).toEqual(times);

@@ -24,7 +24,7 @@ const FORGED = {
 const RECORD = { stepId: 1, stepName: "step1", stepType: "Run", state: "done", attempts: 1 };
 const forged = (status: number, more: Record<string, string> = {}): Response =>
   new Response(JSON.stringify({ rollback: RECORD }), { status, headers: { ...FORGED, ...more } });
-const traitsOf = async (w: World) => (await w.store.runs({ count: 1 })).items[0]?.run.traits;
+const traitsOf = async (w: World) => (await w.store.runs({ count: 1 })).items[0]?.run.capabilities;
 
 describe("a called service", () => {
   it.each([0, 2])("is asked as often as the call says (%i retries), whatever it says", async (retries) => {

@@ -1,6 +1,6 @@
 import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
-import type { Settlement } from "../../src/rules/outcome.ts";
+import type { Settlement } from "../../src/rules/settlement.ts";
 import type { Receipt, Store } from "../../src/store/store.ts";
 import { START } from "../harness.ts";
 import { call, delivered, failure, reply, start, useStore } from "./kit.ts";
@@ -17,7 +17,7 @@ export function calling(name: string, open: () => Promise<Store>): void {
     it("gives out a call with what is to be sent, and none of its run's options", async () => {
       await kit.accept(start("wfr_1", { [HEADER.retries]: "7", [HEADER.retryDelay]: "1" }), call("wfr_1"));
       const { message, entries, first } = (await kit.claim()).claims[1] ?? {};
-      expect(message).toMatchObject({ purpose: "call", maxRetries: 0, retryDelay: undefined });
+      expect(message).toMatchObject({ kind: "call", maxRetries: 0, retryDelay: undefined });
       expect(entries).toMatchObject([
         { callType: "toCallback", body: Buffer.from("asked").toString("base64") },
       ]);
@@ -31,7 +31,7 @@ export function calling(name: string, open: () => Promise<Store>): void {
       expect(await kit.settle(first, delivered(START))).toEqual({ kind: "recorded" });
       expect(await kit.settle(made, answered)).toEqual({ kind: "recorded" });
       const brings = await kit.claimOne();
-      expect(brings.message).toMatchObject({ purpose: "answer", maxRetries: 7 });
+      expect(brings.message).toMatchObject({ kind: "answer", maxRetries: 7 });
       expect(brings.entries).toMatchObject([{ callType: "fromCallback", messageId: brings.message.id }]);
       expect((await kit.store.history("wfr_1"))?.map(({ callType }) => callType)).toEqual([
         "step",

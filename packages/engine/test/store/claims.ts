@@ -77,7 +77,7 @@ export function claims(name: string, open: () => Promise<Store>): void {
       expect(claims.map(({ first }) => first)).toEqual([true, false, false]);
       expect(claims[2]?.entries.at(-1)?.messageId).toBe(second?.messageId);
       for (const { run, message } of claims) {
-        expect(message).toMatchObject({ purpose: "step", maxRetries: 7, url: APP, state: "ACTIVE" });
+        expect(message).toMatchObject({ kind: "step", maxRetries: 7, url: APP, state: "ACTIVE" });
         expect(run).toMatchObject({ id: "wfr_1", url: APP, createdAt: START, state: "RUN_STARTED" });
         expect(run?.config.forward).toContainEqual(["x-a", "1"]);
       }

@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { EngineEvent } from "../../src/rules/event.ts";
 import { GroupCommit } from "../../src/store/group-commit.ts";
+import type { StateCount } from "../../src/store/maintenance.ts";
 import { Database } from "../../src/store/sqlite/database.ts";
 import { type Sql, sql, type Tx } from "../../src/store/tx.ts";
-import type { StateCount } from "../../src/store/upkeep.ts";
 import { sequence, world } from "../harness.ts";
 
 let folder: string;

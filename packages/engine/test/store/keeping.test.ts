@@ -1,9 +1,9 @@
 import { expect, it } from "vitest";
-import { keeping } from "../../src/store/fifo-cache.ts";
+import { fifoCache } from "../../src/store/fifo-cache.ts";
 
 it("what is kept is made once, until as much has been made after it", () => {
   const made: string[] = [];
-  const get = keeping(2, (key) => {
+  const get = fifoCache(2, (key) => {
     made.push(key);
     return { key };
   });

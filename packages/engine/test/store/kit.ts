@@ -1,14 +1,14 @@
 import { forCallback, forward, HEADER } from "@perdure/core/protocol";
 import { afterEach, beforeEach } from "vitest";
+import { type Command, parseCommand, parseUrlGroupPublish } from "../../src/rules/command.ts";
 import type { EngineEvent } from "../../src/rules/event.ts";
-import { type Intake, toFanOut, toIntake } from "../../src/rules/intake.ts";
 import type { Failure, Reply } from "../../src/rules/message.ts";
 import { type Options, readOptions } from "../../src/rules/options.ts";
-import type { Settlement } from "../../src/rules/outcome.ts";
-import { type ScheduleDraft, toSchedule } from "../../src/rules/schedule.ts";
-import type { Topic } from "../../src/rules/topic.ts";
-import { toWait, type WaitIntake } from "../../src/rules/wait.ts";
-import type { Claim, Claims, Notice, Receipt, Settled, Store } from "../../src/store/store.ts";
+import { type NewSchedule, toSchedule } from "../../src/rules/schedule.ts";
+import type { Settlement } from "../../src/rules/settlement.ts";
+import type { UrlGroup } from "../../src/rules/url-group.ts";
+import { type NewWait, parseWait } from "../../src/rules/wait.ts";
+import type { Claim, Claims, EventNotification, Receipt, Settled, Store } from "../../src/store/store.ts";
 import { APP, ofRun, result, START } from "../harness.ts";
 
 export const LEASE = 30_000;
@@ -27,40 +27,36 @@ export function delivered(at: number): Settlement {
   return { kind: "delivered", reply: reply(200), stalled: failure(at, "stalled") };
 }
 
-function intake(headers: Record<string, string>, body: string, now: number, destination: string): Intake {
+function command(headers: Record<string, string>, body: string, now: number, destination: string): Command {
   const lower = Object.entries(headers).map(([key, value]) => [key.toLowerCase(), value] as const);
   const bytes = new TextEncoder().encode(body);
   const request = { destination, headers: new Map(lower), body: bytes, callerIp: "127.0.0.1", now };
-  return toIntake(request, LIMITS);
+  return parseCommand(request, LIMITS);
 }
 
-export function plain(headers: Record<string, string> = {}, now: number = START): Intake {
-  return intake(headers, "", now, "https://a.test/");
+export function plain(headers: Record<string, string> = {}, now: number = START): Command {
+  return command(headers, "", now, "https://a.test/");
 }
 
 /** Two messages with the same id were the same one. */
-export function known(id: string, now: number = START): Intake {
+export function known(id: string, now: number = START): Command {
   return plain({ [HEADER.deduplicationId]: id }, now);
 }
 
 /** The messages to the endpoints of a group. */
-export function grouped(topic: Topic, headers: Record<string, string> = {}): Intake[] {
+export function grouped(urlGroup: UrlGroup, headers: Record<string, string> = {}): Command[] {
   const lower = Object.entries(headers).map(([key, value]) => [key.toLowerCase(), value] as const);
   const request = {
-    destination: topic.name,
+    destination: urlGroup.name,
     headers: new Map(lower),
     body: new Uint8Array(),
     callerIp: "::1",
   };
-  return toFanOut({ ...request, now: START }, topic, LIMITS);
+  return parseUrlGroupPublish({ ...request, now: START }, urlGroup, LIMITS);
 }
 
 /** A schedule with the cron expression `* * * * *`, unless the headers say otherwise. */
-export function schedule(
-  id: string,
-  headers: Record<string, string> = {},
-  now: number = START,
-): ScheduleDraft {
+export function schedule(id: string, headers: Record<string, string> = {}, now: number = START): NewSchedule {
   const all = { [HEADER.cron]: "* * * * *", [HEADER.scheduleId]: id, ...headers };
   const lower = Object.entries(all).map(([key, value]) => [key.toLowerCase(), value] as const);
   const body = new TextEncoder().encode("tick");
@@ -68,12 +64,12 @@ export function schedule(
   return toSchedule(request, undefined, LIMITS);
 }
 
-export function start(id: string, headers: Record<string, string> = {}, now: number = START): Intake {
-  return intake({ ...ofRun(id, "true"), ...headers }, "payload", now, APP);
+export function start(id: string, headers: Record<string, string> = {}, now: number = START): Command {
+  return command({ ...ofRun(id, "true"), ...headers }, "payload", now, APP);
 }
 
-export function append(id: string, step: number, headers: Record<string, string> = {}): Intake {
-  return intake({ ...ofRun(id, "false"), ...headers }, JSON.stringify(result(step)), START, APP);
+export function append(id: string, step: number, headers: Record<string, string> = {}): Command {
+  return command({ ...ofRun(id, "false"), ...headers }, JSON.stringify(result(step)), START, APP);
 }
 
 /** The plan of a member of a group of three. */
@@ -82,14 +78,14 @@ export function planned(
   targetStep: number,
   headers: Record<string, string> = {},
   rollback = false,
-): Intake {
+): Command {
   const step = { stepName: `step${targetStep}`, stepType: "Run", concurrent: 3 };
   const record = { stepId: 0, ...step, targetStep, ...(rollback ? { rollback } : {}) };
-  return intake({ ...ofRun(id, "false"), ...headers }, JSON.stringify(record), START, APP);
+  return command({ ...ofRun(id, "false"), ...headers }, JSON.stringify(record), START, APP);
 }
 
 /** A run that `parent` invokes with its step 1. */
-export function child(id: string, parent: string): Intake {
+export function child(id: string, parent: string): Command {
   const envelope = {
     headers: {},
     workflowRunId: parent,
@@ -97,31 +93,31 @@ export function child(id: string, parent: string): Intake {
     step: { stepId: 1, stepName: "step1", stepType: "Invoke", concurrent: 1 },
   };
   const headers = { ...ofRun(id, "true"), [HEADER.invoke]: "true" };
-  return intake(headers, JSON.stringify(envelope), START, "https://app.test/child");
+  return command(headers, JSON.stringify(envelope), START, "https://app.test/child");
 }
 
 /** A call that is a run's step 1. */
-export function call(runId: string, headers: Record<string, string> = {}): Intake {
+export function call(runId: string, headers: Record<string, string> = {}): Command {
   const own = {
     [HEADER.runId]: runId,
     [HEADER.callType]: "toCallback",
     [HEADER.callback]: APP,
     [forCallback(forward(HEADER.stepId))]: "1",
   };
-  return intake({ ...own, ...headers }, "asked", START, "https://third.test/");
+  return command({ ...own, ...headers }, "asked", START, "https://third.test/");
 }
 
-export function waitFor(runId: string, eventId: string, timeout = "1h", step = 1): WaitIntake {
+export function waitFor(runId: string, eventId: string, timeout = "1h", step = 1): NewWait {
   const body = {
     url: APP,
     timeout,
     step: { stepId: step, stepName: `step${step}`, stepType: "Wait", concurrent: 1 },
   };
   const headers = new Map([[HEADER.runId.toLowerCase(), runId]]);
-  return toWait(eventId, { headers, body, callerIp: "127.0.0.1", now: START }, LIMITS);
+  return parseWait(eventId, { headers, body, callerIp: "127.0.0.1", now: START }, LIMITS);
 }
 
-export function event(eventId: string, data: string, runId?: string): Notice {
+export function event(eventId: string, data: string, runId?: string): EventNotification {
   return { eventId, data: new TextEncoder().encode(data), runId };
 }
 
@@ -138,7 +134,7 @@ export interface Kit {
   events<Type extends EngineEvent["type"]>(type: Type): EventOf<Type>[];
   /** The store, by whose clock it is `now` from here on. */
   at(now: number): Store;
-  accept(...intakes: Intake[]): Promise<Receipt[]>;
+  accept(...commands: Command[]): Promise<Receipt[]>;
   claim(now?: number, limit?: number): Promise<Claims>;
   claimOne(now?: number): Promise<Claim>;
   settle(one: Claim, settlement: Settlement, now?: number): Promise<Settled>;
@@ -178,7 +174,7 @@ export function useStore(open: () => Promise<Store>): Kit {
       return taken;
     },
     at,
-    accept: (...intakes) => at(intakes[0]?.message.createdAt ?? time).accept(intakes),
+    accept: (...commands) => at(commands[0]?.message.createdAt ?? time).accept(commands),
     claim,
     claimOne: async (now) => (await claim(now, 1)).claims[0] as Claim,
     settle: (one, settlement, now = START) => at(now).settle(one.lease, settlement),

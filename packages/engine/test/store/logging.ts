@@ -1,8 +1,8 @@
 import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
 import type { LogEntry, LogQuery } from "../../src/store/lists.ts";
+import type { StateCount } from "../../src/store/maintenance.ts";
 import type { Receipt, Store } from "../../src/store/store.ts";
-import type { StateCount } from "../../src/store/upkeep.ts";
 import { START } from "../harness.ts";
 import { append, call, delivered, failure, known, LEASE, NO_OPTIONS, plain, start, useStore } from "./kit.ts";
 

@@ -1,8 +1,8 @@
 import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
-import type { Settlement } from "../../src/rules/outcome.ts";
 import type { Expiry } from "../../src/rules/retention.ts";
-import type { Topic } from "../../src/rules/topic.ts";
+import type { Settlement } from "../../src/rules/settlement.ts";
+import type { UrlGroup } from "../../src/rules/url-group.ts";
 import type { Receipt, Store } from "../../src/store/store.ts";
 import { START } from "../harness.ts";
 import { append, delivered, failure, grouped, known, plain, start, useStore } from "./kit.ts";
@@ -61,7 +61,7 @@ function reporting(name: string, open: () => Promise<Store>): void {
       for (const settlement of [retry, delivered(START)]) {
         await kit.settle(await kit.claimOne(START + 500), settlement);
         const report = await kit.claimOne(START);
-        expect(report.message).toMatchObject({ url: "https://a.test/callback", purpose: "message" });
+        expect(report.message).toMatchObject({ url: "https://a.test/callback", kind: "message" });
         await kit.settle(report, delivered(START));
       }
       expect((await kit.claim(START + 1e9)).claims).toEqual([]);
@@ -86,25 +86,25 @@ function reporting(name: string, open: () => Promise<Store>): void {
 function grouping(name: string, open: () => Promise<Store>): void {
   describe(`${name}, groups`, () => {
     const kit = useStore(open);
-    const add = (group: string, ...endpoints: Topic["endpoints"]): Promise<Topic | undefined> =>
-      kit.at(START).updateTopic(group, { kind: "add", endpoints }, LIMITS);
+    const add = (group: string, ...endpoints: UrlGroup["endpoints"]): Promise<UrlGroup | undefined> =>
+      kit.at(START).updateUrlGroup(group, { kind: "add", endpoints }, LIMITS);
 
     it("are kept by their names", async () => {
       await Promise.all([add("g", A), add("h", B), add("g", B)]);
-      const topic = { createdAt: START, updatedAt: START, headers: {} };
-      expect(await kit.store.topics()).toEqual([
-        { ...topic, name: "g", endpoints: [A, B] },
-        { ...topic, name: "h", endpoints: [B] },
+      const urlGroup = { createdAt: START, updatedAt: START, headers: {} };
+      expect(await kit.store.urlGroups()).toEqual([
+        { ...urlGroup, name: "g", endpoints: [A, B] },
+        { ...urlGroup, name: "h", endpoints: [B] },
       ]);
-      expect(await kit.store.topic("g")).toMatchObject({ name: "g" });
-      await kit.at(START).updateTopic("g", { kind: "delete" }, LIMITS);
-      expect(await kit.store.topic("g")).toBeUndefined();
+      expect(await kit.store.urlGroup("g")).toMatchObject({ name: "g" });
+      await kit.at(START).updateUrlGroup("g", { kind: "delete" }, LIMITS);
+      expect(await kit.store.urlGroup("g")).toBeUndefined();
     });
 
     it("change, and with their last endpoint are gone", async () => {
       await add("g", A, B);
       const headers = { "Upstash-Retries": "1" };
-      expect(await kit.at(START + 1).updateTopic("g", { kind: "headers", headers }, LIMITS)).toEqual({
+      expect(await kit.at(START + 1).updateUrlGroup("g", { kind: "headers", headers }, LIMITS)).toEqual({
         name: "g",
         createdAt: START,
         updatedAt: START + 1,
@@ -112,24 +112,24 @@ function grouping(name: string, open: () => Promise<Store>): void {
         headers,
       });
       const removal = { kind: "remove", endpoints: [{ name: "a" }, { url: B.url }] } as const;
-      expect(await kit.at(START).updateTopic("g", removal, LIMITS)).toBeUndefined();
-      await expect(kit.at(START).updateTopic("g", removal, LIMITS)).rejects.toMatchObject({ status: 404 });
+      expect(await kit.at(START).updateUrlGroup("g", removal, LIMITS)).toBeUndefined();
+      await expect(kit.at(START).updateUrlGroup("g", removal, LIMITS)).rejects.toMatchObject({ status: 404 });
     });
 
     it("over the limit stay as they were", async () => {
       await add("g", A, B);
       const [c, d] = [{ url: "https://c.test/" }, { url: "https://d.test/" }];
       await expect(add("g", c, d)).rejects.toMatchObject({ status: 412 });
-      expect((await kit.store.topic("g"))?.endpoints).toEqual([A, B]);
+      expect((await kit.store.urlGroup("g"))?.endpoints).toEqual([A, B]);
       await add("h", A);
       await expect(add("i", A)).rejects.toMatchObject({ status: 412 });
-      expect((await kit.store.topics()).map(({ name }) => name)).toEqual(["g", "h"]);
+      expect((await kit.store.urlGroups()).map(({ name }) => name)).toEqual(["g", "h"]);
       expect((await add("h", B))?.endpoints).toEqual([A, B]);
     });
 
     it("are what their messages tell of", async () => {
-      await kit.accept(...grouped((await add("g", A, B)) as Topic));
-      expect((await kit.claim()).claims.map(({ message }) => message.topic)).toEqual([
+      await kit.accept(...grouped((await add("g", A, B)) as UrlGroup));
+      expect((await kit.claim()).claims.map(({ message }) => message.urlGroup)).toEqual([
         { name: "g", endpoint: "a" },
         { name: "g", endpoint: undefined },
       ]);
@@ -152,12 +152,12 @@ function canceling(name: string, open: () => Promise<Store>): void {
     });
 
     it("finds messages by their group, and only those", async () => {
-      const topic = { name: "g", createdAt: START, updatedAt: START, endpoints: [A, B], headers: {} };
-      await kit.accept(plain(), ...grouped(topic));
-      expect(await kit.at(START).cancelMessages({ topics: ["g"], count: 9 })).toMatchObject({
+      const urlGroup = { name: "g", createdAt: START, updatedAt: START, endpoints: [A, B], headers: {} };
+      await kit.accept(plain(), ...grouped(urlGroup));
+      expect(await kit.at(START).cancelMessages({ urlGroups: ["g"], count: 9 })).toMatchObject({
         canceled: 2,
       });
-      expect((await kit.claim()).claims).toMatchObject([{ message: { topic: undefined } }]);
+      expect((await kit.claim()).claims).toMatchObject([{ message: { urlGroup: undefined } }]);
     });
 
     it("cancels a run with the last message that it has", async () => {

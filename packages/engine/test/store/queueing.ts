@@ -51,13 +51,13 @@ export function queueing(name: string, open: () => Promise<Store>): void {
       const first = await kit.claimOne();
       await kit.settle(first, { kind: "failed", failure: failure(START) });
       const { claims } = await kit.claim();
-      expect(claims.map(({ message }) => message.purpose)).toEqual(["failure"]);
+      expect(claims.map(({ message }) => message.kind)).toEqual(["failure"]);
       const [report] = claims;
       if (!report) throw new TypeError("Not due.");
       await kit.settle(report, { kind: "retry", dueAt: START + 5, failure: failure(START) });
       expect(await due()).toEqual([]);
       await kit.settle(await kit.claimOne(START + 5), { kind: "failed", failure: failure(START) });
-      expect((await kit.claim(START + 5)).claims).toMatchObject([{ message: { purpose: "message" } }]);
+      expect((await kit.claim(START + 5)).claims).toMatchObject([{ message: { kind: "message" } }]);
     });
 
     it("have as many places as their parallelism says: more at once, fewer as they become free", async () => {

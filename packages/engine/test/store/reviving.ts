@@ -15,7 +15,7 @@ export function reviving(name: string, open: () => Promise<Store>): void {
       await kit.settle(await kit.claimOne(), delivered(START));
     };
     const revive = (kind: "resume" | "restart", count = 10) =>
-      kit.at(START).revive({ count }, { kind, options: NO_OPTIONS });
+      kit.at(START).resumeRuns({ count }, { kind, options: NO_OPTIONS });
 
     it("goes on from what is recorded, or from the start", async () => {
       await failRun("wfr_1");
@@ -78,7 +78,7 @@ export function reviving(name: string, open: () => Promise<Store>): void {
       expect((await kit.at(START).repeatReport(dlqId))?.id).toBe("wfr_1");
       expect(await kit.at(START).repeatReport(dlqId)).toBeUndefined();
       const again = await kit.claimOne();
-      expect(again.message).toMatchObject({ purpose: "failure", retried: 0, body: report.message.body });
+      expect(again.message).toMatchObject({ kind: "failure", retried: 0, body: report.message.body });
     });
   });
 }

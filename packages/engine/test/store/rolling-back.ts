@@ -1,6 +1,6 @@
 import { HEADER, type RollbackRecord } from "@perdure/core/protocol";
 import { beforeEach, describe, expect, it } from "vitest";
-import type { Settlement } from "../../src/rules/outcome.ts";
+import type { Settlement } from "../../src/rules/settlement.ts";
 import type { Claim, Store } from "../../src/store/store.ts";
 import { APP, START } from "../harness.ts";
 import { append, delivered, failure, LEASE, NO_OPTIONS, planned, reply, start, useStore } from "./kit.ts";
@@ -24,19 +24,19 @@ const failed = (at = START): Settlement => ({ kind: "failed", failure: failure(a
 export function rollingBack(name: string, open: () => Promise<Store>): void {
   describe(`${name}, rolling back`, () => {
     const kit = useStore(open);
-    const purposes = async (now = START): Promise<string[]> =>
-      (await kit.claim(now)).claims.map(({ message }) => message.purpose);
+    const kinds = async (now = START): Promise<string[]> =>
+      (await kit.claim(now)).claims.map(({ message }) => message.kind);
     const dlqId = async (): Promise<string> =>
       (await kit.store.deadLetters({ count: 1 })).items[0]?.dlqId ?? "";
     const revive = (now = START) =>
-      kit.at(now).revive({ count: 10 }, { kind: "resume", options: NO_OPTIONS });
+      kit.at(now).resumeRuns({ count: 10 }, { kind: "resume", options: NO_OPTIONS });
 
     /** A run whose step 1 is on record, and fails in the next one. @returns the claim of its report, if it is due */
     const fail = async (headers: Record<string, string> = {}): Promise<Claim> => {
       await kit.accept(start(RUN, headers));
       const first = await kit.claimOne();
       await kit.accept(append(RUN, 1));
-      await kit.settle(first, { ...delivered(START), traits: "1" });
+      await kit.settle(first, { ...delivered(START), capabilities: "1" });
       await kit.settle(await kit.claimOne(), failed());
       return kit.claimOne();
     };
@@ -45,7 +45,7 @@ export function rollingBack(name: string, open: () => Promise<Store>): void {
       it("the report is due again at once, as if not tried, and knows what is on record", async () => {
         let report = await fail();
         const { id } = report.message;
-        expect(report).toMatchObject({ message: { purpose: "failure" }, ended: { rollbacks: [] } });
+        expect(report).toMatchObject({ message: { kind: "failure" }, ended: { rollbacks: [] } });
         await kit.settle(report, { kind: "retry", dueAt: START + 5, failure: failure(START) });
         report = await kit.claimOne(START + 5);
         expect(report.message.retried).toBe(1);
@@ -115,7 +115,7 @@ export function rollingBack(name: string, open: () => Promise<Store>): void {
         await kit.settle(first, delivered(START));
         const { claims } = await kit.claim(START + 60_000);
         expect(kit.events("run.expired")).toMatchObject([{ runId: RUN, dlqId: expect.any(String) }]);
-        expect(claims).toMatchObject([{ message: { purpose: "failure" }, ended: { begun: false } }]);
+        expect(claims).toMatchObject([{ message: { kind: "failure" }, ended: { begun: false } }]);
       });
 
       it("of a group, the ids of those whose delivery was begun", async () => {
@@ -134,13 +134,15 @@ export function rollingBack(name: string, open: () => Promise<Store>): void {
       it("with its time, counted from the run's start, unless its trigger has said another", async () => {
         await kit.accept(start(RUN));
         await kit.accept(start("wfr_own", { "Perdure-Run-Timeout": "1h" }));
-        const traits = "1, timeout=60";
+        const capabilities = "1, timeout=60";
         for (const one of (await kit.claim()).claims) {
           await kit.accept(append(one.run?.id ?? "", 1, { [HEADER.delay]: "1d" }));
-          await kit.settle(one, { ...delivered(START), traits });
+          await kit.settle(one, { ...delivered(START), capabilities });
         }
         expect(kit.due).toContain(START + 60_000);
-        expect((await kit.store.runs({ ids: [RUN], count: 1 })).items[0]?.run.traits).toBe(traits);
+        expect((await kit.store.runs({ ids: [RUN], count: 1 })).items[0]?.run.capabilities).toBe(
+          capabilities,
+        );
         await kit.claim(START + 59_999);
         expect(kit.events("run.expired")).toEqual([]);
         await kit.claim(START + 60_000);
@@ -151,24 +153,24 @@ export function rollingBack(name: string, open: () => Promise<Store>): void {
       it.each([
         ["1, on-cancel", ["cancel"]],
         ["1", []],
-      ])("%s: whether it is told of a cancellation", async (traits, expected) => {
+      ])("%s: whether it is told of a cancellation", async (capabilities, expected) => {
         await kit.accept(start(RUN));
         const first = await kit.claimOne();
         await kit.accept(append(RUN, 1, { [HEADER.delay]: "1d" }));
-        await kit.settle(first, { ...delivered(START), traits });
+        await kit.settle(first, { ...delivered(START), capabilities });
         await kit.at(START).cancelRuns({ ids: [RUN], count: 1 });
-        expect(await purposes()).toEqual(expected);
+        expect(await kinds()).toEqual(expected);
       });
 
       it("also when it says so only after its run was cancelled", async () => {
         await kit.accept(start(RUN));
         const first = await kit.claimOne();
         await kit.at(START).cancelRuns({ ids: [RUN], count: 1 });
-        expect(await purposes()).toEqual([]);
-        expect(await kit.settle(first, { ...delivered(START), traits: "1, on-cancel" })).toEqual({
+        expect(await kinds()).toEqual([]);
+        expect(await kit.settle(first, { ...delivered(START), capabilities: "1, on-cancel" })).toEqual({
           kind: "stale",
         });
-        expect(await purposes()).toEqual(["cancel"]);
+        expect(await kinds()).toEqual(["cancel"]);
       });
     });
 
@@ -178,7 +180,7 @@ export function rollingBack(name: string, open: () => Promise<Store>): void {
         await kit.accept(start(RUN));
         const first = await kit.claimOne();
         await kit.accept(planned(RUN, 1, {}, rollback), planned(RUN, 2, {}, rollback));
-        await kit.settle(first, { ...delivered(START), traits: "1" });
+        await kit.settle(first, { ...delivered(START), capabilities: "1" });
         const [one, two] = (await kit.claim()).claims;
         slow = one as Claim;
         await kit.settle(two as Claim, failed());
@@ -186,28 +188,28 @@ export function rollingBack(name: string, open: () => Promise<Store>): void {
 
       it("is waited for, if its step has a rollback", async () => {
         await failBeside(true);
-        expect(await purposes()).toEqual([]);
+        expect(await kinds()).toEqual([]);
         expect(await kit.settle(slow, delivered(START + 5), START + 5)).toEqual({ kind: "stale" });
         expect(kit.due.at(-1)).toBe(START + 5);
-        expect(await purposes(START + 5)).toEqual(["failure"]);
+        expect(await kinds(START + 5)).toEqual(["failure"]);
       });
 
       it("isn't waited for otherwise", async () => {
         await failBeside(false);
-        expect(await purposes()).toEqual(["failure"]);
+        expect(await kinds()).toEqual(["failure"]);
       });
 
       it("as long as its lease is renewed, and no longer", async () => {
         await failBeside(true);
         expect(await kit.store.renew([slow.lease], START + 3 * LEASE)).toEqual([]);
-        expect(await purposes(START + 2 * LEASE)).toEqual([]);
-        expect(await purposes(START + 3 * LEASE)).toEqual(["failure"]);
+        expect(await kinds(START + 2 * LEASE)).toEqual([]);
+        expect(await kinds(START + 3 * LEASE)).toEqual(["failure"]);
       });
 
       it("until it is given back", async () => {
         await failBeside(true);
         await kit.at(START + 1).release([slow.lease]);
-        expect(await purposes(START + 1)).toEqual(["failure"]);
+        expect(await kinds(START + 1)).toEqual(["failure"]);
       });
     });
 
@@ -219,16 +221,16 @@ export function rollingBack(name: string, open: () => Promise<Store>): void {
 
       it("the workflow is asked first, without what is meant for elsewhere", async () => {
         const first = await fail(elsewhere);
-        expect(first.message).toMatchObject({ purpose: "rollback", url: APP });
+        expect(first.message).toMatchObject({ kind: "rollback", url: APP });
         expect(first.message.forward).toEqual([]);
         await kit.settle(first, rolledBack(1));
         const again = await kit.claimOne();
-        expect(again.message.purpose).toBe("rollback");
+        expect(again.message.kind).toBe("rollback");
         expect((await revive()).runs).toEqual([]);
         await kit.settle(again, delivered(START));
         const report = await kit.claimOne();
         expect(report).toMatchObject({
-          message: { purpose: "failure", url: ELSEWHERE },
+          message: { kind: "failure", url: ELSEWHERE },
           ended: { rollbacks: [record(1)] },
         });
         expect(report.message.forward).toContainEqual(["x-secret", "theirs"]);
@@ -236,13 +238,13 @@ export function rollingBack(name: string, open: () => Promise<Store>): void {
 
       it("the report is due also when the workflow can't be asked, or mustn't be any more", async () => {
         await kit.settle(await fail(elsewhere), failed());
-        expect(await purposes()).toEqual(["failure"]);
+        expect(await kinds()).toEqual(["failure"]);
       });
 
       it("or when somebody takes the question back", async () => {
         const { message } = await fail(elsewhere);
         expect(await kit.at(START).cancelMessage(message.id)).toBe(true);
-        expect(await purposes()).toEqual(["failure"]);
+        expect(await kinds()).toEqual(["failure"]);
       });
 
       it("both are taken back together", async () => {
@@ -269,7 +271,7 @@ export function rollingBack(name: string, open: () => Promise<Store>): void {
         expect(await kit.at(START).repeatRollbacks(id)).toBeUndefined();
         expect((await revive()).runs).toEqual([]);
         const again = await kit.claimOne();
-        expect(again).toMatchObject({ message: { purpose: "rollback" }, ended: { rollbacks: [record(1)] } });
+        expect(again).toMatchObject({ message: { kind: "rollback" }, ended: { rollbacks: [record(1)] } });
         await kit.settle(again, rolledBack(2));
         await kit.settle(await kit.claimOne(), delivered(START));
         expect(await kit.at(START).repeatRollbacks(id)).toBeUndefined();
@@ -294,7 +296,7 @@ export function rollingBack(name: string, open: () => Promise<Store>): void {
         await kit.settle(report, delivered(START));
         const [run] = (await revive()).runs;
         const again = await kit.claimOne();
-        expect(again).toMatchObject({ first: true, run: { id: run?.id, traits: "1" } });
+        expect(again).toMatchObject({ first: true, run: { id: run?.id, capabilities: "1" } });
         expect(again.entries).toHaveLength(1);
       });
 

@@ -1,6 +1,6 @@
 import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
-import type { Settlement } from "../../src/rules/outcome.ts";
+import type { Settlement } from "../../src/rules/settlement.ts";
 import type { Receipt, Store } from "../../src/store/store.ts";
 import { APP, START } from "../harness.ts";
 import { append, delivered, failure, plain, reply, start, useStore } from "./kit.ts";
@@ -37,11 +37,9 @@ export function settling(name: string, open: () => Promise<Store>): void {
         },
       ]);
       const report = await kit.claimOne(START + 5);
-      expect(report.message).toMatchObject({ purpose: "failure", url: APP, labels: ["l"], method: "POST" });
+      expect(report.message).toMatchObject({ kind: "failure", url: APP, labels: ["l"], method: "POST" });
       expect(report.run?.id).toBe("wfr_1");
-      expect((await kit.claim(START + 1e9)).claims.map(({ message }) => message.purpose)).toEqual([
-        "failure",
-      ]);
+      expect((await kit.claim(START + 1e9)).claims.map(({ message }) => message.kind)).toEqual(["failure"]);
     });
 
     it("a message that has failed can be looked at for as long as one that was delivered", async () => {

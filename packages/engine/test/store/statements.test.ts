@@ -81,5 +81,5 @@ it("a page of 100 dead letters, and of 100 entries of the log, takes as many", a
   expect(await statementsOf(() => store.deadLetters({ count: 100 }))).toBeLessThanOrEqual(10);
   expect(await statementsOf(() => store.logs({ count: 100 }))).toBeLessThanOrEqual(10);
   const changes = { kind: "resume", options: NO_OPTIONS } as const;
-  expect((await store.revive({ count: 100 }, changes)).runs).toHaveLength(100);
+  expect((await store.resumeRuns({ count: 100 }, changes)).runs).toHaveLength(100);
 });

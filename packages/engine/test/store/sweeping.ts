@@ -83,7 +83,7 @@ export function sweeping(name: string, open: () => Promise<Store>): void {
       expect((await kit.store.deadLetters({ count: 10 })).items).toMatchObject([
         { run: { id: "wfr_1" }, callback: { state: "CALLBACK_SUCCESS" } },
       ]);
-      const { runs } = await kit.at(START).revive({ count: 1 }, { kind: "resume", options: NO_OPTIONS });
+      const { runs } = await kit.at(START).resumeRuns({ count: 1 }, { kind: "resume", options: NO_OPTIONS });
       expect(runs).toHaveLength(1);
       // The new one may still be asked for by the old one's name.
       await sweepAll(kit, ALL);

@@ -61,7 +61,7 @@ export function waiting(name: string, open: () => Promise<Store>): void {
       await kit.accept(start("wfr_1"));
       for (const data of ["one", "two"]) {
         expect(await kit.at(START).notify(event("e", data, "wfr_1"))).toMatchObject({
-          kind: "told",
+          kind: "delivered",
           waiters: [],
         });
       }

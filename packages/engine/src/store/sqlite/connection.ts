@@ -1,5 +1,5 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
-import { keeping } from "../fifo-cache.ts";
+import { fifoCache } from "../fifo-cache.ts";
 import type { Connection } from "../group-commit.ts";
 import { type Dialect, isPlain, render, type Sql, sql } from "../tx.ts";
 import { failureOf } from "./file.ts";
@@ -28,7 +28,7 @@ export class SqliteConnection implements Connection {
   /** Statements by their templates: nothing has to be written or looked up by its text. */
   readonly #prepared = new WeakMap<readonly string[], StatementSync>();
   // Lists have as many as there are ways to combine their filters: not all of them are kept.
-  readonly #statement = keeping(1000, (text) => this.#db.prepare(text));
+  readonly #statement = fifoCache(1000, (text) => this.#db.prepare(text));
 
   constructor(db: DatabaseSync, access: "read" | "write", { file, check }: OpenFile) {
     this.#db = db;

@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
+import type { Backup } from "../maintenance.ts";
 import { migrations } from "../migrations.ts";
 import { StoreUnavailable } from "../store.ts";
-import type { Backup } from "../upkeep.ts";
 import { openBackup } from "./backup.ts";
 import { type OpenFile, SqliteConnection } from "./connection.ts";
 import {

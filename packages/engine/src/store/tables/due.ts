@@ -6,20 +6,20 @@ import { type Sql, sql, type Tx } from "../tx.ts";
 export const WAITING_STATUS: Sql = sql`CASE retried WHEN 0 THEN 'scheduled' ELSE 'retrying' END`;
 
 /** Gives a message the status that it has after an event. */
-export function happens(event: MessageEvent): Sql {
+export function transitionTo(event: MessageEvent): Sql {
   const status = statusAfter(event);
   return status === "scheduled" ? sql`status = ${WAITING_STATUS}` : sql`status = ${status}`;
 }
 
 /** What comes after a run's end. */
-export const AFTERWARDS: Sql = sql`kind IN ('failure', 'rollback', 'cancel')`;
+export const IS_POST_RUN: Sql = sql`kind IN ('failure', 'rollback', 'cancel')`;
 
 /** Makes a message that waits for something else due when it would have been without that. */
-export const RESUME: Sql = sql`${happens("dequeue")}, at = since, since = NULL`;
+export const RESUME: Sql = sql`${transitionTo("dequeue")}, at = since, since = NULL`;
 
 /** Takes a message out of the claims' sight, and keeps when it was due. */
 export function suspend(event: Extract<MessageEvent, "enqueue" | "throttle" | "defer">): Sql {
-  return sql`${happens(event)}, since = coalesce(since, at), at = NULL`;
+  return sql`${transitionTo(event)}, since = coalesce(since, at), at = NULL`;
 }
 
 /** The lease still holds: no other claim has come after it. */

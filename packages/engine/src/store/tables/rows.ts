@@ -1,5 +1,5 @@
 import { type DeliveryPolicy, NO_POLICY, policyOf } from "../../rules/delivery-policy.ts";
-import type { Draft, Failure, Message, Purpose } from "../../rules/message.ts";
+import type { Failure, Message, MessageKind, NewMessage } from "../../rules/message.ts";
 import { type DueStatus, type Outcome, stateOf } from "../../rules/message-status.ts";
 import type { Invoker, Run, RunConfig, RunState } from "../../rules/run.ts";
 import { type Sql, sql } from "../tx.ts";
@@ -13,7 +13,7 @@ export interface RunRow {
   readonly completed_at: number | null;
   readonly caller_ip: string;
   readonly config: string;
-  readonly announced: number;
+  readonly awaiting_configuration: number;
   readonly response: string | null;
   readonly dlq_id: string | null;
   readonly invoker: string | null;
@@ -29,7 +29,7 @@ export interface RunRow {
 export interface MessageRow {
   readonly seq: number;
   readonly id: string;
-  readonly kind: Purpose;
+  readonly kind: MessageKind;
   readonly run: number | null;
   readonly entry: number | null;
   readonly source: number | null;
@@ -109,11 +109,11 @@ export function toRun(row: RunRow): Run {
     completedAt: row.completed_at ?? undefined,
     callerIp: row.caller_ip,
     config: JSON.parse(row.config) as RunConfig,
-    announced: row.announced === 1,
+    awaitingConfiguration: row.awaiting_configuration === 1,
     invoker: fromJson<Invoker>(row.invoker),
     response: row.response ?? undefined,
     dlqId: row.dlq_id ?? undefined,
-    traits: row.capabilities ?? undefined,
+    capabilities: row.capabilities ?? undefined,
     identified: row.identified === 1,
   };
 }
@@ -129,14 +129,14 @@ export function toMessage(row: MessageRow): Message {
     callback: options.callback,
     seq: row.seq,
     id: row.id,
-    purpose: row.kind,
+    kind: row.kind,
     state: row.outcome ?? stateOf(row.status, row.retried),
     dueAt: row.outcome === null ? (row.since ?? row.at ?? undefined) : undefined,
     retried: row.retried,
     maxRetries: row.max_retries,
     retries: row.max_retries,
     url: row.url,
-    topic: row.url_group === null ? undefined : { name: row.url_group, endpoint: options.endpoint },
+    urlGroup: row.url_group === null ? undefined : { name: row.url_group, endpoint: options.endpoint },
     body: row.body ?? undefined,
     notBefore: row.not_before,
     createdAt: row.created_at,
@@ -147,10 +147,10 @@ export function toMessage(row: MessageRow): Message {
 }
 
 /** The options that {@link toMessage} reads back. */
-export function toStoredOptions(draft: Draft): string {
-  const { method, forward, contentType, failureCallback, callback, topic } = draft;
+export function toStoredOptions(newMessage: NewMessage): string {
+  const { method, forward, contentType, failureCallback, callback, urlGroup } = newMessage;
   const options: StoredOptions = {
-    ...policyOf(draft),
+    ...policyOf(newMessage),
     retries: undefined,
     retryDelay: undefined,
     method,
@@ -158,7 +158,7 @@ export function toStoredOptions(draft: Draft): string {
     contentType,
     failureCallback,
     callback,
-    endpoint: topic?.endpoint,
+    endpoint: urlGroup?.endpoint,
   };
   return JSON.stringify(options);
 }

@@ -1,11 +1,11 @@
 import { placeOf } from "../../rules/destination.ts";
 import { Problem } from "../../rules/problem.ts";
-import type { Run, RunConfig, RunDraft } from "../../rules/run.ts";
+import type { NewRun, Run, RunConfig } from "../../rules/run.ts";
 import { insert, sql, type Tx } from "../tx.ts";
 import { type RunRow, toJson, toRun } from "./rows.ts";
 
 /** @param parent the run that waits for its end */
-export async function insertRun(tx: Tx, run: RunDraft, parent?: Run): Promise<Run> {
+export async function insertRun(tx: Tx, run: NewRun, parent?: Run): Promise<Run> {
   // An id and the time of its creation name a run in the logs: a successor is never as old as its predecessor.
   const last = await tx.one<{ at: number | null }>(
     sql`SELECT max(created_at) AS at FROM runs WHERE id = ${run.id}`,
@@ -15,10 +15,10 @@ export async function insertRun(tx: Tx, run: RunDraft, parent?: Run): Promise<Ru
   const { host, path } = placeOf(run.url);
   const key = await insert(
     tx,
-    sql`INSERT INTO runs (id, url, host, path, state, created_at, caller_ip, config, announced, invoker, parent,
+    sql`INSERT INTO runs (id, url, host, path, state, created_at, caller_ip, config, awaiting_configuration, invoker, parent,
         parent_record, flow_key, deadline)
       VALUES (${run.id}, ${run.url}, ${host}, ${path}, 'RUN_STARTED', ${createdAt}, ${run.callerIp},
-        ${JSON.stringify(run.config)}, ${run.announced ? 1 : 0}, ${toJson(run.invoker)}, ${parent?.key ?? null},
+        ${JSON.stringify(run.config)}, ${run.awaitingConfiguration ? 1 : 0}, ${toJson(run.invoker)}, ${parent?.key ?? null},
         ${(parent && run.invoker?.key) ?? null}, ${run.config.flow?.key ?? null}, ${deadline})
       RETURNING key`,
   );
@@ -33,7 +33,7 @@ export async function insertRun(tx: Tx, run: RunDraft, parent?: Run): Promise<Ru
     completedAt: undefined,
     response: undefined,
     dlqId: undefined,
-    traits: undefined,
+    capabilities: undefined,
     identified: false,
   };
 }

@@ -12,7 +12,7 @@ CREATE TABLE runs (
   deadline BIGINT,             -- when the run fails unless it has ended
   caller_ip TEXT COLLATE "C" NOT NULL,
   config TEXT COLLATE "C" NOT NULL,
-  announced BIGINT NOT NULL,   -- its endpoint hasn't configured it yet
+  awaiting_configuration BIGINT NOT NULL,   -- its endpoint hasn't configured it yet
   capabilities TEXT COLLATE "C",            -- what its endpoint has said that it can do
   identified BIGINT NOT NULL DEFAULT 0,  -- its endpoint has answered with the header of the workflow protocol
   flow_key TEXT COLLATE "C",

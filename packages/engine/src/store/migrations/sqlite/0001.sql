@@ -12,7 +12,7 @@ CREATE TABLE runs (
   deadline INTEGER,             -- when the run fails unless it has ended
   caller_ip TEXT NOT NULL,
   config TEXT NOT NULL,
-  announced INTEGER NOT NULL,   -- its endpoint hasn't configured it yet
+  awaiting_configuration INTEGER NOT NULL,   -- its endpoint hasn't configured it yet
   capabilities TEXT,            -- what its endpoint has said that it can do
   identified INTEGER NOT NULL DEFAULT 0,  -- its endpoint has answered with the header of the workflow protocol
   flow_key TEXT,

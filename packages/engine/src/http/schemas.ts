@@ -91,7 +91,7 @@ export const triggered = z
   .meta({ id: "Triggered" });
 
 /** A run that was taken up again: what it is known by from now on. */
-export const revived = z
+export const resumedRun = z
   .object({ workflowRunId: z.string(), workflowCreatedAt: time })
   .meta({ id: "Revived" });
 

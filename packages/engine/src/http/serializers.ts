@@ -5,16 +5,16 @@ import type { Redaction } from "../rules/delivery-policy.ts";
 import { toHeaderMap } from "../rules/header.ts";
 import type { Callback, Message } from "../rules/message.ts";
 import type { Run } from "../rules/run.ts";
-import type { Shown } from "./route.ts";
-import type { message as shape } from "./shapes.ts";
+import type { Output } from "./route.ts";
+import type { message as shape } from "./schemas.ts";
 
-type View = Shown<typeof shape>;
+type View = Output<typeof shape>;
 
 /** A message as the API shows it, wherever it is listed. Fields without a value are absent. */
 export function messageView(message: Message, run: Run | undefined, body: Uint8Array | undefined): View {
   const { contentType, redact } = message;
   const forward =
-    run && (message.purpose === "step" || message.purpose === "answer")
+    run && (message.kind === "step" || message.kind === "answer")
       ? [...run.config.forward, ...message.forward]
       : message.forward;
   const headers = toHeaderMap(
@@ -32,8 +32,8 @@ export function messageView(message: Message, run: Run | undefined, body: Uint8A
     callerIP: message.callerIp,
     // The official client's own spelling.
     callerIp: message.callerIp,
-    ...(message.topic ? { topicName: message.topic.name } : {}),
-    ...(message.topic?.endpoint === undefined ? {} : { endpointName: message.topic.endpoint }),
+    ...(message.urlGroup ? { topicName: message.urlGroup.name } : {}),
+    ...(message.urlGroup?.endpoint === undefined ? {} : { endpointName: message.urlGroup.endpoint }),
     ...(message.retryDelay === undefined ? {} : { retryDelayExpression: message.retryDelay }),
     ...labelsView(message.labels),
     ...flowView(message.flow),

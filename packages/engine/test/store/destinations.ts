@@ -1,24 +1,25 @@
 import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
-import type { LaneOrder } from "../../src/store/lanes.ts";
+import type { DestinationOrder } from "../../src/store/claim-order.ts";
 import type { Claims, Receipt, Store } from "../../src/store/store.ts";
 import { START } from "../harness.ts";
 import { delivered, LEASE, plain, useStore } from "./kit.ts";
 
 /** Every destination has so much room. */
-function room(places: number, open: Record<string, number> = {}): LaneOrder {
+function room(places: number, open: Record<string, number> = {}): DestinationOrder {
   let left = places;
   return {
     open: new Map(Object.entries(open)),
-    board: ({ url }) => (left-- > 0 ? { kind: "boarded" } : { kind: "full", lane: new URL(url).host }),
+    admit: ({ url }) =>
+      left-- > 0 ? { kind: "admitted" } : { kind: "full", destination: new URL(url).host },
   };
 }
 
-export function lanes(name: string, open: () => Promise<Store>): void {
-  describe(`${name}, lanes`, () => {
+export function destinations(name: string, open: () => Promise<Store>): void {
+  describe(`${name}, destinations`, () => {
     const kit = useStore(open);
-    const claim = (lanes: LaneOrder, now = START): Promise<Claims> =>
-      kit.at(now).claim({ limit: 10, leaseUntil: now + LEASE, lanes });
+    const claim = (destinations: DestinationOrder, now = START): Promise<Claims> =>
+      kit.at(now).claim({ limit: 10, leaseUntil: now + LEASE, destinations: destinations });
 
     it("keep what a destination has no room for, until it has", async () => {
       const ids = (await kit.accept(...Array.from({ length: 5 }, () => plain()))).map(
@@ -26,15 +27,15 @@ export function lanes(name: string, open: () => Promise<Store>): void {
       );
       const first = await claim(room(2));
       expect(first.claims.map(({ message }) => message.id)).toEqual(ids.slice(0, 2));
-      expect([...first.lanes]).toEqual([["a.test", true]]);
+      expect([...first.destinations]).toEqual([["a.test", true]]);
       expect(first.nextDue).toBeUndefined();
       expect((await claim(room(9), START + 10 * LEASE)).claims).toHaveLength(2);
       const second = await claim(room(9, { "a.test": 2 }));
       expect(second.claims.map(({ message }) => message.id)).toEqual(ids.slice(2, 4));
-      expect([...second.lanes]).toEqual([["a.test", true]]);
+      expect([...second.destinations]).toEqual([["a.test", true]]);
       const third = await claim(room(9, { "a.test": 2 }));
       expect(third.claims.map(({ message }) => message)).toMatchObject([{ id: ids[4], retried: 0 }]);
-      expect([...third.lanes]).toEqual([["a.test", false]]);
+      expect([...third.destinations]).toEqual([["a.test", false]]);
     });
 
     it("leave a message what its key has given it", async () => {
@@ -56,7 +57,7 @@ export function lanes(name: string, open: () => Promise<Store>): void {
       await flows.change("k", { kind: "pause" });
       await queues.pause("q", true);
       const paused = await claim(room(9, { "a.test": 9 }));
-      expect([paused.claims, [...paused.lanes]]).toEqual([[], [["a.test", false]]]);
+      expect([paused.claims, [...paused.destinations]]).toEqual([[], [["a.test", false]]]);
       await flows.change("k", { kind: "resume" });
       await queues.pause("q", false);
       const { claims } = await claim(room(9));
@@ -97,7 +98,7 @@ export function lanes(name: string, open: () => Promise<Store>): void {
       await claim(room(0));
       expect(await kit.at(START).cancelMessage(receipt?.messageId ?? "")).toBe(true);
       const after = await claim(room(9, { "a.test": 9 }));
-      expect([after.claims, [...after.lanes]]).toEqual([[], [["a.test", false]]]);
+      expect([after.claims, [...after.destinations]]).toEqual([[], [["a.test", false]]]);
     });
   });
 
@@ -115,10 +116,10 @@ export function lanes(name: string, open: () => Promise<Store>): void {
 
     it("tells how much there is to do", async () => {
       await kit.accept(...Array.from({ length: 4 }, () => plain()), plain({ [HEADER.delay]: "20s" }));
-      await kit.at(START).claim({ limit: 3, leaseUntil: START + LEASE, lanes: room(1) });
+      await kit.at(START).claim({ limit: 3, leaseUntil: START + LEASE, destinations: room(1) });
       await kit.accept(plain());
-      expect(await kit.at(START).depths()).toEqual({ due: 1, waiting: 1, held: 3, deadLetters: 0 });
-      expect(await kit.at(START + 20_000).depths()).toMatchObject({ due: 2, waiting: 0 });
+      expect(await kit.at(START).backlog()).toEqual({ due: 1, waiting: 1, held: 3, deadLetters: 0 });
+      expect(await kit.at(START + 20_000).backlog()).toMatchObject({ due: 2, waiting: 0 });
     });
   });
 }

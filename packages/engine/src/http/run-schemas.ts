@@ -1,6 +1,6 @@
 import { z } from "zod";
-import type { Shown } from "./route.ts";
-import { callbackState, headers, labels, rollbacks, time } from "./shapes.ts";
+import type { Output } from "./route.ts";
+import { callbackState, headers, labels, rollbacks, time } from "./schemas.ts";
 
 /** How a step stands. */
 export const stepState = z.enum([
@@ -122,10 +122,10 @@ export const run = z
   })
   .meta({ id: "Run" });
 
-export type RunView = Shown<typeof run>;
-export type GroupView = Shown<typeof group>;
-export type StepView = Shown<typeof step>;
+export type RunView = Output<typeof run>;
+export type GroupView = Output<typeof group>;
+export type StepView = Output<typeof step>;
 /** What is shown of a step of one kind or another. */
-export type KindView = Shown<typeof kinds>;
+export type KindView = Output<typeof kinds>;
 /** What became of the report of a run's end. */
-export type ReportView = Shown<typeof report>;
+export type ReportView = Output<typeof report>;

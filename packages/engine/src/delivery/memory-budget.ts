@@ -1,5 +1,5 @@
-/** The part that one delivery has of a {@link ByteRoom}. */
-export interface ByteHold {
+/** The part that one delivery has of a {@link MemoryBudget}. */
+export interface MemoryReservation {
   /** Resolves when there is room for so many bytes more, and takes it. */
   take(bytes: number): Promise<void>;
   /** Gives back all that was taken. What still waits for room needn't any more. */
@@ -18,7 +18,7 @@ interface Waiting {
  * When there is no room left, one of those that wait goes on nevertheless, so that bodies that were read by half never
  * wait for one another for ever. The limit may be exceeded by one body.
  */
-export class ByteRoom {
+export class MemoryBudget {
   readonly #limit: number;
   #held = 0;
   /** The one that goes on without room. */
@@ -35,7 +35,7 @@ export class ByteRoom {
     return this.#held;
   }
 
-  hold(): ByteHold {
+  reserve(): MemoryReservation {
     const holder = {};
     let own = 0;
     return {

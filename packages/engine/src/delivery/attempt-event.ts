@@ -3,14 +3,14 @@ import type { Answer, Unanswered } from "../rules/answer.ts";
 import { calledStep } from "../rules/call.ts";
 import type { AttemptInfo, DeliveryInfo, EngineEvent } from "../rules/event.ts";
 import type { HeaderList } from "../rules/header.ts";
-import { type Failure, isAfterwards, type Reply } from "../rules/message.ts";
-import type { Settlement } from "../rules/outcome.ts";
+import { type Failure, isPostRun, type Reply } from "../rules/message.ts";
+import type { Settlement } from "../rules/settlement.ts";
 import type { Claim, Settled } from "../store/store.ts";
 
 /** An attempt that has been recorded. */
-export interface Recorded {
+export interface SettledAttempt {
   readonly claim: Claim;
-  readonly heard: Answer | Unanswered;
+  readonly result: Answer | Unanswered;
   readonly settlement: Settlement;
   readonly settled: Settled;
   /** How long it took, in milliseconds. */
@@ -20,13 +20,19 @@ export interface Recorded {
 const EXCERPT = 500;
 
 /** What is to be told of an attempt; nothing when its message had been withdrawn. */
-export function report({ claim, heard, settlement, settled, ms }: Recorded): EngineEvent | undefined {
+export function toAttemptEvent({
+  claim,
+  result,
+  settlement,
+  settled,
+  ms,
+}: SettledAttempt): EngineEvent | undefined {
   if (settled.kind === "stale") return undefined;
-  const answer = heard.kind === "answered" ? heard : undefined;
+  const answer = result.kind === "answered" ? result : undefined;
   const info = toInfo(claim, answer?.reply, ms);
   const failedStep = answer?.failedStep;
   if (settled.kind === "failed") {
-    if (isAfterwards(claim.message.purpose)) {
+    if (isPostRun(claim.message.kind)) {
       return { type: "failure.reported", outcome: "failed", response: why(settled.failure), ...info };
     }
     return {
@@ -42,7 +48,7 @@ export function report({ claim, heard, settlement, settled, ms }: Recorded): Eng
     return { type: "retrying", error: why(settlement.failure), wait, failedStep, ...info };
   }
   if (settlement.kind === "rolledBack") return { type: "rolledBack", record: settlement.record, ...info };
-  if (isAfterwards(claim.message.purpose) && answer) {
+  if (isPostRun(claim.message.kind) && answer) {
     const outcome = answer.unhandled ? "unhandled" : "handled";
     return { type: "failure.reported", outcome, response: excerpt(answer.reply), ...info };
   }
@@ -51,10 +57,10 @@ export function report({ claim, heard, settlement, settled, ms }: Recorded): Eng
 
 /** What is being delivered. */
 export function describeClaim({ message, run, entries }: Claim): DeliveryInfo {
-  const step = message.purpose === "step" ? stepOf(entries) : undefined;
+  const step = message.kind === "step" ? stepOf(entries) : undefined;
   return {
     messageId: message.id,
-    purpose: message.purpose,
+    kind: message.kind,
     url: message.url,
     runId: run?.id,
     step: step?.name ?? calledStep(stepHeaders(message))?.name,
@@ -64,8 +70,8 @@ export function describeClaim({ message, run, entries }: Claim): DeliveryInfo {
 }
 
 /** Where a call, or the answer to one, says which step it is. */
-function stepHeaders({ purpose, callback, forward }: Claim["message"]): HeaderList | undefined {
-  return purpose === "answer" ? forward : callback?.options?.forward;
+function stepHeaders({ kind, callback, forward }: Claim["message"]): HeaderList | undefined {
+  return kind === "answer" ? forward : callback?.options?.forward;
 }
 
 function toInfo(claim: Claim, reply: Reply | undefined, ms: number): AttemptInfo {

@@ -1,4 +1,4 @@
-import type { RunView } from "./run-shapes.ts";
+import type { RunView } from "./run-schemas.ts";
 
 /** Where a run's log shows what was sent or answered. */
 const BODIES: ReadonlySet<string> = new Set([
@@ -13,19 +13,19 @@ const BODIES: ReadonlySet<string> = new Set([
 ]);
 
 /** A run's log with its bodies cut to `bytes`, at the end of a character; below 0 they are left out. */
-export function trimBodies(run: RunView, bytes: number): RunView {
+export function truncateBodies(run: RunView, bytes: number): RunView {
   const { workflowRunError: error, ...rest } = run;
-  const trimmed = trim(rest, bytes) as RunView;
+  const trimmed = truncate(rest, bytes) as RunView;
   if (!error || bytes < 0) return trimmed;
   return { ...trimmed, workflowRunError: { ...error, message: cut(error.message, bytes) } };
 }
 
-function trim(view: unknown, bytes: number): unknown {
-  if (Array.isArray(view)) return view.map((item) => trim(item, bytes));
+function truncate(view: unknown, bytes: number): unknown {
+  if (Array.isArray(view)) return view.map((item) => truncate(item, bytes));
   if (typeof view !== "object" || view === null) return view;
   return Object.fromEntries(
     Object.entries(view).flatMap(([name, value]) => {
-      if (!BODIES.has(name) || typeof value !== "string") return [[name, trim(value, bytes)]];
+      if (!BODIES.has(name) || typeof value !== "string") return [[name, truncate(value, bytes)]];
       return bytes < 0 ? [] : [[name, cut(value, bytes)]];
     }),
   );

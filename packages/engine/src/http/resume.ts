@@ -1,32 +1,32 @@
 import { z } from "zod";
-import { lifetimeOf } from "../rules/intake.ts";
+import { lifetimeOf } from "../rules/command.ts";
 import { checkDelays, refusePlainOptions } from "../rules/limits.ts";
 import { OPTION_HEADERS } from "../rules/option-headers.ts";
 import { readOptions } from "../rules/options.ts";
 import { Problem } from "../rules/problem.ts";
 import type { Run } from "../rules/run.ts";
-import type { Revival } from "../store/lists.ts";
+import type { ResumeRequest } from "../store/lists.ts";
 import { DEAD_LETTERS, dlqId, findDeadLetter, toDeadLetterQuery } from "./dlq.ts";
 import { toCursor } from "./parameters.ts";
-import { type Input, type Routes, route, type Shown } from "./route.ts";
+import { type Input, type Output, type Routes, route } from "./route.ts";
+import { cancelled, resumedRun } from "./schemas.ts";
 import type { Service } from "./service.ts";
-import { cancelled, revived } from "./shapes.ts";
 
-type Kind = Revival["kind"];
+type Kind = ResumeRequest["kind"];
 
-const list = z.object({ workflowRuns: z.array(revived), cursor: z.string() });
+const list = z.object({ workflowRuns: z.array(resumedRun), cursor: z.string() });
 
 /** What becomes of failed runs. */
-export const revivals: Routes = {
-  "/v2/workflows/dlq/resume": reviveMany("resume", "Resume"),
-  "/v2/workflows/dlq/resume/:id": reviveOne("resume", "Resume"),
-  "/v2/workflows/dlq/restart": reviveMany("restart", "Restart"),
-  "/v2/workflows/dlq/restart/:id": reviveOne("restart", "Restart"),
+export const resumes: Routes = {
+  "/v2/workflows/dlq/resume": resumeMany("resume", "Resume"),
+  "/v2/workflows/dlq/resume/:id": resumeOne("resume", "Resume"),
+  "/v2/workflows/dlq/restart": resumeMany("restart", "Restart"),
+  "/v2/workflows/dlq/restart/:id": resumeOne("restart", "Restart"),
   "/v2/workflows/dlq/rollback/:id": {
     POST: route({
       summary: "Make the rollbacks of a failed run again that failed, and nothing else",
       params: dlqId,
-      answers: { 200: revived },
+      answers: { 200: resumedRun },
       async handle({ params: { id } }, service) {
         await findDeadLetter(id, service, true);
         const run = await service.store.repeatRollbacks(id);
@@ -61,7 +61,7 @@ export const revivals: Routes = {
     POST: route({
       summary: "Call a failure function again that has failed itself, or was cancelled",
       params: dlqId,
-      answers: { 200: revived },
+      answers: { 200: resumedRun },
       async handle({ params: { id } }, service) {
         const { callback } = await findDeadLetter(id, service, true);
         const run = await service.store.repeatReport(id);
@@ -92,7 +92,7 @@ export const revivals: Routes = {
 };
 
 /** Headers say what is to be different. */
-function reviveMany(kind: Kind, verb: string): Routes[string] {
+function resumeMany(kind: Kind, verb: string): Routes[string] {
   return {
     POST: route({
       summary: `${verb} the failed runs that match, as new ones, 100 at most`,
@@ -101,33 +101,33 @@ function reviveMany(kind: Kind, verb: string): Routes[string] {
       answers: { 200: list },
       async handle(input, { store, limits }) {
         const how = readChanges(input, kind, limits);
-        const { runs, next } = await store.revive(toDeadLetterQuery(input.query, true), how);
+        const { runs, next } = await store.resumeRuns(toDeadLetterQuery(input.query, true), how);
         return { workflowRuns: runs.map(toView), cursor: toCursor(next).cursor ?? "" };
       },
     }),
   };
 }
 
-function reviveOne(kind: Kind, verb: string): Routes[string] {
+function resumeOne(kind: Kind, verb: string): Routes[string] {
   return {
     POST: route({
       summary: `${verb} a failed run, as a new one`,
       params: dlqId,
       headers: OPTION_HEADERS,
-      answers: { 200: revived },
+      answers: { 200: resumedRun },
       async handle(input, service) {
         const { store, limits } = service;
         const { id } = input.params;
         const how = readChanges(input, kind, limits);
-        const [run] = (await store.revive({ dlqIds: [id], count: 1 }, how)).runs;
-        if (!run) throw await notRevived(id, service);
+        const [run] = (await store.resumeRuns({ dlqIds: [id], count: 1 }, how)).runs;
+        if (!run) throw await notResumed(id, service);
         return toView(run);
       },
     }),
   };
 }
 
-async function notRevived(id: string, { store }: Service): Promise<Problem> {
+async function notResumed(id: string, { store }: Service): Promise<Problem> {
   const [letter] = (await store.deadLetters({ dlqIds: [id], count: 1, ofRuns: true })).items;
   return letter
     ? new Problem(
@@ -141,13 +141,13 @@ function readChanges(
   { headers, now }: Pick<Input, "headers" | "now">,
   kind: Kind,
   limits: Service["limits"],
-): Revival {
+): ResumeRequest {
   const options = readOptions(headers, limits);
   refusePlainOptions(options);
   checkDelays(options, now, limits);
   return { kind, options, lifetime: lifetimeOf(headers) };
 }
 
-function toView({ id, createdAt }: Pick<Run, "id" | "createdAt">): Shown<typeof revived> {
+function toView({ id, createdAt }: Pick<Run, "id" | "createdAt">): Output<typeof resumedRun> {
   return { workflowRunId: id, workflowCreatedAt: createdAt };
 }

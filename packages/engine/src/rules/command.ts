@@ -1,42 +1,48 @@
 import { HEADER, PREFIX, parseDuration, recordKey, type StepRecord } from "@perdure/core/protocol";
 import { toText } from "./bytes.ts";
-import { type CallIntake, isCall, toCall } from "./call.ts";
+import { isCall, parseCall, type StartCall } from "./call.ts";
 import { type Deduplication, deduplicationOf } from "./deduplication.ts";
 import { policyOf } from "./delivery-policy.ts";
 import { checkDestination } from "./destination.ts";
-import { checkRunId, failureCallbackOf, type IntakeRequest, requireRunId, toDraft } from "./draft.ts";
 import { newRunId } from "./ids.ts";
 import { type Invocation, isInvoke, readInvocation } from "./invoke.ts";
 import { checkLimits, refusePlainOptions } from "./limits.ts";
-import type { Draft } from "./message.ts";
+import type { NewMessage } from "./message.ts";
+import {
+  checkRunId,
+  failureCallbackOf,
+  type PublishRequest,
+  requireRunId,
+  toNewMessage,
+} from "./new-message.ts";
 import { type OptionLimits, type Options, readOptions } from "./options.ts";
 import { invalid, messageOf, Problem, unsupported } from "./problem.ts";
 import { readRecord } from "./record.ts";
-import { ALL_FEATURES, type RunConfig, type RunDraft } from "./run.ts";
-import { type Topic, toEndpoint } from "./topic.ts";
+import { ALL_FEATURES, type NewRun, type RunConfig } from "./run.ts";
+import { toEndpoint, type UrlGroup } from "./url-group.ts";
 
 /** One thing that the engine is asked to do, checked and ready to be stored. */
-export type Intake = PlainIntake | StartIntake | AppendIntake | CallIntake;
+export type Command = PublishMessage | StartRun | AppendStep | StartCall;
 
-export interface PlainIntake {
+export interface PublishMessage {
   readonly kind: "message";
-  readonly message: Draft;
+  readonly message: NewMessage;
   /** One that was accepted before stands for it. */
   readonly deduplication: Deduplication | undefined;
 }
 
 /** Creates a run with its first entry, the payload. */
-export interface StartIntake {
+export interface StartRun {
   readonly kind: "start";
-  readonly run: RunDraft;
+  readonly run: NewRun;
   readonly payload: Uint8Array;
-  readonly message: Draft;
+  readonly message: NewMessage;
   /** The endpoint configures a run that was announced to it. */
-  readonly configures: boolean;
+  readonly configuresRun: boolean;
 }
 
 /** Appends a record to a live run. */
-export interface AppendIntake {
+export interface AppendStep {
   readonly kind: "append";
   readonly runId: string;
   /** What no two records of a run share. */
@@ -44,14 +50,14 @@ export interface AppendIntake {
   readonly record: StepRecord;
   /** The record as it came. */
   readonly body: Uint8Array;
-  readonly message: Draft;
+  readonly message: NewMessage;
 }
 
-const OF_CALLS = `${PREFIX.callback}${PREFIX.workflow.slice(PREFIX.own.length)}`.toLowerCase();
+const CALL_CALLBACK_PREFIX = `${PREFIX.callback}${PREFIX.workflow.slice(PREFIX.own.length)}`.toLowerCase();
 const INIT = HEADER.init.toLowerCase();
 
 /** True for a request that belongs to a live run: one fault in it is a fault of the whole batch. */
-export function isOfLiveRun(headers: ReadonlyMap<string, string>): boolean {
+export function belongsToLiveRun(headers: ReadonlyMap<string, string>): boolean {
   return isAppend(headers) || isInvoke(headers);
 }
 
@@ -60,14 +66,14 @@ function isAppend(headers: ReadonlyMap<string, string>): boolean {
 }
 
 /** @throws Problem 4xx that names the field */
-export function toIntake(request: IntakeRequest, limits: OptionLimits): Intake {
-  if (isCall(request.headers)) return toCall(request, limits);
-  if (!request.headers.has(INIT)) return toPlain(request, limits, undefined);
+export function parseCommand(request: PublishRequest, limits: OptionLimits): Command {
+  if (isCall(request.headers)) return parseCall(request, limits);
+  if (!request.headers.has(INIT)) return parsePublish(request, limits, undefined);
   const url = checkDestination(request.destination, limits);
   const options = readRunOptions(request, limits);
-  if (isAppend(request.headers)) return toAppend(url, options, request);
+  if (isAppend(request.headers)) return parseAppend(url, options, request);
   const invocation = isInvoke(request.headers) ? readInvocation(request, options, limits) : undefined;
-  return toStart(url, options, request, invocation);
+  return parseStart(url, options, request, invocation);
 }
 
 /**
@@ -75,57 +81,65 @@ export function toIntake(request: IntakeRequest, limits: OptionLimits): Intake {
  *
  * @throws Problem 4xx that names the field
  */
-export function toFanOut(request: IntakeRequest, topic: Topic, limits: OptionLimits): PlainIntake[] {
-  return topic.endpoints.map((endpoint) => {
-    const own = toEndpoint(request, topic, endpoint);
+export function parseUrlGroupPublish(
+  request: PublishRequest,
+  urlGroup: UrlGroup,
+  limits: OptionLimits,
+): PublishMessage[] {
+  return urlGroup.endpoints.map((endpoint) => {
+    const own = toEndpoint(request, urlGroup, endpoint);
     for (const name of [HEADER.init, HEADER.callType]) {
       if (!own.headers.has(name.toLowerCase())) continue;
-      throw invalid(name, `a run has one endpoint, and ${topic.name} is a url group`);
+      throw invalid(name, `a run has one endpoint, and ${urlGroup.name} is a url group`);
     }
-    return toPlain(own, limits, { name: topic.name, endpoint: endpoint.name });
+    return parsePublish(own, limits, { name: urlGroup.name, endpoint: endpoint.name });
   });
 }
 
-function toPlain(request: IntakeRequest, limits: OptionLimits, topic: Draft["topic"]): PlainIntake {
+function parsePublish(
+  request: PublishRequest,
+  limits: OptionLimits,
+  urlGroup: NewMessage["urlGroup"],
+): PublishMessage {
   const { headers, body } = request;
   const url = checkDestination(request.destination, limits);
   const options = readOptions(headers, limits);
   refuseOtherCalls(headers);
   if (isInvoke(headers)) throw invalid(HEADER.invoke, `it needs ${HEADER.init} beside it`);
-  const message = { ...toDraft("message", url, options, request), topic };
+  const message = { ...toNewMessage("message", url, options, request), urlGroup };
   checkLimits(options, request, limits);
   return { kind: "message", message, deduplication: deduplicationOf(message, options, body, limits) };
 }
 
-/** As {@link toIntake}, for a client that knows nothing of runs: the endpoint will be asked to configure it. */
-export function toTrigger(request: IntakeRequest, limits: OptionLimits): StartIntake {
+/** As {@link parseCommand}, for a client that knows nothing of runs: the endpoint will be asked to configure it. */
+export function parseTrigger(request: PublishRequest, limits: OptionLimits): StartRun {
   const url = checkDestination(request.destination, limits);
   const options = readRunOptions(request, limits);
   const id = request.headers.get(HEADER.runId.toLowerCase()) ?? newRunId();
-  return toStartOf(checkRunId(id), url, options, request, true);
+  return toStartRun(checkRunId(id), url, options, request, true);
 }
 
-function toStart(
+function parseStart(
   url: string,
   options: Options,
-  request: IntakeRequest,
+  request: PublishRequest,
   invocation: Invocation | undefined,
-): StartIntake {
+): StartRun {
   const id = requireRunId(request.headers);
-  const configures = request.headers.get(HEADER.triggerBySdk.toLowerCase())?.toLowerCase() === "true";
-  const start = { ...toStartOf(id, url, options, request, false), configures };
+  const configuresRun = request.headers.get(HEADER.triggerBySdk.toLowerCase())?.toLowerCase() === "true";
+  const start = { ...toStartRun(id, url, options, request, false), configuresRun };
   if (!invocation) return start;
   const { payload, invoker } = invocation;
   return { ...start, payload, run: { ...start.run, invoker } };
 }
 
-function toStartOf(
+function toStartRun(
   id: string,
   url: string,
   options: Options,
-  request: IntakeRequest,
-  announced: boolean,
-): StartIntake {
+  request: PublishRequest,
+  awaitingConfiguration: boolean,
+): StartRun {
   const features = request.headers.get(HEADER.featureSet.toLowerCase())?.split(",");
   const config: RunConfig = {
     forward: options.forward,
@@ -133,15 +147,15 @@ function toStartOf(
     ...policyOf(options),
     failureCallback: failureCallbackOf(url, withoutRepeated(options, request.headers)),
     // A client that starts a run over the REST route says nothing of the endpoint's features: the endpoint will.
-    features: features?.map((feature) => feature.trim()) ?? (announced ? ALL_FEATURES : []),
+    features: features?.map((feature) => feature.trim()) ?? (awaitingConfiguration ? ALL_FEATURES : []),
     lifetime: lifetimeOf(request.headers),
     triggerId: triggerIdOf(request.headers),
   };
   const { now: createdAt, callerIp, body: payload } = request;
-  const run: RunDraft = { id, url, createdAt, callerIp, config, announced, invoker: undefined };
+  const run: NewRun = { id, url, createdAt, callerIp, config, awaitingConfiguration, invoker: undefined };
   // The run holds the options for all its deliveries; this first one has no others.
-  const message = { ...toDraft("step", url, options, request), forward: [] };
-  return { kind: "start", run, payload, message, configures: false };
+  const message = { ...toNewMessage("step", url, options, request), forward: [] };
+  return { kind: "start", run, payload, message, configuresRun: false };
 }
 
 /**
@@ -182,7 +196,7 @@ function triggerIdOf(headers: ReadonlyMap<string, string>): string | undefined {
   throw invalid(HEADER.triggerId, `expected up to 64 letters, digits, "-" and "_", got "${id}"`);
 }
 
-function toAppend(url: string, options: Options, request: IntakeRequest): AppendIntake {
+function parseAppend(url: string, options: Options, request: PublishRequest): AppendStep {
   const runId = requireRunId(request.headers);
   let record: StepRecord;
   try {
@@ -192,12 +206,12 @@ function toAppend(url: string, options: Options, request: IntakeRequest): Append
   }
   // Older clients say with each step where its failure is reported; today's say it once, with the trigger.
   const failureCallback = failureCallbackOf(url, options);
-  const message = { ...toDraft("step", url, options, request), failureCallback };
+  const message = { ...toNewMessage("step", url, options, request), failureCallback };
   return { kind: "append", runId, key: recordKey(record), record, body: request.body, message };
 }
 
 /** The options of something that belongs to a run. */
-function readRunOptions(request: IntakeRequest, limits: OptionLimits): Options {
+function readRunOptions(request: PublishRequest, limits: OptionLimits): Options {
   const { headers } = request;
   const options = readOptions(headers, limits);
   refuseOtherCalls(headers);
@@ -211,6 +225,6 @@ function refuseOtherCalls(headers: ReadonlyMap<string, string>): void {
   const callType = headers.get(HEADER.callType.toLowerCase());
   if (callType !== undefined && callType !== "step") throw unsupported(`${HEADER.callType}: ${callType}`);
   // Only the answer to a call belongs to a run.
-  const name = [...headers.keys()].find((one) => one.startsWith(OF_CALLS));
+  const name = [...headers.keys()].find((one) => one.startsWith(CALL_CALLBACK_PREFIX));
   if (name !== undefined) throw unsupported(name);
 }

@@ -1,12 +1,12 @@
 import { stripVTControlCharacters } from "node:util";
 import { describe, expect, it } from "vitest";
-import { Narrator } from "../../src/cli/lines.ts";
+import { ConsoleReporter } from "../../src/cli/console-reporter.ts";
 import type { LogLevel } from "../../src/cli/values.ts";
 import type { DeliveryInfo, EngineEvent } from "../../src/rules/event.ts";
 
 const delivery = (more: Partial<DeliveryInfo> = {}): DeliveryInfo => ({
   messageId: "msg_1",
-  purpose: "step",
+  kind: "step",
   url: "https://app.test/wf",
   runId: "wfr_1",
   step: "init",
@@ -25,12 +25,12 @@ const recorded = (step: string, stepType = "Run"): EngineEvent => ({
 /** What is said of these events, which are 10 ms apart. */
 function tell(events: readonly EngineEvent[], level: LogLevel = "info"): string[] {
   let now = 0;
-  const narrator = new Narrator(level, () => {
+  const reporter = new ConsoleReporter(level, () => {
     now += 10;
     return now;
   });
   return events
-    .map((event) => narrator.tell(event))
+    .map((event) => reporter.report(event))
     .filter((line) => line !== undefined)
     .map((line) => stripVTControlCharacters(line).replace(/^\d\d:\d\d:\d\d /, ""));
 }
@@ -109,12 +109,12 @@ describe("the lines of perdure dev", () => {
   });
 
   it("are cut to the terminal's width, and show the time of day", () => {
-    const narrator = new Narrator(
+    const reporter = new ConsoleReporter(
       "info",
       () => new Date(2030, 0, 1, 9, 5, 7).getTime(),
       () => 40,
     );
-    const told = narrator.tell({
+    const told = reporter.report({
       type: "run.started",
       runId: "wfr_1",
       url: `https://app.test/${"x".repeat(99)}`,
@@ -128,7 +128,7 @@ describe("the lines of perdure dev", () => {
     expect(
       tell([
         { type: "retrying", ...refused, wait: 1000 },
-        { type: "retrying", ...refused, purpose: "message", wait: 1000 },
+        { type: "retrying", ...refused, kind: "message", wait: 1000 },
       ]),
     ).toEqual([
       expect.stringContaining("Unauthorized. The app's console says why; again"),
@@ -170,8 +170,8 @@ describe("the lines of perdure dev", () => {
   });
 
   it("tell what a third party said to a call", () => {
-    const call = delivery({ purpose: "call", step: "weather", url: "https://third.test/" });
-    const answer = delivery({ messageId: "msg_2", purpose: "answer", step: "weather" });
+    const call = delivery({ kind: "call", step: "weather", url: "https://third.test/" });
+    const answer = delivery({ messageId: "msg_2", kind: "answer", step: "weather" });
     expect(
       tell([
         { type: "called", ...call, status: 503, ms: 250 },
@@ -187,10 +187,10 @@ describe("the lines of perdure dev", () => {
   });
 
   it("tell of runs that were taken up again or canceled, and of plain messages", () => {
-    const plain = delivery({ purpose: "message", runId: undefined, step: undefined });
+    const plain = delivery({ kind: "message", runId: undefined, step: undefined });
     expect(
       tell([
-        { type: "run.revived", runId: "wfr_2", url: "https://app.test/wf" },
+        { type: "run.resumed", runId: "wfr_2", url: "https://app.test/wf" },
         { type: "run.canceled", runId: "wfr_1" },
         { type: "delivered", ...plain, status: 204, ms: 7_300_000 },
       ]),

@@ -4,10 +4,10 @@ import type { AttemptInfo, DeliveryInfo, EngineEvent } from "../rules/event.ts";
 import { cutTo, printable, printableIn } from "./terminal.ts";
 import type { LogLevel } from "./values.ts";
 
-type Told = Exclude<EngineEvent, { type: "fault" | "delivering" | "step.recorded" }>;
+type ReportedEvent = Exclude<EngineEvent, { type: "fault" | "delivering" | "step.recorded" }>;
 
 /** Runs whose path is remembered. */
-const MAX_PATHS = 10_000;
+const MAX_REMEMBERED_RUNS = 10_000;
 
 interface Delivery {
   readonly info: DeliveryInfo;
@@ -16,7 +16,7 @@ interface Delivery {
 }
 
 /** Says what happens, a line for each thing. It remembers what is being delivered: by that, a step is carried out. */
-export class Narrator {
+export class ConsoleReporter {
   readonly #level: LogLevel;
   readonly #now: () => number;
   /** When what is being told has happened. */
@@ -39,9 +39,9 @@ export class Narrator {
   }
 
   /** One line for what happened, and at `debug` another one for a payload or result; nothing when the level doesn't want it. */
-  tell(told: EngineEvent): string | undefined {
+  report(raw: EngineEvent): string | undefined {
     this.#at = this.#now();
-    const event = printableIn(told);
+    const event = printableIn(raw);
     this.#locate(event);
     const line = this.#line(event);
     this.#forget(event);
@@ -55,10 +55,10 @@ export class Narrator {
 
   #locate(event: EngineEvent): void {
     if (!("runId" in event && event.runId !== undefined && "url" in event)) return;
-    if ("purpose" in event && event.purpose !== "step") return;
+    if ("kind" in event && event.kind !== "step") return;
     if (this.#paths.has(event.runId) || !URL.canParse(event.url)) return;
     const [oldest] = this.#paths.keys();
-    if (oldest !== undefined && this.#paths.size >= MAX_PATHS) this.#paths.delete(oldest);
+    if (oldest !== undefined && this.#paths.size >= MAX_REMEMBERED_RUNS) this.#paths.delete(oldest);
     this.#paths.set(event.runId, printable(new URL(event.url).pathname));
   }
 
@@ -124,19 +124,19 @@ export class Narrator {
     if (["Wait", "WaitForWebhook", "Invoke"].includes(stepType)) return undefined;
     const all = [...(this.#deliveries.get(runId)?.values() ?? [])];
     return (
-      all.find(({ info }) => info.step === step && (info.planned || info.purpose === "answer")) ??
+      all.find(({ info }) => info.step === step && (info.planned || info.kind === "answer")) ??
       all.findLast(({ info }) => !info.planned)
     );
   }
 }
 
-function line(event: Told): string {
+function line(event: ReportedEvent): string {
   switch (event.type) {
     case "run.started":
       return run(event.runId, colors.cyan("▶"), `started ${colors.dim(event.url)}`);
     case "step.waiting":
       return run(event.runId, colors.cyan("…"), `${colors.cyan(event.step)} ${waiting(event)}`);
-    case "run.revived":
+    case "run.resumed":
       return run(event.runId, colors.cyan("▶"), `takes up a failed run ${colors.dim(event.url)}`);
     case "run.completed":
       return run(event.runId, colors.green("■"), `completed in ${duration(event.ms)}`);
@@ -180,8 +180,8 @@ function waiting({ stepType, eventId, until }: Extract<EngineEvent, { type: "ste
 }
 
 /** An endpoint tells a caller whom it doesn't know nothing: it tells its own console. */
-function hint({ status, purpose }: AttemptInfo): string {
-  return status === 401 && purpose !== "call" && purpose !== "message" ? ". The app's console says why" : "";
+function hint({ status, kind }: AttemptInfo): string {
+  return status === 401 && kind !== "call" && kind !== "message" ? ". The app's console says why" : "";
 }
 
 function bodyOf(event: EngineEvent): string | undefined {
@@ -213,14 +213,14 @@ function subject({ runId, messageId }: AttemptInfo): string {
 
 /** What is at work: the step, where it is known which; else what it comes after. */
 function what(info: AttemptInfo, failedStep?: string): string {
-  const { step, url, purpose, planned } = info;
-  if (purpose === "failure") return "failure function";
-  if (purpose === "rollback") return "rollbacks";
-  if (purpose === "cancel") return "cancel function";
+  const { step, url, kind, planned } = info;
+  if (kind === "failure") return "failure function";
+  if (kind === "rollback") return "rollbacks";
+  if (kind === "cancel") return "cancel function";
   if (failedStep !== undefined) return colors.cyan(failedStep);
   if (step === undefined) return url;
-  if (purpose === "call") return `call ${colors.cyan(step)}`;
-  if (purpose === "answer") return `answer to ${colors.cyan(step)}`;
+  if (kind === "call") return `call ${colors.cyan(step)}`;
+  if (kind === "answer") return `answer to ${colors.cyan(step)}`;
   return planned ? colors.cyan(step) : `after ${colors.cyan(step)}`;
 }
 

@@ -1,15 +1,15 @@
 import { HEADER, type HistoryEntry, type RollbackRecord, readRollback } from "@perdure/core/protocol";
-import { type Answer, type Asked, isUnheard, type Unanswered } from "./answer.ts";
+import { type Answer, type AnsweredMessage, isUnheard, type Unanswered } from "./answer.ts";
 import { toText } from "./bytes.ts";
 import type { CallEnd } from "./call.ts";
-import { DEFAULT_RETRIES, type Failure, isAfterwards, type Message, type Reply } from "./message.ts";
-import { boundTraits, withPolicy } from "./policy.ts";
+import { DEFAULT_RETRIES, type Failure, isPostRun, type Message, type Reply } from "./message.ts";
+import { boundCapabilities, withPolicy } from "./policy.ts";
 import { retryWait } from "./retry.ts";
 import { type Ended, mayHaveStep } from "./rollback.ts";
 import { hasFeature } from "./run.ts";
 
 /** What is to be recorded of an attempt. */
-export type Settlement = Learned &
+export type Settlement = LearnedFacts &
   (
     | {
         readonly kind: "delivered";
@@ -25,21 +25,21 @@ export type Settlement = Learned &
         readonly kind: "retry";
         readonly dueAt: number;
         readonly failure: Failure;
-        /** The endpoint may not have heard of the request. */
+        /** The endpoint may not have result of the request. */
         readonly unheard?: boolean | undefined;
       }
     | { readonly kind: "failed"; readonly failure: Failure }
   );
 
 /** What an answer tells of the run's endpoint for the first time, or anew. */
-export interface Learned {
-  readonly traits?: string | undefined;
+export interface LearnedFacts {
+  readonly capabilities?: string | undefined;
   /** As {@link Run.identified}. */
   readonly identified?: true | undefined;
 }
 
 /** A message that is being delivered, with what it takes to judge the answer. */
-export interface Delivered extends Asked {
+export interface DeliveredMessage extends AnsweredMessage {
   /** For a step: the run's history up to and with the entry that is delivered. For a call or an answer: that entry. After its end: all of it. */
   readonly entries: readonly HistoryEntry[];
   /** For what comes after a run's end: how far its steps are rolled back. */
@@ -47,7 +47,7 @@ export interface Delivered extends Asked {
 }
 
 /** What the rules take from outside. */
-export interface Terms {
+export interface SettlementLimits {
   /** Milliseconds since 1970. */
   readonly now: number;
   /** Retries that an answer may ask for. */
@@ -59,61 +59,72 @@ const NOT_A_WORKFLOW =
 const NEVER_CONFIGURED = "trigger rest api is only usable with sdk versions after v1.0.0 major version";
 
 /** The rules of success, retry and failure. What the endpoint's answer says of its runs holds for this attempt, too. */
-export function judge(delivered: Delivered, heard: Answer | Unanswered, terms: Terms): Settlement {
+export function decideSettlement(
+  delivered: DeliveredMessage,
+  result: Answer | Unanswered,
+  terms: SettlementLimits,
+): Settlement {
   const { run, message } = delivered;
-  if (!run || heard.kind !== "answered" || heard.speaker !== "workflow")
-    return decide(delivered, heard, terms);
+  if (!run || result.kind !== "answered" || result.source !== "workflow")
+    return decide(delivered, result, terms);
   const identified = run.identified ? {} : ({ identified: true } as const);
-  const traits = heard.traits === undefined ? run.traits : boundTraits(heard.traits, terms.mostRetries);
-  if (traits === run.traits) return { ...decide(delivered, heard, terms), ...identified };
-  const told = { ...run, traits };
-  const informed = { ...delivered, run: told, message: withPolicy(message, told) };
-  return { ...decide(informed, heard, terms), traits, ...identified };
+  const capabilities =
+    result.capabilities === undefined
+      ? run.capabilities
+      : boundCapabilities(result.capabilities, terms.mostRetries);
+  if (capabilities === run.capabilities) return { ...decide(delivered, result, terms), ...identified };
+  const learned = { ...run, capabilities };
+  const informed = { ...delivered, run: learned, message: withPolicy(message, learned) };
+  return { ...decide(informed, result, terms), capabilities, ...identified };
 }
 
-function decide(delivered: Delivered, heard: Answer | Unanswered, terms: Terms): Settlement {
+function decide(
+  delivered: DeliveredMessage,
+  result: Answer | Unanswered,
+  terms: SettlementLimits,
+): Settlement {
   const { message } = delivered;
   const { now } = terms;
-  const answered = heard.kind === "answered" && isSuccess(heard.reply);
-  if (answered && heard.speaker !== "intermediary") return succeed(delivered, heard, terms);
-  const reply = heard.kind === "answered" ? heard.reply : undefined;
-  const failure: Failure = { at: now, error: reasonOf(delivered, heard), reply, byEngine: answered };
-  const final = heard.kind === "answered" ? heard.nonRetryable : heard.final;
-  if (final || message.retried >= retriesOf(delivered, heard, terms)) {
+  const answered = result.kind === "answered" && isSuccess(result.reply);
+  if (answered && result.source !== "intermediary") return succeed(delivered, result, terms);
+  const reply = result.kind === "answered" ? result.reply : undefined;
+  const failure: Failure = { at: now, error: reasonOf(delivered, result), reply, byEngine: answered };
+  const final = result.kind === "answered" ? result.nonRetryable : result.final;
+  if (final || message.retried >= retriesOf(delivered, result, terms)) {
     // Whatever a third party does is a result of the run's, and no failure of it.
-    return message.purpose === "call"
+    return message.kind === "call"
       ? { kind: "called", end: { at: now, reply, failure } }
       : { kind: "failed", failure };
   }
   const wait = retryWait(message.retryDelay, message.retried, reply?.headers, now);
-  return { kind: "retry", dueAt: now + wait, failure, unheard: isUnheard(heard) };
+  return { kind: "retry", dueAt: now + wait, failure, unheard: isUnheard(result) };
 }
 
-function reasonOf({ message }: Delivered, heard: Answer | Unanswered): string {
-  if (heard.kind !== "answered") return heard.error;
-  const { status } = heard.reply;
-  if (message.purpose === "call") return `the third party answered ${status}`;
-  return heard.speaker === "intermediary" && isSuccess(heard.reply)
+function reasonOf({ message }: DeliveredMessage, result: Answer | Unanswered): string {
+  if (result.kind !== "answered") return result.error;
+  const { status } = result.reply;
+  if (message.kind === "call") return `the third party answered ${status}`;
+  return result.source === "intermediary" && isSuccess(result.reply)
     ? `the answer (status ${status}) isn't the workflow's: it lacks the header ${HEADER.sdkVersion}, which this endpoint sends. A proxy, a login page or a CDN in front of the endpoint may have given it`
     : `the endpoint answered ${status}`;
 }
 
-function succeed(delivered: Delivered, answer: Answer, { now: at }: Terms): Settlement {
+function succeed(delivered: DeliveredMessage, answer: Answer, { now: at }: SettlementLimits): Settlement {
   const { message, run, first } = delivered;
-  const { reply, speaker } = answer;
-  if (message.purpose === "call") return { kind: "called", end: { at, reply, failure: undefined } };
+  const { reply, source: speaker } = answer;
+  if (message.kind === "call") return { kind: "called", end: { at, reply, failure: undefined } };
   const failed = (error: string): Failure => ({ at, error, reply, byEngine: true });
-  if (isAfterwards(message.purpose) && answer.rolledBack) {
+  if (isPostRun(message.kind) && answer.rolledBack) {
     const said = rollbackIn(delivered, reply);
     return typeof said === "string"
       ? { kind: "failed", failure: failed(said) }
       : { kind: "rolledBack", record: said };
   }
-  if (message.purpose === "step" && first) {
+  if (message.kind === "step" && first) {
     if (run && hasFeature(run.config, "WF_DetectTrigger") && speaker !== "workflow")
       return { kind: "failed", failure: failed(NOT_A_WORKFLOW) };
     // Had it been configured in the meantime, this delivery would have been withdrawn.
-    if (run?.announced) return { kind: "failed", failure: failed(NEVER_CONFIGURED) };
+    if (run?.awaitingConfiguration) return { kind: "failed", failure: failed(NEVER_CONFIGURED) };
   }
   const stalled = failed(
     `the run has stalled: the endpoint answered ${reply.status}, but neither submitted a step nor ended the run, and nothing of it is pending`,
@@ -122,7 +133,7 @@ function succeed(delivered: Delivered, answer: Answer, { now: at }: Terms): Sett
 }
 
 /** The rollback that an answer tells of; a string says why there is none to record. */
-function rollbackIn({ entries, ended }: Delivered, reply: Reply): RollbackRecord | string {
+function rollbackIn({ entries, ended }: DeliveredMessage, reply: Reply): RollbackRecord | string {
   const record = readRollback(toText(reply.body));
   if (!record) return "the endpoint says that it made a rollback, and not which";
   const { stepId, stepName } = record;
@@ -135,18 +146,22 @@ function rollbackIn({ entries, ended }: Delivered, reply: Reply): RollbackRecord
 }
 
 /** A step, or a rollback, may have retries of its own, more or fewer than the delivery that carries it out. */
-function retriesOf({ message }: Delivered, heard: Answer | Unanswered, { mostRetries }: Terms): number {
-  const asked = heard.kind === "answered" ? heard.retries : undefined;
+function retriesOf(
+  { message }: DeliveredMessage,
+  result: Answer | Unanswered,
+  { mostRetries }: SettlementLimits,
+): number {
+  const asked = result.kind === "answered" ? result.retries : undefined;
   if (asked !== undefined) return Math.min(asked, mostRetries);
-  return isOwedRetries(message, heard) ? Math.max(message.maxRetries, DEFAULT_RETRIES) : message.maxRetries;
+  return isOwedRetries(message, result) ? Math.max(message.maxRetries, DEFAULT_RETRIES) : message.maxRetries;
 }
 
 /** Whether an attempt is to be made again at least three times, whatever its sender has said. */
-function isOwedRetries({ purpose }: Message, heard: Answer | Unanswered): boolean {
+function isOwedRetries({ kind }: Message, result: Answer | Unanswered): boolean {
   // What killed the endpoint in a step may keep it away a moment longer: that must not cost it the report of its end.
-  if (isAfterwards(purpose)) return isUnheard(heard);
+  if (isPostRun(kind)) return isUnheard(result);
   // A page below 500 came instead of the workflow, so no step has begun. Behind a 5xx one may have: `retries` counts.
-  return heard.kind === "answered" && heard.speaker === "intermediary" && heard.reply.status < 500;
+  return result.kind === "answered" && result.source === "intermediary" && result.reply.status < 500;
 }
 
 function isSuccess(reply: Reply): boolean {

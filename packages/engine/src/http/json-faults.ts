@@ -7,10 +7,10 @@ export type Fault =
   | { readonly kind: "items" | "values"; readonly most: number };
 
 /** Deeper than anybody means it. Whatever takes apart or writes what is in each other calls itself for each level. */
-export const DEEPEST = 1000;
+export const MAX_DEPTH = 1000;
 
 /** More values take the parser so long that other requests and deliveries would notice. */
-export const MOST_VALUES = 50_000;
+export const MAX_VALUES = 50_000;
 
 /** Characters, names and quotation marks to look at between two pauses: a few milliseconds' work. */
 const STEPS_AT_ONCE = 50_000;
@@ -21,7 +21,7 @@ const STEPS_AT_ONCE = 50_000;
  *
  * @param mostItems of the outermost list
  */
-export function* faultOf(json: string, mostItems: number): Generator<void, Fault | undefined> {
+export function* findFault(json: string, mostItems: number): Generator<void, Fault | undefined> {
   // A list has no names.
   const open: (Set<string> | undefined)[] = [];
   let fault: Fault | undefined;
@@ -30,13 +30,13 @@ export function* faultOf(json: string, mostItems: number): Generator<void, Fault
     if (++steps % STEPS_AT_ONCE === 0) yield;
     switch (json.charCodeAt(at)) {
       case 0x2c: // ,
-        if (++values >= MOST_VALUES) return { kind: "values", most: MOST_VALUES };
+        if (++values >= MAX_VALUES) return { kind: "values", most: MAX_VALUES };
         if (open.length === 1 && !open[0] && ++items >= mostItems) return { kind: "items", most: mostItems };
         break;
       case 0x5b: // [
       case 0x7b: // {
-        if (++values >= MOST_VALUES) return { kind: "values", most: MOST_VALUES };
-        if (open.length === DEEPEST) return fault ?? { kind: "depth" };
+        if (++values >= MAX_VALUES) return { kind: "values", most: MAX_VALUES };
+        if (open.length === MAX_DEPTH) return fault ?? { kind: "depth" };
         open.push(json[at] === "{" ? new Set(["__proto__"]) : undefined);
         break;
       case 0x5d: // ]

@@ -7,19 +7,19 @@ export interface ClaimOrder {
   /** The engine that delivers what is given out. */
   readonly owner?: string;
   /** How destinations share the room; without it they don't. */
-  readonly lanes?: LaneOrder;
+  readonly destinations?: DestinationOrder;
 }
 
-/** What a claim has to know of destinations. A lane is a destination's place to wait, by any name. */
-export interface LaneOrder {
+/** What a claim has to know of destinations. A destination is a destination's slot to wait, by any name. */
+export interface DestinationOrder {
   /** Lanes in which messages wait that may go on, and how many of them. */
   readonly open: ReadonlyMap<string, number>;
   /** Asked once for each message before it is given out. */
-  board(message: Pick<Message, "url" | "purpose">): Boarding;
+  admit(message: Pick<Message, "url" | "kind">): Admission;
 }
 
 /** Whether a message's destination has room for it. */
-export type Boarding =
-  | { readonly kind: "boarded" }
-  /** The message is set aside until its lane is among the open ones. */
-  | { readonly kind: "full"; readonly lane: string };
+export type Admission =
+  | { readonly kind: "admitted" }
+  /** The message is set aside until its destination is among the open ones. */
+  | { readonly kind: "full"; readonly destination: string };

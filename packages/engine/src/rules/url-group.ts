@@ -1,32 +1,32 @@
 import { HEADER, isSameUrl, PREFIX, urlKey } from "@perdure/core/protocol";
-import type { IntakeRequest } from "./draft.ts";
+import type { PublishRequest } from "./new-message.ts";
 import { invalid, Problem } from "./problem.ts";
 
 /** A URL group: what is published to it goes to each of its endpoints. */
-export interface Topic {
+export interface UrlGroup {
   readonly name: string;
   readonly createdAt: number;
   readonly updatedAt: number;
   /** In the order in which they were added, one at least. */
-  readonly endpoints: readonly TopicEndpoint[];
+  readonly endpoints: readonly UrlGroupEndpoint[];
   /** What requests to publish to it needn't say. */
   readonly headers: Readonly<Record<string, string>>;
 }
 
-export interface TopicEndpoint {
+export interface UrlGroupEndpoint {
   readonly url: string;
   readonly name?: string;
 }
 
 /** What is to become of a group. */
-export type TopicChange =
-  | { readonly kind: "add"; readonly endpoints: readonly TopicEndpoint[] }
-  | { readonly kind: "remove"; readonly endpoints: readonly Partial<TopicEndpoint>[] }
-  | { readonly kind: "headers"; readonly headers: Topic["headers"] }
+export type UrlGroupChange =
+  | { readonly kind: "add"; readonly endpoints: readonly UrlGroupEndpoint[] }
+  | { readonly kind: "remove"; readonly endpoints: readonly Partial<UrlGroupEndpoint>[] }
+  | { readonly kind: "headers"; readonly headers: UrlGroup["headers"] }
   | { readonly kind: "delete" };
 
 /** Above these a group is refused. */
-export interface TopicLimits {
+export interface UrlGroupLimits {
   /** Of one group. */
   readonly endpoints: number;
   /** Groups that there may be. */
@@ -37,18 +37,18 @@ const NAME = /^[a-zA-Z0-9\-_.]{1,256}$/;
 const OWN = PREFIX.own.toLowerCase();
 
 /** Whether a destination is the name of a group: a URL has a scheme. */
-export function isTopicName(destination: string): boolean {
+export function isUrlGroupName(destination: string): boolean {
   return NAME.test(destination);
 }
 
 /** @throws Problem 400 */
-export function checkTopicName(name: string, field: string): string {
-  if (isTopicName(name)) return name;
+export function checkUrlGroupName(name: string, field: string): string {
+  if (isUrlGroupName(name)) return name;
   throw invalid(field, `expected up to 256 letters, digits, "-", "_" and ".", got "${name.slice(0, 300)}"`);
 }
 
 /** Why a destination that looks like a group's name isn't one. */
-export function noSuchTopic(name: string): Problem {
+export function unknownDestination(name: string): Problem {
   // With a dot in it, it is rather a host that lacks its scheme.
   if (!name.includes(".")) return new Problem(404, `url group ${name} not found`);
   return new Problem(
@@ -62,37 +62,37 @@ export function noSuchTopic(name: string): Problem {
  *
  * @throws Problem 404 when there is none to change, 412 for too many endpoints
  */
-export function changeTopic(
+export function changeUrlGroup(
   name: string,
-  topic: Topic | undefined,
-  change: TopicChange,
-  limits: TopicLimits,
+  urlGroup: UrlGroup | undefined,
+  change: UrlGroupChange,
+  limits: UrlGroupLimits,
   now: number,
-): Topic | undefined {
+): UrlGroup | undefined {
   switch (change.kind) {
     case "add": {
-      const endpoints = upsert(topic?.endpoints ?? [], change.endpoints);
+      const endpoints = upsert(urlGroup?.endpoints ?? [], change.endpoints);
       checkCount(name, endpoints.length, limits);
-      const old = topic ?? { name, createdAt: now, headers: {} };
+      const old = urlGroup ?? { name, createdAt: now, headers: {} };
       return { ...old, endpoints, updatedAt: now };
     }
     case "remove": {
-      if (!topic) throw noTopic(name);
-      const endpoints = topic.endpoints.filter(
+      if (!urlGroup) throw urlGroupNotFound(name);
+      const endpoints = urlGroup.endpoints.filter(
         (one) => !change.endpoints.some((other) => matches(one, other)),
       );
-      return endpoints.length > 0 ? { ...topic, endpoints, updatedAt: now } : undefined;
+      return endpoints.length > 0 ? { ...urlGroup, endpoints, updatedAt: now } : undefined;
     }
     case "headers":
-      if (!topic) throw noTopic(name);
-      return { ...topic, headers: change.headers, updatedAt: now };
+      if (!urlGroup) throw urlGroupNotFound(name);
+      return { ...urlGroup, headers: change.headers, updatedAt: now };
     case "delete":
       return undefined;
   }
 }
 
 /** @throws Problem 412 for more endpoints than a group may have */
-export function checkCount(name: string, count: number, { endpoints: most }: TopicLimits): void {
+export function checkCount(name: string, count: number, { endpoints: most }: UrlGroupLimits): void {
   if (count <= most) return;
   throw new Problem(
     412,
@@ -101,33 +101,37 @@ export function checkCount(name: string, count: number, { endpoints: most }: Top
 }
 
 /** @throws Problem 412 */
-export function refuseTopic(most: number): never {
+export function urlGroupLimitReached(most: number): never {
   throw new Problem(412, `there are ${most} url groups already, as many as are allowed`);
 }
 
 /** A group that was asked for by its name, but isn't there. */
-export function noTopic(name: string): Problem {
+export function urlGroupNotFound(name: string): Problem {
   return new Problem(404, `url group ${name} not found`);
 }
 
 /** The request, to one of a group's endpoints: what the group says counts where the request says nothing. */
-export function toEndpoint(request: IntakeRequest, topic: Topic, endpoint: TopicEndpoint): IntakeRequest {
+export function toEndpoint(
+  request: PublishRequest,
+  urlGroup: UrlGroup,
+  endpoint: UrlGroupEndpoint,
+): PublishRequest {
   const headers = new Map(request.headers);
-  for (const [name, value] of Object.entries(topic.headers)) {
-    const lower = topicHeader(name);
+  for (const [name, value] of Object.entries(urlGroup.headers)) {
+    const lower = urlGroupHeader(name);
     if (!headers.has(lower)) headers.set(lower, value);
   }
   return { ...request, headers, destination: endpoint.url };
 }
 
 /** The header that a group's stands for: what isn't an option is for the endpoints. */
-export function topicHeader(name: string): string {
+export function urlGroupHeader(name: string): string {
   const lower = name.toLowerCase();
   if (lower.startsWith(OWN) || lower === HEADER.contentType.toLowerCase()) return lower;
   return PREFIX.forward.toLowerCase() + lower;
 }
 
-function upsert(old: readonly TopicEndpoint[], added: readonly TopicEndpoint[]): TopicEndpoint[] {
+function upsert(old: readonly UrlGroupEndpoint[], added: readonly UrlGroupEndpoint[]): UrlGroupEndpoint[] {
   const endpoints = [...old];
   const keys = old.map(({ url }) => urlKey(url));
   for (const one of added) {
@@ -142,7 +146,7 @@ function upsert(old: readonly TopicEndpoint[], added: readonly TopicEndpoint[]):
 }
 
 /** By its name where that is given, else by its URL. */
-function matches(endpoint: TopicEndpoint, wanted: Partial<TopicEndpoint>): boolean {
+function matches(endpoint: UrlGroupEndpoint, wanted: Partial<UrlGroupEndpoint>): boolean {
   return wanted.name === undefined
     ? isSameUrl(endpoint.url, wanted.url ?? "")
     : endpoint.name === wanted.name;

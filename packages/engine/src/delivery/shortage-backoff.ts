@@ -17,27 +17,27 @@ export function shortageOf(error: unknown): string | undefined {
 }
 
 /** Milliseconds for which nothing is begun after a shortage: twice as long after each that follows at once. */
-const SHORTEST = 100;
-const LONGEST = 5000;
+const MIN_BACKOFF_MS = 100;
+const MAX_BACKOFF_MS = 5000;
 
-export interface RestOptions {
+export interface ShortageBackoffOptions {
   readonly clock: Clock;
   readonly emit: Observer;
 }
 
 /** Has the engine begin nothing for a moment while this machine lacks something. */
-export class Rest {
-  readonly #options: RestOptions;
+export class ShortageBackoff {
+  readonly #options: ShortageBackoffOptions;
   readonly #onOver: () => void;
-  #wait = SHORTEST;
+  #wait = MIN_BACKOFF_MS;
   #lasts = false;
 
-  constructor(options: RestOptions, onOver: () => void) {
+  constructor(options: ShortageBackoffOptions, onOver: () => void) {
     this.#options = options;
     this.#onOver = onOver;
   }
 
-  get lasts(): boolean {
+  get active(): boolean {
     return this.#lasts;
   }
 
@@ -46,7 +46,7 @@ export class Rest {
     if (this.#lasts) return;
     const wait = this.#wait;
     this.#lasts = true;
-    this.#wait = Math.min(wait * 2, LONGEST);
+    this.#wait = Math.min(wait * 2, MAX_BACKOFF_MS);
     this.#options.emit({ type: "shortage", code, wait });
     this.#options.clock.after(wait, () => {
       this.#lasts = false;
@@ -56,6 +56,6 @@ export class Rest {
 
   /** Something went through: the next one is short again. */
   recover(): void {
-    if (!this.#lasts) this.#wait = SHORTEST;
+    if (!this.#lasts) this.#wait = MIN_BACKOFF_MS;
   }
 }

@@ -1,11 +1,11 @@
 import { overlay } from "./delivery-policy.ts";
 import { overrideHeaders } from "./header.ts";
 import { newMessageId } from "./ids.ts";
-import type { Callback, Draft, Message } from "./message.ts";
+import type { Callback, Message, NewMessage } from "./message.ts";
 import type { Options } from "./options.ts";
 
 /** A message as it was sent the first time, but for what is said to be different. */
-export function redraft(message: Message, options: Options, now: number): Draft {
+export function republish(message: Message, options: Options, now: number): NewMessage {
   return {
     ...message,
     id: newMessageId(),

@@ -1,12 +1,12 @@
 import { HEADER } from "@perdure/core/protocol";
 import { policyOf } from "./delivery-policy.ts";
 import { newMessageId } from "./ids.ts";
-import type { Callback, Draft, Purpose } from "./message.ts";
+import type { Callback, MessageKind, NewMessage } from "./message.ts";
 import type { Options } from "./options.ts";
 import { invalid, Problem } from "./problem.ts";
 
 /** A request to publish, wherever it came from. */
-export interface IntakeRequest {
+export interface PublishRequest {
   readonly destination: string;
   /** Names in lower case. */
   readonly headers: ReadonlyMap<string, string>;
@@ -17,22 +17,22 @@ export interface IntakeRequest {
 }
 
 /** The message that a request asks for. */
-export function toDraft(
-  purpose: Purpose,
+export function toNewMessage(
+  kind: MessageKind,
   url: string,
   options: Options,
-  request: Pick<IntakeRequest, "body" | "callerIp" | "now">,
-): Draft {
-  const plain = purpose === "message";
+  request: Pick<PublishRequest, "body" | "callerIp" | "now">,
+): NewMessage {
+  const plain = kind === "message";
   if (!plain && options.queue !== undefined) {
     throw invalid(HEADER.queueName, "what belongs to a run can't be in a queue: limit it by flow control");
   }
   return {
     id: newMessageId(),
-    purpose,
+    kind,
     url,
-    topic: undefined,
-    method: plain || purpose === "call" ? (options.method ?? "POST") : "POST",
+    urlGroup: undefined,
+    method: plain || kind === "call" ? (options.method ?? "POST") : "POST",
     forward: options.forward,
     contentType: options.contentType,
     body: plain && request.body.length > 0 ? request.body : undefined,

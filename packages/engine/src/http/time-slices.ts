@@ -1,14 +1,14 @@
 /** Milliseconds for which one request may keep all others waiting. */
-const LONGEST_TURN = 10;
+const MAX_SLICE_MS = 10;
 
 /** Resolves at once, or after the others have had their turn when this one has lasted long enough. */
-export type Pause = () => Promise<void> | undefined;
+export type YieldPoint = () => Promise<void> | undefined;
 
 /** Cuts one request's work into turns: call the result between any two parts of it. */
-export function createTurns(): Pause {
+export function createTimeSlices(): YieldPoint {
   let began = performance.now();
   return () => {
-    if (performance.now() - began < LONGEST_TURN) return undefined;
+    if (performance.now() - began < MAX_SLICE_MS) return undefined;
     return new Promise((resolve) => {
       setImmediate(() => {
         began = performance.now();

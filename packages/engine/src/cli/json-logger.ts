@@ -13,7 +13,7 @@ export type Fields = Readonly<Record<string, unknown>>;
  * The log of an engine in production: one JSON object a line. Bodies, headers and queries are nobody's business; nor are
  * tokens and keys, which aren't known here.
  */
-export class Journal {
+export class JsonLogger {
   readonly #level: LogLevel;
   readonly #write: (line: string) => void;
   readonly #now: () => number;
@@ -31,8 +31,8 @@ export class Journal {
     this.#write(line.replace(INVISIBLE, escaped));
   }
 
-  /** As {@link Journal.log}, for what happens to a user. */
-  tell(event: EngineEvent, user: string): void {
+  /** As {@link JsonLogger.log}, for what happens to a user. */
+  logEvent(event: EngineEvent, user: string): void {
     const { level, fields } = toEntry(event);
     this.log(level, event.type, { user, ...fields });
   }

@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { Journal } from "../../src/cli/journal.ts";
+import { JsonLogger } from "../../src/cli/json-logger.ts";
 import type { LogLevel } from "../../src/cli/values.ts";
 import type { EngineEvent } from "../../src/index.ts";
 import { START } from "../harness.ts";
 
 const attempt = {
   messageId: "msg_1",
-  purpose: "message",
+  kind: "message",
   url: "https://a.test/x?token=secret#secret",
   runId: undefined,
   step: undefined,
@@ -27,17 +27,17 @@ const events: EngineEvent[] = [
 
 const written = (level: LogLevel): Record<string, unknown>[] => {
   const lines: string[] = [];
-  const journal = new Journal(
+  const logger = new JsonLogger(
     level,
     (line) => lines.push(line),
     () => START,
   );
-  for (const event of events) journal.tell(event, "ann");
+  for (const event of events) logger.logEvent(event, "ann");
   for (const line of lines) expect(line).not.toContain("\n");
   return lines.map((line) => JSON.parse(line));
 };
 
-describe("the journal", () => {
+describe("the logger", () => {
   it("has one object a line, without what may be secret", () => {
     const all = written("debug");
     expect(all).toHaveLength(events.length);
@@ -48,7 +48,7 @@ describe("the journal", () => {
       event: "delivered",
       user: "ann",
       messageId: "msg_1",
-      purpose: "message",
+      kind: "message",
       url: "https://a.test/x",
       planned: false,
       attempt: 1,

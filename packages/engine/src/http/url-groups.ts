@@ -1,27 +1,27 @@
 import { toHttpUrl, urlKey } from "@perdure/core/protocol";
 import { z } from "zod";
+import { parseUrlGroupPublish } from "../rules/command.ts";
 import { URL_TEXT } from "../rules/destination.ts";
 import { toUrl } from "../rules/field.ts";
 import { isHeaderName, isHeaderValue } from "../rules/header.ts";
-import { toFanOut } from "../rules/intake.ts";
 import { NAME } from "../rules/name.ts";
 import { invalid } from "../rules/problem.ts";
 import {
   checkCount,
-  checkTopicName,
-  noTopic,
-  type Topic,
-  type TopicChange,
-  type TopicEndpoint,
-  topicHeader,
-} from "../rules/topic.ts";
+  checkUrlGroupName,
+  type UrlGroup,
+  type UrlGroupChange,
+  type UrlGroupEndpoint,
+  urlGroupHeader,
+  urlGroupNotFound,
+} from "../rules/url-group.ts";
 import { json } from "./json.ts";
-import { topicName } from "./parameters.ts";
-import { type Input, type None, type Routes, route, type Shown } from "./route.ts";
+import { urlGroupName } from "./parameters.ts";
+import { type Input, type None, type Output, type Routes, route } from "./route.ts";
+import { done, headers, time } from "./schemas.ts";
 import type { Service } from "./service.ts";
-import { done, headers, time } from "./shapes.ts";
 
-const topic = z
+const urlGroup = z
   .object({
     name: z.string(),
     createdAt: time,
@@ -41,26 +41,26 @@ const replaced = z.object({
   headers: z.record(z.string(), z.union([value, z.array(value).min(1)], texts)),
 });
 
-const params = { name: topicName };
-const changed = { params, answers: { 200: z.union([topic, done]) } };
+const params = { name: urlGroupName };
+const changed = { params, answers: { 200: z.union([urlGroup, done]) } };
 
-export const topics: Routes = {
+export const urlGroups: Routes = {
   "/v2/topics": {
     GET: route({
       summary: "List URL groups",
-      answers: { 200: z.array(topic) },
-      handle: async (_, { store }) => (await store.topics()).map(topicView),
+      answers: { 200: z.array(urlGroup) },
+      handle: async (_, { store }) => (await store.urlGroups()).map(urlGroupView),
     }),
   },
   "/v2/topics/:name": {
     GET: route({
       summary: "Get a URL group",
       params,
-      answers: { 200: topic },
+      answers: { 200: urlGroup },
       async handle({ params: { name } }, { store }) {
-        const found = await store.topic(name);
-        if (!found) throw noTopic(name);
-        return topicView(found);
+        const found = await store.urlGroup(name);
+        if (!found) throw urlGroupNotFound(name);
+        return urlGroupView(found);
       },
     }),
     PATCH: route({
@@ -109,18 +109,18 @@ export const topics: Routes = {
 
 async function change(
   { params: { name } }: Pick<Input<typeof params>, "params">,
-  what: TopicChange,
+  what: UrlGroupChange,
   { store, limits }: Service,
-): Promise<Shown<typeof topic> | Shown<typeof done>> {
-  const left = await store.updateTopic(name, what, limits);
-  return left ? topicView(left) : {};
+): Promise<Output<typeof urlGroup> | Output<typeof done>> {
+  const left = await store.updateUrlGroup(name, what, limits);
+  return left ? urlGroupView(left) : {};
 }
 
-function toName(name: string | null | undefined, at: number): Pick<Partial<TopicEndpoint>, "name"> {
-  return typeof name === "string" ? { name: checkTopicName(name, `endpoints[${at}].name`) } : {};
+function toName(name: string | null | undefined, at: number): Pick<Partial<UrlGroupEndpoint>, "name"> {
+  return typeof name === "string" ? { name: checkUrlGroupName(name, `endpoints[${at}].name`) } : {};
 }
 
-function checkDuplicates(endpoints: readonly TopicEndpoint[]): void {
+function checkDuplicates(endpoints: readonly UrlGroupEndpoint[]): void {
   const [urls, names] = [new Set<string>(), new Set<string>()];
   endpoints.forEach(({ url, name }, at) => {
     const key = urlKey(url);
@@ -135,14 +135,14 @@ function checkDuplicates(endpoints: readonly TopicEndpoint[]): void {
 function toHeaders(
   { params: { name: group }, body, now }: Input<typeof params, None, z.output<typeof replaced>>,
   { limits }: Service,
-): Topic["headers"] {
+): UrlGroup["headers"] {
   const read: Record<string, string> = {};
   const names = new Set<string>();
   for (const [name, value] of Object.entries(body.headers)) {
     if (!isHeaderName(name)) throw invalid(`headers.${name}`, "this is no header name");
-    if (names.has(topicHeader(name))) throw invalid(`headers.${name}`, "it is given twice");
+    if (names.has(urlGroupHeader(name))) throw invalid(`headers.${name}`, "it is given twice");
     read[name] = [value].flat().join(", ");
-    names.add(topicHeader(name));
+    names.add(urlGroupHeader(name));
   }
   checkHeaders({ name: group, createdAt: now, updatedAt: now, endpoints: [ANY], headers: read }, limits);
   return read;
@@ -151,12 +151,16 @@ function toHeaders(
 const ANY = { url: "https://endpoint.invalid/" };
 
 /** Nothing is kept that every request to publish would be refused for. */
-function checkHeaders(topic: Topic, limits: Service["limits"]): void {
-  const { name: destination, createdAt: now } = topic;
-  toFanOut({ destination, headers: new Map(), body: new Uint8Array(), callerIp: "", now }, topic, limits);
+function checkHeaders(urlGroup: UrlGroup, limits: Service["limits"]): void {
+  const { name: destination, createdAt: now } = urlGroup;
+  parseUrlGroupPublish(
+    { destination, headers: new Map(), body: new Uint8Array(), callerIp: "", now },
+    urlGroup,
+    limits,
+  );
 }
 
-function topicView({ name, createdAt, updatedAt, endpoints, headers }: Topic): Shown<typeof topic> {
+function urlGroupView({ name, createdAt, updatedAt, endpoints, headers }: UrlGroup): Output<typeof urlGroup> {
   const lists = Object.entries(headers).map(([header, value]) => [header, [value]]);
   return {
     name,

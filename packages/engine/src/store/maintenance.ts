@@ -2,7 +2,7 @@ import type { LogState } from "../rules/log.ts";
 import type { RunState } from "../rules/run.ts";
 
 /** What the engine asks of a store for itself rather than for its messages. */
-export interface Upkeep {
+export interface Maintenance {
   /** A setting, as it was last written. */
   setting(name: string): Promise<string | undefined>;
 
@@ -20,14 +20,14 @@ export interface Upkeep {
   probe(): Promise<void>;
 
   /** How much there is to do. */
-  depths(): Promise<Depths>;
+  backlog(): Promise<Backlog>;
 
   /** Calls `listener` with the states into which messages and runs have come, once that is durable. There is one listener. */
   onStates(listener: (counts: readonly StateCount[]) => void): void;
 }
 
 /** Numbers of messages. */
-export interface Depths {
+export interface Backlog {
   /** To be delivered now. */
   readonly due: number;
   /** Not before a time to come. */
