@@ -74,7 +74,8 @@ export class PythonEndpoint {
     const runId = request.headers.get("Upstash-Workflow-RunId") ?? "";
     const body = await request.text();
     const position = { url: request.url, runId, received };
-    if (request.headers.get("Upstash-Workflow-Is-Failure") === "true") return this.#failed(body);
+    const isFailure = request.headers.get("Upstash-Workflow-Is-Failure") === "true";
+    if (this.#release.reportsFailures && isFailure) return this.#failed(body);
     if (request.headers.has("Upstash-Workflow-Callback"))
       await this.#send(this.#callResult(position, request.headers, body));
     else if (request.headers.has("Upstash-Workflow-Sdk-Version")) return this.#resume(position, body);
