@@ -8,7 +8,7 @@ import {
 import type { APIContext } from "astro";
 import { type ServeMany, serveManyAs } from "./internal/serve.ts";
 
-/** A workflow that is also given Astro's context of the request that is being answered. */
+/** A workflow whose second argument is Astro's context of the request. */
 type AstroWorkflow<Payload, Result> = (
   context: WorkflowContext<Payload>,
   apiContext: APIContext,
@@ -18,7 +18,15 @@ type ApiRoute = (context: APIContext) => Promise<Response>;
 
 const apiContexts = new WeakMap<Request, APIContext>();
 
-/** A workflow's handler as an API route of Astro: `export const { POST } = toAstro(handler)`. */
+/**
+ * Turns the handler of a workflow into an API route of Astro.
+ *
+ * @example
+ * ```ts
+ * const { handler } = serve(order); // of @perdure/core
+ * export const { POST } = toAstro(handler);
+ * ```
+ */
 export function toAstro(handler: Handler): { POST: ApiRoute } {
   return {
     POST: (apiContext) => {
@@ -28,7 +36,17 @@ export function toAstro(handler: Handler): { POST: ApiRoute } {
   };
 }
 
-/** As `createWorkflow` of `@perdure/core`, for a workflow that is also given Astro's context. */
+/**
+ * Makes a workflow for {@link serveMany}. Its second argument is Astro's context of the request.
+ *
+ * @example
+ * ```ts
+ * const order = createWorkflow(async (context, { locals }) => {
+ *   await context.run("greet", () => console.log("hello", locals.user));
+ * });
+ * export const { POST } = serveMany({ order });
+ * ```
+ */
 export function createWorkflow<Payload = unknown, Result = unknown>(
   workflow: AstroWorkflow<Payload, Result>,
   options?: ServeOptions<Payload, Result>,
@@ -51,10 +69,24 @@ export function createWorkflow<Payload = unknown, Result = unknown>(
 }
 
 function throwNoContext(): never {
-  throw new TypeError("This workflow needs Astro's context: serve it by `@perdure/adapters/astro`.");
+  throw new TypeError(
+    "This workflow needs Astro's context: serve it with serveMany of @perdure/adapters/astro.",
+  );
 }
 
-/** `serve` of `@perdure/core`, as an API route of Astro: `export const { POST } = serve(workflow)`. */
+/**
+ * Serves a workflow as an API route of Astro. The workflow's second argument is Astro's context of the request.
+ *
+ * @example
+ * ```ts
+ * // src/pages/api/order.ts
+ * import { serve } from "@perdure/adapters/astro";
+ *
+ * export const { POST } = serve(async (context) => {
+ *   await context.run("greet", () => console.log("hello"));
+ * });
+ * ```
+ */
 export function serve<Payload = unknown, Result = unknown>(
   workflow: AstroWorkflow<Payload, Result>,
   options?: ServeOptions<Payload, Result>,
@@ -62,5 +94,19 @@ export function serve<Payload = unknown, Result = unknown>(
   return toAstro(createWorkflow(workflow, options).toHandler({}, new Map()));
 }
 
-/** `serveMany` of `@perdure/core`, as an API route of Astro: `export const { POST } = serveMany({ order, invoice })`. */
+/**
+ * Serves several workflows as an API route of Astro.
+ * The last segment of a request's URL is the key of its workflow.
+ *
+ * @example
+ * ```ts
+ * // src/pages/api/workflows/[key].ts
+ * import { createWorkflow, serveMany } from "@perdure/adapters/astro";
+ *
+ * export const { POST } = serveMany({
+ *   order: createWorkflow(order),
+ *   invoice: createWorkflow(invoice),
+ * });
+ * ```
+ */
 export const serveMany: ServeMany<{ POST: ApiRoute }> = serveManyAs(toAstro);

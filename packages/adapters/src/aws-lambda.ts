@@ -41,8 +41,16 @@ interface Result {
 type LambdaHandler = (event: RestEvent | HttpEvent) => Promise<Result>;
 
 /**
- * A workflow's handler as a function of AWS Lambda, behind API Gateway (REST or HTTP API), a function URL or a load
- * balancer: `export const handler = toLambda(…)`. REST APIs hand over the query decoded; it is encoded again.
+ * Turns the handler of a workflow into a function of AWS Lambda, behind API Gateway (REST or HTTP API), a function URL or a
+ * load balancer. REST APIs pass the query decoded; the adapter encodes it again.
+ *
+ * @example
+ * ```ts
+ * import { serve } from "@perdure/core";
+ *
+ * const { handler: workflow } = serve(order);
+ * export const handler = toLambda(workflow);
+ * ```
  */
 export function toLambda(handler: Handler): LambdaHandler {
   return async (event) => {
@@ -73,14 +81,14 @@ function fromRest(event: RestEvent): Request {
   return toRequest(event, event.httpMethod, headers, `https://${host}${pathOf(event)}${queryOf(event)}`);
 }
 
-/** With the stage, as the client has it. */
+/** Returns the path as the client sent it, with the stage. */
 function pathOf({ path, requestContext }: RestEvent): string {
   const context: { readonly path?: string } = requestContext;
   return context.path ?? path;
 }
 
 function queryOf(event: RestEvent): string {
-  // A load balancer leaves the query as it came.
+  // A load balancer passes the query as the client encoded it.
   const encode = "elb" in event.requestContext ? (text: string) => text : encodeURIComponent;
   const parameters = event.multiValueQueryStringParameters ?? event.queryStringParameters;
   const pairs = entriesOf(parameters).map(([name, value]) => `${encode(name)}=${encode(value)}`);
@@ -102,7 +110,7 @@ function toRequest(event: RestEvent | HttpEvent, method: string, headers: Header
   return new Request(url, { method, headers, body });
 }
 
-/** Cookies are a list of their own, or headers may have several values, or each has one: as the event does it. */
+/** Formats the headers like the event's: with a list of cookies, with several values each, or with one value each. */
 function headersFor(
   event: RestEvent | HttpEvent,
   headers: Headers,
@@ -124,7 +132,7 @@ function decode(body: string, isBase64: boolean): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(atob(body), (character) => character.charCodeAt(0));
 }
 
-/** Text where it is text, base64 where not. */
+/** Encodes UTF-8 as a string, and other bytes as base64. */
 function encode(body: ArrayBuffer): Pick<Result, "body" | "isBase64Encoded"> {
   try {
     const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(body);
@@ -135,10 +143,34 @@ function encode(body: ArrayBuffer): Pick<Result, "body" | "isBase64Encoded"> {
   }
 }
 
-/** `serve` of `@perdure/core`, as a function of AWS Lambda: `export const handler = serve(workflow)`. */
+/**
+ * Serves a workflow as a function of AWS Lambda.
+ *
+ * @example
+ * ```ts
+ * import { serve } from "@perdure/adapters/aws-lambda";
+ *
+ * export const handler = serve(async (context) => {
+ *   await context.run("greet", () => console.log("hello"));
+ * });
+ * ```
+ */
 export const serve: Serve<LambdaHandler> = serveAs(toLambda);
 
-/** `serveMany` of `@perdure/core`, as a function of AWS Lambda: `export const handler = serveMany({ order, invoice })`. */
+/**
+ * Serves several workflows as a function of AWS Lambda.
+ * The last segment of a request's URL is the key of its workflow.
+ *
+ * @example
+ * ```ts
+ * import { createWorkflow, serveMany } from "@perdure/adapters/aws-lambda";
+ *
+ * export const handler = serveMany({
+ *   order: createWorkflow(order),
+ *   invoice: createWorkflow(invoice),
+ * });
+ * ```
+ */
 export const serveMany: ServeMany<LambdaHandler> = serveManyAs(toLambda);
 
 export { createWorkflow } from "@perdure/core";

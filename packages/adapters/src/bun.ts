@@ -3,15 +3,46 @@ import { type Serve, type ServeMany, serveAs, serveManyAs } from "./internal/ser
 
 type BunHandler = (request: Request) => Promise<Response>;
 
-/** A workflow's handler as a route of Bun: `Bun.serve({ routes: { "/order": toBun(handler) } })`. */
+/**
+ * Turns the handler of a workflow into a route of Bun.
+ *
+ * @example
+ * ```ts
+ * const { handler } = serve(order); // of @perdure/core
+ * Bun.serve({ routes: { "/order": toBun(handler) } });
+ * ```
+ */
 export function toBun(handler: Handler): BunHandler {
   return (request) => handler(request);
 }
 
-/** `serve` of `@perdure/core`, as a route of Bun: `Bun.serve({ routes: { "/order": serve(workflow) } })`. */
+/**
+ * Serves a workflow as a route of Bun.
+ *
+ * @example
+ * ```ts
+ * import { serve } from "@perdure/adapters/bun";
+ *
+ * const order = serve(async (context) => {
+ *   await context.run("greet", () => console.log("hello"));
+ * });
+ * Bun.serve({ routes: { "/order": order } });
+ * ```
+ */
 export const serve: Serve<BunHandler> = serveAs(toBun);
 
-/** `serveMany` of `@perdure/core`, as a route of Bun: `Bun.serve({ routes: { "/workflows/*": serveMany({ order, invoice }) } })`. */
+/**
+ * Serves several workflows as a route of Bun.
+ * The last segment of a request's URL is the key of its workflow.
+ *
+ * @example
+ * ```ts
+ * import { createWorkflow, serveMany } from "@perdure/adapters/bun";
+ *
+ * const workflows = serveMany({ order: createWorkflow(order), invoice: createWorkflow(invoice) });
+ * Bun.serve({ routes: { "/workflows/*": workflows } });
+ * ```
+ */
 export const serveMany: ServeMany<BunHandler> = serveManyAs(toBun);
 
 export { createWorkflow } from "@perdure/core";

@@ -11,7 +11,15 @@ type WorkerHandler = (
   ...args: [request: Request, env: unknown] | [context: PagesContext]
 ) => Promise<Response>;
 
-/** A workflow's handler as a Worker: `export default toCloudflare(handler)`. */
+/**
+ * Turns the handler of a workflow into a Worker, or a function of Pages.
+ *
+ * @example
+ * ```ts
+ * const { handler } = serve(order); // of @perdure/core
+ * export default toCloudflare(handler);
+ * ```
+ */
 export function toCloudflare(handler: Handler): { fetch: WorkerHandler } {
   return {
     fetch: (...args) => {
@@ -21,15 +29,39 @@ export function toCloudflare(handler: Handler): { fetch: WorkerHandler } {
   };
 }
 
-// Beside texts it has the bindings to everything else: core reads only the variables that it knows.
+// An environment also has bindings that aren't strings; core reads only its own variables.
 function isEnvironment(env: unknown): env is Env {
   return typeof env === "object" && env !== null;
 }
 
-/** `serve` of `@perdure/core`, as a Worker: `export default serve(workflow)`. */
+/**
+ * Serves a workflow as a Worker, or a function of Pages.
+ *
+ * @example
+ * ```ts
+ * import { serve } from "@perdure/adapters/cloudflare";
+ *
+ * export default serve(async (context) => {
+ *   await context.run("greet", () => console.log("hello"));
+ * });
+ * ```
+ */
 export const serve: Serve<{ fetch: WorkerHandler }> = serveAs(toCloudflare);
 
-/** `serveMany` of `@perdure/core`, as a Worker: `export default serveMany({ order, invoice })`. */
+/**
+ * Serves several workflows as a Worker, or a function of Pages.
+ * The last segment of a request's URL is the key of its workflow.
+ *
+ * @example
+ * ```ts
+ * import { createWorkflow, serveMany } from "@perdure/adapters/cloudflare";
+ *
+ * export default serveMany({
+ *   order: createWorkflow(order),
+ *   invoice: createWorkflow(invoice),
+ * });
+ * ```
+ */
 export const serveMany: ServeMany<{ fetch: WorkerHandler }> = serveManyAs(toCloudflare);
 
 export { createWorkflow } from "@perdure/core";

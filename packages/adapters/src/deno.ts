@@ -9,7 +9,7 @@ interface Runtime {
   readonly permissions: { querySync(of: { name: "env"; variable: string }): { readonly state: string } };
 }
 
-/** Each variable is read when it is asked for. One that isn't permitted counts as unset: nobody is prompted. */
+/** Reads a variable only on access. A variable without permission counts as unset, so Deno never prompts. */
 const env: Env = new Proxy<Record<string, string | undefined>>(
   {},
   {
@@ -24,15 +24,47 @@ function variable(name: string): string | undefined {
   return state === "granted" ? Deno.env.get(name) : undefined;
 }
 
-/** A workflow's handler as a handler of Deno: `Deno.serve(toDeno(handler))`. */
+/**
+ * Turns the handler of a workflow into a handler of Deno.
+ *
+ * @example
+ * ```ts
+ * const { handler } = serve(order); // of @perdure/core
+ * Deno.serve(toDeno(handler));
+ * ```
+ */
 export function toDeno(handler: Handler): DenoHandler {
   return (request) => handler(request, env);
 }
 
-/** `serve` of `@perdure/core`, as a handler of Deno: `Deno.serve(serve(workflow))`. */
+/**
+ * Serves a workflow as a handler of Deno.
+ *
+ * @example
+ * ```ts
+ * import { serve } from "@perdure/adapters/deno";
+ *
+ * Deno.serve(
+ *   serve(async (context) => {
+ *     await context.run("greet", () => console.log("hello"));
+ *   }),
+ * );
+ * ```
+ */
 export const serve: Serve<DenoHandler> = serveAs(toDeno);
 
-/** `serveMany` of `@perdure/core`, as a handler of Deno: `Deno.serve(serveMany({ order, invoice }))`. */
+/**
+ * Serves several workflows as a handler of Deno.
+ * The last segment of a request's URL is the key of its workflow.
+ *
+ * @example
+ * ```ts
+ * import { createWorkflow, serveMany } from "@perdure/adapters/deno";
+ *
+ * const workflows = serveMany({ order: createWorkflow(order), invoice: createWorkflow(invoice) });
+ * Deno.serve(workflows);
+ * ```
+ */
 export const serveMany: ServeMany<DenoHandler> = serveManyAs(toDeno);
 
 export { createWorkflow } from "@perdure/core";

@@ -4,17 +4,51 @@ import { type Serve, type ServeMany, serveAs, serveManyAs } from "./internal/ser
 
 type ElysiaHandler = (context: { readonly request: Request }) => Promise<Response>;
 
-const REMEDY = 'Tell Elysia to leave it: `app.post("/order", serve(workflow), { parse: "none" })`.';
+const REMEDY = 'Make Elysia leave it unread: `app.post("/order", serve(workflow), { parse: "none" })`.';
 
-/** A workflow's handler as a handler of Elysia: `app.post("/order", toElysia(handler), { parse: "none" })`. */
+/**
+ * Turns the handler of a workflow into a handler of Elysia.
+ * `parse: "none"` makes Elysia leave the body unread, whose bytes the signature covers.
+ *
+ * @example
+ * ```ts
+ * const { handler } = serve(order); // of @perdure/core
+ * new Elysia().post("/order", toElysia(handler), { parse: "none" });
+ * ```
+ */
 export function toElysia(handler: Handler): ElysiaHandler {
   return ({ request }) => handler(withBody(request, undefined, REMEDY));
 }
 
-/** `serve` of `@perdure/core`, as a handler of Elysia: `app.post("/order", serve(workflow), { parse: "none" })`. */
+/**
+ * Serves a workflow as a handler of Elysia.
+ * `parse: "none"` makes Elysia leave the body unread, whose bytes the signature covers.
+ *
+ * @example
+ * ```ts
+ * import { serve } from "@perdure/adapters/elysia";
+ *
+ * const order = serve(async (context) => {
+ *   await context.run("greet", () => console.log("hello"));
+ * });
+ * new Elysia().post("/order", order, { parse: "none" });
+ * ```
+ */
 export const serve: Serve<ElysiaHandler> = serveAs(toElysia);
 
-/** `serveMany` of `@perdure/core`, as a handler of Elysia: `app.post("/workflows/*", serveMany({ order, invoice }), { parse: "none" })`. */
+/**
+ * Serves several workflows as a handler of Elysia.
+ * The last segment of a request's URL is the key of its workflow.
+ * `parse: "none"` makes Elysia leave the body unread, whose bytes the signature covers.
+ *
+ * @example
+ * ```ts
+ * import { createWorkflow, serveMany } from "@perdure/adapters/elysia";
+ *
+ * const workflows = serveMany({ order: createWorkflow(order), invoice: createWorkflow(invoice) });
+ * new Elysia().post("/workflows/*", workflows, { parse: "none" });
+ * ```
+ */
 export const serveMany: ServeMany<ElysiaHandler> = serveManyAs(toElysia);
 
 export { createWorkflow } from "@perdure/core";

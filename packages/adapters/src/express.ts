@@ -2,7 +2,7 @@ import type { Handler } from "@perdure/core";
 import { type IncomingMessage, respond, type ServerResponse } from "./internal/node-http.ts";
 import { type Serve, type ServeMany, serveAs, serveManyAs } from "./internal/serve.ts";
 
-/** Answers each request itself: `next` is there for code that passes it, and is never called. */
+/** Answers each request itself. It accepts `next`, and never calls it. */
 type ExpressHandler = (
   request: IncomingMessage,
   response: ServerResponse,
@@ -12,15 +12,48 @@ type ExpressHandler = (
 const REMEDY =
   "Mount the workflow before `express.json()`, put `express.raw({ type: () => true })` in its place there, or keep the bytes: `express.json({ verify: (req, _res, bytes) => { req.rawBody = bytes } })`.";
 
-/** A workflow's handler for Express 4 and 5: `app.post("/order", toExpress(handler))`. */
+/**
+ * Turns the handler of a workflow into a handler of Express 4 or 5.
+ *
+ * @example
+ * ```ts
+ * const { handler } = serve(order); // of @perdure/core
+ * app.post("/order", toExpress(handler));
+ * ```
+ */
 export function toExpress(handler: Handler): ExpressHandler {
   return (request, response) => respond(handler, request, response, REMEDY);
 }
 
-/** `serve` of `@perdure/core`, as a handler of Express: `app.use("/order", serve(workflow))`. */
+/**
+ * Serves a workflow as a handler of Express 4 or 5.
+ *
+ * @example
+ * ```ts
+ * import { serve } from "@perdure/adapters/express";
+ *
+ * const order = serve(async (context) => {
+ *   await context.run("greet", () => console.log("hello"));
+ * });
+ * app.post("/order", order);
+ * ```
+ */
 export const serve: Serve<ExpressHandler> = serveAs(toExpress);
 
-/** `serveMany` of `@perdure/core`, as a handler of Express: `app.use("/workflows", serveMany({ order, invoice }))`. */
+/**
+ * Serves several workflows as a handler of Express 4 or 5.
+ * The last segment of a request's URL is the key of its workflow.
+ *
+ * @example
+ * ```ts
+ * import { createWorkflow, serveMany } from "@perdure/adapters/express";
+ *
+ * app.use("/workflows", serveMany({
+ *   order: createWorkflow(order),
+ *   invoice: createWorkflow(invoice),
+ * }));
+ * ```
+ */
 export const serveMany: ServeMany<ExpressHandler> = serveManyAs(toExpress);
 
 export { createWorkflow } from "@perdure/core";

@@ -18,13 +18,19 @@ type FastifyRoute = (
 
 type FastifyPlugin = (scope: FastifyScope, options: object, done: () => void) => void;
 
-const REMEDY = "Keep hooks from reading it in the scope in which the workflow is registered.";
+const REMEDY = "Hooks in the scope of the workflow must not read it.";
 
 /**
- * A workflow's handler as a plugin of Fastify: `app.register(toFastify(handler), { prefix: "/order" })`. Bodies are left
- * unread within it, and parsed as before everywhere else.
+ * Turns the handler of a workflow into a plugin of Fastify. Within the plugin, bodies stay unread; outside of it, Fastify
+ * parses them as before.
  *
- * @param path below the prefix, `/*` for whatever is there
+ * @param path the route below the prefix; `/*` matches every path
+ *
+ * @example
+ * ```ts
+ * const { handler } = serve(order); // of @perdure/core
+ * app.register(toFastify(handler), { prefix: "/order" });
+ * ```
  */
 export function toFastify(handler: Handler, path = "/"): FastifyPlugin {
   return (scope, _options, done) => {
@@ -35,12 +41,32 @@ export function toFastify(handler: Handler, path = "/"): FastifyPlugin {
   };
 }
 
-/** `serve` of `@perdure/core`, as a plugin of Fastify: `app.register(serve(workflow), { prefix: "/order" })`. */
+/**
+ * Serves a workflow as a plugin of Fastify.
+ *
+ * @example
+ * ```ts
+ * import { serve } from "@perdure/adapters/fastify";
+ *
+ * const order = serve(async (context) => {
+ *   await context.run("greet", () => console.log("hello"));
+ * });
+ * app.register(order, { prefix: "/order" });
+ * ```
+ */
 export const serve: Serve<FastifyPlugin> = serveAs((handler) => toFastify(handler));
 
 /**
- * `serveMany` of `@perdure/core`, as a plugin of Fastify:
- * `app.register(serveMany({ order, invoice }), { prefix: "/workflows" })`.
+ * Serves several workflows as a plugin of Fastify.
+ * The last segment of a request's URL is the key of its workflow.
+ *
+ * @example
+ * ```ts
+ * import { createWorkflow, serveMany } from "@perdure/adapters/fastify";
+ *
+ * const workflows = serveMany({ order: createWorkflow(order), invoice: createWorkflow(invoice) });
+ * app.register(workflows, { prefix: "/workflows" });
+ * ```
  */
 export const serveMany: ServeMany<FastifyPlugin> = serveManyAs((handler) => toFastify(handler, "/*"));
 

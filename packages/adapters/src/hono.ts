@@ -28,16 +28,24 @@ type HonoHandler<Bindings = unknown, Variables = unknown> = (
   context: HonoContext<Bindings, Variables>,
 ) => Promise<Response>;
 
-/** The order of the types is that of `@upstash/workflow/hono`. A route of any bindings and variables fits every app. */
+/** The type parameters have the order of `@upstash/workflow/hono`. The route fits an app with any bindings and variables. */
 type ServeHono = <Payload = unknown, Bindings = unknown, Variables = unknown, Result = unknown>(
   workflow: RecordableWorkflow<Payload, Result>,
   options?: ServeOptions<Payload, Result>,
 ) => HonoHandler<Bindings, Variables>;
 
 const REMEDY =
-  "Mount the workflow before any middleware that reads the body, or let that read `c.req.text()`.";
+  "Mount the workflow before any middleware that reads the body, or make that middleware read `c.req.text()`.";
 
-/** A workflow's handler as a Hono route: `app.post("/order", toHono(handler))`. */
+/**
+ * Turns the handler of a workflow into a route of Hono.
+ *
+ * @example
+ * ```ts
+ * const { handler } = serve(order); // of @perdure/core
+ * app.post("/order", toHono(handler));
+ * ```
+ */
 export function toHono(handler: Handler): HonoHandler {
   return async (context) => {
     const { raw, bodyCache } = context.req;
@@ -46,10 +54,35 @@ export function toHono(handler: Handler): HonoHandler {
   };
 }
 
-/** `serve` of `@perdure/core`, as a Hono route: `app.post("/order", serve(workflow))`. */
+/**
+ * Serves a workflow as a route of Hono.
+ *
+ * @example
+ * ```ts
+ * import { serve } from "@perdure/adapters/hono";
+ *
+ * const order = serve(async (context) => {
+ *   await context.run("greet", () => console.log("hello"));
+ * });
+ * app.post("/order", order);
+ * ```
+ */
 export const serve: ServeHono = serveAs(toHono);
 
-/** `serveMany` of `@perdure/core`, as a Hono route: `app.post("/workflows/*", serveMany({ order, invoice }))`. */
+/**
+ * Serves several workflows as a route of Hono.
+ * The last segment of a request's URL is the key of its workflow.
+ *
+ * @example
+ * ```ts
+ * import { createWorkflow, serveMany } from "@perdure/adapters/hono";
+ *
+ * app.post("/workflows/*", serveMany({
+ *   order: createWorkflow(order),
+ *   invoice: createWorkflow(invoice),
+ * }));
+ * ```
+ */
 export const serveMany: ServeMany<HonoHandler> = serveManyAs(toHono);
 
 export { createWorkflow } from "@perdure/core";

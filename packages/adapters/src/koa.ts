@@ -14,18 +14,51 @@ type KoaMiddleware = (context: KoaContext) => Promise<void>;
 
 const REMEDY = "Mount the workflow before any body parser.";
 
-/** A workflow's handler as the last middleware of Koa: `router.post("/order", toKoa(handler))`. */
+/**
+ * Turns the handler of a workflow into a middleware of Koa that answers the request.
+ *
+ * @example
+ * ```ts
+ * const { handler } = serve(order); // of @perdure/core
+ * router.post("/order", toKoa(handler));
+ * ```
+ */
 export function toKoa(handler: Handler): KoaMiddleware {
   return (context) => {
-    context.respond = false; // The bytes of the answer go straight to Node.
+    context.respond = false; // The adapter writes the answer to Node's response itself.
     return respond(handler, context.req, context.res, REMEDY, context.request);
   };
 }
 
-/** `serve` of `@perdure/core`, as a middleware of Koa: `router.post("/order", serve(workflow))`. */
+/**
+ * Serves a workflow as a middleware of Koa that answers the request.
+ *
+ * @example
+ * ```ts
+ * import { serve } from "@perdure/adapters/koa";
+ *
+ * const order = serve(async (context) => {
+ *   await context.run("greet", () => console.log("hello"));
+ * });
+ * router.post("/order", order);
+ * ```
+ */
 export const serve: Serve<KoaMiddleware> = serveAs(toKoa);
 
-/** `serveMany` of `@perdure/core`, as a middleware of Koa: `router.post("/workflows/:key", serveMany({ order, invoice }))`. */
+/**
+ * Serves several workflows as a middleware of Koa that answers the request.
+ * The last segment of a request's URL is the key of its workflow.
+ *
+ * @example
+ * ```ts
+ * import { createWorkflow, serveMany } from "@perdure/adapters/koa";
+ *
+ * router.post("/workflows/:key", serveMany({
+ *   order: createWorkflow(order),
+ *   invoice: createWorkflow(invoice),
+ * }));
+ * ```
+ */
 export const serveMany: ServeMany<KoaMiddleware> = serveManyAs(toKoa);
 
 export { createWorkflow } from "@perdure/core";

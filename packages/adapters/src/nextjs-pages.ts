@@ -5,20 +5,52 @@ import { type Serve, type ServeMany, serveAs, serveManyAs } from "./internal/ser
 type ApiRoute = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 
 const REMEDY =
-  "Next.js parses it: say `export const config = { api: { bodyParser: false } }` in the file of the API route.";
+  "Next.js parses it: add `export const config = { api: { bodyParser: false } }` to the file of the API route.";
 
 /**
- * A workflow's handler as an API route of the pages router. The file also has to say
- * `export const config = { api: { bodyParser: false } }`.
+ * Turns the handler of a workflow into an API route of the pages router.
+ * The signature covers the body's bytes, so the file must switch off the body parser of Next.js.
+ *
+ * @example
+ * ```ts
+ * const { handler } = serve(order); // of @perdure/core
+ * export default toNextPages(handler).handler;
+ * export const config = { api: { bodyParser: false } };
+ * ```
  */
 export function toNextPages(handler: Handler): { handler: ApiRoute } {
   return { handler: (request, response) => respond(handler, request, response, REMEDY) };
 }
 
-/** `serve` of `@perdure/core`, as an API route of the pages router: `export default serve(workflow).handler`. */
+/**
+ * Serves a workflow as an API route of the pages router.
+ * The signature covers the body's bytes, so the file must switch off the body parser of Next.js.
+ *
+ * @example
+ * ```ts
+ * import { serve } from "@perdure/adapters/nextjs-pages";
+ *
+ * export default serve(async (context) => {
+ *   await context.run("greet", () => console.log("hello"));
+ * }).handler;
+ * export const config = { api: { bodyParser: false } };
+ * ```
+ */
 export const serve: Serve<{ handler: ApiRoute }> = serveAs(toNextPages);
 
-/** `serveMany` of `@perdure/core`, as an API route of the pages router: `export default serveMany({ order, invoice }).handler`. */
+/**
+ * Serves several workflows as an API route of the pages router.
+ * The last segment of a request's URL is the key of its workflow.
+ * The signature covers the body's bytes, so the file must switch off the body parser of Next.js.
+ *
+ * @example
+ * ```ts
+ * import { createWorkflow, serveMany } from "@perdure/adapters/nextjs-pages";
+ *
+ * export default serveMany({ order: createWorkflow(order), invoice: createWorkflow(invoice) }).handler;
+ * export const config = { api: { bodyParser: false } };
+ * ```
+ */
 export const serveMany: ServeMany<{ handler: ApiRoute }> = serveManyAs(toNextPages);
 
 export { createWorkflow } from "@perdure/core";

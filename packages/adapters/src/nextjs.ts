@@ -9,12 +9,20 @@ interface RouteContext {
   readonly params?: Promise<object>;
 }
 
-/** A workflow's handler as a route of the app router: `export const { POST } = toNext(handler)`. */
+/**
+ * Turns the handler of a workflow into a route of the app router.
+ *
+ * @example
+ * ```ts
+ * const { handler } = serve(order); // of @perdure/core
+ * export const { POST } = toNext(handler);
+ * ```
+ */
 export function toNext(handler: Handler): { POST: Route } {
   return { POST: async (request, context) => handler(await withoutRouteParams(request, context)) };
 }
 
-// On its edge runtime Next.js adds the parameters of a dynamic route to the query of the URL, for which no token was made.
+// On its edge runtime, Next.js adds a dynamic route's parameters to the URL's query. The token was made for the URL without them.
 async function withoutRouteParams(request: Request, context: RouteContext | undefined): Promise<Request> {
   const params = "EdgeRuntime" in globalThis ? await context?.params : undefined;
   const url = new URL(request.url);
@@ -22,10 +30,36 @@ async function withoutRouteParams(request: Request, context: RouteContext | unde
   return url.href === request.url ? request : new Request(url, request);
 }
 
-/** `serve` of `@perdure/core`, as a route of the app router: `export const { POST } = serve(workflow)`. */
+/**
+ * Serves a workflow as a route of the app router.
+ *
+ * @example
+ * ```ts
+ * // app/api/order/route.ts
+ * import { serve } from "@perdure/adapters/nextjs";
+ *
+ * export const { POST } = serve(async (context) => {
+ *   await context.run("greet", () => console.log("hello"));
+ * });
+ * ```
+ */
 export const serve: Serve<{ POST: Route }> = serveAs(toNext);
 
-/** `serveMany` of `@perdure/core`, as a route of the app router: `export const { POST } = serveMany({ order, invoice })`. */
+/**
+ * Serves several workflows as a route of the app router.
+ * The last segment of a request's URL is the key of its workflow.
+ *
+ * @example
+ * ```ts
+ * // app/api/workflows/[key]/route.ts
+ * import { createWorkflow, serveMany } from "@perdure/adapters/nextjs";
+ *
+ * export const { POST } = serveMany({
+ *   order: createWorkflow(order),
+ *   invoice: createWorkflow(invoice),
+ * });
+ * ```
+ */
 export const serveMany: ServeMany<{ POST: Route }> = serveManyAs(toNext);
 
 export { createWorkflow } from "@perdure/core";

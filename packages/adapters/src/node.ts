@@ -6,15 +6,46 @@ type NodeListener = (request: IncomingMessage, response: ServerResponse) => Prom
 
 const REMEDY = "Mount the workflow before any body parser.";
 
-/** A workflow's handler as a listener of `node:http`: `createServer(toNode(handler))`. */
+/**
+ * Turns the handler of a workflow into a listener of `node:http`.
+ *
+ * @example
+ * ```ts
+ * const { handler } = serve(order); // of @perdure/core
+ * createServer(toNode(handler)).listen(3000);
+ * ```
+ */
 export function toNode(handler: Handler): NodeListener {
   return (request, response) => respond(handler, request, response, REMEDY);
 }
 
-/** `serve` of `@perdure/core`, as a listener of `node:http`: `createServer(serve(workflow))`. */
+/**
+ * Serves a workflow as a listener of `node:http`.
+ *
+ * @example
+ * ```ts
+ * import { serve } from "@perdure/adapters/node";
+ *
+ * const order = serve(async (context) => {
+ *   await context.run("greet", () => console.log("hello"));
+ * });
+ * createServer(order).listen(3000);
+ * ```
+ */
 export const serve: Serve<NodeListener> = serveAs(toNode);
 
-/** `serveMany` of `@perdure/core`, as a listener of `node:http`: `createServer(serveMany({ order, invoice }))`. */
+/**
+ * Serves several workflows as a listener of `node:http`.
+ * The last segment of a request's URL is the key of its workflow.
+ *
+ * @example
+ * ```ts
+ * import { createWorkflow, serveMany } from "@perdure/adapters/node";
+ *
+ * const workflows = serveMany({ order: createWorkflow(order), invoice: createWorkflow(invoice) });
+ * createServer(workflows).listen(3000);
+ * ```
+ */
 export const serveMany: ServeMany<NodeListener> = serveManyAs(toNode);
 
 export { createWorkflow } from "@perdure/core";

@@ -10,15 +10,47 @@ interface RequestEvent {
 
 type Endpoint = (event: RequestEvent) => Promise<Response>;
 
-/** A workflow's handler as an endpoint of SvelteKit: `export const { POST } = toSvelteKit(handler)`. */
+/**
+ * Turns the handler of a workflow into an endpoint of SvelteKit.
+ *
+ * @example
+ * ```ts
+ * const { handler } = serve(order); // of @perdure/core
+ * export const { POST } = toSvelteKit(handler);
+ * ```
+ */
 export function toSvelteKit(handler: Handler): { POST: Endpoint } {
   return { POST: ({ request, platform }) => handler(request, bindingsOf(platform)) };
 }
 
-/** `serve` of `@perdure/core`, as an endpoint of SvelteKit: `export const { POST } = serve(workflow)`. */
+/**
+ * Serves a workflow as an endpoint of SvelteKit.
+ *
+ * @example
+ * ```ts
+ * import { serve } from "@perdure/adapters/sveltekit";
+ *
+ * export const { POST } = serve(async (context) => {
+ *   await context.run("greet", () => console.log("hello"));
+ * });
+ * ```
+ */
 export const serve: Serve<{ POST: Endpoint }> = serveAs(toSvelteKit);
 
-/** `serveMany` of `@perdure/core`, as an endpoint of SvelteKit: `export const { POST } = serveMany({ order, invoice })`. */
+/**
+ * Serves several workflows as an endpoint of SvelteKit.
+ * The last segment of a request's URL is the key of its workflow.
+ *
+ * @example
+ * ```ts
+ * import { createWorkflow, serveMany } from "@perdure/adapters/sveltekit";
+ *
+ * export const { POST } = serveMany({
+ *   order: createWorkflow(order),
+ *   invoice: createWorkflow(invoice),
+ * });
+ * ```
+ */
 export const serveMany: ServeMany<{ POST: Endpoint }> = serveManyAs(toSvelteKit);
 
 export { createWorkflow } from "@perdure/core";

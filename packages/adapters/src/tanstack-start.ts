@@ -3,15 +3,52 @@ import { type Serve, type ServeMany, serveAs, serveManyAs } from "./internal/ser
 
 type ServerRoute = (context: { readonly request: Request }) => Promise<Response>;
 
-/** A workflow's handler as the handlers of a server route: `server: { handlers: toTanStackStart(handler) }`. */
+/**
+ * Turns the handler of a workflow into the handlers of a server route.
+ *
+ * @example
+ * ```ts
+ * const { handler } = serve(order); // of @perdure/core
+ * export const Route = createFileRoute("/order")({
+ *   server: { handlers: toTanStackStart(handler) },
+ * });
+ * ```
+ */
 export function toTanStackStart(handler: Handler): { POST: ServerRoute } {
   return { POST: ({ request }) => handler(request) };
 }
 
-/** `serve` of `@perdure/core`, as the handlers of a server route: `server: { handlers: serve(workflow) }`. */
+/**
+ * Serves a workflow as the handlers of a server route.
+ *
+ * @example
+ * ```ts
+ * import { serve } from "@perdure/adapters/tanstack-start";
+ *
+ * const order = serve(async (context) => {
+ *   await context.run("greet", () => console.log("hello"));
+ * });
+ * export const Route = createFileRoute("/order")({
+ *   server: { handlers: order },
+ * });
+ * ```
+ */
 export const serve: Serve<{ POST: ServerRoute }> = serveAs(toTanStackStart);
 
-/** `serveMany` of `@perdure/core`, as the handlers of a server route: `server: { handlers: serveMany({ order, invoice }) }`. */
+/**
+ * Serves several workflows as the handlers of a server route.
+ * The last segment of a request's URL is the key of its workflow.
+ *
+ * @example
+ * ```ts
+ * import { createWorkflow, serveMany } from "@perdure/adapters/tanstack-start";
+ *
+ * const workflows = serveMany({ order: createWorkflow(order), invoice: createWorkflow(invoice) });
+ * export const Route = createFileRoute("/workflows/$")({
+ *   server: { handlers: workflows },
+ * });
+ * ```
+ */
 export const serveMany: ServeMany<{ POST: ServerRoute }> = serveManyAs(toTanStackStart);
 
 export { createWorkflow } from "@perdure/core";

@@ -65,6 +65,6 @@ describe("Fastify 5", () => {
     const url = await app.listen({ port: 0 });
     const { status, body } = await send(url, { body: "{}" });
     expect(status).toBe(500);
-    expect(JSON.parse(String(body)).message).toContain("Keep hooks from reading it");
+    expect(JSON.parse(String(body)).message).toContain("Hooks in the scope of the workflow must not read it");
   });
 });

@@ -36,7 +36,7 @@ import {
 import type { Duration } from "./util/duration.ts";
 import type { Jsonify } from "./util/jsonify.ts";
 
-/** Services that can be called by name. */
+/** Typed calls of common services. */
 export interface WorkflowApi {
   readonly openai: {
     call<Result = ChatCompletion, Body = unknown>(
@@ -108,12 +108,19 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
   }
 
   /**
-   * Runs `work` once and records what it returns, as JSON. If it throws, the delivery is retried, and `work` with it.
+   * Runs `work` once and records its result as JSON. If `work` throws, the engine retries the delivery, which runs it again.
    *
-   * @param name unlike the names of the other steps, or used in the same order each time
-   * @param options how it is tried again, whether its failure can be caught, and how it is undone when the run fails
+   * @param name identifies the step: unique in the workflow, or used in the same order each time
+   * @param options retries, whether the workflow can catch the failure, and the rollback
    * @returns the recorded result: a `Date` has become a string, `undefined` stays
-   * @throws WorkflowStepError with `onExhausted: "throw"`, when its retries are used up
+   * @throws WorkflowStepError with `onExhausted: "throw"`, when the step has no retries left
+   * @example
+   * ```ts
+   * const receipt = await context.run("charge", () => charge(customer, 4200), {
+   *   retries: 5,
+   *   rollback: ({ result }) => refund(result?.id),
+   * });
+   * ```
    */
   run<Result>(
     name: string,
@@ -123,20 +130,43 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
     return this.#requestStep(name, () => run(name, work, options));
   }
 
-  /** Pauses the run for seconds or a duration such as `"2h"`. No process or connection stays open meanwhile. */
+  /**
+   * Pauses the run for seconds or a duration such as `"2h"`. No process or connection stays open meanwhile.
+   *
+   * @example
+   * ```ts
+   * await context.sleep("trial period", "14d");
+   * ```
+   */
   sleep(name: string, duration: number | Duration): Promise<void> {
     return this.#requestStep(name, () => sleep(name, duration));
   }
 
-  /** Pauses the run until a `Date`, a date string, or a Unix time in seconds. */
+  /**
+   * Pauses the run until a `Date`, a date string, or a Unix time in seconds.
+   *
+   * @example
+   * ```ts
+   * await context.sleepUntil("launch", "2027-01-01T09:00:00Z");
+   * ```
+   */
   sleepUntil(name: string, moment: Date | string | number): Promise<void> {
     return this.#requestStep(name, () => sleepUntil(name, moment));
   }
 
   /**
-   * Has the engine make an HTTP request, for as long as it takes, and records the answer, whatever its status.
-   * The answer's `body` is the parsed value for JSON, a string for other text, and a `Uint8Array` otherwise.
+   * The engine makes an HTTP request, however long the answer takes, and records the answer, whatever its status.
+   * The answer's `body` is the parsed value for JSON, a string for other text, and a `Uint8Array` for other bytes.
    * With a `workflow` of the same `serveMany`, the engine starts a run of it and doesn't wait for its end.
+   *
+   * @example
+   * ```ts
+   * const { status, body } = await context.call<{ url: string }>("render", {
+   *   url: "https://render.example.com/pdf",
+   *   method: "POST",
+   *   body: JSON.stringify({ invoice }),
+   * });
+   * ```
    */
   call<Body = unknown>(
     name: string,
@@ -150,7 +180,16 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
     return this.#requestStep(name, () => call(name, request));
   }
 
-  /** Waits until a client, another run or a call of the engine's API notifies the event. */
+  /**
+   * Waits until a client, another run or a request to the engine's API notifies the event, or the timeout passes.
+   *
+   * @example
+   * ```ts
+   * const { timeout, eventData } = await context.waitForEvent<{ ok: boolean }>("approval", `order-${id}`, {
+   *   timeout: "3d",
+   * });
+   * ```
+   */
   waitForEvent<Event = unknown>(
     name: string,
     eventId: string,
@@ -159,7 +198,15 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
     return this.#requestStep(name, () => waitForEvent<Event>(name, eventId, options));
   }
 
-  /** Notifies all runs that wait for the event; with a run's id, only that run, even if it starts to wait later. */
+  /**
+   * Notifies all runs that wait for the event; with a run's id, only that run, even if it starts to wait later.
+   *
+   * @example
+   * ```ts
+   * const { notifyResponse } = await context.notify("tell the order", `order-${id}`, { ok: true });
+   * console.log(`${notifyResponse.length} runs were waiting`);
+   * ```
+   */
   notify(
     name: string,
     eventId: string,
@@ -170,7 +217,15 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
     return this.#requestStep(name, () => notify(name, eventId, eventData, workflowRunId, options));
   }
 
-  /** Starts a run of a workflow that is served beside this one, and waits for its end. A child's failure isn't thrown. */
+  /**
+   * Starts a run of another workflow of the same `serveMany`, and waits for its end. A child's failure isn't thrown.
+   *
+   * @example
+   * ```ts
+   * const { body, isFailed } = await context.invoke("bill", { workflow: invoice, body: { amount: 4200 } });
+   * if (isFailed) throw new Error("The invoice wasn't sent.");
+   * ```
+   */
   invoke<P, Result>(
     name: string,
     settings: InvokeSettings<P, Result> & RollbackOptions<InvokeResponse<Result>>,
@@ -178,17 +233,41 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
     return this.#requestStep(name, () => invoke(name, settings));
   }
 
-  /** Creates a URL that accepts requests for this run. It is a secret: a caller needs no other credential. */
+  /**
+   * Creates a URL that accepts requests for this run. It is a secret: a caller needs no other credential.
+   *
+   * @example
+   * ```ts
+   * const webhook = await context.createWebhook("payment webhook");
+   * await context.run("order", () => startPayment({ callback: webhook.webhookUrl }));
+   * const { request } = await context.waitForWebhook("paid", webhook, "1h");
+   * ```
+   */
   createWebhook(name: string): Promise<Webhook> {
     return this.#requestStep(name, () => createWebhook(name));
   }
 
-  /** Waits for the next request to a webhook. May be called again for the one after. */
+  /**
+   * Waits for the next request to a webhook, or until the timeout passes. A workflow may wait several times.
+   *
+   * @example
+   * ```ts
+   * const { timeout, request } = await context.waitForWebhook("paid", webhook, "1h");
+   * const payment = timeout ? undefined : await request.json();
+   * ```
+   */
   waitForWebhook(name: string, webhook: Webhook, timeout: number | Duration): Promise<WebhookResponse> {
     return this.#requestStep(name, () => waitForWebhook(name, webhook, timeout));
   }
 
-  /** Ends the run as cancelled: nothing after this runs, and neither does the failure function. */
+  /**
+   * Ends the run as cancelled: no code after it runs, and neither does the failure function.
+   *
+   * @example
+   * ```ts
+   * if (order.withdrawn) await context.cancel();
+   * ```
+   */
   cancel(): Promise<never> {
     return this.#host.cancel();
   }
@@ -213,13 +292,13 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
   }
 }
 
-/** The run's properties, for code that is called after its end: methods of a context throw a TypeError. */
+/** Returns the run's properties for code that runs after its end: there, methods of a context throw a TypeError. */
 export function toPostRunContext(run: RunContext): RunContext {
   return new Proxy(run, {
     get(known, name) {
       if (name in known || !(name in WorkflowContext.prototype)) return Reflect.get(known, name);
       throw new TypeError(
-        `context.${String(name)} isn't there: the run is over. Do the work itself, or use a Client.`,
+        `context.${String(name)} is not available after the end of the run. Do the work directly, or use a Client.`,
       );
     },
   });

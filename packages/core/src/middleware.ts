@@ -47,6 +47,15 @@ type Callbacks<Payload, Result> =
 /**
  * Observes the events of runs. An error that it throws doesn't affect the run. Without type arguments it fits
  * every workflow.
+ *
+ * @example
+ * ```ts
+ * const metrics = new WorkflowMiddleware({
+ *   name: "metrics",
+ *   callbacks: { runCompleted: ({ context }) => count("completed", context.url) },
+ * });
+ * serve(workflow, { middlewares: [metrics] });
+ * ```
  */
 export class WorkflowMiddleware<Payload = unknown, Result = unknown> {
   readonly name: string;
@@ -63,7 +72,14 @@ export class WorkflowMiddleware<Payload = unknown, Result = unknown> {
     this.#init = "init" in definition ? definition.init : () => definition.callbacks;
   }
 
-  /** Calls the callback of one event. Never rejects: errors go to `onError`, or to the console. */
+  /**
+   * Calls the callback of one event. Never rejects: errors go to `onError`, or to the console.
+   *
+   * @example
+   * ```ts
+   * await middleware.emit("onInfo", { workflowRunId: "wfr_order-7", info: "The cache is warm." });
+   * ```
+   */
   async emit<Event extends keyof MiddlewareEvents>(
     event: Event,
     details: MiddlewareEvents<Payload, Result>[Event],

@@ -58,9 +58,9 @@ export type ServeOptions<Payload = unknown, Result = unknown> = EndpointOptions 
      * are used up rejects with a `WorkflowStepError`. `"fail"`, the default: the run fails.
      */
     readonly onExhausted?: "throw" | "fail";
-    /** Called when a run was cancelled, to clean up. On Perdure's own engine. */
+    /** Called when a run was cancelled, to clean up. Perdure's own engine only. */
     readonly cancelFunction?: CancelFunction<Payload>;
-    /** Whether a cancelled run's steps are rolled back, too, before `cancelFunction`. Default: false. */
+    /** Whether the runtime also rolls back the steps of a cancelled run, before `cancelFunction`. Default: false. */
     readonly rollbackOnCancel?: boolean;
     /** Observers of the runs' events. */
     readonly middlewares?: readonly WorkflowMiddleware<NoInfer<Payload>, NoInfer<Result>>[];
@@ -70,7 +70,7 @@ export type ServeOptions<Payload = unknown, Result = unknown> = EndpointOptions 
     readonly bodyLimit?: number;
   };
 
-/** Answers a request. @param env the platform's environment, where it isn't `process.env` */
+/** Answers a request. @param env the platform's environment variables. Default: `process.env` */
 export type Handler = (request: Request, env?: Env) => Promise<Response>;
 
 /** Every option that several workflows can share. */
@@ -84,12 +84,15 @@ const DEFAULT_BODY_LIMIT = 64 * 1024 * 1024;
 /**
  * Creates a workflow's endpoint: one handler for the engine's deliveries and for requests that start a run.
  *
- * @example
- * const { handler } = serve(async (context) => {
- *   await context.run("greet", () => console.log("hello"));
- * });
- *
  * @throws TypeError for unknown or invalid options
+ * @example
+ * ```ts
+ * const { handler } = serve(async (context: WorkflowContext<{ name: string }>) => {
+ *   await context.run("greet", () => console.log("hello", context.requestPayload.name));
+ *   await context.sleep("a day", "1d");
+ *   await context.run("remind", () => console.log("bye"));
+ * });
+ * ```
  */
 export function serve<Payload = unknown, Result = unknown>(
   workflow: RecordableWorkflow<Payload, Result>,
@@ -182,8 +185,8 @@ function configOrMisconfigured(resolveConfig: () => EndpointConfig): EndpointCon
   try {
     return resolveConfig();
   } catch (error) {
-    console.error("[perdure] The endpoint isn't set up right:", error);
-    throw new WorkflowError("misconfigured", "The endpoint isn't set up right: its console says why.");
+    console.error("[perdure] The endpoint is misconfigured:", error);
+    throw new WorkflowError("misconfigured", "The endpoint is misconfigured. Its console says why.");
   }
 }
 

@@ -5,26 +5,36 @@ import { checkFunction, mustBe } from "./util/check.ts";
 import { checkOptions } from "./util/options.ts";
 import type { CancelFunction, FailureFunction, RecordableWorkflow } from "./workflow.ts";
 
-/** A workflow that the others of the same `serveMany` can invoke. */
+/** A workflow that other workflows of the same `serveMany` can invoke. */
 export interface Workflow<Payload = unknown, Result = unknown> extends Invokable<Payload, Result> {
   /** The name of its function; empty for an anonymous one. */
   readonly name: string;
-  /** Makes its endpoint. Called by {@link serveMany}. */
+  /** Creates the workflow's endpoint. {@link serveMany} calls it. */
   readonly toHandler: (shared: SharedOptions, siblings: ReadonlyMap<object, string>) => Handler;
 }
 
-/** Options that {@link serveMany} applies to all of its workflows. */
+/** Options that {@link serveMany} applies to all of its workflows. A workflow's own options win. */
 export type SharedOptions = Omit<
   ServeOptions,
   "url" | "schema" | "initialPayloadParser" | "failureFunction" | "cancelFunction"
 > & {
-  /** For workflows that have none of their own. */
+  /** For workflows without a failure function of their own. */
   readonly failureFunction?: FailureFunction;
-  /** For workflows that have none of their own. */
+  /** For workflows without a cancel function of their own. */
   readonly cancelFunction?: CancelFunction;
 };
 
-/** Makes a workflow to be served by {@link serveMany}. Its own options win over the shared ones. */
+/**
+ * Creates a workflow for {@link serveMany}. Its own options win over the shared ones.
+ *
+ * @throws TypeError for unknown options
+ * @example
+ * ```ts
+ * const invoice = createWorkflow(async (context: WorkflowContext<{ amount: number }>) => {
+ *   await context.run("send", () => send(context.requestPayload.amount));
+ * });
+ * ```
+ */
 export function createWorkflow<Payload = unknown, Result = unknown>(
   workflow: RecordableWorkflow<Payload, Result>,
   options: ServeOptions<Payload, Result> = {},
@@ -39,9 +49,15 @@ export function createWorkflow<Payload = unknown, Result = unknown>(
 }
 
 /**
- * Serves several workflows side by side, each under the last segment of the URL that is its key. They can invoke each other.
+ * Serves several workflows. The last segment of a request's URL is the key of its workflow. The workflows can invoke each
+ * other.
  *
- * @throws TypeError for a key that can't be a segment of a URL
+ * @throws TypeError for unknown options, and for a key that can't be a segment of a URL
+ * @example
+ * ```ts
+ * const { handler } = serveMany({ order, invoice }, { failureFunction: alert });
+ * Bun.serve({ routes: { "/workflows/*": (request) => handler(request) } });
+ * ```
  */
 export function serveMany(
   workflows: Readonly<Record<string, Workflow>>,
@@ -56,7 +72,7 @@ export function serveMany(
       );
     }
     if (!("toHandler" in Object(workflow)))
-      throw mustBe(`The workflow "${key}"`, "what createWorkflow has made", workflow);
+      throw mustBe(`The workflow "${key}"`, "a result of createWorkflow", workflow);
     siblings.set(workflow, key);
   }
   const handlers = new Map(
@@ -75,6 +91,6 @@ function lastSegment(url: string): string {
   try {
     return decodeURIComponent(segment);
   } catch {
-    return segment; // No key is encoded like that.
+    return segment; // The segment isn't valid percent-encoding, so it is no key.
   }
 }

@@ -181,7 +181,7 @@ describe("groups", () => {
   it("asks for exactly the planned member that was delivered", () => {
     expect(readStepHistory([plan(1, 2), plan(2, 2)]).phase).toMatchObject({
       kind: "member",
-      slot: { id: 2, name: "s2" },
+      entry: { id: 2, name: "s2" },
     });
   });
 });

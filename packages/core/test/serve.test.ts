@@ -612,7 +612,9 @@ describe("the failure function", () => {
       },
     });
     expect(told?.context.headers.get("X-User")).toBe("u");
-    expect(() => Reflect.get(told?.context ?? {}, "run")).toThrow(/context.run isn't there: the run is over/);
+    expect(() => Reflect.get(told?.context ?? {}, "run")).toThrow(
+      /context.run is not available after the end of the run/,
+    );
     expect(recorder().requests).toEqual([]);
   });
 

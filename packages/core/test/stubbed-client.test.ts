@@ -73,7 +73,7 @@ describe("a client of @upstash/qstash whose methods a test has replaced", () => 
     await expect(new Client(given).trigger([{ url }, { url }])).rejects.toMatchObject({
       code: "engine_refused",
       message: expect.stringContaining(
-        `${missing} of 2 runs weren't started: The engine refuses the message for ${url}: the answer has no { messageId }`,
+        `The engine refused ${missing} of 2 runs: The engine refuses the message for ${url}: the answer has no { messageId }`,
       ),
     });
   });

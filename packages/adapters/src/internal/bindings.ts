@@ -1,8 +1,8 @@
 import type { Env } from "@perdure/core";
 
 /**
- * The environment that a platform hands over as `env`, as Workers do. Other servers put objects of their own there:
- * it counts as an environment when it has one of the variables that core looks for.
+ * Returns the environment that a platform such as Workers passes as `env`. Other servers pass other objects there, so an
+ * object counts only if it has one of core's variables.
  */
 export function bindingsOf(source: unknown): Env | undefined {
   if (typeof source !== "object" || source === null || !("env" in source)) return undefined;

@@ -1,8 +1,8 @@
 /**
- * Returns the body that a framework has kept, as bytes.
+ * Returns the bytes of a body that a framework has kept.
  *
  * @param contentLength the request's Content-Length
- * @returns undefined unless it can be the bytes that came in: a parsed body can't, nor one that was inflated
+ * @returns undefined for a parsed or decompressed body: its bytes are not the received ones
  */
 export function rawBytes(kept: unknown, contentLength: string | null): Uint8Array<ArrayBuffer> | undefined {
   if (contentLength === "0") return new Uint8Array();
@@ -17,13 +17,13 @@ function toBytes(kept: unknown): Uint8Array<ArrayBuffer> | undefined {
   return new Uint8Array(new Uint8Array(kept.buffer, kept.byteOffset, kept.byteLength));
 }
 
-/** A body that somebody has eaten: reading it is an error that says how to mend that. */
+/** Stands for a body that other code has read. Reading it throws an error with the remedy. */
 export function consumedBody(remedy: string): ReadableStream<Uint8Array> {
-  const message = `The request's body has been read before it reached the workflow, and the signature is over its raw bytes. ${remedy}`;
+  const message = `Other code read the request's body before the workflow, and the signature covers the raw bytes. ${remedy}`;
   return new ReadableStream({ start: (controller) => controller.error(new TypeError(message)) });
 }
 
-/** The request, or one with the kept body when its own has been read. */
+/** Returns the request; if its body has been read, a copy with the kept body. */
 export function withBody(request: Request, kept: unknown, remedy: string): Request {
   if (!request.bodyUsed) return request;
   const { method, headers, signal } = request;

@@ -2,9 +2,9 @@ import type { Handler } from "@perdure/core";
 import { consumedBody, rawBytes } from "./body.ts";
 import { checkPath } from "./path.ts";
 
-/** Frameworks, parsers and platforms leave these fields on a request. */
+/** Frameworks, parsers and platforms add these fields to a request. */
 interface ParsedParts {
-  /** The URL as it came, where a router cuts its prefix off `url`. */
+  /** The URL as received, when a router removes its prefix from `url`. */
   readonly originalUrl?: string | undefined;
   readonly rawBody?: unknown;
   readonly body?: unknown;
@@ -31,7 +31,7 @@ export interface ServerResponse {
   once(event: "close", listener: () => void): unknown;
 }
 
-/** Answers a request of `node:http`. Never rejects. @param remedy what to do when a parser has eaten the body */
+/** Answers a request of `node:http`. Never rejects. @param remedy the advice in the error for a body that was read before */
 export async function respond(
   handler: Handler,
   incoming: IncomingMessage,
@@ -39,7 +39,7 @@ export async function respond(
   remedy: string,
   parsed: ParsedParts = incoming,
 ): Promise<void> {
-  let failureStatus = 400; // Until there is a request: it has a method or a header that fetch doesn't know.
+  let failureStatus = 400; // Until the request is converted: fetch may not accept its method or a header.
   try {
     const request = toRequest(incoming, outgoing, remedy, parsed);
     failureStatus = 500;
@@ -52,7 +52,7 @@ export async function respond(
 }
 
 function send(outgoing: ServerResponse, status: number, headers: Headers, body: ArrayBuffer): void {
-  // The client may have left, or somebody else may have answered.
+  // The client may have disconnected, or other code may have answered.
   if (outgoing.destroyed || outgoing.headersSent) return;
   outgoing.statusCode = status;
   for (const [name, value] of headers) {
@@ -61,7 +61,7 @@ function send(outgoing: ServerResponse, status: number, headers: Headers, body: 
   outgoing.end(new Uint8Array(body));
 }
 
-/** The same request for fetch: URL, headers and body as the client sent them. It is aborted when the client leaves. */
+/** Converts the request: URL, headers and body as the client sent them. Its signal aborts when the client disconnects. */
 export function toRequest(
   incoming: IncomingMessage,
   outgoing: ServerResponse,
@@ -72,7 +72,7 @@ export function toRequest(
   const headers = new Headers();
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at] ?? "";
-    if (!name.startsWith(":")) headers.append(name, rawHeaders[at + 1] ?? ""); // HTTP/2 puts the request line there.
+    if (!name.startsWith(":")) headers.append(name, rawHeaders[at + 1] ?? ""); // HTTP/2's pseudo-headers.
   }
   const clientLeft = new AbortController();
   outgoing.once("close", () => outgoing.writableFinished || clientLeft.abort());
@@ -81,7 +81,7 @@ export function toRequest(
   return new Request(urlOf(incoming, parsed.originalUrl), init);
 }
 
-// The host is the client's word, and anything can stand there: it must not change the path.
+// The client chooses the Host header, which must not change the path.
 function urlOf({ headers, socket, url = "/" }: IncomingMessage, originalUrl = url): string {
   const scheme = "encrypted" in socket && socket.encrypted === true ? "https" : "http";
   const host = `${scheme}://${headers[":authority"] ?? headers.host ?? "localhost"}`;

@@ -8,13 +8,13 @@ import {
   type Workflow,
 } from "@perdure/core";
 
-/** `serve` of core, as what a framework mounts. */
+/** The type of `serve` for a framework that mounts a `Mounted`. */
 export type Serve<Mounted> = <Payload = unknown, Result = unknown>(
   workflow: RecordableWorkflow<Payload, Result>,
   options?: ServeOptions<Payload, Result>,
 ) => Mounted;
 
-/** `serveMany` of core, as what a framework mounts. */
+/** The type of `serveMany` for a framework that mounts a `Mounted`. */
 export type ServeMany<Mounted> = (
   workflows: Readonly<Record<string, Workflow>>,
   options?: SharedOptions,

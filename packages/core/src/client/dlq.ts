@@ -4,31 +4,31 @@ import { changedOptionHeaders, type RunOptions } from "../protocol/message.ts";
 import type { FlowControl } from "../protocol/options.ts";
 import { type CommonFilters, pickPage, type Selection, select } from "./select.ts";
 
-/** What can be asked of dead letters. All that are given must match. */
+/** Filters for dead letters. A dead letter must match all of them. */
 export interface DeadLetterFilters extends CommonFilters {
-  /** The whole URL of the endpoint. */
+  /** The full URL of the endpoint. */
   readonly workflowUrl?: string | readonly string[];
-  /** Of the delivery that failed. */
+  /** The URL of the delivery that failed. */
   readonly url?: string | readonly string[];
   readonly workflowRunId?: string;
-  /** Milliseconds since 1970: of several runs with one id, this one. */
+  /** Milliseconds since 1970: selects one of several runs with the same id. */
   readonly workflowCreatedAt?: number;
-  /** Of the last attempt; 0 when there was no answer. */
+  /** Status of the last attempt; 0 when there was no answer. */
   readonly responseStatus?: number;
-  /** What became of the failure function. */
+  /** State of the failure function. */
   readonly failureFunctionState?: FailureFunctionState;
 }
 
-/** A page of dead letters, the newest first; without a cursor when it is the last. */
+/** A page of dead letters, the newest first. The last page has no cursor. */
 export interface DeadLetterPage {
   readonly messages: DeadLetter[];
   readonly cursor?: string;
 }
 
-/** Which dead letters. */
+/** Selects dead letters: by their ids, by a filter, or all. */
 export type DeadLetterSelection = Selection<"dlqIds", DeadLetterFilters>;
 
-/** What may be different when a run is tried again: the rest stays as it was. But for two, on Perdure's own engine. */
+/** Options that change when a run is retried. Engines other than Perdure's only support `retries` and `flowControl`. */
 export interface RetryOptions
   extends Pick<
     RunOptions,
@@ -42,27 +42,27 @@ export interface RetryOptions
     | "failureRetries"
     | "failureRetryDelay"
   > {
-  /** Of each delivery, after the first attempt. Also on other engines. */
+  /** Retries of each delivery, after the first attempt. All engines support it. */
   readonly retries?: number;
-  /** Also on other engines. */
+  /** The limit that the run shares with others. All engines support it. */
   readonly flowControl?: FlowControl;
 }
 
-/** The run that a failed one goes on as. */
+/** The new run that continues a failed one. */
 export interface RetriedRun {
   readonly workflowRunId: string;
   /** Milliseconds since 1970. */
   readonly workflowCreatedAt: number;
 }
 
-/** The runs that failed ones go on as. */
+/** The new runs that continue failed ones. */
 export interface RetriedRuns {
   readonly workflowRuns: RetriedRun[];
-  /** For the next part, where there is one. */
+  /** Selects the next part of the selection; undefined for the last part. */
   readonly cursor?: string;
 }
 
-/** Looks after failed runs. */
+/** Manages failed runs. */
 export class DeadLetters {
   readonly #callApi: CallApi;
 
@@ -70,7 +70,15 @@ export class DeadLetters {
     this.#callApi = callApi;
   }
 
-  /** A page, `count` entries long: 100 unless less is said. */
+  /**
+   * Lists dead letters: `count` on a page, 100 by default.
+   *
+   * @example
+   * ```ts
+   * const { messages } = await client.dlq.list({ filter: { label: "order" } });
+   * for (const { dlqId, responseBody } of messages) console.log(dlqId, responseBody);
+   * ```
+   */
   async list(
     options: { readonly cursor?: string; readonly count?: number; readonly filter?: DeadLetterFilters } = {},
   ): Promise<DeadLetterPage> {
@@ -79,37 +87,83 @@ export class DeadLetters {
     return pickPage("messages", await this.#callApi<DeadLetterPage>("GET", ["dlq"], { query }));
   }
 
-  /** Goes on, as new runs, where they failed: what is recorded stays. The entries are gone then. */
+  /**
+   * Continues failed runs as new runs, with the recorded steps. Removes their dead letters.
+   *
+   * @example
+   * ```ts
+   * const { workflowRuns } = await client.dlq.resume(dlqId, { retries: 5 });
+   * await client.runs.wait(String(workflowRuns[0]?.workflowRunId));
+   * ```
+   */
   resume(selection: DeadLetterSelection, options: RetryOptions = {}): Promise<RetriedRuns> {
     return this.#retry("resume", selection, options);
   }
 
-  /** Begins anew, as new runs, with the same payloads. The entries are gone then. */
+  /**
+   * Restarts failed runs as new runs with the same payloads, without the recorded steps. Removes their dead letters.
+   *
+   * @example
+   * ```ts
+   * await client.dlq.restart({ filter: { workflowUrl: "https://app.example.com/order" }, count: 50 });
+   * ```
+   */
   restart(selection: DeadLetterSelection, options: RetryOptions = {}): Promise<RetriedRuns> {
     return this.#retry("restart", selection, options);
   }
 
-  /** Has a failure function called again that has failed itself; on Perdure's own engine, also those of many runs. */
+  /**
+   * Retries failure functions that have failed themselves. Engines other than Perdure's only accept a single `dlqId`.
+   *
+   * @example
+   * ```ts
+   * await client.dlq.retryFailureFunction({ dlqId });
+   * ```
+   */
   retryFailureFunction(one: { readonly dlqId: string }): Promise<RetriedRun>;
   retryFailureFunction(selection: DeadLetterSelection): Promise<RetriedRuns>;
   async retryFailureFunction(
-    which: { readonly dlqId: string } | DeadLetterSelection,
+    selection: { readonly dlqId: string } | DeadLetterSelection,
   ): Promise<RetriedRun | RetriedRuns> {
-    if (typeof which !== "object" || !("dlqId" in which)) return this.#retry("callback", which, {});
-    return this.#repeat("callback", which.dlqId);
+    if (typeof selection !== "object" || !("dlqId" in selection))
+      return this.#retry("callback", selection, {});
+    return this.#repeat("callback", selection.dlqId);
   }
 
-  /** Has a failure function called no more that is under way, or is to be called again. */
+  /**
+   * Cancels the delivery to a failure function, and its retries.
+   *
+   * @example
+   * ```ts
+   * await client.dlq.cancelFailureFunction({ dlqId });
+   * ```
+   */
   async cancelFailureFunction({ dlqId }: { readonly dlqId: string }): Promise<void> {
     await this.#callApi("DELETE", ["workflows", "dlq", "callback", toSegment(dlqId)], { empty: true });
   }
 
-  /** Has the rollbacks made again that failed, and nothing else. Perdure's own engine only. */
+  /**
+   * Retries the run's failed rollbacks, and nothing else. Perdure's own engine only.
+   *
+   * @example
+   * ```ts
+   * await client.dlq.retryRollbacks({ dlqId });
+   * ```
+   */
   async retryRollbacks({ dlqId }: { readonly dlqId: string }): Promise<RetriedRun> {
     return this.#repeat("rollback", dlqId);
   }
 
-  /** Forgets entries: they can't be resumed or restarted then. @returns how many, and a cursor while there are more */
+  /**
+   * Deletes dead letters, which makes it impossible to resume or restart their runs.
+   *
+   * @returns the number of deleted entries, and a cursor while there are more
+   *
+   * @example
+   * ```ts
+   * const { deleted } = await client.dlq.delete({ filter: { toDate: new Date("2027-01-01") } });
+   * ```
+   */
   async delete(selection: DeadLetterSelection): Promise<{ deleted: number; cursor?: string }> {
     const query = select(selection, "dlqIds");
     if (!query) return { deleted: 0 };
@@ -120,12 +174,12 @@ export class DeadLetters {
     );
   }
 
-  #repeat(what: "callback" | "rollback", dlqId: string): Promise<RetriedRun> {
-    return this.#callApi("POST", ["workflows", "dlq", what, toSegment(dlqId)]);
+  #repeat(action: "callback" | "rollback", dlqId: string): Promise<RetriedRun> {
+    return this.#callApi("POST", ["workflows", "dlq", action, toSegment(dlqId)]);
   }
 
   async #retry(
-    how: "resume" | "restart" | "callback",
+    action: "resume" | "restart" | "callback",
     selection: DeadLetterSelection,
     options: RetryOptions,
   ): Promise<RetriedRuns> {
@@ -134,7 +188,7 @@ export class DeadLetters {
     const details = { query, headers: changedOptionHeaders(options) };
     return pickPage(
       "workflowRuns",
-      await this.#callApi<RetriedRuns>("POST", ["workflows", "dlq", how], details),
+      await this.#callApi<RetriedRuns>("POST", ["workflows", "dlq", action], details),
     );
   }
 }

@@ -11,19 +11,26 @@ import { WorkflowSchedules } from "./schedules.ts";
 import type { Selection } from "./select.ts";
 import { type TriggerOptions, type TriggerResult, trigger } from "./trigger.ts";
 
-/** An event, for all who wait for it or for one run. */
+/** An event, for all runs that wait for it or for one run. */
 export interface NotifyOptions {
-  /** What `context.waitForEvent` was called with. */
+  /** The event id that the run has passed to `context.waitForEvent`. */
   readonly eventId: string;
-  /** A text is sent as it is, everything else as JSON. */
+  /** The client sends a string as it is, and everything else as JSON. */
   readonly eventData?: unknown;
-  /** Only this run is told; it may also come to wait only later. */
+  /** Notifies only this run, even if it starts to wait later. */
   readonly workflowRunId?: string;
 }
 
 /**
- * Starts runs and looks after them. Whatever the engine refuses or doesn't answer is a WorkflowError:
+ * Starts and manages runs. A request that the engine refuses or doesn't answer throws a WorkflowError:
  * `engine_refused`, `engine_unreachable`, or `quota_exceeded`.
+ *
+ * @example
+ * ```ts
+ * const client = new Client(); // reads QSTASH_URL and QSTASH_TOKEN
+ * const { workflowRunId } = await client.trigger({ url: "https://app.example.com/order", body: { id: 7 } });
+ * const { result } = await client.runs.wait(workflowRunId, { timeout: "1m" });
+ * ```
  */
 export class Client {
   readonly #config: GivenClient;
@@ -33,15 +40,15 @@ export class Client {
   readonly dlq: DeadLetters;
   /** Single runs, and their results. */
   readonly runs: Runs;
-  /** Runs that start by the clock. */
+  /** Schedules that start runs. */
   readonly schedules: WorkflowSchedules;
 
   /**
-   * Reads no settings yet: the first request does, so that a module may make a client where there are no secrets, as in
-   * a build. A request without a token is a WorkflowError `missing_token`; one with a malformed token or address is a TypeError.
+   * Doesn't read the environment: the first request does, so that a module can create a client during a build, which has no
+   * secrets. A request without a token throws a WorkflowError `missing_token`; a malformed token or URL a TypeError.
    *
+   * @param config settings, or a client of `@upstash/qstash`. Default: `QSTASH_URL` and `QSTASH_TOKEN`
    * @throws TypeError for an unknown setting
-   * @param config settings, of which `QSTASH_URL` and `QSTASH_TOKEN` are the defaults, or a client of `@upstash/qstash`
    */
   constructor(config: GivenClient = {}) {
     checkClient(config);
@@ -60,8 +67,16 @@ export class Client {
   /**
    * Starts one run, or several with one request.
    *
-   * @throws TypeError for options that can't be obeyed, before anything is sent
-   * @throws WorkflowError `engine_refused` with a `cause` that lists what became of each run
+   * @throws TypeError for invalid options, before the client sends anything
+   * @throws WorkflowError `engine_refused` when the engine refuses a run; its `cause` lists the result of each run
+   * @example
+   * ```ts
+   * const { workflowRunId } = await client.trigger({
+   *   url: "https://app.example.com/order",
+   *   body: { id: 7 },
+   *   workflowRunId: "order-7",
+   * });
+   * ```
    */
   trigger(options: TriggerOptions): Promise<TriggerResult>;
   trigger(options: readonly TriggerOptions[]): Promise<TriggerResult[]>;
@@ -73,22 +88,56 @@ export class Client {
     return result as TriggerResult;
   }
 
-  /** Ends runs: one, several by their ids, those that match a filter, or all. Their failure functions aren't called. */
+  /**
+   * Cancels runs: one, several by their ids, all that match a filter, or all. The engine doesn't call their failure functions.
+   *
+   * @example
+   * ```ts
+   * await client.cancel("wfr_order-7");
+   * const { cancelled } = await client.cancel({ filter: { label: "trial" } });
+   * ```
+   */
   cancel(selection: Selection<"workflowRunIds", CancelFilters>): Promise<{ cancelled: number }> {
     return cancel(this.#callApi, selection);
   }
 
-  /** Tells those who wait for an event. @returns who was told */
+  /**
+   * Notifies the runs that wait for an event.
+   *
+   * @returns an entry for each notified run
+   *
+   * @example
+   * ```ts
+   * const notified = await client.notify({ eventId: "order-7", eventData: { ok: true } });
+   * console.log(`${notified.length} runs were waiting`);
+   * ```
+   */
   async notify({ eventId, eventData, workflowRunId }: NotifyOptions): Promise<NotifyResponse[]> {
     return this.#engine.notify(eventId, toBody(eventData, "The event"), workflowRunId);
   }
 
-  /** Who waits for an event. */
+  /**
+   * Lists the runs that wait for an event.
+   *
+   * @example
+   * ```ts
+   * const waiters = await client.getWaiters({ eventId: "order-7" });
+   * const urls = waiters.map(({ url }) => url);
+   * ```
+   */
   async getWaiters({ eventId }: { readonly eventId: string }): Promise<Waiter[]> {
     return this.#callApi<Waiter[]>("GET", ["waiters", toSegment(eventId)]);
   }
 
-  /** Runs with their steps, the newest first. */
+  /**
+   * Lists runs with their steps, the newest first.
+   *
+   * @example
+   * ```ts
+   * const { runs, cursor } = await client.logs({ count: 20, filter: { state: "RUN_FAILED" } });
+   * const next = cursor ? await client.logs({ count: 20, filter: { state: "RUN_FAILED" }, cursor }) : undefined;
+   * ```
+   */
   logs(options: LogsOptions = {}): Promise<RunPage> {
     return logs(this.#callApi, options);
   }

@@ -8,55 +8,55 @@ import { WorkflowError } from "../util/errors.ts";
 import { parseLeniently } from "../util/json.ts";
 import { type CommonFilters, pickPage, type Selection, select } from "./select.ts";
 
-/** What can be asked of runs. All that are given must match. */
+/** Filters for runs. A run must match all of them. */
 export interface RunFilters extends CommonFilters {
   readonly workflowRunId?: string;
-  /** The whole URL of the endpoint. */
+  /** The full URL of the endpoint. */
   readonly workflowUrl?: string | readonly string[];
-  /** Of the endpoint's URL. */
+  /** Host of the endpoint's URL. */
   readonly host?: string | readonly string[];
-  /** Of the endpoint's URL. */
+  /** Path of the endpoint's URL. */
   readonly path?: string | readonly string[];
   readonly state?: RunState;
-  /** Milliseconds since 1970: of several runs with one id, this one. */
+  /** Milliseconds since 1970: selects one of several runs with the same id. */
   readonly workflowCreatedAt?: number;
-  /** Of one of the run's deliveries. */
+  /** The id of one of the run's deliveries. */
   readonly messageId?: string;
 }
 
-/** What may also stand beside `filter`: code was written so when there was none. */
+/** Filters that older code sets beside `filter`. */
 type OlderFilters = Pick<
   RunFilters,
   "workflowRunId" | "state" | "workflowUrl" | "label" | "workflowCreatedAt"
 >;
 
-/** Which runs, and which page of them. */
+/** Selects runs, and a page of them. */
 export interface LogsOptions extends OlderFilters {
-  /** Of the page before. */
+  /** The cursor of the previous page. */
   readonly cursor?: string;
-  /** Runs on a page. */
+  /** The number of runs on a page. */
   readonly count?: number;
   readonly filter?: RunFilters;
 }
 
-/** A page of runs, the newest first; without a cursor when it is the last. */
+/** A page of runs, the newest first. The last page has no cursor. */
 export interface RunPage {
   readonly runs: RunLog[];
   readonly cursor?: string;
 }
 
-/** A run's URL as it is, or the beginning of several: one of the two. */
+/** Selects the runs to cancel; the URL either in full, or by its beginning. */
 export type CancelFilters = CommonFilters &
   Pick<RunFilters, "host" | "path"> &
   (
     | {
-        /** The whole URL of the endpoint. */
+        /** The full URL of the endpoint. */
         readonly workflowUrl?: string | readonly string[];
         readonly workflowUrlStartingWith?: never;
       }
     | {
         readonly workflowUrl?: never;
-        /** What the endpoint's URL begins with. */
+        /** The beginning of the endpoint's URL. */
         readonly workflowUrlStartingWith?: string | readonly string[];
       }
   );
@@ -91,28 +91,28 @@ function toQuery(filter: CancelFilters): Query {
   return { ...pauseFor, workflowUrl: workflowUrlStartingWith };
 }
 
-/** A run with what it has come to. */
+/** A run with its result or its error. */
 export interface Run<Result = unknown> extends RunLog {
   /** The value that the workflow returned; `undefined` unless the state is `RUN_SUCCESS`. */
   readonly result: Result | undefined;
-  /** Why the run has failed; `undefined` unless the state is `RUN_FAILED`. */
+  /** The error that failed the run; `undefined` unless the state is `RUN_FAILED`. */
   readonly error: RunError | undefined;
 }
 
 /** A run that has ended. */
 export type EndedRun<Result = unknown> = Run<Result>;
 
-/** How long to wait for a run's end. */
+/** Limits of a wait for a run's end. */
 export interface WaitForRun {
-  /** Seconds or a duration; without one it waits for as long as it takes. */
+  /** Seconds or a duration. Default: no limit. */
   readonly timeout?: number | Duration;
-  /** Aborted to wait no longer. The run goes on. */
+  /** Aborts the wait. The run continues. */
   readonly signal?: AbortSignal;
-  /** `"wait"`: waits for the end of the failure function, too, or of the cancel function. */
+  /** `"wait"`: also waits for the end of the failure or cancel function. */
   readonly failureFunction?: "wait";
 }
 
-/** Looks after single runs. */
+/** Reads single runs, and waits for their ends. */
 export class Runs {
   readonly #callApi: CallApi;
 
@@ -120,7 +120,17 @@ export class Runs {
     this.#callApi = callApi;
   }
 
-  /** The run; of several runs that had this id, the newest one. `undefined` when the engine knows none. */
+  /**
+   * Fetches a run; if several runs had this id, the newest one.
+   *
+   * @returns `undefined` when the engine knows no such run
+   *
+   * @example
+   * ```ts
+   * const run = await client.runs.get<Receipt>("wfr_order-7");
+   * if (run?.workflowState === "RUN_SUCCESS") console.log(run.result);
+   * ```
+   */
   async get<Result = unknown>(workflowRunId: string): Promise<Run<Result> | undefined> {
     checkNonEmptyString("workflowRunId", workflowRunId);
     const { runs } = await fetchLogs(this.#callApi, { filter: { workflowRunId } });
@@ -131,11 +141,15 @@ export class Runs {
   }
 
   /**
-   * Waits until the run has ended. Asks the engine again and again, at most every two seconds. A failure or cancel
-   * function that is still running then gets up to a second more, within the timeout, to come to its end.
+   * Waits until the run has ended. Polls the engine, first after 50 ms, later every two seconds. If a failure or cancel
+   * function is still running then, waits up to a second more for it, within the timeout.
    *
-   * @throws WorkflowError `timeout` when the time is over first, `unknown_run` when the engine knows no such run
+   * @throws WorkflowError `timeout` when the timeout passes first, `unknown_run` when the engine knows no such run
    * @throws the signal's reason when it is aborted
+   * @example
+   * ```ts
+   * const { result, error } = await client.runs.wait<Receipt>("wfr_order-7", { timeout: "5m" });
+   * ```
    */
   async wait<Result = unknown>(
     workflowRunId: string,
@@ -170,10 +184,10 @@ export class Runs {
 
 const FIRST_PAUSE_MS = 50;
 
-/** How long a run that has ended is looked at again for the end of its failure function. */
+/** How long `wait` polls an ended run for the end of its failure function. */
 const GRACE_MS = 1000;
 
-/** What of a run has to end yet. */
+/** Describes the part of a run that hasn't ended; undefined when all of it has. */
 function unfinishedPart(run: RunLog): string | undefined {
   const { workflowRunId: id, workflowState: state, failureFunction, cancelFunction } = run;
   if (state === "RUN_STARTED") return `The run "${id}"`;
@@ -185,7 +199,7 @@ function unfinishedPart(run: RunLog): string | undefined {
 const IN_PROGRESS = "CALLBACK_INPROGRESS";
 
 function resultOf({ workflowState, workflowRunResponse }: RunLog): unknown {
-  // That of a workflow that isn't ours may be any text.
+  // A workflow of another SDK may return any string.
   return workflowState === "RUN_SUCCESS" ? parseLeniently(workflowRunResponse ?? "") : undefined;
 }
 
@@ -196,7 +210,7 @@ function errorOf({
   steps = [],
 }: RunLog): RunError | undefined {
   if (workflowState !== "RUN_FAILED" || workflowRunError) return workflowRunError;
-  // Other engines tell it only in the report of the failure, or with the attempt that failed last.
+  // Other engines send the error only with the failure function's delivery, or with the last failed attempt.
   const attempts = steps.flatMap((group) => [...group.steps]).flatMap(({ errors = [] }) => errors);
   const last = attempts.at(-1);
   const body = failureFunction?.failResponse ?? (last?.body || last?.error) ?? "";
@@ -204,7 +218,7 @@ function errorOf({
   return error;
 }
 
-/** With the message of the error as `failResponse`, which other engines give as the endpoint's whole answer. */
+/** Replaces `failResponse`, which other engines set to the endpoint's whole answer, with the error's message. */
 function withErrorMessage(run: RunLog): RunLog {
   const { failureFunction, workflowRunError } = run;
   if (!failureFunction || workflowRunError) return run;
@@ -213,7 +227,7 @@ function withErrorMessage(run: RunLog): RunLog {
   return thrown ? { ...run, failureFunction: { ...failureFunction, failResponse: thrown.message } } : run;
 }
 
-// An abort ends it early: who has rested looks at the signal.
+// An abort ends the pause early; the caller then checks the signal.
 function rest(ms: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(done, ms);

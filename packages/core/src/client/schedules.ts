@@ -16,19 +16,19 @@ import { checkNonEmptyString } from "../util/check.ts";
 import { checkOptions } from "../util/options.ts";
 import { checkUrl } from "../util/url.ts";
 
-/** Runs that start by the clock, and how each of them is to be delivered. */
+/** A schedule, and the options of each run that it starts. */
 export interface ScheduleOptions extends Omit<RunOptions, "notBefore" | "redact"> {
   /** The workflow's endpoint, as the engine reaches it. */
   readonly url: string;
-  /** Five fields; `CRON_TZ=Europe/Berlin ` before them for a time zone other than UTC. */
+  /** A cron expression of five fields, in UTC; `CRON_TZ=Europe/Berlin ` in front of it sets another time zone. */
   readonly cron: string;
-  /** The payload of each run: a text is sent as it is, everything else as JSON. */
+  /** The payload of each run: a string is sent as it is, everything else as JSON. */
   readonly body?: unknown;
-  /** A schedule of the same id is replaced. */
+  /** Replaces an existing schedule of this id. Default: a random id. */
   readonly scheduleId?: string;
 }
 
-/** Starts runs by the clock. A run of a schedule has its failure function, retries and labels like any other. */
+/** Manages schedules. A run that a schedule starts has failure function, retries and labels like any other run. */
 export class WorkflowSchedules {
   readonly #callApi: CallApi;
 
@@ -36,7 +36,20 @@ export class WorkflowSchedules {
     this.#callApi = callApi;
   }
 
-  /** @throws TypeError for options that can't be obeyed */
+  /**
+   * Creates or replaces a schedule.
+   *
+   * @throws TypeError for invalid options
+   *
+   * @example
+   * ```ts
+   * await client.schedules.create({
+   *   url: "https://app.example.com/report",
+   *   cron: "CRON_TZ=Europe/Berlin 0 9 * * 1",
+   *   scheduleId: "weekly-report",
+   * });
+   * ```
+   */
   async create(options: ScheduleOptions): Promise<{ scheduleId: string }> {
     const { cron, body, scheduleId, headers, delay, ...runOptions } = options;
     checkOptions(
@@ -46,9 +59,9 @@ export class WorkflowSchedules {
     );
     const url = checkUrl("url", options.url);
     checkNonEmptyString("The cron expression", cron);
-    // Says what is wrong with the options now, and not at each tick.
+    // Throw for invalid options now, not at each tick.
     checkRunOptions(options);
-    const text = toBody(body, "The payload");
+    const payload = toBody(body, "The payload");
     return this.#callApi("POST", ["schedules", url], {
       headers: definedHeaders([
         [HEADER.contentType, contentTypeOf(headers) ?? "application/json"],
@@ -57,39 +70,76 @@ export class WorkflowSchedules {
         ...timeHeaders({ delay }),
         [HEADER.retries, toCount("retries", runOptions.retries)],
         ...forwardedHeaders(headers),
-        // Travels with each tick to the endpoint, which starts the run with it.
+        // The engine forwards this header with each tick to the endpoint, which starts the run with these options.
         [forward(HEADER.runOptions), encodeRunOptions(runOptions)],
       ]),
-      body: text,
+      body: payload,
     });
   }
 
-  /** All schedules, also those that start no workflow. */
+  /**
+   * Lists all schedules, including those that send a plain message.
+   *
+   * @example
+   * ```ts
+   * const paused = (await client.schedules.list()).filter(({ isPaused }) => isPaused);
+   * ```
+   */
   list(): Promise<Schedule[]> {
     return this.#callApi("GET", ["schedules"]);
   }
 
-  /** @throws WorkflowError `engine_refused` when there is none of this id */
+  /**
+   * Fetches a schedule.
+   *
+   * @throws WorkflowError `engine_refused` when no schedule has this id
+   *
+   * @example
+   * ```ts
+   * const { cron } = await client.schedules.get("weekly-report");
+   * ```
+   */
   get(scheduleId: string): Promise<Schedule> {
     return this.#callApi("GET", ["schedules", toSegment(scheduleId)]);
   }
 
-  /** Starts no more runs until it is resumed; ticks meanwhile are skipped. */
+  /**
+   * Pauses a schedule. The engine skips its ticks until it is resumed.
+   *
+   * @example
+   * ```ts
+   * await client.schedules.pause("weekly-report");
+   * ```
+   */
   pause(scheduleId: string): Promise<void> {
     return this.#change("PATCH", scheduleId, "pause");
   }
 
-  /** Starts runs again, from the next tick on. */
+  /**
+   * Resumes a paused schedule, from the next tick on.
+   *
+   * @example
+   * ```ts
+   * await client.schedules.resume("weekly-report");
+   * ```
+   */
   resume(scheduleId: string): Promise<void> {
     return this.#change("PATCH", scheduleId, "resume");
   }
 
-  /** Starts no more runs. Those that it has started go on. */
+  /**
+   * Deletes a schedule. Runs that it has started continue.
+   *
+   * @example
+   * ```ts
+   * await client.schedules.delete("weekly-report");
+   * ```
+   */
   delete(scheduleId: string): Promise<void> {
     return this.#change("DELETE", scheduleId);
   }
 
-  #change(method: "PATCH" | "DELETE", scheduleId: string, ...how: string[]): Promise<void> {
-    return this.#callApi(method, ["schedules", toSegment(scheduleId), ...how], { empty: true });
+  #change(method: "PATCH" | "DELETE", scheduleId: string, ...action: string[]): Promise<void> {
+    return this.#callApi(method, ["schedules", toSegment(scheduleId), ...action], { empty: true });
   }
 }

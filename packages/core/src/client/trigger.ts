@@ -6,32 +6,34 @@ import { randomId, toRunId } from "../util/ids.ts";
 import { checkOptions } from "../util/options.ts";
 import { checkUrl } from "../util/url.ts";
 
-/** A run to start, and how it is to be delivered. */
+/** A run to start, and its delivery options. */
 export interface TriggerOptions extends RunOptions {
   /** The workflow's endpoint, as the engine reaches it. */
   readonly url: string;
-  /** The payload: a text is sent as it is, everything else as JSON. */
+  /** The payload: a string is sent as it is, everything else as JSON. */
   readonly body?: unknown;
-  /** A name of your own for the run; its id is `wfr_` and this. While such a run lives, no second one is started. */
+  /** A name for the run: its id is `wfr_` and this name. While a run with this id is live, the engine starts no second one. */
   readonly workflowRunId?: string;
-  /** Leaves out the headers that tell the engine which package and runtime it talks to. */
+  /** Omits the headers with the package's and the runtime's name. */
   readonly disableTelemetry?: boolean;
-  /** Always on; accepted for code that was written when it wasn't. */
+  /** Always on; older code sets it. */
   readonly useFailureFunction?: true;
-  /** Always on; accepted for code that was written when it wasn't. */
+  /** Always on; older code sets it. */
   readonly keepTriggerConfig?: true;
 }
 
-/** The run that was asked for. */
+/** The started run. */
 export interface TriggerResult {
   readonly workflowRunId: string;
-  /** A run of this id was live already: it goes on, and nothing was started. */
+  /** True when a run with this id was already live: it continues, and the engine started no other. */
   readonly deduplicated: boolean;
 }
 
 /**
- * @throws TypeError for options that can't be obeyed, before anything is sent
- * @throws WorkflowError `engine_refused` when the engine takes one of them not. Its `cause` lists for each what became of it.
+ * Starts runs with one request.
+ *
+ * @throws TypeError for invalid options, before the client sends anything
+ * @throws WorkflowError `engine_refused` when the engine refuses a run; its `cause` lists the result of each run
  */
 export async function trigger(engine: Engine, all: readonly TriggerOptions[]): Promise<TriggerResult[]> {
   const runIds = all.map(({ workflowRunId }) => toRunId(workflowRunId));
@@ -46,7 +48,7 @@ export async function trigger(engine: Engine, all: readonly TriggerOptions[]): P
   const reasons = refused.map((error) => error.message).join("; ");
   throw new WorkflowError(
     "engine_refused",
-    `${refused.length} of ${all.length} runs weren't started: ${reasons}`,
+    `The engine refused ${refused.length} of ${all.length} runs: ${reasons}`,
     { cause: results },
   );
 }
@@ -59,7 +61,7 @@ function toMessage(options: TriggerOptions, runId: string): Message {
   );
   const url = checkUrl("url", options.url);
   for (const option of ["useFailureFunction", "keepTriggerConfig"] as const) {
-    if ((options[option] ?? true) !== true) throw new TypeError(`${option} can't be switched off.`);
+    if ((options[option] ?? true) !== true) throw new TypeError(`${option} can't be turned off.`);
   }
   const body = toBody(options.body, "The payload");
   const start = { ...options, url, runId, body, triggerId: randomId() };

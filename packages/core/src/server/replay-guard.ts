@@ -1,18 +1,19 @@
 import type { ReplayGuard } from "./signature.ts";
 
-/** Seconds that an expired token stays known: a token accepted at its last moment reaches the guard a little later. */
+/** Seconds that the guard keeps an expired token: a token accepted at its last moment reaches the guard a little later. */
 const EXPIRY_MARGIN_SECONDS = 60;
 
 /**
  * Remembers the tokens that one process has seen, until they expire.
  *
+ * @param now milliseconds since 1970. Default: the machine's clock
  * @example
+ * ```ts
  * serve(workflow, { keys, replayGuard: memoryReplayGuard() });
- *
- * @param now milliseconds since 1970; the machine's clock by default
+ * ```
  */
 export function memoryReplayGuard(now: () => number = Date.now): ReplayGuard {
-  // In the order in which they came, which is nearly the one in which they expire.
+  // In the order in which they arrive, which is nearly the order in which they expire.
   const expiries = new Map<string, number>();
   return {
     seen(tokenId, expiresAt) {

@@ -52,7 +52,7 @@ export async function expectMisconfigured(ask: () => Promise<Response>, complain
   const told = vi.spyOn(console, "error").mockImplementation(() => {});
   try {
     const answer = await answerOf(ask());
-    const message = "The endpoint isn't set up right: its console says why.";
+    const message = "The endpoint is misconfigured. Its console says why.";
     expect(answer).toMatchObject({ status: 500, body: { error: "WorkflowError", message } });
     expect(told.mock.calls.flat().join(" ")).toMatch(complaint);
   } finally {
