@@ -3,8 +3,11 @@ import { WorkflowError } from "../util/errors.ts";
 import { malformed, parseBase64, parseJson } from "./parse.ts";
 import { parseStep, recordKey, type StepRecord } from "./step.ts";
 
-/** The kind of an entry: `step` for the payload or a step's record, `toCallback` for a call, `fromCallback` for its answer. */
-export type CallType = "step" | "toCallback" | "fromCallback";
+/**
+ * The kind of an entry: `step` for the payload or a step's record, `toCallback` for a call, `fromCallback` for its answer,
+ * `attempt` for a failed attempt of a step that ran inline.
+ */
+export type CallType = "step" | "toCallback" | "fromCallback" | "attempt";
 
 /** An entry of a history, which lists the oldest first: in a delivery's body, or in the engine's answer to a request for it. */
 export interface HistoryEntry {
