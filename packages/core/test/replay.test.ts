@@ -322,7 +322,7 @@ describe("a workflow that no longer fits its history", () => {
       "a smaller group",
       [plan(1, "a"), plan(2, "b"), done(1, "a"), done(2, "b")],
       (c) => c.run("a", () => 1),
-      /Recorded and not requested: 2 "b" \(Run\)/,
+      /Recorded, not requested: 2 "b" \(Run\)/,
     ],
     [
       "a larger group",
@@ -358,7 +358,7 @@ describe("a workflow that no longer fits its history", () => {
       "returns after the first of them",
       [ran(1, "one"), rest, ran(3, "three")],
       (c) => c.run("one", () => 1),
-      /Recorded and not requested: 2 "rest" \(SleepFor\), 3 "three" \(Run\)/,
+      /Recorded, not requested: 2 "rest" \(SleepFor\), 3 "three" \(Run\)/,
     ],
     [
       "returns and leaves a member of a group",

@@ -116,7 +116,7 @@ function userIdOf(token: unknown): string {
   } catch {
     // The token has another form: the error below says so.
   }
-  const message = "A webhook URL contains the engine's user, and the engine's token names none.";
+  const message = "A webhook needs a user, and the engine's token names none.";
   throw new WorkflowError("webhook_unavailable", message);
 }
 

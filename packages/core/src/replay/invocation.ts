@@ -98,9 +98,9 @@ export function replayMismatch(
   const how = thrown ? `thrown an error (${messageOf(thrown.cause)})` : "returned";
   const ended = outcome ? `The workflow has ${how} without them. ` : "";
   const message =
-    `The workflow doesn't request the steps that this run has recorded. Recorded and not requested: ${recorded.join(", ")}. ` +
-    `Requested and not recorded: ${pending.join(", ") || "none"}. ${ended}` +
-    "Deploy code with the recorded steps, or restart the run. Move code whose result changes into a step: Date.now, Math.random, a query.";
+    `The workflow doesn't fit the run's history. Recorded, not requested: ${recorded.join(", ")}. ` +
+    `Requested, not recorded: ${pending.join(", ") || "none"}. ${ended}` +
+    "Deploy code with the recorded steps, or restart the run. Put Date.now, Math.random and queries into steps.";
   return new WorkflowError("replay_mismatch", message, thrown);
 }
 
@@ -108,6 +108,6 @@ export function replayMismatch(
 export function unfinishedGroup({ id, name, group: { size, finished } }: StepEntry): WorkflowError {
   return new WorkflowError(
     "replay_mismatch",
-    `The run's history continues after the group of step ${id} "${name}", in which ${finished.length} of ${size} steps are finished.`,
+    `The run's history continues after the group of step ${id} "${name}", which has finished ${finished.length} of ${size} steps.`,
   );
 }

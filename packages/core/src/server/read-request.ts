@@ -62,7 +62,7 @@ function forwardedUrl({ url, headers }: Request): URL {
 
 async function readBody(request: Request, limit: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
   if (request.bodyUsed) {
-    throw new TypeError("The request's body was read before. Pass on the request unread, or a clone of it.");
+    throw new TypeError("The request's body was read before. Pass an unread request, or a clone.");
   }
   if (!request.body) return new Uint8Array();
   // A too large Content-Length is enough to refuse; a small one proves nothing.

@@ -10,9 +10,7 @@ export function warnOfJsonLoss(value: unknown, json: string | undefined, what: s
   if (!loss) return;
   const place = `${what} isn't what JSON gives back: ${loss.place}`;
   if (!warned.has(place))
-    console.warn(
-      `[perdure] ${place} and becomes ${loss.read}. Return only values that JSON preserves, and create the others where you need them.`,
-    );
+    console.warn(`[perdure] ${place} and becomes ${loss.read}. Return only what JSON preserves.`);
   warned.add(place);
 }
 
