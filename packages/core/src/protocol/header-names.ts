@@ -37,6 +37,8 @@ export const failureOptions = "Perdure-Failure-Options";
 export const capabilities = "Perdure-Capabilities";
 // On an answer to a failure or a cancellation: one rollback is on record in its body, or nothing is left to roll back.
 export const rollback = "Perdure-Rollback";
+// The right to append to a run: on its deliveries, and on the answer of an endpoint that takes it.
+export const lease = "Perdure-Lease";
 
 // On the endpoint's answers.
 export const sdkName = "Upstash-Workflow-Sdk";

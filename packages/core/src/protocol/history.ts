@@ -3,8 +3,11 @@ import { WorkflowError } from "../util/errors.ts";
 import { malformed, parseBase64, parseJson } from "./parse.ts";
 import { parseStep, recordKey, type StepRecord } from "./step.ts";
 
-/** What an entry is: the payload or a step's record, a request to a third party, or the answer to one. */
-export type CallType = "step" | "toCallback" | "fromCallback";
+/**
+ * What an entry is: the payload or a step's record, a request to a third party, the answer to one, or a failed attempt
+ * of a step that ran inline.
+ */
+export type CallType = "step" | "toCallback" | "fromCallback" | "attempt";
 
 /** A history as it travels: oldest first, in a delivery's body or in the engine's answer to a fetch. */
 export interface HistoryEntry {

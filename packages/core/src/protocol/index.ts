@@ -27,6 +27,20 @@ export {
   parseHistory,
   readHistory,
 } from "./history.ts";
+export type {
+  AttemptEntry,
+  InlineAnswer,
+  InlineAnswers,
+  InlineAppend,
+  InlineAppends,
+  InlineAttempt,
+  InlineEnd,
+  InlineMessage,
+  InlineNews,
+  InlineRecord,
+  InlineRequest,
+  StepKey,
+} from "./inline.ts";
 export type { InvokeEnvelope } from "./invoke.ts";
 export type { Message, Redact, RunOptions } from "./message.ts";
 export { startMessage, stepMessage } from "./message.ts";

@@ -39,6 +39,10 @@ export interface StepRecord {
   readonly failure?: { readonly attempts: number; readonly error: ErrorBody };
   /** The step has a rollback. */
   readonly rollback?: true | undefined;
+  /** When the work of the recorded attempt began, in milliseconds since 1970. Only of steps that ran inline. */
+  readonly startedAt?: number;
+  /** How long it took, in milliseconds. */
+  readonly durationMs?: number;
 }
 
 /** The step that a record is of, as user code knows it. */

@@ -15,15 +15,17 @@ import { insertMessage } from "./messages.ts";
  * the rollbacks. When it goes to another URL, a second message asks the workflow for them, if there may be any, and the
  * report waits for the end of that one, for {@link ALARM_DELAY} at most.
  *
- * @returns the report's key
+ * @returns the report's key; undefined when there is no place for the report
  */
 export async function reportRunFailure(
   tx: Tx,
   failed: Failed,
   run: Run,
   source: MessageRow,
-): Promise<number> {
-  const report = runFailureMessage(failed, run, failed.message.failureCallback ?? failureCallbackOf(run));
+): Promise<number | undefined> {
+  const place = failed.message.failureCallback ?? failureCallbackOf(run);
+  if (!place) return undefined;
+  const report = runFailureMessage(failed, run, place);
   const of = { run: run.key, source };
   if (isSameUrl(report.url, run.url)) {
     const callback = await insertMessage(tx, report, of);

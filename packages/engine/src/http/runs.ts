@@ -14,7 +14,11 @@ const ALL = Number.MAX_SAFE_INTEGER - 1;
 const DEFAULT_PAGE_SIZE = 100;
 
 const entry = z
-  .object({ messageId: z.string(), body: base64, callType: z.enum(["step", "toCallback", "fromCallback"]) })
+  .object({
+    messageId: z.string(),
+    body: base64,
+    callType: z.enum(["step", "toCallback", "fromCallback", "attempt"]),
+  })
   .meta({ id: "Entry", description: "Of a run's history." });
 
 const params = { id: part };

@@ -141,14 +141,20 @@ function toStartRun(
   request: PublishRequest,
   awaitingConfiguration: boolean,
 ): StartRun {
-  const features = request.headers.get(HEADER.featureSet.toLowerCase())?.split(",");
+  // A client that starts a run over the REST route says nothing of the endpoint's features: the endpoint will.
+  const features =
+    request.headers.get(HEADER.featureSet.toLowerCase())?.split(",") ??
+    (awaitingConfiguration ? ALL_FEATURES : []);
   const config: RunConfig = {
     forward: options.forward,
     contentType: options.contentType,
     ...policyOf(options),
-    failureCallback: failureCallbackOf(url, withoutRepeated(options, request.headers)),
-    // A client that starts a run over the REST route says nothing of the endpoint's features: the endpoint will.
-    features: features?.map((feature) => feature.trim()) ?? (awaitingConfiguration ? ALL_FEATURES : []),
+    // Options of a report without its URL mean the workflow's own, for a client that names its features.
+    failureCallback: failureCallbackOf(
+      features.length > 0 ? url : undefined,
+      withoutRepeated(options, request.headers),
+    ),
+    features: features.map((feature) => feature.trim()),
     lifetime: lifetimeOf(request.headers),
     triggerId: triggerIdOf(request.headers),
   };
@@ -208,7 +214,7 @@ function parseAppend(url: string, options: Options, request: PublishRequest): Ap
     });
   }
   // Older clients say with each step where its failure is reported; today's say it once, with the trigger.
-  const failureCallback = failureCallbackOf(url, options);
+  const failureCallback = failureCallbackOf(undefined, options);
   const message = { ...toNewMessage("step", url, options, request), failureCallback };
   return { kind: "append", runId, key: recordKey(record), record, body: request.body, message };
 }

@@ -154,9 +154,15 @@ export function deliveryOf(
   };
 }
 
-/** Where the run's failure is reported: to the workflow itself, unless the trigger named another place. */
-export function failureCallbackOf(run: NewRun): Callback {
-  return run.config.failureCallback ?? { url: run.url, options: undefined };
+/**
+ * Where the engine reports the run's failure: the URL that the trigger names, else the workflow itself.
+ *
+ * @returns undefined for a client that names neither a URL nor any feature: it may be older than failure functions, and
+ * would take the report for the payload of a new run
+ */
+export function failureCallbackOf({ url, config }: NewRun): Callback | undefined {
+  if (config.failureCallback) return config.failureCallback;
+  return config.features.length > 0 ? { url, options: undefined } : undefined;
 }
 
 /**

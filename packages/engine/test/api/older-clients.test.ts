@@ -64,7 +64,7 @@ describe("an endpoint that doesn't name its SDK", () => {
 
   it("has stalled if it does nothing", async () => {
     const w = world((call) => (isFailure(call) ? ok("{}") : nameless()));
-    await start(w);
+    await start(w, undefined, { [HEADER.failureCallback]: APP });
     await w.engine.idle();
     const { failureFunction } = await w.run("wfr_1");
     expect(failureFunction.failResponse).toContain("stalled");
@@ -90,7 +90,7 @@ describe("the report of a failure", () => {
       await append(self, result(1));
       return nameless();
     });
-    await start(w, features, { [HEADER.retries]: "0" });
+    await start(w, features, { [HEADER.retries]: "0", [HEADER.failureCallback]: APP });
     await w.engine.idle();
     return source;
   };
@@ -105,6 +105,21 @@ describe("the report of a failure", () => {
 
   it("carries the payload for one with it", async () => {
     expect(await reports("LazyFetch,InitialBody")).toBe('{"order":1}');
+  });
+
+  it.each([
+    ["nothing about it", {}],
+    ["options for it, but no URL", { "Upstash-Failure-Callback-Retries": "0" }],
+  ])("isn't made for a client without features that says %s", async (_what, more) => {
+    const w = world(() => failed(500, "declined"));
+    await start(w, undefined, { [HEADER.retries]: "0", ...more });
+    await w.engine.idle();
+    expect(w.calls.map(({ url }) => url)).toEqual([APP]);
+    const run = await w.run("wfr_1");
+    expect(run).toMatchObject({ workflowState: "RUN_FAILED", dlqId: expect.any(String) });
+    expect(run.failureFunction).toBeUndefined();
+    const [dead] = await w.deadLetters();
+    expect(dead).toMatchObject({ workflowRunId: "wfr_1", responseStatus: 500 });
   });
 
   it("goes where the step that failed says", async () => {
