@@ -171,13 +171,13 @@ describe("perdure dev", () => {
     expect(lines).toEqual([
       expect.stringMatching(/^[\d:]{8} ▶ wfr_1 \/wf started http/),
       expect.stringMatching(
-        /^[\d:]{8} ↻ wfr_1 \/wf after init attempt 1, 500, \d+ ms: card declined; again in 1 ms$/,
+        /^[\d:]{8} ↻ wfr_1 \/wf after init again in 1 ms: card declined \(attempt 1, 500, \d+ ms\)$/,
       ),
       expect.stringMatching(
-        /^[\d:]{8} ✗ wfr_1 \/wf run failed after init attempt 2, 500, \d+ ms: card declined dead letter \d+-1$/,
+        /^[\d:]{8} ✗ wfr_1 \/wf run failed after init: card declined \(attempt 2, 500, \d+ ms\) dead letter \d+-1$/,
       ),
       expect.stringMatching(
-        /^[\d:]{8} ✚ wfr_1 \/wf failure function ran attempt 1, 200, \d+ ms: \{"message":"card declined"\}$/,
+        /^[\d:]{8} ✚ wfr_1 \/wf failure function ran: \{"message":"card declined"\} \(attempt 1, 200, \d+ ms\)$/,
       ),
     ]);
   });
