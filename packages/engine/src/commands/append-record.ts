@@ -13,7 +13,7 @@ import { addWebhook } from "./waits.ts";
  * Adds a record or a call to a run's history, and stores its delivery. An endpoint that hasn't heard the answer repeats
  * the request: then the answer names what is there.
  *
- * @throws Problem 400 when the run isn't live
+ * @throws EngineError `invalid_request` when the run isn't live
  */
 export async function appendRecord(tx: Tx, command: AppendStep | StartCall): Promise<Receipt> {
   const run = await lockRun(tx, command.runId);

@@ -1,0 +1,121 @@
+import type { ErrorBody } from "./error.ts";
+import type { HistoryEntry } from "./history.ts";
+import type { StepRecord, StepType } from "./step.ts";
+import type { WaitRequest } from "./wait.ts";
+
+// Inline execution, between this package's runtime and Perdure's own engine: one delivery runs as many steps as it can.
+// docs/protocol.md describes the exchange; these are its JSON bodies.
+
+/** A step, as attempts count it: its record's id isn't known before the step has ended. */
+export interface StepKey {
+  readonly name: string;
+  readonly type: StepType;
+  /** 1 for the first step of this name and kind that the workflow requests, 2 for the second, … */
+  readonly nth: number;
+}
+
+/** One line that an invocation adds to its run's history. */
+export type InlineRecord =
+  /** The result of a step, or its caught failure. */
+  | { readonly kind: "result"; readonly record: StepRecord }
+  /** A step that the engine does: its plan, and the request to do it. The engine records the result. */
+  | ({ readonly kind: "ask"; readonly record: StepRecord } & InlineRequest)
+  /** A failed attempt of a step, while other steps of the invocation go on. */
+  | InlineAttempt;
+
+/** What the engine does for a step. */
+export type InlineRequest =
+  /** Send a message: a call, or the start of an invoked run. As an item of a batch. */
+  | { readonly message: InlineMessage }
+  /** Wait for an event or a webhook request. */
+  | { readonly wait: WaitRequest }
+  /** Let time pass. Milliseconds since 1970. */
+  | { readonly until: number };
+
+/** An item of `POST /v2/batch`. */
+export interface InlineMessage {
+  readonly destination: string;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string | undefined;
+}
+
+/** A failed attempt of a step. */
+export interface InlineAttempt {
+  readonly kind: "attempt";
+  readonly step: StepKey;
+  /** 1 for the first attempt. */
+  readonly attempt: number;
+  readonly error: ErrorBody;
+  /** Retries that the step asks for; the engine's policy for the run applies without it. */
+  readonly retries?: number | undefined;
+  /** Milliseconds until the next attempt; the engine's policy for the run applies without it. */
+  readonly delayMs?: number | undefined;
+  /** Another attempt would not help. */
+  readonly final?: true | undefined;
+}
+
+/** The appends of one invocation. */
+export interface InlineAppend {
+  /** The value of the delivery's `Perdure-Lease`. */
+  readonly lease: string;
+  /** How many entries of the history the invocation knows. */
+  readonly after: number;
+  /** In the order in which they are to be recorded: all of them or none. */
+  readonly records: readonly InlineRecord[];
+  /** The steps that are under way once the records are stored, those that are about to begin included. */
+  readonly underWay: readonly StepKey[];
+}
+
+/** Body of `POST /v2/workflows/append`. */
+export interface InlineAppends {
+  readonly appends: readonly InlineAppend[];
+}
+
+/** One line of the history that follows `after`. Its position is `after` + its place in the list. */
+export type InlineNews =
+  /** A record of this append: its index. An attempt also says what follows from it. */
+  | {
+      readonly own: number;
+      /** When the step may be tried again, in milliseconds since 1970. */
+      readonly retryAt?: number | undefined;
+      /** The step's retries are used up. */
+      readonly exhausted?: true | undefined;
+    }
+  /** A line that somebody else has added: an event, an answer, a child's end. */
+  | { readonly entry: HistoryEntry };
+
+/** The engine's answer to one {@link InlineAppend}. */
+export type InlineAnswer =
+  /** The records are on disk. */
+  | { readonly news: readonly InlineNews[] }
+  /** Another invocation holds the run: this one must begin no step and append nothing more. */
+  | { readonly error: "lease_lost" }
+  /** The run has ended meanwhile. */
+  | { readonly error: "run_over"; readonly state: string }
+  /** The records can't be accepted: repeating them is of no use. */
+  | { readonly error: "refused"; readonly message: string };
+
+/** Body of the answer to {@link InlineAppends}: one item for each append, in order. */
+export interface InlineAnswers {
+  readonly appends: readonly InlineAnswer[];
+}
+
+/** The property `perdure` in the body of an answer to a delivery whose lease the endpoint has taken. */
+export interface InlineEnd {
+  readonly after: number;
+  /** The records that haven't been appended. */
+  readonly records: readonly InlineRecord[];
+  /** How the invocation ended; absent in the answer of a failed attempt. */
+  readonly end?: "returned" | "parked" | "continue";
+  /** The workflow's result, as JSON text. */
+  readonly result?: string | undefined;
+  /** In the answer of a failed attempt: the step that failed. */
+  readonly failed?: StepKey | undefined;
+}
+
+/** The body of a history entry of the call type `attempt`: the attempt, and what the engine has decided. */
+export interface AttemptEntry extends InlineAttempt {
+  /** When the step may be tried again, in milliseconds since 1970; absent once its retries are used up. */
+  readonly retryAt?: number | undefined;
+}
