@@ -23,7 +23,7 @@ export type InlineRecord =
   /** A failed attempt of a step, while other steps of the invocation go on. */
   | InlineAttempt;
 
-/** What the engine does for a step. */
+/** The request to the engine to do a step. */
 export type InlineRequest =
   /** Send a message: a call, or the start of an invoked run. As an item of a batch. */
   | { readonly message: InlineMessage }
