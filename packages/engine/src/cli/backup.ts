@@ -1,6 +1,6 @@
 import { statSync } from "node:fs";
 import { backupSqlite } from "../open-sqlite.ts";
-import { StoreUnavailable } from "../store/store.ts";
+import { StoreUnavailable } from "../store/unavailable.ts";
 import { giveUp } from "./listen.ts";
 
 /** `perdure backup FILE`: copies a database, also while an engine uses it. */

@@ -2,7 +2,7 @@ import { HEADER, type StepRecord } from "@perdure/core/protocol";
 import { toText } from "../rules/bytes.ts";
 import { firstValue } from "../rules/header.ts";
 import { isKeyOf } from "../rules/record-key.ts";
-import type { Lease } from "../store/store.ts";
+import type { Lease } from "../store/claims.ts";
 import { IS_POST_RUN, transitionTo, underLease } from "../store/tables/due.ts";
 import { type MessageRow, toMessage } from "../store/tables/rows.ts";
 import { GREATEST, sql, type Tx } from "../store/tx.ts";

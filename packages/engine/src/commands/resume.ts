@@ -15,6 +15,10 @@ import { type OldEntry, planResume } from "./plan-resume.ts";
 import { recordStep } from "./record-step.ts";
 import { isReporting, recordLearned, rollbacksOf } from "./rollbacks.ts";
 
+/**
+ * Takes failed runs up again as new runs, and their entries out of the dead letter queue: from the start, or with all that
+ * is recorded.
+ */
 export async function resumeRuns(tx: Tx, query: DeadLetterQuery, how: ResumeRequest): Promise<ResumedRuns> {
   const { items, next } = await deadLetters(tx, { ...query, ofRuns: true });
   const runs = await inOrder.flatMap(items, async ({ dlqId, run }) => {

@@ -1,7 +1,7 @@
 import { type Context, Hono } from "hono";
 import type { Clock } from "../rules/clock.ts";
 import { EngineError, invalid } from "../rules/engine-error.ts";
-import { StoreUnavailable } from "../store/store.ts";
+import { StoreUnavailable } from "../store/unavailable.ts";
 import { requireToken } from "./auth.ts";
 import { describe, type OpenApi } from "./document.ts";
 import { isAmbiguous, pathOf } from "./path.ts";
