@@ -2,6 +2,7 @@ import { hasStrings } from "../util/check.ts";
 import { WorkflowError } from "../util/errors.ts";
 import { asErrorBody, type FailedStep, type FailurePlace, readFailure, toError } from "./error.ts";
 import { type HistoryEntry, isHistory } from "./history.ts";
+import type { StepKey } from "./inline.ts";
 import { malformed, parseBase64, parseCallback } from "./parse.ts";
 import type { PendingRollback, RollbackRecord } from "./rollback.ts";
 
@@ -41,6 +42,8 @@ export interface FailureDetails {
   readonly started: readonly number[];
   /** The step after those on record may have been begun. */
   readonly begun?: boolean;
+  /** The steps of an inline run that were under way, as far as its endpoint has said which. They aren't on record. */
+  readonly underWay?: readonly StepKey[];
   /** Rollbacks that are on record; with `rollbacksPending`, those that are known to come as well. */
   readonly rollbacks: readonly (RollbackRecord | PendingRollback)[];
   /** The workflow is still being asked for its rollbacks. The report comes again when they have ended. */

@@ -39,6 +39,8 @@ export const capabilities = "Perdure-Capabilities";
 export const rollback = "Perdure-Rollback";
 // The right to append to a run: on its deliveries, and on the answer of an endpoint that takes it.
 export const lease = "Perdure-Lease";
+// On the deliveries of a resumed run: the id of the run that failed first. Idempotency keys are derived from it.
+export const originRun = "Perdure-Origin-Run";
 
 // On the endpoint's answers.
 export const sdkName = "Upstash-Workflow-Sdk";

@@ -108,6 +108,8 @@ export interface InlineEnd {
   readonly records: readonly InlineRecord[];
   /** How the invocation ended; absent in the answer of a failed attempt. */
   readonly end?: "returned" | "parked" | "continue";
+  /** Of a parked invocation: when the first of its failed steps may be tried again, in milliseconds since 1970. */
+  readonly retryAt?: number | undefined;
   /** The workflow's result, as JSON text. */
   readonly result?: string | undefined;
   /** In the answer of a failed attempt: the step that failed. */
