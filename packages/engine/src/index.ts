@@ -4,6 +4,7 @@ export { fetchTransport, type OutgoingRequest, type Transport } from "./delivery
 export { createEngine, type Engine, type EngineOptions } from "./engine.ts";
 export { backupSqlite, openSqlite } from "./open-sqlite.ts";
 export { type Clock, ManualClock } from "./rules/clock.ts";
+export { EngineError, type EngineErrorCode, type EngineErrorFacts } from "./rules/engine-error.ts";
 export type { EngineEvent } from "./rules/event.ts";
 export type { Reply } from "./rules/message.ts";
 export { createServer, type ServerOptions, type Tenant } from "./server.ts";

@@ -20,10 +20,12 @@ export type InlineRecord =
   | { readonly kind: "result"; readonly record: StepRecord }
   /** A step that the engine does: its plan, and the request to do it. The engine records the result. */
   | ({ readonly kind: "ask"; readonly record: StepRecord } & InlineRequest)
+  /** A step with `atMostOnce` is about to begin: its plan. Only the result of the step follows it. */
+  | { readonly kind: "begin"; readonly record: StepRecord }
   /** A failed attempt of a step, while other steps of the invocation go on. */
   | InlineAttempt;
 
-/** What the engine does for a step. */
+/** The request to the engine to do a step. */
 export type InlineRequest =
   /** Send a message: a call, or the start of an invoked run. As an item of a batch. */
   | { readonly message: InlineMessage }
@@ -108,8 +110,6 @@ export interface InlineEnd {
   readonly records: readonly InlineRecord[];
   /** How the invocation ended; absent in the answer of a failed attempt. */
   readonly end?: "returned" | "parked" | "continue";
-  /** Of a parked invocation: when the first of its failed steps may be tried again, in milliseconds since 1970. */
-  readonly retryAt?: number | undefined;
   /** The workflow's result, as JSON text. */
   readonly result?: string | undefined;
   /** In the answer of a failed attempt: the step that failed. */

@@ -18,7 +18,7 @@ export async function queueOf(tx: Tx, name: string): Promise<QueueRow | undefine
  * Has a queue exist.
  *
  * @param most how many there may be
- * @throws Problem 412
+ * @throws EngineError `limit_reached`
  */
 export async function ensureQueue(
   tx: Tx,

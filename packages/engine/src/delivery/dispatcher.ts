@@ -1,8 +1,8 @@
 import { type Attempt, interpretAnswer } from "../rules/answer.ts";
 import { type Cancel, callAt } from "../rules/clock.ts";
-import { messageOf } from "../rules/problem.ts";
 import { expiryAt } from "../rules/retention.ts";
 import { decideSettlement } from "../rules/settlement.ts";
+import { messageOf } from "../rules/thrown.ts";
 import { type Claim, StoreUnavailable } from "../store/store.ts";
 import { type Abandoned, attempt } from "./attempt.ts";
 import { describeClaim, toAttemptEvent } from "./attempt-event.ts";

@@ -1,6 +1,6 @@
 import { z } from "zod";
+import { EngineError } from "../rules/engine-error.ts";
 import { NAME } from "../rules/name.ts";
-import { Problem } from "../rules/problem.ts";
 import { toQueueChange } from "../rules/queue.ts";
 import { json } from "./json.ts";
 import { named } from "./parameters.ts";
@@ -89,5 +89,5 @@ async function pause(
 }
 
 function refuseUnknown(name: string): never {
-  throw new Problem(404, `queue ${name} not found`);
+  throw new EngineError("not_found", `queue ${name} not found`);
 }

@@ -1,10 +1,10 @@
 import { HEADER } from "@perdure/core/protocol";
 import { z } from "zod";
+import { EngineError } from "../rules/engine-error.ts";
 import { toHeaderMap } from "../rules/header.ts";
 import { DEFAULT_RETRIES } from "../rules/message.ts";
 import type { PublishRequest } from "../rules/new-message.ts";
 import { OPTION_HEADERS } from "../rules/option-headers.ts";
-import { Problem } from "../rules/problem.ts";
 import { describeSchedule, type Schedule, toSchedule } from "../rules/schedule.ts";
 import { isUrlGroupName, unknownDestination } from "../rules/url-group.ts";
 import { raw } from "./json.ts";
@@ -120,8 +120,8 @@ function switched(summary: string, paused: boolean): Routes[string]["POST"] & ob
   });
 }
 
-function unknown(id: string): Problem {
-  return new Problem(404, `schedule ${id} not found`);
+function unknown(id: string): EngineError {
+  return new EngineError("not_found", `schedule ${id} not found`);
 }
 
 function scheduleView(one: Schedule): Output<typeof schedule> {

@@ -22,7 +22,7 @@ export interface Queues {
   /**
    * Makes a queue, or changes one.
    *
-   * @throws Problem 412 when it would be one too many
+   * @throws EngineError `limit_reached` when it would be one too many
    */
   put(change: QueueChange, limits: Pick<QueueLimits, "queues">): Promise<void>;
 
@@ -43,7 +43,7 @@ export interface Schedules {
   /**
    * Makes a schedule, and its queue. One of the same id is replaced: it stays as old, and as paused, as it was.
    *
-   * @throws Problem 412 when it would be one too many
+   * @throws EngineError `limit_reached` when it would be one too many
    */
   put(schedule: NewSchedule, limits: ScheduleLimits): Promise<void>;
 

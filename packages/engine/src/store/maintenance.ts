@@ -12,7 +12,7 @@ export interface Maintenance {
   /**
    * Copies all that is stored as it is at one moment, while the engine goes on.
    *
-   * @throws Problem 501 where the database isn't a file
+   * @throws EngineError `not_possible_here` where the database isn't a file
    */
   backup(): Promise<Backup>;
 

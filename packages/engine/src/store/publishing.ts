@@ -18,7 +18,7 @@ export interface PublishingStore {
    * Changes a URL group, or makes or deletes one.
    *
    * @returns the group as it is now; `undefined` when there is none
-   * @throws Problem 404 when there is none to change, 412 for one over the limits
+   * @throws EngineError `not_found` when there is none to change, 412 for one over the limits
    */
   updateUrlGroup(name: string, change: UrlGroupChange, limits: UrlGroupLimits): Promise<UrlGroup | undefined>;
 }

@@ -58,7 +58,7 @@ export interface Store extends Controls, PublishingStore, Maintenance {
    * Stores requests, all of them or none. A run that is alive already, a step that has invoked one, or a record or call
    * that its run has already, is answered with what is there, and nothing is stored for it.
    *
-   * @throws Problem 400 for a record, a call, an invocation or a configuration of a run that isn't alive, and for the
+   * @throws EngineError `invalid_request` for a record, a call, an invocation or a configuration of a run that isn't alive, and for the
    * invocation of a run that is alive on somebody else's account; 412 for one queue too many
    */
   accept(commands: readonly Command[], limits?: Partial<QueueLimits>): Promise<Receipt[]>;
@@ -67,7 +67,7 @@ export interface Store extends Controls, PublishingStore, Maintenance {
    * Has a step recorded when its event comes: at once, when that has come before it was waited for. A step that waits
    * already, or is recorded, is answered with what is there.
    *
-   * @throws Problem 400 when its run isn't alive
+   * @throws EngineError `invalid_request` when its run isn't alive
    */
   wait(wait: NewWait): Promise<WaitReceipt>;
 
@@ -148,7 +148,7 @@ export interface Store extends Controls, PublishingStore, Maintenance {
   /**
    * Makes new messages, with the same content, of messages that failed, and takes their entries out of the queue.
    *
-   * @throws Problem 412 for one queue too many
+   * @throws EngineError `limit_reached` for one queue too many
    */
   retry(query: DeadLetterQuery, options: Options, limits?: Partial<QueueLimits>): Promise<RetriedMessages>;
 

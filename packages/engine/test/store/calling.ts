@@ -47,7 +47,7 @@ export function calling(name: string, open: () => Promise<Store>): void {
       expect(receipts.map(({ deduplicated }) => deduplicated)).toEqual([false, true]);
       expect((receipts[1] as Receipt).messageId).toBe(receipts[0]?.messageId);
       await kit.at(START).endRun("wfr_1", { state: "RUN_CANCELED", response: undefined });
-      await expect(kit.accept(call("wfr_1"))).rejects.toMatchObject({ status: 400 });
+      await expect(kit.accept(call("wfr_1"))).rejects.toMatchObject({ code: "conflict" });
       expect((await kit.claim(START + 1e9)).claims).toEqual([]);
     });
 

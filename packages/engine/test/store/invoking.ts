@@ -52,8 +52,8 @@ export function invoking(name: string, open: () => Promise<Store>): void {
 
     it("of a run that is alive otherwise, or by one that isn't, is refused", async () => {
       await kit.accept(start("wfr_1"), start("wfr_2"));
-      await expect(kit.accept(child("wfr_2", "wfr_1"))).rejects.toMatchObject({ status: 400 });
-      await expect(kit.accept(child("wfr_3", "wfr_none"))).rejects.toMatchObject({ status: 400 });
+      await expect(kit.accept(child("wfr_2", "wfr_1"))).rejects.toMatchObject({ code: "conflict" });
+      await expect(kit.accept(child("wfr_3", "wfr_none"))).rejects.toMatchObject({ code: "conflict" });
     });
 
     it("tells nobody once the run that waited has ended", async () => {

@@ -105,7 +105,7 @@ export function logging(name: string, open: () => Promise<Store>): void {
           .sort();
       const started = ["delivery CREATED 1", "run RUN_STARTED 1"];
       expect(sums()).toEqual([...started, "message CREATED 2"].sort());
-      await expect(kit.accept(plain(), append("wfr_none", 1))).rejects.toMatchObject({ status: 400 });
+      await expect(kit.accept(plain(), append("wfr_none", 1))).rejects.toMatchObject({ code: "conflict" });
       await kit.accept(known("a"));
       await kit.accept(known("a"));
       expect(sums()).toEqual(["message CREATED 1"]);
@@ -142,7 +142,7 @@ export function logging(name: string, open: () => Promise<Store>): void {
       await kit.at(START).queues.delete("q");
       const none = { queues: 0 };
       await expect(kit.at(START).retry({ count: 10 }, NO_OPTIONS, none)).rejects.toMatchObject({
-        status: 412,
+        code: "limit_reached",
       });
       expect((await kit.store.deadLetters({ count: 10 })).items).toHaveLength(2);
       expect((await kit.claim(START + 1e9)).claims).toEqual([]);

@@ -133,14 +133,12 @@ export function queueing(name: string, open: () => Promise<Store>): void {
 
     it("are refused beyond their number, with all that was to be stored with them", async () => {
       await kit.store.accept([queued({}, "a")], { queues: 1 });
-      const problem = { status: 412, message: expect.stringContaining("1 queues") };
-      await expect(kit.store.accept([plain(), queued({}, "b")], { queues: 1 })).rejects.toMatchObject(
-        problem,
-      );
+      const error = { code: "limit_reached", message: expect.stringContaining("1 queues") };
+      await expect(kit.store.accept([plain(), queued({}, "b")], { queues: 1 })).rejects.toMatchObject(error);
       await expect(change()).resolves.toBeUndefined();
       await expect(
         kit.at(START).queues.put({ name: "c", parallelism: 1, paused: false }, { queues: 2 }),
-      ).rejects.toMatchObject({ status: 412 });
+      ).rejects.toMatchObject({ code: "limit_reached" });
       expect((await kit.claim()).claims).toHaveLength(1);
     });
   });

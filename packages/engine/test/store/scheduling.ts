@@ -111,10 +111,12 @@ export function scheduling(name: string, open: () => Promise<Store>): void {
     it("are refused beyond their number", async () => {
       await put("a");
       const limits = { schedules: 1, queues: 0 };
-      await expect(kit.store.schedules.put(schedule("b"), limits)).rejects.toMatchObject({ status: 412 });
+      await expect(kit.store.schedules.put(schedule("b"), limits)).rejects.toMatchObject({
+        code: "limit_reached",
+      });
       await expect(kit.store.schedules.put(schedule("a"), limits)).resolves.toBeUndefined();
       const inQueue = schedule("a", { [HEADER.queueName]: "q" });
-      await expect(kit.store.schedules.put(inQueue, limits)).rejects.toMatchObject({ status: 412 });
+      await expect(kit.store.schedules.put(inQueue, limits)).rejects.toMatchObject({ code: "limit_reached" });
       expect((await kit.store.schedules.list()).map(({ id, headers }) => [id, headers.length])).toEqual([
         ["a", 0],
       ]);

@@ -1,7 +1,7 @@
 import { existsSync, renameSync, rmSync } from "node:fs";
 import { open } from "node:fs/promises";
 import * as sqlite from "node:sqlite";
-import { messageOf } from "../../rules/problem.ts";
+import { messageOf } from "../../rules/thrown.ts";
 import type { Backup } from "../maintenance.ts";
 import { StoreUnavailable } from "../store.ts";
 import { createPrivate, openReader } from "./file.ts";

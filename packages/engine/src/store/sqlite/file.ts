@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { messageOf } from "../../rules/problem.ts";
+import { messageOf } from "../../rules/thrown.ts";
 import { StoreUnavailable } from "../store.ts";
 
 /** Marks a SQLite file as a database of this engine: "Prdr". */

@@ -1,5 +1,5 @@
 import { placeOf } from "../../rules/destination.ts";
-import { Problem } from "../../rules/problem.ts";
+import { EngineError } from "../../rules/engine-error.ts";
 import type { NewRun, Run, RunConfig } from "../../rules/run.ts";
 import { insert, sql, type Tx } from "../tx.ts";
 import { type RunRow, toJson, toRun } from "./rows.ts";
@@ -57,10 +57,10 @@ export async function latestRun(tx: Tx, id: string): Promise<Run | undefined> {
 }
 
 /** Why nothing can be done with a run that was asked for by its id. */
-export async function notLive(tx: Tx, id: string, consequence: string): Promise<Problem> {
+export async function notLive(tx: Tx, id: string, consequence: string): Promise<EngineError> {
   const last = await tx.one<{ state: string }>(
     sql`SELECT state FROM runs WHERE id = ${id} ORDER BY key DESC LIMIT 1`,
   );
   const why = last ? `has ended (${last.state})` : "doesn't exist";
-  return new Problem(400, `workflow run ${id} ${why}: ${consequence}`);
+  return new EngineError("conflict", `workflow run ${id} ${why}: ${consequence}`);
 }
