@@ -36,7 +36,7 @@ export function collectRollbacks(
       end({ matched, newSteps, unmatched, error });
     };
     const onIdle = (): void => {
-      // A branch may be waiting for something of its own before it asks.
+      // A branch may wait for other work before it requests a step.
       const more = matcher.newSteps.length === 0 && history.phase.kind === "advance" && !over;
       if (matcher.unmatched.size > 0 || more) timer ??= setTimeout(finish, timeoutMs);
       else finish();

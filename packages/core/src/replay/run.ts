@@ -191,7 +191,7 @@ class Run {
       // The user's own `retryDelay` has thrown.
       .catch((error) => this.#finish({ kind: "threw", error, step: place }));
     this.#executing = undefined;
-    // It is to be tried again, a nested step has failed this attempt, or the run was canceled: what follows belongs to none.
+    // The engine will retry the step, a nested step has failed the attempt, or the run was cancelled: there is nothing to record.
     if (!outcome || this.#ended) return;
     const record = { stepId: id, ...recordOf(step), ...outcome, concurrent };
     // A member's plan has waited already.

@@ -4,10 +4,10 @@ import { readResult, type Step } from "../steps/index.ts";
 import { WorkflowStepError } from "../util/errors.ts";
 import { type Group, type StepEntry, toFailedStep } from "./step-history.ts";
 
-/** Turns of the microtask queue without a new request after which a group counts as complete. */
+/** Microtasks without a new request after which a group of parallel steps counts as complete. */
 const SETTLE_MICROTASKS = 20;
 
-/** A step that the workflow has asked for, and waits for. */
+/** A step that the workflow has requested and waits for. */
 export interface PendingStep {
   readonly step: Step;
   readonly resolve: (result: unknown) => void;
@@ -15,22 +15,22 @@ export interface PendingStep {
 }
 
 interface Listener {
-  /** No more requests come in by themselves. */
+  /** Called when the workflow waits, and requests no more steps. */
   idle(): void;
-  /** What is on record can't be read. */
+  /** Called for a record that can't be read. */
   unreadable(error: unknown, entry: StepEntry): void;
 }
 
 /**
- * What a workflow asks for in one invocation, and the records that answer it. They are found by name and kind, not by place:
- * which of several branches asks first may change from one invocation to the next, when they wait for something of their own.
+ * Matches the steps that a workflow requests in one invocation with their records, by name and kind. Their order doesn't match:
+ * parallel branches may request their steps in another order in each invocation.
  */
 export class StepMatcher {
-  /** On record and not asked for. */
+  /** Recorded steps that the workflow hasn't requested. */
   readonly unmatched: Set<StepEntry>;
-  /** On record and asked for. */
+  /** Recorded steps that the workflow has requested. */
   readonly matched: Map<StepEntry, PendingStep> = new Map();
-  /** Asked for and not on record. */
+  /** Requested steps without a record. */
   readonly newSteps: PendingStep[] = [];
   readonly #listener: Listener;
   #requests = 0;
@@ -43,7 +43,7 @@ export class StepMatcher {
     this.#listener = listener;
   }
 
-  /** @returns where the step is on record; undefined for a new one */
+  /** Matches a requested step. @returns its entry in the history; undefined for a new step */
   match(pending: PendingStep): StepEntry | undefined {
     this.#requests++;
     const entry = this.#find(pending.step);
@@ -57,19 +57,19 @@ export class StepMatcher {
     return entry;
   }
 
-  /** On record, not asked for, and not {@link StepEntry.optional}. */
+  /** The unmatched steps that aren't {@link StepEntry.optional}. */
   get missing(): StepEntry[] {
     return [...this.unmatched].filter(({ optional }) => !optional);
   }
 
-  /** True while members of a group are asked for and others aren't yet. */
+  /** True while the workflow has requested some members of a group, and others not yet. */
   get hasPartialGroup(): boolean {
     for (const entry of this.unmatched)
       if (entry.group.finished.some((one) => this.matched.has(one))) return true;
     return false;
   }
 
-  /** Waits until no more requests come in by themselves, and tells. */
+  /** Waits until the workflow requests no more steps, and calls the listener. */
   async waitUntilIdle(): Promise<void> {
     if (this.#watching) return;
     this.#watching = true;
@@ -88,8 +88,8 @@ export class StepMatcher {
     return undefined;
   }
 
-  // Once all members were asked for, as they were the first time; in the order in which they were recorded, with time
-  // between them for what waits for each, so that a race has the same winner in every invocation.
+  // Resolves a group once the workflow has requested all members, in the order of recording. The pause between two members lets
+  // the code that waits for the first run first, so that a race has the same winner in every invocation.
   async #resolveGroup(group: Group): Promise<void> {
     if (!group.finished.every((entry) => this.matched.has(entry))) return;
     this.#resolvingGroups++;
@@ -113,7 +113,7 @@ export class StepMatcher {
   }
 }
 
-/** What the workflow catches for a step that is on record as failed. */
+/** Creates the error that the workflow catches for a step that is recorded as failed. */
 export function toStepError(
   entry: Pick<StepEntry, "id" | "name" | "type">,
   { attempts, error }: NonNullable<StepRecord["failure"]>,

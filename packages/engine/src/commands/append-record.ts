@@ -33,6 +33,8 @@ function recordAppended(tx: Tx, { runId, record, message }: AppendStep): void {
   const { stepName: step, stepType, out } = record;
   const about = { runId, step, stepType };
   if (!isPlan(record)) tx.record({ type: "step.recorded", ...about, result: excerptOf(out) });
-  if (stepType === "SleepFor" || stepType === "SleepUntil")
+  // The plan of a group's member is what sleeps, not its result.
+  const sleeps = isPlan(record) || record.concurrent === 1;
+  if (sleeps && (stepType === "SleepFor" || stepType === "SleepUntil"))
     tx.record({ type: "step.waiting", ...about, until: message.notBefore });
 }

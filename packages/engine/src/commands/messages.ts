@@ -68,8 +68,8 @@ export async function insertEntry(
 ): Promise<void> {
   const key = await insert(
     tx,
-    sql`INSERT INTO entries (run, record, message, call_type, body, created_at)
-      VALUES (${run.key}, ${entry.key}, ${newMessage.id}, ${entry.callType}, ${entry.body}, ${newMessage.createdAt})
+    sql`INSERT INTO entries (run, position, record, message, call_type, body, created_at)
+      VALUES (${run.key}, (SELECT coalesce(max(position), 0) + 1 FROM entries WHERE run = ${run.key}), ${entry.key}, ${newMessage.id}, ${entry.callType}, ${entry.body}, ${newMessage.createdAt})
       RETURNING seq AS key`,
   );
   // A call has its own rules, but for what may be seen of it; everything else is a delivery of the run's.
