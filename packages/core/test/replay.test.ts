@@ -346,7 +346,7 @@ describe("a workflow that no longer fits its history", () => {
         body: { error: "WorkflowError", message: expect.stringMatching(message), where: "replay" },
       });
       expect(answer.body.message).toContain("Deploy code");
-      expect(answer.body.message).toContain("Date.now, Math.random, a query");
+      expect(answer.body.message).toContain("Date.now, Math.random and queries");
       expect(recorder().requests).toEqual([]);
     },
   );

@@ -1,4 +1,5 @@
 import { checkOptions } from "@perdure/core/protocol";
+import type { Store } from "./commands/store.ts";
 import { Dispatcher } from "./delivery/dispatcher.ts";
 import { type Parallelism, withGlobalFlow } from "./delivery/global-flow.ts";
 import { createKeys } from "./delivery/keys.ts";
@@ -14,7 +15,6 @@ import { openSqlite } from "./open-sqlite.ts";
 import type { Clock } from "./rules/clock.ts";
 import { type EngineNumbers, type NumberOptions, resolveNumbers } from "./rules/engine-options.ts";
 import type { Observer } from "./rules/event.ts";
-import type { Store } from "./store/store.ts";
 import { limitStoreFaults } from "./store-faults.ts";
 import { systemClock } from "./system-clock.ts";
 
@@ -152,7 +152,7 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
       refusal: policy?.refusal,
     },
     parallelism: underWay,
-    flows: withGlobalFlow(store.flows, underWay),
+    flows: withGlobalFlow(store, underWay),
   });
   return {
     fetch: async (request, bindings) => {

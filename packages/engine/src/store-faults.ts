@@ -1,6 +1,6 @@
 import type { Clock } from "./rules/clock.ts";
 import type { Observer } from "./rules/event.ts";
-import { StoreUnavailable } from "./store/store.ts";
+import { StoreUnavailable } from "./store/unavailable.ts";
 
 /** Milliseconds between two reports of one cause. */
 const REPORT_INTERVAL_MS = 60_000;

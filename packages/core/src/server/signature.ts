@@ -47,7 +47,7 @@ export type Verify = (
 /** Checks the token against the request's body. */
 export type VerifyBody = (request: IncomingRequest) => Promise<VerifiedToken>;
 
-/** What a token says besides that the request is the engine's. */
+/** Claims of a verified token. */
 export interface VerifiedToken {
   /** The URL that the engine called; undefined when the token doesn't name it. */
   readonly calledUrl: string | undefined;

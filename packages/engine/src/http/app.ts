@@ -1,6 +1,6 @@
 import { type Context, Hono } from "hono";
 import { EngineError, invalid } from "../rules/engine-error.ts";
-import { StoreUnavailable } from "../store/store.ts";
+import { StoreUnavailable } from "../store/unavailable.ts";
 import { requireToken } from "./auth.ts";
 import { describe, type OpenApi } from "./document.ts";
 import { isAmbiguous, pathOf } from "./path.ts";

@@ -2,7 +2,7 @@ import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
 import { createMetrics } from "../../src/cli/metrics.ts";
 import { createOperations, type Operations } from "../../src/cli/operations.ts";
-import { SqliteStore } from "../../src/open-sqlite.ts";
+import { createSqliteStore, type SqliteStore } from "../../src/open-sqlite.ts";
 import { GroupCommit } from "../../src/store/group-commit.ts";
 import { Database } from "../../src/store/sqlite/database.ts";
 import { sql } from "../../src/store/tx.ts";
@@ -22,7 +22,7 @@ interface Disk {
 /** A database on a disk of which a test says how much is free. */
 function useDisk(): Disk {
   const database = new Database(machine().file);
-  const store = new SqliteStore(new GroupCommit(database));
+  const store = createSqliteStore(new GroupCommit(database));
   return {
     store,
     async allow(pages) {

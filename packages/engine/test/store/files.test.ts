@@ -20,8 +20,8 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openSqlite, type SqliteStore } from "../../src/open-sqlite.ts";
 import { GroupCommit } from "../../src/store/group-commit.ts";
 import { Database } from "../../src/store/sqlite/database.ts";
-import { StoreUnavailable } from "../../src/store/store.ts";
 import { sql } from "../../src/store/tx.ts";
+import { StoreUnavailable } from "../../src/store/unavailable.ts";
 
 let folder: string;
 let file: string;

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import type { Backup } from "../maintenance.ts";
 import { migrations } from "../migrations.ts";
-import { StoreUnavailable } from "../store.ts";
+import { StoreUnavailable } from "../unavailable.ts";
 import { openBackup } from "./backup.ts";
 import { type OpenFile, SqliteConnection } from "./connection.ts";
 import {
