@@ -1,3 +1,4 @@
+export type { Store, StoreSettings } from "./commands/store.ts";
 export type { DestinationRules } from "./delivery/policy.ts";
 export type { SigningKeys } from "./delivery/signer.ts";
 export { fetchTransport, type OutgoingRequest, type Transport } from "./delivery/transport.ts";
@@ -8,6 +9,5 @@ export { EngineError, type EngineErrorCode, type EngineErrorFacts } from "./rule
 export type { EngineEvent } from "./rules/event.ts";
 export type { Reply } from "./rules/message.ts";
 export { createServer, type ServerOptions, type Tenant } from "./server.ts";
-export type { StoreSettings } from "./sql-store.ts";
-export { type Store, StoreUnavailable } from "./store/store.ts";
+export { StoreUnavailable } from "./store/unavailable.ts";
 export { systemClock } from "./system-clock.ts";

@@ -39,6 +39,8 @@ export const capabilities = "Perdure-Capabilities";
 export const rollback = "Perdure-Rollback";
 // The right to append to a run: on its deliveries, and on the answer of an endpoint that takes it.
 export const lease = "Perdure-Lease";
+// On a delivery of a run that continues a failed one: the id of the first of them. A step's idempotency key is derived from it.
+export const originalRun = "Perdure-Original-Run";
 
 // On the endpoint's answers.
 export const sdkName = "Upstash-Workflow-Sdk";

@@ -40,6 +40,11 @@ export interface StepRecord {
   readonly failure?: { readonly attempts: number; readonly error: ErrorBody };
   /** The step has a rollback. */
   readonly rollback?: true | undefined;
+  /**
+   * 2 for the second step of this name and kind that the workflow requests, 3 for the third, …; absent for the first. Only of
+   * steps that ran inline: their records are in the order in which they end, and not in which they were requested.
+   */
+  readonly nth?: number | undefined;
   /** When the work of the recorded attempt began, in milliseconds since 1970. Only of steps that ran inline. */
   readonly startedAt?: number;
   /** How long it took, in milliseconds. */

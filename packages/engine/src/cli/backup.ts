@@ -1,6 +1,6 @@
 import { existsSync, statSync } from "node:fs";
 import { backupSqlite } from "../open-sqlite.ts";
-import { StoreUnavailable } from "../store/store.ts";
+import { StoreUnavailable } from "../store/unavailable.ts";
 import { giveUp } from "./listen.ts";
 import { type Env, SETTINGS } from "./settings.ts";
 import { ConfigError } from "./values.ts";

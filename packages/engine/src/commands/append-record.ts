@@ -2,7 +2,7 @@ import { isPlan } from "@perdure/core/protocol";
 import type { StartCall } from "../rules/call.ts";
 import type { AppendStep } from "../rules/command.ts";
 import { excerptOf } from "../rules/event.ts";
-import type { Receipt } from "../store/store.ts";
+import type { Receipt } from "../store/receipt.ts";
 import { notLive } from "../store/tables/runs.ts";
 import type { Tx } from "../store/tx.ts";
 import { entryMessage, insertEntry, lockRun } from "./messages.ts";

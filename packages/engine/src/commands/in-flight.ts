@@ -2,7 +2,7 @@ import { HEADER, type StepRecord } from "@perdure/core/protocol";
 import { toText } from "../rules/bytes.ts";
 import { firstValue } from "../rules/header.ts";
 import { isKeyOf } from "../rules/record-key.ts";
-import type { Lease } from "../store/store.ts";
+import type { Lease } from "../store/claims.ts";
 import { IS_POST_RUN, transitionTo, underLease } from "../store/tables/due.ts";
 import { type MessageRow, toMessage } from "../store/tables/rows.ts";
 import { GREATEST, sql, type Tx } from "../store/tx.ts";
@@ -101,7 +101,7 @@ export async function hasBegun(tx: Tx, run: number): Promise<boolean> {
   const last = await tx.one<{ seq: number | null; fence: number | null }>(
     sql`SELECT messages.seq, coalesce(due.fence, messages.attempts) AS fence FROM entries
       LEFT JOIN messages ON messages.id = entries.message LEFT JOIN due ON due.message = messages.seq
-      WHERE entries.run = ${run} AND entries.call_type <> 'toCallback' ORDER BY entries.seq DESC LIMIT 1`,
+      WHERE entries.run = ${run} AND entries.call_type <> 'toCallback' ORDER BY entries.position DESC LIMIT 1`,
   );
   // What isn't kept any more was delivered.
   if (!last || last.seq === null || last.fence === null) return true;

@@ -4,6 +4,7 @@ import { DEFAULT_RETRIES, type NewMessage } from "../rules/message.ts";
 import { inherit, type Run } from "../rules/run.ts";
 import { logState } from "../store/tables/logs.ts";
 import { type MessageRow, type RunRow, toRun, toStoredOptions } from "../store/tables/rows.ts";
+import { liveRun } from "../store/tables/runs.ts";
 import { insert, sql, type Tx } from "../store/tx.ts";
 import { configureFlow } from "./flow-limits.ts";
 import { enterQueue } from "./queue-places.ts";
@@ -67,8 +68,8 @@ export async function insertEntry(
 ): Promise<void> {
   const key = await insert(
     tx,
-    sql`INSERT INTO entries (run, record, message, call_type, body, created_at)
-      VALUES (${run.key}, ${entry.key}, ${newMessage.id}, ${entry.callType}, ${entry.body}, ${newMessage.createdAt})
+    sql`INSERT INTO entries (run, position, record, message, call_type, body, created_at)
+      VALUES (${run.key}, (SELECT coalesce(max(position), 0) + 1 FROM entries WHERE run = ${run.key}), ${entry.key}, ${newMessage.id}, ${entry.callType}, ${entry.body}, ${newMessage.createdAt})
       RETURNING seq AS key`,
   );
   // A call has its own rules, but for what may be seen of it; everything else is a delivery of the run's.
@@ -91,19 +92,6 @@ export async function entryMessage(tx: Tx, run: number, key: string): Promise<st
 export async function lockRun(tx: Tx, id: string): Promise<Run | undefined> {
   await tx.lock("run", id);
   return liveRun(tx, id);
-}
-
-export async function liveRun(tx: Tx, id: string): Promise<Run | undefined> {
-  const row = await tx.one<RunRow>(sql`SELECT * FROM runs WHERE id = ${id} AND state = 'RUN_STARTED'`);
-  return row && toRun(row);
-}
-
-/** Of the runs that had an id, the last one, or the one that was created then. */
-export async function latestRun(tx: Tx, id: string, createdAt?: number): Promise<Run | undefined> {
-  const row = await tx.one<RunRow>(
-    sql`SELECT * FROM runs WHERE id = ${id} AND created_at = coalesce(${createdAt ?? null}, created_at) ORDER BY key DESC LIMIT 1`,
-  );
-  return row && toRun(row);
 }
 
 export async function runOf(tx: Tx, key: number | null): Promise<Run | undefined> {

@@ -15,6 +15,10 @@ import { type OldEntry, planResume } from "./plan-resume.ts";
 import { recordStep } from "./record-step.ts";
 import { isReporting, recordLearned, rollbacksOf } from "./rollbacks.ts";
 
+/**
+ * Takes failed runs up again as new runs, and their entries out of the dead letter queue: from the start, or with all that
+ * is recorded.
+ */
 export async function resumeRuns(tx: Tx, query: DeadLetterQuery, how: ResumeRequest): Promise<ResumedRuns> {
   const { items, next } = await deadLetters(tx, { ...query, ofRuns: true });
   const runs = await inOrder.flatMap(items, async ({ dlqId, run }) => {
@@ -40,7 +44,7 @@ async function resumeOrRestart(tx: Tx, old: Run, how: ResumeRequest): Promise<Ru
   const run = { ...inserted, capabilities: old.capabilities };
   await recordLearned(tx, run.key, { capabilities: old.capabilities });
   const entries = await tx.all<OldEntry>(
-    sql`SELECT seq, record, message, call_type, body, created_at FROM entries WHERE run = ${old.key} ORDER BY seq`,
+    sql`SELECT seq, record, message, call_type, body, created_at FROM entries WHERE run = ${old.key} ORDER BY position`,
   );
   tx.record({ type: "run.resumed", runId: run.id, url: run.url });
   const again: Again = { tx, run, how };
@@ -111,7 +115,8 @@ async function copy(again: Again, entry: OldEntry, redeliver: boolean): Promise<
   const messageId = entry.call_type === "toCallback" ? entry.message : newMessageId();
   const key = await insert(
     tx,
-    sql`INSERT INTO entries (run, record, message, call_type, body, created_at) VALUES (${run.key}, ${entry.record}, ${messageId}, ${entry.call_type}, ${entry.body}, ${entry.created_at})
+    sql`INSERT INTO entries (run, position, record, message, call_type, body, created_at)
+      VALUES (${run.key}, (SELECT coalesce(max(position), 0) + 1 FROM entries WHERE run = ${run.key}), ${entry.record}, ${messageId}, ${entry.call_type}, ${entry.body}, ${entry.created_at})
       RETURNING seq AS key`,
   );
   if (redeliver)

@@ -3,7 +3,7 @@ import { EngineError } from "../rules/engine-error.ts";
 import { excerptOf } from "../rules/event.ts";
 import { type Invoker, inherit, type NewRun, type Run, reconfigure } from "../rules/run.ts";
 import { decideStart, type StartDecision } from "../rules/start.ts";
-import type { Receipt } from "../store/store.ts";
+import type { Receipt } from "../store/receipt.ts";
 import { finishMessages } from "../store/tables/due.ts";
 import { FIRST_RECORD } from "../store/tables/entries.ts";
 import { deadlineOf, insertRun, labelRun, latestRun, notLive } from "../store/tables/runs.ts";

@@ -5,7 +5,7 @@ import { belongsToLiveRun, type Command, parseTrigger, type StartRun } from "../
 import { EngineError, invalid } from "../rules/engine-error.ts";
 import { NAME, toName } from "../rules/name.ts";
 import type { PublishRequest } from "../rules/new-message.ts";
-import type { Receipt } from "../store/store.ts";
+import type { Receipt } from "../store/receipt.ts";
 import { type RequestedDestination, resolve, sent, toAnswers } from "./destinations.ts";
 import { check, json, parseJson } from "./json.ts";
 import { type Body, type Origin, type Output, type Routes, route } from "./route.ts";

@@ -3,7 +3,7 @@ import { type Command, parseCommand, parseUrlGroupPublish } from "../rules/comma
 import { EngineError } from "../rules/engine-error.ts";
 import type { PublishRequest } from "../rules/new-message.ts";
 import { isUrlGroupName, unknownDestination } from "../rules/url-group.ts";
-import type { Receipt } from "../store/store.ts";
+import type { Receipt } from "../store/receipt.ts";
 import type { Output } from "./route.ts";
 import { published } from "./schemas.ts";
 import type { Service } from "./service.ts";

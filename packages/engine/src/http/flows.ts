@@ -116,7 +116,7 @@ async function change(
   what: FlowChange,
   { store }: Service,
 ): Promise<Output<typeof done>> {
-  return (await store.flows.change(key, what)) ? {} : refuseUnknown(key);
+  return (await store.changeFlow(key, what)) ? {} : refuseUnknown(key);
 }
 
 function refuseUnknown(key: string): never {

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { EngineError, invalid } from "../rules/engine-error.ts";
-import type { MessageQuery } from "../store/publishing.ts";
+import type { MessageQuery } from "../store/lists.ts";
 import { MESSAGE_FILTERS, PLACES, toMessageFilter } from "./filters.ts";
 import { json, optional } from "./json.ts";
 import { list, part, whole } from "./parameters.ts";

@@ -54,7 +54,7 @@ export const schedules: Routes = {
     GET: route({
       summary: "List schedules, the oldest first",
       answers: { 200: z.array(schedule) },
-      handle: async (_, { store }) => (await store.schedules.list()).map(scheduleView),
+      handle: async (_, { store }) => (await store.schedules()).map(scheduleView),
     }),
   },
   // A destination has a scheme, and an id has no slash.
@@ -67,7 +67,7 @@ export const schedules: Routes = {
       params,
       answers: { 200: schedule },
       async handle({ params: { schedule: id } }, { store }) {
-        const found = await store.schedules.get(id);
+        const found = await store.schedule(id);
         if (!found) throw unknown(id);
         return scheduleView(found);
       },
@@ -88,7 +88,7 @@ export const schedules: Routes = {
       params,
       answers: { 200: done },
       async handle({ params: { schedule: id } }, { store }) {
-        await store.schedules.delete(id);
+        await store.deleteSchedule(id);
         return {};
       },
     }),
@@ -104,7 +104,7 @@ export async function createSchedule(
   const urlGroup = isUrlGroupName(destination) ? await store.urlGroup(destination) : undefined;
   if (isUrlGroupName(destination) && !urlGroup) throw unknownDestination(destination);
   const schedule = toSchedule(request, urlGroup, limits);
-  await store.schedules.put(schedule, limits);
+  await store.putSchedule(schedule, limits);
   return { scheduleId: schedule.id };
 }
 
@@ -114,7 +114,7 @@ function switched(summary: string, paused: boolean): Routes[string]["POST"] & ob
     params,
     answers: { 200: done },
     async handle({ params: { schedule: id } }, { store }) {
-      if (!(await store.schedules.pause(id, paused))) throw unknown(id);
+      if (!(await store.pauseSchedule(id, paused))) throw unknown(id);
       return {};
     },
   });

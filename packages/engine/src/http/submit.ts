@@ -1,7 +1,7 @@
 import type { Command } from "../rules/command.ts";
 import { EngineError } from "../rules/engine-error.ts";
 import type { PublishRequest } from "../rules/new-message.ts";
-import type { Receipt } from "../store/store.ts";
+import type { Receipt } from "../store/receipt.ts";
 import type { Input, None, Output } from "./route.ts";
 import type { published } from "./schemas.ts";
 import type { Service } from "./service.ts";

@@ -8,6 +8,7 @@ import type { NewMessage } from "./message.ts";
 import { toName } from "./name.ts";
 import { type PublishRequest, toNewMessage } from "./new-message.ts";
 import { type OptionLimits, type Options, readOptions } from "./options.ts";
+import type { QueueLimits } from "./queue.ts";
 import { isUrlGroupName, type UrlGroup } from "./url-group.ts";
 
 /** A schedule as it is accepted. At each tick it is as if its request had come again. */
@@ -34,6 +35,12 @@ export interface Schedule extends NewSchedule {
   readonly nextAt: number | undefined;
   /** What became of the messages that it made last, by their ids. */
   readonly lastStates: Readonly<Record<string, TickState>>;
+}
+
+/** Above these a schedule is refused. */
+export interface ScheduleLimits extends Pick<QueueLimits, "queues"> {
+  /** Schedules that there may be. */
+  readonly schedules: number;
 }
 
 export type TickState = "IN_PROGRESS" | "SUCCESS" | "FAIL";

@@ -3,8 +3,8 @@ import type { Observer } from "../rules/event.ts";
 import { AfterCommit } from "./after-commit.ts";
 import type { Driver } from "./driver.ts";
 import type { Backup, StateCount } from "./maintenance.ts";
-import { StoreUnavailable } from "./store.ts";
 import { type Sql, sql, type Tx } from "./tx.ts";
+import { StoreUnavailable } from "./unavailable.ts";
 
 /** One connection to a database, on which transactions follow one another. */
 export interface Connection extends Pick<Tx, "one" | "all" | "run" | "lock"> {

@@ -1,9 +1,10 @@
 import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
+import type { Store } from "../../src/commands/store.ts";
 import type { Expiry } from "../../src/rules/retention.ts";
 import type { Settlement } from "../../src/rules/settlement.ts";
 import type { UrlGroup } from "../../src/rules/url-group.ts";
-import type { Receipt, Store } from "../../src/store/store.ts";
+import type { Receipt } from "../../src/store/receipt.ts";
 import { START } from "../harness.ts";
 import { append, delivered, failure, grouped, known, plain, start, useStore } from "./kit.ts";
 

@@ -1,5 +1,5 @@
 import { type MessageEvent, type Outcome, statusAfter } from "../../rules/message-status.ts";
-import type { Lease } from "../store.ts";
+import type { Lease } from "../claims.ts";
 import { type Sql, sql, type Tx } from "../tx.ts";
 
 /** The status of a message that a claim may take at its time: as `transition()` has it, a failed one is `retrying`. */

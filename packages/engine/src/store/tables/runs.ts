@@ -50,9 +50,18 @@ export function deadlineOf(createdAt: number, { lifetime }: RunConfig): number |
   return lifetime === undefined ? null : createdAt + lifetime;
 }
 
-/** Of several runs that had this id, the newest one. */
-export async function latestRun(tx: Tx, id: string): Promise<Run | undefined> {
-  const row = await tx.one<RunRow>(sql`SELECT * FROM runs WHERE id = ${id} ORDER BY key DESC LIMIT 1`);
+/** The live run of an id. */
+export async function liveRun(tx: Tx, id: string): Promise<Run | undefined> {
+  const row = await tx.one<RunRow>(sql`SELECT * FROM runs WHERE id = ${id} AND state = 'RUN_STARTED'`);
+  return row && toRun(row);
+}
+
+/** The last of the runs that had an id, or the one that was created at `createdAt`. */
+export async function latestRun(tx: Tx, id: string, createdAt?: number): Promise<Run | undefined> {
+  const row = await tx.one<RunRow>(
+    sql`SELECT * FROM runs WHERE id = ${id} AND created_at = coalesce(${createdAt ?? null}, created_at)
+      ORDER BY key DESC LIMIT 1`,
+  );
   return row && toRun(row);
 }
 
