@@ -45,14 +45,14 @@ export function isRunId(id: string): boolean {
 }
 
 /**
- * True for a run that an endpoint has named after the message that starts it.
+ * True for the id of a run that an endpoint has named after the message that starts it.
  *
  * @example
  * ```ts
- * isNamedAfterMessage(toRunId(newMessageId())); // true
+ * isMessageRunId(toRunId(newMessageId())); // true
  * ```
  */
-export function isNamedAfterMessage(runId: string): boolean {
+export function isMessageRunId(runId: string): boolean {
   return runId.startsWith(RUN + MESSAGE);
 }
 

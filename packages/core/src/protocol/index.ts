@@ -29,7 +29,7 @@ export {
   parseHistory,
   readHistory,
 } from "./history.ts";
-export { isNamedAfterMessage, isRunId, newMessageId, newScheduleId, randomId, toRunId } from "./ids.ts";
+export { isMessageRunId, isRunId, newMessageId, newScheduleId, randomId, toRunId } from "./ids.ts";
 export type {
   AttemptEntry,
   InlineAnswer,

@@ -1,6 +1,5 @@
-import type { RollbackRecord } from "@perdure/core/protocol";
+import { newMessageId, type RollbackRecord } from "@perdure/core/protocol";
 import { deadLetters } from "../queries/lists.ts";
-import { newMessageId } from "../rules/ids.ts";
 import type { Options } from "../rules/options.ts";
 import type { QueueLimits } from "../rules/queue.ts";
 import { republish } from "../rules/republish.ts";

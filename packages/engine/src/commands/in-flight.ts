@@ -1,7 +1,6 @@
-import { HEADER, type StepRecord } from "@perdure/core/protocol";
+import { HEADER, isKeyOf, LOWERCASE_HEADER, type StepRecord } from "@perdure/core/protocol";
 import { toText } from "../rules/bytes.ts";
 import { firstValue } from "../rules/header.ts";
-import { isKeyOf } from "../rules/record-key.ts";
 import type { Lease } from "../store/claims.ts";
 import { IS_POST_RUN, transitionTo, underLease } from "../store/tables/due.ts";
 import { type MessageRow, toMessage } from "../store/tables/rows.ts";
@@ -39,7 +38,7 @@ export async function markInFlight(tx: Tx, run: number): Promise<void> {
 /** A plan and a call say whether their step has a rollback. Which step any other delivery is at, isn't known here. */
 function mayBeUndone(row: InFlightRow): boolean {
   if (row.kind === "call") {
-    const name = HEADER.rollback.toLowerCase();
+    const name = LOWERCASE_HEADER.rollback;
     return toMessage(row).callback?.options?.forward.some(([forwarded]) => forwarded === name) ?? false;
   }
   if (!isKeyOf("plan", row.record ?? "")) return true;

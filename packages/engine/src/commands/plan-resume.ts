@@ -1,5 +1,4 @@
-import type { CallType } from "@perdure/core/protocol";
-import { isKeyOf, keyOf, stepOfKey } from "../rules/record-key.ts";
+import { type CallType, isKeyOf, keyOf, stepOfKey } from "@perdure/core/protocol";
 import type { Run } from "../rules/run.ts";
 import * as inOrder from "../store/in-order.ts";
 import { sql, type Tx } from "../store/tx.ts";

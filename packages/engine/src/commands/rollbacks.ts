@@ -1,8 +1,12 @@
-import { decodeCapabilities, type RollbackRecord } from "@perdure/core/protocol";
-import { newMessageId } from "../rules/ids.ts";
+import {
+  decodeCapabilities,
+  keyOf,
+  newMessageId,
+  type RollbackRecord,
+  stepOfKey,
+} from "@perdure/core/protocol";
 import { transition } from "../rules/message-status.ts";
 import { retryPolicy } from "../rules/policy.ts";
-import { keyPattern, stepOfKey } from "../rules/record-key.ts";
 import type { LearnedFacts } from "../rules/settlement.ts";
 import { IS_POST_RUN } from "../store/tables/due.ts";
 import { logState } from "../store/tables/logs.ts";
@@ -39,7 +43,7 @@ export async function startedSteps(tx: Tx, run: number): Promise<number[]> {
     // What isn't kept any more was delivered.
     sql`SELECT entries.record FROM entries LEFT JOIN messages ON messages.id = entries.message
       LEFT JOIN due ON due.message = messages.seq
-      WHERE entries.run = ${run} AND entries.record LIKE ${keyPattern("plan")} AND coalesce(due.fence, messages.attempts, 1) > 0`,
+      WHERE entries.run = ${run} AND entries.record LIKE ${keyOf("plan", "%")} AND coalesce(due.fence, messages.attempts, 1) > 0`,
   );
   return rows.map(({ record }) => Number(stepOfKey(record)));
 }

@@ -1,4 +1,4 @@
-import { isPlan, type StepRecord } from "@perdure/core/protocol";
+import { isPlan, type StepRecord, textFromBase64 } from "@perdure/core/protocol";
 import type { Answer, Unanswered } from "../rules/answer.ts";
 import { calledStep } from "../rules/call.ts";
 import type { AttemptInfo, DeliveryInfo, EngineEvent } from "../rules/event.ts";
@@ -81,7 +81,7 @@ function toInfo(claim: Claim, reply: Reply | undefined, ms: number): AttemptInfo
 function stepOf(entries: Claim["entries"]): { readonly name: string; readonly planned: boolean } {
   const last = entries.at(-1);
   if (!last || entries.length === 1) return { name: "init", planned: false };
-  const record = JSON.parse(Buffer.from(last.body, "base64").toString()) as StepRecord;
+  const record = JSON.parse(textFromBase64(last.body)) as StepRecord;
   return { name: record.stepName, planned: isPlan(record) };
 }
 

@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
-import { type DeliveryClaim, ISSUER, TOKEN_CLAIM } from "@perdure/core/protocol";
+import { type DeliveryClaim, ISSUER, randomId, TOKEN_CLAIM } from "@perdure/core/protocol";
 import { SignJWT } from "jose";
-import { randomId } from "../rules/ids.ts";
 
 /** Receivers refuse a signature after this many seconds. */
 const LIFETIME = 300;

@@ -1,4 +1,4 @@
-import { HEADER } from "@perdure/core/protocol";
+import { LOWERCASE_HEADER } from "@perdure/core/protocol";
 import { z } from "zod";
 import { toBytes } from "../rules/bytes.ts";
 import { belongsToLiveRun, type Command, parseTrigger, type StartRun } from "../rules/command.ts";
@@ -178,12 +178,12 @@ function toRequest(one: object, { callerIp, now }: Origin): PublishRequest {
     if (headers.has(lower)) throw invalid(`header ${name}`, "it is given twice");
     headers.set(lower, text);
   }
-  if (typeof queue === "string") headers.set(HEADER.queueName.toLowerCase(), toName(queue, "queue"));
+  if (typeof queue === "string") headers.set(LOWERCASE_HEADER.queueName, toName(queue, "queue"));
   return { destination, headers, body: toBytes(body ?? ""), callerIp, now };
 }
 
 function isOfRun(one: object): boolean {
-  return headersOf(one).some(([name]) => name === HEADER.init.toLowerCase());
+  return headersOf(one).some(([name]) => name === LOWERCASE_HEADER.init);
 }
 
 /** Also of an item that can't be read. */

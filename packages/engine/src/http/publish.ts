@@ -1,4 +1,4 @@
-import { HEADER } from "@perdure/core/protocol";
+import { HEADER, LOWERCASE_HEADER } from "@perdure/core/protocol";
 import { z } from "zod";
 import type { PublishRequest } from "../rules/new-message.ts";
 import { OPTION_HEADERS } from "../rules/option-headers.ts";
@@ -46,7 +46,7 @@ export const publishing: Routes = {
       params: { queue: named("queue"), url: destination },
       handle(input, service) {
         const { queue, url } = input.params;
-        const headers = new Map(input.headers).set(HEADER.queueName.toLowerCase(), queue);
+        const headers = new Map(input.headers).set(LOWERCASE_HEADER.queueName, queue);
         return send(toPublishRequest(url, { ...input, headers }), service);
       },
     }),

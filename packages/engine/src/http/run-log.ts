@@ -1,4 +1,11 @@
-import { type HistoryEntry, isPlan, readFailure, resultId, type StepRecord } from "@perdure/core/protocol";
+import {
+  type HistoryEntry,
+  isPlan,
+  readFailure,
+  resultId,
+  type StepRecord,
+  textFromBase64,
+} from "@perdure/core/protocol";
 import { toText } from "../rules/bytes.ts";
 import { toHeaderMap, toShown } from "../rules/header.ts";
 import { DEFAULT_RETRIES, type Failure } from "../rules/message.ts";
@@ -252,5 +259,5 @@ function reportView({ message, reply, failures }: CallbackReport, state: Callbac
 }
 
 function decode({ body }: HistoryEntry): string {
-  return Buffer.from(body, "base64").toString();
+  return textFromBase64(body);
 }

@@ -1,4 +1,4 @@
-import { PREFIX } from "@perdure/core/protocol";
+import { LOWERCASE_PREFIX } from "@perdure/core/protocol";
 import type { Context, Handler } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { rawDestination } from "../rules/destination.ts";
@@ -11,7 +11,7 @@ import type { Env, Service } from "./service.ts";
 
 /** In-process callers have no address. */
 const LOCAL = "127.0.0.1";
-const OWN = PREFIX.own.toLowerCase();
+const OWN = LOWERCASE_PREFIX.own;
 
 /** Reads a request as the route declares it, and answers. */
 export function serve(pattern: string, route: Route, service: Service): Handler<Env> {

@@ -1,7 +1,6 @@
-import type { ErrorBody, FailureBody, FailureDetails } from "@perdure/core/protocol";
+import { type ErrorBody, type FailureBody, type FailureDetails, newMessageId } from "@perdure/core/protocol";
 import { toBase64, toBytes } from "./bytes.ts";
 import { toHeaderMap } from "./header.ts";
-import { newMessageId } from "./ids.ts";
 import type { Callback, Failure, Message, NewMessage, Reply } from "./message.ts";
 import { retryPolicy } from "./policy.ts";
 import { type AttemptEnd, plainSource, reportBody, toReport } from "./report.ts";

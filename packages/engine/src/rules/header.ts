@@ -1,4 +1,4 @@
-import { PREFIX } from "@perdure/core/protocol";
+import { LOWERCASE_PREFIX } from "@perdure/core/protocol";
 
 /** Header names and values in the order they came. Names are lower case. */
 export type HeaderList = readonly (readonly [name: string, value: string])[];
@@ -24,7 +24,7 @@ export function trainCase(name: string): string {
   return name.toLowerCase().replace(/(?:^|-)[a-z]/g, (start) => start.toUpperCase());
 }
 
-const OF_WORKFLOWS = PREFIX.workflow.toLowerCase();
+const OF_WORKFLOWS = LOWERCASE_PREFIX.workflow;
 
 /** As the API shows them: what is a matter between engine and endpoint is left out. */
 export function toHeaderMap(list: HeaderList): Record<string, string[]> {

@@ -1,4 +1,4 @@
-import { HEADER, type InvokeEnvelope, isPlan, recordKey } from "@perdure/core/protocol";
+import { type InvokeEnvelope, isPlan, LOWERCASE_HEADER, recordKey } from "@perdure/core/protocol";
 import { toBytes, toText } from "./bytes.ts";
 import { EngineError, invalid } from "./engine-error.ts";
 import { readUrl } from "./field.ts";
@@ -12,8 +12,8 @@ import { messageOf } from "./thrown.ts";
 /** Runs that may be between one and the one that nobody invoked. */
 const MAX_DEPTH = 100;
 
-const INVOKE = HEADER.invoke.toLowerCase();
-const COUNT = HEADER.invokeCount.toLowerCase();
+const INVOKE = LOWERCASE_HEADER.invoke;
+const COUNT = LOWERCASE_HEADER.invokeCount;
 
 export function isInvoke(headers: ReadonlyMap<string, string>): boolean {
   return headers.get(INVOKE)?.toLowerCase() === "true";

@@ -1,8 +1,7 @@
-import { HEADER } from "@perdure/core/protocol";
+import { HEADER, newMessageId } from "@perdure/core/protocol";
 import { toBase64 } from "./bytes.ts";
 import { NO_POLICY, overlay, type Redaction } from "./delivery-policy.ts";
 import { toHeaderMap, toShown } from "./header.ts";
-import { newMessageId } from "./ids.ts";
 import {
   type Callback,
   DEFAULT_RETRIES,

@@ -1,6 +1,6 @@
+import { newMessageId } from "@perdure/core/protocol";
 import { overlay } from "./delivery-policy.ts";
 import { overrideHeaders } from "./header.ts";
-import { newMessageId } from "./ids.ts";
 import type { Callback, Message, NewMessage } from "./message.ts";
 import type { Options } from "./options.ts";
 

@@ -1,4 +1,10 @@
-import { FEATURES, HEADER, PROTOCOL_VERSION, type StepRecord } from "@perdure/core/protocol";
+import {
+  FEATURES,
+  isMessageRunId,
+  LOWERCASE_HEADER,
+  PROTOCOL_VERSION,
+  type StepRecord,
+} from "@perdure/core/protocol";
 import { type DeliveryPolicy, NO_POLICY, overlay } from "./delivery-policy.ts";
 import { type HeaderList, overrideHeaders } from "./header.ts";
 import { type Callback, DEFAULT_RETRIES, type NewMessage } from "./message.ts";
@@ -72,7 +78,7 @@ export function isLive(run: Pick<Run, "state">): boolean {
  * got lost, the same run is meant, even if it has ended meanwhile.
  */
 export function isNamedAfterMessage({ id, invoker }: NewRun): boolean {
-  return !invoker && id.startsWith("wfr_msg_");
+  return !invoker && isMessageRunId(id);
 }
 
 /** A client that didn't hear our answer sends its request again: the run that it has started may have ended meanwhile. */
@@ -143,7 +149,7 @@ export function deliveryOf(
     url: run.url,
     urlGroup: undefined,
     method: "POST",
-    forward: [[HEADER.sdkVersion.toLowerCase(), PROTOCOL_VERSION]],
+    forward: [[LOWERCASE_HEADER.sdkVersion, PROTOCOL_VERSION]],
     contentType: "application/json",
     body: undefined,
     ...NO_POLICY,
@@ -177,19 +183,17 @@ export function hasFeature(config: RunConfig, feature: Feature): boolean {
 }
 
 /** Headers of a run's deliveries that only the engine may set: a forwarded copy would pass one kind off as another. */
-export const RESERVED: ReadonlySet<string> = new Set(
-  [
-    HEADER.runId,
-    HEADER.init,
-    HEADER.workflowUrl,
-    HEADER.createdAt,
-    HEADER.callType,
-    HEADER.unknownSdk,
-    HEADER.triggerBySdk,
-    HEADER.isFailure,
-    HEADER.isFailureCallback,
-  ].map((name) => name.toLowerCase()),
-);
+export const RESERVED: ReadonlySet<string> = new Set([
+  LOWERCASE_HEADER.runId,
+  LOWERCASE_HEADER.init,
+  LOWERCASE_HEADER.workflowUrl,
+  LOWERCASE_HEADER.createdAt,
+  LOWERCASE_HEADER.callType,
+  LOWERCASE_HEADER.unknownSdk,
+  LOWERCASE_HEADER.triggerBySdk,
+  LOWERCASE_HEADER.isFailure,
+  LOWERCASE_HEADER.isFailureCallback,
+]);
 
 /** How a run ends by request. */
 export interface RunEnd {

@@ -1,9 +1,8 @@
-import { HEADER, PREFIX } from "@perdure/core/protocol";
+import { HEADER, LOWERCASE_HEADER, LOWERCASE_PREFIX, newScheduleId } from "@perdure/core/protocol";
 import { type PublishMessage, parseCommand, parseUrlGroupPublish } from "./command.ts";
 import { nextTick, toCron } from "./cron.ts";
 import { EngineError, invalid } from "./engine-error.ts";
 import type { HeaderList } from "./header.ts";
-import { newScheduleId } from "./ids.ts";
 import type { NewMessage } from "./message.ts";
 import { toName } from "./name.ts";
 import { type PublishRequest, toNewMessage } from "./new-message.ts";
@@ -45,12 +44,12 @@ export interface ScheduleLimits extends Pick<QueueLimits, "queues"> {
 
 export type TickState = "IN_PROGRESS" | "SUCCESS" | "FAIL";
 
-const FORWARD = PREFIX.forward.toLowerCase();
-const OWN = PREFIX.own.toLowerCase();
+const FORWARD = LOWERCASE_PREFIX.forward;
+const OWN = LOWERCASE_PREFIX.own;
 
 /** Whether a request is to be repeated by the clock. */
 export function isScheduled(headers: ReadonlyMap<string, string>): boolean {
-  return headers.has(HEADER.cron.toLowerCase());
+  return headers.has(LOWERCASE_HEADER.cron);
 }
 
 /**
@@ -136,8 +135,8 @@ function toRequest({ destination, headers, body, callerIp }: NewSchedule, now: n
 function ofMessages(headers: ReadonlyMap<string, string>, { forward }: Options): HeaderList {
   const own = [...headers].filter(
     ([name]) =>
-      name === HEADER.contentType.toLowerCase() ||
-      (name.startsWith(OWN) && !name.startsWith(FORWARD) && name !== HEADER.headerForward.toLowerCase()),
+      name === LOWERCASE_HEADER.contentType ||
+      (name.startsWith(OWN) && !name.startsWith(FORWARD) && name !== LOWERCASE_HEADER.headerForward),
   );
   return [...own, ...forward.map(([name, value]) => [FORWARD + name, value] as const)];
 }

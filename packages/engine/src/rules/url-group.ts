@@ -1,4 +1,4 @@
-import { HEADER, isSameUrl, PREFIX, urlKey } from "@perdure/core/protocol";
+import { isSameUrl, LOWERCASE_HEADER, LOWERCASE_PREFIX, urlKey } from "@perdure/core/protocol";
 import { EngineError, invalid } from "./engine-error.ts";
 import type { PublishRequest } from "./new-message.ts";
 
@@ -34,7 +34,7 @@ export interface UrlGroupLimits {
 }
 
 const NAME = /^[a-zA-Z0-9\-_.]{1,256}$/;
-const OWN = PREFIX.own.toLowerCase();
+const OWN = LOWERCASE_PREFIX.own;
 
 /** Whether a destination is the name of a group: a URL has a scheme. */
 export function isUrlGroupName(destination: string): boolean {
@@ -127,8 +127,8 @@ export function toEndpoint(
 /** The header that a group's stands for: what isn't an option is for the endpoints. */
 export function urlGroupHeader(name: string): string {
   const lower = name.toLowerCase();
-  if (lower.startsWith(OWN) || lower === HEADER.contentType.toLowerCase()) return lower;
-  return PREFIX.forward.toLowerCase() + lower;
+  if (lower.startsWith(OWN) || lower === LOWERCASE_HEADER.contentType) return lower;
+  return LOWERCASE_PREFIX.forward + lower;
 }
 
 function upsert(old: readonly UrlGroupEndpoint[], added: readonly UrlGroupEndpoint[]): UrlGroupEndpoint[] {
