@@ -184,6 +184,35 @@ describe("user code around steps", () => {
     expect(result).toBe("b");
   });
 
+  it("has a race won by who was recorded first, whoever asks first", async () => {
+    const ran = (stepId: number, stepName: string): StepRecord => ({
+      stepId,
+      stepName,
+      stepType: "Run",
+      concurrent: 1,
+      out: JSON.stringify(stepName),
+    });
+    const handler = open(recorder(), (context) =>
+      Promise.race([
+        context.run("second", () => expect.unreachable()),
+        io(3).then(() => context.run("first", () => expect.unreachable())),
+      ]),
+    );
+    await deliver(handler, [ran(1, "first"), ran(2, "second")]);
+    expect(recorder().finished.map(({ body }) => body)).toEqual(['"first"']);
+  });
+
+  it("receives a result only once it has come to rest, as when the step had just run", async () => {
+    const { result } = await drive(async (context) => {
+      const own = (async () => {
+        for (let turn = 0; turn < 10; turn++) await undefined;
+        return "own";
+      })();
+      return Promise.race([context.run("step", () => "step"), own]);
+    });
+    expect(result).toBe("own");
+  });
+
   it("may chain steps in branches", async () => {
     const runs: Record<string, number> = {};
     const { result } = await drive(async (context) => {

@@ -15,6 +15,7 @@ import { openSqlite } from "./open-sqlite.ts";
 import type { Clock } from "./rules/clock.ts";
 import { type EngineNumbers, type NumberOptions, resolveNumbers } from "./rules/engine-options.ts";
 import type { Observer } from "./rules/event.ts";
+import { limitStoreFaults } from "./store-faults.ts";
 import { systemClock } from "./system-clock.ts";
 
 /** How an engine stores, signs and delivers. {@link NumberOptions} adds its limits, timeouts and retention. */
@@ -93,6 +94,7 @@ export function createTransport(
 /** As {@link createEngine}, for one of several engines. @param bodies the memory that they share */
 export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
   const { clock = systemClock, token } = options;
+  checkOptions("signingKeys", options.signingKeys, "current next");
   checkOptions(
     "createEngine",
     options,
@@ -102,7 +104,7 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
   const { concurrency, calls, timeouts, limits, retention } = numbers;
   const longest = limits.timeout ?? Number.POSITIVE_INFINITY;
   const policy = options.destinations && createPolicy(options.destinations);
-  const emit = toObserver(options.onEvent);
+  const emit = limitStoreFaults(toObserver(options.onEvent), clock);
   const store =
     typeof options.store === "string" ? openSqlite(options.store, { now: () => clock.now() }) : options.store;
   store.useClock(() => clock.now());

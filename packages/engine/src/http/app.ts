@@ -1,5 +1,4 @@
 import { type Context, Hono } from "hono";
-import type { Clock } from "../rules/clock.ts";
 import { EngineError, invalid } from "../rules/engine-error.ts";
 import { StoreUnavailable } from "../store/unavailable.ts";
 import { requireToken } from "./auth.ts";
@@ -36,13 +35,10 @@ export function createApp(
         : new EngineError("not_found", `not found: ${c.req.method} ${c.req.path}`),
     ),
   );
-  const tellOfStore = occasionally(service.clock, (error: StoreUnavailable) =>
-    service.emit({ type: "fault", during: "storing", error }),
-  );
   app.onError((error, c) => {
     if (error instanceof EngineError) return refuse(c, error);
     if (error instanceof StoreUnavailable) {
-      tellOfStore(error);
+      service.emit({ type: "fault", during: "storing", error });
       return refuse(
         c,
         new EngineError("unavailable", "nothing can be stored now: try again later", { retryAfter: 5 }),
@@ -52,20 +48,6 @@ export function createApp(
     return c.json({ error: "internal error: see the engine's log" }, 500);
   });
   return (request, bindings) => app.fetch(request, bindings ?? {});
-}
-
-/** Milliseconds between two faults that have one cause: the store can't be used. */
-const TELL_EVERY = 60_000;
-
-/** Passes on the first of many, and then one a minute. */
-function occasionally<Value>(clock: Clock, act: (value: Value) => void): (value: Value) => void {
-  let last = Number.NEGATIVE_INFINITY;
-  return (value) => {
-    const now = clock.now();
-    if (Math.abs(now - last) < TELL_EVERY) return;
-    last = now;
-    act(value);
-  };
 }
 
 function mount(app: Hono<Env>, path: string, verbs: Routes[string], service: Service): void {

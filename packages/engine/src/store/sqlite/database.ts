@@ -100,8 +100,14 @@ function openFile(file: string): Opened {
     prepare(db, file);
     migrate(db, file);
     const isSame = remember(path);
+    const isLogSame = remember(`${path}-wal`);
     const check = (): void => {
       if (!isSame()) throw new StoreUnavailable(`The database ${file} was deleted or replaced.`);
+      // A crash would lose what is written from now on.
+      if (!isLogSame())
+        throw new StoreUnavailable(
+          `The write-ahead log ${file}-wal was deleted or replaced. Stop the engine with SIGTERM: it writes what it has to the database.`,
+        );
     };
     return { db, file, path, lock: held, check };
   } catch (cause) {
