@@ -94,6 +94,7 @@ export function createTransport(
 /** As {@link createEngine}, for one of several engines. @param bodies the memory that they share */
 export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
   const { clock = systemClock, token } = options;
+  checkOptions("signingKeys", options.signingKeys, "current next");
   checkOptions(
     "createEngine",
     options,

@@ -1,7 +1,6 @@
 import { textFromBase64 } from "../util/bytes.ts";
 import type { DeliveryKind } from "./delivery.ts";
 import * as HEADER from "./header-names.ts";
-import * as PREFIX from "./header-prefixes.ts";
 
 /** The claim that binds a token of Perdure's own engine to one delivery. Other engines' tokens don't have it. */
 export const TOKEN_CLAIM = "perdure";
@@ -24,7 +23,7 @@ export const isProtocolHeader = (name: string): boolean => /^(?:upstash|perdure)
 
 /** The headers without those that only Perdure's own engine sends. */
 export function withoutEngineHeaders(headers: Headers): Headers {
-  return new Headers([...headers].filter(([name]) => !name.startsWith(PREFIX.perdure.toLowerCase())));
+  return new Headers([...headers].filter(([name]) => !/^perdure-/.test(name)));
 }
 
 /** Servers decode bytes outside ASCII differently. */

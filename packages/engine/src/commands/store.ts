@@ -18,7 +18,7 @@ import { type Binding, command, type Operation, query } from "./operation.ts";
 import { publish } from "./publish.ts";
 import { deleteQueue, getQueue, listQueues, pauseQueue, putQueue } from "./queues.ts";
 import { resumeRuns } from "./resume.ts";
-import { deleteSchedule, getSchedule, listSchedules, pauseSchedule, putSchedule } from "./schedules.ts";
+import { createSchedule, deleteSchedule, getSchedule, listSchedules, pauseSchedule } from "./schedules.ts";
 import { changeSetting, probe, setting } from "./settings.ts";
 import { settle } from "./settle.ts";
 import { sweep } from "./sweep.ts";
@@ -87,7 +87,7 @@ const OPERATIONS = {
 
   schedules: query(listSchedules),
   schedule: query(getSchedule),
-  putSchedule: command(putSchedule),
+  createSchedule: command(createSchedule),
   pauseSchedule: command(pauseSchedule),
   deleteSchedule: command(deleteSchedule),
 

@@ -1,3 +1,4 @@
+import { checkOptions } from "@perdure/core/protocol";
 import ipaddr from "ipaddr.js";
 
 type Address = ReturnType<typeof ipaddr.parse>;
@@ -41,6 +42,7 @@ const KINDS: Readonly<Record<string, string>> = {
  * @throws TypeError for an entry that is neither an address, nor a range, nor a host
  */
 export function createPolicy(rules: DestinationRules): DestinationPolicy {
+  checkOptions("destinations", rules, "allow deny");
   const allow = toMatcher(rules.allow ?? []);
   const deny = toMatcher(rules.deny ?? []);
   const ofAddress = (address: Address, trusted: boolean): string | undefined => {

@@ -28,7 +28,13 @@ export interface Body<Value> {
   readonly schema?: z.ZodType;
   readonly required: boolean;
   /** @throws EngineError `invalid_request` that names the field; `too_large` for more than the limits */
-  readonly read: (bytes: Uint8Array, limits: Pick<Service["limits"], "batchItems">) => Value | Promise<Value>;
+  readonly read: (
+    bytes: Uint8Array,
+    service: Pick<Service, "limits" | "trustProxy">,
+    head: Head,
+  ) => Value | Promise<Value>;
+  /** Checks what a caller in this process gives in place of bytes. @throws EngineError as `read` */
+  readonly check?: (value: unknown) => Value;
 }
 
 /** What is answered, by status: the usual one first. Refusals are the same everywhere. */
@@ -50,6 +56,10 @@ export interface Input<P extends Parameters = None, Q extends Parameters = None,
   readonly body: B;
   /** Names in lower case; none unless the route takes some. Options may be parameters of the query too. */
   readonly headers: ReadonlyMap<string, string>;
+}
+
+/** The HTTP request, without its body. A caller in this process makes none. */
+export interface Head {
   readonly request: Request;
   /** Path and query, as they were sent where that is known. */
   readonly target: string;
@@ -83,8 +93,8 @@ export interface Route<
   readonly body?: Body<B>;
   /** Bytes of the body, where it isn't the limit of every request. */
   bodyLimit?(limits: Service["limits"]): number;
-  /** Decides, before the body is read, whether the request may go on. @throws EngineError */
-  admit?(head: Omit<Input<P, Q>, "body">, service: Service): Promise<void>;
+  /** Decides, before the body is read, whether the HTTP request may go on. @throws EngineError */
+  admit?(head: Head & Omit<Input<P, Q>, "body">, service: Service): Promise<void>;
   readonly answers: A;
   /** The media type of the usual answer, where it isn't JSON: `handle` returns the response then. */
   readonly media?: string;

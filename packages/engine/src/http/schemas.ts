@@ -85,6 +85,9 @@ export const published = z
   })
   .meta({ id: "Published" });
 
+/** What a sender is told of a schedule. */
+export const scheduled = z.object({ scheduleId: z.string() }).meta({ id: "Scheduled" });
+
 /** What a sender is told of a run. */
 export const triggered = z
   .object({ workflowRunId: z.string(), workflowCreatedAt: time, deduplicated: z.boolean().optional() })

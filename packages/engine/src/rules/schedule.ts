@@ -56,7 +56,7 @@ export function isScheduled(headers: ReadonlyMap<string, string>): boolean {
  * @param urlGroup the URL group that the request names: each tick goes to the endpoints that it has by then
  * @throws EngineError that names the field
  */
-export function toSchedule(
+export function parseSchedule(
   request: PublishRequest,
   urlGroup: UrlGroup | undefined,
   limits: OptionLimits,
