@@ -46,7 +46,7 @@ function mayBeUndone(row: InFlightRow): boolean {
   return plan.rollback === true;
 }
 
-/** Has a report wait until the deliveries of its run have ended, or their leases have run out. */
+/** Defers a report until the deliveries of its run have ended, or their leases have run out. */
 export async function deferReport(tx: Tx, run: number, report: number): Promise<void> {
   await tx.run(
     sql`UPDATE due SET at = ${GREATEST}(at, coalesce((SELECT max(since) FROM due
@@ -83,7 +83,7 @@ export async function completeInFlight(tx: Tx, lease: Lease): Promise<number | u
   return row.run;
 }
 
-/** Nobody is left who could tell of any landing. @param at when what waited for one is due, in milliseconds since 1970 */
+/** Completes all in-flight deliveries, after a crash of the process that made them. @param at when the reports that wait for them are due, in milliseconds since 1970 */
 export async function completeAllInFlight(tx: Tx, at: number): Promise<void> {
   await tx.run(
     sql`UPDATE due SET at = ${GREATEST}((SELECT not_before FROM messages WHERE seq = due.message), ${at})

@@ -85,8 +85,8 @@ async function undoneSteps(tx: Tx, run: number): Promise<Set<number>> {
 }
 
 /**
- * What was rolled back is run anew. Then there are no plans either: a group of which some steps are on record and others
- * aren't is asked for anew as well, and those on record are found by themselves.
+ * True for a record that a resumed run leaves out. Rolled-back steps run again, and then all plans are left out, too: the workflow
+ * requests a partly recorded group again, and finds the recorded steps.
  */
 function isUndone(record: string, undone: ReadonlySet<number>): boolean {
   if (undone.size === 0) return false;

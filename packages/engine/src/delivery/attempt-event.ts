@@ -19,7 +19,7 @@ export interface SettledAttempt {
 
 const EXCERPT = 500;
 
-/** What is to be told of an attempt; nothing when its message had been withdrawn. */
+/** Returns the event of an attempt; undefined for a withdrawn message. */
 export function toAttemptEvent({
   claim,
   result,
@@ -55,7 +55,7 @@ export function toAttemptEvent({
   return { type: settlement.kind === "called" ? "called" : "delivered", ...info };
 }
 
-/** What is being delivered. */
+/** Describes the delivery for events. */
 export function describeClaim({ message, run, entries }: Claim): DeliveryInfo {
   const step = message.kind === "step" ? stepOf(entries) : undefined;
   return {

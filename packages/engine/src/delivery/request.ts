@@ -33,7 +33,7 @@ const CALL_RESULT = LOWERCASE_HEADER.isCallResult;
 // What belongs to one connection, or is told by the request itself.
 const OF_CONNECTION: ReadonlySet<string> = new Set([...CONNECTION_HEADERS, "content-type", "user-agent"]);
 
-/** What a delivery looks like on the wire; all but the signal of the attempt. */
+/** A delivery's request, without the signal of its attempt. */
 export type DeliveryRequest = Omit<OutgoingRequest, "signal">;
 
 /**
