@@ -83,7 +83,11 @@ export async function completeInFlight(tx: Tx, lease: Lease): Promise<number | u
   return row.run;
 }
 
-/** Completes all in-flight deliveries, after a crash of the process that made them. @param at when the reports that wait for them are due, in milliseconds since 1970 */
+/**
+ * Completes all in-flight deliveries after a crash of the process that made them.
+ *
+ * @param at when the reports that wait for them are due, in milliseconds since 1970
+ */
 export async function completeAllInFlight(tx: Tx, at: number): Promise<void> {
   await tx.run(
     sql`UPDATE due SET at = ${GREATEST}((SELECT not_before FROM messages WHERE seq = due.message), ${at})

@@ -9,7 +9,7 @@ import { insert, sql, type Tx } from "../store/tx.ts";
 import { configureFlow } from "./flow-limits.ts";
 import { enterQueue } from "./queue-places.ts";
 
-/** The run, schedule and other rows that a message belongs to, by their keys. */
+/** The rows that a message belongs to, by their keys. */
 interface Belonging {
   readonly run?: number | undefined;
   readonly entry?: number;

@@ -31,11 +31,11 @@ interface Branch {
   readonly entry: RecordedEntry;
 }
 
-/** What of a run hasn't been shown yet. */
+/** The parts of a run that the log hasn't shown yet. */
 interface Rest {
   /** Deliveries, by their ids. */
   readonly pending: Map<string, PendingMessage>;
-  /** What the engine itself is busy with, by the ids of the results. */
+  /** The steps that the engine carries out, by the ids of their results. */
   readonly underWay: Map<number, InProgressStep>;
 }
 
@@ -239,7 +239,7 @@ function cancelView(report: CallbackReport): Pick<RunView, "cancelFunction"> {
   return report.state === "NONE" ? {} : { cancelFunction: reportView(report, report.state) };
 }
 
-/** What became of the report of a run's end. */
+/** Shows the report of a run's end. */
 function reportView({ message, reply, failures }: CallbackReport, state: CallbackState): ReportView {
   return {
     messageId: message.id,

@@ -19,7 +19,7 @@ export interface InProgressStep {
   readonly pending: PendingMessage | undefined;
 }
 
-/** What a log shows of a step beside what all steps have, by its kind. */
+/** Returns the fields of a step that depend on its kind. */
 export function kindFields(log: RunLog, id: number, record: StepRecord | undefined): KindView {
   const key = keyOf("result", id);
   const call = callOf(log, id);

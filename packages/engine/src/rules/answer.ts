@@ -10,7 +10,7 @@ import { firstValue, type HeaderMap } from "./header.ts";
 import { isPostRun, type Message, type Reply } from "./message.ts";
 import { hasFeature, type Run } from "./run.ts";
 
-/** What came back of a request, before the engine has decided who answered it. */
+/** The result of a request, before the engine decides who has answered it. */
 export type Attempt = { readonly kind: "answered"; readonly reply: Reply } | Unanswered;
 
 /** No answer in time, or none at all: `error` says why in one line, and `final` that there will never be one. */

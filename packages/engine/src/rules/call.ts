@@ -23,9 +23,9 @@ import type { Run } from "./run.ts";
 export interface StartCall {
   readonly kind: "call";
   readonly runId: string;
-  /** What no two entries of a run share. */
+  /** The entry's key, unique within its run. */
   readonly key: string;
-  /** What the third party is sent. */
+  /** The body for the third party. */
   readonly body: Uint8Array;
   readonly message: NewMessage;
 }
@@ -93,7 +93,7 @@ export function calledStep(forward: HeaderList | undefined): CalledStep | undefi
   return { id, name: decodeStepName(headerOf(forward, HEADER.stepName) ?? ""), concurrent };
 }
 
-/** What a call came to: an answer, or the last failure to get one. */
+/** The end of a call: an answer, or its last failure. */
 export interface CallEnd {
   readonly at: number;
   readonly reply: Reply | undefined;

@@ -22,7 +22,7 @@ export interface RunConfig extends DeliveryPolicy {
   readonly features: readonly string[];
   /** Milliseconds after its start at which a run that hasn't ended has failed. */
   readonly lifetime: number | undefined;
-  /** What the request that has started it is known by when it comes again. */
+  /** Identifies the request that started the run when a client sends it again. */
   readonly triggerId?: string | undefined;
 }
 
@@ -45,7 +45,7 @@ export interface Invoker {
   /** 0 when it wasn't said. */
   readonly createdAt: number;
   readonly url: string;
-  /** What no two records of a run share. */
+  /** The record's key, unique within its run. */
   readonly key: string;
   readonly step: StepRecord;
   /** Delivers the record. */
@@ -57,10 +57,10 @@ export interface Run extends NewRun {
   readonly key: number;
   readonly state: RunState;
   readonly completedAt: number | undefined;
-  /** What the workflow returned, as the endpoint sent it. */
+  /** The workflow's result, as the endpoint sent it. */
   readonly response: string | undefined;
   readonly dlqId: string | undefined;
-  /** What its endpoint wants to be done, as it said; `undefined` while it hasn't, or isn't one of Perdure's. */
+  /** The endpoint's `Perdure-Capabilities`; `undefined` until it sends them, and for endpoints of other SDKs. */
   readonly capabilities: string | undefined;
   /** Its endpoint has answered with the header of the workflow protocol: an answer without it is somebody else's. */
   readonly identified: boolean;
@@ -198,7 +198,7 @@ export const RESERVED: ReadonlySet<string> = new Set([
 /** How a run ends by request. */
 export interface RunEnd {
   readonly state: Extract<RunState, "RUN_SUCCESS" | "RUN_CANCELED">;
-  /** What the workflow returned, as the endpoint sent it. */
+  /** The workflow's result, as the endpoint sent it. */
   readonly response: string | undefined;
 }
 
