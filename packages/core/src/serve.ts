@@ -21,6 +21,7 @@ import { checkOnExhausted } from "./steps/index.ts";
 import { checkFunction, mustBe } from "./util/check.ts";
 import { type Duration, toSeconds } from "./util/duration.ts";
 import { isError, messageOf, WorkflowError, type WorkflowErrorCode } from "./util/errors.ts";
+import type { Jsonify } from "./util/jsonify.ts";
 import { checkOptions } from "./util/options.ts";
 import {
   type CancelFunction,
@@ -70,6 +71,15 @@ export type ServeOptions<Payload = unknown, Result = unknown> = EndpointOptions 
     readonly bodyLimit?: number;
   };
 
+/**
+ * Options of a workflow without a schema and a parser: its payload is the JSON form of `Payload`, in which a `Date` is a
+ * string.
+ */
+export type JsonServeOptions<Payload = unknown, Result = unknown> = ServeOptions<Jsonify<Payload>, Result> & {
+  readonly schema?: never;
+  readonly initialPayloadParser?: never;
+};
+
 /** Answers a request. @param env the platform's environment variables. Default: `process.env` */
 export type Handler = (request: Request, env?: Env) => Promise<Response>;
 
@@ -84,6 +94,9 @@ const DEFAULT_BODY_LIMIT = 64 * 1024 * 1024;
 /**
  * Creates a workflow's endpoint: one handler for the engine's deliveries and for requests that start a run.
  *
+ * `serve<Payload>` types the payload as JSON carries it: a `Date` is a string. With a schema or a parser, the payload has
+ * the type of their output.
+ *
  * @throws TypeError for unknown or invalid options
  * @example
  * ```ts
@@ -95,6 +108,14 @@ const DEFAULT_BODY_LIMIT = 64 * 1024 * 1024;
  * ```
  */
 export function serve<Payload = unknown, Result = unknown>(
+  workflow: RecordableWorkflow<Jsonify<Payload>, Result>,
+  options?: JsonServeOptions<Payload, Result>,
+): { handler: Handler };
+export function serve<Payload = unknown, Result = unknown>(
+  workflow: RecordableWorkflow<Payload, Result>,
+  options?: ServeOptions<Payload, Result>,
+): { handler: Handler };
+export function serve<Payload, Result>(
   workflow: RecordableWorkflow<Payload, Result>,
   options: ServeOptions<Payload, Result> = {},
 ): { handler: Handler } {
