@@ -19,6 +19,7 @@ import { type IncomingRequest, type RequestHead, readHead, readRequest } from ".
 import { respond } from "./server/respond.ts";
 import { checkOnExhausted } from "./steps/index.ts";
 import { checkFunction, mustBe } from "./util/check.ts";
+import { writeLine } from "./util/console.ts";
 import { type Duration, toSeconds } from "./util/duration.ts";
 import { isError, messageOf, WorkflowError, type WorkflowErrorCode } from "./util/errors.ts";
 import type { Jsonify } from "./util/jsonify.ts";
@@ -166,9 +167,9 @@ function encodeCapabilitiesOf(onCancel: boolean, options: DeferredRunOptions): s
   return encodeCapabilities({
     onCancel,
     timeout: ifDefined(options.timeout, (timeout) => toSeconds(timeout, "timeout")),
-    retries: options.retries?.toFixed(0),
+    retries: options.retries,
     retryDelay: toRetryDelay(options.retryDelay, "retryDelay"),
-    failureRetries: options.failureRetries?.toFixed(0),
+    failureRetries: options.failureRetries,
     failureRetryDelay: toRetryDelay(options.failureRetryDelay, "failureRetryDelay"),
   });
 }
@@ -206,7 +207,7 @@ function configOrMisconfigured(resolveConfig: () => EndpointConfig): EndpointCon
   try {
     return resolveConfig();
   } catch (error) {
-    console.error("[perdure] The endpoint is misconfigured:", error);
+    writeLine("error", "The endpoint is misconfigured:", error);
     throw new WorkflowError("misconfigured", "The endpoint is misconfigured. Its console says why.");
   }
 }
@@ -220,7 +221,7 @@ async function reportFailure(
   const { runId } = delivery;
   const attempt = delivery.kind === "start" ? "" : `attempt ${delivery.retried + 1} of `;
   const what = step ? `step "${step.name}"` : DELIVERY_LABELS[delivery.kind];
-  console.error(`[perdure] ${runId ? `${runId}: ` : ""}${attempt}${what} failed:`, thrown);
+  writeLine("error", `${runId ? `${runId}: ` : ""}${attempt}${what} failed:`, thrown);
   const error = isError(thrown) ? thrown : new Error(messageOf(thrown));
   await emitAll(middlewares, "onError", { workflowRunId: runId, error });
 }

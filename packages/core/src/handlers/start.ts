@@ -7,12 +7,12 @@ import { isName } from "../protocol/options.ts";
 import { done, type Outcome } from "../protocol/outcome.ts";
 import { malformed } from "../protocol/parse.ts";
 import { isProtocolHeader } from "../protocol/token.ts";
+import { warnOnce } from "../util/console.ts";
 import { toRunId } from "../util/ids.ts";
-import { warnOnce } from "../util/warn-once.ts";
 import { type DeliveryContext, loadHistory, userHeaders } from "./delivery-context.ts";
 
 const UNSIGNED =
-  "[perdure] A start that isn't signed chooses the host of its run. Set `url`, `baseUrl` or `allowedHosts`.";
+  "A start that isn't signed chooses the host of its run. Set `url`, `baseUrl` or `allowedHosts`.";
 
 /** Asks the engine to start a run with the request's payload. Runs no user code. */
 export async function start(ctx: DeliveryContext<Start>): Promise<Outcome> {
@@ -24,7 +24,7 @@ export async function start(ctx: DeliveryContext<Start>): Promise<Outcome> {
   const configuresRun = delivery.runId !== undefined;
   const { verify, hostIsGuessed } = config.access;
   const options = request.headers.get(HEADER.runOptions);
-  if (!verify && options) warnOnce(`[perdure] ${HEADER.runOptions} is ignored in unsigned requests.`);
+  if (!verify && options) warnOnce(`${HEADER.runOptions} is ignored in unsigned requests.`);
   if (!verify && hostIsGuessed) warnOnce(UNSIGNED);
   const message = startMessage({
     // The client that created the run has set its delivery options.

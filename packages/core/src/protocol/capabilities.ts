@@ -39,7 +39,7 @@ export function decodeCapabilities(header: string): EndpointCapabilities {
 }
 
 function toCount(text: string | undefined): number | undefined {
-  return text !== undefined && /^\d{1,4}$/.test(text) ? Number(text) : undefined;
+  return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
 }
 
 function decode(text: string | undefined): string | undefined {

@@ -1,3 +1,4 @@
+import { escapeCharacter } from "../util/console.ts";
 import { messageOf } from "../util/errors.ts";
 import * as HEADER from "./header-names.ts";
 import { checkRunOptions, type RunOptions } from "./message.ts";
@@ -27,9 +28,7 @@ export function pickDeferredOptions(options: DeferredRunOptions): DeferredRunOpt
 export function encodeRunOptions(options: DeferredRunOptions): string | undefined {
   const json = JSON.stringify(pickDeferredOptions(options));
   // A header's value is ASCII; in JSON, whatever isn't can be written so that it is.
-  return json === "{}"
-    ? undefined
-    : json.replace(/[^\x20-\x7e]/g, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return json === "{}" ? undefined : json.replace(/[^\x20-\x7e]/g, escapeCharacter);
 }
 
 /** @throws WorkflowError `malformed_body` when the header isn't what {@link encodeRunOptions} makes */

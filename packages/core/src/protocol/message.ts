@@ -1,4 +1,4 @@
-import { type Duration, toWireDuration } from "../util/duration.ts";
+import type { Duration } from "../util/duration.ts";
 import { checkUrl } from "../util/url.ts";
 import * as HEADER from "./header-names.ts";
 import { FEATURES, forFailureCallback, forward, PROTOCOL_VERSION } from "./headers.ts";
@@ -14,6 +14,7 @@ import {
   renameHeaders,
   retryHeaders,
   timeHeaders,
+  toLimit,
 } from "./options.ts";
 import type { RetryDelayOption } from "./retry-delay.ts";
 import type { StepRecord } from "./step.ts";
@@ -144,7 +145,7 @@ function runOptionHeaders(options: RunOptions): HeaderList {
     ...timeHeaders(options),
     [HEADER.redactFields, redactFields(options.redact)],
     // Only our own engine reads it.
-    [HEADER.runTimeout, ifDefined(options.timeout, (value) => toWireDuration(value, "timeout", true))],
+    [HEADER.runTimeout, toLimit("timeout", options.timeout, true)],
   ];
 }
 

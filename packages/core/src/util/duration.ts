@@ -64,6 +64,17 @@ export function toMilliseconds(value: unknown, what: string, others = ""): numbe
   throw mustBe(what, `a number of seconds, or a duration like "30s" or "1d12h"${others}`, value);
 }
 
+/**
+ * The milliseconds of a time limit, as {@link toMilliseconds} reads them.
+ *
+ * @throws TypeError also for 0
+ */
+export function toTimeLimit(value: unknown, what: string): number {
+  const ms = toMilliseconds(value, what);
+  if (ms > 0) return ms;
+  throw mustBe(what, "longer than 0 seconds", value);
+}
+
 /** As {@link toMilliseconds}, in seconds. */
 export function toSeconds(value: unknown, what: string): number {
   return toMilliseconds(value, what) / 1000;

@@ -1,3 +1,5 @@
+import { writeLine } from "./console.ts";
+
 /** Enough for what a developer writes, and a limit to the names that a loop makes. */
 const MAX_WARNINGS = 1000;
 
@@ -10,8 +12,9 @@ export function warnOfJsonLoss(value: unknown, json: string | undefined, what: s
   if (!loss) return;
   const place = `${what} isn't what JSON gives back: ${loss.place}`;
   if (!warned.has(place))
-    console.warn(
-      `[perdure] ${place} and becomes ${loss.read}. Return what JSON can carry, and make the rest of it again where you need it.`,
+    writeLine(
+      "warn",
+      `${place} and becomes ${loss.read}. Return what JSON can carry, and make the rest of it again where you need it.`,
     );
   warned.add(place);
 }
