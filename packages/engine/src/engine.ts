@@ -1,4 +1,5 @@
 import { checkOptions } from "@perdure/core/protocol";
+import type { Store } from "./commands/store.ts";
 import { Dispatcher } from "./delivery/dispatcher.ts";
 import { type Parallelism, withGlobalFlow } from "./delivery/global-flow.ts";
 import { createKeys } from "./delivery/keys.ts";
@@ -14,16 +15,16 @@ import { openSqlite } from "./open-sqlite.ts";
 import type { Clock } from "./rules/clock.ts";
 import { type EngineNumbers, type NumberOptions, resolveNumbers } from "./rules/engine-options.ts";
 import type { Observer } from "./rules/event.ts";
-import type { Store } from "./store/store.ts";
+import { limitStoreFaults } from "./store-faults.ts";
 import { systemClock } from "./system-clock.ts";
 
 /** How an engine stores, signs and delivers. {@link NumberOptions} adds its limits, timeouts and retention. */
 export interface EngineOptions extends NumberOptions {
   /** A store, or the path of a SQLite file (`:memory:` for none), which the engine then opens and closes. */
   readonly store: Store | string;
-  /** What clients must show: one of these. */
+  /** The token that clients send as a bearer, or several. */
   readonly token: string | readonly string[];
-  /** What clients may show that only look: at everything but the signing keys. None by default. */
+  /** Tokens for clients that may only read, and not the signing keys. Default: none. */
   readonly readOnlyTokens?: readonly string[];
   /** With what deliveries are signed, and are to be checked, until they are rotated. */
   readonly signingKeys: SigningKeys;
@@ -93,6 +94,7 @@ export function createTransport(
 /** As {@link createEngine}, for one of several engines. @param bodies the memory that they share */
 export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
   const { clock = systemClock, token } = options;
+  checkOptions("signingKeys", options.signingKeys, "current next");
   checkOptions(
     "createEngine",
     options,
@@ -102,7 +104,7 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
   const { concurrency, calls, timeouts, limits, retention } = numbers;
   const longest = limits.timeout ?? Number.POSITIVE_INFINITY;
   const policy = options.destinations && createPolicy(options.destinations);
-  const emit = toObserver(options.onEvent);
+  const emit = limitStoreFaults(toObserver(options.onEvent), clock);
   const store =
     typeof options.store === "string" ? openSqlite(options.store, { now: () => clock.now() }) : options.store;
   store.useClock(() => clock.now());
@@ -151,7 +153,7 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
       refusal: policy?.refusal,
     },
     parallelism: underWay,
-    flows: withGlobalFlow(store.flows, underWay),
+    flows: withGlobalFlow(store, underWay),
   });
   return {
     fetch: async (request, bindings) => {

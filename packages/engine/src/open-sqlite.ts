@@ -1,5 +1,6 @@
+import { checkOptions } from "@perdure/core/protocol";
 import { releaseAll } from "./commands/claim.ts";
-import { SqlStore, type StoreSettings } from "./sql-store.ts";
+import { createStore, type Store, type StoreSettings } from "./commands/store.ts";
 import { GroupCommit } from "./store/group-commit.ts";
 import { copyDatabase } from "./store/sqlite/backup.ts";
 import { Database } from "./store/sqlite/database.ts";
@@ -12,25 +13,16 @@ import { withoutWakeUps } from "./store/tx.ts";
  */
 const CRASH_GRACE = 1000;
 
-/** What a store in one file needs to know. */
+/** Settings of a SQLite store. */
 export interface SqliteSettings extends StoreSettings {
   /** Milliseconds since 1970. The machine's clock by default. */
   readonly now?: () => number;
 }
 
 /** A store in one file, for one process. */
-export class SqliteStore extends SqlStore {
-  readonly #driver: GroupCommit;
-
-  constructor(driver: GroupCommit, settings?: StoreSettings) {
-    super(driver, settings);
-    this.#driver = driver;
-  }
-
+export interface SqliteStore extends Store {
   /** Transactions committed so far. */
-  get commits(): number {
-    return this.#driver.commits;
-  }
+  readonly commits: number;
 }
 
 /**
@@ -43,14 +35,26 @@ export class SqliteStore extends SqlStore {
  * const engine = createEngine({ store: openSqlite("engine.db"), token, signingKeys });
  * ```
  */
-export function openSqlite(file: string, { now = Date.now, ...settings }: SqliteSettings = {}): SqliteStore {
+export function openSqlite(file: string, options: SqliteSettings = {}): SqliteStore {
+  checkOptions("openSqlite", options, "now warn excerptBytes");
+  const { now = Date.now, ...settings } = options;
   const database = new Database(file);
   if (database.warning !== undefined) (settings.warn ?? console.warn)(database.warning);
   const driver = new GroupCommit(database, database.reader());
   // The file is this process's alone: the owners of all leases are gone. Their attempts count as not made.
   // Where that can't be written, their leases run out by themselves.
   driver.write((tx) => releaseAll(withoutWakeUps(tx), now() + CRASH_GRACE)).catch(() => {});
-  return new SqliteStore(driver, settings);
+  return createSqliteStore(driver, settings);
+}
+
+/** The store of a file that is open. */
+export function createSqliteStore(driver: GroupCommit, settings?: StoreSettings): SqliteStore {
+  return {
+    ...createStore(driver, settings),
+    get commits() {
+      return driver.commits;
+    },
+  };
 }
 
 /**

@@ -1,7 +1,6 @@
-// What headers' names begin with, and what it means: for whom they are. Imported as PREFIX.
+// Prefixes of header names, which say for whom a header is. Imported as PREFIX.
 
 export const own = "Upstash-";
-export const perdure = "Perdure-";
 export const forward = "Upstash-Forward-";
 export const callback = "Upstash-Callback-";
 export const failureCallback = "Upstash-Failure-Callback-";

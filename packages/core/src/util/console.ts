@@ -5,7 +5,10 @@ const UNPRINTABLE = /(?![\t\n])[\p{Cc}\u061c\u200e\u200f\u202a-\u202e\u2066-\u20
 const MAX_CAUSES = 8;
 const MAX_ERRORS = 10;
 
-const written = new Set<string>();
+/** More warnings than a developer reads. Names that a loop creates must not fill the memory. */
+const MAX_WARNINGS = 1000;
+
+const warned = new Set<string>();
 
 /**
  * Writes a line to the console. Values, such as an error that user code has thrown, follow the message as strings.
@@ -16,10 +19,11 @@ export function writeLine(level: "error" | "warn" | "info", message: string, ...
   console[level](parts.join(" ").replace(UNPRINTABLE, escapeCharacter));
 }
 
-/** Writes a warning to the console once per process. */
-export function warnOnce(message: string): void {
-  if (!written.has(message)) writeLine("warn", message);
-  written.add(message);
+/** Writes a warning to the console, once per process for each key. */
+export function warnOnce(message: string, key: string = message): void {
+  if (warned.has(key) || warned.size >= MAX_WARNINGS) return;
+  warned.add(key);
+  writeLine("warn", message);
 }
 
 /** Escapes a UTF-16 code unit as JSON does. */

@@ -4,12 +4,12 @@ import { z } from "zod";
 import type { DestinationRules } from "../delivery/policy.ts";
 import type { SigningKeys } from "../delivery/signer.ts";
 import { ENGINE_OPTIONS, type OptionRow } from "../rules/engine-options.ts";
-import { messageOf } from "../rules/problem.ts";
+import { messageOf } from "../rules/thrown.ts";
 import type { FileNumbers } from "./engine-numbers.ts";
 import { ConfigError, LEVELS, type LogLevel } from "./values.ts";
 
 interface Secrets {
-  /** What clients must show: one of these. */
+  /** The tokens that clients may send. */
   readonly tokens: readonly string[];
   readonly readOnlyTokens?: readonly string[] | undefined;
   readonly signingKeys: SigningKeys;

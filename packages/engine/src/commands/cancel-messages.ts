@@ -1,8 +1,12 @@
 import { Conditions, whereMessage } from "../queries/conditions.ts";
-import type { CanceledMessages, MessageQuery } from "../store/publishing.ts";
+import type { CanceledMessages, MessageQuery } from "../store/lists.ts";
 import { sql, type Tx } from "../store/tx.ts";
 import { cancelMessage } from "./cancel.ts";
 
+/**
+ * Cancels messages that are not at their end, the newest first, `count` at most, and the runs that are left with nothing
+ * pending.
+ */
 export async function cancelMessages(tx: Tx, query: MessageQuery): Promise<CanceledMessages> {
   const found = await pending(tx, query);
   const rows = found.slice(0, query.count);

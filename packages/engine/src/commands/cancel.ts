@@ -1,19 +1,21 @@
 import { matchingRuns } from "../queries/lists.ts";
 import { isPostRun } from "../rules/message.ts";
+import type { EndedRun, RunEnd } from "../rules/run.ts";
 import type { RunQuery } from "../store/lists.ts";
-import type { EndedRun, RunEnd } from "../store/store.ts";
 import { finishMessage } from "../store/tables/due.ts";
 import { logState } from "../store/tables/logs.ts";
 import { LIVE_MESSAGES, type MessageRow } from "../store/tables/rows.ts";
+import { latestRun } from "../store/tables/runs.ts";
 import { sql, type Tx } from "../store/tx.ts";
 import { finishRun, hasPending } from "./finish-run.ts";
 import { releaseWaiting } from "./flow-limits.ts";
-import { latestRun, lockRun, runOf } from "./messages.ts";
+import { lockRun, runOf } from "./messages.ts";
 import { onMessageFinished } from "./on-message-finished.ts";
 import { endAlarm } from "./rollbacks.ts";
 
 const CANCELED = { state: "RUN_CANCELED", response: undefined } as const;
 
+/** Ends a run, with the workflow's result or by cancellation. */
 export async function endRun(tx: Tx, id: string, end: RunEnd): Promise<EndedRun> {
   const live = await lockRun(tx, id);
   if (live) {
@@ -23,7 +25,7 @@ export async function endRun(tx: Tx, id: string, end: RunEnd): Promise<EndedRun>
   return (await latestRun(tx, id)) ? "ended before" : "unknown";
 }
 
-/** Cancels the live runs that match. @returns how many */
+/** Cancels the live runs that match, the newest first, `count` at most. @returns how many */
 export async function cancelRuns(tx: Tx, query: RunQuery): Promise<number> {
   const live = await matchingRuns(tx, { ...query, states: ["RUN_STARTED"] });
   for (const run of live) await finishRun(tx, run, CANCELED);

@@ -1,8 +1,9 @@
 import type { HistoryEntry } from "@perdure/core/protocol";
 import { isPostRun } from "../rules/message.ts";
 import { transition } from "../rules/message-status.ts";
+import type { ClaimOrder } from "../store/claim-order.ts";
+import type { Claim, Claims, Lease } from "../store/claims.ts";
 import * as inOrder from "../store/in-order.ts";
-import type { Claim, ClaimOrder, Claims, Lease } from "../store/store.ts";
 import { transitionTo, underLease, WAITING_STATUS } from "../store/tables/due.ts";
 import { type ClaimedEntries, claimedEntries, history } from "../store/tables/entries.ts";
 import { logState } from "../store/tables/logs.ts";
@@ -29,6 +30,11 @@ import { expire, nextDeadline } from "./waits.ts";
 /** Rounds of setting aside what its flow control doesn't admit: what is left then is taken up by the next claim. */
 const ROUNDS = 8;
 
+/**
+ * Gives out the messages that are due, in the order in which they came due, as far as their flow control lets them. First
+ * it records the waits that are over by now and makes the messages of schedules that tick by now. Each claim raises the
+ * message's fencing token, and its due time becomes the lease's end: a message that nobody settles comes due again.
+ */
 export async function claim(tx: Tx, order: ClaimOrder): Promise<Claims> {
   const { limit, destinations } = order;
   // What comes due by this is taken along, or told as what is next.
@@ -90,6 +96,7 @@ async function nextDue(tx: Tx): Promise<number | undefined> {
   return times.length > 0 ? Math.min(...times) : undefined;
 }
 
+/** Moves the end of leases. @returns the leases that were lost or settled, which stay as they are */
 export async function renew(tx: Tx, leases: readonly Lease[], until: number): Promise<Lease[]> {
   return await inOrder.filter(leases, async (lease) => {
     const changes = await tx.run(
@@ -99,6 +106,7 @@ export async function renew(tx: Tx, leases: readonly Lease[], until: number): Pr
   });
 }
 
+/** Gives leases back: their messages are due at once, as if they had not been tried. */
 export async function release(tx: Tx, leases: readonly Lease[]): Promise<void> {
   for (const lease of leases) {
     const row = await tx.one<{ flow_key: string | null }>(
@@ -114,7 +122,7 @@ export async function release(tx: Tx, leases: readonly Lease[]): Promise<void> {
   }
 }
 
-/** As {@link deleteUnreferenced} with every lease that there is. @param at when their messages are due, in milliseconds since 1970 */
+/** Gives every lease back. @param at when their messages are due, in milliseconds since 1970 */
 export async function releaseAll(tx: Tx, at: number): Promise<void> {
   await tx.run(
     sql`UPDATE due SET ${transitionTo("release")}, at = 0, since = NULL, destination = NULL

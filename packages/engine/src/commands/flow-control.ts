@@ -1,34 +1,33 @@
 import { begunAt, type FlowChange, type FlowControl, pin } from "../rules/flow-control.ts";
-import type { Flows, RoomWaiters } from "../store/controls.ts";
-import type { Driver } from "../store/driver.ts";
 import * as inOrder from "../store/in-order.ts";
 import { POSITION, type Sql, sql, type Tx } from "../store/tx.ts";
 import { type FlowRow, flowOf, IN_FLIGHT, releaseAllWaiting, toLimits } from "./flow-limits.ts";
 
-/** Of a key that no message has named yet. */
+/** The period of a key that no message has set. */
 const PERIOD = 1000;
 
 /** Rows that are looked at to count who waits for room: however many there are, it takes milliseconds. */
 const MAX_COUNTED = 10_000;
 
-export function flowControl(driver: Driver): Flows {
-  return {
-    list: (search) => driver.read((tx) => flows(tx, search ?? "")),
-    get: (key) =>
-      driver.read(async (tx) => {
-        const row = await flowOf(tx, key);
-        return row && toFlow(tx, row);
-      }),
-    waitingForRoom: () => driver.read((tx) => waitingForRoom(tx)),
-    change: (key, change) => driver.write((tx) => apply(tx, key, change)),
-  };
+/** Numbers of messages, {@link MAX_COUNTED} each at most. */
+export interface RoomWaiters {
+  /** Due, but not begun. */
+  readonly due: number;
+  /** Set aside, because their destination has no room. */
+  readonly aside: number;
 }
 
-async function flows(tx: Tx, search: string): Promise<FlowControl[]> {
+/** The flow control keys that hold `search`, by key. */
+export async function listFlows(tx: Tx, search = ""): Promise<FlowControl[]> {
   const rows = await tx.all<FlowRow>(
     sql`SELECT * FROM flows WHERE ${POSITION}(key, ${search}) > 0 ORDER BY key`,
   );
   return inOrder.map(rows, (row) => toFlow(tx, row));
+}
+
+export async function getFlow(tx: Tx, key: string): Promise<FlowControl | undefined> {
+  const row = await flowOf(tx, key);
+  return row && toFlow(tx, row);
 }
 
 async function toFlow(tx: Tx, row: FlowRow): Promise<FlowControl> {
@@ -51,7 +50,8 @@ async function toFlow(tx: Tx, row: FlowRow): Promise<FlowControl> {
   };
 }
 
-async function waitingForRoom(tx: Tx): Promise<RoomWaiters> {
+/** Messages without a key that wait for nothing but room. Of many, only the first are looked at. */
+export async function waitingForRoom(tx: Tx): Promise<RoomWaiters> {
   const count = async (where: Sql, of: Sql): Promise<number> => {
     const row = await tx.one<{ count: number }>(
       sql`SELECT count(*) AS count FROM
@@ -67,7 +67,8 @@ async function waitingForRoom(tx: Tx): Promise<RoomWaiters> {
   };
 }
 
-async function apply(tx: Tx, key: string, change: FlowChange): Promise<boolean> {
+/** Changes a key. A pause or a pin makes a key that isn't there yet. @returns false when there is none, and nothing changed */
+export async function changeFlow(tx: Tx, key: string, change: FlowChange): Promise<boolean> {
   if (!(await flowOf(tx, key))) {
     if (change.kind !== "pause" && change.kind !== "pin") return false;
     await tx.run(sql`INSERT INTO flows (key, period) VALUES (${key}, ${PERIOD})`);

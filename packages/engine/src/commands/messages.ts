@@ -4,15 +4,16 @@ import { DEFAULT_RETRIES, type NewMessage } from "../rules/message.ts";
 import { inherit, type Run } from "../rules/run.ts";
 import { logState } from "../store/tables/logs.ts";
 import { type MessageRow, type RunRow, toRun, toStoredOptions } from "../store/tables/rows.ts";
+import { liveRun } from "../store/tables/runs.ts";
 import { insert, sql, type Tx } from "../store/tx.ts";
 import { configureFlow } from "./flow-limits.ts";
 import { enterQueue } from "./queue-places.ts";
 
-/** What a message belongs to, by the keys of their rows. */
+/** The rows that a message belongs to, by their keys. */
 interface Belonging {
   readonly run?: number | undefined;
   readonly entry?: number;
-  /** Of a callback: the message that it reports, which isn't over, for its queue, before the callback is. */
+  /** For a callback, the reported message: it keeps its place in its queue until the callback has ended. */
   readonly source?: Pick<MessageRow, "seq" | "place">;
   /** The message whose end it waits for. */
   readonly awaits?: number;
@@ -50,9 +51,9 @@ export async function insertMessage(tx: Tx, newMessage: NewMessage, of: Belongin
   return seq;
 }
 
-/** What a run's history gains. */
+/** An entry to append to a run's history. */
 export interface NewEntry {
-  /** What no two entries of a run share. */
+  /** The entry's key, unique within its run. */
   readonly key: string;
   readonly callType: CallType;
   readonly body: Uint8Array;
@@ -67,8 +68,8 @@ export async function insertEntry(
 ): Promise<void> {
   const key = await insert(
     tx,
-    sql`INSERT INTO entries (run, record, message, call_type, body, created_at)
-      VALUES (${run.key}, ${entry.key}, ${newMessage.id}, ${entry.callType}, ${entry.body}, ${newMessage.createdAt})
+    sql`INSERT INTO entries (run, position, record, message, call_type, body, created_at)
+      VALUES (${run.key}, (SELECT coalesce(max(position), 0) + 1 FROM entries WHERE run = ${run.key}), ${entry.key}, ${newMessage.id}, ${entry.callType}, ${entry.body}, ${newMessage.createdAt})
       RETURNING seq AS key`,
   );
   // A call has its own rules, but for what may be seen of it; everything else is a delivery of the run's.
@@ -91,19 +92,6 @@ export async function entryMessage(tx: Tx, run: number, key: string): Promise<st
 export async function lockRun(tx: Tx, id: string): Promise<Run | undefined> {
   await tx.lock("run", id);
   return liveRun(tx, id);
-}
-
-export async function liveRun(tx: Tx, id: string): Promise<Run | undefined> {
-  const row = await tx.one<RunRow>(sql`SELECT * FROM runs WHERE id = ${id} AND state = 'RUN_STARTED'`);
-  return row && toRun(row);
-}
-
-/** Of the runs that had an id, the last one, or the one that was created then. */
-export async function latestRun(tx: Tx, id: string, createdAt?: number): Promise<Run | undefined> {
-  const row = await tx.one<RunRow>(
-    sql`SELECT * FROM runs WHERE id = ${id} AND created_at = coalesce(${createdAt ?? null}, created_at) ORDER BY key DESC LIMIT 1`,
-  );
-  return row && toRun(row);
 }
 
 export async function runOf(tx: Tx, key: number | null): Promise<Run | undefined> {

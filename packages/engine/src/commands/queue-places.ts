@@ -15,10 +15,10 @@ export async function queueOf(tx: Tx, name: string): Promise<QueueRow | undefine
 }
 
 /**
- * Has a queue exist.
+ * Creates a queue unless it exists.
  *
  * @param most how many there may be
- * @throws Problem 412
+ * @throws EngineError `limit_reached`
  */
 export async function ensureQueue(
   tx: Tx,

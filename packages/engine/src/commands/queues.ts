@@ -1,6 +1,4 @@
-import { DEFAULT_PARALLELISM, type Queue, type QueueChange } from "../rules/queue.ts";
-import type { Queues } from "../store/controls.ts";
-import type { Driver } from "../store/driver.ts";
+import { DEFAULT_PARALLELISM, type Queue, type QueueChange, type QueueLimits } from "../rules/queue.ts";
 import * as inOrder from "../store/in-order.ts";
 import { finishMessages, RESUME, suspend } from "../store/tables/due.ts";
 import { logStates } from "../store/tables/logs.ts";
@@ -9,23 +7,15 @@ import { releaseWaiting } from "./flow-limits.ts";
 import { admitNext, ensureQueue, type QueueRow, queueOf, takenPlaces } from "./queue-places.ts";
 import { recordTickState } from "./schedules.ts";
 
-export function queueControl(driver: Driver): Queues {
-  return {
-    list: () =>
-      driver.read(async (tx) =>
-        inOrder.map(await tx.all<QueueRow>(sql`SELECT * FROM queues ORDER BY name`), (row) =>
-          toQueue(tx, row),
-        ),
-      ),
-    get: (name) =>
-      driver.read(async (tx) => {
-        const row = await queueOf(tx, name);
-        return row && toQueue(tx, row);
-      }),
-    put: (change, limits) => driver.write((tx) => put(tx, change, limits.queues)),
-    pause: (name, paused) => driver.write((tx) => pause(tx, name, paused)),
-    delete: (name) => driver.write((tx) => remove(tx, name)),
-  };
+/** The queues, by name. */
+export async function listQueues(tx: Tx): Promise<Queue[]> {
+  const rows = await tx.all<QueueRow>(sql`SELECT * FROM queues ORDER BY name`);
+  return inOrder.map(rows, (row) => toQueue(tx, row));
+}
+
+export async function getQueue(tx: Tx, name: string): Promise<Queue | undefined> {
+  const row = await queueOf(tx, name);
+  return row && toQueue(tx, row);
 }
 
 async function toQueue(tx: Tx, row: QueueRow): Promise<Queue> {
@@ -42,8 +32,17 @@ async function toQueue(tx: Tx, row: QueueRow): Promise<Queue> {
   };
 }
 
-async function put(tx: Tx, change: QueueChange, most: number): Promise<void> {
-  await ensureQueue(tx, change.name, most);
+/**
+ * Makes a queue, or changes one.
+ *
+ * @throws EngineError `limit_reached` when it would be one too many
+ */
+export async function putQueue(
+  tx: Tx,
+  change: QueueChange,
+  limits: Pick<QueueLimits, "queues">,
+): Promise<void> {
+  await ensureQueue(tx, change.name, limits.queues);
   const old = await queueOf(tx, change.name);
   const parallelism = change.parallelism ?? old?.parallelism ?? DEFAULT_PARALLELISM;
   await tx.run(
@@ -51,10 +50,11 @@ async function put(tx: Tx, change: QueueChange, most: number): Promise<void> {
   );
   await giveBack(tx, change.name, parallelism);
   const paused = change.paused ?? old?.paused === 1;
-  await pause(tx, change.name, paused);
+  await pauseQueue(tx, change.name, paused);
 }
 
-async function pause(tx: Tx, name: string, paused: boolean): Promise<boolean> {
+/** Pauses a queue, or resumes it. No attempt begins while it is paused. @returns false when there is no such queue */
+export async function pauseQueue(tx: Tx, name: string, paused: boolean): Promise<boolean> {
   const changes = await tx.run(
     sql`UPDATE queues SET paused = ${paused ? 1 : 0}, updated_at = ${tx.now} WHERE name = ${name}`,
   );
@@ -84,8 +84,8 @@ async function giveBack(tx: Tx, name: string, parallelism: number): Promise<void
   }
 }
 
-/** What isn't being delivered just now is cancelled; what is goes on without a queue. */
-async function remove(tx: Tx, name: string): Promise<void> {
+/** Deletes a queue: cancels what isn't being delivered at this moment. What is being delivered goes on without a queue. */
+export async function deleteQueue(tx: Tx, name: string): Promise<void> {
   const waiting = sql`queue = ${name} AND status <> 'delivering'`;
   const keys = await tx.all<{ flow_key: string }>(
     sql`SELECT DISTINCT flow_key FROM due WHERE ${waiting} AND flow_key IS NOT NULL`,

@@ -1,8 +1,7 @@
+import { isKeyOf, newMessageId, stepOfKey, toRunId } from "@perdure/core/protocol";
 import { deadLetters } from "../queries/lists.ts";
-import { newMessageId, newRunId } from "../rules/ids.ts";
 import { invokeRecord } from "../rules/invoke.ts";
 import type { NewMessage } from "../rules/message.ts";
-import { isKeyOf, stepOfKey } from "../rules/record-key.ts";
 import { deliveryOf, inherit, override, type Run } from "../rules/run.ts";
 import * as inOrder from "../store/in-order.ts";
 import type { DeadLetterQuery, ResumedRuns, ResumeRequest } from "../store/lists.ts";
@@ -15,6 +14,10 @@ import { type OldEntry, planResume } from "./plan-resume.ts";
 import { recordStep } from "./record-step.ts";
 import { isReporting, recordLearned, rollbacksOf } from "./rollbacks.ts";
 
+/**
+ * Takes failed runs up again as new runs, and their entries out of the dead letter queue: from the start, or with all that
+ * is recorded.
+ */
 export async function resumeRuns(tx: Tx, query: DeadLetterQuery, how: ResumeRequest): Promise<ResumedRuns> {
   const { items, next } = await deadLetters(tx, { ...query, ofRuns: true });
   const runs = await inOrder.flatMap(items, async ({ dlqId, run }) => {
@@ -28,7 +31,7 @@ export async function resumeRuns(tx: Tx, query: DeadLetterQuery, how: ResumeRequ
 
 async function resumeOrRestart(tx: Tx, old: Run, how: ResumeRequest): Promise<Run> {
   const inserted = await insertRun(tx, {
-    id: newRunId(),
+    id: toRunId(),
     url: old.url,
     createdAt: tx.now,
     callerIp: old.callerIp,
@@ -40,7 +43,7 @@ async function resumeOrRestart(tx: Tx, old: Run, how: ResumeRequest): Promise<Ru
   const run = { ...inserted, capabilities: old.capabilities };
   await recordLearned(tx, run.key, { capabilities: old.capabilities });
   const entries = await tx.all<OldEntry>(
-    sql`SELECT seq, record, message, call_type, body, created_at FROM entries WHERE run = ${old.key} ORDER BY seq`,
+    sql`SELECT seq, record, message, call_type, body, created_at FROM entries WHERE run = ${old.key} ORDER BY position`,
   );
   tx.record({ type: "run.resumed", runId: run.id, url: run.url });
   const again: Again = { tx, run, how };
@@ -82,8 +85,8 @@ async function undoneSteps(tx: Tx, run: number): Promise<Set<number>> {
 }
 
 /**
- * What was rolled back is run anew. Then there are no plans either: a group of which some steps are on record and others
- * aren't is asked for anew as well, and those on record are found by themselves.
+ * True for a record that a resumed run leaves out. Rolled-back steps run again, and then all plans are left out, too: the workflow
+ * requests a partly recorded group again, and finds the recorded steps.
  */
 function isUndone(record: string, undone: ReadonlySet<number>): boolean {
   if (undone.size === 0) return false;
@@ -111,7 +114,8 @@ async function copy(again: Again, entry: OldEntry, redeliver: boolean): Promise<
   const messageId = entry.call_type === "toCallback" ? entry.message : newMessageId();
   const key = await insert(
     tx,
-    sql`INSERT INTO entries (run, record, message, call_type, body, created_at) VALUES (${run.key}, ${entry.record}, ${messageId}, ${entry.call_type}, ${entry.body}, ${entry.created_at})
+    sql`INSERT INTO entries (run, position, record, message, call_type, body, created_at)
+      VALUES (${run.key}, (SELECT coalesce(max(position), 0) + 1 FROM entries WHERE run = ${run.key}), ${entry.record}, ${messageId}, ${entry.call_type}, ${entry.body}, ${entry.created_at})
       RETURNING seq AS key`,
   );
   if (redeliver)

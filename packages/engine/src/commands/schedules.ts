@@ -1,16 +1,18 @@
 import type { HeaderList } from "../rules/header.ts";
+import type { PublishRequest } from "../rules/new-message.ts";
 import type { OptionLimits } from "../rules/options.ts";
+import type { ScheduleLimits } from "../rules/schedule.ts";
 import {
   describeSchedule,
   type NewSchedule,
   nextOf,
+  parseSchedule,
   type Schedule,
   scheduleLimitReached,
   type TickState,
   tickCommands,
 } from "../rules/schedule.ts";
-import type { ScheduleLimits, Schedules } from "../store/controls.ts";
-import type { Driver } from "../store/driver.ts";
+import { isUrlGroupName, unknownDestination } from "../rules/url-group.ts";
 import * as inOrder from "../store/in-order.ts";
 import { sql, type Tx } from "../store/tx.ts";
 import { findDuplicate } from "./deduplicate.ts";
@@ -37,21 +39,15 @@ interface ScheduleRow {
 /** Schedules that tick in one go. */
 const MAX_TICKS_AT_ONCE = 1000;
 
-export function scheduleControl(driver: Driver): Schedules {
-  return {
-    list: () =>
-      driver.read(async (tx) => {
-        const rows = await tx.all<ScheduleRow>(sql`SELECT * FROM schedules ORDER BY key`);
-        return rows.map(toSchedule);
-      }),
-    get: (id) => driver.read((tx) => find(tx, id)),
-    put: (schedule, limits) => driver.write((tx) => put(tx, schedule, limits)),
-    pause: (id, paused) => driver.write((tx) => pause(tx, id, paused)),
-    delete: (id) =>
-      driver.write(async (tx) => {
-        await tx.run(sql`DELETE FROM schedules WHERE id = ${id}`);
-      }),
-  };
+/** The schedules, the oldest first. */
+export async function listSchedules(tx: Tx): Promise<Schedule[]> {
+  const rows = await tx.all<ScheduleRow>(sql`SELECT * FROM schedules ORDER BY key`);
+  return rows.map(toSchedule);
+}
+
+/** Deletes a schedule. The messages that it has made go on. */
+export async function deleteSchedule(tx: Tx, id: string): Promise<void> {
+  await tx.run(sql`DELETE FROM schedules WHERE id = ${id}`);
 }
 
 /**
@@ -65,7 +61,7 @@ export async function tick(tx: Tx): Promise<void> {
   for (const { id } of rows) {
     await tx.lock("schedule", id);
     // Another engine may have made this tick meanwhile.
-    const schedule = await find(tx, id);
+    const schedule = await getSchedule(tx, id);
     if (schedule?.nextAt === undefined || schedule.nextAt > tx.now) continue;
     const commands = tickCommands(schedule, await getUrlGroup(tx, schedule.destination), tx.now);
     const fresh = await inOrder.filter(commands, async (command) => !(await findDuplicate(tx, command)));
@@ -94,17 +90,36 @@ export async function recordTickState(
   messageId: string,
   state: TickState,
 ): Promise<void> {
-  const states = (await find(tx, id))?.lastStates;
+  const states = (await getSchedule(tx, id))?.lastStates;
   if (states?.[messageId] === undefined) return;
   await tx.run(
     sql`UPDATE schedules SET last_states = ${JSON.stringify({ ...states, [messageId]: state })} WHERE id = ${id}`,
   );
 }
 
-async function put(tx: Tx, schedule: NewSchedule, limits: ScheduleLimits): Promise<void> {
+/**
+ * Makes a schedule, and its queue. One of the same id is replaced: it stays as old, and as paused, as it was.
+ *
+ * @returns its id
+ * @throws EngineError that names the field; `limit_reached` when it would be one too many
+ */
+export async function createSchedule(
+  tx: Tx,
+  request: PublishRequest,
+  limits: ScheduleLimits & OptionLimits,
+): Promise<string> {
+  const { destination } = request;
+  const urlGroup = isUrlGroupName(destination) ? await getUrlGroup(tx, destination) : undefined;
+  if (isUrlGroupName(destination) && !urlGroup) throw unknownDestination(destination);
+  const schedule = parseSchedule(request, urlGroup, limits);
+  await putSchedule(tx, schedule, limits);
+  return schedule.id;
+}
+
+async function putSchedule(tx: Tx, schedule: NewSchedule, limits: ScheduleLimits): Promise<void> {
   const { id, cron, destination, createdAt } = schedule;
   await tx.lock("schedule", id);
-  const old = await find(tx, id);
+  const old = await getSchedule(tx, id);
   if (!old) {
     const { count } = (await tx.one<{ count: number }>(sql`SELECT count(*) AS count FROM schedules`)) as {
       count: number;
@@ -122,8 +137,9 @@ async function put(tx: Tx, schedule: NewSchedule, limits: ScheduleLimits): Promi
   if (next !== undefined) tx.wakeAt(next);
 }
 
-async function pause(tx: Tx, id: string, paused: boolean): Promise<boolean> {
-  const schedule = await find(tx, id);
+/** Pauses a schedule, or resumes it: ticks are skipped while it is paused. @returns false when there is no such schedule */
+export async function pauseSchedule(tx: Tx, id: string, paused: boolean): Promise<boolean> {
+  const schedule = await getSchedule(tx, id);
   if (!schedule) return false;
   // Resumed twice, it ticks as if resumed once.
   if (schedule.paused === paused) return true;
@@ -135,7 +151,7 @@ async function pause(tx: Tx, id: string, paused: boolean): Promise<boolean> {
   return true;
 }
 
-async function find(tx: Tx, id: string): Promise<Schedule | undefined> {
+export async function getSchedule(tx: Tx, id: string): Promise<Schedule | undefined> {
   const row = await tx.one<ScheduleRow>(sql`SELECT * FROM schedules WHERE id = ${id}`);
   return row && toSchedule(row);
 }

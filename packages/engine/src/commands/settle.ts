@@ -1,7 +1,7 @@
 import { type CallEnd, toAnswer } from "../rules/call.ts";
 import type { Reply } from "../rules/message.ts";
 import type { LearnedFacts, Settlement } from "../rules/settlement.ts";
-import type { Lease, Settled } from "../store/store.ts";
+import type { Lease, Settled } from "../store/claims.ts";
 import { finishMessage, transitionTo } from "../store/tables/due.ts";
 import { logState } from "../store/tables/logs.ts";
 import { LIVE_MESSAGES, type MessageRow, toMessage } from "../store/tables/rows.ts";
@@ -15,12 +15,17 @@ import { onMessageFinished } from "./on-message-finished.ts";
 import { reportAttempt } from "./report-attempt.ts";
 import { endAlarm, recordLearned, recordRollback, startAlarm } from "./rollbacks.ts";
 
-/** What a settlement needs to know of the store's own settings. */
+/** The store's settings that a settlement needs. */
 export interface SettleSettings {
   /** Bytes of an answer that the record of a failed attempt keeps. */
   readonly excerpt: number;
 }
 
+/**
+ * Records the outcome of an attempt, with all that follows from it. A final failure ends the run, cancels its other
+ * messages, enters the dead letter queue and creates the message that reports it. The end of a call records its answer
+ * and creates the message that brings it.
+ */
 export async function settle(
   tx: Tx,
   lease: Lease,

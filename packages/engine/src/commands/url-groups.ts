@@ -24,6 +24,12 @@ export async function getUrlGroup(tx: Tx, name: string): Promise<UrlGroup | unde
   return row && toUrlGroup(row);
 }
 
+/**
+ * Changes a URL group, or makes or deletes one.
+ *
+ * @returns the group as it is now; `undefined` when there is none
+ * @throws EngineError `not_found` when there is none to change, `limit_reached` for one over the limits
+ */
 export async function updateUrlGroup(
   tx: Tx,
   name: string,

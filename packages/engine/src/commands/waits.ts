@@ -2,6 +2,8 @@ import { isPlan, type StepRecord } from "@perdure/core/protocol";
 import { isLive, type Run } from "../rules/run.ts";
 import { type NewWait, waitRecord } from "../rules/wait.ts";
 import * as inOrder from "../store/in-order.ts";
+import { notLive } from "../store/tables/runs.ts";
+import { sql, type Tx } from "../store/tx.ts";
 import type {
   EventNotification,
   NotifyResult,
@@ -9,9 +11,7 @@ import type {
   WaitReceipt,
   WebhookLimits,
   WebhookState,
-} from "../store/store.ts";
-import { notLive } from "../store/tables/runs.ts";
-import { sql, type Tx } from "../store/tx.ts";
+} from "../store/waits.ts";
 import { entryMessage, lockRun, runOf } from "./messages.ts";
 import { recordStep } from "./record-step.ts";
 
@@ -24,6 +24,12 @@ interface WaiterRow {
 /** Waits that are ended in one go. */
 const MAX_EXPIRED_AT_ONCE = 1000;
 
+/**
+ * Records a step when its event comes; at once, if the event came before. For a step that already waits or is recorded, it
+ * returns the existing wait.
+ *
+ * @throws EngineError `conflict` when its run isn't live
+ */
 export async function wait(tx: Tx, command: NewWait): Promise<WaitReceipt> {
   const run = await lockRun(tx, command.runId);
   if (!run) throw await notLive(tx, command.runId, "it can't wait for anything");
@@ -47,6 +53,10 @@ export async function wait(tx: Tx, command: NewWait): Promise<WaitReceipt> {
   return { messageId, deduplicated: false };
 }
 
+/**
+ * Hands an event to the steps that wait for it. An event for one run goes to the first step in it that waits, or is kept
+ * there until a step does.
+ */
 export async function notify(tx: Tx, notification: EventNotification): Promise<NotifyResult> {
   if (notification.runId === undefined) {
     const rows = await tx.all<WaiterRow>(
@@ -130,6 +140,7 @@ export async function nextDeadline(tx: Tx): Promise<number | undefined> {
   )?.deadline;
 }
 
+/** The steps that wait for an event, in the order in which they began to. */
 export async function waiters(tx: Tx, eventId: string): Promise<Waiting[]> {
   const rows = await tx.all<WaiterRow>(
     sql`SELECT seq, run, wait FROM waiters WHERE event = ${eventId} AND open = 1 ORDER BY seq`,

@@ -1,11 +1,11 @@
+import type { Store } from "../commands/store.ts";
 import type { Clock } from "../rules/clock.ts";
 import type { Observer } from "../rules/event.ts";
 import type { Retention } from "../rules/retention.ts";
-import type { Store } from "../store/store.ts";
 import type { Signer } from "./signer.ts";
 import type { Transport } from "./transport.ts";
 
-/** What a dispatcher works with, and how much of it at once. */
+/** The objects that a dispatcher uses, and its limits. */
 export interface DispatcherOptions {
   readonly store: Store;
   readonly clock: Clock;

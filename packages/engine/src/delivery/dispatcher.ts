@@ -1,9 +1,10 @@
 import { type Attempt, interpretAnswer } from "../rules/answer.ts";
 import { type Cancel, callAt } from "../rules/clock.ts";
-import { messageOf } from "../rules/problem.ts";
 import { expiryAt } from "../rules/retention.ts";
 import { decideSettlement } from "../rules/settlement.ts";
-import { type Claim, StoreUnavailable } from "../store/store.ts";
+import { messageOf } from "../rules/thrown.ts";
+import type { Claim } from "../store/claims.ts";
+import { StoreUnavailable } from "../store/unavailable.ts";
 import { type Abandoned, attempt } from "./attempt.ts";
 import { describeClaim, toAttemptEvent } from "./attempt-event.ts";
 import { type ConcurrencySlot, ConcurrencySlots } from "./concurrency-slots.ts";
@@ -23,13 +24,13 @@ const MAX_CLAIM_BATCH = 32;
 /** Milliseconds after which an attempt that brought no answer has kept the engine waiting. */
 const HUNG_AFTER_MS = 1000;
 
-/** What a clean-up deletes of each kind before it lets others have their turn. */
+/** Rows of each kind that one transaction of a sweep deletes. */
 const SWEEP_BATCH = 100;
 
 /** The only loop of the engine: claims what is due, delivers it, and settles what came of it. */
 export class Dispatcher {
   readonly #options: DispatcherOptions;
-  /** What is being delivered, by message id. */
+  /** The in-flight deliveries by message id. */
   readonly #inFlight = new Map<string, InFlightDelivery>();
   readonly #idlers = new Set<() => void>();
   #abort = new AbortController();

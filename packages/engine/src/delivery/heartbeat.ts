@@ -1,7 +1,8 @@
+import type { Store } from "../commands/store.ts";
 import type { Cancel, Clock } from "../rules/clock.ts";
 import type { Observer } from "../rules/event.ts";
 import type { MessageKind } from "../rules/message.ts";
-import type { Lease, Store } from "../store/store.ts";
+import type { Lease } from "../store/claims.ts";
 import type { ConcurrencySlot } from "./concurrency-slots.ts";
 import type { Responsiveness } from "./destination-limiter.ts";
 
@@ -16,7 +17,7 @@ export interface InFlightDelivery {
   readonly abort: AbortController;
   /** The attempt has ended: a later claim of the same message is another attempt. */
   finished: boolean;
-  /** What its attempt has shown of the destination. */
+  /** The destination's behaviour in the attempt. */
   responsiveness: Responsiveness;
 }
 

@@ -1,9 +1,9 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { MiddlewareHandler } from "hono";
-import { Problem } from "../rules/problem.ts";
+import { EngineError } from "../rules/engine-error.ts";
 import type { Env, Tokens } from "./service.ts";
 
-/** What a token gives its bearer. */
+/** The access that a token grants. */
 export type Access = "full" | "read only" | "none";
 
 /** Compares tokens in a time that tells nothing of them. */
@@ -32,18 +32,22 @@ export function requireToken(tokens: Tokens): MiddlewareHandler<Env> {
   return async (c, next) => {
     const shown = tokenOf(c.req.raw);
     if (shown === undefined) {
-      throw new Problem(401, "unauthorized: send the token as Authorization: Bearer <token>");
+      throw new EngineError("unauthorized", "unauthorized: send the token as Authorization: Bearer <token>");
     }
     const access = lock(shown);
-    if (access === "none") throw new Problem(401, "unauthorized: the token is not this engine's");
+    if (access === "none")
+      throw new EngineError("unauthorized", "unauthorized: the token is not this engine's");
     if (access === "read only" && !isRead(c.req.method, c.req.path)) {
-      throw new Problem(403, `forbidden: a read-only token may not ${c.req.method} ${c.req.path}`);
+      throw new EngineError(
+        "forbidden",
+        `forbidden: a read-only token may not ${c.req.method} ${c.req.path}`,
+      );
     }
     await next();
   };
 }
 
-/** Whoever has the signing keys can do more than look: they make deliveries. */
+/** True for a request that only reads. The signing keys don't count as reading, because with them a client can forge deliveries. */
 function isRead(method: string, path: string): boolean {
   return (method === "GET" || method === "HEAD") && !path.startsWith("/v2/keys");
 }

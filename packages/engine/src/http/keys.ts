@@ -1,6 +1,6 @@
 import { isPublicSecret } from "@perdure/core/protocol";
 import { z } from "zod";
-import { Problem } from "../rules/problem.ts";
+import { EngineError } from "../rules/engine-error.ts";
 import { tokenOf } from "./auth.ts";
 import { type Routes, route } from "./route.ts";
 
@@ -20,12 +20,15 @@ export const signingKeys: Routes = {
       // Receivers need the new pair before it is done again.
       summary: "Put the next key in the current one's place, and a new one in its own",
       answers: { 200: keys },
-      handle({ request }, service) {
+      async admit({ request }) {
         // Everybody knows that token. The keys would change for all who use this engine.
         if (isPublicSecret(tokenOf(request) ?? ""))
-          throw new Problem(403, "forbidden: keys can't be rotated with the public token of development");
-        return service.keys.rotate();
+          throw new EngineError(
+            "forbidden",
+            "forbidden: keys can't be rotated with the public token of development",
+          );
       },
+      handle: (_, { keys }) => keys.rotate(),
     }),
   },
 };

@@ -1,19 +1,16 @@
 import { HEADER } from "@perdure/core/protocol";
 import { z } from "zod";
+import { EngineError } from "../rules/engine-error.ts";
 import { toHeaderMap } from "../rules/header.ts";
 import { DEFAULT_RETRIES } from "../rules/message.ts";
-import type { PublishRequest } from "../rules/new-message.ts";
 import { OPTION_HEADERS } from "../rules/option-headers.ts";
-import { Problem } from "../rules/problem.ts";
-import { describeSchedule, type Schedule, toSchedule } from "../rules/schedule.ts";
-import { isUrlGroupName, unknownDestination } from "../rules/url-group.ts";
+import { describeSchedule, type Schedule } from "../rules/schedule.ts";
 import { raw } from "./json.ts";
 import { destination, named } from "./parameters.ts";
+import { toPublishRequest } from "./published.ts";
 import { type Output, type Routes, route } from "./route.ts";
-import { body, done, flow, headers, labels, seconds, time } from "./schemas.ts";
+import { body, done, flow, headers, labels, scheduled, seconds, time } from "./schemas.ts";
 import { bodyView, flowView, labelsView, redactHeaders } from "./serializers.ts";
-import type { Service } from "./service.ts";
-import { toPublishRequest } from "./submit.ts";
 
 const schedule = z
   .object({
@@ -41,9 +38,6 @@ const schedule = z
   })
   .meta({ id: "Schedule" });
 
-/** What the sender is told of a schedule. */
-export const scheduled = z.object({ scheduleId: z.string() }).meta({ id: "Scheduled" });
-
 const path = "/v2/schedules/{schedule}";
 const params = { schedule: named("schedule id") };
 const pause = switched("Pause a schedule", true);
@@ -54,7 +48,7 @@ export const schedules: Routes = {
     GET: route({
       summary: "List schedules, the oldest first",
       answers: { 200: z.array(schedule) },
-      handle: async (_, { store }) => (await store.schedules.list()).map(scheduleView),
+      handle: async (_, { store }) => (await store.schedules()).map(scheduleView),
     }),
   },
   // A destination has a scheme, and an id has no slash.
@@ -67,7 +61,7 @@ export const schedules: Routes = {
       params,
       answers: { 200: schedule },
       async handle({ params: { schedule: id } }, { store }) {
-        const found = await store.schedules.get(id);
+        const found = await store.schedule(id);
         if (!found) throw unknown(id);
         return scheduleView(found);
       },
@@ -80,7 +74,9 @@ export const schedules: Routes = {
       headers: OPTION_HEADERS,
       body: raw,
       answers: { 200: scheduled },
-      handle: (input, service) => createSchedule(toPublishRequest(input.params.schedule, input), service),
+      handle: async (input, { store, limits }) => ({
+        scheduleId: await store.createSchedule(toPublishRequest(input.params.schedule, input), limits),
+      }),
     }),
     DELETE: route({
       summary: "Delete a schedule by its id, if there is one",
@@ -88,25 +84,12 @@ export const schedules: Routes = {
       params,
       answers: { 200: done },
       async handle({ params: { schedule: id } }, { store }) {
-        await store.schedules.delete(id);
+        await store.deleteSchedule(id);
         return {};
       },
     }),
   },
 };
-
-/** Stores a schedule. */
-export async function createSchedule(
-  request: PublishRequest,
-  { store, limits }: Service,
-): Promise<Output<typeof scheduled>> {
-  const { destination } = request;
-  const urlGroup = isUrlGroupName(destination) ? await store.urlGroup(destination) : undefined;
-  if (isUrlGroupName(destination) && !urlGroup) throw unknownDestination(destination);
-  const schedule = toSchedule(request, urlGroup, limits);
-  await store.schedules.put(schedule, limits);
-  return { scheduleId: schedule.id };
-}
 
 function switched(summary: string, paused: boolean): Routes[string]["POST"] & object {
   return route({
@@ -114,14 +97,14 @@ function switched(summary: string, paused: boolean): Routes[string]["POST"] & ob
     params,
     answers: { 200: done },
     async handle({ params: { schedule: id } }, { store }) {
-      if (!(await store.schedules.pause(id, paused))) throw unknown(id);
+      if (!(await store.pauseSchedule(id, paused))) throw unknown(id);
       return {};
     },
   });
 }
 
-function unknown(id: string): Problem {
-  return new Problem(404, `schedule ${id} not found`);
+function unknown(id: string): EngineError {
+  return new EngineError("not_found", `schedule ${id} not found`);
 }
 
 function scheduleView(one: Schedule): Output<typeof schedule> {

@@ -1,15 +1,17 @@
+import type { Store } from "../commands/store.ts";
+import type { ShownFlows } from "../delivery/global-flow.ts";
 import type { Keys } from "../delivery/keys.ts";
 import type { Clock } from "../rules/clock.ts";
 import type { Observer } from "../rules/event.ts";
 import type { OptionLimits } from "../rules/options.ts";
 import type { QueueLimits } from "../rules/queue.ts";
 import type { Retention } from "../rules/retention.ts";
+import type { ScheduleLimits } from "../rules/schedule.ts";
 import type { UrlGroupLimits } from "../rules/url-group.ts";
-import type { Flows, ScheduleLimits } from "../store/controls.ts";
-import type { Store, WebhookLimits } from "../store/store.ts";
+import type { WebhookLimits } from "../store/waits.ts";
 import type { BodyBudget } from "./body.ts";
 
-/** What the API works with. */
+/** The objects that the API uses. */
 export interface Service {
   readonly store: Store;
   readonly clock: Clock;
@@ -35,15 +37,15 @@ export interface Service {
   } & QueueLimits &
     ScheduleLimits &
     UrlGroupLimits;
-  /** Of all requests together. */
+  /** Limits the bodies of all requests together. */
   readonly bodies: BodyBudget;
   /** Flow control keys as they are shown. */
-  readonly flows: Pick<Flows, "list" | "get">;
+  readonly flows: ShownFlows;
   /** Deliveries under way, and how many there may be. */
   readonly parallelism: () => { readonly max: number; readonly count: number };
 }
 
-/** What clients show. */
+/** The tokens that clients send. */
 export interface Tokens {
   /** With these everything is allowed. */
   readonly full: readonly string[];
@@ -51,7 +53,7 @@ export interface Tokens {
   readonly readOnly: readonly string[];
 }
 
-/** What is known of a request besides itself. */
+/** The connection's properties of a request. */
 export interface Bindings {
   /** The address it came from. */
   readonly callerIp?: string | undefined;

@@ -1,9 +1,8 @@
-import { HEADER } from "@perdure/core/protocol";
+import { HEADER, LOWERCASE_HEADER, newMessageId } from "@perdure/core/protocol";
 import { policyOf } from "./delivery-policy.ts";
-import { newMessageId } from "./ids.ts";
+import { EngineError, invalid } from "./engine-error.ts";
 import type { Callback, MessageKind, NewMessage } from "./message.ts";
 import type { Options } from "./options.ts";
-import { invalid, Problem } from "./problem.ts";
 
 /** A request to publish, wherever it came from. */
 export interface PublishRequest {
@@ -56,9 +55,12 @@ export function callbackOf({ callbackUrl: url, callback: options }: Options): Ca
 }
 
 export function requireRunId(headers: ReadonlyMap<string, string>): string {
-  const id = headers.get(HEADER.runId.toLowerCase());
+  const id = headers.get(LOWERCASE_HEADER.runId);
   if (id) return checkRunId(id);
-  throw new Problem(400, `a request that belongs to a run needs the header ${HEADER.runId}`);
+  throw new EngineError(
+    "invalid_request",
+    `a request that belongs to a run needs the header ${HEADER.runId}`,
+  );
 }
 
 export function checkRunId(id: string): string {

@@ -1,18 +1,19 @@
 import { isPlan, parseDuration, recordKey, type StepRecord } from "@perdure/core/protocol";
 import { toBase64 } from "./bytes.ts";
+import { EngineError, invalid } from "./engine-error.ts";
 import { toUrl } from "./field.ts";
 import { refusePlainOptions } from "./limits.ts";
 import type { NewMessage } from "./message.ts";
 import { firstValues, type PublishRequest, requireRunId, toNewMessage } from "./new-message.ts";
 import { type OptionLimits, readOptions } from "./options.ts";
-import { invalid, messageOf, Problem } from "./problem.ts";
 import { readRecord } from "./record.ts";
+import { messageOf } from "./thrown.ts";
 
 /** A step that is to be recorded when an event comes, or a time is over. */
 export interface NewWait {
   readonly runId: string;
   readonly eventId: string;
-  /** What no two records of a run share. */
+  /** The record's key, unique within its run. */
   readonly key: string;
   readonly step: StepRecord;
   /** As it was asked for. */
@@ -28,10 +29,10 @@ export interface NewWait {
   readonly message: NewMessage;
 }
 
-/** What a request to wait says. */
+/** The body of a request to wait. */
 export interface WaitBody {
   readonly url: string;
-  /** What is to be recorded. */
+  /** The record to append. */
   readonly step: object;
   /** A duration; a number is of seconds. */
   readonly timeout: string | number;
@@ -40,7 +41,7 @@ export interface WaitBody {
   readonly timeoutHeaders?: Readonly<Record<string, string | readonly string[]>> | null | undefined;
 }
 
-/** @throws Problem 400 that names the field */
+/** @throws EngineError `invalid_request` that names the field */
 export function parseWait(
   eventId: string,
   request: Omit<PublishRequest, "destination" | "body"> & { readonly body: WaitBody },
@@ -68,7 +69,7 @@ export function parseWait(
   };
 }
 
-/** What a step that waited is recorded as: with the event's data, or as too late. */
+/** Returns the record of a step that waited: with the event's data, or with its timeout. */
 export function waitRecord(
   { step, eventId, timeout }: Pick<NewWait, "step" | "eventId" | "timeout">,
   data: Uint8Array | undefined,
@@ -84,7 +85,9 @@ function readStep(value: object, runId: string): StepRecord {
   try {
     record = readRecord(JSON.stringify(value));
   } catch (cause) {
-    throw new Problem(400, `invalid step for workflow run ${runId}: ${messageOf(cause)}`, { cause });
+    throw new EngineError("invalid_request", `invalid step for workflow run ${runId}: ${messageOf(cause)}`, {
+      cause,
+    });
   }
   if (isPlan(record)) throw invalid("step", "it is a plan, which has no result");
   return record;

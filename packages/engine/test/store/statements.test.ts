@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { SqlStore } from "../../src/sql-store.ts";
+import { createStore, type Store } from "../../src/commands/store.ts";
 import { type Connection, GroupCommit } from "../../src/store/group-commit.ts";
 import { Database } from "../../src/store/sqlite/database.ts";
 import type { Sql } from "../../src/store/tx.ts";
@@ -41,10 +41,10 @@ class Counting implements Connection {
 }
 
 let connection: Counting;
-let store: SqlStore;
+let store: Store;
 beforeEach(() => {
   connection = new Counting();
-  store = new SqlStore(new GroupCommit(connection));
+  store = createStore(new GroupCommit(connection));
   store.useClock(() => START);
 });
 afterEach(() => store.close());

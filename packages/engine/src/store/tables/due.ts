@@ -1,5 +1,5 @@
 import { type MessageEvent, type Outcome, statusAfter } from "../../rules/message-status.ts";
-import type { Lease } from "../store.ts";
+import type { Lease } from "../claims.ts";
 import { type Sql, sql, type Tx } from "../tx.ts";
 
 /** The status of a message that a claim may take at its time: as `transition()` has it, a failed one is `retrying`. */
@@ -11,7 +11,7 @@ export function transitionTo(event: MessageEvent): Sql {
   return status === "scheduled" ? sql`status = ${WAITING_STATUS}` : sql`status = ${status}`;
 }
 
-/** What comes after a run's end. */
+/** True for messages that follow a run's end. */
 export const IS_POST_RUN: Sql = sql`kind IN ('failure', 'rollback', 'cancel')`;
 
 /** Makes a message that waits for something else due when it would have been without that. */

@@ -2,7 +2,7 @@ import type { CallType, HistoryEntry } from "@perdure/core/protocol";
 import { toBase64 } from "../../rules/bytes.ts";
 import { sql, type Tx } from "../tx.ts";
 
-/** What the first entry of a history is recorded as: the run's payload. */
+/** The key of a history's first entry, the run's payload. */
 export const FIRST_RECORD = "init";
 
 /** A run's history, from the entry at `first` up to and with the one at `last`. */
@@ -13,7 +13,7 @@ export async function history(
   first = 0,
 ): Promise<HistoryEntry[]> {
   const rows = await tx.all<{ message: string; body: Uint8Array; call_type: CallType }>(
-    sql`SELECT message, body, call_type FROM entries WHERE run = ${run} AND seq BETWEEN ${first} AND ${last} ORDER BY seq`,
+    sql`SELECT message, body, call_type FROM entries WHERE run = ${run} AND seq BETWEEN ${first} AND ${last} ORDER BY position`,
   );
   return rows.map(toEntry);
 }
@@ -36,7 +36,7 @@ export async function claimedEntries(tx: Tx, run: number, last: number, first = 
   const rows = await tx.all<{ message: string; body: Uint8Array | null; size: number; call_type: CallType }>(
     sql`SELECT message, call_type, length(body) AS size,
         CASE WHEN call_type = 'step' OR length(body) <= ${LARGE} THEN body END AS body
-      FROM entries WHERE run = ${run} AND seq BETWEEN ${first} AND ${last} ORDER BY seq`,
+      FROM entries WHERE run = ${run} AND seq BETWEEN ${first} AND ${last} ORDER BY position`,
   );
   const omitted = rows.reduce((sum, { body, size }) => sum + (body ? 0 : Math.ceil(size / 3) * 4), 0);
   return { entries: rows.map((row) => toEntry({ ...row, body: row.body ?? new Uint8Array() })), omitted };

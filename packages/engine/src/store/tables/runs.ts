@@ -1,5 +1,5 @@
 import { placeOf } from "../../rules/destination.ts";
-import { Problem } from "../../rules/problem.ts";
+import { EngineError } from "../../rules/engine-error.ts";
 import type { NewRun, Run, RunConfig } from "../../rules/run.ts";
 import { insert, sql, type Tx } from "../tx.ts";
 import { type RunRow, toJson, toRun } from "./rows.ts";
@@ -50,17 +50,26 @@ export function deadlineOf(createdAt: number, { lifetime }: RunConfig): number |
   return lifetime === undefined ? null : createdAt + lifetime;
 }
 
-/** Of several runs that had this id, the newest one. */
-export async function latestRun(tx: Tx, id: string): Promise<Run | undefined> {
-  const row = await tx.one<RunRow>(sql`SELECT * FROM runs WHERE id = ${id} ORDER BY key DESC LIMIT 1`);
+/** The live run of an id. */
+export async function liveRun(tx: Tx, id: string): Promise<Run | undefined> {
+  const row = await tx.one<RunRow>(sql`SELECT * FROM runs WHERE id = ${id} AND state = 'RUN_STARTED'`);
+  return row && toRun(row);
+}
+
+/** The last of the runs that had an id, or the one that was created at `createdAt`. */
+export async function latestRun(tx: Tx, id: string, createdAt?: number): Promise<Run | undefined> {
+  const row = await tx.one<RunRow>(
+    sql`SELECT * FROM runs WHERE id = ${id} AND created_at = coalesce(${createdAt ?? null}, created_at)
+      ORDER BY key DESC LIMIT 1`,
+  );
   return row && toRun(row);
 }
 
 /** Why nothing can be done with a run that was asked for by its id. */
-export async function notLive(tx: Tx, id: string, consequence: string): Promise<Problem> {
+export async function notLive(tx: Tx, id: string, consequence: string): Promise<EngineError> {
   const last = await tx.one<{ state: string }>(
     sql`SELECT state FROM runs WHERE id = ${id} ORDER BY key DESC LIMIT 1`,
   );
   const why = last ? `has ended (${last.state})` : "doesn't exist";
-  return new Problem(400, `workflow run ${id} ${why}: ${consequence}`);
+  return new EngineError("conflict", `workflow run ${id} ${why}: ${consequence}`);
 }

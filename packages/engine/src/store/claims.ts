@@ -1,0 +1,33 @@
+import type { Failure } from "../rules/message.ts";
+import type { DeliveredMessage } from "../rules/settlement.ts";
+
+/** The right to settle a message, until another claim takes it. */
+export interface Lease {
+  readonly seq: number;
+  readonly messageId: string;
+  /** Counts the claims of the message. A settlement under an older fencing token is ignored. */
+  readonly fence: number;
+}
+
+/** A message to deliver, with all that its delivery needs. */
+export interface Claim extends DeliveredMessage {
+  readonly lease: Lease;
+  /** Bytes of the bodies of calls and answers that its entries lack: the operation `entriesOf` has them. */
+  readonly omitted: number;
+}
+
+export interface Claims {
+  readonly claims: readonly Claim[];
+  /** When the next message comes due, other than those that the caller holds: it keeps their leases alive itself. */
+  readonly nextDue: number | undefined;
+  /** For each destination that was open, or for which a message was deferred, whether messages wait for it now. */
+  readonly destinations: ReadonlyMap<string, boolean>;
+}
+
+/** The result of a settlement. */
+export type Settled =
+  /** Another engine holds the message now, or the message is gone: nothing was recorded. */
+  | { readonly kind: "stale" }
+  | { readonly kind: "recorded" }
+  /** The end: also when a delivery succeeded, but its run has stalled. */
+  | { readonly kind: "failed"; readonly failure: Failure; readonly dlqId: string | undefined };
