@@ -10,8 +10,8 @@ import { replay } from "../replay/run.ts";
 import { readStepHistory } from "../replay/step-history.ts";
 import { toStepError } from "../replay/step-matcher.ts";
 import { readResult, type StepPlacement, serialize } from "../steps/index.ts";
+import { warnOnce } from "../util/console.ts";
 import { WorkflowError } from "../util/errors.ts";
-import { warnOnce } from "../util/warn-once.ts";
 import { attemptInfo, type DeliveryContext, loadHistory, runRef, toRunContext } from "./delivery-context.ts";
 
 type Work = Extract<NewEntry, { kind: "work" }>;

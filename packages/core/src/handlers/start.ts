@@ -9,7 +9,7 @@ import { isName } from "../protocol/options.ts";
 import { done, type Outcome } from "../protocol/outcome.ts";
 import { malformed } from "../protocol/parse.ts";
 import { isProtocolHeader } from "../protocol/token.ts";
-import { warnOnce } from "../util/warn-once.ts";
+import { warnOnce } from "../util/console.ts";
 import { type DeliveryContext, loadHistory, userHeaders } from "./delivery-context.ts";
 
 const UNSIGNED = "An unsigned start chooses the host of its run. Set `url`, `baseUrl` or `allowedHosts`.";
