@@ -48,7 +48,7 @@ export function isDevMode(env: Env): boolean {
   if (value === "0" || value === "false") return false;
   const realKeys = KEY_VARIABLES.flat().some((name) => env[name]) || env.QSTASH_REGION;
   const obstacle = isProduction(env) ? 'NODE_ENV is "production"' : realKeys && "signing keys are set";
-  if (obstacle) warnOnce(`[perdure] QSTASH_DEV is ignored, because ${obstacle}.`);
+  if (obstacle) warnOnce(`QSTASH_DEV is ignored, because ${obstacle}.`);
   return !obstacle;
 }
 
@@ -61,5 +61,5 @@ export function checkSecret(what: string, secret: unknown, env: Env): void {
   if (!isPublicSecret(secret)) return;
   const message = `${what} is public. Set your own in production, and QSTASH_DEV=1 in development.`;
   if (isProduction(env)) throw new TypeError(message);
-  warnOnce(`[perdure] ${message}`);
+  warnOnce(message);
 }

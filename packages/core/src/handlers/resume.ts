@@ -60,7 +60,7 @@ export async function resume(ctx: DeliveryContext<Resume>): Promise<Outcome> {
   return conclude(ctx, context, replayed, failurePlace(history));
 }
 
-const NO_ROLLBACKS = "[perdure] This engine makes no rollbacks. Undo the steps in the failure function.";
+const NO_ROLLBACKS = "This engine makes no rollbacks. Undo steps in the failure function.";
 
 /** For a context that middlewares only read. */
 const inertHost: StepHost = { request: () => new Promise(() => {}), cancel: () => new Promise(() => {}) };
@@ -113,7 +113,7 @@ function placementOf(ctx: DeliveryContext<Resume>, { id, name, concurrent, rollb
       if (segment !== undefined) return siblingUrl(run.url, segment);
       const requested = Object(workflow).name || "(unnamed)";
       const keys = [...siblings.values()].join(", ") || "none";
-      const message = `Step "${name}" of ${run.url} starts the workflow ${requested}, which its serveMany doesn't serve (it serves: ${keys}). Add it.`;
+      const message = `Step "${name}" of ${run.url} starts the workflow ${requested}, which its serveMany lacks (it serves: ${keys}).`;
       throw new WorkflowError("unknown_workflow", message);
     },
   };

@@ -31,7 +31,9 @@ export type InlineRequest =
   | { readonly message: InlineMessage }
   /** Wait for an event or a webhook request. */
   | { readonly wait: WaitRequest }
-  /** Let time pass. Milliseconds since 1970. */
+  /** Let time pass: milliseconds from now by the engine's clock, which may differ from the endpoint's. */
+  | { readonly delayMs: number }
+  /** Let time pass until a moment: milliseconds since 1970. */
   | { readonly until: number };
 
 /** An item of `POST /v2/batch`. */

@@ -1,4 +1,5 @@
 import { type Duration, toWireDuration } from "../util/duration.ts";
+import { checkOptions } from "../util/options.ts";
 import { checkUrl } from "../util/url.ts";
 import * as HEADER from "./header-names.ts";
 import { FEATURES, forFailureCallback, forward, PROTOCOL_VERSION } from "./headers.ts";
@@ -242,8 +243,9 @@ function protocolHeaders(): HeaderList {
   ];
 }
 
-function redactFields(redact: Redact | undefined): string | undefined {
-  const { body, header = [] } = redact ?? {};
+function redactFields(redact: Redact = {}): string | undefined {
+  checkOptions("redact", redact, "body header");
+  const { body, header = [] } = redact;
   const headers = header === true ? "header" : header.map((name) => `header[${name}]`);
   return [body ? "body" : [], headers].flat().join(",") || undefined;
 }

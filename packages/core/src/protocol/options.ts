@@ -1,5 +1,6 @@
 import { mustBe } from "../util/check.ts";
 import { type Duration, toWireDuration, toWireTime } from "../util/duration.ts";
+import { checkOptions } from "../util/options.ts";
 import * as HEADER from "./header-names.ts";
 import { forward } from "./headers.ts";
 import { type RetryDelayOption, toRetryDelay } from "./retry-delay.ts";
@@ -31,6 +32,7 @@ const NAME = /^[a-zA-Z0-9\-_.]+$/;
 /** @throws TypeError for an invalid key, or without a limit */
 export function flowControlHeaders(flow: FlowControl | undefined): HeaderList {
   if (!flow) return [];
+  checkOptions("flowControl", flow, "key parallelism rate ratePerSecond period");
   checkToken("flowControl.key", flow.key);
   const { parallelism, ratePerSecond, rate = ratePerSecond, period } = flow;
   if (parallelism === undefined && rate === undefined) {

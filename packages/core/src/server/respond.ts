@@ -45,9 +45,7 @@ export function respond(outcome: Outcome, withStack: boolean, exact = false): Re
 
 /** For a URL under which none of several workflows is served. The served keys go to the console only. */
 export function notFound(keys: readonly string[]): Response {
-  console.warn(
-    `[perdure] No workflow has the requested URL. Its last segment must be one of: ${keys.join(", ")}.`,
-  );
+  console.warn(`[perdure] No workflow has this URL. Its last segment must be one of: ${keys.join(", ")}.`);
   return new Response("No workflow is served here.", {
     status: 404,
     headers: { [HEADER.sdkVersion]: PROTOCOL_VERSION, [HEADER.contentType]: "text/plain;charset=UTF-8" },

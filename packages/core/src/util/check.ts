@@ -38,9 +38,7 @@ function isPromise(value: unknown): boolean {
 }
 
 /** Like `Array.isArray`, also for readonly lists. */
-export function isList<Item>(value: unknown | readonly Item[]): value is readonly Item[] {
-  return Array.isArray(value);
-}
+export const isList: <Item>(value: unknown | readonly Item[]) => value is readonly Item[] = Array.isArray;
 
 /** True for a value whose properties with these names are strings. */
 export function hasStrings(value: unknown, names: readonly string[]): boolean {

@@ -99,7 +99,7 @@ export function toUnixTime(value: unknown, what: string): number {
   const seconds = isDate ? Number(new Date(value as Date | string)) / 1000 : value;
   if (typeof seconds === "number" && seconds >= 0 && seconds <= MAX_UNIX_TIME)
     return roundUp(seconds * 1000) / 1000;
-  throw mustBe(what, "a Date, a date as a string, or a Unix time in seconds (not milliseconds)", value);
+  throw mustBe(what, "a Date, a date string, or a Unix time in seconds (not milliseconds)", value);
 }
 
 /**

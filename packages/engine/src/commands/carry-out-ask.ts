@@ -1,4 +1,4 @@
-import { newMessageId } from "../rules/ids.ts";
+import { newMessageId } from "@perdure/core/protocol";
 import type { Ask } from "../rules/inline-records.ts";
 import type { Run } from "../rules/run.ts";
 import type { NewSleep } from "../rules/wait.ts";

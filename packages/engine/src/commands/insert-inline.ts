@@ -1,8 +1,7 @@
-import type { AttemptEntry, InlineNews } from "@perdure/core/protocol";
+import { type AttemptEntry, type InlineNews, newMessageId } from "@perdure/core/protocol";
 import { toBytes, toText } from "../rules/bytes.ts";
 import { EngineError, invalid } from "../rules/engine-error.ts";
 import { excerptOf } from "../rules/event.ts";
-import { newMessageId } from "../rules/ids.ts";
 import type { NewInlineEntry } from "../rules/inline-records.ts";
 import { DEFAULT_RETRIES } from "../rules/message.ts";
 import { retryPolicy } from "../rules/policy.ts";

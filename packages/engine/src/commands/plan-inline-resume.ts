@@ -1,6 +1,5 @@
-import type { AttemptEntry, StepRecord } from "@perdure/core/protocol";
+import { type AttemptEntry, isKeyOf, keyOf, type StepRecord, stepOfKey } from "@perdure/core/protocol";
 import { toText } from "../rules/bytes.ts";
-import { isKeyOf, keyOf, stepOfKey } from "../rules/record-key.ts";
 import { isLive, type Run } from "../rules/run.ts";
 import { stepIdentity, stepKeyOf } from "../rules/step-attempt.ts";
 import type { OldEntry, ResumePlan } from "./plan-resume.ts";

@@ -1,5 +1,5 @@
+import { newMessageId } from "@perdure/core/protocol";
 import { toBytes } from "../rules/bytes.ts";
-import { newMessageId } from "../rules/ids.ts";
 import type { NewMessage } from "../rules/message.ts";
 import { deliveryOf, type Run } from "../rules/run.ts";
 import { insertBareEntry } from "../store/tables/entries.ts";

@@ -1,8 +1,13 @@
-import type { AttemptEntry, InlineNews, StepKey, StepRecord } from "@perdure/core/protocol";
+import {
+  type AttemptEntry,
+  type InlineNews,
+  isKeyOf,
+  newMessageId,
+  type StepKey,
+  type StepRecord,
+} from "@perdure/core/protocol";
 import { toBytes, toText } from "../rules/bytes.ts";
-import { newMessageId } from "../rules/ids.ts";
 import { errorOf, type InvocationEnd } from "../rules/invocation.ts";
-import { isKeyOf } from "../rules/record-key.ts";
 import { stepUnderWay } from "../rules/run-lease.ts";
 import { decideRetry, type FailedDelivery, type RetryTerms, type Settlement } from "../rules/settlement.ts";
 import { attemptKey, attemptPrefix, openRetries, type StepEvent } from "../rules/step-attempt.ts";

@@ -20,7 +20,7 @@ import { retryLater } from "./retry-later.ts";
 import { endAlarm, recordLearned, recordRollback } from "./rollbacks.ts";
 import { settleStep } from "./settle-step.ts";
 
-/** What a settlement needs to know of the store's own settings. */
+/** The store's settings that a settlement needs. */
 export interface SettleSettings {
   /** Bytes of an answer that the record of a failed attempt keeps. */
   readonly excerpt: number;

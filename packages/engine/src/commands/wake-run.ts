@@ -1,4 +1,4 @@
-import { newMessageId } from "../rules/ids.ts";
+import { newMessageId } from "@perdure/core/protocol";
 import { deliveryOf, inherit, type Run } from "../rules/run.ts";
 import { lastEntry } from "../store/tables/entries.ts";
 import { sql, type Tx } from "../store/tx.ts";

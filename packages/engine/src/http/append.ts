@@ -28,7 +28,7 @@ const appended: Body<readonly unknown[]> = {
   type: "application/json",
   schema: z.looseObject({ appends: z.array(append) }),
   required: true,
-  async read(bytes, { batchItems }) {
+  async read(bytes, { limits: { batchItems } }) {
     const value = await parseJson(bytes, "the appends");
     if (typeof value !== "object" || value === null || Array.isArray(value))
       throw invalid("appends", "the appends must be a JSON object");

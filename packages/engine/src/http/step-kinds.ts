@@ -1,9 +1,8 @@
-import type { StepRecord, StepType } from "@perdure/core/protocol";
+import { keyOf, type StepRecord, type StepType, stepOfKey, textFromBase64 } from "@perdure/core/protocol";
 import { toText } from "../rules/bytes.ts";
 import { type CalledStep, calledStep } from "../rules/call.ts";
 import { toHeaderMap } from "../rules/header.ts";
 import type { Message } from "../rules/message.ts";
-import { keyOf, stepOfKey } from "../rules/record-key.ts";
 import type { Child, LoggedSleep, LoggedWait, PendingMessage, RunLog } from "../store/lists.ts";
 import type { KindView, StepState } from "./run-schemas.ts";
 import { redactHeaders } from "./serializers.ts";
@@ -20,7 +19,7 @@ export interface InProgressStep {
   readonly pending: PendingMessage | undefined;
 }
 
-/** What a log shows of a step beside what all steps have, by its kind. */
+/** Returns the fields of a step that depend on its kind. */
 export function kindFields(log: RunLog, id: number, record: StepRecord | undefined): KindView {
   const key = keyOf("result", id);
   const call = callOf(log, id);
@@ -91,9 +90,7 @@ function callOf(log: RunLog, id: number): { message: Message; body: string } | u
   const inline = entry ?? log.entries.find(({ key }) => key === keyOf("plan", id));
   const message = inline && log.calls.get(inline.messageId);
   if (!message) return undefined;
-  const body = entry
-    ? Buffer.from(entry.body, "base64").toString()
-    : toText(message.body ?? new Uint8Array());
+  const body = entry ? textFromBase64(entry.body) : toText(message.body ?? new Uint8Array());
   return { message, body };
 }
 

@@ -3,6 +3,7 @@ import {
   type InlineAttempt,
   type InlineRecord,
   isPlan,
+  keyOf,
   readFailure,
   recordKey,
   resultId,
@@ -16,7 +17,6 @@ import { parseCommand, type StartRun } from "./command.ts";
 import { EngineError, invalid } from "./engine-error.ts";
 import { toId } from "./field.ts";
 import type { OptionLimits } from "./options.ts";
-import { keyOf } from "./record-key.ts";
 import { attemptKey } from "./step-attempt.ts";
 import { type NewSleep, type NewWait, parseWait } from "./wait.ts";
 

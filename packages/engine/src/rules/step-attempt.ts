@@ -1,4 +1,10 @@
-import type { AttemptEntry, InlineAttempt, StepKey, StepRecord } from "@perdure/core/protocol";
+import {
+  type AttemptEntry,
+  type InlineAttempt,
+  keyOf,
+  type StepKey,
+  type StepRecord,
+} from "@perdure/core/protocol";
 import { retryWait } from "./retry.ts";
 
 /** How a run retries steps that don't say it themselves. */
@@ -19,7 +25,7 @@ export function attemptKey(step: StepKey, attempt: number): string {
 
 /** What the keys of a step's attempts begin with, and those of other steps of the same kind and place. */
 export function attemptPrefix({ type, nth }: Pick<StepKey, "type" | "nth">): string {
-  return `attempt:${type}/${nth}/`;
+  return keyOf("attempt", `${type}/${nth}/`);
 }
 
 /** What identifies a step among all of a run. */
