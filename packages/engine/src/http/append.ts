@@ -20,8 +20,13 @@ const refused = z.object({
 const answers = z.object({ appends: z.array(z.union([z.object({ news: z.array(news) }), refused])) });
 
 const append = z
-  .looseObject({})
-  .meta({ id: "Append", description: "Records of one run; docs/protocol.md describes it." });
+  .looseObject({
+    lease: z.string(),
+    after: z.int().min(1),
+    records: z.array(z.looseObject({ kind: z.enum(["result", "ask", "begin", "attempt"]) })),
+    underWay: z.array(z.looseObject({ name: z.string(), type: z.string(), nth: z.int().min(1) })),
+  })
+  .meta({ id: "Append", description: "Records of one run; docs/protocol.md describes them." });
 
 /** Read by hand: every step of an inline run passes here. What is wrong with one append is answered in its place. */
 const appended: Body<readonly unknown[]> = {
