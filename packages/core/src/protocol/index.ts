@@ -1,9 +1,9 @@
+/** The wire protocol, for engines and tools: names, types and their parsers. @module */
 import { checkOptions } from "../util/options.ts";
 import * as names from "./header-names.ts";
 import * as prefixes from "./header-prefixes.ts";
 
 export { fromBase64, textFromBase64, toBase64 } from "../util/bytes.ts";
-/** The wire protocol, for engines and tools: names, types and their parsers. */
 export { MAX_DURATION_MS, parseDuration, parseUnixTime } from "../util/duration.ts";
 export { isSameUrl, toHttpUrl, urlKey } from "../util/url.ts";
 export { decodeStepName } from "./call.ts";
