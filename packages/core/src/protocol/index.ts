@@ -5,6 +5,7 @@ import * as prefixes from "./header-prefixes.ts";
 /** The wire protocol, for engines and tools: names, types and their parsers. */
 export { MAX_DURATION_MS, parseDuration, parseUnixTime } from "../util/duration.ts";
 export { isSameUrl, toHttpUrl, urlKey } from "../util/url.ts";
+export { type AttemptEntry, type InlineAttempt, parseAttempt, type StepKey } from "./attempt.ts";
 export { decodeStepName } from "./call.ts";
 export { decodeCapabilities, type EndpointCapabilities, encodeCapabilities } from "./capabilities.ts";
 export { CANCEL_CALL, classify, type Delivery, type DeliveryKind, kindOf } from "./delivery.ts";
@@ -28,18 +29,15 @@ export {
   readHistory,
 } from "./history.ts";
 export type {
-  AttemptEntry,
   InlineAnswer,
   InlineAnswers,
   InlineAppend,
   InlineAppends,
-  InlineAttempt,
   InlineEnd,
   InlineMessage,
   InlineNews,
   InlineRecord,
   InlineRequest,
-  StepKey,
 } from "./inline.ts";
 export type { InvokeEnvelope } from "./invoke.ts";
 export type { Message, Redact, RunOptions } from "./message.ts";

@@ -47,6 +47,11 @@ export interface StepOptions<Result = unknown> extends RetryOptions, RollbackOpt
    * and in each invocation. `"fail"`: the run fails. Default: the endpoint's `onExhausted`, else `"fail"`.
    */
   readonly onExhausted?: "throw" | "fail";
+  /**
+   * Begins the step's work once at most: it has no retries, and after a crash during the work the step fails with a
+   * `WorkflowStepInterrupted`. Needs inline execution by Perdure's own engine. Only for `context.run`. Default: false.
+   */
+  readonly atMostOnce?: boolean;
 }
 
 /** The attempts of a delivery so far, and its limit. */
@@ -102,6 +107,12 @@ export function checkPolicy(options: StepOptions<never>): void {
     const wait = options[option];
     if (wait !== undefined && typeof wait !== "function") toMilliseconds(wait, option);
   }
+}
+
+/** @throws TypeError for another value than a boolean, or together with retries */
+export function checkAtMostOnce({ atMostOnce, retries }: StepOptions): void {
+  if (![true, false, undefined].includes(atMostOnce)) throw mustBe("atMostOnce", "true or false", atMostOnce);
+  if (atMostOnce && retries) throw mustBe("retries", "0 with atMostOnce", retries);
 }
 
 /** @throws TypeError for another value */
