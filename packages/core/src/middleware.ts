@@ -1,4 +1,5 @@
 import type { RunContext, WorkflowContext } from "./context.ts";
+import { writeLine } from "./util/console.ts";
 import { messageOf } from "./util/errors.ts";
 
 /** The events of a run that a middleware can observe, each with its arguments. */
@@ -104,9 +105,9 @@ async function report(
 ): Promise<void> {
   try {
     if (onError) await onError(details);
-    else console.error("[perdure]", details.error);
+    else writeLine("error", "A middleware failed:", details.error);
   } catch (second) {
-    console.error("[perdure]", details.error, second);
+    writeLine("error", "A middleware failed:", details.error, second);
   }
 }
 
@@ -129,18 +130,18 @@ export const loggingMiddleware: WorkflowMiddleware = new WorkflowMiddleware({
     runCompleted: ({ context, result }) => log(context, "completed", result),
     runFailed: ({ context, failStatus, failResponse }) =>
       log(context, `failed with ${failStatus}: ${failResponse}`),
-    failureFunctionRan: ({ context, ...outcome }) => log(context, "failure function ran", outcome),
-    onWarning: (event) => console.warn(lineOf(event, event.warning)),
+    failureFunctionRan: ({ context, result, error = result }) => log(context, "failure function ran", error),
+    onWarning: (event) => writeLine("warn", lineOf(event, event.warning)),
     onInfo: (event) => log(event, event.info),
   },
 });
 
 function log(run: RunOf, what: string, ...more: unknown[]): void {
-  console.info(lineOf(run, what), ...more);
+  writeLine("info", lineOf(run, what), ...more);
 }
 
 function lineOf({ workflowRunId = "" }: RunOf, what: string): string {
-  return `[perdure] ${workflowRunId} ${what}`;
+  return `${workflowRunId} ${what}`;
 }
 
 interface RunOf {

@@ -24,6 +24,7 @@ import { checkOnExhausted } from "./steps/index.ts";
 import { checkFunction, mustBe } from "./util/check.ts";
 import { type Duration, toMilliseconds, toSeconds } from "./util/duration.ts";
 import { WorkflowError, type WorkflowErrorCode } from "./util/errors.ts";
+import type { Jsonify } from "./util/jsonify.ts";
 import { checkOptions } from "./util/options.ts";
 import {
   type CancelFunction,
@@ -90,6 +91,15 @@ export interface InlineOptions {
   readonly maxWait?: number | Duration;
 }
 
+/**
+ * Options of a workflow without a schema and a parser: its payload is the JSON form of `Payload`, in which a `Date` is a
+ * string.
+ */
+export type JsonServeOptions<Payload = unknown, Result = unknown> = ServeOptions<Jsonify<Payload>, Result> & {
+  readonly schema?: never;
+  readonly initialPayloadParser?: never;
+};
+
 /** Answers a request. @param env the platform's environment variables. Default: `process.env` */
 export type Handler = (request: Request, env?: Env) => Promise<Response>;
 
@@ -104,6 +114,9 @@ const DEFAULT_BODY_LIMIT = 64 * 1024 * 1024;
 /**
  * Creates a workflow's endpoint: one handler for the engine's deliveries and for requests that start a run.
  *
+ * `serve<Payload>` types the payload as JSON carries it: a `Date` is a string. With a schema or a parser, the payload has
+ * the type of their output.
+ *
  * @throws TypeError for unknown or invalid options
  * @example
  * ```ts
@@ -115,6 +128,14 @@ const DEFAULT_BODY_LIMIT = 64 * 1024 * 1024;
  * ```
  */
 export function serve<Payload = unknown, Result = unknown>(
+  workflow: RecordableWorkflow<Jsonify<Payload>, Result>,
+  options?: JsonServeOptions<Payload, Result>,
+): { handler: Handler };
+export function serve<Payload = unknown, Result = unknown>(
+  workflow: RecordableWorkflow<Payload, Result>,
+  options?: ServeOptions<Payload, Result>,
+): { handler: Handler };
+export function serve<Payload, Result>(
   workflow: RecordableWorkflow<Payload, Result>,
   options: ServeOptions<Payload, Result> = {},
 ): { handler: Handler } {
@@ -179,9 +200,9 @@ function encodeCapabilitiesOf(onCancel: boolean, options: DeferredRunOptions): s
   return encodeCapabilities({
     onCancel,
     timeout: ifDefined(options.timeout, (timeout) => toSeconds(timeout, "timeout")),
-    retries: options.retries?.toFixed(0),
+    retries: options.retries,
     retryDelay: toRetryDelay(options.retryDelay, "retryDelay"),
-    failureRetries: options.failureRetries?.toFixed(0),
+    failureRetries: options.failureRetries,
     failureRetryDelay: toRetryDelay(options.failureRetryDelay, "failureRetryDelay"),
   });
 }
@@ -219,7 +240,7 @@ function configOrMisconfigured(resolveConfig: () => EndpointConfig): EndpointCon
   try {
     return resolveConfig();
   } catch (error) {
-    console.error("[perdure] The endpoint is misconfigured:", error);
+    writeLine("error", "The endpoint is misconfigured:", error);
     throw new WorkflowError("misconfigured", "The endpoint is misconfigured. Its console says why.");
   }
 }

@@ -108,7 +108,7 @@ export function payloadParser(options: PayloadOptions<unknown>): (payload: strin
   const { schema, initialPayloadParser: parse } = options;
   if (schema && parse) throw new TypeError("Give a schema or an initialPayloadParser, not both.");
   if (schema && !("~standard" in schema))
-    throw new TypeError("schema must be a Standard Schema (zod 3.24 or later).");
+    throw new TypeError("schema must be a Standard Schema (zod 3.24+).");
   if (parse) return async (payload) => parse(payload);
   if (schema) return async (payload) => validate(schema, parseLeniently(payload));
   return async (payload) => parseLeniently(payload);

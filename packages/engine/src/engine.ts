@@ -22,9 +22,9 @@ import { systemClock } from "./system-clock.ts";
 export interface EngineOptions extends NumberOptions {
   /** A store, or the path of a SQLite file (`:memory:` for none), which the engine then opens and closes. */
   readonly store: Store | string;
-  /** What clients must show: one of these. */
+  /** The token that clients send as a bearer, or several. */
   readonly token: string | readonly string[];
-  /** What clients may show that only look: at everything but the signing keys. None by default. */
+  /** Tokens for clients that may only read, and not the signing keys. Default: none. */
   readonly readOnlyTokens?: readonly string[];
   /** With what deliveries are signed, and are to be checked, until they are rotated. */
   readonly signingKeys: SigningKeys;
@@ -94,6 +94,7 @@ export function createTransport(
 /** As {@link createEngine}, for one of several engines. @param bodies the memory that they share */
 export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
   const { clock = systemClock, token } = options;
+  checkOptions("signingKeys", options.signingKeys, "current next");
   checkOptions(
     "createEngine",
     options,

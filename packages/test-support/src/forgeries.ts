@@ -37,7 +37,7 @@ export function genuine(kind: DeliveryKind, url: string, payload: unknown): Genu
   const sourceBody = base64(JSON.stringify(payload));
   switch (kind) {
     case "start":
-      return { kind, url, body: JSON.stringify(payload), headers: { "Upstash-Message-Id": "msg_start" } };
+      return { kind, url, body: JSON.stringify(payload), headers: { [HEADER.messageId]: "msg_start" } };
     case "resume":
       return { kind, url, body: history(payload), headers: runHeaders() };
     case "callResult":
@@ -59,37 +59,37 @@ export function genuine(kind: DeliveryKind, url: string, payload: unknown): Genu
 /** Headers of the answer to the call "ask". */
 export function callHeaders(): Record<string, string> {
   return {
-    "Upstash-Workflow-RunId": RUN,
-    "Upstash-Workflow-Callback": "true",
-    "Upstash-Workflow-StepId": "1",
-    "Upstash-Workflow-StepName": "ask",
-    "Upstash-Workflow-StepType": "Call",
-    "Upstash-Workflow-Concurrent": "1",
-    "Upstash-Message-Id": "msg_answer",
+    [HEADER.runId]: RUN,
+    [HEADER.isCallResult]: "true",
+    [HEADER.stepId]: "1",
+    [HEADER.stepName]: "ask",
+    [HEADER.stepType]: "Call",
+    [HEADER.concurrent]: "1",
+    [HEADER.messageId]: "msg_answer",
   };
 }
 
 function cancelHeaders(): Record<string, string> {
   return {
-    "Upstash-Workflow-RunId": RUN,
-    "Upstash-Workflow-CallType": "cancelCall",
-    "Upstash-Message-Id": "msg_cancel",
+    [HEADER.runId]: RUN,
+    [HEADER.callType]: "cancelCall",
+    [HEADER.messageId]: "msg_cancel",
   };
 }
 
 /** The token that our own engine makes for it. */
 export function tokenOf({ kind, url, headers }: Genuine): Token {
-  const runId = headers["Upstash-Workflow-RunId"];
+  const runId = headers[HEADER.runId];
   const bound = createHash("sha256")
     .update(boundHeaders(new globalThis.Headers(headers)))
     .digest("base64url");
-  const messageId = String(headers["Upstash-Message-Id"]);
+  const messageId = String(headers[HEADER.messageId]);
   return { subject: url, claim: { kind, messageId, headers: bound, ...(runId ? { runId } : {}) } };
 }
 
 export async function signedBy(delivery: Genuine, token: Token = {}): Promise<Sent> {
   const signature = await sign(delivery.body, { ...tokenOf(delivery), ...token });
-  return { ...delivery, headers: { ...delivery.headers, "Upstash-Signature": signature } };
+  return { ...delivery, headers: { ...delivery.headers, [HEADER.signature]: signature } };
 }
 
 type Forgery = (genuine: Genuine) => Promise<Sent>;
@@ -131,7 +131,7 @@ const others: Readonly<Record<string, Forgery>> = {
   "with `alg: none`": async (delivery) => unsigned(delivery, ""),
   "with `alg: none` and another's signature": async (delivery) => {
     const { headers } = await signedBy(delivery);
-    return unsigned(delivery, String(headers["Upstash-Signature"]).split(".")[2] ?? "");
+    return unsigned(delivery, String(headers[HEADER.signature]).split(".")[2] ?? "");
   },
   "signed by RS256": async (delivery) => {
     const claims = { iss: "Upstash", sub: delivery.url, exp: now() + 300, body: hashOf(delivery.body) };
@@ -153,12 +153,12 @@ function hashOf(body: string): string {
 }
 
 function withSignature(delivery: Genuine, signature: string): Sent {
-  return { ...delivery, headers: { ...delivery.headers, "Upstash-Signature": signature } };
+  return { ...delivery, headers: { ...delivery.headers, [HEADER.signature]: signature } };
 }
 
 async function unsigned(delivery: Genuine, signature: string): Promise<Sent> {
   const { headers } = await signedBy(delivery);
-  const [, payload] = String(headers["Upstash-Signature"]).split(".");
+  const [, payload] = String(headers[HEADER.signature]).split(".");
   const none = Buffer.from('{"alg":"none","typ":"JWT"}').toString("base64url");
   return withSignature(delivery, `${none}.${payload}.${signature}`);
 }
@@ -192,7 +192,7 @@ export function spoofings(delivery: Genuine): Record<string, Forgery> {
 /** A delivery that was captured, one of its headers there twice, or without it. */
 function repetitions(delivery: Genuine): Record<string, Forgery> {
   const forgeries: Record<string, Forgery> = {};
-  for (const name of [...Object.keys(delivery.headers), "Upstash-Signature"]) {
+  for (const name of [...Object.keys(delivery.headers), HEADER.signature]) {
     const changed =
       (change: (value: string) => string | string[]): Forgery =>
       async (captured) => {

@@ -100,7 +100,7 @@ export function toRunContext(
       const { client } = config.engine().connection;
       if (client) return client;
       const message =
-        "context.qstashClient needs the option qstashClient: qstash of @perdure/core/qstash, or a client of @upstash/qstash.";
+        "context.qstashClient needs the option qstashClient, such as qstash of @perdure/core/qstash.";
       throw new TypeError(message);
     },
   };

@@ -24,7 +24,7 @@ export function placementOf(
       if (segment !== undefined) return siblingUrl(run.url, segment);
       const requested = Object(workflow).name || "(unnamed)";
       const keys = [...siblings.values()].join(", ") || "none";
-      const message = `Step "${name}" of ${run.url} starts the workflow ${requested}, which its serveMany doesn't serve (it serves: ${keys}). Add it.`;
+      const message = `Step "${name}" of ${run.url} starts the workflow ${requested}, which its serveMany lacks (it serves: ${keys}).`;
       throw new WorkflowError("unknown_workflow", message);
     },
   };

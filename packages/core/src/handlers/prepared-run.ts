@@ -3,7 +3,7 @@ import type { Resume } from "../protocol/delivery.ts";
 import type { Outcome } from "../protocol/outcome.ts";
 import type { Invocation } from "../replay/invocation.ts";
 import type { StepHistory } from "../replay/step-history.ts";
-import { warnOnce } from "../util/warn-once.ts";
+import { warnOnce } from "../util/console.ts";
 import { attemptInfo, type DeliveryContext, toRunContext } from "./delivery-context.ts";
 import { emit } from "./events.ts";
 
@@ -55,7 +55,7 @@ export async function prepareRun(
   return run;
 }
 
-const NO_ROLLBACKS = "[perdure] This engine makes no rollbacks. Undo the steps in the failure function.";
+const NO_ROLLBACKS = "This engine makes no rollbacks. Undo steps in the failure function.";
 
 /** For a context that middlewares only read. */
 const inertHost: StepHost = { request: () => new Promise(() => {}), cancel: () => new Promise(() => {}) };

@@ -1,6 +1,7 @@
 import { emitAll } from "../middleware.ts";
 import type { Delivery, DeliveryKind } from "../protocol/delivery.ts";
 import type { FailedAttempt } from "../protocol/outcome.ts";
+import { writeLine } from "../util/console.ts";
 import { isError, messageOf } from "../util/errors.ts";
 import type { EndpointDefinition } from "./delivery-context.ts";
 
@@ -14,7 +15,7 @@ export async function reportFailure(
   const number = delivery.kind === "start" ? undefined : (attempt ?? delivery.retried + 1);
   const what = step ? `step "${step.name}"` : DELIVERY_LABELS[delivery.kind];
   const which = number === undefined ? what : `attempt ${number} of ${what}`;
-  console.error(`[perdure] ${runId ? `${runId}: ` : ""}${which} failed:`, thrown);
+  writeLine("error", `${runId ? `${runId}: ` : ""}${which} failed:`, thrown);
   const error = isError(thrown) ? thrown : new Error(messageOf(thrown));
   await emitAll(middlewares, "onError", { workflowRunId: runId, error });
 }

@@ -1,18 +1,18 @@
+import { CONNECTION_HEADERS } from "../protocol/connection-headers.ts";
 import { decodeRunOptions } from "../protocol/deferred-options.ts";
 import type { Start } from "../protocol/delivery.ts";
 import * as HEADER from "../protocol/header-names.ts";
 import { readHistory } from "../protocol/history.ts";
+import { toRunId } from "../protocol/ids.ts";
 import { startMessage } from "../protocol/message.ts";
 import { isName } from "../protocol/options.ts";
 import { done, type Outcome } from "../protocol/outcome.ts";
 import { malformed } from "../protocol/parse.ts";
 import { isProtocolHeader } from "../protocol/token.ts";
-import { toRunId } from "../util/ids.ts";
-import { warnOnce } from "../util/warn-once.ts";
+import { warnOnce } from "../util/console.ts";
 import { type DeliveryContext, loadHistory, userHeaders } from "./delivery-context.ts";
 
-const UNSIGNED =
-  "[perdure] An unsigned start chooses the host of its run. Set `url`, `baseUrl` or `allowedHosts`.";
+const UNSIGNED = "An unsigned start chooses the host of its run. Set `url`, `baseUrl` or `allowedHosts`.";
 
 /** Asks the engine to start a run with the request's payload. Runs no user code. */
 export async function start(ctx: DeliveryContext<Start>): Promise<Outcome> {
@@ -24,7 +24,7 @@ export async function start(ctx: DeliveryContext<Start>): Promise<Outcome> {
   const configuresRun = delivery.runId !== undefined;
   const { verify, hostIsGuessed } = config.access;
   const options = request.headers.get(HEADER.runOptions);
-  if (!verify && options) warnOnce(`[perdure] ${HEADER.runOptions} is ignored in unsigned requests.`);
+  if (!verify && options) warnOnce(`${HEADER.runOptions} is ignored in unsigned requests.`);
   if (!verify && hostIsGuessed) warnOnce(UNSIGNED);
   const message = startMessage({
     // The client that created the run has set its delivery options.
@@ -60,17 +60,14 @@ async function payloadOf(ctx: DeliveryContext<Start>): Promise<string | undefine
   return entries && readHistory(entries).payload;
 }
 
-/** Headers that describe this connection only. */
-const CONNECTION_HEADERS =
-  "accept-encoding connection content-length content-type expect host keep-alive proxy-authorization te trailer transfer-encoding upgrade user-agent".split(
-    " ",
-  );
+/** Headers of the request that the run's deliveries set anew. */
+const REQUEST_HEADERS = ["accept-encoding", "content-type", "user-agent"];
 
 /** A caller's credentials must not be stored with a run. A run's creator names headers to forward explicitly. */
 const CREDENTIAL_HEADERS = ["authorization", "cookie"];
 
 function headersToKeep(headers: Headers, configuresRun: boolean): Record<string, string> {
-  const dropped = [...CONNECTION_HEADERS, ...(configuresRun ? [] : CREDENTIAL_HEADERS)];
+  const dropped = [...CONNECTION_HEADERS, ...REQUEST_HEADERS, ...(configuresRun ? [] : CREDENTIAL_HEADERS)];
   const kept = userHeaders(headers);
   for (const name of dropped) kept.delete(name);
   return Object.fromEntries([...kept].filter(([name]) => !isProtocolHeader(name)));

@@ -1,4 +1,5 @@
-import { type Duration, toWireDuration } from "../util/duration.ts";
+import type { Duration } from "../util/duration.ts";
+import { checkOptions } from "../util/options.ts";
 import { checkUrl } from "../util/url.ts";
 import * as HEADER from "./header-names.ts";
 import { FEATURES, forFailureCallback, forward, PROTOCOL_VERSION } from "./headers.ts";
@@ -14,6 +15,7 @@ import {
   renameHeaders,
   retryHeaders,
   timeHeaders,
+  toLimit,
 } from "./options.ts";
 import type { RetryDelayOption } from "./retry-delay.ts";
 import type { StepRecord } from "./step.ts";
@@ -153,7 +155,7 @@ function runOptionHeaders(options: RunOptions): HeaderList {
     ...timeHeaders(options),
     [HEADER.redactFields, redactFields(options.redact)],
     // Only Perdure's own engine reads it.
-    [HEADER.runTimeout, ifDefined(options.timeout, (value) => toWireDuration(value, "timeout", true))],
+    [HEADER.runTimeout, toLimit("timeout", options.timeout, true)],
   ];
 }
 
@@ -242,8 +244,9 @@ function protocolHeaders(): HeaderList {
   ];
 }
 
-function redactFields(redact: Redact | undefined): string | undefined {
-  const { body, header = [] } = redact ?? {};
+function redactFields(redact: Redact = {}): string | undefined {
+  checkOptions("redact", redact, "body header");
+  const { body, header = [] } = redact;
   const headers = header === true ? "header" : header.map((name) => `header[${name}]`);
   return [body ? "body" : [], headers].flat().join(",") || undefined;
 }

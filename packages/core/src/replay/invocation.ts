@@ -97,7 +97,7 @@ export function recordOf(step: Step): Omit<StepRecord, "stepId" | "concurrent"> 
 export function nestedStep(inner: Step, outer: FailedStep): WorkflowError {
   return new WorkflowError(
     "nested_step",
-    `Step "${inner.name}" was started inside step "${outer.name}". Start it before, after, or beside it with Promise.all.`,
+    `Step "${inner.name}" was started inside step "${outer.name}". Start it outside of it.`,
   );
 }
 

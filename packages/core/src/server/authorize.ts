@@ -1,6 +1,7 @@
 import type { Delivery, DeliveryKind } from "../protocol/delivery.ts";
 import { type Refusal, refused } from "../protocol/outcome.ts";
 import { withoutEngineHeaders } from "../protocol/token.ts";
+import { writeLine } from "../util/console.ts";
 import { messageOf } from "../util/errors.ts";
 import { withTimeout } from "../util/timeout.ts";
 import type { IncomingRequest, RequestHead } from "./read-request.ts";
@@ -124,7 +125,7 @@ export function isAuthenticated(access: AccessPolicy): boolean {
 
 // The reason goes to the console only: the caller isn't authorized to see it.
 function refuse(status: 401 | 403, reason: string, ...more: unknown[]): Refusal {
-  console.warn(`[perdure] A request was refused with ${status}. ${reason}`, ...more);
+  writeLine("warn", `A request was refused with ${status}. ${reason}`, ...more);
   const code = status === 401 ? "unauthorized" : "forbidden";
   return refused(status, code, "The endpoint refuses the request.");
 }

@@ -153,7 +153,7 @@ function createVerifier(options: EndpointOptions, env: Env): Verify | undefined 
       checkSecret("A signing key", key, env);
   // Only `keys` let the endpoint read a token's id; a receiver doesn't return it.
   if (replayGuard && (receiver || pairs.length === 0))
-    throw new TypeError("replayGuard needs signing keys, and no receiver.");
+    throw new TypeError("replayGuard needs signing keys and no receiver.");
   if (receiver) return verifyWithReceiver(receiver, tolerance);
   return pairs.length > 0 ? verifyWithKeys(pairs, tolerance, replayGuard) : undefined;
 }

@@ -4,6 +4,7 @@ import * as HEADER from "../protocol/header-names.ts";
 import { PROTOCOL_VERSION } from "../protocol/headers.ts";
 import { NON_RETRYABLE_STATUS, type Outcome, type Refusal } from "../protocol/outcome.ts";
 import type { RollbackAnswer } from "../protocol/rollback.ts";
+import { writeLine } from "../util/console.ts";
 import { toMilliseconds } from "../util/duration.ts";
 import { isNonRetryable, isRetryAfter, isStepError } from "../util/errors.ts";
 
@@ -61,9 +62,7 @@ function leaseHeader(inline: { readonly lease: string } | undefined): Record<str
 
 /** For a URL under which none of several workflows is served. The served keys go to the console only. */
 export function notFound(keys: readonly string[]): Response {
-  console.warn(
-    `[perdure] No workflow has the requested URL. Its last segment must be one of: ${keys.join(", ")}.`,
-  );
+  writeLine("warn", `No workflow has this URL. Its last segment must be one of: ${keys.join(", ")}.`);
   return new Response("No workflow is served here.", {
     status: 404,
     headers: { [HEADER.sdkVersion]: PROTOCOL_VERSION, [HEADER.contentType]: "text/plain;charset=UTF-8" },

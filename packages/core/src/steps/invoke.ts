@@ -1,7 +1,7 @@
+import { toRunId } from "../protocol/ids.ts";
 import { invokeMessage } from "../protocol/invoke.ts";
 import { checkRunOptions, type RunOptions } from "../protocol/message.ts";
 import type { StepRecord } from "../protocol/step.ts";
-import { toRunId } from "../util/ids.ts";
 import { parseLeniently } from "../util/json.ts";
 import type { Jsonify, OnlyJson } from "../util/jsonify.ts";
 import { checkOptions } from "../util/options.ts";

@@ -1,6 +1,6 @@
 import type { RetryDecision } from "../protocol/outcome.ts";
-import { checkFunction, mustBe } from "../util/check.ts";
-import { type Duration, toMilliseconds } from "../util/duration.ts";
+import { checkCount, checkFunction, mustBe } from "../util/check.ts";
+import { type Duration, toMilliseconds, toTimeLimit } from "../util/duration.ts";
 import { isNonRetryable } from "../util/errors.ts";
 
 /** Seconds, a duration, or a function that returns either for the number of retries so far: 0 before the first. */
@@ -96,17 +96,14 @@ export function decideRetryWithinLimit(
 /** @throws TypeError for invalid options */
 export function checkPolicy(options: StepOptions<never>): void {
   const { onExhausted, rollback } = options;
-  for (const option of ["retries", "rollbackRetries"] as const) {
-    const count = options[option];
-    if (count !== undefined && !(Number.isSafeInteger(count) && count >= 0))
-      throw mustBe(option, "a whole number from 0 on", count);
-  }
+  for (const option of ["retries", "rollbackRetries"] as const) checkCount(option, options[option]);
   checkOnExhausted(onExhausted);
   if (rollback !== undefined) checkFunction("rollback", rollback);
-  for (const option of ["retryDelay", "rollbackRetryDelay", "rollbackTimeout"] as const) {
+  for (const option of ["retryDelay", "rollbackRetryDelay"] as const) {
     const wait = options[option];
     if (wait !== undefined && typeof wait !== "function") toMilliseconds(wait, option);
   }
+  if (options.rollbackTimeout !== undefined) toTimeLimit(options.rollbackTimeout, "rollbackTimeout");
 }
 
 /** @throws TypeError for another value than a boolean, or together with retries */

@@ -27,7 +27,7 @@ export class ConsoleReporter {
   readonly #columns: () => number | undefined;
   /** By run and message. */
   readonly #deliveries = new Map<string, Map<string, Delivery>>();
-  /** Of each run's URL. */
+  /** The path of each run's URL. */
   readonly #paths = new Map<string, string>();
 
   /** @param columns of the terminal; undefined for none, where lines aren't cut */
@@ -230,7 +230,7 @@ function subject({ runId, messageId }: AttemptInfo): string {
   return runId ?? messageId;
 }
 
-/** What is at work: the step, where it is known which; else what it comes after. */
+/** Names the running step; if it isn't known, the step before it. */
 function what(info: AttemptInfo, failedStep?: string): string {
   const { step, url, kind, planned } = info;
   if (kind === "failure") return "failure function";

@@ -1,7 +1,6 @@
-import { HEADER, type StepRecord } from "@perdure/core/protocol";
+import { HEADER, isKeyOf, LOWERCASE_HEADER, type StepRecord } from "@perdure/core/protocol";
 import { toText } from "../rules/bytes.ts";
 import { firstValue } from "../rules/header.ts";
-import { isKeyOf } from "../rules/record-key.ts";
 import type { Lease } from "../store/claims.ts";
 import { IS_POST_RUN, transitionTo, underLease } from "../store/tables/due.ts";
 import { type MessageRow, toMessage } from "../store/tables/rows.ts";
@@ -39,7 +38,7 @@ export async function markInFlight(tx: Tx, run: number): Promise<void> {
 /** A plan and a call say whether their step has a rollback. Which step any other delivery is at, isn't known here. */
 function mayBeUndone(row: InFlightRow): boolean {
   if (row.kind === "call") {
-    const name = HEADER.rollback.toLowerCase();
+    const name = LOWERCASE_HEADER.rollback;
     return toMessage(row).callback?.options?.forward.some(([forwarded]) => forwarded === name) ?? false;
   }
   if (!isKeyOf("plan", row.record ?? "")) return true;
@@ -47,7 +46,7 @@ function mayBeUndone(row: InFlightRow): boolean {
   return plan.rollback === true;
 }
 
-/** Has a report wait until the deliveries of its run have ended, or their leases have run out. */
+/** Defers a report until the deliveries of its run have ended, or their leases have run out. */
 export async function deferReport(tx: Tx, run: number, report: number): Promise<void> {
   await tx.run(
     sql`UPDATE due SET at = ${GREATEST}(at, coalesce((SELECT max(since) FROM due
@@ -84,7 +83,11 @@ export async function completeInFlight(tx: Tx, lease: Lease): Promise<number | u
   return row.run;
 }
 
-/** Nobody is left who could tell of any landing. @param at when what waited for one is due, in milliseconds since 1970 */
+/**
+ * Completes all in-flight deliveries after a crash of the process that made them.
+ *
+ * @param at when the reports that wait for them are due, in milliseconds since 1970
+ */
 export async function completeAllInFlight(tx: Tx, at: number): Promise<void> {
   await tx.run(
     sql`UPDATE due SET at = ${GREATEST}((SELECT not_before FROM messages WHERE seq = due.message), ${at})

@@ -5,7 +5,7 @@ import type { Tx } from "../store/tx.ts";
 import { insertMessage } from "./messages.ts";
 
 /**
- * Has an attempt reported where that was asked for.
+ * Creates the message that reports an attempt, if the publisher has requested a callback.
  *
  * @returns the place of the message that reports it
  */

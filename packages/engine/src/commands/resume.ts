@@ -1,8 +1,7 @@
+import { isKeyOf, newMessageId, stepOfKey, toRunId } from "@perdure/core/protocol";
 import { deadLetters } from "../queries/lists.ts";
-import { newMessageId, newRunId } from "../rules/ids.ts";
 import { invokeRecord } from "../rules/invoke.ts";
 import type { NewMessage } from "../rules/message.ts";
-import { isKeyOf, stepOfKey } from "../rules/record-key.ts";
 import { deliveryOf, inherit, override, type Run } from "../rules/run.ts";
 import * as inOrder from "../store/in-order.ts";
 import type { DeadLetterQuery, ResumedRuns, ResumeRequest } from "../store/lists.ts";
@@ -32,7 +31,7 @@ export async function resumeRuns(tx: Tx, query: DeadLetterQuery, how: ResumeRequ
 
 async function resumeOrRestart(tx: Tx, old: Run, how: ResumeRequest): Promise<Run> {
   const inserted = await insertRun(tx, {
-    id: newRunId(),
+    id: toRunId(),
     url: old.url,
     createdAt: tx.now,
     callerIp: old.callerIp,
@@ -86,8 +85,8 @@ async function undoneSteps(tx: Tx, run: number): Promise<Set<number>> {
 }
 
 /**
- * What was rolled back is run anew. Then there are no plans either: a group of which some steps are on record and others
- * aren't is asked for anew as well, and those on record are found by themselves.
+ * True for a record that a resumed run leaves out. Rolled-back steps run again, and then all plans are left out, too: the workflow
+ * requests a partly recorded group again, and finds the recorded steps.
  */
 function isUndone(record: string, undone: ReadonlySet<number>): boolean {
   if (undone.size === 0) return false;

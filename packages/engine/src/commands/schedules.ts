@@ -1,15 +1,18 @@
 import type { HeaderList } from "../rules/header.ts";
+import type { PublishRequest } from "../rules/new-message.ts";
 import type { OptionLimits } from "../rules/options.ts";
 import type { ScheduleLimits } from "../rules/schedule.ts";
 import {
   describeSchedule,
   type NewSchedule,
   nextOf,
+  parseSchedule,
   type Schedule,
   scheduleLimitReached,
   type TickState,
   tickCommands,
 } from "../rules/schedule.ts";
+import { isUrlGroupName, unknownDestination } from "../rules/url-group.ts";
 import * as inOrder from "../store/in-order.ts";
 import { sql, type Tx } from "../store/tx.ts";
 import { findDuplicate } from "./deduplicate.ts";
@@ -97,9 +100,23 @@ export async function recordTickState(
 /**
  * Makes a schedule, and its queue. One of the same id is replaced: it stays as old, and as paused, as it was.
  *
- * @throws EngineError `limit_reached` when it would be one too many
+ * @returns its id
+ * @throws EngineError that names the field; `limit_reached` when it would be one too many
  */
-export async function putSchedule(tx: Tx, schedule: NewSchedule, limits: ScheduleLimits): Promise<void> {
+export async function createSchedule(
+  tx: Tx,
+  request: PublishRequest,
+  limits: ScheduleLimits & OptionLimits,
+): Promise<string> {
+  const { destination } = request;
+  const urlGroup = isUrlGroupName(destination) ? await getUrlGroup(tx, destination) : undefined;
+  if (isUrlGroupName(destination) && !urlGroup) throw unknownDestination(destination);
+  const schedule = parseSchedule(request, urlGroup, limits);
+  await putSchedule(tx, schedule, limits);
+  return schedule.id;
+}
+
+async function putSchedule(tx: Tx, schedule: NewSchedule, limits: ScheduleLimits): Promise<void> {
   const { id, cron, destination, createdAt } = schedule;
   await tx.lock("schedule", id);
   const old = await getSchedule(tx, id);

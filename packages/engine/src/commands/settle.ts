@@ -15,7 +15,7 @@ import { onMessageFinished } from "./on-message-finished.ts";
 import { reportAttempt } from "./report-attempt.ts";
 import { endAlarm, recordLearned, recordRollback, startAlarm } from "./rollbacks.ts";
 
-/** What a settlement needs to know of the store's own settings. */
+/** The store's settings that a settlement needs. */
 export interface SettleSettings {
   /** Bytes of an answer that the record of a failed attempt keeps. */
   readonly excerpt: number;

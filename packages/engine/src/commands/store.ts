@@ -18,7 +18,7 @@ import { type Binding, command, type Operation, query } from "./operation.ts";
 import { publish } from "./publish.ts";
 import { deleteQueue, getQueue, listQueues, pauseQueue, putQueue } from "./queues.ts";
 import { resumeRuns } from "./resume.ts";
-import { deleteSchedule, getSchedule, listSchedules, pauseSchedule, putSchedule } from "./schedules.ts";
+import { createSchedule, deleteSchedule, getSchedule, listSchedules, pauseSchedule } from "./schedules.ts";
 import { changeSetting, probe, setting } from "./settings.ts";
 import { settle } from "./settle.ts";
 import { sweep } from "./sweep.ts";
@@ -87,7 +87,7 @@ const OPERATIONS = {
 
   schedules: query(listSchedules),
   schedule: query(getSchedule),
-  putSchedule: command(putSchedule),
+  createSchedule: command(createSchedule),
   pauseSchedule: command(pauseSchedule),
   deleteSchedule: command(deleteSchedule),
 
@@ -107,7 +107,7 @@ type Operations = {
   [Name in keyof typeof OPERATIONS]: ReturnType<(typeof OPERATIONS)[Name]>;
 };
 
-/** What an engine keeps of answers, and whom it warns. */
+/** How much of an answer a store keeps, and where it writes warnings. */
 export interface StoreSettings {
   /** Bytes of an answer that the record of each failed attempt keeps. 4 KiB by default. */
   readonly excerptBytes?: number;

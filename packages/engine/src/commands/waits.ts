@@ -25,8 +25,8 @@ interface WaiterRow {
 const MAX_EXPIRED_AT_ONCE = 1000;
 
 /**
- * Has a step recorded when its event comes: at once, when the event came before. A step that waits already, or is
- * recorded, is answered with what is there.
+ * Records a step when its event comes; at once, if the event came before. For a step that already waits or is recorded, it
+ * returns the existing wait.
  *
  * @throws EngineError `conflict` when its run isn't live
  */

@@ -5,7 +5,7 @@ import type { Retention } from "../rules/retention.ts";
 import type { Signer } from "./signer.ts";
 import type { Transport } from "./transport.ts";
 
-/** What a dispatcher works with, and how much of it at once. */
+/** The objects that a dispatcher uses, and its limits. */
 export interface DispatcherOptions {
   readonly store: Store;
   readonly clock: Clock;

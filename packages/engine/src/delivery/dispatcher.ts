@@ -24,13 +24,13 @@ const MAX_CLAIM_BATCH = 32;
 /** Milliseconds after which an attempt that brought no answer has kept the engine waiting. */
 const HUNG_AFTER_MS = 1000;
 
-/** What a clean-up deletes of each kind before it lets others have their turn. */
+/** Rows of each kind that one transaction of a sweep deletes. */
 const SWEEP_BATCH = 100;
 
 /** The only loop of the engine: claims what is due, delivers it, and settles what came of it. */
 export class Dispatcher {
   readonly #options: DispatcherOptions;
-  /** What is being delivered, by message id. */
+  /** The in-flight deliveries by message id. */
   readonly #inFlight = new Map<string, InFlightDelivery>();
   readonly #idlers = new Set<() => void>();
   #abort = new AbortController();

@@ -1,4 +1,11 @@
-import { type HistoryEntry, isPlan, readFailure, resultId, type StepRecord } from "@perdure/core/protocol";
+import {
+  type HistoryEntry,
+  isPlan,
+  readFailure,
+  resultId,
+  type StepRecord,
+  textFromBase64,
+} from "@perdure/core/protocol";
 import { toText } from "../rules/bytes.ts";
 import { toHeaderMap, toShown } from "../rules/header.ts";
 import { DEFAULT_RETRIES, type Failure } from "../rules/message.ts";
@@ -24,11 +31,11 @@ interface Branch {
   readonly entry: RecordedEntry;
 }
 
-/** What of a run hasn't been shown yet. */
+/** The parts of a run that the log hasn't shown yet. */
 interface Rest {
   /** Deliveries, by their ids. */
   readonly pending: Map<string, PendingMessage>;
-  /** What the engine itself is busy with, by the ids of the results. */
+  /** The steps that the engine carries out, by the ids of their results. */
   readonly underWay: Map<number, InProgressStep>;
 }
 
@@ -232,7 +239,7 @@ function cancelView(report: CallbackReport): Pick<RunView, "cancelFunction"> {
   return report.state === "NONE" ? {} : { cancelFunction: reportView(report, report.state) };
 }
 
-/** What became of the report of a run's end. */
+/** Shows the report of a run's end. */
 function reportView({ message, reply, failures }: CallbackReport, state: CallbackState): ReportView {
   return {
     messageId: message.id,
@@ -252,5 +259,5 @@ function reportView({ message, reply, failures }: CallbackReport, state: Callbac
 }
 
 function decode({ body }: HistoryEntry): string {
-  return Buffer.from(body, "base64").toString();
+  return textFromBase64(body);
 }

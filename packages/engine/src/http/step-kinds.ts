@@ -1,9 +1,8 @@
-import type { StepRecord, StepType } from "@perdure/core/protocol";
+import { keyOf, type StepRecord, type StepType, textFromBase64 } from "@perdure/core/protocol";
 import { toText } from "../rules/bytes.ts";
 import { type CalledStep, calledStep } from "../rules/call.ts";
 import { toHeaderMap } from "../rules/header.ts";
 import type { Message } from "../rules/message.ts";
-import { keyOf } from "../rules/record-key.ts";
 import type { Child, LoggedWait, PendingMessage, RunLog } from "../store/lists.ts";
 import type { KindView, StepState } from "./run-schemas.ts";
 import { redactHeaders } from "./serializers.ts";
@@ -20,7 +19,7 @@ export interface InProgressStep {
   readonly pending: PendingMessage | undefined;
 }
 
-/** What a log shows of a step beside what all steps have, by its kind. */
+/** Returns the fields of a step that depend on its kind. */
 export function kindFields(log: RunLog, id: number, record: StepRecord | undefined): KindView {
   const key = keyOf("result", id);
   const call = callOf(log, id);
@@ -81,7 +80,7 @@ function ofChild({ run }: Child): InProgressStep[] {
 function callOf(log: RunLog, id: number): { message: Message; body: string } | undefined {
   const entry = log.entries.find(({ key }) => key === keyOf("call", id));
   const message = entry && log.calls.get(entry.messageId);
-  return message && { message, body: Buffer.from(entry.body, "base64").toString() };
+  return message && { message, body: textFromBase64(entry.body) };
 }
 
 function callFields({ run }: RunLog, { url, method, forward }: Message, body: string): KindView {

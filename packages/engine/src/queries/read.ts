@@ -58,7 +58,7 @@ export async function message(tx: Tx, id: string, since: number): Promise<Stored
   };
 }
 
-/** What runs were, step by step: a handful of statements, however many they are. */
+/** Reads runs with their steps, in a fixed number of statements. */
 export async function runLogs(tx: Tx, rows: readonly RunRow[]): Promise<RunLog[]> {
   const keys = rows.map(({ key }) => key);
   const entries = await entriesOf(tx, keys);
@@ -137,7 +137,7 @@ export async function toDeadLetters(tx: Tx, rows: readonly DeadLetterRow[]): Pro
   return rows.map((row) => toDeadLetter(row, facts));
 }
 
-/** What rows refer to, by their keys. */
+/** The rows that other rows refer to, by their keys. */
 interface Facts {
   readonly messages: ReadonlyMap<number, MessageRow>;
   readonly failures: ReadonlyMap<number, readonly Failure[]>;
@@ -183,7 +183,7 @@ function toCallbackReport(
   };
 }
 
-/** What a message carries, wherever it is kept. */
+/** Returns a message's body, which may be stored with an entry. */
 export function bodyOf(row: MessageRow, entries: ReadonlyMap<number, Uint8Array>): Uint8Array | undefined {
   return (row.entry === null ? undefined : entries.get(row.entry)) ?? row.body ?? undefined;
 }

@@ -1,10 +1,16 @@
-import { HEADER, isSameUrl, NON_RETRYABLE_STATUS, type RollbackAnswer } from "@perdure/core/protocol";
+import {
+  HEADER,
+  isSameUrl,
+  LOWERCASE_HEADER,
+  NON_RETRYABLE_STATUS,
+  type RollbackAnswer,
+} from "@perdure/core/protocol";
 import { toText } from "./bytes.ts";
 import { firstValue, type HeaderMap } from "./header.ts";
 import { isPostRun, type Message, type Reply } from "./message.ts";
 import { hasFeature, type Run } from "./run.ts";
 
-/** What came back of a request, before the engine has decided who answered it. */
+/** The result of a request, before the engine decides who has answered it. */
 export type Attempt = { readonly kind: "answered"; readonly reply: Reply } | Unanswered;
 
 /** No answer in time, or none at all: `error` says why in one line, and `final` that there will never be one. */
@@ -140,15 +146,13 @@ export function isUnhandled(reply: Pick<Reply, "headers">): boolean {
   return firstValue(reply.headers, HEADER.noFailureFunction)?.toLowerCase() === "true";
 }
 
-const PROTOCOL: ReadonlySet<string> = new Set(
-  [
-    HEADER.noFailureFunction,
-    HEADER.errorStepName,
-    HEADER.maxRetries,
-    HEADER.rollback,
-    HEADER.capabilities,
-  ].map((name) => name.toLowerCase()),
-);
+const PROTOCOL: ReadonlySet<string> = new Set([
+  LOWERCASE_HEADER.noFailureFunction,
+  LOWERCASE_HEADER.errorStepName,
+  LOWERCASE_HEADER.maxRetries,
+  LOWERCASE_HEADER.rollback,
+  LOWERCASE_HEADER.capabilities,
+]);
 
 function withoutProtocol(headers: HeaderMap): HeaderMap {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !PROTOCOL.has(name)));

@@ -23,7 +23,7 @@ export interface AttemptInfo extends DeliveryInfo {
   readonly ms: number;
 }
 
-/** What happens in an engine, told after it has been stored. Times and waits in milliseconds. */
+/** An event in an engine, sent after it is stored. Times and waits are in milliseconds. */
 export type EngineEvent =
   | {
       readonly type: "run.started";
@@ -48,7 +48,7 @@ export type EngineEvent =
       readonly runId: string;
       readonly step: string;
       readonly stepType: string;
-      /** What it waits for. */
+      /** The event id that it waits for. */
       readonly eventId?: string | undefined;
       /** When that ends at the latest, in milliseconds since 1970. */
       readonly until: number;
@@ -83,7 +83,7 @@ export type EngineEvent =
   | ({
       readonly type: "failure.reported";
       readonly outcome: "handled" | "unhandled" | "failed";
-      /** What the failure function returned, or why it failed. */
+      /** The failure function's result, or its error. */
       readonly response: string;
     } & AttemptInfo)
   | {

@@ -47,7 +47,7 @@ export function mayHaveStep(
   return stepId >= 1 && stepId <= 1 + Math.max(0, ...records.map(resultId));
 }
 
-/** What the engine knows of a run whose steps are being rolled back. */
+/** The engine's facts about a run whose steps are being rolled back. */
 export interface KnownRollbacks extends Pick<Ended, "rollbacks" | "started"> {
   readonly entries: readonly HistoryEntry[];
 }

@@ -8,7 +8,7 @@ import { retryWait } from "./retry.ts";
 import { type Ended, mayHaveStep } from "./rollback.ts";
 import { hasFeature } from "./run.ts";
 
-/** What is to be recorded of an attempt. */
+/** The changes to record after an attempt. */
 export type Settlement = LearnedFacts &
   (
     | {
@@ -31,7 +31,7 @@ export type Settlement = LearnedFacts &
     | { readonly kind: "failed"; readonly failure: Failure }
   );
 
-/** What an answer tells of the run's endpoint for the first time, or anew. */
+/** New facts about the run's endpoint in an answer. */
 export interface LearnedFacts {
   readonly capabilities?: string | undefined;
   /** As {@link Run.identified}. */
@@ -46,7 +46,7 @@ export interface DeliveredMessage extends AnsweredMessage {
   readonly ended?: Ended | undefined;
 }
 
-/** What the rules take from outside. */
+/** Limits that the rules take from the engine's options. */
 export interface SettlementLimits {
   /** Milliseconds since 1970. */
   readonly now: number;

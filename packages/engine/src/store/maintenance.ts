@@ -14,9 +14,9 @@ export interface Backlog {
 
 /** How many have come into a state. */
 export type StateCount =
-  /** Of messages: each has an entry in the log. */
+  /** For messages, which have an entry in the log each. */
   | { readonly of: "message"; readonly state: LogState; readonly count: number }
-  /** Of a run's own deliveries, which have none. */
+  /** For a run's own deliveries, which have none. */
   | { readonly of: "delivery"; readonly state: LogState; readonly count: number }
   | { readonly of: "run"; readonly state: RunState; readonly count: number };
 

@@ -2,7 +2,7 @@ import type { CallType, HistoryEntry } from "@perdure/core/protocol";
 import { toBase64 } from "../../rules/bytes.ts";
 import { sql, type Tx } from "../tx.ts";
 
-/** What the first entry of a history is recorded as: the run's payload. */
+/** The key of a history's first entry, the run's payload. */
 export const FIRST_RECORD = "init";
 
 /** A run's history, from the entry at `first` up to and with the one at `last`. */
