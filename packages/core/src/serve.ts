@@ -22,6 +22,7 @@ import { type IncomingRequest, type RequestHead, readHead, readRequest } from ".
 import { respond } from "./server/respond.ts";
 import { checkOnExhausted } from "./steps/index.ts";
 import { checkFunction, mustBe } from "./util/check.ts";
+import { writeLine } from "./util/console.ts";
 import { type Duration, toMilliseconds, toSeconds } from "./util/duration.ts";
 import { WorkflowError, type WorkflowErrorCode } from "./util/errors.ts";
 import type { Jsonify } from "./util/jsonify.ts";
