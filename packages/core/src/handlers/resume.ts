@@ -14,7 +14,7 @@ import { runSingleStep } from "./single-step.ts";
 export async function resume(ctx: DeliveryContext<Resume>): Promise<Outcome> {
   const { endpoint, config, delivery } = ctx;
   const { runId, lease } = delivery;
-  // Throws for settings that can't reach the engine: nothing of the user's has run yet.
+  // Throws for settings that can't reach the engine, before any user code runs.
   config.engine();
   const entries = await loadHistory(ctx, runId);
   if (!entries) return done(runId, "workflow-already-ended");

@@ -33,7 +33,7 @@ export type NewEntry =
 
 /** The result of one invocation of a workflow. */
 export type ReplayResult =
-  /** The next step is on record: another delivery continues the run. */
+  /** The next step is recorded: another delivery continues the run. */
   | { readonly kind: "recorded" }
   /** The run has ended meanwhile: it was cancelled, or failed. */
   | { readonly kind: "over" }
@@ -57,7 +57,7 @@ export interface Invocation {
   readonly engine: () => Engine;
   /** Calls the workflow. */
   readonly start: (host: StepHost) => unknown;
-  /** Called before a step's work begins, or before the engine is asked for it. */
+  /** Called before a step's work begins, here or in the engine. */
   readonly beforeStep?: (step: Step) => Promise<void>;
   /** The attempts of this delivery so far. */
   readonly attempt: AttemptInfo;
@@ -81,7 +81,7 @@ export interface SingleStepInvocation extends Invocation {
 /** The scope of steps' work, for all invocations of the process. */
 export const platformScope: Scope = createScope();
 
-/** The record that has a member of a group run by a delivery of its own. */
+/** Creates the record that makes the engine deliver a member of a group separately. */
 export function plan(step: Step, targetStep: number, concurrent: number): NewEntry {
   const { schedule } = step;
   return { kind: "record", record: { stepId: 0, ...recordOf(step), concurrent, targetStep }, schedule };
