@@ -14,6 +14,7 @@ import type { Step } from "../steps/index.ts";
 import { toMilliseconds } from "../util/duration.ts";
 import { isRetryAfter, WorkflowError, WorkflowStepInterrupted } from "../util/errors.ts";
 import type { Scope } from "../util/scope.ts";
+import { MAX_TIMER_MS } from "../util/timeout.ts";
 import {
   decideMismatchRetry,
   decideStepRetry,
@@ -246,12 +247,12 @@ class InlineRun {
 
   /** Nothing can begin: ends the invocation, unless something goes on. */
   async #rest(): Promise<void> {
-    if (this.#underWay.size > 0) return;
     const { maxWait } = this.#invocation.limits;
+    const isIdle = this.#underWay.size === 0;
     const wait = Math.min(...[...this.#waiting].map((step) => this.#retryAt(step))) - Date.now();
-    if (wait <= maxWait) this.#timer = setTimeout(() => this.#onIdle(), wait);
+    if (wait <= (isIdle ? maxWait : MAX_TIMER_MS)) this.#timer = setTimeout(() => this.#onIdle(), wait);
     // Without a pending step, the workflow awaits something of its own.
-    else if (this.#matcher.pending > 0) await this.#finish({ kind: "parked" });
+    else if (isIdle && this.#matcher.pending > 0) await this.#finish({ kind: "parked" });
   }
 
   /** Puts into the journal what goes before the steps, and the requests to the engine. @returns the steps to begin */

@@ -162,7 +162,7 @@ export class TestEngine {
     const answer = await answerOf(
       this.#handler(request(json, failureHeaders({ "Perdure-Max-Retries": String(this.retries) }))),
     );
-    const record = answer.body.rollback && readRollback(JSON.stringify(answer.body));
+    const record = answer.body.rollback ? readRollback(JSON.stringify(answer.body)) : undefined;
     if (!record) return answer;
     this.rollbacks.push(record);
     return this.report(error);
@@ -259,9 +259,14 @@ export class TestEngine {
     if (answer.headers.get("Perdure-Lease") && answer.status === 409) return;
     const before = this.entries.length;
     if (end) this.#store(end.records);
-    if (answer.status !== 200) return this.#fail(answer, due, end);
-    this.underWay = [];
-    if (!end) return;
+    if (answer.status !== 200) this.#fail(answer, due, end);
+    else {
+      this.underWay = [];
+      if (end) this.#conclude(end, before);
+    }
+  }
+
+  #conclude(end: InlineEnd, before: number): void {
     if (end.end === "returned") {
       this.state = "succeeded";
       this.#result = end.result;
@@ -391,20 +396,14 @@ export class TestEngine {
   }
 
   #publish({ headers, body }: BatchItem): void {
-    const callType = headers["upstash-workflow-calltype"];
-    const delay = headers["upstash-delay"] ?? (headers["upstash-not-before"] ? "1s" : undefined);
-    if (callType === "toCallback") {
+    if (headers["upstash-workflow-calltype"] === "toCallback") {
       const [stepId, stepName, concurrent] = ["stepid", "stepname", "concurrent"].map(
         (name) => headers[`upstash-callback-forward-upstash-workflow-${name}`] ?? "",
       );
       const record = { stepId: 0, stepName: decodeURIComponent(stepName ?? ""), stepType: "Call" } as const;
-      return this.#ask({ ...record, concurrent: Number(concurrent) }, Number(stepId), 100);
-    }
-    const record: StepRecord = JSON.parse(body ?? "");
-    if (delay === undefined) return this.#record(record);
-    // A plan, or the result, of a sleep comes when the time is over.
-    const id = -this.entries.length - this.#asked.size - 1;
-    this.#asked.set(id, { id: record.stepId, record, at: this.#now + Number.parseFloat(delay) * 1000 });
+      this.#ask({ ...record, concurrent: Number(concurrent) }, Number(stepId), 100);
+      // Time passes at once: the delivery of a sleep, or of its plan, isn't held back.
+    } else this.#record(JSON.parse(body ?? ""));
   }
 }
 
