@@ -43,6 +43,8 @@ export function toAstro(handler: Handler): { POST: ApiRoute } {
  *
  * @example
  * ```ts
+ * import { createWorkflow, serveMany } from "@perdure/adapters/astro";
+ *
  * const order = createWorkflow(async (context, { locals }) => {
  *   await context.run("greet", () => console.log("hello", locals.user));
  * });

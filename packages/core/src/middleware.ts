@@ -8,7 +8,7 @@ export interface MiddlewareEvents<Payload = unknown, Result = unknown> {
   readonly runStarted: { readonly context: WorkflowContext<Payload> };
   /** The endpoint begins a step's work, or requests it from the engine. */
   readonly beforeExecution: { readonly context: WorkflowContext<Payload>; readonly stepName: string };
-  /** A step's result is on record. The delivery that brings the result emits this event. */
+  /** The engine has recorded a step's result. The delivery with the result emits this event. */
   readonly afterExecution: {
     readonly context: WorkflowContext<Payload>;
     readonly stepName: string;
@@ -16,7 +16,7 @@ export interface MiddlewareEvents<Payload = unknown, Result = unknown> {
   };
   /** The workflow has returned. */
   readonly runCompleted: { readonly context: WorkflowContext<Payload>; readonly result: Result };
-  /** The run has failed for good; its failure function, if there is one, comes next. */
+  /** The run has failed, without retries left. Its failure function follows. */
   readonly runFailed: {
     readonly context: RunContext<Payload>;
     readonly failStatus: number;

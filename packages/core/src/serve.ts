@@ -36,7 +36,7 @@ import {
 /** Options of {@link serve}. All are optional; the environment supplies URLs, tokens and keys that are left out. */
 export type ServeOptions<Payload = unknown, Result = unknown> = EndpointOptions &
   PayloadOptions<Payload> & {
-    /** Called when a run has failed for good, whatever the cause and however the run was started. */
+    /** Called when a run has failed and has no retries left, for every cause and every kind of start. */
     readonly failureFunction?: FailureFunction<Payload>;
     /**
      * Retries of each delivery of a run, after the first attempt. This option and the four below hold for each run
@@ -174,7 +174,7 @@ function encodeCapabilitiesOf(onCancel: boolean, options: DeferredRunOptions): s
   });
 }
 
-/** Reads a request and its configuration lazily: the endpoint asks for each part only when it needs it. */
+/** Reads a request and its configuration lazily: each part only when it is needed. */
 interface RequestReader {
   readonly head: () => RequestHead | Refusal;
   readonly request: (head: RequestHead) => Promise<IncomingRequest | Refusal>;

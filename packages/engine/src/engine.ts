@@ -69,9 +69,11 @@ const LARGE_BODIES = 64 * 1024 * 1024;
  * @throws StoreUnavailable when the engine can't open the database
  * @throws TypeError that names an unknown option, a destination rule that is malformed, or a number out of its range
  * @example
+ * ```ts
  * const engine = createEngine({ store: "perdure.db", token, signingKeys: { current, next } });
  * engine.start();
  * await engine.fetch(new Request("http://engine/v2/publish/https://app.test/", { method: "POST", headers }));
+ * ```
  */
 export function createEngine(options: EngineOptions): Engine {
   return openEngine(options, createBodyBudget(resolveNumbers(options)));

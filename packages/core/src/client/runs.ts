@@ -25,7 +25,7 @@ export interface RunFilters extends CommonFilters {
   readonly messageId?: string;
 }
 
-/** Filters that older code sets beside `filter`. */
+/** Filters outside of `filter`, for older code. */
 type OlderFilters = Pick<
   RunFilters,
   "workflowRunId" | "state" | "workflowUrl" | "label" | "workflowCreatedAt"

@@ -21,7 +21,7 @@ type FailurePlace = ReturnType<typeof failurePlace>;
 export async function resume(ctx: DeliveryContext<Resume>): Promise<Outcome> {
   const { endpoint, config, delivery } = ctx;
   const { runId } = delivery;
-  // Throws for settings that can't reach the engine: nothing of the user's has run yet.
+  // Throws for settings that can't reach the engine, before any user code runs.
   config.engine();
   const entries = await loadHistory(ctx, runId);
   if (!entries) return done(runId, "workflow-already-ended");

@@ -44,7 +44,7 @@ export function respond(outcome: Outcome, withStack: boolean, exact = false): Re
   }
 }
 
-/** For a URL under which none of several workflows is served. The served keys go to the console only. */
+/** Answers a request for a URL without a workflow. Only the console shows the served keys. */
 export function notFound(keys: readonly string[]): Response {
   writeLine("warn", `No workflow has this URL. Its last segment must be one of: ${keys.join(", ")}.`);
   return new Response("No workflow is served here.", {
@@ -83,7 +83,7 @@ function formatRetryAfter(ms: number, exact: boolean): string {
 
 function refusalHeaders({ status, error }: Refusal): Record<string, string> {
   if (status === 405) return { Allow: "POST" };
-  // The same bytes can't be read better another time; but another version of this package may speak another protocol.
+  // A retry of the same bytes fails again, but another version of this package may support the protocol.
   const final = status === 413 || (status === 400 && error.code !== "protocol_mismatch");
   return final ? { [HEADER.nonRetryable]: "true" } : {};
 }

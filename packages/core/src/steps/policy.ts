@@ -43,8 +43,8 @@ export interface RollbackParams<Result = unknown> {
 /** Options of steps whose work the endpoint does itself. */
 export interface StepOptions<Result = unknown> extends RetryOptions, RollbackOptions<Result> {
   /**
-   * `"throw"`: once its retries are used up, the step is on record as failed, and rejects with a `WorkflowStepError`, now
-   * and in each invocation. `"fail"`: the run fails. Default: the endpoint's `onExhausted`, else `"fail"`.
+   * `"throw"`: a step without retries left is recorded as failed, and rejects with a `WorkflowStepError` in this and each
+   * later invocation. `"fail"`: the run fails. Default: the endpoint's `onExhausted`, else `"fail"`.
    */
   readonly onExhausted?: "throw" | "fail";
 }
@@ -56,7 +56,7 @@ export interface AttemptInfo {
   readonly maxRetries: number | undefined;
 }
 
-/** For engines that don't send their number of retries. */
+/** The default of engines that don't send their number of retries. */
 const DEFAULT_RETRIES = 3;
 
 interface RetryPolicy {
@@ -78,7 +78,7 @@ export function decideRetry(
   };
 }
 
-/** Like {@link decideRetry}, when the caller must know that no retries are left. */
+/** Like {@link decideRetry}, with a limit even if the engine doesn't send one. */
 export function decideRetryWithinLimit(
   error: unknown,
   attempt: AttemptInfo,
