@@ -124,6 +124,8 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
     calls,
     parallelism,
     mostRetries: limits.retries,
+    inline: { ...limits, refusal: policy?.refusal },
+    inlineBytes: Math.max(limits.responseBytes, limits.requestBytes),
     timeout: Math.min(timeouts.delivery, longest),
     messageTimeout: Math.min(timeouts.message, longest),
     lease: timeouts.lease,

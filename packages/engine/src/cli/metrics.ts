@@ -112,6 +112,10 @@ function createStateCounters(registers: Registry[]): Meters["states"] {
       "perdure_run_deliveries_total",
       "Deliveries of workflow runs that have come into a state.",
     ),
+    inline: counter(
+      "perdure_inline_total",
+      "Inline execution: results and appends of invocations, invocations that were none, lost rights to append, and deliveries after an invocation without an answer.",
+    ),
     run: counter("perdure_runs_total", "Workflow runs that have come into a state."),
   };
 }

@@ -52,6 +52,8 @@ const step = z.object({
   callType: z.string().optional(),
   concurrent: z.int().optional(),
   createdAt: time.optional(),
+  startedAt: time.optional(),
+  durationMs: z.number().optional(),
   errors,
   headers: headers.optional(),
   nextDeliveryTime: time.optional(),

@@ -6,6 +6,7 @@ import {
   LOWERCASE_PREFIX,
   newMessageId,
   PREFIX,
+  type StepRecord,
 } from "@perdure/core/protocol";
 import { toBase64, toBytes } from "./bytes.ts";
 import { NO_POLICY, policyOf } from "./delivery-policy.ts";
@@ -151,6 +152,26 @@ function answerBody(call: Message, run: Run, { reply, failure }: CallEnd): objec
     workflowRunId: run.id,
     workflowCreatedAt: run.createdAt,
   };
+}
+
+/**
+ * The record of a call's answer, as endpoints make it of the delivery of the answer.
+ *
+ * @param plan of the step, with whose fields it is recorded
+ */
+export function toAnswerRecord(
+  { targetStep = 0, ...plan }: StepRecord,
+  { reply, failure }: CallEnd,
+): { readonly key: string; readonly json: string } {
+  const body = reply?.body ?? toBytes(failure?.error ?? "");
+  // One character for each byte: the text need not be UTF-8.
+  const answer = {
+    status: reply?.status ?? 0,
+    body: Buffer.from(body).toString("latin1"),
+    header: toShown(reply?.headers ?? {}),
+  };
+  const record: StepRecord = { ...plan, stepId: targetStep, out: JSON.stringify(answer) };
+  return { key: keyOf("result", targetStep), json: JSON.stringify(record) };
 }
 
 function headerOf(list: HeaderList, name: string): string | undefined {

@@ -41,6 +41,22 @@ export type EngineEvent =
       readonly timedOut?: boolean | undefined;
       /** The beginning of the step's result, as JSON. */
       readonly result?: string | undefined;
+      /** When the step's work began, in milliseconds since 1970, by its endpoint's clock. Only of a step that ran inline. */
+      readonly startedAt?: number | undefined;
+      /** How long the step's work took. Only of a step that ran inline. */
+      readonly durationMs?: number | undefined;
+    }
+  /** An attempt of a step that ran inline has failed. */
+  | {
+      readonly type: "step.failed";
+      readonly runId: string;
+      readonly step: string;
+      readonly stepType: string;
+      /** 1 for the first. */
+      readonly attempt: number;
+      readonly error: string;
+      /** Until the next attempt; absent when no other one follows. */
+      readonly wait?: number | undefined;
     }
   /** A run rests, or waits for an event or a webhook. */
   | {

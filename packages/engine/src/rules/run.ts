@@ -11,6 +11,7 @@ import { type Callback, DEFAULT_RETRIES, type NewMessage } from "./message.ts";
 import type { Options } from "./options.ts";
 import { retryPolicy } from "./policy.ts";
 import { overrideOptions } from "./republish.ts";
+import type { InProgress } from "./run-lease.ts";
 
 export type RunState = "RUN_STARTED" | "RUN_SUCCESS" | "RUN_FAILED" | "RUN_CANCELED";
 
@@ -64,6 +65,16 @@ export interface Run extends NewRun {
   readonly capabilities: string | undefined;
   /** Its endpoint has answered with the header of the workflow protocol: an answer without it is somebody else's. */
   readonly identified: boolean;
+  /** The id of the first of the failed runs that this one goes on from. */
+  readonly origin: string | undefined;
+  /** Its endpoint runs many steps in one delivery. Then at most one delivery of the run is under way. */
+  readonly inline: boolean;
+  /** How many deliveries have offered the right to append: the last one's number. */
+  readonly leaseNumber: number;
+  /** The key of the message that has the right to append, while it is delivered. */
+  readonly holder: number | undefined;
+  /** Steps that may have begun and have no record; undefined once an invocation has said how it ended. */
+  readonly inProgress: InProgress | undefined;
 }
 
 /** The features of today's clients. Older clients name fewer, or none, and have only the ones that they name. */

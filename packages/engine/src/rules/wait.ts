@@ -29,6 +29,17 @@ export interface NewWait {
   readonly message: NewMessage;
 }
 
+/** A step of an inline run that is to be recorded when a time is over. Nothing else ends it. */
+export interface NewSleep {
+  readonly runId: string;
+  /** What no two records of a run share. */
+  readonly key: string;
+  /** What is recorded. */
+  readonly step: StepRecord;
+  /** Milliseconds since 1970. */
+  readonly deadline: number;
+}
+
 /** The body of a request to wait. */
 export interface WaitBody {
   readonly url: string;

@@ -29,5 +29,7 @@ export type Settled =
   /** Another engine holds the message now, or the message is gone: nothing was recorded. */
   | { readonly kind: "stale" }
   | { readonly kind: "recorded" }
+  /** Another attempt follows. */
+  | { readonly kind: "retrying"; readonly failure: Failure; readonly dueAt: number; readonly attempt: number }
   /** The end: also when a delivery succeeded, but its run has stalled. */
   | { readonly kind: "failed"; readonly failure: Failure; readonly dlqId: string | undefined };

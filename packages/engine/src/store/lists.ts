@@ -3,7 +3,7 @@ import type { LogState } from "../rules/log.ts";
 import type { Failure, Message, MessageState, Reply } from "../rules/message.ts";
 import type { Options } from "../rules/options.ts";
 import type { Run, RunState } from "../rules/run.ts";
-import type { NewWait } from "../rules/wait.ts";
+import type { NewSleep, NewWait } from "../rules/wait.ts";
 
 /** A page of a list. */
 export interface Page<Item> {
@@ -119,6 +119,8 @@ export interface RunLog {
   readonly calls: ReadonlyMap<string, Message>;
   /** Its waits by what they are recorded as, those that are over too. */
   readonly waits: ReadonlyMap<string, LoggedWait>;
+  /** Its sleeps that its endpoint asked for inline, by what they are recorded as, those that are over too. */
+  readonly sleeps: ReadonlyMap<string, LoggedSleep>;
   /** The runs that it has invoked, by what their ends are recorded as. */
   readonly children: ReadonlyMap<string, Child>;
 }
@@ -127,6 +129,13 @@ export interface RecordedEntry extends HistoryEntry {
   /** The entry's key, unique within its run. */
   readonly key: string;
   readonly createdAt: number;
+}
+
+/** A sleep of a run that its endpoint runs inline. */
+export interface LoggedSleep {
+  readonly sleep: NewSleep;
+  /** Its time isn't over, and its run hasn't ended. */
+  readonly open: boolean;
 }
 
 export interface LoggedWait {
