@@ -4,6 +4,9 @@ import { isError, messageOf } from "./errors.ts";
 const UNPRINTABLE = /(?![\t\n])[\p{Cc}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
 const MAX_CAUSES = 8;
 
+/** Characters of a line. Errors may be of any size. */
+const MAX_LINE_LENGTH = 64 * 1024;
+
 /** More warnings than a developer reads. Names that a loop creates must not fill the memory. */
 const MAX_WARNINGS = 1000;
 
@@ -14,8 +17,8 @@ const warned = new Set<string>();
  * Characters that could control a terminal are escaped, whoever supplied them.
  */
 export function writeLine(level: "error" | "warn" | "info", message: string, ...values: unknown[]): void {
-  const parts = ["[perdure]", message, ...values.map((value) => toText(value))];
-  console[level](parts.join(" ").replace(UNPRINTABLE, escapeCharacter));
+  const line = ["[perdure]", message, ...values.map((value) => toText(value))].join(" ");
+  console[level](line.slice(0, MAX_LINE_LENGTH).replace(UNPRINTABLE, escapeCharacter));
 }
 
 /** Writes a warning to the console, once per process for each key. */
