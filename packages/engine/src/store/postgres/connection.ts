@@ -61,6 +61,10 @@ export class PostgresConnection implements Connection {
     }
   }
 
+  async commit(): Promise<void> {
+    await this.run(sql`COMMIT`);
+  }
+
   async lock(kind: LockKind, key: string): Promise<void> {
     await this.all(sql`SELECT pg_advisory_xact_lock(hashtext(${kind}), hashtext(${key}))`);
   }
