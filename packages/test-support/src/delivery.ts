@@ -23,7 +23,7 @@ export interface Token {
   readonly body?: string | Uint8Array;
   readonly claim?: DeliveryClaim;
   readonly algorithm?: "HS256" | "HS384" | "HS512";
-  /** In place of others; `undefined` leaves one out. */
+  /** Overrides claims; `undefined` removes one. */
   readonly claims?: Readonly<Record<string, unknown>>;
 }
 
@@ -61,7 +61,7 @@ export async function signed(
   return request(body, { ...headers, [HEADER.signature]: await sign(body, token) }, url);
 }
 
-/** Headers of a delivery of a run. */
+/** Headers of a run's delivery. */
 export function runHeaders(more: Headers = {}): Headers {
   return {
     [HEADER.runId]: RUN,

@@ -1,6 +1,6 @@
 import { isPublicSecret } from "../protocol/token.ts";
 import { mustBe } from "../util/check.ts";
-import { warnOnce } from "../util/warn-once.ts";
+import { warnOnce } from "../util/console.ts";
 
 /** Environment variables, from `process.env` or from the platform's own object. */
 export type Env = Readonly<Record<string, string | undefined>>;

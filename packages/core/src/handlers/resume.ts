@@ -10,8 +10,8 @@ import { replay } from "../replay/run.ts";
 import { readStepHistory } from "../replay/step-history.ts";
 import { toStepError } from "../replay/step-matcher.ts";
 import { readResult, type StepPlacement, serialize } from "../steps/index.ts";
+import { warnOnce } from "../util/console.ts";
 import { WorkflowError } from "../util/errors.ts";
-import { warnOnce } from "../util/warn-once.ts";
 import { attemptInfo, type DeliveryContext, loadHistory, runRef, toRunContext } from "./delivery-context.ts";
 
 type Work = Extract<NewEntry, { kind: "work" }>;
@@ -21,7 +21,7 @@ type FailurePlace = ReturnType<typeof failurePlace>;
 export async function resume(ctx: DeliveryContext<Resume>): Promise<Outcome> {
   const { endpoint, config, delivery } = ctx;
   const { runId } = delivery;
-  // Throws for settings that can't reach the engine: nothing of the user's has run yet.
+  // Throws for settings that can't reach the engine, before any user code runs.
   config.engine();
   const entries = await loadHistory(ctx, runId);
   if (!entries) return done(runId, "workflow-already-ended");

@@ -9,7 +9,7 @@ import { isName } from "../protocol/options.ts";
 import { done, type Outcome } from "../protocol/outcome.ts";
 import { malformed } from "../protocol/parse.ts";
 import { isProtocolHeader } from "../protocol/token.ts";
-import { warnOnce } from "../util/warn-once.ts";
+import { warnOnce } from "../util/console.ts";
 import { type DeliveryContext, loadHistory, userHeaders } from "./delivery-context.ts";
 
 const UNSIGNED = "An unsigned start chooses the host of its run. Set `url`, `baseUrl` or `allowedHosts`.";
@@ -17,7 +17,7 @@ const UNSIGNED = "An unsigned start chooses the host of its run. Set `url`, `bas
 /** Asks the engine to start a run with the request's payload. Runs no user code. */
 export async function start(ctx: DeliveryContext<Start>): Promise<Outcome> {
   const { endpoint, config, request, delivery } = ctx;
-  // Named after the message that starts it: when an engine delivers that one again, it finds the run and starts no second.
+  // The run is named after the message that starts it, so a second delivery of the message finds the run.
   const runId = delivery.runId ?? runIdFor(delivery.messageId);
   const payload = await payloadOf(ctx);
   if (payload === undefined) return done(runId, "workflow-already-ended");
@@ -52,7 +52,7 @@ function runIdFor(messageId: string | undefined): string {
   }
 }
 
-// A run that the engine has created already comes as the others do: with its history, whose first entry is the payload.
+// The delivery of an existing run contains its history, whose first entry is the payload.
 async function payloadOf(ctx: DeliveryContext<Start>): Promise<string | undefined> {
   const { runId } = ctx.delivery;
   if (runId === undefined) return ctx.request.body;
@@ -60,7 +60,7 @@ async function payloadOf(ctx: DeliveryContext<Start>): Promise<string | undefine
   return entries && readHistory(entries).payload;
 }
 
-/** Headers of the request that the run's deliveries set anew. */
+/** Headers of the request that each delivery sets itself. */
 const REQUEST_HEADERS = ["accept-encoding", "content-type", "user-agent"];
 
 /** A caller's credentials must not be stored with a run. A run's creator names headers to forward explicitly. */

@@ -14,7 +14,7 @@ export interface Invokable<Payload, Result> {
   readonly "~types"?: { readonly payload: Payload; readonly result: Result };
 }
 
-/** A run of a workflow that is served beside this one. */
+/** A run of another workflow of the same `serveMany`. */
 export type InvokeSettings<Payload = unknown, Result = unknown> = Pick<
   RunOptions,
   | "headers"
@@ -34,7 +34,7 @@ export type InvokeSettings<Payload = unknown, Result = unknown> = Pick<
 
 type InvokeBody<Payload> = undefined extends Payload
   ? {
-      /** The child's payload, where it takes one: a string is sent as it is, everything else as JSON. */
+      /** The child's payload, if it has one: a string is sent as it is, everything else as JSON. */
       readonly body?: ChildPayload<NoInfer<Payload>>;
     }
   : {

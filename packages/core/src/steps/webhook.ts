@@ -29,7 +29,7 @@ export function createWebhook(name: string): Step<Webhook> {
   };
 }
 
-/** Waits for the next request to a webhook; one that came before is taken first. */
+/** Waits for the next request to a webhook; an earlier request that no wait has received counts. */
 export function waitForWebhook(
   name: string,
   webhook: Webhook,

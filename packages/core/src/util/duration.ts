@@ -72,6 +72,17 @@ export function toMilliseconds(value: unknown, what: string, others = ""): numbe
   throw mustBe(what, `a number of seconds, or a duration like "30s" or "1d12h"${others}`, value);
 }
 
+/**
+ * Reads a time limit like {@link toMilliseconds}.
+ *
+ * @throws TypeError also for 0
+ */
+export function toTimeLimit(value: unknown, what: string): number {
+  const ms = toMilliseconds(value, what);
+  if (ms > 0) return ms;
+  throw mustBe(what, "longer than 0 seconds", value);
+}
+
 /** Like {@link toMilliseconds}, in seconds. */
 export function toSeconds(value: unknown, what: string): number {
   return toMilliseconds(value, what) / 1000;

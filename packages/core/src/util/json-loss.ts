@@ -1,4 +1,4 @@
-import { warnOnce } from "./warn-once.ts";
+import { warnOnce } from "./console.ts";
 
 /** Warns on the console, once for each place, of a value that JSON changes. */
 export function warnOfJsonLoss(value: unknown, json: string | undefined, what: string): void {

@@ -8,7 +8,7 @@ import type { Metrics } from "./metrics.ts";
 
 export interface OperationsOptions {
   readonly api: Api;
-  /** What has to answer for the engine to be ready. */
+  /** The engine is ready when all of these stores answer. */
   readonly stores: readonly Store[];
   readonly metrics: Metrics;
   /** Without one there are no metrics. */

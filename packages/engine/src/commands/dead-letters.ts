@@ -65,7 +65,7 @@ export async function repeatReport(tx: Tx, dlqId: string): Promise<Run | undefin
   return run;
 }
 
-/** Has the rollbacks made again that failed, and nothing else. */
+/** Retries a run's failed rollbacks, and nothing else. */
 export async function repeatRollbacks(tx: Tx, dlqId: string): Promise<Run | undefined> {
   const found = await reportOf(tx, dlqId);
   if (!found || (await isReporting(tx, found.run.key))) return undefined;

@@ -15,7 +15,7 @@ import { GREATEST, sql, strings, type Tx } from "../store/tx.ts";
 import { deleteUnreferenced } from "./delete-unreferenced.ts";
 import { insertMessage } from "./messages.ts";
 
-/** What has become of the rollbacks of a run's steps, the first one first. */
+/** Reads the rollbacks of a run's steps, in the order in which they ran. */
 export async function rollbacksOf(tx: Tx, run: number): Promise<RollbackRecord[]> {
   return (
     await tx.all<{ record: string }>(sql`SELECT record FROM rollbacks WHERE run = ${run} ORDER BY seq`)
@@ -48,7 +48,7 @@ export async function startedSteps(tx: Tx, run: number): Promise<number[]> {
   return rows.map(({ record }) => Number(stepOfKey(record)));
 }
 
-/** Has the report that waits for these rollbacks go out now, unless it has gone out already. */
+/** Sends the report that waits for these rollbacks now, unless it was sent before. */
 export async function startAlarm(tx: Tx, { seq, kind }: MessageRow): Promise<void> {
   if (kind !== "rollback") return;
   const alarm = await tx.one<{ at: number }>(

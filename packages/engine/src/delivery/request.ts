@@ -29,11 +29,12 @@ const WORKFLOW = LOWERCASE_PREFIX.workflow;
 const LABEL = LOWERCASE_HEADER.label;
 const SDK_VERSION = LOWERCASE_HEADER.sdkVersion;
 const CALL_RESULT = LOWERCASE_HEADER.isCallResult;
+const LEASE = LOWERCASE_HEADER.lease;
 
 // What belongs to one connection, or is told by the request itself.
 const OF_CONNECTION: ReadonlySet<string> = new Set([...CONNECTION_HEADERS, "content-type", "user-agent"]);
 
-/** What a delivery looks like on the wire; all but the signal of the attempt. */
+/** A delivery's request, without the signal of its attempt. */
 export type DeliveryRequest = Omit<OutgoingRequest, "signal">;
 
 /**
@@ -98,7 +99,8 @@ function bodyOf(claim: Claim, maxHistory: number): DeliveryRequest["body"] {
       return historyBody(claim, maxHistory);
     case "call":
     case "answer": {
-      const body = fromBase64(entries.at(-1)?.body ?? "");
+      // A call of an inline run has no entry of its own.
+      const body = message.body ?? fromBase64(entries.at(-1)?.body ?? "");
       if (message.kind === "call") return body.length > 0 ? body : undefined;
       const left = run && body.length > maxHistory && hasFeature(run.config, "LazyFetch");
       return left ? undefined : body;
@@ -111,13 +113,14 @@ function endedBody({ message, run, entries, ended }: Claim, maxHistory: number):
   const report = JSON.parse(toText(message.body ?? new Uint8Array())) as FailureBody;
   const elsewhere = message.kind === "failure" && !isSameUrl(message.url, run?.url ?? "");
   const only = message.kind === "rollback" ? "rollback" : elsewhere ? "report" : undefined;
-  const { rollbacks = [], started = [], begun = false, pending = false } = ended ?? {};
+  const { rollbacks = [], started = [], begun = false, underWay, pending = false } = ended ?? {};
   const size = entries.reduce((sum, { body }) => sum + body.length, 0);
   const details: FailureDetails = {
     ...report.perdure,
     ...(size > maxHistory ? {} : { history: entries }),
     started,
     begun,
+    ...(underWay ? { underWay } : {}),
     rollbacks,
     ...(elsewhere && pending ? stillPending({ entries, rollbacks, started }, report) : {}),
     ...(only ? { only } : {}),
@@ -179,7 +182,7 @@ function callHeaders({ message }: Claim): Record<string, string> {
 }
 
 function mayForward(name: string, resumes: boolean): boolean {
-  if (OF_CONNECTION.has(name)) return false;
+  if (OF_CONNECTION.has(name) || name === LEASE) return false;
   if (!name.startsWith(OWN) || name === LABEL) return true;
   if (name === SDK_VERSION) return resumes;
   return name.startsWith(WORKFLOW) && !RESERVED.has(name) && !name.startsWith(CALL_RESULT);
@@ -196,6 +199,8 @@ function ownHeaders(claim: Claim): Record<string, string> {
   };
   if (message.schedule !== undefined) headers[LOWERCASE_HEADER.scheduleId] = message.schedule;
   if (run) Object.assign(headers, runHeaders(run, claim));
+  if (claim.runLease !== undefined) headers[LEASE] = claim.runLease;
+  if (run?.origin !== undefined) headers[LOWERCASE_HEADER.originalRun] = run.origin;
   return headers;
 }
 

@@ -47,7 +47,7 @@ const target = {
   eventId: { schema: id, raw: true, read: ([value = ""]: readonly string[]) => value },
 } as const;
 
-/** Those who wait for events, and those who tell of them. */
+/** Routes to wait for events, to notify them, and to list the waiters. */
 export const events: Routes = {
   "/v2/wait/*": {
     POST: route({

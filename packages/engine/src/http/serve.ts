@@ -56,7 +56,7 @@ function readHead(
   return { params, query, headers, request, target, callerIp, now: clock.now() };
 }
 
-/** What a pattern's `*` stands for, by the names in the path as it is shown: the last one has all that is left. */
+/** Reads the path that a pattern's `*` matches, by the names in the documented path. The last name gets the rest. */
 function readRest(
   target: string,
   pattern: string,

@@ -86,7 +86,7 @@ export async function deadLetters(tx: Tx, query: DeadLetterQuery): Promise<Page<
 
 const unhandled = sql`${POSITION}(lower(coalesce(callback.reply_headers, '')), ${`"${LOWERCASE_HEADER.noFailureFunction}"`}) > 0`;
 
-/** What the states of reports are in the table. */
+/** The condition of each report state in SQL. */
 const CALLBACK: Record<CallbackState, Sql> = {
   CALLBACK_INPROGRESS: sql`dlq.callback IS NOT NULL AND callback.outcome IS NULL`,
   CALLBACK_SUCCESS: sql`callback.outcome = 'DELIVERED' AND NOT ${unhandled}`,

@@ -10,7 +10,7 @@ import { firstValue, type HeaderMap } from "./header.ts";
 import { isPostRun, type Message, type Reply } from "./message.ts";
 import { hasFeature, type Run } from "./run.ts";
 
-/** What came back of a request, before the engine has decided who answered it. */
+/** The result of a request, before the engine decides who has answered it. */
 export type Attempt = { readonly kind: "answered"; readonly reply: Reply } | Unanswered;
 
 /** No answer in time, or none at all: `error` says why in one line, and `final` that there will never be one. */
@@ -55,6 +55,8 @@ interface AnswerDetails {
   readonly rolledBack: boolean;
   /** The endpoint's capabilities, as {@link Run.capabilities}. */
   readonly capabilities: string | undefined;
+  /** The right to append to the run, which the endpoint has taken. */
+  readonly lease: string | undefined;
 }
 
 /** The message that was answered, and what the engine knows of the run's endpoint. */
@@ -72,7 +74,8 @@ export function interpretAnswer(asked: AnsweredMessage, attempt: Attempt): Answe
   if (attempt.kind !== "answered") return attempt;
   const { reply } = attempt;
   const speaker = sourceOf(asked, reply);
-  if (speaker === "workflow" && isPostRun(asked.message.kind) && isTruncated(reply))
+  const { kind } = asked.message;
+  if (speaker === "workflow" && isPostRun(kind) && reply.status === 200 && !reply.cut && isTruncated(reply))
     return { kind: "unanswered", error: `the answer (status ${reply.status}) was cut short` };
   const kept = speaker === "third party" && asked.message.kind === "failure";
   return {
@@ -108,10 +111,10 @@ function isForWorkflow({ kind, url }: Message, run: Run): boolean {
   }
 }
 
-/** Whether an answer that says that it is JSON isn't, because something on its way has dropped the rest of it. */
-function isTruncated({ status, headers, body, cut }: Reply): boolean {
-  if (status !== 200 || cut || !firstValue(headers, HEADER.contentType)?.includes("application/json"))
-    return false;
+/** Whether an answer lacks its end: it is longer than the engine reads, or says that it is JSON and isn't. */
+export function isTruncated({ headers, body, cut }: Reply): boolean {
+  if (cut) return true;
+  if (!firstValue(headers, HEADER.contentType)?.includes("application/json")) return false;
   try {
     JSON.parse(toText(body));
     return false;
@@ -132,6 +135,7 @@ function detailsFrom(speaker: AnswerSource, { status, headers }: Reply): AnswerD
     unhandled: likely && isUnhandled({ headers }),
     rolledBack: certain && firstValue(headers, HEADER.rollback) === RECORDED,
     capabilities: certain ? firstValue(headers, HEADER.capabilities) : undefined,
+    lease: certain ? firstValue(headers, HEADER.lease) : undefined,
   };
 }
 

@@ -6,6 +6,7 @@ import {
   LOWERCASE_PREFIX,
   newMessageId,
   PREFIX,
+  type StepRecord,
 } from "@perdure/core/protocol";
 import { toBase64, toBytes } from "./bytes.ts";
 import { NO_POLICY, policyOf } from "./delivery-policy.ts";
@@ -23,9 +24,9 @@ import type { Run } from "./run.ts";
 export interface StartCall {
   readonly kind: "call";
   readonly runId: string;
-  /** What no two entries of a run share. */
+  /** The entry's key, unique within its run. */
   readonly key: string;
-  /** What the third party is sent. */
+  /** The body for the third party. */
   readonly body: Uint8Array;
   readonly message: NewMessage;
 }
@@ -93,7 +94,7 @@ export function calledStep(forward: HeaderList | undefined): CalledStep | undefi
   return { id, name: decodeStepName(headerOf(forward, HEADER.stepName) ?? ""), concurrent };
 }
 
-/** What a call came to: an answer, or the last failure to get one. */
+/** The end of a call: an answer, or its last failure. */
 export interface CallEnd {
   readonly at: number;
   readonly reply: Reply | undefined;
@@ -151,6 +152,26 @@ function answerBody(call: Message, run: Run, { reply, failure }: CallEnd): objec
     workflowRunId: run.id,
     workflowCreatedAt: run.createdAt,
   };
+}
+
+/**
+ * The record of a call's answer, as endpoints make it of the delivery of the answer.
+ *
+ * @param plan of the step, with whose fields it is recorded
+ */
+export function toAnswerRecord(
+  { targetStep = 0, ...plan }: StepRecord,
+  { reply, failure }: CallEnd,
+): { readonly key: string; readonly json: string } {
+  const body = reply?.body ?? toBytes(failure?.error ?? "");
+  // One character for each byte: the text need not be UTF-8.
+  const answer = {
+    status: reply?.status ?? 0,
+    body: Buffer.from(body).toString("latin1"),
+    header: toShown(reply?.headers ?? {}),
+  };
+  const record: StepRecord = { ...plan, stepId: targetStep, out: JSON.stringify(answer) };
+  return { key: keyOf("result", targetStep), json: JSON.stringify(record) };
 }
 
 function headerOf(list: HeaderList, name: string): string | undefined {

@@ -53,7 +53,7 @@ export interface StartRun {
 export interface AppendStep {
   readonly kind: "append";
   readonly runId: string;
-  /** What no two records of a run share. */
+  /** The record's key, unique within its run. */
   readonly key: string;
   readonly record: StepRecord;
   /** The record as it came. */

@@ -17,7 +17,7 @@ export interface Failed {
   readonly message: Message;
   readonly failure: Failure;
   readonly dlqId: string;
-  /** What the message carried; for a run's, the payload that the run was started with, or its history. */
+  /** The message's body; for a run's message, the run's payload or history. */
   readonly sourceBody: Uint8Array;
 }
 

@@ -26,8 +26,8 @@ export function withPrefix(
 }
 
 /**
- * What a request's headers say is to be forwarded: those under the prefix, and with {@link HEADER.headerForward} all
- * others too that were meant for more than the request itself. What was forwarded by name wins.
+ * Reads the headers to forward: those with the prefix, and with {@link HEADER.headerForward} all others that don't belong to the
+ * request itself. A header with the prefix wins.
  *
  * @throws EngineError `invalid_request` that names the field
  */

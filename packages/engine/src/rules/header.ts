@@ -47,7 +47,7 @@ export function firstValue(headers: HeaderMap, name: string): string | undefined
   return headers[name.toLowerCase()]?.[0];
 }
 
-/** Of headers with the same name, the later ones. */
+/** Overrides headers: of those with the same name, the later ones win. */
 export function overrideHeaders(old: HeaderList, next: HeaderList): HeaderList {
   const names = new Set(next.map(([name]) => name));
   return [...old.filter(([name]) => !names.has(name)), ...next];

@@ -19,7 +19,7 @@ export function isInvoke(headers: ReadonlyMap<string, string>): boolean {
   return headers.get(INVOKE)?.toLowerCase() === "true";
 }
 
-/** What a run that is started by another one is started with. */
+/** The properties of an invoked run. */
 export interface Invocation {
   readonly payload: Uint8Array;
   readonly invoker: Invoker;

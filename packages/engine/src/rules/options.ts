@@ -50,7 +50,7 @@ export interface OptionLimits extends DestinationLimits {
   readonly retries: number;
   /** Until a message is to be delivered. Any by default. */
   readonly delay?: number | undefined;
-  /** What an attempt may take; a message that asks for more gets this. Any by default. */
+  /** The longest timeout of an attempt; a longer one is reduced to it. Default: no limit. */
   readonly timeout?: number | undefined;
   /** Bytes of a message's body. Any by default. */
   readonly messageBytes?: number | undefined;
@@ -58,7 +58,7 @@ export interface OptionLimits extends DestinationLimits {
   readonly deduplication?: number | undefined;
 }
 
-/** What makes no sense of a report, which is the engine's own. */
+/** Options that a report can't have, because the engine itself sends it. */
 const OF_PUBLISHERS = (
   ["deduplicationId", "contentBasedDeduplication", "headerForward", "queueName"] as const
 ).map((key) => [LOWERCASE_HEADER[key], HEADER[key]] as const);

@@ -17,12 +17,12 @@ export interface NewSchedule {
   readonly cron: string;
   /** A URL, or the name of a URL group. */
   readonly destination: string;
-  /** Of the request, as far as they say how messages are to be delivered. Names are lower case. */
+  /** The request's headers with delivery options. Names are in lower case. */
   readonly headers: HeaderList;
   readonly body: Uint8Array;
   readonly createdAt: number;
   readonly callerIp: string;
-  /** Those that held when it was accepted. */
+  /** The limits at the time of the schedule's creation. */
   readonly limits: OptionLimits;
 }
 
@@ -32,7 +32,7 @@ export interface Schedule extends NewSchedule {
   readonly lastAt: number | undefined;
   /** `undefined` while it is paused. */
   readonly nextAt: number | undefined;
-  /** What became of the messages that it made last, by their ids. */
+  /** States of its last messages, by their ids. */
   readonly lastStates: Readonly<Record<string, TickState>>;
 }
 
@@ -99,7 +99,7 @@ export function tickCommands(
   return commands.map((command) => ({ ...command, message: { ...command.message, schedule: schedule.id } }));
 }
 
-/** What its messages have in common, as the schedule itself says it. */
+/** Returns the message and the delay that the schedule itself sets for all of its messages. */
 export function describeSchedule(schedule: NewSchedule): { message: NewMessage; delay: number | undefined } {
   const request = toRequest(schedule, schedule.createdAt);
   const options = readOptions(request.headers, schedule.limits);

@@ -9,7 +9,7 @@ export interface UrlGroup {
   readonly updatedAt: number;
   /** In the order in which they were added, one at least. */
   readonly endpoints: readonly UrlGroupEndpoint[];
-  /** What requests to publish to it needn't say. */
+  /** Default headers for messages to the endpoint. */
   readonly headers: Readonly<Record<string, string>>;
 }
 
@@ -18,7 +18,7 @@ export interface UrlGroupEndpoint {
   readonly name?: string;
 }
 
-/** What is to become of a group. */
+/** A change of a group. */
 export type UrlGroupChange =
   | { readonly kind: "add"; readonly endpoints: readonly UrlGroupEndpoint[] }
   | { readonly kind: "remove"; readonly endpoints: readonly Partial<UrlGroupEndpoint>[] }
@@ -27,7 +27,7 @@ export type UrlGroupChange =
 
 /** Above these a group is refused. */
 export interface UrlGroupLimits {
-  /** Of one group. */
+  /** The most endpoints of one group. */
   readonly endpoints: number;
   /** Groups that there may be. */
   readonly urlGroups: number;

@@ -19,7 +19,7 @@ const LARGE = 1024 * 1024;
 /** Pages of the write-ahead log after which SQLite copies it to the database: its default. */
 const CHECKPOINT_PAGES = 1000;
 
-/** What a connection needs to know of the database's file. */
+/** The properties of the database's file that a connection needs. */
 export interface OpenFile {
   /** As its user has named it. */
   readonly file: string;
