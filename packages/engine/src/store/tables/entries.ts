@@ -5,9 +5,9 @@ import { sql, type Tx } from "../tx.ts";
 /** The key of a history's first entry, the run's payload. */
 export const FIRST_RECORD = "init";
 
-/** What a history gains without a delivery of its own. */
+/** An entry of a history without a delivery. */
 export interface BareEntry {
-  /** What no two entries of a run share. */
+  /** The entry's key, unique within its run. */
   readonly key: string;
   readonly callType: CallType;
   readonly body: Uint8Array;
