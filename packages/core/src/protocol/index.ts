@@ -51,7 +51,7 @@ export { type FinishCondition, NON_RETRYABLE_STATUS } from "./outcome.ts";
 export { isKeyOf, keyOf, type RecordKind, stepOfKey } from "./record-key.ts";
 export { isExpression } from "./retry-delay.ts";
 export { type PendingRollback, type RollbackAnswer, type RollbackRecord, readRollback } from "./rollback.ts";
-export { isPlan, parseStep, recordKey, resultId, type StepRecord, type StepType } from "./step.ts";
+export { isPlan, parseStep, recordKey, resultId, type StepRecord, type StepType, toStep } from "./step.ts";
 export {
   boundHeaders,
   DEV_CREDENTIALS,
