@@ -3,7 +3,7 @@ import * as names from "./header-names.ts";
 import * as prefixes from "./header-prefixes.ts";
 
 /** The wire protocol, for engines and tools: names, types and their parsers. */
-export { MAX_DURATION_MS, parseDuration, parseUnixTime } from "../util/duration.ts";
+export { type Duration, MAX_DURATION_MS, parseDuration, parseUnixTime } from "../util/duration.ts";
 export { isSameUrl, toHttpUrl, urlKey } from "../util/url.ts";
 export { decodeStepName } from "./call.ts";
 export { decodeCapabilities, type EndpointCapabilities, encodeCapabilities } from "./capabilities.ts";
@@ -43,7 +43,8 @@ export type {
 } from "./inline.ts";
 export type { InvokeEnvelope } from "./invoke.ts";
 export type { Message, Redact, RunOptions } from "./message.ts";
-export { startMessage, stepMessage } from "./message.ts";
+export { changedOptionHeaders, startMessage, stepMessage } from "./message.ts";
+export { type MessageOptions, messageHeaders } from "./message-options.ts";
 export type { FlowControl } from "./options.ts";
 export { type FinishCondition, NON_RETRYABLE_STATUS } from "./outcome.ts";
 export { isExpression } from "./retry-delay.ts";

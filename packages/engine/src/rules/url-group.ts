@@ -1,5 +1,5 @@
 import { HEADER, isSameUrl, PREFIX, urlKey } from "@perdure/core/protocol";
-import { EngineError, invalid } from "./engine-error.ts";
+import { EngineError, invalid, overLimit } from "./engine-error.ts";
 import type { PublishRequest } from "./new-message.ts";
 
 /** A URL group: what is published to it goes to each of its endpoints. */
@@ -94,15 +94,7 @@ export function changeUrlGroup(
 /** @throws EngineError `limit_reached` for more endpoints than a group may have */
 export function checkCount(name: string, count: number, { endpoints: most }: UrlGroupLimits): void {
   if (count <= most) return;
-  throw new EngineError(
-    "limit_reached",
-    `url group ${name} would have ${count} endpoints, more than the ${most} that are allowed`,
-  );
-}
-
-/** @throws EngineError `limit_reached` */
-export function urlGroupLimitReached(most: number): never {
-  throw new EngineError("limit_reached", `there are ${most} url groups already, as many as are allowed`);
+  throw overLimit(`endpoints of url group ${name}`, count, most);
 }
 
 /** A group that was asked for by its name, but isn't there. */
