@@ -15,7 +15,7 @@ export const LAYERS: Readonly<Record<string, readonly Floor[]>> = {
     { places: ["*"] },
   ],
   adapters: [
-    { places: ["internal"], packages: ["@perdure/core"] },
+    { places: ["internal"], packages: ["@perdure/core", "@perdure/core/protocol"] },
     { places: ["*"], packages: ["astro"] },
   ],
   engine: [

@@ -62,7 +62,7 @@ export interface WorkflowApi {
 export interface RunContext<Payload = unknown> {
   /** The run's payload, after the schema or the parser. */
   readonly requestPayload: Payload;
-  /** The delivery's headers, without the protocol's own: those that the run was started with are among them. */
+  /** The delivery's headers without the protocol's. They include the headers of the request that started the run. */
   readonly headers: Headers;
   /** The workflow's URL, as the engine calls it. */
   readonly url: string;
@@ -81,7 +81,7 @@ export interface RunContext<Payload = unknown> {
 
 /** Carries out the steps that a workflow requests through its context. */
 export interface StepHost {
-  /** Requests a step. The promise settles once the step's result is on record, and never otherwise. */
+  /** Requests a step. The promise settles once the step's result is recorded, and never otherwise. */
   request<Result>(step: Step<Result>): Promise<Result>;
   /** Ends the run. The promise never settles. */
   cancel(): Promise<never>;

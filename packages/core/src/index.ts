@@ -36,7 +36,7 @@ export type { Redact, RunOptions } from "./protocol/message.ts";
 export type { FlowControl } from "./protocol/options.ts";
 export type { RetryDelayOption } from "./protocol/retry-delay.ts";
 export type { NotifyResponse, Waiter } from "./protocol/wait.ts";
-export { type Handler, type ServeOptions, serve } from "./serve.ts";
+export { type Handler, type JsonServeOptions, type ServeOptions, serve } from "./serve.ts";
 export type { AuthorizationRequest, Authorize } from "./server/authorize.ts";
 export { memoryReplayGuard } from "./server/replay-guard.ts";
 export type { Receiver, ReplayGuard, SigningKeys } from "./server/signature.ts";

@@ -19,8 +19,10 @@ import { type IncomingRequest, type RequestHead, readHead, readRequest } from ".
 import { respond } from "./server/respond.ts";
 import { checkOnExhausted } from "./steps/index.ts";
 import { checkFunction, mustBe } from "./util/check.ts";
+import { writeLine } from "./util/console.ts";
 import { type Duration, toSeconds } from "./util/duration.ts";
 import { isError, messageOf, WorkflowError, type WorkflowErrorCode } from "./util/errors.ts";
+import type { Jsonify } from "./util/jsonify.ts";
 import { checkOptions } from "./util/options.ts";
 import {
   type CancelFunction,
@@ -34,7 +36,7 @@ import {
 /** Options of {@link serve}. All are optional; the environment supplies URLs, tokens and keys that are left out. */
 export type ServeOptions<Payload = unknown, Result = unknown> = EndpointOptions &
   PayloadOptions<Payload> & {
-    /** Called when a run has failed for good, whatever the cause and however the run was started. */
+    /** Called when a run has failed and has no retries left, for every cause and every kind of start. */
     readonly failureFunction?: FailureFunction<Payload>;
     /**
      * Retries of each delivery of a run, after the first attempt. This option and the four below hold for each run
@@ -70,6 +72,15 @@ export type ServeOptions<Payload = unknown, Result = unknown> = EndpointOptions 
     readonly bodyLimit?: number;
   };
 
+/**
+ * Options of a workflow without a schema and a parser: its payload is the JSON form of `Payload`, in which a `Date` is a
+ * string.
+ */
+export type JsonServeOptions<Payload = unknown, Result = unknown> = ServeOptions<Jsonify<Payload>, Result> & {
+  readonly schema?: never;
+  readonly initialPayloadParser?: never;
+};
+
 /** Answers a request. @param env the platform's environment variables. Default: `process.env` */
 export type Handler = (request: Request, env?: Env) => Promise<Response>;
 
@@ -84,6 +95,9 @@ const DEFAULT_BODY_LIMIT = 64 * 1024 * 1024;
 /**
  * Creates a workflow's endpoint: one handler for the engine's deliveries and for requests that start a run.
  *
+ * `serve<Payload>` types the payload as JSON carries it: a `Date` is a string. With a schema or a parser, the payload has
+ * the type of their output.
+ *
  * @throws TypeError for unknown or invalid options
  * @example
  * ```ts
@@ -95,6 +109,14 @@ const DEFAULT_BODY_LIMIT = 64 * 1024 * 1024;
  * ```
  */
 export function serve<Payload = unknown, Result = unknown>(
+  workflow: RecordableWorkflow<Jsonify<Payload>, Result>,
+  options?: JsonServeOptions<Payload, Result>,
+): { handler: Handler };
+export function serve<Payload = unknown, Result = unknown>(
+  workflow: RecordableWorkflow<Payload, Result>,
+  options?: ServeOptions<Payload, Result>,
+): { handler: Handler };
+export function serve<Payload, Result>(
   workflow: RecordableWorkflow<Payload, Result>,
   options: ServeOptions<Payload, Result> = {},
 ): { handler: Handler } {
@@ -145,14 +167,14 @@ function encodeCapabilitiesOf(onCancel: boolean, options: DeferredRunOptions): s
   return encodeCapabilities({
     onCancel,
     timeout: ifDefined(options.timeout, (timeout) => toSeconds(timeout, "timeout")),
-    retries: options.retries?.toFixed(0),
+    retries: options.retries,
     retryDelay: toRetryDelay(options.retryDelay, "retryDelay"),
-    failureRetries: options.failureRetries?.toFixed(0),
+    failureRetries: options.failureRetries,
     failureRetryDelay: toRetryDelay(options.failureRetryDelay, "failureRetryDelay"),
   });
 }
 
-/** Reads a request and its configuration lazily: the endpoint asks for each part only when it needs it. */
+/** Reads a request and its configuration lazily: each part only when it is needed. */
 interface RequestReader {
   readonly head: () => RequestHead | Refusal;
   readonly request: (head: RequestHead) => Promise<IncomingRequest | Refusal>;
@@ -185,7 +207,7 @@ function configOrMisconfigured(resolveConfig: () => EndpointConfig): EndpointCon
   try {
     return resolveConfig();
   } catch (error) {
-    console.error("[perdure] The endpoint is misconfigured:", error);
+    writeLine("error", "The endpoint is misconfigured:", error);
     throw new WorkflowError("misconfigured", "The endpoint is misconfigured. Its console says why.");
   }
 }
@@ -199,7 +221,7 @@ async function reportFailure(
   const { runId } = delivery;
   const attempt = delivery.kind === "start" ? "" : `attempt ${delivery.retried + 1} of `;
   const what = step ? `step "${step.name}"` : DELIVERY_LABELS[delivery.kind];
-  console.error(`[perdure] ${runId ? `${runId}: ` : ""}${attempt}${what} failed:`, thrown);
+  writeLine("error", `${runId ? `${runId}: ` : ""}${attempt}${what} failed:`, thrown);
   const error = isError(thrown) ? thrown : new Error(messageOf(thrown));
   await emitAll(middlewares, "onError", { workflowRunId: runId, error });
 }

@@ -23,9 +23,9 @@ import { systemClock } from "./system-clock.ts";
 export interface EngineOptions extends NumberOptions {
   /** A store, or the path of a SQLite file (`:memory:` for none), which the engine then opens and closes. */
   readonly store: Store | string;
-  /** What clients must show: one of these. */
+  /** The token that clients send as a bearer, or several. */
   readonly token: string | readonly string[];
-  /** What clients may show that only look: at everything but the signing keys. None by default. */
+  /** Tokens for clients that may only read, and not the signing keys. Default: none. */
   readonly readOnlyTokens?: readonly string[];
   /** With what deliveries are signed, and are to be checked, until they are rotated. */
   readonly signingKeys: SigningKeys;
@@ -73,9 +73,11 @@ const LARGE_BODIES = 64 * 1024 * 1024;
  * @throws StoreUnavailable when the engine can't open the database
  * @throws TypeError that names an unknown option, a destination rule that is malformed, or a number out of its range
  * @example
+ * ```ts
  * const engine = createEngine({ store: "perdure.db", token, signingKeys: { current, next } });
  * engine.start();
  * await engine.fetch(new Request("http://engine/v2/publish/https://app.test/", { method: "POST", headers }));
+ * ```
  */
 export function createEngine(options: EngineOptions): Engine {
   return openEngine(options, createBodyBudget(resolveNumbers(options)));
@@ -126,6 +128,8 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
     calls,
     parallelism,
     mostRetries: limits.retries,
+    inline: { ...limits, refusal: policy?.refusal },
+    inlineBytes: Math.max(limits.responseBytes, limits.requestBytes),
     timeout: Math.min(timeouts.delivery, longest),
     messageTimeout: Math.min(timeouts.message, longest),
     lease: timeouts.lease,

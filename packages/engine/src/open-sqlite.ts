@@ -13,7 +13,7 @@ import { withoutWakeUps } from "./store/tx.ts";
  */
 const CRASH_GRACE = 1000;
 
-/** What a store in one file needs to know. */
+/** Settings of a SQLite store. */
 export interface SqliteSettings extends StoreSettings {
   /** Milliseconds since 1970. The machine's clock by default. */
   readonly now?: () => number;

@@ -1,7 +1,7 @@
 import { type HistoryEntry, isHistory } from "../protocol/history.ts";
 import type { Message } from "../protocol/message.ts";
+import { userIdIn } from "../protocol/token.ts";
 import type { NotifyResponse, WaitRequest } from "../protocol/wait.ts";
-import { textFromBase64 } from "../util/bytes.ts";
 import { WorkflowError } from "../util/errors.ts";
 import { type CallApi, createApi, isStatus, toSegment } from "./api.ts";
 import type { Connection } from "./http.ts";
@@ -82,11 +82,15 @@ export function toEngine(connection: Connection, options: PublishOptions): Engin
       return [(await (runId === undefined ? answer : unlessNotFound(answer))) ?? []].flat();
     },
     webhookUrl: (runId, eventId) => {
-      const user = userIdOf(connection.token);
-      return [connection.baseUrl, "v2/workflows/hooks", user, toSegment(runId), eventId].join("/");
+      const user = userIdIn(String(connection.token));
+      if (!user) throw new WorkflowError("webhook_unavailable", NO_USER);
+      const path = ["v2/workflows/hooks", encodeURIComponent(user), toSegment(runId), eventId];
+      return [connection.baseUrl, ...path].join("/");
     },
   };
 }
+
+const NO_USER = "The engine's token names no user for a webhook.";
 
 /** @returns undefined when the engine answers 404: the run has ended, or never existed */
 async function unlessNotFound<Answer>(call: Promise<Answer>): Promise<Answer | undefined> {
@@ -107,17 +111,6 @@ async function unlessEnded(callApi: CallApi, runId: string, act: () => Promise<u
     if (isStatus(cause, 400) && !(await fetchHistory(callApi, runId))) return false;
     throw cause;
   }
-}
-
-function userIdOf(token: unknown): string {
-  try {
-    const { UserID } = JSON.parse(textFromBase64(String(token)));
-    if (typeof UserID === "string") return encodeURIComponent(UserID);
-  } catch {
-    // The token has another form: the error below says so.
-  }
-  const message = "A webhook needs a user, and the engine's token names none.";
-  throw new WorkflowError("webhook_unavailable", message);
 }
 
 async function fetchHistory(

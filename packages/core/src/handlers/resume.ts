@@ -10,8 +10,8 @@ import { replay } from "../replay/run.ts";
 import { readStepHistory } from "../replay/step-history.ts";
 import { toStepError } from "../replay/step-matcher.ts";
 import { readResult, type StepPlacement, serialize } from "../steps/index.ts";
+import { warnOnce } from "../util/console.ts";
 import { WorkflowError } from "../util/errors.ts";
-import { warnOnce } from "../util/warn-once.ts";
 import { attemptInfo, type DeliveryContext, loadHistory, runRef, toRunContext } from "./delivery-context.ts";
 
 type Work = Extract<NewEntry, { kind: "work" }>;
@@ -21,7 +21,7 @@ type FailurePlace = ReturnType<typeof failurePlace>;
 export async function resume(ctx: DeliveryContext<Resume>): Promise<Outcome> {
   const { endpoint, config, delivery } = ctx;
   const { runId } = delivery;
-  // Throws for settings that can't reach the engine: nothing of the user's has run yet.
+  // Throws for settings that can't reach the engine, before any user code runs.
   config.engine();
   const entries = await loadHistory(ctx, runId);
   if (!entries) return done(runId, "workflow-already-ended");
@@ -60,7 +60,7 @@ export async function resume(ctx: DeliveryContext<Resume>): Promise<Outcome> {
   return conclude(ctx, context, replayed, failurePlace(history));
 }
 
-const NO_ROLLBACKS = "[perdure] This engine makes no rollbacks. Undo the steps in the failure function.";
+const NO_ROLLBACKS = "This engine makes no rollbacks. Undo steps in the failure function.";
 
 /** For a context that middlewares only read. */
 const inertHost: StepHost = { request: () => new Promise(() => {}), cancel: () => new Promise(() => {}) };
@@ -113,7 +113,7 @@ function placementOf(ctx: DeliveryContext<Resume>, { id, name, concurrent, rollb
       if (segment !== undefined) return siblingUrl(run.url, segment);
       const requested = Object(workflow).name || "(unnamed)";
       const keys = [...siblings.values()].join(", ") || "none";
-      const message = `Step "${name}" of ${run.url} starts the workflow ${requested}, which its serveMany doesn't serve (it serves: ${keys}). Add it.`;
+      const message = `Step "${name}" of ${run.url} starts the workflow ${requested}, which its serveMany lacks (it serves: ${keys}).`;
       throw new WorkflowError("unknown_workflow", message);
     },
   };

@@ -6,7 +6,7 @@ import { malformed } from "./parse.ts";
 /** A request to a workflow's endpoint, classified by its headers alone. */
 export type Delivery = Start | Resume | CallResult | Failure | Cancel;
 
-/** The kind of a request. A handler of its own answers each kind. */
+/** The kind of a request. A separate handler answers each kind. */
 export type DeliveryKind = Delivery["kind"];
 
 interface AnyDelivery {

@@ -42,7 +42,7 @@ export interface FailureDetails {
   readonly started: readonly number[];
   /** True when the endpoint may have started the step after the recorded ones. */
   readonly begun?: boolean;
-  /** Of a run that ran inline: the steps without a record that may have begun. */
+  /** For a run that ran inline, the steps without a record that may have begun. */
   readonly underWay?: readonly StepKey[];
   /** The recorded rollbacks; with `rollbacksPending`, also the pending ones. */
   readonly rollbacks: readonly (RollbackRecord | PendingRollback)[];

@@ -1,4 +1,4 @@
-import { type Duration, toWireDuration } from "../util/duration.ts";
+import type { Duration } from "../util/duration.ts";
 import { checkOptions } from "../util/options.ts";
 import { checkUrl } from "../util/url.ts";
 import * as HEADER from "./header-names.ts";
@@ -15,6 +15,7 @@ import {
   renameHeaders,
   retryHeaders,
   timeHeaders,
+  toLimit,
 } from "./options.ts";
 import type { RetryDelayOption } from "./retry-delay.ts";
 import type { StepRecord } from "./step.ts";
@@ -154,7 +155,7 @@ function runOptionHeaders(options: RunOptions): HeaderList {
     ...timeHeaders(options),
     [HEADER.redactFields, redactFields(options.redact)],
     // Only Perdure's own engine reads it.
-    [HEADER.runTimeout, ifDefined(options.timeout, (value) => toWireDuration(value, "timeout", true))],
+    [HEADER.runTimeout, toLimit("timeout", options.timeout, true)],
   ];
 }
 

@@ -17,7 +17,7 @@ export const NON_RETRYABLE_STATUS = 489;
 export interface RetryDecision {
   /** The total number of retries; undefined for the engine's. */
   readonly retries: number | undefined;
-  /** True when no retry is left, whatever the engine's number is. */
+  /** True when no retry is left, whatever number the engine has. */
   readonly exhausted: boolean;
   /** Milliseconds until the next attempt. */
   readonly delayMs: number | undefined;

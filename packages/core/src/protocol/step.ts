@@ -1,6 +1,7 @@
 import { hasStrings } from "../util/check.ts";
 import { asErrorBody, type ErrorBody } from "./error.ts";
 import { malformed, parseJson } from "./parse.ts";
+import { keyOf } from "./record-key.ts";
 
 /** The kinds of step, as the wire names them. */
 export type StepType =
@@ -91,7 +92,7 @@ export function isPlan(record: StepRecord): boolean {
  * ```
  */
 export function recordKey(record: StepRecord): string {
-  return `${isPlan(record) ? "plan" : "result"}:${resultId(record)}`;
+  return keyOf(isPlan(record) ? "plan" : "result", resultId(record));
 }
 
 /**

@@ -1,3 +1,4 @@
+import { textFromBase64 } from "../util/bytes.ts";
 import type { DeliveryKind } from "./delivery.ts";
 import * as HEADER from "./header-names.ts";
 
@@ -50,6 +51,24 @@ export const ISSUER = "Upstash";
 /** Returns the token of a publicly known user. */
 export function publicToken(userId: string, password: string): string {
   return btoa(`{"UserID":"${userId}","Password":"${password}"}`);
+}
+
+/**
+ * Returns the user in a token; undefined for a token of another form.
+ *
+ * @example
+ * ```ts
+ * userIdIn(DEV_CREDENTIALS.token); // "defaultUser"
+ * ```
+ */
+export function userIdIn(token: string): string | undefined {
+  try {
+    const { UserID } = JSON.parse(textFromBase64(token));
+    if (typeof UserID === "string") return UserID;
+  } catch {
+    // The token isn't JSON in base64.
+  }
+  return undefined;
 }
 
 /** The credentials of this protocol's development servers. They are public, so they protect nothing. */

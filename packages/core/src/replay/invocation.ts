@@ -25,7 +25,7 @@ export type NewEntry =
 
 /** The result of one invocation of a workflow. */
 export type ReplayResult =
-  /** The next step is on record: another delivery continues the run. */
+  /** The next step is recorded: another delivery continues the run. */
   | { readonly kind: "recorded" }
   /** The run has ended meanwhile: it was cancelled, or failed. */
   | { readonly kind: "over" }
@@ -48,7 +48,7 @@ export interface Invocation {
   readonly start: (host: StepHost) => unknown;
   /** Sends the entries to the engine, which takes all of them or none. */
   readonly append: (entries: readonly NewEntry[]) => Promise<"recorded" | "over">;
-  /** Called before a step's work begins, or before the engine is asked for it. */
+  /** Called before a step's work begins, here or in the engine. */
   readonly beforeStep?: (step: Step) => Promise<void>;
   /** The attempts of this delivery so far. */
   readonly attempt: AttemptInfo;
@@ -61,7 +61,7 @@ export interface Invocation {
   readonly scope?: Scope;
 }
 
-/** The record that has a member of a group run by a delivery of its own. */
+/** Creates the record that makes the engine deliver a member of a group separately. */
 export function plan(step: Step, targetStep: number, concurrent: number): NewEntry {
   const { schedule } = step;
   return { kind: "record", record: { stepId: 0, ...recordOf(step), concurrent, targetStep }, schedule };
@@ -77,7 +77,7 @@ export function recordOf(step: Step): Omit<StepRecord, "stepId" | "concurrent"> 
 export function nestedStep(inner: Step, outer: FailedStep): WorkflowError {
   return new WorkflowError(
     "nested_step",
-    `Step "${inner.name}" was started inside step "${outer.name}". Start it before, after, or beside it with Promise.all.`,
+    `Step "${inner.name}" was started inside step "${outer.name}". Start it outside of it.`,
   );
 }
 

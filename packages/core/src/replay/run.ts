@@ -27,7 +27,7 @@ export function replay(invocation: Invocation): Promise<ReplayResult> {
 }
 
 /**
- * One invocation. A step that isn't on record is new, and is carried out once the workflow has requested every recorded one.
+ * One invocation. A step without a record is new, and runs once the workflow has requested every recorded one.
  * Everything else about a new step waits for a later delivery, by a promise that never settles: nothing is ever thrown
  * through the workflow to stop it.
  */
@@ -70,7 +70,7 @@ class Run {
   }
 
   #conclude(outcome: WorkflowOutcome): void {
-    // A step that has begun runs to its end, so that its work isn't done twice; the next invocation ends the workflow.
+    // A started step runs to its end, so that its work isn't repeated; the next invocation ends the workflow.
     if (this.#decided) return;
     this.#outcome = outcome;
     this.#matcher.watch();
@@ -90,7 +90,7 @@ class Run {
       const { phase } = this.#invocation.history;
       const member = phase.kind === "member" ? phase.entry : undefined;
       if (entry && member === entry) void this.#execute(step, entry.id, entry.group.size);
-      // Only a delivered member can complete its group: a workflow that waits for another one would wait forever.
+      // Only the delivered member can complete its group: a workflow that waits for another group would wait forever.
       else if (entry && entry.group !== member?.group && entry.group.finished.length < entry.group.size)
         this.#finish({ kind: "threw", error: unfinishedGroup(entry), where: "replay" });
     });
@@ -99,7 +99,7 @@ class Run {
     return result;
   }
 
-  // Ends the run also out of a step's work, whose result then belongs nowhere.
+  // A workflow may also cancel its run within a step's work, whose result is then dropped.
   #cancel(): Promise<never> {
     this.#finish({ kind: "canceled" });
     return new Promise(() => {});
@@ -110,7 +110,7 @@ class Run {
     if (!outer) return;
     const error = nestedStep(step, outer);
     if (this.#scope.getStore() === this) this.#finish({ kind: "threw", error, step: outer });
-    // Where they can't be told apart, a sibling that is started late is refused like a nested step. The next delivery asks for it again.
+    // On a platform without scopes, a late sibling is refused like a nested step. The next delivery requests it again.
     else if (this.#scope === blindScope) reject(error);
   }
 
@@ -131,7 +131,7 @@ class Run {
     // A rolled-back step runs like a new one, under its old id.
     if (pending[0] && rolledBackId !== undefined) void this.#execute(pending[0].step, rolledBackId, 1);
     else if (missing.length === 0) this.#begin(pending);
-    // A branch may be waiting for something of its own before it requests a step. If not, the code has changed.
+    // A branch may wait for other work before it requests a step. If not, the code has changed.
     else
       this.#mismatchTimer = setTimeout(
         () => this.#refuse(missing),
@@ -187,13 +187,13 @@ class Run {
         (out) => ({ out }),
         (error) => this.#failed(step, place, error),
       )
-      // The user's own `retryDelay` has thrown.
+      // The user's `retryDelay` function has thrown.
       .catch((error) => this.#finish({ kind: "threw", error, step: place }));
     this.#executing = undefined;
     // The engine will retry the step, a nested step has failed the attempt, or the run was cancelled: there is nothing to record.
     if (!outcome || this.#ended) return;
     const record = { stepId: id, ...recordOf(step), ...outcome, concurrent };
-    // A member's plan has waited already.
+    // For a member of a group, the engine has already applied the schedule to its plan.
     await this.#append(
       [{ kind: "record", record, schedule: concurrent === 1 ? schedule : undefined }],
       place,

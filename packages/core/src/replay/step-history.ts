@@ -13,8 +13,8 @@ export interface StepEntry {
   readonly rollback: boolean;
   result: StepRecord | undefined;
   /**
-   * The step was recorded before a step in front of it was rolled back and ran anew, in a run that was resumed: with
-   * another result there, the workflow may take another branch.
+   * In a resumed run, an earlier step was rolled back and ran again after this step was recorded: with another result, the
+   * workflow may take another branch.
    */
   optional: boolean;
 }
@@ -82,7 +82,7 @@ export function readStepHistory(records: readonly StepRecord[]): StepHistory {
     results.push(entry);
   }
   let lowest = nextId;
-  // Only a step that runs anew is recorded by itself behind steps that follow it.
+  // Only a step that runs again is recorded alone after steps that follow it.
   for (const [entry, { concurrent }] of openings.reverse()) {
     if (entry.id > lowest) entry.optional = true;
     else if (concurrent === 1) lowest = entry.id;

@@ -177,7 +177,7 @@ export function keyText({ type, nth, name }: StepKey): string {
   return `${type}/${nth}/${name}`;
 }
 
-/** What the workflow catches for a step that is on record as failed. */
+/** Creates the error that the workflow catches for a step that is recorded as failed. */
 export function toStepError(
   entry: Pick<StepEntry, "id" | "name" | "type">,
   { attempts, error }: NonNullable<StepRecord["failure"]>,

@@ -4,6 +4,7 @@ import * as HEADER from "../protocol/header-names.ts";
 import { PROTOCOL_VERSION } from "../protocol/headers.ts";
 import { type FailedAttempt, NON_RETRYABLE_STATUS, type Outcome, type Refusal } from "../protocol/outcome.ts";
 import type { RollbackAnswer } from "../protocol/rollback.ts";
+import { writeLine } from "../util/console.ts";
 import { toMilliseconds } from "../util/duration.ts";
 import { isNonRetryable, isRetryAfter, isStepError } from "../util/errors.ts";
 
@@ -43,11 +44,9 @@ export function respond(outcome: Outcome, withStack: boolean, exact = false): Re
   }
 }
 
-/** For a URL under which none of several workflows is served. The served keys go to the console only. */
+/** Answers a request for a URL without a workflow. Only the console shows the served keys. */
 export function notFound(keys: readonly string[]): Response {
-  console.warn(
-    `[perdure] No workflow has the requested URL. Its last segment must be one of: ${keys.join(", ")}.`,
-  );
+  writeLine("warn", `No workflow has this URL. Its last segment must be one of: ${keys.join(", ")}.`);
   return new Response("No workflow is served here.", {
     status: 404,
     headers: { [HEADER.sdkVersion]: PROTOCOL_VERSION, [HEADER.contentType]: "text/plain;charset=UTF-8" },
@@ -84,7 +83,7 @@ function formatRetryAfter(ms: number, exact: boolean): string {
 
 function refusalHeaders({ status, error }: Refusal): Record<string, string> {
   if (status === 405) return { Allow: "POST" };
-  // The same bytes can't be read better another time; but another version of this package may speak another protocol.
+  // A retry of the same bytes fails again, but another version of this package may support the protocol.
   const final = status === 413 || (status === 400 && error.code !== "protocol_mismatch");
   return final ? { [HEADER.nonRetryable]: "true" } : {};
 }

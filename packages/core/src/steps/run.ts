@@ -4,7 +4,7 @@ import { checkOptions } from "../util/options.ts";
 import { checkPolicy, type StepOptions } from "./policy.ts";
 import { type Step, serialize } from "./step.ts";
 
-/** The work of a step. Its result must be something that JSON can carry. */
+/** The work of a step. JSON must be able to contain its result. */
 export type StepWork<Result> = (() => Result | Promise<Result>) & OnlyJson<Result>;
 
 /** Runs a function once and records what it returns. */

@@ -15,7 +15,7 @@ declare const process: { readonly env: Readonly<Record<string, string | undefine
 export interface Step<Result = unknown> {
   readonly name: string;
   readonly type: StepType;
-  /** Fields that records and plans of this kind have beside the common ones. */
+  /** Additional fields of this kind's records and plans. */
   readonly fields?: Pick<StepRecord, "sleepFor" | "sleepUntil" | "waitEventId" | "timeout">;
   /** Retries and rollback. */
   readonly options?: StepOptions;
@@ -56,7 +56,7 @@ export interface Schedule {
 /**
  * Returns the result of `make`, and adds the step's name to its errors.
  *
- * @throws TypeError for a name under which a step couldn't be found again
+ * @throws TypeError for an invalid name
  * @throws the TypeError of `make`, which then names the step too
  */
 export function inStep<Made>(name: string, make: () => Made): Made {
@@ -93,11 +93,11 @@ export function serialize(result: unknown, what: string): string | undefined {
 /** Never throws: by now the step's work is done, and a warning must not make the engine repeat it. */
 function warnInDevelopment(result: unknown, json: string | undefined, what: string): void {
   try {
-    // Bundlers know this spelling, and leave the rest out of a production build.
+    // Bundlers replace this expression, and remove the branch from a production build.
     if (typeof process === "object" && process.env.NODE_ENV !== "production")
       warnOfJsonLoss(result, json, what);
   } catch {
-    // Deno refuses to read a variable that `--allow-env` doesn't name.
+    // Deno throws for a variable that `--allow-env` doesn't allow.
   }
 }
 

@@ -1,8 +1,8 @@
+import { randomId } from "../protocol/ids.ts";
 import type { StepRecord } from "../protocol/step.ts";
 import type { WebhookHit } from "../protocol/wait.ts";
 import { fromBase64, textFromBase64 } from "../util/bytes.ts";
 import type { Duration } from "../util/duration.ts";
-import { randomId } from "../util/ids.ts";
 import { waitStep } from "./event.ts";
 import type { Step } from "./step.ts";
 
@@ -29,7 +29,7 @@ export function createWebhook(name: string): Step<Webhook> {
   };
 }
 
-/** Waits for the next request to a webhook; one that came before is taken first. */
+/** Waits for the next request to a webhook; an earlier request that no wait has received counts. */
 export function waitForWebhook(
   name: string,
   webhook: Webhook,

@@ -55,7 +55,7 @@ export class WorkflowError extends Error {
 export class WorkflowNonRetryableError extends WorkflowError {
   override name = "WorkflowNonRetryableError";
 
-  constructor(message = "The workflow asked not to be retried.", options?: ErrorOptions) {
+  constructor(message = "The workflow forbids a retry.", options?: ErrorOptions) {
     super("non_retryable", message, options);
   }
 }

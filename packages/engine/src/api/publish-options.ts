@@ -8,8 +8,8 @@ import {
   PREFIX,
   type RunOptions,
   startMessage,
+  toRunId,
 } from "@perdure/core/protocol";
-import { newRunId } from "../rules/ids.ts";
 import type { PublishRequest } from "../rules/new-message.ts";
 import { lowerCase } from "./changed-options.ts";
 import { toContent } from "./content.ts";
@@ -118,7 +118,7 @@ export function toStart(options: TriggerOptions, origin: Origin): PublishRequest
   const { url, workflowRunId, body } = options;
   checkNames("trigger", options, TRIGGER);
   const content = toContent(body);
-  const runId = workflowRunId === undefined ? newRunId() : `wfr_${workflowRunId}`;
+  const runId = toRunId(workflowRunId);
   const start = startMessage({ ...options, url, runId, body: undefined });
   const destination = toDestination("trigger", { url });
   return { destination, headers: lowerCase(start.headers), body: content.bytes, ...origin };

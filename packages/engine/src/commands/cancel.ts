@@ -9,6 +9,7 @@ import { latestRun } from "../store/tables/runs.ts";
 import { sql, type Tx } from "../store/tx.ts";
 import { finishRun, hasPending } from "./finish-run.ts";
 import { releaseWaiting } from "./flow-limits.ts";
+import { endHold } from "./hold-run.ts";
 import { lockRun, runOf } from "./messages.ts";
 import { onMessageFinished } from "./on-message-finished.ts";
 import { endAlarm } from "./rollbacks.ts";
@@ -50,6 +51,7 @@ export async function cancelMessage(tx: Tx, id: string): Promise<boolean> {
   // A run's are kept for its log, and a report for the dead letter that it is of.
   const deleteAfter = row.run === null && row.kind !== "failure" ? tx.now : null;
   await finishMessage(tx, row.seq, { outcome: "CANCELLED", deleteAfter });
+  await endHold(tx, row);
   await cancelAwaited(tx, row);
   await logState(tx, row, "CANCEL_REQUESTED");
   await logState(tx, row, "CANCELLED");

@@ -20,11 +20,13 @@ import {
   releaseWaiting,
   throttle,
 } from "./flow-limits.ts";
-import { completeAllInFlight, completeInFlight, hasBegun, renewInFlight } from "./in-flight.ts";
+import { endAllHolds, endHold, type Offer, offerLease } from "./hold-run.ts";
+import { completeAllInFlight, completeInFlight, renewInFlight, stepsUnderWay } from "./in-flight.ts";
 import { runOf } from "./messages.ts";
 import { enqueue, isPaused } from "./queue-places.ts";
 import { isRollingBack, rollbacksOf, startedSteps } from "./rollbacks.ts";
 import { nextTickAt, tick } from "./schedules.ts";
+import { finishDelivery } from "./step-delivery.ts";
 import { expire, nextDeadline } from "./waits.ts";
 
 /** Rounds of setting aside what its flow control doesn't admit: what is left then is taken up by the next claim. */
@@ -56,7 +58,7 @@ export async function claim(tx: Tx, order: ClaimOrder): Promise<Claims> {
       if (admission?.kind === "full") {
         await defer(tx, message.seq, admission.destination);
         looked.add(admission.destination);
-      } else claims.push(await take(tx, message, order));
+      } else claims.push(...(await take(tx, message, order)));
     }
   }
   return {
@@ -109,14 +111,15 @@ export async function renew(tx: Tx, leases: readonly Lease[], until: number): Pr
 /** Gives leases back: their messages are due at once, as if they had not been tried. */
 export async function release(tx: Tx, leases: readonly Lease[]): Promise<void> {
   for (const lease of leases) {
-    const row = await tx.one<{ flow_key: string | null }>(
+    const row = await tx.one<{ flow_key: string | null; run: number | null }>(
       sql`UPDATE due SET status = ${WAITING_STATUS}, at = ${tx.now}, owner = NULL
-        WHERE ${underLease(lease)} AND status = 'delivering' RETURNING flow_key`,
+        WHERE ${underLease(lease)} AND status = 'delivering' RETURNING flow_key, run`,
     );
     if (!row) {
       await completeInFlight(tx, lease);
       continue;
     }
+    await endHold(tx, { run: row.run, seq: lease.seq });
     await releaseWaiting(tx, row.flow_key);
     tx.wakeAt(tx.now);
   }
@@ -130,38 +133,51 @@ export async function releaseAll(tx: Tx, at: number): Promise<void> {
   );
   // Before the leases end: whatever is at work yet keeps others out of its slot.
   await releaseEveryKey(tx);
+  await endAllHolds(tx);
   await tx.run(
     sql`UPDATE due SET ${transitionTo("release")}, at = ${at}, owner = NULL WHERE status = 'delivering'`,
   );
   await completeAllInFlight(tx, at);
 }
 
-async function take(tx: Tx, found: MessageRow, { leaseUntil, owner = "" }: ClaimOrder): Promise<Claim> {
+/** Claims a message. @returns nothing for a delivery that isn't needed, because another one holds its run */
+async function take(tx: Tx, found: MessageRow, { leaseUntil, owner = "" }: ClaimOrder): Promise<Claim[]> {
   const { seq } = found;
+  const run = await runOf(tx, found.run);
+  const offer: Offer = run && found.kind === "step" ? await offerLease(tx, found, run) : { kind: "plain" };
+  if (offer.kind === "held") {
+    // The invocation that holds the run learns of the entry by itself.
+    await finishDelivery(tx, found);
+    if (await releaseWaiting(tx, found.flow_key)) tx.wakeAt(tx.now);
+    return [];
+  }
   const status = transition(found.status, "claim", found.retried);
   await tx.run(
     sql`UPDATE due SET status = ${status}, at = ${leaseUntil}, fence = fence + 1, owner = ${owner} WHERE message = ${seq}`,
   );
-  const row: MessageRow = { ...found, status, at: leaseUntil, fence: found.fence + 1 };
+  const entry = offer.kind === "lease" ? offer.entry : found.entry;
+  const row: MessageRow = { ...found, entry, status, at: leaseUntil, fence: found.fence + 1 };
   await logState(tx, row, "ACTIVE");
   const { entries, omitted } = await entriesOf(tx, row);
-  return {
+  const claim: Claim = {
     lease: { seq, messageId: row.id, fence: row.fence },
     message: toMessage(row),
-    run: await runOf(tx, row.run),
+    run,
+    runLease: offer.kind === "lease" ? offer.token : undefined,
     first: row.kind === "step" && entries.length === 1,
     entries,
     omitted,
     ended:
-      row.run !== null && isPostRun(row.kind)
+      run && isPostRun(row.kind)
         ? {
-            rollbacks: await rollbacksOf(tx, row.run),
-            started: await startedSteps(tx, row.run),
-            begun: await hasBegun(tx, row.run),
-            pending: row.kind === "failure" && (await isRollingBack(tx, row.run)),
+            rollbacks: await rollbacksOf(tx, run.key),
+            started: await startedSteps(tx, run.key),
+            ...(await stepsUnderWay(tx, run)),
+            pending: row.kind === "failure" && (await isRollingBack(tx, run.key)),
           }
         : undefined,
   };
+  return [claim];
 }
 
 async function entriesOf(tx: Tx, { run, entry, kind }: MessageRow): Promise<ClaimedEntries> {

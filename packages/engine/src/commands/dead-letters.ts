@@ -1,6 +1,5 @@
-import type { RollbackRecord } from "@perdure/core/protocol";
+import { newMessageId, type RollbackRecord } from "@perdure/core/protocol";
 import { deadLetters } from "../queries/lists.ts";
-import { newMessageId } from "../rules/ids.ts";
 import type { Options } from "../rules/options.ts";
 import type { QueueLimits } from "../rules/queue.ts";
 import { republish } from "../rules/republish.ts";
@@ -66,7 +65,7 @@ export async function repeatReport(tx: Tx, dlqId: string): Promise<Run | undefin
   return run;
 }
 
-/** Has the rollbacks made again that failed, and nothing else. */
+/** Retries a run's failed rollbacks, and nothing else. */
 export async function repeatRollbacks(tx: Tx, dlqId: string): Promise<Run | undefined> {
   const found = await reportOf(tx, dlqId);
   if (!found || (await isReporting(tx, found.run.key))) return undefined;

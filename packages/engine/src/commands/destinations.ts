@@ -2,12 +2,12 @@ import type { DestinationOrder } from "../store/claim-order.ts";
 import { suspend, transitionTo } from "../store/tables/due.ts";
 import { sql, strings, type Tx } from "../store/tx.ts";
 
-/** What was admitted by everything else, but whose destination has no room now, keeps what its queue and its key gave it. */
+/** Defers a message whose destination has no free slot. The message keeps its places in its queue and under its flow control key. */
 export async function defer(tx: Tx, seq: number, destination: string): Promise<void> {
   await tx.run(sql`UPDATE due SET ${suspend("defer")}, destination = ${destination} WHERE message = ${seq}`);
 }
 
-/** Has the next claim take what waits for destinations that have room: `limit` at most. */
+/** Releases deferred messages of destinations with free slots, `limit` at most: the next claim takes them. */
 export async function releaseDeferred(tx: Tx, { open }: DestinationOrder, limit: number): Promise<void> {
   let left = limit;
   for (const [destination, slots] of open) {
@@ -18,7 +18,7 @@ export async function releaseDeferred(tx: Tx, { open }: DestinationOrder, limit:
   }
 }
 
-/** Of each destination, whether messages wait there. */
+/** Returns for each destination whether messages wait for it. */
 export async function stillWaiting(tx: Tx, destinations: Iterable<string>): Promise<Map<string, boolean>> {
   const names = [...destinations];
   if (names.length === 0) return new Map();

@@ -3,7 +3,7 @@ import * as inOrder from "../store/in-order.ts";
 import { POSITION, type Sql, sql, type Tx } from "../store/tx.ts";
 import { type FlowRow, flowOf, IN_FLIGHT, releaseAllWaiting, toLimits } from "./flow-limits.ts";
 
-/** Of a key that no message has named yet. */
+/** The period of a key that no message has set. */
 const PERIOD = 1000;
 
 /** Rows that are looked at to count who waits for room: however many there are, it takes milliseconds. */

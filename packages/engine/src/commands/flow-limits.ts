@@ -92,7 +92,7 @@ export async function sweepFlows(tx: Tx, { logs: until, now }: Expiry, limit: nu
   return rows.length;
 }
 
-/** Has a message wait, in the order in which such messages came due, until its key admits it. */
+/** Throttles a message until its key admits it. Throttled messages are admitted in the order in which they came due. */
 export async function throttle(tx: Tx, seq: number): Promise<void> {
   await tx.run(sql`UPDATE due SET ${suspend("throttle")} WHERE message = ${seq}`);
 }

@@ -1,7 +1,9 @@
-import { HEADER, type StepRecord } from "@perdure/core/protocol";
+import { HEADER, isKeyOf, LOWERCASE_HEADER, type StepRecord } from "@perdure/core/protocol";
 import { toText } from "../rules/bytes.ts";
 import { firstValue } from "../rules/header.ts";
-import { isKeyOf } from "../rules/record-key.ts";
+import type { Ended } from "../rules/rollback.ts";
+import type { Run } from "../rules/run.ts";
+import { mayHaveBegun } from "../rules/run-lease.ts";
 import type { Lease } from "../store/claims.ts";
 import { IS_POST_RUN, transitionTo, underLease } from "../store/tables/due.ts";
 import { type MessageRow, toMessage } from "../store/tables/rows.ts";
@@ -39,7 +41,7 @@ export async function markInFlight(tx: Tx, run: number): Promise<void> {
 /** A plan and a call say whether their step has a rollback. Which step any other delivery is at, isn't known here. */
 function mayBeUndone(row: InFlightRow): boolean {
   if (row.kind === "call") {
-    const name = HEADER.rollback.toLowerCase();
+    const name = LOWERCASE_HEADER.rollback;
     return toMessage(row).callback?.options?.forward.some(([forwarded]) => forwarded === name) ?? false;
   }
   if (!isKeyOf("plan", row.record ?? "")) return true;
@@ -47,7 +49,7 @@ function mayBeUndone(row: InFlightRow): boolean {
   return plan.rollback === true;
 }
 
-/** Has a report wait until the deliveries of its run have ended, or their leases have run out. */
+/** Defers a report until the deliveries of its run have ended, or their leases have run out. */
 export async function deferReport(tx: Tx, run: number, report: number): Promise<void> {
   await tx.run(
     sql`UPDATE due SET at = ${GREATEST}(at, coalesce((SELECT max(since) FROM due
@@ -84,7 +86,11 @@ export async function completeInFlight(tx: Tx, lease: Lease): Promise<number | u
   return row.run;
 }
 
-/** Nobody is left who could tell of any landing. @param at when what waited for one is due, in milliseconds since 1970 */
+/**
+ * Completes all in-flight deliveries after a crash of the process that made them.
+ *
+ * @param at when the reports that wait for them are due, in milliseconds since 1970
+ */
 export async function completeAllInFlight(tx: Tx, at: number): Promise<void> {
   await tx.run(
     sql`UPDATE due SET at = ${GREATEST}((SELECT not_before FROM messages WHERE seq = due.message), ${at})
@@ -93,11 +99,22 @@ export async function completeAllInFlight(tx: Tx, at: number): Promise<void> {
   await tx.run(sql`DELETE FROM due WHERE status = 'withdrawn'`);
 }
 
+/** Whether a run that has ended may have begun steps that have no record, and which, as far as its endpoint has said. */
+export async function stepsUnderWay(
+  tx: Tx,
+  { key, inline, inProgress }: Run,
+): Promise<Pick<Ended, "begun" | "underWay">> {
+  if (!inline) return { begun: await lastHasBegun(tx, key) };
+  const begun = mayHaveBegun(inProgress);
+  if (!begun || !inProgress || inProgress.steps === "unknown") return { begun };
+  return { begun, underWay: inProgress.steps };
+}
+
 /**
  * Whether a run that has ended may have begun a step that isn't on record: whether any attempt at the delivery that was
  * to go on with it came to an end that doesn't say what it did.
  */
-export async function hasBegun(tx: Tx, run: number): Promise<boolean> {
+async function lastHasBegun(tx: Tx, run: number): Promise<boolean> {
   const last = await tx.one<{ seq: number | null; fence: number | null }>(
     sql`SELECT messages.seq, coalesce(due.fence, messages.attempts) AS fence FROM entries
       LEFT JOIN messages ON messages.id = entries.message LEFT JOIN due ON due.message = messages.seq

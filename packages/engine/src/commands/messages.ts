@@ -9,11 +9,11 @@ import { insert, sql, type Tx } from "../store/tx.ts";
 import { configureFlow } from "./flow-limits.ts";
 import { enterQueue } from "./queue-places.ts";
 
-/** What a message belongs to, by the keys of their rows. */
+/** The rows that a message belongs to, by their keys. */
 interface Belonging {
   readonly run?: number | undefined;
   readonly entry?: number;
-  /** Of a callback: the message that it reports, which isn't over, for its queue, before the callback is. */
+  /** For a callback, the reported message: it keeps its place in its queue until the callback has ended. */
   readonly source?: Pick<MessageRow, "seq" | "place">;
   /** The message whose end it waits for. */
   readonly awaits?: number;
@@ -51,9 +51,9 @@ export async function insertMessage(tx: Tx, newMessage: NewMessage, of: Belongin
   return seq;
 }
 
-/** What a run's history gains. */
+/** An entry to append to a run's history. */
 export interface NewEntry {
-  /** What no two entries of a run share. */
+  /** The entry's key, unique within its run. */
   readonly key: string;
   readonly callType: CallType;
   readonly body: Uint8Array;

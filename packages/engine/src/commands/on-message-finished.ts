@@ -5,7 +5,7 @@ import { leavePlace } from "./queue-places.ts";
 import { recordTickState } from "./schedules.ts";
 
 /**
- * What a message's end means for its queue and its schedule. To be called after each change that may have been the end,
+ * Updates a message's queue and schedule after its end. Callers call it after each change that may have ended the message,
  * with the message as it was before.
  */
 export async function onMessageFinished(

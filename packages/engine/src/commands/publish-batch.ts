@@ -1,4 +1,4 @@
-import { HEADER } from "@perdure/core/protocol";
+import { LOWERCASE_HEADER } from "@perdure/core/protocol";
 import { belongsToLiveRun, type Command, parseTrigger, type StartRun } from "../rules/command.ts";
 import { EngineError } from "../rules/engine-error.ts";
 import type { PublishRequest } from "../rules/new-message.ts";
@@ -66,7 +66,7 @@ export async function triggerBatch(
   return read.map((one) => (one instanceof EngineError ? one : (outcomes.next().value as Receipt)));
 }
 
-const INIT = HEADER.init.toLowerCase();
+const INIT = LOWERCASE_HEADER.init;
 
 async function resolveItems(
   store: Pick<Store, "urlGroup">,

@@ -12,13 +12,13 @@ import type { Store } from "./store.ts";
 /** Above these a request is refused. */
 export type PublishLimits = OptionLimits & QueueLimits & ScheduleLimits;
 
-/** What a request came to that isn't to be repeated by the clock. */
+/** The result of a request to publish that creates no schedule. */
 export type PublishedMessages =
   | { readonly kind: "message"; readonly receipt: Receipt }
   /** One message for each endpoint of the URL group, in their order. */
   | { readonly kind: "group"; readonly receipts: readonly Receipt[] };
 
-/** What a request to publish came to. */
+/** The result of a request to publish. */
 export type Published = PublishedMessages | { readonly kind: "schedule"; readonly id: string };
 
 /** The commands that a request becomes. */

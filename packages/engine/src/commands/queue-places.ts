@@ -16,7 +16,7 @@ export async function queueOf(tx: Tx, name: string): Promise<QueueRow | undefine
 }
 
 /**
- * Has a queue exist.
+ * Creates a queue unless it exists.
  *
  * @param most how many there may be
  * @throws EngineError `limit_reached`

@@ -1,11 +1,11 @@
 import { attemptMessage } from "../rules/report.ts";
-import type { Settlement } from "../rules/settlement.ts";
+import { isFailed, type Settlement } from "../rules/settlement.ts";
 import { type MessageRow, toMessage } from "../store/tables/rows.ts";
 import type { Tx } from "../store/tx.ts";
 import { insertMessage } from "./messages.ts";
 
 /**
- * Has an attempt reported where that was asked for.
+ * Creates the message that reports an attempt, if the publisher has requested a callback.
  *
  * @returns the place of the message that reports it
  */
@@ -16,7 +16,7 @@ export async function reportAttempt(
 ): Promise<number | undefined> {
   // A run's own deliveries have no callback.
   if (row.kind === "step" || row.kind === "answer") return undefined;
-  if (settlement.kind === "called" || settlement.kind === "rolledBack") return undefined;
+  if (settlement.kind !== "delivered" && !isFailed(settlement)) return undefined;
   const reply = settlement.kind === "delivered" ? settlement.reply : settlement.failure.reply;
   const failure = settlement.kind === "delivered" ? undefined : settlement.failure;
   const report = attemptMessage(toMessage(row), { at: tx.now, reply, failure });

@@ -7,7 +7,7 @@ import { failureCallbackOf, type Run } from "../rules/run.ts";
 import { history } from "../store/tables/entries.ts";
 import type { MessageRow } from "../store/tables/rows.ts";
 import { GREATEST, sql, type Tx } from "../store/tx.ts";
-import { deferReport, hasBegun } from "./in-flight.ts";
+import { deferReport, stepsUnderWay } from "./in-flight.ts";
 import { insertMessage } from "./messages.ts";
 
 /**
@@ -49,5 +49,9 @@ async function mayRollBack(tx: Tx, run: Run, report: NewMessage): Promise<boolea
   // Only an endpoint of our own runtime has rollbacks; it says so with its first answer.
   if (run.capabilities === undefined) return false;
   const { step } = parseFailure(toText(report.body ?? new Uint8Array()));
-  return step?.rollback === true || (await hasBegun(tx, run.key)) || haveRollback(await history(tx, run.key));
+  return (
+    step?.rollback === true ||
+    (await stepsUnderWay(tx, run)).begun ||
+    haveRollback(await history(tx, run.key))
+  );
 }

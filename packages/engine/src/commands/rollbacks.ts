@@ -1,8 +1,12 @@
-import { decodeCapabilities, type RollbackRecord } from "@perdure/core/protocol";
-import { newMessageId } from "../rules/ids.ts";
+import {
+  decodeCapabilities,
+  keyOf,
+  newMessageId,
+  type RollbackRecord,
+  stepOfKey,
+} from "@perdure/core/protocol";
 import { transition } from "../rules/message-status.ts";
 import { retryPolicy } from "../rules/policy.ts";
-import { keyPattern, stepOfKey } from "../rules/record-key.ts";
 import type { LearnedFacts } from "../rules/settlement.ts";
 import { IS_POST_RUN } from "../store/tables/due.ts";
 import { logState } from "../store/tables/logs.ts";
@@ -11,7 +15,7 @@ import { GREATEST, sql, strings, type Tx } from "../store/tx.ts";
 import { deleteUnreferenced } from "./delete-unreferenced.ts";
 import { insertMessage } from "./messages.ts";
 
-/** What has become of the rollbacks of a run's steps, the first one first. */
+/** Reads the rollbacks of a run's steps, in the order in which they ran. */
 export async function rollbacksOf(tx: Tx, run: number): Promise<RollbackRecord[]> {
   return (
     await tx.all<{ record: string }>(sql`SELECT record FROM rollbacks WHERE run = ${run} ORDER BY seq`)
@@ -39,12 +43,12 @@ export async function startedSteps(tx: Tx, run: number): Promise<number[]> {
     // What isn't kept any more was delivered.
     sql`SELECT entries.record FROM entries LEFT JOIN messages ON messages.id = entries.message
       LEFT JOIN due ON due.message = messages.seq
-      WHERE entries.run = ${run} AND entries.record LIKE ${keyPattern("plan")} AND coalesce(due.fence, messages.attempts, 1) > 0`,
+      WHERE entries.run = ${run} AND entries.record LIKE ${keyOf("plan", "%")} AND coalesce(due.fence, messages.attempts, 1) > 0`,
   );
   return rows.map(({ record }) => Number(stepOfKey(record)));
 }
 
-/** Has the report that waits for these rollbacks go out now, unless it has gone out already. */
+/** Sends the report that waits for these rollbacks now, unless it was sent before. */
 export async function startAlarm(tx: Tx, { seq, kind }: MessageRow): Promise<void> {
   if (kind !== "rollback") return;
   const alarm = await tx.one<{ at: number }>(

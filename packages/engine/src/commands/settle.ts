@@ -1,8 +1,10 @@
-import { type CallEnd, toAnswer } from "../rules/call.ts";
+import { toText } from "../rules/bytes.ts";
+import { type CallEnd, toAnswer, toAnswerRecord } from "../rules/call.ts";
 import type { Reply } from "../rules/message.ts";
+import type { Run } from "../rules/run.ts";
 import type { LearnedFacts, Settlement } from "../rules/settlement.ts";
 import type { Lease, Settled } from "../store/claims.ts";
-import { finishMessage, transitionTo } from "../store/tables/due.ts";
+import { finishMessage } from "../store/tables/due.ts";
 import { logState } from "../store/tables/logs.ts";
 import { LIVE_MESSAGES, type MessageRow, toMessage } from "../store/tables/rows.ts";
 import { sql, type Tx } from "../store/tx.ts";
@@ -12,10 +14,13 @@ import { releaseWaiting } from "./flow-limits.ts";
 import { completeInFlight } from "./in-flight.ts";
 import { insertEntry, runOf } from "./messages.ts";
 import { onMessageFinished } from "./on-message-finished.ts";
+import { recordStep } from "./record-step.ts";
 import { reportAttempt } from "./report-attempt.ts";
-import { endAlarm, recordLearned, recordRollback, startAlarm } from "./rollbacks.ts";
+import { retryLater } from "./retry-later.ts";
+import { endAlarm, recordLearned, recordRollback } from "./rollbacks.ts";
+import { settleStep } from "./settle-step.ts";
 
-/** What a settlement needs to know of the store's own settings. */
+/** The store's settings that a settlement needs. */
 export interface SettleSettings {
   /** Bytes of an answer that the record of a failed attempt keeps. */
   readonly excerpt: number;
@@ -32,7 +37,7 @@ export async function settle(
   settlement: Settlement,
   keeping: SettleSettings,
 ): Promise<Settled> {
-  await lockRunOf(tx, lease);
+  const run = await lockRunOf(tx, lease);
   const held = await heldBy(tx, lease);
   if (!held) {
     const ended = await completeInFlight(tx, lease);
@@ -42,18 +47,27 @@ export async function settle(
   if (held.run !== null) await recordLearned(tx, held.run, settlement);
   const row = (settlement.capabilities !== undefined && (await heldBy(tx, lease))) || held;
   await reportAttempt(tx, row, settlement);
-  const settled = await record(tx, row, settlement, keeping);
+  const settled =
+    run && row.kind === "step"
+      ? await settleStep(tx, { row, run: { ...run, ...known(settlement) } }, settlement, keeping.excerpt)
+      : await record(tx, row, settlement, keeping);
   if (await releaseWaiting(tx, row.flow_key)) tx.wakeAt(tx.now);
   await onMessageFinished(tx, row);
   return settled;
 }
 
 /** Keeps other transactions from the run of a delivery, whose end may be the run's. */
-async function lockRunOf(tx: Tx, { messageId }: Lease): Promise<void> {
-  const run = await tx.one<{ id: string }>(
-    sql`SELECT runs.id FROM messages JOIN runs ON runs.key = messages.run WHERE messages.id = ${messageId}`,
+async function lockRunOf(tx: Tx, { messageId }: Lease): Promise<Run | undefined> {
+  const run = await tx.one<{ key: number; id: string }>(
+    sql`SELECT runs.key, runs.id FROM messages JOIN runs ON runs.key = messages.run WHERE messages.id = ${messageId}`,
   );
-  if (run) await tx.lock("run", run.id);
+  if (!run) return undefined;
+  await tx.lock("run", run.id);
+  return runOf(tx, run.key);
+}
+
+function known({ capabilities }: LearnedFacts): Partial<Run> {
+  return capabilities === undefined ? {} : { capabilities };
 }
 
 async function heldBy(tx: Tx, { messageId, fence }: Lease): Promise<MessageRow | undefined> {
@@ -70,6 +84,7 @@ async function recordLearnedLate(tx: Tx, key: number, learned: LearnedFacts): Pr
   if (run.state === "RUN_CANCELED") await reportCanceled(tx, key);
 }
 
+/** Records what came of a message that isn't a delivery of a live run's history. */
 async function record(
   tx: Tx,
   row: MessageRow,
@@ -78,20 +93,12 @@ async function record(
 ): Promise<Settled> {
   switch (settlement.kind) {
     case "retry":
-      await recordFailure(tx, row, settlement.failure, keeping.excerpt);
-      await tx.run(
-        sql`UPDATE due SET ${transitionTo("retry")}, at = ${settlement.dueAt}, retried = retried + 1, owner = NULL
-          WHERE message = ${row.seq}`,
-      );
-      await logState(tx, row, "RETRY", { dueAt: settlement.dueAt });
-      tx.wakeAt(settlement.dueAt);
-      if (settlement.unheard) await startAlarm(tx, row);
-      return { kind: "recorded" };
+      return await retryLater(tx, row, settlement, keeping.excerpt);
     case "failed":
       return await fail(tx, row, settlement.failure, keeping.excerpt);
     case "delivered":
       // The end of a run withdraws its deliveries: one that can be settled is of a live run.
-      if (isDelivery(row) && row.run !== null && !(await hasPending(tx, row.run, row.seq))) {
+      if (row.kind === "answer" && row.run !== null && !(await hasPending(tx, row.run, row.seq))) {
         return await fail(tx, row, settlement.stalled, keeping.excerpt);
       }
       await deliver(tx, row, settlement.reply);
@@ -101,12 +108,13 @@ async function record(
     case "rolledBack":
       await recordRollback(tx, row, settlement.record);
       return { kind: "recorded" };
+    case "invocation":
+      throw new TypeError(
+        `Message ${row.id} is no delivery of a run's history, so no invocation answers it.`,
+      );
+    default:
+      return settlement satisfies never;
   }
-}
-
-/** It brings the workflow something, and is to have it go on. */
-function isDelivery({ kind }: MessageRow): boolean {
-  return kind === "step" || kind === "answer";
 }
 
 /** The end of a call: its answer goes on record, and to the workflow. */
@@ -117,9 +125,23 @@ async function answer(tx: Tx, row: MessageRow, end: CallEnd, keeping: SettleSett
   await logState(tx, row, end.failure ? "FAILED" : "DELIVERED", end.failure ? { attempt: row.retried } : {});
   const run = await runOf(tx, row.run);
   if (!run) return { kind: "recorded" };
+  // A call of an inline run has no entry of its own: the engine makes the step's record, as the endpoint would.
+  if (row.entry === null) {
+    await recordAnswer(tx, row, run, end);
+    return { kind: "recorded" };
+  }
   const { key, body, message } = toAnswer(toMessage(row), run, end);
   await insertEntry(tx, run, { key, callType: "fromCallback", body }, message);
   return { kind: "recorded" };
+}
+
+async function recordAnswer(tx: Tx, row: MessageRow, run: Run, end: CallEnd): Promise<void> {
+  const plan = await tx.one<{ body: Uint8Array }>(
+    sql`SELECT body FROM entries WHERE run = ${run.key} AND message = ${row.id}`,
+  );
+  if (!plan) return;
+  const { key, json } = toAnswerRecord(JSON.parse(toText(plan.body)), end);
+  await recordStep(tx, run, { key, json });
 }
 
 async function deliver(tx: Tx, row: MessageRow, reply: Reply): Promise<void> {

@@ -71,7 +71,7 @@ async function liveInvoker(tx: Tx, { runId, createdAt }: Invoker): Promise<Run |
   return run && (createdAt === 0 || createdAt === run.createdAt) ? run : undefined;
 }
 
-/** What the step has invoked before: the endpoint says it again when it hasn't heard our answer. */
+/** Finds the run that the step has invoked before. An endpoint that got no answer sends its request again. */
 async function childOf(tx: Tx, parent: Run, { run }: StartRun): Promise<Receipt | undefined> {
   const key = run.invoker?.key ?? "";
   const row = await tx.one<{ key: number }>(

@@ -9,6 +9,7 @@ import type { ClaimOrder } from "../store/claim-order.ts";
 import type { Claims, Lease, Settled } from "../store/claims.ts";
 import type { Driver } from "../store/driver.ts";
 import { withoutWakeUps } from "../store/tx.ts";
+import { appendInline } from "./append-inline.ts";
 import { cancelMessage, cancelRuns, endRun } from "./cancel.ts";
 import { cancelMessages } from "./cancel-messages.ts";
 import { claim, release, renew, wholeEntries } from "./claim.ts";
@@ -44,6 +45,7 @@ const settleLease: Operation<[lease: Lease, settlement: Settlement], Settled> =
 const OPERATIONS = {
   // Publishing, and what a run's endpoint asks for.
   accept: command(publish),
+  appendInline: command(appendInline),
   wait: command(wait),
   notify: command(notify),
   waiters: query(waiters),
@@ -107,7 +109,7 @@ type Operations = {
   [Name in keyof typeof OPERATIONS]: ReturnType<(typeof OPERATIONS)[Name]>;
 };
 
-/** What an engine keeps of answers, and whom it warns. */
+/** How much of an answer a store keeps, and where it writes warnings. */
 export interface StoreSettings {
   /** Bytes of an answer that the record of each failed attempt keeps. 4 KiB by default. */
   readonly excerptBytes?: number;

@@ -1,6 +1,6 @@
 import { isPlan, type StepRecord } from "@perdure/core/protocol";
 import { isLive, type Run } from "../rules/run.ts";
-import { type NewWait, waitRecord } from "../rules/wait.ts";
+import { type NewSleep, type NewWait, waitRecord } from "../rules/wait.ts";
 import * as inOrder from "../store/in-order.ts";
 import { notLive } from "../store/tables/runs.ts";
 import { sql, type Tx } from "../store/tx.ts";
@@ -25,8 +25,8 @@ interface WaiterRow {
 const MAX_EXPIRED_AT_ONCE = 1000;
 
 /**
- * Has a step recorded when its event comes: at once, when the event came before. A step that waits already, or is
- * recorded, is answered with what is there.
+ * Records a step when its event comes; at once, if the event came before. For a step that already waits or is recorded, it
+ * returns the existing wait.
  *
  * @throws EngineError `conflict` when its run isn't live
  */
@@ -119,12 +119,17 @@ async function hasRoom(
 
 /** Records the waits that are over. */
 export async function expire(tx: Tx): Promise<void> {
-  const rows = await tx.all<WaiterRow>(
-    sql`SELECT seq, run, wait FROM waiters WHERE open = 1 AND deadline <= ${tx.now} ORDER BY deadline, seq LIMIT ${MAX_EXPIRED_AT_ONCE}`,
+  const rows = await tx.all<WaiterRow & { readonly event: string | null }>(
+    sql`SELECT seq, run, event, wait FROM waiters WHERE open = 1 AND deadline <= ${tx.now} ORDER BY deadline, seq LIMIT ${MAX_EXPIRED_AT_ONCE}`,
   );
   for (const row of rows) {
     const run = await close(tx, row);
     if (!run) continue;
+    if (row.event === null) {
+      const { key, step } = JSON.parse(row.wait) as NewSleep;
+      await recordStep(tx, run, { key, json: JSON.stringify(step) });
+      continue;
+    }
     const command = toWaitIntake(row);
     const late = { ...command, message: { ...command.message, url: command.timeoutUrl } };
     await record(tx, run, late, undefined);
@@ -222,7 +227,7 @@ function recordWaiting(tx: Tx, { runId, eventId, step, deadline }: NewWait): voi
 
 async function waiterMessage(tx: Tx, run: number, key: string): Promise<string | undefined> {
   const row = await tx.one<WaiterRow>(
-    sql`SELECT seq, run, wait FROM waiters WHERE run = ${run} AND record = ${key} AND open = 1`,
+    sql`SELECT seq, run, wait FROM waiters WHERE run = ${run} AND record = ${key} AND open = 1 AND event IS NOT NULL`,
   );
   return row && toWaitIntake(row).message.id;
 }

@@ -1,4 +1,4 @@
-import { HEADER } from "@perdure/core/protocol";
+import { LOWERCASE_HEADER } from "@perdure/core/protocol";
 import { z } from "zod";
 import { type BatchItem, publishBatch, triggerBatch } from "../commands/publish-batch.ts";
 import { toBytes } from "../rules/bytes.ts";
@@ -77,7 +77,7 @@ function toRequest(one: object, { callerIp, now }: Origin): PublishRequest {
     if (headers.has(lower)) throw invalid(`header ${name}`, "it is given twice");
     headers.set(lower, text);
   }
-  if (typeof queue === "string") headers.set(HEADER.queueName.toLowerCase(), toName(queue, "queue"));
+  if (typeof queue === "string") headers.set(LOWERCASE_HEADER.queueName, toName(queue, "queue"));
   return { destination, headers, body: toBytes(body ?? ""), callerIp, now };
 }
 

@@ -24,7 +24,7 @@ import type { Service } from "./service.ts";
 
 const MAX_PAGE_SIZE = 100;
 
-/** What chooses dead letters. */
+/** Parameters that select dead letters. */
 export const DEAD_LETTERS = {
   ...MESSAGE_FILTERS,
   ...ORDER,

@@ -1,4 +1,4 @@
-import { HEADER, type NotifyResponse, type Waiter } from "@perdure/core/protocol";
+import { HEADER, isRunId, type NotifyResponse, type Waiter } from "@perdure/core/protocol";
 import { z } from "zod";
 import type { Store } from "../commands/store.ts";
 import { URL_TEXT } from "../rules/destination.ts";
@@ -48,7 +48,7 @@ const target = {
   eventId: { schema: id, raw: true, read: ([value = ""]: readonly string[]) => value },
 } as const;
 
-/** Those who wait for events, and those who tell of them. */
+/** Routes to wait for events, to notify them, and to list the waiters. */
 export const events = {
   "/v2/wait/*": {
     POST: route({
@@ -104,7 +104,7 @@ async function toTarget(path: string, store: Store): Promise<{ runId?: string; e
   const slash = path.indexOf("/");
   if (slash < 0) return { eventId: toEventId(path) };
   const runId = decode(path.slice(0, slash));
-  const known = runId.startsWith("wfr_") || (await store.runs({ ids: [runId], count: 1 })).items.length > 0;
+  const known = isRunId(runId) || (await store.runs({ ids: [runId], count: 1 })).items.length > 0;
   return known ? { runId, eventId: toEventId(path.slice(slash + 1)) } : { eventId: toEventId(path) };
 }
 

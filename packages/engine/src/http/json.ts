@@ -5,7 +5,7 @@ import { messageOf } from "../rules/thrown.ts";
 import { type Fault, findFault, MAX_DEPTH } from "./json-faults.ts";
 import type { Body } from "./route.ts";
 
-/** What is carried as it is. */
+/** A body that the engine forwards unchanged. */
 export const raw: Body<Uint8Array> = { type: "*/*", required: false, read: (bytes) => bytes };
 
 /**

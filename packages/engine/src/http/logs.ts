@@ -13,7 +13,7 @@ import { hash, messageView } from "./serializers.ts";
 const MAX_PAGE_SIZE = 1000;
 const DEFAULT_PAGE_SIZE = 100;
 
-/** What may be asked for beside the states themselves. */
+/** Groups of states that a filter may name. */
 const GROUPS = ["IN_PROGRESS", "CANCELED"] as const;
 
 /** Old clients begin with a time instead, in digits, which no cursor of ours consists of. */

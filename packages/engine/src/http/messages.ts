@@ -10,7 +10,7 @@ import { messageView } from "./serializers.ts";
 import type { Service } from "./service.ts";
 
 const MAX_PAGE_SIZE = 500;
-/** What the official client sends where nobody said how many; it promises that all that match are canceled. */
+/** The `count` that the official client sends by default. It promises to cancel all matching messages. */
 const UNSAID = 100;
 
 /** How many are taken back in one transaction. */

@@ -1,4 +1,4 @@
-import { HEADER } from "@perdure/core/protocol";
+import { HEADER, LOWERCASE_HEADER } from "@perdure/core/protocol";
 import { z } from "zod";
 import { publishRequest } from "../commands/publish-request.ts";
 import type { PublishRequest } from "../rules/new-message.ts";
@@ -43,7 +43,7 @@ export const publishing = {
       params: { queue: named("queue"), url: destination },
       handle(input, service) {
         const { queue, url } = input.params;
-        const headers = new Map(input.headers).set(HEADER.queueName.toLowerCase(), queue);
+        const headers = new Map(input.headers).set(LOWERCASE_HEADER.queueName, queue);
         return publish(toPublishRequest(url, { ...input, headers }), service);
       },
     }),

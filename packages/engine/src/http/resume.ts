@@ -16,7 +16,7 @@ type Kind = ResumeRequest["kind"];
 
 const list = z.object({ workflowRuns: z.array(resumedRun), cursor: z.string() });
 
-/** What becomes of failed runs. */
+/** Routes to resume and restart failed runs. */
 export const resumes = {
   "/v2/workflows/dlq/resume": resumeMany("resume", "Resume"),
   "/v2/workflows/dlq/resume/:id": resumeOne("resume", "Resume"),

@@ -47,7 +47,7 @@ export const retries = {
   },
 } satisfies Routes;
 
-/** What is to be different. */
+/** Reads the options that change when a run is retried. */
 function readChanges(headers: ReadonlyMap<string, string>, now: number, limits: Service["limits"]): Options {
   const options = readOptions(headers, limits);
   checkDelays(options, now, limits);

@@ -1,4 +1,4 @@
-import { PREFIX } from "@perdure/core/protocol";
+import { LOWERCASE_PREFIX } from "@perdure/core/protocol";
 import type { Context, Handler } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { rawDestination } from "../rules/destination.ts";
@@ -11,7 +11,7 @@ import type { Env, Service } from "./service.ts";
 
 /** In-process callers have no address. */
 export const LOCAL = "127.0.0.1";
-const OWN = PREFIX.own.toLowerCase();
+const OWN = LOWERCASE_PREFIX.own;
 
 /** Reads a request as the route declares it, and answers. */
 export function serve(pattern: string, route: Route, service: Service): Handler<Env> {
@@ -52,7 +52,7 @@ function readHead(
   return { params, query, headers, request, target, callerIp, now: clock.now() };
 }
 
-/** What a pattern's `*` stands for, by the names in the path as it is shown: the last one has all that is left. */
+/** Reads the path that a pattern's `*` matches, by the names in the documented path. The last name gets the rest. */
 function readRest(
   target: string,
   pattern: string,

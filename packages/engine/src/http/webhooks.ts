@@ -1,4 +1,4 @@
-import type { WebhookHit } from "@perdure/core/protocol";
+import { CONNECTION_HEADERS, type WebhookHit } from "@perdure/core/protocol";
 import { toBase64, toBytes } from "../rules/bytes.ts";
 import { EngineError } from "../rules/engine-error.ts";
 import { trainCase } from "../rules/header.ts";
@@ -8,17 +8,7 @@ import { type Body, type Head, type Routes, route } from "./route.ts";
 import { done } from "./schemas.ts";
 
 // What belongs to the connection by which the request came.
-const OF_CONNECTION = new Set([
-  "connection",
-  "content-length",
-  "host",
-  "keep-alive",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-]);
+const OF_CONNECTION: ReadonlySet<string> = new Set(CONNECTION_HEADERS);
 
 const hit: Body<WebhookHit> = {
   type: raw.type,

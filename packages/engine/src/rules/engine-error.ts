@@ -32,7 +32,7 @@ export type EngineErrorCode =
 export interface EngineErrorFacts {
   /** The header, parameter, option or field that is wrong. */
   readonly field?: string | undefined;
-  /** What is wrong with the field. */
+  /** The reason why the field is invalid. */
   readonly reason?: string | undefined;
   /** The limit that is reached. */
   readonly limit?: number | undefined;

@@ -40,8 +40,8 @@ export function checkDelays(
 }
 
 /**
- * What only a message that belongs to no run may ask for: a run's id does what deduplication would, and its end is
- * reported instead of its attempts.
+ * Refuses options that only a message without a run may have: a run's id replaces deduplication, and the engine reports a run's
+ * end instead of its attempts.
  *
  * @throws EngineError `invalid_request` that names the field
  */

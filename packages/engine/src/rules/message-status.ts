@@ -1,6 +1,6 @@
 import type { MessageState } from "./message.ts";
 
-/** What a message waits for, or what is being done for it. A message at its end has none. */
+/** The status of a message that isn't finished. */
 export type DueStatus =
   /** Its first attempt begins at a time. */
   | "scheduled"
@@ -22,7 +22,7 @@ export type DueStatus =
 /** How a message ends. */
 export type Outcome = Extract<MessageState, "DELIVERED" | "FAILED" | "CANCELLED">;
 
-/** What can happen to a message. */
+/** An event that changes a message's status. */
 export type MessageEvent =
   /** An engine takes it, for a new attempt or because the lease of the last one has run out. */
   | "claim"

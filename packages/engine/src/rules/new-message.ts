@@ -1,7 +1,6 @@
-import { HEADER } from "@perdure/core/protocol";
+import { HEADER, LOWERCASE_HEADER, newMessageId } from "@perdure/core/protocol";
 import { policyOf } from "./delivery-policy.ts";
 import { EngineError, invalid } from "./engine-error.ts";
-import { newMessageId } from "./ids.ts";
 import type { Callback, MessageKind, NewMessage } from "./message.ts";
 import type { Options } from "./options.ts";
 
@@ -56,7 +55,7 @@ export function callbackOf({ callbackUrl: url, callback: options }: Options): Ca
 }
 
 export function requireRunId(headers: ReadonlyMap<string, string>): string {
-  const id = headers.get(HEADER.runId.toLowerCase());
+  const id = headers.get(LOWERCASE_HEADER.runId);
   if (id) return checkRunId(id);
   throw new EngineError(
     "invalid_request",

@@ -28,7 +28,7 @@ export interface QueueLimits {
   readonly queueParallelism: number;
 }
 
-/** Of a queue that is made by the first message in it. */
+/** The parallelism of a queue that its first message creates. */
 export const DEFAULT_PARALLELISM = 1;
 
 /**

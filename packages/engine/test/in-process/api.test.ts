@@ -69,7 +69,10 @@ describe("engine.publish", () => {
   it("reaches each endpoint of a URL group", async () => {
     await engine.urlGroups.addEndpoints("g", [{ url: URL, name: "a" }, { url: "https://b.test/" }]);
     await engine.urlGroups.setHeaders("g", { "X-Group": "g" });
-    expect(await engine.publish({ urlGroup: "g", delay: "1h" })).toMatchObject([{ url: URL }, { url: "https://b.test/" }]);
+    expect(await engine.publish({ urlGroup: "g", delay: "1h" })).toMatchObject([
+      { url: URL },
+      { url: "https://b.test/" },
+    ]);
     await engine.urlGroups.removeEndpoints("g", [{ name: "a" }]);
     expect((await engine.urlGroups.get("g")).endpoints).toEqual([{ url: "https://b.test/" }]);
     expect(await engine.messages.cancel({ urlGroup: "g" })).toEqual({ cancelled: 2 });

@@ -11,7 +11,7 @@ const DIALECT: Dialect = {
   list: (placeholder) => `SELECT value FROM json_each(${placeholder})`,
 };
 
-/** What a connection needs to know of the database's file. */
+/** The properties of the database's file that a connection needs. */
 export interface OpenFile {
   /** As its user has named it. */
   readonly file: string;

@@ -11,7 +11,7 @@ export function transitionTo(event: MessageEvent): Sql {
   return status === "scheduled" ? sql`status = ${WAITING_STATUS}` : sql`status = ${status}`;
 }
 
-/** What comes after a run's end. */
+/** True for messages that follow a run's end. */
 export const IS_POST_RUN: Sql = sql`kind IN ('failure', 'rollback', 'cancel')`;
 
 /** Makes a message that waits for something else due when it would have been without that. */

@@ -2,8 +2,66 @@ import type { CallType, HistoryEntry } from "@perdure/core/protocol";
 import { toBase64 } from "../../rules/bytes.ts";
 import { sql, type Tx } from "../tx.ts";
 
-/** What the first entry of a history is recorded as: the run's payload. */
+/** The key of a history's first entry, the run's payload. */
 export const FIRST_RECORD = "init";
+
+/** What a history gains without a delivery of its own. */
+export interface BareEntry {
+  /** What no two entries of a run share. */
+  readonly key: string;
+  readonly callType: CallType;
+  readonly body: Uint8Array;
+  /** The id that the entry has on the wire. */
+  readonly message: string;
+}
+
+/**
+ * Adds an entry to the end of a run's history. The caller has the run's lock.
+ *
+ * @returns whether it is new: a run has one entry of a key
+ */
+export async function insertBareEntry(
+  tx: Tx,
+  run: number,
+  { key, callType, body, message }: BareEntry,
+): Promise<boolean> {
+  const changes = await tx.run(
+    sql`INSERT INTO entries (run, position, record, message, call_type, body, created_at)
+      VALUES (${run}, (SELECT coalesce(max(position), 0) + 1 FROM entries WHERE run = ${run}), ${key}, ${message}, ${callType}, ${body}, ${tx.now})
+      ON CONFLICT (run, record) DO NOTHING`,
+  );
+  return changes > 0;
+}
+
+/** An entry with its place in its history. */
+export interface PlacedEntry extends Omit<BareEntry, "key"> {
+  readonly seq: number;
+  readonly record: string;
+  readonly position: number;
+}
+
+interface PlacedRow extends Omit<PlacedEntry, "callType"> {
+  readonly call_type: CallType;
+}
+
+/** The entries behind a position, in their order. */
+export async function entriesAfter(tx: Tx, run: number, position: number): Promise<PlacedEntry[]> {
+  const rows = await tx.all<PlacedRow>(
+    sql`SELECT seq, position, record, message, call_type, body FROM entries
+      WHERE run = ${run} AND position > ${position} ORDER BY position`,
+  );
+  return rows.map(({ call_type: callType, ...row }) => ({ ...row, callType }));
+}
+
+/** The last entry of a run's history. */
+export async function lastEntry(
+  tx: Tx,
+  run: number,
+): Promise<Pick<PlacedEntry, "seq" | "record" | "position"> | undefined> {
+  return tx.one(
+    sql`SELECT seq, record, position FROM entries WHERE run = ${run} ORDER BY position DESC LIMIT 1`,
+  );
+}
 
 /** A run's history, from the entry at `first` up to and with the one at `last`. */
 export async function history(
@@ -35,7 +93,7 @@ export interface ClaimedEntries {
 export async function claimedEntries(tx: Tx, run: number, last: number, first = 0): Promise<ClaimedEntries> {
   const rows = await tx.all<{ message: string; body: Uint8Array | null; size: number; call_type: CallType }>(
     sql`SELECT message, call_type, length(body) AS size,
-        CASE WHEN call_type = 'step' OR length(body) <= ${LARGE} THEN body END AS body
+        CASE WHEN call_type IN ('step', 'attempt') OR length(body) <= ${LARGE} THEN body END AS body
       FROM entries WHERE run = ${run} AND seq BETWEEN ${first} AND ${last} ORDER BY position`,
   );
   const omitted = rows.reduce((sum, { body, size }) => sum + (body ? 0 : Math.ceil(size / 3) * 4), 0);
@@ -43,6 +101,6 @@ export async function claimedEntries(tx: Tx, run: number, last: number, first = 
 }
 
 /** As an entry travels: its body is in base64 there only. */
-function toEntry(row: { message: string; body: Uint8Array; call_type: CallType }): HistoryEntry {
+export function toEntry(row: { message: string; body: Uint8Array; call_type: CallType }): HistoryEntry {
   return { messageId: row.message, body: toBase64(row.body), callType: row.call_type };
 }

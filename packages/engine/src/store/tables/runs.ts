@@ -35,6 +35,11 @@ export async function insertRun(tx: Tx, run: NewRun, parent?: Run): Promise<Run>
     dlqId: undefined,
     capabilities: undefined,
     identified: false,
+    origin: undefined,
+    inline: false,
+    leaseNumber: 0,
+    holder: undefined,
+    inProgress: undefined,
   };
 }
 
