@@ -23,7 +23,7 @@ export type Call = <P extends Parameters, Q extends Parameters, B, A extends Ans
   given?: Given<P, Q>,
 ) => Promise<Output<A[keyof A & number]>>;
 
-/** What the API of an engine's own process works with. */
+/** Calls routes for the API of an engine's own process. */
 export interface Caller {
   readonly call: Call;
   /** Runs a function of a route. Its errors name options instead of headers and parameters. */

@@ -6,10 +6,10 @@ import {
   type RunOptions,
 } from "@perdure/core/protocol";
 
-/** What is different when a failed run goes on; the rest stays as it was. */
+/** The options that change when a failed run goes on; the others stay as they were. */
 export type ResumeOptions = Omit<RunOptions, "headers">;
 
-/** What is different when a failed message is published again; the rest stays as it was. */
+/** The options that change when a failed message is published again; the others stay as they were. */
 export type RetryOptions = Omit<MessageOptions, "headers" | "method">;
 
 const OF_ALL = "retries retryDelay flowControl delay notBefore timeout label redact";

@@ -123,10 +123,7 @@ export interface DeadLetterFilters extends MessageFilters {
   readonly workflowUrl?: OneOrMore<string>;
 }
 
-/**
- * What an operation on many applies to: what matches at least one filter, or everything. Of a filter, or of everything, the
- * operation takes a page.
- */
+/** Selects everything that matches at least one filter, or everything. */
 export type Selection<Filters> = (Filters & { readonly all?: never }) | { readonly all: true };
 
 /** Options that are called otherwise on the wire, by their names there. */

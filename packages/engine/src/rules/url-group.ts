@@ -1,5 +1,5 @@
 import { isSameUrl, LOWERCASE_HEADER, LOWERCASE_PREFIX, urlKey } from "@perdure/core/protocol";
-import { EngineError, invalid, overLimit } from "./engine-error.ts";
+import { EngineError, invalid } from "./engine-error.ts";
 import type { PublishRequest } from "./new-message.ts";
 
 /** A URL group: what is published to it goes to each of its endpoints. */
@@ -94,7 +94,11 @@ export function changeUrlGroup(
 /** @throws EngineError `limit_reached` for more endpoints than a group may have */
 export function checkCount(name: string, count: number, { endpoints: most }: UrlGroupLimits): void {
   if (count <= most) return;
-  throw overLimit(`endpoints of url group ${name}`, count, most);
+  throw new EngineError(
+    "limit_reached",
+    `url group ${name} must have at most ${most} endpoints; got ${count}`,
+    { limit: most },
+  );
 }
 
 /** A group that was asked for by its name, but isn't there. */
