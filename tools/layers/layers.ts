@@ -6,7 +6,7 @@ export const LAYERS: Readonly<Record<string, readonly Floor[]>> = {
   core: [
     { places: ["util"] },
     { places: ["protocol"] },
-    { places: ["engine-client"], packages: ["@upstash/qstash"] },
+    { places: ["engine-client"], packages: ["@upstash/qstash", "#appenders"] },
     { places: ["server"] },
     { places: ["steps"] },
     { places: ["context.ts", "workflow.ts", "middleware.ts"] },

@@ -49,6 +49,7 @@ export type {
   RetryDelay,
   RollbackOptions,
   RollbackParams,
+  StepAttempt,
   StepOptions,
   WaitOptions,
   WaitResponse,
@@ -62,6 +63,7 @@ export {
   WorkflowNonRetryableError,
   WorkflowRetryAfterError,
   WorkflowStepError,
+  WorkflowStepInterrupted,
 } from "./util/errors.ts";
 export type { Jsonify } from "./util/jsonify.ts";
 export type { Schema } from "./util/schema.ts";

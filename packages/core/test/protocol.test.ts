@@ -126,7 +126,11 @@ describe("classification", () => {
       createdAt: 1_700_000_000_000,
       labels: ["a", "b"],
       invokeCount: 0,
+      lease: undefined,
+      originalRunId: "wfr_test",
     });
+    const resumed = runHeaders({ "Perdure-Lease": "token", "Perdure-Original-Run": "wfr_first" });
+    expect(classify(new Headers(resumed))).toMatchObject({ lease: "token", originalRunId: "wfr_first" });
   });
 
   it.each([
@@ -157,7 +161,12 @@ describe("classification", () => {
 describe("history", () => {
   it("is read oldest first, the payload apart", () => {
     const read = readHistory(parseHistory(history({ é: "✓" }, [result(1), result(2)])));
-    expect(read).toEqual({ payload: '{"é":"✓"}', records: [result(1), result(2)], duplicate: false });
+    expect(read).toEqual({
+      payload: '{"é":"✓"}',
+      records: [result(1), result(2)],
+      duplicate: false,
+      attempts: [],
+    });
   });
 
   it("leaves out what isn't a step", () => {

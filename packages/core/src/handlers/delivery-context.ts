@@ -6,6 +6,7 @@ import * as PREFIX from "../protocol/header-prefixes.ts";
 import { RETRIES_BY_DEFAULT } from "../protocol/headers.ts";
 import { cutAfter, type HistoryEntry, parseHistory } from "../protocol/history.ts";
 import type { RunOptions, RunRef } from "../protocol/message.ts";
+import type { InlineLimits } from "../replay/inline-run.ts";
 import type { EndpointConfig } from "../server/endpoint-config.ts";
 import type { IncomingRequest } from "../server/read-request.ts";
 import type { AttemptInfo } from "../steps/index.ts";
@@ -26,6 +27,8 @@ export interface EndpointDefinition {
   /** Default for steps without the option. */
   readonly onExhausted: "throw" | "fail" | undefined;
   readonly middlewares: readonly WorkflowMiddleware[];
+  /** The limits of an invocation that runs inline; `false`: each invocation runs one step. */
+  readonly inline: InlineLimits | false;
   /** The last segment of the URL of each workflow of the same `serveMany`. */
   readonly siblings: ReadonlyMap<object, string>;
 }

@@ -1,8 +1,8 @@
 import { hasStrings } from "../util/check.ts";
 import { WorkflowError } from "../util/errors.ts";
+import type { StepKey } from "./attempt.ts";
 import { asErrorBody, type FailedStep, type FailurePlace, readFailure, toError } from "./error.ts";
 import { type HistoryEntry, isHistory } from "./history.ts";
-import type { StepKey } from "./inline.ts";
 import { malformed, parseBase64, parseCallback } from "./parse.ts";
 import type { PendingRollback, RollbackRecord } from "./rollback.ts";
 

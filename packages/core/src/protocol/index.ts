@@ -1,11 +1,12 @@
+/** The wire protocol, for engines and tools: names, types and their parsers. @module */
 import { checkOptions } from "../util/options.ts";
 import * as names from "./header-names.ts";
 import * as prefixes from "./header-prefixes.ts";
 
 export { fromBase64, textFromBase64, toBase64 } from "../util/bytes.ts";
-/** The wire protocol, for engines and tools: names, types and their parsers. */
 export { type Duration, MAX_DURATION_MS, parseDuration, parseUnixTime } from "../util/duration.ts";
 export { isSameUrl, toHttpUrl, urlKey } from "../util/url.ts";
+export { type AttemptEntry, type InlineAttempt, parseAttempt, type StepKey } from "./attempt.ts";
 export { decodeStepName } from "./call.ts";
 export { decodeCapabilities, type EndpointCapabilities, encodeCapabilities } from "./capabilities.ts";
 export { CONNECTION_HEADERS } from "./connection-headers.ts";
@@ -31,18 +32,15 @@ export {
 } from "./history.ts";
 export { isMessageRunId, isRunId, newMessageId, newScheduleId, randomId, toRunId } from "./ids.ts";
 export type {
-  AttemptEntry,
   InlineAnswer,
   InlineAnswers,
   InlineAppend,
   InlineAppends,
-  InlineAttempt,
   InlineEnd,
   InlineMessage,
   InlineNews,
   InlineRecord,
   InlineRequest,
-  StepKey,
 } from "./inline.ts";
 export type { InvokeEnvelope } from "./invoke.ts";
 export { LOWERCASE_HEADER, LOWERCASE_PREFIX } from "./lowercase-names.ts";
@@ -54,7 +52,7 @@ export { type FinishCondition, NON_RETRYABLE_STATUS } from "./outcome.ts";
 export { isKeyOf, keyOf, type RecordKind, stepOfKey } from "./record-key.ts";
 export { isExpression } from "./retry-delay.ts";
 export { type PendingRollback, type RollbackAnswer, type RollbackRecord, readRollback } from "./rollback.ts";
-export { isPlan, parseStep, recordKey, resultId, type StepRecord, type StepType } from "./step.ts";
+export { isPlan, parseStep, recordKey, resultId, type StepRecord, type StepType, toStep } from "./step.ts";
 export {
   boundHeaders,
   DEV_CREDENTIALS,

@@ -24,7 +24,7 @@ export function toFailedStep({ id, name, type }: Pick<StepEntry, "id" | "name" |
   return { id, name, type };
 }
 
-/** Steps that the workflow requested together. A single step is a group of one. */
+/** Steps that the workflow requested together. A single step, or one that runs inline, is a group of one. */
 export interface Group {
   readonly size: number;
   /** In the order their results were recorded, so that a race has the same winner in each replay. */
@@ -102,6 +102,8 @@ export function newEntry(record: StepRecord, group: Group = { size: 1, finished:
 }
 
 function phaseAt(delivered: StepEntry | undefined): Phase {
-  if (!delivered || delivered.group.finished.length === delivered.group.size) return { kind: "advance" };
+  const { size, finished } = delivered?.group ?? { size: 1 };
+  // The plan of a single step is recorded inline: the step is under way, and not to be begun by its delivery.
+  if (!delivered || size === 1 || finished?.length === size) return { kind: "advance" };
   return delivered.result ? { kind: "wait" } : { kind: "member", entry: delivered };
 }

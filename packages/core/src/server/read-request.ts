@@ -33,7 +33,7 @@ export function readHead(request: Request, trustProxy: boolean): RequestHead | R
 export async function readRequest(head: RequestHead, limit: number): Promise<IncomingRequest | Refusal> {
   const bytes = await readBody(head.request, limit);
   if (bytes) return { ...head, bytes, body: decodeUtf8(bytes) };
-  const message = `The body exceeds ${limit} bytes.`;
+  const message = `The body exceeds the limit of ${limit} bytes.`;
   return refused(413, "body_too_large", message);
 }
 
@@ -62,7 +62,7 @@ function forwardedUrl({ url, headers }: Request): URL {
 
 async function readBody(request: Request, limit: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
   if (request.bodyUsed) {
-    throw new TypeError("The request's body was read before. Pass a clone of the request.");
+    throw new TypeError("The request's body was read before. Pass an unread request, or a clone.");
   }
   if (!request.body) return new Uint8Array();
   // A too large Content-Length is enough to refuse; a small one proves nothing.

@@ -39,8 +39,10 @@ export { sleep, sleepUntil } from "./sleep.ts";
 export {
   type EngineRequest,
   inStep,
+  type PerformHost,
   type Schedule,
   type Step,
+  type StepAttempt,
   type StepPlacement,
   serialize,
   toBody,

@@ -47,6 +47,11 @@ export interface StepOptions<Result = unknown> extends RetryOptions, RollbackOpt
    * later invocation. `"fail"`: the run fails. Default: the endpoint's `onExhausted`, else `"fail"`.
    */
   readonly onExhausted?: "throw" | "fail";
+  /**
+   * Begins the step's work once at most: it has no retries, and after a crash during the work the step fails with a
+   * `WorkflowStepInterrupted`. Needs inline execution by Perdure's own engine. Only for `context.run`. Default: false.
+   */
+  readonly atMostOnce?: boolean;
 }
 
 /** The attempts of a delivery so far, and its limit. */
@@ -99,6 +104,12 @@ export function checkPolicy(options: StepOptions<never>): void {
     if (wait !== undefined && typeof wait !== "function") toMilliseconds(wait, option);
   }
   if (options.rollbackTimeout !== undefined) toTimeLimit(options.rollbackTimeout, "rollbackTimeout");
+}
+
+/** @throws TypeError for another value than a boolean, or together with retries */
+export function checkAtMostOnce({ atMostOnce, retries }: StepOptions): void {
+  if (![true, false, undefined].includes(atMostOnce)) throw mustBe("atMostOnce", "true or false", atMostOnce);
+  if (atMostOnce && retries) throw mustBe("retries", "0 with atMostOnce", retries);
 }
 
 /** @throws TypeError for another value */

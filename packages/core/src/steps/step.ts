@@ -22,11 +22,34 @@ export interface Step<Result = unknown> {
   /** When the engine is to deliver the record, or the plan of a member of a group. */
   readonly schedule?: Schedule;
   /** Does the work in the endpoint; the engine records the returned JSON string. */
-  readonly perform?: (engine: () => Engine, runId: string) => Promise<string | undefined>;
+  readonly perform?: (host: PerformHost) => Promise<string | undefined>;
   /** Lets the engine do the work and record its result. A step without this and `perform` only needs its record. */
   readonly toEngineRequest?: (place: StepPlacement) => EngineRequest;
   /** Never set at runtime: it only carries the type of the result. */
   readonly "~result"?: Result;
+}
+
+/** The argument of a step's work: one attempt to do it. */
+export interface StepAttempt {
+  /**
+   * Aborted when the engine no longer takes the step's result: the run is cancelled or has failed, another invocation
+   * continues it, or the delivery's connection is closed.
+   */
+  readonly signal: AbortSignal;
+  /** 1 for the first attempt. */
+  readonly attempt: number;
+  /**
+   * Identifies the step: the same in each attempt, also after a resumption of the run. Send it with requests that must not
+   * have their effect twice.
+   */
+  readonly idempotencyKey: string;
+}
+
+/** The run and the attempt, for a step whose work the endpoint does. */
+export interface PerformHost {
+  readonly engine: () => Engine;
+  readonly runId: string;
+  readonly attempt: StepAttempt;
 }
 
 /** The position of the engine's work in its run, and the run's data that the work may need. */

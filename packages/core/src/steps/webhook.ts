@@ -22,7 +22,7 @@ export function createWebhook(name: string): Step<Webhook> {
   return {
     name,
     type: "CreateWebhook",
-    perform: async (engine, runId) => {
+    perform: async ({ engine, runId }) => {
       const eventId = `evt_${randomId()}`;
       return JSON.stringify({ webhookUrl: engine().webhookUrl(runId, eventId), eventId });
     },

@@ -10,6 +10,8 @@ export interface PublishRequest {
   /** Names in lower case. */
   readonly headers: ReadonlyMap<string, string>;
   readonly body: Uint8Array;
+  /** What a large body is as JSON, where it has been parsed already. */
+  readonly json?: { readonly value: unknown };
   readonly callerIp: string;
   /** Milliseconds since 1970. */
   readonly now: number;
