@@ -22,7 +22,7 @@ export interface InlineAttempt {
   readonly retries?: number | undefined;
   /** Milliseconds until the next attempt; the engine's policy for the run applies without it. */
   readonly delayMs?: number | undefined;
-  /** Another attempt would not help. */
+  /** A retry would fail, too. */
   readonly final?: true | undefined;
 }
 
@@ -32,12 +32,20 @@ export interface AttemptEntry extends InlineAttempt {
   readonly retryAt?: number | undefined;
 }
 
-/** @throws WorkflowError `malformed_body` when the string isn't an attempt */
+/**
+ * Parses the body of an `attempt` entry.
+ *
+ * @throws WorkflowError `malformed_body` when the string isn't an attempt
+ * @example
+ * ```ts
+ * const { step, attempt, error } = parseAttempt(body);
+ * ```
+ */
 export function parseAttempt(json: string): AttemptEntry {
   const subject = "A failed attempt";
   const value = parseJson(subject, json) as AttemptEntry;
   const { step, attempt, error } = Object(value) as AttemptEntry;
   if (hasStrings(step, ["name", "type"]) && isPositive(step.nth) && isPositive(attempt) && asErrorBody(error))
     return value;
-  throw malformed(subject, "isn't one", json);
+  throw malformed(subject, "lacks its required fields", json);
 }
