@@ -16,7 +16,7 @@ export interface EngineProcess {
 
 /** Starts an engine with a database in a temporary folder. */
 export async function startEngine(): Promise<EngineProcess> {
-  const child = fork(PROCESS, { execArgv: process.env.PROF ? ["--cpu-prof", "--cpu-prof-dir=/tmp/prof/engine"] : [], stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  const child = fork(PROCESS, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
   const [env] = (await once(child, "message")) as [Record<string, string>];
   const client = new Client({ baseUrl: env.QSTASH_URL, token: env.QSTASH_TOKEN });
   return {

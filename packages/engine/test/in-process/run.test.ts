@@ -5,6 +5,7 @@ import { getRequestListener } from "@hono/node-server";
 import { serve } from "@perdure/core";
 import { expect, it, onTestFinished } from "vitest";
 import { createEngine, type Engine, EngineError, fetchTransport, ManualClock } from "../../src/index.ts";
+import { decode } from "../harness.ts";
 
 const URL = "https://app.test/order";
 const CREDENTIALS = { token: "a-token", signingKeys: { current: "sig_a", next: "sig_b" } };
@@ -70,7 +71,8 @@ it("starts a run, hands it an event, and reads its result", async () => {
   const run = await engine.runs.get(workflowRunId);
   expect(run).toMatchObject({ workflowState: "RUN_SUCCESS" });
   expect(JSON.parse(run.workflowRunResponse ?? "")).toEqual({ paid: 42, eventData: { by: "ship" } });
-  expect(await engine.runs.history(workflowRunId, { ended: true })).toHaveLength(3);
+  const [payload] = await engine.runs.history(workflowRunId, { ended: true });
+  expect(decode(payload?.body ?? "")).toBe('{"id":21}');
   await expect(engine.runs.history(workflowRunId)).rejects.toMatchObject({ code: "not_found" });
 });
 
