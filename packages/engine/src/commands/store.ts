@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { backlog } from "../queries/backlog.ts";
+import { deadLetter } from "../queries/dead-letter.ts";
 import { runHistory } from "../queries/history.ts";
 import { deadLetters, runs } from "../queries/lists.ts";
 import { logs } from "../queries/logs.ts";
@@ -13,12 +14,16 @@ import { appendInline } from "./append-inline.ts";
 import { cancelMessage, cancelRuns, endRun } from "./cancel.ts";
 import { cancelMessages } from "./cancel-messages.ts";
 import { claim, release, renew, wholeEntries } from "./claim.ts";
-import { removeDeadLetters, repeatReport, repeatRollbacks, retry } from "./dead-letters.ts";
+import { removeDeadLetters, retry } from "./dead-letters.ts";
+import { cancelFailureFunction, repeatFailureFunction, repeatFailureFunctions } from "./failure-function.ts";
 import { changeFlow, getFlow, listFlows, waitingForRoom } from "./flow-control.ts";
+import { notifyByPath } from "./notify-by-path.ts";
 import { type Binding, command, type Operation, query } from "./operation.ts";
 import { publish } from "./publish.ts";
 import { deleteQueue, getQueue, listQueues, pauseQueue, putQueue } from "./queues.ts";
+import { repeatFailedRollbacks } from "./repeat-failed-rollbacks.ts";
 import { resumeRuns } from "./resume.ts";
+import { resumeRun } from "./resume-run.ts";
 import { createSchedule, deleteSchedule, getSchedule, listSchedules, pauseSchedule } from "./schedules.ts";
 import { changeSetting, probe, setting } from "./settings.ts";
 import { settle } from "./settle.ts";
@@ -48,6 +53,7 @@ const OPERATIONS = {
   appendInline: command(appendInline),
   wait: command(wait),
   notify: command(notify),
+  notifyByPath: command(notifyByPath),
   waiters: query(waiters),
   webhookState: query(webhookState),
   endRun: command(endRun),
@@ -70,11 +76,15 @@ const OPERATIONS = {
   logs: query(logs),
 
   // Dead letters.
+  deadLetter: query(deadLetter),
   deadLetters: query(deadLetters),
+  resumeRun: command(resumeRun),
   resumeRuns: command(resumeRuns),
   retry: command(retry),
-  repeatReport: command(repeatReport),
-  repeatRollbacks: command(repeatRollbacks),
+  repeatReport: command(repeatFailureFunction),
+  repeatReports: command(repeatFailureFunctions),
+  cancelReport: command(cancelFailureFunction),
+  repeatRollbacks: command(repeatFailedRollbacks),
   removeDeadLetters: command(removeDeadLetters),
 
   urlGroups: query(listUrlGroups),
