@@ -1,24 +1,34 @@
 import { randomUUID } from "node:crypto";
 import type { HistoryEntry } from "@perdure/core/protocol";
-import { cancelMessage, cancelRuns, endRun } from "./commands/cancel.ts";
+import { cancelMessage } from "./commands/cancel-message.ts";
 import { cancelMessages } from "./commands/cancel-messages.ts";
-import { claim, release, renew, wholeEntries } from "./commands/claim.ts";
-import { removeDeadLetters, repeatReport, repeatRollbacks, retry } from "./commands/dead-letters.ts";
+import { cancelRuns } from "./commands/cancel-runs.ts";
+import { claimMessages } from "./commands/claim-messages.ts";
+import { endRun } from "./commands/end-run.ts";
 import { flowControl } from "./commands/flow-control.ts";
-import { latestRun, liveRun } from "./commands/messages.ts";
+import { notifyEvent } from "./commands/notify-event.ts";
 import { publish } from "./commands/publish.ts";
 import { queueControl } from "./commands/queues.ts";
-import { resumeRuns } from "./commands/resume.ts";
+import { releaseLeases } from "./commands/release-leases.ts";
+import { removeDeadLetters } from "./commands/remove-dead-letters.ts";
+import { renewLeases } from "./commands/renew-leases.ts";
+import { repeatReport } from "./commands/repeat-report.ts";
+import { repeatRollbacks } from "./commands/repeat-rollbacks.ts";
+import { resumeRuns } from "./commands/resume-runs.ts";
+import { retryDeadLetters } from "./commands/retry-dead-letters.ts";
 import { scheduleControl } from "./commands/schedules.ts";
-import { changeSetting, probe, setting } from "./commands/settings.ts";
-import { type SettleSettings, settle } from "./commands/settle.ts";
+import { changeSetting, checkWritable, readSetting } from "./commands/settings.ts";
+import { type SettleSettings, settleDelivery } from "./commands/settle-delivery.ts";
+import { startWait } from "./commands/start-wait.ts";
 import { sweep } from "./commands/sweep.ts";
 import { getUrlGroup, listUrlGroups, updateUrlGroup } from "./commands/url-groups.ts";
-import { notify, wait, waiters, webhookState } from "./commands/waits.ts";
 import { backlog } from "./queries/backlog.ts";
 import { deadLetters, runs } from "./queries/lists.ts";
 import { logs } from "./queries/logs.ts";
 import { message } from "./queries/read.ts";
+import { waiters } from "./queries/waiters.ts";
+import { webhookState } from "./queries/webhook-state.ts";
+import { wholeEntries } from "./queries/whole-entries.ts";
 import type { Command } from "./rules/command.ts";
 import type { Observer } from "./rules/event.ts";
 import type { Options } from "./rules/options.ts";
@@ -65,11 +75,12 @@ import type {
   WebhookState,
 } from "./store/store.ts";
 import { history } from "./store/tables/entries.ts";
+import { latestRun, liveRun } from "./store/tables/runs.ts";
 import { withoutWakeUps } from "./store/tx.ts";
 
 type Limits = Partial<QueueLimits>;
 
-/** What a store keeps, and for whom. */
+/** What a store keeps, and where its warnings go. */
 export interface StoreSettings {
   /** Bytes of an answer that the record of each failed attempt keeps. 4 KiB by default. */
   readonly excerptBytes?: number;
@@ -83,13 +94,13 @@ export class SqlStore implements Store {
   readonly schedules: Schedules;
   readonly flows: Flows;
   readonly #driver: Driver;
-  readonly #keeping: SettleSettings;
-  /** Leases are held by this engine, and by no other. */
+  readonly #settings: SettleSettings;
+  /** The owner of the leases that this engine holds. */
   readonly #owner: string = randomUUID();
 
   constructor(driver: Driver, { excerptBytes = 4096 }: StoreSettings = {}) {
     this.#driver = driver;
-    this.#keeping = { excerpt: excerptBytes };
+    this.#settings = { excerpt: excerptBytes };
     this.queues = queueControl(driver);
     this.schedules = scheduleControl(driver);
     this.flows = flowControl(driver);
@@ -100,11 +111,11 @@ export class SqlStore implements Store {
   }
 
   wait(command: NewWait): Promise<WaitReceipt> {
-    return this.#driver.write((tx) => wait(tx, command));
+    return this.#driver.write((tx) => startWait(tx, command));
   }
 
   notify(notification: EventNotification): Promise<NotifyResult> {
-    return this.#driver.write((tx) => notify(tx, notification));
+    return this.#driver.write((tx) => notifyEvent(tx, notification));
   }
 
   webhookState(runId: string, eventId: string, most: WebhookLimits): Promise<WebhookState> {
@@ -116,7 +127,7 @@ export class SqlStore implements Store {
   }
 
   claim(order: ClaimOrder): Promise<Claims> {
-    return this.#driver.write((tx) => claim(withoutWakeUps(tx), { ...order, owner: this.#owner }));
+    return this.#driver.write((tx) => claimMessages(withoutWakeUps(tx), { ...order, owner: this.#owner }));
   }
 
   entriesOf(claim: Claim): Promise<HistoryEntry[]> {
@@ -124,15 +135,15 @@ export class SqlStore implements Store {
   }
 
   renew(leases: readonly Lease[], until: number): Promise<Lease[]> {
-    return this.#driver.write((tx) => renew(tx, leases, until));
+    return this.#driver.write((tx) => renewLeases(tx, leases, until));
   }
 
   release(leases: readonly Lease[]): Promise<void> {
-    return this.#driver.write((tx) => release(tx, leases));
+    return this.#driver.write((tx) => releaseLeases(tx, leases));
   }
 
   settle(lease: Lease, settlement: Settlement): Promise<Settled> {
-    return this.#driver.write((tx) => settle(tx, lease, settlement, this.#keeping));
+    return this.#driver.write((tx) => settleDelivery(tx, lease, settlement, this.#settings));
   }
 
   endRun(runId: string, end: RunEnd): Promise<EndedRun> {
@@ -152,7 +163,7 @@ export class SqlStore implements Store {
   }
 
   retry(query: DeadLetterQuery, options: Options, limits?: Limits): Promise<RetriedMessages> {
-    return this.#driver.write((tx) => retry(tx, query, options, limits));
+    return this.#driver.write((tx) => retryDeadLetters(tx, query, options, limits));
   }
 
   removeDeadLetters(query: DeadLetterQuery): Promise<RemovedDeadLetters> {
@@ -198,7 +209,7 @@ export class SqlStore implements Store {
   }
 
   setting(name: string): Promise<string | undefined> {
-    return this.#driver.read((tx) => setting(tx, name));
+    return this.#driver.read((tx) => readSetting(tx, name));
   }
 
   changeSetting(name: string, was: string | undefined, value: string): Promise<boolean> {
@@ -210,7 +221,7 @@ export class SqlStore implements Store {
   }
 
   probe(): Promise<void> {
-    return this.#driver.write(probe);
+    return this.#driver.write(checkWritable);
   }
 
   backlog(): Promise<Backlog> {

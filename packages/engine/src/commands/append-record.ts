@@ -3,30 +3,33 @@ import type { StartCall } from "../rules/call.ts";
 import type { AppendStep } from "../rules/command.ts";
 import { excerptOf } from "../rules/event.ts";
 import type { Receipt } from "../store/store.ts";
-import { notLive } from "../store/tables/runs.ts";
+import { entryMessage } from "../store/tables/entries.ts";
+import { lockRun, notLive } from "../store/tables/runs.ts";
 import type { Tx } from "../store/tx.ts";
-import { entryMessage, insertEntry, lockRun } from "./messages.ts";
+import { insertEntry } from "./insert-entry.ts";
+import { openWebhook } from "./open-webhook.ts";
 import { receipt } from "./receipt.ts";
-import { addWebhook } from "./waits.ts";
 
 /**
  * Adds a record or a call to a run's history, and stores its delivery. An endpoint that hasn't heard the answer repeats
- * the request: then the answer names what is there.
+ * the request: the receipt of the repetition names the entry that is there.
  *
  * @throws Problem 400 when the run isn't live
  */
 export async function appendRecord(tx: Tx, command: AppendStep | StartCall): Promise<Receipt> {
-  const run = await lockRun(tx, command.runId);
-  if (!run) throw await notLive(tx, command.runId, "nothing can be added to it");
-  const known = await entryMessage(tx, run.key, command.key);
-  if (known !== undefined) return receipt({ id: known, url: command.message.url }, run, true);
+  const { runId, key, body, message } = command;
+  const run = await lockRun(tx, runId);
+  if (!run) throw await notLive(tx, runId, "nothing can be added to it");
   const callType = command.kind === "call" ? "toCallback" : "step";
-  await insertEntry(tx, run, { key: command.key, callType, body: command.body }, command.message);
+  if (!(await insertEntry(tx, run, { key, callType, body }, message))) {
+    const id = (await entryMessage(tx, run.key, key)) ?? message.id;
+    return receipt({ id, url: message.url }, run, true);
+  }
   if (command.kind === "append") {
-    await addWebhook(tx, run.key, command.record);
+    await openWebhook(tx, run.key, command.record);
     recordAppended(tx, command);
   }
-  return receipt(command.message, run, false);
+  return receipt(message, run, false);
 }
 
 function recordAppended(tx: Tx, { runId, record, message }: AppendStep): void {

@@ -1,14 +1,16 @@
-import { begunAt, type FlowChange, type FlowControl, pin } from "../rules/flow-control.ts";
+import { begunAt, type FlowChange, type FlowControl, pinLimits } from "../rules/flow-control.ts";
+import { STATUS } from "../rules/message-status.ts";
 import type { Flows, RoomWaiters } from "../store/controls.ts";
 import type { Driver } from "../store/driver.ts";
 import * as inOrder from "../store/in-order.ts";
+import { type FlowRow, flowOf, IS_ADMITTED, toLimits } from "../store/tables/flows.ts";
 import { POSITION, type Sql, sql, type Tx } from "../store/tx.ts";
-import { type FlowRow, flowOf, IN_FLIGHT, releaseAllWaiting, toLimits } from "./flow-limits.ts";
+import { releaseAllThrottled } from "./release-throttled.ts";
 
-/** Of a key that no message has named yet. */
-const PERIOD = 1000;
+/** Milliseconds of a period of a key that no message has named yet. */
+const DEFAULT_PERIOD = 1000;
 
-/** Rows that are looked at to count who waits for room: however many there are, it takes milliseconds. */
+/** Rows that the engine reads at most to count the messages that wait for room: it takes milliseconds. */
 const MAX_COUNTED = 10_000;
 
 export function flowControl(driver: Driver): Flows {
@@ -20,7 +22,7 @@ export function flowControl(driver: Driver): Flows {
         return row && toFlow(tx, row);
       }),
     waitingForRoom: () => driver.read((tx) => waitingForRoom(tx)),
-    change: (key, change) => driver.write((tx) => apply(tx, key, change)),
+    change: (key, change) => driver.write((tx) => changeFlow(tx, key, change)),
   };
 }
 
@@ -33,8 +35,8 @@ async function flows(tx: Tx, search: string): Promise<FlowControl[]> {
 
 async function toFlow(tx: Tx, row: FlowRow): Promise<FlowControl> {
   const { active, waiting } = (await tx.one<{ active: number; waiting: number }>(sql`SELECT
-    (SELECT count(*) FROM due WHERE flow_key = ${row.key} AND ${IN_FLIGHT}) AS active,
-    (SELECT count(*) FROM due WHERE flow_key = ${row.key} AND status = 'throttled') AS waiting`)) as {
+    (SELECT count(*) FROM due WHERE flow_key = ${row.key} AND ${IS_ADMITTED}) AS active,
+    (SELECT count(*) FROM due WHERE flow_key = ${row.key} AND status = ${STATUS.throttled}) AS waiting`)) as {
     active: number;
     waiting: number;
   };
@@ -61,16 +63,16 @@ async function waitingForRoom(tx: Tx): Promise<RoomWaiters> {
     return row?.count ?? 0;
   };
   return {
-    // With a lease that ran out it isn't room that a message waits for.
-    due: await count(sql`at <= ${tx.now}`, sql`status <> 'delivering'`),
-    aside: await count(sql`destination IS NOT NULL`, sql`status = 'deferred'`),
+    // A message whose lease has run out doesn't wait for room.
+    due: await count(sql`at <= ${tx.now}`, sql`status <> ${STATUS.delivering}`),
+    aside: await count(sql`destination IS NOT NULL`, sql`status = ${STATUS.deferred}`),
   };
 }
 
-async function apply(tx: Tx, key: string, change: FlowChange): Promise<boolean> {
+async function changeFlow(tx: Tx, key: string, change: FlowChange): Promise<boolean> {
   if (!(await flowOf(tx, key))) {
     if (change.kind !== "pause" && change.kind !== "pin") return false;
-    await tx.run(sql`INSERT INTO flows (key, period) VALUES (${key}, ${PERIOD})`);
+    await tx.run(sql`INSERT INTO flows (key, period) VALUES (${key}, ${DEFAULT_PERIOD})`);
   }
   await tx.run(sql`UPDATE flows SET used_at = ${tx.now} WHERE key = ${key}`);
   const row = await flowOf(tx, key);
@@ -83,7 +85,7 @@ async function apply(tx: Tx, key: string, change: FlowChange): Promise<boolean> 
       await tx.run(sql`UPDATE flows SET paused = 0 WHERE key = ${key}`);
       break;
     case "pin":
-      await pinLimits(tx, row, change);
+      await pinFlow(tx, row, change);
       await resetRate(tx, key);
       break;
     case "unpin":
@@ -96,12 +98,12 @@ async function apply(tx: Tx, key: string, change: FlowChange): Promise<boolean> 
     default:
       return change satisfies never;
   }
-  if (await releaseAllWaiting(tx, key)) tx.wakeAt(tx.now);
+  if (await releaseAllThrottled(tx, key)) tx.wakeAt(tx.now);
   return true;
 }
 
-async function pinLimits(tx: Tx, row: FlowRow, change: Extract<FlowChange, { kind: "pin" }>): Promise<void> {
-  const pinned = pin(toLimits(row), change);
+async function pinFlow(tx: Tx, row: FlowRow, change: Extract<FlowChange, { kind: "pin" }>): Promise<void> {
+  const pinned = pinLimits(toLimits(row), change);
   await tx.run(sql`UPDATE flows SET parallelism = ${pinned.parallelism ?? null}, rate = ${pinned.rate ?? null}, period = ${pinned.period}, pinned_parallelism = ${pinned.pinnedParallelism ? 1 : 0}, pinned_rate = ${pinned.pinnedRate ? 1 : 0}
      WHERE key = ${row.key}`);
 }

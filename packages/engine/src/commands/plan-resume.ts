@@ -1,8 +1,9 @@
 import type { CallType } from "@perdure/core/protocol";
+import { type Outcome, UNDELIVERED } from "../rules/message-status.ts";
 import { isKeyOf, keyOf, stepOfKey } from "../rules/record-key.ts";
 import type { Run } from "../rules/run.ts";
 import * as inOrder from "../store/in-order.ts";
-import { sql, type Tx } from "../store/tx.ts";
+import { constants, sql, type Tx } from "../store/tx.ts";
 
 /** An entry of a run that has failed. */
 export interface OldEntry {
@@ -80,7 +81,7 @@ async function asked(tx: Tx, run: number, entries: readonly OldEntry[]): Promise
 async function wasDelivered(tx: Tx, { message }: OldEntry): Promise<boolean> {
   return (
     (await tx.one(
-      sql`SELECT 1 FROM messages WHERE id = ${message} AND outcome IN ('FAILED', 'CANCELLED')`,
+      sql`SELECT 1 FROM messages WHERE id = ${message} AND outcome IN (${constants<Outcome>(...UNDELIVERED)})`,
     )) === undefined
   );
 }

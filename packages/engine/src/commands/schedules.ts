@@ -1,41 +1,9 @@
-import type { HeaderList } from "../rules/header.ts";
-import type { OptionLimits } from "../rules/options.ts";
-import {
-  describeSchedule,
-  type NewSchedule,
-  nextOf,
-  type Schedule,
-  scheduleLimitReached,
-  type TickState,
-  tickCommands,
-} from "../rules/schedule.ts";
+import { describeSchedule, type NewSchedule, nextOf, scheduleLimitReached } from "../rules/schedule.ts";
 import type { ScheduleLimits, Schedules } from "../store/controls.ts";
 import type { Driver } from "../store/driver.ts";
-import * as inOrder from "../store/in-order.ts";
+import { type ScheduleRow, scheduleOf, toSchedule } from "../store/tables/schedules.ts";
 import { sql, type Tx } from "../store/tx.ts";
-import { findDuplicate } from "./deduplicate.ts";
-import { insertMessage } from "./messages.ts";
-import { ensureQueue } from "./queue-places.ts";
-import { getUrlGroup } from "./url-groups.ts";
-
-interface ScheduleRow {
-  readonly key: number;
-  readonly id: string;
-  readonly cron: string;
-  readonly destination: string;
-  readonly headers: string;
-  readonly body: Uint8Array;
-  readonly created_at: number;
-  readonly caller_ip: string;
-  readonly limits: string;
-  readonly paused: number;
-  readonly last_at: number | null;
-  readonly next_at: number | null;
-  readonly last_states: string;
-}
-
-/** Schedules that tick in one go. */
-const MAX_TICKS_AT_ONCE = 1000;
+import { ensureQueue } from "./ensure-queue.ts";
 
 export function scheduleControl(driver: Driver): Schedules {
   return {
@@ -44,9 +12,9 @@ export function scheduleControl(driver: Driver): Schedules {
         const rows = await tx.all<ScheduleRow>(sql`SELECT * FROM schedules ORDER BY key`);
         return rows.map(toSchedule);
       }),
-    get: (id) => driver.read((tx) => find(tx, id)),
-    put: (schedule, limits) => driver.write((tx) => put(tx, schedule, limits)),
-    pause: (id, paused) => driver.write((tx) => pause(tx, id, paused)),
+    get: (id) => driver.read((tx) => scheduleOf(tx, id)),
+    put: (schedule, limits) => driver.write((tx) => putSchedule(tx, schedule, limits)),
+    pause: (id, paused) => driver.write((tx) => pauseSchedule(tx, id, paused)),
     delete: (id) =>
       driver.write(async (tx) => {
         await tx.run(sql`DELETE FROM schedules WHERE id = ${id}`);
@@ -54,62 +22,13 @@ export function scheduleControl(driver: Driver): Schedules {
   };
 }
 
-/**
- * Stores the messages of the schedules whose time has come, with the time of each one's next tick. However many ticks
- * were missed while nothing ran, one is made up for.
- */
-export async function tick(tx: Tx): Promise<void> {
-  const rows = await tx.all<ScheduleRow>(
-    sql`SELECT * FROM schedules WHERE next_at <= ${tx.now} ORDER BY next_at, key LIMIT ${MAX_TICKS_AT_ONCE}`,
-  );
-  for (const { id } of rows) {
-    await tx.lock("schedule", id);
-    // Another engine may have made this tick meanwhile.
-    const schedule = await find(tx, id);
-    if (schedule?.nextAt === undefined || schedule.nextAt > tx.now) continue;
-    const commands = tickCommands(schedule, await getUrlGroup(tx, schedule.destination), tx.now);
-    const fresh = await inOrder.filter(commands, async (command) => !(await findDuplicate(tx, command)));
-    // They are due by the claim that this is part of, or told as what is next.
-    for (const { message } of fresh) await insertMessage(tx, message);
-    const states = fresh.map(({ message }): [string, TickState] => [message.id, "IN_PROGRESS"]);
-    await tx.run(
-      sql`UPDATE schedules SET last_at = ${tx.now}, next_at = ${nextOf(schedule, tx.now) ?? null}, last_states = ${JSON.stringify(Object.fromEntries(states))} WHERE id = ${id}`,
-    );
-  }
-}
-
-/** When the next schedule ticks. */
-export async function nextTickAt(tx: Tx): Promise<number | undefined> {
-  return (
-    await tx.one<{ at: number }>(
-      sql`SELECT next_at AS at FROM schedules WHERE next_at IS NOT NULL ORDER BY next_at LIMIT 1`,
-    )
-  )?.at;
-}
-
-/** Notes what became of a message, if it is of the latest tick. */
-export async function recordTickState(
-  tx: Tx,
-  id: string,
-  messageId: string,
-  state: TickState,
-): Promise<void> {
-  const states = (await find(tx, id))?.lastStates;
-  if (states?.[messageId] === undefined) return;
-  await tx.run(
-    sql`UPDATE schedules SET last_states = ${JSON.stringify({ ...states, [messageId]: state })} WHERE id = ${id}`,
-  );
-}
-
-async function put(tx: Tx, schedule: NewSchedule, limits: ScheduleLimits): Promise<void> {
+async function putSchedule(tx: Tx, schedule: NewSchedule, limits: ScheduleLimits): Promise<void> {
   const { id, cron, destination, createdAt } = schedule;
   await tx.lock("schedule", id);
-  const old = await find(tx, id);
+  const old = await scheduleOf(tx, id);
   if (!old) {
-    const { count } = (await tx.one<{ count: number }>(sql`SELECT count(*) AS count FROM schedules`)) as {
-      count: number;
-    };
-    if (count >= limits.schedules) scheduleLimitReached(limits.schedules);
+    const counted = await tx.one<{ count: number }>(sql`SELECT count(*) AS count FROM schedules`);
+    if ((counted?.count ?? 0) >= limits.schedules) scheduleLimitReached(limits.schedules);
   }
   const { queue } = describeSchedule(schedule).message;
   if (queue !== undefined) await ensureQueue(tx, queue, limits.queues);
@@ -122,10 +41,10 @@ async function put(tx: Tx, schedule: NewSchedule, limits: ScheduleLimits): Promi
   if (next !== undefined) tx.wakeAt(next);
 }
 
-async function pause(tx: Tx, id: string, paused: boolean): Promise<boolean> {
-  const schedule = await find(tx, id);
+async function pauseSchedule(tx: Tx, id: string, paused: boolean): Promise<boolean> {
+  const schedule = await scheduleOf(tx, id);
   if (!schedule) return false;
-  // Resumed twice, it ticks as if resumed once.
+  // To resume a schedule that runs changes nothing: its next time stays.
   if (schedule.paused === paused) return true;
   const next = nextOf({ cron: schedule.cron, paused }, tx.now);
   await tx.run(
@@ -133,26 +52,4 @@ async function pause(tx: Tx, id: string, paused: boolean): Promise<boolean> {
   );
   if (next !== undefined) tx.wakeAt(next);
   return true;
-}
-
-async function find(tx: Tx, id: string): Promise<Schedule | undefined> {
-  const row = await tx.one<ScheduleRow>(sql`SELECT * FROM schedules WHERE id = ${id}`);
-  return row && toSchedule(row);
-}
-
-function toSchedule(row: ScheduleRow): Schedule {
-  return {
-    id: row.id,
-    cron: row.cron,
-    destination: row.destination,
-    headers: JSON.parse(row.headers) as HeaderList,
-    body: row.body,
-    createdAt: row.created_at,
-    callerIp: row.caller_ip,
-    limits: JSON.parse(row.limits) as OptionLimits,
-    paused: row.paused === 1,
-    lastAt: row.last_at ?? undefined,
-    nextAt: row.next_at ?? undefined,
-    lastStates: JSON.parse(row.last_states) as Schedule["lastStates"],
-  };
 }

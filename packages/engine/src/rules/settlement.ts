@@ -9,7 +9,7 @@ import { type Ended, mayHaveStep } from "./rollback.ts";
 import { hasFeature } from "./run.ts";
 
 /** What is to be recorded of an attempt. */
-export type Settlement = LearnedFacts &
+export type Settlement = EndpointFacts &
   (
     | {
         readonly kind: "delivered";
@@ -32,7 +32,7 @@ export type Settlement = LearnedFacts &
   );
 
 /** What an answer tells of the run's endpoint for the first time, or anew. */
-export interface LearnedFacts {
+export interface EndpointFacts {
   readonly capabilities?: string | undefined;
   /** As {@link Run.identified}. */
   readonly identified?: true | undefined;

@@ -184,6 +184,8 @@ export interface HistoryChoice {
 export interface Lease {
   readonly seq: number;
   readonly messageId: string;
+  /** The run that the message belongs to. */
+  readonly runId: string | undefined;
   readonly fence: number;
 }
 

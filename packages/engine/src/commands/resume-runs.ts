@@ -1,4 +1,5 @@
 import { deadLetters } from "../queries/lists.ts";
+import { isReporting, rollbacksOf } from "../queries/rollbacks.ts";
 import { newMessageId, newRunId } from "../rules/ids.ts";
 import { invokeRecord } from "../rules/invoke.ts";
 import type { NewMessage } from "../rules/message.ts";
@@ -9,18 +10,18 @@ import type { DeadLetterQuery, ResumedRuns, ResumeRequest } from "../store/lists
 import { MESSAGES, type MessageRow, type RunRow, toMessage, toRun } from "../store/tables/rows.ts";
 import { insertRun } from "../store/tables/runs.ts";
 import { insert, sql, type Tx } from "../store/tx.ts";
-import { remove } from "./dead-letters.ts";
-import { insertMessage } from "./messages.ts";
+import { insertMessage } from "./insert-message.ts";
 import { type OldEntry, planResume } from "./plan-resume.ts";
+import { recordEndpoint } from "./record-endpoint.ts";
 import { recordStep } from "./record-step.ts";
-import { isReporting, recordLearned, rollbacksOf } from "./rollbacks.ts";
+import { removeDeadLetter } from "./remove-dead-letters.ts";
 
 export async function resumeRuns(tx: Tx, query: DeadLetterQuery, how: ResumeRequest): Promise<ResumedRuns> {
   const { items, next } = await deadLetters(tx, { ...query, ofRuns: true });
   const runs = await inOrder.flatMap(items, async ({ dlqId, run }) => {
     // While its steps may still be rolled back, they can't be run anew.
     if (!run || (run.capabilities !== undefined && (await isReporting(tx, run.key)))) return [];
-    await remove(tx, { id: dlqId, run: run.key });
+    await removeDeadLetter(tx, { id: dlqId, run: run.key });
     return [await resumeOrRestart(tx, run, how)];
   });
   return { runs, next };
@@ -38,7 +39,7 @@ async function resumeOrRestart(tx: Tx, old: Run, how: ResumeRequest): Promise<Ru
     invoker: undefined,
   });
   const run = { ...inserted, capabilities: old.capabilities };
-  await recordLearned(tx, run.key, { capabilities: old.capabilities });
+  await recordEndpoint(tx, run.key, { capabilities: old.capabilities });
   const entries = await tx.all<OldEntry>(
     sql`SELECT seq, record, message, call_type, body, created_at FROM entries WHERE run = ${old.key} ORDER BY seq`,
   );

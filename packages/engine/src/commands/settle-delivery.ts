@@ -1,0 +1,142 @@
+import { hasPending } from "../queries/pending.ts";
+import { type CallEnd, toAnswer } from "../rules/call.ts";
+import type { Reply } from "../rules/message.ts";
+import { STATUS } from "../rules/message-status.ts";
+import type { EndpointFacts, Settlement } from "../rules/settlement.ts";
+import type { Lease, Settled } from "../store/store.ts";
+import { finishMessage, statusOn } from "../store/tables/due.ts";
+import { logState } from "../store/tables/logs.ts";
+import { LIVE_MESSAGES, type MessageRow, toMessage } from "../store/tables/rows.ts";
+import { runOf } from "../store/tables/runs.ts";
+import { sql, type Tx } from "../store/tx.ts";
+import { endAlarm, startAlarm } from "./alarms.ts";
+import { failMessage } from "./fail-message.ts";
+import { completeInFlight } from "./in-flight.ts";
+import { insertEntry } from "./insert-entry.ts";
+import { onMessageFinished } from "./on-message-finished.ts";
+import { recordEndpoint } from "./record-endpoint.ts";
+import { recordFailure } from "./record-failure.ts";
+import { recordReply } from "./record-reply.ts";
+import { recordRollback } from "./record-rollback.ts";
+import { releaseThrottled } from "./release-throttled.ts";
+import { reportAttempt } from "./report-attempt.ts";
+import { reportCancellation } from "./report-cancellation.ts";
+
+/** Settings of the store that a settlement obeys. */
+export interface SettleSettings {
+  /** Bytes of an answer that the record of a failed attempt keeps. */
+  readonly excerpt: number;
+}
+
+/**
+ * Settles a delivery: records what its attempt came to, with all that follows from it.
+ *
+ * 1. Read, under the lock of the run, since the delivery's end may be the run's. A lease that no longer holds settles
+ *    nothing: at most the withdrawn delivery has ended.
+ * 2. What the answer says about the run's endpoint is recorded. It may change the message's policy.
+ * 3. The report of the attempt is stored, where the sender has asked for one.
+ * 4. The outcome is recorded: a retry, the end of the message or of a call, a rollback, a failure.
+ * 5. Messages that waited for the flow control key, the queue's place or the schedule go on.
+ */
+export async function settleDelivery(
+  tx: Tx,
+  lease: Lease,
+  settlement: Settlement,
+  settings: SettleSettings,
+): Promise<Settled> {
+  if (lease.runId !== undefined) await tx.lock("run", lease.runId);
+  const held = await heldBy(tx, lease);
+  if (!held) {
+    const ended = await completeInFlight(tx, lease);
+    if (ended !== undefined) await recordEndpointLate(tx, ended, settlement);
+    return { kind: "stale" };
+  }
+  if (held.run !== null) await recordEndpoint(tx, held.run, settlement);
+  const row = (settlement.capabilities !== undefined && (await heldBy(tx, lease))) || held;
+  await reportAttempt(tx, row, settlement);
+  const settled = await record(tx, row, settlement, settings);
+  if (await releaseThrottled(tx, row.flow_key)) tx.wakeAt(tx.now);
+  await onMessageFinished(tx, row);
+  return settled;
+}
+
+/** The message of a lease, if the lease still holds. */
+async function heldBy(tx: Tx, { messageId, fence }: Lease): Promise<MessageRow | undefined> {
+  return tx.one<MessageRow>(
+    sql`${LIVE_MESSAGES} WHERE messages.id = ${messageId} AND due.fence = ${fence} AND due.status = ${STATUS.delivering}`,
+  );
+}
+
+/** The first answer of a run's endpoint comes after the end of the run: it may ask for a report of the cancellation. */
+async function recordEndpointLate(tx: Tx, key: number, facts: EndpointFacts): Promise<void> {
+  const run = facts.capabilities === undefined ? undefined : await runOf(tx, key);
+  if (!run || run.capabilities !== undefined) return;
+  await recordEndpoint(tx, key, facts);
+  if (run.state === "RUN_CANCELED") await reportCancellation(tx, key);
+}
+
+async function record(
+  tx: Tx,
+  row: MessageRow,
+  settlement: Settlement,
+  settings: SettleSettings,
+): Promise<Settled> {
+  switch (settlement.kind) {
+    case "retry":
+      await recordFailure(tx, row, settlement.failure, settings.excerpt);
+      await tx.run(
+        sql`UPDATE due SET ${statusOn("retry")}, at = ${settlement.dueAt}, retried = retried + 1, owner = NULL
+          WHERE message = ${row.seq}`,
+      );
+      await logState(tx, row, "RETRY", { dueAt: settlement.dueAt });
+      tx.wakeAt(settlement.dueAt);
+      if (settlement.unheard) await startAlarm(tx, row);
+      return { kind: "recorded" };
+    case "failed":
+      return await failMessage(tx, row, settlement.failure, settings.excerpt);
+    case "delivered":
+      // The run is live: its end would have withdrawn the delivery.
+      if (isRunDelivery(row) && row.run !== null && !(await hasPending(tx, row.run, row.seq))) {
+        return await failMessage(tx, row, settlement.stalled, settings.excerpt);
+      }
+      await deliver(tx, row, settlement.reply);
+      return { kind: "recorded" };
+    case "called":
+      return await endCall(tx, row, settlement.end, settings);
+    case "rolledBack":
+      await recordRollback(tx, row, settlement.record);
+      return { kind: "recorded" };
+  }
+}
+
+/** Whether a message is to make the workflow of a live run go on. */
+function isRunDelivery({ kind }: MessageRow): boolean {
+  return kind === "step" || kind === "answer";
+}
+
+/** Ends a call: records its answer and stores the delivery that brings the answer to the workflow. */
+async function endCall(tx: Tx, row: MessageRow, end: CallEnd, settings: SettleSettings): Promise<Settled> {
+  if (end.failure) await recordFailure(tx, row, end.failure, settings.excerpt);
+  // The run's log tells of the message.
+  await finishMessage(tx, row.seq, { outcome: "DELIVERED", deleteAfter: null });
+  await logState(tx, row, end.failure ? "FAILED" : "DELIVERED", end.failure ? { attempt: row.retried } : {});
+  const run = await runOf(tx, row.run);
+  if (!run) return { kind: "recorded" };
+  const { key, body, message } = toAnswer(toMessage(row), run, end);
+  await insertEntry(tx, run, { key, callType: "fromCallback", body }, message);
+  return { kind: "recorded" };
+}
+
+async function deliver(tx: Tx, row: MessageRow, reply: Reply): Promise<void> {
+  const report = row.kind === "cancel" || (row.kind === "failure" && (await isReported(tx, row.seq)));
+  // The dead letter, or the run's log, shows the answer to a report.
+  await finishMessage(tx, row.seq, { outcome: "DELIVERED", deleteAfter: report ? null : tx.now });
+  await logState(tx, row, "DELIVERED");
+  if (report) await recordReply(tx, row.seq, reply);
+  await endAlarm(tx, row);
+}
+
+/** Whether the failure that a message reports is still in the queue, or in its run's log. */
+async function isReported(tx: Tx, report: number): Promise<boolean> {
+  return (await tx.one(sql`SELECT 1 FROM dlq WHERE callback = ${report}`)) !== undefined;
+}
