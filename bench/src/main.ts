@@ -1,49 +1,73 @@
 import { claims } from "./claiming.ts";
 import { deliveries } from "./delivery.ts";
-import type { Comparison } from "./measure.ts";
+import { isMet, type Row } from "./measure.ts";
 import { memory } from "./memory.ts";
+import { peers, SETTINGS } from "./peers.ts";
+import { print, write } from "./results.ts";
+import { bytesOfRuns, timePerStep } from "./runs.ts";
+import { bundle } from "./size.ts";
 import { stalls } from "./stalls.ts";
 
-const MIB = 1024 * 1024;
+const SMALL = { runs: 1000, messages: 0 };
 
-function line(name: string, value: string, unit: string): void {
-  console.log(`  ${name.padEnd(44)} ${value.padStart(8)} ${unit}`);
+/**
+ * Every benchmark. `npm run bench` runs all but the peers, and writes `bench/results.md`; `npm run bench -- peers` writes
+ * `bench/results-peers.md`; other names, one or several, only print.
+ */
+const BENCHMARKS: Readonly<Record<string, () => AsyncIterable<Row> | Iterable<Row>>> = {
+  async *runtime() {
+    for (const steps of [10, 100]) yield await deliveries(steps);
+  },
+  async *bundle() {
+    yield await bundle();
+  },
+  async *inline() {
+    for (const steps of [10, 100, 1000]) yield await bytesOfRuns(steps);
+    yield await timePerStep();
+  },
+  async *claims() {
+    yield await claims(
+      "claims among 1 000 000 sleeping runs ÷ among 1 000",
+      { ...SMALL, runs: 1_000_000 },
+      SMALL,
+    );
+    yield await claims(
+      "claims among 100 000 waiting messages ÷ among 1 000",
+      { runs: 0, messages: 100_000 },
+      { runs: 0, messages: 1000 },
+    );
+  },
+  async *memory() {
+    yield await memory(100_000);
+  },
+  async *stalls() {
+    for (const { title, health, delivery } of await stalls()) {
+      yield longestWait(`/health beside ${title}`, health);
+      yield longestWait(`a delivery beside ${title}`, delivery);
+    }
+  },
+  peers,
+};
+
+/** The longest wait, divided by the 100 ms that it may take. */
+function longestWait(name: string, ms: number): Row {
+  return { name: `${name} ÷ 100 ms`, ratios: [ms / 100], bar: { atMost: 1 }, figures: `${ms.toFixed(0)} ms` };
 }
 
-function show({ title, ours, peer, ratio }: Comparison, bar?: number): void {
-  console.log(title);
-  for (const { name, ms } of [ours, peer]) line(name, ms.toFixed(3), "ms");
-  line("ratio", ratio.toFixed(2), bar === undefined ? "\n" : `bar: at most ${bar}\n`);
+const asked = process.argv.slice(2);
+const unknown = asked.find((name) => !Object.hasOwn(BENCHMARKS, name));
+if (unknown !== undefined) {
+  console.error(`There is no benchmark "${unknown}". There are: ${Object.keys(BENCHMARKS).join(", ")}.`);
+  process.exit(1);
 }
-
-for (const steps of [10, 100]) show(await deliveries(steps));
-
-const small = { runs: 1000, messages: 0 };
-show(
-  await claims(
-    "20 claims among 1 000 000 sleeping runs, and among 1 000",
-    { ...small, runs: 1_000_000 },
-    small,
-  ),
-  1.5,
-);
-show(
-  await claims(
-    "20 claims among 100 000 waiting messages, and among 1 000",
-    { runs: 0, messages: 100_000 },
-    { runs: 0, messages: 1000 },
-  ),
-  1.5,
-);
-
-const { full, idle, ratio } = await memory(100_000);
-console.log("an engine with 100 000 sleeping runs, and an idle one");
-line("full", (full / MIB).toFixed(1), "MiB");
-line("idle", (idle / MIB).toFixed(1), "MiB");
-line("ratio", ratio.toFixed(2), "bar: at most 1.5");
-
-console.log("\nwhat others notice of the largest requests: their longest waits");
-for (const { title, health, delivery } of await stalls()) {
-  line(`${title}: /health`, health.toFixed(0), "ms, goal: below 100");
-  line(`${title}: a delivery`, delivery.toFixed(0), "ms, goal: below 100");
+const rows: Row[] = [];
+for (const [name, run] of Object.entries(BENCHMARKS)) {
+  if (asked.length > 0 ? !asked.includes(name) : name === "peers") continue;
+  for await (const row of run()) {
+    print(row);
+    rows.push(row);
+  }
 }
+console.log(`${rows.filter(isMet).length} of ${rows.length} rows reach their bar.`);
+if (asked.length === 0) write("results.md", rows, []);
+if (asked.join() === "peers") write("results-peers.md", rows, SETTINGS);

@@ -1,44 +1,64 @@
+/** One line of the benchmark's result. */
+export interface Row {
+  readonly name: string;
+  /** The ratio of each round, in order. */
+  readonly ratios: readonly number[];
+  /** What the median must reach; absent where the ratio is only told. */
+  readonly bar?: Bar;
+  /** Absolute figures behind the ratio, for the reader only: machines differ. */
+  readonly figures: string;
+}
+
+export type Bar = { readonly atMost: number } | { readonly atLeast: number };
+
+/** Something that takes turns with another one. */
 export interface Contender {
   readonly name: string;
   readonly run: () => Promise<void>;
 }
 
-export interface Comparison {
-  readonly title: string;
-  readonly ours: { readonly name: string; readonly ms: number };
-  readonly peer: { readonly name: string; readonly ms: number };
-  /** Our time divided by the peer's: below 1 is faster. */
-  readonly ratio: number;
-}
-
-/** How often each contender has its turn, and how much it does then. */
-interface Turns {
+/** How often each contender has its turn, and how often it runs in one. */
+export interface Turns {
   readonly rounds: number;
   readonly perRound: number;
 }
 
-const USUAL: Turns = { rounds: 15, perRound: 40 };
+const DEFAULT_TURNS: Turns = { rounds: 15, perRound: 40 };
+
+/** The middle one of the sorted values. */
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}
+
+/** Whether a row's median reaches its bar. */
+export function isMet({ ratios, bar }: Row): boolean {
+  if (!bar) return true;
+  const ratio = median(ratios);
+  return "atMost" in bar ? ratio <= bar.atMost : ratio >= bar.atLeast;
+}
 
 /**
- * Lets two contenders take turns, so that whatever else the machine does meets both, and compares their best rounds:
- * the ones that were disturbed least.
+ * Lets two contenders take turns, so that whatever else the machine does meets both.
+ *
+ * @returns the time of `ours` divided by that of `peer`, for each round but the first, which only warms up
  */
 export async function compare(
-  title: string,
+  name: string,
   ours: Contender,
   peer: Contender,
-  { rounds, perRound }: Turns = USUAL,
-): Promise<Comparison> {
-  const best = new Map<Contender, number>();
+  { rounds, perRound }: Turns = DEFAULT_TURNS,
+): Promise<Row> {
+  const times: Record<"ours" | "peer", number[]> = { ours: [], peer: [] };
   for (let round = 0; round <= rounds; round++) {
-    for (const contender of round % 2 === 0 ? [ours, peer] : [peer, ours]) {
+    const turns = [["ours", ours] as const, ["peer", peer] as const];
+    for (const [who, contender] of round % 2 === 0 ? turns : turns.toReversed()) {
       const ms = await time(contender, perRound);
-      // The first round only warms up.
-      if (round > 0) best.set(contender, Math.min(ms, best.get(contender) ?? Number.POSITIVE_INFINITY));
+      if (round > 0) times[who].push(ms);
     }
   }
-  const [a, b] = [best.get(ours) ?? Number.NaN, best.get(peer) ?? Number.NaN];
-  return { title, ours: { name: ours.name, ms: a }, peer: { name: peer.name, ms: b }, ratio: a / b };
+  const figures = `${ours.name} ${median(times.ours).toFixed(3)} ms, ${peer.name} ${median(times.peer).toFixed(3)} ms`;
+  return { name, ratios: times.ours.map((ms, round) => ms / (times.peer[round] ?? Number.NaN)), figures };
 }
 
 async function time({ run }: Contender, turns: number): Promise<number> {

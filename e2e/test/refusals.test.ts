@@ -175,6 +175,6 @@ describe("code that no longer asks for what its run has recorded", () => {
     await stage.lab.drain();
     expect((await stage.lab.run(workflowRunId)).workflowState).toBe("RUN_FAILED");
     expect(stage.told).toMatchObject({ where: "replay" });
-    expect(stage.told?.failResponse).toMatch(/Recorded and not asked for: .*2 "b" \(Run\), 3 "rest"/);
+    expect(stage.told?.failResponse).toMatch(/Recorded, not requested: .*2 "b" \(Run\), 3 "rest"/);
   });
 });

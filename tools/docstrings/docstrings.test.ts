@@ -1,14 +1,14 @@
-import { mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Named, publicNames } from "./docstrings.ts";
+import { headlessDocstrings, type PublicName, publicNames } from "./docstrings.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
-/** Their names and types say it all, or they only group what is explained within. */
-const PLAIN = [
+/** Names that need no docstring: the name and the type say everything. */
+const SELF_EXPLANATORY = [
   "DeadLetterFilters.workflowRunId",
   "LogsOptions.filter",
   "LogsOptions.state",
@@ -17,10 +17,14 @@ const PLAIN = [
   "RunFilters.workflowRunId",
 ];
 
-/** What users import from. */
-const DOORS = [
+/** Methods without examples of their own: the example of their class shows them. */
+const SHOWN_BY_THEIR_CLASS = /^ManualClock\./;
+
+/** Files that users import from. */
+const ENTRY_POINTS = [
   "packages/core/src/index.ts",
   "packages/core/src/protocol/index.ts",
+  "packages/core/src/qstash.ts",
   ...readdirSync(join(ROOT, "packages/adapters/src"))
     .filter((file) => file.endsWith(".ts"))
     .map((file) => `packages/adapters/src/${file}`),
@@ -28,23 +32,30 @@ const DOORS = [
 ];
 
 describe("every public name", () => {
-  let names: Named[];
+  let names: PublicName[];
   beforeAll(() => {
-    const doors = DOORS.map((door) => join(ROOT, door));
-    names = publicNames(ROOT, doors);
+    const entryPoints = ENTRY_POINTS.map((file) => join(ROOT, file));
+    names = publicNames(ROOT, entryPoints);
   });
 
-  it("has a docstring, or is plain", () => {
-    const missing = names.filter(({ name, documented }) => !documented && !PLAIN.includes(name));
+  it("has a docstring, or explains itself", () => {
+    const missing = names.filter(({ name, documented }) => !documented && !SELF_EXPLANATORY.includes(name));
     expect(missing.map(({ name, place }) => `${name} (${place})`)).toEqual([]);
   });
 
-  it("that is called plain has none", () => {
-    const bare = names.filter(({ documented }) => !documented).map(({ name }) => name);
-    expect(PLAIN.filter((name) => !bare.includes(name))).toEqual([]);
+  it("that is listed as self-explanatory has no docstring", () => {
+    const undocumented = names.filter(({ documented }) => !documented).map(({ name }) => name);
+    expect(SELF_EXPLANATORY.filter((name) => !undocumented.includes(name))).toEqual([]);
   });
 
-  it("is seen", () => {
+  it("has an example, if it is a function", () => {
+    const functions = names.filter(({ name, callable }) => callable && !SHOWN_BY_THEIR_CLASS.test(name));
+    expect(functions.length).toBeGreaterThan(100);
+    const missing = functions.filter(({ hasExample }) => !hasExample);
+    expect(missing.map(({ name, place }) => `${name} (${place})`)).toEqual([]);
+  });
+
+  it("is found", () => {
     const seen = names.map(({ name }) => name);
     expect(seen).toEqual(
       expect.arrayContaining([
@@ -60,6 +71,33 @@ describe("every public name", () => {
       ]),
     );
     expect(seen.length).toBeGreaterThan(200);
+  });
+});
+
+describe.each(["core", "adapters"])("%s", (name) => {
+  const source = join(ROOT, "packages", name, "src");
+
+  it("has no docstring without a subject", () => {
+    const files = readdirSync(source, { recursive: true, encoding: "utf8" }).filter((file) =>
+      file.endsWith(".ts"),
+    );
+    expect(files.length).toBeGreaterThan(10);
+    const headless = files.flatMap((file) =>
+      headlessDocstrings(readFileSync(join(source, file), "utf8")).map((found) => `${file}:${found}`),
+    );
+    expect(headless).toEqual([]);
+  });
+});
+
+describe("a docstring without a subject", () => {
+  it.each([
+    ["/** What the engine sends. */", ["1: What the engine sends."]],
+    ["\n/**\n * Those of the options\n * that are such.\n */", ["3: Those of the options"]],
+    ["/** Of the run. */ a; /** Somebody waits. */", ["1: Of the run.", "1: Somebody waits."]],
+    ["/** Offers a run. */ /** Hash of a body. */ /** Whatsoever. */", []],
+    ["// What isn't a docstring. /* Of that kind. */", []],
+  ])("is found in %j", (source, expected) => {
+    expect(headlessDocstrings(source)).toEqual(expected);
   });
 });
 
@@ -136,5 +174,35 @@ describe("a docstring", () => {
         export function c(): never { throw new TypeError(); }
       `),
     ).toEqual([]);
+  });
+
+  it("needs an example on functions, constants that are functions, and methods", () => {
+    const file = join(lab, "examples.ts");
+    writeFileSync(
+      file,
+      `
+        export function a(): void {}
+        export const b = (): void => {};
+        export const c: () => void = b;
+        /** @example d() */
+        export const d: () => void = a;
+        export const e = 1;
+        export type F = () => void;
+        export class G {
+          /** @example g.shown() */
+          shown(): void {}
+          hidden(): void {}
+        }
+      `,
+    );
+    const names = publicNames(`${lab}/`, [file]).filter(({ callable }) => callable);
+    expect(names.map(({ name, hasExample }) => [name, hasExample])).toEqual([
+      ["a", false],
+      ["b", false],
+      ["c", false],
+      ["d", true],
+      ["G.shown", true],
+      ["G.hidden", false],
+    ]);
   });
 });

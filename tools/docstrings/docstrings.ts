@@ -1,12 +1,15 @@
 import ts from "@typescript/typescript6";
 
-/** What a public door shows, and whether it is explained. */
-export interface Named {
+/** A public name, and how it is documented. */
+export interface PublicName {
   /** `Client`, or `Client.trigger` for a member. */
   readonly name: string;
   /** Where it is declared: `packages/core/src/client/index.ts:29`. */
   readonly place: string;
   readonly documented: boolean;
+  /** A function, or a method that users call. */
+  readonly callable: boolean;
+  readonly hasExample: boolean;
 }
 
 const OPTIONS: ts.CompilerOptions = {
@@ -18,23 +21,23 @@ const OPTIONS: ts.CompilerOptions = {
   types: [],
 };
 
-/** What people fill in: each of its members is read where it is written. */
+/** Types that users fill in: each of their members needs a docstring. */
 const FILLED_IN = /(?:Options|Settings|Filters|Config|FlowControl|CallRequest|CallWorkflow|WaitForRun)$/;
 
 /**
- * Every name that the files export, the methods of exported classes and of the classes of their properties, and the members of
- * exported interfaces that people fill in.
+ * Lists every name that the files export, the methods of exported classes and of the classes of their properties, and the
+ * members of exported interfaces that users fill in.
  *
- * @param root the folder, with a slash at its end, in which a declaration counts
+ * @param root the folder, with a slash at its end; declarations outside of it don't count
  */
-export function publicNames(root: string, doors: readonly string[]): Named[] {
-  const program = ts.createProgram(doors, OPTIONS);
+export function publicNames(root: string, entryPoints: readonly string[]): PublicName[] {
+  const program = ts.createProgram(entryPoints, OPTIONS);
   const checker = program.getTypeChecker();
   const search = new Search(root, checker);
-  for (const door of doors) {
-    const file = program.getSourceFile(door);
+  for (const entryPoint of entryPoints) {
+    const file = program.getSourceFile(entryPoint);
     const module = file && checker.getSymbolAtLocation(file);
-    if (!module) throw new TypeError(`${door} isn't a module.`);
+    if (!module) throw new TypeError(`${entryPoint} isn't a module.`);
     for (const symbol of checker.getExportsOfModule(module)) {
       const isAlias = (symbol.flags & ts.SymbolFlags.Alias) !== 0;
       search.look(isAlias ? checker.getAliasedSymbol(symbol) : symbol, symbol.name);
@@ -43,8 +46,27 @@ export function publicNames(root: string, doors: readonly string[]): Named[] {
   return [...search.found.values()];
 }
 
+/** First words that make a docstring a sentence without a subject. */
+const HEADLESS = /\/\*\*[\s*]*(?:What|Whoever|Whatever|Those|Of|Nobody|Somebody|Has)\b/g;
+
+/**
+ * Finds docstrings that begin with "What", "Those", "Of" and the like.
+ *
+ * @returns the line of each, and its first line of text: `12: What the engine sends`
+ */
+export function headlessDocstrings(source: string): string[] {
+  return [...source.matchAll(HEADLESS)].map(({ 0: start, index }) => {
+    const at = index + start.search(/\w/);
+    const line = source.slice(0, at).split("\n").length;
+    return `${line}: ${source
+      .slice(at)
+      .replace(/(?:\*\/|\n)[\s\S]*/, "")
+      .trim()}`;
+  });
+}
+
 class Search {
-  readonly found = new Map<string, Named>();
+  readonly found = new Map<string, PublicName>();
   readonly #seen = new Set<ts.Symbol>();
   readonly #root: string;
   readonly #checker: ts.TypeChecker;
@@ -93,7 +115,18 @@ class Search {
     const file = declaration.getSourceFile();
     const { line } = file.getLineAndCharacterOfPosition(declaration.getStart());
     const place = `${file.fileName.slice(this.#root.length)}:${line + 1}`;
-    this.found.set(`${place} ${name}`, { name, place, documented: this.#isDocumented(symbol) });
+    this.found.set(`${place} ${name}`, {
+      name,
+      place,
+      documented: this.#isDocumented(symbol),
+      callable: this.#isCallable(symbol),
+      hasExample: symbol.getJsDocTags(this.#checker).some((tag) => tag.name === "example"),
+    });
+  }
+
+  #isCallable(symbol: ts.Symbol): boolean {
+    if ((symbol.flags & ts.SymbolFlags.Value) === 0) return false;
+    return this.#checker.getTypeOfSymbol(symbol).getCallSignatures().length > 0;
   }
 
   #isDocumented(symbol: ts.Symbol): boolean {

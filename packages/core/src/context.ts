@@ -297,9 +297,7 @@ export function toPostRunContext(run: RunContext): RunContext {
   return new Proxy(run, {
     get(known, name) {
       if (name in known || !(name in WorkflowContext.prototype)) return Reflect.get(known, name);
-      throw new TypeError(
-        `context.${String(name)} is not available after the end of the run. Do the work directly, or use a Client.`,
-      );
+      throw new TypeError(`context.${String(name)} is not available after the run's end. Use a Client.`);
     },
   });
 }

@@ -67,9 +67,7 @@ export function serveMany(
   const siblings = new Map<object, string>();
   for (const [key, workflow] of Object.entries(workflows)) {
     if (key === "" || /[/?#]/.test(key)) {
-      throw new TypeError(
-        `A workflow's key is the last segment of its URL and can't be ${JSON.stringify(key)}.`,
-      );
+      throw new TypeError(`A workflow's key is the last segment of its URL; got ${JSON.stringify(key)}.`);
     }
     if (!("toHandler" in Object(workflow)))
       throw mustBe(`The workflow "${key}"`, "a result of createWorkflow", workflow);

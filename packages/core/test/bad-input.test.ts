@@ -201,7 +201,7 @@ describe("a history", () => {
     ]);
     expect(answer).toMatchObject({
       status: 500,
-      body: { where: "replay", message: expect.stringContaining("1 of 2 steps are finished") },
+      body: { where: "replay", message: expect.stringContaining("finished 1 of 2 steps") },
     });
   });
 

@@ -103,7 +103,7 @@ describe("a workflow that isn't served beside the one that starts it", () => {
     );
     const { body } = await deliver(handler, []);
     expect(body.message).toMatch(
-      /Step "kid" of https?:\S+\/wf starts the workflow resize, which the same serveMany doesn't serve/,
+      /Step "kid" of https?:\S+\/wf starts the workflow resize, which its serveMany doesn't serve/,
     );
     expect(body.message).toContain("it serves: wf, thumbnails");
   });

@@ -184,6 +184,35 @@ describe("user code around steps", () => {
     expect(result).toBe("b");
   });
 
+  it("has a race won by who was recorded first, whoever asks first", async () => {
+    const ran = (stepId: number, stepName: string): StepRecord => ({
+      stepId,
+      stepName,
+      stepType: "Run",
+      concurrent: 1,
+      out: JSON.stringify(stepName),
+    });
+    const handler = open(recorder(), (context) =>
+      Promise.race([
+        context.run("second", () => expect.unreachable()),
+        io(3).then(() => context.run("first", () => expect.unreachable())),
+      ]),
+    );
+    await deliver(handler, [ran(1, "first"), ran(2, "second")]);
+    expect(recorder().finished.map(({ body }) => body)).toEqual(['"first"']);
+  });
+
+  it("receives a result only once it has come to rest, as when the step had just run", async () => {
+    const { result } = await drive(async (context) => {
+      const own = (async () => {
+        for (let turn = 0; turn < 10; turn++) await undefined;
+        return "own";
+      })();
+      return Promise.race([context.run("step", () => "step"), own]);
+    });
+    expect(result).toBe("own");
+  });
+
   it("may chain steps in branches", async () => {
     const runs: Record<string, number> = {};
     const { result } = await drive(async (context) => {
@@ -322,7 +351,7 @@ describe("a workflow that no longer fits its history", () => {
       "a smaller group",
       [plan(1, "a"), plan(2, "b"), done(1, "a"), done(2, "b")],
       (c) => c.run("a", () => 1),
-      /Recorded and not asked for: 2 "b" \(Run\)/,
+      /Recorded, not requested: 2 "b" \(Run\)/,
     ],
     [
       "a larger group",
@@ -346,7 +375,7 @@ describe("a workflow that no longer fits its history", () => {
         body: { error: "WorkflowError", message: expect.stringMatching(message), where: "replay" },
       });
       expect(answer.body.message).toContain("Deploy code");
-      expect(answer.body.message).toContain("Date.now, Math.random, a query");
+      expect(answer.body.message).toContain("Date.now, Math.random and queries");
       expect(recorder().requests).toEqual([]);
     },
   );
@@ -358,13 +387,13 @@ describe("a workflow that no longer fits its history", () => {
       "returns after the first of them",
       [ran(1, "one"), rest, ran(3, "three")],
       (c) => c.run("one", () => 1),
-      /Recorded and not asked for: 2 "rest" \(SleepFor\), 3 "three" \(Run\)/,
+      /Recorded, not requested: 2 "rest" \(SleepFor\), 3 "three" \(Run\)/,
     ],
     [
       "returns and leaves a member of a group",
       [plan(1, "a"), plan(2, "b"), done(1, "a"), done(2, "b")],
       (c) => void c.run("a", () => 1),
-      /not asked for: 2 "b"/,
+      /not requested: 2 "b"/,
     ],
     [
       "returns beside a new step that it doesn't await",
@@ -376,7 +405,7 @@ describe("a workflow that no longer fits its history", () => {
       "throws at once",
       [ran(1, "one")],
       () => Promise.reject(new RangeError("no connection")),
-      /not asked for: 1 "one".*has thrown an error \(no connection\) without them/,
+      /not requested: 1 "one".*has thrown an error \(no connection\) without them/,
     ],
     [
       "throws what must not be retried",
@@ -388,7 +417,7 @@ describe("a workflow that no longer fits its history", () => {
       "catches a step's failure, and doesn't ask for what it did then",
       [{ ...ran(1, "one"), failure: { attempts: 1, error: { error: "E", message: "m" } } }, ran(2, "two")],
       (c) => c.run("one", () => 1).catch(() => "caught"),
-      /not asked for: 2 "two"/,
+      /not requested: 2 "two"/,
     ],
   ])("and %s, fails", async (_name, records, workflow, message) => {
     const answer = await deliverPatiently(workflow, records);

@@ -613,7 +613,7 @@ describe("the failure function", () => {
     });
     expect(told?.context.headers.get("X-User")).toBe("u");
     expect(() => Reflect.get(told?.context ?? {}, "run")).toThrow(
-      /context.run is not available after the end of the run/,
+      /context.run is not available after the run's end/,
     );
     expect(recorder().requests).toEqual([]);
   });

@@ -258,7 +258,7 @@ describe("failures", () => {
     });
     const answer = await answerOf(handler(request(failureBody(), failureHeaders())));
     expect(answer).toMatchObject({ status: 500, body: { error: "TypeError" } });
-    expect(answer.body.message).toMatch(/context.run isn't there/);
+    expect(answer.body.message).toMatch(/context.run is not available/);
   });
 
   it("F4: a run that a plain request starts has its failure callback", async () => {

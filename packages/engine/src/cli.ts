@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
+import type { BackupFlags } from "./cli/backup.ts";
 import type { DevFlags } from "./cli/dev-config.ts";
 import { newKeys } from "./cli/keys.ts";
 import { type CommandName, flagsOf } from "./cli/settings.ts";
@@ -44,8 +45,8 @@ program
   .command("backup")
   .description("copy a database to a new file, also while an engine uses it")
   .argument("<file>", "where the copy goes; there must be nothing yet")
-  .option("--db <file>", "the database (default: PERDURE_DB or .perdure/perdure.db)")
-  .action(async (file: string, flags: { readonly db?: string }) => {
+  .option("--db <file>", "the database (default: PERDURE_DB, else the one in .perdure)")
+  .action(async (file: string, flags: BackupFlags) => {
     const { backup } = await import("./cli/backup.ts");
     await backup(file, flags);
   });

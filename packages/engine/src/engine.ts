@@ -1,4 +1,5 @@
 import { checkOptions } from "@perdure/core/protocol";
+import type { Store } from "./commands/store.ts";
 import { Dispatcher } from "./delivery/dispatcher.ts";
 import { type Parallelism, withGlobalFlow } from "./delivery/global-flow.ts";
 import { createKeys } from "./delivery/keys.ts";
@@ -14,7 +15,7 @@ import { openSqlite } from "./open-sqlite.ts";
 import type { Clock } from "./rules/clock.ts";
 import { type EngineNumbers, type NumberOptions, resolveNumbers } from "./rules/engine-options.ts";
 import type { Observer } from "./rules/event.ts";
-import type { Store } from "./store/store.ts";
+import { limitStoreFaults } from "./store-faults.ts";
 import { systemClock } from "./system-clock.ts";
 
 /** How an engine stores, signs and delivers. {@link NumberOptions} adds its limits, timeouts and retention. */
@@ -102,7 +103,7 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
   const { concurrency, calls, timeouts, limits, retention } = numbers;
   const longest = limits.timeout ?? Number.POSITIVE_INFINITY;
   const policy = options.destinations && createPolicy(options.destinations);
-  const emit = toObserver(options.onEvent);
+  const emit = limitStoreFaults(toObserver(options.onEvent), clock);
   const store =
     typeof options.store === "string" ? openSqlite(options.store, { now: () => clock.now() }) : options.store;
   store.useClock(() => clock.now());
@@ -151,7 +152,7 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
       refusal: policy?.refusal,
     },
     parallelism: underWay,
-    flows: withGlobalFlow(store.flows, underWay),
+    flows: withGlobalFlow(store, underWay),
   });
   return {
     fetch: async (request, bindings) => {

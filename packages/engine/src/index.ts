@@ -1,12 +1,13 @@
+export type { Store, StoreSettings } from "./commands/store.ts";
 export type { DestinationRules } from "./delivery/policy.ts";
 export type { SigningKeys } from "./delivery/signer.ts";
 export { fetchTransport, type OutgoingRequest, type Transport } from "./delivery/transport.ts";
 export { createEngine, type Engine, type EngineOptions } from "./engine.ts";
 export { backupSqlite, openSqlite } from "./open-sqlite.ts";
 export { type Clock, ManualClock } from "./rules/clock.ts";
+export { EngineError, type EngineErrorCode, type EngineErrorFacts } from "./rules/engine-error.ts";
 export type { EngineEvent } from "./rules/event.ts";
 export type { Reply } from "./rules/message.ts";
 export { createServer, type ServerOptions, type Tenant } from "./server.ts";
-export type { StoreSettings } from "./sql-store.ts";
-export { type Store, StoreUnavailable } from "./store/store.ts";
+export { StoreUnavailable } from "./store/unavailable.ts";
 export { systemClock } from "./system-clock.ts";

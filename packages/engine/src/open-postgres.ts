@@ -1,20 +1,17 @@
-import { SqlStore, type StoreSettings } from "./sql-store.ts";
+import { createStore, type Store, type StoreSettings } from "./commands/store.ts";
 import { GroupCommit } from "./store/group-commit.ts";
 import { migrations } from "./store/migrations.ts";
 import { PostgresConnection, type PostgresSession } from "./store/postgres/connection.ts";
-import { StoreUnavailable } from "./store/store.ts";
+import { StoreUnavailable } from "./store/unavailable.ts";
 
 /**
  * Opens a store in a PostgreSQL database, over one session.
  *
  * @throws StoreUnavailable when a newer version of the engine has written the database
  */
-export async function openPostgres(
-  session: PostgresSession,
-  settings: StoreSettings = {},
-): Promise<SqlStore> {
+export async function openPostgres(session: PostgresSession, settings: StoreSettings = {}): Promise<Store> {
   await migrate(session);
-  return new SqlStore(new GroupCommit(new PostgresConnection(session)), settings);
+  return createStore(new GroupCommit(new PostgresConnection(session)), settings);
 }
 
 async function migrate(session: PostgresSession): Promise<void> {

@@ -1,5 +1,5 @@
 import { releaseAllLeases } from "./commands/release-leases.ts";
-import { SqlStore, type StoreSettings } from "./sql-store.ts";
+import { createStore, type Store, type StoreSettings } from "./commands/store.ts";
 import { GroupCommit } from "./store/group-commit.ts";
 import { copyDatabase } from "./store/sqlite/backup.ts";
 import { Database } from "./store/sqlite/database.ts";
@@ -19,18 +19,9 @@ export interface SqliteSettings extends StoreSettings {
 }
 
 /** A store in one file, for one process. */
-export class SqliteStore extends SqlStore {
-  readonly #driver: GroupCommit;
-
-  constructor(driver: GroupCommit, settings?: StoreSettings) {
-    super(driver, settings);
-    this.#driver = driver;
-  }
-
+export interface SqliteStore extends Store {
   /** Transactions committed so far. */
-  get commits(): number {
-    return this.#driver.commits;
-  }
+  readonly commits: number;
 }
 
 /**
@@ -50,7 +41,17 @@ export function openSqlite(file: string, { now = Date.now, ...settings }: Sqlite
   // The file is this process's alone: the owners of all leases are gone. Their attempts count as not made.
   // Where that can't be written, their leases run out by themselves.
   driver.write((tx) => releaseAllLeases(withoutWakeUps(tx), now() + CRASH_GRACE)).catch(() => {});
-  return new SqliteStore(driver, settings);
+  return createSqliteStore(driver, settings);
+}
+
+/** The store of a file that is open. */
+export function createSqliteStore(driver: GroupCommit, settings?: StoreSettings): SqliteStore {
+  return {
+    ...createStore(driver, settings),
+    get commits() {
+      return driver.commits;
+    },
+  };
 }
 
 /**

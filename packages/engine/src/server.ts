@@ -37,6 +37,16 @@ interface Place {
  *
  * @throws TypeError for no user, or for two with the same name or token
  * @throws StoreUnavailable when a database can't be opened
+ * @example
+ * ```ts
+ * const server = createServer({
+ *   tenants: [
+ *     { user: "ann", store: "ann.db", token: tokens.ann, signingKeys: keys.ann },
+ *     { user: "bob", store: "bob.db", token: tokens.bob, signingKeys: keys.bob, lazy: true },
+ *   ],
+ * });
+ * server.start();
+ * ```
  */
 export function createServer({ tenants, onEvent, ...shared }: ServerOptions): Engine {
   checkTenants(tenants);

@@ -4,21 +4,22 @@ import { WorkflowError } from "../util/errors.ts";
 import { refusalReason, unreachableReason } from "./error-reason.ts";
 import { type Http, type HttpRequest, type Query, statusOf } from "./http.ts";
 
-/** What goes along with a request to the engine's API. */
+/** Options of a request to the engine's API. */
 interface Details {
   readonly query?: Query;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | null | undefined;
-  /** The answer has no JSON to read. */
+  /** The answer has no JSON body. */
   readonly empty?: boolean;
-  /** Part of a run, as a refusal names it: what the engine refuses of it is refused for good. */
+  /** The part of a run that the request sends, for the error when the engine refuses it: then the run fails without retries. */
   readonly subject?: string | undefined;
 }
 
 /**
- * Makes a request to the engine's API. @param path segments behind `/v2`
+ * Sends a request to the engine's API.
  *
- * @throws TypeError for settings that can't be used
+ * @param path segments behind `/v2`
+ * @throws TypeError for invalid settings
  * @throws WorkflowError `engine_unreachable`, `engine_refused`, or `quota_exceeded`; `step_refused` for a `subject`
  */
 export type CallApi = <Answer>(
@@ -27,11 +28,11 @@ export type CallApi = <Answer>(
   details?: Details,
 ) => Promise<Answer>;
 
-/** @param connected is called for each request: the settings may become valid later */
+/** @param connected called for each request, because the settings may become valid later */
 export function createApi(connected: () => Http): CallApi {
   return async <Answer>(method: HttpRequest["method"], path: readonly string[], details: Details = {}) => {
     const { query = {}, headers, body = null, empty = false, subject } = details;
-    // It would match nothing, or everything.
+    // An engine may read an empty list as nothing or as everything.
     for (const [name, value] of Object.entries(query))
       if (isList(value) && value.length === 0) throw mustBe(name, "a non-empty list", value);
     const http = connected();
@@ -40,7 +41,7 @@ export function createApi(connected: () => Http): CallApi {
         path: ["v2", ...path],
         method,
         parseResponseAsJson: !empty,
-        // Nobody changes its lists: only the type of the official client could.
+        // The official client's type has mutable lists, and its code doesn't change them.
         query: query as HttpRequest["query"],
         headers: { ...headers },
         body,
@@ -53,10 +54,10 @@ export function createApi(connected: () => Http): CallApi {
   };
 }
 
-/** With these an engine refuses for good: sent again, the request would be refused again. */
+/** Statuses that a retry of the same request would get again. */
 const FINAL_STATUSES = [400, 401, 403, 412, 413, 414, 422, 431];
 
-/** @param subject a part of a run, and its size */
+/** @param subject the part of a run that the engine refuses, with its size */
 function engineError(engine: string, call: string, cause: unknown, subject?: string): WorkflowError {
   const status = statusOf(cause);
   if (status === undefined) {
@@ -71,13 +72,13 @@ function engineError(engine: string, call: string, cause: unknown, subject?: str
   return new WorkflowError(code, message, { cause });
 }
 
-/** Whether the engine has answered with this status. */
+/** True for the error of an answer with this status. */
 export function isStatus(error: unknown, status: number): error is WorkflowError {
   return error instanceof WorkflowError && statusOf(error.cause) === status;
 }
 
-/** One segment of a path, whatever the text: a "/" or "?" in it would be read as the end of it. */
-export function toSegment(text: string): string {
-  checkNonEmptyString("An id", text);
-  return encodeURI(text).replace(/[/?#]/g, encodeURIComponent);
+/** Encodes an id as one segment of a path: a "/" or "?" in it would end the segment. */
+export function toSegment(id: string): string {
+  checkNonEmptyString("An id", id);
+  return encodeURI(id).replace(/[/?#]/g, encodeURIComponent);
 }

@@ -7,32 +7,31 @@ import { type CallApi, createApi, isStatus, toSegment } from "./api.ts";
 import type { Connection } from "./http.ts";
 import { type PublishOptions, publish, type Receipt } from "./publish.ts";
 
-/** What the runtime asks of an engine. */
+/** The requests that the runtime sends to an engine. */
 export interface Engine {
-  /** What is underneath. */
   readonly connection: Connection;
-  /** The client's own headers for deliveries to a workflow's URL, under the names that ask for them to be forwarded. */
+  /** The client's own headers for deliveries to a workflow's URL, with the prefix that makes the engine forward them. */
   headersFor(url: string): Record<string, string>;
   /**
-   * Publishes all of them or none.
-   * @param subject what they are, for the error where the engine refuses them
-   * @returns false when the engine refuses because the run is over
-   * @throws WorkflowError `step_refused` when it refuses for another reason, as all that ask for something of a run
+   * Appends messages to a run: all of them or none.
+   * @param subject describes the messages in the error for a refusal
+   * @returns false when the run has ended
+   * @throws WorkflowError `step_refused` when the engine refuses them for another reason
    */
   append(runId: string, messages: readonly Message[], subject: string): Promise<boolean>;
-  /** Publishes messages that create runs, each for itself: the engine may take one and refuse another. */
+  /** Publishes messages that create runs. The engine may accept one and refuse another. */
   create(messages: readonly Message[]): Promise<readonly (Receipt | WorkflowError)[]>;
-  /** The whole history of a live run, on our own engine also of one that has ended; undefined when there is none. */
-  history(runId: string, which?: EndedRun): Promise<readonly HistoryEntry[] | undefined>;
-  /** Records the run's result, as JSON text. @returns false when the run was over already */
+  /** Fetches a live run's whole history, or an ended run's from Perdure's own engine; undefined when there is no such run. */
+  history(runId: string, ended?: EndedRun): Promise<readonly HistoryEntry[] | undefined>;
+  /** Ends the run with its result, a JSON string. @returns false when the run has already ended */
   finish(runId: string, result: string | undefined): Promise<boolean>;
   /** Ends the run without a result. @returns as {@link finish} */
   cancel(runId: string): Promise<boolean>;
-  /** Has an event recorded as a step's result once it comes. @returns as {@link append} */
+  /** Asks the engine to record an event as a step's result. @returns as {@link append} */
   wait(runId: string, request: WaitRequest): Promise<boolean>;
   /**
-   * Tells those who wait for an event, or one run, which may also come to wait later.
-   * @param subject as of {@link append}, where a run notifies
+   * Notifies the runs that wait for an event, or one run, even if it starts to wait later.
+   * @param subject as for {@link append}, when a run notifies
    */
   notify(
     eventId: string,
@@ -41,19 +40,19 @@ export interface Engine {
     subject?: string,
   ): Promise<NotifyResponse[]>;
   /**
-   * Where requests to a run's webhook go.
-   * @throws WorkflowError `webhook_unavailable` when the token doesn't tell whose it is
+   * Returns the URL of a run's webhook.
+   * @throws WorkflowError `webhook_unavailable` when the token doesn't contain a user
    */
   webhookUrl(runId: string, eventId: string): string;
 }
 
-/** Of several runs that had an id, the last one where no time is given. */
+/** Selects an ended run. Without a time, the last run with the id. */
 interface EndedRun {
   readonly ended: true;
   readonly workflowCreatedAt: number | undefined;
 }
 
-/** An engine that is asked only when it is needed: whatever is wrong with its configuration is thrown then. */
+/** Creates the engine of a connection. It sends a request only when a method is called. */
 export function toEngine(connection: Connection, options: PublishOptions): Engine {
   const { http } = connection;
   const callApi = createApi(() => http);
@@ -67,7 +66,7 @@ export function toEngine(connection: Connection, options: PublishOptions): Engin
           if (receipt instanceof WorkflowError)
             throw new WorkflowError("step_refused", `${receipt.message} (${subject})`, { cause: receipt });
       }),
-    history: (runId, which) => fetchHistory(callApi, runId, which),
+    history: (runId, ended) => fetchHistory(callApi, runId, ended),
     finish: (runId, result) => endRun(callApi, runId, false, result),
     cancel: (runId) => endRun(callApi, runId, true),
     wait: (runId, { eventId, headers, body }) =>
@@ -79,7 +78,7 @@ export function toEngine(connection: Connection, options: PublishOptions): Engin
     notify: async (eventId, body, runId, subject) => {
       const path = ["notify", runId ?? [], eventId].flat().map(toSegment);
       const answer = callApi<NotifyResponse | NotifyResponse[]>("POST", path, { body, subject });
-      // A run that has ended, or never was, waits for nothing.
+      // The engine answers 404 for a run that has ended, or never existed: it waits for no event.
       return [(await (runId === undefined ? answer : unlessNotFound(answer))) ?? []].flat();
     },
     webhookUrl: (runId, eventId) => {
@@ -89,7 +88,7 @@ export function toEngine(connection: Connection, options: PublishOptions): Engin
   };
 }
 
-/** @returns undefined when the engine answers 404: the run has ended, or never was */
+/** @returns undefined when the engine answers 404: the run has ended, or never existed */
 async function unlessNotFound<Answer>(call: Promise<Answer>): Promise<Answer | undefined> {
   try {
     return await call;
@@ -99,7 +98,7 @@ async function unlessNotFound<Answer>(call: Promise<Answer>): Promise<Answer | u
   }
 }
 
-/** The engine says 400 to a run that is over, and to a request that it doesn't like. Only it can tell which. */
+/** The engine answers 400 for an ended run and for an invalid request. A second request finds out which. */
 async function unlessEnded(callApi: CallApi, runId: string, act: () => Promise<unknown>): Promise<boolean> {
   try {
     await act();
@@ -115,9 +114,9 @@ function userIdOf(token: unknown): string {
     const { UserID } = JSON.parse(textFromBase64(String(token)));
     if (typeof UserID === "string") return encodeURIComponent(UserID);
   } catch {
-    // Not a token of that form: reported below.
+    // The token has another form: the error below says so.
   }
-  const message = "A webhook needs the engine's user, and the engine's token names none.";
+  const message = "A webhook needs a user, and the engine's token names none.";
   throw new WorkflowError("webhook_unavailable", message);
 }
 
@@ -128,7 +127,7 @@ async function fetchHistory(
 ): Promise<HistoryEntry[] | undefined> {
   const history = await unlessNotFound(callApi<unknown>("GET", runPath(runId), { query }));
   if (history === undefined || isHistory(history)) return history;
-  // The engine's fault and not the request's: the delivery is worth another attempt.
+  // The engine is at fault, not the request, so the delivery may be retried.
   throw new WorkflowError(
     "engine_refused",
     `The engine's history of run "${runId}" isn't a list of entries.`,

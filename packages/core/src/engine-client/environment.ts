@@ -5,22 +5,23 @@ import { warnOnce } from "../util/warn-once.ts";
 /** Environment variables, from `process.env` or from the platform's own object. */
 export type Env = Readonly<Record<string, string | undefined>>;
 
-/** `process.env` where there is one: core itself knows no runtime. */
+/** Returns `process.env`, or nothing on runtimes without it. */
 export function processEnv(): Env {
   return (globalThis as { process?: { env?: Env } }).process?.env ?? {};
 }
 
 const REGIONS = ["US_EAST_1", "EU_CENTRAL_1"];
 
-/** The variables of each pair of keys: without a region, and of each region. */
+/** The names of each pair of signing keys: without a region, and for each region. */
 export const KEY_VARIABLES: readonly (readonly string[])[] = ["", ...REGIONS].map((region) =>
   ["QSTASH_CURRENT_SIGNING_KEY", "QSTASH_NEXT_SIGNING_KEY"].map((name) => regionalName(name, region)),
 );
 
 /**
- * With `QSTASH_REGION`, tokens are kept by region: the one that the engine names, or else that one. Empty without.
+ * Returns the region whose token and URL apply: the one that the request names, else `QSTASH_REGION`. Without
+ * `QSTASH_REGION`, variables have no region, and the result is an empty string.
  *
- * @returns undefined for a region that there isn't
+ * @returns undefined when the request names an unknown region
  */
 export function resolveRegion(env: Env, named: string | null): string | undefined {
   const configured = env.QSTASH_REGION;
@@ -32,13 +33,13 @@ export function resolveRegion(env: Env, named: string | null): string | undefine
   return region;
 }
 
-/** A variable's name for a region: with the region as its prefix, or as it is without one. */
+/** Prefixes a variable's name with the region, if there is one. */
 export function regionalName(variable: string, region: string): string {
   return region ? `${region}_${variable}` : variable;
 }
 
 /**
- * Development mode trusts publicly known keys. The endpoint refuses it where it would weaken real keys, and in production.
+ * Development mode trusts publicly known keys. It is off in production, and next to real keys, which it would weaken.
  */
 export function isDevMode(env: Env): boolean {
   const value = env.QSTASH_DEV?.toLowerCase() || "0";

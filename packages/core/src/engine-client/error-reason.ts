@@ -1,7 +1,7 @@
 import { messageOf } from "../util/errors.ts";
 import { parseLeniently } from "../util/json.ts";
 
-/** By the codes and the words of Node, Bun, Deno and Workers. */
+/** Reasons by the error codes and messages of Node, Bun, Deno and Workers. */
 const REASONS: readonly (readonly [RegExp, string])[] = [
   [/refused/i, "connection refused"],
   [/ENOTFOUND|EAI_AGAIN|\bdns\b|FailedToOpenSocket/i, "no such host"],
@@ -9,7 +9,7 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
   [/TIME_?D?_?OUT/i, "no answer in time"],
 ];
 
-/** Why a request got no answer: platforms hide it below a "fetch failed". */
+/** Returns the reason why a request got no answer. Platforms hide it in the causes of "fetch failed". */
 export function unreachableReason(error: unknown): string {
   const { cause, errors: [first] = [] } = Object(error);
   if (cause || first) return unreachableReason(cause ?? first);
@@ -21,7 +21,7 @@ export function unreachableReason(error: unknown): string {
 
 const MAX_REASON_LENGTH = 500;
 
-/** The sentence with which the engine refuses, without the JSON around it. */
+/** Returns the engine's message, without the JSON around it. */
 export function refusalReason(refusal: unknown): string {
   const body = messageOf(refusal);
   const { error, message = error } = Object(parseLeniently(body));

@@ -4,23 +4,23 @@ import * as PREFIX from "../protocol/header-prefixes.ts";
 import { forward } from "../protocol/headers.ts";
 import { isContentType } from "../protocol/options.ts";
 
-/** How to reach the engine. As in `@upstash/qstash`. */
+/** URL and credentials of the engine, as in `@upstash/qstash`. */
 export interface EngineConfig {
-  /** Scheme and host, before `/v2`. */
+  /** The part of the API's URLs before `/v2`. */
   readonly baseUrl: string;
-  /** Sent as a bearer. */
+  /** The bearer token. */
   readonly token: string;
-  /** Sent with every delivery that this client asks for, as if each message had them. */
+  /** Headers for each delivery that this client requests. */
   readonly headers?: Readonly<Record<string, string>>;
   /** `false` as `disableTelemetry`. */
   readonly enableTelemetry?: boolean;
-  /** `true`: the local engine of `QSTASH_DEV=1`, for what isn't given; `false`: not that one, though the variable is set. */
+  /** `true`: URL and token default to the local engine's; `false`: they don't, even with `QSTASH_DEV=1`. */
   readonly devMode?: boolean;
-  /** Of requests that get no answer: 5 retries by default, after `backoff` milliseconds each. */
+  /** Retries of requests without an answer, each after `backoff` milliseconds. Default: 5 retries. */
   readonly retry?: false | { retries?: number; backoff?: (retryCount: number) => number };
 }
 
-/** Times, in the engine's queries, are milliseconds since 1970. What is undefined isn't asked for. */
+/** A query's parameters. A date is sent as milliseconds since 1970; an undefined value isn't sent. */
 export type Query = Readonly<
   Record<string, string | number | boolean | Date | readonly string[] | undefined>
 >;
@@ -28,35 +28,35 @@ export type Query = Readonly<
 /** A request to the engine's API. */
 export interface HttpRequest {
   readonly method: "GET" | "POST" | "PATCH" | "DELETE";
-  /** Segments of the path, as they are to stand in the URL. */
+  /** Segments of the URL's path, encoded. */
   readonly path: string[];
   readonly query: Record<string, string | number | boolean | Date | string[] | undefined>;
   readonly headers: Record<string, string>;
   readonly body: string | null;
-  /** False: the answer has no JSON to read. */
+  /** False when the answer has no JSON body. */
   readonly parseResponseAsJson: boolean;
 }
 
-/** What makes requests: ours, or that of a client of `@upstash/qstash`. */
+/** Sends requests: with `fetch`, or with a client of `@upstash/qstash`. */
 export interface Http {
-  /** Sent with every delivery that is asked for. */
+  /** Headers for each requested delivery. */
   readonly headers?: Iterable<[string, string]> | undefined;
-  /** Scheme and host of the engine, for errors. */
+  /** The engine's URL, for errors. */
   readonly baseUrl?: string | undefined;
-  /** @throws an error with the answer's `status` when the engine refuses, one without it when there is no answer */
+  /** @throws Error with the answer's `status` when the engine refuses, without it when there is no answer */
   request<Answer>(request: HttpRequest): Promise<Answer>;
 }
 
-/** Where the engine is, and by what it is asked. */
+/** The engine's URL and token, and the object that sends requests to it. */
 export interface Connection {
   readonly http: Http;
   readonly baseUrl: string;
   readonly token: unknown;
-  /** The user's own client of `@upstash/qstash`, if there is one. */
+  /** The client of `@upstash/qstash`, when the user configures one. */
   readonly client?: Client;
 }
 
-/** A connection that needs nothing but `fetch`. */
+/** Creates a connection that uses `fetch`. */
 export function connect({ baseUrl, token, headers = {}, retry = {} }: EngineConfig): Connection {
   const origin = baseUrl.replace(/\/+$/, "");
   const { retries = 5, backoff = (count: number) => Math.exp(count) * 50 } = retry || { retries: 0 };
@@ -69,7 +69,7 @@ export function connect({ baseUrl, token, headers = {}, retry = {} }: EngineConf
     async request<Answer>(request: HttpRequest) {
       const { method, body, parseResponseAsJson } = request;
       const headers = { ...request.headers, Authorization: `Bearer ${token}` };
-      // Credentials go to nobody whom the engine names.
+      // A redirect must not receive the credentials.
       const init: RequestInit = { method, body, headers, redirect: "manual" };
       const answer = await send(urlOf(origin, request), init, retries, backoff);
       const { ok, status } = answer;
@@ -81,14 +81,14 @@ export function connect({ baseUrl, token, headers = {}, retry = {} }: EngineConf
   return { http, baseUrl: origin, token };
 }
 
-/** A message as the official client takes it. */
+/** A message in the official client's form. */
 type Published = Parameters<Client["batch"]>[0][number];
 
-/** The user's own client: its settings, its requests; its own `batch` or `publish` where a test has replaced them. */
+/** Creates a connection that uses a client: its settings, its requests, and the `batch` or `publish` that a test may have replaced. */
 export function connectWithClient(client: Client): Connection {
   const { http }: Partial<Client> = client;
   const baseUrl = String(Reflect.get(Object(http), "baseUrl"));
-  // The class has its methods on its prototype: one of the client's own has been put there.
+  // The class has its methods on its prototype, so an own method is a replaced one.
   const isOwn = (name: "batch" | "publish") => (!http || Object.hasOwn(client, name)) && name in client;
   const batch = isOwn("batch");
   const overriddenHttp: Http = {
@@ -119,13 +119,13 @@ function toPublished(batch: string | null): Published[] {
   );
 }
 
-/** The status that the engine has refused with; undefined when it has given no answer. */
+/** Returns the status of the engine's refusal; undefined when there was no answer. */
 export function statusOf(error: unknown): number | undefined {
   const { status } = Object(error);
   return typeof status === "number" ? status : undefined;
 }
 
-// Only what got no answer is sent again: an answer, whatever it says, is one.
+// Only a request without an answer is sent again; an answer of any status ends the loop.
 async function send(
   url: URL,
   init: RequestInit,
@@ -142,7 +142,7 @@ async function send(
   }
 }
 
-/** @throws an error with the `status`: the address belongs to another server than an engine */
+/** @throws Error with the `status` when the answer isn't JSON: the server isn't an engine */
 function parseAnswer(text: string, status: number): unknown {
   try {
     return JSON.parse(text);

@@ -8,23 +8,23 @@ import type { Http } from "./http.ts";
 /** The engine's answer to one published message. */
 export interface Receipt {
   readonly messageId: string;
-  /** The engine had it already: nothing was done. */
+  /** True when the engine already had the message, and did nothing. */
   readonly deduplicated: boolean;
 }
 
-/** What is sent along with messages. */
+/** Options for all messages of an endpoint or a client. */
 export interface PublishOptions {
-  /** Which package and runtime sends them. */
+  /** Whether to send the names of the package and the runtime. */
   readonly telemetry: boolean;
-  /** Whether a destination may see the client's own headers, which may be secrets. @param of the run's own URL */
-  readonly trustsDestination: (url: string, of: string | undefined) => boolean;
+  /** True when a destination may receive the client's own headers, which may contain secrets. */
+  readonly trustsDestination: (url: string, runUrl: string | undefined) => boolean;
 }
 
 /**
- * Hands messages to the engine, with one request for all of them.
+ * Sends messages to the engine with one request.
  *
- * @param subject what the messages are of a run, for an engine that refuses all of them
- * @returns for each message its receipt, or why the engine refuses it
+ * @param subject describes the messages of a run in the error when the engine refuses all of them
+ * @returns for each message its receipt, or the engine's refusal
  */
 export async function publish(
   http: Http,
@@ -48,7 +48,7 @@ export async function publish(
   return messages.map((message, at) => toReceipt(answers[at] ?? { error: NO_RECEIPT }, message));
 }
 
-/** Of headers whose names are the same, the last one. */
+/** Converts names to lower case. Of headers with the same name, the last one wins. */
 function lowerCaseNames(headers: readonly (readonly [string, string])[]): Record<string, string> {
   return Object.fromEntries(headers.map(([name, value]) => [name.toLowerCase(), value]));
 }

@@ -29,8 +29,8 @@ export function checkClient(given: GivenClient | undefined): void {
 /**
  * Resolves the engine from a given client, or from settings; the environment supplies missing settings.
  *
- * @throws WorkflowError `missing_token` when there is no token anywhere
- * @throws TypeError that names the option and the variable of a token or URL that can't be one
+ * @throws WorkflowError `missing_token` when neither settings nor environment have a token
+ * @throws TypeError for an invalid token or URL; it names the option and the variable
  */
 export function resolveEngine(
   given: GivenClient | undefined = {},
@@ -45,7 +45,7 @@ export function resolveEngine(
   const [name, urlName] = [regionalName("QSTASH_TOKEN", region), regionalName("QSTASH_URL", region)];
   if (isClient(given)) {
     const connection = connectWithClient(given);
-    // An official client that has found no token has an empty one.
+    // An official client without a token has an empty one.
     if (connection.token === "") throw missingToken(name, urlName);
     if (!isDevMode(env)) checkSecret("token of the qstashClient", connection.token, env);
     return toEngine(connection, { telemetry, trustsDestination });

@@ -113,7 +113,7 @@ function placementOf(ctx: DeliveryContext<Resume>, { id, name, concurrent, rollb
       if (segment !== undefined) return siblingUrl(run.url, segment);
       const requested = Object(workflow).name || "(unnamed)";
       const keys = [...siblings.values()].join(", ") || "none";
-      const message = `Step "${name}" of ${run.url} starts the workflow ${requested}, which the same serveMany doesn't serve (it serves: ${keys}). Pass both to one serveMany.`;
+      const message = `Step "${name}" of ${run.url} starts the workflow ${requested}, which its serveMany doesn't serve (it serves: ${keys}). Add it.`;
       throw new WorkflowError("unknown_workflow", message);
     },
   };

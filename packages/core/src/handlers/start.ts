@@ -12,7 +12,7 @@ import { warnOnce } from "../util/warn-once.ts";
 import { type DeliveryContext, loadHistory, userHeaders } from "./delivery-context.ts";
 
 const UNSIGNED =
-  "[perdure] A start that isn't signed chooses the host of its run. Set `url`, `baseUrl` or `allowedHosts`.";
+  "[perdure] An unsigned start chooses the host of its run. Set `url`, `baseUrl` or `allowedHosts`.";
 
 /** Asks the engine to start a run with the request's payload. Runs no user code. */
 export async function start(ctx: DeliveryContext<Start>): Promise<Outcome> {

@@ -23,27 +23,27 @@ import { isPositive, type StepRecord, type StepType } from "./step.ts";
 
 export type HttpMethod = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
-/** A request that the engine makes for a run, however long the answer takes. */
+/** An HTTP request that the engine makes for a run, however long the answer takes. */
 export interface CallRequest {
-  /** Begins with `http://` or `https://`; the engine must reach it. */
+  /** An `http://` or `https://` URL that the engine can reach. */
   readonly url: string;
   /** GET by default. */
   readonly method?: HttpMethod;
-  /** A text; anything else is to be made one, with `JSON.stringify` for example. */
+  /** A string. Serialize other values, for example with `JSON.stringify`. */
   readonly body?: string | undefined;
-  /** Sent as they are. */
+  /** The request's headers. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Retries after an answer that isn't 2xx. 0 by default. */
   readonly retries?: number;
-  /** Before each retry: seconds, a duration, or an expression in milliseconds: `"1000 * pow(2, retried)"`. */
+  /** The wait before each retry: seconds, a duration, or an expression in milliseconds: `"1000 * pow(2, retried)"`. */
   readonly retryDelay?: RetryDelayOption;
-  /** For each attempt: seconds or a duration. */
+  /** Limit of each attempt: seconds or a duration. */
   readonly timeout?: number | Duration;
   /** A limit that all calls and runs with the same key share. */
   readonly flowControl?: FlowControl;
 }
 
-/** The place of a step in its run. */
+/** The position of a step in its run. */
 export interface StepPosition extends RunRef {
   readonly id: number;
   readonly concurrent: number;
@@ -51,7 +51,7 @@ export interface StepPosition extends RunRef {
   readonly rollback?: true | undefined;
 }
 
-/** Asks the engine for the call, and to bring its answer to the workflow's endpoint. */
+/** Creates the message that makes the engine send the request, and deliver the answer to the workflow's endpoint. */
 export function callMessage(place: StepPosition, stepName: string, call: CallRequest): Message {
   const { headers } = call;
   const contentType = contentTypeOf(headers) ?? "application/json";
@@ -87,7 +87,7 @@ export function callMessage(place: StepPosition, stepName: string, call: CallReq
   };
 }
 
-/** How a call is made, and made again. @throws TypeError that names the option */
+/** Returns the headers for a call's retries, timeout and flow control. @throws TypeError that names the invalid option */
 export function callPolicyHeaders(call: CallPolicy, exact?: boolean): HeaderList {
   const { retries = 0, retryDelay, timeout, flowControl } = call;
   return [
@@ -102,14 +102,14 @@ type CallPolicy = Pick<CallRequest, "retries" | "retryDelay" | "timeout" | "flow
 /**
  * Reads the delivery of a call's answer.
  *
- * @returns undefined when another attempt will be made
- * @throws WorkflowError `malformed_body` for a body that isn't one, or headers that don't say which step it answers
+ * @returns undefined when the engine will retry the call
+ * @throws WorkflowError `malformed_body` for an invalid body, or headers that don't name the step
  */
 export function readCallAnswer(headers: Headers, json: string): StepRecord | undefined {
   const body = parseCallback<AnswerBody>(SUBJECT, json);
   const { status, workflowRunId } = body;
   const header = body.header ?? {};
-  // Where the token doesn't tell for which kind of delivery it was made, and for which run, the body has to.
+  // A token of another engine isn't bound to a kind of delivery and a run, so the body must show both.
   if (body.dlqId !== undefined) throw malformed(SUBJECT, "is a failure", json);
   if (workflowRunId !== undefined && workflowRunId !== headers.get(HEADER.runId))
     throw malformed(SUBJECT, "belongs to another run", json);
@@ -123,9 +123,9 @@ export function readCallAnswer(headers: Headers, json: string): StepRecord | und
   const stepName = headers.get(HEADER.stepName);
   if (!isPositive(stepId) || !isPositive(concurrent) || !stepName)
     throw malformed(SUBJECT, "names no step", json);
-  // One character a byte: as the protocol records an answer's body.
-  const text = parseBase64(body.body ?? "", "A body in the answer to a call", atob);
-  const out = JSON.stringify({ status, body: text, header });
+  // The protocol records an answer's body with one character per byte.
+  const latin1 = parseBase64(body.body ?? "", "A body in the answer to a call", atob);
+  const out = JSON.stringify({ status, body: latin1, header });
   return {
     stepId,
     stepName: decodeStepName(stepName),
@@ -144,7 +144,7 @@ interface AnswerBody {
   readonly header?: Record<string, string[]> | null;
   readonly body?: string | null;
   readonly workflowRunId?: string;
-  /** Only failures have one. */
+  /** Only a failure callback has one. */
   readonly dlqId?: string;
   readonly retried?: number;
   readonly maxRetries?: number;
@@ -152,21 +152,28 @@ interface AnswerBody {
 
 const SUBJECT = "The answer to a call";
 
-/** A step's name as a header's value, which is printable ASCII. Whatever isn't, and what would look encoded already, is encoded. */
+/** Encodes a step's name as the value of a header: characters outside printable ASCII, and `%`, are percent-encoded. */
 export function encodeStepName(name: string): string {
   return name.replace(/^ | $|[^\x20-\x7e]|%/gu, encodeURIComponent);
 }
 
-/** A step's name as it was before it became the value of a header. */
+/**
+ * Decodes a step's name from the value of a header.
+ *
+ * @example
+ * ```ts
+ * decodeStepName("na%C3%AFve"); // "naïve"
+ * ```
+ */
 export function decodeStepName(name: string): string {
   try {
     return decodeURIComponent(name);
   } catch {
-    return name; // Not one of ours: it was sent as it is.
+    return name; // The sender doesn't encode names.
   }
 }
 
-/** The callback's text among a run's entries, where it was too large to be sent along. */
+/** Finds a call's answer in a run's history, when the answer was too large for the delivery. */
 export function callAnswerIn(
   entries: readonly { messageId: string; body: string; callType: string }[],
   messageId: string | undefined,

@@ -1,12 +1,12 @@
-/** The endpoint's requests to our engine for all runs of its workflow. The options of a run's trigger win over them. */
+/** The delivery options that an endpoint sends to Perdure's engine for all runs of its workflow. A trigger's options win. */
 export interface EndpointCapabilities {
-  /** The endpoint is called when a run is cancelled. */
+  /** The engine calls the endpoint when a run is cancelled. */
   readonly onCancel: boolean;
-  /** Seconds after its start at which a run that hasn't ended has failed. */
+  /** Seconds from a run's start; the engine fails a run that lasts longer. */
   readonly timeout?: number | undefined;
   /** Retries of each delivery, after the first attempt. */
   readonly retries?: number | undefined;
-  /** Milliseconds before a retry, as an expression over `retried`. */
+  /** The wait before a retry, as an expression over `retried` in milliseconds. */
   readonly retryDelay?: string | undefined;
   /** As `retries`, for the failure function. */
   readonly failureRetries?: number | undefined;
@@ -16,14 +16,28 @@ export interface EndpointCapabilities {
 
 type Encodable = { readonly [Name in keyof EndpointCapabilities]: EndpointCapabilities[Name] | string };
 
-/** Writes the traits as one header. */
+/**
+ * Encodes the capabilities as the value of `HEADER.capabilities`.
+ *
+ * @example
+ * ```ts
+ * encodeCapabilities({ onCancel: true, retries: 5 }); // "1, on-cancel, retries=5"
+ * ```
+ */
 export function encodeCapabilities({ onCancel, ...values }: Encodable): string {
   const given = Object.entries(values).filter(([, value]) => value !== undefined);
   const pairs = given.map(([name, value]) => `${name}=${encodeURIComponent(String(value))}`);
   return ["1", onCancel ? "on-cancel" : [], pairs].flat().join(", ");
 }
 
-/** Reads the header that {@link encodeCapabilities} writes. Ignores unknown names: a later version may send more. */
+/**
+ * Decodes the header that {@link encodeCapabilities} encodes. Ignores unknown names, because later versions may send more.
+ *
+ * @example
+ * ```ts
+ * const { onCancel, retries } = decodeCapabilities("1, on-cancel, retries=5");
+ * ```
+ */
 export function decodeCapabilities(header: string): EndpointCapabilities {
   const parts = header.split(",").map((part) => part.trim());
   const values = new Map(parts.map((part) => [part.slice(0, part.indexOf("=")), part.replace(/^.*?=/, "")]));
@@ -38,14 +52,14 @@ export function decodeCapabilities(header: string): EndpointCapabilities {
   };
 }
 
-function toCount(text: string | undefined): number | undefined {
-  return text !== undefined && /^\d{1,4}$/.test(text) ? Number(text) : undefined;
+function toCount(value: string | undefined): number | undefined {
+  return value !== undefined && /^\d{1,4}$/.test(value) ? Number(value) : undefined;
 }
 
-function decode(text: string | undefined): string | undefined {
+function decode(value: string | undefined): string | undefined {
   try {
-    return text && decodeURIComponent(text);
+    return value && decodeURIComponent(value);
   } catch {
-    return undefined; // The header was written by another program.
+    return undefined; // Another program wrote the header.
   }
 }

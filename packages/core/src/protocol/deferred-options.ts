@@ -14,34 +14,34 @@ const DEFERRED_OPTIONS = [
   "failureUrl",
 ] as const;
 
-/** Options for a run that somebody else's request will start. */
+/** Options for a run that another client's request will start. */
 export type DeferredRunOptions = Pick<RunOptions, (typeof DEFERRED_OPTIONS)[number]>;
 
-/** Those of the options that are such. */
+/** Picks the options that may be deferred to a later run. */
 export function pickDeferredOptions(options: DeferredRunOptions): DeferredRunOptions {
   const given = DEFERRED_OPTIONS.filter((name) => options[name] !== undefined);
   return Object.fromEntries(given.map((name) => [name, options[name]]));
 }
 
-/** As one header; undefined when there are none. */
+/** Encodes the options as the value of `HEADER.runOptions`; undefined when there are none. */
 export function encodeRunOptions(options: DeferredRunOptions): string | undefined {
   const json = JSON.stringify(pickDeferredOptions(options));
-  // A header's value is ASCII; in JSON, whatever isn't can be written so that it is.
+  // A header's value is ASCII, and JSON can escape all other characters.
   return json === "{}"
     ? undefined
     : json.replace(/[^\x20-\x7e]/g, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
-/** @throws WorkflowError `malformed_body` when the header isn't what {@link encodeRunOptions} makes */
+/** Decodes the header that {@link encodeRunOptions} encodes. @throws WorkflowError `malformed_body` for another value */
 export function decodeRunOptions(header: string | null): DeferredRunOptions {
   if (header === null) return {};
-  const what = `The header ${HEADER.runOptions}`;
-  const options = pickDeferredOptions(Object(parseJson(what, header)));
+  const subject = `The header ${HEADER.runOptions}`;
+  const options = pickDeferredOptions(Object(parseJson(subject, header)));
   try {
-    // Whoever sends the header is told of what can't be obeyed, and not the endpoint.
+    // The error goes to the sender of the header.
     checkRunOptions(options);
   } catch (cause) {
-    throw malformed(what, `can't be obeyed (${messageOf(cause)})`, header, cause);
+    throw malformed(subject, `has an invalid option (${messageOf(cause)})`, header, cause);
   }
   return options;
 }

@@ -71,7 +71,15 @@ const SINGLE_VALUED_HEADERS: readonly string[] = [
   HEADER.invokeCount,
 ];
 
-/** Returns the kind of a request, without validating its other headers. */
+/**
+ * Returns the kind of a request, without validating its other headers.
+ *
+ * @example
+ * ```ts
+ * kindOf(new Headers()); // "start"
+ * kindOf(request.headers) === "failure";
+ * ```
+ */
 export function kindOf(headers: Headers): DeliveryKind {
   if (headers.get(HEADER.callType) === CANCEL_CALL) return "cancel";
   if (headers.get(HEADER.isFailure) === "true" || headers.has(HEADER.isFailureCallback)) return "failure";
@@ -85,6 +93,11 @@ export function kindOf(headers: Headers): DeliveryKind {
  *
  * @throws WorkflowError `malformed_body` for a repeated header, `protocol_mismatch` for another protocol version,
  * `missing_run_id` when the kind needs a run id
+ * @example
+ * ```ts
+ * const delivery = classify(request.headers);
+ * if (delivery.kind === "resume") console.log(delivery.runId, delivery.retried);
+ * ```
  */
 export function classify(headers: Headers): Delivery {
   for (const name of SINGLE_VALUED_HEADERS) {

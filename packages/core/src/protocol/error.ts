@@ -11,7 +11,7 @@ export interface FailedStep {
   readonly rollback?: true | undefined;
 }
 
-/** Where a run has failed. `delivery`: the endpoint gave no answer, or one that isn't ours. */
+/** The place of a failure. `delivery`: the endpoint gave no answer, or its answer isn't that of a workflow. */
 export type FailurePlace =
   | "payload"
   | "before-first-step"
@@ -20,15 +20,15 @@ export type FailurePlace =
   | "replay"
   | "delivery";
 
-/** How an error is written down: in the body of an answer, and so in most failure callbacks, and in records. */
+/** An error as JSON: in the body of an answer, in failure callbacks, and in records. */
 export interface ErrorBody {
   /** The error's name. */
   readonly error: string;
   readonly message: string;
-  /** Only where the caller is known, as the causes'. */
+  /** Only authenticated callers receive stacks. */
   readonly stack?: string | undefined;
   readonly cause?: ErrorBody | undefined;
-  /** Those of an `AggregateError`, such as `Promise.any` throws, without their causes. */
+  /** The errors in an `AggregateError`, which `Promise.any` throws, without their causes. */
   readonly errors?: readonly ErrorBody[] | undefined;
   readonly where?: Exclude<FailurePlace, "delivery"> | undefined;
   readonly step?: FailedStep | undefined;
@@ -40,15 +40,19 @@ export type FailureFunctionPayload = Pick<ErrorBody, "error" | "message" | "stac
 const MAX_CAUSE_DEPTH = 8;
 const MAX_AGGREGATE_ERRORS = 10;
 
-/** Bytes of an error's message, and of its stack, as JSON. */
+/** The most bytes of an error's message, and of its stack, as JSON. */
 const MAX_STRING_BYTES = 64 * 1024;
 const MAX_NAME_BYTES = 1024;
 
 /**
- * An error as it can travel, its strings shortened to `maxBytes` each. Its causes have half as much each time and the
- * errors in it a sixteenth, so that all of them together stay far below the size of an answer that engines read: 1 MiB.
+ * Converts an error to JSON, its strings shortened to `maxBytes` each. Each cause may have half of its parent's bytes, and
+ * each error of an `AggregateError` a sixteenth, so that the result stays far below the 1 MiB that engines read.
  *
- * @param withStack whether whoever reads it may see where in the code it happened
+ * @param withStack whether the result contains the stacks
+ * @example
+ * ```ts
+ * toErrorBody(new TypeError("boom"), false); // { error: "TypeError", message: "boom" }
+ * ```
  */
 export function toErrorBody(
   thrown: unknown,
@@ -59,16 +63,16 @@ export function toErrorBody(
   const full = messageOf(thrown);
   const message = shorten(full, maxBytes);
   if (!isError(thrown)) return { error: "Error", message };
-  // User code may have put anything there.
+  // User code may have set these to any value.
   const { name, stack, cause, errors } = thrown as { [Field in keyof AggregateError]?: unknown };
-  const deepest = depth === MAX_CAUSE_DEPTH;
+  const isDeepest = depth === MAX_CAUSE_DEPTH;
   return {
     error: typeof name === "string" ? shorten(name, MAX_NAME_BYTES) : "Error",
     message,
     stack: withStack && typeof stack === "string" ? shortenStack(stack, full, maxBytes) : undefined,
     cause:
-      cause === undefined || deepest ? undefined : toErrorBody(cause, withStack, depth + 1, maxBytes / 2),
-    errors: deepest
+      cause === undefined || isDeepest ? undefined : toErrorBody(cause, withStack, depth + 1, maxBytes / 2),
+    errors: isDeepest
       ? undefined
       : mapErrors(
           errors,
@@ -77,23 +81,23 @@ export function toErrorBody(
   };
 }
 
-// A stack begins with the message, which must leave room for the lines of code.
+// A stack begins with the message, which must leave space for the lines of code.
 function shortenStack(stack: string, message: string, maxBytes: number): string {
   const head = shorten(message, maxBytes / 2);
   return shorten(head === message ? stack : stack.replace(message, () => head), maxBytes);
 }
 
-/** @returns the string, or as much of its beginning as `maxBytes` of JSON hold, and how long it was */
+/** Shortens a string to `maxBytes` of JSON, and appends its original length. */
 export function shorten(full: string, maxBytes: number = MAX_STRING_BYTES): string {
   let kept = full.slice(0, maxBytes);
-  // JSON has six bytes for a character at most: most strings needn't be measured.
+  // A character has at most six bytes in JSON, so short strings need no measurement.
   let size = kept.length * 6;
   while (size > maxBytes) {
     size = encodeUtf8(JSON.stringify(kept)).length - 2;
     if (size > maxBytes) kept = kept.slice(0, Math.floor((kept.length * maxBytes) / size));
   }
   if (kept.length === full.length) return full;
-  // Not half a character.
+  // Remove half of a surrogate pair.
   return `${kept.replace(/[\ud800-\udbff]$/, "")}… [cut: ${full.length} characters]`;
 }
 
@@ -105,7 +109,7 @@ function mapErrors(
   return found.length > 0 ? (found as ErrorBody[]) : undefined;
 }
 
-/** The other way round. Of what was written down by somebody else, only what is an error's is taken. */
+/** Restores an error from its JSON, which another program may have written. */
 export function toError(body: ErrorBody): Error {
   const {
     error: name,
@@ -121,7 +125,7 @@ export function toError(body: ErrorBody): Error {
   return Object.assign(error, { name, stack });
 }
 
-/** What of a value is such an error; undefined when it isn't one. */
+/** Validates a value as an error's JSON: drops invalid fields, and returns undefined without a message. */
 export function asErrorBody(value: unknown, depth = 0): ErrorBody | undefined {
   const { error, message, stack, cause, errors, where, step } = Object(value) as Record<string, unknown>;
   if (typeof message !== "string") return undefined;
@@ -137,26 +141,30 @@ export function asErrorBody(value: unknown, depth = 0): ErrorBody | undefined {
   };
 }
 
-/** Why a run has failed, as logs tell it. */
+/** The error of a failed run, as logs show it. */
 export interface RunError {
-  /** The name of the thrown error; `WorkflowError` where the endpoint's answer isn't that of a workflow. */
+  /** The name of the thrown error; `WorkflowError` when the endpoint's answer isn't that of a workflow. */
   readonly name: string;
   readonly message: string;
   readonly where: FailurePlace;
-  /** The step that failed; absent where none did, or the answer doesn't say which. */
+  /** The step that failed; absent when none did, or when the answer doesn't name it. */
   readonly step?: { readonly id: number; readonly name: string; readonly type: string } | undefined;
 }
 
 /**
- * Reads the answer to an attempt that failed, or the engine's own words where there was none.
+ * Reads the answer to a failed attempt, or the engine's message when there was no answer.
  *
- * @param status of the answer, 0 when there was none: the message where the answer is empty
+ * @param status the answer's status, 0 without an answer; it is the message of an empty answer
+ * @example
+ * ```ts
+ * const { name, message, where } = readFailure('{"error":"TypeError","message":"boom"}', 500);
+ * ```
  */
 export function readFailure(
   body: string,
   status: number,
 ): RunError & { readonly thrown?: ErrorBody | undefined } {
-  // An answer of somebody else's is reported as it came.
+  // The answer of another program is its own message.
   const thrown = asErrorBody(parseLeniently(body));
   return {
     name: thrown?.error ?? "WorkflowError",

@@ -2,16 +2,17 @@ import { hasStrings } from "../util/check.ts";
 import { WorkflowError } from "../util/errors.ts";
 import { asErrorBody, type FailedStep, type FailurePlace, readFailure, toError } from "./error.ts";
 import { type HistoryEntry, isHistory } from "./history.ts";
+import type { StepKey } from "./inline.ts";
 import { malformed, parseBase64, parseCallback } from "./parse.ts";
 import type { PendingRollback, RollbackRecord } from "./rollback.ts";
 
-/** The JSON body of a failure callback: the attempt that failed last, and what the run had been started with. */
+/** The JSON body of a failure callback: the last failed attempt, and the request that started the run. */
 export interface FailureBody {
   /** The status of the last attempt; 0 when there was no answer. */
   readonly status: number;
-  /** Headers of that answer. */
+  /** Headers of the last answer. */
   readonly header: Readonly<Record<string, readonly string[]>>;
-  /** Base64 of that answer's body. */
+  /** Base64 of the last answer's body. */
   readonly body: string;
   readonly retried: number;
   readonly maxRetries: number;
@@ -22,62 +23,64 @@ export interface FailureBody {
   readonly sourceHeader: Readonly<Record<string, readonly string[]>>;
   /** Base64 of the run's initial payload. */
   readonly sourceBody: string;
-  /** In milliseconds since 1970, as `createdAt`. */
+  /** Milliseconds since 1970, like `createdAt`. */
   readonly notBefore: number;
   readonly createdAt: number;
   readonly callerIP: string;
   readonly dlqId: string;
   readonly workflowRunId: string;
   readonly workflowCreatedAt: number;
-  /** What our own engine adds. */
+  /** Only Perdure's own engine sends it. */
   readonly perdure?: FailureDetails;
 }
 
-/** What our own engine knows of a run that has ended badly, beside what other engines tell. */
+/** The details of a failed or cancelled run that only Perdure's own engine sends. */
 export interface FailureDetails {
-  /** The run's history; absent when it is too large to be sent along, and is to be fetched. */
+  /** The run's history; absent when it is too large for the delivery, and the endpoint must fetch it. */
   readonly history?: readonly HistoryEntry[];
   /** Ids of the planned steps whose delivery had begun. */
   readonly started: readonly number[];
-  /** The step after those on record may have been begun. */
+  /** True when the endpoint may have started the step after the recorded ones. */
   readonly begun?: boolean;
-  /** Rollbacks that are on record; with `rollbacksPending`, those that are known to come as well. */
+  /** Of a run that ran inline: the steps without a record that may have begun. */
+  readonly underWay?: readonly StepKey[];
+  /** The recorded rollbacks; with `rollbacksPending`, also the pending ones. */
   readonly rollbacks: readonly (RollbackRecord | PendingRollback)[];
-  /** The workflow is still being asked for its rollbacks. The report comes again when they have ended. */
+  /** The workflow's rollbacks are not finished. The engine sends the report again after them. */
   readonly rollbacksPending?: boolean;
   /**
-   * `rollback`: only those are asked for, because somebody else is told of the failure, or has been told.
-   * `report`: they are somebody else's to make.
+   * `rollback`: the endpoint only rolls back, because another endpoint receives the report.
+   * `report`: the endpoint only receives the report, because another endpoint rolls back.
    */
   readonly only?: "rollback" | "report";
-  /** Where `body` is the engine's reason: base64 of the endpoint's answer, empty when there was none. */
+  /** Base64 of the endpoint's answer, when `body` is the engine's own message; empty when there was no answer. */
   readonly answer?: string;
 }
 
-/** What a failure function is told about the failing attempt. */
+/** A failure callback, decoded. */
 export interface FailureReport {
   readonly failStatus: number;
   readonly failHeaders: Record<string, string[]>;
-  /** The error's message when the endpoint answered with one, else the body as it came. */
+  /** The message of the error in the endpoint's answer; without an error, the answer's body. */
   readonly failResponse: string;
-  /** Empty when the endpoint sent none. */
+  /** The error's stack; empty when the endpoint sent none. */
   readonly failStack: string;
-  /** The endpoint's answer as it came. */
+  /** The body of the endpoint's answer. */
   readonly failBody: string;
-  /** The same for each delivery of this failure, and another one when the run is resumed and fails again. */
+  /** The same in each delivery of this failure, and another one when the run is resumed and fails again. */
   readonly failureId: string;
-  /** The run that has failed; undefined where the engine doesn't say. */
+  /** The failed run; undefined when the engine doesn't send it. */
   readonly runId: string | undefined;
-  /** Of the dead letter. */
+  /** The id of the dead letter. */
   readonly dlqId: string | undefined;
-  /** How often the failing delivery was tried. */
+  /** The number of attempts that the failing delivery had. */
   readonly attempts: number;
   readonly where: FailurePlace;
   readonly step: FailedStep | undefined;
-  /** The error as it was thrown; what the engine says where nothing was. */
+  /** The thrown error; an error with the engine's message when the endpoint threw none. */
   readonly error: Error;
   readonly url: string | undefined;
-  /** The initial payload as it was sent. */
+  /** The run's initial payload. */
   readonly payload: string;
   readonly createdAt: number | undefined;
   readonly details: FailureDetails | undefined;
@@ -85,11 +88,19 @@ export interface FailureReport {
 
 const SUBJECT = "The failure callback";
 
-/** @throws WorkflowError `malformed_body` when the text isn't a failure callback */
+/**
+ * Reads the body of a failure callback.
+ *
+ * @throws WorkflowError `malformed_body` when the string isn't a failure callback
+ * @example
+ * ```ts
+ * const { runId, failStatus, error } = parseFailure(await request.text());
+ * ```
+ */
 export function parseFailure(json: string): FailureReport {
   const body = parseCallback<Partial<FailureBody>>(SUBJECT, json);
   if (body.perdure !== undefined && !isDetails(body.perdure))
-    throw malformed(SUBJECT, "has wrong details", json);
+    throw malformed(SUBJECT, "has invalid details", json);
   const response = decode(body.body);
   const { thrown, message, where, step } = readFailure(response, body.status);
   const { perdure: details } = body;
@@ -144,7 +155,7 @@ function toText(value: unknown): string | undefined {
   return typeof value === "string" ? value : undefined;
 }
 
-// Some engines send the time as a text of digits.
+// Some engines send the time as a string of digits.
 function toNumber(value: unknown): number | undefined {
   const number = typeof value === "string" ? Number(value) : value;
   return typeof number === "number" && Number.isFinite(number) ? number : undefined;

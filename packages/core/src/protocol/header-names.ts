@@ -1,6 +1,6 @@
-// Every header name of the two protocols (QStash and workflow) that Perdure reads or writes, each of them here only. Imported as HEADER.
+// Every header name of the two protocols (QStash and workflow) that Perdure reads or writes. Imported as HEADER.
 
-// A workflow's own: on messages to the engine, on deliveries to the endpoint, or on both.
+// Headers of a workflow: on messages to the engine, on deliveries to the endpoint, or on both.
 export const runId = "Upstash-Workflow-RunId";
 export const init = "Upstash-Workflow-Init";
 export const workflowUrl = "Upstash-Workflow-Url";
@@ -14,7 +14,7 @@ export const triggerBySdk = "Upstash-Workflow-Trigger-By-Sdk";
 export const isFailure = "Upstash-Workflow-Is-Failure";
 export const isFailureCallback = "Upstash-Workflow-Failure-Callback";
 
-// On the delivery of a call's answer: which step it answers.
+// Headers that name the step, on the delivery of a call's answer.
 export const isCallResult = "Upstash-Workflow-Callback";
 export const stepId = "Upstash-Workflow-StepId";
 export const stepName = "Upstash-Workflow-StepName";
@@ -22,23 +22,25 @@ export const stepType = "Upstash-Workflow-StepType";
 export const concurrent = "Upstash-Workflow-Concurrent";
 export const resultContentType = "Upstash-Workflow-ContentType";
 
-// Ours. How to deliver a run that is yet to be started, on the request that starts it.
+// Perdure's own. The delivery options of a run, on the request that starts it.
 export const runOptions = "Perdure-Run-Options";
-// When a run that hasn't ended has failed, on the request that starts it: a duration after its start.
+// The duration after which the engine fails a run, on the request that starts it.
 export const runTimeout = "Perdure-Run-Timeout";
-// One for each trigger, however often it is sent: a run that it has started is known again, also when that has ended.
+// Identifies a trigger in each attempt to send it: the engine recognizes the run that it has started, even after the run's end.
 export const triggerId = "Perdure-Trigger-Id";
-// How often a delivery may be retried: our engine sends it with each, and an answer that failed may ask for another number.
+// The number of retries: Perdure's engine sends it with each delivery, and a failed answer may ask for another number.
 // Ends in RETRIES_BY_DEFAULT while neither the run's trigger nor its endpoint has set the number.
 export const maxRetries = "Perdure-Max-Retries";
-// Which options of the failure function the trigger sets on purpose: the others repeat the run's for engines that need it.
+// The options of the failure function that the trigger sets itself: the others repeat the run's, for engines that need them.
 export const failureOptions = "Perdure-Failure-Options";
-// What the endpoint wants to be done for its runs, on its answers to our engine.
+// The endpoint's options for all of its runs, on its answers to Perdure's engine.
 export const capabilities = "Perdure-Capabilities";
-// On an answer to a failure or a cancellation: one rollback is on record in its body, or nothing is left to roll back.
+// On an answer to a failure or a cancellation: its body records one rollback, or no rollback is left.
 export const rollback = "Perdure-Rollback";
 // The right to append to a run: on its deliveries, and on the answer of an endpoint that takes it.
 export const lease = "Perdure-Lease";
+// On a delivery of a run that continues a failed one: the id of the first of them. A step's idempotency key is derived from it.
+export const originalRun = "Perdure-Original-Run";
 
 // On the endpoint's answers.
 export const sdkName = "Upstash-Workflow-Sdk";

@@ -1,4 +1,4 @@
-// What headers' names begin with, and what it means: for whom they are. Imported as PREFIX.
+// Prefixes of header names, which say for whom a header is. Imported as PREFIX.
 
 export const own = "Upstash-";
 export const perdure = "Perdure-";

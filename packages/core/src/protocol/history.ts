@@ -4,47 +4,59 @@ import { malformed, parseBase64, parseJson } from "./parse.ts";
 import { parseStep, recordKey, type StepRecord } from "./step.ts";
 
 /**
- * What an entry is: the payload or a step's record, a request to a third party, the answer to one, or a failed attempt
- * of a step that ran inline.
+ * The kind of an entry: `step` for the payload or a step's record, `toCallback` for a call, `fromCallback` for its answer,
+ * `attempt` for a failed attempt of a step that ran inline.
  */
 export type CallType = "step" | "toCallback" | "fromCallback" | "attempt";
 
-/** A history as it travels: oldest first, in a delivery's body or in the engine's answer to a fetch. */
+/** An entry of a history, which lists the oldest first: in a delivery's body, or in the engine's answer to a request for it. */
 export interface HistoryEntry {
   readonly messageId: string;
-  /** Base64 of the bytes. The first entry's are the payload, the other steps' a {@link StepRecord} in JSON. */
+  /** Base64 of the payload in the first entry, of a {@link StepRecord} as JSON in the other steps. */
   readonly body: string;
   readonly callType: CallType;
 }
 
-/** What one delivery may know of its run. */
+/** The part of a run's history that one delivery sees. */
 export interface History {
-  /** The initial payload as it was sent; empty when there was none. */
+  /** The initial payload; an empty string for none. */
   readonly payload: string;
-  /** In the order they were recorded, each key once: the first record wins. */
+  /** In the order of recording. Of records with the same key, the first. */
   readonly records: readonly StepRecord[];
-  /** The delivered entry repeats an earlier one: whatever it asks for has been done. */
+  /** True when the delivered entry repeats an earlier one, so its work is done. */
   readonly duplicate: boolean;
 }
 
-/** @throws WorkflowError `malformed_body` when the text isn't a list of entries */
+/**
+ * Parses a run's history.
+ *
+ * @throws WorkflowError `malformed_body` when the string isn't a list of entries
+ * @example
+ * ```ts
+ * const entries = parseHistory(await request.text());
+ * ```
+ */
 export function parseHistory(json: string): HistoryEntry[] {
-  const what = "The run's history";
-  const value = parseJson(what, json);
-  if (!isHistory(value)) throw malformed(what, "isn't a list of entries", json);
+  const subject = "The run's history";
+  const value = parseJson(subject, json);
+  if (!isHistory(value)) throw malformed(subject, "isn't a list of entries", json);
   return value;
 }
 
-/** True for a list of entries, of which there is always a first one. */
+/** True for a non-empty list of entries. */
 export function isHistory(value: unknown): value is HistoryEntry[] {
   return Array.isArray(value) && value.length > 0 && value.every(isEntry);
 }
 
 /**
- * The part of a fetched history that a delivery may see: up to and with the entry that is delivered.
- * What came later belongs to other deliveries, which may be under way at the same time.
+ * Returns the part of a fetched history that a delivery may see: all entries up to the delivered one. Later entries belong to
+ * other deliveries, which may run at the same time.
  *
- * @throws WorkflowError `engine_refused` when the history doesn't hold the message: the engine may not have it yet
+ * @throws WorkflowError `engine_refused` when the history lacks the message: the engine may not have it yet
+ * @example
+ * ```ts
+ * const visible = cutAfter(entries, "msg_7");
+ * ```
  */
 export function cutAfter(entries: readonly HistoryEntry[], messageId: string): readonly HistoryEntry[] {
   if (entries.length === 1) return entries;
@@ -53,7 +65,7 @@ export function cutAfter(entries: readonly HistoryEntry[], messageId: string): r
   throw missingMessage(messageId);
 }
 
-/** The engine's history of a run isn't complete. */
+/** The error for a history without the delivered message. */
 export function missingMessage(messageId: string | undefined): WorkflowError {
   return new WorkflowError(
     "engine_refused",
@@ -61,7 +73,15 @@ export function missingMessage(messageId: string | undefined): WorkflowError {
   );
 }
 
-/** @throws WorkflowError `malformed_body` when an entry can't be decoded */
+/**
+ * Decodes a history's payload and records.
+ *
+ * @throws WorkflowError `malformed_body` when an entry can't be decoded
+ * @example
+ * ```ts
+ * const { payload, records } = readHistory(parseHistory(json));
+ * ```
+ */
 export function readHistory(entries: readonly HistoryEntry[]): History {
   const records: StepRecord[] = [];
   const seen = new Set<string>();

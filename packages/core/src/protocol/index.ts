@@ -2,7 +2,7 @@ import { checkOptions } from "../util/options.ts";
 import * as names from "./header-names.ts";
 import * as prefixes from "./header-prefixes.ts";
 
-/** The wire's vocabulary, for engines and tools: names, shapes and how to read them. No behaviour of a runtime. */
+/** The wire protocol, for engines and tools: names, types and their parsers. */
 export { MAX_DURATION_MS, parseDuration, parseUnixTime } from "../util/duration.ts";
 export { isSameUrl, toHttpUrl, urlKey } from "../util/url.ts";
 export { decodeStepName } from "./call.ts";
@@ -58,12 +58,12 @@ export {
   TOKEN_CLAIM,
 } from "./token.ts";
 export type { NotifyResponse, WaitBody, Waiter, WebhookHit } from "./wait.ts";
-/** Refuses unknown options: the engine checks its own in the same way. */
+/** Refuses unknown options. The engine checks its own options with it. */
 export { checkOptions };
 
 /** Every header name of the two protocols (QStash and workflow) that Perdure reads or writes. */
 export const HEADER: typeof names = names;
 
-/** What headers' names begin with, and what it means: for whom they are. */
+/** The prefixes of header names, which say for whom a header is. */
 export const PREFIX: typeof prefixes = prefixes;
 export { PUBLIC_USERS } from "./public-users.ts";

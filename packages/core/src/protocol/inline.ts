@@ -20,10 +20,12 @@ export type InlineRecord =
   | { readonly kind: "result"; readonly record: StepRecord }
   /** A step that the engine does: its plan, and the request to do it. The engine records the result. */
   | ({ readonly kind: "ask"; readonly record: StepRecord } & InlineRequest)
+  /** A step with `atMostOnce` is about to begin: its plan. Only the result of the step follows it. */
+  | { readonly kind: "begin"; readonly record: StepRecord }
   /** A failed attempt of a step, while other steps of the invocation go on. */
   | InlineAttempt;
 
-/** What the engine does for a step. */
+/** The request to the engine to do a step. */
 export type InlineRequest =
   /** Send a message: a call, or the start of an invoked run. As an item of a batch. */
   | { readonly message: InlineMessage }

@@ -4,13 +4,13 @@ import { type Message, type RunOptions, startMessage, stepHeaders } from "./mess
 import { definedHeaders } from "./options.ts";
 import { asLists } from "./wait.ts";
 
-/** The body of a message that starts a run for another run, which waits for it. */
+/** The body of a message that starts a child run. */
 export interface InvokeEnvelope {
   /** The child's payload. */
   readonly body?: string | undefined;
-  /** What to deliver the child's result to the invoker with. */
+  /** Headers for the delivery of the child's result to the invoking run. */
   readonly headers: Readonly<Record<string, readonly string[]>>;
-  /** The invoker. */
+  /** The invoking run. */
   readonly workflowRunId: string;
   readonly workflowRunCreatedAt: number;
   readonly workflowUrl: string;
@@ -31,11 +31,11 @@ interface Child extends RunOptions {
 
 interface Invoker extends StepPosition {
   readonly createdAt: number;
-  /** Headers that belong to all of the endpoint's deliveries, under the names that ask for them to be forwarded. */
+  /** Headers for all of the endpoint's deliveries, with the prefix that makes the engine forward them. */
   readonly forwarded: Readonly<Record<string, string>>;
 }
 
-/** Starts a child run whose end the engine records as the step's result. */
+/** Creates the message that starts a child run. The engine records the child's end as the step's result. */
 export function invokeMessage(place: Invoker, stepName: string, child: Child): Message {
   const { body, ...options } = child;
   const envelope: InvokeEnvelope = {

@@ -22,7 +22,7 @@ export interface AttemptError {
   readonly time: number;
 }
 
-/** A step as the engine shows it. Fields beside the common ones belong to some kinds only. */
+/** A step as the engine shows it. Optional fields belong to some kinds of step only. */
 export interface StepLog {
   readonly stepId?: number;
   readonly stepName: string;
@@ -57,7 +57,7 @@ export interface StepLog {
   readonly invokedWorkflowRunHeaders?: Headers;
 }
 
-/** What the engine is about to do, or couldn't. */
+/** A pending or failed delivery. */
 export interface NextStepLog {
   readonly messageId: string;
   readonly stepName?: string;
@@ -81,9 +81,9 @@ export interface RunLog {
   readonly workflowRunCreatedAt: number;
   readonly workflowRunCompletedAt?: number;
   readonly workflowRunCallerIp?: string;
-  /** The result as JSON text. */
+  /** The result as a JSON string. */
   readonly workflowRunResponse?: string;
-  /** Why the run has failed. On Perdure's own engine. */
+  /** The error of a failed run. Perdure's own engine only. */
   readonly workflowRunError?: RunError;
   readonly steps: StepGroup[];
   readonly invoker?: {
@@ -97,7 +97,7 @@ export interface RunLog {
     readonly state: FailureFunctionState;
     readonly failHeaders?: Headers;
     readonly failStatus: number;
-    /** As the failure function's: the message of the error, or the answer's body where it isn't that of a workflow. */
+    /** The error's message; the answer's body when the answer isn't that of a workflow. */
     readonly failResponse: string;
     readonly dlqId: string;
     readonly errors?: AttemptError[];
@@ -107,7 +107,7 @@ export interface RunLog {
     readonly maxRetries?: number;
     readonly nextDeliveryTime?: number;
   };
-  /** On Perdure's own engine: what became of the cancel function. */
+  /** State of the cancel function. Perdure's own engine only. */
   readonly cancelFunction?: {
     readonly messageId: string;
     readonly url: string;
@@ -119,7 +119,7 @@ export interface RunLog {
     readonly maxRetries?: number;
     readonly nextDeliveryTime?: number;
   };
-  /** On Perdure's own engine: what became of the steps' rollbacks, in the order in which they were made. */
+  /** The steps' rollbacks in the order in which they ran. Perdure's own engine only. */
   readonly rollbacks?: RollbackRecord[];
   readonly dlqId?: string;
   readonly label?: string;
@@ -127,7 +127,7 @@ export interface RunLog {
   readonly flowControlKey?: string;
 }
 
-/** A run, or another message, that has failed for good. */
+/** A run or a message that failed, and that the engine doesn't retry. */
 export interface DeadLetter {
   readonly dlqId: string;
   readonly messageId: string;
@@ -155,7 +155,7 @@ export interface DeadLetter {
     readonly responseBody?: string;
     readonly responseHeaders?: Headers;
   };
-  /** On Perdure's own engine: what became of the steps' rollbacks, in the order in which they were made. */
+  /** The steps' rollbacks in the order in which they ran. Perdure's own engine only. */
   readonly rollbacks?: RollbackRecord[];
   readonly flowControlKey?: string;
   readonly label?: string;

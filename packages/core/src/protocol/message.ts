@@ -18,52 +18,52 @@ import {
 import type { RetryDelayOption } from "./retry-delay.ts";
 import type { StepRecord } from "./step.ts";
 
-/** What is handed to the engine: it sends `body` to `url`, and reads its orders from `headers`. */
+/** A message for the engine, which sends `body` to `url`; `headers` contain the delivery options. */
 export interface Message {
   readonly url: string;
   /** POST by default. */
   readonly method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | undefined;
-  /** To be sent without telemetry, also where others have it. */
+  /** Sends the message without telemetry. */
   readonly withoutTelemetry?: boolean;
 }
 
-/** Parts of a run that the engine's views show only as hashes. */
+/** Parts of a run that the engine's API shows only as hashes. */
 export interface Redact {
   readonly body?: true;
-  /** All headers, or those of these names. */
+  /** All headers, or the headers with these names. */
   readonly header?: true | readonly string[];
 }
 
-/** How a run is to be delivered. The engine keeps it for all of the run's deliveries. */
+/** Delivery options of a run. The engine applies them to all of the run's deliveries. */
 export interface RunOptions {
   /** Sent with each of the run's deliveries. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Retries of each delivery, after the first attempt. Default: those beside the workflow, else the engine's, 3. */
+  /** Retries of each delivery, after the first attempt. Default: the endpoint's option, else the engine's, 3. */
   readonly retries?: number;
   /**
-   * Before each retry: seconds, a duration, or an expression in milliseconds: `"1000 * pow(2, retried)"`.
-   * Default: as beside the workflow, else the engine's.
+   * The wait before each retry: seconds, a duration, or an expression in milliseconds: `"1000 * pow(2, retried)"`.
+   * Default: the endpoint's option, else the engine's.
    */
   readonly retryDelay?: RetryDelayOption;
   /** A limit that all runs and calls with the same key share. */
   readonly flowControl?: FlowControl;
-  /** Seconds or a duration before the first delivery. */
+  /** The wait before the first delivery: seconds or a duration. */
   readonly delay?: number | Duration;
-  /** Before this moment the first delivery isn't made: a Unix time in seconds, or a `Date`. Wins over `delay`. */
+  /** The earliest time of the first delivery: a Unix time in seconds, or a `Date`. Wins over `delay`. */
   readonly notBefore?: number | Date;
-  /** Retries of the failure function. Default: those beside the workflow, else the run's. */
+  /** Retries of the failure function. Default: the endpoint's option, else the run's. */
   readonly failureRetries?: number;
-  /** As `retryDelay`, for the failure function. Default: as the run's. */
+  /** Like `retryDelay`, for the failure function. Default: the run's. */
   readonly failureRetryDelay?: RetryDelayOption;
-  /** Seconds or a duration after its start at which a run that hasn't ended has failed. Perdure's own engine only. */
+  /** Seconds or a duration from the run's start; the engine fails a run that lasts longer. Perdure's own engine only. */
   readonly timeout?: number | Duration;
-  /** Names to find the run by: letters, digits, `-`, `_` and `.` */
+  /** One or several labels, which select runs in logs: letters, digits, `-`, `_` and `.` */
   readonly label?: string | readonly string[];
-  /** Where a failure of the run is sent; the workflow's own URL by default. */
+  /** URL that receives a failure of the run. Default: the workflow's own URL. */
   readonly failureUrl?: string;
-  /** What the engine's views don't show. */
+  /** Parts of the run that the engine's API hides. */
   readonly redact?: Redact;
 }
 
@@ -74,21 +74,30 @@ interface StartRequest extends RunOptions {
   readonly runId: string;
   readonly body: string | undefined;
   readonly contentType?: string | undefined;
-  /** The engine has the run already: this configures it. */
+  /** True when the engine has already created the run, and the message configures it. */
   readonly configuresRun?: boolean;
-  /** Runs between this one and the one that nobody invoked. */
+  /** The depth of the run in a tree of invoked runs: 0 for a run that no other run invokes. */
   readonly invokeCount?: number;
-  /** What this request is known by when it is sent again. */
+  /** Identifies the request when the client sends it again. */
   readonly triggerId?: string;
 }
 
 /**
- * Creates a run.
+ * Creates the message that starts a run.
  *
- * @throws TypeError for an option that the engine could not obey
+ * @throws TypeError for an invalid option
+ * @example
+ * ```ts
+ * const { url, headers, body } = startMessage({
+ *   url: "https://app.example.com/order",
+ *   runId: "wfr_order-7",
+ *   body: '{"id":7}',
+ *   retries: 5,
+ * });
+ * ```
  */
 export function startMessage(start: StartRequest): Message {
-  // What holds for the run's deliveries and for the delivery of its failure alike.
+  // Options of the run's deliveries and of the delivery of its failure.
   const shared: HeaderList = [
     ...policyHeaders(start),
     ...forwardedHeaders(start.headers),
@@ -106,13 +115,13 @@ export function startMessage(start: StartRequest): Message {
       [HEADER.triggerId, start.triggerId],
       ...runOptionHeaders(start),
       ...shared,
-      // A run that the engine has already has its failure callback, and perhaps at another URL than this.
+      // The client that created the run has set its failure callback, perhaps to another URL.
       ...(start.configuresRun ? [] : failureCallback(start, shared)),
     ]),
   };
 }
 
-/** @throws TypeError for an option that an engine could not obey */
+/** @throws TypeError for an invalid option */
 export function checkRunOptions(options: RunOptions): void {
   startMessage({ ...options, url: "", runId: "", body: undefined });
 }
@@ -132,23 +141,23 @@ function failureCallback(start: StartRequest, shared: HeaderList): HeaderList {
   ];
 }
 
-/** How often a run's deliveries are made again, and how many at once. */
+/** Retries and flow control of a run's deliveries. */
 function policyHeaders(options: RunOptions): HeaderList {
   return [...retryHeaders(options.retries, options.retryDelay), ...flowControlHeaders(options.flowControl)];
 }
 
-/** What is the run's own, and not its failure function's. */
+/** Options of the run that don't apply to its failure function. */
 function runOptionHeaders(options: RunOptions): HeaderList {
   return [
     [HEADER.label, joinLabels(options.label)],
     ...timeHeaders(options),
     [HEADER.redactFields, redactFields(options.redact)],
-    // Only our own engine reads it.
+    // Only Perdure's own engine reads it.
     [HEADER.runTimeout, ifDefined(options.timeout, (value) => toWireDuration(value, "timeout", true))],
   ];
 }
 
-/** What is its failure function's own. */
+/** Options of the failure function only. */
 function failureOptionHeaders(options: RunOptions): HeaderList {
   const own = retryHeaders(options.failureRetries, options.failureRetryDelay, failureName);
   const given = Object.keys(definedHeaders(own)).join(", ");
@@ -162,7 +171,7 @@ function failureOptionHeaders(options: RunOptions): HeaderList {
 const failureName = (option: "retries" | "retryDelay") =>
   option === "retries" ? "failureRetries" : "failureRetryDelay";
 
-/** What is to be different in a run that goes on as another one. @throws TypeError as {@link startMessage} */
+/** Headers with the options that change when a run is retried. @throws TypeError as {@link startMessage} */
 export function changedOptionHeaders(options: RunOptions): Record<string, string> {
   return definedHeaders([
     ...policyHeaders(options),
@@ -171,16 +180,16 @@ export function changedOptionHeaders(options: RunOptions): Record<string, string
   ]);
 }
 
-/** A run, and the invocation of it that asks. */
+/** A run, as the messages that add to it name it. */
 export interface RunRef {
   readonly url: string;
   readonly runId: string;
   readonly invokeCount: number;
-  /** Its engine reads milliseconds, as our own does. Others count whole seconds. */
+  /** True for Perdure's own engine, which reads milliseconds. Others count whole seconds. */
   readonly exact?: boolean;
 }
 
-/** Headers of every message that adds to a run. */
+/** Headers of each message that adds to a run. */
 export function stepHeaders(run: RunRef): HeaderList {
   return [
     ...runIdHeaders(run),
@@ -190,7 +199,16 @@ export function stepHeaders(run: RunRef): HeaderList {
   ];
 }
 
-/** Appends a record to a run and asks for the delivery of it: at once, or as the schedule says. */
+/**
+ * Creates the message that appends a record to a run. The engine delivers the record at once, or at the time of the schedule.
+ *
+ * @example
+ * ```ts
+ * const run = { url: "https://app.example.com/order", runId: "wfr_order-7", invokeCount: 0 };
+ * const record = { stepId: 1, stepName: "charge", stepType: "Run", out: "42", concurrent: 1 } as const;
+ * const message = stepMessage(run, record);
+ * ```
+ */
 export function stepMessage(
   run: RunRef,
   record: StepRecord,
@@ -203,7 +221,7 @@ export function stepMessage(
   };
 }
 
-/** Says which run a message, or the callback that it names, belongs to. */
+/** Headers with the run that a message, or its callback, belongs to. */
 export function runIdHeaders(
   run: { readonly url: string; readonly runId: string },
   init = false,
@@ -219,7 +237,7 @@ export function runIdHeaders(
 function protocolHeaders(): HeaderList {
   return [
     [HEADER.sdkVersion, PROTOCOL_VERSION],
-    // Sent back on each delivery, where it tells a run's deliveries from everything else.
+    // The engine forwards it with each delivery: it distinguishes a run's deliveries from all other requests.
     [forward(HEADER.sdkVersion), PROTOCOL_VERSION],
   ];
 }

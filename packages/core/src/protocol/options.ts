@@ -4,21 +4,21 @@ import * as HEADER from "./header-names.ts";
 import { forward } from "./headers.ts";
 import { type RetryDelayOption, toRetryDelay } from "./retry-delay.ts";
 
-/** Headers on their way into a message; those without a value are left out of it. */
+/** Headers for a message, which omits headers without a value. */
 export type HeaderList = (readonly [name: string, value: string | number | boolean | undefined])[];
 
-/** A limit on how many deliveries that share a key run at once, or begin within a period. At least one of the two. */
+/** Limits how many deliveries with the same key run at once, or begin within a period. It needs at least one limit. */
 export type FlowControl = {
   /** Letters, digits, `-`, `_` and `.` */
   readonly key: string;
-  /** In which `rate` counts: seconds or a duration; one second by default. */
+  /** The period of `rate`: seconds or a duration. Default: one second. */
   readonly period?: number | Duration;
 } & (Limits<"parallelism"> | Limits<"rate"> | Limits<"ratePerSecond">);
 
 interface AllLimits {
-  /** Deliveries under way at once. */
+  /** The most deliveries that run at once. */
   readonly parallelism: number;
-  /** Deliveries begun within `period`. */
+  /** The most deliveries that begin within `period`. */
   readonly rate: number;
   /** The older name of `rate`. */
   readonly ratePerSecond: number;
@@ -28,7 +28,7 @@ type Limits<Given extends keyof AllLimits> = Pick<AllLimits, Given> & Partial<Al
 
 const NAME = /^[a-zA-Z0-9\-_.]+$/;
 
-/** @throws TypeError for a key that isn't one, or when nothing is limited */
+/** @throws TypeError for an invalid key, or without a limit */
 export function flowControlHeaders(flow: FlowControl | undefined): HeaderList {
   if (!flow) return [];
   checkToken("flowControl.key", flow.key);
@@ -48,21 +48,21 @@ export function flowControlHeaders(flow: FlowControl | undefined): HeaderList {
   ];
 }
 
-/** Several labels as one header. @throws TypeError for one that isn't a name */
+/** Joins labels to one header. @throws TypeError for an invalid label */
 export function joinLabels(label: string | readonly string[] | undefined): string | undefined {
   const labels = [label ?? []].flat();
   for (const one of labels) checkToken("label", one);
   return labels.join(",") || undefined;
 }
 
-/** @throws TypeError for anything but a number from 0 on */
+/** @throws TypeError for a value that isn't a number from 0 on */
 export function toCount(option: string, value: number | undefined): string | undefined {
   if (value === undefined) return undefined;
   if (Number.isFinite(value) && value >= 0) return value.toFixed(0);
   throw mustBe(option, "a number from 0 on", value);
 }
 
-/** How often a delivery is tried again, and after how long. @param named what errors call the two options */
+/** Headers with a delivery's retries. @param named returns an option's name for errors */
 export function retryHeaders(
   retries: number | undefined,
   retryDelay: RetryDelayOption | undefined,
@@ -75,9 +75,9 @@ export function retryHeaders(
 }
 
 /**
- * When a message is delivered.
+ * Headers with the time of a message's delivery.
  *
- * @param exact whether the engine is known to read milliseconds
+ * @param exact true when the engine reads milliseconds
  * @throws TypeError that names the option
  */
 export function timeHeaders({ delay, notBefore }: Times, exact = false): HeaderList {
@@ -87,13 +87,13 @@ export function timeHeaders({ delay, notBefore }: Times, exact = false): HeaderL
   ];
 }
 
-/** Both as user code gives them. */
+/** Times from user code. */
 interface Times {
   readonly delay?: number | string | undefined;
   readonly notBefore?: Date | number | string | undefined;
 }
 
-/** What a function makes of an option, where it is given. `null` is: it is no way to leave an option out. */
+/** Applies a function to an option unless it is undefined. `null` is passed on, because it doesn't omit an option. */
 export function ifDefined<Value, Made>(
   value: Value | undefined,
   make: (value: Value) => Made,
@@ -101,7 +101,7 @@ export function ifDefined<Value, Made>(
   return value === undefined ? undefined : make(value);
 }
 
-/** A user's headers, to be handed on; apart from the content type, which is the message's own. */
+/** A user's headers, with the prefix that makes the engine forward them; without the content type, which is the message's. */
 export function forwardedHeaders(headers: Readonly<Record<string, string>> = {}): HeaderList {
   return renameHeaders(
     Object.entries(headers).filter(([name]) => !isContentType(name)),
@@ -109,7 +109,7 @@ export function forwardedHeaders(headers: Readonly<Record<string, string>> = {})
   );
 }
 
-/** The same headers under other names. */
+/** Renames headers. */
 export function renameHeaders(headers: HeaderList, rename: (name: string) => string): HeaderList {
   return headers.map(([name, value]) => [rename(name), value]);
 }
@@ -118,7 +118,7 @@ export function contentTypeOf<Value>(headers?: Readonly<Record<string, Value>>):
   return headerIn(HEADER.contentType, headers);
 }
 
-/** The value of the header of this name, whichever way it is spelt. */
+/** Returns the value of a header, whose name may have any case. */
 export function headerIn<Value>(
   name: string,
   headers: Readonly<Record<string, Value>> = {},
@@ -140,7 +140,7 @@ function isSameName(name: string, other: string): boolean {
   return name.toLowerCase() === other.toLowerCase();
 }
 
-/** True for what may be a label, or a key of flow control. */
+/** True for a valid label, or key of flow control. */
 export function isName(value: string): boolean {
   return NAME.test(value);
 }

@@ -2,7 +2,7 @@ import { WorkflowError, type WorkflowErrorCode } from "../util/errors.ts";
 import type { ErrorBody, FailedStep } from "./error.ts";
 import type { RollbackRecord } from "./rollback.ts";
 
-/** How an answer to the engine says what became of a delivery. */
+/** The result of a delivery in the endpoint's answer to the engine. */
 export type FinishCondition =
   | "success"
   | "duplicate-step"
@@ -10,14 +10,14 @@ export type FinishCondition =
   | "workflow-already-ended"
   | "failure-callback-undefined";
 
-/** The status that, with the header for it, tells an engine not to retry. */
+/** With this status and `HEADER.nonRetryable`, an answer asks the engine not to retry. */
 export const NON_RETRYABLE_STATUS = 489;
 
-/** How a step, or a rollback, wants to be tried again. */
+/** The decision on the retry of a step or a rollback. */
 export interface RetryDecision {
-  /** Retries in all; undefined leaves it to the engine. */
+  /** The total number of retries; undefined for the engine's. */
   readonly retries: number | undefined;
-  /** They are used up, whatever the engine's are. */
+  /** True when no retry is left, whatever the engine's number is. */
   readonly exhausted: boolean;
   /** Milliseconds until the next attempt. */
   readonly delayMs: number | undefined;
@@ -31,31 +31,31 @@ export interface FailedAttempt {
   readonly retry?: RetryDecision | undefined;
 }
 
-/** What a request came to. Each becomes exactly one answer. */
+/** The outcome of a request. The runtime answers each with exactly one response. */
 export type Outcome =
-  /** The delivery has had its effect. */
+  /** The delivery has taken effect. */
   | { readonly kind: "done"; readonly runId: string; readonly finish: FinishCondition }
-  /** The failure function ran; its result goes on record. */
+  /** The failure function ran; the engine records its result. */
   | { readonly kind: "failureHandled"; readonly result: unknown }
-  /** A step has been rolled back, or can't be; or nothing is left to roll back, and nothing else was asked for. */
+  /** A step was rolled back, or can't be; without a record, no rollback is left. */
   | { readonly kind: "rolledBack"; readonly record: RollbackRecord | undefined }
-  /** User code or the engine failed this attempt: the engine decides on another. */
+  /** User code or the engine failed this attempt; the engine decides on a retry. */
   | ({ readonly kind: "failed" } & FailedAttempt)
   | Refusal;
 
-/** The request itself is at fault: nothing was run. */
+/** The request is invalid, or its caller isn't authorized: no user code ran. */
 export interface Refusal {
   readonly kind: "refused";
   readonly status: 400 | 401 | 403 | 405 | 413;
   readonly error: WorkflowError;
 }
 
-/** Has the request refused. */
+/** Refuses a request. */
 export function refused(status: Refusal["status"], code: WorkflowErrorCode, message: string): Refusal {
   return { kind: "refused", status, error: new WorkflowError(code, message) };
 }
 
-/** The delivery has had its effect, or can't have it any more. */
+/** Finishes a delivery that has taken effect, or no longer can. */
 export function done(runId: string, finish: FinishCondition): Outcome {
   return { kind: "done", runId, finish };
 }

@@ -1,6 +1,6 @@
 import { DEV_CREDENTIALS, publicToken } from "./token.ts";
 
-/** Every user that development servers of this protocol share, the one of {@link DEV_CREDENTIALS} first. */
+/** The publicly known users of this protocol's development servers; the first is that of {@link DEV_CREDENTIALS}. */
 export const PUBLIC_USERS: readonly {
   readonly token: string;
   readonly signingKeys: { readonly current: string; readonly next: string };

@@ -1,23 +1,31 @@
 import { asErrorBody, type ErrorBody } from "./error.ts";
 import type { StepType } from "./step.ts";
 
-/** What became of one step's rollback. */
+/** The recorded state of a step's rollback. */
 export interface RollbackRecord {
   readonly stepId: number;
   readonly stepName: string;
   readonly stepType: StepType;
-  /** `failed`: its attempts are used up. */
+  /** `failed`: no retry is left. */
   readonly state: "done" | "failed";
   readonly attempts: number;
   readonly error?: ErrorBody;
 }
 
-/** A rollback in a report that goes elsewhere than to the workflow: the workflow is still being asked for it. */
+/** A rollback that the workflow hasn't finished, in a report to another endpoint. */
 export interface PendingRollback extends Omit<RollbackRecord, "state"> {
   readonly state: "pending";
 }
 
-/** The rollback that an answer's body tells of; undefined when it tells of none. */
+/**
+ * Reads the rollback from the body of an endpoint's answer; undefined when the answer contains none.
+ *
+ * @example
+ * ```ts
+ * const record = readRollback(await response.text());
+ * if (record?.state === "failed") console.error(record.stepName, record.error);
+ * ```
+ */
 export function readRollback(json: string): RollbackRecord | undefined {
   try {
     const { rollback } = JSON.parse(json);
@@ -35,9 +43,9 @@ export function readRollback(json: string): RollbackRecord | undefined {
       ...(thrown ? { error: thrown } : {}),
     };
   } catch {
-    return undefined; // Whoever has answered isn't one of ours.
+    return undefined; // The answer isn't that of a workflow.
   }
 }
 
-/** What an answer to a failure or a cancellation says of its rollbacks. */
+/** The value of `HEADER.rollback`: the answer records one rollback, or no rollback is left. */
 export type RollbackAnswer = "recorded" | "over";

@@ -26,55 +26,88 @@ export interface StepRecord {
   readonly stepType: StepType;
   readonly concurrent: number;
   readonly targetStep?: number;
-  /** The result as JSON text; absent for `undefined`. */
+  /** The result as a JSON string; absent for `undefined`. */
   readonly out?: string | undefined;
-  /** Seconds, or a duration text. */
+  /** Seconds or a duration. */
   readonly sleepFor?: number | string;
   /** Unix time in seconds. */
   readonly sleepUntil?: number;
   readonly waitEventId?: string;
   readonly timeout?: string;
   readonly waitTimeout?: boolean;
-  /** The step has failed for good, and the workflow is to hear of it. There is no `out` then. */
+  /** The step has failed, and the workflow can catch the failure. The record has no `out` then. */
   readonly failure?: { readonly attempts: number; readonly error: ErrorBody };
   /** The step has a rollback. */
   readonly rollback?: true | undefined;
+  /**
+   * 2 for the second step of this name and kind that the workflow requests, 3 for the third, …; absent for the first. Only of
+   * steps that ran inline: their records are in the order in which they end, and not in which they were requested.
+   */
+  readonly nth?: number | undefined;
   /** When the work of the recorded attempt began, in milliseconds since 1970. Only of steps that ran inline. */
   readonly startedAt?: number;
   /** How long it took, in milliseconds. */
   readonly durationMs?: number;
 }
 
-/** The step that a record is of, as user code knows it. */
+/** A record's step, in the form of the public API. */
 export function stepOf({ stepId, stepName, stepType }: StepOf): { id: number; name: string; type: StepType } {
   return { id: stepId, name: stepName, type: stepType };
 }
 
 type StepOf = Pick<StepRecord, "stepId" | "stepName" | "stepType">;
 
-/** A record that has its place in the run: the id of the result, also for a plan. */
+/**
+ * Returns the id of the step's result, also for a plan.
+ *
+ * @example
+ * ```ts
+ * const plan = { stepId: 0, targetStep: 2, stepName: "b", stepType: "Run", concurrent: 2 } as const;
+ * resultId(plan); // 2
+ * ```
+ */
 export function resultId(record: StepRecord): number {
   return isPlan(record) ? (record.targetStep as number) : record.stepId;
 }
 
-/** True for the plan to run a step, false for its result. */
+/**
+ * True for the plan to run a step, false for its result.
+ *
+ * @example
+ * ```ts
+ * const steps = records.filter((record) => !isPlan(record));
+ * ```
+ */
 export function isPlan(record: StepRecord): boolean {
   return record.stepId === 0;
 }
 
-/** What no two records of a run may share. */
+/**
+ * Returns the key that identifies a record within its run: two records with the same key are the same.
+ *
+ * @example
+ * ```ts
+ * recordKey({ stepId: 3, stepName: "charge", stepType: "Run", concurrent: 1 }); // "result:3"
+ * ```
+ */
 export function recordKey(record: StepRecord): string {
   return `${isPlan(record) ? "plan" : "result"}:${resultId(record)}`;
 }
 
 /**
- * @param upgrade makes today's record of an older one
+ * Parses a step record.
+ *
+ * @param upgrade converts an older record to the current form
  * @throws WorkflowError `malformed_body` when the string isn't a step record
+ * @example
+ * ```ts
+ * const { stepName, out } = parseStep(body);
+ * ```
  */
 export function parseStep(json: string, upgrade: (value: unknown) => unknown = (value) => value): StepRecord {
-  const what = "A step record";
-  const value = upgrade(parseJson(what, json));
-  if (!isRecord(value)) throw malformed(what, "isn't one", json);
+  const subject = "A step record";
+  const value = upgrade(parseJson(subject, json));
+  if (!isRecord(value)) throw malformed(subject, "lacks its required fields", json);
   const { out = "", targetStep, failure } = value;
   const valid = {
     targetStep: !isPlan(value) || isPositive(targetStep),
@@ -82,7 +115,7 @@ export function parseStep(json: string, upgrade: (value: unknown) => unknown = (
     failure: failure === undefined || isStepFailure(failure),
   };
   for (const [name, isValid] of Object.entries(valid))
-    if (!isValid) throw malformed(what, `has a wrong ${name}`, json);
+    if (!isValid) throw malformed(subject, `has an invalid ${name}`, json);
   return value;
 }
 
@@ -100,10 +133,10 @@ function isRecord(value: unknown): value is StepRecord {
   );
 }
 
-/** More than any run has. Without a limit, a single record could say that there are more steps than memory holds. */
+/** More steps than any run has. Without a limit, one malicious record could claim more steps than fit in memory. */
 const MAX_STEPS = 100_000;
 
-/** True for a whole number from 1 on, as steps are counted. */
+/** True for a whole number from 1 on, within the limit of steps. */
 export function isPositive(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) > 0 && (value as number) <= MAX_STEPS;
 }

@@ -2,23 +2,23 @@ import type { DeliveryKind } from "./delivery.ts";
 import * as HEADER from "./header-names.ts";
 import * as PREFIX from "./header-prefixes.ts";
 
-/** The claim in which Perdure's own engine writes what it signed for. Other engines' tokens don't have it. */
+/** The claim that binds a token of Perdure's own engine to one delivery. Other engines' tokens don't have it. */
 export const TOKEN_CLAIM = "perdure";
 
-/** A token with this claim is good for this delivery only, not for another one of the same body and URL. */
+/** A token with this claim is valid for one delivery only, not for another one with the same body and URL. */
 export interface DeliveryClaim {
   /**
-   * `call`: a run's request to a third party. The run's workflow chose its headers, so they don't tell a kind: to another
-   * workflow it is a `start`, and nothing else.
+   * `call`: a run's request to a third party. The workflow chooses its headers, so they don't prove a kind: another workflow
+   * accepts it as a `start` only.
    */
   readonly kind: DeliveryKind | "call";
   readonly runId?: string;
   readonly messageId: string;
-  /** SHA-256 of the {@link boundHeaders}, as base64url without padding. Absent: they aren't bound. */
+  /** SHA-256 of the {@link boundHeaders} as base64url without padding; absent when the token doesn't bind headers. */
   readonly headers?: string;
 }
 
-/** Whether a header, by its name in lower case, is one of the protocol's. */
+/** True for a header of the protocol. @param name in lower case */
 export const isProtocolHeader = (name: string): boolean => /^(?:upstash|perdure)-/.test(name);
 
 /** The headers without those that only Perdure's own engine sends. */
@@ -26,10 +26,17 @@ export function withoutEngineHeaders(headers: Headers): Headers {
   return new Headers([...headers].filter(([name]) => !name.startsWith(PREFIX.perdure.toLowerCase())));
 }
 
-/** Such bytes are read in one way by this server and in another by that. */
+/** Servers decode bytes outside ASCII differently. */
 const NON_ASCII = /[^\x20-\x7e]+/g;
 
-/** A delivery's headers that mean something to the endpoint, as one text. */
+/**
+ * Returns the delivery's headers that a token binds, as one string: the protocol's headers without the signature.
+ *
+ * @example
+ * ```ts
+ * const hash = createHash("sha256").update(boundHeaders(request.headers)).digest("base64url");
+ * ```
+ */
 export function boundHeaders(headers: Headers): string {
   const signature = HEADER.signature.toLowerCase();
   return [...headers]
@@ -38,15 +45,15 @@ export function boundHeaders(headers: Headers): string {
     .join("");
 }
 
-/** Who signs, in the claim `iss`. */
+/** The issuer of tokens, in the claim `iss`. */
 export const ISSUER = "Upstash";
 
-/** The token of a user that development servers of this protocol share. */
+/** Returns the token of a publicly known user. */
 export function publicToken(userId: string, password: string): string {
   return btoa(`{"UserID":"${userId}","Password":"${password}"}`);
 }
 
-/** The credentials that every development server of this protocol shares. Public: they protect nothing. */
+/** The credentials of this protocol's development servers. They are public, so they protect nothing. */
 export const DEV_CREDENTIALS = {
   token: publicToken("defaultUser", "defaultPassword") as string,
   currentSigningKey: "sig_7kYjw48mhY7kAjqNGcy6cr29RJ6r",
@@ -54,15 +61,22 @@ export const DEV_CREDENTIALS = {
   port: 8080,
 } as const;
 
-// The beginnings are enough to know the keys by, and shorter in a bundle.
+// The beginnings identify the keys, and keep the bundle small.
 const PUBLIC_KEY = /^sig_(?:7kYjw|5ZB6D|7GVPj|5NoEL|6jWGa|7qHbv|5T8Fc|7GFR4)/;
 const PUBLIC_TOKENS: readonly unknown[] = [
   DEV_CREDENTIALS.token,
   ...[1, 2, 3].map((number) => publicToken(`testUser${number}`, "testPassword")),
 ];
 
-/** Whether a token or a signing key is one that everybody knows. */
+/**
+ * True for a publicly known token or signing key.
+ *
+ * @example
+ * ```ts
+ * isPublicSecret(DEV_CREDENTIALS.token); // true
+ * ```
+ */
 export function isPublicSecret(secret: unknown): boolean {
-  const text = String(secret);
-  return PUBLIC_TOKENS.includes(text) || PUBLIC_KEY.test(text);
+  const value = String(secret);
+  return PUBLIC_TOKENS.includes(value) || PUBLIC_KEY.test(value);
 }

@@ -4,20 +4,20 @@ import { type RunRef, stepHeaders } from "./message.ts";
 import { definedHeaders } from "./options.ts";
 import type { StepRecord } from "./step.ts";
 
-/** Asks the engine to record a step's result once an event comes, or a time is over. */
+/** A request to record an event as a step's result, or a timeout. */
 export interface WaitRequest {
   readonly eventId: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: WaitBody;
 }
 
-/** The body of a request to wait for an event: what to deliver, and where, once it came or the time is over. */
+/** The body of a request to wait for an event. */
 export interface WaitBody {
   readonly url: string;
   /** A duration. */
   readonly timeout: string;
   readonly timeoutUrl: string;
-  /** What the result is to be delivered with, each value in a list. */
+  /** Headers for the delivery of the result, each value in a list. */
   readonly timeoutHeaders: Readonly<Record<string, readonly string[]>>;
   readonly step: Pick<StepRecord, "stepId" | "stepName" | "stepType" | "concurrent">;
 }
@@ -36,14 +36,14 @@ export function waitRequest(
   };
 }
 
-/** Headers within a body. The run's id is among them in both of its spellings. */
+/** Converts headers for a body, with the run's id in both spellings. */
 export function asLists(headers: Readonly<Record<string, string>>): Record<string, string[]> {
   const lists = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, [value]]));
   const runId = lists[HEADER.runId];
   return runId ? { ...lists, [CANONICAL_RUN_ID]: runId } : lists;
 }
 
-/** Somebody who waits for an event. */
+/** A run that waits for an event. */
 export interface Waiter {
   readonly url: string;
   /** Unix time in seconds. */
@@ -54,7 +54,7 @@ export interface Waiter {
   readonly timeoutHeaders?: Readonly<Record<string, readonly string[]>>;
 }
 
-/** What became of one waiter that was notified. */
+/** The result of notifying one run. */
 export interface NotifyResponse {
   readonly waiter: Waiter;
   readonly messageId: string;
@@ -63,7 +63,7 @@ export interface NotifyResponse {
   readonly workflowRunId?: string;
 }
 
-/** What an engine stores of a request that a webhook received. */
+/** A request to a webhook, as the engine records it. */
 export interface WebhookHit {
   readonly method: string;
   readonly header: Readonly<Record<string, readonly string[]>>;

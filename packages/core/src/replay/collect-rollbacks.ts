@@ -32,26 +32,26 @@ export function collectRollbacks(
     const finish = (): void => {
       finished = true;
       clearTimeout(timer);
-      const { matched, newSteps, unmatched } = matcher;
-      end({ matched, newSteps, unmatched, error });
+      matcher.stop();
+      const { matched, unmatched } = matcher;
+      end({ matched, newSteps: [...matcher.newSteps], unmatched, error });
     };
     const onIdle = (): void => {
-      // A branch may be waiting for something of its own before it asks.
-      const more = matcher.newSteps.length === 0 && history.phase.kind === "advance" && !over;
+      // A branch may wait for other work before it requests a step.
+      const more = matcher.pending === 0 && !over;
       if (matcher.unmatched.size > 0 || more) timer ??= setTimeout(finish, timeoutMs);
       else finish();
     };
-    const matcher = new StepMatcher(history.entries, { idle: onIdle, unreadable: finish });
+    const matcher = new StepMatcher(history, { idle: onIdle, unreadable: finish });
     const ended = (): void => {
       over = true;
-      void matcher.waitUntilIdle();
+      matcher.watch();
     };
     const host: StepHost = {
       request: (step) =>
         new Promise((resolve, reject) => {
           if (finished) return reject(new TypeError(`A rollback can't contain step "${step.name}".`));
-          matcher.match({ step, resolve: resolve as PendingStep["resolve"], reject });
-          void matcher.waitUntilIdle();
+          matcher.request({ step, resolve: resolve as PendingStep["resolve"], reject });
         }),
       cancel: () => {
         ended();

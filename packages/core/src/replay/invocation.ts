@@ -29,7 +29,7 @@ export type ReplayResult =
   | { readonly kind: "recorded" }
   /** The run has ended meanwhile: it was cancelled, or failed. */
   | { readonly kind: "over" }
-  /** The workflow asked for the end of its run. */
+  /** The workflow cancelled its run. */
   | { readonly kind: "canceled" }
   | { readonly kind: "returned"; readonly result: unknown }
   | ({ readonly kind: "threw" } & FailedAttempt);
@@ -56,7 +56,7 @@ export interface Invocation {
   readonly onExhausted?: "throw" | "fail" | undefined;
   /** Whether recorded errors contain their stacks. */
   readonly withStack: boolean;
-  /** {@link REPLAY_MISMATCH_TIMEOUT_MS} by default. */
+  /** Default: {@link REPLAY_MISMATCH_TIMEOUT_MS}. */
   readonly mismatchTimeoutMs?: number;
   readonly scope?: Scope;
 }
@@ -98,9 +98,9 @@ export function replayMismatch(
   const how = thrown ? `thrown an error (${messageOf(thrown.cause)})` : "returned";
   const ended = outcome ? `The workflow has ${how} without them. ` : "";
   const message =
-    `The workflow no longer fits what this run has recorded. Recorded and not asked for: ${recorded.join(", ")}. ` +
-    `Asked for and not recorded: ${pending.join(", ") || "nothing"}. ${ended}` +
-    "Deploy code with the recorded steps, or restart the run. Put into a step what differs each time: Date.now, Math.random, a query.";
+    `The workflow doesn't fit the run's history. Recorded, not requested: ${recorded.join(", ")}. ` +
+    `Requested, not recorded: ${pending.join(", ") || "none"}. ${ended}` +
+    "Deploy code with the recorded steps, or restart the run. Put Date.now, Math.random and queries into steps.";
   return new WorkflowError("replay_mismatch", message, thrown);
 }
 
@@ -108,6 +108,6 @@ export function replayMismatch(
 export function unfinishedGroup({ id, name, group: { size, finished } }: StepEntry): WorkflowError {
   return new WorkflowError(
     "replay_mismatch",
-    `The run's history goes on behind the group of step ${id} "${name}", of which ${finished.length} of ${size} steps are finished.`,
+    `The run's history continues after the group of step ${id} "${name}", which has finished ${finished.length} of ${size} steps.`,
   );
 }

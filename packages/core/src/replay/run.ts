@@ -49,7 +49,7 @@ class Run {
     this.#invocation = invocation;
     this.#scope = invocation.scope ?? platformScope;
     this.#end = end;
-    this.#matcher = new StepMatcher(invocation.history.entries, {
+    this.#matcher = new StepMatcher(invocation.history, {
       idle: () => {
         if (!this.#ended && !this.#decided) this.#onIdle();
       },
@@ -73,28 +73,26 @@ class Run {
     // A step that has begun runs to its end, so that its work isn't done twice; the next invocation ends the workflow.
     if (this.#decided) return;
     this.#outcome = outcome;
-    if (this.#isComplete(outcome)) this.#finish(outcome);
-    else void this.#matcher.waitUntilIdle();
+    this.#matcher.watch();
   }
 
   /** True when the workflow has requested every recorded step, and no step that it didn't await remains. */
   #isComplete({ kind }: WorkflowOutcome): boolean {
     const { newSteps, missing } = this.#matcher;
-    return missing.length === 0 && (kind === "threw" || newSteps.length === 0);
+    return missing.length === 0 && (kind === "threw" || newSteps.size === 0);
   }
 
   #request<Result>(step: Step<Result>): Promise<Result> {
     const result = new Promise<Result>((resolve, reject) => {
       if (this.#ended) return;
       if (this.#decided) return this.#requestLate(step, reject);
-      const entry = this.#matcher.match({ step, resolve: resolve as PendingStep["resolve"], reject });
+      const { entry } = this.#matcher.request({ step, resolve: resolve as PendingStep["resolve"], reject });
       const { phase } = this.#invocation.history;
       const member = phase.kind === "member" ? phase.entry : undefined;
       if (entry && member === entry) void this.#execute(step, entry.id, entry.group.size);
       // Only a delivered member can complete its group: a workflow that waits for another one would wait forever.
       else if (entry && entry.group !== member?.group && entry.group.finished.length < entry.group.size)
         this.#finish({ kind: "threw", error: unfinishedGroup(entry), where: "replay" });
-      void this.#matcher.waitUntilIdle();
     });
     // A failed step that the workflow doesn't await must not end the process as an unhandled rejection.
     result.catch(() => {});
@@ -117,13 +115,14 @@ class Run {
   }
 
   #onIdle(): void {
-    const { newSteps, hasPartialGroup } = this.#matcher;
+    const newSteps = [...this.#matcher.newSteps];
     const outcome = this.#outcome;
     clearTimeout(this.#mismatchTimer);
     if (outcome && this.#isComplete(outcome)) this.#finish(outcome);
     // A workflow that has thrown starts no new step.
     else if (outcome) this.#carryOut(outcome.kind === "threw" ? [] : newSteps);
-    else if (newSteps.length > 0 || this.#awaitsPlannedStep() || hasPartialGroup) this.#carryOut(newSteps);
+    else if (newSteps.length > 0 || this.#awaitsPlannedStep() || this.#matcher.isHeldUp)
+      this.#carryOut(newSteps);
   }
 
   #carryOut(pending: readonly PendingStep[]): void {
@@ -150,7 +149,7 @@ class Run {
 
   #refuse(missing: readonly StepEntry[]): void {
     const thrown = this.#outcome?.kind === "threw" ? this.#outcome.error : undefined;
-    const error = replayMismatch(missing, this.#matcher.newSteps, this.#outcome);
+    const error = replayMismatch(missing, [...this.#matcher.newSteps], this.#outcome);
     const wait = isRetryAfter(thrown) ? { retryDelay: thrown.retryAfter } : {};
     this.#finish({
       kind: "threw",
@@ -191,7 +190,7 @@ class Run {
       // The user's own `retryDelay` has thrown.
       .catch((error) => this.#finish({ kind: "threw", error, step: place }));
     this.#executing = undefined;
-    // It is to be tried again, a nested step has failed this attempt, or the run was canceled: what follows belongs to none.
+    // The engine will retry the step, a nested step has failed the attempt, or the run was cancelled: there is nothing to record.
     if (!outcome || this.#ended) return;
     const record = { stepId: id, ...recordOf(step), ...outcome, concurrent };
     // A member's plan has waited already.
@@ -230,6 +229,7 @@ class Run {
     if (this.#ended) return;
     this.#ended = true;
     clearTimeout(this.#mismatchTimer);
+    this.#matcher.stop();
     this.#end(result);
   }
 }

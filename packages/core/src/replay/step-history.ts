@@ -6,6 +6,8 @@ export interface StepEntry {
   readonly id: number;
   readonly name: string;
   readonly type: StepType;
+  /** As in {@link StepRecord}. */
+  readonly nth: number | undefined;
   readonly group: Group;
   /** Whether the step has a rollback. */
   readonly rollback: boolean;
@@ -41,6 +43,8 @@ export type Phase =
 export interface StepHistory {
   /** In the order of their ids. */
   readonly entries: readonly StepEntry[];
+  /** The entries with a result, in the order in which their results were recorded. */
+  readonly results: readonly StepEntry[];
   /** The id of the next new step. */
   readonly nextId: number;
   /** Ids below `nextId` of steps that must run again, because they were rolled back. */
@@ -51,11 +55,12 @@ export interface StepHistory {
 /** Orders a run's records into steps and groups. */
 export function readStepHistory(records: readonly StepRecord[]): StepHistory {
   const entries = new Map<number, StepEntry>();
+  const openings: [StepEntry, StepRecord][] = [];
   const groupOf = new Map<number, Group>();
+  const results: StepEntry[] = [];
   let nextId = 1;
   const open = (record: StepRecord): StepEntry => {
     const id = resultId(record);
-    const { stepName: name, stepType: type } = record;
     let group = groupOf.get(id);
     if (!group) {
       // A group's plans are recorded together and in order, so its first one is where its ids begin.
@@ -64,27 +69,36 @@ export function readStepHistory(records: readonly StepRecord[]): StepHistory {
       nextId = Math.max(nextId, id + size);
       for (let member = id; member < id + size; member++) groupOf.set(member, group);
     }
-    return { id, name, type, group, rollback: record.rollback === true, result: undefined, optional: false };
+    const entry = newEntry(record, group);
+    entries.set(id, entry);
+    openings.push([entry, record]);
+    return entry;
   };
   for (const record of records) {
     const entry = entries.get(resultId(record)) ?? open(record);
-    entries.set(entry.id, entry);
     if (isPlan(record) || entry.result) continue;
     entry.result = record;
     entry.group.finished.push(entry);
+    results.push(entry);
   }
   let lowest = nextId;
   // Only a step that runs anew is recorded by itself behind steps that follow it.
-  for (const record of records.toReversed()) {
-    const entry = entries.get(resultId(record)) as StepEntry;
+  for (const [entry, { concurrent }] of openings.reverse()) {
     if (entry.id > lowest) entry.optional = true;
-    else if (record.concurrent === 1) lowest = entry.id;
+    else if (concurrent === 1) lowest = entry.id;
   }
   const last = records.at(-1);
   const phase = phaseAt(last && entries.get(resultId(last)));
   const rolledBack: number[] = [];
   for (let id = 1; id < nextId; id++) if (!groupOf.has(id)) rolledBack.push(id);
-  return { entries: [...entries.values()].sort((a, b) => a.id - b.id), nextId, rolledBack, phase };
+  const ordered = [...entries.values()].sort((a, b) => a.id - b.id);
+  return { entries: ordered, results, nextId, rolledBack, phase };
+}
+
+/** The place of a record that opens it. */
+export function newEntry(record: StepRecord, group: Group = { size: 1, finished: [] }): StepEntry {
+  const { stepName: name, stepType: type, rollback = false, nth } = record;
+  return { id: resultId(record), name, type, nth, group, rollback, result: undefined, optional: false };
 }
 
 function phaseAt(delivered: StepEntry | undefined): Phase {

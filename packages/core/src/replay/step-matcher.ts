@@ -1,109 +1,142 @@
 import { toError } from "../protocol/error.ts";
+import type { StepKey } from "../protocol/inline.ts";
 import type { StepRecord } from "../protocol/step.ts";
 import { readResult, type Step } from "../steps/index.ts";
 import { WorkflowStepError } from "../util/errors.ts";
-import { type Group, type StepEntry, toFailedStep } from "./step-history.ts";
+import { type StepEntry, type StepHistory, toFailedStep } from "./step-history.ts";
 
-/** Turns of the microtask queue without a new request after which a group counts as complete. */
+/** Turns of the microtask queue without a new request after which the workflow counts as idle. */
 const SETTLE_MICROTASKS = 20;
 
-/** A step that the workflow has asked for, and waits for. */
-export interface PendingStep {
+/** A step that the workflow requests, and the way to hand its result over. */
+export interface StepRequest {
   readonly step: Step;
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: Error) => void;
 }
 
+/** A requested step whose result the workflow awaits. */
+export interface PendingStep extends StepRequest {
+  readonly key: StepKey;
+  /** The step's place in the history, once the step is on record. */
+  entry: StepEntry | undefined;
+}
+
 interface Listener {
-  /** No more requests come in by themselves. */
+  /** The workflow makes no more requests by itself, and no recorded result can be handed over. */
   idle(): void;
-  /** What is on record can't be read. */
+  /** A record can't be read. */
   unreadable(error: unknown, entry: StepEntry): void;
 }
 
 /**
- * What a workflow asks for in one invocation, and the records that answer it. They are found by name and kind, not by place:
- * which of several branches asks first may change from one invocation to the next, when they wait for something of their own.
+ * Matches the steps that a workflow requests in one invocation with its run's records, and hands the results over. It finds
+ * records by name, kind and number among these, and not by place: which of several branches requests first may differ
+ * between invocations, when the branches wait for I/O of their own.
+ *
+ * It hands results over in the order of the history, each when the workflow has come to rest after the one before: so a
+ * race has the same winner in every invocation. A result whose step isn't requested yet holds up those behind it.
  */
 export class StepMatcher {
-  /** On record and not asked for. */
+  /** Recorded and not requested. */
   readonly unmatched: Set<StepEntry>;
-  /** On record and asked for. */
+  /** Recorded and requested. */
   readonly matched: Map<StepEntry, PendingStep> = new Map();
-  /** Asked for and not on record. */
-  readonly newSteps: PendingStep[] = [];
+  /** Requested and not recorded. */
+  readonly newSteps: Set<PendingStep> = new Set();
+  readonly #recorded: Map<string, StepEntry>;
   readonly #listener: Listener;
+  /** Results that remain to be handed over. */
+  readonly #results: Set<StepEntry>;
+  /** How many steps of each name and kind the workflow has requested. */
+  readonly #counts = new Map<string, number>();
   #requests = 0;
-  /** Groups whose members are being resolved. */
-  #resolvingGroups = 0;
+  #handedOver = 0;
   #watching = false;
 
-  constructor(entries: Iterable<StepEntry>, listener: Listener) {
+  constructor({ entries, results }: Pick<StepHistory, "entries" | "results">, listener: Listener) {
     this.unmatched = new Set(entries);
+    this.#recorded = byKey(entries);
+    this.#results = new Set(results);
     this.#listener = listener;
   }
 
-  /** @returns where the step is on record; undefined for a new one */
-  match(pending: PendingStep): StepEntry | undefined {
+  request(request: StepRequest): PendingStep {
     this.#requests++;
-    const entry = this.#find(pending.step);
-    if (!entry) {
-      this.newSteps.push(pending);
-      return undefined;
-    }
-    this.unmatched.delete(entry);
-    this.matched.set(entry, pending);
-    if (entry.group.finished.length === entry.group.size) void this.#resolveGroup(entry.group);
-    return entry;
+    const { name, type } = request.step;
+    const nth = countUp(this.#counts, `${type}/${name}`);
+    const key = { name, type, nth };
+    const pending: PendingStep = { ...request, key, entry: this.#recorded.get(keyText(key)) };
+    if (pending.entry) {
+      this.unmatched.delete(pending.entry);
+      this.matched.set(pending.entry, pending);
+    } else this.newSteps.add(pending);
+    this.watch();
+    return pending;
   }
 
-  /** On record, not asked for, and not {@link StepEntry.optional}. */
+  /** Recorded, not requested, and not {@link StepEntry.optional}. */
   get missing(): StepEntry[] {
     return [...this.unmatched].filter(({ optional }) => !optional);
   }
 
-  /** True while members of a group are asked for and others aren't yet. */
-  get hasPartialGroup(): boolean {
-    for (const entry of this.unmatched)
-      if (entry.group.finished.some((one) => this.matched.has(one))) return true;
+  /** The number of requested steps whose results aren't handed over. */
+  get pending(): number {
+    return this.#requests - this.#handedOver;
+  }
+
+  /** True while requested results wait for the request of one in front of them. */
+  get isHeldUp(): boolean {
+    for (const entry of this.#results) if (this.matched.has(entry) && isComplete(entry)) return true;
     return false;
   }
 
-  /** Waits until no more requests come in by themselves, and tells. */
-  async waitUntilIdle(): Promise<void> {
-    if (this.#watching) return;
-    this.#watching = true;
-    let seen: number;
-    do {
-      seen = this.#requests;
-      await settleMicrotasks();
-    } while (seen !== this.#requests);
-    this.#watching = false;
-    if (this.#resolvingGroups === 0) this.#listener.idle();
+  /** Reports the next time that the workflow is idle. */
+  watch(): void {
+    if (!this.#watching) void this.#watch();
   }
 
-  #find(step: Step): StepEntry | undefined {
-    for (const entry of this.unmatched)
-      if (entry.name === step.name && entry.type === step.type) return entry;
+  /** Hands nothing more over. */
+  stop(): void {
+    this.#results.clear();
+  }
+
+  async #watch(): Promise<void> {
+    this.#watching = true;
+    let entry: StepEntry | undefined;
+    do {
+      if (entry) this.#handOver(entry);
+      let seen: number;
+      do {
+        seen = this.#requests;
+        await settleMicrotasks();
+      } while (seen !== this.#requests);
+      entry = this.#takeNext();
+    } while (entry);
+    this.#watching = false;
+    this.#listener.idle();
+  }
+
+  #takeNext(): StepEntry | undefined {
+    for (const entry of this.#results) {
+      if (this.#isRequested(entry)) {
+        this.#results.delete(entry);
+        return entry;
+      }
+      if (!entry.optional) return undefined;
+    }
     return undefined;
   }
 
-  // Once all members were asked for, as they were the first time; in the order in which they were recorded, with time
-  // between them for what waits for each, so that a race has the same winner in every invocation.
-  async #resolveGroup(group: Group): Promise<void> {
-    if (!group.finished.every((entry) => this.matched.has(entry))) return;
-    this.#resolvingGroups++;
-    for (const entry of group.finished) {
-      if (group.size > 1) await settleMicrotasks();
-      this.#resolve(entry);
-    }
-    this.#resolvingGroups--;
-    void this.waitUntilIdle();
+  // The members of a group once all of them are requested, as they were when they were planned.
+  #isRequested(entry: StepEntry): boolean {
+    return isComplete(entry) && entry.group.finished.every((member) => this.matched.has(member));
   }
 
-  #resolve(entry: StepEntry): void {
+  #handOver(entry: StepEntry): void {
     const pending = this.matched.get(entry) as PendingStep;
     const record = entry.result as StepRecord;
+    this.#handedOver++;
     try {
       if (record.failure) pending.reject(toStepError(entry, record.failure));
       else pending.resolve(readResult(record));
@@ -111,6 +144,37 @@ export class StepMatcher {
       this.#listener.unreadable(error, entry);
     }
   }
+}
+
+function isComplete({ group }: StepEntry): boolean {
+  return group.finished.length === group.size;
+}
+
+// A step that wasn't recorded inline has no number: its id tells its place among its namesakes.
+function byKey(entries: readonly StepEntry[]): Map<string, StepEntry> {
+  const found = new Map<string, StepEntry>();
+  for (const entry of entries) if (entry.nth) found.set(keyText({ ...entry, nth: entry.nth }), entry);
+  const counts = new Map<string, number>();
+  for (const entry of entries) {
+    if (entry.nth) continue;
+    const { name, type } = entry;
+    let key: string;
+    do key = keyText({ name, type, nth: countUp(counts, `${type}/${name}`) });
+    while (found.has(key));
+    found.set(key, entry);
+  }
+  return found;
+}
+
+function countUp(counts: Map<string, number>, name: string): number {
+  const count = (counts.get(name) ?? 0) + 1;
+  counts.set(name, count);
+  return count;
+}
+
+/** The key as a string. */
+export function keyText({ type, nth, name }: StepKey): string {
+  return `${type}/${nth}/${name}`;
 }
 
 /** What the workflow catches for a step that is on record as failed. */

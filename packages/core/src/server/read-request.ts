@@ -1,6 +1,6 @@
 import { type Refusal, refused } from "../protocol/outcome.ts";
 import { isProtocolHeader } from "../protocol/token.ts";
-import { text } from "../util/bytes.ts";
+import { decodeUtf8 } from "../util/bytes.ts";
 
 /** A request before its body is read. */
 export interface RequestHead {
@@ -32,7 +32,7 @@ export function readHead(request: Request, trustProxy: boolean): RequestHead | R
 /** Reads the body, and refuses one of more than `limit` bytes before all of it is in memory. */
 export async function readRequest(head: RequestHead, limit: number): Promise<IncomingRequest | Refusal> {
   const bytes = await readBody(head.request, limit);
-  if (bytes) return { ...head, bytes, body: text(bytes) };
+  if (bytes) return { ...head, bytes, body: decodeUtf8(bytes) };
   const message = `The body is over the limit of ${limit} bytes.`;
   return refused(413, "body_too_large", message);
 }
@@ -62,7 +62,7 @@ function forwardedUrl({ url, headers }: Request): URL {
 
 async function readBody(request: Request, limit: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
   if (request.bodyUsed) {
-    throw new TypeError("The request's body was read before. Pass on the request unread, or a clone of it.");
+    throw new TypeError("The request's body was read before. Pass an unread request, or a clone.");
   }
   if (!request.body) return new Uint8Array();
   // A too large Content-Length is enough to refuse; a small one proves nothing.

@@ -46,7 +46,7 @@ export function respond(outcome: Outcome, withStack: boolean, exact = false): Re
 /** For a URL under which none of several workflows is served. The served keys go to the console only. */
 export function notFound(keys: readonly string[]): Response {
   console.warn(
-    `[perdure] A request for no workflow was answered with 404. The last segment of its URL must be one of: ${keys.join(", ")}.`,
+    `[perdure] No workflow has the requested URL. Its last segment must be one of: ${keys.join(", ")}.`,
   );
   return new Response("No workflow is served here.", {
     status: 404,

@@ -1,7 +1,7 @@
 import type { Delivery } from "../protocol/delivery.ts";
 import * as HEADER from "../protocol/header-names.ts";
 import { boundHeaders, type DeliveryClaim, ISSUER, TOKEN_CLAIM } from "../protocol/token.ts";
-import { encodeUtf8, equalConstantTime, fromBase64Url, sha256Base64Url, text } from "../util/bytes.ts";
+import { decodeUtf8, encodeUtf8, equalConstantTime, fromBase64Url, sha256Base64Url } from "../util/bytes.ts";
 import { messageOf, WorkflowError } from "../util/errors.ts";
 import { normalizeUrl, toHttpUrl } from "../util/url.ts";
 import type { IncomingRequest, RequestHead } from "./read-request.ts";
@@ -47,7 +47,7 @@ export type Verify = (
 /** Checks the token against the request's body. */
 export type VerifyBody = (request: IncomingRequest) => Promise<VerifiedToken>;
 
-/** What a token says besides that the request is the engine's. */
+/** Claims of a verified token. */
 export interface VerifiedToken {
   /** The URL that the engine called; undefined when the token doesn't name it. */
   readonly calledUrl: string | undefined;
@@ -153,7 +153,7 @@ const TOKEN = /^([\w-]+)\.([\w-]+)\.([\w-]+)$/;
 
 /** Reads one part of a token. @throws Error for anything but JSON in base64url */
 function decode(part = ""): Record<string, unknown> {
-  return Object(JSON.parse(text(fromBase64Url(part))));
+  return Object(JSON.parse(decodeUtf8(fromBase64Url(part))));
 }
 
 // The one algorithm of the protocol is fixed, so that no token can choose another. A library that knows every algorithm

@@ -1,7 +1,7 @@
 import { type CallRequest, callMessage, callPolicyHeaders } from "../protocol/call.ts";
 import { contentTypeOf } from "../protocol/options.ts";
 import type { StepRecord } from "../protocol/step.ts";
-import { fromBinary, text } from "../util/bytes.ts";
+import { decodeUtf8, fromBinary } from "../util/bytes.ts";
 import { mustBe } from "../util/check.ts";
 import { parseLeniently } from "../util/json.ts";
 import { checkOptions } from "../util/options.ts";
@@ -96,6 +96,6 @@ function decodeAs(bytes: Uint8Array, charset: string): string {
   try {
     return new TextDecoder(charset).decode(bytes);
   } catch {
-    return text(bytes); // A charset that the platform doesn't know.
+    return decodeUtf8(bytes); // A charset that the platform doesn't know.
   }
 }

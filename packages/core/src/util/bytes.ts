@@ -1,58 +1,83 @@
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
-// Outside ASCII, the "binary string" that atob gives isn't the text yet.
+// `atob` returns one character per byte, which is only right for ASCII.
 const ASCII = /^\p{ASCII}*$/u;
 
-export function encodeUtf8(decodeUtf8: string): Uint8Array<ArrayBuffer> {
-  return encoder.encode(decodeUtf8) as Uint8Array<ArrayBuffer>;
+/** Encodes a string as UTF-8. */
+export function encodeUtf8(value: string): Uint8Array<ArrayBuffer> {
+  return encoder.encode(value) as Uint8Array<ArrayBuffer>;
 }
 
-export function text(bytes: Uint8Array): string {
+/** Decodes UTF-8. Replaces invalid bytes. */
+export function decodeUtf8(bytes: Uint8Array): string {
   return decoder.decode(bytes);
 }
 
+/**
+ * Encodes bytes as base64.
+ *
+ * @example
+ * ```ts
+ * toBase64(new TextEncoder().encode("hi")); // "aGk="
+ * ```
+ */
 export function toBase64(bytes: Uint8Array): string {
   let binary = "";
   for (const byte of bytes) binary += String.fromCharCode(byte);
   return btoa(binary);
 }
 
-/** Without padding. */
+/** Encodes bytes as base64url without padding. */
 export function toBase64Url(bytes: Uint8Array): string {
   return toBase64(bytes).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
 
-/** @throws DOMException when the text isn't base64 */
+/**
+ * Decodes base64.
+ *
+ * @throws DOMException when the string isn't base64
+ * @example
+ * ```ts
+ * fromBase64("aGk="); // Uint8Array [104, 105]
+ * ```
+ */
 export function fromBase64(base64: string): Uint8Array<ArrayBuffer> {
   return fromBinary(atob(base64));
 }
 
-/** Throws as {@link fromBase64}. */
+/** Decodes base64url, with or without padding. Throws as {@link fromBase64}. */
 export function fromBase64Url(base64url: string): Uint8Array<ArrayBuffer> {
   return fromBase64(base64url.replaceAll("-", "+").replaceAll("_", "/"));
 }
 
-/** Of a text that has one character a byte. */
+/** Returns the bytes of a string that has one character per byte. */
 export function fromBinary(binary: string): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(binary.length);
   for (let at = 0; at < binary.length; at++) bytes[at] = binary.charCodeAt(at);
   return bytes;
 }
 
-/** The UTF-8 text in a base64 text. Throws as {@link fromBase64}. */
+/**
+ * Decodes base64 of UTF-8. Throws as {@link fromBase64}.
+ *
+ * @example
+ * ```ts
+ * textFromBase64("aGk="); // "hi"
+ * ```
+ */
 export function textFromBase64(base64: string): string {
   const binary = atob(base64);
-  return ASCII.test(binary) ? binary : text(fromBinary(binary));
+  return ASCII.test(binary) ? binary : decodeUtf8(fromBinary(binary));
 }
 
-/** Compares without telling by its time where the first difference is. */
+/** Compares two strings in a time that doesn't depend on the position of the first difference. */
 export function equalConstantTime(left: string, right: string): boolean {
   let difference = left.length ^ right.length;
   for (let at = 0; at < left.length; at++) difference |= left.charCodeAt(at) ^ right.charCodeAt(at);
   return difference === 0;
 }
 
-/** SHA-256 as base64url without padding. */
+/** Returns the SHA-256 of bytes as base64url without padding. */
 export async function sha256Base64Url(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
   return toBase64Url(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)));
 }

@@ -1,12 +1,12 @@
-/** Says what a value has to be, and what it is. */
+/** The error for an invalid value: "`what` must be `wanted`; got `value`." */
 export function mustBe(what: string, wanted: string, value: unknown): TypeError {
   return new TypeError(`${what} must be ${wanted}; got ${describeValue(value)}.`);
 }
 
-/** Any value, as an error names it. */
+/** Describes a value for an error's message. */
 export function describeValue(value: unknown): string {
   if (typeof value === "bigint") return `${value}n`;
-  // In JSON, NaN, Infinity and an invalid Date are null.
+  // JSON has `null` for NaN, Infinity and an invalid Date.
   if (typeof value === "number" || value instanceof Date) return String(value);
   if (isPromise(value)) return "a Promise";
   try {
@@ -16,20 +16,20 @@ export function describeValue(value: unknown): string {
   }
 }
 
-/** The class of a platform's object, also of one of another realm: `[object Date]`. */
+/** Returns the class of a built-in object, also from another realm: `[object Date]`. */
 export function tagOf(value: unknown): string {
   return Object.prototype.toString.call(value);
 }
 
-/** @throws TypeError for anything but a string that isn't blank */
+/** @throws TypeError for a value that isn't a string, and for a blank one */
 export function checkNonEmptyString(what: string, value: unknown): asserts value is string {
   if (typeof value !== "string" || value.trim() === "") throw mustBe(what, "a non-empty string", value);
 }
 
-/** @throws TypeError for anything but a function */
+/** @throws TypeError for a value that isn't a function */
 export function checkFunction(what: string, value: unknown): void {
   if (typeof value === "function") return;
-  // What it stands for has begun, and not by us.
+  // The work of a promise has already begun.
   throw mustBe(what, isPromise(value) ? "a function: put () => before it" : "a function", value);
 }
 
@@ -37,12 +37,12 @@ function isPromise(value: unknown): boolean {
   return typeof Object(value).then === "function";
 }
 
-/** `Array.isArray`, also for lists that can't be changed. */
+/** Like `Array.isArray`, also for readonly lists. */
 export function isList<Item>(value: unknown | readonly Item[]): value is readonly Item[] {
   return Array.isArray(value);
 }
 
-/** Whether a value has texts under all of these names. */
+/** True for a value whose properties with these names are strings. */
 export function hasStrings(value: unknown, names: readonly string[]): boolean {
   return names.every((name) => typeof Object(value)[name] === "string");
 }

@@ -5,14 +5,17 @@ type Unit = "ms" | "s" | "m" | "h" | "d";
 /**
  * A number and a unit: milliseconds, seconds, minutes, hours or days. Two may follow each other: `"1d12h"`.
  *
- * @example "90s", "1.5h", "250ms", "1d12h"
+ * @example
+ * ```ts
+ * const durations: Duration[] = ["90s", "1.5h", "250ms", "1d12h"];
+ * ```
  */
 export type Duration = `${Amount}${Unit}` | `${Amount}${Unit}${Amount}${Unit}`;
 
-/** A bigint is a whole number here, as in the type of the same name of the official clients. */
+/** In this type, `bigint` stands for whole numbers, as in the official clients' `Duration`. */
 type Amount = number | bigint;
 
-/** In milliseconds. Those below one are Go's: an answer may ask for a wait in them. */
+/** Milliseconds of each unit. Go's units below one may occur in an answer's `Retry-After`. */
 const UNITS: Readonly<Record<string, number>> = {
   ns: 1e-6,
   us: 1e-3,
@@ -25,22 +28,27 @@ const UNITS: Readonly<Record<string, number>> = {
   d: 86_400_000,
 };
 const PART = /(\d+(?:\.\d+)?)([nuµμm]?s|[mhd])/gy;
-/** Parts that every engine reads. */
+/** Durations that every engine reads. */
 const WHOLE_PARTS = /^(?:\d+[smhd])+$/;
 
-/** Milliseconds: a hundred million days, which is as far as a `Date` goes. */
+/** The longest duration in milliseconds: a hundred million days, the range of a `Date`. */
 export const MAX_DURATION_MS = 8.64e15;
 
-/** A Unix time in seconds: in the year 5138. In milliseconds, every moment since 1973 is later. */
+/** The latest Unix time in seconds, in the year 5138. A time in milliseconds is above it. */
 const MAX_UNIX_TIME = 1e11;
 
 /**
- * Reads a duration as the wire has it: a number of seconds such as `"90"`, or numbers with units such as `"1m30.5s"`.
+ * Parses a duration of the wire: a number of seconds such as `"90"`, or numbers with units such as `"1m30.5s"`.
  *
- * @returns whole milliseconds, rounded up so that no rest ends early; undefined for anything else
+ * @returns whole milliseconds, rounded up so that no wait ends early; undefined for an invalid duration
+ * @example
+ * ```ts
+ * parseDuration("1m30.5s"); // 90500
+ * parseDuration("soon"); // undefined
+ * ```
  */
-export function parseDuration(text: string): number | undefined {
-  const parts = text.trim().replace(/^[\d.]+$/, "$&s");
+export function parseDuration(value: string): number | undefined {
+  const parts = value.trim().replace(/^[\d.]+$/, "$&s");
   let ms = 0;
   const rest = parts.replace(PART, (_, amount, unit) => {
     ms += Number(amount) * (UNITS[unit] as number);
@@ -50,11 +58,11 @@ export function parseDuration(text: string): number | undefined {
 }
 
 /**
- * The milliseconds of a duration that user code gives, rounded up: a number of seconds, or a {@link Duration}.
+ * Converts a duration from user code to milliseconds, rounded up: a number of seconds, or a {@link Duration}.
  *
- * @param what the name for the error
- * @param others what else it may be, for the error
- * @throws TypeError for anything else: `undefined`, `null`, a negative number, digits without a unit
+ * @param what the value's name in the error
+ * @param others further valid values, in the error
+ * @throws TypeError for an invalid duration, such as a negative number, or digits without a unit
  */
 export function toMilliseconds(value: unknown, what: string, others = ""): number {
   let ms: number | undefined;
@@ -64,13 +72,13 @@ export function toMilliseconds(value: unknown, what: string, others = ""): numbe
   throw mustBe(what, `a number of seconds, or a duration like "30s" or "1d12h"${others}`, value);
 }
 
-/** As {@link toMilliseconds}, in seconds. */
+/** Like {@link toMilliseconds}, in seconds. */
 export function toSeconds(value: unknown, what: string): number {
   return toMilliseconds(value, what) / 1000;
 }
 
 /**
- * A duration as the wire has it. Engines count whole seconds, so it is rounded up; with `exact`, milliseconds are kept.
+ * Converts a duration from user code to one of the wire, rounded up to whole seconds; with `exact`, it keeps milliseconds.
  *
  * @throws as {@link toMilliseconds}
  */
@@ -81,10 +89,10 @@ export function toWireDuration(value: unknown, what: string, exact = false): str
 }
 
 /**
- * A moment that user code gives: a `Date`, a date as a string, or a Unix time in seconds.
+ * Converts a time from user code: a `Date`, a date as a string, or a Unix time in seconds.
  *
  * @returns Unix time in seconds, rounded up to milliseconds
- * @throws TypeError for anything else, and for milliseconds
+ * @throws TypeError for an invalid time, and for milliseconds
  */
 export function toUnixTime(value: unknown, what: string): number {
   const isDate = typeof value === "string" || tagOf(value) === "[object Date]";
@@ -95,7 +103,7 @@ export function toUnixTime(value: unknown, what: string): number {
 }
 
 /**
- * A moment as the wire has it: in whole seconds, rounded up; with `exact`, milliseconds are kept.
+ * Converts a time from user code to one of the wire, rounded up to whole seconds; with `exact`, it keeps milliseconds.
  *
  * @throws as {@link toUnixTime}
  */
@@ -105,16 +113,20 @@ export function toWireTime(value: unknown, what: string, exact = false): string 
 }
 
 /**
- * Reads a moment as the wire has it.
+ * Parses a Unix time in seconds.
  *
- * @returns milliseconds since 1970; undefined for anything but a Unix time in seconds, and for milliseconds
+ * @returns milliseconds since 1970; undefined for an invalid time, and for milliseconds
+ * @example
+ * ```ts
+ * parseUnixTime("1700000000"); // 1700000000000
+ * ```
  */
-export function parseUnixTime(text: string): number | undefined {
-  const seconds = /^\d+(?:\.\d+)?$/.test(text.trim()) ? Number(text) : Number.NaN;
+export function parseUnixTime(value: string): number | undefined {
+  const seconds = /^\d+(?:\.\d+)?$/.test(value.trim()) ? Number(value) : Number.NaN;
   return seconds <= MAX_UNIX_TIME ? roundUp(seconds * 1000) : undefined;
 }
 
-/** Rounded up, but for what arithmetic with decimals has added: 1.1 s are 1100 ms. */
+/** Rounds up, without the error of floating-point arithmetic: 1.1 s are 1100 ms. */
 function roundUp(ms: number): number {
   return Math.ceil(Number(ms.toPrecision(15)));
 }

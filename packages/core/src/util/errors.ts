@@ -30,8 +30,8 @@ export type WorkflowErrorCode =
   | "webhook_unavailable";
 
 /**
- * Something went wrong in the world: a request that can't be trusted or read, an engine that refuses,
- * a workflow that no longer fits its recorded history. Misuse of the API is a `TypeError` instead.
+ * An error at run time: a request that can't be trusted or read, an engine that refuses, a workflow that no longer fits its
+ * recorded history. Misuse of the API throws a `TypeError` instead.
  */
 export class WorkflowError extends Error {
   override name = "WorkflowError";
@@ -44,8 +44,13 @@ export class WorkflowError extends Error {
 }
 
 /**
- * Thrown by user code in a step, in the workflow or in the failure function: don't retry.
- * The run fails at once, and its failure function is called with this error's message.
+ * User code throws it in a step, in the workflow or in the failure function to prevent retries. The run fails at once, and its
+ * failure function receives this error's message.
+ *
+ * @example
+ * ```ts
+ * if (card.expired) throw new WorkflowNonRetryableError("The card has expired.");
+ * ```
  */
 export class WorkflowNonRetryableError extends WorkflowError {
   override name = "WorkflowNonRetryableError";
@@ -56,8 +61,13 @@ export class WorkflowNonRetryableError extends WorkflowError {
 }
 
 /**
- * Thrown by user code: retry, but not before `retryAfter` has passed.
- * The attempt counts against the run's retries.
+ * User code throws it to make the engine wait for `retryAfter` before the next retry. The attempt counts against the run's
+ * retries.
+ *
+ * @example
+ * ```ts
+ * if (response.status === 429) throw new WorkflowRetryAfterError("The API is busy.", "90s");
+ * ```
  */
 export class WorkflowRetryAfterError extends WorkflowError {
   override name = "WorkflowRetryAfterError";
@@ -73,13 +83,13 @@ export class WorkflowRetryAfterError extends WorkflowError {
 }
 
 /**
- * A step with `onExhausted: "throw"` has failed for good. It is on record: whatever catches it does so in every invocation.
- * Its message is that of its `cause`, the error that the step has thrown last.
+ * A step with `onExhausted: "throw"` has failed and has no retries left. The failure is recorded, so the workflow catches it in
+ * every invocation. The message is that of `cause`, the step's last error.
  */
 export class WorkflowStepError extends WorkflowError {
   override name = "WorkflowStepError";
   readonly step: { readonly id: number; readonly name: string; readonly type: string };
-  /** How often the step was tried. */
+  /** The number of attempts that the step had. */
   readonly attempts: number;
 
   constructor(step: WorkflowStepError["step"], attempts: number, cause: Error) {
@@ -89,12 +99,12 @@ export class WorkflowStepError extends WorkflowError {
   }
 }
 
-/** True for the class above, also for one of another copy of the package. */
+/** True for a {@link WorkflowStepError}, also from another copy of the package. */
 export function isStepError(error: unknown): error is WorkflowStepError {
   return isNamed(error, "WorkflowStepError") && "step" in error;
 }
 
-/** Failures that would come again, and whose repetition would only repeat the work before them. */
+/** Codes of errors that a retry would get again. */
 const FINAL_CODES: readonly unknown[] = [
   "invalid_payload",
   "malformed_body",
@@ -104,8 +114,8 @@ const FINAL_CODES: readonly unknown[] = [
 ];
 
 /**
- * True for the class above, for those that extend it, for one of the same name from another copy of the package (bundlers and
- * package managers do install two, and the error must keep its meaning), and for failures of ours that would come again.
+ * True for a {@link WorkflowNonRetryableError}, also from another copy of the package, which bundlers and package managers may
+ * install, and for errors of this package that a retry would get again.
  */
 export function isNonRetryable(error: unknown): boolean {
   if (error instanceof WorkflowNonRetryableError) return true;
@@ -113,7 +123,7 @@ export function isNonRetryable(error: unknown): boolean {
   return isNamed(error, "WorkflowError") && "code" in error && FINAL_CODES.includes(error.code);
 }
 
-/** As {@link isNonRetryable}, for {@link WorkflowRetryAfterError}. */
+/** True for a {@link WorkflowRetryAfterError}, also from another copy of the package. */
 export function isRetryAfter(error: unknown): error is { retryAfter: number | Duration } {
   if (error instanceof WorkflowRetryAfterError) return true;
   return isNamed(error, "WorkflowRetryAfterError") && "retryAfter" in error;
@@ -123,12 +133,12 @@ function isNamed(error: unknown, name: string): error is Error {
   return isError(error) && error.name === name;
 }
 
-/** Also for one of another realm, as sandboxes and some test runners have them. */
+/** True for an error, also from another realm: sandboxes and some test runners have several. */
 export function isError(thrown: unknown): thrown is Error {
   return thrown instanceof Error || tagOf(thrown) === "[object Error]";
 }
 
-/** The message of anything that can be thrown. */
+/** Returns the message of a thrown value, which may be anything. */
 export function messageOf(thrown: unknown): string {
   try {
     const value: unknown = isError(thrown) ? thrown.message : thrown;

@@ -1,15 +1,15 @@
 import { toBase64Url } from "./bytes.ts";
 import { mustBe } from "./check.ts";
 
-/** 126 random bits from the platform's secure source, as 21 characters. */
+/** Creates an id of 126 random bits, from the platform's secure source, in 21 characters. */
 export function randomId(): string {
   return toBase64Url(crypto.getRandomValues(new Uint8Array(16))).slice(0, 21);
 }
 
 /**
- * A run's id as it travels: `wfr_` and the given or a random name.
+ * Creates a run's id: `wfr_` and a name, which is random by default.
  *
- * @throws TypeError for a name that a filter or a header could not carry
+ * @throws TypeError for a name that doesn't fit into a filter or a header
  */
 export function toRunId(name: string = randomId()): string {
   if (typeof name !== "string" || !/^[!-+\--~]{1,508}$/.test(name))

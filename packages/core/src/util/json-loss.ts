@@ -1,18 +1,16 @@
-/** Enough for what a developer writes, and a limit to the names that a loop makes. */
+/** More warnings than a developer reads. Names that a loop creates must not fill the memory. */
 const MAX_WARNINGS = 1000;
 
 const warned = new Set<string>();
 
-/** Warns on the console, once for each place, of a value that JSON gives back as something else. */
+/** Warns on the console, once for each place, of a value that JSON changes. */
 export function warnOfJsonLoss(value: unknown, json: string | undefined, what: string): void {
   if (warned.size >= MAX_WARNINGS) return;
   const loss = lossIn(value, json === undefined ? undefined : JSON.parse(json), "it");
   if (!loss) return;
   const place = `${what} isn't what JSON gives back: ${loss.place}`;
   if (!warned.has(place))
-    console.warn(
-      `[perdure] ${place} and becomes ${loss.read}. Return what JSON can carry, and make the rest of it again where you need it.`,
-    );
+    console.warn(`[perdure] ${place} and becomes ${loss.read}. Return only what JSON preserves.`);
   warned.add(place);
 }
 
@@ -21,7 +19,7 @@ interface Loss {
   readonly read: string;
 }
 
-/** The first place where they differ; undefined where there is none. */
+/** Finds the first difference; undefined when there is none. */
 function lossIn(value: unknown, read: unknown, path: string): Loss | undefined {
   if (value === read) return undefined;
   if (!isPlain(value) || !isPlain(read))
@@ -33,7 +31,7 @@ function lossIn(value: unknown, read: unknown, path: string): Loss | undefined {
   return undefined;
 }
 
-/** Lists, and objects of no class, also those of another realm. */
+/** True for lists, and for objects without a class, also from another realm. */
 function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
   if (typeof value !== "object" || value === null) return false;
   const prototype: unknown = Object.getPrototypeOf(value);

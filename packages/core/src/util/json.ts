@@ -1,9 +1,9 @@
-/** JSON where it is JSON, the text itself where not, `undefined` where there is none. */
-export function parseLeniently(text: string): unknown {
-  if (text === "") return undefined;
+/** Parses JSON. Returns another string as it is, and `undefined` for an empty one. */
+export function parseLeniently(value: string): unknown {
+  if (value === "") return undefined;
   try {
-    return JSON.parse(text);
+    return JSON.parse(value);
   } catch {
-    return text;
+    return value;
   }
 }

@@ -4,12 +4,12 @@ type Callable = ((...args: never[]) => unknown) | (abstract new (...args: never[
 /** JSON leaves these out of objects and writes `null` for them in lists. */
 type Omitted = undefined | symbol | Callable;
 
-/** A value that says by itself what JSON makes of it, such as a `Date`. */
+/** A value with its own conversion to JSON, such as a `Date`. */
 interface Convertible<Json> {
   toJSON(...args: never[]): Json;
 }
 
-/** Objects that keep nothing in properties of their own, so that JSON writes `{}`. */
+/** Objects without enumerable properties of their own: JSON writes `{}`. */
 type Opaque =
   | ReadonlyMap<unknown, unknown>
   | ReadonlySet<unknown>
@@ -30,9 +30,9 @@ interface TypedArray<Element> {
 }
 
 /**
- * The type of a value after it has been written as JSON and read again, as results, events and payloads are: a `Date` is
- * a string, a `Map` is `{}`, methods are gone, and what may be `undefined` may be missing. A `bigint`, of which JSON makes
- * nothing, is `never`. Properties that a class defines by getters can't be told from others, though JSON leaves them out.
+ * The type of a value after a round trip through JSON, which results, events and payloads make: a `Date` becomes a string, a
+ * `Map` becomes `{}`, methods disappear, and a property that may be `undefined` may be missing. A `bigint`, which JSON can't
+ * contain, becomes `never`. The type keeps a class's getters, which it can't distinguish, although JSON omits them.
  */
 export type Jsonify<Value> = unknown extends Value
   ? Value // any, unknown
@@ -54,8 +54,8 @@ export type Jsonify<Value> = unknown extends Value
                   ? Record<never, never>
                   : Members<Value, HiddenOf<Value>>;
 
-// TypeScript looks into the elements of a list only when they are asked for, and into those of a mapped type at once:
-// that would have no end for lists of themselves.
+// TypeScript resolves the elements of a list lazily, and those of a mapped type at once, which would never end for a list of
+// itself.
 type List<Value extends readonly unknown[]> = readonly Value[number][] extends Value
   ? readonly Item<Value[number]>[]
   : Value[number][] extends Value
@@ -70,7 +70,7 @@ type Item<Value> = unknown extends Value
       ? null
       : Jsonify<Value>;
 
-/** The properties of an `Error` that JSON leaves out. An object that only looks like one lacks some of these. */
+/** The properties of an `Error` that JSON omits. An object that only looks like an `Error` lacks some of them. */
 type HiddenOf<Value> = Value extends Error
   ? "stack" | "cause" extends keyof Value
     ? keyof Error
@@ -103,10 +103,10 @@ type Presence<Key, Value, Hidden> = Key extends symbol | Hidden
             ? "never"
             : "perhaps";
 
-/** One object type in place of an intersection of several. */
+/** Merges an intersection into one object type. */
 type Flat<Value> = { [Key in keyof Value]: Value[Key] };
 
-/** The same type where it holds no `bigint`; `never` in the place of each. */
+/** The same type, with `never` in place of each `bigint`. */
 type WithoutBigInt<Value> = unknown extends Value
   ? Value
   : Value extends Convertible<unknown> | Callable | Opaque
@@ -122,8 +122,8 @@ type WithoutBigInt<Value> = unknown extends Value
 type HasJson<Value> = [Value] extends [WithoutBigInt<Value>] ? true : never;
 
 /**
- * Refuses what can't be written as JSON: intersect it with the type of a parameter that takes, or makes, a `Value`.
- * It compares with `never`, so that TypeScript accepts a type parameter, of which nothing is known yet.
+ * Rejects types that JSON can't contain: intersect it with the type of a parameter that takes or returns a `Value`.
+ * It compares with `never`, so that TypeScript accepts an unresolved type parameter.
  */
 export type OnlyJson<Value> = [HasJson<Value>] extends [never]
   ? "JSON has no bigint: make it a string or a number"

@@ -2,7 +2,7 @@ type NamesIn<List extends string> = List extends `${infer Name} ${infer Others}`
   ? Name | NamesIn<Others>
   : List;
 
-/** A list, separated by spaces, of all names of options of a type: a list that lacks one doesn't compile, nor one with others. */
+/** A list, separated by spaces, of all option names of a type. A list that lacks a name, or has another one, doesn't compile. */
 type AllNames<Options, List extends string> = [keyof Options, NamesIn<List>] extends [
   NamesIn<List>,
   keyof Options,
@@ -11,10 +11,16 @@ type AllNames<Options, List extends string> = [keyof Options, NamesIn<List>] ext
   : { readonly differing: Exclude<keyof Options, NamesIn<List>> | Exclude<NamesIn<List>, keyof Options> };
 
 /**
- * Refuses options that TypeScript would refuse, for callers in JavaScript. An option that is `undefined` isn't given.
+ * Rejects unknown options, for callers in JavaScript. An option that is `undefined` counts as absent.
  *
- * @param known their names, separated by spaces
- * @throws TypeError that names the unknown option, whose it is, and the known option with the nearest name
+ * @param owner the function with the options, in the error
+ * @param known the names of all options, separated by spaces
+ * @throws TypeError that names the unknown option, its owner, and the known option with the most similar name
+ * @example
+ * ```ts
+ * checkOptions<{ port?: number }, "port">("listen", options, "port");
+ * // TypeError: Unknown option "prot" of listen. Did you mean "port"?
+ * ```
  */
 export function checkOptions<Options, List extends string>(
   owner: string,
@@ -29,7 +35,7 @@ export function checkOptions<Options, List extends string>(
   }
 }
 
-/** How many characters have to be added and removed; their order and case are nothing. */
+/** Counts the characters to add and to remove, without regard to order and case. */
 function distance(from: string, to: string): number {
   let rest = to.toLowerCase();
   let missing = 0;

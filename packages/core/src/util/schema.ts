@@ -1,7 +1,7 @@
 import { WorkflowError } from "./errors.ts";
 
 /**
- * The part of Standard Schema v1 (https://standardschema.dev) that is read here.
+ * The part of Standard Schema v1 (https://standardschema.dev) that the runtime reads.
  * zod 3.24+, valibot 1+, arktype 2+ and others implement it.
  */
 export interface Schema<Output = unknown> {
@@ -22,7 +22,7 @@ interface SchemaIssue {
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
 }
 
-/** @throws WorkflowError `invalid_payload`, with every issue and its path in the message */
+/** Validates a payload. @throws WorkflowError `invalid_payload`, with each issue and its path in the message */
 export async function validate<Output>(schema: Schema<Output>, value: unknown): Promise<Output> {
   const result = await schema["~standard"].validate(value);
   if (!result.issues) return result.value;

@@ -1,4 +1,4 @@
-/** Tells whether code runs, also after an `await`, on behalf of somebody. */
+/** Identifies the owner of running code, also after an `await`. */
 export interface Scope {
   getStore(): object | undefined;
   run<Result>(owner: object, work: () => Result): Result;
@@ -12,22 +12,22 @@ interface Platform {
   };
 }
 
-/** The platform's own scope; {@link blindScope} where the platform has none. */
+/** Creates the platform's scope, or {@link blindScope} on a platform without one. */
 export function createScope(platform: Platform = globalThis as Platform): Scope {
   const AsyncLocalStorage = platform.AsyncLocalStorage ?? builtinStorage(platform);
   return AsyncLocalStorage ? new AsyncLocalStorage() : blindScope;
 }
 
-// The module is asked for at run time and not imported, because most runtimes have it and none needs it.
+// Not imported, because some runtimes lack the module, and the runtime works without it.
 function builtinStorage({ process }: Platform): Platform["AsyncLocalStorage"] {
   try {
     return process?.getBuiltinModule?.("node:async_hooks")?.AsyncLocalStorage;
   } catch {
-    return undefined; // An edge runtime may have Node's names and throw when one of them is called.
+    return undefined; // An edge runtime may have Node's functions and throw when they are called.
   }
 }
 
-/** Can't follow code across an `await`, and never tells of anybody. */
+/** A scope that never knows the owner, for platforms that can't track it across an `await`. */
 export const blindScope: Scope = {
   getStore: () => undefined,
   run: (_owner, work) => work(),

@@ -1,10 +1,11 @@
-/** In milliseconds: what is above would fire at once. */
+/** The longest delay of a timer. A longer one would fire at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**
- * What `work` comes to, when it does in time.
+ * Returns the result of `work`, if it settles in time.
  *
- * @throws Error that begins with `what` when `seconds` have passed first
+ * @param what the subject of the error's sentence
+ * @throws Error when `seconds` pass first
  */
 export async function withTimeout<Result>(
   seconds: number,

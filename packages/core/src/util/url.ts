@@ -1,10 +1,15 @@
 import { mustBe } from "./check.ts";
 
 /**
- * An absolute HTTP URL as it travels: what `new URL()` makes of it, without the fragment, which no request carries.
- * A URL without a path stays without one.
+ * Normalizes an absolute HTTP URL as `new URL()` does, and removes the fragment, which no request contains. A URL without a path
+ * stays without one.
  *
- * @returns undefined for anything else
+ * @returns undefined for a value that isn't an absolute HTTP URL
+ * @example
+ * ```ts
+ * toHttpUrl("HTTPS://App.example.com/a b#top"); // "https://app.example.com/a%20b"
+ * toHttpUrl("ftp://example.com"); // undefined
+ * ```
  */
 export function toHttpUrl(value: unknown): string | undefined {
   if (typeof value !== "string" || !/^https?:\/\//i.test(value) || !URL.canParse(value)) return undefined;
@@ -13,11 +18,7 @@ export function toHttpUrl(value: unknown): string | undefined {
   return url.href === `${value}/` ? value : url.href;
 }
 
-/**
- * As {@link toHttpUrl}.
- *
- * @throws TypeError that names the option
- */
+/** Like {@link toHttpUrl}. @throws TypeError that names the option */
 export function checkUrl(what: string, value: unknown): string {
   const url = toHttpUrl(value);
   if (url === undefined) throw mustBe(what, "an http:// or https:// URL", value);
@@ -25,8 +26,8 @@ export function checkUrl(what: string, value: unknown): string {
 }
 
 /**
- * The form in which equivalent URLs are equal (RFC 3986, section 6.2.2): case of scheme, host and escapes, escapes that
- * aren't needed, default ports, dot segments. In a query, `+` and `%20` are the same: frameworks rewrite one as the other.
+ * Returns the form in which equivalent URLs are equal (RFC 3986, section 6.2.2): case of scheme, host and escapes, unneeded
+ * escapes, default ports, dot segments. In a query, `+` and `%20` are equivalent, because frameworks rewrite one as the other.
  */
 export function normalizeUrl(original: string | URL): URL {
   const url = new URL(original);
@@ -36,22 +37,36 @@ export function normalizeUrl(original: string | URL): URL {
   return url;
 }
 
-/** The same string for equivalent URLs; anything else is equivalent to itself alone. */
+/**
+ * Returns the same string for equivalent URLs, and a string that isn't a URL as it is.
+ *
+ * @example
+ * ```ts
+ * urlKey("https://app.example.com:443/%7Ea") === urlKey("https://app.example.com/~a"); // true
+ * ```
+ */
 export function urlKey(url: string): string {
   return URL.canParse(url) ? normalizeUrl(url).href : url;
 }
 
-/** Whether two URLs are equivalent. */
+/**
+ * True for equivalent URLs.
+ *
+ * @example
+ * ```ts
+ * isSameUrl("https://app.example.com", "https://APP.example.com/"); // true
+ * ```
+ */
 export function isSameUrl(one: string, other: string): boolean {
   return one === other || urlKey(one) === urlKey(other);
 }
 
 const UNRESERVED = /[\w.~-]/;
 
-function normalizeEscapes(text: string): string {
-  return text.replace(/%[\da-f]{2}|["<>[\\\]^`{|}]/gi, (part) => {
-    if (part.length === 1) return encodeURIComponent(part);
-    const character = String.fromCharCode(Number.parseInt(part.slice(1), 16));
-    return UNRESERVED.test(character) ? character : part.toUpperCase();
+function normalizeEscapes(part: string): string {
+  return part.replace(/%[\da-f]{2}|["<>[\\\]^`{|}]/gi, (match) => {
+    if (match.length === 1) return encodeURIComponent(match);
+    const character = String.fromCharCode(Number.parseInt(match.slice(1), 16));
+    return UNRESERVED.test(character) ? character : match.toUpperCase();
   });
 }

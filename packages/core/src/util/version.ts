@@ -1,2 +1,2 @@
-/** This package's, as in its package.json. */
+/** The version in this package's package.json. */
 export const VERSION = "0.1.0";

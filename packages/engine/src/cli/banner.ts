@@ -38,7 +38,10 @@ export function banner({ config, port, version }: BannerOptions): string {
     ...masked,
     "",
     colors.dim("To start a run of a workflow that is served at http://localhost:3000/order:"),
-    `curl -d '{"id":1}' -H "Authorization: Bearer ${token === DEV_CREDENTIALS.token ? token : "$QSTASH_TOKEN"}" ${url}/v2/trigger/http://localhost:3000/order`,
+    // Short enough for 80 columns but for the token, which is on a line of its own.
+    `curl ${url}/v2/trigger/http://localhost:3000/order \\`,
+    `  -H "Authorization: Bearer ${token === DEV_CREDENTIALS.token ? token : "$QSTASH_TOKEN"}" \\`,
+    `  -d '{"id":1}'`,
     `${colors.dim("docs")}     ${DOCS}`,
     "",
   ].join("\n");

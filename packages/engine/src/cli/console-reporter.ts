@@ -9,6 +9,9 @@ type ReportedEvent = Exclude<EngineEvent, { type: "fault" | "delivering" | "step
 /** Runs whose path is remembered. */
 const MAX_REMEMBERED_RUNS = 10_000;
 
+/** A name may take this part of a terminal's columns: what happened stands behind it. */
+const NAME_SHARE = 4;
+
 interface Delivery {
   readonly info: DeliveryInfo;
   /** Milliseconds since 1970. */
@@ -43,13 +46,13 @@ export class ConsoleReporter {
     this.#at = this.#now();
     const event = printableIn(raw);
     this.#locate(event);
-    const line = this.#line(event);
+    const columns = this.#columns();
+    const line = this.#line(event, columns ? Math.floor(columns / NAME_SHARE) : Number.POSITIVE_INFINITY);
     this.#forget(event);
     if (this.#level === "silent" || line === undefined) return undefined;
     const body = this.#level === "debug" ? bodyOf(event) : undefined;
     const lines = [`${colors.dim(timeOf(this.#at))} ${this.#withPath(event, line)}`];
     if (body !== undefined) lines.push(`         ${colors.dim(body)}`);
-    const columns = this.#columns();
     return lines.map((one) => (columns ? cutTo(columns, one) : one)).join("\n");
   }
 
@@ -71,16 +74,17 @@ export class ConsoleReporter {
     return line.replace(id, () => `${id} ${colors.dim(path)}`);
   }
 
-  #line(event: EngineEvent): string | undefined {
+  /** @param most the columns that a step's name may take */
+  #line(event: EngineEvent, most: number): string | undefined {
     if (event.type === "fault") {
       return `${colors.red("✗")} while ${event.during}: ${reason(event.error, this.#level)}`;
     }
     if (this.#level === "error" || this.#level === "silent") return undefined;
     if (event.type === "delivering") return this.#remember(event);
-    if (event.type === "step.recorded") return this.#recorded(event);
+    if (event.type === "step.recorded") return this.#recorded(event, cutTo(most, event.step));
     // What a delivery to a workflow has brought about is told by the steps that it recorded.
     if (event.type === "delivered" && event.runId !== undefined && this.#level !== "debug") return undefined;
-    return line(event);
+    return line(withShortNames(event, most));
   }
 
   #remember(info: DeliveryInfo): undefined {
@@ -100,17 +104,18 @@ export class ConsoleReporter {
     }
   }
 
-  #recorded(event: Extract<EngineEvent, { type: "step.recorded" }>): string | undefined {
+  #recorded(event: Extract<EngineEvent, { type: "step.recorded" }>, name: string): string | undefined {
     const { runId, step, stepType, timedOut } = event;
     // Of a sleep that is no member of a group, the record is its beginning, which is told.
     if (stepType.startsWith("Sleep") && !this.#isPlanned(runId, step)) return undefined;
     if (stepType.startsWith("Wait")) {
-      const end = timedOut ? "waited in vain: the time is over" : "has what it waited for";
-      return run(runId, timedOut ? colors.yellow("✓") : colors.green("✓"), `${colors.cyan(step)} ${end}`);
+      const received = stepType === "Wait" ? "received its event" : "received a request to its webhook";
+      const end = timedOut ? "timed out: nothing came in time" : received;
+      return run(runId, timedOut ? colors.yellow("✓") : colors.green("✓"), `${colors.cyan(name)} ${end}`);
     }
     const by = this.#deliveryOf(runId, step, stepType);
     const detail = by ? ` ${colors.dim(`attempt ${by.info.attempt}, ${duration(this.#at - by.began)}`)}` : "";
-    return run(runId, colors.green("✓"), `${colors.cyan(step)} ${colors.dim(`(${stepType})`)}${detail}`);
+    return run(runId, colors.green("✓"), `${colors.cyan(name)} ${colors.dim(`(${stepType})`)}${detail}`);
   }
 
   #isPlanned(runId: string, step: string): boolean {
@@ -130,6 +135,20 @@ export class ConsoleReporter {
   }
 }
 
+/** The event with names that leave room on the line for what happened. */
+function withShortNames<Event extends ReportedEvent>(event: Event, most: number): Event {
+  const short = (name: string | undefined) => (name === undefined ? undefined : cutTo(most, name));
+  return {
+    ...event,
+    ...("step" in event ? { step: short(event.step) } : {}),
+    ...("failedStep" in event ? { failedStep: short(event.failedStep) } : {}),
+    ...("eventId" in event ? { eventId: short(event.eventId) } : {}),
+    ...("record" in event
+      ? { record: { ...event.record, stepName: cutTo(most, event.record.stepName) } }
+      : {}),
+  };
+}
+
 function line(event: ReportedEvent): string {
   switch (event.type) {
     case "run.started":
@@ -141,7 +160,7 @@ function line(event: ReportedEvent): string {
     case "run.completed":
       return run(event.runId, colors.green("■"), `completed in ${duration(event.ms)}`);
     case "run.canceled":
-      return run(event.runId, colors.yellow("■"), "canceled");
+      return run(event.runId, colors.yellow("■"), "cancelled");
     case "delivered":
       return run(subject(event), colors.green("✓"), `${what(event)} ${facts(event)}`);
     case "called":
@@ -150,13 +169,13 @@ function line(event: ReportedEvent): string {
       return run(
         subject(event),
         colors.yellow("↻"),
-        `${what(event, event.failedStep)} ${facts(event)}: ${event.error}${hint(event)}; again in ${duration(event.wait)}`,
+        `${what(event, event.failedStep)} again in ${duration(event.wait)}: ${event.error}${hint(event)} ${bracketed(event)}`,
       );
     case "failed":
       return run(
         subject(event),
         colors.red("✗"),
-        `${event.runId === undefined ? "failed" : "run failed"} ${failedAt(event)} ${facts(event)}: ${event.error}${hint(event)} ${colors.dim(`dead letter ${event.dlqId}`)}`,
+        `${event.runId === undefined ? "failed" : "run failed"} ${failedAt(event)}: ${event.error}${hint(event)} ${bracketed(event)} ${colors.dim(`dead letter ${event.dlqId}`)}`,
       );
     case "failure.reported":
       return run(subject(event), mark(event.outcome), `${what(event)} ${outcome(event)}`);
@@ -235,8 +254,17 @@ function rollback({ stepName, state, error }: RollbackRecord): string {
   return state === "done" ? `rolled back ${step}` : `couldn't roll back ${step}: ${error?.message ?? "?"}`;
 }
 
-function facts({ attempt, status, ms }: AttemptInfo): string {
-  return colors.dim(`attempt ${attempt}, ${status === 0 ? "no answer" : status}, ${duration(ms)}`);
+function facts(info: AttemptInfo): string {
+  return colors.dim(factsOf(info));
+}
+
+/** The facts behind a message of the endpoint's. */
+function bracketed(info: AttemptInfo): string {
+  return colors.dim(`(${factsOf(info)})`);
+}
+
+function factsOf({ attempt, status, ms }: AttemptInfo): string {
+  return `attempt ${attempt}, ${status === 0 ? "no answer" : status}, ${duration(ms)}`;
 }
 
 function mark(outcome: "handled" | "unhandled" | "failed"): string {
@@ -247,11 +275,11 @@ function mark(outcome: "handled" | "unhandled" | "failed"): string {
 function outcome(event: Extract<EngineEvent, { type: "failure.reported" }>): string {
   switch (event.outcome) {
     case "handled":
-      return `ran ${facts(event)}: ${event.response}`;
+      return `ran: ${event.response} ${bracketed(event)}`;
     case "unhandled":
       return "is missing: nothing ran";
     case "failed":
-      return `failed ${facts(event)}: ${event.response}`;
+      return `failed: ${event.response} ${bracketed(event)}`;
   }
 }
 

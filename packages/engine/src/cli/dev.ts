@@ -3,7 +3,7 @@ import { isPublicSecret } from "@perdure/core/protocol";
 import type { Engine } from "../engine.ts";
 import { isLoopback } from "../http/browser-guard.ts";
 import { createServer } from "../server.ts";
-import { StoreUnavailable } from "../store/store.ts";
+import { StoreUnavailable } from "../store/unavailable.ts";
 import { banner } from "./banner.ts";
 import { ConsoleReporter } from "./console-reporter.ts";
 import { type Config, type DevFlags, readConfig } from "./dev-config.ts";

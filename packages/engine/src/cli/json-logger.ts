@@ -1,5 +1,5 @@
 import type { EngineEvent } from "../rules/event.ts";
-import { messageOf } from "../rules/problem.ts";
+import { messageOf } from "../rules/thrown.ts";
 import type { LogLevel } from "./values.ts";
 
 type Level = Exclude<LogLevel, "silent">;

@@ -5,7 +5,7 @@ import type { Duplex } from "node:stream";
 import { createAdaptorServer, type HttpBindings } from "@hono/node-server";
 import { type BrowserRules, createBrowserGuard } from "../http/browser-guard.ts";
 import type { Bindings } from "../http/service.ts";
-import type { StoreUnavailable } from "../store/store.ts";
+import type { StoreUnavailable } from "../store/unavailable.ts";
 import { limitIdle } from "./idle-connections.ts";
 
 /** Answers requests. */

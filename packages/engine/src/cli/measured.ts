@@ -1,4 +1,4 @@
-import type { Store } from "../store/store.ts";
+import type { Store } from "../commands/store.ts";
 
 /** Told of an operation of a store, when it is over. */
 type Measure = (operation: string, seconds: number) => void;

@@ -1,7 +1,7 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { Store } from "../commands/store.ts";
 import type { EngineEvent } from "../rules/event.ts";
 import type { StateCount } from "../store/maintenance.ts";
-import type { Store } from "../store/store.ts";
 import { measured } from "./measured.ts";
 
 const DELIVERY_BUCKETS = [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900];

@@ -1,7 +1,7 @@
+import type { Store } from "../commands/store.ts";
 import { createLock, tokenOf } from "../http/auth.ts";
 import { pathOf } from "../http/path.ts";
 import type { Bindings } from "../http/service.ts";
-import type { Store } from "../store/store.ts";
 import type { Api } from "./listen.ts";
 import type { Metrics } from "./metrics.ts";
 

@@ -2,7 +2,7 @@ import { isPublicSecret, parseDuration } from "@perdure/core/protocol";
 import { createPolicy, type DestinationRules } from "../delivery/policy.ts";
 import type { BrowserRules } from "../http/browser-guard.ts";
 import type { NumberOptions } from "../rules/engine-options.ts";
-import { messageOf } from "../rules/problem.ts";
+import { messageOf } from "../rules/thrown.ts";
 import type { ServerOptions, Tenant } from "../server.ts";
 import { readNumbers } from "./engine-numbers.ts";
 import { createReader, type Env, type FlagsOf, type Reader, SETTINGS } from "./settings.ts";

@@ -4,7 +4,7 @@ import { z } from "zod";
 import type { DestinationRules } from "../delivery/policy.ts";
 import type { SigningKeys } from "../delivery/signer.ts";
 import { ENGINE_OPTIONS, type OptionRow } from "../rules/engine-options.ts";
-import { messageOf } from "../rules/problem.ts";
+import { messageOf } from "../rules/thrown.ts";
 import type { FileNumbers } from "./engine-numbers.ts";
 import { ConfigError, LEVELS, type LogLevel } from "./values.ts";
 

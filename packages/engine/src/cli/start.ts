@@ -1,9 +1,10 @@
 import { once } from "node:events";
 import type { Server } from "node:http";
+import type { Store } from "../commands/store.ts";
 import type { Engine } from "../engine.ts";
 import { openSqlite } from "../open-sqlite.ts";
 import { createServer } from "../server.ts";
-import { type Store, StoreUnavailable } from "../store/store.ts";
+import { StoreUnavailable } from "../store/unavailable.ts";
 import { ignoreFolder } from "./folder.ts";
 import { JsonLogger } from "./json-logger.ts";
 import { explain, giveUp, guarded, listen, unavailable, urlOf } from "./listen.ts";

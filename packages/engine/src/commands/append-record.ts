@@ -2,7 +2,7 @@ import { isPlan } from "@perdure/core/protocol";
 import type { StartCall } from "../rules/call.ts";
 import type { AppendStep } from "../rules/command.ts";
 import { excerptOf } from "../rules/event.ts";
-import type { Receipt } from "../store/store.ts";
+import type { Receipt } from "../store/receipt.ts";
 import { entryMessage } from "../store/tables/entries.ts";
 import { lockRun, notLive } from "../store/tables/runs.ts";
 import type { Tx } from "../store/tx.ts";
@@ -14,7 +14,7 @@ import { receipt } from "./receipt.ts";
  * Adds a record or a call to a run's history, and stores its delivery. An endpoint that hasn't heard the answer repeats
  * the request: the receipt of the repetition names the entry that is there.
  *
- * @throws Problem 400 when the run isn't live
+ * @throws EngineError `conflict` when the run isn't live
  */
 export async function appendRecord(tx: Tx, command: AppendStep | StartCall): Promise<Receipt> {
   const { runId, key, body, message } = command;
@@ -36,6 +36,8 @@ function recordAppended(tx: Tx, { runId, record, message }: AppendStep): void {
   const { stepName: step, stepType, out } = record;
   const about = { runId, step, stepType };
   if (!isPlan(record)) tx.record({ type: "step.recorded", ...about, result: excerptOf(out) });
-  if (stepType === "SleepFor" || stepType === "SleepUntil")
+  // In a group, the plan sleeps, and not the result.
+  const sleeps = isPlan(record) || record.concurrent === 1;
+  if (sleeps && (stepType === "SleepFor" || stepType === "SleepUntil"))
     tx.record({ type: "step.waiting", ...about, until: message.notBefore });
 }

@@ -1,5 +1,5 @@
 import { Conditions, whereMessage } from "../queries/conditions.ts";
-import type { CanceledMessages, MessageQuery } from "../store/publishing.ts";
+import type { CanceledMessages, MessageQuery } from "../store/lists.ts";
 import { IS_UNFINISHED } from "../store/tables/due.ts";
 import { sql, type Tx } from "../store/tx.ts";
 import { cancelMessage } from "./cancel-message.ts";

@@ -1,4 +1,4 @@
-import type { EndedRun, RunEnd } from "../store/store.ts";
+import type { EndedRun, RunEnd } from "../rules/run.ts";
 import { latestRun, lockRun } from "../store/tables/runs.ts";
 import type { Tx } from "../store/tx.ts";
 import { finishRun } from "./finish-run.ts";

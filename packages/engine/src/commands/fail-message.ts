@@ -1,7 +1,7 @@
 import { messageFailureMessage } from "../rules/failure.ts";
 import { type Failure, isPostRun } from "../rules/message.ts";
 import type { Run } from "../rules/run.ts";
-import type { Settled } from "../store/store.ts";
+import type { Settled } from "../store/claims.ts";
 import { finishMessage } from "../store/tables/due.ts";
 import { logState } from "../store/tables/logs.ts";
 import { type MessageRow, toMessage } from "../store/tables/rows.ts";

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { PublishMessage } from "../rules/command.ts";
 import type { Deduplication } from "../rules/deduplication.ts";
-import type { Receipt } from "../store/store.ts";
+import type { Receipt } from "../store/receipt.ts";
 import { sql, type Tx } from "../store/tx.ts";
 
 /**

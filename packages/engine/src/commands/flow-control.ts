@@ -1,7 +1,5 @@
 import { begunAt, type FlowChange, type FlowControl, pinLimits } from "../rules/flow-control.ts";
 import { STATUS } from "../rules/message-status.ts";
-import type { Flows, RoomWaiters } from "../store/controls.ts";
-import type { Driver } from "../store/driver.ts";
 import * as inOrder from "../store/in-order.ts";
 import { type FlowRow, flowOf, IS_ADMITTED, toLimits } from "../store/tables/flows.ts";
 import { POSITION, type Sql, sql, type Tx } from "../store/tx.ts";
@@ -13,24 +11,25 @@ const DEFAULT_PERIOD = 1000;
 /** Rows that the engine reads at most to count the messages that wait for room: it takes milliseconds. */
 const MAX_COUNTED = 10_000;
 
-export function flowControl(driver: Driver): Flows {
-  return {
-    list: (search) => driver.read((tx) => flows(tx, search ?? "")),
-    get: (key) =>
-      driver.read(async (tx) => {
-        const row = await flowOf(tx, key);
-        return row && toFlow(tx, row);
-      }),
-    waitingForRoom: () => driver.read((tx) => waitingForRoom(tx)),
-    change: (key, change) => driver.write((tx) => changeFlow(tx, key, change)),
-  };
+/** Numbers of messages, {@link MAX_COUNTED} each at most. */
+export interface RoomWaiters {
+  /** Due, but not begun. */
+  readonly due: number;
+  /** Held back, because their destination has no room. */
+  readonly aside: number;
 }
 
-async function flows(tx: Tx, search: string): Promise<FlowControl[]> {
+/** The flow control keys that hold `search`, by key. */
+export async function listFlows(tx: Tx, search = ""): Promise<FlowControl[]> {
   const rows = await tx.all<FlowRow>(
     sql`SELECT * FROM flows WHERE ${POSITION}(key, ${search}) > 0 ORDER BY key`,
   );
   return inOrder.map(rows, (row) => toFlow(tx, row));
+}
+
+export async function getFlow(tx: Tx, key: string): Promise<FlowControl | undefined> {
+  const row = await flowOf(tx, key);
+  return row && toFlow(tx, row);
 }
 
 async function toFlow(tx: Tx, row: FlowRow): Promise<FlowControl> {
@@ -53,7 +52,8 @@ async function toFlow(tx: Tx, row: FlowRow): Promise<FlowControl> {
   };
 }
 
-async function waitingForRoom(tx: Tx): Promise<RoomWaiters> {
+/** Counts the messages without a key that wait for room and for nothing else, among the first that are due. */
+export async function waitingForRoom(tx: Tx): Promise<RoomWaiters> {
   const count = async (where: Sql, of: Sql): Promise<number> => {
     const row = await tx.one<{ count: number }>(
       sql`SELECT count(*) AS count FROM
@@ -69,7 +69,8 @@ async function waitingForRoom(tx: Tx): Promise<RoomWaiters> {
   };
 }
 
-async function changeFlow(tx: Tx, key: string, change: FlowChange): Promise<boolean> {
+/** Changes a key. A pause or a pin creates a key that doesn't exist. @returns false when the key doesn't exist */
+export async function changeFlow(tx: Tx, key: string, change: FlowChange): Promise<boolean> {
   if (!(await flowOf(tx, key))) {
     if (change.kind !== "pause" && change.kind !== "pin") return false;
     await tx.run(sql`INSERT INTO flows (key, period) VALUES (${key}, ${DEFAULT_PERIOD})`);

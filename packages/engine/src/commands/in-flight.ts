@@ -3,7 +3,7 @@ import { toText } from "../rules/bytes.ts";
 import type { MessageKind } from "../rules/message.ts";
 import { STATUS } from "../rules/message-status.ts";
 import { isKeyOf } from "../rules/record-key.ts";
-import type { Lease } from "../store/store.ts";
+import type { Lease } from "../store/claims.ts";
 import { IS_POST_RUN, isUnder, statusOn } from "../store/tables/due.ts";
 import { type MessageRow, toMessage } from "../store/tables/rows.ts";
 import { constants, GREATEST, sql, type Tx } from "../store/tx.ts";

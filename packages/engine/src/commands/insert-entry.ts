@@ -1,6 +1,7 @@
 import type { CallType } from "@perdure/core/protocol";
 import type { NewMessage } from "../rules/message.ts";
 import { inherit, type Run } from "../rules/run.ts";
+import { nextPosition } from "../store/tables/entries.ts";
 import { sql, type Tx } from "../store/tx.ts";
 import { insertMessage } from "./insert-message.ts";
 
@@ -24,8 +25,8 @@ export async function insertEntry(
   message: NewMessage,
 ): Promise<boolean> {
   const entry = await tx.one<{ seq: number }>(
-    sql`INSERT INTO entries (run, record, message, call_type, body, created_at)
-      VALUES (${run.key}, ${key}, ${message.id}, ${callType}, ${body}, ${message.createdAt})
+    sql`INSERT INTO entries (run, position, record, message, call_type, body, created_at)
+      VALUES (${run.key}, ${nextPosition(run.key)}, ${key}, ${message.id}, ${callType}, ${body}, ${message.createdAt})
       ON CONFLICT (run, record) DO NOTHING RETURNING seq`,
   );
   if (!entry) return false;

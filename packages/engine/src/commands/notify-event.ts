@@ -1,9 +1,9 @@
 import { nextWaiter, reachableRun } from "../queries/waiters.ts";
 import { hasRoom, hasWebhook } from "../queries/webhook-state.ts";
 import * as inOrder from "../store/in-order.ts";
-import type { EventNotification, NotifyResult } from "../store/store.ts";
 import { OPEN_WAITS, type WaiterRow } from "../store/tables/waiters.ts";
 import { sql, type Tx } from "../store/tx.ts";
+import type { EventNotification, NotifyResult } from "../store/waits.ts";
 import { endWait } from "./end-wait.ts";
 
 /**

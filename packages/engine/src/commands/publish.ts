@@ -1,7 +1,7 @@
 import type { Command, PublishMessage } from "../rules/command.ts";
 import type { QueueLimits } from "../rules/queue.ts";
 import * as inOrder from "../store/in-order.ts";
-import type { Receipt } from "../store/store.ts";
+import type { Receipt } from "../store/receipt.ts";
 import type { Tx } from "../store/tx.ts";
 import { appendRecord } from "./append-record.ts";
 import { ensureQueue } from "./ensure-queue.ts";

@@ -1,7 +1,5 @@
 import { BEFORE_ADMISSION, type DueStatus, STATUS } from "../rules/message-status.ts";
-import { DEFAULT_PARALLELISM, type Queue, type QueueChange } from "../rules/queue.ts";
-import type { Queues } from "../store/controls.ts";
-import type { Driver } from "../store/driver.ts";
+import { DEFAULT_PARALLELISM, type Queue, type QueueChange, type QueueLimits } from "../rules/queue.ts";
 import * as inOrder from "../store/in-order.ts";
 import { finishMessages, holdBackOn, letGoOn } from "../store/tables/due.ts";
 import { logStates } from "../store/tables/logs.ts";
@@ -12,41 +10,42 @@ import { givePlaces } from "./queue-places.ts";
 import { recordTickState } from "./record-tick-state.ts";
 import { releaseThrottled } from "./release-throttled.ts";
 
-export function queueControl(driver: Driver): Queues {
-  return {
-    list: () =>
-      driver.read(async (tx) =>
-        inOrder.map(await tx.all<QueueRow>(sql`SELECT * FROM queues ORDER BY name`), (row) =>
-          toQueue(tx, row),
-        ),
-      ),
-    get: (name) =>
-      driver.read(async (tx) => {
-        const row = await queueOf(tx, name);
-        return row && toQueue(tx, row);
-      }),
-    put: (change, limits) => driver.write((tx) => putQueue(tx, change, limits.queues)),
-    pause: (name, paused) => driver.write((tx) => pauseQueue(tx, name, paused)),
-    delete: (name) => driver.write((tx) => deleteQueue(tx, name)),
-  };
+/** The queues, by name. */
+export async function listQueues(tx: Tx): Promise<Queue[]> {
+  const rows = await tx.all<QueueRow>(sql`SELECT * FROM queues ORDER BY name`);
+  return inOrder.map(rows, (row) => toQueue(tx, row));
+}
+
+export async function getQueue(tx: Tx, name: string): Promise<Queue | undefined> {
+  const row = await queueOf(tx, name);
+  return row && toQueue(tx, row);
 }
 
 async function toQueue(tx: Tx, row: QueueRow): Promise<Queue> {
-  const { lag } = (await tx.one<{ lag: number }>(
+  const counted = await tx.one<{ lag: number }>(
     sql`SELECT count(*) AS lag FROM due WHERE queue = ${row.name}`,
-  )) as { lag: number };
+  );
   return {
     name: row.name,
     parallelism: row.parallelism,
     paused: row.paused === 1,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
-    lag,
+    lag: counted?.lag ?? 0,
   };
 }
 
-async function putQueue(tx: Tx, change: QueueChange, most: number): Promise<void> {
-  await ensureQueue(tx, change.name, most);
+/**
+ * Creates or changes a queue.
+ *
+ * @throws EngineError `limit_reached` when there are as many queues already
+ */
+export async function putQueue(
+  tx: Tx,
+  change: QueueChange,
+  limits: Pick<QueueLimits, "queues">,
+): Promise<void> {
+  await ensureQueue(tx, change.name, limits.queues);
   const old = await queueOf(tx, change.name);
   const parallelism = change.parallelism ?? old?.parallelism ?? DEFAULT_PARALLELISM;
   await tx.run(
@@ -57,7 +56,8 @@ async function putQueue(tx: Tx, change: QueueChange, most: number): Promise<void
   await pauseQueue(tx, change.name, paused);
 }
 
-async function pauseQueue(tx: Tx, name: string, paused: boolean): Promise<boolean> {
+/** Pauses a queue, or resumes it. No attempt begins while it is paused. @returns false when there is no such queue */
+export async function pauseQueue(tx: Tx, name: string, paused: boolean): Promise<boolean> {
   const changes = await tx.run(
     sql`UPDATE queues SET paused = ${paused ? 1 : 0}, updated_at = ${tx.now} WHERE name = ${name}`,
   );
@@ -72,7 +72,7 @@ async function pauseQueue(tx: Tx, name: string, paused: boolean): Promise<boolea
   return changes > 0;
 }
 
-/** Takes places back that are over a lower parallelism: those given last, whose messages no attempt has begun. */
+/** Takes the places back that are over a lower parallelism: those given last, of messages that no attempt has begun. */
 async function takePlacesBack(tx: Tx, name: string, parallelism: number): Promise<void> {
   const over = (await countTakenPlaces(tx, name)) - parallelism;
   if (over <= 0) return;
@@ -87,8 +87,8 @@ async function takePlacesBack(tx: Tx, name: string, parallelism: number): Promis
   }
 }
 
-/** Deletes a queue. Its messages are cancelled, except those in progress, which go on without a queue. */
-async function deleteQueue(tx: Tx, name: string): Promise<void> {
+/** Deletes a queue and cancels its messages, except those in progress, which go on without a queue. */
+export async function deleteQueue(tx: Tx, name: string): Promise<void> {
   const waiting = sql`queue = ${name} AND status <> ${STATUS.delivering}`;
   const keys = await tx.all<{ flow_key: string }>(
     sql`SELECT DISTINCT flow_key FROM due WHERE ${waiting} AND flow_key IS NOT NULL`,

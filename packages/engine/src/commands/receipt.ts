@@ -1,6 +1,6 @@
 import type { NewMessage } from "../rules/message.ts";
 import type { Run } from "../rules/run.ts";
-import type { Receipt } from "../store/store.ts";
+import type { Receipt } from "../store/receipt.ts";
 
 /** The answer to a request to publish. */
 export function receipt(

@@ -1,5 +1,5 @@
 import { STATUS } from "../rules/message-status.ts";
-import type { Lease } from "../store/store.ts";
+import type { Lease } from "../store/claims.ts";
 import { isUnder, statusOn } from "../store/tables/due.ts";
 import { sql, type Tx } from "../store/tx.ts";
 import { completeAllInFlight, completeInFlight } from "./in-flight.ts";

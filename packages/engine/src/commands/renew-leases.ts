@@ -1,6 +1,6 @@
 import { STATUS } from "../rules/message-status.ts";
+import type { Lease } from "../store/claims.ts";
 import * as inOrder from "../store/in-order.ts";
-import type { Lease } from "../store/store.ts";
 import { isUnder } from "../store/tables/due.ts";
 import { sql, type Tx } from "../store/tx.ts";
 import { renewInFlight } from "./in-flight.ts";

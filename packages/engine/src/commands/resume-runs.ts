@@ -7,6 +7,7 @@ import { isKeyOf, stepOfKey } from "../rules/record-key.ts";
 import { deliveryOf, inherit, override, type Run } from "../rules/run.ts";
 import * as inOrder from "../store/in-order.ts";
 import type { DeadLetterQuery, ResumedRuns, ResumeRequest } from "../store/lists.ts";
+import { nextPosition } from "../store/tables/entries.ts";
 import { MESSAGES, type MessageRow, type RunRow, toMessage, toRun } from "../store/tables/rows.ts";
 import { insertRun } from "../store/tables/runs.ts";
 import { insert, sql, type Tx } from "../store/tx.ts";
@@ -16,6 +17,10 @@ import { recordEndpoint } from "./record-endpoint.ts";
 import { recordStep } from "./record-step.ts";
 import { removeDeadLetter } from "./remove-dead-letters.ts";
 
+/**
+ * Takes failed runs up again as new runs, and their entries out of the dead letter queue: from the start, or with all that
+ * is recorded.
+ */
 export async function resumeRuns(tx: Tx, query: DeadLetterQuery, how: ResumeRequest): Promise<ResumedRuns> {
   const { items, next } = await deadLetters(tx, { ...query, ofRuns: true });
   const runs = await inOrder.flatMap(items, async ({ dlqId, run }) => {
@@ -41,7 +46,7 @@ async function resumeOrRestart(tx: Tx, old: Run, how: ResumeRequest): Promise<Ru
   const run = { ...inserted, capabilities: old.capabilities };
   await recordEndpoint(tx, run.key, { capabilities: old.capabilities });
   const entries = await tx.all<OldEntry>(
-    sql`SELECT seq, record, message, call_type, body, created_at FROM entries WHERE run = ${old.key} ORDER BY seq`,
+    sql`SELECT seq, record, message, call_type, body, created_at FROM entries WHERE run = ${old.key} ORDER BY position`,
   );
   tx.record({ type: "run.resumed", runId: run.id, url: run.url });
   const again: Again = { tx, run, how };
@@ -112,7 +117,8 @@ async function copy(again: Again, entry: OldEntry, redeliver: boolean): Promise<
   const messageId = entry.call_type === "toCallback" ? entry.message : newMessageId();
   const key = await insert(
     tx,
-    sql`INSERT INTO entries (run, record, message, call_type, body, created_at) VALUES (${run.key}, ${entry.record}, ${messageId}, ${entry.call_type}, ${entry.body}, ${entry.created_at})
+    sql`INSERT INTO entries (run, position, record, message, call_type, body, created_at)
+      VALUES (${run.key}, ${nextPosition(run.key)}, ${entry.record}, ${messageId}, ${entry.call_type}, ${entry.body}, ${entry.created_at})
       RETURNING seq AS key`,
   );
   if (redeliver)

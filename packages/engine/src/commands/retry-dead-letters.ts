@@ -12,7 +12,7 @@ import { deleteDeadLetter } from "./remove-dead-letters.ts";
 /**
  * Publishes the messages of dead letters again, as new messages, and deletes the dead letters.
  *
- * @throws Problem 412 for one queue too many
+ * @throws EngineError `limit_reached` for one queue too many
  */
 export async function retryDeadLetters(
   tx: Tx,

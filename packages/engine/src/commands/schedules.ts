@@ -1,28 +1,32 @@
-import { describeSchedule, type NewSchedule, nextOf, scheduleLimitReached } from "../rules/schedule.ts";
-import type { ScheduleLimits, Schedules } from "../store/controls.ts";
-import type { Driver } from "../store/driver.ts";
+import {
+  describeSchedule,
+  type NewSchedule,
+  nextOf,
+  type Schedule,
+  type ScheduleLimits,
+  scheduleLimitReached,
+} from "../rules/schedule.ts";
 import { type ScheduleRow, scheduleOf, toSchedule } from "../store/tables/schedules.ts";
 import { sql, type Tx } from "../store/tx.ts";
 import { ensureQueue } from "./ensure-queue.ts";
 
-export function scheduleControl(driver: Driver): Schedules {
-  return {
-    list: () =>
-      driver.read(async (tx) => {
-        const rows = await tx.all<ScheduleRow>(sql`SELECT * FROM schedules ORDER BY key`);
-        return rows.map(toSchedule);
-      }),
-    get: (id) => driver.read((tx) => scheduleOf(tx, id)),
-    put: (schedule, limits) => driver.write((tx) => putSchedule(tx, schedule, limits)),
-    pause: (id, paused) => driver.write((tx) => pauseSchedule(tx, id, paused)),
-    delete: (id) =>
-      driver.write(async (tx) => {
-        await tx.run(sql`DELETE FROM schedules WHERE id = ${id}`);
-      }),
-  };
+/** The schedules, the oldest first. */
+export async function listSchedules(tx: Tx): Promise<Schedule[]> {
+  const rows = await tx.all<ScheduleRow>(sql`SELECT * FROM schedules ORDER BY key`);
+  return rows.map(toSchedule);
 }
 
-async function putSchedule(tx: Tx, schedule: NewSchedule, limits: ScheduleLimits): Promise<void> {
+/** Deletes a schedule. The messages that it has made go on. */
+export async function deleteSchedule(tx: Tx, id: string): Promise<void> {
+  await tx.run(sql`DELETE FROM schedules WHERE id = ${id}`);
+}
+
+/**
+ * Creates a schedule, and its queue. A schedule with the same id is replaced: its age and its pause stay.
+ *
+ * @throws EngineError `limit_reached` when there are as many schedules already
+ */
+export async function putSchedule(tx: Tx, schedule: NewSchedule, limits: ScheduleLimits): Promise<void> {
   const { id, cron, destination, createdAt } = schedule;
   await tx.lock("schedule", id);
   const old = await scheduleOf(tx, id);
@@ -41,7 +45,8 @@ async function putSchedule(tx: Tx, schedule: NewSchedule, limits: ScheduleLimits
   if (next !== undefined) tx.wakeAt(next);
 }
 
-async function pauseSchedule(tx: Tx, id: string, paused: boolean): Promise<boolean> {
+/** Pauses a schedule, or resumes it: ticks are skipped while it is paused. @returns false when there is no such schedule */
+export async function pauseSchedule(tx: Tx, id: string, paused: boolean): Promise<boolean> {
   const schedule = await scheduleOf(tx, id);
   if (!schedule) return false;
   // To resume a schedule that runs changes nothing: its next time stays.

@@ -3,7 +3,7 @@ import { type CallEnd, toAnswer } from "../rules/call.ts";
 import type { Reply } from "../rules/message.ts";
 import { STATUS } from "../rules/message-status.ts";
 import type { EndpointFacts, Settlement } from "../rules/settlement.ts";
-import type { Lease, Settled } from "../store/store.ts";
+import type { Lease, Settled } from "../store/claims.ts";
 import { finishMessage, statusOn } from "../store/tables/due.ts";
 import { logState } from "../store/tables/logs.ts";
 import { LIVE_MESSAGES, type MessageRow, toMessage } from "../store/tables/rows.ts";

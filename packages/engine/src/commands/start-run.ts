@@ -1,9 +1,9 @@
 import type { StartRun } from "../rules/command.ts";
+import { EngineError } from "../rules/engine-error.ts";
 import { excerptOf } from "../rules/event.ts";
-import { Problem } from "../rules/problem.ts";
 import { type Invoker, inherit, isLive, type NewRun, type Run, reconfigure } from "../rules/run.ts";
 import { decideStart, type StartDecision } from "../rules/start.ts";
-import type { Receipt } from "../store/store.ts";
+import type { Receipt } from "../store/receipt.ts";
 import { finishMessages } from "../store/tables/due.ts";
 import { entryMessage, FIRST_RECORD } from "../store/tables/entries.ts";
 import { deadlineOf, insertRun, labelRun, latestRun, lockRun, notLive, runOf } from "../store/tables/runs.ts";
@@ -16,7 +16,7 @@ import { releaseThrottled } from "./release-throttled.ts";
 /**
  * Starts a run, unless the request repeats an earlier one: then the receipt names the run of that one.
  *
- * @throws Problem 400 when the run that the request configures, or that invokes it, isn't live
+ * @throws EngineError `conflict` when the run that the request configures, or that invokes it, isn't live
  */
 export async function startRun(tx: Tx, command: StartRun): Promise<Receipt> {
   // 1. Read, under the locks of both runs.
@@ -48,12 +48,15 @@ export async function startRun(tx: Tx, command: StartRun): Promise<Receipt> {
   return receipt(command.message, run, false);
 }
 
-async function refusal(tx: Tx, decision: StartDecision, { id, invoker }: NewRun): Promise<Problem> {
+async function refusal(tx: Tx, decision: StartDecision, { id, invoker }: NewRun): Promise<EngineError> {
   if (decision === "invoker is not live" && invoker) {
     return notLive(tx, invoker.runId, "it can't invoke another one");
   }
   if (decision === "id is taken") {
-    return new Problem(400, `workflow run ${id} is alive already: it can't be invoked by ${invoker?.runId}`);
+    return new EngineError(
+      "conflict",
+      `workflow run ${id} is alive already: it can't be invoked by ${invoker?.runId}`,
+    );
   }
   return notLive(tx, id, "it can't be configured");
 }

@@ -1,9 +1,9 @@
 import type { NewWait } from "../rules/wait.ts";
-import type { WaitReceipt } from "../store/store.ts";
 import { entryMessage } from "../store/tables/entries.ts";
 import { lockRun, notLive } from "../store/tables/runs.ts";
 import { OPEN_WAITS, toWait, type WaiterRow } from "../store/tables/waiters.ts";
 import { sql, type Tx } from "../store/tx.ts";
+import type { WaitReceipt } from "../store/waits.ts";
 import { recordWait } from "./end-wait.ts";
 
 /**
@@ -13,7 +13,7 @@ import { recordWait } from "./end-wait.ts";
  * 2. An event that came before is the step's result at once.
  * 3. Otherwise the step waits until its event comes or its time is over.
  *
- * @throws Problem 400 when its run isn't live
+ * @throws EngineError `conflict` when its run isn't live
  */
 export async function startWait(tx: Tx, wait: NewWait): Promise<WaitReceipt> {
   const { runId, eventId, key, deadline, message } = wait;

@@ -5,7 +5,7 @@ import type { AttemptInfo, DeliveryInfo, EngineEvent } from "../rules/event.ts";
 import type { HeaderList } from "../rules/header.ts";
 import { type Failure, isPostRun, type Reply } from "../rules/message.ts";
 import type { Settlement } from "../rules/settlement.ts";
-import type { Claim, Settled } from "../store/store.ts";
+import type { Claim, Settled } from "../store/claims.ts";
 
 /** An attempt that has been recorded. */
 export interface SettledAttempt {

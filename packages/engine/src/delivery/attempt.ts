@@ -1,6 +1,6 @@
 import type { Attempt } from "../rules/answer.ts";
 import type { Cancel, Clock } from "../rules/clock.ts";
-import { messageOf } from "../rules/problem.ts";
+import { messageOf } from "../rules/thrown.ts";
 import { DestinationRefused } from "./policy.ts";
 import type { DeliveryRequest } from "./request.ts";
 import { shortageOf } from "./shortage-backoff.ts";

@@ -1,7 +1,7 @@
+import type { Store } from "../commands/store.ts";
 import type { Clock } from "../rules/clock.ts";
 import type { Observer } from "../rules/event.ts";
 import type { Retention } from "../rules/retention.ts";
-import type { Store } from "../store/store.ts";
 import type { Signer } from "./signer.ts";
 import type { Transport } from "./transport.ts";
 

@@ -1,9 +1,10 @@
 import { type Attempt, interpretAnswer } from "../rules/answer.ts";
 import { type Cancel, callAt } from "../rules/clock.ts";
-import { messageOf } from "../rules/problem.ts";
 import { expiryAt } from "../rules/retention.ts";
 import { decideSettlement } from "../rules/settlement.ts";
-import { type Claim, StoreUnavailable } from "../store/store.ts";
+import { messageOf } from "../rules/thrown.ts";
+import type { Claim } from "../store/claims.ts";
+import { StoreUnavailable } from "../store/unavailable.ts";
 import { type Abandoned, attempt } from "./attempt.ts";
 import { describeClaim, toAttemptEvent } from "./attempt-event.ts";
 import { type ConcurrencySlot, ConcurrencySlots } from "./concurrency-slots.ts";

@@ -1,7 +1,8 @@
+import type { Store } from "../commands/store.ts";
 import type { Cancel, Clock } from "../rules/clock.ts";
 import type { Observer } from "../rules/event.ts";
 import type { MessageKind } from "../rules/message.ts";
-import type { Lease, Store } from "../store/store.ts";
+import type { Lease } from "../store/claims.ts";
 import type { ConcurrencySlot } from "./concurrency-slots.ts";
 import type { Responsiveness } from "./destination-limiter.ts";
 

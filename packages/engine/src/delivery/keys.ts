@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import type { Maintenance } from "../store/maintenance.ts";
+import type { Store } from "../commands/store.ts";
 import type { SigningKeys } from "./signer.ts";
 
 const SETTING = "signing-keys";
@@ -20,7 +20,7 @@ interface Rotated extends SigningKeys {
  * Keys that begin with the configured ones. Rotated ones hold for as long as the configuration stays what it was:
  * whoever configures others means those.
  */
-export function createKeys(store: Maintenance, configured: SigningKeys): Keys {
+export function createKeys(store: Pick<Store, "setting" | "changeSetting">, configured: SigningKeys): Keys {
   const from = createHash("sha256").update(`${configured.current}\n${configured.next}`).digest("hex");
   let known: SigningKeys | undefined;
   const read = (stored: string | undefined): SigningKeys => {

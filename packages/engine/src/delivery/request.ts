@@ -17,7 +17,7 @@ import { fromBase64, toText } from "../rules/bytes.ts";
 import type { HeaderList } from "../rules/header.ts";
 import { type KnownRollbacks, pendingRollbacks } from "../rules/rollback.ts";
 import { hasFeature, RESERVED, type Run } from "../rules/run.ts";
-import type { Claim } from "../store/store.ts";
+import type { Claim } from "../store/claims.ts";
 import type { Signer } from "./signer.ts";
 import type { OutgoingRequest } from "./transport.ts";
 

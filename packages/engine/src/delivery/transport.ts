@@ -33,7 +33,17 @@ export interface Transport {
   close(): Promise<void>;
 }
 
-/** For any runtime, and for an endpoint in this process. */
+/**
+ * Creates a transport that uses `fetch`, or a function in its place: for an endpoint in the same process, such as a test's.
+ *
+ * @param maxBytes the most bytes of an answer's body that the transport reads
+ * @example
+ * ```ts
+ * const { handler } = serve(workflow);
+ * const transport = fetchTransport(1024 * 1024, (request) => handler(request));
+ * const engine = createEngine({ store: ":memory:", token, signingKeys, transport });
+ * ```
+ */
 export function fetchTransport(
   maxBytes: number,
   fetcher: (request: Request) => Promise<Response> = fetch,

@@ -1,7 +1,6 @@
 import { type Context, Hono } from "hono";
-import type { Clock } from "../rules/clock.ts";
-import { invalid, Problem } from "../rules/problem.ts";
-import { StoreUnavailable } from "../store/store.ts";
+import { EngineError, invalid } from "../rules/engine-error.ts";
+import { StoreUnavailable } from "../store/unavailable.ts";
 import { requireToken } from "./auth.ts";
 import { describe, type OpenApi } from "./document.ts";
 import { isAmbiguous, pathOf } from "./path.ts";
@@ -10,6 +9,7 @@ import type { Routes } from "./route.ts";
 import { ROUTES } from "./routes.ts";
 import { serve } from "./serve.ts";
 import type { Bindings, Env, Service } from "./service.ts";
+import { STATUS } from "./status.ts";
 
 /** The engine's API as a function of requests. */
 export function createApp(
@@ -32,36 +32,22 @@ export function createApp(
       c,
       isAmbiguous(c.req.path)
         ? invalid("path", "it has dot segments, backslashes, empty segments or needless escapes")
-        : new Problem(404, `not found: ${c.req.method} ${c.req.path}`),
+        : new EngineError("not_found", `not found: ${c.req.method} ${c.req.path}`),
     ),
   );
-  const tellOfStore = occasionally(service.clock, (error: StoreUnavailable) =>
-    service.emit({ type: "fault", during: "storing", error }),
-  );
   app.onError((error, c) => {
-    if (error instanceof Problem) return refuse(c, error);
+    if (error instanceof EngineError) return refuse(c, error);
     if (error instanceof StoreUnavailable) {
-      tellOfStore(error);
-      return refuse(c, new Problem(503, "nothing can be stored now: try again later", { retryAfter: 5 }));
+      service.emit({ type: "fault", during: "storing", error });
+      return refuse(
+        c,
+        new EngineError("unavailable", "nothing can be stored now: try again later", { retryAfter: 5 }),
+      );
     }
     service.emit({ type: "fault", during: `${c.req.method} ${c.req.path}`, error });
     return c.json({ error: "internal error: see the engine's log" }, 500);
   });
   return (request, bindings) => app.fetch(request, bindings ?? {});
-}
-
-/** Milliseconds between two faults that have one cause: the store can't be used. */
-const TELL_EVERY = 60_000;
-
-/** Passes on the first of many, and then one a minute. */
-function occasionally<Value>(clock: Clock, act: (value: Value) => void): (value: Value) => void {
-  let last = Number.NEGATIVE_INFINITY;
-  return (value) => {
-    const now = clock.now();
-    if (Math.abs(now - last) < TELL_EVERY) return;
-    last = now;
-    act(value);
-  };
 }
 
 function mount(app: Hono<Env>, path: string, verbs: Routes[string], service: Service): void {
@@ -70,12 +56,15 @@ function mount(app: Hono<Env>, path: string, verbs: Routes[string], service: Ser
     c.header("Allow", Object.keys(verbs).join(", "));
     return refuse(
       c,
-      new Problem(405, `method ${c.req.method} not allowed: ${path} takes ${Object.keys(verbs)}`),
+      new EngineError(
+        "method_not_allowed",
+        `method ${c.req.method} not allowed: ${path} takes ${Object.keys(verbs)}`,
+      ),
     );
   });
 }
 
-function refuse(c: Context<Env>, { status, message, retryAfter }: Problem): Response {
-  if (retryAfter !== undefined) c.header("Retry-After", String(retryAfter));
-  return c.json({ error: message }, status);
+function refuse(c: Context<Env>, { code, message, facts }: EngineError): Response {
+  if (facts.retryAfter !== undefined) c.header("Retry-After", String(facts.retryAfter));
+  return c.json({ error: message }, STATUS[code]);
 }

@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { MiddlewareHandler } from "hono";
-import { Problem } from "../rules/problem.ts";
+import { EngineError } from "../rules/engine-error.ts";
 import type { Env, Tokens } from "./service.ts";
 
 /** What a token gives its bearer. */
@@ -32,12 +32,16 @@ export function requireToken(tokens: Tokens): MiddlewareHandler<Env> {
   return async (c, next) => {
     const shown = tokenOf(c.req.raw);
     if (shown === undefined) {
-      throw new Problem(401, "unauthorized: send the token as Authorization: Bearer <token>");
+      throw new EngineError("unauthorized", "unauthorized: send the token as Authorization: Bearer <token>");
     }
     const access = lock(shown);
-    if (access === "none") throw new Problem(401, "unauthorized: the token is not this engine's");
+    if (access === "none")
+      throw new EngineError("unauthorized", "unauthorized: the token is not this engine's");
     if (access === "read only" && !isRead(c.req.method, c.req.path)) {
-      throw new Problem(403, `forbidden: a read-only token may not ${c.req.method} ${c.req.path}`);
+      throw new EngineError(
+        "forbidden",
+        `forbidden: a read-only token may not ${c.req.method} ${c.req.path}`,
+      );
     }
     await next();
   };

@@ -2,10 +2,10 @@ import { HEADER } from "@perdure/core/protocol";
 import { z } from "zod";
 import { toBytes } from "../rules/bytes.ts";
 import { belongsToLiveRun, type Command, parseTrigger, type StartRun } from "../rules/command.ts";
+import { EngineError, invalid } from "../rules/engine-error.ts";
 import { NAME, toName } from "../rules/name.ts";
 import type { PublishRequest } from "../rules/new-message.ts";
-import { invalid, Problem } from "../rules/problem.ts";
-import type { Receipt } from "../store/store.ts";
+import type { Receipt } from "../store/receipt.ts";
 import { type RequestedDestination, resolve, sent, toAnswers } from "./destinations.ts";
 import { check, json, parseJson } from "./json.ts";
 import { type Body, type Origin, type Output, type Routes, route } from "./route.ts";
@@ -50,8 +50,9 @@ export const batches: Routes = {
       answers: { 200: z.array(z.union([sent, error])) },
       async handle(input, service) {
         const read = await readItems(input.body, input, service);
-        const asked = read.filter((one): one is RequestedDestination => !(one instanceof Problem));
-        if (asked.length === 0 && input.body.some(isOfRun)) throw read.find((one) => one instanceof Problem);
+        const asked = read.filter((one): one is RequestedDestination => !(one instanceof EngineError));
+        if (asked.length === 0 && input.body.some(isOfRun))
+          throw read.find((one) => one instanceof EngineError);
         return inPlaces(read, await submitAll(asked, service));
       },
     }),
@@ -63,16 +64,16 @@ export const batches: Routes = {
       answers: { 201: z.array(z.union([triggered, error])) },
       async handle(input, service) {
         const pause = createTimeSlices();
-        const read: (StartRun | Problem)[] = [];
+        const read: (StartRun | EngineError)[] = [];
         for (const one of input.body) {
           await pause();
           read.push(readTrigger(one, input, service));
         }
-        const commands = read.filter((one): one is StartRun => !(one instanceof Problem));
+        const commands = read.filter((one): one is StartRun => !(one instanceof EngineError));
         const outcomes = await submitEach(commands, service);
         return inPlaces(
           read,
-          outcomes.map((one) => (one instanceof Problem ? { error: one.message } : toRunAnswer(one))),
+          outcomes.map((one) => (one instanceof EngineError ? { error: one.message } : toRunAnswer(one))),
         );
       },
     }),
@@ -84,7 +85,9 @@ type Failed = Output<typeof error>;
 /** Answers, with the faults in their places among them. */
 function inPlaces<Answer>(read: readonly unknown[], answers: readonly Answer[]): (Answer | Failed)[] {
   const rest = answers.values();
-  return read.map((one) => (one instanceof Problem ? { error: one.message } : (rest.next().value as Answer)));
+  return read.map((one) =>
+    one instanceof EngineError ? { error: one.message } : (rest.next().value as Answer),
+  );
 }
 
 /** What belongs to a live run is stored in one transaction; other items don't depend on each other. */
@@ -99,14 +102,14 @@ async function submitAll(
   return asked.map((one) => {
     const own = outcomes.slice(taken, taken + one.commands.length);
     taken += own.length;
-    const problem = own.find((outcome) => outcome instanceof Problem);
+    const problem = own.find((outcome) => outcome instanceof EngineError);
     if (problem) return { error: problem.message };
     return toAnswers(one, own.filter(isReceipt));
   });
 }
 
-function isReceipt(outcome: Receipt | Problem): outcome is Receipt {
-  return !(outcome instanceof Problem);
+function isReceipt(outcome: Receipt | EngineError): outcome is Receipt {
+  return !(outcome instanceof EngineError);
 }
 
 /** Nothing that is there already has a part in it. */
@@ -115,20 +118,20 @@ function standsAlone(command: Command): boolean {
   return command.kind === "message";
 }
 
-/** @throws Problem 413 for items that become more messages than a batch may have */
+/** @throws EngineError `too_large` for items that become more messages than a batch may have */
 async function readItems(
   items: readonly object[],
   origin: Origin,
   service: Service,
-): Promise<(RequestedDestination | Problem)[]> {
+): Promise<(RequestedDestination | EngineError)[]> {
   const pause = createTimeSlices();
-  const read: (RequestedDestination | Problem)[] = [];
+  const read: (RequestedDestination | EngineError)[] = [];
   let room = service.limits.batchItems;
   for (const one of items) {
     await pause();
     const asked = await readItem(one, origin, service, room);
     read.push(asked);
-    if (!(asked instanceof Problem)) room -= asked.commands.length;
+    if (!(asked instanceof EngineError)) room -= asked.commands.length;
   }
   return read;
 }
@@ -138,21 +141,25 @@ async function readItem(
   origin: Origin,
   service: Service,
   room: number,
-): Promise<RequestedDestination | Problem> {
+): Promise<RequestedDestination | EngineError> {
   try {
     return await resolve(toRequest(one, origin), service, room);
   } catch (error) {
-    if (error instanceof Problem && error.status !== 413 && !belongsToLiveRun(new Map(headersOf(one))))
+    if (
+      error instanceof EngineError &&
+      error.code !== "too_large" &&
+      !belongsToLiveRun(new Map(headersOf(one)))
+    )
       return error;
     throw error;
   }
 }
 
-function readTrigger(one: object, origin: Origin, { limits }: Service): StartRun | Problem {
+function readTrigger(one: object, origin: Origin, { limits }: Service): StartRun | EngineError {
   try {
     return parseTrigger(toRequest(one, origin), limits);
   } catch (error) {
-    if (error instanceof Problem) return error;
+    if (error instanceof EngineError) return error;
     throw error;
   }
 }
@@ -160,7 +167,7 @@ function readTrigger(one: object, origin: Origin, { limits }: Service): StartRun
 /** Headers of an item: each takes as long to read as an item itself. */
 const MOST_HEADERS = 1000;
 
-/** @throws Problem 400 that names the field */
+/** @throws EngineError `invalid_request` that names the field */
 function toRequest(one: object, { callerIp, now }: Origin): PublishRequest {
   const count = headersOf(one).length;
   if (count > MOST_HEADERS) throw invalid("headers", `expected ${MOST_HEADERS} at most, got ${count}`);

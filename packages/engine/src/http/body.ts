@@ -1,4 +1,4 @@
-import { Problem } from "../rules/problem.ts";
+import { EngineError } from "../rules/engine-error.ts";
 
 /** Bytes of bodies that are in memory at once, of all requests together. */
 export class BodyBudget {
@@ -15,7 +15,7 @@ export class BodyBudget {
     return {
       take: (bytes) => {
         if (this.#held + bytes > this.#limit)
-          throw new Problem(503, "the engine holds too many bodies of requests: try again", {
+          throw new EngineError("unavailable", "the engine holds too many bodies of requests: try again", {
             retryAfter: 1,
           });
         this.#held += bytes;
@@ -30,7 +30,7 @@ export class BodyBudget {
 }
 
 export interface BodyReservation {
-  /** @throws Problem 503 when all requests together would hold more than the budget */
+  /** @throws EngineError `unavailable` when all requests together would hold more than the budget */
   take(bytes: number): void;
   /** Gives back all that was taken: the request has been answered. */
   release(): void;
@@ -42,7 +42,7 @@ const SMALL = 64 * 1024;
 /**
  * The bytes of a request's body.
  *
- * @throws Problem 413 as soon as there are more than `limit`, 503 as soon as `hold` can take no more
+ * @throws EngineError `too_large` as soon as there are more than `limit`, `unavailable` as soon as `hold` can take no more
  */
 export async function readBody(request: Request, limit: number, hold: BodyReservation): Promise<Uint8Array> {
   const announced = Number(request.headers.get("content-length") ?? Number.NaN);
@@ -72,6 +72,6 @@ function withinLimit(body: Uint8Array, limit: number): Uint8Array {
   return body;
 }
 
-function tooLarge(limit: number): Problem {
-  return new Problem(413, `the body is larger than the ${limit} bytes that are allowed`);
+function tooLarge(limit: number): EngineError {
+  return new EngineError("too_large", `the body is larger than the ${limit} bytes that are allowed`);
 }

@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { type Command, parseCommand, parseUrlGroupPublish } from "../rules/command.ts";
+import { EngineError } from "../rules/engine-error.ts";
 import type { PublishRequest } from "../rules/new-message.ts";
-import { Problem } from "../rules/problem.ts";
 import { isUrlGroupName, unknownDestination } from "../rules/url-group.ts";
-import type { Receipt } from "../store/store.ts";
+import type { Receipt } from "../store/receipt.ts";
 import type { Output } from "./route.ts";
 import { published } from "./schemas.ts";
 import type { Service } from "./service.ts";
@@ -17,7 +17,7 @@ export interface RequestedDestination {
 
 /**
  * @param room messages that the request's batch may still become
- * @throws Problem 4xx that names the field; 404 for a URL group that isn't there; 413 for one message too many
+ * @throws EngineError that names the field; `not_found` for a URL group that isn't there; `too_large` for one message too many
  */
 export async function resolve(
   request: PublishRequest,
@@ -32,9 +32,9 @@ export async function resolve(
   return { toGroup: true, commands: parseUrlGroupPublish(request, urlGroup, limits) };
 }
 
-function tooMany(most: number): Problem {
-  return new Problem(
-    413,
+function tooMany(most: number): EngineError {
+  return new EngineError(
+    "too_large",
     `the batch becomes more than ${most} messages, counting one for each endpoint of a url group; send several smaller requests`,
   );
 }

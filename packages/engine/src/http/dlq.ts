@@ -1,6 +1,6 @@
 import { z } from "zod";
+import { EngineError } from "../rules/engine-error.ts";
 import { toShown } from "../rules/header.ts";
-import { Problem } from "../rules/problem.ts";
 import type { Run } from "../rules/run.ts";
 import type { CallbackReport, CallbackState, DeadLetter, DeadLetterQuery } from "../store/lists.ts";
 import { MESSAGE_FILTERS, ORDER, toMessageFilter, toOrder } from "./filters.ts";
@@ -130,7 +130,7 @@ function single(ofRuns: boolean): Routes[string] {
   };
 }
 
-/** @throws Problem 404 */
+/** @throws EngineError `not_found` */
 export async function findDeadLetter(id: string, { store }: Service, ofRuns: boolean): Promise<DeadLetter> {
   const [letter] = (await store.deadLetters({ dlqIds: [id], count: 1, ofRuns })).items;
   if (!letter) throw unknown(id);
@@ -154,8 +154,8 @@ export function toDeadLetterQuery(query: Values<typeof DEAD_LETTERS>, ofRuns: bo
   };
 }
 
-function unknown(id: string): Problem {
-  return new Problem(404, `dead letter ${id} not found`);
+function unknown(id: string): EngineError {
+  return new EngineError("not_found", `dead letter ${id} not found`);
 }
 
 function deadLetterView(letter: DeadLetter): Output<typeof deadLetter> {

@@ -1,9 +1,10 @@
 import { HEADER, type NotifyResponse, type Waiter } from "@perdure/core/protocol";
 import { z } from "zod";
+import type { Store } from "../commands/store.ts";
 import { URL_TEXT } from "../rules/destination.ts";
 import { ID, toId } from "../rules/field.ts";
 import { parseWait } from "../rules/wait.ts";
-import type { Store, Waiting } from "../store/store.ts";
+import type { Waiting } from "../store/waits.ts";
 import { json, raw } from "./json.ts";
 import { decode } from "./parameters.ts";
 import { type Output, type Routes, route } from "./route.ts";

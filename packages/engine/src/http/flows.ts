@@ -1,8 +1,8 @@
 import { z } from "zod";
+import { EngineError } from "../rules/engine-error.ts";
 import { type FlowChange, type FlowControl, toPin } from "../rules/flow-control.ts";
 import { GLOBAL_KEY, toShownKey } from "../rules/global-flow.ts";
 import { NAME } from "../rules/name.ts";
-import { Problem } from "../rules/problem.ts";
 import { flag, named, positive, text } from "./parameters.ts";
 import { type Output, type Parameter, type Routes, route } from "./route.ts";
 import { done, seconds, unixTime } from "./schemas.ts";
@@ -116,11 +116,11 @@ async function change(
   what: FlowChange,
   { store }: Service,
 ): Promise<Output<typeof done>> {
-  return (await store.flows.change(key, what)) ? {} : refuseUnknown(key);
+  return (await store.changeFlow(key, what)) ? {} : refuseUnknown(key);
 }
 
 function refuseUnknown(key: string): never {
-  throw new Problem(404, `flow control key ${key} not found: no message has used it`);
+  throw new EngineError("not_found", `flow control key ${key} not found: no message has used it`);
 }
 
 function toView(flow: FlowControl): Output<typeof flowControl> {

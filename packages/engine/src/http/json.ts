@@ -1,5 +1,6 @@
 import type { z } from "zod";
-import { invalid, messageOf, Problem } from "../rules/problem.ts";
+import { EngineError, invalid } from "../rules/engine-error.ts";
+import { messageOf } from "../rules/thrown.ts";
 import { type Fault, findFault, MAX_DEPTH } from "./json-faults.ts";
 import type { Body } from "./route.ts";
 import { createTimeSlices, type YieldPoint } from "./time-slices.ts";
@@ -32,7 +33,7 @@ export function optional<Value>(body: Body<Value>): Body<Value | undefined> {
 
 /**
  * @param mostItems of the outermost list. Any by default
- * @throws Problem 400 for bytes that are no text, or no JSON, or that say something twice, or are nested too deeply; 413
+ * @throws EngineError `invalid_request` for bytes that are no text, or no JSON, or that say something twice, or are nested too deeply; `too_large`
  * for more items or values than may be parsed at once
  */
 export async function parseJson(bytes: Uint8Array, what: string, mostItems = Infinity): Promise<unknown> {
@@ -46,9 +47,9 @@ export async function parseJson(bytes: Uint8Array, what: string, mostItems = Inf
     if (fault?.kind !== "items" && fault?.kind !== "values") value = JSON.parse(text);
     await pause();
   } catch (cause) {
-    throw new Problem(400, `${what} is not JSON: ${messageOf(cause)}`, { cause });
+    throw new EngineError("invalid_request", `${what} is not JSON: ${messageOf(cause)}`, { cause });
   }
-  if (fault) throw toProblem(fault, what);
+  if (fault) throw toEngineError(fault, what);
   return value;
 }
 
@@ -62,16 +63,16 @@ async function searchFault(text: string, mostItems: number, pause: YieldPoint): 
   }
 }
 
-function toProblem(fault: Fault, what: string): Problem {
+function toEngineError(fault: Fault, what: string): EngineError {
   switch (fault.kind) {
     case "name":
       return invalid(fault.name, `it is given twice in ${what}, or nothing can have this name`);
     case "depth":
-      return new Problem(400, `${what} is nested deeper than ${MAX_DEPTH} levels`);
+      return new EngineError("invalid_request", `${what} is nested deeper than ${MAX_DEPTH} levels`);
     case "items":
     case "values":
-      return new Problem(
-        413,
+      return new EngineError(
+        "too_large",
         `${what} has more than ${fault.most} ${fault.kind}; send several smaller requests`,
       );
     default:
@@ -79,7 +80,7 @@ function toProblem(fault: Fault, what: string): Problem {
   }
 }
 
-/** @throws Problem 400 that names the field */
+/** @throws EngineError `invalid_request` that names the field */
 export function check<S extends z.ZodType>(schema: S, value: unknown, what: string): z.output<S> {
   const { data, error } = schema.safeParse(value, { error: explain });
   if (!error) return data as z.output<S>;
@@ -89,7 +90,10 @@ export function check<S extends z.ZodType>(schema: S, value: unknown, what: stri
     throw invalid(toField([...path, ...issue.keys.slice(0, 1)]), `there is no such field in ${what}`);
   }
   if (path.length === 0)
-    throw new Problem(400, `${what} must be a JSON ${message.replace(/^expected an? /, "")}`);
+    throw new EngineError(
+      "invalid_request",
+      `${what} must be a JSON ${message.replace(/^expected an? /, "")}`,
+    );
   throw invalid(toField(path), message);
 }
 

@@ -1,6 +1,6 @@
 import { isPublicSecret } from "@perdure/core/protocol";
 import { z } from "zod";
-import { Problem } from "../rules/problem.ts";
+import { EngineError } from "../rules/engine-error.ts";
 import { tokenOf } from "./auth.ts";
 import { type Routes, route } from "./route.ts";
 
@@ -23,7 +23,10 @@ export const signingKeys: Routes = {
       handle({ request }, service) {
         // Everybody knows that token. The keys would change for all who use this engine.
         if (isPublicSecret(tokenOf(request) ?? ""))
-          throw new Problem(403, "forbidden: keys can't be rotated with the public token of development");
+          throw new EngineError(
+            "forbidden",
+            "forbidden: keys can't be rotated with the public token of development",
+          );
         return service.keys.rotate();
       },
     }),

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { invalid, Problem } from "../rules/problem.ts";
-import type { MessageQuery } from "../store/publishing.ts";
+import { EngineError, invalid } from "../rules/engine-error.ts";
+import type { MessageQuery } from "../store/lists.ts";
 import { MESSAGE_FILTERS, PLACES, toMessageFilter } from "./filters.ts";
 import { json, optional } from "./json.ts";
 import { list, part, whole } from "./parameters.ts";
@@ -103,6 +103,6 @@ function toFilter(asked: Values<typeof query>): Omit<MessageQuery, "count" | "be
   };
 }
 
-function unknown(id: string): Problem {
-  return new Problem(404, `message ${id} not found`);
+function unknown(id: string): EngineError {
+  return new EngineError("not_found", `message ${id} not found`);
 }

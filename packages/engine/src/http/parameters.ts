@@ -1,7 +1,7 @@
 import { toHttpUrl } from "@perdure/core/protocol";
+import { invalid } from "../rules/engine-error.ts";
 import { toFlag } from "../rules/field.ts";
 import { NAME, toName } from "../rules/name.ts";
-import { invalid } from "../rules/problem.ts";
 import { checkUrlGroupName } from "../rules/url-group.ts";
 import type { Parameter, Schema } from "./route.ts";
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
+import { EngineError } from "../rules/engine-error.ts";
 import { NAME } from "../rules/name.ts";
-import { Problem } from "../rules/problem.ts";
 import { toQueueChange } from "../rules/queue.ts";
 import { json } from "./json.ts";
 import { named } from "./parameters.ts";
@@ -32,14 +32,14 @@ export const queues: Routes = {
     GET: route({
       summary: "List queues, by name",
       answers: { 200: z.array(queue) },
-      handle: (_, { store }) => store.queues.list(),
+      handle: (_, { store }) => store.queues(),
     }),
     POST: route({
       summary: "Make a queue, or change one",
       body: json("the queue", change),
       answers: { 200: done },
       async handle({ body }, { store, limits }) {
-        await store.queues.put(toQueueChange(body, limits), limits);
+        await store.putQueue(toQueueChange(body, limits), limits);
         return {};
       },
     }),
@@ -50,14 +50,14 @@ export const queues: Routes = {
       params,
       answers: { 200: queue },
       handle: async ({ params: { queue: name } }, { store }) =>
-        (await store.queues.get(name)) ?? refuseUnknown(name),
+        (await store.queue(name)) ?? refuseUnknown(name),
     }),
     DELETE: route({
       summary: "Delete a queue, if there is one, and cancel what waits in it",
       params,
       answers: { 200: done },
       async handle({ params: { queue: name } }, { store }) {
-        await store.queues.delete(name);
+        await store.deleteQueue(name);
         return {};
       },
     }),
@@ -85,9 +85,9 @@ async function pause(
   { store }: Service,
   paused: boolean,
 ): Promise<Record<never, never>> {
-  return (await store.queues.pause(name, paused)) ? {} : refuseUnknown(name);
+  return (await store.pauseQueue(name, paused)) ? {} : refuseUnknown(name);
 }
 
 function refuseUnknown(name: string): never {
-  throw new Problem(404, `queue ${name} not found`);
+  throw new EngineError("not_found", `queue ${name} not found`);
 }

@@ -1,6 +1,6 @@
 import type { MiddlewareHandler } from "hono";
 import type { Clock } from "../rules/clock.ts";
-import { Problem } from "../rules/problem.ts";
+import { EngineError } from "../rules/engine-error.ts";
 import type { Env, Service } from "./service.ts";
 
 const SECOND = 1000;
@@ -36,7 +36,8 @@ export function limitRates({ clock, limits }: Pick<Service, "clock" | "limits">)
       c.header(`${count.prefix}-Remaining`, String(Math.max(0, count.left)));
       c.header(`${count.prefix}-Reset`, String(Math.ceil(count.reset / SECOND)));
     }
-    if (over) throw new Problem(429, `rate limit exceeded: ${over.limit} requests ${nameOf(over)}`);
+    if (over)
+      throw new EngineError("rate_limited", `rate limit exceeded: ${over.limit} requests ${nameOf(over)}`);
     await next();
   };
 }

@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { lifetimeOf } from "../rules/command.ts";
+import { EngineError } from "../rules/engine-error.ts";
 import { checkDelays, refusePlainOptions } from "../rules/limits.ts";
 import { OPTION_HEADERS } from "../rules/option-headers.ts";
 import { readOptions } from "../rules/options.ts";
-import { Problem } from "../rules/problem.ts";
 import type { Run } from "../rules/run.ts";
 import type { ResumeRequest } from "../store/lists.ts";
 import { DEAD_LETTERS, dlqId, findDeadLetter, toDeadLetterQuery } from "./dlq.ts";
@@ -31,8 +31,8 @@ export const resumes: Routes = {
         await findDeadLetter(id, service, true);
         const run = await service.store.repeatRollbacks(id);
         if (run) return toView(run);
-        throw new Problem(
-          400,
+        throw new EngineError(
+          "conflict",
           `dead letter ${id} has no rollbacks that failed, or something of it is under way`,
         );
       },
@@ -66,8 +66,8 @@ export const resumes: Routes = {
         const { callback } = await findDeadLetter(id, service, true);
         const run = await service.store.repeatReport(id);
         if (run) return toView(run);
-        throw new Problem(
-          400,
+        throw new EngineError(
+          "conflict",
           `the failure function of dead letter ${id} can't be called again: it is ${callback?.state ?? "NONE"}, not CALLBACK_FAIL or CALLBACK_CANCELED`,
         );
       },
@@ -80,8 +80,8 @@ export const resumes: Routes = {
         const { callback } = await findDeadLetter(id, service, true);
         const cancelled = callback && (await service.store.cancelMessage(callback.message.id));
         if (!cancelled) {
-          throw new Problem(
-            400,
+          throw new EngineError(
+            "conflict",
             `the failure function of dead letter ${id} can't be canceled: it is ${callback?.state ?? "NONE"}, not CALLBACK_INPROGRESS`,
           );
         }
@@ -127,14 +127,14 @@ function resumeOne(kind: Kind, verb: string): Routes[string] {
   };
 }
 
-async function notResumed(id: string, { store }: Service): Promise<Problem> {
+async function notResumed(id: string, { store }: Service): Promise<EngineError> {
   const [letter] = (await store.deadLetters({ dlqIds: [id], count: 1, ofRuns: true })).items;
   return letter
-    ? new Problem(
-        400,
+    ? new EngineError(
+        "conflict",
         `dead letter ${id} can't be taken up again yet: its rollbacks or its failure function are under way; wait for them, or cancel them`,
       )
-    : new Problem(404, `dead letter ${id} of a workflow run not found`);
+    : new EngineError("not_found", `dead letter ${id} of a workflow run not found`);
 }
 
 function readChanges(

@@ -1,9 +1,9 @@
 import { HEADER } from "@perdure/core/protocol";
 import { z } from "zod";
+import { EngineError, invalid } from "../rules/engine-error.ts";
 import { checkDelays } from "../rules/limits.ts";
 import { OPTION_HEADERS } from "../rules/option-headers.ts";
 import { type Options, readOptions } from "../rules/options.ts";
-import { invalid, Problem } from "../rules/problem.ts";
 import { DEAD_LETTERS, dlqId, toDeadLetterQuery } from "./dlq.ts";
 import { toCursor } from "./parameters.ts";
 import { type Routes, route } from "./route.ts";
@@ -38,8 +38,8 @@ export const retries: Routes = {
         const { messages } = await store.retry({ dlqIds: [id], count: 1 }, changes, limits);
         const [message] = messages;
         if (message) return { messageId: message.id };
-        throw new Problem(
-          404,
+        throw new EngineError(
+          "not_found",
           `dead letter ${id} of a message not found; that of a workflow run is resumed or restarted`,
         );
       },

@@ -11,7 +11,7 @@ export interface Parameter<Value> {
   readonly raw?: true;
   /**
    * @param values as often as it is given
-   * @throws Problem 400 that names it
+   * @throws EngineError `invalid_request` that names it
    */
   readonly read: (values: readonly string[], name: string) => Value;
 }
@@ -27,7 +27,7 @@ export interface Body<Value> {
   readonly type: "application/json" | "*/*";
   readonly schema?: z.ZodType;
   readonly required: boolean;
-  /** @throws Problem 400 that names the field; 413 for more than the limits */
+  /** @throws EngineError `invalid_request` that names the field; `too_large` for more than the limits */
   readonly read: (bytes: Uint8Array, limits: Pick<Service["limits"], "batchItems">) => Value | Promise<Value>;
 }
 
@@ -83,7 +83,7 @@ export interface Route<
   readonly body?: Body<B>;
   /** Bytes of the body, where it isn't the limit of every request. */
   bodyLimit?(limits: Service["limits"]): number;
-  /** Decides, before the body is read, whether the request may go on. @throws Problem */
+  /** Decides, before the body is read, whether the request may go on. @throws EngineError */
   admit?(head: Omit<Input<P, Q>, "body">, service: Service): Promise<void>;
   readonly answers: A;
   /** The media type of the usual answer, where it isn't JSON: `handle` returns the response then. */
@@ -92,7 +92,7 @@ export interface Route<
   status?(shown: Output<A[keyof A & number]>): keyof A & number;
   /** No token is needed. */
   readonly open?: true;
-  /** @throws Problem */
+  /** @throws EngineError */
   handle(
     input: Input<P, Q, B>,
     service: Service,

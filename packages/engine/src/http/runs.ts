@@ -1,7 +1,7 @@
 import { toHttpUrl } from "@perdure/core/protocol";
 import { z } from "zod";
 import { URL_TEXT } from "../rules/destination.ts";
-import { Problem } from "../rules/problem.ts";
+import { EngineError } from "../rules/engine-error.ts";
 import type { RunQuery } from "../store/lists.ts";
 import { DATES, PLACES, toDates } from "./filters.ts";
 import { json, optional, raw } from "./json.ts";
@@ -64,7 +64,8 @@ export const runs: Routes = {
       answers: { 200: z.array(entry) },
       async handle({ params: { id }, query: { ended = false, workflowCreatedAt } }, { store }) {
         const history = await store.history(id, { ended, createdAt: workflowCreatedAt });
-        if (!history) throw new Problem(404, `workflow run ${id} not found: it has ended, or never was`);
+        if (!history)
+          throw new EngineError("not_found", `workflow run ${id} not found: it has ended, or never was`);
         return history;
       },
     }),
@@ -91,7 +92,7 @@ async function end(
   const response = cancel || body.length === 0 ? undefined : new TextDecoder().decode(body);
   const state = cancel ? "RUN_CANCELED" : "RUN_SUCCESS";
   const end = await service.store.endRun(runId, { state, response });
-  if (end === "unknown") throw new Problem(404, `workflow run ${runId} not found`);
+  if (end === "unknown") throw new EngineError("not_found", `workflow run ${runId} not found`);
   return { cancelled: end === "ended" && cancel ? 1 : 0 };
 }
 

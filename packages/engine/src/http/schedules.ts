@@ -1,10 +1,10 @@
 import { HEADER } from "@perdure/core/protocol";
 import { z } from "zod";
+import { EngineError } from "../rules/engine-error.ts";
 import { toHeaderMap } from "../rules/header.ts";
 import { DEFAULT_RETRIES } from "../rules/message.ts";
 import type { PublishRequest } from "../rules/new-message.ts";
 import { OPTION_HEADERS } from "../rules/option-headers.ts";
-import { Problem } from "../rules/problem.ts";
 import { describeSchedule, type Schedule, toSchedule } from "../rules/schedule.ts";
 import { isUrlGroupName, unknownDestination } from "../rules/url-group.ts";
 import { raw } from "./json.ts";
@@ -54,7 +54,7 @@ export const schedules: Routes = {
     GET: route({
       summary: "List schedules, the oldest first",
       answers: { 200: z.array(schedule) },
-      handle: async (_, { store }) => (await store.schedules.list()).map(scheduleView),
+      handle: async (_, { store }) => (await store.schedules()).map(scheduleView),
     }),
   },
   // A destination has a scheme, and an id has no slash.
@@ -67,7 +67,7 @@ export const schedules: Routes = {
       params,
       answers: { 200: schedule },
       async handle({ params: { schedule: id } }, { store }) {
-        const found = await store.schedules.get(id);
+        const found = await store.schedule(id);
         if (!found) throw unknown(id);
         return scheduleView(found);
       },
@@ -88,7 +88,7 @@ export const schedules: Routes = {
       params,
       answers: { 200: done },
       async handle({ params: { schedule: id } }, { store }) {
-        await store.schedules.delete(id);
+        await store.deleteSchedule(id);
         return {};
       },
     }),
@@ -104,7 +104,7 @@ export async function createSchedule(
   const urlGroup = isUrlGroupName(destination) ? await store.urlGroup(destination) : undefined;
   if (isUrlGroupName(destination) && !urlGroup) throw unknownDestination(destination);
   const schedule = toSchedule(request, urlGroup, limits);
-  await store.schedules.put(schedule, limits);
+  await store.putSchedule(schedule, limits);
   return { scheduleId: schedule.id };
 }
 
@@ -114,14 +114,14 @@ function switched(summary: string, paused: boolean): Routes[string]["POST"] & ob
     params,
     answers: { 200: done },
     async handle({ params: { schedule: id } }, { store }) {
-      if (!(await store.schedules.pause(id, paused))) throw unknown(id);
+      if (!(await store.pauseSchedule(id, paused))) throw unknown(id);
       return {};
     },
   });
 }
 
-function unknown(id: string): Problem {
-  return new Problem(404, `schedule ${id} not found`);
+function unknown(id: string): EngineError {
+  return new EngineError("not_found", `schedule ${id} not found`);
 }
 
 function scheduleView(one: Schedule): Output<typeof schedule> {

@@ -2,7 +2,7 @@ import { PREFIX } from "@perdure/core/protocol";
 import type { Context, Handler } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { rawDestination } from "../rules/destination.ts";
-import { invalid } from "../rules/problem.ts";
+import { invalid } from "../rules/engine-error.ts";
 import { readBody } from "./body.ts";
 import { decode } from "./parameters.ts";
 import { targetOf } from "./path.ts";

@@ -1,12 +1,14 @@
+import type { Store } from "../commands/store.ts";
+import type { ShownFlows } from "../delivery/global-flow.ts";
 import type { Keys } from "../delivery/keys.ts";
 import type { Clock } from "../rules/clock.ts";
 import type { Observer } from "../rules/event.ts";
 import type { OptionLimits } from "../rules/options.ts";
 import type { QueueLimits } from "../rules/queue.ts";
 import type { Retention } from "../rules/retention.ts";
+import type { ScheduleLimits } from "../rules/schedule.ts";
 import type { UrlGroupLimits } from "../rules/url-group.ts";
-import type { Flows, ScheduleLimits } from "../store/controls.ts";
-import type { Store, WebhookLimits } from "../store/store.ts";
+import type { WebhookLimits } from "../store/waits.ts";
 import type { BodyBudget } from "./body.ts";
 
 /** What the API works with. */
@@ -38,7 +40,7 @@ export interface Service {
   /** Of all requests together. */
   readonly bodies: BodyBudget;
   /** Flow control keys as they are shown. */
-  readonly flows: Pick<Flows, "list" | "get">;
+  readonly flows: ShownFlows;
   /** Deliveries under way, and how many there may be. */
   readonly parallelism: () => { readonly max: number; readonly count: number };
 }

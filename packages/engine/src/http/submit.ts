@@ -1,7 +1,7 @@
 import type { Command } from "../rules/command.ts";
+import { EngineError } from "../rules/engine-error.ts";
 import type { PublishRequest } from "../rules/new-message.ts";
-import { Problem } from "../rules/problem.ts";
-import type { Receipt } from "../store/store.ts";
+import type { Receipt } from "../store/receipt.ts";
 import type { Input, None, Output } from "./route.ts";
 import type { published } from "./schemas.ts";
 import type { Service } from "./service.ts";
@@ -29,8 +29,8 @@ const SLICE = { count: 64, bytes: 1024 * 1024 };
 export async function submitEach(
   commands: readonly Command[],
   service: Service,
-): Promise<(Receipt | Problem)[]> {
-  const outcomes: (Receipt | Problem)[] = [];
+): Promise<(Receipt | EngineError)[]> {
+  const outcomes: (Receipt | EngineError)[] = [];
   for (const slice of toSlices(commands)) {
     await new Promise((resolve) => setImmediate(resolve));
     outcomes.push(...(await submitSlice(slice, service)));
@@ -41,7 +41,7 @@ export async function submitEach(
 /** As {@link submitEach}. @throws the store's first refusal: what it refuses of messages to one group, it refuses of all */
 export async function submitAll(commands: readonly Command[], service: Service): Promise<Receipt[]> {
   return (await submitEach(commands, service)).map((outcome) => {
-    if (outcome instanceof Problem) throw outcome;
+    if (outcome instanceof EngineError) throw outcome;
     return outcome;
   });
 }
@@ -49,11 +49,11 @@ export async function submitAll(commands: readonly Command[], service: Service):
 async function submitSlice(
   slice: readonly Command[],
   service: Service,
-): Promise<readonly (Receipt | Problem)[]> {
+): Promise<readonly (Receipt | EngineError)[]> {
   try {
     return await submit(slice, service);
   } catch (error) {
-    if (!(error instanceof Problem)) throw error;
+    if (!(error instanceof EngineError)) throw error;
     if (slice.length === 1) return [error];
   }
   return (await Promise.all(slice.map((one) => submitSlice([one], service)))).flat();

@@ -1,6 +1,6 @@
 import { parseTrigger } from "../rules/command.ts";
 import { OPTION_HEADERS } from "../rules/option-headers.ts";
-import type { Receipt } from "../store/store.ts";
+import type { Receipt } from "../store/receipt.ts";
 import { raw } from "./json.ts";
 import { destination } from "./parameters.ts";
 import { type Output, type Routes, route } from "./route.ts";

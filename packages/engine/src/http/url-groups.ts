@@ -2,10 +2,10 @@ import { toHttpUrl, urlKey } from "@perdure/core/protocol";
 import { z } from "zod";
 import { parseUrlGroupPublish } from "../rules/command.ts";
 import { URL_TEXT } from "../rules/destination.ts";
+import { invalid } from "../rules/engine-error.ts";
 import { toUrl } from "../rules/field.ts";
 import { isHeaderName, isHeaderValue } from "../rules/header.ts";
 import { NAME } from "../rules/name.ts";
-import { invalid } from "../rules/problem.ts";
 import {
   checkCount,
   checkUrlGroupName,

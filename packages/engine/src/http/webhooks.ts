@@ -1,7 +1,7 @@
 import type { WebhookHit } from "@perdure/core/protocol";
 import { toBase64, toBytes } from "../rules/bytes.ts";
+import { EngineError } from "../rules/engine-error.ts";
 import { trainCase } from "../rules/header.ts";
-import { Problem } from "../rules/problem.ts";
 import { raw } from "./json.ts";
 import { part } from "./parameters.ts";
 import { type Input, type Routes, route } from "./route.ts";
@@ -54,14 +54,14 @@ export const webhooks: Routes = {
 };
 
 /** To a sender without a token it makes no difference what exactly there isn't. */
-function noSuchWebhook(): Problem {
-  return new Problem(404, "there is no such webhook");
+function noSuchWebhook(): EngineError {
+  return new EngineError("not_found", "there is no such webhook");
 }
 
-function full(): Problem {
+function full(): EngineError {
   const message =
     "the webhook keeps as many requests as it may until its run waits for them: try again later";
-  return new Problem(429, message, { retryAfter: 60 });
+  return new EngineError("rate_limited", message, { retryAfter: 60 });
 }
 
 function toHit(

@@ -1,6 +1,6 @@
 import { z } from "zod";
+import { invalid } from "../rules/engine-error.ts";
 import type { MessageState } from "../rules/message.ts";
-import { invalid } from "../rules/problem.ts";
 import type { RunState } from "../rules/run.ts";
 import type { RunQuery } from "../store/lists.ts";
 import { DATES, PLACES, toDates } from "./filters.ts";

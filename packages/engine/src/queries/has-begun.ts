@@ -12,7 +12,7 @@ export async function hasBegun(tx: Tx, run: number): Promise<boolean> {
   const last = await tx.one<{ seq: number | null; fence: number | null }>(
     sql`SELECT messages.seq, coalesce(due.fence, messages.attempts) AS fence FROM entries
       LEFT JOIN messages ON messages.id = entries.message LEFT JOIN due ON due.message = messages.seq
-      WHERE entries.run = ${run} AND entries.call_type <> ${CALL} ORDER BY entries.seq DESC LIMIT 1`,
+      WHERE entries.run = ${run} AND entries.call_type <> ${CALL} ORDER BY entries.position DESC LIMIT 1`,
   );
   // A message that is gone was delivered.
   if (!last || last.seq === null || last.fence === null) return true;

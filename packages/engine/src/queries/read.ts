@@ -260,7 +260,7 @@ async function entriesOf(tx: Tx, runs: readonly number[]): Promise<Map<number, P
     created_at: number;
   }>(
     sql`SELECT seq, run, record, message, body, call_type, created_at FROM entries
-      WHERE run IN (${numbers(runs)}) ORDER BY seq`,
+      WHERE run IN (${numbers(runs)}) ORDER BY run, position`,
   );
   return groupBy(rows, ({ seq, run, record, message, body, call_type, created_at }) => [
     run,

@@ -1,9 +1,9 @@
 import { isLive, type Run } from "../rules/run.ts";
 import * as inOrder from "../store/in-order.ts";
-import type { Waiting } from "../store/store.ts";
 import { latestRun, runOf } from "../store/tables/runs.ts";
 import { OPEN_WAITS, toWait, type WaiterRow } from "../store/tables/waiters.ts";
 import { sql, type Tx } from "../store/tx.ts";
+import type { Waiting } from "../store/waits.ts";
 
 /** An event of a run. */
 export interface RunEvent {

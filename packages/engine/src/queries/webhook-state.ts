@@ -1,5 +1,5 @@
-import type { WebhookLimits, WebhookState } from "../store/store.ts";
 import { sql, type Tx } from "../store/tx.ts";
+import type { WebhookLimits, WebhookState } from "../store/waits.ts";
 import { nextWaiter, type RunEvent, reachableRun } from "./waiters.ts";
 
 /** Whether a webhook takes one more request, as far as that is known before the request's body is read. */

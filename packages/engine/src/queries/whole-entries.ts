@@ -1,5 +1,5 @@
 import type { HistoryEntry } from "@perdure/core/protocol";
-import type { Claim } from "../store/store.ts";
+import type { Claim } from "../store/claims.ts";
 import { history } from "../store/tables/entries.ts";
 import type { MessageRow } from "../store/tables/rows.ts";
 import { sql, type Tx } from "../store/tx.ts";

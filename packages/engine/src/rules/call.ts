@@ -2,6 +2,7 @@ import { decodeStepName, HEADER, PREFIX } from "@perdure/core/protocol";
 import { toBase64, toBytes } from "./bytes.ts";
 import { NO_POLICY, policyOf } from "./delivery-policy.ts";
 import { checkDestination } from "./destination.ts";
+import { invalid, unsupported } from "./engine-error.ts";
 import { withPrefix } from "./forward.ts";
 import { type HeaderList, toHeaderMap, toShown } from "./header.ts";
 import { newMessageId } from "./ids.ts";
@@ -9,7 +10,6 @@ import { checkDelays, checkLimits, refusePlainOptions } from "./limits.ts";
 import type { Callback, Failure, Message, NewMessage, Reply } from "./message.ts";
 import { type PublishRequest, requireRunId, toNewMessage } from "./new-message.ts";
 import { type OptionLimits, readOptions } from "./options.ts";
-import { invalid, unsupported } from "./problem.ts";
 import { keyOf } from "./record-key.ts";
 import type { Run } from "./run.ts";
 
@@ -39,7 +39,7 @@ export function isCall(headers: ReadonlyMap<string, string>): boolean {
   return headers.get(HEADER.callType.toLowerCase()) === "toCallback";
 }
 
-/** @throws Problem 4xx that names the field */
+/** @throws EngineError that names the field */
 export function parseCall(request: PublishRequest, limits: OptionLimits): StartCall {
   const url = checkDestination(request.destination, limits);
   const own = new Map([...request.headers].filter(([name]) => !ofCallback(name)));

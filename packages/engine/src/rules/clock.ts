@@ -46,7 +46,18 @@ interface Repetition {
   next: number;
 }
 
-/** A clock that stands still until it is told to move. */
+/**
+ * A clock for tests: time passes only when the test moves it.
+ *
+ * @example
+ * ```ts
+ * const clock = new ManualClock();
+ * const engine = createEngine({ store: ":memory:", token, signingKeys, clock });
+ * engine.start();
+ * clock.advance(60_000); // delivers everything that is due within a minute
+ * await engine.idle();
+ * ```
+ */
 export class ManualClock implements Clock {
   #now: number;
   readonly #timers = new Set<Timer>();

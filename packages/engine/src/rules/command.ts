@@ -4,6 +4,7 @@ import { isCall, parseCall, type StartCall } from "./call.ts";
 import { type Deduplication, deduplicationOf } from "./deduplication.ts";
 import { policyOf } from "./delivery-policy.ts";
 import { checkDestination } from "./destination.ts";
+import { EngineError, invalid, unsupported } from "./engine-error.ts";
 import { newRunId } from "./ids.ts";
 import { type Invocation, isInvoke, readInvocation } from "./invoke.ts";
 import { checkLimits, refusePlainOptions } from "./limits.ts";
@@ -16,9 +17,9 @@ import {
   toNewMessage,
 } from "./new-message.ts";
 import { type OptionLimits, type Options, readOptions } from "./options.ts";
-import { invalid, messageOf, Problem, unsupported } from "./problem.ts";
 import { readRecord } from "./record.ts";
 import { ALL_FEATURES, type NewRun, type RunConfig } from "./run.ts";
+import { messageOf } from "./thrown.ts";
 import { toEndpoint, type UrlGroup } from "./url-group.ts";
 
 /** One thing that the engine is asked to do, checked and ready to be stored. */
@@ -65,7 +66,7 @@ function isAppend(headers: ReadonlyMap<string, string>): boolean {
   return headers.get(INIT)?.toLowerCase() === "false";
 }
 
-/** @throws Problem 4xx that names the field */
+/** @throws EngineError that names the field */
 export function parseCommand(request: PublishRequest, limits: OptionLimits): Command {
   if (isCall(request.headers)) return parseCall(request, limits);
   if (!request.headers.has(INIT)) return parsePublish(request, limits, undefined);
@@ -79,7 +80,7 @@ export function parseCommand(request: PublishRequest, limits: OptionLimits): Com
 /**
  * The messages that a request to a URL group asks for: one for each endpoint, in their order.
  *
- * @throws Problem 4xx that names the field
+ * @throws EngineError that names the field
  */
 export function parseUrlGroupPublish(
   request: PublishRequest,
@@ -187,7 +188,7 @@ function withoutRepeated(options: Options, headers: ReadonlyMap<string, string>)
   };
 }
 
-/** How long a run may take, in milliseconds. @throws Problem 400 */
+/** How long a run may take, in milliseconds. @throws EngineError `invalid_request` */
 export function lifetimeOf(headers: ReadonlyMap<string, string>): number | undefined {
   const text = headers.get(HEADER.runTimeout.toLowerCase());
   if (text === undefined) return undefined;
@@ -208,7 +209,9 @@ function parseAppend(url: string, options: Options, request: PublishRequest): Ap
   try {
     record = readRecord(toText(request.body));
   } catch (cause) {
-    throw new Problem(400, `invalid step for workflow run ${runId}: ${messageOf(cause)}`, { cause });
+    throw new EngineError("invalid_request", `invalid step for workflow run ${runId}: ${messageOf(cause)}`, {
+      cause,
+    });
   }
   // Older clients say with each step where its failure is reported; today's say it once, with the trigger.
   const failureCallback = failureCallbackOf(undefined, options);

@@ -1,5 +1,6 @@
 import { Cron } from "croner";
-import { invalid, messageOf } from "./problem.ts";
+import { invalid } from "./engine-error.ts";
+import { messageOf } from "./thrown.ts";
 
 /** `CRON_TZ=Area/City ` before the five fields. */
 const ZONE = /^CRON_TZ=(\S+)\s+/;
@@ -11,7 +12,7 @@ const FIELDS = 5;
  * A cron expression without blanks around it.
  *
  * @param now milliseconds since 1970: an expression that never comes true after this is refused
- * @throws Problem 400 that names the field
+ * @throws EngineError `invalid_request` that names the field
  */
 export function toCron(text: string, field: string, now: number): string {
   const cron = text.trim();

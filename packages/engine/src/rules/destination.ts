@@ -1,5 +1,5 @@
 import { toHttpUrl } from "@perdure/core/protocol";
-import { Problem } from "./problem.ts";
+import { EngineError } from "./engine-error.ts";
 
 const MAX_URL_LENGTH = 8192;
 
@@ -32,28 +32,37 @@ export interface DestinationLimits {
  * A destination that requests can be sent to, as `new URL()` writes it. A scheme's second slash may be missing: proxies
  * that tidy paths remove it.
  *
- * @throws Problem 400
+ * @throws EngineError `invalid_request`
  */
 export function checkDestination(destination: string, limits: DestinationLimits = {}): string {
   if (destination.length > MAX_URL_LENGTH) {
-    throw new Problem(400, `invalid destination url: it is longer than ${MAX_URL_LENGTH} characters`);
+    throw new EngineError(
+      "invalid_request",
+      `invalid destination url: it is longer than ${MAX_URL_LENGTH} characters`,
+    );
   }
   const given = destination.replace(/^(https?):\/+(?=[^/])/i, "$1://");
   if (!/^https?:\/\//i.test(given)) {
-    throw new Problem(400, "invalid destination url: endpoint has invalid scheme, add http:// or https://");
+    throw new EngineError(
+      "invalid_request",
+      "invalid destination url: endpoint has invalid scheme, add http:// or https://",
+    );
   }
   const url = toHttpUrl(given);
   if (url === undefined)
-    throw new Problem(400, `invalid destination url: ${JSON.stringify(destination)} is no URL`);
+    throw new EngineError(
+      "invalid_request",
+      `invalid destination url: ${JSON.stringify(destination)} is no URL`,
+    );
   const { username, password } = new URL(url);
   if (username || password) {
-    throw new Problem(
-      400,
+    throw new EngineError(
+      "invalid_request",
       "invalid destination url: credentials belong in a forwarded header, not in the url",
     );
   }
   const refusal = limits.refusal?.(url);
-  if (refusal !== undefined) throw new Problem(400, `invalid destination url: ${refusal}`);
+  if (refusal !== undefined) throw new EngineError("invalid_request", `invalid destination url: ${refusal}`);
   return url;
 }
 

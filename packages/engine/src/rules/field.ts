@@ -1,6 +1,7 @@
 import { checkDestination, type DestinationLimits } from "./destination.ts";
+import { invalid } from "./engine-error.ts";
 import { isHeaderValue } from "./header.ts";
-import { invalid, messageOf } from "./problem.ts";
+import { messageOf } from "./thrown.ts";
 
 const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const;
 export type Method = (typeof METHODS)[number];
@@ -20,7 +21,7 @@ export function toFlag(text: string, field: string): boolean {
 /** A text that somebody chose to know something by, as JSON Schema says it. */
 export const ID = { minLength: 1, maxLength: 1024, pattern: "^[^\\p{Cc}]*$" } as const;
 
-/** @throws Problem 400 unless it is an {@link ID} */
+/** @throws EngineError `invalid_request` unless it is an {@link ID} */
 export function toId(text: string, field: string): string {
   const { minLength, maxLength } = ID;
   if (text.length < minLength || text.length > maxLength) {

@@ -1,5 +1,5 @@
+import { invalid } from "./engine-error.ts";
 import { type FlowLimit, MAX_PERIOD } from "./flow.ts";
-import { invalid } from "./problem.ts";
 
 /** A flow control key with its limits and what they let through. */
 export interface FlowControl {
@@ -72,7 +72,7 @@ export function begunAt(
 
 /**
  * @param asked what is to be pinned; the period in seconds
- * @throws Problem 400 that names the parameter
+ * @throws EngineError `invalid_request` that names the parameter
  */
 export function toPin({ parallelism, rate, period: seconds }: FlowPin): FlowPin {
   if (parallelism === undefined && rate === undefined && seconds === undefined) {

@@ -1,7 +1,7 @@
 import { HEADER, parseDuration } from "@perdure/core/protocol";
 import { DAY } from "./duration.ts";
+import { invalid } from "./engine-error.ts";
 import { toName } from "./name.ts";
-import { invalid } from "./problem.ts";
 
 /** A limit that all messages with the same key share. */
 export interface FlowLimit {
@@ -20,7 +20,7 @@ export const MAX_PERIOD: number = 7 * DAY;
 /**
  * `parallelism=5, rate=10, period=1m`, in any order, with a parallelism or a rate at least.
  *
- * @throws Problem 400 that names the field
+ * @throws EngineError `invalid_request` that names the field
  */
 export function parseFlow(
   key: string | undefined,

@@ -1,7 +1,7 @@
 import { HEADER, PREFIX } from "@perdure/core/protocol";
+import { invalid } from "./engine-error.ts";
 import { toFlag, toHeaderValue } from "./field.ts";
 import { type HeaderList, isHeaderName } from "./header.ts";
-import { invalid } from "./problem.ts";
 
 const FORWARD = PREFIX.forward.toLowerCase();
 const OWN = PREFIX.own.toLowerCase();
@@ -23,7 +23,7 @@ export function withPrefix(
  * What a request's headers say is to be forwarded: those under the prefix, and with {@link HEADER.headerForward} all
  * others too that were meant for more than the request itself. What was forwarded by name wins.
  *
- * @throws Problem 400 that names the field
+ * @throws EngineError `invalid_request` that names the field
  */
 export function readForwarded(
   headers: ReadonlyMap<string, string>,

@@ -7,7 +7,7 @@ export const GLOBAL_KEY = "$";
 /**
  * A key that can be looked at.
  *
- * @throws Problem 400 that names the field
+ * @throws EngineError `invalid_request` that names the field
  */
 export function toShownKey(text: string, field: string): string {
   return text === GLOBAL_KEY ? text : toName(text, field);

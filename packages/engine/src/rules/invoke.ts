@@ -1,12 +1,13 @@
 import { HEADER, type InvokeEnvelope, isPlan, recordKey } from "@perdure/core/protocol";
 import { toBytes, toText } from "./bytes.ts";
+import { EngineError, invalid } from "./engine-error.ts";
 import { readUrl } from "./field.ts";
 import { refusePlainOptions } from "./limits.ts";
 import { checkRunId, firstValues, type PublishRequest, toNewMessage } from "./new-message.ts";
 import { type OptionLimits, type Options, readOptions } from "./options.ts";
-import { invalid, messageOf, Problem } from "./problem.ts";
 import { readRecord } from "./record.ts";
 import type { Invoker, RunState } from "./run.ts";
+import { messageOf } from "./thrown.ts";
 
 /** Runs that may be between one and the one that nobody invoked. */
 const MAX_DEPTH = 100;
@@ -24,7 +25,7 @@ export interface Invocation {
   readonly invoker: Invoker;
 }
 
-/** @throws Problem 400 that names the field, or the depth */
+/** @throws EngineError `invalid_request` that names the field, or the depth */
 export function readInvocation(request: PublishRequest, options: Options, limits: OptionLimits): Invocation {
   checkDepth(options);
   const envelope = parseEnvelope(request.body);
@@ -64,8 +65,8 @@ export function invokeRecord(
 function checkDepth({ forward }: Options): void {
   const count = Number(forward.find(([name]) => name === COUNT)?.[1] ?? 0);
   if (count <= MAX_DEPTH) return;
-  throw new Problem(
-    400,
+  throw new EngineError(
+    "invalid_request",
     `invoked ${count} runs deep: a run may be at most ${MAX_DEPTH} invocations away from the one that nobody invoked`,
   );
 }
@@ -91,7 +92,9 @@ function readStep({ step }: Partial<InvokeEnvelope>, runId: string): Invoker["st
     const record = readRecord(JSON.stringify(step ?? null));
     if (!isPlan(record)) return record;
   } catch (cause) {
-    throw new Problem(400, `invalid step for workflow run ${runId}: ${messageOf(cause)}`, { cause });
+    throw new EngineError("invalid_request", `invalid step for workflow run ${runId}: ${messageOf(cause)}`, {
+      cause,
+    });
   }
   throw invalid("invoke body", "its step is a plan, which has no result");
 }

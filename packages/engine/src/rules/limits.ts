@@ -1,9 +1,9 @@
 import { HEADER, PREFIX } from "@perdure/core/protocol";
+import { EngineError, unsupported } from "./engine-error.ts";
 import type { PublishRequest } from "./new-message.ts";
 import type { OptionLimits, Options } from "./options.ts";
-import { Problem, unsupported } from "./problem.ts";
 
-/** @throws Problem 412 for a body that is too large, or a delivery that is too far away */
+/** @throws EngineError `limit_reached` for a body that is too large, or a delivery that is too far away */
 export function checkLimits(
   options: Options,
   { body, now }: Pick<PublishRequest, "body" | "now">,
@@ -11,8 +11,8 @@ export function checkLimits(
 ): void {
   const { messageBytes = Infinity } = limits;
   if (body.length > messageBytes) {
-    throw new Problem(
-      412,
+    throw new EngineError(
+      "limit_reached",
       `the message's body has ${body.length} bytes, more than the ${messageBytes} that are allowed`,
     );
   }
@@ -22,7 +22,7 @@ export function checkLimits(
 /**
  * Also of reports, and of theirs.
  *
- * @throws Problem 412 that names the field, for a delivery that is too far away
+ * @throws EngineError `limit_reached` that names the field, for a delivery that is too far away
  */
 export function checkDelays(
   options: Options,
@@ -36,8 +36,8 @@ export function checkDelays(
   const wait = notBefore === undefined ? delay : notBefore - now;
   if (wait > most) {
     const name = field(notBefore === undefined ? HEADER.delay : HEADER.notBefore);
-    throw new Problem(
-      412,
+    throw new EngineError(
+      "limit_reached",
       `${name} asks for ${wait / 1000} s, more than the ${most / 1000} s that are allowed`,
     );
   }
@@ -49,7 +49,7 @@ export function checkDelays(
  * What only a message that belongs to no run may ask for: a run's id does what deduplication would, and its end is
  * reported instead of its attempts.
  *
- * @throws Problem 400 that names the field
+ * @throws EngineError `invalid_request` that names the field
  */
 export function refusePlainOptions(options: Options, owner: string = PREFIX.own): void {
   const field = (name: string): string =>

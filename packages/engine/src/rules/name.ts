@@ -1,4 +1,4 @@
-import { invalid } from "./problem.ts";
+import { invalid } from "./engine-error.ts";
 
 const MAX_NAME_LENGTH = 256;
 const PATTERN = /^[a-zA-Z0-9\-_.]+$/;
@@ -10,7 +10,7 @@ export const NAME = { pattern: PATTERN.source, maxLength: MAX_NAME_LENGTH } as c
  * The name of a queue, a schedule or a flow control key. Anything may begin it: generated ones begin with `-` or `_` at
  * times.
  *
- * @throws Problem 400 that names the field
+ * @throws EngineError `invalid_request` that names the field
  */
 export function toName(text: string, field: string): string {
   if (text.length > MAX_NAME_LENGTH) {

@@ -1,9 +1,9 @@
 import { HEADER } from "@perdure/core/protocol";
 import { policyOf } from "./delivery-policy.ts";
+import { EngineError, invalid } from "./engine-error.ts";
 import { newMessageId } from "./ids.ts";
 import type { Callback, MessageKind, NewMessage } from "./message.ts";
 import type { Options } from "./options.ts";
-import { invalid, Problem } from "./problem.ts";
 
 /** A request to publish, wherever it came from. */
 export interface PublishRequest {
@@ -58,7 +58,10 @@ export function callbackOf({ callbackUrl: url, callback: options }: Options): Ca
 export function requireRunId(headers: ReadonlyMap<string, string>): string {
   const id = headers.get(HEADER.runId.toLowerCase());
   if (id) return checkRunId(id);
-  throw new Problem(400, `a request that belongs to a run needs the header ${HEADER.runId}`);
+  throw new EngineError(
+    "invalid_request",
+    `a request that belongs to a run needs the header ${HEADER.runId}`,
+  );
 }
 
 export function checkRunId(id: string): string {

@@ -1,6 +1,7 @@
 import { HEADER, PREFIX, parseDuration, parseUnixTime } from "@perdure/core/protocol";
 import type { DeliveryPolicy, Redaction } from "./delivery-policy.ts";
 import type { DestinationLimits } from "./destination.ts";
+import { EngineError, invalid, unsupported } from "./engine-error.ts";
 import { parseExpression } from "./expression.ts";
 import { type Method, toFlag, toHeaderValue, toId, toMethod, toUrl } from "./field.ts";
 import { parseFlow } from "./flow.ts";
@@ -8,7 +9,7 @@ import { readForwarded, withPrefix } from "./forward.ts";
 import type { HeaderList } from "./header.ts";
 import { toName } from "./name.ts";
 import type { OptionHeader } from "./option-headers.ts";
-import { invalid, messageOf, Problem, unsupported } from "./problem.ts";
+import { messageOf } from "./thrown.ts";
 
 /** The delivery options in a request's headers. An option that the request doesn't name is `undefined` or empty. */
 export interface Options extends DeliveryPolicy {
@@ -67,7 +68,7 @@ const MAX_DEPTH = 8;
 /**
  * @param headers names in lower case
  * @param owner what every field's name is said to begin with: the options of callbacks have other prefixes
- * @throws Problem 400 that names the field; 412 for more than the limits
+ * @throws EngineError `invalid_request` that names the field; `limit_reached` for more than the limits
  */
 export function readOptions(
   headers: ReadonlyMap<string, string>,
@@ -159,7 +160,8 @@ function toDeduplication(id: string | undefined, byContent: boolean | undefined)
 function toRetries(text: string, field: string, most: number): number {
   if (!/^\d+$/.test(text.trim())) throw invalid(field, `expected a whole number from 0 on, got "${text}"`);
   const retries = Number(text);
-  if (retries > most) throw new Problem(412, `${field} is ${text}, more than the ${most} that are allowed`);
+  if (retries > most)
+    throw new EngineError("limit_reached", `${field} is ${text}, more than the ${most} that are allowed`);
   return retries;
 }
 

@@ -1,5 +1,5 @@
+import { EngineError } from "./engine-error.ts";
 import { toName } from "./name.ts";
-import { Problem } from "./problem.ts";
 
 /** A queue: its messages begin one after the other, in the order in which they were accepted. */
 export interface Queue {
@@ -44,13 +44,16 @@ export function freePlaces(
   return paused ? 0 : Math.max(0, parallelism - taken);
 }
 
-/** @throws Problem 400 that names the field; 412 above the limit */
+/** @throws EngineError `invalid_request` that names the field; `limit_reached` above the limit */
 export function toQueueChange(
   { queueName, parallelism, paused }: QueueBody,
   { queueParallelism: most }: QueueLimits,
 ): QueueChange {
   if (parallelism && parallelism > most) {
-    throw new Problem(412, `parallelism is ${parallelism}, more than the ${most} that are allowed`);
+    throw new EngineError(
+      "limit_reached",
+      `parallelism is ${parallelism}, more than the ${most} that are allowed`,
+    );
   }
   return {
     name: toName(queueName, "queueName"),
@@ -66,7 +69,7 @@ interface QueueBody {
   readonly paused?: boolean | null | undefined;
 }
 
-/** @throws Problem 412 */
+/** @throws EngineError `limit_reached` */
 export function queueLimitReached(most: number): never {
-  throw new Problem(412, `there are ${most} queues already, as many as are allowed`);
+  throw new EngineError("limit_reached", `there are ${most} queues already, as many as are allowed`);
 }

@@ -190,3 +190,13 @@ export const RESERVED: ReadonlySet<string> = new Set(
     HEADER.isFailureCallback,
   ].map((name) => name.toLowerCase()),
 );
+
+/** How a run ends by request. */
+export interface RunEnd {
+  readonly state: Extract<RunState, "RUN_SUCCESS" | "RUN_CANCELED">;
+  /** What the workflow returned, as the endpoint sent it. */
+  readonly response: string | undefined;
+}
+
+/** `unknown`: there never was such a run, or nothing is kept of it. */
+export type EndedRun = "ended" | "ended before" | "unknown";

@@ -1,13 +1,14 @@
 import { HEADER, PREFIX } from "@perdure/core/protocol";
 import { type PublishMessage, parseCommand, parseUrlGroupPublish } from "./command.ts";
 import { nextTick, toCron } from "./cron.ts";
+import { EngineError, invalid } from "./engine-error.ts";
 import type { HeaderList } from "./header.ts";
 import { newScheduleId } from "./ids.ts";
 import type { NewMessage } from "./message.ts";
 import { toName } from "./name.ts";
 import { type PublishRequest, toNewMessage } from "./new-message.ts";
 import { type OptionLimits, type Options, readOptions } from "./options.ts";
-import { invalid, Problem } from "./problem.ts";
+import type { QueueLimits } from "./queue.ts";
 import { isUrlGroupName, type UrlGroup } from "./url-group.ts";
 
 /** A schedule as it is accepted. At each tick it is as if its request had come again. */
@@ -36,6 +37,12 @@ export interface Schedule extends NewSchedule {
   readonly lastStates: Readonly<Record<string, TickState>>;
 }
 
+/** Above these a schedule is refused. */
+export interface ScheduleLimits extends Pick<QueueLimits, "queues"> {
+  /** Schedules that there may be. */
+  readonly schedules: number;
+}
+
 export type TickState = "IN_PROGRESS" | "SUCCESS" | "FAIL";
 
 const FORWARD = PREFIX.forward.toLowerCase();
@@ -48,7 +55,7 @@ export function isScheduled(headers: ReadonlyMap<string, string>): boolean {
 
 /**
  * @param urlGroup the URL group that the request names: each tick goes to the endpoints that it has by then
- * @throws Problem 4xx that names the field
+ * @throws EngineError that names the field
  */
 export function toSchedule(
   request: PublishRequest,
@@ -87,7 +94,7 @@ export function tickCommands(
   try {
     commands = publish(toRequest(schedule, now), urlGroup, schedule.limits);
   } catch (error) {
-    if (error instanceof Problem) return [];
+    if (error instanceof EngineError) return [];
     throw error;
   }
   return commands.map((command) => ({ ...command, message: { ...command.message, schedule: schedule.id } }));
@@ -105,9 +112,9 @@ export function nextOf({ cron, paused }: Pick<Schedule, "cron" | "paused">, now:
   return paused ? undefined : nextTick(cron, now);
 }
 
-/** @throws Problem 412 */
+/** @throws EngineError `limit_reached` */
 export function scheduleLimitReached(most: number): never {
-  throw new Problem(412, `there are ${most} schedules already, as many as are allowed`);
+  throw new EngineError("limit_reached", `there are ${most} schedules already, as many as are allowed`);
 }
 
 function publish(

@@ -1,6 +1,6 @@
 import { HEADER, isSameUrl, PREFIX, urlKey } from "@perdure/core/protocol";
+import { EngineError, invalid } from "./engine-error.ts";
 import type { PublishRequest } from "./new-message.ts";
-import { invalid, Problem } from "./problem.ts";
 
 /** A URL group: what is published to it goes to each of its endpoints. */
 export interface UrlGroup {
@@ -41,18 +41,18 @@ export function isUrlGroupName(destination: string): boolean {
   return NAME.test(destination);
 }
 
-/** @throws Problem 400 */
+/** @throws EngineError `invalid_request` */
 export function checkUrlGroupName(name: string, field: string): string {
   if (isUrlGroupName(name)) return name;
   throw invalid(field, `expected up to 256 letters, digits, "-", "_" and ".", got "${name.slice(0, 300)}"`);
 }
 
 /** Why a destination that looks like a group's name isn't one. */
-export function unknownDestination(name: string): Problem {
+export function unknownDestination(name: string): EngineError {
   // With a dot in it, it is rather a host that lacks its scheme.
-  if (!name.includes(".")) return new Problem(404, `url group ${name} not found`);
-  return new Problem(
-    400,
+  if (!name.includes(".")) return new EngineError("not_found", `url group ${name} not found`);
+  return new EngineError(
+    "invalid_request",
     "invalid destination url: endpoint has invalid scheme, add http:// or https:// (and there is no url group of this name)",
   );
 }
@@ -60,7 +60,7 @@ export function unknownDestination(name: string): Problem {
 /**
  * A group after a change; `undefined` when nothing is left of it.
  *
- * @throws Problem 404 when there is none to change, 412 for too many endpoints
+ * @throws EngineError `not_found` when there is none to change, `limit_reached` for too many endpoints
  */
 export function changeUrlGroup(
   name: string,
@@ -91,23 +91,23 @@ export function changeUrlGroup(
   }
 }
 
-/** @throws Problem 412 for more endpoints than a group may have */
+/** @throws EngineError `limit_reached` for more endpoints than a group may have */
 export function checkCount(name: string, count: number, { endpoints: most }: UrlGroupLimits): void {
   if (count <= most) return;
-  throw new Problem(
-    412,
+  throw new EngineError(
+    "limit_reached",
     `url group ${name} would have ${count} endpoints, more than the ${most} that are allowed`,
   );
 }
 
-/** @throws Problem 412 */
+/** @throws EngineError `limit_reached` */
 export function urlGroupLimitReached(most: number): never {
-  throw new Problem(412, `there are ${most} url groups already, as many as are allowed`);
+  throw new EngineError("limit_reached", `there are ${most} url groups already, as many as are allowed`);
 }
 
 /** A group that was asked for by its name, but isn't there. */
-export function urlGroupNotFound(name: string): Problem {
-  return new Problem(404, `url group ${name} not found`);
+export function urlGroupNotFound(name: string): EngineError {
+  return new EngineError("not_found", `url group ${name} not found`);
 }
 
 /** The request, to one of a group's endpoints: what the group says counts where the request says nothing. */

@@ -1,12 +1,13 @@
 import { isPlan, parseDuration, recordKey, type StepRecord } from "@perdure/core/protocol";
 import { toBase64 } from "./bytes.ts";
+import { EngineError, invalid } from "./engine-error.ts";
 import { toUrl } from "./field.ts";
 import { refusePlainOptions } from "./limits.ts";
 import type { NewMessage } from "./message.ts";
 import { firstValues, type PublishRequest, requireRunId, toNewMessage } from "./new-message.ts";
 import { type OptionLimits, readOptions } from "./options.ts";
-import { invalid, messageOf, Problem } from "./problem.ts";
 import { readRecord } from "./record.ts";
+import { messageOf } from "./thrown.ts";
 
 /** A step that is to be recorded when an event comes, or a time is over. */
 export interface NewWait {
@@ -40,7 +41,7 @@ export interface WaitBody {
   readonly timeoutHeaders?: Readonly<Record<string, string | readonly string[]>> | null | undefined;
 }
 
-/** @throws Problem 400 that names the field */
+/** @throws EngineError `invalid_request` that names the field */
 export function parseWait(
   eventId: string,
   request: Omit<PublishRequest, "destination" | "body"> & { readonly body: WaitBody },
@@ -84,7 +85,9 @@ function readStep(value: object, runId: string): StepRecord {
   try {
     record = readRecord(JSON.stringify(value));
   } catch (cause) {
-    throw new Problem(400, `invalid step for workflow run ${runId}: ${messageOf(cause)}`, { cause });
+    throw new EngineError("invalid_request", `invalid step for workflow run ${runId}: ${messageOf(cause)}`, {
+      cause,
+    });
   }
   if (isPlan(record)) throw invalid("step", "it is a plan, which has no result");
   return record;

@@ -29,7 +29,7 @@ export interface Driver {
   /**
    * Copies the whole database as it is at one moment, while transactions go on.
    *
-   * @throws Problem 501 where the database can't be copied by the engine
+   * @throws EngineError `not_possible_here` where the database can't be copied by the engine
    */
   backup(): Promise<Backup>;
 

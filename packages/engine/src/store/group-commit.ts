@@ -1,10 +1,10 @@
+import { EngineError } from "../rules/engine-error.ts";
 import type { Observer } from "../rules/event.ts";
-import { Problem } from "../rules/problem.ts";
 import { AfterCommit } from "./after-commit.ts";
 import type { Driver } from "./driver.ts";
 import type { Backup, StateCount } from "./maintenance.ts";
-import { StoreUnavailable } from "./store.ts";
 import { type Sql, sql, type Tx } from "./tx.ts";
+import { StoreUnavailable } from "./unavailable.ts";
 
 /** One connection to a database, on which transactions follow one another. */
 export interface Connection extends Pick<Tx, "one" | "all" | "run" | "lock"> {
@@ -70,8 +70,8 @@ export class GroupCommit implements Driver {
   async backup(): Promise<Backup> {
     const { backup } = this.#connection;
     if (backup) return backup();
-    throw new Problem(
-      501,
+    throw new EngineError(
+      "not_possible_here",
       "the engine can copy a database in a file only: this one is in memory, or in PostgreSQL, which has pg_dump",
     );
   }

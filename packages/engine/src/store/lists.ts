@@ -64,6 +64,12 @@ export interface LogQuery extends MessageFilter, PageQuery {
   readonly states?: readonly LogState[] | undefined;
 }
 
+/** Filters of messages that are not at their end. Within a list any one may match; all that are given must match. */
+export interface MessageQuery extends MessageFilter, PageQuery {
+  readonly hosts?: readonly string[] | undefined;
+  readonly paths?: readonly string[] | undefined;
+}
+
 /** Which part of a list. */
 export interface PageQuery {
   /** Milliseconds since 1970, inclusive. */
@@ -172,6 +178,12 @@ export interface ResumedRuns {
 /** What was made of dead letters. */
 export interface RetriedMessages {
   readonly messages: readonly Pick<Message, "id" | "url">[];
+  readonly next: number | undefined;
+}
+
+export interface CanceledMessages {
+  readonly canceled: number;
+  /** What to ask for to go on: absent when none is left. */
   readonly next: number | undefined;
 }
 

@@ -1,31 +1,6 @@
 import type { LogState } from "../rules/log.ts";
 import type { RunState } from "../rules/run.ts";
 
-/** What the engine asks of a store for itself rather than for its messages. */
-export interface Maintenance {
-  /** A setting, as it was last written. */
-  setting(name: string): Promise<string | undefined>;
-
-  /** Writes a setting that still is what it `was`. @returns whether it did */
-  changeSetting(name: string, was: string | undefined, value: string): Promise<boolean>;
-
-  /**
-   * Copies all that is stored as it is at one moment, while the engine goes on.
-   *
-   * @throws Problem 501 where the database isn't a file
-   */
-  backup(): Promise<Backup>;
-
-  /** Resolves when something has been stored. @throws StoreUnavailable while nothing can be: the disk is full, say */
-  probe(): Promise<void>;
-
-  /** How much there is to do. */
-  backlog(): Promise<Backlog>;
-
-  /** Calls `listener` with the states into which messages and runs have come, once that is durable. There is one listener. */
-  onStates(listener: (counts: readonly StateCount[]) => void): void;
-}
-
 /** Numbers of messages. */
 export interface Backlog {
   /** To be delivered now. */

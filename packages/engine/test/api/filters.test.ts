@@ -70,7 +70,10 @@ it("a cursor comes back as the place that it was made of; nothing else is one", 
       try {
         expect(toCursor(cursor.read([value], "cursor")).cursor).toBe(value);
       } catch (error) {
-        expect(error).toMatchObject({ status: 400, message: expect.stringContaining("parameter cursor") });
+        expect(error).toMatchObject({
+          code: "invalid_request",
+          message: expect.stringContaining("parameter cursor"),
+        });
       }
     }),
     SEED,

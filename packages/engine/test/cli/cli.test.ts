@@ -1,61 +1,23 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { createServer, request, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { DEV_CREDENTIALS, HEADER } from "@perdure/core/protocol";
-import { INHERITED } from "@perdure/test-support/inherited";
+import { DEV_CREDENTIALS, FEATURES, HEADER } from "@perdure/core/protocol";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { useDesk } from "./desk.ts";
 
-const CLI = fileURLToPath(new URL("../../src/cli.ts", import.meta.url));
+const desk = useDesk();
+const { dev } = desk;
 let folder: string;
-const children: ChildProcess[] = [];
 const servers: Server[] = [];
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "perdure cli "));
+  folder = desk.folder();
 });
-afterEach(async () => {
-  for (const child of children.splice(0)) {
-    if (child.exitCode === null && child.signalCode === null) {
-      child.kill("SIGKILL");
-      await once(child, "exit");
-    }
-  }
+afterEach(() => {
   for (const server of servers.splice(0)) server.close();
-  rmSync(folder, { recursive: true });
 });
-
-interface Dev {
-  readonly child: ChildProcess;
-  /** Everything it has said so far. */
-  readonly said: () => string;
-  readonly saying: (text: string | RegExp) => Promise<void>;
-  readonly url: () => string;
-  readonly exit: () => Promise<number | null>;
-}
-
-function dev(flags: string[], env: Record<string, string> = {}): Dev {
-  const child = spawn(process.execPath, [CLI, "dev", ...flags], {
-    cwd: folder,
-    env: { ...INHERITED, NO_COLOR: "1", ...env },
-  });
-  children.push(child);
-  let said = "";
-  child.stdout.on("data", (part) => (said += part));
-  child.stderr.on("data", (part) => (said += part));
-  const ended = once(child, "exit");
-  return {
-    child,
-    said: () => said,
-    saying: (text) => expect.poll(() => said, { timeout: 10_000, interval: 10 }).toMatch(text),
-    url: () => /running at (\S+)/.exec(said)?.[1] ?? "",
-    exit: async () => (await ended)[0],
-  };
-}
 
 async function endpoint(listener: (headers: Record<string, unknown>) => number): Promise<string> {
   const server = createServer((asked, answer) => {
@@ -201,6 +163,7 @@ describe("perdure dev", () => {
       [HEADER.retryDelay]: "1",
       [HEADER.runId]: "wfr_1",
       [HEADER.init]: "true",
+      [HEADER.featureSet]: FEATURES,
     };
     await post(one.url(), `/v2/publish/${url}`, headers);
     await one.saying("failure function");
@@ -208,15 +171,32 @@ describe("perdure dev", () => {
     expect(lines).toEqual([
       expect.stringMatching(/^[\d:]{8} ▶ wfr_1 \/wf started http/),
       expect.stringMatching(
-        /^[\d:]{8} ↻ wfr_1 \/wf after init attempt 1, 500, \d+ ms: card declined; again in 1 ms$/,
+        /^[\d:]{8} ↻ wfr_1 \/wf after init again in 1 ms: card declined \(attempt 1, 500, \d+ ms\)$/,
       ),
       expect.stringMatching(
-        /^[\d:]{8} ✗ wfr_1 \/wf run failed after init attempt 2, 500, \d+ ms: card declined dead letter \d+-1$/,
+        /^[\d:]{8} ✗ wfr_1 \/wf run failed after init: card declined \(attempt 2, 500, \d+ ms\) dead letter \d+-1$/,
       ),
       expect.stringMatching(
-        /^[\d:]{8} ✚ wfr_1 \/wf failure function ran attempt 1, 200, \d+ ms: \{"message":"card declined"\}$/,
+        /^[\d:]{8} ✚ wfr_1 \/wf failure function ran: \{"message":"card declined"\} \(attempt 1, 200, \d+ ms\)$/,
       ),
     ]);
+  });
+
+  it.each([
+    [1, "1 run is under way."],
+    [101, "More than 100 runs are under way."],
+  ])("says after a restart that %i go on", async (count, line) => {
+    const first = dev(["--port", "0"]);
+    await first.saying("QSTASH_NEXT");
+    expect(first.said()).not.toContain("under way");
+    const trigger = "/v2/trigger/http://localhost:9/wf";
+    const started = Array.from({ length: count }, () => post(first.url(), trigger, { [HEADER.delay]: "1h" }));
+    for (const answer of await Promise.all(started)) expect(answer.status).toBe(200);
+    first.child.kill("SIGKILL");
+    await first.exit();
+    const second = dev(["--port", "0"]);
+    await second.saying("under way");
+    expect(second.said().split("\n")).toContain(line);
   });
 
   it("says nothing when asked to be silent", async () => {

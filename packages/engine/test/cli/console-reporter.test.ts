@@ -70,7 +70,7 @@ describe("the lines of perdure dev", () => {
         recorded("approval", "Wait"),
         recorded("child", "Invoke"),
       ]),
-    ).toEqual(["✓ wfr_1 /wf approval has what it waited for", "✓ wfr_1 /wf child (Invoke)"]);
+    ).toEqual(["✓ wfr_1 /wf approval received its event", "✓ wfr_1 /wf child (Invoke)"]);
   });
 
   it("say until when a run rests or waits, and how that ended", () => {
@@ -90,9 +90,9 @@ describe("the lines of perdure dev", () => {
     ).toEqual([
       "… wfr_1 pause sleeps until 2030-01-01 20:45:10",
       "… wfr_1 approval waits for approved, until 2030-01-01 20:45:10",
-      "✓ wfr_1 approval waited in vain: the time is over",
+      "✓ wfr_1 approval timed out: nothing came in time",
       "… wfr_1 hook waits for a request to its webhook, until 2030-01-01 20:45:10",
-      "✓ wfr_1 hook has what it waited for",
+      "✓ wfr_1 hook received a request to its webhook",
       "✓ wfr_1 /wf rest (SleepFor) attempt 1, 10 ms",
     ]);
   });
@@ -123,6 +123,39 @@ describe("the lines of perdure dev", () => {
     expect(stripVTControlCharacters(told ?? "")).toHaveLength(40);
   });
 
+  it.each([80, 120])("of %i columns show what failed and why, however long the names are", (columns) => {
+    const reporter = new ConsoleReporter(
+      "info",
+      () => 0,
+      () => columns,
+    );
+    const runId = "wfr_7vLWCPJqxv1KU2sz44Scf";
+    const step = "reserve the stock of the customer's order in each of the warehouses";
+    const attempt = { ...delivery({ runId, url: "https://app.test/order" }), status: 500, ms: 12 };
+    const error = `out of stock: ${"x".repeat(500)}`;
+    const events: EngineEvent[] = [
+      { type: "retrying", ...attempt, error, wait: 1000, failedStep: step },
+      { type: "failed", ...attempt, error, dlqId: "1-1", failedStep: step },
+      { ...recorded(step, "Wait"), runId } as EngineEvent,
+      { type: "step.waiting", runId, step, stepType: "Wait", eventId: "a long name of an event", until: 0 },
+      { type: "failure.reported", ...attempt, kind: "failure", outcome: "handled", response: error },
+    ];
+    const lines = events.map((event) => stripVTControlCharacters(reporter.report(event) ?? ""));
+    for (const line of lines) {
+      expect(line.length).toBeLessThanOrEqual(columns);
+      expect(line).not.toContain("\n");
+    }
+    const [retrying, failed, received, waiting, reported] = lines;
+    const name = `${step.slice(0, columns / 4 - 1)}…`;
+    expect(retrying).toContain(` ${name} again`);
+    expect(failed).toContain(` run failed at ${name}`.slice(0, columns - 44));
+    expect(received).toContain(` ${name} received`);
+    expect(waiting).toContain(` ${name} waits`);
+    expect(reported).toContain(" failure function ran: out");
+    if (columns === 120) expect(failed).toContain(": out of stock");
+    if (columns === 120) expect(retrying).toContain(" again in 1 s: out of stock");
+  });
+
   it("point at the app's console where it refuses a delivery", () => {
     const refused = { ...delivery(), status: 401, ms: 1, error: "Unauthorized", failedStep: undefined };
     expect(
@@ -131,8 +164,8 @@ describe("the lines of perdure dev", () => {
         { type: "retrying", ...refused, kind: "message", wait: 1000 },
       ]),
     ).toEqual([
-      expect.stringContaining("Unauthorized. The app's console says why; again"),
-      expect.stringContaining("Unauthorized; again"),
+      expect.stringContaining("Unauthorized. The app's console says why (attempt"),
+      expect.stringContaining("Unauthorized (attempt"),
     ]);
   });
 
@@ -161,11 +194,11 @@ describe("the lines of perdure dev", () => {
         { ...failed, failedStep: undefined },
       ]),
     ).toEqual([
-      "↻ wfr_1 /wf charge attempt 1, 500, 12 ms: card declined; again in 12 s",
-      "↻ wfr_1 /wf b attempt 1, 500, 12 ms: card declined; again in 12 s",
-      "↻ wfr_1 /wf after init attempt 1, 500, 12 ms: card declined; again in 12 s",
-      "✗ wfr_1 /wf run failed at charge attempt 4, 500, 12 ms: card declined dead letter 1-1",
-      "✗ wfr_1 /wf run failed after init attempt 4, 500, 12 ms: card declined dead letter 1-1",
+      "↻ wfr_1 /wf charge again in 12 s: card declined (attempt 1, 500, 12 ms)",
+      "↻ wfr_1 /wf b again in 12 s: card declined (attempt 1, 500, 12 ms)",
+      "↻ wfr_1 /wf after init again in 12 s: card declined (attempt 1, 500, 12 ms)",
+      "✗ wfr_1 /wf run failed at charge: card declined (attempt 4, 500, 12 ms) dead letter 1-1",
+      "✗ wfr_1 /wf run failed after init: card declined (attempt 4, 500, 12 ms) dead letter 1-1",
     ]);
   });
 
@@ -182,7 +215,7 @@ describe("the lines of perdure dev", () => {
     ).toEqual([
       "→ wfr_1 call weather https://third.test/ attempt 1, 503, 250 ms",
       "✓ wfr_1 weather (Call) attempt 1, 10 ms",
-      "↻ wfr_1 answer to weather attempt 1, no answer, 1 ms: x; again in 5 ms",
+      "↻ wfr_1 answer to weather again in 5 ms: x (attempt 1, no answer, 1 ms)",
     ]);
   });
 
@@ -196,7 +229,7 @@ describe("the lines of perdure dev", () => {
       ]),
     ).toEqual([
       "▶ wfr_2 /wf takes up a failed run https://app.test/wf",
-      "■ wfr_1 canceled",
+      "■ wfr_1 cancelled",
       "✓ msg_1 https://app.test/wf attempt 1, 204, 2 h",
     ]);
   });

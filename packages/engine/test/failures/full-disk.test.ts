@@ -2,7 +2,7 @@ import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
 import { createMetrics } from "../../src/cli/metrics.ts";
 import { createOperations, type Operations } from "../../src/cli/operations.ts";
-import { SqliteStore } from "../../src/open-sqlite.ts";
+import { createSqliteStore, type SqliteStore } from "../../src/open-sqlite.ts";
 import { GroupCommit } from "../../src/store/group-commit.ts";
 import { Database } from "../../src/store/sqlite/database.ts";
 import { sql } from "../../src/store/tx.ts";
@@ -15,12 +15,14 @@ interface Disk {
   readonly store: SqliteStore;
   /** Lets the database grow by a number of pages of 4 KiB, and no further. */
   allow(pages: number): Promise<void>;
+  /** Whether it may be written at all: SQLite then says what it says of a file system that became read-only. */
+  protect(on: boolean): Promise<void>;
 }
 
 /** A database on a disk of which a test says how much is free. */
 function useDisk(): Disk {
   const database = new Database(machine().file);
-  const store = new SqliteStore(new GroupCommit(database));
+  const store = createSqliteStore(new GroupCommit(database));
   return {
     store,
     async allow(pages) {
@@ -28,6 +30,9 @@ function useDisk(): Disk {
       const most = (size?.page_count ?? 0) + pages;
       // PRAGMA takes no parameters.
       await database.all({ strings: [`PRAGMA max_page_count = ${most}`], parts: [] });
+    },
+    async protect(on) {
+      await database.all(on ? sql`PRAGMA query_only = 1` : sql`PRAGMA query_only = 0`);
     },
   };
 }
@@ -116,6 +121,38 @@ describe("a disk that is full", () => {
     const answers = await Promise.all(Array.from({ length: 20 }, ask));
     expect(answers.map(({ status }) => status)).toEqual(Array(20).fill(200));
     expect(disk.store.commits).toBe(commits);
+    await disk.store.close();
+  });
+});
+
+describe("a disk that becomes read-only", () => {
+  it("has requests answered with 503 and Retry-After, and /ready says no, until it can be written", async () => {
+    const disk = useDisk();
+    const w = bootOn(disk);
+    await disk.protect(true);
+    for (let i = 0; i < 3; i++) {
+      const refused = await publish(w, 100);
+      expect(refused.status).toBe(503);
+      expect(refused.headers.get("Retry-After")).toBe("5");
+    }
+    expect(w.events).toMatchObject([
+      { type: "fault", error: { message: expect.stringMatching(/it is read-only\)\.$/) } },
+    ]);
+    expect((await readiness(disk)).status).toBe(503);
+    expect((await w.ask("GET", "/v2/logs")).body.logs).toEqual([]);
+    // What the dispatcher notices is the same fault: one line a minute says it.
+    for (let seconds = 0; seconds < 59; seconds++) {
+      w.clock.advance(1000);
+      await w.engine.idle();
+    }
+    expect(w.events).toHaveLength(1);
+    w.clock.advance(1000);
+    await publish(w, 100);
+    expect(w.events).toHaveLength(2);
+    await disk.protect(false);
+    expect((await publish(w, 100)).status).toBe(200);
+    expect((await readiness(disk)).status).toBe(200);
+    await w.engine.stop();
     await disk.store.close();
   });
 });

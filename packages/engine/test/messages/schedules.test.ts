@@ -336,7 +336,7 @@ describe("a schedule", () => {
     const w = world();
     await schedule(w, { ...named, [HEADER.headerForward]: "true", "X-User": "u" });
     expect((await viewOf(w)).header["X-User"]).toEqual(["u"]);
-    expect(JSON.stringify(await w.store.schedules.list())).not.toContain("Bearer");
+    expect(JSON.stringify(await w.store.schedules())).not.toContain("Bearer");
     await w.drain(START + MINUTE);
     expect(w.calls[0]?.headers.get("X-User")).toBe("u");
     expect(w.calls[0]?.headers.has("Authorization")).toBe(false);

@@ -68,7 +68,10 @@ describe("a cron expression", () => {
     [`${"1,".repeat(5000)}1 * * *`, "got 4"],
   ])("%s is refused", (cron, reason) => {
     expect(() => toCron(cron, "Upstash-Cron", NEW_YEAR)).toThrow(
-      expect.objectContaining({ status: 400, message: expect.stringContaining("invalid Upstash-Cron: ") }),
+      expect.objectContaining({
+        code: "invalid_request",
+        message: expect.stringContaining("invalid Upstash-Cron: "),
+      }),
     );
     expect(() => toCron(cron, "Upstash-Cron", NEW_YEAR)).toThrow(reason);
   });

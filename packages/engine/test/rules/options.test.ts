@@ -1,20 +1,20 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { checkDestination, rawDestination } from "../../src/rules/destination.ts";
+import { EngineError } from "../../src/rules/engine-error.ts";
 import { type Options, readOptions } from "../../src/rules/options.ts";
-import { Problem } from "../../src/rules/problem.ts";
 
 const read = (headers: Record<string, string>): Options =>
   readOptions(new Map(Object.entries(headers)), { retries: 999 });
 
-function problemOf(act: () => unknown): Problem {
+function errorOf(act: () => unknown): EngineError {
   try {
     act();
   } catch (error) {
-    if (error instanceof Problem) return error;
+    if (error instanceof EngineError) return error;
     throw error;
   }
-  throw new TypeError("No problem.");
+  throw new TypeError("It was accepted.");
 }
 
 describe("options", () => {
@@ -74,49 +74,54 @@ describe("options", () => {
   });
 
   it.each([
-    ["upstash-method", "TRACE", 400, "Upstash-Method"],
-    ["upstash-retries", "-1", 400, "Upstash-Retries"],
-    ["upstash-retries", "1.5", 400, "Upstash-Retries"],
-    ["upstash-retries", "many", 400, "Upstash-Retries"],
-    ["upstash-retries", "1000", 412, "Upstash-Retries"],
-    ["upstash-retry-delay", "1000 *", 400, "Upstash-Retry-Delay"],
-    ["upstash-timeout", "soon", 400, "Upstash-Timeout"],
-    ["upstash-timeout", "0", 400, "Upstash-Timeout"],
-    ["upstash-delay", "NaNs", 400, "Upstash-Delay"],
-    ["upstash-delay", "-5s", 400, "Upstash-Delay"],
-    ["upstash-not-before", "tomorrow", 400, "Upstash-Not-Before"],
-    ["upstash-not-before", "NaN", 400, "Upstash-Not-Before"],
-    ["upstash-not-before", "9".repeat(30), 400, "Upstash-Not-Before"],
-    ["upstash-label", "a b", 400, "Upstash-Label"],
-    ["upstash-label", "a,,b", 400, "Upstash-Label"],
-    ["upstash-redact-fields", "everything", 400, "Upstash-Redact-Fields"],
-    ["upstash-forward-x", "line\nbreak", 400, "Upstash-Forward-x"],
-    ["upstash-forward-x", "žluť", 400, "Upstash-Forward-x"],
-    ["upstash-forward-a b", "c", 400, "Upstash-Forward-a b"],
-    ["upstash-failure-callback", "app.test/f", 400, "Upstash-Failure-Callback"],
-    ["upstash-failure-callback-retries", "x", 400, "Upstash-Failure-Callback-Retries"],
-    ["upstash-failure-callback-retries", "1000", 412, "Upstash-Failure-Callback-Retries"],
-    ["upstash-failure-callback-retry-delay", "(", 400, "Upstash-Failure-Callback-Retry-Delay"],
-    ["upstash-failure-callback-callback", "a.test", 400, "Upstash-Failure-Callback-Callback"],
-    ["upstash-callback", "ftp://a.test", 400, "Upstash-Callback"],
-    ["upstash-callback-deduplication-id", "d", 400, "Upstash-Callback-Deduplication-Id"],
-    [`upstash-${"callback-".repeat(9)}retries`, "1", 400, "8 deep"],
-    [`upstash-${"callback-".repeat(100_000)}retries`, "1", 400, "8 deep"],
-    ["upstash-cron", "* * * * *", 400, "Upstash-Cron"],
-    ["upstash-schedule-id", "s", 400, "Upstash-Schedule-Id"],
-    ["upstash-queue-name", "q/1", 400, "Upstash-Queue-Name"],
-    ["upstash-queue-name", "q".repeat(257), 400, "Upstash-Queue-Name"],
-    ["upstash-failure-callback-queue-name", "q", 400, "Upstash-Failure-Callback-Queue-Name"],
-    ["upstash-deduplication-id", "", 400, "Upstash-Deduplication-Id"],
-    ["upstash-deduplication-id", "d".repeat(1025), 400, "Upstash-Deduplication-Id"],
-    ["upstash-content-based-deduplication", "maybe", 400, "Upstash-Content-Based-Deduplication"],
-    ["upstash-header-forward", "1", 400, "Upstash-Header-Forward"],
-    ["upstash-flow-control-key", "k", 400, "Upstash-Flow-Control-Key"],
-    ["upstash-flow-control-value", "rate=1", 400, "Upstash-Flow-Control-Value"],
-  ])("%s: %s is refused with %i", (name, value, status, named) => {
-    const problem = problemOf(() => read({ [name]: value }));
-    expect(problem.status).toBe(status);
-    expect(problem.message).toContain(named);
+    ["upstash-method", "TRACE", "invalid_request", "Upstash-Method"],
+    ["upstash-retries", "-1", "invalid_request", "Upstash-Retries"],
+    ["upstash-retries", "1.5", "invalid_request", "Upstash-Retries"],
+    ["upstash-retries", "many", "invalid_request", "Upstash-Retries"],
+    ["upstash-retries", "1000", "limit_reached", "Upstash-Retries"],
+    ["upstash-retry-delay", "1000 *", "invalid_request", "Upstash-Retry-Delay"],
+    ["upstash-timeout", "soon", "invalid_request", "Upstash-Timeout"],
+    ["upstash-timeout", "0", "invalid_request", "Upstash-Timeout"],
+    ["upstash-delay", "NaNs", "invalid_request", "Upstash-Delay"],
+    ["upstash-delay", "-5s", "invalid_request", "Upstash-Delay"],
+    ["upstash-not-before", "tomorrow", "invalid_request", "Upstash-Not-Before"],
+    ["upstash-not-before", "NaN", "invalid_request", "Upstash-Not-Before"],
+    ["upstash-not-before", "9".repeat(30), "invalid_request", "Upstash-Not-Before"],
+    ["upstash-label", "a b", "invalid_request", "Upstash-Label"],
+    ["upstash-label", "a,,b", "invalid_request", "Upstash-Label"],
+    ["upstash-redact-fields", "everything", "invalid_request", "Upstash-Redact-Fields"],
+    ["upstash-forward-x", "line\nbreak", "invalid_request", "Upstash-Forward-x"],
+    ["upstash-forward-x", "žluť", "invalid_request", "Upstash-Forward-x"],
+    ["upstash-forward-a b", "c", "invalid_request", "Upstash-Forward-a b"],
+    ["upstash-failure-callback", "app.test/f", "invalid_request", "Upstash-Failure-Callback"],
+    ["upstash-failure-callback-retries", "x", "invalid_request", "Upstash-Failure-Callback-Retries"],
+    ["upstash-failure-callback-retries", "1000", "limit_reached", "Upstash-Failure-Callback-Retries"],
+    ["upstash-failure-callback-retry-delay", "(", "invalid_request", "Upstash-Failure-Callback-Retry-Delay"],
+    ["upstash-failure-callback-callback", "a.test", "invalid_request", "Upstash-Failure-Callback-Callback"],
+    ["upstash-callback", "ftp://a.test", "invalid_request", "Upstash-Callback"],
+    ["upstash-callback-deduplication-id", "d", "unsupported", "Upstash-Callback-Deduplication-Id"],
+    [`upstash-${"callback-".repeat(9)}retries`, "1", "invalid_request", "8 deep"],
+    [`upstash-${"callback-".repeat(100_000)}retries`, "1", "invalid_request", "8 deep"],
+    ["upstash-cron", "* * * * *", "invalid_request", "Upstash-Cron"],
+    ["upstash-schedule-id", "s", "invalid_request", "Upstash-Schedule-Id"],
+    ["upstash-queue-name", "q/1", "invalid_request", "Upstash-Queue-Name"],
+    ["upstash-queue-name", "q".repeat(257), "invalid_request", "Upstash-Queue-Name"],
+    ["upstash-failure-callback-queue-name", "q", "unsupported", "Upstash-Failure-Callback-Queue-Name"],
+    ["upstash-deduplication-id", "", "invalid_request", "Upstash-Deduplication-Id"],
+    ["upstash-deduplication-id", "d".repeat(1025), "invalid_request", "Upstash-Deduplication-Id"],
+    [
+      "upstash-content-based-deduplication",
+      "maybe",
+      "invalid_request",
+      "Upstash-Content-Based-Deduplication",
+    ],
+    ["upstash-header-forward", "1", "invalid_request", "Upstash-Header-Forward"],
+    ["upstash-flow-control-key", "k", "invalid_request", "Upstash-Flow-Control-Key"],
+    ["upstash-flow-control-value", "rate=1", "invalid_request", "Upstash-Flow-Control-Value"],
+  ])("%s: %s is refused as %s", (name, value, code, named) => {
+    const error = errorOf(() => read({ [name]: value }));
+    expect(error.code).toBe(code);
+    expect(error.message).toContain(named);
   });
 
   it("that are said not to be wanted are not refused", () => {
@@ -126,7 +131,7 @@ describe("options", () => {
   });
 
   it("says where an expression goes wrong", () => {
-    expect(problemOf(() => read({ "upstash-retry-delay": "1 + foo" })).message).toBe(
+    expect(errorOf(() => read({ "upstash-retry-delay": "1 + foo" })).message).toBe(
       'invalid Upstash-Retry-Delay: unknown name "foo" at position 4 in "1 + foo"',
     );
   });
@@ -162,7 +167,7 @@ describe("a destination", () => {
   });
 
   it.each(["a.test/x", "ftp://a.test", "", "my-group", "//a.test"])("%j has no scheme", (destination) => {
-    expect(problemOf(() => checkDestination(destination)).message).toBe(
+    expect(errorOf(() => checkDestination(destination)).message).toBe(
       "invalid destination url: endpoint has invalid scheme, add http:// or https://",
     );
   });
@@ -170,11 +175,11 @@ describe("a destination", () => {
   it.each(["https://", "http://:80", "http://a b/", "https://a.test:99999"])(
     "%j is no URL",
     (destination) => {
-      expect(problemOf(() => checkDestination(destination)).message).toContain("invalid destination url");
+      expect(errorOf(() => checkDestination(destination)).message).toContain("invalid destination url");
     },
   );
 
   it("carries no credentials", () => {
-    expect(problemOf(() => checkDestination("https://u:p@a.test/")).status).toBe(400);
+    expect(errorOf(() => checkDestination("https://u:p@a.test/")).code).toBe("invalid_request");
   });
 });

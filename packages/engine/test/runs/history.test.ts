@@ -51,6 +51,22 @@ describe("parallel steps", () => {
     expect((await w.run("wfr_1")).workflowState).toBe("RUN_SUCCESS");
   });
 
+  it("that sleep say so once: with their plan, not with its result", async () => {
+    const w = world(async (call, self) => {
+      const id = runIdOf(call);
+      const last = recordsOf(call).at(-1);
+      const nap = { stepType: "SleepFor", sleepFor: 5 } as const;
+      if (!last) await self.append(id, [plan(1, 2, nap)], { [HEADER.delay]: "5s" });
+      else if (last.stepId === 0) await self.append(id, [result(1, { concurrent: 2, ...nap })]);
+      else await self.end(id);
+      return ok();
+    });
+    await w.start("wfr_1");
+    await w.drain();
+    const said = w.events.filter(({ type }) => type === "step.waiting");
+    expect(said).toMatchObject([{ step: "step1", until: START + 5000 }]);
+  });
+
   it("are recorded all or not at all, in order", async () => {
     const w = world(() => ok());
     await w.start("wfr_1", { [HEADER.delay]: "1d" });

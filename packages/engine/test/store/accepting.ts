@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Store } from "../../src/store/store.ts";
+import type { Store } from "../../src/commands/store.ts";
 import { START } from "../harness.ts";
 import { append, plain, start, useStore } from "./kit.ts";
 
@@ -10,7 +10,7 @@ export function accepting(name: string, open: () => Promise<Store>): void {
     it("is all or nothing", async () => {
       await kit.accept(start("wfr_1"));
       await expect(kit.accept(plain(), append("wfr_1", 1), append("wfr_none", 1))).rejects.toMatchObject({
-        status: 400,
+        code: "conflict",
       });
       expect((await kit.claim()).claims).toHaveLength(1);
       expect(await kit.store.history("wfr_1")).toHaveLength(1);

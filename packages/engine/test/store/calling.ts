@@ -1,7 +1,8 @@
 import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
+import type { Store } from "../../src/commands/store.ts";
 import type { Settlement } from "../../src/rules/settlement.ts";
-import type { Receipt, Store } from "../../src/store/store.ts";
+import type { Receipt } from "../../src/store/receipt.ts";
 import { START } from "../harness.ts";
 import { call, delivered, failure, reply, start, useStore } from "./kit.ts";
 
@@ -47,7 +48,7 @@ export function calling(name: string, open: () => Promise<Store>): void {
       expect(receipts.map(({ deduplicated }) => deduplicated)).toEqual([false, true]);
       expect((receipts[1] as Receipt).messageId).toBe(receipts[0]?.messageId);
       await kit.at(START).endRun("wfr_1", { state: "RUN_CANCELED", response: undefined });
-      await expect(kit.accept(call("wfr_1"))).rejects.toMatchObject({ status: 400 });
+      await expect(kit.accept(call("wfr_1"))).rejects.toMatchObject({ code: "conflict" });
       expect((await kit.claim(START + 1e9)).claims).toEqual([]);
     });
 

@@ -1,6 +1,6 @@
 import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
-import type { Store } from "../../src/store/store.ts";
+import type { Store } from "../../src/commands/store.ts";
 import { APP, START } from "../harness.ts";
 import { append, delivered, LEASE, plain, start, useStore } from "./kit.ts";
 

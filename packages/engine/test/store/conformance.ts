@@ -1,4 +1,4 @@
-import type { Store } from "../../src/store/store.ts";
+import type { Store } from "../../src/commands/store.ts";
 import { accepting } from "./accepting.ts";
 import { calling } from "./calling.ts";
 import { claims } from "./claims.ts";

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach } from "vitest";
-import { SqlStore } from "../../src/sql-store.ts";
+import { createStore, type Store } from "../../src/commands/store.ts";
 import { type Connection, GroupCommit } from "../../src/store/group-commit.ts";
 import { Database } from "../../src/store/sqlite/database.ts";
 import type { Sql } from "../../src/store/tx.ts";
@@ -48,17 +48,17 @@ class Counting implements Connection {
 
 /** A store that is new for each test, and counts its statements. */
 export interface CountingStore {
-  readonly store: SqlStore;
+  readonly store: Store;
   /** The statements that an operation takes. */
   statementsOf(work: () => Promise<unknown>): Promise<number>;
 }
 
 export function useCountingStore(): CountingStore {
   let connection: Counting;
-  let store: SqlStore;
+  let store: Store;
   beforeEach(() => {
     connection = new Counting();
-    store = new SqlStore(new GroupCommit(connection));
+    store = createStore(new GroupCommit(connection));
     store.useClock(() => START);
   });
   afterEach(() => store.close());

@@ -1,7 +1,9 @@
 import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
+import type { Store } from "../../src/commands/store.ts";
 import type { DestinationOrder } from "../../src/store/claim-order.ts";
-import type { Claims, Receipt, Store } from "../../src/store/store.ts";
+import type { Claims } from "../../src/store/claims.ts";
+import type { Receipt } from "../../src/store/receipt.ts";
 import { START } from "../harness.ts";
 import { delivered, LEASE, plain, useStore } from "./kit.ts";
 
@@ -50,16 +52,16 @@ export function destinations(name: string, open: () => Promise<Store>): void {
     });
 
     it("hold back what its key or its queue has been paused for meanwhile", async () => {
-      const { flows, queues } = kit.store;
+      const { changeFlow, pauseQueue } = kit.store;
       const flow = { [HEADER.flowControlKey]: "k", [HEADER.flowControlValue]: "parallelism=1" };
       await kit.accept(plain(flow), plain({ [HEADER.queueName]: "q" }));
       expect((await claim(room(0))).claims).toEqual([]);
-      await flows.change("k", { kind: "pause" });
-      await queues.pause("q", true);
+      await changeFlow("k", { kind: "pause" });
+      await pauseQueue("q", true);
       const paused = await claim(room(9, { "a.test": 9 }));
       expect([paused.claims, [...paused.destinations]]).toEqual([[], [["a.test", false]]]);
-      await flows.change("k", { kind: "resume" });
-      await queues.pause("q", false);
+      await changeFlow("k", { kind: "resume" });
+      await pauseQueue("q", false);
       const { claims } = await claim(room(9));
       expect(claims.map(({ message }) => [message.flow?.key, message.retried])).toEqual(
         expect.arrayContaining([
@@ -72,18 +74,18 @@ export function destinations(name: string, open: () => Promise<Store>): void {
 
     it("count what waits in them, or is due, without a key", async () => {
       const flow = { [HEADER.flowControlKey]: "k", [HEADER.flowControlValue]: "parallelism=9" };
-      const none = await kit.at(START).flows.waitingForRoom();
+      const none = await kit.at(START).waitingForRoom();
       await kit.accept(plain(), plain(), plain(), plain(flow), plain({ [HEADER.delay]: "1d" }));
-      const before = await kit.at(START).flows.waitingForRoom();
+      const before = await kit.at(START).waitingForRoom();
       const { claims } = await claim(room(1));
       const [{ messageId }] = (await kit.accept(plain(), plain(flow))) as [Receipt];
-      const after = await kit.at(START).flows.waitingForRoom();
+      const after = await kit.at(START).waitingForRoom();
       // What ran out is a lease: it isn't room that is waited for.
-      const late = await kit.at(START + LEASE).flows.waitingForRoom();
+      const late = await kit.at(START + LEASE).waitingForRoom();
       for (const id of [messageId, ...claims.map(({ message }) => message.id)]) {
         await kit.at(START).cancelMessage(id);
       }
-      const less = await kit.at(START).flows.waitingForRoom();
+      const less = await kit.at(START).waitingForRoom();
       expect([none, before, after, late, less]).toEqual([
         { due: 0, aside: 0 },
         { due: 3, aside: 0 },

@@ -1,10 +1,12 @@
 import {
   chmodSync,
+  copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   renameSync,
+  rmdirSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -18,8 +20,8 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openSqlite, type SqliteStore } from "../../src/open-sqlite.ts";
 import { GroupCommit } from "../../src/store/group-commit.ts";
 import { Database } from "../../src/store/sqlite/database.ts";
-import { StoreUnavailable } from "../../src/store/store.ts";
 import { sql } from "../../src/store/tx.ts";
+import { StoreUnavailable } from "../../src/store/unavailable.ts";
 
 let folder: string;
 let file: string;
@@ -196,8 +198,24 @@ describe("a database", () => {
     writeFileSync(file, "");
     await expect(store.changeSetting("a", "b", "c")).rejects.toEqual(gone);
     unlinkSync(file);
+    mkdirSync(file);
+    await expect(store.setting("a")).rejects.toEqual(gone);
+    rmdirSync(file);
+    copyFileSync(`${file}.away`, file);
+    await expect(store.setting("a")).rejects.toEqual(gone);
     renameSync(`${file}.away`, file);
     expect(await store.setting("a")).toBe("b");
+  });
+
+  it("whose write-ahead log is deleted while it is open takes no more writes, and keeps what it has", async () => {
+    const store = open();
+    expect(await store.changeSetting("a", undefined, "b")).toBe(true);
+    unlinkSync(`${file}-wal`);
+    const refused = /write-ahead log \S+a\.db-wal was deleted or replaced\. Stop the engine/;
+    await expect(store.changeSetting("a", "b", "c")).rejects.toThrow(refused);
+    await store.close();
+    opened.length = 0;
+    expect(await open().setting("a")).toBe("b");
   });
 
   it("is read while a write is under way, as it was before", async () => {

@@ -1,8 +1,9 @@
 import { HEADER } from "@perdure/core/protocol";
 import fc from "fast-check";
 import { expect, it } from "vitest";
+import type { Store } from "../../src/commands/store.ts";
 import { openSqlite } from "../../src/index.ts";
-import type { Claim, Store } from "../../src/store/store.ts";
+import type { Claim } from "../../src/store/claims.ts";
 import { START } from "../harness.ts";
 import { delivered, failure, plain } from "./kit.ts";
 
@@ -96,7 +97,7 @@ class Model {
     const holds = kind === "hold";
     const unpin = { kind: "unpin", parallelism: true, rate: true } as const;
     const change = pins ? (holds ? PIN : unpin) : ({ kind: holds ? "pause" : "resume" } as const);
-    if (!(await this.#store.flows.change(key, change))) return;
+    if (!(await this.#store.changeFlow(key, change))) return;
     this.#used.set(key, this.now);
     const set = pins ? this.#pinned : this.#paused;
     if (holds) set.add(key);
@@ -107,7 +108,7 @@ class Model {
     const expiry = { messages: 0, logs: this.now - KEPT, dlq: 0, runs: 0, now: this.now };
     while (await this.#store.sweep(expiry, 1));
     for (const key of KEYS) {
-      const there = (await this.#store.flows.get(key)) !== undefined;
+      const there = (await this.#store.flow(key)) !== undefined;
       const used = this.#used.get(key);
       if (used === undefined) {
         expect(there).toBe(false);

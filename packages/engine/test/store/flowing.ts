@@ -1,6 +1,6 @@
 import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
-import type { Store } from "../../src/store/store.ts";
+import type { Store } from "../../src/commands/store.ts";
 import { START } from "../harness.ts";
 import { delivered, failure, LEASE, plain, useStore } from "./kit.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Store } from "../../src/store/store.ts";
+import type { Store } from "../../src/commands/store.ts";
 import { START } from "../harness.ts";
 import { child, delivered, failure, start, useStore } from "./kit.ts";
 
@@ -52,8 +52,8 @@ export function invoking(name: string, open: () => Promise<Store>): void {
 
     it("of a run that is alive otherwise, or by one that isn't, is refused", async () => {
       await kit.accept(start("wfr_1"), start("wfr_2"));
-      await expect(kit.accept(child("wfr_2", "wfr_1"))).rejects.toMatchObject({ status: 400 });
-      await expect(kit.accept(child("wfr_3", "wfr_none"))).rejects.toMatchObject({ status: 400 });
+      await expect(kit.accept(child("wfr_2", "wfr_1"))).rejects.toMatchObject({ code: "conflict" });
+      await expect(kit.accept(child("wfr_3", "wfr_none"))).rejects.toMatchObject({ code: "conflict" });
     });
 
     it("tells nobody once the run that waited has ended", async () => {

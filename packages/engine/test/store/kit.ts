@@ -1,5 +1,6 @@
 import { forCallback, forward, HEADER } from "@perdure/core/protocol";
 import { afterEach, beforeEach } from "vitest";
+import type { Store } from "../../src/commands/store.ts";
 import { type Command, parseCommand, parseUrlGroupPublish } from "../../src/rules/command.ts";
 import type { EngineEvent } from "../../src/rules/event.ts";
 import type { Failure, Reply } from "../../src/rules/message.ts";
@@ -8,7 +9,9 @@ import { type NewSchedule, toSchedule } from "../../src/rules/schedule.ts";
 import type { Settlement } from "../../src/rules/settlement.ts";
 import type { UrlGroup } from "../../src/rules/url-group.ts";
 import { type NewWait, parseWait } from "../../src/rules/wait.ts";
-import type { Claim, Claims, EventNotification, Receipt, Settled, Store } from "../../src/store/store.ts";
+import type { Claim, Claims, Settled } from "../../src/store/claims.ts";
+import type { Receipt } from "../../src/store/receipt.ts";
+import type { EventNotification } from "../../src/store/waits.ts";
 import { APP, ofRun, result, START } from "../harness.ts";
 
 export const LEASE = 30_000;

@@ -1,6 +1,6 @@
 import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
-import type { Store } from "../../src/store/store.ts";
+import type { Store } from "../../src/commands/store.ts";
 import { START } from "../harness.ts";
 import { delivered, plain, useStore } from "./kit.ts";
 
@@ -11,7 +11,7 @@ const PIN = { kind: "pin", parallelism: undefined, rate: undefined, period: unde
 export function limiting(name: string, open: () => Promise<Store>): void {
   describe(`${name}, flow control by hand`, () => {
     const kit = useStore(open);
-    const flow = (now = START) => kit.at(now).flows.get("k");
+    const flow = (now = START) => kit.at(now).flow("k");
     const count = async (now = START) => (await kit.claim(now)).claims.length;
 
     it("shows what is let through and what waits", async () => {
@@ -26,18 +26,18 @@ export function limiting(name: string, open: () => Promise<Store>): void {
       expect(await flow(START + 59_999)).toMatchObject({ begun: 1, active: 0 });
       expect(await flow(START + 60_000)).toMatchObject({ begun: 0, active: 0 });
       await kit.accept(limited("rate=1", "other"));
-      expect((await kit.at(START).flows.list(undefined)).map(({ key }) => key)).toEqual(["k", "other"]);
-      expect((await kit.at(START).flows.list("the")).map(({ key }) => key)).toEqual(["other"]);
+      expect((await kit.at(START).flows(undefined)).map(({ key }) => key)).toEqual(["k", "other"]);
+      expect((await kit.at(START).flows("the")).map(({ key }) => key)).toEqual(["other"]);
     });
 
     it("gives out nothing with a key that is paused, and what waited when it isn't any more", async () => {
-      expect(await kit.at(START).flows.change("k", { kind: "pause" })).toBe(true);
+      expect(await kit.at(START).changeFlow("k", { kind: "pause" })).toBe(true);
       await kit.accept(limited("rate=1,period=1h"), limited("rate=1,period=1h"));
       expect(await count()).toBe(0);
       expect((await kit.claim()).nextDue).toBeUndefined();
       expect(await flow()).toMatchObject({ paused: true, waiting: 2 });
       kit.due.length = 0;
-      await kit.at(START + 5).flows.change("k", { kind: "resume" });
+      await kit.at(START + 5).changeFlow("k", { kind: "resume" });
       expect(kit.due).toEqual([START + 5]);
       expect(await kit.claim(START + 5)).toMatchObject({ claims: [{}], nextDue: START + 5 + 3_600_000 });
     });
@@ -46,12 +46,12 @@ export function limiting(name: string, open: () => Promise<Store>): void {
       await kit.accept(...Array.from({ length: 5 }, () => limited("rate=1,period=1h")));
       expect(await count()).toBe(1);
       kit.due.length = 0;
-      await kit.at(START + 5).flows.change("k", { ...PIN, rate: 2 });
+      await kit.at(START + 5).changeFlow("k", { ...PIN, rate: 2 });
       expect(kit.due).toEqual([START + 5]);
       expect(await count(START + 5)).toBe(2);
       await kit.accept(limited("parallelism=9,rate=9,period=9h"));
       expect(await flow()).toMatchObject({ parallelism: 9, rate: 2, period: 3_600_000, pinnedRate: true });
-      await kit.at(START).flows.change("k", { kind: "unpin", parallelism: false, rate: true });
+      await kit.at(START).changeFlow("k", { kind: "unpin", parallelism: false, rate: true });
       expect(await flow()).toMatchObject({ rate: 2, pinnedRate: false });
       await kit.accept(limited("rate=9,period=9h"));
       expect(await flow()).toMatchObject({ parallelism: undefined, rate: 9 });
@@ -60,16 +60,16 @@ export function limiting(name: string, open: () => Promise<Store>): void {
     it("begins a new period when it is told to", async () => {
       await kit.accept(...Array.from({ length: 3 }, () => limited("rate=1,period=1h")));
       expect(await count()).toBe(1);
-      await kit.at(START + 1000).flows.change("k", { kind: "reset" });
+      await kit.at(START + 1000).changeFlow("k", { kind: "reset" });
       expect(await kit.claim(START + 1000)).toMatchObject({ claims: [{}], nextDue: START + 3_601_000 });
     });
 
     it("changes nothing of a key that isn't there, unless it pauses or pins it", async () => {
       for (const change of [{ kind: "resume" }, { kind: "reset" }] as const) {
-        expect(await kit.at(START).flows.change("k", change)).toBe(false);
+        expect(await kit.at(START).changeFlow("k", change)).toBe(false);
       }
       expect(await flow()).toBeUndefined();
-      expect(await kit.at(START).flows.change("k", { ...PIN, parallelism: 3 })).toBe(true);
+      expect(await kit.at(START).changeFlow("k", { ...PIN, parallelism: 3 })).toBe(true);
       expect(await flow()).toMatchObject({ parallelism: 3, rate: undefined, pinnedParallelism: true });
     });
   });

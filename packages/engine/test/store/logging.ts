@@ -1,8 +1,9 @@
 import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
+import type { Store } from "../../src/commands/store.ts";
 import type { LogEntry, LogQuery } from "../../src/store/lists.ts";
 import type { StateCount } from "../../src/store/maintenance.ts";
-import type { Receipt, Store } from "../../src/store/store.ts";
+import type { Receipt } from "../../src/store/receipt.ts";
 import { START } from "../harness.ts";
 import { append, call, delivered, failure, known, LEASE, NO_OPTIONS, plain, start, useStore } from "./kit.ts";
 
@@ -66,7 +67,7 @@ export function logging(name: string, open: () => Promise<Store>): void {
     it("tells of what a queue takes with it", async () => {
       await kit.accept(plain({ [HEADER.queueName]: "q" }), plain({ [HEADER.queueName]: "q" }));
       const one = await kit.claimOne();
-      await kit.at(START + 1).queues.delete("q");
+      await kit.at(START + 1).deleteQueue("q");
       await kit.settle(one, delivered(START + 2), START + 2);
       expect((await entries()).map(({ state, at }) => [state, at - START])).toEqual([
         ["CREATED", 0],
@@ -105,7 +106,7 @@ export function logging(name: string, open: () => Promise<Store>): void {
           .sort();
       const started = ["delivery CREATED 1", "run RUN_STARTED 1"];
       expect(sums()).toEqual([...started, "message CREATED 2"].sort());
-      await expect(kit.accept(plain(), append("wfr_none", 1))).rejects.toMatchObject({ status: 400 });
+      await expect(kit.accept(plain(), append("wfr_none", 1))).rejects.toMatchObject({ code: "conflict" });
       await kit.accept(known("a"));
       await kit.accept(known("a"));
       expect(sums()).toEqual(["message CREATED 1"]);
@@ -139,10 +140,10 @@ export function logging(name: string, open: () => Promise<Store>): void {
     it("does all of it or nothing", async () => {
       await fail({ [HEADER.queueName]: "q" });
       await fail();
-      await kit.at(START).queues.delete("q");
+      await kit.at(START).deleteQueue("q");
       const none = { queues: 0 };
       await expect(kit.at(START).retry({ count: 10 }, NO_OPTIONS, none)).rejects.toMatchObject({
-        status: 412,
+        code: "limit_reached",
       });
       expect((await kit.store.deadLetters({ count: 10 })).items).toHaveLength(2);
       expect((await kit.claim(START + 1e9)).claims).toEqual([]);

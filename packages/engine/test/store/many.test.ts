@@ -25,6 +25,6 @@ it("of those that wait for room, no more are looked at than takes a moment", asy
   db.close();
   const store = openSqlite(file);
   store.useClock(() => START);
-  expect(await store.flows.waitingForRoom()).toEqual({ due: 10_000, aside: 10_000 });
+  expect(await store.waitingForRoom()).toEqual({ due: 10_000, aside: 10_000 });
   await store.close();
 });

@@ -1,9 +1,10 @@
 import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
+import type { Store } from "../../src/commands/store.ts";
 import type { Expiry } from "../../src/rules/retention.ts";
 import type { Settlement } from "../../src/rules/settlement.ts";
 import type { UrlGroup } from "../../src/rules/url-group.ts";
-import type { Receipt, Store } from "../../src/store/store.ts";
+import type { Receipt } from "../../src/store/receipt.ts";
 import { START } from "../harness.ts";
 import { append, delivered, failure, grouped, known, plain, start, useStore } from "./kit.ts";
 
@@ -45,7 +46,7 @@ function deduplicating(name: string, open: () => Promise<Store>): void {
     });
 
     it("doesn't know what was refused", async () => {
-      await expect(kit.accept(known("d"), append("wfr_none", 1))).rejects.toMatchObject({ status: 400 });
+      await expect(kit.accept(known("d"), append("wfr_none", 1))).rejects.toMatchObject({ code: "conflict" });
       expect(await kit.accept(known("d"))).toMatchObject([{ deduplicated: false }]);
     });
   });
@@ -113,16 +114,18 @@ function grouping(name: string, open: () => Promise<Store>): void {
       });
       const removal = { kind: "remove", endpoints: [{ name: "a" }, { url: B.url }] } as const;
       expect(await kit.at(START).updateUrlGroup("g", removal, LIMITS)).toBeUndefined();
-      await expect(kit.at(START).updateUrlGroup("g", removal, LIMITS)).rejects.toMatchObject({ status: 404 });
+      await expect(kit.at(START).updateUrlGroup("g", removal, LIMITS)).rejects.toMatchObject({
+        code: "not_found",
+      });
     });
 
     it("over the limit stay as they were", async () => {
       await add("g", A, B);
       const [c, d] = [{ url: "https://c.test/" }, { url: "https://d.test/" }];
-      await expect(add("g", c, d)).rejects.toMatchObject({ status: 412 });
+      await expect(add("g", c, d)).rejects.toMatchObject({ code: "limit_reached" });
       expect((await kit.store.urlGroup("g"))?.endpoints).toEqual([A, B]);
       await add("h", A);
-      await expect(add("i", A)).rejects.toMatchObject({ status: 412 });
+      await expect(add("i", A)).rejects.toMatchObject({ code: "limit_reached" });
       expect((await kit.store.urlGroups()).map(({ name }) => name)).toEqual(["g", "h"]);
       expect((await add("h", B))?.endpoints).toEqual([A, B]);
     });

@@ -1,6 +1,6 @@
 import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
-import type { Store } from "../../src/store/store.ts";
+import type { Store } from "../../src/commands/store.ts";
 import { START } from "../harness.ts";
 import { delivered, failure, LEASE, plain, useStore } from "./kit.ts";
 
@@ -17,7 +17,7 @@ export function queueing(name: string, open: () => Promise<Store>): void {
       );
     const due = async (now?: number) => (await kit.claim(now)).claims.map(({ message }) => message.id);
     const change = (parallelism?: number, paused?: boolean, now = START) =>
-      kit.at(now).queues.put({ name: "q", parallelism, paused }, MANY);
+      kit.at(now).putQueue({ name: "q", parallelism, paused }, MANY);
 
     it("give out one at a time, in the order in which they were accepted, and say when it is the next one's turn", async () => {
       const ids = await fill(3);
@@ -69,7 +69,7 @@ export function queueing(name: string, open: () => Promise<Store>): void {
       for (const [at, claim] of claims.entries()) {
         expect(await due()).toEqual([]);
         await kit.settle(claim, delivered(START));
-        expect((await kit.store.queues.get("q"))?.lag).toBe(5 - at);
+        expect((await kit.store.queue("q"))?.lag).toBe(5 - at);
       }
       expect(await due()).toEqual(ids.slice(3, 4));
     });
@@ -87,17 +87,17 @@ export function queueing(name: string, open: () => Promise<Store>): void {
       await change(2);
       const ids = await fill(3);
       const first = await kit.claimOne();
-      expect(await kit.at(START).queues.pause("q", true)).toBe(true);
+      expect(await kit.at(START).pauseQueue("q", true)).toBe(true);
       expect(await due()).toEqual([]);
       await kit.settle(first, { kind: "retry", dueAt: START + 10, failure: failure(START) });
       expect((await kit.claim(START + 10)).claims).toEqual([]);
       expect((await kit.claim(START + 10)).nextDue).toBeUndefined();
       expect((await kit.store.message(ids[0] as string, START))?.message.dueAt).toBe(START + 10);
       kit.due.length = 0;
-      expect(await kit.at(START + 20).queues.pause("q", false)).toBe(true);
+      expect(await kit.at(START + 20).pauseQueue("q", false)).toBe(true);
       expect(kit.due).toContain(START + 20);
       expect((await due(START + 20)).sort()).toEqual(ids.slice(0, 2).sort());
-      expect(await kit.at(START).queues.pause("none", true)).toBe(false);
+      expect(await kit.at(START).pauseQueue("none", true)).toBe(false);
     });
 
     it("don't give out what was cancelled, and go on without it", async () => {
@@ -105,14 +105,14 @@ export function queueing(name: string, open: () => Promise<Store>): void {
       await kit.at(START).cancelMessage(ids[1] as string);
       await kit.at(START).cancelMessage(ids[0] as string);
       expect(await due()).toEqual([ids[2]]);
-      expect((await kit.store.queues.get("q"))?.lag).toBe(1);
+      expect((await kit.store.queue("q"))?.lag).toBe(1);
     });
 
     it("are gone with what waits in them when they are deleted; what is under way isn't", async () => {
       const ids = await fill(3);
       const first = await kit.claimOne();
-      await kit.at(START).queues.delete("q");
-      expect(await kit.store.queues.get("q")).toBeUndefined();
+      await kit.at(START).deleteQueue("q");
+      expect(await kit.store.queue("q")).toBeUndefined();
       for (const id of ids.slice(1)) expect(await kit.store.message(id, START)).toBeUndefined();
       expect(await kit.settle(first, { kind: "retry", dueAt: START + 5, failure: failure(START) })).toEqual({
         kind: "recorded",
@@ -124,8 +124,8 @@ export function queueing(name: string, open: () => Promise<Store>): void {
     it("are listed by name, as they were last changed", async () => {
       await fill(2, "b");
       await fill(1, "a");
-      await kit.at(START + 5).queues.put({ name: "b", parallelism: undefined, paused: true }, MANY);
-      expect(await kit.store.queues.list()).toEqual([
+      await kit.at(START + 5).putQueue({ name: "b", parallelism: undefined, paused: true }, MANY);
+      expect(await kit.store.queues()).toEqual([
         { name: "a", parallelism: 1, paused: false, createdAt: START, updatedAt: START, lag: 1 },
         { name: "b", parallelism: 1, paused: true, createdAt: START, updatedAt: START + 5, lag: 2 },
       ]);
@@ -133,14 +133,12 @@ export function queueing(name: string, open: () => Promise<Store>): void {
 
     it("are refused beyond their number, with all that was to be stored with them", async () => {
       await kit.store.accept([queued({}, "a")], { queues: 1 });
-      const problem = { status: 412, message: expect.stringContaining("1 queues") };
-      await expect(kit.store.accept([plain(), queued({}, "b")], { queues: 1 })).rejects.toMatchObject(
-        problem,
-      );
+      const error = { code: "limit_reached", message: expect.stringContaining("1 queues") };
+      await expect(kit.store.accept([plain(), queued({}, "b")], { queues: 1 })).rejects.toMatchObject(error);
       await expect(change()).resolves.toBeUndefined();
       await expect(
-        kit.at(START).queues.put({ name: "c", parallelism: 1, paused: false }, { queues: 2 }),
-      ).rejects.toMatchObject({ status: 412 });
+        kit.at(START).putQueue({ name: "c", parallelism: 1, paused: false }, { queues: 2 }),
+      ).rejects.toMatchObject({ code: "limit_reached" });
       expect((await kit.claim()).claims).toHaveLength(1);
     });
   });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Store } from "../../src/store/store.ts";
+import type { Store } from "../../src/commands/store.ts";
 import { START } from "../harness.ts";
 import { append, delivered, failure, NO_OPTIONS, plain, start, useStore, waitFor } from "./kit.ts";
 

@@ -1,7 +1,8 @@
 import { HEADER, type RollbackRecord } from "@perdure/core/protocol";
 import { beforeEach, describe, expect, it } from "vitest";
+import type { Store } from "../../src/commands/store.ts";
 import type { Settlement } from "../../src/rules/settlement.ts";
-import type { Claim, Store } from "../../src/store/store.ts";
+import type { Claim } from "../../src/store/claims.ts";
 import { APP, START } from "../harness.ts";
 import { append, delivered, failure, LEASE, NO_OPTIONS, planned, reply, start, useStore } from "./kit.ts";
 

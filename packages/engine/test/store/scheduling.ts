@@ -1,6 +1,6 @@
 import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
-import type { Store } from "../../src/store/store.ts";
+import type { Store } from "../../src/commands/store.ts";
 import { START } from "../harness.ts";
 import { delivered, failure, schedule, useStore } from "./kit.ts";
 
@@ -11,7 +11,7 @@ export function scheduling(name: string, open: () => Promise<Store>): void {
   describe(`${name}, schedules`, () => {
     const kit = useStore(open);
     const put = (id: string, headers: Record<string, string> = {}, now = START) =>
-      kit.store.schedules.put(schedule(id, headers, now), MANY);
+      kit.store.putSchedule(schedule(id, headers, now), MANY);
 
     it("make a message with the claim in which their time comes, and say when it comes again", async () => {
       await put("s", { [HEADER.label]: "l" });
@@ -24,7 +24,7 @@ export function scheduling(name: string, open: () => Promise<Store>): void {
       expect(Buffer.from(claims[0]?.message.body ?? []).toString()).toBe("tick");
       expect(nextDue).toBe(START + 2 * MINUTE);
       expect((await kit.claim(START + MINUTE)).claims).toEqual([]);
-      expect(await kit.store.schedules.get("s")).toMatchObject({
+      expect(await kit.store.schedule("s")).toMatchObject({
         lastAt: START + MINUTE,
         nextAt: START + 2 * MINUTE,
         lastStates: { [claims[0]?.message.id as string]: "IN_PROGRESS" },
@@ -40,10 +40,10 @@ export function scheduling(name: string, open: () => Promise<Store>): void {
 
     it("put a message off by their delay, and into their queue", async () => {
       await put("s", { [HEADER.delay]: "30s", [HEADER.queueName]: "q" });
-      expect(await kit.store.queues.get("q")).toMatchObject({ lag: 0 });
+      expect(await kit.store.queue("q")).toMatchObject({ lag: 0 });
       const { claims, nextDue } = await kit.claim(START + MINUTE);
       expect([claims.length, nextDue]).toEqual([0, START + MINUTE + 30_000]);
-      expect(await kit.store.queues.get("q")).toMatchObject({ lag: 1 });
+      expect(await kit.store.queue("q")).toMatchObject({ lag: 1 });
       const one = await kit.claimOne(START + MINUTE + 30_000);
       expect(one.message).toMatchObject({ queue: "q", notBefore: START + MINUTE + 30_000 });
     });
@@ -53,7 +53,7 @@ export function scheduling(name: string, open: () => Promise<Store>): void {
       const first = await kit.claimOne(START + MINUTE);
       await kit.store.renew([first.lease], START + 9 * MINUTE);
       const second = await kit.claimOne(START + 2 * MINUTE);
-      const states = async () => (await kit.store.schedules.get("s"))?.lastStates;
+      const states = async () => (await kit.store.schedule("s"))?.lastStates;
       await kit.settle(first, delivered(START));
       expect(await states()).toEqual({ [second.message.id]: "IN_PROGRESS" });
       await kit.settle(second, { kind: "retry", dueAt: START + 2 * MINUTE + 1, failure: failure(START) });
@@ -67,23 +67,23 @@ export function scheduling(name: string, open: () => Promise<Store>): void {
 
     it("skip their times while they are paused", async () => {
       await put("s");
-      expect(await kit.at(START).schedules.pause("s", true)).toBe(true);
+      expect(await kit.at(START).pauseSchedule("s", true)).toBe(true);
       expect(await kit.claim(START + 5 * MINUTE)).toMatchObject({ claims: [], nextDue: undefined });
       kit.due.length = 0;
-      expect(await kit.at(START + 5 * MINUTE).schedules.pause("s", false)).toBe(true);
+      expect(await kit.at(START + 5 * MINUTE).pauseSchedule("s", false)).toBe(true);
       expect(kit.due).toEqual([START + 6 * MINUTE]);
       expect((await kit.claim(START + 5 * MINUTE)).claims).toEqual([]);
       expect((await kit.claim(START + 6 * MINUTE)).claims).toHaveLength(1);
-      expect(await kit.at(START).schedules.pause("none", true)).toBe(false);
+      expect(await kit.at(START).pauseSchedule("none", true)).toBe(false);
     });
 
     it("are replaced in their place", async () => {
       await put("a");
       await put("b");
-      await kit.at(START).schedules.pause("a", true);
+      await kit.at(START).pauseSchedule("a", true);
       await put("a", { [HEADER.cron]: "0 0 * * *" }, START + 5);
       expect(
-        (await kit.store.schedules.list()).map(({ id, cron, createdAt, paused, nextAt }) => [
+        (await kit.store.schedules()).map(({ id, cron, createdAt, paused, nextAt }) => [
           id,
           cron,
           createdAt,
@@ -99,9 +99,9 @@ export function scheduling(name: string, open: () => Promise<Store>): void {
     it("are gone when they are deleted; what they made isn't", async () => {
       await put("s");
       const { claims } = await kit.claim(START + MINUTE);
-      await kit.store.schedules.delete("s");
-      await kit.store.schedules.delete("s");
-      expect(await kit.store.schedules.get("s")).toBeUndefined();
+      await kit.store.deleteSchedule("s");
+      await kit.store.deleteSchedule("s");
+      expect(await kit.store.schedule("s")).toBeUndefined();
       const [one] = claims;
       if (!one) throw new TypeError("Not due.");
       expect(await kit.settle(one, delivered(START))).toEqual({ kind: "recorded" });
@@ -111,11 +111,13 @@ export function scheduling(name: string, open: () => Promise<Store>): void {
     it("are refused beyond their number", async () => {
       await put("a");
       const limits = { schedules: 1, queues: 0 };
-      await expect(kit.store.schedules.put(schedule("b"), limits)).rejects.toMatchObject({ status: 412 });
-      await expect(kit.store.schedules.put(schedule("a"), limits)).resolves.toBeUndefined();
+      await expect(kit.store.putSchedule(schedule("b"), limits)).rejects.toMatchObject({
+        code: "limit_reached",
+      });
+      await expect(kit.store.putSchedule(schedule("a"), limits)).resolves.toBeUndefined();
       const inQueue = schedule("a", { [HEADER.queueName]: "q" });
-      await expect(kit.store.schedules.put(inQueue, limits)).rejects.toMatchObject({ status: 412 });
-      expect((await kit.store.schedules.list()).map(({ id, headers }) => [id, headers.length])).toEqual([
+      await expect(kit.store.putSchedule(inQueue, limits)).rejects.toMatchObject({ code: "limit_reached" });
+      expect((await kit.store.schedules()).map(({ id, headers }) => [id, headers.length])).toEqual([
         ["a", 0],
       ]);
     });

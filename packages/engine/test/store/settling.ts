@@ -1,7 +1,8 @@
 import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
+import type { Store } from "../../src/commands/store.ts";
 import type { Settlement } from "../../src/rules/settlement.ts";
-import type { Receipt, Store } from "../../src/store/store.ts";
+import type { Receipt } from "../../src/store/receipt.ts";
 import { APP, START } from "../harness.ts";
 import { append, delivered, failure, plain, reply, start, useStore } from "./kit.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Claim } from "../../src/store/store.ts";
+import type { Claim } from "../../src/store/claims.ts";
 import { START } from "../harness.ts";
 import { useCountingStore } from "./counting.ts";
 import { append, delivered, failure, NO_OPTIONS, plain, start } from "./kit.ts";

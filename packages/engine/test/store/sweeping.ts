@@ -1,7 +1,8 @@
 import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
+import type { Store } from "../../src/commands/store.ts";
 import type { Expiry } from "../../src/rules/retention.ts";
-import type { Receipt, Store } from "../../src/store/store.ts";
+import type { Receipt } from "../../src/store/receipt.ts";
 import { START } from "../harness.ts";
 import { append, delivered, failure, type Kit, NO_OPTIONS, plain, start, useStore } from "./kit.ts";
 
@@ -99,8 +100,7 @@ export function sweeping(name: string, open: () => Promise<Store>): void {
     const kit = useStore(open);
     const limited = (key: string, value = "parallelism=1", headers: Record<string, string> = {}) =>
       plain({ [HEADER.flowControlKey]: key, [HEADER.flowControlValue]: value, ...headers });
-    const keys = async (): Promise<string[]> =>
-      (await kit.at(START).flows.list(undefined)).map(({ key }) => key);
+    const keys = async (): Promise<string[]> => (await kit.at(START).flows(undefined)).map(({ key }) => key);
     const sweep = (until: number, limit = 100): Promise<boolean> =>
       kit.store.sweep({ ...NEVER, logs: until, now: until }, limit);
 
@@ -129,22 +129,22 @@ export function sweeping(name: string, open: () => Promise<Store>): void {
       await sweepAll(kit, ALL);
       expect(await keys()).toEqual(["again", "asleep", "behind", "queued", "underWay"]);
       // And so the limits still hold.
-      expect(await kit.at(START).flows.get("underWay")).toMatchObject({ active: 1, waiting: 1 });
+      expect(await kit.at(START).flow("underWay")).toMatchObject({ active: 1, waiting: 1 });
     });
 
     it("takes none that is paused or pinned, or whose period isn't over", async () => {
       await kit.accept(limited("rate", "rate=1,period=1h"));
       await kit.settle(await kit.claimOne(), delivered(START));
       const pin = { kind: "pin", parallelism: 1, rate: undefined, period: undefined } as const;
-      await kit.at(START).flows.change("paused", { kind: "pause" });
-      await kit.at(START).flows.change("pinned", pin);
+      await kit.at(START).changeFlow("paused", { kind: "pause" });
+      await kit.at(START).changeFlow("pinned", pin);
       await sweep(START + HOUR - 1);
       expect(await keys()).toEqual(["paused", "pinned", "rate"]);
       await sweep(START + HOUR);
       expect(await keys()).toEqual(["paused", "pinned"]);
       // From then on they are like the others.
-      await kit.at(START + HOUR).flows.change("paused", { kind: "resume" });
-      await kit.at(START + HOUR).flows.change("pinned", { kind: "unpin", parallelism: true, rate: true });
+      await kit.at(START + HOUR).changeFlow("paused", { kind: "resume" });
+      await kit.at(START + HOUR).changeFlow("pinned", { kind: "unpin", parallelism: true, rate: true });
       await sweep(START + HOUR + MINUTE - 1);
       expect(await keys()).toEqual(["paused", "pinned"]);
       await sweep(START + HOUR + MINUTE);

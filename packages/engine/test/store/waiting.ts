@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Store } from "../../src/store/store.ts";
+import type { Store } from "../../src/commands/store.ts";
 import { START } from "../harness.ts";
 import { delivered, event, failure, start, useStore, waitFor } from "./kit.ts";
 
@@ -74,7 +74,7 @@ export function waiting(name: string, open: () => Promise<Store>): void {
     });
 
     it("is of a live run, and ends with it", async () => {
-      await expect(kit.at(START).wait(waitFor("wfr_1", "e"))).rejects.toMatchObject({ status: 400 });
+      await expect(kit.at(START).wait(waitFor("wfr_1", "e"))).rejects.toMatchObject({ code: "conflict" });
       await kit.accept(start("wfr_1"));
       await kit.at(START).wait(waitFor("wfr_1", "e"));
       await kit.at(START).endRun("wfr_1", CANCELED);

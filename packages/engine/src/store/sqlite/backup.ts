@@ -1,9 +1,9 @@
 import { existsSync, renameSync, rmSync } from "node:fs";
 import { open } from "node:fs/promises";
 import * as sqlite from "node:sqlite";
-import { messageOf } from "../../rules/problem.ts";
+import { messageOf } from "../../rules/thrown.ts";
 import type { Backup } from "../maintenance.ts";
-import { StoreUnavailable } from "../store.ts";
+import { StoreUnavailable } from "../unavailable.ts";
 import { createPrivate, openReader } from "./file.ts";
 
 /** Pages that are copied in one go, by a thread of the platform: 4 MiB. */

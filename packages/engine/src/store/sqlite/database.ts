@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import type { Backup } from "../maintenance.ts";
 import { migrations } from "../migrations.ts";
-import { StoreUnavailable } from "../store.ts";
+import { StoreUnavailable } from "../unavailable.ts";
 import { openBackup } from "./backup.ts";
 import { type OpenFile, SqliteConnection } from "./connection.ts";
 import {
@@ -100,8 +100,14 @@ function openFile(file: string): Opened {
     prepare(db, file);
     migrate(db, file);
     const isSame = remember(path);
+    const isLogSame = remember(`${path}-wal`);
     const check = (): void => {
       if (!isSame()) throw new StoreUnavailable(`The database ${file} was deleted or replaced.`);
+      // A crash would lose what is written from now on.
+      if (!isLogSame())
+        throw new StoreUnavailable(
+          `The write-ahead log ${file}-wal was deleted or replaced. Stop the engine with SIGTERM: it writes what it has to the database.`,
+        );
     };
     return { db, file, path, lock: held, check };
   } catch (cause) {

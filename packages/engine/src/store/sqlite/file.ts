@@ -12,8 +12,8 @@ import {
 } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { messageOf } from "../../rules/problem.ts";
-import { StoreUnavailable } from "../store.ts";
+import { messageOf } from "../../rules/thrown.ts";
+import { StoreUnavailable } from "../unavailable.ts";
 
 /** Marks a SQLite file as a database of this engine: "Prdr". */
 export const APPLICATION_ID = 0x50726472;

@@ -7,7 +7,7 @@ import {
   STATUS,
   statusAfter,
 } from "../../rules/message-status.ts";
-import type { Lease } from "../store.ts";
+import type { Lease } from "../claims.ts";
 import { constants, type Sql, sql, type Tx } from "../tx.ts";
 
 /** The condition on `due` that a message follows the end of its run. */

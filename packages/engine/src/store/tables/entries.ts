@@ -1,6 +1,6 @@
 import type { CallType, HistoryEntry } from "@perdure/core/protocol";
 import { toBase64 } from "../../rules/bytes.ts";
-import { sql, type Tx } from "../tx.ts";
+import { type Sql, sql, type Tx } from "../tx.ts";
 
 /** The key of a history's first entry, the run's payload. */
 export const FIRST_RECORD = "init";
@@ -13,7 +13,7 @@ export async function history(
   first = 0,
 ): Promise<HistoryEntry[]> {
   const rows = await tx.all<{ message: string; body: Uint8Array; call_type: CallType }>(
-    sql`SELECT message, body, call_type FROM entries WHERE run = ${run} AND seq BETWEEN ${first} AND ${last} ORDER BY seq`,
+    sql`SELECT message, body, call_type FROM entries WHERE run = ${run} AND seq BETWEEN ${first} AND ${last} ORDER BY position`,
   );
   return rows.map(toEntry);
 }
@@ -23,6 +23,11 @@ export async function history(
  * reserving memory is smaller than this, in base64 too.
  */
 const LARGE = 128 * 1024;
+
+/** The position of the next entry of a run's history, as a part of a statement. */
+export function nextPosition(run: number): Sql {
+  return sql`(SELECT coalesce(max(position), 0) + 1 FROM entries WHERE run = ${run})`;
+}
 
 const STEP: CallType = "step";
 
@@ -38,7 +43,7 @@ export async function claimedEntries(tx: Tx, run: number, last: number, first = 
   const rows = await tx.all<{ message: string; body: Uint8Array | null; size: number; call_type: CallType }>(
     sql`SELECT message, call_type, length(body) AS size,
         CASE WHEN call_type = ${STEP} OR length(body) <= ${LARGE} THEN body END AS body
-      FROM entries WHERE run = ${run} AND seq BETWEEN ${first} AND ${last} ORDER BY seq`,
+      FROM entries WHERE run = ${run} AND seq BETWEEN ${first} AND ${last} ORDER BY position`,
   );
   const omitted = rows.reduce((sum, { body, size }) => sum + (body ? 0 : Math.ceil(size / 3) * 4), 0);
   return { entries: rows.map((row) => toEntry({ ...row, body: row.body ?? new Uint8Array() })), omitted };

@@ -1,5 +1,5 @@
 import { placeOf } from "../../rules/destination.ts";
-import { Problem } from "../../rules/problem.ts";
+import { EngineError } from "../../rules/engine-error.ts";
 import { isLive, type NewRun, type Run, type RunConfig, type RunState } from "../../rules/run.ts";
 import { constants, insert, type Sql, sql, type Tx } from "../tx.ts";
 import { type RunRow, toJson, toRun } from "./rows.ts";
@@ -86,8 +86,8 @@ export async function runOf(tx: Tx, key: number | null): Promise<Run | undefined
 }
 
 /** The error for a request that needs a live run: it says whether the run has ended or never was. */
-export async function notLive(tx: Tx, id: string, consequence: string): Promise<Problem> {
+export async function notLive(tx: Tx, id: string, consequence: string): Promise<EngineError> {
   const last = await latestRun(tx, id);
   const why = last ? `has ended (${last.state})` : "doesn't exist";
-  return new Problem(400, `workflow run ${id} ${why}: ${consequence}`);
+  return new EngineError("conflict", `workflow run ${id} ${why}: ${consequence}`);
 }

@@ -21,7 +21,12 @@ CREATE TABLE runs (
   invoker TEXT,                 -- of a child: the step that has invoked it
   parent INTEGER,
   parent_record TEXT,
-  successor INTEGER             -- the run that goes on from where this one failed
+  successor INTEGER,            -- the run that goes on from where this one failed
+  origin TEXT,                  -- of a run that goes on from where another one failed: the id of the first of them
+  inline INTEGER NOT NULL DEFAULT 0,   -- its endpoint runs many steps in one delivery
+  lease INTEGER NOT NULL DEFAULT 0,    -- the fencing token of the right to append: counts the deliveries that offered it
+  holder INTEGER,               -- the message that has the right to append, while it is delivered
+  in_progress TEXT              -- the steps that may have begun and aren't on record, as JSON
 ) STRICT;
 -- An id has one live run at most.
 CREATE UNIQUE INDEX runs_live ON runs (id) WHERE state = 'RUN_STARTED';
@@ -42,8 +47,9 @@ CREATE INDEX run_labels_run ON run_labels (run);
 
 -- A run's history: append-only.
 CREATE TABLE entries (
-  seq INTEGER PRIMARY KEY,      -- the order of a run's history
+  seq INTEGER PRIMARY KEY,
   run INTEGER NOT NULL,
+  position INTEGER NOT NULL,    -- 1 for the payload, then without gaps, in the order of commits
   record TEXT NOT NULL,         -- what no two records of a run share
   message TEXT NOT NULL,        -- the id that the entry has on the wire
   call_type TEXT NOT NULL,
@@ -51,7 +57,7 @@ CREATE TABLE entries (
   created_at INTEGER NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX entries_record ON entries (run, record);
-CREATE INDEX entries_run ON entries (run);
+CREATE UNIQUE INDEX entries_position ON entries (run, position);
 
 -- What is delivered. Written once; how it is retried may be learned from its endpoint, and the columns from `outcome`
 -- on are written at its end.
@@ -165,7 +171,7 @@ CREATE UNIQUE INDEX rollbacks_step ON rollbacks (run, step);
 CREATE TABLE waiters (
   seq INTEGER PRIMARY KEY,
   run INTEGER NOT NULL,
-  event TEXT NOT NULL,
+  event TEXT,                   -- null: a sleep, whose end is its deadline
   record TEXT NOT NULL,         -- what it will be recorded as
   open INTEGER NOT NULL,        -- nothing has come of it yet
   deadline INTEGER NOT NULL,

@@ -1,0 +1,42 @@
+// An engine of Perdure. Tells its parent process its environment first, and then when as many runs as expected have ended.
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { toNode } from "@perdure/adapters/node";
+import { createEngine, type EngineEvent } from "@perdure/engine";
+
+const folder = mkdtempSync(join(tmpdir(), "perdure-bench-"));
+const token = btoa(JSON.stringify({ UserID: "bench", Password: "bench-0123456789abcdef" }));
+const signingKeys = { current: "current-0123456789abcdef", next: "next-0123456789abcdef" };
+let missing = 0;
+const engine = createEngine({ store: join(folder, "engine.db"), token, signingKeys, onEvent });
+const server = createServer(toNode((request) => engine.fetch(request))).listen(0, "127.0.0.1");
+await new Promise((resolve) => server.once("listening", resolve));
+engine.start();
+process.send?.({
+  QSTASH_URL: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+  QSTASH_TOKEN: token,
+  QSTASH_CURRENT_SIGNING_KEY: signingKeys.current,
+  QSTASH_NEXT_SIGNING_KEY: signingKeys.next,
+});
+
+function onEvent(event: EngineEvent): void {
+  if (event.type === "fault") console.error(event.during, event.error);
+  if (event.type === "failed") console.error("a run has failed:", event.error);
+  if (event.type === "run.completed" && --missing === 0) process.send?.("ended");
+}
+
+process.on("message", async (message: { readonly expect?: number; readonly stop?: true }) => {
+  if (message.expect !== undefined) {
+    missing = message.expect;
+    process.send?.("expecting");
+  }
+  if (!message.stop) return;
+  server.closeAllConnections();
+  server.close();
+  await engine.stop();
+  rmSync(folder, { recursive: true });
+  process.exit(0);
+});

@@ -1,0 +1,36 @@
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { Client } from "@perdure/core";
+
+const PROCESS = fileURLToPath(new URL("./engine-process.ts", import.meta.url));
+
+/** An engine of Perdure in a process of its own. */
+export interface EngineProcess {
+  /** What an endpoint needs to know. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Triggers so many runs at once, and waits until the engine says that all of them have succeeded. */
+  runAll(url: string, runs: number, steps: number): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Starts an engine with a database in a temporary folder. */
+export async function startEngine(): Promise<EngineProcess> {
+  const child = fork(PROCESS, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  const [env] = (await once(child, "message")) as [Record<string, string>];
+  const client = new Client({ baseUrl: env.QSTASH_URL, token: env.QSTASH_TOKEN });
+  return {
+    env,
+    async runAll(url, runs, steps) {
+      child.send({ expect: runs });
+      await once(child, "message");
+      const ended = once(child, "message");
+      await Promise.all(Array.from({ length: runs }, () => client.trigger({ url, body: steps })));
+      await ended;
+    },
+    async stop() {
+      child.send({ stop: true });
+      await once(child, "exit");
+    },
+  };
+}

@@ -1,0 +1,124 @@
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { type Bar, median, type Row } from "./measure.ts";
+
+const FOLDER = fileURLToPath(new URL("../peers/", import.meta.url));
+const ROUNDS = 5;
+
+interface Peer {
+  readonly name: string;
+  readonly file: string;
+  readonly args?: readonly string[];
+  /** Steps a second of ours divided by the peer's, with 500 runs of 10 steps at once. */
+  readonly throughput?: Bar;
+  /** The time of one run of 10 steps, ours divided by the peer's. */
+  readonly latency?: Bar;
+}
+
+const PEERS: readonly Peer[] = [
+  { name: "Restate", file: "restate.ts", throughput: { atLeast: 3 }, latency: { atMost: 0.5 } },
+  { name: "@upstash/workflow on Perdure's engine", file: "upstash.ts" },
+  { name: "openworkflow, concurrency 50", file: "openworkflow.ts", args: ["50"] },
+  { name: "openworkflow, concurrency 1", file: "openworkflow.ts", args: ["1"] },
+];
+
+const MANY = { runs: 500, steps: 10, times: 1 };
+const ONE = { runs: 1, steps: 10, times: 20 };
+
+/** Said in the results beside the figures. */
+export const SETTINGS: readonly string[] = [
+  "Perdure: engine and endpoint in a process each, SQLite file with a flush at each commit, all settings as they come",
+  "Restate 1.7.12 (npm): server with its default configuration in a temporary folder, SDK 1.17.2",
+  "openworkflow 0.10.1 (npm): SQLite file, one worker",
+];
+
+/** Runs the same work on Perdure and on each peer, which take turns. The peers are installed from npm first. */
+export async function* peers(): AsyncGenerator<Row> {
+  execFileSync("pnpm", ["install", "--frozen-lockfile"], {
+    cwd: FOLDER,
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  for (const peer of PEERS) {
+    const [ours, theirs] = [await start("perdure.ts"), await start(peer.file, peer.args)];
+    try {
+      for (const contender of [ours, theirs]) await contender.measure({ runs: 50, steps: 10, times: 2 });
+      const many = await rounds(ours, theirs, MANY);
+      const perSecond = (ms: number[]): string =>
+        `${Math.round((MANY.runs * MANY.steps * 1000) / median(ms))} steps/s`;
+      yield {
+        name: `500 runs × 10 steps, steps/s ÷ ${peer.name}`,
+        ratios: many.ours.map((ms, round) => (many.theirs[round] ?? Number.NaN) / ms),
+        figures: `Perdure ${perSecond(many.ours)}, ${peer.name} ${perSecond(many.theirs)}`,
+        ...(peer.throughput ? { bar: peer.throughput } : {}),
+      };
+      const one = await rounds(ours, theirs, ONE);
+      yield {
+        name: `one run of 10 steps, time ÷ ${peer.name}`,
+        ratios: one.ours.map((ms, round) => ms / (one.theirs[round] ?? Number.NaN)),
+        figures: `Perdure ${median(one.ours).toFixed(1)} ms, ${peer.name} ${median(one.theirs).toFixed(1)} ms`,
+        ...(peer.latency ? { bar: peer.latency } : {}),
+      };
+    } finally {
+      await Promise.all([ours.stop(), theirs.stop()]);
+    }
+  }
+}
+
+interface Work {
+  readonly runs: number;
+  readonly steps: number;
+  /** The work is done so often, one after the other; the median counts. */
+  readonly times: number;
+}
+
+interface Process {
+  /** @returns milliseconds */
+  measure(work: Work): Promise<number>;
+  stop(): Promise<void>;
+}
+
+async function rounds(
+  ours: Process,
+  theirs: Process,
+  work: Work,
+): Promise<{ ours: number[]; theirs: number[] }> {
+  const times = { ours: [] as number[], theirs: [] as number[] };
+  for (let round = 0; round < ROUNDS; round++) {
+    const turns = [[times.ours, ours] as const, [times.theirs, theirs] as const];
+    for (const [list, contender] of round % 2 === 0 ? turns : turns.toReversed())
+      list.push(await contender.measure(work));
+  }
+  return times;
+}
+
+async function start(file: string, args: readonly string[] = []): Promise<Process> {
+  const child: ChildProcess = spawn(process.execPath, [`${FOLDER}src/${file}`, ...args], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  const { stdin, stdout } = child;
+  if (!stdin || !stdout) throw new TypeError("The process has no pipes.");
+  const lines = createInterface({ input: stdout })[Symbol.asyncIterator]();
+  const next = async (): Promise<string> => {
+    const { value, done } = await lines.next();
+    if (done) throw new TypeError(`${file} has ended without an answer.`);
+    return value;
+  };
+  await next();
+  return {
+    async measure({ runs, steps, times }) {
+      const measured: number[] = [];
+      for (let turn = 0; turn < times; turn++) {
+        stdin.write(`${runs} ${steps}\n`);
+        measured.push(Number(await next()));
+      }
+      return median(measured);
+    },
+    async stop() {
+      if (child.exitCode !== null) return;
+      stdin.end();
+      await once(child, "exit");
+    },
+  };
+}

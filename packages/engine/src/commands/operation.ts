@@ -1,0 +1,34 @@
+import type { Driver } from "../store/driver.ts";
+import type { Tx } from "../store/tx.ts";
+
+/** What the operations of one engine on one database share. */
+export interface Binding {
+  readonly driver: Driver;
+  /** The name of the engine in its leases. */
+  readonly owner: string;
+  /** Bytes of an answer that the record of a failed attempt keeps. */
+  readonly excerptBytes: number;
+}
+
+/** An operation that waits for its database. */
+export type Operation<Args extends readonly unknown[], Result> = (
+  to: Binding,
+) => (...args: Args) => Promise<Result>;
+
+/** An operation that changes something, in one transaction. */
+export function command<Args extends readonly unknown[], Result>(
+  run: (tx: Tx, ...args: Args) => Promise<Result>,
+): Operation<Args, Result> {
+  return ({ driver }) =>
+    (...args) =>
+      driver.write((tx) => run(tx, ...args));
+}
+
+/** An operation that changes nothing, on one consistent view. */
+export function query<Args extends readonly unknown[], Result>(
+  run: (tx: Tx, ...args: Args) => Promise<Result>,
+): Operation<Args, Result> {
+  return ({ driver }) =>
+    (...args) =>
+      driver.read((tx) => run(tx, ...args));
+}

@@ -1,0 +1,146 @@
+import { randomUUID } from "node:crypto";
+import { backlog } from "../queries/backlog.ts";
+import { runHistory } from "../queries/history.ts";
+import { deadLetters, runs } from "../queries/lists.ts";
+import { logs } from "../queries/logs.ts";
+import { message } from "../queries/read.ts";
+import { waiters } from "../queries/waiters.ts";
+import { webhookState } from "../queries/webhook-state.ts";
+import { wholeEntries } from "../queries/whole-entries.ts";
+import type { Settlement } from "../rules/settlement.ts";
+import type { ClaimOrder } from "../store/claim-order.ts";
+import type { Claims, Lease, Settled } from "../store/claims.ts";
+import type { Driver } from "../store/driver.ts";
+import { scheduleOf } from "../store/tables/schedules.ts";
+import { withoutWakeUps } from "../store/tx.ts";
+import { cancelMessage } from "./cancel-message.ts";
+import { cancelMessages } from "./cancel-messages.ts";
+import { cancelRuns } from "./cancel-runs.ts";
+import { claimMessages } from "./claim-messages.ts";
+import { endRun } from "./end-run.ts";
+import { changeFlow, getFlow, listFlows, waitingForRoom } from "./flow-control.ts";
+import { notifyEvent } from "./notify-event.ts";
+import { type Binding, command, type Operation, query } from "./operation.ts";
+import { publish } from "./publish.ts";
+import { deleteQueue, getQueue, listQueues, pauseQueue, putQueue } from "./queues.ts";
+import { releaseLeases } from "./release-leases.ts";
+import { removeDeadLetters } from "./remove-dead-letters.ts";
+import { renewLeases } from "./renew-leases.ts";
+import { repeatReport } from "./repeat-report.ts";
+import { repeatRollbacks } from "./repeat-rollbacks.ts";
+import { resumeRuns } from "./resume-runs.ts";
+import { retryDeadLetters } from "./retry-dead-letters.ts";
+import { deleteSchedule, listSchedules, pauseSchedule, putSchedule } from "./schedules.ts";
+import { changeSetting, checkWritable, readSetting } from "./settings.ts";
+import { settleDelivery } from "./settle-delivery.ts";
+import { startWait } from "./start-wait.ts";
+import { sweep } from "./sweep.ts";
+import { getUrlGroup, listUrlGroups, updateUrlGroup } from "./url-groups.ts";
+
+const claimAsOwner: Operation<[order: ClaimOrder], Claims> =
+  ({ driver, owner }) =>
+  (order) =>
+    // The dispatcher looks itself at what comes due by its own claim.
+    driver.write((tx) => claimMessages(withoutWakeUps(tx), { ...order, owner }));
+
+const settleLease: Operation<[lease: Lease, settlement: Settlement], Settled> =
+  ({ driver, excerptBytes }) =>
+  (lease, settlement) =>
+    driver.write((tx) => settleDelivery(tx, lease, settlement, { excerpt: excerptBytes }));
+
+/**
+ * Every operation on a database, by the name that its metric has. Each is atomic, and durable when its promise resolves:
+ * after a crash at any moment it has happened or it hasn't. A new one is a function of a transaction, in a file of its
+ * noun, and a line here.
+ */
+const OPERATIONS = {
+  // Publishing, and what a run's endpoint asks for.
+  accept: command(publish),
+  wait: command(startWait),
+  notify: command(notifyEvent),
+  waiters: query(waiters),
+  webhookState: query(webhookState),
+  endRun: command(endRun),
+
+  // What the dispatcher asks for.
+  claim: claimAsOwner,
+  entriesOf: query(wholeEntries),
+  renew: command(renewLeases),
+  release: command(releaseLeases),
+  settle: settleLease,
+  sweep: command(sweep),
+
+  // Messages, runs and their log.
+  message: query(message),
+  cancelMessage: command(cancelMessage),
+  cancelMessages: command(cancelMessages),
+  history: query(runHistory),
+  runs: query(runs),
+  cancelRuns: command(cancelRuns),
+  logs: query(logs),
+
+  // Dead letters.
+  deadLetters: query(deadLetters),
+  resumeRuns: command(resumeRuns),
+  retry: command(retryDeadLetters),
+  repeatReport: command(repeatReport),
+  repeatRollbacks: command(repeatRollbacks),
+  removeDeadLetters: command(removeDeadLetters),
+
+  urlGroups: query(listUrlGroups),
+  urlGroup: query(getUrlGroup),
+  updateUrlGroup: command(updateUrlGroup),
+
+  queues: query(listQueues),
+  queue: query(getQueue),
+  putQueue: command(putQueue),
+  pauseQueue: command(pauseQueue),
+  deleteQueue: command(deleteQueue),
+
+  schedules: query(listSchedules),
+  schedule: query(scheduleOf),
+  putSchedule: command(putSchedule),
+  pauseSchedule: command(pauseSchedule),
+  deleteSchedule: command(deleteSchedule),
+
+  flows: query(listFlows),
+  flow: query(getFlow),
+  waitingForRoom: query(waitingForRoom),
+  changeFlow: command(changeFlow),
+
+  // The engine's own.
+  setting: query(readSetting),
+  changeSetting: command(changeSetting),
+  probe: command(checkWritable),
+  backlog: query(backlog),
+};
+
+type Operations = {
+  [Name in keyof typeof OPERATIONS]: ReturnType<(typeof OPERATIONS)[Name]>;
+};
+
+/** What an engine keeps of answers, and whom it warns. */
+export interface StoreSettings {
+  /** Bytes of an answer that the record of each failed attempt keeps. 4 KiB by default. */
+  readonly excerptBytes?: number;
+  /** Called with a warning, such as that of a file that other users of the machine can read. `console.warn` by default. */
+  readonly warn?: (warning: string) => void;
+}
+
+/** An open database with the engine's operations on it. `openSqlite` makes one. */
+export interface Store extends Operations, Omit<Driver, "write" | "read"> {}
+
+/** Binds the operations to a database. */
+export function createStore(driver: Driver, { excerptBytes = 4096 }: StoreSettings = {}): Store {
+  const binding: Binding = { driver, owner: randomUUID(), excerptBytes };
+  const bound = Object.entries(OPERATIONS).map(([name, bind]) => [name, bind(binding)] as const);
+  return {
+    ...(Object.fromEntries(bound) as Operations),
+    useClock: (now) => driver.useClock(now),
+    onDue: (listener) => driver.onDue(listener),
+    onEvent: (listener) => driver.onEvent(listener),
+    onStates: (listener) => driver.onStates(listener),
+    backup: () => driver.backup(),
+    close: () => driver.close(),
+  };
+}

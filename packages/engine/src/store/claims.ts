@@ -1,0 +1,35 @@
+import type { Failure } from "../rules/message.ts";
+import type { DeliveredMessage } from "../rules/settlement.ts";
+
+/** The right to settle a message, until another claim takes it. */
+export interface Lease {
+  readonly seq: number;
+  readonly messageId: string;
+  /** The run that the message belongs to. */
+  readonly runId: string | undefined;
+  /** Counts the claims of the message. A settlement under an older fencing token is ignored. */
+  readonly fence: number;
+}
+
+/** A message to deliver, with all that its delivery needs. */
+export interface Claim extends DeliveredMessage {
+  readonly lease: Lease;
+  /** Bytes of the bodies of calls and answers that its entries lack: the operation `entriesOf` has them. */
+  readonly omitted: number;
+}
+
+export interface Claims {
+  readonly claims: readonly Claim[];
+  /** When the next message comes due, other than those that the caller holds: it keeps their leases alive itself. */
+  readonly nextDue: number | undefined;
+  /** Of each destination that was open, or in which something was set aside, whether messages wait there now. */
+  readonly destinations: ReadonlyMap<string, boolean>;
+}
+
+/** What a settlement came to. */
+export type Settled =
+  /** Another engine holds the message now, or the message is gone: nothing was recorded. */
+  | { readonly kind: "stale" }
+  | { readonly kind: "recorded" }
+  /** The end: also when a delivery succeeded, but its run has stalled. */
+  | { readonly kind: "failed"; readonly failure: Failure; readonly dlqId: string | undefined };

@@ -1,0 +1,53 @@
+import { join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
+import { DEV_CREDENTIALS } from "@perdure/core/protocol";
+import { describe, expect, it } from "vitest";
+import { banner } from "../../src/cli/banner.ts";
+import { readConfig } from "../../src/cli/dev-config.ts";
+
+const linesOf = (flags: Parameters<typeof readConfig>[0] = {}, port = 8080): string[] =>
+  stripVTControlCharacters(banner({ config: readConfig(flags, {}), port, version: "1.2.3" })).split("\n");
+
+describe("the banner of perdure dev", () => {
+  it("says where the engine runs, what to paste, and how to start a run", () => {
+    const { token, currentSigningKey, nextSigningKey } = DEV_CREDENTIALS;
+    expect(linesOf()).toEqual([
+      "Perdure engine running at http://127.0.0.1:8080",
+      "version  1.2.3",
+      `database ${join(process.cwd(), ".perdure/dev.db")}`,
+      "",
+      "For your app's environment, QSTASH_DEV=1, or:",
+      "QSTASH_URL=http://127.0.0.1:8080",
+      `QSTASH_TOKEN=${token}`,
+      `QSTASH_CURRENT_SIGNING_KEY=${currentSigningKey}`,
+      `QSTASH_NEXT_SIGNING_KEY=${nextSigningKey}`,
+      "",
+      "To start a run of a workflow that is served at http://localhost:3000/order:",
+      "curl http://127.0.0.1:8080/v2/trigger/http://localhost:3000/order \\",
+      `  -H "Authorization: Bearer ${token}" \\`,
+      `  -d '{"id":1}'`,
+      expect.stringMatching(/^docs {5}\S+README\.md$/),
+      "",
+    ]);
+  });
+
+  it("offers QSTASH_DEV=1 only where that means this engine", () => {
+    for (const lines of [linesOf({}, 8081), linesOf({ token: "a token of my own" })])
+      expect(lines.filter((line) => line.includes("QSTASH_DEV"))).toEqual([]);
+  });
+
+  it("shows no secret, and a command that has it from the environment", () => {
+    const lines = linesOf({
+      token: "a token of my own",
+      currentSigningKey: "sig_secret_1",
+      nextSigningKey: "sig_secret_2",
+    });
+    expect(lines.join("\n")).not.toMatch(/my own|secret/);
+    expect(lines).toContain('  -H "Authorization: Bearer $QSTASH_TOKEN" \\');
+  });
+
+  it("is no wider than 80 columns, but for public secrets and the folder", () => {
+    const wide = linesOf().filter((line) => line.length > 80);
+    for (const line of wide) expect(line).toMatch(/^(?:QSTASH_TOKEN=|database|docs| {2}-H "Authorization)/);
+  });
+});
