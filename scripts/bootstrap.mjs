@@ -19,26 +19,18 @@ function install() {
   // An installation of everything stays one: it must not lose what the demo doesn't need.
   const whole = !demo || installedState()?.filteredInstall === false;
   const { packageManager, dependencies } = readJson(join(ROOT, "package.json"));
-  const what = whole ? "all tools and runtimes, about 1.6 GB" : "what the demo needs, about 200 MB";
+  const what = whole ? "all tools and runtimes, about 1.8 GB" : "what the demo needs, about 200 MB";
   say(`Installing ${packageManager}, Node ${dependencies.node} and ${what} …`);
   const start = performance.now();
   const args = ["--dir", ROOT, "install", "--frozen-lockfile", ...(whole ? [] : DEMO)];
   // In another folder: npm would take a half-installed pnpm of this one.
-  const { status, error } = spawnSync(
-    "npm",
-    ["exec", "--yes", "--prefer-offline", "--", packageManager, ...args],
-    {
-      cwd: tmpdir(),
-      env: { ...withoutRunner(process.env), CI: "true" },
-      stdio: ["ignore", process.stderr.fd, process.stderr.fd],
-    },
-  );
+  const npm = ["exec", "--yes", "--prefer-offline", "--", packageManager, ...args];
+  const env = { ...withoutRunner(process.env), CI: "true" };
+  const { status, error } = spawnSync("npm", npm, { cwd: tmpdir(), env, stdio: ["ignore", 2, 2] });
   if (status !== 0 || !isInstalled()) {
     say(error?.message ?? `pnpm ended with ${status}: see its output above.`);
-    say(
-      "The installation needs Node 20 or later, npm and the npm registry. After a change of a package.json,",
-    );
-    say("bring pnpm-lock.yaml up to date first: `pnpm install`, or `npx pnpm install`.");
+    say("The installation needs Node 20 or later, npm and the npm registry.");
+    say("After a change of a package.json, bring pnpm-lock.yaml up to date first: `npx pnpm install`.");
     process.exit(1);
   }
   say(`Installed in ${((performance.now() - start) / 1000).toFixed(0)} s.`);

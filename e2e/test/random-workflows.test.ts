@@ -172,7 +172,10 @@ describe("any workflow", () => {
         for (const attempts of diary.attempts.values())
           expect(attempts).toBeLessThanOrEqual(plan.retries + 1);
       }),
-      { numRuns: 150 },
+      {
+        numRuns: Number(process.env.RUNS ?? 150),
+        ...(process.env.SEED ? { seed: Number(process.env.SEED) } : {}),
+      },
     );
   });
 });

@@ -74,7 +74,7 @@ describe("every public name", () => {
   });
 });
 
-describe.each(["core", "adapters"])("%s", (name) => {
+describe.each(["core", "adapters", "engine"])("%s", (name) => {
   const source = join(ROOT, "packages", name, "src");
 
   it("has no docstring without a subject", () => {

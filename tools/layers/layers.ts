@@ -6,7 +6,7 @@ export const LAYERS: Readonly<Record<string, readonly Floor[]>> = {
   core: [
     { places: ["util"] },
     { places: ["protocol"] },
-    { places: ["engine-client"], packages: ["@upstash/qstash"] },
+    { places: ["engine-client"], packages: ["@upstash/qstash", "#appenders"] },
     { places: ["server"] },
     { places: ["steps"] },
     { places: ["context.ts", "workflow.ts", "middleware.ts"] },
@@ -15,7 +15,7 @@ export const LAYERS: Readonly<Record<string, readonly Floor[]>> = {
     { places: ["*"] },
   ],
   adapters: [
-    { places: ["internal"], packages: ["@perdure/core"] },
+    { places: ["internal"], packages: ["@perdure/core", "@perdure/core/protocol"] },
     { places: ["*"], packages: ["astro"] },
   ],
   engine: [
@@ -25,6 +25,7 @@ export const LAYERS: Readonly<Record<string, readonly Floor[]>> = {
     { places: ["commands"] },
     { places: ["delivery"], packages: ["jose", "ipaddr.js"] },
     { places: ["http"], packages: ["hono", "zod"] },
+    { places: ["api"] },
     { places: ["*"], packages: ["@hono/node-server", "commander", "picocolors", "prom-client"] },
     { places: ["cli", "cli.ts"] },
   ],

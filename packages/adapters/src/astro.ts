@@ -1,6 +1,8 @@
 import {
   createWorkflow as createCoreWorkflow,
   type Handler,
+  type Jsonify,
+  type JsonServeOptions,
   type ServeOptions,
   type Workflow,
   type WorkflowContext,
@@ -41,6 +43,8 @@ export function toAstro(handler: Handler): { POST: ApiRoute } {
  *
  * @example
  * ```ts
+ * import { createWorkflow, serveMany } from "@perdure/adapters/astro";
+ *
  * const order = createWorkflow(async (context, { locals }) => {
  *   await context.run("greet", () => console.log("hello", locals.user));
  * });
@@ -48,6 +52,14 @@ export function toAstro(handler: Handler): { POST: ApiRoute } {
  * ```
  */
 export function createWorkflow<Payload = unknown, Result = unknown>(
+  workflow: AstroWorkflow<Jsonify<Payload>, Result>,
+  options?: JsonServeOptions<Payload, Result>,
+): Workflow<Payload, Result>;
+export function createWorkflow<Payload = unknown, Result = unknown>(
+  workflow: AstroWorkflow<Payload, Result>,
+  options?: ServeOptions<Payload, Result>,
+): Workflow<Payload, Result>;
+export function createWorkflow<Payload, Result>(
   workflow: AstroWorkflow<Payload, Result>,
   options?: ServeOptions<Payload, Result>,
 ): Workflow<Payload, Result> {
@@ -88,6 +100,14 @@ function throwNoContext(): never {
  * ```
  */
 export function serve<Payload = unknown, Result = unknown>(
+  workflow: AstroWorkflow<Jsonify<Payload>, Result>,
+  options?: JsonServeOptions<Payload, Result>,
+): { POST: ApiRoute };
+export function serve<Payload = unknown, Result = unknown>(
+  workflow: AstroWorkflow<Payload, Result>,
+  options?: ServeOptions<Payload, Result>,
+): { POST: ApiRoute };
+export function serve<Payload, Result>(
   workflow: AstroWorkflow<Payload, Result>,
   options?: ServeOptions<Payload, Result>,
 ): { POST: ApiRoute } {

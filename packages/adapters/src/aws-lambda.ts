@@ -1,4 +1,5 @@
 import type { Handler } from "@perdure/core";
+import { fromBase64, toBase64 } from "@perdure/core/protocol";
 import { isRewritten } from "./internal/path.ts";
 import { type Serve, type ServeMany, serveAs, serveManyAs } from "./internal/serve.ts";
 
@@ -129,7 +130,7 @@ function headersFor(
 
 function decode(body: string, isBase64: boolean): Uint8Array<ArrayBuffer> {
   if (!isBase64) return new TextEncoder().encode(body);
-  return Uint8Array.from(atob(body), (character) => character.charCodeAt(0));
+  return fromBase64(body);
 }
 
 /** Encodes UTF-8 as a string, and other bytes as base64. */
@@ -138,8 +139,7 @@ function encode(body: ArrayBuffer): Pick<Result, "body" | "isBase64Encoded"> {
     const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(body);
     return { body: text, isBase64Encoded: false };
   } catch {
-    const binary = Array.from(new Uint8Array(body), (byte) => String.fromCharCode(byte)).join("");
-    return { body: btoa(binary), isBase64Encoded: true };
+    return { body: toBase64(new Uint8Array(body)), isBase64Encoded: true };
   }
 }
 

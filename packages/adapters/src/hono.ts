@@ -1,4 +1,4 @@
-import type { Handler, RecordableWorkflow, ServeOptions } from "@perdure/core";
+import type { Handler, Jsonify, JsonServeOptions, RecordableWorkflow, ServeOptions } from "@perdure/core";
 import { bindingsOf } from "./internal/bindings.ts";
 import { withBody } from "./internal/body.ts";
 import { type ServeMany, serveAs, serveManyAs } from "./internal/serve.ts";
@@ -29,10 +29,16 @@ type HonoHandler<Bindings = unknown, Variables = unknown> = (
 ) => Promise<Response>;
 
 /** The type parameters have the order of `@upstash/workflow/hono`. The route fits an app with any bindings and variables. */
-type ServeHono = <Payload = unknown, Bindings = unknown, Variables = unknown, Result = unknown>(
-  workflow: RecordableWorkflow<Payload, Result>,
-  options?: ServeOptions<Payload, Result>,
-) => HonoHandler<Bindings, Variables>;
+interface ServeHono {
+  <Payload = unknown, Bindings = unknown, Variables = unknown, Result = unknown>(
+    workflow: RecordableWorkflow<Jsonify<Payload>, Result>,
+    options?: JsonServeOptions<Payload, Result>,
+  ): HonoHandler<Bindings, Variables>;
+  <Payload = unknown, Bindings = unknown, Variables = unknown, Result = unknown>(
+    workflow: RecordableWorkflow<Payload, Result>,
+    options?: ServeOptions<Payload, Result>,
+  ): HonoHandler<Bindings, Variables>;
+}
 
 const REMEDY =
   "Mount the workflow before any middleware that reads the body, or make that middleware read `c.req.text()`.";

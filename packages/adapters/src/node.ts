@@ -11,6 +11,8 @@ const REMEDY = "Mount the workflow before any body parser.";
  *
  * @example
  * ```ts
+ * import { createServer } from "node:http";
+ *
  * const { handler } = serve(order); // of @perdure/core
  * createServer(toNode(handler)).listen(3000);
  * ```
@@ -24,6 +26,7 @@ export function toNode(handler: Handler): NodeListener {
  *
  * @example
  * ```ts
+ * import { createServer } from "node:http";
  * import { serve } from "@perdure/adapters/node";
  *
  * const order = serve(async (context) => {
@@ -40,6 +43,7 @@ export const serve: Serve<NodeListener> = serveAs(toNode);
  *
  * @example
  * ```ts
+ * import { createServer } from "node:http";
  * import { createWorkflow, serveMany } from "@perdure/adapters/node";
  *
  * const workflows = serveMany({ order: createWorkflow(order), invoice: createWorkflow(invoice) });

@@ -62,7 +62,7 @@ export interface WorkflowApi {
 export interface RunContext<Payload = unknown> {
   /** The run's payload, after the schema or the parser. */
   readonly requestPayload: Payload;
-  /** The delivery's headers, without the protocol's own: those that the run was started with are among them. */
+  /** The delivery's headers without the protocol's. They include the headers of the request that started the run. */
   readonly headers: Headers;
   /** The workflow's URL, as the engine calls it. */
   readonly url: string;
@@ -81,7 +81,7 @@ export interface RunContext<Payload = unknown> {
 
 /** Carries out the steps that a workflow requests through its context. */
 export interface StepHost {
-  /** Requests a step. The promise settles once the step's result is on record, and never otherwise. */
+  /** Requests a step. The promise settles once the step's result is recorded, and never otherwise. */
   request<Result>(step: Step<Result>): Promise<Result>;
   /** Ends the run. The promise never settles. */
   cancel(): Promise<never>;
@@ -274,12 +274,12 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
 
   /** Typed calls of common services; each is a step like `call`. */
   get api(): WorkflowApi {
-    const ask = <Result>(name: string, make: () => Step<Result>): Promise<Result> =>
+    const request = <Result>(name: string, make: () => Step<Result>): Promise<Result> =>
       this.#requestStep(name, make);
     return {
-      openai: { call: (name, settings) => ask(name, () => openai(name, settings)) },
-      anthropic: { call: (name, settings) => ask(name, () => anthropic(name, settings)) },
-      resend: { call: (name, settings) => ask(name, () => resend(name, settings)) },
+      openai: { call: (name, settings) => request(name, () => openai(name, settings)) },
+      anthropic: { call: (name, settings) => request(name, () => anthropic(name, settings)) },
+      resend: { call: (name, settings) => request(name, () => resend(name, settings)) },
     };
   }
 

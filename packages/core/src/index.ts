@@ -36,7 +36,7 @@ export type { Redact, RunOptions } from "./protocol/message.ts";
 export type { FlowControl } from "./protocol/options.ts";
 export type { RetryDelayOption } from "./protocol/retry-delay.ts";
 export type { NotifyResponse, Waiter } from "./protocol/wait.ts";
-export { type Handler, type ServeOptions, serve } from "./serve.ts";
+export { type Handler, type JsonServeOptions, type ServeOptions, serve } from "./serve.ts";
 export type { AuthorizationRequest, Authorize } from "./server/authorize.ts";
 export { memoryReplayGuard } from "./server/replay-guard.ts";
 export type { Receiver, ReplayGuard, SigningKeys } from "./server/signature.ts";
@@ -49,6 +49,7 @@ export type {
   RetryDelay,
   RollbackOptions,
   RollbackParams,
+  StepAttempt,
   StepOptions,
   WaitOptions,
   WaitResponse,
@@ -62,6 +63,7 @@ export {
   WorkflowNonRetryableError,
   WorkflowRetryAfterError,
   WorkflowStepError,
+  WorkflowStepInterrupted,
 } from "./util/errors.ts";
 export type { Jsonify } from "./util/jsonify.ts";
 export type { Schema } from "./util/schema.ts";

@@ -1,4 +1,5 @@
 import type { RunContext, WorkflowContext } from "./context.ts";
+import { writeLine } from "./util/console.ts";
 import { messageOf } from "./util/errors.ts";
 
 /** The events of a run that a middleware can observe, each with its arguments. */
@@ -7,7 +8,7 @@ export interface MiddlewareEvents<Payload = unknown, Result = unknown> {
   readonly runStarted: { readonly context: WorkflowContext<Payload> };
   /** The endpoint begins a step's work, or requests it from the engine. */
   readonly beforeExecution: { readonly context: WorkflowContext<Payload>; readonly stepName: string };
-  /** A step's result is on record. The delivery that brings the result emits this event. */
+  /** The engine has recorded a step's result. The delivery with the result emits this event. */
   readonly afterExecution: {
     readonly context: WorkflowContext<Payload>;
     readonly stepName: string;
@@ -15,7 +16,7 @@ export interface MiddlewareEvents<Payload = unknown, Result = unknown> {
   };
   /** The workflow has returned. */
   readonly runCompleted: { readonly context: WorkflowContext<Payload>; readonly result: Result };
-  /** The run has failed for good; its failure function, if there is one, comes next. */
+  /** The run has failed, without retries left. Its failure function follows. */
   readonly runFailed: {
     readonly context: RunContext<Payload>;
     readonly failStatus: number;
@@ -104,9 +105,9 @@ async function report(
 ): Promise<void> {
   try {
     if (onError) await onError(details);
-    else console.error("[perdure]", details.error);
+    else writeLine("error", "A middleware failed:", details.error);
   } catch (second) {
-    console.error("[perdure]", details.error, second);
+    writeLine("error", "A middleware failed:", details.error, second);
   }
 }
 
@@ -129,18 +130,18 @@ export const loggingMiddleware: WorkflowMiddleware = new WorkflowMiddleware({
     runCompleted: ({ context, result }) => log(context, "completed", result),
     runFailed: ({ context, failStatus, failResponse }) =>
       log(context, `failed with ${failStatus}: ${failResponse}`),
-    failureFunctionRan: ({ context, ...outcome }) => log(context, "failure function ran", outcome),
-    onWarning: (event) => console.warn(lineOf(event, event.warning)),
+    failureFunctionRan: ({ context, result, error = result }) => log(context, "failure function ran", error),
+    onWarning: (event) => writeLine("warn", lineOf(event, event.warning)),
     onInfo: (event) => log(event, event.info),
   },
 });
 
 function log(run: RunOf, what: string, ...more: unknown[]): void {
-  console.info(lineOf(run, what), ...more);
+  writeLine("info", lineOf(run, what), ...more);
 }
 
 function lineOf({ workflowRunId = "" }: RunOf, what: string): string {
-  return `[perdure] ${workflowRunId} ${what}`;
+  return `${workflowRunId} ${what}`;
 }
 
 interface RunOf {

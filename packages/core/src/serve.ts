@@ -2,9 +2,10 @@ import type { Env } from "./engine-client/environment.ts";
 import { callResult } from "./handlers/call-result.ts";
 import type { DeliveryContext, EndpointDefinition } from "./handlers/delivery-context.ts";
 import { cancel, failure } from "./handlers/failure.ts";
+import { reportFailure } from "./handlers/report-failure.ts";
 import { resume } from "./handlers/resume.ts";
 import { start } from "./handlers/start.ts";
-import { emitAll, loggingMiddleware, type WorkflowMiddleware } from "./middleware.ts";
+import { loggingMiddleware, type WorkflowMiddleware } from "./middleware.ts";
 import { encodeCapabilities } from "./protocol/capabilities.ts";
 import { type DeferredRunOptions, pickDeferredOptions } from "./protocol/deferred-options.ts";
 import { classify, type Delivery, type DeliveryKind } from "./protocol/delivery.ts";
@@ -13,14 +14,18 @@ import { checkRunOptions } from "./protocol/message.ts";
 import { ifDefined } from "./protocol/options.ts";
 import type { Outcome, Refusal } from "./protocol/outcome.ts";
 import { type RetryDelayOption, toRetryDelay } from "./protocol/retry-delay.ts";
+import { isPositive } from "./protocol/step.ts";
+import type { InlineLimits } from "./replay/inline-run.ts";
 import { authorizeRequest, isAuthenticated } from "./server/authorize.ts";
 import { createConfigResolver, type EndpointConfig, type EndpointOptions } from "./server/endpoint-config.ts";
 import { type IncomingRequest, type RequestHead, readHead, readRequest } from "./server/read-request.ts";
 import { respond } from "./server/respond.ts";
 import { checkOnExhausted } from "./steps/index.ts";
 import { checkFunction, mustBe } from "./util/check.ts";
-import { type Duration, toSeconds } from "./util/duration.ts";
-import { isError, messageOf, WorkflowError, type WorkflowErrorCode } from "./util/errors.ts";
+import { writeLine } from "./util/console.ts";
+import { type Duration, toMilliseconds, toSeconds } from "./util/duration.ts";
+import { WorkflowError, type WorkflowErrorCode } from "./util/errors.ts";
+import type { Jsonify } from "./util/jsonify.ts";
 import { checkOptions } from "./util/options.ts";
 import {
   type CancelFunction,
@@ -34,7 +39,7 @@ import {
 /** Options of {@link serve}. All are optional; the environment supplies URLs, tokens and keys that are left out. */
 export type ServeOptions<Payload = unknown, Result = unknown> = EndpointOptions &
   PayloadOptions<Payload> & {
-    /** Called when a run has failed for good, whatever the cause and however the run was started. */
+    /** Called when a run has failed and has no retries left, for every cause and every kind of start. */
     readonly failureFunction?: FailureFunction<Payload>;
     /**
      * Retries of each delivery of a run, after the first attempt. This option and the four below hold for each run
@@ -62,6 +67,11 @@ export type ServeOptions<Payload = unknown, Result = unknown> = EndpointOptions 
     readonly cancelFunction?: CancelFunction<Payload>;
     /** Whether the runtime also rolls back the steps of a cancelled run, before `cancelFunction`. Default: false. */
     readonly rollbackOnCancel?: boolean;
+    /**
+     * The limits of one invocation that runs inline: it runs one step after the other, until one of them is reached. `false`:
+     * each invocation runs one step. Perdure's own engine only; on other engines each invocation runs one step.
+     */
+    readonly inline?: InlineOptions | false;
     /** Observers of the runs' events. */
     readonly middlewares?: readonly WorkflowMiddleware<NoInfer<Payload>, NoInfer<Result>>[];
     /** Logs the runs' events to the console. Default: false. */
@@ -70,12 +80,33 @@ export type ServeOptions<Payload = unknown, Result = unknown> = EndpointOptions 
     readonly bodyLimit?: number;
   };
 
+/** The limits of one invocation that runs inline. No step begins once one of them is reached; another delivery continues the run. */
+export interface InlineOptions {
+  /** Seconds or a duration from the invocation's start. A step or code that is running isn't cut off. Default: `"10s"`. */
+  readonly maxDuration?: number | Duration;
+  /** The number of steps whose work the invocation begins. Default: 1000. */
+  readonly maxSteps?: number;
+  /**
+   * Seconds or a duration. The invocation waits for a retry that is due within it, when nothing else can go on. Default: `"1s"`.
+   */
+  readonly maxWait?: number | Duration;
+}
+
+/**
+ * Options of a workflow without a schema and a parser: its payload is the JSON form of `Payload`, in which a `Date` is a
+ * string.
+ */
+export type JsonServeOptions<Payload = unknown, Result = unknown> = ServeOptions<Jsonify<Payload>, Result> & {
+  readonly schema?: never;
+  readonly initialPayloadParser?: never;
+};
+
 /** Answers a request. @param env the platform's environment variables. Default: `process.env` */
 export type Handler = (request: Request, env?: Env) => Promise<Response>;
 
 /** Every option that several workflows can share. */
 export const SHARED_OPTIONS =
-  "baseUrl trustProxy env qstashClient keys clockTolerance replayGuard receiver authorize verify allowedHosts disableTelemetry failureFunction onExhausted retries retryDelay failureRetries failureRetryDelay timeout cancelFunction rollbackOnCancel middlewares verbose bodyLimit";
+  "baseUrl trustProxy env qstashClient keys clockTolerance replayGuard receiver authorize verify allowedHosts disableTelemetry failureFunction onExhausted retries retryDelay failureRetries failureRetryDelay timeout cancelFunction rollbackOnCancel inline middlewares verbose bodyLimit";
 /** Every option of {@link serve}. */
 export const SERVE_OPTIONS: `${typeof SHARED_OPTIONS} url schema initialPayloadParser` = `${SHARED_OPTIONS} url schema initialPayloadParser`;
 
@@ -83,6 +114,9 @@ const DEFAULT_BODY_LIMIT = 64 * 1024 * 1024;
 
 /**
  * Creates a workflow's endpoint: one handler for the engine's deliveries and for requests that start a run.
+ *
+ * `serve<Payload>` types the payload as JSON carries it: a `Date` is a string. With a schema or a parser, the payload has
+ * the type of their output.
  *
  * @throws TypeError for unknown or invalid options
  * @example
@@ -95,6 +129,14 @@ const DEFAULT_BODY_LIMIT = 64 * 1024 * 1024;
  * ```
  */
 export function serve<Payload = unknown, Result = unknown>(
+  workflow: RecordableWorkflow<Jsonify<Payload>, Result>,
+  options?: JsonServeOptions<Payload, Result>,
+): { handler: Handler };
+export function serve<Payload = unknown, Result = unknown>(
+  workflow: RecordableWorkflow<Payload, Result>,
+  options?: ServeOptions<Payload, Result>,
+): { handler: Handler };
+export function serve<Payload, Result>(
   workflow: RecordableWorkflow<Payload, Result>,
   options: ServeOptions<Payload, Result> = {},
 ): { handler: Handler } {
@@ -130,6 +172,7 @@ export function handlerOf<Payload, Result>(
       (options.middlewares ?? []) as readonly WorkflowMiddleware[],
       options.verbose ? loggingMiddleware : [],
     ].flat(),
+    inline: toInlineLimits(options.inline),
     siblings,
   };
   const resolveConfig = createConfigResolver(options);
@@ -141,18 +184,31 @@ export function handlerOf<Payload, Result>(
     });
 }
 
+/** @throws TypeError for invalid limits */
+function toInlineLimits(options: InlineOptions | false = {}): InlineLimits | false {
+  if (options === false) return false;
+  checkOptions("inline", options, "maxDuration maxSteps maxWait");
+  const { maxDuration = "10s", maxSteps = 1000, maxWait = "1s" } = options;
+  if (!isPositive(maxSteps)) throw mustBe("inline.maxSteps", "a whole number from 1 on", maxSteps);
+  return {
+    maxDuration: toMilliseconds(maxDuration, "inline.maxDuration"),
+    maxSteps,
+    maxWait: toMilliseconds(maxWait, "inline.maxWait"),
+  };
+}
+
 function encodeCapabilitiesOf(onCancel: boolean, options: DeferredRunOptions): string {
   return encodeCapabilities({
     onCancel,
     timeout: ifDefined(options.timeout, (timeout) => toSeconds(timeout, "timeout")),
-    retries: options.retries?.toFixed(0),
+    retries: options.retries,
     retryDelay: toRetryDelay(options.retryDelay, "retryDelay"),
-    failureRetries: options.failureRetries?.toFixed(0),
+    failureRetries: options.failureRetries,
     failureRetryDelay: toRetryDelay(options.failureRetryDelay, "failureRetryDelay"),
   });
 }
 
-/** Reads a request and its configuration lazily: the endpoint asks for each part only when it needs it. */
+/** Reads a request and its configuration lazily: each part only when it is needed. */
 interface RequestReader {
   readonly head: () => RequestHead | Refusal;
   readonly request: (head: RequestHead) => Promise<IncomingRequest | Refusal>;
@@ -185,34 +241,10 @@ function configOrMisconfigured(resolveConfig: () => EndpointConfig): EndpointCon
   try {
     return resolveConfig();
   } catch (error) {
-    console.error("[perdure] The endpoint is misconfigured:", error);
+    writeLine("error", "The endpoint is misconfigured:", error);
     throw new WorkflowError("misconfigured", "The endpoint is misconfigured. Its console says why.");
   }
 }
-
-// The engine keeps the error too, but a developer looks at the endpoint's console first.
-async function reportFailure(
-  { middlewares }: EndpointDefinition,
-  delivery: Delivery,
-  { error: thrown, step }: Failed,
-): Promise<void> {
-  const { runId } = delivery;
-  const attempt = delivery.kind === "start" ? "" : `attempt ${delivery.retried + 1} of `;
-  const what = step ? `step "${step.name}"` : DELIVERY_LABELS[delivery.kind];
-  console.error(`[perdure] ${runId ? `${runId}: ` : ""}${attempt}${what} failed:`, thrown);
-  const error = isError(thrown) ? thrown : new Error(messageOf(thrown));
-  await emitAll(middlewares, "onError", { workflowRunId: runId, error });
-}
-
-type Failed = Extract<Outcome, { kind: "failed" }>;
-
-const DELIVERY_LABELS: Record<DeliveryKind, string> = {
-  start: "the start of a run",
-  resume: "a delivery",
-  callResult: "recording the answer to a call",
-  failure: "the failure function",
-  cancel: "the cancel function",
-};
 
 type ContextOf<Kind extends DeliveryKind> = DeliveryContext<Extract<Delivery, { kind: Kind }>>;
 
@@ -231,7 +263,7 @@ async function handle(ctx: DeliveryContext): Promise<Outcome> {
 }
 
 /** Classifies an error thrown outside of a step: an unreadable request is refused, any other is a failed attempt. */
-function toFailure(error: unknown): Failed | Refusal {
+function toFailure(error: unknown): Extract<Outcome, { kind: "failed" }> | Refusal {
   const unreadable = error instanceof WorkflowError && UNREADABLE.includes(error.code);
   return unreadable ? { kind: "refused", status: 400, error } : { kind: "failed", error };
 }

@@ -10,7 +10,7 @@ export type WorkflowFunction<Payload = unknown, Result = unknown> = (
   context: WorkflowContext<Payload>,
 ) => Result | Promise<Result>;
 
-/** A workflow whose result JSON can carry; `serve` and `createWorkflow` require one. */
+/** A workflow whose result JSON can contain; `serve` and `createWorkflow` require one. */
 export type RecordableWorkflow<Payload, Result> = WorkflowFunction<Payload, Result> & OnlyJson<Result>;
 
 /** A finished step, with its result or its error. */
@@ -67,10 +67,11 @@ export interface FailureFunctionParams<Payload = unknown> extends RunEndParams<P
 }
 
 /**
- * Called once a run has failed for good. It may be called again with the same arguments when its outcome got lost.
+ * Called once a run has failed, without retries left. The engine may call it again with the same arguments, if it got no answer.
  *
- * @returns anything that JSON can carry: it goes on record with the run
- * @throws to be called again, by the run's retries; WorkflowNonRetryableError not to be; WorkflowRetryAfterError later
+ * @returns a value that JSON can contain; the engine records it with the run
+ * @throws Error to make the engine retry, with the run's retries; WorkflowNonRetryableError prevents a retry,
+ * WorkflowRetryAfterError delays it
  */
 export type FailureFunction<Payload = unknown> = (params: FailureFunctionParams<Payload>) => unknown;
 
@@ -93,8 +94,8 @@ export type PayloadOptions<Payload> =
   | {
       readonly schema?: never;
       /**
-       * Receives the payload as a string, empty for none. An error that it throws fails the attempt. For its result to
-       * become the payload's type, its parameter needs a type: `(text: string) => …`.
+       * Receives the payload as a string, empty for none. An error that it throws fails the attempt. Declare its parameter's type, so
+       * that TypeScript infers the payload's type from its result: `(text: string) => …`.
        */
       readonly initialPayloadParser?: (payload: string) => Payload | Promise<Payload>;
     };
@@ -108,7 +109,7 @@ export function payloadParser(options: PayloadOptions<unknown>): (payload: strin
   const { schema, initialPayloadParser: parse } = options;
   if (schema && parse) throw new TypeError("Give a schema or an initialPayloadParser, not both.");
   if (schema && !("~standard" in schema))
-    throw new TypeError("schema must be a Standard Schema (zod 3.24 or later).");
+    throw new TypeError("schema must be a Standard Schema (zod 3.24+).");
   if (parse) return async (payload) => parse(payload);
   if (schema) return async (payload) => validate(schema, parseLeniently(payload));
   return async (payload) => parseLeniently(payload);

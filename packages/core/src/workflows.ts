@@ -1,7 +1,15 @@
-import { type Handler, handlerOf, SERVE_OPTIONS, type ServeOptions, SHARED_OPTIONS } from "./serve.ts";
+import {
+  type Handler,
+  handlerOf,
+  type JsonServeOptions,
+  SERVE_OPTIONS,
+  type ServeOptions,
+  SHARED_OPTIONS,
+} from "./serve.ts";
 import { notFound } from "./server/respond.ts";
 import type { Invokable } from "./steps/index.ts";
 import { checkFunction, mustBe } from "./util/check.ts";
+import type { Jsonify } from "./util/jsonify.ts";
 import { checkOptions } from "./util/options.ts";
 import type { CancelFunction, FailureFunction, RecordableWorkflow } from "./workflow.ts";
 
@@ -36,6 +44,14 @@ export type SharedOptions = Omit<
  * ```
  */
 export function createWorkflow<Payload = unknown, Result = unknown>(
+  workflow: RecordableWorkflow<Jsonify<Payload>, Result>,
+  options?: JsonServeOptions<Payload, Result>,
+): Workflow<Payload, Result>;
+export function createWorkflow<Payload = unknown, Result = unknown>(
+  workflow: RecordableWorkflow<Payload, Result>,
+  options?: ServeOptions<Payload, Result>,
+): Workflow<Payload, Result>;
+export function createWorkflow<Payload, Result>(
   workflow: RecordableWorkflow<Payload, Result>,
   options: ServeOptions<Payload, Result> = {},
 ): Workflow<Payload, Result> {

@@ -216,6 +216,6 @@ describe("context.qstashClient", () => {
 
   it("says what to pass where there is none", async () => {
     const { body } = await seen(undefined);
-    expect(body.message).toMatch(/qstashClient: qstash.*@perdure\/core\/qstash/);
+    expect(body.message).toMatch(/qstashClient, such as qstash of @perdure\/core\/qstash/);
   });
 });

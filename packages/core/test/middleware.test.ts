@@ -181,7 +181,7 @@ describe("middleware", () => {
     );
     expect(log.mock.calls.map(([line]) => line)).toEqual([
       "[perdure] wfr_test started",
-      "[perdure] wfr_test completed",
+      "[perdure] wfr_test completed 1",
     ]);
   });
 });

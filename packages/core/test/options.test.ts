@@ -27,6 +27,12 @@ describe("an unknown option", () => {
       "failureFunction",
     ],
     ["serve's client", () => serve(() => 1, plain({ qstashClient: { tokn: "t" } })), '"tokn"', "token"],
+    [
+      "Client's retry",
+      () => new Client({ baseUrl: url, token: "t", retry: plain({ retrys: 1 }) }),
+      '"retrys" of retry',
+      "retries",
+    ],
     ["createWorkflow", () => createWorkflow(() => 1, plain({ scheme: 1 })), "of createWorkflow", "schema"],
     ["serveMany", () => serveMany({}, plain({ verboose: true })), "of serveMany", "verbose"],
     ["serveMany, of one workflow", () => serveMany({}, plain({ schema: {} })), '"schema" of serveMany', ""],
@@ -48,6 +54,29 @@ describe("an unknown option", () => {
     await expect(client.schedules.create(plain({ url, corn: "* * * * *" }))).rejects.toThrow(
       'Unknown option "corn" of a schedule. Did you mean "cron"?',
     );
+    expect(recorder().requests).toEqual([]);
+  });
+
+  it.each<[string, object, string, string]>([
+    ["flowControl", { key: "k", paralelism: 1 }, "paralelism", "parallelism"],
+    ["flowControl", { key: "k", rate: 1, periode: "1s" }, "periode", "period"],
+    ["flowControl", { key: "k", rate: 1, Key: "l" }, "Key", "key"],
+    ["redact", { headers: true }, "headers", "header"],
+    ["redact", { body: true, heder: ["a"] }, "heder", "header"],
+  ])("inside %s is refused before anything is sent: %j", async (group, value, unknown, nearest) => {
+    const client = new Client({ baseUrl: recorder().url, token: "t" });
+    const complaint = `Unknown option "${unknown}" of ${group}. Did you mean "${nearest}"?`;
+    await expect(client.trigger(plain({ url, [group]: value }))).rejects.toThrow(complaint);
+    if (group === "flowControl") {
+      await expect(
+        client.schedules.create(plain({ url, cron: "* * * * *", [group]: value })),
+      ).rejects.toThrow(complaint);
+      const { body } = await deliver(
+        open(recorder(), (context) => context.call("x", plain({ url, [group]: value }))),
+        [],
+      );
+      expect(body.message).toContain(complaint);
+    }
     expect(recorder().requests).toEqual([]);
   });
 
@@ -103,7 +132,7 @@ describe("a workflow that isn't served beside the one that starts it", () => {
     );
     const { body } = await deliver(handler, []);
     expect(body.message).toMatch(
-      /Step "kid" of https?:\S+\/wf starts the workflow resize, which its serveMany doesn't serve/,
+      /Step "kid" of https?:\S+\/wf starts the workflow resize, which its serveMany lacks/,
     );
     expect(body.message).toContain("it serves: wf, thumbnails");
   });

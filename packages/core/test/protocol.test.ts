@@ -10,16 +10,28 @@ import {
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
+  CONNECTION_HEADERS,
   classify,
   cutAfter,
+  DEV_CREDENTIALS,
   HEADER,
+  isMessageRunId,
+  isRunId,
   kindOf,
+  LOWERCASE_HEADER,
+  LOWERCASE_PREFIX,
+  newMessageId,
+  newScheduleId,
+  PREFIX,
   parseFailure,
   parseHistory,
   parseStep,
+  randomId,
   readHistory,
   type StepRecord,
   startMessage,
+  toRunId,
+  userIdIn,
 } from "../src/protocol/index.ts";
 import { readStepHistory } from "../src/replay/step-history.ts";
 
@@ -38,6 +50,53 @@ describe("header names", () => {
   it("stand once each", () => {
     const names = Object.values(HEADER).map((name) => name.toLowerCase());
     expect(new Set(names).size).toBe(names.length);
+  });
+
+  it("have a form in lower case each, as prefixes do", () => {
+    expect(Object.keys(LOWERCASE_HEADER)).toEqual(Object.keys(HEADER));
+    expect(LOWERCASE_HEADER.runId).toBe("upstash-workflow-runid");
+    expect(Object.keys(LOWERCASE_PREFIX)).toEqual(Object.keys(PREFIX));
+    expect(LOWERCASE_PREFIX.forward).toBe("upstash-forward-");
+  });
+
+  it("of a connection are in lower case", () => {
+    expect(CONNECTION_HEADERS).toEqual(expect.arrayContaining(["connection", "te", "transfer-encoding"]));
+    expect(CONNECTION_HEADERS.map((name) => name.toLowerCase())).toEqual(CONNECTION_HEADERS);
+  });
+});
+
+describe("ids", () => {
+  it("say what they name", () => {
+    expect(newMessageId()).toMatch(/^msg_[\w-]{21}$/);
+    expect(newScheduleId()).toMatch(/^scd_[\w-]{21}$/);
+    expect([toRunId(), toRunId("order-7"), newMessageId(), "order-7"].map(isRunId)).toEqual([
+      true,
+      true,
+      false,
+      false,
+    ]);
+    expect([toRunId(newMessageId()), toRunId("order-7"), newMessageId()].map(isMessageRunId)).toEqual([
+      true,
+      false,
+      false,
+    ]);
+  });
+
+  it.each([1, 21, 64])("have the length that is asked for: %i", (length) => {
+    expect(randomId(length)).toMatch(new RegExp(`^[\\w-]{${length}}$`));
+  });
+});
+
+describe("a token's user", () => {
+  it.each([
+    [DEV_CREDENTIALS.token, "defaultUser"],
+    [btoa(JSON.stringify({ UserID: "ann" })), "ann"],
+    [btoa(JSON.stringify({ UserID: 1 })), undefined],
+    [btoa("null"), undefined],
+    ["secret", undefined],
+    ["", undefined],
+  ])("of %s is %s", (token, user) => {
+    expect(userIdIn(token)).toBe(user);
   });
 });
 
@@ -67,7 +126,11 @@ describe("classification", () => {
       createdAt: 1_700_000_000_000,
       labels: ["a", "b"],
       invokeCount: 0,
+      lease: undefined,
+      originalRunId: "wfr_test",
     });
+    const resumed = runHeaders({ "Perdure-Lease": "token", "Perdure-Original-Run": "wfr_first" });
+    expect(classify(new Headers(resumed))).toMatchObject({ lease: "token", originalRunId: "wfr_first" });
   });
 
   it.each([
@@ -98,7 +161,12 @@ describe("classification", () => {
 describe("history", () => {
   it("is read oldest first, the payload apart", () => {
     const read = readHistory(parseHistory(history({ é: "✓" }, [result(1), result(2)])));
-    expect(read).toEqual({ payload: '{"é":"✓"}', records: [result(1), result(2)], duplicate: false });
+    expect(read).toEqual({
+      payload: '{"é":"✓"}',
+      records: [result(1), result(2)],
+      duplicate: false,
+      attempts: [],
+    });
   });
 
   it("leaves out what isn't a step", () => {

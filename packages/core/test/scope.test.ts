@@ -16,6 +16,7 @@ async function without(workflow: Start, records: StepRecord[] = []) {
   const ending: ReplayResult = await replay({
     history: readStepHistory(records),
     runId: "wfr_1",
+    originalRunId: "wfr_1",
     attempt: { retried: 0, maxRetries: undefined },
     withStack: true,
     engine: () => expect.unreachable(),

@@ -3,6 +3,7 @@ import { anyText } from "@perdure/test-support/fuzz";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { WorkflowError, WorkflowNonRetryableError, WorkflowRetryAfterError } from "../src/index.ts";
+import { randomId, toRunId } from "../src/protocol/ids.ts";
 import {
   encodeUtf8,
   equalConstantTime,
@@ -21,7 +22,6 @@ import {
   toWireTime,
 } from "../src/util/duration.ts";
 import { isNonRetryable, isRetryAfter, messageOf } from "../src/util/errors.ts";
-import { randomId, toRunId } from "../src/util/ids.ts";
 
 /** Values that are no duration and no moment. */
 const NO_TIMES = [

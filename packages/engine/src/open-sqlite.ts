@@ -1,3 +1,4 @@
+import { checkOptions } from "@perdure/core/protocol";
 import { releaseAllLeases } from "./commands/release-leases.ts";
 import { createStore, type Store, type StoreSettings } from "./commands/store.ts";
 import { GroupCommit } from "./store/group-commit.ts";
@@ -12,7 +13,7 @@ import { withoutWakeUps } from "./store/tx.ts";
  */
 const CRASH_GRACE = 1000;
 
-/** What a store in one file needs to know. */
+/** Settings of a SQLite store. */
 export interface SqliteSettings extends StoreSettings {
   /** Milliseconds since 1970. The machine's clock by default. */
   readonly now?: () => number;
@@ -34,7 +35,9 @@ export interface SqliteStore extends Store {
  * const engine = createEngine({ store: openSqlite("engine.db"), token, signingKeys });
  * ```
  */
-export function openSqlite(file: string, { now = Date.now, ...settings }: SqliteSettings = {}): SqliteStore {
+export function openSqlite(file: string, options: SqliteSettings = {}): SqliteStore {
+  checkOptions("openSqlite", options, "now warn excerptBytes");
+  const { now = Date.now, ...settings } = options;
   const database = new Database(file);
   if (database.warning !== undefined) (settings.warn ?? console.warn)(database.warning);
   const driver = new GroupCommit(database, database.reader());

@@ -1,6 +1,14 @@
 import { existsSync } from "node:fs";
+import { checkOptions } from "@perdure/core/protocol";
 import { createPolicy } from "./delivery/policy.ts";
-import { createBodyBudget, createTransport, type Engine, type EngineOptions, openEngine } from "./engine.ts";
+import {
+  createBodyBudget,
+  createTransport,
+  type Engine,
+  type EngineOptions,
+  type EngineServer,
+  openEngine,
+} from "./engine.ts";
 import { createLock, tokenOf } from "./http/auth.ts";
 import { pathOf } from "./http/path.ts";
 import type { Bindings } from "./http/service.ts";
@@ -48,7 +56,13 @@ interface Place {
  * server.start();
  * ```
  */
-export function createServer({ tenants, onEvent, ...shared }: ServerOptions): Engine {
+export function createServer(options: ServerOptions): EngineServer {
+  checkOptions(
+    "createServer",
+    options,
+    "tenants clock transport destinations concurrency calls timeouts limits retention region trustProxy onEvent",
+  );
+  const { tenants, onEvent, ...shared } = options;
   checkTenants(tenants);
   const policy = shared.destinations && createPolicy(shared.destinations);
   const numbers = resolveNumbers(shared);
@@ -136,6 +150,8 @@ function checkTenants(tenants: readonly Tenant[]): void {
   if (tenants.length === 0) throw new TypeError("A server needs a user.");
   const seen = new Set<string>();
   for (const tenant of tenants) {
+    checkOptions(`the tenant "${tenant.user}"`, tenant, "user lazy store token readOnlyTokens signingKeys");
+    checkOptions("signingKeys", tenant.signingKeys, "current next");
     const name = `the name ${tenant.user}`;
     const tokens = [...tokensOf(tenant), ...(tenant.readOnlyTokens ?? [])];
     for (const one of [name, ...tokens]) {

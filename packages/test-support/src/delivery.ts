@@ -1,5 +1,11 @@
 import { createHash } from "node:crypto";
-import type { DeliveryClaim, FailureBody, HistoryEntry, StepRecord } from "@perdure/core/protocol";
+import {
+  type DeliveryClaim,
+  type FailureBody,
+  HEADER,
+  type HistoryEntry,
+  type StepRecord,
+} from "@perdure/core/protocol";
 import { SignJWT } from "jose";
 
 export const URL = "https://app.example.com/api/wf";
@@ -17,7 +23,7 @@ export interface Token {
   readonly body?: string | Uint8Array;
   readonly claim?: DeliveryClaim;
   readonly algorithm?: "HS256" | "HS384" | "HS512";
-  /** In place of others; `undefined` leaves one out. */
+  /** Overrides claims; `undefined` removes one. */
   readonly claims?: Readonly<Record<string, unknown>>;
 }
 
@@ -52,27 +58,27 @@ export async function signed(
   token: Token = {},
   url: string = URL,
 ): Promise<Request> {
-  return request(body, { ...headers, "Upstash-Signature": await sign(body, token) }, url);
+  return request(body, { ...headers, [HEADER.signature]: await sign(body, token) }, url);
 }
 
-/** Headers of a delivery of a run. */
+/** Headers of a run's delivery. */
 export function runHeaders(more: Headers = {}): Headers {
   return {
-    "Upstash-Workflow-RunId": RUN,
-    "Upstash-Workflow-Sdk-Version": "1",
-    "Upstash-Workflow-CreatedAt": "1700000000000",
-    "Upstash-Message-Id": "msg_last",
-    "Upstash-Retried": "0",
+    [HEADER.runId]: RUN,
+    [HEADER.sdkVersion]: "1",
+    [HEADER.createdAt]: "1700000000000",
+    [HEADER.messageId]: "msg_last",
+    [HEADER.retried]: "0",
     ...more,
   };
 }
 
 export function failureHeaders(more: Headers = {}): Headers {
   return {
-    "Upstash-Workflow-RunId": RUN,
-    "Upstash-Workflow-Is-Failure": "true",
-    "Upstash-Workflow-Failure-Callback": "true",
-    "Upstash-Message-Id": "msg_failure",
+    [HEADER.runId]: RUN,
+    [HEADER.isFailure]: "true",
+    [HEADER.isFailureCallback]: "true",
+    [HEADER.messageId]: "msg_failure",
     ...more,
   };
 }

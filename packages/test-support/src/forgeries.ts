@@ -14,7 +14,7 @@ import {
 
 type Headers = Readonly<Record<string, string>>;
 
-/** A delivery as an engine makes it. */
+/** A delivery as an engine sends it. */
 export interface Genuine {
   readonly kind: DeliveryKind;
   readonly url: string;
@@ -23,7 +23,7 @@ export interface Genuine {
   readonly headers: Headers;
 }
 
-/** A request as it is sent. A header that is there twice has a list of values. */
+/** A request to an endpoint. A repeated header has a list of values. */
 export interface Sent {
   readonly url: string;
   readonly body: string;
@@ -32,12 +32,12 @@ export interface Sent {
 
 export const KINDS: readonly DeliveryKind[] = ["start", "resume", "callResult", "failure", "cancel"];
 
-/** A delivery of each kind, of a workflow at `url` that takes the payload. */
+/** Creates a delivery to a workflow at `url` that accepts the payload. */
 export function genuine(kind: DeliveryKind, url: string, payload: unknown): Genuine {
   const sourceBody = base64(JSON.stringify(payload));
   switch (kind) {
     case "start":
-      return { kind, url, body: JSON.stringify(payload), headers: { "Upstash-Message-Id": "msg_start" } };
+      return { kind, url, body: JSON.stringify(payload), headers: { [HEADER.messageId]: "msg_start" } };
     case "resume":
       return { kind, url, body: history(payload), headers: runHeaders() };
     case "callResult":
@@ -56,40 +56,40 @@ export function genuine(kind: DeliveryKind, url: string, payload: unknown): Genu
   }
 }
 
-/** Headers of the answer to the call "ask". */
+/** Headers of the answer to the call of step "ask". */
 export function callHeaders(): Record<string, string> {
   return {
-    "Upstash-Workflow-RunId": RUN,
-    "Upstash-Workflow-Callback": "true",
-    "Upstash-Workflow-StepId": "1",
-    "Upstash-Workflow-StepName": "ask",
-    "Upstash-Workflow-StepType": "Call",
-    "Upstash-Workflow-Concurrent": "1",
-    "Upstash-Message-Id": "msg_answer",
+    [HEADER.runId]: RUN,
+    [HEADER.isCallResult]: "true",
+    [HEADER.stepId]: "1",
+    [HEADER.stepName]: "ask",
+    [HEADER.stepType]: "Call",
+    [HEADER.concurrent]: "1",
+    [HEADER.messageId]: "msg_answer",
   };
 }
 
 function cancelHeaders(): Record<string, string> {
   return {
-    "Upstash-Workflow-RunId": RUN,
-    "Upstash-Workflow-CallType": "cancelCall",
-    "Upstash-Message-Id": "msg_cancel",
+    [HEADER.runId]: RUN,
+    [HEADER.callType]: "cancelCall",
+    [HEADER.messageId]: "msg_cancel",
   };
 }
 
-/** The token that our own engine makes for it. */
+/** Returns the token that Perdure's own engine creates for a delivery. */
 export function tokenOf({ kind, url, headers }: Genuine): Token {
-  const runId = headers["Upstash-Workflow-RunId"];
+  const runId = headers[HEADER.runId];
   const bound = createHash("sha256")
     .update(boundHeaders(new globalThis.Headers(headers)))
     .digest("base64url");
-  const messageId = String(headers["Upstash-Message-Id"]);
+  const messageId = String(headers[HEADER.messageId]);
   return { subject: url, claim: { kind, messageId, headers: bound, ...(runId ? { runId } : {}) } };
 }
 
 export async function signedBy(delivery: Genuine, token: Token = {}): Promise<Sent> {
   const signature = await sign(delivery.body, { ...tokenOf(delivery), ...token });
-  return { ...delivery, headers: { ...delivery.headers, "Upstash-Signature": signature } };
+  return { ...delivery, headers: { ...delivery.headers, [HEADER.signature]: signature } };
 }
 
 type Forgery = (genuine: Genuine) => Promise<Sent>;
@@ -97,7 +97,7 @@ type Forgery = (genuine: Genuine) => Promise<Sent>;
 const now = (): number => Math.floor(Date.now() / 1000);
 const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
 
-/** Signed by who may, but not quite as it has to be. */
+/** Tokens with one wrong property each. */
 const tokens: Readonly<Record<string, (delivery: Genuine) => Token>> = {
   "with another key": () => ({ key: "sig_of_a_stranger" }),
   "with the public key of development": () => ({ key: "sig_7kYjw48mhY7kAjqNGcy6cr29RJ6r" }),
@@ -123,7 +123,7 @@ function claiming(more: object): Token {
   return { claims: { perdure: { kind: "resume", runId: RUN, messageId: "msg_last", ...more } } };
 }
 
-/** A token, and what else the forger sends. */
+/** Forgeries of the signature, the body or the URL. */
 const others: Readonly<Record<string, Forgery>> = {
   "without a signature": async (delivery) => delivery,
   "with an empty signature": async (delivery) => withSignature(delivery, ""),
@@ -131,7 +131,7 @@ const others: Readonly<Record<string, Forgery>> = {
   "with `alg: none`": async (delivery) => unsigned(delivery, ""),
   "with `alg: none` and another's signature": async (delivery) => {
     const { headers } = await signedBy(delivery);
-    return unsigned(delivery, String(headers["Upstash-Signature"]).split(".")[2] ?? "");
+    return unsigned(delivery, String(headers[HEADER.signature]).split(".")[2] ?? "");
   },
   "signed by RS256": async (delivery) => {
     const claims = { iss: "Upstash", sub: delivery.url, exp: now() + 300, body: hashOf(delivery.body) };
@@ -153,28 +153,28 @@ function hashOf(body: string): string {
 }
 
 function withSignature(delivery: Genuine, signature: string): Sent {
-  return { ...delivery, headers: { ...delivery.headers, "Upstash-Signature": signature } };
+  return { ...delivery, headers: { ...delivery.headers, [HEADER.signature]: signature } };
 }
 
 async function unsigned(delivery: Genuine, signature: string): Promise<Sent> {
   const { headers } = await signedBy(delivery);
-  const [, payload] = String(headers["Upstash-Signature"]).split(".");
+  const [, payload] = String(headers[HEADER.signature]).split(".");
   const none = Buffer.from('{"alg":"none","typ":"JWT"}').toString("base64url");
   return withSignature(delivery, `${none}.${payload}.${signature}`);
 }
 
-/** Every header that a delivery of a workflow can carry. */
+/** The headers that a delivery to a workflow may have. */
 const MEANINGFUL: readonly string[] = Object.values(HEADER).filter((name) =>
   /^(?:Upstash-Workflow|Perdure)-/.test(name),
 );
 
-/** What may stand in it that isn't there already. */
+/** Returns a valid value of a header that differs from the current one. */
 function otherValue(name: string, value: string | undefined): string {
   const likely = name === HEADER.callType ? "cancelCall" : /id$/i.test(name) ? "wfr_other" : "true";
   return value === likely ? "1" : likely;
 }
 
-/** A delivery that was captured, one of its headers changed or added. */
+/** Captured deliveries with one header changed or added. */
 export function spoofings(delivery: Genuine): Record<string, Forgery> {
   const names = [...MEANINGFUL, HEADER.messageId, HEADER.retried, HEADER.label];
   return Object.fromEntries(
@@ -189,10 +189,10 @@ export function spoofings(delivery: Genuine): Record<string, Forgery> {
   );
 }
 
-/** A delivery that was captured, one of its headers there twice, or without it. */
+/** Captured deliveries with one header repeated or removed. */
 function repetitions(delivery: Genuine): Record<string, Forgery> {
   const forgeries: Record<string, Forgery> = {};
-  for (const name of [...Object.keys(delivery.headers), "Upstash-Signature"]) {
+  for (const name of [...Object.keys(delivery.headers), HEADER.signature]) {
     const changed =
       (change: (value: string) => string | string[]): Forgery =>
       async (captured) => {
@@ -213,7 +213,7 @@ function repetitions(delivery: Genuine): Record<string, Forgery> {
   return forgeries;
 }
 
-/** All that must be refused in its place, by name. */
+/** Creates all forgeries of a delivery, by name. An endpoint must refuse each of them. */
 export async function forgeriesOf(delivery: Genuine): Promise<readonly (readonly [string, Sent])[]> {
   const signed = Object.entries(tokens).map(([name, token]): [string, Forgery] => [
     `signed ${name}`,
@@ -223,7 +223,7 @@ export async function forgeriesOf(delivery: Genuine): Promise<readonly (readonly
   return Promise.all(all.map(async ([name, forge]) => [name, await forge(delivery)] as const));
 }
 
-/** What a stranger is told, and nothing else. */
+/** The complete message of an answer to an unauthorized caller, by status. */
 export const STRANGER: Readonly<Record<number, string>> = {
   401: "The endpoint refuses the request.",
   403: "The endpoint refuses the request.",

@@ -2,15 +2,15 @@ import fc from "fast-check";
 
 const long = Number(process.env.FUZZ_RUNS) || undefined;
 
-/** `FUZZ_RUNS=100000` is the long mode: so many runs of each property, from another seed each time or from `FUZZ_SEED`. */
+/** `FUZZ_RUNS=100000` is the long mode: it sets the runs of each property, from a random seed or from `FUZZ_SEED`. */
 const SETTINGS: { readonly numRuns: number; readonly seed?: number } = long
   ? { numRuns: long, ...(process.env.FUZZ_SEED ? { seed: Number(process.env.FUZZ_SEED) } : {}) }
   : { numRuns: 400, seed: 20_300_101 };
 
-/** Milliseconds for a property. */
+/** The time limit of a property in milliseconds. */
 export const FUZZ_TIMEOUT: number = 20_000 + (long ?? 0) * 20;
 
-/** Holds for everything that the arbitrary makes. */
+/** Asserts that the check passes for each generated value. */
 export function forAll<Value>(
   arbitrary: fc.Arbitrary<Value>,
   check: (value: Value) => Promise<void>,
@@ -18,7 +18,7 @@ export function forAll<Value>(
   return fc.assert(fc.asyncProperty(arbitrary, check), SETTINGS);
 }
 
-/** Of any code points, halves of pairs too. fast-check's own "binary" takes most of a second to be made. */
+/** Strings of any code points, including unpaired surrogates. fast-check's own "binary" takes most of a second to create. */
 export const anyText: fc.Arbitrary<string> = fc.string({
   unit: fc.integer({ min: 0, max: 0x10_ff_ff }).map((code) => String.fromCodePoint(code)),
 });
@@ -29,7 +29,7 @@ function nested(depth: number): unknown {
   return value;
 }
 
-/** What JSON can carry and hardly anybody expects. */
+/** Values that JSON can contain, and that code rarely expects. */
 export const evil: fc.Arbitrary<unknown> = fc.oneof(
   fc.jsonValue({ maxDepth: 2 }),
   fc.constantFrom<unknown>(
@@ -59,10 +59,10 @@ export const evil: fc.Arbitrary<unknown> = fc.oneof(
   ),
 );
 
-/** In place of a value that is to be left out. */
+/** Stands for a value to remove. */
 const NOTHING = Symbol("nothing");
 
-/** Up to three places of a JSON value that hold something else. */
+/** Replaces up to three places of a JSON value. */
 export function mutated<Value>(value: Value): fc.Arbitrary<unknown> {
   const change = fc.tuple(fc.nat(), fc.oneof({ weight: 4, arbitrary: evil }, fc.constant<unknown>(NOTHING)));
   return fc.array(change, { maxLength: 3 }).map((changes) => changes.reduce<unknown>(changeAt, value));

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, realpathSync, symlinkSync } from "
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** The folder of the workspace. */
+/** The workspace's root folder. */
 export const ROOT: string = fileURLToPath(new URL("../../../", import.meta.url));
 
 /** The fields of a package.json that decide how a package is published. */
@@ -17,7 +17,7 @@ export interface Manifest {
   readonly peerDependencies?: Readonly<Record<string, string>>;
 }
 
-/** A package as it would be published. */
+/** A packed package. */
 export interface Packed {
   readonly tarball: string;
   /** The folder of its unpacked content. */
@@ -30,8 +30,8 @@ export function readManifest(folder: string): Manifest {
 }
 
 /**
- * Packs a built package of `packages/` and unpacks it to `node_modules` in `folder`. Packages packed to the same folder
- * find each other there; all other dependencies are linked from the workspace.
+ * Packs a built package of `packages/` and unpacks it to `node_modules` in `folder`. Packages in the same folder resolve each
+ * other there; the function links all other dependencies from the workspace.
  */
 export function pack(name: string, folder: string): Packed {
   const source = join(ROOT, "packages", name);
@@ -52,7 +52,7 @@ export function pack(name: string, folder: string): Packed {
   return { tarball, installed, manifest };
 }
 
-/** @returns the output of the command. @throws with its output when it fails */
+/** Runs a command. @returns its output @throws Error with its output when it fails */
 export function run(command: string, args: readonly string[], cwd: string): string {
   const { status, stdout, stderr, error } = spawnSync(command, args, { cwd, encoding: "utf8" });
   if (status === 0) return stdout;

@@ -14,7 +14,7 @@ export const CLI: string = fileURLToPath(
   new URL(manifest.bin.perdure, import.meta.resolve("@perdure/engine/package.json")),
 );
 
-/** A real process of this machine, ended with the test. */
+/** A child process. The test ends it. */
 export class Process {
   readonly lines: string[] = [];
   readonly ended: Promise<number | null>;
@@ -32,7 +32,7 @@ export class Process {
     return Process.start(process.execPath, [file, ...args], env);
   }
 
-  /** @param env beside {@link INHERITED}, and nothing else of this process */
+  /** @param env the child's variables in addition to {@link INHERITED} */
   static start(command: string, args: readonly string[], env: Readonly<Record<string, string>>): Process {
     const child = spawn(command, args, {
       env: { ...INHERITED, ...env },
@@ -41,7 +41,7 @@ export class Process {
     return new Process(child);
   }
 
-  /** Waits for a line. @throws when the process ends without it */
+  /** Waits for a line of output. @throws Error when the process ends without it */
   async line(pattern: RegExp): Promise<RegExpExecArray> {
     let over = false;
     void this.ended.then(() => {
@@ -57,7 +57,7 @@ export class Process {
     }
   }
 
-  /** Closes the reading ends of its output, as a log collector does that dies. */
+  /** Closes the reading ends of its output, like a log collector that crashes. */
   hangUp(): void {
     this.#child.stdout?.destroy();
     this.#child.stderr?.destroy();
@@ -69,7 +69,7 @@ export class Process {
   }
 }
 
-/** `perdure dev` as a process, on a port of its own. */
+/** A process of `perdure dev`, on a free port. */
 export class EngineProcess {
   readonly url: string;
   readonly process: Process;
@@ -90,7 +90,7 @@ export class EngineProcess {
   }
 }
 
-/** The variables with which an endpoint of either SDK works with `perdure dev` at `engineUrl`. */
+/** The environment variables that connect an endpoint of either SDK with `perdure dev` at `engineUrl`. */
 export function environment(engineUrl: string): Record<string, string> {
   const { token, currentSigningKey, nextSigningKey } = DEV_CREDENTIALS;
   return {
@@ -102,8 +102,8 @@ export function environment(engineUrl: string): Record<string, string> {
 }
 
 /**
- * A free port for a server that will be killed and started again. Below those that the system gives to clients: one of
- * them, looking for the dead server, could otherwise take its place.
+ * Finds a free port for a server that the test kills and restarts. It is below the system's range for clients: a client that
+ * connects to the dead server could otherwise get its port.
  */
 export async function steadyPort(): Promise<number> {
   for (;;) {
@@ -117,7 +117,7 @@ export async function steadyPort(): Promise<number> {
   }
 }
 
-/** A folder that the test removes. Its path has spaces. */
+/** Creates a folder for the test to remove. Its path contains spaces. */
 export function temporaryFolder(): { readonly path: string; remove(): void } {
   const path = mkdtempSync(join(tmpdir(), "perdure e2e "));
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) };

@@ -2,16 +2,16 @@ import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { StepRecord } from "@perdure/core/protocol";
 
-/** One request that the runtime or the client has sent to the engine. */
+/** A request that the runtime or the client has sent to the engine. */
 export interface Recorded {
   readonly method: string;
-  /** With the query. */
+  /** The path with the query. */
   readonly path: string;
   readonly headers: Record<string, string>;
   readonly body: string;
 }
 
-/** An item of a batch, as it travels. */
+/** An item of a batch request. */
 export interface BatchItem {
   readonly destination: string;
   readonly headers: Record<string, string>;
@@ -20,10 +20,10 @@ export interface BatchItem {
 
 type Answer = { status?: number; body?: unknown; text?: string };
 
-/** A real HTTP server in an engine's place that writes down what it is sent and answers as it is told. */
+/** An HTTP server in an engine's place that records requests, and answers as the test configures it. */
 export class Recorder {
   readonly requests: Recorded[] = [];
-  /** Overrides the answer to a request; undefined leaves it. */
+  /** Overrides the answer to a request; undefined keeps the default. */
   answer: (request: Recorded) => Answer | undefined | Promise<Answer | undefined> = () => undefined;
   readonly #server: Server;
 
@@ -49,12 +49,12 @@ export class Recorder {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  /** Everything published so far, in order. */
+  /** All published messages, in order. */
   get published(): BatchItem[] {
     return this.requests.filter(({ path }) => path === "/v2/batch").flatMap(({ body }) => JSON.parse(body));
   }
 
-  /** The step records among them. */
+  /** The published step records. */
   get records(): StepRecord[] {
     return this.published.map(({ body }) => JSON.parse(body ?? "null"));
   }

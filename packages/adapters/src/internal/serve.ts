@@ -1,5 +1,7 @@
 import {
   type Handler,
+  type Jsonify,
+  type JsonServeOptions,
   type RecordableWorkflow,
   type ServeOptions,
   type SharedOptions,
@@ -9,10 +11,16 @@ import {
 } from "@perdure/core";
 
 /** The type of `serve` for a framework that mounts a `Mounted`. */
-export type Serve<Mounted> = <Payload = unknown, Result = unknown>(
-  workflow: RecordableWorkflow<Payload, Result>,
-  options?: ServeOptions<Payload, Result>,
-) => Mounted;
+export interface Serve<Mounted> {
+  <Payload = unknown, Result = unknown>(
+    workflow: RecordableWorkflow<Jsonify<Payload>, Result>,
+    options?: JsonServeOptions<Payload, Result>,
+  ): Mounted;
+  <Payload = unknown, Result = unknown>(
+    workflow: RecordableWorkflow<Payload, Result>,
+    options?: ServeOptions<Payload, Result>,
+  ): Mounted;
+}
 
 /** The type of `serveMany` for a framework that mounts a `Mounted`. */
 export type ServeMany<Mounted> = (
@@ -21,7 +29,10 @@ export type ServeMany<Mounted> = (
 ) => Mounted;
 
 export function serveAs<Mounted>(mount: (handler: Handler) => Mounted): Serve<Mounted> {
-  return (workflow, options) => mount(serve(workflow, options).handler);
+  return <Payload, Result>(
+    workflow: RecordableWorkflow<Payload, Result>,
+    options?: ServeOptions<Payload, Result>,
+  ) => mount(serve(workflow, options).handler);
 }
 
 export function serveManyAs<Mounted>(mount: (handler: Handler) => Mounted): ServeMany<Mounted> {

@@ -6,6 +6,7 @@ import { checkNonEmptyString, mustBe } from "../util/check.ts";
 import { type Duration, toMilliseconds } from "../util/duration.ts";
 import { WorkflowError } from "../util/errors.ts";
 import { parseLeniently } from "../util/json.ts";
+import type { Jsonify } from "../util/jsonify.ts";
 import { type CommonFilters, pickPage, type Selection, select } from "./select.ts";
 
 /** Filters for runs. A run must match all of them. */
@@ -24,7 +25,7 @@ export interface RunFilters extends CommonFilters {
   readonly messageId?: string;
 }
 
-/** Filters that older code sets beside `filter`. */
+/** Filters outside of `filter`, for older code. */
 type OlderFilters = Pick<
   RunFilters,
   "workflowRunId" | "state" | "workflowUrl" | "label" | "workflowCreatedAt"
@@ -93,8 +94,8 @@ function toQuery(filter: CancelFilters): Query {
 
 /** A run with its result or its error. */
 export interface Run<Result = unknown> extends RunLog {
-  /** The value that the workflow returned; `undefined` unless the state is `RUN_SUCCESS`. */
-  readonly result: Result | undefined;
+  /** The value that the workflow returned, as JSON carries it; `undefined` unless the state is `RUN_SUCCESS`. */
+  readonly result: Jsonify<Result> | undefined;
   /** The error that failed the run; `undefined` unless the state is `RUN_FAILED`. */
   readonly error: RunError | undefined;
 }
@@ -136,7 +137,11 @@ export class Runs {
     const { runs } = await fetchLogs(this.#callApi, { filter: { workflowRunId } });
     const [run] = runs;
     return (
-      run && { ...withErrorMessage(run), result: resultOf(run) as Result | undefined, error: errorOf(run) }
+      run && {
+        ...withErrorMessage(run),
+        result: resultOf(run) as Jsonify<Result> | undefined,
+        error: errorOf(run),
+      }
     );
   }
 

@@ -4,13 +4,7 @@ import { encodeRunOptions } from "../protocol/deferred-options.ts";
 import * as HEADER from "../protocol/header-names.ts";
 import { forward } from "../protocol/headers.ts";
 import { checkRunOptions, type RunOptions } from "../protocol/message.ts";
-import {
-  contentTypeOf,
-  definedHeaders,
-  forwardedHeaders,
-  timeHeaders,
-  toCount,
-} from "../protocol/options.ts";
+import { contentTypeOf, definedHeaders, forwardedHeaders, timeHeaders } from "../protocol/options.ts";
 import { toBody } from "../steps/index.ts";
 import { checkNonEmptyString } from "../util/check.ts";
 import { checkOptions } from "../util/options.ts";
@@ -68,7 +62,7 @@ export class WorkflowSchedules {
         [HEADER.cron, cron],
         [HEADER.scheduleId, scheduleId],
         ...timeHeaders({ delay }),
-        [HEADER.retries, toCount("retries", runOptions.retries)],
+        [HEADER.retries, runOptions.retries],
         ...forwardedHeaders(headers),
         // The engine forwards this header with each tick to the endpoint, which starts the run with these options.
         [forward(HEADER.runOptions), encodeRunOptions(runOptions)],

@@ -1,8 +1,8 @@
 import type { Engine } from "../engine-client/engine.ts";
+import { randomId, toRunId } from "../protocol/ids.ts";
 import { type Message, type RunOptions, startMessage } from "../protocol/message.ts";
 import { toBody } from "../steps/index.ts";
 import { WorkflowError } from "../util/errors.ts";
-import { randomId, toRunId } from "../util/ids.ts";
 import { checkOptions } from "../util/options.ts";
 import { checkUrl } from "../util/url.ts";
 

@@ -1,11 +1,14 @@
+import { appenders } from "#appenders";
 import { type HistoryEntry, isHistory } from "../protocol/history.ts";
+import type { InlineMessage } from "../protocol/inline.ts";
 import type { Message } from "../protocol/message.ts";
+import { userIdIn } from "../protocol/token.ts";
 import type { NotifyResponse, WaitRequest } from "../protocol/wait.ts";
-import { textFromBase64 } from "../util/bytes.ts";
 import { WorkflowError } from "../util/errors.ts";
 import { type CallApi, createApi, isStatus, toSegment } from "./api.ts";
+import { type Append, createAppend } from "./append-queue.ts";
 import type { Connection } from "./http.ts";
-import { type PublishOptions, publish, type Receipt } from "./publish.ts";
+import { type PublishOptions, publish, type Receipt, toBatchItem } from "./publish.ts";
 
 /** The requests that the runtime sends to an engine. */
 export interface Engine {
@@ -19,6 +22,10 @@ export interface Engine {
    * @throws WorkflowError `step_refused` when the engine refuses them for another reason
    */
   append(runId: string, messages: readonly Message[], subject: string): Promise<boolean>;
+  /** Returns a function that appends to runs that run inline, for one invocation. */
+  appender(): Append;
+  /** The message as an item of a batch. */
+  toBatchItem(message: Message): InlineMessage;
   /** Publishes messages that create runs. The engine may accept one and refuse another. */
   create(messages: readonly Message[]): Promise<readonly (Receipt | WorkflowError)[]>;
   /** Fetches a live run's whole history, or an ended run's from Perdure's own engine; undefined when there is no such run. */
@@ -59,6 +66,8 @@ export function toEngine(connection: Connection, options: PublishOptions): Engin
   return {
     connection,
     headersFor: (url) => (options.trustsDestination(url, url) ? Object.fromEntries(http.headers ?? []) : {}),
+    appender: appenders(() => createAppend(callApi)),
+    toBatchItem: (message) => toBatchItem(http, message, options),
     create: (messages) => publish(http, messages, options),
     append: (runId, messages, subject) =>
       unlessEnded(callApi, runId, async () => {
@@ -82,11 +91,15 @@ export function toEngine(connection: Connection, options: PublishOptions): Engin
       return [(await (runId === undefined ? answer : unlessNotFound(answer))) ?? []].flat();
     },
     webhookUrl: (runId, eventId) => {
-      const user = userIdOf(connection.token);
-      return [connection.baseUrl, "v2/workflows/hooks", user, toSegment(runId), eventId].join("/");
+      const user = userIdIn(String(connection.token));
+      if (!user) throw new WorkflowError("webhook_unavailable", NO_USER);
+      const path = ["v2/workflows/hooks", encodeURIComponent(user), toSegment(runId), eventId];
+      return [connection.baseUrl, ...path].join("/");
     },
   };
 }
+
+const NO_USER = "The engine's token names no user for a webhook.";
 
 /** @returns undefined when the engine answers 404: the run has ended, or never existed */
 async function unlessNotFound<Answer>(call: Promise<Answer>): Promise<Answer | undefined> {
@@ -107,17 +120,6 @@ async function unlessEnded(callApi: CallApi, runId: string, act: () => Promise<u
     if (isStatus(cause, 400) && !(await fetchHistory(callApi, runId))) return false;
     throw cause;
   }
-}
-
-function userIdOf(token: unknown): string {
-  try {
-    const { UserID } = JSON.parse(textFromBase64(String(token)));
-    if (typeof UserID === "string") return encodeURIComponent(UserID);
-  } catch {
-    // The token has another form: the error below says so.
-  }
-  const message = "A webhook needs a user, and the engine's token names none.";
-  throw new WorkflowError("webhook_unavailable", message);
 }
 
 async function fetchHistory(

@@ -1,6 +1,6 @@
 import { isPublicSecret } from "../protocol/token.ts";
 import { mustBe } from "../util/check.ts";
-import { warnOnce } from "../util/warn-once.ts";
+import { warnOnce } from "../util/console.ts";
 
 /** Environment variables, from `process.env` or from the platform's own object. */
 export type Env = Readonly<Record<string, string | undefined>>;
@@ -48,7 +48,7 @@ export function isDevMode(env: Env): boolean {
   if (value === "0" || value === "false") return false;
   const realKeys = KEY_VARIABLES.flat().some((name) => env[name]) || env.QSTASH_REGION;
   const obstacle = isProduction(env) ? 'NODE_ENV is "production"' : realKeys && "signing keys are set";
-  if (obstacle) warnOnce(`[perdure] QSTASH_DEV is ignored, because ${obstacle}.`);
+  if (obstacle) warnOnce(`QSTASH_DEV is ignored, because ${obstacle}.`);
   return !obstacle;
 }
 
@@ -61,5 +61,5 @@ export function checkSecret(what: string, secret: unknown, env: Env): void {
   if (!isPublicSecret(secret)) return;
   const message = `${what} is public. Set your own in production, and QSTASH_DEV=1 in development.`;
   if (isProduction(env)) throw new TypeError(message);
-  warnOnce(`[perdure] ${message}`);
+  warnOnce(message);
 }

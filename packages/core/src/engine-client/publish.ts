@@ -1,4 +1,5 @@
 import * as HEADER from "../protocol/header-names.ts";
+import type { InlineMessage } from "../protocol/inline.ts";
 import type { Message } from "../protocol/message.ts";
 import { WorkflowError } from "../util/errors.ts";
 import { VERSION } from "../util/version.ts";
@@ -29,10 +30,23 @@ export interface PublishOptions {
 export async function publish(
   http: Http,
   messages: readonly Message[],
-  { telemetry, trustsDestination }: PublishOptions,
+  options: PublishOptions,
   subject?: string,
 ): Promise<(Receipt | WorkflowError)[]> {
-  const items = messages.map(({ url, method = "POST", headers, body, withoutTelemetry }) => ({
+  const items = messages.map((message) => toBatchItem(http, message, options));
+  const headers = { [HEADER.contentType]: "application/json" };
+  const details = { headers, body: JSON.stringify(items), subject };
+  const answers = [await createApi(() => http)("POST", ["batch"], details)].flat();
+  return messages.map((message, at) => toReceipt(answers[at] ?? { error: NO_RECEIPT }, message));
+}
+
+/** Returns a message as it travels in a batch. */
+export function toBatchItem(
+  http: Http,
+  { url, method = "POST", headers, body, withoutTelemetry }: Message,
+  { telemetry, trustsDestination }: PublishOptions,
+): InlineMessage {
+  return {
     destination: url,
     headers: lowerCaseNames([
       ...((trustsDestination(url, headers[HEADER.workflowUrl]) && http.headers) || []),
@@ -41,11 +55,7 @@ export async function publish(
       ...Object.entries(headers),
     ]),
     body,
-  }));
-  const headers = { [HEADER.contentType]: "application/json" };
-  const details = { headers, body: JSON.stringify(items), subject };
-  const answers = [await createApi(() => http)("POST", ["batch"], details)].flat();
-  return messages.map((message, at) => toReceipt(answers[at] ?? { error: NO_RECEIPT }, message));
+  };
 }
 
 /** Converts names to lower case. Of headers with the same name, the last one wins. */

@@ -22,8 +22,10 @@ export type GivenClient = Client | Partial<EngineConfig> | ((config: EngineConfi
 
 /** @throws TypeError for an unknown setting */
 export function checkClient(given: GivenClient | undefined): void {
-  if (!isClient(given))
-    checkOptions("the client", given as EngineConfig, "baseUrl token headers enableTelemetry devMode retry");
+  if (isClient(given)) return;
+  const config = Object(given) as Partial<EngineConfig>;
+  checkOptions("the client", config, "baseUrl token headers enableTelemetry devMode retry");
+  checkOptions("retry", config.retry || {}, "retries backoff");
 }
 
 /**

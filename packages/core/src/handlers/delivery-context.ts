@@ -6,6 +6,7 @@ import * as PREFIX from "../protocol/header-prefixes.ts";
 import { RETRIES_BY_DEFAULT } from "../protocol/headers.ts";
 import { cutAfter, type HistoryEntry, parseHistory } from "../protocol/history.ts";
 import type { RunOptions, RunRef } from "../protocol/message.ts";
+import type { InlineLimits } from "../replay/inline-run.ts";
 import type { EndpointConfig } from "../server/endpoint-config.ts";
 import type { IncomingRequest } from "../server/read-request.ts";
 import type { AttemptInfo } from "../steps/index.ts";
@@ -26,7 +27,9 @@ export interface EndpointDefinition {
   /** Default for steps without the option. */
   readonly onExhausted: "throw" | "fail" | undefined;
   readonly middlewares: readonly WorkflowMiddleware[];
-  /** The last segment of the URL of each workflow that is served beside this one. */
+  /** The limits of an invocation that runs inline; `false`: each invocation runs one step. */
+  readonly inline: InlineLimits | false;
+  /** The last segment of the URL of each workflow of the same `serveMany`. */
   readonly siblings: ReadonlyMap<object, string>;
 }
 
@@ -97,7 +100,7 @@ export function toRunContext(
       const { client } = config.engine().connection;
       if (client) return client;
       const message =
-        "context.qstashClient needs the option qstashClient: qstash of @perdure/core/qstash, or a client of @upstash/qstash.";
+        "context.qstashClient needs the option qstashClient, such as qstash of @perdure/core/qstash.";
       throw new TypeError(message);
     },
   };
@@ -109,7 +112,7 @@ export function toRunContext(
 const ADDED_ON_THE_WAY =
   /^(?:x-vercel-|x-forwarded-|cf-connecting-ip$|cdn-loop$|cf-ew-via$|cf-ray$|render-proxy-ttl$)/;
 
-/** A delivery's headers for user code: without the protocol's, without the signature, which is a key to this endpoint. */
+/** A delivery's headers for user code: without the protocol's headers and the signature, which would open this endpoint. */
 export function userHeaders(headers: Headers): Headers {
   const kept = new Headers(headers);
   kept.delete(HEADER.region);

@@ -56,8 +56,8 @@ export async function cancel(ctx: DeliveryContext<Cancel>): Promise<Outcome> {
 }
 
 /**
- * Where the token doesn't tell for which kind of delivery it was made, and for which run, the body has to: the answer to a call
- * looks much the same.
+ * Reads the report. A token of another engine isn't bound to a kind of delivery and a run, so the body must show both: the answer
+ * to a call has a similar body.
  */
 function reportIn({ config, request, delivery }: RunEnd): FailureReport {
   const report = parseFailure(request.body);
@@ -108,7 +108,7 @@ function completed(record: StepRecord): CompletedStep {
   try {
     return { ...step, result: readResult(record) };
   } catch (error) {
-    // One step that can't be read mustn't keep the rest from being told.
+    // An unreadable step must not hide the others.
     return { ...step, error: toStepError(step, { attempts: 1, error: toErrorBody(error, true) }) };
   }
 }
@@ -118,13 +118,13 @@ function toRollback(record: FailureDetails["rollbacks"][number]): Rollback {
   return { step: stepOf(record), state, attempts, ...(error ? { error: toError(error) } : {}) };
 }
 
-// Its result is taken through JSON here, so that one that can't be stored is the function's failure and not the answer's.
+// A result that JSON can't contain fails the function, so the conversion happens here and not in the answer.
 async function callFunction(which: "failure" | "cancel", run: () => unknown): Promise<unknown> {
   const json = serialize(await run(), `The ${which} function's result`);
   return json === undefined ? undefined : JSON.parse(json);
 }
 
-// A payload that doesn't fit may be the reason of the failure: the function then receives it unparsed.
+// An invalid payload may be the reason of the failure; the function then receives it unparsed.
 async function payloadOf({ endpoint }: RunEnd, payload: string): Promise<unknown> {
   try {
     return await endpoint.parsePayload(payload);

@@ -28,15 +28,15 @@ export async function recordsOf(
   { details, createdAt }: FailureReport,
 ): Promise<readonly StepRecord[] | undefined> {
   if (!details) return undefined;
-  // The id may have been given to another run in the meantime.
+  // Another run may have the same id by now.
   const which = { ended: true, workflowCreatedAt: createdAt } as const;
   const entries = details.history ?? (await config.engine().history(delivery.runId, which));
   return entries && readHistory(entries).records;
 }
 
 /**
- * Undoes the latest step that remains to be undone: one in each delivery, so that each is on record before the next
- * begins.
+ * Undoes the last step that isn't undone yet. Each delivery undoes one step, so that its rollback is recorded before the next
+ * one begins.
  *
  * @returns the states of all rollbacks, once none is left to run
  */
@@ -46,7 +46,7 @@ export async function rollBack(
   records: readonly StepRecord[],
 ): Promise<Outcome | FailureDetails["rollbacks"]> {
   const { rollbacks = [], started = [] } = report.details ?? {};
-  // Without any rollback the workflow doesn't run. An endpoint that gave no answer may have started an unknown step.
+  // The workflow runs only if there may be a rollback. An endpoint that gave no answer may have started an unknown step.
   const possible = report.details?.begun || report.step?.rollback || records.some(({ rollback }) => rollback);
   if (!possible) return rollbacks;
   const history = readStepHistory(records);
@@ -72,7 +72,7 @@ async function collectSteps(
       endpoint.workflow(new WorkflowContext(runContext, host)),
     );
   } catch (error) {
-    // The payload doesn't fit any more: the workflow can't be replayed.
+    // The payload is no longer valid, so the workflow can't be replayed.
     return { matched: new Map(), newSteps: [], unmatched: new Set(history.entries), error };
   }
 }
@@ -92,7 +92,7 @@ function undoableEntries(
   return undoable;
 }
 
-// The first of them is what the run was at when it failed; where others are under way, it hadn't come to that.
+// The run failed at the first new step, unless other steps were still running.
 function undoableNewSteps(
   { newSteps: [first] }: CollectedSteps,
   { details, step }: FailureReport,
@@ -125,7 +125,7 @@ async function undo(
       : withTimeout(toSeconds(timeout, "rollbackTimeout"), "The rollback", undone));
     return { kind: "rolledBack", record: { ...record, state: "done" } };
   } catch (error) {
-    // What isn't there won't be there a moment later, unless something has only got in its way.
+    // A missing rollback stays missing, so don't retry it, unless an obstacle has kept the workflow from requesting the step.
     const { rollbackRetries: retries, rollbackRetryDelay: retryDelay }: RollbackOptions =
       options ?? (obstacle === undefined ? { rollbackRetries: 0 } : {});
     const retry = decideRetryWithinLimit(error, attempt, { retries, retryDelay });
@@ -141,6 +141,6 @@ function resultOf({ result }: StepEntry): unknown {
   try {
     return result && !result.failure ? readResult(result) : undefined;
   } catch {
-    return undefined; // What can't be read isn't there.
+    return undefined; // The rollback runs without an unreadable result.
   }
 }

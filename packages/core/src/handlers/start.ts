@@ -1,30 +1,30 @@
+import { CONNECTION_HEADERS } from "../protocol/connection-headers.ts";
 import { decodeRunOptions } from "../protocol/deferred-options.ts";
 import type { Start } from "../protocol/delivery.ts";
 import * as HEADER from "../protocol/header-names.ts";
 import { readHistory } from "../protocol/history.ts";
+import { toRunId } from "../protocol/ids.ts";
 import { startMessage } from "../protocol/message.ts";
 import { isName } from "../protocol/options.ts";
 import { done, type Outcome } from "../protocol/outcome.ts";
 import { malformed } from "../protocol/parse.ts";
 import { isProtocolHeader } from "../protocol/token.ts";
-import { toRunId } from "../util/ids.ts";
-import { warnOnce } from "../util/warn-once.ts";
+import { warnOnce } from "../util/console.ts";
 import { type DeliveryContext, loadHistory, userHeaders } from "./delivery-context.ts";
 
-const UNSIGNED =
-  "[perdure] An unsigned start chooses the host of its run. Set `url`, `baseUrl` or `allowedHosts`.";
+const UNSIGNED = "An unsigned start chooses the host of its run. Set `url`, `baseUrl` or `allowedHosts`.";
 
 /** Asks the engine to start a run with the request's payload. Runs no user code. */
 export async function start(ctx: DeliveryContext<Start>): Promise<Outcome> {
   const { endpoint, config, request, delivery } = ctx;
-  // Named after the message that starts it: when an engine delivers that one again, it finds the run and starts no second.
+  // The run is named after the message that starts it, so a second delivery of the message finds the run.
   const runId = delivery.runId ?? runIdFor(delivery.messageId);
   const payload = await payloadOf(ctx);
   if (payload === undefined) return done(runId, "workflow-already-ended");
   const configuresRun = delivery.runId !== undefined;
   const { verify, hostIsGuessed } = config.access;
   const options = request.headers.get(HEADER.runOptions);
-  if (!verify && options) warnOnce(`[perdure] ${HEADER.runOptions} is ignored in unsigned requests.`);
+  if (!verify && options) warnOnce(`${HEADER.runOptions} is ignored in unsigned requests.`);
   if (!verify && hostIsGuessed) warnOnce(UNSIGNED);
   const message = startMessage({
     // The client that created the run has set its delivery options.
@@ -52,7 +52,7 @@ function runIdFor(messageId: string | undefined): string {
   }
 }
 
-// A run that the engine has created already comes as the others do: with its history, whose first entry is the payload.
+// The delivery of an existing run contains its history, whose first entry is the payload.
 async function payloadOf(ctx: DeliveryContext<Start>): Promise<string | undefined> {
   const { runId } = ctx.delivery;
   if (runId === undefined) return ctx.request.body;
@@ -60,17 +60,14 @@ async function payloadOf(ctx: DeliveryContext<Start>): Promise<string | undefine
   return entries && readHistory(entries).payload;
 }
 
-/** Headers that describe this connection only. */
-const CONNECTION_HEADERS =
-  "accept-encoding connection content-length content-type expect host keep-alive proxy-authorization te trailer transfer-encoding upgrade user-agent".split(
-    " ",
-  );
+/** Headers of the request that each delivery sets itself. */
+const REQUEST_HEADERS = ["accept-encoding", "content-type", "user-agent"];
 
 /** A caller's credentials must not be stored with a run. A run's creator names headers to forward explicitly. */
 const CREDENTIAL_HEADERS = ["authorization", "cookie"];
 
 function headersToKeep(headers: Headers, configuresRun: boolean): Record<string, string> {
-  const dropped = [...CONNECTION_HEADERS, ...(configuresRun ? [] : CREDENTIAL_HEADERS)];
+  const dropped = [...CONNECTION_HEADERS, ...REQUEST_HEADERS, ...(configuresRun ? [] : CREDENTIAL_HEADERS)];
   const kept = userHeaders(headers);
   for (const name of dropped) kept.delete(name);
   return Object.fromEntries([...kept].filter(([name]) => !isProtocolHeader(name)));

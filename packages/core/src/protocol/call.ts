@@ -1,5 +1,5 @@
 import { textFromBase64 } from "../util/bytes.ts";
-import { type Duration, toWireDuration } from "../util/duration.ts";
+import type { Duration } from "../util/duration.ts";
 import * as HEADER from "./header-names.ts";
 import { CALL_FEATURES, forCallback, forward, PROTOCOL_VERSION } from "./headers.ts";
 import { missingMessage } from "./history.ts";
@@ -12,9 +12,9 @@ import {
   forwardedHeaders,
   type HeaderList,
   headerIn,
-  ifDefined,
   renameHeaders,
   retryHeaders,
+  toLimit,
 } from "./options.ts";
 import { NON_RETRYABLE_STATUS } from "./outcome.ts";
 import { malformed, parseBase64, parseCallback } from "./parse.ts";
@@ -92,7 +92,7 @@ export function callPolicyHeaders(call: CallPolicy, exact?: boolean): HeaderList
   const { retries = 0, retryDelay, timeout, flowControl } = call;
   return [
     ...retryHeaders(retries, retryDelay),
-    [HEADER.timeout, ifDefined(timeout, (value) => toWireDuration(value, "timeout", exact))],
+    [HEADER.timeout, toLimit("timeout", timeout, exact)],
     ...flowControlHeaders(flowControl),
   ];
 }

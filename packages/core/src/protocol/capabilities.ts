@@ -53,7 +53,7 @@ export function decodeCapabilities(header: string): EndpointCapabilities {
 }
 
 function toCount(value: string | undefined): number | undefined {
-  return value !== undefined && /^\d{1,4}$/.test(value) ? Number(value) : undefined;
+  return value !== undefined && /^\d{1,15}$/.test(value) ? Number(value) : undefined;
 }
 
 function decode(value: string | undefined): string | undefined {

@@ -1,3 +1,4 @@
+import { escapeCharacter } from "../util/console.ts";
 import { messageOf } from "../util/errors.ts";
 import * as HEADER from "./header-names.ts";
 import { checkRunOptions, type RunOptions } from "./message.ts";
@@ -27,9 +28,7 @@ export function pickDeferredOptions(options: DeferredRunOptions): DeferredRunOpt
 export function encodeRunOptions(options: DeferredRunOptions): string | undefined {
   const json = JSON.stringify(pickDeferredOptions(options));
   // A header's value is ASCII, and JSON can escape all other characters.
-  return json === "{}"
-    ? undefined
-    : json.replace(/[^\x20-\x7e]/g, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return json === "{}" ? undefined : json.replace(/[^\x20-\x7e]/g, escapeCharacter);
 }
 
 /** Decodes the header that {@link encodeRunOptions} encodes. @throws WorkflowError `malformed_body` for another value */

@@ -6,7 +6,7 @@ import { malformed } from "./parse.ts";
 /** A request to a workflow's endpoint, classified by its headers alone. */
 export type Delivery = Start | Resume | CallResult | Failure | Cancel;
 
-/** The kind of a request. A handler of its own answers each kind. */
+/** The kind of a request. A separate handler answers each kind. */
 export type DeliveryKind = Delivery["kind"];
 
 interface AnyDelivery {
@@ -27,6 +27,10 @@ export interface Start extends AnyDelivery {
 /** Contains a run's history and asks for the next step. */
 export interface Resume extends RunDelivery {
   readonly kind: "resume";
+  /** The right to append to the run, if the engine offers inline execution. */
+  readonly lease: string | undefined;
+  /** The id of the run that this one continues, also through several resumptions; else its own. */
+  readonly originalRunId: string;
 }
 
 /** Contains a third party's answer to a `call` step. */
@@ -69,6 +73,8 @@ const SINGLE_VALUED_HEADERS: readonly string[] = [
   HEADER.retried,
   HEADER.createdAt,
   HEADER.invokeCount,
+  HEADER.lease,
+  HEADER.originalRun,
 ];
 
 /**
@@ -115,14 +121,16 @@ export function classify(headers: Headers): Delivery {
   if (kind === "start" && !headers.has(HEADER.unknownSdk)) return { kind, runId: undefined, ...common };
   const runId = requireRunId(headers, kind);
   if (kind === "start") return { kind, runId, ...common };
-  return {
-    kind,
+  const run = {
     runId,
     ...common,
     retried: toCount(headers.get(HEADER.retried)),
     createdAt: toCount(headers.get(HEADER.createdAt)),
     invokeCount: toCount(headers.get(HEADER.invokeCount)),
   };
+  if (kind !== "resume") return { kind, ...run };
+  const lease = headers.get(HEADER.lease) || undefined;
+  return { kind, ...run, lease, originalRunId: headers.get(HEADER.originalRun) || runId };
 }
 
 function labelsOf(headers: Headers): string[] {

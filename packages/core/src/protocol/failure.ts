@@ -1,8 +1,8 @@
 import { hasStrings } from "../util/check.ts";
 import { WorkflowError } from "../util/errors.ts";
+import type { StepKey } from "./attempt.ts";
 import { asErrorBody, type FailedStep, type FailurePlace, readFailure, toError } from "./error.ts";
 import { type HistoryEntry, isHistory } from "./history.ts";
-import type { StepKey } from "./inline.ts";
 import { malformed, parseBase64, parseCallback } from "./parse.ts";
 import type { PendingRollback, RollbackRecord } from "./rollback.ts";
 
@@ -42,7 +42,7 @@ export interface FailureDetails {
   readonly started: readonly number[];
   /** True when the endpoint may have started the step after the recorded ones. */
   readonly begun?: boolean;
-  /** Of a run that ran inline: the steps without a record that may have begun. */
+  /** For a run that ran inline, the steps without a record that may have begun. */
   readonly underWay?: readonly StepKey[];
   /** The recorded rollbacks; with `rollbacksPending`, also the pending ones. */
   readonly rollbacks: readonly (RollbackRecord | PendingRollback)[];

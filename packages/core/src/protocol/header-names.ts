@@ -42,7 +42,7 @@ export const lease = "Perdure-Lease";
 // On a delivery of a run that continues a failed one: the id of the first of them. A step's idempotency key is derived from it.
 export const originalRun = "Perdure-Original-Run";
 
-// On the endpoint's answers.
+// Headers of the endpoint's answers.
 export const sdkName = "Upstash-Workflow-Sdk";
 export const noFailureFunction = "Upstash-Workflow-Failure-Callback-Notfound";
 export const nonRetryable = "Upstash-NonRetryable-Error";
@@ -70,7 +70,7 @@ export const queueName = "Upstash-Queue-Name";
 export const cron = "Upstash-Cron";
 export const scheduleId = "Upstash-Schedule-Id";
 
-// On every delivery.
+// Headers of every delivery.
 export const messageId = "Upstash-Message-Id";
 export const retried = "Upstash-Retried";
 export const signature = "Upstash-Signature";

@@ -1,7 +1,6 @@
 // Prefixes of header names, which say for whom a header is. Imported as PREFIX.
 
 export const own = "Upstash-";
-export const perdure = "Perdure-";
 export const forward = "Upstash-Forward-";
 export const callback = "Upstash-Callback-";
 export const failureCallback = "Upstash-Failure-Callback-";

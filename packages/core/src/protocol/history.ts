@@ -1,5 +1,6 @@
 import { hasStrings } from "../util/check.ts";
 import { WorkflowError } from "../util/errors.ts";
+import { type AttemptEntry, parseAttempt } from "./attempt.ts";
 import { malformed, parseBase64, parseJson } from "./parse.ts";
 import { parseStep, recordKey, type StepRecord } from "./step.ts";
 
@@ -25,6 +26,8 @@ export interface History {
   readonly records: readonly StepRecord[];
   /** True when the delivered entry repeats an earlier one, so its work is done. */
   readonly duplicate: boolean;
+  /** The failed attempts of steps that ran inline. */
+  readonly attempts: readonly AttemptEntry[];
 }
 
 /**
@@ -84,12 +87,14 @@ export function missingMessage(messageId: string | undefined): WorkflowError {
  */
 export function readHistory(entries: readonly HistoryEntry[]): History {
   const records: StepRecord[] = [];
+  const attempts: AttemptEntry[] = [];
   const seen = new Set<string>();
   let duplicate = false;
   for (const entry of entries.slice(1)) {
     duplicate = false;
-    if (entry.callType !== "step") continue;
-    const record = parseStep(decode(entry));
+    if (entry.callType === "attempt") attempts.push(parseAttempt(decode(entry)));
+    const record = recordIn(entry);
+    if (!record) continue;
     const key = recordKey(record);
     duplicate = seen.has(key);
     if (duplicate) continue;
@@ -97,7 +102,16 @@ export function readHistory(entries: readonly HistoryEntry[]): History {
     records.push(record);
   }
   const [first] = entries;
-  return { payload: first ? decode(first) : "", records, duplicate };
+  return { payload: first ? decode(first) : "", records, duplicate, attempts };
+}
+
+/**
+ * Reads an entry's step record; undefined when the entry isn't a step's.
+ *
+ * @throws WorkflowError `malformed_body` when the entry can't be decoded
+ */
+export function recordIn(entry: HistoryEntry): StepRecord | undefined {
+  return entry.callType === "step" ? parseStep(decode(entry)) : undefined;
 }
 
 function decode({ messageId, body }: HistoryEntry): string {

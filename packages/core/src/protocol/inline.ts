@@ -1,18 +1,10 @@
-import type { ErrorBody } from "./error.ts";
+import type { InlineAttempt, StepKey } from "./attempt.ts";
 import type { HistoryEntry } from "./history.ts";
-import type { StepRecord, StepType } from "./step.ts";
+import type { StepRecord } from "./step.ts";
 import type { WaitRequest } from "./wait.ts";
 
 // Inline execution, between this package's runtime and Perdure's own engine: one delivery runs as many steps as it can.
 // docs/protocol.md describes the exchange; these are its JSON bodies.
-
-/** A step, as attempts count it: its record's id isn't known before the step has ended. */
-export interface StepKey {
-  readonly name: string;
-  readonly type: StepType;
-  /** 1 for the first step of this name and kind that the workflow requests, 2 for the second, … */
-  readonly nth: number;
-}
 
 /** One line that an invocation adds to its run's history. */
 export type InlineRecord =
@@ -31,7 +23,9 @@ export type InlineRequest =
   | { readonly message: InlineMessage }
   /** Wait for an event or a webhook request. */
   | { readonly wait: WaitRequest }
-  /** Let time pass. Milliseconds since 1970. */
+  /** Let time pass: milliseconds from now by the engine's clock, which may differ from the endpoint's. */
+  | { readonly delayMs: number }
+  /** Let time pass until a moment: milliseconds since 1970. */
   | { readonly until: number };
 
 /** An item of `POST /v2/batch`. */
@@ -40,21 +34,6 @@ export interface InlineMessage {
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string | undefined;
-}
-
-/** A failed attempt of a step. */
-export interface InlineAttempt {
-  readonly kind: "attempt";
-  readonly step: StepKey;
-  /** 1 for the first attempt. */
-  readonly attempt: number;
-  readonly error: ErrorBody;
-  /** Retries that the step asks for; the engine's policy for the run applies without it. */
-  readonly retries?: number | undefined;
-  /** Milliseconds until the next attempt; the engine's policy for the run applies without it. */
-  readonly delayMs?: number | undefined;
-  /** Another attempt would not help. */
-  readonly final?: true | undefined;
 }
 
 /** The appends of one invocation. */
@@ -114,10 +93,4 @@ export interface InlineEnd {
   readonly result?: string | undefined;
   /** In the answer of a failed attempt: the step that failed. */
   readonly failed?: StepKey | undefined;
-}
-
-/** The body of a history entry of the call type `attempt`: the attempt, and what the engine has decided. */
-export interface AttemptEntry extends InlineAttempt {
-  /** When the step may be tried again, in milliseconds since 1970; absent once its retries are used up. */
-  readonly retryAt?: number | undefined;
 }

@@ -1,4 +1,5 @@
-import { type Duration, toWireDuration } from "../util/duration.ts";
+import type { Duration } from "../util/duration.ts";
+import { checkOptions } from "../util/options.ts";
 import { checkUrl } from "../util/url.ts";
 import * as HEADER from "./header-names.ts";
 import { FEATURES, forFailureCallback, forward, PROTOCOL_VERSION } from "./headers.ts";
@@ -14,6 +15,7 @@ import {
   renameHeaders,
   retryHeaders,
   timeHeaders,
+  toLimit,
 } from "./options.ts";
 import type { RetryDelayOption } from "./retry-delay.ts";
 import type { StepRecord } from "./step.ts";
@@ -153,7 +155,7 @@ function runOptionHeaders(options: RunOptions): HeaderList {
     ...timeHeaders(options),
     [HEADER.redactFields, redactFields(options.redact)],
     // Only Perdure's own engine reads it.
-    [HEADER.runTimeout, ifDefined(options.timeout, (value) => toWireDuration(value, "timeout", true))],
+    [HEADER.runTimeout, toLimit("timeout", options.timeout, true)],
   ];
 }
 
@@ -171,7 +173,15 @@ function failureOptionHeaders(options: RunOptions): HeaderList {
 const failureName = (option: "retries" | "retryDelay") =>
   option === "retries" ? "failureRetries" : "failureRetryDelay";
 
-/** Headers with the options that change when a run is retried. @throws TypeError as {@link startMessage} */
+/**
+ * Headers with the options that change when a run is retried.
+ *
+ * @throws TypeError as {@link startMessage}
+ * @example
+ * ```ts
+ * changedOptionHeaders({ retries: 5 }); // { "Upstash-Retries": "5" }
+ * ```
+ */
 export function changedOptionHeaders(options: RunOptions): Record<string, string> {
   return definedHeaders([
     ...policyHeaders(options),
@@ -242,8 +252,10 @@ function protocolHeaders(): HeaderList {
   ];
 }
 
-function redactFields(redact: Redact | undefined): string | undefined {
-  const { body, header = [] } = redact ?? {};
+/** The parts that logs hide, as a header lists them. */
+export function redactFields(redact: Redact = {}): string | undefined {
+  checkOptions("redact", redact, "body header");
+  const { body, header = [] } = redact;
   const headers = header === true ? "header" : header.map((name) => `header[${name}]`);
   return [body ? "body" : [], headers].flat().join(",") || undefined;
 }

@@ -1,5 +1,6 @@
-import { mustBe } from "../util/check.ts";
-import { type Duration, toWireDuration, toWireTime } from "../util/duration.ts";
+import { checkCount, mustBe } from "../util/check.ts";
+import { type Duration, toTimeLimit, toWireDuration, toWireTime } from "../util/duration.ts";
+import { checkOptions } from "../util/options.ts";
 import * as HEADER from "./header-names.ts";
 import { forward } from "./headers.ts";
 import { type RetryDelayOption, toRetryDelay } from "./retry-delay.ts";
@@ -31,15 +32,18 @@ const NAME = /^[a-zA-Z0-9\-_.]+$/;
 /** @throws TypeError for an invalid key, or without a limit */
 export function flowControlHeaders(flow: FlowControl | undefined): HeaderList {
   if (!flow) return [];
+  checkOptions("flowControl", flow, "key parallelism rate ratePerSecond period");
   checkToken("flowControl.key", flow.key);
   const { parallelism, ratePerSecond, rate = ratePerSecond, period } = flow;
   if (parallelism === undefined && rate === undefined) {
     throw new TypeError(`flowControl "${flow.key}" needs a parallelism or a rate.`);
   }
+  checkCount("flowControl.parallelism", parallelism);
+  checkCount("flowControl.rate", rate);
   const limits = definedHeaders([
-    ["parallelism", toCount("flowControl.parallelism", parallelism)],
-    ["rate", toCount("flowControl.rate", rate)],
-    ["period", ifDefined(period, (value) => toWireDuration(value, "flowControl.period"))],
+    ["parallelism", parallelism],
+    ["rate", rate],
+    ["period", toLimit("flowControl.period", period)],
   ]);
   const value = Object.entries(limits).map((limit) => limit.join("="));
   return [
@@ -55,11 +59,11 @@ export function joinLabels(label: string | readonly string[] | undefined): strin
   return labels.join(",") || undefined;
 }
 
-/** @throws TypeError for a value that isn't a number from 0 on */
-export function toCount(option: string, value: number | undefined): string | undefined {
+/** A time limit as the wire has it. @throws TypeError that names the option, also for 0 */
+export function toLimit(option: string, value: unknown, exact?: boolean): string | undefined {
   if (value === undefined) return undefined;
-  if (Number.isFinite(value) && value >= 0) return value.toFixed(0);
-  throw mustBe(option, "a number from 0 on", value);
+  toTimeLimit(value, option);
+  return toWireDuration(value, option, exact);
 }
 
 /** Headers with a delivery's retries. @param named returns an option's name for errors */
@@ -68,8 +72,9 @@ export function retryHeaders(
   retryDelay: RetryDelayOption | undefined,
   named: (option: "retries" | "retryDelay") => string = (option) => option,
 ): HeaderList {
+  checkCount(named("retries"), retries);
   return [
-    [HEADER.retries, toCount(named("retries"), retries)],
+    [HEADER.retries, retries],
     [HEADER.retryDelay, toRetryDelay(retryDelay, named("retryDelay"))],
   ];
 }

@@ -1,5 +1,6 @@
 import { WorkflowError, type WorkflowErrorCode } from "../util/errors.ts";
 import type { ErrorBody, FailedStep } from "./error.ts";
+import type { InlineEnd } from "./inline.ts";
 import type { RollbackRecord } from "./rollback.ts";
 
 /** The result of a delivery in the endpoint's answer to the engine. */
@@ -17,7 +18,7 @@ export const NON_RETRYABLE_STATUS = 489;
 export interface RetryDecision {
   /** The total number of retries; undefined for the engine's. */
   readonly retries: number | undefined;
-  /** True when no retry is left, whatever the engine's number is. */
+  /** True when no retry is left, whatever number the engine has. */
   readonly exhausted: boolean;
   /** Milliseconds until the next attempt. */
   readonly delayMs: number | undefined;
@@ -29,18 +30,33 @@ export interface FailedAttempt {
   readonly where?: ErrorBody["where"];
   readonly step?: FailedStep | undefined;
   readonly retry?: RetryDecision | undefined;
+  /** 1 for the step's first attempt. Default: the delivery's. */
+  readonly attempt?: number;
+}
+
+/** The end of an inline invocation, in the endpoint's answer. */
+export interface InlineAnswerPart {
+  readonly lease: string;
+  readonly end: InlineEnd;
 }
 
 /** The outcome of a request. The runtime answers each with exactly one response. */
 export type Outcome =
   /** The delivery has taken effect. */
-  | { readonly kind: "done"; readonly runId: string; readonly finish: FinishCondition }
+  | {
+      readonly kind: "done";
+      readonly runId: string;
+      readonly finish: FinishCondition;
+      readonly inline?: InlineAnswerPart;
+    }
+  /** The invocation had lost its right to append to the run: the engine ignores its answer. */
+  | { readonly kind: "lost"; readonly lease: string; readonly reason: "lease_lost" | "run_over" }
   /** The failure function ran; the engine records its result. */
   | { readonly kind: "failureHandled"; readonly result: unknown }
   /** A step was rolled back, or can't be; without a record, no rollback is left. */
   | { readonly kind: "rolledBack"; readonly record: RollbackRecord | undefined }
   /** User code or the engine failed this attempt; the engine decides on a retry. */
-  | ({ readonly kind: "failed" } & FailedAttempt)
+  | ({ readonly kind: "failed"; readonly inline?: InlineAnswerPart } & FailedAttempt)
   | Refusal;
 
 /** The request is invalid, or its caller isn't authorized: no user code ran. */
@@ -56,6 +72,6 @@ export function refused(status: Refusal["status"], code: WorkflowErrorCode, mess
 }
 
 /** Finishes a delivery that has taken effect, or no longer can. */
-export function done(runId: string, finish: FinishCondition): Outcome {
+export function done(runId: string, finish: FinishCondition): Extract<Outcome, { kind: "done" }> {
   return { kind: "done", runId, finish };
 }

@@ -1,6 +1,7 @@
 import { hasStrings } from "../util/check.ts";
 import { asErrorBody, type ErrorBody } from "./error.ts";
 import { malformed, parseJson } from "./parse.ts";
+import { keyOf } from "./record-key.ts";
 
 /** The kinds of step, as the wire names them. */
 export type StepType =
@@ -91,7 +92,7 @@ export function isPlan(record: StepRecord): boolean {
  * ```
  */
 export function recordKey(record: StepRecord): string {
-  return `${isPlan(record) ? "plan" : "result"}:${resultId(record)}`;
+  return keyOf(isPlan(record) ? "plan" : "result", resultId(record));
 }
 
 /**
@@ -105,9 +106,19 @@ export function recordKey(record: StepRecord): string {
  * ```
  */
 export function parseStep(json: string, upgrade: (value: unknown) => unknown = (value) => value): StepRecord {
-  const subject = "A step record";
-  const value = upgrade(parseJson(subject, json));
-  if (!isRecord(value)) throw malformed(subject, "lacks its required fields", json);
+  return toStep(upgrade(parseJson(SUBJECT, json)), json);
+}
+
+const SUBJECT = "A step record";
+
+/**
+ * Checks a step record that has been parsed.
+ *
+ * @param json the record as a string, for the error
+ * @throws WorkflowError `malformed_body` when the value isn't a step record
+ */
+export function toStep(value: unknown, json: string): StepRecord {
+  if (!isRecord(value)) throw malformed(SUBJECT, "lacks its required fields", json);
   const { out = "", targetStep, failure } = value;
   const valid = {
     targetStep: !isPlan(value) || isPositive(targetStep),
@@ -115,7 +126,7 @@ export function parseStep(json: string, upgrade: (value: unknown) => unknown = (
     failure: failure === undefined || isStepFailure(failure),
   };
   for (const [name, isValid] of Object.entries(valid))
-    if (!isValid) throw malformed(subject, `has an invalid ${name}`, json);
+    if (!isValid) throw malformed(SUBJECT, `has an invalid ${name}`, json);
   return value;
 }
 

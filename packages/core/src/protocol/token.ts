@@ -1,6 +1,6 @@
+import { textFromBase64 } from "../util/bytes.ts";
 import type { DeliveryKind } from "./delivery.ts";
 import * as HEADER from "./header-names.ts";
-import * as PREFIX from "./header-prefixes.ts";
 
 /** The claim that binds a token of Perdure's own engine to one delivery. Other engines' tokens don't have it. */
 export const TOKEN_CLAIM = "perdure";
@@ -23,7 +23,7 @@ export const isProtocolHeader = (name: string): boolean => /^(?:upstash|perdure)
 
 /** The headers without those that only Perdure's own engine sends. */
 export function withoutEngineHeaders(headers: Headers): Headers {
-  return new Headers([...headers].filter(([name]) => !name.startsWith(PREFIX.perdure.toLowerCase())));
+  return new Headers([...headers].filter(([name]) => !/^perdure-/.test(name)));
 }
 
 /** Servers decode bytes outside ASCII differently. */
@@ -51,6 +51,24 @@ export const ISSUER = "Upstash";
 /** Returns the token of a publicly known user. */
 export function publicToken(userId: string, password: string): string {
   return btoa(`{"UserID":"${userId}","Password":"${password}"}`);
+}
+
+/**
+ * Returns the user in a token; undefined for a token of another form.
+ *
+ * @example
+ * ```ts
+ * userIdIn(DEV_CREDENTIALS.token); // "defaultUser"
+ * ```
+ */
+export function userIdIn(token: string): string | undefined {
+  try {
+    const { UserID } = JSON.parse(textFromBase64(token));
+    if (typeof UserID === "string") return UserID;
+  } catch {
+    // The token isn't JSON in base64.
+  }
+  return undefined;
 }
 
 /** The credentials of this protocol's development servers. They are public, so they protect nothing. */

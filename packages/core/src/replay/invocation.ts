@@ -1,11 +1,19 @@
 import type { StepHost } from "../context.ts";
 import type { Engine } from "../engine-client/engine.ts";
 import type { ErrorBody, FailedStep } from "../protocol/error.ts";
-import type { FailedAttempt } from "../protocol/outcome.ts";
+import type { FailedAttempt, RetryDecision } from "../protocol/outcome.ts";
 import type { StepRecord } from "../protocol/step.ts";
-import type { AttemptInfo, EngineRequest, Schedule, Step, StepPlacement } from "../steps/index.ts";
-import { messageOf, WorkflowError } from "../util/errors.ts";
-import type { Scope } from "../util/scope.ts";
+import {
+  type AttemptInfo,
+  decideRetry,
+  decideRetryWithinLimit,
+  type EngineRequest,
+  type Schedule,
+  type Step,
+  type StepPlacement,
+} from "../steps/index.ts";
+import { isRetryAfter, messageOf, WorkflowError } from "../util/errors.ts";
+import { createScope, type Scope } from "../util/scope.ts";
 import type { StepEntry, StepHistory } from "./step-history.ts";
 import type { PendingStep } from "./step-matcher.ts";
 
@@ -25,7 +33,7 @@ export type NewEntry =
 
 /** The result of one invocation of a workflow. */
 export type ReplayResult =
-  /** The next step is on record: another delivery continues the run. */
+  /** The next step is recorded: another delivery continues the run. */
   | { readonly kind: "recorded" }
   /** The run has ended meanwhile: it was cancelled, or failed. */
   | { readonly kind: "over" }
@@ -40,15 +48,16 @@ export type WorkflowOutcome = Extract<ReplayResult, { kind: "returned" | "threw"
 /** Milliseconds that recorded steps may stay unrequested while new ones wait, or once the workflow has ended. */
 export const REPLAY_MISMATCH_TIMEOUT_MS = 2000;
 
+/** One execution of a workflow, caused by one delivery. */
 export interface Invocation {
   readonly history: StepHistory;
   readonly runId: string;
+  /** The id from which the steps' idempotency keys are derived. */
+  readonly originalRunId: string;
   readonly engine: () => Engine;
   /** Calls the workflow. */
   readonly start: (host: StepHost) => unknown;
-  /** Sends the entries to the engine, which takes all of them or none. */
-  readonly append: (entries: readonly NewEntry[]) => Promise<"recorded" | "over">;
-  /** Called before a step's work begins, or before the engine is asked for it. */
+  /** Called before a step's work begins, here or in the engine. */
   readonly beforeStep?: (step: Step) => Promise<void>;
   /** The attempts of this delivery so far. */
   readonly attempt: AttemptInfo;
@@ -59,9 +68,20 @@ export interface Invocation {
   /** Default: {@link REPLAY_MISMATCH_TIMEOUT_MS}. */
   readonly mismatchTimeoutMs?: number;
   readonly scope?: Scope;
+  /** Aborted when the delivery's connection is closed. */
+  readonly signal?: AbortSignal | undefined;
 }
 
-/** The record that has a member of a group run by a delivery of its own. */
+/** An invocation that carries out one step. */
+export interface SingleStepInvocation extends Invocation {
+  /** Sends the entries to the engine, which takes all of them or none. */
+  readonly append: (entries: readonly NewEntry[]) => Promise<"recorded" | "over">;
+}
+
+/** The scope of steps' work, for all invocations of the process. */
+export const platformScope: Scope = createScope();
+
+/** Creates the record that makes the engine deliver a member of a group separately. */
 export function plan(step: Step, targetStep: number, concurrent: number): NewEntry {
   const { schedule } = step;
   return { kind: "record", record: { stepId: 0, ...recordOf(step), concurrent, targetStep }, schedule };
@@ -77,7 +97,7 @@ export function recordOf(step: Step): Omit<StepRecord, "stepId" | "concurrent"> 
 export function nestedStep(inner: Step, outer: FailedStep): WorkflowError {
   return new WorkflowError(
     "nested_step",
-    `Step "${inner.name}" was started inside step "${outer.name}". Start it before, after, or beside it with Promise.all.`,
+    `Step "${inner.name}" was started inside step "${outer.name}". Start it outside of it.`,
   );
 }
 
@@ -102,6 +122,32 @@ export function replayMismatch(
     `Requested, not recorded: ${pending.join(", ") || "none"}. ${ended}` +
     "Deploy code with the recorded steps, or restart the run. Put Date.now, Math.random and queries into steps.";
   return new WorkflowError("replay_mismatch", message, thrown);
+}
+
+/** Whether the workflow can catch the step's failure. */
+export function isCatchable({ options }: Step, { onExhausted }: Pick<Invocation, "onExhausted">): boolean {
+  return (options?.onExhausted ?? onExhausted) === "throw";
+}
+
+/** Decides whether, and when, the step is tried again. @throws what the user's own `retryDelay` throws */
+export function decideStepRetry(
+  { options = {} }: Step,
+  error: unknown,
+  attempt: AttemptInfo,
+  catchable: boolean,
+): RetryDecision {
+  const policy = options.atMostOnce ? { ...options, retries: 0 } : options;
+  return (catchable ? decideRetryWithinLimit : decideRetry)(error, attempt, policy);
+}
+
+/** The decision on a workflow that has ended without its recorded steps: by the wait that its own error asks for. */
+export function decideMismatchRetry(
+  error: WorkflowError,
+  attempt: AttemptInfo,
+  outcome: WorkflowOutcome | undefined,
+): RetryDecision {
+  const thrown = outcome?.kind === "threw" ? outcome.error : undefined;
+  return decideRetry(error, attempt, isRetryAfter(thrown) ? { retryDelay: thrown.retryAfter } : {});
 }
 
 /** The error for records that follow an unfinished group. */

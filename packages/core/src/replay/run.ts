@@ -1,38 +1,41 @@
 import { type FailedStep, toErrorBody } from "../protocol/error.ts";
 import type { StepRecord } from "../protocol/step.ts";
-import { decideRetry, decideRetryWithinLimit, type Step } from "../steps/index.ts";
-import { isRetryAfter, type WorkflowError } from "../util/errors.ts";
-import { blindScope, createScope, type Scope } from "../util/scope.ts";
+import type { Step } from "../steps/index.ts";
+import { WorkflowError } from "../util/errors.ts";
+import { blindScope, type Scope } from "../util/scope.ts";
 import {
+  decideMismatchRetry,
+  decideStepRetry,
   failurePlace,
-  type Invocation,
+  isCatchable,
   type NewEntry,
   nestedStep,
   plan,
+  platformScope,
   REPLAY_MISMATCH_TIMEOUT_MS,
   type ReplayResult,
   recordOf,
   replayMismatch,
+  type SingleStepInvocation,
   unfinishedGroup,
   type WorkflowOutcome,
 } from "./invocation.ts";
+import { StepExecution } from "./step-execution.ts";
 import { type StepEntry, toFailedStep } from "./step-history.ts";
-import { type PendingStep, StepMatcher } from "./step-matcher.ts";
-
-const platformScope = createScope();
+import { isComplete, type PendingStep, StepMatcher } from "./step-matcher.ts";
 
 /** Replays the recorded steps, carries out the next one, and returns the invocation's result. */
-export function replay(invocation: Invocation): Promise<ReplayResult> {
+export function replay(invocation: SingleStepInvocation): Promise<ReplayResult> {
   return new Promise((end) => new Run(invocation, end).start());
 }
 
 /**
- * One invocation. A step that isn't on record is new, and is carried out once the workflow has requested every recorded one.
+ * One invocation. A step without a record is new, and runs once the workflow has requested every recorded one.
  * Everything else about a new step waits for a later delivery, by a promise that never settles: nothing is ever thrown
  * through the workflow to stop it.
  */
 class Run {
-  readonly #invocation: Invocation;
+  readonly #invocation: SingleStepInvocation;
   readonly #scope: Scope;
   readonly #end: (result: ReplayResult) => void;
   readonly #matcher: StepMatcher;
@@ -45,7 +48,7 @@ class Run {
   #ended = false;
   #mismatchTimer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(invocation: Invocation, end: (result: ReplayResult) => void) {
+  constructor(invocation: SingleStepInvocation, end: (result: ReplayResult) => void) {
     this.#invocation = invocation;
     this.#scope = invocation.scope ?? platformScope;
     this.#end = end;
@@ -70,7 +73,7 @@ class Run {
   }
 
   #conclude(outcome: WorkflowOutcome): void {
-    // A step that has begun runs to its end, so that its work isn't done twice; the next invocation ends the workflow.
+    // A started step runs to its end, so that its work isn't repeated; the next invocation ends the workflow.
     if (this.#decided) return;
     this.#outcome = outcome;
     this.#matcher.watch();
@@ -86,12 +89,13 @@ class Run {
     const result = new Promise<Result>((resolve, reject) => {
       if (this.#ended) return;
       if (this.#decided) return this.#requestLate(step, reject);
-      const { entry } = this.#matcher.request({ step, resolve: resolve as PendingStep["resolve"], reject });
+      const pending = this.#matcher.request({ step, resolve: resolve as PendingStep["resolve"], reject });
+      const { entry } = pending;
       const { phase } = this.#invocation.history;
       const member = phase.kind === "member" ? phase.entry : undefined;
-      if (entry && member === entry) void this.#execute(step, entry.id, entry.group.size);
-      // Only a delivered member can complete its group: a workflow that waits for another one would wait forever.
-      else if (entry && entry.group !== member?.group && entry.group.finished.length < entry.group.size)
+      if (entry && member === entry) void this.#execute(pending, entry.id, entry.group.size);
+      // Only the delivered member can complete its group: a workflow that waits for another group would wait forever.
+      else if (entry && entry.group.size > 1 && entry.group !== member?.group && !isComplete(entry))
         this.#finish({ kind: "threw", error: unfinishedGroup(entry), where: "replay" });
     });
     // A failed step that the workflow doesn't await must not end the process as an unhandled rejection.
@@ -99,7 +103,7 @@ class Run {
     return result;
   }
 
-  // Ends the run also out of a step's work, whose result then belongs nowhere.
+  // A workflow may also cancel its run within a step's work, whose result is then dropped.
   #cancel(): Promise<never> {
     this.#finish({ kind: "canceled" });
     return new Promise(() => {});
@@ -110,7 +114,7 @@ class Run {
     if (!outer) return;
     const error = nestedStep(step, outer);
     if (this.#scope.getStore() === this) this.#finish({ kind: "threw", error, step: outer });
-    // Where they can't be told apart, a sibling that is started late is refused like a nested step. The next delivery asks for it again.
+    // On a platform without scopes, a late sibling is refused like a nested step. The next delivery requests it again.
     else if (this.#scope === blindScope) reject(error);
   }
 
@@ -123,15 +127,17 @@ class Run {
     else if (outcome) this.#carryOut(outcome.kind === "threw" ? [] : newSteps);
     else if (newSteps.length > 0 || this.#awaitsPlannedStep() || this.#matcher.isHeldUp)
       this.#carryOut(newSteps);
+    // The workflow awaits what the run has asked the engine for when it ran inline.
+    else if (this.#matcher.pending > 0) this.#finish({ kind: "recorded" });
   }
 
   #carryOut(pending: readonly PendingStep[]): void {
     const { missing } = this.#matcher;
     const [rolledBackId] = this.#invocation.history.rolledBack;
     // A rolled-back step runs like a new one, under its old id.
-    if (pending[0] && rolledBackId !== undefined) void this.#execute(pending[0].step, rolledBackId, 1);
+    if (pending[0] && rolledBackId !== undefined) void this.#execute(pending[0], rolledBackId, 1);
     else if (missing.length === 0) this.#begin(pending);
-    // A branch may be waiting for something of its own before it requests a step. If not, the code has changed.
+    // A branch may wait for other work before it requests a step. If not, the code has changed.
     else
       this.#mismatchTimer = setTimeout(
         () => this.#refuse(missing),
@@ -143,20 +149,15 @@ class Run {
     if (!first) return;
     const { nextId } = this.#invocation.history;
     const size = others.length + 1;
-    if (size === 1) void this.#execute(first.step, nextId, 1);
+    if (size === 1) void this.#execute(first, nextId, 1);
     else void this.#append([first, ...others].map(({ step }, at) => plan(step, nextId + at, size)));
   }
 
   #refuse(missing: readonly StepEntry[]): void {
-    const thrown = this.#outcome?.kind === "threw" ? this.#outcome.error : undefined;
-    const error = replayMismatch(missing, [...this.#matcher.newSteps], this.#outcome);
-    const wait = isRetryAfter(thrown) ? { retryDelay: thrown.retryAfter } : {};
-    this.#finish({
-      kind: "threw",
-      error,
-      where: "replay",
-      retry: decideRetry(error, this.#invocation.attempt, wait),
-    });
+    const outcome = this.#outcome;
+    const error = replayMismatch(missing, [...this.#matcher.newSteps], outcome);
+    const retry = decideMismatchRetry(error, this.#invocation.attempt, outcome);
+    this.#finish({ kind: "threw", error, where: "replay", retry });
   }
 
   #awaitsPlannedStep(): boolean {
@@ -169,7 +170,8 @@ class Run {
     clearTimeout(this.#mismatchTimer);
   }
 
-  async #execute(step: Step, id: number, concurrent: number): Promise<void> {
+  async #execute(pending: PendingStep, id: number, concurrent: number): Promise<void> {
+    const { step } = pending;
     this.#commit();
     await this.#invocation.beforeStep?.(step);
     if (this.#ended) return;
@@ -181,38 +183,41 @@ class Run {
         [{ kind: "work", name, toEngineRequest: toEngineRequest, id, concurrent, rollback }],
         place,
       );
+    if (options?.atMostOnce) return this.#finish({ kind: "threw", error: inlineRequired(step), step: place });
     this.#executing = place;
-    const outcome = await this.#perform(step)
+    const outcome = await this.#perform(pending)
       .then(
         (out) => ({ out }),
         (error) => this.#failed(step, place, error),
       )
-      // The user's own `retryDelay` has thrown.
+      // The user's `retryDelay` function has thrown.
       .catch((error) => this.#finish({ kind: "threw", error, step: place }));
     this.#executing = undefined;
     // The engine will retry the step, a nested step has failed the attempt, or the run was cancelled: there is nothing to record.
     if (!outcome || this.#ended) return;
     const record = { stepId: id, ...recordOf(step), ...outcome, concurrent };
-    // A member's plan has waited already.
+    // For a member of a group, the engine has already applied the schedule to its plan.
     await this.#append(
       [{ kind: "record", record, schedule: concurrent === 1 ? schedule : undefined }],
       place,
     );
   }
 
-  #perform({ perform }: Step): Promise<string | undefined> {
-    const { engine, runId } = this.#invocation;
-    return this.#scope.run(this, async () => perform?.(engine, runId));
+  #perform(pending: PendingStep): Promise<string | undefined> {
+    const { engine, runId, originalRunId, attempt, signal } = this.#invocation;
+    const execution = new StepExecution(pending, this, attempt.retried + 1, originalRunId);
+    signal?.addEventListener("abort", () => execution.abort());
+    return this.#scope.run(this, async () => pending.step.perform?.({ engine, runId, attempt: execution }));
   }
 
   /** @returns the failure to record, when the step's failure must reach the workflow */
-  #failed({ options = {} }: Step, step: FailedStep, error: unknown): Pick<StepRecord, "failure"> | undefined {
-    const { attempt, withStack, onExhausted } = this.#invocation;
-    const catchable = (options.onExhausted ?? onExhausted) === "throw";
-    const retry = (catchable ? decideRetryWithinLimit : decideRetry)(error, attempt, options);
+  #failed(step: Step, place: FailedStep, error: unknown): Pick<StepRecord, "failure"> | undefined {
+    const { attempt, withStack } = this.#invocation;
+    const catchable = isCatchable(step, this.#invocation);
+    const retry = decideStepRetry(step, error, attempt, catchable);
     if (catchable && retry.exhausted)
       return { failure: { attempts: attempt.retried + 1, error: toErrorBody(error, withStack) } };
-    this.#finish({ kind: "threw", error, step, retry });
+    this.#finish({ kind: "threw", error, step: place, retry });
     return undefined;
   }
 
@@ -232,4 +237,12 @@ class Run {
     this.#matcher.stop();
     this.#end(result);
   }
+}
+
+/** The error for a step that can't be kept from running twice in this mode, where no record says that it has begun. */
+function inlineRequired({ name }: Step): WorkflowError {
+  return new WorkflowError(
+    "inline_required",
+    `Step "${name}" has atMostOnce, which needs inline execution: Perdure's own engine, and no \`inline: false\` in the options of serve.`,
+  );
 }

@@ -13,8 +13,8 @@ export interface StepEntry {
   readonly rollback: boolean;
   result: StepRecord | undefined;
   /**
-   * The step was recorded before a step in front of it was rolled back and ran anew, in a run that was resumed: with
-   * another result there, the workflow may take another branch.
+   * In a resumed run, an earlier step was rolled back and ran again after this step was recorded: with another result, the
+   * workflow may take another branch.
    */
   optional: boolean;
 }
@@ -24,7 +24,7 @@ export function toFailedStep({ id, name, type }: Pick<StepEntry, "id" | "name" |
   return { id, name, type };
 }
 
-/** Steps that the workflow requested together. A single step is a group of one. */
+/** Steps that the workflow requested together. A single step, or one that runs inline, is a group of one. */
 export interface Group {
   readonly size: number;
   /** In the order their results were recorded, so that a race has the same winner in each replay. */
@@ -82,7 +82,7 @@ export function readStepHistory(records: readonly StepRecord[]): StepHistory {
     results.push(entry);
   }
   let lowest = nextId;
-  // Only a step that runs anew is recorded by itself behind steps that follow it.
+  // Only a step that runs again is recorded alone after steps that follow it.
   for (const [entry, { concurrent }] of openings.reverse()) {
     if (entry.id > lowest) entry.optional = true;
     else if (concurrent === 1) lowest = entry.id;
@@ -102,6 +102,8 @@ export function newEntry(record: StepRecord, group: Group = { size: 1, finished:
 }
 
 function phaseAt(delivered: StepEntry | undefined): Phase {
-  if (!delivered || delivered.group.finished.length === delivered.group.size) return { kind: "advance" };
+  const { size, finished } = delivered?.group ?? { size: 1 };
+  // The plan of a single step is recorded inline: the step is under way, and not to be begun by its delivery.
+  if (!delivered || size === 1 || finished?.length === size) return { kind: "advance" };
   return delivered.result ? { kind: "wait" } : { kind: "member", entry: delivered };
 }

@@ -1,5 +1,5 @@
+import type { StepKey } from "../protocol/attempt.ts";
 import { toError } from "../protocol/error.ts";
-import type { StepKey } from "../protocol/inline.ts";
 import type { StepRecord } from "../protocol/step.ts";
 import { readResult, type Step } from "../steps/index.ts";
 import { WorkflowStepError } from "../util/errors.ts";
@@ -53,6 +53,7 @@ export class StepMatcher {
   #requests = 0;
   #handedOver = 0;
   #watching = false;
+  #stopped = false;
 
   constructor({ entries, results }: Pick<StepHistory, "entries" | "results">, listener: Listener) {
     this.unmatched = new Set(entries);
@@ -91,6 +92,22 @@ export class StepMatcher {
     return false;
   }
 
+  /** Puts a new step on record. */
+  record(pending: PendingStep, entry: StepEntry): void {
+    this.newSteps.delete(pending);
+    this.matched.set(entry, pending);
+    pending.entry = entry;
+  }
+
+  /** Hands a step's result over, behind those that came before. */
+  finish(entry: StepEntry, result: StepRecord): void {
+    if (entry.result) return;
+    entry.result = result;
+    entry.group.finished.push(entry);
+    this.#results.add(entry);
+    this.watch();
+  }
+
   /** Reports the next time that the workflow is idle. */
   watch(): void {
     if (!this.#watching) void this.#watch();
@@ -98,7 +115,7 @@ export class StepMatcher {
 
   /** Hands nothing more over. */
   stop(): void {
-    this.#results.clear();
+    this.#stopped = true;
   }
 
   async #watch(): Promise<void> {
@@ -118,7 +135,7 @@ export class StepMatcher {
   }
 
   #takeNext(): StepEntry | undefined {
-    for (const entry of this.#results) {
+    for (const entry of this.#stopped ? [] : this.#results) {
       if (this.#isRequested(entry)) {
         this.#results.delete(entry);
         return entry;
@@ -146,7 +163,8 @@ export class StepMatcher {
   }
 }
 
-function isComplete({ group }: StepEntry): boolean {
+/** Whether all steps of the entry's group have results. */
+export function isComplete({ group }: StepEntry): boolean {
   return group.finished.length === group.size;
 }
 
@@ -177,7 +195,7 @@ export function keyText({ type, nth, name }: StepKey): string {
   return `${type}/${nth}/${name}`;
 }
 
-/** What the workflow catches for a step that is on record as failed. */
+/** Creates the error that the workflow catches for a step that is recorded as failed. */
 export function toStepError(
   entry: Pick<StepEntry, "id" | "name" | "type">,
   { attempts, error }: NonNullable<StepRecord["failure"]>,

@@ -1,6 +1,7 @@
 import type { Delivery, DeliveryKind } from "../protocol/delivery.ts";
 import { type Refusal, refused } from "../protocol/outcome.ts";
 import { withoutEngineHeaders } from "../protocol/token.ts";
+import { writeLine } from "../util/console.ts";
 import { messageOf } from "../util/errors.ts";
 import { withTimeout } from "../util/timeout.ts";
 import type { IncomingRequest, RequestHead } from "./read-request.ts";
@@ -18,7 +19,7 @@ export interface AuthorizationRequest {
   readonly body: string;
 }
 
-/** A check of your own. The request goes on only if it returns `true`; an error it throws refuses too. */
+/** A custom check. It accepts a request by returning `true`; any other result, or an error, refuses it. */
 export type Authorize = (request: AuthorizationRequest) => boolean | Promise<boolean>;
 
 /** The checks that a request must pass before the endpoint handles it. */
@@ -31,9 +32,9 @@ export interface AccessPolicy {
   readonly publicUrl: ((requested: URL) => string) | undefined;
   /** The hosts that the endpoint may be called under; any when it is undefined. */
   readonly allowedHosts: readonly string[] | undefined;
-  /** True when the endpoint knows its host from the request only. */
+  /** True when only the request tells the endpoint's host. */
   readonly hostIsGuessed: boolean;
-  /** The region that the request names, when the endpoint has regions and doesn't know this one. */
+  /** The region that the request names, when the endpoint has regions, but not this one. */
   readonly unknownRegion?: string;
 }
 
@@ -44,8 +45,8 @@ const UNPROTECTED =
   'This endpoint checks nothing. Set QSTASH_CURRENT_SIGNING_KEY and QSTASH_NEXT_SIGNING_KEY, or `keys`, `receiver`, `authorize` or `verify: "off"`.';
 
 /**
- * Lets a request in, or says why not: 401 without a valid signature or with no check at all, 403 when the hook
- * says no. Where both a signature and a hook are set, both must pass.
+ * Accepts or refuses a request: 401 without a valid signature, or without any check; 403 when the hook refuses. With a
+ * signature and a hook, both must pass.
  *
  * The body of a request is read only after its token has been checked.
  *
@@ -124,7 +125,7 @@ export function isAuthenticated(access: AccessPolicy): boolean {
 
 // The reason goes to the console only: the caller isn't authorized to see it.
 function refuse(status: 401 | 403, reason: string, ...more: unknown[]): Refusal {
-  console.warn(`[perdure] A request was refused with ${status}. ${reason}`, ...more);
+  writeLine("warn", `A request was refused with ${status}. ${reason}`, ...more);
   const code = status === 401 ? "unauthorized" : "forbidden";
   return refused(status, code, "The endpoint refuses the request.");
 }

@@ -28,8 +28,8 @@ export interface EndpointOptions {
   /** The endpoint's public URL. Default: the one that a verified token says the engine has called, else the request's. */
   readonly url?: string;
   /**
-   * Replaces only the scheme and host of the request's URL. A path that it has is put before the request's: for what a
-   * proxy or the framework cuts off, as Next.js does with its `basePath`. Default: `UPSTASH_WORKFLOW_URL`.
+   * Replaces the scheme and host of the request's URL. A path in it is put in front of the request's path, which a proxy or a
+   * framework may have shortened, such as Next.js with `basePath`. Default: `UPSTASH_WORKFLOW_URL`.
    */
   readonly baseUrl?: string;
   /**
@@ -118,7 +118,7 @@ function resolveConfig(options: EndpointOptions, env: Env): ConfigOfRegion {
     hostIsGuessed: !(known || allowedHosts),
   };
   const trustsDestination: PublishOptions["trustsDestination"] = (to, of) => {
-    // The token says under which URL the engine has called. A receiver doesn't return the token's claims.
+    // The token names the URL that the engine has called. A receiver doesn't return the token's claims.
     const called = access.verify && !receiver ? of : undefined;
     const { host } = new URL(to);
     if ([known, called].some((one) => one && new URL(one).host === host)) return true;
@@ -153,7 +153,7 @@ function createVerifier(options: EndpointOptions, env: Env): Verify | undefined 
       checkSecret("A signing key", key, env);
   // Only `keys` let the endpoint read a token's id; a receiver doesn't return it.
   if (replayGuard && (receiver || pairs.length === 0))
-    throw new TypeError("replayGuard needs signing keys, and no receiver.");
+    throw new TypeError("replayGuard needs signing keys and no receiver.");
   if (receiver) return verifyWithReceiver(receiver, tolerance);
   return pairs.length > 0 ? verifyWithKeys(pairs, tolerance, replayGuard) : undefined;
 }

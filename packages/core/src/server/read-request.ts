@@ -11,7 +11,7 @@ export interface RequestHead {
   readonly headers: Headers;
 }
 
-/** A request as it came in, its body read once. */
+/** A request with its body, which is read once. */
 export interface IncomingRequest extends RequestHead {
   /** The exact bytes received, which the signature covers. */
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -33,7 +33,7 @@ export function readHead(request: Request, trustProxy: boolean): RequestHead | R
 export async function readRequest(head: RequestHead, limit: number): Promise<IncomingRequest | Refusal> {
   const bytes = await readBody(head.request, limit);
   if (bytes) return { ...head, bytes, body: decodeUtf8(bytes) };
-  const message = `The body is over the limit of ${limit} bytes.`;
+  const message = `The body exceeds the limit of ${limit} bytes.`;
   return refused(413, "body_too_large", message);
 }
 
@@ -46,7 +46,7 @@ function withoutEmpty(headers: Headers): Headers {
   return kept;
 }
 
-/** With several proxies, the first value is the URL that the sender requested. */
+/** Returns the URL that the client requested: with several proxies, the first value. */
 function forwardedUrl({ url, headers }: Request): URL {
   const [proto = "", host = ""] = ["Proto", "Host"].map((name) =>
     headers.get(`X-Forwarded-${name}`)?.split(",")[0]?.trim(),

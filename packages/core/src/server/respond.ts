@@ -2,8 +2,9 @@ import { encodeStepName } from "../protocol/call.ts";
 import { shorten, toErrorBody } from "../protocol/error.ts";
 import * as HEADER from "../protocol/header-names.ts";
 import { PROTOCOL_VERSION } from "../protocol/headers.ts";
-import { type FailedAttempt, NON_RETRYABLE_STATUS, type Outcome, type Refusal } from "../protocol/outcome.ts";
+import { NON_RETRYABLE_STATUS, type Outcome, type Refusal } from "../protocol/outcome.ts";
 import type { RollbackAnswer } from "../protocol/rollback.ts";
+import { writeLine } from "../util/console.ts";
 import { toMilliseconds } from "../util/duration.ts";
 import { isNonRetryable, isRetryAfter, isStepError } from "../util/errors.ts";
 
@@ -22,10 +23,11 @@ const MAX_HEADER_NAME_BYTES = 256;
 export function respond(outcome: Outcome, withStack: boolean, exact = false): Response {
   switch (outcome.kind) {
     case "done": {
-      const { runId: workflowRunId, finish: finishCondition } = outcome;
+      const { runId: workflowRunId, finish: finishCondition, inline } = outcome;
       const unhandled = finishCondition === "failure-callback-undefined";
       const headers: Record<string, string> = unhandled ? { [HEADER.noFailureFunction]: "true" } : {};
-      return jsonResponse(200, { workflowRunId, finishCondition }, headers);
+      const body = { workflowRunId, finishCondition, perdure: inline?.end };
+      return jsonResponse(200, body, { ...headers, ...leaseHeader(inline) });
     }
     case "failureHandled":
       return jsonResponse(200, { result: outcome.result });
@@ -34,6 +36,12 @@ export function respond(outcome: Outcome, withStack: boolean, exact = false): Re
       const answer: RollbackAnswer = record ? "recorded" : "over";
       return jsonResponse(200, { rollback: record }, { [HEADER.rollback]: answer });
     }
+    case "lost":
+      return jsonResponse(
+        409,
+        { error: outcome.reason, message: LOST[outcome.reason] },
+        leaseHeader(outcome),
+      );
     case "failed":
       return failed(outcome, withStack, exact);
     case "refused":
@@ -43,11 +51,18 @@ export function respond(outcome: Outcome, withStack: boolean, exact = false): Re
   }
 }
 
-/** For a URL under which none of several workflows is served. The served keys go to the console only. */
+const LOST = {
+  lease_lost: "Another invocation continues the run.",
+  run_over: "The run has ended.",
+};
+
+function leaseHeader(inline: { readonly lease: string } | undefined): Record<string, string> {
+  return inline ? { [HEADER.lease]: inline.lease } : {};
+}
+
+/** Answers a request for a URL without a workflow. Only the console shows the served keys. */
 export function notFound(keys: readonly string[]): Response {
-  console.warn(
-    `[perdure] No workflow has the requested URL. Its last segment must be one of: ${keys.join(", ")}.`,
-  );
+  writeLine("warn", `No workflow has this URL. Its last segment must be one of: ${keys.join(", ")}.`);
   return new Response("No workflow is served here.", {
     status: 404,
     headers: { [HEADER.sdkVersion]: PROTOCOL_VERSION, [HEADER.contentType]: "text/plain;charset=UTF-8" },
@@ -55,7 +70,7 @@ export function notFound(keys: readonly string[]): Response {
 }
 
 function failed(
-  { error, where, step: failing, retry }: FailedAttempt,
+  { error, where, step: failing, retry, inline }: Extract<Outcome, { kind: "failed" }>,
   withStack: boolean,
   exact: boolean,
 ): Response {
@@ -64,10 +79,10 @@ function failed(
     ...toErrorBody(error, withStack),
     where: step ? "step" : where,
     step: step && { ...step, name: shorten(step.name) },
+    perdure: inline?.end,
   };
-  const headers: Record<string, string> = step
-    ? { [HEADER.errorStepName]: encodeStepName(shorten(step.name, MAX_HEADER_NAME_BYTES)) }
-    : {};
+  const headers = leaseHeader(inline);
+  if (step) headers[HEADER.errorStepName] = encodeStepName(shorten(step.name, MAX_HEADER_NAME_BYTES));
   if (retry?.exhausted || isNonRetryable(error))
     return jsonResponse(NON_RETRYABLE_STATUS, body, { ...headers, [HEADER.nonRetryable]: "true" });
   if (retry?.retries !== undefined) headers[HEADER.maxRetries] = String(retry.retries);
@@ -84,7 +99,7 @@ function formatRetryAfter(ms: number, exact: boolean): string {
 
 function refusalHeaders({ status, error }: Refusal): Record<string, string> {
   if (status === 405) return { Allow: "POST" };
-  // The same bytes can't be read better another time; but another version of this package may speak another protocol.
+  // A retry of the same bytes fails again, but another version of this package may support the protocol.
   const final = status === 413 || (status === 400 && error.code !== "protocol_mismatch");
   return final ? { [HEADER.nonRetryable]: "true" } : {};
 }

@@ -12,7 +12,7 @@ export interface SigningKeys {
   readonly next: string;
 }
 
-/** The part of `Receiver` from `@upstash/qstash` that is used when one is given. */
+/** The part of `Receiver` from `@upstash/qstash` that the endpoint uses. */
 export interface Receiver {
   verify(request: {
     signature: string;
@@ -24,12 +24,12 @@ export interface Receiver {
 }
 
 /**
- * Remembers tokens, so that each is valid once: an engine signs every attempt anew. If an endpoint has several
+ * Remembers tokens, so that each is valid once: an engine creates a new token for each attempt. If an endpoint has several
  * processes, use a guard over a store that they share.
  */
 export interface ReplayGuard {
   /**
-   * Remembers the token, at least until it expires, and tells whether it was known.
+   * Remembers the token, at least until it expires. Returns true for a known token.
    *
    * @param tokenId its `jti`
    * @param expiresAt Unix time in seconds

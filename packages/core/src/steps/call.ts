@@ -18,7 +18,7 @@ export interface CallResponse<Body = unknown> {
   readonly header: Record<string, string[]>;
 }
 
-/** A run of a workflow that is served beside this one, started and not waited for. */
+/** A run of another workflow of the same `serveMany`. The step doesn't wait for its end. */
 export interface CallWorkflow<Payload = unknown>
   extends Pick<CallRequest, "headers" | "retries" | "retryDelay" | "timeout" | "flowControl"> {
   /** A workflow from `createWorkflow`, served by the same `serveMany`. */
@@ -96,6 +96,6 @@ function decodeAs(bytes: Uint8Array, charset: string): string {
   try {
     return new TextDecoder(charset).decode(bytes);
   } catch {
-    return decodeUtf8(bytes); // A charset that the platform doesn't know.
+    return decodeUtf8(bytes); // The platform doesn't support the charset.
   }
 }

@@ -80,7 +80,7 @@ export function notify(
     name,
     type: "Notify",
     options: options as RollbackOptions,
-    perform: async (engine) => {
+    perform: async ({ engine }) => {
       const subject = `the event of step "${name}"`;
       const notifyResponse = await engine().notify(eventId, data, workflowRunId, subject);
       return serialize({ eventId, eventData, notifyResponse }, `The result of step "${name}"`);

@@ -39,15 +39,17 @@ export { sleep, sleepUntil } from "./sleep.ts";
 export {
   type EngineRequest,
   inStep,
+  type PerformHost,
   type Schedule,
   type Step,
+  type StepAttempt,
   type StepPlacement,
   serialize,
   toBody,
 } from "./step.ts";
 export { createWebhook, type Webhook, type WebhookResponse, waitForWebhook } from "./webhook.ts";
 
-/** The kinds of step: how the result of each is read from its record. */
+/** Reads the result of each kind of step from its record. */
 const KINDS: Record<StepType, (record: StepRecord) => unknown> = {
   Run: deserialize,
   SleepFor: () => undefined,

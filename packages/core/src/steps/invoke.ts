@@ -1,7 +1,7 @@
+import { toRunId } from "../protocol/ids.ts";
 import { invokeMessage } from "../protocol/invoke.ts";
 import { checkRunOptions, type RunOptions } from "../protocol/message.ts";
 import type { StepRecord } from "../protocol/step.ts";
-import { toRunId } from "../util/ids.ts";
 import { parseLeniently } from "../util/json.ts";
 import type { Jsonify, OnlyJson } from "../util/jsonify.ts";
 import { checkOptions } from "../util/options.ts";
@@ -14,7 +14,7 @@ export interface Invokable<Payload, Result> {
   readonly "~types"?: { readonly payload: Payload; readonly result: Result };
 }
 
-/** A run of a workflow that is served beside this one. */
+/** A run of another workflow of the same `serveMany`. */
 export type InvokeSettings<Payload = unknown, Result = unknown> = Pick<
   RunOptions,
   | "headers"
@@ -34,7 +34,7 @@ export type InvokeSettings<Payload = unknown, Result = unknown> = Pick<
 
 type InvokeBody<Payload> = undefined extends Payload
   ? {
-      /** The child's payload, where it takes one: a string is sent as it is, everything else as JSON. */
+      /** The child's payload, if it has one: a string is sent as it is, everything else as JSON. */
       readonly body?: ChildPayload<NoInfer<Payload>>;
     }
   : {

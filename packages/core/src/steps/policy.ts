@@ -1,6 +1,6 @@
 import type { RetryDecision } from "../protocol/outcome.ts";
-import { checkFunction, mustBe } from "../util/check.ts";
-import { type Duration, toMilliseconds } from "../util/duration.ts";
+import { checkCount, checkFunction, mustBe } from "../util/check.ts";
+import { type Duration, toMilliseconds, toTimeLimit } from "../util/duration.ts";
 import { isNonRetryable } from "../util/errors.ts";
 
 /** Seconds, a duration, or a function that returns either for the number of retries so far: 0 before the first. */
@@ -43,10 +43,15 @@ export interface RollbackParams<Result = unknown> {
 /** Options of steps whose work the endpoint does itself. */
 export interface StepOptions<Result = unknown> extends RetryOptions, RollbackOptions<Result> {
   /**
-   * `"throw"`: once its retries are used up, the step is on record as failed, and rejects with a `WorkflowStepError`, now
-   * and in each invocation. `"fail"`: the run fails. Default: the endpoint's `onExhausted`, else `"fail"`.
+   * `"throw"`: a step without retries left is recorded as failed, and rejects with a `WorkflowStepError` in this and each
+   * later invocation. `"fail"`: the run fails. Default: the endpoint's `onExhausted`, else `"fail"`.
    */
   readonly onExhausted?: "throw" | "fail";
+  /**
+   * Begins the step's work once at most: it has no retries, and after a crash during the work the step fails with a
+   * `WorkflowStepInterrupted`. Needs inline execution by Perdure's own engine. Only for `context.run`. Default: false.
+   */
+  readonly atMostOnce?: boolean;
 }
 
 /** The attempts of a delivery so far, and its limit. */
@@ -56,7 +61,7 @@ export interface AttemptInfo {
   readonly maxRetries: number | undefined;
 }
 
-/** For engines that don't send their number of retries. */
+/** The default of engines that don't send their number of retries. */
 const DEFAULT_RETRIES = 3;
 
 interface RetryPolicy {
@@ -78,7 +83,7 @@ export function decideRetry(
   };
 }
 
-/** Like {@link decideRetry}, when the caller must know that no retries are left. */
+/** Like {@link decideRetry}, with a limit even if the engine doesn't send one. */
 export function decideRetryWithinLimit(
   error: unknown,
   attempt: AttemptInfo,
@@ -91,17 +96,20 @@ export function decideRetryWithinLimit(
 /** @throws TypeError for invalid options */
 export function checkPolicy(options: StepOptions<never>): void {
   const { onExhausted, rollback } = options;
-  for (const option of ["retries", "rollbackRetries"] as const) {
-    const count = options[option];
-    if (count !== undefined && !(Number.isSafeInteger(count) && count >= 0))
-      throw mustBe(option, "a whole number from 0 on", count);
-  }
+  for (const option of ["retries", "rollbackRetries"] as const) checkCount(option, options[option]);
   checkOnExhausted(onExhausted);
   if (rollback !== undefined) checkFunction("rollback", rollback);
-  for (const option of ["retryDelay", "rollbackRetryDelay", "rollbackTimeout"] as const) {
+  for (const option of ["retryDelay", "rollbackRetryDelay"] as const) {
     const wait = options[option];
     if (wait !== undefined && typeof wait !== "function") toMilliseconds(wait, option);
   }
+  if (options.rollbackTimeout !== undefined) toTimeLimit(options.rollbackTimeout, "rollbackTimeout");
+}
+
+/** @throws TypeError for another value than a boolean, or together with retries */
+export function checkAtMostOnce({ atMostOnce, retries }: StepOptions): void {
+  if (![true, false, undefined].includes(atMostOnce)) throw mustBe("atMostOnce", "true or false", atMostOnce);
+  if (atMostOnce && retries) throw mustBe("retries", "0 with atMostOnce", retries);
 }
 
 /** @throws TypeError for another value */

@@ -1,11 +1,11 @@
 import { checkFunction } from "../util/check.ts";
 import type { Jsonify, OnlyJson } from "../util/jsonify.ts";
 import { checkOptions } from "../util/options.ts";
-import { checkPolicy, type StepOptions } from "./policy.ts";
-import { type Step, serialize } from "./step.ts";
+import { checkAtMostOnce, checkPolicy, type StepOptions } from "./policy.ts";
+import { type Step, type StepAttempt, serialize } from "./step.ts";
 
-/** The work of a step. Its result must be something that JSON can carry. */
-export type StepWork<Result> = (() => Result | Promise<Result>) & OnlyJson<Result>;
+/** The work of a step. JSON must be able to contain its result. */
+export type StepWork<Result> = ((attempt: StepAttempt) => Result | Promise<Result>) & OnlyJson<Result>;
 
 /** Runs a function once and records what it returns. */
 export function run<Result>(
@@ -16,14 +16,15 @@ export function run<Result>(
   checkOptions(
     `step "${name}"`,
     options,
-    "retries retryDelay onExhausted rollback rollbackRetries rollbackRetryDelay rollbackTimeout",
+    "retries retryDelay onExhausted atMostOnce rollback rollbackRetries rollbackRetryDelay rollbackTimeout",
   );
   checkPolicy(options as StepOptions<never>);
+  checkAtMostOnce(options as StepOptions);
   checkFunction("The second argument", work);
   return {
     name,
     type: "Run",
     options: options as StepOptions,
-    perform: async () => serialize(await work(), `The result of step "${name}"`),
+    perform: async ({ attempt }) => serialize(await work(attempt), `The result of step "${name}"`),
   };
 }

@@ -7,7 +7,7 @@ export function sleep(name: string, duration: number | Duration): Step<void> {
   return { name, type: "SleepFor", fields: { sleepFor: duration }, schedule: { delay: duration } };
 }
 
-/** Pauses the run until a moment; doesn't pause for one in the past. */
+/** Pauses the run until a time; doesn't pause for a time in the past. */
 export function sleepUntil(name: string, moment: Date | string | number): Step<void> {
   const seconds = toUnixTime(moment, "The end");
   return { name, type: "SleepUntil", fields: { sleepUntil: seconds }, schedule: { notBefore: seconds } };

@@ -15,18 +15,41 @@ declare const process: { readonly env: Readonly<Record<string, string | undefine
 export interface Step<Result = unknown> {
   readonly name: string;
   readonly type: StepType;
-  /** Fields that records and plans of this kind have beside the common ones. */
+  /** Additional fields of this kind's records and plans. */
   readonly fields?: Pick<StepRecord, "sleepFor" | "sleepUntil" | "waitEventId" | "timeout">;
   /** Retries and rollback. */
   readonly options?: StepOptions;
   /** When the engine is to deliver the record, or the plan of a member of a group. */
   readonly schedule?: Schedule;
   /** Does the work in the endpoint; the engine records the returned JSON string. */
-  readonly perform?: (engine: () => Engine, runId: string) => Promise<string | undefined>;
+  readonly perform?: (host: PerformHost) => Promise<string | undefined>;
   /** Lets the engine do the work and record its result. A step without this and `perform` only needs its record. */
   readonly toEngineRequest?: (place: StepPlacement) => EngineRequest;
   /** Never set at runtime: it only carries the type of the result. */
   readonly "~result"?: Result;
+}
+
+/** The argument of a step's work: one attempt to do it. */
+export interface StepAttempt {
+  /**
+   * Aborted when the engine no longer takes the step's result: the run is cancelled or has failed, another invocation
+   * continues it, or the delivery's connection is closed.
+   */
+  readonly signal: AbortSignal;
+  /** 1 for the first attempt. */
+  readonly attempt: number;
+  /**
+   * Identifies the step: the same in each attempt, also after a resumption of the run. Send it with requests that must not
+   * have their effect twice.
+   */
+  readonly idempotencyKey: string;
+}
+
+/** The run and the attempt, for a step whose work the endpoint does. */
+export interface PerformHost {
+  readonly engine: () => Engine;
+  readonly runId: string;
+  readonly attempt: StepAttempt;
 }
 
 /** The position of the engine's work in its run, and the run's data that the work may need. */
@@ -56,7 +79,7 @@ export interface Schedule {
 /**
  * Returns the result of `make`, and adds the step's name to its errors.
  *
- * @throws TypeError for a name under which a step couldn't be found again
+ * @throws TypeError for an invalid name
  * @throws the TypeError of `make`, which then names the step too
  */
 export function inStep<Made>(name: string, make: () => Made): Made {
@@ -93,11 +116,11 @@ export function serialize(result: unknown, what: string): string | undefined {
 /** Never throws: by now the step's work is done, and a warning must not make the engine repeat it. */
 function warnInDevelopment(result: unknown, json: string | undefined, what: string): void {
   try {
-    // Bundlers know this spelling, and leave the rest out of a production build.
+    // Bundlers replace this expression, and remove the branch from a production build.
     if (typeof process === "object" && process.env.NODE_ENV !== "production")
       warnOfJsonLoss(result, json, what);
   } catch {
-    // Deno refuses to read a variable that `--allow-env` doesn't name.
+    // Deno throws for a variable that `--allow-env` doesn't allow.
   }
 }
 

@@ -1,8 +1,8 @@
+import { randomId } from "../protocol/ids.ts";
 import type { StepRecord } from "../protocol/step.ts";
 import type { WebhookHit } from "../protocol/wait.ts";
 import { fromBase64, textFromBase64 } from "../util/bytes.ts";
 import type { Duration } from "../util/duration.ts";
-import { randomId } from "../util/ids.ts";
 import { waitStep } from "./event.ts";
 import type { Step } from "./step.ts";
 
@@ -22,14 +22,14 @@ export function createWebhook(name: string): Step<Webhook> {
   return {
     name,
     type: "CreateWebhook",
-    perform: async (engine, runId) => {
+    perform: async ({ engine, runId }) => {
       const eventId = `evt_${randomId()}`;
       return JSON.stringify({ webhookUrl: engine().webhookUrl(runId, eventId), eventId });
     },
   };
 }
 
-/** Waits for the next request to a webhook; one that came before is taken first. */
+/** Waits for the next request to a webhook; an earlier request that no wait has received counts. */
 export function waitForWebhook(
   name: string,
   webhook: Webhook,
@@ -47,6 +47,10 @@ function toRequest({ method, header, body, proto, host, url }: WebhookHit): Requ
   const headers = new Headers();
   for (const [name, values] of Object.entries(header))
     for (const value of [values].flat()) headers.append(name, value);
-  const bare = method === "GET" || method === "HEAD" || body === "";
-  return new Request(`${proto}://${host}${url}`, { method, headers, body: bare ? null : fromBase64(body) });
+  const hasNoBody = method === "GET" || method === "HEAD" || body === "";
+  return new Request(`${proto}://${host}${url}`, {
+    method,
+    headers,
+    body: hasNoBody ? null : fromBase64(body),
+  });
 }

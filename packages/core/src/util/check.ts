@@ -26,6 +26,12 @@ export function checkNonEmptyString(what: string, value: unknown): asserts value
   if (typeof value !== "string" || value.trim() === "") throw mustBe(what, "a non-empty string", value);
 }
 
+/** @throws TypeError for a value that isn't a whole number from 0 on; `undefined` passes */
+export function checkCount(what: string, value: unknown): void {
+  if (value !== undefined && !(Number.isSafeInteger(value) && (value as number) >= 0))
+    throw mustBe(what, "a whole number from 0 on", value);
+}
+
 /** @throws TypeError for a value that isn't a function */
 export function checkFunction(what: string, value: unknown): void {
   if (typeof value === "function") return;
@@ -38,9 +44,7 @@ function isPromise(value: unknown): boolean {
 }
 
 /** Like `Array.isArray`, also for readonly lists. */
-export function isList<Item>(value: unknown | readonly Item[]): value is readonly Item[] {
-  return Array.isArray(value);
-}
+export const isList: <Item>(value: unknown | readonly Item[]) => value is readonly Item[] = Array.isArray;
 
 /** True for a value whose properties with these names are strings. */
 export function hasStrings(value: unknown, names: readonly string[]): boolean {

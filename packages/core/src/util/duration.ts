@@ -72,6 +72,17 @@ export function toMilliseconds(value: unknown, what: string, others = ""): numbe
   throw mustBe(what, `a number of seconds, or a duration like "30s" or "1d12h"${others}`, value);
 }
 
+/**
+ * Reads a time limit like {@link toMilliseconds}.
+ *
+ * @throws TypeError also for 0
+ */
+export function toTimeLimit(value: unknown, what: string): number {
+  const ms = toMilliseconds(value, what);
+  if (ms > 0) return ms;
+  throw mustBe(what, "longer than 0 seconds", value);
+}
+
 /** Like {@link toMilliseconds}, in seconds. */
 export function toSeconds(value: unknown, what: string): number {
   return toMilliseconds(value, what) / 1000;
@@ -99,7 +110,7 @@ export function toUnixTime(value: unknown, what: string): number {
   const seconds = isDate ? Number(new Date(value as Date | string)) / 1000 : value;
   if (typeof seconds === "number" && seconds >= 0 && seconds <= MAX_UNIX_TIME)
     return roundUp(seconds * 1000) / 1000;
-  throw mustBe(what, "a Date, a date as a string, or a Unix time in seconds (not milliseconds)", value);
+  throw mustBe(what, "a Date, a date string, or a Unix time in seconds (not milliseconds)", value);
 }
 
 /**

@@ -7,6 +7,7 @@ export type WorkflowErrorCode =
   | "delivery_failed"
   | "engine_refused"
   | "engine_unreachable"
+  | "inline_required"
   | "forbidden"
   | "invalid_payload"
   | "malformed_body"
@@ -21,6 +22,7 @@ export type WorkflowErrorCode =
   | "quota_exceeded"
   | "replay_mismatch"
   | "step_failed"
+  | "step_interrupted"
   | "retry_after"
   | "step_refused"
   | "timeout"
@@ -55,7 +57,7 @@ export class WorkflowError extends Error {
 export class WorkflowNonRetryableError extends WorkflowError {
   override name = "WorkflowNonRetryableError";
 
-  constructor(message = "The workflow asked not to be retried.", options?: ErrorOptions) {
+  constructor(message = "The workflow forbids a retry.", options?: ErrorOptions) {
     super("non_retryable", message, options);
   }
 }
@@ -104,8 +106,22 @@ export function isStepError(error: unknown): error is WorkflowStepError {
   return isNamed(error, "WorkflowStepError") && "step" in error;
 }
 
+/**
+ * The failure of a step with `atMostOnce` whose invocation ended without a result: whether the work has had its effect is
+ * unknown, and the runtime doesn't begin it again.
+ */
+export class WorkflowStepInterrupted extends WorkflowError {
+  override name = "WorkflowStepInterrupted";
+
+  constructor(stepName: string) {
+    const message = `Step "${stepName}" has atMostOnce, and the invocation that began it ended without its result. Find out whether the work has had its effect.`;
+    super("step_interrupted", message);
+  }
+}
+
 /** Codes of errors that a retry would get again. */
 const FINAL_CODES: readonly unknown[] = [
+  "inline_required",
   "invalid_payload",
   "malformed_body",
   "not_serializable",

@@ -1,17 +1,11 @@
-/** More warnings than a developer reads. Names that a loop creates must not fill the memory. */
-const MAX_WARNINGS = 1000;
-
-const warned = new Set<string>();
+import { warnOnce } from "./console.ts";
 
 /** Warns on the console, once for each place, of a value that JSON changes. */
 export function warnOfJsonLoss(value: unknown, json: string | undefined, what: string): void {
-  if (warned.size >= MAX_WARNINGS) return;
   const loss = lossIn(value, json === undefined ? undefined : JSON.parse(json), "it");
   if (!loss) return;
   const place = `${what} isn't what JSON gives back: ${loss.place}`;
-  if (!warned.has(place))
-    console.warn(`[perdure] ${place} and becomes ${loss.read}. Return only what JSON preserves.`);
-  warned.add(place);
+  warnOnce(`${place} and becomes ${loss.read}. Return only what JSON preserves.`, place);
 }
 
 interface Loss {

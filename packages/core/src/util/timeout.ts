@@ -1,5 +1,5 @@
 /** The longest delay of a timer. A longer one would fire at once. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
+export const MAX_TIMER_MS: number = 2 ** 31 - 1;
 
 /**
  * Returns the result of `work`, if it settles in time.

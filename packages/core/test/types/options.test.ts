@@ -124,6 +124,12 @@ describe("the client", () => {
         { id: string } | undefined
       >();
       expectTypeOf((await client.runs.wait("wfr_1")).result).toEqualTypeOf<unknown>();
+      expectTypeOf((await client.runs.wait<{ at: Date }>("wfr_1")).result).toEqualTypeOf<
+        { at: string } | undefined
+      >();
+      expectTypeOf((await client.runs.get<Map<string, Date>[]>("wfr_1"))?.result).toEqualTypeOf<
+        Record<never, never>[] | undefined
+      >();
     });
   });
 

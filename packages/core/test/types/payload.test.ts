@@ -2,7 +2,13 @@ import { type } from "arktype";
 import * as v from "valibot";
 import { describe, expectTypeOf, it } from "vitest";
 import { z } from "zod";
-import { type FailureFunction, serve, type WorkflowContext } from "../../src/index.ts";
+import {
+  createWorkflow,
+  type FailureFunction,
+  serve,
+  type WorkflowContext,
+  WorkflowMiddleware,
+} from "../../src/index.ts";
 import { compiles } from "../support/compiles.ts";
 
 interface Order {
@@ -74,6 +80,54 @@ describe("the payload's type", () => {
     compiles(() => serve(fulfil, { schema: z.object({ id: z.number() }) }));
     // @ts-expect-error the failure function wants another payload
     compiles(() => serve((_: WorkflowContext<string>) => 1, { failureFunction: undo }));
+  });
+
+  interface Booking {
+    readonly at: Date;
+    readonly seats: Map<string, number>;
+    cancel(): void;
+  }
+  interface JsonBooking {
+    readonly at: string;
+    readonly seats: Record<never, never>;
+  }
+
+  it("is what JSON makes of the written type, in each function of the workflow", () => {
+    compiles(() =>
+      serve<Booking>((context) => expectTypeOf(context.requestPayload).toEqualTypeOf<JsonBooking>(), {
+        retries: 1,
+        failureFunction: ({ context }) => expectTypeOf(context.requestPayload).toEqualTypeOf<JsonBooking>(),
+        cancelFunction: ({ context }) => expectTypeOf(context.requestPayload).toEqualTypeOf<JsonBooking>(),
+        middlewares: [new WorkflowMiddleware<JsonBooking>({ name: "own", callbacks: {} })],
+      }),
+    );
+    compiles(() => serve<Date>((context) => expectTypeOf(context.requestPayload).toEqualTypeOf<string>()));
+    compiles(() =>
+      createWorkflow<Booking>((context) => expectTypeOf(context.requestPayload).toEqualTypeOf<JsonBooking>()),
+    );
+  });
+
+  it("is the schema's or the parser's output where a type is written beside it", () => {
+    compiles(() =>
+      serve<{ at: Date }>((context) => expectTypeOf(context.requestPayload).toEqualTypeOf<{ at: Date }>(), {
+        schema: z.object({ at: z.coerce.date() }),
+      }),
+    );
+    compiles(() =>
+      createWorkflow<Date>((context) => expectTypeOf(context.requestPayload).toEqualTypeOf<Date>(), {
+        initialPayloadParser: (text: string) => new Date(text),
+      }),
+    );
+    const due = (context: WorkflowContext<{ at: Date }>) => context.requestPayload.at.getTime();
+    compiles(() => serve(due, { schema: z.object({ at: z.coerce.date() }) }));
+  });
+
+  it("of a workflow that another one invokes may be given as it is, or as JSON carries it", () => {
+    const booking = createWorkflow<{ at: Date }>((context) => context.requestPayload.at.length);
+    compiles((context) => context.invoke("a", { workflow: booking, body: { at: new Date() } }));
+    compiles((context) => context.invoke("a", { workflow: booking, body: { at: "2026-11-28" } }));
+    // @ts-expect-error another payload
+    compiles((context) => context.invoke("a", { workflow: booking, body: { at: 1 } }));
   });
 
   it("is unknown where nobody says", () => {

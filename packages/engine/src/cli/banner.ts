@@ -13,7 +13,7 @@ export interface BannerOptions {
 
 const DOCS = new URL("../../README.md", import.meta.url).pathname;
 
-/** What a developer needs first: the address, the variables to paste, and a first request. */
+/** Formats the banner for a developer: the engine's URL, the variables to paste, and a first request. */
 export function banner({ config, port, version }: BannerOptions): string {
   const url = urlOf(config.host, port);
   const { token, signingKeys } = config;

@@ -27,7 +27,7 @@ export class ConsoleReporter {
   readonly #columns: () => number | undefined;
   /** By run and message. */
   readonly #deliveries = new Map<string, Map<string, Delivery>>();
-  /** Of each run's URL. */
+  /** The path of each run's URL. */
   readonly #paths = new Map<string, string>();
 
   /** @param columns of the terminal; undefined for none, where lines aren't cut */
@@ -113,8 +113,12 @@ export class ConsoleReporter {
       const end = timedOut ? "timed out: nothing came in time" : received;
       return run(runId, timedOut ? colors.yellow("✓") : colors.green("✓"), `${colors.cyan(name)} ${end}`);
     }
-    const by = this.#deliveryOf(runId, step, stepType);
-    const detail = by ? ` ${colors.dim(`attempt ${by.info.attempt}, ${duration(this.#at - by.began)}`)}` : "";
+    const by = event.durationMs === undefined ? this.#deliveryOf(runId, step, stepType) : undefined;
+    const details = [
+      ...(by ? [`attempt ${by.info.attempt}, ${duration(this.#at - by.began)}`] : []),
+      ...(event.durationMs === undefined ? [] : [duration(event.durationMs)]),
+    ];
+    const detail = details.map((one) => ` ${colors.dim(one)}`).join("");
     return run(runId, colors.green("✓"), `${colors.cyan(name)} ${colors.dim(`(${stepType})`)}${detail}`);
   }
 
@@ -155,6 +159,8 @@ function line(event: ReportedEvent): string {
       return run(event.runId, colors.cyan("▶"), `started ${colors.dim(event.url)}`);
     case "step.waiting":
       return run(event.runId, colors.cyan("…"), `${colors.cyan(event.step)} ${waiting(event)}`);
+    case "step.failed":
+      return run(event.runId, colors.yellow("↻"), `${colors.cyan(event.step)} ${attemptFacts(event)}`);
     case "run.resumed":
       return run(event.runId, colors.cyan("▶"), `takes up a failed run ${colors.dim(event.url)}`);
     case "run.completed":
@@ -190,6 +196,11 @@ function line(event: ReportedEvent): string {
     case "rolledBack":
       return run(subject(event), colors.yellow("↶"), `${rollback(event.record)} ${facts(event)}`);
   }
+}
+
+function attemptFacts({ attempt, error, wait }: Extract<EngineEvent, { type: "step.failed" }>): string {
+  const next = wait === undefined ? "no retry is left" : `again in ${duration(wait)}`;
+  return `${colors.dim(`attempt ${attempt}`)}: ${error}; ${next}`;
 }
 
 function waiting({ stepType, eventId, until }: Extract<EngineEvent, { type: "step.waiting" }>): string {
@@ -230,7 +241,7 @@ function subject({ runId, messageId }: AttemptInfo): string {
   return runId ?? messageId;
 }
 
-/** What is at work: the step, where it is known which; else what it comes after. */
+/** Names the running step; if it isn't known, the step before it. */
 function what(info: AttemptInfo, failedStep?: string): string {
   const { step, url, kind, planned } = info;
   if (kind === "failure") return "failure function";

@@ -6,7 +6,7 @@ type Level = Exclude<LogLevel, "silent">;
 
 const RANK: Readonly<Record<LogLevel, number>> = { silent: 0, error: 1, info: 2, debug: 3 };
 
-/** What is written of one thing that happened. */
+/** The fields of one line of the log. */
 export type Fields = Readonly<Record<string, unknown>>;
 
 /**
@@ -96,7 +96,7 @@ function tidy(fields: Fields): Fields {
 
 const MAX_ERROR = 500;
 
-/** What JSON leaves as it is, and a terminal obeys: controls, and marks of direction. */
+/** Characters that JSON doesn't escape, and that a terminal interprets: control characters and direction marks. */
 const INVISIBLE = /[\u007f-\u009f\p{Cf}\u2028\u2029]/gu;
 
 function escaped(characters: string): string {

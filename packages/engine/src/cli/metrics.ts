@@ -8,7 +8,7 @@ const DELIVERY_BUCKETS = [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 
 const LAG_BUCKETS = [0.001, 0.005, 0.02, 0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600];
 const STORE_BUCKETS = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5];
 
-/** What an engine does, counted for Prometheus. */
+/** Counts an engine's events for Prometheus. */
 export interface Metrics {
   /** Counts an event of a user's. */
   observe(event: EngineEvent, user: string): void;
@@ -111,6 +111,10 @@ function createStateCounters(registers: Registry[]): Meters["states"] {
     delivery: counter(
       "perdure_run_deliveries_total",
       "Deliveries of workflow runs that have come into a state.",
+    ),
+    inline: counter(
+      "perdure_inline_total",
+      "Inline execution: results and appends of invocations, invocations that were none, lost rights to append, and deliveries after an invocation without an answer.",
     ),
     run: counter("perdure_runs_total", "Workflow runs that have come into a state."),
   };

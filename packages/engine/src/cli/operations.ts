@@ -1,3 +1,4 @@
+import { HEADER } from "@perdure/core/protocol";
 import type { Store } from "../commands/store.ts";
 import { createLock, tokenOf } from "../http/auth.ts";
 import { pathOf } from "../http/path.ts";
@@ -7,7 +8,7 @@ import type { Metrics } from "./metrics.ts";
 
 export interface OperationsOptions {
   readonly api: Api;
-  /** What has to answer for the engine to be ready. */
+  /** The engine is ready when all of these stores answer. */
   readonly stores: readonly Store[];
   readonly metrics: Metrics;
   /** Without one there are no metrics. */
@@ -70,7 +71,7 @@ const RETRY = { "Retry-After": "5" };
 const OF_WORK = /^\/v2\/(batch$|wait\/|notify\/|workflows\/runs\/)/;
 
 function isOfWork(request: Request, bindings: Bindings): boolean {
-  return OF_WORK.test(pathOf(request, bindings)) || request.headers.has("upstash-workflow-runid");
+  return OF_WORK.test(pathOf(request, bindings)) || request.headers.has(HEADER.runId);
 }
 
 /** Milliseconds for which an answer holds. Anybody may ask, and each asking writes to the disk. */

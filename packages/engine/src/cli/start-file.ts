@@ -9,7 +9,7 @@ import type { FileNumbers } from "./engine-numbers.ts";
 import { ConfigError, LEVELS, type LogLevel } from "./values.ts";
 
 interface Secrets {
-  /** What clients must show: one of these. */
+  /** The tokens that clients may send. */
   readonly tokens: readonly string[];
   readonly readOnlyTokens?: readonly string[] | undefined;
   readonly signingKeys: SigningKeys;

@@ -1,5 +1,5 @@
 import { parse } from "node:path";
-import { PUBLIC_USERS } from "@perdure/core/protocol";
+import { PUBLIC_USERS, userIdIn } from "@perdure/core/protocol";
 import type { Tenant } from "../server.ts";
 import type { Config } from "./dev-config.ts";
 
@@ -17,15 +17,9 @@ export function devTenants({ token, signingKeys, db }: Config): readonly Tenant[
   return [first, ...others.map((user) => toTenant(user, db))];
 }
 
-/** The user's name in a token; tokens that hold none are their owner's own affair. */
+/** Returns the user in a token; `default` for a token of another form. */
 export function userOf(token: string): string {
-  try {
-    const { UserID } = JSON.parse(Buffer.from(token, "base64").toString()) as { UserID?: unknown };
-    if (typeof UserID === "string" && UserID !== "") return UserID;
-  } catch {
-    // Not a token of this kind.
-  }
-  return "default";
+  return userIdIn(token) || "default";
 }
 
 function toTenant({ token, signingKeys }: (typeof PUBLIC_USERS)[number], db: string): Tenant {

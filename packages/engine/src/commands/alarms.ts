@@ -1,4 +1,4 @@
-import { newMessageId } from "../rules/ids.ts";
+import { newMessageId } from "@perdure/core/protocol";
 import { STATUS } from "../rules/message-status.ts";
 import { MESSAGES, type MessageRow, toMessage } from "../store/tables/rows.ts";
 import { GREATEST, sql, type Tx } from "../store/tx.ts";

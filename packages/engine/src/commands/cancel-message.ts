@@ -7,6 +7,7 @@ import { runOf } from "../store/tables/runs.ts";
 import { sql, type Tx } from "../store/tx.ts";
 import { endAlarm } from "./alarms.ts";
 import { CANCELED, finishRun } from "./finish-run.ts";
+import { endHold } from "./hold-run.ts";
 import { onMessageFinished } from "./on-message-finished.ts";
 import { releaseThrottled } from "./release-throttled.ts";
 
@@ -21,6 +22,7 @@ export async function cancelMessage(tx: Tx, id: string): Promise<boolean> {
   // The log of a run tells of its messages, and a dead letter of its report: these stay.
   const deleteAfter = row.run === null && row.kind !== "failure" ? tx.now : null;
   await finishMessage(tx, row.seq, { outcome: "CANCELLED", deleteAfter });
+  await endHold(tx, row);
   await cancelAwaited(tx, row);
   await logState(tx, row, "CANCEL_REQUESTED");
   await logState(tx, row, "CANCELLED");

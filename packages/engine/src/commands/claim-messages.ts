@@ -1,8 +1,9 @@
-import { hasBegun } from "../queries/has-begun.ts";
 import { earliest, nextTimes } from "../queries/next-times.ts";
 import { isRollingBack, rollbacksOf, startedSteps } from "../queries/rollbacks.ts";
+import { stepsUnderWay } from "../queries/steps-under-way.ts";
 import { isPostRun } from "../rules/message.ts";
 import { STATUS, transition } from "../rules/message-status.ts";
+import type { Run } from "../rules/run.ts";
 import type { ClaimOrder } from "../store/claim-order.ts";
 import type { Claim, Claims } from "../store/claims.ts";
 import { type ClaimedEntries, claimedEntries, history } from "../store/tables/entries.ts";
@@ -16,8 +17,10 @@ import { deferMessage, hasDeferred, releaseDeferred } from "./defer-message.ts";
 import { enqueueMessage } from "./enqueue-message.ts";
 import { expireRuns } from "./expire-runs.ts";
 import { expireWaits } from "./expire-waits.ts";
+import { type Offer, offerLease } from "./hold-run.ts";
 import { makeScheduledMessages } from "./make-scheduled-messages.ts";
-import { releaseDueFlows } from "./release-throttled.ts";
+import { releaseDueFlows, releaseThrottled } from "./release-throttled.ts";
+import { finishDelivery } from "./step-delivery.ts";
 import { throttleMessage } from "./throttle-message.ts";
 
 /** Rounds of holding messages back. The next claim takes what the last round leaves. */
@@ -49,7 +52,7 @@ export async function claimMessages(tx: Tx, order: ClaimOrder): Promise<Claims> 
       if (admission?.kind === "full") {
         await deferMessage(tx, message.seq, admission.destination);
         seen.add(admission.destination);
-      } else claims.push(await take(tx, message, order));
+      } else claims.push(...(await take(tx, message, order)));
     }
     if (due.length < wanted) break;
   }
@@ -83,34 +86,45 @@ async function admits(tx: Tx, { seq, status, queue, flow_key }: MessageRow): Pro
   return admitted;
 }
 
-async function take(tx: Tx, found: MessageRow, { leaseUntil, owner = "" }: ClaimOrder): Promise<Claim> {
+/** Claims a message. @returns nothing for a delivery that isn't needed, because another one holds its run */
+async function take(tx: Tx, found: MessageRow, { leaseUntil, owner = "" }: ClaimOrder): Promise<Claim[]> {
   const { seq } = found;
+  const run = await runOf(tx, found.run);
+  const offer: Offer = run && found.kind === "step" ? await offerLease(tx, found, run) : { kind: "plain" };
+  if (offer.kind === "held") {
+    // The invocation that holds the run learns of the entry by itself.
+    await finishDelivery(tx, found);
+    if (await releaseThrottled(tx, found.flow_key)) tx.wakeAt(tx.now);
+    return [];
+  }
   const status = transition(found.status, "claim", found.retried);
   await tx.run(
     sql`UPDATE due SET status = ${status}, at = ${leaseUntil}, fence = fence + 1, owner = ${owner} WHERE message = ${seq}`,
   );
-  const row: MessageRow = { ...found, status, at: leaseUntil, fence: found.fence + 1 };
+  const entry = offer.kind === "lease" ? offer.entry : found.entry;
+  const row: MessageRow = { ...found, entry, status, at: leaseUntil, fence: found.fence + 1 };
   await logState(tx, row, "ACTIVE");
   const { entries, omitted } = await entriesOf(tx, row);
-  const run = await runOf(tx, row.run);
-  return {
+  const claim: Claim = {
     lease: { seq, messageId: row.id, runId: run?.id, fence: row.fence },
     message: toMessage(row),
     run,
+    runLease: offer.kind === "lease" ? offer.token : undefined,
     first: row.kind === "step" && entries.length === 1,
     entries,
     omitted,
-    ended: row.run !== null && isPostRun(row.kind) ? await endedRun(tx, row.run, row) : undefined,
+    ended: run && isPostRun(row.kind) ? await endedRun(tx, run, row) : undefined,
   };
+  return [claim];
 }
 
 /** The state of the rollbacks of a run, for a message that follows its end. */
-async function endedRun(tx: Tx, run: number, { kind }: MessageRow): Promise<Claim["ended"]> {
+async function endedRun(tx: Tx, run: Run, { kind }: MessageRow): Promise<Claim["ended"]> {
   return {
-    rollbacks: await rollbacksOf(tx, run),
-    started: await startedSteps(tx, run),
-    begun: await hasBegun(tx, run),
-    pending: kind === "failure" && (await isRollingBack(tx, run)),
+    rollbacks: await rollbacksOf(tx, run.key),
+    started: await startedSteps(tx, run.key),
+    ...(await stepsUnderWay(tx, run)),
+    pending: kind === "failure" && (await isRollingBack(tx, run.key)),
   };
 }
 

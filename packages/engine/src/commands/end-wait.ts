@@ -1,5 +1,5 @@
 import { isLive, type Run } from "../rules/run.ts";
-import { type NewWait, waitRecord } from "../rules/wait.ts";
+import { type NewSleep, type NewWait, waitRecord } from "../rules/wait.ts";
 import { runOf } from "../store/tables/runs.ts";
 import { toWait, type WaiterRow } from "../store/tables/waiters.ts";
 import { sql, type Tx } from "../store/tx.ts";
@@ -12,10 +12,10 @@ export interface EndedWait {
 }
 
 /**
- * Ends a wait and records its step.
+ * Ends a wait or a sleep, and records its step.
  *
  * @param data the event's; `undefined` when the wait's time is over
- * @returns `undefined` when its run has ended: then nothing is recorded
+ * @returns `undefined` for a sleep, and when its run has ended: then nothing is recorded
  */
 export async function endWait(
   tx: Tx,
@@ -25,6 +25,11 @@ export async function endWait(
   await tx.run(sql`UPDATE waiters SET open = 0 WHERE seq = ${row.seq}`);
   const run = await runOf(tx, row.run);
   if (!run || !isLive(run)) return undefined;
+  if (row.event === null) {
+    const { key, step } = JSON.parse(row.wait) as NewSleep;
+    await recordStep(tx, run, { key, json: JSON.stringify(step) });
+    return undefined;
+  }
   const wait = toWait(row);
   await recordWait(tx, run, wait, data);
   return { run, wait };

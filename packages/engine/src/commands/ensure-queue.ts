@@ -1,4 +1,5 @@
-import { DEFAULT_PARALLELISM, queueLimitReached } from "../rules/queue.ts";
+import { limitReached } from "../rules/engine-error.ts";
+import { DEFAULT_PARALLELISM } from "../rules/queue.ts";
 import { queueOf } from "../store/tables/queues.ts";
 import { sql, type Tx } from "../store/tx.ts";
 
@@ -15,7 +16,7 @@ export async function ensureQueue(
 ): Promise<void> {
   if (await queueOf(tx, name)) return;
   const counted = await tx.one<{ count: number }>(sql`SELECT count(*) AS count FROM queues`);
-  if ((counted?.count ?? 0) >= most) queueLimitReached(most);
+  if ((counted?.count ?? 0) >= most) throw limitReached("queue", most);
   await tx.run(
     sql`INSERT INTO queues (name, parallelism, paused, created_at, updated_at)
       VALUES (${name}, ${DEFAULT_PARALLELISM}, 0, ${tx.now}, ${tx.now})`,

@@ -1,4 +1,4 @@
-import { newMessageId } from "../rules/ids.ts";
+import { newMessageId } from "@perdure/core/protocol";
 import type { Failure } from "../rules/message.ts";
 import { deliveryOf, type Run } from "../rules/run.ts";
 import { finishMessage } from "../store/tables/due.ts";

@@ -65,7 +65,8 @@ export async function finishRun(tx: Tx, run: Run, end: RunOutcome): Promise<stri
 
 async function setState(tx: Tx, { key, id, createdAt }: Run, { state, response }: RunOutcome): Promise<void> {
   await tx.run(
-    sql`UPDATE runs SET state = ${state}, completed_at = ${tx.now}, response = ${response ?? null} WHERE key = ${key}`,
+    sql`UPDATE runs SET state = ${state}, completed_at = ${tx.now}, response = ${response ?? null}, holder = NULL
+      WHERE key = ${key}`,
   );
   tx.count({ of: "run", state, count: 1 });
   if (state === "RUN_CANCELED") tx.record({ type: "run.canceled", runId: id });

@@ -1,8 +1,7 @@
-import { HEADER, type StepRecord } from "@perdure/core/protocol";
+import { isKeyOf, LOWERCASE_HEADER, type StepRecord } from "@perdure/core/protocol";
 import { toText } from "../rules/bytes.ts";
 import type { MessageKind } from "../rules/message.ts";
 import { STATUS } from "../rules/message-status.ts";
-import { isKeyOf } from "../rules/record-key.ts";
 import type { Lease } from "../store/claims.ts";
 import { IS_POST_RUN, isUnder, statusOn } from "../store/tables/due.ts";
 import { type MessageRow, toMessage } from "../store/tables/rows.ts";
@@ -45,7 +44,7 @@ export async function markInFlight(tx: Tx, run: number): Promise<void> {
 /** Whether the step of a delivery may have a rollback. A plan and a call say it; the step of others is unknown here. */
 function mayNeedRollback(row: InFlightRow): boolean {
   if (row.kind === "call") {
-    const name = HEADER.rollback.toLowerCase();
+    const name = LOWERCASE_HEADER.rollback;
     return toMessage(row).callback?.options?.forward.some(([forwarded]) => forwarded === name) ?? false;
   }
   if (!isKeyOf("plan", row.record ?? "")) return true;

@@ -1,7 +1,7 @@
 import type { Driver } from "../store/driver.ts";
 import type { Tx } from "../store/tx.ts";
 
-/** What the operations of one engine on one database share. */
+/** The objects that all operations of one engine on one database share. */
 export interface Binding {
   readonly driver: Driver;
   /** The name of the engine in its leases. */

@@ -1,6 +1,5 @@
-import type { CallType } from "@perdure/core/protocol";
+import { type CallType, isKeyOf, keyOf, stepOfKey } from "@perdure/core/protocol";
 import { type Outcome, UNDELIVERED } from "../rules/message-status.ts";
-import { isKeyOf, keyOf, stepOfKey } from "../rules/record-key.ts";
 import type { Run } from "../rules/run.ts";
 import * as inOrder from "../store/in-order.ts";
 import { constants, sql, type Tx } from "../store/tx.ts";
@@ -15,16 +14,16 @@ export interface OldEntry {
   readonly created_at: number;
 }
 
-/** What a run that is taken up again begins with. */
+/** The entries that a resumed run begins with. */
 export interface ResumePlan {
   /** The entries that it has from the start, in their order. */
   readonly kept: readonly OldEntry[];
-  /** Those of them that have had no effect. */
+  /** The entries that have had no effect, and are delivered again. */
   readonly redelivered: ReadonlySet<OldEntry>;
 }
 
 /**
- * What is left to do of a run that has failed:
+ * Plans the remaining work of a failed run:
  *
  * - a plan without a result is delivered again: its step may have been under way, or have waited for something;
  * - so is an answer to a call that never reached the workflow. A call without an answer is forgotten: whoever asked for
@@ -77,7 +76,7 @@ async function asked(tx: Tx, run: number, entries: readonly OldEntry[]): Promise
   return [...waits, ...calls].map(({ record }) => stepOfKey(record));
 }
 
-/** What was delivered is forgotten after a while; what wasn't is kept. */
+/** Whether an entry's message was delivered. The engine deletes delivered messages after a while, and keeps the others. */
 async function wasDelivered(tx: Tx, { message }: OldEntry): Promise<boolean> {
   return (
     (await tx.one(

@@ -1,26 +1,44 @@
+import { newMessageId } from "@perdure/core/protocol";
 import { toBytes } from "../rules/bytes.ts";
 import type { NewMessage } from "../rules/message.ts";
-import type { Run } from "../rules/run.ts";
+import { deliveryOf, type Run } from "../rules/run.ts";
+import { insertBareEntry } from "../store/tables/entries.ts";
 import type { Tx } from "../store/tx.ts";
 import { insertEntry } from "./insert-entry.ts";
+import { wakeRun } from "./wake-run.ts";
 
-/** The record of a step that the engine makes: of a wait, or of an invocation. */
+/** The record of a step that the engine makes: of a wait, a sleep, an invocation or a call. */
 export interface EngineStep {
   readonly key: string;
   /** The step's record. */
   readonly json: string;
-  /** Delivers the record to the endpoint. */
-  readonly message: NewMessage;
+  /** Delivers the record to the endpoint, unless the run is inline. A delivery like the run's others by default. */
+  readonly message?: NewMessage;
   /** The time of the wait was over before its event came. */
   readonly timedOut?: boolean;
 }
 
-/** Records a step, unless it is on record, and stores its delivery, which is due now. */
+/**
+ * Records a step, unless it is on record. Its delivery is due now; a run that its endpoint runs inline is woken.
+ *
+ * @param run as it is in this transaction
+ */
 export async function recordStep(tx: Tx, run: Run, step: EngineStep): Promise<void> {
-  const message = { ...step.message, notBefore: tx.now, createdAt: tx.now };
-  const entry = { key: step.key, callType: "step", body: toBytes(step.json) } as const;
-  if (!(await insertEntry(tx, run, entry, message))) return;
+  const { key, timedOut } = step;
+  const callType = "step";
+  const body = toBytes(step.json);
+  const usual = { ...deliveryOf(run, "step", tx.now), id: newMessageId() };
+  const message = { ...(step.message ?? usual), notBefore: tx.now, createdAt: tx.now };
+  if (run.inline) {
+    if (!(await insertBareEntry(tx, run.key, { key, callType, body, message: message.id }))) return;
+    await wakeRun(tx, run);
+  } else if (!(await insertEntry(tx, run, { key, callType, body }, message))) return;
   const { stepName, stepType } = JSON.parse(step.json) as { stepName: string; stepType: string };
-  const timedOut = step.timedOut ? { timedOut: true } : {};
-  tx.record({ type: "step.recorded", runId: run.id, step: stepName, stepType, ...timedOut });
+  tx.record({
+    type: "step.recorded",
+    runId: run.id,
+    step: stepName,
+    stepType,
+    ...(timedOut ? { timedOut } : {}),
+  });
 }

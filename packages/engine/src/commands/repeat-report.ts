@@ -1,5 +1,5 @@
+import { newMessageId } from "@perdure/core/protocol";
 import { runReport } from "../queries/run-report.ts";
-import { newMessageId } from "../rules/ids.ts";
 import { UNDELIVERED } from "../rules/message-status.ts";
 import type { Run } from "../rules/run.ts";
 import { toMessage } from "../store/tables/rows.ts";

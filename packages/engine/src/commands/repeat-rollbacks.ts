@@ -1,6 +1,6 @@
+import { newMessageId } from "@perdure/core/protocol";
 import { isReporting, rollbacksOf } from "../queries/rollbacks.ts";
 import { runReport } from "../queries/run-report.ts";
-import { newMessageId } from "../rules/ids.ts";
 import type { MessageKind } from "../rules/message.ts";
 import { type Outcome, UNDELIVERED } from "../rules/message-status.ts";
 import { deliveryOf, inherit, type Run } from "../rules/run.ts";

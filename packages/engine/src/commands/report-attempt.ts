@@ -1,5 +1,5 @@
 import { attemptMessage } from "../rules/report.ts";
-import type { Settlement } from "../rules/settlement.ts";
+import { isFailed, type Settlement } from "../rules/settlement.ts";
 import { type MessageRow, toMessage } from "../store/tables/rows.ts";
 import type { Tx } from "../store/tx.ts";
 import { insertMessage } from "./insert-message.ts";
@@ -16,7 +16,7 @@ export async function reportAttempt(
 ): Promise<number | undefined> {
   // A run's own deliveries have no callback.
   if (row.kind === "step" || row.kind === "answer") return undefined;
-  if (settlement.kind === "called" || settlement.kind === "rolledBack") return undefined;
+  if (settlement.kind !== "delivered" && !isFailed(settlement)) return undefined;
   const reply = settlement.kind === "delivered" ? settlement.reply : settlement.failure.reply;
   const failure = settlement.kind === "delivered" ? undefined : settlement.failure;
   const report = attemptMessage(toMessage(row), { at: tx.now, reply, failure });

@@ -1,5 +1,5 @@
 import { isSameUrl, parseFailure } from "@perdure/core/protocol";
-import { hasBegun } from "../queries/has-begun.ts";
+import { stepsUnderWay } from "../queries/steps-under-way.ts";
 import { toText } from "../rules/bytes.ts";
 import { ALARM_DELAY, type Failed, runFailureMessage } from "../rules/failure.ts";
 import type { NewMessage } from "../rules/message.ts";
@@ -53,5 +53,9 @@ async function mayRollBack(tx: Tx, run: Run, report: NewMessage): Promise<boolea
   // Only an endpoint of Perdure's runtime has rollbacks, and its first answer brings its capabilities.
   if (run.capabilities === undefined) return false;
   const { step } = parseFailure(toText(report.body ?? new Uint8Array()));
-  return step?.rollback === true || (await hasBegun(tx, run.key)) || haveRollback(await history(tx, run.key));
+  return (
+    step?.rollback === true ||
+    (await stepsUnderWay(tx, run)).begun ||
+    haveRollback(await history(tx, run.key))
+  );
 }

@@ -1,9 +1,8 @@
+import { isKeyOf, newMessageId, stepOfKey, toRunId } from "@perdure/core/protocol";
 import { deadLetters } from "../queries/lists.ts";
 import { isReporting, rollbacksOf } from "../queries/rollbacks.ts";
-import { newMessageId, newRunId } from "../rules/ids.ts";
 import { invokeRecord } from "../rules/invoke.ts";
 import type { NewMessage } from "../rules/message.ts";
-import { isKeyOf, stepOfKey } from "../rules/record-key.ts";
 import { deliveryOf, inherit, override, type Run } from "../rules/run.ts";
 import * as inOrder from "../store/in-order.ts";
 import type { DeadLetterQuery, ResumedRuns, ResumeRequest } from "../store/lists.ts";
@@ -12,6 +11,7 @@ import { MESSAGES, type MessageRow, type RunRow, toMessage, toRun } from "../sto
 import { insertRun } from "../store/tables/runs.ts";
 import { insert, sql, type Tx } from "../store/tx.ts";
 import { insertMessage } from "./insert-message.ts";
+import { planInlineResume } from "./plan-inline-resume.ts";
 import { type OldEntry, planResume } from "./plan-resume.ts";
 import { recordEndpoint } from "./record-endpoint.ts";
 import { recordStep } from "./record-step.ts";
@@ -34,7 +34,7 @@ export async function resumeRuns(tx: Tx, query: DeadLetterQuery, how: ResumeRequ
 
 async function resumeOrRestart(tx: Tx, old: Run, how: ResumeRequest): Promise<Run> {
   const inserted = await insertRun(tx, {
-    id: newRunId(),
+    id: toRunId(),
     url: old.url,
     createdAt: tx.now,
     callerIp: old.callerIp,
@@ -43,7 +43,16 @@ async function resumeOrRestart(tx: Tx, old: Run, how: ResumeRequest): Promise<Ru
     // Whoever waited for the one that failed has been told.
     invoker: undefined,
   });
-  const run = { ...inserted, capabilities: old.capabilities };
+  const run = {
+    ...inserted,
+    capabilities: old.capabilities,
+    ...(how.kind === "resume" ? ancestry(old) : {}),
+  };
+  if (how.kind === "resume") {
+    await tx.run(
+      sql`UPDATE runs SET origin = ${run.origin ?? null}, inline = ${run.inline ? 1 : 0} WHERE key = ${run.key}`,
+    );
+  }
   await recordEndpoint(tx, run.key, { capabilities: old.capabilities });
   const entries = await tx.all<OldEntry>(
     sql`SELECT seq, record, message, call_type, body, created_at FROM entries WHERE run = ${old.key} ORDER BY position`,
@@ -53,6 +62,11 @@ async function resumeOrRestart(tx: Tx, old: Run, how: ResumeRequest): Promise<Ru
   if (how.kind === "resume") await resume(again, old, entries);
   else for (const first of entries.slice(0, 1)) await copy(again, first, true);
   return run;
+}
+
+/** Returns the properties that a resumed run takes over from the failed one. */
+function ancestry(old: Run): Pick<Run, "origin" | "inline"> {
+  return { origin: old.origin ?? old.id, inline: old.inline };
 }
 
 interface Again {
@@ -69,9 +83,13 @@ async function resume(again: Again, old: Run, entries: readonly OldEntry[]): Pro
   await tx.run(sql`UPDATE events SET run = ${run.key} WHERE run = ${old.key}`);
   await tx.run(sql`UPDATE webhooks SET run = ${run.key} WHERE run = ${old.key}`);
   const undone = await undoneSteps(tx, old.key);
-  const left = entries.filter(({ record }) => !isUndone(record, undone));
+  const left = entries.filter(({ record }) =>
+    old.inline ? !undone.has(Number(stepOfKey(record))) : !isUndone(record, undone),
+  );
   const children = await adoptChildren(again, old, undone);
-  const { kept, redelivered } = await planResume(tx, old.key, left, children);
+  const { kept, redelivered } = old.inline
+    ? planInlineResume(left, children)
+    : await planResume(tx, old.key, left, children);
   for (const entry of kept) await copy(again, entry, redelivered.has(entry));
   for (const child of children) {
     const { invoker } = child;
@@ -88,8 +106,8 @@ async function undoneSteps(tx: Tx, run: number): Promise<Set<number>> {
 }
 
 /**
- * What was rolled back is run anew. Then there are no plans either: a group of which some steps are on record and others
- * aren't is asked for anew as well, and those on record are found by themselves.
+ * True for a record that a resumed run leaves out. Rolled-back steps run again, and then all plans are left out, too: the workflow
+ * requests a partly recorded group again, and finds the recorded steps.
  */
 function isUndone(record: string, undone: ReadonlySet<number>): boolean {
   if (undone.size === 0) return false;
@@ -113,8 +131,9 @@ async function adoptChildren({ tx, run }: Again, old: Run, undone: ReadonlySet<n
 
 async function copy(again: Again, entry: OldEntry, redeliver: boolean): Promise<void> {
   const { tx, run } = again;
-  // Of a call's message the run's log still tells.
-  const messageId = entry.call_type === "toCallback" ? entry.message : newMessageId();
+  // Of a call's message the run's log still tells. Inline, its plan has the message's id.
+  const isCall = entry.call_type === "toCallback" || (run.inline && isKeyOf("plan", entry.record));
+  const messageId = isCall ? entry.message : newMessageId();
   const key = await insert(
     tx,
     sql`INSERT INTO entries (run, position, record, message, call_type, body, created_at)

@@ -1,14 +1,19 @@
+import { limitReached } from "../rules/engine-error.ts";
+import type { PublishRequest } from "../rules/new-message.ts";
+import type { OptionLimits } from "../rules/options.ts";
 import {
   describeSchedule,
   type NewSchedule,
   nextOf,
+  parseSchedule,
   type Schedule,
   type ScheduleLimits,
-  scheduleLimitReached,
 } from "../rules/schedule.ts";
+import { isUrlGroupName, unknownDestination } from "../rules/url-group.ts";
 import { type ScheduleRow, scheduleOf, toSchedule } from "../store/tables/schedules.ts";
 import { sql, type Tx } from "../store/tx.ts";
 import { ensureQueue } from "./ensure-queue.ts";
+import { getUrlGroup } from "./url-groups.ts";
 
 /** The schedules, the oldest first. */
 export async function listSchedules(tx: Tx): Promise<Schedule[]> {
@@ -24,15 +29,29 @@ export async function deleteSchedule(tx: Tx, id: string): Promise<void> {
 /**
  * Creates a schedule, and its queue. A schedule with the same id is replaced: its age and its pause stay.
  *
- * @throws EngineError `limit_reached` when there are as many schedules already
+ * @returns its id
+ * @throws EngineError that names the field; `limit_reached` when there are as many schedules already
  */
-export async function putSchedule(tx: Tx, schedule: NewSchedule, limits: ScheduleLimits): Promise<void> {
+export async function createSchedule(
+  tx: Tx,
+  request: PublishRequest,
+  limits: ScheduleLimits & OptionLimits,
+): Promise<string> {
+  const { destination } = request;
+  const urlGroup = isUrlGroupName(destination) ? await getUrlGroup(tx, destination) : undefined;
+  if (isUrlGroupName(destination) && !urlGroup) throw unknownDestination(destination);
+  const schedule = parseSchedule(request, urlGroup, limits);
+  await putSchedule(tx, schedule, limits);
+  return schedule.id;
+}
+
+async function putSchedule(tx: Tx, schedule: NewSchedule, limits: ScheduleLimits): Promise<void> {
   const { id, cron, destination, createdAt } = schedule;
   await tx.lock("schedule", id);
   const old = await scheduleOf(tx, id);
   if (!old) {
     const counted = await tx.one<{ count: number }>(sql`SELECT count(*) AS count FROM schedules`);
-    if ((counted?.count ?? 0) >= limits.schedules) scheduleLimitReached(limits.schedules);
+    if ((counted?.count ?? 0) >= limits.schedules) throw limitReached("schedule", limits.schedules);
   }
   const { queue } = describeSchedule(schedule).message;
   if (queue !== undefined) await ensureQueue(tx, queue, limits.queues);

@@ -1,15 +1,17 @@
 import { hasPending } from "../queries/pending.ts";
-import { type CallEnd, toAnswer } from "../rules/call.ts";
+import { toText } from "../rules/bytes.ts";
+import { type CallEnd, toAnswer, toAnswerRecord } from "../rules/call.ts";
 import type { Reply } from "../rules/message.ts";
 import { STATUS } from "../rules/message-status.ts";
+import type { Run } from "../rules/run.ts";
 import type { EndpointFacts, Settlement } from "../rules/settlement.ts";
 import type { Lease, Settled } from "../store/claims.ts";
-import { finishMessage, statusOn } from "../store/tables/due.ts";
+import { finishMessage } from "../store/tables/due.ts";
 import { logState } from "../store/tables/logs.ts";
 import { LIVE_MESSAGES, type MessageRow, toMessage } from "../store/tables/rows.ts";
 import { runOf } from "../store/tables/runs.ts";
 import { sql, type Tx } from "../store/tx.ts";
-import { endAlarm, startAlarm } from "./alarms.ts";
+import { endAlarm } from "./alarms.ts";
 import { failMessage } from "./fail-message.ts";
 import { completeInFlight } from "./in-flight.ts";
 import { insertEntry } from "./insert-entry.ts";
@@ -18,24 +20,27 @@ import { recordEndpoint } from "./record-endpoint.ts";
 import { recordFailure } from "./record-failure.ts";
 import { recordReply } from "./record-reply.ts";
 import { recordRollback } from "./record-rollback.ts";
+import { recordStep } from "./record-step.ts";
 import { releaseThrottled } from "./release-throttled.ts";
 import { reportAttempt } from "./report-attempt.ts";
 import { reportCancellation } from "./report-cancellation.ts";
+import { retryLater } from "./retry-later.ts";
+import { settleStep } from "./settle-step.ts";
 
-/** Settings of the store that a settlement obeys. */
+/** The store's settings that a settlement needs. */
 export interface SettleSettings {
   /** Bytes of an answer that the record of a failed attempt keeps. */
   readonly excerpt: number;
 }
 
 /**
- * Settles a delivery: records what its attempt came to, with all that follows from it.
+ * Settles a delivery: records the outcome of its attempt, with all that follows from it.
  *
  * 1. Read, under the lock of the run, since the delivery's end may be the run's. A lease that no longer holds settles
- *    nothing: at most the withdrawn delivery has ended.
+ *    nothing: at most, a withdrawn delivery has ended.
  * 2. What the answer says about the run's endpoint is recorded. It may change the message's policy.
  * 3. The report of the attempt is stored, where the sender has asked for one.
- * 4. The outcome is recorded: a retry, the end of the message or of a call, a rollback, a failure.
+ * 4. The outcome is recorded: a retry, the end of the message, of a call or of an invocation, a rollback, a failure.
  * 5. Messages that waited for the flow control key, the queue's place or the schedule go on.
  */
 export async function settleDelivery(
@@ -54,7 +59,10 @@ export async function settleDelivery(
   if (held.run !== null) await recordEndpoint(tx, held.run, settlement);
   const row = (settlement.capabilities !== undefined && (await heldBy(tx, lease))) || held;
   await reportAttempt(tx, row, settlement);
-  const settled = await record(tx, row, settlement, settings);
+  const run = row.kind === "step" ? await runOf(tx, row.run) : undefined;
+  const settled = run
+    ? await settleStep(tx, { row, run }, settlement, settings.excerpt)
+    : await record(tx, row, settlement, settings);
   if (await releaseThrottled(tx, row.flow_key)) tx.wakeAt(tx.now);
   await onMessageFinished(tx, row);
   return settled;
@@ -75,6 +83,7 @@ async function recordEndpointLate(tx: Tx, key: number, facts: EndpointFacts): Pr
   if (run.state === "RUN_CANCELED") await reportCancellation(tx, key);
 }
 
+/** Records the outcome of a message that isn't a delivery of a live run's history. */
 async function record(
   tx: Tx,
   row: MessageRow,
@@ -83,20 +92,12 @@ async function record(
 ): Promise<Settled> {
   switch (settlement.kind) {
     case "retry":
-      await recordFailure(tx, row, settlement.failure, settings.excerpt);
-      await tx.run(
-        sql`UPDATE due SET ${statusOn("retry")}, at = ${settlement.dueAt}, retried = retried + 1, owner = NULL
-          WHERE message = ${row.seq}`,
-      );
-      await logState(tx, row, "RETRY", { dueAt: settlement.dueAt });
-      tx.wakeAt(settlement.dueAt);
-      if (settlement.unheard) await startAlarm(tx, row);
-      return { kind: "recorded" };
+      return await retryLater(tx, row, settlement, settings.excerpt);
     case "failed":
       return await failMessage(tx, row, settlement.failure, settings.excerpt);
     case "delivered":
       // The run is live: its end would have withdrawn the delivery.
-      if (isRunDelivery(row) && row.run !== null && !(await hasPending(tx, row.run, row.seq))) {
+      if (row.kind === "answer" && row.run !== null && !(await hasPending(tx, row.run, row.seq))) {
         return await failMessage(tx, row, settlement.stalled, settings.excerpt);
       }
       await deliver(tx, row, settlement.reply);
@@ -106,12 +107,13 @@ async function record(
     case "rolledBack":
       await recordRollback(tx, row, settlement.record);
       return { kind: "recorded" };
+    case "invocation":
+      throw new TypeError(
+        `Message ${row.id} is no delivery of a run's history, so no invocation answers it.`,
+      );
+    default:
+      return settlement satisfies never;
   }
-}
-
-/** Whether a message is to make the workflow of a live run go on. */
-function isRunDelivery({ kind }: MessageRow): boolean {
-  return kind === "step" || kind === "answer";
 }
 
 /** Ends a call: records its answer and stores the delivery that brings the answer to the workflow. */
@@ -122,9 +124,23 @@ async function endCall(tx: Tx, row: MessageRow, end: CallEnd, settings: SettleSe
   await logState(tx, row, end.failure ? "FAILED" : "DELIVERED", end.failure ? { attempt: row.retried } : {});
   const run = await runOf(tx, row.run);
   if (!run) return { kind: "recorded" };
+  // A call of an inline run has no entry of its own: the engine makes the step's record, as the endpoint would.
+  if (row.entry === null) {
+    await recordAnswer(tx, row, run, end);
+    return { kind: "recorded" };
+  }
   const { key, body, message } = toAnswer(toMessage(row), run, end);
   await insertEntry(tx, run, { key, callType: "fromCallback", body }, message);
   return { kind: "recorded" };
+}
+
+async function recordAnswer(tx: Tx, row: MessageRow, run: Run, end: CallEnd): Promise<void> {
+  const plan = await tx.one<{ body: Uint8Array }>(
+    sql`SELECT body FROM entries WHERE run = ${run.key} AND message = ${row.id}`,
+  );
+  if (!plan) return;
+  const { key, json } = toAnswerRecord(JSON.parse(toText(plan.body)), end);
+  await recordStep(tx, run, { key, json });
 }
 
 async function deliver(tx: Tx, row: MessageRow, reply: Reply): Promise<void> {

@@ -41,6 +41,8 @@ export async function startWait(tx: Tx, wait: NewWait): Promise<WaitReceipt> {
 
 /** The message of a step that waits already. */
 async function waiterMessage(tx: Tx, run: number, key: string): Promise<string | undefined> {
-  const row = await tx.one<WaiterRow>(sql`${OPEN_WAITS} AND run = ${run} AND record = ${key}`);
+  const row = await tx.one<WaiterRow>(
+    sql`${OPEN_WAITS} AND run = ${run} AND record = ${key} AND event IS NOT NULL`,
+  );
   return row && toWait(row).message.id;
 }

@@ -13,6 +13,7 @@ import type { Claims, Lease, Settled } from "../store/claims.ts";
 import type { Driver } from "../store/driver.ts";
 import { scheduleOf } from "../store/tables/schedules.ts";
 import { withoutWakeUps } from "../store/tx.ts";
+import { appendInline } from "./append-inline.ts";
 import { cancelMessage } from "./cancel-message.ts";
 import { cancelMessages } from "./cancel-messages.ts";
 import { cancelRuns } from "./cancel-runs.ts";
@@ -30,7 +31,7 @@ import { repeatReport } from "./repeat-report.ts";
 import { repeatRollbacks } from "./repeat-rollbacks.ts";
 import { resumeRuns } from "./resume-runs.ts";
 import { retryDeadLetters } from "./retry-dead-letters.ts";
-import { deleteSchedule, listSchedules, pauseSchedule, putSchedule } from "./schedules.ts";
+import { createSchedule, deleteSchedule, listSchedules, pauseSchedule } from "./schedules.ts";
 import { changeSetting, checkWritable, readSetting } from "./settings.ts";
 import { settleDelivery } from "./settle-delivery.ts";
 import { startWait } from "./start-wait.ts";
@@ -56,6 +57,7 @@ const settleLease: Operation<[lease: Lease, settlement: Settlement], Settled> =
 const OPERATIONS = {
   // Publishing, and what a run's endpoint asks for.
   accept: command(publish),
+  appendInline: command(appendInline),
   wait: command(startWait),
   notify: command(notifyEvent),
   waiters: query(waiters),
@@ -99,7 +101,7 @@ const OPERATIONS = {
 
   schedules: query(listSchedules),
   schedule: query(scheduleOf),
-  putSchedule: command(putSchedule),
+  createSchedule: command(createSchedule),
   pauseSchedule: command(pauseSchedule),
   deleteSchedule: command(deleteSchedule),
 
@@ -119,7 +121,7 @@ type Operations = {
   [Name in keyof typeof OPERATIONS]: ReturnType<(typeof OPERATIONS)[Name]>;
 };
 
-/** What an engine keeps of answers, and whom it warns. */
+/** How much of an answer a store keeps, and where it writes warnings. */
 export interface StoreSettings {
   /** Bytes of an answer that the record of each failed attempt keeps. 4 KiB by default. */
   readonly excerptBytes?: number;

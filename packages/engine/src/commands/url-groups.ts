@@ -1,9 +1,9 @@
+import { limitReached } from "../rules/engine-error.ts";
 import {
   changeUrlGroup,
   type UrlGroup,
   type UrlGroupChange,
   type UrlGroupLimits,
-  urlGroupLimitReached,
 } from "../rules/url-group.ts";
 import { sql, type Tx } from "../store/tx.ts";
 
@@ -40,7 +40,7 @@ export async function updateUrlGroup(
   const old = await getUrlGroup(tx, name);
   if (!old && change.kind === "add") {
     const counted = await tx.one<{ count: number }>(sql`SELECT count(*) AS count FROM url_groups`);
-    if ((counted?.count ?? 0) >= limits.urlGroups) urlGroupLimitReached(limits.urlGroups);
+    if ((counted?.count ?? 0) >= limits.urlGroups) throw limitReached("url group", limits.urlGroups);
   }
   const next = changeUrlGroup(name, old, change, limits, tx.now);
   if (!next) {

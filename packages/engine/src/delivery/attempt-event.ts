@@ -1,4 +1,4 @@
-import { isPlan, type StepRecord } from "@perdure/core/protocol";
+import { type AttemptEntry, isPlan, type StepRecord, textFromBase64 } from "@perdure/core/protocol";
 import type { Answer, Unanswered } from "../rules/answer.ts";
 import { calledStep } from "../rules/call.ts";
 import type { AttemptInfo, DeliveryInfo, EngineEvent } from "../rules/event.ts";
@@ -19,7 +19,7 @@ export interface SettledAttempt {
 
 const EXCERPT = 500;
 
-/** What is to be told of an attempt; nothing when its message had been withdrawn. */
+/** Returns the event of an attempt; undefined for a withdrawn message. */
 export function toAttemptEvent({
   claim,
   result,
@@ -43,9 +43,9 @@ export function toAttemptEvent({
       ...info,
     };
   }
-  if (settlement.kind === "retry") {
-    const wait = settlement.dueAt - settlement.failure.at;
-    return { type: "retrying", error: why(settlement.failure), wait, failedStep, ...info };
+  if (settled.kind === "retrying") {
+    const { failure, dueAt, attempt } = settled;
+    return { type: "retrying", error: why(failure), wait: dueAt - failure.at, failedStep, ...info, attempt };
   }
   if (settlement.kind === "rolledBack") return { type: "rolledBack", record: settlement.record, ...info };
   if (isPostRun(claim.message.kind) && answer) {
@@ -55,7 +55,7 @@ export function toAttemptEvent({
   return { type: settlement.kind === "called" ? "called" : "delivered", ...info };
 }
 
-/** What is being delivered. */
+/** Describes the delivery for events. */
 export function describeClaim({ message, run, entries }: Claim): DeliveryInfo {
   const step = message.kind === "step" ? stepOf(entries) : undefined;
   return {
@@ -81,8 +81,10 @@ function toInfo(claim: Claim, reply: Reply | undefined, ms: number): AttemptInfo
 function stepOf(entries: Claim["entries"]): { readonly name: string; readonly planned: boolean } {
   const last = entries.at(-1);
   if (!last || entries.length === 1) return { name: "init", planned: false };
-  const record = JSON.parse(Buffer.from(last.body, "base64").toString()) as StepRecord;
-  return { name: record.stepName, planned: isPlan(record) };
+  const value = JSON.parse(textFromBase64(last.body));
+  if (last.callType === "attempt") return { name: (value as AttemptEntry).step.name, planned: false };
+  const record = value as StepRecord;
+  return { name: record.stepName, planned: isPlan(record) && record.concurrent > 1 };
 }
 
 /** The message of the error that the endpoint answered with, where it has one. */

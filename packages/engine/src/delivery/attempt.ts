@@ -21,6 +21,8 @@ export interface AttemptOptions {
   /** Bytes of the answer above which it is none; otherwise it is cut where the transport cuts. */
   readonly wholeBytes?: number | undefined;
   /** As of {@link OutgoingRequest}. */
+  readonly maxBytes?: number | undefined;
+  /** As of {@link OutgoingRequest}. */
   readonly hold?: OutgoingRequest["hold"];
   /** Aborted when the engine stops at once. */
   readonly stop: AbortSignal;
@@ -33,7 +35,7 @@ export async function attempt(
   request: DeliveryRequest,
   options: AttemptOptions,
 ): Promise<Attempt | Abandoned> {
-  const { transport, clock, timeout, wholeBytes, hold, stop, lookUp } = options;
+  const { transport, clock, timeout, wholeBytes, maxBytes = wholeBytes, hold, stop, lookUp } = options;
   if (stop.aborted) return { kind: "abandoned" };
   const abort = new AbortController();
   let cancel: Cancel | undefined;
@@ -50,19 +52,17 @@ export async function attempt(
     };
     stop.addEventListener("abort", onStop, { once: true });
   });
-  const answer = transport
-    .send({ ...request, maxBytes: wholeBytes, hold, signal: abort.signal, lookUp })
-    .then(
-      (reply): Attempt =>
-        reply.cut && wholeBytes !== undefined
-          ? { kind: "unanswered", error: `the answer is larger than the ${wholeBytes} bytes that are kept` }
-          : { kind: "answered", reply },
-      (error): Attempt | Abandoned => {
-        const shortage = shortageOf(error);
-        if (shortage !== undefined) return { kind: "abandoned", shortage };
-        return { kind: "unanswered", error: messageOf(error), final: error instanceof DestinationRefused };
-      },
-    );
+  const answer = transport.send({ ...request, maxBytes, hold, signal: abort.signal, lookUp }).then(
+    (reply): Attempt =>
+      reply.cut && wholeBytes !== undefined
+        ? { kind: "unanswered", error: `the answer is larger than the ${wholeBytes} bytes that are kept` }
+        : { kind: "answered", reply },
+    (error): Attempt | Abandoned => {
+      const shortage = shortageOf(error);
+      if (shortage !== undefined) return { kind: "abandoned", shortage };
+      return { kind: "unanswered", error: messageOf(error), final: error instanceof DestinationRefused };
+    },
+  );
   try {
     return await Promise.race([answer, cut]);
   } finally {

@@ -24,7 +24,7 @@ export class ConcurrencySlots {
   readonly #onFree: () => void;
   readonly #taken = new Set<ConcurrencySlot>();
   readonly #looking = new Set<ConcurrencySlot>();
-  /** Those that know their address and wait for a slot, in the order in which they came to know it. */
+  /** Deliveries that wait for a slot after their look-up, in the order in which their look-ups ended. */
   readonly #arrivals = new Map<ConcurrencySlot, () => void>();
   #calls = 0;
 

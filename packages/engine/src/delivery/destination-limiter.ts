@@ -7,7 +7,7 @@ export interface FreeCapacity {
   readonly calls: number;
 }
 
-/** What an attempt has shown of its destination: it answers, or it kept the engine waiting for nothing. */
+/** The destination's behaviour in an attempt: it answered, or it let the attempt time out. */
 export type Responsiveness = "answered" | "hung" | "none";
 
 interface DestinationState {
@@ -73,7 +73,7 @@ export class DestinationLimiter {
     return false;
   }
 
-  /** What a claim has to know. It counts what that claim gives out. */
+  /** Returns the destinations' limits for a claim. It counts the messages that the claim takes. */
   order(capacity: FreeCapacity): DestinationOrder {
     const admitted = new Map<string, number>();
     const free = { ...capacity };

@@ -1,11 +1,12 @@
 import type { Store } from "../commands/store.ts";
 import type { Clock } from "../rules/clock.ts";
 import type { Observer } from "../rules/event.ts";
+import type { InlineLimits } from "../rules/inline-records.ts";
 import type { Retention } from "../rules/retention.ts";
 import type { Signer } from "./signer.ts";
 import type { Transport } from "./transport.ts";
 
-/** What a dispatcher works with, and how much of it at once. */
+/** The objects that a dispatcher uses, and its limits. */
 export interface DispatcherOptions {
   readonly store: Store;
   readonly clock: Clock;
@@ -20,6 +21,10 @@ export interface DispatcherOptions {
   readonly parallelism: number;
   /** Retries that an endpoint may ask for in its answers. */
   readonly mostRetries: number;
+  /** Limits of the records in the answers of endpoints that run inline. */
+  readonly inline: InlineLimits;
+  /** Bytes of an answer that may hold such records. */
+  readonly inlineBytes: number;
   /** Milliseconds for an attempt at what belongs to a run, where its message doesn't say. */
   readonly timeout: number;
   /** Milliseconds for an attempt at a plain message that doesn't say. */

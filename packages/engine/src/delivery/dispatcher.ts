@@ -1,9 +1,11 @@
 import { type Attempt, interpretAnswer } from "../rules/answer.ts";
 import { type Cancel, callAt } from "../rules/clock.ts";
+import { isRefusal } from "../rules/invocation.ts";
+import type { Failure } from "../rules/message.ts";
 import { expiryAt } from "../rules/retention.ts";
-import { decideSettlement } from "../rules/settlement.ts";
+import { decideSettlement, type Settlement } from "../rules/settlement.ts";
 import { messageOf } from "../rules/thrown.ts";
-import type { Claim } from "../store/claims.ts";
+import type { Claim, Lease, Settled } from "../store/claims.ts";
 import { StoreUnavailable } from "../store/unavailable.ts";
 import { type Abandoned, attempt } from "./attempt.ts";
 import { describeClaim, toAttemptEvent } from "./attempt-event.ts";
@@ -24,13 +26,13 @@ const MAX_CLAIM_BATCH = 32;
 /** Milliseconds after which an attempt that brought no answer has kept the engine waiting. */
 const HUNG_AFTER_MS = 1000;
 
-/** What a clean-up deletes of each kind before it lets others have their turn. */
+/** Rows of each kind that one transaction of a sweep deletes. */
 const SWEEP_BATCH = 100;
 
 /** The only loop of the engine: claims what is due, delivers it, and settles what came of it. */
 export class Dispatcher {
   readonly #options: DispatcherOptions;
-  /** What is being delivered, by message id. */
+  /** The in-flight deliveries by message id. */
   readonly #inFlight = new Map<string, InFlightDelivery>();
   readonly #idlers = new Set<() => void>();
   #abort = new AbortController();
@@ -228,7 +230,7 @@ export class Dispatcher {
     result: Attempt | Abandoned,
     began: number,
   ): Promise<void> {
-    const { store, clock, emit, lease, mostRetries } = this.#options;
+    const { store, clock, emit, lease, mostRetries, inline } = this.#options;
     const now = clock.now();
     delivery.finished = true;
     if (result.kind === "abandoned" && result.shortage !== undefined) this.#shortage.begin(result.shortage);
@@ -240,14 +242,27 @@ export class Dispatcher {
     try {
       if (result.kind === "abandoned") return await store.release([delivery.lease]);
       const answer = interpretAnswer(claim, result);
-      const settlement = decideSettlement(claim, answer, { now, mostRetries });
-      const settled = await store.settle(delivery.lease, settlement);
+      const settlement = decideSettlement(claim, answer, { now, mostRetries, inline });
+      const settled = await this.#record(delivery.lease, settlement);
       const event = toAttemptEvent({ claim, result: answer, settlement, settled, ms: now - began });
       if (event) emit(event);
     } catch (error) {
       emit({ type: "fault", during: "settling", error });
       // When its lease has run out, it is delivered again.
       this.#wake(clock.now() + lease);
+    }
+  }
+
+  /** Settles a delivery. Where the store refuses the records in its answer, their steps have failed, and so has the run. */
+  async #record(lease: Lease, settlement: Settlement): Promise<Settled> {
+    const { store, clock } = this.#options;
+    try {
+      return await store.settle(lease, settlement);
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      const reply = settlement.kind === "invocation" ? settlement.reply : undefined;
+      const failure: Failure = { at: clock.now(), error: error.message, reply, byEngine: true };
+      return await store.settle(lease, { kind: "failed", failure });
     }
   }
 
@@ -264,8 +279,18 @@ export class Dispatcher {
     { abort, slot }: InFlightDelivery,
     held: MemoryReservation,
   ): Promise<Attempt | Abandoned> {
-    const { signer, clock, transport, timeout, messageTimeout, historyBytes, callBytes, region } =
-      this.#options;
+    const {
+      signer,
+      clock,
+      transport,
+      timeout,
+      messageTimeout,
+      historyBytes,
+      callBytes,
+      region,
+      inlineBytes,
+    } = this.#options;
+    const isCall = claim.message.kind === "call";
     const usual = claim.message.kind === "message" ? messageTimeout : timeout;
     try {
       const whole = await this.#complete(claim, held);
@@ -275,8 +300,10 @@ export class Dispatcher {
         clock,
         timeout: claim.message.timeout ?? usual,
         // Half an answer would be taken for a whole one.
-        wholeBytes: claim.message.kind === "call" ? callBytes : undefined,
-        hold: claim.message.kind === "call" ? (bytes) => held.take(bytes) : undefined,
+        wholeBytes: isCall ? callBytes : undefined,
+        // It may hold the records of steps.
+        maxBytes: claim.runLease === undefined ? undefined : inlineBytes,
+        hold: isCall || claim.runLease !== undefined ? (bytes) => held.take(bytes) : undefined,
         stop: AbortSignal.any([this.#abort.signal, abort.signal]),
         lookUp: () => this.#slots.lookUp(slot),
       });

@@ -17,7 +17,7 @@ export interface InFlightDelivery {
   readonly abort: AbortController;
   /** The attempt has ended: a later claim of the same message is another attempt. */
   finished: boolean;
-  /** What its attempt has shown of the destination. */
+  /** The destination's behaviour in the attempt. */
   responsiveness: Responsiveness;
 }
 

@@ -1,3 +1,4 @@
+import { checkOptions } from "@perdure/core/protocol";
 import ipaddr from "ipaddr.js";
 
 type Address = ReturnType<typeof ipaddr.parse>;
@@ -26,7 +27,7 @@ export class DestinationRefused extends Error {
 /** Answers the machines of a cloud from an address that looks like any other. */
 const METADATA: readonly string[] = ["168.63.129.16"];
 
-/** What ranges are called that aren't part of the public internet. */
+/** The names of address ranges that aren't part of the public internet. */
 const KINDS: Readonly<Record<string, string>> = {
   carrierGradeNat: "private",
   linkLocal: "link-local",
@@ -41,6 +42,7 @@ const KINDS: Readonly<Record<string, string>> = {
  * @throws TypeError for an entry that is neither an address, nor a range, nor a host
  */
 export function createPolicy(rules: DestinationRules): DestinationPolicy {
+  checkOptions("destinations", rules, "allow deny");
   const allow = toMatcher(rules.allow ?? []);
   const deny = toMatcher(rules.deny ?? []);
   const ofAddress = (address: Address, trusted: boolean): string | undefined => {
@@ -69,7 +71,7 @@ export function createPolicy(rules: DestinationRules): DestinationPolicy {
 
 const INTERNET = ipaddr.parseCIDR("2000::/3");
 
-/** Of IPv6 one eighth is given out (RFC 4291, 2.4). The rest is nobody's, or stands for addresses of another kind. */
+/** True for a public address. One eighth of IPv6 is global unicast (RFC 4291, 2.4); the rest is unassigned, or has other uses. */
 function isPublic(address: Address): boolean {
   return address.kind() === "ipv4" || address.match(...INTERNET);
 }

@@ -2,13 +2,14 @@ import { createHash } from "node:crypto";
 import {
   boundHeaders,
   CANCEL_CALL,
+  CONNECTION_HEADERS,
   type FailureBody,
   type FailureDetails,
-  HEADER,
   type HistoryEntry,
   isSameUrl,
   kindOf,
-  PREFIX,
+  LOWERCASE_HEADER,
+  LOWERCASE_PREFIX,
   PROTOCOL_VERSION,
   parseFailure,
   RETRIES_BY_DEFAULT,
@@ -23,32 +24,17 @@ import type { OutgoingRequest } from "./transport.ts";
 
 const JSON_TYPE = "application/json";
 const USER_AGENT = "Upstash-QStash";
-const OWN = PREFIX.own.toLowerCase();
-const WORKFLOW = PREFIX.workflow.toLowerCase();
-const LABEL = HEADER.label.toLowerCase();
-const SDK_VERSION = HEADER.sdkVersion.toLowerCase();
-const CALL_RESULT = HEADER.isCallResult.toLowerCase();
+const OWN = LOWERCASE_PREFIX.own;
+const WORKFLOW = LOWERCASE_PREFIX.workflow;
+const LABEL = LOWERCASE_HEADER.label;
+const SDK_VERSION = LOWERCASE_HEADER.sdkVersion;
+const CALL_RESULT = LOWERCASE_HEADER.isCallResult;
+const LEASE = LOWERCASE_HEADER.lease;
 
 // What belongs to one connection, or is told by the request itself.
-const OF_CONNECTION: ReadonlySet<string> = new Set([
-  "connection",
-  "content-length",
-  "content-type",
-  "expect",
-  "host",
-  "http2-settings",
-  "keep-alive",
-  "proxy-authenticate",
-  "proxy-authorization",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-  "user-agent",
-]);
+const OF_CONNECTION: ReadonlySet<string> = new Set([...CONNECTION_HEADERS, "content-type", "user-agent"]);
 
-/** What a delivery looks like on the wire; all but the signal of the attempt. */
+/** A delivery's request, without the signal of its attempt. */
 export type DeliveryRequest = Omit<OutgoingRequest, "signal">;
 
 /**
@@ -70,13 +56,13 @@ export async function toRequest(
   const headers =
     message.kind === "call" ? callHeaders(claim) : { ...forwarded(claim), ...ownHeaders(claim) };
   const contentType = contentTypeOf(claim);
-  if (contentType !== undefined) headers[HEADER.contentType.toLowerCase()] = contentType;
-  if (region !== undefined) headers[HEADER.region.toLowerCase()] = region;
+  if (contentType !== undefined) headers[LOWERCASE_HEADER.contentType] = contentType;
+  if (region !== undefined) headers[LOWERCASE_HEADER.region] = region;
   // To a third party the run's id is no part of the request.
   const runId = message.kind === "call" ? undefined : claim.run?.id;
   const sent = new Headers(headers);
   const bound = createHash("sha256").update(boundHeaders(sent)).digest("base64url");
-  headers[HEADER.signature.toLowerCase()] = await signer.sign({
+  headers[LOWERCASE_HEADER.signature] = await signer.sign({
     url: message.url,
     body: body ?? "",
     claim: {
@@ -113,7 +99,8 @@ function bodyOf(claim: Claim, maxHistory: number): DeliveryRequest["body"] {
       return historyBody(claim, maxHistory);
     case "call":
     case "answer": {
-      const body = fromBase64(entries.at(-1)?.body ?? "");
+      // A call of an inline run has no entry of its own.
+      const body = message.body ?? fromBase64(entries.at(-1)?.body ?? "");
       if (message.kind === "call") return body.length > 0 ? body : undefined;
       const left = run && body.length > maxHistory && hasFeature(run.config, "LazyFetch");
       return left ? undefined : body;
@@ -126,13 +113,14 @@ function endedBody({ message, run, entries, ended }: Claim, maxHistory: number):
   const report = JSON.parse(toText(message.body ?? new Uint8Array())) as FailureBody;
   const elsewhere = message.kind === "failure" && !isSameUrl(message.url, run?.url ?? "");
   const only = message.kind === "rollback" ? "rollback" : elsewhere ? "report" : undefined;
-  const { rollbacks = [], started = [], begun = false, pending = false } = ended ?? {};
+  const { rollbacks = [], started = [], begun = false, underWay, pending = false } = ended ?? {};
   const size = entries.reduce((sum, { body }) => sum + body.length, 0);
   const details: FailureDetails = {
     ...report.perdure,
     ...(size > maxHistory ? {} : { history: entries }),
     started,
     begun,
+    ...(underWay ? { underWay } : {}),
     rollbacks,
     ...(elsewhere && pending ? stillPending({ entries, rollbacks, started }, report) : {}),
     ...(only ? { only } : {}),
@@ -164,9 +152,7 @@ function toJson({ messageId, body, callType }: HistoryEntry): string {
 function contentTypeOf({ message }: Claim): string | undefined {
   if (message.kind === "step" || message.kind === "answer") return JSON_TYPE;
   // A type that was only forwarded stands in for one that wasn't given.
-  return (
-    message.contentType ?? message.forward.find(([name]) => name === HEADER.contentType.toLowerCase())?.[1]
-  );
+  return message.contentType ?? message.forward.find(([name]) => name === LOWERCASE_HEADER.contentType)?.[1];
 }
 
 function forwarded({ message, run }: Claim): Record<string, string> {
@@ -190,13 +176,13 @@ function callHeaders({ message }: Claim): Record<string, string> {
   for (const [name, value] of message.forward) {
     if (name === "user-agent" || !OF_CONNECTION.has(name)) headers[name] = value;
   }
-  headers[HEADER.messageId.toLowerCase()] = message.id;
-  headers[HEADER.retried.toLowerCase()] = String(message.retried);
+  headers[LOWERCASE_HEADER.messageId] = message.id;
+  headers[LOWERCASE_HEADER.retried] = String(message.retried);
   return headers;
 }
 
 function mayForward(name: string, resumes: boolean): boolean {
-  if (OF_CONNECTION.has(name)) return false;
+  if (OF_CONNECTION.has(name) || name === LEASE) return false;
   if (!name.startsWith(OWN) || name === LABEL) return true;
   if (name === SDK_VERSION) return resumes;
   return name.startsWith(WORKFLOW) && !RESERVED.has(name) && !name.startsWith(CALL_RESULT);
@@ -206,13 +192,15 @@ function ownHeaders(claim: Claim): Record<string, string> {
   const { message, run } = claim;
   const headers: Record<string, string> = {
     "user-agent": USER_AGENT,
-    [HEADER.messageId.toLowerCase()]: message.id,
-    [HEADER.retried.toLowerCase()]: String(message.retried),
-    [HEADER.callerIp.toLowerCase()]: message.callerIp,
-    ...(message.urlGroup ? { [HEADER.topicName.toLowerCase()]: message.urlGroup.name } : {}),
+    [LOWERCASE_HEADER.messageId]: message.id,
+    [LOWERCASE_HEADER.retried]: String(message.retried),
+    [LOWERCASE_HEADER.callerIp]: message.callerIp,
+    ...(message.urlGroup ? { [LOWERCASE_HEADER.topicName]: message.urlGroup.name } : {}),
   };
-  if (message.schedule !== undefined) headers[HEADER.scheduleId.toLowerCase()] = message.schedule;
+  if (message.schedule !== undefined) headers[LOWERCASE_HEADER.scheduleId] = message.schedule;
   if (run) Object.assign(headers, runHeaders(run, claim));
+  if (claim.runLease !== undefined) headers[LEASE] = claim.runLease;
+  if (run?.origin !== undefined) headers[LOWERCASE_HEADER.originalRun] = run.origin;
   return headers;
 }
 
@@ -223,24 +211,24 @@ function runHeaders(run: Run, { message, first }: Claim): Record<string, string>
   const isDefault =
     message.kind === "step" && run.config.retries === undefined && run.capabilities === undefined;
   return {
-    [HEADER.runId.toLowerCase()]: run.id,
-    [HEADER.createdAt.toLowerCase()]: String(run.createdAt),
-    [HEADER.workflowUrl.toLowerCase()]: run.url,
-    [HEADER.init.toLowerCase()]: String(first),
-    [HEADER.maxRetries.toLowerCase()]: `${message.maxRetries}${isDefault ? RETRIES_BY_DEFAULT : ""}`,
-    [HEADER.callType.toLowerCase()]: canceled
+    [LOWERCASE_HEADER.runId]: run.id,
+    [LOWERCASE_HEADER.createdAt]: String(run.createdAt),
+    [LOWERCASE_HEADER.workflowUrl]: run.url,
+    [LOWERCASE_HEADER.init]: String(first),
+    [LOWERCASE_HEADER.maxRetries]: `${message.maxRetries}${isDefault ? RETRIES_BY_DEFAULT : ""}`,
+    [LOWERCASE_HEADER.callType]: canceled
       ? CANCEL_CALL
       : failure
         ? "failureCall"
         : answer
           ? "fromCallback"
           : "step",
-    ...(answer ? { [HEADER.isCallResult.toLowerCase()]: "true" } : {}),
+    ...(answer ? { [LOWERCASE_HEADER.isCallResult]: "true" } : {}),
     ...(failure
-      ? { [HEADER.isFailure.toLowerCase()]: "true", [HEADER.isFailureCallback.toLowerCase()]: "true" }
+      ? { [LOWERCASE_HEADER.isFailure]: "true", [LOWERCASE_HEADER.isFailureCallback]: "true" }
       : {}),
     ...(run.awaitingConfiguration && message.kind === "step"
-      ? { [HEADER.unknownSdk.toLowerCase()]: "true" }
+      ? { [LOWERCASE_HEADER.unknownSdk]: "true" }
       : {}),
   };
 }

@@ -104,7 +104,7 @@ async function askServers(
   return performance.now() - began < Math.min(PROMPT, timeout / 2) ? undefined : raise(name, timeout);
 }
 
-/** What a promise brings; `undefined` when that takes too long. */
+/** Returns a promise's value; `undefined` after a timeout. */
 async function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const over = new Promise<undefined>((resolve) => {
@@ -162,7 +162,7 @@ const HOSTS_FILE =
     ? join(process.env.SystemRoot ?? "C:\\Windows", "System32", "drivers", "etc", "hosts")
     : "/etc/hosts";
 
-/** What a hosts file says of a name. The file is read again when it has changed. */
+/** Creates a look-up in a hosts file. It reads the file again after each change. */
 function createHosts(file: string): (name: string) => readonly LookupAddress[] | undefined {
   let read = { version: "", names: new Map<string, LookupAddress[]>() };
   return (name) => {

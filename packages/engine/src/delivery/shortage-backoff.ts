@@ -25,7 +25,7 @@ export interface ShortageBackoffOptions {
   readonly emit: Observer;
 }
 
-/** Has the engine begin nothing for a moment while this machine lacks something. */
+/** Pauses new deliveries for a moment while this machine lacks a resource. */
 export class ShortageBackoff {
   readonly #options: ShortageBackoffOptions;
   readonly #onOver: () => void;

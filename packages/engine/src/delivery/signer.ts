@@ -1,12 +1,11 @@
 import { createHash } from "node:crypto";
-import { type DeliveryClaim, ISSUER, TOKEN_CLAIM } from "@perdure/core/protocol";
+import { type DeliveryClaim, ISSUER, randomId, TOKEN_CLAIM } from "@perdure/core/protocol";
 import { SignJWT } from "jose";
-import { randomId } from "../rules/ids.ts";
 
 /** Receivers refuse a signature after this many seconds. */
 const LIFETIME = 300;
 
-/** What a signature vouches for. */
+/** The values that a signature covers. */
 export interface Signed {
   readonly url: string;
   readonly body: Uint8Array | string;
@@ -18,7 +17,7 @@ export interface Signed {
 /** With what deliveries are signed. */
 export interface SigningKeys {
   readonly current: string;
-  /** What takes the current key's place when keys are rotated: receivers accept it already. */
+  /** The key that replaces the current one at a rotation. Receivers already accept it. */
   readonly next: string;
 }
 

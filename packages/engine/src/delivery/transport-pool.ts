@@ -112,7 +112,7 @@ interface Exchange {
   readonly wasStale: (error: unknown) => boolean;
 }
 
-/** What the runtimes call a connection that ends. */
+/** The runtimes' error codes for a closed connection. */
 const ENDED: ReadonlySet<unknown> = new Set(["ECONNRESET", "EPIPE"]);
 
 function open(request: OutgoingRequest, wire: Wire, agents: Agents): Exchange {
@@ -173,7 +173,7 @@ function answerTo(sent: ClientRequest): Promise<IncomingMessage> {
   });
 }
 
-/** What a URL says behind its host, byte for byte, where a request can carry that. */
+/** Returns the part of a URL behind its host without normalizing it; undefined when a request can't contain it. */
 function rawPath(url: string): string | undefined {
   const path = /^https?:\/\/[^/?#\\]+([^#]*)/i.exec(url)?.[1];
   if (path === undefined || !/^[\x21-\x5b\x5d-\x7e]*$/.test(path)) return undefined;

@@ -3,7 +3,7 @@ import type { MiddlewareHandler } from "hono";
 import { EngineError } from "../rules/engine-error.ts";
 import type { Env, Tokens } from "./service.ts";
 
-/** What a token gives its bearer. */
+/** The access that a token grants. */
 export type Access = "full" | "read only" | "none";
 
 /** Compares tokens in a time that tells nothing of them. */
@@ -47,7 +47,7 @@ export function requireToken(tokens: Tokens): MiddlewareHandler<Env> {
   };
 }
 
-/** Whoever has the signing keys can do more than look: they make deliveries. */
+/** True for a request that only reads. The signing keys don't count as reading, because with them a client can forge deliveries. */
 function isRead(method: string, path: string): boolean {
   return (method === "GET" || method === "HEAD") && !path.startsWith("/v2/keys");
 }

@@ -68,7 +68,7 @@ function toOperations(pattern: string, verb: string, route: Route): Operation[] 
 
 interface Schemas {
   readonly of: (schema: z.ZodType) => Schema;
-  /** Those that have a name. */
+  /** The schemas with a name. */
   readonly components: Schema;
 }
 

@@ -8,10 +8,10 @@ export const DATES: Record<"fromDate" | "toDate", Parameter<number | undefined>>
   toDate: time,
 };
 
-/** Of a destination. */
+/** Filters by the destination's host and path. */
 export const PLACES: Record<"host" | "path", Parameter<string[] | undefined>> = { host: list, path: paths };
 
-/** Of every list that has to do with messages. Within a filter any value may match; all filters that are given must. */
+/** Filters of all lists of messages. An entry must match all filters; a filter with several values matches one of them. */
 export const MESSAGE_FILTERS = {
   ...DATES,
   callerIp: list,

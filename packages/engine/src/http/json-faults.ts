@@ -1,4 +1,4 @@
-/** What JSON isn't taken for. */
+/** Reasons to refuse JSON before it is parsed. */
 export type Fault =
   /** An object has this name twice. Of two readers one may take the one value, and one the other. Or it is `__proto__`. */
   | { readonly kind: "name"; readonly name: string }

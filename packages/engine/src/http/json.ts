@@ -1,11 +1,11 @@
 import type { z } from "zod";
+import { createTimeSlices, type YieldPoint } from "../commands/time-slices.ts";
 import { EngineError, invalid } from "../rules/engine-error.ts";
 import { messageOf } from "../rules/thrown.ts";
 import { type Fault, findFault, MAX_DEPTH } from "./json-faults.ts";
 import type { Body } from "./route.ts";
-import { createTimeSlices, type YieldPoint } from "./time-slices.ts";
 
-/** What is carried as it is. */
+/** A body that the engine forwards unchanged. */
 export const raw: Body<Uint8Array> = { type: "*/*", required: false, read: (bytes) => bytes };
 
 /**
@@ -19,6 +19,7 @@ export function json<S extends z.ZodType>(what: string, schema: S): Body<z.outpu
     schema,
     required: true,
     read: async (bytes) => check(schema, await parseJson(bytes, what), what),
+    check: (value) => check(schema, value, what),
   };
 }
 
@@ -27,7 +28,8 @@ export function optional<Value>(body: Body<Value>): Body<Value | undefined> {
   return {
     ...body,
     required: false,
-    read: (bytes, limits) => (bytes.length > 0 ? body.read(bytes, limits) : undefined),
+    read: (bytes, service, head) => (bytes.length > 0 ? body.read(bytes, service, head) : undefined),
+    check: (value) => (value === undefined ? undefined : body.check?.(value)),
   };
 }
 
@@ -104,7 +106,7 @@ const NOUNS: Readonly<Record<string, string>> = {
   number: "a number",
   object: "an object",
   record: "an object",
-  string: "a text",
+  string: "a string",
 };
 
 function explain({ code, input, ...issue }: z.core.$ZodRawIssue): string {

@@ -7,7 +7,7 @@ import { type Routes, route } from "./route.ts";
 const keys = z.object({ current: z.string(), next: z.string() }).meta({ id: "Keys" });
 
 /** With what receivers check signatures. Development clients tell by it whose engine this is. */
-export const signingKeys: Routes = {
+export const signingKeys = {
   "/v2/keys": {
     GET: route({
       summary: "Get the keys that deliveries are signed with",
@@ -20,15 +20,15 @@ export const signingKeys: Routes = {
       // Receivers need the new pair before it is done again.
       summary: "Put the next key in the current one's place, and a new one in its own",
       answers: { 200: keys },
-      handle({ request }, service) {
+      async admit({ request }) {
         // Everybody knows that token. The keys would change for all who use this engine.
         if (isPublicSecret(tokenOf(request) ?? ""))
           throw new EngineError(
             "forbidden",
             "forbidden: keys can't be rotated with the public token of development",
           );
-        return service.keys.rotate();
       },
+      handle: (_, { keys }) => keys.rotate(),
     }),
   },
-};
+} satisfies Routes;

@@ -13,7 +13,7 @@ import { hash, messageView } from "./serializers.ts";
 const MAX_PAGE_SIZE = 1000;
 const DEFAULT_PAGE_SIZE = 100;
 
-/** What may be asked for beside the states themselves. */
+/** Groups of states that a filter may name. */
 const GROUPS = ["IN_PROGRESS", "CANCELED"] as const;
 
 /** Old clients begin with a time instead, in digits, which no cursor of ours consists of. */
@@ -62,7 +62,7 @@ const log = z
 const summary = "List what became of messages, the newest first";
 
 /** Clients call it `events`. */
-export const logs: Routes = {
+export const logs = {
   "/v2/events": {
     GET: route({
       summary,
@@ -85,7 +85,7 @@ export const logs: Routes = {
       },
     }),
   },
-};
+} satisfies Routes;
 
 function toQuery(asked: Values<typeof query>): LogQuery {
   const page = { ...toOrder(asked), ...asked.cursor, count: asked.count ?? DEFAULT_PAGE_SIZE };

@@ -10,7 +10,7 @@ import { messageView } from "./serializers.ts";
 import type { Service } from "./service.ts";
 
 const MAX_PAGE_SIZE = 500;
-/** What the official client sends where nobody said how many; it promises that all that match are canceled. */
+/** The `count` that the official client sends by default. It promises to cancel all matching messages. */
 const UNSAID = 100;
 
 /** How many are taken back in one transaction. */
@@ -34,7 +34,7 @@ const count: Parameter<number> = {
 const query = { ...MESSAGE_FILTERS, ...PLACES, callerIP: list, count, messageIds: list };
 const params = { id: part };
 
-export const messages: Routes = {
+export const messages = {
   "/v2/messages": {
     DELETE: route({
       summary: "Cancel the messages that match, all of them without a filter, or those whose ids are given",
@@ -75,7 +75,7 @@ export const messages: Routes = {
       },
     }),
   },
-};
+} satisfies Routes;
 
 /** In several transactions, so that nobody waits for all of it. What is published meanwhile is newer, and stays. */
 async function cancel(

@@ -5,7 +5,7 @@ import { NAME, toName } from "../rules/name.ts";
 import { checkUrlGroupName } from "../rules/url-group.ts";
 import type { Parameter, Schema } from "./route.ts";
 
-/** Of each value in a query: what is longer, or isn't text, is refused whatever it is. */
+/** The schema of each value in a query. Longer values and control characters are refused. */
 export const TEXT = { type: "string", maxLength: 8192, pattern: "^[^\\p{Cc}\ufffd]*$" } as const;
 const PART = { type: "string" } as const;
 const WHOLE: Schema = { type: "integer", minimum: 0, maximum: 999_999_999_999_999 };
@@ -111,7 +111,7 @@ export function about<Value>({ schema, read }: Parameter<Value>, description: st
   return { schema: { ...schema, description }, read };
 }
 
-/** What is given once, if at all. */
+/** A parameter that may occur once. */
 export function single<Value>(
   schema: Schema,
   parse: (value: string, field: string) => Value,
@@ -125,7 +125,7 @@ export function single<Value>(
   };
 }
 
-/** What is repeated. */
+/** A parameter that may be repeated. */
 function repeated(stored: (value: string) => string): Parameter<string[] | undefined> {
   return {
     schema: { type: "array", items: TEXT },
@@ -134,7 +134,7 @@ function repeated(stored: (value: string) => string): Parameter<string[] | undef
   };
 }
 
-/** What is repeated, or listed with commas. */
+/** A parameter that may be repeated, or be a list with commas. */
 export function each<Value>(
   items: Schema,
   parse: (value: string, field: string) => Value,

@@ -1,17 +1,14 @@
-import { HEADER } from "@perdure/core/protocol";
+import { HEADER, LOWERCASE_HEADER } from "@perdure/core/protocol";
 import { z } from "zod";
+import { publishRequest } from "../commands/publish-request.ts";
 import type { PublishRequest } from "../rules/new-message.ts";
 import { OPTION_HEADERS } from "../rules/option-headers.ts";
-import { isScheduled } from "../rules/schedule.ts";
-import { resolve, sent, toAnswers } from "./destinations.ts";
 import { raw } from "./json.ts";
 import { destination, named } from "./parameters.ts";
+import { publishedView, sent, toPublishRequest } from "./published.ts";
 import { type Output, type Routes, route } from "./route.ts";
-import { createSchedule, scheduled } from "./schedules.ts";
+import { published } from "./schemas.ts";
 import type { Service } from "./service.ts";
-import { submit, submitAll, toPublishRequest } from "./submit.ts";
-
-const answer = z.union([sent, scheduled]);
 
 // Its path says which queue.
 const { [HEADER.queueName]: _, ...besidesQueue } = OPTION_HEADERS;
@@ -19,13 +16,13 @@ const { [HEADER.queueName]: _, ...besidesQueue } = OPTION_HEADERS;
 const common = {
   foreignQuery: true,
   body: raw,
-  answers: { 200: answer, 202: sent },
+  answers: { 200: sent, 202: z.union([published, z.array(published)]) },
   /** 202 for what is there already. */
-  status: (shown: Output<typeof answer>) =>
+  status: (shown: Output<typeof sent>) =>
     [shown].flat().every((one) => "deduplicated" in one && one.deduplicated) ? 202 : 200,
 } as const;
 
-export const publishing: Routes = {
+export const publishing = {
   "/v2/publish/*": {
     POST: route({
       ...common,
@@ -34,7 +31,7 @@ export const publishing: Routes = {
       headers: OPTION_HEADERS,
       path: "/v2/publish/{destination}",
       params: { destination },
-      handle: (input, service) => send(toPublishRequest(input.params.destination, input), service),
+      handle: (input, service) => publish(toPublishRequest(input.params.destination, input), service),
     }),
   },
   "/v2/enqueue/*": {
@@ -46,15 +43,17 @@ export const publishing: Routes = {
       params: { queue: named("queue"), url: destination },
       handle(input, service) {
         const { queue, url } = input.params;
-        const headers = new Map(input.headers).set(HEADER.queueName.toLowerCase(), queue);
-        return send(toPublishRequest(url, { ...input, headers }), service);
+        const headers = new Map(input.headers).set(LOWERCASE_HEADER.queueName, queue);
+        return publish(toPublishRequest(url, { ...input, headers }), service);
       },
     }),
   },
-};
+} satisfies Routes;
 
-async function send(request: PublishRequest, service: Service): Promise<Output<typeof answer>> {
-  if (isScheduled(request.headers)) return createSchedule(request, service);
-  const asked = await resolve(request, service);
-  return toAnswers(asked, await (asked.toGroup ? submitAll : submit)(asked.commands, service));
+/** The answer to a request to publish. */
+export async function publish(
+  request: PublishRequest,
+  { store, limits }: Service,
+): Promise<Output<typeof sent>> {
+  return publishedView(await publishRequest(store, request, limits));
 }

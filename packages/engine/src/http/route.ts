@@ -19,19 +19,25 @@ export interface Parameter<Value> {
 /** By their names. */
 export type Parameters = Readonly<Record<string, Parameter<unknown>>>;
 
-/** What was read of them. */
+/** The values of parameters. */
 export type Values<P extends Parameters> = { readonly [Name in keyof P]: ReturnType<P[Name]["read"]> };
 
-/** What a request carries. */
+/** The body of a request. */
 export interface Body<Value> {
   readonly type: "application/json" | "*/*";
   readonly schema?: z.ZodType;
   readonly required: boolean;
   /** @throws EngineError `invalid_request` that names the field; `too_large` for more than the limits */
-  readonly read: (bytes: Uint8Array, limits: Pick<Service["limits"], "batchItems">) => Value | Promise<Value>;
+  readonly read: (
+    bytes: Uint8Array,
+    service: Pick<Service, "limits" | "trustProxy">,
+    head: Head,
+  ) => Value | Promise<Value>;
+  /** Checks what a caller in this process gives in place of bytes. @throws EngineError as `read` */
+  readonly check?: (value: unknown) => Value;
 }
 
-/** What is answered, by status: the usual one first. Refusals are the same everywhere. */
+/** The answers by status, the usual one first. All routes share their refusals. */
 export type Answers = Readonly<Record<number, z.ZodType>>;
 
 /** A value that fits a schema, and that nobody changes. */
@@ -50,6 +56,10 @@ export interface Input<P extends Parameters = None, Q extends Parameters = None,
   readonly body: B;
   /** Names in lower case; none unless the route takes some. Options may be parameters of the query too. */
   readonly headers: ReadonlyMap<string, string>;
+}
+
+/** The HTTP request, without its body. A caller in this process makes none. */
+export interface Head {
   readonly request: Request;
   /** Path and query, as they were sent where that is known. */
   readonly target: string;
@@ -71,20 +81,20 @@ export interface Route<
   readonly summary: string;
   /** How its path is shown, where the pattern has a `*`; by these names its parts are read. */
   readonly path?: string;
-  /** What else its path may be, and what is asked for then. */
+  /** Alternative paths, each with its meaning. */
   readonly also?: Readonly<Record<string, string>>;
   readonly params?: P;
-  /** Whatever else is in a query is refused. */
+  /** The query's parameters. Others are refused. */
   readonly query?: Q;
   /** The query isn't the engine's: it belongs to the destination, or to an event. */
   readonly foreignQuery?: true;
-  /** What they mean, by their names. */
+  /** Descriptions of the headers, by their names. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Body<B>;
   /** Bytes of the body, where it isn't the limit of every request. */
   bodyLimit?(limits: Service["limits"]): number;
-  /** Decides, before the body is read, whether the request may go on. @throws EngineError */
-  admit?(head: Omit<Input<P, Q>, "body">, service: Service): Promise<void>;
+  /** Decides, before the body is read, whether the HTTP request may go on. @throws EngineError */
+  admit?(head: Head & Omit<Input<P, Q>, "body">, service: Service): Promise<void>;
   readonly answers: A;
   /** The media type of the usual answer, where it isn't JSON: `handle` returns the response then. */
   readonly media?: string;
@@ -108,7 +118,7 @@ export type Verb = "GET" | "POST" | "PATCH" | "DELETE" | "ALL";
 /** By patterns of paths, each in the order in which they are tried, and verbs. */
 export type Routes = Readonly<Record<string, Readonly<Partial<Record<Verb, Route>>>>>;
 
-/** Has the compiler know of a route what is declared of it. */
+/** Gives a route its declared types. */
 export function route<
   P extends Parameters = None,
   Q extends Parameters = None,

@@ -1,3 +1,4 @@
+import { appends } from "./append.ts";
 import { backups } from "./backup.ts";
 import { batches } from "./batch.ts";
 import { deadLetterById, deadLetters } from "./dlq.ts";
@@ -27,6 +28,7 @@ export const ROUTES: Routes = {
   ...urlGroups,
   ...events,
   ...runs,
+  ...appends,
   ...workflowLogs,
   ...deadLetters,
   ...retries,

@@ -1,4 +1,11 @@
-import { type HistoryEntry, isPlan, readFailure, resultId, type StepRecord } from "@perdure/core/protocol";
+import {
+  type HistoryEntry,
+  isPlan,
+  readFailure,
+  resultId,
+  type StepRecord,
+  textFromBase64,
+} from "@perdure/core/protocol";
 import { toText } from "../rules/bytes.ts";
 import { toHeaderMap, toShown } from "../rules/header.ts";
 import { DEFAULT_RETRIES, type Failure } from "../rules/message.ts";
@@ -15,6 +22,7 @@ import type {
 } from "../store/lists.ts";
 import type { GroupView, ReportView, RunView, StepState, StepView } from "./run-schemas.ts";
 import { labelsView, redactHeaders, rollbacksView } from "./serializers.ts";
+import { StepAttempts } from "./step-attempts.ts";
 import { type InProgressStep, inProgressSteps, kindFields } from "./step-kinds.ts";
 import { errorsView, failedStep, nextDelivery, shownBody, stepState } from "./step-state.ts";
 
@@ -24,11 +32,13 @@ interface Branch {
   readonly entry: RecordedEntry;
 }
 
-/** What of a run hasn't been shown yet. */
+/** The parts of a run that the log hasn't shown yet. */
 interface Rest {
+  /** Failed attempts of steps that ran inline. */
+  readonly attempts: StepAttempts;
   /** Deliveries, by their ids. */
   readonly pending: Map<string, PendingMessage>;
-  /** What the engine itself is busy with, by the ids of the results. */
+  /** The steps that the engine carries out, by the ids of their results. */
   readonly underWay: Map<number, InProgressStep>;
 }
 
@@ -59,6 +69,7 @@ function groupsOf(log: RunLog): GroupView[] {
   const groups: GroupView[] = [{ type: "sequential", steps: [initView(first, log.run)] }];
   const deliveries = log.messages.filter(({ message }) => message.kind === "step");
   const rest: Rest = {
+    attempts: new StepAttempts(log),
     pending: new Map(deliveries.map((message) => [message.message.id, message])),
     underWay: inProgressSteps(log),
   };
@@ -72,6 +83,8 @@ function groupsOf(log: RunLog): GroupView[] {
     // A call and its answer are shown with the step that they are.
     if (entry.callType !== "step") continue;
     const record = readRecord(decode(entry));
+    // A step that the engine does, or that begins at most once: what is next shows it until it has its result.
+    if (isPlan(record) && record.concurrent === 1) continue;
     if (record.concurrent === 1) {
       close();
       groups.push({ type: "sequential", steps: [toView({ record, entry })] });
@@ -121,7 +134,13 @@ function branchView({ record, entry }: Branch, log: RunLog, rest: Rest): StepVie
     ...(record.sleepUntil === undefined ? {} : { sleepUntil: record.sleepUntil }),
     ...kindFields(log, id, record),
     state: plan ? planState(message, busy, run) : "STEP_SUCCESS",
-    ...errorsView([...(message?.failures ?? []), ...(busy?.pending?.failures ?? [])]),
+    ...(record.startedAt === undefined ? {} : { startedAt: Math.floor(record.startedAt) }),
+    ...(record.durationMs === undefined ? {} : { durationMs: record.durationMs }),
+    ...errorsView([
+      ...(message?.failures ?? []),
+      ...(busy?.pending?.failures ?? []),
+      ...rest.attempts.of(record),
+    ]),
   };
 }
 
@@ -152,7 +171,7 @@ function planState(
   return busy?.state ?? (isLive(run) ? "STEP_PROGRESS" : "STEP_CANCELED");
 }
 
-function nextOf(log: RunLog, { pending, underWay }: Rest): StepView[] {
+function nextOf(log: RunLog, { attempts, pending, underWay }: Rest): StepView[] {
   if (log.run.state === "RUN_SUCCESS") return [];
   const busy = [...underWay.values()].map((one) => ({
     ...nextView(one.messageId, one.pending, one.stepName, log.run),
@@ -161,10 +180,21 @@ function nextOf(log: RunLog, { pending, underWay }: Rest): StepView[] {
     ...kindFields(log, one.id, undefined),
     state: one.state,
   }));
-  const deliveries = [...pending.values()].map((one) =>
-    nextView(one.message.id, one, failedStep(one.failures), log.run),
-  );
-  return [...deliveries, ...busy];
+  const deliveries = [...pending.values()].flatMap((one) => deliveryViews(one, log.run));
+  const failed = new Set([...pending.values()].map((one) => failedStep(one.failures)));
+  const retried = attempts
+    .open(log.run)
+    .filter(({ stepName }) => !failed.has(stepName))
+    .map((step) => ({ ...policyView(log.run), ...step }));
+  return [...deliveries, ...busy, ...retried];
+}
+
+/** A delivery that is next, or the steps that its invocation has under way, where the endpoint has said which. */
+function deliveryViews(pending: PendingMessage, run: Run): StepView[] {
+  const view = nextView(pending.message.id, pending, failedStep(pending.failures), run);
+  const steps = run.holder === pending.message.seq ? run.inProgress?.steps : undefined;
+  if (steps === undefined || steps === "unknown" || steps.length === 0) return [view];
+  return steps.map(({ name, type }) => ({ ...view, stepName: name, stepType: type }));
 }
 
 function nextView(
@@ -232,7 +262,7 @@ function cancelView(report: CallbackReport): Pick<RunView, "cancelFunction"> {
   return report.state === "NONE" ? {} : { cancelFunction: reportView(report, report.state) };
 }
 
-/** What became of the report of a run's end. */
+/** Shows the report of a run's end. */
 function reportView({ message, reply, failures }: CallbackReport, state: CallbackState): ReportView {
   return {
     messageId: message.id,
@@ -252,5 +282,5 @@ function reportView({ message, reply, failures }: CallbackReport, state: Callbac
 }
 
 function decode({ body }: HistoryEntry): string {
-  return Buffer.from(body, "base64").toString();
+  return textFromBase64(body);
 }

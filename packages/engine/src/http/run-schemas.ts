@@ -52,6 +52,8 @@ const step = z.object({
   callType: z.string().optional(),
   concurrent: z.int().optional(),
   createdAt: time.optional(),
+  startedAt: time.optional(),
+  durationMs: z.number().optional(),
   errors,
   headers: headers.optional(),
   nextDeliveryTime: time.optional(),
@@ -125,7 +127,7 @@ export const run = z
 export type RunView = Output<typeof run>;
 export type GroupView = Output<typeof group>;
 export type StepView = Output<typeof step>;
-/** What is shown of a step of one kind or another. */
+/** The fields of a step that depend on its kind. */
 export type KindView = Output<typeof kinds>;
-/** What became of the report of a run's end. */
+/** The state of the report of a run's end. */
 export type ReportView = Output<typeof report>;

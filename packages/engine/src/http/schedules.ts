@@ -3,17 +3,14 @@ import { z } from "zod";
 import { EngineError } from "../rules/engine-error.ts";
 import { toHeaderMap } from "../rules/header.ts";
 import { DEFAULT_RETRIES } from "../rules/message.ts";
-import type { PublishRequest } from "../rules/new-message.ts";
 import { OPTION_HEADERS } from "../rules/option-headers.ts";
-import { describeSchedule, type Schedule, toSchedule } from "../rules/schedule.ts";
-import { isUrlGroupName, unknownDestination } from "../rules/url-group.ts";
+import { describeSchedule, type Schedule } from "../rules/schedule.ts";
 import { raw } from "./json.ts";
 import { destination, named } from "./parameters.ts";
+import { toPublishRequest } from "./published.ts";
 import { type Output, type Routes, route } from "./route.ts";
-import { body, done, flow, headers, labels, seconds, time } from "./schemas.ts";
+import { body, done, flow, headers, labels, scheduled, seconds, time } from "./schemas.ts";
 import { bodyView, flowView, labelsView, redactHeaders } from "./serializers.ts";
-import type { Service } from "./service.ts";
-import { toPublishRequest } from "./submit.ts";
 
 const schedule = z
   .object({
@@ -41,15 +38,12 @@ const schedule = z
   })
   .meta({ id: "Schedule" });
 
-/** What the sender is told of a schedule. */
-export const scheduled = z.object({ scheduleId: z.string() }).meta({ id: "Scheduled" });
-
 const path = "/v2/schedules/{schedule}";
 const params = { schedule: named("schedule id") };
 const pause = switched("Pause a schedule", true);
 const resume = switched("Resume a schedule", false);
 
-export const schedules: Routes = {
+export const schedules = {
   "/v2/schedules": {
     GET: route({
       summary: "List schedules, the oldest first",
@@ -80,7 +74,9 @@ export const schedules: Routes = {
       headers: OPTION_HEADERS,
       body: raw,
       answers: { 200: scheduled },
-      handle: (input, service) => createSchedule(toPublishRequest(input.params.schedule, input), service),
+      handle: async (input, { store, limits }) => ({
+        scheduleId: await store.createSchedule(toPublishRequest(input.params.schedule, input), limits),
+      }),
     }),
     DELETE: route({
       summary: "Delete a schedule by its id, if there is one",
@@ -93,22 +89,9 @@ export const schedules: Routes = {
       },
     }),
   },
-};
+} satisfies Routes;
 
-/** Stores a schedule. */
-export async function createSchedule(
-  request: PublishRequest,
-  { store, limits }: Service,
-): Promise<Output<typeof scheduled>> {
-  const { destination } = request;
-  const urlGroup = isUrlGroupName(destination) ? await store.urlGroup(destination) : undefined;
-  if (isUrlGroupName(destination) && !urlGroup) throw unknownDestination(destination);
-  const schedule = toSchedule(request, urlGroup, limits);
-  await store.putSchedule(schedule, limits);
-  return { scheduleId: schedule.id };
-}
-
-function switched(summary: string, paused: boolean): Routes[string]["POST"] & object {
+function switched(summary: string, paused: boolean) {
   return route({
     summary,
     params,

@@ -12,13 +12,13 @@ export const base64 = z.string().meta({ contentEncoding: "base64" });
 /** Values by the names of headers, in Train-Case. */
 export const headers = z.record(z.string(), z.array(z.string()));
 
-/** What somebody knows something by, in what is asked. */
+/** An id in a request. */
 export const id = z
   .string()
   .max(ID.maxLength, `expected up to ${ID.maxLength} characters`)
   .regex(new RegExp(ID.pattern, "u"), "it holds control characters");
 
-/** What is wrong. */
+/** An error's body. */
 export const error = z
   .object({ error: z.string().meta({ description: "What is wrong, and with which field." }) })
   .meta({ id: "Error" });
@@ -31,7 +31,7 @@ export const cancelled = z.object({ cancelled: z.int() }).meta({ id: "Cancelled"
 /** Labels, the first of them also by itself. */
 export const labels = { label: z.string().optional(), labels: z.array(z.string()).optional() };
 
-/** Of flow control, as a message asks for it. */
+/** A message's flow control. */
 export const flow = {
   flowControlKey: z.string().optional(),
   parallelism: z.int().optional(),
@@ -74,7 +74,7 @@ export const message = z
   })
   .meta({ id: "Message" });
 
-/** What a sender is told of a message. */
+/** The answer for a published message. */
 export const published = z
   .object({
     messageId: z.string(),
@@ -85,7 +85,10 @@ export const published = z
   })
   .meta({ id: "Published" });
 
-/** What a sender is told of a run. */
+/** The answer for a created schedule. */
+export const scheduled = z.object({ scheduleId: z.string() }).meta({ id: "Scheduled" });
+
+/** The answer for a triggered run. */
 export const triggered = z
   .object({ workflowRunId: z.string(), workflowCreatedAt: time, deduplicated: z.boolean().optional() })
   .meta({ id: "Triggered" });
@@ -95,7 +98,7 @@ export const resumedRun = z
   .object({ workflowRunId: z.string(), workflowCreatedAt: time })
   .meta({ id: "Revived" });
 
-/** What became of a report. */
+/** The state of a report. */
 export const callbackState = z.enum([
   "CALLBACK_INPROGRESS",
   "CALLBACK_SUCCESS",
@@ -115,7 +118,7 @@ const errorBody = z.object({
     .optional(),
 });
 
-/** What became of the rollbacks of a run's steps, in the order in which they were made. */
+/** The rollbacks of a run's steps, in the order in which they ran. */
 export const rollbacks = z
   .array(
     z.object({
@@ -129,5 +132,5 @@ export const rollbacks = z
   )
   .optional();
 
-/** Of a list that comes in pages; it isn't there on the last one. */
+/** The cursor of a list's next page; absent on the last page. */
 export const cursor = { cursor: z.string().optional() };

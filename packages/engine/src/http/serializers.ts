@@ -68,7 +68,7 @@ export function bodyView<Name extends "body" | "responseBody">(
   }
 }
 
-/** What became of the rollbacks of a run's steps, in the order in which they were made. */
+/** Shows the rollbacks of a run's steps, in the order in which they ran. */
 export function rollbacksView(rollbacks: readonly RollbackRecord[]): {
   readonly rollbacks?: readonly RollbackRecord[];
 } {
@@ -97,7 +97,7 @@ export function hash(value: string | Uint8Array): string {
   return `REDACTED:${createHash("sha256").update(value).digest("hex")}`;
 }
 
-/** Of a message, or of all of a schedule's. */
+/** Shows the flow control of a message, or of a schedule's messages. */
 export function flowView(
   flow: Message["flow"],
 ): Pick<View, "flowControlKey" | "parallelism" | "rate" | "period"> {

@@ -1,17 +1,20 @@
-import { PREFIX } from "@perdure/core/protocol";
+import { LOWERCASE_PREFIX } from "@perdure/core/protocol";
 import type { Context, Handler } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { rawDestination } from "../rules/destination.ts";
 import { invalid } from "../rules/engine-error.ts";
 import { readBody } from "./body.ts";
+import { toJsonBody } from "./json-answer.ts";
 import { decode } from "./parameters.ts";
 import { targetOf } from "./path.ts";
-import type { Input, Parameters, Route, Values } from "./route.ts";
+import type { Head, Input, Parameters, Route, Values } from "./route.ts";
 import type { Env, Service } from "./service.ts";
 
+const JSON_TYPE = { "Content-Type": "application/json" };
+
 /** In-process callers have no address. */
-const LOCAL = "127.0.0.1";
-const OWN = PREFIX.own.toLowerCase();
+export const LOCAL = "127.0.0.1";
+const OWN = LOWERCASE_PREFIX.own;
 
 /** Reads a request as the route declares it, and answers. */
 export function serve(pattern: string, route: Route, service: Service): Handler<Env> {
@@ -23,10 +26,11 @@ export function serve(pattern: string, route: Route, service: Service): Handler<
       const head = readHead(c, pattern, route, service);
       await route.admit?.(head, service);
       const limit = route.bodyLimit?.(limits) ?? limits.requestBytes;
-      const body = await route.body?.read(await readBody(head.request, limit, hold), limits);
+      const body = await route.body?.read(await readBody(head.request, limit, hold), service, head);
       const shown = await route.handle({ ...head, body }, service);
       if (shown instanceof Response) return shown;
-      return c.json(shown as object, (route.status?.(shown) ?? usual) as ContentfulStatusCode);
+      const status = (route.status?.(shown) ?? usual) as ContentfulStatusCode;
+      return c.body(toJsonBody(shown), status, JSON_TYPE);
     } finally {
       hold.release();
     }
@@ -39,7 +43,7 @@ function readHead(
   pattern: string,
   route: Route,
   { clock }: Service,
-): Omit<Input<Parameters, Parameters>, "body"> {
+): Head & Omit<Input<Parameters, Parameters>, "body"> {
   const request = c.req.raw;
   const target = targetOf(request, c.env);
   const given = pattern.endsWith("*") ? readRest(target, pattern, route) : c.req.param();
@@ -52,7 +56,7 @@ function readHead(
   return { params, query, headers, request, target, callerIp, now: clock.now() };
 }
 
-/** What a pattern's `*` stands for, by the names in the path as it is shown: the last one has all that is left. */
+/** Reads the path that a pattern's `*` matches, by the names in the documented path. The last name gets the rest. */
 function readRest(
   target: string,
   pattern: string,
@@ -109,7 +113,10 @@ function checkText(value: string | undefined, name: string): string {
   throw invalid(`parameter ${name}`, "it holds control characters, or bytes that aren't UTF-8");
 }
 
-function readValues(declared: Parameters, valuesOf: (name: string) => readonly string[]): Values<Parameters> {
+export function readValues(
+  declared: Parameters,
+  valuesOf: (name: string) => readonly string[],
+): Values<Parameters> {
   return Object.fromEntries(
     Object.entries(declared).map(([name, parameter]) => [name, parameter.read(valuesOf(name), name)]),
   );

@@ -11,7 +11,7 @@ import type { UrlGroupLimits } from "../rules/url-group.ts";
 import type { WebhookLimits } from "../store/waits.ts";
 import type { BodyBudget } from "./body.ts";
 
-/** What the API works with. */
+/** The objects that the API uses. */
 export interface Service {
   readonly store: Store;
   readonly clock: Clock;
@@ -37,7 +37,7 @@ export interface Service {
   } & QueueLimits &
     ScheduleLimits &
     UrlGroupLimits;
-  /** Of all requests together. */
+  /** Limits the bodies of all requests together. */
   readonly bodies: BodyBudget;
   /** Flow control keys as they are shown. */
   readonly flows: ShownFlows;
@@ -45,7 +45,7 @@ export interface Service {
   readonly parallelism: () => { readonly max: number; readonly count: number };
 }
 
-/** What clients show. */
+/** The tokens that clients send. */
 export interface Tokens {
   /** With these everything is allowed. */
   readonly full: readonly string[];
@@ -53,7 +53,7 @@ export interface Tokens {
   readonly readOnly: readonly string[];
 }
 
-/** What is known of a request besides itself. */
+/** The connection's properties of a request. */
 export interface Bindings {
   /** The address it came from. */
   readonly callerIp?: string | undefined;

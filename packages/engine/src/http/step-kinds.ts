@@ -1,10 +1,9 @@
-import type { StepRecord, StepType } from "@perdure/core/protocol";
+import { keyOf, type StepRecord, type StepType, stepOfKey, textFromBase64 } from "@perdure/core/protocol";
 import { toText } from "../rules/bytes.ts";
 import { type CalledStep, calledStep } from "../rules/call.ts";
 import { toHeaderMap } from "../rules/header.ts";
 import type { Message } from "../rules/message.ts";
-import { keyOf } from "../rules/record-key.ts";
-import type { Child, LoggedWait, PendingMessage, RunLog } from "../store/lists.ts";
+import type { Child, LoggedSleep, LoggedWait, PendingMessage, RunLog } from "../store/lists.ts";
 import type { KindView, StepState } from "./run-schemas.ts";
 import { redactHeaders } from "./serializers.ts";
 import { shownBody, stepState } from "./step-state.ts";
@@ -20,7 +19,7 @@ export interface InProgressStep {
   readonly pending: PendingMessage | undefined;
 }
 
-/** What a log shows of a step beside what all steps have, by its kind. */
+/** Returns the fields of a step that depend on its kind. */
 export function kindFields(log: RunLog, id: number, record: StepRecord | undefined): KindView {
   const key = keyOf("result", id);
   const call = callOf(log, id);
@@ -42,6 +41,7 @@ export function inProgressSteps(log: RunLog): Map<number, InProgressStep> {
   const all = [
     ...log.messages.flatMap((pending) => ofMessage(pending)),
     ...[...log.waits.values()].map((wait) => ofWait(wait)),
+    ...[...log.sleeps].map(([key, sleep]) => ofSleep(log, key, sleep)),
     ...[...log.children.values()].flatMap((child) => ofChild(child)),
   ];
   return new Map(all.filter(({ id }) => !recorded.has(keyOf("result", id))).map((one) => [one.id, one]));
@@ -69,6 +69,13 @@ function ofWait({ wait, open }: LoggedWait): InProgressStep {
   return { id, messageId: wait.message.id, stepName, stepType, state, pending: undefined };
 }
 
+function ofSleep({ entries }: RunLog, key: string, { sleep, open }: LoggedSleep): InProgressStep {
+  const { stepId: id, stepName, stepType } = sleep.step;
+  const plan = entries.find((entry) => entry.key === keyOf("plan", stepOfKey(key)));
+  const state = open ? "STEP_PROGRESS" : "STEP_CANCELED";
+  return { id, messageId: plan?.messageId ?? "", stepName, stepType, state, pending: undefined };
+}
+
 function ofChild({ run }: Child): InProgressStep[] {
   if (!run.invoker) return [];
   const { step, message } = run.invoker;
@@ -80,8 +87,11 @@ function ofChild({ run }: Child): InProgressStep[] {
 
 function callOf(log: RunLog, id: number): { message: Message; body: string } | undefined {
   const entry = log.entries.find(({ key }) => key === keyOf("call", id));
-  const message = entry && log.calls.get(entry.messageId);
-  return message && { message, body: Buffer.from(entry.body, "base64").toString() };
+  const inline = entry ?? log.entries.find(({ key }) => key === keyOf("plan", id));
+  const message = inline && log.calls.get(inline.messageId);
+  if (!message) return undefined;
+  const body = entry ? textFromBase64(entry.body) : toText(message.body ?? new Uint8Array());
+  return { message, body };
 }
 
 function callFields({ run }: RunLog, { url, method, forward }: Message, body: string): KindView {

@@ -1,36 +1,32 @@
-import type { WebhookHit } from "@perdure/core/protocol";
+import { CONNECTION_HEADERS, type WebhookHit } from "@perdure/core/protocol";
 import { toBase64, toBytes } from "../rules/bytes.ts";
 import { EngineError } from "../rules/engine-error.ts";
 import { trainCase } from "../rules/header.ts";
 import { raw } from "./json.ts";
 import { part } from "./parameters.ts";
-import { type Input, type Routes, route } from "./route.ts";
+import { type Body, type Head, type Routes, route } from "./route.ts";
 import { done } from "./schemas.ts";
 
 // What belongs to the connection by which the request came.
-const OF_CONNECTION = new Set([
-  "connection",
-  "content-length",
-  "host",
-  "keep-alive",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-]);
+const OF_CONNECTION: ReadonlySet<string> = new Set(CONNECTION_HEADERS);
+
+const hit: Body<WebhookHit> = {
+  type: raw.type,
+  required: raw.required,
+  read: (bytes, { trustProxy }, head) => toHit(head, bytes, trustProxy),
+};
 
 /**
  * The request is the event. Its address is all that a sender needs to know, and good only for what the run has made as a
  * webhook.
  */
-export const webhooks: Routes = {
+export const webhooks = {
   "/v2/workflows/hooks/:userId/:runId/:eventId": {
     ALL: route({
       summary: "Send a run the event that a webhook of its own waits for",
       params: { userId: part, runId: part, eventId: part },
       foreignQuery: true,
-      body: raw,
+      body: hit,
       bodyLimit: ({ webhookBytes, requestBytes }) => Math.min(webhookBytes, requestBytes),
       async admit({ params: { runId, eventId } }, { store, limits }) {
         const state = await store.webhookState(runId, eventId, limits.webhookKept);
@@ -40,9 +36,8 @@ export const webhooks: Routes = {
       answers: { 200: done },
       open: true,
       async handle(input, service) {
-        const { params, body } = input;
-        const { runId, eventId } = params;
-        const data = toBytes(JSON.stringify(toHit(input, body, service.trustProxy)));
+        const { runId, eventId } = input.params;
+        const data = toBytes(JSON.stringify(input.body));
         const webhook = service.limits.webhookKept;
         const result = await service.store.notify({ runId, eventId, data, webhook });
         if (result.kind === "full") throw full();
@@ -51,7 +46,7 @@ export const webhooks: Routes = {
       },
     }),
   },
-};
+} satisfies Routes;
 
 /** To a sender without a token it makes no difference what exactly there isn't. */
 function noSuchWebhook(): EngineError {
@@ -64,11 +59,7 @@ function full(): EngineError {
   return new EngineError("rate_limited", message, { retryAfter: 60 });
 }
 
-function toHit(
-  { request, target }: Pick<Input, "request" | "target">,
-  body: Uint8Array,
-  trustProxy: boolean,
-): WebhookHit {
+function toHit({ request, target }: Head, body: Uint8Array, trustProxy: boolean): WebhookHit {
   const { url, method, headers } = request;
   const address = new URL(url);
   const forwarded = (name: string): string | undefined =>

@@ -22,7 +22,7 @@ import { run, runState, type StepState, stepState } from "./run-schemas.ts";
 import { cursor } from "./schemas.ts";
 import { truncateBodies } from "./truncate-bodies.ts";
 
-/** What the message of a step in each state is in. */
+/** The states of a step's message for each state of the step. */
 const STEP_STATES: Record<StepState, readonly MessageState[]> = {
   STEP_PROGRESS: ["CREATED", "ACTIVE"],
   STEP_SUCCESS: ["DELIVERED"],
@@ -74,10 +74,10 @@ const listed = route({
   },
 });
 
-export const workflowLogs: Routes = {
+export const workflowLogs = {
   "/v2/workflows/events": { GET: listed },
   "/v2/workflows/logs": { GET: listed },
-};
+} satisfies Routes;
 
 function toQuery(asked: Values<typeof query>): RunQuery {
   const { workflowRuns: named, cursor: before } = asked;
@@ -100,7 +100,7 @@ function toQuery(asked: Values<typeof query>): RunQuery {
   };
 }
 
-/** Of runs, or of steps: then those are meant that have one. */
+/** Reads states of runs, or of steps: these select the runs with such a step. */
 function toStates(
   states: readonly (RunState | StepState)[] | undefined,
 ): Pick<RunQuery, "states" | "stepStates"> {

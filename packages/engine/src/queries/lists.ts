@@ -1,7 +1,6 @@
-import { HEADER } from "@perdure/core/protocol";
+import { keyOf, LOWERCASE_HEADER } from "@perdure/core/protocol";
 import type { MessageKind } from "../rules/message.ts";
 import type { Outcome } from "../rules/message-status.ts";
-import { keyPattern } from "../rules/record-key.ts";
 import type { Run } from "../rules/run.ts";
 import type { CallbackState, DeadLetter, DeadLetterQuery, Page, RunLog, RunQuery } from "../store/lists.ts";
 import { type RunRow, STATE, toRun } from "../store/tables/rows.ts";
@@ -26,7 +25,7 @@ const stepsIn = (
   states: readonly string[],
 ): Sql => sql`SELECT one.key FROM runs AS one, (${strings(states)}) AS wanted
   WHERE CASE wanted.value
-  WHEN ${DELIVERED} THEN EXISTS (SELECT 1 FROM entries WHERE run = one.key AND record LIKE ${keyPattern("result")})
+  WHEN ${DELIVERED} THEN EXISTS (SELECT 1 FROM entries WHERE run = one.key AND record LIKE ${keyOf("result", "%")})
   ELSE EXISTS (SELECT 1 FROM messages LEFT JOIN due ON due.message = messages.seq WHERE messages.run = one.key
     AND messages.kind IN (${constants<MessageKind>("step", "call", "answer")}) AND ${STATE} = wanted.value) END`;
 
@@ -89,9 +88,9 @@ export async function deadLetters(tx: Tx, query: DeadLetterQuery): Promise<Page<
   return { items: await toDeadLetters(tx, shown.rows), next: shown.next };
 }
 
-const unhandled = sql`${POSITION}(lower(coalesce(callback.reply_headers, '')), ${`"${HEADER.noFailureFunction.toLowerCase()}"`}) > 0`;
+const unhandled = sql`${POSITION}(lower(coalesce(callback.reply_headers, '')), ${`"${LOWERCASE_HEADER.noFailureFunction}"`}) > 0`;
 
-/** What the states of reports are in the table. */
+/** The condition of each report state in SQL. */
 const CALLBACK: Record<CallbackState, Sql> = {
   CALLBACK_INPROGRESS: sql`dlq.callback IS NOT NULL AND callback.outcome IS NULL`,
   CALLBACK_SUCCESS: sql`callback.outcome = ${DELIVERED} AND NOT ${unhandled}`,

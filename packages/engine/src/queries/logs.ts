@@ -13,7 +13,7 @@ interface LogRow {
   readonly at: number;
   readonly attempt: number | null;
   readonly due_at: number | null;
-  /** What the message carries. */
+  /** Size of the message's body. */
   readonly bytes: number;
 }
 

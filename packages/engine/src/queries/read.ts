@@ -1,15 +1,16 @@
-import type { CallType, RollbackRecord } from "@perdure/core/protocol";
+import { type CallType, isKeyOf, type RollbackRecord } from "@perdure/core/protocol";
 import { isUnhandled } from "../rules/answer.ts";
 import { fromBase64, toBase64 } from "../rules/bytes.ts";
 import { type Failure, type Message, type MessageKind, POST_RUN_KINDS } from "../rules/message.ts";
 import type { Outcome } from "../rules/message-status.ts";
 import type { Run } from "../rules/run.ts";
-import type { NewWait } from "../rules/wait.ts";
+import type { NewSleep, NewWait } from "../rules/wait.ts";
 import {
   type CallbackReport,
   type Child,
   callbackState,
   type DeadLetter,
+  type LoggedSleep,
   type LoggedWait,
   type PendingMessage,
   type RecordedEntry,
@@ -62,7 +63,7 @@ export async function message(tx: Tx, id: string, since: number): Promise<Stored
   };
 }
 
-/** What runs were, step by step: a handful of statements, however many they are. */
+/** Reads runs with their steps, in a fixed number of statements. */
 export async function runLogs(tx: Tx, rows: readonly RunRow[]): Promise<RunLog[]> {
   const keys = rows.map(({ key }) => key);
   const entries = await entriesOf(tx, keys);
@@ -77,14 +78,17 @@ export async function runLogs(tx: Tx, rows: readonly RunRow[]): Promise<RunLog[]
   const dead = await tx.all<DeadLetterRow>(
     sql`SELECT ${DEAD_LETTER} FROM dlq WHERE run IN (${numbers(keys)})`,
   );
-  const callIds = [...entries.values()].flat().filter(({ callType }) => callType === "toCallback");
+  // A call that was asked for inline has the entry of its plan.
+  const callIds = [...entries.values()]
+    .flat()
+    .filter(({ callType, key }) => callType === "toCallback" || isKeyOf("plan", key));
   const letters = await messagesOf(tx, {
     seqs: dead.flatMap(({ message, callback }) => (callback === null ? [message] : [message, callback])),
     ids: callIds.map(({ messageId }) => messageId),
   });
   const failures = await failuresOf(tx, [...messages, ...letters.values()]);
   const rollbacks = await rollbacksOfRuns(tx, keys);
-  const waits = await waitsOf(tx, keys);
+  const { waits, sleeps } = await waitsOf(tx, keys);
   const children = await childrenOf(tx, keys);
   const calls = new Map([...letters.values()].map((row) => [row.id, row]));
   const ofRuns = groupBy(messages, (row) => [row.run ?? 0, row]);
@@ -114,11 +118,12 @@ export async function runLogs(tx: Tx, rows: readonly RunRow[]): Promise<RunLog[]
       rollbacks: rollbacks.get(key) ?? [],
       calls: new Map(
         history.flatMap(({ callType, messageId }): [string, Message][] => {
-          const call = callType === "toCallback" ? calls.get(messageId) : undefined;
-          return call ? [[messageId, toMessage(call)]] : [];
+          const call = callType === "attempt" ? undefined : calls.get(messageId);
+          return call?.kind === "call" ? [[messageId, toMessage(call)]] : [];
         }),
       ),
       waits: waits.get(key) ?? new Map(),
+      sleeps: sleeps.get(key) ?? new Map(),
       children: children.get(key) ?? new Map(),
     };
   });
@@ -143,7 +148,7 @@ export async function toDeadLetters(tx: Tx, rows: readonly DeadLetterRow[]): Pro
   return rows.map((row) => toDeadLetter(row, facts));
 }
 
-/** What rows refer to, by their keys. */
+/** The rows that other rows refer to, by their keys. */
 interface Facts {
   readonly messages: ReadonlyMap<number, MessageRow>;
   readonly failures: ReadonlyMap<number, readonly Failure[]>;
@@ -189,7 +194,7 @@ function toCallbackReport(
   };
 }
 
-/** What a message carries, wherever it is kept. */
+/** Returns a message's body, which may be stored with an entry. */
 export function bodyOf(row: MessageRow, entries: ReadonlyMap<number, Uint8Array>): Uint8Array | undefined {
   return (row.entry === null ? undefined : entries.get(row.entry)) ?? row.body ?? undefined;
 }
@@ -275,15 +280,42 @@ async function entriesOf(tx: Tx, runs: readonly number[]): Promise<Map<number, P
   ]);
 }
 
-async function waitsOf(tx: Tx, runs: readonly number[]): Promise<Map<number, Map<string, LoggedWait>>> {
-  const rows = await tx.all<{ run: number; record: string; open: number; wait: string; created_at: number }>(
-    sql`SELECT run, record, open, wait, created_at FROM waiters WHERE run IN (${numbers(runs)})`,
+interface Waits {
+  readonly waits: ReadonlyMap<number, ReadonlyMap<string, LoggedWait>>;
+  readonly sleeps: ReadonlyMap<number, ReadonlyMap<string, LoggedSleep>>;
+}
+
+interface LoggedWaitRow {
+  readonly run: number;
+  readonly event: string | null;
+  readonly record: string;
+  readonly open: number;
+  readonly wait: string;
+  readonly created_at: number;
+}
+
+async function waitsOf(tx: Tx, runs: readonly number[]): Promise<Waits> {
+  const rows = await tx.all<LoggedWaitRow>(
+    sql`SELECT run, event, record, open, wait, created_at FROM waiters WHERE run IN (${numbers(runs)})`,
   );
-  const waits = groupBy(rows, ({ run, record, open, wait, created_at }): [number, [string, LoggedWait]] => [
-    run,
-    [record, { wait: JSON.parse(wait) as NewWait, open: open === 1, createdAt: created_at }],
-  ]);
-  return new Map([...waits].map(([run, of]) => [run, new Map(of)]));
+  const waits = groupBy(
+    rows.filter(({ event }) => event !== null),
+    ({ run, record, open, wait, created_at }): [number, [string, LoggedWait]] => [
+      run,
+      [record, { wait: JSON.parse(wait) as NewWait, open: open === 1, createdAt: created_at }],
+    ],
+  );
+  const sleeps = groupBy(
+    rows.filter(({ event }) => event === null),
+    ({ run, record, open, wait }): [number, [string, LoggedSleep]] => [
+      run,
+      [record, { sleep: JSON.parse(wait) as NewSleep, open: open === 1 }],
+    ],
+  );
+  return {
+    waits: new Map([...waits].map(([run, of]) => [run, new Map(of)])),
+    sleeps: new Map([...sleeps].map(([run, of]) => [run, new Map(of)])),
+  };
 }
 
 async function childrenOf(tx: Tx, parents: readonly number[]): Promise<Map<number, Map<string, Child>>> {

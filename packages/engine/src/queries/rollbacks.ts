@@ -1,6 +1,5 @@
-import type { RollbackRecord } from "@perdure/core/protocol";
+import { keyOf, type RollbackRecord, stepOfKey } from "@perdure/core/protocol";
 import type { MessageKind } from "../rules/message.ts";
-import { keyPattern, stepOfKey } from "../rules/record-key.ts";
 import { IS_POST_RUN } from "../store/tables/due.ts";
 import { sql, type Tx } from "../store/tx.ts";
 
@@ -18,7 +17,7 @@ export async function startedSteps(tx: Tx, run: number): Promise<number[]> {
     // A message that is gone was delivered.
     sql`SELECT entries.record FROM entries LEFT JOIN messages ON messages.id = entries.message
       LEFT JOIN due ON due.message = messages.seq
-      WHERE entries.run = ${run} AND entries.record LIKE ${keyPattern("plan")}
+      WHERE entries.run = ${run} AND entries.record LIKE ${keyOf("plan", "%")}
         AND coalesce(due.fence, messages.attempts, 1) > 0`,
   );
   return rows.map(({ record }) => Number(stepOfKey(record)));

@@ -1,10 +1,16 @@
-import { HEADER, isSameUrl, NON_RETRYABLE_STATUS, type RollbackAnswer } from "@perdure/core/protocol";
+import {
+  HEADER,
+  isSameUrl,
+  LOWERCASE_HEADER,
+  NON_RETRYABLE_STATUS,
+  type RollbackAnswer,
+} from "@perdure/core/protocol";
 import { toText } from "./bytes.ts";
 import { firstValue, type HeaderMap } from "./header.ts";
 import { isPostRun, type Message, type Reply } from "./message.ts";
 import { hasFeature, type Run } from "./run.ts";
 
-/** What came back of a request, before the engine has decided who answered it. */
+/** The result of a request, before the engine decides who has answered it. */
 export type Attempt = { readonly kind: "answered"; readonly reply: Reply } | Unanswered;
 
 /** No answer in time, or none at all: `error` says why in one line, and `final` that there will never be one. */
@@ -49,6 +55,8 @@ interface AnswerDetails {
   readonly rolledBack: boolean;
   /** The endpoint's capabilities, as {@link Run.capabilities}. */
   readonly capabilities: string | undefined;
+  /** The right to append to the run, which the endpoint has taken. */
+  readonly lease: string | undefined;
 }
 
 /** The message that was answered, and what the engine knows of the run's endpoint. */
@@ -66,7 +74,8 @@ export function interpretAnswer(asked: AnsweredMessage, attempt: Attempt): Answe
   if (attempt.kind !== "answered") return attempt;
   const { reply } = attempt;
   const speaker = sourceOf(asked, reply);
-  if (speaker === "workflow" && isPostRun(asked.message.kind) && isTruncated(reply))
+  const { kind } = asked.message;
+  if (speaker === "workflow" && isPostRun(kind) && reply.status === 200 && !reply.cut && isTruncated(reply))
     return { kind: "unanswered", error: `the answer (status ${reply.status}) was cut short` };
   const kept = speaker === "third party" && asked.message.kind === "failure";
   return {
@@ -102,10 +111,10 @@ function isForWorkflow({ kind, url }: Message, run: Run): boolean {
   }
 }
 
-/** Whether an answer that says that it is JSON isn't, because something on its way has dropped the rest of it. */
-function isTruncated({ status, headers, body, cut }: Reply): boolean {
-  if (status !== 200 || cut || !firstValue(headers, HEADER.contentType)?.includes("application/json"))
-    return false;
+/** Whether an answer lacks its end: it is longer than the engine reads, or says that it is JSON and isn't. */
+export function isTruncated({ headers, body, cut }: Reply): boolean {
+  if (cut) return true;
+  if (!firstValue(headers, HEADER.contentType)?.includes("application/json")) return false;
   try {
     JSON.parse(toText(body));
     return false;
@@ -126,6 +135,7 @@ function detailsFrom(speaker: AnswerSource, { status, headers }: Reply): AnswerD
     unhandled: likely && isUnhandled({ headers }),
     rolledBack: certain && firstValue(headers, HEADER.rollback) === RECORDED,
     capabilities: certain ? firstValue(headers, HEADER.capabilities) : undefined,
+    lease: certain ? firstValue(headers, HEADER.lease) : undefined,
   };
 }
 
@@ -140,15 +150,13 @@ export function isUnhandled(reply: Pick<Reply, "headers">): boolean {
   return firstValue(reply.headers, HEADER.noFailureFunction)?.toLowerCase() === "true";
 }
 
-const PROTOCOL: ReadonlySet<string> = new Set(
-  [
-    HEADER.noFailureFunction,
-    HEADER.errorStepName,
-    HEADER.maxRetries,
-    HEADER.rollback,
-    HEADER.capabilities,
-  ].map((name) => name.toLowerCase()),
-);
+const PROTOCOL: ReadonlySet<string> = new Set([
+  LOWERCASE_HEADER.noFailureFunction,
+  LOWERCASE_HEADER.errorStepName,
+  LOWERCASE_HEADER.maxRetries,
+  LOWERCASE_HEADER.rollback,
+  LOWERCASE_HEADER.capabilities,
+]);
 
 function withoutProtocol(headers: HeaderMap): HeaderMap {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !PROTOCOL.has(name)));

@@ -1,25 +1,32 @@
-import { decodeStepName, HEADER, PREFIX } from "@perdure/core/protocol";
+import {
+  decodeStepName,
+  HEADER,
+  keyOf,
+  LOWERCASE_HEADER,
+  LOWERCASE_PREFIX,
+  newMessageId,
+  PREFIX,
+  type StepRecord,
+} from "@perdure/core/protocol";
 import { toBase64, toBytes } from "./bytes.ts";
 import { NO_POLICY, policyOf } from "./delivery-policy.ts";
 import { checkDestination } from "./destination.ts";
 import { invalid, unsupported } from "./engine-error.ts";
 import { withPrefix } from "./forward.ts";
 import { type HeaderList, toHeaderMap, toShown } from "./header.ts";
-import { newMessageId } from "./ids.ts";
 import { checkDelays, checkLimits, refusePlainOptions } from "./limits.ts";
 import type { Callback, Failure, Message, NewMessage, Reply } from "./message.ts";
 import { type PublishRequest, requireRunId, toNewMessage } from "./new-message.ts";
 import { type OptionLimits, readOptions } from "./options.ts";
-import { keyOf } from "./record-key.ts";
 import type { Run } from "./run.ts";
 
 /** A run's request to a third party, whose answer is to be brought to the workflow. */
 export interface StartCall {
   readonly kind: "call";
   readonly runId: string;
-  /** What no two entries of a run share. */
+  /** The entry's key, unique within its run. */
   readonly key: string;
-  /** What the third party is sent. */
+  /** The body for the third party. */
   readonly body: Uint8Array;
   readonly message: NewMessage;
 }
@@ -31,12 +38,12 @@ export interface CalledStep {
   readonly concurrent: number;
 }
 
-const CALLBACK = PREFIX.callback.toLowerCase();
-const OWN = PREFIX.own.toLowerCase();
+const CALLBACK = LOWERCASE_PREFIX.callback;
+const OWN = LOWERCASE_PREFIX.own;
 
 /** Whether a request's answer is to be brought to a workflow. */
 export function isCall(headers: ReadonlyMap<string, string>): boolean {
-  return headers.get(HEADER.callType.toLowerCase()) === "toCallback";
+  return headers.get(LOWERCASE_HEADER.callType) === "toCallback";
 }
 
 /** @throws EngineError that names the field */
@@ -60,10 +67,10 @@ export function parseCall(request: PublishRequest, limits: OptionLimits): StartC
 }
 
 function readCallback({ headers, now }: PublishRequest, limits: OptionLimits): Callback {
-  const url = headers.get(HEADER.callback.toLowerCase());
+  const url = headers.get(LOWERCASE_HEADER.callback);
   if (!url) throw invalid(HEADER.callback, "a call needs a place to bring its answer to");
   const own = withPrefix(headers, CALLBACK, OWN);
-  const type = own.get(HEADER.callType.toLowerCase());
+  const type = own.get(LOWERCASE_HEADER.callType);
   if (type !== undefined && type !== "fromCallback") {
     throw unsupported(`${PREFIX.callback}${HEADER.callType.slice(PREFIX.own.length)}: ${type}`);
   }
@@ -75,7 +82,7 @@ function readCallback({ headers, now }: PublishRequest, limits: OptionLimits): C
 }
 
 function ofCallback(name: string): boolean {
-  return name === HEADER.callback.toLowerCase() || name.startsWith(CALLBACK);
+  return name === LOWERCASE_HEADER.callback || name.startsWith(CALLBACK);
 }
 
 /** The step that a call is, where what is forwarded with its answer says so. */
@@ -87,7 +94,7 @@ export function calledStep(forward: HeaderList | undefined): CalledStep | undefi
   return { id, name: decodeStepName(headerOf(forward, HEADER.stepName) ?? ""), concurrent };
 }
 
-/** What a call came to: an answer, or the last failure to get one. */
+/** The end of a call: an answer, or its last failure. */
 export interface CallEnd {
   readonly at: number;
   readonly reply: Reply | undefined;
@@ -145,6 +152,26 @@ function answerBody(call: Message, run: Run, { reply, failure }: CallEnd): objec
     workflowRunId: run.id,
     workflowCreatedAt: run.createdAt,
   };
+}
+
+/**
+ * The record of a call's answer, as endpoints make it of the delivery of the answer.
+ *
+ * @param plan of the step, with whose fields it is recorded
+ */
+export function toAnswerRecord(
+  { targetStep = 0, ...plan }: StepRecord,
+  { reply, failure }: CallEnd,
+): { readonly key: string; readonly json: string } {
+  const body = reply?.body ?? toBytes(failure?.error ?? "");
+  // One character for each byte: the text need not be UTF-8.
+  const answer = {
+    status: reply?.status ?? 0,
+    body: Buffer.from(body).toString("latin1"),
+    header: toShown(reply?.headers ?? {}),
+  };
+  const record: StepRecord = { ...plan, stepId: targetStep, out: JSON.stringify(answer) };
+  return { key: keyOf("result", targetStep), json: JSON.stringify(record) };
 }
 
 function headerOf(list: HeaderList, name: string): string | undefined {

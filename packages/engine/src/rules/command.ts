@@ -1,11 +1,18 @@
-import { HEADER, PREFIX, parseDuration, recordKey, type StepRecord } from "@perdure/core/protocol";
+import {
+  HEADER,
+  LOWERCASE_HEADER,
+  PREFIX,
+  parseDuration,
+  recordKey,
+  type StepRecord,
+  toRunId,
+} from "@perdure/core/protocol";
 import { toText } from "./bytes.ts";
 import { isCall, parseCall, type StartCall } from "./call.ts";
 import { type Deduplication, deduplicationOf } from "./deduplication.ts";
 import { policyOf } from "./delivery-policy.ts";
 import { checkDestination } from "./destination.ts";
 import { EngineError, invalid, unsupported } from "./engine-error.ts";
-import { newRunId } from "./ids.ts";
 import { type Invocation, isInvoke, readInvocation } from "./invoke.ts";
 import { checkLimits, refusePlainOptions } from "./limits.ts";
 import type { NewMessage } from "./message.ts";
@@ -17,7 +24,7 @@ import {
   toNewMessage,
 } from "./new-message.ts";
 import { type OptionLimits, type Options, readOptions } from "./options.ts";
-import { readRecord } from "./record.ts";
+import { readRecord, toRecord } from "./record.ts";
 import { ALL_FEATURES, type NewRun, type RunConfig } from "./run.ts";
 import { messageOf } from "./thrown.ts";
 import { toEndpoint, type UrlGroup } from "./url-group.ts";
@@ -46,7 +53,7 @@ export interface StartRun {
 export interface AppendStep {
   readonly kind: "append";
   readonly runId: string;
-  /** What no two records of a run share. */
+  /** The record's key, unique within its run. */
   readonly key: string;
   readonly record: StepRecord;
   /** The record as it came. */
@@ -55,11 +62,19 @@ export interface AppendStep {
 }
 
 const CALL_CALLBACK_PREFIX = `${PREFIX.callback}${PREFIX.workflow.slice(PREFIX.own.length)}`.toLowerCase();
-const INIT = HEADER.init.toLowerCase();
+const INIT = LOWERCASE_HEADER.init;
+
+/** Bytes of a record that isn't one, for the error. */
+const MAX_SHOWN = 1000;
 
 /** True for a request that belongs to a live run: one fault in it is a fault of the whole batch. */
 export function belongsToLiveRun(headers: ReadonlyMap<string, string>): boolean {
   return isAppend(headers) || isInvoke(headers);
+}
+
+/** True for a request that adds a record to a run, and not a call. */
+export function isStep(headers: ReadonlyMap<string, string>): boolean {
+  return isAppend(headers) && !isCall(headers);
 }
 
 function isAppend(headers: ReadonlyMap<string, string>): boolean {
@@ -116,7 +131,7 @@ function parsePublish(
 export function parseTrigger(request: PublishRequest, limits: OptionLimits): StartRun {
   const url = checkDestination(request.destination, limits);
   const options = readRunOptions(request, limits);
-  const id = request.headers.get(HEADER.runId.toLowerCase()) ?? newRunId();
+  const id = request.headers.get(LOWERCASE_HEADER.runId) ?? toRunId();
   return toStartRun(checkRunId(id), url, options, request, true);
 }
 
@@ -127,7 +142,7 @@ function parseStart(
   invocation: Invocation | undefined,
 ): StartRun {
   const id = requireRunId(request.headers);
-  const configuresRun = request.headers.get(HEADER.triggerBySdk.toLowerCase())?.toLowerCase() === "true";
+  const configuresRun = request.headers.get(LOWERCASE_HEADER.triggerBySdk)?.toLowerCase() === "true";
   const start = { ...toStartRun(id, url, options, request, false), configuresRun };
   if (!invocation) return start;
   const { payload, invoker } = invocation;
@@ -143,7 +158,7 @@ function toStartRun(
 ): StartRun {
   // A client that starts a run over the REST route says nothing of the endpoint's features: the endpoint will.
   const features =
-    request.headers.get(HEADER.featureSet.toLowerCase())?.split(",") ??
+    request.headers.get(LOWERCASE_HEADER.featureSet)?.split(",") ??
     (awaitingConfiguration ? ALL_FEATURES : []);
   const config: RunConfig = {
     forward: options.forward,
@@ -172,7 +187,7 @@ function toStartRun(
 function withoutRepeated(options: Options, headers: ReadonlyMap<string, string>): Options {
   const { failure } = options;
   if (!failure) return options;
-  const chosen = headers.get(HEADER.failureOptions.toLowerCase())?.split(/, */) ?? [];
+  const chosen = headers.get(LOWERCASE_HEADER.failureOptions)?.split(/, */) ?? [];
   const kept = <Name extends "retries" | "retryDelay">(
     name: Name,
     header: string,
@@ -190,7 +205,7 @@ function withoutRepeated(options: Options, headers: ReadonlyMap<string, string>)
 
 /** How long a run may take, in milliseconds. @throws EngineError `invalid_request` */
 export function lifetimeOf(headers: ReadonlyMap<string, string>): number | undefined {
-  const text = headers.get(HEADER.runTimeout.toLowerCase());
+  const text = headers.get(LOWERCASE_HEADER.runTimeout);
   if (text === undefined) return undefined;
   const ms = parseDuration(text);
   if (ms !== undefined && ms > 0) return ms;
@@ -198,7 +213,7 @@ export function lifetimeOf(headers: ReadonlyMap<string, string>): number | undef
 }
 
 function triggerIdOf(headers: ReadonlyMap<string, string>): string | undefined {
-  const id = headers.get(HEADER.triggerId.toLowerCase());
+  const id = headers.get(LOWERCASE_HEADER.triggerId);
   if (id === undefined || /^[\w-]{1,64}$/.test(id)) return id;
   throw invalid(HEADER.triggerId, `expected up to 64 letters, digits, "-" and "_", got "${id}"`);
 }
@@ -207,7 +222,8 @@ function parseAppend(url: string, options: Options, request: PublishRequest): Ap
   const runId = requireRunId(request.headers);
   let record: StepRecord;
   try {
-    record = readRecord(toText(request.body));
+    const { body, json } = request;
+    record = json ? toRecord(json.value, toText(body.subarray(0, MAX_SHOWN))) : readRecord(toText(body));
   } catch (cause) {
     throw new EngineError("invalid_request", `invalid step for workflow run ${runId}: ${messageOf(cause)}`, {
       cause,
@@ -231,7 +247,7 @@ function readRunOptions(request: PublishRequest, limits: OptionLimits): Options 
 
 /** The answer to a call is the engine's to make, as is the report of a failure. */
 function refuseOtherCalls(headers: ReadonlyMap<string, string>): void {
-  const callType = headers.get(HEADER.callType.toLowerCase());
+  const callType = headers.get(LOWERCASE_HEADER.callType);
   if (callType !== undefined && callType !== "step") throw unsupported(`${HEADER.callType}: ${callType}`);
   // Only the answer to a call belongs to a run.
   const name = [...headers.keys()].find((one) => one.startsWith(CALL_CALLBACK_PREFIX));

@@ -4,7 +4,7 @@ import { messageOf } from "./thrown.ts";
 
 /** `CRON_TZ=Area/City ` before the five fields. */
 const ZONE = /^CRON_TZ=(\S+)\s+/;
-/** What the database of time zones has names of: an offset such as `+02:00` knows of no summer time. */
+/** A name of the time zone database. An offset such as `+02:00` has no daylight saving time. */
 const ZONE_NAME = /^[A-Za-z][\w+-]*(?:\/[\w+-]+)*$/;
 const FIELDS = 5;
 

@@ -1,4 +1,4 @@
-import { toHttpUrl } from "@perdure/core/protocol";
+import { LOWERCASE_PREFIX, toHttpUrl } from "@perdure/core/protocol";
 import { EngineError } from "./engine-error.ts";
 
 const MAX_URL_LENGTH = 8192;
@@ -70,7 +70,7 @@ function isForEngine(parameter: string): boolean {
   // An escape hides nothing: what is read as the engine's goes to nobody else.
   const [written = ""] = new URLSearchParams(parameter).keys();
   const name = written.toLowerCase();
-  return name === "qstash_token" || name.startsWith("upstash-");
+  return name === "qstash_token" || name.startsWith(LOWERCASE_PREFIX.own);
 }
 
 /** Where a URL leads: its host with its port, and its path without its query, as they are written. */

@@ -32,7 +32,7 @@ export type EngineErrorCode =
 export interface EngineErrorFacts {
   /** The header, parameter, option or field that is wrong. */
   readonly field?: string | undefined;
-  /** What is wrong with the field. */
+  /** The reason why the field is invalid. */
   readonly reason?: string | undefined;
   /** The limit that is reached. */
   readonly limit?: number | undefined;
@@ -77,4 +77,15 @@ export function invalid(field: string, reason: string, options: ErrorOptions = {
 /** A part of the protocol that this engine doesn't offer. The engine refuses it rather than ignore it. */
 export function unsupported(field: string): EngineError {
   return new EngineError("unsupported", `${field} is not supported by this engine`, { field });
+}
+
+/** A value over one of the engine's limits. @param unit of both, such as `" bytes"` */
+export function overLimit(field: string, value: number | string, limit: number, unit = ""): EngineError {
+  const message = `${field} must be at most ${limit}${unit}; got ${value}${unit}`;
+  return new EngineError("limit_reached", message, { field, limit });
+}
+
+/** One thing more than there may be of its kind. @param kind such as `queue` */
+export function limitReached(kind: string, limit: number): EngineError {
+  return new EngineError("limit_reached", `${kind} limit reached (${limit})`, { limit });
 }

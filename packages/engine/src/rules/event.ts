@@ -23,7 +23,7 @@ export interface AttemptInfo extends DeliveryInfo {
   readonly ms: number;
 }
 
-/** What happens in an engine, told after it has been stored. Times and waits in milliseconds. */
+/** An event in an engine, sent after it is stored. Times and waits are in milliseconds. */
 export type EngineEvent =
   | {
       readonly type: "run.started";
@@ -41,6 +41,22 @@ export type EngineEvent =
       readonly timedOut?: boolean | undefined;
       /** The beginning of the step's result, as JSON. */
       readonly result?: string | undefined;
+      /** When the step's work began, in milliseconds since 1970, by its endpoint's clock. Only of a step that ran inline. */
+      readonly startedAt?: number | undefined;
+      /** How long the step's work took. Only of a step that ran inline. */
+      readonly durationMs?: number | undefined;
+    }
+  /** An attempt of a step that ran inline has failed. */
+  | {
+      readonly type: "step.failed";
+      readonly runId: string;
+      readonly step: string;
+      readonly stepType: string;
+      /** 1 for the first. */
+      readonly attempt: number;
+      readonly error: string;
+      /** Until the next attempt; absent when no other one follows. */
+      readonly wait?: number | undefined;
     }
   /** A run rests, or waits for an event or a webhook. */
   | {
@@ -48,7 +64,7 @@ export type EngineEvent =
       readonly runId: string;
       readonly step: string;
       readonly stepType: string;
-      /** What it waits for. */
+      /** The event id that it waits for. */
       readonly eventId?: string | undefined;
       /** When that ends at the latest, in milliseconds since 1970. */
       readonly until: number;
@@ -83,7 +99,7 @@ export type EngineEvent =
   | ({
       readonly type: "failure.reported";
       readonly outcome: "handled" | "unhandled" | "failed";
-      /** What the failure function returned, or why it failed. */
+      /** The failure function's result, or its error. */
       readonly response: string;
     } & AttemptInfo)
   | {

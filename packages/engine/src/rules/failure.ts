@@ -1,7 +1,6 @@
-import type { ErrorBody, FailureBody, FailureDetails } from "@perdure/core/protocol";
+import { type ErrorBody, type FailureBody, type FailureDetails, newMessageId } from "@perdure/core/protocol";
 import { toBase64, toBytes } from "./bytes.ts";
 import { toHeaderMap } from "./header.ts";
-import { newMessageId } from "./ids.ts";
 import type { Callback, Failure, Message, NewMessage, Reply } from "./message.ts";
 import { retryPolicy } from "./policy.ts";
 import { type AttemptEnd, plainSource, reportBody, toReport } from "./report.ts";
@@ -18,7 +17,7 @@ export interface Failed {
   readonly message: Message;
   readonly failure: Failure;
   readonly dlqId: string;
-  /** What the message carried; for a run's, the payload that the run was started with, or its history. */
+  /** The message's body; for a run's message, the run's payload or history. */
   readonly sourceBody: Uint8Array;
 }
 

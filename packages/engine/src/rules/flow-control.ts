@@ -33,7 +33,7 @@ export type FlowChange =
   /** A new period begins now, in which nothing has begun. */
   | { readonly kind: "reset" };
 
-/** What is given is pinned; the rate and its period go together. */
+/** Pins the given limits. A rate and its period are pinned together. */
 export interface FlowPin {
   readonly parallelism: number | undefined;
   readonly rate: number | undefined;

@@ -1,10 +1,16 @@
-import { HEADER, PREFIX } from "@perdure/core/protocol";
+import {
+  CONNECTION_HEADERS,
+  HEADER,
+  LOWERCASE_HEADER,
+  LOWERCASE_PREFIX,
+  PREFIX,
+} from "@perdure/core/protocol";
 import { invalid } from "./engine-error.ts";
 import { toFlag, toHeaderValue } from "./field.ts";
 import { type HeaderList, isHeaderName } from "./header.ts";
 
-const FORWARD = PREFIX.forward.toLowerCase();
-const OWN = PREFIX.own.toLowerCase();
+const FORWARD = LOWERCASE_PREFIX.forward;
+const OWN = LOWERCASE_PREFIX.own;
 
 /** Headers whose name begins with `prefix`, with `instead` in its place. */
 export function withPrefix(
@@ -20,8 +26,8 @@ export function withPrefix(
 }
 
 /**
- * What a request's headers say is to be forwarded: those under the prefix, and with {@link HEADER.headerForward} all
- * others too that were meant for more than the request itself. What was forwarded by name wins.
+ * Reads the headers to forward: those with the prefix, and with {@link HEADER.headerForward} all others that don't belong to the
+ * request itself. A header with the prefix wins.
  *
  * @throws EngineError `invalid_request` that names the field
  */
@@ -30,29 +36,17 @@ export function readForwarded(
   shown: (name: string) => string,
 ): HeaderList {
   const named = withPrefix(headers, FORWARD, "");
-  const all = headers.get(HEADER.headerForward.toLowerCase());
+  const all = headers.get(LOWERCASE_HEADER.headerForward);
   const rest = all !== undefined && toFlag(all, shown(HEADER.headerForward)) ? ofSender(headers) : [];
   return [...new Map([...rest, ...named])].map(checkForward);
 }
 
 // Between the sender and the engine, or told to the destination by other means.
 const OF_REQUEST: ReadonlySet<string> = new Set([
+  ...CONNECTION_HEADERS,
   "accept-encoding",
   "authorization",
-  "connection",
-  "content-length",
   "content-type",
-  "expect",
-  "host",
-  "http2-settings",
-  "keep-alive",
-  "proxy-authenticate",
-  "proxy-authorization",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
 ]);
 
 function ofSender(headers: ReadonlyMap<string, string>): [string, string][] {

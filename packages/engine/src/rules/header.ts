@@ -1,4 +1,4 @@
-import { PREFIX } from "@perdure/core/protocol";
+import { LOWERCASE_PREFIX } from "@perdure/core/protocol";
 
 /** Header names and values in the order they came. Names are lower case. */
 export type HeaderList = readonly (readonly [name: string, value: string])[];
@@ -24,7 +24,7 @@ export function trainCase(name: string): string {
   return name.toLowerCase().replace(/(?:^|-)[a-z]/g, (start) => start.toUpperCase());
 }
 
-const OF_WORKFLOWS = PREFIX.workflow.toLowerCase();
+const OF_WORKFLOWS = LOWERCASE_PREFIX.workflow;
 
 /** As the API shows them: what is a matter between engine and endpoint is left out. */
 export function toHeaderMap(list: HeaderList): Record<string, string[]> {
@@ -47,7 +47,7 @@ export function firstValue(headers: HeaderMap, name: string): string | undefined
   return headers[name.toLowerCase()]?.[0];
 }
 
-/** Of headers with the same name, the later ones. */
+/** Overrides headers: of those with the same name, the later ones win. */
 export function overrideHeaders(old: HeaderList, next: HeaderList): HeaderList {
   const names = new Set(next.map(([name]) => name));
   return [...old.filter(([name]) => !names.has(name)), ...next];

@@ -1,4 +1,4 @@
-import { HEADER, type InvokeEnvelope, isPlan, recordKey } from "@perdure/core/protocol";
+import { type InvokeEnvelope, isPlan, LOWERCASE_HEADER, recordKey } from "@perdure/core/protocol";
 import { toBytes, toText } from "./bytes.ts";
 import { EngineError, invalid } from "./engine-error.ts";
 import { readUrl } from "./field.ts";
@@ -12,14 +12,14 @@ import { messageOf } from "./thrown.ts";
 /** Runs that may be between one and the one that nobody invoked. */
 const MAX_DEPTH = 100;
 
-const INVOKE = HEADER.invoke.toLowerCase();
-const COUNT = HEADER.invokeCount.toLowerCase();
+const INVOKE = LOWERCASE_HEADER.invoke;
+const COUNT = LOWERCASE_HEADER.invokeCount;
 
 export function isInvoke(headers: ReadonlyMap<string, string>): boolean {
   return headers.get(INVOKE)?.toLowerCase() === "true";
 }
 
-/** What a run that is started by another one is started with. */
+/** The properties of an invoked run. */
 export interface Invocation {
   readonly payload: Uint8Array;
   readonly invoker: Invoker;

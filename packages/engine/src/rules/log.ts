@@ -1,6 +1,6 @@
 import type { MessageKind } from "./message.ts";
 
-/** What the log tells of a message. */
+/** The states of a message in the log. */
 export const LOG_STATES = [
   "CREATED",
   "ACTIVE",

@@ -37,7 +37,7 @@ export type Outcome = Extract<MessageState, "DELIVERED" | "FAILED" | "CANCELLED"
 /** The outcomes of a message that its destination hasn't taken. */
 export const UNDELIVERED: readonly Outcome[] = ["FAILED", "CANCELLED"];
 
-/** What can happen to a message. */
+/** An event that changes a message's status. */
 export type MessageEvent =
   /** An engine takes it, for a new attempt or because the last attempt's lease has run out. */
   | "claim"

@@ -3,8 +3,8 @@ import type { HeaderList } from "./header.ts";
 import type { Options } from "./options.ts";
 
 /**
- * What a message is for: anything of a user's; one delivery of a run's history; a run's call to a third party; the
- * answer to such a call; the report of a failure; only the rollbacks of a failed run; or the report of a cancellation.
+ * The purpose of a message: a user's message; a delivery of a run's history; a run's call to a third party; the answer to such a
+ * call; the report of a failure; only the rollbacks of a failed run; or the report of a cancellation.
  */
 export type MessageKind = "message" | "step" | "call" | "answer" | "failure" | "rollback" | "cancel";
 
@@ -73,7 +73,7 @@ export interface Message extends NewMessage {
 
 export const DEFAULT_RETRIES = 3;
 
-/** What one attempt brought back. Header names are in lower case. */
+/** The answer to one attempt. Header names are in lower case. */
 export interface Reply {
   readonly status: number;
   readonly headers: Readonly<Record<string, readonly string[]>>;
@@ -87,7 +87,7 @@ export interface Reply {
 export interface Failure {
   /** Milliseconds since 1970. */
   readonly at: number;
-  /** What went wrong, in one line. */
+  /** The error in one line. */
   readonly error: string;
   /** Absent when there was no answer. */
   readonly reply: Reply | undefined;

@@ -1,7 +1,6 @@
-import { HEADER } from "@perdure/core/protocol";
+import { HEADER, LOWERCASE_HEADER, newMessageId } from "@perdure/core/protocol";
 import { policyOf } from "./delivery-policy.ts";
 import { EngineError, invalid } from "./engine-error.ts";
-import { newMessageId } from "./ids.ts";
 import type { Callback, MessageKind, NewMessage } from "./message.ts";
 import type { Options } from "./options.ts";
 
@@ -11,6 +10,8 @@ export interface PublishRequest {
   /** Names in lower case. */
   readonly headers: ReadonlyMap<string, string>;
   readonly body: Uint8Array;
+  /** What a large body is as JSON, where it has been parsed already. */
+  readonly json?: { readonly value: unknown };
   readonly callerIp: string;
   /** Milliseconds since 1970. */
   readonly now: number;
@@ -56,7 +57,7 @@ export function callbackOf({ callbackUrl: url, callback: options }: Options): Ca
 }
 
 export function requireRunId(headers: ReadonlyMap<string, string>): string {
-  const id = headers.get(HEADER.runId.toLowerCase());
+  const id = headers.get(LOWERCASE_HEADER.runId);
   if (id) return checkRunId(id);
   throw new EngineError(
     "invalid_request",
@@ -76,13 +77,13 @@ export function checkRunId(id: string): string {
 /** Headers as a JSON body lists them: of each the first value counts. */
 export function firstValues(headers: unknown, field: string): Map<string, string> {
   if (typeof headers !== "object" || headers === null || Array.isArray(headers)) {
-    throw invalid(field, "expected an object of lists of texts");
+    throw invalid(field, "expected an object of lists of strings");
   }
   const first = new Map<string, string>();
   for (const [name, values] of Object.entries(headers)) {
     const value: unknown = Array.isArray(values) ? values[0] : values;
     if (value === undefined) continue;
-    if (typeof value !== "string") throw invalid(`${field} ${name}`, "expected a list of texts");
+    if (typeof value !== "string") throw invalid(`${field} ${name}`, "expected a list of strings");
     first.set(name.toLowerCase(), value);
   }
   return first;

@@ -1,7 +1,14 @@
-import { HEADER, PREFIX, parseDuration, parseUnixTime } from "@perdure/core/protocol";
+import {
+  HEADER,
+  LOWERCASE_HEADER,
+  LOWERCASE_PREFIX,
+  PREFIX,
+  parseDuration,
+  parseUnixTime,
+} from "@perdure/core/protocol";
 import type { DeliveryPolicy, Redaction } from "./delivery-policy.ts";
 import type { DestinationLimits } from "./destination.ts";
-import { EngineError, invalid, unsupported } from "./engine-error.ts";
+import { invalid, overLimit, unsupported } from "./engine-error.ts";
 import { parseExpression } from "./expression.ts";
 import { type Method, toFlag, toHeaderValue, toId, toMethod, toUrl } from "./field.ts";
 import { parseFlow } from "./flow.ts";
@@ -43,7 +50,7 @@ export interface OptionLimits extends DestinationLimits {
   readonly retries: number;
   /** Until a message is to be delivered. Any by default. */
   readonly delay?: number | undefined;
-  /** What an attempt may take; a message that asks for more gets this. Any by default. */
+  /** The longest timeout of an attempt; a longer one is reduced to it. Default: no limit. */
   readonly timeout?: number | undefined;
   /** Bytes of a message's body. Any by default. */
   readonly messageBytes?: number | undefined;
@@ -51,17 +58,14 @@ export interface OptionLimits extends DestinationLimits {
   readonly deduplication?: number | undefined;
 }
 
-/** What makes no sense of a report, which is the engine's own. */
-const OF_PUBLISHERS = [
-  HEADER.deduplicationId,
-  HEADER.contentBasedDeduplication,
-  HEADER.headerForward,
-  HEADER.queueName,
-].map((name) => [name.toLowerCase(), name] as const);
+/** Options that a report can't have, because the engine itself sends it. */
+const OF_PUBLISHERS = (
+  ["deduplicationId", "contentBasedDeduplication", "headerForward", "queueName"] as const
+).map((key) => [LOWERCASE_HEADER[key], HEADER[key]] as const);
 
-const CALLBACK = PREFIX.callback.toLowerCase();
-const FAILURE = PREFIX.failureCallback.toLowerCase();
-const OWN = PREFIX.own.toLowerCase();
+const CALLBACK = LOWERCASE_PREFIX.callback;
+const FAILURE = LOWERCASE_PREFIX.failureCallback;
+const OWN = LOWERCASE_PREFIX.own;
 /** Reports of reports of a message. */
 const MAX_DEPTH = 8;
 
@@ -83,7 +87,7 @@ export function readOptions(
     const text = headers.get(name.toLowerCase());
     return text === undefined ? undefined : parse(text, shown(name));
   };
-  const contentType = headers.get(HEADER.contentType.toLowerCase());
+  const contentType = headers.get(LOWERCASE_HEADER.contentType);
   const callback = readNested(headers, CALLBACK, limits, shown(PREFIX.callback));
   const failure = readNested(headers, FAILURE, limits, shown(PREFIX.failureCallback));
   const toTarget = (text: string, field: string): string => toUrl(text, field, limits);
@@ -104,8 +108,8 @@ export function readOptions(
     labels: read(HEADER.label, toLabels) ?? [],
     redact: read(HEADER.redactFields, toRedaction),
     flow: parseFlow(
-      headers.get(HEADER.flowControlKey.toLowerCase()),
-      headers.get(HEADER.flowControlValue.toLowerCase()),
+      headers.get(LOWERCASE_HEADER.flowControlKey),
+      headers.get(LOWERCASE_HEADER.flowControlValue),
       shown,
     ),
     queue: read(HEADER.queueName, toName),
@@ -129,10 +133,10 @@ function refuseOfPublishers(headers: ReadonlyMap<string, string>, shown: (name: 
 
 /** A schedule's own headers are taken out before its messages' options are read. */
 function refuseScheduled(headers: ReadonlyMap<string, string>, shown: (name: string) => string): void {
-  if (headers.has(HEADER.cron.toLowerCase())) {
+  if (headers.has(LOWERCASE_HEADER.cron)) {
     throw invalid(shown(HEADER.cron), "a schedule is made by /v2/schedules or /v2/publish, by itself");
   }
-  if (headers.has(HEADER.scheduleId.toLowerCase())) {
+  if (headers.has(LOWERCASE_HEADER.scheduleId)) {
     throw invalid(shown(HEADER.scheduleId), `it needs ${HEADER.cron} beside it`);
   }
 }
@@ -160,8 +164,7 @@ function toDeduplication(id: string | undefined, byContent: boolean | undefined)
 function toRetries(text: string, field: string, most: number): number {
   if (!/^\d+$/.test(text.trim())) throw invalid(field, `expected a whole number from 0 on, got "${text}"`);
   const retries = Number(text);
-  if (retries > most)
-    throw new EngineError("limit_reached", `${field} is ${text}, more than the ${most} that are allowed`);
+  if (retries > most) throw overLimit(field, text, most);
   return retries;
 }
 

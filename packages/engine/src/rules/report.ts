@@ -1,8 +1,7 @@
-import { HEADER } from "@perdure/core/protocol";
+import { HEADER, newMessageId } from "@perdure/core/protocol";
 import { toBase64 } from "./bytes.ts";
 import { NO_POLICY, overlay, type Redaction } from "./delivery-policy.ts";
 import { toHeaderMap, toShown } from "./header.ts";
-import { newMessageId } from "./ids.ts";
 import {
   type Callback,
   DEFAULT_RETRIES,
@@ -15,7 +14,7 @@ import { callbackOf, failureCallbackOf } from "./new-message.ts";
 import type { Options } from "./options.ts";
 import type { RetryPolicy } from "./policy.ts";
 
-/** What became of one attempt. */
+/** The end of one attempt. */
 export interface AttemptEnd {
   readonly at: number;
   /** Absent when there was no answer. */
@@ -32,7 +31,7 @@ export function attemptMessage(message: Message, end: AttemptEnd): NewMessage | 
   return { ...toReport(message, callback, body, end.at), kind: "message" };
 }
 
-/** What the reports of a plain message tell of it beside the attempt. */
+/** Returns the fields about a plain message in its reports. */
 export function plainSource(message: Message): object {
   const { urlGroup, contentType, forward } = message;
   return {
@@ -48,7 +47,7 @@ export function plainSource(message: Message): object {
   };
 }
 
-/** What every report tells of a message and an attempt at it. */
+/** The fields of every report. */
 export interface ReportBody {
   readonly status: number;
   readonly header: Record<string, readonly string[]>;

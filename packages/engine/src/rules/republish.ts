@@ -1,6 +1,6 @@
+import { newMessageId } from "@perdure/core/protocol";
 import { overlay } from "./delivery-policy.ts";
 import { overrideHeaders } from "./header.ts";
-import { newMessageId } from "./ids.ts";
 import type { Callback, Message, NewMessage } from "./message.ts";
 import type { Options } from "./options.ts";
 
@@ -31,7 +31,7 @@ function overrideCallback(
   return { url, options: overrideOptions(old?.options, options) };
 }
 
-/** What was said before, but for what is said now. */
+/** Overrides earlier options with the ones that are set now. */
 export function overrideOptions(old: Options | undefined, next: Options | undefined): Options | undefined {
   if (!old || !next) return next ?? old;
   const said = Object.entries(next).filter(

@@ -5,6 +5,7 @@ import {
   type PendingRollback,
   type RollbackRecord,
   resultId,
+  type StepKey,
   type StepRecord,
 } from "@perdure/core/protocol";
 import { fromBase64, toText } from "./bytes.ts";
@@ -16,6 +17,8 @@ export interface Ended {
   readonly started: readonly number[];
   /** The step after those on record may have been begun. */
   readonly begun: boolean;
+  /** The steps of an inline run that were under way, as far as its endpoint has said which. */
+  readonly underWay?: readonly StepKey[] | undefined;
   /** For a report that goes elsewhere: the workflow is still being asked for rollbacks. */
   readonly pending: boolean;
 }
@@ -35,19 +38,22 @@ export function haveRollback(entries: readonly HistoryEntry[]): boolean {
 
 /**
  * Whether a run can have the step that an endpoint says it rolled back: the step is on record under this name and kind,
- * or it is the one that was under way. A resumed run has gaps, and its next step fills the first one.
+ * or it is one of those that were under way: one, unless its endpoint has said how many. A resumed run has gaps, and its next step fills the first one.
  */
 export function mayHaveStep(
   entries: readonly HistoryEntry[],
   { stepId, stepName, stepType }: RollbackRecord,
+  underWay = 1,
 ): boolean {
   const records = recordsIn(entries);
   const known = records.find((record) => resultId(record) === stepId);
   if (known) return known.stepName === stepName && known.stepType === stepType;
-  return stepId >= 1 && stepId <= 1 + Math.max(0, ...records.map(resultId));
+  // A step that has failed may have begun as well.
+  const attempts = entries.filter(({ callType }) => callType === "attempt").length;
+  return stepId >= 1 && stepId <= Math.max(1, underWay) + attempts + Math.max(0, ...records.map(resultId));
 }
 
-/** What the engine knows of a run whose steps are being rolled back. */
+/** The engine's facts about a run whose steps are being rolled back. */
 export interface KnownRollbacks extends Pick<Ended, "rollbacks" | "started"> {
   readonly entries: readonly HistoryEntry[];
 }

@@ -1,10 +1,17 @@
-import { FEATURES, HEADER, PROTOCOL_VERSION, type StepRecord } from "@perdure/core/protocol";
+import {
+  FEATURES,
+  isMessageRunId,
+  LOWERCASE_HEADER,
+  PROTOCOL_VERSION,
+  type StepRecord,
+} from "@perdure/core/protocol";
 import { type DeliveryPolicy, NO_POLICY, overlay } from "./delivery-policy.ts";
 import { type HeaderList, overrideHeaders } from "./header.ts";
 import { type Callback, DEFAULT_RETRIES, type NewMessage } from "./message.ts";
 import type { Options } from "./options.ts";
 import { retryPolicy } from "./policy.ts";
 import { overrideOptions } from "./republish.ts";
+import type { InProgress } from "./run-lease.ts";
 
 export type RunState = "RUN_STARTED" | "RUN_SUCCESS" | "RUN_FAILED" | "RUN_CANCELED";
 
@@ -16,7 +23,7 @@ export interface RunConfig extends DeliveryPolicy {
   readonly features: readonly string[];
   /** Milliseconds after its start at which a run that hasn't ended has failed. */
   readonly lifetime: number | undefined;
-  /** What the request that has started it is known by when it comes again. */
+  /** Identifies the request that started the run when a client sends it again. */
   readonly triggerId?: string | undefined;
 }
 
@@ -39,7 +46,7 @@ export interface Invoker {
   /** 0 when it wasn't said. */
   readonly createdAt: number;
   readonly url: string;
-  /** What no two records of a run share. */
+  /** The record's key, unique within its run. */
   readonly key: string;
   readonly step: StepRecord;
   /** Delivers the record. */
@@ -51,13 +58,23 @@ export interface Run extends NewRun {
   readonly key: number;
   readonly state: RunState;
   readonly completedAt: number | undefined;
-  /** What the workflow returned, as the endpoint sent it. */
+  /** The workflow's result, as the endpoint sent it. */
   readonly response: string | undefined;
   readonly dlqId: string | undefined;
-  /** What its endpoint wants to be done, as it said; `undefined` while it hasn't, or isn't one of Perdure's. */
+  /** The endpoint's `Perdure-Capabilities`; `undefined` until it sends them, and for endpoints of other SDKs. */
   readonly capabilities: string | undefined;
   /** Its endpoint has answered with the header of the workflow protocol: an answer without it is somebody else's. */
   readonly identified: boolean;
+  /** The id of the first of the failed runs that this one goes on from. */
+  readonly origin: string | undefined;
+  /** Its endpoint runs many steps in one delivery. Then at most one delivery of the run is under way. */
+  readonly inline: boolean;
+  /** How many deliveries have offered the right to append: the last one's number. */
+  readonly leaseNumber: number;
+  /** The key of the message that has the right to append, while it is delivered. */
+  readonly holder: number | undefined;
+  /** Steps that may have begun and have no record; undefined once an invocation has said how it ended. */
+  readonly inProgress: InProgress | undefined;
 }
 
 /** The features of today's clients. Older clients name fewer, or none, and have only the ones that they name. */
@@ -72,7 +89,7 @@ export function isLive(run: Pick<Run, "state">): boolean {
  * got lost, the same run is meant, even if it has ended meanwhile.
  */
 export function isNamedAfterMessage({ id, invoker }: NewRun): boolean {
-  return !invoker && id.startsWith("wfr_msg_");
+  return !invoker && isMessageRunId(id);
 }
 
 /** A client that didn't hear our answer sends its request again: the run that it has started may have ended meanwhile. */
@@ -143,7 +160,7 @@ export function deliveryOf(
     url: run.url,
     urlGroup: undefined,
     method: "POST",
-    forward: [[HEADER.sdkVersion.toLowerCase(), PROTOCOL_VERSION]],
+    forward: [[LOWERCASE_HEADER.sdkVersion, PROTOCOL_VERSION]],
     contentType: "application/json",
     body: undefined,
     ...NO_POLICY,
@@ -177,24 +194,22 @@ export function hasFeature(config: RunConfig, feature: Feature): boolean {
 }
 
 /** Headers of a run's deliveries that only the engine may set: a forwarded copy would pass one kind off as another. */
-export const RESERVED: ReadonlySet<string> = new Set(
-  [
-    HEADER.runId,
-    HEADER.init,
-    HEADER.workflowUrl,
-    HEADER.createdAt,
-    HEADER.callType,
-    HEADER.unknownSdk,
-    HEADER.triggerBySdk,
-    HEADER.isFailure,
-    HEADER.isFailureCallback,
-  ].map((name) => name.toLowerCase()),
-);
+export const RESERVED: ReadonlySet<string> = new Set([
+  LOWERCASE_HEADER.runId,
+  LOWERCASE_HEADER.init,
+  LOWERCASE_HEADER.workflowUrl,
+  LOWERCASE_HEADER.createdAt,
+  LOWERCASE_HEADER.callType,
+  LOWERCASE_HEADER.unknownSdk,
+  LOWERCASE_HEADER.triggerBySdk,
+  LOWERCASE_HEADER.isFailure,
+  LOWERCASE_HEADER.isFailureCallback,
+]);
 
 /** How a run ends by request. */
 export interface RunEnd {
   readonly state: Extract<RunState, "RUN_SUCCESS" | "RUN_CANCELED">;
-  /** What the workflow returned, as the endpoint sent it. */
+  /** The workflow's result, as the endpoint sent it. */
   readonly response: string | undefined;
 }
 

@@ -1,9 +1,8 @@
-import { HEADER, PREFIX } from "@perdure/core/protocol";
+import { HEADER, LOWERCASE_HEADER, LOWERCASE_PREFIX, newScheduleId } from "@perdure/core/protocol";
 import { type PublishMessage, parseCommand, parseUrlGroupPublish } from "./command.ts";
 import { nextTick, toCron } from "./cron.ts";
 import { EngineError, invalid } from "./engine-error.ts";
 import type { HeaderList } from "./header.ts";
-import { newScheduleId } from "./ids.ts";
 import type { NewMessage } from "./message.ts";
 import { toName } from "./name.ts";
 import { type PublishRequest, toNewMessage } from "./new-message.ts";
@@ -18,12 +17,12 @@ export interface NewSchedule {
   readonly cron: string;
   /** A URL, or the name of a URL group. */
   readonly destination: string;
-  /** Of the request, as far as they say how messages are to be delivered. Names are lower case. */
+  /** The request's headers with delivery options. Names are in lower case. */
   readonly headers: HeaderList;
   readonly body: Uint8Array;
   readonly createdAt: number;
   readonly callerIp: string;
-  /** Those that held when it was accepted. */
+  /** The limits at the time of the schedule's creation. */
   readonly limits: OptionLimits;
 }
 
@@ -33,7 +32,7 @@ export interface Schedule extends NewSchedule {
   readonly lastAt: number | undefined;
   /** `undefined` while it is paused. */
   readonly nextAt: number | undefined;
-  /** What became of the messages that it made last, by their ids. */
+  /** States of its last messages, by their ids. */
   readonly lastStates: Readonly<Record<string, TickState>>;
 }
 
@@ -45,19 +44,19 @@ export interface ScheduleLimits extends Pick<QueueLimits, "queues"> {
 
 export type TickState = "IN_PROGRESS" | "SUCCESS" | "FAIL";
 
-const FORWARD = PREFIX.forward.toLowerCase();
-const OWN = PREFIX.own.toLowerCase();
+const FORWARD = LOWERCASE_PREFIX.forward;
+const OWN = LOWERCASE_PREFIX.own;
 
 /** Whether a request is to be repeated by the clock. */
 export function isScheduled(headers: ReadonlyMap<string, string>): boolean {
-  return headers.has(HEADER.cron.toLowerCase());
+  return headers.has(LOWERCASE_HEADER.cron);
 }
 
 /**
  * @param urlGroup the URL group that the request names: each tick goes to the endpoints that it has by then
  * @throws EngineError that names the field
  */
-export function toSchedule(
+export function parseSchedule(
   request: PublishRequest,
   urlGroup: UrlGroup | undefined,
   limits: OptionLimits,
@@ -100,7 +99,7 @@ export function tickCommands(
   return commands.map((command) => ({ ...command, message: { ...command.message, schedule: schedule.id } }));
 }
 
-/** What its messages have in common, as the schedule itself says it. */
+/** Returns the message and the delay that the schedule itself sets for all of its messages. */
 export function describeSchedule(schedule: NewSchedule): { message: NewMessage; delay: number | undefined } {
   const request = toRequest(schedule, schedule.createdAt);
   const options = readOptions(request.headers, schedule.limits);
@@ -110,11 +109,6 @@ export function describeSchedule(schedule: NewSchedule): { message: NewMessage; 
 /** When a schedule makes messages next; never while it is paused: those ticks are skipped, not made up for. */
 export function nextOf({ cron, paused }: Pick<Schedule, "cron" | "paused">, now: number): number | undefined {
   return paused ? undefined : nextTick(cron, now);
-}
-
-/** @throws EngineError `limit_reached` */
-export function scheduleLimitReached(most: number): never {
-  throw new EngineError("limit_reached", `there are ${most} schedules already, as many as are allowed`);
 }
 
 function publish(
@@ -136,8 +130,8 @@ function toRequest({ destination, headers, body, callerIp }: NewSchedule, now: n
 function ofMessages(headers: ReadonlyMap<string, string>, { forward }: Options): HeaderList {
   const own = [...headers].filter(
     ([name]) =>
-      name === HEADER.contentType.toLowerCase() ||
-      (name.startsWith(OWN) && !name.startsWith(FORWARD) && name !== HEADER.headerForward.toLowerCase()),
+      name === LOWERCASE_HEADER.contentType ||
+      (name.startsWith(OWN) && !name.startsWith(FORWARD) && name !== LOWERCASE_HEADER.headerForward),
   );
   return [...own, ...forward.map(([name, value]) => [FORWARD + name, value] as const)];
 }

@@ -1,14 +1,17 @@
 import { HEADER, type HistoryEntry, type RollbackRecord, readRollback } from "@perdure/core/protocol";
-import { type Answer, type AnsweredMessage, isUnheard, type Unanswered } from "./answer.ts";
+import { type Answer, type AnsweredMessage, isTruncated, isUnheard, type Unanswered } from "./answer.ts";
 import { toText } from "./bytes.ts";
 import type { CallEnd } from "./call.ts";
+import { invalid } from "./engine-error.ts";
+import type { InlineLimits } from "./inline-records.ts";
+import { hasLostRun, type InvocationEnd, isRefusal, readInvocationEnd } from "./invocation.ts";
 import { DEFAULT_RETRIES, type Failure, isPostRun, type Message, type Reply } from "./message.ts";
 import { boundCapabilities, withPolicy } from "./policy.ts";
 import { retryWait } from "./retry.ts";
 import { type Ended, mayHaveStep } from "./rollback.ts";
-import { hasFeature } from "./run.ts";
+import { hasFeature, type Run } from "./run.ts";
 
-/** What is to be recorded of an attempt. */
+/** The changes to record after an attempt. */
 export type Settlement = EndpointFacts &
   (
     | {
@@ -21,17 +24,48 @@ export type Settlement = EndpointFacts &
     | { readonly kind: "called"; readonly end: CallEnd }
     /** A step of a run that has ended was rolled back, or can't be: others may be left. */
     | { readonly kind: "rolledBack"; readonly record: RollbackRecord }
+    /** An invocation that had the right to append to its run says how it ended. */
+    | {
+        readonly kind: "invocation";
+        readonly invocation: InvocationEnd & { readonly end: NonNullable<InvocationEnd["end"]> };
+        readonly reply: Reply;
+        /** As of a delivery. */
+        readonly stalled: Failure;
+      }
+    | FailedDelivery
+  );
+
+/** A failed attempt, and whether another one follows. */
+export type FailedDelivery = FailedAttempt &
+  (
     | {
         readonly kind: "retry";
         readonly dueAt: number;
-        readonly failure: Failure;
         /** The endpoint may not have result of the request. */
         readonly unheard?: boolean | undefined;
       }
-    | { readonly kind: "failed"; readonly failure: Failure }
+    | { readonly kind: "failed" }
   );
 
-/** What an answer tells of the run's endpoint for the first time, or anew. */
+interface FailedAttempt {
+  readonly failure: Failure;
+  /** By what the engine decides on another attempt, where attempts are counted in another way than per message. */
+  readonly terms?: RetryTerms | undefined;
+  /** The end of the failed invocation; `lost` when it had lost the lease. */
+  readonly invocation?: InvocationEnd | "lost" | undefined;
+}
+
+/** By what the engine decides on another attempt. */
+export interface RetryTerms {
+  /** Another attempt would not help. */
+  readonly final: boolean;
+  /** Attempts after the first one. */
+  readonly retries: number;
+  /** As of a message. */
+  readonly retryDelay: string | undefined;
+}
+
+/** New facts about the run's endpoint in an answer. */
 export interface EndpointFacts {
   readonly capabilities?: string | undefined;
   /** As {@link Run.identified}. */
@@ -40,18 +74,22 @@ export interface EndpointFacts {
 
 /** A message that is being delivered, with what it takes to judge the answer. */
 export interface DeliveredMessage extends AnsweredMessage {
+  /** The right to append to the run, where the delivery offers it: the value of `HEADER.lease`. */
+  readonly runLease?: string | undefined;
   /** For a step: the run's history up to and with the entry that is delivered. For a call or an answer: that entry. After its end: all of it. */
   readonly entries: readonly HistoryEntry[];
   /** For what comes after a run's end: how far its steps are rolled back. */
   readonly ended?: Ended | undefined;
 }
 
-/** What the rules take from outside. */
+/** Limits that the rules take from the engine's options. */
 export interface SettlementLimits {
   /** Milliseconds since 1970. */
   readonly now: number;
   /** Retries that an answer may ask for. */
   readonly mostRetries: number;
+  /** For the records in an answer. */
+  readonly inline: InlineLimits;
 }
 
 const NOT_A_WORKFLOW =
@@ -64,18 +102,74 @@ export function decideSettlement(
   result: Answer | Unanswered,
   terms: SettlementLimits,
 ): Settlement {
-  const { run, message } = delivered;
+  const { run } = delivered;
   if (!run || result.kind !== "answered" || result.source !== "workflow")
     return decide(delivered, result, terms);
-  const identified = run.identified ? {} : ({ identified: true } as const);
+  return {
+    ...decideInformed(delivered, run, result, terms),
+    ...(run.identified ? {} : { identified: true }),
+  };
+}
+
+/** Takes what the endpoint says of its runs into account. */
+function decideInformed(
+  delivered: DeliveredMessage,
+  run: Run,
+  answer: Answer,
+  terms: SettlementLimits,
+): Settlement {
   const capabilities =
-    result.capabilities === undefined
+    answer.capabilities === undefined
       ? run.capabilities
-      : boundCapabilities(result.capabilities, terms.mostRetries);
-  if (capabilities === run.capabilities) return { ...decide(delivered, result, terms), ...identified };
+      : boundCapabilities(answer.capabilities, terms.mostRetries);
+  if (capabilities === run.capabilities) return decideOwn(delivered, run, answer, terms);
   const learned = { ...run, capabilities };
-  const informed = { ...delivered, run: learned, message: withPolicy(message, learned) };
-  return { ...decide(informed, result, terms), capabilities, ...identified };
+  const informed = { ...delivered, run: learned, message: withPolicy(delivered.message, learned) };
+  return { ...decideOwn(informed, learned, answer, terms), capabilities };
+}
+
+/** An answer of the workflow's own: of an invocation that has taken the right to append, or of any other delivery. */
+function decideOwn(
+  delivered: DeliveredMessage,
+  run: Run,
+  answer: Answer,
+  terms: SettlementLimits,
+): Settlement {
+  const taken = delivered.runLease !== undefined && answer.lease === delivered.runLease;
+  return taken ? decideInvocation(delivered, run, answer, terms) : decide(delivered, answer, terms);
+}
+
+function decideInvocation(
+  delivered: DeliveredMessage,
+  run: Run,
+  answer: Answer,
+  terms: SettlementLimits,
+): Settlement {
+  const { reply } = answer;
+  const { now: at, inline } = terms;
+  if (isTruncated(reply)) {
+    const error = `the answer (status ${reply.status}) was cut short`;
+    return decide(delivered, { kind: "unanswered", error }, terms);
+  }
+  const decided = decide(delivered, answer, terms);
+  if (hasLostRun(reply) && isFailed(decided)) return { ...decided, invocation: "lost" };
+  const origin = { runId: run.id, callerIp: delivered.message.callerIp, now: at };
+  try {
+    const invocation = readInvocationEnd(reply, origin, inline);
+    if (!invocation) return decided;
+    const { end } = invocation;
+    if (isFailed(decided)) return { ...decided, invocation };
+    if (end === undefined) throw invalid("perdure.end", "the answer doesn't say how the invocation ended");
+    return { kind: "invocation", invocation: { ...invocation, end }, reply, stalled: stalledBy(at, reply) };
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    return { kind: "failed", failure: { at, error: error.message, reply, byEngine: true } };
+  }
+}
+
+/** Whether an attempt has failed. */
+export function isFailed(settlement: Settlement): settlement is EndpointFacts & FailedDelivery {
+  return settlement.kind === "retry" || settlement.kind === "failed";
 }
 
 function decide(
@@ -89,15 +183,19 @@ function decide(
   if (answered && result.source !== "intermediary") return succeed(delivered, result, terms);
   const reply = result.kind === "answered" ? result.reply : undefined;
   const failure: Failure = { at: now, error: reasonOf(delivered, result), reply, byEngine: answered };
-  const final = result.kind === "answered" ? result.nonRetryable : result.final;
-  if (final || message.retried >= retriesOf(delivered, result, terms)) {
-    // Whatever a third party does is a result of the run's, and no failure of it.
-    return message.kind === "call"
-      ? { kind: "called", end: { at: now, reply, failure } }
-      : { kind: "failed", failure };
-  }
-  const wait = retryWait(message.retryDelay, message.retried, reply?.headers, now);
-  return { kind: "retry", dueAt: now + wait, failure, unheard: isUnheard(result) };
+  const final = (result.kind === "answered" ? result.nonRetryable : result.final) ?? false;
+  const retries = retriesOf(delivered, result, terms);
+  const decided = decideRetry(failure, { final, retries, retryDelay: message.retryDelay }, message.retried);
+  if (decided.kind === "retry") return { ...decided, unheard: isUnheard(result) };
+  // Whatever a third party does is a result of the run's, and no failure of it.
+  return message.kind === "call" ? { kind: "called", end: { at: now, reply, failure } } : decided;
+}
+
+/** Decides whether another attempt follows a failed one. @param retried retries made so far: 0 after the first attempt */
+export function decideRetry(failure: Failure, terms: RetryTerms, retried: number): FailedDelivery {
+  if (terms.final || retried >= terms.retries) return { kind: "failed", failure, terms };
+  const wait = retryWait(terms.retryDelay, retried, failure.reply?.headers, failure.at);
+  return { kind: "retry", dueAt: failure.at + wait, failure, terms };
 }
 
 function reasonOf({ message }: DeliveredMessage, result: Answer | Unanswered): string {
@@ -126,10 +224,13 @@ function succeed(delivered: DeliveredMessage, answer: Answer, { now: at }: Settl
     // Had it been configured in the meantime, this delivery would have been withdrawn.
     if (run?.awaitingConfiguration) return { kind: "failed", failure: failed(NEVER_CONFIGURED) };
   }
-  const stalled = failed(
-    `the run has stalled: the endpoint answered ${reply.status}, but neither submitted a step nor ended the run, and nothing of it is pending`,
-  );
-  return { kind: "delivered", reply, stalled };
+  return { kind: "delivered", reply, stalled: stalledBy(at, reply) };
+}
+
+/** The failure that an answer is which leaves a live run with nothing to do. */
+function stalledBy(at: number, reply: Reply): Failure {
+  const error = `the run has stalled: the endpoint answered ${reply.status}, but neither submitted a step nor ended the run, and nothing of it is pending`;
+  return { at, error, reply, byEngine: true };
 }
 
 /** The rollback that an answer tells of; a string says why there is none to record. */
@@ -140,7 +241,7 @@ function rollbackIn({ entries, ended }: DeliveredMessage, reply: Reply): Rollbac
   // It would go on like this for ever.
   if (ended?.rollbacks.some((one) => one.stepId === stepId))
     return `the endpoint says that it rolled step ${stepId} back, which it was told was over`;
-  if (!mayHaveStep(entries, record))
+  if (!mayHaveStep(entries, record, ended?.underWay?.length))
     return `the endpoint says that it rolled back step ${stepId} "${stepName}", which this run doesn't have`;
   return record;
 }

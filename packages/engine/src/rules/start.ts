@@ -1,6 +1,6 @@
 import { isNamedAfterMessage, isSameTrigger, type NewRun, type Run } from "./run.ts";
 
-/** What the store knows about the request to start a run. */
+/** The store's facts about a request to start a run. */
 export interface StartFacts {
   readonly newRun: NewRun;
   /** The endpoint configures a run that awaits its configuration. */

@@ -1,4 +1,4 @@
-import { HEADER, isSameUrl, PREFIX, urlKey } from "@perdure/core/protocol";
+import { isSameUrl, LOWERCASE_HEADER, LOWERCASE_PREFIX, urlKey } from "@perdure/core/protocol";
 import { EngineError, invalid } from "./engine-error.ts";
 import type { PublishRequest } from "./new-message.ts";
 
@@ -9,7 +9,7 @@ export interface UrlGroup {
   readonly updatedAt: number;
   /** In the order in which they were added, one at least. */
   readonly endpoints: readonly UrlGroupEndpoint[];
-  /** What requests to publish to it needn't say. */
+  /** Default headers for messages to the endpoint. */
   readonly headers: Readonly<Record<string, string>>;
 }
 
@@ -18,7 +18,7 @@ export interface UrlGroupEndpoint {
   readonly name?: string;
 }
 
-/** What is to become of a group. */
+/** A change of a group. */
 export type UrlGroupChange =
   | { readonly kind: "add"; readonly endpoints: readonly UrlGroupEndpoint[] }
   | { readonly kind: "remove"; readonly endpoints: readonly Partial<UrlGroupEndpoint>[] }
@@ -27,14 +27,14 @@ export type UrlGroupChange =
 
 /** Above these a group is refused. */
 export interface UrlGroupLimits {
-  /** Of one group. */
+  /** The most endpoints of one group. */
   readonly endpoints: number;
   /** Groups that there may be. */
   readonly urlGroups: number;
 }
 
 const NAME = /^[a-zA-Z0-9\-_.]{1,256}$/;
-const OWN = PREFIX.own.toLowerCase();
+const OWN = LOWERCASE_PREFIX.own;
 
 /** Whether a destination is the name of a group: a URL has a scheme. */
 export function isUrlGroupName(destination: string): boolean {
@@ -96,13 +96,9 @@ export function checkCount(name: string, count: number, { endpoints: most }: Url
   if (count <= most) return;
   throw new EngineError(
     "limit_reached",
-    `url group ${name} would have ${count} endpoints, more than the ${most} that are allowed`,
+    `url group ${name} must have at most ${most} endpoints; got ${count}`,
+    { limit: most },
   );
-}
-
-/** @throws EngineError `limit_reached` */
-export function urlGroupLimitReached(most: number): never {
-  throw new EngineError("limit_reached", `there are ${most} url groups already, as many as are allowed`);
 }
 
 /** A group that was asked for by its name, but isn't there. */
@@ -127,8 +123,8 @@ export function toEndpoint(
 /** The header that a group's stands for: what isn't an option is for the endpoints. */
 export function urlGroupHeader(name: string): string {
   const lower = name.toLowerCase();
-  if (lower.startsWith(OWN) || lower === HEADER.contentType.toLowerCase()) return lower;
-  return PREFIX.forward.toLowerCase() + lower;
+  if (lower.startsWith(OWN) || lower === LOWERCASE_HEADER.contentType) return lower;
+  return LOWERCASE_PREFIX.forward + lower;
 }
 
 function upsert(old: readonly UrlGroupEndpoint[], added: readonly UrlGroupEndpoint[]): UrlGroupEndpoint[] {

@@ -13,7 +13,7 @@ import { messageOf } from "./thrown.ts";
 export interface NewWait {
   readonly runId: string;
   readonly eventId: string;
-  /** What no two records of a run share. */
+  /** The record's key, unique within its run. */
   readonly key: string;
   readonly step: StepRecord;
   /** As it was asked for. */
@@ -29,10 +29,21 @@ export interface NewWait {
   readonly message: NewMessage;
 }
 
-/** What a request to wait says. */
+/** A step of an inline run that is to be recorded when a time is over. Nothing else ends it. */
+export interface NewSleep {
+  readonly runId: string;
+  /** The record's key, unique within its run. */
+  readonly key: string;
+  /** The record to append. */
+  readonly step: StepRecord;
+  /** Milliseconds since 1970. */
+  readonly deadline: number;
+}
+
+/** The body of a request to wait. */
 export interface WaitBody {
   readonly url: string;
-  /** What is to be recorded. */
+  /** The record to append. */
   readonly step: object;
   /** A duration; a number is of seconds. */
   readonly timeout: string | number;
@@ -69,7 +80,7 @@ export function parseWait(
   };
 }
 
-/** What a step that waited is recorded as: with the event's data, or as too late. */
+/** Returns the record of a step that waited: with the event's data, or with its timeout. */
 export function waitRecord(
   { step, eventId, timeout }: Pick<NewWait, "step" | "eventId" | "timeout">,
   data: Uint8Array | undefined,

@@ -1,6 +1,6 @@
 import type { Message } from "../rules/message.ts";
 
-/** What is asked of a store that is to give out work. Times in milliseconds since 1970. */
+/** A dispatcher's request for due messages. Times are in milliseconds since 1970. */
 export interface ClaimOrder {
   readonly leaseUntil: number;
   readonly limit: number;
@@ -10,7 +10,7 @@ export interface ClaimOrder {
   readonly destinations?: DestinationOrder;
 }
 
-/** What a claim has to know of destinations. A destination is a destination's slot to wait, by any name. */
+/** The destinations' limits in a claim, by the names under which messages wait for them. */
 export interface DestinationOrder {
   /** Lanes in which messages wait that may go on, and how many of them. */
   readonly open: ReadonlyMap<string, number>;

@@ -22,14 +22,16 @@ export interface Claims {
   readonly claims: readonly Claim[];
   /** When the next message comes due, other than those that the caller holds: it keeps their leases alive itself. */
   readonly nextDue: number | undefined;
-  /** Of each destination that was open, or in which something was set aside, whether messages wait there now. */
+  /** For each destination that was open, or for which a message was deferred, whether messages wait for it now. */
   readonly destinations: ReadonlyMap<string, boolean>;
 }
 
-/** What a settlement came to. */
+/** The result of a settlement. */
 export type Settled =
   /** Another engine holds the message now, or the message is gone: nothing was recorded. */
   | { readonly kind: "stale" }
   | { readonly kind: "recorded" }
+  /** Another attempt follows. */
+  | { readonly kind: "retrying"; readonly failure: Failure; readonly dueAt: number; readonly attempt: number }
   /** The end: also when a delivery succeeded, but its run has stalled. */
   | { readonly kind: "failed"; readonly failure: Failure; readonly dlqId: string | undefined };

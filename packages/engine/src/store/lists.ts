@@ -3,12 +3,12 @@ import type { LogState } from "../rules/log.ts";
 import type { Failure, Message, MessageState, Reply } from "../rules/message.ts";
 import type { Options } from "../rules/options.ts";
 import type { Run, RunState } from "../rules/run.ts";
-import type { NewWait } from "../rules/wait.ts";
+import type { NewSleep, NewWait } from "../rules/wait.ts";
 
 /** A page of a list. */
 export interface Page<Item> {
   readonly items: readonly Item[];
-  /** What to ask for to get the next page: absent on the last one. */
+  /** The position of the next page; absent on the last page. */
   readonly next: number | undefined;
 }
 
@@ -23,7 +23,7 @@ export interface RunQuery extends PageQuery {
   readonly createdAt?: number | undefined;
   /** Each by its id and the time of its creation. */
   readonly runs?: readonly Pick<Run, "id" | "createdAt">[] | undefined;
-  /** What all of a run's URL, or only the beginning of it, is to be. */
+  /** The full URLs of runs, or the beginnings of them. */
   readonly urlPrefixes?: readonly string[] | undefined;
   readonly hosts?: readonly string[] | undefined;
   readonly paths?: readonly string[] | undefined;
@@ -96,7 +96,7 @@ export interface LogEntry {
   readonly state: LogState;
   readonly message: Message;
   readonly run: Run | undefined;
-  /** What the message carries. */
+  /** The message's body. */
   readonly body: Uint8Array | undefined;
   /** The attempt that failed. */
   readonly failure: Failure | undefined;
@@ -111,22 +111,31 @@ export interface RunLog {
   /** Its messages that are pending, or have failed or been cancelled. */
   readonly messages: readonly PendingMessage[];
   readonly failure: DeadLetter | undefined;
-  /** What became of its cancellation's report. */
+  /** The report of its cancellation. */
   readonly cancel: CallbackReport | undefined;
-  /** What became of the rollbacks of its steps. */
+  /** The rollbacks of its steps. */
   readonly rollbacks: readonly RollbackRecord[];
   /** The messages of its calls, by their ids. */
   readonly calls: ReadonlyMap<string, Message>;
   /** Its waits by what they are recorded as, those that are over too. */
   readonly waits: ReadonlyMap<string, LoggedWait>;
+  /** Its sleeps that its endpoint asked for inline, by what they are recorded as, those that are over too. */
+  readonly sleeps: ReadonlyMap<string, LoggedSleep>;
   /** The runs that it has invoked, by what their ends are recorded as. */
   readonly children: ReadonlyMap<string, Child>;
 }
 
 export interface RecordedEntry extends HistoryEntry {
-  /** What no two entries of a run share. */
+  /** The entry's key, unique within its run. */
   readonly key: string;
   readonly createdAt: number;
+}
+
+/** A sleep of a run that its endpoint runs inline. */
+export interface LoggedSleep {
+  readonly sleep: NewSleep;
+  /** Its time isn't over, and its run hasn't ended. */
+  readonly open: boolean;
 }
 
 export interface LoggedWait {
@@ -151,11 +160,11 @@ export interface DeadLetter {
   readonly createdAt: number;
   readonly message: Message;
   readonly run: Run | undefined;
-  /** What the message carried: a step's record, or a run's payload. */
+  /** The message's body: a step's record, or a run's payload. */
   readonly body: Uint8Array | undefined;
   readonly failure: Failure;
   readonly callback: CallbackReport | undefined;
-  /** What became of the rollbacks of its run's steps. */
+  /** The rollbacks of its run's steps. */
   readonly rollbacks: readonly RollbackRecord[];
   /** It was taken out of the queue: only the run's log still tells of it. */
   readonly removed: boolean;
@@ -164,7 +173,7 @@ export interface DeadLetter {
 /** How failed runs are taken up again. */
 export interface ResumeRequest {
   readonly kind: "resume" | "restart";
-  /** What is to be different from now on. */
+  /** The options that change. */
   readonly options: Options;
   /** Milliseconds that the new run may take; `undefined` leaves it as it was. */
   readonly lifetime?: number | undefined;
@@ -175,7 +184,7 @@ export interface ResumedRuns {
   readonly next: number | undefined;
 }
 
-/** What was made of dead letters. */
+/** The new messages of retried dead letters. */
 export interface RetriedMessages {
   readonly messages: readonly Pick<Message, "id" | "url">[];
   readonly next: number | undefined;
@@ -183,7 +192,7 @@ export interface RetriedMessages {
 
 export interface CanceledMessages {
   readonly canceled: number;
-  /** What to ask for to go on: absent when none is left. */
+  /** The position to continue at; absent when none is left. */
   readonly next: number | undefined;
 }
 

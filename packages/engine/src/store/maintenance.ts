@@ -14,11 +14,25 @@ export interface Backlog {
 
 /** How many have come into a state. */
 export type StateCount =
-  /** Of messages: each has an entry in the log. */
+  /** For messages, which have an entry in the log each. */
   | { readonly of: "message"; readonly state: LogState; readonly count: number }
-  /** Of a run's own deliveries, which have none. */
+  /** For a run's own deliveries, which have none. */
   | { readonly of: "delivery"; readonly state: LogState; readonly count: number }
-  | { readonly of: "run"; readonly state: RunState; readonly count: number };
+  | { readonly of: "run"; readonly state: RunState; readonly count: number }
+  | { readonly of: "inline"; readonly state: InlineCount; readonly count: number };
+
+/** The counters of inline runs. */
+export type InlineCount =
+  /** Results that invocations have recorded. */
+  | "steps"
+  /** Accepted requests to append. */
+  | "appends"
+  /** Invocations that didn't run inline, of runs that did before. */
+  | "fallbacks"
+  /** Requests to append by invocations that no longer have the right to. */
+  | "lease_lost"
+  /** Deliveries that follow an invocation that ended without an answer. */
+  | "takeovers";
 
 /** A copy of a database. */
 export interface Backup {

@@ -2,7 +2,7 @@ import type { Run } from "../rules/run.ts";
 import type { NewWait } from "../rules/wait.ts";
 
 export interface WaitReceipt {
-  /** Of the message that delivers what the wait comes to. */
+  /** The id of the message that delivers the wait's result. */
   readonly messageId: string;
   /** It waits, or is recorded, already. */
   readonly deduplicated: boolean;

@@ -42,6 +42,16 @@ const BODIES: Readonly<Record<string, unknown>> = {
     timeoutBody: 1,
     timeoutHeaders: { "X-A": ["1"] },
   },
+  "POST /v2/workflows/append": {
+    appends: [
+      {
+        lease: "1.1.wfr_1",
+        after: 1,
+        records: [{ kind: "result", record: { stepId: 1, stepName: "s", stepType: "Run", concurrent: 1 } }],
+        underWay: [{ name: "s", type: "Run", nth: 1 }],
+      },
+    ],
+  },
   "DELETE /v2/workflows/runs": { workflowRunIds: ["wfr_1"], workflowUrl: APP },
   "DELETE /v2/dlq": { dlqIds: ["1-1"] },
   "DELETE /v2/workflows/dlq": { dlqIds: ["1-1"] },
@@ -58,7 +68,11 @@ const HEADERS: Readonly<Record<string, Record<string, string>>> = {
 const QUERIES: Readonly<Record<string, string>> = { "POST /v2/flowControl/{key}/pin": "?parallelism=1" };
 
 /** Operations that a good request alone brings nowhere: what they are about is in another state. */
-const IN_VAIN = ["/v2/workflows/dlq/rollback/{id}", "/v2/workflows/dlq/callback/{id}"];
+const IN_VAIN = [
+  "/v2/workflows/append",
+  "/v2/workflows/dlq/rollback/{id}",
+  "/v2/workflows/dlq/callback/{id}",
+];
 
 const folder = mkdtempSync(join(tmpdir(), "perdure-bad-input-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -128,8 +142,9 @@ function contents(file: string): unknown {
 /** A batch answers for each of its items. */
 function refusalOf({ status, body }: Answer): { status: number; error: string } {
   if (status >= 300) return { status, error: body.error };
-  const items: Answer["body"][] = Array.isArray(body) ? body : [];
-  const error = items.find((one) => one.error)?.error;
+  const items: Answer["body"][] = Array.isArray(body) ? body : (body?.appends ?? []);
+  const faulty = items.find((one) => one.error);
+  const error = faulty?.message ?? faulty?.error;
   return { status: error ? 400 : status, error };
 }
 

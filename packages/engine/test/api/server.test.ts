@@ -4,7 +4,7 @@ import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
 import {
   createServer,
-  type Engine,
+  type EngineServer,
   fetchTransport,
   openSqlite,
   type ServerOptions,
@@ -30,7 +30,7 @@ interface Answer {
 }
 
 async function ask(
-  server: Engine,
+  server: EngineServer,
   token: string | undefined,
   method: string,
   path: string,
@@ -45,7 +45,7 @@ async function ask(
 function serverOf(
   tenants: readonly Tenant[],
   more: Partial<ServerOptions> = {},
-): { server: Engine; calls: Request[]; told: string[] } {
+): { server: EngineServer; calls: Request[]; told: string[] } {
   const calls: Request[] = [];
   const told: string[] = [];
   const server = createServer({
@@ -170,5 +170,68 @@ describe("a server of several users", () => {
     expect(() => serverOf([tenant("ann"), tenant("bob", { token: ["y", "ann-look"] })])).toThrow(
       "the same token",
     );
+  });
+});
+
+describe("the bodies in flight of several users", () => {
+  /** A body that announces its size, and whose rest comes when it is let go. */
+  function slowBody(bytes: number): { readonly init: RequestInit; readonly finish: () => void } {
+    let finish = (): void => {};
+    const body = new ReadableStream<Uint8Array>({
+      start(controller) {
+        controller.enqueue(new Uint8Array(bytes));
+        finish = () => controller.close();
+      },
+      // Its request was refused: nobody reads the rest.
+      cancel() {
+        finish = () => {};
+      },
+    });
+    return { init: { body, duplex: "half" } as RequestInit, finish: () => finish() };
+  }
+
+  it.each([
+    ["another user's", "bob"],
+    ["their own", "ann"],
+  ])("share one bound: a request finds no room beside %s", async (_whose, other) => {
+    const { server } = serverOf([tenant("ann"), tenant("bob")], {
+      limits: { inFlightBytes: 150_000, requestBytes: 100_000 },
+    });
+    const publish = "/v2/publish/https://app.test/";
+    const slow = slowBody(100_000);
+    const first = ask(server, "ann-token", "POST", publish, slow.init);
+    await expect
+      .poll(
+        async () =>
+          (await ask(server, `${other}-token`, "POST", publish, { body: "x".repeat(90_000) })).status,
+      )
+      .toBe(503);
+    // What fits is taken meanwhile, and all of it when the first has been answered.
+    expect((await ask(server, `${other}-token`, "POST", publish, { body: "x" })).status).toBe(200);
+    slow.finish();
+    expect((await first).status).toBe(200);
+    const after = await ask(server, `${other}-token`, "POST", publish, { body: "x".repeat(90_000) });
+    expect(after.status).toBe(200);
+    await server.stop();
+  });
+
+  it("are bounded together where many users send at once", async () => {
+    const users = Array.from({ length: 8 }, (_, at) => `user${at}`);
+    const { server } = serverOf(
+      users.map((user) => tenant(user)),
+      { limits: { inFlightBytes: 300_000, requestBytes: 100_000 } },
+    );
+    const slow = users.map(() => slowBody(90_000));
+    const asked = users.map((user, at) =>
+      ask(server, `${user}-token`, "POST", "/v2/publish/https://app.test/", slow[at]?.init),
+    );
+    const statuses: number[] = [];
+    for (const one of asked) void one.then(({ status }) => statuses.push(status));
+    await expect.poll(() => statuses.length).toBe(5);
+    expect(statuses).toEqual([503, 503, 503, 503, 503]);
+    for (const { finish } of slow) finish();
+    await Promise.all(asked);
+    expect(statuses.filter((status) => status === 200)).toHaveLength(3);
+    await server.stop();
   });
 });

@@ -33,6 +33,10 @@ class Counting implements Connection {
     return this.#db.run(query);
   }
 
+  commit(): Promise<void> {
+    return this.#db.commit();
+  }
+
   lock(): Promise<void> {
     return this.#db.lock();
   }

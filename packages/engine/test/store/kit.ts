@@ -4,8 +4,8 @@ import type { Store } from "../../src/commands/store.ts";
 import { type Command, parseCommand, parseUrlGroupPublish } from "../../src/rules/command.ts";
 import type { EngineEvent } from "../../src/rules/event.ts";
 import type { Failure, Reply } from "../../src/rules/message.ts";
+import type { PublishRequest } from "../../src/rules/new-message.ts";
 import { type Options, readOptions } from "../../src/rules/options.ts";
-import { type NewSchedule, toSchedule } from "../../src/rules/schedule.ts";
 import type { Settlement } from "../../src/rules/settlement.ts";
 import type { UrlGroup } from "../../src/rules/url-group.ts";
 import { type NewWait, parseWait } from "../../src/rules/wait.ts";
@@ -58,13 +58,16 @@ export function grouped(urlGroup: UrlGroup, headers: Record<string, string> = {}
   return parseUrlGroupPublish({ ...request, now: START }, urlGroup, LIMITS);
 }
 
-/** A schedule with the cron expression `* * * * *`, unless the headers say otherwise. */
-export function schedule(id: string, headers: Record<string, string> = {}, now: number = START): NewSchedule {
+/** A request for a schedule with the cron expression `* * * * *`, unless the headers say otherwise. */
+export function schedule(
+  id: string,
+  headers: Record<string, string> = {},
+  now: number = START,
+): PublishRequest {
   const all = { [HEADER.cron]: "* * * * *", [HEADER.scheduleId]: id, ...headers };
   const lower = Object.entries(all).map(([key, value]) => [key.toLowerCase(), value] as const);
   const body = new TextEncoder().encode("tick");
-  const request = { destination: "https://a.test/", headers: new Map(lower), body, callerIp: "::1", now };
-  return toSchedule(request, undefined, LIMITS);
+  return { destination: "https://a.test/", headers: new Map(lower), body, callerIp: "::1", now };
 }
 
 export function start(id: string, headers: Record<string, string> = {}, now: number = START): Command {

@@ -114,9 +114,9 @@ export function queueing(name: string, open: () => Promise<Store>): void {
       await kit.at(START).deleteQueue("q");
       expect(await kit.store.queue("q")).toBeUndefined();
       for (const id of ids.slice(1)) expect(await kit.store.message(id, START)).toBeUndefined();
-      expect(await kit.settle(first, { kind: "retry", dueAt: START + 5, failure: failure(START) })).toEqual({
-        kind: "recorded",
-      });
+      expect(
+        await kit.settle(first, { kind: "retry", dueAt: START + 5, failure: failure(START) }),
+      ).toMatchObject({ kind: "retrying", dueAt: START + 5, attempt: 1 });
       const [again] = await fill(1);
       expect((await due(START + 5)).sort()).toEqual([ids[0], again].sort());
     });
@@ -133,7 +133,7 @@ export function queueing(name: string, open: () => Promise<Store>): void {
 
     it("are refused beyond their number, with all that was to be stored with them", async () => {
       await kit.store.accept([queued({}, "a")], { queues: 1 });
-      const error = { code: "limit_reached", message: expect.stringContaining("1 queues") };
+      const error = { code: "limit_reached", message: expect.stringContaining("queue limit reached (1)") };
       await expect(kit.store.accept([plain(), queued({}, "b")], { queues: 1 })).rejects.toMatchObject(error);
       await expect(change()).resolves.toBeUndefined();
       await expect(

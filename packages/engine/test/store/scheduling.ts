@@ -5,13 +5,13 @@ import { START } from "../harness.ts";
 import { delivered, failure, schedule, useStore } from "./kit.ts";
 
 const MINUTE = 60_000;
-const MANY = { schedules: 100, queues: 100 };
+const MANY = { schedules: 100, queues: 100, retries: 999 };
 
 export function scheduling(name: string, open: () => Promise<Store>): void {
   describe(`${name}, schedules`, () => {
     const kit = useStore(open);
     const put = (id: string, headers: Record<string, string> = {}, now = START) =>
-      kit.store.putSchedule(schedule(id, headers, now), MANY);
+      kit.store.createSchedule(schedule(id, headers, now), MANY);
 
     it("make a message with the claim in which their time comes, and say when it comes again", async () => {
       await put("s", { [HEADER.label]: "l" });
@@ -110,13 +110,15 @@ export function scheduling(name: string, open: () => Promise<Store>): void {
 
     it("are refused beyond their number", async () => {
       await put("a");
-      const limits = { schedules: 1, queues: 0 };
-      await expect(kit.store.putSchedule(schedule("b"), limits)).rejects.toMatchObject({
+      const limits = { schedules: 1, queues: 0, retries: 999 };
+      await expect(kit.store.createSchedule(schedule("b"), limits)).rejects.toMatchObject({
         code: "limit_reached",
       });
-      await expect(kit.store.putSchedule(schedule("a"), limits)).resolves.toBeUndefined();
+      await expect(kit.store.createSchedule(schedule("a"), limits)).resolves.toBe("a");
       const inQueue = schedule("a", { [HEADER.queueName]: "q" });
-      await expect(kit.store.putSchedule(inQueue, limits)).rejects.toMatchObject({ code: "limit_reached" });
+      await expect(kit.store.createSchedule(inQueue, limits)).rejects.toMatchObject({
+        code: "limit_reached",
+      });
       expect((await kit.store.schedules()).map(({ id, headers }) => [id, headers.length])).toEqual([
         ["a", 0],
       ]);

@@ -2,7 +2,7 @@ import { isLogged, type LogState } from "../../rules/log.ts";
 import { type Sql, sql, type Tx } from "../tx.ts";
 import type { MessageRow } from "./rows.ts";
 
-/** What a change of state brings with it. */
+/** Details of a change of state. */
 export interface Change {
   /** For an attempt that failed: how many had failed before. */
   readonly attempt?: number;

@@ -2,6 +2,7 @@ import { type DeliveryPolicy, NO_POLICY, policyOf } from "../../rules/delivery-p
 import type { Failure, Message, MessageKind, MessageState, NewMessage } from "../../rules/message.ts";
 import { type DueStatus, type Outcome, STATUS, stateOf } from "../../rules/message-status.ts";
 import type { Invoker, Run, RunConfig, RunState } from "../../rules/run.ts";
+import type { InProgress } from "../../rules/run-lease.ts";
 import { constants, type Sql, sql } from "../tx.ts";
 
 export interface RunRow {
@@ -23,6 +24,11 @@ export interface RunRow {
   readonly capabilities: string | null;
   readonly identified: number;
   readonly deadline: number | null;
+  readonly origin: string | null;
+  readonly inline: number;
+  readonly lease: number;
+  readonly holder: number | null;
+  readonly in_progress: string | null;
 }
 
 /** A message with what is to be done for it, as {@link MESSAGES} has it. */
@@ -117,6 +123,11 @@ export function toRun(row: RunRow): Run {
     dlqId: row.dlq_id ?? undefined,
     capabilities: row.capabilities ?? undefined,
     identified: row.identified === 1,
+    origin: row.origin ?? undefined,
+    inline: row.inline === 1,
+    leaseNumber: row.lease,
+    holder: row.holder ?? undefined,
+    inProgress: fromJson<InProgress>(row.in_progress),
   };
 }
 

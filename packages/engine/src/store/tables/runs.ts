@@ -43,6 +43,11 @@ export async function insertRun(tx: Tx, run: NewRun, { parent, previous }: Relat
     dlqId: undefined,
     capabilities: undefined,
     identified: false,
+    origin: undefined,
+    inline: false,
+    leaseNumber: 0,
+    holder: undefined,
+    inProgress: undefined,
   };
 }
 

@@ -1,14 +1,28 @@
 import { type CallType, HEADER } from "@perdure/core/protocol";
 import { firstValue } from "../rules/header.ts";
+import type { Ended } from "../rules/rollback.ts";
+import type { Run } from "../rules/run.ts";
+import { mayHaveBegun } from "../rules/run-lease.ts";
 import { sql, type Tx } from "../store/tx.ts";
 
 const CALL: CallType = "toCallback";
+
+/** Whether a run that has ended may have begun steps that have no record, and which, as far as its endpoint has said. */
+export async function stepsUnderWay(
+  tx: Tx,
+  { key, inline, inProgress }: Run,
+): Promise<Pick<Ended, "begun" | "underWay">> {
+  if (!inline) return { begun: await lastHasBegun(tx, key) };
+  const begun = mayHaveBegun(inProgress);
+  if (!begun || !inProgress || inProgress.steps === "unknown") return { begun };
+  return { begun, underWay: inProgress.steps };
+}
 
 /**
  * Whether a run that has ended may have begun a step that isn't on record: whether any attempt at its last delivery ended
  * without an answer that says which step it was at.
  */
-export async function hasBegun(tx: Tx, run: number): Promise<boolean> {
+async function lastHasBegun(tx: Tx, run: number): Promise<boolean> {
   const last = await tx.one<{ seq: number | null; fence: number | null }>(
     sql`SELECT messages.seq, coalesce(due.fence, messages.attempts) AS fence FROM entries
       LEFT JOIN messages ON messages.id = entries.message LEFT JOIN due ON due.message = messages.seq

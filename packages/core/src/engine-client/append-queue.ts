@@ -1,0 +1,99 @@
+import { isHistory } from "../protocol/history.ts";
+import type { InlineAnswer, InlineAppend, InlineNews } from "../protocol/inline.ts";
+import { isList } from "../util/check.ts";
+import { messageOf, WorkflowError } from "../util/errors.ts";
+import { type CallApi, isStatus } from "./api.ts";
+
+/** Appends records to the history of a run. @throws WorkflowError when the engine gives no answer that can be used */
+export type Append = (append: InlineAppend) => Promise<InlineAnswer>;
+
+interface QueuedAppend {
+  readonly json: string;
+  readonly resolve: (answer: InlineAnswer) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Characters of one request, unless a single append has more: the engine limits a request's bytes. */
+const MAX_REQUEST_LENGTH = 512 * 1024;
+/** Milliseconds before each retry of a request that the engine answers with a 5xx. */
+const RETRY_DELAYS_MS = [50, 250];
+
+/** Sends one request at a time: the appends that arrive meanwhile, of any number of runs, travel together in the next. */
+export function createAppend(callApi: CallApi): Append {
+  const queue: QueuedAppend[] = [];
+  let sending = false;
+  const send = async (): Promise<void> => {
+    if (sending) return;
+    sending = true;
+    while (queue.length > 0) await sendTogether(callApi, takeBatch(queue));
+    sending = false;
+  };
+  return (append) =>
+    new Promise((resolve, reject) => {
+      queue.push({ json: JSON.stringify(append), resolve, reject });
+      void send();
+    });
+}
+
+function takeBatch(queue: QueuedAppend[]): QueuedAppend[] {
+  let length = 0;
+  const end = queue.findIndex(({ json }) => {
+    length += json.length;
+    return length > MAX_REQUEST_LENGTH;
+  });
+  return queue.splice(0, end < 0 ? queue.length : Math.max(end, 1));
+}
+
+async function sendTogether(callApi: CallApi, batch: readonly QueuedAppend[]): Promise<void> {
+  try {
+    const answers = await request(callApi, `{"appends":[${batch.map(({ json }) => json).join()}]}`);
+    batch.forEach(({ resolve, reject }, at) => {
+      const answer: unknown = answers[at];
+      if (isAnswer(answer)) resolve(answer);
+      else reject(unusable(answer));
+    });
+  } catch (error) {
+    for (const { resolve, reject } of batch) {
+      // Alone in its request, it is what the engine refuses.
+      if (batch.length === 1 && (isStatus(error, 400) || isStatus(error, 413)))
+        resolve({ error: "refused", message: messageOf(error) });
+      else reject(error);
+    }
+  }
+}
+
+async function request(callApi: CallApi, body: string): Promise<readonly unknown[]> {
+  const headers = { "content-type": "application/json" };
+  for (let retried = 0; ; retried++) {
+    try {
+      const answer = await callApi<unknown>("POST", ["workflows", "append"], { headers, body });
+      const { appends } = Object(answer);
+      if (isList(appends)) return appends;
+      throw unusable(answer);
+    } catch (error) {
+      const delay = RETRY_DELAYS_MS[retried];
+      if (delay === undefined || !isServerError(error)) throw error;
+      await new Promise((resolve) => setTimeout(resolve, delay));
+    }
+  }
+}
+
+function isServerError(error: unknown): boolean {
+  return [500, 502, 503, 504].some((status) => isStatus(error, status));
+}
+
+function isAnswer(value: unknown): value is InlineAnswer {
+  const { news, error, message = "" } = Object(value);
+  if (isList(news)) return news.every(isNews);
+  return ["lease_lost", "run_over", "refused"].includes(error) && typeof message === "string";
+}
+
+function isNews(value: unknown): value is InlineNews {
+  const { own, entry } = Object(value);
+  return entry === undefined ? Number.isSafeInteger(own) : isHistory([entry]);
+}
+
+function unusable(answer: unknown): WorkflowError {
+  const message = `The engine's answer to an append can't be used: ${JSON.stringify(answer)?.slice(0, 200)}`;
+  return new WorkflowError("engine_refused", message);
+}

@@ -1,0 +1,119 @@
+import type { AttemptEntry } from "../protocol/attempt.ts";
+import type { Resume } from "../protocol/delivery.ts";
+import type { InlineEnd, InlineRequest } from "../protocol/inline.ts";
+import { done, type Outcome } from "../protocol/outcome.ts";
+import { isPlan, resultId, type StepRecord } from "../protocol/step.ts";
+import { type InlineLimits, type InlineResult, MAX_ANSWER_LENGTH, runInline } from "../replay/inline-run.ts";
+import { type Step, serialize } from "../steps/index.ts";
+import { toMilliseconds } from "../util/duration.ts";
+import type { DeliveryContext } from "./delivery-context.ts";
+import { emit, emitRecord } from "./events.ts";
+import { placementOf } from "./placement.ts";
+import type { PreparedRun } from "./prepared-run.ts";
+import { reportFailure } from "./report-failure.ts";
+
+/** The engine's offer to run inline, with the history that came with it. */
+interface Offer {
+  readonly lease: string;
+  readonly limits: InlineLimits;
+  /** The number of the history's entries. */
+  readonly known: number;
+  readonly records: readonly StepRecord[];
+  readonly attempts: readonly AttemptEntry[];
+}
+
+/** Continues a run by as many steps as one delivery can run. */
+export async function resumeInline(run: PreparedRun, offer: Offer): Promise<Outcome> {
+  const { ctx, invocation } = run;
+  const { lease, limits, known, records, attempts } = offer;
+  const append = ctx.config.engine().appender();
+  if (known === 1) await emit(ctx, "runStarted", { context: run.context });
+  // Results that the engine has recorded after the last invocation: this one emits them.
+  const received = resultsAtEnd(records);
+  const emitReceived = async (): Promise<void> => {
+    for (const record of received.splice(0)) await emitRecord(ctx, run.context, record);
+  };
+  const result = await runInline({
+    ...invocation,
+    lease,
+    limits,
+    known,
+    attempts,
+    append: async (appended) => {
+      if (appended.records.length > 0) await emitReceived();
+      return append(appended);
+    },
+    toAsk: (step, id) => toRequest(ctx, step, id),
+    beforeStep: async (step) => {
+      await emitReceived();
+      await invocation.beforeStep?.(step);
+    },
+    recorded: async (recorded) => {
+      if (recorded.length > 0) await emitReceived();
+      for (const record of recorded) await emitRecord(ctx, run.context, record);
+    },
+    onResult: (record) => received.push(record),
+    attemptFailed: (failure) => reportFailure(ctx.endpoint, ctx.delivery, failure),
+  });
+  if (result.kind !== "parked" && result.kind !== "lost") await emitReceived();
+  return conclude(run, lease, result);
+}
+
+/** The results at the history's end that the engine has recorded for steps that an invocation has requested from it. */
+function resultsAtEnd(records: readonly StepRecord[]): StepRecord[] {
+  const requested = new Set(records.filter(isPlan).map(resultId));
+  const isOwn = (record: StepRecord) =>
+    isPlan(record) || record.startedAt || !requested.has(resultId(record));
+  const own = records.findLastIndex(isOwn);
+  return records.slice(own + 1);
+}
+
+function toRequest(ctx: DeliveryContext<Resume>, step: Step, id: number): InlineRequest {
+  const { name, toEngineRequest, schedule = {}, options } = step;
+  if (!toEngineRequest)
+    return schedule.notBefore === undefined
+      ? { delayMs: toMilliseconds(schedule.delay, "The duration") }
+      : { until: schedule.notBefore * 1000 };
+  const rollback = options?.rollback && true;
+  const { message, wait } = toEngineRequest(placementOf(ctx, { name, id, concurrent: 1, rollback }));
+  return message ? { message: ctx.config.engine().toBatchItem(message) } : { wait };
+}
+
+async function conclude(run: PreparedRun, lease: string, result: InlineResult): Promise<Outcome> {
+  const { ctx, context } = run;
+  const { runId } = ctx.delivery;
+  const { after, records } = result;
+  const ended = (end: Omit<InlineEnd, "after" | "records">): Outcome => ({
+    ...done(runId, "success"),
+    inline: { lease, end: { after, records, ...end } },
+  });
+  switch (result.kind) {
+    case "parked":
+    case "continue":
+      return ended({ end: result.kind });
+    case "lost":
+      await emit(ctx, "onWarning", { workflowRunId: runId, warning: "The run has ended." });
+      return { kind: "lost", lease, reason: result.reason };
+    case "canceled":
+      return done(runId, (await ctx.config.engine().cancel(runId)) ? "success" : "workflow-already-ended");
+    case "threw": {
+      const { failed, ...failure } = result;
+      return { ...failure, kind: "failed", inline: { lease, end: { after, records, failed } } };
+    }
+    case "returned": {
+      try {
+        const json = serialize(result.result, "The workflow's result");
+        await emit(ctx, "runCompleted", { context, result: result.result });
+        if ((json?.length ?? 0) <= MAX_ANSWER_LENGTH) return ended({ end: "returned", result: json });
+        const engine = ctx.config.engine();
+        if (records.length > 0) await engine.appender()({ lease, after, records, underWay: [] });
+        return done(runId, (await engine.finish(runId, json)) ? "success" : "workflow-already-ended");
+      } catch (error) {
+        const where = after + records.length > 1 ? "after-last-step" : "before-first-step";
+        return { kind: "failed", error, where, inline: { lease, end: { after, records } } };
+      }
+    }
+    default:
+      return result satisfies never;
+  }
+}

@@ -1,0 +1,552 @@
+import type { AttemptEntry, StepKey } from "../protocol/attempt.ts";
+import { type FailedStep, toError, toErrorBody } from "../protocol/error.ts";
+import { type HistoryEntry, recordIn } from "../protocol/history.ts";
+import type {
+  InlineAnswer,
+  InlineAppend,
+  InlineNews,
+  InlineRecord,
+  InlineRequest,
+} from "../protocol/inline.ts";
+import type { FailedAttempt, RetryDecision } from "../protocol/outcome.ts";
+import { isPlan, resultId, type StepRecord } from "../protocol/step.ts";
+import type { Step } from "../steps/index.ts";
+import { toMilliseconds } from "../util/duration.ts";
+import { isRetryAfter, WorkflowError, WorkflowStepInterrupted } from "../util/errors.ts";
+import type { Scope } from "../util/scope.ts";
+import { MAX_TIMER_MS } from "../util/timeout.ts";
+import {
+  decideMismatchRetry,
+  decideStepRetry,
+  failurePlace,
+  type Invocation,
+  isCatchable,
+  nestedStep,
+  platformScope,
+  REPLAY_MISMATCH_TIMEOUT_MS,
+  recordOf,
+  replayMismatch,
+  type WorkflowOutcome,
+} from "./invocation.ts";
+import { StepExecution } from "./step-execution.ts";
+import { newEntry, type StepEntry, toFailedStep } from "./step-history.ts";
+import { keyText, type PendingStep, StepMatcher } from "./step-matcher.ts";
+
+/** Limits of one invocation. The times are in milliseconds. */
+export interface InlineLimits {
+  readonly maxDuration: number;
+  readonly maxSteps: number;
+  readonly maxWait: number;
+}
+
+/** An invocation that runs as many steps as it can. */
+export interface InlineInvocation extends Invocation {
+  readonly lease: string;
+  /** The number of the history's entries. */
+  readonly known: number;
+  /** The failed attempts in the history. */
+  readonly attempts: readonly AttemptEntry[];
+  readonly limits: InlineLimits;
+  /** Appends to the history. Rejects when the engine gives no answer that can be used. */
+  readonly append: (append: InlineAppend) => Promise<InlineAnswer>;
+  /** The request to the engine to do a step. */
+  readonly toAsk: (step: Step, id: number) => InlineRequest;
+  /** Called when the engine has recorded these results and caught failures of the invocation, or is about to. */
+  readonly recorded: (records: readonly StepRecord[]) => Promise<void>;
+  /** Called for a result that the engine has recorded by itself. */
+  readonly onResult: (record: StepRecord) => void;
+  /** Called for a failed attempt that doesn't end the invocation. */
+  readonly attemptFailed: (failure: FailedAttempt) => Promise<void>;
+}
+
+/** How an invocation has ended, with the records that its answer carries. */
+export type InlineResult = InlineOutcome & {
+  readonly after: number;
+  readonly records: readonly InlineRecord[];
+};
+
+type InlineOutcome =
+  /** Nothing can go on now. */
+  | { readonly kind: "parked" }
+  /** The budget is used up, or the engine can't be appended to. */
+  | { readonly kind: "continue" }
+  /** The workflow cancelled its run. */
+  | { readonly kind: "canceled" }
+  /** The run has another holder, or has ended. */
+  | { readonly kind: "lost"; readonly reason: "lease_lost" | "run_over" }
+  | { readonly kind: "returned"; readonly result: unknown }
+  | ({ readonly kind: "threw"; readonly failed?: StepKey } & FailedAttempt);
+
+/** A record that isn't on disk yet. */
+interface Line {
+  readonly record: InlineRecord;
+  readonly step: PendingStep;
+  /** The workflow waits for the engine's answer. */
+  readonly awaited: boolean;
+  /** Called once the engine has stored the record. */
+  stored(news: OwnNews): void;
+}
+
+type OwnNews = Extract<InlineNews, { own: number }>;
+
+/** Characters of records, and of a result, that an answer carries. More are appended before it. */
+export const MAX_ANSWER_LENGTH: number = 128 * 1024;
+
+/** Replays the recorded steps, runs new ones, and returns how the invocation has ended. */
+export function runInline(invocation: InlineInvocation): Promise<InlineResult> {
+  return new Promise((end) => new InlineRun(invocation, end).start());
+}
+
+/**
+ * One invocation. Each time that the workflow is idle, it appends what has come of the steps so far, asks the engine for the
+ * steps that the engine does, and begins the others. So a step's work begins only when everything before it is on disk, and
+ * branches run each at its own pace. The records of a last step travel with the answer.
+ */
+class InlineRun {
+  readonly #invocation: InlineInvocation;
+  readonly #scope: Scope;
+  readonly #end: (result: InlineResult) => void;
+  readonly #matcher: StepMatcher;
+  readonly #startedAt = Date.now();
+  /** Steps that the endpoint does, or asks the engine for, as soon as it can. */
+  readonly #waiting = new Set<PendingStep>();
+  readonly #underWay = new Set<StepExecution>();
+  /** Steps that the engine does, by the ids of their results. */
+  readonly #requested = new Map<number, StepEntry>();
+  /** The last failed attempt of each step that has had one. */
+  readonly #attempts = new Map<string, Omit<AttemptEntry, "kind">>();
+  readonly #rolledBack: number[];
+  readonly #journal: Line[] = [];
+  #nextId: number;
+  #known: number;
+  /** Steps whose work this invocation has begun. */
+  #begun = 0;
+  #appended = false;
+  /** An append is under way, or what goes before it. */
+  #busy = false;
+  /** The workflow's outcome, while steps remain to be requested or carried out. */
+  #outcome: WorkflowOutcome | undefined;
+  /** No step begins any more: the invocation ends like this once no step is under way. */
+  #closing: InlineOutcome | undefined;
+  #ended = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(invocation: InlineInvocation, end: (result: InlineResult) => void) {
+    const { history, attempts, known } = invocation;
+    this.#invocation = invocation;
+    this.#scope = invocation.scope ?? platformScope;
+    this.#end = end;
+    this.#nextId = history.nextId;
+    this.#rolledBack = [...history.rolledBack];
+    this.#known = known;
+    for (const attempt of attempts) this.#attempts.set(keyText(attempt.step), attempt);
+    for (const entry of history.entries) if (!entry.result) this.#requested.set(entry.id, entry);
+    this.#matcher = new StepMatcher(history, {
+      idle: () => this.#onIdle(),
+      unreadable: (error, entry) => this.#close({ kind: "threw", error, step: toFailedStep(entry) }),
+    });
+  }
+
+  async start(): Promise<void> {
+    const { start, signal, history } = this.#invocation;
+    signal?.addEventListener("abort", () => this.#close({ kind: "lost", reason: "lease_lost" }));
+    try {
+      const result = await start({ request: (step) => this.#request(step), cancel: () => this.#cancel() });
+      this.#outcome ??= { kind: "returned", result };
+    } catch (error) {
+      const where = this.#matcher.matched.size > 0 ? "after-last-step" : failurePlace(history);
+      this.#outcome ??= { kind: "threw", error, where };
+    }
+    this.#matcher.watch();
+  }
+
+  #request<Result>(step: Step<Result>): Promise<Result> {
+    const result = new Promise<Result>((resolve, reject) => {
+      const outer = this.#scope.getStore();
+      if (this.#ended) return;
+      if (outer instanceof StepExecution && outer.invocation === this) return this.#refuseNested(step, outer);
+      const pending = this.#matcher.request({ step, resolve: resolve as PendingStep["resolve"], reject });
+      // The plan of a step that the endpoint does is there to say that it has begun.
+      if (!pending.entry || (step.perform && !pending.entry.result)) this.#waiting.add(pending);
+    });
+    // A failed step that the workflow doesn't await must not end the process as an unhandled rejection.
+    result.catch(() => {});
+    return result;
+  }
+
+  #refuseNested(inner: Step, outer: StepExecution): void {
+    const place = this.#placeOf(outer.step);
+    const error = nestedStep(inner, place);
+    if (this.#underWay.has(outer)) this.#failed(outer, error);
+    else this.#close({ kind: "threw", error, step: place, failed: outer.step.key });
+  }
+
+  // Ends the run also out of a step's work, which then never ends.
+  #cancel(): Promise<never> {
+    this.#close({ kind: "canceled" });
+    return new Promise(() => {});
+  }
+
+  /** Begins no more steps, and ends the invocation once those that are under way have ended. */
+  #close(outcome: InlineOutcome): void {
+    if (this.#closing && this.#closing.kind !== "continue" && outcome.kind !== "lost") return;
+    this.#closing = outcome;
+    if (outcome.kind !== "continue") for (const work of this.#underWay) work.abort();
+    this.#matcher.watch();
+  }
+
+  #onIdle(): void {
+    clearTimeout(this.#timer);
+    if (this.#ended || this.#busy) return;
+    const closing = this.#closing;
+    const idle = this.#underWay.size === 0;
+    if (closing) {
+      if (idle || closing.kind === "canceled") void this.#finish(closing);
+      return;
+    }
+    const { newSteps, missing } = this.#matcher;
+    const outcome = this.#outcome;
+    if (missing.length > 0) this.#awaitRequests(missing);
+    else if (outcome && idle && (outcome.kind === "threw" || newSteps.size === 0)) void this.#finish(outcome);
+    // A workflow that has thrown starts no new step.
+    else void this.#advance(outcome?.kind === "threw" ? [] : this.#dueSteps());
+  }
+
+  // A branch may be waiting for something of its own before it requests a recorded step. If not, the code has changed.
+  #awaitRequests(missing: readonly StepEntry[]): void {
+    const { newSteps, isHeldUp } = this.#matcher;
+    const { attempt, mismatchTimeoutMs = REPLAY_MISMATCH_TIMEOUT_MS } = this.#invocation;
+    const outcome = this.#outcome;
+    if (!outcome && newSteps.size === 0 && !isHeldUp) return;
+    this.#timer = setTimeout(() => {
+      const error = replayMismatch(missing, [...newSteps], outcome);
+      const retry = decideMismatchRetry(error, attempt, outcome);
+      this.#close({ kind: "threw", error, where: "replay", retry });
+    }, mismatchTimeoutMs);
+  }
+
+  /** The steps that wait for nothing but their turn. */
+  #dueSteps(): PendingStep[] {
+    const now = Date.now();
+    return [...this.#waiting].filter((step) => this.#retryAt(step) <= now);
+  }
+
+  async #advance(due: readonly PendingStep[]): Promise<void> {
+    const { maxDuration, maxSteps } = this.#invocation.limits;
+    const isOver = this.#begun >= maxSteps || Date.now() - this.#startedAt >= maxDuration;
+    // Each invocation gets on, however long its replay takes.
+    if (due.length > 0 && this.#begun > 0 && isOver) return this.#close({ kind: "continue" });
+    if (due.length === 0 && !this.#journal.some(({ awaited }) => awaited)) return this.#rest();
+    this.#busy = true;
+    const steps = await this.#prepare(due);
+    if (!this.#closing && (await this.#tell(steps)))
+      for (const step of this.#closing ? [] : steps) void this.#begin(step);
+    this.#busy = false;
+    this.#matcher.watch();
+  }
+
+  /** Nothing can begin: ends the invocation, unless something goes on. */
+  async #rest(): Promise<void> {
+    const { maxWait } = this.#invocation.limits;
+    const isIdle = this.#underWay.size === 0;
+    const wait = Math.min(...[...this.#waiting].map((step) => this.#retryAt(step))) - Date.now();
+    if (wait <= (isIdle ? maxWait : MAX_TIMER_MS)) this.#timer = setTimeout(() => this.#onIdle(), wait);
+    // Without a pending step, the workflow awaits something of its own.
+    else if (isIdle && this.#matcher.pending > 0) await this.#finish({ kind: "parked" });
+  }
+
+  /** Puts into the journal what goes before the steps, and the requests to the engine. @returns the steps to begin */
+  async #prepare(due: readonly PendingStep[]): Promise<PendingStep[]> {
+    const { beforeStep, limits } = this.#invocation;
+    const steps: PendingStep[] = [];
+    for (const pending of due) {
+      const { step, entry } = pending;
+      const exhausted = this.#lastAttempt(pending);
+      if (step.perform && !entry && this.#begun + steps.length >= limits.maxSteps) continue;
+      this.#waiting.delete(pending);
+      if (entry) this.#failedForGood(pending, new WorkflowStepInterrupted(step.name), 1);
+      else if (exhausted && exhausted.retryAt === undefined)
+        this.#failedForGood(pending, toError(exhausted.error), exhausted.attempt);
+      else {
+        await beforeStep?.(step);
+        if (step.perform) steps.push(pending);
+        else this.#ask(pending);
+      }
+      if (this.#closing) return [];
+    }
+    for (const pending of steps) if (pending.step.options?.atMostOnce) this.#recordBegin(pending);
+    return steps;
+  }
+
+  #ask(step: PendingStep): void {
+    const id = this.#takeId();
+    const record = planOf(step, id);
+    const entry = newEntry(record);
+    const stored = () => {
+      this.#requested.set(id, entry);
+      this.#matcher.record(step, entry);
+    };
+    try {
+      const request = this.#invocation.toAsk(step.step, id);
+      this.#journal.push({ record: { kind: "ask", record, ...request }, step, awaited: true, stored });
+    } catch (error) {
+      this.#rolledBack.unshift(id);
+      this.#close({ kind: "threw", error, step: this.#placeOf(step, id), failed: step.key });
+    }
+  }
+
+  #recordBegin(step: PendingStep): void {
+    const record = planOf(step, this.#takeId());
+    const stored = () => this.#matcher.record(step, newEntry(record));
+    this.#journal.push({ record: { kind: "begin", record }, step, awaited: true, stored });
+  }
+
+  /** Appends what must be on disk before the steps begin. @returns whether they may */
+  async #tell(steps: readonly PendingStep[]): Promise<boolean> {
+    const total = this.#underWay.size + steps.length;
+    const undoable = steps.some(({ step }) => step.options?.rollback);
+    const unknown = (total > 1 && !this.#appended) || (undoable && (this.#begun > 0 || total > 1));
+    if (this.#journal.length === 0 && !unknown) return true;
+    const nothingBegins = steps.length === 0 && total === 0 && !this.#outcome && this.#waiting.size === 0;
+    // With nothing else to do, the requests to the engine travel with the answer.
+    if (nothingBegins && this.#journal.every(({ record, awaited }) => record.kind === "ask" || !awaited)) {
+      this.#close({ kind: "parked" });
+      return false;
+    }
+    return this.#flush(steps);
+  }
+
+  /** Appends the journal. @returns false when the invocation must not go on */
+  async #flush(steps: readonly PendingStep[] = []): Promise<boolean> {
+    const lines = this.#journal.splice(0);
+    try {
+      return await this.#append(lines, steps);
+    } catch (error) {
+      this.#journal.unshift(...lines);
+      this.#withoutAppends(error, steps);
+      return false;
+    }
+  }
+
+  // The answer to the delivery takes the place of the append: the engine goes on with a delivery.
+  #withoutAppends(error: unknown, steps: readonly PendingStep[]): void {
+    const begins = this.#journal.filter(({ record }) => record.kind === "begin");
+    for (const line of begins) {
+      this.#journal.splice(this.#journal.indexOf(line), 1);
+      this.#rolledBack.unshift(targetOf(line));
+    }
+    const [first] = steps;
+    if (this.#journal.length > 0 || this.#begun > 0 || !first) this.#close({ kind: "continue" });
+    else if (begins.length > 0) this.#close({ kind: "threw", error, where: "replay" });
+    else {
+      // As without inline execution, one step needs nothing before it.
+      void this.#begin(first);
+      this.#close({ kind: "continue" });
+    }
+  }
+
+  /** @returns false when the invocation must not go on */
+  async #append(lines: readonly Line[], steps: readonly PendingStep[]): Promise<boolean> {
+    const { append, lease } = this.#invocation;
+    const answer = await append({
+      lease,
+      after: this.#known,
+      records: lines.map(({ record }) => record),
+      underWay: [...[...this.#underWay].map(({ step }) => step), ...steps].map(({ key }) => key),
+    });
+    this.#appended = true;
+    if ("news" in answer) {
+      for (const news of answer.news) this.#applyNews(news, lines);
+      await this.#invocation.recorded(lines.flatMap(resultOf));
+      return true;
+    }
+    if (answer.error !== "refused") {
+      this.#close({ kind: "lost", reason: answer.error });
+      return false;
+    }
+    const [line, ...others] = lines;
+    if (others.length > 0) {
+      // One of them is at fault, and fails alone.
+      for (const each of lines) if (!(await this.#append([each], steps))) return false;
+      return true;
+    }
+    const error = new WorkflowError("step_refused", `The engine refuses a record: ${answer.message}`);
+    this.#close({
+      kind: "threw",
+      error,
+      ...(line && { step: this.#placeOf(line.step), failed: line.step.key }),
+    });
+    return false;
+  }
+
+  #applyNews(news: InlineNews, lines: readonly Line[]): void {
+    this.#known++;
+    if ("own" in news) lines[news.own]?.stored(news);
+    else this.#receiveEntry(news.entry);
+  }
+
+  #receiveEntry(entry: HistoryEntry): void {
+    const record = recordIn(entry);
+    const requested = record && !isPlan(record) && this.#requested.get(resultId(record));
+    if (!requested) return;
+    this.#invocation.onResult(record);
+    this.#requested.delete(requested.id);
+    this.#matcher.finish(requested, record);
+  }
+
+  async #begin(pending: PendingStep): Promise<void> {
+    const { engine, runId, originalRunId } = this.#invocation;
+    const work = new StepExecution(pending, this, this.#retried(pending) + 1, originalRunId);
+    this.#underWay.add(work);
+    this.#begun++;
+    try {
+      const perform = async () => pending.step.perform?.({ engine, runId, attempt: work });
+      const out = await this.#scope.run(work, perform);
+      if (this.#underWay.delete(work)) this.#complete(pending, { out }, work.startedAt);
+    } catch (error) {
+      this.#failed(work, error);
+    }
+  }
+
+  #complete(
+    pending: PendingStep,
+    outcome: Pick<StepRecord, "out" | "failure">,
+    startedAt: number = Date.now(),
+  ): void {
+    const { step, key } = pending;
+    const record: StepRecord = {
+      stepId: pending.entry?.id ?? this.#takeId(),
+      ...recordOf(step),
+      ...outcome,
+      concurrent: 1,
+      nth: key.nth > 1 ? key.nth : undefined,
+      startedAt,
+      durationMs: Date.now() - startedAt,
+    };
+    const handOver = () => {
+      const entry = pending.entry ?? newEntry(record);
+      this.#matcher.record(pending, entry);
+      this.#matcher.finish(entry, record);
+    };
+    // Nothing else can be recorded before it: what follows in the history is known.
+    const isAlone = this.#matcher.pending === 1 && !this.#closing;
+    if (isAlone) handOver();
+    this.#journal.push({
+      record: { kind: "result", record },
+      step: pending,
+      awaited: !isAlone,
+      stored: isAlone ? () => {} : handOver,
+    });
+    this.#matcher.watch();
+  }
+
+  #failed(work: StepExecution, thrown: unknown): void {
+    if (!this.#underWay.delete(work) || this.#ended) return;
+    const { step: pending, attempt } = work;
+    const { maxRetries } = this.#invocation.attempt;
+    const catchable = isCatchable(pending.step, this.#invocation);
+    let error = thrown;
+    let retry: RetryDecision | undefined;
+    try {
+      retry = decideStepRetry(pending.step, error, { retried: attempt - 1, maxRetries }, catchable);
+    } catch (misuse) {
+      // The user's own `retryDelay` has thrown.
+      error = misuse;
+    }
+    const failure = { error, step: this.#placeOf(pending), retry, attempt };
+    if (retry?.exhausted) this.#failedForGood(pending, error, attempt);
+    else if (this.#matcher.pending === 1) this.#close({ kind: "threw", ...failure, failed: pending.key });
+    else this.#recordAttempt(pending, failure);
+  }
+
+  /** The engine decides when the step is tried again, while others go on. */
+  #recordAttempt(step: PendingStep, failure: FailedAttempt & { readonly attempt: number }): void {
+    const { attempt, error, retry } = failure;
+    const failed = { step: step.key, attempt, error: toErrorBody(error, this.#invocation.withStack) };
+    void this.#invocation.attemptFailed(failure);
+    this.#journal.push({
+      record: {
+        kind: "attempt",
+        ...failed,
+        retries: retry?.retries,
+        delayMs: isRetryAfter(error) ? toMilliseconds(error.retryAfter, "retryAfter") : retry?.delayMs,
+      },
+      step,
+      awaited: true,
+      stored: ({ retryAt, exhausted }) => {
+        this.#attempts.set(keyText(step.key), { ...failed, retryAt });
+        if (exhausted) this.#failedForGood(step, error, attempt);
+        else this.#waiting.add(step);
+      },
+    });
+    this.#matcher.watch();
+  }
+
+  /** The step isn't tried again: the workflow catches its failure, or the run fails. */
+  #failedForGood(step: PendingStep, error: unknown, attempt: number): void {
+    const { withStack } = this.#invocation;
+    if (isCatchable(step.step, this.#invocation)) {
+      const failure = { attempts: attempt, error: toErrorBody(error, withStack) };
+      this.#complete(step, { failure });
+    } else {
+      const retry = { retries: undefined, exhausted: true, delayMs: undefined };
+      this.#close({ kind: "threw", error, step: this.#placeOf(step), retry, failed: step.key, attempt });
+    }
+  }
+
+  async #finish(outcome: InlineOutcome): Promise<void> {
+    this.#ended = true;
+    this.#matcher.stop();
+    const lengths = this.#journal.map(({ record }) => JSON.stringify(record).length);
+    const isTooLong = lengths.reduce((sum, length) => sum + length, 0) > MAX_ANSWER_LENGTH;
+    // A run that is cancelled is over before its answer is read.
+    const mustAppend =
+      isTooLong || (outcome.kind === "canceled" && this.#journal.length + this.#underWay.size > 0);
+    if (outcome.kind !== "lost" && mustAppend) await this.#flush();
+    // The append may have shown that the run is lost, or that a record can't be accepted.
+    const closing = this.#closing;
+    const last = closing && closing.kind !== "continue" ? closing : outcome;
+    const records = last.kind === "lost" ? [] : this.#journal;
+    await this.#invocation.recorded(records.flatMap(resultOf));
+    this.#end({ ...last, after: this.#known, records: records.map(({ record }) => record) });
+  }
+
+  #takeId(): number {
+    return this.#rolledBack.shift() ?? this.#nextId++;
+  }
+
+  #placeOf({ entry, step }: PendingStep, id?: number): FailedStep {
+    const { name, type, options } = step;
+    const rollback = options?.rollback && true;
+    return { id: id ?? entry?.id ?? this.#rolledBack[0] ?? this.#nextId, name, type, rollback };
+  }
+
+  #lastAttempt({ key }: PendingStep): Omit<AttemptEntry, "kind"> | undefined {
+    return this.#attempts.get(keyText(key));
+  }
+
+  /** When the step may be tried again. */
+  #retryAt(step: PendingStep): number {
+    return this.#lastAttempt(step)?.retryAt ?? 0;
+  }
+
+  // A step that begins alone may be what an earlier attempt of the delivery was at, when it ended without an answer.
+  #retried(step: PendingStep): number {
+    const recorded = this.#lastAttempt(step)?.attempt ?? 0;
+    const isFirst = this.#begun === 0 && this.#matcher.newSteps.size === 1;
+    return isFirst ? Math.max(recorded, this.#invocation.attempt.retried) : recorded;
+  }
+}
+
+/** The plan of a step: the engine does it, or its work begins. */
+function planOf({ step, key: { nth } }: PendingStep, targetStep: number): StepRecord {
+  return { stepId: 0, ...recordOf(step), concurrent: 1, targetStep, nth: nth > 1 ? nth : undefined };
+}
+
+function targetOf({ record }: Line): number {
+  return record.kind === "begin" ? resultId(record.record) : 0;
+}
+
+function resultOf({ record }: Line): StepRecord[] {
+  return record.kind === "result" ? [record.record] : [];
+}

@@ -1,0 +1,37 @@
+import type { StepKey } from "../protocol/attempt.ts";
+import { encodeStepName } from "../protocol/call.ts";
+import type { StepAttempt } from "../steps/index.ts";
+import type { PendingStep } from "./step-matcher.ts";
+
+/** One attempt of a step whose work the endpoint does. It owns the code's scope while the work runs. */
+export class StepExecution implements StepAttempt {
+  readonly step: PendingStep;
+  /** The invocation that runs the work. */
+  readonly invocation: object;
+  readonly attempt: number;
+  readonly idempotencyKey: string;
+  readonly startedAt: number = Date.now();
+  #controller: AbortController | undefined;
+
+  constructor(step: PendingStep, invocation: object, attempt: number, originalRunId: string) {
+    this.step = step;
+    this.invocation = invocation;
+    this.attempt = attempt;
+    this.idempotencyKey = idempotencyKey(originalRunId, step.key);
+  }
+
+  // Few steps look at their signal.
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    return this.#controller.signal;
+  }
+
+  abort(): void {
+    void this.signal;
+    this.#controller?.abort();
+  }
+}
+
+function idempotencyKey(originalRunId: string, { type, nth, name }: StepKey): string {
+  return `${originalRunId}/${type}/${nth}/${encodeStepName(name)}`;
+}

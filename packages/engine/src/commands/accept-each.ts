@@ -1,0 +1,56 @@
+import type { Command } from "../rules/command.ts";
+import { EngineError } from "../rules/engine-error.ts";
+import type { QueueLimits } from "../rules/queue.ts";
+import type { Receipt } from "../store/receipt.ts";
+import type { Store } from "./store.ts";
+
+/** Messages and bytes that are stored in one transaction: a few milliseconds' work, for which all else has to wait. */
+const SLICE = { count: 64, bytes: 1024 * 1024 };
+
+/**
+ * Stores commands that don't depend on each other, in several transactions between which others have their turns. The
+ * error of a command that is refused comes in its place.
+ */
+export async function acceptEach(
+  store: Pick<Store, "accept">,
+  commands: readonly Command[],
+  limits: QueueLimits,
+): Promise<(Receipt | EngineError)[]> {
+  const outcomes: (Receipt | EngineError)[] = [];
+  for (const slice of toSlices(commands)) {
+    await new Promise((resolve) => setImmediate(resolve));
+    outcomes.push(...(await acceptSlice(store, slice, limits)));
+  }
+  return outcomes;
+}
+
+async function acceptSlice(
+  store: Pick<Store, "accept">,
+  slice: readonly Command[],
+  limits: QueueLimits,
+): Promise<readonly (Receipt | EngineError)[]> {
+  try {
+    return await store.accept(slice, limits);
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error;
+    if (slice.length === 1) return [error];
+  }
+  return (await Promise.all(slice.map((one) => acceptSlice(store, [one], limits)))).flat();
+}
+
+function toSlices(commands: readonly Command[]): Command[][] {
+  const slices: Command[][] = [];
+  let [count, bytes] = [0, 0];
+  for (const command of commands) {
+    const size = (command.kind === "start" ? command.payload : command.message.body)?.length ?? 0;
+    const slice = slices.at(-1);
+    if (slice && count < SLICE.count && bytes + size <= SLICE.bytes) slice.push(command);
+    else {
+      slices.push([command]);
+      [count, bytes] = [0, 0];
+    }
+    count++;
+    bytes += size;
+  }
+  return slices;
+}

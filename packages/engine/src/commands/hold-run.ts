@@ -1,0 +1,89 @@
+import type { MessageKind } from "../rules/message.ts";
+import { STATUS } from "../rules/message-status.ts";
+import type { Run } from "../rules/run.ts";
+import { formatLease } from "../rules/run-lease.ts";
+import { FIRST_RECORD, lastEntry } from "../store/tables/entries.ts";
+import type { MessageRow } from "../store/tables/rows.ts";
+import { sql, type Tx } from "../store/tx.ts";
+
+const STEP: MessageKind = "step";
+
+/** The rights of a delivery of a live run. */
+export type Offer =
+  /** Another delivery is under way, and the run's endpoint runs inline: this one isn't needed. */
+  | { readonly kind: "held" }
+  /** It is delivered up to its own entry, as engines without inline execution do. */
+  | { readonly kind: "plain" }
+  /** It is delivered with the whole history and the right to append. */
+  | { readonly kind: "lease"; readonly token: string; readonly entry: number };
+
+/**
+ * Offers the right to append to a delivery that is being claimed, and takes it from all that had it before.
+ *
+ * A run whose endpoint hasn't taken the right yet is offered it only where the whole history is what the delivery carries
+ * anyway, and, after the first delivery, only where the endpoint is known to be one of Perdure's: other SDKs rely on
+ * deliveries that end with their own entry.
+ */
+export async function offerLease(tx: Tx, { seq, entry }: MessageRow, run: Run): Promise<Offer> {
+  if (run.inline && run.holder !== undefined && run.holder !== seq) return { kind: "held" };
+  if (run.awaitingConfiguration) return { kind: "plain" };
+  const last = await lastEntry(tx, run.key);
+  if (!last) return { kind: "plain" };
+  const known = run.capabilities !== undefined || last.record === FIRST_RECORD;
+  if (!run.inline && !(known && last.seq === entry)) return { kind: "plain" };
+  const number = run.leaseNumber + 1;
+  const inProgress = run.inProgress ?? { lease: number, steps: "unknown" };
+  await tx.run(
+    sql`UPDATE runs SET lease = ${number}, holder = ${seq}, in_progress = ${JSON.stringify(inProgress)} WHERE key = ${run.key}`,
+  );
+  if (last.seq !== entry) await tx.run(sql`UPDATE messages SET entry = ${last.seq} WHERE seq = ${seq}`);
+  // The last invocation hasn't said how it ended.
+  if (run.inline && run.inProgress) tx.count({ of: "inline", state: "takeovers", count: 1 });
+  return {
+    kind: "lease",
+    token: formatLease({ runId: run.id, createdAt: run.createdAt, number }),
+    entry: last.seq,
+  };
+}
+
+/** How an invocation leaves its run. */
+export interface Leaving {
+  /** It has said how it ended, so that no step is under way. */
+  readonly orderly: boolean;
+  /** Whether the run's endpoint runs inline. */
+  readonly inline: boolean;
+}
+
+/** Ends the right of a message to append. Does nothing where another message has it. */
+export async function leaveRun(
+  tx: Tx,
+  run: Run,
+  message: number,
+  { orderly, inline }: Leaving,
+): Promise<void> {
+  if (run.holder !== message) return;
+  const inProgress = orderly ? null : (run.inProgress ?? null);
+  await tx.run(
+    sql`UPDATE runs SET holder = NULL, inline = ${inline ? 1 : 0},
+      in_progress = ${inProgress && JSON.stringify(inProgress)} WHERE key = ${run.key} AND holder = ${message}`,
+  );
+}
+
+/** Ends the right of a message that is given back, or cancelled. */
+export async function endHold(tx: Tx, { run, seq }: Pick<MessageRow, "run" | "seq">): Promise<void> {
+  if (run !== null) await tx.run(sql`UPDATE runs SET holder = NULL WHERE key = ${run} AND holder = ${seq}`);
+}
+
+/** Ends the rights of all deliveries that are under way: no engine makes them any more. */
+export async function endAllHolds(tx: Tx): Promise<void> {
+  await tx.run(
+    sql`UPDATE runs SET holder = NULL WHERE holder IS NOT NULL
+      AND key IN (SELECT run FROM due WHERE status = ${STATUS.delivering} AND kind = ${STEP})`,
+  );
+}
+
+/** Notes that a run's endpoint doesn't run it inline any more: each of its entries is delivered again. */
+export async function leaveInline(tx: Tx, run: Run): Promise<void> {
+  await tx.run(sql`UPDATE runs SET inline = 0 WHERE key = ${run.key}`);
+  tx.count({ of: "inline", state: "fallbacks", count: 1 });
+}

@@ -1,0 +1,129 @@
+import { type AttemptEntry, type InlineNews, newMessageId } from "@perdure/core/protocol";
+import { toBytes, toText } from "../rules/bytes.ts";
+import { EngineError, invalid } from "../rules/engine-error.ts";
+import { excerptOf } from "../rules/event.ts";
+import type { NewInlineEntry } from "../rules/inline-records.ts";
+import { DEFAULT_RETRIES } from "../rules/message.ts";
+import { retryPolicy } from "../rules/policy.ts";
+import type { Run } from "../rules/run.ts";
+import { decideAttempt } from "../rules/step-attempt.ts";
+import { entriesAfter, insertBareEntry, type PlacedEntry, toEntry } from "../store/tables/entries.ts";
+import type { Tx } from "../store/tx.ts";
+import { carryOut, messageOfAsk } from "./carry-out-ask.ts";
+import { openWebhook } from "./open-webhook.ts";
+
+/** The entries that an invocation appends, and the position up to which it knows the history. */
+export interface InlineEntries {
+  /** The position of the last entry that the invocation knows. */
+  readonly after: number;
+  readonly entries: readonly NewInlineEntry[];
+}
+
+/**
+ * Adds the records of an invocation to its run's history, in their order, and has the engine do what they ask for. A
+ * record that is there already changes nothing: an endpoint that hasn't heard the answer sends it again.
+ *
+ * @param run as it is in this transaction, held by the invocation
+ * @param last the position of the run's last entry
+ * @returns every entry behind `after`, in the order of the history
+ * @throws EngineError when the records can't be accepted: the caller's transaction must not go on
+ */
+export async function insertInline(
+  tx: Tx,
+  run: Run,
+  last: number,
+  { after, entries }: InlineEntries,
+): Promise<InlineNews[]> {
+  if (after > last) throw invalid("after", `expected ${last} at most, got ${after}`);
+  const known = last > after ? await entriesAfter(tx, run.key, after) : [];
+  const recorded = new Set(known.map(({ record }) => record));
+  const stored: Stored[] = [];
+  for (const entry of entries) {
+    const one = toStored(tx, run, entry);
+    stored.push(one);
+    if (!recorded.has(entry.key)) await insertEntry(tx, run, one);
+  }
+  const plain = known.length === 0 && entries.every(({ kind }) => kind !== "ask");
+  if (plain) return stored.map((one, own) => ownNews(own, one));
+  return toNews(await entriesAfter(tx, run.key, after), stored);
+}
+
+/** A record with the bytes that are stored of it. */
+interface Stored {
+  readonly entry: NewInlineEntry;
+  readonly body: Uint8Array;
+}
+
+function toStored(tx: Tx, run: Run, entry: NewInlineEntry): Stored {
+  if (entry.kind !== "attempt") return { entry, body: entry.body };
+  const { retries = DEFAULT_RETRIES, retryDelay } = retryPolicy(run, "step");
+  return {
+    entry,
+    body: toBytes(JSON.stringify(decideAttempt(entry.attempt, { retries, retryDelay }, tx.now))),
+  };
+}
+
+async function insertEntry(tx: Tx, run: Run, { entry, body }: Stored): Promise<void> {
+  const callType = entry.kind === "attempt" ? "attempt" : "step";
+  const message = entry.kind === "ask" ? messageOfAsk(entry.ask) : newMessageId();
+  if (!(await insertBareEntry(tx, run.key, { key: entry.key, callType, body, message }))) {
+    throw new EngineError(
+      "conflict",
+      `workflow run ${run.id} has the record ${entry.key} already, at a position that the invocation knows`,
+    );
+  }
+  switch (entry.kind) {
+    case "ask":
+      return carryOut(tx, run, entry.ask);
+    case "begin":
+      return;
+    case "attempt":
+      return recordAttempt(tx, run.id, JSON.parse(toText(body)));
+    case "result": {
+      const { stepName: step, stepType, out, startedAt, durationMs } = entry.record;
+      await openWebhook(tx, run.key, entry.record);
+      tx.count({ of: "inline", state: "steps", count: 1 });
+      tx.record({
+        type: "step.recorded",
+        runId: run.id,
+        step,
+        stepType,
+        result: excerptOf(out),
+        startedAt,
+        durationMs,
+      });
+      return;
+    }
+    default:
+      return entry satisfies never;
+  }
+}
+
+/** Tells the engine's observers of a failed attempt. */
+export function recordAttempt(tx: Tx, runId: string, { step, attempt, error, retryAt }: AttemptEntry): void {
+  const wait = retryAt === undefined ? undefined : Math.max(0, retryAt - tx.now);
+  const { name, type: stepType } = step;
+  tx.record({ type: "step.failed", runId, step: name, stepType, attempt, error: error.message, wait });
+}
+
+function toNews(entries: readonly PlacedEntry[], stored: readonly Stored[]): InlineNews[] {
+  const own = new Map(stored.map(({ entry }, at) => [entry.key, at]));
+  return entries.map(({ record, body, message, callType }): InlineNews => {
+    const at = own.get(record);
+    const mine = at === undefined ? undefined : stored[at];
+    // An attempt is known by its number. Of two results for one step, the first one counts.
+    if (at !== undefined && mine && (callType === "attempt" || isSame(body, mine.body)))
+      return ownNews(at, { entry: mine.entry, body });
+    return { entry: toEntry({ message, body, call_type: callType }) };
+  });
+}
+
+function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0;
+}
+
+function ownNews(own: number, { entry, body }: Stored): InlineNews {
+  if (entry.kind !== "attempt") return { own };
+  const { retryAt } = JSON.parse(toText(body)) as AttemptEntry;
+  return retryAt === undefined ? { own, exhausted: true } : { own, retryAt };
+}

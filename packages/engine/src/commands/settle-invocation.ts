@@ -1,0 +1,210 @@
+import {
+  type AttemptEntry,
+  type CallType,
+  type InlineNews,
+  isKeyOf,
+  newMessageId,
+  type StepKey,
+  type StepRecord,
+} from "@perdure/core/protocol";
+import { hasPending } from "../queries/pending.ts";
+import { toBytes, toText } from "../rules/bytes.ts";
+import { errorOf, type InvocationEnd } from "../rules/invocation.ts";
+import { stepUnderWay } from "../rules/run-lease.ts";
+import { decideRetry, type FailedDelivery, type RetryTerms, type Settlement } from "../rules/settlement.ts";
+import { attemptKey, attemptPrefix, openRetries, type StepEvent } from "../rules/step-attempt.ts";
+import type { Settled } from "../store/claims.ts";
+import { entriesAfter, insertBareEntry, lastEntry, type PlacedEntry } from "../store/tables/entries.ts";
+import { sql, type Tx } from "../store/tx.ts";
+import { failMessage } from "./fail-message.ts";
+import { finishRun } from "./finish-run.ts";
+import { leaveRun } from "./hold-run.ts";
+import { insertInline } from "./insert-inline.ts";
+import { retryLater } from "./retry-later.ts";
+import { finishDelivery, type StepDelivery } from "./step-delivery.ts";
+import { insertDelivery } from "./wake-run.ts";
+
+const ATTEMPT: CallType = "attempt";
+
+/** Milliseconds until a step is delivered again whose endpoint takes its time to be later than the engine does. */
+const CLOCK_DIFFERENCE_MS = 1000;
+
+/**
+ * Records how an invocation ended that had the right to append:
+ *
+ * 1. The records in its answer go on record, and the engine does what they ask for.
+ * 2. The invocation no longer holds the run, and its delivery is finished.
+ * 3. `returned`: the run has its result. `continue`: the run is delivered again. `parked`: what comes next wakes the run;
+ *    see {@link park}.
+ */
+export async function settleInvocation(
+  tx: Tx,
+  delivery: StepDelivery,
+  { invocation, stalled }: Extract<Settlement, { kind: "invocation" }>,
+  excerpt: number,
+): Promise<Settled> {
+  const { row } = delivery;
+  const news = await storeRecords(tx, delivery, invocation);
+  const run = { ...delivery.run, inline: true, holder: undefined };
+  await leaveRun(tx, delivery.run, row.seq, { orderly: true, inline: true });
+  switch (invocation.end) {
+    case "returned":
+      await finishDelivery(tx, row);
+      await finishRun(tx, run, { state: "RUN_SUCCESS", response: invocation.result });
+      return { kind: "recorded" };
+    case "continue":
+      await finishDelivery(tx, row);
+      await insertDelivery(tx, run, tx.now);
+      return { kind: "recorded" };
+    case "parked":
+      return park(tx, { row, run }, { news, stalled }, excerpt);
+    default:
+      return invocation.end satisfies never;
+  }
+}
+
+interface Parking {
+  readonly news: readonly InlineNews[];
+  readonly stalled: Extract<Settlement, { kind: "invocation" }>["stalled"];
+}
+
+/**
+ * Lets a run rest until something wakes it:
+ *
+ * 1. An entry that the invocation doesn't know wakes it at once.
+ * 2. Of steps that have failed and are tried again, the first one wakes it at its time.
+ * 3. A wait, a sleep, a call or a child's end wakes it when it ends.
+ * 4. With none of these the run has stalled, and fails.
+ */
+async function park(
+  tx: Tx,
+  { row, run }: StepDelivery,
+  { news, stalled }: Parking,
+  excerpt: number,
+): Promise<Settled> {
+  const isBehind = news.some((one) => "entry" in one);
+  const retryAt = isBehind ? tx.now : await nextRetry(tx, run.key);
+  if (retryAt === undefined && !(await hasPending(tx, run.key, row.seq)))
+    return failMessage(tx, row, stalled, excerpt);
+  await finishDelivery(tx, row);
+  if (retryAt !== undefined) await insertDelivery(tx, run, retryAt);
+  return { kind: "recorded" };
+}
+
+/** When the first of a run's failed steps may be tried again. */
+async function nextRetry(tx: Tx, run: number): Promise<number | undefined> {
+  const first = await tx.one<{ position: number | null }>(
+    sql`SELECT min(position) AS position FROM entries WHERE run = ${run} AND call_type = ${ATTEMPT}`,
+  );
+  if (!first || first.position === null) return undefined;
+  const events = (await entriesAfter(tx, run, first.position - 1)).flatMap(toStepEvent);
+  const times = openRetries(events).flatMap(({ retryAt }) => retryAt ?? []);
+  if (times.length === 0) return undefined;
+  const next = Math.min(...times);
+  return next > tx.now ? next : tx.now + CLOCK_DIFFERENCE_MS;
+}
+
+function toStepEvent({ record, callType, body }: PlacedEntry): StepEvent[] {
+  if (callType === "attempt") return [{ kind: "attempt", entry: JSON.parse(toText(body)) as AttemptEntry }];
+  if (!isKeyOf("result", record)) return [];
+  return [{ kind: "result", record: JSON.parse(toText(body)) as StepRecord }];
+}
+
+async function storeRecords(
+  tx: Tx,
+  { run }: StepDelivery,
+  invocation: InvocationEnd,
+): Promise<readonly InlineNews[]> {
+  // What is asked of the engine may have its result at once.
+  if (!run.inline) await tx.run(sql`UPDATE runs SET inline = 1 WHERE key = ${run.key}`);
+  const last = await lastEntry(tx, run.key);
+  return insertInline(tx, { ...run, inline: true }, last?.position ?? 0, invocation);
+}
+
+/**
+ * Records a failed attempt of a run that its endpoint runs inline:
+ *
+ * 1. The records in the answer go on record.
+ * 2. The failure counts to the step that failed. Without an answer it counts to the only step that was under way, if the
+ *    invocation had said which. The failed attempt is an entry of the history.
+ * 3. Any other failure counts to the delivery, whose count begins anew when a step has its result.
+ * 4. By that count the engine decides on another attempt, with the same message.
+ */
+export async function settleFailedInvocation(
+  tx: Tx,
+  delivery: StepDelivery,
+  settlement: FailedDelivery,
+  excerpt: number,
+): Promise<Settled> {
+  const { row, run } = delivery;
+  const { invocation, failure } = settlement;
+  const told = typeof invocation === "object" ? invocation : undefined;
+  if (told) await storeRecords(tx, delivery, told);
+  const orderly = told !== undefined;
+  await leaveRun(tx, run, row.seq, { orderly, inline: true });
+  const progressed = await hasProgressed(tx, delivery);
+  const step = orderly ? told.failed : stepUnderWay(run.inProgress, run.leaseNumber);
+  const attempts = step && (await attemptsOf(tx, run.key, step));
+  const retried = attempts?.count ?? (progressed ? 0 : row.retried);
+  const decided = decideAgain(settlement, retried, orderly ? undefined : attempts?.retries);
+  if (step) {
+    const retryAt = decided.kind === "retry" ? { retryAt: decided.dueAt } : {};
+    const error = errorOf(failure.byEngine ? undefined : failure.reply, failure.error);
+    await insertAttempt(tx, delivery, { kind: "attempt", step, attempt: retried + 1, error, ...retryAt });
+  }
+  if (progressed || retried !== row.retried) {
+    // The log shows the attempts of what is being tried.
+    await tx.run(sql`DELETE FROM failures WHERE message = ${row.seq}`);
+    await tx.run(sql`UPDATE due SET retried = ${retried} WHERE message = ${row.seq}`);
+  }
+  const counted = { ...row, retried };
+  return decided.kind === "retry"
+    ? retryLater(tx, counted, decided, excerpt)
+    : failMessage(tx, counted, decided.failure, excerpt);
+}
+
+/** @param own retries that the step has asked for before */
+function decideAgain(
+  { failure, terms, ...rest }: FailedDelivery,
+  retried: number,
+  own: number | undefined,
+): FailedDelivery {
+  const { final = true, retries = 0, retryDelay }: Partial<RetryTerms> = terms ?? {};
+  const decided = decideRetry(failure, { final, retries: own ?? retries, retryDelay }, retried);
+  return decided.kind === "retry" && rest.kind === "retry" ? { ...decided, unheard: rest.unheard } : decided;
+}
+
+/** Whether a step of the run has its result since the delivery began. */
+async function hasProgressed(tx: Tx, { row, run }: StepDelivery): Promise<boolean> {
+  const found = await tx.one(
+    sql`SELECT 1 FROM entries WHERE run = ${run.key} AND record >= 'result:' AND record < 'result;'
+      AND position > coalesce((SELECT position FROM entries WHERE seq = ${row.entry}), 0) LIMIT 1`,
+  );
+  return found !== undefined;
+}
+
+/** The failed attempts of a step, and the retries that the last one asked for. */
+async function attemptsOf(
+  tx: Tx,
+  run: number,
+  step: StepKey,
+): Promise<{ readonly count: number; readonly retries: number | undefined }> {
+  const prefix = attemptPrefix(step);
+  // The character behind the slash.
+  const end = `${prefix.slice(0, -1)}0`;
+  const rows = await tx.all<{ record: string; body: Uint8Array }>(
+    sql`SELECT record, body FROM entries WHERE run = ${run} AND record >= ${prefix} AND record < ${end} ORDER BY position`,
+  );
+  const own = rows
+    .map(({ body }) => JSON.parse(toText(body)) as AttemptEntry)
+    .filter((entry) => entry.step.name === step.name);
+  const last = own.at(-1);
+  return { count: last?.attempt ?? 0, retries: last?.retries };
+}
+
+async function insertAttempt(tx: Tx, { run }: StepDelivery, entry: AttemptEntry): Promise<void> {
+  const { step, attempt } = entry;
+  const body = toBytes(JSON.stringify(entry));
+  const key = attemptKey(step, attempt);
+  await insertBareEntry(tx, run.key, { key, callType: "attempt", body, message: newMessageId() });
+}

@@ -1,0 +1,72 @@
+import { hasPending } from "../queries/pending.ts";
+import type { MessageKind } from "../rules/message.ts";
+import { type FailedDelivery, isFailed, type Settlement } from "../rules/settlement.ts";
+import type { Settled } from "../store/claims.ts";
+import { lastEntry } from "../store/tables/entries.ts";
+import { sql, type Tx } from "../store/tx.ts";
+import { failMessage } from "./fail-message.ts";
+import { leaveInline, leaveRun } from "./hold-run.ts";
+import { retryLater } from "./retry-later.ts";
+import { settleFailedInvocation, settleInvocation } from "./settle-invocation.ts";
+import { finishDelivery, type StepDelivery } from "./step-delivery.ts";
+import { insertDelivery } from "./wake-run.ts";
+
+const STEP: MessageKind = "step";
+
+/**
+ * Records what came of the delivery of a live run's history:
+ *
+ * 1. A delivery that isn't the run's holder any more, of a run that runs inline, has no effect: another one goes on.
+ * 2. An invocation that says how it ended: its records are stored, and the run ends, rests or goes on.
+ * 3. A failed attempt: inline, it counts to the step that failed; else, to the delivery.
+ * 4. Any other answer: the endpoint has stored what it did by itself. Of a run that ran inline before, every entry has a
+ *    delivery again.
+ */
+export async function settleStep(
+  tx: Tx,
+  delivery: StepDelivery,
+  settlement: Settlement,
+  excerpt: number,
+): Promise<Settled> {
+  const { row, run } = delivery;
+  const isHolder = run.holder === row.seq;
+  const lost = isFailed(settlement) && settlement.invocation === "lost" && !isHolder;
+  if (lost || (run.inline && !isHolder)) {
+    await finishDelivery(tx, row);
+    return { kind: "recorded" };
+  }
+  if (settlement.kind === "invocation") return settleInvocation(tx, delivery, settlement, excerpt);
+  if (isFailed(settlement)) return settleFailure(tx, delivery, settlement, excerpt);
+  if (settlement.kind !== "delivered")
+    throw new TypeError(`The delivery ${row.id} of a run's history can't be settled as ${settlement.kind}.`);
+  await leaveRun(tx, run, row.seq, { orderly: true, inline: false });
+  if (run.inline) await fallBack(tx, { row, run });
+  if (!(await hasPending(tx, run.key, row.seq))) return failMessage(tx, row, settlement.stalled, excerpt);
+  await finishDelivery(tx, row);
+  return { kind: "recorded" };
+}
+
+async function settleFailure(
+  tx: Tx,
+  delivery: StepDelivery,
+  settlement: FailedDelivery,
+  excerpt: number,
+): Promise<Settled> {
+  const { row, run } = delivery;
+  const inline = run.inline || typeof settlement.invocation === "object";
+  if (inline && settlement.terms) return settleFailedInvocation(tx, delivery, settlement, excerpt);
+  await leaveRun(tx, run, row.seq, { orderly: settlement.failure.reply !== undefined, inline: run.inline });
+  return settlement.kind === "retry"
+    ? retryLater(tx, row, settlement, excerpt)
+    : failMessage(tx, row, settlement.failure, excerpt);
+}
+
+/** The endpoint doesn't run the run inline any more. What has come since the delivery began has no delivery yet. */
+async function fallBack(tx: Tx, { row, run }: StepDelivery): Promise<void> {
+  await leaveInline(tx, run);
+  const last = await lastEntry(tx, run.key);
+  const delivered = await tx.one(
+    sql`SELECT 1 FROM due WHERE run = ${run.key} AND kind = ${STEP} AND message <> ${row.seq} LIMIT 1`,
+  );
+  if (last && last.seq !== row.entry && !delivered) await insertDelivery(tx, run, tx.now);
+}

@@ -1,0 +1,18 @@
+import type { Run } from "../rules/run.ts";
+import { finishMessage } from "../store/tables/due.ts";
+import { logState } from "../store/tables/logs.ts";
+import type { MessageRow } from "../store/tables/rows.ts";
+import type { Tx } from "../store/tx.ts";
+
+/** A delivery of a live run's history. */
+export interface StepDelivery {
+  readonly row: MessageRow;
+  /** As it is in this transaction. */
+  readonly run: Run;
+}
+
+/** The delivery has had its effect. */
+export async function finishDelivery(tx: Tx, row: MessageRow): Promise<void> {
+  await finishMessage(tx, row.seq, { outcome: "DELIVERED", deleteAfter: tx.now });
+  await logState(tx, row, "DELIVERED");
+}

@@ -1,0 +1,82 @@
+import type { AttemptEntry, StepRecord } from "@perdure/core/protocol";
+import { toBytes } from "../rules/bytes.ts";
+import type { Failure } from "../rules/message.ts";
+import { readRecord } from "../rules/record.ts";
+import { isLive, type Run } from "../rules/run.ts";
+import { stepIdentity, stepKeyOf } from "../rules/step-attempt.ts";
+import type { RecordedEntry, RunLog } from "../store/lists.ts";
+import type { StepState, StepView } from "./run-schemas.ts";
+import { errorsView } from "./step-state.ts";
+
+interface Attempt {
+  readonly entry: AttemptEntry;
+  readonly recorded: RecordedEntry;
+}
+
+/** The failed attempts of a run's steps that ran inline. */
+export class StepAttempts {
+  readonly #bySteps = new Map<string, Attempt[]>();
+  /** Steps with a result. */
+  readonly #over = new Set<string>();
+
+  constructor({ entries }: RunLog) {
+    const own = entries.filter(({ callType }) => callType === "attempt");
+    for (const recorded of own) {
+      const entry = JSON.parse(textOf(recorded)) as AttemptEntry;
+      const identity = stepIdentity(entry.step);
+      this.#bySteps.set(identity, [...(this.#bySteps.get(identity) ?? []), { entry, recorded }]);
+    }
+    if (own.length === 0) return;
+    for (const one of entries.slice(1)) {
+      if (one.callType !== "step") continue;
+      const record = readRecord(textOf(one));
+      if (record.stepId > 0) this.#over.add(stepIdentity(stepKeyOf(record)));
+    }
+  }
+
+  /** The failed attempts of the step that a record is of. */
+  of(record: StepRecord): Failure[] {
+    return (this.#bySteps.get(stepIdentity(stepKeyOf(record))) ?? []).map(toFailure);
+  }
+
+  /** The steps that have failed and have no result. */
+  open(run: Run): (Pick<StepView, "messageId"> & Partial<StepView>)[] {
+    const open = [...this.#bySteps].filter(([identity]) => !this.#over.has(identity));
+    return open.flatMap(([, attempts]) => {
+      const last = attempts.at(-1);
+      if (!last) return [];
+      const { step, retryAt } = last.entry;
+      return [
+        {
+          messageId: last.recorded.messageId,
+          stepName: step.name,
+          stepType: step.type,
+          state: stateOf(last.entry, run),
+          ...(retryAt === undefined || !isLive(run) ? {} : { nextDeliveryTime: retryAt }),
+          ...errorsView(attempts.map(toFailure)),
+        },
+      ];
+    });
+  }
+}
+
+function stateOf({ retryAt }: AttemptEntry, run: Run): StepState {
+  if (retryAt === undefined) return "STEP_FAILED";
+  return isLive(run) ? "STEP_RETRY" : "STEP_CANCELED";
+}
+
+/** As an endpoint would have answered, had the attempt been a delivery of its own. */
+function toFailure({ entry, recorded }: Attempt): Failure {
+  const status = entry.final ? 489 : 500;
+  const body = toBytes(JSON.stringify(entry.error));
+  return {
+    at: recorded.createdAt,
+    error: entry.error.message,
+    reply: { status, headers: {}, body },
+    byEngine: false,
+  };
+}
+
+function textOf({ body }: RecordedEntry): string {
+  return Buffer.from(body, "base64").toString();
+}

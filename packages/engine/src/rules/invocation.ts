@@ -1,0 +1,80 @@
+import { type ErrorBody, type InlineEnd, readFailure, type StepKey } from "@perdure/core/protocol";
+import { toText } from "./bytes.ts";
+import { EngineError, invalid } from "./engine-error.ts";
+import { readAfter } from "./inline-append.ts";
+import {
+  type InlineLimits,
+  type InlineOrigin,
+  type NewInlineEntry,
+  readInlineRecords,
+  readStepKey,
+} from "./inline-records.ts";
+import type { Reply } from "./message.ts";
+
+/** The end of an invocation that held the lease of its run, in the endpoint's answer. */
+export interface InvocationEnd {
+  /** The position of the last entry that the invocation knows. */
+  readonly after: number;
+  /** The records that it hasn't appended. */
+  readonly entries: readonly NewInlineEntry[];
+  /** How it ended; undefined for one that failed. */
+  readonly end: InlineEnd["end"];
+  /** The workflow's result as a JSON string. */
+  readonly result: string | undefined;
+  /** The step that failed. */
+  readonly failed: StepKey | undefined;
+}
+
+/** The status with which an endpoint says that its invocation has lost the right to append. */
+const LEASE_LOST_STATUS = 409;
+
+/** Whether the invocation has learned that another one holds the run, or that the run has ended. */
+export function hasLostRun({ status }: Pick<Reply, "status">): boolean {
+  return status === LEASE_LOST_STATUS;
+}
+
+/**
+ * @returns undefined for an answer that tells nothing of an invocation
+ * @throws EngineError that names the field, or the limit
+ */
+export function readInvocationEnd(
+  { body }: Reply,
+  origin: InlineOrigin,
+  limits: InlineLimits,
+): InvocationEnd | undefined {
+  const { perdure } = Object(parseJson(toText(body))) as { perdure?: Partial<InlineEnd> };
+  if (typeof perdure !== "object" || perdure === null) return undefined;
+  const { after, records = [], end, result, failed } = perdure;
+  if (end !== undefined && !ENDS.includes(end))
+    throw invalid("perdure.end", `expected ${ENDS.join(", ")}, got ${JSON.stringify(end)}`);
+  if (result !== undefined && typeof result !== "string")
+    throw invalid("perdure.result", "expected a string of JSON");
+  return {
+    after: readAfter(after),
+    entries: readInlineRecords(records, origin, limits),
+    end,
+    result,
+    failed: failed && readStepKey(failed, "perdure.failed"),
+  };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined; // A page of something in front of the endpoint, say.
+  }
+}
+
+const ENDS: readonly unknown[] = ["returned", "parked", "continue"] satisfies InlineEnd["end"][];
+
+/** The error of an attempt that failed: the endpoint's, or what the engine says where the endpoint gave none. */
+export function errorOf(reply: Reply | undefined, error: string): ErrorBody {
+  const thrown = reply && readFailure(toText(reply.body), reply.status).thrown;
+  return thrown ?? { error: "WorkflowError", message: error };
+}
+
+/** Whether an error says that what the endpoint sent can't be accepted, however often it is sent. */
+export function isRefusal(error: unknown): error is EngineError {
+  return error instanceof EngineError && error.code !== "unavailable";
+}

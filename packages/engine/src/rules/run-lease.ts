@@ -1,0 +1,44 @@
+import type { StepKey } from "@perdure/core/protocol";
+
+/**
+ * The right of one invocation to append to its run. `number` is a fencing token: it grows with each delivery that offers
+ * the right, so that at most one invocation has it.
+ */
+export interface RunLease {
+  readonly runId: string;
+  /** When the run was created: of several runs with one id, each has its own time. */
+  readonly createdAt: number;
+  readonly number: number;
+}
+
+/** The value of `HEADER.lease`. Endpoints don't read it. */
+export function formatLease({ runId, createdAt, number }: RunLease): string {
+  return `${number}.${createdAt}.${runId}`;
+}
+
+/** @returns undefined for a string that no engine has made */
+export function parseLease(value: string): RunLease | undefined {
+  const [, number, createdAt, runId] = /^(\d{1,15})\.(\d{1,15})\.([\x21-\x7e]{1,512})$/.exec(value) ?? [];
+  if (runId === undefined) return undefined;
+  return { runId, createdAt: Number(createdAt), number: Number(number) };
+}
+
+/** The steps of a run that may have begun and have no record. */
+export interface InProgress {
+  /** Under which lease the invocation ran: an older one than the run's, where later invocations haven't said anything. */
+  readonly lease: number;
+  /** `unknown`: the invocation hasn't appended anything, so it may have begun any one step. */
+  readonly steps: "unknown" | readonly StepKey[];
+}
+
+/** Whether a step without a record may have begun. */
+export function mayHaveBegun(inProgress: InProgress | undefined): boolean {
+  return inProgress !== undefined && inProgress.steps.length > 0;
+}
+
+/** The step to which the end of an invocation without an answer counts: the only one that was under way. */
+export function stepUnderWay(inProgress: InProgress | undefined, lease: number): StepKey | undefined {
+  if (!inProgress || inProgress.lease !== lease || inProgress.steps === "unknown") return undefined;
+  const [first, ...others] = inProgress.steps;
+  return others.length === 0 ? first : undefined;
+}

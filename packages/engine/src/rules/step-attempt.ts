@@ -1,0 +1,62 @@
+import {
+  type AttemptEntry,
+  type InlineAttempt,
+  keyOf,
+  type StepKey,
+  type StepRecord,
+} from "@perdure/core/protocol";
+import { retryWait } from "./retry.ts";
+
+/** How a run retries steps that don't say it themselves. */
+export interface StepPolicy {
+  readonly retries: number;
+  /** An expression; the engine's backoff applies without it. */
+  readonly retryDelay: string | undefined;
+}
+
+/**
+ * The key under which a run records a failed attempt of a step that ran inline: a step has no id before it has a result.
+ *
+ * @param attempt 1 for the first
+ */
+export function attemptKey(step: StepKey, attempt: number): string {
+  return `${attemptPrefix(step)}${attempt}/${step.name}`;
+}
+
+/** Returns the prefix of the keys of a step's attempts. Steps with other names, of the same kind and number, share it. */
+export function attemptPrefix({ type, nth }: Pick<StepKey, "type" | "nth">): string {
+  return keyOf("attempt", `${type}/${nth}/`);
+}
+
+/** Returns a string that identifies a step within its run. */
+export function stepIdentity({ type, nth, name }: StepKey): string {
+  return `${type}/${nth}/${name}`;
+}
+
+/** The step that a record is of. */
+export function stepKeyOf({ stepName, stepType, nth = 1 }: StepRecord): StepKey {
+  return { name: stepName, type: stepType, nth };
+}
+
+/** Decides whether a step is tried again after a failed attempt: by what the step says, then by the run's policy. */
+export function decideAttempt(attempt: InlineAttempt, policy: StepPolicy, now: number): AttemptEntry {
+  const { attempt: made, retries = policy.retries, delayMs, final } = attempt;
+  if (final || made > retries) return attempt;
+  const wait = delayMs ?? retryWait(policy.retryDelay, made - 1, undefined, now);
+  return { ...attempt, retryAt: now + wait };
+}
+
+/** A failed attempt or a result, in the order of the history. */
+export type StepEvent =
+  | { readonly kind: "attempt"; readonly entry: AttemptEntry }
+  | { readonly kind: "result"; readonly record: StepRecord };
+
+/** The attempts of steps that will be tried again: of each step that has no result, the last one, if it isn't final. */
+export function openRetries(events: readonly StepEvent[]): AttemptEntry[] {
+  const open = new Map<string, AttemptEntry>();
+  for (const event of events) {
+    if (event.kind === "attempt") open.set(stepIdentity(event.entry.step), event.entry);
+    else open.delete(stepIdentity(stepKeyOf(event.record)));
+  }
+  return [...open.values()].filter(({ retryAt }) => retryAt !== undefined);
+}

@@ -1,0 +1,32 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+
+const PACKAGES = fileURLToPath(new URL("../../packages", import.meta.url));
+
+/** A header name of the protocol in a string. A product's name, such as the user agent, isn't one. */
+const HEADER_NAME = /["'`](?:upstash|perdure)-(?!QStash["'`]|backup)/i;
+
+/** The files that name headers. */
+const NAMING = ["header-names.ts", "header-prefixes.ts", "headers.ts"].map(
+  (file) => `core/src/protocol/${file}`,
+);
+
+function literalsIn(file: string): string[] {
+  const lines = readFileSync(join(PACKAGES, file), "utf8").split("\n");
+  return lines.flatMap((line, at) => {
+    const isComment = /^\s*(?:\/\/|\/?\*)/.test(line);
+    return HEADER_NAME.test(line) && !isComment ? [`${file}:${at + 1}`] : [];
+  });
+}
+
+test("header names of the protocol stand in one place", () => {
+  const files = ["core", "adapters", "engine", "test-support"].flatMap((name) =>
+    readdirSync(join(PACKAGES, name, "src"), { recursive: true, encoding: "utf8" })
+      .filter((file) => file.endsWith(".ts"))
+      .map((file) => `${name}/src/${file.replaceAll("\\", "/")}`),
+  );
+  expect(literalsIn("core/src/protocol/header-names.ts").length).toBeGreaterThan(40);
+  expect(files.filter((file) => !NAMING.includes(file)).flatMap(literalsIn)).toEqual([]);
+});
