@@ -7,7 +7,7 @@ import { insertMessage } from "./insert-message.ts";
 
 /** An entry of a run's history. */
 export interface NewEntry {
-  /** What no two entries of a run share. */
+  /** The entry's key, unique within its run. */
   readonly key: string;
   readonly callType: CallType;
   readonly body: Uint8Array;

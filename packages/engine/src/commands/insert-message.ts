@@ -7,7 +7,7 @@ import { insert, sql, type Tx } from "../store/tx.ts";
 import { configureFlow } from "./configure-flow.ts";
 import { enterQueue } from "./queue-places.ts";
 
-/** What a message belongs to, by the keys of the rows. */
+/** The rows that a message belongs to, by their keys. */
 export interface MessageOwner {
   readonly run?: number | undefined;
   /** The entry of the run's history that the message delivers. */

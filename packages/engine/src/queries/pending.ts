@@ -3,7 +3,7 @@ import { IS_LIVE } from "../store/tables/runs.ts";
 import { type Sql, sql, type Tx } from "../store/tx.ts";
 
 /**
- * What of a live run is still to come, as conditions on the tables that hold it. A run with nothing pending has stalled,
+ * The conditions that something of a live run is still to come, one for each table. A run with nothing pending has stalled,
  * and the end of a run withdraws all of it.
  *
  * | pending | table | until |

@@ -58,26 +58,26 @@ describe("an operation takes as many statements as it needs:", () => {
 
   it("claiming one delivery of a run", async () => {
     await kit.store.accept([start("wfr_1")]);
-    expect(await kit.statementsOf(claimOne)).toBe(6);
+    expect(await kit.statementsOf(claimOne)).toBe(8);
   });
 
   it("settling a delivery", async () => {
     await kit.store.accept([start("wfr_1"), append("wfr_1", 1)]);
     const { lease } = await claimOne();
-    expect(await kit.statementsOf(() => kit.store.settle(lease, delivered(START)))).toBe(4);
+    expect(await kit.statementsOf(() => kit.store.settle(lease, delivered(START)))).toBe(5);
   });
 
   it("settling a delivery that is made again", async () => {
     await kit.store.accept([start("wfr_1")]);
     const { lease } = await claimOne();
     const retry = { kind: "retry", dueAt: START + 1, failure: failure(START) } as const;
-    expect(await kit.statementsOf(() => kit.store.settle(lease, retry))).toBe(3);
+    expect(await kit.statementsOf(() => kit.store.settle(lease, retry))).toBe(5);
   });
 
   it("settling the last attempt of a run", async () => {
     await kit.store.accept([start("wfr_1")]);
     const { lease } = await claimOne();
     const failed = { kind: "failed", failure: failure(START) } as const;
-    expect(await kit.statementsOf(() => kit.store.settle(lease, failed))).toBe(16);
+    expect(await kit.statementsOf(() => kit.store.settle(lease, failed))).toBe(18);
   });
 });
