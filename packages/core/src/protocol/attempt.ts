@@ -18,9 +18,9 @@ export interface InlineAttempt {
   /** 1 for the first attempt. */
   readonly attempt: number;
   readonly error: ErrorBody;
-  /** Retries that the step asks for; the engine's policy for the run applies without it. */
+  /** The step's retries. Default: the run's. */
   readonly retries?: number | undefined;
-  /** Milliseconds until the next attempt; the engine's policy for the run applies without it. */
+  /** Milliseconds until the next attempt. Default: the run's delay. */
   readonly delayMs?: number | undefined;
   /** A retry would fail, too. */
   readonly final?: true | undefined;
@@ -28,7 +28,7 @@ export interface InlineAttempt {
 
 /** The body of a history entry of the call type `attempt`: the attempt, and what the engine has decided. */
 export interface AttemptEntry extends InlineAttempt {
-  /** When the step may be tried again, in milliseconds since 1970; absent once its retries are used up. */
+  /** When the step may be tried again, in milliseconds since 1970; absent when no retry is left. */
   readonly retryAt?: number | undefined;
 }
 

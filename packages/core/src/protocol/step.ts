@@ -112,10 +112,14 @@ export function parseStep(json: string, upgrade: (value: unknown) => unknown = (
 const SUBJECT = "A step record";
 
 /**
- * Checks a step record that has been parsed.
+ * Checks a parsed step record.
  *
  * @param json the record as a string, for the error
  * @throws WorkflowError `malformed_body` when the value isn't a step record
+ * @example
+ * ```ts
+ * const { stepName } = toStep(JSON.parse(body), body);
+ * ```
  */
 export function toStep(value: unknown, json: string): StepRecord {
   if (!isRecord(value)) throw malformed(SUBJECT, "lacks its required fields", json);

@@ -68,7 +68,7 @@ export type InlineResult = InlineOutcome & {
 type InlineOutcome =
   /** Nothing can go on now. */
   | { readonly kind: "parked" }
-  /** The budget is used up, or the engine can't be appended to. */
+  /** The budget is exhausted, or the engine doesn't accept appends. */
   | { readonly kind: "continue" }
   /** The workflow cancelled its run. */
   | { readonly kind: "canceled" }
@@ -122,11 +122,11 @@ class InlineRun {
   /** Steps whose work this invocation has begun. */
   #begun = 0;
   #appended = false;
-  /** An append is under way, or what goes before it. */
+  /** The current append, or the work before it. */
   #busy = false;
-  /** The workflow's outcome, while steps remain to be requested or carried out. */
+  /** The workflow's outcome, while steps remain to be requested or run. */
   #outcome: WorkflowOutcome | undefined;
-  /** No step begins any more: the invocation ends like this once no step is under way. */
+  /** The invocation's end, once no step is running. No further step begins. */
   #closing: InlineOutcome | undefined;
   #ended = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -187,7 +187,7 @@ class InlineRun {
     return new Promise(() => {});
   }
 
-  /** Begins no more steps, and ends the invocation once those that are under way have ended. */
+  /** Begins no further steps, and ends the invocation once the running ones have ended. */
   #close(outcome: InlineOutcome): void {
     if (this.#closing && this.#closing.kind !== "continue" && outcome.kind !== "lost") return;
     this.#closing = outcome;

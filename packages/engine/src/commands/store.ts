@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { backlog } from "../queries/backlog.ts";
+import { deadLetter } from "../queries/dead-letter.ts";
 import { runHistory } from "../queries/history.ts";
 import { deadLetters, runs } from "../queries/lists.ts";
 import { logs } from "../queries/logs.ts";
@@ -22,13 +23,15 @@ import { endRun } from "./end-run.ts";
 import { changeFlow, getFlow, listFlows, waitingForRoom } from "./flow-control.ts";
 import { notifyEvent } from "./notify-event.ts";
 import { type Binding, command, type Operation, query } from "./operation.ts";
+import { cancelFailureFunction, repeatFailureFunction, repeatFailureFunctions } from "./failure-function.ts";
+import { notifyByPath } from "./notify-by-path.ts";
+import { repeatFailedRollbacks } from "./repeat-failed-rollbacks.ts";
+import { resumeRun } from "./resume-run.ts";
 import { publish } from "./publish.ts";
 import { deleteQueue, getQueue, listQueues, pauseQueue, putQueue } from "./queues.ts";
 import { releaseLeases } from "./release-leases.ts";
 import { removeDeadLetters } from "./remove-dead-letters.ts";
 import { renewLeases } from "./renew-leases.ts";
-import { repeatReport } from "./repeat-report.ts";
-import { repeatRollbacks } from "./repeat-rollbacks.ts";
 import { resumeRuns } from "./resume-runs.ts";
 import { retryDeadLetters } from "./retry-dead-letters.ts";
 import { createSchedule, deleteSchedule, listSchedules, pauseSchedule } from "./schedules.ts";
@@ -60,6 +63,7 @@ const OPERATIONS = {
   appendInline: command(appendInline),
   wait: command(startWait),
   notify: command(notifyEvent),
+  notifyByPath: command(notifyByPath),
   waiters: query(waiters),
   webhookState: query(webhookState),
   endRun: command(endRun),
@@ -82,11 +86,15 @@ const OPERATIONS = {
   logs: query(logs),
 
   // Dead letters.
+  deadLetter: query(deadLetter),
   deadLetters: query(deadLetters),
+  resumeRun: command(resumeRun),
   resumeRuns: command(resumeRuns),
   retry: command(retryDeadLetters),
-  repeatReport: command(repeatReport),
-  repeatRollbacks: command(repeatRollbacks),
+  repeatReport: command(repeatFailureFunction),
+  repeatReports: command(repeatFailureFunctions),
+  cancelReport: command(cancelFailureFunction),
+  repeatRollbacks: command(repeatFailedRollbacks),
   removeDeadLetters: command(removeDeadLetters),
 
   urlGroups: query(listUrlGroups),

@@ -10,7 +10,7 @@ export interface PublishRequest {
   /** Names in lower case. */
   readonly headers: ReadonlyMap<string, string>;
   readonly body: Uint8Array;
-  /** What a large body is as JSON, where it has been parsed already. */
+  /** The parsed JSON of a large body, if it was parsed before. */
   readonly json?: { readonly value: unknown };
   readonly callerIp: string;
   /** Milliseconds since 1970. */

@@ -33,7 +33,7 @@ export class SqliteConnection implements Connection {
   readonly #db: DatabaseSync;
   readonly #file: string;
   readonly #check: () => void;
-  /** Of bodies that the current transaction, or the last one, has written. */
+  /** Bytes of the bodies that the current or last transaction has written. */
   #bytes = 0;
   /** Statements by their templates: nothing has to be written or looked up by its text. */
   readonly #prepared = new WeakMap<readonly string[], StatementSync>();

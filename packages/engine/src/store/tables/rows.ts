@@ -3,6 +3,7 @@ import type { Failure, Message, MessageKind, MessageState, NewMessage } from "..
 import { type DueStatus, type Outcome, STATUS, stateOf } from "../../rules/message-status.ts";
 import type { Invoker, Run, RunConfig, RunState } from "../../rules/run.ts";
 import type { InProgress } from "../../rules/run-lease.ts";
+import { fifoCache } from "../fifo-cache.ts";
 import { constants, type Sql, sql } from "../tx.ts";
 
 export interface RunRow {
@@ -107,6 +108,9 @@ export interface FailureRow {
   readonly body: Uint8Array | null;
 }
 
+/** A run's row is read for each step that it appends, and its configuration never changes meanwhile. */
+const parseConfig = fifoCache(1000, (json) => JSON.parse(json) as RunConfig);
+
 export function toRun(row: RunRow): Run {
   return {
     key: row.key,
@@ -116,7 +120,7 @@ export function toRun(row: RunRow): Run {
     createdAt: row.created_at,
     completedAt: row.completed_at ?? undefined,
     callerIp: row.caller_ip,
-    config: JSON.parse(row.config) as RunConfig,
+    config: parseConfig(row.config),
     awaitingConfiguration: row.awaiting_configuration === 1,
     invoker: fromJson<Invoker>(row.invoker),
     response: row.response ?? undefined,
