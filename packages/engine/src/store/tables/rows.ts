@@ -1,10 +1,10 @@
 import { type DeliveryPolicy, NO_POLICY, policyOf } from "../../rules/delivery-policy.ts";
-import type { Failure, Message, MessageKind, NewMessage } from "../../rules/message.ts";
-import { type DueStatus, type Outcome, stateOf } from "../../rules/message-status.ts";
+import type { Failure, Message, MessageKind, MessageState, NewMessage } from "../../rules/message.ts";
+import { type DueStatus, type Outcome, STATUS, stateOf } from "../../rules/message-status.ts";
 import type { Invoker, Run, RunConfig, RunState } from "../../rules/run.ts";
 import type { InProgress } from "../../rules/run-lease.ts";
 import { fifoCache } from "../fifo-cache.ts";
-import { type Sql, sql } from "../tx.ts";
+import { constants, type Sql, sql } from "../tx.ts";
 
 export interface RunRow {
   readonly key: number;
@@ -92,9 +92,11 @@ export const MESSAGES: Sql = sql`SELECT ${COLUMNS} FROM messages LEFT JOIN due O
 /** As {@link MESSAGES}, of those that aren't at their end: beginning with what is due is faster. */
 export const LIVE_MESSAGES: Sql = sql`SELECT ${COLUMNS} FROM due JOIN messages ON messages.seq = due.message`;
 
-/** The state of a message as clients know it, where `due` is joined. */
-export const STATE: Sql = sql`coalesce(messages.outcome, CASE WHEN due.status = 'delivering' THEN 'ACTIVE'
-  WHEN due.retried > 0 THEN 'RETRY' ELSE 'CREATED' END)`;
+const state = (value: MessageState): Sql => constants<MessageState>(value);
+
+/** The state that clients see of a message, where `due` is joined. */
+export const STATE: Sql = sql`coalesce(messages.outcome, CASE WHEN due.status = ${STATUS.delivering} THEN ${state("ACTIVE")}
+  WHEN due.retried > 0 THEN ${state("RETRY")} ELSE ${state("CREATED")} END)`;
 
 /** The columns in which `failures` and `dlq` keep a failure. */
 export interface FailureRow {
