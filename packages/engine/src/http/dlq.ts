@@ -1,5 +1,4 @@
 import { z } from "zod";
-import { EngineError } from "../rules/engine-error.ts";
 import { toShown } from "../rules/header.ts";
 import type { Run } from "../rules/run.ts";
 import type { CallbackReport, CallbackState, DeadLetter, DeadLetterQuery } from "../store/lists.ts";
@@ -20,7 +19,6 @@ import {
 import { type Output, type Routes, route, type Values } from "./route.ts";
 import { callbackState, cursor, headers, id, message, responseBody, rollbacks } from "./schemas.ts";
 import { bodyView, messageView, rollbacksView } from "./serializers.ts";
-import type { Service } from "./service.ts";
 
 const MAX_PAGE_SIZE = 100;
 
@@ -114,27 +112,18 @@ function single(ofRuns: boolean) {
       summary: ofRuns ? "Get the failure of a run" : "Get a dead letter",
       params: dlqId,
       answers: { 200: deadLetter },
-      handle: async ({ params: { id } }, service) =>
-        deadLetterView(await findDeadLetter(id, service, ofRuns)),
+      handle: async ({ params: { id } }, { store }) => deadLetterView(await store.deadLetter(id, ofRuns)),
     }),
     DELETE: route({
       summary: ofRuns ? "Take the failure of a run out of the queue" : "Take a dead letter out of the queue",
       params: dlqId,
       answers: { 200: deleted },
       async handle({ params: { id } }, { store }) {
-        const { removed } = await store.removeDeadLetters({ dlqIds: [id], count: 1, ofRuns });
-        if (removed === 0) throw unknown(id);
-        return { deleted: removed };
+        await store.removeDeadLetter(id, ofRuns);
+        return { deleted: 1 };
       },
     }),
   };
-}
-
-/** @throws EngineError `not_found` */
-export async function findDeadLetter(id: string, { store }: Service, ofRuns: boolean): Promise<DeadLetter> {
-  const [letter] = (await store.deadLetters({ dlqIds: [id], count: 1, ofRuns })).items;
-  if (!letter) throw unknown(id);
-  return letter;
 }
 
 /** Which entries a request is about. Where ids are given, nothing else counts. */
@@ -152,10 +141,6 @@ export function toDeadLetterQuery(query: Values<typeof DEAD_LETTERS>, ofRuns: bo
     ofRuns: ofRuns || query.source === "workflow",
     ...page,
   };
-}
-
-function unknown(id: string): EngineError {
-  return new EngineError("not_found", `dead letter ${id} not found`);
 }
 
 function deadLetterView(letter: DeadLetter): Output<typeof deadLetter> {
