@@ -39,11 +39,12 @@ interface Asked {
   readonly eventId?: string;
 }
 
-/** Where an invocation dies: its request for the nth append, or its answer, is never answered, or never arrives. */
-export interface Crash {
-  readonly append: number;
-  readonly stored: boolean;
-}
+/** Where an invocation dies. */
+export type Crash =
+  /** At the nth append of the run: before it is stored, or when it is stored and not answered. */
+  | { readonly append: number; readonly stored: boolean }
+  /** With the answer to the nth delivery. */
+  | { readonly answer: number };
 
 interface Due {
   /** The entries that the delivery shows. Undefined: all. */
@@ -232,7 +233,9 @@ export class TestEngine {
       this.#die = () => resolve(undefined);
     });
     const answering = answerOf(this.#handler(request(JSON.stringify(shown), headers)));
-    const answer = await Promise.race([answering, dead]);
+    const given = await Promise.race([answering, dead]);
+    const isLost = this.crash && "answer" in this.crash && this.crash.answer === this.deliveries;
+    const answer = isLost ? undefined : given;
     this.#holds = false;
     if (!answer) this.#connectionLost(due);
     else {
@@ -356,13 +359,14 @@ export class TestEngine {
     this.appends.push(append);
     const count = this.appends.length;
     await this.onAppend(append, count);
-    const isDead = this.crash?.append === count;
-    if (isDead && !this.crash?.stored) return this.#never();
+    const crash =
+      this.crash && "append" in this.crash && this.crash.append === count ? this.crash : undefined;
+    if (crash && !crash.stored) return this.#never();
     if (this.state) return { error: "run_over", state: this.state };
     if (append.lease !== `lease_${this.#lease}` || !this.#holds) return { error: "lease_lost" };
     const decided = this.#store(append.records);
     this.underWay = append.underWay;
-    if (isDead) return this.#never();
+    if (crash) return this.#never();
     const places = append.records.map((record) => this.#keys.get(keyOf(record)));
     return {
       news: this.entries.slice(append.after).map((entry, at) => {
