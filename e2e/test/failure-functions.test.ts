@@ -126,7 +126,7 @@ describe("a failure function that throws", () => {
     expect(params).toHaveLength(1);
     expect(work).not.toHaveBeenCalled();
     const { responseBody } = (await letter())?.failureCallbackInfo ?? {};
-    expect(responseBody).toContain("context.run isn't there");
+    expect(responseBody).toContain("context.run is not available");
   });
 });
 

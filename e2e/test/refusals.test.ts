@@ -81,7 +81,7 @@ describe("what is too large for the engine", () => {
     expect((await stage.lab.run(workflowRunId)).workflowState).toBe("RUN_FAILED");
     expect(stage.told).toMatchObject({ failStatus: 489, attempts: 1 });
     expect(stage.told?.failResponse).toContain(` to ${subject} (110`);
-    expect(stage.told?.failResponse).toContain("larger than the 10485760 bytes that are allowed");
+    expect(stage.told?.failResponse).toContain("larger than the limit of 10485760 bytes");
   });
 });
 

@@ -25,6 +25,7 @@ export const LAYERS: Readonly<Record<string, readonly Floor[]>> = {
     { places: ["commands"] },
     { places: ["delivery"], packages: ["jose", "ipaddr.js"] },
     { places: ["http"], packages: ["hono", "zod"] },
+    { places: ["api"] },
     { places: ["*"], packages: ["@hono/node-server", "commander", "picocolors", "prom-client"] },
     { places: ["cli", "cli.ts"] },
   ],

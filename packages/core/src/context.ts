@@ -274,12 +274,12 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
 
   /** Typed calls of common services; each is a step like `call`. */
   get api(): WorkflowApi {
-    const ask = <Result>(name: string, make: () => Step<Result>): Promise<Result> =>
+    const request = <Result>(name: string, make: () => Step<Result>): Promise<Result> =>
       this.#requestStep(name, make);
     return {
-      openai: { call: (name, settings) => ask(name, () => openai(name, settings)) },
-      anthropic: { call: (name, settings) => ask(name, () => anthropic(name, settings)) },
-      resend: { call: (name, settings) => ask(name, () => resend(name, settings)) },
+      openai: { call: (name, settings) => request(name, () => openai(name, settings)) },
+      anthropic: { call: (name, settings) => request(name, () => anthropic(name, settings)) },
+      resend: { call: (name, settings) => request(name, () => resend(name, settings)) },
     };
   }
 

@@ -87,6 +87,11 @@ describe("on the console, what others supply", () => {
     expect(consoleText()).not.toMatch(ANY);
   });
 
+  it("has a limit", async () => {
+    await deliver(open(recorder(), fail(new Error("\u0000".repeat(10_000_000)))), []);
+    expect(consoleText().length).toBeLessThan(1_000_000);
+  });
+
   it("reaches a middleware as it is", async () => {
     const thrown = new Error(ALL);
     const onError = vi.fn();

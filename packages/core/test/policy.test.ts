@@ -1,5 +1,7 @@
+import { history, request, runHeaders } from "@perdure/test-support/delivery";
 import { describe, expect, it } from "vitest";
 import { Client, createWorkflow, serve, serveMany } from "../src/index.ts";
+import { decodeCapabilities } from "../src/protocol/index.ts";
 import { deliver, open, useRecorder } from "./support/fixture.ts";
 
 const recorder = useRecorder();
@@ -41,6 +43,8 @@ const ROLLBACK_OPTIONS = {
 };
 const STEP_OPTIONS = { retries: COUNT, retryDelay: STEP_WAIT, ...ROLLBACK_OPTIONS };
 
+const recorderEnv = () => ({ QSTASH_URL: recorder().url, QSTASH_TOKEN: "t" });
+
 type Use = (options: never) => unknown;
 
 async function inStep(ask: Parameters<typeof open>[1]): Promise<void> {
@@ -51,8 +55,7 @@ async function inStep(ask: Parameters<typeof open>[1]): Promise<void> {
 
 async function inSibling(options: object): Promise<void> {
   const parent = createWorkflow((context) => context.invoke("a", { workflow: sibling, ...options }));
-  const env = { QSTASH_URL: recorder().url, QSTASH_TOKEN: "t" };
-  const { handler } = serveMany({ wf: parent, sibling }, { env, verify: "off" });
+  const { handler } = serveMany({ wf: parent, sibling }, { env: recorderEnv(), verify: "off" });
   const { status, body } = await deliver(handler, []);
   if (body.error === "TypeError") throw new TypeError(String(body.message));
   expect(status).toBe(200);
@@ -110,4 +113,12 @@ describe.each(USES)("%s", (_name, options, use) => {
       expect(recorder().requests).toEqual([]);
     });
   });
+});
+
+it("more retries than four digits reach the engine, which has a limit of its own", async () => {
+  const policy = { retries: 10_000, failureRetries: 123_456 };
+  const headers = { ...runHeaders(), "Perdure-Max-Retries": "3" };
+  const { handler } = serve(() => 1, { verify: "off", env: recorderEnv(), ...policy });
+  const answer = await handler(request(history({}), headers));
+  expect(decodeCapabilities(answer.headers.get("Perdure-Capabilities") ?? "")).toMatchObject(policy);
 });

@@ -1,4 +1,5 @@
 import { checkOptions } from "@perdure/core/protocol";
+import { createApi, type EngineApi } from "./api/index.ts";
 import type { Store } from "./commands/store.ts";
 import { Dispatcher } from "./delivery/dispatcher.ts";
 import { type Parallelism, withGlobalFlow } from "./delivery/global-flow.ts";
@@ -10,7 +11,7 @@ import { guarded, type Transport } from "./delivery/transport.ts";
 import { poolTransport } from "./delivery/transport-pool.ts";
 import { createApp } from "./http/app.ts";
 import { BodyBudget } from "./http/body.ts";
-import type { Bindings } from "./http/service.ts";
+import type { Bindings, Service } from "./http/service.ts";
 import { openSqlite } from "./open-sqlite.ts";
 import type { Clock } from "./rules/clock.ts";
 import { type EngineNumbers, type NumberOptions, resolveNumbers } from "./rules/engine-options.ts";
@@ -48,9 +49,9 @@ export interface EngineOptions extends NumberOptions {
   readonly onEvent?: Observer;
 }
 
-/** An engine in this process. */
-export interface Engine {
-  /** The API. */
+/** An engine, or several that share a process: it serves the HTTP API and delivers. */
+export interface EngineServer {
+  /** The HTTP API. */
   fetch(request: Request, bindings?: Bindings): Promise<Response>;
   /** Begins to deliver. What is accepted before waits. */
   start(): void;
@@ -59,6 +60,9 @@ export interface Engine {
   /** Lets what is under way come to its end, for `deadline` milliseconds at most (5000); delivers nothing more. */
   stop(options?: { readonly deadline?: number }): Promise<void>;
 }
+
+/** An engine in this process, with its API as methods. */
+export interface Engine extends EngineServer, EngineApi {}
 
 /** Bytes of large bodies, read of answers to calls or being delivered, that are in memory at once. */
 const LARGE_BODIES = 64 * 1024 * 1024;
@@ -141,7 +145,7 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
     count: dispatcher.active,
     full: dispatcher.full,
   });
-  const app = createApp({
+  const service: Service = {
     store,
     clock,
     emit,
@@ -158,11 +162,14 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
     },
     parallelism: underWay,
     flows: withGlobalFlow(store, underWay),
-  });
+  };
+  const app = createApp(service);
+  // An engine that delivers nothing has its time for it too.
+  const sweep = (): void => dispatcher.sweep();
   return {
+    ...createApi(service, sweep),
     fetch: async (request, bindings) => {
-      // An engine that delivers nothing has its time for it too.
-      dispatcher.sweep();
+      sweep();
       return app(request, bindings);
     },
     start: () => dispatcher.start(),

@@ -1,8 +1,51 @@
+export type { ResumeOptions, RetryOptions } from "./api/changed-options.ts";
+export type {
+  FlowInfo,
+  FlowsApi,
+  PinOptions,
+  QueueInfo,
+  QueueOptions,
+  QueuesApi,
+  UnpinOptions,
+} from "./api/controls.ts";
+export type {
+  DeadLetterInfo,
+  DeadLetterPage,
+  DeadLetterSelection,
+  DeadLettersApi,
+  ResumedRun,
+  ResumedRuns,
+  RetriedMessages,
+} from "./api/dlq.ts";
+export type { EventOptions, EventsApi, NotifiedSteps, Waiters } from "./api/events.ts";
+export type {
+  CancelMessageFilters,
+  CancelRunFilters,
+  DeadLetterFilters,
+  LogFilters,
+  RunFilters,
+  Selection,
+} from "./api/filters.ts";
+export type { BatchResult, EngineApi, Published, PublishedTo, Triggered } from "./api/index.ts";
+export type { LogPage, LogsApi, MessageInfo, MessagesApi } from "./api/messages.ts";
+export type {
+  EnqueueOptions,
+  Publication,
+  PublishOptions,
+  PublishToGroup,
+  PublishToUrl,
+  ReportOptions,
+  ScheduleOptions,
+  TriggerOptions,
+} from "./api/publish-options.ts";
+export type { HistoryOptions, RunInfo, RunPage, RunsApi } from "./api/runs.ts";
+export type { ScheduleInfo, SchedulesApi } from "./api/schedules.ts";
+export type { EndpointOptions, UrlGroupInfo, UrlGroupsApi } from "./api/url-groups.ts";
 export type { Store, StoreSettings } from "./commands/store.ts";
 export type { DestinationRules } from "./delivery/policy.ts";
 export type { SigningKeys } from "./delivery/signer.ts";
 export { fetchTransport, type OutgoingRequest, type Transport } from "./delivery/transport.ts";
-export { createEngine, type Engine, type EngineOptions } from "./engine.ts";
+export { createEngine, type Engine, type EngineOptions, type EngineServer } from "./engine.ts";
 export { backupSqlite, openSqlite } from "./open-sqlite.ts";
 export { type Clock, ManualClock } from "./rules/clock.ts";
 export { EngineError, type EngineErrorCode, type EngineErrorFacts } from "./rules/engine-error.ts";

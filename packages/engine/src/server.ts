@@ -1,7 +1,14 @@
 import { existsSync } from "node:fs";
 import { checkOptions } from "@perdure/core/protocol";
 import { createPolicy } from "./delivery/policy.ts";
-import { createBodyBudget, createTransport, type Engine, type EngineOptions, openEngine } from "./engine.ts";
+import {
+  createBodyBudget,
+  createTransport,
+  type Engine,
+  type EngineOptions,
+  type EngineServer,
+  openEngine,
+} from "./engine.ts";
 import { createLock, tokenOf } from "./http/auth.ts";
 import { pathOf } from "./http/path.ts";
 import type { Bindings } from "./http/service.ts";
@@ -49,7 +56,7 @@ interface Place {
  * server.start();
  * ```
  */
-export function createServer(options: ServerOptions): Engine {
+export function createServer(options: ServerOptions): EngineServer {
   checkOptions(
     "createServer",
     options,

@@ -14,7 +14,7 @@ export function emit<Event extends keyof MiddlewareEvents>(
   return emitAll(endpoint.middlewares, event, details);
 }
 
-/** Emits that a step's result, or its failure, is on record. */
+/** Emits the event of a recorded result or failure of a step. */
 export async function emitRecord(
   ctx: DeliveryContext,
   context: WorkflowContext,

@@ -28,10 +28,10 @@ export async function resumeInline(run: PreparedRun, offer: Offer): Promise<Outc
   const { lease, limits, known, records, attempts } = offer;
   const append = ctx.config.engine().appender();
   if (known === 1) await emit(ctx, "runStarted", { context: run.context });
-  /** Results that the engine has recorded by itself, and that no record of an invocation follows: the next one emits them. */
-  const heard = heardAtLast(records);
-  const emitHeard = async (): Promise<void> => {
-    for (const record of heard.splice(0)) await emitRecord(ctx, run.context, record);
+  // Results that the engine has recorded after the last invocation: this one emits them.
+  const received = resultsAtEnd(records);
+  const emitReceived = async (): Promise<void> => {
+    for (const record of received.splice(0)) await emitRecord(ctx, run.context, record);
   };
   const result = await runInline({
     ...invocation,
@@ -40,29 +40,30 @@ export async function resumeInline(run: PreparedRun, offer: Offer): Promise<Outc
     known,
     attempts,
     append: async (appended) => {
-      if (appended.records.length > 0) await emitHeard();
+      if (appended.records.length > 0) await emitReceived();
       return append(appended);
     },
     toAsk: (step, id) => toRequest(ctx, step, id),
     beforeStep: async (step) => {
-      await emitHeard();
+      await emitReceived();
       await invocation.beforeStep?.(step);
     },
     recorded: async (recorded) => {
-      if (recorded.length > 0) await emitHeard();
+      if (recorded.length > 0) await emitReceived();
       for (const record of recorded) await emitRecord(ctx, run.context, record);
     },
-    heard: (record) => heard.push(record),
+    onResult: (record) => received.push(record),
     attemptFailed: (failure) => reportFailure(ctx.endpoint, ctx.delivery, failure),
   });
-  if (result.kind !== "parked" && result.kind !== "lost") await emitHeard();
+  if (result.kind !== "parked" && result.kind !== "lost") await emitReceived();
   return conclude(run, lease, result);
 }
 
-/** The results at the history's end that the engine has recorded for steps that an invocation asked for. */
-function heardAtLast(records: readonly StepRecord[]): StepRecord[] {
-  const asked = new Set(records.filter(isPlan).map(resultId));
-  const isOwn = (record: StepRecord) => isPlan(record) || record.startedAt || !asked.has(resultId(record));
+/** The results at the history's end that the engine has recorded for steps that an invocation has requested from it. */
+function resultsAtEnd(records: readonly StepRecord[]): StepRecord[] {
+  const requested = new Set(records.filter(isPlan).map(resultId));
+  const isOwn = (record: StepRecord) =>
+    isPlan(record) || record.startedAt || !requested.has(resultId(record));
   const own = records.findLastIndex(isOwn);
   return records.slice(own + 1);
 }

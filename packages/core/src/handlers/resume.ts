@@ -51,7 +51,7 @@ function upToDelivered(
   return delivery.lease === undefined || at < 0 ? entries : entries.slice(0, at + 1);
 }
 
-/** Whether no other delivery of the run can be under way: the members of a group have one each. */
+/** True when no other delivery of the run can be in flight: each member of a group has its own. */
 function isOnlyDelivery(
   ctx: DeliveryContext<Resume>,
   entries: readonly HistoryEntry[],

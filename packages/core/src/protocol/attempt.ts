@@ -18,26 +18,34 @@ export interface InlineAttempt {
   /** 1 for the first attempt. */
   readonly attempt: number;
   readonly error: ErrorBody;
-  /** Retries that the step asks for; the engine's policy for the run applies without it. */
+  /** The step's retries. Default: the run's. */
   readonly retries?: number | undefined;
-  /** Milliseconds until the next attempt; the engine's policy for the run applies without it. */
+  /** Milliseconds until the next attempt. Default: the run's delay. */
   readonly delayMs?: number | undefined;
-  /** Another attempt would not help. */
+  /** A retry would fail, too. */
   readonly final?: true | undefined;
 }
 
 /** The body of a history entry of the call type `attempt`: the attempt, and what the engine has decided. */
 export interface AttemptEntry extends InlineAttempt {
-  /** When the step may be tried again, in milliseconds since 1970; absent once its retries are used up. */
+  /** When the step may be tried again, in milliseconds since 1970; absent when no retry is left. */
   readonly retryAt?: number | undefined;
 }
 
-/** @throws WorkflowError `malformed_body` when the string isn't an attempt */
+/**
+ * Parses the body of an `attempt` entry.
+ *
+ * @throws WorkflowError `malformed_body` when the string isn't an attempt
+ * @example
+ * ```ts
+ * const { step, attempt, error } = parseAttempt(body);
+ * ```
+ */
 export function parseAttempt(json: string): AttemptEntry {
   const subject = "A failed attempt";
   const value = parseJson(subject, json) as AttemptEntry;
   const { step, attempt, error } = Object(value) as AttemptEntry;
   if (hasStrings(step, ["name", "type"]) && isPositive(step.nth) && isPositive(attempt) && asErrorBody(error))
     return value;
-  throw malformed(subject, "isn't one", json);
+  throw malformed(subject, "lacks its required fields", json);
 }

@@ -1,10 +1,10 @@
+/** The wire protocol, for engines and tools: names, types and their parsers. @module */
 import { checkOptions } from "../util/options.ts";
 import * as names from "./header-names.ts";
 import * as prefixes from "./header-prefixes.ts";
 
 export { fromBase64, textFromBase64, toBase64 } from "../util/bytes.ts";
-/** The wire protocol, for engines and tools: names, types and their parsers. */
-export { MAX_DURATION_MS, parseDuration, parseUnixTime } from "../util/duration.ts";
+export { type Duration, MAX_DURATION_MS, parseDuration, parseUnixTime } from "../util/duration.ts";
 export { isSameUrl, toHttpUrl, urlKey } from "../util/url.ts";
 export { type AttemptEntry, type InlineAttempt, parseAttempt, type StepKey } from "./attempt.ts";
 export { decodeStepName } from "./call.ts";
@@ -45,13 +45,14 @@ export type {
 export type { InvokeEnvelope } from "./invoke.ts";
 export { LOWERCASE_HEADER, LOWERCASE_PREFIX } from "./lowercase-names.ts";
 export type { Message, Redact, RunOptions } from "./message.ts";
-export { startMessage, stepMessage } from "./message.ts";
+export { changedOptionHeaders, startMessage, stepMessage } from "./message.ts";
+export { type MessageOptions, messageHeaders } from "./message-options.ts";
 export type { FlowControl } from "./options.ts";
 export { type FinishCondition, NON_RETRYABLE_STATUS } from "./outcome.ts";
 export { isKeyOf, keyOf, type RecordKind, stepOfKey } from "./record-key.ts";
 export { isExpression } from "./retry-delay.ts";
 export { type PendingRollback, type RollbackAnswer, type RollbackRecord, readRollback } from "./rollback.ts";
-export { isPlan, parseStep, recordKey, resultId, type StepRecord, type StepType } from "./step.ts";
+export { isPlan, parseStep, recordKey, resultId, type StepRecord, type StepType, toStep } from "./step.ts";
 export {
   boundHeaders,
   DEV_CREDENTIALS,

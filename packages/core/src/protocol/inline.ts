@@ -42,9 +42,9 @@ export interface InlineAppend {
   readonly lease: string;
   /** How many entries of the history the invocation knows. */
   readonly after: number;
-  /** In the order in which they are to be recorded: all of them or none. */
+  /** In the order of recording. The engine records all of them or none. */
   readonly records: readonly InlineRecord[];
-  /** The steps that are under way once the records are stored, those that are about to begin included. */
+  /** The steps that run once the records are stored, including those that are about to begin. */
   readonly underWay: readonly StepKey[];
 }
 
@@ -60,10 +60,10 @@ export type InlineNews =
       readonly own: number;
       /** When the step may be tried again, in milliseconds since 1970. */
       readonly retryAt?: number | undefined;
-      /** The step's retries are used up. */
+      /** The step has no retries left. */
       readonly exhausted?: true | undefined;
     }
-  /** A line that somebody else has added: an event, an answer, a child's end. */
+  /** An entry from elsewhere: an event, an answer, a child's end. */
   | { readonly entry: HistoryEntry };
 
 /** The engine's answer to one {@link InlineAppend}. */

@@ -173,7 +173,15 @@ function failureOptionHeaders(options: RunOptions): HeaderList {
 const failureName = (option: "retries" | "retryDelay") =>
   option === "retries" ? "failureRetries" : "failureRetryDelay";
 
-/** Headers with the options that change when a run is retried. @throws TypeError as {@link startMessage} */
+/**
+ * Headers with the options that change when a run is retried.
+ *
+ * @throws TypeError as {@link startMessage}
+ * @example
+ * ```ts
+ * changedOptionHeaders({ retries: 5 }); // { "Upstash-Retries": "5" }
+ * ```
+ */
 export function changedOptionHeaders(options: RunOptions): Record<string, string> {
   return definedHeaders([
     ...policyHeaders(options),
@@ -244,7 +252,8 @@ function protocolHeaders(): HeaderList {
   ];
 }
 
-function redactFields(redact: Redact = {}): string | undefined {
+/** The parts that logs hide, as a header lists them. */
+export function redactFields(redact: Redact = {}): string | undefined {
   checkOptions("redact", redact, "body header");
   const { body, header = [] } = redact;
   const headers = header === true ? "header" : header.map((name) => `header[${name}]`);

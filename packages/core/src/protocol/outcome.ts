@@ -34,7 +34,7 @@ export interface FailedAttempt {
   readonly attempt?: number;
 }
 
-/** What an answer says of an invocation that ran inline. */
+/** The end of an inline invocation, in the endpoint's answer. */
 export interface InlineAnswerPart {
   readonly lease: string;
   readonly end: InlineEnd;

@@ -106,9 +106,23 @@ export function recordKey(record: StepRecord): string {
  * ```
  */
 export function parseStep(json: string, upgrade: (value: unknown) => unknown = (value) => value): StepRecord {
-  const subject = "A step record";
-  const value = upgrade(parseJson(subject, json));
-  if (!isRecord(value)) throw malformed(subject, "lacks its required fields", json);
+  return toStep(upgrade(parseJson(SUBJECT, json)), json);
+}
+
+const SUBJECT = "A step record";
+
+/**
+ * Checks a parsed step record.
+ *
+ * @param json the record as a string, for the error
+ * @throws WorkflowError `malformed_body` when the value isn't a step record
+ * @example
+ * ```ts
+ * const { stepName } = toStep(JSON.parse(body), body);
+ * ```
+ */
+export function toStep(value: unknown, json: string): StepRecord {
+  if (!isRecord(value)) throw malformed(SUBJECT, "lacks its required fields", json);
   const { out = "", targetStep, failure } = value;
   const valid = {
     targetStep: !isPlan(value) || isPositive(targetStep),
@@ -116,7 +130,7 @@ export function parseStep(json: string, upgrade: (value: unknown) => unknown = (
     failure: failure === undefined || isStepFailure(failure),
   };
   for (const [name, isValid] of Object.entries(valid))
-    if (!isValid) throw malformed(subject, `has an invalid ${name}`, json);
+    if (!isValid) throw malformed(SUBJECT, `has an invalid ${name}`, json);
   return value;
 }
 

@@ -54,7 +54,7 @@ export interface InlineInvocation extends Invocation {
   /** Called when the engine has recorded these results and caught failures of the invocation, or is about to. */
   readonly recorded: (records: readonly StepRecord[]) => Promise<void>;
   /** Called for a result that the engine has recorded by itself. */
-  readonly heard: (record: StepRecord) => void;
+  readonly onResult: (record: StepRecord) => void;
   /** Called for a failed attempt that doesn't end the invocation. */
   readonly attemptFailed: (failure: FailedAttempt) => Promise<void>;
 }
@@ -68,7 +68,7 @@ export type InlineResult = InlineOutcome & {
 type InlineOutcome =
   /** Nothing can go on now. */
   | { readonly kind: "parked" }
-  /** The budget is used up, or the engine can't be appended to. */
+  /** The budget is exhausted, or the engine doesn't accept appends. */
   | { readonly kind: "continue" }
   /** The workflow cancelled its run. */
   | { readonly kind: "canceled" }
@@ -112,7 +112,7 @@ class InlineRun {
   readonly #waiting = new Set<PendingStep>();
   readonly #underWay = new Set<StepExecution>();
   /** Steps that the engine does, by the ids of their results. */
-  readonly #asked = new Map<number, StepEntry>();
+  readonly #requested = new Map<number, StepEntry>();
   /** The last failed attempt of each step that has had one. */
   readonly #attempts = new Map<string, Omit<AttemptEntry, "kind">>();
   readonly #rolledBack: number[];
@@ -122,11 +122,11 @@ class InlineRun {
   /** Steps whose work this invocation has begun. */
   #begun = 0;
   #appended = false;
-  /** An append is under way, or what goes before it. */
+  /** The current append, or the work before it. */
   #busy = false;
-  /** The workflow's outcome, while steps remain to be requested or carried out. */
+  /** The workflow's outcome, while steps remain to be requested or run. */
   #outcome: WorkflowOutcome | undefined;
-  /** No step begins any more: the invocation ends like this once no step is under way. */
+  /** The invocation's end, once no step is running. No further step begins. */
   #closing: InlineOutcome | undefined;
   #ended = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -140,7 +140,7 @@ class InlineRun {
     this.#rolledBack = [...history.rolledBack];
     this.#known = known;
     for (const attempt of attempts) this.#attempts.set(keyText(attempt.step), attempt);
-    for (const entry of history.entries) if (!entry.result) this.#asked.set(entry.id, entry);
+    for (const entry of history.entries) if (!entry.result) this.#requested.set(entry.id, entry);
     this.#matcher = new StepMatcher(history, {
       idle: () => this.#onIdle(),
       unreadable: (error, entry) => this.#close({ kind: "threw", error, step: toFailedStep(entry) }),
@@ -187,7 +187,7 @@ class InlineRun {
     return new Promise(() => {});
   }
 
-  /** Begins no more steps, and ends the invocation once those that are under way have ended. */
+  /** Begins no further steps, and ends the invocation once the running ones have ended. */
   #close(outcome: InlineOutcome): void {
     if (this.#closing && this.#closing.kind !== "continue" && outcome.kind !== "lost") return;
     this.#closing = outcome;
@@ -283,7 +283,7 @@ class InlineRun {
     const record = planOf(step, id);
     const entry = newEntry(record);
     const stored = () => {
-      this.#asked.set(id, entry);
+      this.#requested.set(id, entry);
       this.#matcher.record(step, entry);
     };
     try {
@@ -356,7 +356,7 @@ class InlineRun {
     });
     this.#appended = true;
     if ("news" in answer) {
-      for (const news of answer.news) this.#learn(news, lines);
+      for (const news of answer.news) this.#applyNews(news, lines);
       await this.#invocation.recorded(lines.flatMap(resultOf));
       return true;
     }
@@ -379,19 +379,19 @@ class InlineRun {
     return false;
   }
 
-  #learn(news: InlineNews, lines: readonly Line[]): void {
+  #applyNews(news: InlineNews, lines: readonly Line[]): void {
     this.#known++;
     if ("own" in news) lines[news.own]?.stored(news);
-    else this.#hear(news.entry);
+    else this.#receiveEntry(news.entry);
   }
 
-  #hear(entry: HistoryEntry): void {
+  #receiveEntry(entry: HistoryEntry): void {
     const record = recordIn(entry);
-    const asked = record && !isPlan(record) && this.#asked.get(resultId(record));
-    if (!asked) return;
-    this.#invocation.heard(record);
-    this.#asked.delete(asked.id);
-    this.#matcher.finish(asked, record);
+    const requested = record && !isPlan(record) && this.#requested.get(resultId(record));
+    if (!requested) return;
+    this.#invocation.onResult(record);
+    this.#requested.delete(requested.id);
+    this.#matcher.finish(requested, record);
   }
 
   async #begin(pending: PendingStep): Promise<void> {

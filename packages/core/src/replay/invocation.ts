@@ -140,7 +140,7 @@ export function decideStepRetry(
   return (catchable ? decideRetryWithinLimit : decideRetry)(error, attempt, policy);
 }
 
-/** The decision on a workflow that has ended without its recorded steps: by the wait that its own error asks for. */
+/** The decision for a workflow that has ended without its recorded steps: with the delay that its own error sets. */
 export function decideMismatchRetry(
   error: WorkflowError,
   attempt: AttemptInfo,

@@ -43,7 +43,7 @@ class Run {
   #executing: FailedStep | undefined;
   /** True once this invocation has chosen its step: every other new step waits for a later delivery. */
   #decided = false;
-  /** The workflow's outcome, while steps remain to be requested or carried out. */
+  /** The workflow's outcome, while steps remain to be requested or run. */
   #outcome: WorkflowOutcome | undefined;
   #ended = false;
   #mismatchTimer: ReturnType<typeof setTimeout> | undefined;

@@ -103,7 +103,7 @@ export function newEntry(record: StepRecord, group: Group = { size: 1, finished:
 
 function phaseAt(delivered: StepEntry | undefined): Phase {
   const { size, finished } = delivered?.group ?? { size: 1 };
-  // The plan of a single step is recorded inline: the step is under way, and not to be begun by its delivery.
+  // The plan of a single step was recorded inline: the step is already running, so its delivery doesn't begin it.
   if (!delivered || size === 1 || finished?.length === size) return { kind: "advance" };
   return delivered.result ? { kind: "wait" } : { kind: "member", entry: delivered };
 }

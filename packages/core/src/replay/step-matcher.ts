@@ -18,12 +18,12 @@ export interface StepRequest {
 /** A requested step whose result the workflow awaits. */
 export interface PendingStep extends StepRequest {
   readonly key: StepKey;
-  /** The step's place in the history, once the step is on record. */
+  /** The step's entry in the history, once the step is recorded. */
   entry: StepEntry | undefined;
 }
 
 interface Listener {
-  /** The workflow makes no more requests by itself, and no recorded result can be handed over. */
+  /** Called when the workflow waits, and no recorded result can be delivered to it. */
   idle(): void;
   /** A record can't be read. */
   unreadable(error: unknown, entry: StepEntry): void;
@@ -46,7 +46,7 @@ export class StepMatcher {
   readonly newSteps: Set<PendingStep> = new Set();
   readonly #recorded: Map<string, StepEntry>;
   readonly #listener: Listener;
-  /** Results that remain to be handed over. */
+  /** Recorded results that the workflow hasn't received yet. */
   readonly #results: Set<StepEntry>;
   /** How many steps of each name and kind the workflow has requested. */
   readonly #counts = new Map<string, number>();
@@ -81,7 +81,7 @@ export class StepMatcher {
     return [...this.unmatched].filter(({ optional }) => !optional);
   }
 
-  /** The number of requested steps whose results aren't handed over. */
+  /** The number of requested steps whose results the workflow hasn't received. */
   get pending(): number {
     return this.#requests - this.#handedOver;
   }
@@ -92,7 +92,7 @@ export class StepMatcher {
     return false;
   }
 
-  /** Puts a new step on record. */
+  /** Adds a new step to the records. */
   record(pending: PendingStep, entry: StepEntry): void {
     this.newSteps.delete(pending);
     this.matched.set(entry, pending);

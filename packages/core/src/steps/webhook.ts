@@ -47,6 +47,10 @@ function toRequest({ method, header, body, proto, host, url }: WebhookHit): Requ
   const headers = new Headers();
   for (const [name, values] of Object.entries(header))
     for (const value of [values].flat()) headers.append(name, value);
-  const bare = method === "GET" || method === "HEAD" || body === "";
-  return new Request(`${proto}://${host}${url}`, { method, headers, body: bare ? null : fromBase64(body) });
+  const hasNoBody = method === "GET" || method === "HEAD" || body === "";
+  return new Request(`${proto}://${host}${url}`, {
+    method,
+    headers,
+    body: hasNoBody ? null : fromBase64(body),
+  });
 }

@@ -3,7 +3,9 @@ import { isError, messageOf } from "./errors.ts";
 /** Control characters other than tab and line feed, and marks that change the direction of text. */
 const UNPRINTABLE = /(?![\t\n])[\p{Cc}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
 const MAX_CAUSES = 8;
-const MAX_ERRORS = 10;
+
+/** Characters of a line. Errors may be of any size. */
+const MAX_LINE_LENGTH = 64 * 1024;
 
 /** More warnings than a developer reads. Names that a loop creates must not fill the memory. */
 const MAX_WARNINGS = 1000;
@@ -15,8 +17,8 @@ const warned = new Set<string>();
  * Characters that could control a terminal are escaped, whoever supplied them.
  */
 export function writeLine(level: "error" | "warn" | "info", message: string, ...values: unknown[]): void {
-  const parts = ["[perdure]", message, ...values.map((value) => toText(value))];
-  console[level](parts.join(" ").replace(UNPRINTABLE, escapeCharacter));
+  const line = ["[perdure]", message, ...values.map((value) => toText(value))].join(" ");
+  console[level](line.slice(0, MAX_LINE_LENGTH).replace(UNPRINTABLE, escapeCharacter));
 }
 
 /** Writes a warning to the console, once per process for each key. */
@@ -33,13 +35,13 @@ export function escapeCharacter(unit: string): string {
 
 /** An error's stack, its own properties and its causes; any other value as {@link messageOf} says it. */
 function toText(value: unknown, depth = 0): string {
-  if (!isError(value)) return messageOf(value);
-  const { name, message, stack, cause, errors = [], ...own } = value as AggregateError;
+  if (!isError(value) || depth > MAX_CAUSES) return messageOf(value);
+  const { name, message, stack, cause, errors, ...own } = value as AggregateError;
   // Not every platform's stack begins with the message, and user code may have set any of these.
   const trace = String(stack).includes(message) ? stack : `${name}: ${message}\n${stack}`;
   const properties = Object.keys(own).length > 0 ? messageOf(own) : [];
-  const causes = depth < MAX_CAUSES ? [cause ?? [], errors].flat().slice(0, MAX_ERRORS) : [];
-  // The errors of an AggregateError are shown without their causes.
-  const inner = errors.length > 0 ? MAX_CAUSES : depth + 1;
-  return [trace, properties, causes.map((one) => `[cause]: ${toText(one, inner)}`)].flat(2).join("\n");
+  const inner = [cause ?? [], errors ?? []].flat().slice(0, MAX_CAUSES);
+  // The errors of an AggregateError are shown without their causes, of which there may be many.
+  const causes = inner.map((one) => `[cause]: ${toText(one, depth + (errors ? MAX_CAUSES : 1))}`);
+  return [trace, properties, causes].flat().join("\n");
 }

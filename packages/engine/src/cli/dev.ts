@@ -1,6 +1,6 @@
 import type { Server } from "node:http";
 import { isPublicSecret } from "@perdure/core/protocol";
-import type { Engine } from "../engine.ts";
+import type { EngineServer } from "../engine.ts";
 import { isLoopback } from "../http/browser-guard.ts";
 import { createServer } from "../server.ts";
 import { StoreUnavailable } from "../store/unavailable.ts";
@@ -22,7 +22,7 @@ export async function dev(flags: DevFlags, version: string): Promise<void> {
   process.title = "perdure dev";
   outliveReaders();
   let config: Config;
-  let engine: Engine;
+  let engine: EngineServer;
   try {
     config = readConfig(flags, process.env);
     engine = openEngine(config);
@@ -49,7 +49,7 @@ export async function dev(flags: DevFlags, version: string): Promise<void> {
 const MAX_COUNTED = 100;
 
 /** Says after a restart what goes on. */
-async function tellOfRuns(engine: Engine, { token }: Config): Promise<void> {
+async function tellOfRuns(engine: EngineServer, { token }: Config): Promise<void> {
   const query = `groupBy=workflowRunId&state=RUN_STARTED&count=${MAX_COUNTED}`;
   const request = new Request(`http://localhost/v2/workflows/events?${query}`, {
     headers: { Authorization: `Bearer ${token}` },
@@ -70,7 +70,7 @@ function warnIfExposed({ host, token }: Config): void {
   );
 }
 
-function openEngine(config: Config): Engine {
+function openEngine(config: Config): EngineServer {
   const { stdout } = process;
   const reporter = new ConsoleReporter(config.logLevel, Date.now, () =>
     stdout.isTTY ? stdout.columns : undefined,
@@ -87,7 +87,7 @@ function openEngine(config: Config): Engine {
   });
 }
 
-function stopOnSignal(server: Server, engine: Engine, { logLevel }: Config): void {
+function stopOnSignal(server: Server, engine: EngineServer, { logLevel }: Config): void {
   let asked = false;
   const stop = async (): Promise<void> => {
     // Asked again: what is under way will be delivered again.

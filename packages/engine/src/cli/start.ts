@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import type { Server } from "node:http";
 import type { Store } from "../commands/store.ts";
-import type { Engine } from "../engine.ts";
+import type { EngineServer } from "../engine.ts";
 import { openSqlite } from "../open-sqlite.ts";
 import { createServer } from "../server.ts";
 import { StoreUnavailable } from "../store/unavailable.ts";
@@ -66,7 +66,12 @@ async function run(config: StartConfig, version: string, opened: Store[]): Promi
   stopOnSignal({ config, logger, engine, operations, server: listening.server, stores: opened });
 }
 
-function openEngine(config: StartConfig, logger: JsonLogger, metrics: Metrics, opened: Store[]): Engine {
+function openEngine(
+  config: StartConfig,
+  logger: JsonLogger,
+  metrics: Metrics,
+  opened: Store[],
+): EngineServer {
   const tenants = config.tenants.map((tenant) => {
     const store = openSqlite(tenant.store, {
       warn: (warning) => logger.log("error", "warning", { warning }),
@@ -87,7 +92,7 @@ function openEngine(config: StartConfig, logger: JsonLogger, metrics: Metrics, o
 interface Running {
   readonly config: StartConfig;
   readonly logger: JsonLogger;
-  readonly engine: Engine;
+  readonly engine: EngineServer;
   readonly operations: Operations;
   readonly server: Server;
   readonly stores: readonly Store[];

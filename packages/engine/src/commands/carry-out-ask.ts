@@ -13,7 +13,7 @@ export function messageOfAsk(ask: Ask): string {
   return ask.kind === "call" ? ask.call.message.id : newMessageId();
 }
 
-/** Has the engine do a step of an inline run. The engine records the step's result, and wakes the run. */
+/** Starts the engine's work for a step of an inline run. The engine later records the step's result, and wakes the run. */
 export async function carryOut(tx: Tx, run: Run, ask: Ask): Promise<void> {
   switch (ask.kind) {
     case "call": {

@@ -4,7 +4,7 @@ import { FIRST_RECORD, lastEntry } from "../store/tables/entries.ts";
 import type { MessageRow } from "../store/tables/rows.ts";
 import { sql, type Tx } from "../store/tx.ts";
 
-/** What a delivery of a live run may do. */
+/** The rights of a delivery of a live run. */
 export type Offer =
   /** Another delivery is under way, and the run's endpoint runs inline: this one isn't needed. */
   | { readonly kind: "held" }

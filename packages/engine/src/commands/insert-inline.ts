@@ -12,7 +12,7 @@ import type { Tx } from "../store/tx.ts";
 import { carryOut, messageOfAsk } from "./carry-out-ask.ts";
 import { addWebhook } from "./waits.ts";
 
-/** What an invocation that knows the history up to a position adds to it. */
+/** The entries that an invocation appends, and the position up to which it knows the history. */
 export interface InlineEntries {
   /** The position of the last entry that the invocation knows. */
   readonly after: number;

@@ -5,7 +5,7 @@ import { stepIdentity, stepKeyOf } from "../rules/step-attempt.ts";
 import type { OldEntry, ResumePlan } from "./plan-resume.ts";
 
 /**
- * What is left to do of a run that its endpoint ran inline, and that has failed:
+ * Plans the remaining work of a failed run that its endpoint ran inline:
  *
  * - a result stays on record, with the plan before it;
  * - a plan without a result is forgotten, because the workflow asks again. The plan of a run that was invoked stays while

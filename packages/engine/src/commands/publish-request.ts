@@ -1,4 +1,5 @@
-import { type Command, parseCommand, parseTrigger, parseUrlGroupPublish } from "../rules/command.ts";
+import { toText } from "../rules/bytes.ts";
+import { type Command, isStep, parseCommand, parseTrigger, parseUrlGroupPublish } from "../rules/command.ts";
 import { EngineError } from "../rules/engine-error.ts";
 import type { PublishRequest } from "../rules/new-message.ts";
 import type { OptionLimits } from "../rules/options.ts";
@@ -76,9 +77,32 @@ export async function resolveRequest(
   const { destination } = request;
   const urlGroup = isUrlGroupName(destination) ? await store.urlGroup(destination) : undefined;
   admit(urlGroup?.endpoints.length ?? 1);
-  if (!isUrlGroupName(destination)) return { kind: "message", commands: [parseCommand(request, limits)] };
+  if (!isUrlGroupName(destination))
+    return { kind: "message", commands: [parseCommand(await withJson(request), limits)] };
   if (!urlGroup) throw unknownDestination(destination);
   return { kind: "group", commands: parseUrlGroupPublish(request, urlGroup, limits) };
+}
+
+/** Bytes from which on each thing that is done with a step's record is a turn of its own. */
+const LARGE_RECORD = 256 * 1024;
+
+/** A request whose body is a large record, with its value as JSON. */
+async function withJson(request: PublishRequest): Promise<PublishRequest> {
+  if (request.body.length < LARGE_RECORD || !isStep(request.headers)) return request;
+  await nextTurn();
+  const text = toText(request.body);
+  await nextTurn();
+  try {
+    return { ...request, json: { value: JSON.parse(text) } };
+  } catch {
+    return request; // The command reads it as a record, and says what is wrong.
+  } finally {
+    await nextTurn();
+  }
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /** The store refuses of messages to one group either all or none. */

@@ -1,4 +1,5 @@
-import { DEFAULT_PARALLELISM, freePlaces, queueLimitReached } from "../rules/queue.ts";
+import { limitReached } from "../rules/engine-error.ts";
+import { DEFAULT_PARALLELISM, freePlaces } from "../rules/queue.ts";
 import { RESUME, suspend } from "../store/tables/due.ts";
 import { sql, type Tx } from "../store/tx.ts";
 
@@ -29,7 +30,7 @@ export async function ensureQueue(
   const { count } = (await tx.one<{ count: number }>(sql`SELECT count(*) AS count FROM queues`)) as {
     count: number;
   };
-  if (count >= most) queueLimitReached(most);
+  if (count >= most) throw limitReached("queue", most);
   await tx.run(
     sql`INSERT INTO queues (name, parallelism, paused, created_at, updated_at) VALUES (${name}, ${DEFAULT_PARALLELISM}, 0, ${tx.now}, ${tx.now})`,
   );

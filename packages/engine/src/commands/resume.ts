@@ -62,7 +62,7 @@ async function resumeOrRestart(tx: Tx, old: Run, how: ResumeRequest): Promise<Ru
   return run;
 }
 
-/** What a run that goes on from another one has of it. */
+/** Returns the properties that a resumed run takes over from the failed one. */
 function ancestry(old: Run): Pick<Run, "origin" | "inline"> {
   return { origin: old.origin ?? old.id, inline: old.inline };
 }

@@ -1,3 +1,4 @@
+import { limitReached } from "../rules/engine-error.ts";
 import type { HeaderList } from "../rules/header.ts";
 import type { PublishRequest } from "../rules/new-message.ts";
 import type { OptionLimits } from "../rules/options.ts";
@@ -8,7 +9,6 @@ import {
   nextOf,
   parseSchedule,
   type Schedule,
-  scheduleLimitReached,
   type TickState,
   tickCommands,
 } from "../rules/schedule.ts";
@@ -124,7 +124,7 @@ async function putSchedule(tx: Tx, schedule: NewSchedule, limits: ScheduleLimits
     const { count } = (await tx.one<{ count: number }>(sql`SELECT count(*) AS count FROM schedules`)) as {
       count: number;
     };
-    if (count >= limits.schedules) scheduleLimitReached(limits.schedules);
+    if (count >= limits.schedules) throw limitReached("schedule", limits.schedules);
   }
   const { queue } = describeSchedule(schedule).message;
   if (queue !== undefined) await ensureQueue(tx, queue, limits.queues);

@@ -1,9 +1,9 @@
+import { limitReached } from "../rules/engine-error.ts";
 import {
   changeUrlGroup,
   type UrlGroup,
   type UrlGroupChange,
   type UrlGroupLimits,
-  urlGroupLimitReached,
 } from "../rules/url-group.ts";
 import { sql, type Tx } from "../store/tx.ts";
 
@@ -42,7 +42,7 @@ export async function updateUrlGroup(
     const { count } = (await tx.one<{ count: number }>(sql`SELECT count(*) AS count FROM url_groups`)) as {
       count: number;
     };
-    if (count >= limits.urlGroups) urlGroupLimitReached(limits.urlGroups);
+    if (count >= limits.urlGroups) throw limitReached("url group", limits.urlGroups);
   }
   const next = changeUrlGroup(name, old, change, limits, tx.now);
   if (!next) {

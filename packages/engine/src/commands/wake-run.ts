@@ -5,7 +5,7 @@ import { sql, type Tx } from "../store/tx.ts";
 import { insertMessage } from "./messages.ts";
 
 /**
- * Has a run that its endpoint runs inline go on, because its history has gained something, or a time has come:
+ * Wakes a run that its endpoint runs inline, after a new entry in its history, or at a due time:
  *
  * 1. While an invocation holds the run, nothing is done: the invocation learns of the entry by its next append, or its
  *    end finds the entry.

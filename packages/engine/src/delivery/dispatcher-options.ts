@@ -21,7 +21,7 @@ export interface DispatcherOptions {
   readonly parallelism: number;
   /** Retries that an endpoint may ask for in its answers. */
   readonly mostRetries: number;
-  /** Of the records in the answers of endpoints that run inline. */
+  /** Limits of the records in the answers of endpoints that run inline. */
   readonly inline: InlineLimits;
   /** Bytes of an answer that may hold such records. */
   readonly inlineBytes: number;

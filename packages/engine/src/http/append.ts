@@ -50,7 +50,7 @@ function isObject(value: unknown): boolean {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** What endpoints that run inline add to the histories of their runs. */
+/** Route for endpoints that run inline, to append to the histories of their runs. */
 export const appends: Routes = {
   "/v2/workflows/append": {
     POST: route({

@@ -4,7 +4,7 @@ import { type Routes, route } from "./route.ts";
 const MEDIA = "application/vnd.sqlite3";
 
 /** The whole database, as a file. A POST: it holds all that there is, so that a read-only token may not ask for it. */
-export const backups: Routes = {
+export const backups = {
   "/v2/backup": {
     POST: route({
       summary: "Get a copy of the database, as it is at one moment",
@@ -23,4 +23,4 @@ export const backups: Routes = {
       },
     }),
   },
-};
+} satisfies Routes;

@@ -7,9 +7,8 @@ import { NAME, toName } from "../rules/name.ts";
 import type { PublishRequest } from "../rules/new-message.ts";
 import { check, json, parseJson } from "./json.ts";
 import { itemView, sentItem, triggeredView } from "./published.ts";
-import { type Body, type Origin, type Output, type Routes, route } from "./route.ts";
+import { type Body, type Origin, type Routes, route } from "./route.ts";
 import { error, triggered } from "./schemas.ts";
-import type { Service } from "./service.ts";
 
 const expected = { error: "expected a url or a url group" };
 
@@ -33,17 +32,16 @@ const items: Body<readonly object[]> = {
     check(anything, await parseJson(bytes, "the batch", limits.batchItems), "the batch"),
 };
 
-export const batches: Routes = {
+export const batches = {
   "/v2/batch": {
     POST: route({
       summary: "Publish many messages; a faulty one is answered with its error",
       body: items,
       answers: { 200: z.array(sentItem) },
-      handle: (input, service) =>
-        batch(
-          input.body.map((one) => toItem(one, input)),
-          service,
-        ),
+      async handle(input, { store, limits }) {
+        const all = input.body.map((one) => toItem(one, input));
+        return (await publishBatch(store, all, limits)).map(itemView);
+      },
     }),
   },
   "/v2/batch/trigger": {
@@ -59,15 +57,7 @@ export const batches: Routes = {
       },
     }),
   },
-};
-
-/** The answer to a batch. */
-export async function batch(
-  items: readonly BatchItem[],
-  { store, limits }: Service,
-): Promise<readonly Output<typeof sentItem>[]> {
-  return (await publishBatch(store, items, limits)).map(itemView);
-}
+} satisfies Routes;
 
 function toItem(one: object, origin: Origin): BatchItem {
   return { headers: new Map(headersOf(one)), read: () => toRequest(one, origin) };

@@ -73,5 +73,5 @@ function withinLimit(body: Uint8Array, limit: number): Uint8Array {
 }
 
 function tooLarge(limit: number): EngineError {
-  return new EngineError("too_large", `the body is larger than the ${limit} bytes that are allowed`);
+  return new EngineError("too_large", `the body is larger than the limit of ${limit} bytes`, { limit });
 }

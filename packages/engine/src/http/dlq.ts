@@ -68,18 +68,18 @@ const deleted = z.object({ deleted: z.int() });
 // Older clients name ids here.
 const selection = optional(json("the selection", z.object({ dlqIds: z.array(id) })));
 
-export const deadLetters: Routes = {
+export const deadLetters = {
   "/v2/dlq": listed(false),
   "/v2/workflows/dlq": listed(true),
-};
+} satisfies Routes;
 
 /** Behind those whose paths say more. */
-export const deadLetterById: Routes = {
+export const deadLetterById = {
   "/v2/dlq/:id": single(false),
   "/v2/workflows/dlq/:id": single(true),
-};
+} satisfies Routes;
 
-function listed(ofRuns: boolean): Routes[string] {
+function listed(ofRuns: boolean) {
   return {
     GET: route({
       summary: ofRuns ? "List the failures of runs" : "List what failed for good",
@@ -108,7 +108,7 @@ function listed(ofRuns: boolean): Routes[string] {
   };
 }
 
-function single(ofRuns: boolean): Routes[string] {
+function single(ofRuns: boolean) {
   return {
     GET: route({
       summary: ofRuns ? "Get the failure of a run" : "Get a dead letter",

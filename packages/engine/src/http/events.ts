@@ -4,11 +4,12 @@ import type { Store } from "../commands/store.ts";
 import { URL_TEXT } from "../rules/destination.ts";
 import { ID, toId } from "../rules/field.ts";
 import { parseWait } from "../rules/wait.ts";
-import type { Waiting } from "../store/waits.ts";
+import type { EventNotification, Waiting } from "../store/waits.ts";
 import { json, raw } from "./json.ts";
 import { decode } from "./parameters.ts";
 import { type Output, type Routes, route } from "./route.ts";
 import { headers, time, unixTime } from "./schemas.ts";
+import type { Service } from "./service.ts";
 
 const waiter = z
   .object({
@@ -34,7 +35,7 @@ const waiting = z.object({
   timeoutUrl: z.string().meta(URL_TEXT).nullish(),
   timeoutBody: z.unknown().optional(),
   timeoutHeaders: z
-    .record(z.string(), z.union([z.string(), z.array(z.string())], "expected a text, or a list of texts"))
+    .record(z.string(), z.union([z.string(), z.array(z.string())], "expected a string, or a list of strings"))
     .nullish(),
 });
 
@@ -48,7 +49,7 @@ const target = {
 } as const;
 
 /** Routes to wait for events, to notify them, and to list the waiters. */
-export const events: Routes = {
+export const events = {
   "/v2/wait/*": {
     POST: route({
       summary: "Have a step of a run recorded when an event comes, or a time is over",
@@ -73,13 +74,8 @@ export const events: Routes = {
       params: target,
       body: raw,
       answers: { 201: z.array(notified) },
-      async handle({ params: { eventId: path }, body: data }, service) {
-        const target = await toTarget(path, service.store);
-        const result = await service.store.notify({ ...target, data });
-        // A run that has ended, or never was, waits for nothing. A sender can't know that, and must not fail for it.
-        if (result.kind !== "delivered") return [];
-        return result.waiters.map(toAnswer);
-      },
+      handle: async ({ params: { eventId: path }, body: data }, service) =>
+        notify({ ...(await toTarget(path, service.store)), data }, service),
     }),
   },
   "/v2/waiters/*": {
@@ -91,7 +87,17 @@ export const events: Routes = {
       handle: async ({ params: { eventId: id } }, { store }) => (await store.waiters(id)).map(toWaiter),
     }),
   },
-};
+} satisfies Routes;
+
+/** The answer to an event. */
+export async function notify(
+  event: Pick<EventNotification, "runId" | "eventId" | "data">,
+  { store }: Service,
+): Promise<readonly (NotifyResponse & Output<typeof notified>)[]> {
+  const result = await store.notify(event);
+  // A run that has ended, or never was, waits for nothing. A sender can't know that, and must not fail for it.
+  return result.kind === "delivered" ? result.waiters.map(toAnswer) : [];
+}
 
 /** An event's id may hold a slash that wasn't escaped: what is before it is a run's id only if there is such a run. */
 async function toTarget(path: string, store: Store): Promise<{ runId?: string; eventId: string }> {

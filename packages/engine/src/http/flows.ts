@@ -31,7 +31,7 @@ const shown: Parameter<string> = {
 const params = { key: named("flow control key") };
 const changed = { params, answers: { 200: done } };
 
-export const flows: Routes = {
+export const flows = {
   "/v2/flowControl": {
     GET: route({
       summary: "List the keys of flow control",
@@ -109,7 +109,7 @@ export const flows: Routes = {
       },
     }),
   },
-};
+} satisfies Routes;
 
 async function change(
   { params: { key } }: { readonly params: { readonly key: string } },

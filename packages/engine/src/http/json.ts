@@ -106,7 +106,7 @@ const NOUNS: Readonly<Record<string, string>> = {
   number: "a number",
   object: "an object",
   record: "an object",
-  string: "a text",
+  string: "a string",
 };
 
 function explain({ code, input, ...issue }: z.core.$ZodRawIssue): string {

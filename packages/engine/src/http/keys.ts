@@ -7,7 +7,7 @@ import { type Routes, route } from "./route.ts";
 const keys = z.object({ current: z.string(), next: z.string() }).meta({ id: "Keys" });
 
 /** With what receivers check signatures. Development clients tell by it whose engine this is. */
-export const signingKeys: Routes = {
+export const signingKeys = {
   "/v2/keys": {
     GET: route({
       summary: "Get the keys that deliveries are signed with",
@@ -31,4 +31,4 @@ export const signingKeys: Routes = {
       handle: (_, { keys }) => keys.rotate(),
     }),
   },
-};
+} satisfies Routes;

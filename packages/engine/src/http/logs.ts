@@ -62,7 +62,7 @@ const log = z
 const summary = "List what became of messages, the newest first";
 
 /** Clients call it `events`. */
-export const logs: Routes = {
+export const logs = {
   "/v2/events": {
     GET: route({
       summary,
@@ -85,7 +85,7 @@ export const logs: Routes = {
       },
     }),
   },
-};
+} satisfies Routes;
 
 function toQuery(asked: Values<typeof query>): LogQuery {
   const page = { ...toOrder(asked), ...asked.cursor, count: asked.count ?? DEFAULT_PAGE_SIZE };

@@ -34,7 +34,7 @@ const count: Parameter<number> = {
 const query = { ...MESSAGE_FILTERS, ...PLACES, callerIP: list, count, messageIds: list };
 const params = { id: part };
 
-export const messages: Routes = {
+export const messages = {
   "/v2/messages": {
     DELETE: route({
       summary: "Cancel the messages that match, all of them without a filter, or those whose ids are given",
@@ -75,7 +75,7 @@ export const messages: Routes = {
       },
     }),
   },
-};
+} satisfies Routes;
 
 /** In several transactions, so that nobody waits for all of it. What is published meanwhile is newer, and stays. */
 async function cancel(

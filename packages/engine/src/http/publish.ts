@@ -22,7 +22,7 @@ const common = {
     [shown].flat().every((one) => "deduplicated" in one && one.deduplicated) ? 202 : 200,
 } as const;
 
-export const publishing: Routes = {
+export const publishing = {
   "/v2/publish/*": {
     POST: route({
       ...common,
@@ -48,7 +48,7 @@ export const publishing: Routes = {
       },
     }),
   },
-};
+} satisfies Routes;
 
 /** The answer to a request to publish. */
 export async function publish(

@@ -27,7 +27,7 @@ const change = z.object({
 
 const params = { queue: named("queue") };
 
-export const queues: Routes = {
+export const queues = {
   "/v2/queues": {
     GET: route({
       summary: "List queues, by name",
@@ -78,7 +78,7 @@ export const queues: Routes = {
       handle: (input, service) => pause(input, service, false),
     }),
   },
-};
+} satisfies Routes;
 
 async function pause(
   { params: { queue: name } }: Input<typeof params>,

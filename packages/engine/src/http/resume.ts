@@ -17,7 +17,7 @@ type Kind = ResumeRequest["kind"];
 const list = z.object({ workflowRuns: z.array(resumedRun), cursor: z.string() });
 
 /** Routes to resume and restart failed runs. */
-export const resumes: Routes = {
+export const resumes = {
   "/v2/workflows/dlq/resume": resumeMany("resume", "Resume"),
   "/v2/workflows/dlq/resume/:id": resumeOne("resume", "Resume"),
   "/v2/workflows/dlq/restart": resumeMany("restart", "Restart"),
@@ -89,10 +89,10 @@ export const resumes: Routes = {
       },
     }),
   },
-};
+} satisfies Routes;
 
 /** Headers say what is to be different. */
-function resumeMany(kind: Kind, verb: string): Routes[string] {
+function resumeMany(kind: Kind, verb: string) {
   return {
     POST: route({
       summary: `${verb} the failed runs that match, as new ones, 100 at most`,
@@ -108,7 +108,7 @@ function resumeMany(kind: Kind, verb: string): Routes[string] {
   };
 }
 
-function resumeOne(kind: Kind, verb: string): Routes[string] {
+function resumeOne(kind: Kind, verb: string) {
   return {
     POST: route({
       summary: `${verb} a failed run, as a new one`,

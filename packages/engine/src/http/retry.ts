@@ -12,7 +12,7 @@ import type { Service } from "./service.ts";
 const sentAgain = z.object({ messageId: z.string() });
 
 /** Headers say what is to be different. What belongs to runs is left alone: it is resumed or restarted. */
-export const retries: Routes = {
+export const retries = {
   "/v2/dlq/retry": {
     POST: route({
       summary: "Publish again, as new messages, the dead letters that match, 100 at most",
@@ -45,7 +45,7 @@ export const retries: Routes = {
       },
     }),
   },
-};
+} satisfies Routes;
 
 /** Reads the options that change when a run is retried. */
 function readChanges(headers: ReadonlyMap<string, string>, now: number, limits: Service["limits"]): Options {

@@ -41,7 +41,7 @@ const selection = z.strictObject({
   workflowUrl: z.string().min(1).max(URL_TEXT.maxLength).optional(),
 });
 
-export const runs: Routes = {
+export const runs = {
   "/v2/workflows/runs": {
     DELETE: route({
       summary:
@@ -78,7 +78,7 @@ export const runs: Routes = {
       handle: end,
     }),
   },
-};
+} satisfies Routes;
 
 /** An endpoint that didn't hear the answer asks again: an ended run is no error. */
 async function end(

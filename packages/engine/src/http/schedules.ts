@@ -43,7 +43,7 @@ const params = { schedule: named("schedule id") };
 const pause = switched("Pause a schedule", true);
 const resume = switched("Resume a schedule", false);
 
-export const schedules: Routes = {
+export const schedules = {
   "/v2/schedules": {
     GET: route({
       summary: "List schedules, the oldest first",
@@ -89,9 +89,9 @@ export const schedules: Routes = {
       },
     }),
   },
-};
+} satisfies Routes;
 
-function switched(summary: string, paused: boolean): Routes[string]["POST"] & object {
+function switched(summary: string, paused: boolean) {
   return route({
     summary,
     params,

@@ -4,10 +4,13 @@ import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { rawDestination } from "../rules/destination.ts";
 import { invalid } from "../rules/engine-error.ts";
 import { readBody } from "./body.ts";
+import { toJsonBody } from "./json-answer.ts";
 import { decode } from "./parameters.ts";
 import { targetOf } from "./path.ts";
 import type { Head, Input, Parameters, Route, Values } from "./route.ts";
 import type { Env, Service } from "./service.ts";
+
+const JSON_TYPE = { "Content-Type": "application/json" };
 
 /** In-process callers have no address. */
 export const LOCAL = "127.0.0.1";
@@ -26,7 +29,8 @@ export function serve(pattern: string, route: Route, service: Service): Handler<
       const body = await route.body?.read(await readBody(head.request, limit, hold), service, head);
       const shown = await route.handle({ ...head, body }, service);
       if (shown instanceof Response) return shown;
-      return c.json(shown as object, (route.status?.(shown) ?? usual) as ContentfulStatusCode);
+      const status = (route.status?.(shown) ?? usual) as ContentfulStatusCode;
+      return c.body(toJsonBody(shown), status, JSON_TYPE);
     } finally {
       hold.release();
     }

@@ -6,7 +6,7 @@ import { toPublishRequest, triggeredView } from "./published.ts";
 import { type Routes, route } from "./route.ts";
 import { triggered } from "./schemas.ts";
 
-export const triggers: Routes = {
+export const triggers = {
   "/v2/trigger/*": {
     POST: route({
       summary: "Start a workflow run for a sender that knows nothing of its endpoint's protocol",
@@ -20,4 +20,4 @@ export const triggers: Routes = {
         triggeredView(await triggerRun(store, toPublishRequest(input.params.destination, input), limits)),
     }),
   },
-};
+} satisfies Routes;

@@ -35,7 +35,7 @@ const urlGroup = z
 const name = z.string().meta(NAME).nullish();
 const added = z.object({ endpoints: z.array(z.object({ url: z.string().meta(URL_TEXT), name })).min(1) });
 const removed = z.object({ endpoints: z.array(z.object({ url: z.string().nullish(), name })).min(1) });
-const texts = "expected a text, or a list of texts, that a header can carry";
+const texts = "expected a string, or a list of strings, that a header can carry";
 const value = z.string().refine(isHeaderValue, texts);
 const replaced = z.object({
   headers: z.record(z.string(), z.union([value, z.array(value).min(1)], texts)),
@@ -44,7 +44,7 @@ const replaced = z.object({
 const params = { name: urlGroupName };
 const changed = { params, answers: { 200: z.union([urlGroup, done]) } };
 
-export const urlGroups: Routes = {
+export const urlGroups = {
   "/v2/topics": {
     GET: route({
       summary: "List URL groups",
@@ -105,7 +105,7 @@ export const urlGroups: Routes = {
       },
     }),
   },
-};
+} satisfies Routes;
 
 async function change(
   { params: { name } }: Pick<Input<typeof params>, "params">,

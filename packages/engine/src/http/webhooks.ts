@@ -20,7 +20,7 @@ const hit: Body<WebhookHit> = {
  * The request is the event. Its address is all that a sender needs to know, and good only for what the run has made as a
  * webhook.
  */
-export const webhooks: Routes = {
+export const webhooks = {
   "/v2/workflows/hooks/:userId/:runId/:eventId": {
     ALL: route({
       summary: "Send a run the event that a webhook of its own waits for",
@@ -46,7 +46,7 @@ export const webhooks: Routes = {
       },
     }),
   },
-};
+} satisfies Routes;
 
 /** To a sender without a token it makes no difference what exactly there isn't. */
 function noSuchWebhook(): EngineError {

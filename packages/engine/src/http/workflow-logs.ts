@@ -74,10 +74,10 @@ const listed = route({
   },
 });
 
-export const workflowLogs: Routes = {
+export const workflowLogs = {
   "/v2/workflows/events": { GET: listed },
   "/v2/workflows/logs": { GET: listed },
-};
+} satisfies Routes;
 
 function toQuery(asked: Values<typeof query>): RunQuery {
   const { workflowRuns: named, cursor: before } = asked;

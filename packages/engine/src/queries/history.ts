@@ -1,5 +1,5 @@
 import type { HistoryEntry } from "@perdure/core/protocol";
-import { history } from "../store/tables/entries.ts";
+import { historyInSlices } from "../store/tables/entries.ts";
 import { latestRun, liveRun } from "../store/tables/runs.ts";
 import type { Tx } from "../store/tx.ts";
 
@@ -18,5 +18,5 @@ export async function runHistory(
   { ended = false, createdAt }: HistoryChoice = {},
 ): Promise<HistoryEntry[] | undefined> {
   const run = ended ? await latestRun(tx, runId, createdAt) : await liveRun(tx, runId);
-  return run && history(tx, run.key);
+  return run && historyInSlices(tx, run.key);
 }

@@ -24,7 +24,7 @@ import {
   toNewMessage,
 } from "./new-message.ts";
 import { type OptionLimits, type Options, readOptions } from "./options.ts";
-import { readRecord } from "./record.ts";
+import { readRecord, toRecord } from "./record.ts";
 import { ALL_FEATURES, type NewRun, type RunConfig } from "./run.ts";
 import { messageOf } from "./thrown.ts";
 import { toEndpoint, type UrlGroup } from "./url-group.ts";
@@ -64,9 +64,17 @@ export interface AppendStep {
 const CALL_CALLBACK_PREFIX = `${PREFIX.callback}${PREFIX.workflow.slice(PREFIX.own.length)}`.toLowerCase();
 const INIT = LOWERCASE_HEADER.init;
 
+/** Bytes of a record that isn't one, for the error. */
+const MAX_SHOWN = 1000;
+
 /** True for a request that belongs to a live run: one fault in it is a fault of the whole batch. */
 export function belongsToLiveRun(headers: ReadonlyMap<string, string>): boolean {
   return isAppend(headers) || isInvoke(headers);
+}
+
+/** True for a request that adds a record to a run, and not a call. */
+export function isStep(headers: ReadonlyMap<string, string>): boolean {
+  return isAppend(headers) && !isCall(headers);
 }
 
 function isAppend(headers: ReadonlyMap<string, string>): boolean {
@@ -214,7 +222,8 @@ function parseAppend(url: string, options: Options, request: PublishRequest): Ap
   const runId = requireRunId(request.headers);
   let record: StepRecord;
   try {
-    record = readRecord(toText(request.body));
+    const { body, json } = request;
+    record = json ? toRecord(json.value, toText(body.subarray(0, MAX_SHOWN))) : readRecord(toText(body));
   } catch (cause) {
     throw new EngineError("invalid_request", `invalid step for workflow run ${runId}: ${messageOf(cause)}`, {
       cause,

@@ -78,3 +78,14 @@ export function invalid(field: string, reason: string, options: ErrorOptions = {
 export function unsupported(field: string): EngineError {
   return new EngineError("unsupported", `${field} is not supported by this engine`, { field });
 }
+
+/** A value over one of the engine's limits. @param unit of both, such as `" bytes"` */
+export function overLimit(field: string, value: number | string, limit: number, unit = ""): EngineError {
+  const message = `${field} must be at most ${limit}${unit}; got ${value}${unit}`;
+  return new EngineError("limit_reached", message, { field, limit });
+}
+
+/** One thing more than there may be of its kind. @param kind such as `queue` */
+export function limitReached(kind: string, limit: number): EngineError {
+  return new EngineError("limit_reached", `${kind} limit reached (${limit})`, { limit });
+}

@@ -47,5 +47,5 @@ export function toUrl(text: string, field: string, limits?: DestinationLimits): 
 /** As {@link toUrl}, of what somebody's JSON has there. */
 export function readUrl(value: unknown, field: string, limits: DestinationLimits): string {
   if (typeof value === "string") return toUrl(value, field, limits);
-  throw invalid(field, "expected a text with a url");
+  throw invalid(field, "expected a string with a url");
 }

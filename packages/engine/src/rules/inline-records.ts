@@ -20,7 +20,7 @@ import type { OptionLimits } from "./options.ts";
 import { attemptKey } from "./step-attempt.ts";
 import { type NewSleep, type NewWait, parseWait } from "./wait.ts";
 
-/** What an endpoint that runs inline adds to its run's history, checked and ready to be stored. */
+/** A checked entry that an endpoint appends to the history of an inline run. */
 export type NewInlineEntry =
   | ({ readonly kind: "result" } & NewRecord)
   | ({ readonly kind: "begin" } & NewRecord)
@@ -28,14 +28,14 @@ export type NewInlineEntry =
   | { readonly kind: "attempt"; readonly key: string; readonly attempt: InlineAttempt };
 
 interface NewRecord {
-  /** What no two records of a run share. */
+  /** The record's key, unique within its run. */
   readonly key: string;
   readonly record: StepRecord;
   /** The record as it is stored. */
   readonly body: Uint8Array;
 }
 
-/** What the engine does for a step of an inline run. */
+/** The engine's work for a step of an inline run. */
 export type Ask =
   | { readonly kind: "call"; readonly call: StartCall }
   | { readonly kind: "invoke"; readonly start: StartRun }
@@ -160,7 +160,7 @@ function isFailure(value: NonNullable<StepRecord["failure"]>): boolean {
   return isCount(value.attempts, MAX_STEPS) && toErrorBody(value.error) !== undefined;
 }
 
-/** What of a value is an error as it travels. */
+/** Reads an error from its JSON; undefined when the value isn't one. */
 function toErrorBody(value: unknown): ErrorBody | undefined {
   return readFailure(JSON.stringify(value ?? null), 0).thrown;
 }

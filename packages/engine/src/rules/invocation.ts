@@ -11,7 +11,7 @@ import {
 } from "./inline-records.ts";
 import type { Reply } from "./message.ts";
 
-/** What the answer of an invocation that had the right to append tells of its run. */
+/** The end of an invocation that held the lease of its run, in the endpoint's answer. */
 export interface InvocationEnd {
   /** The position of the last entry that the invocation knows. */
   readonly after: number;
@@ -19,7 +19,7 @@ export interface InvocationEnd {
   readonly entries: readonly NewInlineEntry[];
   /** How it ended; undefined for one that failed. */
   readonly end: InlineEnd["end"];
-  /** What the workflow has returned, as JSON. */
+  /** The workflow's result as a JSON string. */
   readonly result: string | undefined;
   /** The step that failed. */
   readonly failed: StepKey | undefined;

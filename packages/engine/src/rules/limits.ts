@@ -1,5 +1,5 @@
 import { HEADER, PREFIX } from "@perdure/core/protocol";
-import { EngineError, unsupported } from "./engine-error.ts";
+import { overLimit, unsupported } from "./engine-error.ts";
 import type { PublishRequest } from "./new-message.ts";
 import type { OptionLimits, Options } from "./options.ts";
 
@@ -11,10 +11,7 @@ export function checkLimits(
 ): void {
   const { messageBytes = Infinity } = limits;
   if (body.length > messageBytes) {
-    throw new EngineError(
-      "limit_reached",
-      `the message's body has ${body.length} bytes, more than the ${messageBytes} that are allowed`,
-    );
+    throw overLimit("body", body.length, messageBytes, " bytes");
   }
   checkDelays(options, now, limits);
 }
@@ -36,10 +33,7 @@ export function checkDelays(
   const wait = notBefore === undefined ? delay : notBefore - now;
   if (wait > most) {
     const name = field(notBefore === undefined ? HEADER.delay : HEADER.notBefore);
-    throw new EngineError(
-      "limit_reached",
-      `${name} asks for ${wait / 1000} s, more than the ${most / 1000} s that are allowed`,
-    );
+    throw overLimit(name, wait / 1000, most / 1000, " s");
   }
   if (callback) checkDelays(callback, now, limits, field(PREFIX.callback));
   if (failure) checkDelays(failure, now, limits, field(PREFIX.failureCallback));

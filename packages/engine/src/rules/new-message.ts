@@ -10,6 +10,8 @@ export interface PublishRequest {
   /** Names in lower case. */
   readonly headers: ReadonlyMap<string, string>;
   readonly body: Uint8Array;
+  /** The parsed JSON of a large body, if it was parsed before. */
+  readonly json?: { readonly value: unknown };
   readonly callerIp: string;
   /** Milliseconds since 1970. */
   readonly now: number;
@@ -75,13 +77,13 @@ export function checkRunId(id: string): string {
 /** Headers as a JSON body lists them: of each the first value counts. */
 export function firstValues(headers: unknown, field: string): Map<string, string> {
   if (typeof headers !== "object" || headers === null || Array.isArray(headers)) {
-    throw invalid(field, "expected an object of lists of texts");
+    throw invalid(field, "expected an object of lists of strings");
   }
   const first = new Map<string, string>();
   for (const [name, values] of Object.entries(headers)) {
     const value: unknown = Array.isArray(values) ? values[0] : values;
     if (value === undefined) continue;
-    if (typeof value !== "string") throw invalid(`${field} ${name}`, "expected a list of texts");
+    if (typeof value !== "string") throw invalid(`${field} ${name}`, "expected a list of strings");
     first.set(name.toLowerCase(), value);
   }
   return first;

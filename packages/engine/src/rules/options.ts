@@ -8,7 +8,7 @@ import {
 } from "@perdure/core/protocol";
 import type { DeliveryPolicy, Redaction } from "./delivery-policy.ts";
 import type { DestinationLimits } from "./destination.ts";
-import { EngineError, invalid, unsupported } from "./engine-error.ts";
+import { invalid, overLimit, unsupported } from "./engine-error.ts";
 import { parseExpression } from "./expression.ts";
 import { type Method, toFlag, toHeaderValue, toId, toMethod, toUrl } from "./field.ts";
 import { parseFlow } from "./flow.ts";
@@ -164,8 +164,7 @@ function toDeduplication(id: string | undefined, byContent: boolean | undefined)
 function toRetries(text: string, field: string, most: number): number {
   if (!/^\d+$/.test(text.trim())) throw invalid(field, `expected a whole number from 0 on, got "${text}"`);
   const retries = Number(text);
-  if (retries > most)
-    throw new EngineError("limit_reached", `${field} is ${text}, more than the ${most} that are allowed`);
+  if (retries > most) throw overLimit(field, text, most);
   return retries;
 }
 

@@ -1,4 +1,4 @@
-import { EngineError } from "./engine-error.ts";
+import { overLimit } from "./engine-error.ts";
 import { toName } from "./name.ts";
 
 /** A queue: its messages begin one after the other, in the order in which they were accepted. */
@@ -50,10 +50,7 @@ export function toQueueChange(
   { queueParallelism: most }: QueueLimits,
 ): QueueChange {
   if (parallelism && parallelism > most) {
-    throw new EngineError(
-      "limit_reached",
-      `parallelism is ${parallelism}, more than the ${most} that are allowed`,
-    );
+    throw overLimit("parallelism", parallelism, most);
   }
   return {
     name: toName(queueName, "queueName"),
@@ -67,9 +64,4 @@ interface QueueBody {
   readonly queueName: string;
   readonly parallelism?: number | null | undefined;
   readonly paused?: boolean | null | undefined;
-}
-
-/** @throws EngineError `limit_reached` */
-export function queueLimitReached(most: number): never {
-  throw new EngineError("limit_reached", `there are ${most} queues already, as many as are allowed`);
 }

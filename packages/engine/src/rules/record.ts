@@ -1,4 +1,4 @@
-import { parseStep, type StepRecord } from "@perdure/core/protocol";
+import { parseStep, type StepRecord, toStep } from "@perdure/core/protocol";
 
 /**
  * Reads a step record of every known client. Older clients put the result itself into `out` where today's put its JSON,
@@ -8,6 +8,11 @@ import { parseStep, type StepRecord } from "@perdure/core/protocol";
  */
 export function readRecord(json: string): StepRecord {
   return parseStep(json, modernise);
+}
+
+/** As {@link readRecord}, of JSON that has been parsed. */
+export function toRecord(value: unknown, json: string): StepRecord {
+  return toStep(modernise(value), json);
 }
 
 function modernise(value: unknown): unknown {

@@ -111,11 +111,6 @@ export function nextOf({ cron, paused }: Pick<Schedule, "cron" | "paused">, now:
   return paused ? undefined : nextTick(cron, now);
 }
 
-/** @throws EngineError `limit_reached` */
-export function scheduleLimitReached(most: number): never {
-  throw new EngineError("limit_reached", `there are ${most} schedules already, as many as are allowed`);
-}
-
 function publish(
   request: PublishRequest,
   urlGroup: UrlGroup | undefined,

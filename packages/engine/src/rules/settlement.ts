@@ -51,7 +51,7 @@ interface FailedAttempt {
   readonly failure: Failure;
   /** By what the engine decides on another attempt, where attempts are counted in another way than per message. */
   readonly terms?: RetryTerms | undefined;
-  /** What the invocation that failed tells of its run; `lost`: that it had lost the right to append. */
+  /** The end of the failed invocation; `lost` when it had lost the lease. */
   readonly invocation?: InvocationEnd | "lost" | undefined;
 }
 

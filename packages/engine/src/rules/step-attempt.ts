@@ -23,12 +23,12 @@ export function attemptKey(step: StepKey, attempt: number): string {
   return `${attemptPrefix(step)}${attempt}/${step.name}`;
 }
 
-/** What the keys of a step's attempts begin with, and those of other steps of the same kind and place. */
+/** Returns the prefix of the keys of a step's attempts. Steps with other names, of the same kind and number, share it. */
 export function attemptPrefix({ type, nth }: Pick<StepKey, "type" | "nth">): string {
   return keyOf("attempt", `${type}/${nth}/`);
 }
 
-/** What identifies a step among all of a run. */
+/** Returns a string that identifies a step within its run. */
 export function stepIdentity({ type, nth, name }: StepKey): string {
   return `${type}/${nth}/${name}`;
 }

@@ -96,13 +96,9 @@ export function checkCount(name: string, count: number, { endpoints: most }: Url
   if (count <= most) return;
   throw new EngineError(
     "limit_reached",
-    `url group ${name} would have ${count} endpoints, more than the ${most} that are allowed`,
+    `url group ${name} must have at most ${most} endpoints; got ${count}`,
+    { limit: most },
   );
-}
-
-/** @throws EngineError `limit_reached` */
-export function urlGroupLimitReached(most: number): never {
-  throw new EngineError("limit_reached", `there are ${most} url groups already, as many as are allowed`);
 }
 
 /** A group that was asked for by its name, but isn't there. */

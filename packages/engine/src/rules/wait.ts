@@ -32,9 +32,9 @@ export interface NewWait {
 /** A step of an inline run that is to be recorded when a time is over. Nothing else ends it. */
 export interface NewSleep {
   readonly runId: string;
-  /** What no two records of a run share. */
+  /** The record's key, unique within its run. */
   readonly key: string;
-  /** What is recorded. */
+  /** The record to append. */
   readonly step: StepRecord;
   /** Milliseconds since 1970. */
   readonly deadline: number;

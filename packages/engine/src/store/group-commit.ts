@@ -12,6 +12,9 @@ export interface Connection extends Pick<Tx, "one" | "all" | "run" | "lock"> {
   readonly inTransaction: boolean;
   /** The statement with which a transaction begins. */
   readonly begin: Sql;
+  commit(): Promise<void>;
+  /** Does what a commit has left to do, when those who wait for it have been answered. */
+  afterCommit?(): Promise<void>;
   /** Called before each transaction. @throws StoreUnavailable when the database isn't the one that was opened any more */
   check?(): void;
   /** Copies the database as it is at one moment. Absent where it can't. */
@@ -162,7 +165,7 @@ export class GroupCommit implements Driver {
           await turns.pass();
         }
       }
-      await this.#connection.run(sql`COMMIT`);
+      await this.#connection.commit();
       this.#commits++;
     } catch (error) {
       this.#afterCommit.rollback();
@@ -173,6 +176,7 @@ export class GroupCommit implements Driver {
     }
     for (const settle of done) settle();
     this.#afterCommit.commit();
+    await this.#connection.afterCommit?.();
   }
 
   async #rollback(): Promise<void> {

@@ -21,7 +21,7 @@ export type StateCount =
   | { readonly of: "run"; readonly state: RunState; readonly count: number }
   | { readonly of: "inline"; readonly state: InlineCount; readonly count: number };
 
-/** What is counted of runs that their endpoints run inline. */
+/** The counters of inline runs. */
 export type InlineCount =
   /** Results that invocations have recorded. */
   | "steps"

@@ -119,7 +119,7 @@ describe("bad input", () => {
       ]),
     });
     expect(body).toMatchObject([
-      { error: "invalid queue: expected a text, got 1" },
+      { error: "invalid queue: expected a string, got 1" },
       { error: expect.stringContaining("invalid queue:") },
       { error: expect.stringContaining("invalid Upstash-Cron:") },
       { url: "https://a.test/4" },

@@ -172,8 +172,8 @@ describe("POST /v2/batch", () => {
       { error: "invalid destination: expected a url or a url group" },
       { error: expect.stringContaining("Upstash-Retries") },
       { error: 'invalid queue: "q/" must be of letters, digits, "-", "_" and "."' },
-      { error: "invalid headers.a: expected a text, got 1" },
-      { error: 'invalid body: expected a text, got {"a":1}' },
+      { error: "invalid headers.a: expected a string, got 1" },
+      { error: 'invalid body: expected a string, got {"a":1}' },
       { error: "invalid headers: expected an object, got []" },
       { url: "https://a.test/7" },
     ]);

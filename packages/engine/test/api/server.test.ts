@@ -4,7 +4,7 @@ import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
 import {
   createServer,
-  type Engine,
+  type EngineServer,
   fetchTransport,
   openSqlite,
   type ServerOptions,
@@ -30,7 +30,7 @@ interface Answer {
 }
 
 async function ask(
-  server: Engine,
+  server: EngineServer,
   token: string | undefined,
   method: string,
   path: string,
@@ -45,7 +45,7 @@ async function ask(
 function serverOf(
   tenants: readonly Tenant[],
   more: Partial<ServerOptions> = {},
-): { server: Engine; calls: Request[]; told: string[] } {
+): { server: EngineServer; calls: Request[]; told: string[] } {
   const calls: Request[] = [];
   const told: string[] = [];
   const server = createServer({

@@ -4,12 +4,12 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Listening, listen } from "../../src/cli/listen.ts";
 import { createMetrics } from "../../src/cli/metrics.ts";
 import { createOperations } from "../../src/cli/operations.ts";
-import { createServer, type Engine } from "../../src/index.ts";
+import { createServer, type EngineServer } from "../../src/index.ts";
 
 const TOKENS = { full: "a token of ann's", look: "ann may look" };
 
 describe("a path that a proxy in front may read as another one", () => {
-  let engine: Engine;
+  let engine: EngineServer;
   let listening: Listening;
   beforeAll(async () => {
     const signingKeys = { current: "sig_c", next: "sig_n" };

@@ -337,7 +337,7 @@ describe("limits of queues", () => {
     await enqueue(w, "1", {}, "b");
     expect(await put(w, { queueName: "c" })).toMatchObject({
       status: 412,
-      body: { error: "there are 2 queues already, as many as are allowed" },
+      body: { error: "queue limit reached (2)" },
     });
     expect((await enqueue(w, "2", {}, "c")).status).toBe(412);
     const schedule = { [HEADER.cron]: "* * * * *", [HEADER.queueName]: "c" };
@@ -346,18 +346,18 @@ describe("limits of queues", () => {
     expect((await put(w, { queueName: "a", parallelism: 3 })).status).toBe(200);
     expect(await put(w, { queueName: "a", parallelism: 4 })).toMatchObject({
       status: 412,
-      body: { error: "parallelism is 4, more than the 3 that are allowed" },
+      body: { error: "parallelism must be at most 3; got 4" },
     });
     const run = { destination: APP, headers: ofRun("wfr_1", "true"), body: "1" };
     const mixed = [run, { destination: "https://a.test/c", queue: "c" }];
     expect(await w.ask("POST", "/v2/batch", { body: JSON.stringify(mixed) })).toMatchObject({
       status: 200,
-      body: [{ workflowRunId: "wfr_1" }, { error: expect.stringContaining("2 queues") }],
+      body: [{ workflowRunId: "wfr_1" }, { error: expect.stringContaining("queue limit reached (2)") }],
     });
     const items = ["a", "c", "b"].map((queue) => ({ destination: `https://a.test/${queue}`, queue }));
     expect((await w.ask("POST", "/v2/batch", { body: JSON.stringify(items) })).body).toMatchObject([
       { url: "https://a.test/a" },
-      { error: "there are 2 queues already, as many as are allowed" },
+      { error: "queue limit reached (2)" },
       { url: "https://a.test/b" },
     ]);
     await w.ask("DELETE", "/v2/queues/b");

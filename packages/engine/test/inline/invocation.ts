@@ -5,6 +5,7 @@ import {
   type InlineAnswer,
   type InlineAppend,
   type InlineEnd,
+  type InlineMessage,
   type InlineNews,
   type InlineRecord,
   type StepKey,
@@ -171,14 +172,10 @@ export function waits(runId: string, id: number, eventId: string, timeout = "1h"
   return { kind: "ask", record: planOf(id, "Wait"), wait: { eventId, headers, body } };
 }
 
-export const asksFor = (
-  id: number,
-  stepType: StepType,
-  message: { destination: string; headers: object; body?: string },
-): InlineRecord => ({
+export const asksFor = (id: number, stepType: StepType, message: InlineMessage): InlineRecord => ({
   kind: "ask",
   record: planOf(id, stepType),
-  message: { ...message, headers: message.headers as Record<string, string> },
+  message,
 });
 
 export const fails = (step: StepKey, attempt: number, more: object = {}): InlineRecord => ({

@@ -150,8 +150,8 @@ describe("limits", () => {
       status: 412,
       body: { error: expect.stringContaining(error) },
     });
-    expect(await ask({}, "12345678901")).toMatchObject(refused("11 bytes, more than the 10"));
-    expect(await ask({ [HEADER.delay]: "61s" })).toMatchObject(refused("61 s, more than the 60 s"));
+    expect(await ask({}, "12345678901")).toMatchObject(refused("at most 10 bytes; got 11 bytes"));
+    expect(await ask({ [HEADER.delay]: "61s" })).toMatchObject(refused("at most 60 s; got 61 s"));
     const far = String(START / 1000 + 61);
     expect(await ask({ [HEADER.notBefore]: far })).toMatchObject(refused("Upstash-Not-Before"));
     expect(await w.start("wfr_1", { [HEADER.delay]: "61s" }, "")).toMatchObject(refused("61 s"));
@@ -175,7 +175,7 @@ describe("limits", () => {
     expect(body).toEqual([
       { error: expect.stringContaining("4 bytes") },
       { messageId: expect.any(String), url: URL },
-      { error: "Upstash-Retries is 6, more than the 5 that are allowed" },
+      { error: "Upstash-Retries must be at most 5; got 6" },
     ]);
   });
 });

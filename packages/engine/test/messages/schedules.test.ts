@@ -403,7 +403,7 @@ describe("limits of schedules", () => {
     await schedule(w, named);
     expect(await schedule(w)).toMatchObject({
       status: 412,
-      body: { error: "there are 1 schedules already, as many as are allowed" },
+      body: { error: "schedule limit reached (1)" },
     });
     expect((await schedule(w, named, "again")).status).toBe(200);
     await w.ask("DELETE", "/v2/schedules/s");

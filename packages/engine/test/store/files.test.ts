@@ -218,6 +218,20 @@ describe("a database", () => {
     expect(await open().setting("a")).toBe("b");
   });
 
+  it("takes a large transaction from the log after its callers have their answer, and small ones as ever", async () => {
+    const database = new Database(file);
+    await database.run(sql`CREATE TABLE t (x BLOB)`);
+    const driver = new GroupCommit(database, database.reader());
+    const body = new Uint8Array(5_000_000);
+    const before = statSync(file).size;
+    await driver.write((tx) => tx.run(sql`INSERT INTO t VALUES (${body})`));
+    expect(statSync(file).size).toBe(before);
+    expect(await driver.read((tx) => tx.one(sql`SELECT length(x) AS n FROM t`))).toEqual({ n: body.length });
+    await expect.poll(() => statSync(file).size).toBeGreaterThan(body.length);
+    expect(await database.one(sql`PRAGMA wal_autocheckpoint`)).toEqual({ wal_autocheckpoint: 1000 });
+    await driver.close();
+  });
+
   it("is read while a write is under way, as it was before", async () => {
     const database = new Database(file);
     await database.run(sql`CREATE TABLE t (x INTEGER)`);

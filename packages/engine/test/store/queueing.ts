@@ -133,7 +133,7 @@ export function queueing(name: string, open: () => Promise<Store>): void {
 
     it("are refused beyond their number, with all that was to be stored with them", async () => {
       await kit.store.accept([queued({}, "a")], { queues: 1 });
-      const error = { code: "limit_reached", message: expect.stringContaining("1 queues") };
+      const error = { code: "limit_reached", message: expect.stringContaining("queue limit reached (1)") };
       await expect(kit.store.accept([plain(), queued({}, "b")], { queues: 1 })).rejects.toMatchObject(error);
       await expect(change()).resolves.toBeUndefined();
       await expect(

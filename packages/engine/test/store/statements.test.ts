@@ -35,6 +35,11 @@ class Counting implements Connection {
     return this.#db.lock();
   }
 
+  commit(): Promise<void> {
+    this.count++;
+    return this.#db.commit();
+  }
+
   close(): Promise<void> {
     return this.#db.close();
   }

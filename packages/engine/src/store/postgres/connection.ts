@@ -1,5 +1,6 @@
 import type { Connection } from "../group-commit.ts";
 import { type Dialect, type LockKind, render, type Sql, type SqlValue, sql } from "../tx.ts";
+import { failureOf } from "./faults.ts";
 
 const DIALECT: Dialect = {
   placeholder: (index) => `$${index}`,
@@ -40,15 +41,28 @@ export class PostgresConnection implements Connection {
 
   async all<Row>(query: Sql): Promise<Row[]> {
     const { text, values } = render(query, DIALECT);
-    return (await this.#session.query(text, values)).rows as Row[];
+    return (await this.#query(text, values)).rows as Row[];
   }
 
   async run(query: Sql): Promise<number> {
     const { text, values } = render(query, DIALECT);
-    const { changes } = await this.#session.query(text, values);
+    const { changes } = await this.#query(text, values);
     if (text === "BEGIN") this.#inTransaction = true;
     if (text === "COMMIT" || text === "ROLLBACK") this.#inTransaction = false;
     return changes;
+  }
+
+  /** @throws StoreUnavailable when the server is full, short of something, or gone */
+  async #query(text: string, values: readonly SqlValue[]): ReturnType<PostgresSession["query"]> {
+    try {
+      return await this.#session.query(text, values);
+    } catch (cause) {
+      throw failureOf(cause);
+    }
+  }
+
+  async commit(): Promise<void> {
+    await this.run(sql`COMMIT`);
   }
 
   async lock(kind: LockKind, key: string): Promise<void> {

@@ -11,6 +11,14 @@ const DIALECT: Dialect = {
   list: (placeholder) => `SELECT value FROM json_each(${placeholder})`,
 };
 
+const COMMIT = sql`COMMIT`;
+
+/** Bytes of bodies from which on a transaction is large. */
+const LARGE = 1024 * 1024;
+
+/** Pages of the write-ahead log after which SQLite copies it to the database: its default. */
+const CHECKPOINT_PAGES = 1000;
+
 /** The properties of the database's file that a connection needs. */
 export interface OpenFile {
   /** As its user has named it. */
@@ -25,6 +33,8 @@ export class SqliteConnection implements Connection {
   readonly #db: DatabaseSync;
   readonly #file: string;
   readonly #check: () => void;
+  /** Bytes of the bodies that the current or last transaction has written. */
+  #bytes = 0;
   /** Statements by their templates: nothing has to be written or looked up by its text. */
   readonly #prepared = new WeakMap<readonly string[], StatementSync>();
   // Lists have as many as there are ways to combine their filters: not all of them are kept.
@@ -35,6 +45,35 @@ export class SqliteConnection implements Connection {
     this.#file = file;
     this.#check = check;
     this.begin = access === "read" ? sql`BEGIN` : sql`BEGIN IMMEDIATE`;
+  }
+
+  /**
+   * Commits. After a large transaction, what SQLite would do at once, the copy from the log to the database, is left to
+   * {@link afterCommit}: it waits for the disk as long as the commit itself.
+   */
+  async commit(): Promise<void> {
+    if (this.#bytes < LARGE) {
+      await this.run(COMMIT);
+      return;
+    }
+    this.#db.exec("PRAGMA wal_autocheckpoint = 0");
+    try {
+      await this.run(COMMIT);
+    } finally {
+      this.#db.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+    }
+  }
+
+  async afterCommit(): Promise<void> {
+    const large = this.#bytes >= LARGE;
+    this.#bytes = 0;
+    if (!large) return;
+    await new Promise((resolve) => setImmediate(resolve));
+    try {
+      this.#db.exec("PRAGMA wal_checkpoint(PASSIVE)");
+    } catch {
+      // A later commit does it, and says what is wrong.
+    }
   }
 
   async one<Row>(query: Sql): Promise<Row | undefined> {
@@ -71,6 +110,7 @@ export class SqliteConnection implements Connection {
   ): Result {
     try {
       const { statement, values } = this.#bound(query);
+      for (const value of values) if (value instanceof Uint8Array) this.#bytes += value.length;
       return act(statement, values);
     } catch (cause) {
       throw failureOf(this.#file, cause);

@@ -131,6 +131,9 @@ function prepare(db: DatabaseSync, file: string): void {
   db.exec("PRAGMA synchronous = FULL");
   // A large transaction leaves no large log behind.
   db.exec(`PRAGMA journal_size_limit = ${LOG_BYTES}`);
+  // What a transaction changes stays in memory until it commits. Pages that spill into the log one by one make a message
+  // of 10 MB take 150 ms instead of 5.
+  db.exec("PRAGMA cache_spill = OFF");
   // What is deleted is gone: the bytes of payloads and results don't stay in the file.
   db.exec("PRAGMA secure_delete = ON");
 }

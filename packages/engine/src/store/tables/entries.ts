@@ -5,9 +5,9 @@ import { sql, type Tx } from "../tx.ts";
 /** The key of a history's first entry, the run's payload. */
 export const FIRST_RECORD = "init";
 
-/** What a history gains without a delivery of its own. */
+/** An entry of a history without a delivery. */
 export interface BareEntry {
-  /** What no two entries of a run share. */
+  /** The entry's key, unique within its run. */
   readonly key: string;
   readonly callType: CallType;
   readonly body: Uint8Array;
@@ -70,10 +70,35 @@ export async function history(
   last: number = Number.MAX_SAFE_INTEGER,
   first = 0,
 ): Promise<HistoryEntry[]> {
-  const rows = await tx.all<{ message: string; body: Uint8Array; call_type: CallType }>(
+  const rows = await tx.all<EntryRow>(
     sql`SELECT message, body, call_type FROM entries WHERE run = ${run} AND seq BETWEEN ${first} AND ${last} ORDER BY position`,
   );
   return rows.map(toEntry);
+}
+
+/** Bytes of bodies that are read in one go: a few milliseconds' work. */
+const SLICE = 1024 * 1024;
+
+/** As {@link history}, of all entries, in slices: others have their turns between them. */
+export async function historyInSlices(tx: Tx, run: number): Promise<HistoryEntry[]> {
+  const sizes = await tx.all<{ position: number; size: number }>(
+    sql`SELECT position, length(body) AS size FROM entries WHERE run = ${run} ORDER BY position`,
+  );
+  const entries: HistoryEntry[] = [];
+  const last = sizes.length - 1;
+  let [first, bytes] = [0, 0];
+  for (const [at, { position, size }] of sizes.entries()) {
+    bytes += size;
+    if (bytes < SLICE && at < last) continue;
+    const rows = await tx.all<EntryRow>(
+      sql`SELECT message, body, call_type FROM entries
+        WHERE run = ${run} AND position BETWEEN ${first} AND ${position} ORDER BY position`,
+    );
+    entries.push(...rows.map(toEntry));
+    [first, bytes] = [position + 1, 0];
+    if (at < last) await new Promise((resolve) => setImmediate(resolve));
+  }
+  return entries;
 }
 
 /**
@@ -100,7 +125,13 @@ export async function claimedEntries(tx: Tx, run: number, last: number, first = 
   return { entries: rows.map((row) => toEntry({ ...row, body: row.body ?? new Uint8Array() })), omitted };
 }
 
+interface EntryRow {
+  readonly message: string;
+  readonly body: Uint8Array;
+  readonly call_type: CallType;
+}
+
 /** As an entry travels: its body is in base64 there only. */
-export function toEntry(row: { message: string; body: Uint8Array; call_type: CallType }): HistoryEntry {
+export function toEntry(row: EntryRow): HistoryEntry {
   return { messageId: row.message, body: toBase64(row.body), callType: row.call_type };
 }

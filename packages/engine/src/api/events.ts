@@ -1,0 +1,62 @@
+import { checkOptions } from "@perdure/core/protocol";
+import { notify, events as routes } from "../http/events.ts";
+import { toId } from "../rules/field.ts";
+import type { Answer } from "./answer.ts";
+import type { Caller } from "./caller.ts";
+import { toContent } from "./content.ts";
+
+/** Steps that an event was delivered to. */
+export type NotifiedSteps = Answer<(typeof routes)["/v2/notify/*"]["POST"]>;
+
+/** Steps that wait for an event. */
+export type Waiters = Answer<(typeof routes)["/v2/waiters/*"]["GET"]>;
+
+/** An event, for all steps that wait for it or for one run. */
+export interface EventOptions {
+  /** The event id that `context.waitForEvent` was called with. */
+  readonly eventId: string;
+  /** The event's data: a string or a `Uint8Array` is sent as it is, everything else as JSON. */
+  readonly data?: unknown;
+  /** Only this run gets the event, also before it waits for it. */
+  readonly workflowRunId?: string;
+}
+
+/** The events that steps wait for. */
+export interface EventsApi {
+  /**
+   * Hands an event to the steps that wait for it. An event for one run goes to the first step in it that waits, or is kept
+   * until a step does.
+   *
+   * @returns the steps that got it, none for a run that isn't live
+   * @example
+   * ```ts
+   * const steps = await engine.events.notify({ eventId: "payment-7", data: { amount: 42 } });
+   * ```
+   */
+  notify(event: EventOptions): Promise<NotifiedSteps>;
+  /**
+   * Lists the steps that wait for an event, in the order in which they began to.
+   *
+   * @example
+   * ```ts
+   * const waiting = await engine.events.waiters("payment-7");
+   * ```
+   */
+  waiters(eventId: string): Promise<Waiters>;
+}
+
+export function createEventsApi({ call, run }: Caller): EventsApi {
+  return {
+    notify: (event) =>
+      run(async (service) => {
+        checkOptions<EventOptions, "eventId data workflowRunId">(
+          "events.notify",
+          event,
+          "eventId data workflowRunId",
+        );
+        const eventId = toId(event.eventId, "eventId");
+        return notify({ eventId, data: toContent(event.data).bytes, runId: event.workflowRunId }, service);
+      }),
+    waiters: (eventId) => call(routes["/v2/waiters/*"].GET, { params: { eventId } }),
+  };
+}

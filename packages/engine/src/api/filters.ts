@@ -1,0 +1,159 @@
+import type { LogState } from "../rules/log.ts";
+import type { RunState } from "../rules/run.ts";
+import type { CallbackState } from "../store/lists.ts";
+
+/** One value, or several of which one has to match. */
+export type OneOrMore<Value> = Value | readonly Value[];
+
+/** Part of a list. */
+export interface Page {
+  /** Entries at most. */
+  readonly count?: number;
+  /** The `cursor` of the page before. */
+  readonly cursor?: string;
+}
+
+/** The times between which something happened, inclusive: milliseconds since 1970 or a `Date`. */
+export interface Dates {
+  /** From when on. */
+  readonly fromDate?: number | Date;
+  /** Until when. */
+  readonly toDate?: number | Date;
+}
+
+/** Filters of everything that has to do with messages. All that are given must match. */
+export interface MessageFilters extends Dates {
+  /** IP address of the client that published. */
+  readonly callerIp?: OneOrMore<string>;
+  /** Key of the flow control. */
+  readonly flowControlKey?: OneOrMore<string>;
+  /** One of the labels. */
+  readonly label?: OneOrMore<string>;
+  /** Name of the queue. */
+  readonly queueName?: OneOrMore<string>;
+  /** The schedule that made the message. */
+  readonly scheduleId?: OneOrMore<string>;
+  /** Name of the URL group that the message was published to. */
+  readonly urlGroup?: OneOrMore<string>;
+  /** The whole URL of the destination. */
+  readonly url?: OneOrMore<string>;
+}
+
+/** A part of the destination's URL. */
+export interface Places {
+  /** Host with its port. */
+  readonly host?: OneOrMore<string>;
+  /** Path without its query. */
+  readonly path?: OneOrMore<string>;
+}
+
+/** The order of a list in time. */
+export interface Order {
+  /** `latestFirst` by default. */
+  readonly order?: "latestFirst" | "earliestFirst";
+}
+
+/** Filters of the log of messages. */
+export interface LogFilters extends MessageFilters, Places, Order, Page {
+  /** Id of the message. */
+  readonly messageId?: OneOrMore<string>;
+  /** The state that the message came into. */
+  readonly state?: OneOrMore<LogState | "IN_PROGRESS" | "CANCELED">;
+}
+
+/** Filters of runs. */
+export interface RunFilters extends Dates, Places, Page {
+  /** IP address of the client that started the run. */
+  readonly callerIp?: OneOrMore<string>;
+  /** Key of the run's flow control. */
+  readonly flowControlKey?: OneOrMore<string>;
+  /** One of the run's labels. */
+  readonly label?: OneOrMore<string>;
+  /** Id of one of the run's deliveries. */
+  readonly messageId?: OneOrMore<string>;
+  /** State of the run, or of one of its steps. */
+  readonly state?: OneOrMore<RunState | `STEP_${"PROGRESS" | "SUCCESS" | "RETRY" | "FAILED" | "CANCELED"}`>;
+  /** Bytes that are left of each body; -1 leaves bodies out. */
+  readonly trimBody?: number;
+  /** Milliseconds since 1970: of several runs with one id, the one that was created then. */
+  readonly workflowCreatedAt?: number | Date;
+  /** Id of the run. */
+  readonly workflowRunId?: OneOrMore<string>;
+  /** The whole URL of the endpoint. */
+  readonly workflowUrl?: OneOrMore<string>;
+}
+
+/** Filters of runs to cancel. */
+export interface CancelRunFilters extends Dates, Places {
+  /** IP address of the client that started the run. */
+  readonly callerIp?: OneOrMore<string>;
+  /** Key of the run's flow control. */
+  readonly flowControlKey?: OneOrMore<string>;
+  /** One of the run's labels. */
+  readonly label?: OneOrMore<string>;
+  /** Ids of runs. */
+  readonly workflowRunIds?: OneOrMore<string>;
+  /** The whole URL of the endpoint. */
+  readonly workflowUrl?: OneOrMore<string>;
+}
+
+/** Filters of messages to cancel. */
+export interface CancelMessageFilters extends MessageFilters, Places {
+  /** Ids of messages. Other filters don't count beside them. */
+  readonly messageIds?: OneOrMore<string>;
+}
+
+/** Filters of dead letters. */
+export interface DeadLetterFilters extends MessageFilters {
+  /** Ids of dead letters. Other filters don't count beside them. */
+  readonly dlqIds?: OneOrMore<string>;
+  /** State of the failure function of the run. */
+  readonly failureFunctionState?: OneOrMore<CallbackState>;
+  /** Id of the message that failed. */
+  readonly messageId?: OneOrMore<string>;
+  /** Status of the last answer; 0 when there was none. */
+  readonly responseStatus?: OneOrMore<number>;
+  /** `workflow`: only dead letters of runs. */
+  readonly source?: "workflow";
+  /** Milliseconds since 1970: of several runs with one id, the one that was created then. */
+  readonly workflowCreatedAt?: number | Date;
+  /** Id of the run. */
+  readonly workflowRunId?: OneOrMore<string>;
+  /** The whole URL of the endpoint. */
+  readonly workflowUrl?: OneOrMore<string>;
+}
+
+/** Selects everything that matches at least one filter, or everything. */
+export type Selection<Filters> = (Filters & { readonly all?: never }) | { readonly all: true };
+
+/** Options that are called otherwise on the wire, by their names there. */
+export const PARAMETERS: ReadonlyMap<string, string> = new Map([["topicName", "urlGroup"]]);
+
+type Query<Filters> = Omit<Filters, "urlGroup"> & { readonly topicName?: OneOrMore<string> };
+
+/** Filters in the words of the wire. */
+export function toQuery<Filters extends { readonly urlGroup?: OneOrMore<string> }>(
+  filters: Filters,
+): Query<Filters> {
+  const { urlGroup, ...rest } = filters;
+  return urlGroup === undefined ? rest : { ...rest, topicName: urlGroup };
+}
+
+const PAGE: ReadonlySet<string> = new Set(["count", "cursor", "order"]);
+
+/**
+ * The filters of a selection.
+ *
+ * @throws TypeError for a selection without a filter, which would select everything by mistake
+ */
+export function selected<Filters extends object>(
+  owner: string,
+  selection: Selection<Filters> & object,
+): Filters {
+  const { all, ...filters } = selection as Filters & { readonly all?: true };
+  const given = Object.entries(filters).filter(([name, value]) => value !== undefined && !PAGE.has(name));
+  if (all === true ? given.length > 0 : given.length === 0) {
+    throw new TypeError(`Pass ${owner} a filter, or { all: true }.`);
+  }
+  return filters as unknown as Filters;
+}

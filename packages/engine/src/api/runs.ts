@@ -1,0 +1,96 @@
+import type { HistoryEntry } from "@perdure/core/protocol";
+import { runs as routes } from "../http/runs.ts";
+import { workflowLogs } from "../http/workflow-logs.ts";
+import { EngineError } from "../rules/engine-error.ts";
+import type { Answer } from "./answer.ts";
+import type { Caller } from "./caller.ts";
+import { type CancelRunFilters, type RunFilters, type Selection, selected } from "./filters.ts";
+
+const ROUTE = { list: workflowLogs["/v2/workflows/logs"].GET, ...routes["/v2/workflows/runs/:id"] };
+
+/** A page of runs with their steps; without a `cursor` it is the last one. */
+export type RunPage = Answer<typeof ROUTE.list>;
+
+/** A run with its steps. */
+export type RunInfo = RunPage["runs"][number];
+
+/** Which of the runs that had an id. */
+export interface HistoryOptions {
+  /** Also a run that has ended. By default only a live one. */
+  readonly ended?: boolean;
+  /** Milliseconds since 1970: the run that was created then. The last one by default. */
+  readonly workflowCreatedAt?: number | Date;
+}
+
+/** The runs of workflows. */
+export interface RunsApi {
+  /**
+   * Lists runs with their steps, the newest first.
+   *
+   * @example
+   * ```ts
+   * const { runs, cursor } = await engine.runs.list({ state: "RUN_FAILED", count: 20 });
+   * ```
+   */
+  list(filters?: RunFilters): Promise<RunPage>;
+  /**
+   * Gets a run with its steps; of several runs that had this id, the newest one.
+   *
+   * @throws EngineError `not_found`
+   * @example
+   * ```ts
+   * const { workflowState, workflowRunResponse } = await engine.runs.get("wfr_order-7");
+   * ```
+   */
+  get(workflowRunId: string): Promise<RunInfo>;
+  /**
+   * Gets the history of a run: its payload and its records, as deliveries carry them.
+   *
+   * @throws EngineError `not_found`
+   * @example
+   * ```ts
+   * const [payload, ...records] = await engine.runs.history("wfr_order-7", { ended: true });
+   * ```
+   */
+  history(workflowRunId: string, options?: HistoryOptions): Promise<readonly HistoryEntry[]>;
+  /**
+   * Cancels a live run by its id, the live runs that match, or all. Of runs that match it cancels the newest 100, or `count`.
+   *
+   * @throws EngineError `not_found` for an id that no run has had
+   * @throws TypeError for a selection without a filter
+   * @example
+   * ```ts
+   * await engine.runs.cancel("wfr_order-7");
+   * const { cancelled } = await engine.runs.cancel({ label: "import" });
+   * ```
+   */
+  cancel(
+    which: string | (Selection<CancelRunFilters> & { readonly count?: number }),
+  ): Promise<{ readonly cancelled: number }>;
+}
+
+export function createRunsApi({ call }: Caller): RunsApi {
+  return {
+    list: (filters = {}) => call(ROUTE.list, { query: { ...filters } }),
+    async get(workflowRunId) {
+      checkId(workflowRunId);
+      const { runs } = await call(ROUTE.list, { query: { workflowRunId, count: 1 } });
+      const [run] = runs;
+      if (run) return run;
+      throw new EngineError("not_found", `workflow run ${workflowRunId} not found`);
+    },
+    history: (id, options = {}) => call(ROUTE.GET, { params: { id }, query: { ...options } }),
+    async cancel(which) {
+      if (typeof which === "string")
+        return call(ROUTE.DELETE, { params: { id: which }, body: new Uint8Array() });
+      const { workflowUrl, ...filters } = selected<CancelRunFilters>("runs.cancel", which);
+      const byUrl = workflowUrl === undefined ? {} : { workflowUrl, workflowUrlExactMatch: true };
+      return call(routes["/v2/workflows/runs"].DELETE, { query: { ...filters, ...byUrl } });
+    },
+  };
+}
+
+function checkId(id: unknown): void {
+  if (typeof id === "string" && id !== "") return;
+  throw new TypeError(`workflowRunId must be a non-empty string; got ${JSON.stringify(id)}.`);
+}

@@ -1,0 +1,98 @@
+import { publish } from "../http/publish.ts";
+import { schedules as routes } from "../http/schedules.ts";
+import { LOCAL } from "../http/serve.ts";
+import type { Answer } from "./answer.ts";
+import type { Caller } from "./caller.ts";
+import { type ScheduleOptions, toRequest } from "./publish-options.ts";
+
+const ONE = routes["/v2/schedules/*"];
+const PAUSE = routes["/v2/schedules/:schedule{[^/:]+}/pause"].POST;
+const RESUME = routes["/v2/schedules/:schedule{[^/:]+}/resume"].POST;
+
+/** A schedule. */
+export type ScheduleInfo = Answer<typeof ONE.GET>;
+
+/** Messages by the clock. */
+export interface SchedulesApi {
+  /**
+   * Makes a schedule, or replaces the one with its id.
+   *
+   * @throws EngineError `limit_reached` for one schedule too many
+   * @example
+   * ```ts
+   * const { scheduleId } = await engine.schedules.create({ url: "https://app.example.com/report", cron: "0 9 * * *" });
+   * ```
+   */
+  create(options: ScheduleOptions): Promise<{ readonly scheduleId: string }>;
+  /**
+   * Gets a schedule.
+   *
+   * @throws EngineError `not_found`
+   * @example
+   * ```ts
+   * const { nextScheduleTime } = await engine.schedules.get(scheduleId);
+   * ```
+   */
+  get(scheduleId: string): Promise<ScheduleInfo>;
+  /**
+   * Lists all schedules, the oldest first.
+   *
+   * @example
+   * ```ts
+   * const schedules = await engine.schedules.list();
+   * ```
+   */
+  list(): Promise<readonly ScheduleInfo[]>;
+  /**
+   * Skips the times of a schedule until it is resumed.
+   *
+   * @throws EngineError `not_found`
+   * @example
+   * ```ts
+   * await engine.schedules.pause(scheduleId);
+   * ```
+   */
+  pause(scheduleId: string): Promise<void>;
+  /**
+   * Goes on with a schedule.
+   *
+   * @throws EngineError `not_found`
+   * @example
+   * ```ts
+   * await engine.schedules.resume(scheduleId);
+   * ```
+   */
+  resume(scheduleId: string): Promise<void>;
+  /**
+   * Deletes a schedule, if there is one. The messages that it has made are still delivered.
+   *
+   * @example
+   * ```ts
+   * await engine.schedules.delete(scheduleId);
+   * ```
+   */
+  delete(scheduleId: string): Promise<void>;
+}
+
+export function createSchedulesApi({ call, run }: Caller): SchedulesApi {
+  return {
+    create: (options) =>
+      run(async (service) => {
+        if (options.cron === undefined) throw new TypeError("schedules.create needs a cron expression.");
+        const origin = { callerIp: LOCAL, now: service.clock.now() };
+        const answer = await publish(toRequest("schedules.create", options, origin), service);
+        return answer as { readonly scheduleId: string };
+      }),
+    get: (schedule) => call(ONE.GET, { params: { schedule } }),
+    list: () => call(routes["/v2/schedules"].GET),
+    async pause(schedule) {
+      await call(PAUSE, { params: { schedule } });
+    },
+    async resume(schedule) {
+      await call(RESUME, { params: { schedule } });
+    },
+    async delete(schedule) {
+      await call(ONE.DELETE, { params: { schedule } });
+    },
+  };
+}

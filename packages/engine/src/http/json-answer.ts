@@ -1,0 +1,96 @@
+import { createTimeSlices } from "../commands/time-slices.ts";
+
+/** Characters from which on an answer is written in slices, and those of a slice. */
+const LARGE = 256 * 1024;
+const SLICE = 64 * 1024;
+
+/** The body of an answer as JSON: a large one in slices, between which other requests have their turns. */
+export function toJsonBody(value: unknown): string | ReadableStream<Uint8Array> {
+  if (!isLongerThan(LARGE, value)) return JSON.stringify(value);
+  const parts = write(value);
+  const pause = createTimeSlices();
+  const encoder = new TextEncoder();
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        await pause();
+        let text = "";
+        while (text.length < SLICE) {
+          const { done, value: part } = parts.next();
+          if (done) {
+            controller.enqueue(encoder.encode(text));
+            controller.close();
+            return;
+          }
+          text += part;
+        }
+        controller.enqueue(encoder.encode(text));
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+/** The parts of what `JSON.stringify` makes of plain values. */
+function* write(value: unknown): Generator<string, void> {
+  if (!isLongerThan(SLICE, value)) yield JSON.stringify(value);
+  else if (typeof value === "string") yield* writeString(value);
+  else if (Array.isArray(value))
+    yield* writeList(
+      "[]",
+      value.map((item) => write(item ?? null)),
+    );
+  else {
+    const fields = Object.entries(Object(value)).filter(([, field]) => field !== undefined);
+    yield* writeList(
+      "{}",
+      fields.map(([name, field]) => writeField(name, field)),
+    );
+  }
+}
+
+function* writeField(name: string, value: unknown): Generator<string, void> {
+  yield `${JSON.stringify(name)}:`;
+  yield* write(value);
+}
+
+function* writeList(
+  [open, close]: string,
+  items: Iterable<Generator<string, void>>,
+): Generator<string, void> {
+  let before = open as string;
+  for (const item of items) {
+    yield before;
+    yield* item;
+    before = ",";
+  }
+  yield before === open ? `${open}${close}` : (close as string);
+}
+
+function* writeString(text: string): Generator<string, void> {
+  yield '"';
+  for (let at = 0; at < text.length; ) {
+    let end = Math.min(at + SLICE, text.length);
+    // Not between the halves of a character.
+    if (end < text.length && /[\ud800-\udbff]/.test(text[end - 1] ?? "")) end++;
+    yield JSON.stringify(text.slice(at, end)).slice(1, -1);
+    at = end;
+  }
+  yield '"';
+}
+
+/** Whether a value has more than so many characters as JSON, roughly. It looks no further than it must. */
+function isLongerThan(most: number, value: unknown): boolean {
+  let left = most;
+  const count = (one: unknown): void => {
+    left -= typeof one === "string" ? one.length + 2 : 8;
+    if (left < 0 || typeof one !== "object" || one === null) return;
+    for (const [name, field] of Object.entries(one)) {
+      if (left < 0) return;
+      left -= name.length + 3;
+      count(field);
+    }
+  };
+  count(value);
+  return left < 0;
+}

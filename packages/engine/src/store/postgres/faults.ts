@@ -1,0 +1,23 @@
+import { messageOf } from "../../rules/thrown.ts";
+import { StoreUnavailable } from "../unavailable.ts";
+
+/** Why a server can't be used now, by the codes of its errors (SQLSTATE) and those of a connection that is lost. */
+const REASONS: readonly (readonly [RegExp, string])[] = [
+  [/^53100$/, "its disk is full"],
+  [/^53200$/, "its server is out of memory"],
+  [/^53300$/, "its server has too many connections"],
+  [/^53/, "its server lacks resources"],
+  [/^25006$/, "it is read-only: is it a standby?"],
+  [/^57P0/, "its server is starting, stopping or was stopped"],
+  [/^58/, "its server can't read or write its files"],
+  [/^XX00[12]$/, "it is damaged: restore a backup"],
+  [/^08|^E(?:CONN|HOST|NET|PIPE|TIMEDOUT)|^CONNECT/, "its server can't be reached"],
+];
+
+/** The error of a statement: a StoreUnavailable where the fault is the server's, not the statement's. */
+export function failureOf(cause: unknown): unknown {
+  const { code } = Object(cause) as { readonly code?: unknown };
+  const reason = REASONS.find(([pattern]) => pattern.test(String(code ?? "")))?.[1];
+  if (reason === undefined) return cause;
+  return new StoreUnavailable(`The database can't be used: ${reason} (${messageOf(cause)}).`, { cause });
+}

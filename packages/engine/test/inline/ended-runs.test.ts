@@ -1,0 +1,102 @@
+import { HEADER } from "@perdure/core/protocol";
+import { describe, expect, it } from "vitest";
+import { stateOf } from "../crashing.ts";
+import { START, until, world } from "../harness.ts";
+import { begins, done, fails, inline, key, waits } from "./invocation.ts";
+
+const SECOND = 1000;
+const times = (calls: readonly { at: number }[]): number[] => calls.map(({ at }) => at - START);
+
+describe("a run that ran inline", () => {
+  it("is resumed with its results, its own id for idempotency keys, and none of its attempts", async () => {
+    const w = world(
+      inline((run) => {
+        if (run.runId !== "wfr_1") {
+          return run.returned({ results: [...run.results.keys()], attempts: run.attempts.length });
+        }
+        return run.failed(key("step2"), { status: 489, records: [done(1), fails(key("other"), 1)] });
+      }),
+    );
+    await w.start("wfr_1");
+    await w.drain();
+    const [{ dlqId }] = await w.deadLetters();
+    const { body } = await w.ask("POST", `/v2/workflows/dlq/resume/${dlqId}`);
+    await w.drain();
+    const resumed = await w.run(body.workflowRunId);
+    expect(JSON.parse(resumed.workflowRunResponse)).toEqual({ results: ["step1"], attempts: 0 });
+    const last = w.calls.at(-1);
+    expect(last?.headers.get(HEADER.originalRun)).toBe("wfr_1");
+    expect(last?.headers.get(HEADER.lease)).toContain(body.workflowRunId);
+  });
+
+  it("asks again for what the engine was to do, but not to begin a step that begins at most once", async () => {
+    const seen: unknown[] = [];
+    const w = world(
+      inline((run) => {
+        if (run.runId === "wfr_1") {
+          const records = [begins(1), waits("wfr_1", 2, "go"), begins(3), fails(key("step3"), 1)];
+          return run.failed(key("step4"), { status: 489, records });
+        }
+        const history = JSON.parse(run.call.text) as { body: string }[];
+        seen.push(
+          ...history
+            .slice(1)
+            .map(({ body }) => JSON.parse(Buffer.from(body, "base64").toString()).targetStep),
+        );
+        return run.returned(1);
+      }),
+    );
+    await w.start("wfr_1");
+    await w.drain();
+    const [{ dlqId }] = await w.deadLetters();
+    await w.ask("POST", `/v2/workflows/dlq/resume/${dlqId}`);
+    await w.drain();
+    expect(seen).toEqual([1]);
+  });
+
+  it("is restarted from its payload", async () => {
+    const w = world(
+      inline((run) =>
+        run.runId === "wfr_1"
+          ? run.failed(key("step2"), { status: 489, records: [done(1)] })
+          : run.returned([...run.results.keys()]),
+      ),
+    );
+    await w.start("wfr_1");
+    await w.drain();
+    const [{ dlqId }] = await w.deadLetters();
+    const { body } = await w.ask("POST", `/v2/workflows/dlq/restart/${dlqId}`);
+    await w.drain();
+    expect((await w.run(body.workflowRunId)).workflowRunResponse).toBe("[]");
+    expect(w.calls.at(-1)?.headers.get(HEADER.originalRun)).toBeNull();
+  });
+
+  it("fails at its time limit while an invocation holds it, which its next append learns of", async () => {
+    const seen: unknown[] = [];
+    let resume = (): void => {};
+    const w = world(
+      inline(async (run) => {
+        await new Promise<void>((resolve) => {
+          resume = resolve;
+        });
+        seen.push(await run.append([done(1)]).catch(({ message }) => message));
+        return run.park();
+      }),
+    );
+    await w.start("wfr_1", { [HEADER.runTimeout]: "5s" });
+    await until(() => w.calls.length > 0);
+    w.clock.advanceToNext();
+    await until(async () => (await stateOf(w)) === "RUN_FAILED");
+    resume();
+    await w.drain();
+    expect(seen).toEqual([JSON.stringify({ error: "run_over", state: "RUN_FAILED" })]);
+  });
+
+  it("keeps to its flow control key: each of its invocations counts", async () => {
+    const flow = { [HEADER.flowControlKey]: "k", [HEADER.flowControlValue]: "rate=1, period=10s" };
+    const w = world(inline((run) => (run.nth < 3 ? run.end({ end: "continue" }) : run.returned(1))));
+    await w.start("wfr_1", flow);
+    await w.drain();
+    expect(times(w.calls)).toEqual([0, 10 * SECOND, 20 * SECOND]);
+  });
+});
