@@ -87,7 +87,9 @@ export class TestEngine {
   onAppend: (append: InlineAppend, count: number) => unknown = () => {};
   state: RunEnd["state"] | undefined;
   readonly mode: Mode;
-  readonly #handler: Handler;
+  readonly #createHandler: () => Handler;
+  /** Of the process that serves the run: another one after a crash. */
+  #handler: Handler;
   readonly #keys = new Map<string, number>();
   readonly #asked = new Map<number, Asked>();
   readonly #due: Due[] = [];
@@ -97,9 +99,10 @@ export class TestEngine {
   #now = 0;
   #die: (() => void) | undefined;
 
-  constructor(mode: Mode, recorder: Recorder, handler: Handler, payload: unknown = {}) {
+  constructor(mode: Mode, recorder: Recorder, createHandler: () => Handler, payload: unknown = {}) {
     this.mode = mode;
-    this.#handler = handler;
+    this.#createHandler = createHandler;
+    this.#handler = createHandler();
     this.#add("init", JSON.stringify(payload), "step");
     this.#schedule();
     recorder.answer = (sent) => this.#serve(sent);
@@ -377,6 +380,7 @@ export class TestEngine {
   }
 
   #never(): Promise<never> {
+    this.#handler = this.#createHandler();
     this.#die?.();
     return new Promise(() => {});
   }
