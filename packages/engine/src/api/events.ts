@@ -1,5 +1,5 @@
 import { checkOptions } from "@perdure/core/protocol";
-import { notify, events as routes } from "../http/events.ts";
+import { notifiedView, events as routes } from "../http/events.ts";
 import { toId } from "../rules/field.ts";
 import type { Answer } from "./answer.ts";
 import type { Caller } from "./caller.ts";
@@ -48,14 +48,15 @@ export interface EventsApi {
 export function createEventsApi({ call, run }: Caller): EventsApi {
   return {
     notify: (event) =>
-      run(async (service) => {
+      run(async ({ store }) => {
         checkOptions<EventOptions, "eventId data workflowRunId">(
           "events.notify",
           event,
           "eventId data workflowRunId",
         );
         const eventId = toId(event.eventId, "eventId");
-        return notify({ eventId, data: toContent(event.data).bytes, runId: event.workflowRunId }, service);
+        const data = toContent(event.data).bytes;
+        return notifiedView(await store.notify({ eventId, data, runId: event.workflowRunId }));
       }),
     waiters: (eventId) => call(routes["/v2/waiters/*"].GET, { params: { eventId } }),
   };

@@ -20,7 +20,6 @@ import {
 import { type Output, type Routes, route, type Values } from "./route.ts";
 import { callbackState, cursor, headers, id, message, responseBody, rollbacks } from "./schemas.ts";
 import { bodyView, messageView, rollbacksView } from "./serializers.ts";
-import type { Service } from "./service.ts";
 
 const MAX_PAGE_SIZE = 100;
 
@@ -114,8 +113,7 @@ function single(ofRuns: boolean) {
       summary: ofRuns ? "Get the failure of a run" : "Get a dead letter",
       params: dlqId,
       answers: { 200: deadLetter },
-      handle: async ({ params: { id } }, service) =>
-        deadLetterView(await findDeadLetter(id, service, ofRuns)),
+      handle: async ({ params: { id } }, { store }) => deadLetterView(await store.deadLetter(id, ofRuns)),
     }),
     DELETE: route({
       summary: ofRuns ? "Take the failure of a run out of the queue" : "Take a dead letter out of the queue",
@@ -128,13 +126,6 @@ function single(ofRuns: boolean) {
       },
     }),
   };
-}
-
-/** @throws EngineError `not_found` */
-export async function findDeadLetter(id: string, { store }: Service, ofRuns: boolean): Promise<DeadLetter> {
-  const [letter] = (await store.deadLetters({ dlqIds: [id], count: 1, ofRuns })).items;
-  if (!letter) throw unknown(id);
-  return letter;
 }
 
 /** Which entries a request is about. Where ids are given, nothing else counts. */

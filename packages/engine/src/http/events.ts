@@ -1,15 +1,13 @@
-import { HEADER, isRunId, type NotifyResponse, type Waiter } from "@perdure/core/protocol";
+import { HEADER, type NotifyResponse, type Waiter } from "@perdure/core/protocol";
 import { z } from "zod";
-import type { Store } from "../commands/store.ts";
 import { URL_TEXT } from "../rules/destination.ts";
 import { ID, toId } from "../rules/field.ts";
 import { parseWait } from "../rules/wait.ts";
-import type { EventNotification, Waiting } from "../store/waits.ts";
+import type { NotifyResult, Waiting } from "../store/waits.ts";
 import { json, raw } from "./json.ts";
 import { decode } from "./parameters.ts";
 import { type Output, type Routes, route } from "./route.ts";
 import { headers, time, unixTime } from "./schemas.ts";
-import type { Service } from "./service.ts";
 
 const waiter = z
   .object({
@@ -74,8 +72,12 @@ export const events = {
       params: target,
       body: raw,
       answers: { 201: z.array(notified) },
-      handle: async ({ params: { eventId: path }, body: data }, service) =>
-        notify({ ...(await toTarget(path, service.store)), data }, service),
+      async handle({ params: { eventId: path }, body: data }, { store }) {
+        const slash = path.indexOf("/");
+        if (slash < 0) return notifiedView(await store.notify({ eventId: toEventId(path), data }));
+        const [runId, eventId] = [decode(path.slice(0, slash)), decode(path.slice(slash + 1))];
+        return notifiedView(await store.notifyByPath({ runId, eventId, whole: decode(path) }, data));
+      },
     }),
   },
   "/v2/waiters/*": {
@@ -89,23 +91,9 @@ export const events = {
   },
 } satisfies Routes;
 
-/** The answer to an event. */
-export async function notify(
-  event: Pick<EventNotification, "runId" | "eventId" | "data">,
-  { store }: Service,
-): Promise<readonly (NotifyResponse & Output<typeof notified>)[]> {
-  const result = await store.notify(event);
-  // A run that has ended, or never was, waits for nothing. A sender can't know that, and must not fail for it.
+/** A run that has ended, or never was, waits for nothing. A sender can't know that, and must not fail for it. */
+export function notifiedView(result: NotifyResult): (NotifyResponse & Output<typeof notified>)[] {
   return result.kind === "delivered" ? result.waiters.map(toAnswer) : [];
-}
-
-/** An event's id may hold a slash that wasn't escaped: what is before it is a run's id only if there is such a run. */
-async function toTarget(path: string, store: Store): Promise<{ runId?: string; eventId: string }> {
-  const slash = path.indexOf("/");
-  if (slash < 0) return { eventId: toEventId(path) };
-  const runId = decode(path.slice(0, slash));
-  const known = isRunId(runId) || (await store.runs({ ids: [runId], count: 1 })).items.length > 0;
-  return known ? { runId, eventId: toEventId(path.slice(slash + 1)) } : { eventId: toEventId(path) };
 }
 
 function toEventId(segment: string): string {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { cancelAllMessages } from "../commands/cancel-all-messages.ts";
 import { EngineError, invalid } from "../rules/engine-error.ts";
 import type { MessageQuery } from "../store/lists.ts";
 import { MESSAGE_FILTERS, PLACES, toMessageFilter } from "./filters.ts";
@@ -7,14 +8,10 @@ import { list, part, whole } from "./parameters.ts";
 import { type Parameter, type Routes, route, type Values } from "./route.ts";
 import { cancelled, id, message } from "./schemas.ts";
 import { messageView } from "./serializers.ts";
-import type { Service } from "./service.ts";
 
 const MAX_PAGE_SIZE = 500;
 /** The `count` that the official client sends by default. It promises to cancel all matching messages. */
 const UNSAID = 100;
-
-/** How many are taken back in one transaction. */
-const AT_ONCE = 500;
 
 const count: Parameter<number> = {
   schema: {
@@ -42,15 +39,10 @@ export const messages = {
       // Older clients name ids here.
       body: optional(json("the selection", z.object({ messageIds: z.array(id).min(1) }))),
       answers: { 200: cancelled },
-      async handle(input, service) {
-        const ids = input.body?.messageIds ?? input.query.messageIds;
-        if (!ids) return { cancelled: await cancel(toFilter(input.query), input.query.count, service) };
-        let done = 0;
-        for (let at = 0; at < ids.length; at += AT_ONCE) {
-          const some = ids.slice(at, at + AT_ONCE);
-          done += await cancel({ messageIds: some }, some.length, service);
-        }
-        return { cancelled: done };
+      async handle({ query, body }, { store }) {
+        const ids = body?.messageIds ?? query.messageIds;
+        const selection = ids ? { ids } : { filter: toFilter(query), count: query.count };
+        return { cancelled: await cancelAllMessages(store, selection) };
       },
     }),
   },
@@ -76,23 +68,6 @@ export const messages = {
     }),
   },
 } satisfies Routes;
-
-/** In several transactions, so that nobody waits for all of it. What is published meanwhile is newer, and stays. */
-async function cancel(
-  filter: Omit<MessageQuery, "count" | "before">,
-  most: number,
-  { store }: Service,
-): Promise<number> {
-  let done = 0;
-  let before: number | undefined;
-  do {
-    const size = Math.min(AT_ONCE, most - done);
-    const { canceled, next } = await store.cancelMessages({ ...filter, count: size, before });
-    done += canceled;
-    before = next;
-  } while (before !== undefined && done < most);
-  return done;
-}
 
 function toFilter(asked: Values<typeof query>): Omit<MessageQuery, "count" | "before"> {
   return {

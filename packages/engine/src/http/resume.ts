@@ -1,12 +1,11 @@
 import { z } from "zod";
 import { lifetimeOf } from "../rules/command.ts";
-import { EngineError } from "../rules/engine-error.ts";
 import { checkDelays, refusePlainOptions } from "../rules/limits.ts";
 import { OPTION_HEADERS } from "../rules/option-headers.ts";
 import { readOptions } from "../rules/options.ts";
 import type { Run } from "../rules/run.ts";
-import type { ResumeRequest } from "../store/lists.ts";
-import { DEAD_LETTERS, dlqId, findDeadLetter, toDeadLetterQuery } from "./dlq.ts";
+import type { ResumedRuns, ResumeRequest } from "../store/lists.ts";
+import { DEAD_LETTERS, dlqId, toDeadLetterQuery } from "./dlq.ts";
 import { toCursor } from "./parameters.ts";
 import { type Input, type Output, type Routes, route } from "./route.ts";
 import { cancelled, resumedRun } from "./schemas.ts";
@@ -27,15 +26,7 @@ export const resumes = {
       summary: "Make the rollbacks of a failed run again that failed, and nothing else",
       params: dlqId,
       answers: { 200: resumedRun },
-      async handle({ params: { id } }, service) {
-        await findDeadLetter(id, service, true);
-        const run = await service.store.repeatRollbacks(id);
-        if (run) return toView(run);
-        throw new EngineError(
-          "conflict",
-          `dead letter ${id} has no rollbacks that failed, or something of it is under way`,
-        );
-      },
+      handle: async ({ params: { id } }, { store }) => toView(await store.repeatRollbacks(id)),
     }),
   },
   "/v2/workflows/dlq/callback": {
@@ -45,15 +36,9 @@ export const resumes = {
       answers: { 200: list },
       async handle({ query }, { store }) {
         const asked = toDeadLetterQuery(query, true);
-        const { items, next } = await store.deadLetters(
-          asked.dlqIds ? asked : { ...asked, callbackStates: ["CALLBACK_FAIL"] },
-        );
-        const runs: Run[] = [];
-        for (const letter of items) {
-          const run = await store.repeatReport(letter.dlqId);
-          if (run) runs.push(run);
-        }
-        return { workflowRuns: runs.map(toView), cursor: toCursor(next).cursor ?? "" };
+        // Where ids are given, nothing else counts.
+        const failed = asked.dlqIds ? asked : { ...asked, callbackStates: ["CALLBACK_FAIL"] as const };
+        return listView(await store.repeatReports(failed));
       },
     }),
   },
@@ -62,29 +47,14 @@ export const resumes = {
       summary: "Call a failure function again that has failed itself, or was cancelled",
       params: dlqId,
       answers: { 200: resumedRun },
-      async handle({ params: { id } }, service) {
-        const { callback } = await findDeadLetter(id, service, true);
-        const run = await service.store.repeatReport(id);
-        if (run) return toView(run);
-        throw new EngineError(
-          "conflict",
-          `the failure function of dead letter ${id} can't be called again: it is ${callback?.state ?? "NONE"}, not CALLBACK_FAIL or CALLBACK_CANCELED`,
-        );
-      },
+      handle: async ({ params: { id } }, { store }) => toView(await store.repeatReport(id)),
     }),
     DELETE: route({
       summary: "Make no more attempts to call a failure function",
       params: dlqId,
       answers: { 200: cancelled },
-      async handle({ params: { id } }, service) {
-        const { callback } = await findDeadLetter(id, service, true);
-        const cancelled = callback && (await service.store.cancelMessage(callback.message.id));
-        if (!cancelled) {
-          throw new EngineError(
-            "conflict",
-            `the failure function of dead letter ${id} can't be canceled: it is ${callback?.state ?? "NONE"}, not CALLBACK_INPROGRESS`,
-          );
-        }
+      async handle({ params: { id } }, { store }) {
+        await store.cancelReport(id);
         return { cancelled: 1 };
       },
     }),
@@ -101,8 +71,7 @@ function resumeMany(kind: Kind, verb: string) {
       answers: { 200: list },
       async handle(input, { store, limits }) {
         const how = readChanges(input, kind, limits);
-        const { runs, next } = await store.resumeRuns(toDeadLetterQuery(input.query, true), how);
-        return { workflowRuns: runs.map(toView), cursor: toCursor(next).cursor ?? "" };
+        return listView(await store.resumeRuns(toDeadLetterQuery(input.query, true), how));
       },
     }),
   };
@@ -115,26 +84,11 @@ function resumeOne(kind: Kind, verb: string) {
       params: dlqId,
       headers: OPTION_HEADERS,
       answers: { 200: resumedRun },
-      async handle(input, service) {
-        const { store, limits } = service;
-        const { id } = input.params;
-        const how = readChanges(input, kind, limits);
-        const [run] = (await store.resumeRuns({ dlqIds: [id], count: 1 }, how)).runs;
-        if (!run) throw await notResumed(id, service);
-        return toView(run);
+      async handle(input, { store, limits }) {
+        return toView(await store.resumeRun(input.params.id, readChanges(input, kind, limits)));
       },
     }),
   };
-}
-
-async function notResumed(id: string, { store }: Service): Promise<EngineError> {
-  const [letter] = (await store.deadLetters({ dlqIds: [id], count: 1, ofRuns: true })).items;
-  return letter
-    ? new EngineError(
-        "conflict",
-        `dead letter ${id} can't be taken up again yet: its rollbacks or its failure function are under way; wait for them, or cancel them`,
-      )
-    : new EngineError("not_found", `dead letter ${id} of a workflow run not found`);
 }
 
 function readChanges(
@@ -150,4 +104,8 @@ function readChanges(
 
 function toView({ id, createdAt }: Pick<Run, "id" | "createdAt">): Output<typeof resumedRun> {
   return { workflowRunId: id, workflowCreatedAt: createdAt };
+}
+
+function listView({ runs, next }: ResumedRuns): Output<typeof list> {
+  return { workflowRuns: runs.map(toView), cursor: toCursor(next).cursor ?? "" };
 }

@@ -12,7 +12,7 @@ import { type Ended, mayHaveStep } from "./rollback.ts";
 import { hasFeature, type Run } from "./run.ts";
 
 /** The changes to record after an attempt. */
-export type Settlement = LearnedFacts &
+export type Settlement = EndpointFacts &
   (
     | {
         readonly kind: "delivered";
@@ -66,7 +66,7 @@ export interface RetryTerms {
 }
 
 /** New facts about the run's endpoint in an answer. */
-export interface LearnedFacts {
+export interface EndpointFacts {
   readonly capabilities?: string | undefined;
   /** As {@link Run.identified}. */
   readonly identified?: true | undefined;
@@ -168,7 +168,7 @@ function decideInvocation(
 }
 
 /** Whether an attempt has failed. */
-export function isFailed(settlement: Settlement): settlement is LearnedFacts & FailedDelivery {
+export function isFailed(settlement: Settlement): settlement is EndpointFacts & FailedDelivery {
   return settlement.kind === "retry" || settlement.kind === "failed";
 }
 

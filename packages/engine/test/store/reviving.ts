@@ -72,11 +72,11 @@ export function reviving(name: string, open: () => Promise<Store>): void {
       await kit.settle(await kit.claimOne(), { kind: "failed", failure: failure(START) });
       const [letter] = (await kit.store.deadLetters({ count: 1 })).items;
       const dlqId = letter?.dlqId ?? "";
-      expect(await kit.at(START).repeatReport(dlqId)).toBeUndefined();
+      await expect(kit.at(START).repeatReport(dlqId)).rejects.toMatchObject({ code: "conflict" });
       const report = await kit.claimOne();
       await kit.settle(report, { kind: "failed", failure: failure(START) });
       expect((await kit.at(START).repeatReport(dlqId))?.id).toBe("wfr_1");
-      expect(await kit.at(START).repeatReport(dlqId)).toBeUndefined();
+      await expect(kit.at(START).repeatReport(dlqId)).rejects.toMatchObject({ code: "conflict" });
       const again = await kit.claimOne();
       expect(again.message).toMatchObject({ kind: "failure", retried: 0, body: report.message.body });
     });

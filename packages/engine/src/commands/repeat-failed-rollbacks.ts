@@ -1,0 +1,20 @@
+import { deadLetter } from "../queries/dead-letter.ts";
+import { EngineError } from "../rules/engine-error.ts";
+import type { Run } from "../rules/run.ts";
+import type { Tx } from "../store/tx.ts";
+import { repeatRollbacks } from "./repeat-rollbacks.ts";
+
+/**
+ * Makes the rollbacks of a failed run again that failed, and nothing else.
+ *
+ * @throws EngineError `not_found`; `conflict` where none has failed, or the run's end is in progress
+ */
+export async function repeatFailedRollbacks(tx: Tx, dlqId: string): Promise<Run> {
+  await deadLetter(tx, dlqId, true);
+  const run = await repeatRollbacks(tx, dlqId);
+  if (run) return run;
+  throw new EngineError(
+    "conflict",
+    `dead letter ${dlqId} has no rollbacks that failed, or something of it is under way`,
+  );
+}

@@ -1,0 +1,16 @@
+import { EngineError } from "../rules/engine-error.ts";
+import type { DeadLetter } from "../store/lists.ts";
+import type { Tx } from "../store/tx.ts";
+import { deadLetters } from "./lists.ts";
+
+/**
+ * A dead letter by its id.
+ *
+ * @param ofRun true: only one of a run counts
+ * @throws EngineError `not_found`
+ */
+export async function deadLetter(tx: Tx, id: string, ofRun: boolean): Promise<DeadLetter> {
+  const [letter] = (await deadLetters(tx, { dlqIds: [id], count: 1, ofRuns: ofRun })).items;
+  if (letter) return letter;
+  throw new EngineError("not_found", `dead letter ${id} not found`);
+}
