@@ -3,6 +3,7 @@ import type { StartCall } from "../rules/call.ts";
 import type { AppendStep } from "../rules/command.ts";
 import { excerptOf } from "../rules/event.ts";
 import type { Run } from "../rules/run.ts";
+import { kindOf } from "../rules/step-kinds.ts";
 import type { Receipt } from "../store/receipt.ts";
 import { entryMessage, insertBareEntry } from "../store/tables/entries.ts";
 import { lockRun, notLive } from "../store/tables/runs.ts";
@@ -50,7 +51,11 @@ async function insert(tx: Tx, run: Run, command: AppendStep | StartCall): Promis
 
 /** Whether a record is the answer to a call that was made before the run's endpoint ran it inline. */
 function isAnswer(command: AppendStep | StartCall): boolean {
-  return command.kind === "append" && command.record.stepType === "Call" && !isPlan(command.record);
+  return (
+    command.kind === "append" &&
+    kindOf(command.record.stepType).pendingIn === "call" &&
+    !isPlan(command.record)
+  );
 }
 
 function recordAppended(tx: Tx, { runId, record, message }: AppendStep): void {
@@ -59,6 +64,6 @@ function recordAppended(tx: Tx, { runId, record, message }: AppendStep): void {
   if (!isPlan(record)) tx.record({ type: "step.recorded", ...about, result: excerptOf(out) });
   // In a group, the plan sleeps, and not the result.
   const sleeps = isPlan(record) || record.concurrent === 1;
-  if (sleeps && (stepType === "SleepFor" || stepType === "SleepUntil"))
+  if (sleeps && kindOf(stepType).effect === "sleep")
     tx.record({ type: "step.waiting", ...about, until: message.notBefore });
 }

@@ -1,4 +1,5 @@
 import { isPlan, type StepRecord } from "@perdure/core/protocol";
+import { kindOf } from "../rules/step-kinds.ts";
 import { sql, type Tx } from "../store/tx.ts";
 
 /** Opens the address of the webhook that a step has made. Every other record does nothing here. */
@@ -9,7 +10,8 @@ export async function openWebhook(tx: Tx, run: number, record: StepRecord): Prom
 }
 
 function webhookIn(record: StepRecord): string | undefined {
-  if (record.stepType !== "CreateWebhook" || isPlan(record) || record.out === undefined) return undefined;
+  if (kindOf(record.stepType).effect !== "webhook" || isPlan(record) || record.out === undefined)
+    return undefined;
   try {
     const { eventId } = JSON.parse(record.out) as { eventId?: unknown };
     return typeof eventId === "string" ? eventId : undefined;

@@ -1,6 +1,7 @@
 import { isKeyOf, newMessageId, stepOfKey, toRunId } from "@perdure/core/protocol";
 import { deadLetters } from "../queries/lists.ts";
 import { isReporting, rollbacksOf } from "../queries/rollbacks.ts";
+import { overlay } from "../rules/delivery-policy.ts";
 import { invokeRecord } from "../rules/invoke.ts";
 import type { NewMessage } from "../rules/message.ts";
 import { deliveryOf, inherit, override, type Run } from "../rules/run.ts";
@@ -159,13 +160,10 @@ async function redelivery(again: Again, entry: OldEntry, id: string): Promise<Ne
   return {
     ...before,
     id,
-    // What was to sleep until a certain time still is.
+    // A sleep still ends at its time.
     notBefore: Math.max(notBefore, before.retried > 0 ? 0 : before.notBefore),
     createdAt: tx.now,
-    retries: options.retries ?? before.maxRetries,
-    retryDelay: options.retryDelay ?? before.retryDelay,
-    labels: options.labels.length > 0 ? options.labels : before.labels,
-    flow: options.flow ?? before.flow,
+    ...overlay(before, options),
     failureCallback: options.failureUrl || options.failure ? undefined : before.failureCallback,
   };
 }

@@ -11,7 +11,12 @@ import { hasPending } from "../queries/pending.ts";
 import { toBytes, toText } from "../rules/bytes.ts";
 import { errorOf, type InvocationEnd } from "../rules/invocation.ts";
 import { stepUnderWay } from "../rules/run-lease.ts";
-import { decideRetry, type FailedDelivery, type RetryTerms, type Settlement } from "../rules/settlement.ts";
+import {
+  decideNextAttempt,
+  type FailedDelivery,
+  type RetryTerms,
+  type Settlement,
+} from "../rules/settlement.ts";
 import { attemptKey, attemptPrefix, openRetries, type StepEvent } from "../rules/step-attempt.ts";
 import type { Settled } from "../store/claims.ts";
 import { entriesAfter, insertBareEntry, lastEntry, type PlacedEntry } from "../store/tables/entries.ts";
@@ -170,7 +175,7 @@ function decideAgain(
   own: number | undefined,
 ): FailedDelivery {
   const { final = true, retries = 0, retryDelay }: Partial<RetryTerms> = terms ?? {};
-  const decided = decideRetry(failure, { final, retries: own ?? retries, retryDelay }, retried);
+  const decided = decideNextAttempt({ failure, retried }, { final, retries: own ?? retries, retryDelay });
   return decided.kind === "retry" && rest.kind === "retry" ? { ...decided, unheard: rest.unheard } : decided;
 }
 
