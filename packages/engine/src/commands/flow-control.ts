@@ -1,3 +1,4 @@
+import { EngineError } from "../rules/engine-error.ts";
 import { begunAt, type FlowChange, type FlowControl, pinLimits } from "../rules/flow-control.ts";
 import { STATUS } from "../rules/message-status.ts";
 import * as inOrder from "../store/in-order.ts";
@@ -69,19 +70,19 @@ export async function waitingForRoom(tx: Tx): Promise<RoomWaiters> {
   };
 }
 
-/** Changes a key. A pause or a pin creates a key that doesn't exist. @returns false when the key doesn't exist */
-export async function changeFlow(tx: Tx, key: string, change: FlowChange): Promise<boolean> {
+/** Changes a key. A pause or a pin creates a key that doesn't exist. @throws EngineError `not_found` */
+export async function changeFlow(tx: Tx, key: string, change: FlowChange): Promise<void> {
   if (!(await flowOf(tx, key))) {
-    if (change.kind !== "pause" && change.kind !== "pin") return false;
+    if (change.kind !== "pause" && change.kind !== "pin") throw unused(key);
     await tx.run(sql`INSERT INTO flows (key, period) VALUES (${key}, ${DEFAULT_PERIOD})`);
   }
   await tx.run(sql`UPDATE flows SET used_at = ${tx.now} WHERE key = ${key}`);
   const row = await flowOf(tx, key);
-  if (!row) return false;
+  if (!row) throw unused(key);
   switch (change.kind) {
     case "pause":
       await tx.run(sql`UPDATE flows SET paused = 1, wake_at = NULL WHERE key = ${key}`);
-      return true;
+      return;
     case "resume":
       await tx.run(sql`UPDATE flows SET paused = 0 WHERE key = ${key}`);
       break;
@@ -92,7 +93,7 @@ export async function changeFlow(tx: Tx, key: string, change: FlowChange): Promi
     case "unpin":
       if (change.parallelism) await tx.run(sql`UPDATE flows SET pinned_parallelism = 0 WHERE key = ${key}`);
       if (change.rate) await tx.run(sql`UPDATE flows SET pinned_rate = 0 WHERE key = ${key}`);
-      return true;
+      return;
     case "reset":
       await resetRate(tx, key);
       break;
@@ -100,7 +101,10 @@ export async function changeFlow(tx: Tx, key: string, change: FlowChange): Promi
       return change satisfies never;
   }
   if (await releaseAllThrottled(tx, key)) tx.wakeAt(tx.now);
-  return true;
+}
+
+function unused(key: string): EngineError {
+  return new EngineError("not_found", `flow control key ${key} not found: no message has used it`);
 }
 
 async function pinFlow(tx: Tx, row: FlowRow, change: Extract<FlowChange, { kind: "pin" }>): Promise<void> {

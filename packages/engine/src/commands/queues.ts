@@ -1,3 +1,4 @@
+import { notFound } from "../rules/engine-error.ts";
 import { BEFORE_ADMISSION, type DueStatus, STATUS } from "../rules/message-status.ts";
 import { DEFAULT_PARALLELISM, type Queue, type QueueChange, type QueueLimits } from "../rules/queue.ts";
 import * as inOrder from "../store/in-order.ts";
@@ -56,20 +57,19 @@ export async function putQueue(
   await pauseQueue(tx, change.name, paused);
 }
 
-/** Pauses a queue, or resumes it. No attempt begins while it is paused. @returns false when there is no such queue */
-export async function pauseQueue(tx: Tx, name: string, paused: boolean): Promise<boolean> {
+/** Pauses a queue, or resumes it. No attempt begins while it is paused. @throws EngineError `not_found` */
+export async function pauseQueue(tx: Tx, name: string, paused: boolean): Promise<void> {
   const changes = await tx.run(
     sql`UPDATE queues SET paused = ${paused ? 1 : 0}, updated_at = ${tx.now} WHERE name = ${name}`,
   );
-  if (changes > 0 && !paused) {
-    const freed = await tx.run(
-      sql`UPDATE due SET ${letGoOn("dequeue")} WHERE status = ${STATUS.queued} AND place = message
-        AND place IN (SELECT message FROM places WHERE queue = ${name})`,
-    );
-    if (freed > 0) tx.wakeAt(tx.now);
-    await givePlaces(tx, name);
-  }
-  return changes > 0;
+  if (changes === 0) throw notFound(`queue ${name}`);
+  if (paused) return;
+  const freed = await tx.run(
+    sql`UPDATE due SET ${letGoOn("dequeue")} WHERE status = ${STATUS.queued} AND place = message
+      AND place IN (SELECT message FROM places WHERE queue = ${name})`,
+  );
+  if (freed > 0) tx.wakeAt(tx.now);
+  await givePlaces(tx, name);
 }
 
 /** Takes the places back that are over a lower parallelism: those given last, of messages that no attempt has begun. */

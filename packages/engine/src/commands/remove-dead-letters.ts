@@ -1,4 +1,5 @@
 import { deadLetters } from "../queries/lists.ts";
+import { notFound } from "../rules/engine-error.ts";
 import type { DeadLetterQuery, RemovedDeadLetters } from "../store/lists.ts";
 import { sql, type Tx } from "../store/tx.ts";
 import { deleteUnreferenced } from "./delete-messages.ts";
@@ -8,6 +9,17 @@ export async function removeDeadLetters(tx: Tx, query: DeadLetterQuery): Promise
   const { items, next } = await deadLetters(tx, query);
   for (const { dlqId, run } of items) await removeDeadLetter(tx, { id: dlqId, run: run?.key ?? null });
   return { removed: items.length, next };
+}
+
+/**
+ * Takes one dead letter out of the queue.
+ *
+ * @param ofRun true: only one of a run counts
+ * @throws EngineError `not_found`
+ */
+export async function removeOneDeadLetter(tx: Tx, id: string, ofRun: boolean): Promise<void> {
+  const { removed } = await removeDeadLetters(tx, { dlqIds: [id], count: 1, ofRuns: ofRun });
+  if (removed === 0) throw notFound(`dead letter ${id}`);
 }
 
 /** The dead letter of a run, or of a message that belongs to none. */

@@ -1,4 +1,5 @@
 import { deadLetters } from "../queries/lists.ts";
+import { EngineError } from "../rules/engine-error.ts";
 import type { Options } from "../rules/options.ts";
 import type { QueueLimits } from "../rules/queue.ts";
 import { republish } from "../rules/republish.ts";
@@ -31,4 +32,23 @@ export async function retryDeadLetters(
     return { id: again.id, url: again.url };
   });
   return { messages, next };
+}
+
+/**
+ * Publishes the message of one dead letter again.
+ *
+ * @throws EngineError `not_found` for one of a run; `limit_reached` for one queue too many
+ */
+export async function retryDeadLetter(
+  tx: Tx,
+  dlqId: string,
+  options: Options,
+  limits: Partial<QueueLimits>,
+): Promise<RetriedMessages["messages"][number]> {
+  const [message] = (await retryDeadLetters(tx, { dlqIds: [dlqId], count: 1 }, options, limits)).messages;
+  if (message) return message;
+  throw new EngineError(
+    "not_found",
+    `dead letter ${dlqId} of a message not found; that of a workflow run is resumed or restarted`,
+  );
 }

@@ -1,4 +1,4 @@
-import { limitReached } from "../rules/engine-error.ts";
+import { limitReached, notFound } from "../rules/engine-error.ts";
 import type { PublishRequest } from "../rules/new-message.ts";
 import type { OptionLimits } from "../rules/options.ts";
 import {
@@ -64,16 +64,15 @@ async function putSchedule(tx: Tx, schedule: NewSchedule, limits: ScheduleLimits
   if (next !== undefined) tx.wakeAt(next);
 }
 
-/** Pauses a schedule, or resumes it: ticks are skipped while it is paused. @returns false when there is no such schedule */
-export async function pauseSchedule(tx: Tx, id: string, paused: boolean): Promise<boolean> {
+/** Pauses a schedule, or resumes it: ticks are skipped while it is paused. @throws EngineError `not_found` */
+export async function pauseSchedule(tx: Tx, id: string, paused: boolean): Promise<void> {
   const schedule = await scheduleOf(tx, id);
-  if (!schedule) return false;
+  if (!schedule) throw notFound(`schedule ${id}`);
   // To resume a schedule that runs changes nothing: its next time stays.
-  if (schedule.paused === paused) return true;
+  if (schedule.paused === paused) return;
   const next = nextOf({ cron: schedule.cron, paused }, tx.now);
   await tx.run(
     sql`UPDATE schedules SET paused = ${paused ? 1 : 0}, next_at = ${next ?? null} WHERE id = ${id}`,
   );
   if (next !== undefined) tx.wakeAt(next);
-  return true;
 }

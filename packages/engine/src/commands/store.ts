@@ -28,12 +28,12 @@ import { type Binding, command, type Operation, query } from "./operation.ts";
 import { publish } from "./publish.ts";
 import { deleteQueue, getQueue, listQueues, pauseQueue, putQueue } from "./queues.ts";
 import { releaseLeases } from "./release-leases.ts";
-import { removeDeadLetters } from "./remove-dead-letters.ts";
+import { removeDeadLetters, removeOneDeadLetter } from "./remove-dead-letters.ts";
 import { renewLeases } from "./renew-leases.ts";
 import { repeatFailedRollbacks } from "./repeat-failed-rollbacks.ts";
 import { resumeRun } from "./resume-run.ts";
 import { resumeRuns } from "./resume-runs.ts";
-import { retryDeadLetters } from "./retry-dead-letters.ts";
+import { retryDeadLetter, retryDeadLetters } from "./retry-dead-letters.ts";
 import { createSchedule, deleteSchedule, listSchedules, pauseSchedule } from "./schedules.ts";
 import { changeSetting, checkWritable, readSetting } from "./settings.ts";
 import { settleDelivery } from "./settle-delivery.ts";
@@ -91,10 +91,12 @@ const OPERATIONS = {
   resumeRun: command(resumeRun),
   resumeRuns: command(resumeRuns),
   retry: command(retryDeadLetters),
+  retryOne: command(retryDeadLetter),
   repeatReport: command(repeatFailureFunction),
   repeatReports: command(repeatFailureFunctions),
   cancelReport: command(cancelFailureFunction),
   repeatRollbacks: command(repeatFailedRollbacks),
+  removeDeadLetter: command(removeOneDeadLetter),
   removeDeadLetters: command(removeDeadLetters),
 
   urlGroups: query(listUrlGroups),
