@@ -4,6 +4,7 @@ import { calling } from "./calling.ts";
 import { claims } from "./claims.ts";
 import { destinations } from "./destinations.ts";
 import { flowing } from "./flowing.ts";
+import { inlining } from "./inlining.ts";
 import { invoking } from "./invoking.ts";
 import { limiting } from "./limiting.ts";
 import { logging } from "./logging.ts";
@@ -24,6 +25,7 @@ export function conformance(name: string, open: () => Promise<Store>): void {
   calling(name, open);
   waiting(name, open);
   invoking(name, open);
+  inlining(name, open);
   flowing(name, open);
   limiting(name, open);
   queueing(name, open);
