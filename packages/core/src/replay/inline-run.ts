@@ -42,6 +42,8 @@ export interface InlineLimits {
 /** An invocation that runs as many steps as it can. */
 export interface InlineInvocation extends Invocation {
   readonly lease: string;
+  /** Milliseconds by which the engine's clock is ahead of this one. The engine says when steps may be tried again. */
+  readonly engineAheadMs: number;
   /** The number of the history's entries. */
   readonly known: number;
   /** The failed attempts in the history. */
@@ -539,7 +541,8 @@ class InlineRun {
 
   /** When the step may be tried again. */
   #retryAt(step: PendingStep): number {
-    return this.#lastAttempt(step)?.retryAt ?? 0;
+    const retryAt = this.#lastAttempt(step)?.retryAt;
+    return retryAt === undefined ? 0 : retryAt - this.#invocation.engineAheadMs;
   }
 
   // A step that begins alone may be what an earlier attempt of the delivery was at, when it ended without an answer.
