@@ -5,6 +5,7 @@ import { runHistory } from "../queries/history.ts";
 import { deadLetters, runs } from "../queries/lists.ts";
 import { logs } from "../queries/logs.ts";
 import { message } from "../queries/read.ts";
+import { runEnd } from "../queries/run-end.ts";
 import type { Settlement } from "../rules/settlement.ts";
 import type { ClaimOrder } from "../store/claim-order.ts";
 import type { Claims, Lease, Settled } from "../store/claims.ts";
@@ -72,6 +73,7 @@ const OPERATIONS = {
   cancelMessages: command(cancelMessages),
   history: query(runHistory),
   runs: query(runs),
+  runEnd: query(runEnd),
   cancelRuns: command(cancelRuns),
   logs: query(logs),
 
