@@ -50,7 +50,7 @@ const QUOTAS: [string, EngineOptions["limits"], (over: boolean) => Promise<unkno
     "retries",
     { retries: 5 },
     (over) => client.publish({ url, retries: over ? 6 : 5 }),
-    /Upstash-Retries is 6/,
+    /Upstash-Retries must be at most 5; got 6/,
   ],
   [
     "retries of a report",
@@ -60,57 +60,57 @@ const QUOTAS: [string, EngineOptions["limits"], (over: boolean) => Promise<unkno
         url,
         headers: { "Upstash-Callback": url, "Upstash-Callback-Retries": over ? "6" : "5" },
       }),
-    /Upstash-Callback-Retries is 6/,
+    /Upstash-Callback-Retries must be at most 5; got 6/,
   ],
   [
     "delay",
     { delay: 60_000 },
     (over) => client.publish({ url, delay: over ? 61 : 60 }),
-    /Upstash-Delay asks for 61 s/,
+    /Upstash-Delay must be at most 60 s; got 61 s/,
   ],
   [
     "not before",
     { delay: 60_000 },
     (over) => client.publish({ url, notBefore: Math.floor(engine.clock.now() / SECOND) + (over ? 90 : 30) }),
-    /Upstash-Not-Before asks for/,
+    /Upstash-Not-Before must be at most 60 s/,
   ],
   [
     "delay of a schedule's messages",
     { delay: 60_000 },
     (over) => client.schedules.create({ destination: url, cron: "* * * * *", delay: over ? 61 : 60 }),
-    /Upstash-Delay asks for 61 s/,
+    /Upstash-Delay must be at most 60 s; got 61 s/,
   ],
   [
     "queues",
     { queues: 1 },
     (over) => client.queue({ queueName: over ? "b" : "a" }).upsert({}),
-    /1 queues already/,
+    /queue limit reached \(1\)/,
   ],
   [
     "queues that messages make",
     { queues: 1 },
     (over) => client.queue({ queueName: over ? "b" : "a" }).enqueue({ url }),
-    /1 queues already/,
+    /queue limit reached \(1\)/,
   ],
   [
     "parallelism of a queue",
     { queueParallelism: 2 },
     (over) => client.queue({ queueName: "a" }).upsert({ parallelism: over ? 3 : 2 }),
-    /parallelism is 3/,
+    /parallelism must be at most 2; got 3/,
   ],
   [
     "schedules",
     { schedules: 1 },
     (over) => client.schedules.create({ destination: url, cron: "* * * * *", scheduleId: over ? "b" : "a" }),
-    /1 schedules already/,
+    /schedule limit reached \(1\)/,
   ],
   [
     "endpoints of a URL group",
     { endpoints: 2 },
     (over) => group("g", over ? 3 : 2),
-    /3 endpoints, more than the 2/,
+    /at most 2 endpoints; got 3/,
   ],
-  ["URL groups", { urlGroups: 1 }, (over) => group(over ? "b" : "a", 1), /1 url groups already/],
+  ["URL groups", { urlGroups: 1 }, (over) => group(over ? "b" : "a", 1), /url group limit reached \(1\)/],
 ];
 
 describe("a quota, by the official client", () => {
@@ -136,7 +136,7 @@ describe("a quota, by the official client", () => {
       { url, body: "12345", retries: 5 },
     ]);
     expect(answers).toEqual([
-      { error: expect.stringContaining("Upstash-Retries is 6") },
+      { error: expect.stringContaining("Upstash-Retries must be at most 5; got 6") },
       { error: expect.stringContaining("6 bytes") },
       { messageId: expect.any(String), url },
     ]);

@@ -40,6 +40,7 @@ export type {
 } from "./api/publish-options.ts";
 export type { HistoryOptions, RunInfo, RunPage, RunsApi, WaitOptions } from "./api/runs.ts";
 export type { ScheduleInfo, SchedulesApi } from "./api/schedules.ts";
+export type { KeysApi, UpkeepApi } from "./api/upkeep.ts";
 export type { EndpointOptions, UrlGroupInfo, UrlGroupsApi } from "./api/url-groups.ts";
 export type { Store, StoreSettings } from "./commands/store.ts";
 export type { DestinationRules } from "./delivery/policy.ts";
@@ -52,5 +53,6 @@ export { EngineError, type EngineErrorCode, type EngineErrorFacts } from "./rule
 export type { EngineEvent } from "./rules/event.ts";
 export type { Reply } from "./rules/message.ts";
 export { createServer, type ServerOptions, type Tenant } from "./server.ts";
+export type { Backup } from "./store/maintenance.ts";
 export { StoreUnavailable } from "./store/unavailable.ts";
 export { systemClock } from "./system-clock.ts";

@@ -1,5 +1,5 @@
 import { checkOptions } from "@perdure/core/protocol";
-import { releaseAll } from "./commands/claim.ts";
+import { releaseAllLeases } from "./commands/release-leases.ts";
 import { createStore, type Store, type StoreSettings } from "./commands/store.ts";
 import { GroupCommit } from "./store/group-commit.ts";
 import { copyDatabase } from "./store/sqlite/backup.ts";
@@ -43,7 +43,7 @@ export function openSqlite(file: string, options: SqliteSettings = {}): SqliteSt
   const driver = new GroupCommit(database, database.reader());
   // The file is this process's alone: the owners of all leases are gone. Their attempts count as not made.
   // Where that can't be written, their leases run out by themselves.
-  driver.write((tx) => releaseAll(withoutWakeUps(tx), now() + CRASH_GRACE)).catch(() => {});
+  driver.write((tx) => releaseAllLeases(withoutWakeUps(tx), now() + CRASH_GRACE)).catch(() => {});
   return createSqliteStore(driver, settings);
 }
 

@@ -14,7 +14,20 @@ const MESSAGE = "msg_";
  * ```
  */
 export function randomId(length = 21): string {
-  return toBase64Url(crypto.getRandomValues(new Uint8Array(length))).slice(0, length);
+  return toBase64Url(randomBytes(length)).slice(0, length);
+}
+
+/** Bytes for several ids: asking the platform for each id costs as much as the rest of a step. */
+const pool = new Uint8Array(1024);
+let used = pool.length;
+
+function randomBytes(length: number): Uint8Array {
+  if (used + length > pool.length) {
+    crypto.getRandomValues(pool);
+    used = 0;
+  }
+  used += length;
+  return pool.subarray(used - length, used);
 }
 
 /**

@@ -1,3 +1,4 @@
+import { checkOptions } from "@perdure/core/protocol";
 import { flows as flowRoutes } from "../http/flows.ts";
 import { queues as queueRoutes } from "../http/queues.ts";
 import type { Answer } from "./answer.ts";
@@ -186,6 +187,7 @@ export function createQueuesApi({ call }: Caller): QueuesApi {
     list: () => call(GET),
     get: (queue) => call(QUEUE.GET, { params: { queue } }),
     async upsert(queueName, options = {}) {
+      checkOptions<QueueOptions, "parallelism paused">("queues.upsert", options, "parallelism paused");
       await call(POST, { body: { ...options, queueName } });
     },
     async pause(queue) {

@@ -24,6 +24,7 @@ import {
 } from "./publish-options.ts";
 import { createRunsApi, type RunsApi } from "./runs.ts";
 import { createSchedulesApi, type SchedulesApi } from "./schedules.ts";
+import { createUpkeepApi, type UpkeepApi } from "./upkeep.ts";
 import { createUrlGroupsApi, type UrlGroupsApi } from "./url-groups.ts";
 
 /** The answer to a message. */
@@ -47,7 +48,7 @@ export type BatchResult = Published | readonly Published[] | Output<typeof error
  * A refusal is an `EngineError`, and a call that is written wrong a `TypeError`. While the database can't be written,
  * methods throw `StoreUnavailable`.
  */
-export interface EngineApi {
+export interface EngineApi extends UpkeepApi {
   /**
    * Publishes a message to a URL, or one to each endpoint of a URL group.
    *
@@ -147,5 +148,6 @@ export function createApi(service: Service, begin: () => void): EngineApi {
     queues: createQueuesApi(caller),
     flows: createFlowsApi(caller),
     urlGroups: createUrlGroupsApi(caller),
+    ...createUpkeepApi(caller),
   };
 }

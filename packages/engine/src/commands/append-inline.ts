@@ -3,6 +3,7 @@ import type { AppendInline } from "../rules/inline-append.ts";
 import type { RunState } from "../rules/run.ts";
 import type { InProgress, RunLease } from "../rules/run-lease.ts";
 import { type RunRow, toRun } from "../store/tables/rows.ts";
+import { IS_LIVE } from "../store/tables/runs.ts";
 import { sql, type Tx } from "../store/tx.ts";
 import { insertInline } from "./insert-inline.ts";
 
@@ -23,7 +24,7 @@ export async function appendInline(
   const row = await tx.one<RunRow & { readonly last: number }>(
     sql`UPDATE runs SET inline = 1, in_progress = ${JSON.stringify(inProgress)}
       WHERE id = ${runId} AND created_at = ${createdAt} AND lease = ${number} AND holder IS NOT NULL
-        AND state = 'RUN_STARTED'
+        AND ${IS_LIVE}
       RETURNING *, (SELECT max(position) FROM entries WHERE run = runs.key) AS last`,
   );
   if (!row) return refusal(tx, lease);

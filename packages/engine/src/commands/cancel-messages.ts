@@ -1,24 +1,23 @@
 import { Conditions, whereMessage } from "../queries/conditions.ts";
 import type { CanceledMessages, MessageQuery } from "../store/lists.ts";
+import { IS_UNFINISHED } from "../store/tables/due.ts";
 import { sql, type Tx } from "../store/tx.ts";
-import { cancelMessage } from "./cancel.ts";
+import { cancelMessage } from "./cancel-message.ts";
 
-/**
- * Cancels messages that are not at their end, the newest first, `count` at most, and the runs that are left with nothing
- * pending.
- */
+/** Cancels the messages that match and aren't at their end, the newest first, `query.count` at most. */
 export async function cancelMessages(tx: Tx, query: MessageQuery): Promise<CanceledMessages> {
-  const found = await pending(tx, query);
+  const found = await findUnfinished(tx, query);
   const rows = found.slice(0, query.count);
-  // A message may be gone by now, with the run whose last other message it was.
+  // A message may have ended with the run whose last other message this loop has cancelled.
   for (const { id } of rows) await cancelMessage(tx, id);
   const next = found.length > rows.length ? rows.at(-1)?.seq : undefined;
   return { canceled: rows.length, next };
 }
 
-async function pending(tx: Tx, query: MessageQuery): Promise<{ seq: number; id: string }[]> {
+/** The messages that match, and one more when there is another page. */
+async function findUnfinished(tx: Tx, query: MessageQuery): Promise<{ seq: number; id: string }[]> {
   const where = new Conditions();
-  where.all(sql`due.status <> 'withdrawn'`);
+  where.all(IS_UNFINISHED);
   whereMessage(where, query);
   where.oneOf(sql`messages.host`, query.hosts);
   where.oneOf(sql`messages.path`, query.paths);

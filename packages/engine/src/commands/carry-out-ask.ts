@@ -3,10 +3,10 @@ import type { Ask } from "../rules/inline-records.ts";
 import type { Run } from "../rules/run.ts";
 import type { NewSleep } from "../rules/wait.ts";
 import { sql, type Tx } from "../store/tx.ts";
-import { insertMessage } from "./messages.ts";
+import { insertMessage } from "./insert-message.ts";
 import { recordStep } from "./record-step.ts";
 import { startRun } from "./start-run.ts";
-import { wait } from "./waits.ts";
+import { startWait } from "./start-wait.ts";
 
 /** The id on the wire of the plan of a step that the engine does. The log finds a call by it. */
 export function messageOfAsk(ask: Ask): string {
@@ -30,7 +30,7 @@ export async function carryOut(tx: Tx, run: Run, ask: Ask): Promise<void> {
       await startRun(tx, ask.start);
       return;
     case "wait":
-      await wait(tx, ask.wait);
+      await startWait(tx, ask.wait);
       return;
     case "sleep":
       return sleep(tx, run, ask.sleep);

@@ -5,8 +5,8 @@ import type { Run } from "../rules/run.ts";
 import * as inOrder from "../store/in-order.ts";
 import type { DeadLetterQuery, ResumedRuns } from "../store/lists.ts";
 import type { Tx } from "../store/tx.ts";
-import { cancelMessage } from "./cancel.ts";
-import { repeatReport } from "./dead-letters.ts";
+import { cancelMessage } from "./cancel-message.ts";
+import { repeatReport } from "./repeat-report.ts";
 
 /**
  * Calls a failure function again that failed itself, or was cancelled.

@@ -1,19 +1,22 @@
-import { begunAt, type FlowChange, type FlowControl, pin } from "../rules/flow-control.ts";
+import { EngineError } from "../rules/engine-error.ts";
+import { begunAt, type FlowChange, type FlowControl, pinLimits } from "../rules/flow-control.ts";
+import { STATUS } from "../rules/message-status.ts";
 import * as inOrder from "../store/in-order.ts";
+import { type FlowRow, flowOf, IS_ADMITTED, toLimits } from "../store/tables/flows.ts";
 import { POSITION, type Sql, sql, type Tx } from "../store/tx.ts";
-import { type FlowRow, flowOf, IN_FLIGHT, releaseAllWaiting, toLimits } from "./flow-limits.ts";
+import { releaseAllThrottled } from "./release-throttled.ts";
 
-/** The period of a key that no message has set. */
-const PERIOD = 1000;
+/** Milliseconds of a period of a key that no message has named yet. */
+const DEFAULT_PERIOD = 1000;
 
-/** Rows that are looked at to count who waits for room: however many there are, it takes milliseconds. */
+/** Rows that the engine reads at most to count the messages that wait for room: it takes milliseconds. */
 const MAX_COUNTED = 10_000;
 
 /** Numbers of messages, {@link MAX_COUNTED} each at most. */
 export interface RoomWaiters {
   /** Due, but not begun. */
   readonly due: number;
-  /** Set aside, because their destination has no room. */
+  /** Held back, because their destination has no room. */
   readonly aside: number;
 }
 
@@ -32,8 +35,8 @@ export async function getFlow(tx: Tx, key: string): Promise<FlowControl | undefi
 
 async function toFlow(tx: Tx, row: FlowRow): Promise<FlowControl> {
   const { active, waiting } = (await tx.one<{ active: number; waiting: number }>(sql`SELECT
-    (SELECT count(*) FROM due WHERE flow_key = ${row.key} AND ${IN_FLIGHT}) AS active,
-    (SELECT count(*) FROM due WHERE flow_key = ${row.key} AND status = 'throttled') AS waiting`)) as {
+    (SELECT count(*) FROM due WHERE flow_key = ${row.key} AND ${IS_ADMITTED}) AS active,
+    (SELECT count(*) FROM due WHERE flow_key = ${row.key} AND status = ${STATUS.throttled}) AS waiting`)) as {
     active: number;
     waiting: number;
   };
@@ -50,7 +53,7 @@ async function toFlow(tx: Tx, row: FlowRow): Promise<FlowControl> {
   };
 }
 
-/** Messages without a key that wait for nothing but room. Of many, only the first are looked at. */
+/** Counts the messages without a key that wait for room and for nothing else, among the first that are due. */
 export async function waitingForRoom(tx: Tx): Promise<RoomWaiters> {
   const count = async (where: Sql, of: Sql): Promise<number> => {
     const row = await tx.one<{ count: number }>(
@@ -61,48 +64,51 @@ export async function waitingForRoom(tx: Tx): Promise<RoomWaiters> {
     return row?.count ?? 0;
   };
   return {
-    // With a lease that ran out it isn't room that a message waits for.
-    due: await count(sql`at <= ${tx.now}`, sql`status <> 'delivering'`),
-    aside: await count(sql`destination IS NOT NULL`, sql`status = 'deferred'`),
+    // A message whose lease has run out doesn't wait for room.
+    due: await count(sql`at <= ${tx.now}`, sql`status <> ${STATUS.delivering}`),
+    aside: await count(sql`destination IS NOT NULL`, sql`status = ${STATUS.deferred}`),
   };
 }
 
-/** Changes a key. A pause or a pin makes a key that isn't there yet. @returns false when there is none, and nothing changed */
-export async function changeFlow(tx: Tx, key: string, change: FlowChange): Promise<boolean> {
+/** Changes a key. A pause or a pin creates a key that doesn't exist. @throws EngineError `not_found` */
+export async function changeFlow(tx: Tx, key: string, change: FlowChange): Promise<void> {
   if (!(await flowOf(tx, key))) {
-    if (change.kind !== "pause" && change.kind !== "pin") return false;
-    await tx.run(sql`INSERT INTO flows (key, period) VALUES (${key}, ${PERIOD})`);
+    if (change.kind !== "pause" && change.kind !== "pin") throw unused(key);
+    await tx.run(sql`INSERT INTO flows (key, period) VALUES (${key}, ${DEFAULT_PERIOD})`);
   }
   await tx.run(sql`UPDATE flows SET used_at = ${tx.now} WHERE key = ${key}`);
   const row = await flowOf(tx, key);
-  if (!row) return false;
+  if (!row) throw unused(key);
   switch (change.kind) {
     case "pause":
       await tx.run(sql`UPDATE flows SET paused = 1, wake_at = NULL WHERE key = ${key}`);
-      return true;
+      return;
     case "resume":
       await tx.run(sql`UPDATE flows SET paused = 0 WHERE key = ${key}`);
       break;
     case "pin":
-      await pinLimits(tx, row, change);
+      await pinFlow(tx, row, change);
       await resetRate(tx, key);
       break;
     case "unpin":
       if (change.parallelism) await tx.run(sql`UPDATE flows SET pinned_parallelism = 0 WHERE key = ${key}`);
       if (change.rate) await tx.run(sql`UPDATE flows SET pinned_rate = 0 WHERE key = ${key}`);
-      return true;
+      return;
     case "reset":
       await resetRate(tx, key);
       break;
     default:
       return change satisfies never;
   }
-  if (await releaseAllWaiting(tx, key)) tx.wakeAt(tx.now);
-  return true;
+  if (await releaseAllThrottled(tx, key)) tx.wakeAt(tx.now);
 }
 
-async function pinLimits(tx: Tx, row: FlowRow, change: Extract<FlowChange, { kind: "pin" }>): Promise<void> {
-  const pinned = pin(toLimits(row), change);
+function unused(key: string): EngineError {
+  return new EngineError("not_found", `flow control key ${key} not found: no message has used it`);
+}
+
+async function pinFlow(tx: Tx, row: FlowRow, change: Extract<FlowChange, { kind: "pin" }>): Promise<void> {
+  const pinned = pinLimits(toLimits(row), change);
   await tx.run(sql`UPDATE flows SET parallelism = ${pinned.parallelism ?? null}, rate = ${pinned.rate ?? null}, period = ${pinned.period}, pinned_parallelism = ${pinned.pinnedParallelism ? 1 : 0}, pinned_rate = ${pinned.pinnedRate ? 1 : 0}
      WHERE key = ${row.key}`);
 }

@@ -1,8 +1,12 @@
+import type { MessageKind } from "../rules/message.ts";
+import { STATUS } from "../rules/message-status.ts";
 import type { Run } from "../rules/run.ts";
 import { formatLease } from "../rules/run-lease.ts";
 import { FIRST_RECORD, lastEntry } from "../store/tables/entries.ts";
 import type { MessageRow } from "../store/tables/rows.ts";
 import { sql, type Tx } from "../store/tx.ts";
+
+const STEP: MessageKind = "step";
 
 /** The rights of a delivery of a live run. */
 export type Offer =
@@ -74,7 +78,7 @@ export async function endHold(tx: Tx, { run, seq }: Pick<MessageRow, "run" | "se
 export async function endAllHolds(tx: Tx): Promise<void> {
   await tx.run(
     sql`UPDATE runs SET holder = NULL WHERE holder IS NOT NULL
-      AND key IN (SELECT run FROM due WHERE status = 'delivering' AND kind = 'step')`,
+      AND key IN (SELECT run FROM due WHERE status = ${STATUS.delivering} AND kind = ${STEP})`,
   );
 }
 

@@ -10,7 +10,7 @@ import { decideAttempt } from "../rules/step-attempt.ts";
 import { entriesAfter, insertBareEntry, type PlacedEntry, toEntry } from "../store/tables/entries.ts";
 import type { Tx } from "../store/tx.ts";
 import { carryOut, messageOfAsk } from "./carry-out-ask.ts";
-import { addWebhook } from "./waits.ts";
+import { openWebhook } from "./open-webhook.ts";
 
 /** The entries that an invocation appends, and the position up to which it knows the history. */
 export interface InlineEntries {
@@ -81,7 +81,7 @@ async function insertEntry(tx: Tx, run: Run, { entry, body }: Stored): Promise<v
       return recordAttempt(tx, run.id, JSON.parse(toText(body)));
     case "result": {
       const { stepName: step, stepType, out, startedAt, durationMs } = entry.record;
-      await addWebhook(tx, run.key, entry.record);
+      await openWebhook(tx, run.key, entry.record);
       tx.count({ of: "inline", state: "steps", count: 1 });
       tx.record({
         type: "step.recorded",

@@ -5,12 +5,15 @@ import { hasFeature, type Run } from "../rules/run.ts";
 import { history } from "../store/tables/entries.ts";
 import { type MessageRow, toMessage } from "../store/tables/rows.ts";
 import { insert, sql, type Tx } from "../store/tx.ts";
-import { insertMessage } from "./messages.ts";
+import { insertMessage } from "./insert-message.ts";
 import { reportRunFailure } from "./report-failure.ts";
 
 /**
- * Enters a failed message, and the run that it is a delivery of, in the dead letter queue, and stores the message that
- * reports the failure.
+ * Stores the dead letter of a failed message, and of the run that it is a delivery of:
+ *
+ * 1. The dead letter keeps the failure. Its id is the time of the failure and its key.
+ * 2. A report of the failure is stored, where the run or the message has one.
+ * 3. The dead letter names its report, and the run its dead letter.
  *
  * @returns the dead letter's id
  */

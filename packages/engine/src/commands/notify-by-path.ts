@@ -3,7 +3,7 @@ import { toId } from "../rules/field.ts";
 import { latestRun } from "../store/tables/runs.ts";
 import type { Tx } from "../store/tx.ts";
 import type { NotifyResult } from "../store/waits.ts";
-import { notify } from "./waits.ts";
+import { notifyEvent } from "./notify-event.ts";
 
 /** An event whose path may begin with a run's id, decoded. */
 export interface EventPath {
@@ -22,7 +22,7 @@ export interface EventPath {
 export async function notifyByPath(tx: Tx, path: EventPath, data: Uint8Array): Promise<NotifyResult> {
   const { runId, eventId, whole } = path;
   const known = isRunId(runId) || (await latestRun(tx, runId)) !== undefined;
-  return notify(
+  return notifyEvent(
     tx,
     known ? { runId, eventId: toId(eventId, "event id"), data } : { eventId: toId(whole, "event id"), data },
   );

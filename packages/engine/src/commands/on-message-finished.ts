@@ -2,11 +2,11 @@ import type { Outcome } from "../rules/message-status.ts";
 import type { MessageRow } from "../store/tables/rows.ts";
 import { sql, type Tx } from "../store/tx.ts";
 import { leavePlace } from "./queue-places.ts";
-import { recordTickState } from "./schedules.ts";
+import { recordTickState } from "./record-tick-state.ts";
 
 /**
- * Updates a message's queue and schedule after its end. Callers call it after each change that may have ended the message,
- * with the message as it was before.
+ * Frees the place of a message that has ended, and records its outcome in its schedule. Callers call it after each change
+ * that may have ended the message, with the row from before the change.
  */
 export async function onMessageFinished(
   tx: Tx,

@@ -1,7 +1,8 @@
 import { type CallType, isKeyOf, keyOf, stepOfKey } from "@perdure/core/protocol";
+import { type Outcome, UNDELIVERED } from "../rules/message-status.ts";
 import type { Run } from "../rules/run.ts";
 import * as inOrder from "../store/in-order.ts";
-import { sql, type Tx } from "../store/tx.ts";
+import { constants, sql, type Tx } from "../store/tx.ts";
 
 /** An entry of a run that has failed. */
 export interface OldEntry {
@@ -75,11 +76,11 @@ async function asked(tx: Tx, run: number, entries: readonly OldEntry[]): Promise
   return [...waits, ...calls].map(({ record }) => stepOfKey(record));
 }
 
-/** True when the entry's message was delivered. The store deletes delivered messages after a while, and keeps the others. */
+/** Whether an entry's message was delivered. The engine deletes delivered messages after a while, and keeps the others. */
 async function wasDelivered(tx: Tx, { message }: OldEntry): Promise<boolean> {
   return (
     (await tx.one(
-      sql`SELECT 1 FROM messages WHERE id = ${message} AND outcome IN ('FAILED', 'CANCELLED')`,
+      sql`SELECT 1 FROM messages WHERE id = ${message} AND outcome IN (${constants<Outcome>(...UNDELIVERED)})`,
     )) === undefined
   );
 }

@@ -4,15 +4,15 @@ import * as inOrder from "../store/in-order.ts";
 import type { Receipt } from "../store/receipt.ts";
 import type { Tx } from "../store/tx.ts";
 import { appendRecord } from "./append-record.ts";
-import { findDuplicate } from "./deduplicate.ts";
-import { insertMessage } from "./messages.ts";
-import { ensureQueue } from "./queue-places.ts";
+import { ensureQueue } from "./ensure-queue.ts";
+import { findDuplicate } from "./find-duplicate.ts";
+import { insertMessage } from "./insert-message.ts";
 import { receipt } from "./receipt.ts";
 import { startRun } from "./start-run.ts";
 
 type Limits = Partial<QueueLimits>;
 
-/** Stores what is published: messages, starts of runs, and records and calls of live runs. All of it, or nothing. */
+/** Stores what a request publishes: messages, starts of runs, and records and calls of live runs. All of it, or nothing. */
 export async function publish(tx: Tx, commands: readonly Command[], limits: Limits = {}): Promise<Receipt[]> {
   return inOrder.map(commands, (command) => publishOne(tx, command, limits));
 }

@@ -1,11 +1,15 @@
+import { notFound } from "../rules/engine-error.ts";
+import { BEFORE_ADMISSION, type DueStatus, STATUS } from "../rules/message-status.ts";
 import { DEFAULT_PARALLELISM, type Queue, type QueueChange, type QueueLimits } from "../rules/queue.ts";
 import * as inOrder from "../store/in-order.ts";
-import { finishMessages, RESUME, suspend } from "../store/tables/due.ts";
+import { finishMessages, holdBackOn, letGoOn } from "../store/tables/due.ts";
 import { logStates } from "../store/tables/logs.ts";
-import { sql, type Tx } from "../store/tx.ts";
-import { releaseWaiting } from "./flow-limits.ts";
-import { admitNext, ensureQueue, type QueueRow, queueOf, takenPlaces } from "./queue-places.ts";
-import { recordTickState } from "./schedules.ts";
+import { countTakenPlaces, type QueueRow, queueOf } from "../store/tables/queues.ts";
+import { constants, sql, type Tx } from "../store/tx.ts";
+import { ensureQueue } from "./ensure-queue.ts";
+import { givePlaces } from "./queue-places.ts";
+import { recordTickState } from "./record-tick-state.ts";
+import { releaseThrottled } from "./release-throttled.ts";
 
 /** The queues, by name. */
 export async function listQueues(tx: Tx): Promise<Queue[]> {
@@ -19,23 +23,23 @@ export async function getQueue(tx: Tx, name: string): Promise<Queue | undefined>
 }
 
 async function toQueue(tx: Tx, row: QueueRow): Promise<Queue> {
-  const { lag } = (await tx.one<{ lag: number }>(
+  const counted = await tx.one<{ lag: number }>(
     sql`SELECT count(*) AS lag FROM due WHERE queue = ${row.name}`,
-  )) as { lag: number };
+  );
   return {
     name: row.name,
     parallelism: row.parallelism,
     paused: row.paused === 1,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
-    lag,
+    lag: counted?.lag ?? 0,
   };
 }
 
 /**
- * Makes a queue, or changes one.
+ * Creates or changes a queue.
  *
- * @throws EngineError `limit_reached` when it would be one too many
+ * @throws EngineError `limit_reached` when there are as many queues already
  */
 export async function putQueue(
   tx: Tx,
@@ -48,49 +52,48 @@ export async function putQueue(
   await tx.run(
     sql`UPDATE queues SET parallelism = ${parallelism}, updated_at = ${tx.now} WHERE name = ${change.name}`,
   );
-  await giveBack(tx, change.name, parallelism);
+  await takePlacesBack(tx, change.name, parallelism);
   const paused = change.paused ?? old?.paused === 1;
   await pauseQueue(tx, change.name, paused);
 }
 
-/** Pauses a queue, or resumes it. No attempt begins while it is paused. @returns false when there is no such queue */
-export async function pauseQueue(tx: Tx, name: string, paused: boolean): Promise<boolean> {
+/** Pauses a queue, or resumes it. No attempt begins while it is paused. @throws EngineError `not_found` */
+export async function pauseQueue(tx: Tx, name: string, paused: boolean): Promise<void> {
   const changes = await tx.run(
     sql`UPDATE queues SET paused = ${paused ? 1 : 0}, updated_at = ${tx.now} WHERE name = ${name}`,
   );
-  if (changes > 0 && !paused) {
-    const freed = await tx.run(
-      sql`UPDATE due SET ${RESUME} WHERE status = 'queued' AND place = message
-        AND place IN (SELECT message FROM places WHERE queue = ${name})`,
-    );
-    if (freed > 0) tx.wakeAt(tx.now);
-    await admitNext(tx, name);
-  }
-  return changes > 0;
+  if (changes === 0) throw notFound(`queue ${name}`);
+  if (paused) return;
+  const freed = await tx.run(
+    sql`UPDATE due SET ${letGoOn("dequeue")} WHERE status = ${STATUS.queued} AND place = message
+      AND place IN (SELECT message FROM places WHERE queue = ${name})`,
+  );
+  if (freed > 0) tx.wakeAt(tx.now);
+  await givePlaces(tx, name);
 }
 
-/** With fewer places, those that were given last and haven't been used go back. */
-async function giveBack(tx: Tx, name: string, parallelism: number): Promise<void> {
-  const over = (await takenPlaces(tx, name)) - parallelism;
+/** Takes the places back that are over a lower parallelism: those given last, of messages that no attempt has begun. */
+async function takePlacesBack(tx: Tx, name: string, parallelism: number): Promise<void> {
+  const over = (await countTakenPlaces(tx, name)) - parallelism;
   if (over <= 0) return;
   const unused = await tx.all<{ message: number }>(
     sql`SELECT message FROM due WHERE place IN (SELECT message FROM places WHERE queue = ${name})
-      AND place = message AND fence = 0 AND status IN ('scheduled', 'throttled', 'queued')
+      AND place = message AND fence = 0 AND status IN (${constants<DueStatus>(...BEFORE_ADMISSION)})
       ORDER BY message DESC LIMIT ${over}`,
   );
   for (const { message } of unused) {
     await tx.run(sql`DELETE FROM places WHERE message = ${message}`);
-    await tx.run(sql`UPDATE due SET ${suspend("enqueue")}, place = NULL WHERE message = ${message}`);
+    await tx.run(sql`UPDATE due SET ${holdBackOn("enqueue")}, place = NULL WHERE message = ${message}`);
   }
 }
 
-/** Deletes a queue: cancels what isn't being delivered at this moment. What is being delivered goes on without a queue. */
+/** Deletes a queue and cancels its messages, except those in progress, which go on without a queue. */
 export async function deleteQueue(tx: Tx, name: string): Promise<void> {
-  const waiting = sql`queue = ${name} AND status <> 'delivering'`;
+  const waiting = sql`queue = ${name} AND status <> ${STATUS.delivering}`;
   const keys = await tx.all<{ flow_key: string }>(
     sql`SELECT DISTINCT flow_key FROM due WHERE ${waiting} AND flow_key IS NOT NULL`,
   );
-  const ofSchedules = await tx.all<{ id: string; schedule: string }>(
+  const scheduled = await tx.all<{ id: string; schedule: string }>(
     sql`SELECT id, schedule FROM messages
       WHERE seq IN (SELECT message FROM due WHERE ${waiting}) AND schedule IS NOT NULL`,
   );
@@ -105,6 +108,6 @@ export async function deleteQueue(tx: Tx, name: string): Promise<void> {
   await tx.run(sql`UPDATE due SET queue = NULL WHERE queue = ${name}`);
   await tx.run(sql`DELETE FROM places WHERE queue = ${name}`);
   await tx.run(sql`DELETE FROM queues WHERE name = ${name}`);
-  for (const { id, schedule } of ofSchedules) await recordTickState(tx, schedule, id, "FAIL");
-  for (const { flow_key } of keys) if (await releaseWaiting(tx, flow_key)) tx.wakeAt(tx.now);
+  for (const { id, schedule } of scheduled) await recordTickState(tx, schedule, id, "FAIL");
+  for (const { flow_key } of keys) if (await releaseThrottled(tx, flow_key)) tx.wakeAt(tx.now);
 }

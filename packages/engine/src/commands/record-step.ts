@@ -4,23 +4,22 @@ import type { NewMessage } from "../rules/message.ts";
 import { deliveryOf, type Run } from "../rules/run.ts";
 import { insertBareEntry } from "../store/tables/entries.ts";
 import type { Tx } from "../store/tx.ts";
-import { insertEntry } from "./messages.ts";
+import { insertEntry } from "./insert-entry.ts";
 import { wakeRun } from "./wake-run.ts";
 
-/** A step that the engine itself records in a run. */
+/** The record of a step that the engine makes: of a wait, a sleep, an invocation or a call. */
 export interface EngineStep {
   readonly key: string;
   /** The step's record. */
   readonly json: string;
   /** Delivers the record to the endpoint, unless the run is inline. A delivery like the run's others by default. */
   readonly message?: NewMessage;
-  /** The time of a wait was over before its event came. */
+  /** The time of the wait was over before its event came. */
   readonly timedOut?: boolean;
 }
 
 /**
- * Records a step's result that the engine itself has. Its delivery is due now; a run that its endpoint runs inline is
- * woken.
+ * Records a step, unless it is on record. Its delivery is due now; a run that its endpoint runs inline is woken.
  *
  * @param run as it is in this transaction
  */
@@ -33,7 +32,7 @@ export async function recordStep(tx: Tx, run: Run, step: EngineStep): Promise<vo
   if (run.inline) {
     if (!(await insertBareEntry(tx, run.key, { key, callType, body, message: message.id }))) return;
     await wakeRun(tx, run);
-  } else await insertEntry(tx, run, { key, callType, body }, message);
+  } else if (!(await insertEntry(tx, run, { key, callType, body }, message))) return;
   const { stepName, stepType } = JSON.parse(step.json) as { stepName: string; stepType: string };
   tx.record({
     type: "step.recorded",

@@ -2,7 +2,7 @@ import { deadLetter } from "../queries/dead-letter.ts";
 import { EngineError } from "../rules/engine-error.ts";
 import type { Run } from "../rules/run.ts";
 import type { Tx } from "../store/tx.ts";
-import { repeatRollbacks } from "./dead-letters.ts";
+import { repeatRollbacks } from "./repeat-rollbacks.ts";
 
 /**
  * Makes the rollbacks of a failed run again that failed, and nothing else.

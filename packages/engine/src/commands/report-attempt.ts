@@ -2,12 +2,12 @@ import { attemptMessage } from "../rules/report.ts";
 import { isFailed, type Settlement } from "../rules/settlement.ts";
 import { type MessageRow, toMessage } from "../store/tables/rows.ts";
 import type { Tx } from "../store/tx.ts";
-import { insertMessage } from "./messages.ts";
+import { insertMessage } from "./insert-message.ts";
 
 /**
- * Creates the message that reports an attempt, if the publisher has requested a callback.
+ * Stores the report of an attempt, where the message's sender has asked for one.
  *
- * @returns the place of the message that reports it
+ * @returns the key of the report
  */
 export async function reportAttempt(
   tx: Tx,

@@ -1,4 +1,5 @@
 import { isSameUrl, parseFailure } from "@perdure/core/protocol";
+import { stepsUnderWay } from "../queries/steps-under-way.ts";
 import { toText } from "../rules/bytes.ts";
 import { ALARM_DELAY, type Failed, runFailureMessage } from "../rules/failure.ts";
 import type { NewMessage } from "../rules/message.ts";
@@ -7,13 +8,16 @@ import { failureCallbackOf, type Run } from "../rules/run.ts";
 import { history } from "../store/tables/entries.ts";
 import type { MessageRow } from "../store/tables/rows.ts";
 import { GREATEST, sql, type Tx } from "../store/tx.ts";
-import { deferReport, stepsUnderWay } from "./in-flight.ts";
-import { insertMessage } from "./messages.ts";
+import { deferReport } from "./in-flight.ts";
+import { insertMessage } from "./insert-message.ts";
 
 /**
- * Stores the message that calls a failed run's failure function. When it goes to the workflow itself, it also asks for
- * the rollbacks. When it goes to another URL, a second message asks the workflow for them, if there may be any, and the
- * report waits for the end of that one, for {@link ALARM_DELAY} at most.
+ * Stores the report that calls a failed run's failure function:
+ *
+ * 1. A report that goes to the workflow itself also asks for the rollbacks.
+ * 2. A report that goes to another URL goes out at once when the run has no rollbacks.
+ * 3. Otherwise it is an alarm: a second message asks the workflow for the rollbacks, and the alarm waits for the end of
+ *    that message, for {@link ALARM_DELAY} at most.
  *
  * @returns the report's key; undefined when there is no place for the report
  */
@@ -33,7 +37,7 @@ export async function reportRunFailure(
     return callback;
   }
   if (!(await mayRollBack(tx, run, report))) return insertMessage(tx, report, of);
-  // As the run's own deliveries: what was said of the report's is for its place alone.
+  // With the policy of the run's deliveries: the options of the report are for its own URL.
   const own = runFailureMessage(failed, run, { url: run.url, options: undefined }, "rollback");
   const rollback = await insertMessage(tx, own, of);
   await deferReport(tx, run.key, rollback);
@@ -44,9 +48,9 @@ export async function reportRunFailure(
   return alarm;
 }
 
-/** Whether any step on record, or the one under way, may have a rollback. */
+/** Whether any step on record, or the step in progress, may have a rollback. */
 async function mayRollBack(tx: Tx, run: Run, report: NewMessage): Promise<boolean> {
-  // Only an endpoint of our own runtime has rollbacks; it says so with its first answer.
+  // Only an endpoint of Perdure's runtime has rollbacks, and its first answer brings its capabilities.
   if (run.capabilities === undefined) return false;
   const { step } = parseFailure(toText(report.body ?? new Uint8Array()));
   return (

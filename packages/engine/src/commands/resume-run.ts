@@ -2,7 +2,7 @@ import { deadLetters } from "../queries/lists.ts";
 import { EngineError } from "../rules/engine-error.ts";
 import type { ResumedRuns, ResumeRequest } from "../store/lists.ts";
 import type { Tx } from "../store/tx.ts";
-import { resumeRuns } from "./resume.ts";
+import { resumeRuns } from "./resume-runs.ts";
 
 /**
  * Takes one failed run up again, as a new run.

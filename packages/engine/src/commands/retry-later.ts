@@ -1,11 +1,11 @@
 import type { FailedDelivery } from "../rules/settlement.ts";
 import type { Settled } from "../store/claims.ts";
-import { transitionTo } from "../store/tables/due.ts";
+import { statusOn } from "../store/tables/due.ts";
 import { logState } from "../store/tables/logs.ts";
 import type { MessageRow } from "../store/tables/rows.ts";
 import { sql, type Tx } from "../store/tx.ts";
-import { recordFailure } from "./fail-message.ts";
-import { startAlarm } from "./rollbacks.ts";
+import { startAlarm } from "./alarms.ts";
+import { recordFailure } from "./record-failure.ts";
 
 /** Records a failed attempt of a message, and when the next one begins. */
 export async function retryLater(
@@ -16,7 +16,7 @@ export async function retryLater(
 ): Promise<Settled> {
   await recordFailure(tx, row, failure, excerpt);
   await tx.run(
-    sql`UPDATE due SET ${transitionTo("retry")}, at = ${dueAt}, retried = ${row.retried + 1}, owner = NULL
+    sql`UPDATE due SET ${statusOn("retry")}, at = ${dueAt}, retried = ${row.retried + 1}, owner = NULL
       WHERE message = ${row.seq}`,
   );
   await logState(tx, row, "RETRY", { dueAt });

@@ -1,11 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { sql, type Tx } from "../store/tx.ts";
 
-export async function setting(tx: Tx, name: string): Promise<string | undefined> {
+/** A setting, as it was last written. */
+export async function readSetting(tx: Tx, name: string): Promise<string | undefined> {
   return (await tx.one<{ value: string }>(sql`SELECT value FROM settings WHERE name = ${name}`))?.value;
 }
 
-/** Writes it if it is what it was said to be. */
+/** Writes a setting whose value still is `was`. @returns whether it did */
 export async function changeSetting(
   tx: Tx,
   name: string,
@@ -13,18 +14,18 @@ export async function changeSetting(
   value: string,
 ): Promise<boolean> {
   await tx.lock("setting", name);
-  if ((await setting(tx, name)) !== was) return false;
+  if ((await readSetting(tx, name)) !== was) return false;
   await tx.run(
     sql`INSERT INTO settings (name, value) VALUES (${name}, ${value}) ON CONFLICT (name) DO UPDATE SET value = excluded.value`,
   );
   return true;
 }
 
-/** 36 KB, new ones each time: a database doesn't write what is there already. */
+/** Repeats of a random id: 36 KB, new each time, because a database need not write what it has already. */
 const PROBE_REPEATS = 1000;
 
-/** Writes something of no meaning. @throws StoreUnavailable while nothing can be stored */
-export async function probe(tx: Tx): Promise<void> {
+/** Checks that the database can be written, by writing a random value. @throws StoreUnavailable while it can't */
+export async function checkWritable(tx: Tx): Promise<void> {
   const value = randomUUID().repeat(PROBE_REPEATS);
   await tx.run(
     sql`INSERT INTO settings (name, value) VALUES ('probe', ${value}) ON CONFLICT (name) DO UPDATE SET value = excluded.value`,

@@ -1,26 +1,35 @@
 import {
   type AttemptEntry,
+  type CallType,
   type InlineNews,
   isKeyOf,
   newMessageId,
   type StepKey,
   type StepRecord,
 } from "@perdure/core/protocol";
+import { hasPending } from "../queries/pending.ts";
 import { toBytes, toText } from "../rules/bytes.ts";
 import { errorOf, type InvocationEnd } from "../rules/invocation.ts";
 import { stepUnderWay } from "../rules/run-lease.ts";
-import { decideRetry, type FailedDelivery, type RetryTerms, type Settlement } from "../rules/settlement.ts";
+import {
+  decideNextAttempt,
+  type FailedDelivery,
+  type RetryTerms,
+  type Settlement,
+} from "../rules/settlement.ts";
 import { attemptKey, attemptPrefix, openRetries, type StepEvent } from "../rules/step-attempt.ts";
 import type { Settled } from "../store/claims.ts";
 import { entriesAfter, insertBareEntry, lastEntry, type PlacedEntry } from "../store/tables/entries.ts";
 import { sql, type Tx } from "../store/tx.ts";
-import { fail } from "./fail-message.ts";
-import { finishRun, hasPending } from "./finish-run.ts";
+import { failMessage } from "./fail-message.ts";
+import { finishRun } from "./finish-run.ts";
 import { leaveRun } from "./hold-run.ts";
 import { insertInline } from "./insert-inline.ts";
 import { retryLater } from "./retry-later.ts";
 import { finishDelivery, type StepDelivery } from "./step-delivery.ts";
 import { insertDelivery } from "./wake-run.ts";
+
+const ATTEMPT: CallType = "attempt";
 
 /** Milliseconds until a step is delivered again whose endpoint takes its time to be later than the engine does. */
 const CLOCK_DIFFERENCE_MS = 1000;
@@ -81,7 +90,7 @@ async function park(
   const isBehind = news.some((one) => "entry" in one);
   const retryAt = isBehind ? tx.now : await nextRetry(tx, run.key);
   if (retryAt === undefined && !(await hasPending(tx, run.key, row.seq)))
-    return fail(tx, row, stalled, excerpt);
+    return failMessage(tx, row, stalled, excerpt);
   await finishDelivery(tx, row);
   if (retryAt !== undefined) await insertDelivery(tx, run, retryAt);
   return { kind: "recorded" };
@@ -90,7 +99,7 @@ async function park(
 /** When the first of a run's failed steps may be tried again. */
 async function nextRetry(tx: Tx, run: number): Promise<number | undefined> {
   const first = await tx.one<{ position: number | null }>(
-    sql`SELECT min(position) AS position FROM entries WHERE run = ${run} AND call_type = 'attempt'`,
+    sql`SELECT min(position) AS position FROM entries WHERE run = ${run} AND call_type = ${ATTEMPT}`,
   );
   if (!first || first.position === null) return undefined;
   const events = (await entriesAfter(tx, run, first.position - 1)).flatMap(toStepEvent);
@@ -156,7 +165,7 @@ export async function settleFailedInvocation(
   const counted = { ...row, retried };
   return decided.kind === "retry"
     ? retryLater(tx, counted, decided, excerpt)
-    : fail(tx, counted, decided.failure, excerpt);
+    : failMessage(tx, counted, decided.failure, excerpt);
 }
 
 /** @param own retries that the step has asked for before */
@@ -166,7 +175,7 @@ function decideAgain(
   own: number | undefined,
 ): FailedDelivery {
   const { final = true, retries = 0, retryDelay }: Partial<RetryTerms> = terms ?? {};
-  const decided = decideRetry(failure, { final, retries: own ?? retries, retryDelay }, retried);
+  const decided = decideNextAttempt({ failure, retried }, { final, retries: own ?? retries, retryDelay });
   return decided.kind === "retry" && rest.kind === "retry" ? { ...decided, unheard: rest.unheard } : decided;
 }
 

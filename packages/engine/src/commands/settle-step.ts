@@ -1,14 +1,17 @@
+import { hasPending } from "../queries/pending.ts";
+import type { MessageKind } from "../rules/message.ts";
 import { type FailedDelivery, isFailed, type Settlement } from "../rules/settlement.ts";
 import type { Settled } from "../store/claims.ts";
 import { lastEntry } from "../store/tables/entries.ts";
 import { sql, type Tx } from "../store/tx.ts";
-import { fail } from "./fail-message.ts";
-import { hasPending } from "./finish-run.ts";
+import { failMessage } from "./fail-message.ts";
 import { leaveInline, leaveRun } from "./hold-run.ts";
 import { retryLater } from "./retry-later.ts";
 import { settleFailedInvocation, settleInvocation } from "./settle-invocation.ts";
 import { finishDelivery, type StepDelivery } from "./step-delivery.ts";
 import { insertDelivery } from "./wake-run.ts";
+
+const STEP: MessageKind = "step";
 
 /**
  * Records what came of the delivery of a live run's history:
@@ -38,7 +41,7 @@ export async function settleStep(
     throw new TypeError(`The delivery ${row.id} of a run's history can't be settled as ${settlement.kind}.`);
   await leaveRun(tx, run, row.seq, { orderly: true, inline: false });
   if (run.inline) await fallBack(tx, { row, run });
-  if (!(await hasPending(tx, run.key, row.seq))) return fail(tx, row, settlement.stalled, excerpt);
+  if (!(await hasPending(tx, run.key, row.seq))) return failMessage(tx, row, settlement.stalled, excerpt);
   await finishDelivery(tx, row);
   return { kind: "recorded" };
 }
@@ -55,7 +58,7 @@ async function settleFailure(
   await leaveRun(tx, run, row.seq, { orderly: settlement.failure.reply !== undefined, inline: run.inline });
   return settlement.kind === "retry"
     ? retryLater(tx, row, settlement, excerpt)
-    : fail(tx, row, settlement.failure, excerpt);
+    : failMessage(tx, row, settlement.failure, excerpt);
 }
 
 /** The endpoint doesn't run the run inline any more. What has come since the delivery began has no delivery yet. */
@@ -63,7 +66,7 @@ async function fallBack(tx: Tx, { row, run }: StepDelivery): Promise<void> {
   await leaveInline(tx, run);
   const last = await lastEntry(tx, run.key);
   const delivered = await tx.one(
-    sql`SELECT 1 FROM due WHERE run = ${run.key} AND kind = 'step' AND message <> ${row.seq} LIMIT 1`,
+    sql`SELECT 1 FROM due WHERE run = ${run.key} AND kind = ${STEP} AND message <> ${row.seq} LIMIT 1`,
   );
   if (last && last.seq !== row.entry && !delivered) await insertDelivery(tx, run, tx.now);
 }

@@ -1,28 +1,30 @@
 import type { StartRun } from "../rules/command.ts";
 import { EngineError } from "../rules/engine-error.ts";
 import { excerptOf } from "../rules/event.ts";
-import { type Invoker, inherit, type NewRun, type Run, reconfigure } from "../rules/run.ts";
+import { type Invoker, inherit, isLive, type NewRun, type Run, reconfigure } from "../rules/run.ts";
 import { decideStart, type StartDecision } from "../rules/start.ts";
 import type { Receipt } from "../store/receipt.ts";
 import { finishMessages } from "../store/tables/due.ts";
-import { FIRST_RECORD } from "../store/tables/entries.ts";
-import { deadlineOf, insertRun, labelRun, latestRun, notLive } from "../store/tables/runs.ts";
+import { entryMessage, FIRST_RECORD } from "../store/tables/entries.ts";
+import { deadlineOf, insertRun, labelRun, latestRun, lockRun, notLive, runOf } from "../store/tables/runs.ts";
 import { sql, type Tx } from "../store/tx.ts";
-import { releaseWaiting } from "./flow-limits.ts";
-import { entryMessage, insertEntry, insertMessage, lockRun, runOf } from "./messages.ts";
+import { insertEntry } from "./insert-entry.ts";
+import { insertMessage } from "./insert-message.ts";
 import { receipt } from "./receipt.ts";
+import { releaseThrottled } from "./release-throttled.ts";
 
 /**
  * Starts a run, unless the request repeats an earlier one: then the receipt names the run of that one.
  *
- * @throws EngineError `invalid_request` when the run that the request configuresRun, or that invokes it, isn't live
+ * @throws EngineError `conflict` when the run that the request configures, or that invokes it, isn't live
  */
 export async function startRun(tx: Tx, command: StartRun): Promise<Receipt> {
   // 1. Read, under the locks of both runs.
   const { run: newRun, configuresRun } = command;
   const { invoker } = newRun;
-  const live = await lockRun(tx, newRun.id);
-  const latest = live ?? (await latestRun(tx, newRun.id));
+  await tx.lock("run", newRun.id);
+  const latest = await latestRun(tx, newRun.id);
+  const live = latest && isLive(latest) ? latest : undefined;
   const parent = invoker && (await liveInvoker(tx, invoker));
   const child = parent && (await childOf(tx, parent, command));
   // 2. Decide.
@@ -39,7 +41,7 @@ export async function startRun(tx: Tx, command: StartRun): Promise<Receipt> {
   if (decision === "repeat invocation" && child) return child;
   if (decision === "repeat" && latest) return repeated(tx, latest);
   if (decision !== "start") throw await refusal(tx, decision, newRun);
-  const run = await insertRun(tx, newRun, parent);
+  const run = await insertRun(tx, newRun, { parent, previous: latest });
   const entry = { key: FIRST_RECORD, callType: "step", body: command.payload } as const;
   await insertEntry(tx, run, entry, command.message);
   tx.record({ type: "run.started", runId: run.id, url: run.url, payload: excerptOf(command.payload) });
@@ -65,13 +67,13 @@ async function repeated(tx: Tx, run: Run): Promise<Receipt> {
   return receipt({ id, url: run.url }, run, true);
 }
 
-/** The live run that invokes another one. Of several runs with its id, a request may mean one that has ended. */
+/** The live run that invokes another one; `undefined` when the request means an earlier run of its id. */
 async function liveInvoker(tx: Tx, { runId, createdAt }: Invoker): Promise<Run | undefined> {
   const run = await lockRun(tx, runId);
   return run && (createdAt === 0 || createdAt === run.createdAt) ? run : undefined;
 }
 
-/** Finds the run that the step has invoked before. An endpoint that got no answer sends its request again. */
+/** The receipt of what the step has invoked before: an endpoint that hasn't heard the answer repeats the request. */
 async function childOf(tx: Tx, parent: Run, { run }: StartRun): Promise<Receipt | undefined> {
   const key = run.invoker?.key ?? "";
   const row = await tx.one<{ key: number }>(
@@ -83,7 +85,7 @@ async function childOf(tx: Tx, parent: Run, { run }: StartRun): Promise<Receipt 
   return recorded === undefined ? undefined : receipt({ id: recorded, url: run.url }, undefined, true);
 }
 
-/** Replaces the delivery that announced the run by one that the endpoint takes for a start. */
+/** Configures a run that awaits it: replaces the delivery that announced the run by a delivery that starts it. */
 async function configure(tx: Tx, live: Run, command: StartRun): Promise<Receipt> {
   const config = reconfigure(live.config, command.run.config);
   const deadline = deadlineOf(live.createdAt, config);
@@ -100,7 +102,7 @@ async function configure(tx: Tx, live: Run, command: StartRun): Promise<Receipt>
   });
   tx.count({ of: "delivery", state: "DELIVERED", count: changes });
   // The delivery no longer counts toward the limit of its key.
-  if (await releaseWaiting(tx, live.config.flow?.key ?? null)) tx.wakeAt(command.message.createdAt);
+  if (await releaseThrottled(tx, live.config.flow?.key ?? null)) tx.wakeAt(command.message.createdAt);
   const entry = (await tx.one<{ seq: number }>(
     sql`UPDATE entries SET message = ${command.message.id} WHERE run = ${live.key} AND record = ${FIRST_RECORD} RETURNING seq`,
   )) as { seq: number };

@@ -6,42 +6,52 @@ import { deadLetters, runs } from "../queries/lists.ts";
 import { logs } from "../queries/logs.ts";
 import { message } from "../queries/read.ts";
 import { runEnd } from "../queries/run-end.ts";
+import { waiters } from "../queries/waiters.ts";
+import { webhookState } from "../queries/webhook-state.ts";
+import { wholeEntries } from "../queries/whole-entries.ts";
 import type { Settlement } from "../rules/settlement.ts";
 import type { ClaimOrder } from "../store/claim-order.ts";
 import type { Claims, Lease, Settled } from "../store/claims.ts";
 import type { Driver } from "../store/driver.ts";
+import { scheduleOf } from "../store/tables/schedules.ts";
 import { withoutWakeUps } from "../store/tx.ts";
 import { appendInline } from "./append-inline.ts";
-import { cancelMessage, cancelRuns, endRun } from "./cancel.ts";
+import { cancelMessage } from "./cancel-message.ts";
 import { cancelMessages } from "./cancel-messages.ts";
-import { claim, release, renew, wholeEntries } from "./claim.ts";
-import { removeDeadLetters, retry } from "./dead-letters.ts";
+import { cancelRuns } from "./cancel-runs.ts";
+import { claimMessages } from "./claim-messages.ts";
+import { endRun } from "./end-run.ts";
 import { cancelFailureFunction, repeatFailureFunction, repeatFailureFunctions } from "./failure-function.ts";
 import { changeFlow, getFlow, listFlows, waitingForRoom } from "./flow-control.ts";
 import { notifyByPath } from "./notify-by-path.ts";
+import { notifyEvent } from "./notify-event.ts";
 import { type Binding, command, type Operation, query } from "./operation.ts";
 import { publish } from "./publish.ts";
 import { deleteQueue, getQueue, listQueues, pauseQueue, putQueue } from "./queues.ts";
+import { releaseLeases } from "./release-leases.ts";
+import { removeDeadLetters, removeOneDeadLetter } from "./remove-dead-letters.ts";
+import { renewLeases } from "./renew-leases.ts";
 import { repeatFailedRollbacks } from "./repeat-failed-rollbacks.ts";
-import { resumeRuns } from "./resume.ts";
 import { resumeRun } from "./resume-run.ts";
-import { createSchedule, deleteSchedule, getSchedule, listSchedules, pauseSchedule } from "./schedules.ts";
-import { changeSetting, probe, setting } from "./settings.ts";
-import { settle } from "./settle.ts";
+import { resumeRuns } from "./resume-runs.ts";
+import { retryDeadLetter, retryDeadLetters } from "./retry-dead-letters.ts";
+import { createSchedule, deleteSchedule, listSchedules, pauseSchedule } from "./schedules.ts";
+import { changeSetting, checkWritable, readSetting } from "./settings.ts";
+import { settleDelivery } from "./settle-delivery.ts";
+import { startWait } from "./start-wait.ts";
 import { sweep } from "./sweep.ts";
 import { getUrlGroup, listUrlGroups, updateUrlGroup } from "./url-groups.ts";
-import { notify, wait, waiters, webhookState } from "./waits.ts";
 
 const claimAsOwner: Operation<[order: ClaimOrder], Claims> =
   ({ driver, owner }) =>
   (order) =>
     // The dispatcher looks itself at what comes due by its own claim.
-    driver.write((tx) => claim(withoutWakeUps(tx), { ...order, owner }));
+    driver.write((tx) => claimMessages(withoutWakeUps(tx), { ...order, owner }));
 
 const settleLease: Operation<[lease: Lease, settlement: Settlement], Settled> =
   ({ driver, excerptBytes }) =>
   (lease, settlement) =>
-    driver.write((tx) => settle(tx, lease, settlement, { excerpt: excerptBytes }));
+    driver.write((tx) => settleDelivery(tx, lease, settlement, { excerpt: excerptBytes }));
 
 /**
  * Every operation on a database, by the name that its metric has. Each is atomic, and durable when its promise resolves:
@@ -52,8 +62,8 @@ const OPERATIONS = {
   // Publishing, and what a run's endpoint asks for.
   accept: command(publish),
   appendInline: command(appendInline),
-  wait: command(wait),
-  notify: command(notify),
+  wait: command(startWait),
+  notify: command(notifyEvent),
   notifyByPath: command(notifyByPath),
   waiters: query(waiters),
   webhookState: query(webhookState),
@@ -62,8 +72,8 @@ const OPERATIONS = {
   // What the dispatcher asks for.
   claim: claimAsOwner,
   entriesOf: query(wholeEntries),
-  renew: command(renew),
-  release: command(release),
+  renew: command(renewLeases),
+  release: command(releaseLeases),
   settle: settleLease,
   sweep: command(sweep),
 
@@ -82,11 +92,13 @@ const OPERATIONS = {
   deadLetters: query(deadLetters),
   resumeRun: command(resumeRun),
   resumeRuns: command(resumeRuns),
-  retry: command(retry),
+  retry: command(retryDeadLetters),
+  retryOne: command(retryDeadLetter),
   repeatReport: command(repeatFailureFunction),
   repeatReports: command(repeatFailureFunctions),
   cancelReport: command(cancelFailureFunction),
   repeatRollbacks: command(repeatFailedRollbacks),
+  removeDeadLetter: command(removeOneDeadLetter),
   removeDeadLetters: command(removeDeadLetters),
 
   urlGroups: query(listUrlGroups),
@@ -100,7 +112,7 @@ const OPERATIONS = {
   deleteQueue: command(deleteQueue),
 
   schedules: query(listSchedules),
-  schedule: query(getSchedule),
+  schedule: query(scheduleOf),
   createSchedule: command(createSchedule),
   pauseSchedule: command(pauseSchedule),
   deleteSchedule: command(deleteSchedule),
@@ -111,9 +123,9 @@ const OPERATIONS = {
   changeFlow: command(changeFlow),
 
   // The engine's own.
-  setting: query(setting),
+  setting: query(readSetting),
   changeSetting: command(changeSetting),
-  probe: command(probe),
+  probe: command(checkWritable),
   backlog: query(backlog),
 };
 

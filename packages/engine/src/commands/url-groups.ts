@@ -7,7 +7,7 @@ import {
 } from "../rules/url-group.ts";
 import { sql, type Tx } from "../store/tx.ts";
 
-interface TopicRow {
+interface UrlGroupRow {
   readonly name: string;
   readonly created_at: number;
   readonly updated_at: number;
@@ -16,16 +16,16 @@ interface TopicRow {
 }
 
 export async function listUrlGroups(tx: Tx): Promise<UrlGroup[]> {
-  return (await tx.all<TopicRow>(sql`SELECT * FROM url_groups ORDER BY name`)).map(toUrlGroup);
+  return (await tx.all<UrlGroupRow>(sql`SELECT * FROM url_groups ORDER BY name`)).map(toUrlGroup);
 }
 
 export async function getUrlGroup(tx: Tx, name: string): Promise<UrlGroup | undefined> {
-  const row = await tx.one<TopicRow>(sql`SELECT * FROM url_groups WHERE name = ${name}`);
+  const row = await tx.one<UrlGroupRow>(sql`SELECT * FROM url_groups WHERE name = ${name}`);
   return row && toUrlGroup(row);
 }
 
 /**
- * Changes a URL group, or makes or deletes one.
+ * Creates, changes or deletes a URL group.
  *
  * @returns the group as it is now; `undefined` when there is none
  * @throws EngineError `not_found` when there is none to change, `limit_reached` for one over the limits
@@ -39,10 +39,8 @@ export async function updateUrlGroup(
   await tx.lock("group", name);
   const old = await getUrlGroup(tx, name);
   if (!old && change.kind === "add") {
-    const { count } = (await tx.one<{ count: number }>(sql`SELECT count(*) AS count FROM url_groups`)) as {
-      count: number;
-    };
-    if (count >= limits.urlGroups) throw limitReached("url group", limits.urlGroups);
+    const counted = await tx.one<{ count: number }>(sql`SELECT count(*) AS count FROM url_groups`);
+    if ((counted?.count ?? 0) >= limits.urlGroups) throw limitReached("url group", limits.urlGroups);
   }
   const next = changeUrlGroup(name, old, change, limits, tx.now);
   if (!next) {
@@ -57,7 +55,7 @@ export async function updateUrlGroup(
   return next;
 }
 
-function toUrlGroup(row: TopicRow): UrlGroup {
+function toUrlGroup(row: UrlGroupRow): UrlGroup {
   return {
     name: row.name,
     createdAt: row.created_at,

@@ -1,8 +1,13 @@
 import { newMessageId } from "@perdure/core/protocol";
+import type { MessageKind } from "../rules/message.ts";
+import { type DueStatus, STATUS } from "../rules/message-status.ts";
 import { deliveryOf, inherit, type Run } from "../rules/run.ts";
+import { IS_UNFINISHED } from "../store/tables/due.ts";
 import { lastEntry } from "../store/tables/entries.ts";
 import { sql, type Tx } from "../store/tx.ts";
-import { insertMessage } from "./messages.ts";
+import { insertMessage } from "./insert-message.ts";
+
+const STEP: MessageKind = "step";
 
 /**
  * Wakes a run that its endpoint runs inline, after a new entry in its history, or at a due time:
@@ -16,14 +21,14 @@ import { insertMessage } from "./messages.ts";
  */
 export async function wakeRun(tx: Tx, run: Run): Promise<void> {
   if (run.holder !== undefined) return;
-  const next = await tx.one<{ message: number; status: string; at: number | null }>(
-    sql`SELECT message, status, at FROM due WHERE run = ${run.key} AND kind = 'step' AND status <> 'withdrawn' LIMIT 1`,
+  const next = await tx.one<{ message: number; status: DueStatus; at: number | null }>(
+    sql`SELECT message, status, at FROM due WHERE run = ${run.key} AND kind = ${STEP} AND ${IS_UNFINISHED} LIMIT 1`,
   );
   if (!next) {
     await insertDelivery(tx, run, tx.now);
     return;
   }
-  if (next.status !== "scheduled" || next.at === null || next.at <= tx.now) return;
+  if (next.status !== STATUS.scheduled || next.at === null || next.at <= tx.now) return;
   await tx.run(sql`UPDATE due SET at = ${tx.now} WHERE message = ${next.message}`);
   tx.wakeAt(tx.now);
 }

@@ -1,5 +1,4 @@
 import { z } from "zod";
-import { EngineError } from "../rules/engine-error.ts";
 import { toShown } from "../rules/header.ts";
 import type { Run } from "../rules/run.ts";
 import type { CallbackReport, CallbackState, DeadLetter, DeadLetterQuery } from "../store/lists.ts";
@@ -120,9 +119,8 @@ function single(ofRuns: boolean) {
       params: dlqId,
       answers: { 200: deleted },
       async handle({ params: { id } }, { store }) {
-        const { removed } = await store.removeDeadLetters({ dlqIds: [id], count: 1, ofRuns });
-        if (removed === 0) throw unknown(id);
-        return { deleted: removed };
+        await store.removeDeadLetter(id, ofRuns);
+        return { deleted: 1 };
       },
     }),
   };
@@ -143,10 +141,6 @@ export function toDeadLetterQuery(query: Values<typeof DEAD_LETTERS>, ofRuns: bo
     ofRuns: ofRuns || query.source === "workflow",
     ...page,
   };
-}
-
-function unknown(id: string): EngineError {
-  return new EngineError("not_found", `dead letter ${id} not found`);
 }
 
 function deadLetterView(letter: DeadLetter): Output<typeof deadLetter> {

@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { EngineError } from "../rules/engine-error.ts";
 import { type FlowChange, type FlowControl, toPin } from "../rules/flow-control.ts";
 import { GLOBAL_KEY, toShownKey } from "../rules/global-flow.ts";
 import { NAME } from "../rules/name.ts";
+import { known } from "./known.ts";
 import { flag, named, positive, text } from "./parameters.ts";
 import { type Output, type Parameter, type Routes, route } from "./route.ts";
 import { done, seconds, unixTime } from "./schemas.ts";
@@ -46,7 +46,7 @@ export const flows = {
       params: { key: shown },
       answers: { 200: flowControl },
       handle: async ({ params: { key } }, service) =>
-        toView((await service.flows.get(key)) ?? refuseUnknown(key)),
+        toView(known(await service.flows.get(key), `flow control key ${key}`)),
     }),
   },
   "/v2/flowControl/:key/pause": {
@@ -116,11 +116,8 @@ async function change(
   what: FlowChange,
   { store }: Service,
 ): Promise<Output<typeof done>> {
-  return (await store.changeFlow(key, what)) ? {} : refuseUnknown(key);
-}
-
-function refuseUnknown(key: string): never {
-  throw new EngineError("not_found", `flow control key ${key} not found: no message has used it`);
+  await store.changeFlow(key, what);
+  return {};
 }
 
 function toView(flow: FlowControl): Output<typeof flowControl> {

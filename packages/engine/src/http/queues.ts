@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { EngineError } from "../rules/engine-error.ts";
 import { NAME } from "../rules/name.ts";
 import { toQueueChange } from "../rules/queue.ts";
 import { json } from "./json.ts";
+import { known } from "./known.ts";
 import { named } from "./parameters.ts";
 import { type Input, type Routes, route } from "./route.ts";
 import { done, time } from "./schemas.ts";
@@ -50,7 +50,7 @@ export const queues = {
       params,
       answers: { 200: queue },
       handle: async ({ params: { queue: name } }, { store }) =>
-        (await store.queue(name)) ?? refuseUnknown(name),
+        known(await store.queue(name), `queue ${name}`),
     }),
     DELETE: route({
       summary: "Delete a queue, if there is one, and cancel what waits in it",
@@ -85,9 +85,6 @@ async function pause(
   { store }: Service,
   paused: boolean,
 ): Promise<Record<never, never>> {
-  return (await store.pauseQueue(name, paused)) ? {} : refuseUnknown(name);
-}
-
-function refuseUnknown(name: string): never {
-  throw new EngineError("not_found", `queue ${name} not found`);
+  await store.pauseQueue(name, paused);
+  return {};
 }

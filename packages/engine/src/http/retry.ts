@@ -1,6 +1,6 @@
 import { HEADER } from "@perdure/core/protocol";
 import { z } from "zod";
-import { EngineError, invalid } from "../rules/engine-error.ts";
+import { invalid } from "../rules/engine-error.ts";
 import { checkDelays } from "../rules/limits.ts";
 import { OPTION_HEADERS } from "../rules/option-headers.ts";
 import { type Options, readOptions } from "../rules/options.ts";
@@ -35,13 +35,8 @@ export const retries = {
       answers: { 201: sentAgain },
       async handle({ params: { id }, headers, now }, { store, limits }) {
         const changes = readChanges(headers, now, limits);
-        const { messages } = await store.retry({ dlqIds: [id], count: 1 }, changes, limits);
-        const [message] = messages;
-        if (message) return { messageId: message.id };
-        throw new EngineError(
-          "not_found",
-          `dead letter ${id} of a message not found; that of a workflow run is resumed or restarted`,
-        );
+        const message = await store.retryOne(id, changes, limits);
+        return { messageId: message.id };
       },
     }),
   },

@@ -130,8 +130,6 @@ function branchView({ record, entry }: Branch, log: RunLog, rest: Rest): StepVie
     ...commonView(entry, run),
     concurrent: record.concurrent,
     ...(record.out === undefined ? {} : { out: shownBody(record.out, run) }),
-    ...(record.sleepFor === undefined ? {} : { sleepFor: record.sleepFor }),
-    ...(record.sleepUntil === undefined ? {} : { sleepUntil: record.sleepUntil }),
     ...kindFields(log, id, record),
     state: plan ? planState(message, busy, run) : "STEP_SUCCESS",
     ...(record.startedAt === undefined ? {} : { startedAt: Math.floor(record.startedAt) }),

@@ -92,7 +92,6 @@ async function end(
   const response = cancel || body.length === 0 ? undefined : new TextDecoder().decode(body);
   const state = cancel ? "RUN_CANCELED" : "RUN_SUCCESS";
   const end = await service.store.endRun(runId, { state, response });
-  if (end === "unknown") throw new EngineError("not_found", `workflow run ${runId} not found`);
   return { cancelled: end === "ended" && cancel ? 1 : 0 };
 }
 

@@ -1,11 +1,11 @@
 import { HEADER } from "@perdure/core/protocol";
 import { z } from "zod";
-import { EngineError } from "../rules/engine-error.ts";
 import { toHeaderMap } from "../rules/header.ts";
 import { DEFAULT_RETRIES } from "../rules/message.ts";
 import { OPTION_HEADERS } from "../rules/option-headers.ts";
 import { describeSchedule, type Schedule } from "../rules/schedule.ts";
 import { raw } from "./json.ts";
+import { known } from "./known.ts";
 import { destination, named } from "./parameters.ts";
 import { toPublishRequest } from "./published.ts";
 import { type Output, type Routes, route } from "./route.ts";
@@ -61,9 +61,7 @@ export const schedules = {
       params,
       answers: { 200: schedule },
       async handle({ params: { schedule: id } }, { store }) {
-        const found = await store.schedule(id);
-        if (!found) throw unknown(id);
-        return scheduleView(found);
+        return scheduleView(known(await store.schedule(id), `schedule ${id}`));
       },
     }),
     POST: route({
@@ -97,14 +95,10 @@ function switched(summary: string, paused: boolean) {
     params,
     answers: { 200: done },
     async handle({ params: { schedule: id } }, { store }) {
-      if (!(await store.pauseSchedule(id, paused))) throw unknown(id);
+      await store.pauseSchedule(id, paused);
       return {};
     },
   });
-}
-
-function unknown(id: string): EngineError {
-  return new EngineError("not_found", `schedule ${id} not found`);
 }
 
 function scheduleView(one: Schedule): Output<typeof schedule> {

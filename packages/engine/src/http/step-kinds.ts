@@ -3,6 +3,7 @@ import { toText } from "../rules/bytes.ts";
 import { type CalledStep, calledStep } from "../rules/call.ts";
 import { toHeaderMap } from "../rules/header.ts";
 import type { Message } from "../rules/message.ts";
+import { fieldsOf, kindOf } from "../rules/step-kinds.ts";
 import type { Child, LoggedSleep, LoggedWait, PendingMessage, RunLog } from "../store/lists.ts";
 import type { KindView, StepState } from "./run-schemas.ts";
 import { redactHeaders } from "./serializers.ts";
@@ -27,11 +28,10 @@ export function kindFields(log: RunLog, id: number, record: StepRecord | undefin
   const child = log.children.get(key);
   return {
     ...(call ? callFields(log, call.message, call.body) : {}),
-    ...(record?.stepType === "Call" ? answerFields(log, record) : {}),
+    ...(record && kindOf(record.stepType).pendingIn === "call" ? answerFields(log, record) : {}),
     ...(wait ? waitFields(wait) : {}),
     ...(child ? childFields(child) : {}),
-    ...(record?.waitEventId === undefined ? {} : { waitEventId: record.waitEventId }),
-    ...(record?.waitTimeout === undefined ? {} : { waitTimeout: record.waitTimeout }),
+    ...(record ? fieldsOf(record) : {}),
   };
 }
 

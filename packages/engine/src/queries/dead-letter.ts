@@ -1,4 +1,4 @@
-import { EngineError } from "../rules/engine-error.ts";
+import { notFound } from "../rules/engine-error.ts";
 import type { DeadLetter } from "../store/lists.ts";
 import type { Tx } from "../store/tx.ts";
 import { deadLetters } from "./lists.ts";
@@ -12,5 +12,5 @@ import { deadLetters } from "./lists.ts";
 export async function deadLetter(tx: Tx, id: string, ofRun: boolean): Promise<DeadLetter> {
   const [letter] = (await deadLetters(tx, { dlqIds: [id], count: 1, ofRuns: ofRun })).items;
   if (letter) return letter;
-  throw new EngineError("not_found", `dead letter ${id} not found`);
+  throw notFound(`dead letter ${id}`);
 }

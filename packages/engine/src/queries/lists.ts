@@ -1,8 +1,10 @@
 import { keyOf, LOWERCASE_HEADER } from "@perdure/core/protocol";
+import type { MessageKind } from "../rules/message.ts";
+import type { Outcome } from "../rules/message-status.ts";
 import type { Run } from "../rules/run.ts";
 import type { CallbackState, DeadLetter, DeadLetterQuery, Page, RunLog, RunQuery } from "../store/lists.ts";
 import { type RunRow, STATE, toRun } from "../store/tables/rows.ts";
-import { POSITION, type Sql, sql, strings, type Tx } from "../store/tx.ts";
+import { constants, POSITION, type Sql, sql, strings, type Tx } from "../store/tx.ts";
 import { Conditions, direction, page, whereMessage } from "./conditions.ts";
 import { DEAD_LETTER, type DeadLetterRow, runLogs, toDeadLetters } from "./read.ts";
 
@@ -16,14 +18,16 @@ export async function matchingRuns(tx: Tx, query: RunQuery): Promise<Run[]> {
   return (await runRows(tx, query)).slice(0, query.count).map(toRun);
 }
 
+const DELIVERED = constants<Outcome>("DELIVERED");
+
 /** Runs that have a step in a state. The messages of those on record are gone soon, their records stay. */
 const stepsIn = (
   states: readonly string[],
 ): Sql => sql`SELECT one.key FROM runs AS one, (${strings(states)}) AS wanted
   WHERE CASE wanted.value
-  WHEN 'DELIVERED' THEN EXISTS (SELECT 1 FROM entries WHERE run = one.key AND record LIKE ${keyOf("result", "%")})
+  WHEN ${DELIVERED} THEN EXISTS (SELECT 1 FROM entries WHERE run = one.key AND record LIKE ${keyOf("result", "%")})
   ELSE EXISTS (SELECT 1 FROM messages LEFT JOIN due ON due.message = messages.seq WHERE messages.run = one.key
-    AND messages.kind IN ('step', 'call', 'answer') AND ${STATE} = wanted.value) END`;
+    AND messages.kind IN (${constants<MessageKind>("step", "call", "answer")}) AND ${STATE} = wanted.value) END`;
 
 async function runRows(tx: Tx, query: RunQuery): Promise<RunRow[]> {
   const where = new Conditions();
@@ -89,7 +93,7 @@ const unhandled = sql`${POSITION}(lower(coalesce(callback.reply_headers, '')), $
 /** The condition of each report state in SQL. */
 const CALLBACK: Record<CallbackState, Sql> = {
   CALLBACK_INPROGRESS: sql`dlq.callback IS NOT NULL AND callback.outcome IS NULL`,
-  CALLBACK_SUCCESS: sql`callback.outcome = 'DELIVERED' AND NOT ${unhandled}`,
-  CALLBACK_FAIL: sql`callback.outcome = 'FAILED'`,
-  CALLBACK_CANCELED: sql`callback.outcome = 'CANCELLED'`,
+  CALLBACK_SUCCESS: sql`callback.outcome = ${DELIVERED} AND NOT ${unhandled}`,
+  CALLBACK_FAIL: sql`callback.outcome = ${constants<Outcome>("FAILED")}`,
+  CALLBACK_CANCELED: sql`callback.outcome = ${constants<Outcome>("CANCELLED")}`,
 };

@@ -1,7 +1,8 @@
 import { type CallType, isKeyOf, type RollbackRecord } from "@perdure/core/protocol";
 import { isUnhandled } from "../rules/answer.ts";
 import { fromBase64, toBase64 } from "../rules/bytes.ts";
-import type { Failure, Message } from "../rules/message.ts";
+import { type Failure, type Message, type MessageKind, POST_RUN_KINDS } from "../rules/message.ts";
+import type { Outcome } from "../rules/message-status.ts";
 import type { Run } from "../rules/run.ts";
 import type { NewSleep, NewWait } from "../rules/wait.ts";
 import {
@@ -27,7 +28,7 @@ import {
   toReply,
   toRun,
 } from "../store/tables/rows.ts";
-import { numbers, type Sql, sql, strings, type Tx } from "../store/tx.ts";
+import { constants, numbers, type Sql, sql, strings, type Tx } from "../store/tx.ts";
 
 export interface DeadLetterRow extends FailureRow {
   readonly seq: number;
@@ -42,11 +43,14 @@ export interface DeadLetterRow extends FailureRow {
 export const DEAD_LETTER: Sql = sql`dlq.seq, dlq.id, dlq.message, dlq.run, dlq.callback, dlq.removed,
   dlq.created_at AS at, dlq.error, dlq.by_engine, dlq.status, dlq.headers, dlq.body`;
 
+const DELIVERED = constants<Outcome>("DELIVERED");
+const FAILED = constants<Outcome>("FAILED");
+
 export async function message(tx: Tx, id: string, since: number): Promise<StoredMessage | undefined> {
   const row = await tx.one<MessageRow>(
     sql`${MESSAGES} WHERE messages.id = ${id} AND (messages.outcome IS NULL
-      OR (messages.outcome = 'DELIVERED' AND coalesce(messages.delete_after, 0) > ${since})
-      OR (messages.outcome = 'FAILED' AND EXISTS (SELECT 1 FROM dlq
+      OR (messages.outcome = ${DELIVERED} AND coalesce(messages.delete_after, 0) > ${since})
+      OR (messages.outcome = ${FAILED} AND EXISTS (SELECT 1 FROM dlq
         WHERE message = messages.seq AND removed = 0 AND created_at > ${since})))`,
   );
   if (!row) return undefined;
@@ -66,7 +70,9 @@ export async function runLogs(tx: Tx, rows: readonly RunRow[]): Promise<RunLog[]
   const messages = await tx.all<MessageRow>(
     // Without the delivered ones, of which a long run has many.
     sql`${MESSAGES} WHERE messages.run IN (${numbers(keys)})
-      AND ((coalesce(messages.outcome, '') <> 'DELIVERED' AND messages.kind NOT IN ('failure', 'rollback', 'cancel')) OR messages.kind = 'cancel')
+      AND (messages.kind = ${constants<MessageKind>("cancel")}
+        OR (messages.kind NOT IN (${constants<MessageKind>(...POST_RUN_KINDS)})
+          AND (messages.outcome IS NULL OR messages.outcome <> ${DELIVERED})))
       ORDER BY messages.seq`,
   );
   const dead = await tx.all<DeadLetterRow>(

@@ -1,9 +1,9 @@
 import { isLive, type RunState } from "../rules/run.ts";
 import type { RunLog } from "../store/lists.ts";
-import { IS_POST_RUN } from "../store/tables/due.ts";
 import type { RunRow } from "../store/tables/rows.ts";
 import { sql, type Tx } from "../store/tx.ts";
 import { runLogs } from "./read.ts";
+import { isReporting } from "./rollbacks.ts";
 
 /** Selects a run whose end a caller waits for. */
 export interface RunEndChoice {
@@ -27,14 +27,13 @@ export async function runEnd(
   tx: Tx,
   { id, createdAt, withReports = false }: RunEndChoice,
 ): Promise<RunEnd | undefined> {
-  const row = await tx.one<RunRow & { readonly reporting: number }>(
-    sql`SELECT runs.*, CASE WHEN EXISTS (SELECT 1 FROM due WHERE run = runs.key AND ${IS_POST_RUN}) THEN 1 ELSE 0 END
-        AS reporting FROM runs
-      WHERE id = ${id} AND created_at = coalesce(${createdAt ?? null}, created_at) ORDER BY key DESC LIMIT 1`,
+  const row = await tx.one<RunRow>(
+    sql`SELECT * FROM runs WHERE id = ${id} AND created_at = coalesce(${createdAt ?? null}, created_at)
+      ORDER BY key DESC LIMIT 1`,
   );
   if (!row) return undefined;
   const found = { state: row.state, createdAt: row.created_at };
-  if (isLive(row) || (withReports && row.reporting === 1)) return found;
+  if (isLive(row) || (withReports && (await isReporting(tx, row.key)))) return found;
   const [run] = await runLogs(tx, [row]);
   return { ...found, run };
 }

@@ -79,6 +79,11 @@ export function unsupported(field: string): EngineError {
   return new EngineError("unsupported", `${field} is not supported by this engine`, { field });
 }
 
+/** A thing that isn't there. @param what such as `queue mails` */
+export function notFound(what: string): EngineError {
+  return new EngineError("not_found", `${what} not found`);
+}
+
 /** A value over one of the engine's limits. @param unit of both, such as `" bytes"` */
 export function overLimit(field: string, value: number | string, limit: number, unit = ""): EngineError {
   const message = `${field} must be at most ${limit}${unit}; got ${value}${unit}`;

@@ -44,14 +44,14 @@ export interface FlowPin {
 type Limits = Pick<FlowControl, "parallelism" | "rate" | "period">;
 type Pins = Pick<FlowControl, "pinnedParallelism" | "pinnedRate">;
 
-/** The limits after a message that brings some of its own: they count, but for what is pinned. */
-export function adopt(old: Limits & Pins, next: FlowLimit): Limits {
+/** The limits of a key after a message with limits of its own, which replace those that aren't pinned. */
+export function mergeLimits(old: Limits & Pins, next: FlowLimit): Limits {
   const { rate, period } = old.pinnedRate ? old : next;
   return { parallelism: old.pinnedParallelism ? old.parallelism : next.parallelism, rate, period };
 }
 
 /** The limits after a pin. */
-export function pin(old: Limits & Pins, { parallelism, rate, period }: FlowPin): Limits & Pins {
+export function pinLimits(old: Limits & Pins, { parallelism, rate, period }: FlowPin): Limits & Pins {
   const ofRate = rate !== undefined || period !== undefined;
   return {
     parallelism: parallelism ?? old.parallelism,

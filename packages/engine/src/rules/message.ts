@@ -8,9 +8,12 @@ import type { Options } from "./options.ts";
  */
 export type MessageKind = "message" | "step" | "call" | "answer" | "failure" | "rollback" | "cancel";
 
-/** Whether a message belongs to what comes after a run's end. */
+/** The kinds of message that follow the end of a run. */
+export const POST_RUN_KINDS: readonly MessageKind[] = ["failure", "rollback", "cancel"];
+
+/** Whether a message follows the end of a run. */
 export function isPostRun(kind: MessageKind): boolean {
-  return kind === "failure" || kind === "rollback" || kind === "cancel";
+  return POST_RUN_KINDS.includes(kind);
 }
 
 export type MessageState = "CREATED" | "ACTIVE" | "RETRY" | "DELIVERED" | "FAILED" | "CANCELLED";

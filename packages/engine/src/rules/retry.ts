@@ -7,6 +7,61 @@ import { firstValue, type HeaderMap } from "./header.ts";
 const LIMIT_ENDS = ["X-RateLimit-Reset", "X-RateLimit-Reset-Requests", "X-RateLimit-Reset-Tokens"];
 const RFC1123 = /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/;
 
+/** Retries, as a step, its message and the engine set them. */
+export interface RetryCounts {
+  /** The retries that the step asks for with its failure. */
+  readonly asked: number | undefined;
+  /** The retries of the message, which its sender, its run or the engine has set. */
+  readonly own: number;
+  /** The most retries that a step may ask for. */
+  readonly most: number;
+  /** The fewest retries that the message gets, unless its step asks for a number. */
+  readonly least: number;
+}
+
+/** The retries that a failed attempt leaves its message, those made before included. */
+export function allowedRetries({ asked, own, most, least }: RetryCounts): number {
+  return asked === undefined ? Math.max(own, least) : Math.min(asked, most);
+}
+
+/** What decides whether another attempt follows a failed one. */
+export interface RetryFacts {
+  /** When the attempt failed, in milliseconds since 1970. */
+  readonly at: number;
+  /** Retries made so far: 0 after the first attempt. */
+  readonly retried: number;
+  /** Retries that are allowed in all. */
+  readonly retries: number;
+  /** Another attempt would not help. */
+  readonly final: boolean;
+  /** The message's, or the run's, expression for the wait. */
+  readonly retryDelay: string | undefined;
+  /** Milliseconds that the step asks to wait. */
+  readonly wait?: number | undefined;
+  /** The headers of the answer, which may ask to wait. */
+  readonly headers?: HeaderMap | undefined;
+  /** The endpoint may not have received the request. */
+  readonly unheard?: boolean | undefined;
+}
+
+/** What follows a failed attempt. */
+export type RetryDecision =
+  | { readonly kind: "give up" }
+  | {
+      readonly kind: "retry";
+      /** Milliseconds since 1970. */
+      readonly at: number;
+      /** A report that waits for this message goes out now. */
+      readonly alarm: boolean;
+    };
+
+/** Decides whether another attempt follows a failed one, and when. */
+export function decideRetry(facts: RetryFacts): RetryDecision {
+  const { at, retried, retries, final, retryDelay, wait, headers, unheard = false } = facts;
+  if (final || retried >= retries) return { kind: "give up" };
+  return { kind: "retry", at: at + (wait ?? retryWait(retryDelay, retried, headers, at)), alarm: unheard };
+}
+
 /**
  * Milliseconds until the next attempt: the wait that the answer asked for, else that of the message's own expression, else
  * the default backoff. A wait that is asked for isn't shortened. Expressions over `retried` grow, and stop at a day.

@@ -213,5 +213,5 @@ export interface RunEnd {
   readonly response: string | undefined;
 }
 
-/** `unknown`: there never was such a run, or nothing is kept of it. */
-export type EndedRun = "ended" | "ended before" | "unknown";
+/** Whether a run has ended now, or earlier. */
+export type EndedRun = "ended" | "ended before";

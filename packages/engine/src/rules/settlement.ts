@@ -7,12 +7,12 @@ import type { InlineLimits } from "./inline-records.ts";
 import { hasLostRun, type InvocationEnd, isRefusal, readInvocationEnd } from "./invocation.ts";
 import { DEFAULT_RETRIES, type Failure, isPostRun, type Message, type Reply } from "./message.ts";
 import { boundCapabilities, withPolicy } from "./policy.ts";
-import { retryWait } from "./retry.ts";
+import { allowedRetries, decideRetry } from "./retry.ts";
 import { type Ended, mayHaveStep } from "./rollback.ts";
 import { hasFeature, type Run } from "./run.ts";
 
 /** The changes to record after an attempt. */
-export type Settlement = LearnedFacts &
+export type Settlement = EndpointFacts &
   (
     | {
         readonly kind: "delivered";
@@ -66,7 +66,7 @@ export interface RetryTerms {
 }
 
 /** New facts about the run's endpoint in an answer. */
-export interface LearnedFacts {
+export interface EndpointFacts {
   readonly capabilities?: string | undefined;
   /** As {@link Run.identified}. */
   readonly identified?: true | undefined;
@@ -168,7 +168,7 @@ function decideInvocation(
 }
 
 /** Whether an attempt has failed. */
-export function isFailed(settlement: Settlement): settlement is LearnedFacts & FailedDelivery {
+export function isFailed(settlement: Settlement): settlement is EndpointFacts & FailedDelivery {
   return settlement.kind === "retry" || settlement.kind === "failed";
 }
 
@@ -185,17 +185,31 @@ function decide(
   const failure: Failure = { at: now, error: reasonOf(delivered, result), reply, byEngine: answered };
   const final = (result.kind === "answered" ? result.nonRetryable : result.final) ?? false;
   const retries = retriesOf(delivered, result, terms);
-  const decided = decideRetry(failure, { final, retries, retryDelay: message.retryDelay }, message.retried);
-  if (decided.kind === "retry") return { ...decided, unheard: isUnheard(result) };
+  const attempt = { failure, retried: message.retried, unheard: isUnheard(result) };
+  const decided = decideNextAttempt(attempt, { final, retries, retryDelay: message.retryDelay });
+  if (decided.kind === "retry") return decided;
   // Whatever a third party does is a result of the run's, and no failure of it.
   return message.kind === "call" ? { kind: "called", end: { at: now, reply, failure } } : decided;
 }
 
-/** Decides whether another attempt follows a failed one. @param retried retries made so far: 0 after the first attempt */
-export function decideRetry(failure: Failure, terms: RetryTerms, retried: number): FailedDelivery {
-  if (terms.final || retried >= terms.retries) return { kind: "failed", failure, terms };
-  const wait = retryWait(terms.retryDelay, retried, failure.reply?.headers, failure.at);
-  return { kind: "retry", dueAt: failure.at + wait, failure, terms };
+/** A failed attempt, as {@link decideNextAttempt} needs it. */
+export interface CountedFailure {
+  readonly failure: Failure;
+  /** Retries made so far: 0 after the first attempt. */
+  readonly retried: number;
+  /** The endpoint may not have received the request. */
+  readonly unheard?: boolean;
+}
+
+/** Settles a failed attempt by {@link decideRetry}. */
+export function decideNextAttempt(
+  { failure, retried, unheard }: CountedFailure,
+  terms: RetryTerms,
+): FailedDelivery {
+  const headers = failure.reply?.headers;
+  const decision = decideRetry({ ...terms, at: failure.at, retried, headers, unheard });
+  if (decision.kind === "give up") return { kind: "failed", failure, terms };
+  return { kind: "retry", dueAt: decision.at, failure, terms, unheard: decision.alarm };
 }
 
 function reasonOf({ message }: DeliveredMessage, result: Answer | Unanswered): string {
@@ -246,15 +260,15 @@ function rollbackIn({ entries, ended }: DeliveredMessage, reply: Reply): Rollbac
   return record;
 }
 
-/** A step, or a rollback, may have retries of its own, more or fewer than the delivery that carries it out. */
+/** The retries of a delivery. A step, or a rollback, may ask for more or fewer than the message has. */
 function retriesOf(
   { message }: DeliveredMessage,
   result: Answer | Unanswered,
-  { mostRetries }: SettlementLimits,
+  { mostRetries: most }: SettlementLimits,
 ): number {
   const asked = result.kind === "answered" ? result.retries : undefined;
-  if (asked !== undefined) return Math.min(asked, mostRetries);
-  return isOwedRetries(message, result) ? Math.max(message.maxRetries, DEFAULT_RETRIES) : message.maxRetries;
+  const least = isOwedRetries(message, result) ? DEFAULT_RETRIES : 0;
+  return allowedRetries({ asked, own: message.maxRetries, most, least });
 }
 
 /** Whether an attempt is to be made again at least three times, whatever its sender has said. */

@@ -3,7 +3,7 @@ import { isNamedAfterMessage, isSameTrigger, type NewRun, type Run } from "./run
 /** The store's facts about a request to start a run. */
 export interface StartFacts {
   readonly newRun: NewRun;
-  /** The endpoint configuresRun a run that awaits its configuration. */
+  /** The endpoint configures a run that awaits its configuration. */
   readonly configuresRun: boolean;
   /** The live run of this id. */
   readonly live: Pick<Run, "awaitingConfiguration" | "config"> | undefined;
@@ -35,7 +35,7 @@ export type StartDecision =
 /**
  * Decides what a request to start a run comes to:
  *
- * 1. An endpoint that configuresRun a run needs a live one. It configuresRun the run if that awaits it.
+ * 1. An endpoint that configures a run needs a live run, which awaits the configuration.
  * 2. A run that is invoked needs a live invoker. A step invokes once, and never a run that is live already.
  * 3. A request that repeats an earlier one gets the run of that one: a request named after its message, or with the same
  *    trigger id, even when the run has ended; any other, while the run is live.

@@ -5,7 +5,7 @@ import {
   type StepKey,
   type StepRecord,
 } from "@perdure/core/protocol";
-import { retryWait } from "./retry.ts";
+import { decideRetry } from "./retry.ts";
 
 /** How a run retries steps that don't say it themselves. */
 export interface StepPolicy {
@@ -41,9 +41,15 @@ export function stepKeyOf({ stepName, stepType, nth = 1 }: StepRecord): StepKey 
 /** Decides whether a step is tried again after a failed attempt: by what the step says, then by the run's policy. */
 export function decideAttempt(attempt: InlineAttempt, policy: StepPolicy, now: number): AttemptEntry {
   const { attempt: made, retries = policy.retries, delayMs, final } = attempt;
-  if (final || made > retries) return attempt;
-  const wait = delayMs ?? retryWait(policy.retryDelay, made - 1, undefined, now);
-  return { ...attempt, retryAt: now + wait };
+  const decision = decideRetry({
+    at: now,
+    retried: made - 1,
+    retries,
+    final: final === true,
+    retryDelay: policy.retryDelay,
+    wait: delayMs,
+  });
+  return decision.kind === "retry" ? { ...attempt, retryAt: decision.at } : attempt;
 }
 
 /** A failed attempt or a result, in the order of the history. */

@@ -5,6 +5,8 @@ import type { DeliveredMessage } from "../rules/settlement.ts";
 export interface Lease {
   readonly seq: number;
   readonly messageId: string;
+  /** The run that the message belongs to. */
+  readonly runId: string | undefined;
   /** Counts the claims of the message. A settlement under an older fencing token is ignored. */
   readonly fence: number;
 }

@@ -110,8 +110,8 @@ export class Sql {
  *
  * @example
  * ```ts
- * const live = sql`state = 'RUN_STARTED'`;
- * await tx.one(sql`SELECT * FROM runs WHERE id = ${id} AND ${live}`);
+ * const old = sql`created_at < ${time}`;
+ * await tx.one(sql`SELECT * FROM runs WHERE id = ${id} AND ${old}`);
  * ```
  */
 export function sql(strings: TemplateStringsArray, ...parts: readonly Part[]): Sql {
@@ -142,6 +142,23 @@ export const POSITION: DialectWord = new DialectWord("position");
 export function join(parts: readonly Sql[], by: "AND" | "OR"): Sql {
   const strings = parts.map((_, index) => (index === 0 ? "(" : `) ${by} (`));
   return new Sql([...strings, ")"], parts);
+}
+
+/**
+ * Constants, written into a statement's text: a database uses a partial index only for these. The type argument names
+ * the union that the constants belong to, so that tsc checks each of them.
+ *
+ * @example
+ * ```ts
+ * sql`SELECT * FROM runs WHERE state = ${constants<RunState>("RUN_STARTED")}`;
+ * ```
+ */
+export function constants<Value extends string = never>(...values: readonly NoInfer<Value>[]): Sql {
+  for (const value of values) {
+    if (!/^\w+$/.test(value))
+      throw new TypeError(`A constant of a statement must be a word; got "${value}".`);
+  }
+  return new Sql([values.map((value) => `'${value}'`).join(", ")], []);
 }
 
 /** A statement's text in a dialect, and the values to bind, in their order. */

@@ -293,7 +293,7 @@ const OBEYED: Readonly<Record<string, Row>> = {
       ] as const) {
         const reports = { [HEADER.callback]: URL_A, [HEADER.failureCallback]: URL_A };
         const headers = { ...reports, "Upstash-Callback-Failure-Callback": URL_A, [name]: value };
-        expect(await publish(w, headers)).toMatchObject(refused(412, `${name} asks for 61 s`));
+        expect(await publish(w, headers)).toMatchObject(refused(412, `${name} must be at most 60 s`));
       }
       expect((await publish(w, { [HEADER.delay]: "60s", [HEADER.retries]: "0" })).status).toBe(200);
       await w.start("wfr_1", { [HEADER.retries]: "0" });
@@ -321,7 +321,7 @@ const OBEYED: Readonly<Record<string, Row>> = {
       const endpoints = [{ url: URL_A }, { url: "https://b.test/" }];
       const body = JSON.stringify({ endpoints });
       const answer = await w.ask("POST", "/v2/topics/g/endpoints", { body });
-      expect(answer).toMatchObject(refused(412, "2 endpoints, more than the 1"));
+      expect(answer).toMatchObject(refused(412, "at most 1 endpoints; got 2"));
       expect((await w.ask("GET", "/v2/topics")).body).toEqual([]);
     },
   },
@@ -331,7 +331,7 @@ const OBEYED: Readonly<Record<string, Row>> = {
       const add = (name: string, url = URL_A) =>
         w.ask("POST", `/v2/topics/${name}/endpoints`, { body: JSON.stringify({ endpoints: [{ url }] }) });
       expect((await add("g")).status).toBe(200);
-      expect(await add("h")).toMatchObject(refused(412, "there are 1 url groups already"));
+      expect(await add("h")).toMatchObject(refused(412, "url group limit reached (1)"));
       // A change of one that is there isn't another one.
       expect((await add("g", "https://b.test/")).status).toBe(200);
       await w.ask("DELETE", "/v2/topics/g");
@@ -351,10 +351,14 @@ const OBEYED: Readonly<Record<string, Row>> = {
     endpoint: () => failed(500, "boom"),
     async holds(w) {
       expect((await publish(w, { [HEADER.retries]: "0" }, "", `enqueue/a/${URL_A}`)).status).toBe(200);
-      expect(await publish(w, {}, "", `enqueue/b/${URL_A}`)).toMatchObject(refused(412, "1 queues"));
+      expect(await publish(w, {}, "", `enqueue/b/${URL_A}`)).toMatchObject(
+        refused(412, "queue limit reached (1)"),
+      );
       await w.drain();
       const headers = { [HEADER.queueName]: "b" };
-      expect(await w.ask("POST", "/v2/dlq/retry", { headers })).toMatchObject(refused(412, "1 queues"));
+      expect(await w.ask("POST", "/v2/dlq/retry", { headers })).toMatchObject(
+        refused(412, "queue limit reached (1)"),
+      );
       expect(await w.deadLetters()).toHaveLength(1);
       expect((await w.ask("POST", "/v2/dlq/retry")).body.responses).toHaveLength(1);
     },
@@ -364,7 +368,7 @@ const OBEYED: Readonly<Record<string, Row>> = {
     async holds(w) {
       const put = (parallelism: number) =>
         w.ask("POST", "/v2/queues", { body: JSON.stringify({ queueName: "q", parallelism }) });
-      expect(await put(3)).toMatchObject(refused(412, "parallelism is 3"));
+      expect(await put(3)).toMatchObject(refused(412, "parallelism must be at most 2; got 3"));
       expect((await put(2)).status).toBe(200);
     },
   },
@@ -374,7 +378,7 @@ const OBEYED: Readonly<Record<string, Row>> = {
       const headers = { [HEADER.cron]: "* * * * *" };
       expect((await publish(w, headers, "", `schedules/${URL_A}`)).status).toBe(200);
       const second = await publish(w, headers, "", `schedules/${URL_A}`);
-      expect(second).toMatchObject(refused(412, "1 schedules"));
+      expect(second).toMatchObject(refused(412, "schedule limit reached (1)"));
     },
   },
   "retention.deduplication": {

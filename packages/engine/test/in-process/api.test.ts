@@ -1,8 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Engine, EngineError } from "../../src/index.ts";
+import { useMachine } from "../crashing.ts";
 import { ok, START, type World, world } from "../harness.ts";
 
 const URL = "https://a.test/x";
+const machine = useMachine();
 let w: World;
 let engine: Engine;
 beforeEach(() => {
@@ -147,6 +149,23 @@ it("engine.flows pauses and pins keys", async () => {
   expect(await engine.flows.parallelism()).toMatchObject({ parallelismCount: 0 });
 });
 
+it("engine.keys are those of deliveries, and rotate", async () => {
+  const { current, next } = await engine.keys.get();
+  const rotated = await engine.keys.rotate();
+  expect(rotated.current).toBe(next);
+  expect([current, next]).not.toContain(rotated.next);
+  expect(await engine.keys.get()).toEqual(rotated);
+});
+
+it("engine.backup is of a file only", async () => {
+  await expect(engine.backup()).rejects.toMatchObject({ code: "not_possible_here" });
+  const onDisk = world(undefined, { file: machine().file });
+  const { content, size } = await onDisk.engine.backup();
+  expect((await new Response(content).arrayBuffer()).byteLength).toBe(size);
+  await onDisk.engine.stop();
+  await onDisk.store.close();
+});
+
 describe("engine.dlq of messages", () => {
   it("sends again, and deletes", async () => {
     let status = 500;
@@ -182,6 +201,7 @@ describe("what is written wrong is a TypeError", () => {
     "a selection that only limits": (one) => one.dlq.delete({ count: 1 } as never),
     "everything with a filter": (one) => one.dlq.retry({ all: true, label: "x" } as never),
     "an id that is none": (one) => one.runs.get(undefined as never),
+    "an unknown option of a queue": (one) => one.queues.upsert("q", { parallel: 1 } as never),
     "no queue": (one) => one.enqueue({ url: URL } as never),
     "no cron": (one) => one.schedules.create({ url: URL } as never),
     "a body that JSON can't carry": (one) => one.publish({ url: URL, body: () => {} }),

@@ -182,7 +182,15 @@ describe("the log of messages", () => {
   });
 
   it("tells of a run's calls and failure reports, not of its steps", async () => {
-    const w = world((call) => (isFailure(call) ? ok() : failed(500, "boom")));
+    let fail = (): void => {};
+    const asked = new Promise<void>((resolve) => {
+      fail = resolve;
+    });
+    const w = world(async (call) => {
+      if (isFailure(call)) return ok();
+      await asked;
+      return failed(500, "boom");
+    });
     await w.start("wfr_1", { [HEADER.retries]: "0" });
     await w.ask("POST", "/v2/publish/https://third.test/", {
       headers: {
@@ -194,6 +202,7 @@ describe("the log of messages", () => {
       },
       body: "asked",
     });
+    fail();
     await w.engine.idle();
     const all = await logs(w, "?order=earliestFirst");
     expect(all.map(({ url, state }) => [url, state])).toEqual([

@@ -1,23 +1,16 @@
+import { globSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import {
   type DueStatus,
   MESSAGE_EVENTS,
   type MessageEvent,
+  STATUS,
   stateOf,
   statusAfter,
   transition,
 } from "../../src/rules/message-status.ts";
 
-const STATUSES: readonly DueStatus[] = [
-  "scheduled",
-  "retrying",
-  "queued",
-  "throttled",
-  "deferred",
-  "ready",
-  "delivering",
-  "withdrawn",
-];
+const STATUSES = Object.values(STATUS);
 
 /** The status that each event leads to, from each status in which it can happen; written out once more by hand. */
 const EXPECTED: Readonly<Record<MessageEvent, Partial<Record<DueStatus, DueStatus>>>> = {
@@ -85,5 +78,26 @@ describe("a message's status", () => {
     [null, 0, "CREATED"],
   ] as const)("is shown to clients: %s after %i failures is %s", (status, retried, state) => {
     expect(stateOf(status, retried)).toBe(state);
+  });
+});
+
+describe("the words of statuses, states and kinds", () => {
+  const src = new URL("../../src/", import.meta.url);
+  const source = (file: string): string =>
+    readFileSync(new URL(file, src), "utf8").replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, "");
+  const STATES = "CREATED|ACTIVE|RETRY|DELIVERED|FAILED|CANCELLED|RUN_[A-Z]+";
+  const KINDS = "message|step|call|answer|failure|rollback|cancel|toCallback|fromCallback";
+
+  it("stand in no statement: tsc can't check them there", () => {
+    const word = new RegExp(`'(?:${[...STATUSES, STATES, KINDS].join("|")})'`);
+    expect(source("rules/message-status.ts")).toContain("delivering");
+    expect(globSync("**/*.ts", { cwd: src }).filter((file) => word.test(source(file)))).toEqual([]);
+  });
+
+  it("come from the table where a command, a query or a table needs a status", () => {
+    const word = new RegExp(`(?<!kind: )["'](?:${STATUSES.join("|")})["']`);
+    const files = globSync(["commands/*.ts", "queries/*.ts", "store/**/*.ts", "*.ts"], { cwd: src });
+    expect(files.length).toBeGreaterThan(50);
+    expect(files.filter((file) => word.test(source(file)))).toEqual([]);
   });
 });

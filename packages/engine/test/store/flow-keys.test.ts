@@ -97,7 +97,9 @@ class Model {
     const holds = kind === "hold";
     const unpin = { kind: "unpin", parallelism: true, rate: true } as const;
     const change = pins ? (holds ? PIN : unpin) : ({ kind: holds ? "pause" : "resume" } as const);
-    if (!(await this.#store.changeFlow(key, change))) return;
+    // Only a pause or a pin makes a key.
+    if (!holds && !(await this.#store.flow(key))) return;
+    await this.#store.changeFlow(key, change);
     this.#used.set(key, this.now);
     const set = pins ? this.#pinned : this.#paused;
     if (holds) set.add(key);

@@ -31,7 +31,7 @@ export function limiting(name: string, open: () => Promise<Store>): void {
     });
 
     it("gives out nothing with a key that is paused, and what waited when it isn't any more", async () => {
-      expect(await kit.at(START).changeFlow("k", { kind: "pause" })).toBe(true);
+      await kit.at(START).changeFlow("k", { kind: "pause" });
       await kit.accept(limited("rate=1,period=1h"), limited("rate=1,period=1h"));
       expect(await count()).toBe(0);
       expect((await kit.claim()).nextDue).toBeUndefined();
@@ -66,10 +66,10 @@ export function limiting(name: string, open: () => Promise<Store>): void {
 
     it("changes nothing of a key that isn't there, unless it pauses or pins it", async () => {
       for (const change of [{ kind: "resume" }, { kind: "reset" }] as const) {
-        expect(await kit.at(START).changeFlow("k", change)).toBe(false);
+        await expect(kit.at(START).changeFlow("k", change)).rejects.toMatchObject({ code: "not_found" });
       }
       expect(await flow()).toBeUndefined();
-      expect(await kit.at(START).changeFlow("k", { ...PIN, parallelism: 3 })).toBe(true);
+      await kit.at(START).changeFlow("k", { ...PIN, parallelism: 3 });
       expect(await flow()).toMatchObject({ parallelism: 3, rate: undefined, pinnedParallelism: true });
     });
   });

@@ -87,17 +87,17 @@ export function queueing(name: string, open: () => Promise<Store>): void {
       await change(2);
       const ids = await fill(3);
       const first = await kit.claimOne();
-      expect(await kit.at(START).pauseQueue("q", true)).toBe(true);
+      await kit.at(START).pauseQueue("q", true);
       expect(await due()).toEqual([]);
       await kit.settle(first, { kind: "retry", dueAt: START + 10, failure: failure(START) });
       expect((await kit.claim(START + 10)).claims).toEqual([]);
       expect((await kit.claim(START + 10)).nextDue).toBeUndefined();
       expect((await kit.store.message(ids[0] as string, START))?.message.dueAt).toBe(START + 10);
       kit.due.length = 0;
-      expect(await kit.at(START + 20).pauseQueue("q", false)).toBe(true);
+      await kit.at(START + 20).pauseQueue("q", false);
       expect(kit.due).toContain(START + 20);
       expect((await due(START + 20)).sort()).toEqual(ids.slice(0, 2).sort());
-      expect(await kit.at(START).pauseQueue("none", true)).toBe(false);
+      await expect(kit.at(START).pauseQueue("none", true)).rejects.toMatchObject({ code: "not_found" });
     });
 
     it("don't give out what was cancelled, and go on without it", async () => {

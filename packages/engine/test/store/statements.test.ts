@@ -1,74 +1,20 @@
-import { afterEach, beforeEach, expect, it } from "vitest";
-import { createStore, type Store } from "../../src/commands/store.ts";
-import { type Connection, GroupCommit } from "../../src/store/group-commit.ts";
-import { Database } from "../../src/store/sqlite/database.ts";
-import type { Sql } from "../../src/store/tx.ts";
+import { describe, expect, it } from "vitest";
+import type { Claim } from "../../src/store/claims.ts";
 import { START } from "../harness.ts";
+import { useCountingStore } from "./counting.ts";
 import { append, delivered, failure, NO_OPTIONS, plain, start } from "./kit.ts";
 
-/** A connection that counts what it is asked. */
-class Counting implements Connection {
-  readonly #db = new Database(":memory:");
-  readonly begin: Sql = this.#db.begin;
-  count = 0;
-
-  get inTransaction(): boolean {
-    return this.#db.inTransaction;
-  }
-
-  one<Row>(query: Sql): Promise<Row | undefined> {
-    this.count++;
-    return this.#db.one(query);
-  }
-
-  all<Row>(query: Sql): Promise<Row[]> {
-    this.count++;
-    return this.#db.all(query);
-  }
-
-  run(query: Sql): Promise<number> {
-    this.count++;
-    return this.#db.run(query);
-  }
-
-  lock(): Promise<void> {
-    return this.#db.lock();
-  }
-
-  commit(): Promise<void> {
-    this.count++;
-    return this.#db.commit();
-  }
-
-  close(): Promise<void> {
-    return this.#db.close();
-  }
-}
-
-let connection: Counting;
-let store: Store;
-beforeEach(() => {
-  connection = new Counting();
-  store = createStore(new GroupCommit(connection));
-  store.useClock(() => START);
-});
-afterEach(() => store.close());
-
-const statementsOf = async (work: () => Promise<unknown>): Promise<number> => {
-  const before = connection.count;
-  await work();
-  return connection.count - before;
-};
+const kit = useCountingStore();
 
 const ids = Array.from({ length: 100 }, (_, at) => `wfr_${at}`);
 
 it("a page of 100 runs with 10 steps takes ten statements at most", async () => {
   for (const id of ids) {
-    await store.accept([start(id), ...Array.from({ length: 10 }, (_, step) => append(id, step + 1))]);
+    await kit.store.accept([start(id), ...Array.from({ length: 10 }, (_, step) => append(id, step + 1))]);
   }
   let shown: readonly unknown[] = [];
-  const statements = await statementsOf(async () => {
-    const { items } = await store.runs({ count: 100 });
+  const statements = await kit.statementsOf(async () => {
+    const { items } = await kit.store.runs({ count: 100 });
     shown = items.map(({ entries }) => entries.length);
   });
   expect(shown).toEqual(ids.map(() => 11));
@@ -76,15 +22,62 @@ it("a page of 100 runs with 10 steps takes ten statements at most", async () => 
 });
 
 it("a page of 100 dead letters, and of 100 entries of the log, takes as many", async () => {
-  await store.accept([...ids.map((id) => start(id)), ...ids.map(() => plain())]);
-  const { claims } = await store.claim({ limit: 200, leaseUntil: START + 1000 });
+  await kit.store.accept([...ids.map((id) => start(id)), ...ids.map(() => plain())]);
+  const { claims } = await kit.store.claim({ limit: 200, leaseUntil: START + 1000 });
   expect(claims).toHaveLength(200);
   for (const { lease, run } of claims) {
     const settlement = run ? ({ kind: "failed", failure: failure(START) } as const) : delivered(START);
-    await store.settle(lease, settlement);
+    await kit.store.settle(lease, settlement);
   }
-  expect(await statementsOf(() => store.deadLetters({ count: 100 }))).toBeLessThanOrEqual(10);
-  expect(await statementsOf(() => store.logs({ count: 100 }))).toBeLessThanOrEqual(10);
+  expect(await kit.statementsOf(() => kit.store.deadLetters({ count: 100 }))).toBeLessThanOrEqual(10);
+  expect(await kit.statementsOf(() => kit.store.logs({ count: 100 }))).toBeLessThanOrEqual(10);
   const changes = { kind: "resume", options: NO_OPTIONS } as const;
-  expect((await store.resumeRuns({ count: 100 }, changes)).runs).toHaveLength(100);
+  expect((await kit.store.resumeRuns({ count: 100 }, changes)).runs).toHaveLength(100);
+});
+
+/** Claims one message. */
+async function claimOne(): Promise<Claim> {
+  const { claims } = await kit.store.claim({ limit: 1, leaseUntil: START + 1000 });
+  return claims[0] as Claim;
+}
+
+// Each step of each run pays for these: a figure that grows needs a reason, and one that shrinks is written down.
+describe("an operation takes as many statements as it needs:", () => {
+  it("publishing a message", async () => {
+    expect(await kit.statementsOf(() => kit.store.accept([plain()]))).toBe(3);
+  });
+
+  it("starting a run", async () => {
+    expect(await kit.statementsOf(() => kit.store.accept([start("wfr_1")]))).toBe(5);
+  });
+
+  it("recording a step", async () => {
+    await kit.store.accept([start("wfr_1")]);
+    expect(await kit.statementsOf(() => kit.store.accept([append("wfr_1", 1)]))).toBe(4);
+  });
+
+  it("claiming one delivery of a run", async () => {
+    await kit.store.accept([start("wfr_1")]);
+    expect(await kit.statementsOf(claimOne)).toBe(8);
+  });
+
+  it("settling a delivery", async () => {
+    await kit.store.accept([start("wfr_1"), append("wfr_1", 1)]);
+    const { lease } = await claimOne();
+    expect(await kit.statementsOf(() => kit.store.settle(lease, delivered(START)))).toBe(5);
+  });
+
+  it("settling a delivery that is made again", async () => {
+    await kit.store.accept([start("wfr_1")]);
+    const { lease } = await claimOne();
+    const retry = { kind: "retry", dueAt: START + 1, failure: failure(START) } as const;
+    expect(await kit.statementsOf(() => kit.store.settle(lease, retry))).toBe(5);
+  });
+
+  it("settling the last attempt of a run", async () => {
+    await kit.store.accept([start("wfr_1")]);
+    const { lease } = await claimOne();
+    const failed = { kind: "failed", failure: failure(START) } as const;
+    expect(await kit.statementsOf(() => kit.store.settle(lease, failed))).toBe(18);
+  });
 });

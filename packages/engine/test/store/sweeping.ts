@@ -59,9 +59,9 @@ export function sweeping(name: string, open: () => Promise<Store>): void {
       expect(await kit.store.sweep({ ...NEVER, runs: START + 10 }, 3)).toBe(true);
       await sweepAll(kit, { ...NEVER, runs: START + 10 }, 3);
       expect(await kit.stateOf("wfr_1")).toBeUndefined();
-      expect(await kit.at(START).endRun("wfr_1", { state: "RUN_SUCCESS", response: undefined })).toBe(
-        "unknown",
-      );
+      await expect(
+        kit.at(START).endRun("wfr_1", { state: "RUN_SUCCESS", response: undefined }),
+      ).rejects.toMatchObject({ code: "not_found" });
     });
 
     it("never touches what is alive", async () => {

@@ -1,41 +1,59 @@
-import { type MessageEvent, type Outcome, statusAfter } from "../../rules/message-status.ts";
+import { type MessageKind, POST_RUN_KINDS } from "../../rules/message.ts";
+import {
+  type DueStatus,
+  HELD,
+  type MessageEvent,
+  type Outcome,
+  STATUS,
+  statusAfter,
+} from "../../rules/message-status.ts";
 import type { Lease } from "../claims.ts";
-import { type Sql, sql, type Tx } from "../tx.ts";
+import { constants, type Sql, sql, type Tx } from "../tx.ts";
 
-/** The status of a message that a claim may take at its time: as `transition()` has it, a failed one is `retrying`. */
-export const WAITING_STATUS: Sql = sql`CASE retried WHEN 0 THEN 'scheduled' ELSE 'retrying' END`;
+/** The condition on `due` that a message follows the end of its run. */
+export const IS_POST_RUN: Sql = sql`due.kind IN (${constants<MessageKind>(...POST_RUN_KINDS)})`;
 
-/** Gives a message the status that it has after an event. */
-export function transitionTo(event: MessageEvent): Sql {
+/** The condition on `due` that a message isn't at its end: a withdrawn one is, although it keeps its lease. */
+export const IS_UNFINISHED: Sql = sql`due.status <> ${STATUS.withdrawn}`;
+
+/** The condition on `due` that a claim takes the message when its time comes. Engines watch their leases themselves. */
+export const WAITS_FOR_CLAIM: Sql = sql`due.at IS NOT NULL AND due.status <> ${STATUS.delivering}`;
+
+/** The condition on `due` that a queue, a flow control key or a destination holds the message back. */
+export const IS_HELD: Sql = sql`due.status IN (${constants<DueStatus>(...HELD)})`;
+
+/** The condition on `due` that a lease still holds: no claim has come after it. */
+export function isUnder({ messageId, fence }: Lease): Sql {
+  // The key of a message may be given again, its id never.
+  return sql`due.message = (SELECT seq FROM messages WHERE id = ${messageId}) AND due.fence = ${fence}`;
+}
+
+/** Sets the status that a message has after an event. */
+export function statusOn(event: MessageEvent): Sql {
   const status = statusAfter(event);
-  return status === "scheduled" ? sql`status = ${WAITING_STATUS}` : sql`status = ${status}`;
+  return status === STATUS.scheduled
+    ? sql`status = CASE retried WHEN 0 THEN ${STATUS.scheduled} ELSE ${STATUS.retrying} END`
+    : sql`status = ${status}`;
 }
 
-/** True for messages that follow a run's end. */
-export const IS_POST_RUN: Sql = sql`kind IN ('failure', 'rollback', 'cancel')`;
-
-/** Makes a message that waits for something else due when it would have been without that. */
-export const RESUME: Sql = sql`${transitionTo("dequeue")}, at = since, since = NULL`;
-
-/** Takes a message out of the claims' sight, and keeps when it was due. */
-export function suspend(event: Extract<MessageEvent, "enqueue" | "throttle" | "defer">): Sql {
-  return sql`${transitionTo(event)}, since = coalesce(since, at), at = NULL`;
+/** Lets a held message go: it is due when it was due before it was held back. */
+export function letGoOn(event: Extract<MessageEvent, "dequeue" | "unthrottle" | "undefer">): Sql {
+  return sql`${statusOn(event)}, at = since, since = NULL`;
 }
 
-/** The lease still holds: no other claim has come after it. */
-export function underLease({ messageId, fence }: Lease): Sql {
-  // Places are given again once they are free, ids never.
-  return sql`message = (SELECT seq FROM messages WHERE id = ${messageId}) AND fence = ${fence}`;
+/** Holds a message back: no claim sees it, and `since` keeps when it was due. */
+export function holdBackOn(event: Extract<MessageEvent, "enqueue" | "throttle" | "defer">): Sql {
+  return sql`${statusOn(event)}, since = coalesce(since, at), at = NULL`;
 }
 
-/** A message as it is at its end. */
+/** How a message ends. */
 export interface Finish {
   readonly outcome: Outcome;
-  /** Milliseconds since 1970; `null` keeps it for as long as something refers to it. */
+  /** Milliseconds since 1970; `null` keeps the message for as long as something refers to it. */
   readonly deleteAfter: number | null;
 }
 
-/** Nothing is to be done for a message any more. */
+/** Ends a message: nothing is to be done for it any more. */
 export async function finishMessage(tx: Tx, seq: number, { outcome, deleteAfter }: Finish): Promise<void> {
   const due = await tx.one<{ retried: number; fence: number }>(
     sql`DELETE FROM due WHERE message = ${seq} RETURNING retried, fence`,
@@ -47,19 +65,19 @@ export async function finishMessage(tx: Tx, seq: number, { outcome, deleteAfter 
 }
 
 /**
- * As {@link finishMessage}, of all that match.
+ * Ends all messages that match.
  *
  * @param where a condition on `due`
- * @returns how many they are
+ * @returns how many match
  */
 export async function finishMessages(tx: Tx, where: Sql, finish: Finish): Promise<number> {
-  const count = await noteOutcome(tx, where, finish);
+  const count = await setOutcome(tx, where, finish);
   await tx.run(sql`DELETE FROM due WHERE ${where}`);
   return count;
 }
 
-/** Writes down how messages end for which something is to be done yet. @returns how many they are */
-export async function noteOutcome(tx: Tx, where: Sql, { outcome, deleteAfter }: Finish): Promise<number> {
+/** Writes the outcome of messages whose rows in `due` the caller deletes or keeps. @returns how many match */
+export async function setOutcome(tx: Tx, where: Sql, { outcome, deleteAfter }: Finish): Promise<number> {
   return tx.run(
     sql`UPDATE messages SET outcome = ${outcome}, delete_after = ${deleteAfter}, retried = due.retried,
       attempts = due.fence FROM due

@@ -1,9 +1,14 @@
 import type { CallType, HistoryEntry } from "@perdure/core/protocol";
 import { toBase64 } from "../../rules/bytes.ts";
-import { sql, type Tx } from "../tx.ts";
+import { constants, type Sql, sql, type Tx } from "../tx.ts";
 
 /** The key of a history's first entry, the run's payload. */
 export const FIRST_RECORD = "init";
+
+/** The position of the next entry of a run's history, as a part of a statement. */
+export function nextPosition(run: number): Sql {
+  return sql`(SELECT coalesce(max(position), 0) + 1 FROM entries WHERE run = ${run})`;
+}
 
 /** An entry of a history without a delivery. */
 export interface BareEntry {
@@ -27,7 +32,7 @@ export async function insertBareEntry(
 ): Promise<boolean> {
   const changes = await tx.run(
     sql`INSERT INTO entries (run, position, record, message, call_type, body, created_at)
-      VALUES (${run}, (SELECT coalesce(max(position), 0) + 1 FROM entries WHERE run = ${run}), ${key}, ${message}, ${callType}, ${body}, ${tx.now})
+      VALUES (${run}, ${nextPosition(run)}, ${key}, ${message}, ${callType}, ${body}, ${tx.now})
       ON CONFLICT (run, record) DO NOTHING`,
   );
   return changes > 0;
@@ -107,6 +112,9 @@ export async function historyInSlices(tx: Tx, run: number): Promise<HistoryEntry
  */
 const LARGE = 128 * 1024;
 
+/** The entries whose bodies a claim always has. */
+const SMALL = constants<CallType>("step", "attempt");
+
 /** Entries for a delivery, without the large bodies of calls and of their answers. */
 export interface ClaimedEntries {
   readonly entries: HistoryEntry[];
@@ -118,7 +126,7 @@ export interface ClaimedEntries {
 export async function claimedEntries(tx: Tx, run: number, last: number, first = 0): Promise<ClaimedEntries> {
   const rows = await tx.all<{ message: string; body: Uint8Array | null; size: number; call_type: CallType }>(
     sql`SELECT message, call_type, length(body) AS size,
-        CASE WHEN call_type IN ('step', 'attempt') OR length(body) <= ${LARGE} THEN body END AS body
+        CASE WHEN call_type IN (${SMALL}) OR length(body) <= ${LARGE} THEN body END AS body
       FROM entries WHERE run = ${run} AND seq BETWEEN ${first} AND ${last} ORDER BY position`,
   );
   const omitted = rows.reduce((sum, { body, size }) => sum + (body ? 0 : Math.ceil(size / 3) * 4), 0);
@@ -134,4 +142,12 @@ interface EntryRow {
 /** As an entry travels: its body is in base64 there only. */
 export function toEntry(row: EntryRow): HistoryEntry {
   return { messageId: row.message, body: toBase64(row.body), callType: row.call_type };
+}
+
+/** The id of the message of an entry that a run has already. */
+export async function entryMessage(tx: Tx, run: number, key: string): Promise<string | undefined> {
+  const row = await tx.one<{ message: string }>(
+    sql`SELECT message FROM entries WHERE run = ${run} AND record = ${key}`,
+  );
+  return row?.message;
 }

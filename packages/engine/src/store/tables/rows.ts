@@ -1,9 +1,10 @@
 import { type DeliveryPolicy, NO_POLICY, policyOf } from "../../rules/delivery-policy.ts";
-import type { Failure, Message, MessageKind, NewMessage } from "../../rules/message.ts";
-import { type DueStatus, type Outcome, stateOf } from "../../rules/message-status.ts";
+import type { Failure, Message, MessageKind, MessageState, NewMessage } from "../../rules/message.ts";
+import { type DueStatus, type Outcome, STATUS, stateOf } from "../../rules/message-status.ts";
 import type { Invoker, Run, RunConfig, RunState } from "../../rules/run.ts";
 import type { InProgress } from "../../rules/run-lease.ts";
-import { type Sql, sql } from "../tx.ts";
+import { fifoCache } from "../fifo-cache.ts";
+import { constants, type Sql, sql } from "../tx.ts";
 
 export interface RunRow {
   readonly key: number;
@@ -91,9 +92,11 @@ export const MESSAGES: Sql = sql`SELECT ${COLUMNS} FROM messages LEFT JOIN due O
 /** As {@link MESSAGES}, of those that aren't at their end: beginning with what is due is faster. */
 export const LIVE_MESSAGES: Sql = sql`SELECT ${COLUMNS} FROM due JOIN messages ON messages.seq = due.message`;
 
-/** The state of a message as clients know it, where `due` is joined. */
-export const STATE: Sql = sql`coalesce(messages.outcome, CASE WHEN due.status = 'delivering' THEN 'ACTIVE'
-  WHEN due.retried > 0 THEN 'RETRY' ELSE 'CREATED' END)`;
+const state = (value: MessageState): Sql => constants<MessageState>(value);
+
+/** The state that clients see of a message, where `due` is joined. */
+export const STATE: Sql = sql`coalesce(messages.outcome, CASE WHEN due.status = ${STATUS.delivering} THEN ${state("ACTIVE")}
+  WHEN due.retried > 0 THEN ${state("RETRY")} ELSE ${state("CREATED")} END)`;
 
 /** The columns in which `failures` and `dlq` keep a failure. */
 export interface FailureRow {
@@ -105,6 +108,9 @@ export interface FailureRow {
   readonly body: Uint8Array | null;
 }
 
+/** A run's row is read for each step that it appends, and its configuration never changes meanwhile. */
+const parseConfig = fifoCache(1000, (json) => JSON.parse(json) as RunConfig);
+
 export function toRun(row: RunRow): Run {
   return {
     key: row.key,
@@ -114,7 +120,7 @@ export function toRun(row: RunRow): Run {
     createdAt: row.created_at,
     completedAt: row.completed_at ?? undefined,
     callerIp: row.caller_ip,
-    config: JSON.parse(row.config) as RunConfig,
+    config: parseConfig(row.config),
     awaitingConfiguration: row.awaiting_configuration === 1,
     invoker: fromJson<Invoker>(row.invoker),
     response: row.response ?? undefined,

@@ -1,35 +1,43 @@
 import { placeOf } from "../../rules/destination.ts";
 import { EngineError } from "../../rules/engine-error.ts";
-import type { NewRun, Run, RunConfig } from "../../rules/run.ts";
-import { insert, sql, type Tx } from "../tx.ts";
+import { isLive, type NewRun, type Run, type RunConfig, type RunState } from "../../rules/run.ts";
+import { constants, insert, type Sql, sql, type Tx } from "../tx.ts";
 import { type RunRow, toJson, toRun } from "./rows.ts";
 
-/** @param parent the run that waits for its end */
-export async function insertRun(tx: Tx, run: NewRun, parent?: Run): Promise<Run> {
-  // An id and the time of its creation name a run in the logs: a successor is never as old as its predecessor.
-  const last = await tx.one<{ at: number | null }>(
-    sql`SELECT max(created_at) AS at FROM runs WHERE id = ${run.id}`,
-  );
-  const createdAt = Math.max(run.createdAt, (last?.at ?? 0) + 1);
+/** The condition on `runs` that a run hasn't ended. */
+export const IS_LIVE: Sql = sql`state = ${constants<RunState>("RUN_STARTED")}`;
+
+/** The runs that a new run is related to. */
+export interface Relatives {
+  /** The run that waits for its end. */
+  readonly parent?: Run | undefined;
+  /** The last run that had its id. */
+  readonly previous?: Run | undefined;
+}
+
+export async function insertRun(tx: Tx, run: NewRun, { parent, previous }: Relatives = {}): Promise<Run> {
+  // An id and the time of its creation name a run in the logs: a run is never as old as the previous one of its id.
+  const createdAt = Math.max(run.createdAt, (previous?.createdAt ?? 0) + 1);
   const deadline = deadlineOf(createdAt, run.config);
   const { host, path } = placeOf(run.url);
+  const state: RunState = "RUN_STARTED";
   const key = await insert(
     tx,
     sql`INSERT INTO runs (id, url, host, path, state, created_at, caller_ip, config, awaiting_configuration, invoker, parent,
         parent_record, flow_key, deadline)
-      VALUES (${run.id}, ${run.url}, ${host}, ${path}, 'RUN_STARTED', ${createdAt}, ${run.callerIp},
+      VALUES (${run.id}, ${run.url}, ${host}, ${path}, ${state}, ${createdAt}, ${run.callerIp},
         ${JSON.stringify(run.config)}, ${run.awaitingConfiguration ? 1 : 0}, ${toJson(run.invoker)}, ${parent?.key ?? null},
         ${(parent && run.invoker?.key) ?? null}, ${run.config.flow?.key ?? null}, ${deadline})
       RETURNING key`,
   );
   await labelRun(tx, key, run.config.labels);
-  tx.count({ of: "run", state: "RUN_STARTED", count: 1 });
+  tx.count({ of: "run", state, count: 1 });
   if (deadline !== null) tx.wakeAt(deadline);
   return {
     ...run,
     key,
     createdAt,
-    state: "RUN_STARTED",
+    state,
     completedAt: undefined,
     response: undefined,
     dlqId: undefined,
@@ -43,22 +51,28 @@ export async function insertRun(tx: Tx, run: NewRun, parent?: Run): Promise<Run>
   };
 }
 
-/** Makes a run found by its labels. */
+/** Stores the labels of a run, by which lists find it. */
 export async function labelRun(tx: Tx, run: number, labels: readonly string[]): Promise<void> {
   for (const label of new Set(labels)) {
     await tx.run(sql`INSERT INTO run_labels (label, run) VALUES (${label}, ${run})`);
   }
 }
 
-/** When a run has failed unless it has ended; null: never. */
+/** When a run that hasn't ended fails, in milliseconds since 1970; `null` for a run without a time limit. */
 export function deadlineOf(createdAt: number, { lifetime }: RunConfig): number | null {
   return lifetime === undefined ? null : createdAt + lifetime;
 }
 
-/** The live run of an id. */
+/** The live run of an id. Until the transaction ends, no other transaction changes or starts a run of this id. */
+export async function lockRun(tx: Tx, id: string): Promise<Run | undefined> {
+  await tx.lock("run", id);
+  return liveRun(tx, id);
+}
+
+/** The live run of an id: the last run of the id, unless it has ended. */
 export async function liveRun(tx: Tx, id: string): Promise<Run | undefined> {
-  const row = await tx.one<RunRow>(sql`SELECT * FROM runs WHERE id = ${id} AND state = 'RUN_STARTED'`);
-  return row && toRun(row);
+  const run = await latestRun(tx, id);
+  return run && isLive(run) ? run : undefined;
 }
 
 /** The last of the runs that had an id, or the one that was created at `createdAt`. */
@@ -70,11 +84,15 @@ export async function latestRun(tx: Tx, id: string, createdAt?: number): Promise
   return row && toRun(row);
 }
 
-/** Why nothing can be done with a run that was asked for by its id. */
+/** The run of a key. */
+export async function runOf(tx: Tx, key: number | null): Promise<Run | undefined> {
+  const row = key === null ? undefined : await tx.one<RunRow>(sql`SELECT * FROM runs WHERE key = ${key}`);
+  return row && toRun(row);
+}
+
+/** The error for a request that needs a live run: it says whether the run has ended or never was. */
 export async function notLive(tx: Tx, id: string, consequence: string): Promise<EngineError> {
-  const last = await tx.one<{ state: string }>(
-    sql`SELECT state FROM runs WHERE id = ${id} ORDER BY key DESC LIMIT 1`,
-  );
+  const last = await latestRun(tx, id);
   const why = last ? `has ended (${last.state})` : "doesn't exist";
   return new EngineError("conflict", `workflow run ${id} ${why}: ${consequence}`);
 }

@@ -1,25 +1,27 @@
 import type { DestinationOrder } from "../store/claim-order.ts";
-import { suspend, transitionTo } from "../store/tables/due.ts";
+import { holdBackOn, letGoOn } from "../store/tables/due.ts";
 import { sql, strings, type Tx } from "../store/tx.ts";
 
-/** Defers a message whose destination has no free slot. The message keeps its places in its queue and under its flow control key. */
-export async function defer(tx: Tx, seq: number, destination: string): Promise<void> {
-  await tx.run(sql`UPDATE due SET ${suspend("defer")}, destination = ${destination} WHERE message = ${seq}`);
+/** Holds a message back until its destination has room. It keeps its places in its queue and its flow control key. */
+export async function deferMessage(tx: Tx, seq: number, destination: string): Promise<void> {
+  await tx.run(
+    sql`UPDATE due SET ${holdBackOn("defer")}, destination = ${destination} WHERE message = ${seq}`,
+  );
 }
 
-/** Releases deferred messages of destinations with free slots, `limit` at most: the next claim takes them. */
+/** Makes messages due whose destinations have room again: `limit` at most. */
 export async function releaseDeferred(tx: Tx, { open }: DestinationOrder, limit: number): Promise<void> {
   let left = limit;
   for (const [destination, slots] of open) {
     left -= await tx.run(
-      sql`UPDATE due SET ${transitionTo("undefer")}, at = since, since = NULL, destination = NULL WHERE message IN
+      sql`UPDATE due SET ${letGoOn("undefer")}, destination = NULL WHERE message IN
         (SELECT message FROM due WHERE destination = ${destination} ORDER BY message LIMIT ${Math.min(slots, left)})`,
     );
   }
 }
 
-/** Returns for each destination whether messages wait for it. */
-export async function stillWaiting(tx: Tx, destinations: Iterable<string>): Promise<Map<string, boolean>> {
+/** For each destination, whether messages wait for it. */
+export async function hasDeferred(tx: Tx, destinations: Iterable<string>): Promise<Map<string, boolean>> {
   const names = [...destinations];
   if (names.length === 0) return new Map();
   const rows = await tx.all<{ destination: string }>(

@@ -1,23 +1,30 @@
+import { hasPending } from "../queries/pending.ts";
 import { toText } from "../rules/bytes.ts";
 import { type CallEnd, toAnswer, toAnswerRecord } from "../rules/call.ts";
 import type { Reply } from "../rules/message.ts";
+import { STATUS } from "../rules/message-status.ts";
 import type { Run } from "../rules/run.ts";
-import type { LearnedFacts, Settlement } from "../rules/settlement.ts";
+import type { EndpointFacts, Settlement } from "../rules/settlement.ts";
 import type { Lease, Settled } from "../store/claims.ts";
 import { finishMessage } from "../store/tables/due.ts";
 import { logState } from "../store/tables/logs.ts";
 import { LIVE_MESSAGES, type MessageRow, toMessage } from "../store/tables/rows.ts";
+import { runOf } from "../store/tables/runs.ts";
 import { sql, type Tx } from "../store/tx.ts";
-import { fail, keepReply, recordFailure } from "./fail-message.ts";
-import { hasPending, reportCanceled } from "./finish-run.ts";
-import { releaseWaiting } from "./flow-limits.ts";
+import { endAlarm } from "./alarms.ts";
+import { failMessage } from "./fail-message.ts";
 import { completeInFlight } from "./in-flight.ts";
-import { insertEntry, runOf } from "./messages.ts";
+import { insertEntry } from "./insert-entry.ts";
 import { onMessageFinished } from "./on-message-finished.ts";
+import { recordEndpoint } from "./record-endpoint.ts";
+import { recordFailure } from "./record-failure.ts";
+import { recordReply } from "./record-reply.ts";
+import { recordRollback } from "./record-rollback.ts";
 import { recordStep } from "./record-step.ts";
+import { releaseThrottled } from "./release-throttled.ts";
 import { reportAttempt } from "./report-attempt.ts";
+import { reportCancellation } from "./report-cancellation.ts";
 import { retryLater } from "./retry-later.ts";
-import { endAlarm, recordLearned, recordRollback } from "./rollbacks.ts";
 import { settleStep } from "./settle-step.ts";
 
 /** The store's settings that a settlement needs. */
@@ -27,84 +34,76 @@ export interface SettleSettings {
 }
 
 /**
- * Records the outcome of an attempt, with all that follows from it. A final failure ends the run, cancels its other
- * messages, enters the dead letter queue and creates the message that reports it. The end of a call records its answer
- * and creates the message that brings it.
+ * Settles a delivery: records the outcome of its attempt, with all that follows from it.
+ *
+ * 1. Read, under the lock of the run, since the delivery's end may be the run's. A lease that no longer holds settles
+ *    nothing: at most, a withdrawn delivery has ended.
+ * 2. What the answer says about the run's endpoint is recorded. It may change the message's policy.
+ * 3. The report of the attempt is stored, where the sender has asked for one.
+ * 4. The outcome is recorded: a retry, the end of the message, of a call or of an invocation, a rollback, a failure.
+ * 5. Messages that waited for the flow control key, the queue's place or the schedule go on.
  */
-export async function settle(
+export async function settleDelivery(
   tx: Tx,
   lease: Lease,
   settlement: Settlement,
-  keeping: SettleSettings,
+  settings: SettleSettings,
 ): Promise<Settled> {
-  const run = await lockRunOf(tx, lease);
+  if (lease.runId !== undefined) await tx.lock("run", lease.runId);
   const held = await heldBy(tx, lease);
   if (!held) {
     const ended = await completeInFlight(tx, lease);
-    if (ended !== undefined) await recordLearnedLate(tx, ended, settlement);
+    if (ended !== undefined) await recordEndpointLate(tx, ended, settlement);
     return { kind: "stale" };
   }
-  if (held.run !== null) await recordLearned(tx, held.run, settlement);
+  if (held.run !== null) await recordEndpoint(tx, held.run, settlement);
   const row = (settlement.capabilities !== undefined && (await heldBy(tx, lease))) || held;
   await reportAttempt(tx, row, settlement);
-  const settled =
-    run && row.kind === "step"
-      ? await settleStep(tx, { row, run: { ...run, ...known(settlement) } }, settlement, keeping.excerpt)
-      : await record(tx, row, settlement, keeping);
-  if (await releaseWaiting(tx, row.flow_key)) tx.wakeAt(tx.now);
+  const run = row.kind === "step" ? await runOf(tx, row.run) : undefined;
+  const settled = run
+    ? await settleStep(tx, { row, run }, settlement, settings.excerpt)
+    : await record(tx, row, settlement, settings);
+  if (await releaseThrottled(tx, row.flow_key)) tx.wakeAt(tx.now);
   await onMessageFinished(tx, row);
   return settled;
 }
 
-/** Keeps other transactions from the run of a delivery, whose end may be the run's. */
-async function lockRunOf(tx: Tx, { messageId }: Lease): Promise<Run | undefined> {
-  const run = await tx.one<{ key: number; id: string }>(
-    sql`SELECT runs.key, runs.id FROM messages JOIN runs ON runs.key = messages.run WHERE messages.id = ${messageId}`,
-  );
-  if (!run) return undefined;
-  await tx.lock("run", run.id);
-  return runOf(tx, run.key);
-}
-
-function known({ capabilities }: LearnedFacts): Partial<Run> {
-  return capabilities === undefined ? {} : { capabilities };
-}
-
+/** The message of a lease, if the lease still holds. */
 async function heldBy(tx: Tx, { messageId, fence }: Lease): Promise<MessageRow | undefined> {
   return tx.one<MessageRow>(
-    sql`${LIVE_MESSAGES} WHERE messages.id = ${messageId} AND due.fence = ${fence} AND due.status = 'delivering'`,
+    sql`${LIVE_MESSAGES} WHERE messages.id = ${messageId} AND due.fence = ${fence} AND due.status = ${STATUS.delivering}`,
   );
 }
 
-/** Its endpoint's first answer came after a run had been cancelled: only now is it known what that wants. */
-async function recordLearnedLate(tx: Tx, key: number, learned: LearnedFacts): Promise<void> {
-  const run = learned.capabilities === undefined ? undefined : await runOf(tx, key);
+/** The first answer of a run's endpoint comes after the end of the run: it may ask for a report of the cancellation. */
+async function recordEndpointLate(tx: Tx, key: number, facts: EndpointFacts): Promise<void> {
+  const run = facts.capabilities === undefined ? undefined : await runOf(tx, key);
   if (!run || run.capabilities !== undefined) return;
-  await recordLearned(tx, key, learned);
-  if (run.state === "RUN_CANCELED") await reportCanceled(tx, key);
+  await recordEndpoint(tx, key, facts);
+  if (run.state === "RUN_CANCELED") await reportCancellation(tx, key);
 }
 
-/** Records what came of a message that isn't a delivery of a live run's history. */
+/** Records the outcome of a message that isn't a delivery of a live run's history. */
 async function record(
   tx: Tx,
   row: MessageRow,
   settlement: Settlement,
-  keeping: SettleSettings,
+  settings: SettleSettings,
 ): Promise<Settled> {
   switch (settlement.kind) {
     case "retry":
-      return await retryLater(tx, row, settlement, keeping.excerpt);
+      return await retryLater(tx, row, settlement, settings.excerpt);
     case "failed":
-      return await fail(tx, row, settlement.failure, keeping.excerpt);
+      return await failMessage(tx, row, settlement.failure, settings.excerpt);
     case "delivered":
-      // The end of a run withdraws its deliveries: one that can be settled is of a live run.
+      // The run is live: its end would have withdrawn the delivery.
       if (row.kind === "answer" && row.run !== null && !(await hasPending(tx, row.run, row.seq))) {
-        return await fail(tx, row, settlement.stalled, keeping.excerpt);
+        return await failMessage(tx, row, settlement.stalled, settings.excerpt);
       }
       await deliver(tx, row, settlement.reply);
       return { kind: "recorded" };
     case "called":
-      return await answer(tx, row, settlement.end, keeping);
+      return await endCall(tx, row, settlement.end, settings);
     case "rolledBack":
       await recordRollback(tx, row, settlement.record);
       return { kind: "recorded" };
@@ -117,10 +116,10 @@ async function record(
   }
 }
 
-/** The end of a call: its answer goes on record, and to the workflow. */
-async function answer(tx: Tx, row: MessageRow, end: CallEnd, keeping: SettleSettings): Promise<Settled> {
-  if (end.failure) await recordFailure(tx, row, end.failure, keeping.excerpt);
-  // Kept for the run's log.
+/** Ends a call: records its answer and stores the delivery that brings the answer to the workflow. */
+async function endCall(tx: Tx, row: MessageRow, end: CallEnd, settings: SettleSettings): Promise<Settled> {
+  if (end.failure) await recordFailure(tx, row, end.failure, settings.excerpt);
+  // The run's log tells of the message.
   await finishMessage(tx, row.seq, { outcome: "DELIVERED", deleteAfter: null });
   await logState(tx, row, end.failure ? "FAILED" : "DELIVERED", end.failure ? { attempt: row.retried } : {});
   const run = await runOf(tx, row.run);
@@ -146,10 +145,10 @@ async function recordAnswer(tx: Tx, row: MessageRow, run: Run, end: CallEnd): Pr
 
 async function deliver(tx: Tx, row: MessageRow, reply: Reply): Promise<void> {
   const report = row.kind === "cancel" || (row.kind === "failure" && (await isReported(tx, row.seq)));
-  // The answer to a report is part of what it reports.
+  // The dead letter, or the run's log, shows the answer to a report.
   await finishMessage(tx, row.seq, { outcome: "DELIVERED", deleteAfter: report ? null : tx.now });
   await logState(tx, row, "DELIVERED");
-  if (report) await keepReply(tx, row.seq, reply);
+  if (report) await recordReply(tx, row.seq, reply);
   await endAlarm(tx, row);
 }
 

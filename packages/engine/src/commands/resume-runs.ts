@@ -1,19 +1,22 @@
 import { isKeyOf, newMessageId, stepOfKey, toRunId } from "@perdure/core/protocol";
 import { deadLetters } from "../queries/lists.ts";
+import { isReporting, rollbacksOf } from "../queries/rollbacks.ts";
+import { overlay } from "../rules/delivery-policy.ts";
 import { invokeRecord } from "../rules/invoke.ts";
 import type { NewMessage } from "../rules/message.ts";
 import { deliveryOf, inherit, override, type Run } from "../rules/run.ts";
 import * as inOrder from "../store/in-order.ts";
 import type { DeadLetterQuery, ResumedRuns, ResumeRequest } from "../store/lists.ts";
+import { nextPosition } from "../store/tables/entries.ts";
 import { MESSAGES, type MessageRow, type RunRow, toMessage, toRun } from "../store/tables/rows.ts";
 import { insertRun } from "../store/tables/runs.ts";
 import { insert, sql, type Tx } from "../store/tx.ts";
-import { remove } from "./dead-letters.ts";
-import { insertMessage } from "./messages.ts";
+import { insertMessage } from "./insert-message.ts";
 import { planInlineResume } from "./plan-inline-resume.ts";
 import { type OldEntry, planResume } from "./plan-resume.ts";
+import { recordEndpoint } from "./record-endpoint.ts";
 import { recordStep } from "./record-step.ts";
-import { isReporting, recordLearned, rollbacksOf } from "./rollbacks.ts";
+import { removeDeadLetter } from "./remove-dead-letters.ts";
 
 /**
  * Takes failed runs up again as new runs, and their entries out of the dead letter queue: from the start, or with all that
@@ -24,7 +27,7 @@ export async function resumeRuns(tx: Tx, query: DeadLetterQuery, how: ResumeRequ
   const runs = await inOrder.flatMap(items, async ({ dlqId, run }) => {
     // While its steps may still be rolled back, they can't be run anew.
     if (!run || (run.capabilities !== undefined && (await isReporting(tx, run.key)))) return [];
-    await remove(tx, { id: dlqId, run: run.key });
+    await removeDeadLetter(tx, { id: dlqId, run: run.key });
     return [await resumeOrRestart(tx, run, how)];
   });
   return { runs, next };
@@ -51,7 +54,7 @@ async function resumeOrRestart(tx: Tx, old: Run, how: ResumeRequest): Promise<Ru
       sql`UPDATE runs SET origin = ${run.origin ?? null}, inline = ${run.inline ? 1 : 0} WHERE key = ${run.key}`,
     );
   }
-  await recordLearned(tx, run.key, { capabilities: old.capabilities });
+  await recordEndpoint(tx, run.key, { capabilities: old.capabilities });
   const entries = await tx.all<OldEntry>(
     sql`SELECT seq, record, message, call_type, body, created_at FROM entries WHERE run = ${old.key} ORDER BY position`,
   );
@@ -135,7 +138,7 @@ async function copy(again: Again, entry: OldEntry, redeliver: boolean): Promise<
   const key = await insert(
     tx,
     sql`INSERT INTO entries (run, position, record, message, call_type, body, created_at)
-      VALUES (${run.key}, (SELECT coalesce(max(position), 0) + 1 FROM entries WHERE run = ${run.key}), ${entry.record}, ${messageId}, ${entry.call_type}, ${entry.body}, ${entry.created_at})
+      VALUES (${run.key}, ${nextPosition(run.key)}, ${entry.record}, ${messageId}, ${entry.call_type}, ${entry.body}, ${entry.created_at})
       RETURNING seq AS key`,
   );
   if (redeliver)
@@ -157,13 +160,10 @@ async function redelivery(again: Again, entry: OldEntry, id: string): Promise<Ne
   return {
     ...before,
     id,
-    // What was to sleep until a certain time still is.
+    // A sleep still ends at its time.
     notBefore: Math.max(notBefore, before.retried > 0 ? 0 : before.notBefore),
     createdAt: tx.now,
-    retries: options.retries ?? before.maxRetries,
-    retryDelay: options.retryDelay ?? before.retryDelay,
-    labels: options.labels.length > 0 ? options.labels : before.labels,
-    flow: options.flow ?? before.flow,
+    ...overlay(before, options),
     failureCallback: options.failureUrl || options.failure ? undefined : before.failureCallback,
   };
 }

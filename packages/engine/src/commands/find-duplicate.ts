@@ -4,7 +4,10 @@ import type { Deduplication } from "../rules/deduplication.ts";
 import type { Receipt } from "../store/receipt.ts";
 import { sql, type Tx } from "../store/tx.ts";
 
-/** The receipt of the message that stands for this one; from now on it is this one itself where there is none. */
+/**
+ * The receipt of an earlier message with the same deduplication key. Without one, later messages with the key are
+ * duplicates of this message from now on.
+ */
 export async function findDuplicate(
   tx: Tx,
   { message, deduplication }: PublishMessage,
@@ -24,16 +27,8 @@ export async function findDuplicate(
   return undefined;
 }
 
-/** Contents are kept as hashes: of what was delivered nothing else stays. */
+/** The engine keeps the hash of a content and not the content, which it deletes after the delivery. */
 function keyOf({ key, content }: Deduplication): string {
   if (!content) return key;
   return createHash("sha256").update(key).update("\n").update(content).digest("base64url");
-}
-
-/** Deletes the keys that ended by `until`. @returns how many: `limit` at most */
-export async function sweepDeduplications(tx: Tx, until: number, limit: number): Promise<number> {
-  return tx.run(
-    sql`DELETE FROM deduplications WHERE key IN
-      (SELECT key FROM deduplications WHERE until <= ${until} ORDER BY until LIMIT ${limit})`,
-  );
 }

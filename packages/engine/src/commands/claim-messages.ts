@@ -1,0 +1,136 @@
+import { earliest, nextTimes } from "../queries/next-times.ts";
+import { isRollingBack, rollbacksOf, startedSteps } from "../queries/rollbacks.ts";
+import { stepsUnderWay } from "../queries/steps-under-way.ts";
+import { isPostRun } from "../rules/message.ts";
+import { STATUS, transition } from "../rules/message-status.ts";
+import type { Run } from "../rules/run.ts";
+import type { ClaimOrder } from "../store/claim-order.ts";
+import type { Claim, Claims } from "../store/claims.ts";
+import { type ClaimedEntries, claimedEntries, history } from "../store/tables/entries.ts";
+import { logState } from "../store/tables/logs.ts";
+import { isQueuePaused } from "../store/tables/queues.ts";
+import { LIVE_MESSAGES, type MessageRow, toMessage } from "../store/tables/rows.ts";
+import { runOf } from "../store/tables/runs.ts";
+import { sql, type Tx } from "../store/tx.ts";
+import { admitByFlow, isFlowPaused } from "./admit-by-flow.ts";
+import { deferMessage, hasDeferred, releaseDeferred } from "./defer-message.ts";
+import { enqueueMessage } from "./enqueue-message.ts";
+import { expireRuns } from "./expire-runs.ts";
+import { expireWaits } from "./expire-waits.ts";
+import { type Offer, offerLease } from "./hold-run.ts";
+import { makeScheduledMessages } from "./make-scheduled-messages.ts";
+import { releaseDueFlows, releaseThrottled } from "./release-throttled.ts";
+import { finishDelivery } from "./step-delivery.ts";
+import { throttleMessage } from "./throttle-message.ts";
+
+/** Rounds of holding messages back. The next claim takes what the last round leaves. */
+const MAX_ROUNDS = 8;
+
+/**
+ * Gives out messages that are due, under leases:
+ *
+ * 1. What has come due by itself becomes messages: schedules, runs over their time limit, waits that time out, flow
+ *    control keys whose next period has begun.
+ * 2. Messages that waited for destinations which have room again become due.
+ * 3. The messages that are due are taken in the order of their times. A message that its queue, its flow control key or
+ *    its destination doesn't admit is held back, and the next round takes others in its place.
+ */
+export async function claimMessages(tx: Tx, order: ClaimOrder): Promise<Claims> {
+  const { limit, destinations } = order;
+  await makeDue(tx);
+  if (destinations) await releaseDeferred(tx, destinations, limit);
+  const seen = new Set(destinations?.open.keys());
+  const claims: Claim[] = [];
+  for (let round = 0; round < MAX_ROUNDS && claims.length < limit; round++) {
+    const wanted = limit - claims.length;
+    const due = await tx.all<MessageRow>(
+      sql`${LIVE_MESSAGES} WHERE due.at <= ${tx.now} ORDER BY due.at, due.message LIMIT ${wanted}`,
+    );
+    for (const message of due) {
+      if (!(await admits(tx, message))) continue;
+      const admission = destinations?.admit({ url: message.url, kind: message.kind });
+      if (admission?.kind === "full") {
+        await deferMessage(tx, message.seq, admission.destination);
+        seen.add(admission.destination);
+      } else claims.push(...(await take(tx, message, order)));
+    }
+    if (due.length < wanted) break;
+  }
+  const nextDue = earliest(await nextTimes(tx));
+  return { claims, nextDue, destinations: await hasDeferred(tx, seen) };
+}
+
+/** Makes the messages of everything else that is due. */
+async function makeDue(tx: Tx): Promise<void> {
+  const times = await nextTimes(tx);
+  const isDue = (time: number | null): boolean => time !== null && time <= tx.now;
+  if (isDue(times.schedule)) await makeScheduledMessages(tx);
+  if (isDue(times.run)) await expireRuns(tx);
+  if (isDue(times.wait)) await expireWaits(tx);
+  if (isDue(times.flow)) await releaseDueFlows(tx);
+}
+
+/** Whether a message's queue and flow control key admit it. Otherwise it waits for them. */
+async function admits(tx: Tx, { seq, status, queue, flow_key }: MessageRow): Promise<boolean> {
+  // Its lease has run out: it was admitted before.
+  if (status === STATUS.delivering) return true;
+  if (queue !== null && (await isQueuePaused(tx, queue))) {
+    await enqueueMessage(tx, seq);
+    return false;
+  }
+  if (flow_key === null) return true;
+  // The key has admitted a message that is ready. But nothing begins while the key is paused.
+  const admitted =
+    status === STATUS.ready ? !(await isFlowPaused(tx, flow_key)) : await admitByFlow(tx, flow_key);
+  if (!admitted) await throttleMessage(tx, seq);
+  return admitted;
+}
+
+/** Claims a message. @returns nothing for a delivery that isn't needed, because another one holds its run */
+async function take(tx: Tx, found: MessageRow, { leaseUntil, owner = "" }: ClaimOrder): Promise<Claim[]> {
+  const { seq } = found;
+  const run = await runOf(tx, found.run);
+  const offer: Offer = run && found.kind === "step" ? await offerLease(tx, found, run) : { kind: "plain" };
+  if (offer.kind === "held") {
+    // The invocation that holds the run learns of the entry by itself.
+    await finishDelivery(tx, found);
+    if (await releaseThrottled(tx, found.flow_key)) tx.wakeAt(tx.now);
+    return [];
+  }
+  const status = transition(found.status, "claim", found.retried);
+  await tx.run(
+    sql`UPDATE due SET status = ${status}, at = ${leaseUntil}, fence = fence + 1, owner = ${owner} WHERE message = ${seq}`,
+  );
+  const entry = offer.kind === "lease" ? offer.entry : found.entry;
+  const row: MessageRow = { ...found, entry, status, at: leaseUntil, fence: found.fence + 1 };
+  await logState(tx, row, "ACTIVE");
+  const { entries, omitted } = await entriesOf(tx, row);
+  const claim: Claim = {
+    lease: { seq, messageId: row.id, runId: run?.id, fence: row.fence },
+    message: toMessage(row),
+    run,
+    runLease: offer.kind === "lease" ? offer.token : undefined,
+    first: row.kind === "step" && entries.length === 1,
+    entries,
+    omitted,
+    ended: run && isPostRun(row.kind) ? await endedRun(tx, run, row) : undefined,
+  };
+  return [claim];
+}
+
+/** The state of the rollbacks of a run, for a message that follows its end. */
+async function endedRun(tx: Tx, run: Run, { kind }: MessageRow): Promise<Claim["ended"]> {
+  return {
+    rollbacks: await rollbacksOf(tx, run.key),
+    started: await startedSteps(tx, run.key),
+    ...(await stepsUnderWay(tx, run)),
+    pending: kind === "failure" && (await isRollingBack(tx, run.key)),
+  };
+}
+
+async function entriesOf(tx: Tx, { run, entry, kind }: MessageRow): Promise<ClaimedEntries> {
+  if (run === null) return { entries: [], omitted: 0 };
+  if (isPostRun(kind)) return { entries: await history(tx, run), omitted: 0 };
+  if (entry === null) return { entries: [], omitted: 0 };
+  return await claimedEntries(tx, run, entry, kind === "step" ? 0 : entry);
+}

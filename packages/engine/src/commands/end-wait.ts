@@ -1,0 +1,48 @@
+import { isLive, type Run } from "../rules/run.ts";
+import { type NewSleep, type NewWait, waitRecord } from "../rules/wait.ts";
+import { runOf } from "../store/tables/runs.ts";
+import { toWait, type WaiterRow } from "../store/tables/waiters.ts";
+import { sql, type Tx } from "../store/tx.ts";
+import { recordStep } from "./record-step.ts";
+
+/** A wait that has ended, with its run. */
+export interface EndedWait {
+  readonly run: Run;
+  readonly wait: NewWait;
+}
+
+/**
+ * Ends a wait or a sleep, and records its step.
+ *
+ * @param data the event's; `undefined` when the wait's time is over
+ * @returns `undefined` for a sleep, and when its run has ended: then nothing is recorded
+ */
+export async function endWait(
+  tx: Tx,
+  row: WaiterRow,
+  data: Uint8Array | undefined,
+): Promise<EndedWait | undefined> {
+  await tx.run(sql`UPDATE waiters SET open = 0 WHERE seq = ${row.seq}`);
+  const run = await runOf(tx, row.run);
+  if (!run || !isLive(run)) return undefined;
+  if (row.event === null) {
+    const { key, step } = JSON.parse(row.wait) as NewSleep;
+    await recordStep(tx, run, { key, json: JSON.stringify(step) });
+    return undefined;
+  }
+  const wait = toWait(row);
+  await recordWait(tx, run, wait, data);
+  return { run, wait };
+}
+
+/** Records the step of a wait. A wait whose time is over may have a URL of its own. */
+export async function recordWait(
+  tx: Tx,
+  run: Run,
+  wait: NewWait,
+  data: Uint8Array | undefined,
+): Promise<void> {
+  const timedOut = data === undefined;
+  const message = timedOut ? { ...wait.message, url: wait.timeoutUrl } : wait.message;
+  await recordStep(tx, run, { key: wait.key, message, json: waitRecord(wait, data), timedOut });
+}

@@ -1,0 +1,43 @@
+import { nextWaiter, reachableRun } from "../queries/waiters.ts";
+import { hasRoom, hasWebhook } from "../queries/webhook-state.ts";
+import * as inOrder from "../store/in-order.ts";
+import { OPEN_WAITS, type WaiterRow } from "../store/tables/waiters.ts";
+import { sql, type Tx } from "../store/tx.ts";
+import type { EventNotification, NotifyResult } from "../store/waits.ts";
+import { endWait } from "./end-wait.ts";
+
+/**
+ * Delivers an event:
+ *
+ * 1. An event without a run goes to every step that waits for it.
+ * 2. An event for one run goes to the first step of the run that waits for it.
+ * 3. When no step waits, the run keeps the event until one does. A webhook keeps a limited number of them.
+ */
+export async function notifyEvent(tx: Tx, notification: EventNotification): Promise<NotifyResult> {
+  const { eventId, data, runId, webhook } = notification;
+  if (runId === undefined) {
+    const rows = await tx.all<WaiterRow>(sql`${OPEN_WAITS} AND event = ${eventId} ORDER BY seq`);
+    return await deliver(tx, rows, data);
+  }
+  // Until the transaction ends, the run doesn't end either.
+  await tx.lock("run", runId);
+  const run = await reachableRun(tx, runId);
+  if (!run) return { kind: "not live" };
+  const target = { run: run.key, eventId };
+  if (webhook && !(await hasWebhook(tx, target))) return { kind: "no webhook" };
+  const waiter = await nextWaiter(tx, target);
+  if (waiter) return await deliver(tx, [waiter], data);
+  if (webhook && !(await hasRoom(tx, target, webhook, data.length))) return { kind: "full" };
+  await tx.run(
+    sql`INSERT INTO events (run, event, data, created_at) VALUES (${run.key}, ${eventId}, ${data}, ${tx.now})`,
+  );
+  return { kind: "delivered", waiters: [] };
+}
+
+async function deliver(tx: Tx, rows: readonly WaiterRow[], data: Uint8Array): Promise<NotifyResult> {
+  const waiters = await inOrder.flatMap(rows, async (row) => {
+    const ended = await endWait(tx, row, data);
+    return ended ? [ended] : [];
+  });
+  return { kind: "delivered", waiters };
+}

@@ -1,0 +1,21 @@
+import { isPlan, type StepRecord } from "@perdure/core/protocol";
+import { kindOf } from "../rules/step-kinds.ts";
+import { sql, type Tx } from "../store/tx.ts";
+
+/** Opens the address of the webhook that a step has made. Every other record does nothing here. */
+export async function openWebhook(tx: Tx, run: number, record: StepRecord): Promise<void> {
+  const eventId = webhookIn(record);
+  if (eventId === undefined) return;
+  await tx.run(sql`INSERT INTO webhooks (run, event) VALUES (${run}, ${eventId}) ON CONFLICT DO NOTHING`);
+}
+
+function webhookIn(record: StepRecord): string | undefined {
+  if (kindOf(record.stepType).effect !== "webhook" || isPlan(record) || record.out === undefined)
+    return undefined;
+  try {
+    const { eventId } = JSON.parse(record.out) as { eventId?: unknown };
+    return typeof eventId === "string" ? eventId : undefined;
+  } catch {
+    return undefined; // A result that isn't JSON holds no address that a client could call.
+  }
+}

@@ -1,0 +1,17 @@
+import type { TickState } from "../rules/schedule.ts";
+import { scheduleOf } from "../store/tables/schedules.ts";
+import { sql, type Tx } from "../store/tx.ts";
+
+/** Records in a schedule what became of a message, if the schedule's last tick made it. */
+export async function recordTickState(
+  tx: Tx,
+  id: string,
+  messageId: string,
+  state: TickState,
+): Promise<void> {
+  const states = (await scheduleOf(tx, id))?.lastStates;
+  if (states?.[messageId] === undefined) return;
+  await tx.run(
+    sql`UPDATE schedules SET last_states = ${JSON.stringify({ ...states, [messageId]: state })} WHERE id = ${id}`,
+  );
+}

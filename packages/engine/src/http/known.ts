@@ -1,0 +1,7 @@
+import { notFound } from "../rules/engine-error.ts";
+
+/** What a query has found. @throws EngineError `not_found` for nothing */
+export function known<Found>(found: Found | undefined, what: string): Found {
+  if (found === undefined) throw notFound(what);
+  return found;
+}

@@ -1,0 +1,35 @@
+import { WAITS_FOR_CLAIM } from "../store/tables/due.ts";
+import { IS_LIVE } from "../store/tables/runs.ts";
+import { sql, type Tx } from "../store/tx.ts";
+import { PENDING } from "./pending.ts";
+
+/** When the next of each kind of work comes due, in milliseconds since 1970; `null` for never. */
+export interface NextTimes {
+  /** A message is to be delivered. */
+  readonly message: number | null;
+  /** A schedule makes messages. */
+  readonly schedule: number | null;
+  /** A wait times out. */
+  readonly wait: number | null;
+  /** A run reaches its time limit. */
+  readonly run: number | null;
+  /** A flow control key for which messages wait begins a new period. */
+  readonly flow: number | null;
+}
+
+/** When the next of each kind of work comes due: the first entry of five indexes, in one statement. */
+export async function nextTimes(tx: Tx): Promise<NextTimes> {
+  const times = await tx.one<NextTimes>(sql`SELECT
+    (SELECT at FROM due WHERE ${WAITS_FOR_CLAIM} ORDER BY at LIMIT 1) AS message,
+    (SELECT next_at FROM schedules WHERE next_at IS NOT NULL ORDER BY next_at LIMIT 1) AS schedule,
+    (SELECT deadline FROM waiters WHERE ${PENDING.wait} ORDER BY deadline LIMIT 1) AS wait,
+    (SELECT deadline FROM runs WHERE deadline IS NOT NULL AND ${IS_LIVE} ORDER BY deadline LIMIT 1) AS run,
+    (SELECT wake_at FROM flows WHERE wake_at IS NOT NULL ORDER BY wake_at LIMIT 1) AS flow`);
+  return times ?? { message: null, schedule: null, wait: null, run: null, flow: null };
+}
+
+/** The earliest of them all. */
+export function earliest(times: NextTimes): number | undefined {
+  const known = Object.values(times).filter((time): time is number => time !== null);
+  return known.length > 0 ? Math.min(...known) : undefined;
+}

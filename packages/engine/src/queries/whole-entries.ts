@@ -1,0 +1,14 @@
+import type { HistoryEntry } from "@perdure/core/protocol";
+import type { Claim } from "../store/claims.ts";
+import { history } from "../store/tables/entries.ts";
+import type { MessageRow } from "../store/tables/rows.ts";
+import { sql, type Tx } from "../store/tx.ts";
+
+/** The entries of a claim with all their bodies: the claim leaves out large ones. */
+export async function wholeEntries(tx: Tx, { lease }: Claim): Promise<HistoryEntry[]> {
+  const row = await tx.one<Pick<MessageRow, "run" | "entry" | "kind">>(
+    sql`SELECT run, entry, kind FROM messages WHERE seq = ${lease.seq}`,
+  );
+  if (!row || row.run === null || row.entry === null) return [];
+  return await history(tx, row.run, row.entry, row.kind === "step" ? 0 : row.entry);
+}

@@ -1,0 +1,59 @@
+import type { StepRecord, StepType } from "@perdure/core/protocol";
+
+/** The fields that a record has beside the fields of every record. */
+export type KindField = keyof Pick<StepRecord, "sleepFor" | "sleepUntil" | "waitEventId" | "waitTimeout">;
+
+/** What the engine knows about a kind of step. */
+export interface StepKind {
+  /**
+   * Who records the result: the endpoint, the engine, or, in a run that its endpoint runs inline, the engine and otherwise
+   * the endpoint.
+   */
+  readonly recordedBy: "endpoint" | "engine" | "engine, if inline";
+  /** Where the step is pending until then: in a delivery, a call's message, the row of a wait, or a child run. */
+  readonly pendingIn: "delivery" | "call" | "wait" | "child";
+  /** The fields of its record that the run's log shows. */
+  readonly fields: readonly KindField[];
+  /** What else its record does: the run sleeps until the record's delivery, or the address of a webhook is open. */
+  readonly effect?: "sleep" | "webhook";
+}
+
+/**
+ * Every kind of step, by its name on the wire. To add a kind, add its row here; the endpoint's side of it is a file in
+ * `packages/core/src/steps`.
+ */
+export const STEP_KINDS: Readonly<Record<StepType, StepKind>> = {
+  Run: { recordedBy: "endpoint", pendingIn: "delivery", fields: [] },
+  SleepFor: {
+    recordedBy: "engine, if inline",
+    pendingIn: "delivery",
+    fields: ["sleepFor"],
+    effect: "sleep",
+  },
+  SleepUntil: {
+    recordedBy: "engine, if inline",
+    pendingIn: "delivery",
+    fields: ["sleepUntil"],
+    effect: "sleep",
+  },
+  Call: { recordedBy: "engine, if inline", pendingIn: "call", fields: [] },
+  Wait: { recordedBy: "engine", pendingIn: "wait", fields: ["waitEventId", "waitTimeout"] },
+  WaitForWebhook: { recordedBy: "engine", pendingIn: "wait", fields: ["waitEventId", "waitTimeout"] },
+  Notify: { recordedBy: "endpoint", pendingIn: "delivery", fields: [] },
+  Invoke: { recordedBy: "engine", pendingIn: "child", fields: [] },
+  CreateWebhook: { recordedBy: "endpoint", pendingIn: "delivery", fields: [], effect: "webhook" },
+};
+
+const UNKNOWN: StepKind = { recordedBy: "endpoint", pendingIn: "delivery", fields: [] };
+
+/** The kind of a step. A client that is newer than the engine may name a kind that isn't in the table. */
+export function kindOf(type: string): StepKind {
+  const kinds: Readonly<Record<string, StepKind>> = STEP_KINDS;
+  return (Object.hasOwn(kinds, type) && kinds[type]) || UNKNOWN;
+}
+
+/** The fields of a record that belong to its kind. */
+export function fieldsOf(record: StepRecord): Pick<StepRecord, KindField> {
+  const given = kindOf(record.stepType).fields.filter((field) => record[field] !== undefined);
+  return Object.fromEntries(given.map((field) => [field, record[field]]));
+}
