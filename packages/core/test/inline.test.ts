@@ -14,7 +14,7 @@ const io = (turns = 1) =>
   });
 
 function start(workflow: WorkflowFunction, options: ServeOptions = {}): TestEngine {
-  return new TestEngine("inline", recorder(), open(recorder(), workflow, options));
+  return new TestEngine("inline", recorder(), () => open(recorder(), workflow, options));
 }
 
 describe("a run of steps one after the other", () => {

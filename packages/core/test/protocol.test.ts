@@ -127,6 +127,7 @@ describe("classification", () => {
       labels: ["a", "b"],
       invokeCount: 0,
       lease: undefined,
+      engineTime: 0,
       originalRunId: "wfr_test",
     });
     const resumed = runHeaders({ "Perdure-Lease": "token", "Perdure-Original-Run": "wfr_first" });

@@ -2,6 +2,7 @@ import { isHistory } from "../protocol/history.ts";
 import type { InlineAnswer, InlineAppend, InlineNews } from "../protocol/inline.ts";
 import { isList } from "../util/check.ts";
 import { messageOf, WorkflowError } from "../util/errors.ts";
+import { withTimeout } from "../util/timeout.ts";
 import { type CallApi, isStatus } from "./api.ts";
 
 /** Appends records to the history of a run. @throws WorkflowError when the engine gives no answer that can be used */
@@ -15,6 +16,8 @@ interface QueuedAppend {
 
 /** Characters of one request, unless a single append has more: the engine limits a request's bytes. */
 const MAX_REQUEST_LENGTH = 512 * 1024;
+/** A request that gets no answer must not hold up those of other runs. */
+const ANSWER_TIMEOUT_SECONDS = 10;
 /** Milliseconds before each retry of a request that the engine answers with a 5xx. */
 const RETRY_DELAYS_MS = [50, 250];
 
@@ -66,7 +69,8 @@ async function request(callApi: CallApi, body: string): Promise<readonly unknown
   const headers = { "content-type": "application/json" };
   for (let retried = 0; ; retried++) {
     try {
-      const answer = await callApi<unknown>("POST", ["workflows", "append"], { headers, body });
+      const asking = callApi<unknown>("POST", ["workflows", "append"], { headers, body });
+      const answer = await withTimeout(ANSWER_TIMEOUT_SECONDS, "The append", asking);
       const { appends } = Object(answer);
       if (isList(appends)) return appends;
       throw unusable(answer);

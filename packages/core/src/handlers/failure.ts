@@ -12,7 +12,7 @@ import { parseLeniently } from "../util/json.ts";
 import { normalizeUrl } from "../util/url.ts";
 import type { CompletedStep, Rollback, RunEndParams } from "../workflow.ts";
 import { type DeliveryContext, toRunContext } from "./delivery-context.ts";
-import { type RunEnd, recordsOf, rollBack } from "./rollback.ts";
+import { historyOf, type RunEnd, rollBack } from "./rollback.ts";
 
 /** Calls the failure function of a run that has failed, after the rollbacks of its steps. */
 export async function failure(ctx: DeliveryContext<Failure>): Promise<Outcome> {
@@ -79,13 +79,13 @@ interface Ended {
 }
 
 async function rolledBack(ctx: RunEnd, report: FailureReport, wanted: boolean): Promise<Outcome | Ended> {
-  const records = await recordsOf(ctx, report);
-  const rollsBack = records && wanted && report.details?.only !== "report";
-  const rollbacks = rollsBack ? await rollBack(ctx, report, records) : (report.details?.rollbacks ?? []);
+  const history = await historyOf(ctx, report);
+  const rollsBack = history && wanted && report.details?.only !== "report";
+  const rollbacks = rollsBack ? await rollBack(ctx, report, history) : (report.details?.rollbacks ?? []);
   if ("kind" in rollbacks) return rollbacks;
   return report.details?.only === "rollback"
     ? { kind: "rolledBack", record: undefined }
-    : { records, rollbacks };
+    : { records: history?.records, rollbacks };
 }
 
 async function paramsOf(

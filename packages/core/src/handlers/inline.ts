@@ -15,6 +15,7 @@ import { reportFailure } from "./report-failure.ts";
 /** The engine's offer to run inline, with the history that came with it. */
 interface Offer {
   readonly lease: string;
+  readonly engineAheadMs: number;
   readonly limits: InlineLimits;
   /** The number of the history's entries. */
   readonly known: number;
@@ -25,7 +26,7 @@ interface Offer {
 /** Continues a run by as many steps as one delivery can run. */
 export async function resumeInline(run: PreparedRun, offer: Offer): Promise<Outcome> {
   const { ctx, invocation } = run;
-  const { lease, limits, known, records, attempts } = offer;
+  const { lease, engineAheadMs, limits, known, records, attempts } = offer;
   const append = ctx.config.engine().appender();
   if (known === 1) await emit(ctx, "runStarted", { context: run.context });
   // Results that the engine has recorded after the last invocation: this one emits them.
@@ -36,6 +37,7 @@ export async function resumeInline(run: PreparedRun, offer: Offer): Promise<Outc
   const result = await runInline({
     ...invocation,
     lease,
+    engineAheadMs,
     limits,
     known,
     attempts,

@@ -13,7 +13,8 @@ import { runSingleStep } from "./single-step.ts";
 /** Continues a run where its history ends: replays the recorded steps, and carries out new ones. */
 export async function resume(ctx: DeliveryContext<Resume>): Promise<Outcome> {
   const { endpoint, config, delivery } = ctx;
-  const { runId, lease } = delivery;
+  const { runId, lease, engineTime } = delivery;
+  const engineAheadMs = engineTime === 0 ? 0 : engineTime - Date.now();
   // Throws for settings that can't reach the engine, before any user code runs.
   config.engine();
   const entries = await loadHistory(ctx, runId);
@@ -26,7 +27,7 @@ export async function resume(ctx: DeliveryContext<Resume>): Promise<Outcome> {
       const run = await prepareRun(ctx, whole.payload, history);
       return "kind" in run
         ? run
-        : resumeInline(run, { lease, limits: inline, known: entries.length, ...whole });
+        : resumeInline(run, { lease, engineAheadMs, limits: inline, known: entries.length, ...whole });
     }
   }
   const { payload, records, duplicate } = readHistory(upToDelivered(ctx, entries));

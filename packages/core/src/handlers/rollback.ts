@@ -2,11 +2,12 @@ import { WorkflowContext } from "../context.ts";
 import type { Cancel, Failure } from "../protocol/delivery.ts";
 import { type FailedStep, shorten, toErrorBody } from "../protocol/error.ts";
 import type { FailureDetails, FailureReport } from "../protocol/failure.ts";
-import { readHistory } from "../protocol/history.ts";
+import { type History, readHistory } from "../protocol/history.ts";
 import type { Outcome } from "../protocol/outcome.ts";
-import type { StepRecord, StepType } from "../protocol/step.ts";
+import type { StepType } from "../protocol/step.ts";
 import { type CollectedSteps, collectRollbacks } from "../replay/collect-rollbacks.ts";
 import { readStepHistory, type StepEntry, type StepHistory, toFailedStep } from "../replay/step-history.ts";
+import { keyText, type PendingStep } from "../replay/step-matcher.ts";
 import { decideRetryWithinLimit, type RollbackOptions, readResult } from "../steps/index.ts";
 import { toSeconds } from "../util/duration.ts";
 import { withTimeout } from "../util/timeout.ts";
@@ -22,16 +23,16 @@ interface Undoable {
   readonly options?: RollbackOptions | undefined;
 }
 
-/** Fetches the records of a failed or cancelled run; undefined on engines that don't provide them. */
-export async function recordsOf(
+/** Fetches the history of a failed or cancelled run; undefined on engines that don't provide it. */
+export async function historyOf(
   { config, delivery }: RunEnd,
   { details, createdAt }: FailureReport,
-): Promise<readonly StepRecord[] | undefined> {
+): Promise<History | undefined> {
   if (!details) return undefined;
   // Another run may have the same id by now.
   const which = { ended: true, workflowCreatedAt: createdAt } as const;
   const entries = details.history ?? (await config.engine().history(delivery.runId, which));
-  return entries && readHistory(entries).records;
+  return entries && readHistory(entries);
 }
 
 /**
@@ -43,16 +44,25 @@ export async function recordsOf(
 export async function rollBack(
   ctx: RunEnd,
   report: FailureReport,
-  records: readonly StepRecord[],
+  { records, attempts }: History,
 ): Promise<Outcome | FailureDetails["rollbacks"]> {
-  const { rollbacks = [], started = [] } = report.details ?? {};
+  const { rollbacks = [], started = [], begun: mayHaveBegun, underWay = [] } = report.details ?? {};
+  const begun = new Set([...underWay, ...attempts.map(({ step }) => step)].map(keyText));
   // The workflow runs only if there may be a rollback. An endpoint that gave no answer may have started an unknown step.
-  const possible = report.details?.begun || report.step?.rollback || records.some(({ rollback }) => rollback);
+  const possible =
+    mayHaveBegun || begun.size > 0 || report.step?.rollback || records.some(({ rollback }) => rollback);
   if (!possible) return rollbacks;
   const history = readStepHistory(records);
+  // The run failed at the first new step, unless other steps were still running.
+  const isFirst = ({ step: { name, type } }: PendingStep) =>
+    mayHaveBegun || (report.step?.name === shorten(name) && report.step.type === type);
   const collected = await collectSteps(ctx, report, history);
   const undoable = [
-    ...undoableNewSteps(collected, report, history),
+    ...undoableNewSteps(
+      collected,
+      history,
+      (step, at) => begun.has(keyText(step.key)) || (at === 0 && isFirst(step)),
+    ),
     ...undoableEntries(collected, report, started),
   ];
   undoable.sort((a, b) => b.step.id - a.step.id);
@@ -85,23 +95,26 @@ function undoableEntries(
   const undoable: Undoable[] = [];
   for (const entry of [...matched.keys(), ...unmatched]) {
     const options = matched.get(entry)?.step.options;
-    const begun = entry.result || started.includes(entry.id) || entry.id === report.step?.id;
+    // The plan of a single step says that it has begun.
+    const isSingle = entry.group.size === 1;
+    const begun = entry.result || isSingle || started.includes(entry.id) || entry.id === report.step?.id;
     if (begun && (unmatched.has(entry) ? entry.rollback : options?.rollback))
       undoable.push({ step: toFailedStep(entry), result: resultOf(entry), options });
   }
   return undoable;
 }
 
-// The run failed at the first new step, unless other steps were still running.
 function undoableNewSteps(
-  { newSteps: [first] }: CollectedSteps,
-  { details, step }: FailureReport,
+  { newSteps }: CollectedSteps,
   { phase, rolledBack, nextId }: StepHistory,
+  hasBegun: (step: PendingStep, at: number) => boolean | undefined,
 ): Undoable[] {
-  if (!first?.step.options?.rollback || phase.kind !== "advance") return [];
-  const { name, type, options } = first.step;
-  const begun = details?.begun || (step?.name === shorten(name) && step.type === type);
-  return begun ? [{ step: { id: rolledBack[0] ?? nextId, name, type }, options }] : [];
+  if (phase.kind !== "advance") return [];
+  return newSteps.flatMap((pending, at) => {
+    const { name, type, options } = pending.step;
+    const id = rolledBack[at] ?? nextId + at - rolledBack.length;
+    return options?.rollback && hasBegun(pending, at) ? [{ step: { id, name, type }, options }] : [];
+  });
 }
 
 async function undo(

@@ -29,6 +29,8 @@ export interface Resume extends RunDelivery {
   readonly kind: "resume";
   /** The right to append to the run, if the engine offers inline execution. */
   readonly lease: string | undefined;
+  /** When the engine sent the delivery, in milliseconds since 1970; 0 when it doesn't say. */
+  readonly engineTime: number;
   /** The id of the run that this one continues, also through several resumptions; else its own. */
   readonly originalRunId: string;
 }
@@ -74,6 +76,7 @@ const SINGLE_VALUED_HEADERS: readonly string[] = [
   HEADER.createdAt,
   HEADER.invokeCount,
   HEADER.lease,
+  HEADER.engineTime,
   HEADER.originalRun,
 ];
 
@@ -130,7 +133,8 @@ export function classify(headers: Headers): Delivery {
   };
   if (kind !== "resume") return { kind, ...run };
   const lease = headers.get(HEADER.lease) || undefined;
-  return { kind, ...run, lease, originalRunId: headers.get(HEADER.originalRun) || runId };
+  const engineTime = toCount(headers.get(HEADER.engineTime));
+  return { kind, ...run, lease, engineTime, originalRunId: headers.get(HEADER.originalRun) || runId };
 }
 
 function labelsOf(headers: Headers): string[] {

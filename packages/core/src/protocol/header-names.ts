@@ -39,6 +39,8 @@ export const capabilities = "Perdure-Capabilities";
 export const rollback = "Perdure-Rollback";
 // The right to append to a run: on its deliveries, and on the answer of an endpoint that takes it.
 export const lease = "Perdure-Lease";
+// When the engine sent a delivery with a lease, in milliseconds since 1970: times of retries are by the engine's clock.
+export const engineTime = "Perdure-Time";
 // On a delivery of a run that continues a failed one: the id of the first of them. A step's idempotency key is derived from it.
 export const originalRun = "Perdure-Original-Run";
 

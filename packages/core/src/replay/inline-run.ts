@@ -42,6 +42,8 @@ export interface InlineLimits {
 /** An invocation that runs as many steps as it can. */
 export interface InlineInvocation extends Invocation {
   readonly lease: string;
+  /** Milliseconds by which the engine's clock is ahead of this one. The engine says when steps may be tried again. */
+  readonly engineAheadMs: number;
   /** The number of the history's entries. */
   readonly known: number;
   /** The failed attempts in the history. */
@@ -214,10 +216,11 @@ class InlineRun {
 
   // A branch may be waiting for something of its own before it requests a recorded step. If not, the code has changed.
   #awaitRequests(missing: readonly StepEntry[]): void {
-    const { newSteps, isHeldUp } = this.#matcher;
+    const { newSteps, pending } = this.#matcher;
     const { attempt, mismatchTimeoutMs = REPLAY_MISMATCH_TIMEOUT_MS } = this.#invocation;
     const outcome = this.#outcome;
-    if (!outcome && newSteps.size === 0 && !isHeldUp) return;
+    // Without a pending step, the workflow awaits something of its own.
+    if (!outcome && pending === 0) return;
     this.#timer = setTimeout(() => {
       const error = replayMismatch(missing, [...newSteps], outcome);
       const retry = decideMismatchRetry(error, attempt, outcome);
@@ -251,8 +254,18 @@ class InlineRun {
     const isIdle = this.#underWay.size === 0;
     const wait = Math.min(...[...this.#waiting].map((step) => this.#retryAt(step))) - Date.now();
     if (wait <= (isIdle ? maxWait : MAX_TIMER_MS)) this.#timer = setTimeout(() => this.#onIdle(), wait);
-    // Without a pending step, the workflow awaits something of its own.
+    else if (isIdle && this.#unrequested.length > 0) this.#awaitRequests(this.#unrequested);
     else if (isIdle && this.#matcher.pending > 0) await this.#finish({ kind: "parked" });
+  }
+
+  /** The steps that an earlier invocation has tried, and that this one hasn't requested yet: the run isn't at rest. */
+  get #unrequested(): StepEntry[] {
+    const tried = [...this.#attempts.values()].map(({ step }) => step);
+    return tried
+      .filter((step) => !this.#matcher.knows(step))
+      .map(({ name, type, nth }) =>
+        newEntry({ stepId: this.#nextId, stepName: name, stepType: type, concurrent: 1, nth }),
+      );
   }
 
   /** Puts into the journal what goes before the steps, and the requests to the engine. @returns the steps to begin */
@@ -307,7 +320,8 @@ class InlineRun {
     const undoable = steps.some(({ step }) => step.options?.rollback);
     const unknown = (total > 1 && !this.#appended) || (undoable && (this.#begun > 0 || total > 1));
     if (this.#journal.length === 0 && !unknown) return true;
-    const nothingBegins = steps.length === 0 && total === 0 && !this.#outcome && this.#waiting.size === 0;
+    const nothingBegins =
+      total === 0 && !this.#outcome && this.#waiting.size + this.#unrequested.length === 0;
     // With nothing else to do, the requests to the engine travel with the answer.
     if (nothingBegins && this.#journal.every(({ record, awaited }) => record.kind === "ask" || !awaited)) {
       this.#close({ kind: "parked" });
@@ -527,7 +541,8 @@ class InlineRun {
 
   /** When the step may be tried again. */
   #retryAt(step: PendingStep): number {
-    return this.#lastAttempt(step)?.retryAt ?? 0;
+    const retryAt = this.#lastAttempt(step)?.retryAt;
+    return retryAt === undefined ? 0 : retryAt - this.#invocation.engineAheadMs;
   }
 
   // A step that begins alone may be what an earlier attempt of the delivery was at, when it ended without an answer.

@@ -92,6 +92,12 @@ export class StepMatcher {
     return false;
   }
 
+  /** Whether the step is requested or recorded. */
+  knows(key: StepKey): boolean {
+    const requested = this.#counts.get(`${key.type}/${key.name}`) ?? 0;
+    return requested >= key.nth || this.#recorded.has(keyText(key));
+  }
+
   /** Adds a new step to the records. */
   record(pending: PendingStep, entry: StepEntry): void {
     this.newSteps.delete(pending);

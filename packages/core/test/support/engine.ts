@@ -39,11 +39,12 @@ interface Asked {
   readonly eventId?: string;
 }
 
-/** Where an invocation dies: its request for the nth append, or its answer, is never answered, or never arrives. */
-export interface Crash {
-  readonly append: number;
-  readonly stored: boolean;
-}
+/** Where an invocation dies. */
+export type Crash =
+  /** At the nth append of the run: before it is stored, or when it is stored and not answered. */
+  | { readonly append: number; readonly stored: boolean }
+  /** With the answer to the nth delivery. */
+  | { readonly answer: number };
 
 interface Due {
   /** The entries that the delivery shows. Undefined: all. */
@@ -86,7 +87,9 @@ export class TestEngine {
   onAppend: (append: InlineAppend, count: number) => unknown = () => {};
   state: RunEnd["state"] | undefined;
   readonly mode: Mode;
-  readonly #handler: Handler;
+  readonly #createHandler: () => Handler;
+  /** Of the process that serves the run: another one after a crash. */
+  #handler: Handler;
   readonly #keys = new Map<string, number>();
   readonly #asked = new Map<number, Asked>();
   readonly #due: Due[] = [];
@@ -96,9 +99,10 @@ export class TestEngine {
   #now = 0;
   #die: (() => void) | undefined;
 
-  constructor(mode: Mode, recorder: Recorder, handler: Handler, payload: unknown = {}) {
+  constructor(mode: Mode, recorder: Recorder, createHandler: () => Handler, payload: unknown = {}) {
     this.mode = mode;
-    this.#handler = handler;
+    this.#createHandler = createHandler;
+    this.#handler = createHandler();
     this.#add("init", JSON.stringify(payload), "step");
     this.#schedule();
     recorder.answer = (sent) => this.#serve(sent);
@@ -232,7 +236,9 @@ export class TestEngine {
       this.#die = () => resolve(undefined);
     });
     const answering = answerOf(this.#handler(request(JSON.stringify(shown), headers)));
-    const answer = await Promise.race([answering, dead]);
+    const given = await Promise.race([answering, dead]);
+    const isLost = this.crash && "answer" in this.crash && this.crash.answer === this.deliveries;
+    const answer = isLost ? undefined : given;
     this.#holds = false;
     if (!answer) this.#connectionLost(due);
     else {
@@ -356,13 +362,14 @@ export class TestEngine {
     this.appends.push(append);
     const count = this.appends.length;
     await this.onAppend(append, count);
-    const isDead = this.crash?.append === count;
-    if (isDead && !this.crash?.stored) return this.#never();
+    const crash =
+      this.crash && "append" in this.crash && this.crash.append === count ? this.crash : undefined;
+    if (crash && !crash.stored) return this.#never();
     if (this.state) return { error: "run_over", state: this.state };
     if (append.lease !== `lease_${this.#lease}` || !this.#holds) return { error: "lease_lost" };
     const decided = this.#store(append.records);
     this.underWay = append.underWay;
-    if (isDead) return this.#never();
+    if (crash) return this.#never();
     const places = append.records.map((record) => this.#keys.get(keyOf(record)));
     return {
       news: this.entries.slice(append.after).map((entry, at) => {
@@ -373,6 +380,7 @@ export class TestEngine {
   }
 
   #never(): Promise<never> {
+    this.#handler = this.#createHandler();
     this.#die?.();
     return new Promise(() => {});
   }

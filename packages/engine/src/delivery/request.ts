@@ -29,7 +29,12 @@ const WORKFLOW = LOWERCASE_PREFIX.workflow;
 const LABEL = LOWERCASE_HEADER.label;
 const SDK_VERSION = LOWERCASE_HEADER.sdkVersion;
 const CALL_RESULT = LOWERCASE_HEADER.isCallResult;
-const LEASE = LOWERCASE_HEADER.lease;
+/** A forwarded copy of one of these would pass for the engine's own. */
+const ENGINE_ONLY: ReadonlySet<string> = new Set([
+  LOWERCASE_HEADER.lease,
+  LOWERCASE_HEADER.engineTime,
+  LOWERCASE_HEADER.originalRun,
+]);
 
 // What belongs to one connection, or is told by the request itself.
 const OF_CONNECTION: ReadonlySet<string> = new Set([...CONNECTION_HEADERS, "content-type", "user-agent"]);
@@ -54,7 +59,9 @@ export async function toRequest(
   const { message } = claim;
   const body = bodyOf(claim, maxHistory);
   const headers =
-    message.kind === "call" ? callHeaders(claim) : { ...forwarded(claim), ...ownHeaders(claim) };
+    message.kind === "call"
+      ? callHeaders(claim)
+      : { ...forwarded(claim), ...ownHeaders(claim), ...inlineHeaders(claim, now) };
   const contentType = contentTypeOf(claim);
   if (contentType !== undefined) headers[LOWERCASE_HEADER.contentType] = contentType;
   if (region !== undefined) headers[LOWERCASE_HEADER.region] = region;
@@ -182,7 +189,7 @@ function callHeaders({ message }: Claim): Record<string, string> {
 }
 
 function mayForward(name: string, resumes: boolean): boolean {
-  if (OF_CONNECTION.has(name) || name === LEASE) return false;
+  if (OF_CONNECTION.has(name) || ENGINE_ONLY.has(name)) return false;
   if (!name.startsWith(OWN) || name === LABEL) return true;
   if (name === SDK_VERSION) return resumes;
   return name.startsWith(WORKFLOW) && !RESERVED.has(name) && !name.startsWith(CALL_RESULT);
@@ -199,9 +206,17 @@ function ownHeaders(claim: Claim): Record<string, string> {
   };
   if (message.schedule !== undefined) headers[LOWERCASE_HEADER.scheduleId] = message.schedule;
   if (run) Object.assign(headers, runHeaders(run, claim));
-  if (claim.runLease !== undefined) headers[LEASE] = claim.runLease;
-  if (run?.origin !== undefined) headers[LOWERCASE_HEADER.originalRun] = run.origin;
   return headers;
+}
+
+/** The headers of inline execution: the right to append to the run, and the times and the id that belong to it. */
+function inlineHeaders({ run, runLease }: Claim, now: number): Record<string, string> {
+  return {
+    ...(runLease === undefined
+      ? {}
+      : { [LOWERCASE_HEADER.lease]: runLease, [LOWERCASE_HEADER.engineTime]: String(now) }),
+    ...(run?.origin === undefined ? {} : { [LOWERCASE_HEADER.originalRun]: run.origin }),
+  };
 }
 
 function runHeaders(run: Run, { message, first }: Claim): Record<string, string> {

@@ -208,10 +208,12 @@ function readAttempt(value: InlineAttempt, field: string, mostRetries: number): 
 }
 
 function readAsk(value: unknown, plan: StepRecord, field: string, reading: Reading): Ask {
-  const { message, wait, until } = Object(value) as Record<string, unknown>;
+  const { message, wait, until, delayMs } = Object(value) as Record<string, unknown>;
   if (message !== undefined) return askOfMessage(message, plan, `${field}.message`, reading);
   if (wait !== undefined) return askOfWait(wait, plan, `${field}.wait`, reading);
-  return askOfSleep(until, plan, `${field}.until`, reading);
+  if (until !== undefined) return askOfSleep(until, plan, `${field}.until`, reading);
+  if (!isTime(delayMs)) throw invalid(`${field}.delayMs`, "expected a number of milliseconds");
+  return askOfSleep(reading.origin.now + delayMs, plan, `${field}.delayMs`, reading);
 }
 
 function askOfMessage(value: unknown, plan: StepRecord, field: string, { origin, limits }: Reading): Ask {

@@ -1,7 +1,7 @@
-import type { EngineNumbers } from "./engine-options.ts";
+import type { ResolvedOptions } from "./engine-options.ts";
 
 /** How long the engine keeps what is over, in milliseconds. */
-export type Retention = EngineNumbers["retention"];
+export type Retention = ResolvedOptions["retention"];
 
 /** Times that something must have ended after, or be from, to be kept. Milliseconds since 1970. */
 export interface Expiry extends Omit<Retention, "deduplication"> {

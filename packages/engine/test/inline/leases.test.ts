@@ -57,9 +57,11 @@ describe("the offer", () => {
 
   it("can't be forged by whoever starts a run", async () => {
     const w = world(sequence(1));
-    await w.start("wfr_1", { [`Upstash-Forward-${HEADER.lease}`]: "7.7.wfr_7" });
+    const names = [HEADER.lease, HEADER.engineTime, HEADER.originalRun];
+    await w.start("wfr_1", Object.fromEntries(names.map((name) => [`Upstash-Forward-${name}`, "7"])));
     await w.drain();
-    expect(w.calls.map(leaseOf)).not.toContain("7.7.wfr_7");
+    expect(w.calls[0]?.headers.get(HEADER.engineTime)).toBe(String(START));
+    for (const { headers } of w.calls) for (const name of names) expect(headers.get(name)).not.toBe("7");
     expect(leaseOf(w.calls[1])).toBeNull();
   });
 
