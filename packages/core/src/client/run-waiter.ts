@@ -78,22 +78,15 @@ export class RunWaiter {
       signal?.throwIfAborted();
       const run = answer ? answer.run && toRun(answer.run) : await this.#poll(runId);
       if (run && (isFinished(run) || (answer && reports))) return run;
-      const state = (run ?? answer)?.workflowState;
-      createdAt = (run ?? answer)?.workflowRunCreatedAt;
-      if (run && state !== "RUN_STARTED" && !reports) {
-        last = Math.min(end, Date.now() + GRACE_MS);
-        pause = FIRST_PAUSE_MS;
+      const { workflowState: state, workflowRunCreatedAt } = (run ?? answer) as WaitAnswer;
+      createdAt = workflowRunCreatedAt;
+      if (state !== "RUN_STARTED" && !failureFunction) {
+        if (!ended) [last, pause] = [Math.min(end, Date.now() + GRACE_MS), FIRST_PAUSE_MS];
+        ended = run ?? ended;
       }
-      if (state !== "RUN_STARTED" && !failureFunction) ended = run ?? ended;
       const left = last - Date.now();
       if (left <= 0 && ended) return ended;
-      if (left <= 0) {
-        const limit = typeof timeout === "number" ? `${timeout} s` : timeout;
-        const message = `The run "${runId}"${UNFINISHED[state ?? ""] ?? ""} hasn't ended within ${limit}.`;
-        throw new WorkflowError("timeout", message, {
-          cause: { workflowRunId: runId, workflowState: state },
-        });
-      }
+      if (left <= 0) throw timedOut({ workflowRunId: runId, workflowState: state }, timeout);
       // The engine has held the request; the pause is for one that doesn't.
       await rest(Math.min(answer ? FIRST_PAUSE_MS : pause, left), signal);
     }
@@ -142,6 +135,13 @@ export function deadlineOf(options: WaitForRun): number {
   if (failureFunction !== undefined && failureFunction !== "wait")
     throw mustBe("failureFunction", '"wait"', failureFunction);
   return timeout === undefined ? Infinity : Date.now() + toMilliseconds(timeout, "timeout");
+}
+
+function timedOut(run: Pick<RunLog, "workflowRunId" | "workflowState">, timeout: unknown): WorkflowError {
+  const limit = typeof timeout === "number" ? `${timeout} s` : timeout;
+  const unfinished = UNFINISHED[run.workflowState] ?? "";
+  const message = `The run "${run.workflowRunId}"${unfinished} hasn't ended within ${limit}.`;
+  return new WorkflowError("timeout", message, { cause: run });
 }
 
 /** The part of a run that hasn't ended, in the words of an error. */
