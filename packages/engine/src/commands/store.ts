@@ -69,7 +69,7 @@ const OPERATIONS = {
   webhookState: query(webhookState),
   endRun: command(endRun),
 
-  // What the dispatcher asks for.
+  // For the dispatcher.
   claim: claimAsOwner,
   entriesOf: query(wholeEntries),
   renew: command(renewLeases),
@@ -133,7 +133,7 @@ type Operations = {
   [Name in keyof typeof OPERATIONS]: ReturnType<(typeof OPERATIONS)[Name]>;
 };
 
-/** How much of an answer a store keeps, and where it writes warnings. */
+/** The settings of a store. */
 export interface StoreSettings {
   /** Bytes of an answer that the record of each failed attempt keeps. 4 KiB by default. */
   readonly excerptBytes?: number;

@@ -111,7 +111,7 @@ const NO_TEXT = /[\p{Cc}\ufffd]/u;
 function checkText(value: string | undefined, name: string): string {
   if (value === undefined) throw invalid(`parameter ${name}`, "a % must be escaped, as %25");
   if (!NO_TEXT.test(value)) return value;
-  throw invalid(`parameter ${name}`, "it holds control characters, or bytes that aren't UTF-8");
+  throw invalid(`parameter ${name}`, "it contains control characters, or bytes that aren't UTF-8");
 }
 
 export function readValues(

@@ -5,6 +5,7 @@ import { claims } from "./claims.ts";
 import { destinations } from "./destinations.ts";
 import { ending } from "./ending.ts";
 import { flowing } from "./flowing.ts";
+import { inlining } from "./inlining.ts";
 import { invoking } from "./invoking.ts";
 import { limiting } from "./limiting.ts";
 import { logging } from "./logging.ts";
@@ -26,6 +27,7 @@ export function conformance(name: string, open: () => Promise<Store>): void {
   waiting(name, open);
   ending(name, open);
   invoking(name, open);
+  inlining(name, open);
   flowing(name, open);
   limiting(name, open);
   queueing(name, open);
