@@ -15,7 +15,7 @@ const NO_SECRETS: readonly string[] = [
   "name !== signature",
   "known.has(secret)",
   "metricsToken === secret",
-  "PUBLIC_TOKENS.includes(text)",
+  "PUBLIC_TOKENS.includes(value)",
   "user.token === token",
   "user.token !== token",
 ];

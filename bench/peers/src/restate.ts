@@ -24,8 +24,10 @@ await restate.serve({ services: [bench], port: app, logger: () => {} });
 
 const folder = mkdtempSync(join(tmpdir(), "restate-bench-"));
 const binary = join(dirname(fileURLToPath(import.meta.url)), "../node_modules/.bin/restate-server");
+// npm's command starts the server as a child of its own: the process group is what stops both.
 const server: ChildProcess = spawn(binary, ["--base-dir", folder], {
   stdio: "ignore",
+  detached: true,
   env: {
     PATH: process.env.PATH,
     RESTATE_INGRESS__BIND_ADDRESS: `127.0.0.1:${ingress}`,
@@ -76,8 +78,9 @@ await contend(
     await Promise.all(Array.from({ length: runs }, () => runOne(steps)));
   },
   async () => {
-    server.kill("SIGKILL");
-    await once(server, "exit");
+    const ended = once(server, "exit");
+    if (server.pid !== undefined) process.kill(-server.pid, "SIGKILL");
+    await ended;
     rmSync(folder, { recursive: true, force: true });
   },
 );

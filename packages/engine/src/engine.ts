@@ -14,13 +14,15 @@ import { BodyBudget } from "./http/body.ts";
 import type { Bindings, Service } from "./http/service.ts";
 import { openSqlite } from "./open-sqlite.ts";
 import type { Clock } from "./rules/clock.ts";
-import { type EngineNumbers, type NumberOptions, resolveNumbers } from "./rules/engine-options.ts";
+import { type ResolvedOptions, resolveOptions, type ScalarOptions } from "./rules/engine-options.ts";
 import type { Observer } from "./rules/event.ts";
 import { limitStoreFaults } from "./store-faults.ts";
 import { systemClock } from "./system-clock.ts";
+import { RunChanges } from "./watch/run-changes.ts";
+import { RunEnds } from "./watch/run-ends.ts";
 
-/** How an engine stores, signs and delivers. {@link NumberOptions} adds its limits, timeouts and retention. */
-export interface EngineOptions extends NumberOptions {
+/** How an engine stores, signs and delivers. {@link ScalarOptions} adds its numbers, flags and names. */
+export interface EngineOptions extends ScalarOptions {
   /** A store, or the path of a SQLite file (`:memory:` for none), which the engine then opens and closes. */
   readonly store: Store | string;
   /** The token that clients send as a bearer, or several. */
@@ -38,13 +40,6 @@ export interface EngineOptions extends NumberOptions {
    * and where its own entries say.
    */
   readonly destinations?: DestinationRules;
-  /** Tells receivers with keys for several regions which ones to use: `EU-CENTRAL-1` or `US-EAST-1`. None by default. */
-  readonly region?: string;
-  /**
-   * Whether `X-Forwarded-Proto` and `X-Forwarded-Host` say under which address a webhook was called: only behind a proxy
-   * that sets them. Not by default.
-   */
-  readonly trustProxy?: boolean;
   /** Told what happens, after it has been stored. */
   readonly onEvent?: Observer;
 }
@@ -80,17 +75,17 @@ const LARGE_BODIES = 64 * 1024 * 1024;
  * ```
  */
 export function createEngine(options: EngineOptions): Engine {
-  return openEngine(options, createBodyBudget(resolveNumbers(options)));
+  return openEngine(options, createBodyBudget(resolveOptions(options)));
 }
 
 /** The memory that all engines of a process share for the bodies of requests. */
-export function createBodyBudget({ limits }: Pick<EngineNumbers, "limits">): BodyBudget {
+export function createBodyBudget({ limits }: Pick<ResolvedOptions, "limits">): BodyBudget {
   return new BodyBudget(Math.max(limits.inFlightBytes, limits.requestBytes));
 }
 
 /** The connections of an engine. `policy` decides which addresses they may go to. */
 export function createTransport(
-  { limits, timeouts }: Pick<EngineNumbers, "limits" | "timeouts">,
+  { limits, timeouts }: Pick<ResolvedOptions, "limits" | "timeouts">,
   policy: DestinationPolicy | undefined,
 ): Transport {
   const lookup = createLookup({ timeout: timeouts.lookup });
@@ -106,11 +101,16 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
     options,
     "store token readOnlyTokens signingKeys clock transport destinations concurrency calls timeouts limits retention region trustProxy onEvent",
   );
-  const numbers = resolveNumbers(options);
+  const numbers = resolveOptions(options);
   const { concurrency, calls, timeouts, limits, retention } = numbers;
   const longest = limits.timeout ?? Number.POSITIVE_INFINITY;
   const policy = options.destinations && createPolicy(options.destinations);
-  const emit = limitStoreFaults(toObserver(options.onEvent), clock);
+  const changes = new RunChanges();
+  const tell = limitStoreFaults(toObserver(options.onEvent), clock);
+  const emit: Observer = (event) => {
+    changes.publish(event);
+    tell(event);
+  };
   const store =
     typeof options.store === "string" ? openSqlite(options.store, { now: () => clock.now() }) : options.store;
   store.useClock(() => clock.now());
@@ -137,9 +137,10 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
     callBytes: limits.callBytes,
     bodyBytes: Math.min(limits.inFlightBytes, LARGE_BODIES),
     sweep: 60_000,
-    region: options.region,
+    region: numbers.region,
     retention,
   });
+  const runEnds = new RunEnds({ store, clock, changes, most: limits.runWaits });
   const underWay = (): Parallelism => ({
     max: parallelism,
     count: dispatcher.active,
@@ -152,7 +153,7 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
     tokens: { full: typeof token === "string" ? [token] : token, readOnly: options.readOnlyTokens ?? [] },
     keys,
     bodies,
-    trustProxy: options.trustProxy ?? false,
+    trustProxy: numbers.trustProxy,
     retention,
     limits: {
       ...limits,
@@ -162,6 +163,7 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
     },
     parallelism: underWay,
     flows: withGlobalFlow(store, underWay),
+    runEnds,
   };
   const app = createApp(service);
   // An engine that delivers nothing has its time for it too.
@@ -172,9 +174,13 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
       sweep();
       return app(request, bindings);
     },
-    start: () => dispatcher.start(),
+    start() {
+      runEnds.start();
+      dispatcher.start();
+    },
     idle: () => dispatcher.idle(),
     async stop({ deadline = 5000 } = {}) {
+      runEnds.stop();
       await dispatcher.stop(deadline);
       if (!options.transport) await transport.close();
       if (typeof options.store === "string") await store.close();

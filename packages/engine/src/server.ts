@@ -12,7 +12,7 @@ import {
 import { createLock, tokenOf } from "./http/auth.ts";
 import { pathOf } from "./http/path.ts";
 import type { Bindings } from "./http/service.ts";
-import { resolveNumbers } from "./rules/engine-options.ts";
+import { resolveOptions } from "./rules/engine-options.ts";
 import type { EngineEvent } from "./rules/event.ts";
 
 type Own = "store" | "token" | "readOnlyTokens" | "signingKeys";
@@ -65,7 +65,7 @@ export function createServer(options: ServerOptions): EngineServer {
   const { tenants, onEvent, ...shared } = options;
   checkTenants(tenants);
   const policy = shared.destinations && createPolicy(shared.destinations);
-  const numbers = resolveNumbers(shared);
+  const numbers = resolveOptions(shared);
   const transport = shared.transport ?? createTransport(numbers, policy);
   const bodies = createBodyBudget(numbers);
   let started = false;

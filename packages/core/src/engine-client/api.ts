@@ -13,6 +13,8 @@ interface Details {
   readonly empty?: boolean;
   /** The part of a run that the request sends, for the error when the engine refuses it: then the run fails without retries. */
   readonly subject?: string | undefined;
+  /** Aborts the request. With a signal, a request without an answer isn't repeated. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -31,7 +33,7 @@ export type CallApi = <Answer>(
 /** @param connected called for each request, because the settings may become valid later */
 export function createApi(connected: () => Http): CallApi {
   return async <Answer>(method: HttpRequest["method"], path: readonly string[], details: Details = {}) => {
-    const { query = {}, headers, body = null, empty = false, subject } = details;
+    const { query = {}, headers, body = null, empty = false, subject, signal } = details;
     // An engine may read an empty list as nothing or as everything.
     for (const [name, value] of Object.entries(query))
       if (isList(value) && value.length === 0) throw mustBe(name, "a non-empty list", value);
@@ -45,6 +47,7 @@ export function createApi(connected: () => Http): CallApi {
         query: query as HttpRequest["query"],
         headers: { ...headers },
         body,
+        signal,
       });
     } catch (cause) {
       const call = `${method} /v2/${path.join("/")}`;

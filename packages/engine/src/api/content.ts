@@ -1,3 +1,4 @@
+import { tooLarge } from "../http/body.ts";
 import { toBytes } from "../rules/bytes.ts";
 
 /** A body as bytes. */
@@ -7,12 +8,32 @@ export interface Content {
   readonly type: string | undefined;
 }
 
-/** A body: strings and bytes as they are, everything else as JSON. @throws TypeError for a value that JSON can't carry */
-export function toContent(body: unknown): Content {
+/** Bodies that JSON would make `{}` of. */
+const UNREAD = [Blob, FormData, Promise, ReadableStream, URLSearchParams];
+
+/**
+ * A body: strings and bytes as they are, everything else as JSON.
+ *
+ * @throws TypeError for a value that JSON can't carry
+ * @throws EngineError `too_large`, as of a request of that size
+ */
+export function toContent(body: unknown, limits: { readonly requestBytes: number }): Content {
+  const content = read(body);
+  if (content.bytes.length > limits.requestBytes) throw tooLarge(limits.requestBytes);
+  return content;
+}
+
+function read(body: unknown): Content {
   if (body === undefined) return { bytes: new Uint8Array(), type: undefined };
-  if (body instanceof Uint8Array) return { bytes: body, type: undefined };
   if (typeof body === "string") return { bytes: toBytes(body), type: undefined };
-  const json: unknown = JSON.stringify(body);
+  if (body instanceof ArrayBuffer) return { bytes: new Uint8Array(body), type: undefined };
+  if (ArrayBuffer.isView(body)) {
+    return { bytes: new Uint8Array(body.buffer, body.byteOffset, body.byteLength), type: undefined };
+  }
+  const unread = UNREAD.find((one) => body instanceof one);
+  const json: unknown = unread ? undefined : JSON.stringify(body);
   if (typeof json === "string") return { bytes: toBytes(json), type: "application/json" };
-  throw new TypeError(`A body must be a value that JSON can carry; got a ${typeof body}.`);
+  throw new TypeError(
+    `A body must be a string, bytes, or a value that JSON can carry; got a ${unread?.name ?? typeof body}.`,
+  );
 }

@@ -48,14 +48,14 @@ export interface EventsApi {
 export function createEventsApi({ call, run }: Caller): EventsApi {
   return {
     notify: (event) =>
-      run(async ({ store }) => {
+      run(async ({ store, limits }) => {
         checkOptions<EventOptions, "eventId data workflowRunId">(
           "events.notify",
           event,
           "eventId data workflowRunId",
         );
         const eventId = toId(event.eventId, "eventId");
-        const data = toContent(event.data).bytes;
+        const data = toContent(event.data, limits).bytes;
         return notifiedView(await store.notify({ eventId, data, runId: event.workflowRunId }));
       }),
     waiters: (eventId) => call(routes["/v2/waiters/*"].GET, { params: { eventId } }),

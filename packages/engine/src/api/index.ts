@@ -3,11 +3,9 @@ import { publish } from "../http/publish.ts";
 import { itemView, triggeredView } from "../http/published.ts";
 import type { Output } from "../http/route.ts";
 import type { error, published, triggered } from "../http/schemas.ts";
-import { LOCAL } from "../http/serve.ts";
 import type { Service } from "../http/service.ts";
 import { parseCommand } from "../rules/command.ts";
 import { EngineError } from "../rules/engine-error.ts";
-import type { PublishRequest } from "../rules/new-message.ts";
 import type { Receipt } from "../store/receipt.ts";
 import { createCaller, inOptionNames } from "./caller.ts";
 import { createFlowsApi, createQueuesApi, type FlowsApi, type QueuesApi } from "./controls.ts";
@@ -113,13 +111,9 @@ export interface EngineApi extends UpkeepApi {
 /** @param begin called before each call */
 export function createApi(service: Service, begin: () => void): EngineApi {
   const caller = createCaller(service, begin);
-  const origin = (): Pick<PublishRequest, "callerIp" | "now"> => ({
-    callerIp: LOCAL,
-    now: service.clock.now(),
-  });
   // What a request answers depends on its destination.
   const send = <Answer>(owner: string, options: PublishOptions): Promise<Answer> =>
-    caller.run(async () => (await publish(toRequest(owner, options, origin()), service)) as Answer);
+    caller.run(async () => (await publish(toRequest(owner, options, service), service)) as Answer);
   return {
     publish: (options) => send("publish", options),
     async enqueue(options) {
@@ -128,14 +122,14 @@ export function createApi(service: Service, begin: () => void): EngineApi {
     },
     batch: (messages) =>
       caller.run(async ({ store, limits }) => {
-        const requests = messages.map((one) => toRequest("batch", one, origin()));
+        const requests = messages.map((one) => toRequest("batch", one, service));
         const items = requests.map((request) => ({ headers: request.headers, read: () => request }));
         const results = await publishBatch(store, items, limits);
         return results.map((one) => itemView(one instanceof EngineError ? inOptionNames(one) : one));
       }),
     trigger: (options) =>
       caller.run(async ({ store, limits }) => {
-        const command = parseCommand(toStart(options, origin()), limits);
+        const command = parseCommand(toStart(options, service), limits);
         const [receipt] = (await store.accept([command], limits)) as [Receipt];
         return triggeredView(receipt);
       }),

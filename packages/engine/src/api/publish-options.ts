@@ -10,7 +10,11 @@ import {
   startMessage,
   toRunId,
 } from "@perdure/core/protocol";
+import { LOCAL } from "../http/serve.ts";
+import type { Service } from "../http/service.ts";
+import { checkDestination } from "../rules/destination.ts";
 import type { PublishRequest } from "../rules/new-message.ts";
+import { checkUrlGroupName } from "../rules/url-group.ts";
 import { lowerCase } from "./changed-options.ts";
 import { toContent } from "./content.ts";
 
@@ -79,8 +83,8 @@ export interface TriggerOptions extends RunOptions {
   readonly workflowRunId?: string;
 }
 
-/** Where a request comes from, and when it came. */
-type Origin = Pick<PublishRequest, "callerIp" | "now">;
+/** The time of the engine, and its limit for a request. */
+type Context = Pick<Service, "clock"> & { readonly limits: Pick<Service["limits"], "requestBytes"> };
 
 const MESSAGE = "method headers retries retryDelay flowControl timeout delay notBefore label redact";
 
@@ -88,10 +92,10 @@ const MESSAGE = "method headers retries retryDelay flowControl timeout delay not
 export function toRequest(
   owner: string,
   options: PublishOptions & Partial<Pick<ScheduleOptions, "cron" | "scheduleId" | "queue">>,
-  origin: Origin,
+  { clock, limits }: Context,
 ): PublishRequest {
   checkNames(owner, options, `${PUBLICATION} url urlGroup queue cron scheduleId`);
-  const content = toContent(options.body);
+  const content = toContent(options.body, limits);
   const headers = {
     ...(content.type === undefined ? {} : { [HEADER.contentType]: content.type }),
     ...messageHeaders(options),
@@ -109,19 +113,26 @@ export function toRequest(
     destination: toDestination(owner, options),
     headers: lowerCase(headers),
     body: content.bytes,
-    ...origin,
+    callerIp: LOCAL,
+    now: clock.now(),
   };
 }
 
 /** The start of a run, as the client of `@perdure/core` makes it. @throws TypeError that names an unknown or invalid option */
-export function toStart(options: TriggerOptions, origin: Origin): PublishRequest {
+export function toStart(options: TriggerOptions, { clock, limits }: Context): PublishRequest {
   const { url, workflowRunId, body } = options;
   checkNames("trigger", options, TRIGGER);
-  const content = toContent(body);
+  const content = toContent(body, limits);
   const runId = toRunId(workflowRunId);
   const start = startMessage({ ...options, url, runId, body: undefined });
   const destination = toDestination("trigger", { url });
-  return { destination, headers: lowerCase(start.headers), body: content.bytes, ...origin };
+  return {
+    destination,
+    headers: lowerCase(start.headers),
+    body: content.bytes,
+    callerIp: LOCAL,
+    now: clock.now(),
+  };
 }
 
 const PUBLICATION = `${MESSAGE} body deduplicationId contentBasedDeduplication callback failureCallback`;
@@ -132,14 +143,17 @@ function checkNames(owner: string, options: object, names: string): void {
   checkOptions<Record<string, unknown>, string>(owner, options as Record<string, unknown>, names);
 }
 
-function toDestination(
-  owner: string,
-  { url, urlGroup }: { readonly url?: unknown; readonly urlGroup?: unknown },
-): string {
-  const given = [url, urlGroup].filter((one) => one !== undefined);
-  const [destination] = given;
-  if (given.length === 1 && typeof destination === "string") return destination;
-  throw new TypeError(`${owner} needs a url or a urlGroup that is a string, and not both.`);
+/** @throws EngineError for a URL without a scheme, which is a group's name, and the other way round */
+function toDestination(owner: string, { url, urlGroup }: PublishTarget): string {
+  if ((url === undefined) === (urlGroup === undefined) || typeof (url ?? urlGroup) !== "string")
+    throw new TypeError(`${owner} needs a url or a urlGroup that is a string, and not both.`);
+  if (urlGroup !== undefined) return checkUrlGroupName(String(urlGroup), "urlGroup");
+  return checkDestination(String(url));
+}
+
+interface PublishTarget {
+  readonly url?: unknown;
+  readonly urlGroup?: unknown;
 }
 
 function reportHeaders(

@@ -1,6 +1,5 @@
 import { publish } from "../http/publish.ts";
 import { schedules as routes } from "../http/schedules.ts";
-import { LOCAL } from "../http/serve.ts";
 import type { Answer } from "./answer.ts";
 import type { Caller } from "./caller.ts";
 import { type ScheduleOptions, toRequest } from "./publish-options.ts";
@@ -79,8 +78,7 @@ export function createSchedulesApi({ call, run }: Caller): SchedulesApi {
     create: (options) =>
       run(async (service) => {
         if (options.cron === undefined) throw new TypeError("schedules.create needs a cron expression.");
-        const origin = { callerIp: LOCAL, now: service.clock.now() };
-        const answer = await publish(toRequest("schedules.create", options, origin), service);
+        const answer = await publish(toRequest("schedules.create", options, service), service);
         return answer as { readonly scheduleId: string };
       }),
     get: (schedule) => call(ONE.GET, { params: { schedule } }),

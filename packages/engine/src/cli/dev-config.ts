@@ -1,8 +1,8 @@
 import { DEV_CREDENTIALS } from "@perdure/core/protocol";
 import type { SigningKeys } from "../delivery/signer.ts";
 import type { BrowserRules } from "../http/browser-guard.ts";
-import type { NumberOptions } from "../rules/engine-options.ts";
-import { readNumbers } from "./engine-numbers.ts";
+import type { ScalarOptions } from "../rules/engine-options.ts";
+import { readEngineOptions } from "./engine-options.ts";
 import { createReader, type Env, type FlagsOf, SETTINGS } from "./settings.ts";
 import { ConfigError, type LogLevel, toBrowserRules, toLevel, toPort } from "./values.ts";
 
@@ -18,7 +18,7 @@ export interface Config {
   readonly signingKeys: SigningKeys;
   readonly browsers: BrowserRules;
   /** The numbers of `--set`. */
-  readonly engine: NumberOptions;
+  readonly engine: ScalarOptions;
 }
 
 /** The flags of `perdure dev`. */
@@ -51,6 +51,6 @@ export function readConfig(flags: DevFlags, env: Env): Config {
       next: next ?? DEV_CREDENTIALS.nextSigningKey,
     },
     browsers: toBrowserRules(address, settings.list("allowHost") ?? [], settings.list("allowOrigin") ?? []),
-    engine: readNumbers(settings.list("set") ?? [], {}, {}),
+    engine: readEngineOptions(settings.list("set") ?? [], {}, {}),
   };
 }

@@ -1,10 +1,10 @@
 import { isPublicSecret, parseDuration } from "@perdure/core/protocol";
 import { createPolicy, type DestinationRules } from "../delivery/policy.ts";
 import type { BrowserRules } from "../http/browser-guard.ts";
-import type { NumberOptions } from "../rules/engine-options.ts";
+import type { ScalarOptions } from "../rules/engine-options.ts";
 import { messageOf } from "../rules/thrown.ts";
 import type { ServerOptions, Tenant } from "../server.ts";
-import { readNumbers } from "./engine-numbers.ts";
+import { readEngineOptions } from "./engine-options.ts";
 import { createReader, type Env, type FlagsOf, type Reader, SETTINGS } from "./settings.ts";
 import type { FileTenant, StartFile } from "./start-file.ts";
 import { beside, userOf } from "./users.ts";
@@ -27,7 +27,7 @@ export interface StartConfig {
   /** Milliseconds for what is under way when a stop is asked for. */
   readonly drain: number;
   readonly browsers: BrowserRules;
-  readonly engine: NumberOptions & Pick<ServerOptions, "destinations" | "region" | "trustProxy">;
+  readonly engine: ScalarOptions & Pick<ServerOptions, "destinations">;
 }
 
 type Settings = Reader<"start">;
@@ -62,10 +62,8 @@ export function readStartConfig(flags: StartFlags, env: Env, file: StartFile): S
     drain: toMs(settings.one("drain") ?? file.drain ?? SETTINGS.drain.start.default, "drain"),
     browsers: readBrowsers(host, settings, file),
     engine: {
-      ...readNumbers(settings.list("set") ?? [], env, file),
+      ...readEngineOptions(settings.list("set") ?? [], env, file),
       destinations: readDestinations(settings, file),
-      ...(file.trustProxy === undefined ? {} : { trustProxy: file.trustProxy }),
-      ...(file.region === undefined ? {} : { region: file.region }),
     },
   };
 }

@@ -5,7 +5,7 @@ import type { DestinationRules } from "../delivery/policy.ts";
 import type { SigningKeys } from "../delivery/signer.ts";
 import { ENGINE_OPTIONS, type OptionRow } from "../rules/engine-options.ts";
 import { messageOf } from "../rules/thrown.ts";
-import type { FileNumbers } from "./engine-numbers.ts";
+import type { FileOptions } from "./engine-options.ts";
 import { ConfigError, LEVELS, type LogLevel } from "./values.ts";
 
 interface Secrets {
@@ -22,7 +22,7 @@ export interface FileTenant extends Secrets {
 }
 
 /** The settings of `perdure start` that a file may have. Durations are strings such as `30s`. */
-export interface StartFile extends Maybe<Secrets>, FileNumbers {
+export interface StartFile extends Maybe<Secrets>, FileOptions {
   readonly host?: string | undefined;
   readonly port?: number | undefined;
   readonly db?: string | undefined;
@@ -30,11 +30,9 @@ export interface StartFile extends Maybe<Secrets>, FileNumbers {
   readonly tenants?: readonly FileTenant[] | undefined;
   readonly metricsToken?: string | undefined;
   readonly drain?: string | undefined;
-  readonly trustProxy?: boolean | undefined;
   readonly allowHosts?: readonly string[] | undefined;
   readonly allowOrigins?: readonly string[] | undefined;
   readonly destinations?: Maybe<DestinationRules> | undefined;
-  readonly region?: string | undefined;
 }
 
 type Maybe<T> = { readonly [K in keyof T]?: T[K] | undefined };
@@ -46,11 +44,19 @@ const duration = text.refine(
   'expected a duration such as "30s"',
 );
 /** One in which something can be done. */
-const span = duration.refine((value) => parseDuration(value) !== 0, "expected more than no time");
+const span = duration.refine((value) => parseDuration(value) !== 0, "expected a duration longer than 0");
+const name = z.string().regex(/^[\w-]+$/, "expected a name such as EU-CENTRAL-1");
 /** The spelling of each range in a file. */
-const SPELLED = { count, "count or none": z.int().min(0), time: span, "time or none": duration };
+const SPELLED = {
+  count,
+  "count or none": z.int().min(0),
+  time: span,
+  "time or none": duration,
+  flag: z.boolean(),
+  name,
+};
 
-type Shape<R> = { [Name in keyof R]: z.ZodOptional<z.ZodType<number | string>> };
+type Shape<R> = { [Name in keyof R]: z.ZodOptional<z.ZodType<number | string | boolean>> };
 
 function shapeOf<R extends Readonly<Record<string, OptionRow>>>(rows: R): Shape<R> {
   const entries = Object.entries(rows).map(([name, row]) => [name, SPELLED[row.is].optional()]);
@@ -63,6 +69,8 @@ const secrets = {
   signingKeys: z.strictObject({ current: text, next: text }),
 };
 
+const { timeouts, limits, retention, ...own } = ENGINE_OPTIONS;
+
 const schema: z.ZodType<StartFile> = z.strictObject({
   host: text.optional(),
   port: z.int().min(0).max(65_535).optional(),
@@ -74,21 +82,16 @@ const schema: z.ZodType<StartFile> = z.strictObject({
   tenants: z.array(z.strictObject({ user: text, db: text.optional(), ...secrets })).optional(),
   metricsToken: text.optional(),
   drain: duration.optional(),
-  trustProxy: z.boolean().optional(),
   allowHosts: z.array(text).optional(),
   allowOrigins: z.array(text).optional(),
   destinations: z
     .strictObject({ allow: z.array(text), deny: z.array(text) })
     .partial()
     .optional(),
-  ...shapeOf({ concurrency: ENGINE_OPTIONS.concurrency, calls: ENGINE_OPTIONS.calls }),
-  timeouts: z.strictObject(shapeOf(ENGINE_OPTIONS.timeouts)).optional(),
-  limits: z.strictObject(shapeOf(ENGINE_OPTIONS.limits)).optional(),
-  retention: z.strictObject(shapeOf(ENGINE_OPTIONS.retention)).optional(),
-  region: z
-    .string()
-    .regex(/^[\w-]+$/, "expected a name such as EU-CENTRAL-1")
-    .optional(),
+  ...shapeOf(own),
+  timeouts: z.strictObject(shapeOf(timeouts)).optional(),
+  limits: z.strictObject(shapeOf(limits)).optional(),
+  retention: z.strictObject(shapeOf(retention)).optional(),
 });
 
 /** @throws ConfigError that names what can't be used: also a key that there isn't */

@@ -72,6 +72,7 @@ function withinLimit(body: Uint8Array, limit: number): Uint8Array {
   return body;
 }
 
-function tooLarge(limit: number): EngineError {
+/** A body over the limit of a request. */
+export function tooLarge(limit: number): EngineError {
   return new EngineError("too_large", `the body is larger than the limit of ${limit} bytes`, { limit });
 }

@@ -1,7 +1,7 @@
 import { checkOptions, parseDuration } from "@perdure/core/protocol";
 
 /**
- * Every number that an engine can be configured with. The types of the library, `perdure start`'s file and environment,
+ * Every number, flag and name that an engine can be configured with. The types of the library, `perdure start`'s file and environment,
  * `--set`, the checks and their errors, and the table in `docs/engine.md` come from here: to add an option, add it here,
  * use it, and add its row to the guide, which a test compares with this table.
  *
@@ -13,6 +13,10 @@ export const ENGINE_OPTIONS = {
   concurrency: { is: "count", default: 4096, see: "operations.md#limits" },
   /** Calls to third parties in progress at once, beside the deliveries. */
   calls: { is: "count or none", default: 4096, see: "call.md" },
+  /** Region that deliveries name, such as `EU-CENTRAL-1`: receivers with keys for several regions choose theirs by it. */
+  region: { is: "name", otherwise: "none" },
+  /** Whether `X-Forwarded-Proto` and `X-Forwarded-Host` say under which address a webhook was called: only behind a proxy that sets them. */
+  trustProxy: { is: "flag", default: false },
   timeouts: {
     /** Time for an attempt to deliver to a run, unless the run sets a timeout. */
     delivery: { is: "time", default: "15m" },
@@ -44,6 +48,8 @@ export const ENGINE_OPTIONS = {
     historyBytes: { is: "count or none", default: "4 MiB" },
     /** Retries that a message may ask for. */
     retries: { is: "count or none", default: 999 },
+    /** Requests that wait for the end of a run at once; the engine answers further requests with 503. */
+    runWaits: { is: "count or none", default: 1000, see: "client.md#waiting-for-the-end" },
     /** Requests to the API in a second, except those that publish or that runs make. */
     requestsPerSecond: { is: "count", otherwise: "any number", see: "operations.md#limits" },
     /** Requests to the API in a day of UTC. */
@@ -81,54 +87,76 @@ export const ENGINE_OPTIONS = {
   },
 } as const;
 
-/** The values that a number may have. Times are milliseconds in the library, and durations such as `30s` elsewhere. */
-export type Range = "count" | "count or none" | "time" | "time or none";
+/** The values that an option may have. Times are milliseconds in the library, and durations such as `30s` elsewhere. */
+export type Range = "count" | "count or none" | "time" | "time or none" | "flag" | "name";
 
 export interface OptionRow {
   readonly is: Range;
-  readonly default?: number | string;
+  readonly default?: number | string | boolean;
   readonly otherwise?: string;
   readonly see?: string;
 }
 
 type Group = "timeouts" | "limits" | "retention";
 type Rows = Readonly<Record<string, OptionRow>>;
-type Given<R> = { readonly [Name in keyof R]?: number };
+type Value<Row> = Row extends { readonly is: "flag" }
+  ? boolean
+  : Row extends { readonly is: "name" }
+    ? string
+    : number;
+type Given<R> = { readonly [Name in keyof R]?: Value<R[Name]> };
 type Resolved<R> = {
-  readonly [Name in keyof R]: R[Name] extends { readonly default: unknown } ? number : number | undefined;
+  readonly [Name in keyof R]: R[Name] extends { readonly default: unknown }
+    ? Value<R[Name]>
+    : Value<R[Name]> | undefined;
 };
 
-/** The numbers among an engine's options. Times are milliseconds. */
-export type NumberOptions = Given<Omit<typeof ENGINE_OPTIONS, Group>> & {
+/** The numbers, flags and names among an engine's options. Times are milliseconds. */
+export type ScalarOptions = Given<Omit<typeof ENGINE_OPTIONS, Group>> & {
   readonly [Name in Group]?: Given<(typeof ENGINE_OPTIONS)[Name]>;
 };
 
-/** {@link NumberOptions} with the defaults filled in. */
-export type EngineNumbers = Resolved<Omit<typeof ENGINE_OPTIONS, Group>> & {
+/** {@link ScalarOptions} with the defaults filled in. */
+export type ResolvedOptions = Resolved<Omit<typeof ENGINE_OPTIONS, Group>> & {
   readonly [Name in Group]: Resolved<(typeof ENGINE_OPTIONS)[Name]>;
 };
 
-export const RANGES: Readonly<Record<Range, { readonly is: string; holds: (value: number) => boolean }>> = {
-  count: { is: "a whole number from 1 on", holds: (value) => isCount(value) && value >= 1 },
-  "count or none": { is: "a whole number from 0 on", holds: isCount },
-  time: { is: "a number of milliseconds above 0", holds: (value) => value > 0 },
-  "time or none": { is: "a number of milliseconds from 0 on", holds: (value) => value >= 0 },
+/** The values that an option may have, in words and as a check. */
+interface RangeCheck {
+  readonly is: string;
+  holds(value: unknown): boolean;
+}
+
+export const RANGES: Readonly<Record<Range, RangeCheck>> = {
+  count: { is: "a whole number from 1 on", holds: (value) => isCount(value, 1) },
+  "count or none": { is: "a whole number from 0 on", holds: (value) => isCount(value, 0) },
+  time: { is: "a number of milliseconds above 0", holds: (value) => typeof value === "number" && value > 0 },
+  "time or none": {
+    is: "a number of milliseconds from 0 on",
+    holds: (value) => typeof value === "number" && value >= 0,
+  },
+  flag: { is: "true or false", holds: (value) => typeof value === "boolean" },
+  name: {
+    is: "a name such as EU-CENTRAL-1",
+    holds: (value) => typeof value === "string" && /^[\w-]+$/.test(value),
+  },
 };
 
 /** `Infinity` stands for any number. */
-function isCount(value: number): boolean {
-  return (Number.isInteger(value) || value === Number.POSITIVE_INFINITY) && value >= 0;
+function isCount(value: unknown, least: number): boolean {
+  if (typeof value !== "number") return false;
+  return (Number.isInteger(value) || value === Number.POSITIVE_INFINITY) && value >= least;
 }
 
 /**
- * Checks the numbers of an engine's options and fills in the defaults.
+ * Checks the numbers, flags and names of an engine's options and fills in the defaults.
  *
  * @throws TypeError that names an unknown option, or an option out of its range
  */
-export function resolveNumbers(given: NumberOptions): EngineNumbers {
+export function resolveOptions(given: ScalarOptions): ResolvedOptions {
   const { timeouts, limits, retention, ...rows } = ENGINE_OPTIONS;
-  const { concurrency, calls } = given;
-  const own = resolve("", rows, { concurrency, calls });
+  const { concurrency, calls, region, trustProxy } = given;
+  const own = resolve("", rows, { concurrency, calls, region, trustProxy });
   const times = resolve("timeouts", timeouts, given.timeouts);
   return {
     ...own,
@@ -145,13 +173,13 @@ function resolve<R extends Rows>(group: string, rows: R, given: object = {}): Re
     const value = values[name];
     if (value === undefined) return [name, defaultOf(row)];
     const { is, holds } = RANGES[row.is];
-    if (typeof value === "number" && holds(value)) return [name, value];
+    if (holds(value)) return [name, value];
     throw new TypeError(`${nameOf(group, name)} must be ${is}; got ${String(value)}.`);
   });
   return Object.fromEntries(entries) as Resolved<R>;
 }
 
-function defaultOf({ default: value }: OptionRow): number | undefined {
+function defaultOf({ default: value }: OptionRow): number | boolean | undefined {
   if (typeof value !== "string") return value;
   const [, mebibytes] = /^(\d+) MiB$/.exec(value) ?? [];
   return mebibytes === undefined ? parseDuration(value) : Number(mebibytes) * 1024 * 1024;

@@ -107,7 +107,7 @@ function toList(values: unknown, limits: InlineLimits): readonly InlineRecord[] 
   if (values.length > limits.batchItems) {
     throw new EngineError(
       "limit_reached",
-      `an append of ${values.length} records has more than the ${limits.batchItems} that are allowed`,
+      `an append has ${values.length} records, more than the limit of ${limits.batchItems} (limits.batchItems)`,
       { limit: limits.batchItems },
     );
   }
@@ -166,7 +166,7 @@ function checkSize(
   if (bytes <= messageBytes) return;
   throw new EngineError(
     "limit_reached",
-    `the record of step "${step}" has ${bytes} bytes, more than the ${messageBytes} that are allowed (limits.messageBytes)`,
+    `the record of step "${step}" has ${bytes} bytes, more than the limit of ${messageBytes} (limits.messageBytes)`,
     { limit: messageBytes },
   );
 }
@@ -189,7 +189,7 @@ function readStepRecord(value: unknown, field: string): StepRecord {
     durationMs: record.durationMs === undefined || isTime(record.durationMs),
   };
   for (const [name, holds] of Object.entries(valid)) {
-    if (!holds) throw invalid(`${field}.${name}`, "it is not what a step record has there");
+    if (!holds) throw invalid(`${field}.${name}`, "a step record can't have this value here");
   }
   return record;
 }
@@ -301,7 +301,7 @@ function askOfSleep(until: unknown, plan: StepRecord, field: string, { origin, l
   if (until - now > most) {
     throw new EngineError(
       "limit_reached",
-      `step "${plan.stepName}" sleeps for ${(until - now) / 1000} s, more than the ${most / 1000} s that are allowed (limits.delay)`,
+      `step "${plan.stepName}" sleeps for ${(until - now) / 1000} s, more than the limit of ${most / 1000} s (limits.delay)`,
       { limit: most },
     );
   }
@@ -311,7 +311,7 @@ function askOfSleep(until: unknown, plan: StepRecord, field: string, { origin, l
 }
 
 function requireOwn(holds: boolean, field: string): void {
-  if (!holds) throw invalid(field, "it belongs to another run or step than its record");
+  if (!holds) throw invalid(field, "it must belong to the same run and step as its record");
 }
 
 function toHeaders(value: unknown, field: string): Map<string, string> {

@@ -26,7 +26,7 @@ export interface InvocationEnd {
   readonly after: number;
   /** The records that it hasn't appended. */
   readonly entries: readonly NewInlineEntry[];
-  /** How it ended; undefined for one that failed. */
+  /** The end of the invocation; undefined for one that failed. */
   readonly end: InlineEnd["end"];
   /** The workflow's result as a JSON string. */
   readonly result: string | undefined;
@@ -45,7 +45,7 @@ export function hasLostRun({ status }: Pick<Reply, "status">): boolean {
 }
 
 /**
- * @returns undefined for an answer that tells nothing of an invocation
+ * @returns undefined for an answer without the end of an invocation
  * @throws EngineError that names the field, or the limit
  */
 export function readInvocationEnd(

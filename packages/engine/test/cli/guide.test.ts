@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { variableOf } from "../../src/cli/engine-numbers.ts";
+import { variableOf } from "../../src/cli/engine-options.ts";
 import { SETTINGS, type Setting } from "../../src/cli/settings.ts";
 import { namedOptions, type OptionRow } from "../../src/rules/engine-options.ts";
 
@@ -41,10 +41,12 @@ function settingRow({ flag, list, file, help, start }: Setting): string {
 }
 
 describe("the guide", () => {
-  it("lists every number of the engine's options, as their table has it", () => {
+  it("lists every number, flag and name of the engine's options, as their table has it", () => {
     const rows = read("../../../../docs/engine.md")
       .split("\n")
-      .filter((line) => /^\| `(?:concurrency|calls|(?:timeouts|limits|retention)\.\w+)`/.test(line));
+      .filter((line) =>
+        /^\| `(?:concurrency|calls|region|trustProxy|(?:timeouts|limits|retention)\.\w+)`/.test(line),
+      );
     expect(rows).toEqual(namedOptions().map(optionRow));
   });
 

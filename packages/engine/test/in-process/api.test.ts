@@ -64,8 +64,9 @@ describe("engine.publish", () => {
   it("sends strings and bytes as they are", async () => {
     await engine.publish({ url: URL, body: "text" });
     await engine.publish({ url: URL, body: new TextEncoder().encode("bytes") });
+    await engine.publish({ url: URL, body: new TextEncoder().encode("buffer").buffer });
     await w.drain();
-    expect(w.calls.map(({ text }) => text)).toEqual(["text", "bytes"]);
+    expect(w.calls.map(({ text }) => text).sort()).toEqual(["buffer", "bytes", "text"]);
   });
 
   it("reaches each endpoint of a URL group", async () => {
@@ -205,6 +206,8 @@ describe("what is written wrong is a TypeError", () => {
     "no queue": (one) => one.enqueue({ url: URL } as never),
     "no cron": (one) => one.schedules.create({ url: URL } as never),
     "a body that JSON can't carry": (one) => one.publish({ url: URL, body: () => {} }),
+    "a body that isn't there yet": (one) => one.publish({ url: URL, body: Promise.resolve("x") }),
+    "a body that JSON would empty": (one) => one.publish({ url: URL, body: new Blob(["x"]) }),
   };
   it.each(Object.entries(bad))("%s", async (_, act) => {
     await expect(act(engine)).rejects.toThrow(TypeError);

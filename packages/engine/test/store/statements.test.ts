@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
 import type { Claim } from "../../src/store/claims.ts";
 import { START } from "../harness.ts";
+import { done, key, waits } from "../inline/invocation.ts";
 import { useCountingStore } from "./counting.ts";
-import { append, delivered, failure, NO_OPTIONS, plain, start } from "./kit.ts";
+import { appendUnder, claimedRun, ended } from "./inlining.ts";
+import { append, delivered, event, failure, NO_OPTIONS, plain, start } from "./kit.ts";
 
 const kit = useCountingStore();
 
@@ -79,5 +81,26 @@ describe("an operation takes as many statements as it needs:", () => {
     const { lease } = await claimOne();
     const failed = { kind: "failed", failure: failure(START) } as const;
     expect(await kit.statementsOf(() => kit.store.settle(lease, failed))).toBe(18);
+  });
+
+  it("appending the result of a step that ran inline: the run is checked, and the record inserted", async () => {
+    const claim = await claimedRun(kit);
+    const append = { after: 1, records: [done(1)], underWay: [key("step2")] };
+    expect(await kit.statementsOf(() => appendUnder(kit.store, claim, append))).toBe(2);
+  });
+
+  it("appending behind what somebody else has recorded: the news take two more", async () => {
+    const claim = await claimedRun(kit);
+    await appendUnder(kit.store, claim, { after: 1, records: [waits("wfr_1", 1, "go")] });
+    await kit.store.notify(event("go", "now"));
+    expect(
+      await kit.statementsOf(() => appendUnder(kit.store, claim, { after: 2, records: [done(2)] })),
+    ).toBe(4);
+  });
+
+  it("settling an invocation that returned", async () => {
+    const claim = await claimedRun(kit);
+    const settle = () => kit.store.settle(claim.lease, ended("returned", 1, done(1)));
+    expect(await kit.statementsOf(settle)).toBe(13);
   });
 });

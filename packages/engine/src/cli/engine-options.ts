@@ -1,34 +1,35 @@
 import { parseDuration } from "@perdure/core/protocol";
 import {
-  type NumberOptions,
   namedOptions,
   type OptionRow,
   RANGES,
   type Range,
+  type ScalarOptions,
 } from "../rules/engine-options.ts";
 import type { Env } from "./settings.ts";
 import { ConfigError } from "./values.ts";
 
-/** The numbers among an engine's options, as a file or the environment gives them: times are durations such as `30s`. */
-export type FileNumbers = Spelled<Omit<NumberOptions, Group>> & {
-  readonly [Name in Group]?: Spelled<NonNullable<NumberOptions[Name]>> | undefined;
+/** An engine's options as a file or the environment gives them: times are durations such as `30s`. */
+export type FileOptions = Spelled<Omit<ScalarOptions, Group>> & {
+  readonly [Name in Group]?: Spelled<NonNullable<ScalarOptions[Name]>> | undefined;
 };
 
 type Group = "timeouts" | "limits" | "retention";
-type Spelled<T> = { readonly [Name in keyof T]?: number | string | undefined };
+type Value = number | string | boolean;
+type Spelled<T> = { readonly [Name in keyof T]?: number | string | boolean | undefined };
 
 /**
- * The numbers among an engine's options: `--set` wins over the environment, and the environment over the file.
+ * Reads the engine's options of the table: `--set` wins over the environment, and the environment over the file.
  *
  * @param set values such as `limits.retries=20`
  * @throws ConfigError that names an option that is unknown or out of its range
  * @example
- * readNumbers(["limits.retries=20"], { PERDURE_TIMEOUTS_DELIVERY: "1m" }, {});
+ * readEngineOptions(["limits.retries=20"], { PERDURE_TIMEOUTS_DELIVERY: "1m" }, {});
  */
-export function readNumbers(set: readonly string[], env: Env, file: FileNumbers): NumberOptions {
+export function readEngineOptions(set: readonly string[], env: Env, file: FileOptions): ScalarOptions {
   const flags = new Map(set.map((one) => readPair(one)));
-  const own: Record<string, number> = {};
-  const groups: Record<string, Record<string, number>> = { timeouts: {}, limits: {}, retention: {} };
+  const own: Record<string, Value> = {};
+  const groups: Record<string, Record<string, Value>> = { timeouts: {}, limits: {}, retention: {} };
   for (const [path, row] of namedOptions()) {
     const variable = variableOf(path);
     const sources: [source: string, value: unknown][] = [
@@ -39,10 +40,10 @@ export function readNumbers(set: readonly string[], env: Env, file: FileNumbers)
     const found = sources.find(([, value]) => value !== undefined);
     if (!found) continue;
     const [group = "", name] = path.split(".");
-    const value = toNumber(found[0], String(found[1]), row);
+    const value = toValue(found[0], String(found[1]), row);
     Object.assign(name === undefined ? own : (groups[group] ?? {}), { [name ?? group]: value });
   }
-  return { ...own, ...groups } as NumberOptions;
+  return { ...own, ...groups } as ScalarOptions;
 }
 
 function valueIn(file: object, path: string): unknown {
@@ -69,11 +70,27 @@ const EXPECTED: Readonly<Record<Range, string>> = {
   "count or none": RANGES["count or none"].is,
   time: 'a duration such as "30s", more than 0',
   "time or none": 'a duration such as "30s"',
+  flag: RANGES.flag.is,
+  name: RANGES.name.is,
 };
 
-function toNumber(source: string, text: string, { is }: OptionRow): number {
-  const count = /^\d+$/.test(text) ? Number(text) : undefined;
-  const value = is === "time" || is === "time or none" ? parseDuration(text) : count;
+function toValue(source: string, text: string, { is }: OptionRow): Value {
+  const value = parse(text, is);
   if (value !== undefined && RANGES[is].holds(value)) return value;
   throw new ConfigError(`${source} must be ${EXPECTED[is]}; got "${text}".`);
+}
+
+function parse(text: string, is: Range): Value | undefined {
+  switch (is) {
+    case "time":
+    case "time or none":
+      return parseDuration(text);
+    case "count":
+    case "count or none":
+      return /^\d+$/.test(text) ? Number(text) : undefined;
+    case "flag":
+      return text === "true" || text === "false" ? text === "true" : undefined;
+    case "name":
+      return text;
+  }
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { readNumbers } from "../../src/cli/engine-numbers.ts";
+import { readEngineOptions } from "../../src/cli/engine-options.ts";
 import { ConfigError } from "../../src/cli/values.ts";
-import { namedOptions, resolveNumbers } from "../../src/rules/engine-options.ts";
+import { namedOptions, resolveOptions } from "../../src/rules/engine-options.ts";
 
 const NONE = { timeouts: {}, limits: {}, retention: {} };
 
@@ -10,8 +10,8 @@ describe("the numbers of an engine's options", () => {
     const file = { concurrency: 1, limits: { retries: 1 }, timeouts: { delivery: "1s" } };
     const env = { PERDURE_LIMITS_RETRIES: "2", PERDURE_CONCURRENCY: "2", PERDURE_TIMEOUTS_DELIVERY: "" };
     const set = ["limits.retries=3"];
-    expect(readNumbers([], {}, {})).toEqual(NONE);
-    expect(readNumbers(set, env, file)).toEqual({
+    expect(readEngineOptions([], {}, {})).toEqual(NONE);
+    expect(readEngineOptions(set, env, file)).toEqual({
       ...NONE,
       concurrency: 2,
       limits: { retries: 3 },
@@ -19,7 +19,24 @@ describe("the numbers of an engine's options", () => {
     });
   });
 
+  it("are flags and names, too", () => {
+    const env = { PERDURE_TRUST_PROXY: "true" };
+    expect(readEngineOptions(["region=EU-CENTRAL-1"], env, { region: "US-EAST-1" })).toEqual({
+      ...NONE,
+      region: "EU-CENTRAL-1",
+      trustProxy: true,
+    });
+    expect(readEngineOptions([], { PERDURE_TRUST_PROXY: "false" }, { trustProxy: true }).trustProxy).toBe(
+      false,
+    );
+    expect(() => resolveOptions({ region: "a b" })).toThrow(
+      "region must be a name such as EU-CENTRAL-1; got a b.",
+    );
+  });
+
   it.each([
+    [["trustProxy=yes"], {}, '--set trustProxy must be true or false; got "yes"'],
+    [[], { PERDURE_REGION: "a b" }, 'PERDURE_REGION must be a name such as EU-CENTRAL-1; got "a b"'],
     [
       ["limits.retry=3"],
       {},
@@ -39,21 +56,22 @@ describe("the numbers of an engine's options", () => {
       'PERDURE_RETENTION_LOGS must be a duration such as "30s"; got "soon"',
     ],
   ])("are refused: %j %j", (set, env, message) => {
-    expect(() => readNumbers(set, env, {})).toThrow(ConfigError);
-    expect(() => readNumbers(set, env, {})).toThrow(message);
+    expect(() => readEngineOptions(set, env, {})).toThrow(ConfigError);
+    expect(() => readEngineOptions(set, env, {})).toThrow(message);
   });
 
   it("are all within their own ranges by default", () => {
-    const all = resolveNumbers({});
-    expect(() => resolveNumbers(JSON.parse(JSON.stringify(all)))).not.toThrow();
+    const all = resolveOptions({});
+    expect(() => resolveOptions(JSON.parse(JSON.stringify(all)))).not.toThrow();
     for (const [name, row] of namedOptions()) {
       const value = name.split(".").reduce<unknown>((at, part) => Object(at)[part], all);
-      expect([name, typeof value]).toEqual([name, row.otherwise === undefined ? "number" : "undefined"]);
+      const type = row.is === "flag" ? "boolean" : row.is === "name" ? "string" : "number";
+      expect([name, typeof value]).toEqual([name, row.otherwise === undefined ? type : "undefined"]);
     }
   });
 
   it("give a plain message no more time than a delivery has, unless the message's own is set", () => {
-    expect(resolveNumbers({ timeouts: { delivery: 1000 } }).timeouts.message).toBe(1000);
-    expect(resolveNumbers({ timeouts: { delivery: 1000, message: 2000 } }).timeouts.message).toBe(2000);
+    expect(resolveOptions({ timeouts: { delivery: 1000 } }).timeouts.message).toBe(1000);
+    expect(resolveOptions({ timeouts: { delivery: 1000, message: 2000 } }).timeouts.message).toBe(2000);
   });
 });
