@@ -119,7 +119,7 @@ export type ResolvedOptions = Resolved<Omit<typeof ENGINE_OPTIONS, Group>> & {
   readonly [Name in Group]: Resolved<(typeof ENGINE_OPTIONS)[Name]>;
 };
 
-/** What an option may be, in words and as a check. */
+/** The values that an option may have, in words and as a check. */
 interface RangeCheck {
   readonly is: string;
   holds(value: unknown): boolean;

@@ -24,7 +24,7 @@ export function allowedRetries({ asked, own, most, least }: RetryCounts): number
   return asked === undefined ? Math.max(own, least) : Math.min(asked, most);
 }
 
-/** What decides whether another attempt follows a failed one. */
+/** The facts that decide whether another attempt follows a failed one. */
 export interface RetryFacts {
   /** When the attempt failed, in milliseconds since 1970. */
   readonly at: number;
@@ -44,7 +44,7 @@ export interface RetryFacts {
   readonly unheard?: boolean | undefined;
 }
 
-/** What follows a failed attempt. */
+/** The consequence of a failed attempt. */
 export type RetryDecision =
   | { readonly kind: "give up" }
   | {

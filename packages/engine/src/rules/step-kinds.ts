@@ -3,7 +3,7 @@ import type { StepRecord, StepType } from "@perdure/core/protocol";
 /** The fields that a record has beside the fields of every record. */
 export type KindField = keyof Pick<StepRecord, "sleepFor" | "sleepUntil" | "waitEventId" | "waitTimeout">;
 
-/** What the engine knows about a kind of step. */
+/** The properties of a kind of step, as the engine needs them. */
 export interface StepKind {
   /**
    * Who records the result: the endpoint, the engine, or, in a run that its endpoint runs inline, the engine and otherwise
@@ -14,7 +14,7 @@ export interface StepKind {
   readonly pendingIn: "delivery" | "call" | "wait" | "child";
   /** The fields of its record that the run's log shows. */
   readonly fields: readonly KindField[];
-  /** What else its record does: the run sleeps until the record's delivery, or the address of a webhook is open. */
+  /** The further effect of its record: the run sleeps until the record's delivery, or the address of a webhook is open. */
   readonly effect?: "sleep" | "webhook";
 }
 
