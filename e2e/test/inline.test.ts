@@ -13,7 +13,7 @@ beforeEach(() => {
 
 /** Counts the deliveries of a run's history. */
 const counting = {
-  authorize: async (request: Request) => {
+  authorize: async (request: { readonly headers: Headers }) => {
     if (request.headers.has(HEADER.lease)) deliveries.push(request.headers);
     return true;
   },
