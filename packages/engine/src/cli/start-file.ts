@@ -44,7 +44,7 @@ const duration = text.refine(
   'expected a duration such as "30s"',
 );
 /** One in which something can be done. */
-const span = duration.refine((value) => parseDuration(value) !== 0, "expected more than no time");
+const span = duration.refine((value) => parseDuration(value) !== 0, "expected a duration longer than 0");
 const name = z.string().regex(/^[\w-]+$/, "expected a name such as EU-CENTRAL-1");
 /** The spelling of each range in a file. */
 const SPELLED = {

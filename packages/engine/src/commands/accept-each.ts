@@ -4,12 +4,12 @@ import type { QueueLimits } from "../rules/queue.ts";
 import type { Receipt } from "../store/receipt.ts";
 import type { Store } from "./store.ts";
 
-/** Messages and bytes that are stored in one transaction: a few milliseconds' work, for which all else has to wait. */
+/** Messages and bytes that one transaction stores: a few milliseconds' work, for which every other request waits. */
 const SLICE = { count: 64, bytes: 1024 * 1024 };
 
 /**
- * Stores commands that don't depend on each other, in several transactions between which others have their turns. The
- * error of a command that is refused comes in its place.
+ * Stores commands that don't depend on each other, in several transactions, between which other requests have their
+ * turns. A refused command has its error in its place.
  */
 export async function acceptEach(
   store: Pick<Store, "accept">,

@@ -23,8 +23,8 @@ export async function startAlarm(tx: Tx, { seq, kind }: MessageRow): Promise<voi
  * Sends the alarm that waits for this message, which has ended:
  *
  * 1. An alarm whose first attempt hasn't begun goes out now.
- * 2. An alarm that is to be retried tells of the end with its next attempt.
- * 3. Every other alarm has told that rollbacks are pending: it goes out once more.
+ * 2. An alarm that waits for another attempt reports the end with that attempt.
+ * 3. Every other alarm has reported that rollbacks are pending: the engine sends it once more.
  */
 export async function endAlarm(tx: Tx, row: MessageRow): Promise<void> {
   if (row.kind !== "rollback") return;

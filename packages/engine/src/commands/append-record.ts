@@ -15,7 +15,7 @@ import { receipt } from "./receipt.ts";
 import { wakeRun } from "./wake-run.ts";
 
 /**
- * Adds a record or a call to a run's history, and stores its delivery. An endpoint that hasn't heard the answer repeats
+ * Adds a record or a call to a run's history, and stores its delivery. An endpoint that didn't get the answer repeats
  * the request: the receipt of the repetition names the entry that is there.
  *
  * @throws EngineError `conflict` when the run isn't live

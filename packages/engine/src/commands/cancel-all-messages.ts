@@ -1,16 +1,16 @@
 import type { MessageQuery } from "../store/lists.ts";
 import type { Store } from "./store.ts";
 
-/** Messages that are cancelled in one transaction. */
+/** Messages that one transaction cancels. */
 const AT_ONCE = 500;
 
-/** Filters of messages, or their ids, beside which nothing else counts. */
+/** Filters of messages, or their ids, which replace all filters. */
 export type MessageSelection =
   | { readonly ids: readonly string[] }
   | { readonly filter: Omit<MessageQuery, "count" | "before">; readonly count: number };
 
 /**
- * Cancels the messages that are selected, in several transactions between which others have their turns. Messages that are
+ * Cancels the selected messages, in several transactions, between which other requests have their turns. Messages that are
  * published meanwhile are newer, and stay.
  *
  * @returns how many

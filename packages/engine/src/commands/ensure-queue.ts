@@ -6,7 +6,7 @@ import { sql, type Tx } from "../store/tx.ts";
 /**
  * Creates a queue that doesn't exist.
  *
- * @param most queues that there may be
+ * @param most the most queues that may exist
  * @throws EngineError `limit_reached` when there are as many queues already
  */
 export async function ensureQueue(

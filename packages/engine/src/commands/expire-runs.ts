@@ -27,7 +27,7 @@ export async function expireRuns(tx: Tx): Promise<void> {
   }
 }
 
-/** Stores a message that has failed: a dead letter needs one, and no delivery of the run has failed. */
+/** Stores a failed message for the dead letter, which needs one: no delivery of the run has failed. */
 async function insertFailedMessage(tx: Tx, run: Run): Promise<MessageRow> {
   const last = await tx.one<{ seq: number }>(sql`SELECT max(seq) AS seq FROM entries WHERE run = ${run.key}`);
   const message = { ...deliveryOf(run, "step", tx.now), id: newMessageId(), notBefore: tx.now, retries: 0 };

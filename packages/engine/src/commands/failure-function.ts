@@ -9,7 +9,7 @@ import { cancelMessage } from "./cancel-message.ts";
 import { repeatReport } from "./repeat-report.ts";
 
 /**
- * Calls a failure function again that failed itself, or was cancelled.
+ * Calls a failure function again after it failed or was cancelled.
  *
  * @throws EngineError `not_found`; `conflict` for one in another state
  */
@@ -24,7 +24,7 @@ export async function repeatFailureFunction(tx: Tx, dlqId: string): Promise<Run>
   );
 }
 
-/** As {@link repeatFailureFunction}, for the dead letters that match. Others are left out. */
+/** Calls the failure functions of the dead letters that match again. Leaves out those that have not failed, and were not cancelled. */
 export async function repeatFailureFunctions(tx: Tx, query: DeadLetterQuery): Promise<ResumedRuns> {
   const { items, next } = await deadLetters(tx, { ...query, ofRuns: true });
   const runs = await inOrder.flatMap(items, async ({ dlqId }) => {
@@ -35,7 +35,7 @@ export async function repeatFailureFunctions(tx: Tx, query: DeadLetterQuery): Pr
 }
 
 /**
- * Makes no more attempts to call a failure function.
+ * Ends the attempts to call a failure function.
  *
  * @throws EngineError `not_found`; `conflict` for one that isn't being called
  */

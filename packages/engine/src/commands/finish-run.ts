@@ -15,7 +15,7 @@ import { recordStep } from "./record-step.ts";
 import { releaseThrottled } from "./release-throttled.ts";
 import { reportCancellation } from "./report-cancellation.ts";
 
-/** How a run ends. */
+/** The end of a run. */
 export type RunOutcome = RunEnd | RunFailure;
 
 export interface RunFailure {
@@ -80,7 +80,7 @@ async function deleteEarlyEvents(tx: Tx, run: number): Promise<void> {
   await tx.run(sql`DELETE FROM webhooks WHERE run = ${run}`);
 }
 
-/** Calls are logged one by one; the run log tells of its other deliveries. */
+/** Calls are logged one by one; the run's log shows its other deliveries. */
 const CALL: MessageKind = "call";
 
 async function withdrawDeliveries(tx: Tx, run: number, end: RunOutcome): Promise<void> {

@@ -10,11 +10,11 @@ const STEP: MessageKind = "step";
 
 /** The rights of a delivery of a live run. */
 export type Offer =
-  /** Another delivery is under way, and the run's endpoint runs inline: this one isn't needed. */
+  /** The run's endpoint runs inline, and another delivery is in progress: this one isn't needed. */
   | { readonly kind: "held" }
-  /** It is delivered up to its own entry, as engines without inline execution do. */
+  /** The delivery carries the history up to its own entry, as in engines without inline execution. */
   | { readonly kind: "plain" }
-  /** It is delivered with the whole history and the right to append. */
+  /** The delivery carries the whole history and the right to append. */
   | { readonly kind: "lease"; readonly token: string; readonly entry: number };
 
 /**
@@ -23,10 +23,13 @@ export type Offer =
  * A run whose endpoint hasn't taken the right yet is offered it only where the whole history is what the delivery carries
  * anyway, and, after the first delivery, only where the endpoint is known to be one of Perdure's: other SDKs rely on
  * deliveries that end with their own entry.
+ *
+ * A run with a flow-control key isn't offered it: the key limits deliveries, and so it limits the run's steps only where
+ * each step has a delivery of its own.
  */
 export async function offerLease(tx: Tx, { seq, entry }: MessageRow, run: Run): Promise<Offer> {
   if (run.inline && run.holder !== undefined && run.holder !== seq) return { kind: "held" };
-  if (run.awaitingConfiguration) return { kind: "plain" };
+  if (run.awaitingConfiguration || run.config.flow) return { kind: "plain" };
   const last = await lastEntry(tx, run.key);
   if (!last) return { kind: "plain" };
   const known = run.capabilities !== undefined || last.record === FIRST_RECORD;
@@ -46,9 +49,9 @@ export async function offerLease(tx: Tx, { seq, entry }: MessageRow, run: Run): 
   };
 }
 
-/** How an invocation leaves its run. */
+/** The state in which an invocation leaves its run. */
 export interface Leaving {
-  /** It has said how it ended, so that no step is under way. */
+  /** True when the invocation has said how it ended, so that no step is in progress. */
   readonly orderly: boolean;
   /** Whether the run's endpoint runs inline. */
   readonly inline: boolean;
@@ -69,12 +72,12 @@ export async function leaveRun(
   );
 }
 
-/** Ends the right of a message that is given back, or cancelled. */
+/** Ends the right to append of a delivery that is given back or cancelled. */
 export async function endHold(tx: Tx, { run, seq }: Pick<MessageRow, "run" | "seq">): Promise<void> {
   if (run !== null) await tx.run(sql`UPDATE runs SET holder = NULL WHERE key = ${run} AND holder = ${seq}`);
 }
 
-/** Ends the rights of all deliveries that are under way: no engine makes them any more. */
+/** Ends the rights of all deliveries in progress, after the engine that made them has died. */
 export async function endAllHolds(tx: Tx): Promise<void> {
   await tx.run(
     sql`UPDATE runs SET holder = NULL WHERE holder IS NOT NULL
@@ -82,7 +85,7 @@ export async function endAllHolds(tx: Tx): Promise<void> {
   );
 }
 
-/** Notes that a run's endpoint doesn't run it inline any more: each of its entries is delivered again. */
+/** Notes that a run's endpoint no longer runs it inline: each of its entries gets a delivery again. */
 export async function leaveInline(tx: Tx, run: Run): Promise<void> {
   await tx.run(sql`UPDATE runs SET inline = 0 WHERE key = ${run.key}`);
   tx.count({ of: "inline", state: "fallbacks", count: 1 });

@@ -41,7 +41,7 @@ export async function markInFlight(tx: Tx, run: number): Promise<void> {
   }
 }
 
-/** Whether the step of a delivery may have a rollback. A plan and a call say it; the step of others is unknown here. */
+/** Whether the step of a delivery may have a rollback. Plans and calls say so; the step of any other delivery is unknown. */
 function mayNeedRollback(row: InFlightRow): boolean {
   if (row.kind === "call") {
     const name = LOWERCASE_HEADER.rollback;
@@ -62,7 +62,7 @@ export async function deferReport(tx: Tx, run: number, report: number): Promise<
 
 /** Renews the lease of a withdrawn delivery that is still in progress. @returns whether it has one */
 export async function renewInFlight(tx: Tx, lease: Lease, until: number): Promise<boolean> {
-  // The engine breaks a withdrawn call off.
+  // The engine aborts a withdrawn call.
   const row = await tx.one<{ run: number }>(
     sql`UPDATE due SET since = ${until} WHERE ${isUnder(lease)} AND status = ${STATUS.withdrawn} AND kind <> ${CALL}
       RETURNING run`,

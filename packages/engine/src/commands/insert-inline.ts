@@ -20,13 +20,13 @@ export interface InlineEntries {
 }
 
 /**
- * Adds the records of an invocation to its run's history, in their order, and has the engine do what they ask for. A
- * record that is there already changes nothing: an endpoint that hasn't heard the answer sends it again.
+ * Adds the records of an invocation to its run's history, in their order, and starts the work that they ask the engine for. A
+ * record that is there already changes nothing: an endpoint that didn't get the answer sends it again.
  *
  * @param run as it is in this transaction, held by the invocation
  * @param last the position of the run's last entry
  * @returns every entry behind `after`, in the order of the history
- * @throws EngineError when the records can't be accepted: the caller's transaction must not go on
+ * @throws EngineError when the records can't be accepted: the caller must roll its transaction back
  */
 export async function insertInline(
   tx: Tx,

@@ -19,7 +19,7 @@ export interface MessageOwner {
 }
 
 /**
- * Stores a message that is to be delivered, with its limits, its labels and its turn in its queue.
+ * Stores a pending message, with its limits, its labels and its turn in its queue.
  *
  * @returns the message's key
  */

@@ -5,19 +5,19 @@ import type { Tx } from "../store/tx.ts";
 import type { NotifyResult } from "../store/waits.ts";
 import { notifyEvent } from "./notify-event.ts";
 
-/** An event whose path may begin with a run's id, decoded. */
+/** The decoded path of an event, which may begin with a run's id. */
 export interface EventPath {
   /** The part before the first slash. */
   readonly runId: string;
-  /** The part behind it. */
+  /** The part after the first slash. */
   readonly eventId: string;
-  /** All of it: the event's id, unless a run has the id in front of it. */
+  /** The whole path: the event's id, unless a run has the id before the first slash. */
   readonly whole: string;
 }
 
 /**
- * Hands over an event whose id may hold a slash that wasn't escaped: the part before it is a run's id only if there is
- * such a run.
+ * Delivers an event whose id may contain an unescaped slash: the part before the slash is a run's id only if such a run
+ * exists.
  */
 export async function notifyByPath(tx: Tx, path: EventPath, data: Uint8Array): Promise<NotifyResult> {
   const { runId, eventId, whole } = path;

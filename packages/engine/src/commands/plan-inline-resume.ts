@@ -11,9 +11,9 @@ import type { OldEntry, ResumePlan } from "./plan-resume.ts";
  * - a plan without a result is forgotten, because the workflow asks again. The plan of a run that was invoked stays while
  *   that run is live, and so does that of a step that begins at most once and may have done its work;
  * - failed attempts are forgotten: each step has all its retries again;
- * - one delivery brings the workflow what is on record.
+ * - one delivery brings the workflow all records.
  *
- * @param children the runs that it has invoked: what they come to is recorded without anybody asking for it
+ * @param children the runs that it has invoked: the engine records their ends without a request of the workflow
  */
 export function planInlineResume(entries: readonly OldEntry[], children: readonly Run[]): ResumePlan {
   const recorded = new Set(entries.map(({ record }) => record));

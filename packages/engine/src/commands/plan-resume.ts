@@ -25,14 +25,14 @@ export interface ResumePlan {
 /**
  * Plans the remaining work of a failed run:
  *
- * - a plan without a result is delivered again: its step may have been under way, or have waited for something;
- * - so is an answer to a call that never reached the workflow. A call without an answer is forgotten: whoever asked for
- *   it asks again;
+ * - a plan without a result is delivered again: its step may have been in progress, or have waited for something;
+ * - so is an answer to a call that never reached the workflow. A call without an answer is forgotten: the workflow asks
+ *   for it again;
  * - so is the last entry that isn't a plan, when it never reached the workflow, or when something that was asked for and
  *   isn't recorded has no plan. With everything before it in sight, the workflow asks for all of that again. Earlier
  *   ones needn't be delivered: the last one knows more.
  *
- * @param children the runs that it has invoked: what they come to is recorded without anybody asking for it
+ * @param children the runs that it has invoked: the engine records their ends without a request of the workflow
  */
 export async function planResume(
   tx: Tx,

@@ -21,9 +21,9 @@ export interface BatchItem {
   read(): PublishRequest;
 }
 
-/** Above these a batch, or an item of it, is refused. */
+/** The limits above which the engine refuses a batch, or an item of it. */
 export type BatchLimits = PublishLimits & {
-  /** Messages that a batch becomes. */
+  /** The most messages of a batch. */
   readonly batchItems: number;
 };
 
@@ -141,7 +141,7 @@ function toPublished({ kind }: ResolvedRequest, receipts: readonly Receipt[]): P
   return kind === "group" ? { kind, receipts } : { kind, receipt: receipts[0] as Receipt };
 }
 
-/** Nothing that is there already has a part in it. */
+/** Whether the item is independent of everything that is stored already. */
 function standsAlone(command: Command): boolean {
   if (command.kind === "start") return !command.configuresRun && command.run.invoker === undefined;
   return command.kind === "message";

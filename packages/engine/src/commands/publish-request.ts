@@ -10,7 +10,7 @@ import type { Receipt } from "../store/receipt.ts";
 import { acceptEach } from "./accept-each.ts";
 import type { Store } from "./store.ts";
 
-/** Above these a request is refused. */
+/** The limits above which the engine refuses a request. */
 export type PublishLimits = OptionLimits & QueueLimits & ScheduleLimits;
 
 /** The result of a request to publish that creates no schedule. */
@@ -29,8 +29,8 @@ export interface ResolvedRequest {
 }
 
 /**
- * Publishes to a URL or to a URL group, starts a run, adds to one, or makes a schedule: the request's headers say which.
- * To a large URL group it takes several transactions.
+ * Publishes to a URL or to a URL group, starts a run, adds to one, or creates a schedule: the request's headers say which.
+ * A large URL group takes several transactions.
  *
  * @throws EngineError that names the field; `not_found` for a URL group that isn't there
  */
@@ -51,7 +51,7 @@ export async function publishRequest(
 }
 
 /**
- * Starts a run for a client that knows nothing of runs: the endpoint is asked to configure it.
+ * Starts a run for a client that knows nothing of runs: the engine asks the endpoint to configure it.
  *
  * @throws EngineError that names the field
  */
@@ -65,7 +65,7 @@ export async function triggerRun(
 }
 
 /**
- * @param admit called with the number of messages before they are made
+ * @param admit called with the number of messages, before the engine makes them
  * @throws EngineError that names the field; `not_found` for a URL group that isn't there
  */
 export async function resolveRequest(
@@ -83,7 +83,7 @@ export async function resolveRequest(
   return { kind: "group", commands: parseUrlGroupPublish(request, urlGroup, limits) };
 }
 
-/** Bytes from which on each thing that is done with a step's record is a turn of its own. */
+/** Bytes of a step's record above which parsing and storing it are turns of their own. */
 const LARGE_RECORD = 256 * 1024;
 
 /** A request whose body is a large record, with its value as JSON. */
@@ -95,7 +95,7 @@ async function withJson(request: PublishRequest): Promise<PublishRequest> {
   try {
     return { ...request, json: { value: JSON.parse(text) } };
   } catch {
-    return request; // The command reads it as a record, and says what is wrong.
+    return request; // The command reads it as a record, and its error names the fault.
   } finally {
     await nextTurn();
   }
@@ -105,7 +105,7 @@ function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** The store refuses of messages to one group either all or none. */
+/** The store accepts either all messages to one group or none. */
 function orThrow(outcome: Receipt | EngineError): Receipt {
   if (outcome instanceof EngineError) throw outcome;
   return outcome;

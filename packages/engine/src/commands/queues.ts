@@ -72,7 +72,7 @@ export async function pauseQueue(tx: Tx, name: string, paused: boolean): Promise
   await givePlaces(tx, name);
 }
 
-/** Takes the places back that are over a lower parallelism: those given last, of messages that no attempt has begun. */
+/** Takes places back that exceed a lowered parallelism: the last ones given, of messages without an attempt. */
 async function takePlacesBack(tx: Tx, name: string, parallelism: number): Promise<void> {
   const over = (await countTakenPlaces(tx, name)) - parallelism;
   if (over <= 0) return;

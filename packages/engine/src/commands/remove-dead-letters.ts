@@ -14,7 +14,7 @@ export async function removeDeadLetters(tx: Tx, query: DeadLetterQuery): Promise
 /**
  * Takes one dead letter out of the queue.
  *
- * @param ofRun true: only one of a run counts
+ * @param ofRun true to find only the dead letter of a run
  * @throws EngineError `not_found`
  */
 export async function removeOneDeadLetter(tx: Tx, id: string, ofRun: boolean): Promise<void> {

@@ -5,7 +5,7 @@ import type { Tx } from "../store/tx.ts";
 import { repeatRollbacks } from "./repeat-rollbacks.ts";
 
 /**
- * Makes the rollbacks of a failed run again that failed, and nothing else.
+ * Retries the failed rollbacks of a failed run, and nothing else.
  *
  * @throws EngineError `not_found`; `conflict` where none has failed, or the run's end is in progress
  */
@@ -15,6 +15,6 @@ export async function repeatFailedRollbacks(tx: Tx, dlqId: string): Promise<Run>
   if (run) return run;
   throw new EngineError(
     "conflict",
-    `dead letter ${dlqId} has no rollbacks that failed, or something of it is under way`,
+    `dead letter ${dlqId} has no failed rollbacks, or its rollbacks or its failure function are in progress`,
   );
 }

@@ -5,7 +5,7 @@ import type { Tx } from "../store/tx.ts";
 import { resumeRuns } from "./resume-runs.ts";
 
 /**
- * Takes one failed run up again, as a new run.
+ * Resumes or restarts one failed run, as a new run.
  *
  * @throws EngineError `not_found`; `conflict` while its rollbacks or its failure function are in progress
  */
@@ -20,6 +20,6 @@ export async function resumeRun(
   if (!letter) throw new EngineError("not_found", `dead letter ${dlqId} of a workflow run not found`);
   throw new EngineError(
     "conflict",
-    `dead letter ${dlqId} can't be taken up again yet: its rollbacks or its failure function are under way; wait for them, or cancel them`,
+    `dead letter ${dlqId} can't be resumed or restarted yet: its rollbacks or its failure function are in progress; wait for them, or cancel them`,
   );
 }

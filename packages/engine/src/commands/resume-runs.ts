@@ -19,13 +19,13 @@ import { recordStep } from "./record-step.ts";
 import { removeDeadLetter } from "./remove-dead-letters.ts";
 
 /**
- * Takes failed runs up again as new runs, and their entries out of the dead letter queue: from the start, or with all that
- * is recorded.
+ * Resumes or restarts failed runs as new runs, and takes their entries out of the dead letter queue. A resumed run begins
+ * with the recorded steps, a restarted one with the payload alone.
  */
 export async function resumeRuns(tx: Tx, query: DeadLetterQuery, how: ResumeRequest): Promise<ResumedRuns> {
   const { items, next } = await deadLetters(tx, { ...query, ofRuns: true });
   const runs = await inOrder.flatMap(items, async ({ dlqId, run }) => {
-    // While its steps may still be rolled back, they can't be run anew.
+    // A run can't go on while its steps may still be rolled back.
     if (!run || (run.capabilities !== undefined && (await isReporting(tx, run.key)))) return [];
     await removeDeadLetter(tx, { id: dlqId, run: run.key });
     return [await resumeOrRestart(tx, run, how)];
@@ -41,7 +41,7 @@ async function resumeOrRestart(tx: Tx, old: Run, how: ResumeRequest): Promise<Ru
     callerIp: old.callerIp,
     config: override(old, how.options, how.lifetime),
     awaitingConfiguration: old.awaitingConfiguration,
-    // Whoever waited for the one that failed has been told.
+    // The run that invoked the failed run has the failure on record.
     invoker: undefined,
   });
   const run = {
@@ -76,10 +76,10 @@ interface Again {
   readonly how: ResumeRequest;
 }
 
-/** Copies a history in its order, and delivers again whatever has had no effect. */
+/** Copies a history in its order, and delivers the entries again that have had no effect. */
 async function resume(again: Again, old: Run, entries: readonly OldEntry[]): Promise<void> {
   const { tx, run } = again;
-  // Webhooks that it gave out name the old run: from there, one is led here.
+  // The webhooks of the old run name it: the engine passes their requests on to the new run.
   await tx.run(sql`UPDATE runs SET successor = ${run.key} WHERE key = ${old.key}`);
   await tx.run(sql`UPDATE events SET run = ${run.key} WHERE run = ${old.key}`);
   await tx.run(sql`UPDATE webhooks SET run = ${run.key} WHERE run = ${old.key}`);
@@ -115,7 +115,7 @@ function isUndone(record: string, undone: ReadonlySet<number>): boolean {
   return isKeyOf("plan", record) || undone.has(Number(stepOfKey(record)));
 }
 
-/** The runs that the old one has invoked are the new one's: one that is under way isn't started a second time. */
+/** Passes the invoked runs on to the new run: a child that is still live isn't started a second time. */
 async function adoptChildren({ tx, run }: Again, old: Run, undone: ReadonlySet<number>): Promise<Run[]> {
   const children = (await tx.all<RunRow>(sql`SELECT * FROM runs WHERE parent = ${old.key}`))
     .map(toRun)
@@ -132,7 +132,7 @@ async function adoptChildren({ tx, run }: Again, old: Run, undone: ReadonlySet<n
 
 async function copy(again: Again, entry: OldEntry, redeliver: boolean): Promise<void> {
   const { tx, run } = again;
-  // Of a call's message the run's log still tells. Inline, its plan has the message's id.
+  // The run's log still shows a call's message. In an inline run, the call's plan has the message's id.
   const isCall = entry.call_type === "toCallback" || (run.inline && isKeyOf("plan", entry.record));
   const messageId = isCall ? entry.message : newMessageId();
   const key = await insert(
@@ -145,7 +145,7 @@ async function copy(again: Again, entry: OldEntry, redeliver: boolean): Promise<
     await insertMessage(tx, await redelivery(again, entry, messageId), { run: run.key, entry: key });
 }
 
-/** As it was delivered before, as far as that is still known, but for what is to be different now. */
+/** The options of the entry's first delivery, as far as they are still stored, with the changes of the request. */
 async function redelivery(again: Again, entry: OldEntry, id: string): Promise<NewMessage> {
   const { tx, run, how } = again;
   const { options } = how;

@@ -49,6 +49,6 @@ export async function retryDeadLetter(
   if (message) return message;
   throw new EngineError(
     "not_found",
-    `dead letter ${dlqId} of a message not found; that of a workflow run is resumed or restarted`,
+    `dead letter ${dlqId} of a message not found; resume or restart the dead letter of a workflow run`,
   );
 }

@@ -21,7 +21,7 @@ export async function changeSetting(
   return true;
 }
 
-/** Repeats of a random id: 36 KB, new each time, because a database need not write what it has already. */
+/** Repeats of a random id: 36 KB, new each time, because a database need not write a value that it has already. */
 const PROBE_REPEATS = 1000;
 
 /** Checks that the database can be written, by writing a random value. @throws StoreUnavailable while it can't */

@@ -39,7 +39,7 @@ export interface SettleSettings {
  * 1. Read, under the lock of the run, since the delivery's end may be the run's. A lease that no longer holds settles
  *    nothing: at most, a withdrawn delivery has ended.
  * 2. What the answer says about the run's endpoint is recorded. It may change the message's policy.
- * 3. The report of the attempt is stored, where the sender has asked for one.
+ * 3. The report of the attempt is stored, if the sender has asked for one.
  * 4. The outcome is recorded: a retry, the end of the message, of a call or of an invocation, a rollback, a failure.
  * 5. Messages that waited for the flow control key, the queue's place or the schedule go on.
  */
@@ -119,7 +119,7 @@ async function record(
 /** Ends a call: records its answer and stores the delivery that brings the answer to the workflow. */
 async function endCall(tx: Tx, row: MessageRow, end: CallEnd, settings: SettleSettings): Promise<Settled> {
   if (end.failure) await recordFailure(tx, row, end.failure, settings.excerpt);
-  // The run's log tells of the message.
+  // The run's log shows the message.
   await finishMessage(tx, row.seq, { outcome: "DELIVERED", deleteAfter: null });
   await logState(tx, row, end.failure ? "FAILED" : "DELIVERED", end.failure ? { attempt: row.retried } : {});
   const run = await runOf(tx, row.run);

@@ -120,7 +120,7 @@ async function storeRecords(
   { run }: StepDelivery,
   invocation: InvocationEnd,
 ): Promise<readonly InlineNews[]> {
-  // What is asked of the engine may have its result at once.
+  // The engine's work may have its result at once.
   if (!run.inline) await tx.run(sql`UPDATE runs SET inline = 1 WHERE key = ${run.key}`);
   const last = await lastEntry(tx, run.key);
   return insertInline(tx, { ...run, inline: true }, last?.position ?? 0, invocation);
@@ -130,9 +130,9 @@ async function storeRecords(
  * Records a failed attempt of a run that its endpoint runs inline:
  *
  * 1. The records in the answer go on record.
- * 2. The failure counts to the step that failed. Without an answer it counts to the only step that was under way, if the
+ * 2. The failure counts to the step that failed. Without an answer it counts to the only step that was in progress, if the
  *    invocation had said which. The failed attempt is an entry of the history.
- * 3. Any other failure counts to the delivery, whose count begins anew when a step has its result.
+ * 3. Any other failure counts to the delivery. That count begins again at 0 when a step has its result.
  * 4. By that count the engine decides on another attempt, with the same message.
  */
 export async function settleFailedInvocation(

@@ -16,13 +16,13 @@ import { insertDelivery } from "./wake-run.ts";
 const STEP: MessageKind = "step";
 
 /**
- * Records what came of the delivery of a live run's history:
+ * Records the outcome of a delivery of a live run's history:
  *
- * 1. A delivery that isn't the run's holder any more, of a run that runs inline, has no effect: another one goes on.
- * 2. An invocation that says how it ended: its records are stored, and the run ends, rests or goes on.
+ * 1. A delivery of an inline run that no longer holds the run has no effect: another delivery goes on.
+ * 2. The answer of an invocation: its records are stored, and the run ends, waits or goes on.
  * 3. A failed attempt: inline, it counts to the step that failed; else, to the delivery.
- * 4. Any other answer: the endpoint has stored what it did by itself. Of a run that ran inline before, every entry has a
- *    delivery again.
+ * 4. Any other answer: the endpoint has recorded its steps with requests of their own. Each entry of a run that ran inline
+ *    before has a delivery again.
  */
 export async function settleStep(
   tx: Tx,
@@ -68,7 +68,7 @@ function isWorkflows(reply: Reply | undefined): boolean {
   return reply !== undefined && firstValue(reply.headers, HEADER.sdkVersion) !== undefined;
 }
 
-/** The endpoint doesn't run the run inline any more. What has come since the delivery began has no delivery yet. */
+/** Stores the deliveries of the entries that came since this delivery began: the endpoint no longer runs the run inline. */
 async function fallBack(tx: Tx, { row, run }: StepDelivery): Promise<void> {
   await leaveInline(tx, run);
   const last = await lastEntry(tx, run.key);

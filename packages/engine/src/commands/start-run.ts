@@ -55,7 +55,7 @@ async function refusal(tx: Tx, decision: StartDecision, { id, invoker }: NewRun)
   if (decision === "id is taken") {
     return new EngineError(
       "conflict",
-      `workflow run ${id} is alive already: it can't be invoked by ${invoker?.runId}`,
+      `workflow run ${id} is live already: run ${invoker?.runId} can't invoke it`,
     );
   }
   return notLive(tx, id, "it can't be configured");
@@ -73,7 +73,7 @@ async function liveInvoker(tx: Tx, { runId, createdAt }: Invoker): Promise<Run |
   return run && (createdAt === 0 || createdAt === run.createdAt) ? run : undefined;
 }
 
-/** The receipt of what the step has invoked before: an endpoint that hasn't heard the answer repeats the request. */
+/** The receipt of what the step has invoked before: an endpoint that didn't get the answer repeats the request. */
 async function childOf(tx: Tx, parent: Run, { run }: StartRun): Promise<Receipt | undefined> {
   const key = run.invoker?.key ?? "";
   const row = await tx.one<{ key: number }>(

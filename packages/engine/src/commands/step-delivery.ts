@@ -7,11 +7,11 @@ import type { Tx } from "../store/tx.ts";
 /** A delivery of a live run's history. */
 export interface StepDelivery {
   readonly row: MessageRow;
-  /** As it is in this transaction. */
+  /** The run as this transaction sees it. */
   readonly run: Run;
 }
 
-/** The delivery has had its effect. */
+/** Ends a delivery that has had its effect. */
 export async function finishDelivery(tx: Tx, row: MessageRow): Promise<void> {
   await finishMessage(tx, row.seq, { outcome: "DELIVERED", deleteAfter: tx.now });
   await logState(tx, row, "DELIVERED");

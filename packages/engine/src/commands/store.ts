@@ -5,6 +5,7 @@ import { runHistory } from "../queries/history.ts";
 import { deadLetters, runs } from "../queries/lists.ts";
 import { logs } from "../queries/logs.ts";
 import { message } from "../queries/read.ts";
+import { runEnd } from "../queries/run-end.ts";
 import { waiters } from "../queries/waiters.ts";
 import { webhookState } from "../queries/webhook-state.ts";
 import { wholeEntries } from "../queries/whole-entries.ts";
@@ -68,7 +69,7 @@ const OPERATIONS = {
   webhookState: query(webhookState),
   endRun: command(endRun),
 
-  // What the dispatcher asks for.
+  // For the dispatcher.
   claim: claimAsOwner,
   entriesOf: query(wholeEntries),
   renew: command(renewLeases),
@@ -82,6 +83,7 @@ const OPERATIONS = {
   cancelMessages: command(cancelMessages),
   history: query(runHistory),
   runs: query(runs),
+  runEnd: query(runEnd),
   cancelRuns: command(cancelRuns),
   logs: query(logs),
 
@@ -131,7 +133,7 @@ type Operations = {
   [Name in keyof typeof OPERATIONS]: ReturnType<(typeof OPERATIONS)[Name]>;
 };
 
-/** How much of an answer a store keeps, and where it writes warnings. */
+/** The settings of a store. */
 export interface StoreSettings {
   /** Bytes of an answer that the record of each failed attempt keeps. 4 KiB by default. */
   readonly excerptBytes?: number;

@@ -1,7 +1,7 @@
-/** Milliseconds for which one request may keep all others waiting. */
+/** Milliseconds for which one request may keep all other requests waiting. */
 const MAX_SLICE_MS = 10;
 
-/** Resolves at once, or after the others have had their turn when this one has lasted long enough. */
+/** Resolves at once, or, after a long turn, once other requests have had theirs. */
 export type YieldPoint = () => Promise<void> | undefined;
 
 /** Cuts one request's work into turns: call the result between any two parts of it. */

@@ -16,7 +16,7 @@ export const headers = z.record(z.string(), z.array(z.string()));
 export const id = z
   .string()
   .max(ID.maxLength, `expected up to ${ID.maxLength} characters`)
-  .regex(new RegExp(ID.pattern, "u"), "it holds control characters");
+  .regex(new RegExp(ID.pattern, "u"), "it contains control characters");
 
 /** An error's body. */
 export const error = z

@@ -53,7 +53,8 @@ function readHead(
   const query = asked ? readQuery(request.url, route) : {};
   const headers = route.headers ? readHeaders(request) : new Map<string, string>();
   const callerIp = c.env?.callerIp ?? LOCAL;
-  return { params, query, headers, request, target, callerIp, now: clock.now() };
+  const signal = (): AbortSignal => request.signal;
+  return { params, query, headers, request, signal, target, callerIp, now: clock.now() };
 }
 
 /** Reads the path that a pattern's `*` matches, by the names in the documented path. The last name gets the rest. */
@@ -110,7 +111,7 @@ const NO_TEXT = /[\p{Cc}\ufffd]/u;
 function checkText(value: string | undefined, name: string): string {
   if (value === undefined) throw invalid(`parameter ${name}`, "a % must be escaped, as %25");
   if (!NO_TEXT.test(value)) return value;
-  throw invalid(`parameter ${name}`, "it holds control characters, or bytes that aren't UTF-8");
+  throw invalid(`parameter ${name}`, "it contains control characters, or bytes that aren't UTF-8");
 }
 
 export function readValues(

@@ -1,7 +1,7 @@
 import type { MessageFilter, PageQuery, RunQuery } from "../store/lists.ts";
 import { join, numbers, type Sql, sql, strings } from "../store/tx.ts";
 
-/** The filters of what a message is; its table is named `messages`. */
+/** The conditions of the filters by a message's properties, on a table named `messages`. */
 export function whereMessage(where: Conditions, filter: MessageFilter): void {
   where.oneOf(sql`messages.id`, filter.messageIds);
   where.oneOf(sql`messages.url`, filter.urls);
@@ -17,7 +17,7 @@ export function whereMessage(where: Conditions, filter: MessageFilter): void {
   where.oneOf(sql`messages.flow_key`, filter.flowKeys);
 }
 
-/** The filters of a list: what wasn't asked for adds nothing. */
+/** The conditions of a list's filters. A filter that isn't set adds none. */
 export class Conditions {
   readonly #conditions: Sql[] = [];
 
@@ -62,7 +62,7 @@ export class Conditions {
     );
   }
 
-  /** Behind the place at which the previous page ended. */
+  /** The condition that an item comes after the end of the previous page. */
   after(place: Sql, { before, earliestFirst }: PageQuery): void {
     this.is(earliestFirst ? sql`${place} >` : sql`${place} <`, before);
   }
@@ -76,10 +76,10 @@ export function direction({ earliestFirst }: PageQuery): Sql {
   return earliestFirst ? sql`ASC` : sql`DESC`;
 }
 
-/** Bytes of a page's bodies above which it is shorter than was asked for. */
+/** Bytes of a page's bodies above which the page has fewer items than the caller asked for. */
 const PAGE_BYTES = 32 * 1024 * 1024;
 
-/** The rows of a page, of which one more than asked for was read: it tells that there is another page. */
+/** The rows of a page, of which the query has read one more: that row says that there is another page. */
 export function page<Row>(
   rows: readonly Row[],
   count: number,

@@ -6,7 +6,7 @@ import { deadLetters } from "./lists.ts";
 /**
  * A dead letter by its id.
  *
- * @param ofRun true: only one of a run counts
+ * @param ofRun true to find only the dead letter of a run
  * @throws EngineError `not_found`
  */
 export async function deadLetter(tx: Tx, id: string, ofRun: boolean): Promise<DeadLetter> {

@@ -3,11 +3,11 @@ import { historyInSlices } from "../store/tables/entries.ts";
 import { latestRun, liveRun } from "../store/tables/runs.ts";
 import type { Tx } from "../store/tx.ts";
 
-/** Which of the runs that had an id. */
+/** Selects one of the runs that had an id. */
 export interface HistoryChoice {
-  /** Also a run that has ended; else only a live one. */
+  /** Whether the run may have ended. Only a live run by default. */
   readonly ended?: boolean;
-  /** When it was created, in milliseconds since 1970. The last of the id by default. */
+  /** When the run was created, in milliseconds since 1970. The last run of the id by default. */
   readonly createdAt?: number | undefined;
 }
 

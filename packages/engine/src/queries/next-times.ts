@@ -5,7 +5,7 @@ import { PENDING } from "./pending.ts";
 
 /** When the next of each kind of work comes due, in milliseconds since 1970; `null` for never. */
 export interface NextTimes {
-  /** A message is to be delivered. */
+  /** A message is due. */
   readonly message: number | null;
   /** A schedule makes messages. */
   readonly schedule: number | null;

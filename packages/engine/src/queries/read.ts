@@ -68,7 +68,7 @@ export async function runLogs(tx: Tx, rows: readonly RunRow[]): Promise<RunLog[]
   const keys = rows.map(({ key }) => key);
   const entries = await entriesOf(tx, keys);
   const messages = await tx.all<MessageRow>(
-    // Without the delivered ones, of which a long run has many.
+    // Without delivered messages: a long run has many.
     sql`${MESSAGES} WHERE messages.run IN (${numbers(keys)})
       AND (messages.kind = ${constants<MessageKind>("cancel")}
         OR (messages.kind NOT IN (${constants<MessageKind>(...POST_RUN_KINDS)})
@@ -175,7 +175,7 @@ function toDeadLetter(row: DeadLetterRow, facts: Facts): DeadLetter {
 
 function known(messages: ReadonlyMap<number, MessageRow>, seq: number): MessageRow {
   const row = messages.get(seq);
-  // What a dead letter refers to is kept for as long as the dead letter.
+  // The store keeps a message as long as a dead letter refers to it.
   if (!row) throw new Error(`The message with the key ${seq} is missing, though a dead letter refers to it.`);
   return row;
 }

@@ -27,7 +27,7 @@ export async function nextWaiter(tx: Tx, { run, eventId }: RunEvent): Promise<Wa
   );
 }
 
-/** The live run of this id, or the live run that goes on from where the run of this id failed. */
+/** The live run of this id, or the live run that resumed the failed run of this id. */
 export async function reachableRun(tx: Tx, id: string): Promise<Run | undefined> {
   let run = await latestRun(tx, id);
   while (run && !isLive(run)) run = await successorOf(tx, run);

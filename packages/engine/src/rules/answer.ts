@@ -13,7 +13,7 @@ import { hasFeature, type Run } from "./run.ts";
 /** The result of a request, before the engine decides who has answered it. */
 export type Attempt = { readonly kind: "answered"; readonly reply: Reply } | Unanswered;
 
-/** No answer in time, or none at all: `error` says why in one line, and `final` that there will never be one. */
+/** No answer, or none in time. `error` says why in one line; `final` is true when no attempt can succeed. */
 export interface Unanswered {
   readonly kind: "unanswered";
   readonly error: string;
@@ -21,8 +21,8 @@ export interface Unanswered {
 }
 
 /**
- * Who gave an answer. The engine reads status, body and `Retry-After` of every answer, and that another attempt would not
- * help. It reads everything else that the workflow protocol lets an endpoint say only from the run's own endpoint:
+ * The sender of an answer. From every answer, the engine reads the status, the body, `Retry-After` and whether another
+ * attempt would not help. It reads everything else that the workflow protocol lets an endpoint say only from the run's own endpoint:
  * anybody can send headers.
  */
 export type AnswerSource =
@@ -35,7 +35,7 @@ export type AnswerSource =
   /** Another destination: a called service, a plain message's destination, a `failureUrl` elsewhere. */
   | "third party";
 
-/** An answer, with everything that its headers may say. */
+/** An answer, with all that the engine reads from its headers. */
 export interface Answer extends AnswerDetails {
   readonly kind: "answered";
   readonly source: AnswerSource;
@@ -51,7 +51,7 @@ interface AnswerDetails {
   readonly failedStep: string | undefined;
   /** The endpoint has no failure function: its 2xx handled nothing. */
   readonly unhandled: boolean;
-  /** The body tells of a rollback. */
+  /** The body is the record of a rollback. */
   readonly rolledBack: boolean;
   /** The endpoint's capabilities, as {@link Run.capabilities}. */
   readonly capabilities: string | undefined;
@@ -59,7 +59,7 @@ interface AnswerDetails {
   readonly lease: string | undefined;
 }
 
-/** The message that was answered, and what the engine knows of the run's endpoint. */
+/** The message that was answered, with the engine's facts about the run's endpoint. */
 export interface AnsweredMessage {
   readonly message: Message;
   readonly run: Run | undefined;
@@ -69,7 +69,7 @@ export interface AnsweredMessage {
 
 const RECORDED: RollbackAnswer = "recorded";
 
-/** Decides who gave an answer, and reads from it what that speaker may say. */
+/** Decides who sent an answer, and reads from it what that sender may say. */
 export function interpretAnswer(asked: AnsweredMessage, attempt: Attempt): Answer | Unanswered {
   if (attempt.kind !== "answered") return attempt;
   const { reply } = attempt;
@@ -81,7 +81,7 @@ export function interpretAnswer(asked: AnsweredMessage, attempt: Attempt): Answe
   return {
     kind: "answered",
     source: speaker,
-    // The log reads an answer to a report again: a third party's must not look like a workflow's there.
+    // The log reads an answer to a report again: there, a third party's answer must not look like a workflow's.
     reply: kept ? { ...reply, headers: withoutProtocol(reply.headers) } : reply,
     ...detailsFrom(speaker, reply),
   };
@@ -140,7 +140,7 @@ function detailsFrom(speaker: AnswerSource, { status, headers }: Reply): AnswerD
 }
 
 function isNonRetryable(status: number, headers: HeaderMap): boolean {
-  // 489 by the protocol. Our runtime also says so of requests that it can't read (400) or that are too large (413).
+  // 489 by the protocol. Perdure's runtime also marks its answers to requests that it can't read (400) or that are too large (413).
   const final = [NON_RETRYABLE_STATUS, 400, 413].includes(status);
   return final && firstValue(headers, HEADER.nonRetryable)?.toLowerCase() === "true";
 }
@@ -163,7 +163,7 @@ function withoutProtocol(headers: HeaderMap): HeaderMap {
 }
 
 /**
- * Whether the endpoint may not have result of the request at all.
+ * Whether the endpoint may not have received the request at all.
  *
  * A login page, a redirect or a 404 of an intermediary, and the gateway errors (502 to 504, a CDN's 520 to 530) of
  * whatever stands in front of an endpoint that never sends the header.

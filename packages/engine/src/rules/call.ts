@@ -20,7 +20,7 @@ import { type PublishRequest, requireRunId, toNewMessage } from "./new-message.t
 import { type OptionLimits, readOptions } from "./options.ts";
 import type { Run } from "./run.ts";
 
-/** A run's request to a third party, whose answer is to be brought to the workflow. */
+/** A run's request to a third party, whose answer the engine brings to the workflow. */
 export interface StartCall {
   readonly kind: "call";
   readonly runId: string;
@@ -41,7 +41,7 @@ export interface CalledStep {
 const CALLBACK = LOWERCASE_PREFIX.callback;
 const OWN = LOWERCASE_PREFIX.own;
 
-/** Whether a request's answer is to be brought to a workflow. */
+/** Whether the engine brings the answer to a request to a workflow. */
 export function isCall(headers: ReadonlyMap<string, string>): boolean {
   return headers.get(LOWERCASE_HEADER.callType) === "toCallback";
 }
@@ -55,7 +55,7 @@ export function parseCall(request: PublishRequest, limits: OptionLimits): StartC
   const callback = readCallback(request, limits);
   const message: NewMessage = {
     ...toNewMessage("call", url, options, request),
-    // A failing third party is an answer too: another attempt is made only where it was asked for.
+    // A third party's failure is an answer, too: only a call that asks for retries has any.
     retries: options.retries ?? 0,
     failureCallback: undefined,
     callback,
@@ -68,13 +68,13 @@ export function parseCall(request: PublishRequest, limits: OptionLimits): StartC
 
 function readCallback({ headers, now }: PublishRequest, limits: OptionLimits): Callback {
   const url = headers.get(LOWERCASE_HEADER.callback);
-  if (!url) throw invalid(HEADER.callback, "a call needs a place to bring its answer to");
+  if (!url) throw invalid(HEADER.callback, "a call needs a URL to which the engine brings the answer");
   const own = withPrefix(headers, CALLBACK, OWN);
   const type = own.get(LOWERCASE_HEADER.callType);
   if (type !== undefined && type !== "fromCallback") {
     throw unsupported(`${PREFIX.callback}${HEADER.callType.slice(PREFIX.own.length)}: ${type}`);
   }
-  // A failure callback of its own is none but the run's: when an answer can't be delivered, the run has failed.
+  // A call has no failure callback but the run's: when the engine can't deliver an answer, the run has failed.
   const options = readOptions(own, limits, PREFIX.callback);
   refusePlainOptions(options, PREFIX.callback);
   checkDelays(options, now, limits, PREFIX.callback);
@@ -85,7 +85,7 @@ function ofCallback(name: string): boolean {
   return name === LOWERCASE_HEADER.callback || name.startsWith(CALLBACK);
 }
 
-/** The step that a call is, where what is forwarded with its answer says so. */
+/** The step of a call, if the headers that are forwarded with its answer name it. */
 export function calledStep(forward: HeaderList | undefined): CalledStep | undefined {
   if (!forward) return undefined;
   const id = Number(headerOf(forward, HEADER.stepId));
@@ -102,7 +102,7 @@ export interface CallEnd {
   readonly failure: Failure | undefined;
 }
 
-/** The answer of a call, ready to be recorded and brought to the workflow. */
+/** The answer of a call as an entry of the history, with the message that delivers it. */
 export interface CallAnswer {
   readonly key: string;
   readonly body: Uint8Array;

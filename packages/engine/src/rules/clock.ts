@@ -21,7 +21,7 @@ const LOOK_EVERY = 2000;
 
 /**
  * Calls `act` once, when the clock has come to `time`, also where that jumps: while a machine sleeps, the platform's
- * timers stand still, and somebody may set its clock in either direction.
+ * timers stand still, and its clock may be set in either direction.
  */
 export function callAt(clock: Clock, time: number, act: () => void): Cancel {
   if (clock.at) return clock.at(time, act);
@@ -122,7 +122,7 @@ export class ManualClock implements Clock {
 
   #earliest(): Timer | undefined {
     let earliest: Timer | undefined;
-    // Of two at the same time the one that was set first: a set keeps the order.
+    // Of two timers with one time, the one that was set first comes first: a set keeps the order.
     for (const timer of this.#timers) if (!earliest || timer.at < earliest.at) earliest = timer;
     return earliest;
   }

@@ -29,13 +29,13 @@ import { ALL_FEATURES, type NewRun, type RunConfig } from "./run.ts";
 import { messageOf } from "./thrown.ts";
 import { toEndpoint, type UrlGroup } from "./url-group.ts";
 
-/** One thing that the engine is asked to do, checked and ready to be stored. */
+/** A checked request to store one message, run, record or call. */
 export type Command = PublishMessage | StartRun | AppendStep | StartCall;
 
 export interface PublishMessage {
   readonly kind: "message";
   readonly message: NewMessage;
-  /** One that was accepted before stands for it. */
+  /** The key of an earlier message that may stand for this one. */
   readonly deduplication: Deduplication | undefined;
 }
 
@@ -45,7 +45,7 @@ export interface StartRun {
   readonly run: NewRun;
   readonly payload: Uint8Array;
   readonly message: NewMessage;
-  /** The endpoint configures a run that was announced to it. */
+  /** The endpoint configures a run that awaits its configuration. */
   readonly configuresRun: boolean;
 }
 
@@ -56,7 +56,7 @@ export interface AppendStep {
   /** The record's key, unique within its run. */
   readonly key: string;
   readonly record: StepRecord;
-  /** The record as it came. */
+  /** The record as the endpoint sent it. */
   readonly body: Uint8Array;
   readonly message: NewMessage;
 }
@@ -64,7 +64,7 @@ export interface AppendStep {
 const CALL_CALLBACK_PREFIX = `${PREFIX.callback}${PREFIX.workflow.slice(PREFIX.own.length)}`.toLowerCase();
 const INIT = LOWERCASE_HEADER.init;
 
-/** Bytes of a record that isn't one, for the error. */
+/** Bytes of a malformed record that the error shows. */
 const MAX_SHOWN = 1000;
 
 /** True for a request that belongs to a live run: one fault in it is a fault of the whole batch. */
@@ -127,7 +127,7 @@ function parsePublish(
   return { kind: "message", message, deduplication: deduplicationOf(message, options, body, limits) };
 }
 
-/** As {@link parseCommand}, for a client that knows nothing of runs: the endpoint will be asked to configure it. */
+/** Parses a request of a client that knows nothing of runs: the engine asks the endpoint to configure the run. */
 export function parseTrigger(request: PublishRequest, limits: OptionLimits): StartRun {
   const url = checkDestination(request.destination, limits);
   const options = readRunOptions(request, limits);
@@ -156,7 +156,7 @@ function toStartRun(
   request: PublishRequest,
   awaitingConfiguration: boolean,
 ): StartRun {
-  // A client that starts a run over the REST route says nothing of the endpoint's features: the endpoint will.
+  // A client that starts a run over the REST route doesn't know the endpoint's features: the endpoint sends them.
   const features =
     request.headers.get(LOWERCASE_HEADER.featureSet)?.split(",") ??
     (awaitingConfiguration ? ALL_FEATURES : []);
@@ -164,7 +164,7 @@ function toStartRun(
     forward: options.forward,
     contentType: options.contentType,
     ...policyOf(options),
-    // Options of a report without its URL mean the workflow's own, for a client that names its features.
+    // For a client that names its features, the options of a report without a URL are those of the workflow's own failure function.
     failureCallback: failureCallbackOf(
       features.length > 0 ? url : undefined,
       withoutRepeated(options, request.headers),
@@ -181,8 +181,8 @@ function toStartRun(
 }
 
 /**
- * Clients repeat a run's retries as those of its failure function. What only repeats them isn't a choice, and yields to the
- * policy beside the workflow.
+ * Clients send a run's retries again as the retries of its failure function. A mere repetition isn't a choice: the policy of
+ * the workflow's endpoint wins over it.
  */
 function withoutRepeated(options: Options, headers: ReadonlyMap<string, string>): Options {
   const { failure } = options;
@@ -203,7 +203,7 @@ function withoutRepeated(options: Options, headers: ReadonlyMap<string, string>)
   };
 }
 
-/** How long a run may take, in milliseconds. @throws EngineError `invalid_request` */
+/** The time limit of a run, in milliseconds. @throws EngineError `invalid_request` */
 export function lifetimeOf(headers: ReadonlyMap<string, string>): number | undefined {
   const text = headers.get(LOWERCASE_HEADER.runTimeout);
   if (text === undefined) return undefined;
@@ -229,7 +229,7 @@ function parseAppend(url: string, options: Options, request: PublishRequest): Ap
       cause,
     });
   }
-  // Older clients say with each step where its failure is reported; today's say it once, with the trigger.
+  // Older clients send the URL for failure reports with each step; today's send it once, with the trigger.
   const failureCallback = failureCallbackOf(undefined, options);
   const message = { ...toNewMessage("step", url, options, request), failureCallback };
   return { kind: "append", runId, key: recordKey(record), record, body: request.body, message };
@@ -245,7 +245,7 @@ function readRunOptions(request: PublishRequest, limits: OptionLimits): Options 
   return options;
 }
 
-/** The answer to a call is the engine's to make, as is the report of a failure. */
+/** Refuses the kinds of delivery that only the engine makes, such as the answer to a call and the report of a failure. */
 function refuseOtherCalls(headers: ReadonlyMap<string, string>): void {
   const callType = headers.get(LOWERCASE_HEADER.callType);
   if (callType !== undefined && callType !== "step") throw unsupported(`${HEADER.callType}: ${callType}`);

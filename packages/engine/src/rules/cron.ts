@@ -18,7 +18,7 @@ export function toCron(text: string, field: string, now: number): string {
   const cron = text.trim();
   const { fields, zone } = split(cron);
   if (!ZONE_NAME.test(zone) || !isZone(zone)) {
-    throw invalid(field, `"${zone}" is no time zone: expected a name such as "Europe/Berlin"`);
+    throw invalid(field, `"${zone}" is not a time zone: expected a name such as "Europe/Berlin"`);
   }
   const count = fields === "" ? 0 : fields.split(/\s+/).length;
   if (count !== FIELDS) {

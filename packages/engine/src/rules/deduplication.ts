@@ -1,10 +1,10 @@
 import type { NewMessage } from "./message.ts";
 import type { OptionLimits, Options } from "./options.ts";
 
-/** By what a message is known again, and until when. */
+/** The key by which the engine recognises a repeated message, and until when. */
 export interface Deduplication {
   readonly key: string;
-  /** Bytes that have to be the same too. */
+  /** Bytes that must be equal, too. */
   readonly content: Uint8Array | undefined;
   /** Milliseconds since 1970. */
   readonly until: number;
@@ -13,8 +13,8 @@ export interface Deduplication {
 const WINDOW = 10 * 60_000;
 
 /**
- * An id that a publisher chose counts for all destinations. Of a URL group each endpoint is known by itself: otherwise
- * one message would stand for all of them.
+ * An id of the publisher's counts for all destinations. Each endpoint of a URL group has a key of its own: otherwise one
+ * message would stand for the messages to all of them.
  */
 export function deduplicationOf(
   message: NewMessage,
@@ -32,7 +32,7 @@ export function deduplicationOf(
   return { key: JSON.stringify(["id", deduplication.id, ...endpoint]), content: undefined, until };
 }
 
-/** The destination, and all that it is told in headers. */
+/** The destination and the headers for it, as one string. */
 function contentOf({ url, urlGroup, contentType, forward }: NewMessage): unknown[] {
   const headers = [...forward].sort(([one], [other]) => (one < other ? -1 : 1));
   return [urlGroup?.name ?? url, contentType ?? null, headers];

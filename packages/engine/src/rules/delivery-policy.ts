@@ -1,8 +1,8 @@
 import type { FlowLimit } from "./flow.ts";
 
 /**
- * How the engine delivers something: the options that a message, a run, a report or a schedule may all have. Everything
- * that carries them extends this type, and everything that combines two of them calls {@link overlay}.
+ * The delivery options that a message, a run, a report and a schedule have in common. Every type that carries them
+ * extends this type, and every place that combines two policies calls {@link overlay}.
  */
 export interface DeliveryPolicy {
   /** Attempts after the first. */

@@ -3,12 +3,12 @@ import { EngineError } from "./engine-error.ts";
 
 const MAX_URL_LENGTH = 8192;
 
-/** A destination, as JSON Schema says it. */
+/** The schema of a destination, in JSON Schema. */
 export const URL_TEXT = { pattern: "^[Hh][Tt][Tt][Pp][Ss]?:/", maxLength: MAX_URL_LENGTH } as const;
 
 /**
  * Everything after `prefix` in a request's URL, as it was sent: a destination may hold `//`, escapes and a query.
- * Of the query, what is meant for the engine (`qstash_token` and `upstash-*`) is taken out.
+ * It leaves out the parameters of the query that are for the engine (`qstash_token` and `upstash-*`).
  *
  * @param url the whole URL of the request to the engine
  * @param prefix path that ends where the destination begins: `/v2/publish/`
@@ -23,7 +23,7 @@ export function rawDestination(url: string, prefix: string): string {
   return own.length > 0 ? `${raw.slice(0, mark)}?${own.join("&")}` : raw.slice(0, mark);
 }
 
-/** Says why nothing may be sent to a URL, where the engine minds. */
+/** Returns the reason why the engine doesn't deliver to a URL; `undefined` when it does. */
 export interface DestinationLimits {
   readonly refusal?: ((url: string) => string | undefined) | undefined;
 }
@@ -52,7 +52,7 @@ export function checkDestination(destination: string, limits: DestinationLimits 
   if (url === undefined)
     throw new EngineError(
       "invalid_request",
-      `invalid destination url: ${JSON.stringify(destination)} is no URL`,
+      `invalid destination url: ${JSON.stringify(destination)} is not a URL`,
     );
   const { username, password } = new URL(url);
   if (username || password) {
@@ -67,13 +67,13 @@ export function checkDestination(destination: string, limits: DestinationLimits 
 }
 
 function isForEngine(parameter: string): boolean {
-  // An escape hides nothing: what is read as the engine's goes to nobody else.
+  // The name may be escaped: a parameter that the engine reads never reaches the destination.
   const [written = ""] = new URLSearchParams(parameter).keys();
   const name = written.toLowerCase();
   return name === "qstash_token" || name.startsWith(LOWERCASE_PREFIX.own);
 }
 
-/** Where a URL leads: its host with its port, and its path without its query, as they are written. */
+/** The host of a URL with its port, and its path without the query, as the URL has them. */
 export function placeOf(url: string): { readonly host: string; readonly path: string } {
   const [bare = ""] = url.slice(url.indexOf("://") + "://".length).split("?", 1);
   const slash = bare.indexOf("/");

@@ -1,7 +1,7 @@
 import type { RollbackRecord } from "@perdure/core/protocol";
 import type { MessageKind } from "./message.ts";
 
-/** A message that is being delivered, for those who watch. */
+/** A message in progress, as observers see it. */
 export interface DeliveryInfo {
   readonly messageId: string;
   readonly kind: MessageKind;
@@ -9,7 +9,7 @@ export interface DeliveryInfo {
   readonly runId: string | undefined;
   /** The entry of the run's history that was delivered: `init`, or a step's name. For a call and its answer, the step that it is. */
   readonly step: string | undefined;
-  /** That entry is the plan of a step: this delivery is to carry it out. */
+  /** True when that entry is a step's plan, which this delivery carries out. */
   readonly planned: boolean;
   /** 1 for the first. */
   readonly attempt: number;
@@ -19,7 +19,7 @@ export interface DeliveryInfo {
 export interface AttemptInfo extends DeliveryInfo {
   /** 0 when there was no answer. */
   readonly status: number;
-  /** How long it took. */
+  /** The duration of the attempt. */
   readonly ms: number;
 }
 
@@ -29,7 +29,7 @@ export type EngineEvent =
       readonly type: "run.started";
       readonly runId: string;
       readonly url: string;
-      /** The beginning of what the run was started with. */
+      /** The beginning of the run's payload. */
       readonly payload?: string | undefined;
     }
   | {
@@ -37,13 +37,13 @@ export type EngineEvent =
       readonly runId: string;
       readonly step: string;
       readonly stepType: string;
-      /** The run's wait was over before what it waited for came. */
+      /** True when the wait timed out before its event came. */
       readonly timedOut?: boolean | undefined;
       /** The beginning of the step's result, as JSON. */
       readonly result?: string | undefined;
-      /** When the step's work began, in milliseconds since 1970, by its endpoint's clock. Only of a step that ran inline. */
+      /** When the step's work began, in milliseconds since 1970, by its endpoint's clock. Only for a step that ran inline. */
       readonly startedAt?: number | undefined;
-      /** How long the step's work took. Only of a step that ran inline. */
+      /** The duration of the step's work. Only for a step that ran inline. */
       readonly durationMs?: number | undefined;
     }
   /** An attempt of a step that ran inline has failed. */
@@ -58,7 +58,7 @@ export type EngineEvent =
       /** Until the next attempt; absent when no other one follows. */
       readonly wait?: number | undefined;
     }
-  /** A run rests, or waits for an event or a webhook. */
+  /** A run sleeps, or waits for an event or a webhook. */
   | {
       readonly type: "step.waiting";
       readonly runId: string;
@@ -66,16 +66,16 @@ export type EngineEvent =
       readonly stepType: string;
       /** The event id that it waits for. */
       readonly eventId?: string | undefined;
-      /** When that ends at the latest, in milliseconds since 1970. */
+      /** When the sleep ends, or the wait times out, in milliseconds since 1970. */
       readonly until: number;
     }
   | ({
       readonly type: "delivering";
-      /** How late a first attempt is; of a later one it isn't known. */
+      /** The delay of a first attempt behind its due time; absent for a later attempt. */
       readonly lag?: number | undefined;
     } & DeliveryInfo)
   | ({ readonly type: "delivered" } & AttemptInfo)
-  /** A third party has answered a call, or will not any more: either way the run goes on. */
+  /** A call has ended, with an answer or with its last failure. Either way the run goes on. */
   | ({ readonly type: "called" } & AttemptInfo)
   | ({
       readonly type: "retrying";
@@ -91,17 +91,24 @@ export type EngineEvent =
       readonly dlqId: string;
       readonly failedStep: string | undefined;
     } & AttemptInfo)
-  /** A run has lived for longer than it may. */
+  /** A run has exceeded its time limit. */
   | { readonly type: "run.expired"; readonly runId: string; readonly error: string; readonly dlqId: string }
-  /** A step of a run that has ended was rolled back, or can't be. */
+  /** The rollback of a step of an ended run has succeeded or failed. */
   | ({ readonly type: "rolledBack"; readonly record: RollbackRecord } & AttemptInfo)
-  /** How the report of a run's end, or of a message's failure, ended: `kind` says which. */
+  /** The report of a run's end, or of a message's failure, has ended: `kind` says which. */
   | ({
       readonly type: "failure.reported";
       readonly outcome: "handled" | "unhandled" | "failed";
       /** The failure function's result, or its error. */
       readonly response: string;
     } & AttemptInfo)
+  /** The report of a run's end was cancelled: the engine makes no more attempts to deliver it. */
+  | {
+      readonly type: "failure.canceled";
+      readonly runId: string;
+      readonly messageId: string;
+      readonly kind: MessageKind;
+    }
   | {
       readonly type: "run.completed";
       readonly runId: string;
@@ -110,7 +117,7 @@ export type EngineEvent =
       readonly result?: string | undefined;
     }
   | { readonly type: "run.canceled"; readonly runId: string }
-  /** A failed run was taken up again under this id. */
+  /** A failed run goes on as a new run with this id. */
   | { readonly type: "run.resumed"; readonly runId: string; readonly url: string }
   /** This machine lacks file descriptors, ports or memory (`code`): for `wait` milliseconds no delivery begins. */
   | { readonly type: "shortage"; readonly code: string; readonly wait: number }
@@ -121,7 +128,7 @@ export type Observer = (event: EngineEvent) => void;
 
 const EXCERPT = 500;
 
-/** The beginning of a body, for those who watch. */
+/** The beginning of a body, for observers. */
 export function excerptOf(body: string | Uint8Array | undefined): string | undefined {
   if (body === undefined || body.length === 0) return undefined;
   // A character has at most four bytes.

@@ -28,7 +28,7 @@ const FUNCTIONS: Record<string, readonly [Call, number, number]> = {
   max: [Math.max, 1, Infinity],
 };
 
-// Enough for any sensible delay, and too little to exhaust the stack.
+// Enough for any sensible delay, and too few to exhaust the stack.
 const MAX_LENGTH = 1000;
 const MAX_DEPTH = 100;
 

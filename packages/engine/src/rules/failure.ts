@@ -7,8 +7,8 @@ import { type AttemptEnd, plainSource, reportBody, toReport } from "./report.ts"
 import { deliveryOf, inherit, type Run } from "./run.ts";
 
 /**
- * Milliseconds for which the report of a failure that goes elsewhere than to the workflow waits at most for the
- * workflow's rollbacks. The report also goes out as soon as the workflow can't be heard.
+ * The most milliseconds for which a failure report to another URL than the workflow's waits for the workflow's rollbacks.
+ * The engine sends the report earlier when the workflow can't be reached.
  */
 export const ALARM_DELAY = 60_000;
 
@@ -40,7 +40,7 @@ export function runFailureMessage(
     workflowRunId: run.id,
     workflowCreatedAt: run.createdAt,
     dlqId,
-    // What the endpoint has answered, where that isn't the reason.
+    // The endpoint's answer, unless the answer is the reason of the failure.
     ...(failure.byEngine || !failure.reply ? { perdure: answered(failure.reply) } : {}),
   };
   const source = { ...retryPolicy(run, kind), callerIp: run.callerIp };
@@ -51,7 +51,7 @@ function answered(reply: Reply | undefined): FailureDetails {
   return { started: [], begun: false, rollbacks: [], answer: toBase64(reply?.body ?? new Uint8Array()) };
 }
 
-/** The report of a run's cancellation to its endpoint, which has asked for it. */
+/** The report of a run's cancellation, to an endpoint that has asked for it. */
 export function cancelMessage(run: Run, payload: Uint8Array, now: number): NewMessage {
   const id = newMessageId();
   const reason: ErrorBody = { error: "WorkflowError", message: "the run was cancelled" };
@@ -77,7 +77,7 @@ export function cancelMessage(run: Run, payload: Uint8Array, now: number): NewMe
   return { ...message, kind: "cancel", body: toBytes(JSON.stringify(body)), flow: undefined };
 }
 
-/** The report of a message's failure; `undefined` when nobody asked for one. */
+/** The report of a message's failure; `undefined` when its sender asked for none. */
 export function messageFailureMessage({
   message,
   failure,

@@ -18,7 +18,7 @@ export function toFlag(text: string, field: string): boolean {
   throw invalid(field, `expected true or false, got "${text}"`);
 }
 
-/** A text that somebody chose to know something by, as JSON Schema says it. */
+/** The schema of an id that a client chooses, in JSON Schema. */
 export const ID = { minLength: 1, maxLength: 1024, pattern: "^[^\\p{Cc}]*$" } as const;
 
 /** @throws EngineError `invalid_request` unless it is an {@link ID} */
@@ -27,7 +27,7 @@ export function toId(text: string, field: string): string {
   if (text.length < minLength || text.length > maxLength) {
     throw invalid(field, `expected ${minLength} to ${maxLength} characters, got ${text.length}`);
   }
-  if (/\p{Cc}/u.test(text)) throw invalid(field, "it holds control characters");
+  if (/\p{Cc}/u.test(text)) throw invalid(field, "it contains control characters");
   return text;
 }
 
@@ -44,7 +44,7 @@ export function toUrl(text: string, field: string, limits?: DestinationLimits): 
   }
 }
 
-/** As {@link toUrl}, of what somebody's JSON has there. */
+/** Reads a URL from a value of a client's JSON, as {@link toUrl} does from a string. */
 export function readUrl(value: unknown, field: string, limits: DestinationLimits): string {
   if (typeof value === "string") return toUrl(value, field, limits);
   throw invalid(field, "expected a string with a url");

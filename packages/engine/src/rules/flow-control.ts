@@ -1,7 +1,7 @@
 import { invalid } from "./engine-error.ts";
 import { type FlowLimit, MAX_PERIOD } from "./flow.ts";
 
-/** A flow control key with its limits and what they let through. */
+/** A flow control key with its limits and its deliveries. */
 export interface FlowControl {
   readonly key: string;
   /** `undefined`: any number. */
@@ -9,9 +9,9 @@ export interface FlowControl {
   readonly rate: number | undefined;
   /** Milliseconds. */
   readonly period: number;
-  /** Nothing begins. */
+  /** No delivery begins. */
   readonly paused: boolean;
-  /** Messages don't change it. */
+  /** Messages don't change the parallelism. */
   readonly pinnedParallelism: boolean;
   /** Messages change neither the rate nor its period. */
   readonly pinnedRate: boolean;
@@ -19,9 +19,9 @@ export interface FlowControl {
   readonly beganAt: number;
   /** Deliveries that have begun in it. */
   readonly begun: number;
-  /** Deliveries under way. */
+  /** Deliveries in progress. */
   readonly active: number;
-  /** Messages that are due, but wait to be let through. */
+  /** Messages that are due, and wait for the key to admit them. */
   readonly waiting: number;
 }
 
@@ -30,7 +30,7 @@ export type FlowChange =
   | { readonly kind: "resume" }
   | ({ readonly kind: "pin" } & FlowPin)
   | { readonly kind: "unpin"; readonly parallelism: boolean; readonly rate: boolean }
-  /** A new period begins now, in which nothing has begun. */
+  /** The state at the beginning of a new period. */
   | { readonly kind: "reset" };
 
 /** Pins the given limits. A rate and its period are pinned together. */
@@ -62,7 +62,7 @@ export function pinLimits(old: Limits & Pins, { parallelism, rate, period }: Flo
   };
 }
 
-/** How many have begun in the period that `now` is in. */
+/** The number of deliveries that have begun in the current period. */
 export function begunAt(
   { beganAt, begun, period }: Pick<FlowControl, "beganAt" | "begun" | "period">,
   now: number,
@@ -71,7 +71,7 @@ export function begunAt(
 }
 
 /**
- * @param asked what is to be pinned; the period in seconds
+ * @param asked the limits to pin; the period in seconds
  * @throws EngineError `invalid_request` that names the parameter
  */
 export function toPin({ parallelism, rate, period: seconds }: FlowPin): FlowPin {

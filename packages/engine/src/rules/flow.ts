@@ -6,7 +6,7 @@ import { toName } from "./name.ts";
 /** A limit that all messages with the same key share. */
 export interface FlowLimit {
   readonly key: string;
-  /** Deliveries under way at once; `undefined` for any number. */
+  /** Deliveries in progress at once; `undefined` for any number. */
   readonly parallelism: number | undefined;
   /** Deliveries that may begin within a period; `undefined` for any number. */
   readonly rate: number | undefined;

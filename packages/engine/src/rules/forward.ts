@@ -41,7 +41,7 @@ export function readForwarded(
   return [...new Map([...rest, ...named])].map(checkForward);
 }
 
-// Between the sender and the engine, or told to the destination by other means.
+// Headers between the sender and the engine, and headers that the engine sends to the destination by itself.
 const OF_REQUEST: ReadonlySet<string> = new Set([
   ...CONNECTION_HEADERS,
   "accept-encoding",
@@ -56,6 +56,7 @@ function ofSender(headers: ReadonlyMap<string, string>): [string, string][] {
 }
 
 function checkForward([name, value]: [string, string]): [string, string] {
-  if (!isHeaderName(name)) throw invalid(PREFIX.forward + name, "what follows the prefix is no header name");
+  if (!isHeaderName(name))
+    throw invalid(PREFIX.forward + name, "the part after the prefix must be a header name");
   return [name, toHeaderValue(value, PREFIX.forward + name)];
 }

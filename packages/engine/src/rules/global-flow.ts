@@ -1,11 +1,11 @@
 import type { FlowControl } from "./flow-control.ts";
 import { toName } from "./name.ts";
 
-/** Under this key those are shown that have none, and wait for room. No message can have it. */
+/** The key under which lists show the deliveries that have no key of their own, but wait for a free slot. No message can have it. */
 export const GLOBAL_KEY = "$";
 
 /**
- * A key that can be looked at.
+ * Reads a key that a client may look up.
  *
  * @throws EngineError `invalid_request` that names the field
  */
@@ -13,7 +13,7 @@ export function toShownKey(text: string, field: string): string {
   return text === GLOBAL_KEY ? text : toName(text, field);
 }
 
-/** All deliveries together, as of a key whose only limit is the parallelism of everything. */
+/** All deliveries together, as a key whose only limit is the parallelism of the whole engine. */
 export function globalFlow(
   { max, count }: { readonly max: number; readonly count: number },
   waiting: number,

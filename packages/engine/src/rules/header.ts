@@ -7,10 +7,10 @@ export type HeaderList = readonly (readonly [name: string, value: string])[];
 export type HeaderMap = Readonly<Record<string, readonly string[]>>;
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/i;
-// What a header can carry: Latin-1 without control characters other than the tab.
+// The value of a header: Latin-1 without control characters other than the tab.
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
-/** Whether a header may be called this. `__proto__` would get lost wherever headers are the properties of an object. */
+/** Whether a string can be a header's name. `__proto__` would get lost wherever headers are the properties of an object. */
 export function isHeaderName(name: string): boolean {
   return TOKEN.test(name) && name.toLowerCase() !== "__proto__";
 }
@@ -26,7 +26,7 @@ export function trainCase(name: string): string {
 
 const OF_WORKFLOWS = LOWERCASE_PREFIX.workflow;
 
-/** As the API shows them: what is a matter between engine and endpoint is left out. */
+/** Headers as the API shows them, without those that only the engine and the endpoint use. */
 export function toHeaderMap(list: HeaderList): Record<string, string[]> {
   const map = new Map<string, string[]>();
   for (const [name, value] of list) {

@@ -39,5 +39,8 @@ export function readInlineAppend(
 /** @throws EngineError `invalid_request` */
 export function readAfter(value: unknown): number {
   if (Number.isSafeInteger(value) && (value as number) >= 1) return value as number;
-  throw invalid("after", `expected how many entries are known, got ${JSON.stringify(value)}`);
+  throw invalid(
+    "after",
+    `expected the number of entries that the invocation knows, got ${JSON.stringify(value)}`,
+  );
 }

@@ -65,15 +65,53 @@ export function readInlineRecords(
   origin: InlineOrigin,
   limits: InlineLimits,
 ): NewInlineEntry[] {
+  return toList(values, limits).map((value, at) => readRecord(value, `records[${at}]`, { origin, limits }));
+}
+
+/** The records in an answer. Nobody can send the answer again, so the engine keeps the records before one that it refuses. */
+export interface AnsweredRecords {
+  readonly entries: readonly NewInlineEntry[];
+  readonly refused?: RefusedRecord;
+}
+
+/** A record that the engine refuses, however often it is sent. */
+export interface RefusedRecord {
+  readonly record: StepRecord;
+  readonly reason: string;
+}
+
+/** As {@link readInlineRecords}, up to the first step whose record the engine refuses. */
+export function readAnsweredRecords(
+  values: unknown,
+  origin: InlineOrigin,
+  limits: InlineLimits,
+): AnsweredRecords {
+  const entries: NewInlineEntry[] = [];
+  for (const [at, value] of toList(values, limits).entries()) {
+    const field = `records[${at}]`;
+    try {
+      entries.push(readRecord(value, field, { origin, limits }));
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error;
+      return {
+        entries,
+        refused: { record: readStepRecord(Object(value).record, field), reason: error.message },
+      };
+    }
+  }
+  return { entries };
+}
+
+function toList(values: unknown, limits: InlineLimits): readonly InlineRecord[] {
   if (!Array.isArray(values)) throw invalid("records", "expected a list");
   if (values.length > limits.batchItems) {
     throw new EngineError(
       "limit_reached",
-      `an append of ${values.length} records has more than the ${limits.batchItems} that are allowed`,
+      `an append has ${values.length} records, more than the limit of ${limits.batchItems} (limits.batchItems)`,
       { limit: limits.batchItems },
     );
   }
-  return values.map((value, at) => readRecord(value as InlineRecord, `records[${at}]`, { origin, limits }));
+  return values;
 }
 
 interface Reading {
@@ -128,7 +166,7 @@ function checkSize(
   if (bytes <= messageBytes) return;
   throw new EngineError(
     "limit_reached",
-    `the record of step "${step}" has ${bytes} bytes, more than the ${messageBytes} that are allowed (limits.messageBytes)`,
+    `the record of step "${step}" has ${bytes} bytes, more than the limit of ${messageBytes} (limits.messageBytes)`,
     { limit: messageBytes },
   );
 }
@@ -151,7 +189,7 @@ function readStepRecord(value: unknown, field: string): StepRecord {
     durationMs: record.durationMs === undefined || isTime(record.durationMs),
   };
   for (const [name, holds] of Object.entries(valid)) {
-    if (!holds) throw invalid(`${field}.${name}`, "it is not what a step record has there");
+    if (!holds) throw invalid(`${field}.${name}`, "a step record can't have this value here");
   }
   return record;
 }
@@ -263,7 +301,7 @@ function askOfSleep(until: unknown, plan: StepRecord, field: string, { origin, l
   if (until - now > most) {
     throw new EngineError(
       "limit_reached",
-      `step "${plan.stepName}" sleeps for ${(until - now) / 1000} s, more than the ${most / 1000} s that are allowed (limits.delay)`,
+      `step "${plan.stepName}" sleeps for ${(until - now) / 1000} s, more than the limit of ${most / 1000} s (limits.delay)`,
       { limit: most },
     );
   }
@@ -273,7 +311,7 @@ function askOfSleep(until: unknown, plan: StepRecord, field: string, { origin, l
 }
 
 function requireOwn(holds: boolean, field: string): void {
-  if (!holds) throw invalid(field, "it belongs to another run or step than its record");
+  if (!holds) throw invalid(field, "it must belong to the same run and step as its record");
 }
 
 function toHeaders(value: unknown, field: string): Map<string, string> {

@@ -9,7 +9,7 @@ import { readRecord } from "./record.ts";
 import type { Invoker, RunState } from "./run.ts";
 import { messageOf } from "./thrown.ts";
 
-/** Runs that may be between one and the one that nobody invoked. */
+/** The most levels of invocation below a run that no other run invoked. */
 const MAX_DEPTH = 100;
 
 const INVOKE = LOWERCASE_HEADER.invoke;
@@ -49,7 +49,7 @@ export function readInvocation(request: PublishRequest, options: Options, limits
   };
 }
 
-/** The record with which a run learns of the end of one that it has invoked. */
+/** The record of the end of a run, in the history of the run that invoked it. */
 export function invokeRecord(
   { step }: Invoker,
   end: { readonly state: RunState; readonly response: string | undefined },
@@ -67,7 +67,7 @@ function checkDepth({ forward }: Options): void {
   if (count <= MAX_DEPTH) return;
   throw new EngineError(
     "invalid_request",
-    `invoked ${count} runs deep: a run may be at most ${MAX_DEPTH} invocations away from the one that nobody invoked`,
+    `a run may be at most ${MAX_DEPTH} levels of invocation deep; this one would be ${count}`,
   );
 }
 

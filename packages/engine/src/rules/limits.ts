@@ -17,7 +17,7 @@ export function checkLimits(
 }
 
 /**
- * Also of reports, and of theirs.
+ * Checks the delays of reports, too, and of reports of reports.
  *
  * @throws EngineError `limit_reached` that names the field, for a delivery that is too far away
  */

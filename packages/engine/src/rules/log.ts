@@ -14,7 +14,7 @@ export const LOG_STATES = [
 
 export type LogState = (typeof LOG_STATES)[number];
 
-/** A run's own deliveries aren't logged one by one: its run log tells of each, and every step would pay for it. */
+/** Whether the log has entries for a message. The run log shows a run's own deliveries, so that not every step pays for the log. */
 export function isLogged(kind: MessageKind): boolean {
   return kind !== "step" && kind !== "answer";
 }

@@ -31,7 +31,7 @@ export const ADMITTED: readonly DueStatus[] = ["delivering", "deferred", "ready"
 /** The statuses in which a message gives its place in a queue back, unless an attempt has begun. */
 export const BEFORE_ADMISSION: readonly DueStatus[] = ["scheduled", "throttled", "queued"];
 
-/** How a message ends. */
+/** The end of a message. */
 export type Outcome = Extract<MessageState, "DELIVERED" | "FAILED" | "CANCELLED">;
 
 /** The outcomes of a message that its destination hasn't taken. */

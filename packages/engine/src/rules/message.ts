@@ -29,17 +29,17 @@ export interface NewMessage extends DeliveryPolicy {
   /** The URL group that it was published to. */
   readonly urlGroup: UrlGroupOrigin | undefined;
   readonly method: string;
-  /** For the destination, lowest in rank: nothing that the engine sets itself is taken from here. */
+  /** Headers for the destination. The engine's own headers win over them. */
   readonly forward: HeaderList;
   readonly contentType: string | undefined;
-  /** `undefined` for what a run's history holds: a step's body is all of it, a call's and an answer's is their entry. */
+  /** `undefined` for a body that the run's history holds: a step delivers the whole history, a call and an answer their own entry. */
   readonly body: Uint8Array | undefined;
   readonly notBefore: number;
   readonly createdAt: number;
   readonly callerIp: string;
-  /** Where a final failure is reported; a step's is told by its run. */
+  /** The URL to which the engine reports a final failure. A step has none: the engine reports the failure of its run. */
   readonly failureCallback: Callback | undefined;
-  /** Where the answer to a call is brought, or each attempt at a plain message is reported. */
+  /** The URL to which the engine brings the answer to a call, or reports each attempt at a plain message. */
   readonly callback: Callback | undefined;
   /** The queue in which it waits for its turn. */
   readonly queue?: string | undefined;
@@ -53,21 +53,21 @@ export interface UrlGroupOrigin {
   readonly endpoint: string | undefined;
 }
 
-/** Where and how something is reported. */
+/** The URL and the options of a report. */
 export interface Callback {
   readonly url: string;
   readonly options: Options | undefined;
 }
 
-/** A message on its way, or at its end. */
+/** A stored message, pending or ended. */
 export interface Message extends NewMessage {
-  /** Its place in the store. */
+  /** Its key in the store. */
   readonly seq: number;
   readonly state: MessageState;
-  /** Attempts that failed. */
+  /** The number of failed attempts. */
   readonly retried: number;
   readonly maxRetries: number;
-  /** The next attempt, or the end of the lease on the one under way; `undefined` when nothing is left to do. */
+  /** When the next attempt begins, or the lease of the attempt in progress ends; `undefined` at the message's end. */
   readonly dueAt: number | undefined;
 }
 
@@ -79,7 +79,7 @@ export interface Reply {
   readonly headers: Readonly<Record<string, readonly string[]>>;
   /** Cut at the engine's limit. */
   readonly body: Uint8Array;
-  /** There was more of it. */
+  /** True when the answer was longer. */
   readonly cut?: boolean | undefined;
 }
 
@@ -91,6 +91,6 @@ export interface Failure {
   readonly error: string;
   /** Absent when there was no answer. */
   readonly reply: Reply | undefined;
-  /** The answer was fine in itself; it is the engine that calls it a failure. */
+  /** True when the answer has a success status, and the engine counts it as a failure. */
   readonly byEngine: boolean;
 }

@@ -3,12 +3,12 @@ import { invalid } from "./engine-error.ts";
 const MAX_NAME_LENGTH = 256;
 const PATTERN = /^[a-zA-Z0-9\-_.]+$/;
 
-/** As JSON Schema says it. */
+/** The schema of a name, in JSON Schema. */
 export const NAME = { pattern: PATTERN.source, maxLength: MAX_NAME_LENGTH } as const;
 
 /**
- * The name of a queue, a schedule or a flow control key. Anything may begin it: generated ones begin with `-` or `_` at
- * times.
+ * The name of a queue, a schedule or a flow control key. It may begin with any of its characters: some generated names
+ * begin with `-` or `_`.
  *
  * @throws EngineError `invalid_request` that names the field
  */

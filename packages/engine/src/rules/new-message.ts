@@ -4,7 +4,7 @@ import { EngineError, invalid } from "./engine-error.ts";
 import type { Callback, MessageKind, NewMessage } from "./message.ts";
 import type { Options } from "./options.ts";
 
-/** A request to publish, wherever it came from. */
+/** A request to publish, from any route or method. */
 export interface PublishRequest {
   readonly destination: string;
   /** Names in lower case. */
@@ -26,7 +26,7 @@ export function toNewMessage(
 ): NewMessage {
   const plain = kind === "message";
   if (!plain && options.queue !== undefined) {
-    throw invalid(HEADER.queueName, "what belongs to a run can't be in a queue: limit it by flow control");
+    throw invalid(HEADER.queueName, "a message of a run can't be in a queue: use flow control instead");
   }
   return {
     id: newMessageId(),
@@ -66,7 +66,7 @@ export function requireRunId(headers: ReadonlyMap<string, string>): string {
 }
 
 export function checkRunId(id: string): string {
-  // It travels in headers, in paths, and in lists that are joined by commas.
+  // The id is part of headers, of paths, and of lists that are joined by commas.
   if (/^[\x21-\x2b\x2d-\x7e]{1,512}$/.test(id)) return id;
   throw invalid(
     HEADER.runId,
@@ -74,7 +74,7 @@ export function checkRunId(id: string): string {
   );
 }
 
-/** Headers as a JSON body lists them: of each the first value counts. */
+/** Reads headers from a JSON body. The first value of each header counts. */
 export function firstValues(headers: unknown, field: string): Map<string, string> {
   if (typeof headers !== "object" || headers === null || Array.isArray(headers)) {
     throw invalid(field, "expected an object of lists of strings");

@@ -1,6 +1,6 @@
 import { HEADER } from "@perdure/core/protocol";
 
-/** The headers that say how a message is to be delivered, and what each of them means. */
+/** The headers with a message's delivery options, and the option of each. */
 export const OPTION_HEADERS = {
   [HEADER.method]: "GET, POST, PUT, PATCH or DELETE.",
   [HEADER.delay]: "How long to wait before the first attempt: 30s, 5m, 1d12h.",
@@ -22,5 +22,5 @@ export const OPTION_HEADERS = {
   [HEADER.redactFields]: "What is shown only as a hash: body, header, header[Name].",
 } as const;
 
-/** Nothing else is read as an option. */
+/** The engine reads no other header as an option. */
 export type OptionHeader = keyof typeof OPTION_HEADERS;

@@ -22,39 +22,39 @@ import { messageOf } from "./thrown.ts";
 export interface Options extends DeliveryPolicy {
   readonly method: Method | undefined;
   readonly contentType: string | undefined;
-  /** For the destination, without their prefix. */
+  /** Headers for the destination, without their prefix. */
   readonly forward: HeaderList;
   /** Milliseconds to wait before the first attempt. */
   readonly delay: number | undefined;
   /** Milliseconds since 1970; wins over `delay`. */
   readonly notBefore: number | undefined;
-  /** By what a message that was accepted before is known again; a text, or what the message holds. */
+  /** The deduplication key: an id of the publisher's, or the content of the message. */
   readonly deduplication: { readonly id: string } | "content" | undefined;
-  /** Where each attempt is reported. */
+  /** The URL to which the engine reports each attempt. */
   readonly callbackUrl: string | undefined;
   /**
-   * How those reports are to be delivered; `undefined` when nothing was said about it. Without a URL they have no effect:
+   * The delivery options of those reports; `undefined` when the request sets none. Without a URL they have no effect:
    * clients send them with every message.
    */
   readonly callback: Options | undefined;
   /** The queue in which it waits for its turn. */
   readonly queue: string | undefined;
-  /** Where a final failure is reported. */
+  /** The URL to which the engine reports a final failure. */
   readonly failureUrl: string | undefined;
-  /** How that report is to be delivered; `undefined` when nothing was said about it. Only a run needs no URL beside them. */
+  /** The delivery options of that report; `undefined` when the request sets none. Only a run may have them without a URL. */
   readonly failure: Options | undefined;
 }
 
-/** Above these a message is refused. Times in milliseconds. */
+/** The limits above which the engine refuses a message. Times in milliseconds. */
 export interface OptionLimits extends DestinationLimits {
   readonly retries: number;
-  /** Until a message is to be delivered. Any by default. */
+  /** The longest delay of a delivery. Default: no limit. */
   readonly delay?: number | undefined;
   /** The longest timeout of an attempt; a longer one is reduced to it. Default: no limit. */
   readonly timeout?: number | undefined;
-  /** Bytes of a message's body. Any by default. */
+  /** Bytes of a message's body. Default: no limit. */
   readonly messageBytes?: number | undefined;
-  /** How long a message is known again. 10 minutes by default. */
+  /** The time for which the engine recognises a repeated message. Default: 10 minutes. */
   readonly deduplication?: number | undefined;
 }
 
@@ -71,7 +71,7 @@ const MAX_DEPTH = 8;
 
 /**
  * @param headers names in lower case
- * @param owner what every field's name is said to begin with: the options of callbacks have other prefixes
+ * @param owner the prefix of field names in errors: the options of callbacks have other prefixes
  * @throws EngineError `invalid_request` that names the field; `limit_reached` for more than the limits
  */
 export function readOptions(
@@ -141,7 +141,7 @@ function refuseScheduled(headers: ReadonlyMap<string, string>, shown: (name: str
   }
 }
 
-/** The options under a prefix are the same ones, of a report: so are its own reports'. */
+/** Reads the options of a report, which has the same options under a prefix, and so have the reports of a report. */
 function readNested(
   headers: ReadonlyMap<string, string>,
   prefix: string,
@@ -151,7 +151,7 @@ function readNested(
   const own = withPrefix(headers, prefix, OWN);
   if (own.size === 0) return undefined;
   if (owner.split("Callback-").length - 1 > MAX_DEPTH) {
-    throw invalid(owner, `reports of reports may be ${MAX_DEPTH} deep`);
+    throw invalid(owner, `reports of reports may be at most ${MAX_DEPTH} levels deep`);
   }
   return readOptions(own, limits, owner);
 }
@@ -186,7 +186,7 @@ function toDelay(text: string, field: string): number {
 function toTimeout(text: string, field: string): number {
   const ms = toDelay(text, field);
   if (ms > 0) return ms;
-  throw invalid(field, "expected more than no time");
+  throw invalid(field, "expected a duration longer than 0");
 }
 
 function toTime(text: string, field: string): number {

@@ -3,10 +3,10 @@ import type { DeliveryPolicy } from "./delivery-policy.ts";
 import { parseExpression } from "./expression.ts";
 import type { Callback, Message, MessageKind } from "./message.ts";
 
-/** How a delivery is retried. The engine's defaults hold for an option that is `undefined`. */
+/** The retry policy of a delivery. The engine's defaults apply to an option that is `undefined`. */
 export type RetryPolicy = Pick<DeliveryPolicy, "retries" | "retryDelay">;
 
-/** A run, as far as it says how its deliveries are retried. */
+/** The part of a run that decides how the engine retries its deliveries. */
 export interface PolicySource {
   readonly config: RetryPolicy & { readonly failureCallback: Callback | undefined };
   readonly capabilities: string | undefined;

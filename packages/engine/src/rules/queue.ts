@@ -14,7 +14,7 @@ export interface Queue {
   readonly lag: number;
 }
 
-/** A queue as it is to be. What isn't said stays, or is 1 and not paused for a new one. */
+/** A change of a queue. An option that isn't set keeps its value; a new queue has a parallelism of 1 and isn't paused. */
 export interface QueueChange {
   readonly name: string;
   readonly parallelism: number | undefined;
@@ -22,7 +22,7 @@ export interface QueueChange {
 }
 
 export interface QueueLimits {
-  /** Queues that there may be. */
+  /** The most queues that may exist. */
   readonly queues: number;
   /** Messages on their way at once in a queue. */
   readonly queueParallelism: number;
@@ -32,10 +32,10 @@ export interface QueueLimits {
 export const DEFAULT_PARALLELISM = 1;
 
 /**
- * How many of those that wait may begin. A message keeps its place from its turn until it is at its end, its callbacks
- * with it: while it waits for another attempt, or for the time it was put off to, nobody overtakes it.
+ * The number of waiting messages that may begin. A message keeps its place from its turn until it and its callbacks have
+ * ended: while it waits for another attempt, or for its time, no other message overtakes it.
  *
- * @param taken places that are kept now
+ * @param taken the number of places that messages keep now
  */
 export function freePlaces(
   { parallelism, paused }: Pick<Queue, "parallelism" | "paused">,
@@ -59,7 +59,7 @@ export function toQueueChange(
   };
 }
 
-/** A queue as it is asked for. */
+/** A queue as a request sets it. */
 interface QueueBody {
   readonly queueName: string;
   readonly parallelism?: number | null | undefined;

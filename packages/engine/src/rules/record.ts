@@ -10,7 +10,7 @@ export function readRecord(json: string): StepRecord {
   return parseStep(json, modernise);
 }
 
-/** As {@link readRecord}, of JSON that has been parsed. */
+/** Reads a step record from parsed JSON, as {@link readRecord} does from a string. */
 export function toRecord(value: unknown, json: string): StepRecord {
   return toStep(modernise(value), json);
 }

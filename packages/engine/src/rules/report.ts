@@ -23,7 +23,7 @@ export interface AttemptEnd {
   readonly failure: Failure | undefined;
 }
 
-/** The report of an attempt at a plain message; `undefined` when nobody asked for one. */
+/** The report of an attempt at a plain message; `undefined` when its sender asked for none. */
 export function attemptMessage(message: Message, end: AttemptEnd): NewMessage | undefined {
   const { callback } = message;
   if (!callback || message.kind === "call") return undefined;
@@ -61,7 +61,7 @@ export interface ReportBody {
 }
 
 export function reportBody(message: Message, { reply, failure }: AttemptEnd): ReportBody {
-  // The answer's body; what went wrong in words where there is none, or where it doesn't say so.
+  // The answer's body; the error in words where there is no answer, or where the answer doesn't show the failure.
   const inWords = failure && (!reply || failure.byEngine);
   return {
     status: reply?.status ?? 0,
@@ -105,7 +105,7 @@ export function toReport(
   };
 }
 
-/** A report's body shows what it reports on: what is hidden there isn't to be read here. */
+/** Copies the redaction of a message to its report, whose body shows that message. */
 function redactionOf({ redact }: Message, options: Options | undefined): Redaction | undefined {
   if (!redact) return options?.redact;
   const own = options?.redact?.headers ?? [];

@@ -4,7 +4,7 @@ import { overrideHeaders } from "./header.ts";
 import type { Callback, Message, NewMessage } from "./message.ts";
 import type { Options } from "./options.ts";
 
-/** A message as it was sent the first time, but for what is said to be different. */
+/** A copy of a message, with the changes of the request. */
 export function republish(message: Message, options: Options, now: number): NewMessage {
   return {
     ...message,

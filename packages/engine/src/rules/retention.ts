@@ -1,9 +1,9 @@
 import type { ResolvedOptions } from "./engine-options.ts";
 
-/** How long the engine keeps what is over, in milliseconds. */
+/** The times for which the engine keeps what has ended, in milliseconds. */
 export type Retention = ResolvedOptions["retention"];
 
-/** Times that something must have ended after, or be from, to be kept. Milliseconds since 1970. */
+/** The engine deletes what ended, or was created, before these times. Milliseconds since 1970. */
 export interface Expiry extends Omit<Retention, "deduplication"> {
   /** For rows that name the time of their deletion. */
   readonly now: number;

@@ -3,7 +3,7 @@ import { DAY } from "./duration.ts";
 import { parseExpression } from "./expression.ts";
 import { firstValue, type HeaderMap } from "./header.ts";
 
-/** Headers of an answer that say when a limit ends. Many services send them with each answer, whatever has failed. */
+/** Headers of an answer that say when a limit ends. Many services send them with each answer, whatever the failure. */
 const LIMIT_ENDS = ["X-RateLimit-Reset", "X-RateLimit-Reset-Requests", "X-RateLimit-Reset-Tokens"];
 const RFC1123 = /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/;
 
@@ -30,7 +30,7 @@ export interface RetryFacts {
   readonly at: number;
   /** Retries made so far: 0 after the first attempt. */
   readonly retried: number;
-  /** Retries that are allowed in all. */
+  /** Retries that the message may have in all. */
   readonly retries: number;
   /** Another attempt would not help. */
   readonly final: boolean;
@@ -44,7 +44,7 @@ export interface RetryFacts {
   readonly unheard?: boolean | undefined;
 }
 
-/** The consequence of a failed attempt. */
+/** The decision after a failed attempt. */
 export type RetryDecision =
   | { readonly kind: "give up" }
   | {

@@ -10,16 +10,16 @@ import {
 } from "@perdure/core/protocol";
 import { fromBase64, toText } from "./bytes.ts";
 
-/** How far the steps of a run that has ended are rolled back. */
+/** The state of the rollbacks of a run that has ended. */
 export interface Ended {
   readonly rollbacks: readonly RollbackRecord[];
   /** Planned steps whose delivery was begun. */
   readonly started: readonly number[];
-  /** The step after those on record may have been begun. */
+  /** True when the step after the recorded ones may have begun. */
   readonly begun: boolean;
-  /** The steps of an inline run that were under way, as far as its endpoint has said which. */
+  /** The steps of an inline run that were in progress, as far as its endpoint has named them. */
   readonly underWay?: readonly StepKey[] | undefined;
-  /** For a report that goes elsewhere: the workflow is still being asked for rollbacks. */
+  /** For a report to another URL: true while the engine asks the workflow for rollbacks. */
   readonly pending: boolean;
 }
 
@@ -38,7 +38,8 @@ export function haveRollback(entries: readonly HistoryEntry[]): boolean {
 
 /**
  * Whether a run can have the step that an endpoint says it rolled back: the step is on record under this name and kind,
- * or it is one of those that were under way: one, unless its endpoint has said how many. A resumed run has gaps, and its next step fills the first one.
+ * or it was in progress: one step may have been, unless its endpoint has said how many. A resumed run has gaps, and its
+ * next step fills the first one.
  */
 export function mayHaveStep(
   entries: readonly HistoryEntry[],
@@ -58,7 +59,7 @@ export interface KnownRollbacks extends Pick<Ended, "rollbacks" | "started"> {
   readonly entries: readonly HistoryEntry[];
 }
 
-/** The rollbacks of a run that are known to come, the latest step's first. */
+/** The rollbacks of a run that the engine knows it will ask for, the latest step's first. */
 export function pendingRollbacks(
   { entries, rollbacks, started }: KnownRollbacks,
   failed: FailureReport["step"],

@@ -25,7 +25,7 @@ export function parseLease(value: string): RunLease | undefined {
 
 /** The steps of a run that may have begun and have no record. */
 export interface InProgress {
-  /** Under which lease the invocation ran: an older one than the run's, where later invocations haven't said anything. */
+  /** The lease of the invocation that named the steps. It is older than the run's if later invocations haven't named any. */
   readonly lease: number;
   /** `unknown`: the invocation hasn't appended anything, so it may have begun any one step. */
   readonly steps: "unknown" | readonly StepKey[];
@@ -36,7 +36,7 @@ export function mayHaveBegun(inProgress: InProgress | undefined): boolean {
   return inProgress !== undefined && inProgress.steps.length > 0;
 }
 
-/** The step to which the end of an invocation without an answer counts: the only one that was under way. */
+/** The step that an invocation without an answer counts against: the only one that was in progress. */
 export function stepUnderWay(inProgress: InProgress | undefined, lease: number): StepKey | undefined {
   if (!inProgress || inProgress.lease !== lease || inProgress.steps === "unknown") return undefined;
   const [first, ...others] = inProgress.steps;

@@ -36,14 +36,14 @@ export interface NewRun {
   readonly config: RunConfig;
   /** Created for a client that doesn't know the endpoint's protocol: the endpoint has yet to configure it. */
   readonly awaitingConfiguration: boolean;
-  /** The run that waits for this one's end. */
+  /** The run that waits for the end of this run. */
   readonly invoker: Invoker | undefined;
 }
 
-/** A run that waits for another one's end, and what becomes of that there. */
+/** A run that waits for the end of a run that it has invoked, with the record of that end. */
 export interface Invoker {
   readonly runId: string;
-  /** 0 when it wasn't said. */
+  /** 0 when the request doesn't say. */
   readonly createdAt: number;
   readonly url: string;
   /** The record's key, unique within its run. */
@@ -63,13 +63,13 @@ export interface Run extends NewRun {
   readonly dlqId: string | undefined;
   /** The endpoint's `Perdure-Capabilities`; `undefined` until it sends them, and for endpoints of other SDKs. */
   readonly capabilities: string | undefined;
-  /** Its endpoint has answered with the header of the workflow protocol: an answer without it is somebody else's. */
+  /** Its endpoint has answered with the header of the workflow protocol: an answer without it comes from something in front of it. */
   readonly identified: boolean;
-  /** The id of the first of the failed runs that this one goes on from. */
+  /** The id of the first failed run in the chain of resumed runs that ends with this run. */
   readonly origin: string | undefined;
-  /** Its endpoint runs many steps in one delivery. Then at most one delivery of the run is under way. */
+  /** Its endpoint runs many steps in one delivery. Then at most one delivery of the run is in progress. */
   readonly inline: boolean;
-  /** How many deliveries have offered the right to append: the last one's number. */
+  /** The number of deliveries that have offered the right to append: the number of the last lease. */
   readonly leaseNumber: number;
   /** The key of the message that has the right to append, while it is delivered. */
   readonly holder: number | undefined;
@@ -85,19 +85,19 @@ export function isLive(run: Pick<Run, "state">): boolean {
 }
 
 /**
- * Our runtime names a run after the message that has started it. When that message is delivered again because its answer
- * got lost, the same run is meant, even if it has ended meanwhile.
+ * Perdure's runtime names a run after the message that has started it. When the engine delivers that message again because
+ * the answer got lost, the request means the same run, even if the run has ended meanwhile.
  */
 export function isNamedAfterMessage({ id, invoker }: NewRun): boolean {
   return !invoker && isMessageRunId(id);
 }
 
-/** A client that didn't hear our answer sends its request again: the run that it has started may have ended meanwhile. */
+/** A client that didn't get the engine's answer sends its request again: the run that it started may have ended meanwhile. */
 export function isSameTrigger(known: RunConfig, asked: RunConfig): boolean {
   return asked.triggerId !== undefined && asked.triggerId === known.triggerId;
 }
 
-/** The delivery of an entry takes from the run what its own request didn't say. */
+/** The delivery of an entry takes from the run every option that its own request doesn't set. */
 export function inherit(
   newRun: NewMessage,
   run: Pick<Run, "config" | "capabilities">,
@@ -107,8 +107,8 @@ export function inherit(
 }
 
 /**
- * The endpoint's own configuration of a run that was announced to it. It wins where it says something, and leaves the
- * rest as the trigger had it: endpoints repeat the headers they got, not the options.
+ * The configuration of a run that awaits its endpoint's. An option that the endpoint sets wins, and the trigger's option
+ * stays otherwise: endpoints repeat the headers that they got, but not the options.
  */
 export function reconfigure(old: RunConfig, next: RunConfig): RunConfig {
   return {
@@ -123,7 +123,7 @@ export function reconfigure(old: RunConfig, next: RunConfig): RunConfig {
 }
 
 /**
- * The configuration of a run that is taken up again, with what was said to be different.
+ * The configuration of a resumed or restarted run: the options of the failed run, with the changes of the request.
  *
  * @param lifetime as {@link RunConfig.lifetime}
  */
@@ -149,7 +149,7 @@ export function override(
   };
 }
 
-/** A delivery of something that a run has on record, as usual. */
+/** A delivery to a run's endpoint, with the options of the run. */
 export function deliveryOf(
   run: Run,
   kind: "step" | "answer",
@@ -172,7 +172,7 @@ export function deliveryOf(
 }
 
 /**
- * Where the engine reports the run's failure: the URL that the trigger names, else the workflow itself.
+ * The URL to which the engine reports the run's failure: the trigger's, else the workflow's own.
  *
  * @returns undefined for a client that names neither a URL nor any feature: it may be older than failure functions, and
  * would take the report for the payload of a new run
@@ -206,7 +206,7 @@ export const RESERVED: ReadonlySet<string> = new Set([
   LOWERCASE_HEADER.isFailureCallback,
 ]);
 
-/** How a run ends by request. */
+/** The end of a run by request. */
 export interface RunEnd {
   readonly state: Extract<RunState, "RUN_SUCCESS" | "RUN_CANCELED">;
   /** The workflow's result, as the endpoint sent it. */

@@ -10,7 +10,7 @@ import { type OptionLimits, type Options, readOptions } from "./options.ts";
 import type { QueueLimits } from "./queue.ts";
 import { isUrlGroupName, type UrlGroup } from "./url-group.ts";
 
-/** A schedule as it is accepted. At each tick it is as if its request had come again. */
+/** A new schedule. At each tick the engine acts as if it had received the schedule's request again. */
 export interface NewSchedule {
   readonly id: string;
   /** Five fields, perhaps behind a time zone. */
@@ -28,7 +28,7 @@ export interface NewSchedule {
 
 export interface Schedule extends NewSchedule {
   readonly paused: boolean;
-  /** When it made messages last; milliseconds since 1970. */
+  /** When the schedule last made messages, in milliseconds since 1970. */
   readonly lastAt: number | undefined;
   /** `undefined` while it is paused. */
   readonly nextAt: number | undefined;
@@ -36,9 +36,9 @@ export interface Schedule extends NewSchedule {
   readonly lastStates: Readonly<Record<string, TickState>>;
 }
 
-/** Above these a schedule is refused. */
+/** The limits above which the engine refuses a schedule. */
 export interface ScheduleLimits extends Pick<QueueLimits, "queues"> {
-  /** Schedules that there may be. */
+  /** The most schedules that may exist. */
   readonly schedules: number;
 }
 
@@ -47,7 +47,7 @@ export type TickState = "IN_PROGRESS" | "SUCCESS" | "FAIL";
 const FORWARD = LOWERCASE_PREFIX.forward;
 const OWN = LOWERCASE_PREFIX.own;
 
-/** Whether a request is to be repeated by the clock. */
+/** Whether a request asks for a schedule. */
 export function isScheduled(headers: ReadonlyMap<string, string>): boolean {
   return headers.has(LOWERCASE_HEADER.cron);
 }
@@ -67,7 +67,7 @@ export function parseSchedule(
   refuse(headers, HEADER.notBefore, "a schedule has times of its own");
   refuse(headers, HEADER.init, "a schedule starts a run by a plain request to its endpoint");
   refuse(headers, HEADER.callType, "a schedule makes no calls of a run");
-  // What is wrong with its messages is told now, and not at each tick.
+  // A fault in its messages fails the request now, and not each tick later.
   const [first] = publish({ ...request, headers }, urlGroup, limits);
   if (cron === undefined) throw invalid(HEADER.cron, "a schedule needs a cron expression");
   const { now: createdAt, body, callerIp } = request;
@@ -83,7 +83,7 @@ export function parseSchedule(
   };
 }
 
-/** The messages of one tick: none when its URL group is gone, or has headers by now that can't be obeyed. */
+/** The messages of one tick: none when its URL group no longer exists, or now has headers that the engine refuses. */
 export function tickCommands(
   schedule: NewSchedule,
   urlGroup: UrlGroup | undefined,
@@ -106,7 +106,7 @@ export function describeSchedule(schedule: NewSchedule): { message: NewMessage; 
   return { message: toNewMessage("message", schedule.destination, options, request), delay: options.delay };
 }
 
-/** When a schedule makes messages next; never while it is paused: those ticks are skipped, not made up for. */
+/** When a schedule next makes messages. A paused schedule makes none: its ticks are skipped for good. */
 export function nextOf({ cron, paused }: Pick<Schedule, "cron" | "paused">, now: number): number | undefined {
   return paused ? undefined : nextTick(cron, now);
 }
@@ -126,7 +126,7 @@ function toRequest({ destination, headers, body, callerIp }: NewSchedule, now: n
   return { destination, headers: new Map(headers), body, callerIp, now };
 }
 
-/** Nothing else is kept: least of all the token with which the request came. */
+/** Keeps these headers only: above all, not the token of the request. */
 function ofMessages(headers: ReadonlyMap<string, string>, { forward }: Options): HeaderList {
   const own = [...headers].filter(
     ([name]) =>

@@ -3,8 +3,15 @@ import { type Answer, type AnsweredMessage, isTruncated, isUnheard, type Unanswe
 import { toText } from "./bytes.ts";
 import type { CallEnd } from "./call.ts";
 import { invalid } from "./engine-error.ts";
-import type { InlineLimits } from "./inline-records.ts";
-import { hasLostRun, type InvocationEnd, isRefusal, readInvocationEnd } from "./invocation.ts";
+import type { InlineLimits, RefusedRecord } from "./inline-records.ts";
+import {
+  hasLostRun,
+  type InvocationEnd,
+  isRefusal,
+  keyOfStep,
+  readInvocationEnd,
+  refusalReply,
+} from "./invocation.ts";
 import { DEFAULT_RETRIES, type Failure, isPostRun, type Message, type Reply } from "./message.ts";
 import { boundCapabilities, withPolicy } from "./policy.ts";
 import { allowedRetries, decideRetry } from "./retry.ts";
@@ -17,19 +24,19 @@ export type Settlement = EndpointFacts &
     | {
         readonly kind: "delivered";
         readonly reply: Reply;
-        /** The failure that it is if it leaves a live run with nothing to do. */
+        /** The failure to record if the answer leaves a live run with nothing pending. */
         readonly stalled: Failure;
       }
-    /** A call has come to its end, one way or the other. */
+    /** A call has ended, with an answer or with its last failure. */
     | { readonly kind: "called"; readonly end: CallEnd }
-    /** A step of a run that has ended was rolled back, or can't be: others may be left. */
+    /** The rollback of one step of an ended run has succeeded or failed. Other steps may be left. */
     | { readonly kind: "rolledBack"; readonly record: RollbackRecord }
     /** An invocation that had the right to append to its run says how it ended. */
     | {
         readonly kind: "invocation";
         readonly invocation: InvocationEnd & { readonly end: NonNullable<InvocationEnd["end"]> };
         readonly reply: Reply;
-        /** As of a delivery. */
+        /** The failure to record if the answer leaves a live run with nothing pending. */
         readonly stalled: Failure;
       }
     | FailedDelivery
@@ -41,7 +48,7 @@ export type FailedDelivery = FailedAttempt &
     | {
         readonly kind: "retry";
         readonly dueAt: number;
-        /** The endpoint may not have result of the request. */
+        /** The endpoint may not have received the request. */
         readonly unheard?: boolean | undefined;
       }
     | { readonly kind: "failed" }
@@ -49,36 +56,39 @@ export type FailedDelivery = FailedAttempt &
 
 interface FailedAttempt {
   readonly failure: Failure;
-  /** By what the engine decides on another attempt, where attempts are counted in another way than per message. */
+  /** The facts for another decision, where attempts aren't counted per message. */
   readonly terms?: RetryTerms | undefined;
-  /** The end of the failed invocation; `lost` when it had lost the lease. */
+  /** The end of the failed invocation. `lost`: it no longer had the lease. */
   readonly invocation?: InvocationEnd | "lost" | undefined;
 }
 
-/** By what the engine decides on another attempt. */
+/** The facts by which the engine decides on another attempt. */
 export interface RetryTerms {
   /** Another attempt would not help. */
   readonly final: boolean;
   /** Attempts after the first one. */
   readonly retries: number;
-  /** As of a message. */
+  /** The expression of the message or the run for the wait. */
   readonly retryDelay: string | undefined;
 }
 
 /** New facts about the run's endpoint in an answer. */
 export interface EndpointFacts {
   readonly capabilities?: string | undefined;
-  /** As {@link Run.identified}. */
+  /** See {@link Run.identified}. */
   readonly identified?: true | undefined;
 }
 
-/** A message that is being delivered, with what it takes to judge the answer. */
+/** A message whose answer is judged, with the facts that the decision needs. */
 export interface DeliveredMessage extends AnsweredMessage {
   /** The right to append to the run, where the delivery offers it: the value of `HEADER.lease`. */
   readonly runLease?: string | undefined;
-  /** For a step: the run's history up to and with the entry that is delivered. For a call or an answer: that entry. After its end: all of it. */
+  /**
+   * For a step: the run's history up to and including the delivered entry. For a call or an answer: that entry. For a
+   * message that follows the run's end: the whole history.
+   */
   readonly entries: readonly HistoryEntry[];
-  /** For what comes after a run's end: how far its steps are rolled back. */
+  /** For a message that follows the run's end: the state of the rollbacks. */
   readonly ended?: Ended | undefined;
 }
 
@@ -88,7 +98,7 @@ export interface SettlementLimits {
   readonly now: number;
   /** Retries that an answer may ask for. */
   readonly mostRetries: number;
-  /** For the records in an answer. */
+  /** The limits for the records in an answer. */
   readonly inline: InlineLimits;
 }
 
@@ -96,7 +106,7 @@ const NOT_A_WORKFLOW =
   "detected a non-workflow destination for trigger/invoke. make sure you are sending the request to the correct endpoint";
 const NEVER_CONFIGURED = "trigger rest api is only usable with sdk versions after v1.0.0 major version";
 
-/** The rules of success, retry and failure. What the endpoint's answer says of its runs holds for this attempt, too. */
+/** Decides about success, retry and failure. The facts about the endpoint in an answer apply to this attempt, too. */
 export function decideSettlement(
   delivered: DeliveredMessage,
   result: Answer | Unanswered,
@@ -111,7 +121,7 @@ export function decideSettlement(
   };
 }
 
-/** Takes what the endpoint says of its runs into account. */
+/** Decides with the facts about the endpoint that its answer holds. */
 function decideInformed(
   delivered: DeliveredMessage,
   run: Run,
@@ -128,7 +138,7 @@ function decideInformed(
   return { ...decideOwn(informed, learned, answer, terms), capabilities };
 }
 
-/** An answer of the workflow's own: of an invocation that has taken the right to append, or of any other delivery. */
+/** An answer of the workflow itself: to an invocation that has taken the right to append, or to any other delivery. */
 function decideOwn(
   delivered: DeliveredMessage,
   run: Run,
@@ -147,17 +157,18 @@ function decideInvocation(
 ): Settlement {
   const { reply } = answer;
   const { now: at, inline } = terms;
-  if (isTruncated(reply)) {
-    const error = `the answer (status ${reply.status}) was cut short`;
-    return decide(delivered, { kind: "unanswered", error }, terms);
-  }
+  const error = `the answer (status ${reply.status}) was cut short`;
+  const cutShort = (): Settlement => decide(delivered, { kind: "unanswered", error }, terms);
+  if (isTruncated(reply)) return cutShort();
   const decided = decide(delivered, answer, terms);
   if (hasLostRun(reply) && isFailed(decided)) return { ...decided, invocation: "lost" };
   const origin = { runId: run.id, callerIp: delivered.message.callerIp, now: at };
   try {
     const invocation = readInvocationEnd(reply, origin, inline);
-    if (!invocation) return decided;
-    const { end } = invocation;
+    // The body of a successful answer always tells how the invocation ended.
+    if (!invocation) return isFailed(decided) ? decided : cutShort();
+    const { end, refused } = invocation;
+    if (refused) return refuse(at, reply, { ...invocation, refused });
     if (isFailed(decided)) return { ...decided, invocation };
     if (end === undefined) throw invalid("perdure.end", "the answer doesn't say how the invocation ended");
     return { kind: "invocation", invocation: { ...invocation, end }, reply, stalled: stalledBy(at, reply) };
@@ -165,6 +176,19 @@ function decideInvocation(
     if (!isRefusal(error)) throw error;
     return { kind: "failed", failure: { at, error: error.message, reply, byEngine: true } };
   }
+}
+
+/** The run fails by the step whose record the engine refuses: its work would only be done again. */
+function refuse(
+  at: number,
+  answer: Reply,
+  invocation: InvocationEnd & { readonly refused: RefusedRecord },
+): FailedDelivery {
+  const { refused } = invocation;
+  const reply = refusalReply(answer, refused);
+  const failure: Failure = { at, error: `the endpoint answered ${reply.status}`, reply, byEngine: false };
+  const terms: RetryTerms = { final: true, retries: 0, retryDelay: undefined };
+  return { kind: "failed", failure, terms, invocation: { ...invocation, failed: keyOfStep(refused.record) } };
 }
 
 /** Whether an attempt has failed. */
@@ -188,7 +212,7 @@ function decide(
   const attempt = { failure, retried: message.retried, unheard: isUnheard(result) };
   const decided = decideNextAttempt(attempt, { final, retries, retryDelay: message.retryDelay });
   if (decided.kind === "retry") return decided;
-  // Whatever a third party does is a result of the run's, and no failure of it.
+  // A third party's answer is a result of the run, and never a failure of the run.
   return message.kind === "call" ? { kind: "called", end: { at: now, reply, failure } } : decided;
 }
 
@@ -235,24 +259,24 @@ function succeed(delivered: DeliveredMessage, answer: Answer, { now: at }: Settl
   if (message.kind === "step" && first) {
     if (run && hasFeature(run.config, "WF_DetectTrigger") && speaker !== "workflow")
       return { kind: "failed", failure: failed(NOT_A_WORKFLOW) };
-    // Had it been configured in the meantime, this delivery would have been withdrawn.
+    // A configuration that came meanwhile would have withdrawn this delivery.
     if (run?.awaitingConfiguration) return { kind: "failed", failure: failed(NEVER_CONFIGURED) };
   }
   return { kind: "delivered", reply, stalled: stalledBy(at, reply) };
 }
 
-/** The failure that an answer is which leaves a live run with nothing to do. */
+/** The failure for an answer that leaves a live run with nothing pending. */
 function stalledBy(at: number, reply: Reply): Failure {
   const error = `the run has stalled: the endpoint answered ${reply.status}, but neither submitted a step nor ended the run, and nothing of it is pending`;
   return { at, error, reply, byEngine: true };
 }
 
-/** The rollback that an answer tells of; a string says why there is none to record. */
+/** Reads the rollback from an answer. @returns a string that says why there is none to record */
 function rollbackIn({ entries, ended }: DeliveredMessage, reply: Reply): RollbackRecord | string {
   const record = readRollback(toText(reply.body));
-  if (!record) return "the endpoint says that it made a rollback, and not which";
+  if (!record) return "the endpoint reports a rollback without its step";
   const { stepId, stepName } = record;
-  // It would go on like this for ever.
+  // The engine would ask for the rollback for ever.
   if (ended?.rollbacks.some((one) => one.stepId === stepId))
     return `the endpoint says that it rolled step ${stepId} back, which it was told was over`;
   if (!mayHaveStep(entries, record, ended?.underWay?.length))
@@ -271,11 +295,11 @@ function retriesOf(
   return allowedRetries({ asked, own: message.maxRetries, most, least });
 }
 
-/** Whether an attempt is to be made again at least three times, whatever its sender has said. */
+/** Whether the engine retries an attempt at least three times, whatever the sender's retries. */
 function isOwedRetries({ kind }: Message, result: Answer | Unanswered): boolean {
-  // What killed the endpoint in a step may keep it away a moment longer: that must not cost it the report of its end.
+  // The crash of an endpoint in a step may last a moment longer: the report of the run's end must survive it.
   if (isPostRun(kind)) return isUnheard(result);
-  // A page below 500 came instead of the workflow, so no step has begun. Behind a 5xx one may have: `retries` counts.
+  // A page below 500 didn't come from the workflow, so no step has begun. Behind a 5xx a step may have begun: `retries` counts.
   return result.kind === "answered" && result.source === "intermediary" && result.reply.status < 500;
 }
 

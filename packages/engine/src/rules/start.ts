@@ -21,7 +21,7 @@ export type StartDecision =
   | "start"
   /** Give the live run its endpoint's configuration. */
   | "configure"
-  /** The last run of this id stands for the request: the client has not heard the answer to its first one. */
+  /** The last run of this id stands for the request: the client didn't get the answer to its first request. */
   | "repeat"
   /** The run that the step has invoked before stands for the request. */
   | "repeat invocation"
@@ -33,7 +33,7 @@ export type StartDecision =
   | "id is taken";
 
 /**
- * Decides what a request to start a run comes to:
+ * Decides the answer to a request to start a run:
  *
  * 1. An endpoint that configures a run needs a live run, which awaits the configuration.
  * 2. A run that is invoked needs a live invoker. A step invokes once, and never a run that is live already.

@@ -7,7 +7,7 @@ import {
 } from "@perdure/core/protocol";
 import { decideRetry } from "./retry.ts";
 
-/** How a run retries steps that don't say it themselves. */
+/** The policy by which a run retries steps that have none of their own. */
 export interface StepPolicy {
   readonly retries: number;
   /** An expression; the engine's backoff applies without it. */
@@ -33,7 +33,7 @@ export function stepIdentity({ type, nth, name }: StepKey): string {
   return `${type}/${nth}/${name}`;
 }
 
-/** The step that a record is of. */
+/** The step of a record. */
 export function stepKeyOf({ stepName, stepType, nth = 1 }: StepRecord): StepKey {
   return { name: stepName, type: stepType, nth };
 }

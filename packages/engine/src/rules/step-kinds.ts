@@ -3,18 +3,18 @@ import type { StepRecord, StepType } from "@perdure/core/protocol";
 /** The fields that a record has beside the fields of every record. */
 export type KindField = keyof Pick<StepRecord, "sleepFor" | "sleepUntil" | "waitEventId" | "waitTimeout">;
 
-/** The properties of a kind of step, as the engine needs them. */
+/** The engine's rules for a kind of step. */
 export interface StepKind {
   /**
-   * Who records the result: the endpoint, the engine, or, in a run that its endpoint runs inline, the engine and otherwise
-   * the endpoint.
+   * The side that records the result. `engine, if inline`: the engine in a run that its endpoint runs inline, and the
+   * endpoint in every other run.
    */
   readonly recordedBy: "endpoint" | "engine" | "engine, if inline";
-  /** Where the step is pending until then: in a delivery, a call's message, the row of a wait, or a child run. */
+  /** The place where the step is pending until then: a delivery, a call's message, the row of a wait, or a child run. */
   readonly pendingIn: "delivery" | "call" | "wait" | "child";
   /** The fields of its record that the run's log shows. */
   readonly fields: readonly KindField[];
-  /** The further effect of its record: the run sleeps until the record's delivery, or the address of a webhook is open. */
+  /** A further effect of its record: the run sleeps until the record's delivery, or the webhook's address opens. */
   readonly effect?: "sleep" | "webhook";
 }
 

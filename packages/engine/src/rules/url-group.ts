@@ -2,12 +2,12 @@ import { isSameUrl, LOWERCASE_HEADER, LOWERCASE_PREFIX, urlKey } from "@perdure/
 import { EngineError, invalid } from "./engine-error.ts";
 import type { PublishRequest } from "./new-message.ts";
 
-/** A URL group: what is published to it goes to each of its endpoints. */
+/** A URL group. The engine delivers a message to a group to each of its endpoints. */
 export interface UrlGroup {
   readonly name: string;
   readonly createdAt: number;
   readonly updatedAt: number;
-  /** In the order in which they were added, one at least. */
+  /** At least one, in the order in which they were added. */
   readonly endpoints: readonly UrlGroupEndpoint[];
   /** Default headers for messages to the endpoint. */
   readonly headers: Readonly<Record<string, string>>;
@@ -25,11 +25,11 @@ export type UrlGroupChange =
   | { readonly kind: "headers"; readonly headers: UrlGroup["headers"] }
   | { readonly kind: "delete" };
 
-/** Above these a group is refused. */
+/** The limits above which the engine refuses a group. */
 export interface UrlGroupLimits {
   /** The most endpoints of one group. */
   readonly endpoints: number;
-  /** Groups that there may be. */
+  /** The most groups that may exist. */
   readonly urlGroups: number;
 }
 
@@ -47,9 +47,9 @@ export function checkUrlGroupName(name: string, field: string): string {
   throw invalid(field, `expected up to 256 letters, digits, "-", "_" and ".", got "${name.slice(0, 300)}"`);
 }
 
-/** Why a destination that looks like a group's name isn't one. */
+/** The error for a destination that looks like a group's name, but isn't the name of one. */
 export function unknownDestination(name: string): EngineError {
-  // With a dot in it, it is rather a host that lacks its scheme.
+  // A name with a dot is more likely a host without its scheme.
   if (!name.includes(".")) return new EngineError("not_found", `url group ${name} not found`);
   return new EngineError(
     "invalid_request",
@@ -58,7 +58,7 @@ export function unknownDestination(name: string): EngineError {
 }
 
 /**
- * A group after a change; `undefined` when nothing is left of it.
+ * A group after a change; `undefined` when it has no endpoints left.
  *
  * @throws EngineError `not_found` when there is none to change, `limit_reached` for too many endpoints
  */
@@ -101,12 +101,12 @@ export function checkCount(name: string, count: number, { endpoints: most }: Url
   );
 }
 
-/** A group that was asked for by its name, but isn't there. */
+/** The error for a group that doesn't exist. */
 export function urlGroupNotFound(name: string): EngineError {
   return new EngineError("not_found", `url group ${name} not found`);
 }
 
-/** The request, to one of a group's endpoints: what the group says counts where the request says nothing. */
+/** The request to one of a group's endpoints. The group's headers apply where the request sets none. */
 export function toEndpoint(
   request: PublishRequest,
   urlGroup: UrlGroup,
@@ -120,7 +120,7 @@ export function toEndpoint(
   return { ...request, headers, destination: endpoint.url };
 }
 
-/** The header that a group's stands for: what isn't an option is for the endpoints. */
+/** The request header that a group's header stands for. A header that isn't an option goes to the endpoint. */
 export function urlGroupHeader(name: string): string {
   const lower = name.toLowerCase();
   if (lower.startsWith(OWN) || lower === LOWERCASE_HEADER.contentType) return lower;
@@ -141,7 +141,7 @@ function upsert(old: readonly UrlGroupEndpoint[], added: readonly UrlGroupEndpoi
   return endpoints;
 }
 
-/** By its name where that is given, else by its URL. */
+/** Finds an endpoint by its name if the change names one, else by its URL. */
 function matches(endpoint: UrlGroupEndpoint, wanted: Partial<UrlGroupEndpoint>): boolean {
   return wanted.name === undefined
     ? isSameUrl(endpoint.url, wanted.url ?? "")

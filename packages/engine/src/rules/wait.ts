@@ -9,27 +9,27 @@ import { type OptionLimits, readOptions } from "./options.ts";
 import { readRecord } from "./record.ts";
 import { messageOf } from "./thrown.ts";
 
-/** A step that is to be recorded when an event comes, or a time is over. */
+/** A step that the engine records when its event comes, or its time is over. */
 export interface NewWait {
   readonly runId: string;
   readonly eventId: string;
   /** The record's key, unique within its run. */
   readonly key: string;
   readonly step: StepRecord;
-  /** As it was asked for. */
+  /** The timeout as the endpoint sent it. */
   readonly timeout: string;
   /** Milliseconds since 1970. */
   readonly deadline: number;
-  /** Where the record is delivered when the time is over. */
+  /** The URL to which the engine delivers the record when the time is over. */
   readonly timeoutUrl: string;
-  /** As it was sent, for those who ask who waits. */
+  /** The body of the wait as the endpoint sent it, for the list of waiters. */
   readonly timeoutBody: unknown;
   readonly timeoutHeaders: Readonly<Record<string, readonly string[]>>;
   /** Delivers the record when the event comes. */
   readonly message: NewMessage;
 }
 
-/** A step of an inline run that is to be recorded when a time is over. Nothing else ends it. */
+/** A step of an inline run that the engine records when its time is over. Nothing else ends it. */
 export interface NewSleep {
   readonly runId: string;
   /** The record's key, unique within its run. */
@@ -45,7 +45,7 @@ export interface WaitBody {
   readonly url: string;
   /** The record to append. */
   readonly step: object;
-  /** A duration; a number is of seconds. */
+  /** A duration. A number counts seconds. */
   readonly timeout: string | number;
   readonly timeoutUrl?: string | null | undefined;
   readonly timeoutBody?: unknown;

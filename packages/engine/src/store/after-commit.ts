@@ -1,7 +1,7 @@
 import type { EngineEvent, Observer } from "../rules/event.ts";
 import type { StateCount } from "./maintenance.ts";
 
-/** How far a transaction has come: a savepoint remembers it. */
+/** A point in a transaction's events and counts, to which a savepoint goes back. */
 export interface Mark {
   readonly counts: number;
   readonly events: number;
@@ -36,7 +36,7 @@ export class AfterCommit {
     return { counts: this.#counts.length, events: this.#events.length };
   }
 
-  /** Forgets everything since `mark`. */
+  /** Drops everything since `mark`. */
   rollback({ counts, events }: Mark = START): void {
     this.#counts.length = counts;
     this.#events.length = events;

@@ -4,22 +4,22 @@ import type { Message } from "../rules/message.ts";
 export interface ClaimOrder {
   readonly leaseUntil: number;
   readonly limit: number;
-  /** The engine that delivers what is given out. */
+  /** The engine that delivers the claimed messages. */
   readonly owner?: string;
-  /** How destinations share the room; without it they don't. */
+  /** The limits of destinations. Without them no destination holds a message back. */
   readonly destinations?: DestinationOrder;
 }
 
-/** The destinations' limits in a claim, by the names under which messages wait for them. */
+/** The limits of destinations in a claim, by the names under which messages wait for them. */
 export interface DestinationOrder {
-  /** Lanes in which messages wait that may go on, and how many of them. */
+  /** The destinations with free slots for messages that wait, and how many free slots each one has. */
   readonly open: ReadonlyMap<string, number>;
-  /** Asked once for each message before it is given out. */
+  /** Called once for each message, before the claim gives it out. */
   admit(message: Pick<Message, "url" | "kind">): Admission;
 }
 
 /** Whether a message's destination has room for it. */
 export type Admission =
   | { readonly kind: "admitted" }
-  /** The message is set aside until its destination is among the open ones. */
+  /** The message waits until its destination is among the open ones. */
   | { readonly kind: "full"; readonly destination: string };

@@ -1,7 +1,7 @@
 import type { Failure } from "../rules/message.ts";
 import type { DeliveredMessage } from "../rules/settlement.ts";
 
-/** The right to settle a message, until another claim takes it. */
+/** The right to settle a message, which the next claim of the message ends. */
 export interface Lease {
   readonly seq: number;
   readonly messageId: string;
@@ -33,5 +33,5 @@ export type Settled =
   | { readonly kind: "recorded" }
   /** Another attempt follows. */
   | { readonly kind: "retrying"; readonly failure: Failure; readonly dueAt: number; readonly attempt: number }
-  /** The end: also when a delivery succeeded, but its run has stalled. */
+  /** The message has failed for good: also when a delivery succeeded, but its run has stalled. */
   | { readonly kind: "failed"; readonly failure: Failure; readonly dlqId: string | undefined };

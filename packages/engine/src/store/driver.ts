@@ -33,6 +33,6 @@ export interface Driver {
    */
   backup(): Promise<Backup>;
 
-  /** Commits what is waiting, and takes no more. */
+  /** Commits the transactions that wait, and refuses new ones. */
   close(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-/** Makes what is asked for by its key, and keeps it: what has been made last, `most` at most. */
+/** Returns a function that makes a value for a key, and keeps the `most` values that it made last. */
 export function fifoCache<Value>(most: number, make: (key: string) => Value): (key: string) => Value {
   const kept = new Map<string, Value>();
   return (key) => {

@@ -13,7 +13,7 @@ export interface Connection extends Pick<Tx, "one" | "all" | "run" | "lock"> {
   /** The statement with which a transaction begins. */
   readonly begin: Sql;
   commit(): Promise<void>;
-  /** Does what a commit has left to do, when those who wait for it have been answered. */
+  /** Does the rest of a commit's work, after its callers have been answered. */
   afterCommit?(): Promise<void>;
   /** Called before each transaction. @throws StoreUnavailable when the database isn't the one that was opened any more */
   check?(): void;
@@ -24,7 +24,7 @@ export interface Connection extends Pick<Tx, "one" | "all" | "run" | "lock"> {
 
 interface Work {
   readonly kind: "read" | "write";
-  /** When it was asked for. */
+  /** When the caller asked for it, in milliseconds since 1970. */
   readonly now: number;
   readonly perform: (tx: Tx) => Promise<unknown>;
   readonly resolve: (value: never) => void;
@@ -115,7 +115,7 @@ export class GroupCommit implements Driver {
     // After the input that has arrived by now has been read: it may bring more to commit.
     await new Promise<void>((resolve) => setImmediate(resolve));
     while (this.#queue.length > 0) {
-      // Reads come first: what a write has done isn't theirs to see before it is on disk.
+      // Reads come first: they must not see a write before it is on disk.
       for (const read of this.#take("read")) await this.#read(read);
       if (this.#queue.length > 0) await this.#commit();
     }
@@ -170,7 +170,7 @@ export class GroupCommit implements Driver {
     } catch (error) {
       this.#afterCommit.rollback();
       await this.#rollback();
-      // Where none has begun, none can.
+      // No transaction could begin: none of the writes can.
       for (const { reject } of taken.length > 0 ? taken : this.#take("write")) reject(error);
       return;
     }
@@ -253,7 +253,7 @@ function toTx(connection: Connection, own: Omit<Tx, keyof Connection>): Tx {
 /** Milliseconds of a transaction after which requests that need no store, and answers, have their turn. */
 const MAX_BATCH_MS = 10;
 
-/** Cuts a transaction's work into turns. One that is cut takes no more writes along, so that it comes to its end. */
+/** Cuts a transaction's work into turns. After the first cut, the transaction takes no more writes, so that it ends. */
 class Turns {
   #began = performance.now();
   #passed = false;

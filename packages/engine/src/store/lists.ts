@@ -12,16 +12,16 @@ export interface Page<Item> {
   readonly next: number | undefined;
 }
 
-/** Filters of runs. Within a list any one may match; all that are given must match. */
+/** Filters of runs. Every filter that is set must match; a list matches an item with any one of its values. */
 export interface RunQuery extends PageQuery {
   readonly ids?: readonly string[] | undefined;
   readonly urls?: readonly string[] | undefined;
   readonly states?: readonly RunState[] | undefined;
-  /** That the message of at least one of its steps is in; `DELIVERED`: that one of its steps is on record. */
+  /** Runs with a step whose message is in one of these states. `DELIVERED` matches a run with a step on record. */
   readonly stepStates?: readonly MessageState[] | undefined;
   readonly labels?: readonly string[] | undefined;
   readonly createdAt?: number | undefined;
-  /** Each by its id and the time of its creation. */
+  /** Runs by their ids and the times of their creation. */
   readonly runs?: readonly Pick<Run, "id" | "createdAt">[] | undefined;
   /** The full URLs of runs, or the beginnings of them. */
   readonly urlPrefixes?: readonly string[] | undefined;
@@ -32,7 +32,7 @@ export interface RunQuery extends PageQuery {
   readonly flowKeys?: readonly string[] | undefined;
 }
 
-/** Filters of what a message is, for every list of what has to do with messages. */
+/** Filters by a message's properties, for every list of messages, log entries or dead letters. */
 export interface MessageFilter {
   readonly messageIds?: readonly string[] | undefined;
   readonly urls?: readonly string[] | undefined;
@@ -51,9 +51,9 @@ export interface DeadLetterQuery extends MessageFilter, PageQuery {
   readonly workflowUrls?: readonly string[] | undefined;
   readonly statuses?: readonly number[] | undefined;
   readonly callbackStates?: readonly CallbackState[] | undefined;
-  /** Only those of runs. */
+  /** Only the dead letters of runs. */
   readonly ofRuns?: boolean | undefined;
-  /** Only those of messages that belong to no run. */
+  /** Only the dead letters of messages that belong to no run. */
   readonly ofMessages?: boolean | undefined;
 }
 
@@ -64,25 +64,25 @@ export interface LogQuery extends MessageFilter, PageQuery {
   readonly states?: readonly LogState[] | undefined;
 }
 
-/** Filters of messages that are not at their end. Within a list any one may match; all that are given must match. */
+/** Filters of messages that haven't ended, with the rule of {@link RunQuery}. */
 export interface MessageQuery extends MessageFilter, PageQuery {
   readonly hosts?: readonly string[] | undefined;
   readonly paths?: readonly string[] | undefined;
 }
 
-/** Which part of a list. */
+/** The part of a list that a page shows. */
 export interface PageQuery {
   /** Milliseconds since 1970, inclusive. */
   readonly from?: number | undefined;
   readonly to?: number | undefined;
   readonly count: number;
-  /** From the previous page. */
+  /** {@link Page.next} of the previous page. */
   readonly before?: number | undefined;
-  /** The list goes forward in time, not back. */
+  /** The list begins with the earliest item, not with the latest. */
   readonly earliestFirst?: boolean | undefined;
 }
 
-/** A message with what it belongs to. */
+/** A message with its run and its entry. */
 export interface StoredMessage {
   readonly message: Message;
   readonly run: Run | undefined;
@@ -100,7 +100,7 @@ export interface LogEntry {
   readonly body: Uint8Array | undefined;
   /** The attempt that failed. */
   readonly failure: Failure | undefined;
-  /** When the next attempt is to be made. */
+  /** When the next attempt begins, in milliseconds since 1970. */
   readonly nextDelivery: number | undefined;
 }
 
@@ -117,11 +117,11 @@ export interface RunLog {
   readonly rollbacks: readonly RollbackRecord[];
   /** The messages of its calls, by their ids. */
   readonly calls: ReadonlyMap<string, Message>;
-  /** Its waits by what they are recorded as, those that are over too. */
+  /** Its waits, ended ones included, by the keys of their records. */
   readonly waits: ReadonlyMap<string, LoggedWait>;
-  /** Its sleeps that its endpoint asked for inline, by what they are recorded as, those that are over too. */
+  /** Its sleeps that its endpoint asked for inline, ended ones included, by the keys of their records. */
   readonly sleeps: ReadonlyMap<string, LoggedSleep>;
-  /** The runs that it has invoked, by what their ends are recorded as. */
+  /** The runs that it has invoked, by the keys of the records of their ends. */
   readonly children: ReadonlyMap<string, Child>;
 }
 
@@ -134,13 +134,13 @@ export interface RecordedEntry extends HistoryEntry {
 /** A sleep of a run that its endpoint runs inline. */
 export interface LoggedSleep {
   readonly sleep: NewSleep;
-  /** Its time isn't over, and its run hasn't ended. */
+  /** True until the sleep or its run ends. */
   readonly open: boolean;
 }
 
 export interface LoggedWait {
   readonly wait: NewWait;
-  /** Nothing has come of it yet. */
+  /** True until its event comes, it times out, or its run ends. */
   readonly open: boolean;
   readonly createdAt: number;
 }
@@ -166,11 +166,11 @@ export interface DeadLetter {
   readonly callback: CallbackReport | undefined;
   /** The rollbacks of its run's steps. */
   readonly rollbacks: readonly RollbackRecord[];
-  /** It was taken out of the queue: only the run's log still tells of it. */
+  /** True after the dead letter left the queue: only the run's log still shows it. */
   readonly removed: boolean;
 }
 
-/** How failed runs are taken up again. */
+/** A request to resume or restart failed runs. */
 export interface ResumeRequest {
   readonly kind: "resume" | "restart";
   /** The options that change. */
@@ -201,11 +201,11 @@ export interface RemovedDeadLetters {
   readonly next: number | undefined;
 }
 
-/** The message that reports a failure, and what became of it. */
+/** The message that reports a failure, with its state. */
 export interface CallbackReport {
   readonly message: Message;
   readonly state: CallbackState | "NONE";
-  /** The last answer, once it is at its end. */
+  /** The last answer, once the message has ended. */
   readonly reply: Reply | undefined;
   readonly failures: readonly Failure[];
 }
@@ -216,7 +216,7 @@ export type CallbackState =
   | "CALLBACK_FAIL"
   | "CALLBACK_CANCELED";
 
-/** How a report's message stands. `NONE`: it was delivered to an endpoint that has no failure function. */
+/** The state of a report by the state of its message. `NONE`: the endpoint that got it has no failure function. */
 export function callbackState(state: MessageState, unhandled: boolean): CallbackReport["state"] {
   switch (state) {
     case "CREATED":

@@ -3,20 +3,20 @@ import type { RunState } from "../rules/run.ts";
 
 /** Numbers of messages. */
 export interface Backlog {
-  /** To be delivered now. */
+  /** Messages that are due. */
   readonly due: number;
-  /** Not before a time to come. */
+  /** Messages that are due later. */
   readonly waiting: number;
-  /** Until their flow control, or the room for their destination, lets them. */
+  /** Messages that their queue, their flow control key or their destination holds back. */
   readonly held: number;
   readonly deadLetters: number;
 }
 
-/** How many have come into a state. */
+/** A number of messages, deliveries or runs that have come into a state. */
 export type StateCount =
-  /** For messages, which have an entry in the log each. */
+  /** Messages, each with an entry in the log. */
   | { readonly of: "message"; readonly state: LogState; readonly count: number }
-  /** For a run's own deliveries, which have none. */
+  /** A run's own deliveries, which have no entry in the log. */
   | { readonly of: "delivery"; readonly state: LogState; readonly count: number }
   | { readonly of: "run"; readonly state: RunState; readonly count: number }
   | { readonly of: "inline"; readonly state: InlineCount; readonly count: number };
@@ -38,6 +38,6 @@ export type InlineCount =
 export interface Backup {
   /** Bytes of the copy. */
   readonly size: number;
-  /** Must be read to its end, or cancelled. */
+  /** The caller must read it to its end, or cancel it. */
   readonly content: ReadableStream<Uint8Array>;
 }

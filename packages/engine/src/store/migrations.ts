@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 
 /**
- * The texts that bring an empty database to the newest schema, in their order. Each takes it from the version of its
- * index to the next one. One that was released is never changed: another is added.
+ * The migrations from an empty database to the newest schema, in their order: migration n takes a database from version
+ * n to n + 1. A released migration never changes; a later one changes the schema further.
  *
  * @param dialect the folder of `migrations` with the numbered files
  */

@@ -1,8 +1,8 @@
-/** The answer to one thing that was published. */
+/** The answer to a request to publish one message. */
 export interface Receipt {
   readonly messageId: string;
   readonly url: string;
-  /** It was there already. */
+  /** True when the request repeats an earlier one: then the receipt is that one's. */
   readonly deduplicated: boolean;
   readonly run: { readonly id: string; readonly createdAt: number } | undefined;
 }

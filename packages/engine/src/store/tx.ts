@@ -20,7 +20,7 @@ export interface Tx {
   /** @returns how many rows the statement changed */
   run(query: Sql): Promise<number>;
   /**
-   * Keeps other transactions from what is guarded by this name until this one ends. A transaction that takes several
+   * Takes the lock of this name until the transaction ends: other transactions wait for it. A transaction that takes several
    * locks takes them in the order of {@link LOCKS}, and locks of one kind in the order of their keys.
    */
   lock(kind: LockKind, key: string): Promise<void>;
@@ -39,7 +39,7 @@ export async function insert(tx: Tx, query: Sql): Promise<number> {
   return row.key;
 }
 
-/** The transaction, for work whose caller looks for itself at what comes due. */
+/** The transaction without wake-ups, for a caller that looks by itself at what comes due. */
 export function withoutWakeUps(tx: Tx): Tx {
   return {
     now: tx.now,
@@ -58,7 +58,7 @@ export const LOCKS = ["setting", "group", "schedule", "run", "deduplication", "q
 
 export type LockKind = (typeof LOCKS)[number];
 
-/** The few words in which databases differ. */
+/** The few words of SQL that differ between databases. */
 export interface Dialect {
   /** The name of the `index`-th parameter of a statement, from 1. */
   placeholder(index: number): string;
@@ -130,7 +130,7 @@ export function strings(values: readonly string[]): ValueList {
   return new ValueList(values, "strings");
 }
 
-/** As {@link strings}, of numbers. */
+/** The numbers as a query, as {@link strings} makes one of strings. */
 export function numbers(values: readonly number[]): ValueList {
   return new ValueList(values, "numbers");
 }
@@ -167,7 +167,7 @@ export interface Rendered {
   readonly values: readonly SqlValue[];
 }
 
-/** Whether a statement's text is its template's alone: then it can be kept by the template, and needn't be rendered. */
+/** Whether a statement's text depends on its template alone. A driver then keeps the prepared statement by the template. */
 export function isPlain(query: Sql): query is Sql & { readonly parts: readonly SqlValue[] } {
   for (const part of query.parts) {
     if (typeof part === "object" && part !== null && !(part instanceof Uint8Array)) return false;

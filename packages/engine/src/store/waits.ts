@@ -4,16 +4,16 @@ import type { NewWait } from "../rules/wait.ts";
 export interface WaitReceipt {
   /** The id of the message that delivers the wait's result. */
   readonly messageId: string;
-  /** It waits, or is recorded, already. */
+  /** True when the step waits already, or is on record. */
   readonly deduplicated: boolean;
 }
 
 export interface EventNotification {
   readonly eventId: string;
   readonly data: Uint8Array;
-  /** Only this run, or the one that goes on from it, is told. */
+  /** The run that gets the event, or that was resumed in a run that gets it. Every run that waits by default. */
   readonly runId?: string | undefined;
-  /** It came by a webhook, which must be one of the run's own, and keeps no more than this. */
+  /** Present for an event that came by a webhook: the webhook must be one of the run's, and keeps no more than this. */
   readonly webhook?: WebhookLimits;
 }
 
@@ -27,11 +27,11 @@ export interface WebhookLimits {
 export type WebhookState = "open" | "full" | "none";
 
 export type NotifyResult =
-  /** The run that it was meant for isn't alive. */
+  /** The run that the event names isn't live. */
   | { readonly kind: "not live" }
   /** The run has no such webhook. */
   | { readonly kind: "no webhook" }
-  /** The run doesn't wait for it now, and the webhook keeps as much as it may. */
+  /** No step waits now, and the webhook keeps as many requests or bytes as it may. */
   | { readonly kind: "full" }
   | {
       readonly kind: "delivered";

@@ -207,7 +207,7 @@ describe("POST /v2/batch", () => {
     expect(await w.start("wfr_1", queue)).toMatchObject({
       status: 400,
       body: {
-        error: expect.stringContaining("Upstash-Queue-Name: what belongs to a run can't be in a queue"),
+        error: expect.stringContaining("Upstash-Queue-Name: a message of a run can't be in a queue"),
       },
     });
     expect((await w.start("wfr_1", { [HEADER.retries]: "1000" })).status).toBe(412);

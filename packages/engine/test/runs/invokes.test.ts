@@ -114,7 +114,7 @@ describe("a run that invokes another one", () => {
     await w.start("wfr_2", { [HEADER.delay]: "1d" });
     await w.engine.idle();
     const error = (text: string) => ({ status: 400, body: { error: expect.stringContaining(text) } });
-    expect(await invoke(w, "wfr_2", 7, "wfr_child")).toMatchObject(error("wfr_child is alive already"));
+    expect(await invoke(w, "wfr_2", 7, "wfr_child")).toMatchObject(error("wfr_child is live already"));
     expect(await invoke(w, "wfr_none", 1, "wfr_x")).toMatchObject(error("wfr_none doesn't exist"));
     expect(await invoke(w, "wfr_1", 7, "wfr_x", { createdAt: 5 })).toMatchObject(error("wfr_1"));
     expect(await invoke(w, "wfr_1", 7, "wfr_x", { depth: 101 })).toMatchObject(error("at most 100"));

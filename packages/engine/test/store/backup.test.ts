@@ -77,7 +77,7 @@ it("a copy is its owner's alone, and never takes another file's place", async ()
   await w.start("wfr_1");
   await backupSqlite(file, copy);
   if (process.platform !== "win32") expect(statSync(copy).mode & 0o777).toBe(0o600);
-  await expect(backupSqlite(file, copy)).rejects.toThrow(`There is a file ${copy} already.`);
+  await expect(backupSqlite(file, copy)).rejects.toThrow(`The file ${copy} exists already.`);
   await expect(backupSqlite(join(folder, "none.db"), join(folder, "b.db"))).rejects.toThrow(
     /none\.db can't be used: there is no such file or folder\./,
   );

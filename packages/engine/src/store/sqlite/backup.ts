@@ -6,10 +6,10 @@ import type { Backup } from "../maintenance.ts";
 import { StoreUnavailable } from "../unavailable.ts";
 import { createPrivate, openReader } from "./file.ts";
 
-/** Pages that are copied in one go, by a thread of the platform: 4 MiB. */
+/** Pages that one turn copies, in a thread of the platform: 4 MiB. */
 const PAGES = 1024;
 
-/** Bytes that are read of the copy at a time. */
+/** Bytes of one read of the copy. */
 const PART = 256 * 1024;
 
 /**
@@ -19,16 +19,16 @@ const PART = 256 * 1024;
  * @throws StoreUnavailable when there is something at `target` already, or the copy can't be made
  */
 export async function copyDatabase(path: string, target: string): Promise<void> {
-  // The engine itself runs on versions of Node that have none.
+  // The engine runs on versions of Node that can't back up a database.
   if (!("backup" in sqlite)) throw new StoreUnavailable("A backup needs Node 22.16 or later.");
-  if (existsSync(target)) throw new StoreUnavailable(`There is a file ${target} already.`);
+  if (existsSync(target)) throw new StoreUnavailable(`The file ${target} exists already.`);
   const part = `${target}.part`;
   removePart(part);
   try {
     createPrivate(part);
     const source = openReader(path);
     try {
-      // The transaction keeps the moment. Without one, the copy would begin anew after each write.
+      // The transaction keeps one view of the database. Without it, each write would make the copy begin again.
       source.exec("BEGIN");
       source.prepare("SELECT count(*) FROM sqlite_schema").get();
       await sqlite.backup(source, part, { rate: PAGES });
@@ -46,14 +46,14 @@ function removePart(part: string): void {
   for (const suffix of ["", "-journal"]) rmSync(part + suffix, { force: true });
 }
 
-/** Makes a copy beside the database, and gives it out. It is gone when it has been read, or nobody reads it any more. */
+/** Makes a copy beside the database, and opens it. The copy is deleted once it has been read, or its stream was cancelled. */
 export async function openBackup(path: string): Promise<Backup> {
   const copy = `${path}-backup`;
   rmSync(copy, { force: true });
   await copyDatabase(path, copy);
   const file = await open(copy, "r");
   const { size } = await file.stat();
-  // The name goes at once, the bytes with the last one who has the file open: a crash leaves nothing behind.
+  // The system deletes the bytes when the last process closes the file: a crash leaves nothing behind.
   rmSync(copy);
   const content = new ReadableStream<Uint8Array>(
     {

@@ -13,7 +13,7 @@ const DIALECT: Dialect = {
 
 const COMMIT = sql`COMMIT`;
 
-/** Bytes of bodies from which on a transaction is large. */
+/** Bytes of bodies that make a transaction a large one. */
 const LARGE = 1024 * 1024;
 
 /** Pages of the write-ahead log after which SQLite copies it to the database: its default. */
@@ -21,7 +21,7 @@ const CHECKPOINT_PAGES = 1000;
 
 /** The properties of the database's file that a connection needs. */
 export interface OpenFile {
-  /** As its user has named it. */
+  /** The path that the user gave. */
   readonly file: string;
   /** @throws StoreUnavailable when the file isn't the one that was opened any more */
   readonly check: () => void;
@@ -48,7 +48,7 @@ export class SqliteConnection implements Connection {
   }
 
   /**
-   * Commits. After a large transaction, what SQLite would do at once, the copy from the log to the database, is left to
+   * Commits. After a large transaction it leaves the copy from the log to the database, which SQLite would make at once, to
    * {@link afterCommit}: it waits for the disk as long as the commit itself.
    */
   async commit(): Promise<void> {

@@ -19,7 +19,7 @@ import {
   warningOf,
 } from "./file.ts";
 
-/** Bytes that the write-ahead log keeps of the disk when its content is in the database. */
+/** Bytes of disk that the write-ahead log keeps after its content was copied to the database. */
 const LOG_BYTES = 64 * 1024 * 1024;
 
 /** An open database: a file, or one in memory. */
@@ -103,7 +103,7 @@ function openFile(file: string): Opened {
     const isLogSame = remember(`${path}-wal`);
     const check = (): void => {
       if (!isSame()) throw new StoreUnavailable(`The database ${file} was deleted or replaced.`);
-      // A crash would lose what is written from now on.
+      // A crash would lose every write from now on.
       if (!isLogSame())
         throw new StoreUnavailable(
           `The write-ahead log ${file}-wal was deleted or replaced. Stop the engine with SIGTERM: it writes what it has to the database.`,
@@ -131,10 +131,10 @@ function prepare(db: DatabaseSync, file: string): void {
   db.exec("PRAGMA synchronous = FULL");
   // A large transaction leaves no large log behind.
   db.exec(`PRAGMA journal_size_limit = ${LOG_BYTES}`);
-  // What a transaction changes stays in memory until it commits. Pages that spill into the log one by one make a message
+  // The pages that a transaction changes stay in memory until it commits. Pages that spill into the log one by one make a message
   // of 10 MB take 150 ms instead of 5.
   db.exec("PRAGMA cache_spill = OFF");
-  // What is deleted is gone: the bytes of payloads and results don't stay in the file.
+  // SQLite overwrites deleted content: the bytes of payloads and results don't stay in the file.
   db.exec("PRAGMA secure_delete = ON");
 }
 

@@ -26,7 +26,7 @@ const OWNER_ONLY = { file: 0o600, folder: 0o700 };
 
 const MAGIC = "SQLite format 3\0";
 
-/** The database in words, and why it can't be used. */
+/** The error for a database that can't be used, with the reason. */
 export function unusable(file: string, cause: unknown): StoreUnavailable {
   if (cause instanceof StoreUnavailable) return cause;
   return new StoreUnavailable(`The database ${file} can't be used: ${reasonOf(cause)}.`, { cause });
@@ -66,7 +66,7 @@ export function isBusy(cause: unknown): boolean {
 }
 
 /**
- * Where a database really is, whatever links lead to it, so that it has one lock. Its folder is made for the owner only.
+ * Resolves the links to a database, so that each path to it means one lock. Creates its folder for the owner only.
  *
  * @throws an error of the file system
  */
@@ -78,7 +78,7 @@ export function locate(file: string): string {
   return join(realpathSync(folder), basename(path));
 }
 
-/** `mkdirSync` with `recursive` never returns where the system refuses a folder with ENOENT, as it does below /proc. */
+/** `mkdirSync` with `recursive` never returns where the system answers ENOENT for a folder, as it does below /proc. */
 function createFolder(folder: string): void {
   const create = (): void => {
     mkdirSync(folder, { mode: OWNER_ONLY.folder });

@@ -24,7 +24,7 @@ export const IS_HELD: Sql = sql`due.status IN (${constants<DueStatus>(...HELD)})
 
 /** The condition on `due` that a lease still holds: no claim has come after it. */
 export function isUnder({ messageId, fence }: Lease): Sql {
-  // The key of a message may be given again, its id never.
+  // A new message may get the key of a deleted one, but never its id.
   return sql`due.message = (SELECT seq FROM messages WHERE id = ${messageId}) AND due.fence = ${fence}`;
 }
 
@@ -46,14 +46,14 @@ export function holdBackOn(event: Extract<MessageEvent, "enqueue" | "throttle" |
   return sql`${statusOn(event)}, since = coalesce(since, at), at = NULL`;
 }
 
-/** How a message ends. */
+/** The end of a message. */
 export interface Finish {
   readonly outcome: Outcome;
   /** Milliseconds since 1970; `null` keeps the message for as long as something refers to it. */
   readonly deleteAfter: number | null;
 }
 
-/** Ends a message: nothing is to be done for it any more. */
+/** Ends a message: the engine makes no more attempts. */
 export async function finishMessage(tx: Tx, seq: number, { outcome, deleteAfter }: Finish): Promise<void> {
   const due = await tx.one<{ retried: number; fence: number }>(
     sql`DELETE FROM due WHERE message = ${seq} RETURNING retried, fence`,

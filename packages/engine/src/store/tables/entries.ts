@@ -81,10 +81,10 @@ export async function history(
   return rows.map(toEntry);
 }
 
-/** Bytes of bodies that are read in one go: a few milliseconds' work. */
+/** Bytes of bodies that one slice reads: a few milliseconds' work. */
 const SLICE = 1024 * 1024;
 
-/** As {@link history}, of all entries, in slices: others have their turns between them. */
+/** Reads a whole {@link history} in slices: other requests have their turns between them. */
 export async function historyInSlices(tx: Tx, run: number): Promise<HistoryEntry[]> {
   const sizes = await tx.all<{ position: number; size: number }>(
     sql`SELECT position, length(body) AS size FROM entries WHERE run = ${run} ORDER BY position`,
@@ -122,7 +122,7 @@ export interface ClaimedEntries {
   readonly omitted: number;
 }
 
-/** As {@link history}, for a delivery that reads large bodies when it has room for them. */
+/** Reads a {@link history} for a delivery. It may leave out large bodies, which the dispatcher reads when it has room for them. */
 export async function claimedEntries(tx: Tx, run: number, last: number, first = 0): Promise<ClaimedEntries> {
   const rows = await tx.all<{ message: string; body: Uint8Array | null; size: number; call_type: CallType }>(
     sql`SELECT message, call_type, length(body) AS size,
@@ -139,12 +139,12 @@ interface EntryRow {
   readonly call_type: CallType;
 }
 
-/** As an entry travels: its body is in base64 there only. */
+/** An entry in the form of the wire, with its body in base64. */
 export function toEntry(row: EntryRow): HistoryEntry {
   return { messageId: row.message, body: toBase64(row.body), callType: row.call_type };
 }
 
-/** The id of the message of an entry that a run has already. */
+/** The id of the message of an entry, if the run has the entry. */
 export async function entryMessage(tx: Tx, run: number, key: string): Promise<string | undefined> {
   const row = await tx.one<{ message: string }>(
     sql`SELECT message FROM entries WHERE run = ${run} AND record = ${key}`,

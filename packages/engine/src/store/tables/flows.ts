@@ -27,7 +27,7 @@ export async function flowOf(tx: Tx, key: string): Promise<FlowRow | undefined> 
   return await tx.one<FlowRow>(sql`SELECT * FROM flows WHERE key = ${key}`);
 }
 
-/** Notes that a message has to do with the key now. */
+/** Notes that a message uses the key now. */
 export async function touchFlow(tx: Tx, { key, used_at }: FlowRow): Promise<void> {
   if (tx.now < used_at + USED_AT_PRECISION) return;
   await tx.run(sql`UPDATE flows SET used_at = ${tx.now} WHERE key = ${key}`);

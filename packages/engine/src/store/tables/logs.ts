@@ -4,13 +4,13 @@ import type { MessageRow } from "./rows.ts";
 
 /** Details of a change of state. */
 export interface Change {
-  /** For an attempt that failed: how many had failed before. */
+  /** The number of attempts that failed before this one, for an attempt that failed. */
   readonly attempt?: number;
-  /** When the next attempt is to be made. */
+  /** When the next attempt begins, in milliseconds since 1970. */
   readonly dueAt?: number;
 }
 
-/** Tells the log that a message is in another state now: in the transaction that brings it there. */
+/** Logs a message's new state, in the transaction that changes it. */
 export async function logState(
   tx: Tx,
   { seq, kind }: Pick<MessageRow, "seq" | "kind">,
@@ -26,7 +26,7 @@ export async function logState(
 }
 
 /**
- * Tells it of many messages, none of them a run's own delivery.
+ * Logs a new state of many messages, none of them a run's own delivery.
  *
  * @param where a condition on `due`
  * @returns how many they are

@@ -32,7 +32,7 @@ export interface RunRow {
   readonly in_progress: string | null;
 }
 
-/** A message with what is to be done for it, as {@link MESSAGES} has it. */
+/** A row of {@link MESSAGES}: a message with its row in `due`. */
 export interface MessageRow {
   readonly seq: number;
   readonly id: string;
@@ -60,17 +60,17 @@ export interface MessageRow {
   readonly status: DueStatus | null;
   readonly at: number | null;
   readonly since: number | null;
-  /** Attempts that failed: so far, or in all. */
+  /** The number of failed attempts so far. */
   readonly retried: number;
-  /** Attempts that began: so far, or in all. The last one's is the fencing token. */
+  /** The number of attempts so far: the fencing token of the last one. */
   readonly fence: number;
   readonly place: number | null;
   readonly awaits: number | null;
 }
 
 /**
- * The options that no statement asks for: written once, and read as a whole. JSON leaves out what is `undefined`.
- * Statements ask for the retries, so these have columns of their own.
+ * The options that no statement reads: stored once, as one JSON value, which leaves out `undefined`.
+ * Statements read the retries, so these have columns of their own.
  */
 interface StoredOptions extends Partial<DeliveryPolicy>, Pick<Message, "method" | "forward"> {
   readonly contentType?: string | undefined;
@@ -86,10 +86,10 @@ const COLUMNS = sql`messages.seq, messages.id, messages.kind, messages.run, mess
   coalesce(due.retried, messages.retried) AS retried, coalesce(due.fence, messages.attempts) AS fence, due.place,
   messages.awaits`;
 
-/** All that there is of messages: a condition is put behind it. */
+/** Selects all messages: conditions follow it. */
 export const MESSAGES: Sql = sql`SELECT ${COLUMNS} FROM messages LEFT JOIN due ON due.message = messages.seq`;
 
-/** As {@link MESSAGES}, of those that aren't at their end: beginning with what is due is faster. */
+/** Selects the messages that haven't ended, faster than {@link MESSAGES}: the query begins with the small table `due`. */
 export const LIVE_MESSAGES: Sql = sql`SELECT ${COLUMNS} FROM due JOIN messages ON messages.seq = due.message`;
 
 const state = (value: MessageState): Sql => constants<MessageState>(value);

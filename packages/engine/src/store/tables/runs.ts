@@ -90,7 +90,7 @@ export async function runOf(tx: Tx, key: number | null): Promise<Run | undefined
   return row && toRun(row);
 }
 
-/** The error for a request that needs a live run: it says whether the run has ended or never was. */
+/** The error for a request that needs a live run. It says whether the run has ended or never existed. */
 export async function notLive(tx: Tx, id: string, consequence: string): Promise<EngineError> {
   const last = await latestRun(tx, id);
   const why = last ? `has ended (${last.state})` : "doesn't exist";
