@@ -1,6 +1,6 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { createWorkflow, serveMany, type WorkflowContext } from "@perdure/core";
+import { createWorkflow, serveMany, type WorkflowContext, WorkflowMiddleware } from "@perdure/core";
 import { environment } from "@perdure/test-support/process";
 import { describe, expect, it } from "vitest";
 import { failureFunction, perform, stage, useStage } from "./support/stage.ts";
@@ -69,26 +69,76 @@ const TOO_LARGE: [string, (context: WorkflowContext) => unknown, string][] = [
   ],
 ];
 
-describe("what is too large for the engine", () => {
+const MODES: [string, { inline?: false }][] = [
+  ["inline", {}],
+  ["one step a delivery", { inline: false }],
+];
+
+describe.each(MODES)("what is too large for the engine (%s)", (_mode, mode) => {
   it.each(TOO_LARGE)("fails the run at once, and no work is done twice: %s", async (_name, work, subject) => {
     const env = environment(stage.lab.url);
     const order = createWorkflow(work, { failureFunction });
-    const { handler } = serveMany({ order, child }, { env });
+    const { handler } = serveMany({ order, child }, { env, ...mode });
     const url = stage.lab.at("/order", handler);
     const { workflowRunId } = await stage.lab.client.trigger({ url, retries: 3, retryDelay: "10" });
     await stage.lab.drain();
     expect(stage.diary).toEqual(["work", "failure function"]);
     expect((await stage.lab.run(workflowRunId)).workflowState).toBe("RUN_FAILED");
     expect(stage.told).toMatchObject({ failStatus: 489, attempts: 1 });
-    expect(stage.told?.failResponse).toContain(` to ${subject} (110`);
+    expect(stage.told?.failResponse).toContain(`${subject} (110`);
     expect(stage.told?.failResponse).toContain("larger than the limit of 10485760 bytes");
   });
 });
 
+describe.each(MODES)("a request that the engine refuses (%s)", (_mode, mode) => {
+  it.each<[string, (context: WorkflowContext) => unknown]>([
+    ["a call with too many retries", (c) => c.call("late", { url: "https://a.example", retries: 5000 })],
+    [
+      "a call beside a sleep",
+      (c) =>
+        Promise.all([c.call("late", { url: "https://a.example", retries: 5000 }), c.sleep("rest", "1h")]),
+    ],
+  ])("fails its step, and keeps the steps before it: %s", async (_name, request) => {
+    const id = await perform(
+      async (c) => {
+        await c.run("a", () => stage.diary.push("work"), {
+          rollback: () => void stage.diary.push("undo"),
+        });
+        await request(c);
+      },
+      { failureFunction, ...mode },
+    );
+    expect(stage.diary).toEqual(["work", "undo", "failure function"]);
+    expect((await stage.lab.run(id)).workflowState).toBe("RUN_FAILED");
+    expect(stage.told).toMatchObject({ failStatus: 489, where: "step", step: { id: 2, name: "late" } });
+    expect(stage.told?.failResponse).toContain("at most 999; got 5000");
+  });
+});
+
 describe("an endpoint with a token that the engine doesn't take", () => {
-  it("does a step's work once", async () => {
-    const env = { ...environment(stage.lab.url), QSTASH_TOKEN: "another", QSTASH_DEV: "0" };
-    const id = await perform((c) => c.run("charge", () => stage.diary.push("work")), { env, verify: "off" });
+  const env = () => ({ ...environment(stage.lab.url), QSTASH_TOKEN: "another", QSTASH_DEV: "0" });
+
+  it("says so, and has its steps recorded by its answers", async () => {
+    const warnings: string[] = [];
+    const middleware = new WorkflowMiddleware({
+      name: "warnings",
+      callbacks: { onWarning: ({ warning }) => void warnings.push(warning) },
+    });
+    const id = await perform(
+      async (c) => {
+        await c.run("charge", () => stage.diary.push("charge"));
+        await c.run("ship", () => stage.diary.push("ship"));
+      },
+      { env: env(), verify: "off", middlewares: [middleware] },
+    );
+    expect(stage.diary).toEqual(["charge", "ship"]);
+    expect((await stage.lab.run(id)).workflowState).toBe("RUN_SUCCESS");
+    expect(warnings[0]).toMatch(/answers 401 to POST .*QSTASH_TOKEN/);
+  });
+
+  it("does a step's work once, with one step a delivery", async () => {
+    const work = () => stage.diary.push("work");
+    const id = await perform((c) => c.run("charge", work), { env: env(), verify: "off", inline: false });
     expect(stage.diary).toEqual(["work", "failure function"]);
     expect((await stage.lab.run(id)).workflowState).toBe("RUN_FAILED");
     expect(stage.told).toMatchObject({ failStatus: 489, attempts: 1, step: { name: "charge" } });
@@ -127,7 +177,7 @@ describe("an engine that only has trouble", () => {
       const env = { ...environment(stage.lab.url), QSTASH_URL: base };
       const id = await perform(
         (c) => c.run("charge", () => stage.diary.push("work")),
-        { env },
+        { env, inline: false },
         { retries: 3 },
       );
       expect(stage.diary).toEqual(["work", "work", "work"]);

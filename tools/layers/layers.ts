@@ -23,6 +23,7 @@ export const LAYERS: Readonly<Record<string, readonly Floor[]>> = {
     { places: ["store"], packages: ["node:*"] },
     { places: ["queries"] },
     { places: ["commands"] },
+    { places: ["watch"] },
     { places: ["delivery"], packages: ["jose", "ipaddr.js"] },
     { places: ["http"], packages: ["hono", "zod"] },
     { places: ["api"] },

@@ -7,18 +7,17 @@ export type {
   RetryOptions,
 } from "./client/dlq.ts";
 export { Client, type NotifyOptions } from "./client/index.ts";
+export type { EndedRun, Run } from "./client/run.ts";
+export type { WaitForRun } from "./client/run-waiter.ts";
 export type {
   CancelFilters,
-  EndedRun,
   LogsOptions,
-  Run,
   RunFilters,
   RunPage,
-  WaitForRun,
 } from "./client/runs.ts";
 export type { ScheduleOptions } from "./client/schedules.ts";
 export type { Selection } from "./client/select.ts";
-export type { TriggerOptions, TriggerResult } from "./client/trigger.ts";
+export type { AndWait, TriggeredRun, TriggerOptions, TriggerResult } from "./client/trigger.ts";
 export type { RunContext, WorkflowApi, WorkflowContext } from "./context.ts";
 export type { Env } from "./engine-client/environment.ts";
 export type { EngineConfig } from "./engine-client/http.ts";

@@ -18,6 +18,8 @@ import { type ResolvedOptions, resolveOptions, type ScalarOptions } from "./rule
 import type { Observer } from "./rules/event.ts";
 import { limitStoreFaults } from "./store-faults.ts";
 import { systemClock } from "./system-clock.ts";
+import { RunChanges } from "./watch/run-changes.ts";
+import { RunEnds } from "./watch/run-ends.ts";
 
 /** How an engine stores, signs and delivers. {@link ScalarOptions} adds its numbers, flags and names. */
 export interface EngineOptions extends ScalarOptions {
@@ -103,7 +105,12 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
   const { concurrency, calls, timeouts, limits, retention } = numbers;
   const longest = limits.timeout ?? Number.POSITIVE_INFINITY;
   const policy = options.destinations && createPolicy(options.destinations);
-  const emit = limitStoreFaults(toObserver(options.onEvent), clock);
+  const changes = new RunChanges();
+  const tell = limitStoreFaults(toObserver(options.onEvent), clock);
+  const emit: Observer = (event) => {
+    changes.publish(event);
+    tell(event);
+  };
   const store =
     typeof options.store === "string" ? openSqlite(options.store, { now: () => clock.now() }) : options.store;
   store.useClock(() => clock.now());
@@ -133,6 +140,7 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
     region: numbers.region,
     retention,
   });
+  const runEnds = new RunEnds({ store, clock, changes, most: limits.runWaits });
   const underWay = (): Parallelism => ({
     max: parallelism,
     count: dispatcher.active,
@@ -155,6 +163,7 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
     },
     parallelism: underWay,
     flows: withGlobalFlow(store, underWay),
+    runEnds,
   };
   const app = createApp(service);
   // An engine that delivers nothing has its time for it too.
@@ -165,9 +174,13 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
       sweep();
       return app(request, bindings);
     },
-    start: () => dispatcher.start(),
+    start() {
+      runEnds.start();
+      dispatcher.start();
+    },
     idle: () => dispatcher.idle(),
     async stop({ deadline = 5000 } = {}) {
+      runEnds.stop();
       await dispatcher.stop(deadline);
       if (!options.transport) await transport.close();
       if (typeof options.store === "string") await store.close();

@@ -38,7 +38,7 @@ export type {
   ScheduleOptions,
   TriggerOptions,
 } from "./api/publish-options.ts";
-export type { HistoryOptions, RunInfo, RunPage, RunsApi } from "./api/runs.ts";
+export type { HistoryOptions, RunInfo, RunPage, RunsApi, WaitOptions } from "./api/runs.ts";
 export type { ScheduleInfo, SchedulesApi } from "./api/schedules.ts";
 export type { KeysApi, UpkeepApi } from "./api/upkeep.ts";
 export type { EndpointOptions, UrlGroupInfo, UrlGroupsApi } from "./api/url-groups.ts";

@@ -6,10 +6,18 @@ import type { NotifyResponse, Waiter } from "../protocol/wait.ts";
 import { toBody } from "../steps/index.ts";
 import { isList } from "../util/check.ts";
 import { DeadLetters } from "./dlq.ts";
-import { type CancelFilters, cancel, type LogsOptions, logs, type RunPage, Runs } from "./runs.ts";
+import { deadlineOf, RunWaiter, type WaitForRun } from "./run-waiter.ts";
+import { type CancelFilters, cancel, getRun, type LogsOptions, logs, type RunPage, Runs } from "./runs.ts";
 import { WorkflowSchedules } from "./schedules.ts";
 import type { Selection } from "./select.ts";
-import { type TriggerOptions, type TriggerResult, trigger } from "./trigger.ts";
+import {
+  type AndWait,
+  type TriggeredRun,
+  type TriggerOptions,
+  type TriggerResult,
+  toWait,
+  trigger,
+} from "./trigger.ts";
 
 /** An event, for all runs that wait for it or for one run. */
 export interface NotifyOptions {
@@ -35,6 +43,7 @@ export interface NotifyOptions {
 export class Client {
   readonly #config: GivenClient;
   readonly #callApi: CallApi;
+  readonly #waiter: RunWaiter;
   #resolved: Engine | undefined;
   /** Failed runs. */
   readonly dlq: DeadLetters;
@@ -55,7 +64,8 @@ export class Client {
     this.#config = config;
     this.#callApi = createApi(() => this.#engine.connection.http);
     this.dlq = new DeadLetters(this.#callApi);
-    this.runs = new Runs(this.#callApi);
+    this.#waiter = new RunWaiter(this.#callApi, (runId) => getRun(this.#callApi, runId));
+    this.runs = new Runs(this.#callApi, this.#waiter);
     this.schedules = new WorkflowSchedules(this.#callApi);
   }
 
@@ -65,10 +75,11 @@ export class Client {
   }
 
   /**
-   * Starts one run, or several with one request.
+   * Starts one run, or several with one request. With `wait`, waits for their ends as {@link Runs.wait} does.
    *
    * @throws TypeError for invalid options, before the client sends anything
-   * @throws WorkflowError `engine_refused` when the engine refuses a run; its `cause` lists the result of each run
+   * @throws WorkflowError `engine_refused` when the engine refuses a run; its `cause` lists the result of each run;
+   * `timeout` when a wait is over before a run has ended
    * @example
    * ```ts
    * const { workflowRunId } = await client.trigger({
@@ -76,16 +87,34 @@ export class Client {
    *   body: { id: 7 },
    *   workflowRunId: "order-7",
    * });
+   * const { result } = await client.trigger<Receipt>(
+   *   { url: "https://app.example.com/order", body: { id: 8 } },
+   *   { wait: { timeout: "1m" } },
+   * );
    * ```
    */
   trigger(options: TriggerOptions): Promise<TriggerResult>;
   trigger(options: readonly TriggerOptions[]): Promise<TriggerResult[]>;
+  trigger<Result = unknown>(options: TriggerOptions, and: AndWait): Promise<TriggeredRun<Result>>;
+  trigger<Result = unknown>(
+    options: readonly TriggerOptions[],
+    and: AndWait,
+  ): Promise<TriggeredRun<Result>[]>;
   async trigger(
     options: TriggerOptions | readonly TriggerOptions[],
+    and?: AndWait,
   ): Promise<TriggerResult | TriggerResult[]> {
-    if (isList(options)) return options.length > 0 ? trigger(this.#engine, options) : [];
-    const [result] = await trigger(this.#engine, [options]);
-    return result as TriggerResult;
+    const all = isList(options) ? options : [options];
+    const limits = and && toWait(and);
+    const started = all.length > 0 ? await trigger(this.#engine, all) : [];
+    const results = limits ? await this.#waitFor(started, limits) : started;
+    return isList(options) ? results : (results[0] as TriggerResult);
+  }
+
+  async #waitFor(started: readonly TriggerResult[], limits: WaitForRun): Promise<TriggerResult[]> {
+    const ids = started.map(({ workflowRunId }) => workflowRunId);
+    const runs = await this.#waiter.waitForAll(ids, limits, deadlineOf(limits));
+    return started.map((result, at) => ({ ...runs[at], ...result }));
   }
 
   /**

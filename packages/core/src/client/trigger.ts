@@ -2,9 +2,12 @@ import type { Engine } from "../engine-client/engine.ts";
 import { randomId, toRunId } from "../protocol/ids.ts";
 import { type Message, type RunOptions, startMessage } from "../protocol/message.ts";
 import { toBody } from "../steps/index.ts";
+import { mustBe } from "../util/check.ts";
 import { WorkflowError } from "../util/errors.ts";
 import { checkOptions } from "../util/options.ts";
 import { checkUrl } from "../util/url.ts";
+import type { EndedRun } from "./run.ts";
+import { deadlineOf, type WaitForRun } from "./run-waiter.ts";
 
 /** A run to start, and its delivery options. */
 export interface TriggerOptions extends RunOptions {
@@ -27,6 +30,26 @@ export interface TriggerResult {
   readonly workflowRunId: string;
   /** True when a run with this id was already live: it continues, and the engine started no other. */
   readonly deduplicated: boolean;
+}
+
+/** Tells `trigger` to wait for the ends of the runs that it starts. */
+export interface AndWait {
+  /** `true`: without a limit. */
+  readonly wait: true | WaitForRun;
+}
+
+/** A run that `trigger` has started, or found live, and that has ended. */
+export type TriggeredRun<Result = unknown> = EndedRun<Result> & TriggerResult;
+
+/** @throws TypeError for invalid options, before any run starts */
+export function toWait(and: AndWait): WaitForRun {
+  checkOptions("trigger", and, "wait");
+  const { wait } = and;
+  if (wait !== true && typeof wait !== "object")
+    throw mustBe("wait", 'true, or limits such as { timeout: "1m" }', wait);
+  const limits = wait === true ? {} : wait;
+  deadlineOf(limits);
+  return limits;
 }
 
 /**

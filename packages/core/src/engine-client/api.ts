@@ -13,6 +13,8 @@ interface Details {
   readonly empty?: boolean;
   /** The part of a run that the request sends, for the error when the engine refuses it: then the run fails without retries. */
   readonly subject?: string | undefined;
+  /** Aborts the request. With a signal, a request without an answer isn't repeated. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -31,7 +33,7 @@ export type CallApi = <Answer>(
 /** @param connected called for each request, because the settings may become valid later */
 export function createApi(connected: () => Http): CallApi {
   return async <Answer>(method: HttpRequest["method"], path: readonly string[], details: Details = {}) => {
-    const { query = {}, headers, body = null, empty = false, subject } = details;
+    const { query = {}, headers, body = null, empty = false, subject, signal } = details;
     // An engine may read an empty list as nothing or as everything.
     for (const [name, value] of Object.entries(query))
       if (isList(value) && value.length === 0) throw mustBe(name, "a non-empty list", value);
@@ -45,6 +47,7 @@ export function createApi(connected: () => Http): CallApi {
         query: query as HttpRequest["query"],
         headers: { ...headers },
         body,
+        signal,
       });
     } catch (cause) {
       const call = `${method} /v2/${path.join("/")}`;
@@ -54,8 +57,14 @@ export function createApi(connected: () => Http): CallApi {
   };
 }
 
+/** The remedy for what is larger than the engine's limit, behind the reason. */
+export const SEND_LESS = ". Send less, or store the data elsewhere.";
+
 /** Statuses that a retry of the same request would get again. */
 const FINAL_STATUSES = [400, 401, 403, 412, 413, 414, 422, 431];
+
+const WRONG_ENGINE = ". Set QSTASH_TOKEN and QSTASH_URL to those of the engine.";
+const REMEDIES: Readonly<Record<number, string>> = { 401: WRONG_ENGINE, 403: WRONG_ENGINE, 413: SEND_LESS };
 
 /** @param subject the part of a run that the engine refuses, with its size */
 function engineError(engine: string, call: string, cause: unknown, subject?: string): WorkflowError {
@@ -65,8 +74,7 @@ function engineError(engine: string, call: string, cause: unknown, subject?: str
     return new WorkflowError("engine_unreachable", message, { cause });
   }
   const refused = FINAL_STATUSES.includes(status) ? subject : undefined;
-  let remedy = refused ? ". Send less, or store the data elsewhere." : "";
-  if (status === 401 || status === 403) remedy = ". Set QSTASH_TOKEN and QSTASH_URL to those of the engine.";
+  const remedy = REMEDIES[status] ?? "";
   const code = status === 412 ? "quota_exceeded" : refused ? "step_refused" : "engine_refused";
   const message = `${engine} answers ${status} to ${refused ?? call}: ${refusalReason(cause)}${remedy}`;
   return new WorkflowError(code, message, { cause });

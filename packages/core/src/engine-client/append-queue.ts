@@ -1,9 +1,10 @@
 import { isHistory } from "../protocol/history.ts";
 import type { InlineAnswer, InlineAppend, InlineNews } from "../protocol/inline.ts";
 import { isList } from "../util/check.ts";
-import { messageOf, WorkflowError } from "../util/errors.ts";
+import { WorkflowError } from "../util/errors.ts";
 import { withTimeout } from "../util/timeout.ts";
-import { type CallApi, isStatus } from "./api.ts";
+import { type CallApi, isStatus, SEND_LESS } from "./api.ts";
+import { refusalReason } from "./error-reason.ts";
 
 /** Appends records to the history of a run. @throws WorkflowError when the engine gives no answer that can be used */
 export type Append = (append: InlineAppend) => Promise<InlineAnswer>;
@@ -58,8 +59,9 @@ async function sendTogether(callApi: CallApi, batch: readonly QueuedAppend[]): P
   } catch (error) {
     for (const { resolve, reject } of batch) {
       // Alone in its request, it is what the engine refuses.
+      const remedy = isStatus(error, 413) ? SEND_LESS : "";
       if (batch.length === 1 && (isStatus(error, 400) || isStatus(error, 413)))
-        resolve({ error: "refused", message: messageOf(error) });
+        resolve({ error: "refused", message: refusalReason(error.cause) + remedy });
       else reject(error);
     }
   }

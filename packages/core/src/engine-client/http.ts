@@ -35,6 +35,8 @@ export interface HttpRequest {
   readonly body: string | null;
   /** False when the answer has no JSON body. */
   readonly parseResponseAsJson: boolean;
+  /** Aborts the request, which isn't repeated then. A client of `@upstash/qstash` ignores it. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Sends requests: with `fetch`, or with a client of `@upstash/qstash`. */
@@ -67,11 +69,12 @@ export function connect({ baseUrl, token, headers = {}, retry = {} }: EngineConf
       value,
     ]),
     async request<Answer>(request: HttpRequest) {
-      const { method, body, parseResponseAsJson } = request;
+      const { method, body, parseResponseAsJson, signal = null } = request;
       const headers = { ...request.headers, Authorization: `Bearer ${token}` };
       // A redirect must not receive the credentials.
-      const init: RequestInit = { method, body, headers, redirect: "manual" };
-      const answer = await send(urlOf(origin, request), init, retries, backoff);
+      const init: RequestInit = { method, body, headers, redirect: "manual", signal };
+      // A caller with a signal decides itself whether to ask again.
+      const answer = await send(urlOf(origin, request), init, signal ? 0 : retries, backoff);
       const { ok, status } = answer;
       const text = await answer.text();
       if (!ok) throw Object.assign(new Error(text || `status ${status}`), { status });

@@ -72,7 +72,9 @@ export async function loadHistory(
 ): Promise<readonly HistoryEntry[] | undefined> {
   if (request.bytes.length > 0) return parseHistory(request.body);
   const entries = await config.engine().history(runId);
-  return entries && cutAfter(entries, delivery.messageId ?? "");
+  // A delivery that offers inline execution may see everything.
+  const isWhole = delivery.kind === "resume" && delivery.lease !== undefined;
+  return entries && (isWhole ? entries : cutAfter(entries, delivery.messageId ?? ""));
 }
 
 /**

@@ -6,6 +6,7 @@ import { isPlan, resultId, type StepRecord } from "../protocol/step.ts";
 import { type InlineLimits, type InlineResult, MAX_ANSWER_LENGTH, runInline } from "../replay/inline-run.ts";
 import { type Step, serialize } from "../steps/index.ts";
 import { toMilliseconds } from "../util/duration.ts";
+import { messageOf } from "../util/errors.ts";
 import type { DeliveryContext } from "./delivery-context.ts";
 import { emit, emitRecord } from "./events.ts";
 import { placementOf } from "./placement.ts";
@@ -43,7 +44,13 @@ export async function resumeInline(run: PreparedRun, offer: Offer): Promise<Outc
     attempts,
     append: async (appended) => {
       if (appended.records.length > 0) await emitReceived();
-      return append(appended);
+      try {
+        return await append(appended);
+      } catch (error) {
+        const warning = `The run goes on with a delivery for each step: ${messageOf(error)}`;
+        await emit(ctx, "onWarning", { workflowRunId: ctx.delivery.runId, warning });
+        throw error;
+      }
     },
     toAsk: (step, id) => toRequest(ctx, step, id),
     beforeStep: async (step) => {

@@ -11,6 +11,7 @@ import type {
 import type { FailedAttempt, RetryDecision } from "../protocol/outcome.ts";
 import { isPlan, resultId, type StepRecord } from "../protocol/step.ts";
 import type { Step } from "../steps/index.ts";
+import { encodeUtf8 } from "../util/bytes.ts";
 import { toMilliseconds } from "../util/duration.ts";
 import { isRetryAfter, WorkflowError, WorkflowStepInterrupted } from "../util/errors.ts";
 import type { Scope } from "../util/scope.ts";
@@ -191,7 +192,10 @@ class InlineRun {
 
   /** Begins no further steps, and ends the invocation once the running ones have ended. */
   #close(outcome: InlineOutcome): void {
-    if (this.#closing && this.#closing.kind !== "continue" && outcome.kind !== "lost") return;
+    const { kind } = this.#closing ?? {};
+    // The last append of an invocation that rests may be refused.
+    const isOpen = kind === undefined || kind === "continue" || kind === "parked";
+    if (!isOpen && outcome.kind !== "lost") return;
     this.#closing = outcome;
     if (outcome.kind !== "continue") for (const work of this.#underWay) work.abort();
     this.#matcher.watch();
@@ -384,12 +388,10 @@ class InlineRun {
       for (const each of lines) if (!(await this.#append([each], steps))) return false;
       return true;
     }
-    const error = new WorkflowError("step_refused", `The engine refuses a record: ${answer.message}`);
-    this.#close({
-      kind: "threw",
-      error,
-      ...(line && { step: this.#placeOf(line.step), failed: line.step.key }),
-    });
+    // The engine refuses an append without records, too, when its lease or its steps can't be read.
+    const error = line ? refusedRecord(line, answer.message) : refusedAppend(answer.message);
+    const place = line && { step: this.#placeOf(line.step, idOf(line)), failed: line.step.key };
+    this.#close({ kind: "threw", error, ...place });
     return false;
   }
 
@@ -556,6 +558,29 @@ class InlineRun {
 /** The plan of a step: the engine does it, or its work begins. */
 function planOf({ step, key: { nth } }: PendingStep, targetStep: number): StepRecord {
   return { stepId: 0, ...recordOf(step), concurrent: 1, targetStep, nth: nth > 1 ? nth : undefined };
+}
+
+/** The error for a record that the engine doesn't take, however often it is sent. */
+function refusedRecord({ record, step }: Line, reason: string): WorkflowError {
+  const bytes = encodeUtf8(JSON.stringify(record)).length;
+  const part = `${PARTS[record.kind]} step "${step.step.name}" (${bytes} bytes)`;
+  return refusedAppend(reason, part);
+}
+
+const PARTS: Readonly<Record<InlineRecord["kind"], string>> = {
+  result: "the result of",
+  ask: "the request of",
+  begin: "the begin of",
+  attempt: "the failed attempt of",
+};
+
+function refusedAppend(reason: string, part = "the append"): WorkflowError {
+  return new WorkflowError("step_refused", `The engine refuses ${part}: ${reason}`);
+}
+
+/** The id that a record has taken. */
+function idOf({ record }: Line): number | undefined {
+  return record.kind === "attempt" ? undefined : resultId(record.record);
 }
 
 function targetOf({ record }: Line): number {

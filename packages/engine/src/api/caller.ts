@@ -15,6 +15,7 @@ interface Given<P extends Parameters, Q extends Parameters> {
   readonly query?: { readonly [Name in keyof Q]?: FilterValue };
   readonly headers?: ReadonlyMap<string, string>;
   readonly body?: unknown;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Calls the function of a route, with the checks of the route, but without an HTTP request. */
@@ -42,7 +43,7 @@ export function createCaller(service: Service, begin: () => void): Caller {
   };
   return {
     run,
-    call: (route, { params, query, headers = new Map<string, string>(), body } = {}) =>
+    call: (route, { params, query, headers = new Map<string, string>(), body, signal } = {}) =>
       run(async () => {
         refuseUnknown(query ?? {}, route.query ?? {});
         return route.handle(
@@ -51,6 +52,7 @@ export function createCaller(service: Service, begin: () => void): Caller {
             query: readValues(route.query ?? {}, (name) => toValues(name, query?.[name])) as never,
             headers,
             body: (route.body?.check ? route.body.check(body) : body) as never,
+            signal: () => signal,
             callerIp: LOCAL,
             now: service.clock.now(),
           },

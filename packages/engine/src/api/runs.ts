@@ -1,7 +1,9 @@
-import type { HistoryEntry } from "@perdure/core/protocol";
+import { checkOptions, type Duration, type HistoryEntry, parseDuration } from "@perdure/core/protocol";
+import { runView } from "../http/run-log.ts";
 import { runs as routes } from "../http/runs.ts";
 import { workflowLogs } from "../http/workflow-logs.ts";
 import { EngineError } from "../rules/engine-error.ts";
+import type { WaitLimits } from "../watch/run-ends.ts";
 import type { Answer } from "./answer.ts";
 import type { Caller } from "./caller.ts";
 import { type CancelRunFilters, type RunFilters, type Selection, selected } from "./filters.ts";
@@ -20,6 +22,16 @@ export interface HistoryOptions {
   readonly ended?: boolean;
   /** Milliseconds since 1970: the run that was created then. The last one by default. */
   readonly workflowCreatedAt?: number | Date;
+}
+
+/** Limits of a wait for a run's end. */
+export interface WaitOptions {
+  /** Seconds or a duration. No limit by default. */
+  readonly timeout?: number | Duration;
+  /** Ends the wait when it is aborted. The run continues. */
+  readonly signal?: AbortSignal;
+  /** `"wait"`: also waits for the end of the rollbacks and of the failure or cancel function. */
+  readonly failureFunction?: "wait";
 }
 
 /** The runs of workflows. */
@@ -54,6 +66,19 @@ export interface RunsApi {
    */
   history(workflowRunId: string, options?: HistoryOptions): Promise<readonly HistoryEntry[]>;
   /**
+   * Waits until a run has ended; of several runs that had this id, the newest one.
+   *
+   * @returns the run; as it is then, when the time is over first
+   * @throws EngineError `not_found`; `unavailable` when `limits.runWaits` callers wait already, or the engine stops
+   * @throws the signal's reason when it is aborted
+   * @example
+   * ```ts
+   * const { workflowState } = await engine.runs.wait("wfr_order-7", { timeout: "1m" });
+   * if (workflowState === "RUN_STARTED") console.log("a minute wasn't enough");
+   * ```
+   */
+  wait(workflowRunId: string, options?: WaitOptions): Promise<RunInfo>;
+  /**
    * Cancels a live run by its id, the live runs that match, or all. Of runs that match it cancels the newest 100, or `count`.
    *
    * @throws EngineError `not_found` for an id that no run has had
@@ -69,15 +94,24 @@ export interface RunsApi {
   ): Promise<{ readonly cancelled: number }>;
 }
 
-export function createRunsApi({ call }: Caller): RunsApi {
+export function createRunsApi({ call, run }: Caller): RunsApi {
+  const get = async (workflowRunId: string, workflowCreatedAt?: number): Promise<RunInfo> => {
+    checkId(workflowRunId);
+    const { runs } = await call(ROUTE.list, { query: { workflowRunId, workflowCreatedAt, count: 1 } });
+    const [found] = runs;
+    if (found) return found;
+    throw new EngineError("not_found", `workflow run ${workflowRunId} not found`);
+  };
   return {
     list: (filters = {}) => call(ROUTE.list, { query: { ...filters } }),
-    async get(workflowRunId) {
+    get: (workflowRunId) => get(workflowRunId),
+    async wait(workflowRunId, options = {}) {
       checkId(workflowRunId);
-      const { runs } = await call(ROUTE.list, { query: { workflowRunId, count: 1 } });
-      const [run] = runs;
-      if (run) return run;
-      throw new EngineError("not_found", `workflow run ${workflowRunId} not found`);
+      const limits = toLimits(options);
+      const choice = { id: workflowRunId, withReports: options.failureFunction === "wait" };
+      const end = await run(({ runEnds }) => runEnds.wait(choice, limits));
+      limits.signal?.throwIfAborted();
+      return end.run ? runView(end.run) : get(workflowRunId, end.createdAt);
     },
     history: (id, options = {}) => call(ROUTE.GET, { params: { id }, query: { ...options } }),
     async cancel(which) {
@@ -88,6 +122,20 @@ export function createRunsApi({ call }: Caller): RunsApi {
       return call(routes["/v2/workflows/runs"].DELETE, { query: { ...filters, ...byUrl } });
     },
   };
+}
+
+/** @throws TypeError */
+function toLimits(options: WaitOptions): WaitLimits {
+  checkOptions("runs.wait", options, "timeout signal failureFunction");
+  const { timeout, signal, failureFunction } = options;
+  if (failureFunction !== undefined && failureFunction !== "wait")
+    throw new TypeError(`failureFunction must be "wait"; got ${JSON.stringify(failureFunction)}.`);
+  if (timeout === undefined) return { signal };
+  const ms = parseDuration(String(timeout));
+  if (ms !== undefined) return { ms, signal };
+  throw new TypeError(
+    `timeout must be a number of seconds, or a duration like "30s"; got ${JSON.stringify(timeout)}.`,
+  );
 }
 
 function checkId(id: unknown): void {

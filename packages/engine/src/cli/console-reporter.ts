@@ -1,6 +1,7 @@
 import type { RollbackRecord } from "@perdure/core/protocol";
 import colors from "picocolors";
 import type { AttemptInfo, DeliveryInfo, EngineEvent } from "../rules/event.ts";
+import type { MessageKind } from "../rules/message.ts";
 import { kindOf } from "../rules/step-kinds.ts";
 import { cutTo, printable, printableIn } from "./terminal.ts";
 import type { LogLevel } from "./values.ts";
@@ -186,6 +187,8 @@ function line(event: ReportedEvent): string {
       );
     case "failure.reported":
       return run(subject(event), mark(event.outcome), `${what(event)} ${outcome(event)}`);
+    case "failure.canceled":
+      return run(event.runId, colors.yellow("✚"), `${reportOf(event.kind)} cancelled`);
     case "run.expired":
       return run(
         event.runId,
@@ -242,12 +245,18 @@ function subject({ runId, messageId }: AttemptInfo): string {
   return runId ?? messageId;
 }
 
+/** Names the report of a run's end. */
+function reportOf(kind: MessageKind): string | undefined {
+  if (kind === "failure") return "failure function";
+  if (kind === "rollback") return "rollbacks";
+  return kind === "cancel" ? "cancel function" : undefined;
+}
+
 /** Names the running step; if it isn't known, the step before it. */
 function what(info: AttemptInfo, failedStep?: string): string {
   const { step, url, kind, planned } = info;
-  if (kind === "failure") return "failure function";
-  if (kind === "rollback") return "rollbacks";
-  if (kind === "cancel") return "cancel function";
+  const report = reportOf(kind);
+  if (report !== undefined) return report;
   if (failedStep !== undefined) return colors.cyan(failedStep);
   if (step === undefined) return url;
   if (kind === "call") return `call ${colors.cyan(step)}`;

@@ -29,8 +29,11 @@ export async function cancelMessage(tx: Tx, id: string): Promise<boolean> {
   if (await releaseThrottled(tx, row.flow_key)) tx.wakeAt(tx.now);
   await onMessageFinished(tx, row);
   await endAlarm(tx, row);
-  const run = isPostRun(row.kind) ? undefined : await runOf(tx, row.run);
-  if (run && !(await hasPending(tx, run.key))) await finishRun(tx, run, CANCELED);
+  const run = await runOf(tx, row.run);
+  if (!run) return true;
+  if (isPostRun(row.kind))
+    tx.record({ type: "failure.canceled", runId: run.id, messageId: row.id, kind: row.kind });
+  else if (!(await hasPending(tx, run.key))) await finishRun(tx, run, CANCELED);
   return true;
 }
 

@@ -23,10 +23,13 @@ export type Offer =
  * A run whose endpoint hasn't taken the right yet is offered it only where the whole history is what the delivery carries
  * anyway, and, after the first delivery, only where the endpoint is known to be one of Perdure's: other SDKs rely on
  * deliveries that end with their own entry.
+ *
+ * A run with a flow-control key isn't offered it: the key limits deliveries, and so it limits the run's steps only where
+ * each step has a delivery of its own.
  */
 export async function offerLease(tx: Tx, { seq, entry }: MessageRow, run: Run): Promise<Offer> {
   if (run.inline && run.holder !== undefined && run.holder !== seq) return { kind: "held" };
-  if (run.awaitingConfiguration) return { kind: "plain" };
+  if (run.awaitingConfiguration || run.config.flow) return { kind: "plain" };
   const last = await lastEntry(tx, run.key);
   if (!last) return { kind: "plain" };
   const known = run.capabilities !== undefined || last.record === FIRST_RECORD;

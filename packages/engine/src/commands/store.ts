@@ -5,6 +5,7 @@ import { runHistory } from "../queries/history.ts";
 import { deadLetters, runs } from "../queries/lists.ts";
 import { logs } from "../queries/logs.ts";
 import { message } from "../queries/read.ts";
+import { runEnd } from "../queries/run-end.ts";
 import { waiters } from "../queries/waiters.ts";
 import { webhookState } from "../queries/webhook-state.ts";
 import { wholeEntries } from "../queries/whole-entries.ts";
@@ -82,6 +83,7 @@ const OPERATIONS = {
   cancelMessages: command(cancelMessages),
   history: query(runHistory),
   runs: query(runs),
+  runEnd: query(runEnd),
   cancelRuns: command(cancelRuns),
   logs: query(logs),
 

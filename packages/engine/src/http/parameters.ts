@@ -1,4 +1,4 @@
-import { toHttpUrl } from "@perdure/core/protocol";
+import { parseDuration, toHttpUrl } from "@perdure/core/protocol";
 import { invalid } from "../rules/engine-error.ts";
 import { toFlag } from "../rules/field.ts";
 import { NAME, toName } from "../rules/name.ts";
@@ -26,6 +26,17 @@ export const positive: Parameter<number | undefined> = single({ ...WHOLE, minimu
   if (number >= 1) return number;
   throw invalid(field, `expected a whole number from 1 on, got "${value}"`);
 });
+
+/** A duration such as `30s`, or a number of seconds, as milliseconds. @param most milliseconds, the most that is allowed */
+export function duration(most: number): Parameter<number | undefined> {
+  const limit = `a duration such as "20s" or "500ms", ${most / 1000}s at most`;
+  const schema = { ...TEXT, pattern: "^\\d[\\d.a-z]*$", description: limit };
+  return single(schema, (value, field) => {
+    const ms = parseDuration(value);
+    if (ms !== undefined && ms <= most) return ms;
+    throw invalid(field, `expected ${limit}, got "${value}"`);
+  });
+}
 
 export const time: Parameter<number | undefined> = about(whole, "Milliseconds since 1970.");
 

@@ -7,7 +7,8 @@ const SECOND = 1000;
 const DAY = 86_400_000;
 
 /** By these, work goes on that somebody waits for, a run's last words among it: they have no limit by the second. */
-const UNHURRIED = /^\/v2\/((publish|enqueue|batch|trigger|notify|wait)(\/|$)|workflows\/(runs\/|append$))/;
+const UNHURRIED =
+  /^\/v2\/((publish|enqueue|batch|trigger|notify|wait)(\/|$)|workflows\/(runs\/[^/]+$|append$))/;
 
 /** A limit, as of one request. */
 interface Count {

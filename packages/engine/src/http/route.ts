@@ -54,6 +54,8 @@ export interface Input<P extends Parameters = None, Q extends Parameters = None,
   readonly params: Values<P>;
   readonly query: Values<Q>;
   readonly body: B;
+  /** The signal that aborts when the caller no longer waits for the answer. A function, because few routes need a signal. */
+  readonly signal?: () => AbortSignal | undefined;
   /** Names in lower case; none unless the route takes some. Options may be parameters of the query too. */
   readonly headers: ReadonlyMap<string, string>;
 }

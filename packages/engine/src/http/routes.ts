@@ -12,6 +12,7 @@ import { queues } from "./queues.ts";
 import { resumes } from "./resume.ts";
 import { retries } from "./retry.ts";
 import type { Routes } from "./route.ts";
+import { runWaits } from "./run-waits.ts";
 import { runs } from "./runs.ts";
 import { schedules } from "./schedules.ts";
 import { triggers } from "./trigger.ts";
@@ -28,6 +29,7 @@ export const ROUTES: Routes = {
   ...urlGroups,
   ...events,
   ...runs,
+  ...runWaits,
   ...appends,
   ...workflowLogs,
   ...deadLetters,

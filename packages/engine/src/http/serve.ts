@@ -53,7 +53,8 @@ function readHead(
   const query = asked ? readQuery(request.url, route) : {};
   const headers = route.headers ? readHeaders(request) : new Map<string, string>();
   const callerIp = c.env?.callerIp ?? LOCAL;
-  return { params, query, headers, request, target, callerIp, now: clock.now() };
+  const signal = (): AbortSignal => request.signal;
+  return { params, query, headers, request, signal, target, callerIp, now: clock.now() };
 }
 
 /** Reads the path that a pattern's `*` matches, by the names in the documented path. The last name gets the rest. */

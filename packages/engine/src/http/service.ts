@@ -9,6 +9,7 @@ import type { Retention } from "../rules/retention.ts";
 import type { ScheduleLimits } from "../rules/schedule.ts";
 import type { UrlGroupLimits } from "../rules/url-group.ts";
 import type { WebhookLimits } from "../store/waits.ts";
+import type { RunEnds } from "../watch/run-ends.ts";
 import type { BodyBudget } from "./body.ts";
 
 /** The objects that the API uses. */
@@ -41,6 +42,8 @@ export interface Service {
   readonly bodies: BodyBudget;
   /** Flow control keys as they are shown. */
   readonly flows: ShownFlows;
+  /** Waits for the ends of runs. */
+  readonly runEnds: RunEnds;
   /** Deliveries under way, and how many there may be. */
   readonly parallelism: () => { readonly max: number; readonly count: number };
 }

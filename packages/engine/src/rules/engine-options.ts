@@ -48,6 +48,8 @@ export const ENGINE_OPTIONS = {
     historyBytes: { is: "count or none", default: "4 MiB" },
     /** Retries that a message may ask for. */
     retries: { is: "count or none", default: 999 },
+    /** Requests that wait for the end of a run at once; the engine answers further requests with 503. */
+    runWaits: { is: "count or none", default: 1000, see: "client.md#waiting-for-the-end" },
     /** Requests to the API in a second, except those that publish or that runs make. */
     requestsPerSecond: { is: "count", otherwise: "any number", see: "operations.md#limits" },
     /** Requests to the API in a day of UTC. */

@@ -102,6 +102,13 @@ export type EngineEvent =
       /** The failure function's result, or its error. */
       readonly response: string;
     } & AttemptInfo)
+  /** The report of a run's end was cancelled: the engine makes no more attempts to deliver it. */
+  | {
+      readonly type: "failure.canceled";
+      readonly runId: string;
+      readonly messageId: string;
+      readonly kind: MessageKind;
+    }
   | {
       readonly type: "run.completed";
       readonly runId: string;

@@ -65,6 +65,44 @@ export function readInlineRecords(
   origin: InlineOrigin,
   limits: InlineLimits,
 ): NewInlineEntry[] {
+  return toList(values, limits).map((value, at) => readRecord(value, `records[${at}]`, { origin, limits }));
+}
+
+/** The records in an answer. Nobody can send the answer again, so the engine keeps the records before one that it refuses. */
+export interface AnsweredRecords {
+  readonly entries: readonly NewInlineEntry[];
+  readonly refused?: RefusedRecord;
+}
+
+/** A record that the engine refuses, however often it is sent. */
+export interface RefusedRecord {
+  readonly record: StepRecord;
+  readonly reason: string;
+}
+
+/** As {@link readInlineRecords}, up to the first step whose record the engine refuses. */
+export function readAnsweredRecords(
+  values: unknown,
+  origin: InlineOrigin,
+  limits: InlineLimits,
+): AnsweredRecords {
+  const entries: NewInlineEntry[] = [];
+  for (const [at, value] of toList(values, limits).entries()) {
+    const field = `records[${at}]`;
+    try {
+      entries.push(readRecord(value, field, { origin, limits }));
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error;
+      return {
+        entries,
+        refused: { record: readStepRecord(Object(value).record, field), reason: error.message },
+      };
+    }
+  }
+  return { entries };
+}
+
+function toList(values: unknown, limits: InlineLimits): readonly InlineRecord[] {
   if (!Array.isArray(values)) throw invalid("records", "expected a list");
   if (values.length > limits.batchItems) {
     throw new EngineError(
@@ -73,7 +111,7 @@ export function readInlineRecords(
       { limit: limits.batchItems },
     );
   }
-  return values.map((value, at) => readRecord(value as InlineRecord, `records[${at}]`, { origin, limits }));
+  return values;
 }
 
 interface Reading {

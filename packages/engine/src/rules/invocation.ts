@@ -1,12 +1,21 @@
-import { type ErrorBody, type InlineEnd, readFailure, type StepKey } from "@perdure/core/protocol";
-import { toText } from "./bytes.ts";
+import {
+  type ErrorBody,
+  type InlineEnd,
+  NON_RETRYABLE_STATUS,
+  readFailure,
+  resultId,
+  type StepKey,
+  type StepRecord,
+} from "@perdure/core/protocol";
+import { toBytes, toText } from "./bytes.ts";
 import { EngineError, invalid } from "./engine-error.ts";
 import { readAfter } from "./inline-append.ts";
 import {
   type InlineLimits,
   type InlineOrigin,
   type NewInlineEntry,
-  readInlineRecords,
+  type RefusedRecord,
+  readAnsweredRecords,
   readStepKey,
 } from "./inline-records.ts";
 import type { Reply } from "./message.ts";
@@ -23,6 +32,8 @@ export interface InvocationEnd {
   readonly result: string | undefined;
   /** The step that failed. */
   readonly failed: StepKey | undefined;
+  /** The record at which the engine stops reading. */
+  readonly refused?: RefusedRecord | undefined;
 }
 
 /** The status with which an endpoint says that its invocation has lost the right to append. */
@@ -51,7 +62,7 @@ export function readInvocationEnd(
     throw invalid("perdure.result", "expected a string of JSON");
   return {
     after: readAfter(after),
-    entries: readInlineRecords(records, origin, limits),
+    ...readAnsweredRecords(records, origin, limits),
     end,
     result,
     failed: failed && readStepKey(failed, "perdure.failed"),
@@ -72,6 +83,23 @@ const ENDS: readonly unknown[] = ["returned", "parked", "continue"] satisfies In
 export function errorOf(reply: Reply | undefined, error: string): ErrorBody {
   const thrown = reply && readFailure(toText(reply.body), reply.status).thrown;
   return thrown ?? { error: "WorkflowError", message: error };
+}
+
+/** The answer of an endpoint whose step has failed because the engine refuses its record. */
+export function refusalReply({ headers }: Reply, { record, reason }: RefusedRecord): Reply {
+  const { stepName: name, stepType: type, rollback } = record;
+  const body: ErrorBody = {
+    error: "WorkflowError",
+    message: `The engine refuses the record of step "${name}": ${reason}`,
+    where: "step",
+    step: { id: resultId(record), name, type, rollback },
+  };
+  return { status: NON_RETRYABLE_STATUS, headers, body: toBytes(JSON.stringify(body)) };
+}
+
+/** The key of the step of a record. */
+export function keyOfStep({ stepName: name, stepType: type, nth = 1 }: StepRecord): StepKey {
+  return { name, type, nth };
 }
 
 /** Whether an error says that what the endpoint sent can't be accepted, however often it is sent. */

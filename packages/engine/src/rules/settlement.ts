@@ -3,8 +3,15 @@ import { type Answer, type AnsweredMessage, isTruncated, isUnheard, type Unanswe
 import { toText } from "./bytes.ts";
 import type { CallEnd } from "./call.ts";
 import { invalid } from "./engine-error.ts";
-import type { InlineLimits } from "./inline-records.ts";
-import { hasLostRun, type InvocationEnd, isRefusal, readInvocationEnd } from "./invocation.ts";
+import type { InlineLimits, RefusedRecord } from "./inline-records.ts";
+import {
+  hasLostRun,
+  type InvocationEnd,
+  isRefusal,
+  keyOfStep,
+  readInvocationEnd,
+  refusalReply,
+} from "./invocation.ts";
 import { DEFAULT_RETRIES, type Failure, isPostRun, type Message, type Reply } from "./message.ts";
 import { boundCapabilities, withPolicy } from "./policy.ts";
 import { allowedRetries, decideRetry } from "./retry.ts";
@@ -150,17 +157,18 @@ function decideInvocation(
 ): Settlement {
   const { reply } = answer;
   const { now: at, inline } = terms;
-  if (isTruncated(reply)) {
-    const error = `the answer (status ${reply.status}) was cut short`;
-    return decide(delivered, { kind: "unanswered", error }, terms);
-  }
+  const error = `the answer (status ${reply.status}) was cut short`;
+  const cutShort = (): Settlement => decide(delivered, { kind: "unanswered", error }, terms);
+  if (isTruncated(reply)) return cutShort();
   const decided = decide(delivered, answer, terms);
   if (hasLostRun(reply) && isFailed(decided)) return { ...decided, invocation: "lost" };
   const origin = { runId: run.id, callerIp: delivered.message.callerIp, now: at };
   try {
     const invocation = readInvocationEnd(reply, origin, inline);
-    if (!invocation) return decided;
-    const { end } = invocation;
+    // The body of a successful answer always tells how the invocation ended.
+    if (!invocation) return isFailed(decided) ? decided : cutShort();
+    const { end, refused } = invocation;
+    if (refused) return refuse(at, reply, { ...invocation, refused });
     if (isFailed(decided)) return { ...decided, invocation };
     if (end === undefined) throw invalid("perdure.end", "the answer doesn't say how the invocation ended");
     return { kind: "invocation", invocation: { ...invocation, end }, reply, stalled: stalledBy(at, reply) };
@@ -168,6 +176,19 @@ function decideInvocation(
     if (!isRefusal(error)) throw error;
     return { kind: "failed", failure: { at, error: error.message, reply, byEngine: true } };
   }
+}
+
+/** The run fails by the step whose record the engine refuses: its work would only be done again. */
+function refuse(
+  at: number,
+  answer: Reply,
+  invocation: InvocationEnd & { readonly refused: RefusedRecord },
+): FailedDelivery {
+  const { refused } = invocation;
+  const reply = refusalReply(answer, refused);
+  const failure: Failure = { at, error: `the endpoint answered ${reply.status}`, reply, byEngine: false };
+  const terms: RetryTerms = { final: true, retries: 0, retryDelay: undefined };
+  return { kind: "failed", failure, terms, invocation: { ...invocation, failed: keyOfStep(refused.record) } };
 }
 
 /** Whether an attempt has failed. */

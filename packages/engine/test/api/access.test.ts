@@ -1,7 +1,8 @@
 import { DEV_CREDENTIALS, HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
-import { START, world } from "../harness.ts";
+import { APP, ofRun, START, world } from "../harness.ts";
 
+const WAIT = "/v2/workflows/runs/wfr_1/wait?timeout=0s";
 const options = { token: ["one", "two"], readOnlyTokens: ["look", "see"] };
 
 describe("tokens", () => {
@@ -24,7 +25,11 @@ describe("tokens", () => {
     const { messageId } = (
       await w.ask("POST", "/v2/publish/https://a.test/", { token: "one", headers: { [HEADER.delay]: "1d" } })
     ).body;
-    const looks = ["/v2/dlq", `/v2/messages/${messageId}`, "/v2/workflows/logs", "/v2/waiters/e"];
+    await w.ask("POST", "/v2/batch", {
+      token: "one",
+      body: JSON.stringify([{ destination: APP, headers: ofRun("wfr_1", "true") }]),
+    });
+    const looks = ["/v2/dlq", `/v2/messages/${messageId}`, "/v2/workflows/logs", "/v2/waiters/e", WAIT];
     for (const token of options.readOnlyTokens) {
       for (const path of looks) expect(await w.ask("GET", path, { token })).toMatchObject({ status: 200 });
       for (const [method, path] of [

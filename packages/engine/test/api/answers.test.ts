@@ -189,7 +189,10 @@ describe("every answer is as it is described", () => {
     const wait = { url: APP, timeout: "1h", step: result(9, { stepType: "Wait" }) };
     await ask("POST", "/v2/wait/late", { headers: ofRun("wfr_1", "false"), ...json(wait) });
     await ask("POST", "/v2/wait/late", { headers: ofRun("wfr_1", "false"), body: "{}" });
+    await ask("POST", "/v2/workflows/append", json({ appends: [] }));
+    await ask("GET", "/v2/workflows/runs/wfr_1/wait?timeout=0s");
     await ask("DELETE", "/v2/workflows/runs/wfr_1?cancel=false", { body: '"done"' });
+    await ask("GET", "/v2/workflows/runs/wfr_1/wait?failureFunction=wait&timeout=0s");
     await ask("GET", "/v2/workflows/runs/wfr_1");
     await ask("GET", "/v2/workflows/logs?workflowRunId=wfr_1");
     await ask("DELETE", "/v2/workflows/runs?label=one");

@@ -65,7 +65,10 @@ const HEADERS: Readonly<Record<string, Record<string, string>>> = {
 };
 
 /** What an operation must be asked for. */
-const QUERIES: Readonly<Record<string, string>> = { "POST /v2/flowControl/{key}/pin": "?parallelism=1" };
+const QUERIES: Readonly<Record<string, string>> = {
+  "POST /v2/flowControl/{key}/pin": "?parallelism=1",
+  "GET /v2/workflows/runs/{id}/wait": "?timeout=0s",
+};
 
 /** Operations that a good request alone brings nowhere: what they are about is in another state. */
 const IN_VAIN = [

@@ -1,5 +1,6 @@
 import { Ajv2020 } from "ajv/dist/2020.js";
 import type { OpenApi } from "../../src/http/document.ts";
+import { TEXT } from "../../src/http/parameters.ts";
 import type { Schema } from "../../src/http/route.ts";
 import type { Item } from "../described.ts";
 import type { Ask } from "../harness.ts";
@@ -109,7 +110,8 @@ function badValues(schema: Schema): string[] {
   if (schema.type === "integer") {
     return ["x", "1.5", "1e3", String(Number(schema.minimum) - 1), "9".repeat(20), ...encodings];
   }
-  return encodings;
+  const isFree = schema.pattern === TEXT.pattern || schema.pattern === undefined;
+  return [...(isFree ? [] : ["-1s", "no such thing!"]), ...encodings];
 }
 
 function badHeaders(

@@ -261,6 +261,19 @@ const OBEYED: Readonly<Record<string, Row>> = {
       expect((await publish(w, { [HEADER.retries]: "2" })).status).toBe(200);
     },
   },
+  "limits.runWaits": {
+    file: { limits: { runWaits: 1 } },
+    async holds(w) {
+      await w.start("wfr_1", { [HEADER.delay]: "1h" });
+      const waiting = w.ask("GET", "/v2/workflows/runs/wfr_1/wait");
+      await settle();
+      expect(await w.ask("GET", "/v2/workflows/runs/wfr_1/wait")).toMatchObject(
+        refused(503, "limits.runWaits"),
+      );
+      await w.end("wfr_1");
+      expect((await waiting).status).toBe(200);
+    },
+  },
   "limits.requestsPerSecond": {
     file: { limits: { requestsPerSecond: 1 } },
     async holds(w) {

@@ -46,6 +46,15 @@ describe("the offer", () => {
     expect(await hash()).not.toBe(claim.headers);
   });
 
+  it("isn't made for a run with a flow-control key, which limits steps by limiting deliveries", async () => {
+    const w = world(sequence(2));
+    const flow = { "Upstash-Flow-Control-Key": "bank", "Upstash-Flow-Control-Value": "parallelism=1" };
+    await w.start("wfr_1", flow);
+    await w.drain();
+    expect(await stateOf(w)).toBe("RUN_SUCCESS");
+    expect(w.calls.map(leaseOf)).toEqual([null, null, null]);
+  });
+
   it("isn't made to an endpoint that isn't one of Perdure's, whose deliveries end with their own entry", async () => {
     const w = world(sequence(3));
     await w.start("wfr_1");

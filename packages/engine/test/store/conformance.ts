@@ -3,6 +3,7 @@ import { accepting } from "./accepting.ts";
 import { calling } from "./calling.ts";
 import { claims } from "./claims.ts";
 import { destinations } from "./destinations.ts";
+import { ending } from "./ending.ts";
 import { flowing } from "./flowing.ts";
 import { inlining } from "./inlining.ts";
 import { invoking } from "./invoking.ts";
@@ -24,6 +25,7 @@ export function conformance(name: string, open: () => Promise<Store>): void {
   settling(name, open);
   calling(name, open);
   waiting(name, open);
+  ending(name, open);
   invoking(name, open);
   inlining(name, open);
   flowing(name, open);

@@ -1,0 +1,39 @@
+import { isLive, type RunState } from "../rules/run.ts";
+import type { RunLog } from "../store/lists.ts";
+import type { RunRow } from "../store/tables/rows.ts";
+import { sql, type Tx } from "../store/tx.ts";
+import { runLogs } from "./read.ts";
+import { isReporting } from "./rollbacks.ts";
+
+/** Selects a run whose end a caller waits for. */
+export interface RunEndChoice {
+  readonly id: string;
+  /** When the run was created, in milliseconds since 1970. By default the newest run of the id. */
+  readonly createdAt?: number | undefined;
+  /** The run has ended only when its rollbacks and its failure or cancel function have ended, too. */
+  readonly withReports?: boolean | undefined;
+}
+
+/** A run as a caller finds it who waits for its end. */
+export interface RunEnd {
+  readonly state: RunState;
+  readonly createdAt: number;
+  /** The run with its steps, once it has ended. */
+  readonly run?: RunLog | undefined;
+}
+
+/** Looks whether a run has ended; `undefined` when there is no such run. A run that hasn't ended costs one statement. */
+export async function runEnd(
+  tx: Tx,
+  { id, createdAt, withReports = false }: RunEndChoice,
+): Promise<RunEnd | undefined> {
+  const row = await tx.one<RunRow>(
+    sql`SELECT * FROM runs WHERE id = ${id} AND created_at = coalesce(${createdAt ?? null}, created_at)
+      ORDER BY key DESC LIMIT 1`,
+  );
+  if (!row) return undefined;
+  const found = { state: row.state, createdAt: row.created_at };
+  if (isLive(row) || (withReports && (await isReporting(tx, row.key)))) return found;
+  const [run] = await runLogs(tx, [row]);
+  return { ...found, run };
+}

@@ -1,0 +1,65 @@
+import { HEADER } from "@perdure/core/protocol";
+import { describe, expect, it } from "vitest";
+import { SDK, type World, world } from "../harness.ts";
+import { callMessage } from "./asks.ts";
+import { asksFor, CAPABILITIES, done, type Invocation, inline, sleeps } from "./invocation.ts";
+
+const DAY = 86_400_000;
+
+describe("an answer that takes the lease and doesn't tell how the invocation ended", () => {
+  it.each<[string, string, string]>([
+    ["is empty", "", "text/plain"],
+    ["is cut", '{"perdure":{"after":1', "application/json"],
+    ["is another body", '{"workflowRunId":"wfr_1"}', "application/json"],
+    ["is a page", "<h1>Maintenance</h1>", "text/html"],
+  ])("is a failed attempt when it %s", async (_name, body, type) => {
+    const cut = ({ lease }: Invocation): Response =>
+      new Response(body, {
+        headers: { ...SDK, ...CAPABILITIES, [HEADER.lease]: lease, "content-type": type },
+      });
+    const w = world(inline((run) => (run.nth < 3 ? cut(run) : run.returned("fine", done(1)))));
+    await w.start("wfr_1");
+    await w.drain();
+    expect(await w.run("wfr_1")).toMatchObject({
+      workflowState: "RUN_SUCCESS",
+      workflowRunResponse: '"fine"',
+    });
+    expect(w.events).toContainEqual(
+      expect.objectContaining({ type: "retrying", error: "the answer (status 200) was cut short" }),
+    );
+  });
+});
+
+describe("an answer with a record that the engine refuses", () => {
+  const report = (w: World) => JSON.parse(w.calls.at(-1)?.text ?? "{}");
+
+  it.each<[string, (run: Invocation) => ReturnType<typeof sleeps>, string]>([
+    [
+      "a call with too many retries",
+      ({ runId }) => asksFor(2, "Call", callMessage(runId, 2, { retries: 5000 })),
+      "Upstash-Retries must be at most 999; got 5000",
+    ],
+    ["a sleep above the limit", ({ self }) => sleeps(2, self.clock.now() + 2 * DAY), "limits.delay"],
+  ])("fails that step, and keeps what comes before it: %s", async (_name, refused, reason) => {
+    const w = world(
+      inline((run) => run.park(done(1, { rollback: true }), refused(run))),
+      { limits: { delay: DAY } },
+    );
+    await w.start("wfr_1");
+    await w.drain();
+    const { status, body, perdure } = report(w);
+    expect(status).toBe(489);
+    expect(JSON.parse(Buffer.from(body, "base64").toString())).toMatchObject({
+      where: "step",
+      step: { id: 2, name: "step2" },
+      message: expect.stringContaining(reason),
+    });
+    // The payload, the result, and the attempt of the step that failed.
+    expect(perdure.history.map(({ callType }: { callType: string }) => callType)).toEqual([
+      "step",
+      "step",
+      "attempt",
+    ]);
+    expect(w.calls.filter(({ headers }) => headers.has(HEADER.lease))).toHaveLength(1);
+  });
+});
