@@ -1,7 +1,7 @@
 import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
 import { stateOf } from "../crashing.ts";
-import { START, until, world } from "../harness.ts";
+import { until, world } from "../harness.ts";
 import { begins, done, fails, inline, key, waits } from "./invocation.ts";
 
 describe("a run that ran inline", () => {
