@@ -29,7 +29,7 @@ const ofApps = pages
   .map((page) => ({ ...page, app: basename(page.path, ".md") }));
 /** Pages that show nothing of their own, or whose code runs elsewhere. */
 const WITHOUT_EXAMPLE = [
-  ...["README.md", ...INDEXES, "docs/migrating.md", "docs/quickstarts/cloudflare.md"],
+  ...["README.md", ...INDEXES, "docs/migrating.md", "docs/protocol.md", "docs/quickstarts/cloudflare.md"],
   ...ofApps.map(({ name }) => name),
 ];
 const examples = pages.flatMap((page) => page.examples);
