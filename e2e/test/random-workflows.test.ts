@@ -144,6 +144,8 @@ describe("any workflow", () => {
         const diary = new Diary();
         handler = serve((context) => performAll(context, plan, diary), {
           env: environment(url),
+          // The engine's clock is a manual one, and the endpoint's isn't: it would wait for retries in vain.
+          inline: { maxWait: 0 },
           failureFunction: () => {
             if (++diary.failureCalls <= plan.failureFailures) throw new Error("not yet");
           },

@@ -36,7 +36,8 @@ describe("a step that is still being carried out when its run fails", () => {
           }),
         ]);
       },
-      { failureFunction },
+      // Inline, an invocation sees its steps through before the run fails.
+      { failureFunction, inline: false },
     );
     const { workflowRunId } = await stage.lab.client.trigger({ url, retries: 0 });
     await until(() => stage.diary.includes("boom"));
@@ -70,7 +71,7 @@ describe("a step that is still being carried out when its run fails", () => {
           }),
         ]);
       },
-      { failureFunction },
+      { failureFunction, inline: false },
     );
     await stage.lab.client.trigger({ url, retries: 0 });
     await until(() => stage.diary.includes("failure function"));
@@ -97,7 +98,7 @@ describe("a step that is still being carried out when its run fails", () => {
           }),
         ]);
       },
-      { failureFunction },
+      { failureFunction, inline: false },
     );
     const { workflowRunId } = await stage.lab.client.trigger({ url, retries: 0 });
     while ((await stage.lab.run(workflowRunId)).workflowState === "RUN_STARTED");

@@ -109,7 +109,21 @@ describe("a workflow as a listener of node:http", () => {
     const error = vi.spyOn(console, "error");
     server = await listen(toNode(() => Promise.reject(new Error("no answer"))));
     expect((await send(server.url, {})).status).toBe(500);
-    expect(error).toHaveBeenCalledExactlyOnceWith("[perdure]", new Error("no answer"));
+    expect(error).toHaveBeenCalledExactlyOnceWith(
+      expect.stringMatching(/^\[perdure\] The handler of a request failed: Error: no answer\n +at /),
+    );
+    error.mockRestore();
+  });
+
+  it("writes nothing to the console that could control a terminal", async () => {
+    const error = vi.spyOn(console, "error").mockImplementation(() => {});
+    const thrown = new Error("a\u001b[2Jb\u009b31m\r\u202ec", { cause: new Error("\u0007") });
+    server = await listen(toNode(() => Promise.reject(thrown)));
+    expect((await send(server.url, {})).status).toBe(500);
+    const [line] = error.mock.calls.flat();
+    expect(line).toContain("a\\u001b[2Jb\\u009b31m\\u000d\\u202ec");
+    expect(line).toContain("[cause]: Error: \\u0007");
+    expect(line).not.toMatch(/(?![\t\n])\p{Cc}|\u202e/u);
     error.mockRestore();
   });
 

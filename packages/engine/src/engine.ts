@@ -1,4 +1,4 @@
-import { checkOptions } from "@perdure/core/protocol";
+import { checkOptions, writeLine } from "@perdure/core/protocol";
 import { createApi, type EngineApi } from "./api/index.ts";
 import type { Store } from "./commands/store.ts";
 import { Dispatcher } from "./delivery/dispatcher.ts";
@@ -198,7 +198,7 @@ function toObserver(onEvent: Observer | undefined): Observer {
     try {
       onEvent?.(event);
     } catch (error) {
-      console.error("An engine's onEvent threw.", error);
+      writeLine("error", "The engine's onEvent threw:", error);
     }
   };
 }

@@ -1,4 +1,5 @@
 import type { Handler } from "@perdure/core";
+import { writeLine } from "@perdure/core/protocol";
 import { consumedBody, rawBytes } from "./body.ts";
 import { checkPath } from "./path.ts";
 
@@ -46,7 +47,7 @@ export async function respond(
     const response = await handler(request);
     send(outgoing, response.status, response.headers, await response.arrayBuffer());
   } catch (error) {
-    if (failureStatus === 500) console.error("[perdure]", error);
+    if (failureStatus === 500) writeLine("error", "The handler of a request failed:", error);
     send(outgoing, failureStatus, new Headers(), new ArrayBuffer(0));
   }
 }

@@ -62,8 +62,7 @@ export function runRef({ config, request, delivery }: DeliveryContext<RunDeliver
 }
 
 /**
- * Reads the history from the delivery, or fetches it when it is too large for one. A delivery that offers inline execution
- * has the whole history, and need not have an entry of its own.
+ * Reads the history from the delivery, or fetches it when it is too large for one.
  *
  * @returns undefined when the engine no longer has it, because the run is over
  */
@@ -73,8 +72,9 @@ export async function loadHistory(
 ): Promise<readonly HistoryEntry[] | undefined> {
   if (request.bytes.length > 0) return parseHistory(request.body);
   const entries = await config.engine().history(runId);
+  // A delivery that offers inline execution may see everything.
   const isWhole = delivery.kind === "resume" && delivery.lease !== undefined;
-  return entries && !isWhole ? cutAfter(entries, delivery.messageId ?? "") : entries;
+  return entries && (isWhole ? entries : cutAfter(entries, delivery.messageId ?? ""));
 }
 
 /**

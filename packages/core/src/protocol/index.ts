@@ -1,4 +1,5 @@
 /** The wire protocol, for engines and tools: names, types and their parsers. @module */
+import { writeLine } from "../util/console.ts";
 import { checkOptions } from "../util/options.ts";
 import * as names from "./header-names.ts";
 import * as prefixes from "./header-prefixes.ts";
@@ -63,8 +64,8 @@ export {
   userIdIn,
 } from "./token.ts";
 export type { NotifyResponse, WaitBody, Waiter, WebhookHit } from "./wait.ts";
-/** Refuses unknown options. The engine checks its own options with it. */
-export { checkOptions };
+/** The engine checks its options with `checkOptions`; the adapters and the engine write errors of user code with `writeLine`. */
+export { checkOptions, writeLine };
 
 /** Every header name of the two protocols (QStash and workflow) that Perdure reads or writes. */
 export const HEADER: typeof names = names;

@@ -13,7 +13,7 @@ export interface StepEntry {
   readonly rollback: boolean;
   result: StepRecord | undefined;
   /**
-   * In a resumed run, an earlier step was rolled back and ran again after this step was recorded: with another result, the
+   * In a resumed run, an earlier step was rolled back, and runs again after this step was recorded: with another result, the
    * workflow may take another branch.
    */
   optional: boolean;
@@ -81,7 +81,9 @@ export function readStepHistory(records: readonly StepRecord[]): StepHistory {
     entry.group.finished.push(entry);
     results.push(entry);
   }
-  let lowest = nextId;
+  const rolledBack: number[] = [];
+  for (let id = 1; id < nextId; id++) if (!groupOf.has(id)) rolledBack.push(id);
+  let lowest = rolledBack[0] ?? nextId;
   // Only a step that runs again is recorded alone after steps that follow it.
   for (const [entry, { concurrent }] of openings.reverse()) {
     if (entry.id > lowest) entry.optional = true;
@@ -89,8 +91,6 @@ export function readStepHistory(records: readonly StepRecord[]): StepHistory {
   }
   const last = records.at(-1);
   const phase = phaseAt(last && entries.get(resultId(last)));
-  const rolledBack: number[] = [];
-  for (let id = 1; id < nextId; id++) if (!groupOf.has(id)) rolledBack.push(id);
   const ordered = [...entries.values()].sort((a, b) => a.id - b.id);
   return { entries: ordered, results, nextId, rolledBack, phase };
 }

@@ -15,6 +15,11 @@ const warned = new Set<string>();
 /**
  * Writes a line to the console. Values, such as an error that user code has thrown, follow the message as strings.
  * Characters that could control a terminal are escaped, whoever supplied them.
+ *
+ * @example
+ * ```ts
+ * writeLine("error", "The handler failed:", error); // [perdure] The handler failed: Error: … and its stack
+ * ```
  */
 export function writeLine(level: "error" | "warn" | "info", message: string, ...values: unknown[]): void {
   const line = ["[perdure]", message, ...values.map((value) => toText(value))].join(" ");

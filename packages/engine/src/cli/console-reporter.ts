@@ -2,6 +2,7 @@ import type { RollbackRecord } from "@perdure/core/protocol";
 import colors from "picocolors";
 import type { AttemptInfo, DeliveryInfo, EngineEvent } from "../rules/event.ts";
 import type { MessageKind } from "../rules/message.ts";
+import { kindOf } from "../rules/step-kinds.ts";
 import { cutTo, printable, printableIn } from "./terminal.ts";
 import type { LogLevel } from "./values.ts";
 
@@ -107,9 +108,9 @@ export class ConsoleReporter {
 
   #recorded(event: Extract<EngineEvent, { type: "step.recorded" }>, name: string): string | undefined {
     const { runId, step, stepType, timedOut } = event;
-    // Of a sleep that is no member of a group, the record is its beginning, which is told.
-    if (stepType.startsWith("Sleep") && !this.#isPlanned(runId, step)) return undefined;
-    if (stepType.startsWith("Wait")) {
+    // A sleep outside of a group is recorded when it begins, and its beginning has a line already.
+    if (kindOf(stepType).effect === "sleep" && !this.#isPlanned(runId, step)) return undefined;
+    if (kindOf(stepType).pendingIn === "wait") {
       const received = stepType === "Wait" ? "received its event" : "received a request to its webhook";
       const end = timedOut ? "timed out: nothing came in time" : received;
       return run(runId, timedOut ? colors.yellow("✓") : colors.green("✓"), `${colors.cyan(name)} ${end}`);
@@ -128,10 +129,10 @@ export class ConsoleReporter {
     return [...all].some(({ info }) => info.planned && info.step === step);
   }
 
-  /** The delivery in which a step was carried out: of its plan where it has one, else the latest. */
+  /** The delivery that carried a step out: the delivery of its plan, else the latest delivery. */
   #deliveryOf(runId: string, step: string, stepType: string): Delivery | undefined {
-    // The engine records these by itself, when what they waited for has come.
-    if (["Wait", "WaitForWebhook", "Invoke"].includes(stepType)) return undefined;
+    // No delivery carried the step out.
+    if (kindOf(stepType).recordedBy === "engine") return undefined;
     const all = [...(this.#deliveries.get(runId)?.values() ?? [])];
     return (
       all.find(({ info }) => info.step === step && (info.planned || info.kind === "answer")) ??

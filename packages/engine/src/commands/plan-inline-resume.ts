@@ -2,6 +2,7 @@ import { type AttemptEntry, isKeyOf, keyOf, type StepRecord, stepOfKey } from "@
 import { toText } from "../rules/bytes.ts";
 import { isLive, type Run } from "../rules/run.ts";
 import { stepIdentity, stepKeyOf } from "../rules/step-attempt.ts";
+import { kindOf } from "../rules/step-kinds.ts";
 import type { OldEntry, ResumePlan } from "./plan-resume.ts";
 
 /**
@@ -35,7 +36,7 @@ export function planInlineResume(entries: readonly OldEntry[], children: readonl
 
 /** The plan of a step that runs in the endpoint, and hasn't said how it ended. */
 function isInterrupted(plan: StepRecord, failed: ReadonlySet<string>): boolean {
-  return plan.stepType === "Run" && !failed.has(stepIdentity(stepKeyOf(plan)));
+  return kindOf(plan.stepType).recordedBy === "endpoint" && !failed.has(stepIdentity(stepKeyOf(plan)));
 }
 
 function read({ body }: OldEntry): unknown {

@@ -145,13 +145,14 @@ export async function settleFailedInvocation(
   const { invocation, failure } = settlement;
   const told = typeof invocation === "object" ? invocation : undefined;
   if (told) await storeRecords(tx, delivery, told);
-  const orderly = told !== undefined;
-  await leaveRun(tx, run, row.seq, { orderly, inline: true });
   const progressed = await hasProgressed(tx, delivery);
-  const step = orderly ? told.failed : stepUnderWay(run.inProgress, run.leaseNumber);
+  // What an invocation before this one was at when it was lost may not have been reached again.
+  const isOwn = progressed || run.inProgress?.lease === run.leaseNumber;
+  await leaveRun(tx, run, row.seq, { orderly: told !== undefined && isOwn, inline: true });
+  const step = told ? told.failed : stepUnderWay(run.inProgress, run.leaseNumber);
   const attempts = step && (await attemptsOf(tx, run.key, step));
   const retried = attempts?.count ?? (progressed ? 0 : row.retried);
-  const decided = decideAgain(settlement, retried, orderly ? undefined : attempts?.retries);
+  const decided = decideAgain(settlement, retried, told ? undefined : attempts?.retries);
   if (step) {
     const retryAt = decided.kind === "retry" ? { retryAt: decided.dueAt } : {};
     const error = errorOf(failure.byEngine ? undefined : failure.reply, failure.error);

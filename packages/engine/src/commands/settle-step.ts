@@ -1,5 +1,7 @@
+import { HEADER } from "@perdure/core/protocol";
 import { hasPending } from "../queries/pending.ts";
-import type { MessageKind } from "../rules/message.ts";
+import { firstValue } from "../rules/header.ts";
+import type { MessageKind, Reply } from "../rules/message.ts";
 import { type FailedDelivery, isFailed, type Settlement } from "../rules/settlement.ts";
 import type { Settled } from "../store/claims.ts";
 import { lastEntry } from "../store/tables/entries.ts";
@@ -55,10 +57,15 @@ async function settleFailure(
   const { row, run } = delivery;
   const inline = run.inline || typeof settlement.invocation === "object";
   if (inline && settlement.terms) return settleFailedInvocation(tx, delivery, settlement, excerpt);
-  await leaveRun(tx, run, row.seq, { orderly: settlement.failure.reply !== undefined, inline: run.inline });
+  await leaveRun(tx, run, row.seq, { orderly: isWorkflows(settlement.failure.reply), inline: run.inline });
   return settlement.kind === "retry"
     ? retryLater(tx, row, settlement, excerpt)
     : failMessage(tx, row, settlement.failure, excerpt);
+}
+
+/** Whether an answer is the workflow's own, and so says that no step is under way. */
+function isWorkflows(reply: Reply | undefined): boolean {
+  return reply !== undefined && firstValue(reply.headers, HEADER.sdkVersion) !== undefined;
 }
 
 /** Stores the deliveries of the entries that came since this delivery began: the endpoint no longer runs the run inline. */

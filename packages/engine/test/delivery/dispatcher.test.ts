@@ -199,7 +199,7 @@ describe("the dispatcher", () => {
     try {
       const w = world(() => new Response(), {
         onEvent: () => {
-          throw new TypeError("not me");
+          throw new TypeError("not\u001b[2J me");
         },
       });
       await publish(w, "a");
@@ -207,6 +207,9 @@ describe("the dispatcher", () => {
       expect(w.calls).toHaveLength(1);
       // Of the beginning and of the end.
       expect(said).toHaveLength(2);
+      // The observer's words don't reach a terminal as they are.
+      for (const [line] of said as [string][])
+        expect(line).toContain("The engine's onEvent threw: TypeError: not\\u001b[2J me");
     } finally {
       console.error = error;
     }

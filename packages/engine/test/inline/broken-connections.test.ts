@@ -104,6 +104,28 @@ describe("a connection that breaks", () => {
     expect(reports).toMatchObject([{ begun: true, underWay: [key("a"), key("b", 2)] }]);
   });
 
+  it("may have begun a step, though a later invocation fails before it comes that far", async () => {
+    const reports: unknown[] = [];
+    const w = world(
+      inline(
+        async (run) => {
+          if (run.nth === 1) {
+            await run.append([], [key("charge")]);
+            return breaks();
+          }
+          return run.failed(key("other"), { status: 489 });
+        },
+        (call) => {
+          reports.push(JSON.parse(call.text).perdure);
+          return ok("{}");
+        },
+      ),
+    );
+    await w.start("wfr_1", RETRY);
+    await w.drain();
+    expect(reports).toMatchObject([{ begun: true, underWay: [key("charge")] }]);
+  });
+
   it("without a word from the invocation says that a step may have begun; an answer says that none has", async () => {
     const reports: { begun: boolean }[] = [];
     const report = inline(

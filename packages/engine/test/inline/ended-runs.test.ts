@@ -1,11 +1,8 @@
 import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
 import { stateOf } from "../crashing.ts";
-import { START, until, world } from "../harness.ts";
+import { until, world } from "../harness.ts";
 import { begins, done, fails, inline, key, waits } from "./invocation.ts";
-
-const SECOND = 1000;
-const times = (calls: readonly { at: number }[]): number[] => calls.map(({ at }) => at - START);
 
 describe("a run that ran inline", () => {
   it("is resumed with its results, its own id for idempotency keys, and none of its attempts", async () => {
@@ -90,13 +87,5 @@ describe("a run that ran inline", () => {
     resume();
     await w.drain();
     expect(seen).toEqual([JSON.stringify({ error: "run_over", state: "RUN_FAILED" })]);
-  });
-
-  it("keeps to its flow control key: each of its invocations counts", async () => {
-    const flow = { [HEADER.flowControlKey]: "k", [HEADER.flowControlValue]: "rate=1, period=10s" };
-    const w = world(inline((run) => (run.nth < 3 ? run.end({ end: "continue" }) : run.returned(1))));
-    await w.start("wfr_1", flow);
-    await w.drain();
-    expect(times(w.calls)).toEqual([0, 10 * SECOND, 20 * SECOND]);
   });
 });
