@@ -34,6 +34,14 @@ export function runs(scene: () => Scene): void {
     expect(messages).toMatchObject([{ dlqId: run.dlqId, responseStatus: 500 }]);
   });
 
+  it("runs twenty steps in one delivery", async () => {
+    const { run } = await perform("/answer", { wish: "twenty steps" });
+    expect(run).toMatchObject({ workflowState: "RUN_SUCCESS", result: 210 });
+    const { told, sent } = scene().stand;
+    expect(told.filter((what) => what === "answer twenty steps runs")).toHaveLength(1);
+    expect(sent.filter(({ path }) => path === "/v2/workflows/append")).toHaveLength(19);
+  });
+
   it("runs a workflow that invokes another one", async () => {
     const { run } = await perform("/many/quadruple", 21);
     expect(run).toMatchObject({ workflowState: "RUN_SUCCESS", result: 84 });
