@@ -42,7 +42,7 @@ export async function undo({ context, failStatus, failResponse }: FailureFunctio
 export const orderOptions: ServeOptions<Order> = { failureFunction: undo };
 
 /** What {@link answer} is to do. */
-export type Wish = "return" | "throw" | "stop" | "wait" | "environment" | "call";
+export type Wish = "return" | "throw" | "stop" | "wait" | "environment" | "call" | "twenty steps";
 
 /** Ends in every way that a workflow can end. */
 export async function answer(context: WorkflowContext<{ readonly wish: Wish }>): Promise<unknown> {
@@ -61,6 +61,11 @@ export async function answer(context: WorkflowContext<{ readonly wish: Wish }>):
       throw new WorkflowRetryAfterError("later", "2m");
     case "environment":
       return context.run("environment", () => context.env.CONFORMANCE_WORD);
+    case "twenty steps": {
+      let sum = 0;
+      for (let at = 1; at <= 20; at++) sum += await context.run(`step ${at}`, () => at);
+      return sum;
+    }
     case "call":
       return context.call("ask", { url: "http://127.0.0.1:9/nobody", method: "GET" });
     default:

@@ -32,6 +32,8 @@ export type Made = { readonly "~made"?: never };
 
 export interface Sdk {
   readonly name: string;
+  /** Whether one delivery may run several steps. */
+  readonly inline: boolean;
   readonly NonRetryable: new (message: string) => Error;
   readonly RetryAfter: new (message: string, after: number) => Error;
   readonly serve: (engineUrl: string, workflow: Workflow, failureFunction?: FailureFunction) => Handler;
@@ -42,6 +44,7 @@ export interface Sdk {
 export const sdks: readonly Sdk[] = [
   {
     name: "@upstash/workflow",
+    inline: false,
     NonRetryable: official.WorkflowNonRetryableError,
     RetryAfter: official.WorkflowRetryAfterError,
     serve: (engineUrl, workflow, failureFunction) => {
@@ -51,18 +54,29 @@ export const sdks: readonly Sdk[] = [
     make: (workflow) => ({ routeFunction: workflow, options: {}, workflowId: undefined }) as Made,
     serveMany: (engineUrl, workflows) => officialMany(engineUrl, workflows),
   },
-  {
-    name: "@perdure/core",
+  ours("@perdure/core", true),
+  ours("@perdure/core, one step a delivery", false),
+];
+
+function ours(name: string, inline: boolean): Sdk {
+  const mode = inline ? {} : { inline: false as const };
+  return {
+    name,
+    inline,
     NonRetryable: WorkflowNonRetryableError,
     RetryAfter: WorkflowRetryAfterError,
     serve: (engineUrl, workflow, failureFunction) =>
-      serve(workflow, { env: environment(engineUrl), ...(failureFunction ? { failureFunction } : {}) })
-        .handler,
+      serve(workflow, {
+        env: environment(engineUrl),
+        ...mode,
+        ...(failureFunction ? { failureFunction } : {}),
+      }).handler,
     make: (workflow) => createWorkflow(workflow) as Made,
     serveMany: (engineUrl, workflows) =>
-      serveMany(workflows as Parameters<typeof serveMany>[0], { env: environment(engineUrl) }).handler,
-  },
-];
+      serveMany(workflows as Parameters<typeof serveMany>[0], { env: environment(engineUrl), ...mode })
+        .handler,
+  };
+}
 
 // The official package has no serveMany of its own for plain Requests: the one for Cloudflare takes them.
 function officialMany(engineUrl: string, workflows: Record<string, Made>): Handler {

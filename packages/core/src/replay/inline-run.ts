@@ -323,7 +323,8 @@ class InlineRun {
     const total = this.#underWay.size + steps.length;
     const undoable = steps.some(({ step }) => step.options?.rollback);
     const unknown = (total > 1 && !this.#appended) || (undoable && (this.#begun > 0 || total > 1));
-    if (this.#journal.length === 0 && !unknown) return true;
+    const isNeeded = unknown || this.#journal.some(({ awaited }) => awaited || steps.length > 0);
+    if (!isNeeded) return true;
     const nothingBegins =
       total === 0 && !this.#outcome && this.#waiting.size + this.#unrequested.length === 0;
     // With nothing else to do, the requests to the engine travel with the answer.

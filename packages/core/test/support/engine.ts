@@ -152,6 +152,12 @@ export class TestEngine {
     this.#holds = false;
   }
 
+  /** Delivers the run to another invocation, as an engine does that has lost the connection. */
+  takeOver(): void {
+    this.#lease++;
+    this.#due.push({ messageId: "msg_wake", retried: 0, at: 0 });
+  }
+
   /** Reports the end of the run until the endpoint has rolled everything back. @returns the last answer */
   async report(error: object = { error: "Error", message: "failed" }): Promise<Answer> {
     const details: FailureDetails = {

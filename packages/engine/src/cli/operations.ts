@@ -68,7 +68,7 @@ export function createOperations(options: OperationsOptions): Operations {
 const RETRY = { "Retry-After": "5" };
 
 /** By these, steps that are being carried out are recorded, and runs come to their end. */
-const OF_WORK = /^\/v2\/(batch$|wait\/|notify\/|workflows\/runs\/)/;
+const OF_WORK = /^\/v2\/(batch$|wait\/|notify\/|workflows\/(runs\/[^/]+$|append$))/;
 
 function isOfWork(request: Request, bindings: Bindings): boolean {
   return OF_WORK.test(pathOf(request, bindings)) || request.headers.has(HEADER.runId);

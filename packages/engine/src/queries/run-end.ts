@@ -14,7 +14,7 @@ export interface RunEndChoice {
   readonly withReports?: boolean | undefined;
 }
 
-/** A run as a caller finds it who waits for its end. */
+/** The state of a run whose end a caller waits for. */
 export interface RunEnd {
   readonly state: RunState;
   readonly createdAt: number;
@@ -22,7 +22,7 @@ export interface RunEnd {
   readonly run?: RunLog | undefined;
 }
 
-/** Looks whether a run has ended; `undefined` when there is no such run. A run that hasn't ended costs one statement. */
+/** Reads whether a run has ended; `undefined` for an unknown run. A live run costs one statement. */
 export async function runEnd(
   tx: Tx,
   { id, createdAt, withReports = false }: RunEndChoice,

@@ -1,7 +1,7 @@
 /** Why a wait is over. */
 export type WaitEnd = "time" | "closed" | "stopped";
 
-/** One caller that looks at something, and waits for a reason to look again. A reason that comes during a look isn't lost. */
+/** A caller that looks at a run, and waits for a reason to look again. A reason that comes during a look isn't lost. */
 export class Wait {
   #ended: WaitEnd | undefined;
   #mustLook = false;
