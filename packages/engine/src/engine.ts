@@ -62,6 +62,9 @@ export interface Engine extends EngineServer, EngineApi {}
 /** Bytes of large bodies, read of answers to calls or being delivered, that are in memory at once. */
 const LARGE_BODIES = 64 * 1024 * 1024;
 
+/** The most bytes that a byte of an answer has in its endpoint's record: a quotation mark within JSON strings in three layers. */
+const RECORD_FACTOR = 10;
+
 /**
  * Makes an engine in this process. It delivers nothing before `start()`.
  *
@@ -135,6 +138,7 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
     lease: timeouts.lease,
     historyBytes: limits.historyBytes,
     callBytes: limits.callBytes,
+    recordableBytes: Math.min(limits.requestBytes, limits.messageBytes) / RECORD_FACTOR,
     bodyBytes: Math.min(limits.inFlightBytes, LARGE_BODIES),
     sweep: 60_000,
     region: numbers.region,

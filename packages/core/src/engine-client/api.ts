@@ -57,14 +57,13 @@ export function createApi(connected: () => Http): CallApi {
   };
 }
 
-/** The remedy for what is larger than the engine's limit, behind the reason. */
+/** The remedy for what the engine refuses, behind the reason. */
 export const SEND_LESS = ". Send less, or store the data elsewhere.";
 
 /** Statuses that a retry of the same request would get again. */
 const FINAL_STATUSES = [400, 401, 403, 412, 413, 414, 422, 431];
 
 const WRONG_ENGINE = ". Set QSTASH_TOKEN and QSTASH_URL to those of the engine.";
-const REMEDIES: Readonly<Record<number, string>> = { 401: WRONG_ENGINE, 403: WRONG_ENGINE, 413: SEND_LESS };
 
 /** @param subject the part of a run that the engine refuses, with its size */
 function engineError(engine: string, call: string, cause: unknown, subject?: string): WorkflowError {
@@ -74,7 +73,8 @@ function engineError(engine: string, call: string, cause: unknown, subject?: str
     return new WorkflowError("engine_unreachable", message, { cause });
   }
   const refused = FINAL_STATUSES.includes(status) ? subject : undefined;
-  const remedy = REMEDIES[status] ?? "";
+  const isWrongEngine = status === 401 || status === 403;
+  const remedy = isWrongEngine ? WRONG_ENGINE : refused ? SEND_LESS : "";
   const code = status === 412 ? "quota_exceeded" : refused ? "step_refused" : "engine_refused";
   const message = `${engine} answers ${status} to ${refused ?? call}: ${refusalReason(cause)}${remedy}`;
   return new WorkflowError(code, message, { cause });

@@ -59,9 +59,8 @@ async function sendTogether(callApi: CallApi, batch: readonly QueuedAppend[]): P
   } catch (error) {
     for (const { resolve, reject } of batch) {
       // Alone in its request, it is what the engine refuses.
-      const remedy = isStatus(error, 413) ? SEND_LESS : "";
       if (batch.length === 1 && (isStatus(error, 400) || isStatus(error, 413)))
-        resolve({ error: "refused", message: refusalReason(error.cause) + remedy });
+        resolve({ error: "refused", message: refusalReason(error.cause) + SEND_LESS });
       else reject(error);
     }
   }

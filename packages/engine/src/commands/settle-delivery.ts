@@ -1,6 +1,6 @@
 import { hasPending } from "../queries/pending.ts";
 import { toText } from "../rules/bytes.ts";
-import { type CallEnd, toAnswer, toAnswerRecord } from "../rules/call.ts";
+import { type CallEnd, planOfCall, toAnswer, toAnswerRecord } from "../rules/call.ts";
 import type { Reply } from "../rules/message.ts";
 import { STATUS } from "../rules/message-status.ts";
 import type { Run } from "../rules/run.ts";
@@ -129,7 +129,13 @@ async function endCall(tx: Tx, row: MessageRow, end: CallEnd, settings: SettleSe
     await recordAnswer(tx, row, run, end);
     return { kind: "recorded" };
   }
-  const { key, body, message } = toAnswer(toMessage(row), run, end);
+  const call = toMessage(row);
+  const plan = end.recordedByEngine ? planOfCall(call) : undefined;
+  if (plan) {
+    await recordStep(tx, run, toAnswerRecord(plan, end));
+    return { kind: "recorded" };
+  }
+  const { key, body, message } = toAnswer(call, run, end);
   await insertEntry(tx, run, { key, callType: "fromCallback", body }, message);
   return { kind: "recorded" };
 }
@@ -139,8 +145,7 @@ async function recordAnswer(tx: Tx, row: MessageRow, run: Run, end: CallEnd): Pr
     sql`SELECT body FROM entries WHERE run = ${run.key} AND message = ${row.id}`,
   );
   if (!plan) return;
-  const { key, json } = toAnswerRecord(JSON.parse(toText(plan.body)), end);
-  await recordStep(tx, run, { key, json });
+  await recordStep(tx, run, toAnswerRecord(JSON.parse(toText(plan.body)), end));
 }
 
 async function deliver(tx: Tx, row: MessageRow, reply: Reply): Promise<void> {

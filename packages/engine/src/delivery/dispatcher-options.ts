@@ -35,6 +35,8 @@ export interface DispatcherOptions {
   readonly historyBytes: number;
   /** Bytes of a third party's answer to a call. */
   readonly callBytes: number;
+  /** Bytes of an answer to a call up to which the engine accepts the record that an endpoint makes of it. */
+  readonly recordableBytes: number;
   /** Bytes of large bodies that are in memory at once: of answers to calls, and of what calls and answers deliver. */
   readonly bodyBytes: number;
   /** The region that deliveries are said to come from. */

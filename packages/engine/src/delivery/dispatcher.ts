@@ -230,7 +230,7 @@ export class Dispatcher {
     result: Attempt | Abandoned,
     began: number,
   ): Promise<void> {
-    const { store, clock, emit, lease, mostRetries, inline } = this.#options;
+    const { store, clock, emit, lease, mostRetries, inline, recordableBytes } = this.#options;
     const now = clock.now();
     delivery.finished = true;
     if (result.kind === "abandoned" && result.shortage !== undefined) this.#shortage.begin(result.shortage);
@@ -242,7 +242,7 @@ export class Dispatcher {
     try {
       if (result.kind === "abandoned") return await store.release([delivery.lease]);
       const answer = interpretAnswer(claim, result);
-      const settlement = decideSettlement(claim, answer, { now, mostRetries, inline });
+      const settlement = decideSettlement(claim, answer, { now, mostRetries, inline, recordableBytes });
       const settled = await this.#record(delivery.lease, settlement);
       const event = toAttemptEvent({ claim, result: answer, settlement, settled, ms: now - began });
       if (event) emit(event);

@@ -100,6 +100,8 @@ export interface CallEnd {
   readonly reply: Reply | undefined;
   /** Absent when the answer is a success. */
   readonly failure: Failure | undefined;
+  /** The engine makes the step's record: a record by the endpoint would be larger than what the engine accepts. */
+  readonly recordedByEngine?: boolean;
 }
 
 /** The answer of a call as an entry of the history, with the message that delivers it. */
@@ -152,6 +154,16 @@ function answerBody(call: Message, run: Run, { reply, failure }: CallEnd): objec
     workflowRunId: run.id,
     workflowCreatedAt: run.createdAt,
   };
+}
+
+/** The plan of a call's step, if the headers that are forwarded with its answer name it. */
+export function planOfCall({ callback }: Message): StepRecord | undefined {
+  const forward = callback?.options?.forward;
+  const step = calledStep(forward);
+  if (!forward || !step) return undefined;
+  const { id: targetStep, name: stepName, concurrent } = step;
+  const rollback = headerOf(forward, HEADER.rollback) === undefined ? undefined : true;
+  return { stepId: 0, targetStep, stepName, stepType: "Call", concurrent, rollback };
 }
 
 /**

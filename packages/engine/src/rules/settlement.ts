@@ -100,6 +100,8 @@ export interface SettlementLimits {
   readonly mostRetries: number;
   /** The limits for the records in an answer. */
   readonly inline: InlineLimits;
+  /** Bytes of an answer to a call up to which the engine accepts the record that an endpoint makes of it. */
+  readonly recordableBytes: number;
 }
 
 const NOT_A_WORKFLOW =
@@ -213,7 +215,8 @@ function decide(
   const decided = decideNextAttempt(attempt, { final, retries, retryDelay: message.retryDelay });
   if (decided.kind === "retry") return decided;
   // A third party's answer is a result of the run, and never a failure of the run.
-  return message.kind === "call" ? { kind: "called", end: { at: now, reply, failure } } : decided;
+  if (message.kind !== "call") return decided;
+  return { kind: "called", end: { ...callEnd(delivered, reply, terms), failure } };
 }
 
 /** A failed attempt, as {@link decideNextAttempt} needs it. */
@@ -245,10 +248,23 @@ function reasonOf({ message }: DeliveredMessage, result: Answer | Unanswered): s
     : `the endpoint answered ${status}`;
 }
 
-function succeed(delivered: DeliveredMessage, answer: Answer, { now: at }: SettlementLimits): Settlement {
+/** The end of a call, without its failure. */
+function callEnd(
+  { run }: DeliveredMessage,
+  reply: Reply | undefined,
+  { now: at, recordableBytes }: SettlementLimits,
+): Omit<CallEnd, "failure"> {
+  // Only our own runtime tells its capabilities. Others expect a delivery of the answer.
+  const isOwn = run?.capabilities !== undefined;
+  return { at, reply, recordedByEngine: isOwn && (reply?.body.length ?? 0) > recordableBytes };
+}
+
+function succeed(delivered: DeliveredMessage, answer: Answer, terms: SettlementLimits): Settlement {
+  const { now: at } = terms;
   const { message, run, first } = delivered;
   const { reply, source: speaker } = answer;
-  if (message.kind === "call") return { kind: "called", end: { at, reply, failure: undefined } };
+  if (message.kind === "call")
+    return { kind: "called", end: { ...callEnd(delivered, reply, terms), failure: undefined } };
   const failed = (error: string): Failure => ({ at, error, reply, byEngine: true });
   if (isPostRun(message.kind) && answer.rolledBack) {
     const said = rollbackIn(delivered, reply);

@@ -52,6 +52,28 @@ describe("the lines of perdure dev", () => {
     ]);
   });
 
+  it("show how long a step took that ran inline, and an attempt of one that failed", () => {
+    const failed = {
+      type: "step.failed",
+      runId: "wfr_1",
+      step: "charge",
+      stepType: "Run",
+      error: "declined",
+    } as const;
+    expect(
+      tell([
+        { type: "delivering", ...delivery() },
+        { ...recorded("reserve"), startedAt: 1, durationMs: 7 } as EngineEvent,
+        { ...failed, attempt: 1, wait: 2000 },
+        { ...failed, attempt: 2 },
+      ]),
+    ).toEqual([
+      "✓ wfr_1 /wf reserve (Run) 7 ms",
+      "↻ wfr_1 /wf charge attempt 1: declined; again in 2 s",
+      "↻ wfr_1 /wf charge attempt 2: declined; no retry is left",
+    ]);
+  });
+
   it("tell the branches of a run apart", () => {
     const branch = (messageId: string, step: string, attempt: number): EngineEvent => ({
       type: "delivering",

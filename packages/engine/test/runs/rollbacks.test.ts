@@ -70,7 +70,7 @@ describe("an endpoint that says that it has rolled a step back", () => {
     expect(rollbacks).toBeUndefined();
     expect(failureFunction).toMatchObject({
       state: "CALLBACK_FAIL",
-      errors: [{ error: expect.stringContaining("and not which") }],
+      errors: [{ error: expect.stringContaining("a rollback without its step") }],
     });
     expect(w.calls.filter(isFailure)).toHaveLength(1);
   });
