@@ -241,6 +241,21 @@ describe.each(MODES)("user code around steps, %s", (mode) => {
     expect(Object.values(runs)).toEqual([1, 1, 1, 1, 1, 1]);
   });
 
+  it("may loop with the same names, in branches too, and draw its steps from a generator", async () => {
+    const { result, history } = await run(async (context) => {
+      async function* pages(name: string) {
+        for (let page = 1; page <= 3; page++) yield context.run("page", () => `${name}${page}`);
+      }
+      const all: string[] = [];
+      for await (const page of pages("p")) all.push(page);
+      const items = [3, 2, 1].map((turns) => context.run("item", () => io(turns).then(() => turns)));
+      const settled = await Promise.allSettled(items);
+      return [...all, ...settled.map((one) => one.status === "fulfilled" && one.value)];
+    });
+    expect(result).toEqual(["p1", "p2", "p3", 3, 2, 1]);
+    expect(history.filter(({ stepId }) => stepId > 0)).toHaveLength(6);
+  });
+
   it("may start a sibling late, after something of its own", async () => {
     const runs: Record<string, number> = {};
     const { result } = await run(async (context) => {
