@@ -18,7 +18,7 @@ const STEP: MessageKind = "step";
 /**
  * Records the outcome of a delivery of a live run's history:
  *
- * 1. A delivery of an inline run that no longer holds the run has no effect: another delivery goes on.
+ * 1. A delivery of an inline run that another delivery holds has no effect: the other one goes on.
  * 2. The answer of an invocation: its records are stored, and the run ends, waits or goes on.
  * 3. A failed attempt: inline, it counts to the step that failed; else, to the delivery.
  * 4. Any other answer: the endpoint has recorded its steps with requests of their own. Each entry of a run that ran inline
@@ -33,7 +33,7 @@ export async function settleStep(
   const { row, run } = delivery;
   const isHolder = run.holder === row.seq;
   const lost = isFailed(settlement) && settlement.invocation === "lost" && !isHolder;
-  if (lost || (run.inline && !isHolder)) {
+  if (lost || (run.inline && run.holder !== undefined && !isHolder)) {
     await finishDelivery(tx, row);
     return { kind: "recorded" };
   }

@@ -1,8 +1,8 @@
 import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
 import { stateOf } from "../crashing.ts";
-import { until, world } from "../harness.ts";
-import { begins, done, fails, inline, key, waits } from "./invocation.ts";
+import { failed, isFailure, ok, sequence, until, world } from "../harness.ts";
+import { begins, done, fails, inline, invocationOf, key, waits } from "./invocation.ts";
 
 describe("a run that ran inline", () => {
   it("is resumed with its results, its own id for idempotency keys, and none of its attempts", async () => {
@@ -49,6 +49,24 @@ describe("a run that ran inline", () => {
     await w.ask("POST", `/v2/workflows/dlq/resume/${dlqId}`);
     await w.drain();
     expect(seen).toEqual([1]);
+  });
+
+  it("goes on one step a delivery when it is resumed with a flow control key, and is retried", async () => {
+    let attempts = 0;
+    const w = world((call, self) => {
+      const run = invocationOf(call, self);
+      if (isFailure(call)) return ok("{}");
+      if (run.runId === "wfr_1") return run.failed(key("step2"), { status: 489, records: [done(1)] });
+      return attempts++ === 0 ? failed(500, "boom") : sequence(2)(call, self);
+    });
+    await w.start("wfr_1");
+    await w.drain();
+    const [{ dlqId }] = await w.deadLetters();
+    const headers = { [HEADER.flowControlKey]: "bank", [HEADER.flowControlValue]: "parallelism=1" };
+    const { body } = await w.ask("POST", `/v2/workflows/dlq/resume/${dlqId}`, { headers });
+    await w.drain();
+    expect(await stateOf(w, body.workflowRunId)).toBe("RUN_SUCCESS");
+    expect(w.calls.at(-1)?.headers.get(HEADER.lease)).toBeNull();
   });
 
   it("is restarted from its payload", async () => {
