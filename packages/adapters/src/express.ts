@@ -22,7 +22,7 @@ const REMEDY =
  * ```
  */
 export function toExpress(handler: Handler): ExpressHandler {
-  return (request, response) => respond(handler, request, response, REMEDY);
+  return (request, response) => respond(handler, { incoming: request, outgoing: response }, REMEDY);
 }
 
 /**

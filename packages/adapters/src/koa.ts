@@ -26,7 +26,11 @@ const REMEDY = "Mount the workflow before any body parser.";
 export function toKoa(handler: Handler): KoaMiddleware {
   return (context) => {
     context.respond = false; // The adapter writes the answer to Node's response itself.
-    return respond(handler, context.req, context.res, REMEDY, context.request);
+    return respond(
+      handler,
+      { incoming: context.req, outgoing: context.res, parsed: context.request },
+      REMEDY,
+    );
   };
 }
 

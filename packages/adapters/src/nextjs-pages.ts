@@ -19,7 +19,9 @@ const REMEDY =
  * ```
  */
 export function toNextPages(handler: Handler): { handler: ApiRoute } {
-  return { handler: (request, response) => respond(handler, request, response, REMEDY) };
+  return {
+    handler: (request, response) => respond(handler, { incoming: request, outgoing: response }, REMEDY),
+  };
 }
 
 /**

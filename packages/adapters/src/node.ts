@@ -18,7 +18,7 @@ const REMEDY = "Mount the workflow before any body parser.";
  * ```
  */
 export function toNode(handler: Handler): NodeListener {
-  return (request, response) => respond(handler, request, response, REMEDY);
+  return (request, response) => respond(handler, { incoming: request, outgoing: response }, REMEDY);
 }
 
 /**

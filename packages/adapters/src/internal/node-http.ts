@@ -32,13 +32,19 @@ export interface ServerResponse {
   once(event: "close", listener: () => void): unknown;
 }
 
+/** A request and its response. */
+interface Exchange {
+  readonly incoming: IncomingMessage;
+  readonly outgoing: ServerResponse;
+  /** The parts that a framework has parsed: the request's own by default. */
+  readonly parsed?: ParsedParts;
+}
+
 /** Answers a request of `node:http`. Never rejects. @param remedy the advice in the error for a body that was read before */
 export async function respond(
   handler: Handler,
-  incoming: IncomingMessage,
-  outgoing: ServerResponse,
+  { incoming, outgoing, parsed = incoming }: Exchange,
   remedy: string,
-  parsed: ParsedParts = incoming,
 ): Promise<void> {
   let failureStatus = 400; // Until the request is converted: fetch may not accept its method or a header.
   try {

@@ -39,7 +39,6 @@ export { sleep, sleepUntil } from "./sleep.ts";
 export {
   type EngineRequest,
   inStep,
-  type PerformHost,
   type Schedule,
   type Step,
   type StepAttempt,

@@ -1,11 +1,4 @@
-import {
-  base64,
-  failureBody,
-  failureHeaders,
-  RUN,
-  request,
-  runHeaders,
-} from "@perdure/test-support/delivery";
+import { base64, failureBody, failureHeaders, request, runHeaders } from "@perdure/test-support/delivery";
 import type { BatchItem, Recorded, Recorder } from "@perdure/test-support/recorder";
 import type { Handler } from "../../src/index.ts";
 import {
@@ -430,6 +423,3 @@ function keyOf(record: InlineRecord): string {
   const { step, attempt } = record;
   return `attempt:${step.type}/${step.nth}/${attempt}/${step.name}`;
 }
-
-/** The id of the run that a {@link TestEngine} has. */
-export const TEST_RUN = RUN;

@@ -42,7 +42,7 @@ export async function updateUrlGroup(
     const counted = await tx.one<{ count: number }>(sql`SELECT count(*) AS count FROM url_groups`);
     if ((counted?.count ?? 0) >= limits.urlGroups) throw limitReached("url group", limits.urlGroups);
   }
-  const next = changeUrlGroup(name, old, change, limits, tx.now);
+  const next = changeUrlGroup({ name, urlGroup: old }, change, limits, tx.now);
   if (!next) {
     await tx.run(sql`DELETE FROM url_groups WHERE name = ${name}`);
     return undefined;

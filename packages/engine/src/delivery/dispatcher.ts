@@ -294,7 +294,7 @@ export class Dispatcher {
     const usual = claim.message.kind === "message" ? messageTimeout : timeout;
     try {
       const whole = await this.#complete(claim, held);
-      const request = await toRequest(whole, signer, historyBytes, clock.now(), region);
+      const request = await toRequest(whole, { signer, maxHistory: historyBytes, now: clock.now(), region });
       return await attempt(request, {
         transport,
         clock,

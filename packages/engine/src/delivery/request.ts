@@ -42,19 +42,23 @@ const OF_CONNECTION: ReadonlySet<string> = new Set([...CONNECTION_HEADERS, "cont
 /** A delivery's request, without the signal of its attempt. */
 export type DeliveryRequest = Omit<OutgoingRequest, "signal">;
 
+/** How the engine makes its requests. */
+interface RequestSettings {
+  readonly signer: Signer;
+  /** Bytes above which the engine leaves a history for the endpoint to fetch, if the endpoint can. */
+  readonly maxHistory: number;
+  readonly now: number;
+  /** The region that the request names. */
+  readonly region: string | undefined;
+}
+
 /**
  * The request that delivers a message: the forwarded headers, and above them, where none of those reaches, the engine's
  * own.
- *
- * @param maxHistory bytes above which a history is left for the endpoint to fetch, if it said it can
- * @param region where it is said to come from
  */
 export async function toRequest(
   claim: Claim,
-  signer: Signer,
-  maxHistory: number,
-  now: number,
-  region?: string,
+  { signer, maxHistory, now, region }: RequestSettings,
 ): Promise<DeliveryRequest> {
   const { message } = claim;
   const body = bodyOf(claim, maxHistory);

@@ -132,7 +132,7 @@ export function parseTrigger(request: PublishRequest, limits: OptionLimits): Sta
   const url = checkDestination(request.destination, limits);
   const options = readRunOptions(request, limits);
   const id = request.headers.get(LOWERCASE_HEADER.runId) ?? toRunId();
-  return toStartRun(checkRunId(id), url, options, request, true);
+  return toStartRun({ id: checkRunId(id), url }, options, request, true);
 }
 
 function parseStart(
@@ -143,15 +143,14 @@ function parseStart(
 ): StartRun {
   const id = requireRunId(request.headers);
   const configuresRun = request.headers.get(LOWERCASE_HEADER.triggerBySdk)?.toLowerCase() === "true";
-  const start = { ...toStartRun(id, url, options, request, false), configuresRun };
+  const start = { ...toStartRun({ id, url }, options, request, false), configuresRun };
   if (!invocation) return start;
   const { payload, invoker } = invocation;
   return { ...start, payload, run: { ...start.run, invoker } };
 }
 
 function toStartRun(
-  id: string,
-  url: string,
+  { id, url }: Pick<NewRun, "id" | "url">,
   options: Options,
   request: PublishRequest,
   awaitingConfiguration: boolean,

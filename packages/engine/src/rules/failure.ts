@@ -44,7 +44,7 @@ export function runFailureMessage(
     ...(failure.byEngine || !failure.reply ? { perdure: answered(failure.reply) } : {}),
   };
   const source = { ...retryPolicy(run, kind), callerIp: run.callerIp };
-  return { ...toReport(message, callback, body, failure.at, source), kind };
+  return { ...toReport(message, callback, { body, at: failure.at, source }), kind };
 }
 
 function answered(reply: Reply | undefined): FailureDetails {
@@ -86,7 +86,7 @@ export function messageFailureMessage({
   const { failureCallback } = message;
   if (!failureCallback) return undefined;
   const body = { ...reportBody(message, toEnd(failure)), ...plainSource(message), dlqId };
-  return toReport(message, failureCallback, body, failure.at);
+  return toReport(message, failureCallback, { body, at: failure.at });
 }
 
 function toEnd(failure: Failure): AttemptEnd {

@@ -28,7 +28,7 @@ export function attemptMessage(message: Message, end: AttemptEnd): NewMessage | 
   const { callback } = message;
   if (!callback || message.kind === "call") return undefined;
   const body = { ...reportBody(message, end), ...plainSource(message) };
-  return { ...toReport(message, callback, body, end.at), kind: "message" };
+  return { ...toReport(message, callback, { body, at: end.at }), kind: "message" };
 }
 
 /** Returns the fields about a plain message in its reports. */
@@ -76,13 +76,19 @@ export function reportBody(message: Message, { reply, failure }: AttemptEnd): Re
   };
 }
 
+/** What a report carries, and when it is made. */
+interface NewReport {
+  readonly body: object;
+  readonly at: number;
+  /** Where its retries and the caller's address come from: the message that it reports by default. */
+  readonly source?: RetryPolicy & { readonly callerIp: string };
+}
+
 /** A message that carries a report. It has reports of its own where its options ask for them. */
 export function toReport(
   message: Message,
   { url, options }: Callback,
-  body: object,
-  at: number,
-  source: RetryPolicy & { readonly callerIp: string } = message,
+  { body, at, source = message }: NewReport,
 ): NewMessage {
   const { retries = DEFAULT_RETRIES, retryDelay } = source;
   const policy = overlay({ ...NO_POLICY, retries, retryDelay, labels: message.labels }, options ?? NO_POLICY);

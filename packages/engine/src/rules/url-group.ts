@@ -63,8 +63,7 @@ export function unknownDestination(name: string): EngineError {
  * @throws EngineError `not_found` when there is none to change, `limit_reached` for too many endpoints
  */
 export function changeUrlGroup(
-  name: string,
-  urlGroup: UrlGroup | undefined,
+  { name, urlGroup }: { readonly name: string; readonly urlGroup: UrlGroup | undefined },
   change: UrlGroupChange,
   limits: UrlGroupLimits,
   now: number,
