@@ -108,7 +108,7 @@ describe("a run that is resumed", () => {
     await expect(stage.lab.client.dlq.restart(dlqId)).resolves.toEqual({ workflowRuns: [] });
     const ownWay = await stage.lab.ask("POST", `/v2/workflows/dlq/resume/${dlqId}`);
     expect(ownWay.status).toBe(400);
-    expect(await ownWay.text()).toContain("rollbacks or its failure function are under way");
+    expect(await ownWay.text()).toContain("rollbacks or its failure function are in progress");
     await expect(stage.lab.client.dlq.retryRollbacks({ dlqId })).rejects.toThrow("answers 400");
     expect((await stage.lab.client.dlq.list({ filter: { workflowRunId: id } })).messages).toHaveLength(1);
     stage.diary.push("open");
