@@ -4,12 +4,12 @@ import type { Service } from "../http/service.ts";
 import { EngineError } from "../rules/engine-error.ts";
 import { toOptionName } from "./option-names.ts";
 
-/** A value of a filter: a list matches where one of its values does. */
+/** The value of a filter. A list matches if one of its values matches. */
 export type FilterValue = Scalar | readonly Scalar[];
 
 type Scalar = string | number | boolean | Date | undefined;
 
-/** The parts of a request that a caller in this process gives. */
+/** The parts of a request that a caller in this process passes. */
 interface Given<P extends Parameters, Q extends Parameters> {
   readonly params?: { readonly [Name in keyof P]: string };
   readonly query?: { readonly [Name in keyof Q]?: FilterValue };
@@ -70,13 +70,13 @@ function refuseUnknown(given: object, known: Parameters): void {
   throw new TypeError(`Unknown option "${toOptionName(unknown)}". The options are ${names}.`);
 }
 
-/** The part of a path that a name or an id stands for. @throws TypeError */
+/** Checks a name or an id that replaces a part of a path. @throws TypeError */
 function toText(name: string, value: unknown): string {
   if (typeof value === "string" && value !== "") return value;
   throw new TypeError(`${name} must be a non-empty string; got ${JSON.stringify(value) ?? typeof value}.`);
 }
 
-/** The values of a parameter, as they stand in a query. @throws TypeError */
+/** Converts a filter to the values of a parameter in a query. @throws TypeError */
 function toValues(name: string, value: FilterValue): string[] {
   if (value === undefined) return [];
   if (!Array.isArray(value)) return [toValue(name, value as Scalar)];
@@ -94,7 +94,7 @@ function toValue(name: string, value: Scalar): string {
   );
 }
 
-/** The same error in the words of options. */
+/** Replaces the name of a header or parameter in an error by the name of its option. */
 export function inOptionNames(error: EngineError): EngineError {
   const { field } = error.facts;
   if (field === undefined) return error;

@@ -8,14 +8,14 @@ export interface Content {
   readonly type: string | undefined;
 }
 
-/** Bodies that JSON would make `{}` of. */
+/** Types of bodies that `JSON.stringify` turns into `{}`. */
 const UNREAD = [Blob, FormData, Promise, ReadableStream, URLSearchParams];
 
 /**
- * A body: strings and bytes as they are, everything else as JSON.
+ * Converts a body to bytes: strings and bytes unchanged, everything else as JSON.
  *
  * @throws TypeError for a value that JSON can't carry
- * @throws EngineError `too_large`, as of a request of that size
+ * @throws EngineError `too_large`, like an HTTP request of that size
  */
 export function toContent(body: unknown, limits: { readonly requestBytes: number }): Content {
   const content = read(body);

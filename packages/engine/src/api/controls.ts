@@ -13,11 +13,14 @@ export type QueueInfo = Answer<typeof QUEUE.GET>;
 /** A flow control key with its limits and counts. */
 export type FlowInfo = Answer<typeof FLOW.GET>;
 
-/** A queue as it is to be. Options that aren't given stay, or are 1 and not paused for a new queue. */
+/**
+ * The settings of a queue. Absent options keep their values; a new queue has a parallelism of 1 and isn't
+ * paused.
+ */
 export interface QueueOptions {
-  /** Messages on their way at once. */
+  /** The most deliveries in progress at once. */
   readonly parallelism?: number;
-  /** Whether no more messages begin. */
+  /** True to begin no more deliveries. */
   readonly paused?: boolean;
 }
 
@@ -43,9 +46,9 @@ export interface QueuesApi {
    */
   get(name: string): Promise<QueueInfo>;
   /**
-   * Makes a queue, or changes it.
+   * Creates or changes a queue.
    *
-   * @throws EngineError `limit_reached` for one queue too many, or too much parallelism
+   * @throws EngineError `limit_reached` for too many queues, or too much parallelism
    * @example
    * ```ts
    * await engine.queues.upsert("mails", { parallelism: 5 });
@@ -53,7 +56,7 @@ export interface QueuesApi {
    */
   upsert(name: string, options?: QueueOptions): Promise<void>;
   /**
-   * Begins no more messages of a queue.
+   * Pauses a queue: the engine begins no more deliveries of its messages.
    *
    * @throws EngineError `not_found`
    * @example
@@ -63,7 +66,7 @@ export interface QueuesApi {
    */
   pause(name: string): Promise<void>;
   /**
-   * Goes on with a queue.
+   * Resumes a queue.
    *
    * @throws EngineError `not_found`
    * @example
@@ -73,7 +76,7 @@ export interface QueuesApi {
    */
   resume(name: string): Promise<void>;
   /**
-   * Deletes a queue, if there is one, and cancels the messages that wait in it.
+   * Deletes a queue, if it exists, and cancels the messages that wait in it.
    *
    * @example
    * ```ts
@@ -83,28 +86,28 @@ export interface QueuesApi {
   delete(name: string): Promise<void>;
 }
 
-/** Limits that messages don't change. */
+/** The limits that messages can't change. */
 export interface PinOptions {
-  /** Deliveries at once. */
+  /** The most deliveries in progress at once. */
   readonly parallelism?: number;
-  /** Deliveries that begin within a period. */
+  /** The most deliveries that begin within a period. */
   readonly rate?: number;
-  /** Seconds. */
+  /** The length of a period, in seconds. */
   readonly period?: number;
 }
 
-/** The limits that messages may change again. */
+/** The limits that messages can change again. */
 export interface UnpinOptions {
-  /** Also the number of deliveries at once. */
+  /** Unpins the number of deliveries at once. */
   readonly parallelism?: boolean;
-  /** Also the rate and its period. */
+  /** Unpins the rate and its period. */
   readonly rate?: boolean;
 }
 
-/** Flow control, by key. A key comes into being with the first message that has it, or by a pause or a pin. */
+/** Flow control, by key. The first message with a key creates it, and so does a pause or a pin. */
 export interface FlowsApi {
   /**
-   * Lists flow control keys, all or those that contain a string.
+   * Lists all flow control keys, or the keys that contain a string.
    *
    * @example
    * ```ts
@@ -113,7 +116,7 @@ export interface FlowsApi {
    */
   list(options?: { readonly search?: string }): Promise<readonly FlowInfo[]>;
   /**
-   * Gets a flow control key. `$` stands for all messages that have none.
+   * Gets a flow control key. `$` stands for all messages without a key.
    *
    * @throws EngineError `not_found`
    * @example
@@ -123,7 +126,7 @@ export interface FlowsApi {
    */
   get(key: string): Promise<FlowInfo>;
   /**
-   * Begins no more messages with a key.
+   * Pauses a key: the engine begins no more deliveries of its messages.
    *
    * @example
    * ```ts
@@ -132,7 +135,7 @@ export interface FlowsApi {
    */
   pause(key: string): Promise<void>;
   /**
-   * Goes on with a key.
+   * Resumes a key.
    *
    * @throws EngineError `not_found`
    * @example
@@ -142,7 +145,7 @@ export interface FlowsApi {
    */
   resume(key: string): Promise<void>;
   /**
-   * Sets limits that messages don't change.
+   * Pins limits, so that messages can't change them.
    *
    * @example
    * ```ts
@@ -151,7 +154,7 @@ export interface FlowsApi {
    */
   pin(key: string, limits: PinOptions): Promise<void>;
   /**
-   * Lets messages change limits again.
+   * Unpins limits, so that messages can change them again.
    *
    * @throws EngineError `not_found`
    * @example
@@ -161,7 +164,7 @@ export interface FlowsApi {
    */
   unpin(key: string, limits: UnpinOptions): Promise<void>;
   /**
-   * Begins a new period now, in which nothing has begun.
+   * Begins a new period of the rate now, with a count of 0.
    *
    * @throws EngineError `not_found`
    * @example
@@ -171,7 +174,7 @@ export interface FlowsApi {
    */
   resetRate(key: string): Promise<void>;
   /**
-   * Gets how many deliveries are in progress, and how many may be.
+   * Gets the number of deliveries in progress, and its limit.
    *
    * @example
    * ```ts

@@ -24,22 +24,22 @@ const ROUTE = {
   retryRollbacks: resumes["/v2/workflows/dlq/rollback/:id"].POST,
 };
 
-/** A page of dead letters; without a `cursor` it is the last one. */
+/** A page of dead letters. The last page has no `cursor`. */
 export type DeadLetterPage = Answer<typeof ROUTE.GET>;
 
-/** A message, or a run's delivery, that failed for good. */
+/** A message, or a run's delivery, that failed permanently. */
 export type DeadLetterInfo = Answer<typeof ROUTE.GET_ONE>;
 
-/** The runs that failed runs go on as. */
+/** The new runs that continue failed runs. */
 export type ResumedRuns = Answer<typeof ROUTE.resume>;
 
-/** A run that goes on. */
+/** A new run that continues a failed run. */
 export type ResumedRun = Answer<typeof ROUTE.retryFailureFunction>;
 
-/** The messages that dead letters became. */
+/** The new messages of dead letters that were published again. */
 export type RetriedMessages = Answer<typeof ROUTE.retry>;
 
-/** Dead letters to act on: at most 100 of them, or `count`. */
+/** A selection of dead letters: at most `count` of them, 100 by default. */
 export type DeadLetterSelection = Selection<DeadLetterFilters> & Page;
 
 /** The dead letter queue. */
@@ -49,7 +49,10 @@ export interface DeadLettersApi {
    *
    * @example
    * ```ts
-   * const { messages } = await engine.dlq.list({ source: "workflow", workflowUrl: "https://app.example.com/order" });
+   * const { messages } = await engine.dlq.list({
+   *   source: "workflow",
+   *   workflowUrl: "https://app.example.com/order",
+   * });
    * ```
    */
   list(filters?: DeadLetterFilters & Order & Page): Promise<DeadLetterPage>;
@@ -64,9 +67,10 @@ export interface DeadLettersApi {
    */
   get(dlqId: string): Promise<DeadLetterInfo>;
   /**
-   * Goes on with failed runs where they failed, as new runs: everything on record stays.
+   * Resumes failed runs as new runs from the point of failure. The new runs keep the recorded steps.
    *
-   * @throws EngineError `not_found` or `conflict` for one id that names no failed run, or whose rollbacks are under way
+   * @throws EngineError `not_found` or `conflict` for an id of no failed run, or of a run with rollbacks in
+   * progress
    * @example
    * ```ts
    * const { workflowRuns } = await engine.dlq.resume(dlqId, { retries: 5 });
@@ -74,9 +78,9 @@ export interface DeadLettersApi {
    */
   resume(which: string | DeadLetterSelection, options?: ResumeOptions): Promise<ResumedRuns>;
   /**
-   * Starts failed runs anew, as new runs with the same payloads.
+   * Restarts failed runs from the beginning, as new runs with the same payloads.
    *
-   * @throws EngineError as {@link DeadLettersApi.resume}
+   * @throws EngineError like {@link DeadLettersApi.resume}
    * @example
    * ```ts
    * const { workflowRuns } = await engine.dlq.restart({ label: "import" });
@@ -84,9 +88,10 @@ export interface DeadLettersApi {
    */
   restart(which: string | DeadLetterSelection, options?: ResumeOptions): Promise<ResumedRuns>;
   /**
-   * Publishes failed messages again, as new messages. Dead letters of runs stay: they are resumed or restarted.
+   * Publishes failed messages again, as new messages. It ignores dead letters of runs: resume or restart
+   * those.
    *
-   * @throws EngineError `not_found` for one id that names no failed message
+   * @throws EngineError `not_found` for an id of no failed message
    * @example
    * ```ts
    * const { responses } = await engine.dlq.retry({ all: true }, { delay: "5m" });
@@ -94,9 +99,9 @@ export interface DeadLettersApi {
    */
   retry(which: string | DeadLetterSelection, options?: RetryOptions): Promise<RetriedMessages>;
   /**
-   * Takes dead letters out of the queue for ever.
+   * Deletes dead letters permanently.
    *
-   * @throws EngineError `not_found` for one id of no dead letter
+   * @throws EngineError `not_found` for an id of no dead letter
    * @throws TypeError for a selection without a filter
    * @example
    * ```ts
@@ -107,7 +112,7 @@ export interface DeadLettersApi {
     which: string | DeadLetterSelection,
   ): Promise<{ readonly deleted: number; readonly cursor?: string }>;
   /**
-   * Calls a run's failure function again that failed itself, or was cancelled.
+   * Calls a run's failure function again, after it failed or was cancelled.
    *
    * @throws EngineError `not_found` or `conflict`
    * @example
@@ -117,7 +122,7 @@ export interface DeadLettersApi {
    */
   retryFailureFunction(dlqId: string): Promise<ResumedRun>;
   /**
-   * Makes no more attempts to call a run's failure function.
+   * Cancels a run's failure function: the engine makes no more attempts to call it.
    *
    * @throws EngineError `not_found` or `conflict`
    * @example
@@ -127,7 +132,7 @@ export interface DeadLettersApi {
    */
   cancelFailureFunction(dlqId: string): Promise<void>;
   /**
-   * Makes the rollbacks of a failed run again that failed, and nothing else.
+   * Runs the failed rollbacks of a failed run again, and nothing else.
    *
    * @throws EngineError `not_found` or `conflict`
    * @example

@@ -17,17 +17,17 @@ export interface EventOptions {
   readonly eventId: string;
   /** The event's data: a string or a `Uint8Array` is sent as it is, everything else as JSON. */
   readonly data?: unknown;
-  /** Only this run gets the event, also before it waits for it. */
+  /** The only run that gets the event, even if it doesn't wait for it yet. */
   readonly workflowRunId?: string;
 }
 
 /** The events that steps wait for. */
 export interface EventsApi {
   /**
-   * Hands an event to the steps that wait for it. An event for one run goes to the first step in it that waits, or is kept
-   * until a step does.
+   * Delivers an event to the steps that wait for it. An event for one run goes to the first step that waits
+   * in the run; if none waits yet, the engine keeps the event until a step does.
    *
-   * @returns the steps that got it, none for a run that isn't live
+   * @returns the steps that got the event; none if the run isn't live
    * @example
    * ```ts
    * const steps = await engine.events.notify({ eventId: "payment-7", data: { amount: 42 } });
@@ -35,7 +35,7 @@ export interface EventsApi {
    */
   notify(event: EventOptions): Promise<NotifiedSteps>;
   /**
-   * Lists the steps that wait for an event, in the order in which they began to.
+   * Lists the steps that wait for an event, the one that has waited longest first.
    *
    * @example
    * ```ts

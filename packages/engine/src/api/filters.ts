@@ -2,32 +2,32 @@ import type { LogState } from "../rules/log.ts";
 import type { RunState } from "../rules/run.ts";
 import type { CallbackState } from "../store/lists.ts";
 
-/** One value, or several of which one has to match. */
+/** One value, or a list of values of which one must match. */
 export type OneOrMore<Value> = Value | readonly Value[];
 
-/** Part of a list. */
+/** A page of a list. */
 export interface Page {
-  /** Entries at most. */
+  /** The most entries of the page. */
   readonly count?: number;
-  /** The `cursor` of the page before. */
+  /** The `cursor` of the previous page. */
   readonly cursor?: string;
 }
 
-/** The times between which something happened, inclusive: milliseconds since 1970 or a `Date`. */
+/** A period, with both ends inclusive: milliseconds since 1970 or a `Date`. */
 export interface Dates {
-  /** From when on. */
+  /** The start of the period. */
   readonly fromDate?: number | Date;
-  /** Until when. */
+  /** The end of the period. */
   readonly toDate?: number | Date;
 }
 
-/** Filters of everything that has to do with messages. All that are given must match. */
+/** Filters of all lists of messages. An entry must match every filter. */
 export interface MessageFilters extends Dates {
   /** IP address of the client that published. */
   readonly callerIp?: OneOrMore<string>;
   /** Key of the flow control. */
   readonly flowControlKey?: OneOrMore<string>;
-  /** One of the labels. */
+  /** A label of the message. */
   readonly label?: OneOrMore<string>;
   /** Name of the queue. */
   readonly queueName?: OneOrMore<string>;
@@ -57,7 +57,7 @@ export interface Order {
 export interface LogFilters extends MessageFilters, Places, Order, Page {
   /** Id of the message. */
   readonly messageId?: OneOrMore<string>;
-  /** The state that the message came into. */
+  /** The state that the message changed to. */
   readonly state?: OneOrMore<LogState | "IN_PROGRESS" | "CANCELED">;
 }
 
@@ -67,15 +67,15 @@ export interface RunFilters extends Dates, Places, Page {
   readonly callerIp?: OneOrMore<string>;
   /** Key of the run's flow control. */
   readonly flowControlKey?: OneOrMore<string>;
-  /** One of the run's labels. */
+  /** A label of the run. */
   readonly label?: OneOrMore<string>;
-  /** Id of one of the run's deliveries. */
+  /** Id of a delivery of the run. */
   readonly messageId?: OneOrMore<string>;
   /** State of the run, or of one of its steps. */
   readonly state?: OneOrMore<RunState | `STEP_${"PROGRESS" | "SUCCESS" | "RETRY" | "FAILED" | "CANCELED"}`>;
-  /** Bytes that are left of each body; -1 leaves bodies out. */
+  /** Cuts each body to this number of bytes; -1 leaves bodies out. */
   readonly trimBody?: number;
-  /** Milliseconds since 1970: of several runs with one id, the one that was created then. */
+  /** Time of the run's creation in milliseconds since 1970, to choose among several runs with one id. */
   readonly workflowCreatedAt?: number | Date;
   /** Id of the run. */
   readonly workflowRunId?: OneOrMore<string>;
@@ -89,7 +89,7 @@ export interface CancelRunFilters extends Dates, Places {
   readonly callerIp?: OneOrMore<string>;
   /** Key of the run's flow control. */
   readonly flowControlKey?: OneOrMore<string>;
-  /** One of the run's labels. */
+  /** A label of the run. */
   readonly label?: OneOrMore<string>;
   /** Ids of runs. */
   readonly workflowRunIds?: OneOrMore<string>;
@@ -99,23 +99,23 @@ export interface CancelRunFilters extends Dates, Places {
 
 /** Filters of messages to cancel. */
 export interface CancelMessageFilters extends MessageFilters, Places {
-  /** Ids of messages. Other filters don't count beside them. */
+  /** Ids of messages. With them, the engine ignores other filters. */
   readonly messageIds?: OneOrMore<string>;
 }
 
 /** Filters of dead letters. */
 export interface DeadLetterFilters extends MessageFilters {
-  /** Ids of dead letters. Other filters don't count beside them. */
+  /** Ids of dead letters. With them, the engine ignores other filters. */
   readonly dlqIds?: OneOrMore<string>;
   /** State of the failure function of the run. */
   readonly failureFunctionState?: OneOrMore<CallbackState>;
   /** Id of the message that failed. */
   readonly messageId?: OneOrMore<string>;
-  /** Status of the last answer; 0 when there was none. */
+  /** Status of the last answer; 0 if there was no answer. */
   readonly responseStatus?: OneOrMore<number>;
   /** `workflow`: only dead letters of runs. */
   readonly source?: "workflow";
-  /** Milliseconds since 1970: of several runs with one id, the one that was created then. */
+  /** Time of the run's creation in milliseconds since 1970, to choose among several runs with one id. */
   readonly workflowCreatedAt?: number | Date;
   /** Id of the run. */
   readonly workflowRunId?: OneOrMore<string>;
@@ -126,12 +126,12 @@ export interface DeadLetterFilters extends MessageFilters {
 /** Selects everything that matches at least one filter, or everything. */
 export type Selection<Filters> = (Filters & { readonly all?: never }) | { readonly all: true };
 
-/** Options that are called otherwise on the wire, by their names there. */
+/** The options with another name on the wire, by that name. */
 export const PARAMETERS: ReadonlyMap<string, string> = new Map([["topicName", "urlGroup"]]);
 
 type Query<Filters> = Omit<Filters, "urlGroup"> & { readonly topicName?: OneOrMore<string> };
 
-/** Filters in the words of the wire. */
+/** Converts filters to the names of the wire. */
 export function toQuery<Filters extends { readonly urlGroup?: OneOrMore<string> }>(
   filters: Filters,
 ): Query<Filters> {
@@ -142,7 +142,7 @@ export function toQuery<Filters extends { readonly urlGroup?: OneOrMore<string> 
 const PAGE: ReadonlySet<string> = new Set(["count", "cursor", "order"]);
 
 /**
- * The filters of a selection.
+ * Reads the filters of a selection.
  *
  * @throws TypeError for a selection without a filter, which would select everything by mistake
  */

@@ -36,15 +36,17 @@ export type PublishedTo<Options extends PublishOptions> = Options extends Publis
 /** The answer to the start of a run. */
 export type Triggered = Output<typeof triggered>;
 
-/** The answer to a message of a batch: its receipt, one for each endpoint of its URL group, or why it was refused. */
+/**
+ * The answer to a message of a batch: a receipt, a receipt for each endpoint of its URL group, or an error.
+ */
 export type BatchResult = Published | readonly Published[] | Output<typeof error>;
 
 /**
- * The API of an engine for code in its own process: what the HTTP API does, by the same functions and with the same checks,
- * without requests, tokens and rate limits.
+ * The API of an engine for code in its own process. It calls the functions of the HTTP API, with the same
+ * checks but without requests, tokens and rate limits.
  *
- * A refusal is an `EngineError`, and a call that is written wrong a `TypeError`. While the database can't be written,
- * methods throw `StoreUnavailable`.
+ * A method throws an `EngineError` when the engine refuses a call, and a `TypeError` for invalid arguments.
+ * While the engine can't write to its database, methods throw `StoreUnavailable`.
  */
 export interface EngineApi extends UpkeepApi {
   /**
@@ -52,13 +54,17 @@ export interface EngineApi extends UpkeepApi {
    *
    * @example
    * ```ts
-   * const { messageId } = await engine.publish({ url: "https://app.example.com/mail", body: { to: "a@example.com" }, delay: "10m" });
+   * const { messageId } = await engine.publish({
+   *   url: "https://app.example.com/mail",
+   *   body: { to: "a@example.com" },
+   *   delay: "10m",
+   * });
    * const messages = await engine.publish({ urlGroup: "orders", body: "new" });
    * ```
    */
   publish<Options extends PublishOptions>(options: Options): Promise<PublishedTo<Options>>;
   /**
-   * Puts a message in a queue, which is made if there is none.
+   * Puts a message in a queue. Creates the queue if it doesn't exist.
    *
    * @example
    * ```ts
@@ -67,12 +73,15 @@ export interface EngineApi extends UpkeepApi {
    */
   enqueue<Options extends EnqueueOptions>(options: Options): Promise<PublishedTo<Options>>;
   /**
-   * Publishes many messages. A message that is refused doesn't keep the others: its result has an `error`.
+   * Publishes many messages. A refused message doesn't stop the others: its result has an `error`.
    *
    * @throws EngineError `too_large` for more than `limits.batchItems` messages
    * @example
    * ```ts
-   * const results = await engine.batch([{ url: "https://a.example.com" }, { urlGroup: "orders", queue: "slow" }]);
+   * const results = await engine.batch([
+   *   { url: "https://a.example.com" },
+   *   { urlGroup: "orders", queue: "slow" },
+   * ]);
    * ```
    */
   batch(
@@ -81,10 +90,14 @@ export interface EngineApi extends UpkeepApi {
   /**
    * Starts a workflow run.
    *
-   * @returns the run's id; `deduplicated` when a run with this id was live already
+   * @returns the run's id; with `deduplicated` if a run with this id was live already
    * @example
    * ```ts
-   * const { workflowRunId } = await engine.trigger({ url: "https://app.example.com/order", body: { id: 7 }, retries: 5 });
+   * const { workflowRunId } = await engine.trigger({
+   *   url: "https://app.example.com/order",
+   *   body: { id: 7 },
+   *   retries: 5,
+   * });
    * ```
    */
   trigger(options: TriggerOptions): Promise<Triggered>;
@@ -94,11 +107,11 @@ export interface EngineApi extends UpkeepApi {
   readonly events: EventsApi;
   /** The dead letter queue. */
   readonly dlq: DeadLettersApi;
-  /** Messages that aren't at their end. */
+  /** Messages that are in progress. */
   readonly messages: MessagesApi;
   /** The log of messages. */
   readonly logs: LogsApi;
-  /** Messages by the clock. */
+  /** Schedules, which publish messages at the times of a cron expression. */
   readonly schedules: SchedulesApi;
   /** Queues, by name. */
   readonly queues: QueuesApi;
@@ -111,7 +124,7 @@ export interface EngineApi extends UpkeepApi {
 /** @param begin called before each call */
 export function createApi(service: Service, begin: () => void): EngineApi {
   const caller = createCaller(service, begin);
-  // What a request answers depends on its destination.
+  // The type of the answer depends on the destination.
   const send = <Answer>(owner: string, options: PublishOptions): Promise<Answer> =>
     caller.run(async () => (await publish(toRequest(owner, options, service), service)) as Answer);
   return {

@@ -7,16 +7,16 @@ import { type CancelMessageFilters, type LogFilters, type Selection, selected, t
 const { GET, DELETE } = routes["/v2/messages/:id"];
 const LOGS = logRoutes["/v2/logs"].GET;
 
-/** A message that is on its way, or arrived a short while ago. */
+/** A message that is in progress or was delivered recently. */
 export type MessageInfo = Answer<typeof GET>;
 
-/** A page of the log of messages; without a `cursor` it is the last one. */
+/** A page of the log of messages. The last page has no `cursor`. */
 export type LogPage = Answer<typeof LOGS>;
 
-/** Messages that aren't at their end. */
+/** Messages that are in progress. */
 export interface MessagesApi {
   /**
-   * Gets a message that is on its way, or arrived within `retention.messages`.
+   * Gets a message that is in progress or was delivered within `retention.messages`.
    *
    * @throws EngineError `not_found`
    * @example
@@ -26,10 +26,10 @@ export interface MessagesApi {
    */
   get(messageId: string): Promise<MessageInfo>;
   /**
-   * Cancels a message by its id, the messages that match, or all. A run that is left with nothing to do is cancelled with
-   * its message.
+   * Cancels a message by its id, the messages that match, or all. If a run has nothing left to do without its
+   * message, the engine cancels the run too.
    *
-   * @throws EngineError `not_found` for an id of no message that is on its way
+   * @throws EngineError `not_found` for an id of no message in progress
    * @throws TypeError for a selection without a filter
    * @example
    * ```ts

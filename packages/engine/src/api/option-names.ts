@@ -1,7 +1,7 @@
 import { HEADER, PREFIX } from "@perdure/core/protocol";
 import { PARAMETERS } from "./filters.ts";
 
-/** Options whose names aren't their headers' in camel case. */
+/** The options whose names differ from their headers' names in camel case. */
 const NAMES = new Map(
   Object.entries({
     [HEADER.queueName]: "queue",
@@ -13,14 +13,14 @@ const NAMES = new Map(
   }),
 );
 
-/** Prefixes of headers, and the option that their headers are under. The longest come first. */
+/** Prefixes of headers, with the option that contains their options. The longest prefix comes first. */
 const GROUPS = [
   [PREFIX.failureCallback, "failureCallback."],
   [PREFIX.callback, "callback."],
 ] as const;
 
 /**
- * The option that a header or a parameter of the wire stands for.
+ * Converts the name of a header or of a parameter to the name of its option.
  *
  * @example
  * toOptionName("Upstash-Callback-Retry-Delay"); // "callback.retryDelay"

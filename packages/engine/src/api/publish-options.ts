@@ -18,9 +18,9 @@ import { checkUrlGroupName } from "../rules/url-group.ts";
 import { lowerCase } from "./changed-options.ts";
 import { toContent } from "./content.ts";
 
-/** Where a message's attempts, or its final failure, are reported, and how that report is delivered. */
+/** The destination of reports on a message's attempts or final failure, with options for their delivery. */
 export interface ReportOptions extends MessageOptions {
-  /** Where the report goes. */
+  /** The URL that gets the report. */
   readonly url: string;
 }
 
@@ -28,21 +28,21 @@ export interface ReportOptions extends MessageOptions {
 export interface Publication extends MessageOptions {
   /** The body: a string or a `Uint8Array` is sent as it is, everything else as JSON. */
   readonly body?: unknown;
-  /** A message with the same id isn't delivered again within `retention.deduplication`. */
+  /** The engine delivers no second message with the same id within `retention.deduplication`. */
   readonly deduplicationId?: string;
-  /** Whether a message with the same content isn't delivered again either. */
+  /** True to deliver no second message with the same content within that time either. */
   readonly contentBasedDeduplication?: boolean;
-  /** Where each attempt is reported. */
+  /** The destination of reports on each attempt. */
   readonly callback?: string | ReportOptions;
-  /** Where a final failure is reported. */
+  /** The destination of the report on a final failure. */
   readonly failureCallback?: string | ReportOptions;
 }
 
 /** A message to publish to a URL. */
 export interface PublishToUrl extends Publication {
-  /** Where the message goes. */
+  /** The URL that gets the message. */
   readonly url: string;
-  /** A message goes to a URL or to a URL group. */
+  /** A message has a URL or a URL group, not both. */
   readonly urlGroup?: never;
 }
 
@@ -50,14 +50,14 @@ export interface PublishToUrl extends Publication {
 export interface PublishToGroup extends Publication {
   /** Name of the URL group. */
   readonly urlGroup: string;
-  /** A message goes to a URL or to a URL group. */
+  /** A message has a URL or a URL group, not both. */
   readonly url?: never;
 }
 
 /** A message to publish. */
 export type PublishOptions = PublishToUrl | PublishToGroup;
 
-/** A message to put in a queue, which is made if there is none. */
+/** A message to put in a queue. The engine creates the queue if it doesn't exist. */
 export type EnqueueOptions = PublishOptions & {
   /** Name of the queue. */
   readonly queue: string;
@@ -65,9 +65,9 @@ export type EnqueueOptions = PublishOptions & {
 
 /** A message to publish at the times of a cron expression. */
 export type ScheduleOptions = PublishOptions & {
-  /** Five fields, in UTC or behind a time zone: `CRON_TZ=Europe/Berlin 0 9 * * *`. */
+  /** A cron expression with five fields, in UTC or after a time zone: `CRON_TZ=Europe/Berlin 0 9 * * *`. */
   readonly cron: string;
-  /** A schedule with the same id is replaced. A random one by default. */
+  /** The id of the schedule, which replaces a schedule with the same id. A random id by default. */
   readonly scheduleId?: string;
   /** The queue that the messages go through. */
   readonly queue?: string;
@@ -79,11 +79,14 @@ export interface TriggerOptions extends RunOptions {
   readonly url: string;
   /** The payload: a string is sent as it is, everything else as JSON. */
   readonly body?: unknown;
-  /** A name for the run: its id is `wfr_` and this name. While a run with this id is live, no second one starts. */
+  /**
+   * A name for the run: its id is `wfr_` and this name. While a run with this id is live, the engine starts
+   * no second run.
+   */
   readonly workflowRunId?: string;
 }
 
-/** The time of the engine, and its limit for a request. */
+/** The engine's clock, and its limit for a request. */
 type Context = Pick<Service, "clock"> & { readonly limits: Pick<Service["limits"], "requestBytes"> };
 
 const MESSAGE = "method headers retries retryDelay flowControl timeout delay notBefore label redact";
@@ -118,7 +121,11 @@ export function toRequest(
   };
 }
 
-/** The start of a run, as the client of `@perdure/core` makes it. @throws TypeError that names an unknown or invalid option */
+/**
+ * Makes the request that starts a run, like the client of `@perdure/core`.
+ *
+ * @throws TypeError that names an unknown or invalid option
+ */
 export function toStart(options: TriggerOptions, { clock, limits }: Context): PublishRequest {
   const { url, workflowRunId, body } = options;
   checkNames("trigger", options, TRIGGER);
@@ -143,7 +150,10 @@ function checkNames(owner: string, options: object, names: string): void {
   checkOptions<Record<string, unknown>, string>(owner, options as Record<string, unknown>, names);
 }
 
-/** @throws EngineError for a URL without a scheme, which is a group's name, and the other way round */
+/**
+ * @throws EngineError for a URL without a scheme, which would be a group's name, and for a group's name that
+ * is a URL
+ */
 function toDestination(owner: string, { url, urlGroup }: PublishTarget): string {
   if ((url === undefined) === (urlGroup === undefined) || typeof (url ?? urlGroup) !== "string")
     throw new TypeError(`${owner} needs a url or a urlGroup that is a string, and not both.`);

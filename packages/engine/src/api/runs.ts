@@ -10,17 +10,17 @@ import { type CancelRunFilters, type RunFilters, type Selection, selected } from
 
 const ROUTE = { list: workflowLogs["/v2/workflows/logs"].GET, ...routes["/v2/workflows/runs/:id"] };
 
-/** A page of runs with their steps; without a `cursor` it is the last one. */
+/** A page of runs with their steps. The last page has no `cursor`. */
 export type RunPage = Answer<typeof ROUTE.list>;
 
 /** A run with its steps. */
 export type RunInfo = RunPage["runs"][number];
 
-/** Which of the runs that had an id. */
+/** Options to choose among several runs with the same id. */
 export interface HistoryOptions {
-  /** Also a run that has ended. By default only a live one. */
+  /** True to include runs that have ended. Only live runs by default. */
   readonly ended?: boolean;
-  /** Milliseconds since 1970: the run that was created then. The last one by default. */
+  /** Time of the run's creation in milliseconds since 1970. The newest run by default. */
   readonly workflowCreatedAt?: number | Date;
 }
 
@@ -28,9 +28,9 @@ export interface HistoryOptions {
 export interface WaitOptions {
   /** Seconds or a duration. No limit by default. */
   readonly timeout?: number | Duration;
-  /** Ends the wait when it is aborted. The run continues. */
+  /** A signal that ends the wait. The run continues. */
   readonly signal?: AbortSignal;
-  /** `"wait"`: also waits for the end of the rollbacks and of the failure or cancel function. */
+  /** `"wait"` also waits for the end of the rollbacks and of the failure or cancel function. */
   readonly failureFunction?: "wait";
 }
 
@@ -46,7 +46,7 @@ export interface RunsApi {
    */
   list(filters?: RunFilters): Promise<RunPage>;
   /**
-   * Gets a run with its steps; of several runs that had this id, the newest one.
+   * Gets a run with its steps; the newest run if several had this id.
    *
    * @throws EngineError `not_found`
    * @example
@@ -56,7 +56,7 @@ export interface RunsApi {
    */
   get(workflowRunId: string): Promise<RunInfo>;
   /**
-   * Gets the history of a run: its payload and its records, as deliveries carry them.
+   * Gets the history of a run: its payload and its records, in the format of deliveries.
    *
    * @throws EngineError `not_found`
    * @example
@@ -66,11 +66,12 @@ export interface RunsApi {
    */
   history(workflowRunId: string, options?: HistoryOptions): Promise<readonly HistoryEntry[]>;
   /**
-   * Waits until a run has ended; of several runs that had this id, the newest one.
+   * Waits until a run has ended; the newest run if several had this id.
    *
-   * @returns the run; as it is then, when the time is over first
-   * @throws EngineError `not_found`; `unavailable` when `limits.runWaits` callers wait already, or the engine stops
-   * @throws the signal's reason when it is aborted
+   * @returns the run in its final state, or in its current state after the timeout
+   * @throws EngineError `not_found`; `unavailable` when `limits.runWaits` callers wait already, or the engine
+   * stops
+   * @throws the signal's reason if the signal aborts
    * @example
    * ```ts
    * const { workflowState } = await engine.runs.wait("wfr_order-7", { timeout: "1m" });
@@ -79,9 +80,10 @@ export interface RunsApi {
    */
   wait(workflowRunId: string, options?: WaitOptions): Promise<RunInfo>;
   /**
-   * Cancels a live run by its id, the live runs that match, or all. Of runs that match it cancels the newest 100, or `count`.
+   * Cancels a live run by its id, the live runs that match, or all. It cancels at most `count` matching runs,
+   * 100 by default, the newest first.
    *
-   * @throws EngineError `not_found` for an id that no run has had
+   * @throws EngineError `not_found` for an id that no run ever had
    * @throws TypeError for a selection without a filter
    * @example
    * ```ts

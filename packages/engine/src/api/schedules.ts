@@ -11,15 +11,18 @@ const RESUME = routes["/v2/schedules/:schedule{[^/:]+}/resume"].POST;
 /** A schedule. */
 export type ScheduleInfo = Answer<typeof ONE.GET>;
 
-/** Messages by the clock. */
+/** Schedules, which publish messages at the times of a cron expression. */
 export interface SchedulesApi {
   /**
-   * Makes a schedule, or replaces the one with its id.
+   * Creates a schedule, or replaces the schedule with its id.
    *
-   * @throws EngineError `limit_reached` for one schedule too many
+   * @throws EngineError `limit_reached` for too many schedules
    * @example
    * ```ts
-   * const { scheduleId } = await engine.schedules.create({ url: "https://app.example.com/report", cron: "0 9 * * *" });
+   * const { scheduleId } = await engine.schedules.create({
+   *   url: "https://app.example.com/report",
+   *   cron: "0 9 * * *",
+   * });
    * ```
    */
   create(options: ScheduleOptions): Promise<{ readonly scheduleId: string }>;
@@ -43,7 +46,7 @@ export interface SchedulesApi {
    */
   list(): Promise<readonly ScheduleInfo[]>;
   /**
-   * Skips the times of a schedule until it is resumed.
+   * Pauses a schedule: the engine skips its times until it is resumed.
    *
    * @throws EngineError `not_found`
    * @example
@@ -53,7 +56,7 @@ export interface SchedulesApi {
    */
   pause(scheduleId: string): Promise<void>;
   /**
-   * Goes on with a schedule.
+   * Resumes a schedule.
    *
    * @throws EngineError `not_found`
    * @example
@@ -63,7 +66,7 @@ export interface SchedulesApi {
    */
   resume(scheduleId: string): Promise<void>;
   /**
-   * Deletes a schedule, if there is one. The messages that it has made are still delivered.
+   * Deletes a schedule, if it exists. The engine still delivers the messages that the schedule has made.
    *
    * @example
    * ```ts

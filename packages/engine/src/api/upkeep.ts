@@ -15,8 +15,8 @@ export interface KeysApi {
    */
   get(): Promise<SigningKeys>;
   /**
-   * Puts the next key in the current one's place, and a new one in its own. Endpoints need the new pair before the next
-   * rotation.
+   * Replaces the current key by the next key, and the next key by a new key. Endpoints need the new pair
+   * before the next rotation.
    *
    * @example
    * ```ts
@@ -31,9 +31,9 @@ export interface UpkeepApi {
   /** The keys that deliveries are signed with. */
   readonly keys: KeysApi;
   /**
-   * Copies the whole database as it is at one moment, while the engine goes on.
+   * Copies the whole database in a consistent state, while the engine keeps running.
    *
-   * @throws EngineError `not_possible_here` where the database isn't a file
+   * @throws EngineError `not_possible_here` if the database isn't a file
    * @example
    * ```ts
    * const { content } = await engine.backup();

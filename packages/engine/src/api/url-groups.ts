@@ -10,9 +10,9 @@ export type UrlGroupInfo = Answer<typeof GROUP.GET>;
 
 /** An endpoint of a URL group. */
 export interface EndpointOptions {
-  /** Where its messages go. */
+  /** The URL that gets the group's messages. */
   readonly url: string;
-  /** By which it can be replaced or removed. */
+  /** A name to replace or remove the endpoint by. */
   readonly name?: string;
 }
 
@@ -38,9 +38,10 @@ export interface UrlGroupsApi {
    */
   get(name: string): Promise<UrlGroupInfo>;
   /**
-   * Adds endpoints to a URL group, which is made if there is none. An endpoint with the name or URL of another replaces it.
+   * Adds endpoints to a URL group. Creates the group if it doesn't exist. An endpoint with the name or URL of
+   * another endpoint replaces it.
    *
-   * @throws EngineError `limit_reached` for an endpoint or a group too many
+   * @throws EngineError `limit_reached` for too many endpoints or groups
    * @example
    * ```ts
    * await engine.urlGroups.addEndpoints("orders", [{ url: "https://a.example.com", name: "a" }]);
@@ -48,7 +49,7 @@ export interface UrlGroupsApi {
    */
   addEndpoints(name: string, endpoints: readonly EndpointOptions[]): Promise<void>;
   /**
-   * Removes endpoints by their names or URLs, and with the last one the group.
+   * Removes endpoints by their names or URLs. Deletes the group with its last endpoint.
    *
    * @throws EngineError `not_found`
    * @example
@@ -58,7 +59,7 @@ export interface UrlGroupsApi {
    */
   removeEndpoints(name: string, endpoints: readonly Partial<EndpointOptions>[]): Promise<void>;
   /**
-   * Sets the headers that messages to the group have where they don't set them themselves.
+   * Sets default headers for messages to the group. A message can override them.
    *
    * @throws EngineError `not_found`
    * @example
@@ -68,7 +69,7 @@ export interface UrlGroupsApi {
    */
   setHeaders(name: string, headers: Readonly<Record<string, string | readonly string[]>>): Promise<void>;
   /**
-   * Deletes a URL group, if there is one. Messages that were published to it are still delivered.
+   * Deletes a URL group, if it exists. The engine still delivers messages that were published to it.
    *
    * @example
    * ```ts

@@ -23,7 +23,7 @@ export function createApp(
   });
   const isOpen = (verbs: Routes[string]): boolean => Object.values(verbs).every(({ open }) => open);
   const all = Object.entries(ROUTES);
-  // What is open comes before the lock.
+  // Open routes come before the middleware that requires a token.
   for (const [path, verbs] of all.filter(([, verbs]) => isOpen(verbs))) mount(app, path, verbs, service);
   app.use("/v2/*", requireToken(service.tokens), limitRates(service));
   for (const [path, verbs] of all.filter(([, verbs]) => !isOpen(verbs))) mount(app, path, verbs, service);

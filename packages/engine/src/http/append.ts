@@ -28,7 +28,10 @@ const append = z
   })
   .meta({ id: "Append", description: "Records of one run; docs/protocol.md describes them." });
 
-/** Read by hand: every step of an inline run passes here. What is wrong with one append is answered in its place. */
+/**
+ * Reads the body without a schema library, because every step of an inline run passes here. The answer
+ * reports a faulty append in its place.
+ */
 const appended: Body<readonly unknown[]> = {
   type: "application/json",
   schema: z.looseObject({ appends: z.array(append) }),

@@ -6,12 +6,12 @@ import type { Env, Tokens } from "./service.ts";
 /** The access that a token grants. */
 export type Access = "full" | "read only" | "none";
 
-/** Compares tokens in a time that tells nothing of them. */
+/** Compares tokens in constant time, so that the duration reveals nothing about them. */
 export function createLock({ full, readOnly }: Tokens): (token: string) => Access {
   const [fulls, reads] = [full.map(digest), readOnly.map(digest)];
   return (token) => {
     const shown = digest(token);
-    // Digests have one length, and all of them are compared.
+    // All digests have the same length, and the engine always compares every digest.
     const among = (digests: readonly Buffer[]): boolean =>
       digests.filter((one) => timingSafeEqual(one, shown)).length > 0;
     const [all, some] = [among(fulls), among(reads)];
@@ -20,13 +20,13 @@ export function createLock({ full, readOnly }: Tokens): (token: string) => Acces
   };
 }
 
-/** The token of a request: a bearer, or `?qstash_token=` for senders that can't set headers. */
+/** The token of a request: a bearer token, or `?qstash_token=` for senders that can't set headers. */
 export function tokenOf(request: Request): string | undefined {
   const bearer = /^Bearer\s+(.+)$/i.exec(request.headers.get("authorization") ?? "")?.[1];
   return bearer ?? new URL(request.url).searchParams.get("qstash_token") ?? undefined;
 }
 
-/** Lets through who shows a token that allows what is asked for. */
+/** Refuses requests without a token that grants the access they need. */
 export function requireToken(tokens: Tokens): MiddlewareHandler<Env> {
   const lock = createLock(tokens);
   return async (c, next) => {
@@ -47,7 +47,10 @@ export function requireToken(tokens: Tokens): MiddlewareHandler<Env> {
   };
 }
 
-/** True for a request that only reads. The signing keys don't count as reading, because with them a client can forge deliveries. */
+/**
+ * True for a request that only reads. Getting the signing keys doesn't count as reading, because a client
+ * that has them can forge deliveries.
+ */
 function isRead(method: string, path: string): boolean {
   return (method === "GET" || method === "HEAD") && !path.startsWith("/v2/keys");
 }

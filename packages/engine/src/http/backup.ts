@@ -3,7 +3,7 @@ import { type Routes, route } from "./route.ts";
 
 const MEDIA = "application/vnd.sqlite3";
 
-/** The whole database, as a file. A POST: it holds all that there is, so that a read-only token may not ask for it. */
+/** The whole database, as a file. The route is a POST, so that a read-only token can't copy all data. */
 export const backups = {
   "/v2/backup": {
     POST: route({

@@ -12,7 +12,7 @@ import { error, triggered } from "./schemas.ts";
 
 const expected = { error: "expected a url or a url group" };
 
-/** One of many that are asked for at once. Some clients write null for what they leave out. */
+/** An item of a batch. Some clients send null for fields that they leave out. */
 const item = z
   .object({
     destination: z.string(expected).min(1, expected),
@@ -24,7 +24,7 @@ const item = z
 
 const anything = z.array(z.looseObject({}));
 
-/** Each of them is looked at by itself: a faulty one doesn't keep the others. */
+/** The route checks each item by itself: a faulty item doesn't stop the others. */
 const items: Body<readonly object[]> = {
   ...json("the batch", anything),
   schema: z.array(item),
@@ -63,7 +63,7 @@ function toItem(one: object, origin: Origin): BatchItem {
   return { headers: new Map(headersOf(one)), read: () => toRequest(one, origin) };
 }
 
-/** Headers of an item: each takes as long to read as an item itself. */
+/** The most headers of an item: the engine needs as long to read a header as to read an item. */
 const MAX_HEADERS = 1000;
 
 /** @throws EngineError `invalid_request` that names the field */
@@ -81,7 +81,7 @@ function toRequest(one: object, { callerIp, now }: Origin): PublishRequest {
   return { destination, headers, body: toBytes(body ?? ""), callerIp, now };
 }
 
-/** Also of an item that can't be read. */
+/** Reads the headers even of an item that is invalid. */
 function headersOf(one: { readonly headers?: unknown }): [string, string][] {
   return Object.entries(Object(one.headers)).map(([name, value]) => [name.toLowerCase(), String(value)]);
 }

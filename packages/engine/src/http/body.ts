@@ -1,6 +1,6 @@
 import { EngineError } from "../rules/engine-error.ts";
 
-/** Bytes of bodies that are in memory at once, of all requests together. */
+/** Limits the bytes that the bodies of all requests together take in memory. */
 export class BodyBudget {
   readonly #limit: number;
   #held = 0;
@@ -9,7 +9,7 @@ export class BodyBudget {
     this.#limit = limit;
   }
 
-  /** The part of one request. */
+  /** Returns the reservation of one request. */
   hold(): BodyReservation {
     let own = 0;
     return {
@@ -32,22 +32,26 @@ export class BodyBudget {
 export interface BodyReservation {
   /** @throws EngineError `unavailable` when all requests together would hold more than the budget */
   take(bytes: number): void;
-  /** Gives back all that was taken: the request has been answered. */
+  /** Gives the bytes back to the budget, after the answer to the request. */
   release(): void;
 }
 
-/** Bytes that are read in one go: their sender may hold back so much of the budget without sending it. */
+/**
+ * The engine reads bodies up to this size, in bytes, in one go. A slow sender can hold this much of the
+ * budget before it sends a byte.
+ */
 const SMALL = 64 * 1024;
 
 /**
- * The bytes of a request's body.
+ * Reads the bytes of a request's body.
  *
- * @throws EngineError `too_large` as soon as there are more than `limit`, `unavailable` as soon as `hold` can take no more
+ * @throws EngineError `too_large` as soon as the body has more than `limit` bytes, `unavailable` as soon as
+ * `hold` can take no more
  */
 export async function readBody(request: Request, limit: number, hold: BodyReservation): Promise<Uint8Array> {
   const announced = Number(request.headers.get("content-length") ?? Number.NaN);
   if (announced > limit) throw tooLarge(limit);
-  // A server holds the sender to what it announced.
+  // The HTTP server never reads more than the Content-Length.
   if (announced <= SMALL) {
     hold.take(announced);
     return withinLimit(new Uint8Array(await request.arrayBuffer()), limit);
@@ -62,7 +66,7 @@ export async function readBody(request: Request, limit: number, hold: BodyReserv
     parts.push(part);
   }
   const body = Buffer.concat(parts, size);
-  // Whatever is done with so many bytes is another turn.
+  // Work on so many bytes starts in another turn of the event loop.
   await new Promise((resolve) => setImmediate(resolve));
   return body;
 }
@@ -72,7 +76,7 @@ function withinLimit(body: Uint8Array, limit: number): Uint8Array {
   return body;
 }
 
-/** A body over the limit of a request. */
+/** The error for a body over the limit of a request. */
 export function tooLarge(limit: number): EngineError {
   return new EngineError("too_large", `the body is larger than the limit of ${limit} bytes`, { limit });
 }

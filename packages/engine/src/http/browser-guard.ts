@@ -1,23 +1,27 @@
 import { isIP } from "node:net";
 
-/** Which browsers' requests an engine takes. */
+/** The requests from browsers that an engine accepts. */
 export interface BrowserRules {
-  /** Host names in the `Host` header, beside those of this machine. Not checked when it isn't given. */
+  /**
+   * Accepted host names in the `Host` header, besides the names of this machine. Without this option, the
+   * engine doesn't check the header.
+   */
   readonly hosts?: readonly string[] | undefined;
   /**
-   * Origins of pages, such as `https://console.example.com`, beside pages of this machine. When it isn't given, neither
-   * `Origin` nor `Sec-Fetch-Site` is checked.
+   * Accepted origins of pages, such as `https://console.example.com`, besides pages of this machine. Without
+   * this option, the engine checks neither `Origin` nor `Sec-Fetch-Site`.
    */
   readonly origins?: readonly string[] | undefined;
-  /** Whether any IP address may stand in the `Host` header: an address, unlike a name, can't be rebound. */
+  /** Accepts any IP address in the `Host` header: an attacker can rebind a name, but not an address. */
   readonly anyAddress?: boolean | undefined;
 }
 
 /**
- * Refuses requests that a web page has made a browser send. A page can reach an engine that listens on this machine alone:
- * by a simple request, which browsers send without asking, or by a name of its own that it rebinds to 127.0.0.1.
+ * Refuses requests that a web page makes a browser send. A page can reach an engine that listens only on this
+ * machine: with a simple request, which browsers send without asking, or with its own domain, rebound to
+ * 127.0.0.1.
  *
- * @returns undefined for a request that may go on, or else a response with status 403
+ * @returns undefined for an accepted request, otherwise a response with status 403
  */
 export function createBrowserGuard(rules: BrowserRules): (request: Request) => Response | undefined {
   const hosts = rules.hosts?.map(toHostname);
@@ -49,7 +53,7 @@ export function createBrowserGuard(rules: BrowserRules): (request: Request) => R
   };
 }
 
-/** Whether a host is this machine: `localhost`, a name that ends in it, or a loopback address. */
+/** True for a host that is this machine: `localhost`, a name that ends in it, or a loopback address. */
 export function isLoopback(host: string): boolean {
   if (/^(?:.+\.)?localhost$/.test(host)) return true;
   return host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
@@ -59,7 +63,7 @@ function isLoopbackOrigin(origin: string): boolean {
   return URL.canParse(origin) && isLoopback(toHostname(new URL(origin).host));
 }
 
-/** A host in one way of writing it: without its port, brackets and final dot. */
+/** Normalizes a host: removes its port, brackets and final dot. */
 function toHostname(host: string): string {
   const name = /^\[(.*)\](?::\d+)?$/.exec(host)?.[1] ?? host.replace(/^([^:]*):\d+$/, "$1");
   return name.toLowerCase().replace(/\.$/, "");

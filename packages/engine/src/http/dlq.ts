@@ -38,7 +38,7 @@ export const DEAD_LETTERS = {
   workflowUrl: urls,
 } as const;
 
-/** The id of one. */
+/** The id of a dead letter, as a part of the path. */
 export const dlqId = { id: part };
 
 const deadLetter = z
@@ -63,7 +63,7 @@ const deadLetter = z
   .meta({ id: "DeadLetter" });
 
 const deleted = z.object({ deleted: z.int() });
-// Older clients name ids here.
+// Older clients send the ids in the body.
 const selection = optional(json("the selection", z.object({ dlqIds: z.array(id) })));
 
 export const deadLetters = {
@@ -71,7 +71,7 @@ export const deadLetters = {
   "/v2/workflows/dlq": listed(true),
 } satisfies Routes;
 
-/** Behind those whose paths say more. */
+/** These routes must come after the routes with more specific paths. */
 export const deadLetterById = {
   "/v2/dlq/:id": single(false),
   "/v2/workflows/dlq/:id": single(true),
@@ -126,7 +126,9 @@ function single(ofRuns: boolean) {
   };
 }
 
-/** Which entries a request is about. Where ids are given, nothing else counts. */
+/**
+ * The dead letters that a request selects. When the request has ids, the engine ignores its other filters.
+ */
 export function toDeadLetterQuery(query: Values<typeof DEAD_LETTERS>, ofRuns: boolean): DeadLetterQuery {
   const page = { ...toOrder(query), count: query.count ?? MAX_PAGE_SIZE, before: query.cursor };
   if (query.dlqIds) return { dlqIds: query.dlqIds, ofRuns, ...page };
@@ -149,7 +151,7 @@ function deadLetterView(letter: DeadLetter): Output<typeof deadLetter> {
     dlqId: letter.dlqId,
     ...messageView(message, run, body),
     error: failure.error,
-    // A number in any case: there are clients that require one.
+    // Always a number, because some clients require one.
     responseStatus: failure.reply?.status ?? 0,
     responseHeader: toShown(failure.reply?.headers ?? {}),
     ...bodyView("responseBody", failure.reply?.body),

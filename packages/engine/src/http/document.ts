@@ -11,7 +11,7 @@ export interface OpenApi {
   readonly security: readonly Schema[];
 }
 
-/** One thing that can be asked for, at one path. */
+/** A verb at a path, with its route. */
 interface Operation {
   readonly verb: string;
   readonly path: string;
@@ -21,7 +21,7 @@ interface Operation {
 
 const VERBS = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 
-/** Describes routes by what they declare. */
+/** Generates the OpenAPI document from the declarations of the routes. */
 export function describe(routes: Routes): OpenApi {
   const operations = Object.entries(routes).flatMap(([pattern, verbs]) =>
     Object.entries(verbs).flatMap(([verb, route]) => toOperations(pattern, verb, route)),
@@ -68,11 +68,11 @@ function toOperations(pattern: string, verb: string, route: Route): Operation[] 
 
 interface Schemas {
   readonly of: (schema: z.ZodType) => Schema;
-  /** The schemas with a name. */
+  /** The named schemas. */
   readonly components: Schema;
 }
 
-/** All at once, so that what several share is said once. */
+/** Converts all schemas at once, so that the document contains a shared schema once. */
 function toSchemas(schemas: readonly z.ZodType[], io: "input" | "output"): Schemas {
   const all = [...new Set(schemas)];
   const written = z.toJSONSchema(z.tuple(all as [z.ZodType]), { io, override: withoutSafeBounds });
@@ -82,7 +82,7 @@ function toSchemas(schemas: readonly z.ZodType[], io: "input" | "output"): Schem
   return { of: (schema) => prefixItems[all.indexOf(schema)], components: $defs };
 }
 
-/** That an integer is one that JavaScript can hold goes without saying. */
+/** Removes the bounds that Zod adds to each integer: the safe integers of JavaScript. */
 function withoutSafeBounds({ jsonSchema }: { readonly jsonSchema: z.core.JSONSchema.BaseSchema }): void {
   if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
   if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
@@ -137,7 +137,7 @@ function ofJson(schema: Schema): Schema {
   return { "application/json": { schema } };
 }
 
-/** `getMessagesId` for `GET /v2/messages/{id}`. */
+/** The operation's id, for example `getMessagesId` for `GET /v2/messages/{id}`. */
 function toId(verb: string, path: string): string {
   const words = path.replace(/^\/v2\//, "").split(/[^A-Za-z]+/);
   const capital = (word: string): string => word.charAt(0).toUpperCase() + word.slice(1);

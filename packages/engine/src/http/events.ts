@@ -41,7 +41,7 @@ const id = { type: "string", ...ID } as const;
 const params = {
   eventId: { schema: id, read: ([value = ""]: readonly string[]) => toId(value, "event id") },
 };
-/** A run's id may be before it. */
+/** An event id, or a run's id and an event id with a slash between them. */
 const target = {
   eventId: { schema: id, raw: true, read: ([value = ""]: readonly string[]) => value },
 } as const;
@@ -65,7 +65,8 @@ export const events = {
   },
   "/v2/notify/*": {
     POST: route({
-      // Nobody who comes later is result; but of one run, it is the first that waits, or will.
+      // Without a run's id, the event reaches only steps that wait already. With one, it reaches the first
+      // step of the run that waits, now or later.
       summary: "Tell all that wait for an event that it has come, with the body as its data",
       path: "/v2/notify/{eventId}",
       also: { "/v2/notify/{runId}/{eventId}": "Tell one run of an event, also before it waits for it" },
@@ -91,7 +92,10 @@ export const events = {
   },
 } satisfies Routes;
 
-/** A run that has ended, or never was, waits for nothing. A sender can't know that, and must not fail for it. */
+/**
+ * Shows the steps that got an event. A run that has ended or never existed has no such steps. That is no
+ * error, because the sender can't know it.
+ */
 export function notifiedView(result: NotifyResult): (NotifyResponse & Output<typeof notified>)[] {
   return result.kind === "delivered" ? result.waiters.map(toAnswer) : [];
 }

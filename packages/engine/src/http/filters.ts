@@ -2,7 +2,7 @@ import type { MessageFilter } from "../store/lists.ts";
 import { list, oneOf, paths, time, urls } from "./parameters.ts";
 import type { Parameter, Values } from "./route.ts";
 
-/** The times between which something is to be, both inclusive. */
+/** The start and the end of a period, both inclusive. */
 export const DATES: Record<"fromDate" | "toDate", Parameter<number | undefined>> = {
   fromDate: time,
   toDate: time,
@@ -11,7 +11,10 @@ export const DATES: Record<"fromDate" | "toDate", Parameter<number | undefined>>
 /** Filters by the destination's host and path. */
 export const PLACES: Record<"host" | "path", Parameter<string[] | undefined>> = { host: list, path: paths };
 
-/** Filters of all lists of messages. An entry must match all filters; a filter with several values matches one of them. */
+/**
+ * Filters of all lists of messages. An entry must match all filters; a filter with several values matches one
+ * of them.
+ */
 export const MESSAGE_FILTERS = {
   ...DATES,
   callerIp: list,
@@ -23,10 +26,10 @@ export const MESSAGE_FILTERS = {
   url: urls,
 } as const;
 
-/** The newest comes first where nothing is said. */
+/** The order of a list. The newest entry comes first by default. */
 export const ORDER = { order: oneOf("latestFirst", "earliestFirst") } as const;
 
-/** As the store asks for them. */
+/** Converts the filters of a query to a filter of the store. */
 export function toMessageFilter(query: Values<typeof MESSAGE_FILTERS>): MessageFilter & Dates {
   return {
     urls: query.url,
@@ -49,7 +52,7 @@ export function toDates({ fromDate, toDate }: Values<typeof DATES>): Dates {
   return { from: fromDate, to: toDate };
 }
 
-/** Whether a list is to go forward in time. */
+/** Converts the order of a query to an option of the store. */
 export function toOrder({ order }: Values<typeof ORDER>): { readonly earliestFirst: boolean } {
   return { earliestFirst: order === "earliestFirst" };
 }

@@ -82,7 +82,7 @@ export const flows = {
       },
     }),
   },
-  // Deliveries under way are counted as they are: of the two counts only the rate's can be reset.
+  // Only the count of the rate can be reset. The other count is the number of deliveries in progress.
   "/v2/flowControl/:key/resetRate": {
     POST: route({
       ...changed,

@@ -1,10 +1,13 @@
 import { createTimeSlices } from "../commands/time-slices.ts";
 
-/** Characters from which on an answer is written in slices, and those of a slice. */
+/** The engine writes an answer with more characters than `LARGE` in slices of about `SLICE` characters. */
 const LARGE = 256 * 1024;
 const SLICE = 64 * 1024;
 
-/** The body of an answer as JSON: a large one in slices, between which other requests have their turns. */
+/**
+ * Writes the body of an answer as JSON. It writes a large body in slices, and lets other requests run between
+ * them.
+ */
 export function toJsonBody(value: unknown): string | ReadableStream<Uint8Array> {
   if (!isLongerThan(LARGE, value)) return JSON.stringify(value);
   const parts = write(value);
@@ -31,7 +34,7 @@ export function toJsonBody(value: unknown): string | ReadableStream<Uint8Array> 
   );
 }
 
-/** The parts of what `JSON.stringify` makes of plain values. */
+/** Yields the JSON of a plain value in parts. Together they equal the result of `JSON.stringify`. */
 function* write(value: unknown): Generator<string, void> {
   if (!isLongerThan(SLICE, value)) yield JSON.stringify(value);
   else if (typeof value === "string") yield* writeString(value);
@@ -71,7 +74,7 @@ function* writeString(text: string): Generator<string, void> {
   yield '"';
   for (let at = 0; at < text.length; ) {
     let end = Math.min(at + SLICE, text.length);
-    // Not between the halves of a character.
+    // Never cut a surrogate pair in half.
     if (end < text.length && /[\ud800-\udbff]/.test(text[end - 1] ?? "")) end++;
     yield JSON.stringify(text.slice(at, end)).slice(1, -1);
     at = end;
@@ -79,7 +82,10 @@ function* writeString(text: string): Generator<string, void> {
   yield '"';
 }
 
-/** Whether a value has more than so many characters as JSON, roughly. It looks no further than it must. */
+/**
+ * True when the JSON of a value has roughly more than `most` characters. Stops as soon as the answer is
+ * certain.
+ */
 function isLongerThan(most: number, value: unknown): boolean {
   let left = most;
   const count = (one: unknown): void => {

@@ -1,28 +1,35 @@
 /** Reasons to refuse JSON before it is parsed. */
 export type Fault =
-  /** An object has this name twice. Of two readers one may take the one value, and one the other. Or it is `__proto__`. */
+  /**
+   * An object has this name twice, so that two parsers may read different values, or the name is `__proto__`.
+   */
   | { readonly kind: "name"; readonly name: string }
   | { readonly kind: "depth" }
-  /** More than may be parsed at once: the rest wasn't looked at. */
+  /** The JSON has more items or values than the engine parses at once. The search didn't read the rest. */
   | { readonly kind: "items" | "values"; readonly most: number };
 
-/** Deeper than anybody means it. Whatever takes apart or writes what is in each other calls itself for each level. */
+/**
+ * No real JSON is nested this deeply. Code that reads or writes nested values recurses once for each level.
+ */
 export const MAX_DEPTH = 1000;
 
-/** More values take the parser so long that other requests and deliveries would notice. */
+/** Parsing more values would noticeably delay other requests and deliveries. */
 export const MAX_VALUES = 50_000;
 
-/** Characters, names and quotation marks to look at between two pauses: a few milliseconds' work. */
+/**
+ * The characters, names and quotation marks that the search reads between two pauses: a few milliseconds'
+ * work.
+ */
 const STEPS_AT_ONCE = 50_000;
 
 /**
- * The first {@link Fault} of a JSON text, which needn't be well formed. Too many items or values come before the others,
- * as soon as they are seen. Pauses after every few milliseconds' work.
+ * Finds the first {@link Fault} of a JSON string, which may be malformed. Reports too many items or values
+ * immediately, before any other fault. Pauses after every few milliseconds' work.
  *
- * @param mostItems of the outermost list
+ * @param mostItems the most items that the outermost list may have
  */
 export function* findFault(json: string, mostItems: number): Generator<void, Fault | undefined> {
-  // A list has no names.
+  // The names of each open object; `undefined` for a list.
   const open: (Set<string> | undefined)[] = [];
   let fault: Fault | undefined;
   let [items, values, steps] = [0, 0, 0];
@@ -62,7 +69,7 @@ export function* findFault(json: string, mostItems: number): Generator<void, Fau
   return fault;
 }
 
-/** Whether an odd number of backslashes is before a character. */
+/** True when an odd number of backslashes precedes a character. */
 function isEscaped(json: string, at: number): boolean {
   let escapes = 0;
   while (json[at - 1 - escapes] === "\\") escapes++;
@@ -78,7 +85,7 @@ function textOf(written: string): string {
   }
 }
 
-/** Whether a colon comes next. */
+/** True when the next character is a colon, after white space. */
 function isName(json: string, from: number): boolean {
   let at = from;
   while (json[at] === " " || json[at] === "\n" || json[at] === "\r" || json[at] === "\t") at++;

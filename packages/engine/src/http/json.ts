@@ -9,9 +9,9 @@ import type { Body } from "./route.ts";
 export const raw: Body<Uint8Array> = { type: "*/*", required: false, read: (bytes) => bytes };
 
 /**
- * JSON of a schema.
+ * A JSON body that must match a schema.
  *
- * @param what what it is, for the reason why it is refused
+ * @param what the name of the body in error messages
  */
 export function json<S extends z.ZodType>(what: string, schema: S): Body<z.output<S>> {
   return {
@@ -23,7 +23,7 @@ export function json<S extends z.ZodType>(what: string, schema: S): Body<z.outpu
   };
 }
 
-/** A body that may be left out. */
+/** Makes a body optional. */
 export function optional<Value>(body: Body<Value>): Body<Value | undefined> {
   return {
     ...body,
@@ -34,9 +34,9 @@ export function optional<Value>(body: Body<Value>): Body<Value | undefined> {
 }
 
 /**
- * @param mostItems of the outermost list. Any by default
- * @throws EngineError `invalid_request` for bytes that are no text, or no JSON, or that say something twice, or are nested too deeply; `too_large`
- * for more items or values than may be parsed at once
+ * @param mostItems the most items that the outermost list may have. No limit by default
+ * @throws EngineError `invalid_request` for bytes that are not UTF-8 or not JSON, and for JSON that has a
+ * name twice or is nested too deeply; `too_large` for more items or values than the engine parses at once
  */
 export async function parseJson(bytes: Uint8Array, what: string, mostItems = Infinity): Promise<unknown> {
   let fault: Fault | undefined;
@@ -55,7 +55,7 @@ export async function parseJson(bytes: Uint8Array, what: string, mostItems = Inf
   return value;
 }
 
-/** As {@link findFault}, while others have their turns. */
+/** Runs {@link findFault}, and lets other work run during its pauses. */
 async function searchFault(text: string, mostItems: number, pause: YieldPoint): Promise<Fault | undefined> {
   const search = findFault(text, mostItems);
   for (;;) {
@@ -117,7 +117,7 @@ function explain({ code, input, ...issue }: z.core.$ZodRawIssue): string {
   return `it is not what it should be${got}`;
 }
 
-/** `endpoints[0].url`, or `item 0` of a list that is all there is. */
+/** The name of a field, such as `endpoints[0].url`, or `item 0` when the body is a list. */
 function toField([first, ...rest]: readonly PropertyKey[]): string {
   const parts = rest.map((part) => (typeof part === "number" ? `[${part}]` : `.${String(part)}`));
   return [typeof first === "number" ? `item ${first}` : String(first), ...parts].join("");

@@ -6,7 +6,7 @@ import { type Routes, route } from "./route.ts";
 
 const keys = z.object({ current: z.string(), next: z.string() }).meta({ id: "Keys" });
 
-/** With what receivers check signatures. Development clients tell by it whose engine this is. */
+/** The keys that receivers check signatures with. Development clients also identify the engine by them. */
 export const signingKeys = {
   "/v2/keys": {
     GET: route({
@@ -17,11 +17,11 @@ export const signingKeys = {
   },
   "/v2/keys/rotate": {
     POST: route({
-      // Receivers need the new pair before it is done again.
+      // Receivers need the new pair before the next rotation.
       summary: "Put the next key in the current one's place, and a new one in its own",
       answers: { 200: keys },
       async admit({ request }) {
-        // Everybody knows that token. The keys would change for all who use this engine.
+        // The development token is public, and a rotation changes the keys for every client of this engine.
         if (isPublicSecret(tokenOf(request) ?? ""))
           throw new EngineError(
             "forbidden",

@@ -13,10 +13,10 @@ import { hash, messageView } from "./serializers.ts";
 const MAX_PAGE_SIZE = 1000;
 const DEFAULT_PAGE_SIZE = 100;
 
-/** Groups of states that a filter may name. */
+/** Groups of states that a filter accepts. */
 const GROUPS = ["IN_PROGRESS", "CANCELED"] as const;
 
-/** Old clients begin with a time instead, in digits, which no cursor of ours consists of. */
+/** A cursor. Old clients send a time in digits instead; the engine's cursors never consist of digits only. */
 const place: Parameter<Pick<LogQuery, "before" | "to">> = {
   schema: cursorOf.schema,
   read(values, name) {
@@ -89,7 +89,7 @@ export const logs = {
 
 function toQuery(asked: Values<typeof query>): LogQuery {
   const page = { ...toOrder(asked), ...asked.cursor, count: asked.count ?? DEFAULT_PAGE_SIZE };
-  // Where ids are given, nothing else counts.
+  // When the request has ids, the engine ignores its other filters.
   if (asked.messageIds) return { messageIds: asked.messageIds, ...page };
   const filter = toMessageFilter(asked);
   return {
@@ -132,7 +132,9 @@ function logView(entry: LogEntry): Output<typeof log> {
   };
 }
 
-/** The last entry of a message that failed says only why: the one before it has the answer. */
+/**
+ * Shows a failure. The last entry of a failed message has only the error: the entry before it has the answer.
+ */
 function failureView({ error, reply }: Failure, state: LogState): Partial<Output<typeof log>> {
   if (state !== "ERROR") return { error };
   return {

@@ -36,7 +36,7 @@ export const messages = {
     DELETE: route({
       summary: "Cancel the messages that match, all of them without a filter, or those whose ids are given",
       query,
-      // Older clients name ids here.
+      // Older clients send the ids in the body.
       body: optional(json("the selection", z.object({ messageIds: z.array(id).min(1) }))),
       answers: { 200: cancelled },
       async handle({ query, body }, { store }) {

@@ -5,29 +5,33 @@ import { NAME, toName } from "../rules/name.ts";
 import { checkUrlGroupName } from "../rules/url-group.ts";
 import type { Parameter, Schema } from "./route.ts";
 
-/** The schema of each value in a query. Longer values and control characters are refused. */
+/** The schema of each value in a query. The engine refuses longer values and control characters. */
 export const TEXT = { type: "string", maxLength: 8192, pattern: "^[^\\p{Cc}\ufffd]*$" } as const;
 const PART = { type: "string" } as const;
 const WHOLE: Schema = { type: "integer", minimum: 0, maximum: 999_999_999_999_999 };
 
-/** A text, given once at most. */
+/** A string. The parameter may occur once. */
 export const text: Parameter<string | undefined> = single(TEXT, (value) => value);
 
 export const flag: Parameter<boolean | undefined> = single({ type: "boolean" }, toFlag);
 
-/** A whole number; nothing at all counts as not given. */
+/** A whole number. The engine treats an empty value as an absent parameter. */
 export const whole: Parameter<number | undefined> = single(WHOLE, (value, field) =>
   value === "" ? undefined : toWhole(value, field),
 );
 
-/** A whole number from 1 on. */
+/** A whole number of at least 1. */
 export const positive: Parameter<number | undefined> = single({ ...WHOLE, minimum: 1 }, (value, field) => {
   const number = toWhole(value, field);
   if (number >= 1) return number;
   throw invalid(field, `expected a whole number from 1 on, got "${value}"`);
 });
 
-/** A duration such as `30s`, or a number of seconds, as milliseconds. @param most milliseconds, the most that is allowed */
+/**
+ * Reads a duration such as `30s`, or a number of seconds, as milliseconds.
+ *
+ * @param most the longest duration, in milliseconds
+ */
 export function duration(most: number): Parameter<number | undefined> {
   const limit = `a duration such as "20s" or "500ms", ${most / 1000}s at most`;
   const schema = { ...TEXT, pattern: "^\\d[\\d.a-z]*$", description: limit };
@@ -40,22 +44,22 @@ export function duration(most: number): Parameter<number | undefined> {
 
 export const time: Parameter<number | undefined> = about(whole, "Milliseconds since 1970.");
 
-/** URLs, compared in the form in which they are stored. They may hold commas, so the parameter is repeated. */
+/** URLs, normalized as the store has them. A URL may contain commas, so clients repeat the parameter. */
 export const urls: Parameter<string[] | undefined> = repeated((value) => toHttpUrl(value) ?? value);
 
-/** Paths of URLs, as {@link urls}. */
+/** Paths of URLs, normalized like {@link urls}. */
 export const paths: Parameter<string[] | undefined> = repeated((value) =>
   value.startsWith("/") && URL.canParse(`http://host${value}`)
     ? new URL(`http://host${value}`).pathname
     : value,
 );
 
-/** Values of a parameter that is repeated, or that lists them with commas between. */
+/** The values of a parameter that is repeated, or of a list with commas. */
 export const list: Parameter<string[] | undefined> = each(TEXT, (value) => value);
 
 export const numbers: Parameter<number[] | undefined> = each(WHOLE, toWhole);
 
-/** As {@link list}, of values that are known. */
+/** Like {@link list}, but accepts only known values. */
 export function someOf<const Value extends string>(known: readonly Value[]): Parameter<Value[] | undefined> {
   return each({ type: "string", enum: known }, (value, field) => toKnown(value, field, known));
 }
@@ -64,7 +68,7 @@ export function oneOf<const Value extends string>(...known: readonly Value[]): P
   return single({ type: "string", enum: known }, (value, field) => toKnown(value, field, known));
 }
 
-/** Entries at most: what is above `most` counts as that. */
+/** The most entries of a page. The engine reduces a larger number to `most`. */
 export function count(most: number): Parameter<number | undefined> {
   return {
     schema: { ...positive.schema, description: "Entries at most." },
@@ -76,7 +80,7 @@ export function count(most: number): Parameter<number | undefined> {
   };
 }
 
-/** Where the previous page ended. */
+/** The cursor of the previous page. */
 export const cursor: Parameter<number | undefined> = single(
   { type: "string", description: "From the previous page." },
   (value, field) => {
@@ -87,15 +91,15 @@ export const cursor: Parameter<number | undefined> = single(
   },
 );
 
-/** Opaque to whoever gets it; not there on the last page. */
+/** The cursor of the next page, opaque to clients; absent on the last page. */
 export function toCursor(place: number | undefined): { readonly cursor?: string } {
   return place === undefined ? {} : { cursor: Buffer.from(String(place)).toString("base64url") };
 }
 
-/** A part of a path that is taken as it is. */
+/** A part of a path that the engine accepts unchanged. */
 export const part: Parameter<string> = { schema: PART, read: ([value = ""]) => value };
 
-/** Where something is to be sent, at the end of a path. */
+/** A destination, at the end of a path. */
 export const destination: Parameter<string> = {
   ...part,
   schema: {
@@ -106,7 +110,7 @@ export const destination: Parameter<string> = {
   raw: true,
 };
 
-/** A part of a path that names something of the engine's. */
+/** A part of a path that is a name, of a queue for example. */
 export function named(field: string): Parameter<string> {
   return { schema: { ...PART, ...NAME }, read: ([value = ""]) => toName(value, field) };
 }
@@ -117,7 +121,7 @@ export const urlGroupName: Parameter<string> = {
   read: ([value = ""]) => checkUrlGroupName(value, "url group name"),
 };
 
-/** The same, with a description. */
+/** Adds a description to a parameter. */
 export function about<Value>({ schema, read }: Parameter<Value>, description: string): Parameter<Value> {
   return { schema: { ...schema, description }, read };
 }
@@ -161,7 +165,7 @@ export function each<Value>(
   };
 }
 
-/** A part of a path. */
+/** Decodes a part of a path. */
 export function decode(segment: string): string {
   try {
     return decodeURIComponent(segment);
@@ -170,7 +174,7 @@ export function decode(segment: string): string {
   }
 }
 
-/** An empty filter would match all that there is: nobody who deletes by it means that. */
+/** Refuses an empty filter: it would match everything, and a client that deletes by it doesn't mean that. */
 function notEmpty(value: string, name: string): string {
   if (value !== "") return bounded(value, name);
   throw invalid(`parameter ${name}`, "it is empty");

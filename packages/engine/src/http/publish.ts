@@ -10,14 +10,14 @@ import { type Output, type Routes, route } from "./route.ts";
 import { published } from "./schemas.ts";
 import type { Service } from "./service.ts";
 
-// Its path says which queue.
+// Requests to enqueue name the queue in the path.
 const { [HEADER.queueName]: _, ...besidesQueue } = OPTION_HEADERS;
 
 const common = {
   foreignQuery: true,
   body: raw,
   answers: { 200: sent, 202: z.union([published, z.array(published)]) },
-  /** 202 for what is there already. */
+  /** Answers 202 when every message is a duplicate. */
   status: (shown: Output<typeof sent>) =>
     [shown].flat().every((one) => "deduplicated" in one && one.deduplicated) ? 202 : 200,
 } as const;

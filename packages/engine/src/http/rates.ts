@@ -6,23 +6,24 @@ import type { Env, Service } from "./service.ts";
 const SECOND = 1000;
 const DAY = 86_400_000;
 
-/** By these, work goes on that somebody waits for, a run's last words among it: they have no limit by the second. */
+/** Routes without a limit per second: runs in progress depend on them, to record how they end for example. */
 const UNHURRIED =
   /^\/v2\/((publish|enqueue|batch|trigger|notify|wait)(\/|$)|workflows\/(runs\/[^/]+$|append$))/;
 
-/** A limit, as of one request. */
+/** The state of a limit after a request. */
 interface Count {
   readonly prefix: string;
   readonly limit: number;
-  /** Below 0: this one is too many. */
+  /** Below 0 when the request exceeds the limit. */
   readonly left: number;
-  /** When counting begins anew, in milliseconds since 1970. */
+  /** The time at which the next period begins, in milliseconds since 1970. */
   readonly reset: number;
 }
 
 /**
- * Refuses with 429 what is above the limits. Every answer says in its headers how much is left: of the second in
- * `Burst-RateLimit-*`, of the day in `RateLimit-*`, with the unix time at which it begins anew. A restart forgets counts.
+ * Refuses requests above the limits with 429. The headers of every answer say how many requests are left: for
+ * the second in `Burst-RateLimit-*`, for the day in `RateLimit-*`, with the Unix time at which the next
+ * period begins. A restart resets the counts.
  */
 export function limitRates({ clock, limits }: Pick<Service, "clock" | "limits">): MiddlewareHandler<Env> {
   const daily = counter("RateLimit", limits.requestsPerDay, DAY, clock);
@@ -30,7 +31,7 @@ export function limitRates({ clock, limits }: Pick<Service, "clock" | "limits">)
   return async (c, next) => {
     const counts = [daily(), UNHURRIED.test(c.req.path) ? undefined : burst()];
     const over = counts.find((count) => count !== undefined && count.left < 0);
-    // Clients tell by whose headers are there which limit they have reached.
+    // A refusal has only the headers of the exceeded limit: clients recognize the limit by them.
     for (const count of over ? [over] : counts) {
       if (!count) continue;
       c.header(`${count.prefix}-Limit`, String(count.limit));

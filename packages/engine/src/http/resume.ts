@@ -36,7 +36,7 @@ export const resumes = {
       answers: { 200: list },
       async handle({ query }, { store }) {
         const asked = toDeadLetterQuery(query, true);
-        // Where ids are given, nothing else counts.
+        // When the request has ids, the engine ignores its other filters.
         const failed = asked.dlqIds ? asked : { ...asked, callbackStates: ["CALLBACK_FAIL"] as const };
         return listView(await store.repeatReports(failed));
       },
@@ -61,7 +61,7 @@ export const resumes = {
   },
 } satisfies Routes;
 
-/** Headers say what is to be different. */
+/** Routes to act on many runs. The headers of a request replace options of the runs. */
 function resumeMany(kind: Kind, verb: string) {
   return {
     POST: route({

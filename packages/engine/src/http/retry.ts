@@ -11,7 +11,10 @@ import type { Service } from "./service.ts";
 
 const sentAgain = z.object({ messageId: z.string() });
 
-/** Headers say what is to be different. What belongs to runs is left alone: it is resumed or restarted. */
+/**
+ * Routes to publish failed messages again. Headers replace options of the message. These routes don't touch
+ * dead letters of runs: clients resume or restart those.
+ */
 export const retries = {
   "/v2/dlq/retry": {
     POST: route({
@@ -42,7 +45,7 @@ export const retries = {
   },
 } satisfies Routes;
 
-/** Reads the options that change when a run is retried. */
+/** Reads the options that change when a message is published again. */
 function readChanges(headers: ReadonlyMap<string, string>, now: number, limits: Service["limits"]): Options {
   const options = readOptions(headers, limits);
   checkDelays(options, now, limits);

@@ -4,19 +4,19 @@ import type { Service } from "./service.ts";
 /** JSON Schema of the 2020-12 dialect, as OpenAPI 3.1 has it. */
 export type Schema = Readonly<Record<string, unknown>>;
 
-/** A part of a path or of a query: what it looks like, and how it is read. */
+/** A part of a path or of a query, with its schema and the function that reads it. */
 export interface Parameter<Value> {
   readonly schema: Schema;
-  /** A part of a path is to be read as it was sent, with its escapes. */
+  /** `read` gets this part of the path as the client sent it, with its escapes. */
   readonly raw?: true;
   /**
-   * @param values as often as it is given
-   * @throws EngineError `invalid_request` that names it
+   * @param values all values of the parameter in the request
+   * @throws EngineError `invalid_request` that names the parameter
    */
   readonly read: (values: readonly string[], name: string) => Value;
 }
 
-/** By their names. */
+/** Parameters by name. */
 export type Parameters = Readonly<Record<string, Parameter<unknown>>>;
 
 /** The values of parameters. */
@@ -33,14 +33,19 @@ export interface Body<Value> {
     service: Pick<Service, "limits" | "trustProxy">,
     head: Head,
   ) => Value | Promise<Value>;
-  /** Checks what a caller in this process gives in place of bytes. @throws EngineError as `read` */
+  /**
+   * Checks the value that a caller in this process passes instead of bytes. @throws EngineError like `read`
+   */
   readonly check?: (value: unknown) => Value;
 }
 
-/** The answers by status, the usual one first. All routes share their refusals. */
+/**
+ * The schemas of the answers by status, the usual status first. Errors aren't included: all routes share
+ * them.
+ */
 export type Answers = Readonly<Record<number, z.ZodType>>;
 
-/** A value that fits a schema, and that nobody changes. */
+/** A value that matches a schema, deeply readonly. */
 export type Output<S extends z.ZodType> = Fixed<z.output<S>>;
 
 type Fixed<Value> = Value extends readonly (infer Item)[]
@@ -54,26 +59,32 @@ export interface Input<P extends Parameters = None, Q extends Parameters = None,
   readonly params: Values<P>;
   readonly query: Values<Q>;
   readonly body: B;
-  /** The signal that aborts when the caller no longer waits for the answer. A function, because few routes need a signal. */
+  /**
+   * The signal that aborts when the caller no longer waits for the answer. A function, because few routes
+   * need a signal.
+   */
   readonly signal?: () => AbortSignal | undefined;
-  /** Names in lower case; none unless the route takes some. Options may be parameters of the query too. */
+  /**
+   * Headers by name in lower case; empty for a route that declares none. Parameters of the query can set
+   * options too.
+   */
   readonly headers: ReadonlyMap<string, string>;
 }
 
-/** The HTTP request, without its body. A caller in this process makes none. */
+/** The HTTP request, without its body. Calls from this process have no HTTP request. */
 export interface Head {
   readonly request: Request;
-  /** Path and query, as they were sent where that is known. */
+  /** Path and query as the client sent them, if the server knows that form. */
   readonly target: string;
 }
 
-/** Where a request comes from, and when it came, in milliseconds since 1970. */
+/** The client's address, and the time of the request in milliseconds since 1970. */
 export interface Origin {
   readonly callerIp: string;
   readonly now: number;
 }
 
-/** One thing that the API can be asked for: all that it takes and answers. */
+/** A route of the API: its parameters, its body and its answers. */
 export interface Route<
   P extends Parameters = Parameters,
   Q extends Parameters = Parameters,
@@ -81,28 +92,28 @@ export interface Route<
   A extends Answers = Answers,
 > {
   readonly summary: string;
-  /** How its path is shown, where the pattern has a `*`; by these names its parts are read. */
+  /** The documented path, for a pattern with a `*`. Its names are the names of the path's parameters. */
   readonly path?: string;
   /** Alternative paths, each with its meaning. */
   readonly also?: Readonly<Record<string, string>>;
   readonly params?: P;
-  /** The query's parameters. Others are refused. */
+  /** The parameters of the query. The engine refuses others. */
   readonly query?: Q;
-  /** The query isn't the engine's: it belongs to the destination, or to an event. */
+  /** The engine doesn't read the query: it belongs to the destination, or to an event. */
   readonly foreignQuery?: true;
-  /** Descriptions of the headers, by their names. */
+  /** Descriptions of the headers, by name. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Body<B>;
-  /** Bytes of the body, where it isn't the limit of every request. */
+  /** The largest body in bytes, if it differs from the limit of all requests. */
   bodyLimit?(limits: Service["limits"]): number;
   /** Decides, before the body is read, whether the HTTP request may go on. @throws EngineError */
   admit?(head: Head & Omit<Input<P, Q>, "body">, service: Service): Promise<void>;
   readonly answers: A;
-  /** The media type of the usual answer, where it isn't JSON: `handle` returns the response then. */
+  /** The media type of the usual answer, if it isn't JSON. `handle` then returns the response. */
   readonly media?: string;
-  /** Where it isn't the first of the answers. */
+  /** Chooses the status of an answer. By default, the first of `answers`. */
   status?(shown: Output<A[keyof A & number]>): keyof A & number;
-  /** No token is needed. */
+  /** The route needs no token. */
   readonly open?: true;
   /** @throws EngineError */
   handle(
@@ -111,13 +122,13 @@ export interface Route<
   ): Output<A[keyof A & number]> | Promise<Output<A[keyof A & number]>>;
 }
 
-/** Nothing is declared. */
+/** The type of a route without parameters. */
 export type None = Record<never, never>;
 
-/** `ALL`: any verb there is. */
+/** An HTTP verb; `ALL` matches any verb. */
 export type Verb = "GET" | "POST" | "PATCH" | "DELETE" | "ALL";
 
-/** By patterns of paths, each in the order in which they are tried, and verbs. */
+/** Routes by pattern and verb. The engine tries the patterns in this order. */
 export type Routes = Readonly<Record<string, Readonly<Partial<Record<Verb, Route>>>>>;
 
 /** Gives a route its declared types. */

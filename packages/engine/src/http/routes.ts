@@ -20,7 +20,7 @@ import { urlGroups } from "./url-groups.ts";
 import { webhooks } from "./webhooks.ts";
 import { workflowLogs } from "./workflow-logs.ts";
 
-/** The whole API: it is served and described by this table. */
+/** All routes of the API. The engine serves this table, and generates the OpenAPI document from it. */
 export const ROUTES: Routes = {
   ...publishing,
   ...batches,

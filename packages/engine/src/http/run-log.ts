@@ -42,7 +42,7 @@ interface Rest {
   readonly underWay: Map<number, InProgressStep>;
 }
 
-/** A run as the logs show it: what is done in groups, then what is next. */
+/** Shows a run in the logs: first the groups of recorded steps, then the next steps. */
 export function runView(log: RunLog): RunView {
   const { run, failure } = log;
   return {
@@ -80,10 +80,11 @@ function groupsOf(log: RunLog): GroupView[] {
     branches = undefined;
   };
   for (const entry of entries) {
-    // A call and its answer are shown with the step that they are.
+    // The log shows a call and its answer with their step.
     if (entry.callType !== "step") continue;
     const record = readRecord(decode(entry));
-    // A step that the engine does, or that begins at most once: what is next shows it until it has its result.
+    // The plan of a single step, which the engine carries out, or which begins at most once. The `next` group
+    // shows the step until it has a result.
     if (isPlan(record) && record.concurrent === 1) continue;
     if (record.concurrent === 1) {
       close();
@@ -94,7 +95,7 @@ function groupsOf(log: RunLog): GroupView[] {
     if (branches && !branches.has(id) && branches.size >= record.concurrent) close();
     branches ??= new Map();
     const plan = branches.get(id)?.entry.messageId;
-    // With its result recorded, what is left of the plan's delivery tells nothing, unless it failed.
+    // The run has the step's result, so the log leaves out the delivery of the plan, unless it failed.
     if (plan !== undefined && rest.pending.get(plan)?.message.state !== "FAILED") rest.pending.delete(plan);
     branches.set(id, { record, entry });
   }
@@ -114,7 +115,10 @@ function initView(entry: RecordedEntry, run: Run): StepView {
   };
 }
 
-/** A plan is shown with the state of its delivery, a result as done. What is shown here isn't next. */
+/**
+ * Shows a plan with the state of its delivery, and a result as done. Removes the step from `rest`, so that
+ * the `next` group doesn't repeat it.
+ */
 function branchView({ record, entry }: Branch, log: RunLog, rest: Rest): StepView {
   const { run } = log;
   const id = resultId(record);
@@ -187,7 +191,9 @@ function nextOf(log: RunLog, { attempts, pending, underWay }: Rest): StepView[] 
   return [...deliveries, ...busy, ...retried];
 }
 
-/** A delivery that is next, or the steps that its invocation has under way, where the endpoint has said which. */
+/**
+ * Shows a pending delivery, or the steps that its invocation has in progress, if the endpoint reported them.
+ */
 function deliveryViews(pending: PendingMessage, run: Run): StepView[] {
   const view = nextView(pending.message.id, pending, failedStep(pending.failures), run);
   const steps = run.holder === pending.message.seq ? run.inProgress?.steps : undefined;
@@ -218,7 +224,7 @@ function invokerView({ runId, url, createdAt }: NonNullable<Run["invoker"]>): Ru
   return { workflowRunId: runId, workflowUrl: url, workflowRunCreatedAt: createdAt };
 }
 
-/** An entry that has left the queue has no id there any more. */
+/** Shows a run's failure. A dead letter that has left the queue has no `dlqId` any more. */
 function failureView({
   dlqId,
   failure,
@@ -250,12 +256,12 @@ function errorView(failure: Failure): NonNullable<RunView["workflowRunError"]> {
   };
 }
 
-/** The endpoint's answer, or the engine's own words where that isn't the reason. */
+/** The endpoint's answer, or the engine's error message if the answer isn't the reason of the failure. */
 function textOf({ reply, byEngine, error }: Failure): string {
   return reply && !byEngine ? toText(reply.body) : error;
 }
 
-/** Nothing of a report to an endpoint that has no function for it. */
+/** Shows the report to a cancel function; nothing for an endpoint without one. */
 function cancelView(report: CallbackReport): Pick<RunView, "cancelFunction"> {
   return report.state === "NONE" ? {} : { cancelFunction: reportView(report, report.state) };
 }

@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { Output } from "./route.ts";
 import { callbackState, headers, labels, rollbacks, time } from "./schemas.ts";
 
-/** How a step stands. */
+/** The state of a step. */
 export const stepState = z.enum([
   "STEP_PROGRESS",
   "STEP_SUCCESS",
@@ -13,10 +13,10 @@ export const stepState = z.enum([
 
 export type StepState = z.output<typeof stepState>;
 
-/** How a run stands. */
+/** The state of a run. */
 export const runState = z.enum(["RUN_STARTED", "RUN_SUCCESS", "RUN_FAILED", "RUN_CANCELED"]);
 
-/** The attempts that failed. */
+/** The failed attempts. */
 const errors = z
   .array(z.object({ error: z.string(), body: z.string(), headers, status: z.int(), time }))
   .optional();
@@ -100,7 +100,7 @@ const runError = z
   })
   .meta({ description: "Why a run has failed: the error, and where it was thrown." });
 
-/** A run as its log shows it. */
+/** A run in the logs. */
 export const run = z
   .object({
     workflowRunId: z.string(),

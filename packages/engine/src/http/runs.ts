@@ -35,7 +35,7 @@ const query = {
   workflowUrlExactMatch: flag,
 };
 
-// Older clients say here which runs; without anything in it, all of them.
+// Older clients select the runs in the body; an empty selection means all runs.
 const selection = z.strictObject({
   workflowRunIds: z.array(id).optional(),
   workflowUrl: z.string().min(1).max(URL_TEXT.maxLength).optional(),
@@ -80,14 +80,14 @@ export const runs = {
   },
 } satisfies Routes;
 
-/** An endpoint that didn't hear the answer asks again: an ended run is no error. */
+/** Ends a run. An ended run is no error, because an endpoint that missed the answer repeats its request. */
 async function end(
   input: Input<typeof params, typeof cancel, Uint8Array>,
   service: Service,
 ): Promise<Output<typeof cancelled>> {
   const { body } = input;
   const runId = input.params.id;
-  // Without it, the request is a plain one to cancel.
+  // Without this parameter, the request only cancels the run.
   const { cancel = true } = input.query;
   const response = cancel || body.length === 0 ? undefined : new TextDecoder().decode(body);
   const state = cancel ? "RUN_CANCELED" : "RUN_SUCCESS";
@@ -95,7 +95,7 @@ async function end(
   return { cancelled: end === "ended" && cancel ? 1 : 0 };
 }
 
-/** A body says more of which runs are meant, and nothing less. */
+/** Reads which runs to cancel. The body adds filters to those of the query, and replaces none. */
 function toQuery(asked: Values<typeof query>, body: z.output<typeof selection> | undefined): RunQuery {
   const ids = asked.workflowRunIds ?? body?.workflowRunIds;
   if (ids) return { ids, count: ids.length };

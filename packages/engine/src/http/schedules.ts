@@ -51,7 +51,7 @@ export const schedules = {
       handle: async (_, { store }) => (await store.schedules()).map(scheduleView),
     }),
   },
-  // A destination has a scheme, and an id has no slash.
+  // These patterns match only ids: a destination has a scheme, and an id has no slash.
   "/v2/schedules/:schedule{[^/:]+}/pause": { POST: pause, PATCH: pause },
   "/v2/schedules/:schedule{[^/:]+}/resume": { POST: resume, PATCH: resume },
   "/v2/schedules/*": {
@@ -121,7 +121,7 @@ function scheduleView(one: Schedule): Output<typeof schedule> {
     ...(delay === undefined ? {} : { delay: delay / 1000 }),
     ...(callback ? { callback: callback.url } : {}),
     ...(failureCallback ? { failureCallback: failureCallback.url } : {}),
-    // Under both names: clients disagree.
+    // The answer has both names, because clients disagree.
     callerIP: message.callerIp,
     callerIp: message.callerIp,
     isPaused: one.paused,

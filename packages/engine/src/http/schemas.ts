@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { ID } from "../rules/field.ts";
 
-// No code is made at run time: there are places where that is forbidden.
+// Zod must not generate code at run time: some environments forbid it.
 z.config({ jitless: true });
 
 /** Milliseconds since 1970. */
@@ -9,7 +9,7 @@ export const time = z.int().meta({ description: "Milliseconds since 1970." });
 export const unixTime = z.int().meta({ description: "Unix time in seconds." });
 export const seconds = z.int().meta({ description: "Seconds." });
 export const base64 = z.string().meta({ contentEncoding: "base64" });
-/** Values by the names of headers, in Train-Case. */
+/** The values of headers by name, in Train-Case. */
 export const headers = z.record(z.string(), z.array(z.string()));
 
 /** An id in a request. */
@@ -23,12 +23,12 @@ export const error = z
   .object({ error: z.string().meta({ description: "What is wrong, and with which field." }) })
   .meta({ id: "Error" });
 
-/** Nothing more is to be said. */
+/** An answer without content. */
 export const done = z.object({}).meta({ id: "Done", description: "Nothing more to say." });
 
 export const cancelled = z.object({ cancelled: z.int() }).meta({ id: "Cancelled" });
 
-/** Labels, the first of them also by itself. */
+/** All labels, and the first label in a separate field. */
 export const labels = { label: z.string().optional(), labels: z.array(z.string()).optional() };
 
 /** A message's flow control. */
@@ -93,7 +93,7 @@ export const triggered = z
   .object({ workflowRunId: z.string(), workflowCreatedAt: time, deduplicated: z.boolean().optional() })
   .meta({ id: "Triggered" });
 
-/** A run that was taken up again: what it is known by from now on. */
+/** The id and the creation time of the new run that continues or repeats a failed run. */
 export const resumedRun = z
   .object({ workflowRunId: z.string(), workflowCreatedAt: time })
   .meta({ id: "Revived" });
@@ -106,7 +106,7 @@ export const callbackState = z.enum([
   "CALLBACK_CANCELED",
 ]);
 
-/** An error as an endpoint writes it down. */
+/** An error in the form in which endpoints report it. */
 const errorBody = z.object({
   error: z.string(),
   message: z.string(),

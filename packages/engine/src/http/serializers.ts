@@ -10,7 +10,7 @@ import type { message as shape } from "./schemas.ts";
 
 type View = Output<typeof shape>;
 
-/** A message as the API shows it, wherever it is listed. Fields without a value are absent. */
+/** A message in all lists and answers of the API. Fields without a value are absent. */
 export function messageView(message: Message, run: Run | undefined, body: Uint8Array | undefined): View {
   const { contentType, redact } = message;
   const forward =
@@ -30,7 +30,7 @@ export function messageView(message: Message, run: Run | undefined, body: Uint8A
     notBefore: message.notBefore,
     createdAt: message.createdAt,
     callerIP: message.callerIp,
-    // The official client's own spelling.
+    // The official client spells the name like this.
     callerIp: message.callerIp,
     ...(message.urlGroup ? { topicName: message.urlGroup.name } : {}),
     ...(message.urlGroup?.endpoint === undefined ? {} : { endpointName: message.urlGroup.endpoint }),
@@ -51,7 +51,10 @@ export function messageView(message: Message, run: Run | undefined, body: Uint8A
 
 type Bodies<Name extends string> = { readonly [Key in Name | `${Name}Base64`]?: string };
 
-/** A body under its name when it is text, else in base64 under another; nothing when it is empty. */
+/**
+ * Shows a body as a string if it is UTF-8, otherwise in base64 in the field with the suffix `Base64`. Leaves
+ * out an empty body.
+ */
 export function bodyView<Name extends "body" | "responseBody">(
   name: Name,
   body: Uint8Array | undefined,
@@ -63,7 +66,7 @@ export function bodyView<Name extends "body" | "responseBody">(
   try {
     return only(name, new TextDecoder("utf-8", { fatal: true }).decode(body));
   } catch {
-    // Not UTF-8.
+    // The body isn't UTF-8.
     return only(`${name}Base64`, toBase64(body));
   }
 }
@@ -79,7 +82,7 @@ export function labelsView(labels: readonly string[]): Pick<View, "label" | "lab
   return labels.length > 0 ? { label: labels[0], labels } : {};
 }
 
-/** Values of which only hashes may be seen. */
+/** Replaces the values of redacted headers by their hashes. */
 export function redactHeaders(
   headers: Readonly<Record<string, readonly string[]>>,
   redact: Redaction | undefined,
@@ -107,7 +110,8 @@ export function flowView(
     flowControlKey: key,
     ...(parallelism === undefined ? {} : { parallelism }),
     ...(rate === undefined ? {} : { rate }),
-    // In seconds, unlike every other time here, and also where nothing is counted by it: clients read it with the key.
+    // In seconds, unlike every other time here. Present even without a rate, because clients read it with the
+    // key.
     period: period / 1000,
   };
 }

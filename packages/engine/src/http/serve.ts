@@ -12,7 +12,7 @@ import type { Env, Service } from "./service.ts";
 
 const JSON_TYPE = { "Content-Type": "application/json" };
 
-/** In-process callers have no address. */
+/** The address of callers in the engine's own process. */
 export const LOCAL = "127.0.0.1";
 const OWN = LOWERCASE_PREFIX.own;
 
@@ -37,7 +37,7 @@ export function serve(pattern: string, route: Route, service: Service): Handler<
   };
 }
 
-/** Everything but the body. */
+/** Reads everything but the body. */
 function readHead(
   c: Context<Env>,
   pattern: string,
@@ -48,7 +48,7 @@ function readHead(
   const target = targetOf(request, c.env);
   const given = pattern.endsWith("*") ? readRest(target, pattern, route) : c.req.param();
   const params = readValues(route.params ?? {}, (name) => [given[name] ?? ""]);
-  // Most requests that matter have none.
+  // Most of the frequent requests have no query, so the engine skips parsing it.
   const asked = !route.foreignQuery && (route.query || request.url.includes("?"));
   const query = asked ? readQuery(request.url, route) : {};
   const headers = route.headers ? readHeaders(request) : new Map<string, string>();
@@ -57,7 +57,10 @@ function readHead(
   return { params, query, headers, request, signal, target, callerIp, now: clock.now() };
 }
 
-/** Reads the path that a pattern's `*` matches, by the names in the documented path. The last name gets the rest. */
+/**
+ * Reads the path that a pattern's `*` matches, by the names in the documented path. The last name gets the
+ * rest.
+ */
 function readRest(
   target: string,
   pattern: string,
@@ -90,7 +93,7 @@ function readQuery(url: string, { query = {}, headers }: Route): Values<Paramete
 
 interface Pair {
   readonly name: string;
-  /** `undefined`: it isn't escaped as it must be. */
+  /** `undefined` when the client escaped the value incorrectly. */
   readonly value: string | undefined;
 }
 
@@ -105,7 +108,7 @@ function pairsOf(url: string): Pair[] {
   );
 }
 
-/** An escape that isn't UTF-8 has become a replacement character. */
+/** Control characters, and the replacement character that stands for an escape that isn't UTF-8. */
 const NO_TEXT = /[\p{Cc}\ufffd]/u;
 
 function checkText(value: string | undefined, name: string): string {
@@ -123,7 +126,9 @@ export function readValues(
   );
 }
 
-/** Headers, and the options among the query's parameters: headers win. */
+/**
+ * Reads the headers, and the options in the query. A header takes precedence over a parameter with its name.
+ */
 function readHeaders({ url, headers: given }: Request): Map<string, string> {
   const headers = new Map<string, string>();
   const own = pairsOf(url).filter(({ name }) => name.toLowerCase().startsWith(OWN));
@@ -136,12 +141,12 @@ function readHeaders({ url, headers: given }: Request): Map<string, string> {
   return headers;
 }
 
-/** Headers of the protocol that hold a URL. */
+/** The headers of the protocol that contain a URL. */
 const URL_HEADER = /^(?:upstash|perdure)-(?:.*-)?(?:callback|url)$/;
 
 /**
- * A header's bytes come as one character each. A URL that was sent as UTF-8, by curl for example, is read as UTF-8;
- * every other value stays as it came.
+ * A header has one character for each of its bytes. Decodes a URL that a client, curl for example, sent as
+ * UTF-8; returns every other value unchanged.
  */
 function fromUtf8(value: string): string {
   if (!/[\x80-\xff]/.test(value)) return value;

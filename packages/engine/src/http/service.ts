@@ -19,48 +19,51 @@ export interface Service {
   readonly emit: Observer;
   readonly tokens: Tokens;
   readonly keys: Keys;
-  /** Whether a proxy's word is taken for the address that a request was sent to. */
+  /** True when the engine trusts a proxy's headers for the URL that a client sent a request to. */
   readonly trustProxy: boolean;
   readonly retention: Pick<Retention, "messages">;
   readonly limits: OptionLimits & {
-    /** Bytes of a request. */
+    /** The largest body of a request, in bytes. */
     readonly requestBytes: number;
-    /** Bytes of a request to a webhook. */
+    /** The largest body of a request to a webhook, in bytes. */
     readonly webhookBytes: number;
-    /** Requests that are kept for each webhook until its run waits for them. */
+    /** The requests that the engine keeps for each webhook until its run waits for them. */
     readonly webhookKept: WebhookLimits;
-    /** Items of a batch, and messages that they become. */
+    /** The most items of a batch, and the most messages that result from them. */
     readonly batchItems: number;
-    /** Requests in a second, but for those that publish or go on with a run. Any number by default. */
+    /**
+     * The most requests per second. Requests that publish or that continue a run don't count. No limit by
+     * default.
+     */
     readonly requestsPerSecond?: number | undefined;
-    /** Requests in a day of UTC. Any number by default. */
+    /** The most requests per day in UTC. No limit by default. */
     readonly requestsPerDay?: number | undefined;
   } & QueueLimits &
     ScheduleLimits &
     UrlGroupLimits;
   /** Limits the bodies of all requests together. */
   readonly bodies: BodyBudget;
-  /** Flow control keys as they are shown. */
+  /** The flow control keys that the API shows. */
   readonly flows: ShownFlows;
-  /** Waits for the ends of runs. */
+  /** The clients that wait for a run to end. */
   readonly runEnds: RunEnds;
-  /** Deliveries under way, and how many there may be. */
+  /** The number of deliveries in progress, and its limit. */
   readonly parallelism: () => { readonly max: number; readonly count: number };
 }
 
 /** The tokens that clients send. */
 export interface Tokens {
-  /** With these everything is allowed. */
+  /** Tokens that allow every request. */
   readonly full: readonly string[];
-  /** With these one may look at everything but the signing keys. */
+  /** Tokens that allow a client to read everything but the signing keys. */
   readonly readOnly: readonly string[];
 }
 
-/** The connection's properties of a request. */
+/** Properties of a request that only the connection knows. */
 export interface Bindings {
-  /** The address it came from. */
+  /** The client's address. */
   readonly callerIp?: string | undefined;
-  /** Its path and query as they were sent: in its URL, dots and braces of a path are tidied up. */
+  /** Path and query as the client sent them. `Request` normalizes dots and braces in the path of its URL. */
   readonly target?: string | undefined;
 }
 

@@ -1,7 +1,7 @@
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { EngineErrorCode } from "../rules/engine-error.ts";
 
-/** The HTTP status of each code. Nothing else turns an error of the engine into a status. */
+/** The HTTP status of each error code. Only this table turns an error of the engine into a status. */
 export const STATUS: Readonly<Record<EngineErrorCode, ContentfulStatusCode>> = {
   invalid_request: 400,
   unsupported: 400,

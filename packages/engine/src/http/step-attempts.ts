@@ -16,7 +16,7 @@ interface Attempt {
 /** The failed attempts of a run's steps that ran inline. */
 export class StepAttempts {
   readonly #bySteps = new Map<string, Attempt[]>();
-  /** Steps with a result. */
+  /** The steps that have a result. */
   readonly #over = new Set<string>();
 
   constructor({ entries }: RunLog) {
@@ -34,7 +34,7 @@ export class StepAttempts {
     }
   }
 
-  /** The failed attempts of the step that a record is of. */
+  /** The failed attempts of a record's step. */
   of(record: StepRecord): Failure[] {
     return (this.#bySteps.get(stepIdentity(stepKeyOf(record))) ?? []).map(toFailure);
   }
@@ -65,7 +65,7 @@ function stateOf({ retryAt }: AttemptEntry, run: Run): StepState {
   return isLive(run) ? "STEP_RETRY" : "STEP_CANCELED";
 }
 
-/** As an endpoint would have answered, had the attempt been a delivery of its own. */
+/** Converts a failed attempt to the answer that an endpoint gives when the attempt is a separate delivery. */
 function toFailure({ entry, recorded }: Attempt): Failure {
   const status = entry.final ? 489 : 500;
   const body = toBytes(JSON.stringify(entry.error));

@@ -9,14 +9,14 @@ import type { KindView, StepState } from "./run-schemas.ts";
 import { redactHeaders } from "./serializers.ts";
 import { shownBody, stepState } from "./step-state.ts";
 
-/** A step that the engine itself is busy with: a call, a wait, or a run that was invoked. */
+/** A step that the engine itself carries out: a call, a wait, or an invoked run. */
 export interface InProgressStep {
   readonly id: number;
   readonly messageId: string;
   readonly stepName: string;
   readonly stepType: StepType;
   readonly state: StepState;
-  /** Where an attempt is made, or another one will be. */
+  /** The message with the step's attempts; `undefined` for a step without deliveries of its own. */
   readonly pending: PendingMessage | undefined;
 }
 
@@ -35,7 +35,7 @@ export function kindFields(log: RunLog, id: number, record: StepRecord | undefin
   };
 }
 
-/** Steps without a result that the engine is, or was, busy with, by the ids of their results. */
+/** The steps without a result that the engine carries out or has carried out, by the ids of their results. */
 export function inProgressSteps(log: RunLog): Map<number, InProgressStep> {
   const recorded = new Set(log.entries.map(({ key }) => key));
   const all = [
@@ -57,7 +57,7 @@ function ofMessage(pending: PendingMessage): InProgressStep[] {
   ];
 }
 
-/** The step that a call is, or that an answer belongs to. */
+/** The step of a call, or of an answer to a call. */
 function stepOf({ kind, callback, forward }: Message): CalledStep | undefined {
   if (kind === "call") return calledStep(callback?.options?.forward);
   return kind === "answer" ? calledStep(forward) : undefined;
@@ -80,7 +80,7 @@ function ofChild({ run }: Child): InProgressStep[] {
   if (!run.invoker) return [];
   const { step, message } = run.invoker;
   const { stepId: id, stepName, stepType } = step;
-  // Whoever it was invoked by may have ended before it.
+  // The invoking run may have ended before this run.
   const state = run.state === "RUN_STARTED" ? "STEP_PROGRESS" : "STEP_SUCCESS";
   return [{ id, messageId: message.id, stepName, stepType, state, pending: undefined }];
 }

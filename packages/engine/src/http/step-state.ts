@@ -6,7 +6,7 @@ import type { Run } from "../rules/run.ts";
 import type { StepState, StepView } from "./run-schemas.ts";
 import { hash } from "./serializers.ts";
 
-/** How a step stands whose message is in this state. */
+/** The state of a step, from the state of its message. */
 export function stepState(state: MessageState): StepState {
   switch (state) {
     case "CREATED":
@@ -27,11 +27,11 @@ export function nextDelivery({
   state,
   dueAt,
 }: Pick<Message, "state" | "dueAt">): Pick<StepView, "nextDeliveryTime"> {
-  // Under way, the time is that of the lease.
+  // In an active message, `dueAt` is the end of the lease.
   return dueAt === undefined || state === "ACTIVE" ? {} : { nextDeliveryTime: dueAt };
 }
 
-/** The name of the step that failed last, where the endpoint gave it. */
+/** The name of the step that failed last, if the endpoint reported it. */
 export function failedStep(failures: readonly Failure[]): string | undefined {
   const headers = failures.at(-1)?.reply?.headers;
   return headers && firstValue(headers, HEADER.errorStepName);

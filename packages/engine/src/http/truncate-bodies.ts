@@ -1,6 +1,6 @@
 import type { RunView } from "./run-schemas.ts";
 
-/** Where a run's log shows what was sent or answered. */
+/** The fields of a run's log that contain bodies. */
 const BODIES: ReadonlySet<string> = new Set([
   "body",
   "callBody",
@@ -12,7 +12,10 @@ const BODIES: ReadonlySet<string> = new Set([
   "workflowRunResponse",
 ]);
 
-/** A run's log with its bodies cut to `bytes`, at the end of a character; below 0 they are left out. */
+/**
+ * Cuts the bodies in a run's log to `bytes`, at the end of a character. Leaves the bodies out if `bytes` is
+ * below 0.
+ */
 export function truncateBodies(run: RunView, bytes: number): RunView {
   const { workflowRunError: error, ...rest } = run;
   const trimmed = truncate(rest, bytes) as RunView;
@@ -35,7 +38,7 @@ function cut(text: string, bytes: number): string {
   const all = Buffer.from(text);
   if (all.length <= bytes) return text;
   let end = bytes;
-  // Not between the bytes of a character.
+  // Never cut between the bytes of a character.
   while (end > 0 && ((all[end] ?? 0) & 0xc0) === 0x80) end--;
   return all.toString("utf8", 0, end);
 }

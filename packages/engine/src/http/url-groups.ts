@@ -31,7 +31,7 @@ const urlGroup = z
   })
   .meta({ id: "Topic", description: "A URL group." });
 
-// Some clients write null for what they leave out.
+// Some clients send null for fields that they leave out.
 const name = z.string().meta(NAME).nullish();
 const added = z.object({ endpoints: z.array(z.object({ url: z.string().meta(URL_TEXT), name })).min(1) });
 const removed = z.object({ endpoints: z.array(z.object({ url: z.string().nullish(), name })).min(1) });
@@ -150,7 +150,7 @@ function toHeaders(
 
 const ANY = { url: "https://endpoint.invalid/" };
 
-/** Nothing is kept that every request to publish would be refused for. */
+/** Refuses headers that would make every request to publish to the group fail. */
 function checkHeaders(urlGroup: UrlGroup, limits: Service["limits"]): void {
   const { name: destination, createdAt: now } = urlGroup;
   parseUrlGroupPublish(

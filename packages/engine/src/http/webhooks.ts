@@ -7,7 +7,7 @@ import { part } from "./parameters.ts";
 import { type Body, type Head, type Routes, route } from "./route.ts";
 import { done } from "./schemas.ts";
 
-// What belongs to the connection by which the request came.
+// These headers belong to the connection, so the event leaves them out.
 const OF_CONNECTION: ReadonlySet<string> = new Set(CONNECTION_HEADERS);
 
 const hit: Body<WebhookHit> = {
@@ -17,8 +17,8 @@ const hit: Body<WebhookHit> = {
 };
 
 /**
- * The request is the event. Its address is all that a sender needs to know, and good only for what the run has made as a
- * webhook.
+ * Route for webhooks: the request is the event. The sender needs only the URL, and no token. The route
+ * accepts only events that the run has created as webhooks.
  */
 export const webhooks = {
   "/v2/workflows/hooks/:userId/:runId/:eventId": {
@@ -48,7 +48,7 @@ export const webhooks = {
   },
 } satisfies Routes;
 
-/** To a sender without a token it makes no difference what exactly there isn't. */
+/** The error for a missing run and for a missing webhook alike: a sender without a token needs no details. */
 function noSuchWebhook(): EngineError {
   return new EngineError("not_found", "there is no such webhook");
 }
@@ -72,7 +72,7 @@ function toHit({ request, target }: Head, body: Uint8Array, trustProxy: boolean)
     body: toBase64(body),
     proto: forwarded("x-forwarded-proto") ?? address.protocol.slice(0, -1),
     host: forwarded("x-forwarded-host") ?? address.host,
-    // As it was sent: what it is may be signed.
+    // As the client sent it, because a signature may cover the URL.
     url: target,
   };
 }

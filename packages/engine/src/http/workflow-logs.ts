@@ -81,7 +81,7 @@ export const workflowLogs = {
 
 function toQuery(asked: Values<typeof query>): RunQuery {
   const { workflowRuns: named, cursor: before } = asked;
-  // Where runs are named, nothing else counts.
+  // When the request names runs, the engine ignores its other filters.
   if (named) return { runs: named, count: asked.count ?? Math.min(named.length, MAX_PAGE_SIZE), before };
   return {
     ids: asked.workflowRunId,
@@ -115,7 +115,7 @@ function toStates(
   };
 }
 
-/** A run by its id and the time at which it was created. */
+/** Reads a run's id and the time of its creation. */
 function toRun(name: string, field: string): { readonly id: string; readonly createdAt: number } {
   const [, id, at] = /^(.+)@(\d{1,15})$/.exec(name) ?? [];
   if (id !== undefined) return { id, createdAt: Number(at) };
