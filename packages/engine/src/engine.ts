@@ -21,26 +21,26 @@ import { systemClock } from "./system-clock.ts";
 import { RunChanges } from "./watch/run-changes.ts";
 import { RunEnds } from "./watch/run-ends.ts";
 
-/** How an engine stores, signs and delivers. {@link ScalarOptions} adds its numbers, flags and names. */
+/** Options of {@link createEngine}. {@link ScalarOptions} adds the numbers, flags and names. */
 export interface EngineOptions extends ScalarOptions {
-  /** A store, or the path of a SQLite file (`:memory:` for none), which the engine then opens and closes. */
+  /** A store, or the path of a SQLite file that the engine opens and closes (`:memory:` for no file). */
   readonly store: Store | string;
-  /** The token that clients send as a bearer, or several. */
+  /** The bearer token of clients, or several tokens. */
   readonly token: string | readonly string[];
-  /** Tokens for clients that may only read, and not the signing keys. Default: none. */
+  /** Tokens for clients that may only read, the signing keys excepted. Default: none. */
   readonly readOnlyTokens?: readonly string[];
-  /** With what deliveries are signed, and are to be checked, until they are rotated. */
+  /** The keys that sign deliveries until the first rotation. Endpoints verify signatures with them. */
   readonly signingKeys: SigningKeys;
-  /** The machine's by default. */
+  /** Default: the machine's clock. */
   readonly clock?: Clock;
-  /** A pool of connections by default. One that is given isn't closed by the engine. */
+  /** Default: a pool of connections. The engine doesn't close a transport that the caller passes. */
   readonly transport?: Transport;
   /**
-   * Where deliveries may go. Anywhere by default; when it is given, however empty: to addresses of the public internet,
-   * and where its own entries say.
+   * Rules for the destinations of deliveries. Default: no restriction. With rules, even empty ones,
+   * deliveries may go only to addresses of the public internet, unless an entry says otherwise.
    */
   readonly destinations?: DestinationRules;
-  /** Told what happens, after it has been stored. */
+  /** Called with each event after the store has recorded it. */
   readonly onEvent?: Observer;
 }
 
@@ -48,28 +48,34 @@ export interface EngineOptions extends ScalarOptions {
 export interface EngineServer {
   /** The HTTP API. */
   fetch(request: Request, bindings?: Bindings): Promise<Response>;
-  /** Begins to deliver. What is accepted before waits. */
+  /** Begins to deliver. Messages that the engine accepts earlier wait until then. */
   start(): void;
-  /** Resolves when nothing is due now and nothing is being delivered. */
+  /** Resolves when no message is due and none is in flight. */
   idle(): Promise<void>;
-  /** Lets what is under way come to its end, for `deadline` milliseconds at most (5000); delivers nothing more. */
+  /**
+   * Begins no more deliveries, and waits for those in flight, at most `deadline` milliseconds (default 5000).
+   */
   stop(options?: { readonly deadline?: number }): Promise<void>;
 }
 
 /** An engine in this process, with its API as methods. */
 export interface Engine extends EngineServer, EngineApi {}
 
-/** Bytes of large bodies, read of answers to calls or being delivered, that are in memory at once. */
+/** Maximum bytes of large bodies in memory: of answers to calls, and of deliveries in flight. */
 const LARGE_BODIES = 64 * 1024 * 1024;
 
-/** The most bytes that a byte of an answer has in its endpoint's record: a quotation mark within JSON strings in three layers. */
+/**
+ * Maximum number of bytes in an endpoint's record for one byte of an answer: a quotation mark within three
+ * layers of JSON strings.
+ */
 const RECORD_FACTOR = 10;
 
 /**
- * Makes an engine in this process. It delivers nothing before `start()`.
+ * Creates an engine in this process. It delivers nothing before `start()`.
  *
  * @throws StoreUnavailable when the engine can't open the database
- * @throws TypeError that names an unknown option, a destination rule that is malformed, or a number out of its range
+ * @throws TypeError that names an unknown option, a destination rule that is malformed, or a number out of
+ * its range
  * @example
  * ```ts
  * const engine = createEngine({ store: "perdure.db", token, signingKeys: { current, next } });
@@ -95,7 +101,7 @@ export function createTransport(
   return poolTransport({ maxBytes: limits.responseBytes, policy, lookup });
 }
 
-/** As {@link createEngine}, for one of several engines. @param bodies the memory that they share */
+/** Like {@link createEngine}, for one of several engines. @param bodies the memory that they share */
 export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
   const { clock = systemClock, token } = options;
   checkOptions("signingKeys", options.signingKeys, "current next");
@@ -170,7 +176,7 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
     runEnds,
   };
   const app = createApp(service);
-  // An engine that delivers nothing has its time for it too.
+  // An engine that delivers nothing must also sweep.
   const sweep = (): void => dispatcher.sweep();
   return {
     ...createApi(service, sweep),
@@ -192,7 +198,7 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
   };
 }
 
-/** An observer's fault is not the engine's. */
+/** Wraps the observer so that its errors don't reach the engine. */
 function toObserver(onEvent: Observer | undefined): Observer {
   return (event) => {
     try {

@@ -8,14 +8,14 @@ import { checkDatabase } from "./store/sqlite/file.ts";
 import { withoutWakeUps } from "./store/tx.ts";
 
 /**
- * Milliseconds after the start until a delivery of a process that has died is made again: its endpoint may still be at
- * work, and records its step meanwhile.
+ * Milliseconds after the start until the engine repeats a delivery of a process that died: the endpoint may
+ * still be at work, and can record its step in this time.
  */
 const CRASH_GRACE = 1000;
 
 /** Settings of a SQLite store. */
 export interface SqliteSettings extends StoreSettings {
-  /** Milliseconds since 1970. The machine's clock by default. */
+  /** Returns the time in milliseconds since 1970. Default: the machine's clock. */
   readonly now?: () => number;
 }
 
@@ -41,13 +41,13 @@ export function openSqlite(file: string, options: SqliteSettings = {}): SqliteSt
   const database = new Database(file);
   if (database.warning !== undefined) (settings.warn ?? console.warn)(database.warning);
   const driver = new GroupCommit(database, database.reader());
-  // The file is this process's alone: the owners of all leases are gone. Their attempts count as not made.
-  // Where that can't be written, their leases run out by themselves.
+  // Only this process uses the file: the owners of all leases are gone, and their attempts don't count. If
+  // this write fails, the leases expire by themselves.
   driver.write((tx) => releaseAllLeases(withoutWakeUps(tx), now() + CRASH_GRACE)).catch(() => {});
   return createSqliteStore(driver, settings);
 }
 
-/** The store of a file that is open. */
+/** Creates the store of an open file. */
 export function createSqliteStore(driver: GroupCommit, settings?: StoreSettings): SqliteStore {
   return {
     ...createStore(driver, settings),
@@ -58,11 +58,11 @@ export function createSqliteStore(driver: GroupCommit, settings?: StoreSettings)
 }
 
 /**
- * Copies the database of an engine as it is at one moment, to a file that only its owner can read. The engine may run and
- * write meanwhile, in this process or another one.
+ * Copies a consistent snapshot of an engine's database to a file that only its owner can read. The engine may
+ * run and write meanwhile, in this process or another.
  *
  * @param file the database
- * @param target where the copy goes: there must be nothing yet
+ * @param target the path of the copy, which must not exist yet
  * @throws StoreUnavailable when `file` isn't a database of an engine, or the copy can't be made
  * @example
  * ```ts

@@ -17,19 +17,19 @@ import type { EngineEvent } from "./rules/event.ts";
 
 type Own = "store" | "token" | "readOnlyTokens" | "signingKeys";
 
-/** A user of a server, whose data, tokens and keys are nobody else's. */
+/** A user of a server, with separate data, tokens and keys. */
 export interface Tenant extends Pick<EngineOptions, Own> {
-  /** As the user's tokens and the addresses of webhooks call them. */
+  /** The user's name in tokens and in the addresses of webhooks. */
   readonly user: string;
-  /** A database that isn't there is made when the user first comes, rather than at once. */
+  /** Creates a missing database on the user's first request instead of at startup. */
   readonly lazy?: boolean;
 }
 
-/** Several users, and what they share. */
+/** Options of {@link createServer}: the users, and the settings that they share. */
 export interface ServerOptions extends Omit<EngineOptions, Own | "onEvent"> {
-  /** No two with the same name or token. */
+  /** The users, each with a unique name and unique tokens. */
   readonly tenants: readonly Tenant[];
-  /** Told what happens, and to whom, after it has been stored. */
+  /** Called with each event and its user, after the store has recorded the event. */
   readonly onEvent?: (event: EngineEvent, user: string) => void;
 }
 
@@ -40,8 +40,9 @@ interface Place {
 }
 
 /**
- * An engine for several users: each has one of their own, and a request reaches it by its token, a webhook by the user in
- * its address. Nothing is looked up across users, because there is nothing that knows of more than one.
+ * Creates a server for several users. Each user has a separate engine: a request reaches it by its token, a
+ * webhook by the user in its address. No look-up crosses users, because no part of an engine knows more than
+ * one.
  *
  * @throws TypeError for no user, or for two with the same name or token
  * @throws StoreUnavailable when a database can't be opened
@@ -91,7 +92,7 @@ export function createServer(options: ServerOptions): EngineServer {
       const place = placeOf(request, bindings, places);
       if (place === "nobody's webhook")
         return Response.json({ error: "there is no such webhook" }, { status: 404 });
-      // Whom nobody knows is refused by the first as well as by any other.
+      // Any engine can refuse a request with an unknown token: the first one does.
       return open(place ?? (places[0] as Place)).fetch(request, bindings);
     },
     start() {
@@ -118,14 +119,14 @@ function placeOf(
 ): Place | "nobody's webhook" | undefined {
   const [, user] = HOOK.exec(pathOf(request, bindings)) ?? [];
   if (user !== undefined) {
-    // Tokens that name no user lead to addresses that name anybody.
+    // With a single user, whose token may contain no name, the webhook's address may name any user.
     if (places.length === 1) return places[0];
-    // A webhook is no reason to make a database.
+    // A webhook doesn't create a database.
     const place = places.find(({ tenant, engine }) => engine && isNamed(user, tenant));
     return place ?? "nobody's webhook";
   }
   const token = tokenOf(request);
-  // All are asked: how long it takes tells nothing.
+  // Every engine checks the token, so that the time it takes reveals nothing.
   return token === undefined ? undefined : places.filter(({ knows }) => knows(token))[0];
 }
 

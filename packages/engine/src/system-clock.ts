@@ -1,9 +1,9 @@
 import type { Clock } from "./rules/clock.ts";
 
-// The platform's timers take no more than this: about 24 days.
+// The longest delay of the platform's timers: about 24 days.
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** The time of the machine. */
+/** The machine's clock. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   after(ms, act) {

@@ -7,13 +7,13 @@ import { type Failure, isPostRun, type Reply } from "../rules/message.ts";
 import type { Settlement } from "../rules/settlement.ts";
 import type { Claim, Settled } from "../store/claims.ts";
 
-/** An attempt that has been recorded. */
+/** An attempt whose result the store has recorded. */
 export interface SettledAttempt {
   readonly claim: Claim;
   readonly result: Answer | Unanswered;
   readonly settlement: Settlement;
   readonly settled: Settled;
-  /** How long it took, in milliseconds. */
+  /** Duration of the attempt, in milliseconds. */
   readonly ms: number;
 }
 
@@ -69,7 +69,7 @@ export function describeClaim({ message, run, entries }: Claim): DeliveryInfo {
   };
 }
 
-/** Where a call, or the answer to one, says which step it is. */
+/** The headers of a call, or of the answer to a call, that name its step. */
 function stepHeaders({ kind, callback, forward }: Claim["message"]): HeaderList | undefined {
   return kind === "answer" ? forward : callback?.options?.forward;
 }
@@ -87,14 +87,14 @@ function stepOf(entries: Claim["entries"]): { readonly name: string; readonly pl
   return { name: record.stepName, planned: isPlan(record) && record.concurrent > 1 };
 }
 
-/** The message of the error that the endpoint answered with, where it has one. */
+/** The message of the error in the endpoint's answer, or else a description of the failure. */
 function why({ error, reply, byEngine }: Failure): string {
   if (!reply || byEngine) return error;
   let body: unknown;
   try {
     body = JSON.parse(text(reply));
   } catch {
-    body = undefined; // Not an answer of a workflow's: the status has to do.
+    body = undefined; // The answer isn't from a workflow: only the status describes the failure.
   }
   const message = (body as { message?: unknown } | null | undefined)?.message;
   return typeof message === "string" && message !== "" ? message : error;

@@ -6,10 +6,10 @@ import type { DeliveryRequest } from "./request.ts";
 import { shortageOf } from "./shortage-backoff.ts";
 import type { OutgoingRequest, Transport } from "./transport.ts";
 
-/** The engine was stopped before an answer came, or this machine lacks something: the attempt counts as not made. */
+/** The engine stopped before an answer came, or this machine lacks a resource: the attempt doesn't count. */
 export interface Abandoned {
   readonly kind: "abandoned";
-  /** The system's code for what this machine lacks. */
+  /** The system's error code for the resource that this machine lacks, such as `EMFILE`. */
   readonly shortage?: string | undefined;
 }
 
@@ -18,19 +18,19 @@ export interface AttemptOptions {
   readonly clock: Clock;
   /** Milliseconds. */
   readonly timeout: number;
-  /** Bytes of the answer above which it is none; otherwise it is cut where the transport cuts. */
+  /** An answer with more bytes counts as no answer. Without this limit, the transport cuts a long answer. */
   readonly wholeBytes?: number | undefined;
-  /** As of {@link OutgoingRequest}. */
+  /** See {@link OutgoingRequest}. */
   readonly maxBytes?: number | undefined;
-  /** As of {@link OutgoingRequest}. */
+  /** See {@link OutgoingRequest}. */
   readonly hold?: OutgoingRequest["hold"];
   /** Aborted when the engine stops at once. */
   readonly stop: AbortSignal;
-  /** As of {@link OutgoingRequest}. */
+  /** See {@link OutgoingRequest}. */
   readonly lookUp?: OutgoingRequest["lookUp"];
 }
 
-/** Sends one request, and says what came of it. Never rejects. */
+/** Sends one request and returns its outcome. Never rejects. */
 export async function attempt(
   request: DeliveryRequest,
   options: AttemptOptions,
@@ -40,7 +40,7 @@ export async function attempt(
   const abort = new AbortController();
   let cancel: Cancel | undefined;
   let onStop: (() => void) | undefined;
-  // Raced, so that not even a transport that doesn't heed the signal holds up the engine.
+  // The race keeps a transport that ignores the signal from holding up the engine.
   const cut = new Promise<Attempt | Abandoned>((resolve) => {
     cancel = clock.after(timeout, () => {
       resolve({ kind: "unanswered", error: `no answer within ${timeout / 1000} s` });

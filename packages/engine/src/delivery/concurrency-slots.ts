@@ -1,11 +1,11 @@
 import type { FreeCapacity } from "./destination-limiter.ts";
 
 export interface ConcurrencyLimits {
-  /** Deliveries under way at once. */
+  /** Maximum number of deliveries in flight. */
   readonly concurrency: number;
-  /** Calls under way at once, beside the deliveries; those above count as deliveries. */
+  /** Maximum number of calls in flight beside the deliveries; calls above it count as deliveries. */
   readonly calls: number;
-  /** Deliveries and calls under way at once, all together. */
+  /** Maximum number of deliveries and calls in flight together. */
   readonly parallelism: number;
 }
 
@@ -15,9 +15,10 @@ export interface ConcurrencySlot {
 }
 
 /**
- * The slots that deliveries and calls have while they are under way. One whose destination's name is being looked up
- * gives its slot back, and takes one again before it connects: a name server that is silent takes no slot from
- * messages that can be sent. As many as `concurrency` may look up without a slot; more keep theirs.
+ * The slots that deliveries and calls hold while they are in flight. A delivery gives its slot back while it
+ * looks up its destination's name, and takes a slot again before it connects: a silent name server takes no
+ * slot from messages that can be sent. Up to `concurrency` deliveries may look up without a slot; further
+ * ones keep theirs.
  */
 export class ConcurrencySlots {
   readonly #limits: ConcurrencyLimits;
@@ -28,25 +29,28 @@ export class ConcurrencySlots {
   readonly #arrivals = new Map<ConcurrencySlot, () => void>();
   #calls = 0;
 
-  /** @param onFree called when a look-up has given a slot back */
+  /** @param onFree called when a look-up gives a slot back */
   constructor(limits: ConcurrencyLimits, onFree: () => void) {
     this.#limits = limits;
     this.#onFree = onFree;
   }
 
-  /** Deliveries and calls that have a slot. */
+  /** The number of deliveries and calls that hold a slot. */
   get taken(): number {
     return this.#taken.size;
   }
 
-  /** How many more may begin. A third party may take its time: that is not to hold up the runs. */
+  /**
+   * The number of deliveries and calls that may begin now. Calls have their own limit, so that a slow third
+   * party doesn't hold up the runs.
+   */
   free(): FreeCapacity {
     const { concurrency, calls } = this.#limits;
     const beside = Math.min(this.#calls, calls);
     return { deliveries: concurrency - (this.#taken.size - beside), calls: calls - beside };
   }
 
-  /** As {@link ConcurrencySlots.free}, of everything together. */
+  /** The number of messages of any kind that may begin now; see {@link ConcurrencySlots.free}. */
   left(): number {
     return Math.min(this.free().deliveries, this.#limits.parallelism - this.#taken.size);
   }
@@ -56,7 +60,7 @@ export class ConcurrencySlots {
     if (slot.isCall) this.#calls++;
   }
 
-  /** Without effect on one that has left already. */
+  /** Frees the slot. A second call has no effect. */
   release(slot: ConcurrencySlot): void {
     this.#giveBack(slot);
     this.#looking.delete(slot);
@@ -65,9 +69,10 @@ export class ConcurrencySlots {
   }
 
   /**
-   * A look-up begins.
+   * Frees the slot for the time of a name look-up.
    *
-   * @returns to be called when the address is known: resolves when there is a slot to connect from
+   * @returns a function that the caller calls when the address is known; it resolves when the delivery has a
+   * slot again
    */
   lookUp(slot: ConcurrencySlot): () => Promise<void> {
     if (!this.#taken.has(slot) || this.#looking.size >= this.#limits.concurrency) return async () => {};
@@ -76,7 +81,7 @@ export class ConcurrencySlots {
     this.#onFree();
     return () =>
       new Promise((resolve) => {
-        // Its attempt is over.
+        // The attempt ended during the look-up.
         if (!this.#looking.has(slot)) return resolve();
         this.#arrivals.set(slot, resolve);
         this.#admit();

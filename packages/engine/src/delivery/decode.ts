@@ -3,7 +3,7 @@ import * as zlib from "node:zlib";
 import type { Reply } from "../rules/message.ts";
 import { readUpTo } from "./transport.ts";
 
-/** Several encodings of one answer: more than that is an attack, or a mistake. */
+/** Maximum number of encodings of one answer: more of them are an attack or a mistake. */
 const MOST_ENCODINGS = 4;
 
 /** Decoders by the names of RFC 9110, section 8.4.1, and RFC 8878. */
@@ -11,17 +11,17 @@ const DECODERS: Readonly<Record<string, (encoded: Uint8Array) => Transform | und
   gzip: () => zlib.createGunzip(),
   "x-gzip": () => zlib.createGunzip(),
   br: () => zlib.createBrotliDecompress(),
-  // Some servers leave out the header of zlib.
+  // Some servers omit the zlib header.
   deflate: ([first = 0]) => ((first & 0x0f) === 8 ? zlib.createInflate() : zlib.createInflateRaw()),
-  // Older versions of a runtime don't have it.
+  // Older runtime versions lack zstd.
   zstd: () => ("createZstdDecompress" in zlib ? zlib.createZstdDecompress() : undefined),
 };
 
 /**
- * The answer with its `Content-Encoding` undone, and without the headers that describe the encoded body. An answer that
- * can't be decoded stays as it came.
+ * Undoes the `Content-Encoding` of an answer, and removes the headers that describe the encoded body. Returns
+ * an answer that it can't decode unchanged.
  *
- * @param maxBytes the decoded body is cut there
+ * @param maxBytes maximum length of the decoded body; the rest is cut off
  */
 export async function decodeReply(reply: Reply, maxBytes: number): Promise<Reply> {
   const { "content-encoding": encoding, "content-length": _, ...headers } = reply.headers;
@@ -39,7 +39,7 @@ export async function decodeReply(reply: Reply, maxBytes: number): Promise<Reply
   return { status: reply.status, headers, ...decoded };
 }
 
-/** @returns undefined for a body that isn't encoded like that */
+/** @returns `undefined` when the body doesn't have this encoding */
 async function decodeBody(
   name: string,
   { body, cut }: Pick<Reply, "body" | "cut">,
@@ -48,7 +48,7 @@ async function decodeBody(
   const decoder = Object.hasOwn(DECODERS, name) ? DECODERS[name]?.(body) : undefined;
   if (!decoder) return undefined;
   try {
-    // Read in parts: what is beyond the limit is never decoded.
+    // The body is read in parts, so that nothing beyond the limit is decoded.
     const decoded = await readUpTo(Readable.from([body]).pipe(decoder), maxBytes);
     return { body: decoded.body, cut: decoded.cut || cut };
   } catch {

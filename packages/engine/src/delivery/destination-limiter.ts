@@ -1,7 +1,7 @@
 import type { MessageKind } from "../rules/message.ts";
 import type { Admission, DestinationOrder } from "../store/claim-order.ts";
 
-/** Deliveries, and calls beside them, that may begin now. */
+/** Numbers of deliveries, and of calls beside them, that may begin now. */
 export interface FreeCapacity {
   readonly deliveries: number;
   readonly calls: number;
@@ -12,35 +12,36 @@ export type Responsiveness = "answered" | "hung" | "none";
 
 interface DestinationState {
   inFlight: number;
-  /** Places that it may have while there is plenty of room. */
+  /** Slots that the destination may use while many are free. */
   share: number;
-  /** Its last attempt hung. */
+  /** Whether the last attempt at the destination hung. */
   hangs: boolean;
 }
 
-/** Places for a destination that nothing is known of. */
+/** Slots for an unknown destination. */
 const INITIAL_SHARE = 64;
-/** Places for one that answers, at most: more would rather bring it down. */
+/** Maximum number of slots for a destination that answers: more could overload it. */
 const MAX_SHARE = 128;
-/** Destinations that are remembered because they hang. */
+/** Maximum number of hanging destinations that the limiter remembers. */
 const MAX_REMEMBERED = 10_000;
 
 /**
- * How destinations share the slots that there are. Of the first half of all slots each destination may have its share,
- * of the next quarter ever less of it, and the last quarter is kept for destinations with nothing under way. A share
- * grows with each answer, and is halved with each attempt that hangs. All destinations that hang have a quarter of the
- * slots together, one each in the end: so there is always room for one more, however many are dead. A message that its
- * destination has no room for waits in its destination in the store.
+ * Divides the slots among destinations. While half of all slots are free, each destination may use its full
+ * share; in the next quarter, the usable share shrinks; the last quarter is reserved for destinations with
+ * nothing in flight. Each answer increases a destination's share, and each attempt that hangs halves it. All
+ * hanging destinations together get a quarter of the slots, in the end one each: so one more destination
+ * always has room, however many are dead. A message waits in the store while its destination has no room for
+ * it.
  */
 export class DestinationLimiter {
   readonly #total: FreeCapacity;
   readonly #destinations = new Map<string, DestinationState>();
-  /** Lanes in which messages wait in the store, in the order in which they have their turn. */
+  /** Destinations with messages that wait in the store, in the order of their turns. */
   readonly #waiting = new Set<string>();
-  /** Deliveries and calls under way to destinations that hang. */
+  /** Deliveries and calls in flight to destinations that hang. */
   readonly #hanging = { deliveries: 0, calls: 0 };
 
-  /** @param total slots, all of them */
+  /** @param total the number of all slots */
   constructor(total: FreeCapacity) {
     this.#total = total;
   }
@@ -67,17 +68,17 @@ export class DestinationLimiter {
     if (destination.inFlight === 0) this.#remember(name, destination);
   }
 
-  /** Whether a destination in which messages wait has room again. */
+  /** Whether any destination with waiting messages has room again. */
   hasCapacity(free: FreeCapacity): boolean {
     for (const destination of this.#waiting) if (this.#capacityOf(destination, free) > 0) return true;
     return false;
   }
 
-  /** Returns the destinations' limits for a claim. It counts the messages that the claim takes. */
+  /** Returns the destinations' limits for a claim. The limits count the messages that the claim takes. */
   order(capacity: FreeCapacity): DestinationOrder {
     const admitted = new Map<string, number>();
     const free = { ...capacity };
-    // Each that goes on takes a slot from what is left free, too.
+    // Half of the capacity, because each admitted message also takes one of the free slots.
     const waiting = new Map(
       [...this.#waiting].map(
         (destination) => [destination, Math.ceil(this.#capacityOf(destination, capacity) / 2)] as const,
@@ -89,7 +90,7 @@ export class DestinationLimiter {
       admit: ({ url, kind }): Admission => {
         const name = destinationOf(url, kind);
         const mine = admitted.get(name) ?? 0;
-        // Nothing overtakes what waits.
+        // No message overtakes the messages that wait.
         const slots = waiting.get(name) ?? Number.POSITIVE_INFINITY;
         if (mine >= slots || this.#capacityOf(name, free, hanging) - mine <= 0) {
           return { kind: "full", destination: name };
@@ -103,16 +104,18 @@ export class DestinationLimiter {
     };
   }
 
-  /** @param destinations those that the claim has looked at, and whether messages still wait there */
+  /**
+   * @param destinations the destinations that the claim looked at, and whether messages still wait for each
+   */
   update(destinations: ReadonlyMap<string, boolean>): void {
     for (const [destination, waits] of destinations) {
-      // Those that have had their turn come last.
+      // A destination that had its turn goes to the end.
       this.#waiting.delete(destination);
       if (waits) this.#waiting.add(destination);
     }
   }
 
-  /** How many more may begin. */
+  /** The number of messages to this destination that may begin now. */
   #capacityOf(name: string, capacity: FreeCapacity, hanging: FreeCapacity = this.#hanging): number {
     const destination = this.#destinations.get(name);
     const inFlight = destination?.inFlight ?? 0;
@@ -135,7 +138,7 @@ export class DestinationLimiter {
     if (destination.hangs) this.#hanging[kindOf(name)] += change;
   }
 
-  /** Keeps what is known of a destination that hangs, and of others while something is under way. */
+  /** Keeps the state of a destination while it hangs or has messages in flight. */
   #remember(name: string, destination: DestinationState): void {
     this.#destinations.delete(name);
     if (!destination.hangs && destination.share >= INITIAL_SHARE) return;
@@ -151,7 +154,7 @@ export class DestinationLimiter {
 
 const CALLS = "calls ";
 
-/** By the server that is called; calls have room of their own. */
+/** Names the destination of a URL by its server. Calls get a separate destination. */
 export function destinationOf(url: string, kind: MessageKind): string {
   const { origin } = new URL(url);
   return kind === "call" ? CALLS + origin : origin;

@@ -13,33 +13,36 @@ export interface DispatcherOptions {
   readonly transport: Transport;
   readonly signer: Signer;
   readonly emit: Observer;
-  /** Deliveries under way at once, to all destinations. */
+  /** Maximum number of deliveries in flight to all destinations. */
   readonly concurrency: number;
-  /** Calls under way at once, beside the deliveries; those above count as deliveries. */
+  /** Maximum number of calls in flight beside the deliveries; calls above it count as deliveries. */
   readonly calls: number;
-  /** Deliveries and calls under way at once, all together. */
+  /** Maximum number of deliveries and calls in flight together. */
   readonly parallelism: number;
-  /** Retries that an endpoint may ask for in its answers. */
+  /** Maximum number of retries that an endpoint may ask for in its answers. */
   readonly mostRetries: number;
   /** Limits of the records in the answers of endpoints that run inline. */
   readonly inline: InlineLimits;
-  /** Bytes of an answer that may hold such records. */
+  /** Maximum bytes of an answer that may hold such records. */
   readonly inlineBytes: number;
-  /** Milliseconds for an attempt at what belongs to a run, where its message doesn't say. */
+  /** Timeout in milliseconds for an attempt at a run's message that sets none. */
   readonly timeout: number;
-  /** Milliseconds for an attempt at a plain message that doesn't say. */
+  /** Timeout in milliseconds for an attempt at a plain message that sets none. */
   readonly messageTimeout: number;
-  /** Milliseconds after which a delivery that nobody cares for is anybody's. */
+  /** Milliseconds after which another engine may claim a delivery whose engine no longer renews its lease. */
   readonly lease: number;
-  /** Bytes above which a history is left to be fetched. */
+  /** Bytes above which the endpoint must fetch a history itself. */
   readonly historyBytes: number;
-  /** Bytes of a third party's answer to a call. */
+  /** Maximum bytes of a third party's answer to a call. */
   readonly callBytes: number;
-  /** Bytes of an answer to a call up to which the engine accepts the record that an endpoint makes of it. */
+  /** Maximum bytes of an answer to a call whose record the engine accepts from an endpoint. */
   readonly recordableBytes: number;
-  /** Bytes of large bodies that are in memory at once: of answers to calls, and of what calls and answers deliver. */
+  /**
+   * Maximum bytes of large bodies in memory: answers to calls, and the bodies that deliveries of calls and
+   * answers carry.
+   */
   readonly bodyBytes: number;
-  /** The region that deliveries are said to come from. */
+  /** The region that deliveries name as their origin. */
   readonly region: string | undefined;
   /** Milliseconds between clean-ups. */
   readonly sweep: number;

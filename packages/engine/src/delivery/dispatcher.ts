@@ -17,19 +17,22 @@ import { MemoryBudget, type MemoryReservation } from "./memory-budget.ts";
 import { isLeftToFetch, toRequest } from "./request.ts";
 import { ShortageBackoff } from "./shortage-backoff.ts";
 
-/** How long to wait, in milliseconds, when the store refuses to give out work. */
+/** Milliseconds between attempts to claim while the store fails. */
 const STORE_RETRY_MS = 1000;
 
-/** Messages that one transaction gives out: a few milliseconds' work, for which all else has to wait. */
+/**
+ * Maximum number of messages that one transaction claims: a few milliseconds of work, during which all other
+ * writes wait.
+ */
 const MAX_CLAIM_BATCH = 32;
 
-/** Milliseconds after which an attempt that brought no answer has kept the engine waiting. */
+/** An attempt without an answer counts as hung after this many milliseconds. */
 const HUNG_AFTER_MS = 1000;
 
-/** Rows of each kind that one transaction of a sweep deletes. */
+/** Maximum number of rows of each kind that one transaction of a sweep deletes. */
 const SWEEP_BATCH = 100;
 
-/** The only loop of the engine: claims what is due, delivers it, and settles what came of it. */
+/** The engine's only loop: claims due messages, delivers them, and settles the results. */
 export class Dispatcher {
   readonly #options: DispatcherOptions;
   /** The in-flight deliveries by message id. */
@@ -38,7 +41,7 @@ export class Dispatcher {
   #abort = new AbortController();
   #running = false;
   #claiming = false;
-  /** More may be due than was given out. */
+  /** Whether more messages may be due than the last claim returned. */
   #more = false;
   #timer: { readonly at: number; readonly cancel: Cancel } | undefined;
   readonly #heartbeat: Heartbeat;
@@ -69,7 +72,7 @@ export class Dispatcher {
     this.#wake(clock.now());
   }
 
-  /** Resolves when nothing is due now and nothing is being delivered. */
+  /** Resolves when no message is due and none is in flight. */
   async idle(): Promise<void> {
     while (this.#claiming || this.#sweeping || this.#inFlight.size > 0) {
       await new Promise<void>((resolve) => this.#idlers.add(resolve));
@@ -77,8 +80,8 @@ export class Dispatcher {
   }
 
   /**
-   * Begins no more deliveries, and waits for those that are under way. After `deadline` milliseconds they are abandoned:
-   * they count as not made.
+   * Begins no more deliveries, and waits for those in flight. After `deadline` milliseconds the dispatcher
+   * abandons them: their attempts don't count.
    */
   async stop(deadline: number): Promise<void> {
     this.#running = false;
@@ -98,7 +101,7 @@ export class Dispatcher {
   }
 
   #arm(at: number): void {
-    // The clock has jumped past it: what it is for may be due, and it would look again only in a moment.
+    // The clock jumped past the timer, which would fire only later: messages may be due already.
     const passed = this.#timer && this.#timer.at <= this.#options.clock.now();
     if (this.#timer && this.#timer.at <= at && !passed) return;
     this.#timer?.cancel();
@@ -122,19 +125,19 @@ export class Dispatcher {
     }
     this.#claiming = true;
     this.#more = false;
-    // Called from within a write, the claim joins its transaction: no extra wait for the disk.
+    // When a write calls this, the claim joins the write's transaction: no extra wait for the disk.
     void this.#claimBatch().finally(() => {
       this.#claiming = false;
       this.#next();
     });
   }
 
-  /** Deliveries and calls under way. */
+  /** The number of deliveries and calls in flight. */
   get active(): number {
     return this.#slots.taken;
   }
 
-  /** Whether what is due has to wait for the end of something that is under way. */
+  /** Whether due messages must wait until a delivery in flight ends. */
   get full(): boolean {
     return this.#running && this.#slots.left() <= 0;
   }
@@ -160,7 +163,10 @@ export class Dispatcher {
     }
   }
 
-  /** After every change: goes on with what is left, or tells those who wait that nothing is. */
+  /**
+   * Continues after every change: claims what is left, or resolves the promises of {@link idle} when nothing
+   * is.
+   */
   #next(): void {
     if (this.#more && this.#running) this.#claim();
     this.sweep();
@@ -175,7 +181,8 @@ export class Dispatcher {
     const { lease } = claim;
     const known = this.#inFlight.get(lease.messageId);
     if (known && !known.finished) {
-      // Ours still, but its lease had run out while this process slept. It goes on under the new one.
+      // This process still delivers the message, but its lease expired while the process slept. The delivery
+      // continues under the new lease.
       known.lease = lease;
       return;
     }
@@ -204,7 +211,7 @@ export class Dispatcher {
     });
   }
 
-  /** There is a slot more, and so perhaps room for what waits for its destination. */
+  /** Claims again after a slot became free: a waiting message's destination may have room now. */
   #goOn(): void {
     this.#more ||= this.#limiter.hasCapacity(this.#slots.free());
     this.#next();
@@ -248,12 +255,15 @@ export class Dispatcher {
       if (event) emit(event);
     } catch (error) {
       emit({ type: "fault", during: "settling", error });
-      // When its lease has run out, it is delivered again.
+      // The dispatcher delivers the message again when the lease expires.
       this.#wake(clock.now() + lease);
     }
   }
 
-  /** Settles a delivery. Where the store refuses the records in its answer, their steps have failed, and so has the run. */
+  /**
+   * Settles a delivery. When the store refuses the records in the answer, the delivery fails, and the run
+   * with it.
+   */
   async #record(lease: Lease, settlement: Settlement): Promise<Settled> {
     const { store, clock } = this.#options;
     try {
@@ -266,7 +276,7 @@ export class Dispatcher {
     }
   }
 
-  /** The claim with the bodies that it lacks, once there is room for them, unless they are too large to be sent. */
+  /** Loads the bodies that a claim lacks, once there is room for them, unless they are too large to send. */
   async #complete(claim: Claim, held: MemoryReservation): Promise<Claim> {
     const { store, historyBytes } = this.#options;
     if (claim.omitted === 0 || isLeftToFetch(claim, historyBytes)) return claim;
@@ -299,26 +309,28 @@ export class Dispatcher {
         transport,
         clock,
         timeout: claim.message.timeout ?? usual,
-        // Half an answer would be taken for a whole one.
+        // The workflow would mistake a truncated answer for a whole one.
         wholeBytes: isCall ? callBytes : undefined,
-        // It may hold the records of steps.
+        // The answer may hold the records of steps.
         maxBytes: claim.runLease === undefined ? undefined : inlineBytes,
         hold: isCall || claim.runLease !== undefined ? (bytes) => held.take(bytes) : undefined,
         stop: AbortSignal.any([this.#abort.signal, abort.signal]),
         lookUp: () => this.#slots.lookUp(slot),
       });
     } catch (error) {
-      // The store's fault is none of the destination's.
+      // The destination isn't to blame for a fault of the store.
       if (error instanceof StoreUnavailable) return { kind: "abandoned" };
       return { kind: "unanswered", error: `the request can't be made: ${messageOf(error)}` };
     }
   }
 
-  /** Deletes what is past its time, when that hasn't been done for a while: little by little, and beside all else. */
+  /**
+   * Deletes expired rows if the last sweep is long enough ago: in small batches, while other work goes on.
+   */
   sweep(): void {
     const { clock, sweep } = this.#options;
     const now = clock.now();
-    // A clock may have been set back meanwhile.
+    // The absolute difference also covers a clock that was set back.
     if (!this.#running || this.#sweeping || Math.abs(now - this.#lastSweep) < sweep) return;
     this.#lastSweep = now;
     this.#sweeping = true;

@@ -2,11 +2,11 @@ import type { Store } from "../commands/store.ts";
 import type { FlowControl } from "../rules/flow-control.ts";
 import { GLOBAL_KEY, globalFlow } from "../rules/global-flow.ts";
 
-/** Deliveries and calls under way, and how many there may be. */
+/** The number of deliveries and calls in flight, and its limit. */
 export interface Parallelism {
   readonly max: number;
   readonly count: number;
-  /** Nothing more can begin now. */
+  /** True when no further delivery can begin now. */
   readonly full: boolean;
 }
 
@@ -16,7 +16,7 @@ export interface ShownFlows {
   get(key: string): Promise<FlowControl | undefined>;
 }
 
-/** Keys as they are shown: with the messages that have none, in a list while one of them waits for room. */
+/** Adds a global key for the messages that have no key. A list shows it while one of them waits for room. */
 export function withGlobalFlow(
   store: Pick<Store, "flows" | "flow" | "waitingForRoom">,
   parallelism: () => Parallelism,
@@ -24,7 +24,7 @@ export function withGlobalFlow(
   const ofAll = async (): Promise<FlowControl> => {
     const { due, aside } = await store.waitingForRoom();
     const room = parallelism();
-    // Where there is room, what is due is about to begin.
+    // While there is room, due messages are about to begin and don't count as waiting.
     return globalFlow(room, room.full ? due + aside : aside);
   };
   return {

@@ -11,11 +11,11 @@ export interface InFlightDelivery {
   lease: Lease;
   readonly kind: MessageKind;
   readonly slot: ConcurrencySlot;
-  /** Where it counts among what goes to the same destination. */
+  /** The destination against whose limit the delivery counts. */
   readonly destination: string;
-  /** Aborted when its answer is no longer wanted. */
+  /** Aborted when the engine no longer needs the answer. */
   readonly abort: AbortController;
-  /** The attempt has ended: a later claim of the same message is another attempt. */
+  /** True once the attempt has ended: a later claim of the same message is another attempt. */
   finished: boolean;
   /** The destination's behaviour in the attempt. */
   responsiveness: Responsiveness;
@@ -29,7 +29,7 @@ export interface HeartbeatOptions {
   readonly lease: number;
 }
 
-/** While anything is under way, its lease never ends. */
+/** Renews the leases of deliveries in flight, so that none expires. */
 export class Heartbeat {
   readonly #options: HeartbeatOptions;
   /** By message id. */
@@ -63,7 +63,7 @@ export class Heartbeat {
     try {
       for (const { messageId } of await store.renew(leases, clock.now() + lease)) {
         const delivery = this.#inFlight.get(messageId);
-        // The run has ended, and nobody will hear of the answer. An endpoint's own work is left to come to its end.
+        // The run has ended, so no step needs a call's answer. An endpoint's own work may finish.
         if (delivery?.kind === "call") delivery.abort.abort();
       }
     } catch (error) {

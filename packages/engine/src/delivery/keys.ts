@@ -4,21 +4,21 @@ import type { SigningKeys } from "./signer.ts";
 
 const SETTING = "signing-keys";
 
-/** The keys in use. Rotated ones are in the store, and outlive the process. */
+/** The keys in use. The store keeps rotated keys, so they outlive the process. */
 export interface Keys {
   current(): Promise<SigningKeys>;
-  /** The next key takes the current one's place, and a new one its own. */
+  /** Makes the next key the current one, and generates a new next key. */
   rotate(): Promise<SigningKeys>;
 }
 
 interface Rotated extends SigningKeys {
-  /** A digest of the configured keys that these have come from. */
+  /** A digest of the configured keys from which these keys were rotated. */
   readonly from: string;
 }
 
 /**
- * Keys that begin with the configured ones. Rotated ones hold for as long as the configuration stays what it was:
- * whoever configures others means those.
+ * Creates the keys, which begin with the configured ones. Rotated keys stay in use while the configuration is
+ * unchanged: newly configured keys replace them.
  */
 export function createKeys(store: Pick<Store, "setting" | "changeSetting">, configured: SigningKeys): Keys {
   const from = createHash("sha256").update(`${configured.current}\n${configured.next}`).digest("hex");
@@ -50,7 +50,7 @@ export function newSigningKey(): string {
   return `sig_${letters(28)}`;
 }
 
-/** A token as clients read it: they look for the user's id in it. */
+/** Creates a token in the format that clients expect: they read the user's id from it. */
 export function newToken(user: string): string {
   return Buffer.from(JSON.stringify({ UserID: user, Password: letters(32) })).toString("base64");
 }
@@ -58,7 +58,7 @@ export function newToken(user: string): string {
 function letters(length: number): string {
   let text = "";
   while (text.length < length) {
-    // Above that, some letters would come more often than others.
+    // 248 is a multiple of 62: with larger bytes, some letters would be more frequent than others.
     for (const byte of randomBytes(length)) if (byte < 248) text += ALPHABET[byte % 62];
   }
   return text.slice(0, length);

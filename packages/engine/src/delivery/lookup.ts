@@ -4,7 +4,7 @@ import { type DestinationPolicy, DestinationRefused } from "./policy.ts";
 
 type Answer = (error: NodeJS.ErrnoException | null, addresses: readonly LookupAddress[]) => void;
 
-/** Asks for each name once at a time, whoever else wants to know. */
+/** Shares look-ups: concurrent requests for one name cause a single query. */
 export function sharedLookup(lookup: LookupFunction): LookupFunction {
   const waiting = new Map<string, Answer[]>();
   return (host, options, done) => {
@@ -25,7 +25,7 @@ export function sharedLookup(lookup: LookupFunction): LookupFunction {
   };
 }
 
-/** Knows of a name only the addresses that the policy lets through: no connection to any other is ever begun. */
+/** Returns only the addresses that the policy allows, so that no connection to another one ever begins. */
 export function guardedLookup(policy: DestinationPolicy, lookup: LookupFunction): LookupFunction {
   return (host, options, done) => {
     lookup(host, { ...options, all: true }, (error, found) => {
@@ -41,7 +41,10 @@ export function guardedLookup(policy: DestinationPolicy, lookup: LookupFunction)
   };
 }
 
-/** Says when a look-up begins and when it has found an address, and lets that wait. One that fails has nothing to wait for. */
+/**
+ * Calls `begin` when a look-up begins, and delays a found address until the function that `begin` returned
+ * resolves. A failed look-up doesn't wait.
+ */
 export function announced(lookup: LookupFunction, begin: () => () => Promise<void>): LookupFunction {
   return (host, options, done) => {
     const found = begin();

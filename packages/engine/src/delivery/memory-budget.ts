@@ -1,8 +1,8 @@
-/** The part that one delivery has of a {@link MemoryBudget}. */
+/** One delivery's part of a {@link MemoryBudget}. */
 export interface MemoryReservation {
-  /** Resolves when there is room for so many bytes more, and takes it. */
+  /** Takes room for this many more bytes; resolves once there is enough. */
   take(bytes: number): Promise<void>;
-  /** Gives back all that was taken. What still waits for room needn't any more. */
+  /** Gives back all room that was taken, and resolves the pending requests for more. */
   release(): void;
 }
 
@@ -13,24 +13,25 @@ interface Waiting {
 }
 
 /**
- * Room in memory for large bodies that are being delivered, all together: those above wait for others to end.
+ * Limits the memory for the large bodies of all deliveries in flight: deliveries above the limit wait for
+ * others to end.
  *
- * When there is no room left, one of those that wait goes on nevertheless, so that bodies that were read by half never
- * wait for one another for ever. The limit may be exceeded by one body.
+ * When there is no room left, one waiting delivery continues nevertheless, so that half-read bodies never
+ * wait for one another forever. One body may therefore exceed the limit.
  */
 export class MemoryBudget {
   readonly #limit: number;
   #held = 0;
-  /** The one that goes on without room. */
+  /** The holder that continues without room. */
   #favoured: object | undefined;
-  /** In the order in which they came. */
+  /** Requests for room, in the order of their arrival. */
   #waiting: Waiting[] = [];
 
   constructor(limit: number) {
     this.#limit = limit;
   }
 
-  /** Bytes that are held. */
+  /** The number of bytes that are taken. */
   get held(): number {
     return this.#held;
   }
@@ -59,7 +60,7 @@ export class MemoryBudget {
     };
   }
 
-  /** Takes what a holder waits for out of the queue. */
+  /** Removes a holder's requests from the queue and returns them. */
   #remove(holder: object): Waiting[] {
     const own = this.#waiting.filter((one) => one.holder === holder);
     this.#waiting = this.#waiting.filter((one) => one.holder !== holder);

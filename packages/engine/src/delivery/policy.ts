@@ -3,28 +3,31 @@ import ipaddr from "ipaddr.js";
 
 type Address = ReturnType<typeof ipaddr.parse>;
 
-/** Where deliveries may go. Each entry is an address, a range (`10.0.0.0/8`), a host, or `*.` and the end of one. */
+/**
+ * The destinations that deliveries may reach. Each entry is an address, a range (`10.0.0.0/8`), a host, or
+ * `*.` and the end of a host.
+ */
 export interface DestinationRules {
-  /** Exceptions from what is refused by default. */
+  /** Destinations that the engine allows although it refuses them by default. */
   readonly allow?: readonly string[];
-  /** Refused in any case. */
+  /** Destinations that the engine always refuses. */
   readonly deny?: readonly string[];
 }
 
-/** Tells destinations that may be sent to from those that may not. */
+/** Decides to which destinations the engine may send. */
 export interface DestinationPolicy {
-  /** Why nothing may be sent to a URL, as far as its text tells; `undefined` when nothing in it forbids that. */
+  /** The reason not to send to a URL; `undefined` when nothing in the URL itself forbids it. */
   refusal(url: string): string | undefined;
-  /** As {@link DestinationPolicy.refusal}, of an address that a host's name has turned out to mean. */
+  /** Like {@link DestinationPolicy.refusal}, for an address to which a host's name resolved. */
   addressRefusal(host: string, address: string): string | undefined;
 }
 
-/** A destination that the policy forbids. No attempt to reach it will ever succeed. */
+/** The policy forbids the destination. No attempt to reach it will ever succeed. */
 export class DestinationRefused extends Error {
   override name = "DestinationRefused";
 }
 
-/** Answers the machines of a cloud from an address that looks like any other. */
+/** Addresses of cloud metadata services that look like public addresses. */
 const METADATA: readonly string[] = ["168.63.129.16"];
 
 /** The names of address ranges that aren't part of the public internet. */
@@ -36,8 +39,9 @@ const KINDS: Readonly<Record<string, string>> = {
 };
 
 /**
- * By default only addresses of the public internet may be sent to: no loopback, no private or link-local ranges, none of
- * the addresses under which clouds tell machines their secrets, in whatever way they are written.
+ * Creates a policy. By default it allows only addresses of the public internet: no loopback, no private or
+ * link-local ranges, and none of the addresses under which clouds serve secrets to their machines, whatever
+ * the notation.
  *
  * @throws TypeError for an entry that is neither an address, nor a range, nor a host
  */
@@ -71,12 +75,15 @@ export function createPolicy(rules: DestinationRules): DestinationPolicy {
 
 const INTERNET = ipaddr.parseCIDR("2000::/3");
 
-/** True for a public address. One eighth of IPv6 is global unicast (RFC 4291, 2.4); the rest is unassigned, or has other uses. */
+/**
+ * True for a public address. One eighth of IPv6 is global unicast (RFC 4291, 2.4); the rest is unassigned, or
+ * has other uses.
+ */
 function isPublic(address: Address): boolean {
   return address.kind() === "ipv4" || address.match(...INTERNET);
 }
 
-/** The host as the URL standard reads it: decimal, octal and shortened addresses come out as what they mean. */
+/** The host as the URL standard parses it: decimal, octal and shortened addresses become normal ones. */
 function hostOf(url: string): string {
   return tidy(new URL(url).hostname);
 }
@@ -112,7 +119,7 @@ function toMatcher(entries: readonly string[]): Matcher {
   };
 }
 
-/** Addresses of IPv4 that are written as IPv6 are judged as what they stand for; so is a range of them. */
+/** Converts an IPv4 address in IPv6 notation, or a range of such addresses, to the IPv4 address or range. */
 function plain([base, bits]: [Address, number]): [Address, number] {
   if (!(base instanceof ipaddr.IPv6) || !base.isIPv4MappedAddress() || bits < 96) return [base, bits];
   return [base.toIPv4Address(), bits - 96];

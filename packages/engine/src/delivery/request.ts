@@ -29,20 +29,20 @@ const WORKFLOW = LOWERCASE_PREFIX.workflow;
 const LABEL = LOWERCASE_HEADER.label;
 const SDK_VERSION = LOWERCASE_HEADER.sdkVersion;
 const CALL_RESULT = LOWERCASE_HEADER.isCallResult;
-/** A forwarded copy of one of these would pass for the engine's own. */
+/** Headers that the engine doesn't forward: a receiver would mistake the copy for the engine's own. */
 const ENGINE_ONLY: ReadonlySet<string> = new Set([
   LOWERCASE_HEADER.lease,
   LOWERCASE_HEADER.engineTime,
   LOWERCASE_HEADER.originalRun,
 ]);
 
-// What belongs to one connection, or is told by the request itself.
+// Headers that belong to one connection, or that the request sets itself.
 const OF_CONNECTION: ReadonlySet<string> = new Set([...CONNECTION_HEADERS, "content-type", "user-agent"]);
 
 /** A delivery's request, without the signal of its attempt. */
 export type DeliveryRequest = Omit<OutgoingRequest, "signal">;
 
-/** How the engine makes its requests. */
+/** Settings with which the engine makes its requests. */
 interface RequestSettings {
   readonly signer: Signer;
   /** Bytes above which the engine leaves a history for the endpoint to fetch, if the endpoint can. */
@@ -52,10 +52,7 @@ interface RequestSettings {
   readonly region: string | undefined;
 }
 
-/**
- * The request that delivers a message: the forwarded headers, and above them, where none of those reaches, the engine's
- * own.
- */
+/** Makes the request that delivers a message. Forwarded headers can't override the engine's own. */
 export async function toRequest(
   claim: Claim,
   { signer, maxHistory, now, region }: RequestSettings,
@@ -69,7 +66,7 @@ export async function toRequest(
   const contentType = contentTypeOf(claim);
   if (contentType !== undefined) headers[LOWERCASE_HEADER.contentType] = contentType;
   if (region !== undefined) headers[LOWERCASE_HEADER.region] = region;
-  // To a third party the run's id is no part of the request.
+  // A request to a third party doesn't contain the run's id.
   const runId = message.kind === "call" ? undefined : claim.run?.id;
   const sent = new Headers(headers);
   const bound = createHash("sha256").update(boundHeaders(sent)).digest("base64url");
@@ -87,9 +84,9 @@ export async function toRequest(
   return { url: message.url, method: message.method, headers, body };
 }
 
-/** Whether the bodies that a claim lacks are more than is sent: the endpoint fetches them. */
+/** Whether the bodies that a claim lacks are too large to send: then the endpoint fetches them. */
 export function isLeftToFetch({ message, run, omitted }: Claim, maxHistory: number): boolean {
-  // Of an answer, the bytes count; of a history, what they are in base64.
+  // The limit applies to an answer's bytes, but to a history's size in base64.
   const size = message.kind === "answer" ? Math.floor(omitted / 4) * 3 - 2 : omitted;
   return (
     message.kind !== "call" && run !== undefined && size > maxHistory && hasFeature(run.config, "LazyFetch")
@@ -119,7 +116,10 @@ function bodyOf(claim: Claim, maxHistory: number): DeliveryRequest["body"] {
   }
 }
 
-/** The report of a run's end, with what only this engine tells. A large history is left for the endpoint to fetch. */
+/**
+ * The report of a run's end, with the fields that only this engine sends. The endpoint must fetch a large
+ * history.
+ */
 function endedBody({ message, run, entries, ended }: Claim, maxHistory: number): string {
   const report = JSON.parse(toText(message.body ?? new Uint8Array())) as FailureBody;
   const elsewhere = message.kind === "failure" && !isSameUrl(message.url, run?.url ?? "");
@@ -139,13 +139,15 @@ function endedBody({ message, run, entries, ended }: Claim, maxHistory: number):
   return JSON.stringify({ ...report, perdure: details });
 }
 
-/** For whom is told of a failure before its rollbacks are over: those on record, and those that are known to come. */
+/**
+ * The recorded and the expected rollbacks, for a failure that the engine reports before its rollbacks end.
+ */
 function stillPending(known: KnownRollbacks, report: FailureBody): Partial<FailureDetails> {
   const pending = pendingRollbacks(known, parseFailure(JSON.stringify(report)).step);
   return { rollbacks: [...known.rollbacks, ...pending], rollbacksPending: true };
 }
 
-/** Entries as they travel. Ids and base64 need no escaping, so this is JSON. */
+/** Serializes entries as JSON. Ids and base64 need no escaping. */
 export function historyBody(
   { entries, run }: Pick<Claim, "entries" | "run">,
   maxHistory: number,
@@ -162,12 +164,12 @@ function toJson({ messageId, body, callType }: HistoryEntry): string {
 
 function contentTypeOf({ message }: Claim): string | undefined {
   if (message.kind === "step" || message.kind === "answer") return JSON_TYPE;
-  // A type that was only forwarded stands in for one that wasn't given.
+  // A forwarded content type applies when the message has none of its own.
   return message.contentType ?? message.forward.find(([name]) => name === LOWERCASE_HEADER.contentType)?.[1];
 }
 
 function forwarded({ message, run }: Claim): Record<string, string> {
-  // By the presence of the version an endpoint tells a step's delivery from everything else.
+  // An endpoint recognizes a step's delivery by the presence of the version header.
   const resumes = message.kind === "step" && !run?.awaitingConfiguration;
   const headers: Record<string, string> = resumes ? { [SDK_VERSION]: PROTOCOL_VERSION } : {};
   const add = (list: HeaderList): void => {
@@ -179,8 +181,8 @@ function forwarded({ message, run }: Claim): Record<string, string> {
 }
 
 /**
- * The headers that a third party is sent: those of the workflow as they are, and the engine's own. The token says that
- * the request is a call, so a workflow that is called isn't misled by a header of the protocol among them.
+ * The headers of a request to a third party: the workflow's headers unchanged, and the engine's own. The
+ * token marks the request as a call, so a protocol header among them doesn't mislead a called workflow.
  */
 function callHeaders({ message }: Claim): Record<string, string> {
   const headers: Record<string, string> = { "user-agent": USER_AGENT };
@@ -213,7 +215,7 @@ function ownHeaders(claim: Claim): Record<string, string> {
   return headers;
 }
 
-/** The headers of inline execution: the right to append to the run, and the times and the id that belong to it. */
+/** The headers of inline execution: the right to append to the run, with its times and its id. */
 function inlineHeaders({ run, runLease }: Claim, now: number): Record<string, string> {
   return {
     ...(runLease === undefined

@@ -3,36 +3,43 @@ import { readFileSync, statSync } from "node:fs";
 import { isIP, type LookupFunction } from "node:net";
 import { join } from "node:path";
 
-/** How names are looked up. */
+/** Settings of {@link createLookup}. */
 export interface ResolverOptions {
-  /** Name servers, such as `192.0.2.1:53`. The machine's by default. */
+  /** Name servers, such as `192.0.2.1:53`. Default: the machine's. */
   readonly servers?: readonly string[];
-  /** Milliseconds after which a name that nobody answers for is given up. 4000 by default. */
+  /** Milliseconds to wait for the name servers' answer. 4000 by default. */
   readonly timeout?: number;
-  /** The machine's by default. */
+  /** Path of the hosts file. Default: the machine's. */
   readonly hostsFile?: string;
-  /** Asked for names that the name servers don't know. `getaddrinfo` by default. */
+  /** Look-up for names that the name servers don't know. `getaddrinfo` by default. */
   readonly system?: LookupFunction;
-  /** Milliseconds for which it is remembered that a name wasn't found. 5000 by default. */
+  /** Milliseconds for which the look-up remembers that it didn't find a name. 5000 by default. */
   readonly remember?: number;
 }
 
-/** Milliseconds for the addresses of the other family, when those of one are known (RFC 8305, 3). */
+/** Milliseconds to wait for the other address family once one family's addresses are known (RFC 8305, 3). */
 const RESOLUTION_DELAY = 50;
 
-/** Milliseconds after which a name server's refusal is none: it has waited for others that are silent. */
+/**
+ * A name server's refusal that takes more milliseconds doesn't count: the server waited for others that are
+ * silent.
+ */
 const PROMPT = 1000;
 
-/** Look-ups by the system at once. It has four threads, of which files and signatures need some, too. */
+/**
+ * Maximum number of concurrent look-ups by the system. The system has four threads, which files and
+ * signatures need, too.
+ */
 const SYSTEM_THREADS = 2;
 
-/** Names that weren't found and are remembered. */
+/** Maximum number of unknown names that the look-up remembers. */
 const REMEMBERED = 10_000;
 
 /**
- * Looks names up in the hosts file and by the name servers, over sockets: a name whose server is silent keeps no thread
- * from the others. Only a name that they promptly say they don't know is asked of the system, which may know it by other
- * means (search domains, mDNS, a directory), two at a time.
+ * Creates a look-up that uses the hosts file and, over sockets, the name servers: a silent name server blocks
+ * no thread that other names need. Only when the name servers promptly answer that they don't know a name,
+ * the look-up asks the system, which may know it by other means (search domains, mDNS, a directory), for two
+ * names at a time.
  */
 export function createLookup(options: ResolverOptions = {}): LookupFunction {
   const { timeout = 4000, remember = 5000, system = systemLookup } = options;
@@ -77,14 +84,18 @@ export function createLookup(options: ResolverOptions = {}): LookupFunction {
   };
 }
 
-/** The addresses; `undefined` where the system may know more. @throws when the name servers are silent */
+/**
+ * Asks the name servers for addresses; `undefined` when the system may know more.
+ *
+ * @throws when the name servers are silent
+ */
 async function askServers(
   name: string,
   servers: readonly string[] | undefined,
   timeout: number,
 ): Promise<LookupAddress[] | undefined> {
   const began = performance.now();
-  // A new one each time: the machine may be in another network by now.
+  // Each look-up creates a resolver: the machine may be in another network by now.
   const resolver = new promises.Resolver({ timeout: Math.ceil(timeout / 3), tries: 2 });
   if (servers) resolver.setServers(servers);
   const found: LookupAddress[] = [];
@@ -128,7 +139,7 @@ function notFound(name: string): Error {
   return Object.assign(new Error(`getaddrinfo ENOTFOUND ${name}`), { code: "ENOTFOUND", hostname: name });
 }
 
-/** The system's look-up, a few at a time; the others wait. */
+/** Limits the concurrent look-ups by the system; further ones wait. */
 function createGate(system: LookupFunction): (name: string) => Promise<LookupAddress[]> {
   const waiting: (() => void)[] = [];
   let asked = 0;
@@ -171,7 +182,7 @@ function createHosts(file: string): (name: string) => readonly LookupAddress[] |
       const version = `${mtimeMs} ${size} ${ino}`;
       if (version !== read.version) read = { version, names: parseHosts(readFileSync(file, "utf8")) };
     } catch {
-      read = { version: "", names: new Map() }; // Not every machine has one.
+      read = { version: "", names: new Map() }; // Not every machine has a hosts file.
     }
     return read.names.get(name);
   };

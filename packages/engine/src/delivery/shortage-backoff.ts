@@ -2,21 +2,23 @@ import { isIPv4 } from "node:net";
 import type { Clock } from "../rules/clock.ts";
 import type { Observer } from "../rules/event.ts";
 
-/** File descriptors, buffers, memory. */
+/** System codes for a lack of file descriptors, buffers or memory. */
 const CODES: ReadonlySet<unknown> = new Set(["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"]);
 
-/** The system's code, where an error says that this machine lacks something, and nothing of the destination. */
+/**
+ * The system's code, when an error is about a resource that this machine lacks, not about the destination.
+ */
 export function shortageOf(error: unknown): string | undefined {
   if (error instanceof AggregateError) {
     return error.errors.map(shortageOf).find((code) => code !== undefined);
   }
   const { code, address, port } = Object(error);
-  // No local port is left. But of IPv6, or of port 0, it says that nobody can be reached there.
+  // No local port is left. For IPv6 or port 0, the code means instead that the address is unreachable.
   const noPort = code === "EADDRNOTAVAIL" && typeof address === "string" && isIPv4(address) && port > 0;
   return CODES.has(code) || noPort ? code : undefined;
 }
 
-/** Milliseconds for which nothing is begun after a shortage: twice as long after each that follows at once. */
+/** Milliseconds of the first pause after a shortage. Each shortage that follows at once doubles the pause. */
 const MIN_BACKOFF_MS = 100;
 const MAX_BACKOFF_MS = 5000;
 
@@ -41,7 +43,7 @@ export class ShortageBackoff {
     return this.#lasts;
   }
 
-  /** Begins one, and tells those who watch, unless one lasts already. */
+  /** Begins a pause and reports it, unless a pause lasts already. */
   begin(code: string): void {
     if (this.#lasts) return;
     const wait = this.#wait;
@@ -54,7 +56,7 @@ export class ShortageBackoff {
     });
   }
 
-  /** Something went through: the next one is short again. */
+  /** Resets the length of the next pause, after an attempt that succeeded. */
   recover(): void {
     if (!this.#lasts) this.#wait = MIN_BACKOFF_MS;
   }

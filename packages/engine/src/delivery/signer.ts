@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { type DeliveryClaim, ISSUER, randomId, TOKEN_CLAIM } from "@perdure/core/protocol";
 import { SignJWT } from "jose";
 
-/** Receivers refuse a signature after this many seconds. */
+/** Seconds after which receivers refuse a signature. */
 const LIFETIME = 300;
 
 /** The values that a signature covers. */
@@ -14,19 +14,19 @@ export interface Signed {
   readonly now: number;
 }
 
-/** With what deliveries are signed. */
+/** The keys that sign deliveries. */
 export interface SigningKeys {
   readonly current: string;
   /** The key that replaces the current one at a rotation. Receivers already accept it. */
   readonly next: string;
 }
 
-/** Makes the token that tells an endpoint that a request, and exactly this one, is the engine's. */
+/** Makes the token that proves to an endpoint that exactly this request comes from the engine. */
 export interface Signer {
   sign(signed: Signed): Promise<string>;
 }
 
-/** @param keys asked for each signature: they may be rotated in the meantime */
+/** @param keys called for each signature, because a rotation may change the keys at any time */
 export function createSigner(keys: () => Promise<SigningKeys>): Signer {
   let last: { readonly text: string; readonly key: Promise<CryptoKey> } | undefined;
   return {
@@ -50,7 +50,7 @@ export function createSigner(keys: () => Promise<SigningKeys>): Signer {
   };
 }
 
-/** The key is the text itself, prefix and all. */
+/** Imports a signing key. The whole string is the key, its prefix included. */
 function toKey(text: string): Promise<CryptoKey> {
   const algorithm = { name: "HMAC", hash: "SHA-256" };
   return crypto.subtle.importKey("raw", new TextEncoder().encode(text), algorithm, false, ["sign"]);

@@ -13,25 +13,32 @@ import type { DestinationPolicy } from "./policy.ts";
 import { createLookup } from "./resolver.ts";
 import { type OutgoingRequest, readUpTo, type Transport } from "./transport.ts";
 
-/** How connections are made, and how many of them are kept. */
+/** Settings of {@link poolTransport}. */
 export interface PoolOptions {
-  /** Bytes of an answer's body that are read. */
+  /** Maximum bytes of an answer's body that the transport reads. */
   readonly maxBytes: number;
-  /** Asked about each address that a name turns out to mean. */
+  /** Decides about each address to which a name resolves. */
   readonly policy?: DestinationPolicy | undefined;
-  /** By the hosts file, the machine's name servers and the system by default. */
+  /** Default: the hosts file, the machine's name servers, and the system. */
   readonly lookup?: LookupFunction;
-  /** Milliseconds for which an idle connection is kept. 4000 by default: servers seldom close theirs any sooner. */
+  /**
+   * Milliseconds for which the pool keeps an idle connection. 4000 by default: servers seldom close theirs
+   * sooner.
+   */
   readonly idle?: number;
-  /** Idle connections that are kept, to all destinations of a scheme together. 256 by default. */
+  /** Maximum number of idle connections to all destinations of a scheme together. 256 by default. */
   readonly kept?: number;
-  /** Milliseconds within which a used connection that ends without an answer wasn't one any more. 1000 by default. */
+  /**
+   * A reused connection that closes without an answer within this many milliseconds counts as stale. 1000 by
+   * default.
+   */
   readonly stale?: number;
 }
 
 /**
- * Connections that are kept and shared, the same on every runtime. With a policy, what counts is the address that is
- * connected to: a name that means another one by then gains nothing. How long an attempt may take is its own affair.
+ * A transport with a pool of connections that behaves the same on every runtime. A policy judges the address
+ * to which the transport connects, so a name that resolves differently by then can't evade it. The transport
+ * sets no time limit for an attempt: the caller's signal ends it.
  */
 export function poolTransport(options: PoolOptions): Transport {
   const { maxBytes, policy, lookup = createLookup(), idle = 4000, kept = 256, stale = 1000 } = options;
@@ -67,19 +74,19 @@ interface Agents {
 interface Wire {
   readonly lookup: LookupFunction;
   readonly kept: Agents;
-  /** Their connections are used once. */
+  /** Agents that use each connection once. */
   readonly fresh: Agents;
   readonly stale: number;
   readonly underWay: Set<ClientRequest>;
 }
 
 function toAgents(options: AgentOptions, kept: number): Agents {
-  // A proxy would look names up by itself, past the policy.
+  // A proxy would resolve names itself and so bypass the policy.
   const direct = { ...options, proxyEnv: {} };
   return { http: bounded(new HttpAgent(direct), kept), https: bounded(new HttpsAgent(direct), kept) };
 }
 
-/** The agent, which closes what comes back to it while it has enough to keep. */
+/** Makes an agent close a returned connection while it already keeps `kept` idle ones. */
 function bounded<A extends HttpAgent>(agent: A, kept: number): A {
   const keep = agent.keepSocketAlive.bind(agent);
   const idle = (): number =>
@@ -90,9 +97,9 @@ function bounded<A extends HttpAgent>(agent: A, kept: number): A {
 }
 
 /**
- * A server may close a connection that is kept while a request is on its way to it, which it then knows nothing of: the
- * request goes out once more, and the attempt isn't one that failed. What takes longer has been heard, and may be at
- * work still: it is for the retries.
+ * Sends a request, and repeats it once after a stale connection: a server may close a kept connection while a
+ * request is on its way, and then hasn't received it, so the attempt hasn't failed. After a longer time the
+ * server may have received the request and still be at work: that case is left to the retries.
  */
 async function ask(request: OutgoingRequest, wire: Wire): Promise<IncomingMessage> {
   const begun = performance.now();
@@ -108,7 +115,7 @@ async function ask(request: OutgoingRequest, wire: Wire): Promise<IncomingMessag
 
 interface Exchange {
   readonly answer: Promise<IncomingMessage>;
-  /** Whether it went over a connection that had been used before, and ended without a byte. */
+  /** Whether the request used a kept connection, which closed before a byte of the answer came. */
   readonly wasStale: (error: unknown) => boolean;
 }
 
@@ -129,26 +136,26 @@ function open(request: OutgoingRequest, wire: Wire, agents: Agents): Exchange {
     method,
     headers: {
       ...headers,
-      // What it says decides whose certificate is asked for.
+      // This header decides whose certificate the runtime expects.
       host: target.host,
       ...(body === undefined ? {} : { "content-length": String(Buffer.byteLength(body)) }),
     },
-    // No certificate is asked for by an address, nor by a name with the root's dot.
+    // TLS permits no address as the server name, and no name with a final dot.
     ...(secure && !isIP(host) ? { servername: host.replace(/\.$/, "") } : {}),
     signal,
-    // Proxies that trace requests add to what an endpoint says: four times what Node takes otherwise.
+    // Proxies that trace requests add headers to an answer: the limit is four times Node's default.
     maxHeaderSize: 64 * 1024,
   });
   let before: number | undefined;
   sent.once("socket", (socket) => {
     if (sent.reusedSocket) before = socket.bytesRead;
-    // Deno would send anything a second time by itself, however long it took.
+    // Otherwise Deno would repeat any failed request by itself, however long it took.
     sent.reusedSocket = false;
   });
   wire.underWay.add(sent);
   sent.once("close", () => wire.underWay.delete(sent));
   const answer = answerTo(sent);
-  // A text would share a write, and its encoding, with the headers: those have one of their own.
+  // The runtime would write a string together with the headers, in one encoding; headers need their own.
   sent.end(typeof body === "string" ? Buffer.from(body) : body);
   return {
     answer,
@@ -160,7 +167,7 @@ function open(request: OutgoingRequest, wire: Wire, agents: Agents): Exchange {
 function answerTo(sent: ClientRequest): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     sent.once("response", resolve);
-    // Also after the answer: of a server that didn't wait for the whole request.
+    // An error may also follow the answer, when a server doesn't wait for the whole request.
     sent.on("error", reject);
     sent.once("upgrade", (_answer, socket) => {
       socket.destroy();
@@ -173,14 +180,17 @@ function answerTo(sent: ClientRequest): Promise<IncomingMessage> {
   });
 }
 
-/** Returns the part of a URL behind its host without normalizing it; undefined when a request can't contain it. */
+/**
+ * Returns the part of a URL behind its host without normalizing it; undefined when a request can't contain
+ * it.
+ */
 function rawPath(url: string): string | undefined {
   const path = /^https?:\/\/[^/?#\\]+([^#]*)/i.exec(url)?.[1];
   if (path === undefined || !/^[\x21-\x5b\x5d-\x7e]*$/.test(path)) return undefined;
   return path.startsWith("/") ? path : `/${path}`;
 }
 
-/** By names in lower case: what came several times is a list. */
+/** Groups header values by lower-case names. */
 function toLists(raw: readonly string[]): Record<string, string[]> {
   const lists = new Map<string, string[]>();
   for (let at = 0; at + 1 < raw.length; at += 2) {

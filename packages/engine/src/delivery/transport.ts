@@ -1,31 +1,31 @@
 import type { Reply } from "../rules/message.ts";
 import { type DestinationPolicy, DestinationRefused } from "./policy.ts";
 
-/** One HTTP request, as it goes out. */
+/** One HTTP request to send. */
 export interface OutgoingRequest {
   readonly url: string;
   readonly method: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array | string | undefined;
-  /** Bytes of the answer's body that are wanted, where that isn't the transport's own limit. */
+  /** Maximum bytes of the answer's body to read. Default: the transport's own limit. */
   readonly maxBytes?: number | undefined;
   /**
-   * Called before a part of a large answer is kept. While there is no room for it the promise is pending, and the
-   * transport reads no further.
+   * The transport calls this before it keeps a part of a large answer. While there is no room, the promise is
+   * pending, and the transport stops reading.
    */
   readonly hold?: ReserveMemory | undefined;
-  /** Aborted when the answer is no longer wanted. */
+  /** Aborted when the caller no longer needs the answer. */
   readonly signal: AbortSignal;
   /**
-   * Called when the host's name is looked up, by transports that do that themselves. Once the address is known, the
-   * transport calls the returned function, and connects when that resolves.
+   * A transport that resolves names itself calls this when a look-up begins. Once the address is known, it
+   * calls the returned function, and connects when that resolves.
    */
   readonly lookUp?: (() => () => Promise<void>) | undefined;
 }
 
 /**
- * Sends requests. Redirects are answers like any other; a body is read up to the limit, and the rest of it is left:
- * then the reply says that it was cut.
+ * Sends requests. Redirects are answers like any other. A transport reads a body up to the limit; the reply
+ * says whether the body was longer.
  */
 export interface Transport {
   /** Rejects when there is no answer. */
@@ -34,7 +34,8 @@ export interface Transport {
 }
 
 /**
- * Creates a transport that uses `fetch`, or a function in its place: for an endpoint in the same process, such as a test's.
+ * Creates a transport that uses `fetch`, or a function in its place: for an endpoint in the same process,
+ * such as a test's.
  *
  * @param maxBytes the most bytes of an answer's body that the transport reads
  * @example
@@ -71,7 +72,7 @@ export function fetchTransport(
   };
 }
 
-/** A transport that is asked for nothing that a policy forbids by the text of the URL. */
+/** Wraps a transport so that it rejects requests whose URL the policy forbids. */
 export function guarded(transport: Transport, policy: DestinationPolicy): Transport {
   return {
     async send(request) {
@@ -83,13 +84,13 @@ export function guarded(transport: Transport, policy: DestinationPolicy): Transp
   };
 }
 
-/** Asks for room for bytes. */
+/** Reserves memory for this many bytes; resolves when there is room. */
 export type ReserveMemory = (bytes: number) => Promise<void>;
 
-/** Bytes of an answer that are read without asking for room. */
+/** Bytes of an answer that a transport reads without a reservation. */
 const SMALL = 64 * 1024;
 
-/** The body, and whether there was more of it than that. */
+/** Reads a body up to the limit. Also returns whether the body is longer. */
 export async function readUpTo(
   body: AsyncIterable<Uint8Array>,
   maxBytes: number,

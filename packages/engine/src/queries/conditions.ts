@@ -79,7 +79,7 @@ export function direction({ earliestFirst }: PageQuery): Sql {
 /** Bytes of a page's bodies above which the page has fewer items than the caller asked for. */
 const PAGE_BYTES = 32 * 1024 * 1024;
 
-/** The rows of a page, of which the query has read one more: that row says that there is another page. */
+/** Returns the rows of a page. The query has read one more row, which says that there is another page. */
 export function page<Row>(
   rows: readonly Row[],
   count: number,

@@ -5,9 +5,9 @@ import type { Tx } from "../store/tx.ts";
 
 /** Selects one of the runs that had an id. */
 export interface HistoryChoice {
-  /** Whether the run may have ended. Only a live run by default. */
+  /** Whether the run may have ended. Default: only a live run. */
   readonly ended?: boolean;
-  /** When the run was created, in milliseconds since 1970. The last run of the id by default. */
+  /** When the run was created, in milliseconds since 1970. Default: the newest run of the id. */
   readonly createdAt?: number | undefined;
 }
 

@@ -20,7 +20,10 @@ export async function matchingRuns(tx: Tx, query: RunQuery): Promise<Run[]> {
 
 const DELIVERED = constants<Outcome>("DELIVERED");
 
-/** Runs that have a step in a state. The engine soon deletes the messages of recorded steps, and keeps their records. */
+/**
+ * Runs that have a step in a state. The engine soon deletes the messages of recorded steps, and keeps their
+ * records.
+ */
 const stepsIn = (
   states: readonly string[],
 ): Sql => sql`SELECT one.key FROM runs AS one, (${strings(states)}) AS wanted

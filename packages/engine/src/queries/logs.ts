@@ -60,7 +60,7 @@ export async function logs(tx: Tx, query: LogQuery): Promise<Page<LogEntry>> {
   return { items, next };
 }
 
-/** The attempts that failed, by the keys of their messages and how many had failed before. */
+/** The failed attempts, by the keys of their messages and the number of earlier failures. */
 async function attemptsOf(tx: Tx, rows: readonly LogRow[]): Promise<Map<string, Failure>> {
   const seqs = rows.filter(({ attempt }) => attempt !== null).map(({ message }) => message);
   if (seqs.length === 0) return new Map();

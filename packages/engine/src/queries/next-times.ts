@@ -28,7 +28,7 @@ export async function nextTimes(tx: Tx): Promise<NextTimes> {
   return times ?? { message: null, schedule: null, wait: null, run: null, flow: null };
 }
 
-/** The earliest of them all. */
+/** The earliest of these times. */
 export function earliest(times: NextTimes): number | undefined {
   const known = Object.values(times).filter((time): time is number => time !== null);
   return known.length > 0 ? Math.min(...known) : undefined;

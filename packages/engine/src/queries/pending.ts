@@ -3,8 +3,8 @@ import { IS_LIVE } from "../store/tables/runs.ts";
 import { type Sql, sql, type Tx } from "../store/tx.ts";
 
 /**
- * The conditions that something of a live run is still to come, one for each table. A run with nothing pending has stalled,
- * and the end of a run withdraws all of it.
+ * The conditions under which a live run still has something pending, one for each table. A run with nothing
+ * pending has stalled, and the end of a run withdraws all of it.
  *
  * | pending | table | until |
  * | --- | --- | --- |

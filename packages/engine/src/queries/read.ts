@@ -68,7 +68,7 @@ export async function runLogs(tx: Tx, rows: readonly RunRow[]): Promise<RunLog[]
   const keys = rows.map(({ key }) => key);
   const entries = await entriesOf(tx, keys);
   const messages = await tx.all<MessageRow>(
-    // Without delivered messages: a long run has many.
+    // The query omits delivered messages: a long run has many.
     sql`${MESSAGES} WHERE messages.run IN (${numbers(keys)})
       AND (messages.kind = ${constants<MessageKind>("cancel")}
         OR (messages.kind NOT IN (${constants<MessageKind>(...POST_RUN_KINDS)})
@@ -78,7 +78,7 @@ export async function runLogs(tx: Tx, rows: readonly RunRow[]): Promise<RunLog[]
   const dead = await tx.all<DeadLetterRow>(
     sql`SELECT ${DEAD_LETTER} FROM dlq WHERE run IN (${numbers(keys)})`,
   );
-  // A call that was asked for inline has the entry of its plan.
+  // An inline call uses the entry of its plan.
   const callIds = [...entries.values()]
     .flat()
     .filter(({ callType, key }) => callType === "toCallback" || isKeyOf("plan", key));
@@ -129,7 +129,7 @@ export async function runLogs(tx: Tx, rows: readonly RunRow[]): Promise<RunLog[]
   });
 }
 
-/** Dead letters with all that belongs to them. */
+/** Reads dead letters with the messages, runs and reports to which they refer. */
 export async function toDeadLetters(tx: Tx, rows: readonly DeadLetterRow[]): Promise<DeadLetter[]> {
   const messages = await messagesOf(tx, {
     seqs: rows.flatMap(({ message, callback }) => (callback === null ? [message] : [message, callback])),

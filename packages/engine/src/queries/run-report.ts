@@ -9,7 +9,10 @@ export interface RunReport {
   readonly report: MessageRow;
 }
 
-/** The run of a dead letter, with its report. `undefined` for the dead letter of a message, and for an unknown one. */
+/**
+ * The run of a dead letter, with its report. `undefined` for the dead letter of a message, and for an unknown
+ * dead letter.
+ */
 export async function runReport(tx: Tx, dlqId: string): Promise<RunReport | undefined> {
   const letter = await tx.one<{ run: number | null; callback: number | null }>(
     sql`SELECT run, callback FROM dlq WHERE id = ${dlqId} AND removed = 0`,

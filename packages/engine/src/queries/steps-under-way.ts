@@ -7,7 +7,9 @@ import { sql, type Tx } from "../store/tx.ts";
 
 const CALL: CallType = "toCallback";
 
-/** Whether a run that has ended may have begun steps that have no record, and which, as far as its endpoint has said. */
+/**
+ * Whether an ended run may have begun steps that have no record, and which ones, if its endpoint named them.
+ */
 export async function stepsUnderWay(
   tx: Tx,
   { key, inline, inProgress }: Run,
@@ -19,8 +21,8 @@ export async function stepsUnderWay(
 }
 
 /**
- * Whether a run that has ended may have begun a step that isn't on record: whether any attempt at its last delivery ended
- * without an answer that says which step it was at.
+ * Whether an ended run may have begun a step that has no record: whether any attempt at its last delivery
+ * ended without an answer that names its step.
  */
 async function lastHasBegun(tx: Tx, run: number): Promise<boolean> {
   const last = await tx.one<{ seq: number | null; fence: number | null }>(
@@ -28,7 +30,7 @@ async function lastHasBegun(tx: Tx, run: number): Promise<boolean> {
       LEFT JOIN messages ON messages.id = entries.message LEFT JOIN due ON due.message = messages.seq
       WHERE entries.run = ${run} AND entries.call_type <> ${CALL} ORDER BY entries.position DESC LIMIT 1`,
   );
-  // A message that is gone was delivered.
+  // A message that no longer exists was delivered.
   if (!last || last.seq === null || last.fence === null) return true;
   if (last.fence === 0) return false;
   const starts = (

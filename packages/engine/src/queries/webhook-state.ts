@@ -2,7 +2,9 @@ import { sql, type Tx } from "../store/tx.ts";
 import type { WebhookLimits, WebhookState } from "../store/waits.ts";
 import { nextWaiter, type RunEvent, reachableRun } from "./waiters.ts";
 
-/** Whether a webhook takes one more request, as far as that is known before the request's body is read. */
+/**
+ * Whether a webhook accepts one more request, as far as the engine knows before it reads the request's body.
+ */
 export async function webhookState(
   tx: Tx,
   runId: string,
@@ -17,7 +19,7 @@ export async function webhookState(
   return (await hasRoom(tx, webhook, limits, 1)) ? "open" : "full";
 }
 
-/** Whether a run has made this webhook. */
+/** Whether a run has created this webhook. */
 export async function hasWebhook(tx: Tx, { run, eventId }: RunEvent): Promise<boolean> {
   return (await tx.one(sql`SELECT 1 FROM webhooks WHERE run = ${run} AND event = ${eventId}`)) !== undefined;
 }

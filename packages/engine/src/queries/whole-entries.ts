@@ -4,7 +4,7 @@ import { history } from "../store/tables/entries.ts";
 import type { MessageRow } from "../store/tables/rows.ts";
 import { sql, type Tx } from "../store/tx.ts";
 
-/** The entries of a claim with all their bodies: the claim leaves out large ones. */
+/** The entries of a claim with all their bodies: the claim itself omits large bodies. */
 export async function wholeEntries(tx: Tx, { lease }: Claim): Promise<HistoryEntry[]> {
   const row = await tx.one<Pick<MessageRow, "run" | "entry" | "kind">>(
     sql`SELECT run, entry, kind FROM messages WHERE seq = ${lease.seq}`,

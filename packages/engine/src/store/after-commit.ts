@@ -1,7 +1,7 @@
 import type { EngineEvent, Observer } from "../rules/event.ts";
 import type { StateCount } from "./maintenance.ts";
 
-/** A point in a transaction's events and counts, to which a savepoint goes back. */
+/** A point in a transaction's events and counts to which a savepoint can return. */
 export interface Mark {
   readonly counts: number;
   readonly events: number;
@@ -9,7 +9,10 @@ export interface Mark {
 
 const START: Mark = { counts: 0, events: 0 };
 
-/** Keeps the events and the changes of state of a transaction, and hands them to their listeners after the commit. */
+/**
+ * Keeps the events and the changes of state of a transaction, and hands them to their listeners after the
+ * commit.
+ */
 export class AfterCommit {
   #onStates: ((counts: readonly StateCount[]) => void) | undefined;
   #onEvent: Observer | undefined;
@@ -42,7 +45,7 @@ export class AfterCommit {
     this.#events.length = events;
   }
 
-  /** Hands over everything: it is durable now. */
+  /** Hands over everything, after the transaction has become durable. */
   commit(): void {
     const [counts, events] = [this.#counts, this.#events];
     [this.#counts, this.#events] = [[], []];

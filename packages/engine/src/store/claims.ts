@@ -11,18 +11,27 @@ export interface Lease {
   readonly fence: number;
 }
 
-/** A message to deliver, with all that its delivery needs. */
+/** A message to deliver, with everything that its delivery needs. */
 export interface Claim extends DeliveredMessage {
   readonly lease: Lease;
-  /** Bytes of the bodies of calls and answers that its entries lack: the operation `entriesOf` has them. */
+  /**
+   * Bytes of the bodies of calls and answers that the claim's entries lack: the operation `entriesOf` reads
+   * them.
+   */
   readonly omitted: number;
 }
 
 export interface Claims {
   readonly claims: readonly Claim[];
-  /** When the next message comes due, other than those that the caller holds: it keeps their leases alive itself. */
+  /**
+   * When the next message comes due. Messages that the caller holds don't count: it renews their leases
+   * itself.
+   */
   readonly nextDue: number | undefined;
-  /** For each destination that was open, or for which a message was deferred, whether messages wait for it now. */
+  /**
+   * For each destination that was open, or for which a message was deferred, whether messages wait for it
+   * now.
+   */
   readonly destinations: ReadonlyMap<string, boolean>;
 }
 
@@ -33,5 +42,5 @@ export type Settled =
   | { readonly kind: "recorded" }
   /** Another attempt follows. */
   | { readonly kind: "retrying"; readonly failure: Failure; readonly dueAt: number; readonly attempt: number }
-  /** The message has failed for good: also when a delivery succeeded, but its run has stalled. */
+  /** The message has failed permanently: also when a delivery succeeded, but its run has stalled. */
   | { readonly kind: "failed"; readonly failure: Failure; readonly dlqId: string | undefined };

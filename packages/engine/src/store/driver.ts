@@ -2,37 +2,50 @@ import type { Observer } from "../rules/event.ts";
 import type { Backup, StateCount } from "./maintenance.ts";
 import type { Tx } from "./tx.ts";
 
-/** Runs transactions on a database. Each database that the engine knows has one. */
+/** Runs transactions on a database. The engine has one driver for each kind of database. */
 export interface Driver {
   /**
-   * Runs `work` in a transaction. Transactions that arrive together may share one commit; each is atomic by itself.
+   * Runs `work` in a transaction. Transactions that arrive together may share one commit; each is atomic by
+   * itself.
    *
-   * @returns a promise of what `work` returns, once that is durable
+   * @returns a promise of the result of `work`, once the transaction is durable
    */
   write<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
 
-  /** Runs `work`, which changes nothing, on one consistent view of what has been committed. */
+  /** Runs `work`, which must change nothing, on one consistent view of the committed data. */
   read<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
 
-  /** Takes the time of transactions from `now`, in milliseconds since 1970, instead of from the machine's clock. */
+  /**
+   * Takes the time of transactions from `now`, in milliseconds since 1970, instead of from the machine's
+   * clock.
+   */
   useClock(now: () => number): void;
 
-  /** Calls `listener` whenever something is stored that comes due, with the time of it. There is one listener. */
+  /**
+   * Calls `listener` with the due time of each message, schedule or wait that a transaction stores. There is
+   * one listener.
+   */
   onDue(listener: (dueAt: number) => void): void;
 
-  /** Calls `listener` with each event that a transaction recorded, once that is durable. There is one listener. */
+  /**
+   * Calls `listener` with each event of a transaction, once the transaction is durable. There is one
+   * listener.
+   */
   onEvent(listener: Observer): void;
 
-  /** Calls `listener` with the states into which messages and runs have come, once that is durable. There is one listener. */
+  /**
+   * Calls `listener` with the new states of messages and runs, once the transaction is durable. There is one
+   * listener.
+   */
   onStates(listener: (counts: readonly StateCount[]) => void): void;
 
   /**
-   * Copies the whole database as it is at one moment, while transactions go on.
+   * Copies a consistent snapshot of the whole database, while transactions go on.
    *
-   * @throws EngineError `not_possible_here` where the database can't be copied by the engine
+   * @throws EngineError `not_possible_here` when the engine can't copy this kind of database
    */
   backup(): Promise<Backup>;
 
-  /** Commits the transactions that wait, and refuses new ones. */
+  /** Commits the waiting transactions, and refuses new ones. */
   close(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-/** Returns a function that makes a value for a key, and keeps the `most` values that it made last. */
+/** Returns a function that makes a value for a key, and keeps the last `most` values that it made. */
 export function fifoCache<Value>(most: number, make: (key: string) => Value): (key: string) => Value {
   const kept = new Map<string, Value>();
   return (key) => {

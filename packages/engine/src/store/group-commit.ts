@@ -8,16 +8,23 @@ import { StoreUnavailable } from "./unavailable.ts";
 
 /** One connection to a database, on which transactions follow one another. */
 export interface Connection extends Pick<Tx, "one" | "all" | "run" | "lock"> {
-  /** Whether a transaction is open. A database may end one by itself: when its disk is full, say. */
+  /**
+   * Whether a transaction is open. A database may end a transaction by itself, for example when its disk is
+   * full.
+   */
   readonly inTransaction: boolean;
   /** The statement with which a transaction begins. */
   readonly begin: Sql;
   commit(): Promise<void>;
   /** Does the rest of a commit's work, after its callers have been answered. */
   afterCommit?(): Promise<void>;
-  /** Called before each transaction. @throws StoreUnavailable when the database isn't the one that was opened any more */
+  /**
+   * Called before each transaction.
+   *
+   * @throws StoreUnavailable when another database has replaced the opened one
+   */
   check?(): void;
-  /** Copies the database as it is at one moment. Absent where it can't. */
+  /** Copies a consistent snapshot of the database. Absent when the connection can't. */
   readonly backup?: (() => Promise<Backup>) | undefined;
   close(): Promise<void>;
 }
@@ -32,11 +39,11 @@ interface Work {
 }
 
 /**
- * Group commit: writes that arrive while others are being committed share the next transaction, and so its one wait for
- * the disk. Each has a savepoint of its own: one that throws takes back only what it did.
+ * Group commit: writes that arrive while others are being committed share the next transaction, and so its
+ * one wait for the disk. Each write has its own savepoint: a write that throws undoes only its own changes.
  *
- * Reads have a connection of their own where the database has one, and don't wait for writes. Where it hasn't, they take
- * their turn before the next transaction.
+ * Reads use a second connection if the database has one, and then don't wait for writes. Otherwise they run
+ * before the next transaction.
  */
 export class GroupCommit implements Driver {
   readonly #connection: Connection;
@@ -45,7 +52,7 @@ export class GroupCommit implements Driver {
   #now: () => number = Date.now;
   #onDue: (dueAt: number) => void = () => {};
   #queue: Work[] = [];
-  /** The work on the queue, while there is any. */
+  /** Pending while the driver works on the queue. */
   #flushing: Promise<void> | undefined;
   #closed = false;
   #commits = 0;
@@ -112,7 +119,7 @@ export class GroupCommit implements Driver {
   }
 
   async #flush(): Promise<void> {
-    // After the input that has arrived by now has been read: it may bring more to commit.
+    // Waits until the process has read the input that has arrived: it may add writes to this commit.
     await new Promise<void>((resolve) => setImmediate(resolve));
     while (this.#queue.length > 0) {
       // Reads come first: they must not see a write before it is on disk.
@@ -131,7 +138,7 @@ export class GroupCommit implements Driver {
   #tx(now: number): Tx {
     return toTx(this.#connection, {
       now,
-      // A wake-up in vain is harmless, and a claim that it causes joins the transaction.
+      // A needless wake-up is harmless, and a claim that it causes joins the transaction.
       wakeAt: (dueAt) => this.#onDue(dueAt),
       record: (event) => this.#afterCommit.record(event),
       count: (change) => this.#afterCommit.count(change),
@@ -152,7 +159,8 @@ export class GroupCommit implements Driver {
     try {
       this.#connection.check?.();
       await this.#connection.run(this.#connection.begin);
-      // Until none is left: a write may cause another one, such as the claim of what it made due.
+      // Runs until no write is left: a write may cause another one, such as a claim of messages that it made
+      // due.
       const turns = new Turns();
       for (
         let batch = this.#take("write");
@@ -170,7 +178,7 @@ export class GroupCommit implements Driver {
     } catch (error) {
       this.#afterCommit.rollback();
       await this.#rollback();
-      // No transaction could begin: none of the writes can.
+      // No transaction could begin, so every write fails.
       for (const { reject } of taken.length > 0 ? taken : this.#take("write")) reject(error);
       return;
     }
@@ -184,7 +192,7 @@ export class GroupCommit implements Driver {
     try {
       await this.#connection.run(sql`ROLLBACK`);
     } catch {
-      // The connection is broken, and its transaction has ended with it. The callers get the error that came first.
+      // The connection is broken, and its transaction has ended with it. The callers get the first error.
     }
   }
 
@@ -206,7 +214,10 @@ export class GroupCommit implements Driver {
   }
 }
 
-/** Reads, one after the other, each in a transaction of its own: it sees what has been committed when it begins. */
+/**
+ * Runs reads one after the other, each in a separate transaction that sees the data committed before it
+ * begins.
+ */
 class ReadQueue {
   readonly #connection: Connection;
   #last: Promise<unknown> = Promise.resolve();
@@ -232,7 +243,7 @@ class ReadQueue {
     try {
       return await work(toTx(this.#connection, { now, ...CHANGES_NOTHING }));
     } finally {
-      // It has changed nothing.
+      // A read changes nothing, so a rollback is enough.
       if (this.#connection.inTransaction) await this.#connection.run(sql`ROLLBACK`);
     }
   }
@@ -250,10 +261,13 @@ function toTx(connection: Connection, own: Omit<Tx, keyof Connection>): Tx {
   };
 }
 
-/** Milliseconds of a transaction after which requests that need no store, and answers, have their turn. */
+/** Milliseconds of a transaction after which it yields to answers and to requests that need no store. */
 const MAX_BATCH_MS = 10;
 
-/** Cuts a transaction's work into turns. After the first cut, the transaction takes no more writes, so that it ends. */
+/**
+ * Cuts a transaction's work into turns. After the first cut, the transaction takes no more writes, so that it
+ * ends.
+ */
 class Turns {
   #began = performance.now();
   #passed = false;

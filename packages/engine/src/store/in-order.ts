@@ -1,4 +1,5 @@
-// The methods of arrays for work that is asynchronous: one item after the other, as statements of a transaction must be.
+// Array methods for asynchronous work on one item after the other, as the statements of a transaction
+// require.
 
 export async function map<Item, Result>(
   items: readonly Item[],

@@ -12,12 +12,17 @@ export interface Page<Item> {
   readonly next: number | undefined;
 }
 
-/** Filters of runs. Every filter that is set must match; a list matches an item with any one of its values. */
+/**
+ * Filters of runs. Every filter that is set must match; a list matches an item with any one of its values.
+ */
 export interface RunQuery extends PageQuery {
   readonly ids?: readonly string[] | undefined;
   readonly urls?: readonly string[] | undefined;
   readonly states?: readonly RunState[] | undefined;
-  /** Runs with a step whose message is in one of these states. `DELIVERED` matches a run with a step on record. */
+  /**
+   * Runs with a step whose message is in one of these states. `DELIVERED` matches a run with a step on
+   * record.
+   */
   readonly stepStates?: readonly MessageState[] | undefined;
   readonly labels?: readonly string[] | undefined;
   readonly createdAt?: number | undefined;
@@ -98,13 +103,13 @@ export interface LogEntry {
   readonly run: Run | undefined;
   /** The message's body. */
   readonly body: Uint8Array | undefined;
-  /** The attempt that failed. */
+  /** The failed attempt. */
   readonly failure: Failure | undefined;
   /** When the next attempt begins, in milliseconds since 1970. */
   readonly nextDelivery: number | undefined;
 }
 
-/** A run with all that its log shows. */
+/** A run with everything that its log shows. */
 export interface RunLog {
   readonly run: Run;
   readonly entries: readonly RecordedEntry[];
@@ -119,7 +124,7 @@ export interface RunLog {
   readonly calls: ReadonlyMap<string, Message>;
   /** Its waits, ended ones included, by the keys of their records. */
   readonly waits: ReadonlyMap<string, LoggedWait>;
-  /** Its sleeps that its endpoint asked for inline, ended ones included, by the keys of their records. */
+  /** Its sleeps that the endpoint asked for inline, ended ones included, by the keys of their records. */
   readonly sleeps: ReadonlyMap<string, LoggedSleep>;
   /** The runs that it has invoked, by the keys of the records of their ends. */
   readonly children: ReadonlyMap<string, Child>;
@@ -175,7 +180,7 @@ export interface ResumeRequest {
   readonly kind: "resume" | "restart";
   /** The options that change. */
   readonly options: Options;
-  /** Milliseconds that the new run may take; `undefined` leaves it as it was. */
+  /** Milliseconds that the new run may take; `undefined` leaves the limit unchanged. */
   readonly lifetime?: number | undefined;
 }
 
@@ -216,7 +221,10 @@ export type CallbackState =
   | "CALLBACK_FAIL"
   | "CALLBACK_CANCELED";
 
-/** The state of a report by the state of its message. `NONE`: the endpoint that got it has no failure function. */
+/**
+ * The state of a report by the state of its message. `NONE`: the endpoint that got it has no failure
+ * function.
+ */
 export function callbackState(state: MessageState, unhandled: boolean): CallbackReport["state"] {
   switch (state) {
     case "CREATED":

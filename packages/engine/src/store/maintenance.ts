@@ -7,14 +7,14 @@ export interface Backlog {
   readonly due: number;
   /** Messages that are due later. */
   readonly waiting: number;
-  /** Messages that their queue, their flow control key or their destination holds back. */
+  /** Messages that a queue, a flow control key or a destination holds back. */
   readonly held: number;
   readonly deadLetters: number;
 }
 
-/** A number of messages, deliveries or runs that have come into a state. */
+/** A number of messages, deliveries or runs that have reached a state. */
 export type StateCount =
-  /** Messages, each with an entry in the log. */
+  /** Messages. Each has an entry in the log. */
   | { readonly of: "message"; readonly state: LogState; readonly count: number }
   /** A run's own deliveries, which have no entry in the log. */
   | { readonly of: "delivery"; readonly state: LogState; readonly count: number }

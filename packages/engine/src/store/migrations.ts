@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 
 /**
- * The migrations from an empty database to the newest schema, in their order: migration n takes a database from version
- * n to n + 1. A released migration never changes; a later one changes the schema further.
+ * The migrations from an empty database to the newest schema, in their order: migration n takes a database
+ * from version n to n + 1. A released migration never changes; later migrations change the schema further.
  *
  * @param dialect the folder of `migrations` with the numbered files
  */

@@ -2,7 +2,7 @@
 export interface Receipt {
   readonly messageId: string;
   readonly url: string;
-  /** True when the request repeats an earlier one: then the receipt is that one's. */
+  /** True when the request repeats an earlier one: then this is the earlier request's receipt. */
   readonly deduplicated: boolean;
   readonly run: { readonly id: string; readonly createdAt: number } | undefined;
 }

@@ -5,28 +5,29 @@ import type { StateCount } from "./maintenance.ts";
 export type SqlValue = string | number | null | Uint8Array;
 
 /**
- * One transaction, as the engine's rules see it: the only way to the tables. A driver implements it; everything above
- * is written once.
+ * One transaction, as the engine's rules see it: the only access to the tables. Each driver implements it;
+ * all code above it is shared.
  *
- * Statements of one transaction run one after the other. A transaction that is rolled back records no events and counts
- * no changes of state.
+ * Statements of one transaction run one after the other. A transaction that is rolled back records no events
+ * and counts no changes of state.
  */
 export interface Tx {
-  /** When the transaction was asked for, in milliseconds since 1970, by the engine's clock. */
+  /** When the caller asked for the transaction, in milliseconds since 1970, by the engine's clock. */
   readonly now: number;
   /** The first row, or `undefined` when there is none. */
   one<Row>(query: Sql): Promise<Row | undefined>;
   all<Row>(query: Sql): Promise<Row[]>;
-  /** @returns how many rows the statement changed */
+  /** @returns the number of rows that the statement changed */
   run(query: Sql): Promise<number>;
   /**
-   * Takes the lock of this name until the transaction ends: other transactions wait for it. A transaction that takes several
-   * locks takes them in the order of {@link LOCKS}, and locks of one kind in the order of their keys.
+   * Takes the lock of this name until the transaction ends: other transactions wait for it. A transaction
+   * that takes several locks takes them in the order of {@link LOCKS}, and locks of one kind in the order of
+   * their keys.
    */
   lock(kind: LockKind, key: string): Promise<void>;
-  /** Tells the dispatcher that something comes due. @param dueAt milliseconds since 1970 */
+  /** Wakes the dispatcher when a message, schedule or wait comes due. @param dueAt milliseconds since 1970 */
   wakeAt(dueAt: number): void;
-  /** Tells the engine's observers what this transaction has done, once it is durable. */
+  /** Passes an event to the engine's observers, once the transaction is durable. */
   record(event: EngineEvent): void;
   /** Counts a change of state for the metrics. */
   count(change: StateCount): void;
@@ -39,7 +40,7 @@ export async function insert(tx: Tx, query: Sql): Promise<number> {
   return row.key;
 }
 
-/** The transaction without wake-ups, for a caller that looks by itself at what comes due. */
+/** Returns the transaction without wake-ups, for a caller that checks by itself when messages come due. */
 export function withoutWakeUps(tx: Tx): Tx {
   return {
     now: tx.now,
@@ -58,13 +59,16 @@ export const LOCKS = ["setting", "group", "schedule", "run", "deduplication", "q
 
 export type LockKind = (typeof LOCKS)[number];
 
-/** The few words of SQL that differ between databases. */
+/** The few parts of SQL that differ between databases. */
 export interface Dialect {
   /** The name of the `index`-th parameter of a statement, from 1. */
   placeholder(index: number): string;
   /** The function that returns the greatest of its arguments. */
   readonly greatest: string;
-  /** The function that returns the place of its second argument in the first one, from 1; 0 when it isn't there. */
+  /**
+   * The function that returns the place of its second argument in the first one, from 1; 0 when it isn't
+   * there.
+   */
   readonly position: string;
   /** A query with one column, `value`, over a JSON array that is bound as one parameter. */
   list(placeholder: string, of: "strings" | "numbers"): string;
@@ -81,7 +85,7 @@ export class DialectWord {
   }
 }
 
-/** A list that is bound as one parameter, however many values it has. */
+/** A list that a driver binds as one parameter, however many values it has. */
 export class ValueList {
   readonly json: string;
   readonly of: "strings" | "numbers";
@@ -94,7 +98,7 @@ export class ValueList {
 
 type Part = SqlValue | Sql | ValueList | DialectWord;
 
-/** A statement, or a part of one, with its values. Made by {@link sql}. */
+/** A statement or a part of a statement, with its values. {@link sql} makes it. */
 export class Sql {
   readonly strings: readonly string[];
   readonly parts: readonly Part[];
@@ -106,7 +110,7 @@ export class Sql {
 }
 
 /**
- * A statement whose values are bound, never written into its text. Parts made by `sql` can be put into one another.
+ * Makes a statement whose values are bound, never written into the SQL. Parts made by `sql` can be nested.
  *
  * @example
  * ```ts
@@ -145,8 +149,8 @@ export function join(parts: readonly Sql[], by: "AND" | "OR"): Sql {
 }
 
 /**
- * Constants, written into a statement's text: a database uses a partial index only for these. The type argument names
- * the union that the constants belong to, so that tsc checks each of them.
+ * Writes constants into the SQL of a statement: a database uses a partial index only for constants. The type
+ * argument names the union that the constants belong to, so that tsc checks each of them.
  *
  * @example
  * ```ts
@@ -161,13 +165,16 @@ export function constants<Value extends string = never>(...values: readonly NoIn
   return new Sql([values.map((value) => `'${value}'`).join(", ")], []);
 }
 
-/** A statement's text in a dialect, and the values to bind, in their order. */
+/** A statement's SQL in a dialect, and the values to bind, in order. */
 export interface Rendered {
   readonly text: string;
   readonly values: readonly SqlValue[];
 }
 
-/** Whether a statement's text depends on its template alone. A driver then keeps the prepared statement by the template. */
+/**
+ * Whether the SQL of a statement depends on its template alone. Then a driver keeps the prepared statement by
+ * the template.
+ */
 export function isPlain(query: Sql): query is Sql & { readonly parts: readonly SqlValue[] } {
   for (const part of query.parts) {
     if (typeof part === "object" && part !== null && !(part instanceof Uint8Array)) return false;

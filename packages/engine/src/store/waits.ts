@@ -4,16 +4,21 @@ import type { NewWait } from "../rules/wait.ts";
 export interface WaitReceipt {
   /** The id of the message that delivers the wait's result. */
   readonly messageId: string;
-  /** True when the step waits already, or is on record. */
+  /** True when the step already waits or has a record. */
   readonly deduplicated: boolean;
 }
 
 export interface EventNotification {
   readonly eventId: string;
   readonly data: Uint8Array;
-  /** The run that gets the event, or that was resumed in a run that gets it. Every run that waits by default. */
+  /**
+   * The run that gets the event, or that was resumed in a run that gets it. Every run that waits by default.
+   */
   readonly runId?: string | undefined;
-  /** Present for an event that came by a webhook: the webhook must be one of the run's, and keeps no more than this. */
+  /**
+   * Present for an event from a webhook. The webhook must belong to the run, and keeps no more than these
+   * limits.
+   */
   readonly webhook?: WebhookLimits;
 }
 
@@ -23,7 +28,7 @@ export interface WebhookLimits {
   readonly bytes: number;
 }
 
-/** Whether a webhook takes one more request. */
+/** Whether a webhook accepts one more request. */
 export type WebhookState = "open" | "full" | "none";
 
 export type NotifyResult =

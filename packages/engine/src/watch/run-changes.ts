@@ -1,14 +1,18 @@
 import type { EngineEvent, Observer } from "../rules/event.ts";
 
 /**
- * Tells listeners what has happened to a run, once it is on disk. The engine publishes every event of its own process here.
- * A run without listeners takes no memory, and nothing is kept for listeners that come later: a listener subscribes first,
- * and reads the run's state afterwards.
+ * Passes the events of a run to listeners, once they are on disk. The engine publishes every event of its own
+ * process here. A run without listeners takes no memory, and nothing is kept for listeners that come later: a
+ * listener subscribes first, and reads the run's state afterwards.
  */
 export class RunChanges {
   readonly #listeners = new Map<string, Set<Observer>>();
 
-  /** Calls `listener` with each event of the run from now on. @returns the function that ends the subscription */
+  /**
+   * Calls `listener` with each event of the run from now on.
+   *
+   * @returns the function that ends the subscription
+   */
   subscribe(runId: string, listener: Observer): () => void {
     const listeners = this.#listeners.get(runId) ?? new Set();
     this.#listeners.set(runId, listeners.add(listener));

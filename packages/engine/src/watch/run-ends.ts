@@ -6,7 +6,7 @@ import type { EngineEvent } from "../rules/event.ts";
 import type { RunChanges } from "./run-changes.ts";
 import { Wait } from "./wait.ts";
 
-/** The objects that waits use, and how many waits there may be at once. */
+/** The objects that waits use, and the maximum number of concurrent waits. */
 export interface RunEndsOptions {
   readonly store: Pick<Store, "runEnd">;
   readonly clock: Clock;
@@ -14,7 +14,7 @@ export interface RunEndsOptions {
   readonly most: number;
 }
 
-/** How long a caller waits. */
+/** The limits of one wait. */
 export interface WaitLimits {
   /** Milliseconds; 0 looks once. No limit by default. */
   readonly ms?: number | undefined;

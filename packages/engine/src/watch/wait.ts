@@ -1,7 +1,10 @@
 /** Why a wait is over. */
 export type WaitEnd = "time" | "closed" | "stopped";
 
-/** A caller that looks at a run, and waits for a reason to look again. A reason that comes during a look isn't lost. */
+/**
+ * A caller that looks at a run, and waits for a reason to look again. A reason that comes during a look isn't
+ * lost.
+ */
 export class Wait {
   #ended: WaitEnd | undefined;
   #mustLook = false;
@@ -12,7 +15,7 @@ export class Wait {
     return this.#ended;
   }
 
-  /** Something may have changed. */
+  /** Makes the caller look again: the run may have changed. */
   look(): void {
     this.#mustLook = true;
     this.#wake();

@@ -6,17 +6,17 @@ import type { Backup } from "../maintenance.ts";
 import { StoreUnavailable } from "../unavailable.ts";
 import { createPrivate, openReader } from "./file.ts";
 
-/** Pages that one turn copies, in a thread of the platform: 4 MiB. */
+/** Pages that the platform's thread copies in one turn: 4 MiB. */
 const PAGES = 1024;
 
-/** Bytes of one read of the copy. */
+/** Maximum bytes of one read of the copy. */
 const PART = 256 * 1024;
 
 /**
- * Copies a database as it is at this moment, with what its write-ahead log holds, while others read and write it. Only the
- * owner can read the copy, and it is complete or isn't there.
+ * Copies a snapshot of a database, its write-ahead log included, while other connections read and write it.
+ * Only the owner can read the copy. The copy is complete or doesn't exist.
  *
- * @throws StoreUnavailable when there is something at `target` already, or the copy can't be made
+ * @throws StoreUnavailable when `target` already exists, or the copy fails
  */
 export async function copyDatabase(path: string, target: string): Promise<void> {
   // The engine runs on versions of Node that can't back up a database.
@@ -28,7 +28,8 @@ export async function copyDatabase(path: string, target: string): Promise<void> 
     createPrivate(part);
     const source = openReader(path);
     try {
-      // The transaction keeps one view of the database. Without it, each write would make the copy begin again.
+      // The transaction keeps one view of the database. Without it, each write would make the copy begin
+      // again.
       source.exec("BEGIN");
       source.prepare("SELECT count(*) FROM sqlite_schema").get();
       await sqlite.backup(source, part, { rate: PAGES });
@@ -46,14 +47,18 @@ function removePart(part: string): void {
   for (const suffix of ["", "-journal"]) rmSync(part + suffix, { force: true });
 }
 
-/** Makes a copy beside the database, and opens it. The copy is deleted once it has been read, or its stream was cancelled. */
+/**
+ * Makes a copy beside the database and opens it. The engine deletes the copy after the caller has read or
+ * cancelled it.
+ */
 export async function openBackup(path: string): Promise<Backup> {
   const copy = `${path}-backup`;
   rmSync(copy, { force: true });
   await copyDatabase(path, copy);
   const file = await open(copy, "r");
   const { size } = await file.stat();
-  // The system deletes the bytes when the last process closes the file: a crash leaves nothing behind.
+  // The operating system frees the bytes when the last process closes the file: a crash leaves nothing
+  // behind.
   rmSync(copy);
   const content = new ReadableStream<Uint8Array>(
     {

@@ -13,7 +13,7 @@ const DIALECT: Dialect = {
 
 const COMMIT = sql`COMMIT`;
 
-/** Bytes of bodies that make a transaction a large one. */
+/** A transaction that writes this many bytes of bodies counts as large. */
 const LARGE = 1024 * 1024;
 
 /** Pages of the write-ahead log after which SQLite copies it to the database: its default. */
@@ -23,21 +23,21 @@ const CHECKPOINT_PAGES = 1000;
 export interface OpenFile {
   /** The path that the user gave. */
   readonly file: string;
-  /** @throws StoreUnavailable when the file isn't the one that was opened any more */
+  /** @throws StoreUnavailable when another file has replaced the opened one */
   readonly check: () => void;
 }
 
-/** A connection to a SQLite database, with its statements, which are prepared once. */
+/** A connection to a SQLite database. It prepares each statement once. */
 export class SqliteConnection implements Connection {
   readonly begin: Sql;
   readonly #db: DatabaseSync;
   readonly #file: string;
   readonly #check: () => void;
-  /** Bytes of the bodies that the current or last transaction has written. */
+  /** Bytes of bodies that the current or last transaction has written. */
   #bytes = 0;
-  /** Statements by their templates: nothing has to be written or looked up by its text. */
+  /** Statements by their templates: no statement is rendered or looked up by its SQL. */
   readonly #prepared = new WeakMap<readonly string[], StatementSync>();
-  // Lists have as many as there are ways to combine their filters: not all of them are kept.
+  // A list has one statement for each combination of its filters: too many to keep all of them.
   readonly #statement = fifoCache(1000, (text) => this.#db.prepare(text));
 
   constructor(db: DatabaseSync, access: "read" | "write", { file, check }: OpenFile) {
@@ -48,8 +48,8 @@ export class SqliteConnection implements Connection {
   }
 
   /**
-   * Commits. After a large transaction it leaves the copy from the log to the database, which SQLite would make at once, to
-   * {@link afterCommit}: it waits for the disk as long as the commit itself.
+   * Commits. SQLite would at once copy the log to the database; after a large transaction,
+   * {@link afterCommit} does so instead, because the copy waits for the disk as long as the commit itself.
    */
   async commit(): Promise<void> {
     if (this.#bytes < LARGE) {
@@ -72,7 +72,7 @@ export class SqliteConnection implements Connection {
     try {
       this.#db.exec("PRAGMA wal_checkpoint(PASSIVE)");
     } catch {
-      // A later commit does it, and says what is wrong.
+      // A later commit makes the copy, and reports the error.
     }
   }
 
@@ -92,7 +92,7 @@ export class SqliteConnection implements Connection {
     return this.#db.isTransaction;
   }
 
-  /** SQLite has one writer: a transaction has nothing to lock. */
+  /** Does nothing: SQLite has one writer, so a transaction has nothing to lock. */
   async lock(): Promise<void> {}
 
   check(): void {
@@ -103,7 +103,7 @@ export class SqliteConnection implements Connection {
     this.#db.close();
   }
 
-  /** @throws StoreUnavailable when the disk is full, or the file can't be used any more */
+  /** @throws StoreUnavailable when the disk is full, or the file has become unusable */
   #execute<Result>(
     query: Sql,
     act: (statement: StatementSync, values: readonly SQLInputValue[]) => Result,

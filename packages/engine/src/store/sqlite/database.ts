@@ -19,19 +19,23 @@ import {
   warningOf,
 } from "./file.ts";
 
-/** Bytes of disk that the write-ahead log keeps after its content was copied to the database. */
+/**
+ * Maximum bytes of disk that the write-ahead log keeps after SQLite has copied its content to the database.
+ */
 const LOG_BYTES = 64 * 1024 * 1024;
 
-/** An open database: a file, or one in memory. */
+/** An open database, in a file or in memory. */
 interface Opened extends OpenFile {
   readonly db: DatabaseSync;
   /** Absent in memory. */
   readonly path?: string;
-  /** While it is open, no other engine can open the database. */
+  /** Keeps other engines from opening the database. */
   readonly lock?: Lock;
 }
 
-/** The connection that writes to a SQLite database, which is this engine's as long as it is open. */
+/**
+ * The connection that writes to a SQLite database. While it is open, no other engine can use the database.
+ */
 export class Database extends SqliteConnection {
   readonly #opened: Opened;
   #lastBackup: Promise<unknown> = Promise.resolve();
@@ -46,29 +50,29 @@ export class Database extends SqliteConnection {
     this.#opened = opened;
   }
 
-  /** The absolute path of its file; none in memory. */
+  /** The absolute path of the file; `undefined` in memory. */
   get path(): string | undefined {
     return this.#opened.path;
   }
 
-  /** A warning, where others than the owner may reach the file. */
+  /** A warning when users other than the owner may access the file. */
   get warning(): string | undefined {
     return this.path === undefined ? undefined : warningOf(this.path);
   }
 
-  /** A connection of its own to the same file, for reads. In memory, a database has one connection only. */
+  /** Opens a second connection to the same file, for reads. A database in memory has only one connection. */
   reader(): SqliteConnection | undefined {
     const { path } = this;
     return path === undefined ? undefined : new SqliteConnection(openReader(path), "read", this.#opened);
   }
 
-  /** Absent in memory: nothing could be restored from it. */
+  /** Absent in memory: such a database can't be restored from a copy. */
   get backup(): (() => Promise<Backup>) | undefined {
     const { path } = this;
     return path === undefined ? undefined : () => this.#backUp(path);
   }
 
-  /** Backups are made one after the other. */
+  /** Makes backups one after the other. */
   #backUp(path: string): Promise<Backup> {
     const made = this.#lastBackup.then(() => openBackup(path));
     this.#lastBackup = made.catch(() => {});
@@ -103,7 +107,7 @@ function openFile(file: string): Opened {
     const isLogSame = remember(`${path}-wal`);
     const check = (): void => {
       if (!isSame()) throw new StoreUnavailable(`The database ${file} was deleted or replaced.`);
-      // A crash would lose every write from now on.
+      // After a replacement of the log, a crash would lose every later write.
       if (!isLogSame())
         throw new StoreUnavailable(
           `The write-ahead log ${file}-wal was deleted or replaced. Stop the engine with SIGTERM: it writes what it has to the database.`,
@@ -127,12 +131,12 @@ function prepare(db: DatabaseSync, file: string): void {
       `The database ${file} can't be used: its file system has no shared memory, which a write-ahead log needs. Is it on a network?`,
     );
   }
-  // Each commit reaches the disk before it is acknowledged.
+  // Each commit reaches the disk before the engine acknowledges it.
   db.exec("PRAGMA synchronous = FULL");
   // A large transaction leaves no large log behind.
   db.exec(`PRAGMA journal_size_limit = ${LOG_BYTES}`);
-  // The pages that a transaction changes stay in memory until it commits. Pages that spill into the log one by one make a message
-  // of 10 MB take 150 ms instead of 5.
+  // The pages that a transaction changes stay in memory until it commits. If they spilled into the log one by
+  // one, a message of 10 MB would take 150 ms instead of 5.
   db.exec("PRAGMA cache_spill = OFF");
   // SQLite overwrites deleted content: the bytes of payloads and results don't stay in the file.
   db.exec("PRAGMA secure_delete = ON");

@@ -18,10 +18,10 @@ import { StoreUnavailable } from "../unavailable.ts";
 /** Marks a SQLite file as a database of this engine: "Prdr". */
 export const APPLICATION_ID = 0x50726472;
 
-/** Milliseconds for which a statement waits for another program that uses the file. */
+/** Milliseconds for which a statement waits while another program uses the file. */
 export const BUSY_TIMEOUT = 1000;
 
-/** Only the owner reads and writes. */
+/** Permissions: only the owner may read and write. */
 const OWNER_ONLY = { file: 0o600, folder: 0o700 };
 
 const MAGIC = "SQLite format 3\0";
@@ -32,7 +32,10 @@ export function unusable(file: string, cause: unknown): StoreUnavailable {
   return new StoreUnavailable(`The database ${file} can't be used: ${reasonOf(cause)}.`, { cause });
 }
 
-/** The reasons of the operating system, by its codes, and those of SQLite, by its messages: not every runtime has its codes. */
+/**
+ * Descriptions of errors, by the operating system's codes and by SQLite's messages: not every runtime
+ * provides SQLite's codes.
+ */
 const REASONS: readonly (readonly [RegExp, string])[] = [
   [/^ENOENT/, "there is no such file or folder"],
   [/^(ENOTDIR|EEXIST)/, "a part of its path isn't a folder"],
@@ -53,10 +56,10 @@ function reasonOf(cause: unknown): string {
   return REASONS.find(([pattern]) => pattern.test(message))?.[1] ?? message;
 }
 
-/** SQLite's words for a disk that is full or gone, or a file that may no longer be written. */
+/** SQLite's messages for a full or missing disk, or a file that the engine may no longer write. */
 const LOST = /disk is full|readonly database|disk I\/O error|unable to open|malformed/;
 
-/** The error of a statement: a StoreUnavailable where the fault is the file's, not the statement's. */
+/** The error of a statement: a StoreUnavailable when the fault lies with the file, not with the statement. */
 export function failureOf(file: string, cause: unknown): unknown {
   return LOST.test(messageOf(cause)) ? unusable(file, cause) : cause;
 }
@@ -66,7 +69,8 @@ export function isBusy(cause: unknown): boolean {
 }
 
 /**
- * Resolves the links to a database, so that each path to it means one lock. Creates its folder for the owner only.
+ * Resolves the links to a database, so that all paths to it use one lock. Creates its folder for the owner
+ * only.
  *
  * @throws an error of the file system
  */
@@ -78,7 +82,10 @@ export function locate(file: string): string {
   return join(realpathSync(folder), basename(path));
 }
 
-/** `mkdirSync` with `recursive` never returns where the system answers ENOENT for a folder, as it does below /proc. */
+/**
+ * Creates a folder and its parents. `mkdirSync` with `recursive` never returns when the system answers ENOENT
+ * for a folder, as below /proc.
+ */
 function createFolder(folder: string): void {
   const create = (): void => {
     mkdirSync(folder, { mode: OWNER_ONLY.folder });
@@ -93,7 +100,7 @@ function createFolder(folder: string): void {
   }
 }
 
-/** Makes a file that only its owner can read, unless there is one. @returns whether it has made it */
+/** Creates a file that only its owner can read, unless it exists. @returns whether it created the file */
 export function createPrivate(path: string): boolean {
   try {
     closeSync(openSync(path, "wx", OWNER_ONLY.file));
@@ -107,23 +114,24 @@ export function createPrivate(path: string): boolean {
 /** The lock of a database, held by this process. */
 export interface Lock {
   close(): void;
-  /** Closes it, and removes its file if it was made for this lock: the database can't be used. */
+  /** Closes the lock of an unusable database, and removes the lock's file if this process created it. */
   withdraw(): void;
 }
 
 /**
- * Takes the lock of a database for this process. The operating system frees it when the process ends, however it ends.
+ * Takes the lock of a database for this process. The operating system frees it when the process ends, even by
+ * a crash.
  *
- * A file of its own holds the lock: the database itself stays open to readers.
+ * The lock is on a separate file, so that readers can still open the database.
  *
- * @throws an error that {@link isBusy} knows when another engine has it
+ * @throws an error that {@link isBusy} recognizes, when another engine has the lock
  */
 export function lock(path: string): Lock {
   const file = `${path}-lock`;
   const isNew = createPrivate(file);
   const held = new DatabaseSync(file);
   try {
-    // No journal: nothing is ever written.
+    // The lock file needs no journal: the engine never writes to it.
     held.exec("PRAGMA journal_mode = MEMORY");
     held.exec("BEGIN EXCLUSIVE");
     return {
@@ -140,7 +148,7 @@ export function lock(path: string): Lock {
 }
 
 /**
- * Makes a database, complete or not at all: a crash leaves no half of one under its name.
+ * Creates a database completely or not at all: a crash leaves no partial database under its name.
  *
  * @param fill writes the schema
  */
@@ -159,11 +167,12 @@ export function create(path: string, fill: (db: DatabaseSync) => void): void {
 }
 
 /**
- * Looks at a database's first bytes, without SQLite, which would begin to recover a database of another program.
+ * Checks a database's first bytes, without SQLite, which would begin to recover another program's database.
  *
- * No connection of this process may use the file: when a process closes a file, it loses all locks that SQLite holds on it.
+ * No connection of this process may use the file: when a process closes a file, it loses all locks that
+ * SQLite holds on it.
  *
- * @throws an error that says why the file isn't a database of this engine, or can't be written
+ * @throws an error that says why the file isn't a database of this engine, or why the engine can't write it
  */
 export function checkHeader(path: string): void {
   const opened = openSync(path, "r+");
@@ -180,7 +189,10 @@ export function checkHeader(path: string): void {
   }
 }
 
-/** @throws StoreUnavailable when the file isn't a database of this engine. Connections of this process may use it. */
+/**
+ * @throws StoreUnavailable when the file isn't a database of this engine. Connections of this process may use
+ * it.
+ */
 export function checkDatabase(file: string): void {
   try {
     statSync(file);
@@ -200,7 +212,7 @@ function checkId(id: number): void {
     throw new Error("it is a SQLite database, but not one that this engine has made");
 }
 
-/** @returns whether the path still leads to the file to which it leads now */
+/** @returns a function that says whether the path still leads to the same file */
 export function remember(path: string): () => boolean {
   const { dev, ino } = statSync(path);
   return () => {
@@ -209,15 +221,16 @@ export function remember(path: string): () => boolean {
   };
 }
 
-/** @returns a warning where others than the owner may reach the database */
+/** @returns a warning when users other than the owner may access the database */
 export function warningOf(path: string): string | undefined {
-  // Windows has no such permissions.
+  // Windows doesn't have these permissions.
   if (process.platform === "win32") return undefined;
   const files = ["", "-wal", "-shm", "-lock"]
     .map((suffix) => path + suffix)
     .filter((one) => isWide(one, 0o077));
   const folder = dirname(path);
-  // The folder that a user works in isn't the engine's: only others who may write there are a danger.
+  // The working directory doesn't belong to the engine: only other users with write access to it are a
+  // danger.
   const wide = isWide(folder, folder === process.cwd() ? 0o022 : 0o077);
   const commands = [
     ...(wide ? [`chmod 700 '${folder}'`] : []),
@@ -232,7 +245,7 @@ function isWide(path: string, bits: number): boolean {
   return (mode & bits) !== 0;
 }
 
-/** A connection that only reads. */
+/** Opens a connection that only reads. */
 export function openReader(path: string): DatabaseSync {
   const db = new DatabaseSync(path, { readOnly: true });
   db.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT}`);
