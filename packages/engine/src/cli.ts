@@ -7,7 +7,7 @@ import { newKeys } from "./cli/keys.ts";
 import { type CommandName, flagsOf } from "./cli/settings.ts";
 import type { StartFlags } from "./cli/start-config.ts";
 
-// From src/ and from dist/ alike.
+// The path is the same from src/ and from dist/.
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
   version: string;
 };
@@ -60,10 +60,10 @@ program
   .action(newKeys);
 
 try {
-  // What only one command needs is loaded only by it.
+  // Each command loads the modules that only it needs.
   await program.parseAsync();
 } catch (error) {
-  // npm only warns of an older Node, which has no SQLite.
+  // npm only warns about an older Node, which has no SQLite.
   if (Object(error).code !== "ERR_UNKNOWN_BUILTIN_MODULE") throw error;
   program.error(`perdure needs Node 22.13 or later, for its SQLite; this is Node ${process.versions.node}.`);
 }
