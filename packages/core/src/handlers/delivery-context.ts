@@ -114,7 +114,10 @@ export function toRunContext(
 const ADDED_ON_THE_WAY =
   /^(?:x-vercel-|x-forwarded-|cf-connecting-ip$|cdn-loop$|cf-ew-via$|cf-ray$|render-proxy-ttl$)/;
 
-/** A delivery's headers for user code: without the protocol's headers and the signature, which would open this endpoint. */
+/**
+ * A delivery's headers for user code: without the protocol's headers and the signature, which would open this
+ * endpoint.
+ */
 export function userHeaders(headers: Headers): Headers {
   const kept = new Headers(headers);
   kept.delete(HEADER.region);

@@ -42,7 +42,10 @@ export async function failure(ctx: DeliveryContext<Failure>): Promise<Outcome> {
   }
 }
 
-/** Calls the cancel function of a run that was cancelled, after the rollbacks of its steps with `rollbackOnCancel`. */
+/**
+ * Calls the cancel function of a run that was cancelled, after the rollbacks of its steps with
+ * `rollbackOnCancel`.
+ */
 export async function cancel(ctx: DeliveryContext<Cancel>): Promise<Outcome> {
   const { cancelFunction, rollbackOnCancel } = ctx.endpoint;
   const report = reportIn(ctx);
@@ -56,8 +59,8 @@ export async function cancel(ctx: DeliveryContext<Cancel>): Promise<Outcome> {
 }
 
 /**
- * Reads the report. A token of another engine isn't bound to a kind of delivery and a run, so the body must show both: the answer
- * to a call has a similar body.
+ * Reads the report. A token of another engine isn't bound to a kind of delivery and a run, so the body must
+ * show both: the answer to a call has a similar body.
  */
 function reportIn({ config, request, delivery }: RunEnd): FailureReport {
   const report = parseFailure(request.body);

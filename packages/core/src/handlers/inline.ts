@@ -68,7 +68,10 @@ export async function resumeInline(run: PreparedRun, offer: Offer): Promise<Outc
   return conclude(run, lease, result);
 }
 
-/** The results at the history's end that the engine has recorded for steps that an invocation has requested from it. */
+/**
+ * The results at the history's end that the engine has recorded for steps that an invocation has requested
+ * from it.
+ */
 function resultsAtEnd(records: readonly StepRecord[]): StepRecord[] {
   const requested = new Set(records.filter(isPlan).map(resultId));
   const isOwn = (record: StepRecord) =>

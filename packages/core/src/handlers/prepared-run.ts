@@ -57,5 +57,5 @@ export async function prepareRun(
 
 const NO_ROLLBACKS = "This engine makes no rollbacks. Undo steps in the failure function.";
 
-/** For a context that middlewares only read. */
+/** The host of a context that middlewares only read. */
 const inertHost: StepHost = { request: () => new Promise(() => {}), cancel: () => new Promise(() => {}) };

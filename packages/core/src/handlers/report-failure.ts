@@ -5,7 +5,10 @@ import { writeLine } from "../util/console.ts";
 import { isError, messageOf } from "../util/errors.ts";
 import type { EndpointDefinition } from "./delivery-context.ts";
 
-/** Reports a failed attempt. The engine records the error too, but a developer looks at the endpoint's console first. */
+/**
+ * Reports a failed attempt. The engine records the error too, but a developer looks at the endpoint's console
+ * first.
+ */
 export async function reportFailure(
   { middlewares }: EndpointDefinition,
   delivery: Delivery,

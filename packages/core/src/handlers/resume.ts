@@ -43,7 +43,10 @@ export async function resume(ctx: DeliveryContext<Resume>): Promise<Outcome> {
   return waits ? done(runId, "success") : runSingleStep(run);
 }
 
-/** A delivery that offers inline execution has the whole history; without it, a delivery sees only what came before it. */
+/**
+ * A delivery that offers inline execution has the whole history; without it, a delivery sees only what came
+ * before it.
+ */
 function upToDelivered(
   { delivery }: DeliveryContext<Resume>,
   entries: readonly HistoryEntry[],

@@ -29,15 +29,15 @@ export async function historyOf(
   { details, createdAt }: FailureReport,
 ): Promise<History | undefined> {
   if (!details) return undefined;
-  // Another run may have the same id by now.
+  // Another run may have the same id now.
   const which = { ended: true, workflowCreatedAt: createdAt } as const;
   const entries = details.history ?? (await config.engine().history(delivery.runId, which));
   return entries && readHistory(entries);
 }
 
 /**
- * Undoes the last step that isn't undone yet. Each delivery undoes one step, so that its rollback is recorded before the next
- * one begins.
+ * Undoes the last step that isn't undone yet. Each delivery undoes one step, so that its rollback is recorded
+ * before the next one begins.
  *
  * @returns the states of all rollbacks, once none is left to run
  */
@@ -48,7 +48,8 @@ export async function rollBack(
 ): Promise<Outcome | FailureDetails["rollbacks"]> {
   const { rollbacks = [], started = [], begun: mayHaveBegun, underWay = [] } = report.details ?? {};
   const begun = new Set([...underWay, ...attempts.map(({ step }) => step)].map(keyText));
-  // The workflow runs only if there may be a rollback. An endpoint that gave no answer may have started an unknown step.
+  // The workflow runs only if there may be a rollback. An endpoint that gave no answer may have started an
+  // unknown step.
   const possible =
     mayHaveBegun || begun.size > 0 || report.step?.rollback || records.some(({ rollback }) => rollback);
   if (!possible) return rollbacks;
@@ -138,7 +139,8 @@ async function undo(
       : withTimeout(toSeconds(timeout, "rollbackTimeout"), "The rollback", undone));
     return { kind: "rolledBack", record: { ...record, state: "done" } };
   } catch (error) {
-    // A missing rollback stays missing, so don't retry it, unless an obstacle has kept the workflow from requesting the step.
+    // A missing rollback stays missing, so don't retry it, unless an obstacle has kept the workflow from
+    // requesting the step.
     const { rollbackRetries: retries, rollbackRetryDelay: retryDelay }: RollbackOptions =
       options ?? (obstacle === undefined ? { rollbackRetries: 0 } : {});
     const retry = decideRetryWithinLimit(error, attempt, { retries, retryDelay });

@@ -9,7 +9,10 @@ import { emit } from "./events.ts";
 import { placementOf } from "./placement.ts";
 import type { PreparedRun } from "./prepared-run.ts";
 
-/** Carries out the next step of a run, or ends the run. The engine delivers the run again for each further step. */
+/**
+ * Carries out the next step of a run, or ends the run. The engine delivers the run again for each further
+ * step.
+ */
 export async function runSingleStep(run: PreparedRun): Promise<Outcome> {
   const { ctx, invocation } = run;
   const replayed = await replay({ ...invocation, append: (appended) => append(ctx, appended) });

@@ -63,7 +63,10 @@ async function payloadOf(ctx: DeliveryContext<Start>): Promise<string | undefine
 /** Headers of the request that each delivery sets itself. */
 const REQUEST_HEADERS = ["accept-encoding", "content-type", "user-agent"];
 
-/** A caller's credentials must not be stored with a run. A run's creator names headers to forward explicitly. */
+/**
+ * Headers with a caller's credentials, which the engine must not store. A run's creator names headers to
+ * forward.
+ */
 const CREDENTIAL_HEADERS = ["authorization", "cookie"];
 
 function headersToKeep(headers: Headers, configuresRun: boolean): Record<string, string> {

@@ -43,33 +43,38 @@ export interface InlineLimits {
 /** An invocation that runs as many steps as it can. */
 export interface InlineInvocation extends Invocation {
   readonly lease: string;
-  /** Milliseconds by which the engine's clock is ahead of this one. The engine says when steps may be tried again. */
+  /**
+   * Milliseconds by which the engine's clock is ahead of this one. The engine sets the time of a retry by its
+   * own clock.
+   */
   readonly engineAheadMs: number;
   /** The number of the history's entries. */
   readonly known: number;
   /** The failed attempts in the history. */
   readonly attempts: readonly AttemptEntry[];
   readonly limits: InlineLimits;
-  /** Appends to the history. Rejects when the engine gives no answer that can be used. */
+  /** Appends to the history. Rejects when the engine gives no usable answer. */
   readonly append: (append: InlineAppend) => Promise<InlineAnswer>;
   /** The request to the engine to do a step. */
   readonly toAsk: (step: Step, id: number) => InlineRequest;
-  /** Called when the engine has recorded these results and caught failures of the invocation, or is about to. */
+  /**
+   * Called when the engine has recorded these results and caught failures of the invocation, or is about to.
+   */
   readonly recorded: (records: readonly StepRecord[]) => Promise<void>;
-  /** Called for a result that the engine has recorded by itself. */
+  /** Called for a result that the engine has recorded on its own. */
   readonly onResult: (record: StepRecord) => void;
   /** Called for a failed attempt that doesn't end the invocation. */
   readonly attemptFailed: (failure: FailedAttempt) => Promise<void>;
 }
 
-/** How an invocation has ended, with the records that its answer carries. */
+/** The end of an invocation, with the records that its answer carries. */
 export type InlineResult = InlineOutcome & {
   readonly after: number;
   readonly records: readonly InlineRecord[];
 };
 
 type InlineOutcome =
-  /** Nothing can go on now. */
+  /** No step can continue now. */
   | { readonly kind: "parked" }
   /** The budget is exhausted, or the engine doesn't accept appends. */
   | { readonly kind: "continue" }
@@ -80,7 +85,7 @@ type InlineOutcome =
   | { readonly kind: "returned"; readonly result: unknown }
   | ({ readonly kind: "threw"; readonly failed?: StepKey } & FailedAttempt);
 
-/** A record that isn't on disk yet. */
+/** A record that the engine hasn't stored yet. */
 interface Line {
   readonly record: InlineRecord;
   readonly step: PendingStep;
@@ -95,15 +100,16 @@ type OwnNews = Extract<InlineNews, { own: number }>;
 /** Characters of records, and of a result, that an answer carries. More are appended before it. */
 export const MAX_ANSWER_LENGTH: number = 128 * 1024;
 
-/** Replays the recorded steps, runs new ones, and returns how the invocation has ended. */
+/** Replays the recorded steps, runs new ones, and returns the end of the invocation. */
 export function runInline(invocation: InlineInvocation): Promise<InlineResult> {
   return new Promise((end) => new InlineRun(invocation, end).start());
 }
 
 /**
- * One invocation. Each time that the workflow is idle, it appends what has come of the steps so far, asks the engine for the
- * steps that the engine does, and begins the others. So a step's work begins only when everything before it is on disk, and
- * branches run each at its own pace. The records of a last step travel with the answer.
+ * One invocation. Each time that the workflow is idle, it appends the outcomes of the steps so far, requests
+ * the engine's steps from the engine, and begins the others. So a step's work begins only when everything
+ * before it is on disk, and each branch runs at its own pace. The records of a last step travel with the
+ * answer.
  */
 class InlineRun {
   readonly #invocation: InlineInvocation;
@@ -116,7 +122,7 @@ class InlineRun {
   readonly #underWay = new Set<StepExecution>();
   /** Steps that the engine does, by the ids of their results. */
   readonly #requested = new Map<number, StepEntry>();
-  /** The last failed attempt of each step that has had one. */
+  /** The last failed attempt of each step that has failed. */
   readonly #attempts = new Map<string, Omit<AttemptEntry, "kind">>();
   readonly #rolledBack: number[];
   readonly #journal: Line[] = [];
@@ -169,7 +175,7 @@ class InlineRun {
       if (this.#ended) return;
       if (outer instanceof StepExecution && outer.invocation === this) return this.#refuseNested(step, outer);
       const pending = this.#matcher.request({ step, resolve: resolve as PendingStep["resolve"], reject });
-      // The plan of a step that the endpoint does is there to say that it has begun.
+      // The plan of an endpoint's step records that the step has begun.
       if (!pending.entry || (step.perform && !pending.entry.result)) this.#waiting.add(pending);
     });
     // A failed step that the workflow doesn't await must not end the process as an unhandled rejection.
@@ -184,7 +190,7 @@ class InlineRun {
     else this.#close({ kind: "threw", error, step: place, failed: outer.step.key });
   }
 
-  // Ends the run also out of a step's work, which then never ends.
+  // Ends the run even from within a step's work, which then never settles.
   #cancel(): Promise<never> {
     this.#close({ kind: "canceled" });
     return new Promise(() => {});
@@ -193,7 +199,7 @@ class InlineRun {
   /** Begins no further steps, and ends the invocation once the running ones have ended. */
   #close(outcome: InlineOutcome): void {
     const { kind } = this.#closing ?? {};
-    // The last append of an invocation that rests may be refused.
+    // The engine may refuse the last append of an invocation that rests.
     const isOpen = kind === undefined || kind === "continue" || kind === "parked";
     if (!isOpen && outcome.kind !== "lost") return;
     this.#closing = outcome;
@@ -218,7 +224,8 @@ class InlineRun {
     else void this.#advance(outcome?.kind === "threw" ? [] : this.#dueSteps());
   }
 
-  // A branch may be waiting for something of its own before it requests a recorded step. If not, the code has changed.
+  // A branch may be waiting for something of its own before it requests a recorded step. If not, the code has
+  // changed.
   #awaitRequests(missing: readonly StepEntry[]): void {
     const { newSteps, pending } = this.#matcher;
     const { attempt, mismatchTimeoutMs = REPLAY_MISMATCH_TIMEOUT_MS } = this.#invocation;
@@ -232,7 +239,7 @@ class InlineRun {
     }, mismatchTimeoutMs);
   }
 
-  /** The steps that wait for nothing but their turn. */
+  /** Returns the steps that can begin now. */
   #dueSteps(): PendingStep[] {
     const now = Date.now();
     return [...this.#waiting].filter((step) => this.#retryAt(step) <= now);
@@ -241,7 +248,7 @@ class InlineRun {
   async #advance(due: readonly PendingStep[]): Promise<void> {
     const { maxDuration, maxSteps } = this.#invocation.limits;
     const isOver = this.#begun >= maxSteps || Date.now() - this.#startedAt >= maxDuration;
-    // Each invocation gets on, however long its replay takes.
+    // Each invocation begins at least one step, however long its replay takes.
     if (due.length > 0 && this.#begun > 0 && isOver) return this.#close({ kind: "continue" });
     if (due.length === 0 && !this.#journal.some(({ awaited }) => awaited)) return this.#rest();
     this.#busy = true;
@@ -252,7 +259,7 @@ class InlineRun {
     this.#matcher.watch();
   }
 
-  /** Nothing can begin: ends the invocation, unless something goes on. */
+  /** No step can begin: ends the invocation, unless work is still in progress. */
   async #rest(): Promise<void> {
     const { maxWait } = this.#invocation.limits;
     const isIdle = this.#underWay.size === 0;
@@ -262,7 +269,7 @@ class InlineRun {
     else if (isIdle && this.#matcher.pending > 0) await this.#finish({ kind: "parked" });
   }
 
-  /** The steps that an earlier invocation has tried, and that this one hasn't requested yet: the run isn't at rest. */
+  /** The steps that an earlier invocation tried and this one hasn't requested yet: the run isn't at rest. */
   get #unrequested(): StepEntry[] {
     const tried = [...this.#attempts.values()].map(({ step }) => step);
     return tried
@@ -272,7 +279,11 @@ class InlineRun {
       );
   }
 
-  /** Puts into the journal what goes before the steps, and the requests to the engine. @returns the steps to begin */
+  /**
+   * Adds to the journal the records that precede the steps, and the requests to the engine.
+   *
+   * @returns the steps to begin
+   */
   async #prepare(due: readonly PendingStep[]): Promise<PendingStep[]> {
     const { beforeStep, limits } = this.#invocation;
     const steps: PendingStep[] = [];
@@ -358,7 +369,7 @@ class InlineRun {
     if (this.#journal.length > 0 || this.#begun > 0 || !first) this.#close({ kind: "continue" });
     else if (begins.length > 0) this.#close({ kind: "threw", error, where: "replay" });
     else {
-      // As without inline execution, one step needs nothing before it.
+      // As without inline execution, a single step needs no record before it.
       void this.#begin(first);
       this.#close({ kind: "continue" });
     }
@@ -385,7 +396,7 @@ class InlineRun {
     }
     const [line, ...others] = lines;
     if (others.length > 0) {
-      // One of them is at fault, and fails alone.
+      // Append each record alone, so that only the refused one fails.
       for (const each of lines) if (!(await this.#append([each], steps))) return false;
       return true;
     }
@@ -445,7 +456,7 @@ class InlineRun {
       this.#matcher.record(pending, entry);
       this.#matcher.finish(entry, record);
     };
-    // Nothing else can be recorded before it: what follows in the history is known.
+    // No other record can precede this one, so the workflow continues before the engine has stored it.
     const isAlone = this.#matcher.pending === 1 && !this.#closing;
     if (isAlone) handOver();
     this.#journal.push({
@@ -476,7 +487,7 @@ class InlineRun {
     else this.#recordAttempt(pending, failure);
   }
 
-  /** The engine decides when the step is tried again, while others go on. */
+  /** Records a failed attempt: the engine decides when to retry the step, while others go on. */
   #recordAttempt(step: PendingStep, failure: FailedAttempt & { readonly attempt: number }): void {
     const { attempt, error, retry } = failure;
     const failed = { step: step.key, attempt, error: toErrorBody(error, this.#invocation.withStack) };
@@ -499,7 +510,7 @@ class InlineRun {
     this.#matcher.watch();
   }
 
-  /** The step isn't tried again: the workflow catches its failure, or the run fails. */
+  /** Ends a step without a further retry: the workflow catches its failure, or the run fails. */
   #failedForGood(step: PendingStep, error: unknown, attempt: number): void {
     const { withStack } = this.#invocation;
     if (isCatchable(step.step, this.#invocation)) {
@@ -542,13 +553,14 @@ class InlineRun {
     return this.#attempts.get(keyText(key));
   }
 
-  /** When the step may be tried again. */
+  /** Returns the time at which the step may be retried. */
   #retryAt(step: PendingStep): number {
     const retryAt = this.#lastAttempt(step)?.retryAt;
     return retryAt === undefined ? 0 : retryAt - this.#invocation.engineAheadMs;
   }
 
-  // A step that begins alone may be what an earlier attempt of the delivery was at, when it ended without an answer.
+  // A step that begins alone may be the step that an earlier attempt was running when it ended without an
+  // answer.
   #retried(step: PendingStep): number {
     const recorded = this.#lastAttempt(step)?.attempt ?? 0;
     const isFirst = this.#begun === 0 && this.#matcher.newSteps.size === 1;
@@ -561,7 +573,7 @@ function planOf({ step, key: { nth } }: PendingStep, targetStep: number): StepRe
   return { stepId: 0, ...recordOf(step), concurrent: 1, targetStep, nth: nth > 1 ? nth : undefined };
 }
 
-/** The error for a record that the engine doesn't take, however often it is sent. */
+/** Creates the error for a record that the engine always refuses, however often it is sent. */
 function refusedRecord({ record, step }: Line, reason: string): WorkflowError {
   const bytes = encodeUtf8(JSON.stringify(record)).length;
   const part = `${PARTS[record.kind]} step "${step.step.name}" (${bytes} bytes)`;
@@ -579,7 +591,7 @@ function refusedAppend(reason: string, part = "the append"): WorkflowError {
   return new WorkflowError("step_refused", `The engine refuses ${part}: ${reason}`);
 }
 
-/** The id that a record has taken. */
+/** Returns the step id of a record. */
 function idOf({ record }: Line): number | undefined {
   return record.kind === "attempt" ? undefined : resultId(record.record);
 }

@@ -21,7 +21,7 @@ import type { PendingStep } from "./step-matcher.ts";
 export type NewEntry =
   /** To append a record to the run. */
   | { readonly kind: "record"; readonly record: StepRecord; readonly schedule: Schedule | undefined }
-  /** To do a step's work, and to append what comes of it. */
+  /** To do a step's work, and to append its outcome. */
   | {
       readonly kind: "work";
       readonly name: string;
@@ -35,7 +35,7 @@ export type NewEntry =
 export type ReplayResult =
   /** The next step is recorded: another delivery continues the run. */
   | { readonly kind: "recorded" }
-  /** The run has ended meanwhile: it was cancelled, or failed. */
+  /** The run ended in the meantime: it was cancelled, or failed. */
   | { readonly kind: "over" }
   /** The workflow cancelled its run. */
   | { readonly kind: "canceled" }
@@ -45,7 +45,9 @@ export type ReplayResult =
 /** The workflow function returned or threw. */
 export type WorkflowOutcome = Extract<ReplayResult, { kind: "returned" | "threw" }>;
 
-/** Milliseconds that recorded steps may stay unrequested while new ones wait, or once the workflow has ended. */
+/**
+ * Milliseconds that recorded steps may stay unrequested while new ones wait, or once the workflow has ended.
+ */
 export const REPLAY_MISMATCH_TIMEOUT_MS = 2000;
 
 /** One execution of a workflow, caused by one delivery. */
@@ -63,7 +65,7 @@ export interface Invocation {
   readonly attempt: AttemptInfo;
   /** Default for steps without the option. */
   readonly onExhausted?: "throw" | "fail" | undefined;
-  /** Whether recorded errors contain their stacks. */
+  /** True if recorded errors contain their stacks. */
   readonly withStack: boolean;
   /** Default: {@link REPLAY_MISMATCH_TIMEOUT_MS}. */
   readonly mismatchTimeoutMs?: number;
@@ -106,7 +108,11 @@ export function failurePlace(history: StepHistory): ErrorBody["where"] {
   return history.entries.length > 0 ? "after-last-step" : "before-first-step";
 }
 
-/** The error for a workflow that doesn't request all recorded steps. @param outcome its end, if it has ended */
+/**
+ * The error for a workflow that doesn't request all recorded steps.
+ *
+ * @param outcome its end, if it has ended
+ */
 export function replayMismatch(
   missing: readonly StepEntry[],
   newSteps: readonly PendingStep[],
@@ -124,12 +130,12 @@ export function replayMismatch(
   return new WorkflowError("replay_mismatch", message, thrown);
 }
 
-/** Whether the workflow can catch the step's failure. */
+/** Returns true if the workflow can catch the step's failure. */
 export function isCatchable({ options }: Step, { onExhausted }: Pick<Invocation, "onExhausted">): boolean {
   return (options?.onExhausted ?? onExhausted) === "throw";
 }
 
-/** Decides whether, and when, the step is tried again. @throws what the user's own `retryDelay` throws */
+/** Decides whether, and when, to retry the step. @throws the error of the user's own `retryDelay` */
 export function decideStepRetry(
   { options = {} }: Step,
   error: unknown,
@@ -140,7 +146,10 @@ export function decideStepRetry(
   return (catchable ? decideRetryWithinLimit : decideRetry)(error, attempt, policy);
 }
 
-/** The decision for a workflow that has ended without its recorded steps: with the delay that its own error sets. */
+/**
+ * The decision for a workflow that has ended without its recorded steps: with the delay that its own error
+ * sets.
+ */
 export function decideMismatchRetry(
   error: WorkflowError,
   attempt: AttemptInfo,

@@ -30,9 +30,9 @@ export function replay(invocation: SingleStepInvocation): Promise<ReplayResult> 
 }
 
 /**
- * One invocation. A step without a record is new, and runs once the workflow has requested every recorded one.
- * Everything else about a new step waits for a later delivery, by a promise that never settles: nothing is ever thrown
- * through the workflow to stop it.
+ * One invocation. A step without a record is new, and runs once the workflow has requested every recorded
+ * one. Everything else about a new step waits for a later delivery, by a promise that never settles: nothing
+ * is ever thrown through the workflow to stop it.
  */
 class Run {
   readonly #invocation: SingleStepInvocation;
@@ -94,7 +94,8 @@ class Run {
       const { phase } = this.#invocation.history;
       const member = phase.kind === "member" ? phase.entry : undefined;
       if (entry && member === entry) void this.#execute(pending, entry.id, entry.group.size);
-      // Only the delivered member can complete its group: a workflow that waits for another group would wait forever.
+      // Only the delivered member can complete its group: a workflow that waits for another group would wait
+      // forever.
       else if (entry && entry.group.size > 1 && entry.group !== member?.group && !isComplete(entry))
         this.#finish({ kind: "threw", error: unfinishedGroup(entry), where: "replay" });
     });
@@ -114,7 +115,8 @@ class Run {
     if (!outer) return;
     const error = nestedStep(step, outer);
     if (this.#scope.getStore() === this) this.#finish({ kind: "threw", error, step: outer });
-    // On a platform without scopes, a late sibling is refused like a nested step. The next delivery requests it again.
+    // On a platform without scopes, a late sibling is refused like a nested step. The next delivery requests
+    // it again.
     else if (this.#scope === blindScope) reject(error);
   }
 
@@ -193,7 +195,8 @@ class Run {
       // The user's `retryDelay` function has thrown.
       .catch((error) => this.#finish({ kind: "threw", error, step: place }));
     this.#executing = undefined;
-    // The engine will retry the step, a nested step has failed the attempt, or the run was cancelled: there is nothing to record.
+    // The engine will retry the step, a nested step has failed the attempt, or the run was cancelled: there
+    // is nothing to record.
     if (!outcome || this.#ended) return;
     const record = { stepId: id, ...recordOf(step), ...outcome, concurrent };
     // For a member of a group, the engine has already applied the schedule to its plan.
@@ -239,7 +242,10 @@ class Run {
   }
 }
 
-/** The error for a step that can't be kept from running twice in this mode, where no record says that it has begun. */
+/**
+ * The error for a step that can't be kept from running twice in this mode, where no record says that it has
+ * begun.
+ */
 function inlineRequired({ name }: Step): WorkflowError {
   return new WorkflowError(
     "inline_required",

@@ -20,7 +20,7 @@ export class StepExecution implements StepAttempt {
     this.idempotencyKey = idempotencyKey(originalRunId, step.key);
   }
 
-  // Few steps look at their signal.
+  // Create the signal on first use: few steps read it.
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();
     return this.#controller.signal;

@@ -6,15 +6,15 @@ export interface StepEntry {
   readonly id: number;
   readonly name: string;
   readonly type: StepType;
-  /** As in {@link StepRecord}. */
+  /** The same as in {@link StepRecord}. */
   readonly nth: number | undefined;
   readonly group: Group;
-  /** Whether the step has a rollback. */
+  /** True if the step has a rollback. */
   readonly rollback: boolean;
   result: StepRecord | undefined;
   /**
-   * In a resumed run, an earlier step was rolled back, and runs again after this step was recorded: with another result, the
-   * workflow may take another branch.
+   * In a resumed run, an earlier step was rolled back, and runs again after this step was recorded: with
+   * another result, the workflow may take another branch.
    */
   optional: boolean;
 }
@@ -27,7 +27,7 @@ export function toFailedStep({ id, name, type }: Pick<StepEntry, "id" | "name" |
 /** Steps that the workflow requested together. A single step, or one that runs inline, is a group of one. */
 export interface Group {
   readonly size: number;
-  /** In the order their results were recorded, so that a race has the same winner in each replay. */
+  /** The finished steps, in the order of their results, so that a race has the same winner in each replay. */
   readonly finished: StepEntry[];
 }
 
@@ -41,7 +41,7 @@ export type Phase =
   | { readonly kind: "wait" };
 
 export interface StepHistory {
-  /** In the order of their ids. */
+  /** All entries, in the order of their ids. */
   readonly entries: readonly StepEntry[];
   /** The entries with a result, in the order in which their results were recorded. */
   readonly results: readonly StepEntry[];
@@ -103,7 +103,8 @@ export function newEntry(record: StepRecord, group: Group = { size: 1, finished:
 
 function phaseAt(delivered: StepEntry | undefined): Phase {
   const { size, finished } = delivered?.group ?? { size: 1 };
-  // The plan of a single step was recorded inline: the step is already running, so its delivery doesn't begin it.
+  // The plan of a single step was recorded inline: the step is already running, so its delivery doesn't begin
+  // it.
   if (!delivered || size === 1 || finished?.length === size) return { kind: "advance" };
   return delivered.result ? { kind: "wait" } : { kind: "member", entry: delivered };
 }

@@ -8,7 +8,7 @@ import { type StepEntry, type StepHistory, toFailedStep } from "./step-history.t
 /** Turns of the microtask queue without a new request after which the workflow counts as idle. */
 const SETTLE_MICROTASKS = 20;
 
-/** A step that the workflow requests, and the way to hand its result over. */
+/** A step that the workflow requests, with the callbacks that settle its result. */
 export interface StepRequest {
   readonly step: Step;
   readonly resolve: (result: unknown) => void;
@@ -25,30 +25,31 @@ export interface PendingStep extends StepRequest {
 interface Listener {
   /** Called when the workflow waits, and no recorded result can be delivered to it. */
   idle(): void;
-  /** A record can't be read. */
+  /** Called for a record that the runtime can't read. */
   unreadable(error: unknown, entry: StepEntry): void;
 }
 
 /**
- * Matches the steps that a workflow requests in one invocation with its run's records, and hands the results over. It finds
- * records by name, kind and number among these, and not by place: which of several branches requests first may differ
- * between invocations, when the branches wait for I/O of their own.
+ * Matches the steps that a workflow requests in one invocation with its run's records, and hands the results
+ * over. It finds records by name, kind and number among these, and not by place: which of several branches
+ * requests first may differ between invocations, when the branches wait for I/O of their own.
  *
- * It hands results over in the order of the history, each when the workflow has come to rest after the one before: so a
- * race has the same winner in every invocation. A result whose step isn't requested yet holds up those behind it.
+ * It hands results over in the order of the history, each when the workflow has come to rest after the one
+ * before: so a race has the same winner in every invocation. A result whose step isn't requested yet holds up
+ * those behind it.
  */
 export class StepMatcher {
-  /** Recorded and not requested. */
+  /** Steps that are recorded and not requested. */
   readonly unmatched: Set<StepEntry>;
-  /** Recorded and requested. */
+  /** Steps that are recorded and requested. */
   readonly matched: Map<StepEntry, PendingStep> = new Map();
-  /** Requested and not recorded. */
+  /** Steps that are requested and not recorded. */
   readonly newSteps: Set<PendingStep> = new Set();
   readonly #recorded: Map<string, StepEntry>;
   readonly #listener: Listener;
   /** Recorded results that the workflow hasn't received yet. */
   readonly #results: Set<StepEntry>;
-  /** How many steps of each name and kind the workflow has requested. */
+  /** The number of requested steps of each name and kind. */
   readonly #counts = new Map<string, number>();
   #requests = 0;
   #handedOver = 0;
@@ -92,7 +93,7 @@ export class StepMatcher {
     return false;
   }
 
-  /** Whether the step is requested or recorded. */
+  /** Returns true if the step is requested or recorded. */
   knows(key: StepKey): boolean {
     const requested = this.#counts.get(`${key.type}/${key.name}`) ?? 0;
     return requested >= key.nth || this.#recorded.has(keyText(key));
@@ -119,7 +120,7 @@ export class StepMatcher {
     if (!this.#watching) void this.#watch();
   }
 
-  /** Hands nothing more over. */
+  /** Stops: the workflow receives no more results. */
   stop(): void {
     this.#stopped = true;
   }
@@ -151,7 +152,7 @@ export class StepMatcher {
     return undefined;
   }
 
-  // The members of a group once all of them are requested, as they were when they were planned.
+  // A group counts as requested once the workflow has requested all its members, as when they were planned.
   #isRequested(entry: StepEntry): boolean {
     return isComplete(entry) && entry.group.finished.every((member) => this.matched.has(member));
   }
@@ -169,7 +170,7 @@ export class StepMatcher {
   }
 }
 
-/** Whether all steps of the entry's group have results. */
+/** Returns true if all steps of the entry's group have results. */
 export function isComplete({ group }: StepEntry): boolean {
   return group.finished.length === group.size;
 }

@@ -77,7 +77,8 @@ const BINARY = /^(?:image|audio|video|font)\/|^application\/(?:octet-stream|pdf|
 const TEXTUAL = /\+(?:json|xml)\b/i;
 const strict = new TextDecoder("utf-8", { fatal: true });
 
-// The record has one character per byte. The bytes show text and JSON more reliably than a server's Content-Type.
+// The record has one character per byte. The bytes show text and JSON more reliably than a server's
+// Content-Type.
 function readBody(latin1: string, header: Record<string, string[]>): unknown {
   const bytes = fromBinary(latin1);
   const contentType = contentTypeOf(header)?.[0] ?? "";

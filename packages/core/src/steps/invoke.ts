@@ -45,7 +45,9 @@ type InvokeBody<Payload> = undefined extends Payload
 /** The child's payload type, or its JSON form: the child receives the same from both. */
 export type ChildPayload<Payload> = (Payload | Jsonify<Payload>) & OnlyJson<Payload>;
 
-/** The end of a child's run. Only a run that has neither failed nor been cancelled has a `body`: what it returned. */
+/**
+ * The end of a child's run. Only a run that has neither failed nor been cancelled has a `body`: its result.
+ */
 export type InvokeResponse<Result = unknown> =
   | { readonly body: Jsonify<Result>; readonly isFailed: false; readonly isCanceled: false }
   | { readonly body: undefined; readonly isFailed: true; readonly isCanceled: false }
@@ -83,7 +85,7 @@ export function readInvoke(record: StepRecord): InvokeResponse {
     isFailed = false,
     isCanceled = false,
   } = Object(deserialize(record)) as Partial<InvokeResponse>;
-  // A child's result arrives as the JSON text that the child has ended with.
+  // A child's result arrives as the JSON string that the child returned.
   const result = typeof body === "string" ? parseLeniently(body) : body;
   return { body: result, isFailed, isCanceled } as InvokeResponse;
 }

@@ -3,7 +3,10 @@ import { checkCount, checkFunction, mustBe } from "../util/check.ts";
 import { type Duration, toMilliseconds, toTimeLimit } from "../util/duration.ts";
 import { isNonRetryable } from "../util/errors.ts";
 
-/** Seconds, a duration, or a function that returns either for the number of retries so far: 0 before the first. */
+/**
+ * Seconds, a duration, or a function that returns either for the number of retries so far: 0 before the
+ * first.
+ */
 export type RetryDelay = number | Duration | ((retried: number) => number | Duration);
 
 /** Retries of a step that throws. Default: the run's settings. */
@@ -14,11 +17,11 @@ export interface RetryOptions {
   readonly retryDelay?: RetryDelay;
 }
 
-/** How to undo a step when its run has failed. Perdure's own engine only. */
+/** Options to undo a step when its run has failed. Perdure's own engine only. */
 export interface RollbackOptions<Result = unknown> {
   /**
-   * Undoes the step. Called for each step that was started, the last one first, before the failure function; not again
-   * once it has returned. It must also work when the step has done nothing yet, or only a part.
+   * Undoes the step. Called for each step that was started, the last one first, before the failure function;
+   * not again once it has returned. It must also work when the step has done nothing yet, or only a part.
    */
   readonly rollback?: (undone: RollbackParams<Result>) => unknown;
   /** Retries of the rollback after its first attempt. Default: the run's retries. */
@@ -36,20 +39,22 @@ export interface RollbackParams<Result = unknown> {
   /** The error that failed the run. */
   readonly error: Error;
   readonly step: { readonly id: number; readonly name: string; readonly type: string };
-  /** 1 for the first. */
+  /** The attempt's number: 1 for the first. */
   readonly attempt: number;
 }
 
 /** Options of steps whose work the endpoint does itself. */
 export interface StepOptions<Result = unknown> extends RetryOptions, RollbackOptions<Result> {
   /**
-   * `"throw"`: a step without retries left is recorded as failed, and rejects with a `WorkflowStepError` in this and each
-   * later invocation. `"fail"`: the run fails. Default: the endpoint's `onExhausted`, else `"fail"`.
+   * `"throw"`: a step without retries left is recorded as failed, and rejects with a `WorkflowStepError` in
+   * this and each later invocation. `"fail"`: the run fails. Default: the endpoint's `onExhausted`, else
+   * `"fail"`.
    */
   readonly onExhausted?: "throw" | "fail";
   /**
-   * Begins the step's work once at most: it has no retries, and after a crash during the work the step fails with a
-   * `WorkflowStepInterrupted`. Needs inline execution by Perdure's own engine. Only for `context.run`. Default: false.
+   * Begins the step's work once at most: it has no retries, and after a crash during the work the step fails
+   * with a `WorkflowStepInterrupted`. Needs inline execution by Perdure's own engine. Only for `context.run`.
+   * Default: false.
    */
   readonly atMostOnce?: boolean;
 }

@@ -7,7 +7,7 @@ import { type Step, type StepAttempt, serialize } from "./step.ts";
 /** The work of a step. JSON must be able to contain its result. */
 export type StepWork<Result> = ((attempt: StepAttempt) => Result | Promise<Result>) & OnlyJson<Result>;
 
-/** Runs a function once and records what it returns. */
+/** Runs a function once and records its result. */
 export function run<Result>(
   name: string,
   work: StepWork<Result>,

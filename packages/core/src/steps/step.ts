@@ -11,7 +11,7 @@ import type { StepOptions } from "./policy.ts";
 
 declare const process: { readonly env: Readonly<Record<string, string | undefined>> };
 
-/** A step as the workflow requests it: its name, and the way to its record. */
+/** A step as the workflow requests it: its name, and how to record it. */
 export interface Step<Result = unknown> {
   readonly name: string;
   readonly type: StepType;
@@ -19,11 +19,14 @@ export interface Step<Result = unknown> {
   readonly fields?: Pick<StepRecord, "sleepFor" | "sleepUntil" | "waitEventId" | "timeout">;
   /** Retries and rollback. */
   readonly options?: StepOptions;
-  /** When the engine is to deliver the record, or the plan of a member of a group. */
+  /** The time at which the engine delivers the record, or the plan of a member of a group. */
   readonly schedule?: Schedule;
   /** Does the work in the endpoint; the engine records the returned JSON string. */
   readonly perform?: (host: PerformHost) => Promise<string | undefined>;
-  /** Lets the engine do the work and record its result. A step without this and `perform` only needs its record. */
+  /**
+   * Lets the engine do the work and record its result. A step without this and `perform` only needs its
+   * record.
+   */
   readonly toEngineRequest?: (place: StepPlacement) => EngineRequest;
   /** Never set at runtime: it only carries the type of the result. */
   readonly "~result"?: Result;
@@ -32,15 +35,15 @@ export interface Step<Result = unknown> {
 /** The argument of a step's work: one attempt to do it. */
 export interface StepAttempt {
   /**
-   * Aborted when the engine no longer takes the step's result: the run is cancelled or has failed, another invocation
-   * continues it, or the delivery's connection is closed.
+   * Aborted when the engine no longer takes the step's result: the run is cancelled or has failed, another
+   * invocation continues it, or the delivery's connection is closed.
    */
   readonly signal: AbortSignal;
   /** 1 for the first attempt. */
   readonly attempt: number;
   /**
-   * Identifies the step: the same in each attempt, also after a resumption of the run. Send it with requests that must not
-   * have their effect twice.
+   * Identifies the step: the same in each attempt, also after a resumption of the run. Send it with requests
+   * that must not have their effect twice.
    */
   readonly idempotencyKey: string;
 }
@@ -54,9 +57,12 @@ export interface PerformHost {
 
 /** The position of the engine's work in its run, and the run's data that the work may need. */
 export interface StepPlacement extends StepPosition {
-  /** When the run was created, in milliseconds since 1970. */
+  /** The time of the run's creation, in milliseconds since 1970. */
   readonly createdAt: number;
-  /** Headers that belong to all of the endpoint's deliveries, under the names that ask for them to be forwarded. */
+  /**
+   * Headers that belong to all of the endpoint's deliveries, under the names that make the engine forward
+   * them.
+   */
   readonly forwarded: Readonly<Record<string, string>>;
   /**
    * Returns the URL of a workflow of the same `serveMany`.
@@ -97,7 +103,7 @@ export function inStep<Made>(name: string, make: () => Made): Made {
 /**
  * Serializes a result as the engine records it.
  *
- * @throws WorkflowError `not_serializable` for what JSON can't carry
+ * @throws WorkflowError `not_serializable` for a value that JSON can't represent
  */
 export function serialize(result: unknown, what: string): string | undefined {
   try {

@@ -10,7 +10,7 @@ export interface BackupFlags {
   readonly db?: string;
 }
 
-/** `perdure backup FILE`: copies a database, also while an engine uses it. */
+/** Runs `perdure backup FILE`: copies a database, even while an engine uses it. */
 export async function backup(target: string, flags: BackupFlags): Promise<void> {
   try {
     const db = databaseOf(flags, process.env);
@@ -22,7 +22,10 @@ export async function backup(target: string, flags: BackupFlags): Promise<void> 
   }
 }
 
-/** The database to copy: `--db`, else `PERDURE_DB`, else the one that `perdure start` or `perdure dev` made here. */
+/**
+ * Finds the database to copy: `--db`, else `PERDURE_DB`, else the database that `perdure start` or
+ * `perdure dev` made in this folder.
+ */
 function databaseOf({ db }: BackupFlags, env: Env): string {
   const named = db || env[SETTINGS.db.start.env];
   if (named) return named;

@@ -6,7 +6,7 @@ import { urlOf } from "./listen.ts";
 
 export interface BannerOptions {
   readonly config: Config;
-  /** The one it got. */
+  /** The port that the server listens on, also when the configuration leaves the choice to the system. */
   readonly port: number;
   readonly version: string;
 }
@@ -22,13 +22,13 @@ export function banner({ config, port, version }: BannerOptions): string {
     ["QSTASH_CURRENT_SIGNING_KEY", signingKeys.current, DEV_CREDENTIALS.currentSigningKey],
     ["QSTASH_NEXT_SIGNING_KEY", signingKeys.next, DEV_CREDENTIALS.nextSigningKey],
   ].map(([name, value, known]) => `${name}=${value === known ? value : mask(value as string)}`);
-  // What QSTASH_DEV=1 stands for in clients: this address, with public credentials.
+  // `QSTASH_DEV=1` makes clients use this address and the public credentials.
   const isDefault =
     port === DEV_CREDENTIALS.port &&
     token === DEV_CREDENTIALS.token &&
     signingKeys.current === DEV_CREDENTIALS.currentSigningKey;
   return [
-    // Tools wait for the words "running at".
+    // Other tools wait for the words "running at".
     `${colors.bold("Perdure")} engine running at ${colors.cyan(url)}`,
     `${colors.dim("version")}  ${version}`,
     `${colors.dim("database")} ${resolve(config.db)}`,
@@ -38,7 +38,7 @@ export function banner({ config, port, version }: BannerOptions): string {
     ...masked,
     "",
     colors.dim("To start a run of a workflow that is served at http://localhost:3000/order:"),
-    // Short enough for 80 columns but for the token, which is on a line of its own.
+    // Every line fits 80 columns, except the token's, which stands alone.
     `curl ${url}/v2/trigger/http://localhost:3000/order \\`,
     `  -H "Authorization: Bearer ${token === DEV_CREDENTIALS.token ? token : "$QSTASH_TOKEN"}" \\`,
     `  -d '{"id":1}'`,
@@ -47,7 +47,7 @@ export function banner({ config, port, version }: BannerOptions): string {
   ].join("\n");
 }
 
-/** Secrets that aren't public don't belong on a screen: enough of them to tell which one it is. */
+/** Masks a private secret: the screen shows only enough of it to recognise it. */
 function mask(secret: string): string {
   return `${secret.slice(0, 4)}… ${colors.dim("(yours)")}`;
 }

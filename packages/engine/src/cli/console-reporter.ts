@@ -8,10 +8,10 @@ import type { LogLevel } from "./values.ts";
 
 type ReportedEvent = Exclude<EngineEvent, { type: "fault" | "delivering" | "step.recorded" }>;
 
-/** Runs whose path is remembered. */
+/** The number of runs whose paths the reporter remembers. */
 const MAX_REMEMBERED_RUNS = 10_000;
 
-/** A name may take this part of a terminal's columns: what happened stands behind it. */
+/** A name may take one part in this many of a terminal's columns: the line needs the rest for the event. */
 const NAME_SHARE = 4;
 
 interface Delivery {
@@ -20,19 +20,21 @@ interface Delivery {
   readonly began: number;
 }
 
-/** Says what happens, a line for each thing. It remembers what is being delivered: by that, a step is carried out. */
+/**
+ * Formats each event as a line. It remembers the deliveries in progress, to show which delivery ran a step.
+ */
 export class ConsoleReporter {
   readonly #level: LogLevel;
   readonly #now: () => number;
-  /** When what is being told has happened. */
+  /** The time of the current event, in milliseconds since 1970. */
   #at = 0;
   readonly #columns: () => number | undefined;
-  /** By run and message. */
+  /** Deliveries in progress, by run and message. */
   readonly #deliveries = new Map<string, Map<string, Delivery>>();
   /** The path of each run's URL. */
   readonly #paths = new Map<string, string>();
 
-  /** @param columns of the terminal; undefined for none, where lines aren't cut */
+  /** @param columns of the terminal; undefined without a terminal: the reporter then cuts no lines */
   constructor(
     level: LogLevel,
     now: () => number = Date.now,
@@ -43,7 +45,11 @@ export class ConsoleReporter {
     this.#columns = columns;
   }
 
-  /** One line for what happened, and at `debug` another one for a payload or result; nothing when the level doesn't want it. */
+  /**
+   * Formats an event as one line, with a second line for a payload or result at level `debug`.
+   *
+   * @returns undefined when the level leaves the event out
+   */
   report(raw: EngineEvent): string | undefined {
     this.#at = this.#now();
     const event = printableIn(raw);
@@ -67,7 +73,7 @@ export class ConsoleReporter {
     this.#paths.set(event.runId, printable(new URL(event.url).pathname));
   }
 
-  /** The workflow's path, behind the run's id. */
+  /** Adds the workflow's path after the run's id. */
   #withPath(event: EngineEvent, line: string): string {
     const runId = "runId" in event ? event.runId : undefined;
     const path = runId === undefined ? undefined : this.#paths.get(runId);
@@ -84,7 +90,7 @@ export class ConsoleReporter {
     if (this.#level === "error" || this.#level === "silent") return undefined;
     if (event.type === "delivering") return this.#remember(event);
     if (event.type === "step.recorded") return this.#recorded(event, cutTo(most, event.step));
-    // What a delivery to a workflow has brought about is told by the steps that it recorded.
+    // The lines of the recorded steps already show the effect of a delivery to a workflow.
     if (event.type === "delivered" && event.runId !== undefined && this.#level !== "debug") return undefined;
     return line(withShortNames(event, most));
   }
@@ -108,7 +114,7 @@ export class ConsoleReporter {
 
   #recorded(event: Extract<EngineEvent, { type: "step.recorded" }>, name: string): string | undefined {
     const { runId, step, stepType, timedOut } = event;
-    // A sleep outside of a group is recorded when it begins, and its beginning has a line already.
+    // The endpoint records a sleep outside a group when it begins, and the beginning already has a line.
     if (kindOf(stepType).effect === "sleep" && !this.#isPlanned(runId, step)) return undefined;
     if (kindOf(stepType).pendingIn === "wait") {
       const received = stepType === "Wait" ? "received its event" : "received a request to its webhook";
@@ -129,9 +135,9 @@ export class ConsoleReporter {
     return [...all].some(({ info }) => info.planned && info.step === step);
   }
 
-  /** The delivery that carried a step out: the delivery of its plan, else the latest delivery. */
+  /** Finds the delivery that ran a step: the delivery of its plan, else the latest delivery. */
   #deliveryOf(runId: string, step: string, stepType: string): Delivery | undefined {
-    // No delivery carried the step out.
+    // The engine did the step, without a delivery.
     if (kindOf(stepType).recordedBy === "engine") return undefined;
     const all = [...(this.#deliveries.get(runId)?.values() ?? [])];
     return (
@@ -141,7 +147,7 @@ export class ConsoleReporter {
   }
 }
 
-/** The event with names that leave room on the line for what happened. */
+/** Shortens the names in an event, so that the line has room for the event itself. */
 function withShortNames<Event extends ReportedEvent>(event: Event, most: number): Event {
   const short = (name: string | undefined) => (name === undefined ? undefined : cutTo(most, name));
   return {
@@ -213,7 +219,7 @@ function waiting({ stepType, eventId, until }: Extract<EngineEvent, { type: "ste
   return `waits for ${stepType === "WaitForWebhook" ? "a request to its webhook" : colors.cyan(eventId ?? "")}, ${end}`;
 }
 
-/** An endpoint tells a caller whom it doesn't know nothing: it tells its own console. */
+/** Points to the endpoint's console: an endpoint gives no reason to an unauthenticated caller. */
 function hint({ status, kind }: AttemptInfo): string {
   return status === 401 && kind !== "call" && kind !== "message" ? ". The app's console says why" : "";
 }
@@ -225,12 +231,12 @@ function bodyOf(event: EngineEvent): string | undefined {
   return undefined;
 }
 
-/** The time of day, here. */
+/** Formats the local time of day. */
 function timeOf(ms: number): string {
   return new Date(ms).toTimeString().slice(0, 8);
 }
 
-/** The time of day, with the date where that is another one. */
+/** Formats the local time of day, with the date unless it is today's. */
 function momentOf(ms: number): string {
   const date = new Date(ms);
   const day = date.toDateString() === new Date().toDateString() ? "" : `${date.toLocaleDateString("sv")} `;
@@ -279,7 +285,7 @@ function facts(info: AttemptInfo): string {
   return colors.dim(factsOf(info));
 }
 
-/** The facts behind a message of the endpoint's. */
+/** Formats the facts that follow the endpoint's message. */
 function bracketed(info: AttemptInfo): string {
   return colors.dim(`(${factsOf(info)})`);
 }

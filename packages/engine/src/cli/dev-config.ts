@@ -6,10 +6,10 @@ import { readEngineOptions } from "./engine-options.ts";
 import { createReader, type Env, type FlagsOf, SETTINGS } from "./settings.ts";
 import { ConfigError, type LogLevel, toBrowserRules, toLevel, toPort } from "./values.ts";
 
-/** How `perdure dev` runs. */
+/** The configuration of `perdure dev`. */
 export interface Config {
   readonly host: string;
-  /** 0: any that is free. */
+  /** 0 for any free port. */
   readonly port: number;
   /** The database's path. */
   readonly db: string;
@@ -17,7 +17,7 @@ export interface Config {
   readonly token: string;
   readonly signingKeys: SigningKeys;
   readonly browsers: BrowserRules;
-  /** The numbers of `--set`. */
+  /** The engine's options from `--set`. */
   readonly engine: ScalarOptions;
 }
 
@@ -25,13 +25,14 @@ export interface Config {
 export type DevFlags = FlagsOf<"dev">;
 
 /**
- * Flags win over the environment, and that over the defaults of a development server.
+ * Reads the configuration: flags win over the environment, and the environment over the defaults of a
+ * development server.
  *
  * @throws ConfigError
  */
 export function readConfig(flags: DevFlags, env: Env): Config {
   const settings = createReader("dev", flags, env);
-  // In its development mode, the official client shows the public credentials whatever else is set.
+  // In its development mode, the official client always sends the public credentials.
   const secrets = /^(?:1|true)$/.test(env.QSTASH_DEV ?? "") ? createReader("dev", flags, {}) : settings;
   const current = secrets.one("currentSigningKey");
   const next = secrets.one("nextSigningKey");

@@ -13,12 +13,12 @@ import { outliveReaders } from "./output.ts";
 import { devTenants } from "./users.ts";
 import { ConfigError } from "./values.ts";
 
-/** Milliseconds for what is under way when a stop is asked for. */
+/** Milliseconds that deliveries in progress get to end after a signal to stop. */
 const DEADLINE = 5000;
 
-/** `perdure dev`: runs until SIGINT or SIGTERM. What goes wrong at the start is one line and the exit code 1. */
+/** Runs `perdure dev` until SIGINT or SIGTERM. On a failed start it prints one line and exits with code 1. */
 export async function dev(flags: DevFlags, version: string): Promise<void> {
-  // As it is called, so that it is found in a list of processes.
+  // The title helps to find the process in a process list.
   process.title = "perdure dev";
   outliveReaders();
   let config: Config;
@@ -48,7 +48,7 @@ export async function dev(flags: DevFlags, version: string): Promise<void> {
 
 const MAX_COUNTED = 100;
 
-/** Says after a restart what goes on. */
+/** Prints after a restart which runs continue. */
 async function tellOfRuns(engine: EngineServer, { token }: Config): Promise<void> {
   const query = `groupBy=workflowRunId&state=RUN_STARTED&count=${MAX_COUNTED}`;
   const request = new Request(`http://localhost/v2/workflows/events?${query}`, {
@@ -90,11 +90,11 @@ function openEngine(config: Config): EngineServer {
 function stopOnSignal(server: Server, engine: EngineServer, { logLevel }: Config): void {
   let asked = false;
   const stop = async (): Promise<void> => {
-    // Asked again: what is under way will be delivered again.
+    // Second signal: exit at once. The next engine repeats the deliveries in progress.
     if (asked) process.exit(0);
     asked = true;
     if (logLevel === "info" || logLevel === "debug") console.log("Stopping. Once more to stop at once.");
-    // Endpoints that are being called may still have something to say: the API goes last.
+    // Endpoints of deliveries in progress may still call the API, so the API stops last.
     await engine.stop({ deadline: DEADLINE });
     server.close();
     server.closeAllConnections();

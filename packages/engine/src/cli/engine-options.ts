@@ -9,7 +9,7 @@ import {
 import type { Env } from "./settings.ts";
 import { ConfigError } from "./values.ts";
 
-/** An engine's options as a file or the environment gives them: times are durations such as `30s`. */
+/** An engine's options as a file spells them: times are durations such as `30s`. */
 export type FileOptions = Spelled<Omit<ScalarOptions, Group>> & {
   readonly [Name in Group]?: Spelled<NonNullable<ScalarOptions[Name]>> | undefined;
 };
@@ -19,7 +19,7 @@ type Value = number | string | boolean;
 type Spelled<T> = { readonly [Name in keyof T]?: number | string | boolean | undefined };
 
 /**
- * Reads the engine's options of the table: `--set` wins over the environment, and the environment over the file.
+ * Reads the engine's options: `--set` wins over the environment, and the environment over the file.
  *
  * @param set values such as `limits.retries=20`
  * @throws ConfigError that names an option that is unknown or out of its range
@@ -50,7 +50,7 @@ function valueIn(file: object, path: string): unknown {
   return path.split(".").reduce<unknown>((value, name) => Object(value)[name], file);
 }
 
-/** The variable of an option: `limits.retries` is `PERDURE_LIMITS_RETRIES`. */
+/** Returns the environment variable of an option: `PERDURE_LIMITS_RETRIES` for `limits.retries`. */
 export function variableOf(name: string): string {
   return `PERDURE_${name.replace(".", "_").replace(/[A-Z]/g, "_$&").toUpperCase()}`;
 }

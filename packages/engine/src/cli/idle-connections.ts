@@ -2,15 +2,18 @@ import type { Server } from "node:http";
 import type { Socket } from "node:net";
 
 export interface IdleLimits {
-  /** Connections without a request, at once: the one that has waited longest is closed for a new one. */
+  /** The most connections without a request at once: a new one makes the server close the oldest. */
   readonly most: number;
   /** Milliseconds for the headers of a connection's first request. */
   readonly firstRequest: number;
 }
 
-/** Connections cost a file descriptor each, whoever opens them: those that say nothing are closed early, and limited in number. */
+/**
+ * Limits the number of idle connections, and closes early those that send nothing: each connection costs a
+ * file descriptor, and any client can open one.
+ */
 export function limitIdle(server: Server, { most, firstRequest }: IdleLimits): void {
-  // In the order in which they have begun to wait.
+  // A set keeps the order in which the connections became idle.
   const idle = new Set<Socket>();
   const heardOf = new WeakMap<Socket, () => void>();
   const wait = (socket: Socket): void => {

@@ -6,12 +6,12 @@ type Level = Exclude<LogLevel, "silent">;
 
 const RANK: Readonly<Record<LogLevel, number>> = { silent: 0, error: 1, info: 2, debug: 3 };
 
-/** The fields of one line of the log. */
+/** The fields of one log line. */
 export type Fields = Readonly<Record<string, unknown>>;
 
 /**
- * The log of an engine in production: one JSON object a line. Bodies, headers and queries are nobody's business; nor are
- * tokens and keys, which aren't known here.
+ * The log of an engine in production: one JSON object per line. It leaves out bodies, headers and queries,
+ * because they may hold private data; it never sees tokens and keys.
  */
 export class JsonLogger {
   readonly #level: LogLevel;
@@ -24,14 +24,14 @@ export class JsonLogger {
     this.#now = now;
   }
 
-  /** Writes it, if the level wants it. */
+  /** Writes one line, unless the configured level leaves it out. */
   log(level: Level, event: string, fields: Fields = {}): void {
     if (RANK[level] > RANK[this.#level]) return;
     const line = JSON.stringify({ time: new Date(this.#now()).toISOString(), level, event, ...fields });
     this.#write(line.replace(INVISIBLE, escaped));
   }
 
-  /** As {@link JsonLogger.log}, for what happens to a user. */
+  /** Writes an engine event of a user, as {@link JsonLogger.log} does. */
   logEvent(event: EngineEvent, user: string): void {
     const { level, fields } = toEntry(event);
     this.log(level, event.type, { user, ...fields });
@@ -52,7 +52,7 @@ function toEntry(event: EngineEvent): { level: Level; fields: Fields } {
       const { type: _, ...fields } = event;
       return { level: "debug", fields: tidy(fields) };
     }
-    // Payloads and results are bodies, too.
+    // Payloads and results are bodies, too, and stay out of the log.
     case "step.recorded": {
       const { type: _, result: __, ...fields } = event;
       return { level: "debug", fields };
@@ -71,7 +71,7 @@ function toEntry(event: EngineEvent): { level: Level; fields: Fields } {
       return { level: "info", fields: tidy({ ...fields, stepName, state, error: error?.message }) };
     }
     case "failure.reported": {
-      // What a failure function returns is its own affair.
+      // The result of a failure function may hold private data.
       const { type: _, response: __, ...fields } = event;
       return { level: "info", fields: tidy(fields) };
     }
@@ -87,7 +87,7 @@ function tidy(fields: Fields): Fields {
   return {
     ...fields,
     ...(typeof url === "string" ? { url: withoutQuery(url) } : {}),
-    // Whoever throws an error may put anything into it.
+    // An error may contain a string of any length.
     ...(typeof error === "string" && error.length > MAX_ERROR
       ? { error: `${error.slice(0, MAX_ERROR)}…` }
       : {}),
@@ -96,7 +96,7 @@ function tidy(fields: Fields): Fields {
 
 const MAX_ERROR = 500;
 
-/** Characters that JSON doesn't escape, and that a terminal interprets: control characters and direction marks. */
+/** Characters that JSON doesn't escape and terminals interpret: control characters and direction marks. */
 const INVISIBLE = /[\u007f-\u009f\p{Cf}\u2028\u2029]/gu;
 
 function escaped(characters: string): string {
@@ -106,7 +106,7 @@ function escaped(characters: string): string {
     .join("");
 }
 
-/** Queries may hold secrets. */
+/** Removes the query from a URL: it may hold secrets. */
 function withoutQuery(text: string): string {
   return text.replace(/[?#]\S*/, "");
 }

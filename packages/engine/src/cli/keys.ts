@@ -1,6 +1,9 @@
 import { newSigningKey, newToken } from "../delivery/keys.ts";
 
-/** `perdure keys new`: a token and a pair of keys that nobody else has, as the environment of an engine and its apps. */
+/**
+ * Runs `perdure keys new`: prints a random token and key pair, as environment variables for an engine and its
+ * apps.
+ */
 export function newKeys({ user }: { readonly user: string }): void {
   console.log(
     [

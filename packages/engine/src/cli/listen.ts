@@ -8,10 +8,10 @@ import type { Bindings } from "../http/service.ts";
 import type { StoreUnavailable } from "../store/unavailable.ts";
 import { limitIdle } from "./idle-connections.ts";
 
-/** Answers requests. */
+/** A handler of HTTP requests. */
 export type Api = (request: Request, bindings: Bindings) => Promise<Response>;
 
-/** The same API without the requests that pages in a browser may not make. */
+/** Wraps an API so that it refuses the requests that browser pages may not make. */
 export function guarded(api: Api, rules: BrowserRules): Api {
   const refusalOf = createBrowserGuard(rules);
   return async (request, bindings) => refusalOf(request) ?? api(request, bindings);
@@ -19,27 +19,31 @@ export function guarded(api: Api, rules: BrowserRules): Api {
 
 export interface Address {
   readonly host: string;
-  /** 0: any that is free. */
+  /** 0 for any free port. */
   readonly port: number;
 }
 
-/** A server that listens, and the port that it got. */
+/** A listening server and its port. */
 export interface Listening {
   readonly server: Server;
   readonly port: number;
 }
 
 const SERVER = {
-  // What is forwarded comes in headers, and clients name the messages that they take back in the query, all of them.
+  // Clients send forwarded headers as headers, and list all the messages that they cancel in one query.
   maxHeaderSize: 256 * 1024,
-  // Longer than the minute for which proxies keep connections: who closes first is to be them.
+  // Proxies keep connections for a minute. The server waits longer, so that the proxy closes first.
   keepAliveTimeout: 75_000,
 };
 
-/** Idle connections: clients and proxies keep some, and these are closed when others come. */
+/** Limits of idle connections: clients and proxies keep some, and new connections replace them. */
 const IDLE = { most: 2048, firstRequest: 10_000 };
 
-/** @throws the error of the system when it can't listen there; {@link explain} has words for it */
+/**
+ * Starts a server.
+ *
+ * @throws the system's error when it can't listen on the address; {@link explain} describes it
+ */
 export async function listen(api: Api, { host, port }: Address): Promise<Listening> {
   const server = createAdaptorServer({
     fetch: (request, bindings) => {
@@ -56,7 +60,7 @@ export async function listen(api: Api, { host, port }: Address): Promise<Listeni
   return { server, port: (server.address() as AddressInfo).port };
 }
 
-/** Tells a client why its request can't be read as HTTP. */
+/** Answers a request that isn't valid HTTP with the reason. */
 function refuseMalformed(error: NodeJS.ErrnoException, socket: Duplex): void {
   if (!socket.writable) {
     socket.destroy();
@@ -81,12 +85,12 @@ const MALFORMED: Readonly<Record<string, readonly [status: string, reason: strin
   ERR_HTTP_REQUEST_TIMEOUT: ["408 Request Timeout", "the request took too long to arrive"],
 };
 
-/** The address of a server as clients write it. */
+/** Returns the URL of a server for its clients. */
 export function urlOf(host: string, port: number): string {
   return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
-/** Why a server can't listen, and what to do. */
+/** Explains why a server can't listen, and what to do about it. */
 export function explain(error: unknown, { host, port }: Address): string {
   const code = (error as NodeJS.ErrnoException).code;
   if (code === "EADDRINUSE") {
@@ -97,18 +101,18 @@ export function explain(error: unknown, { host, port }: Address): string {
   return `The engine can't listen on ${host}:${port}: ${(error as Error).message}`;
 }
 
-/** One line, and the exit code 1 when nothing is left to do. */
+/** Prints one line to stderr, and sets the exit code 1 for the end of the process. */
 export function giveUp(message: string): void {
   console.error(message);
   process.exitCode = 1;
 }
 
-/** The line for a database that an engine can't open. */
+/** Returns the error line for a database that the engine can't open. */
 export function unavailable({ message }: StoreUnavailable): string {
   return `${message} Choose another one with --db <file>.`;
 }
 
 function callerIpOf(incoming: HttpBindings["incoming"]): string | undefined {
-  // A socket for both versions writes an address of version 4 in its own way.
+  // A dual-stack socket writes an IPv4 address with the prefix `::ffff:`.
   return incoming.socket.remoteAddress?.replace(/^::ffff:/, "");
 }

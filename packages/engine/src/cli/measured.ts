@@ -1,9 +1,9 @@
 import type { Store } from "../commands/store.ts";
 
-/** Told of an operation of a store, when it is over. */
+/** Called after each operation of a store. */
 type Measure = (operation: string, seconds: number) => void;
 
-/** The same store; how long its operations take is told. */
+/** Wraps a store to measure the duration of its operations. */
 export function measured(store: Store, measure: Measure): Store {
   return new Proxy(store, {
     get(target, name) {

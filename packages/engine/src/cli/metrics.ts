@@ -10,13 +10,16 @@ const STORE_BUCKETS = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5]
 
 /** Counts an engine's events for Prometheus. */
 export interface Metrics {
-  /** Counts an event of a user's. */
+  /** Counts an engine event of a user. */
   observe(event: EngineEvent, user: string): void;
   /** Counts an answer of the API. */
   answered(status: number): void;
-  /** A user's store, whose changes are counted, whose operations are timed, and whose queues are counted whenever somebody asks. */
+  /**
+   * Wraps a user's store: counts its changes and times its operations. Each request for the metrics counts
+   * its queues.
+   */
   watch(store: Store, user: string): Store;
-  /** In Prometheus' text format. */
+  /** Returns all metrics in Prometheus' text format. */
   render(): Promise<Response>;
 }
 
@@ -122,7 +125,7 @@ function createStateCounters(registers: Registry[]): Meters["states"] {
 
 type Depths = Awaited<ReturnType<Store["backlog"]>>;
 
-/** @returns what brings the gauges up to date */
+/** @returns a function that updates the gauges */
 function createQueueGauges(
   registry: Registry,
   read: (set: (user: string, depths: Depths) => void) => Promise<void>,

@@ -11,14 +11,14 @@ export interface OperationsOptions {
   /** The engine is ready when all of these stores answer. */
   readonly stores: readonly Store[];
   readonly metrics: Metrics;
-  /** Without one there are no metrics. */
+  /** Without a token the engine serves no metrics. */
   readonly metricsToken: string | undefined;
 }
 
-/** The API of an engine in production, with what its operators ask for beside it. */
+/** The API of an engine in production, with the health and metrics routes for its operators. */
 export interface Operations {
   readonly fetch: Api;
-  /** From now on it takes only what the work that is under way needs. */
+  /** Makes the API refuse all requests, except those that runs in progress depend on. */
   drain(): void;
 }
 
@@ -67,17 +67,20 @@ export function createOperations(options: OperationsOptions): Operations {
 
 const RETRY = { "Retry-After": "5" };
 
-/** By these, steps that are being carried out are recorded, and runs come to their end. */
+/** The routes by which endpoints record running steps and runs come to their end. */
 const OF_WORK = /^\/v2\/(batch$|wait\/|notify\/|workflows\/(runs\/[^/]+$|append$))/;
 
 function isOfWork(request: Request, bindings: Bindings): boolean {
   return OF_WORK.test(pathOf(request, bindings)) || request.headers.has(HEADER.runId);
 }
 
-/** Milliseconds for which an answer holds. Anybody may ask, and each asking writes to the disk. */
+/** Milliseconds for which an answer stays valid: any client may ask, and each check writes to the disk. */
 const READY_FOR = 1000;
 
-/** Says whether all stores can be written. Why one can't be is nothing for those who ask without a token. */
+/**
+ * Checks that the engine can write to all stores. The answer needs no token, so it hides the reason of a
+ * failure.
+ */
 function createReadiness(stores: readonly Store[]): () => Promise<boolean> {
   let latest: { readonly at: number; readonly ready: Promise<boolean> } | undefined;
   return () => {

@@ -1,7 +1,8 @@
 /**
- * The settings of `perdure dev` and `perdure start`. Their flags with the help, their environment variables and the table
- * in `docs/operations.md` come from here. A setting is named as its flag, in camel case; `file` is its key in the file of
- * `--config`. An engine's numbers have a table of their own: `ENGINE_OPTIONS`.
+ * The settings of `perdure dev` and `perdure start`: the source of their flags with the help, their
+ * environment variables and the table in `docs/operations.md`. A setting has the name of its flag, in camel
+ * case; `file` is its key in the file of `--config`. The engine's own options have a separate table:
+ * `ENGINE_OPTIONS`.
  */
 export const SETTINGS = {
   config: {
@@ -119,7 +120,7 @@ export interface Setting {
   readonly flag?: string;
   readonly help: string;
   readonly file?: string;
-  /** The flag may be repeated, and the variable lists values with commas. */
+  /** The user may repeat the flag; the variable separates values by commas. */
   readonly list?: true;
   readonly dev?: Source;
   readonly start?: Source;
@@ -136,7 +137,7 @@ type NameOf<Command extends CommandName> = {
   [Name in keyof Table]: Table[Name] extends Readonly<Record<Command, unknown>> ? Name : never;
 }[keyof Table];
 
-/** The flags of a command line. Each is optional. */
+/** The flags of a command. Each is optional. */
 export type FlagsOf<Command extends CommandName> = {
   readonly [Name in NameOf<Command> as Table[Name] extends { readonly flag: string }
     ? Name
@@ -145,7 +146,7 @@ export type FlagsOf<Command extends CommandName> = {
 
 export type Env = Readonly<Record<string, string | undefined>>;
 
-/** Reads the settings of a command: a flag wins over the variable, and an empty string counts as not set. */
+/** Reads the settings of a command: a flag wins over its variable, and an empty string counts as not set. */
 export interface Reader<Command extends CommandName> {
   one(name: NameOf<Command>): string | undefined;
   list(name: NameOf<Command>): readonly string[] | undefined;
@@ -160,7 +161,7 @@ export function createReader<Command extends CommandName>(
   const fromEnv = (name: string): string | undefined => {
     const settings: Readonly<Record<string, Setting>> = SETTINGS;
     const variable = settings[name]?.[command]?.env;
-    // Deno permits no variable without a name.
+    // Deno throws for a variable without a name.
     return variable === undefined ? undefined : env[variable];
   };
   return {
@@ -175,7 +176,7 @@ export function createReader<Command extends CommandName>(
   };
 }
 
-/** The flags of a command with their help, which ends with the variable and the default. */
+/** Returns the flags of a command with their help, which ends with the variable and the default. */
 export function flagsOf(command: CommandName): { flag: string; help: string; list: boolean }[] {
   return Object.values(SETTINGS).flatMap((setting: Setting) => {
     const source = setting[command];
@@ -190,7 +191,7 @@ export function flagsOf(command: CommandName): { flag: string; help: string; lis
   });
 }
 
-/** The values of a variable that lists them with commas. */
+/** Splits the value of a variable at its commas. */
 function listOf(value: string | undefined): string[] | undefined {
   const list = value
     ?.split(",")

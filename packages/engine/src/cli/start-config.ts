@@ -13,18 +13,18 @@ import { ConfigError, type LogLevel, toBrowserRules, toLevel, toPort } from "./v
 /** The flags of `perdure start`. */
 export type StartFlags = FlagsOf<"start">;
 
-/** Whose database is in which file. */
+/** A user of the engine, with the path of its database. */
 export type StartTenant = Tenant & { readonly store: string };
 
-/** How `perdure start` runs. */
+/** The configuration of `perdure start`. */
 export interface StartConfig {
   readonly host: string;
   readonly port: number;
   readonly logLevel: LogLevel;
   readonly tenants: readonly StartTenant[];
-  /** Without one there are no metrics. */
+  /** Without a token the engine serves no metrics. */
   readonly metricsToken: string | undefined;
-  /** Milliseconds for what is under way when a stop is asked for. */
+  /** Milliseconds that deliveries in progress get to end after a signal to stop. */
   readonly drain: number;
   readonly browsers: BrowserRules;
   readonly engine: ScalarOptions & Pick<ServerOptions, "destinations">;
@@ -35,13 +35,14 @@ type Settings = Reader<"start">;
 const HOW_TO_MAKE_SECRETS = "Make them with: perdure keys new, or one with: openssl rand -base64 32";
 
 /**
- * 16 random characters of Base64 hold 96 bits. An endpoint that gets a signed delivery can try keys offline, as fast as its
- * machines allow: shorter ones don't withstand that.
+ * 16 random characters of Base64 hold 96 bits. An endpoint that receives a signed delivery can try keys
+ * offline, as fast as its machines allow: shorter keys don't withstand that.
  */
 const MIN_SECRET_LENGTH = 16;
 
 /**
- * Flags win over the environment, that over the file, and that over the defaults.
+ * Reads the configuration: flags win over the environment, the environment over the file, and the file over
+ * the defaults.
  *
  * @throws ConfigError
  */
@@ -98,7 +99,9 @@ function toTenant(own: Omit<FileTenant, "user" | "db">, user: string, store: str
   return { user, token: tokens, readOnlyTokens, signingKeys, store };
 }
 
-/** @throws ConfigError for a secret that is public or can be guessed, and for a metrics token with another use */
+/**
+ * @throws ConfigError for a secret that is public or can be guessed, and for a metrics token with another use
+ */
 function checkSecrets(tenants: readonly StartTenant[], metricsToken: string | undefined): void {
   for (const { user, token, readOnlyTokens = [], signingKeys } of tenants) {
     const secrets: [name: string, secret: string][] = [
@@ -119,7 +122,7 @@ function checkSecrets(tenants: readonly StartTenant[], metricsToken: string | un
   if (metricsToken !== undefined) checkSecret("The metrics token", metricsToken);
 }
 
-/** The error doesn't show the secret. */
+/** Checks one secret. The error doesn't show it. */
 function checkSecret(name: string, secret: string): void {
   if (isPublicSecret(secret)) {
     throw new ConfigError(
@@ -146,7 +149,9 @@ function readDestinations(settings: Settings, file: StartFile): DestinationRules
   }
 }
 
-/** Neither is checked unless it is asked for: tokens that are secret keep pages out. */
+/**
+ * Checks `Host` and `Origin` only if the settings ask for it: secret tokens already keep browser pages out.
+ */
 function readBrowsers(host: string, settings: Settings, file: StartFile): BrowserRules {
   const hosts = settings.list("allowHost") ?? file.allowHosts;
   const origins = settings.list("allowOrigin") ?? file.allowOrigins;

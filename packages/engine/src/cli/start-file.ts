@@ -15,13 +15,13 @@ interface Secrets {
   readonly signingKeys: SigningKeys;
 }
 
-/** A user beside the first one. */
+/** A further user, in addition to the first. */
 export interface FileTenant extends Secrets {
   readonly user: string;
   readonly db?: string | undefined;
 }
 
-/** The settings of `perdure start` that a file may have. Durations are strings such as `30s`. */
+/** The settings that a file of `perdure start` may contain. Durations are strings such as `30s`. */
 export interface StartFile extends Maybe<Secrets>, FileOptions {
   readonly host?: string | undefined;
   readonly port?: number | undefined;
@@ -43,10 +43,10 @@ const duration = text.refine(
   (value) => parseDuration(value) !== undefined,
   'expected a duration such as "30s"',
 );
-/** One in which something can be done. */
+/** A duration above zero. */
 const span = duration.refine((value) => parseDuration(value) !== 0, "expected a duration longer than 0");
 const name = z.string().regex(/^[\w-]+$/, "expected a name such as EU-CENTRAL-1");
-/** The spelling of each range in a file. */
+/** The schema of each range in a file. */
 const SPELLED = {
   count,
   "count or none": z.int().min(0),
@@ -94,7 +94,11 @@ const schema: z.ZodType<StartFile> = z.strictObject({
   retention: z.strictObject(shapeOf(retention)).optional(),
 });
 
-/** @throws ConfigError that names what can't be used: also a key that there isn't */
+/**
+ * Reads the file of `--config`.
+ *
+ * @throws ConfigError that names the invalid value, or the unknown key
+ */
 export function readStartFile(path: string): StartFile {
   let value: unknown;
   try {

@@ -16,10 +16,13 @@ import { readStartConfig, type StartConfig, type StartFlags } from "./start-conf
 import { readStartFile } from "./start-file.ts";
 import { ConfigError } from "./values.ts";
 
-/** Milliseconds for answers that are on their way when everything else has come to its end. */
+/** Milliseconds for the last answers of the API, after everything else has stopped. */
 const LAST_ANSWERS = 1000;
 
-/** `perdure start`: runs until SIGINT or SIGTERM. What goes wrong at the start is told on stderr, with the exit code 1. */
+/**
+ * Runs `perdure start` until SIGINT or SIGTERM. A failed start prints its error to stderr and exits with
+ * code 1.
+ */
 export async function start(flags: StartFlags, version: string): Promise<void> {
   process.title = "perdure start";
   outliveReaders();
@@ -39,7 +42,7 @@ function configOf(flags: StartFlags): StartConfig {
   return readStartConfig(flags, process.env, path ? readStartFile(path) : {});
 }
 
-/** @param opened takes the stores as they are opened */
+/** @param opened receives each store that the command opens */
 async function run(config: StartConfig, version: string, opened: Store[]): Promise<void> {
   const logger = new JsonLogger(config.logLevel, (line) => console.log(line));
   const metrics = createMetrics();
@@ -102,12 +105,12 @@ function stopOnSignal(running: Running): void {
   const { config, logger, engine, operations, server, stores } = running;
   let asked = false;
   const stop = async (signal: string): Promise<void> => {
-    // What is under way will be delivered again.
+    // Second signal: exit at once. The next engine repeats the deliveries in progress.
     if (asked) process.exit(1);
     asked = true;
     logger.log("info", "stopping", { signal, deadline: config.drain });
     operations.drain();
-    // Endpoints that are being called may still have something to say: the server goes after the deliveries.
+    // Endpoints of deliveries in progress may still call the API, so the server stops after the deliveries.
     await engine.stop({ deadline: config.drain });
     await close(server);
     for (const store of stores) await store.close();

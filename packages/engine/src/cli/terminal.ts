@@ -1,9 +1,15 @@
 import { stripVTControlCharacters } from "node:util";
 
-/** Characters that aren't seen and change how others are: controls, and marks of direction. The joiner of emoji is none. */
+/**
+ * Invisible characters that change how a terminal shows others: controls and direction marks, but not emoji
+ * joiners.
+ */
 const INVISIBLE = /(?!\u200d)[\p{Cc}\p{Cf}]/gu;
 
-/** A string of somebody else's, as it may be written to a terminal: on one line, without escape sequences, controls and marks of direction. */
+/**
+ * Makes an untrusted string safe for a terminal: one line, without escape sequences, controls and direction
+ * marks.
+ */
 export function printable(text: string): string {
   return stripVTControlCharacters(text)
     .replace(INVISIBLE, (one) => (/[\t\n\v\f\r]/.test(one) ? " " : ""))
@@ -11,7 +17,7 @@ export function printable(text: string): string {
     .trim();
 }
 
-/** The same value, with all strings in it {@link printable}. */
+/** Copies a value with every string in it made {@link printable}. */
 export function printableIn<Value>(value: Value): Value {
   return map(value) as Value;
 }
@@ -29,7 +35,7 @@ const WIDE =
   /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u;
 const NO_WIDTH = /\p{M}|\u200d/u;
 
-/** A line, perhaps with colours, cut to a number of columns. */
+/** Cuts a line, with or without colours, to a number of columns. */
 export function cutTo(columns: number, line: string): string {
   let width = 0;
   let cut = "";
@@ -39,14 +45,14 @@ export function cutTo(columns: number, line: string): string {
       continue;
     }
     width += widthOf(part);
-    // The last column is the ellipsis's, where there is more.
+    // The last column is for the ellipsis, if visible characters follow.
     if (width >= columns && (width > columns || cutRest(line, cut, part))) return `${cut}…${COLOR}0m`;
     cut += part;
   }
   return cut;
 }
 
-/** Whether characters that are seen follow. */
+/** Returns true if visible characters follow. */
 function cutRest(line: string, before: string, part: string): boolean {
   return stripVTControlCharacters(line.slice(before.length + part.length)) !== "";
 }

@@ -4,8 +4,8 @@ import type { Tenant } from "../server.ts";
 import type { Config } from "./dev-config.ts";
 
 /**
- * The users of a development server: whoever is configured, and, as long as nothing there is secret, the other public
- * ones. Each of those has a database beside the first one, once it is used.
+ * Returns the users of a development server: the configured user and, while all credentials are public, the
+ * other public users. The server creates a database beside the first for each of them on first use.
  */
 export function devTenants({ token, signingKeys, db }: Config): readonly Tenant[] {
   const first: Tenant = { user: userOf(token), token, signingKeys, store: db };
@@ -27,7 +27,7 @@ function toTenant({ token, signingKeys }: (typeof PUBLIC_USERS)[number], db: str
   return { user, token, signingKeys, store: beside(db, user), lazy: true };
 }
 
-/** `dev.db` and `somebody` make `dev.somebody.db`. */
+/** Returns the path of a further user's database: `dev.alice.db` for `dev.db` and `alice`. */
 export function beside(db: string, user: string): string {
   if (db === ":memory:") return db;
   const { dir, name, ext } = parse(db);

@@ -4,12 +4,12 @@ import type { BrowserRules } from "../http/browser-guard.ts";
 export const LEVELS: readonly ["silent", "error", "info", "debug"] = ["silent", "error", "info", "debug"];
 export type LogLevel = (typeof LEVELS)[number];
 
-/** A setting that is missing or malformed. The command shows the message, and ends. */
+/** A missing or malformed setting. The command prints the message and ends. */
 export class ConfigError extends Error {
   override name = "ConfigError";
 }
 
-/** @throws ConfigError for anything but a number from 0 to 65535 */
+/** Parses a port. @throws ConfigError for anything but a number from 0 to 65535 */
 export function toPort(text: string | undefined): number {
   if (text === undefined) return DEV_CREDENTIALS.port;
   const port = /^\d+$/.test(text) ? Number(text) : Number.NaN;
@@ -17,14 +17,17 @@ export function toPort(text: string | undefined): number {
   throw new ConfigError(`The port must be a number from 0 to 65535; got "${text}".`);
 }
 
-/** @throws ConfigError for anything but a level */
+/** Parses a log level. @throws ConfigError for anything else */
 export function toLevel(text: string): LogLevel {
   const level = LEVELS.find((known) => known === text);
   if (level) return level;
   throw new ConfigError(`The log level must be one of ${LEVELS.join(", ")}; got "${text}".`);
 }
 
-/** The address that a server listens on may be in the `Host` header; one that stands for all addresses, any of them. */
+/**
+ * Allows the address that the server listens on in the `Host` header. A wildcard address allows any IP
+ * address.
+ */
 export function toBrowserRules(
   host: string,
   allowHosts: readonly string[],

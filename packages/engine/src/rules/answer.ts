@@ -10,7 +10,7 @@ import { firstValue, type HeaderMap } from "./header.ts";
 import { isPostRun, type Message, type Reply } from "./message.ts";
 import { hasFeature, type Run } from "./run.ts";
 
-/** The result of a request, before the engine decides who has answered it. */
+/** The result of a request, before the engine decides who answered it. */
 export type Attempt = { readonly kind: "answered"; readonly reply: Reply } | Unanswered;
 
 /** No answer, or none in time. `error` says why in one line; `final` is true when no attempt can succeed. */
@@ -21,14 +21,17 @@ export interface Unanswered {
 }
 
 /**
- * The sender of an answer. From every answer, the engine reads the status, the body, `Retry-After` and whether another
- * attempt would not help. It reads everything else that the workflow protocol lets an endpoint say only from the run's own endpoint:
- * anybody can send headers.
+ * The sender of an answer. From every answer, the engine reads the status, the body, `Retry-After` and
+ * whether another attempt would not help. It reads everything else that the workflow protocol lets an
+ * endpoint say only from the run's own endpoint: any server can send headers.
  */
 export type AnswerSource =
   /** The run's own endpoint: the answer carries the header of the workflow protocol. */
   | "workflow"
-  /** The run's own endpoint, as far as the engine can tell: the endpoint has never sent the header, as old SDKs don't. */
+  /**
+   * The run's own endpoint, as far as the engine can tell: the endpoint has never sent the header, as old
+   * SDKs don't.
+   */
   | "unidentified"
   /** A proxy, a login page or a CDN in front of the run's own endpoint, which itself sends the header. */
   | "intermediary"
@@ -43,7 +46,7 @@ export interface Answer extends AnswerDetails {
 }
 
 interface AnswerDetails {
-  /** Another attempt would not help. */
+  /** True if another attempt would not help. */
   readonly nonRetryable: boolean;
   /** Retries that the failing step, or rollback, asks for. */
   readonly retries: number | undefined;
@@ -55,7 +58,7 @@ interface AnswerDetails {
   readonly rolledBack: boolean;
   /** The endpoint's capabilities, as {@link Run.capabilities}. */
   readonly capabilities: string | undefined;
-  /** The right to append to the run, which the endpoint has taken. */
+  /** The lease of the run that the endpoint has taken: its right to append. */
   readonly lease: string | undefined;
 }
 
@@ -81,7 +84,8 @@ export function interpretAnswer(asked: AnsweredMessage, attempt: Attempt): Answe
   return {
     kind: "answered",
     source: speaker,
-    // The log reads an answer to a report again: there, a third party's answer must not look like a workflow's.
+    // The log reads an answer to a report again: there, a third party's answer must not look like a
+    // workflow's.
     reply: kept ? { ...reply, headers: withoutProtocol(reply.headers) } : reply,
     ...detailsFrom(speaker, reply),
   };
@@ -95,7 +99,10 @@ function sourceOf({ message, run, first }: AnsweredMessage, reply: Reply): Answe
   return expected ? "intermediary" : "unidentified";
 }
 
-/** Whether a message goes to the run's own endpoint. Only the workflow itself says where its steps and answers go. */
+/**
+ * Returns true if a message goes to the run's own endpoint. Only the workflow itself says where its steps and
+ * answers go.
+ */
 function isForWorkflow({ kind, url }: Message, run: Run): boolean {
   switch (kind) {
     case "step":
@@ -111,7 +118,10 @@ function isForWorkflow({ kind, url }: Message, run: Run): boolean {
   }
 }
 
-/** Whether an answer lacks its end: it is longer than the engine reads, or says that it is JSON and isn't. */
+/**
+ * Returns true if an answer lacks its end: it is longer than the engine reads, or says that it is JSON and
+ * isn't.
+ */
 export function isTruncated({ headers, body, cut }: Reply): boolean {
   if (cut) return true;
   if (!firstValue(headers, HEADER.contentType)?.includes("application/json")) return false;
@@ -119,7 +129,7 @@ export function isTruncated({ headers, body, cut }: Reply): boolean {
     JSON.parse(toText(body));
     return false;
   } catch {
-    return true; // The engine has read all that came, and it is no JSON.
+    return true; // The engine has read the whole body, and it isn't JSON.
   }
 }
 
@@ -140,12 +150,16 @@ function detailsFrom(speaker: AnswerSource, { status, headers }: Reply): AnswerD
 }
 
 function isNonRetryable(status: number, headers: HeaderMap): boolean {
-  // 489 by the protocol. Perdure's runtime also marks its answers to requests that it can't read (400) or that are too large (413).
+  // 489 by the protocol. Perdure's runtime also marks its answers to requests that it can't read (400) or
+  // that are too large (413).
   const final = [NON_RETRYABLE_STATUS, 400, 413].includes(status);
   return final && firstValue(headers, HEADER.nonRetryable)?.toLowerCase() === "true";
 }
 
-/** Whether the answer to a report, as {@link interpretAnswer} has left it, says that the endpoint has no failure function. */
+/**
+ * Returns true if the answer to a report, as {@link interpretAnswer} has left it, says that the endpoint has
+ * no failure function.
+ */
 export function isUnhandled(reply: Pick<Reply, "headers">): boolean {
   return firstValue(reply.headers, HEADER.noFailureFunction)?.toLowerCase() === "true";
 }
@@ -163,10 +177,10 @@ function withoutProtocol(headers: HeaderMap): HeaderMap {
 }
 
 /**
- * Whether the endpoint may not have received the request at all.
+ * Returns true if the endpoint may not have received the request at all.
  *
- * A login page, a redirect or a 404 of an intermediary, and the gateway errors (502 to 504, a CDN's 520 to 530) of
- * whatever stands in front of an endpoint that never sends the header.
+ * A login page, a redirect or a 404 of an intermediary, and the gateway errors (502 to 504, a CDN's 520 to
+ * 530) of the proxy in front of an endpoint that never sends the header.
  */
 export function isUnheard(result: Answer | Unanswered): boolean {
   if (result.kind !== "answered") return true;

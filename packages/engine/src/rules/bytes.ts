@@ -1,4 +1,4 @@
-/** Base64 of bytes, without a copy of them. */
+/** Encodes bytes as Base64, without a copy of them. */
 export function toBase64(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
 }
@@ -11,7 +11,7 @@ export function toBytes(text: string): Uint8Array {
   return new TextEncoder().encode(text);
 }
 
-/** UTF-8, where anything that isn't becomes a replacement character. */
+/** Decodes UTF-8; a replacement character stands for each invalid sequence. */
 export function toText(bytes: Uint8Array): string {
   return new TextDecoder().decode(bytes);
 }

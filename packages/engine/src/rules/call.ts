@@ -41,7 +41,7 @@ export interface CalledStep {
 const CALLBACK = LOWERCASE_PREFIX.callback;
 const OWN = LOWERCASE_PREFIX.own;
 
-/** Whether the engine brings the answer to a request to a workflow. */
+/** Returns true if the engine brings the answer to a request to a workflow. */
 export function isCall(headers: ReadonlyMap<string, string>): boolean {
   return headers.get(LOWERCASE_HEADER.callType) === "toCallback";
 }
@@ -55,7 +55,7 @@ export function parseCall(request: PublishRequest, limits: OptionLimits): StartC
   const callback = readCallback(request, limits);
   const message: NewMessage = {
     ...toNewMessage("call", url, options, request),
-    // A third party's failure is an answer, too: only a call that asks for retries has any.
+    // A third party's failure is an answer, too: the engine retries only a call that asks for retries.
     retries: options.retries ?? 0,
     failureCallback: undefined,
     callback,
@@ -74,7 +74,8 @@ function readCallback({ headers, now }: PublishRequest, limits: OptionLimits): C
   if (type !== undefined && type !== "fromCallback") {
     throw unsupported(`${PREFIX.callback}${HEADER.callType.slice(PREFIX.own.length)}: ${type}`);
   }
-  // A call has no failure callback but the run's: when the engine can't deliver an answer, the run has failed.
+  // A call has no failure callback but the run's: when the engine can't deliver an answer, the run has
+  // failed.
   const options = readOptions(own, limits, PREFIX.callback);
   refusePlainOptions(options, PREFIX.callback);
   checkDelays(options, now, limits, PREFIX.callback);
@@ -100,7 +101,10 @@ export interface CallEnd {
   readonly reply: Reply | undefined;
   /** Absent when the answer is a success. */
   readonly failure: Failure | undefined;
-  /** The engine makes the step's record: a record by the endpoint would be larger than what the engine accepts. */
+  /**
+   * The engine makes the step's record: a record by the endpoint would be larger than what the engine
+   * accepts.
+   */
   readonly recordedByEngine?: boolean;
 }
 
@@ -123,7 +127,7 @@ export function toAnswer(call: Message, run: Run, end: CallEnd): CallAnswer {
     contentType: "application/json",
     body: undefined,
     ...policyOf(options ?? NO_POLICY),
-    // These belong to the run.
+    // These options belong to the run.
     labels: [],
     redact: undefined,
     notBefore: end.at + (options?.delay ?? 0),
@@ -141,7 +145,8 @@ function answerBody(call: Message, run: Run, { reply, failure }: CallEnd): objec
     status: reply?.status ?? 0,
     header: toShown(reply?.headers ?? {}),
     body: toBase64(reply?.body ?? toBytes(failure?.error ?? "")),
-    // An endpoint takes a failure for the last one only if no retries are left, which they aren't: some may have been skipped.
+    // An endpoint takes a failure for final only if no retries are left. The engine may have
+    // skipped some, so it sends the maximum.
     retried: failure ? call.maxRetries : call.retried,
     maxRetries: call.maxRetries,
     sourceMessageId: call.id,
@@ -176,7 +181,7 @@ export function toAnswerRecord(
   { reply, failure }: CallEnd,
 ): { readonly key: string; readonly json: string } {
   const body = reply?.body ?? toBytes(failure?.error ?? "");
-  // One character for each byte: the text need not be UTF-8.
+  // One character for each byte: the body need not be UTF-8.
   const answer = {
     status: reply?.status ?? 0,
     body: Buffer.from(body).toString("latin1"),

@@ -1,4 +1,4 @@
-/** Takes back what {@link Clock.after} was asked for; without effect once it has happened. */
+/** Cancels a timer of {@link Clock.after}; without effect once it has fired. */
 export type Cancel = () => void;
 
 /** The only source of time in the engine. */
@@ -7,11 +7,14 @@ export interface Clock {
   now(): number;
   /** Calls `act` once, when `ms` milliseconds have passed. */
   after(ms: number, act: () => void): Cancel;
-  /** Calls `act` once, when `now()` has come to `time`. Without it, the engine looks at `now()` every two seconds. */
+  /**
+   * Calls `act` once, when `now()` reaches `time`. Without this method, the engine looks at `now()` every two
+   * seconds.
+   */
   at?(time: number, act: () => void): Cancel;
   /**
-   * Calls `act` every `ms` milliseconds, for upkeep: nothing waits for it, and it keeps no process alive. Without it, the
-   * engine cleans up only beside other work.
+   * Calls `act` every `ms` milliseconds, for upkeep: nothing waits for it, and it keeps no process alive.
+   * Without this method, the engine cleans up only beside other work.
    */
   every?(ms: number, act: () => void): Cancel;
 }
@@ -20,8 +23,8 @@ export interface Clock {
 const LOOK_EVERY = 2000;
 
 /**
- * Calls `act` once, when the clock has come to `time`, also where that jumps: while a machine sleeps, the platform's
- * timers stand still, and its clock may be set in either direction.
+ * Calls `act` once, when the clock reaches `time`, even if the clock jumps: while a machine sleeps, the
+ * platform's timers stand still, and its clock may be set in either direction.
  */
 export function callAt(clock: Clock, time: number, act: () => void): Cancel {
   if (clock.at) return clock.at(time, act);
@@ -63,7 +66,9 @@ export class ManualClock implements Clock {
   readonly #timers = new Set<Timer>();
   readonly #repetitions = new Set<Repetition>();
 
-  /** @param start milliseconds since 1970; now by default, so that signatures are still valid for real clocks */
+  /**
+   * @param start milliseconds since 1970; now by default, so that signatures are still valid for real clocks
+   */
   constructor(start: number = Date.now()) {
     this.#now = start;
   }
@@ -88,14 +93,17 @@ export class ManualClock implements Clock {
     return () => void this.#repetitions.delete(repetition);
   }
 
-  /** When the next timer of {@link after} or {@link at} is due, in milliseconds since 1970; `undefined` when none waits. */
+  /**
+   * Returns the time at which the next timer of {@link after} or {@link at} is due, in milliseconds since
+   * 1970; `undefined` when none waits.
+   */
   next(): number | undefined {
     return this.#earliest()?.at;
   }
 
   /**
-   * Moves on by `ms` milliseconds and fires, in order and each at its time, the timers that come due. What is repeated
-   * follows, once.
+   * Moves on by `ms` milliseconds and fires, in order and each at its time, the timers that come due. Then it
+   * fires each repeated timer once.
    */
   advance(ms: number): void {
     const target = this.#now + ms;
@@ -122,7 +130,7 @@ export class ManualClock implements Clock {
 
   #earliest(): Timer | undefined {
     let earliest: Timer | undefined;
-    // Of two timers with one time, the one that was set first comes first: a set keeps the order.
+    // If two timers have the same time, the earlier one fires first: a set keeps the order of insertion.
     for (const timer of this.#timers) if (!earliest || timer.at < earliest.at) earliest = timer;
     return earliest;
   }

@@ -127,7 +127,7 @@ function parsePublish(
   return { kind: "message", message, deduplication: deduplicationOf(message, options, body, limits) };
 }
 
-/** Parses a request of a client that knows nothing of runs: the engine asks the endpoint to configure the run. */
+/** Parses a request of a client that doesn't know runs: the engine asks the endpoint to configure the run. */
 export function parseTrigger(request: PublishRequest, limits: OptionLimits): StartRun {
   const url = checkDestination(request.destination, limits);
   const options = readRunOptions(request, limits);
@@ -155,7 +155,8 @@ function toStartRun(
   request: PublishRequest,
   awaitingConfiguration: boolean,
 ): StartRun {
-  // A client that starts a run over the REST route doesn't know the endpoint's features: the endpoint sends them.
+  // A client that starts a run over the REST route doesn't know the endpoint's features: the endpoint sends
+  // them.
   const features =
     request.headers.get(LOWERCASE_HEADER.featureSet)?.split(",") ??
     (awaitingConfiguration ? ALL_FEATURES : []);
@@ -163,7 +164,8 @@ function toStartRun(
     forward: options.forward,
     contentType: options.contentType,
     ...policyOf(options),
-    // For a client that names its features, the options of a report without a URL are those of the workflow's own failure function.
+    // For a client that names its features, the options of a report without a URL are those of the workflow's
+    // own failure function.
     failureCallback: failureCallbackOf(
       features.length > 0 ? url : undefined,
       withoutRepeated(options, request.headers),
@@ -180,8 +182,8 @@ function toStartRun(
 }
 
 /**
- * Clients send a run's retries again as the retries of its failure function. A mere repetition isn't a choice: the policy of
- * the workflow's endpoint wins over it.
+ * Clients send a run's retries again as the retries of its failure function. A mere repetition isn't a
+ * choice: the policy of the workflow's endpoint wins over it.
  */
 function withoutRepeated(options: Options, headers: ReadonlyMap<string, string>): Options {
   const { failure } = options;
@@ -234,7 +236,7 @@ function parseAppend(url: string, options: Options, request: PublishRequest): Ap
   return { kind: "append", runId, key: recordKey(record), record, body: request.body, message };
 }
 
-/** The options of something that belongs to a run. */
+/** Reads the options of a request that belongs to a run. */
 function readRunOptions(request: PublishRequest, limits: OptionLimits): Options {
   const { headers } = request;
   const options = readOptions(headers, limits);
@@ -244,7 +246,10 @@ function readRunOptions(request: PublishRequest, limits: OptionLimits): Options 
   return options;
 }
 
-/** Refuses the kinds of delivery that only the engine makes, such as the answer to a call and the report of a failure. */
+/**
+ * Refuses the kinds of delivery that only the engine makes, such as the answer to a call and the report of a
+ * failure.
+ */
 function refuseOtherCalls(headers: ReadonlyMap<string, string>): void {
   const callType = headers.get(LOWERCASE_HEADER.callType);
   if (callType !== undefined && callType !== "step") throw unsupported(`${HEADER.callType}: ${callType}`);

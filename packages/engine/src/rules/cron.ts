@@ -38,12 +38,13 @@ export function toCron(text: string, field: string, now: number): string {
 }
 
 /**
- * When an expression comes true for the first time after `after`, in milliseconds since 1970; `undefined` when it never
- * does.
+ * Returns the first time after `after` at which an expression comes true, in milliseconds since 1970;
+ * `undefined` when it never does.
  *
- * A time of the day that a zone's clocks skip in spring comes when they have skipped it, and one that they show twice in
- * autumn comes once, the first time. What repeats within the day (`*` or a step in the minute or the hour) follows the
- * clock instead: it has no ticks in the hour that is skipped, and ticks in both of those that look alike.
+ * A time of the day that a zone's clocks skip in spring comes when they have skipped it, and one that they
+ * show twice in autumn comes once, the first time. An expression that repeats within the day (`*` or a step
+ * in the minute or the hour) follows the clock instead: it has no ticks in the skipped hour, and ticks in
+ * both hours of the repeated one.
  */
 export function nextTick(cron: string, after: number): number | undefined {
   const { fields, zone } = split(cron);

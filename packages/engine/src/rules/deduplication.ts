@@ -4,7 +4,7 @@ import type { OptionLimits, Options } from "./options.ts";
 /** The key by which the engine recognises a repeated message, and until when. */
 export interface Deduplication {
   readonly key: string;
-  /** Bytes that must be equal, too. */
+  /** Bytes that must also be equal. */
   readonly content: Uint8Array | undefined;
   /** Milliseconds since 1970. */
   readonly until: number;
@@ -13,8 +13,8 @@ export interface Deduplication {
 const WINDOW = 10 * 60_000;
 
 /**
- * An id of the publisher's counts for all destinations. Each endpoint of a URL group has a key of its own: otherwise one
- * message would stand for the messages to all of them.
+ * Returns the deduplication of a message. An id from the publisher counts for all destinations. Each endpoint
+ * of a URL group has a key of its own: otherwise one message would stand for the messages to all of them.
  */
 export function deduplicationOf(
   message: NewMessage,

@@ -1,8 +1,8 @@
 import type { FlowLimit } from "./flow.ts";
 
 /**
- * The delivery options that a message, a run, a report and a schedule have in common. Every type that carries them
- * extends this type, and every place that combines two policies calls {@link overlay}.
+ * The delivery options that a message, a run, a report and a schedule have in common. Every type that carries
+ * them extends this type, and every place that combines two policies calls {@link overlay}.
  */
 export interface DeliveryPolicy {
   /** Attempts after the first. */
@@ -13,7 +13,7 @@ export interface DeliveryPolicy {
   readonly timeout: number | undefined;
   /** The flow control key that the deliveries share with others. */
   readonly flow: FlowLimit | undefined;
-  /** An empty list says nothing. */
+  /** An empty list leaves the option unset. */
   readonly labels: readonly string[];
   /** The parts that lists and logs show only as hashes. */
   readonly redact: Redaction | undefined;
@@ -26,7 +26,7 @@ export interface Redaction {
   readonly headers: true | readonly string[];
 }
 
-/** A policy that says nothing. */
+/** A policy that sets no option. */
 export const NO_POLICY: DeliveryPolicy = {
   retries: undefined,
   retryDelay: undefined,
@@ -37,7 +37,7 @@ export const NO_POLICY: DeliveryPolicy = {
 };
 
 /**
- * One policy over another: each option of `over` that says something wins, and the rest comes from `base`.
+ * Puts one policy over another: each option that `over` sets wins, and the rest comes from `base`.
  *
  * @example
  * overlay(run.config, { ...NO_POLICY, retries: 5 }); // the run's options, with 5 retries

@@ -7,8 +7,8 @@ const MAX_URL_LENGTH = 8192;
 export const URL_TEXT = { pattern: "^[Hh][Tt][Tt][Pp][Ss]?:/", maxLength: MAX_URL_LENGTH } as const;
 
 /**
- * Everything after `prefix` in a request's URL, as it was sent: a destination may hold `//`, escapes and a query.
- * It leaves out the parameters of the query that are for the engine (`qstash_token` and `upstash-*`).
+ * Everything after `prefix` in a request's URL, as it was sent: a destination may hold `//`, escapes and a
+ * query. It leaves out the parameters of the query that are for the engine (`qstash_token` and `upstash-*`).
  *
  * @param url the whole URL of the request to the engine
  * @param prefix path that ends where the destination begins: `/v2/publish/`
@@ -29,8 +29,8 @@ export interface DestinationLimits {
 }
 
 /**
- * A destination that requests can be sent to, as `new URL()` writes it. A scheme's second slash may be missing: proxies
- * that tidy paths remove it.
+ * A destination that requests can be sent to, as `new URL()` writes it. A scheme's second slash may be
+ * missing: proxies that tidy paths remove it.
  *
  * @throws EngineError `invalid_request`
  */

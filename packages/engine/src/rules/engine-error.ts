@@ -1,9 +1,9 @@
 /**
- * Why the engine refuses something. The names don't change between versions; messages may.
+ * The reason why the engine refuses something. The names don't change between versions; messages may.
  *
- * - `invalid_request`: a field, an option or a body doesn't hold what it must.
+ * - `invalid_request`: a field, an option or a body has an invalid value.
  * - `unsupported`: the protocol has this, and this engine doesn't offer it.
- * - `conflict`: the state of what the request names doesn't allow it, such as a step for a run that has ended.
+ * - `conflict`: the state of the named object doesn't allow it, such as a step for a run that has ended.
  * - `unauthorized`: the request shows no token of this engine.
  * - `forbidden`: the token doesn't allow this.
  * - `not_found`: nothing has this name, id or path.
@@ -11,7 +11,7 @@
  * - `limit_reached`: it is over one of the engine's limits, such as `limits.queues`.
  * - `too_large`: the request has too many bytes, items or values.
  * - `rate_limited`: too many requests for now.
- * - `not_possible_here`: this engine's store can't do that.
+ * - `not_possible_here`: this engine's store doesn't support it.
  * - `unavailable`: the engine can't take it at this moment; the same request may succeed later.
  */
 export type EngineErrorCode =
@@ -41,8 +41,8 @@ export interface EngineErrorFacts {
 }
 
 /**
- * The engine refuses what it is asked to do, for a reason that the caller can act on. Its `code` is stable. A call that
- * is written wrong, such as one with an unknown option, is a `TypeError` instead.
+ * The engine refuses a request, for a reason that the caller can act on. The `code` is stable. A call with a
+ * programming mistake, such as an unknown option, throws a `TypeError` instead.
  *
  * The HTTP API answers `{"error": message}` with the status that belongs to the code.
  *
@@ -69,28 +69,31 @@ export class EngineError extends Error {
   }
 }
 
-/** A field of a request that doesn't hold what it must. */
+/** Creates the error for an invalid field of a request. */
 export function invalid(field: string, reason: string, options: ErrorOptions = {}): EngineError {
   return new EngineError("invalid_request", `invalid ${field}: ${reason}`, { ...options, field, reason });
 }
 
-/** A part of the protocol that this engine doesn't offer. The engine refuses it rather than ignore it. */
+/**
+ * Creates the error for a part of the protocol that this engine doesn't offer. The engine refuses it rather
+ * than ignore it.
+ */
 export function unsupported(field: string): EngineError {
   return new EngineError("unsupported", `${field} is not supported by this engine`, { field });
 }
 
-/** A thing that isn't there. @param what such as `queue mails` */
+/** Creates the error for a missing object. @param what such as `queue mails` */
 export function notFound(what: string): EngineError {
   return new EngineError("not_found", `${what} not found`);
 }
 
-/** A value over one of the engine's limits. @param unit of both, such as `" bytes"` */
+/** Creates the error for a value over one of the engine's limits. @param unit of both, such as `" bytes"` */
 export function overLimit(field: string, value: number | string, limit: number, unit = ""): EngineError {
   const message = `${field} must be at most ${limit}${unit}; got ${value}${unit}`;
   return new EngineError("limit_reached", message, { field, limit });
 }
 
-/** One thing more than there may be of its kind. @param kind such as `queue` */
+/** Creates the error for one object more than the limit of its kind. @param kind such as `queue` */
 export function limitReached(kind: string, limit: number): EngineError {
   return new EngineError("limit_reached", `${kind} limit reached (${limit})`, { limit });
 }

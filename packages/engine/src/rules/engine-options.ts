@@ -1,12 +1,14 @@
 import { checkOptions, parseDuration } from "@perdure/core/protocol";
 
 /**
- * Every number, flag and name that an engine can be configured with. The types of the library, `perdure start`'s file and environment,
- * `--set`, the checks and their errors, and the table in `docs/engine.md` come from here: to add an option, add it here,
- * use it, and add its row to the guide, which a test compares with this table.
+ * Every number, flag and name that an engine can be configured with: the source of the types of the library, of
+ * the file, the environment and the `--set` of `perdure start`, of the checks and their errors, and of the table
+ * in `docs/engine.md`. To add an option, add it here, use it, and add its row to the guide, which a test
+ * compares with this table.
  *
- * The comment of an option is its description in the guide. `is` is its {@link Range}. A `default` is a number, a duration
- * or a size; without one, `otherwise` says what holds. `see` is the page of the guide that tells more.
+ * The comment of an option is its description in the guide. `is` is its {@link Range}. A `default` is a number,
+ * a duration or a size; without it, `otherwise` describes the behaviour. `see` is the page of the guide with
+ * more about the option.
  */
 export const ENGINE_OPTIONS = {
   /** Deliveries in progress at once. */
@@ -87,7 +89,10 @@ export const ENGINE_OPTIONS = {
   },
 } as const;
 
-/** The values that an option may have. Times are milliseconds in the library, and durations such as `30s` elsewhere. */
+/**
+ * The values that an option may have. Times are milliseconds in the library, and durations such as `30s`
+ * elsewhere.
+ */
 export type Range = "count" | "count or none" | "time" | "time or none" | "flag" | "name";
 
 export interface OptionRow {

@@ -7,11 +7,14 @@ export interface DeliveryInfo {
   readonly kind: MessageKind;
   readonly url: string;
   readonly runId: string | undefined;
-  /** The entry of the run's history that was delivered: `init`, or a step's name. For a call and its answer, the step that it is. */
+  /**
+   * The entry of the run's history that was delivered: `init`, or a step's name. For a call and its answer,
+   * the call's step.
+   */
   readonly step: string | undefined;
   /** True when that entry is a step's plan, which this delivery carries out. */
   readonly planned: boolean;
-  /** 1 for the first. */
+  /** The attempt's number: 1 for the first. */
   readonly attempt: number;
 }
 
@@ -41,7 +44,10 @@ export type EngineEvent =
       readonly timedOut?: boolean | undefined;
       /** The beginning of the step's result, as JSON. */
       readonly result?: string | undefined;
-      /** When the step's work began, in milliseconds since 1970, by its endpoint's clock. Only for a step that ran inline. */
+      /**
+       * The time when the step's work began, in milliseconds since 1970, by its endpoint's clock. Only for a
+       * step that ran inline.
+       */
       readonly startedAt?: number | undefined;
       /** The duration of the step's work. Only for a step that ran inline. */
       readonly durationMs?: number | undefined;
@@ -52,10 +58,10 @@ export type EngineEvent =
       readonly runId: string;
       readonly step: string;
       readonly stepType: string;
-      /** 1 for the first. */
+      /** The attempt's number: 1 for the first. */
       readonly attempt: number;
       readonly error: string;
-      /** Until the next attempt; absent when no other one follows. */
+      /** The wait until the next attempt; absent when no attempt follows. */
       readonly wait?: number | undefined;
     }
   /** A run sleeps, or waits for an event or a webhook. */
@@ -66,7 +72,7 @@ export type EngineEvent =
       readonly stepType: string;
       /** The event id that it waits for. */
       readonly eventId?: string | undefined;
-      /** When the sleep ends, or the wait times out, in milliseconds since 1970. */
+      /** The time when the sleep ends, or the wait times out, in milliseconds since 1970. */
       readonly until: number;
     }
   | ({
@@ -119,7 +125,10 @@ export type EngineEvent =
   | { readonly type: "run.canceled"; readonly runId: string }
   /** A failed run goes on as a new run with this id. */
   | { readonly type: "run.resumed"; readonly runId: string; readonly url: string }
-  /** This machine lacks file descriptors, ports or memory (`code`): for `wait` milliseconds no delivery begins. */
+  /**
+   * This machine lacks file descriptors, ports or memory (`code`): for `wait` milliseconds no delivery
+   * begins.
+   */
   | { readonly type: "shortage"; readonly code: string; readonly wait: number }
   /** Something that should not happen: the disk is full, an observer threw. */
   | { readonly type: "fault"; readonly during: string; readonly error: unknown };

@@ -4,7 +4,7 @@ export type Expression = (retried: number) => number;
 /** An expression that doesn't parse. */
 export class ExpressionError extends Error {
   override name = "ExpressionError";
-  /** Characters before the place of the mistake. */
+  /** The number of characters before the mistake. */
   readonly position: number;
 
   constructor(message: string, position: number) {

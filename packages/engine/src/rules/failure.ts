@@ -7,12 +7,12 @@ import { type AttemptEnd, plainSource, reportBody, toReport } from "./report.ts"
 import { deliveryOf, inherit, type Run } from "./run.ts";
 
 /**
- * The most milliseconds for which a failure report to another URL than the workflow's waits for the workflow's rollbacks.
- * The engine sends the report earlier when the workflow can't be reached.
+ * The most milliseconds for which a failure report to another URL than the workflow's waits for the
+ * workflow's rollbacks. The engine sends the report earlier when the workflow can't be reached.
  */
 export const ALARM_DELAY = 60_000;
 
-/** A message that failed for good. */
+/** A message without attempts left, and its failure. */
 export interface Failed {
   readonly message: Message;
   readonly failure: Failure;
@@ -22,8 +22,8 @@ export interface Failed {
 }
 
 /**
- * The report of a run's failure to its failure function. Its body is fixed here, once: each attempt to deliver it sends
- * the same bytes.
+ * The report of a run's failure to its failure function. Its body is fixed here, once: each attempt to
+ * deliver it sends the same bytes.
  */
 export function runFailureMessage(
   { message, failure, dlqId, sourceBody }: Failed,

@@ -4,20 +4,20 @@ import { type FlowLimit, MAX_PERIOD } from "./flow.ts";
 /** A flow control key with its limits and its deliveries. */
 export interface FlowControl {
   readonly key: string;
-  /** `undefined`: any number. */
+  /** `undefined` for any number. */
   readonly parallelism: number | undefined;
   readonly rate: number | undefined;
-  /** Milliseconds. */
+  /** The period, in milliseconds. */
   readonly period: number;
-  /** No delivery begins. */
+  /** True while no delivery of the key may begin. */
   readonly paused: boolean;
-  /** Messages don't change the parallelism. */
+  /** True if messages don't change the parallelism. */
   readonly pinnedParallelism: boolean;
-  /** Messages change neither the rate nor its period. */
+  /** True if messages change neither the rate nor its period. */
   readonly pinnedRate: boolean;
-  /** When the current period began, in milliseconds since 1970; 0 before the first. */
+  /** The start of the current period, in milliseconds since 1970; 0 before the first. */
   readonly beganAt: number;
-  /** Deliveries that have begun in it. */
+  /** Deliveries that have begun in the current period. */
   readonly begun: number;
   /** Deliveries in progress. */
   readonly active: number;
@@ -37,7 +37,7 @@ export type FlowChange =
 export interface FlowPin {
   readonly parallelism: number | undefined;
   readonly rate: number | undefined;
-  /** Milliseconds. */
+  /** The period, in milliseconds. */
   readonly period: number | undefined;
 }
 

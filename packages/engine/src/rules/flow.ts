@@ -10,7 +10,7 @@ export interface FlowLimit {
   readonly parallelism: number | undefined;
   /** Deliveries that may begin within a period; `undefined` for any number. */
   readonly rate: number | undefined;
-  /** Milliseconds. */
+  /** The period, in milliseconds. */
   readonly period: number;
 }
 

@@ -26,8 +26,8 @@ export function withPrefix(
 }
 
 /**
- * Reads the headers to forward: those with the prefix, and with {@link HEADER.headerForward} all others that don't belong to the
- * request itself. A header with the prefix wins.
+ * Reads the headers to forward: those with the prefix, and with {@link HEADER.headerForward} all others that
+ * don't belong to the request itself. A header with the prefix wins.
  *
  * @throws EngineError `invalid_request` that names the field
  */

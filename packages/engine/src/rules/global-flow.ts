@@ -1,7 +1,10 @@
 import type { FlowControl } from "./flow-control.ts";
 import { toName } from "./name.ts";
 
-/** The key under which lists show the deliveries that have no key of their own, but wait for a free slot. No message can have it. */
+/**
+ * The key under which lists show the deliveries that have no key of their own, but wait for a free slot. No
+ * message can have it.
+ */
 export const GLOBAL_KEY = "$";
 
 /**

@@ -10,7 +10,10 @@ const TOKEN = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/i;
 // The value of a header: Latin-1 without control characters other than the tab.
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
-/** Whether a string can be a header's name. `__proto__` would get lost wherever headers are the properties of an object. */
+/**
+ * Returns true if a string can be a header's name. `__proto__` would get lost wherever headers are the
+ * properties of an object.
+ */
 export function isHeaderName(name: string): boolean {
   return TOKEN.test(name) && name.toLowerCase() !== "__proto__";
 }

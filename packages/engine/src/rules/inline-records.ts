@@ -42,7 +42,7 @@ export type Ask =
   | { readonly kind: "wait"; readonly wait: NewWait }
   | { readonly kind: "sleep"; readonly sleep: NewSleep };
 
-/** The run that records are for, and where they come from. */
+/** The run and the source of the records. */
 export interface InlineOrigin {
   readonly runId: string;
   readonly callerIp: string;
@@ -68,7 +68,10 @@ export function readInlineRecords(
   return toList(values, limits).map((value, at) => readRecord(value, `records[${at}]`, { origin, limits }));
 }
 
-/** The records in an answer. Nobody can send the answer again, so the engine keeps the records before one that it refuses. */
+/**
+ * The records in an answer. The endpoint can't send the answer again, so the engine keeps the records before
+ * a refused one.
+ */
 export interface AnsweredRecords {
   readonly entries: readonly NewInlineEntry[];
   readonly refused?: RefusedRecord;
@@ -80,7 +83,7 @@ export interface RefusedRecord {
   readonly reason: string;
 }
 
-/** As {@link readInlineRecords}, up to the first step whose record the engine refuses. */
+/** Reads records as {@link readInlineRecords} does, up to the first step whose record the engine refuses. */
 export function readAnsweredRecords(
   values: unknown,
   origin: InlineOrigin,

@@ -39,7 +39,7 @@ export interface InvocationEnd {
 /** The status with which an endpoint says that its invocation has lost the right to append. */
 const LEASE_LOST_STATUS = 409;
 
-/** Whether the invocation has learned that another one holds the run, or that the run has ended. */
+/** Returns true if the invocation has learned that another one holds the run, or that the run has ended. */
 export function hasLostRun({ status }: Pick<Reply, "status">): boolean {
   return status === LEASE_LOST_STATUS;
 }
@@ -73,13 +73,15 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    return undefined; // A page of something in front of the endpoint, say.
+    return undefined; // For example, a page of a proxy in front of the endpoint.
   }
 }
 
 const ENDS: readonly unknown[] = ["returned", "parked", "continue"] satisfies InlineEnd["end"][];
 
-/** The error of an attempt that failed: the endpoint's, or what the engine says where the endpoint gave none. */
+/**
+ * Returns the error of a failed attempt: the endpoint's, or the engine's own where the endpoint gave none.
+ */
 export function errorOf(reply: Reply | undefined, error: string): ErrorBody {
   const thrown = reply && readFailure(toText(reply.body), reply.status).thrown;
   return thrown ?? { error: "WorkflowError", message: error };
@@ -102,7 +104,7 @@ export function keyOfStep({ stepName: name, stepType: type, nth = 1 }: StepRecor
   return { name, type, nth };
 }
 
-/** Whether an error says that what the endpoint sent can't be accepted, however often it is sent. */
+/** Returns true if the engine will never accept the data that the endpoint sent, however often it is sent. */
 export function isRefusal(error: unknown): error is EngineError {
   return error instanceof EngineError && error.code !== "unavailable";
 }

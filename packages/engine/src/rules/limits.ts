@@ -3,7 +3,7 @@ import { overLimit, unsupported } from "./engine-error.ts";
 import type { PublishRequest } from "./new-message.ts";
 import type { OptionLimits, Options } from "./options.ts";
 
-/** @throws EngineError `limit_reached` for a body that is too large, or a delivery that is too far away */
+/** @throws EngineError `limit_reached` for a body that is too large, or a delivery too far in the future */
 export function checkLimits(
   options: Options,
   { body, now }: Pick<PublishRequest, "body" | "now">,
@@ -19,7 +19,7 @@ export function checkLimits(
 /**
  * Checks the delays of reports, too, and of reports of reports.
  *
- * @throws EngineError `limit_reached` that names the field, for a delivery that is too far away
+ * @throws EngineError `limit_reached` that names the field, for a delivery too far in the future
  */
 export function checkDelays(
   options: Options,
@@ -40,8 +40,8 @@ export function checkDelays(
 }
 
 /**
- * Refuses options that only a message without a run may have: a run's id replaces deduplication, and the engine reports a run's
- * end instead of its attempts.
+ * Refuses options that only a message without a run may have: a run's id replaces deduplication, and the
+ * engine reports a run's end instead of its attempts.
  *
  * @throws EngineError `invalid_request` that names the field
  */

@@ -14,7 +14,10 @@ export const LOG_STATES = [
 
 export type LogState = (typeof LOG_STATES)[number];
 
-/** Whether the log has entries for a message. The run log shows a run's own deliveries, so that not every step pays for the log. */
+/**
+ * Returns true if the log has entries for a message. The run log shows a run's own deliveries, so that not
+ * every step pays for the log.
+ */
 export function isLogged(kind: MessageKind): boolean {
   return kind !== "step" && kind !== "answer";
 }

@@ -1,6 +1,9 @@
 import type { MessageState } from "./message.ts";
 
-/** Every status of a message that isn't at its end. Statements get their words from here, so that tsc checks them. */
+/**
+ * Every status of a message that isn't at its end. Statements get their words from here, so that tsc checks
+ * them.
+ */
 export const STATUS = {
   /** Its first attempt begins at a time. */
   scheduled: "scheduled",
@@ -92,7 +95,8 @@ export function statusAfter(event: MessageEvent): DueStatus {
 }
 
 /**
- * The status of a message after an event. After a failed attempt a message is `retrying` where a new one is `scheduled`.
+ * The status of a message after an event. After a failed attempt a message is `retrying` where a new one is
+ * `scheduled`.
  *
  * @param status `null` at the message's end
  * @param retried failed attempts, including the attempt that this event is about

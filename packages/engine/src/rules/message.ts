@@ -3,15 +3,16 @@ import type { HeaderList } from "./header.ts";
 import type { Options } from "./options.ts";
 
 /**
- * The purpose of a message: a user's message; a delivery of a run's history; a run's call to a third party; the answer to such a
- * call; the report of a failure; only the rollbacks of a failed run; or the report of a cancellation.
+ * The purpose of a message: a user's message; a delivery of a run's history; a run's call to a third party;
+ * the answer to such a call; the report of a failure; only the rollbacks of a failed run; or the report of a
+ * cancellation.
  */
 export type MessageKind = "message" | "step" | "call" | "answer" | "failure" | "rollback" | "cancel";
 
 /** The kinds of message that follow the end of a run. */
 export const POST_RUN_KINDS: readonly MessageKind[] = ["failure", "rollback", "cancel"];
 
-/** Whether a message follows the end of a run. */
+/** Returns true if a message follows the end of a run. */
 export function isPostRun(kind: MessageKind): boolean {
   return POST_RUN_KINDS.includes(kind);
 }
@@ -19,8 +20,8 @@ export function isPostRun(kind: MessageKind): boolean {
 export type MessageState = "CREATED" | "ACTIVE" | "RETRY" | "DELIVERED" | "FAILED" | "CANCELLED";
 
 /**
- * A message as the engine accepts it. Times are milliseconds since 1970. An option of its policy that says nothing comes
- * from the message's run, or from the engine's defaults.
+ * A message as the engine accepts it. Times are milliseconds since 1970. An option that its policy doesn't
+ * set comes from the message's run, or from the engine's defaults.
  */
 export interface NewMessage extends DeliveryPolicy {
   readonly id: string;
@@ -32,12 +33,18 @@ export interface NewMessage extends DeliveryPolicy {
   /** Headers for the destination. The engine's own headers win over them. */
   readonly forward: HeaderList;
   readonly contentType: string | undefined;
-  /** `undefined` for a body that the run's history holds: a step delivers the whole history, a call and an answer their own entry. */
+  /**
+   * `undefined` for a body in the run's history: a step delivers the whole history, a call and an answer
+   * their entry.
+   */
   readonly body: Uint8Array | undefined;
   readonly notBefore: number;
   readonly createdAt: number;
   readonly callerIp: string;
-  /** The URL to which the engine reports a final failure. A step has none: the engine reports the failure of its run. */
+  /**
+   * The URL to which the engine reports a final failure. A step has none: the engine reports the failure of
+   * its run.
+   */
   readonly failureCallback: Callback | undefined;
   /** The URL to which the engine brings the answer to a call, or reports each attempt at a plain message. */
   readonly callback: Callback | undefined;
@@ -67,7 +74,10 @@ export interface Message extends NewMessage {
   /** The number of failed attempts. */
   readonly retried: number;
   readonly maxRetries: number;
-  /** When the next attempt begins, or the lease of the attempt in progress ends; `undefined` at the message's end. */
+  /**
+   * The time when the next attempt begins, or the lease of the attempt in progress ends; `undefined` at the
+   * message's end.
+   */
   readonly dueAt: number | undefined;
 }
 
@@ -77,7 +87,7 @@ export const DEFAULT_RETRIES = 3;
 export interface Reply {
   readonly status: number;
   readonly headers: Readonly<Record<string, readonly string[]>>;
-  /** Cut at the engine's limit. */
+  /** The body, cut at the engine's limit. */
   readonly body: Uint8Array;
   /** True when the answer was longer. */
   readonly cut?: boolean | undefined;

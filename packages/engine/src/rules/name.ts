@@ -7,8 +7,8 @@ const PATTERN = /^[a-zA-Z0-9\-_.]+$/;
 export const NAME = { pattern: PATTERN.source, maxLength: MAX_NAME_LENGTH } as const;
 
 /**
- * The name of a queue, a schedule or a flow control key. It may begin with any of its characters: some generated names
- * begin with `-` or `_`.
+ * The name of a queue, a schedule or a flow control key. It may begin with any of its characters: some
+ * generated names begin with `-` or `_`.
  *
  * @throws EngineError `invalid_request` that names the field
  */

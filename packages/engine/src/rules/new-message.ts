@@ -7,7 +7,7 @@ import type { Options } from "./options.ts";
 /** A request to publish, from any route or method. */
 export interface PublishRequest {
   readonly destination: string;
-  /** Names in lower case. */
+  /** Header names are in lower case. */
   readonly headers: ReadonlyMap<string, string>;
   readonly body: Uint8Array;
   /** The parsed JSON of a large body, if it was parsed before. */

@@ -18,7 +18,10 @@ import { toName } from "./name.ts";
 import type { OptionHeader } from "./option-headers.ts";
 import { messageOf } from "./thrown.ts";
 
-/** The delivery options in a request's headers. An option that the request doesn't name is `undefined` or empty. */
+/**
+ * The delivery options in a request's headers. An option that the request doesn't name is `undefined` or
+ * empty.
+ */
 export interface Options extends DeliveryPolicy {
   readonly method: Method | undefined;
   readonly contentType: string | undefined;
@@ -33,15 +36,18 @@ export interface Options extends DeliveryPolicy {
   /** The URL to which the engine reports each attempt. */
   readonly callbackUrl: string | undefined;
   /**
-   * The delivery options of those reports; `undefined` when the request sets none. Without a URL they have no effect:
-   * clients send them with every message.
+   * The delivery options of those reports; `undefined` when the request sets none. Without a URL they have no
+   * effect: clients send them with every message.
    */
   readonly callback: Options | undefined;
   /** The queue in which it waits for its turn. */
   readonly queue: string | undefined;
   /** The URL to which the engine reports a final failure. */
   readonly failureUrl: string | undefined;
-  /** The delivery options of that report; `undefined` when the request sets none. Only a run may have them without a URL. */
+  /**
+   * The delivery options of that report; `undefined` when the request sets none. Only a run may have them
+   * without a URL.
+   */
   readonly failure: Options | undefined;
 }
 
@@ -70,6 +76,8 @@ const OWN = LOWERCASE_PREFIX.own;
 const MAX_DEPTH = 8;
 
 /**
+ * Reads the delivery options in a request's headers.
+ *
  * @param headers names in lower case
  * @param owner the prefix of field names in errors: the options of callbacks have other prefixes
  * @throws EngineError `invalid_request` that names the field; `limit_reached` for more than the limits
@@ -131,7 +139,7 @@ function refuseOfPublishers(headers: ReadonlyMap<string, string>, shown: (name: 
   }
 }
 
-/** A schedule's own headers are taken out before its messages' options are read. */
+/** Refuses a schedule's own headers: the engine removes them before it reads the options of the messages. */
 function refuseScheduled(headers: ReadonlyMap<string, string>, shown: (name: string) => string): void {
   if (headers.has(LOWERCASE_HEADER.cron)) {
     throw invalid(shown(HEADER.cron), "a schedule is made by /v2/schedules or /v2/publish, by itself");
@@ -141,7 +149,10 @@ function refuseScheduled(headers: ReadonlyMap<string, string>, shown: (name: str
   }
 }
 
-/** Reads the options of a report, which has the same options under a prefix, and so have the reports of a report. */
+/**
+ * Reads the options of a report, which has the same options under a prefix, and so have the reports of a
+ * report.
+ */
 function readNested(
   headers: ReadonlyMap<string, string>,
   prefix: string,

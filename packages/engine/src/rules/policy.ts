@@ -28,7 +28,9 @@ export function retryPolicy({ config, capabilities }: PolicySource, kind: Messag
   };
 }
 
-/** A message of a run whose endpoint has sent other capabilities than were known when the message was stored. */
+/**
+ * Updates the policy of a message if the run's endpoint has sent new capabilities since the engine stored it.
+ */
 export function withPolicy(message: Message, run: PolicySource): Message {
   const { retries, retryDelay } = retryPolicy(run, message.kind);
   return {
@@ -39,7 +41,8 @@ export function withPolicy(message: Message, run: PolicySource): Message {
 }
 
 /**
- * The capabilities that an endpoint has sent, as they are stored. An expression that can't be parsed is left out.
+ * The capabilities that an endpoint has sent, as they are stored. An expression that can't be parsed is left
+ * out.
  *
  * @param mostRetries above which a number of retries is lowered
  */

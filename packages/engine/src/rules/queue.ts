@@ -4,17 +4,20 @@ import { toName } from "./name.ts";
 /** A queue: its messages begin one after the other, in the order in which they were accepted. */
 export interface Queue {
   readonly name: string;
-  /** Messages on their way at once. */
+  /** Messages in progress at once. */
   readonly parallelism: number;
   readonly paused: boolean;
   /** Milliseconds since 1970. */
   readonly createdAt: number;
   readonly updatedAt: number;
-  /** Messages that aren't at their end. */
+  /** Messages that haven't ended. */
   readonly lag: number;
 }
 
-/** A change of a queue. An option that isn't set keeps its value; a new queue has a parallelism of 1 and isn't paused. */
+/**
+ * A change of a queue. An option that isn't set keeps its value; a new queue has a parallelism of 1 and isn't
+ * paused.
+ */
 export interface QueueChange {
   readonly name: string;
   readonly parallelism: number | undefined;
@@ -24,7 +27,7 @@ export interface QueueChange {
 export interface QueueLimits {
   /** The most queues that may exist. */
   readonly queues: number;
-  /** Messages on their way at once in a queue. */
+  /** Messages of a queue in progress at once. */
   readonly queueParallelism: number;
 }
 
@@ -32,8 +35,8 @@ export interface QueueLimits {
 export const DEFAULT_PARALLELISM = 1;
 
 /**
- * The number of waiting messages that may begin. A message keeps its place from its turn until it and its callbacks have
- * ended: while it waits for another attempt, or for its time, no other message overtakes it.
+ * The number of waiting messages that may begin. A message keeps its place from its turn until it and its
+ * callbacks have ended: while it waits for another attempt, or for its time, no other message overtakes it.
  *
  * @param taken the number of places that messages keep now
  */

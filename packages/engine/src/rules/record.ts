@@ -1,8 +1,8 @@
 import { parseStep, type StepRecord, toStep } from "@perdure/core/protocol";
 
 /**
- * Reads a step record of every known client. Older clients put the result itself into `out` where today's put its JSON,
- * and Python's write `null` for every field that a record doesn't have.
+ * Reads a step record of every known client. Older clients put the result itself into `out` where today's put
+ * its JSON, and Python's write `null` for every field that a record doesn't have.
  *
  * @throws WorkflowError `malformed_body` when the string isn't a step record
  */

@@ -61,7 +61,8 @@ export interface ReportBody {
 }
 
 export function reportBody(message: Message, { reply, failure }: AttemptEnd): ReportBody {
-  // The answer's body; the error in words where there is no answer, or where the answer doesn't show the failure.
+  // The answer's body; the error in words where there is no answer, or where the answer doesn't show the
+  // failure.
   const inWords = failure && (!reply || failure.byEngine);
   return {
     status: reply?.status ?? 0,
@@ -76,15 +77,15 @@ export function reportBody(message: Message, { reply, failure }: AttemptEnd): Re
   };
 }
 
-/** What a report carries, and when it is made. */
+/** The content of a report, and the time at which the engine makes it. */
 interface NewReport {
   readonly body: object;
   readonly at: number;
-  /** Where its retries and the caller's address come from: the message that it reports by default. */
+  /** The source of its retries and of the caller's address; by default the reported message. */
   readonly source?: RetryPolicy & { readonly callerIp: string };
 }
 
-/** A message that carries a report. It has reports of its own where its options ask for them. */
+/** Makes the message that carries a report. It has reports of its own if its options ask for them. */
 export function toReport(
   message: Message,
   { url, options }: Callback,

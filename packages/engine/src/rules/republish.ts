@@ -4,14 +4,14 @@ import { overrideHeaders } from "./header.ts";
 import type { Callback, Message, NewMessage } from "./message.ts";
 import type { Options } from "./options.ts";
 
-/** A copy of a message, with the changes of the request. */
+/** Copies a message, with the changes of the request. */
 export function republish(message: Message, options: Options, now: number): NewMessage {
   return {
     ...message,
     id: newMessageId(),
     method: options.method ?? message.method,
     forward: overrideHeaders(message.forward, options.forward),
-    // A content type of the request is the request's own: the body is the message's.
+    // The request's content type doesn't count: the body comes from the message.
     ...overlay({ ...message, retries: message.maxRetries }, options),
     notBefore: options.notBefore ?? now + (options.delay ?? 0),
     createdAt: now,
@@ -26,7 +26,7 @@ function overrideCallback(
   url: string | undefined,
   options: Options | undefined,
 ): Callback | undefined {
-  // Options alone change where a report already goes; without one they have no effect.
+  // Options without a URL change an existing report; without a report they have no effect.
   if (url === undefined) return old && { ...old, options: overrideOptions(old.options, options) };
   return { url, options: overrideOptions(old?.options, options) };
 }

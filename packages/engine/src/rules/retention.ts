@@ -1,9 +1,9 @@
 import type { ResolvedOptions } from "./engine-options.ts";
 
-/** The times for which the engine keeps what has ended, in milliseconds. */
+/** The times for which the engine keeps ended objects, in milliseconds. */
 export type Retention = ResolvedOptions["retention"];
 
-/** The engine deletes what ended, or was created, before these times. Milliseconds since 1970. */
+/** The engine deletes objects that ended, or were created, before these times. Milliseconds since 1970. */
 export interface Expiry extends Omit<Retention, "deduplication"> {
   /** For rows that name the time of their deletion. */
   readonly now: number;

@@ -3,7 +3,10 @@ import { DAY } from "./duration.ts";
 import { parseExpression } from "./expression.ts";
 import { firstValue, type HeaderMap } from "./header.ts";
 
-/** Headers of an answer that say when a limit ends. Many services send them with each answer, whatever the failure. */
+/**
+ * Headers of an answer that say when a limit ends. Many services send them with each answer, whatever the
+ * failure.
+ */
 const LIMIT_ENDS = ["X-RateLimit-Reset", "X-RateLimit-Reset-Requests", "X-RateLimit-Reset-Tokens"];
 const RFC1123 = /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/;
 
@@ -26,7 +29,7 @@ export function allowedRetries({ asked, own, most, least }: RetryCounts): number
 
 /** The facts that decide whether another attempt follows a failed one. */
 export interface RetryFacts {
-  /** When the attempt failed, in milliseconds since 1970. */
+  /** The time of the failure, in milliseconds since 1970. */
   readonly at: number;
   /** Retries made so far: 0 after the first attempt. */
   readonly retried: number;
@@ -63,8 +66,9 @@ export function decideRetry(facts: RetryFacts): RetryDecision {
 }
 
 /**
- * Milliseconds until the next attempt: the wait that the answer asked for, else that of the message's own expression, else
- * the default backoff. A wait that is asked for isn't shortened. Expressions over `retried` grow, and stop at a day.
+ * Milliseconds until the next attempt: the wait that the answer asked for, else that of the message's own
+ * expression, else the default backoff. The engine doesn't shorten a wait that the answer asked for.
+ * Expressions over `retried` grow, and stop at a day.
  *
  * @param retried retries made so far: 0 after the first attempt
  */
@@ -90,8 +94,9 @@ export function backoff(retried: number): number {
 }
 
 /**
- * Milliseconds that an answer asks to wait, by `Retry-After`. Without one, the end of a limit counts, where that is less
- * than a day away: beyond, the limit need not be the reason of the failure. `undefined` when the answer doesn't say.
+ * Returns the milliseconds that an answer asks to wait, by `Retry-After`. Without this header, the end of a
+ * rate limit counts if it is less than a day away: a later end need not be the reason of the failure.
+ * `undefined` when the answer doesn't say.
  */
 export function waitAskedFor(headers: HeaderMap, now: number): number | undefined {
   const asked = parseWait(firstValue(headers, HEADER.retryAfter), now);
@@ -100,9 +105,9 @@ export function waitAskedFor(headers: HeaderMap, now: number): number | undefine
   return ends.find((wait) => wait !== undefined && wait <= DAY);
 }
 
-/** A number of seconds from here on means a moment, as a Unix time: this many seconds are 31 years. */
+/** The least number of seconds that is read as a Unix time and not as a duration: it is 31 years. */
 const UNIX_TIME = 1e9;
-/** The same in milliseconds. */
+/** The same threshold in milliseconds. */
 const UNIX_TIME_MS = 1e12;
 
 function parseWait(text: string | undefined, now: number): number | undefined {

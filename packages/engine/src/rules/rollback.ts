@@ -23,7 +23,9 @@ export interface Ended {
   readonly pending: boolean;
 }
 
-/** The records of steps in a history: results and plans. The payload and the bodies of calls are no records. */
+/**
+ * The records of steps in a history: results and plans. The payload and the bodies of calls are no records.
+ */
 function recordsIn(entries: readonly HistoryEntry[]): StepRecord[] {
   return entries
     .slice(1)
@@ -31,15 +33,15 @@ function recordsIn(entries: readonly HistoryEntry[]): StepRecord[] {
     .map(({ body }) => JSON.parse(toText(fromBase64(body))) as StepRecord);
 }
 
-/** Whether any step on record has a rollback. */
+/** Returns true if any recorded step has a rollback. */
 export function haveRollback(entries: readonly HistoryEntry[]): boolean {
   return recordsIn(entries).some(({ rollback }) => rollback);
 }
 
 /**
- * Whether a run can have the step that an endpoint says it rolled back: the step is on record under this name and kind,
- * or it was in progress: one step may have been, unless its endpoint has said how many. A resumed run has gaps, and its
- * next step fills the first one.
+ * Returns true if a run can have the step that an endpoint says it rolled back: a record has this name and
+ * kind, or the step was in progress. One step may have been in progress, unless the endpoint has said how
+ * many. A resumed run has gaps, and its next step fills the first one.
  */
 export function mayHaveStep(
   entries: readonly HistoryEntry[],

@@ -1,12 +1,12 @@
 import type { StepKey } from "@perdure/core/protocol";
 
 /**
- * The right of one invocation to append to its run. `number` is a fencing token: it grows with each delivery that offers
- * the right, so that at most one invocation has it.
+ * The right of one invocation to append to its run. `number` is a fencing token: it grows with each delivery
+ * that offers the right, so that at most one invocation has it.
  */
 export interface RunLease {
   readonly runId: string;
-  /** When the run was created: of several runs with one id, each has its own time. */
+  /** The time of the run's creation, which differs between several runs with the same id. */
   readonly createdAt: number;
   readonly number: number;
 }
@@ -25,13 +25,16 @@ export function parseLease(value: string): RunLease | undefined {
 
 /** The steps of a run that may have begun and have no record. */
 export interface InProgress {
-  /** The lease of the invocation that named the steps. It is older than the run's if later invocations haven't named any. */
+  /**
+   * The lease of the invocation that named the steps. It is older than the run's if later invocations haven't
+   * named any.
+   */
   readonly lease: number;
   /** `unknown`: the invocation hasn't appended anything, so it may have begun any one step. */
   readonly steps: "unknown" | readonly StepKey[];
 }
 
-/** Whether a step without a record may have begun. */
+/** Returns true if a step without a record may have begun. */
 export function mayHaveBegun(inProgress: InProgress | undefined): boolean {
   return inProgress !== undefined && inProgress.steps.length > 0;
 }

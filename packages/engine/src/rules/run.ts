@@ -15,7 +15,10 @@ import type { InProgress } from "./run-lease.ts";
 
 export type RunState = "RUN_STARTED" | "RUN_SUCCESS" | "RUN_FAILED" | "RUN_CANCELED";
 
-/** The options of all of a run's deliveries, as its trigger gave them. A call has a flow control key of its own. */
+/**
+ * The options of all of a run's deliveries, as its trigger gave them. A call has a flow control key of its
+ * own.
+ */
 export interface RunConfig extends DeliveryPolicy {
   readonly forward: HeaderList;
   readonly contentType: string | undefined;
@@ -27,14 +30,17 @@ export interface RunConfig extends DeliveryPolicy {
   readonly triggerId?: string | undefined;
 }
 
-/** A run as it is accepted. */
+/** A new run, as the engine accepts it. */
 export interface NewRun {
   readonly id: string;
   readonly url: string;
   readonly createdAt: number;
   readonly callerIp: string;
   readonly config: RunConfig;
-  /** Created for a client that doesn't know the endpoint's protocol: the endpoint has yet to configure it. */
+  /**
+   * True for a run of a client that doesn't know the endpoint's protocol: the endpoint has yet to configure
+   * it.
+   */
   readonly awaitingConfiguration: boolean;
   /** The run that waits for the end of this run. */
   readonly invoker: Invoker | undefined;
@@ -43,7 +49,7 @@ export interface NewRun {
 /** A run that waits for the end of a run that it has invoked, with the record of that end. */
 export interface Invoker {
   readonly runId: string;
-  /** 0 when the request doesn't say. */
+  /** Milliseconds since 1970; 0 when the request doesn't name it. */
   readonly createdAt: number;
   readonly url: string;
   /** The record's key, unique within its run. */
@@ -53,7 +59,7 @@ export interface Invoker {
   readonly message: NewMessage;
 }
 
-/** A run. Its id may have belonged to an earlier one that has ended: `key` is its own. */
+/** A run. An earlier run that has ended may have had the same id; `key` is unique. */
 export interface Run extends NewRun {
   readonly key: number;
   readonly state: RunState;
@@ -61,13 +67,21 @@ export interface Run extends NewRun {
   /** The workflow's result, as the endpoint sent it. */
   readonly response: string | undefined;
   readonly dlqId: string | undefined;
-  /** The endpoint's `Perdure-Capabilities`; `undefined` until it sends them, and for endpoints of other SDKs. */
+  /**
+   * The endpoint's `Perdure-Capabilities`; `undefined` until it sends them, and for endpoints of other SDKs.
+   */
   readonly capabilities: string | undefined;
-  /** Its endpoint has answered with the header of the workflow protocol: an answer without it comes from something in front of it. */
+  /**
+   * True once its endpoint has sent the header of the workflow protocol: answers without it come from an
+   * intermediary.
+   */
   readonly identified: boolean;
   /** The id of the first failed run in the chain of resumed runs that ends with this run. */
   readonly origin: string | undefined;
-  /** Its endpoint runs many steps in one delivery. Then at most one delivery of the run is in progress. */
+  /**
+   * True if its endpoint runs many steps in one delivery. Then at most one delivery of the run is in
+   * progress.
+   */
   readonly inline: boolean;
   /** The number of deliveries that have offered the right to append: the number of the last lease. */
   readonly leaseNumber: number;
@@ -77,7 +91,9 @@ export interface Run extends NewRun {
   readonly inProgress: InProgress | undefined;
 }
 
-/** The features of today's clients. Older clients name fewer, or none, and have only the ones that they name. */
+/**
+ * The features of today's clients. Older clients name fewer, or none, and have only the ones that they name.
+ */
 export const ALL_FEATURES: readonly string[] = FEATURES.split(",");
 
 export function isLive(run: Pick<Run, "state">): boolean {
@@ -85,14 +101,17 @@ export function isLive(run: Pick<Run, "state">): boolean {
 }
 
 /**
- * Perdure's runtime names a run after the message that has started it. When the engine delivers that message again because
- * the answer got lost, the request means the same run, even if the run has ended meanwhile.
+ * Perdure's runtime names a run after the message that has started it. When the engine delivers that message
+ * again because the answer got lost, the request means the same run, even if the run has ended meanwhile.
  */
 export function isNamedAfterMessage({ id, invoker }: NewRun): boolean {
   return !invoker && isMessageRunId(id);
 }
 
-/** A client that didn't get the engine's answer sends its request again: the run that it started may have ended meanwhile. */
+/**
+ * A client that didn't get the engine's answer sends its request again: the run that it started may have
+ * ended meanwhile.
+ */
 export function isSameTrigger(known: RunConfig, asked: RunConfig): boolean {
   return asked.triggerId !== undefined && asked.triggerId === known.triggerId;
 }
@@ -107,8 +126,8 @@ export function inherit(
 }
 
 /**
- * The configuration of a run that awaits its endpoint's. An option that the endpoint sets wins, and the trigger's option
- * stays otherwise: endpoints repeat the headers that they got, but not the options.
+ * The configuration of a run that awaits its endpoint's. An option that the endpoint sets wins, and the
+ * trigger's option stays otherwise: endpoints repeat the headers that they got, but not the options.
  */
 export function reconfigure(old: RunConfig, next: RunConfig): RunConfig {
   return {
@@ -123,7 +142,8 @@ export function reconfigure(old: RunConfig, next: RunConfig): RunConfig {
 }
 
 /**
- * The configuration of a resumed or restarted run: the options of the failed run, with the changes of the request.
+ * The configuration of a resumed or restarted run: the options of the failed run, with the changes of the
+ * request.
  *
  * @param lifetime as {@link RunConfig.lifetime}
  */
@@ -174,8 +194,8 @@ export function deliveryOf(
 /**
  * The URL to which the engine reports the run's failure: the trigger's, else the workflow's own.
  *
- * @returns undefined for a client that names neither a URL nor any feature: it may be older than failure functions, and
- * would take the report for the payload of a new run
+ * @returns undefined for a client that names neither a URL nor any feature: it may be older than failure
+ * functions, and would take the report for the payload of a new run
  */
 export function failureCallbackOf({ url, config }: NewRun): Callback | undefined {
   if (config.failureCallback) return config.failureCallback;
@@ -183,9 +203,9 @@ export function failureCallbackOf({ url, config }: NewRun): Callback | undefined
 }
 
 /**
- * `LazyFetch`: the endpoint fetches a history that is too large to be sent. `InitialBody`: the report of a failure
- * carries the payload, and not the history. `WF_DetectTrigger`: the endpoint names its SDK in its answers, so an answer
- * without the name is not a workflow's.
+ * `LazyFetch`: the endpoint fetches a history that is too large to be sent. `InitialBody`: the report of a
+ * failure carries the payload, and not the history. `WF_DetectTrigger`: the endpoint names its SDK in its
+ * answers, so an answer without the name is not a workflow's.
  */
 type Feature = "LazyFetch" | "InitialBody" | "WF_DetectTrigger";
 
@@ -193,7 +213,10 @@ export function hasFeature(config: RunConfig, feature: Feature): boolean {
   return config.features.includes(feature);
 }
 
-/** Headers of a run's deliveries that only the engine may set: a forwarded copy would pass one kind off as another. */
+/**
+ * Headers of a run's deliveries that only the engine may set: a forwarded copy would pass one kind off as
+ * another.
+ */
 export const RESERVED: ReadonlySet<string> = new Set([
   LOWERCASE_HEADER.runId,
   LOWERCASE_HEADER.init,
@@ -213,5 +236,5 @@ export interface RunEnd {
   readonly response: string | undefined;
 }
 
-/** Whether a run has ended now, or earlier. */
+/** The outcome of a request to end a run: it ended now, or had ended before. */
 export type EndedRun = "ended" | "ended before";

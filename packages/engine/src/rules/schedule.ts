@@ -13,7 +13,7 @@ import { isUrlGroupName, type UrlGroup } from "./url-group.ts";
 /** A new schedule. At each tick the engine acts as if it had received the schedule's request again. */
 export interface NewSchedule {
   readonly id: string;
-  /** Five fields, perhaps behind a time zone. */
+  /** Five fields, after an optional time zone. */
   readonly cron: string;
   /** A URL, or the name of a URL group. */
   readonly destination: string;
@@ -28,9 +28,9 @@ export interface NewSchedule {
 
 export interface Schedule extends NewSchedule {
   readonly paused: boolean;
-  /** When the schedule last made messages, in milliseconds since 1970. */
+  /** The time when the schedule last made messages, in milliseconds since 1970. */
   readonly lastAt: number | undefined;
-  /** `undefined` while it is paused. */
+  /** The time of the next tick; `undefined` while the schedule is paused. */
   readonly nextAt: number | undefined;
   /** States of its last messages, by their ids. */
   readonly lastStates: Readonly<Record<string, TickState>>;
@@ -47,7 +47,7 @@ export type TickState = "IN_PROGRESS" | "SUCCESS" | "FAIL";
 const FORWARD = LOWERCASE_PREFIX.forward;
 const OWN = LOWERCASE_PREFIX.own;
 
-/** Whether a request asks for a schedule. */
+/** Returns true if a request asks for a schedule. */
 export function isScheduled(headers: ReadonlyMap<string, string>): boolean {
   return headers.has(LOWERCASE_HEADER.cron);
 }
@@ -83,7 +83,10 @@ export function parseSchedule(
   };
 }
 
-/** The messages of one tick: none when its URL group no longer exists, or now has headers that the engine refuses. */
+/**
+ * The messages of one tick: none when its URL group no longer exists, or now has headers that the engine
+ * refuses.
+ */
 export function tickCommands(
   schedule: NewSchedule,
   urlGroup: UrlGroup | undefined,
@@ -106,7 +109,7 @@ export function describeSchedule(schedule: NewSchedule): { message: NewMessage; 
   return { message: toNewMessage("message", schedule.destination, options, request), delay: options.delay };
 }
 
-/** When a schedule next makes messages. A paused schedule makes none: its ticks are skipped for good. */
+/** Returns the time when a schedule next makes messages. A paused schedule skips its ticks for good. */
 export function nextOf({ cron, paused }: Pick<Schedule, "cron" | "paused">, now: number): number | undefined {
   return paused ? undefined : nextTick(cron, now);
 }
@@ -126,7 +129,7 @@ function toRequest({ destination, headers, body, callerIp }: NewSchedule, now: n
   return { destination, headers: new Map(headers), body, callerIp, now };
 }
 
-/** Keeps these headers only: above all, not the token of the request. */
+/** Keeps only the headers for messages, and above all not the token of the request. */
 function ofMessages(headers: ReadonlyMap<string, string>, { forward }: Options): HeaderList {
   const own = [...headers].filter(
     ([name]) =>

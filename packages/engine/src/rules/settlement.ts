@@ -84,8 +84,8 @@ export interface DeliveredMessage extends AnsweredMessage {
   /** The right to append to the run, where the delivery offers it: the value of `HEADER.lease`. */
   readonly runLease?: string | undefined;
   /**
-   * For a step: the run's history up to and including the delivered entry. For a call or an answer: that entry. For a
-   * message that follows the run's end: the whole history.
+   * For a step: the run's history up to and including the delivered entry. For a call or an answer: that
+   * entry. For a message that follows the run's end: the whole history.
    */
   readonly entries: readonly HistoryEntry[];
   /** For a message that follows the run's end: the state of the rollbacks. */
@@ -108,7 +108,10 @@ const NOT_A_WORKFLOW =
   "detected a non-workflow destination for trigger/invoke. make sure you are sending the request to the correct endpoint";
 const NEVER_CONFIGURED = "trigger rest api is only usable with sdk versions after v1.0.0 major version";
 
-/** Decides about success, retry and failure. The facts about the endpoint in an answer apply to this attempt, too. */
+/**
+ * Decides about success, retry and failure. The facts about the endpoint in an answer apply to this attempt,
+ * too.
+ */
 export function decideSettlement(
   delivered: DeliveredMessage,
   result: Answer | Unanswered,
@@ -140,7 +143,10 @@ function decideInformed(
   return { ...decideOwn(informed, learned, answer, terms), capabilities };
 }
 
-/** An answer of the workflow itself: to an invocation that has taken the right to append, or to any other delivery. */
+/**
+ * An answer of the workflow itself: to an invocation that has taken the right to append, or to any other
+ * delivery.
+ */
 function decideOwn(
   delivered: DeliveredMessage,
   run: Run,
@@ -180,7 +186,7 @@ function decideInvocation(
   }
 }
 
-/** The run fails by the step whose record the engine refuses: its work would only be done again. */
+/** Fails the run at the step whose record the engine refuses: a retry would only repeat the step's work. */
 function refuse(
   at: number,
   answer: Reply,
@@ -193,7 +199,7 @@ function refuse(
   return { kind: "failed", failure, terms, invocation: { ...invocation, failed: keyOfStep(refused.record) } };
 }
 
-/** Whether an attempt has failed. */
+/** Returns true if an attempt has failed. */
 export function isFailed(settlement: Settlement): settlement is EndpointFacts & FailedDelivery {
   return settlement.kind === "retry" || settlement.kind === "failed";
 }
@@ -254,7 +260,7 @@ function callEnd(
   reply: Reply | undefined,
   { now: at, recordableBytes }: SettlementLimits,
 ): Omit<CallEnd, "failure"> {
-  // Only our own runtime tells its capabilities. Others expect a delivery of the answer.
+  // Only Perdure's own runtime sends its capabilities. Others expect a delivery of the answer.
   const isOwn = run?.capabilities !== undefined;
   return { at, reply, recordedByEngine: isOwn && (reply?.body.length ?? 0) > recordableBytes };
 }
@@ -292,7 +298,7 @@ function rollbackIn({ entries, ended }: DeliveredMessage, reply: Reply): Rollbac
   const record = readRollback(toText(reply.body));
   if (!record) return "the endpoint reports a rollback without its step";
   const { stepId, stepName } = record;
-  // The engine would ask for the rollback for ever.
+  // Without this check, the engine would ask for the rollback forever.
   if (ended?.rollbacks.some((one) => one.stepId === stepId))
     return `the endpoint says that it rolled step ${stepId} back, which it was told was over`;
   if (!mayHaveStep(entries, record, ended?.underWay?.length))
@@ -311,11 +317,12 @@ function retriesOf(
   return allowedRetries({ asked, own: message.maxRetries, most, least });
 }
 
-/** Whether the engine retries an attempt at least three times, whatever the sender's retries. */
+/** Returns true if the engine retries an attempt at least three times, whatever the sender's retries. */
 function isOwedRetries({ kind }: Message, result: Answer | Unanswered): boolean {
-  // The crash of an endpoint in a step may last a moment longer: the report of the run's end must survive it.
+  // The crash of an endpoint in a step may last a little longer: the report of the run's end must survive it.
   if (isPostRun(kind)) return isUnheard(result);
-  // A page below 500 didn't come from the workflow, so no step has begun. Behind a 5xx a step may have begun: `retries` counts.
+  // A page below 500 didn't come from the workflow, so no step has begun. Behind a 5xx a step may have begun:
+  // `retries` counts.
   return result.kind === "answered" && result.source === "intermediary" && result.reply.status < 500;
 }
 

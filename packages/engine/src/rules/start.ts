@@ -3,7 +3,7 @@ import { isNamedAfterMessage, isSameTrigger, type NewRun, type Run } from "./run
 /** The store's facts about a request to start a run. */
 export interface StartFacts {
   readonly newRun: NewRun;
-  /** The endpoint configures a run that awaits its configuration. */
+  /** True if the endpoint configures a run that awaits its configuration. */
   readonly configuresRun: boolean;
   /** The live run of this id. */
   readonly live: Pick<Run, "awaitingConfiguration" | "config"> | undefined;
@@ -11,7 +11,7 @@ export interface StartFacts {
   readonly latest: Pick<Run, "config"> | undefined;
   /** The live run that invokes this one, when the request names one. */
   readonly invoker: "none" | "live" | "not live";
-  /** The step of the invoker has invoked a run before, or its result is recorded. */
+  /** True if the invoker's step has invoked a run before, or its result is recorded. */
   readonly invokedBefore: boolean;
 }
 
@@ -21,7 +21,9 @@ export type StartDecision =
   | "start"
   /** Give the live run its endpoint's configuration. */
   | "configure"
-  /** The last run of this id stands for the request: the client didn't get the answer to its first request. */
+  /**
+   * The last run of this id stands for the request: the client didn't get the answer to its first request.
+   */
   | "repeat"
   /** The run that the step has invoked before stands for the request. */
   | "repeat invocation"
@@ -37,8 +39,8 @@ export type StartDecision =
  *
  * 1. An endpoint that configures a run needs a live run, which awaits the configuration.
  * 2. A run that is invoked needs a live invoker. A step invokes once, and never a run that is live already.
- * 3. A request that repeats an earlier one gets the run of that one: a request named after its message, or with the same
- *    trigger id, even when the run has ended; any other, while the run is live.
+ * 3. A request that repeats an earlier one gets the run of that one: a request named after its message, or
+ *    with the same trigger id, even when the run has ended; any other, while the run is live.
  * 4. Everything else starts a run.
  */
 export function decideStart(facts: StartFacts): StartDecision {

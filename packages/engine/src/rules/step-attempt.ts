@@ -10,12 +10,13 @@ import { decideRetry } from "./retry.ts";
 /** The policy by which a run retries steps that have none of their own. */
 export interface StepPolicy {
   readonly retries: number;
-  /** An expression; the engine's backoff applies without it. */
+  /** An expression; without it, the engine's backoff applies. */
   readonly retryDelay: string | undefined;
 }
 
 /**
- * The key under which a run records a failed attempt of a step that ran inline: a step has no id before it has a result.
+ * The key under which a run records a failed attempt of a step that ran inline: a step has no id before it
+ * has a result.
  *
  * @param attempt 1 for the first
  */
@@ -23,7 +24,10 @@ export function attemptKey(step: StepKey, attempt: number): string {
   return `${attemptPrefix(step)}${attempt}/${step.name}`;
 }
 
-/** Returns the prefix of the keys of a step's attempts. Steps with other names, of the same kind and number, share it. */
+/**
+ * Returns the prefix of the keys of a step's attempts. Steps with other names, of the same kind and number,
+ * share it.
+ */
 export function attemptPrefix({ type, nth }: Pick<StepKey, "type" | "nth">): string {
   return keyOf("attempt", `${type}/${nth}/`);
 }
@@ -38,7 +42,10 @@ export function stepKeyOf({ stepName, stepType, nth = 1 }: StepRecord): StepKey 
   return { name: stepName, type: stepType, nth };
 }
 
-/** Decides whether a step is tried again after a failed attempt: by what the step says, then by the run's policy. */
+/**
+ * Decides whether to retry a step after a failed attempt: by the step's own options, then by the run's
+ * policy.
+ */
 export function decideAttempt(attempt: InlineAttempt, policy: StepPolicy, now: number): AttemptEntry {
   const { attempt: made, retries = policy.retries, delayMs, final } = attempt;
   const decision = decideRetry({
@@ -57,7 +64,10 @@ export type StepEvent =
   | { readonly kind: "attempt"; readonly entry: AttemptEntry }
   | { readonly kind: "result"; readonly record: StepRecord };
 
-/** The attempts of steps that will be tried again: of each step that has no result, the last one, if it isn't final. */
+/**
+ * Returns the attempts that a retry will follow: the last attempt of each step without a result, unless it is
+ * final.
+ */
 export function openRetries(events: readonly StepEvent[]): AttemptEntry[] {
   const open = new Map<string, AttemptEntry>();
   for (const event of events) {

@@ -1,26 +1,32 @@
 import type { StepRecord, StepType } from "@perdure/core/protocol";
 
-/** The fields that a record has beside the fields of every record. */
+/** The fields that a record of some kinds has, in addition to those of every record. */
 export type KindField = keyof Pick<StepRecord, "sleepFor" | "sleepUntil" | "waitEventId" | "waitTimeout">;
 
 /** The engine's rules for a kind of step. */
 export interface StepKind {
   /**
-   * The side that records the result. `engine, if inline`: the engine in a run that its endpoint runs inline, and the
-   * endpoint in every other run.
+   * The side that records the result. `engine, if inline`: the engine in a run that its endpoint runs inline,
+   * and the endpoint in every other run.
    */
   readonly recordedBy: "endpoint" | "engine" | "engine, if inline";
-  /** The place where the step is pending until then: a delivery, a call's message, the row of a wait, or a child run. */
+  /**
+   * The place where the step is pending until then: a delivery, a call's message, the row of a wait, or a
+   * child run.
+   */
   readonly pendingIn: "delivery" | "call" | "wait" | "child";
   /** The fields of its record that the run's log shows. */
   readonly fields: readonly KindField[];
-  /** A further effect of its record: the run sleeps until the record's delivery, or the webhook's address opens. */
+  /**
+   * A further effect of its record: the run sleeps until the record's delivery, or the webhook's address
+   * opens.
+   */
   readonly effect?: "sleep" | "webhook";
 }
 
 /**
- * Every kind of step, by its name on the wire. To add a kind, add its row here; the endpoint's side of it is a file in
- * `packages/core/src/steps`.
+ * Every kind of step, by its name on the wire. To add a kind, add its row here; the endpoint's side of it is
+ * a file in `packages/core/src/steps`.
  */
 export const STEP_KINDS: Readonly<Record<StepType, StepKind>> = {
   Run: { recordedBy: "endpoint", pendingIn: "delivery", fields: [] },

@@ -1,4 +1,4 @@
-/** The message of anything that can be thrown, with what lies behind a bundle of errors. */
+/** Returns the message of any thrown value; for an `AggregateError`, the messages of its errors. */
 export function messageOf(thrown: unknown): string {
   if (thrown instanceof AggregateError && thrown.errors.length > 0) {
     return [...new Set(thrown.errors.map(messageOf))].join("; ");

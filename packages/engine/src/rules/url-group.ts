@@ -7,7 +7,7 @@ export interface UrlGroup {
   readonly name: string;
   readonly createdAt: number;
   readonly updatedAt: number;
-  /** At least one, in the order in which they were added. */
+  /** At least one endpoint, in the order in which the client added them. */
   readonly endpoints: readonly UrlGroupEndpoint[];
   /** Default headers for messages to the endpoint. */
   readonly headers: Readonly<Record<string, string>>;
@@ -36,7 +36,7 @@ export interface UrlGroupLimits {
 const NAME = /^[a-zA-Z0-9\-_.]{1,256}$/;
 const OWN = LOWERCASE_PREFIX.own;
 
-/** Whether a destination is the name of a group: a URL has a scheme. */
+/** Returns true if a destination is the name of a group: a URL has a scheme. */
 export function isUrlGroupName(destination: string): boolean {
   return NAME.test(destination);
 }
@@ -47,7 +47,7 @@ export function checkUrlGroupName(name: string, field: string): string {
   throw invalid(field, `expected up to 256 letters, digits, "-", "_" and ".", got "${name.slice(0, 300)}"`);
 }
 
-/** The error for a destination that looks like a group's name, but isn't the name of one. */
+/** The error for a destination that looks like a group's name, but names no group. */
 export function unknownDestination(name: string): EngineError {
   // A name with a dot is more likely a host without its scheme.
   if (!name.includes(".")) return new EngineError("not_found", `url group ${name} not found`);
@@ -60,7 +60,7 @@ export function unknownDestination(name: string): EngineError {
 /**
  * A group after a change; `undefined` when it has no endpoints left.
  *
- * @throws EngineError `not_found` when there is none to change, `limit_reached` for too many endpoints
+ * @throws EngineError `not_found` when there is no group to change, `limit_reached` for too many endpoints
  */
 export function changeUrlGroup(
   { name, urlGroup }: { readonly name: string; readonly urlGroup: UrlGroup | undefined },
@@ -119,7 +119,9 @@ export function toEndpoint(
   return { ...request, headers, destination: endpoint.url };
 }
 
-/** The request header that a group's header stands for. A header that isn't an option goes to the endpoint. */
+/**
+ * The request header that a group's header stands for. A header that isn't an option goes to the endpoint.
+ */
 export function urlGroupHeader(name: string): string {
   const lower = name.toLowerCase();
   if (lower.startsWith(OWN) || lower === LOWERCASE_HEADER.contentType) return lower;

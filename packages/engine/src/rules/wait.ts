@@ -9,7 +9,7 @@ import { type OptionLimits, readOptions } from "./options.ts";
 import { readRecord } from "./record.ts";
 import { messageOf } from "./thrown.ts";
 
-/** A step that the engine records when its event comes, or its time is over. */
+/** A step that the engine records when its event comes, or its timeout ends. */
 export interface NewWait {
   readonly runId: string;
   readonly eventId: string;
@@ -20,7 +20,7 @@ export interface NewWait {
   readonly timeout: string;
   /** Milliseconds since 1970. */
   readonly deadline: number;
-  /** The URL to which the engine delivers the record when the time is over. */
+  /** The URL to which the engine delivers the record at the timeout. */
   readonly timeoutUrl: string;
   /** The body of the wait as the endpoint sent it, for the list of waiters. */
   readonly timeoutBody: unknown;
@@ -87,7 +87,7 @@ export function waitRecord(
 ): string {
   const waited = { ...step, waitEventId: eventId, timeout };
   if (!data) return JSON.stringify({ ...waited, waitTimeout: true });
-  // An event without data has no result: an empty one could be taken for a timeout.
+  // An event without data has no result: the endpoint could take an empty result for a timeout.
   return JSON.stringify(data.length > 0 ? { ...waited, out: toBase64(data) } : waited);
 }
 
