@@ -46,7 +46,8 @@ export class Timeline {
     for (const step of steps) {
       if (step.state !== "STEP_SUCCESS") continue;
       const id = `${step.stepId} ${step.stepName}`;
-      const took = step.stepType === "Run" ? duration(step.createdAt - before) : (step.sleepFor ?? "");
+      const worked = step.durationMs ?? Math.max(0, step.createdAt - before);
+      const took = step.stepType === "Run" ? duration(Math.round(worked)) : (step.sleepFor ?? "");
       this.#once(
         id,
         run,

@@ -32,6 +32,10 @@ export interface StepLog {
   readonly state: string;
   readonly concurrent: number;
   readonly createdAt: number;
+  /** When the work of a step that ran inline began, in milliseconds since 1970. Perdure's own engine only. */
+  readonly startedAt?: number;
+  /** How long that work took, in milliseconds. */
+  readonly durationMs?: number;
   readonly retries?: number;
   readonly retryDelay?: string;
   readonly headers?: Headers;
