@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { headlessDocstrings, type PublicName, publicNames } from "./docstrings.ts";
+import { headlessComments, type PublicName, publicNames } from "./docstrings.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -77,27 +77,29 @@ describe("every public name", () => {
 describe.each(["core", "adapters", "engine"])("%s", (name) => {
   const source = join(ROOT, "packages", name, "src");
 
-  it("has no docstring without a subject", () => {
+  it("has no comment without a subject", () => {
     const files = readdirSync(source, { recursive: true, encoding: "utf8" }).filter((file) =>
       file.endsWith(".ts"),
     );
     expect(files.length).toBeGreaterThan(10);
     const headless = files.flatMap((file) =>
-      headlessDocstrings(readFileSync(join(source, file), "utf8")).map((found) => `${file}:${found}`),
+      headlessComments(readFileSync(join(source, file), "utf8")).map((found) => `${file}:${found}`),
     );
     expect(headless).toEqual([]);
   });
 });
 
-describe("a docstring without a subject", () => {
+describe("a comment without a subject", () => {
   it.each([
     ["/** What the engine sends. */", ["1: What the engine sends."]],
     ["\n/**\n * Those of the options\n * that are such.\n */", ["3: Those of the options"]],
     ["/** Of the run. */ a; /** Somebody waits. */", ["1: Of the run.", "1: Somebody waits."]],
     ["/** Offers a run. */ /** Hash of a body. */ /** Whatsoever. */", []],
-    ["// What isn't a docstring. /* Of that kind. */", []],
+    ["a;\n  // What the engine sends.\n", ["2: What the engine sends."]],
+    ["// The engine sends\n// What it has. /* Of that kind. */", []],
+    ["a; // What stands behind code.", []],
   ])("is found in %j", (source, expected) => {
-    expect(headlessDocstrings(source)).toEqual(expected);
+    expect(headlessComments(source)).toEqual(expected);
   });
 });
 

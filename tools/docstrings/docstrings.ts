@@ -46,15 +46,16 @@ export function publicNames(root: string, entryPoints: readonly string[]): Publi
   return [...search.found.values()];
 }
 
-/** First words that make a docstring a sentence without a subject. */
-const HEADLESS = /\/\*\*[\s*]*(?:What|Whoever|Whatever|Those|Of|Nobody|Somebody|Has)\b/g;
+/** First words that make a comment a sentence without a subject. A line that continues a comment may begin with any word. */
+const HEADLESS =
+  /(?:\/\*\*[\s*]*|(?<!^[ \t]*\/\/.*\n)^[ \t]*\/\/ )(?:What|Whoever|Whatever|Those|Of|Nobody|Somebody|Has)\b/gm;
 
 /**
- * Finds docstrings that begin with "What", "Those", "Of" and the like.
+ * Finds docstrings and line comments that begin with "What", "Those", "Of" and the like.
  *
  * @returns the line of each, and its first line of text: `12: What the engine sends`
  */
-export function headlessDocstrings(source: string): string[] {
+export function headlessComments(source: string): string[] {
   return [...source.matchAll(HEADLESS)].map(({ 0: start, index }) => {
     const at = index + start.search(/\w/);
     const line = source.slice(0, at).split("\n").length;

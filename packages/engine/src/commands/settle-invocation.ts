@@ -143,16 +143,16 @@ export async function settleFailedInvocation(
 ): Promise<Settled> {
   const { row, run } = delivery;
   const { invocation, failure } = settlement;
-  const told = typeof invocation === "object" ? invocation : undefined;
-  if (told) await storeRecords(tx, delivery, told);
+  const reported = typeof invocation === "object" ? invocation : undefined;
+  if (reported) await storeRecords(tx, delivery, reported);
   const progressed = await hasProgressed(tx, delivery);
-  // What an invocation before this one was at when it was lost may not have been reached again.
+  // A lost invocation may have begun steps that this one hasn't reached again. They stay on record as under way.
   const isOwn = progressed || run.inProgress?.lease === run.leaseNumber;
-  await leaveRun(tx, run, row.seq, { orderly: told !== undefined && isOwn, inline: true });
-  const step = told ? told.failed : stepUnderWay(run.inProgress, run.leaseNumber);
+  await leaveRun(tx, run, row.seq, { orderly: reported !== undefined && isOwn, inline: true });
+  const step = reported ? reported.failed : stepUnderWay(run.inProgress, run.leaseNumber);
   const attempts = step && (await attemptsOf(tx, run.key, step));
   const retried = attempts?.count ?? (progressed ? 0 : row.retried);
-  const decided = decideAgain(settlement, retried, told ? undefined : attempts?.retries);
+  const decided = decideAgain(settlement, retried, reported ? undefined : attempts?.retries);
   if (step) {
     const retryAt = decided.kind === "retry" ? { retryAt: decided.dueAt } : {};
     const error = errorOf(failure.byEngine ? undefined : failure.reply, failure.error);
