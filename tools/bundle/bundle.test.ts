@@ -1,27 +1,12 @@
 import { fileURLToPath } from "node:url";
-import { gzipSync } from "node:zlib";
+import { bundleSize } from "@perdure/test-support/bundle";
 import { build } from "esbuild";
 import { describe, expect, it } from "vitest";
 
 // From where both packages can be found.
 const FOLDER = fileURLToPath(new URL("../../bench", import.meta.url));
 
-/** Bytes of `serve` and `Client` with all that they need, minified and gzipped, as a bundler for an edge runtime makes them. */
-async function size(packageName: string): Promise<number> {
-  const { outputFiles } = await build({
-    stdin: { contents: `export { serve, Client } from "${packageName}";`, resolveDir: FOLDER },
-    bundle: true,
-    minify: true,
-    format: "esm",
-    platform: "browser",
-    external: ["node:*", "child_process", "crypto", "fs", "http", "net", "os", "path"],
-    write: false,
-    logLevel: "error",
-  });
-  return gzipSync(outputFiles[0]?.contents ?? new Uint8Array(), { level: 9 }).length;
-}
-
-/** What is left to import of core and its dependencies when they are bundled for no platform at all. */
+/** The imports that are left of core and its dependencies when they are bundled for no platform at all. */
 async function importsOfCore(): Promise<string[]> {
   const { metafile } = await build({
     stdin: {
@@ -49,7 +34,10 @@ describe("the bundle of serve and Client", () => {
   // The goal is 0.7. The checks and error texts of the runtime weigh more, inline execution 0.14, and waits for runs without
   // polling 0.02; this holds what has been reached.
   it("is at most 0.96 of that of @upstash/workflow", async () => {
-    const [ours, theirs] = await Promise.all([size("@perdure/core"), size("@upstash/workflow")]);
+    const [ours, theirs] = await Promise.all([
+      bundleSize("@perdure/core", FOLDER),
+      bundleSize("@upstash/workflow", FOLDER),
+    ]);
     expect(ours / theirs).toBeLessThanOrEqual(0.96);
   });
 });
