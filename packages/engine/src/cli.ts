@@ -4,6 +4,8 @@ import { Command } from "commander";
 import type { BackupFlags } from "./cli/backup.ts";
 import type { DevFlags } from "./cli/dev-config.ts";
 import { newKeys } from "./cli/keys.ts";
+import { EXIT } from "./cli/remote/command-error.ts";
+import { addRemoteCommands } from "./cli/remote/program.ts";
 import { type CommandName, flagsOf } from "./cli/settings.ts";
 import type { StartFlags } from "./cli/start-config.ts";
 
@@ -14,7 +16,9 @@ const { version } = JSON.parse(readFileSync(new URL("../package.json", import.me
 
 const program = new Command("perdure")
   .description("An open engine for durable workflows with the HTTP API of QStash.")
-  .version(version);
+  .version(version)
+  .commandsGroup("Engine:")
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 1 ? EXIT.usage : exitCode));
 
 function command(name: CommandName, description: string): Command {
   const added = program.command(name).description(description);
@@ -26,12 +30,15 @@ function command(name: CommandName, description: string): Command {
   return added;
 }
 
-command("dev", "run an engine for development, with a database in one file").action(
-  async (flags: DevFlags) => {
+command("dev", "run an engine for development, with a database in one file")
+  .argument(
+    "[command...]",
+    "your app, after --: it starts with the engine's variables, and both stop together",
+  )
+  .action(async (app: readonly string[], flags: DevFlags) => {
     const { dev } = await import("./cli/dev.ts");
-    await dev(flags, version);
-  },
-);
+    await dev(flags, app, version);
+  });
 
 command(
   "start",
@@ -58,6 +65,8 @@ program
   .description("make a token and a pair of signing keys, and print them for an environment")
   .option("--user <name>", "whom the token names", "default")
   .action(newKeys);
+
+addRemoteCommands(program);
 
 try {
   // Each command loads the modules that only it needs.

@@ -3,6 +3,7 @@ import { DEV_CREDENTIALS } from "@perdure/core/protocol";
 import colors from "picocolors";
 import type { Config } from "./dev-config.ts";
 import { urlOf } from "./listen.ts";
+import { isWildcard } from "./values.ts";
 
 export interface BannerOptions {
   readonly config: Config;
@@ -12,6 +13,17 @@ export interface BannerOptions {
 }
 
 const DOCS = new URL("../../README.md", import.meta.url).pathname;
+
+/** Returns the variables that an app needs to reach this engine and to verify its deliveries. */
+export function appVariables({ config, port }: Omit<BannerOptions, "version">): Record<string, string> {
+  const { host, token, signingKeys } = config;
+  return {
+    QSTASH_URL: urlOf(isWildcard(host) ? "127.0.0.1" : host, port),
+    QSTASH_TOKEN: token,
+    QSTASH_CURRENT_SIGNING_KEY: signingKeys.current,
+    QSTASH_NEXT_SIGNING_KEY: signingKeys.next,
+  };
+}
 
 /** Formats the banner for a developer: the engine's URL, the variables to paste, and a first request. */
 export function banner({ config, port, version }: BannerOptions): string {

@@ -4,7 +4,8 @@ import type { EngineServer } from "../engine.ts";
 import { isLoopback } from "../http/browser-guard.ts";
 import { createServer } from "../server.ts";
 import { StoreUnavailable } from "../store/unavailable.ts";
-import { banner } from "./banner.ts";
+import { type AppProcess, startApp } from "./app-process.ts";
+import { appVariables, banner } from "./banner.ts";
 import { ConsoleReporter } from "./console-reporter.ts";
 import { type Config, type DevFlags, readConfig } from "./dev-config.ts";
 import { ignoreFolder } from "./folder.ts";
@@ -16,8 +17,13 @@ import { ConfigError } from "./values.ts";
 /** Milliseconds that deliveries in progress get to end after a signal to stop. */
 const DEADLINE = 5000;
 
-/** Runs `perdure dev` until SIGINT or SIGTERM. On a failed start it prints one line and exits with code 1. */
-export async function dev(flags: DevFlags, version: string): Promise<void> {
+/**
+ * Runs `perdure dev` until SIGINT or SIGTERM, or until the app of `perdure dev -- <command>` ends. On a failed
+ * start it prints one line and exits with code 1.
+ *
+ * @param command the app's command; empty for the engine alone
+ */
+export async function dev(flags: DevFlags, command: readonly string[], version: string): Promise<void> {
   // The title helps to find the process in a process list.
   process.title = "perdure dev";
   outliveReaders();
@@ -43,7 +49,11 @@ export async function dev(flags: DevFlags, version: string): Promise<void> {
   ignoreFolder(config.db);
   if (config.logLevel === "info" || config.logLevel === "debug") await tellOfRuns(engine, config);
   engine.start();
-  stopOnSignal(listening.server, engine, config);
+  const stop = createStop(listening.server, engine, config);
+  const { port } = listening;
+  const app = command.length > 0 ? startApp(command, appVariables({ config, port })) : undefined;
+  stopOnSignal(stop, app);
+  if (app) await stop(await app.ended);
 }
 
 const MAX_COUNTED = 100;
@@ -87,19 +97,33 @@ function openEngine(config: Config): EngineServer {
   });
 }
 
-function stopOnSignal(server: Server, engine: EngineServer, { logLevel }: Config): void {
+/** Ends the process with an exit code. A second call ends it at once. */
+type Stop = (exitCode: number) => Promise<void>;
+
+function createStop(server: Server, engine: EngineServer, { logLevel }: Config): Stop {
   let asked = false;
-  const stop = async (): Promise<void> => {
-    // Second signal: exit at once. The next engine repeats the deliveries in progress.
-    if (asked) process.exit(0);
+  return async (exitCode) => {
+    // The next engine repeats the deliveries in progress.
+    if (asked) process.exit(exitCode);
     asked = true;
     if (logLevel === "info" || logLevel === "debug") console.log("Stopping. Once more to stop at once.");
     // Endpoints of deliveries in progress may still call the API, so the API stops last.
     await engine.stop({ deadline: DEADLINE });
     server.close();
     server.closeAllConnections();
-    process.exit(0);
+    process.exit(exitCode);
   };
-  process.on("SIGINT", stop);
-  process.on("SIGTERM", stop);
+}
+
+function stopOnSignal(stop: Stop, app: AppProcess | undefined): void {
+  let signals = 0;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    signals += 1;
+    if (!app) void stop(0);
+    else if (signals > 1) app.signal("SIGKILL");
+    // A terminal sends Ctrl-C to the app, too.
+    else if (signal !== "SIGINT" || !process.stdin.isTTY) app.signal(signal);
+  };
+  process.on("SIGINT", onSignal);
+  process.on("SIGTERM", onSignal);
 }

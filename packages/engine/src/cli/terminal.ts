@@ -57,6 +57,13 @@ function cutRest(line: string, before: string, part: string): boolean {
   return stripVTControlCharacters(line.slice(before.length + part.length)) !== "";
 }
 
+/** Returns the number of columns that a line takes in a terminal. Colours take none. */
+export function columnsOf(line: string): number {
+  let width = 0;
+  for (const character of stripVTControlCharacters(line)) width += widthOf(character);
+  return width;
+}
+
 function widthOf(character: string): number {
   if (NO_WIDTH.test(character)) return 0;
   return WIDE.test(character) ? 2 : 1;

@@ -33,6 +33,10 @@ export function toBrowserRules(
   allowHosts: readonly string[],
   allowOrigins: readonly string[],
 ): Required<BrowserRules> {
-  const anyAddress = host === "0.0.0.0" || host === "::";
-  return { hosts: [host, ...allowHosts], origins: allowOrigins, anyAddress };
+  return { hosts: [host, ...allowHosts], origins: allowOrigins, anyAddress: isWildcard(host) };
+}
+
+/** Returns true for a host that listens on all addresses of the machine. */
+export function isWildcard(host: string): boolean {
+  return host === "0.0.0.0" || host === "::";
 }

@@ -1,0 +1,130 @@
+import { Client } from "@perdure/core";
+import { DEV_CREDENTIALS } from "@perdure/core/protocol";
+import { urlOf } from "../listen.ts";
+import type { Env } from "../settings.ts";
+import { CommandError, EXIT } from "./command-error.ts";
+
+/** The flags that choose an engine. */
+export interface EngineFlags {
+  readonly url?: string;
+  readonly token?: string;
+}
+
+/** Values of a query; the request leaves out undefined ones, and repeats the name for each value of a list. */
+export type Query = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
+
+/** Everything of a request but its method and path. */
+export interface RequestDetails {
+  readonly query?: Query;
+  /** Sent as JSON. */
+  readonly body?: unknown;
+}
+
+/** Milliseconds until a request without an answer counts as failed. */
+const ANSWER_TIMEOUT_MS = 30_000;
+
+/** The engine that a command asks. */
+export class RemoteEngine {
+  readonly url: string;
+  /** For what the client of workflows can do. */
+  readonly client: Client;
+  readonly #token: string;
+
+  /**
+   * Chooses the engine: flags win over `PERDURE_URL` and `PERDURE_TOKEN`, they over `QSTASH_URL` and
+   * `QSTASH_TOKEN`. The default is `perdure dev` on its default port, with its public token.
+   *
+   * @throws CommandError for a URL that isn't one, and without a token for an engine that isn't `perdure dev`
+   */
+  constructor(flags: EngineFlags, env: Env) {
+    const url = flags.url || env.PERDURE_URL || env.QSTASH_URL;
+    const token = flags.token || env.PERDURE_TOKEN || env.QSTASH_TOKEN;
+    const dev = urlOf("127.0.0.1", DEV_CREDENTIALS.port);
+    if (url && !/^https?:\/\/./.test(URL.parse(url)?.href ?? ""))
+      throw new CommandError(
+        EXIT.usage,
+        `The engine's URL must begin with http:// or https://; got "${url}".`,
+      );
+    if (url && !token && !isLoopbackUrl(url))
+      throw new CommandError(
+        EXIT.usage,
+        `There is no token for ${url}. Give one with --token, or set PERDURE_TOKEN.`,
+      );
+    this.url = (url || dev).replace(/\/+$/, "");
+    this.#token = token || DEV_CREDENTIALS.token;
+    const devMode = this.#token === DEV_CREDENTIALS.token;
+    this.client = new Client({ baseUrl: this.url, token: this.#token, devMode });
+  }
+
+  /**
+   * Sends a request to the engine's API, and returns the JSON of its answer.
+   *
+   * @param path below `/v2`; encoded
+   * @throws CommandError when the engine refuses it or doesn't answer
+   */
+  async request<Answer = unknown>(
+    method: string,
+    path: string,
+    details: RequestDetails = {},
+  ): Promise<Answer> {
+    const response = await this.open(method, path, details, AbortSignal.timeout(ANSWER_TIMEOUT_MS));
+    const text = await response.text();
+    return (text === "" ? undefined : JSON.parse(text)) as Answer;
+  }
+
+  /**
+   * Sends a request, and returns the answer with its body unread.
+   *
+   * @throws CommandError when the engine refuses it or doesn't answer
+   */
+  async open(
+    method: string,
+    path: string,
+    { query = {}, body }: RequestDetails,
+    signal: AbortSignal,
+  ): Promise<Response> {
+    const url = new URL(`${this.url}/v2/${path}`);
+    for (const [name, value] of Object.entries(query))
+      for (const one of [value].flat()) if (one !== undefined) url.searchParams.append(name, String(one));
+    const headers = new Headers({ Authorization: `Bearer ${this.#token}` });
+    if (body !== undefined) headers.set("Content-Type", "application/json");
+    const init = { method, headers, signal, redirect: "error" as const };
+    const response = await fetch(
+      url,
+      body === undefined ? init : { ...init, body: JSON.stringify(body) },
+    ).catch((cause: unknown) => {
+      throw signal.aborted && signal.reason?.name !== "TimeoutError" ? cause : this.#unreachable(cause);
+    });
+    if (response.ok) return response;
+    throw new CommandError(
+      response.status === 404 ? EXIT.notFound : EXIT.failed,
+      `The engine at ${this.url} answers ${response.status}: ${await reasonOf(response)}`,
+    );
+  }
+
+  #unreachable(cause: unknown): CommandError {
+    const { code, message } = Object((cause as Error).cause ?? cause) as { code?: string; message?: string };
+    const reason = code === "ECONNREFUSED" ? "connection refused" : (message ?? String(cause));
+    return new CommandError(
+      EXIT.unreachable,
+      `No engine answers at ${this.url}: ${reason}. Start one with "npx perdure dev", or name another with --url.`,
+      { cause },
+    );
+  }
+}
+
+function isLoopbackUrl(url: string): boolean {
+  return /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(new URL(url).hostname);
+}
+
+/** Returns the engine's own sentence; for an answer of something else, the beginning of its body. */
+async function reasonOf(response: Response): Promise<string> {
+  const text = await response.text();
+  try {
+    const { error } = JSON.parse(text) as { error?: unknown };
+    if (typeof error === "string") return error;
+  } catch {
+    // A proxy's page isn't JSON.
+  }
+  return text.slice(0, 200) || response.statusText;
+}

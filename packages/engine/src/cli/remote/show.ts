@@ -1,0 +1,178 @@
+import colors from "picocolors";
+import { printable } from "../terminal.ts";
+import type { RemoteEngine } from "./engine.ts";
+import { formatDuration, formatTable, formatTime, printJson } from "./output.ts";
+import { findRun } from "./run-id.ts";
+import { colorState, wordOf } from "./states.ts";
+
+/** The flags of `perdure show`. */
+export interface ShowFlags {
+  readonly json?: boolean;
+}
+
+interface RunError {
+  readonly name: string;
+  readonly message: string;
+  readonly where?: string;
+  readonly step?: { readonly name: string };
+}
+
+/** One run, as `GET /v2/workflows/runs/{id}/overview` shows it. */
+interface Overview {
+  readonly workflowRunId: string;
+  readonly workflowUrl: string;
+  readonly workflowState: string;
+  readonly workflowRunCreatedAt: number;
+  readonly workflowRunCompletedAt?: number;
+  readonly workflowRunResponse?: string;
+  readonly labels?: readonly string[];
+  readonly payload?: string;
+  readonly error?: RunError;
+  readonly dlqId?: string;
+  readonly failureFunction?: { readonly state: string; readonly responseBody?: string };
+  readonly rollbacks?: readonly { readonly stepName: string; readonly state: string }[];
+  readonly children?: readonly {
+    readonly workflowRunId: string;
+    readonly workflowState: string;
+    readonly stepName: string;
+  }[];
+  readonly waitsFor: readonly { readonly text: string }[];
+  readonly resumedFrom?: string;
+  readonly resumedAs?: { readonly workflowRunId: string };
+}
+
+interface Step {
+  readonly stepName: string;
+  readonly stepType: string;
+  readonly state: string;
+  readonly createdAt?: number;
+  readonly durationMs?: number;
+  readonly retries?: number;
+  readonly errors?: readonly unknown[];
+  readonly out?: unknown;
+}
+
+interface StepsPage {
+  readonly steps: readonly Step[];
+  readonly cursor?: string;
+}
+
+const PAGE_SIZE = 1000;
+
+/** Runs `perdure show <run>`: prints a run's state, its steps, what it waits for, and how it failed. */
+export async function show(engine: RemoteEngine, id: string, { json }: ShowFlags): Promise<void> {
+  const { workflowRunId, workflowRunCreatedAt: workflowCreatedAt } = await findRun(engine, id);
+  const path = `workflows/runs/${encodeURIComponent(workflowRunId)}`;
+  const overview = await engine.request<Overview>("GET", `${path}/overview`, {
+    query: { workflowCreatedAt },
+  });
+  const steps: Step[] = [];
+  let cursor: string | undefined;
+  do {
+    const query = { workflowCreatedAt, count: PAGE_SIZE, cursor };
+    const page = await engine.request<StepsPage>("GET", `${path}/steps`, { query });
+    steps.push(...page.steps);
+    cursor = page.cursor;
+  } while (cursor !== undefined);
+  if (json) printJson({ ...overview, steps });
+  else console.log([...headOf(overview), "", stepTable(steps), ...endOf(overview)].join("\n"));
+}
+
+function headOf(run: Overview): string[] {
+  const end = run.workflowRunCompletedAt;
+  const took = formatDuration((end ?? Date.now()) - run.workflowRunCreatedAt);
+  const state = colorState(wordOf(run.workflowState), run.workflowState);
+  return [
+    `${colors.bold(printable(run.workflowRunId))}  ${state}  ${colors.dim(end === undefined ? `for ${took}` : `after ${took}`)}`,
+    ...linesOf([
+      ["workflow", run.workflowUrl],
+      ["started", formatTime(run.workflowRunCreatedAt)],
+      ["labels", run.labels?.join(", ")],
+      ["payload", run.payload],
+      ["result", run.workflowState === "RUN_SUCCESS" ? run.workflowRunResponse : undefined],
+      ["resumed from", run.resumedFrom],
+      ["resumed as", run.resumedAs?.workflowRunId],
+    ]),
+  ];
+}
+
+function stepTable(steps: readonly Step[]): string {
+  return formatTable(steps, [
+    { title: "STEP", cell: ({ stepName }) => stepName, shrinkTo: 12 },
+    { title: "KIND", cell: ({ stepType }) => stepType },
+    { title: "STATE", cell: ({ state }) => stepStateOf(state), color: colorStep },
+    {
+      title: "TOOK",
+      cell: ({ durationMs }) => (durationMs === undefined ? "" : formatDuration(durationMs)),
+      align: "right",
+    },
+    {
+      title: "FAILED",
+      cell: ({ errors = [] }) => (errors.length > 0 ? `${errors.length}×` : ""),
+      align: "right",
+    },
+    { title: "RESULT", cell: ({ out }) => textOf(out), shrinkTo: 10 },
+  ]);
+}
+
+function endOf(run: Overview): string[] {
+  const lines = [
+    ...run.waitsFor.map(({ text }) => `${colors.cyan("waits for")} ${printable(text)}`),
+    ...(run.children ?? []).map(
+      ({ workflowRunId, workflowState, stepName }) =>
+        `${colors.dim("child")} ${printable(stepName)}: ${printable(workflowRunId)} ${colorState(wordOf(workflowState), workflowState)}`,
+    ),
+    ...(run.workflowState === "RUN_FAILED" ? failureOf(run) : []),
+  ];
+  return lines.length > 0 ? ["", ...lines] : [];
+}
+
+/** The story of a failure: the error, the rollbacks, the failure function, and the commands that go on from there. */
+function failureOf({ error, rollbacks = [], failureFunction, dlqId }: Overview): string[] {
+  const where = error?.step ? ` in step "${printable(error.step.name)}"` : "";
+  return [
+    ...(error ? [`${colors.red("failed")}${where}: ${printable(`${error.name}: ${error.message}`)}`] : []),
+    ...rollbacks.map(
+      ({ stepName, state }) => `${colors.dim("rollback")} ${printable(stepName)}: ${printable(state)}`,
+    ),
+    ...(failureFunction
+      ? [
+          `${colors.dim("failure function")} ${CALLBACK_STATES[failureFunction.state] ?? printable(failureFunction.state)}: ${printable(failureFunction.responseBody ?? "")}`,
+        ]
+      : []),
+    ...(dlqId
+      ? [
+          "",
+          `Continue it with its recorded steps: perdure dlq resume ${dlqId}`,
+          `Start it again from the beginning: perdure dlq restart ${dlqId}`,
+        ]
+      : []),
+  ];
+}
+
+const CALLBACK_STATES: Readonly<Record<string, string>> = {
+  CALLBACK_INPROGRESS: "not heard yet",
+  CALLBACK_SUCCESS: "ran",
+  CALLBACK_FAIL: "failed",
+  CALLBACK_CANCELED: "cancelled",
+};
+
+function linesOf(pairs: readonly (readonly [name: string, value: string | undefined])[]): string[] {
+  return pairs.flatMap(([name, value]) =>
+    value ? `${colors.dim(name.padEnd(12))} ${printable(value)}` : [],
+  );
+}
+
+/** `STEP_SUCCESS` is `success`, as in the run's log. */
+function stepStateOf(state: string): string {
+  return state.replace(/^STEP_/, "").toLowerCase();
+}
+
+function colorStep(text: string, { state }: Step): string {
+  if (/FAIL/.test(state)) return colors.red(text);
+  return /SUCCESS/.test(state) ? colors.green(text) : colors.cyan(text);
+}
+
+function textOf(out: unknown): string {
+  return out === undefined ? "" : typeof out === "string" ? out : JSON.stringify(out);
+}

@@ -1,0 +1,91 @@
+import { EventSourceParserStream } from "eventsource-parser/stream";
+import colors from "picocolors";
+import { printable } from "../terminal.ts";
+import { CommandError, EXIT } from "./command-error.ts";
+import type { RemoteEngine } from "./engine.ts";
+import { formatDuration, formatTime } from "./output.ts";
+import { findRun } from "./run-id.ts";
+
+/** The flags of `perdure tail`. */
+export interface TailFlags {
+  readonly workflow?: string;
+  readonly label?: string;
+  /** Prints each event as one line of JSON. */
+  readonly json?: boolean;
+}
+
+/** An event of the stream. */
+interface StreamEvent {
+  readonly type: string;
+  /** Milliseconds since 1970. */
+  readonly time: number;
+  readonly workflowRunId?: string;
+  readonly stepName?: string;
+  readonly attempt?: number;
+  readonly status?: number;
+  readonly error?: string;
+  readonly until?: number;
+  readonly wait?: number;
+  readonly reason?: string;
+}
+
+/** Milliseconds until the command connects again after the engine has closed the stream or is away. */
+const RECONNECT_MS = 1000;
+
+/** The events after which a run's stream has nothing more to say. */
+const ENDS: ReadonlySet<string> = new Set(["run.completed", "run.failed", "run.canceled", "run.expired"]);
+
+/**
+ * Runs `perdure tail [run]`: prints what happens, as it happens, until Ctrl-C. With a run, the command ends
+ * with it. When the connection breaks, the command goes on where it was.
+ */
+export async function tail(engine: RemoteEngine, id: string | undefined, flags: TailFlags): Promise<void> {
+  const { workflow, label, json } = flags;
+  const run = id === undefined ? undefined : await findRun(engine, id);
+  if (run && run.workflowState !== "RUN_STARTED")
+    return console.error(
+      `The run ${run.workflowRunId} has ended. perdure show ${run.workflowRunId} prints it.`,
+    );
+  const query = { workflowRunId: run?.workflowRunId, workflowUrl: workflow, label };
+  let lastEventId: string | undefined;
+  for (;;) {
+    for await (const { id: eventId, data } of read(engine, { ...query, lastEventId })) {
+      lastEventId = eventId ?? lastEventId;
+      const event = JSON.parse(data) as StreamEvent;
+      console.log(json ? JSON.stringify(event) : lineOf(event));
+      if (run && ENDS.has(event.type)) return;
+    }
+    await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS));
+  }
+}
+
+/** Reads the stream until it breaks. @throws CommandError when the engine refuses it, or never answered */
+async function* read(
+  engine: RemoteEngine,
+  query: Readonly<Record<string, string | undefined>>,
+): AsyncGenerator<{ readonly id?: string | undefined; readonly data: string }> {
+  const isFirst = query.lastEventId === undefined;
+  try {
+    const { body } = await engine.open("GET", "workflows/stream", { query }, new AbortController().signal);
+    if (body) yield* body.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream());
+  } catch (error) {
+    const isRefusal = error instanceof CommandError && error.exitCode !== EXIT.unreachable;
+    if (isFirst || isRefusal) throw error;
+  }
+}
+
+function lineOf(event: StreamEvent): string {
+  const { type, time, workflowRunId = "", stepName, attempt, status, error, until, wait, reason } = event;
+  const details = [
+    stepName,
+    attempt === undefined || attempt < 2 ? undefined : `attempt ${attempt}`,
+    status || undefined,
+    error,
+    until === undefined ? undefined : `until ${formatTime(until)}`,
+    wait === undefined ? undefined : `again in ${formatDuration(wait)}`,
+    reason,
+  ].filter((one) => one !== undefined);
+  const color = /fail|expired/i.test(type) ? colors.red : /completed/.test(type) ? colors.green : colors.cyan;
+  const text = printable(details.join("  "));
+  return `${colors.dim(formatTime(time).slice(11))} ${printable(workflowRunId)} ${color(printable(type))} ${text}`.trimEnd();
+}

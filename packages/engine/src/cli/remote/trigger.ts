@@ -1,0 +1,61 @@
+import type { EndedRun, TriggerOptions } from "@perdure/core";
+import { printable } from "../terminal.ts";
+import { CommandError, EXIT } from "./command-error.ts";
+import type { RemoteEngine } from "./engine.ts";
+import { readInput, toCount, toHeader } from "./input.ts";
+import { printJson } from "./output.ts";
+
+/** The flags of `perdure trigger`. */
+export interface TriggerFlags {
+  readonly body?: string;
+  readonly header?: readonly string[];
+  readonly id?: string;
+  readonly label?: string;
+  readonly retries?: string;
+  readonly delay?: string;
+  /** `true` waits without a limit. */
+  readonly wait?: string | true;
+  readonly json?: boolean;
+}
+
+/** Runs `perdure trigger <url>`: starts a run, prints its id, and with `--wait` the result or the error. */
+export async function trigger(engine: RemoteEngine, url: string, flags: TriggerFlags): Promise<void> {
+  const options = await toOptions(url, flags);
+  const { wait, json } = flags;
+  if (wait === undefined) {
+    const started = await engine.client.trigger(options);
+    if (json) printJson(started);
+    else console.log(started.workflowRunId);
+    return;
+  }
+  // The id comes first, so that the user can look at a run that takes long.
+  const { workflowRunId } = await engine.client.trigger(options);
+  if (!json) console.error(workflowRunId);
+  const run = await engine.client.runs.wait(
+    workflowRunId,
+    wait === true ? {} : { timeout: wait as `${number}s` },
+  );
+  if (json) printJson({ workflowRunId, state: run.workflowState, result: run.result, error: run.error });
+  else if (run.workflowState === "RUN_SUCCESS") printJson(run.result ?? null);
+  if (run.workflowState !== "RUN_SUCCESS") throw new CommandError(EXIT.failed, endOf(run));
+}
+
+async function toOptions(url: string, flags: TriggerFlags): Promise<TriggerOptions> {
+  const { body, header = [], id, label, retries, delay } = flags;
+  return {
+    url,
+    ...(body === undefined ? {} : { body: await readInput(body) }),
+    ...(header.length > 0 ? { headers: Object.fromEntries(header.map(toHeader)) } : {}),
+    ...(id === undefined ? {} : { workflowRunId: id }),
+    ...(label === undefined ? {} : { label }),
+    ...(retries === undefined ? {} : { retries: toCount("--retries", retries) }),
+    ...(delay === undefined ? {} : { delay: delay as `${number}s` }),
+  };
+}
+
+function endOf({ workflowRunId, workflowState, error }: EndedRun): string {
+  if (workflowState === "RUN_CANCELED") return `The run ${workflowRunId} was cancelled.`;
+  const { name, message, step } = error ?? { name: "Error", message: "unknown", step: undefined };
+  const where = step === undefined ? "" : ` in step "${printable(step.name)}"`;
+  return `The run ${workflowRunId} failed${where}: ${printable(name)}: ${printable(message)}`;
+}
