@@ -1,4 +1,3 @@
-import type { Env } from "./engine-client/environment.ts";
 import { callResult } from "./handlers/call-result.ts";
 import type { DeliveryContext, EndpointDefinition } from "./handlers/delivery-context.ts";
 import { cancel, failure } from "./handlers/failure.ts";
@@ -15,6 +14,7 @@ import { ifDefined } from "./protocol/options.ts";
 import type { Outcome, Refusal } from "./protocol/outcome.ts";
 import { type RetryDelayOption, toRetryDelay } from "./protocol/retry-delay.ts";
 import { isPositive } from "./protocol/step.ts";
+import type { Env } from "./protocol/variables.ts";
 import type { InlineLimits } from "./replay/inline-run.ts";
 import { authorizeRequest, isAuthenticated } from "./server/authorize.ts";
 import { createConfigResolver, type EndpointConfig, type EndpointOptions } from "./server/endpoint-config.ts";

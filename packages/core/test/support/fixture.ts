@@ -22,7 +22,7 @@ export function open<Payload>(
   workflow: WorkflowFunction<Payload>,
   options: ServeOptions<Payload> = {},
 ): Handler {
-  const env = { QSTASH_URL: recorder.url, QSTASH_TOKEN: "token" };
+  const env = { PERDURE_URL: recorder.url, PERDURE_TOKEN: "token" };
   return serve(workflow, { env, verify: "off", ...options }).handler;
 }
 
@@ -32,7 +32,7 @@ export function closed<Payload>(
   workflow: WorkflowFunction<Payload>,
   options: ServeOptions<Payload> = {},
 ): Handler {
-  const env = { QSTASH_URL: recorder.url, QSTASH_TOKEN: "token" };
+  const env = { PERDURE_URL: recorder.url, PERDURE_TOKEN: "token" };
   return serve(workflow, { env, keys: KEYS, ...options }).handler;
 }
 
