@@ -277,7 +277,7 @@ describe("a sequence", () => {
       "X-Forwarded-For": "1",
     });
     await handler(request(history({ a: 1 }), headers));
-    expect(JSON.parse(recorder().finished[0]?.body ?? "")).toEqual({
+    expect(JSON.parse(recorder().returned[0] ?? "")).toEqual({
       payload: { a: 1 },
       run: RUN,
       created: 1_700_000_000_000,
@@ -503,7 +503,7 @@ describe("the payload", () => {
   const seen = async (payload: string, options: object) => {
     const handler = open(recorder(), (context) => context.requestPayload, options);
     const answer = await answerOf(handler(request(JSON.stringify(entries(payload, [])), runHeaders())));
-    return { answer, payload: recorder().finished[0]?.body };
+    return { answer, payload: recorder().returned[0] };
   };
 
   it.each([
@@ -570,7 +570,7 @@ describe("a context", () => {
       [],
       { a: 1 },
     );
-    const copy = JSON.parse(recorder().finished[0]?.body ?? "");
+    const copy = JSON.parse(recorder().returned[0] ?? "");
     expect(copy).toMatchObject({ requestPayload: { a: 1 }, retried: 0 });
     expect(copy).not.toHaveProperty("qstashClient");
   });
