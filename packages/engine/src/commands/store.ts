@@ -6,6 +6,7 @@ import { deadLetters, runs } from "../queries/lists.ts";
 import { logs } from "../queries/logs.ts";
 import { message } from "../queries/read.ts";
 import { runEnd } from "../queries/run-end.ts";
+import { countRuns, runSummaries } from "../queries/run-summaries.ts";
 import { waiters } from "../queries/waiters.ts";
 import { webhookState } from "../queries/webhook-state.ts";
 import { wholeEntries } from "../queries/whole-entries.ts";
@@ -20,6 +21,7 @@ import { appendInline } from "./append-inline.ts";
 import { cancelMessage } from "./cancel-message.ts";
 import { cancelMessages } from "./cancel-messages.ts";
 import { cancelRuns } from "./cancel-runs.ts";
+import { changeRuns } from "./change-runs.ts";
 import { claimMessages } from "./claim-messages.ts";
 import { endRun } from "./end-run.ts";
 import { cancelFailureFunction, repeatFailureFunction, repeatFailureFunctions } from "./failure-function.ts";
@@ -87,6 +89,9 @@ const OPERATIONS = {
   historySlice: query(historySlice),
   entryBody: query(entryBody),
   runs: query(runs),
+  runSummaries: query(runSummaries),
+  countRuns: query(countRuns),
+  changeRuns: command(changeRuns),
   runEnd: query(runEnd),
   cancelRuns: command(cancelRuns),
   logs: query(logs),

@@ -8,6 +8,7 @@ import { historyAnswer } from "./history-answer.ts";
 import { json, optional, raw } from "./json.ts";
 import { count, flag, list, part, time, urls } from "./parameters.ts";
 import { type Input, type Output, type Routes, route, type Values } from "./route.ts";
+import { listed } from "./run-list.ts";
 import { base64, cancelled, id } from "./schemas.ts";
 import type { Service } from "./service.ts";
 
@@ -45,6 +46,7 @@ const selection = z.strictObject({
 
 export const runs = {
   "/v2/workflows/runs": {
+    GET: listed,
     DELETE: route({
       summary:
         "Cancel the runs that match, all of them without a filter; the newest 100 unless `count` says otherwise",
