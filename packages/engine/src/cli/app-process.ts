@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { constants } from "node:os";
+import { upstashName, type VariableName } from "@perdure/core/protocol";
 
 /** The app that `perdure dev -- <command>` runs beside the engine. */
 export interface AppProcess {
@@ -34,13 +35,16 @@ export function startApp(
   };
 }
 
-/** With `QSTASH_DEV`, clients would ignore the variables and use the default port. */
+/** Variables with which clients would use another address, or other names, than those of the engine. */
+const OVERRIDING: readonly VariableName[] = ["PERDURE_DEV", "PERDURE_REGION"];
+
 function appEnvironment(
   env: NodeJS.ProcessEnv,
   variables: Readonly<Record<string, string>>,
 ): NodeJS.ProcessEnv {
-  const { QSTASH_DEV, ...others } = env;
-  return { ...others, ...variables };
+  const dropped = OVERRIDING.flatMap((name) => [name, upstashName(name)]);
+  const kept = Object.entries(env).filter(([name]) => !dropped.includes(name));
+  return { ...Object.fromEntries(kept), ...variables };
 }
 
 function exitCodeOf(child: ChildProcess, program: string): Promise<number> {

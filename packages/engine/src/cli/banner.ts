@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { DEV_CREDENTIALS } from "@perdure/core/protocol";
+import { DEV_CREDENTIALS, upstashName, type VariableName } from "@perdure/core/protocol";
 import colors from "picocolors";
 import type { Config } from "./dev-config.ts";
 import { urlOf } from "./listen.ts";
@@ -14,15 +14,25 @@ export interface BannerOptions {
 
 const DOCS = new URL("../../README.md", import.meta.url).pathname;
 
-/** Returns the variables that an app needs to reach this engine and to verify its deliveries. */
+/**
+ * Returns the variables that an app needs to reach this engine and to verify its deliveries: under the names
+ * that Perdure reads, and under those that Upstash's SDKs read.
+ */
 export function appVariables({ config, port }: Omit<BannerOptions, "version">): Record<string, string> {
   const { host, token, signingKeys } = config;
-  return {
-    QSTASH_URL: urlOf(isWildcard(host) ? "127.0.0.1" : host, port),
-    QSTASH_TOKEN: token,
-    QSTASH_CURRENT_SIGNING_KEY: signingKeys.current,
-    QSTASH_NEXT_SIGNING_KEY: signingKeys.next,
+  const variables = {
+    PERDURE_URL: urlOf(isWildcard(host) ? "127.0.0.1" : host, port),
+    PERDURE_TOKEN: token,
+    PERDURE_CURRENT_SIGNING_KEY: signingKeys.current,
+    PERDURE_NEXT_SIGNING_KEY: signingKeys.next,
   };
+  const names = Object.entries(variables) as [VariableName, string][];
+  return Object.fromEntries(
+    names.flatMap(([name, value]) => [
+      [name, value],
+      [upstashName(name), value],
+    ]),
+  );
 }
 
 /** Formats the banner for a developer: the engine's URL, the variables to paste, and a first request. */

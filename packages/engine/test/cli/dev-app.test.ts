@@ -17,10 +17,10 @@ const FOREVER = "setInterval(() => {}, 1000);";
 describe("perdure dev -- <command>", () => {
   it("gives the app the engine's variables and its arguments, and ends with the app's exit code", async () => {
     const command = app(`
-      const { QSTASH_URL, QSTASH_TOKEN, QSTASH_CURRENT_SIGNING_KEY, QSTASH_NEXT_SIGNING_KEY, QSTASH_DEV } = process.env;
-      const headers = { Authorization: "Bearer " + QSTASH_TOKEN };
-      const keys = await (await fetch(QSTASH_URL + "/v2/keys", { headers })).json();
-      const same = keys.current === QSTASH_CURRENT_SIGNING_KEY && keys.next === QSTASH_NEXT_SIGNING_KEY;
+      const { PERDURE_URL, PERDURE_TOKEN, QSTASH_CURRENT_SIGNING_KEY, PERDURE_NEXT_SIGNING_KEY, QSTASH_DEV } = process.env;
+      const headers = { Authorization: "Bearer " + PERDURE_TOKEN };
+      const keys = await (await fetch(PERDURE_URL + "/v2/keys", { headers })).json();
+      const same = keys.current === QSTASH_CURRENT_SIGNING_KEY && keys.next === PERDURE_NEXT_SIGNING_KEY;
       console.log("app", { same, QSTASH_DEV, argument: process.argv[2] });
       process.exitCode = 3;`);
     const one = dev(["--port", "0", ...command], { QSTASH_DEV: "1" });
@@ -29,7 +29,7 @@ describe("perdure dev -- <command>", () => {
   });
 
   it("gives an address that the app can reach when the engine listens on all addresses", async () => {
-    const command = app(`console.log("at", new URL(process.env.QSTASH_URL).hostname);`);
+    const command = app(`console.log("at", new URL(process.env.PERDURE_URL).hostname);`);
     const one = dev(["--port", "0", "--host", "0.0.0.0", "--token", "token-of-our-own", ...command]);
     expect(await one.exit()).toBe(0);
     expect(one.said()).toContain("at 127.0.0.1");
@@ -38,7 +38,7 @@ describe("perdure dev -- <command>", () => {
   it.each(["SIGINT", "SIGTERM"] as const)("stops the app, then the engine, at %s", async (signal) => {
     const command = app(`
       process.on("${signal}", async () => {
-        const { status } = await fetch(process.env.QSTASH_URL + "/v2/keys");
+        const { status } = await fetch(process.env.PERDURE_URL + "/v2/keys");
         console.log("the engine still answers", status);
         process.exit(0);
       });
