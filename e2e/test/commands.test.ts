@@ -1,0 +1,281 @@
+import { execFile } from "node:child_process";
+import { once } from "node:events";
+import { writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { serve } from "@perdure/adapters/node";
+import { Client, WorkflowNonRetryableError } from "@perdure/core";
+import { DEV_CREDENTIALS } from "@perdure/core/protocol";
+import { INHERITED } from "@perdure/test-support/inherited";
+import { CLI, Process, temporaryFolder } from "@perdure/test-support/process";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+const folder = temporaryFolder();
+const { token, currentSigningKey: current, nextSigningKey: next } = DEV_CREDENTIALS;
+let engine: Process;
+let url: string;
+let client: Client;
+let app: Server;
+let order: string;
+let declined = true;
+
+beforeAll(async () => {
+  engine = Process.node(CLI, ["dev", "--port", "0", "--db", join(folder.path, "dev.db")], {});
+  url = (await engine.line(/running at (\S+)/))[1] ?? "";
+  client = new Client({ baseUrl: url, token, devMode: true });
+  const workflow = serve<{ id: number; nap?: boolean; wait?: boolean }>(
+    async (context) => {
+      const { id, nap, wait } = context.requestPayload;
+      await context.run("reserve", () => `reserved ${id}`, { rollback: () => undefined });
+      if (nap) await context.sleep("nap", "1h");
+      if (wait) await context.waitForEvent("approval", `approve-${id}`, { timeout: "1h" });
+      return context.run("charge", () => {
+        if (declined && !nap && !wait) throw new WorkflowNonRetryableError(`card ${id} \u001b[31mdeclined`);
+        return `charged ${id}`;
+      });
+    },
+    {
+      qstashClient: { baseUrl: url, token },
+      keys: { current, next },
+      failureFunction: () => "told the customer",
+    },
+  );
+  app = createServer(workflow).listen(0, "127.0.0.1");
+  await once(app, "listening");
+  order = `http://127.0.0.1:${(app.address() as AddressInfo).port}/order`;
+});
+afterAll(async () => {
+  await engine.kill("SIGKILL");
+  app.closeAllConnections();
+  app.close();
+  folder.remove();
+});
+
+interface Outcome {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Runs a command to its end, without a terminal. */
+function perdure(args: readonly string[], { input = "", env = {} }: { input?: string; env?: object } = {}): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const options = { cwd: folder.path, env: { ...INHERITED, PERDURE_URL: url, PERDURE_TOKEN: token, ...env } };
+    const child = execFile(process.execPath, [CLI, ...args], options, (error, out, err) => {
+      resolve({ code: error ? Number(error.code) : 0, out, err });
+    });
+    child.stdin?.end(input);
+  });
+}
+
+/** Runs a command, and returns its JSON. */
+async function json<Answer>(...args: string[]): Promise<Answer> {
+  const { code, out, err } = await perdure([...args, "--json"]);
+  expect({ code, err }).toMatchObject({ code: 0 });
+  return JSON.parse(out) as Answer;
+}
+
+async function failedRun(id: number): Promise<string> {
+  const { code, err } = await perdure(["trigger", order, "--body", JSON.stringify({ id }), "--wait", "--id", `order-${id}`]);
+  expect({ code, err }).toMatchObject({ code: 1 });
+  return `wfr_order-${id}`;
+}
+
+describe("perdure trigger", () => {
+  it("prints the id, and with --wait the result", async () => {
+    const started = await perdure(["trigger", order, "--body", '{"id":1,"nap":true}', "--id", "nap-1", "--label", "trial"]);
+    expect(started).toMatchObject({ code: 0, out: "wfr_nap-1\n" });
+    const waiting = perdure(["trigger", order, "--body", "-", "--id", "wait-2", "--wait", "30s"], {
+      input: '{"id":2,"wait":true}',
+    });
+    await expect.poll(() => json("notify", "approve-2", "--data", '{"ok":true}'), { timeout: 20_000 }).toHaveLength(1);
+    expect(await waiting).toMatchObject({ code: 0, out: '"charged 2"\n', err: "wfr_wait-2\n" });
+  });
+
+  it("reads a body from a file, and ends with 1 when the run fails", async () => {
+    writeFileSync(join(folder.path, "order.json"), '{"id":3}');
+    const failed = await perdure(["trigger", order, "--body", "@order.json", "--wait"]);
+    expect(failed).toMatchObject({ code: 1, out: "" });
+    expect(failed.err).toMatch(/^wfr_\S+\nThe run wfr_\S+ failed in step "charge": \w+: card 3 declined\n$/);
+  });
+
+  it("says what is wrong with its arguments, and ends with 2", async () => {
+    for (const [args, message] of [
+      [["trigger", order, "--body", "@none.json"], 'The file "none.json" can\'t be read'],
+      [["trigger", order, "--header", "x"], '--header must be "name: value"; got "x".'],
+      [["trigger", order, "--retries", "many"], '--retries must be a whole number; got "many".'],
+      [["trigger", "nowhere"], "nowhere"],
+      [["runs", "--state", "lost"], '--state must be one of running, succeeded, failed, cancelled; got "lost".'],
+      [["runs", "--since", "yesterday"], '--since must be a duration such as 90s, 15m, 2h or 7d; got "yesterday".'],
+      [["runs", "--no-such-flag"], "unknown option"],
+      [["cancel"], "Name runs, select them by flags such as --workflow, or give --all."],
+    ] as const) {
+      const { code, err } = await perdure(args);
+      expect({ args, code }).toEqual({ args, code: 2 });
+      expect(err).toContain(message);
+      expect(err).not.toMatch(/\n\s+at /);
+    }
+  });
+});
+
+describe("perdure runs and show", () => {
+  it("lists runs in a table that no run's text can break, and as JSON", async () => {
+    const runId = await failedRun(10);
+    const { out } = await perdure(["runs", "--state", "failed"]);
+    const [titles, row] = out.split("\n");
+    expect(titles).toMatch(/^RUN +WORKFLOW +STATE +STARTED +TOOK +STEPS/);
+    expect(row).toContain(runId);
+    expect(row).toMatch(/\/order +failed .*card 10 declined/);
+    expect(out).not.toContain("\u001b[31m");
+    const runs = await json<{ workflowRunId: string; workflowState: string }[]>("runs", "--workflow", order, "--limit", "2");
+    expect(runs).toHaveLength(2);
+    expect(runs[0]).toMatchObject({ workflowRunId: runId, workflowState: "RUN_FAILED" });
+    expect(await json("runs", "--label", "no such label")).toEqual([]);
+  });
+
+  it("shows a run by a unique beginning of its id, with the story of its failure", async () => {
+    const runId = await failedRun(11);
+    const { code, out } = await perdure(["show", "order-11"]);
+    expect(code).toBe(0);
+    expect(out).toContain(runId);
+    expect(out).toContain('{"id":11}');
+    expect(out).toMatch(/reserve +Run +success/);
+    expect(out).toMatch(/failed in step "charge": \w+: card 11 declined/);
+    expect(out).toMatch(/rollback reserve: done/);
+    expect(out).toMatch(/failure function ran: .*told the customer/);
+    expect(out).toMatch(/perdure dlq resume \S+/);
+    expect(await json("show", runId)).toMatchObject({ workflowRunId: runId, workflowState: "RUN_FAILED" });
+  });
+
+  it("shows what a run waits for", async () => {
+    await client.trigger({ url: order, body: { id: 12, wait: true }, workflowRunId: "wait-12" });
+    await expect.poll(async () => (await perdure(["show", "wait-12"])).out, { timeout: 20_000 }).toMatch(/waits for .*approve-12/);
+  });
+
+  it("ends with 4 for a run that isn't there, and for a beginning that fits several", async () => {
+    const unknown = await perdure(["show", "nobody"]);
+    expect(unknown).toMatchObject({ code: 4, out: "" });
+    expect(unknown.err).toContain('knows no run whose id begins with "nobody"');
+    await failedRun(13);
+    const several = await perdure(["show", "order-1"]);
+    expect(several.code).toBe(4);
+    expect(several.err).toMatch(/Several runs have ids that begin with "order-1": .*wfr_order-1/);
+  });
+});
+
+describe("perdure wake, cancel and dlq", () => {
+  it("ends a sleep", async () => {
+    await client.trigger({ url: order, body: { id: 20, nap: true }, workflowRunId: "nap-20" });
+    await expect.poll(() => perdure(["wake", "nap-20"]), { timeout: 20_000 }).toMatchObject({ code: 0, out: "1 sleep ended.\n" });
+    expect(await client.runs.wait("wfr_nap-20", { timeout: "20s" })).toMatchObject({ result: "charged 20" });
+  });
+
+  it("cancels one run at once, and several only with --yes", async () => {
+    const ids = [21, 22, 23].map((id) => `nap-${id}`);
+    for (const id of ids) await client.trigger({ url: order, body: { id: 1, nap: true }, workflowRunId: id, label: "to-cancel" });
+    expect(await perdure(["cancel", "nap-21"])).toMatchObject({ code: 0, out: "1 run cancelled.\n" });
+    const asked = await perdure(["cancel", "--label", "to-cancel"]);
+    expect(asked).toMatchObject({ code: 2, out: "" });
+    expect(asked.err).toContain("Cancel 2 runs? There is no terminal to ask on: add --yes to do it.");
+    expect(await perdure(["cancel", "--label", "to-cancel", "--yes"])).toMatchObject({ code: 0, out: "2 runs cancelled.\n" });
+    expect(await json("runs", "--label", "to-cancel", "--state", "cancelled")).toHaveLength(3);
+  });
+
+  it("lists errors, resumes all runs with one, restarts with another payload, and deletes", async () => {
+    const runs = [await failedRun(30), await failedRun(31)];
+    const groups = await json<{ fingerprint: string; count: number; message: string }[]>("dlq", "groups");
+    const group = groups.find(({ message }) => message.includes("declined")) ?? expect.unreachable();
+    expect(group.count).toBeGreaterThan(1);
+    const letters = await json<{ dlqId: string; workflowRunId: string }[]>("dlq", "list", "--error", group.fingerprint);
+    const own = letters.filter(({ workflowRunId }) => runs.includes(workflowRunId)).map(({ dlqId }) => dlqId);
+    expect(own).toHaveLength(2);
+    expect((await perdure(["dlq", "list"])).out).toMatch(/^DLQ ID +RUN/);
+    expect(JSON.parse((await perdure(["dlq", "show", own[0] ?? ""])).out)).toMatchObject({ dlqId: own[0] });
+    declined = false;
+    try {
+      const resumed = await perdure(["dlq", "resume", own[0] ?? ""]);
+      expect(resumed.code).toBe(0);
+      expect(await client.runs.wait(resumed.out.trim(), { timeout: "20s" })).toMatchObject({ workflowState: "RUN_SUCCESS" });
+      const restarted = await perdure(["dlq", "restart", own[1] ?? "", "--payload", '{"id":99}']);
+      expect(await client.runs.wait(restarted.out.trim(), { timeout: "20s" })).toMatchObject({ result: "charged 99" });
+      const refused = await perdure(["dlq", "delete", "--all"]);
+      expect(refused.code).toBe(2);
+      expect(refused.err).toMatch(/Delete the dead letters of \d+ runs\?/);
+      expect(await perdure(["dlq", "delete", "--all", "--yes"])).toMatchObject({ code: 0 });
+      expect(await json("dlq", "list")).toEqual([]);
+    } finally {
+      declined = true;
+    }
+  });
+});
+
+describe("perdure tail", () => {
+  it("prints a run's events until it ends", async () => {
+    await client.trigger({ url: order, body: { id: 40, wait: true }, workflowRunId: "tail-40" });
+    const tail = perdure(["tail", "tail-40"]);
+    await expect.poll(() => json("notify", "approve-40", "--run", "wfr_tail-40"), { timeout: 20_000 }).toBeDefined();
+    const { code, out } = await tail;
+    expect(code).toBe(0);
+    expect(out).toMatch(/wfr_tail-40 run\.completed/);
+  });
+});
+
+describe("perdure queues, flows and schedules", () => {
+  it("lists them, and pauses and resumes by name", async () => {
+    await fetch(`${url}/v2/queues`, {
+      method: "POST",
+      headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" },
+      body: JSON.stringify({ queueName: "mails", parallelism: 3 }),
+    });
+    await client.schedules.create({ url: order, cron: "0 9 * * 1", scheduleId: "weekly" });
+    expect(await perdure(["queues", "pause", "mails"])).toMatchObject({ code: 0, out: "mails is paused.\n" });
+    expect((await perdure(["queues"])).out).toMatch(/mails +3 +0 +paused/);
+    expect(await perdure(["queues", "resume", "mails"])).toMatchObject({ code: 0, out: "mails goes on.\n" });
+    expect(await perdure(["schedules", "pause", "weekly"])).toMatchObject({ code: 0 });
+    expect(await json("schedules")).toMatchObject([{ scheduleId: "weekly", isPaused: true }]);
+    expect(await perdure(["flows"])).toMatchObject({ code: 0, out: "No flow control keys.\n" });
+    expect(await perdure(["queues", "pause", "none"])).toMatchObject({ code: 4 });
+  });
+});
+
+describe("the engine that a command asks", () => {
+  it("ends with 3 when none answers, 1 for a wrong token, and never shows the token", async () => {
+    const away = await perdure(["runs"], { env: { PERDURE_URL: "http://127.0.0.1:1" } });
+    expect(away.code).toBe(3);
+    expect(away.err).toBe(
+      'No engine answers at http://127.0.0.1:1: connection refused. Start one with "npx perdure dev", or name another with --url.\n',
+    );
+    const refused = await perdure(["runs", "--token", "wrong-token-123"]);
+    expect(refused.code).toBe(1);
+    expect(refused.err).toMatch(/answers 401: /);
+    expect(refused.err).not.toContain("wrong-token-123");
+    const tokenless = await perdure(["runs"], { env: { PERDURE_URL: "https://engine.test", PERDURE_TOKEN: "" } });
+    expect(tokenless).toMatchObject({ code: 2 });
+    expect(tokenless.err).toContain("There is no token for https://engine.test.");
+  });
+
+  it("prints the dashboard's link of a run", async () => {
+    const runId = await failedRun(50);
+    const { out } = await perdure(["open", "order-50", "--print"]);
+    expect(out).toBe(`${url}/runs/${runId}\n`);
+  });
+});
+
+describe("perdure completion", () => {
+  it.each(["bash", "zsh", "fish"])("prints a script for %s that knows the commands", async (shell) => {
+    const { code, out } = await perdure(["completion", shell]);
+    expect(code).toBe(0);
+    for (const word of ["trigger", "dlq", "--workflow"].map((one) => one.replace(/^--/, "")))
+      expect(out).toContain(word);
+  });
+
+  it("completes in bash", async () => {
+    const { out: script } = await perdure(["completion", "bash"]);
+    const program = `${script}\nCOMP_WORDS=(perdure dlq re); COMP_CWORD=2; _perdure; echo "\${COMPREPLY[@]}"`;
+    const { stdout } = await new Promise<{ stdout: string }>((resolve) => {
+      execFile("bash", ["-c", program], (_, out) => resolve({ stdout: out }));
+    });
+    expect(stdout).toBe("resume restart retry\n");
+  });
+});
