@@ -1,0 +1,9 @@
+import { defineConfig } from "vitepress";
+
+export default defineConfig({
+  srcDir: "../docs",
+  outDir: "dist",
+  title: "Perdure",
+  themeConfig: { search: { provider: "local" } },
+  ignoreDeadLinks: true,
+});
