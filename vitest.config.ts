@@ -53,6 +53,7 @@ const suites: Readonly<Record<string, Suite>> = {
   },
   tools: { include: "tools/**/*.test.ts", exclude: "tools/packages/**", timeout: 30_000 },
   packages: { include: "tools/packages/*.test.ts", timeout: 60_000, order: 1 },
+  site: { include: "site/test/*.test.ts", timeout: 30_000, order: 1 },
   nextjs: { include: NEXTJS, timeout: 30_000, globalSetup, order: 2 },
   frameworks: {
     include: "conformance/frameworks/*.test.ts",
