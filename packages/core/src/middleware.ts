@@ -59,7 +59,7 @@ type Callbacks<Payload, Result> =
  * ```
  */
 export class WorkflowMiddleware<Payload = unknown, Result = unknown> {
-  readonly name: string;
+  declare readonly name: string;
   readonly #init: () => Callbacks<Payload, Result>;
   #callbacks: Promise<MiddlewareCallbacks<Payload, Result>> | undefined;
 

@@ -2,6 +2,7 @@ import type { Client } from "@upstash/qstash";
 import { DEV_CREDENTIALS } from "../protocol/token.ts";
 import { WorkflowError } from "../util/errors.ts";
 import { checkOptions } from "../util/options.ts";
+import { testHost } from "../util/test-host.ts";
 import { checkUrl } from "../util/url.ts";
 import { type Engine, toEngine } from "./engine.ts";
 import {
@@ -19,6 +20,11 @@ const HOSTED_URL = "https://qstash.upstash.io";
 
 /** A client, engine settings, or a function that creates a client. The environment supplies missing settings. */
 export type GivenClient = Client | Partial<EngineConfig> | ((config: EngineConfig) => Client);
+
+/** The connection that a test replaces. */
+export interface ClientHost {
+  readonly client: GivenClient;
+}
 
 /** @throws TypeError for an unknown setting */
 export function checkClient(given: GivenClient | undefined): void {
@@ -45,6 +51,7 @@ export function resolveEngine(
 ): Engine {
   const telemetry = !disableTelemetry && !env.UPSTASH_DISABLE_TELEMETRY;
   const [name, urlName] = [regionalName("QSTASH_TOKEN", region), regionalName("QSTASH_URL", region)];
+  given = testHost<ClientHost>()?.client ?? given;
   if (isClient(given)) {
     const connection = connectWithClient(given);
     // An official client without a token has an empty one.

@@ -15,6 +15,7 @@ import { encodeUtf8 } from "../util/bytes.ts";
 import { toMilliseconds } from "../util/duration.ts";
 import { isRetryAfter, WorkflowError, WorkflowStepInterrupted } from "../util/errors.ts";
 import type { Scope } from "../util/scope.ts";
+import { now } from "../util/test-host.ts";
 import { MAX_TIMER_MS } from "../util/timeout.ts";
 import {
   decideMismatchRetry,
@@ -116,7 +117,7 @@ class InlineRun {
   readonly #scope: Scope;
   readonly #end: (result: InlineResult) => void;
   readonly #matcher: StepMatcher;
-  readonly #startedAt = Date.now();
+  readonly #startedAt = now();
   /** Steps that the endpoint does, or asks the engine for, as soon as it can. */
   readonly #waiting = new Set<PendingStep>();
   readonly #underWay = new Set<StepExecution>();
@@ -241,13 +242,13 @@ class InlineRun {
 
   /** Returns the steps that can begin now. */
   #dueSteps(): PendingStep[] {
-    const now = Date.now();
-    return [...this.#waiting].filter((step) => this.#retryAt(step) <= now);
+    const time = now();
+    return [...this.#waiting].filter((step) => this.#retryAt(step) <= time);
   }
 
   async #advance(due: readonly PendingStep[]): Promise<void> {
     const { maxDuration, maxSteps } = this.#invocation.limits;
-    const isOver = this.#begun >= maxSteps || Date.now() - this.#startedAt >= maxDuration;
+    const isOver = this.#begun >= maxSteps || now() - this.#startedAt >= maxDuration;
     // Each invocation begins at least one step, however long its replay takes.
     if (due.length > 0 && this.#begun > 0 && isOver) return this.#close({ kind: "continue" });
     if (due.length === 0 && !this.#journal.some(({ awaited }) => awaited)) return this.#rest();
@@ -263,7 +264,7 @@ class InlineRun {
   async #rest(): Promise<void> {
     const { maxWait } = this.#invocation.limits;
     const isIdle = this.#underWay.size === 0;
-    const wait = Math.min(...[...this.#waiting].map((step) => this.#retryAt(step))) - Date.now();
+    const wait = Math.min(...[...this.#waiting].map((step) => this.#retryAt(step))) - now();
     if (wait <= (isIdle ? maxWait : MAX_TIMER_MS)) this.#timer = setTimeout(() => this.#onIdle(), wait);
     else if (isIdle && this.#unrequested.length > 0) this.#awaitRequests(this.#unrequested);
     else if (isIdle && this.#matcher.pending > 0) await this.#finish({ kind: "parked" });
@@ -439,7 +440,7 @@ class InlineRun {
   #complete(
     pending: PendingStep,
     outcome: Pick<StepRecord, "out" | "failure">,
-    startedAt: number = Date.now(),
+    startedAt: number = now(),
   ): void {
     const { step, key } = pending;
     const record: StepRecord = {
@@ -449,7 +450,7 @@ class InlineRun {
       concurrent: 1,
       nth: key.nth > 1 ? key.nth : undefined,
       startedAt,
-      durationMs: Date.now() - startedAt,
+      durationMs: now() - startedAt,
     };
     const handOver = () => {
       const entry = pending.entry ?? newEntry(record);

@@ -3,6 +3,7 @@ import * as HEADER from "../protocol/header-names.ts";
 import { boundHeaders, type DeliveryClaim, ISSUER, TOKEN_CLAIM } from "../protocol/token.ts";
 import { decodeUtf8, encodeUtf8, equalConstantTime, fromBase64Url, sha256Base64Url } from "../util/bytes.ts";
 import { messageOf, WorkflowError } from "../util/errors.ts";
+import { now } from "../util/test-host.ts";
 import { normalizeUrl, toHttpUrl } from "../util/url.ts";
 import type { IncomingRequest, RequestHead } from "./read-request.ts";
 
@@ -183,14 +184,14 @@ async function verifyToken(
 /** @throws Error that names the claim (RFC 7519, section 4.1) */
 function checkClaims(claims: Record<string, unknown>, tolerance: number): Record<string, unknown> {
   const { iss, exp, nbf = 0 } = claims;
-  const now = Date.now() / 1000;
+  const time = now() / 1000;
   const valid = {
     iss: iss === ISSUER,
-    exp: typeof exp === "number" && exp > now,
-    nbf: typeof nbf === "number" && nbf <= now + tolerance,
+    exp: typeof exp === "number" && exp > time,
+    nbf: typeof nbf === "number" && nbf <= time + tolerance,
   };
   for (const [name, isValid] of Object.entries(valid))
-    if (!isValid) throw new Error(`its ${name} is ${JSON.stringify(claims[name])} at ${now}`);
+    if (!isValid) throw new Error(`its ${name} is ${JSON.stringify(claims[name])} at ${time}`);
   return claims;
 }
 
