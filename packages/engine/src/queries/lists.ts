@@ -3,7 +3,7 @@ import type { MessageKind } from "../rules/message.ts";
 import type { Outcome } from "../rules/message-status.ts";
 import type { Run } from "../rules/run.ts";
 import type { CallbackState, DeadLetter, DeadLetterQuery, Page, RunLog, RunQuery } from "../store/lists.ts";
-import { type RunRow, STATE, toRun } from "../store/tables/rows.ts";
+import { RUNS, type RunRow, STATE, toRun } from "../store/tables/rows.ts";
 import { constants, POSITION, type Sql, sql, strings, type Tx } from "../store/tx.ts";
 import { Conditions, direction, page, whereMessage } from "./conditions.ts";
 import { DEAD_LETTER, type DeadLetterRow, runLogs, toDeadLetters } from "./read.ts";
@@ -53,9 +53,7 @@ async function runRows(tx: Tx, query: RunQuery): Promise<RunRow[]> {
   where.is(sql`created_at >=`, query.from);
   where.is(sql`created_at <=`, query.to);
   where.after(sql`key`, query);
-  return tx.all<RunRow>(
-    sql`SELECT * FROM runs ${where.sql} ORDER BY key ${direction(query)} LIMIT ${query.count + 1}`,
-  );
+  return tx.all<RunRow>(sql`${RUNS} ${where.sql} ORDER BY key ${direction(query)} LIMIT ${query.count + 1}`);
 }
 
 export async function deadLetters(tx: Tx, query: DeadLetterQuery): Promise<Page<DeadLetter>> {
