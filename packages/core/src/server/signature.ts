@@ -147,7 +147,7 @@ function toKey(which: "current" | "next", key: string): HmacKey {
   // The message doesn't show the value: it may be a secret.
   if (typeof key !== "string" || key === "")
     throw new TypeError(
-      `keys.${which} (QSTASH_${which.toUpperCase()}_SIGNING_KEY) must be a non-empty string.`,
+      `keys.${which} (PERDURE_${which.toUpperCase()}_SIGNING_KEY) must be a non-empty string.`,
     );
   return digests.hmacKey(encodeUtf8(key));
 }
