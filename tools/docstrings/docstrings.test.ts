@@ -29,6 +29,7 @@ const ENTRY_POINTS = [
     .filter((file) => file.endsWith(".ts"))
     .map((file) => `packages/adapters/src/${file}`),
   "packages/engine/src/index.ts",
+  "packages/test/src/index.ts",
 ];
 
 describe("every public name", () => {

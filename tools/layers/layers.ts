@@ -18,6 +18,18 @@ export const LAYERS: Readonly<Record<string, readonly Floor[]>> = {
     { places: ["internal"], packages: ["@perdure/core", "@perdure/core/protocol"] },
     { places: ["*"], packages: ["astro"] },
   ],
+  test: [
+    {
+      places: ["*"],
+      packages: [
+        "@perdure/core",
+        "@perdure/core/protocol",
+        "@perdure/core/testing",
+        "@perdure/engine",
+        "node:*",
+      ],
+    },
+  ],
   otel: [{ places: ["*"], packages: ["@perdure/core", "@opentelemetry/api"] }],
   engine: [
     { places: ["rules"], packages: ["@perdure/core/protocol", "croner"] },

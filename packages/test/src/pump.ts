@@ -138,10 +138,11 @@ export class Pump {
     const waits = [...this.#waits];
     const limit = Math.min(...waits.map(({ target = Number.POSITIVE_INFINITY }) => target));
     const next = clock.next() ?? Number.POSITIVE_INFINITY;
-    if (next > limit) return clock.advance(limit - clock.now());
     for (const wait of waits)
-      if (next - wait.begunAt > MAX_TIME_MS) wait.reject(this.#stuck(wait, "however much time passes"));
-    if (Number.isFinite(next)) clock.advanceToNext();
+      if (Math.min(next, limit) - wait.begunAt > MAX_TIME_MS)
+        wait.reject(this.#stuck(wait, "however much time passes"));
+    if (next > limit) clock.advance(limit - clock.now());
+    else if (Number.isFinite(next)) clock.advanceToNext();
   }
 
   #stuck({ what }: Condition, limit: string): Error {

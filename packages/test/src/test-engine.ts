@@ -10,11 +10,13 @@ import { classify, HEADER, randomId } from "@perdure/core/protocol";
 import type { EndpointDefinition } from "@perdure/core/testing";
 import { createEngine, type Engine, fetchTransport, ManualClock, openSqlite } from "@perdure/engine";
 import { type CallAnswer, Calls, type MockCallOptions, type TestCall } from "./calls.ts";
+import { type ChaosOptions, type ChaosReport, compareRuns, retriesWithFaults } from "./chaos.ts";
 import { currentDelivery, Delivery } from "./delivery.ts";
 import { toMs } from "./duration.ts";
 import { APP_URL, Endpoints, type TestedWorkflow } from "./endpoints.ts";
 import { connectTo } from "./engine-http.ts";
 import { fakeDate } from "./fake-date.ts";
+import type { FaultSource } from "./faults.ts";
 import { observeFailure, observeWorkflow } from "./observer.ts";
 import { Pump } from "./pump.ts";
 import { letOthersRun, realTime } from "./real-time.ts";
@@ -64,6 +66,14 @@ export interface TestClock {
   advance(by: number | Duration): Promise<void>;
 }
 
+/** The parts that this package's own functions replace. */
+interface Hooks {
+  /** The faults of each run, in place of those that the test plans. */
+  readonly faults?: FaultSource;
+  /** Makes the function that is called in place of a workflow. */
+  readonly replay?: (endpoint: EndpointDefinition) => EndpointDefinition["workflow"];
+}
+
 /** Ten thousand days: the engine forgets nothing during a test. */
 const RETENTION_MS = 10_000 * 86_400_000;
 
@@ -84,6 +94,7 @@ export class TestEngine implements AsyncDisposable {
   /** The engine. */
   readonly engine: Engine;
   readonly #options: TestEngineOptions;
+  readonly #hooks: Hooks;
   readonly #endpoints: Endpoints;
   readonly #runs = new Map<string, RunRecord>();
   readonly #time: ManualClock;
@@ -94,7 +105,8 @@ export class TestEngine implements AsyncDisposable {
   readonly #closing: (() => unknown)[] = [];
 
   /** Use {@link testEngine}. */
-  constructor(options: TestEngineOptions) {
+  constructor(options: TestEngineOptions, hooks: Hooks = {}) {
+    this.#hooks = hooks;
     const { workflows, now, timeout = "4s", verbose = false } = options;
     this.#options = options;
     this.#endpoints = new Endpoints(workflows);
@@ -178,7 +190,7 @@ export class TestEngine implements AsyncDisposable {
   ): Promise<TestRun> {
     const url = this.#endpoints.urlOf(workflow);
     const { workflowRunId, deduplicated } = await this.client.trigger({ ...options, url, body: payload });
-    if (!deduplicated) this.#runs.set(workflowRunId, new RunRecord(workflowRunId, this.#time.now()));
+    if (!deduplicated) this.#addRun(workflowRunId);
     return this.run(workflowRunId);
   }
 
@@ -236,6 +248,35 @@ export class TestEngine implements AsyncDisposable {
   }
 
   /**
+   * Runs a workflow once without faults, and then under many schedules of faults, each in an engine of its own, and
+   * compares the outcomes: a workflow's result must not depend on crashes, on repeated deliveries, and on the order in
+   * which branches end. The steps' work is done each time, unless `setup` mocks it.
+   *
+   * @throws ChaosError that names the seed, the step, and both histories
+   * @example
+   * ```ts
+   * await t.chaos(order, { id: "1", card: "4242" }, { seeds: 100 });
+   * ```
+   */
+  chaos<Payload>(
+    workflow: Invokable<Payload> | string,
+    payload: NoInfer<Payload | Jsonify<Payload>>,
+    options: ChaosOptions<TestEngine> = {},
+  ): Promise<ChaosReport> {
+    return compareRuns(async ({ faults, inline }) => {
+      const mode = inline ? {} : ({ inline: false } as const);
+      const test = new TestEngine({ ...this.#options, ...mode }, { faults });
+      const path = new URL(this.#endpoints.urlOf(workflow)).pathname;
+      const run = await test.trigger(path, payload, {
+        ...options.trigger,
+        ...retriesWithFaults(options.trigger),
+      });
+      await options.setup?.(run, test);
+      return { run, close: () => test.close() };
+    }, options);
+  }
+
+  /**
    * Stops the engine. `await using t = await testEngine(…)` calls it by itself.
    *
    * @throws Error that names each mock and each fault that the test hasn't used
@@ -256,6 +297,13 @@ export class TestEngine implements AsyncDisposable {
   /** As {@link TestEngine.close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #addRun(id: string): RunRecord {
+    const run = new RunRecord(id, this.#time.now());
+    if (this.#hooks.faults) run.faults = this.#hooks.faults;
+    this.#runs.set(id, run);
+    return run;
   }
 
   get #parts() {
@@ -310,10 +358,10 @@ export class TestEngine implements AsyncDisposable {
     const delivery = currentDelivery();
     const runId = delivery?.runId;
     if (!delivery || runId === undefined) return endpoint;
-    const run = this.#runs.get(runId) ?? new RunRecord(runId, this.#time.now());
-    this.#runs.set(runId, run);
+    const run = this.#runs.get(runId) ?? this.#addRun(runId);
     const observed = { run, delivery, now: () => this.#time.now(), changed: () => this.#pump.changed() };
-    const { workflow, failureFunction, inline } = endpoint;
+    const { failureFunction, inline } = endpoint;
+    const workflow = this.#hooks.replay?.(endpoint) ?? endpoint.workflow;
     const pump = this.#pump;
     return {
       ...endpoint,
