@@ -425,12 +425,13 @@ class InlineRun {
   async #begin(pending: PendingStep): Promise<void> {
     const { engine, runId, originalRunId } = this.#invocation;
     const work = new StepExecution(pending, this, this.#retried(pending) + 1, originalRunId);
+    work.parallel = this.#matcher.pending > 1;
     this.#underWay.add(work);
     this.#begun++;
     try {
       const perform = async () => pending.step.perform?.({ engine, runId, attempt: work });
       const out = await this.#scope.run(work, perform);
-      if (this.#underWay.delete(work)) this.#complete(pending, { out }, work.startedAt);
+      if (this.#underWay.delete(work)) this.#complete(pending, { out }, work);
     } catch (error) {
       this.#failed(work, error);
     }
@@ -439,7 +440,10 @@ class InlineRun {
   #complete(
     pending: PendingStep,
     outcome: Pick<StepRecord, "out" | "failure">,
-    startedAt: number = Date.now(),
+    { startedAt, parallel }: Pick<StepExecution, "startedAt" | "parallel"> = {
+      startedAt: Date.now(),
+      parallel: false,
+    },
   ): void {
     const { step, key } = pending;
     const record: StepRecord = {
@@ -450,6 +454,7 @@ class InlineRun {
       nth: key.nth > 1 ? key.nth : undefined,
       startedAt,
       durationMs: Date.now() - startedAt,
+      ...(parallel || this.#matcher.pending > 1 ? { parallel: true } : {}),
     };
     const handOver = () => {
       const entry = pending.entry ?? newEntry(record);

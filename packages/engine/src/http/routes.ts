@@ -13,6 +13,7 @@ import { queues } from "./queues.ts";
 import { resumes } from "./resume.ts";
 import { retries } from "./retry.ts";
 import type { Routes } from "./route.ts";
+import { runDetails } from "./run-details.ts";
 import { runCounts } from "./run-list.ts";
 import { runWaits } from "./run-waits.ts";
 import { runs } from "./runs.ts";
@@ -31,6 +32,7 @@ export const ROUTES: Routes = {
   ...urlGroups,
   ...events,
   ...runs,
+  ...runDetails,
   ...runCounts,
   ...bulkActions,
   ...runWaits,

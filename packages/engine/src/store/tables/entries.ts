@@ -1,9 +1,14 @@
-import type { CallType, HistoryEntry } from "@perdure/core/protocol";
+import { type CallType, type HistoryEntry, keyOf, type RecordKind } from "@perdure/core/protocol";
 import { toBase64 } from "../../rules/bytes.ts";
 import { constants, type Sql, sql, type Tx } from "../tx.ts";
 
 /** The key of a history's first entry, the run's payload. */
 export const FIRST_RECORD = "init";
+
+/** The condition on `entries` that an entry has a key of this kind, by a range of the index of the keys. */
+export function recordsOf(kind: RecordKind): Sql {
+  return sql`record >= ${keyOf(kind, "")} AND record < ${keyOf(kind, "\u{10ffff}")}`;
+}
 
 /** The position of the next entry of a run's history, as a part of a statement. */
 export function nextPosition(run: number): Sql {
