@@ -108,7 +108,7 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
   checkOptions(
     "createEngine",
     options,
-    "store token readOnlyTokens signingKeys clock transport destinations concurrency calls timeouts limits retention region trustProxy onEvent",
+    "store token readOnlyTokens signingKeys clock transport destinations concurrency calls timeouts limits retention region trustProxy hidePayloads onEvent",
   );
   const numbers = resolveOptions(options);
   const { concurrency, calls, timeouts, limits, retention } = numbers;
@@ -164,6 +164,7 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
     keys,
     bodies,
     trustProxy: numbers.trustProxy,
+    hidePayloads: numbers.hidePayloads,
     retention,
     limits: {
       ...limits,

@@ -1,3 +1,4 @@
+import { accessInfo } from "./access.ts";
 import { appends } from "./append.ts";
 import { backups } from "./backup.ts";
 import { batches } from "./batch.ts";
@@ -46,6 +47,7 @@ export const ROUTES: Routes = {
   ...schedules,
   ...flows,
   ...logs,
+  ...accessInfo,
   ...signingKeys,
   ...backups,
   ...webhooks,
