@@ -32,10 +32,12 @@ export function serve(pattern: string, route: Route, service: Service): Handler<
       await route.admit?.(head, service);
       const limit = route.bodyLimit?.(limits) ?? limits.requestBytes;
       const body = await route.body?.read(await readBody(head.request, limit, hold), service, head);
-      const shown = await route.handle({ ...head, body }, service);
+      const input = { ...head, body };
+      const hides = service.hidePayloads && head.sender.access === "read only";
+      if (route.respond && !hides) return await route.respond(input, service);
+      const shown = await route.handle(input, service);
       if (shown instanceof Response) return shown;
       const status = (route.status?.(shown) ?? usual) as ContentfulStatusCode;
-      const hides = service.hidePayloads && head.sender.access === "read only";
       return c.body(toJsonBody(hides ? hidePayloads(shown) : shown), status, JSON_TYPE);
     } finally {
       hold.release();

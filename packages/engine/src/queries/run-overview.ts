@@ -3,7 +3,7 @@ import type { Run } from "../rules/run.ts";
 import type { WaitReason } from "../rules/wait-reason.ts";
 import type { CallbackReport, DeadLetter, RunChoice } from "../store/lists.ts";
 import { FIRST_RECORD } from "../store/tables/entries.ts";
-import { MESSAGES, type MessageRow, type RunRow, toRun } from "../store/tables/rows.ts";
+import { MESSAGES, type MessageRow, RUNS, type RunRow, toRun } from "../store/tables/rows.ts";
 import { latestRun } from "../store/tables/runs.ts";
 import { sql, type Tx } from "../store/tx.ts";
 import {
@@ -53,7 +53,7 @@ export async function runOverview(tx: Tx, choice: RunChoice): Promise<RunOvervie
   const letters = await tx.all<DeadLetterRow>(sql`SELECT ${DEAD_LETTER} FROM dlq WHERE run = ${key}`);
   const [failure] = await toDeadLetters(tx, letters);
   const children = await tx.all<RunRow>(
-    sql`SELECT * FROM runs WHERE parent = ${key} OR key = ${links?.successor ?? null} ORDER BY key LIMIT ${MAX_CHILDREN + 1}`,
+    sql`${RUNS} WHERE parent = ${key} OR key = ${links?.successor ?? null} ORDER BY key LIMIT ${MAX_CHILDREN + 1}`,
   );
   const related = children.map(toRun);
   return {

@@ -14,7 +14,7 @@ import * as inOrder from "../store/in-order.ts";
 import { IS_UNFINISHED } from "../store/tables/due.ts";
 import { countAdmitted, flowOf } from "../store/tables/flows.ts";
 import { isQueuePaused } from "../store/tables/queues.ts";
-import { LIVE_MESSAGES, type MessageRow, type RunRow, toMessage, toRun } from "../store/tables/rows.ts";
+import { LIVE_MESSAGES, type MessageRow, RUNS, type RunRow, toMessage, toRun } from "../store/tables/rows.ts";
 import { IS_LIVE } from "../store/tables/runs.ts";
 import { sql, type Tx } from "../store/tx.ts";
 import { openRetriesOf } from "./open-retries.ts";
@@ -169,7 +169,7 @@ async function ofWaiters(tx: Tx, run: number): Promise<WaitReason[]> {
 
 async function ofChildren(tx: Tx, run: number): Promise<WaitReason[]> {
   const rows = await tx.all<RunRow>(
-    sql`SELECT * FROM runs WHERE parent = ${run} AND ${IS_LIVE} ORDER BY key LIMIT ${MAX_REASONS}`,
+    sql`${RUNS} WHERE parent = ${run} AND ${IS_LIVE} ORDER BY key LIMIT ${MAX_REASONS}`,
   );
   return rows.map(toRun).map(({ id, createdAt, invoker }) => ({
     kind: "child",

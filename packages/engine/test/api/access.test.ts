@@ -80,7 +80,7 @@ describe("what a token sees", () => {
     });
     for (const id of ["a", "b"]) {
       await w.ask("POST", `/v2/publish/https://a.test/${id}`, {
-          headers: {
+        headers: {
           ...headers,
           [HEADER.delay]: id === "a" ? "1d" : "0s",
           [HEADER.retries]: "0",
@@ -133,14 +133,16 @@ describe("what a token sees", () => {
     for (const path of lists) {
       const answer = await w.ask("GET", path, { token: "see" });
       expect(answer.status, path).toBe(200);
-      expect(shows(answer.body), path).toBe(false);
+      expect(shows(answer.body) ? JSON.stringify(answer.body).slice(0, 600) : "", path).toBe("");
     }
     expect(shows((await w.ask("GET", "/v2/workflows/logs")).body)).toBe(true);
     for (const [token, access] of [
       ["see", { access: "read only", payloads: false }],
       [undefined, { access: "full", payloads: true }],
     ] as const) {
-      expect((await w.ask("GET", "/v2/workflows/access", token === undefined ? {} : { token })).body).toEqual(access);
+      expect((await w.ask("GET", "/v2/workflows/access", token === undefined ? {} : { token })).body).toEqual(
+        access,
+      );
     }
   });
 });
