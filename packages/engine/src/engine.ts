@@ -19,6 +19,7 @@ import { type ResolvedOptions, resolveOptions, type ScalarOptions } from "./rule
 import type { Observer } from "./rules/event.ts";
 import { limitStoreFaults } from "./store-faults.ts";
 import { systemClock } from "./system-clock.ts";
+import { AttemptCounts } from "./watch/attempt-counts.ts";
 import { RunChanges } from "./watch/run-changes.ts";
 import { RunEnds } from "./watch/run-ends.ts";
 
@@ -120,8 +121,10 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
   const policy = options.destinations && createPolicy(options.destinations);
   const changes = new RunChanges();
   const tell = limitStoreFaults(toObserver(options.onEvent), clock);
+  const attempts = new AttemptCounts(clock);
   const emit: Observer = (event) => {
     changes.publish(event);
+    attempts.count(event);
     tell(event);
   };
   const store =
@@ -181,6 +184,7 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
     parallelism: underWay,
     flows: withGlobalFlow(store, underWay),
     runEnds,
+    attempts,
   };
   const app = createApp(service);
   // An engine that delivers nothing must also sweep.

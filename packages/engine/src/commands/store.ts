@@ -1,15 +1,18 @@
 import { randomUUID } from "node:crypto";
 import { backlog } from "../queries/backlog.ts";
 import { deadLetter } from "../queries/dead-letter.ts";
+import { deadLetterGroups } from "../queries/dead-letter-groups.ts";
 import { historyStart, runHistory } from "../queries/history.ts";
 import { deadLetters, runs } from "../queries/lists.ts";
 import { logs } from "../queries/logs.ts";
+import { currentNumbers, runNumbers } from "../queries/numbers.ts";
 import { message } from "../queries/read.ts";
 import { runEnd } from "../queries/run-end.ts";
 import { runOverview } from "../queries/run-overview.ts";
 import { runSteps } from "../queries/run-steps.ts";
 import { countRuns, runSummaries } from "../queries/run-summaries.ts";
 import { waiters } from "../queries/waiters.ts";
+import { openWaits, unfinishedMessages } from "../queries/waiting.ts";
 import { webhookState } from "../queries/webhook-state.ts";
 import { wholeEntries } from "../queries/whole-entries.ts";
 import type { Settlement } from "../rules/settlement.ts";
@@ -20,6 +23,7 @@ import { entryBody, historySlice } from "../store/tables/entries.ts";
 import { scheduleOf } from "../store/tables/schedules.ts";
 import { withoutWakeUps } from "../store/tx.ts";
 import { appendInline } from "./append-inline.ts";
+import { listActions, recordAction } from "./audit.ts";
 import { cancelMessage } from "./cancel-message.ts";
 import { cancelMessages } from "./cancel-messages.ts";
 import { cancelRuns } from "./cancel-runs.ts";
@@ -28,6 +32,7 @@ import { claimMessages } from "./claim-messages.ts";
 import { endRun } from "./end-run.ts";
 import { cancelFailureFunction, repeatFailureFunction, repeatFailureFunctions } from "./failure-function.ts";
 import { changeFlow, getFlow, listFlows, waitingForRoom } from "./flow-control.ts";
+import { retryRunNow, wakeSleeps } from "./hurry-run.ts";
 import { notifyByPath } from "./notify-by-path.ts";
 import { notifyEvent } from "./notify-event.ts";
 import { type Binding, command, type Operation, query } from "./operation.ts";
@@ -99,10 +104,17 @@ const OPERATIONS = {
   runEnd: query(runEnd),
   cancelRuns: command(cancelRuns),
   logs: query(logs),
+  wakeSleeps: command(wakeSleeps),
+  retryRunNow: command(retryRunNow),
+  openWaits: query(openWaits),
+  unfinishedMessages: query(unfinishedMessages),
+  runNumbers: query(runNumbers),
+  currentNumbers: query(currentNumbers),
 
   // Dead letters.
   deadLetter: query(deadLetter),
   deadLetters: query(deadLetters),
+  deadLetterGroups: query(deadLetterGroups),
   resumeRun: command(resumeRun),
   resumeRuns: command(resumeRuns),
   retry: command(retryDeadLetters),
@@ -134,6 +146,9 @@ const OPERATIONS = {
   flow: query(getFlow),
   waitingForRoom: query(waitingForRoom),
   changeFlow: command(changeFlow),
+
+  recordAction: command(recordAction),
+  actions: query(listActions),
 
   // The engine's own.
   setting: query(readSetting),
