@@ -1,8 +1,10 @@
 -- The group of a dead letter: the errors that differ only in their values.
 ALTER TABLE dlq ADD COLUMN fingerprint TEXT;
 ALTER TABLE dlq ADD COLUMN error_name TEXT;
-ALTER TABLE dlq ADD COLUMN pattern TEXT;       -- the error's text, with placeholders for its values
-ALTER TABLE dlq ADD COLUMN step TEXT;          -- the name of the step that failed
+-- The text of the error, with placeholders for its values.
+ALTER TABLE dlq ADD COLUMN pattern TEXT;
+-- The name of the step that failed.
+ALTER TABLE dlq ADD COLUMN step TEXT;
 CREATE INDEX dlq_fingerprint ON dlq (fingerprint) WHERE removed = 0;
 
 -- For counts over time.
