@@ -52,7 +52,11 @@ export async function settleInvocation(
   const news = await storeRecords(tx, delivery, invocation);
   const run = { ...delivery.run, inline: true, holder: undefined };
   await leaveRun(tx, delivery.run, row.seq, { orderly: true, inline: true });
-  switch (invocation.end) {
+  const stored = news.filter((one) => "own" in one).length;
+  // A delivery that has arrived twice has two invocations. What this one has returned follows from records that aren't on
+  // disk, because the other one's are.
+  const end = stored < invocation.entries.length ? "continue" : invocation.end;
+  switch (end) {
     case "returned":
       await finishDelivery(tx, row);
       await finishRun(tx, run, { state: "RUN_SUCCESS", response: invocation.result });
@@ -64,7 +68,7 @@ export async function settleInvocation(
     case "parked":
       return park(tx, { row, run }, { news, stalled }, excerpt);
     default:
-      return invocation.end satisfies never;
+      return end satisfies never;
   }
 }
 
