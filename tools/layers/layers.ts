@@ -18,6 +18,7 @@ export const LAYERS: Readonly<Record<string, readonly Floor[]>> = {
     { places: ["internal"], packages: ["@perdure/core", "@perdure/core/protocol"] },
     { places: ["*"], packages: ["astro"] },
   ],
+  otel: [{ places: ["*"], packages: ["@perdure/core", "@opentelemetry/api"] }],
   engine: [
     { places: ["rules"], packages: ["@perdure/core/protocol", "croner"] },
     { places: ["store"], packages: ["node:*"] },
@@ -28,7 +29,15 @@ export const LAYERS: Readonly<Record<string, readonly Floor[]>> = {
     { places: ["http"], packages: ["hono", "zod"] },
     { places: ["api"] },
     { places: ["*"], packages: ["@hono/node-server", "commander", "picocolors", "prom-client"] },
-    { places: ["cli", "cli.ts"] },
+    {
+      places: ["cli", "cli.ts"],
+      packages: [
+        "@opentelemetry/api",
+        "@opentelemetry/exporter-trace-otlp-http",
+        "@opentelemetry/resources",
+        "@opentelemetry/sdk-trace",
+      ],
+    },
   ],
 };
 
