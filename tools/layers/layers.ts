@@ -25,7 +25,7 @@ export const LAYERS: Readonly<Record<string, readonly Floor[]>> = {
     { places: ["queries"] },
     { places: ["commands"] },
     { places: ["watch"] },
-    { places: ["delivery"], packages: ["jose", "ipaddr.js"] },
+    { places: ["delivery"], packages: ["ipaddr.js"] },
     { places: ["http"], packages: ["hono", "zod"] },
     { places: ["api"] },
     { places: ["*"], packages: ["@hono/node-server", "commander", "picocolors", "prom-client"] },
