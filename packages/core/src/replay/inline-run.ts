@@ -30,7 +30,7 @@ import {
   replayMismatch,
   type WorkflowOutcome,
 } from "./invocation.ts";
-import { StepExecution } from "./step-execution.ts";
+import { performStep, StepExecution } from "./step-execution.ts";
 import { newEntry, type StepEntry, toFailedStep } from "./step-history.ts";
 import { keyText, type PendingStep, StepMatcher } from "./step-matcher.ts";
 
@@ -433,14 +433,14 @@ class InlineRun {
   }
 
   async #begin(pending: PendingStep): Promise<void> {
-    const { engine, runId, originalRunId } = this.#invocation;
+    const { originalRunId } = this.#invocation;
     const work = new StepExecution(pending, this, this.#retried(pending) + 1, originalRunId);
+    work.parallel = this.#matcher.pending > 1;
     this.#underWay.add(work);
     this.#begun++;
     try {
-      const perform = async () => pending.step.perform?.({ engine, runId, attempt: work });
-      const out = await this.#scope.run(work, perform);
-      if (this.#underWay.delete(work)) this.#complete(pending, { out }, work.startedAt);
+      const out = await this.#scope.run(work, () => performStep(this.#invocation, work));
+      if (this.#underWay.delete(work)) this.#complete(pending, { out }, work);
     } catch (error) {
       this.#failed(work, error);
     }
@@ -449,7 +449,10 @@ class InlineRun {
   #complete(
     pending: PendingStep,
     outcome: Pick<StepRecord, "out" | "failure">,
-    startedAt: number = Date.now(),
+    { startedAt, parallel }: Pick<StepExecution, "startedAt" | "parallel"> = {
+      startedAt: Date.now(),
+      parallel: false,
+    },
   ): void {
     const { step, key } = pending;
     const record: StepRecord = {
@@ -460,6 +463,7 @@ class InlineRun {
       nth: key.nth > 1 ? key.nth : undefined,
       startedAt,
       durationMs: Date.now() - startedAt,
+      ...(parallel || this.#matcher.pending > 1 ? { parallel: true } : {}),
     };
     const handOver = () => {
       const entry = pending.entry ?? newEntry(record);

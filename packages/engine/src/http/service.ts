@@ -1,6 +1,7 @@
 import type { Store } from "../commands/store.ts";
 import type { ShownFlows } from "../delivery/global-flow.ts";
 import type { Keys } from "../delivery/keys.ts";
+import type { MemoryBudget } from "../delivery/memory-budget.ts";
 import type { Clock } from "../rules/clock.ts";
 import type { Observer } from "../rules/event.ts";
 import type { OptionLimits } from "../rules/options.ts";
@@ -21,6 +22,8 @@ export interface Service {
   readonly keys: Keys;
   /** True when the engine trusts a proxy's headers for the URL that a client sent a request to. */
   readonly trustProxy: boolean;
+  /** True when read-only tokens see no payloads, results, bodies, headers and texts of errors. */
+  readonly hidePayloads: boolean;
   readonly retention: Pick<Retention, "messages">;
   readonly limits: OptionLimits & {
     /** The largest body of a request, in bytes. */
@@ -43,6 +46,8 @@ export interface Service {
     UrlGroupLimits;
   /** Limits the bodies of all requests together. */
   readonly bodies: BodyBudget;
+  /** Limits the large bodies in the histories that clients fetch. */
+  readonly histories: MemoryBudget;
   /** The flow control keys that the API shows. */
   readonly flows: ShownFlows;
   /** The clients that wait for a run to end. */
@@ -70,4 +75,16 @@ export interface Bindings {
 /** The environment of every handler. */
 export interface Env {
   readonly Bindings: Bindings;
+  /** The sender of a request with a token. Open routes have none. */
+  readonly Variables: { readonly sender?: Sender };
+}
+
+/** The access that a token grants. */
+export type Access = "full" | "read only";
+
+/** The sender of a request, by its token. */
+export interface Sender {
+  readonly access: Access;
+  /** The name by which the audit log knows the token: it reveals nothing of the token. */
+  readonly name: string;
 }
