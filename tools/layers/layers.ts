@@ -20,7 +20,7 @@ export const LAYERS: Readonly<Record<string, readonly Floor[]>> = {
   ],
   engine: [
     { places: ["rules"], packages: ["@perdure/core/protocol", "croner"] },
-    { places: ["store"], packages: ["node:*"] },
+    { places: ["store"], packages: ["node:*", "postgres"] },
     { places: ["queries"] },
     { places: ["commands"] },
     { places: ["watch"] },

@@ -5,7 +5,7 @@ import type { InProgress, RunLease } from "../rules/run-lease.ts";
 import { type RunRow, toRun } from "../store/tables/rows.ts";
 import { IS_LIVE } from "../store/tables/runs.ts";
 import { sql, type Tx } from "../store/tx.ts";
-import { insertInline } from "./insert-inline.ts";
+import { insertInline, lockWithChildren } from "./insert-inline.ts";
 
 /**
  * Appends the records of an invocation to its run's history, if the invocation still has the right to: the lease is
@@ -19,7 +19,7 @@ export async function appendInline(
   { lease, underWay, ...records }: AppendInline,
 ): Promise<InlineAnswer> {
   const { runId, createdAt, number } = lease;
-  await tx.lock("run", runId);
+  await lockWithChildren(tx, runId, records.entries);
   const inProgress: InProgress = { lease: number, steps: underWay };
   const row = await tx.one<RunRow & { readonly last: number }>(
     sql`UPDATE runs SET inline = 1, in_progress = ${JSON.stringify(inProgress)}

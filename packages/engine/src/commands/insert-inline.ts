@@ -8,7 +8,7 @@ import { retryPolicy } from "../rules/policy.ts";
 import type { Run } from "../rules/run.ts";
 import { decideAttempt } from "../rules/step-attempt.ts";
 import { entriesAfter, insertBareEntry, type PlacedEntry, toEntry } from "../store/tables/entries.ts";
-import type { Tx } from "../store/tx.ts";
+import { lockAll, type Tx } from "../store/tx.ts";
 import { carryOut, messageOfAsk } from "./carry-out-ask.ts";
 import { openWebhook } from "./open-webhook.ts";
 
@@ -46,6 +46,19 @@ export async function insertInline(
   const plain = known.length === 0 && entries.every(({ kind }) => kind !== "ask");
   if (plain) return stored.map((one, own) => ownNews(own, one));
   return toNews(await entriesAfter(tx, run.key, after), stored);
+}
+
+/** Takes the lock of a run, after those of the runs that its new entries invoke: an invoked run is locked first. */
+export async function lockWithChildren(
+  tx: Tx,
+  runId: string,
+  entries: readonly NewInlineEntry[],
+): Promise<void> {
+  const children = entries.flatMap((entry) =>
+    entry.kind === "ask" && entry.ask.kind === "invoke" ? entry.ask.start.run.id : [],
+  );
+  await lockAll(tx, { run: children });
+  await tx.lock("run", runId);
 }
 
 /** A record with the bytes that are stored of it. */
