@@ -1,8 +1,11 @@
 import { availableParallelism } from "node:os";
+import type { Mode } from "@perdure/test-support/mode";
 import { defineConfig } from "vitest/config";
 
 interface Suite {
-  readonly include: string;
+  readonly include: string | readonly string[];
+  /** How the engine has steps carried out. Default: inline. Tests read it by `@perdure/test-support/mode`. */
+  readonly mode?: Mode;
   readonly exclude?: string;
   readonly timeout: number;
   /** `false`: the files of one worker share modules. A file that changes one, or a global, changes it back. */
@@ -17,13 +20,48 @@ const NEXTJS = "conformance/frameworks/nextjs.test.ts";
 /** Installs the applications. Each of their test files builds its own. */
 const globalSetup = "conformance/frameworks/setup.ts";
 
+/** Suites of steps, failures, rollbacks, resumptions and middleware, which run in both modes. */
+const IN_BOTH_MODES = {
+  core: ["failing", "middleware", "replay", "rollback", "steps"],
+  e2e: [
+    ...["catching", "failures", "random-workflows", "rollback-ends", "rollback-resume"],
+    ...["rollback-states", "rollbacks", "run-ends"],
+  ],
+};
+
 const suites: Readonly<Record<string, Suite>> = {
-  core: { include: "packages/core/test/**/*.test.ts", timeout: 10_000, isolate: false },
+  core: {
+    include: "packages/core/test/**/*.test.ts",
+    mode: "one step a delivery",
+    timeout: 10_000,
+    isolate: false,
+  },
+  "core-inline": {
+    include: IN_BOTH_MODES.core.map((name) => `packages/core/test/${name}.test.ts`),
+    timeout: 10_000,
+    isolate: false,
+  },
   adapters: { include: "packages/adapters/test/**/*.test.ts", timeout: 10_000, isolate: false },
-  engine: { include: "packages/engine/test/**/*.test.ts", timeout: 30_000, isolate: false },
+  engine: {
+    include: "packages/engine/test/**/*.test.ts",
+    exclude: "packages/engine/test/postgres/**",
+    timeout: 30_000,
+    isolate: false,
+  },
+  // On a PostgreSQL server of their own.
+  postgres: {
+    include: "packages/engine/test/postgres/**/*.test.ts",
+    timeout: 60_000,
+    globalSetup: "packages/engine/test/postgres/setup.ts",
+  },
   examples: { include: "examples/*/test/**/*.test.ts", timeout: 60_000 },
   conformance: { include: "conformance/test/**/*.test.ts", timeout: 30_000 },
   e2e: { include: "e2e/test/**/*.test.ts", timeout: 60_000 },
+  "e2e-one-step": {
+    include: IN_BOTH_MODES.e2e.map((name) => `e2e/test/${name}.test.ts`),
+    mode: "one step a delivery",
+    timeout: 60_000,
+  },
   tools: { include: "tools/**/*.test.ts", exclude: "tools/packages/**", timeout: 30_000 },
   packages: { include: "tools/packages/*.test.ts", timeout: 60_000, order: 1 },
   nextjs: { include: NEXTJS, timeout: 30_000, globalSetup, order: 2 },
@@ -39,13 +77,14 @@ const suites: Readonly<Record<string, Suite>> = {
 /** `pnpm vitest --project core` runs one of them. */
 export const PROJECTS: readonly string[] = Object.keys(suites);
 
-const projects = Object.entries(suites).map(([name, { include, exclude, timeout, order, ...how }]) => ({
+const projects = Object.entries(suites).map(([name, { include, exclude, mode, timeout, order, ...how }]) => ({
   test: {
     name,
-    include: [include],
+    include: [include].flat(),
     exclude: ["**/node_modules/**", ...(exclude === undefined ? [] : [exclude])],
     testTimeout: timeout,
     hookTimeout: timeout,
+    env: { TEST_MODE: mode ?? "inline" },
     sequence: { groupOrder: order ?? 0 },
     ...how,
   },

@@ -4,6 +4,7 @@ import { serve as listen } from "@hono/node-server";
 import { Client, serve, type WorkflowContext, WorkflowNonRetryableError } from "@perdure/core";
 import { DEV_CREDENTIALS } from "@perdure/core/protocol";
 import { createEngine, type Engine, fetchTransport, ManualClock } from "@perdure/engine";
+import { MODE } from "@perdure/test-support/mode";
 import { environment } from "@perdure/test-support/process";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -145,7 +146,7 @@ describe("any workflow", () => {
         handler = serve((context) => performAll(context, plan, diary), {
           env: environment(url),
           // The engine's clock is a manual one, and the endpoint's isn't: it would wait for retries in vain.
-          inline: { maxWait: 0 },
+          inline: MODE === "inline" && { maxWait: 0 },
           failureFunction: () => {
             if (++diary.failureCalls <= plan.failureFailures) throw new Error("not yet");
           },

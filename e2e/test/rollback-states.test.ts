@@ -1,4 +1,5 @@
 import type { RunLog } from "@perdure/core";
+import { MODE } from "@perdure/test-support/mode";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Lab, until } from "./support/lab.ts";
@@ -202,7 +203,10 @@ describe("a run that fails", () => {
             await lab.stop();
           }
         }),
-        { numRuns: Number(process.env.RUNS ?? 40), seed: Number(process.env.SEED ?? 6) },
+        {
+          numRuns: Number(process.env.RUNS ?? (MODE === "inline" ? 40 : 15)),
+          seed: Number(process.env.SEED ?? 6),
+        },
       );
     },
     TIMEOUT,

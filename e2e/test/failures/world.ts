@@ -14,6 +14,7 @@ import {
 } from "@perdure/core";
 import { DEV_CREDENTIALS, kindOf } from "@perdure/core/protocol";
 import { createEngine, type Engine, fetchTransport, ManualClock } from "@perdure/engine";
+import { MODE_OPTIONS } from "@perdure/test-support/mode";
 import { environment } from "@perdure/test-support/process";
 import { ask } from "../support/views.ts";
 
@@ -116,6 +117,7 @@ export class World {
       { wf: target, child: CHILD, parent },
       {
         env,
+        ...MODE_OPTIONS,
         ...(open ? { authorize: () => true } : {}),
         failureFunction: (params) => {
           const own = params.context.url === WORKFLOW;

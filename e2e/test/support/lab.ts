@@ -5,6 +5,7 @@ import { serve as listen } from "@hono/node-server";
 import { Client, type RunLog, type ServeOptions, serve, type WorkflowFunction } from "@perdure/core";
 import { DEV_CREDENTIALS } from "@perdure/core/protocol";
 import { createEngine, type Engine, fetchTransport, ManualClock, openSqlite } from "@perdure/engine";
+import { MODE_OPTIONS } from "@perdure/test-support/mode";
 import { environment, temporaryFolder } from "@perdure/test-support/process";
 
 type Handler = (request: Request) => Response | Promise<Response>;
@@ -70,7 +71,7 @@ export class Lab {
   }
 
   handlerOf(workflow: WorkflowFunction, options: ServeOptions = {}): (request: Request) => Promise<Response> {
-    return serve(workflow, { env: environment(this.url), ...options }).handler;
+    return serve(workflow, { env: environment(this.url), ...MODE_OPTIONS, ...options }).handler;
   }
 
   /** Works off what is due now. */

@@ -65,6 +65,7 @@ export function createWorkflow<Payload, Result>(
 ): Workflow<Payload, Result> {
   return {
     name: workflow.name,
+    url: options?.url,
     toHandler: (shared, siblings) => {
       const handlerIn = (apiContext: () => APIContext): Handler =>
         createCoreWorkflow<Payload, Result>((context) => workflow(context, apiContext()), options).toHandler(

@@ -1,7 +1,7 @@
 import type { Handler, Jsonify, JsonServeOptions, RecordableWorkflow, ServeOptions } from "@perdure/core";
 import { bindingsOf } from "./internal/bindings.ts";
 import { withBody } from "./internal/body.ts";
-import { type ServeMany, serveAs, serveManyAs } from "./internal/serve.ts";
+import { type ServeMany, serveAs, serveManyAs, type Typed } from "./internal/serve.ts";
 
 /** The adapter reads the raw request, the kept body and the platform's bindings of a Hono context. */
 interface HonoContext<Bindings = unknown, Variables = unknown> {
@@ -10,8 +10,16 @@ interface HonoContext<Bindings = unknown, Variables = unknown> {
   readonly var?: Variables;
 }
 
-/** The bindings of a Worker that a workflow reads: `new Hono<{ Bindings: WorkflowBindings }>()`. */
+/**
+ * The bindings of a Worker that a workflow reads: `new Hono<{ Bindings: WorkflowBindings }>()`. Perdure's names win over those
+ * of QStash, which are declared as `@upstash/workflow/hono` declares them.
+ */
 export interface WorkflowBindings {
+  PERDURE_TOKEN?: string;
+  PERDURE_URL?: string;
+  PERDURE_CURRENT_SIGNING_KEY?: string;
+  PERDURE_NEXT_SIGNING_KEY?: string;
+  PERDURE_WORKFLOW_URL?: string;
   QSTASH_TOKEN: string;
   QSTASH_URL?: string;
   QSTASH_CURRENT_SIGNING_KEY?: string;
@@ -33,11 +41,11 @@ interface ServeHono {
   <Payload = unknown, Bindings = unknown, Variables = unknown, Result = unknown>(
     workflow: RecordableWorkflow<Jsonify<Payload>, Result>,
     options?: JsonServeOptions<Payload, Result>,
-  ): HonoHandler<Bindings, Variables>;
+  ): Typed<HonoHandler<Bindings, Variables>, Payload, Result>;
   <Payload = unknown, Bindings = unknown, Variables = unknown, Result = unknown>(
     workflow: RecordableWorkflow<Payload, Result>,
     options?: ServeOptions<Payload, Result>,
-  ): HonoHandler<Bindings, Variables>;
+  ): Typed<HonoHandler<Bindings, Variables>, Payload, Result>;
 }
 
 const REMEDY =

@@ -1,6 +1,6 @@
 import type { Client } from "@upstash/qstash";
-import type { Env } from "./engine-client/environment.ts";
 import type { CallRequest } from "./protocol/call.ts";
+import type { Env } from "./protocol/variables.ts";
 import type { AnthropicMessage, ChatCompletion, SentEmail, SentEmails } from "./steps/api-answers.ts";
 import {
   type AnthropicSettings,
@@ -9,6 +9,7 @@ import {
   type CallWorkflow,
   call,
   createWebhook,
+  type EventResponse,
   type InvokeResponse,
   type InvokeSettings,
   inStep,
@@ -29,7 +30,9 @@ import {
   type WaitOptions,
   type WaitResponse,
   type Webhook,
+  type WebhookEventResponse,
   type WebhookResponse,
+  type WorkflowEvent,
   waitForEvent,
   waitForWebhook,
 } from "./steps/index.ts";
@@ -182,6 +185,8 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
 
   /**
    * Waits until a client, another run or a request to the engine's API notifies the event, or the timeout passes.
+   * With an event of `defineEvent`, the data is validated: the promise rejects with a WorkflowError `invalid_event`
+   * for data that doesn't fit.
    *
    * @example
    * ```ts
@@ -190,12 +195,19 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
    * });
    * ```
    */
+  waitForEvent<Data>(
+    name: string,
+    event: WorkflowEvent<Data>,
+    options?: WaitOptions,
+  ): Promise<EventResponse<Data>>;
   waitForEvent<Event = unknown>(
     name: string,
     eventId: string,
     options?: WaitOptions,
-  ): Promise<WaitResponse<Event>> {
-    return this.#requestStep(name, () => waitForEvent<Event>(name, eventId, options));
+  ): Promise<WaitResponse<Event>>;
+  waitForEvent(name: string, event: string | WorkflowEvent, options?: WaitOptions): Promise<unknown> {
+    const wait = this.#requestStep(name, () => waitForEvent(name, event, options));
+    return typeof event === "string" ? wait : event["~receive"](wait);
   }
 
   /**
@@ -207,14 +219,28 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
    * console.log(`${notifyResponse.length} runs were waiting`);
    * ```
    */
+  notify<Input>(
+    name: string,
+    event: WorkflowEvent<unknown, Input>,
+    eventData: NoInfer<Input>,
+    workflowRunId?: string,
+    options?: RollbackOptions<NotifyStepResponse>,
+  ): Promise<NotifyStepResponse>;
   notify(
     name: string,
     eventId: string,
     eventData?: unknown,
     workflowRunId?: string,
     options?: RollbackOptions<NotifyStepResponse>,
+  ): Promise<NotifyStepResponse>;
+  notify(
+    name: string,
+    event: string | WorkflowEvent,
+    eventData?: unknown,
+    workflowRunId?: string,
+    options?: RollbackOptions<NotifyStepResponse>,
   ): Promise<NotifyStepResponse> {
-    return this.#requestStep(name, () => notify(name, eventId, eventData, workflowRunId, options));
+    return this.#requestStep(name, () => notify(name, event, eventData, workflowRunId, options));
   }
 
   /**
@@ -249,6 +275,8 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
 
   /**
    * Waits for the next request to a webhook, or until the timeout passes. A workflow may wait several times.
+   * With an event of `defineEvent`, the request's body is validated and returned as `eventData`: the promise rejects
+   * with a WorkflowError `invalid_event` for a body that doesn't fit.
    *
    * @example
    * ```ts
@@ -256,8 +284,21 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
    * const payment = timeout ? undefined : await request.json();
    * ```
    */
-  waitForWebhook(name: string, webhook: Webhook, timeout: number | Duration): Promise<WebhookResponse> {
-    return this.#requestStep(name, () => waitForWebhook(name, webhook, timeout));
+  waitForWebhook<Data>(
+    name: string,
+    webhook: Webhook,
+    timeout: number | Duration,
+    event: WorkflowEvent<Data>,
+  ): Promise<WebhookEventResponse<Data>>;
+  waitForWebhook(name: string, webhook: Webhook, timeout: number | Duration): Promise<WebhookResponse>;
+  waitForWebhook(
+    name: string,
+    webhook: Webhook,
+    timeout: number | Duration,
+    event?: WorkflowEvent,
+  ): Promise<unknown> {
+    const wait = this.#requestStep(name, () => waitForWebhook(name, webhook, timeout));
+    return event ? event["~receive"](wait) : wait;
   }
 
   /**

@@ -6,7 +6,7 @@ export type {
   RetriedRuns,
   RetryOptions,
 } from "./client/dlq.ts";
-export { Client, type NotifyOptions } from "./client/index.ts";
+export { Client, type NotifyEventOptions, type NotifyOptions } from "./client/index.ts";
 export type { EndedRun, Run } from "./client/run.ts";
 export type { WaitForRun } from "./client/run-waiter.ts";
 export type {
@@ -17,11 +17,18 @@ export type {
 } from "./client/runs.ts";
 export type { ScheduleOptions } from "./client/schedules.ts";
 export type { Selection } from "./client/select.ts";
-export type { AndWait, TriggeredRun, TriggerOptions, TriggerResult } from "./client/trigger.ts";
+export type {
+  AndWait,
+  TriggeredRun,
+  TriggerOptions,
+  TriggerOptionsOf,
+  TriggerResult,
+  TriggerWorkflowOptions,
+} from "./client/trigger.ts";
 export type { RunContext, WorkflowApi, WorkflowContext } from "./context.ts";
-export type { Env } from "./engine-client/environment.ts";
 export type { EngineConfig } from "./engine-client/http.ts";
 export type { GivenClient } from "./engine-client/resolve-engine.ts";
+export { defineEvent } from "./events.ts";
 export {
   loggingMiddleware,
   type MiddlewareCallbacks,
@@ -34,17 +41,22 @@ export type { AttemptError, DeadLetter, RunLog, StepLog } from "./protocol/log.t
 export type { Redact, RunOptions } from "./protocol/message.ts";
 export type { FlowControl } from "./protocol/options.ts";
 export type { RetryDelayOption } from "./protocol/retry-delay.ts";
+export type { Env } from "./protocol/variables.ts";
 export type { NotifyResponse, Waiter } from "./protocol/wait.ts";
-export { type Handler, type JsonServeOptions, type ServeOptions, serve } from "./serve.ts";
+export { type Endpoint, type Handler, type JsonServeOptions, type ServeOptions, serve } from "./serve.ts";
 export type { AuthorizationRequest, Authorize } from "./server/authorize.ts";
 export { memoryReplayGuard } from "./server/replay-guard.ts";
 export type { Receiver, ReplayGuard, SigningKeys } from "./server/signature.ts";
 export type {
   CallResponse,
   CallWorkflow,
+  EventResponse,
+  Invokable,
   InvokeResponse,
   InvokeSettings,
   NotifyStepResponse,
+  PayloadOf,
+  ResultOf,
   RetryDelay,
   RollbackOptions,
   RollbackParams,
@@ -53,7 +65,9 @@ export type {
   WaitOptions,
   WaitResponse,
   Webhook,
+  WebhookEventResponse,
   WebhookResponse,
+  WorkflowEvent,
 } from "./steps/index.ts";
 export type { Duration } from "./util/duration.ts";
 export {

@@ -1,4 +1,3 @@
-import type { Env } from "./engine-client/environment.ts";
 import { callResult } from "./handlers/call-result.ts";
 import type { DeliveryContext, EndpointDefinition } from "./handlers/delivery-context.ts";
 import { cancel, failure } from "./handlers/failure.ts";
@@ -15,12 +14,13 @@ import { ifDefined } from "./protocol/options.ts";
 import type { Outcome, Refusal } from "./protocol/outcome.ts";
 import { type RetryDelayOption, toRetryDelay } from "./protocol/retry-delay.ts";
 import { isPositive } from "./protocol/step.ts";
+import type { Env } from "./protocol/variables.ts";
 import type { InlineLimits } from "./replay/inline-run.ts";
 import { authorizeRequest, isAuthenticated } from "./server/authorize.ts";
 import { createConfigResolver, type EndpointConfig, type EndpointOptions } from "./server/endpoint-config.ts";
 import { type IncomingRequest, type RequestHead, readHead, readRequest } from "./server/read-request.ts";
 import { respond } from "./server/respond.ts";
-import { checkOnExhausted } from "./steps/index.ts";
+import { checkOnExhausted, type Invokable } from "./steps/index.ts";
 import { checkFunction, mustBe } from "./util/check.ts";
 import { writeLine } from "./util/console.ts";
 import { type Duration, toMilliseconds, toSeconds } from "./util/duration.ts";
@@ -104,6 +104,13 @@ export type JsonServeOptions<Payload = unknown, Result = unknown> = ServeOptions
 /** Answers a request. @param env the platform's environment variables. Default: `process.env` */
 export type Handler = (request: Request, env?: Env) => Promise<Response>;
 
+/** A served workflow. A client can start it, with its types. */
+export interface Endpoint<Payload = unknown, Result = unknown> extends Invokable<Payload, Result> {
+  readonly handler: Handler;
+  /** The option `url`. */
+  readonly url: string | undefined;
+}
+
 /** Every option that several workflows can share. */
 export const SHARED_OPTIONS =
   "baseUrl trustProxy env qstashClient keys clockTolerance replayGuard receiver authorize verify allowedHosts disableTelemetry failureFunction onExhausted retries retryDelay failureRetries failureRetryDelay timeout cancelFunction rollbackOnCancel inline middlewares verbose bodyLimit";
@@ -116,7 +123,8 @@ const DEFAULT_BODY_LIMIT = 64 * 1024 * 1024;
  * Creates a workflow's endpoint: one handler for the engine's deliveries and for requests that start a run.
  *
  * `serve<Payload>` types the payload as JSON carries it: a `Date` is a string. With a schema or a parser, the payload has
- * the type of their output.
+ * the type of their output. Where the type of `context` is written instead, as in the example, TypeScript also infers the
+ * result's type, which a typed client and a test use.
  *
  * @throws TypeError for unknown or invalid options
  * @example
@@ -131,16 +139,16 @@ const DEFAULT_BODY_LIMIT = 64 * 1024 * 1024;
 export function serve<Payload = unknown, Result = unknown>(
   workflow: RecordableWorkflow<Jsonify<Payload>, Result>,
   options?: JsonServeOptions<Payload, Result>,
-): { handler: Handler };
+): Endpoint<Payload, Result>;
 export function serve<Payload = unknown, Result = unknown>(
   workflow: RecordableWorkflow<Payload, Result>,
   options?: ServeOptions<Payload, Result>,
-): { handler: Handler };
+): Endpoint<Payload, Result>;
 export function serve<Payload, Result>(
   workflow: RecordableWorkflow<Payload, Result>,
   options: ServeOptions<Payload, Result> = {},
-): { handler: Handler } {
-  return { handler: handlerOf(workflow, options, new Map()) };
+): Endpoint<Payload, Result> {
+  return { handler: handlerOf(workflow, options, new Map()), url: options.url };
 }
 
 /** Like {@link serve}, for one of several workflows; `siblings` maps each to the last segment of its URL. */

@@ -3,7 +3,7 @@ import type { FailurePlace } from "./protocol/error.ts";
 import type { WorkflowStepError } from "./util/errors.ts";
 import { parseLeniently } from "./util/json.ts";
 import type { OnlyJson } from "./util/jsonify.ts";
-import { type Schema, validate } from "./util/schema.ts";
+import { checkSchema, type Schema, validate } from "./util/schema.ts";
 
 /** A workflow: code whose steps are recorded, so that a later delivery can continue it. */
 export type WorkflowFunction<Payload = unknown, Result = unknown> = (
@@ -108,9 +108,10 @@ export type PayloadOptions<Payload> =
 export function payloadParser(options: PayloadOptions<unknown>): (payload: string) => Promise<unknown> {
   const { schema, initialPayloadParser: parse } = options;
   if (schema && parse) throw new TypeError("Give a schema or an initialPayloadParser, not both.");
-  if (schema && !("~standard" in schema))
-    throw new TypeError("schema must be a Standard Schema (zod 3.24+).");
+  if (schema) checkSchema(schema);
   if (parse) return async (payload) => parse(payload);
-  if (schema) return async (payload) => validate(schema, parseLeniently(payload));
+  if (schema) return async (payload) => validate(schema, parseLeniently(payload), MISFIT);
   return async (payload) => parseLeniently(payload);
 }
+
+const MISFIT = { code: "invalid_payload", message: "The payload doesn't fit the workflow's schema" } as const;

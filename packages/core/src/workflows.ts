@@ -17,6 +17,8 @@ import type { CancelFunction, FailureFunction, RecordableWorkflow } from "./work
 export interface Workflow<Payload = unknown, Result = unknown> extends Invokable<Payload, Result> {
   /** The name of its function; empty for an anonymous one. */
   readonly name: string;
+  /** The option `url`. */
+  readonly url: string | undefined;
   /** Creates the workflow's endpoint. {@link serveMany} calls it. */
   readonly toHandler: (shared: SharedOptions, siblings: ReadonlyMap<object, string>) => Handler;
 }
@@ -59,6 +61,7 @@ export function createWorkflow<Payload, Result>(
   checkOptions("createWorkflow", options, SERVE_OPTIONS);
   return {
     name: workflow.name,
+    url: options.url,
     toHandler: (shared, siblings) =>
       handlerOf(workflow, { ...shared, ...options } as ServeOptions<Payload, Result>, siblings),
   };

@@ -1,8 +1,9 @@
 import { failureBody, failureHeaders, request } from "@perdure/test-support/delivery";
+import { MODE } from "@perdure/test-support/mode";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { type MiddlewareEvents, WorkflowMiddleware } from "../src/index.ts";
 import type { StepRecord } from "../src/protocol/index.ts";
-import { answerOf, deliver, open, useRecorder } from "./support/fixture.ts";
+import { answerOf, deliver, deliverToTheEnd, open, useRecorder } from "./support/fixture.ts";
 
 const recorder = useRecorder();
 afterEach(() => vi.restoreAllMocks());
@@ -43,14 +44,10 @@ describe("middleware", () => {
     const handler = open(recorder(), async (context) => (await context.run("one", () => 5)) + 1, {
       middlewares,
     });
-    await deliver(handler, []);
-    expect(heard).toMatchObject([
-      ["runStarted", { context: { workflowRunId: "wfr_test" } }],
+    await deliverToTheEnd(recorder(), handler);
+    expect(heard.map(([event, { context: _, ...told }]) => [event, told])).toMatchObject([
+      ["runStarted", {}],
       ["beforeExecution", { stepName: "one" }],
-    ]);
-    heard.length = 0;
-    await deliver(handler, [ran(1, "one")]);
-    expect(heard).toMatchObject([
       ["afterExecution", { stepName: "one", result: 5 }],
       ["runCompleted", { result: 6 }],
     ]);
@@ -124,7 +121,7 @@ describe("middleware", () => {
     });
     expect(await deliver(handler, [])).toMatchObject({ status: 200 });
     expect(recorder().records).toHaveLength(1);
-    expect(events()).toEqual(["runStarted", "beforeExecution"]);
+    expect(events().slice(0, 2)).toEqual(["runStarted", "beforeExecution"]);
     expect(errors.map(({ message }) => message)).toEqual([
       'runStarted of the middleware "broken" failed: no',
       'beforeExecution of the middleware "broken" failed: nor this',
@@ -150,7 +147,7 @@ describe("middleware", () => {
     expect(log).toHaveBeenCalled();
   });
 
-  it("is told what the engine has taken", async () => {
+  it.skipIf(MODE === "inline")("is told what the engine has taken", async () => {
     const infos: object[] = [];
     const callbacks = { onInfo: (told: object) => void infos.push(told) };
     const middlewares = [new WorkflowMiddleware({ name: "m", callbacks })];

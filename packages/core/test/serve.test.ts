@@ -136,7 +136,7 @@ describe("a start", () => {
 
   it("needs a token for the engine, and says so", async () => {
     const { handler } = serve(() => 1, { verify: "off", env: {} });
-    expect((await answerOf(handler(request("{}")))).body.message).toContain("QSTASH_TOKEN");
+    expect((await answerOf(handler(request("{}")))).body.message).toContain("PERDURE_TOKEN");
   });
 });
 
@@ -267,7 +267,7 @@ describe("a sequence", () => {
       hidden: [...context.headers.keys()].filter((name) =>
         /^upstash-workflow|signature|x-forwarded/.test(name),
       ),
-      token: context.env.QSTASH_TOKEN,
+      token: context.env.PERDURE_TOKEN,
     }));
     const headers = runHeaders({
       "X-User": "u",
@@ -277,7 +277,7 @@ describe("a sequence", () => {
       "X-Forwarded-For": "1",
     });
     await handler(request(history({ a: 1 }), headers));
-    expect(JSON.parse(recorder().finished[0]?.body ?? "")).toEqual({
+    expect(JSON.parse(recorder().returned[0] ?? "")).toEqual({
       payload: { a: 1 },
       run: RUN,
       created: 1_700_000_000_000,
@@ -487,7 +487,7 @@ describe("what the engine says to a step", () => {
   });
 
   it("nothing, because it isn't there: the attempt fails", async () => {
-    const env = { QSTASH_URL: "http://127.0.0.1:1", QSTASH_TOKEN: "t" };
+    const env = { PERDURE_URL: "http://127.0.0.1:1", PERDURE_TOKEN: "t" };
     const unreachable = open(recorder(), (context) => context.run("one", () => 1), {
       env,
       qstashClient: { retry: false },
@@ -503,7 +503,7 @@ describe("the payload", () => {
   const seen = async (payload: string, options: object) => {
     const handler = open(recorder(), (context) => context.requestPayload, options);
     const answer = await answerOf(handler(request(JSON.stringify(entries(payload, [])), runHeaders())));
-    return { answer, payload: recorder().finished[0]?.body };
+    return { answer, payload: recorder().returned[0] };
   };
 
   it.each([
@@ -570,7 +570,7 @@ describe("a context", () => {
       [],
       { a: 1 },
     );
-    const copy = JSON.parse(recorder().finished[0]?.body ?? "");
+    const copy = JSON.parse(recorder().returned[0] ?? "");
     expect(copy).toMatchObject({ requestPayload: { a: 1 }, retried: 0 });
     expect(copy).not.toHaveProperty("qstashClient");
   });
@@ -608,7 +608,7 @@ describe("the failure function", () => {
         label: "a",
         labels: ["a"],
         retried: 1,
-        env: { QSTASH_TOKEN: "token" },
+        env: { PERDURE_TOKEN: "token" },
       },
     });
     expect(told?.context.headers.get("X-User")).toBe("u");

@@ -55,7 +55,7 @@ describe("call", () => {
     const workflow = async (context: WorkflowContext) =>
       (await context.call("c", { url: "https://a.example/" })).body;
     await deliver(open(recorder(), workflow), [{ ...ran(1, "c", out), stepType: "Call" }]);
-    expect(recorder().finished[0]?.body).toBe('{"é":1}');
+    expect(recorder().returned[0]).toBe('{"é":1}');
   });
 
   it("C3: api.*.call keeps its flow control", async () => {
@@ -165,7 +165,7 @@ describe("replay", () => {
       const workflow = (context: WorkflowContext) =>
         Promise[combine]([context.run("a", () => "a"), context.run("b", () => "b")]);
       await deliver(open(recorder(), workflow), records);
-      expect(recorder().finished[0]?.body).toBe('"b"');
+      expect(recorder().returned[0]).toBe('"b"');
     }
   });
 
@@ -197,7 +197,7 @@ describe("replay", () => {
       return context.requestPayload === "early" ? "done" : context.run("one", () => 1);
     });
     expect(await deliver(handler, [], "early")).toMatchObject({ status: 200 });
-    expect(recorder().finished[0]?.body).toBe('"done"');
+    expect(recorder().returned[0]).toBe('"done"');
     await deliver(handler, []);
     expect(before).toHaveBeenCalledTimes(2);
   });

@@ -24,6 +24,7 @@ export type {
   DeadLetterFilters,
   LogFilters,
   RunFilters,
+  RunSummaryFilters,
   Selection,
 } from "./api/filters.ts";
 export type { BatchResult, EngineApi, Published, PublishedTo, Triggered } from "./api/index.ts";
@@ -38,7 +39,17 @@ export type {
   ScheduleOptions,
   TriggerOptions,
 } from "./api/publish-options.ts";
-export type { HistoryOptions, RunInfo, RunPage, RunsApi, WaitOptions } from "./api/runs.ts";
+export type {
+  BulkOptions,
+  BulkResult,
+  HistoryOptions,
+  RunCounts,
+  RunInfo,
+  RunPage,
+  RunSummaryPage,
+  RunsApi,
+  WaitOptions,
+} from "./api/runs.ts";
 export type { ScheduleInfo, SchedulesApi } from "./api/schedules.ts";
 export type { KeysApi, UpkeepApi } from "./api/upkeep.ts";
 export type { EndpointOptions, UrlGroupInfo, UrlGroupsApi } from "./api/url-groups.ts";
@@ -54,6 +65,7 @@ export { EngineError, type EngineErrorCode, type EngineErrorFacts } from "./rule
 export type { EngineEvent } from "./rules/event.ts";
 export type { Reply } from "./rules/message.ts";
 export { createServer, type ServerOptions, type Tenant } from "./server.ts";
+export type { BulkAction } from "./store/lists.ts";
 export type { Backup } from "./store/maintenance.ts";
 export { StoreUnavailable } from "./store/unavailable.ts";
 export { systemClock } from "./system-clock.ts";

@@ -43,10 +43,8 @@ export async function openPostgres(url: string, settings: StoreSettings = {}): P
   checkOptions("openPostgres", settings, "warn excerptBytes");
   const location = readLocation(url);
   const instance = randomUUID();
-  const control = new PostgresDriver({
-    writers: [new ClientSession(location, { name: "perdure control" })],
-    readers: [],
-  });
+  const session = new ClientSession(location, { name: "perdure control" });
+  const control = new PostgresDriver({ writers: [session], readers: [session] });
   const driver = new PostgresDriver(openSessions(location));
   let schema: string;
   try {

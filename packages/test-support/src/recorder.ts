@@ -1,6 +1,15 @@
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { StepRecord } from "@perdure/core/protocol";
+import type {
+  InlineAnswers,
+  InlineAppends,
+  InlineEnd,
+  InlineMessage,
+  InlineRecord,
+  InlineRequest,
+  StepRecord,
+  WaitBody,
+} from "@perdure/core/protocol";
 
 /** A request that the runtime or the client has sent to the engine. */
 export interface Recorded {
@@ -18,11 +27,17 @@ export interface BatchItem {
   readonly body?: string;
 }
 
+type Wait = Extract<InlineRequest, { readonly wait: unknown }>["wait"];
+
+const APPEND = "/v2/workflows/append";
+
 type Answer = { status?: number; body?: unknown; text?: string };
 
 /** An HTTP server in an engine's place that records requests, and answers as the test configures it. */
 export class Recorder {
   readonly requests: Recorded[] = [];
+  /** What the answers to inline deliveries have carried. The test's fixture adds it. */
+  readonly ends: InlineEnd[] = [];
   /** Overrides the answer to a request; undefined keeps the default. */
   answer: (request: Recorded) => Answer | undefined | Promise<Answer | undefined> = () => undefined;
   readonly #server: Server;
@@ -49,22 +64,55 @@ export class Recorder {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  /** All published messages, in order. */
+  /** All messages that the endpoint has published, or asked the engine to send, in order. */
   get published(): BatchItem[] {
-    return this.requests.filter(({ path }) => path === "/v2/batch").flatMap(({ body }) => JSON.parse(body));
+    const batches = this.requests.filter(({ path }) => path === "/v2/batch");
+    const asked = this.#inlineRecords.flatMap((record) => ("message" in record ? [record.message] : []));
+    return [...batches.flatMap(({ body }) => JSON.parse(body) as BatchItem[]), ...asked.map(toItem)];
   }
 
-  /** The published step records. */
+  /** The step records that the endpoint has published or appended, without the times of their work. */
   get records(): StepRecord[] {
-    return this.published.map(({ body }) => JSON.parse(body ?? "null"));
+    const batches = this.requests.filter(({ path }) => path === "/v2/batch");
+    const published = batches.flatMap(({ body }) => JSON.parse(body) as BatchItem[]);
+    return [
+      ...published.map(({ body }) => JSON.parse(body ?? "null")),
+      ...this.#inlineRecords.flatMap((record) =>
+        record.kind === "attempt" ? [] : [withoutTimes(record.record)],
+      ),
+    ];
+  }
+
+  /** The waits for events and webhooks that the engine was asked for. */
+  get waits(): Wait[] {
+    const requests = this.requests.flatMap(({ path, headers, body }) => {
+      const [, eventId] = /^\/v2\/wait\/([^/?]+)$/.exec(path) ?? [];
+      return eventId
+        ? [{ eventId: decodeURIComponent(eventId), headers, body: JSON.parse(body) as WaitBody }]
+        : [];
+    });
+    return [...requests, ...this.#inlineRecords.flatMap((record) => ("wait" in record ? [record.wait] : []))];
   }
 
   get finished(): Recorded[] {
     return this.requests.filter(({ method }) => method === "DELETE");
   }
 
+  /** The results of workflows as JSON strings, from requests and from answers. Empty for no result. */
+  get returned(): string[] {
+    const ends = this.ends.filter(({ end }) => end === "returned");
+    return [...this.finished.map(({ body }) => body), ...ends.map(({ result = "" }) => result)];
+  }
+
+  get #inlineRecords(): InlineRecord[] {
+    const appends = this.requests.filter(({ path }) => path === APPEND);
+    const appended = appends.flatMap(({ body }) => (JSON.parse(body) as InlineAppends).appends);
+    return [...appended, ...this.ends].flatMap(({ records }) => records);
+  }
+
   reset(): void {
     this.requests.length = 0;
+    this.ends.length = 0;
     this.answer = () => undefined;
   }
 
@@ -91,5 +139,18 @@ async function record(request: IncomingMessage): Promise<Recorded> {
 function defaultAnswer({ method, path, body }: Recorded): unknown {
   if (path === "/v2/batch")
     return (JSON.parse(body) as unknown[]).map((_, at) => ({ messageId: `msg_out_${at}` }));
+  if (path === APPEND) return appendedAll(JSON.parse(body));
   return method === "DELETE" ? {} : { error: "not here" };
+}
+
+function appendedAll({ appends }: InlineAppends): InlineAnswers {
+  return { appends: appends.map(({ records }) => ({ news: records.map((_, own) => ({ own })) })) };
+}
+
+function toItem({ destination, headers, body }: InlineMessage): BatchItem {
+  return { destination, headers: { ...headers }, ...(body === undefined ? {} : { body }) };
+}
+
+function withoutTimes({ startedAt: _, durationMs: __, ...record }: StepRecord): StepRecord {
+  return record;
 }

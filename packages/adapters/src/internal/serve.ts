@@ -1,5 +1,6 @@
 import {
   type Handler,
+  type Invokable,
   type Jsonify,
   type JsonServeOptions,
   type RecordableWorkflow,
@@ -10,16 +11,20 @@ import {
   type Workflow,
 } from "@perdure/core";
 
+/** A `Mounted`, and each route in it, with the types that a client and a test read. */
+export type Typed<Mounted, Payload, Result> = Mounted &
+  Invokable<Payload, Result> & { readonly [Route in keyof Mounted]: Invokable<Payload, Result> };
+
 /** The type of `serve` for a framework that mounts a `Mounted`. */
 export interface Serve<Mounted> {
   <Payload = unknown, Result = unknown>(
     workflow: RecordableWorkflow<Jsonify<Payload>, Result>,
     options?: JsonServeOptions<Payload, Result>,
-  ): Mounted;
+  ): Typed<Mounted, Payload, Result>;
   <Payload = unknown, Result = unknown>(
     workflow: RecordableWorkflow<Payload, Result>,
     options?: ServeOptions<Payload, Result>,
-  ): Mounted;
+  ): Typed<Mounted, Payload, Result>;
 }
 
 /** The type of `serveMany` for a framework that mounts a `Mounted`. */
@@ -32,7 +37,7 @@ export function serveAs<Mounted>(mount: (handler: Handler) => Mounted): Serve<Mo
   return <Payload, Result>(
     workflow: RecordableWorkflow<Payload, Result>,
     options?: ServeOptions<Payload, Result>,
-  ) => mount(serve(workflow, options).handler);
+  ) => mount(serve(workflow, options).handler) as Typed<Mounted, Payload, Result>;
 }
 
 export function serveManyAs<Mounted>(mount: (handler: Handler) => Mounted): ServeMany<Mounted> {

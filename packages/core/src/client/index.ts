@@ -3,7 +3,14 @@ import type { Engine } from "../engine-client/engine.ts";
 import { processEnv } from "../engine-client/environment.ts";
 import { checkClient, type GivenClient, resolveEngine } from "../engine-client/resolve-engine.ts";
 import type { NotifyResponse, Waiter } from "../protocol/wait.ts";
-import { toBody } from "../steps/index.ts";
+import {
+  type ChildPayload,
+  eventIdOf,
+  type Invokable,
+  type ResultOf,
+  toBody,
+  type WorkflowEvent,
+} from "../steps/index.ts";
 import { isList } from "../util/check.ts";
 import { DeadLetters } from "./dlq.ts";
 import { deadlineOf, RunWaiter, type WaitForRun } from "./run-waiter.ts";
@@ -12,9 +19,12 @@ import { WorkflowSchedules } from "./schedules.ts";
 import type { Selection } from "./select.ts";
 import {
   type AndWait,
+  readTrigger,
   type TriggeredRun,
   type TriggerOptions,
+  type TriggerOptionsOf,
   type TriggerResult,
+  type TriggerWorkflowOptions,
   toWait,
   trigger,
 } from "./trigger.ts";
@@ -29,13 +39,21 @@ export interface NotifyOptions {
   readonly workflowRunId?: string;
 }
 
+/** A declared event, for all runs that wait for it or for one run. */
+export interface NotifyEventOptions<Input> extends Pick<NotifyOptions, "workflowRunId"> {
+  /** An event of `defineEvent`. */
+  readonly eventId: WorkflowEvent<unknown, Input>;
+  /** The event's data, in the type that its schema accepts. */
+  readonly eventData: NoInfer<Input>;
+}
+
 /**
  * Starts and manages runs. A request that the engine refuses or doesn't answer throws a WorkflowError:
  * `engine_refused`, `engine_unreachable`, or `quota_exceeded`.
  *
  * @example
  * ```ts
- * const client = new Client(); // reads QSTASH_URL and QSTASH_TOKEN
+ * const client = new Client(); // reads PERDURE_URL and PERDURE_TOKEN
  * const { workflowRunId } = await client.trigger({ url: "https://app.example.com/order", body: { id: 7 } });
  * const { result } = await client.runs.wait(workflowRunId, { timeout: "1m" });
  * ```
@@ -56,7 +74,7 @@ export class Client {
    * Doesn't read the environment: the first request does, so that a module can create a client during a build, which has no
    * secrets. A request without a token throws a WorkflowError `missing_token`; a malformed token or URL a TypeError.
    *
-   * @param config settings, or a client of `@upstash/qstash`. Default: `QSTASH_URL` and `QSTASH_TOKEN`
+   * @param config settings, or a client of `@upstash/qstash`. Default: `PERDURE_URL` and `PERDURE_TOKEN`
    * @throws TypeError for an unknown setting
    */
   constructor(config: GivenClient = {}) {
@@ -77,6 +95,9 @@ export class Client {
   /**
    * Starts one run, or several with one request. With `wait`, waits for their ends as {@link Runs.wait} does.
    *
+   * A served workflow, or its type, gives the types of the payload and the result. A workflow without the option `url`
+   * needs it here.
+   *
    * @throws TypeError for invalid options, before the client sends anything
    * @throws WorkflowError `engine_refused` when the engine refuses a run; its `cause` lists the result of each run;
    * `timeout` when a wait is over before a run has ended
@@ -91,24 +112,42 @@ export class Client {
    *   { url: "https://app.example.com/order", body: { id: 8 } },
    *   { wait: { timeout: "1m" } },
    * );
+   * const typed = await client.trigger(order, { id: 9 }, { url: "https://app.example.com/order", wait: true });
+   * await client.trigger<typeof order>({ url: "https://app.example.com/order", body: { id: 9 } });
    * ```
    */
-  trigger(options: TriggerOptions): Promise<TriggerResult>;
-  trigger(options: readonly TriggerOptions[]): Promise<TriggerResult[]>;
-  trigger<Result = unknown>(options: TriggerOptions, and: AndWait): Promise<TriggeredRun<Result>>;
-  trigger<Result = unknown>(
-    options: readonly TriggerOptions[],
+  trigger<Target = unknown>(options: TriggerOptionsOf<Target>): Promise<TriggerResult<ResultOf<Target>>>;
+  trigger<Target = unknown>(
+    options: readonly TriggerOptionsOf<Target>[],
+  ): Promise<TriggerResult<ResultOf<Target>>[]>;
+  trigger<Target = unknown>(
+    options: TriggerOptionsOf<Target>,
     and: AndWait,
-  ): Promise<TriggeredRun<Result>[]>;
+  ): Promise<TriggeredRun<ResultOf<Target>>>;
+  trigger<Target = unknown>(
+    options: readonly TriggerOptionsOf<Target>[],
+    and: AndWait,
+  ): Promise<TriggeredRun<ResultOf<Target>>[]>;
+  trigger<Payload, Result>(
+    workflow: Invokable<Payload, Result>,
+    payload: ChildPayload<NoInfer<Payload>>,
+    options: TriggerWorkflowOptions & AndWait,
+  ): Promise<TriggeredRun<Result>>;
+  trigger<Payload, Result>(
+    workflow: Invokable<Payload, Result>,
+    payload: ChildPayload<NoInfer<Payload>>,
+    options?: TriggerWorkflowOptions,
+  ): Promise<TriggerResult<Result>>;
   async trigger(
-    options: TriggerOptions | readonly TriggerOptions[],
-    and?: AndWait,
+    target: TriggerOptions | readonly TriggerOptions[] | Invokable,
+    second?: unknown,
+    third?: TriggerWorkflowOptions & Partial<AndWait>,
   ): Promise<TriggerResult | TriggerResult[]> {
-    const all = isList(options) ? options : [options];
+    const { all, and } = readTrigger(target, second, third);
     const limits = and && toWait(and);
     const started = all.length > 0 ? await trigger(this.#engine, all) : [];
     const results = limits ? await this.#waitFor(started, limits) : started;
-    return isList(options) ? results : (results[0] as TriggerResult);
+    return isList(target) ? results : (results[0] as TriggerResult);
   }
 
   async #waitFor(started: readonly TriggerResult[], limits: WaitForRun): Promise<TriggerResult[]> {
@@ -131,9 +170,10 @@ export class Client {
   }
 
   /**
-   * Notifies the runs that wait for an event.
+   * Notifies the runs that wait for an event. With an event of `defineEvent`, validates its data first.
    *
    * @returns an entry for each notified run
+   * @throws WorkflowError `invalid_event` when the data doesn't fit the event's schema; the client sends nothing then
    *
    * @example
    * ```ts
@@ -141,8 +181,16 @@ export class Client {
    * console.log(`${notified.length} runs were waiting`);
    * ```
    */
-  async notify({ eventId, eventData, workflowRunId }: NotifyOptions): Promise<NotifyResponse[]> {
-    return this.#engine.notify(eventId, toBody(eventData, "The event"), workflowRunId);
+  notify<Input>(options: NotifyEventOptions<Input>): Promise<NotifyResponse[]>;
+  notify(options: NotifyOptions): Promise<NotifyResponse[]>;
+  async notify({
+    eventId: event,
+    eventData,
+    workflowRunId,
+  }: NotifyOptions | NotifyEventOptions<unknown>): Promise<NotifyResponse[]> {
+    const body = toBody(eventData, "The event");
+    if (typeof event !== "string") await event["~check"](body);
+    return this.#engine.notify(eventIdOf(event), body, workflowRunId);
   }
 
   /**

@@ -1,10 +1,12 @@
 import type { CallApi } from "../engine-client/api.ts";
 import type { Query } from "../engine-client/http.ts";
 import type { RunLog, RunState } from "../protocol/log.ts";
+import type { ResultOf } from "../steps/index.ts";
 import { checkNonEmptyString } from "../util/check.ts";
 import { type EndedRun, type Run, toRun, withErrorMessage } from "./run.ts";
 import { deadlineOf, type RunWaiter, type WaitForRun } from "./run-waiter.ts";
 import { type CommonFilters, pickPage, type Selection, select } from "./select.ts";
+import type { TriggerResult } from "./trigger.ts";
 
 /** Filters for runs. A run must match all of them. */
 export interface RunFilters extends CommonFilters {
@@ -111,12 +113,12 @@ export class Runs {
    * if (run?.workflowState === "RUN_SUCCESS") console.log(run.result);
    * ```
    */
-  get<Result = unknown>(workflowRunId: string): Promise<Run<Result> | undefined> {
+  get<Target = unknown>(workflowRunId: string): Promise<Run<ResultOf<Target>> | undefined> {
     return getRun(this.#callApi, workflowRunId);
   }
 
   /**
-   * Waits until the run has ended. Perdure's own engine holds the request until then; other engines are polled, first after
+   * Waits until the run has ended, by its id or the result of `trigger`, which has the type of the run's result. Perdure's own engine holds the request until then; other engines are polled, first after
    * 50 ms, later every two seconds. If a failure or cancel function is still running then, waits up to a second more for it,
    * within the timeout.
    *
@@ -124,12 +126,15 @@ export class Runs {
    * @throws the signal's reason when it is aborted
    * @example
    * ```ts
-   * const { result, error } = await client.runs.wait<Receipt>("wfr_order-7", { timeout: "5m" });
+   * const { result, error } = await client.runs.wait<typeof order>("wfr_order-7", { timeout: "5m" });
+   * const run = await client.runs.wait(await client.trigger(order, { id: 7 }));
    * ```
    */
-  async wait<Result = unknown>(workflowRunId: string, options: WaitForRun = {}): Promise<EndedRun<Result>> {
-    const end = deadlineOf(options);
-    return (await this.#waiter.wait(workflowRunId, options, end)) as EndedRun<Result>;
+  wait<Target = unknown>(workflowRunId: string, options?: WaitForRun): Promise<EndedRun<ResultOf<Target>>>;
+  wait<Result>(started: TriggerResult<Result>, options?: WaitForRun): Promise<EndedRun<Result>>;
+  async wait(run: string | TriggerResult, options: WaitForRun = {}): Promise<EndedRun> {
+    const runId = typeof run === "string" ? run : run.workflowRunId;
+    return this.#waiter.wait(runId, options, deadlineOf(options));
   }
 }
 

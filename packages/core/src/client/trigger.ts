@@ -1,7 +1,7 @@
 import type { Engine } from "../engine-client/engine.ts";
 import { randomId, toRunId } from "../protocol/ids.ts";
 import { type Message, type RunOptions, startMessage } from "../protocol/message.ts";
-import { toBody } from "../steps/index.ts";
+import { type Invokable, type InvokeBody, type PayloadOf, toBody } from "../steps/index.ts";
 import { mustBe } from "../util/check.ts";
 import { WorkflowError } from "../util/errors.ts";
 import { checkOptions } from "../util/options.ts";
@@ -25,8 +25,21 @@ export interface TriggerOptions extends RunOptions {
   readonly keepTriggerConfig?: true;
 }
 
+/** {@link TriggerOptions} whose `body` has the payload's type, for a workflow's type such as `typeof order`. */
+export type TriggerOptionsOf<Target> = "~types" extends keyof Target
+  ? Omit<TriggerOptions, "body"> & InvokeBody<PayloadOf<Target>>
+  : TriggerOptions;
+
+/** Options for a run of a served workflow. */
+export interface TriggerWorkflowOptions extends Omit<TriggerOptions, "url" | "body"> {
+  /** The workflow's endpoint, as the engine reaches it. Default: the option `url` of `serve` or `createWorkflow`. */
+  readonly url?: string;
+}
+
 /** The started run. */
-export interface TriggerResult {
+export interface TriggerResult<Result = unknown> {
+  /** Never set at runtime: it only carries the type of the run's result. */
+  readonly "~result"?: Result;
   readonly workflowRunId: string;
   /** True when a run with this id was already live: it continues, and the engine started no other. */
   readonly deduplicated: boolean;
@@ -39,7 +52,31 @@ export interface AndWait {
 }
 
 /** A run that `trigger` has started, or found live, and that has ended. */
-export type TriggeredRun<Result = unknown> = EndedRun<Result> & TriggerResult;
+export type TriggeredRun<Result = unknown> = EndedRun<Result> & TriggerResult<Result>;
+
+/** The runs to start, and the wait for their ends. */
+interface TriggerRequest {
+  readonly all: readonly TriggerOptions[];
+  readonly and: AndWait | undefined;
+}
+
+/** Reads the arguments of `trigger`: options and a wait; or a workflow, its payload and options. */
+export function readTrigger(
+  target: TriggerOptions | readonly TriggerOptions[] | Invokable,
+  second: unknown,
+  third: TriggerWorkflowOptions & Partial<AndWait> = {},
+): TriggerRequest {
+  if (!isWorkflow(target))
+    return { all: [target as TriggerOptions | TriggerOptions[]].flat(), and: second as AndWait | undefined };
+  const { wait, ...options } = third;
+  const { url = "" } = target as { readonly url?: string };
+  return { all: [{ url, ...options, body: second }], and: wait && { wait } };
+}
+
+/** A workflow has functions, or is one: a handler, or the route of a framework. Options have none. */
+function isWorkflow(target: object): boolean {
+  return [target, ...Object.values(target)].some((part) => typeof part === "function");
+}
 
 /** @throws TypeError for invalid options, before any run starts */
 export function toWait(and: AndWait): WaitForRun {

@@ -42,7 +42,7 @@ export interface AccessPolicy {
 const CHECK_TIMEOUT_SECONDS = 10;
 
 const UNPROTECTED =
-  'This endpoint checks nothing. Set QSTASH_CURRENT_SIGNING_KEY and QSTASH_NEXT_SIGNING_KEY, or `keys`, `receiver`, `authorize` or `verify: "off"`.';
+  'This endpoint checks nothing. Set PERDURE_CURRENT_SIGNING_KEY and PERDURE_NEXT_SIGNING_KEY, or `keys`, `receiver`, `authorize` or `verify: "off"`.';
 
 /**
  * Accepts or refuses a request: 401 without a valid signature, or without any check; 403 when the hook refuses. With a

@@ -141,7 +141,7 @@ function importKey(which: "current" | "next", key: string): Promise<CryptoKey> {
   // The message doesn't show the value: it may be a secret.
   if (typeof key !== "string" || key === "")
     throw new TypeError(
-      `keys.${which} (QSTASH_${which.toUpperCase()}_SIGNING_KEY) must be a non-empty string.`,
+      `keys.${which} (PERDURE_${which.toUpperCase()}_SIGNING_KEY) must be a non-empty string.`,
     );
   return crypto.subtle.importKey("raw", encodeUtf8(key), { name: "HMAC", hash: "SHA-256" }, false, [
     "verify",

@@ -16,19 +16,61 @@ export interface WaitOptions {
 }
 
 /** The result of a wait: the event's data, or a timeout. */
-export type WaitResponse<Event = unknown> =
-  | { readonly timeout: false; readonly eventData: Jsonify<Event> }
+export type WaitResponse<Event = unknown> = EventResponse<Jsonify<Event>>;
+
+/** The result of a wait for a declared event: its data as the schema returns it, or a timeout. */
+export type EventResponse<Data = unknown> =
+  | { readonly timeout: false; readonly eventData: Data }
   | { readonly timeout: true; readonly eventData: undefined };
 
+/**
+ * An event that `defineEvent` has declared.
+ *
+ * `Data` is the type that a workflow receives, `Input` the type that a sender passes.
+ */
+export interface WorkflowEvent<Data = unknown, Input = unknown> {
+  /** The event id: the declared name, and the key of {@link WorkflowEvent.for}. */
+  readonly eventId: string;
+  /** Never set at runtime: it only carries the type. */
+  readonly "~input"?: Input;
+  /**
+   * Validates the data of an event.
+   *
+   * @throws WorkflowError `invalid_event`
+   * @example
+   * ```ts
+   * const { ok } = await approval.parse(await request.json());
+   * ```
+   */
+  parse(data: unknown): Promise<Data>;
+  /**
+   * Returns the same event for one key, such as an order's id: the event id is the name, a slash and the key.
+   *
+   * @example
+   * ```ts
+   * await client.notify({ eventId: approval.for("order-7"), eventData: { ok: true } });
+   * ```
+   */
+  for(key: string): WorkflowEvent<Data, Input>;
+  /** Validates the JSON form of the data that a sender passes. */
+  "~check"(body: string | undefined): Promise<void>;
+  /** Adds the validated data to the result of a wait. */
+  "~receive"(wait: Promise<{ readonly timeout: boolean }>): Promise<unknown>;
+}
+
+export function eventIdOf(event: string | WorkflowEvent): string {
+  return typeof event === "string" ? event : event.eventId;
+}
+
 /** Waits until the event is notified, or the timeout passes. */
-export function waitForEvent<Event>(
+export function waitForEvent(
   name: string,
-  eventId: string,
+  event: string | WorkflowEvent,
   options: WaitOptions = {},
-): Step<WaitResponse<Event>> {
+): Step<EventResponse> {
   checkOptions(`step "${name}"`, options, "timeout");
   const { timeout = "7d" } = options;
-  return waitStep(name, "Wait", eventId, timeout);
+  return waitStep(name, "Wait", eventIdOf(event), timeout);
 }
 
 export function readWait(record: StepRecord): WaitResponse {
@@ -66,13 +108,14 @@ export interface NotifyStepResponse {
 /** Notifies all runs that wait for an event, or one run. */
 export function notify(
   name: string,
-  eventId: string,
+  event: string | WorkflowEvent,
   eventData?: unknown,
   workflowRunId?: string,
   options: RollbackOptions<NotifyStepResponse> = {},
 ): Step<NotifyStepResponse> {
   checkOptions(`step "${name}"`, options, "rollback rollbackRetries rollbackRetryDelay rollbackTimeout");
   checkPolicy(options as RollbackOptions<never>);
+  const eventId = eventIdOf(event);
   checkNonEmptyString("The event id", eventId);
   if (workflowRunId !== undefined) checkNonEmptyString("workflowRunId", workflowRunId);
   const data = toBody(eventData, `The event of step "${name}"`);
@@ -82,6 +125,7 @@ export function notify(
     options: options as RollbackOptions,
     perform: async ({ engine }) => {
       const subject = `the event of step "${name}"`;
+      if (typeof event !== "string") await event["~check"](data);
       const notifyResponse = await engine().notify(eventId, data, workflowRunId, subject);
       return serialize({ eventId, eventData, notifyResponse }, `The result of step "${name}"`);
     },

@@ -17,13 +17,25 @@ export {
 } from "./api.ts";
 export { type CallResponse, type CallWorkflow, call } from "./call.ts";
 export {
+  type EventResponse,
+  eventIdOf,
   type NotifyStepResponse,
   notify,
   type WaitOptions,
   type WaitResponse,
+  type WorkflowEvent,
   waitForEvent,
 } from "./event.ts";
-export { type Invokable, type InvokeResponse, type InvokeSettings, invoke } from "./invoke.ts";
+export {
+  type ChildPayload,
+  type Invokable,
+  type InvokeBody,
+  type InvokeResponse,
+  type InvokeSettings,
+  invoke,
+  type PayloadOf,
+  type ResultOf,
+} from "./invoke.ts";
 export {
   type AttemptInfo,
   checkOnExhausted,
@@ -46,7 +58,13 @@ export {
   serialize,
   toBody,
 } from "./step.ts";
-export { createWebhook, type Webhook, type WebhookResponse, waitForWebhook } from "./webhook.ts";
+export {
+  createWebhook,
+  type Webhook,
+  type WebhookEventResponse,
+  type WebhookResponse,
+  waitForWebhook,
+} from "./webhook.ts";
 
 /** Reads the result of each kind of step from its record. */
 const KINDS: Record<StepType, (record: StepRecord) => unknown> = {

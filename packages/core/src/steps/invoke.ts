@@ -8,11 +8,23 @@ import { checkOptions } from "../util/options.ts";
 import { type RollbackOptions, rollbackOf } from "./policy.ts";
 import { deserialize, type Step, toBody } from "./step.ts";
 
-/** A workflow that others can start; `createWorkflow` returns one. */
-export interface Invokable<Payload, Result> {
+/** A workflow that others can start; `createWorkflow` and `serve` return one. */
+export interface Invokable<Payload = unknown, Result = unknown> {
   /** Never set at runtime: it only carries the types. */
   readonly "~types"?: { readonly payload: Payload; readonly result: Result };
 }
+
+/** The payload's type of a workflow's type: `PayloadOf<typeof order>`. */
+export type PayloadOf<Target> = Target extends { readonly "~types"?: { readonly payload: infer Payload } }
+  ? Payload
+  : unknown;
+
+/** The result's type of a workflow's type, such as `typeof order`. Any other type is a result's type itself. */
+export type ResultOf<Target> = "~types" extends keyof Target
+  ? Target extends { readonly "~types"?: { readonly result: infer Result } }
+    ? Result
+    : unknown
+  : Target;
 
 /** A run of another workflow of the same `serveMany`. */
 export type InvokeSettings<Payload = unknown, Result = unknown> = Pick<
@@ -32,7 +44,8 @@ export type InvokeSettings<Payload = unknown, Result = unknown> = Pick<
   readonly workflowRunId?: string;
 } & InvokeBody<Payload>;
 
-type InvokeBody<Payload> = undefined extends Payload
+/** The payload of a run, optional where the workflow takes none. */
+export type InvokeBody<Payload> = undefined extends Payload
   ? {
       /** The child's payload, if it has one: a string is sent as it is, everything else as JSON. */
       readonly body?: ChildPayload<NoInfer<Payload>>;

@@ -17,6 +17,11 @@ export type WebhookResponse =
   | { readonly timeout: false; readonly request: Request }
   | { readonly timeout: true; readonly request: undefined };
 
+/** The result of a wait for a webhook with a declared event: also its data, as the schema returns it. */
+export type WebhookEventResponse<Data = unknown> =
+  | { readonly timeout: false; readonly request: Request; readonly eventData: Data }
+  | { readonly timeout: true; readonly request: undefined; readonly eventData?: undefined };
+
 /** Creates a URL for the run. It is a secret: a caller needs only the URL to answer the wait. */
 export function createWebhook(name: string): Step<Webhook> {
   return {

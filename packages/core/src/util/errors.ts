@@ -9,6 +9,7 @@ export type WorkflowErrorCode =
   | "engine_unreachable"
   | "inline_required"
   | "forbidden"
+  | "invalid_event"
   | "invalid_payload"
   | "malformed_body"
   | "method_not_allowed"
@@ -122,6 +123,7 @@ export class WorkflowStepInterrupted extends WorkflowError {
 /** Codes of errors that a retry would get again. */
 const FINAL_CODES: readonly unknown[] = [
   "inline_required",
+  "invalid_event",
   "invalid_payload",
   "malformed_body",
   "not_serializable",

@@ -22,12 +22,27 @@ interface SchemaIssue {
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
 }
 
-/** Validates a payload. @throws WorkflowError `invalid_payload`, with each issue and its path in the message */
-export async function validate<Output>(schema: Schema<Output>, value: unknown): Promise<Output> {
+/** The error for a value that doesn't fit: its code, and its message before the issues. */
+export interface Misfit {
+  readonly code: "invalid_payload" | "invalid_event";
+  readonly message: string;
+}
+
+/** Validates a value. @throws WorkflowError with each issue and its path in the message */
+export async function validate<Output>(
+  schema: Schema<Output>,
+  value: unknown,
+  { code, message }: Misfit,
+): Promise<Output> {
   const result = await schema["~standard"].validate(value);
   if (!result.issues) return result.value;
   const issues = result.issues.map(describe).join("; ");
-  throw new WorkflowError("invalid_payload", `The payload doesn't fit the workflow's schema: ${issues}.`);
+  throw new WorkflowError(code, `${message}: ${issues}.`);
+}
+
+/** @throws TypeError for anything but a Standard Schema */
+export function checkSchema(schema: object): void {
+  if (!("~standard" in schema)) throw new TypeError("schema must be a Standard Schema (zod 3.24+).");
 }
 
 function describe(issue: SchemaIssue): string {

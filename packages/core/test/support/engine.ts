@@ -1,4 +1,5 @@
 import { base64, failureBody, failureHeaders, request, runHeaders } from "@perdure/test-support/delivery";
+import type { Mode } from "@perdure/test-support/mode";
 import type { BatchItem, Recorded, Recorder } from "@perdure/test-support/recorder";
 import type { Handler } from "../../src/index.ts";
 import {
@@ -18,10 +19,6 @@ import {
   type StepRecord,
 } from "../../src/protocol/index.ts";
 import { type Answer, answerOf } from "./fixture.ts";
-
-/** How the engine has a run's steps carried out. */
-export const MODES = ["inline", "one step a delivery"] as const;
-export type Mode = (typeof MODES)[number];
 
 /** What becomes of something that the run has asked the engine for. */
 interface Asked {

@@ -83,6 +83,32 @@ export interface RunFilters extends Dates, Places, Page {
   readonly workflowUrl?: OneOrMore<string>;
 }
 
+/** Filters of runs without their steps. A run must match every filter, and none of those that exclude. */
+export interface RunSummaryFilters extends Dates {
+  /** IP address of the client that started the run. */
+  readonly callerIp?: OneOrMore<string>;
+  /** Leaves out runs whose ids begin with this string. */
+  readonly excludeIdPrefix?: OneOrMore<string>;
+  /** Leaves out runs with this label. */
+  readonly excludeLabel?: OneOrMore<string>;
+  /** Leaves out runs in this state. */
+  readonly excludeState?: OneOrMore<RunState>;
+  /** Leaves out runs of this endpoint. */
+  readonly excludeWorkflowUrl?: OneOrMore<string>;
+  /** Key of the run's flow control. */
+  readonly flowControlKey?: OneOrMore<string>;
+  /** The beginning of the run's id. */
+  readonly idPrefix?: OneOrMore<string>;
+  /** A label of the run. */
+  readonly label?: OneOrMore<string>;
+  /** State of the run. */
+  readonly state?: OneOrMore<RunState>;
+  /** Id of the run. */
+  readonly workflowRunId?: OneOrMore<string>;
+  /** The whole URL of the endpoint. */
+  readonly workflowUrl?: OneOrMore<string>;
+}
+
 /** Filters of runs to cancel. */
 export interface CancelRunFilters extends Dates, Places {
   /** IP address of the client that started the run. */

@@ -1,20 +1,53 @@
 import { checkOptions, type Duration, type HistoryEntry, parseDuration } from "@perdure/core/protocol";
+import { bulkActions } from "../http/bulk.ts";
+import { listed, runCounts } from "../http/run-list.ts";
 import { runView } from "../http/run-log.ts";
 import { runs as routes } from "../http/runs.ts";
 import { workflowLogs } from "../http/workflow-logs.ts";
 import { EngineError } from "../rules/engine-error.ts";
+import type { BulkAction } from "../store/lists.ts";
 import type { WaitLimits } from "../watch/run-ends.ts";
 import type { Answer } from "./answer.ts";
 import type { Caller } from "./caller.ts";
-import { type CancelRunFilters, type RunFilters, type Selection, selected } from "./filters.ts";
+import {
+  type CancelRunFilters,
+  type Page,
+  type RunFilters,
+  type RunSummaryFilters,
+  type Selection,
+  selected,
+} from "./filters.ts";
 
 const ROUTE = { list: workflowLogs["/v2/workflows/logs"].GET, ...routes["/v2/workflows/runs/:id"] };
+
+const BULK = {
+  cancel: bulkActions["/v2/workflows/bulk/cancel"].POST,
+  resume: bulkActions["/v2/workflows/bulk/resume"].POST,
+  restart: bulkActions["/v2/workflows/bulk/restart"].POST,
+};
 
 /** A page of runs with their steps. The last page has no `cursor`. */
 export type RunPage = Answer<typeof ROUTE.list>;
 
 /** A run with its steps. */
 export type RunInfo = RunPage["runs"][number];
+
+/** A page of runs without their steps. The last page has no `cursor`. */
+export type RunSummaryPage = Answer<typeof listed>;
+
+/** The number of runs in each state. */
+export type RunCounts = Answer<(typeof runCounts)["/v2/workflows/counts"]["GET"]>;
+
+/** The runs that a request to change many has changed or, with `dryRun`, would change. */
+export type BulkResult = Answer<(typeof bulkActions)["/v2/workflows/bulk/cancel"]["POST"]>;
+
+/** The runs to change, and whether only to count them. */
+export type BulkOptions = Selection<RunSummaryFilters> & {
+  /** True to count the runs, and to change none. */
+  readonly dryRun?: boolean;
+  /** The `cursor` of the previous call. */
+  readonly cursor?: string;
+};
 
 /** Options to choose among several runs with the same id. */
 export interface HistoryOptions {
@@ -45,6 +78,36 @@ export interface RunsApi {
    * ```
    */
   list(filters?: RunFilters): Promise<RunPage>;
+  /**
+   * Lists runs without their steps, the newest first.
+   *
+   * @example
+   * ```ts
+   * const { runs } = await engine.runs.find({ state: "RUN_FAILED", excludeLabel: "import" });
+   * ```
+   */
+  find(filters?: RunSummaryFilters & Omit<Page, "order">): Promise<RunSummaryPage>;
+  /**
+   * Counts the runs that match, by their states.
+   *
+   * @example
+   * ```ts
+   * const { total, states } = await engine.runs.count({ label: "import" });
+   * ```
+   */
+  count(filters?: RunSummaryFilters): Promise<RunCounts>;
+  /**
+   * Cancels, resumes or restarts the runs that match: 100 with each call. Live runs can be cancelled, failed runs
+   * in the dead letter queue resumed or restarted.
+   *
+   * @throws TypeError for a selection without a filter
+   * @example
+   * ```ts
+   * const { matched } = await engine.runs.change("resume", { label: "import", dryRun: true });
+   * const { changed, cursor } = await engine.runs.change("resume", { label: "import" });
+   * ```
+   */
+  change(action: BulkAction, which: BulkOptions): Promise<BulkResult>;
   /**
    * Gets a run with its steps; the newest run if several had this id.
    *
@@ -106,6 +169,16 @@ export function createRunsApi({ call, run }: Caller): RunsApi {
   };
   return {
     list: (filters = {}) => call(ROUTE.list, { query: { ...filters } }),
+    find: (filters = {}) => call(listed, { query: { ...filters } }),
+    count: (filters = {}) => call(runCounts["/v2/workflows/counts"].GET, { query: { ...filters } }),
+    async change(action, which) {
+      if (!Object.hasOwn(BULK, action)) {
+        throw new TypeError(`action must be "cancel", "resume" or "restart"; got ${JSON.stringify(action)}.`);
+      }
+      const { dryRun, cursor, ...rest } = which;
+      const filters = selected<RunSummaryFilters>("runs.change", rest as Selection<RunSummaryFilters>);
+      return call(BULK[action], { query: { ...filters, all: true, dryRun, cursor } });
+    },
     get: (workflowRunId) => get(workflowRunId),
     async wait(workflowRunId, options = {}) {
       checkId(workflowRunId);

@@ -84,10 +84,12 @@ function readTenants(settings: Settings, file: StartFile): StartTenant[] {
   );
   if (tokens === undefined && signingKeys === undefined && others.length > 0) return others;
   if (tokens === undefined)
-    throw new ConfigError(`QSTASH_TOKEN is missing: what clients must show.\n${HOW_TO_MAKE_SECRETS}`);
+    throw new ConfigError(
+      `PERDURE_TOKEN is missing: the token that clients must send.\n${HOW_TO_MAKE_SECRETS}`,
+    );
   if (!signingKeys) {
     throw new ConfigError(
-      `QSTASH_CURRENT_SIGNING_KEY and QSTASH_NEXT_SIGNING_KEY are missing: with them deliveries are signed.\n${HOW_TO_MAKE_SECRETS}`,
+      `PERDURE_CURRENT_SIGNING_KEY and PERDURE_NEXT_SIGNING_KEY are missing: the engine signs deliveries with them.\n${HOW_TO_MAKE_SECRETS}`,
     );
   }
   const readOnlyTokens = settings.list("readOnlyTokens") ?? file.readOnlyTokens;

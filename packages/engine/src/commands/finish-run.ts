@@ -1,4 +1,5 @@
 import { PENDING } from "../queries/pending.ts";
+import { toBytes } from "../rules/bytes.ts";
 import { excerptOf } from "../rules/event.ts";
 import { invokeRecord } from "../rules/invoke.ts";
 import type { Failure, MessageKind } from "../rules/message.ts";
@@ -109,7 +110,7 @@ async function recordInInvoker(tx: Tx, { key: child, invoker }: Run, end: RunOut
   const row = await tx.one<{ parent: number | null }>(sql`SELECT parent FROM runs WHERE key = ${child}`);
   const parent = row && (await runOf(tx, row.parent));
   if (!parent || !isLive(parent)) return;
-  const { key, message } = invoker;
-  const json = invokeRecord(invoker, { state: end.state, response: end.response });
-  await recordStep(tx, parent, { key, message, json });
+  const { key, message, step } = invoker;
+  const record = invokeRecord(invoker, { state: end.state, response: end.response });
+  await recordStep(tx, parent, { key, message, step, body: toBytes(record) });
 }

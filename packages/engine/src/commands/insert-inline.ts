@@ -78,8 +78,9 @@ function toStored(tx: Tx, run: Run, entry: NewInlineEntry): Stored {
 
 async function insertEntry(tx: Tx, run: Run, { entry, body }: Stored): Promise<void> {
   const callType = entry.kind === "attempt" ? "attempt" : "step";
+  const step = entry.kind === "attempt" ? entry.attempt.step.name : entry.record.stepName;
   const message = entry.kind === "ask" ? messageOfAsk(entry.ask) : newMessageId();
-  if (!(await insertBareEntry(tx, run.key, { key: entry.key, callType, body, message }))) {
+  if (!(await insertBareEntry(tx, run.key, { key: entry.key, callType, step, body, message }))) {
     throw new EngineError(
       "conflict",
       `workflow run ${run.id} has the record ${entry.key} already, at a position that the invocation knows`,

@@ -1,5 +1,6 @@
 import { isKeyOf, newMessageId, stepOfKey, toRunId } from "@perdure/core/protocol";
 import { isReporting, rollbacksOf } from "../queries/rollbacks.ts";
+import { toBytes } from "../rules/bytes.ts";
 import { overlay } from "../rules/delivery-policy.ts";
 import { invokeRecord } from "../rules/invoke.ts";
 import type { NewMessage } from "../rules/message.ts";
@@ -56,7 +57,7 @@ async function resumeOrRestart(tx: Tx, old: Run, how: ResumeRequest): Promise<Ru
   }
   await recordEndpoint(tx, run.key, { capabilities: old.capabilities });
   const entries = await tx.all<OldEntry>(
-    sql`SELECT seq, record, message, call_type, body, created_at FROM entries WHERE run = ${old.key} ORDER BY position`,
+    sql`SELECT seq, record, message, call_type, step, body, created_at FROM entries WHERE run = ${old.key} ORDER BY position`,
   );
   tx.record({ type: "run.resumed", runId: run.id, url: run.url });
   const again: Again = { tx, run, how };
@@ -97,7 +98,12 @@ async function resume(again: Again, old: Run, entries: readonly OldEntry[]): Pro
     if (!invoker || child.state === "RUN_STARTED") continue;
     if (left.some(({ record }) => record === invoker.key)) continue;
     const { key, message } = invoker;
-    await recordStep(tx, run, { key, message, json: invokeRecord(invoker, child) });
+    await recordStep(tx, run, {
+      key,
+      message,
+      step: invoker.step,
+      body: toBytes(invokeRecord(invoker, child)),
+    });
   }
 }
 
@@ -137,8 +143,8 @@ async function copy(again: Again, entry: OldEntry, redeliver: boolean): Promise<
   const messageId = isCall ? entry.message : newMessageId();
   const key = await insert(
     tx,
-    sql`INSERT INTO entries (run, position, record, message, call_type, body, created_at)
-      VALUES (${run.key}, ${nextPosition(run.key)}, ${entry.record}, ${messageId}, ${entry.call_type}, ${entry.body}, ${entry.created_at})
+    sql`INSERT INTO entries (run, position, record, message, call_type, step, body, created_at)
+      VALUES (${run.key}, ${nextPosition(run.key)}, ${entry.record}, ${messageId}, ${entry.call_type}, ${entry.step}, ${entry.body}, ${entry.created_at})
       RETURNING seq AS key`,
   );
   if (redeliver)

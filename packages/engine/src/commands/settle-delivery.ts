@@ -1,6 +1,7 @@
 import { hasPending } from "../queries/pending.ts";
 import { toText } from "../rules/bytes.ts";
-import { type CallEnd, planOfCall, toAnswer, toAnswerRecord } from "../rules/call.ts";
+import { planOfCall, toAnswer } from "../rules/call.ts";
+import { type CallEnd, toAnswerRecord } from "../rules/call-record.ts";
 import type { NewInlineEntry } from "../rules/inline-records.ts";
 import type { Reply } from "../rules/message.ts";
 import { STATUS } from "../rules/message-status.ts";

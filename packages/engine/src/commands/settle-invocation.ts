@@ -212,5 +212,11 @@ async function insertAttempt(tx: Tx, { run }: StepDelivery, entry: AttemptEntry)
   const { step, attempt } = entry;
   const body = toBytes(JSON.stringify(entry));
   const key = attemptKey(step, attempt);
-  await insertBareEntry(tx, run.key, { key, callType: "attempt", body, message: newMessageId() });
+  await insertBareEntry(tx, run.key, {
+    key,
+    callType: "attempt",
+    step: step.name,
+    body,
+    message: newMessageId(),
+  });
 }

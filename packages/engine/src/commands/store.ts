@@ -1,11 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { backlog } from "../queries/backlog.ts";
 import { deadLetter } from "../queries/dead-letter.ts";
-import { runHistory } from "../queries/history.ts";
+import { historyStart, runHistory } from "../queries/history.ts";
 import { deadLetters, runs } from "../queries/lists.ts";
 import { logs } from "../queries/logs.ts";
 import { message } from "../queries/read.ts";
 import { runEnd } from "../queries/run-end.ts";
+import { countRuns, runSummaries } from "../queries/run-summaries.ts";
 import { waiters } from "../queries/waiters.ts";
 import { webhookState } from "../queries/webhook-state.ts";
 import { wholeEntries } from "../queries/whole-entries.ts";
@@ -14,12 +15,14 @@ import type { Settlement } from "../rules/settlement.ts";
 import type { ClaimOrder } from "../store/claim-order.ts";
 import type { Claims, Lease, Settled } from "../store/claims.ts";
 import type { Driver } from "../store/driver.ts";
+import { entryBody, historySlice } from "../store/tables/entries.ts";
 import { scheduleOf } from "../store/tables/schedules.ts";
 import { withoutWakeUps } from "../store/tx.ts";
 import { appendInline } from "./append-inline.ts";
 import { cancelMessage } from "./cancel-message.ts";
 import { cancelMessages } from "./cancel-messages.ts";
 import { cancelRuns } from "./cancel-runs.ts";
+import { changeRuns } from "./change-runs.ts";
 import { claimMessages } from "./claim-messages.ts";
 import { endRun } from "./end-run.ts";
 import { cancelFailureFunction, repeatFailureFunction, repeatFailureFunctions } from "./failure-function.ts";
@@ -83,7 +86,13 @@ const OPERATIONS = {
   cancelMessage: command(cancelMessage),
   cancelMessages: command(cancelMessages),
   history: query(runHistory),
+  historyStart: query(historyStart),
+  historySlice: query(historySlice),
+  entryBody: query(entryBody),
   runs: query(runs),
+  runSummaries: query(runSummaries),
+  countRuns: query(countRuns),
+  changeRuns: command(changeRuns),
   runEnd: query(runEnd),
   cancelRuns: command(cancelRuns),
   logs: query(logs),

@@ -91,7 +91,8 @@ function resumeOne(kind: Kind, verb: string) {
   };
 }
 
-function readChanges(
+/** Reads the options that change when runs are resumed or restarted. */
+export function readChanges(
   { headers, now }: Pick<Input, "headers" | "now">,
   kind: Kind,
   limits: Service["limits"],

@@ -1,6 +1,7 @@
 import { appends } from "./append.ts";
 import { backups } from "./backup.ts";
 import { batches } from "./batch.ts";
+import { bulkActions } from "./bulk.ts";
 import { deadLetterById, deadLetters } from "./dlq.ts";
 import { events } from "./events.ts";
 import { flows } from "./flows.ts";
@@ -12,6 +13,7 @@ import { queues } from "./queues.ts";
 import { resumes } from "./resume.ts";
 import { retries } from "./retry.ts";
 import type { Routes } from "./route.ts";
+import { runCounts } from "./run-list.ts";
 import { runWaits } from "./run-waits.ts";
 import { runs } from "./runs.ts";
 import { schedules } from "./schedules.ts";
@@ -29,6 +31,8 @@ export const ROUTES: Routes = {
   ...urlGroups,
   ...events,
   ...runs,
+  ...runCounts,
+  ...bulkActions,
   ...runWaits,
   ...appends,
   ...workflowLogs,

@@ -220,7 +220,7 @@ function nextView(
   };
 }
 
-function invokerView({ runId, url, createdAt }: NonNullable<Run["invoker"]>): RunView["invoker"] {
+export function invokerView({ runId, url, createdAt }: NonNullable<Run["invoker"]>): RunView["invoker"] {
   return { workflowRunId: runId, workflowUrl: url, workflowRunCreatedAt: createdAt };
 }
 
@@ -246,7 +246,7 @@ function failureView({
   };
 }
 
-function errorView(failure: Failure): NonNullable<RunView["workflowRunError"]> {
+export function errorView(failure: Failure): NonNullable<RunView["workflowRunError"]> {
   const { name, message, where, step } = readFailure(textOf(failure), failure.reply?.status ?? 0);
   return {
     name,

@@ -49,6 +49,15 @@ export class Conditions {
     );
   }
 
+  /** Like {@link startsWith}, by ranges of the column's index. */
+  beginsWith(column: Sql, values: readonly string[] | undefined): void {
+    this.anyOf(values?.map((value) => rangeOf(column, value)));
+  }
+
+  beginsWithNone(column: Sql, values: readonly string[] | undefined): void {
+    for (const value of values ?? []) this.all(sql`NOT (${rangeOf(column, value)})`);
+  }
+
   /** Runs by their ids and the times of their creation. */
   namedBy(runs: RunQuery["runs"]): void {
     if (!runs) return;
@@ -70,6 +79,14 @@ export class Conditions {
   anyOf(conditions: readonly Sql[] | undefined): void {
     if (conditions) this.all(join(conditions, "OR"));
   }
+}
+
+/** The last character: a string that begins with a prefix comes before the prefix with this character. */
+const LAST = "\u{10ffff}";
+
+/** The values that begin with a prefix. Both databases compare ids by their bytes. */
+function rangeOf(column: Sql, prefix: string): Sql {
+  return sql`${column} >= ${prefix} AND ${column} < ${prefix + LAST}`;
 }
 
 export function direction({ earliestFirst }: PageQuery): Sql {

@@ -1,12 +1,12 @@
-import { keyOf, LOWERCASE_HEADER } from "@perdure/core/protocol";
-import type { MessageKind } from "../rules/message.ts";
+import { LOWERCASE_HEADER } from "@perdure/core/protocol";
 import type { Outcome } from "../rules/message-status.ts";
 import type { Run } from "../rules/run.ts";
 import type { CallbackState, DeadLetter, DeadLetterQuery, Page, RunLog, RunQuery } from "../store/lists.ts";
-import { type RunRow, STATE, toRun } from "../store/tables/rows.ts";
-import { constants, POSITION, type Sql, sql, strings, type Tx } from "../store/tx.ts";
+import { type RunRow, toRun } from "../store/tables/rows.ts";
+import { constants, POSITION, type Sql, sql, type Tx } from "../store/tx.ts";
 import { Conditions, direction, page, whereMessage } from "./conditions.ts";
 import { DEAD_LETTER, type DeadLetterRow, runLogs, toDeadLetters } from "./read.ts";
+import { runConditions } from "./run-conditions.ts";
 
 export async function runs(tx: Tx, query: RunQuery): Promise<Page<RunLog>> {
   const { rows, next } = page(await runRows(tx, query), query.count, (row) => row.key);
@@ -20,38 +20,9 @@ export async function matchingRuns(tx: Tx, query: RunQuery): Promise<Run[]> {
 
 const DELIVERED = constants<Outcome>("DELIVERED");
 
-/**
- * Runs that have a step in a state. The engine soon deletes the messages of recorded steps, and keeps their
- * records.
- */
-const stepsIn = (
-  states: readonly string[],
-): Sql => sql`SELECT one.key FROM runs AS one, (${strings(states)}) AS wanted
-  WHERE CASE wanted.value
-  WHEN ${DELIVERED} THEN EXISTS (SELECT 1 FROM entries WHERE run = one.key AND record LIKE ${keyOf("result", "%")})
-  ELSE EXISTS (SELECT 1 FROM messages LEFT JOIN due ON due.message = messages.seq WHERE messages.run = one.key
-    AND messages.kind IN (${constants<MessageKind>("step", "call", "answer")}) AND ${STATE} = wanted.value) END`;
-
-async function runRows(tx: Tx, query: RunQuery): Promise<RunRow[]> {
-  const where = new Conditions();
-  where.oneOf(sql`id`, query.ids);
-  where.oneOf(sql`url`, query.urls);
-  where.startsWith(sql`url`, query.urlPrefixes);
-  where.oneOf(sql`host`, query.hosts);
-  where.oneOf(sql`path`, query.paths);
-  where.oneOf(sql`state`, query.states);
-  if (query.stepStates) where.all(sql`key IN (${stepsIn(query.stepStates)})`);
-  if (query.labels)
-    where.all(sql`key IN (SELECT run FROM run_labels WHERE label IN (${strings(query.labels)}))`);
-  where.oneOf(sql`caller_ip`, query.callerIps);
-  where.oneOf(sql`flow_key`, query.flowKeys);
-  if (query.messageIds) {
-    where.all(sql`key IN (SELECT run FROM entries WHERE message IN (${strings(query.messageIds)}))`);
-  }
-  where.namedBy(query.runs);
-  where.is(sql`created_at =`, query.createdAt);
-  where.is(sql`created_at >=`, query.from);
-  where.is(sql`created_at <=`, query.to);
+/** The rows of a page of runs, and one more if another page follows. */
+export async function runRows(tx: Tx, query: RunQuery): Promise<RunRow[]> {
+  const where = runConditions(query);
   where.after(sql`key`, query);
   return tx.all<RunRow>(
     sql`SELECT * FROM runs ${where.sql} ORDER BY key ${direction(query)} LIMIT ${query.count + 1}`,

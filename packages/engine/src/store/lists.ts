@@ -17,6 +17,8 @@ export interface Page<Item> {
  */
 export interface RunQuery extends PageQuery {
   readonly ids?: readonly string[] | undefined;
+  /** The beginnings of ids. */
+  readonly idPrefixes?: readonly string[] | undefined;
   readonly urls?: readonly string[] | undefined;
   readonly states?: readonly RunState[] | undefined;
   /**
@@ -35,6 +37,10 @@ export interface RunQuery extends PageQuery {
   readonly messageIds?: readonly string[] | undefined;
   readonly callerIps?: readonly string[] | undefined;
   readonly flowKeys?: readonly string[] | undefined;
+  /** Only failed runs whose dead letters are still in the queue. */
+  readonly inDeadLetterQueue?: boolean | undefined;
+  /** A run that matches any of these filters isn't in the list. */
+  readonly without?: Pick<RunQuery, "idPrefixes" | "urls" | "states" | "labels"> | undefined;
 }
 
 /** Filters by a message's properties, for every list of messages, log entries or dead letters. */
@@ -173,6 +179,28 @@ export interface DeadLetter {
   readonly rollbacks: readonly RollbackRecord[];
   /** True after the dead letter left the queue: only the run's log still shows it. */
   readonly removed: boolean;
+}
+
+/** A run in a list that shows no steps. */
+export interface RunSummary {
+  readonly run: Run;
+  /** The number of steps with a result on record. */
+  readonly steps: number;
+  /** The failure of a failed run. */
+  readonly failure: Failure | undefined;
+}
+
+/** The number of runs in each state. */
+export type RunCounts = Readonly<Record<RunState, number>>;
+
+/** An action on all runs that match a filter. */
+export type BulkAction = "cancel" | "resume" | "restart";
+
+/** The part of an action on many runs that one transaction did. */
+export interface BulkResult {
+  readonly changed: number;
+  /** The position to continue at; absent when no run is left. */
+  readonly next: number | undefined;
 }
 
 /** A request to resume or restart failed runs. */

@@ -66,6 +66,9 @@ const HEADERS: Readonly<Record<string, Record<string, string>>> = {
 
 /** What an operation must be asked for. */
 const QUERIES: Readonly<Record<string, string>> = {
+  "POST /v2/workflows/bulk/cancel": "?all=true",
+  "POST /v2/workflows/bulk/resume": "?all=true",
+  "POST /v2/workflows/bulk/restart": "?all=true",
   "POST /v2/flowControl/{key}/pin": "?parallelism=1",
   "GET /v2/workflows/runs/{id}/wait": "?timeout=0s",
 };

@@ -33,10 +33,18 @@ const RUNS = [
   ["state=RUN_FAILED,STEP_FAILED", "state"],
 ] as const;
 
+const SUMMARIES = [
+  ...COMMON,
+  ["state=STEP_FAILED", "state"],
+  ["excludeState=x", "excludeState"],
+  ["idPrefix=", "idPrefix"],
+] as const;
+
 const tables = [
   ["GET /v2/logs", LOGS],
   ["DELETE /v2/dlq", DLQ],
   ["GET /v2/workflows/logs", RUNS],
+  ["GET /v2/workflows/runs", SUMMARIES],
 ] as const;
 
 /** All that the engine knows, to see that nothing of it has changed. */

@@ -6,6 +6,7 @@ import { destinations } from "./destinations.ts";
 import { ending } from "./ending.ts";
 import { flowing } from "./flowing.ts";
 import { inlining } from "./inlining.ts";
+import { inspecting } from "./inspecting.ts";
 import { invoking } from "./invoking.ts";
 import { limiting } from "./limiting.ts";
 import { logging } from "./logging.ts";
@@ -37,5 +38,6 @@ export function conformance(name: string, open: () => Promise<Store>): void {
   destinations(name, open);
   publishing(name, open);
   logging(name, open);
+  inspecting(name, open);
   sweeping(name, open);
 }

@@ -21,6 +21,8 @@ it("a page of 100 runs with 10 steps takes ten statements at most", async () => 
   });
   expect(shown).toEqual(ids.map(() => 11));
   expect(statements).toBeLessThanOrEqual(10);
+  expect(await kit.statementsOf(() => kit.store.runSummaries({ count: 100 }))).toBe(3);
+  expect(await kit.statementsOf(() => kit.store.countRuns({ labels: ["x"] }))).toBe(1);
 });
 
 it("a page of 100 dead letters, and of 100 entries of the log, takes as many", async () => {

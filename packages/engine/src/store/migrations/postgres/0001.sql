@@ -53,6 +53,7 @@ CREATE TABLE entries (
   record TEXT COLLATE "C" NOT NULL,         -- the record's key, unique within its run
   message TEXT COLLATE "C" NOT NULL,        -- the entry's id on the wire
   call_type TEXT COLLATE "C" NOT NULL,
+  step TEXT COLLATE "C",                    -- the name of the step of a record or of an attempt
   body BYTEA NOT NULL,
   created_at BIGINT NOT NULL
 );

@@ -53,6 +53,7 @@ CREATE TABLE entries (
   record TEXT NOT NULL,         -- the record's key, unique within its run
   message TEXT NOT NULL,        -- the entry's id on the wire
   call_type TEXT NOT NULL,
+  step TEXT,                    -- the name of the step of a record or of an attempt
   body BLOB NOT NULL,
   created_at INTEGER NOT NULL
 ) STRICT;

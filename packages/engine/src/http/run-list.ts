@@ -1,0 +1,83 @@
+import { z } from "zod";
+import type { RunSummary } from "../store/lists.ts";
+import { count, cursor as cursorOf, toCursor } from "./parameters.ts";
+import { type Output, type Routes, route } from "./route.ts";
+import { RUN_FILTERS, toRunFilter } from "./run-filters.ts";
+import { errorView, invokerView } from "./run-log.ts";
+import { runState } from "./run-schemas.ts";
+import { cursor, time } from "./schemas.ts";
+
+const MAX_PAGE_SIZE = 200;
+const DEFAULT_PAGE_SIZE = 50;
+
+const summary = z
+  .object({
+    workflowRunId: z.string(),
+    workflowUrl: z.string(),
+    workflowState: runState,
+    workflowRunCreatedAt: time,
+    workflowRunCompletedAt: time.optional(),
+    labels: z.array(z.string()).optional(),
+    flowControlKey: z.string().optional(),
+    stepCount: z.int().meta({ description: "Steps with a result on record." }),
+    error: z.object({ name: z.string(), message: z.string() }).optional(),
+    dlqId: z.string().optional(),
+    invoker: z
+      .object({ workflowRunId: z.string(), workflowUrl: z.string(), workflowRunCreatedAt: time })
+      .optional(),
+  })
+  .meta({ id: "RunSummary", description: "A run without its steps, payload and result." });
+
+/** The list of runs without their steps. */
+export const listed = route({
+  summary: "List runs without their steps, the newest first",
+  query: { ...RUN_FILTERS, count: count(MAX_PAGE_SIZE), cursor: cursorOf },
+  answers: { 200: z.object({ runs: z.array(summary), ...cursor }) },
+  async handle({ query: { count: size = DEFAULT_PAGE_SIZE, cursor: before, ...filters } }, { store }) {
+    const { items, next } = await store.runSummaries({ ...toRunFilter(filters), count: size, before });
+    return { runs: items.map(summaryView), ...toCursor(next) };
+  },
+});
+
+export const runCounts = {
+  "/v2/workflows/counts": {
+    GET: route({
+      summary: "Count the runs that match, by their states",
+      query: RUN_FILTERS,
+      answers: {
+        200: z
+          .object({
+            total: z.int(),
+            states: z.object({
+              RUN_STARTED: z.int(),
+              RUN_SUCCESS: z.int(),
+              RUN_FAILED: z.int(),
+              RUN_CANCELED: z.int(),
+            }),
+          })
+          .meta({ id: "RunCounts" }),
+      },
+      async handle({ query }, { store }) {
+        const states = await store.countRuns(toRunFilter(query));
+        return { total: Object.values(states).reduce((sum, one) => sum + one, 0), states };
+      },
+    }),
+  },
+} satisfies Routes;
+
+function summaryView({ run, steps, failure }: RunSummary): Output<typeof summary> {
+  const { name, message } = failure ? errorView(failure) : {};
+  return {
+    workflowRunId: run.id,
+    workflowUrl: run.url,
+    workflowState: run.state,
+    workflowRunCreatedAt: run.createdAt,
+    ...(run.completedAt === undefined ? {} : { workflowRunCompletedAt: run.completedAt }),
+    ...(run.config.labels.length > 0 ? { labels: run.config.labels } : {}),
+    ...(run.config.flow ? { flowControlKey: run.config.flow.key } : {}),
+    stepCount: steps,
+    ...(name === undefined || message === undefined ? {} : { error: { name, message } }),
+    ...(run.dlqId === undefined ? {} : { dlqId: run.dlqId }),
+    ...(run.invoker ? { invoker: invokerView(run.invoker) } : {}),
+  };
+}

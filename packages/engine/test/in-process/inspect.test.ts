@@ -1,0 +1,34 @@
+import { HEADER } from "@perdure/core/protocol";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Engine } from "../../src/index.ts";
+import { ok, type World, world } from "../harness.ts";
+
+let w: World;
+let engine: Engine;
+beforeEach(async () => {
+  w = world(() => ok());
+  engine = w.engine;
+  await w.start("wfr_1", { [HEADER.delay]: "1d", [HEADER.label]: "import" });
+  await w.start("wfr_2", { [HEADER.delay]: "1d" });
+});
+afterEach(() => engine.stop());
+
+describe("engine.runs", () => {
+  it("finds, counts and changes the runs that match", async () => {
+    const { runs } = await engine.runs.find({ label: "import" });
+    expect(runs).toMatchObject([{ workflowRunId: "wfr_1", stepCount: 0 }]);
+    expect(await engine.runs.count({ excludeLabel: "import" })).toMatchObject({ total: 1 });
+    expect(await engine.runs.change("cancel", { label: "import", dryRun: true })).toEqual({
+      dryRun: true,
+      matched: 1,
+    });
+    expect(await engine.runs.change("cancel", { all: true })).toEqual({ dryRun: false, changed: 2 });
+    expect((await engine.runs.count()).states.RUN_CANCELED).toBe(2);
+  });
+
+  it("refuses an action that isn't one, and a change of everything by mistake", async () => {
+    await expect(engine.runs.change("delete" as never, { all: true })).rejects.toThrow("action must be");
+    await expect(engine.runs.change("cancel", {} as never)).rejects.toThrow("{ all: true }");
+    await expect(engine.runs.find({ lable: "x" } as never)).rejects.toThrow('Unknown option "lable"');
+  });
+});
