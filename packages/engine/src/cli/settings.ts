@@ -79,6 +79,12 @@ export const SETTINGS = {
     file: "metricsToken",
     start: { env: "PERDURE_METRICS_TOKEN", default: "no metrics" },
   },
+  otlpEndpoint: {
+    flag: "--otlp-endpoint <url>",
+    help: "OpenTelemetry collector that gets traces, without /v1/traces",
+    file: "otlpEndpoint",
+    start: { env: "PERDURE_OTLP_ENDPOINT", default: "no traces" },
+  },
   drain: {
     flag: "--drain <duration>",
     help: "time for deliveries in progress to end at shutdown",

@@ -3,7 +3,7 @@ import type { Failure } from "../rules/message.ts";
 import { deliveryOf, isLive, type Run } from "../rules/run.ts";
 import { finishMessage } from "../store/tables/due.ts";
 import { logState } from "../store/tables/logs.ts";
-import { MESSAGES, type MessageRow, type RunRow } from "../store/tables/rows.ts";
+import { MESSAGES, type MessageRow, RUNS, type RunRow } from "../store/tables/rows.ts";
 import { IS_LIVE, runOf } from "../store/tables/runs.ts";
 import { sql, type Tx } from "../store/tx.ts";
 import type { Locks } from "./claim-locks.ts";
@@ -16,7 +16,7 @@ const MAX_EXPIRED_AT_ONCE = 100;
 /** Fails the runs that have not ended within their time limit. */
 export async function expireRuns(tx: Tx, locks: Locks): Promise<void> {
   const rows = await tx.all<RunRow>(
-    sql`SELECT * FROM runs WHERE deadline <= ${tx.now} AND ${IS_LIVE} ORDER BY deadline LIMIT ${MAX_EXPIRED_AT_ONCE}`,
+    sql`${RUNS} WHERE deadline <= ${tx.now} AND ${IS_LIVE} ORDER BY deadline LIMIT ${MAX_EXPIRED_AT_ONCE}`,
   );
   for (const row of rows) {
     if (!(await locks.take("run", row.id))) continue;

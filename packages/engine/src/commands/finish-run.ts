@@ -10,6 +10,7 @@ import { logStates } from "../store/tables/logs.ts";
 import type { MessageRow } from "../store/tables/rows.ts";
 import { runOf } from "../store/tables/runs.ts";
 import { lockAll, sql, type Tx } from "../store/tx.ts";
+import { endLease } from "./hold-run.ts";
 import { markInFlight } from "./in-flight.ts";
 import { moveToDeadLetters } from "./move-to-dead-letters.ts";
 import { recordStep } from "./record-step.ts";
@@ -70,9 +71,10 @@ export async function finishRun(tx: Tx, run: Run, end: RunOutcome): Promise<stri
 
 async function setState(tx: Tx, { key, id, createdAt }: Run, { state, response }: RunOutcome): Promise<void> {
   await tx.run(
-    sql`UPDATE runs SET state = ${state}, completed_at = ${tx.now}, response = ${response ?? null}, holder = NULL
+    sql`UPDATE runs SET state = ${state}, completed_at = ${tx.now}, response = ${response ?? null}
       WHERE key = ${key}`,
   );
+  await endLease(tx, key, state);
   tx.count({ of: "run", state, count: 1 });
   if (state === "RUN_CANCELED") tx.record({ type: "run.canceled", runId: id });
   if (state === "RUN_SUCCESS") {

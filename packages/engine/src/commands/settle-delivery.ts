@@ -53,7 +53,7 @@ export async function settleDelivery(
   settlement: Settlement,
   settings: SettleSettings,
 ): Promise<Settled> {
-  if (lease.runId !== undefined) await lockWithChildren(tx, lease.runId, entriesIn(settlement));
+  if (lease.runId !== undefined) await lockWithChildren(tx, [lease.runId], entriesIn(settlement));
   const held = await heldBy(tx, lease);
   if (!held) {
     const ended = await completeInFlight(tx, lease);
@@ -61,13 +61,15 @@ export async function settleDelivery(
     return { kind: "stale" };
   }
   await lockPlace(tx, held.place);
-  if (held.run !== null) await recordEndpoint(tx, held.run, settlement);
-  const row = (settlement.capabilities !== undefined && (await heldBy(tx, lease))) || held;
+  const found = await runOf(tx, held.run);
+  const run = found && (await recordEndpoint(tx, found, settlement));
+  const isChanged = run?.capabilities !== found?.capabilities;
+  const row = (isChanged && (await heldBy(tx, lease))) || held;
   await reportAttempt(tx, row, settlement);
-  const run = row.kind === "step" ? await runOf(tx, row.run) : undefined;
-  const settled = run
-    ? await settleStep(tx, { row, run }, settlement, settings.excerpt)
-    : await record(tx, row, settlement, settings);
+  const settled =
+    run && row.kind === "step"
+      ? await settleStep(tx, { row, run }, settlement, settings.excerpt)
+      : await record(tx, row, settlement, settings);
   if (await releaseThrottled(tx, row.flow_key)) tx.wakeAt(tx.now);
   await onMessageFinished(tx, row);
   return settled;
@@ -90,7 +92,7 @@ async function heldBy(tx: Tx, { messageId, fence }: Lease): Promise<MessageRow |
 async function recordEndpointLate(tx: Tx, key: number, facts: EndpointFacts): Promise<void> {
   const run = facts.capabilities === undefined ? undefined : await runOf(tx, key);
   if (!run || run.capabilities !== undefined) return;
-  await recordEndpoint(tx, key, facts);
+  await recordEndpoint(tx, run, facts);
   if (run.state === "RUN_CANCELED") await reportCancellation(tx, key);
 }
 
