@@ -17,6 +17,7 @@ import { openSqlite } from "./open-sqlite.ts";
 import type { Clock } from "./rules/clock.ts";
 import { type ResolvedOptions, resolveOptions, type ScalarOptions } from "./rules/engine-options.ts";
 import type { Observer } from "./rules/event.ts";
+import { isPostgresUrl } from "./store/postgres/location.ts";
 import { limitStoreFaults } from "./store-faults.ts";
 import { systemClock } from "./system-clock.ts";
 import { AttemptCounts } from "./watch/attempt-counts.ts";
@@ -108,7 +109,7 @@ export function createTransport(
 
 /** Like {@link createEngine}, for one of several engines. @param bodies the memory that they share */
 export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
-  const { clock = systemClock, token } = options;
+  const { token } = options;
   checkOptions("signingKeys", options.signingKeys, "current next");
   checkOptions(
     "createEngine",
@@ -120,6 +121,8 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
   const longest = limits.timeout ?? Number.POSITIVE_INFINITY;
   const policy = options.destinations && createPolicy(options.destinations);
   const changes = new RunChanges();
+  const store = openStore(options);
+  const { clock = store.clock ?? systemClock } = options;
   const tell = limitStoreFaults(toObserver(options.onEvent), clock);
   const attempts = new AttemptCounts(clock);
   const emit: Observer = (event) => {
@@ -127,10 +130,9 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
     attempts.count(event);
     tell(event);
   };
-  const store =
-    typeof options.store === "string" ? openSqlite(options.store, { now: () => clock.now() }) : options.store;
   store.useClock(() => clock.now());
   store.onEvent(emit);
+  store.onRunsChanged((runIds) => changes.publishElsewhere(runIds));
   const transport = options.transport ?? createTransport(numbers, policy);
   const keys = createKeys(store, options.signingKeys);
   const parallelism = Math.min(limits.parallelism ?? Number.POSITIVE_INFINITY, concurrency + calls);
@@ -207,6 +209,18 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
       if (typeof options.store === "string") await store.close();
     },
   };
+}
+
+/** Returns the store of the options, or opens the file that they name. */
+function openStore({ store, clock = systemClock }: EngineOptions): Store {
+  if (typeof store !== "string") return store;
+  // A URL would become the name of a folder.
+  if (isPostgresUrl(store)) {
+    throw new TypeError(
+      "store must be the path of a SQLite file or a store; open a PostgreSQL database first: store: await openPostgres(url)",
+    );
+  }
+  return openSqlite(store, { now: () => clock.now() });
 }
 
 /** Wraps the observer so that its errors don't reach the engine. */

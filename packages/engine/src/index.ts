@@ -58,6 +58,7 @@ export type { DestinationRules } from "./delivery/policy.ts";
 export type { SigningKeys } from "./delivery/signer.ts";
 export { fetchTransport, type OutgoingRequest, type Transport } from "./delivery/transport.ts";
 export { createEngine, type Engine, type EngineOptions, type EngineServer } from "./engine.ts";
+export { openPostgres, type PostgresStore } from "./open-postgres.ts";
 export { backupSqlite, openSqlite } from "./open-sqlite.ts";
 export { type Clock, ManualClock } from "./rules/clock.ts";
 export { EngineError, type EngineErrorCode, type EngineErrorFacts } from "./rules/engine-error.ts";

@@ -34,7 +34,7 @@ export const SETTINGS = {
   },
   db: {
     flag: "--db <file>",
-    help: "database file",
+    help: "database: a file, or for perdure start a PostgreSQL URL",
     file: "db",
     dev: { default: ".perdure/dev.db" },
     start: { env: "PERDURE_DB", default: ".perdure/perdure.db" },

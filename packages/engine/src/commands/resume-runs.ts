@@ -1,5 +1,4 @@
 import { isKeyOf, keyOf, newMessageId, stepOfKey, toRunId } from "@perdure/core/protocol";
-import { deadLetters } from "../queries/lists.ts";
 import { isReporting, rollbacksOf } from "../queries/rollbacks.ts";
 import { toBytes, toText } from "../rules/bytes.ts";
 import { overlay } from "../rules/delivery-policy.ts";
@@ -15,6 +14,7 @@ import { MESSAGES, type MessageRow, RUNS, type RunRow, toMessage, toRun } from "
 import { insertRun } from "../store/tables/runs.ts";
 import { insert, sql, type Tx } from "../store/tx.ts";
 import { insertMessage } from "./insert-message.ts";
+import { lockDeadLetters } from "./lock-dead-letters.ts";
 import { planInlineResume } from "./plan-inline-resume.ts";
 import { type OldEntry, planResume } from "./plan-resume.ts";
 import { recordEndpoint } from "./record-endpoint.ts";
@@ -26,7 +26,7 @@ import { removeDeadLetter } from "./remove-dead-letters.ts";
  * with the recorded steps, a restarted one with the payload alone.
  */
 export async function resumeRuns(tx: Tx, query: DeadLetterQuery, how: ResumeRequest): Promise<ResumedRuns> {
-  const { items, next } = await deadLetters(tx, { ...query, ofRuns: true });
+  const { items, next } = await lockDeadLetters(tx, { ...query, ofRuns: true });
   const runs = await inOrder.flatMap(items, async ({ dlqId, run }) => {
     // A run can't go on while its steps may still be rolled back.
     if (!run || (run.capabilities !== undefined && (await isReporting(tx, run.key)))) return [];

@@ -15,6 +15,7 @@ import { waiters } from "../queries/waiters.ts";
 import { openWaits, unfinishedMessages } from "../queries/waiting.ts";
 import { webhookState } from "../queries/webhook-state.ts";
 import { wholeEntries } from "../queries/whole-entries.ts";
+import type { Clock } from "../rules/clock.ts";
 import type { Settlement } from "../rules/settlement.ts";
 import type { ClaimOrder } from "../store/claim-order.ts";
 import type { Claims, Lease, Settled } from "../store/claims.ts";
@@ -170,11 +171,18 @@ export interface StoreSettings {
 }
 
 /** An open database with the engine's operations on it. `openSqlite` makes one. */
-export interface Store extends Operations, Omit<Driver, "write" | "read"> {}
+export interface Store extends Operations, Omit<Driver, "write" | "read"> {
+  /** The clock that all engines of the database share. An engine without a clock option uses it. */
+  readonly clock?: Clock;
+}
 
-/** Binds the operations to a database. */
-export function createStore(driver: Driver, { excerptBytes = 4096 }: StoreSettings = {}): Store {
-  const binding: Binding = { driver, owner: randomUUID(), excerptBytes };
+/** Binds the operations to a database. @param owner the name of the engine in its leases */
+export function createStore(
+  driver: Driver,
+  { excerptBytes = 4096 }: StoreSettings = {},
+  owner: string = randomUUID(),
+): Store {
+  const binding: Binding = { driver, owner, excerptBytes };
   const bound = Object.entries(OPERATIONS).map(([name, bind]) => [name, bind(binding)] as const);
   return {
     ...(Object.fromEntries(bound) as Operations),
@@ -182,6 +190,7 @@ export function createStore(driver: Driver, { excerptBytes = 4096 }: StoreSettin
     onDue: (listener) => driver.onDue(listener),
     onEvent: (listener) => driver.onEvent(listener),
     onStates: (listener) => driver.onStates(listener),
+    onRunsChanged: (listener) => driver.onRunsChanged(listener),
     backup: () => driver.backup(),
     close: () => driver.close(),
   };
