@@ -21,6 +21,7 @@ import { isPostgresUrl } from "./store/postgres/location.ts";
 import { limitStoreFaults } from "./store-faults.ts";
 import { systemClock } from "./system-clock.ts";
 import { AttemptCounts } from "./watch/attempt-counts.ts";
+import { EventStreams } from "./watch/event-streams.ts";
 import { RunChanges } from "./watch/run-changes.ts";
 import { RunEnds } from "./watch/run-ends.ts";
 
@@ -127,12 +128,17 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
   const attempts = new AttemptCounts(clock);
   const emit: Observer = (event) => {
     changes.publish(event);
+    streams.publish(event);
     attempts.count(event);
     tell(event);
   };
   store.useClock(() => clock.now());
   store.onEvent(emit);
-  store.onRunsChanged((runIds) => changes.publishElsewhere(runIds));
+  const streams = new EventStreams(store, clock);
+  store.onRunsChanged((runIds) => {
+    changes.publishElsewhere(runIds);
+    for (const runId of runIds) streams.publish({ type: "run.changed", runId });
+  });
   const transport = options.transport ?? createTransport(numbers, policy);
   const keys = createKeys(store, options.signingKeys);
   const parallelism = Math.min(limits.parallelism ?? Number.POSITIVE_INFINITY, concurrency + calls);
@@ -187,6 +193,7 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
     flows: withGlobalFlow(store, underWay),
     runEnds,
     attempts,
+    streams,
   };
   const app = createApp(service);
   // An engine that delivers nothing must also sweep.
@@ -199,11 +206,13 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
     },
     start() {
       runEnds.start();
+      streams.start();
       dispatcher.start();
     },
     idle: () => dispatcher.idle(),
     async stop({ deadline = 5000 } = {}) {
       runEnds.stop();
+      streams.stop();
       await dispatcher.stop(deadline);
       if (!options.transport) await transport.close();
       if (typeof options.store === "string") await store.close();

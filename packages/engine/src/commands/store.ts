@@ -8,6 +8,7 @@ import { logs } from "../queries/logs.ts";
 import { currentNumbers, runNumbers } from "../queries/numbers.ts";
 import { message } from "../queries/read.ts";
 import { runEnd } from "../queries/run-end.ts";
+import { runFacts } from "../queries/run-facts.ts";
 import { runOverview } from "../queries/run-overview.ts";
 import { runSteps } from "../queries/run-steps.ts";
 import { countRuns, runSummaries } from "../queries/run-summaries.ts";
@@ -101,6 +102,7 @@ const OPERATIONS = {
   runOverview: query(runOverview),
   runSteps: query(runSteps),
   countRuns: query(countRuns),
+  runFacts: query(runFacts),
   changeRuns: command(changeRuns),
   runEnd: query(runEnd),
   cancelRuns: command(cancelRuns),

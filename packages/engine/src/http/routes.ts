@@ -21,6 +21,7 @@ import { runCounts } from "./run-list.ts";
 import { runWaits } from "./run-waits.ts";
 import { runs } from "./runs.ts";
 import { schedules } from "./schedules.ts";
+import { stream } from "./stream.ts";
 import { triggers } from "./trigger.ts";
 import { urlGroups } from "./url-groups.ts";
 import { waiting } from "./waiting.ts";
@@ -50,6 +51,7 @@ export const ROUTES: Routes = {
   ...schedules,
   ...flows,
   ...logs,
+  ...stream,
   ...waiting,
   ...numbers,
   ...auditLog,

@@ -54,7 +54,7 @@ async function recordAction(
   c: Context<Env>,
   pattern: string,
   { params, callerIp, sender }: Input<Parameters, Parameters>,
-  { store }: Service,
+  { store, streams }: Service,
 ): Promise<void> {
   const [named] = Object.values(params);
   const target = typeof named === "string" ? named : new URL(c.req.url).search;
@@ -64,7 +64,18 @@ async function recordAction(
     target: target.slice(0, MAX_TARGET),
     callerIp,
   });
+  const of = OBJECTS.find(([prefix]) => pattern.startsWith(prefix))?.[1];
+  if (of) streams.publish({ type: "object.changed", of, key: typeof named === "string" ? named : undefined });
 }
+
+/** The objects whose changes a stream tells of, by the beginnings of their routes. */
+const OBJECTS = [
+  ["/v2/queues", "queue"],
+  ["/v2/flowControl/", "flow"],
+  ["/v2/schedules", "schedule"],
+  ["/v2/dlq", "dlq"],
+  ["/v2/workflows/dlq", "dlq"],
+] as const;
 
 /** Reads everything but the body. */
 function readHead(
@@ -84,7 +95,8 @@ function readHead(
   const callerIp = c.env?.callerIp ?? LOCAL;
   const signal = (): AbortSignal => request.signal;
   const sender = c.get("sender") ?? ANYONE;
-  return { params, query, headers, request, signal, target, callerIp, sender, now: clock.now() };
+  const lastEventId = request.headers.get("last-event-id") ?? undefined;
+  return { params, query, headers, request, signal, target, callerIp, sender, lastEventId, now: clock.now() };
 }
 
 /**

@@ -69,6 +69,7 @@ const HEADERS: Readonly<Record<string, Record<string, string>>> = {
 
 /** What an operation must be asked for. */
 const QUERIES: Readonly<Record<string, string>> = {
+  "GET /v2/workflows/stream": "?timeout=0s",
   "POST /v2/workflows/bulk/cancel": "?all=true",
   "POST /v2/workflows/bulk/resume": "?all=true",
   "POST /v2/workflows/bulk/restart": "?all=true",
