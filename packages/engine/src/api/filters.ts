@@ -150,7 +150,15 @@ export interface DeadLetterFilters extends MessageFilters {
 }
 
 /** Selects everything that matches at least one filter, or everything. */
-export type Selection<Filters> = (Filters & { readonly all?: never }) | { readonly all: true };
+export type Selection<Filters> =
+  | (Filters & {
+      /** Absent beside a filter. */
+      readonly all?: never;
+    })
+  | {
+      /** Selects everything. */
+      readonly all: true;
+    };
 
 /** The options with another name on the wire, by that name. */
 export const PARAMETERS: ReadonlyMap<string, string> = new Map([["topicName", "urlGroup"]]);

@@ -1,10 +1,9 @@
-import { createHash } from "node:crypto";
 import { HEADER, readFailure } from "@perdure/core/protocol";
 import { toText } from "./bytes.ts";
 import { firstValue } from "./header.ts";
 import type { Failure } from "./message.ts";
 
-/** What the dead letters of one group have in common. */
+/** The properties that the dead letters of one group share. */
 export interface ErrorGroup {
   /** Identifies the group: 16 hexadecimal digits. */
   readonly fingerprint: string;
@@ -41,7 +40,7 @@ export function groupOf(failure: Failure, url: string): ErrorGroup {
   const failed = step?.name ?? (reply && firstValue(reply.headers, HEADER.errorStepName));
   const parts = [name, pattern, failed ?? "", url];
   return {
-    fingerprint: createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 16),
+    fingerprint: hash64(JSON.stringify(parts)),
     errorName: name,
     pattern,
     step: failed,
@@ -55,4 +54,13 @@ export function patternOf(message: string): string {
     .replace(/\s+/g, " ")
     .trim();
   return VALUES.reduce((text, value) => text.replace(value, "#"), short).slice(0, MAX_PATTERN);
+}
+
+/** The FNV-1a hash of a string, as 16 hexadecimal digits. */
+function hash64(text: string): string {
+  let hash = 0xcbf29ce484222325n;
+  for (const byte of new TextEncoder().encode(text)) {
+    hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * 0x100000001b3n);
+  }
+  return hash.toString(16).padStart(16, "0");
 }
