@@ -115,7 +115,7 @@ export const SETTINGS = {
   },
   allowOrigin: {
     flag: "--allow-origin <origin>",
-    help: "origin whose pages may call the engine",
+    help: "origin whose pages may call the engine and read its answers (CORS)",
     file: "allowOrigins",
     list: true,
     dev: { default: "none" },
