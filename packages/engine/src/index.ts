@@ -45,9 +45,11 @@ export type {
   HistoryOptions,
   RunCounts,
   RunInfo,
+  RunOverview,
   RunPage,
   RunSummaryPage,
   RunsApi,
+  StepPage,
   WaitOptions,
 } from "./api/runs.ts";
 export type { ScheduleInfo, SchedulesApi } from "./api/schedules.ts";

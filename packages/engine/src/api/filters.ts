@@ -135,6 +135,8 @@ export interface DeadLetterFilters extends MessageFilters {
   readonly dlqIds?: OneOrMore<string>;
   /** State of the failure function of the run. */
   readonly failureFunctionState?: OneOrMore<CallbackState>;
+  /** The group of errors that differ only in their values: its `fingerprint`. */
+  readonly fingerprint?: OneOrMore<string>;
   /** Id of the message that failed. */
   readonly messageId?: OneOrMore<string>;
   /** Status of the last answer; 0 if there was no answer. */
