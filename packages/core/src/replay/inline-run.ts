@@ -1,6 +1,7 @@
 import type { AttemptEntry, StepKey } from "../protocol/attempt.ts";
 import { type FailedStep, toError, toErrorBody } from "../protocol/error.ts";
 import { type HistoryEntry, recordIn } from "../protocol/history.ts";
+import { randomId } from "../protocol/ids.ts";
 import type {
   InlineAnswer,
   InlineAppend,
@@ -117,7 +118,13 @@ class InlineRun {
   readonly #scope: Scope;
   readonly #end: (result: InlineResult) => void;
   readonly #matcher: StepMatcher;
+<<<<<<< HEAD
   readonly #startedAt = now();
+=======
+  /** Made for the first step with `atMostOnce`. */
+  #id: string | undefined;
+  readonly #startedAt = Date.now();
+>>>>>>> main
   /** Steps that the endpoint does, or asks the engine for, as soon as it can. */
   readonly #waiting = new Set<PendingStep>();
   readonly #underWay = new Set<StepExecution>();
@@ -325,7 +332,8 @@ class InlineRun {
   }
 
   #recordBegin(step: PendingStep): void {
-    const record = planOf(step, this.#takeId());
+    this.#id ??= randomId();
+    const record = { ...planOf(step, this.#takeId()), begunBy: this.#id };
     const stored = () => this.#matcher.record(step, newEntry(record));
     this.#journal.push({ record: { kind: "begin", record }, step, awaited: true, stored });
   }
@@ -387,6 +395,12 @@ class InlineRun {
     });
     this.#appended = true;
     if ("news" in answer) {
+      const stored = answer.news.filter((news) => "own" in news).length;
+      // A delivery that has arrived twice has two invocations, and the other one's records are on disk.
+      if (stored < lines.length) {
+        this.#close({ kind: "lost", reason: "lease_lost" });
+        return false;
+      }
       for (const news of answer.news) this.#applyNews(news, lines);
       await this.#invocation.recorded(lines.flatMap(resultOf));
       return true;
@@ -426,11 +440,12 @@ class InlineRun {
   async #begin(pending: PendingStep): Promise<void> {
     const { originalRunId } = this.#invocation;
     const work = new StepExecution(pending, this, this.#retried(pending) + 1, originalRunId);
+    work.parallel = this.#matcher.pending > 1;
     this.#underWay.add(work);
     this.#begun++;
     try {
       const out = await this.#scope.run(work, () => performStep(this.#invocation, work));
-      if (this.#underWay.delete(work)) this.#complete(pending, { out }, work.startedAt);
+      if (this.#underWay.delete(work)) this.#complete(pending, { out }, work);
     } catch (error) {
       this.#failed(work, error);
     }
@@ -439,7 +454,14 @@ class InlineRun {
   #complete(
     pending: PendingStep,
     outcome: Pick<StepRecord, "out" | "failure">,
+<<<<<<< HEAD
     startedAt: number = now(),
+=======
+    { startedAt, parallel }: Pick<StepExecution, "startedAt" | "parallel"> = {
+      startedAt: Date.now(),
+      parallel: false,
+    },
+>>>>>>> main
   ): void {
     const { step, key } = pending;
     const record: StepRecord = {
@@ -449,7 +471,12 @@ class InlineRun {
       concurrent: 1,
       nth: key.nth > 1 ? key.nth : undefined,
       startedAt,
+<<<<<<< HEAD
       durationMs: now() - startedAt,
+=======
+      durationMs: Date.now() - startedAt,
+      ...(parallel || this.#matcher.pending > 1 ? { parallel: true } : {}),
+>>>>>>> main
     };
     const handOver = () => {
       const entry = pending.entry ?? newEntry(record);

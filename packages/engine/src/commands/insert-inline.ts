@@ -2,13 +2,14 @@ import { type AttemptEntry, type InlineNews, newMessageId } from "@perdure/core/
 import { toBytes, toText } from "../rules/bytes.ts";
 import { EngineError, invalid } from "../rules/engine-error.ts";
 import { excerptOf } from "../rules/event.ts";
-import type { NewInlineEntry } from "../rules/inline-records.ts";
+import { type NewInlineEntry, RecordRefused } from "../rules/inline-records.ts";
+import { isRefusal } from "../rules/invocation.ts";
 import { DEFAULT_RETRIES } from "../rules/message.ts";
 import { retryPolicy } from "../rules/policy.ts";
 import type { Run } from "../rules/run.ts";
 import { decideAttempt } from "../rules/step-attempt.ts";
 import { entriesAfter, insertBareEntry, type PlacedEntry, toEntry } from "../store/tables/entries.ts";
-import type { Tx } from "../store/tx.ts";
+import { lockAll, type Tx } from "../store/tx.ts";
 import { carryOut, messageOfAsk } from "./carry-out-ask.ts";
 import { openWebhook } from "./open-webhook.ts";
 
@@ -49,11 +50,24 @@ export async function insertInline(
   for (const entry of entries) {
     const one = await toStored(tx, run, entry);
     stored.push(one);
-    if (!recorded.has(entry.key)) await insertEntry(tx, run, one);
+    if (!recorded.has(entry.key)) await insertOrRefuse(tx, run, one);
   }
   const plain = known.length === 0 && entries.every(({ kind }) => kind !== "ask");
   if (plain) return stored.map((one, own) => ownNews(own, one));
   return toNews(await entriesAfter(tx, run.key, after), stored);
+}
+
+/** Takes the locks of runs, after those of the runs that their new entries invoke: an invoked run is locked first. */
+export async function lockWithChildren(
+  tx: Tx,
+  runIds: readonly string[],
+  entries: readonly NewInlineEntry[],
+): Promise<void> {
+  const children = entries.flatMap((entry) =>
+    entry.kind === "ask" && entry.ask.kind === "invoke" ? entry.ask.start.run.id : [],
+  );
+  await lockAll(tx, { run: children });
+  await lockAll(tx, { run: runIds });
 }
 
 /** A record with the bytes that are stored of it. */
@@ -69,6 +83,16 @@ async function toStored(tx: Tx, run: HeldRun, entry: NewInlineEntry): Promise<St
     entry,
     body: toBytes(JSON.stringify(decideAttempt(entry.attempt, { retries, retryDelay }, tx.now))),
   };
+}
+
+/** @throws RecordRefused that names the record */
+async function insertOrRefuse(tx: Tx, run: HeldRun, stored: Stored): Promise<void> {
+  try {
+    await insertEntry(tx, run, stored);
+  } catch (error) {
+    const { entry } = stored;
+    throw isRefusal(error) && entry.kind !== "attempt" ? new RecordRefused(entry, error) : error;
+  }
 }
 
 async function insertEntry(tx: Tx, run: HeldRun, { entry, body }: Stored): Promise<void> {
