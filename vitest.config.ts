@@ -42,7 +42,6 @@ const suites: Readonly<Record<string, Suite>> = {
     isolate: false,
   },
   adapters: { include: "packages/adapters/test/**/*.test.ts", timeout: 10_000, isolate: false },
-  engine: { include: "packages/engine/test/**/*.test.ts", timeout: 30_000, isolate: false },
   test: { include: "packages/test/test/**/*.test.ts", timeout: 20_000 },
   engine: {
     include: "packages/engine/test/**/*.test.ts",

@@ -75,7 +75,7 @@ describe("every public name", () => {
   });
 });
 
-describe.each(["core", "adapters", "engine"])("%s", (name) => {
+describe.each(["core", "adapters", "engine", "test"])("%s", (name) => {
   const source = join(ROOT, "packages", name, "src");
 
   it("has no comment without a subject", () => {

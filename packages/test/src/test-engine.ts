@@ -294,7 +294,14 @@ export class TestEngine implements AsyncDisposable {
     if (unused.length > 0) throw new Error(`Unused in the test: ${unused.join("; ")}.`);
   }
 
-  /** As {@link TestEngine.close}. */
+  /**
+   * As {@link TestEngine.close}.
+   *
+   * @example
+   * ```ts
+   * await using t = await testEngine({ workflows: { "/order": order } });
+   * ```
+   */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

@@ -118,13 +118,9 @@ class InlineRun {
   readonly #scope: Scope;
   readonly #end: (result: InlineResult) => void;
   readonly #matcher: StepMatcher;
-<<<<<<< HEAD
-  readonly #startedAt = now();
-=======
   /** Made for the first step with `atMostOnce`. */
   #id: string | undefined;
-  readonly #startedAt = Date.now();
->>>>>>> main
+  readonly #startedAt = now();
   /** Steps that the endpoint does, or asks the engine for, as soon as it can. */
   readonly #waiting = new Set<PendingStep>();
   readonly #underWay = new Set<StepExecution>();
@@ -454,14 +450,10 @@ class InlineRun {
   #complete(
     pending: PendingStep,
     outcome: Pick<StepRecord, "out" | "failure">,
-<<<<<<< HEAD
-    startedAt: number = now(),
-=======
     { startedAt, parallel }: Pick<StepExecution, "startedAt" | "parallel"> = {
-      startedAt: Date.now(),
+      startedAt: now(),
       parallel: false,
     },
->>>>>>> main
   ): void {
     const { step, key } = pending;
     const record: StepRecord = {
@@ -471,12 +463,8 @@ class InlineRun {
       concurrent: 1,
       nth: key.nth > 1 ? key.nth : undefined,
       startedAt,
-<<<<<<< HEAD
       durationMs: now() - startedAt,
-=======
-      durationMs: Date.now() - startedAt,
       ...(parallel || this.#matcher.pending > 1 ? { parallel: true } : {}),
->>>>>>> main
     };
     const handOver = () => {
       const entry = pending.entry ?? newEntry(record);

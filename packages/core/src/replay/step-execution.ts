@@ -9,19 +9,12 @@ import type { PendingStep } from "./step-matcher.ts";
 export class StepExecution implements StepAttempt {
   declare readonly step: PendingStep;
   /** The invocation that runs the work. */
-<<<<<<< HEAD
   declare readonly invocation: object;
   declare readonly attempt: number;
   declare readonly idempotencyKey: string;
   readonly startedAt: number = now();
-=======
-  readonly invocation: object;
-  readonly attempt: number;
-  readonly idempotencyKey: string;
-  readonly startedAt: number = Date.now();
   /** Whether other steps were pending when the work began. */
   parallel = false;
->>>>>>> main
   #controller: AbortController | undefined;
 
   constructor(step: PendingStep, invocation: object, attempt: number, originalRunId: string) {
