@@ -8,7 +8,11 @@ import { invoice, order } from "./order.ts";
 
 describe("time", () => {
   const stamps = serve(async (context) => {
-    const first = await context.run("first", () => [Date.now(), Date.parse(new Date().toISOString()), Date().length > 0]);
+    const first = await context.run("first", () => [
+      Date.now(),
+      Date.parse(new Date().toISOString()),
+      Date().length > 0,
+    ]);
     await context.sleep("a year", "365d");
     return [first, await context.run("second", () => new Date().getUTCFullYear())];
   });
