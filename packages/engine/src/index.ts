@@ -60,6 +60,7 @@ export type { DestinationRules } from "./delivery/policy.ts";
 export type { SigningKeys } from "./delivery/signer.ts";
 export { fetchTransport, type OutgoingRequest, type Transport } from "./delivery/transport.ts";
 export { createEngine, type Engine, type EngineOptions, type EngineServer } from "./engine.ts";
+export { HISTORY_VERSION, type HistoryFile, toHistoryFile } from "./history-file.ts";
 export { openPostgres, type PostgresStore } from "./open-postgres.ts";
 export { backupSqlite, openSqlite } from "./open-sqlite.ts";
 export { type Clock, ManualClock } from "./rules/clock.ts";

@@ -7,8 +7,8 @@ import {
   readStepHistory,
   WorkflowContext,
 } from "@perdure/core/testing";
+import { HISTORY_VERSION, type HistoryFile } from "@perdure/engine";
 import type { TestedWorkflow } from "./endpoints.ts";
-import { HISTORY_VERSION, type HistoryFile } from "./history-file.ts";
 import { TestEngine, type TestEngineOptions } from "./test-engine.ts";
 
 /** Real milliseconds for which a replayed workflow may await something of its own before it requests a step. */
@@ -98,7 +98,7 @@ async function compare(
     return `Recorded, not requested: ${recorded || "none"}. Requested, not recorded: ${requested || "none"}.`;
   }
   if (isComplete && replayed.error) return `It throws: ${String(replayed.error)}`;
-  if (isComplete && returned?.json !== workflowRunResponse)
+  if (isComplete && workflowRunResponse !== undefined && returned?.json !== workflowRunResponse)
     return `It returns ${returned?.json}, and the run has returned ${workflowRunResponse}.`;
   return undefined;
 }

@@ -17,7 +17,7 @@ export interface TestFailure {
   readonly error: unknown;
 }
 
-/** What a test knows of a run, and what it has planned for it. */
+/** The observations of a run, and the mocks and faults that are planned for it. */
 export class RunRecord {
   readonly id: string;
   /** By the test's clock, in milliseconds since 1970. */

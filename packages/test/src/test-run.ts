@@ -1,7 +1,6 @@
 import type { Client, EndedRun, Jsonify, WorkflowEvent } from "@perdure/core";
-import type { Engine, RunInfo } from "@perdure/engine";
+import { type Engine, type HistoryFile, type RunInfo, toHistoryFile } from "@perdure/engine";
 import type { Fault, FaultOptions } from "./faults.ts";
-import { type HistoryFile, toHistoryFile } from "./history-file.ts";
 import type { MockOutcome } from "./mocks.ts";
 import type { Condition, Pump } from "./pump.ts";
 import type { RunRecord, TestFailure } from "./run-record.ts";
