@@ -389,11 +389,14 @@ export class TestEngine implements AsyncDisposable {
   }
 }
 
+const NO_SQLITE =
+  "@perdure/test needs the runtime's SQLite, which workerd doesn't have. Run the tests of workflows on Node, in a vitest project without the Workers plugin: see docs/testing.md.";
+
 /**
  * Creates an engine for one test: with a client and the workflows in this process, without a port and a file, and with
  * time that passes by itself. Tests that run at the same time don't share anything.
  *
- * @throws TypeError for a workflow that isn't an endpoint
+ * @throws TypeError for a workflow that isn't an endpoint, and on workerd, which has no SQLite for it
  * @example
  * ```ts
  * await using t = await testEngine({ workflows: { "/order": order } });
@@ -404,5 +407,6 @@ export class TestEngine implements AsyncDisposable {
  * ```
  */
 export async function testEngine(options: TestEngineOptions): Promise<TestEngine> {
+  if (globalThis.navigator?.userAgent === "Cloudflare-Workers") throw new TypeError(NO_SQLITE);
   return new TestEngine(options);
 }
