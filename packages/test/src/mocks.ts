@@ -22,8 +22,8 @@ export type MockOutcome = (
   readonly index?: number;
 };
 
-/** The steps of a type that the engine carries out: it can't be changed between attempts. */
-const TIMED: readonly Step["type"][] = ["Wait", "WaitForWebhook"];
+/** Waits, which have a timeout of their own. */
+const WAITS: readonly Step["type"][] = ["Wait", "WaitForWebhook"];
 
 /** One mock of a step. */
 class StepMock {
@@ -83,7 +83,7 @@ export class StepMocks {
     const mocked = this.#decisions.get(key) ?? mock !== undefined;
     this.#decisions.set(key, mocked);
     if (!mocked) return step;
-    if (mock && "timeout" in mock.outcome && TIMED.includes(type)) {
+    if (mock && "timeout" in mock.outcome && WAITS.includes(type)) {
       // The wait stays what it is: time passes until its timeout.
       mock.used++;
       this.#decisions.set(key, false);

@@ -207,7 +207,7 @@ describe("a wait that can't end", () => {
     );
   });
 
-  it("doesn't wait for ever while a schedule makes runs", async () => {
+  it("doesn't wait for ever for a run that flow control holds back", async () => {
     await using t = await testEngine({ timeout: "15s", workflows: { "/order": order } });
     await t.engine.flows.pause("stop");
     const run = await t.trigger(order, payload, { flowControl: { key: "stop", parallelism: 1 } });
