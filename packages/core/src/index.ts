@@ -30,9 +30,11 @@ export type { EngineConfig } from "./engine-client/http.ts";
 export type { GivenClient } from "./engine-client/resolve-engine.ts";
 export { defineEvent } from "./events.ts";
 export {
+  type Around,
   loggingMiddleware,
   type MiddlewareCallbacks,
   type MiddlewareEvents,
+  type MiddlewareScope,
   WorkflowMiddleware,
 } from "./middleware.ts";
 export type { CallRequest } from "./protocol/call.ts";

@@ -1,5 +1,6 @@
 import { callResult } from "./handlers/call-result.ts";
-import type { DeliveryContext, EndpointDefinition } from "./handlers/delivery-context.ts";
+import type { DefinitionHost, DeliveryContext, EndpointDefinition } from "./handlers/delivery-context.ts";
+import { around } from "./handlers/events.ts";
 import { cancel, failure } from "./handlers/failure.ts";
 import { reportFailure } from "./handlers/report-failure.ts";
 import { resume } from "./handlers/resume.ts";
@@ -27,6 +28,7 @@ import { type Duration, toMilliseconds, toSeconds } from "./util/duration.ts";
 import { WorkflowError, type WorkflowErrorCode } from "./util/errors.ts";
 import type { Jsonify } from "./util/jsonify.ts";
 import { checkOptions } from "./util/options.ts";
+import { testHost } from "./util/test-host.ts";
 import {
   type CancelFunction,
   type FailureFunction,
@@ -223,7 +225,8 @@ interface RequestReader {
   readonly config: (headers: Headers) => EndpointConfig;
 }
 
-async function handleRequest(endpoint: EndpointDefinition, read: RequestReader): Promise<Response> {
+async function handleRequest(definition: EndpointDefinition, read: RequestReader): Promise<Response> {
+  const endpoint = testHost<DefinitionHost>()?.replace(definition) ?? definition;
   let authenticated = false;
   try {
     const head = read.head();
@@ -234,7 +237,7 @@ async function handleRequest(endpoint: EndpointDefinition, read: RequestReader):
     const request = await authorizeRequest(config.access, head, delivery, () => read.request(head));
     if ("kind" in request) return respond(request, authenticated);
     authenticated = isAuthenticated(config.access);
-    const outcome = await handle({ endpoint, config, request, delivery, authenticated }).catch(toFailure);
+    const outcome = await handle({ endpoint, config, request, delivery, authenticated });
     if (outcome.kind === "failed") await reportFailure(endpoint, delivery, outcome);
     const response = respond(outcome, authenticated, delivery.ownEngine);
     if (delivery.ownEngine) response.headers.set(HEADER.capabilities, endpoint.capabilities);
@@ -267,7 +270,12 @@ const HANDLERS: { readonly [Kind in DeliveryKind]: (ctx: ContextOf<Kind>) => Pro
 async function handle(ctx: DeliveryContext): Promise<Outcome> {
   // Each handler takes the deliveries of its own kind.
   const handler = HANDLERS[ctx.delivery.kind] as (ctx: DeliveryContext) => Promise<Outcome>;
-  return handler(ctx);
+  return around(
+    ctx,
+    { kind: "delivery" },
+    () => handler(ctx).catch(toFailure),
+    (outcome) => (outcome.kind === "failed" ? outcome : undefined),
+  );
 }
 
 /** Classifies an error thrown outside of a step: an unreadable request is refused, any other is a failed attempt. */

@@ -34,7 +34,7 @@ export const SETTINGS = {
   },
   db: {
     flag: "--db <file>",
-    help: "database file",
+    help: "database: a file, or for perdure start a PostgreSQL URL",
     file: "db",
     dev: { default: ".perdure/dev.db" },
     start: { env: "PERDURE_DB", default: ".perdure/perdure.db" },
@@ -79,6 +79,12 @@ export const SETTINGS = {
     file: "metricsToken",
     start: { env: "PERDURE_METRICS_TOKEN", default: "no metrics" },
   },
+  otlpEndpoint: {
+    flag: "--otlp-endpoint <url>",
+    help: "OpenTelemetry collector that gets traces, without /v1/traces",
+    file: "otlpEndpoint",
+    start: { env: "PERDURE_OTLP_ENDPOINT", default: "no traces" },
+  },
   drain: {
     flag: "--drain <duration>",
     help: "time for deliveries in progress to end at shutdown",
@@ -109,7 +115,7 @@ export const SETTINGS = {
   },
   allowOrigin: {
     flag: "--allow-origin <origin>",
-    help: "origin whose pages may call the engine",
+    help: "origin whose pages may call the engine and read its answers (CORS)",
     file: "allowOrigins",
     list: true,
     dev: { default: "none" },

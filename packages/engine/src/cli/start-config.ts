@@ -24,6 +24,8 @@ export interface StartConfig {
   readonly tenants: readonly StartTenant[];
   /** Without a token the engine serves no metrics. */
   readonly metricsToken: string | undefined;
+  /** The address of an OpenTelemetry collector. Without it, the engine exports no traces. */
+  readonly otlpEndpoint: string | undefined;
   /** Milliseconds that deliveries in progress get to end after a signal to stop. */
   readonly drain: number;
   readonly browsers: BrowserRules;
@@ -60,6 +62,7 @@ export function readStartConfig(flags: StartFlags, env: Env, file: StartFile): S
     logLevel: toLevel(logLevel ?? file.logLevel ?? SETTINGS.logLevel.start.default),
     tenants,
     metricsToken,
+    otlpEndpoint: toOtlpEndpoint(settings.one("otlpEndpoint") ?? file.otlpEndpoint),
     drain: toMs(settings.one("drain") ?? file.drain ?? SETTINGS.drain.start.default, "drain"),
     browsers: readBrowsers(host, settings, file),
     engine: {
@@ -67,6 +70,13 @@ export function readStartConfig(flags: StartFlags, env: Env, file: StartFile): S
       destinations: readDestinations(settings, file),
     },
   };
+}
+
+function toOtlpEndpoint(given: string | undefined): string | undefined {
+  if (given === undefined || /^https?:$/.test(URL.parse(given)?.protocol ?? "")) return given;
+  throw new ConfigError(
+    `The OTLP endpoint must be a URL that begins with http:// or https://; got "${given}".`,
+  );
 }
 
 function readTenants(settings: Settings, file: StartFile): StartTenant[] {

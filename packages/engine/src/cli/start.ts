@@ -3,7 +3,9 @@ import type { Server } from "node:http";
 import type { Store } from "../commands/store.ts";
 import type { EngineServer } from "../engine.ts";
 import { openSqlite } from "../open-sqlite.ts";
-import { createServer } from "../server.ts";
+import { messageOf } from "../rules/thrown.ts";
+import { createServer, type Tenant } from "../server.ts";
+import { isPostgresUrl, withoutPassword } from "../store/postgres/location.ts";
 import { StoreUnavailable } from "../store/unavailable.ts";
 import { ignoreFolder } from "./folder.ts";
 import { JsonLogger } from "./json-logger.ts";
@@ -14,6 +16,7 @@ import { outliveReaders } from "./output.ts";
 import { createReader } from "./settings.ts";
 import { readStartConfig, type StartConfig, type StartFlags } from "./start-config.ts";
 import { readStartFile } from "./start-file.ts";
+import type { Tracing } from "./tracing.ts";
 import { ConfigError } from "./values.ts";
 
 /** Milliseconds for the last answers of the API, after everything else has stopped. */
@@ -46,7 +49,8 @@ function configOf(flags: StartFlags): StartConfig {
 async function run(config: StartConfig, version: string, opened: Store[]): Promise<void> {
   const logger = new JsonLogger(config.logLevel, (line) => console.log(line));
   const metrics = createMetrics();
-  const engine = openEngine(config, logger, metrics, opened);
+  const tracing = await openTracing(config, version);
+  const engine = await openEngine(config, { logger, metrics, tracing }, opened);
   const operations = createOperations({
     api: guarded(engine.fetch, config.browsers),
     stores: opened,
@@ -56,40 +60,64 @@ async function run(config: StartConfig, version: string, opened: Store[]): Promi
   const listening = await listen(operations.fetch, config).catch((error: unknown) => {
     throw new ConfigError(explain(error, config), { cause: error });
   });
-  for (const { store } of config.tenants) ignoreFolder(store);
+  for (const { store } of config.tenants) if (!isPostgresUrl(store)) ignoreFolder(store);
   engine.start();
   const { host, tenants, metricsToken } = config;
   logger.log("info", "listening", {
     version,
     url: urlOf(host, listening.port),
     users: tenants.map(({ user }) => user),
-    databases: tenants.map(({ store }) => store),
+    databases: tenants.map(({ store }) => (isPostgresUrl(store) ? withoutPassword(store) : store)),
     metrics: metricsToken !== undefined,
   });
-  stopOnSignal({ config, logger, engine, operations, server: listening.server, stores: opened });
+  stopOnSignal({ config, logger, engine, operations, server: listening.server, stores: opened, tracing });
 }
 
-function openEngine(
+/** Loads OpenTelemetry only where a collector is configured. */
+async function openTracing({ otlpEndpoint }: StartConfig, version: string): Promise<Tracing | undefined> {
+  if (otlpEndpoint === undefined) return undefined;
+  const { createTracing } = await import("./tracing.ts");
+  return createTracing(otlpEndpoint, version);
+}
+
+/** What watches the engine. */
+interface Observers {
+  readonly logger: JsonLogger;
+  readonly metrics: Metrics;
+  readonly tracing: Tracing | undefined;
+}
+
+async function openEngine(
   config: StartConfig,
-  logger: JsonLogger,
-  metrics: Metrics,
+  { logger, metrics, tracing }: Observers,
   opened: Store[],
-): EngineServer {
-  const tenants = config.tenants.map((tenant) => {
-    const store = openSqlite(tenant.store, {
-      warn: (warning) => logger.log("error", "warning", { warning }),
-    });
+): Promise<EngineServer> {
+  const warn = (warning: string): void => logger.log("error", "warning", { warning });
+  const tenants: Tenant[] = [];
+  for (const tenant of config.tenants) {
+    const store = await openStore(tenant.store, warn);
     opened.push(store);
-    return { ...tenant, store: metrics.watch(store, tenant.user) };
-  });
+    tenants.push({ ...tenant, store: metrics.watch(store, tenant.user) });
+  }
   return createServer({
     ...config.engine,
     tenants,
     onEvent: (event, user) => {
       logger.logEvent(event, user);
       metrics.observe(event, user);
+      tracing?.observe(event, user);
     },
   });
+}
+
+async function openStore(db: string, warn: (warning: string) => void): Promise<Store> {
+  if (!isPostgresUrl(db)) return openSqlite(db, { warn });
+  const { openPostgres } = await import("../open-postgres.ts");
+  try {
+    return await openPostgres(db, { warn });
+  } catch (cause) {
+    throw new ConfigError(messageOf(cause), { cause });
+  }
 }
 
 interface Running {
@@ -99,10 +127,11 @@ interface Running {
   readonly operations: Operations;
   readonly server: Server;
   readonly stores: readonly Store[];
+  readonly tracing: Tracing | undefined;
 }
 
 function stopOnSignal(running: Running): void {
-  const { config, logger, engine, operations, server, stores } = running;
+  const { config, logger, engine, operations, server, stores, tracing } = running;
   let asked = false;
   const stop = async (signal: string): Promise<void> => {
     // Second signal: exit at once. The next engine repeats the deliveries in progress.
@@ -113,6 +142,7 @@ function stopOnSignal(running: Running): void {
     // Endpoints of deliveries in progress may still call the API, so the server stops after the deliveries.
     await engine.stop({ deadline: config.drain });
     await close(server);
+    await tracing?.stop();
     for (const store of stores) await store.close();
     logger.log("info", "stopped");
     process.exit(0);

@@ -1,3 +1,4 @@
+import { toBytes } from "../rules/bytes.ts";
 import { isLive, type Run } from "../rules/run.ts";
 import { type NewSleep, type NewWait, waitRecord } from "../rules/wait.ts";
 import { runOf } from "../store/tables/runs.ts";
@@ -12,7 +13,7 @@ export interface EndedWait {
 }
 
 /**
- * Ends a wait or a sleep, and records its step.
+ * Ends a wait or a sleep, and records its step. The caller has the run's lock.
  *
  * @param data the event's; `undefined` when the wait's time is over
  * @returns `undefined` for a sleep, and when its run has ended: then nothing is recorded
@@ -22,12 +23,14 @@ export async function endWait(
   row: WaiterRow,
   data: Uint8Array | undefined,
 ): Promise<EndedWait | undefined> {
-  await tx.run(sql`UPDATE waiters SET open = 0 WHERE seq = ${row.seq}`);
+  const ended = await tx.run(sql`UPDATE waiters SET open = 0 WHERE seq = ${row.seq} AND open = 1`);
+  // Another transaction has ended it before the caller had the run's lock.
+  if (ended === 0) return undefined;
   const run = await runOf(tx, row.run);
   if (!run || !isLive(run)) return undefined;
   if (row.event === null) {
     const { key, step } = JSON.parse(row.wait) as NewSleep;
-    await recordStep(tx, run, { key, json: JSON.stringify(step) });
+    await recordStep(tx, run, { key, step, body: toBytes(JSON.stringify(step)) });
     return undefined;
   }
   const wait = toWait(row);
@@ -44,5 +47,6 @@ export async function recordWait(
 ): Promise<void> {
   const timedOut = data === undefined;
   const message = timedOut ? { ...wait.message, url: wait.timeoutUrl } : wait.message;
-  await recordStep(tx, run, { key: wait.key, message, json: waitRecord(wait, data), timedOut });
+  const { key, step } = wait;
+  await recordStep(tx, run, { key, message, step, body: toBytes(waitRecord(wait, data)), timedOut });
 }

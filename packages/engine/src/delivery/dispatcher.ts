@@ -1,9 +1,8 @@
 import { type Attempt, interpretAnswer } from "../rules/answer.ts";
 import { type Cancel, callAt } from "../rules/clock.ts";
 import { isRefusal } from "../rules/invocation.ts";
-import type { Failure } from "../rules/message.ts";
 import { expiryAt } from "../rules/retention.ts";
-import { decideSettlement, type Settlement } from "../rules/settlement.ts";
+import { decideSettlement, invocationOf, type Settlement, settleRefusal } from "../rules/settlement.ts";
 import { messageOf } from "../rules/thrown.ts";
 import type { Claim, Lease, Settled } from "../store/claims.ts";
 import { StoreUnavailable } from "../store/unavailable.ts";
@@ -12,6 +11,7 @@ import { describeClaim, toAttemptEvent } from "./attempt-event.ts";
 import { type ConcurrencySlot, ConcurrencySlots } from "./concurrency-slots.ts";
 import { DestinationLimiter, destinationOf } from "./destination-limiter.ts";
 import type { DispatcherOptions } from "./dispatcher-options.ts";
+import { escapeAnswer } from "./escape-answer.ts";
 import { Heartbeat, type InFlightDelivery } from "./heartbeat.ts";
 import { MemoryBudget, type MemoryReservation } from "./memory-budget.ts";
 import { isLeftToFetch, toRequest } from "./request.ts";
@@ -31,6 +31,15 @@ const HUNG_AFTER_MS = 1000;
 
 /** Maximum number of rows of each kind that one transaction of a sweep deletes. */
 const SWEEP_BATCH = 100;
+
+/** A message that is being delivered. */
+interface ClaimedDelivery {
+  readonly claim: Claim;
+  readonly delivery: InFlightDelivery;
+  readonly held: MemoryReservation;
+  /** Milliseconds since 1970. */
+  readonly began: number;
+}
 
 /** The engine's only loop: claims due messages, delivers them, and settles the results. */
 export class Dispatcher {
@@ -225,17 +234,15 @@ export class Dispatcher {
     emit({ type: "delivering", lag, ...describeClaim(claim) });
     const held = this.#memory.reserve();
     try {
-      await this.#settle(claim, delivery, await this.#attempt(claim, delivery, held), began);
+      await this.#settle({ claim, delivery, held, began }, await this.#attempt(claim, delivery, held));
     } finally {
       held.release();
     }
   }
 
   async #settle(
-    claim: Claim,
-    delivery: InFlightDelivery,
+    { claim, delivery, held, began }: ClaimedDelivery,
     result: Attempt | Abandoned,
-    began: number,
   ): Promise<void> {
     const { store, clock, emit, lease, mostRetries, inline, recordableBytes } = this.#options;
     const now = clock.now();
@@ -249,7 +256,8 @@ export class Dispatcher {
     try {
       if (result.kind === "abandoned") return await store.release([delivery.lease]);
       const answer = interpretAnswer(claim, result);
-      const settlement = decideSettlement(claim, answer, { now, mostRetries, inline, recordableBytes });
+      const decided = decideSettlement(claim, answer, { now, mostRetries, inline, recordableBytes });
+      const settlement = await escapeAnswer(claim, decided, held);
       const settled = await this.#record(delivery.lease, settlement);
       const event = toAttemptEvent({ claim, result: answer, settlement, settled, ms: now - began });
       if (event) emit(event);
@@ -261,18 +269,15 @@ export class Dispatcher {
   }
 
   /**
-   * Settles a delivery. When the store refuses the records in the answer, the delivery fails, and the run
-   * with it.
+   * Settles a delivery. When the store refuses a record in the answer, the record's step fails, and the run with it.
    */
   async #record(lease: Lease, settlement: Settlement): Promise<Settled> {
     const { store, clock } = this.#options;
     try {
       return await store.settle(lease, settlement);
     } catch (error) {
-      if (!isRefusal(error)) throw error;
-      const reply = settlement.kind === "invocation" ? settlement.reply : undefined;
-      const failure: Failure = { at: clock.now(), error: error.message, reply, byEngine: true };
-      return await store.settle(lease, { kind: "failed", failure });
+      if (!isRefusal(error) || (settlement.kind === "failed" && !invocationOf(settlement))) throw error;
+      return await this.#record(lease, settleRefusal(settlement, error, clock.now()));
     }
   }
 

@@ -1,6 +1,7 @@
 import type { Store } from "../commands/store.ts";
 import type { ShownFlows } from "../delivery/global-flow.ts";
 import type { Keys } from "../delivery/keys.ts";
+import type { MemoryBudget } from "../delivery/memory-budget.ts";
 import type { Clock } from "../rules/clock.ts";
 import type { Observer } from "../rules/event.ts";
 import type { OptionLimits } from "../rules/options.ts";
@@ -9,6 +10,8 @@ import type { Retention } from "../rules/retention.ts";
 import type { ScheduleLimits } from "../rules/schedule.ts";
 import type { UrlGroupLimits } from "../rules/url-group.ts";
 import type { WebhookLimits } from "../store/waits.ts";
+import type { AttemptCounts } from "../watch/attempt-counts.ts";
+import type { EventStreams } from "../watch/event-streams.ts";
 import type { RunEnds } from "../watch/run-ends.ts";
 import type { BodyBudget } from "./body.ts";
 
@@ -21,6 +24,8 @@ export interface Service {
   readonly keys: Keys;
   /** True when the engine trusts a proxy's headers for the URL that a client sent a request to. */
   readonly trustProxy: boolean;
+  /** True when read-only tokens see no payloads, results, bodies, headers and texts of errors. */
+  readonly hidePayloads: boolean;
   readonly retention: Pick<Retention, "messages">;
   readonly limits: OptionLimits & {
     /** The largest body of a request, in bytes. */
@@ -43,10 +48,15 @@ export interface Service {
     UrlGroupLimits;
   /** Limits the bodies of all requests together. */
   readonly bodies: BodyBudget;
+  /** Limits the large bodies in the histories that clients fetch. */
+  readonly histories: MemoryBudget;
   /** The flow control keys that the API shows. */
   readonly flows: ShownFlows;
   /** The clients that wait for a run to end. */
   readonly runEnds: RunEnds;
+  readonly streams: EventStreams;
+  /** The attempts of this engine in the last day. */
+  readonly attempts: AttemptCounts;
   /** The number of deliveries in progress, and its limit. */
   readonly parallelism: () => { readonly max: number; readonly count: number };
 }
@@ -70,4 +80,16 @@ export interface Bindings {
 /** The environment of every handler. */
 export interface Env {
   readonly Bindings: Bindings;
+  /** The sender of a request with a token. Open routes have none. */
+  readonly Variables: { readonly sender?: Sender };
+}
+
+/** The access that a token grants. */
+export type Access = "full" | "read only";
+
+/** The sender of a request, by its token. */
+export interface Sender {
+  readonly access: Access;
+  /** The name by which the audit log knows the token: it reveals nothing of the token. */
+  readonly name: string;
 }
