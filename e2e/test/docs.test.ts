@@ -39,7 +39,7 @@ const ofApps = pages
 /** Pages that show nothing of their own, or whose code runs elsewhere. */
 const WITHOUT_EXAMPLE = [
   ...["README.md", ...INDEXES, "docs/quickstarts/cloudflare.md"],
-  ...["api", "migrating", "protocol"].map((page) => `docs/${page}.md`),
+  ...["api", "migrating", "observability", "protocol"].map((page) => `docs/${page}.md`),
   ...ofApps.map(({ name }) => name),
 ];
 const examples = pages.flatMap((page) => page.examples);
