@@ -36,10 +36,15 @@ const APPS = join(ROOT, "conformance", "frameworks");
 const ofApps = pages
   .filter((page) => filesOf(page).length > 0)
   .map((page) => ({ ...page, app: basename(page.path, ".md") }));
-/** Pages that show nothing of their own, or whose code runs elsewhere. */
+/** Pages of reference, and pages whose code runs elsewhere. */
 const WITHOUT_EXAMPLE = [
   ...["README.md", ...INDEXES, "docs/quickstarts/cloudflare.md"],
-  ...["api", "migrating", "observability", "protocol"].map((page) => `docs/${page}.md`),
+  ...["api", "commonjs", "comparison", "glossary", "how-it-works", "limits", "nestjs", "observability"].map(
+    pageNamed,
+  ),
+  ...["migrating", "migrating-from-inngest", "migrating-from-temporal", "protocol"].map(pageNamed),
+  ...["troubleshooting", "tunnels", "versions"].map(pageNamed),
+  ...pages.filter(({ name }) => name.startsWith("docs/deploy/")).map(({ name }) => name),
   ...ofApps.map(({ name }) => name),
 ];
 const examples = pages.flatMap((page) => page.examples);
@@ -153,6 +158,14 @@ describe("the pages of the documentation", () => {
     expect([...new Set(cells)].sort()).toEqual([...new Set(codes)].sort());
   });
 
+  it("have a remedy for every code of a WorkflowError", () => {
+    const page = pages.find(({ name }) => name === "docs/troubleshooting.md")?.text ?? "";
+    const [tables = ""] = page.split("\n## The engine's lines\n");
+    const named = new Set([...tables.matchAll(/`([a-z]+(?:_[a-z]+)*)`/g)].map(([, code = ""]) => code));
+    const codes = codesIn("core/src/util/errors.ts", "WorkflowErrorCode");
+    expect(codes.filter((code) => !named.has(code))).toEqual([]);
+  });
+
   it("are all in an index", () => {
     const indexes = pages.filter(({ name }) => INDEXES.includes(name));
     const listed = ["docs/README.md", ...indexes.flatMap(linksOf).map(({ file }) => relative(ROOT, file))];
@@ -172,6 +185,10 @@ function codesIn(file: string, type: string): string[] {
   const source = readFileSync(join(ROOT, "packages", file), "utf8");
   const [, union = ""] = new RegExp(`type ${type} =([^;]*);`).exec(source) ?? [];
   return [...union.matchAll(/"(\w+)"/g)].map(([, code = ""]) => code);
+}
+
+function pageNamed(name: string): string {
+  return `docs/${name}.md`;
 }
 
 interface Printed {

@@ -53,7 +53,7 @@ function targetOf(target: string, from: string, pages: ReadonlyMap<string, strin
   if (page !== undefined) return relativeLink(from, page);
   const place = relative(ROOT, target);
   if (!existsSync(target)) throw new Error(`${from} links to ${place}, which doesn't exist.`);
-  return place.startsWith("docs/") ? relativeLink(from, place.slice(5)) : `${REPOSITORY}/${place}`;
+  return place.startsWith("docs/images/") ? relativeLink(from, place.slice(5)) : `${REPOSITORY}/${place}`;
 }
 
 function relativeLink(from: string, to: string): string {
