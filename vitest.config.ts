@@ -42,7 +42,19 @@ const suites: Readonly<Record<string, Suite>> = {
     isolate: false,
   },
   adapters: { include: "packages/adapters/test/**/*.test.ts", timeout: 10_000, isolate: false },
-  engine: { include: "packages/engine/test/**/*.test.ts", timeout: 30_000, isolate: false },
+  test: { include: "packages/test/test/**/*.test.ts", timeout: 20_000 },
+  engine: {
+    include: "packages/engine/test/**/*.test.ts",
+    exclude: "packages/engine/test/postgres/**",
+    timeout: 30_000,
+    isolate: false,
+  },
+  // On a PostgreSQL server of their own.
+  postgres: {
+    include: "packages/engine/test/postgres/**/*.test.ts",
+    timeout: 60_000,
+    globalSetup: "packages/engine/test/postgres/setup.ts",
+  },
   otel: { include: "packages/otel/test/**/*.test.ts", timeout: 60_000 },
   examples: { include: "examples/*/test/**/*.test.ts", timeout: 60_000 },
   conformance: { include: "conformance/test/**/*.test.ts", timeout: 30_000 },
@@ -54,6 +66,7 @@ const suites: Readonly<Record<string, Suite>> = {
   },
   tools: { include: "tools/**/*.test.ts", exclude: "tools/packages/**", timeout: 30_000 },
   packages: { include: "tools/packages/*.test.ts", timeout: 60_000, order: 1 },
+  site: { include: "site/test/*.test.ts", timeout: 30_000, order: 1 },
   nextjs: { include: NEXTJS, timeout: 30_000, globalSetup, order: 2 },
   frameworks: {
     include: "conformance/frameworks/*.test.ts",

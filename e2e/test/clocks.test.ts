@@ -131,6 +131,44 @@ describe("a wait before a retry that is asked for", () => {
     ]);
   });
 
+  const WAITS: [WorkflowRetryAfterError["retryAfter"], number][] = [
+    [200_000, 200_000_000],
+    ["90000001ms", 90_000_001],
+    ["90001s", 90_001_000],
+    ["1501m", 90_060_000],
+    ["36h", 1.5 * DAY],
+    ["2d", 2 * DAY],
+    ["1w", 7 * DAY],
+    ["1d12h", 1.5 * DAY],
+  ];
+  const MODES: [string, Partial<ServeOptions>][] = [
+    ["inline", {}],
+    ["one step a delivery", { inline: false }],
+  ];
+  for (const [mode, serve] of MODES)
+    it.each(WAITS)(
+      `in each unit isn't shortened, alone and beside another step, ${mode}: %s`,
+      async (asked, ms) => {
+        for (const beside of [false, true]) {
+          let left = 1;
+          const marks = await times(
+            (context, mark) => {
+              const late = context.run("late", () => {
+                mark("attempt");
+                if (left-- > 0) throw new WorkflowRetryAfterError("later", asked);
+              });
+              return beside ? Promise.all([late, context.run("other", () => 1)]) : late;
+            },
+            { lasts: ms, serve },
+          );
+          expect(marks).toEqual([
+            ["attempt", 0],
+            ["attempt", ms],
+          ]);
+        }
+      },
+    );
+
   it.each(["172800", "48h", new Date(Date.UTC(2100, 0, 1)).toUTCString()])(
     "by a third party, Retry-After: %s, isn't shortened",
     async (retryAfter) => {
@@ -150,7 +188,7 @@ describe("a wait before a retry that is asked for", () => {
     ["retryDelay", { retryDelay: "1000 * retires" }],
     ["retryDelay", { retryDelay: null }],
     ["retryDelay", { retryDelay: -1 }],
-    ["failureRetryDelay", { failureRetryDelay: "5w" }],
+    ["failureRetryDelay", { failureRetryDelay: "5y" }],
     ["delay", { delay: null }],
     ["delay", { delay: Number.NaN }],
     ["notBefore", { notBefore: Date.now() }],

@@ -1,9 +1,18 @@
 import { execFile } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { basename, join, relative } from "node:path";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { INHERITED } from "@perdure/test-support/inherited";
-import { EngineProcess, environment, temporaryFolder } from "@perdure/test-support/process";
+import { EngineProcess, environment, steadyPort, temporaryFolder } from "@perdure/test-support/process";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { migrated } from "./docs/migrated.ts";
 import {
@@ -27,9 +36,15 @@ const APPS = join(ROOT, "conformance", "frameworks");
 const ofApps = pages
   .filter((page) => filesOf(page).length > 0)
   .map((page) => ({ ...page, app: basename(page.path, ".md") }));
-/** Pages that show nothing of their own, or whose code runs elsewhere. */
+/** Pages of reference, and pages whose code runs elsewhere. */
 const WITHOUT_EXAMPLE = [
-  ...["README.md", ...INDEXES, "docs/migrating.md", "docs/protocol.md", "docs/quickstarts/cloudflare.md"],
+  ...["README.md", ...INDEXES, "docs/quickstarts/cloudflare.md"],
+  ...["api", "commonjs", "comparison", "glossary", "how-it-works", "limits", "nestjs", "observability"].map(
+    pageNamed,
+  ),
+  ...["migrating", "migrating-from-inngest", "migrating-from-temporal", "protocol"].map(pageNamed),
+  ...["troubleshooting", "tunnels", "versions"].map(pageNamed),
+  ...pages.filter(({ name }) => name.startsWith("docs/deploy/")).map(({ name }) => name),
   ...ofApps.map(({ name }) => name),
 ];
 const examples = pages.flatMap((page) => page.examples);
@@ -52,7 +67,10 @@ describe("the pages of the documentation", () => {
   beforeAll(async () => {
     // Beside the tests, so that the examples find the packages.
     folder = mkdtempSync(join(E2E, ".docs-"));
-    for (const { file, code } of [...examples, ...application]) writeFileSync(join(folder, file), code);
+    copyFileSync(join(E2E, "test", "docs", "listen.ts"), join(folder, "listen.ts"));
+    for (const { file, code } of application) writeFileSync(join(folder, file), code);
+    for (const { file } of examples) mkdirSync(join(folder, dirname(file)), { recursive: true });
+    for (const { file, code } of examples) writeFileSync(join(folder, file), code);
     engine = await EngineProcess.start(join(database.path, "docs.db"));
   });
   afterAll(async () => {
@@ -71,11 +89,12 @@ describe("the pages of the documentation", () => {
     });
   }
 
-  it.concurrent.each(runnable)("$name prints what the page says", async ({ on, file, output }) => {
+  it.concurrent.each(runnable)("$name prints what the page says", async ({ on, file, output, listens }) => {
     const [command = "", ...args] = COMMANDS[on];
+    const PORT = listens ? String(await steadyPort()) : "0";
     const printed = await run(command, [...args, file], {
       ...underBothNames(environment(engine.url)),
-      PORT: "0",
+      PORT,
     });
     expect(printed, printed.err).toMatchObject({ code: 0, out: output });
   });
@@ -94,7 +113,7 @@ describe("the pages of the documentation", () => {
       extends: "../tsconfig.json",
       // Whoever explains something need not use it.
       compilerOptions: { noUnusedLocals: false, noUnusedParameters: false },
-      include: ["*.ts"],
+      include: ["**/*.ts"],
     };
     writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(config));
     const { code, out } = await run(process.execPath, [TSC, "-p", "."]);
@@ -139,6 +158,14 @@ describe("the pages of the documentation", () => {
     expect([...new Set(cells)].sort()).toEqual([...new Set(codes)].sort());
   });
 
+  it("have a remedy for every code of a WorkflowError", () => {
+    const page = pages.find(({ name }) => name === "docs/troubleshooting.md")?.text ?? "";
+    const [tables = ""] = page.split("\n## The engine's lines\n");
+    const named = new Set([...tables.matchAll(/`([a-z]+(?:_[a-z]+)*)`/g)].map(([, code = ""]) => code));
+    const codes = codesIn("core/src/util/errors.ts", "WorkflowErrorCode");
+    expect(codes.filter((code) => !named.has(code))).toEqual([]);
+  });
+
   it("are all in an index", () => {
     const indexes = pages.filter(({ name }) => INDEXES.includes(name));
     const listed = ["docs/README.md", ...indexes.flatMap(linksOf).map(({ file }) => relative(ROOT, file))];
@@ -160,6 +187,10 @@ function codesIn(file: string, type: string): string[] {
   return [...union.matchAll(/"(\w+)"/g)].map(([, code = ""]) => code);
 }
 
+function pageNamed(name: string): string {
+  return `docs/${name}.md`;
+}
+
 interface Printed {
   /** 0 for a good end; else the exit code, or the signal that ended it. */
   readonly code: unknown;
@@ -173,9 +204,35 @@ describe("an example", () => {
   it("is each TypeScript block, with what a comment declares, and its output if it runs", () => {
     const page = `${fence("sh", "ls")}<!-- ts\ndeclare const a: 1;\n-->\n${fence("ts", "a;")}${fence("ts runnable", "b")}\n${fence("text", "1\n2")}`;
     expect(examplesOf("a/b.md", page)).toEqual<Example[]>([
-      { name: "a/b.md:8", file: "a-b-md-8.ts", code: "declare const a: 1;\na;\n", run: undefined },
-      { name: "a/b.md:11", file: "a-b-md-11.ts", code: "b\n", run: { on: "node", output: "1\n2\n" } },
+      { name: "a/b.md:8", file: "a-b-md/8.ts", code: "declare const a: 1;\na;\n", run: undefined },
+      {
+        name: "a/b.md:11",
+        file: "a-b-md/11.ts",
+        code: "b\n",
+        run: { on: "node", output: "1\n2\n", listens: false },
+      },
     ]);
+  });
+
+  it("may be served, or run after a file of its page, by a comment that isn't shown", () => {
+    const url = 'trigger("http://localhost:3000/order")';
+    const page = `<!-- file: app.ts -->\n\n${fence("ts", "listen(3000)")}
+<!-- serves: order, refund -->\n${fence("ts runnable", url)}${fence("text", "1")}
+<!-- with: app.ts -->\n${fence("ts runnable", "b")}${fence("text", "1")}`;
+    const [app, served, after] = examplesOf("a.md", page);
+    expect(app).toMatchObject({
+      file: "a-md/app.ts",
+      code: "listen(Number(process.env.PORT))\n",
+      run: undefined,
+    });
+    expect(served?.code.split("\n")).toEqual([
+      'import { listen } from "../listen.ts";',
+      "await listen(Number(process.env.PORT), () => ({ order, refund }));",
+      `trigger(\`http://localhost:\${process.env.PORT}/order\`)`,
+      "process.exit();",
+      "",
+    ]);
+    expect(after?.code).toBe('import "./app.ts";\nb\nprocess.exit();\n');
   });
 
   it("that runs says what it prints", () => {

@@ -29,6 +29,7 @@ const ENTRY_POINTS = [
     .filter((file) => file.endsWith(".ts"))
     .map((file) => `packages/adapters/src/${file}`),
   "packages/engine/src/index.ts",
+  "packages/test/src/index.ts",
 ];
 
 describe("every public name", () => {
@@ -74,7 +75,7 @@ describe("every public name", () => {
   });
 });
 
-describe.each(["core", "adapters", "engine"])("%s", (name) => {
+describe.each(["core", "adapters", "engine", "test"])("%s", (name) => {
   const source = join(ROOT, "packages", name, "src");
 
   it("has no comment without a subject", () => {

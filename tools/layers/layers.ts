@@ -18,14 +18,26 @@ export const LAYERS: Readonly<Record<string, readonly Floor[]>> = {
     { places: ["internal"], packages: ["@perdure/core", "@perdure/core/protocol"] },
     { places: ["*"], packages: ["astro"] },
   ],
+  test: [
+    {
+      places: ["*"],
+      packages: [
+        "@perdure/core",
+        "@perdure/core/protocol",
+        "@perdure/core/testing",
+        "@perdure/engine",
+        "node:*",
+      ],
+    },
+  ],
   otel: [{ places: ["*"], packages: ["@perdure/core", "@opentelemetry/api"] }],
   engine: [
     { places: ["rules"], packages: ["@perdure/core/protocol", "croner"] },
-    { places: ["store"], packages: ["node:*"] },
+    { places: ["store"], packages: ["node:*", "postgres"] },
     { places: ["queries"] },
     { places: ["commands"] },
     { places: ["watch"] },
-    { places: ["delivery"], packages: ["jose", "ipaddr.js"] },
+    { places: ["delivery"], packages: ["ipaddr.js"] },
     { places: ["http"], packages: ["hono", "zod"] },
     { places: ["api"] },
     { places: ["*"], packages: ["@hono/node-server", "commander", "picocolors", "prom-client"] },

@@ -1,7 +1,8 @@
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Packed, pack, ROOT, readManifest, run } from "@perdure/test-support/pack";
+import { type Packed, pack, publishedPackages, ROOT, readManifest, run } from "@perdure/test-support/pack";
+import { environment, Process } from "@perdure/test-support/process";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 const folder = mkdtempSync(join(tmpdir(), "perdure packed "));
@@ -11,9 +12,7 @@ const NODES = [
   { version: 22, path: join(TOOLS, "node22", "bin", "node") },
   { version: 24, path: process.execPath },
 ];
-const published = readdirSync(join(ROOT, "packages")).filter(
-  (name) => !readManifest(join(ROOT, "packages", name)).private,
-);
+const published = publishedPackages();
 
 const isFile = (path: string): boolean => /\.\w+$|LICENSE$/.test(path) && !path.startsWith("node_modules");
 
@@ -30,7 +29,7 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 it("finds the packages to publish", () => {
-  expect(published).toEqual(["adapters", "core", "engine", "otel"]);
+  expect(published).toEqual(["adapters", "core", "engine", "otel", "test"]);
 });
 
 describe.each(published)("%s, packed", (name) => {
@@ -53,6 +52,15 @@ describe.each(published)("%s, packed", (name) => {
     expect(JSON.stringify(packed.manifest)).not.toContain("workspace:");
   });
 
+  it("says where its page, its source and its problems are, and what it is", () => {
+    const { homepage, repository, bugs, keywords = [], description, license } = packed.manifest;
+    expect(repository).toMatchObject({ type: "git", directory: `packages/${name}` });
+    for (const address of [homepage, repository?.url, bugs]) expect(address).toMatch(/^(?:git\+)?https:\/\//);
+    expect(keywords.length).toBeGreaterThan(4);
+    expect(description).toMatch(/\.$/);
+    expect(license).toBe("MIT");
+  });
+
   it("passes publint", () => {
     run(join(TOOLS, ".bin", "publint"), ["run", packed.tarball, "--strict"], folder);
   });
@@ -72,3 +80,47 @@ describe.each(published)("%s, packed", (name) => {
     }
   });
 });
+
+describe("the packed packages", () => {
+  let engine: Process;
+  let app: Process;
+  afterAll(async () => {
+    await Promise.all([engine?.kill("SIGKILL"), app?.kill("SIGKILL")]);
+  });
+
+  it("run a workflow as they are installed", async () => {
+    const cli = join(folder, "node_modules", "@perdure", "engine", "dist", "cli.js");
+    engine = Process.node(cli, ["dev", "--port", "0", "--db", join(folder, "dev.db")]);
+    const [, url = ""] = await engine.line(/running at (http\S+)/);
+    const file = join(folder, "app.mjs");
+    writeFileSync(file, APP);
+    app = Process.node(file, [], environment(url));
+    await app.line(/"shipped r-1"/);
+  });
+
+  it("are written by npm run pack, with the command that installs them", () => {
+    const target = join(folder, "written by pack");
+    const output = run(process.execPath, [join(ROOT, "scripts", "pack.ts"), target], ROOT);
+    const tarballs = readdirSync(target).map((name) => join(target, name));
+    expect(tarballs.length).toBe(published.length);
+    expect(output).toContain(`npm install ${tarballs.map((tarball) => `"${tarball}"`).join(" ")}`);
+  });
+});
+
+const APP = `
+import { createServer } from "node:http";
+import { serve } from "@perdure/adapters/node";
+import { Client } from "@perdure/core";
+
+const order = serve(async (context) => {
+  const reservation = await context.run("reserve", () => "r-1");
+  return context.run("ship", () => "shipped " + reservation);
+});
+const server = createServer(order).listen(0, async () => {
+  const client = new Client();
+  const url = "http://127.0.0.1:" + server.address().port + "/order";
+  const { workflowRunId } = await client.trigger({ url });
+  const { result } = await client.runs.wait(workflowRunId);
+  console.log(JSON.stringify(result));
+});
+`;

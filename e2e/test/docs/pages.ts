@@ -11,17 +11,26 @@ interface Fence {
   readonly text: string;
   /** Of the block's first line in the page, counted from 1. */
   readonly line: number;
+  /** The comment `<!-- … -->` right above the block, or an empty string. */
+  readonly comment: string;
 }
 
 /** A TypeScript block of a page, as a module. */
 export interface Example {
   /** `steps.md:12`. */
   readonly name: string;
-  /** Of the file that the block becomes. */
+  /** The file that the block becomes, in its page's folder. */
   readonly file: string;
   readonly code: string;
   /** What runs it, and what it prints then; `undefined` for a block that is only type-checked. */
-  readonly run: { readonly on: Runtime; readonly output: string } | undefined;
+  readonly run: Run | undefined;
+}
+
+interface Run {
+  readonly on: Runtime;
+  readonly output: string;
+  /** The example listens on the port in `PORT`, which must be a free one. */
+  readonly listens: boolean;
 }
 
 export type Runtime = "node" | "bun" | "deno";
@@ -76,26 +85,65 @@ function anchorsOf(text: string): string[] {
 }
 
 /**
- * The TypeScript blocks of a page. One that is marked `ts runnable` is complete, and the block behind it is what it prints.
- * It runs on Node; `ts runnable bun` and `ts runnable deno` on those. The others, and those two, may use what a comment
- * `<!-- ts … -->`, which isn't shown, declares for all of the page.
+ * The TypeScript blocks of a page. A block that is marked `ts runnable` runs on Node, and the `text` block behind it is what
+ * it prints; `ts runnable bun` and `ts runnable deno` run on those. A comment above a block, which no reader sees, says more:
+ *
+ * - `<!-- serves: order, refund -->`: these workflows are served at `http://localhost:3000/order` and so on;
+ * - `<!-- file: app.ts -->`: other blocks of the page import the block as `./app.ts`;
+ * - `<!-- with: app.ts -->`: that file runs first, and in the same process.
+ *
+ * The port 3000 of such a block stands for the one in `PORT`. A block that doesn't run on Node may use what a comment `<!-- ts … -->` declares for the
+ * page.
  *
  * @throws TypeError for a runnable block without its output
  */
 export function examplesOf(page: string, text: string): Example[] {
   const fences = fencesOf(text);
   const hidden = [...text.matchAll(/^<!-- ts\n([\s\S]*?)^-->$/gm)].map(([, code]) => code).join("");
-  return fences.flatMap(({ info, text: code, line }, at): Example[] => {
+  const folder = page.replace(/\W+/g, "-");
+  return fences.flatMap(({ info, text: code, line, comment }, at): Example[] => {
     if (!/^ts\b/.test(info)) return [];
     const name = `${page}:${line}`;
-    const file = `${name.replace(/\W+/g, "-")}.ts`;
+    const named = fromComment(comment, "file");
+    const file = `${folder}/${named ?? `${line}.ts`}`;
     const on = RUNTIMES[info];
-    const known = on === "node" ? code : hidden + code;
+    const own = comment ? withPort(code) : code;
+    const known = on === "node" || named ? own : hidden + own;
     if (!on) return [{ name, file, code: known, run: undefined }];
     const next = fences[at + 1];
-    if (next?.info === "text") return [{ name, file, code: known, run: { on, output: next.text } }];
+    const listens = comment !== "";
+    const whole = scaffoldOf(comment) + known + (listens ? END : "");
+    if (next?.info === "text") return [{ name, file, code: whole, run: { on, output: next.text, listens } }];
     throw new TypeError(`${name} is runnable, and no \`\`\`text block behind it says what it prints.`);
   });
+}
+
+/** Ends the process though its server still listens. */
+const END = "process.exit();\n";
+
+/** Replaces the port 3000 by the one in `PORT`. */
+function withPort(code: string): string {
+  return code
+    .replace(/"(http:\/\/localhost:)3000([^"]*)"/g, `\`$1\${process.env.PORT}$2\``)
+    .replace(/(http:\/\/localhost:)3000/g, `$1\${process.env.PORT}`)
+    .replace(/(?<=listen\(|\bport: )3000\b/g, "Number(process.env.PORT)");
+}
+
+/** The lines in front of a block that its comment asks for. */
+function scaffoldOf(comment: string): string {
+  const file = fromComment(comment, "with");
+  const workflows = fromComment(comment, "serves");
+  return [
+    file && `import "./${file}";\n`,
+    workflows &&
+      `import { listen } from "../listen.ts";\nawait listen(Number(process.env.PORT), () => ({ ${workflows} }));\n`,
+  ]
+    .filter((line) => line !== undefined)
+    .join("");
+}
+
+function fromComment(comment: string, name: "file" | "serves" | "with"): string | undefined {
+  return new RegExp(`^${name}: (.+)$`).exec(comment)?.[1];
 }
 
 const RUNTIMES: Readonly<Record<string, Runtime>> = {
@@ -106,14 +154,19 @@ const RUNTIMES: Readonly<Record<string, Runtime>> = {
 
 function fencesOf(text: string): Fence[] {
   const fences: Fence[] = [];
-  let open: { info: string; line: number; lines: string[] } | undefined;
+  let open: { info: string; line: number; comment: string; lines: string[] } | undefined;
+  let comment = "";
   for (const [at, line] of text.split("\n").entries()) {
     const mark = /^```(.*)$/.exec(line);
-    if (!mark) open?.lines.push(line);
-    else if (!open) open = { info: (mark[1] ?? "").trim(), line: at + 2, lines: [] };
+    if (!mark) {
+      open?.lines.push(line);
+      if (line.trim() !== "") comment = /^<!-- (.+) -->$/.exec(line)?.[1] ?? "";
+    } else if (!open) open = { info: (mark[1] ?? "").trim(), line: at + 2, comment, lines: [] };
     else {
-      fences.push({ info: open.info, line: open.line, text: open.lines.map((each) => `${each}\n`).join("") });
+      const { lines, ...fence } = open;
+      fences.push({ ...fence, text: lines.map((each) => `${each}\n`).join("") });
       open = undefined;
+      comment = "";
     }
   }
   return fences;

@@ -104,6 +104,11 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
   declare readonly qstashClient: Client;
   readonly #host: StepHost;
 
+  /** Returns the host of a context, for a test that observes and replaces its steps. */
+  static "~hostOf"(context: WorkflowContext): StepHost {
+    return context.#host;
+  }
+
   constructor(run: RunContext<Payload>, host: StepHost) {
     // Copies getters, too: the client is created on first access.
     Object.defineProperties(this, Object.getOwnPropertyDescriptors(run));

@@ -87,11 +87,11 @@ type Callbacks<Payload, Result> =
  * ```
  */
 export class WorkflowMiddleware<Payload = unknown, Result = unknown> {
-  readonly name: string;
+  declare readonly name: string;
   /** Runs a delivery, a step's work, a rollback, and the failure and cancel function inside of its own code. */
-  readonly around: Around | undefined;
+  declare readonly around: Around | undefined;
   /** Returns headers for each call, and for each child run, that a run asks for. */
-  readonly outgoingHeaders: Tracing["outgoingHeaders"];
+  declare readonly outgoingHeaders: Tracing["outgoingHeaders"];
   readonly #init: () => Callbacks<Payload, Result>;
   #callbacks: Promise<MiddlewareCallbacks<Payload, Result>> | undefined;
 

@@ -1,5 +1,5 @@
 import { callResult } from "./handlers/call-result.ts";
-import type { DeliveryContext, EndpointDefinition } from "./handlers/delivery-context.ts";
+import type { DefinitionHost, DeliveryContext, EndpointDefinition } from "./handlers/delivery-context.ts";
 import { around } from "./handlers/events.ts";
 import { cancel, failure } from "./handlers/failure.ts";
 import { reportFailure } from "./handlers/report-failure.ts";
@@ -28,6 +28,7 @@ import { type Duration, toMilliseconds, toSeconds } from "./util/duration.ts";
 import { WorkflowError, type WorkflowErrorCode } from "./util/errors.ts";
 import type { Jsonify } from "./util/jsonify.ts";
 import { checkOptions } from "./util/options.ts";
+import { testHost } from "./util/test-host.ts";
 import {
   type CancelFunction,
   type FailureFunction,
@@ -224,7 +225,8 @@ interface RequestReader {
   readonly config: (headers: Headers) => EndpointConfig;
 }
 
-async function handleRequest(endpoint: EndpointDefinition, read: RequestReader): Promise<Response> {
+async function handleRequest(definition: EndpointDefinition, read: RequestReader): Promise<Response> {
+  const endpoint = testHost<DefinitionHost>()?.replace(definition) ?? definition;
   let authenticated = false;
   try {
     const head = read.head();

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, realpathSync, symlinkSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -9,10 +9,17 @@ export const ROOT: string = fileURLToPath(new URL("../../../", import.meta.url))
 /** The fields of a package.json that decide how a package is published. */
 export interface Manifest {
   readonly name: string;
+  readonly version: string;
   readonly private?: boolean;
   readonly engines: { readonly node: string };
   readonly exports: Readonly<Record<string, unknown>>;
   readonly bin?: Readonly<Record<string, string>>;
+  readonly description?: string;
+  readonly license?: string;
+  readonly keywords?: readonly string[];
+  readonly homepage?: string;
+  readonly bugs?: string;
+  readonly repository?: { readonly type: string; readonly url: string; readonly directory: string };
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly peerDependencies?: Readonly<Record<string, string>>;
 }
@@ -29,15 +36,30 @@ export function readManifest(folder: string): Manifest {
   return JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Manifest;
 }
 
+/** The folders' names of the packages that are published, in the order of the alphabet. */
+export function publishedPackages(): string[] {
+  const isPublished = (name: string): boolean => {
+    const folder = join(ROOT, "packages", name);
+    return existsSync(join(folder, "package.json")) && !readManifest(folder).private;
+  };
+  return readdirSync(join(ROOT, "packages")).filter(isPublished).sort();
+}
+
+/** Packs a built package of `packages/`. @returns the tarball's path */
+export function packTarball(name: string, folder: string): string {
+  mkdirSync(folder, { recursive: true });
+  const source = join(ROOT, "packages", name);
+  const output = run("pnpm", ["pack", "--json", "--pack-destination", folder], source);
+  return (JSON.parse(output) as { filename: string }).filename;
+}
+
 /**
  * Packs a built package of `packages/` and unpacks it to `node_modules` in `folder`. Packages in the same folder resolve each
  * other there; the function links all other dependencies from the workspace.
  */
 export function pack(name: string, folder: string): Packed {
   const source = join(ROOT, "packages", name);
-  mkdirSync(folder, { recursive: true });
-  const output = run("pnpm", ["pack", "--json", "--pack-destination", folder], source);
-  const { filename: tarball } = JSON.parse(output) as { filename: string };
+  const tarball = packTarball(name, folder);
   const installed = join(folder, "node_modules", readManifest(source).name);
   mkdirSync(installed, { recursive: true });
   run("tar", ["-xzf", tarball, "--strip-components=1", "-C", installed], folder);

@@ -12,6 +12,7 @@ import {
   type WorkflowEvent,
 } from "../steps/index.ts";
 import { isList } from "../util/check.ts";
+import { testHost } from "../util/test-host.ts";
 import { DeadLetters } from "./dlq.ts";
 import { deadlineOf, RunWaiter, type WaitForRun } from "./run-waiter.ts";
 import { type CancelFilters, cancel, getRun, type LogsOptions, logs, type RunPage, Runs } from "./runs.ts";
@@ -64,11 +65,11 @@ export class Client {
   readonly #waiter: RunWaiter;
   #resolved: Engine | undefined;
   /** Failed runs. */
-  readonly dlq: DeadLetters;
+  declare readonly dlq: DeadLetters;
   /** Single runs, and their results. */
-  readonly runs: Runs;
+  declare readonly runs: Runs;
   /** Schedules that start runs. */
-  readonly schedules: WorkflowSchedules;
+  declare readonly schedules: WorkflowSchedules;
 
   /**
    * Doesn't read the environment: the first request does, so that a module can create a client during a build, which has no
@@ -88,7 +89,8 @@ export class Client {
   }
 
   get #engine(): Engine {
-    this.#resolved ??= resolveEngine(this.#config, processEnv());
+    // Each test has an engine of its own.
+    if (testHost() || !this.#resolved) this.#resolved = resolveEngine(this.#config, processEnv());
     return this.#resolved;
   }
 

@@ -3,6 +3,7 @@ import { DEV_CREDENTIALS } from "../protocol/token.ts";
 import { type Env, readVariable } from "../protocol/variables.ts";
 import { WorkflowError } from "../util/errors.ts";
 import { checkOptions } from "../util/options.ts";
+import { testHost } from "../util/test-host.ts";
 import { checkUrl } from "../util/url.ts";
 import { type Engine, toEngine } from "./engine.ts";
 import { checkSecret, isDevMode, isProduction, resolveRegion } from "./environment.ts";
@@ -13,6 +14,11 @@ const HOSTED_URL = "https://qstash.upstash.io";
 
 /** A client, engine settings, or a function that creates a client. The environment supplies missing settings. */
 export type GivenClient = Client | Partial<EngineConfig> | ((config: EngineConfig) => Client);
+
+/** The connection that a test replaces. */
+export interface ClientHost {
+  readonly client: GivenClient;
+}
 
 /** @throws TypeError for an unknown setting */
 export function checkClient(given: GivenClient | undefined): void {
@@ -40,6 +46,7 @@ export function resolveEngine(
   const telemetry = !disableTelemetry && !readVariable(env, "PERDURE_DISABLE_TELEMETRY").value;
   const { name, value: envToken } = readVariable(env, "PERDURE_TOKEN", region);
   const { name: urlName, value: envUrl } = readVariable(env, "PERDURE_URL", region);
+  given = testHost<ClientHost>()?.client ?? given;
   if (isClient(given)) {
     const connection = connectWithClient(given);
     // An official client without a token has an empty one.

@@ -33,6 +33,11 @@ export interface EndpointDefinition {
   readonly siblings: ReadonlyMap<object, string>;
 }
 
+/** The part of a test that replaces endpoints. */
+export interface DefinitionHost {
+  replace(endpoint: EndpointDefinition): EndpointDefinition;
+}
+
 /** One authorized request, with the endpoint that handles it. */
 export interface DeliveryContext<Kind extends Delivery = Delivery> {
   readonly endpoint: EndpointDefinition;

@@ -4,6 +4,7 @@ import { done, type Outcome } from "../protocol/outcome.ts";
 import type { StepRecord } from "../protocol/step.ts";
 import { readStepHistory, type StepEntry, type StepHistory } from "../replay/step-history.ts";
 import { isComplete } from "../replay/step-matcher.ts";
+import { now } from "../util/test-host.ts";
 import { type DeliveryContext, loadHistory } from "./delivery-context.ts";
 import { emit, emitRecord } from "./events.ts";
 import { resumeInline } from "./inline.ts";
@@ -14,7 +15,7 @@ import { runSingleStep } from "./single-step.ts";
 export async function resume(ctx: DeliveryContext<Resume>): Promise<Outcome> {
   const { endpoint, config, delivery } = ctx;
   const { runId, lease, engineTime } = delivery;
-  const engineAheadMs = engineTime === 0 ? 0 : engineTime - Date.now();
+  const engineAheadMs = engineTime === 0 ? 0 : engineTime - now();
   // Throws for settings that can't reach the engine, before any user code runs.
   config.engine();
   const entries = await loadHistory(ctx, runId);

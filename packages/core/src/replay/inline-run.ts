@@ -1,6 +1,7 @@
 import type { AttemptEntry, StepKey } from "../protocol/attempt.ts";
 import { type FailedStep, toError, toErrorBody } from "../protocol/error.ts";
 import { type HistoryEntry, recordIn } from "../protocol/history.ts";
+import { randomId } from "../protocol/ids.ts";
 import type {
   InlineAnswer,
   InlineAppend,
@@ -15,6 +16,7 @@ import { encodeUtf8 } from "../util/bytes.ts";
 import { toMilliseconds } from "../util/duration.ts";
 import { isRetryAfter, WorkflowError, WorkflowStepInterrupted } from "../util/errors.ts";
 import type { Scope } from "../util/scope.ts";
+import { now } from "../util/test-host.ts";
 import { MAX_TIMER_MS } from "../util/timeout.ts";
 import {
   decideMismatchRetry,
@@ -116,7 +118,9 @@ class InlineRun {
   readonly #scope: Scope;
   readonly #end: (result: InlineResult) => void;
   readonly #matcher: StepMatcher;
-  readonly #startedAt = Date.now();
+  /** Made for the first step with `atMostOnce`. */
+  #id: string | undefined;
+  readonly #startedAt = now();
   /** Steps that the endpoint does, or asks the engine for, as soon as it can. */
   readonly #waiting = new Set<PendingStep>();
   readonly #underWay = new Set<StepExecution>();
@@ -241,13 +245,13 @@ class InlineRun {
 
   /** Returns the steps that can begin now. */
   #dueSteps(): PendingStep[] {
-    const now = Date.now();
-    return [...this.#waiting].filter((step) => this.#retryAt(step) <= now);
+    const time = now();
+    return [...this.#waiting].filter((step) => this.#retryAt(step) <= time);
   }
 
   async #advance(due: readonly PendingStep[]): Promise<void> {
     const { maxDuration, maxSteps } = this.#invocation.limits;
-    const isOver = this.#begun >= maxSteps || Date.now() - this.#startedAt >= maxDuration;
+    const isOver = this.#begun >= maxSteps || now() - this.#startedAt >= maxDuration;
     // Each invocation begins at least one step, however long its replay takes.
     if (due.length > 0 && this.#begun > 0 && isOver) return this.#close({ kind: "continue" });
     if (due.length === 0 && !this.#journal.some(({ awaited }) => awaited)) return this.#rest();
@@ -263,7 +267,7 @@ class InlineRun {
   async #rest(): Promise<void> {
     const { maxWait } = this.#invocation.limits;
     const isIdle = this.#underWay.size === 0;
-    const wait = Math.min(...[...this.#waiting].map((step) => this.#retryAt(step))) - Date.now();
+    const wait = Math.min(...[...this.#waiting].map((step) => this.#retryAt(step))) - now();
     if (wait <= (isIdle ? maxWait : MAX_TIMER_MS)) this.#timer = setTimeout(() => this.#onIdle(), wait);
     else if (isIdle && this.#unrequested.length > 0) this.#awaitRequests(this.#unrequested);
     else if (isIdle && this.#matcher.pending > 0) await this.#finish({ kind: "parked" });
@@ -324,7 +328,8 @@ class InlineRun {
   }
 
   #recordBegin(step: PendingStep): void {
-    const record = planOf(step, this.#takeId());
+    this.#id ??= randomId();
+    const record = { ...planOf(step, this.#takeId()), begunBy: this.#id };
     const stored = () => this.#matcher.record(step, newEntry(record));
     this.#journal.push({ record: { kind: "begin", record }, step, awaited: true, stored });
   }
@@ -386,6 +391,12 @@ class InlineRun {
     });
     this.#appended = true;
     if ("news" in answer) {
+      const stored = answer.news.filter((news) => "own" in news).length;
+      // A delivery that has arrived twice has two invocations, and the other one's records are on disk.
+      if (stored < lines.length) {
+        this.#close({ kind: "lost", reason: "lease_lost" });
+        return false;
+      }
       for (const news of answer.news) this.#applyNews(news, lines);
       await this.#invocation.recorded(lines.flatMap(resultOf));
       return true;
@@ -425,11 +436,12 @@ class InlineRun {
   async #begin(pending: PendingStep): Promise<void> {
     const { originalRunId } = this.#invocation;
     const work = new StepExecution(pending, this, this.#retried(pending) + 1, originalRunId);
+    work.parallel = this.#matcher.pending > 1;
     this.#underWay.add(work);
     this.#begun++;
     try {
       const out = await this.#scope.run(work, () => performStep(this.#invocation, work));
-      if (this.#underWay.delete(work)) this.#complete(pending, { out }, work.startedAt);
+      if (this.#underWay.delete(work)) this.#complete(pending, { out }, work);
     } catch (error) {
       this.#failed(work, error);
     }
@@ -438,7 +450,10 @@ class InlineRun {
   #complete(
     pending: PendingStep,
     outcome: Pick<StepRecord, "out" | "failure">,
-    startedAt: number = Date.now(),
+    { startedAt, parallel }: Pick<StepExecution, "startedAt" | "parallel"> = {
+      startedAt: now(),
+      parallel: false,
+    },
   ): void {
     const { step, key } = pending;
     const record: StepRecord = {
@@ -448,7 +463,8 @@ class InlineRun {
       concurrent: 1,
       nth: key.nth > 1 ? key.nth : undefined,
       startedAt,
-      durationMs: Date.now() - startedAt,
+      durationMs: now() - startedAt,
+      ...(parallel || this.#matcher.pending > 1 ? { parallel: true } : {}),
     };
     const handOver = () => {
       const entry = pending.entry ?? newEntry(record);

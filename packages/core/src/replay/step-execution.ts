@@ -1,17 +1,20 @@
 import type { StepKey } from "../protocol/attempt.ts";
 import { encodeStepName } from "../protocol/call.ts";
 import type { StepAttempt } from "../steps/index.ts";
+import { now } from "../util/test-host.ts";
 import type { Invocation } from "./invocation.ts";
 import type { PendingStep } from "./step-matcher.ts";
 
 /** One attempt of a step whose work the endpoint does. It owns the code's scope while the work runs. */
 export class StepExecution implements StepAttempt {
-  readonly step: PendingStep;
+  declare readonly step: PendingStep;
   /** The invocation that runs the work. */
-  readonly invocation: object;
-  readonly attempt: number;
-  readonly idempotencyKey: string;
-  readonly startedAt: number = Date.now();
+  declare readonly invocation: object;
+  declare readonly attempt: number;
+  declare readonly idempotencyKey: string;
+  readonly startedAt: number = now();
+  /** Whether other steps were pending when the work began. */
+  parallel = false;
   #controller: AbortController | undefined;
 
   constructor(step: PendingStep, invocation: object, attempt: number, originalRunId: string) {

@@ -40,7 +40,7 @@ interface Listener {
  */
 export class StepMatcher {
   /** Steps that are recorded and not requested. */
-  readonly unmatched: Set<StepEntry>;
+  declare readonly unmatched: Set<StepEntry>;
   /** Steps that are recorded and requested. */
   readonly matched: Map<StepEntry, PendingStep> = new Map();
   /** Steps that are requested and not recorded. */

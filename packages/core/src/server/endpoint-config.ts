@@ -12,6 +12,7 @@ import * as HEADER from "../protocol/header-names.ts";
 import { DEV_CREDENTIALS } from "../protocol/token.ts";
 import { type Env, readVariable } from "../protocol/variables.ts";
 import { type Duration, toSeconds } from "../util/duration.ts";
+import { testHost } from "../util/test-host.ts";
 import { checkUrl } from "../util/url.ts";
 import { type AccessPolicy, type Authorize, isAllowedHost } from "./authorize.ts";
 import {
@@ -68,6 +69,11 @@ export interface EndpointOptions {
   readonly disableTelemetry?: boolean;
 }
 
+/** The part of a test that replaces the options of endpoints. */
+export interface EndpointHost {
+  options(given: EndpointOptions): EndpointOptions;
+}
+
 export interface EndpointConfig {
   readonly env: Env;
   readonly access: AccessPolicy;
@@ -88,12 +94,14 @@ export function createConfigResolver(
   options: EndpointOptions,
 ): (env: Env | undefined, headers: Headers) => EndpointConfig {
   checkClient(options.qstashClient);
-  const configs = new WeakMap<Env, ConfigOfRegion>();
+  const configs = new WeakMap<object, ConfigOfRegion>();
   return (platformEnv, headers) => {
     const env = options.env ?? platformEnv ?? processEnv();
-    const configOf = configs.get(env) ?? resolveConfig(options, env);
+    const host = testHost<EndpointHost>();
+    const key = host ?? env;
+    const configOf = configs.get(key) ?? resolveConfig(host?.options(options) ?? options, env);
     const config = configOf(headers.get(HEADER.region));
-    if (config.access.verify || config.access.open) configs.set(env, configOf);
+    if (config.access.verify || config.access.open) configs.set(key, configOf);
     return config;
   };
 }

@@ -1,4 +1,5 @@
 import { isError, messageOf } from "./errors.ts";
+import { testHost } from "./test-host.ts";
 
 /** Control characters other than tab and line feed, and marks that change the direction of text. */
 const UNPRINTABLE = /(?![\t\n])[\p{Cc}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
@@ -23,7 +24,8 @@ const warned = new Set<string>();
  */
 export function writeLine(level: "error" | "warn" | "info", message: string, ...values: unknown[]): void {
   const line = ["[perdure]", message, ...values.map((value) => toText(value))].join(" ");
-  console[level](line.slice(0, MAX_LINE_LENGTH).replace(UNPRINTABLE, escapeCharacter));
+  const output = testHost()?.console ?? console;
+  output[level](line.slice(0, MAX_LINE_LENGTH).replace(UNPRINTABLE, escapeCharacter));
 }
 
 /** Writes a warning to the console, once per process for each key. */

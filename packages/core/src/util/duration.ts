@@ -1,9 +1,9 @@
 import { mustBe, tagOf } from "./check.ts";
 
-type Unit = "ms" | "s" | "m" | "h" | "d";
+type Unit = "ms" | "s" | "m" | "h" | "d" | "w";
 
 /**
- * A number and a unit: milliseconds, seconds, minutes, hours or days. Two may follow each other: `"1d12h"`.
+ * A number and a unit: milliseconds, seconds, minutes, hours, days or weeks. Two may follow each other: `"1d12h"`.
  *
  * @example
  * ```ts
@@ -26,8 +26,9 @@ const UNITS: Readonly<Record<string, number>> = {
   m: 60_000,
   h: 3_600_000,
   d: 86_400_000,
+  w: 604_800_000,
 };
-const PART = /(\d+(?:\.\d+)?)([nuµμm]?s|[mhd])/gy;
+const PART = /(\d+(?:\.\d+)?)([nuµμm]?s|[mhdw])/gy;
 /** Durations that every engine reads. */
 const WHOLE_PARTS = /^(?:\d+[smhd])+$/;
 

@@ -38,7 +38,7 @@ export type WorkflowErrorCode =
  */
 export class WorkflowError extends Error {
   override name = "WorkflowError";
-  readonly code: WorkflowErrorCode;
+  declare readonly code: WorkflowErrorCode;
 
   constructor(code: WorkflowErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
@@ -75,7 +75,7 @@ export class WorkflowNonRetryableError extends WorkflowError {
 export class WorkflowRetryAfterError extends WorkflowError {
   override name = "WorkflowRetryAfterError";
   /** Seconds, or a duration such as `"90s"` or `"5m"`. */
-  readonly retryAfter: number | Duration;
+  declare readonly retryAfter: number | Duration;
 
   /** @throws TypeError when `retryAfter` isn't a duration */
   constructor(message: string, retryAfter: number | Duration, options?: ErrorOptions) {
@@ -91,9 +91,9 @@ export class WorkflowRetryAfterError extends WorkflowError {
  */
 export class WorkflowStepError extends WorkflowError {
   override name = "WorkflowStepError";
-  readonly step: { readonly id: number; readonly name: string; readonly type: string };
+  declare readonly step: { readonly id: number; readonly name: string; readonly type: string };
   /** The number of attempts that the step had. */
-  readonly attempts: number;
+  declare readonly attempts: number;
 
   constructor(step: WorkflowStepError["step"], attempts: number, cause: Error) {
     super("step_failed", cause.message, { cause });

@@ -169,7 +169,7 @@ describe("a duration", () => {
     expectTypeOf<"5 minutes">().not.toExtend<Duration>();
     expectTypeOf<`${bigint}s`>().toExtend<Duration>();
     expectTypeOf<"5">().not.toExtend<Duration>();
-    expectTypeOf<"5w">().not.toExtend<Duration>();
+    expectTypeOf<"5y">().not.toExtend<Duration>();
     expectTypeOf<string>().not.toExtend<Duration>();
   });
 

@@ -40,6 +40,7 @@ export function createOperations(options: OperationsOptions): Operations {
         ? refuse(503, "the engine is shutting down", RETRY)
         : await api(request, bindings);
     metrics.answered(answer.status);
+    if (answer.status === 503) ready.forget();
     if (draining) answer.headers.set("Connection", "close");
     return answer;
   };
@@ -53,7 +54,7 @@ export function createOperations(options: OperationsOptions): Operations {
           return Response.json({ status: "ok" });
         case "/ready":
           if (draining) return refuse(503, "the engine is shutting down");
-          return (await ready())
+          return (await ready.ask())
             ? Response.json({ status: "ready" })
             : refuse(503, "nothing can be stored", RETRY);
         case "/metrics":
@@ -74,25 +75,33 @@ function isOfWork(request: Request, bindings: Bindings): boolean {
   return OF_WORK.test(pathOf(request, bindings)) || request.headers.has(HEADER.runId);
 }
 
-/** Milliseconds for which an answer stays valid: any client may ask, and each check writes to the disk. */
+/** Milliseconds for which a result stays valid: any client may ask, and each check writes to the disk. */
 const READY_FOR = 1000;
 
-/**
- * Checks that the engine can write to all stores. The answer needs no token, so it hides the reason of a
- * failure.
- */
-function createReadiness(stores: readonly Store[]): () => Promise<boolean> {
+interface Readiness {
+  /** Checks that the engine can write to all stores. The answer needs no token, so it hides the reason of a failure. */
+  ask(): Promise<boolean>;
+  /** Drops the last result, because the engine could not do something. */
+  forget(): void;
+}
+
+function createReadiness(stores: readonly Store[]): Readiness {
   let latest: { readonly at: number; readonly ready: Promise<boolean> } | undefined;
-  return () => {
-    const now = performance.now();
-    if (latest && now - latest.at < READY_FOR) return latest.ready;
-    const probes = Promise.all(stores.map((store) => store.probe()));
-    const ready = probes.then(
-      () => true,
-      () => false,
-    );
-    latest = { at: now, ready };
-    return ready;
+  return {
+    ask() {
+      const now = performance.now();
+      if (latest && now - latest.at < READY_FOR) return latest.ready;
+      const probes = Promise.all(stores.map((store) => store.probe()));
+      const ready = probes.then(
+        () => true,
+        () => false,
+      );
+      latest = { at: now, ready };
+      return ready;
+    },
+    forget() {
+      latest = undefined;
+    },
   };
 }
 

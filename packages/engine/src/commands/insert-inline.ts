@@ -2,13 +2,14 @@ import { type AttemptEntry, type InlineNews, newMessageId } from "@perdure/core/
 import { toBytes, toText } from "../rules/bytes.ts";
 import { EngineError, invalid } from "../rules/engine-error.ts";
 import { excerptOf } from "../rules/event.ts";
-import type { NewInlineEntry } from "../rules/inline-records.ts";
+import { type NewInlineEntry, RecordRefused } from "../rules/inline-records.ts";
+import { isRefusal } from "../rules/invocation.ts";
 import { DEFAULT_RETRIES } from "../rules/message.ts";
 import { retryPolicy } from "../rules/policy.ts";
 import type { Run } from "../rules/run.ts";
 import { decideAttempt } from "../rules/step-attempt.ts";
 import { entriesAfter, insertBareEntry, type PlacedEntry, toEntry } from "../store/tables/entries.ts";
-import type { Tx } from "../store/tx.ts";
+import { lockAll, type Tx } from "../store/tx.ts";
 import { carryOut, messageOfAsk } from "./carry-out-ask.ts";
 import { openWebhook } from "./open-webhook.ts";
 
@@ -17,6 +18,14 @@ export interface InlineEntries {
   /** The position of the last entry that the invocation knows. */
   readonly after: number;
   readonly entries: readonly NewInlineEntry[];
+}
+
+/** The run that an invocation holds. */
+export interface HeldRun {
+  readonly key: number;
+  readonly id: string;
+  /** Reads the rest of the run, which results don't need. */
+  readonly whole: () => Promise<Run>;
 }
 
 /**
@@ -30,7 +39,7 @@ export interface InlineEntries {
  */
 export async function insertInline(
   tx: Tx,
-  run: Run,
+  run: HeldRun,
   last: number,
   { after, entries }: InlineEntries,
 ): Promise<InlineNews[]> {
@@ -39,13 +48,26 @@ export async function insertInline(
   const recorded = new Set(known.map(({ record }) => record));
   const stored: Stored[] = [];
   for (const entry of entries) {
-    const one = toStored(tx, run, entry);
+    const one = await toStored(tx, run, entry);
     stored.push(one);
-    if (!recorded.has(entry.key)) await insertEntry(tx, run, one);
+    if (!recorded.has(entry.key)) await insertOrRefuse(tx, run, one);
   }
   const plain = known.length === 0 && entries.every(({ kind }) => kind !== "ask");
   if (plain) return stored.map((one, own) => ownNews(own, one));
   return toNews(await entriesAfter(tx, run.key, after), stored);
+}
+
+/** Takes the locks of runs, after those of the runs that their new entries invoke: an invoked run is locked first. */
+export async function lockWithChildren(
+  tx: Tx,
+  runIds: readonly string[],
+  entries: readonly NewInlineEntry[],
+): Promise<void> {
+  const children = entries.flatMap((entry) =>
+    entry.kind === "ask" && entry.ask.kind === "invoke" ? entry.ask.start.run.id : [],
+  );
+  await lockAll(tx, { run: children });
+  await lockAll(tx, { run: runIds });
 }
 
 /** A record with the bytes that are stored of it. */
@@ -54,16 +76,26 @@ interface Stored {
   readonly body: Uint8Array;
 }
 
-function toStored(tx: Tx, run: Run, entry: NewInlineEntry): Stored {
+async function toStored(tx: Tx, run: HeldRun, entry: NewInlineEntry): Promise<Stored> {
   if (entry.kind !== "attempt") return { entry, body: entry.body };
-  const { retries = DEFAULT_RETRIES, retryDelay } = retryPolicy(run, "step");
+  const { retries = DEFAULT_RETRIES, retryDelay } = retryPolicy(await run.whole(), "step");
   return {
     entry,
     body: toBytes(JSON.stringify(decideAttempt(entry.attempt, { retries, retryDelay }, tx.now))),
   };
 }
 
-async function insertEntry(tx: Tx, run: Run, { entry, body }: Stored): Promise<void> {
+/** @throws RecordRefused that names the record */
+async function insertOrRefuse(tx: Tx, run: HeldRun, stored: Stored): Promise<void> {
+  try {
+    await insertEntry(tx, run, stored);
+  } catch (error) {
+    const { entry } = stored;
+    throw isRefusal(error) && entry.kind !== "attempt" ? new RecordRefused(entry, error) : error;
+  }
+}
+
+async function insertEntry(tx: Tx, run: HeldRun, { entry, body }: Stored): Promise<void> {
   const callType = entry.kind === "attempt" ? "attempt" : "step";
   const step = entry.kind === "attempt" ? entry.attempt.step.name : entry.record.stepName;
   const message = entry.kind === "ask" ? messageOfAsk(entry.ask) : newMessageId();
@@ -75,7 +107,7 @@ async function insertEntry(tx: Tx, run: Run, { entry, body }: Stored): Promise<v
   }
   switch (entry.kind) {
     case "ask":
-      return carryOut(tx, run, entry.ask);
+      return carryOut(tx, await run.whole(), entry.ask);
     case "begin":
       return;
     case "attempt":

@@ -1,18 +1,20 @@
-import { isKeyOf, newMessageId, stepOfKey, toRunId } from "@perdure/core/protocol";
-import { deadLetters } from "../queries/lists.ts";
+import { isKeyOf, keyOf, newMessageId, stepOfKey, toRunId } from "@perdure/core/protocol";
 import { isReporting, rollbacksOf } from "../queries/rollbacks.ts";
-import { toBytes } from "../rules/bytes.ts";
+import { toBytes, toText } from "../rules/bytes.ts";
 import { overlay } from "../rules/delivery-policy.ts";
+import { notFound } from "../rules/engine-error.ts";
 import { invokeRecord } from "../rules/invoke.ts";
 import type { NewMessage } from "../rules/message.ts";
+import { readRecord } from "../rules/record.ts";
 import { deliveryOf, inherit, override, type Run } from "../rules/run.ts";
 import * as inOrder from "../store/in-order.ts";
 import type { DeadLetterQuery, ResumedRuns, ResumeRequest } from "../store/lists.ts";
-import { nextPosition } from "../store/tables/entries.ts";
-import { MESSAGES, type MessageRow, type RunRow, toMessage, toRun } from "../store/tables/rows.ts";
+import { FIRST_RECORD, nextPosition } from "../store/tables/entries.ts";
+import { MESSAGES, type MessageRow, RUNS, type RunRow, toMessage, toRun } from "../store/tables/rows.ts";
 import { insertRun } from "../store/tables/runs.ts";
 import { insert, sql, type Tx } from "../store/tx.ts";
 import { insertMessage } from "./insert-message.ts";
+import { lockDeadLetters } from "./lock-dead-letters.ts";
 import { planInlineResume } from "./plan-inline-resume.ts";
 import { type OldEntry, planResume } from "./plan-resume.ts";
 import { recordEndpoint } from "./record-endpoint.ts";
@@ -24,7 +26,7 @@ import { removeDeadLetter } from "./remove-dead-letters.ts";
  * with the recorded steps, a restarted one with the payload alone.
  */
 export async function resumeRuns(tx: Tx, query: DeadLetterQuery, how: ResumeRequest): Promise<ResumedRuns> {
-  const { items, next } = await deadLetters(tx, { ...query, ofRuns: true });
+  const { items, next } = await lockDeadLetters(tx, { ...query, ofRuns: true });
   const runs = await inOrder.flatMap(items, async ({ dlqId, run }) => {
     // A run can't go on while its steps may still be rolled back.
     if (!run || (run.capabilities !== undefined && (await isReporting(tx, run.key)))) return [];
@@ -45,20 +47,17 @@ async function resumeOrRestart(tx: Tx, old: Run, how: ResumeRequest): Promise<Ru
     // The run that invoked the failed run has the failure on record.
     invoker: undefined,
   });
-  const run = {
-    ...inserted,
-    capabilities: old.capabilities,
-    ...(how.kind === "resume" ? ancestry(old) : {}),
-  };
+  const heir = { ...inserted, ...(how.kind === "resume" ? ancestry(old) : {}) };
   if (how.kind === "resume") {
     await tx.run(
-      sql`UPDATE runs SET origin = ${run.origin ?? null}, inline = ${run.inline ? 1 : 0} WHERE key = ${run.key}`,
+      sql`UPDATE runs SET origin = ${heir.origin ?? null}, inline = ${heir.inline ? 1 : 0} WHERE key = ${heir.key}`,
     );
   }
-  await recordEndpoint(tx, run.key, { capabilities: old.capabilities });
+  const run = await recordEndpoint(tx, heir, { capabilities: old.capabilities });
   const entries = await tx.all<OldEntry>(
     sql`SELECT seq, record, message, call_type, step, body, created_at FROM entries WHERE run = ${old.key} ORDER BY position`,
   );
+  checkEdits(entries, how);
   tx.record({ type: "run.resumed", runId: run.id, url: run.url });
   const again: Again = { tx, run, how };
   if (how.kind === "resume") await resume(again, old, entries);
@@ -123,7 +122,7 @@ function isUndone(record: string, undone: ReadonlySet<number>): boolean {
 
 /** Passes the invoked runs on to the new run: a child that is still live isn't started a second time. */
 async function adoptChildren({ tx, run }: Again, old: Run, undone: ReadonlySet<number>): Promise<Run[]> {
-  const children = (await tx.all<RunRow>(sql`SELECT * FROM runs WHERE parent = ${old.key}`))
+  const children = (await tx.all<RunRow>(sql`${RUNS} WHERE parent = ${old.key}`))
     .map(toRun)
     .filter(({ invoker }) => !invoker || !isUndone(invoker.key, undone));
   return await inOrder.map(children, async (child) => {
@@ -144,11 +143,29 @@ async function copy(again: Again, entry: OldEntry, redeliver: boolean): Promise<
   const key = await insert(
     tx,
     sql`INSERT INTO entries (run, position, record, message, call_type, step, body, created_at)
-      VALUES (${run.key}, ${nextPosition(run.key)}, ${entry.record}, ${messageId}, ${entry.call_type}, ${entry.step}, ${entry.body}, ${entry.created_at})
+      VALUES (${run.key}, ${nextPosition(run.key)}, ${entry.record}, ${messageId}, ${entry.call_type}, ${entry.step},
+        ${edited(entry, again.how)}, ${entry.created_at})
       RETURNING seq AS key`,
   );
   if (redeliver)
     await insertMessage(tx, await redelivery(again, entry, messageId), { run: run.key, entry: key });
+}
+
+/** The body of an entry, with the edits of the request. */
+function edited({ record, body }: OldEntry, { edits }: ResumeRequest): Uint8Array {
+  if (record === FIRST_RECORD) return edits?.payload ?? body;
+  const out = isKeyOf("result", record) ? edits?.results.get(Number(stepOfKey(record))) : undefined;
+  if (out === undefined) return body;
+  const { failure: _, ...step } = readRecord(toText(body));
+  return toBytes(JSON.stringify({ ...step, out }));
+}
+
+/** @throws EngineError `not_found` for a result that isn't on record */
+function checkEdits(entries: readonly OldEntry[], { edits }: ResumeRequest): void {
+  const recorded = new Set(entries.map(({ record }) => record));
+  for (const id of edits?.results.keys() ?? []) {
+    if (!recorded.has(keyOf("result", id))) throw notFound(`result of step ${id}`);
+  }
 }
 
 /** The options of the entry's first delivery, as far as they are still stored, with the changes of the request. */

@@ -1,12 +1,5 @@
-import {
-  type AttemptEntry,
-  type CallType,
-  type InlineNews,
-  isKeyOf,
-  newMessageId,
-  type StepKey,
-  type StepRecord,
-} from "@perdure/core/protocol";
+import { type AttemptEntry, type InlineNews, newMessageId, type StepKey } from "@perdure/core/protocol";
+import { openRetriesOf } from "../queries/open-retries.ts";
 import { hasPending } from "../queries/pending.ts";
 import { toBytes, toText } from "../rules/bytes.ts";
 import { errorOf, type InvocationEnd } from "../rules/invocation.ts";
@@ -17,19 +10,17 @@ import {
   type RetryTerms,
   type Settlement,
 } from "../rules/settlement.ts";
-import { attemptKey, attemptPrefix, openRetries, type StepEvent } from "../rules/step-attempt.ts";
+import { attemptKey, attemptPrefix } from "../rules/step-attempt.ts";
 import type { Settled } from "../store/claims.ts";
-import { entriesAfter, insertBareEntry, lastEntry, type PlacedEntry } from "../store/tables/entries.ts";
+import { insertBareEntry, lastEntry } from "../store/tables/entries.ts";
 import { sql, type Tx } from "../store/tx.ts";
 import { failMessage } from "./fail-message.ts";
 import { finishRun } from "./finish-run.ts";
-import { leaveRun } from "./hold-run.ts";
+import { leaveRun, noteInline } from "./hold-run.ts";
 import { insertInline } from "./insert-inline.ts";
 import { retryLater } from "./retry-later.ts";
 import { finishDelivery, type StepDelivery } from "./step-delivery.ts";
 import { insertDelivery } from "./wake-run.ts";
-
-const ATTEMPT: CallType = "attempt";
 
 /** Milliseconds until a step is delivered again whose endpoint takes its time to be later than the engine does. */
 const CLOCK_DIFFERENCE_MS = 1000;
@@ -50,9 +41,15 @@ export async function settleInvocation(
 ): Promise<Settled> {
   const { row } = delivery;
   const news = await storeRecords(tx, delivery, invocation);
-  const run = { ...delivery.run, inline: true, holder: undefined };
-  await leaveRun(tx, delivery.run, row.seq, { orderly: true, inline: true });
-  switch (invocation.end) {
+  const stored = news.filter((one) => "own" in one).length;
+  // A delivery that has arrived twice has two invocations. What this one has returned follows from records that aren't on
+  // disk, because the other one's are.
+  const end = stored < invocation.entries.length ? "continue" : invocation.end;
+  const held = { ...delivery.run, inline: true };
+  // The end of the run ends its lease.
+  if (end !== "returned") await leaveRun(tx, held, row.seq, { orderly: true, inline: true });
+  const run = { ...held, holder: undefined };
+  switch (end) {
     case "returned":
       await finishDelivery(tx, row);
       await finishRun(tx, run, { state: "RUN_SUCCESS", response: invocation.result });
@@ -64,7 +61,7 @@ export async function settleInvocation(
     case "parked":
       return park(tx, { row, run }, { news, stalled }, excerpt);
     default:
-      return invocation.end satisfies never;
+      return end satisfies never;
   }
 }
 
@@ -98,21 +95,10 @@ async function park(
 
 /** When the first of a run's failed steps may be tried again. */
 async function nextRetry(tx: Tx, run: number): Promise<number | undefined> {
-  const first = await tx.one<{ position: number | null }>(
-    sql`SELECT min(position) AS position FROM entries WHERE run = ${run} AND call_type = ${ATTEMPT}`,
-  );
-  if (!first || first.position === null) return undefined;
-  const events = (await entriesAfter(tx, run, first.position - 1)).flatMap(toStepEvent);
-  const times = openRetries(events).flatMap(({ retryAt }) => retryAt ?? []);
+  const times = (await openRetriesOf(tx, run)).flatMap(({ retryAt }) => retryAt ?? []);
   if (times.length === 0) return undefined;
   const next = Math.min(...times);
   return next > tx.now ? next : tx.now + CLOCK_DIFFERENCE_MS;
-}
-
-function toStepEvent({ record, callType, body }: PlacedEntry): StepEvent[] {
-  if (callType === "attempt") return [{ kind: "attempt", entry: JSON.parse(toText(body)) as AttemptEntry }];
-  if (!isKeyOf("result", record)) return [];
-  return [{ kind: "result", record: JSON.parse(toText(body)) as StepRecord }];
 }
 
 async function storeRecords(
@@ -121,9 +107,10 @@ async function storeRecords(
   invocation: InvocationEnd,
 ): Promise<readonly InlineNews[]> {
   // The engine's work may have its result at once.
-  if (!run.inline) await tx.run(sql`UPDATE runs SET inline = 1 WHERE key = ${run.key}`);
+  if (!run.inline) await noteInline(tx, run.key, true);
   const last = await lastEntry(tx, run.key);
-  return insertInline(tx, { ...run, inline: true }, last?.position ?? 0, invocation);
+  const held = { key: run.key, id: run.id, whole: async () => ({ ...run, inline: true }) };
+  return insertInline(tx, held, last?.position ?? 0, invocation);
 }
 
 /**
@@ -148,7 +135,8 @@ export async function settleFailedInvocation(
   const progressed = await hasProgressed(tx, delivery);
   // A lost invocation may have begun steps that this one hasn't reached again. They stay on record as under way.
   const isOwn = progressed || run.inProgress?.lease === run.leaseNumber;
-  await leaveRun(tx, run, row.seq, { orderly: reported !== undefined && isOwn, inline: true });
+  const orderly = reported !== undefined && isOwn;
+  await leaveRun(tx, { ...run, inline: true }, row.seq, { orderly, inline: true });
   const step = reported ? reported.failed : stepUnderWay(run.inProgress, run.leaseNumber);
   const attempts = step && (await attemptsOf(tx, run.key, step));
   const retried = attempts?.count ?? (progressed ? 0 : row.retried);

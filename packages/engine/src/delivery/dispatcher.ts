@@ -1,9 +1,8 @@
 import { type Attempt, interpretAnswer } from "../rules/answer.ts";
 import { type Cancel, callAt } from "../rules/clock.ts";
 import { isRefusal } from "../rules/invocation.ts";
-import type { Failure } from "../rules/message.ts";
 import { expiryAt } from "../rules/retention.ts";
-import { decideSettlement, type Settlement } from "../rules/settlement.ts";
+import { decideSettlement, invocationOf, type Settlement, settleRefusal } from "../rules/settlement.ts";
 import { messageOf } from "../rules/thrown.ts";
 import type { Claim, Lease, Settled } from "../store/claims.ts";
 import { StoreUnavailable } from "../store/unavailable.ts";
@@ -270,18 +269,15 @@ export class Dispatcher {
   }
 
   /**
-   * Settles a delivery. When the store refuses the records in the answer, the delivery fails, and the run
-   * with it.
+   * Settles a delivery. When the store refuses a record in the answer, the record's step fails, and the run with it.
    */
   async #record(lease: Lease, settlement: Settlement): Promise<Settled> {
     const { store, clock } = this.#options;
     try {
       return await store.settle(lease, settlement);
     } catch (error) {
-      if (!isRefusal(error)) throw error;
-      const reply = settlement.kind === "invocation" ? settlement.reply : undefined;
-      const failure: Failure = { at: clock.now(), error: error.message, reply, byEngine: true };
-      return await store.settle(lease, { kind: "failed", failure });
+      if (!isRefusal(error) || (settlement.kind === "failed" && !invocationOf(settlement))) throw error;
+      return await this.#record(lease, settleRefusal(settlement, error, clock.now()));
     }
   }
 

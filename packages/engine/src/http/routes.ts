@@ -1,4 +1,6 @@
+import { accessInfo } from "./access.ts";
 import { appends } from "./append.ts";
+import { auditLog } from "./audit-log.ts";
 import { backups } from "./backup.ts";
 import { batches } from "./batch.ts";
 import { bulkActions } from "./bulk.ts";
@@ -8,17 +10,21 @@ import { flows } from "./flows.ts";
 import { signingKeys } from "./keys.ts";
 import { logs } from "./logs.ts";
 import { messages } from "./messages.ts";
+import { numbers } from "./numbers.ts";
 import { publishing } from "./publish.ts";
 import { queues } from "./queues.ts";
 import { resumes } from "./resume.ts";
 import { retries } from "./retry.ts";
 import type { Routes } from "./route.ts";
+import { runDetails } from "./run-details.ts";
 import { runCounts } from "./run-list.ts";
 import { runWaits } from "./run-waits.ts";
 import { runs } from "./runs.ts";
 import { schedules } from "./schedules.ts";
+import { stream } from "./stream.ts";
 import { triggers } from "./trigger.ts";
 import { urlGroups } from "./url-groups.ts";
+import { waiting } from "./waiting.ts";
 import { webhooks } from "./webhooks.ts";
 import { workflowLogs } from "./workflow-logs.ts";
 
@@ -31,6 +37,7 @@ export const ROUTES: Routes = {
   ...urlGroups,
   ...events,
   ...runs,
+  ...runDetails,
   ...runCounts,
   ...bulkActions,
   ...runWaits,
@@ -44,6 +51,11 @@ export const ROUTES: Routes = {
   ...schedules,
   ...flows,
   ...logs,
+  ...stream,
+  ...waiting,
+  ...numbers,
+  ...auditLog,
+  ...accessInfo,
   ...signingKeys,
   ...backups,
   ...webhooks,

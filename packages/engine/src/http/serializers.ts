@@ -96,8 +96,11 @@ export function redactHeaders(
   );
 }
 
+/** The beginning of what the engine shows in place of a redacted value. */
+export const REDACTED = "REDACTED:";
+
 export function hash(value: string | Uint8Array): string {
-  return `REDACTED:${createHash("sha256").update(value).digest("hex")}`;
+  return `${REDACTED}${createHash("sha256").update(value).digest("hex")}`;
 }
 
 /** Shows the flow control of a message, or of a schedule's messages. */

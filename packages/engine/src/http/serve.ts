@@ -3,17 +3,25 @@ import type { Context, Handler } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { rawDestination } from "../rules/destination.ts";
 import { invalid } from "../rules/engine-error.ts";
+import { isAudited } from "./audit-log.ts";
 import { readBody } from "./body.ts";
+import { hidePayloads } from "./hide-payloads.ts";
 import { toJsonBody } from "./json-answer.ts";
 import { decode } from "./parameters.ts";
 import { targetOf } from "./path.ts";
 import type { Head, Input, Parameters, Route, Values } from "./route.ts";
-import type { Env, Service } from "./service.ts";
+import type { Env, Sender, Service } from "./service.ts";
 
 const JSON_TYPE = { "Content-Type": "application/json" };
 
 /** The address of callers in the engine's own process. */
 export const LOCAL = "127.0.0.1";
+/** The sender of requests from the engine's own process. */
+export const THIS_PROCESS: Sender = { access: "full", name: "this process" };
+/** The sender of requests to routes that need no token. */
+const ANYONE: Sender = { access: "read only", name: "anyone" };
+/** Characters of the target of an action that the audit log keeps. */
+const MAX_TARGET = 500;
 const OWN = LOWERCASE_PREFIX.own;
 
 /** Reads a request as the route declares it, and answers. */
@@ -28,16 +36,46 @@ export function serve(pattern: string, route: Route, service: Service): Handler<
       const limit = route.bodyLimit?.(limits) ?? limits.requestBytes;
       const body = await route.body?.read(await readBody(head.request, limit, hold), service, head);
       const input = { ...head, body };
-      if (route.respond) return await route.respond(input, service);
+      const hides = service.hidePayloads && head.sender.access === "read only";
+      if (route.respond && !hides) return await route.respond(input, service);
       const shown = await route.handle(input, service);
+      if (isAudited(c.req.method, pattern, head.query)) await recordAction(c, pattern, input, service);
       if (shown instanceof Response) return shown;
       const status = (route.status?.(shown) ?? usual) as ContentfulStatusCode;
-      return c.body(toJsonBody(shown), status, JSON_TYPE);
+      return c.body(toJsonBody(hides ? hidePayloads(shown) : shown), status, JSON_TYPE);
     } finally {
       hold.release();
     }
   };
 }
+
+/** Adds a request to the audit log that has changed something. */
+async function recordAction(
+  c: Context<Env>,
+  pattern: string,
+  { params, callerIp, sender }: Input<Parameters, Parameters>,
+  { store, streams }: Service,
+): Promise<void> {
+  const [named] = Object.values(params);
+  const target = typeof named === "string" ? named : new URL(c.req.url).search;
+  await store.recordAction({
+    actor: sender.name,
+    action: `${c.req.method} ${pattern}`,
+    target: target.slice(0, MAX_TARGET),
+    callerIp,
+  });
+  const of = OBJECTS.find(([prefix]) => pattern.startsWith(prefix))?.[1];
+  if (of) streams.publish({ type: "object.changed", of, key: typeof named === "string" ? named : undefined });
+}
+
+/** The objects whose changes a stream tells of, by the beginnings of their routes. */
+const OBJECTS = [
+  ["/v2/queues", "queue"],
+  ["/v2/flowControl/", "flow"],
+  ["/v2/schedules", "schedule"],
+  ["/v2/dlq", "dlq"],
+  ["/v2/workflows/dlq", "dlq"],
+] as const;
 
 /** Reads everything but the body. */
 function readHead(
@@ -56,7 +94,9 @@ function readHead(
   const headers = route.headers ? readHeaders(request) : new Map<string, string>();
   const callerIp = c.env?.callerIp ?? LOCAL;
   const signal = (): AbortSignal => request.signal;
-  return { params, query, headers, request, signal, target, callerIp, now: clock.now() };
+  const sender = c.get("sender") ?? ANYONE;
+  const lastEventId = request.headers.get("last-event-id") ?? undefined;
+  return { params, query, headers, request, signal, target, callerIp, sender, lastEventId, now: clock.now() };
 }
 
 /**

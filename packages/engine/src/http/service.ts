@@ -10,6 +10,8 @@ import type { Retention } from "../rules/retention.ts";
 import type { ScheduleLimits } from "../rules/schedule.ts";
 import type { UrlGroupLimits } from "../rules/url-group.ts";
 import type { WebhookLimits } from "../store/waits.ts";
+import type { AttemptCounts } from "../watch/attempt-counts.ts";
+import type { EventStreams } from "../watch/event-streams.ts";
 import type { RunEnds } from "../watch/run-ends.ts";
 import type { BodyBudget } from "./body.ts";
 
@@ -22,6 +24,8 @@ export interface Service {
   readonly keys: Keys;
   /** True when the engine trusts a proxy's headers for the URL that a client sent a request to. */
   readonly trustProxy: boolean;
+  /** True when read-only tokens see no payloads, results, bodies, headers and texts of errors. */
+  readonly hidePayloads: boolean;
   readonly retention: Pick<Retention, "messages">;
   readonly limits: OptionLimits & {
     /** The largest body of a request, in bytes. */
@@ -50,6 +54,9 @@ export interface Service {
   readonly flows: ShownFlows;
   /** The clients that wait for a run to end. */
   readonly runEnds: RunEnds;
+  readonly streams: EventStreams;
+  /** The attempts of this engine in the last day. */
+  readonly attempts: AttemptCounts;
   /** The number of deliveries in progress, and its limit. */
   readonly parallelism: () => { readonly max: number; readonly count: number };
 }
@@ -73,4 +80,16 @@ export interface Bindings {
 /** The environment of every handler. */
 export interface Env {
   readonly Bindings: Bindings;
+  /** The sender of a request with a token. Open routes have none. */
+  readonly Variables: { readonly sender?: Sender };
+}
+
+/** The access that a token grants. */
+export type Access = "full" | "read only";
+
+/** The sender of a request, by its token. */
+export interface Sender {
+  readonly access: Access;
+  /** The name by which the audit log knows the token: it reveals nothing of the token. */
+  readonly name: string;
 }

@@ -2,7 +2,7 @@ import { LOWERCASE_HEADER } from "@perdure/core/protocol";
 import type { Outcome } from "../rules/message-status.ts";
 import type { Run } from "../rules/run.ts";
 import type { CallbackState, DeadLetter, DeadLetterQuery, Page, RunLog, RunQuery } from "../store/lists.ts";
-import { type RunRow, toRun } from "../store/tables/rows.ts";
+import { RUNS, type RunRow, toRun } from "../store/tables/rows.ts";
 import { constants, POSITION, type Sql, sql, type Tx } from "../store/tx.ts";
 import { Conditions, direction, page, whereMessage } from "./conditions.ts";
 import { DEAD_LETTER, type DeadLetterRow, runLogs, toDeadLetters } from "./read.ts";
@@ -24,15 +24,20 @@ const DELIVERED = constants<Outcome>("DELIVERED");
 export async function runRows(tx: Tx, query: RunQuery): Promise<RunRow[]> {
   const where = runConditions(query);
   where.after(sql`key`, query);
-  return tx.all<RunRow>(
-    sql`SELECT * FROM runs ${where.sql} ORDER BY key ${direction(query)} LIMIT ${query.count + 1}`,
-  );
+  return tx.all<RunRow>(sql`${RUNS} ${where.sql} ORDER BY key ${direction(query)} LIMIT ${query.count + 1}`);
 }
 
-export async function deadLetters(tx: Tx, query: DeadLetterQuery): Promise<Page<DeadLetter>> {
+/** Dead letters with their messages, runs and reports. */
+export const LETTERS: Sql = sql`dlq JOIN messages ON messages.seq = dlq.message
+  LEFT JOIN runs ON runs.key = dlq.run
+  LEFT JOIN messages AS callback ON callback.seq = dlq.callback`;
+
+/** The conditions of a query's filters on {@link LETTERS}, without the place of its page. */
+export function deadLetterConditions(query: DeadLetterQuery): Conditions {
   const where = new Conditions();
   where.all(sql`dlq.removed = 0`);
   where.oneOf(sql`dlq.id`, query.dlqIds);
+  where.oneOf(sql`dlq.fingerprint`, query.fingerprints);
   whereMessage(where, query);
   where.oneOf(sql`runs.id`, query.runIds);
   where.is(sql`runs.created_at =`, query.runCreatedAt);
@@ -43,13 +48,15 @@ export async function deadLetters(tx: Tx, query: DeadLetterQuery): Promise<Page<
   if (query.ofMessages) where.all(sql`dlq.run IS NULL`);
   where.is(sql`dlq.created_at >=`, query.from);
   where.is(sql`dlq.created_at <=`, query.to);
+  return where;
+}
+
+export async function deadLetters(tx: Tx, query: DeadLetterQuery): Promise<Page<DeadLetter>> {
+  const where = deadLetterConditions(query);
   where.after(sql`dlq.seq`, query);
   const rows = await tx.all<DeadLetterRow & { readonly bytes: number }>(
     sql`SELECT ${DEAD_LETTER}, coalesce(length(dlq.body), 0) + coalesce(length(messages.body), 0)
-       + coalesce(length(entries.body), 0) AS bytes FROM dlq
-     JOIN messages ON messages.seq = dlq.message
-     LEFT JOIN runs ON runs.key = dlq.run
-     LEFT JOIN messages AS callback ON callback.seq = dlq.callback
+       + coalesce(length(entries.body), 0) AS bytes FROM ${LETTERS}
      LEFT JOIN entries ON entries.seq = messages.entry
      ${where.sql} ORDER BY dlq.seq ${direction(query)} LIMIT ${query.count + 1}`,
   );

@@ -77,8 +77,7 @@ export function interpretAnswer(asked: AnsweredMessage, attempt: Attempt): Answe
   if (attempt.kind !== "answered") return attempt;
   const { reply } = attempt;
   const speaker = sourceOf(asked, reply);
-  const { kind } = asked.message;
-  if (speaker === "workflow" && isPostRun(kind) && reply.status === 200 && !reply.cut && isTruncated(reply))
+  if (speaker === "workflow" && isHalf(asked, reply))
     return { kind: "unanswered", error: `the answer (status ${reply.status}) was cut short` };
   const kept = speaker === "third party" && asked.message.kind === "failure";
   return {
@@ -89,6 +88,20 @@ export function interpretAnswer(asked: AnsweredMessage, attempt: Attempt): Answe
     reply: kept ? { ...reply, headers: withoutProtocol(reply.headers) } : reply,
     ...detailsFrom(speaker, reply),
   };
+}
+
+/**
+ * Returns true if a successful answer of the workflow's has lost its end on the way: the engine must not take it for
+ * heard. Perdure's runtime always answers JSON. Of other SDKs, the engine requires that only where an answer says so,
+ * and ends a report.
+ */
+function isHalf({ message, run }: AnsweredMessage, reply: Reply): boolean {
+  const { status, headers, cut } = reply;
+  // The engine itself has cut an answer that is too long: its beginning has arrived.
+  if (status < 200 || status > 299 || cut) return false;
+  const isOwn = run?.capabilities !== undefined || firstValue(headers, HEADER.capabilities) !== undefined;
+  if (isOwn) return !isJson(reply);
+  return isPostRun(message.kind) && status === 200 && isTruncated(reply);
 }
 
 function sourceOf({ message, run, first }: AnsweredMessage, reply: Reply): AnswerSource {
@@ -122,14 +135,19 @@ function isForWorkflow({ kind, url }: Message, run: Run): boolean {
  * Returns true if an answer lacks its end: it is longer than the engine reads, or says that it is JSON and
  * isn't.
  */
-export function isTruncated({ headers, body, cut }: Reply): boolean {
-  if (cut) return true;
-  if (!firstValue(headers, HEADER.contentType)?.includes("application/json")) return false;
+export function isTruncated(reply: Reply): boolean {
+  if (reply.cut) return true;
+  return (
+    (firstValue(reply.headers, HEADER.contentType)?.includes("application/json") ?? false) && !isJson(reply)
+  );
+}
+
+function isJson({ body }: Reply): boolean {
   try {
     JSON.parse(toText(body));
-    return false;
+    return true;
   } catch {
-    return true; // The engine has read the whole body, and it isn't JSON.
+    return false;
   }
 }
 

@@ -83,6 +83,19 @@ export interface RefusedRecord {
   readonly reason: string;
 }
 
+/** The engine refuses a record because of the state of the store: a run of this id is live, for example. */
+export class RecordRefused extends EngineError {
+  /** The record's key. */
+  readonly key: string;
+  readonly record: StepRecord;
+
+  constructor({ key, record }: NewRecord, { code, message, facts }: EngineError) {
+    super(code, message, facts);
+    this.key = key;
+    this.record = record;
+  }
+}
+
 /** Reads records as {@link readInlineRecords} does, up to the first step whose record the engine refuses. */
 export function readAnsweredRecords(
   values: unknown,

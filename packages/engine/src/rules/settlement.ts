@@ -2,8 +2,8 @@ import { HEADER, type HistoryEntry, type RollbackRecord, readRollback } from "@p
 import { type Answer, type AnsweredMessage, isTruncated, isUnheard, type Unanswered } from "./answer.ts";
 import { toText } from "./bytes.ts";
 import type { CallEnd } from "./call-record.ts";
-import { invalid } from "./engine-error.ts";
-import type { InlineLimits, RefusedRecord } from "./inline-records.ts";
+import { type EngineError, invalid } from "./engine-error.ts";
+import { type InlineLimits, RecordRefused, type RefusedRecord } from "./inline-records.ts";
 import {
   hasLostRun,
   type InvocationEnd,
@@ -197,6 +197,39 @@ function refuse(
   const failure: Failure = { at, error: `the endpoint answered ${reply.status}`, reply, byEngine: false };
   const terms: RetryTerms = { final: true, retries: 0, retryDelay: undefined };
   return { kind: "failed", failure, terms, invocation: { ...invocation, failed: keyOfStep(refused.record) } };
+}
+
+/**
+ * The settlement in place of one that the store has refused. It fails the step whose record was refused, and keeps the
+ * records before it; without such a record, it fails the delivery.
+ *
+ * @param at milliseconds since 1970
+ */
+export function settleRefusal(settlement: Settlement, error: EngineError, at: number): Settlement {
+  const { capabilities, identified } = settlement;
+  const facts: EndpointFacts = { capabilities, identified };
+  const invocation = invocationOf(settlement);
+  const reply = settlement.kind === "invocation" ? settlement.reply : failedReply(settlement);
+  if (!(error instanceof RecordRefused) || !invocation || !reply)
+    return { ...facts, kind: "failed", failure: { at, error: error.message, reply, byEngine: true } };
+  const end = invocation.entries.findIndex(({ key }) => key === error.key);
+  const refused = { record: error.record, reason: error.message };
+  return {
+    ...facts,
+    ...refuse(at, reply, { ...invocation, entries: invocation.entries.slice(0, end), refused }),
+  };
+}
+
+/** The end of the invocation with whose records a settlement may be refused. */
+export function invocationOf(settlement: Settlement): InvocationEnd | undefined {
+  if (settlement.kind === "invocation") return settlement.invocation;
+  return isFailed(settlement) && typeof settlement.invocation === "object"
+    ? settlement.invocation
+    : undefined;
+}
+
+function failedReply(settlement: Settlement): Reply | undefined {
+  return isFailed(settlement) ? settlement.failure.reply : undefined;
 }
 
 /** Returns true if an attempt has failed. */

@@ -1,6 +1,8 @@
-import { HEADER } from "@perdure/core/protocol";
+import { DEV_CREDENTIALS, HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
+import { createEngine } from "../../src/index.ts";
 import { failed, type World, world } from "../harness.ts";
+import { useCountingStore } from "../store/counting.ts";
 
 /** What else than values of the wrong kind no list takes, and what the answer must name. */
 const COMMON = [
@@ -116,15 +118,22 @@ it.each([
   expect({ status, allowed: headers.get("allow") }).toEqual({ status: 405, allowed });
 });
 
-// In time that grows as they do, not with their square, and without a fault.
+const counting = useCountingStore();
+
 it.each([
   ["GET", "/v2/logs", "label=a"],
   ["GET", "/v2/dlq", "failureFunctionState=CALLBACK_FAIL"],
   ["DELETE", "/v2/workflows/runs", "workflowUrl=https://none.test/"],
-])("%s %s takes very many values", async (method, path, pair) => {
-  const w = await filled();
-  const begun = performance.now();
-  const answer = await w.ask(method, `${path}?${Array(60_000).fill(pair).join("&")}`);
-  expect(answer).toMatchObject({ status: 200 });
-  expect(performance.now() - begun).toBeLessThan(3000);
+])("%s %s takes very many values, in as many statements as one", async (method, path, pair) => {
+  const { token, currentSigningKey: current, nextSigningKey: next } = DEV_CREDENTIALS;
+  const engine = createEngine({ store: counting.store, token, signingKeys: { current, next } });
+  const headers = { Authorization: `Bearer ${token}` };
+  const statements = (values: number) =>
+    counting.statementsOf(async () => {
+      const url = `http://engine.test${path}?${Array(values).fill(pair).join("&")}`;
+      expect((await engine.fetch(new Request(url, { method, headers }))).status).toBe(200);
+    });
+  const forOne = await statements(1);
+  expect(forOne).toBeGreaterThan(0);
+  expect(await statements(60_000)).toBe(forOne);
 });

@@ -45,9 +45,27 @@ describe("the guide", () => {
     const rows = read("../../../../docs/engine.md")
       .split("\n")
       .filter((line) =>
-        /^\| `(?:concurrency|calls|region|trustProxy|(?:timeouts|limits|retention)\.\w+)`/.test(line),
+        /^\| `(?:concurrency|calls|region|trustProxy|hidePayloads|(?:timeouts|limits|retention)\.\w+)`/.test(
+          line,
+        ),
       );
     expect(rows).toEqual(namedOptions().map(optionRow));
+  });
+
+  it("lists every limit, time and retention with its default on the page of limits", () => {
+    const rows = read("../../../../docs/limits.md").match(/^\| `[a-z]+(?:\.[a-zA-Z]+)?` \|.*$/gm) ?? [];
+    const cells = rows.map((row) => row.slice(2, -2).split(" | "));
+    const listed = cells.filter(([name = ""]) => !/^`(?:inline|bodyLimit)/.test(name));
+    const expected = namedOptions()
+      .filter(([name]) => /^(?:concurrency$|calls$|limits|timeouts|retention)/.test(name))
+      .map((option) =>
+        optionRow(option)
+          .slice(2, -2)
+          .replace(/; see \[[^|]*\)/, "")
+          .split(" | "),
+      );
+    expect(listed.map((row) => row.slice(0, 3)).sort()).toEqual(expected.sort());
+    for (const row of listed) expect(row).toHaveLength(4);
   });
 
   it("lists every setting of perdure start, as their table has it", () => {

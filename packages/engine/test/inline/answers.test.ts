@@ -1,8 +1,8 @@
 import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
-import { SDK, type World, world } from "../harness.ts";
-import { callMessage } from "./asks.ts";
-import { asksFor, CAPABILITIES, done, type Invocation, inline, sleeps } from "./invocation.ts";
+import { APP, ofRun, SDK, type World, world } from "../harness.ts";
+import { callMessage, invokeMessage } from "./asks.ts";
+import { asksFor, CAPABILITIES, done, type Invocation, inline, key, sleeps } from "./invocation.ts";
 
 const DAY = 86_400_000;
 
@@ -30,6 +30,38 @@ describe("an answer that takes the lease and doesn't tell how the invocation end
   });
 });
 
+describe("a successful answer of Perdure's runtime without the lease", () => {
+  it.each<[string, string]>([
+    ["is empty", ""],
+    ["is cut", '{"workflowRunId":"wf'],
+  ])("was not heard when it %s", async (_name, body) => {
+    const half = (): Response =>
+      new Response(body, { headers: { ...SDK, ...CAPABILITIES, "content-type": "application/json" } });
+    const w = world(inline((run) => (run.nth < 3 ? half() : run.returned("fine", done(1)))));
+    await w.start("wfr_1");
+    await w.drain();
+    expect((await w.run("wfr_1")).workflowState).toBe("RUN_SUCCESS");
+  });
+
+  it.each<[string, string]>([
+    ["is empty", ""],
+    ["is cut", '{"result":"han'],
+  ])("to a failure's report was not heard when it %s", async (_name, body) => {
+    let reports = 0;
+    const w = world(
+      inline(
+        (run) => run.failed(key("charge"), { status: 489 }),
+        () => new Response(++reports < 3 ? body : '{"result":1}', { headers: SDK }),
+      ),
+    );
+    await w.start("wfr_1");
+    await w.drain();
+    const [dead] = await w.deadLetters();
+    expect(dead.failureCallbackInfo).toMatchObject({ state: "CALLBACK_SUCCESS" });
+    expect(reports).toBe(3);
+  });
+});
+
 describe("an answer with a record that the engine refuses", () => {
   const report = (w: World) => JSON.parse(w.calls.at(-1)?.text ?? "{}");
 
@@ -39,14 +71,22 @@ describe("an answer with a record that the engine refuses", () => {
       ({ runId }) => asksFor(2, "Call", callMessage(runId, 2, { retries: 5000 })),
       "Upstash-Retries must be at most 999; got 5000",
     ],
+    [
+      "a run whose id is taken",
+      ({ runId }) => asksFor(2, "Invoke", invokeMessage(runId, 2, "wfr_taken")),
+      "workflow run wfr_taken is live already",
+    ],
     ["a sleep above the limit", ({ self }) => sleeps(2, self.clock.now() + 2 * DAY), "limits.delay"],
   ])("fails that step, and keeps what comes before it: %s", async (_name, refused, reason) => {
     const w = world(
       inline((run) => run.park(done(1, { rollback: true }), refused(run))),
       { limits: { delay: DAY } },
     );
+    await w.ask("POST", `/v2/publish/${APP}`, {
+      headers: { ...ofRun("wfr_taken", "true"), [HEADER.delay]: "1h" },
+    });
     await w.start("wfr_1");
-    await w.drain();
+    await w.drain(w.clock.now() + 60_000);
     const { status, body, perdure } = report(w);
     expect(status).toBe(489);
     expect(JSON.parse(Buffer.from(body, "base64").toString())).toMatchObject({

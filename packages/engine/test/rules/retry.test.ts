@@ -16,6 +16,7 @@ describe("durations", () => {
     ["2h", 7_200_000],
     ["1d10h30m", 124_200_000],
     [" 7d ", 7 * DAY],
+    ["1w", 7 * DAY],
     ["6m5s", 365_000],
     ["1h0m0.5s", 3_600_500],
     ["250ms", 250],
@@ -25,22 +26,10 @@ describe("durations", () => {
     ["2µs", 1],
   ])("%s", (text, ms) => expect(parseDuration(text)).toBe(ms));
 
-  it.each([
-    "",
-    "s",
-    "-1s",
-    "1w",
-    "1y",
-    "5x",
-    "1 m",
-    "5s 6s",
-    "NaN",
-    "NaNs",
-    "1e3",
-    ".s",
-    "1.s",
-    "9".repeat(40),
-  ])("not %s", (text) => expect(parseDuration(text)).toBeUndefined());
+  it.each(["", "s", "-1s", "1y", "5x", "1 m", "5s 6s", "NaN", "NaNs", "1e3", ".s", "1.s", "9".repeat(40)])(
+    "not %s",
+    (text) => expect(parseDuration(text)).toBeUndefined(),
+  );
 
   it("add up, whatever the units", () => {
     const part = fc.tuple(

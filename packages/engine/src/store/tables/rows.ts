@@ -27,10 +27,15 @@ export interface RunRow {
   readonly deadline: number | null;
   readonly origin: string | null;
   readonly inline: number;
-  readonly lease: number;
+  /** Null until a delivery has offered the right to append. */
+  readonly lease: number | null;
   readonly holder: number | null;
   readonly in_progress: string | null;
 }
+
+/** Selects runs with their leases, the rows of {@link toRun}: conditions follow it. */
+export const RUNS: Sql = sql`SELECT runs.*, run_leases.number AS lease, run_leases.holder, run_leases.in_progress
+  FROM runs LEFT JOIN run_leases ON run_leases.run = runs.key`;
 
 /** A row of {@link MESSAGES}: a message with its row in `due`. */
 export interface MessageRow {
@@ -68,6 +73,11 @@ export interface MessageRow {
   readonly awaits: number | null;
 }
 
+/** A row of {@link LIVE_MESSAGES} with the id of its run. */
+export interface ClaimableRow extends MessageRow {
+  readonly run_id: string | null;
+}
+
 /**
  * The options that no statement reads: stored once, as one JSON value, which leaves out `undefined`.
  * Statements read the retries, so these have columns of their own.
@@ -91,6 +101,10 @@ export const MESSAGES: Sql = sql`SELECT ${COLUMNS} FROM messages LEFT JOIN due O
 
 /** Selects the messages that haven't ended, faster than {@link MESSAGES}: the query begins with the small table `due`. */
 export const LIVE_MESSAGES: Sql = sql`SELECT ${COLUMNS} FROM due JOIN messages ON messages.seq = due.message`;
+
+/** Selects the messages that a claim may take, each with the id of its run. */
+export const CLAIMABLE_MESSAGES: Sql = sql`SELECT ${COLUMNS}, (SELECT id FROM runs WHERE key = due.run) AS run_id
+  FROM due JOIN messages ON messages.seq = due.message`;
 
 const state = (value: MessageState): Sql => constants<MessageState>(value);
 
@@ -129,7 +143,7 @@ export function toRun(row: RunRow): Run {
     identified: row.identified === 1,
     origin: row.origin ?? undefined,
     inline: row.inline === 1,
-    leaseNumber: row.lease,
+    leaseNumber: row.lease ?? 0,
     holder: row.holder ?? undefined,
     inProgress: fromJson<InProgress>(row.in_progress),
   };

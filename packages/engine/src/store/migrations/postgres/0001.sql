@@ -23,10 +23,7 @@ CREATE TABLE runs (
   parent_record TEXT COLLATE "C",
   successor BIGINT,            -- the run that resumes this failed run
   origin TEXT COLLATE "C",                  -- for a resumed run: the id of the first failed run in the chain
-  inline BIGINT NOT NULL DEFAULT 0,   -- 1 if its endpoint runs many steps in one delivery
-  lease BIGINT NOT NULL DEFAULT 0,    -- the fencing token for appends: counts the deliveries that offered it
-  holder BIGINT,               -- the message that has the right to append, while it is delivered
-  in_progress TEXT COLLATE "C"              -- the steps without a record that may have begun, as JSON
+  inline BIGINT NOT NULL DEFAULT 0   -- 1 if its endpoint runs many steps in one delivery
 );
 -- At most one run of an id is live.
 CREATE UNIQUE INDEX runs_live ON runs (id) WHERE state = 'RUN_STARTED';
@@ -37,6 +34,15 @@ CREATE INDEX runs_parent_live ON runs (parent) WHERE parent IS NOT NULL AND stat
 CREATE INDEX runs_ended ON runs (completed_at) WHERE completed_at IS NOT NULL AND dlq_id IS NULL;
 CREATE INDEX runs_successor ON runs (successor) WHERE successor IS NOT NULL;
 CREATE INDEX runs_deadline ON runs (deadline) WHERE deadline IS NOT NULL AND state = 'RUN_STARTED';
+
+-- The right to append to a run, since the first delivery that offered it. It is apart from the run because
+-- each append writes it, and the row of a run is long.
+CREATE TABLE run_leases (
+  run BIGINT PRIMARY KEY,
+  number BIGINT NOT NULL,        -- the fencing token for appends: counts the deliveries that offered it
+  holder BIGINT,                 -- the message that has the right to append, while it is delivered
+  in_progress TEXT COLLATE "C"  -- the steps without a record that may have begun, as JSON
+);
 
 CREATE TABLE run_labels (
   label TEXT COLLATE "C" NOT NULL,
@@ -284,3 +290,24 @@ CREATE TABLE settings (
   name TEXT COLLATE "C" PRIMARY KEY,
   value TEXT COLLATE "C" NOT NULL
 );
+
+-- The engines that share the database, with their last heartbeats, by the clock of the database.
+CREATE TABLE engines (
+  id TEXT COLLATE "C" PRIMARY KEY,
+  started_at BIGINT NOT NULL,
+  seen_at BIGINT NOT NULL
+);
+
+-- Work that one engine does at a time, such as housekeeping.
+CREATE TABLE terms (
+  name TEXT COLLATE "C" PRIMARY KEY,
+  engine TEXT COLLATE "C" NOT NULL,
+  until BIGINT NOT NULL
+);
+
+-- Each delivery inserts, updates and deletes a row of `due`, which stays small. Without these settings a vacuum would come
+-- only after a fifth of the table has died, and claims would read dead entries of its indexes meanwhile. The table gets
+-- vacuumed after 1000 dead rows, without pauses.
+ALTER TABLE due SET (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000,
+  autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0.05, fillfactor = 70);
+ALTER TABLE runs SET (autovacuum_vacuum_scale_factor = 0.05, fillfactor = 85);

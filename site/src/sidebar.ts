@@ -1,0 +1,25 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { ROOT } from "./paths.ts";
+
+/** A section of the sidebar: a heading of docs/README.md with the pages below it. */
+export interface Section {
+  readonly text: string;
+  readonly link?: string;
+  readonly collapsed?: boolean;
+  readonly items: { readonly text: string; readonly link: string }[];
+}
+
+/** Reads the sidebar from docs/README.md, so that a page is in both or in none. */
+export function readSidebar(): Section[] {
+  const [, ...sections] = readFileSync(join(ROOT, "docs", "README.md"), "utf8").split(/^## /m);
+  return sections.map((section, at) => {
+    const [text = ""] = section.split("\n", 1);
+    const links = section.matchAll(/^\| \[([^\]]+)\]\(([^)]+)\.md\)/gm);
+    const items = [...links].map(([, name = "", path = ""]) => ({
+      text: name.replaceAll("`", ""),
+      link: `/${path.replace(/README$/, "")}`,
+    }));
+    return { text, collapsed: at > 1, items };
+  });
+}
