@@ -42,7 +42,18 @@ const suites: Readonly<Record<string, Suite>> = {
     isolate: false,
   },
   adapters: { include: "packages/adapters/test/**/*.test.ts", timeout: 10_000, isolate: false },
-  engine: { include: "packages/engine/test/**/*.test.ts", timeout: 30_000, isolate: false },
+  engine: {
+    include: "packages/engine/test/**/*.test.ts",
+    exclude: "packages/engine/test/postgres/**",
+    timeout: 30_000,
+    isolate: false,
+  },
+  // On a PostgreSQL server of their own.
+  postgres: {
+    include: "packages/engine/test/postgres/**/*.test.ts",
+    timeout: 60_000,
+    globalSetup: "packages/engine/test/postgres/setup.ts",
+  },
   otel: { include: "packages/otel/test/**/*.test.ts", timeout: 60_000 },
   examples: { include: "examples/*/test/**/*.test.ts", timeout: 60_000 },
   conformance: { include: "conformance/test/**/*.test.ts", timeout: 30_000 },

@@ -21,7 +21,7 @@ export const LAYERS: Readonly<Record<string, readonly Floor[]>> = {
   otel: [{ places: ["*"], packages: ["@perdure/core", "@opentelemetry/api"] }],
   engine: [
     { places: ["rules"], packages: ["@perdure/core/protocol", "croner"] },
-    { places: ["store"], packages: ["node:*"] },
+    { places: ["store"], packages: ["node:*", "postgres"] },
     { places: ["queries"] },
     { places: ["commands"] },
     { places: ["watch"] },

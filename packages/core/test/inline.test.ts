@@ -1,4 +1,4 @@
-import { history, request, runHeaders } from "@perdure/test-support/delivery";
+import { base64, history, request, runHeaders } from "@perdure/test-support/delivery";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import {
   type ServeOptions,
@@ -7,6 +7,7 @@ import {
   WorkflowMiddleware,
   WorkflowNonRetryableError,
 } from "../src/index.ts";
+import type { InlineAppends } from "../src/protocol/index.ts";
 import { TestEngine } from "./support/engine.ts";
 import { answerOf, open, useRecorder } from "./support/fixture.ts";
 
@@ -207,6 +208,19 @@ describe("an invocation that has lost its run", () => {
     expect(begun.filter((name) => name === "next")).toHaveLength(error === "run_over" ? 0 : 1);
   });
 
+  it("a delivery that arrived twice: the records of its other invocation are on disk", async () => {
+    const begun: string[] = [];
+    const record = { stepId: 1, stepName: "a", stepType: "Run", concurrent: 1, out: '"of the other"' };
+    const entry = { messageId: "msg_2", callType: "step", body: base64(JSON.stringify(record)) };
+    recorder().answer = () => ({ body: { appends: [{ news: [{ entry }] }] } });
+    const answer = await deliverWith({}, async (context) => {
+      await context.run("a", () => begun.push("a"));
+      await context.run("b", () => begun.push("b"));
+    });
+    expect(answer).toMatchObject({ status: 409, body: { error: "lease_lost" } });
+    expect(begun).toEqual(["a"]);
+  });
+
   it("a closed connection aborts the signals, and ends it", async () => {
     const closing = new AbortController();
     let reason: boolean | undefined;
@@ -328,6 +342,34 @@ describe("a step at most once", () => {
     const engine = start(workflow);
     expect(await engine.run()).toMatchObject({ result: "launched", deliveries: 1 });
     expect(engine.appends.at(-1)?.records.map(({ kind }) => kind)).toEqual(["result", "begin"]);
+    expect(begun).toHaveLength(1);
+  });
+
+  it("is begun by one of two invocations of a delivery that arrived twice", async () => {
+    const { workflow, begun } = once({ onExhausted: "throw" });
+    const handler = open(recorder(), workflow);
+    const records = new Map<string, string>();
+    // Like the engine: the first record of a step counts, and the other sender gets it.
+    recorder().answer = ({ body }) => ({
+      body: {
+        appends: (JSON.parse(body) as InlineAppends).appends.map(({ records: appended }) => ({
+          news: appended.map((record, own) => {
+            const json = JSON.stringify(
+              "record" in record ? { ...record.record, startedAt: 0, durationMs: 0 } : record,
+            );
+            const first = records.get(`${record.kind} ${own}`) ?? json;
+            records.set(`${record.kind} ${own}`, first);
+            return first === json
+              ? { own }
+              : { entry: { messageId: "msg", callType: "step", body: base64(first) } };
+          }),
+        })),
+      },
+    });
+    const headers = runHeaders({ "Perdure-Lease": "lease_1", "Perdure-Max-Retries": "3" });
+    const deliver = () => answerOf(handler(request(history({}), headers)));
+    const answers = await Promise.all([deliver(), deliver()]);
+    expect(answers.map(({ status }) => status).sort()).toEqual([200, 409]);
     expect(begun).toHaveLength(1);
   });
 

@@ -18,8 +18,11 @@ import { openSqlite } from "./open-sqlite.ts";
 import type { Clock } from "./rules/clock.ts";
 import { type ResolvedOptions, resolveOptions, type ScalarOptions } from "./rules/engine-options.ts";
 import type { Observer } from "./rules/event.ts";
+import { isPostgresUrl } from "./store/postgres/location.ts";
 import { limitStoreFaults } from "./store-faults.ts";
 import { systemClock } from "./system-clock.ts";
+import { AttemptCounts } from "./watch/attempt-counts.ts";
+import { EventStreams } from "./watch/event-streams.ts";
 import { RunChanges } from "./watch/run-changes.ts";
 import { RunEnds } from "./watch/run-ends.ts";
 
@@ -111,7 +114,7 @@ export function createTransport(
 
 /** Like {@link createEngine}, for one of several engines. @param bodies the memory that they share */
 export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
-  const { clock = systemClock, token } = options;
+  const { token } = options;
   checkOptions("signingKeys", options.signingKeys, "current next");
   checkOptions(
     "createEngine",
@@ -121,11 +124,23 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
   const numbers = resolveOptions(options);
   const policy = options.destinations && createPolicy(options.destinations);
   const changes = new RunChanges();
-  const emit = toEmitter(limitStoreFaults(toObserver(options.onEvent), clock), changes);
-  const store =
-    typeof options.store === "string" ? openSqlite(options.store, { now: () => clock.now() }) : options.store;
+  const store = openStore(options);
+  const { clock = store.clock ?? systemClock } = options;
+  const tell = limitStoreFaults(toObserver(options.onEvent), clock);
+  const attempts = new AttemptCounts(clock);
+  const emit: Observer = (event) => {
+    changes.publish(event);
+    streams.publish(event);
+    attempts.count(event);
+    tell(event);
+  };
   store.useClock(() => clock.now());
   store.onEvent(emit);
+  const streams = new EventStreams(store, clock);
+  store.onRunsChanged((runIds) => {
+    changes.publishElsewhere(runIds);
+    for (const runId of runIds) streams.publish({ type: "run.changed", runId });
+  });
   const transport = options.transport ?? createTransport(numbers, policy);
   const keys = createKeys(store, options.signingKeys);
   const sizes = toDispatcherSettings(numbers, policy);
@@ -158,6 +173,8 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
     parallelism: underWay,
     flows: withGlobalFlow(store, underWay),
     runEnds,
+    attempts,
+    streams,
   };
   const app = createApp(service);
   // An engine that delivers nothing must also sweep.
@@ -170,11 +187,13 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
     },
     start() {
       runEnds.start();
+      streams.start();
       dispatcher.start();
     },
     idle: () => dispatcher.idle(),
     async stop({ deadline = 5000 } = {}) {
       runEnds.stop();
+      streams.stop();
       await dispatcher.stop(deadline);
       if (!options.transport) await transport.close();
       if (typeof options.store === "string") await store.close();
@@ -220,12 +239,16 @@ function toServiceLimits(
   };
 }
 
-/** Passes each event on: first to the waits for runs, then to the observer. */
-function toEmitter(observer: Observer, changes: RunChanges): Observer {
-  return (event) => {
-    changes.publish(event);
-    observer(event);
-  };
+/** Returns the store of the options, or opens the file that they name. */
+function openStore({ store, clock = systemClock }: EngineOptions): Store {
+  if (typeof store !== "string") return store;
+  // A URL would become the name of a folder.
+  if (isPostgresUrl(store)) {
+    throw new TypeError(
+      "store must be the path of a SQLite file or a store; open a PostgreSQL database first: store: await openPostgres(url)",
+    );
+  }
+  return openSqlite(store, { now: () => clock.now() });
 }
 
 /** Wraps the observer so that its errors don't reach the engine. */

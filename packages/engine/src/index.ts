@@ -45,9 +45,11 @@ export type {
   HistoryOptions,
   RunCounts,
   RunInfo,
+  RunOverview,
   RunPage,
   RunSummaryPage,
   RunsApi,
+  StepPage,
   WaitOptions,
 } from "./api/runs.ts";
 export type { ScheduleInfo, SchedulesApi } from "./api/schedules.ts";
@@ -58,6 +60,7 @@ export type { DestinationRules } from "./delivery/policy.ts";
 export type { SigningKeys } from "./delivery/signer.ts";
 export { fetchTransport, type OutgoingRequest, type Transport } from "./delivery/transport.ts";
 export { createEngine, type Engine, type EngineOptions, type EngineServer } from "./engine.ts";
+export { openPostgres, type PostgresStore } from "./open-postgres.ts";
 export { backupSqlite, openSqlite } from "./open-sqlite.ts";
 export { type Clock, ManualClock } from "./rules/clock.ts";
 export { EngineError, type EngineErrorCode, type EngineErrorFacts } from "./rules/engine-error.ts";

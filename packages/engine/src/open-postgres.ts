@@ -1,35 +1,137 @@
+import { randomUUID } from "node:crypto";
+import { checkOptions } from "@perdure/core/protocol";
+import { releaseLeasesOf } from "./commands/release-leases.ts";
 import { createStore, type Store, type StoreSettings } from "./commands/store.ts";
-import { GroupCommit } from "./store/group-commit.ts";
+import type { Clock } from "./rules/clock.ts";
 import { migrations } from "./store/migrations.ts";
-import { PostgresConnection, type PostgresSession } from "./store/postgres/connection.ts";
-import { StoreUnavailable } from "./store/unavailable.ts";
+import { ClientSession, SESSION_LIMITS } from "./store/postgres/client.ts";
+import { PostgresDriver, type Sessions } from "./store/postgres/driver.ts";
+import { Instances } from "./store/postgres/instances.ts";
+import { type PostgresLocation, readLocation } from "./store/postgres/location.ts";
+import { migrate } from "./store/postgres/migrate.ts";
+import { WakeUps } from "./store/postgres/wake-ups.ts";
+import { systemClock } from "./system-clock.ts";
 
-/**
- * Opens a store in a PostgreSQL database, over one session.
- *
- * @throws StoreUnavailable when a newer version of the engine has written the database
- */
-export async function openPostgres(session: PostgresSession, settings: StoreSettings = {}): Promise<Store> {
-  await migrate(session);
-  return createStore(new GroupCommit(new PostgresConnection(session)), settings);
+/** A store in a PostgreSQL database, for any number of engines. */
+export interface PostgresStore extends Store {
+  /** The clock of the database, which all its engines share. */
+  readonly clock: Clock;
+  /** The id of this engine, which its leases name. */
+  readonly instance: string;
+  /** Transactions committed so far by this engine's work. */
+  readonly commits: number;
 }
 
-async function migrate(session: PostgresSession): Promise<void> {
-  await session.query("CREATE TABLE IF NOT EXISTS schema_version (version integer NOT NULL)", []);
-  const { rows } = await session.query("SELECT max(version) AS version FROM schema_version", []);
-  const version = (rows[0] as { version: number | null }).version ?? 0;
-  const known = migrations("postgres");
-  if (version > known.length) {
-    throw new StoreUnavailable(
-      `The database was written by a newer version of the engine (schema ${version}; this one knows ${known.length}).`,
-    );
+/** Of an engine's connections, two send notifications and heartbeats, and listen. */
+const OTHER_CONNECTIONS = 2;
+
+/**
+ * Opens a store in a PostgreSQL database, creates or updates its tables, and registers this process among the engines that
+ * share it.
+ *
+ * @param url `postgres://user:password@host:5432/database`. Three parameters are the engine's: `connections` (10 by
+ * default), `schema`, and `pgbouncer=true` behind a pooler in transaction mode
+ * @throws StoreUnavailable when the server can't be reached, or a newer engine has changed the tables too much
+ * @example
+ * ```ts
+ * const store = await openPostgres("postgres://perdure:secret@localhost:5432/perdure");
+ * const engine = createEngine({ store, token, signingKeys });
+ * engine.start();
+ * ```
+ */
+export async function openPostgres(url: string, settings: StoreSettings = {}): Promise<PostgresStore> {
+  checkOptions("openPostgres", settings, "warn excerptBytes");
+  const location = readLocation(url);
+  const instance = randomUUID();
+  const session = new ClientSession(location, { name: "perdure control" });
+  const control = new PostgresDriver({ writers: [session], readers: [session] });
+  const driver = new PostgresDriver(openSessions(location));
+  let schema: string;
+  try {
+    schema = await prepare(location);
+  } catch (error) {
+    await Promise.all([control.close(), driver.close()]);
+    throw error;
   }
-  for (const migration of known.slice(version)) {
-    for (const statement of migration.split(/;\n/)) {
-      if (statement.trim() !== "") await session.query(statement, []);
-    }
-  }
-  if (version < known.length) {
-    await session.query("INSERT INTO schema_version (version) VALUES ($1)", [known.length]);
+  let offset = 0;
+  const clock: Clock = { ...systemClock, now: () => Date.now() + offset };
+  driver.useClock(clock.now);
+  control.useClock(clock.now);
+  let onRuns: (runIds: readonly string[]) => void = () => {};
+  const wakeUps = new WakeUps({
+    location,
+    schema,
+    driver: control,
+    now: clock.now,
+    onDue: (dueAt) => driver.wake(dueAt),
+    onRuns: (runIds) => onRuns(runIds),
+  });
+  const instances = new Instances({
+    driver: control,
+    id: instance,
+    release: (owner) => releaseLeasesOf(control, owner),
+    onOffset: (ms) => (offset = ms),
+  });
+  control.onCommit((commit) => wakeUps.announce(commit));
+  control.onDue((dueAt) => driver.wake(dueAt));
+  driver.onCommit((commit) => wakeUps.announce(commit));
+  await instances.start();
+  wakeUps.start();
+  const store = createPostgresStore(driver, settings, instance);
+  return {
+    ...store,
+    get commits() {
+      return driver.commits;
+    },
+    clock,
+    onRunsChanged: (listener) => (onRuns = listener),
+    sweep: async (...args) => (await instances.leads("housekeeping")) && store.sweep(...args),
+    async close() {
+      await wakeUps.stop();
+      await driver.close();
+      await instances.stop();
+      await control.close();
+    },
+  };
+}
+
+/** Creates a store over sessions of a database that has its tables, for one engine. */
+export function createPostgresStore(
+  driver: PostgresDriver,
+  settings: StoreSettings = {},
+  instance: string = randomUUID(),
+): Omit<PostgresStore, "clock"> {
+  return {
+    ...createStore(driver, settings, instance),
+    instance,
+    get commits() {
+      return driver.commits;
+    },
+  };
+}
+
+function openSessions(location: PostgresLocation): Sessions {
+  const sessions = Array.from(
+    { length: Math.max(2, location.connections - OTHER_CONNECTIONS) },
+    () => new ClientSession(location, { name: "perdure" }),
+  );
+  const writers = Math.ceil(sessions.length / 2);
+  const limits = Object.entries(SESSION_LIMITS).map(([name, value]) => `SET LOCAL ${name} = ${value}`);
+  return {
+    writers: sessions.slice(0, writers),
+    readers: sessions.slice(writers),
+    ...(location.pooled ? { settings: limits.join("; ") } : {}),
+  };
+}
+
+/** Brings the tables to the newest schema. @returns the name of the schema that has them */
+async function prepare(location: PostgresLocation): Promise<string> {
+  const session = new ClientSession(location, { name: "perdure migrate" });
+  try {
+    await migrate(session, migrations("postgres"), location.schema);
+    const { rows } = await session.query("SELECT current_schema AS name", []);
+    return (rows[0] as { readonly name: string }).name;
+  } finally {
+    await session.close();
   }
 }

@@ -1,6 +1,7 @@
 import type { AttemptEntry, StepKey } from "../protocol/attempt.ts";
 import { type FailedStep, toError, toErrorBody } from "../protocol/error.ts";
 import { type HistoryEntry, recordIn } from "../protocol/history.ts";
+import { randomId } from "../protocol/ids.ts";
 import type {
   InlineAnswer,
   InlineAppend,
@@ -116,6 +117,8 @@ class InlineRun {
   readonly #scope: Scope;
   readonly #end: (result: InlineResult) => void;
   readonly #matcher: StepMatcher;
+  /** Made for the first step with `atMostOnce`. */
+  #id: string | undefined;
   readonly #startedAt = Date.now();
   /** Steps that the endpoint does, or asks the engine for, as soon as it can. */
   readonly #waiting = new Set<PendingStep>();
@@ -324,7 +327,8 @@ class InlineRun {
   }
 
   #recordBegin(step: PendingStep): void {
-    const record = planOf(step, this.#takeId());
+    this.#id ??= randomId();
+    const record = { ...planOf(step, this.#takeId()), begunBy: this.#id };
     const stored = () => this.#matcher.record(step, newEntry(record));
     this.#journal.push({ record: { kind: "begin", record }, step, awaited: true, stored });
   }
@@ -386,6 +390,12 @@ class InlineRun {
     });
     this.#appended = true;
     if ("news" in answer) {
+      const stored = answer.news.filter((news) => "own" in news).length;
+      // A delivery that has arrived twice has two invocations, and the other one's records are on disk.
+      if (stored < lines.length) {
+        this.#close({ kind: "lost", reason: "lease_lost" });
+        return false;
+      }
       for (const news of answer.news) this.#applyNews(news, lines);
       await this.#invocation.recorded(lines.flatMap(resultOf));
       return true;

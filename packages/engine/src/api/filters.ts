@@ -135,6 +135,8 @@ export interface DeadLetterFilters extends MessageFilters {
   readonly dlqIds?: OneOrMore<string>;
   /** State of the failure function of the run. */
   readonly failureFunctionState?: OneOrMore<CallbackState>;
+  /** The group of errors that differ only in their values: its `fingerprint`. */
+  readonly fingerprint?: OneOrMore<string>;
   /** Id of the message that failed. */
   readonly messageId?: OneOrMore<string>;
   /** Status of the last answer; 0 if there was no answer. */
@@ -150,7 +152,15 @@ export interface DeadLetterFilters extends MessageFilters {
 }
 
 /** Selects everything that matches at least one filter, or everything. */
-export type Selection<Filters> = (Filters & { readonly all?: never }) | { readonly all: true };
+export type Selection<Filters> =
+  | (Filters & {
+      /** Absent beside a filter. */
+      readonly all?: never;
+    })
+  | {
+      /** Selects everything. */
+      readonly all: true;
+    };
 
 /** The options with another name on the wire, by that name. */
 export const PARAMETERS: ReadonlyMap<string, string> = new Map([["topicName", "urlGroup"]]);

@@ -1,8 +1,10 @@
 import { checkOptions, type Duration, type HistoryEntry, parseDuration } from "@perdure/core/protocol";
 import { bulkActions } from "../http/bulk.ts";
+import { runDetails } from "../http/run-details.ts";
 import { listed, runCounts } from "../http/run-list.ts";
 import { runView } from "../http/run-log.ts";
 import { runs as routes } from "../http/runs.ts";
+import { waiting } from "../http/waiting.ts";
 import { workflowLogs } from "../http/workflow-logs.ts";
 import { EngineError } from "../rules/engine-error.ts";
 import type { BulkAction } from "../store/lists.ts";
@@ -48,6 +50,12 @@ export type BulkOptions = Selection<RunSummaryFilters> & {
   /** The `cursor` of the previous call. */
   readonly cursor?: string;
 };
+
+/** A run with everything but its steps, and what it waits for. */
+export type RunOverview = Answer<(typeof runDetails)["/v2/workflows/runs/:id/overview"]["GET"]>;
+
+/** A page of a run's steps. The last page has no `cursor`. */
+export type StepPage = Answer<(typeof runDetails)["/v2/workflows/runs/:id/steps"]["GET"]>;
 
 /** Options to choose among several runs with the same id. */
 export interface HistoryOptions {
@@ -119,6 +127,47 @@ export interface RunsApi {
    */
   get(workflowRunId: string): Promise<RunInfo>;
   /**
+   * Gets a run with everything but its steps: its failure, its relatives, and what it waits for.
+   *
+   * @throws EngineError `not_found`
+   * @example
+   * ```ts
+   * for (const { text } of (await engine.runs.overview("wfr_order-7")).waitsFor) console.log(text);
+   * ```
+   */
+  overview(workflowRunId: string): Promise<RunOverview>;
+  /**
+   * Lists the steps of a run in the order of its history.
+   *
+   * @throws EngineError `not_found`
+   * @example
+   * ```ts
+   * const { steps, cursor } = await engine.runs.steps("wfr_order-7", { count: 500 });
+   * ```
+   */
+  steps(workflowRunId: string, page?: Page): Promise<StepPage>;
+  /**
+   * Ends the sleeps of a run now.
+   *
+   * @param stepName only the sleeps of the steps with this name
+   * @throws EngineError `not_found`; `conflict` for a run that doesn't sleep
+   * @example
+   * ```ts
+   * const { woken } = await engine.runs.wake("wfr_order-7", "nap");
+   * ```
+   */
+  wake(workflowRunId: string, stepName?: string): Promise<{ readonly woken: number }>;
+  /**
+   * Begins the attempts of a run now that wait for their time after a failed one.
+   *
+   * @throws EngineError `not_found`; `conflict` for a run without such an attempt
+   * @example
+   * ```ts
+   * const { retried } = await engine.runs.retryNow("wfr_order-7");
+   * ```
+   */
+  retryNow(workflowRunId: string): Promise<{ readonly retried: number }>;
+  /**
    * Gets the history of a run: its payload and its records, in the format of deliveries.
    *
    * @throws EngineError `not_found`
@@ -179,6 +228,15 @@ export function createRunsApi({ call, run }: Caller): RunsApi {
       const filters = selected<RunSummaryFilters>("runs.change", rest as Selection<RunSummaryFilters>);
       return call(BULK[action], { query: { ...filters, all: true, dryRun, cursor } });
     },
+    overview: (id) => call(runDetails["/v2/workflows/runs/:id/overview"].GET, { params: { id } }),
+    steps: (id, page = {}) =>
+      call(runDetails["/v2/workflows/runs/:id/steps"].GET, { params: { id }, query: { ...page } }),
+    wake: (id, stepName) =>
+      call(waiting["/v2/workflows/runs/:id/wake"].POST, {
+        params: { id },
+        body: stepName === undefined ? undefined : { stepName },
+      }),
+    retryNow: (id) => call(waiting["/v2/workflows/runs/:id/retry"].POST, { params: { id } }),
     get: (workflowRunId) => get(workflowRunId),
     async wait(workflowRunId, options = {}) {
       checkId(workflowRunId);

@@ -1,5 +1,6 @@
 import { existsSync, statSync } from "node:fs";
 import { backupSqlite } from "../open-sqlite.ts";
+import { isPostgresUrl } from "../store/postgres/location.ts";
 import { StoreUnavailable } from "../store/unavailable.ts";
 import { giveUp } from "./listen.ts";
 import { type Env, SETTINGS } from "./settings.ts";
@@ -14,6 +15,11 @@ export interface BackupFlags {
 export async function backup(target: string, flags: BackupFlags): Promise<void> {
   try {
     const db = databaseOf(flags, process.env);
+    if (isPostgresUrl(db)) {
+      throw new ConfigError(
+        "perdure backup copies a database in a file. For PostgreSQL use pg_dump: docs/postgres.md",
+      );
+    }
     await backupSqlite(db, target);
     console.log(`Copied ${db} to ${target}: ${statSync(target).size} bytes.`);
   } catch (error) {

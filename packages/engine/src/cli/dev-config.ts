@@ -2,6 +2,7 @@ import { DEV_CREDENTIALS, readVariable } from "@perdure/core/protocol";
 import type { SigningKeys } from "../delivery/signer.ts";
 import type { BrowserRules } from "../http/browser-guard.ts";
 import type { ScalarOptions } from "../rules/engine-options.ts";
+import { isPostgresUrl } from "../store/postgres/location.ts";
 import { readEngineOptions } from "./engine-options.ts";
 import { createReader, type Env, type FlagsOf, SETTINGS } from "./settings.ts";
 import { ConfigError, type LogLevel, toBrowserRules, toLevel, toPort } from "./values.ts";
@@ -24,6 +25,12 @@ export interface Config {
 /** The flags of `perdure dev`. */
 export type DevFlags = FlagsOf<"dev">;
 
+/** @throws ConfigError for the URL of a PostgreSQL database */
+function toFile(db: string): string {
+  if (!isPostgresUrl(db)) return db;
+  throw new ConfigError("perdure dev keeps its database in a file. For PostgreSQL use perdure start.");
+}
+
 /**
  * Reads the configuration: flags win over the environment, and the environment over the defaults of a
  * development server.
@@ -45,7 +52,7 @@ export function readConfig(flags: DevFlags, env: Env): Config {
   return {
     host: address,
     port: toPort(flags.port ?? settings.one("port")),
-    db: settings.one("db") ?? db.dev.default,
+    db: toFile(settings.one("db") ?? db.dev.default),
     logLevel: toLevel(settings.one("logLevel") ?? logLevel.dev.default),
     token: secrets.one("token") ?? DEV_CREDENTIALS.token,
     signingKeys: {

@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { createAdaptorServer, type HttpBindings } from "@hono/node-server";
 import { type BrowserRules, createBrowserGuard } from "../http/browser-guard.ts";
+import { withCors } from "../http/cors.ts";
 import type { Bindings } from "../http/service.ts";
 import type { StoreUnavailable } from "../store/unavailable.ts";
 import { limitIdle } from "./idle-connections.ts";
@@ -11,10 +12,14 @@ import { limitIdle } from "./idle-connections.ts";
 /** A handler of HTTP requests. */
 export type Api = (request: Request, bindings: Bindings) => Promise<Response>;
 
-/** Wraps an API so that it refuses the requests that browser pages may not make. */
+/**
+ * Wraps an API so that it refuses the requests that browser pages may not make, and lets pages of the allowed
+ * origins read its answers.
+ */
 export function guarded(api: Api, rules: BrowserRules): Api {
   const refusalOf = createBrowserGuard(rules);
-  return async (request, bindings) => refusalOf(request) ?? api(request, bindings);
+  const shared = withCors(api, rules.origins);
+  return async (request, bindings) => refusalOf(request) ?? shared(request, bindings);
 }
 
 export interface Address {

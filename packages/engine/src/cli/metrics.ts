@@ -119,6 +119,10 @@ function createStateCounters(registers: Registry[]): Meters["states"] {
       "perdure_inline_total",
       "Inline execution: results and appends of invocations, invocations that were none, lost rights to append, and deliveries after an invocation without an answer.",
     ),
+    retry: counter(
+      "perdure_store_retries_total",
+      "Operations that PostgreSQL has refused, or lost with a connection, and that the engine did again.",
+    ),
     run: counter("perdure_runs_total", "Workflow runs that have come into a state."),
   };
 }

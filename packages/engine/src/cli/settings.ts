@@ -34,7 +34,7 @@ export const SETTINGS = {
   },
   db: {
     flag: "--db <file>",
-    help: "database file",
+    help: "database: a file, or for perdure start a PostgreSQL URL",
     file: "db",
     dev: { default: ".perdure/dev.db" },
     start: { env: "PERDURE_DB", default: ".perdure/perdure.db" },
@@ -115,7 +115,7 @@ export const SETTINGS = {
   },
   allowOrigin: {
     flag: "--allow-origin <origin>",
-    help: "origin whose pages may call the engine",
+    help: "origin whose pages may call the engine and read its answers (CORS)",
     file: "allowOrigins",
     list: true,
     dev: { default: "none" },

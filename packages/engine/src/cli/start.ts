@@ -3,7 +3,9 @@ import type { Server } from "node:http";
 import type { Store } from "../commands/store.ts";
 import type { EngineServer } from "../engine.ts";
 import { openSqlite } from "../open-sqlite.ts";
-import { createServer } from "../server.ts";
+import { messageOf } from "../rules/thrown.ts";
+import { createServer, type Tenant } from "../server.ts";
+import { isPostgresUrl, withoutPassword } from "../store/postgres/location.ts";
 import { StoreUnavailable } from "../store/unavailable.ts";
 import { ignoreFolder } from "./folder.ts";
 import { JsonLogger } from "./json-logger.ts";
@@ -48,7 +50,7 @@ async function run(config: StartConfig, version: string, opened: Store[]): Promi
   const logger = new JsonLogger(config.logLevel, (line) => console.log(line));
   const metrics = createMetrics();
   const tracing = await openTracing(config, version);
-  const engine = openEngine(config, { logger, metrics, tracing }, opened);
+  const engine = await openEngine(config, { logger, metrics, tracing }, opened);
   const operations = createOperations({
     api: guarded(engine.fetch, config.browsers),
     stores: opened,
@@ -58,14 +60,14 @@ async function run(config: StartConfig, version: string, opened: Store[]): Promi
   const listening = await listen(operations.fetch, config).catch((error: unknown) => {
     throw new ConfigError(explain(error, config), { cause: error });
   });
-  for (const { store } of config.tenants) ignoreFolder(store);
+  for (const { store } of config.tenants) if (!isPostgresUrl(store)) ignoreFolder(store);
   engine.start();
   const { host, tenants, metricsToken } = config;
   logger.log("info", "listening", {
     version,
     url: urlOf(host, listening.port),
     users: tenants.map(({ user }) => user),
-    databases: tenants.map(({ store }) => store),
+    databases: tenants.map(({ store }) => (isPostgresUrl(store) ? withoutPassword(store) : store)),
     metrics: metricsToken !== undefined,
   });
   stopOnSignal({ config, logger, engine, operations, server: listening.server, stores: opened, tracing });
@@ -85,18 +87,18 @@ interface Observers {
   readonly tracing: Tracing | undefined;
 }
 
-function openEngine(
+async function openEngine(
   config: StartConfig,
   { logger, metrics, tracing }: Observers,
   opened: Store[],
-): EngineServer {
-  const tenants = config.tenants.map((tenant) => {
-    const store = openSqlite(tenant.store, {
-      warn: (warning) => logger.log("error", "warning", { warning }),
-    });
+): Promise<EngineServer> {
+  const warn = (warning: string): void => logger.log("error", "warning", { warning });
+  const tenants: Tenant[] = [];
+  for (const tenant of config.tenants) {
+    const store = await openStore(tenant.store, warn);
     opened.push(store);
-    return { ...tenant, store: metrics.watch(store, tenant.user) };
-  });
+    tenants.push({ ...tenant, store: metrics.watch(store, tenant.user) });
+  }
   return createServer({
     ...config.engine,
     tenants,
@@ -106,6 +108,16 @@ function openEngine(
       tracing?.observe(event, user);
     },
   });
+}
+
+async function openStore(db: string, warn: (warning: string) => void): Promise<Store> {
+  if (!isPostgresUrl(db)) return openSqlite(db, { warn });
+  const { openPostgres } = await import("../open-postgres.ts");
+  try {
+    return await openPostgres(db, { warn });
+  } catch (cause) {
+    throw new ConfigError(messageOf(cause), { cause });
+  }
 }
 
 interface Running {

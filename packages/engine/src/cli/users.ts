@@ -1,6 +1,7 @@
 import { parse } from "node:path";
 import { PUBLIC_USERS, userIdIn } from "@perdure/core/protocol";
 import type { Tenant } from "../server.ts";
+import { besideInPostgres, isPostgresUrl } from "../store/postgres/location.ts";
 import type { Config } from "./dev-config.ts";
 
 /**
@@ -27,9 +28,13 @@ function toTenant({ token, signingKeys }: (typeof PUBLIC_USERS)[number], db: str
   return { user, token, signingKeys, store: beside(db, user), lazy: true };
 }
 
-/** Returns the path of a further user's database: `dev.alice.db` for `dev.db` and `alice`. */
+/**
+ * Returns the database of a further user: the file `dev.alice.db` for `dev.db` and `alice`; in PostgreSQL a schema of the
+ * same database.
+ */
 export function beside(db: string, user: string): string {
   if (db === ":memory:") return db;
+  if (isPostgresUrl(db)) return besideInPostgres(db, user);
   const { dir, name, ext } = parse(db);
   return `${dir === "" ? "" : `${dir}/`}${name}.${encodeURIComponent(user)}${ext}`;
 }

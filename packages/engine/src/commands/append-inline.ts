@@ -2,10 +2,11 @@ import type { InlineAnswer } from "@perdure/core/protocol";
 import type { AppendInline } from "../rules/inline-append.ts";
 import type { Run, RunState } from "../rules/run.ts";
 import type { InProgress, RunLease } from "../rules/run-lease.ts";
+import * as inOrder from "../store/in-order.ts";
 import { IS_LIVE, runOf } from "../store/tables/runs.ts";
 import { sql, type Tx } from "../store/tx.ts";
 import { noteInline } from "./hold-run.ts";
-import { insertInline } from "./insert-inline.ts";
+import { insertInline, lockWithChildren } from "./insert-inline.ts";
 
 /**
  * Appends the records of invocations to the histories of their runs, all of them or none. Each append is checked and
@@ -14,16 +15,12 @@ import { insertInline } from "./insert-inline.ts";
  * @throws EngineError when the records of an append can't be accepted: then the caller stores each append alone
  */
 export async function appendInline(tx: Tx, appends: readonly AppendInline[]): Promise<InlineAnswer[]> {
-  const answers = new Map<AppendInline, InlineAnswer>();
-  // Transactions take the locks of several runs in the order of the runs' ids.
-  const inOrder = appends.toSorted((a, b) => compare(a.lease.runId, b.lease.runId));
-  for (const append of inOrder) answers.set(append, await appendOne(tx, append));
-  return appends.map((append) => answers.get(append) as InlineAnswer);
-}
-
-function compare(a: string, b: string): number {
-  if (a === b) return 0;
-  return a < b ? -1 : 1;
+  await lockWithChildren(
+    tx,
+    appends.map(({ lease }) => lease.runId),
+    appends.flatMap(({ entries }) => entries),
+  );
+  return inOrder.map(appends, (append) => appendOne(tx, append));
 }
 
 /**
@@ -32,7 +29,6 @@ function compare(a: string, b: string): number {
  */
 async function appendOne(tx: Tx, { lease, underWay, ...records }: AppendInline): Promise<InlineAnswer> {
   const { runId, createdAt, number } = lease;
-  await tx.lock("run", runId);
   const inProgress: InProgress = { lease: number, steps: underWay };
   const held = await tx.one<{ run: number; inline: number; last: number }>(
     sql`UPDATE run_leases SET in_progress = ${JSON.stringify(inProgress)}

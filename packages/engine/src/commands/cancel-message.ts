@@ -4,7 +4,7 @@ import { finishMessage, IS_UNFINISHED } from "../store/tables/due.ts";
 import { logState } from "../store/tables/logs.ts";
 import { LIVE_MESSAGES, type MessageRow } from "../store/tables/rows.ts";
 import { runOf } from "../store/tables/runs.ts";
-import { sql, type Tx } from "../store/tx.ts";
+import { lockAll, sql, strings, type Tx } from "../store/tx.ts";
 import { endAlarm } from "./alarms.ts";
 import { CANCELED, finishRun } from "./finish-run.ts";
 import { endHold } from "./hold-run.ts";
@@ -17,6 +17,7 @@ import { releaseThrottled } from "./release-throttled.ts";
  * @returns whether there was such a message
  */
 export async function cancelMessage(tx: Tx, id: string): Promise<boolean> {
+  await lockMessages(tx, [id]);
   const row = await tx.one<MessageRow>(sql`${LIVE_MESSAGES} WHERE messages.id = ${id} AND ${IS_UNFINISHED}`);
   if (!row) return false;
   // The log of a run tells of its messages, and a dead letter of its report: these stay.
@@ -35,6 +36,20 @@ export async function cancelMessage(tx: Tx, id: string): Promise<boolean> {
     tx.record({ type: "failure.canceled", runId: run.id, messageId: row.id, kind: row.kind });
   else if (!(await hasPending(tx, run.key))) await finishRun(tx, run, CANCELED);
   return true;
+}
+
+/** Takes the locks of the runs, the queues and the flow control keys of messages. */
+export async function lockMessages(tx: Tx, ids: readonly string[]): Promise<void> {
+  const rows = await tx.all<{ run_id: string | null; queue: string | null; flow_key: string | null }>(
+    sql`SELECT (SELECT id FROM runs WHERE key = due.run) AS run_id, due.flow_key,
+        coalesce(due.queue, (SELECT queue FROM places WHERE places.message = due.place)) AS queue
+      FROM messages JOIN due ON due.message = messages.seq WHERE messages.id IN (${strings(ids)})`,
+  );
+  await lockAll(tx, {
+    run: rows.map(({ run_id }) => run_id),
+    queue: rows.map(({ queue }) => queue),
+    flow: rows.map(({ flow_key }) => flow_key),
+  });
 }
 
 /** Cancels the message that a report waits for, with the report. */

@@ -2,12 +2,16 @@ import { Conditions, whereMessage } from "../queries/conditions.ts";
 import type { CanceledMessages, MessageQuery } from "../store/lists.ts";
 import { IS_UNFINISHED } from "../store/tables/due.ts";
 import { sql, type Tx } from "../store/tx.ts";
-import { cancelMessage } from "./cancel-message.ts";
+import { cancelMessage, lockMessages } from "./cancel-message.ts";
 
 /** Cancels the messages that match and aren't at their end, the newest first, `query.count` at most. */
 export async function cancelMessages(tx: Tx, query: MessageQuery): Promise<CanceledMessages> {
   const found = await findUnfinished(tx, query);
   const rows = found.slice(0, query.count);
+  await lockMessages(
+    tx,
+    rows.map(({ id }) => id),
+  );
   // A message may have ended with the run whose last other message this loop has cancelled.
   for (const { id } of rows) await cancelMessage(tx, id);
   const next = found.length > rows.length ? rows.at(-1)?.seq : undefined;

@@ -6,13 +6,15 @@ import { STATUS, transition } from "../rules/message-status.ts";
 import type { Run } from "../rules/run.ts";
 import type { ClaimOrder } from "../store/claim-order.ts";
 import type { Claim, Claims } from "../store/claims.ts";
+import * as inOrder from "../store/in-order.ts";
 import { type ClaimedEntries, claimedEntries, history } from "../store/tables/entries.ts";
 import { logState } from "../store/tables/logs.ts";
 import { isQueuePaused } from "../store/tables/queues.ts";
-import { LIVE_MESSAGES, type MessageRow, toMessage } from "../store/tables/rows.ts";
+import { CLAIMABLE_MESSAGES, type ClaimableRow, type MessageRow, toMessage } from "../store/tables/rows.ts";
 import { runOf } from "../store/tables/runs.ts";
-import { sql, type Tx } from "../store/tx.ts";
+import { SKIP_LOCKED, sql, type Tx } from "../store/tx.ts";
 import { admitByFlow, isFlowPaused } from "./admit-by-flow.ts";
+import { Locks } from "./claim-locks.ts";
 import { deferMessage, hasDeferred, releaseDeferred } from "./defer-message.ts";
 import { enqueueMessage } from "./enqueue-message.ts";
 import { expireRuns } from "./expire-runs.ts";
@@ -34,46 +36,57 @@ const MAX_ROUNDS = 8;
  * 2. Messages that waited for destinations which have room again become due.
  * 3. The messages that are due are taken in the order of their times. A message that its queue, its flow control key or
  *    its destination doesn't admit is held back, and the next round takes others in its place.
+ *
+ * A claim waits for no lock, so that no two engines wait for each other: it passes over messages that another transaction
+ * is at, and looks again some milliseconds later.
  */
 export async function claimMessages(tx: Tx, order: ClaimOrder): Promise<Claims> {
   const { limit, destinations } = order;
-  await makeDue(tx);
+  const pass = new Locks(tx);
+  await makeDue(tx, pass);
   if (destinations) await releaseDeferred(tx, destinations, limit);
   const seen = new Set(destinations?.open.keys());
   const claims: Claim[] = [];
   for (let round = 0; round < MAX_ROUNDS && claims.length < limit; round++) {
     const wanted = limit - claims.length;
-    const due = await tx.all<MessageRow>(
-      sql`${LIVE_MESSAGES} WHERE due.at <= ${tx.now} ORDER BY due.at, due.message LIMIT ${wanted}`,
+    const due = await tx.all<ClaimableRow>(
+      sql`${CLAIMABLE_MESSAGES} WHERE due.at <= ${tx.now} ORDER BY due.at, due.message LIMIT ${wanted} ${SKIP_LOCKED}`,
     );
-    for (const message of due) {
-      if (!(await admits(tx, message))) continue;
+    const free = await inOrder.filter(due, (message) => pass.take("run", message.run_id));
+    for (const message of free) {
+      if (!(await admits(tx, message, pass))) continue;
       const admission = destinations?.admit({ url: message.url, kind: message.kind });
       if (admission?.kind === "full") {
         await deferMessage(tx, message.seq, admission.destination);
         seen.add(admission.destination);
       } else claims.push(...(await take(tx, message, order)));
     }
-    if (due.length < wanted) break;
+    if (due.length < wanted || free.length < due.length) break;
   }
-  const nextDue = earliest(await nextTimes(tx));
-  return { claims, nextDue, destinations: await hasDeferred(tx, seen) };
+  const times = await nextTimes(tx);
+  const nextDue = earliest(times);
+  const later = nextDue !== undefined && nextDue <= tx.now && claims.length === 0 && pass.passedOver;
+  return { claims, nextDue: later ? tx.now + BUSY_MS : nextDue, destinations: await hasDeferred(tx, seen) };
 }
 
+/** Milliseconds until a claim looks again at messages that another transaction is at. */
+const BUSY_MS = 5;
+
 /** Makes the messages of everything else that is due. */
-async function makeDue(tx: Tx): Promise<void> {
+async function makeDue(tx: Tx, pass: Locks): Promise<void> {
   const times = await nextTimes(tx);
   const isDue = (time: number | null): boolean => time !== null && time <= tx.now;
-  if (isDue(times.schedule)) await makeScheduledMessages(tx);
-  if (isDue(times.run)) await expireRuns(tx);
-  if (isDue(times.wait)) await expireWaits(tx);
-  if (isDue(times.flow)) await releaseDueFlows(tx);
+  if (isDue(times.schedule)) await makeScheduledMessages(tx, pass);
+  if (isDue(times.run)) await expireRuns(tx, pass);
+  if (isDue(times.wait)) await expireWaits(tx, pass);
+  if (isDue(times.flow)) await releaseDueFlows(tx, pass);
 }
 
 /** Whether a message's queue and flow control key admit it. Otherwise it waits for them. */
-async function admits(tx: Tx, { seq, status, queue, flow_key }: MessageRow): Promise<boolean> {
+async function admits(tx: Tx, { seq, status, queue, flow_key }: MessageRow, pass: Locks): Promise<boolean> {
   // Its lease has run out: it was admitted before.
   if (status === STATUS.delivering) return true;
+  if (!(await pass.take("queue", queue)) || !(await pass.take("flow", flow_key))) return false;
   if (queue !== null && (await isQueuePaused(tx, queue))) {
     await enqueueMessage(tx, seq);
     return false;

@@ -13,7 +13,7 @@ export interface EndedWait {
 }
 
 /**
- * Ends a wait or a sleep, and records its step.
+ * Ends a wait or a sleep, and records its step. The caller has the run's lock.
  *
  * @param data the event's; `undefined` when the wait's time is over
  * @returns `undefined` for a sleep, and when its run has ended: then nothing is recorded
@@ -23,7 +23,9 @@ export async function endWait(
   row: WaiterRow,
   data: Uint8Array | undefined,
 ): Promise<EndedWait | undefined> {
-  await tx.run(sql`UPDATE waiters SET open = 0 WHERE seq = ${row.seq}`);
+  const ended = await tx.run(sql`UPDATE waiters SET open = 0 WHERE seq = ${row.seq} AND open = 1`);
+  // Another transaction has ended it before the caller had the run's lock.
+  if (ended === 0) return undefined;
   const run = await runOf(tx, row.run);
   if (!run || !isLive(run)) return undefined;
   if (row.event === null) {

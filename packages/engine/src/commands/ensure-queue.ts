@@ -15,10 +15,11 @@ export async function ensureQueue(
   most: number = Number.POSITIVE_INFINITY,
 ): Promise<void> {
   if (await queueOf(tx, name)) return;
+  await tx.lock("setting", "queues");
   const counted = await tx.one<{ count: number }>(sql`SELECT count(*) AS count FROM queues`);
   if ((counted?.count ?? 0) >= most) throw limitReached("queue", most);
   await tx.run(
     sql`INSERT INTO queues (name, parallelism, paused, created_at, updated_at)
-      VALUES (${name}, ${DEFAULT_PARALLELISM}, 0, ${tx.now}, ${tx.now})`,
+      VALUES (${name}, ${DEFAULT_PARALLELISM}, 0, ${tx.now}, ${tx.now}) ON CONFLICT (name) DO NOTHING`,
   );
 }

@@ -1,11 +1,12 @@
 import { newMessageId } from "@perdure/core/protocol";
 import type { Failure } from "../rules/message.ts";
-import { deliveryOf, type Run } from "../rules/run.ts";
+import { deliveryOf, isLive, type Run } from "../rules/run.ts";
 import { finishMessage } from "../store/tables/due.ts";
 import { logState } from "../store/tables/logs.ts";
-import { MESSAGES, type MessageRow, RUNS, type RunRow, toRun } from "../store/tables/rows.ts";
-import { IS_LIVE } from "../store/tables/runs.ts";
+import { MESSAGES, type MessageRow, RUNS, type RunRow } from "../store/tables/rows.ts";
+import { IS_LIVE, runOf } from "../store/tables/runs.ts";
 import { sql, type Tx } from "../store/tx.ts";
+import type { Locks } from "./claim-locks.ts";
 import { finishRun } from "./finish-run.ts";
 import { insertMessage } from "./insert-message.ts";
 
@@ -13,12 +14,15 @@ import { insertMessage } from "./insert-message.ts";
 const MAX_EXPIRED_AT_ONCE = 100;
 
 /** Fails the runs that have not ended within their time limit. */
-export async function expireRuns(tx: Tx): Promise<void> {
+export async function expireRuns(tx: Tx, locks: Locks): Promise<void> {
   const rows = await tx.all<RunRow>(
     sql`${RUNS} WHERE deadline <= ${tx.now} AND ${IS_LIVE} ORDER BY deadline LIMIT ${MAX_EXPIRED_AT_ONCE}`,
   );
   for (const row of rows) {
-    const run = toRun(row);
+    if (!(await locks.take("run", row.id))) continue;
+    const run = await runOf(tx, row.key);
+    // It may have ended before the lock.
+    if (!run || !isLive(run)) continue;
     const error = `the run has not ended within ${((row.deadline ?? tx.now) - run.createdAt) / 1000} s of its start`;
     const failure: Failure = { at: tx.now, error, reply: undefined, byEngine: true };
     const message = await insertFailedMessage(tx, run);

@@ -14,7 +14,7 @@ export async function findDuplicate(
 ): Promise<Receipt | undefined> {
   if (!deduplication) return undefined;
   const { until } = deduplication;
-  const key = keyOf(deduplication);
+  const key = keyOfDuplicates(deduplication);
   await tx.lock("deduplication", key);
   const known = await tx.one<{ message: string; url: string }>(
     sql`SELECT message, url FROM deduplications WHERE key = ${key} AND until > ${message.createdAt}`,
@@ -28,7 +28,7 @@ export async function findDuplicate(
 }
 
 /** The engine keeps the hash of a content and not the content, which it deletes after the delivery. */
-function keyOf({ key, content }: Deduplication): string {
+export function keyOfDuplicates({ key, content }: Deduplication): string {
   if (!content) return key;
   return createHash("sha256").update(key).update("\n").update(content).digest("base64url");
 }

@@ -9,7 +9,7 @@ import { setOutcome } from "../store/tables/due.ts";
 import { logStates } from "../store/tables/logs.ts";
 import type { MessageRow } from "../store/tables/rows.ts";
 import { runOf } from "../store/tables/runs.ts";
-import { sql, type Tx } from "../store/tx.ts";
+import { lockAll, sql, type Tx } from "../store/tx.ts";
 import { endLease } from "./hold-run.ts";
 import { markInFlight } from "./in-flight.ts";
 import { moveToDeadLetters } from "./move-to-dead-letters.ts";
@@ -46,9 +46,13 @@ export const CANCELED: RunEnd = { state: "RUN_CANCELED", response: undefined };
  *    A failed run: its dead letter is stored, and the report that calls the failure function and asks for the rollbacks.
  *    The report waits for the attempts of 2.
  *
+ * The caller has the run's lock.
+ *
  * @returns the dead letter's id, for a run that failed
  */
 export async function finishRun(tx: Tx, run: Run, end: RunOutcome): Promise<string | undefined> {
+  // Before the locks of flow control keys. A run is locked before the run that invoked it.
+  if (run.invoker) await tx.lock("run", run.invoker.runId);
   await setState(tx, run, end);
   await withdrawDeliveries(tx, run.key, end);
   await tx.run(sql`UPDATE waiters SET open = 0 WHERE run = ${run.key} AND ${PENDING.wait}`);
@@ -99,6 +103,7 @@ async function withdrawDeliveries(tx: Tx, run: number, end: RunOutcome): Promise
   if (end.state !== "RUN_SUCCESS") await markInFlight(tx, run);
   await tx.run(sql`DELETE FROM due WHERE ${ofRun}`);
   tx.count({ of: "delivery", state: "CANCELLED", count: count - calls });
+  await lockAll(tx, { flow: keys.map(({ flow_key }) => flow_key) });
   for (const { flow_key } of keys) if (await releaseThrottled(tx, flow_key)) tx.wakeAt(tx.now);
 }
 

@@ -72,6 +72,7 @@ export async function waitingForRoom(tx: Tx): Promise<RoomWaiters> {
 
 /** Changes a key. A pause or a pin creates a key that doesn't exist. @throws EngineError `not_found` */
 export async function changeFlow(tx: Tx, key: string, change: FlowChange): Promise<void> {
+  await tx.lock("flow", key);
   if (!(await flowOf(tx, key))) {
     if (change.kind !== "pause" && change.kind !== "pin") throw unused(key);
     await tx.run(sql`INSERT INTO flows (key, period) VALUES (${key}, ${DEFAULT_PERIOD})`);

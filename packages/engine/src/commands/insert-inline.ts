@@ -9,7 +9,7 @@ import { retryPolicy } from "../rules/policy.ts";
 import type { Run } from "../rules/run.ts";
 import { decideAttempt } from "../rules/step-attempt.ts";
 import { entriesAfter, insertBareEntry, type PlacedEntry, toEntry } from "../store/tables/entries.ts";
-import type { Tx } from "../store/tx.ts";
+import { lockAll, type Tx } from "../store/tx.ts";
 import { carryOut, messageOfAsk } from "./carry-out-ask.ts";
 import { openWebhook } from "./open-webhook.ts";
 
@@ -55,6 +55,19 @@ export async function insertInline(
   const plain = known.length === 0 && entries.every(({ kind }) => kind !== "ask");
   if (plain) return stored.map((one, own) => ownNews(own, one));
   return toNews(await entriesAfter(tx, run.key, after), stored);
+}
+
+/** Takes the locks of runs, after those of the runs that their new entries invoke: an invoked run is locked first. */
+export async function lockWithChildren(
+  tx: Tx,
+  runIds: readonly string[],
+  entries: readonly NewInlineEntry[],
+): Promise<void> {
+  const children = entries.flatMap((entry) =>
+    entry.kind === "ask" && entry.ask.kind === "invoke" ? entry.ask.start.run.id : [],
+  );
+  await lockAll(tx, { run: children });
+  await lockAll(tx, { run: runIds });
 }
 
 /** A record with the bytes that are stored of it. */

@@ -5,7 +5,8 @@ import { logState } from "../store/tables/logs.ts";
 import { type MessageRow, toStoredOptions } from "../store/tables/rows.ts";
 import { insert, sql, type Tx } from "../store/tx.ts";
 import { configureFlow } from "./configure-flow.ts";
-import { enterQueue } from "./queue-places.ts";
+import { ensureQueue } from "./ensure-queue.ts";
+import { givePlaces } from "./queue-places.ts";
 
 /** The rows that a message belongs to, by their keys. */
 export interface MessageOwner {
@@ -26,6 +27,11 @@ export interface MessageOwner {
 export async function insertMessage(tx: Tx, message: NewMessage, owner: MessageOwner = {}): Promise<number> {
   const { id, kind, url, flow, notBefore, createdAt, queue = null } = message;
   const { run = null, entry = null, source, awaits = null } = owner;
+  if (queue !== null) {
+    await ensureQueue(tx, queue);
+    // Messages of a queue are in the order of their keys, which is the order of their commits from here on.
+    await tx.lock("queue", queue);
+  }
   if (flow && (await configureFlow(tx, flow))) tx.wakeAt(createdAt);
   const { host, path } = placeOf(url);
   const flowKey = flow?.key ?? null;
@@ -49,7 +55,7 @@ export async function insertMessage(tx: Tx, message: NewMessage, owner: MessageO
         ${run}, ${queue}, ${source?.place ?? null}, ${flowKey})`,
   );
   await logState(tx, { seq, kind }, "CREATED", { dueAt: notBefore });
-  if (queued) await enterQueue(tx, queue);
+  if (queued) await givePlaces(tx, queue);
   else tx.wakeAt(notBefore);
   return seq;
 }

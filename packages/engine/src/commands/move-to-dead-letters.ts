@@ -1,5 +1,6 @@
 import { fromBase64, toBytes } from "../rules/bytes.ts";
 import { type Failed, messageFailureMessage } from "../rules/failure.ts";
+import { groupOf } from "../rules/fingerprint.ts";
 import type { Failure, Message } from "../rules/message.ts";
 import { hasFeature, type Run } from "../rules/run.ts";
 import { history } from "../store/tables/entries.ts";
@@ -40,15 +41,15 @@ async function reportMessageFailure(tx: Tx, failed: Failed, source: MessageRow):
   return report && (await insertMessage(tx, report, { source }));
 }
 
-async function insertDeadLetter(
-  tx: Tx,
-  row: MessageRow,
-  { at, error, byEngine, reply }: Failure,
-): Promise<number> {
+async function insertDeadLetter(tx: Tx, row: MessageRow, failure: Failure): Promise<number> {
+  const { at, error, byEngine, reply } = failure;
+  const group = groupOf(failure, row.url);
   return insert(
     tx,
-    sql`INSERT INTO dlq (id, message, run, created_at, error, by_engine, status, headers, body)
-     VALUES (${row.id}, ${row.seq}, ${row.run}, ${at}, ${error}, ${byEngine ? 1 : 0}, ${reply?.status ?? null}, ${reply ? JSON.stringify(reply.headers) : null}, ${reply?.body ?? null})
+    sql`INSERT INTO dlq (id, message, run, created_at, error, by_engine, status, headers, body, fingerprint,
+       error_name, pattern, step)
+     VALUES (${row.id}, ${row.seq}, ${row.run}, ${at}, ${error}, ${byEngine ? 1 : 0}, ${reply?.status ?? null}, ${reply ? JSON.stringify(reply.headers) : null}, ${reply?.body ?? null},
+       ${group.fingerprint}, ${group.errorName}, ${group.pattern}, ${group.step ?? null})
      RETURNING seq AS key`,
   );
 }

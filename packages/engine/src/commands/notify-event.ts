@@ -1,8 +1,9 @@
 import { nextWaiter, reachableRun } from "../queries/waiters.ts";
 import { hasRoom, hasWebhook } from "../queries/webhook-state.ts";
+import type { Run } from "../rules/run.ts";
 import * as inOrder from "../store/in-order.ts";
-import { OPEN_WAITS, type WaiterRow } from "../store/tables/waiters.ts";
-import { sql, type Tx } from "../store/tx.ts";
+import { OPEN_WAITS_OF_RUNS, type WaiterRow } from "../store/tables/waiters.ts";
+import { lockAll, sql, type Tx } from "../store/tx.ts";
 import type { EventNotification, NotifyResult } from "../store/waits.ts";
 import { endWait } from "./end-wait.ts";
 
@@ -16,12 +17,14 @@ import { endWait } from "./end-wait.ts";
 export async function notifyEvent(tx: Tx, notification: EventNotification): Promise<NotifyResult> {
   const { eventId, data, runId, webhook } = notification;
   if (runId === undefined) {
-    const rows = await tx.all<WaiterRow>(sql`${OPEN_WAITS} AND event = ${eventId} ORDER BY seq`);
+    const rows = await tx.all<WaiterRow & { readonly run_id: string | null }>(
+      sql`${OPEN_WAITS_OF_RUNS} AND event = ${eventId} ORDER BY seq`,
+    );
+    await lockAll(tx, { run: rows.map(({ run_id }) => run_id) });
     return await deliver(tx, rows, data);
   }
   // Until the transaction ends, the run doesn't end either.
-  await tx.lock("run", runId);
-  const run = await reachableRun(tx, runId);
+  const run = await lockReachable(tx, runId);
   if (!run) return { kind: "not live" };
   const target = { run: run.key, eventId };
   if (webhook && !(await hasWebhook(tx, target))) return { kind: "no webhook" };
@@ -32,6 +35,16 @@ export async function notifyEvent(tx: Tx, notification: EventNotification): Prom
     sql`INSERT INTO events (run, event, data, created_at) VALUES (${run.key}, ${eventId}, ${data}, ${tx.now})`,
   );
   return { kind: "delivered", waiters: [] };
+}
+
+/** The live run of this id, or the one that resumed it, with the locks of all runs on the way. */
+async function lockReachable(tx: Tx, id: string): Promise<Run | undefined> {
+  for (let locked = id; ; ) {
+    await tx.lock("run", locked);
+    const run = await reachableRun(tx, id);
+    if (!run || run.id === locked) return run;
+    locked = run.id;
+  }
 }
 
 async function deliver(tx: Tx, rows: readonly WaiterRow[], data: Uint8Array): Promise<NotifyResult> {

@@ -2,10 +2,10 @@ import type { Command, PublishMessage } from "../rules/command.ts";
 import type { QueueLimits } from "../rules/queue.ts";
 import * as inOrder from "../store/in-order.ts";
 import type { Receipt } from "../store/receipt.ts";
-import type { Tx } from "../store/tx.ts";
+import { lockAll, type Tx } from "../store/tx.ts";
 import { appendRecord } from "./append-record.ts";
 import { ensureQueue } from "./ensure-queue.ts";
-import { findDuplicate } from "./find-duplicate.ts";
+import { findDuplicate, keyOfDuplicates } from "./find-duplicate.ts";
 import { insertMessage } from "./insert-message.ts";
 import { receipt } from "./receipt.ts";
 import { startRun } from "./start-run.ts";
@@ -14,7 +14,28 @@ type Limits = Partial<QueueLimits>;
 
 /** Stores what a request publishes: messages, starts of runs, and records and calls of live runs. All of it, or nothing. */
 export async function publish(tx: Tx, commands: readonly Command[], limits: Limits = {}): Promise<Receipt[]> {
+  await lockAll(tx, keysOf(commands));
   return inOrder.map(commands, (command) => publishOne(tx, command, limits));
+}
+
+/** The locks that messages need, so that they are taken in their order. A run's is taken by its own command. */
+function keysOf(commands: readonly Command[]): Parameters<typeof lockAll>[1] {
+  const messages = commands.filter((command) => command.kind === "message");
+  const several = commands.length > 1;
+  return {
+    run: several ? commands.flatMap((one) => (one.kind === "message" ? [] : runIdsOf(one))) : [],
+    deduplication: messages.flatMap(({ deduplication }) =>
+      deduplication ? keyOfDuplicates(deduplication) : [],
+    ),
+    queue: messages.map(({ message }) => message.queue),
+    flow: commands.map(({ message }) => message.flow?.key),
+  };
+}
+
+function runIdsOf(command: Exclude<Command, PublishMessage>): string[] {
+  if (command.kind !== "start") return [command.runId];
+  const { id, invoker } = command.run;
+  return invoker ? [id, invoker.runId] : [id];
 }
 
 async function publishOne(tx: Tx, command: Command, limits: Limits): Promise<Receipt> {

@@ -5,7 +5,7 @@ import * as inOrder from "../store/in-order.ts";
 import { finishMessages, holdBackOn, letGoOn } from "../store/tables/due.ts";
 import { logStates } from "../store/tables/logs.ts";
 import { countTakenPlaces, type QueueRow, queueOf } from "../store/tables/queues.ts";
-import { constants, sql, type Tx } from "../store/tx.ts";
+import { constants, lockAll, sql, type Tx } from "../store/tx.ts";
 import { ensureQueue } from "./ensure-queue.ts";
 import { givePlaces } from "./queue-places.ts";
 import { recordTickState } from "./record-tick-state.ts";
@@ -47,6 +47,7 @@ export async function putQueue(
   limits: Pick<QueueLimits, "queues">,
 ): Promise<void> {
   await ensureQueue(tx, change.name, limits.queues);
+  await tx.lock("queue", change.name);
   const old = await queueOf(tx, change.name);
   const parallelism = change.parallelism ?? old?.parallelism ?? DEFAULT_PARALLELISM;
   await tx.run(
@@ -59,6 +60,7 @@ export async function putQueue(
 
 /** Pauses a queue, or resumes it. No attempt begins while it is paused. @throws EngineError `not_found` */
 export async function pauseQueue(tx: Tx, name: string, paused: boolean): Promise<void> {
+  await tx.lock("queue", name);
   const changes = await tx.run(
     sql`UPDATE queues SET paused = ${paused ? 1 : 0}, updated_at = ${tx.now} WHERE name = ${name}`,
   );
@@ -89,6 +91,7 @@ async function takePlacesBack(tx: Tx, name: string, parallelism: number): Promis
 
 /** Deletes a queue and cancels its messages, except those in progress, which go on without a queue. */
 export async function deleteQueue(tx: Tx, name: string): Promise<void> {
+  await tx.lock("queue", name);
   const waiting = sql`queue = ${name} AND status <> ${STATUS.delivering}`;
   const keys = await tx.all<{ flow_key: string }>(
     sql`SELECT DISTINCT flow_key FROM due WHERE ${waiting} AND flow_key IS NOT NULL`,
@@ -97,6 +100,7 @@ export async function deleteQueue(tx: Tx, name: string): Promise<void> {
     sql`SELECT id, schedule FROM messages
       WHERE seq IN (SELECT message FROM due WHERE ${waiting}) AND schedule IS NOT NULL`,
   );
+  await lockAll(tx, { flow: keys.map(({ flow_key }) => flow_key) });
   for (const state of ["CANCEL_REQUESTED", "CANCELLED"] as const) await logStates(tx, state, waiting);
   await finishMessages(tx, waiting, { outcome: "CANCELLED", deleteAfter: tx.now });
   await tx.run(

@@ -9,6 +9,7 @@ export async function recordTickState(
   messageId: string,
   state: TickState,
 ): Promise<void> {
+  await tx.lock("tick", id);
   const states = (await scheduleOf(tx, id))?.lastStates;
   if (states?.[messageId] === undefined) return;
   await tx.run(

@@ -1,13 +1,56 @@
 import { STATUS } from "../rules/message-status.ts";
 import type { Lease } from "../store/claims.ts";
-import { isUnder, statusOn } from "../store/tables/due.ts";
-import { sql, type Tx } from "../store/tx.ts";
+import type { Driver } from "../store/driver.ts";
+import { isUnder, letGoOn, statusOn } from "../store/tables/due.ts";
+import { lockAll, SKIP_LOCKED, sql, type Tx } from "../store/tx.ts";
 import { endAllHolds, endHold } from "./hold-run.ts";
 import { completeAllInFlight, completeInFlight } from "./in-flight.ts";
 import { releaseEveryFlow, releaseThrottled } from "./release-throttled.ts";
 
+/** Leases that one look at a dead engine finds at most. */
+const MAX_FOUND = 200;
+
+/**
+ * Gives back leases of an engine that has died, each in a transaction of its own: their messages are due now.
+ *
+ * @param owner the engine's name in its leases
+ * @returns whether it had any
+ */
+export async function releaseLeasesOf(driver: Driver, owner: string): Promise<boolean> {
+  const isOwn = sql`due.owner = ${owner}`;
+  const deferred = await driver.write(async (tx) => {
+    const changes = await tx.run(
+      sql`UPDATE due SET ${letGoOn("undefer")}, destination = NULL, owner = NULL WHERE message IN
+        (SELECT message FROM due WHERE ${isOwn} AND status = ${STATUS.deferred} ${SKIP_LOCKED})`,
+    );
+    if (changes > 0) tx.wakeAt(tx.now);
+    return changes;
+  });
+  const leases = await driver.write((tx) =>
+    tx.all<LeaseRow>(
+      sql`SELECT messages.seq, messages.id, runs.id AS run_id, due.fence FROM due
+        JOIN messages ON messages.seq = due.message LEFT JOIN runs ON runs.key = due.run
+        WHERE ${isOwn} AND due.status IN (${STATUS.delivering}, ${STATUS.withdrawn}) LIMIT ${MAX_FOUND}`,
+    ),
+  );
+  await Promise.all(leases.map((row) => driver.write((tx) => releaseLeases(tx, [toLease(row)]))));
+  return deferred > 0 || leases.length > 0;
+}
+
+interface LeaseRow {
+  readonly seq: number;
+  readonly id: string;
+  readonly run_id: string | null;
+  readonly fence: number;
+}
+
+function toLease({ seq, id, run_id, fence }: LeaseRow): Lease {
+  return { seq, messageId: id, runId: run_id ?? undefined, fence };
+}
+
 /** Gives leases back without an attempt: their messages are due now. */
 export async function releaseLeases(tx: Tx, leases: readonly Lease[]): Promise<void> {
+  await lockAll(tx, { run: leases.map(({ runId }) => runId) });
   for (const lease of leases) {
     const row = await tx.one<{ flow_key: string | null; run: number | null }>(
       sql`UPDATE due SET ${statusOn("release")}, at = ${tx.now}, owner = NULL

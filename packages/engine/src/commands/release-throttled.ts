@@ -2,6 +2,7 @@ import { STATUS } from "../rules/message-status.ts";
 import { letGoOn } from "../store/tables/due.ts";
 import { countAdmitted, flowOf } from "../store/tables/flows.ts";
 import { sql, type Tx } from "../store/tx.ts";
+import type { Locks } from "./claim-locks.ts";
 
 /** Messages that one call releases at most. The ends of their deliveries release the others. */
 const MAX_RELEASED_AT_ONCE = 1000;
@@ -29,12 +30,16 @@ export async function releaseAllThrottled(tx: Tx, key: string): Promise<boolean>
 }
 
 /** Makes the messages due that wait for keys whose next period has begun. */
-export async function releaseDueFlows(tx: Tx): Promise<void> {
+export async function releaseDueFlows(tx: Tx, locks: Locks): Promise<void> {
   const keys = await tx.all<{ key: string; rate: number | null }>(
     sql`SELECT key, rate FROM flows WHERE wake_at <= ${tx.now}`,
   );
   for (const { key, rate } of keys) {
-    await tx.run(sql`UPDATE flows SET wake_at = NULL WHERE key = ${key}`);
+    if (!(await locks.take("flow", key))) continue;
+    const woken = await tx.run(
+      sql`UPDATE flows SET wake_at = NULL WHERE key = ${key} AND wake_at <= ${tx.now}`,
+    );
+    if (woken === 0) continue;
     // One more than the rate: the key doesn't admit it, and so wakes up for the period after this one.
     await release(tx, key, (rate ?? MAX_RELEASED_AT_ONCE) + 1, MAX_RELEASED_AT_ONCE + 1);
   }

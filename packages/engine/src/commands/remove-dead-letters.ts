@@ -1,12 +1,12 @@
-import { deadLetters } from "../queries/lists.ts";
 import { notFound } from "../rules/engine-error.ts";
 import type { DeadLetterQuery, RemovedDeadLetters } from "../store/lists.ts";
 import { sql, type Tx } from "../store/tx.ts";
 import { deleteUnreferenced } from "./delete-messages.ts";
+import { lockDeadLetters } from "./lock-dead-letters.ts";
 
 /** Takes the dead letters that match out of the queue. */
 export async function removeDeadLetters(tx: Tx, query: DeadLetterQuery): Promise<RemovedDeadLetters> {
-  const { items, next } = await deadLetters(tx, query);
+  const { items, next } = await lockDeadLetters(tx, query);
   for (const { dlqId, run } of items) await removeDeadLetter(tx, { id: dlqId, run: run?.key ?? null });
   return { removed: items.length, next };
 }

@@ -2,6 +2,7 @@ import { deadLetter } from "../queries/dead-letter.ts";
 import { EngineError } from "../rules/engine-error.ts";
 import type { Run } from "../rules/run.ts";
 import type { Tx } from "../store/tx.ts";
+import { lockDeadLetters } from "./lock-dead-letters.ts";
 import { repeatRollbacks } from "./repeat-rollbacks.ts";
 
 /**
@@ -10,6 +11,7 @@ import { repeatRollbacks } from "./repeat-rollbacks.ts";
  * @throws EngineError `not_found`; `conflict` where none has failed, or the run's end is in progress
  */
 export async function repeatFailedRollbacks(tx: Tx, dlqId: string): Promise<Run> {
+  await lockDeadLetters(tx, { dlqIds: [dlqId], count: 1 });
   await deadLetter(tx, dlqId, true);
   const run = await repeatRollbacks(tx, dlqId);
   if (run) return run;

@@ -1,18 +1,20 @@
-import { isKeyOf, newMessageId, stepOfKey, toRunId } from "@perdure/core/protocol";
-import { deadLetters } from "../queries/lists.ts";
+import { isKeyOf, keyOf, newMessageId, stepOfKey, toRunId } from "@perdure/core/protocol";
 import { isReporting, rollbacksOf } from "../queries/rollbacks.ts";
-import { toBytes } from "../rules/bytes.ts";
+import { toBytes, toText } from "../rules/bytes.ts";
 import { overlay } from "../rules/delivery-policy.ts";
+import { notFound } from "../rules/engine-error.ts";
 import { invokeRecord } from "../rules/invoke.ts";
 import type { NewMessage } from "../rules/message.ts";
+import { readRecord } from "../rules/record.ts";
 import { deliveryOf, inherit, isLive, override, type Run } from "../rules/run.ts";
 import * as inOrder from "../store/in-order.ts";
 import type { DeadLetterQuery, ResumedRuns, ResumeRequest } from "../store/lists.ts";
-import { nextPosition } from "../store/tables/entries.ts";
+import { FIRST_RECORD, nextPosition } from "../store/tables/entries.ts";
 import { MESSAGES, type MessageRow, RUNS, type RunRow, toMessage, toRun } from "../store/tables/rows.ts";
 import { insertRun } from "../store/tables/runs.ts";
 import { insert, sql, type Tx } from "../store/tx.ts";
 import { insertMessage } from "./insert-message.ts";
+import { lockDeadLetters } from "./lock-dead-letters.ts";
 import { planInlineResume } from "./plan-inline-resume.ts";
 import { type OldEntry, planResume } from "./plan-resume.ts";
 import { recordEndpoint } from "./record-endpoint.ts";
@@ -24,7 +26,7 @@ import { removeDeadLetter } from "./remove-dead-letters.ts";
  * with the recorded steps, a restarted one with the payload alone.
  */
 export async function resumeRuns(tx: Tx, query: DeadLetterQuery, how: ResumeRequest): Promise<ResumedRuns> {
-  const { items, next } = await deadLetters(tx, { ...query, ofRuns: true });
+  const { items, next } = await lockDeadLetters(tx, { ...query, ofRuns: true });
   const runs = await inOrder.flatMap(items, async ({ dlqId, run }) => {
     // A run can't go on while its steps may still be rolled back.
     if (!run || (run.capabilities !== undefined && (await isReporting(tx, run.key)))) return [];
@@ -55,6 +57,7 @@ async function resumeOrRestart(tx: Tx, old: Run, how: ResumeRequest): Promise<Ru
   const entries = await tx.all<OldEntry>(
     sql`SELECT seq, record, message, call_type, step, body, created_at FROM entries WHERE run = ${old.key} ORDER BY position`,
   );
+  checkEdits(entries, how);
   tx.record({ type: "run.resumed", runId: run.id, url: run.url });
   const resumption: Resumption = { tx, run, how };
   if (how.kind === "resume") await resume(resumption, old, entries);
@@ -140,11 +143,29 @@ async function copy(resumption: Resumption, entry: OldEntry, redeliver: boolean)
   const key = await insert(
     tx,
     sql`INSERT INTO entries (run, position, record, message, call_type, step, body, created_at)
-      VALUES (${run.key}, ${nextPosition(run.key)}, ${entry.record}, ${messageId}, ${entry.call_type}, ${entry.step}, ${entry.body}, ${entry.created_at})
+      VALUES (${run.key}, ${nextPosition(run.key)}, ${entry.record}, ${messageId}, ${entry.call_type}, ${entry.step},
+        ${edited(entry, resumption.how)}, ${entry.created_at})
       RETURNING seq AS key`,
   );
   if (redeliver)
     await insertMessage(tx, await redelivery(resumption, entry, messageId), { run: run.key, entry: key });
+}
+
+/** The body of an entry, with the edits of the request. */
+function edited({ record, body }: OldEntry, { edits }: ResumeRequest): Uint8Array {
+  if (record === FIRST_RECORD) return edits?.payload ?? body;
+  const out = isKeyOf("result", record) ? edits?.results.get(Number(stepOfKey(record))) : undefined;
+  if (out === undefined) return body;
+  const { failure: _, ...step } = readRecord(toText(body));
+  return toBytes(JSON.stringify({ ...step, out }));
+}
+
+/** @throws EngineError `not_found` for a result that isn't on record */
+function checkEdits(entries: readonly OldEntry[], { edits }: ResumeRequest): void {
+  const recorded = new Set(entries.map(({ record }) => record));
+  for (const id of edits?.results.keys() ?? []) {
+    if (!recorded.has(keyOf("result", id))) throw notFound(`result of step ${id}`);
+  }
 }
 
 /** The options of the entry's first delivery, as far as they are still stored, with the changes of the request. */

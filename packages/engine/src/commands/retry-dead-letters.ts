@@ -1,4 +1,3 @@
-import { deadLetters } from "../queries/lists.ts";
 import { EngineError } from "../rules/engine-error.ts";
 import type { Options } from "../rules/options.ts";
 import type { QueueLimits } from "../rules/queue.ts";
@@ -8,6 +7,7 @@ import type { DeadLetterQuery, RetriedMessages } from "../store/lists.ts";
 import { sql, type Tx } from "../store/tx.ts";
 import { ensureQueue } from "./ensure-queue.ts";
 import { insertMessage } from "./insert-message.ts";
+import { lockDeadLetters } from "./lock-dead-letters.ts";
 import { deleteDeadLetter } from "./remove-dead-letters.ts";
 
 /**
@@ -21,7 +21,7 @@ export async function retryDeadLetters(
   options: Options,
   limits: Partial<QueueLimits> = {},
 ): Promise<RetriedMessages> {
-  const { items, next } = await deadLetters(tx, { ...query, ofMessages: true });
+  const { items, next } = await lockDeadLetters(tx, { ...query, ofMessages: true });
   const messages = await inOrder.map(items, async ({ dlqId, message }) => {
     const again = republish(message, options, tx.now);
     if (again.queue !== undefined) await ensureQueue(tx, again.queue, limits.queues);

@@ -23,6 +23,7 @@ export async function listSchedules(tx: Tx): Promise<Schedule[]> {
 
 /** Deletes a schedule. The messages that it has made go on. */
 export async function deleteSchedule(tx: Tx, id: string): Promise<void> {
+  await tx.lock("schedule", id);
   await tx.run(sql`DELETE FROM schedules WHERE id = ${id}`);
 }
 
@@ -50,6 +51,8 @@ async function putSchedule(tx: Tx, schedule: NewSchedule, limits: ScheduleLimits
   await tx.lock("schedule", id);
   const old = await scheduleOf(tx, id);
   if (!old) {
+    // Two new schedules must not both be the last one that the limit allows.
+    await tx.lock("setting", "schedules");
     const counted = await tx.one<{ count: number }>(sql`SELECT count(*) AS count FROM schedules`);
     if ((counted?.count ?? 0) >= limits.schedules) throw limitReached("schedule", limits.schedules);
   }
@@ -66,6 +69,7 @@ async function putSchedule(tx: Tx, schedule: NewSchedule, limits: ScheduleLimits
 
 /** Pauses a schedule, or resumes it: ticks are skipped while it is paused. @throws EngineError `not_found` */
 export async function pauseSchedule(tx: Tx, id: string, paused: boolean): Promise<void> {
+  await tx.lock("schedule", id);
   const schedule = await scheduleOf(tx, id);
   if (!schedule) throw notFound(`schedule ${id}`);
   // To resume a schedule that runs changes nothing: its next time stays.

@@ -2,6 +2,7 @@ import { hasPending } from "../queries/pending.ts";
 import { toText } from "../rules/bytes.ts";
 import { planOfCall, toAnswer } from "../rules/call.ts";
 import { type CallEnd, toAnswerRecord } from "../rules/call-record.ts";
+import type { NewInlineEntry } from "../rules/inline-records.ts";
 import type { Reply } from "../rules/message.ts";
 import { STATUS } from "../rules/message-status.ts";
 import type { Run } from "../rules/run.ts";
@@ -16,7 +17,9 @@ import { endAlarm } from "./alarms.ts";
 import { failMessage } from "./fail-message.ts";
 import { completeInFlight } from "./in-flight.ts";
 import { insertEntry } from "./insert-entry.ts";
+import { lockWithChildren } from "./insert-inline.ts";
 import { onMessageFinished } from "./on-message-finished.ts";
+import { lockPlace } from "./queue-places.ts";
 import { recordEndpoint } from "./record-endpoint.ts";
 import { recordFailure } from "./record-failure.ts";
 import { recordReply } from "./record-reply.ts";
@@ -50,13 +53,14 @@ export async function settleDelivery(
   settlement: Settlement,
   settings: SettleSettings,
 ): Promise<Settled> {
-  if (lease.runId !== undefined) await tx.lock("run", lease.runId);
+  if (lease.runId !== undefined) await lockWithChildren(tx, [lease.runId], entriesIn(settlement));
   const held = await heldBy(tx, lease);
   if (!held) {
     const ended = await completeInFlight(tx, lease);
     if (ended !== undefined) await recordEndpointLate(tx, ended, settlement);
     return { kind: "stale" };
   }
+  await lockPlace(tx, held.place);
   const found = await runOf(tx, held.run);
   const run = found && (await recordEndpoint(tx, found, settlement));
   const isChanged = run?.capabilities !== found?.capabilities;
@@ -69,6 +73,12 @@ export async function settleDelivery(
   if (await releaseThrottled(tx, row.flow_key)) tx.wakeAt(tx.now);
   await onMessageFinished(tx, row);
   return settled;
+}
+
+/** The records that the answer of an invocation holds. */
+function entriesIn(settlement: Settlement): readonly NewInlineEntry[] {
+  const invocation = "invocation" in settlement ? settlement.invocation : undefined;
+  return typeof invocation === "object" ? invocation.entries : [];
 }
 
 /** The message of a lease, if the lease still holds. */

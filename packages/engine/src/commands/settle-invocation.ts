@@ -41,11 +41,15 @@ export async function settleInvocation(
 ): Promise<Settled> {
   const { row } = delivery;
   const news = await storeRecords(tx, delivery, invocation);
+  const stored = news.filter((one) => "own" in one).length;
+  // A delivery that has arrived twice has two invocations. What this one has returned follows from records that aren't on
+  // disk, because the other one's are.
+  const end = stored < invocation.entries.length ? "continue" : invocation.end;
   const held = { ...delivery.run, inline: true };
   // The end of the run ends its lease.
-  if (invocation.end !== "returned") await leaveRun(tx, held, row.seq, { orderly: true, inline: true });
+  if (end !== "returned") await leaveRun(tx, held, row.seq, { orderly: true, inline: true });
   const run = { ...held, holder: undefined };
-  switch (invocation.end) {
+  switch (end) {
     case "returned":
       await finishDelivery(tx, row);
       await finishRun(tx, run, { state: "RUN_SUCCESS", response: invocation.result });
@@ -57,7 +61,7 @@ export async function settleInvocation(
     case "parked":
       return park(tx, { row, run }, { news, stalled }, excerpt);
     default:
-      return invocation.end satisfies never;
+      return end satisfies never;
   }
 }
 

@@ -1,17 +1,22 @@
 import { randomUUID } from "node:crypto";
 import { backlog } from "../queries/backlog.ts";
 import { deadLetter } from "../queries/dead-letter.ts";
+import { deadLetterGroups } from "../queries/dead-letter-groups.ts";
 import { historyStart, runHistory } from "../queries/history.ts";
 import { deadLetters, runs } from "../queries/lists.ts";
 import { logs } from "../queries/logs.ts";
+import { currentNumbers, runNumbers } from "../queries/numbers.ts";
 import { message } from "../queries/read.ts";
 import { runEnd } from "../queries/run-end.ts";
+import { runFacts } from "../queries/run-facts.ts";
 import { runOverview } from "../queries/run-overview.ts";
 import { runSteps } from "../queries/run-steps.ts";
 import { countRuns, runSummaries } from "../queries/run-summaries.ts";
 import { waiters } from "../queries/waiters.ts";
+import { openWaits, unfinishedMessages } from "../queries/waiting.ts";
 import { webhookState } from "../queries/webhook-state.ts";
 import { wholeEntries } from "../queries/whole-entries.ts";
+import type { Clock } from "../rules/clock.ts";
 import type { Settlement } from "../rules/settlement.ts";
 import type { ClaimOrder } from "../store/claim-order.ts";
 import type { Claims, Lease, Settled } from "../store/claims.ts";
@@ -20,6 +25,7 @@ import { entryBody, historySlice } from "../store/tables/entries.ts";
 import { scheduleOf } from "../store/tables/schedules.ts";
 import { withoutWakeUps } from "../store/tx.ts";
 import { appendInline } from "./append-inline.ts";
+import { listActions, recordAction } from "./audit.ts";
 import { cancelMessage } from "./cancel-message.ts";
 import { cancelMessages } from "./cancel-messages.ts";
 import { cancelRuns } from "./cancel-runs.ts";
@@ -28,6 +34,7 @@ import { claimMessages } from "./claim-messages.ts";
 import { endRun } from "./end-run.ts";
 import { cancelFailureFunction, repeatFailureFunction, repeatFailureFunctions } from "./failure-function.ts";
 import { changeFlow, getFlow, listFlows, waitingForRoom } from "./flow-control.ts";
+import { retryRunNow, wakeSleeps } from "./hurry-run.ts";
 import { notifyByPath } from "./notify-by-path.ts";
 import { notifyEvent } from "./notify-event.ts";
 import { type Binding, command, type Operation, query } from "./operation.ts";
@@ -95,14 +102,22 @@ const OPERATIONS = {
   runOverview: query(runOverview),
   runSteps: query(runSteps),
   countRuns: query(countRuns),
+  runFacts: query(runFacts),
   changeRuns: command(changeRuns),
   runEnd: query(runEnd),
   cancelRuns: command(cancelRuns),
   logs: query(logs),
+  wakeSleeps: command(wakeSleeps),
+  retryRunNow: command(retryRunNow),
+  openWaits: query(openWaits),
+  unfinishedMessages: query(unfinishedMessages),
+  runNumbers: query(runNumbers),
+  currentNumbers: query(currentNumbers),
 
   // Dead letters.
   deadLetter: query(deadLetter),
   deadLetters: query(deadLetters),
+  deadLetterGroups: query(deadLetterGroups),
   resumeRun: command(resumeRun),
   resumeRuns: command(resumeRuns),
   retry: command(retryDeadLetters),
@@ -135,6 +150,9 @@ const OPERATIONS = {
   waitingForRoom: query(waitingForRoom),
   changeFlow: command(changeFlow),
 
+  recordAction: command(recordAction),
+  actions: query(listActions),
+
   // The engine's own.
   setting: query(readSetting),
   changeSetting: command(changeSetting),
@@ -155,11 +173,18 @@ export interface StoreSettings {
 }
 
 /** An open database with the engine's operations on it. `openSqlite` makes one. */
-export interface Store extends Operations, Omit<Driver, "write" | "read"> {}
+export interface Store extends Operations, Omit<Driver, "write" | "read"> {
+  /** The clock that all engines of the database share. An engine without a clock option uses it. */
+  readonly clock?: Clock;
+}
 
-/** Binds the operations to a database. */
-export function createStore(driver: Driver, { excerptBytes = 4096 }: StoreSettings = {}): Store {
-  const binding: Binding = { driver, owner: randomUUID(), excerptBytes };
+/** Binds the operations to a database. @param owner the name of the engine in its leases */
+export function createStore(
+  driver: Driver,
+  { excerptBytes = 4096 }: StoreSettings = {},
+  owner: string = randomUUID(),
+): Store {
+  const binding: Binding = { driver, owner, excerptBytes };
   const bound = Object.entries(OPERATIONS).map(([name, bind]) => [name, bind(binding)] as const);
   return {
     ...(Object.fromEntries(bound) as Operations),
@@ -167,6 +192,7 @@ export function createStore(driver: Driver, { excerptBytes = 4096 }: StoreSettin
     onDue: (listener) => driver.onDue(listener),
     onEvent: (listener) => driver.onEvent(listener),
     onStates: (listener) => driver.onStates(listener),
+    onRunsChanged: (listener) => driver.onRunsChanged(listener),
     backup: () => driver.backup(),
     close: () => driver.close(),
   };

@@ -13,6 +13,7 @@ export async function sweep(tx: Tx, expiry: Expiry, limit: number): Promise<bool
     await sweepDeadLetters(tx, expiry.dlq, limit),
     await sweepDeduplications(tx, expiry.now, limit),
     await sweepRuns(tx, expiry.runs, limit),
+    await sweepAudit(tx, expiry.logs, limit),
     // Last: the log may name a flow control key.
     await sweepFlows(tx, expiry, limit),
   ];
@@ -61,5 +62,11 @@ async function sweepDeduplications(tx: Tx, until: number, limit: number): Promis
   return tx.run(
     sql`DELETE FROM deduplications WHERE key IN
       (SELECT key FROM deduplications WHERE until <= ${until} ORDER BY until LIMIT ${limit})`,
+  );
+}
+
+async function sweepAudit(tx: Tx, until: number, limit: number): Promise<number> {
+  return tx.run(
+    sql`DELETE FROM audit WHERE seq IN (SELECT seq FROM audit WHERE at <= ${until} ORDER BY at LIMIT ${limit})`,
   );
 }

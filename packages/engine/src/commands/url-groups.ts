@@ -39,6 +39,7 @@ export async function updateUrlGroup(
   await tx.lock("group", name);
   const old = await getUrlGroup(tx, name);
   if (!old && change.kind === "add") {
+    await tx.lock("setting", "groups");
     const counted = await tx.one<{ count: number }>(sql`SELECT count(*) AS count FROM url_groups`);
     if ((counted?.count ?? 0) >= limits.urlGroups) throw limitReached("url group", limits.urlGroups);
   }

@@ -1,7 +1,13 @@
 import { z } from "zod";
 import { toShown } from "../rules/header.ts";
 import type { Run } from "../rules/run.ts";
-import type { CallbackReport, CallbackState, DeadLetter, DeadLetterQuery } from "../store/lists.ts";
+import type {
+  CallbackReport,
+  CallbackState,
+  DeadLetter,
+  DeadLetterGroup,
+  DeadLetterQuery,
+} from "../store/lists.ts";
 import { MESSAGE_FILTERS, ORDER, toMessageFilter, toOrder } from "./filters.ts";
 import { json, optional } from "./json.ts";
 import {
@@ -17,7 +23,16 @@ import {
   urls,
 } from "./parameters.ts";
 import { type Output, type Routes, route, type Values } from "./route.ts";
-import { callbackState, cursor, headers, id, message, responseBody, rollbacks } from "./schemas.ts";
+import {
+  callbackState,
+  cursor,
+  headers,
+  id,
+  message,
+  responseBody,
+  rollbacks,
+  time as timeOf,
+} from "./schemas.ts";
 import { bodyView, messageView, rollbacksView } from "./serializers.ts";
 
 const MAX_PAGE_SIZE = 100;
@@ -29,6 +44,7 @@ export const DEAD_LETTERS = {
   count: count(MAX_PAGE_SIZE),
   cursor: cursorOf,
   dlqIds: list,
+  fingerprint: list,
   failureFunctionState: someOf(callbackState.options),
   messageId: list,
   responseStatus: numbers,
@@ -62,6 +78,22 @@ const deadLetter = z
   })
   .meta({ id: "DeadLetter" });
 
+const group = z
+  .object({
+    fingerprint: z.string().meta({ description: "A filter of all lists of dead letters." }),
+    errorName: z.string(),
+    message: z.string().meta({ description: "The error's text, with `#` in place of its values." }),
+    stepName: z.string().optional(),
+    url: z.string(),
+    workflowUrl: z.string().optional(),
+    count: z.int(),
+    firstSeen: timeOf,
+    lastSeen: timeOf,
+    dlqId: z.string().meta({ description: "The latest dead letter." }),
+    workflowRunId: z.string().optional(),
+  })
+  .meta({ id: "DeadLetterGroup" });
+
 const deleted = z.object({ deleted: z.int() });
 // Older clients send the ids in the body.
 const selection = optional(json("the selection", z.object({ dlqIds: z.array(id) })));
@@ -69,6 +101,8 @@ const selection = optional(json("the selection", z.object({ dlqIds: z.array(id) 
 export const deadLetters = {
   "/v2/dlq": listed(false),
   "/v2/workflows/dlq": listed(true),
+  "/v2/dlq/groups": grouped(false),
+  "/v2/workflows/dlq/groups": grouped(true),
 } satisfies Routes;
 
 /** These routes must come after the routes with more specific paths. */
@@ -106,6 +140,35 @@ function listed(ofRuns: boolean) {
   };
 }
 
+function grouped(ofRuns: boolean) {
+  return {
+    GET: route({
+      summary: `List the groups of ${ofRuns ? "failures of runs" : "dead letters"} whose errors differ only in their values, the most recent first`,
+      query: DEAD_LETTERS,
+      answers: { 200: z.object({ groups: z.array(group), ...cursor }) },
+      async handle({ query }, { store }) {
+        const { items, next } = await store.deadLetterGroups(toDeadLetterQuery(query, ofRuns));
+        return { groups: items.map(groupView), ...toCursor(next) };
+      },
+    }),
+  };
+}
+
+function groupView(one: DeadLetterGroup): Output<typeof group> {
+  return {
+    fingerprint: one.fingerprint,
+    errorName: one.errorName,
+    message: one.pattern,
+    ...(one.step === undefined ? {} : { stepName: one.step }),
+    url: one.url,
+    count: one.count,
+    firstSeen: one.firstAt,
+    lastSeen: one.lastAt,
+    dlqId: one.dlqId,
+    ...(one.runId === undefined ? {} : { workflowRunId: one.runId, workflowUrl: one.url }),
+  };
+}
+
 function single(ofRuns: boolean) {
   return {
     GET: route({
@@ -140,6 +203,7 @@ export function toDeadLetterQuery(query: Values<typeof DEAD_LETTERS>, ofRuns: bo
     workflowUrls: query.workflowUrl,
     statuses: query.responseStatus,
     callbackStates: query.failureFunctionState,
+    fingerprints: query.fingerprint,
     ofRuns: ofRuns || query.source === "workflow",
     ...page,
   };

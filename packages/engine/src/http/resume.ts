@@ -1,11 +1,13 @@
 import { z } from "zod";
+import { toBytes } from "../rules/bytes.ts";
 import { lifetimeOf } from "../rules/command.ts";
 import { checkDelays, refusePlainOptions } from "../rules/limits.ts";
 import { OPTION_HEADERS } from "../rules/option-headers.ts";
 import { readOptions } from "../rules/options.ts";
 import type { Run } from "../rules/run.ts";
-import type { ResumedRuns, ResumeRequest } from "../store/lists.ts";
+import type { HistoryEdits, ResumedRuns, ResumeRequest } from "../store/lists.ts";
 import { DEAD_LETTERS, dlqId, toDeadLetterQuery } from "./dlq.ts";
+import { json, optional } from "./json.ts";
 import { toCursor } from "./parameters.ts";
 import { type Input, type Output, type Routes, route } from "./route.ts";
 import { cancelled, resumedRun } from "./schemas.ts";
@@ -14,6 +16,32 @@ import type { Service } from "./service.ts";
 type Kind = ResumeRequest["kind"];
 
 const list = z.object({ workflowRuns: z.array(resumedRun), cursor: z.string() });
+
+const restartEdits = z.strictObject({
+  payload: z.string().optional().meta({ description: "Replaces the payload of the run." }),
+});
+
+const resumeEdits = restartEdits.extend({
+  results: z
+    .array(
+      z.strictObject({
+        stepId: z.int().min(1),
+        result: z.unknown().meta({ description: "Replaces the result on record: any JSON." }),
+      }),
+    )
+    .optional(),
+});
+
+type Edits = z.output<typeof resumeEdits>;
+
+function toEdits(body: Edits | undefined): HistoryEdits | undefined {
+  if (!body) return undefined;
+  const { payload, results = [] } = body;
+  return {
+    payload: payload === undefined ? undefined : toBytes(payload),
+    results: new Map(results.map(({ stepId, result }) => [stepId, JSON.stringify(result ?? null)])),
+  };
+}
 
 /** Routes to resume and restart failed runs. */
 export const resumes = {
@@ -83,9 +111,11 @@ function resumeOne(kind: Kind, verb: string) {
       summary: `${verb} a failed run, as a new one`,
       params: dlqId,
       headers: OPTION_HEADERS,
+      body: optional(json("the edits", kind === "resume" ? resumeEdits : restartEdits)),
       answers: { 200: resumedRun },
       async handle(input, { store, limits }) {
-        return toView(await store.resumeRun(input.params.id, readChanges(input, kind, limits)));
+        const how = { ...readChanges(input, kind, limits), edits: toEdits(input.body) };
+        return toView(await store.resumeRun(input.params.id, how));
       },
     }),
   };

@@ -82,6 +82,8 @@ export interface Head {
 export interface Origin {
   readonly callerIp: string;
   readonly sender: Sender;
+  /** The last event that a reader of a stream has received. */
+  readonly lastEventId?: string | undefined;
   readonly now: number;
 }
 

@@ -1,5 +1,6 @@
 import { accessInfo } from "./access.ts";
 import { appends } from "./append.ts";
+import { auditLog } from "./audit-log.ts";
 import { backups } from "./backup.ts";
 import { batches } from "./batch.ts";
 import { bulkActions } from "./bulk.ts";
@@ -9,6 +10,7 @@ import { flows } from "./flows.ts";
 import { signingKeys } from "./keys.ts";
 import { logs } from "./logs.ts";
 import { messages } from "./messages.ts";
+import { numbers } from "./numbers.ts";
 import { publishing } from "./publish.ts";
 import { queues } from "./queues.ts";
 import { resumes } from "./resume.ts";
@@ -19,8 +21,10 @@ import { runCounts } from "./run-list.ts";
 import { runWaits } from "./run-waits.ts";
 import { runs } from "./runs.ts";
 import { schedules } from "./schedules.ts";
+import { stream } from "./stream.ts";
 import { triggers } from "./trigger.ts";
 import { urlGroups } from "./url-groups.ts";
+import { waiting } from "./waiting.ts";
 import { webhooks } from "./webhooks.ts";
 import { workflowLogs } from "./workflow-logs.ts";
 
@@ -47,6 +51,10 @@ export const ROUTES: Routes = {
   ...schedules,
   ...flows,
   ...logs,
+  ...stream,
+  ...waiting,
+  ...numbers,
+  ...auditLog,
   ...accessInfo,
   ...signingKeys,
   ...backups,

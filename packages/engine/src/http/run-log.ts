@@ -7,6 +7,7 @@ import {
   textFromBase64,
 } from "@perdure/core/protocol";
 import { toText } from "../rules/bytes.ts";
+import { failureText } from "../rules/fingerprint.ts";
 import { toHeaderMap, toShown } from "../rules/header.ts";
 import { DEFAULT_RETRIES, type Failure } from "../rules/message.ts";
 import { retryPolicy } from "../rules/policy.ts";
@@ -244,13 +245,13 @@ export function failureView({
 }: DeadLetter): Pick<RunView, "dlqId" | "failureFunction"> {
   const id = removed ? {} : { dlqId };
   if (!callback || callback.state === "NONE") return id;
-  const failed = readFailure(textOf(failure), failure.reply?.status ?? 0);
+  const failed = readFailure(failureText(failure), failure.reply?.status ?? 0);
   return {
     ...id,
     failureFunction: {
       failHeaders: toShown(failure.reply?.headers ?? {}),
       failStatus: failure.reply?.status ?? 0,
-      failResponse: failed.thrown?.message ?? textOf(failure),
+      failResponse: failed.thrown?.message ?? failureText(failure),
       dlqId,
       ...reportView(callback, callback.state),
     },
@@ -258,18 +259,13 @@ export function failureView({
 }
 
 export function errorView(failure: Failure): NonNullable<RunView["workflowRunError"]> {
-  const { name, message, where, step } = readFailure(textOf(failure), failure.reply?.status ?? 0);
+  const { name, message, where, step } = readFailure(failureText(failure), failure.reply?.status ?? 0);
   return {
     name,
     message,
     where,
     ...(step ? { step: { id: step.id, name: step.name, type: step.type } } : {}),
   };
-}
-
-/** The endpoint's answer, or the engine's error message if the answer isn't the reason of the failure. */
-function textOf({ reply, byEngine, error }: Failure): string {
-  return reply && !byEngine ? toText(reply.body) : error;
 }
 
 /** Shows the report to a cancel function; nothing for an endpoint without one. */

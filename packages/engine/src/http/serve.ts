@@ -3,6 +3,7 @@ import type { Context, Handler } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { rawDestination } from "../rules/destination.ts";
 import { invalid } from "../rules/engine-error.ts";
+import { isAudited } from "./audit-log.ts";
 import { readBody } from "./body.ts";
 import { hidePayloads } from "./hide-payloads.ts";
 import { toJsonBody } from "./json-answer.ts";
@@ -19,6 +20,8 @@ export const LOCAL = "127.0.0.1";
 export const THIS_PROCESS: Sender = { access: "full", name: "this process" };
 /** The sender of requests to routes that need no token. */
 const ANYONE: Sender = { access: "read only", name: "anyone" };
+/** Characters of the target of an action that the audit log keeps. */
+const MAX_TARGET = 500;
 const OWN = LOWERCASE_PREFIX.own;
 
 /** Reads a request as the route declares it, and answers. */
@@ -36,6 +39,7 @@ export function serve(pattern: string, route: Route, service: Service): Handler<
       const hides = service.hidePayloads && head.sender.access === "read only";
       if (route.respond && !hides) return await route.respond(input, service);
       const shown = await route.handle(input, service);
+      if (isAudited(c.req.method, pattern, head.query)) await recordAction(c, pattern, input, service);
       if (shown instanceof Response) return shown;
       const status = (route.status?.(shown) ?? usual) as ContentfulStatusCode;
       return c.body(toJsonBody(hides ? hidePayloads(shown) : shown), status, JSON_TYPE);
@@ -44,6 +48,34 @@ export function serve(pattern: string, route: Route, service: Service): Handler<
     }
   };
 }
+
+/** Adds a request to the audit log that has changed something. */
+async function recordAction(
+  c: Context<Env>,
+  pattern: string,
+  { params, callerIp, sender }: Input<Parameters, Parameters>,
+  { store, streams }: Service,
+): Promise<void> {
+  const [named] = Object.values(params);
+  const target = typeof named === "string" ? named : new URL(c.req.url).search;
+  await store.recordAction({
+    actor: sender.name,
+    action: `${c.req.method} ${pattern}`,
+    target: target.slice(0, MAX_TARGET),
+    callerIp,
+  });
+  const of = OBJECTS.find(([prefix]) => pattern.startsWith(prefix))?.[1];
+  if (of) streams.publish({ type: "object.changed", of, key: typeof named === "string" ? named : undefined });
+}
+
+/** The objects whose changes a stream tells of, by the beginnings of their routes. */
+const OBJECTS = [
+  ["/v2/queues", "queue"],
+  ["/v2/flowControl/", "flow"],
+  ["/v2/schedules", "schedule"],
+  ["/v2/dlq", "dlq"],
+  ["/v2/workflows/dlq", "dlq"],
+] as const;
 
 /** Reads everything but the body. */
 function readHead(
@@ -63,7 +95,8 @@ function readHead(
   const callerIp = c.env?.callerIp ?? LOCAL;
   const signal = (): AbortSignal => request.signal;
   const sender = c.get("sender") ?? ANYONE;
-  return { params, query, headers, request, signal, target, callerIp, sender, now: clock.now() };
+  const lastEventId = request.headers.get("last-event-id") ?? undefined;
+  return { params, query, headers, request, signal, target, callerIp, sender, lastEventId, now: clock.now() };
 }
 
 /**

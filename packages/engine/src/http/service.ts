@@ -10,6 +10,8 @@ import type { Retention } from "../rules/retention.ts";
 import type { ScheduleLimits } from "../rules/schedule.ts";
 import type { UrlGroupLimits } from "../rules/url-group.ts";
 import type { WebhookLimits } from "../store/waits.ts";
+import type { AttemptCounts } from "../watch/attempt-counts.ts";
+import type { EventStreams } from "../watch/event-streams.ts";
 import type { RunEnds } from "../watch/run-ends.ts";
 import type { BodyBudget } from "./body.ts";
 
@@ -52,6 +54,9 @@ export interface Service {
   readonly flows: ShownFlows;
   /** The clients that wait for a run to end. */
   readonly runEnds: RunEnds;
+  readonly streams: EventStreams;
+  /** The attempts of this engine in the last day. */
+  readonly attempts: AttemptCounts;
   /** The number of deliveries in progress, and its limit. */
   readonly parallelism: () => { readonly max: number; readonly count: number };
 }

@@ -27,10 +27,17 @@ export async function runRows(tx: Tx, query: RunQuery): Promise<RunRow[]> {
   return tx.all<RunRow>(sql`${RUNS} ${where.sql} ORDER BY key ${direction(query)} LIMIT ${query.count + 1}`);
 }
 
-export async function deadLetters(tx: Tx, query: DeadLetterQuery): Promise<Page<DeadLetter>> {
+/** Dead letters with their messages, runs and reports. */
+export const LETTERS: Sql = sql`dlq JOIN messages ON messages.seq = dlq.message
+  LEFT JOIN runs ON runs.key = dlq.run
+  LEFT JOIN messages AS callback ON callback.seq = dlq.callback`;
+
+/** The conditions of a query's filters on {@link LETTERS}, without the place of its page. */
+export function deadLetterConditions(query: DeadLetterQuery): Conditions {
   const where = new Conditions();
   where.all(sql`dlq.removed = 0`);
   where.oneOf(sql`dlq.id`, query.dlqIds);
+  where.oneOf(sql`dlq.fingerprint`, query.fingerprints);
   whereMessage(where, query);
   where.oneOf(sql`runs.id`, query.runIds);
   where.is(sql`runs.created_at =`, query.runCreatedAt);
@@ -41,13 +48,15 @@ export async function deadLetters(tx: Tx, query: DeadLetterQuery): Promise<Page<
   if (query.ofMessages) where.all(sql`dlq.run IS NULL`);
   where.is(sql`dlq.created_at >=`, query.from);
   where.is(sql`dlq.created_at <=`, query.to);
+  return where;
+}
+
+export async function deadLetters(tx: Tx, query: DeadLetterQuery): Promise<Page<DeadLetter>> {
+  const where = deadLetterConditions(query);
   where.after(sql`dlq.seq`, query);
   const rows = await tx.all<DeadLetterRow & { readonly bytes: number }>(
     sql`SELECT ${DEAD_LETTER}, coalesce(length(dlq.body), 0) + coalesce(length(messages.body), 0)
-       + coalesce(length(entries.body), 0) AS bytes FROM dlq
-     JOIN messages ON messages.seq = dlq.message
-     LEFT JOIN runs ON runs.key = dlq.run
-     LEFT JOIN messages AS callback ON callback.seq = dlq.callback
+       + coalesce(length(entries.body), 0) AS bytes FROM ${LETTERS}
      LEFT JOIN entries ON entries.seq = messages.entry
      ${where.sql} ORDER BY dlq.seq ${direction(query)} LIMIT ${query.count + 1}`,
   );

@@ -23,7 +23,7 @@ import { entryBodies, failuresOf } from "./read.ts";
 /** Reasons of one kind that are read at most: a run may have thousands of branches. */
 const MAX_REASONS = 20;
 
-/** What a run waits for at this moment; empty for a run that has ended and whose reports have ended. */
+/** Returns the reasons why a run waits at this moment; none for a run that has ended and whose reports have ended. */
 export async function waitsFor(tx: Tx, run: Run): Promise<WaitReason[]> {
   return [
     ...(await ofMessages(tx, run)),

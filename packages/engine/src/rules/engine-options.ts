@@ -19,7 +19,7 @@ export const ENGINE_OPTIONS = {
   region: { is: "name", otherwise: "none" },
   /** Whether `X-Forwarded-Proto` and `X-Forwarded-Host` say under which address a webhook was called: only behind a proxy that sets them. */
   trustProxy: { is: "flag", default: false },
-  /** Whether read-only tokens see `[hidden]` in place of payloads, results, bodies, headers and the texts of errors, and can't search. */
+  /** Whether read-only tokens see `[hidden]` in place of payloads, results, bodies, headers and the texts of errors. */
   hidePayloads: { is: "flag", default: false, see: "api.md#tokens" },
   timeouts: {
     /** Time for an attempt to deliver to a run, unless the run sets a timeout. */

@@ -22,7 +22,7 @@ export interface StepKind {
    * opens.
    */
   readonly effect?: "sleep" | "webhook";
-  /** What a wait waits for. */
+  /** The thing that ends a wait: an event, or a request to the webhook. */
   readonly awaits?: "event" | "request";
 }
 

@@ -49,12 +49,13 @@ export class AfterCommit {
   commit(): void {
     const [counts, events] = [this.#counts, this.#events];
     [this.#counts, this.#events] = [[], []];
-    if (counts.length > 0) this.#onStates?.(sum(counts));
+    if (counts.length > 0) this.#onStates?.(sumStates(counts));
     for (const event of events) this.#onEvent?.(event);
   }
 }
 
-function sum(counts: readonly StateCount[]): StateCount[] {
+/** Adds up the counts of each state. */
+export function sumStates(counts: readonly StateCount[]): StateCount[] {
   const sums = new Map<string, StateCount>();
   for (const one of counts) {
     const key = `${one.of} ${one.state}`;

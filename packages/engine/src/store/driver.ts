@@ -40,6 +40,12 @@ export interface Driver {
   onStates(listener: (counts: readonly StateCount[]) => void): void;
 
   /**
+   * Calls `listener` with the ids of runs that other engines of this database have changed, soon after their
+   * transactions. There is one listener.
+   */
+  onRunsChanged(listener: (runIds: readonly string[]) => void): void;
+
+  /**
    * Copies a consistent snapshot of the whole database, while transactions go on.
    *
    * @throws EngineError `not_possible_here` when the engine can't copy this kind of database

@@ -7,7 +7,7 @@ import { type Sql, sql, type Tx } from "./tx.ts";
 import { StoreUnavailable } from "./unavailable.ts";
 
 /** One connection to a database, on which transactions follow one another. */
-export interface Connection extends Pick<Tx, "one" | "all" | "run" | "lock"> {
+export interface Connection extends Pick<Tx, "one" | "all" | "run" | "lock" | "tryLock"> {
   /**
    * Whether a transaction is open. A database may end a transaction by itself, for example when its disk is
    * full.
@@ -101,6 +101,9 @@ export class GroupCommit implements Driver {
   onStates(listener: (counts: readonly StateCount[]) => void): void {
     this.#afterCommit.onStates(listener);
   }
+
+  /** Never calls its listener: no other engine uses the database. */
+  onRunsChanged(): void {}
 
   async close(): Promise<void> {
     if (this.#closed) return;
@@ -257,6 +260,7 @@ function toTx(connection: Connection, own: Omit<Tx, keyof Connection>): Tx {
     all: (query) => connection.all(query),
     run: (query) => connection.run(query),
     lock: (kind, key) => connection.lock(kind, key),
+    tryLock: (kind, key) => connection.tryLock(kind, key),
     ...own,
   };
 }

@@ -1,6 +1,8 @@
 import type { HistoryEntry, RollbackRecord } from "@perdure/core/protocol";
+import type { ErrorGroup } from "../rules/fingerprint.ts";
 import type { LogState } from "../rules/log.ts";
-import type { Failure, Message, MessageState, Reply } from "../rules/message.ts";
+import type { Failure, Message, MessageKind, MessageState, Reply } from "../rules/message.ts";
+import type { DueStatus } from "../rules/message-status.ts";
 import type { Options } from "../rules/options.ts";
 import type { Run, RunState } from "../rules/run.ts";
 import type { NewSleep, NewWait } from "../rules/wait.ts";
@@ -57,6 +59,8 @@ export interface MessageFilter {
 
 export interface DeadLetterQuery extends MessageFilter, PageQuery {
   readonly dlqIds?: readonly string[] | undefined;
+  /** The groups of errors that differ only in their values. */
+  readonly fingerprints?: readonly string[] | undefined;
   readonly runIds?: readonly string[] | undefined;
   readonly runCreatedAt?: number | undefined;
   readonly workflowUrls?: readonly string[] | undefined;
@@ -212,6 +216,94 @@ export interface BulkResult {
   readonly next: number | undefined;
 }
 
+/** Dead letters with errors that differ only in their values. Times are milliseconds since 1970. */
+export interface DeadLetterGroup extends ErrorGroup {
+  readonly url: string;
+  readonly count: number;
+  readonly firstAt: number;
+  readonly lastAt: number;
+  /** The latest dead letter. */
+  readonly dlqId: string;
+  /** The run of the latest dead letter. */
+  readonly runId: string | undefined;
+}
+
+/** Filters of steps that wait for events, with the rule of {@link RunQuery}. */
+export interface WaitQuery {
+  readonly eventIds?: readonly string[] | undefined;
+  readonly runIds?: readonly string[] | undefined;
+  readonly urls?: readonly string[] | undefined;
+  readonly count: number;
+  readonly before?: number | undefined;
+}
+
+/** A step that waits for an event, or for a request to its webhook. */
+export interface OpenWait {
+  readonly eventId: string;
+  readonly stepName: string;
+  readonly isWebhook: boolean;
+  readonly run: Pick<Run, "id" | "url" | "createdAt">;
+  readonly createdAt: number;
+  readonly deadline: number;
+}
+
+/** Filters of messages that aren't at their end, with the rule of {@link RunQuery}. */
+export interface PendingQuery {
+  readonly queues?: readonly string[] | undefined;
+  readonly flowKeys?: readonly string[] | undefined;
+  readonly statuses?: readonly DueStatus[] | undefined;
+  readonly runIds?: readonly string[] | undefined;
+  readonly count: number;
+  readonly after?: number | undefined;
+}
+
+/** A message that isn't at its end. */
+export interface UnfinishedMessage {
+  readonly id: string;
+  readonly kind: MessageKind;
+  readonly url: string;
+  readonly status: DueStatus;
+  /** When its next attempt is due, or was due before it was held back; during an attempt, the end of its lease. */
+  readonly dueAt: number | undefined;
+  /** The number of the next attempt, or of the one in progress. */
+  readonly attempt: number;
+  readonly maxRetries: number;
+  readonly queue: string | undefined;
+  readonly flowKey: string | undefined;
+  readonly run: Pick<Run, "id" | "createdAt"> | undefined;
+}
+
+/** Filters of the audit log, with the rule of {@link RunQuery}. */
+export interface AuditQuery {
+  readonly actors?: readonly string[] | undefined;
+  readonly actions?: readonly string[] | undefined;
+  readonly targets?: readonly string[] | undefined;
+  readonly from?: number | undefined;
+  readonly to?: number | undefined;
+  readonly count: number;
+  readonly before?: number | undefined;
+}
+
+/** A request that has changed something. */
+export interface AuditEntry {
+  readonly at: number;
+  /** The sender, by a name that reveals nothing of its token. */
+  readonly actor: string;
+  /** The route: its verb and its path. */
+  readonly action: string;
+  /** The object that the request names: its id, or its query. */
+  readonly target: string;
+  readonly callerIp: string;
+}
+
+/** Changes of the history with which a resumed or restarted run begins. */
+export interface HistoryEdits {
+  /** Replaces the payload. */
+  readonly payload?: Uint8Array | undefined;
+  /** Replaces results on record, as JSON strings, by the ids of their steps. */
+  readonly results: ReadonlyMap<number, string>;
+}
+
 /** A request to resume or restart failed runs. */
 export interface ResumeRequest {
   readonly kind: "resume" | "restart";
@@ -219,6 +311,7 @@ export interface ResumeRequest {
   readonly options: Options;
   /** Milliseconds that the new run may take; `undefined` leaves the limit unchanged. */
   readonly lifetime?: number | undefined;
+  readonly edits?: HistoryEdits | undefined;
 }
 
 export interface ResumedRuns {

@@ -19,7 +19,12 @@ export type StateCount =
   /** A run's own deliveries, which have no entry in the log. */
   | { readonly of: "delivery"; readonly state: LogState; readonly count: number }
   | { readonly of: "run"; readonly state: RunState; readonly count: number }
-  | { readonly of: "inline"; readonly state: InlineCount; readonly count: number };
+  | { readonly of: "inline"; readonly state: InlineCount; readonly count: number }
+  /** Operations that PostgreSQL has refused, and that the engine does again. */
+  | { readonly of: "retry"; readonly state: RetryReason; readonly count: number };
+
+/** Why an operation is done again. */
+export type RetryReason = "serialization" | "deadlock" | "lock" | "duplicate" | "plan" | "connection";
 
 /** The counters of inline runs. */
 export type InlineCount =

@@ -25,6 +25,8 @@ export interface Tx {
    * their keys.
    */
   lock(kind: LockKind, key: string): Promise<void>;
+  /** Takes the lock of this name if no other transaction has it. @returns whether it did */
+  tryLock(kind: LockKind, key: string): Promise<boolean>;
   /** Wakes the dispatcher when a message, schedule or wait comes due. @param dueAt milliseconds since 1970 */
   wakeAt(dueAt: number): void;
   /** Passes an event to the engine's observers, once the transaction is durable. */
@@ -48,6 +50,7 @@ export function withoutWakeUps(tx: Tx): Tx {
     all: (query) => tx.all(query),
     run: (query) => tx.run(query),
     lock: (kind, key) => tx.lock(kind, key),
+    tryLock: (kind, key) => tx.tryLock(kind, key),
     record: (event) => tx.record(event),
     count: (change) => tx.count(change),
     wakeAt: () => {},
@@ -55,9 +58,30 @@ export function withoutWakeUps(tx: Tx): Tx {
 }
 
 /** The kinds of locks, in the order in which a transaction takes them. */
-export const LOCKS = ["setting", "group", "schedule", "run", "deduplication", "queue", "flow"] as const;
+export const LOCKS = [
+  "setting",
+  "group",
+  "schedule",
+  "letter",
+  "run",
+  "deduplication",
+  "queue",
+  "flow",
+  "tick",
+] as const;
 
 export type LockKind = (typeof LOCKS)[number];
+
+/** Takes locks of several kinds, in the order that prevents deadlocks: of {@link LOCKS}, then of the keys. */
+export async function lockAll(
+  tx: Tx,
+  keys: Partial<Readonly<Record<LockKind, Iterable<string | null | undefined>>>>,
+): Promise<void> {
+  for (const kind of LOCKS) {
+    const named = [...(keys[kind] ?? [])].filter((key) => key !== null && key !== undefined);
+    for (const key of [...new Set(named)].sort()) await tx.lock(kind, key);
+  }
+}
 
 /** The few parts of SQL that differ between databases. */
 export interface Dialect {
@@ -70,11 +94,13 @@ export interface Dialect {
    * there.
    */
   readonly position: string;
+  /** The end of a query over `due` that passes over the rows which another transaction has locked, and locks the others. */
+  readonly skipLocked: string;
   /** A query with one column, `value`, over a JSON array that is bound as one parameter. */
   list(placeholder: string, of: "strings" | "numbers"): string;
 }
 
-type Word = "greatest" | "position";
+type Word = "greatest" | "position" | "skipLocked";
 
 /** A word that the {@link Dialect} chooses. */
 export class DialectWord {
@@ -141,6 +167,7 @@ export function numbers(values: readonly number[]): ValueList {
 
 export const GREATEST: DialectWord = new DialectWord("greatest");
 export const POSITION: DialectWord = new DialectWord("position");
+export const SKIP_LOCKED: DialectWord = new DialectWord("skipLocked");
 
 /** Joins conditions, each in brackets. At least one is given. */
 export function join(parts: readonly Sql[], by: "AND" | "OR"): Sql {

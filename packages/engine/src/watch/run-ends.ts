@@ -2,8 +2,7 @@ import type { Store } from "../commands/store.ts";
 import type { RunEnd, RunEndChoice } from "../queries/run-end.ts";
 import type { Cancel, Clock } from "../rules/clock.ts";
 import { EngineError } from "../rules/engine-error.ts";
-import type { EngineEvent } from "../rules/event.ts";
-import type { RunChanges } from "./run-changes.ts";
+import type { RunChange, RunChanges } from "./run-changes.ts";
 import { Wait } from "./wait.ts";
 
 /** The objects that waits use, and the maximum number of concurrent waits. */
@@ -23,13 +22,14 @@ export interface WaitLimits {
 }
 
 /** The events after which a run, or the report of its end, may be over. */
-const ENDS: ReadonlySet<EngineEvent["type"]> = new Set([
+const ENDS: ReadonlySet<RunChange["type"]> = new Set([
   "run.completed",
   "run.canceled",
   "run.expired",
   "failed",
   "failure.reported",
   "failure.canceled",
+  "run.changed",
 ]);
 
 /** Milliseconds after which all waits look again: another process may have changed the database. */

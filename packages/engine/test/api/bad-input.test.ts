@@ -53,6 +53,9 @@ const BODIES: Readonly<Record<string, unknown>> = {
     ],
   },
   "DELETE /v2/workflows/runs": { workflowRunIds: ["wfr_1"], workflowUrl: APP },
+  "POST /v2/workflows/dlq/resume/{id}": { payload: "x", results: [{ stepId: 1, result: 1 }] },
+  "POST /v2/workflows/dlq/restart/{id}": { payload: "x" },
+  "POST /v2/workflows/runs/{id}/wake": { stepName: "s" },
   "DELETE /v2/dlq": { dlqIds: ["1-1"] },
   "DELETE /v2/workflows/dlq": { dlqIds: ["1-1"] },
   "POST /v2/queues": { queueName: "q", parallelism: 2, paused: true },
@@ -66,6 +69,7 @@ const HEADERS: Readonly<Record<string, Record<string, string>>> = {
 
 /** What an operation must be asked for. */
 const QUERIES: Readonly<Record<string, string>> = {
+  "GET /v2/workflows/stream": "?timeout=0s",
   "POST /v2/workflows/bulk/cancel": "?all=true",
   "POST /v2/workflows/bulk/resume": "?all=true",
   "POST /v2/workflows/bulk/restart": "?all=true",
@@ -75,6 +79,9 @@ const QUERIES: Readonly<Record<string, string>> = {
 
 /** Operations that a good request alone brings nowhere: what they are about is in another state. */
 const IN_VAIN = [
+  "/v2/workflows/dlq/resume/{id}",
+  "/v2/workflows/runs/{id}/wake",
+  "/v2/workflows/runs/{id}/retry",
   "/v2/workflows/append",
   "/v2/workflows/dlq/rollback/{id}",
   "/v2/workflows/dlq/callback/{id}",

@@ -45,7 +45,9 @@ describe("the guide", () => {
     const rows = read("../../../../docs/engine.md")
       .split("\n")
       .filter((line) =>
-        /^\| `(?:concurrency|calls|region|trustProxy|(?:timeouts|limits|retention)\.\w+)`/.test(line),
+        /^\| `(?:concurrency|calls|region|trustProxy|hidePayloads|(?:timeouts|limits|retention)\.\w+)`/.test(
+          line,
+        ),
       );
     expect(rows).toEqual(namedOptions().map(optionRow));
   });

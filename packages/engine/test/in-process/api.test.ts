@@ -86,6 +86,7 @@ describe("engine.publish", () => {
 });
 
 it("engine.batch gives the error of a faulty message in its place", async () => {
+  await engine.queues.upsert("q", { paused: true });
   const results = await engine.batch([
     { url: URL },
     { url: URL, retries: 1000 },

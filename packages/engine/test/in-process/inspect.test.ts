@@ -31,4 +31,15 @@ describe("engine.runs", () => {
     await expect(engine.runs.change("cancel", {} as never)).rejects.toThrow("{ all: true }");
     await expect(engine.runs.find({ lable: "x" } as never)).rejects.toThrow('Unknown option "lable"');
   });
+
+  it("tells what one run waits for, and hurries it", async () => {
+    const { waitsFor, stepCount } = await engine.runs.overview("wfr_1");
+    expect([waitsFor.map(({ kind }) => kind), stepCount]).toEqual([["delivery"], 0]);
+    const { steps, cursor } = await engine.runs.steps("wfr_1", { count: 1 });
+    expect([steps[0]?.stepName, cursor]).toEqual(["init", undefined]);
+    await expect(engine.runs.wake("wfr_1")).rejects.toMatchObject({ code: "conflict" });
+    await expect(engine.runs.wake("wfr_1", "nap")).rejects.toThrow('no step "nap" that sleeps');
+    await expect(engine.runs.retryNow("wfr_1")).rejects.toMatchObject({ code: "conflict" });
+    await expect(engine.runs.overview("wfr_x")).rejects.toMatchObject({ code: "not_found" });
+  });
 });

@@ -239,6 +239,28 @@ describe("an append", () => {
     expect(await stateOf(w)).toBe("RUN_SUCCESS");
   });
 
+  it("of a delivery that arrived twice: the first invocation's records count, and no result that follows from others", async () => {
+    const other = done(1, { out: '"of the other"' });
+    const w = world(
+      inline(async (run) => {
+        if (run.nth > 1) return run.returned(run.results.get("step1")?.out);
+        await appendTo(run.self, { lease: run.lease, after: 1, records: [other], underWay: [] });
+        const news = newsOf(
+          await appendTo(run.self, { lease: run.lease, after: 1, records: [done(1)], underWay: [] }),
+        );
+        expect(news).toMatchObject([{ entry: { callType: "step" } }]);
+        return run.end({ end: "returned", after: 1, records: [done(1)], result: '"r1"' });
+      }),
+    );
+    await w.start("wfr_1");
+    await w.drain();
+    expect(await w.run("wfr_1")).toMatchObject({
+      workflowState: "RUN_SUCCESS",
+      workflowRunResponse: JSON.stringify('"of the other"'),
+    });
+    expect(w.calls).toHaveLength(2);
+  });
+
   it("is all or nothing, and what is wrong with one is refused for that one", async () => {
     const answers: unknown[] = [];
     const w = world(

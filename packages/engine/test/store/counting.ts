@@ -37,6 +37,10 @@ class Counting implements Connection {
     return this.#db.commit();
   }
 
+  tryLock(): Promise<boolean> {
+    return this.#db.tryLock();
+  }
+
   lock(): Promise<void> {
     return this.#db.lock();
   }

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { Store } from "../../src/commands/store.ts";
 import type { RunQuery } from "../../src/store/lists.ts";
 import { START } from "../harness.ts";
-import { append, failure, NO_OPTIONS, start, useStore } from "./kit.ts";
+import { append, failure, NO_OPTIONS, start, useStore, waitFor } from "./kit.ts";
 
 export function inspecting(name: string, open: () => Promise<Store>): void {
   describe(`${name}, looking at runs`, () => {
@@ -58,6 +58,55 @@ export function inspecting(name: string, open: () => Promise<Store>): void {
       const change = { kind: "restart", options: NO_OPTIONS } as const;
       expect(await kit.store.changeRuns({ count: 10 }, change)).toEqual({ changed: 1, next: undefined });
       expect((await kit.store.countRuns({})).RUN_STARTED).toBe(1);
+    });
+
+    it("reads one run, its steps, and what it waits for", async () => {
+      await kit.accept(start("wfr_a"), append("wfr_a", 1), append("wfr_a", 2));
+      await kit.store.wait(waitFor("wfr_a", "go", "1h", 3));
+      const overview = await kit.store.runOverview({ id: "wfr_a" });
+      expect(overview).toMatchObject({ steps: 2, children: [], failure: undefined });
+      expect(overview?.waitsFor.map(({ kind }) => kind)).toContain("event");
+      const first = await kit.store.runSteps({ id: "wfr_a", count: 2 });
+      expect(first?.shown).toEqual(["init", "result:1"]);
+      const second = await kit.store.runSteps({ id: "wfr_a", count: 2, after: first?.next });
+      expect([second?.shown, second?.next, second?.log.waits.size]).toEqual([["result:2"], undefined, 1]);
+      const { items } = await kit.store.openWaits({ count: 1, eventIds: ["go"] });
+      expect(items).toMatchObject([{ eventId: "go", stepName: "step3", isWebhook: false }]);
+      expect((await kit.store.unfinishedMessages({ count: 9, runIds: ["wfr_a"] })).items).toHaveLength(3);
+    });
+
+    it("groups dead letters, and counts runs over time", async () => {
+      await fill();
+      const { items } = await kit.store.deadLetterGroups({ count: 1 });
+      expect(items).toMatchObject([{ pattern: "boom", count: 1, firstAt: START, runId: "wfr_a" }]);
+      const [group] = items;
+      const alike = await kit.store.deadLetters({ count: 9, fingerprints: [group?.fingerprint ?? ""] });
+      expect(alike.items).toHaveLength(1);
+      const numbers = await kit.store.runNumbers({ from: START, to: START + 120_000, bucket: 60_000 });
+      expect(numbers).toMatchObject([{ time: START, started: 3, failed: 1 }, { started: 0 }]);
+      expect(await kit.store.currentNumbers()).toMatchObject({ live: 2, deadLetters: 1 });
+    });
+
+    it("keeps the audit log for as long as the log", async () => {
+      const entry = { actor: "a", action: "DELETE /x", target: "wfr_a", callerIp: "::1" };
+      await kit.store.recordAction(entry);
+      await kit.store.recordAction({ ...entry, target: "wfr_b" });
+      expect((await kit.store.actions({ count: 1 })).items).toEqual([
+        { ...entry, target: "wfr_b", at: START },
+      ]);
+      expect((await kit.store.actions({ count: 9, targets: ["wfr_a"] })).items).toHaveLength(1);
+      await kit.store.sweep({ messages: 0, logs: START, dlq: 0, runs: 0, now: START }, 100);
+      expect((await kit.store.actions({ count: 9 })).items).toEqual([]);
+    });
+
+    it("begins a retry at once", async () => {
+      await kit.accept(start("wfr_a"));
+      const retry = { kind: "retry", dueAt: START + 9000, failure: failure(START) } as const;
+      await kit.settle(await kit.claimOne(), retry);
+      expect(await kit.store.retryRunNow("wfr_a")).toBe(1);
+      await kit.claimOne();
+      await expect(kit.store.retryRunNow("wfr_a")).rejects.toThrow("no attempt");
+      await expect(kit.store.wakeSleeps({ id: "wfr_a" })).rejects.toThrow("no step that sleeps");
     });
   });
 }

@@ -1,5 +1,5 @@
 import { PGlite } from "@electric-sql/pglite";
-import type { PostgresSession } from "../../src/store/postgres/connection.ts";
+import type { PostgresSession } from "../../src/store/postgres/session.ts";
 
 const INT8 = 20;
 const BYTEA = 17;
@@ -30,6 +30,8 @@ export class Pglite {
     const schema = this.#empty.pop() ?? `store_${this.#schemas++}`;
     await this.#db.exec(`CREATE SCHEMA IF NOT EXISTS ${schema}; SET search_path TO ${schema}`);
     return {
+      losses: 0,
+      connect: async () => {},
       query: async (text, values) => {
         const { rows, affectedRows = 0 } = await this.#db.query(text, [...values]);
         return { rows, changes: affectedRows };

@@ -8,6 +8,8 @@ const DIALECT: Dialect = {
   placeholder: () => "?",
   greatest: "max",
   position: "instr",
+  // One writer: no other transaction locks anything.
+  skipLocked: "",
   list: (placeholder) => `SELECT value FROM json_each(${placeholder})`,
 };
 
@@ -94,6 +96,11 @@ export class SqliteConnection implements Connection {
 
   /** Does nothing: SQLite has one writer, so a transaction has nothing to lock. */
   async lock(): Promise<void> {}
+
+  /** Returns true: no other transaction has a lock. */
+  async tryLock(): Promise<boolean> {
+    return true;
+  }
 
   check(): void {
     this.#check();

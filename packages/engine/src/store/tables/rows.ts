@@ -73,6 +73,11 @@ export interface MessageRow {
   readonly awaits: number | null;
 }
 
+/** A row of {@link LIVE_MESSAGES} with the id of its run. */
+export interface ClaimableRow extends MessageRow {
+  readonly run_id: string | null;
+}
+
 /**
  * The options that no statement reads: stored once, as one JSON value, which leaves out `undefined`.
  * Statements read the retries, so these have columns of their own.
@@ -96,6 +101,10 @@ export const MESSAGES: Sql = sql`SELECT ${COLUMNS} FROM messages LEFT JOIN due O
 
 /** Selects the messages that haven't ended, faster than {@link MESSAGES}: the query begins with the small table `due`. */
 export const LIVE_MESSAGES: Sql = sql`SELECT ${COLUMNS} FROM due JOIN messages ON messages.seq = due.message`;
+
+/** Selects the messages that a claim may take, each with the id of its run. */
+export const CLAIMABLE_MESSAGES: Sql = sql`SELECT ${COLUMNS}, (SELECT id FROM runs WHERE key = due.run) AS run_id
+  FROM due JOIN messages ON messages.seq = due.message`;
 
 const state = (value: MessageState): Sql => constants<MessageState>(value);
 

@@ -290,3 +290,24 @@ CREATE TABLE settings (
   name TEXT COLLATE "C" PRIMARY KEY,
   value TEXT COLLATE "C" NOT NULL
 );
+
+-- The engines that share the database, with their last heartbeats, by the clock of the database.
+CREATE TABLE engines (
+  id TEXT COLLATE "C" PRIMARY KEY,
+  started_at BIGINT NOT NULL,
+  seen_at BIGINT NOT NULL
+);
+
+-- Work that one engine does at a time, such as housekeeping.
+CREATE TABLE terms (
+  name TEXT COLLATE "C" PRIMARY KEY,
+  engine TEXT COLLATE "C" NOT NULL,
+  until BIGINT NOT NULL
+);
+
+-- Each delivery inserts, updates and deletes a row of `due`, which stays small. Without these settings a vacuum would come
+-- only after a fifth of the table has died, and claims would read dead entries of its indexes meanwhile. The table gets
+-- vacuumed after 1000 dead rows, without pauses.
+ALTER TABLE due SET (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000,
+  autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0.05, fillfactor = 70);
+ALTER TABLE runs SET (autovacuum_vacuum_scale_factor = 0.05, fillfactor = 85);

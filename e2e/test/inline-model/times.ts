@@ -1,0 +1,63 @@
+import { ManualClock } from "@perdure/engine";
+import { vi } from "vitest";
+
+type Cancel = ReturnType<ManualClock["after"]>;
+
+/** A clock that somebody may set back. As a machine's timers do, its timers go by what passes. */
+export class JumpyClock extends ManualClock {
+  #offset = 0;
+
+  override now(): number {
+    return super.now() + this.#offset;
+  }
+
+  override at(time: number, act: () => void): Cancel {
+    let cancel: Cancel = () => {};
+    const wait = (): void => {
+      cancel = this.after(time - this.now(), () => (this.now() < time ? wait() : act()));
+    };
+    wait();
+    return () => cancel();
+  }
+
+  /** Milliseconds until the next timer; infinite without one. */
+  untilNext(): number {
+    const next = this.next();
+    return next === undefined ? Number.POSITIVE_INFINITY : Math.max(0, next - super.now());
+  }
+
+  setBack(ms: number): void {
+    this.#offset -= ms;
+  }
+}
+
+/** The time of the endpoints, in place of the platform's. @returns the clock, and what puts the platform's back */
+export function stubTime(): { readonly clock: JumpyClock; restore(): void } {
+  const clock = new JumpyClock();
+  vi.stubGlobal("setTimeout", (act: (...args: unknown[]) => void, ms = 0, ...args: unknown[]) =>
+    clock.after(ms, () => act(...args)),
+  );
+  vi.stubGlobal("clearTimeout", (cancel: Cancel | undefined) => cancel?.());
+  const now = vi.spyOn(Date, "now").mockImplementation(() => clock.now());
+  return {
+    clock,
+    restore() {
+      now.mockRestore();
+      vi.unstubAllGlobals();
+    },
+  };
+}
+
+/**
+ * Other threads hash and sign, and take as long as they like: a seed would have another schedule each time. No endpoint looks at
+ * the signatures here. `vi.restoreAllMocks` ends this.
+ */
+export function stubThreads(): void {
+  for (const method of ["sign", "digest"] as const)
+    vi.spyOn(crypto.subtle, method).mockResolvedValue(new ArrayBuffer(32));
+}
+
+/** Lets everything else go on. */
+export async function turns(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn++) await new Promise<void>((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,17 @@
+import { deadLetters } from "../queries/lists.ts";
+import type { DeadLetter, DeadLetterQuery, Page } from "../store/lists.ts";
+import { lockAll, type Tx } from "../store/tx.ts";
+
+/**
+ * The dead letters that match, with their locks and those of their runs: until the transaction ends, no other one takes them
+ * out of the queue, or acts on their runs.
+ */
+export async function lockDeadLetters(tx: Tx, query: DeadLetterQuery): Promise<Page<DeadLetter>> {
+  const found = await deadLetters(tx, query);
+  if (found.items.length === 0) return found;
+  const dlqIds = found.items.map(({ dlqId }) => dlqId);
+  await lockAll(tx, { letter: dlqIds, run: found.items.map(({ run }) => run?.id) });
+  // Another transaction may have taken some of them before the locks.
+  const { items } = await deadLetters(tx, { ...query, dlqIds, before: undefined });
+  return { items, next: found.next };
+}

@@ -1,0 +1,350 @@
+import { EngineError } from "../../rules/engine-error.ts";
+import type { EngineEvent, Observer } from "../../rules/event.ts";
+import type { Driver } from "../driver.ts";
+import type { Backup, StateCount } from "../maintenance.ts";
+import { sql, type Tx } from "../tx.ts";
+import { StoreUnavailable } from "../unavailable.ts";
+import { CommitUnknown, ConnectionLost, retryReason } from "./retries.ts";
+import type { PostgresSession } from "./session.ts";
+import { Transaction } from "./transaction.ts";
+
+/** An operation that waits for its transaction, or runs in one. */
+interface Operation {
+  readonly perform: (tx: Tx) => Promise<unknown>;
+  readonly resolve: (value: never) => void;
+  readonly reject: (error: unknown) => void;
+  /** When the caller asked for it, in milliseconds since 1970, by the engine's clock. */
+  readonly now: number;
+  /** When the driver gives it up while the database is away, in milliseconds of `performance.now()`. */
+  readonly deadline: number;
+  /** How often the database has refused it. */
+  refusals: number;
+}
+
+/** What one transaction has changed, for other engines. */
+export interface Commit {
+  /** When the first message comes due that it has stored; `undefined` for none. */
+  readonly dueAt: number | undefined;
+  readonly events: readonly EngineEvent[];
+}
+
+/** The sessions of a driver. A session may be in both lists. */
+export interface Sessions {
+  readonly writers: readonly PostgresSession[];
+  readonly readers: readonly PostgresSession[];
+  /** Statements after BEGIN, for a pooler that keeps no settings of a session. */
+  readonly settings?: string;
+  /** Milliseconds for which an operation waits for a database that is away. 10 seconds by default. */
+  readonly patience?: number;
+}
+
+/** Operations that one transaction takes at most. */
+const MAX_GROUP = 16;
+
+/** Milliseconds after which a transaction takes no further operation: its locks hold up others. */
+const MAX_GROUP_MS = 10;
+
+/** The default of {@link Sessions.patience}. */
+const PATIENCE_MS = 10_000;
+
+/** How often an operation is done again after refusals of the database. */
+const MAX_REFUSALS = 8;
+
+/** Milliseconds between attempts to connect: the first pause, and the longest. */
+const RECONNECT_MS = { first: 50, longest: 2000 };
+
+const BEGIN_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+const BEGIN_WRITE = "BEGIN";
+
+/**
+ * Runs transactions on PostgreSQL, several at once: each session takes the operations that wait when it is free. So an
+ * operation that arrives alone has a transaction of its own at once, and under load operations share transactions, and
+ * their waits for the disk, without a timer.
+ *
+ * PostgreSQL's isolation is READ COMMITTED: locks of the engine's (`Tx.lock`) order what must be in order. Within a shared
+ * transaction an operation never waits for a lock, because the transaction holds the locks of the operations before it:
+ * two transactions could wait for each other. It is undone instead, and done again in a transaction that it begins.
+ */
+export class PostgresDriver implements Driver {
+  readonly #sessions: Sessions;
+  readonly #busy = new Set<PostgresSession>();
+  readonly #writes: Operation[] = [];
+  readonly #reads: Operation[] = [];
+  /** Operations that pause before they are done again. */
+  #pausing = 0;
+  #now: () => number = Date.now;
+  #onDue: (dueAt: number) => void = () => {};
+  #onEvent: Observer = () => {};
+  #onStates: (counts: readonly StateCount[]) => void = () => {};
+  #onCommit: (commit: Commit) => void = () => {};
+  #scheduled = false;
+  #closed = false;
+  #idle: (() => void) | undefined;
+  #commits = 0;
+
+  constructor(sessions: Sessions) {
+    this.#sessions = sessions;
+  }
+
+  /** Transactions committed so far. */
+  get commits(): number {
+    return this.#commits;
+  }
+
+  write<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    return this.#enqueue(this.#writes, work);
+  }
+
+  read<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    return this.#enqueue(this.#reads, work);
+  }
+
+  async backup(): Promise<Backup> {
+    throw new EngineError(
+      "not_possible_here",
+      "the engine can copy a database in a file only: this one is in PostgreSQL, which has pg_dump",
+    );
+  }
+
+  useClock(now: () => number): void {
+    this.#now = now;
+  }
+
+  onDue(listener: (dueAt: number) => void): void {
+    this.#onDue = listener;
+  }
+
+  onEvent(listener: Observer): void {
+    this.#onEvent = listener;
+  }
+
+  onStates(listener: (counts: readonly StateCount[]) => void): void {
+    this.#onStates = listener;
+  }
+
+  /** Calls `listener` after each commit. There is one listener. */
+  onCommit(listener: (commit: Commit) => void): void {
+    this.#onCommit = listener;
+  }
+
+  /** Tells the dispatcher of work that another engine has stored. */
+  wake(dueAt: number): void {
+    this.#onDue(dueAt);
+  }
+
+  /** Calls `listener` with the runs that other engines have changed: the store does, which hears of them. */
+  onRunsChanged(): void {}
+
+  /** Sends a notification, in a transaction of its own. */
+  async notify(channel: string, payload: string): Promise<void> {
+    await this.write((tx) => tx.one(sql`SELECT pg_notify(${channel}, ${payload})`));
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    if (!this.#isIdle) {
+      await new Promise<void>((resolve) => (this.#idle = resolve));
+    }
+    const { writers, readers } = this.#sessions;
+    await Promise.all([...new Set([...writers, ...readers])].map((session) => session.close()));
+  }
+
+  #enqueue<T>(queue: Operation[], perform: (tx: Tx) => Promise<T>): Promise<T> {
+    if (this.#closed) return Promise.reject(new StoreUnavailable("The store is closed."));
+    return new Promise<T>((resolve, reject) => {
+      const deadline = performance.now() + (this.#sessions.patience ?? PATIENCE_MS);
+      queue.push({ perform, resolve, reject, now: this.#now(), deadline, refusals: 0 });
+      this.#schedule();
+    });
+  }
+
+  /** Waits until the process has read the input that has arrived: it may add operations. */
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#dispatch();
+    });
+  }
+
+  #dispatch(): void {
+    const { writers, readers } = this.#sessions;
+    const isFree = (session: PostgresSession): boolean => !this.#busy.has(session);
+    for (const session of readers.filter(isFree)) {
+      const read = this.#reads.shift();
+      if (read) this.#occupy(session, [read], () => this.#read(session, read));
+    }
+    // Short transactions side by side, before long ones.
+    const share = Math.min(MAX_GROUP, Math.ceil(this.#writes.length / writers.length));
+    for (const session of writers.filter(isFree)) {
+      const group = this.#takeGroup(share);
+      if (group.length > 0) this.#occupy(session, group, () => this.#writeGroup(session, group));
+    }
+    if (this.#isIdle) this.#idle?.();
+  }
+
+  get #isIdle(): boolean {
+    return this.#busy.size + this.#writes.length + this.#reads.length + this.#pausing === 0;
+  }
+
+  /** The operations of the next transaction. One that was refused begins a transaction, so that it may wait. */
+  #takeGroup(most: number): Operation[] {
+    if (this.#writes[0]?.refusals) return this.#writes.splice(0, 1);
+    const rest = this.#writes.findIndex(({ refusals }, at) => at > 0 && refusals > 0);
+    return this.#writes.splice(0, rest === -1 ? most : Math.min(rest, most));
+  }
+
+  #occupy(session: PostgresSession, operations: readonly Operation[], work: () => Promise<void>): void {
+    this.#busy.add(session);
+    void this.#connected(session, operations)
+      .then((connected) => (connected ? work() : undefined))
+      .finally(() => {
+        this.#busy.delete(session);
+        this.#dispatch();
+      });
+  }
+
+  /** Connects, with pauses that grow, for as long as one of the operations waits. @returns whether it is connected */
+  async #connected(session: PostgresSession, operations: readonly Operation[]): Promise<boolean> {
+    let pause = RECONNECT_MS.first;
+    for (;;) {
+      try {
+        await session.connect();
+        return true;
+      } catch (error) {
+        this.#expire(error);
+        const over = this.#closed || operations.every(({ deadline }) => performance.now() + pause > deadline);
+        if (over || !(error instanceof StoreUnavailable)) {
+          for (const { reject } of operations) reject(error);
+          return false;
+        }
+      }
+      await new Promise((resolve) => setTimeout(resolve, pause * (0.5 + Math.random())));
+      pause = Math.min(2 * pause, RECONNECT_MS.longest);
+    }
+  }
+
+  #begin(session: PostgresSession, begin: string): Transaction {
+    const transaction = new Transaction(session);
+    const { settings } = this.#sessions;
+    transaction.send(settings === undefined ? begin : `${begin}; ${settings}`);
+    return transaction;
+  }
+
+  async #read(session: PostgresSession, read: Operation): Promise<void> {
+    const transaction = this.#begin(session, BEGIN_READ);
+    try {
+      read.resolve((await read.perform(transaction.tx(read.now))) as never);
+    } catch (error) {
+      this.#refuse(this.#reads, read, error);
+    }
+    await transaction.rollback();
+  }
+
+  /**
+   * Runs operations in one transaction:
+   *
+   * 1. One alone needs no savepoint.
+   * 2. An operation that fails is undone, and the others go on.
+   * 3. After some milliseconds the transaction ends, and the operations that it hasn't begun wait for another one.
+   * 4. When the connection is lost before the commit, all operations wait for another transaction. When it is lost during
+   *    the commit, nobody knows whether they have happened: their callers get the error.
+   */
+  async #writeGroup(session: PostgresSession, group: readonly Operation[]): Promise<void> {
+    const transaction = this.#begin(session, BEGIN_WRITE);
+    const until = performance.now() + MAX_GROUP_MS;
+    const done: Done[] = [];
+    for (const [at, operation] of group.entries()) {
+      if (at > 0 && performance.now() > until) {
+        this.#writes.unshift(...group.slice(at));
+        break;
+      }
+      if (await this.#writeOne(transaction, operation, { alone: group.length === 1, done })) continue;
+      // The connection, and the whole transaction with it, is gone.
+      this.#writes.unshift(...group.slice(at + 1));
+      for (const { operation: undone } of done) this.#refuse(this.#writes, undone, new ConnectionLost());
+      return;
+    }
+    if (done.length > 0) await this.#commit(transaction, done);
+    else await transaction.rollback();
+  }
+
+  /** @returns whether the transaction goes on */
+  async #writeOne(
+    transaction: Transaction,
+    operation: Operation,
+    { alone, done }: { readonly alone: boolean; readonly done: Done[] },
+  ): Promise<boolean> {
+    const savepoint = alone ? undefined : transaction.savepoint();
+    try {
+      const value = await operation.perform(transaction.tx(operation.now));
+      if (savepoint) await transaction.release();
+      done.push({ operation, value });
+      return true;
+    } catch (error) {
+      this.#refuse(this.#writes, operation, error);
+      return savepoint ? transaction.rollbackTo(savepoint) : true;
+    }
+  }
+
+  async #commit(transaction: Transaction, done: readonly Done[]): Promise<void> {
+    try {
+      await transaction.execute("COMMIT");
+    } catch (cause) {
+      // The server has answered that it has undone the transaction, or the answer is lost.
+      const undone = retryReason(cause) !== "connection";
+      const error = undone ? cause : new CommitUnknown(cause);
+      for (const { operation } of done) this.#refuse(this.#writes, operation, error);
+      return;
+    }
+    this.#commits++;
+    for (const { operation, value } of done) operation.resolve(value as never);
+    const { times, states, events } = transaction.committed();
+    if (states.length > 0) this.#onStates(states);
+    for (const event of events) this.#onEvent(event);
+    for (const dueAt of times) this.#onDue(dueAt);
+    const dueAt = times.length > 0 ? Math.min(...times) : undefined;
+    if (dueAt !== undefined || events.length > 0) this.#onCommit({ dueAt, events });
+  }
+
+  /** Does the operation again, where that may help, and otherwise passes the error to its caller. */
+  #refuse(queue: Operation[], operation: Operation, error: unknown): void {
+    const reason = retryReason(error);
+    const over =
+      reason === "connection" ? performance.now() > operation.deadline : ++operation.refusals > MAX_REFUSALS;
+    if (reason === undefined || over) {
+      operation.reject(error);
+      return;
+    }
+    this.#onStates([{ of: "retry", state: reason, count: 1 }]);
+    if (reason !== "connection") {
+      queue.unshift(operation);
+      return;
+    }
+    this.#pausing++;
+    setTimeout(() => {
+      this.#pausing--;
+      queue.unshift(operation);
+      this.#dispatch();
+    }, RECONNECT_MS.first);
+  }
+
+  /** Gives up the operations whose time is over while the database is away. */
+  #expire(error: unknown): void {
+    for (const queue of [this.#writes, this.#reads]) {
+      const late = queue.filter(({ deadline }) => performance.now() > deadline);
+      for (const operation of late) {
+        queue.splice(queue.indexOf(operation), 1);
+        operation.reject(error);
+      }
+    }
+  }
+}
+
+/** An operation that has run in a transaction, before the transaction's commit. */
+interface Done {
+  readonly operation: Operation;
+  readonly value: unknown;
+}

@@ -1,0 +1,48 @@
+import { migrations } from "../migrations.ts";
+import { StoreUnavailable } from "../unavailable.ts";
+import type { PostgresSession } from "./session.ts";
+
+/**
+ * Brings the tables to the newest schema. Engines that start together do so one after the other, in one transaction each.
+ *
+ * An engine accepts a schema that is one version newer than its own, so that engines of two versions run side by side
+ * during an update. A migration therefore never takes away what the version before it needs.
+ *
+ * @param schema created first, if the database hasn't got it
+ * @param schema created first, if the database hasn't got it
+ * @throws StoreUnavailable when the schema is newer than that
+ */
+export async function migrate(
+  session: PostgresSession,
+  known: readonly string[] = migrations("postgres"),
+  schema?: string,
+): Promise<void> {
+  await session.connect();
+  await session.query("BEGIN", []);
+  try {
+    // The lock ends with the transaction, so it also works through a pooler.
+    await session.query("SELECT pg_advisory_xact_lock(hashtext('perdure'), hashtext('migrate'))", []);
+    if (schema !== undefined) await session.query(`CREATE SCHEMA IF NOT EXISTS "${schema}"`, []);
+    if (schema !== undefined) await session.query(`CREATE SCHEMA IF NOT EXISTS "${schema}"`, []);
+    await session.query("CREATE TABLE IF NOT EXISTS schema_version (version integer NOT NULL)", []);
+    const { rows } = await session.query("SELECT max(version) AS version FROM schema_version", []);
+    const version = (rows[0] as { version: number | null }).version ?? 0;
+    if (version > known.length + 1) {
+      throw new StoreUnavailable(
+        `The database was written by a newer version of the engine (schema ${version}; this one knows ${known.length}, and accepts ${known.length + 1}).`,
+      );
+    }
+    for (const migration of known.slice(version)) {
+      for (const statement of migration.split(/;\n/)) {
+        if (statement.trim() !== "") await session.query(statement, []);
+      }
+    }
+    if (version < known.length) {
+      await session.query("INSERT INTO schema_version (version) VALUES ($1)", [known.length]);
+    }
+    await session.query("COMMIT", []);
+  } catch (error) {
+    await session.query("ROLLBACK", []).catch(() => {});
+    throw error;
+  }
+}

@@ -1,0 +1,56 @@
+import type { RetryReason } from "../maintenance.ts";
+import type { LockKind } from "../tx.ts";
+import { StoreUnavailable } from "../unavailable.ts";
+
+/** An operation can't get a lock at once, and must not wait for it, because its transaction holds other operations' locks. */
+export class LockBusy extends Error {
+  override name = "LockBusy";
+
+  constructor(kind: LockKind, key: string) {
+    super(`The ${kind} "${key}" is locked by another transaction.`);
+  }
+}
+
+/** The connection was lost before the commit, so the transaction has changed nothing. */
+export class ConnectionLost extends StoreUnavailable {
+  constructor() {
+    super("The connection to the database was lost.");
+  }
+}
+
+/** The connection was lost during a commit. The operation isn't done again: it may have happened. */
+export class CommitUnknown extends StoreUnavailable {
+  constructor(cause: unknown) {
+    super("The connection to the database was lost during a commit: the change may or may not be stored.", {
+      cause,
+    });
+  }
+}
+
+/** The codes of errors after which the connection is gone. */
+const LOSS = /^(?:08|57P0|25P03|E(?:CONN|PIPE|HOST|NET|TIMEDOUT|AI_AGAIN)|CONNECT)/;
+
+/** The errors (SQLSTATE) after which the same operation, done again, may succeed. */
+const REASONS: Readonly<Record<string, RetryReason>> = {
+  "40001": "serialization",
+  "40P01": "deadlock",
+  "55P03": "lock",
+  // Another engine has inserted the same key meanwhile: now the operation finds it.
+  "23505": "duplicate",
+  // A migration by a newer engine has changed a table that a prepared statement reads.
+  "0A000": "plan",
+};
+
+/** Why an operation that failed with this error is done again; `undefined` when it isn't. */
+export function retryReason(error: unknown): RetryReason | undefined {
+  if (error instanceof LockBusy) return "lock";
+  if (error instanceof CommitUnknown) return undefined;
+  if (error instanceof ConnectionLost) return "connection";
+  const code = codeOf(error instanceof StoreUnavailable ? error.cause : error);
+  return LOSS.test(code) ? "connection" : REASONS[code];
+}
+
+function codeOf(error: unknown): string {
+  const { code } = Object(error) as { readonly code?: unknown };
+  return String(code ?? "");
+}

@@ -1,0 +1,16 @@
+import { startPostgres } from "@perdure/test-support/postgres-server";
+import type { TestProject } from "vitest/node";
+
+declare module "vitest" {
+  export interface ProvidedContext {
+    /** The URL of the PostgreSQL server of the project's tests. */
+    readonly postgresUrl: string;
+  }
+}
+
+/** Starts a PostgreSQL server for all files of the project. @returns the function that stops it */
+export async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const server = await startPostgres();
+  project.provide("postgresUrl", server.url);
+  return () => server.stop();
+}

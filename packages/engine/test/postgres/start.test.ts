@@ -1,0 +1,76 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type Command, useDesk } from "../cli/desk.ts";
+import { newDatabase } from "./database.ts";
+
+const { run } = useDesk();
+
+const TOKEN = "token-0123456789abcdef";
+const METRICS = "metrics-0123456789abcdef";
+const auth = { Authorization: `Bearer ${TOKEN}` };
+
+let delivered: string[] = [];
+const endpoint = createServer((request, response) => {
+  delivered.push(String(request.headers["upstash-message-id"]));
+  response.end("ok");
+});
+
+beforeEach(async () => {
+  delivered = [];
+  await new Promise<void>((resolve) => endpoint.listen(0, "127.0.0.1", resolve));
+});
+afterEach(() => {
+  endpoint.closeAllConnections();
+  return new Promise((resolve) => endpoint.close(resolve));
+});
+
+const urlOfEndpoint = (): string => `http://127.0.0.1:${(endpoint.address() as AddressInfo).port}/`;
+
+function start(db: string): Command {
+  return run(["start", "--port", "0", "--allow-destination", "127.0.0.1", "--metrics-token", METRICS], {
+    QSTASH_TOKEN: TOKEN,
+    QSTASH_CURRENT_SIGNING_KEY: "sig_a0123456789abcdef",
+    QSTASH_NEXT_SIGNING_KEY: "sig_b0123456789abcdef",
+    PERDURE_DB: db,
+  });
+}
+
+async function addressOf(engine: Command): Promise<string> {
+  // Several processes start at once, and connect.
+  await expect.poll(() => engine.said(), { timeout: 30_000, interval: 50 }).toMatch(/"listening"/);
+  return /"url":"([^"]+)"/.exec(engine.said())?.[1] ?? "";
+}
+
+describe("perdure start --db postgres://…", () => {
+  it("runs several engines on one database: what one accepts, any one delivers, once", async () => {
+    const db = newDatabase();
+    const engines = [start(db), start(db)];
+    const urls = await Promise.all(engines.map(addressOf));
+    const published = await Promise.all(
+      Array.from({ length: 40 }, async (_, at) => {
+        const to = `${urls[at % 2]}/v2/publish/${urlOfEndpoint()}`;
+        const answer = await fetch(to, { method: "POST", headers: auth, body: String(at) });
+        return ((await answer.json()) as { readonly messageId: string }).messageId;
+      }),
+    );
+    await expect.poll(() => delivered.length, { timeout: 20_000 }).toBeGreaterThanOrEqual(40);
+    expect([...delivered].sort()).toEqual([...published].sort());
+    for (const url of urls) expect((await fetch(`${url}/ready`)).status).toBe(200);
+    const logs = engines.map(({ said }) => said()).join("");
+    expect(logs).not.toContain("for%20tests%20only");
+    for (const { child, exit } of engines) {
+      child.kill("SIGTERM");
+      expect(await exit()).toBe(0);
+    }
+  });
+
+  it("says why it can't start", async () => {
+    const url = new URL(newDatabase());
+    url.searchParams.delete("schema");
+    url.pathname = "/no_such_database";
+    const engine = start(url.href);
+    expect(await engine.exit()).toBe(1);
+    expect(engine.said()).toContain("The database can't be used: the server has no such database");
+  });
+});
