@@ -2,6 +2,7 @@ import { checkOptions, writeLine } from "@perdure/core/protocol";
 import { createApi, type EngineApi } from "./api/index.ts";
 import type { Store } from "./commands/store.ts";
 import { Dispatcher } from "./delivery/dispatcher.ts";
+import type { DispatcherOptions } from "./delivery/dispatcher-options.ts";
 import { type Parallelism, withGlobalFlow } from "./delivery/global-flow.ts";
 import { createKeys } from "./delivery/keys.ts";
 import { MemoryBudget } from "./delivery/memory-budget.ts";
@@ -71,6 +72,9 @@ export interface Engine extends EngineServer, EngineApi {}
  */
 const LARGE_BODIES = 64 * 1024 * 1024;
 
+/** Milliseconds between two deletions of what is no longer kept. */
+const SWEEP_MS = 60_000;
+
 /**
  * Maximum number of bytes in an endpoint's record for one byte of an answer: a quotation mark within three
  * layers of JSON strings.
@@ -118,8 +122,6 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
     "store token readOnlyTokens signingKeys clock transport destinations concurrency calls timeouts limits retention region trustProxy hidePayloads onEvent",
   );
   const numbers = resolveOptions(options);
-  const { concurrency, calls, timeouts, limits, retention } = numbers;
-  const longest = limits.timeout ?? Number.POSITIVE_INFINITY;
   const policy = options.destinations && createPolicy(options.destinations);
   const changes = new RunChanges();
   const store = openStore(options);
@@ -141,34 +143,18 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
   });
   const transport = options.transport ?? createTransport(numbers, policy);
   const keys = createKeys(store, options.signingKeys);
-  const parallelism = Math.min(limits.parallelism ?? Number.POSITIVE_INFINITY, concurrency + calls);
-  const bodyBytes = Math.min(limits.inFlightBytes, LARGE_BODIES);
+  const sizes = toDispatcherSettings(numbers, policy);
   const dispatcher = new Dispatcher({
+    ...sizes,
     store,
     clock,
     transport: policy ? guarded(transport, policy) : transport,
     signer: createSigner(keys.current),
     emit,
-    concurrency,
-    calls,
-    parallelism,
-    mostRetries: limits.retries,
-    inline: { ...limits, refusal: policy?.refusal },
-    inlineBytes: Math.max(limits.responseBytes, limits.requestBytes),
-    timeout: Math.min(timeouts.delivery, longest),
-    messageTimeout: Math.min(timeouts.message, longest),
-    lease: timeouts.lease,
-    historyBytes: limits.historyBytes,
-    callBytes: limits.callBytes,
-    recordableBytes: Math.min(limits.requestBytes, limits.messageBytes) / RECORD_FACTOR,
-    bodyBytes,
-    sweep: 60_000,
-    region: numbers.region,
-    retention,
   });
-  const runEnds = new RunEnds({ store, clock, changes, most: limits.runWaits });
+  const runEnds = new RunEnds({ store, clock, changes, most: numbers.limits.runWaits });
   const underWay = (): Parallelism => ({
-    max: parallelism,
+    max: sizes.parallelism,
     count: dispatcher.active,
     full: dispatcher.full,
   });
@@ -179,16 +165,11 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
     tokens: { full: typeof token === "string" ? [token] : token, readOnly: options.readOnlyTokens ?? [] },
     keys,
     bodies,
-    histories: new MemoryBudget(bodyBytes),
+    histories: new MemoryBudget(sizes.bodyBytes),
     trustProxy: numbers.trustProxy,
     hidePayloads: numbers.hidePayloads,
-    retention,
-    limits: {
-      ...limits,
-      webhookKept: { hits: limits.webhookHits, bytes: limits.webhookHitBytes },
-      deduplication: retention.deduplication,
-      refusal: policy?.refusal,
-    },
+    retention: numbers.retention,
+    limits: toServiceLimits(numbers, policy),
     parallelism: underWay,
     flows: withGlobalFlow(store, underWay),
     runEnds,
@@ -217,6 +198,44 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
       if (!options.transport) await transport.close();
       if (typeof options.store === "string") await store.close();
     },
+  };
+}
+
+/** The settings of a dispatcher that are numbers, flags or names. */
+function toDispatcherSettings(
+  { concurrency, calls, timeouts, limits, retention, region }: ResolvedOptions,
+  policy: DestinationPolicy | undefined,
+): Omit<DispatcherOptions, "store" | "clock" | "transport" | "signer" | "emit"> {
+  const longest = limits.timeout ?? Number.POSITIVE_INFINITY;
+  return {
+    concurrency,
+    calls,
+    parallelism: Math.min(limits.parallelism ?? Number.POSITIVE_INFINITY, concurrency + calls),
+    mostRetries: limits.retries,
+    inline: { ...limits, refusal: policy?.refusal },
+    inlineBytes: Math.max(limits.responseBytes, limits.requestBytes),
+    timeout: Math.min(timeouts.delivery, longest),
+    messageTimeout: Math.min(timeouts.message, longest),
+    lease: timeouts.lease,
+    historyBytes: limits.historyBytes,
+    callBytes: limits.callBytes,
+    recordableBytes: Math.min(limits.requestBytes, limits.messageBytes) / RECORD_FACTOR,
+    bodyBytes: Math.min(limits.inFlightBytes, LARGE_BODIES),
+    sweep: SWEEP_MS,
+    region,
+    retention,
+  };
+}
+
+function toServiceLimits(
+  { limits, retention }: ResolvedOptions,
+  policy: DestinationPolicy | undefined,
+): Service["limits"] {
+  return {
+    ...limits,
+    webhookKept: { hits: limits.webhookHits, bytes: limits.webhookHitBytes },
+    deduplication: retention.deduplication,
+    refusal: policy?.refusal,
   };
 }
 

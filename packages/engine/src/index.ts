@@ -67,7 +67,7 @@ export { type Clock, ManualClock } from "./rules/clock.ts";
 export { EngineError, type EngineErrorCode, type EngineErrorFacts } from "./rules/engine-error.ts";
 export type { EngineEvent } from "./rules/event.ts";
 export type { Reply } from "./rules/message.ts";
-export { createServer, type ServerOptions, type Tenant } from "./server.ts";
+export { createServer, type ServerOptions, type Tenant, type TenantServer } from "./server.ts";
 export type { BulkAction } from "./store/lists.ts";
 export type { Backup } from "./store/maintenance.ts";
 export { StoreUnavailable } from "./store/unavailable.ts";

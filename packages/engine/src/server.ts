@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { checkOptions } from "@perdure/core/protocol";
+import type { EngineApi } from "./api/index.ts";
 import { createPolicy } from "./delivery/policy.ts";
 import {
   createBodyBudget,
@@ -23,6 +24,20 @@ export interface Tenant extends Pick<EngineOptions, Own> {
   readonly user: string;
   /** Creates a missing database on the user's first request instead of at startup. */
   readonly lazy?: boolean;
+}
+
+/** The engines of several users, in one process. */
+export interface TenantServer extends EngineServer {
+  /**
+   * Returns the API of a user's engine as methods. It opens the user's database, also a `lazy` one.
+   *
+   * @throws TypeError for an unknown user
+   * @example
+   * ```ts
+   * const { logs } = await server.engineOf("ann").logs.list();
+   * ```
+   */
+  engineOf(user: string): EngineApi;
 }
 
 /** Options of {@link createServer}: the users, and the settings that they share. */
@@ -57,7 +72,7 @@ interface Place {
  * server.start();
  * ```
  */
-export function createServer(options: ServerOptions): EngineServer {
+export function createServer(options: ServerOptions): TenantServer {
   checkOptions(
     "createServer",
     options,
@@ -94,6 +109,11 @@ export function createServer(options: ServerOptions): EngineServer {
         return Response.json({ error: "there is no such webhook" }, { status: 404 });
       // Any engine can refuse a request with an unknown token: the first one does.
       return open(place ?? (places[0] as Place)).fetch(request, bindings);
+    },
+    engineOf(user) {
+      const place = places.find(({ tenant }) => tenant.user === user);
+      if (!place) throw new TypeError(`The server has no user "${user}".`);
+      return open(place);
     },
     start() {
       started = true;

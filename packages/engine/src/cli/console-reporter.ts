@@ -116,8 +116,9 @@ export class ConsoleReporter {
     const { runId, step, stepType, timedOut } = event;
     // The endpoint records a sleep outside a group when it begins, and the beginning already has a line.
     if (kindOf(stepType).effect === "sleep" && !this.#isPlanned(runId, step)) return undefined;
-    if (kindOf(stepType).pendingIn === "wait") {
-      const received = stepType === "Wait" ? "received its event" : "received a request to its webhook";
+    const { awaits } = kindOf(stepType);
+    if (awaits) {
+      const received = awaits === "event" ? "received its event" : "received a request to its webhook";
       const end = timedOut ? "timed out: nothing came in time" : received;
       return run(runId, timedOut ? colors.yellow("✓") : colors.green("✓"), `${colors.cyan(name)} ${end}`);
     }
@@ -215,8 +216,9 @@ function attemptFacts({ attempt, error, wait }: Extract<EngineEvent, { type: "st
 
 function waiting({ stepType, eventId, until }: Extract<EngineEvent, { type: "step.waiting" }>): string {
   const end = `until ${momentOf(until)}`;
-  if (stepType.startsWith("Sleep")) return `sleeps ${end}`;
-  return `waits for ${stepType === "WaitForWebhook" ? "a request to its webhook" : colors.cyan(eventId ?? "")}, ${end}`;
+  const { effect, awaits } = kindOf(stepType);
+  if (effect === "sleep") return `sleeps ${end}`;
+  return `waits for ${awaits === "request" ? "a request to its webhook" : colors.cyan(eventId ?? "")}, ${end}`;
 }
 
 /** Points to the endpoint's console: an endpoint gives no reason to an unauthenticated caller. */

@@ -1,6 +1,6 @@
 import { type CallType, isKeyOf, keyOf, stepOfKey } from "@perdure/core/protocol";
 import { type Outcome, UNDELIVERED } from "../rules/message-status.ts";
-import type { Run } from "../rules/run.ts";
+import { isLive, type Run } from "../rules/run.ts";
 import * as inOrder from "../store/in-order.ts";
 import { constants, sql, type Tx } from "../store/tx.ts";
 
@@ -63,9 +63,9 @@ export async function planResume(
   const uncovered = (await asked(tx, run, entries)).some((id) => lacksResult(id) && !covered.has(id));
   // The end of a child that came too late is the newest entry, and does for the last one what that would.
   const goesOn = children.some(
-    ({ state, invoker }) => state !== "RUN_STARTED" && !entries.some(({ record }) => record === invoker?.key),
+    (child) => !isLive(child) && !entries.some(({ record }) => record === child.invoker?.key),
   );
-  const idle = redelivered.size === 0 && !children.some(({ state }) => state === "RUN_STARTED");
+  const idle = redelivered.size === 0 && !children.some(isLive);
   if (last && !goesOn && (uncovered || idle || !(await wasDelivered(tx, last)))) redelivered.add(last);
   return { kept, redelivered };
 }

@@ -6,7 +6,7 @@ import { notFound } from "../rules/engine-error.ts";
 import { invokeRecord } from "../rules/invoke.ts";
 import type { NewMessage } from "../rules/message.ts";
 import { readRecord } from "../rules/record.ts";
-import { deliveryOf, inherit, override, type Run } from "../rules/run.ts";
+import { deliveryOf, inherit, isLive, override, type Run } from "../rules/run.ts";
 import * as inOrder from "../store/in-order.ts";
 import type { DeadLetterQuery, ResumedRuns, ResumeRequest } from "../store/lists.ts";
 import { FIRST_RECORD, nextPosition } from "../store/tables/entries.ts";
@@ -59,9 +59,9 @@ async function resumeOrRestart(tx: Tx, old: Run, how: ResumeRequest): Promise<Ru
   );
   checkEdits(entries, how);
   tx.record({ type: "run.resumed", runId: run.id, url: run.url });
-  const again: Again = { tx, run, how };
-  if (how.kind === "resume") await resume(again, old, entries);
-  else for (const first of entries.slice(0, 1)) await copy(again, first, true);
+  const resumption: Resumption = { tx, run, how };
+  if (how.kind === "resume") await resume(resumption, old, entries);
+  else for (const first of entries.slice(0, 1)) await copy(resumption, first, true);
   return run;
 }
 
@@ -70,15 +70,15 @@ function ancestry(old: Run): Pick<Run, "origin" | "inline"> {
   return { origin: old.origin ?? old.id, inline: old.inline };
 }
 
-interface Again {
+interface Resumption {
   readonly tx: Tx;
   readonly run: Run;
   readonly how: ResumeRequest;
 }
 
 /** Copies a history in its order, and delivers the entries again that have had no effect. */
-async function resume(again: Again, old: Run, entries: readonly OldEntry[]): Promise<void> {
-  const { tx, run } = again;
+async function resume(resumption: Resumption, old: Run, entries: readonly OldEntry[]): Promise<void> {
+  const { tx, run } = resumption;
   // The webhooks of the old run name it: the engine passes their requests on to the new run.
   await tx.run(sql`UPDATE runs SET successor = ${run.key} WHERE key = ${old.key}`);
   await tx.run(sql`UPDATE events SET run = ${run.key} WHERE run = ${old.key}`);
@@ -87,14 +87,14 @@ async function resume(again: Again, old: Run, entries: readonly OldEntry[]): Pro
   const left = entries.filter(({ record }) =>
     old.inline ? !undone.has(Number(stepOfKey(record))) : !isUndone(record, undone),
   );
-  const children = await adoptChildren(again, old, undone);
+  const children = await adoptChildren(resumption, old, undone);
   const { kept, redelivered } = old.inline
     ? planInlineResume(left, children)
     : await planResume(tx, old.key, left, children);
-  for (const entry of kept) await copy(again, entry, redelivered.has(entry));
+  for (const entry of kept) await copy(resumption, entry, redelivered.has(entry));
   for (const child of children) {
     const { invoker } = child;
-    if (!invoker || child.state === "RUN_STARTED") continue;
+    if (!invoker || isLive(child)) continue;
     if (left.some(({ record }) => record === invoker.key)) continue;
     const { key, message } = invoker;
     await recordStep(tx, run, {
@@ -112,8 +112,8 @@ async function undoneSteps(tx: Tx, run: number): Promise<Set<number>> {
 }
 
 /**
- * True for a record that a resumed run leaves out. Rolled-back steps run again, and then all plans are left out, too: the workflow
- * requests a partly recorded group again, and finds the recorded steps.
+ * True for a record that a resumed run leaves out. Rolled-back steps run resumption, and then all plans are left out, too: the workflow
+ * requests a partly recorded group resumption, and finds the recorded steps.
  */
 function isUndone(record: string, undone: ReadonlySet<number>): boolean {
   if (undone.size === 0) return false;
@@ -121,7 +121,7 @@ function isUndone(record: string, undone: ReadonlySet<number>): boolean {
 }
 
 /** Passes the invoked runs on to the new run: a child that is still live isn't started a second time. */
-async function adoptChildren({ tx, run }: Again, old: Run, undone: ReadonlySet<number>): Promise<Run[]> {
+async function adoptChildren({ tx, run }: Resumption, old: Run, undone: ReadonlySet<number>): Promise<Run[]> {
   const children = (await tx.all<RunRow>(sql`${RUNS} WHERE parent = ${old.key}`))
     .map(toRun)
     .filter(({ invoker }) => !invoker || !isUndone(invoker.key, undone));
@@ -135,8 +135,8 @@ async function adoptChildren({ tx, run }: Again, old: Run, undone: ReadonlySet<n
   });
 }
 
-async function copy(again: Again, entry: OldEntry, redeliver: boolean): Promise<void> {
-  const { tx, run } = again;
+async function copy(resumption: Resumption, entry: OldEntry, redeliver: boolean): Promise<void> {
+  const { tx, run } = resumption;
   // The run's log still shows a call's message. In an inline run, the call's plan has the message's id.
   const isCall = entry.call_type === "toCallback" || (run.inline && isKeyOf("plan", entry.record));
   const messageId = isCall ? entry.message : newMessageId();
@@ -144,11 +144,11 @@ async function copy(again: Again, entry: OldEntry, redeliver: boolean): Promise<
     tx,
     sql`INSERT INTO entries (run, position, record, message, call_type, step, body, created_at)
       VALUES (${run.key}, ${nextPosition(run.key)}, ${entry.record}, ${messageId}, ${entry.call_type}, ${entry.step},
-        ${edited(entry, again.how)}, ${entry.created_at})
+        ${edited(entry, resumption.how)}, ${entry.created_at})
       RETURNING seq AS key`,
   );
   if (redeliver)
-    await insertMessage(tx, await redelivery(again, entry, messageId), { run: run.key, entry: key });
+    await insertMessage(tx, await redelivery(resumption, entry, messageId), { run: run.key, entry: key });
 }
 
 /** The body of an entry, with the edits of the request. */
@@ -169,8 +169,8 @@ function checkEdits(entries: readonly OldEntry[], { edits }: ResumeRequest): voi
 }
 
 /** The options of the entry's first delivery, as far as they are still stored, with the changes of the request. */
-async function redelivery(again: Again, entry: OldEntry, id: string): Promise<NewMessage> {
-  const { tx, run, how } = again;
+async function redelivery(resumption: Resumption, entry: OldEntry, id: string): Promise<NewMessage> {
+  const { tx, run, how } = resumption;
   const { options } = how;
   const notBefore = options.notBefore ?? tx.now + (options.delay ?? 0);
   const row = await tx.one<MessageRow>(sql`${MESSAGES} WHERE messages.id = ${entry.message}`);

@@ -140,7 +140,7 @@ export async function settleFailedInvocation(
   const step = reported ? reported.failed : stepUnderWay(run.inProgress, run.leaseNumber);
   const attempts = step && (await attemptsOf(tx, run.key, step));
   const retried = attempts?.count ?? (progressed ? 0 : row.retried);
-  const decided = decideAgain(settlement, retried, reported ? undefined : attempts?.retries);
+  const decided = decideNext(settlement, retried, reported ? undefined : attempts?.retries);
   if (step) {
     const retryAt = decided.kind === "retry" ? { retryAt: decided.dueAt } : {};
     const error = errorOf(failure.byEngine ? undefined : failure.reply, failure.error);
@@ -158,7 +158,7 @@ export async function settleFailedInvocation(
 }
 
 /** @param own retries that the step has asked for before */
-function decideAgain(
+function decideNext(
   { failure, terms, ...rest }: FailedDelivery,
   retried: number,
   own: number | undefined,

@@ -12,7 +12,7 @@ const SLICE = 3 * 64 * 1024;
 /** Milliseconds after which a client that reads nothing no longer keeps a large body in memory. */
 const STALLED_MS = 5000;
 
-/** What the answer with a history needs of the engine. */
+/** The parts of the engine that the answer with a history uses. */
 type Reading = Pick<Service, "store" | "clock" | "histories">;
 
 /**

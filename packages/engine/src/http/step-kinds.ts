@@ -3,7 +3,8 @@ import { toText } from "../rules/bytes.ts";
 import { type CalledStep, calledStep } from "../rules/call.ts";
 import { toHeaderMap } from "../rules/header.ts";
 import type { Message } from "../rules/message.ts";
-import { fieldsOf, kindOf } from "../rules/step-kinds.ts";
+import { isLive } from "../rules/run.ts";
+import { CALL, fieldsOf, kindOf } from "../rules/step-kinds.ts";
 import type { Child, LoggedSleep, LoggedWait, PendingMessage, RunLog } from "../store/lists.ts";
 import type { KindView, StepState } from "./run-schemas.ts";
 import { redactHeaders } from "./serializers.ts";
@@ -52,9 +53,7 @@ function ofMessage(pending: PendingMessage): InProgressStep[] {
   const step = stepOf(message);
   if (!step) return [];
   const { id, name: stepName } = step;
-  return [
-    { id, messageId: message.id, stepName, stepType: "Call", state: stepState(message.state), pending },
-  ];
+  return [{ id, messageId: message.id, stepName, stepType: CALL, state: stepState(message.state), pending }];
 }
 
 /** The step of a call, or of an answer to a call. */
@@ -81,7 +80,7 @@ function ofChild({ run }: Child): InProgressStep[] {
   const { step, message } = run.invoker;
   const { stepId: id, stepName, stepType } = step;
   // The invoking run may have ended before this run.
-  const state = run.state === "RUN_STARTED" ? "STEP_PROGRESS" : "STEP_SUCCESS";
+  const state = isLive(run) ? "STEP_PROGRESS" : "STEP_SUCCESS";
   return [{ id, messageId: message.id, stepName, stepType, state, pending: undefined }];
 }
 

@@ -1,12 +1,14 @@
-import { keyOf } from "@perdure/core/protocol";
-import type { MessageKind } from "../rules/message.ts";
+import { type CallType, keyOf } from "@perdure/core/protocol";
+import type { MessageKind, MessageState } from "../rules/message.ts";
 import type { Outcome } from "../rules/message-status.ts";
+import type { RunState } from "../rules/run.ts";
 import type { RunQuery } from "../store/lists.ts";
 import { STATE } from "../store/tables/rows.ts";
 import { constants, type Sql, sql, strings } from "../store/tx.ts";
 import { Conditions } from "./conditions.ts";
 
 const DELIVERED = constants<Outcome>("DELIVERED");
+const RETRY = constants<MessageState>("RETRY");
 
 /** The conditions of a query's filters on the table `runs`, without the place of its page. */
 export function runConditions(query: RunQuery): Conditions {
@@ -44,6 +46,17 @@ function exclude(where: Conditions, { without = {} }: RunQuery): void {
 const labelled = (labels: readonly string[]): Sql =>
   sql`SELECT run FROM run_labels WHERE label IN (${strings(labels)})`;
 
+/** Whether a message of a run's step is in the wanted state. */
+const hasMessage = sql`EXISTS (SELECT 1 FROM messages LEFT JOIN due ON due.message = messages.seq
+  WHERE messages.run = one.key AND messages.kind IN (${constants<MessageKind>("step", "call", "answer")})
+    AND ${STATE} = wanted.value)`;
+
+/** Whether a step that ran inline waits for its retry: it has failed, and no result of it has followed. */
+const retriesInline = sql`(one.state = ${constants<RunState>("RUN_STARTED")} AND EXISTS (SELECT 1 FROM entries AS attempt
+  WHERE attempt.run = one.key AND attempt.call_type = ${constants<CallType>("attempt")}
+    AND NOT EXISTS (SELECT 1 FROM entries AS later WHERE later.run = attempt.run AND later.step = attempt.step
+      AND later.position > attempt.position AND later.record LIKE ${keyOf("result", "%")})))`;
+
 /**
  * Runs that have a step in a state. The engine soon deletes the messages of recorded steps, and keeps their
  * records.
@@ -53,5 +66,5 @@ const stepsIn = (
 ): Sql => sql`SELECT one.key FROM runs AS one, (${strings(states)}) AS wanted
   WHERE CASE wanted.value
   WHEN ${DELIVERED} THEN EXISTS (SELECT 1 FROM entries WHERE run = one.key AND record LIKE ${keyOf("result", "%")})
-  ELSE EXISTS (SELECT 1 FROM messages LEFT JOIN due ON due.message = messages.seq WHERE messages.run = one.key
-    AND messages.kind IN (${constants<MessageKind>("step", "call", "answer")}) AND ${STATE} = wanted.value) END`;
+  WHEN ${RETRY} THEN ${retriesInline} OR ${hasMessage}
+  ELSE ${hasMessage} END`;

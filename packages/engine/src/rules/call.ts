@@ -20,6 +20,7 @@ import type { Callback, Message, NewMessage } from "./message.ts";
 import { type PublishRequest, requireRunId, toNewMessage } from "./new-message.ts";
 import { type OptionLimits, readOptions } from "./options.ts";
 import type { Run } from "./run.ts";
+import { CALL } from "./step-kinds.ts";
 
 /** A run's request to a third party, whose answer the engine brings to the workflow. */
 export interface StartCall {
@@ -162,7 +163,7 @@ export function planOfCall({ callback }: Message): StepRecord | undefined {
   if (!forward || !step) return undefined;
   const { id: targetStep, name: stepName, concurrent } = step;
   const rollback = headerOf(forward, HEADER.rollback) === undefined ? undefined : true;
-  return { stepId: 0, targetStep, stepName, stepType: "Call", concurrent, rollback };
+  return { stepId: 0, targetStep, stepName, stepType: CALL, concurrent, rollback };
 }
 
 function headerOf(list: HeaderList, name: string): string | undefined {

@@ -22,6 +22,8 @@ export interface StepKind {
    * opens.
    */
   readonly effect?: "sleep" | "webhook";
+  /** The thing that ends a wait: an event, or a request to the webhook. */
+  readonly awaits?: "event" | "request";
 }
 
 /**
@@ -43,12 +45,20 @@ export const STEP_KINDS: Readonly<Record<StepType, StepKind>> = {
     effect: "sleep",
   },
   Call: { recordedBy: "engine, if inline", pendingIn: "call", fields: [] },
-  Wait: { recordedBy: "engine", pendingIn: "wait", fields: ["waitEventId", "waitTimeout"] },
-  WaitForWebhook: { recordedBy: "engine", pendingIn: "wait", fields: ["waitEventId", "waitTimeout"] },
+  Wait: { recordedBy: "engine", pendingIn: "wait", fields: ["waitEventId", "waitTimeout"], awaits: "event" },
+  WaitForWebhook: {
+    recordedBy: "engine",
+    pendingIn: "wait",
+    fields: ["waitEventId", "waitTimeout"],
+    awaits: "request",
+  },
   Notify: { recordedBy: "endpoint", pendingIn: "delivery", fields: [] },
   Invoke: { recordedBy: "engine", pendingIn: "child", fields: [] },
   CreateWebhook: { recordedBy: "endpoint", pendingIn: "delivery", fields: [], effect: "webhook" },
 };
+
+/** The kind of the step that a call's headers name. */
+export const CALL: StepType = "Call";
 
 const UNKNOWN: StepKind = { recordedBy: "endpoint", pendingIn: "delivery", fields: [] };
 

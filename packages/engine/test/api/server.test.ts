@@ -9,6 +9,7 @@ import {
   openSqlite,
   type ServerOptions,
   type Tenant,
+  type TenantServer,
 } from "../../src/index.ts";
 import { useMachine } from "../crashing.ts";
 import { APP, ofRun, ok, result } from "../harness.ts";
@@ -45,7 +46,7 @@ async function ask(
 function serverOf(
   tenants: readonly Tenant[],
   more: Partial<ServerOptions> = {},
-): { server: EngineServer; calls: Request[]; told: string[] } {
+): { server: TenantServer; calls: Request[]; told: string[] } {
   const calls: Request[] = [];
   const told: string[] = [];
   const server = createServer({
@@ -65,6 +66,15 @@ function serverOf(
 const LATER = { headers: { [HEADER.delay]: "1d" } };
 
 describe("a server of several users", () => {
+  it("has the API of each user's engine as methods", async () => {
+    const { server } = serverOf([tenant("ann"), tenant("bob")]);
+    const { messageId } = await server.engineOf("ann").publish({ url: "https://a.test/", delay: "1d" });
+    expect(await server.engineOf("ann").messages.get(messageId)).toMatchObject({ url: "https://a.test/" });
+    await expect(server.engineOf("bob").messages.get(messageId)).rejects.toMatchObject({ code: "not_found" });
+    expect(() => server.engineOf("eve")).toThrow('The server has no user "eve".');
+    await server.stop();
+  });
+
   it("gives each of them data of their own", async () => {
     const { server, told } = serverOf([tenant("ann"), tenant("bob")]);
     const { body } = await ask(server, "ann-token", "POST", "/v2/publish/https://a.test/", LATER);

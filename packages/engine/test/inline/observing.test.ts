@@ -2,7 +2,7 @@ import { HEADER } from "@perdure/core/protocol";
 import { expect, it } from "vitest";
 import { createMetrics } from "../../src/cli/metrics.ts";
 import { historyOf, START, sequence, world } from "../harness.ts";
-import { appendTo, done, inline, invocationOf, key, waits } from "./invocation.ts";
+import { appendTo, done, fails, inline, invocationOf, key, waits } from "./invocation.ts";
 
 const FAST = { [HEADER.retryDelay]: "1000" };
 
@@ -36,6 +36,36 @@ it("metrics count steps, appends, fallbacks, lost leases and takeovers", async (
     lease_lost: 1,
     takeovers: 1,
   });
+});
+
+it("the filter by a step's state finds a run whose inline step waits for its retry, until the step has a result", async () => {
+  const w = world(
+    inline((run) => (run.nth === 1 ? run.failed(key("step1")) : run.returned("fine", done(1)))),
+  );
+  await w.start("wfr_1", { [HEADER.retryDelay]: "60000" });
+  await w.engine.idle();
+  const found = async () => {
+    const { body } = await w.ask("GET", "/v2/workflows/logs?state=STEP_RETRY");
+    return body.runs.map((run: { workflowRunId: string }) => run.workflowRunId);
+  };
+  expect(await found()).toEqual(["wfr_1"]);
+  await w.drain();
+  expect((await w.run("wfr_1")).workflowState).toBe("RUN_SUCCESS");
+  expect(await found()).toEqual([]);
+});
+
+it("the filter finds a parked run of which another step is awaited", async () => {
+  const w = world(
+    inline(async (run) => {
+      await run.append([waits(run.runId, 1, "go"), fails(key("late"), 1)]);
+      return run.park();
+    }),
+  );
+  await w.start("wfr_1", { [HEADER.retryDelay]: "60000" });
+  await w.start("wfr_2", { [HEADER.delay]: "1h" });
+  await w.engine.idle();
+  const { body } = await w.ask("GET", "/v2/workflows/logs?state=STEP_RETRY");
+  expect(body.runs).toMatchObject([{ workflowRunId: "wfr_1" }]);
 });
 
 it("the log shows what is under way, and what the engine does for a step, as what is next", async () => {

@@ -98,7 +98,7 @@ function openFile(file: string): Opened {
   try {
     const path = locate(file);
     held = lock(path);
-    if (!existsSync(path)) create(path, (draft) => migrate(draft, file));
+    if (!existsSync(path)) create(path, (newFile) => migrate(newFile, file));
     checkHeader(path);
     db = new DatabaseSync(path);
     prepare(db, file);

@@ -153,17 +153,17 @@ export function lock(path: string): Lock {
  * @param fill writes the schema
  */
 export function create(path: string, fill: (db: DatabaseSync) => void): void {
-  const draft = `${path}-new`;
-  for (const leftover of [draft, `${draft}-journal`]) rmSync(leftover, { force: true });
-  createPrivate(draft);
-  const db = new DatabaseSync(draft);
+  const newFile = `${path}-new`;
+  for (const leftover of [newFile, `${newFile}-journal`]) rmSync(leftover, { force: true });
+  createPrivate(newFile);
+  const db = new DatabaseSync(newFile);
   try {
     db.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
     fill(db);
   } finally {
     db.close();
   }
-  renameSync(draft, path);
+  renameSync(newFile, path);
 }
 
 /**
