@@ -9,6 +9,8 @@ const PACKAGE = new URL("../", import.meta.url);
 const TEMPLATES = fileURLToPath(new URL("templates/", PACKAGE));
 
 const PERDURE = ["@perdure/core", "@perdure/adapters"];
+/** Packages whose install scripts fetch a program. */
+const WITH_INSTALL_SCRIPTS = ["esbuild", "sharp", "workerd"];
 const PERDURE_DEV = ["@perdure/engine", "@perdure/test"];
 
 /**
@@ -54,6 +56,7 @@ function filesOf(choice: Choice): Map<string, string> {
   // npm leaves a file of this name out of a package.
   files.set(".gitignore", "node_modules/\n.perdure/\n.next/\n.wrangler/\n.dev.vars\n");
   if (framework === "cloudflare") files.set(".dev.vars", "PERDURE_DEV=1\n");
+  if (choice.packageManager === "pnpm") files.set("pnpm-workspace.yaml", pnpmSettings(choice));
   return files;
 }
 
@@ -98,6 +101,22 @@ function perdureVersions({ tarballs }: Choice): (name: string) => string {
       throw new UsageError(`The folder ${resolve(tarballs)} has no ${file}. Write it with: npm run pack`);
     return `file:${resolve(tarballs, file)}`;
   };
+}
+
+/**
+ * pnpm refuses install scripts that a project doesn't allow, and looks for the packages of Perdure's packages in
+ * the registry.
+ */
+function pnpmSettings(choice: Choice): string {
+  const lines = ["allowBuilds:", ...WITH_INSTALL_SCRIPTS.map((name) => `  ${name}: true`)];
+  if (choice.tarballs !== undefined) {
+    const versions = perdureVersions(choice);
+    lines.push(
+      "overrides:",
+      ...[...PERDURE, ...PERDURE_DEV].map((name) => `  "${name}": "${versions(name)}"`),
+    );
+  }
+  return `${lines.join("\n")}\n`;
 }
 
 function tsconfigOf({ compilerOptions }: Framework): object {
