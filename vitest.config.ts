@@ -56,6 +56,7 @@ const suites: Readonly<Record<string, Suite>> = {
     globalSetup: "packages/engine/test/postgres/setup.ts",
   },
   otel: { include: "packages/otel/test/**/*.test.ts", timeout: 60_000 },
+  "create-perdure": { include: "packages/create-perdure/test/create.test.ts", timeout: 60_000 },
   examples: { include: "examples/*/test/**/*.test.ts", timeout: 60_000 },
   conformance: { include: "conformance/test/**/*.test.ts", timeout: 30_000 },
   e2e: { include: "e2e/test/**/*.test.ts", timeout: 60_000 },
@@ -67,6 +68,7 @@ const suites: Readonly<Record<string, Suite>> = {
   tools: { include: "tools/**/*.test.ts", exclude: "tools/packages/**", timeout: 30_000 },
   packages: { include: "tools/packages/*.test.ts", timeout: 60_000, order: 1 },
   site: { include: "site/test/*.test.ts", timeout: 30_000, order: 1 },
+  projects: { include: "packages/create-perdure/test/projects.test.ts", timeout: 180_000, order: 1 },
   nextjs: { include: NEXTJS, timeout: 30_000, globalSetup, order: 2 },
   frameworks: {
     include: "conformance/frameworks/*.test.ts",

@@ -12,7 +12,7 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const RUNS = join(ROOT, ".turbo", "runs");
 const TASKS = ["lint", "types", "unused", "build"];
 /** Vitest projects that test the output of `build`. */
-const BUILT = ["packages", "site", "nextjs", "frameworks"];
+const BUILT = ["packages", "projects", "site", "nextjs", "frameworks"];
 const GROUPS = [...TASKS, "tests", ...PROJECTS];
 
 interface Result {

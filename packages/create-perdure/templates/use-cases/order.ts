@@ -1,0 +1,53 @@
+import { serve, type WorkflowContext } from "@perdure/core";
+
+export interface Order {
+  readonly id: string;
+  readonly card: string;
+  readonly amount: number;
+}
+
+export const order = serve(
+  async (context: WorkflowContext<Order>) => {
+    const { id, card, amount } = context.requestPayload;
+
+    // A step runs once and is recorded. The key makes a repeated request to the bank harmless.
+    const payment = await context.run(
+      "charge",
+      ({ idempotencyKey }) => charge(card, amount, idempotencyKey),
+      // Runs when a later step fails for good.
+      { rollback: ({ result }) => refund(result?.id) },
+    );
+
+    // Nothing runs, and nothing is held, while the order waits.
+    await context.sleep("wait for the van", "2s");
+
+    const parcel = await context.run("ship", () => ship(id), { retries: 3 });
+    return { order: id, payment: payment.id, parcel };
+  },
+  {
+    // Called once when a run has failed for good, after the rollbacks.
+    failureFunction: ({ context, failResponse, step }) => {
+      const reason = `${step?.name ?? "the workflow"} failed: ${failResponse}`;
+      console.log(`Tell the customer of order ${context.requestPayload.id}: ${reason}`);
+      return { told: reason };
+    },
+  },
+);
+
+// Replace these by requests to your bank and your warehouse.
+
+async function charge(card: string, amount: number, idempotencyKey: string) {
+  if (card === "declined") throw new Error("The card was declined");
+  console.log(`Charge ${amount} (${idempotencyKey})`);
+  return { id: `pay_${card.slice(-4)}` };
+}
+
+async function refund(payment: string | undefined) {
+  console.log(`Refund ${payment ?? "whatever was charged"}`);
+}
+
+async function ship(id: string) {
+  if (id === "lost") throw new Error("There is no such parcel");
+  console.log(`Ship ${id}`);
+  return `parcel_${id}`;
+}
