@@ -43,6 +43,12 @@ const suites: Readonly<Record<string, Suite>> = {
   },
   adapters: { include: "packages/adapters/test/**/*.test.ts", timeout: 10_000, isolate: false },
   engine: { include: "packages/engine/test/**/*.test.ts", timeout: 30_000, isolate: false },
+  dashboard: {
+    include: "packages/dashboard/test/**/*.test.ts",
+    timeout: 30_000,
+    isolate: false,
+    globalSetup: "packages/dashboard/test/setup.ts",
+  },
   examples: { include: "examples/*/test/**/*.test.ts", timeout: 60_000 },
   conformance: { include: "conformance/test/**/*.test.ts", timeout: 30_000 },
   e2e: { include: "e2e/test/**/*.test.ts", timeout: 60_000 },

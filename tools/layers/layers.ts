@@ -18,6 +18,14 @@ export const LAYERS: Readonly<Record<string, readonly Floor[]>> = {
     { places: ["internal"], packages: ["@perdure/core", "@perdure/core/protocol"] },
     { places: ["*"], packages: ["astro"] },
   ],
+  dashboard: [
+    { places: ["base.ts", "format"], packages: ["preact", "@preact/signals", "@perdure/core/protocol"] },
+    { places: ["router.ts", "api"] },
+    { places: ["ui"] },
+    { places: ["run"] },
+    { places: ["pages"] },
+    { places: ["*"] },
+  ],
   engine: [
     { places: ["rules"], packages: ["@perdure/core/protocol", "croner"] },
     { places: ["store"], packages: ["node:*"] },
@@ -27,6 +35,7 @@ export const LAYERS: Readonly<Record<string, readonly Floor[]>> = {
     { places: ["delivery"], packages: ["jose", "ipaddr.js"] },
     { places: ["http"], packages: ["hono", "zod"] },
     { places: ["api"] },
+    { places: ["dashboard"] },
     { places: ["*"], packages: ["@hono/node-server", "commander", "picocolors", "prom-client"] },
     { places: ["cli", "cli.ts"] },
   ],

@@ -24,6 +24,8 @@ export interface StartConfig {
   readonly tenants: readonly StartTenant[];
   /** Without a token the engine serves no metrics. */
   readonly metricsToken: string | undefined;
+  /** True when the engine serves the dashboard. */
+  readonly dashboard: boolean;
   /** Milliseconds that deliveries in progress get to end after a signal to stop. */
   readonly drain: number;
   readonly browsers: BrowserRules;
@@ -60,6 +62,7 @@ export function readStartConfig(flags: StartFlags, env: Env, file: StartFile): S
     logLevel: toLevel(logLevel ?? file.logLevel ?? SETTINGS.logLevel.start.default),
     tenants,
     metricsToken,
+    dashboard: settings.flag("dashboard") ?? file.dashboard ?? false,
     drain: toMs(settings.one("drain") ?? file.drain ?? SETTINGS.drain.start.default, "drain"),
     browsers: readBrowsers(host, settings, file),
     engine: {

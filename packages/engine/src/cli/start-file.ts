@@ -29,6 +29,7 @@ export interface StartFile extends Maybe<Secrets>, FileOptions {
   readonly logLevel?: LogLevel | undefined;
   readonly tenants?: readonly FileTenant[] | undefined;
   readonly metricsToken?: string | undefined;
+  readonly dashboard?: boolean | undefined;
   readonly drain?: string | undefined;
   readonly allowHosts?: readonly string[] | undefined;
   readonly allowOrigins?: readonly string[] | undefined;
@@ -81,6 +82,7 @@ const schema: z.ZodType<StartFile> = z.strictObject({
   signingKeys: secrets.signingKeys.optional(),
   tenants: z.array(z.strictObject({ user: text, db: text.optional(), ...secrets })).optional(),
   metricsToken: text.optional(),
+  dashboard: z.boolean().optional(),
   drain: duration.optional(),
   allowHosts: z.array(text).optional(),
   allowOrigins: z.array(text).optional(),

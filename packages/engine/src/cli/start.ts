@@ -1,10 +1,12 @@
 import { once } from "node:events";
 import type { Server } from "node:http";
 import type { Store } from "../commands/store.ts";
+import { DEFAULT_BASE_PATH } from "../dashboard/index.ts";
 import type { EngineServer } from "../engine.ts";
 import { openSqlite } from "../open-sqlite.ts";
 import { createServer } from "../server.ts";
 import { StoreUnavailable } from "../store/unavailable.ts";
+import { sessionSecret, withDashboard } from "./dashboard.ts";
 import { ignoreFolder } from "./folder.ts";
 import { JsonLogger } from "./json-logger.ts";
 import { explain, giveUp, guarded, listen, unavailable, urlOf } from "./listen.ts";
@@ -48,7 +50,10 @@ async function run(config: StartConfig, version: string, opened: Store[]): Promi
   const metrics = createMetrics();
   const engine = openEngine(config, logger, metrics, opened);
   const operations = createOperations({
-    api: guarded(engine.fetch, config.browsers),
+    api: guarded(
+      config.dashboard ? withDashboard(engine.fetch, sessionOf(config)) : engine.fetch,
+      config.browsers,
+    ),
     stores: opened,
     metrics,
     metricsToken: config.metricsToken,
@@ -59,14 +64,20 @@ async function run(config: StartConfig, version: string, opened: Store[]): Promi
   for (const { store } of config.tenants) ignoreFolder(store);
   engine.start();
   const { host, tenants, metricsToken } = config;
+  const url = urlOf(host, listening.port);
   logger.log("info", "listening", {
     version,
-    url: urlOf(host, listening.port),
+    url,
+    ...(config.dashboard ? { dashboard: `${url}${DEFAULT_BASE_PATH}` } : {}),
     users: tenants.map(({ user }) => user),
     databases: tenants.map(({ store }) => store),
     metrics: metricsToken !== undefined,
   });
   stopOnSignal({ config, logger, engine, operations, server: listening.server, stores: opened });
+}
+
+function sessionOf({ tenants }: StartConfig): { readonly secret: string } {
+  return { secret: sessionSecret(tenants.flatMap(({ token }) => token)) };
 }
 
 function openEngine(
