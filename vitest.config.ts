@@ -49,6 +49,7 @@ const suites: Readonly<Record<string, Suite>> = {
     isolate: false,
     globalSetup: "packages/dashboard/test/setup.ts",
   },
+  otel: { include: "packages/otel/test/**/*.test.ts", timeout: 60_000 },
   examples: { include: "examples/*/test/**/*.test.ts", timeout: 60_000 },
   conformance: { include: "conformance/test/**/*.test.ts", timeout: 30_000 },
   e2e: { include: "e2e/test/**/*.test.ts", timeout: 60_000 },

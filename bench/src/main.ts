@@ -1,3 +1,4 @@
+import { answers } from "./answers.ts";
 import { claims } from "./claiming.ts";
 import { deliveries } from "./delivery.ts";
 import { isMet, type Row } from "./measure.ts";
@@ -45,6 +46,9 @@ const BENCHMARKS: Readonly<Record<string, () => AsyncIterable<Row> | Iterable<Ro
       yield longestWait(`/health beside ${title}`, health);
       yield longestWait(`a delivery beside ${title}`, delivery);
     }
+  },
+  async *answers() {
+    yield* await answers();
   },
   peers,
 };

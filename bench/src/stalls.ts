@@ -1,13 +1,8 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { setTimeout as pause } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
+import { startEngine, TOKEN } from "./engine-process.ts";
 
 /** What others notice of one large request: their longest waits, in milliseconds. */
 export interface Stall {
@@ -24,14 +19,6 @@ interface Load {
   readonly body: string;
 }
 
-const CLI = fileURLToPath(new URL("../../packages/engine/src/cli.ts", import.meta.url));
-const TOKEN = "bench-0123456789abcdef";
-const ENV = {
-  PATH: process.env.PATH,
-  QSTASH_TOKEN: TOKEN,
-  QSTASH_CURRENT_SIGNING_KEY: "current-0123456789abcdef",
-  QSTASH_NEXT_SIGNING_KEY: "next-0123456789abcdef",
-};
 const LATER = { "Upstash-Delay": "1d" };
 /** Milliseconds of probing where nothing else happens: the floor. */
 const QUIET = 2000;
@@ -52,18 +39,8 @@ const LOADS: readonly Load[] = [
 
 /** Probes an engine in a process of its own while it serves the largest requests that it allows, one after the other. */
 export async function stalls(): Promise<readonly Stall[]> {
-  const folder = mkdtempSync(join(tmpdir(), "perdure-bench-"));
-  const args = [
-    "start",
-    "--port",
-    "0",
-    "--db",
-    join(folder, "bench.db"),
-    "--allow-destination",
-    "127.0.0.0/8",
-  ];
-  const engine = spawn(process.execPath, [CLI, ...args], { env: ENV, stdio: ["ignore", "pipe", "inherit"] });
-  const probe = new Probe(await urlOf(engine), await listen());
+  const engine = await startEngine();
+  const probe = new Probe(engine.url, await listen());
   try {
     await probe.post("/v2/topics/group/endpoints", groupOf(100));
     const measured: Stall[] = [];
@@ -73,24 +50,13 @@ export async function stalls(): Promise<readonly Stall[]> {
     return measured;
   } finally {
     probe.close();
-    engine.kill();
-    await once(engine, "close");
-    rmSync(folder, { recursive: true });
+    await engine.stop();
   }
 }
 
 function groupOf(count: number): string {
   const endpoints = Array.from({ length: count }, (_, at) => ({ url: `https://example.com/${at}` }));
   return JSON.stringify({ endpoints });
-}
-
-async function urlOf({ stdout }: ChildProcess): Promise<string> {
-  if (!stdout) throw new TypeError("The engine has no output.");
-  const lines = createInterface({ input: stdout });
-  const [first] = (await once(lines, "line")) as [string];
-  // What it says from now on isn't wanted, but must be read.
-  lines.on("line", () => {});
-  return (JSON.parse(first) as { url: string }).url;
 }
 
 async function listen(): Promise<Server> {

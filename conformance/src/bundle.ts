@@ -25,6 +25,8 @@ const CONDITIONS: Record<Target, BuildOptions> = {
     platform: "browser",
     conditions: ["workerd", "worker", "browser"],
     external: ["node:*"],
+    // As wrangler does: workerd knows Node's modules by their whole names only.
+    alias: { async_hooks: "node:async_hooks", events: "node:events" },
   },
 };
 

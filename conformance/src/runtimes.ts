@@ -28,7 +28,7 @@ const bun: Runtime = {
 };
 
 /** What core asks the environment for, and the suite's own. */
-const VARIABLES = "QSTASH_*,US_EAST_1_*,EU_CENTRAL_1_*,UPSTASH_*,NODE_ENV,CONFORMANCE_*";
+const VARIABLES = "PERDURE_*,QSTASH_*,US_EAST_1_*,EU_CENTRAL_1_*,UPSTASH_*,NODE_ENV,CONFORMANCE_*";
 
 const deno: Runtime = {
   name: `Deno ${versionOf("deno")}`,

@@ -73,7 +73,10 @@ describe("the pages of the documentation", () => {
 
   it.concurrent.each(runnable)("$name prints what the page says", async ({ on, file, output }) => {
     const [command = "", ...args] = COMMANDS[on];
-    const printed = await run(command, [...args, file], { ...environment(engine.url), PORT: "0" });
+    const printed = await run(command, [...args, file], {
+      ...underBothNames(environment(engine.url)),
+      PORT: "0",
+    });
     expect(printed, printed.err).toMatchObject({ code: 0, out: output });
   });
 
@@ -143,6 +146,12 @@ describe("the pages of the documentation", () => {
     expect(listed).toEqual(expect.arrayContaining(others));
   });
 });
+
+/** The variables under both of their names: pages use Perdure's, and the official clients QStash's. */
+function underBothNames(env: Readonly<Record<string, string>>): Record<string, string> {
+  const ours = Object.entries(env).map(([name, value]) => [name.replace("QSTASH", "PERDURE"), value]);
+  return { ...env, ...Object.fromEntries(ours) };
+}
 
 /** The members of a union of strings that a package declares. */
 function codesIn(file: string, type: string): string[] {

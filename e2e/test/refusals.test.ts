@@ -149,7 +149,7 @@ describe("an endpoint with a token that the engine doesn't take", () => {
     const env = { ...environment(stage.lab.url), QSTASH_TOKEN: "", QSTASH_DEV: "0" };
     await perform((c) => c.run("charge", () => stage.diary.push("work")), { env, verify: "off" });
     expect(stage.diary).toEqual(["failure function"]);
-    expect(stage.told?.failResponse).toMatch(/There is no token for the engine. Set QSTASH_TOKEN/);
+    expect(stage.told?.failResponse).toMatch(/There is no token for the engine. Set PERDURE_TOKEN/);
   });
 });
 

@@ -60,12 +60,12 @@ async function refusedStart(args: readonly string[], own: Record<string, string>
   return process.lines.join("\n");
 }
 
-const clientOf = ({ url }: Started, token = env.QSTASH_TOKEN as string): Client =>
+const clientOf = ({ url }: Started, token = env.PERDURE_TOKEN as string): Client =>
   new Client({ baseUrl: url, token, devMode: false, retry: false });
 const get = (url: string, token?: string): Promise<Response> =>
   fetch(url, token === undefined ? {} : { headers: { Authorization: `Bearer ${token}` } });
 const post = (url: string, headers: Record<string, string> = {}): Promise<Response> =>
-  fetch(url, { method: "POST", headers: { Authorization: `Bearer ${env.QSTASH_TOKEN}`, ...headers } });
+  fetch(url, { method: "POST", headers: { Authorization: `Bearer ${env.PERDURE_TOKEN}`, ...headers } });
 
 /** An endpoint of which each answer is given by hand. */
 async function gate(): Promise<{ url: string; waiting: ServerResponse[]; close: () => void }> {
@@ -85,10 +85,10 @@ async function gate(): Promise<{ url: string; waiting: ServerResponse[]; close: 
 
 describe("perdure start", () => {
   it("needs secrets, and none that everybody knows", async () => {
-    expect(await refusedStart([], {})).toMatch(/^QSTASH_TOKEN is missing.*\n.*perdure keys new/);
-    const open = { ...env, QSTASH_TOKEN: DEV_CREDENTIALS.token };
+    expect(await refusedStart([], {})).toMatch(/^PERDURE_TOKEN is missing.*\n.*perdure keys new/);
+    const open = { ...env, PERDURE_TOKEN: DEV_CREDENTIALS.token };
     expect(await refusedStart([], open)).toMatch(/public ones of development.*\n.*perdure keys new/);
-    const short = await refusedStart([], { ...env, QSTASH_TOKEN: "short-secret" });
+    const short = await refusedStart([], { ...env, PERDURE_TOKEN: "short-secret" });
     expect(short).toMatch(/^A token of .* has 12 characters.*\n.*perdure keys new.*openssl rand -base64 32$/);
     expect(short).not.toContain("short-secret");
     expect(await refusedStart(["--config", join(folder.path, "none.json")], env)).toContain("none.json");
@@ -106,8 +106,8 @@ describe("perdure start", () => {
     });
     const received = await got;
     const receiver = new Receiver({
-      currentSigningKey: env.QSTASH_CURRENT_SIGNING_KEY as string,
-      nextSigningKey: env.QSTASH_NEXT_SIGNING_KEY as string,
+      currentSigningKey: env.PERDURE_CURRENT_SIGNING_KEY as string,
+      nextSigningKey: env.PERDURE_NEXT_SIGNING_KEY as string,
       devMode: false,
     });
     expect(await receiver.verify(received)).toBe(true);
@@ -164,7 +164,7 @@ describe("perdure start", () => {
     await clientOf(engine).publish({ url: app.at("/m", () => new Response()) });
     await engine.process.line(/"event":"delivered"/);
     expect((await get(`${engine.url}/metrics`)).status).toBe(401);
-    expect((await get(`${engine.url}/metrics`, env.QSTASH_TOKEN)).status).toBe(401);
+    expect((await get(`${engine.url}/metrics`, env.PERDURE_TOKEN)).status).toBe(401);
     expect((await get(`${engine.url}/v2/dlq`, METRICS)).status).toBe(401);
     const metrics = await get(`${engine.url}/metrics`, METRICS);
     expect(metrics.headers.get("Content-Type")).toMatch(/^text\/plain; version=0\.0\.4/);

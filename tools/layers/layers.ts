@@ -26,18 +26,27 @@ export const LAYERS: Readonly<Record<string, readonly Floor[]>> = {
     { places: ["pages"] },
     { places: ["*"] },
   ],
+  otel: [{ places: ["*"], packages: ["@perdure/core", "@opentelemetry/api"] }],
   engine: [
     { places: ["rules"], packages: ["@perdure/core/protocol", "croner"] },
     { places: ["store"], packages: ["node:*"] },
     { places: ["queries"] },
     { places: ["commands"] },
     { places: ["watch"] },
-    { places: ["delivery"], packages: ["jose", "ipaddr.js"] },
+    { places: ["delivery"], packages: ["ipaddr.js"] },
     { places: ["http"], packages: ["hono", "zod"] },
     { places: ["api"] },
     { places: ["dashboard"] },
     { places: ["*"], packages: ["@hono/node-server", "commander", "picocolors", "prom-client"] },
-    { places: ["cli", "cli.ts"] },
+    {
+      places: ["cli", "cli.ts"],
+      packages: [
+        "@opentelemetry/api",
+        "@opentelemetry/exporter-trace-otlp-http",
+        "@opentelemetry/resources",
+        "@opentelemetry/sdk-trace",
+      ],
+    },
   ],
 };
 

@@ -30,7 +30,7 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 it("finds the packages to publish", () => {
-  expect(published).toEqual(["adapters", "core", "engine"]);
+  expect(published).toEqual(["adapters", "core", "engine", "otel"]);
 });
 
 describe.each(published)("%s, packed", (name) => {

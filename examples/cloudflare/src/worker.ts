@@ -8,7 +8,7 @@ import { Hono } from "hono";
 
 // The engine's address, token and signing keys are bindings, as everything is that a worker is given. `serve` finds them.
 const shop = openShop({ write: (undone) => env.UNDONE.put(undone.order, JSON.stringify(undone)) });
-const desk = openDesk(new Client({ baseUrl: env.QSTASH_URL, token: env.QSTASH_TOKEN }));
+const desk = openDesk(new Client({ baseUrl: env.PERDURE_URL, token: env.PERDURE_TOKEN }));
 
 const app = new Hono();
 app.post("/order", serve(fulfil(shop), { schema: orderSchema, failureFunction: undo(shop) }));

@@ -10,7 +10,7 @@ const ROOT = new URL("../../../", import.meta.url);
 
 /** Ports of its own, nothing that stays, and the engine of the test. */
 const local = (engine: string, folder: string) =>
-  ` --var QSTASH_URL:${engine} --port 0 --inspector-port 0 --persist-to '${folder}/kv'`;
+  ` --var PERDURE_URL:${engine} --port 0 --inspector-port 0 --persist-to '${folder}/kv'`;
 
 /** From the day after on it is on by itself. */
 const WITHOUT_NODEJS_COMPAT = "--compatibility-date 2026-08-03";

@@ -6,8 +6,8 @@ import { fulfil, orderSchema, undo } from "@perdure/example-shared/order";
 import { openShop } from "@perdure/example-shared/shop";
 import { Hono } from "hono";
 
-// Signing keys and the engine's address come from the environment: QSTASH_URL, QSTASH_TOKEN,
-// QSTASH_CURRENT_SIGNING_KEY and QSTASH_NEXT_SIGNING_KEY, as `perdure dev` prints them.
+// Signing keys and the engine's address come from the environment: PERDURE_URL, PERDURE_TOKEN,
+// PERDURE_CURRENT_SIGNING_KEY and PERDURE_NEXT_SIGNING_KEY, as `perdure dev` prints them.
 const records = { write: (undone: object) => console.log(`undone: ${JSON.stringify(undone)}`) };
 const shop = openShop(records, process.env.BANK === "trusting");
 const desk = openDesk(new Client());

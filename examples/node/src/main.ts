@@ -72,10 +72,10 @@ async function startBoth(): Promise<{ engine: Running; app: Running }> {
 async function deploy(engine: string, port: number, more: NodeJS.ProcessEnv = {}): Promise<Running> {
   const env = {
     PORT: String(port),
-    QSTASH_URL: engine,
-    QSTASH_TOKEN: token,
-    QSTASH_CURRENT_SIGNING_KEY: currentSigningKey,
-    QSTASH_NEXT_SIGNING_KEY: nextSigningKey,
+    PERDURE_URL: engine,
+    PERDURE_TOKEN: token,
+    PERDURE_CURRENT_SIGNING_KEY: currentSigningKey,
+    PERDURE_NEXT_SIGNING_KEY: nextSigningKey,
     ...more,
   };
   const app = await start(new URL("app.ts", import.meta.url), [], env, shown(color.magenta("app   ")));

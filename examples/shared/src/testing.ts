@@ -113,7 +113,7 @@ export async function startBoth(first: string, second: string, extra: Extra): Pr
   };
   try {
     const engine = await start(`${first} --port 0 --db '${folder}/dev.db'`).url();
-    const app = start(`${second}${extra(engine, folder)}`, { QSTASH_URL: engine, PORT: "0" });
+    const app = start(`${second}${extra(engine, folder)}`, { PERDURE_URL: engine, PORT: "0" });
     return { engine, app, url: await app.url(), stop };
   } catch (error) {
     await stop();

@@ -10,8 +10,16 @@ interface HonoContext<Bindings = unknown, Variables = unknown> {
   readonly var?: Variables;
 }
 
-/** The bindings of a Worker that a workflow reads: `new Hono<{ Bindings: WorkflowBindings }>()`. */
+/**
+ * The bindings of a Worker that a workflow reads: `new Hono<{ Bindings: WorkflowBindings }>()`. Perdure's names win over those
+ * of QStash, which are declared as `@upstash/workflow/hono` declares them.
+ */
 export interface WorkflowBindings {
+  PERDURE_TOKEN?: string;
+  PERDURE_URL?: string;
+  PERDURE_CURRENT_SIGNING_KEY?: string;
+  PERDURE_NEXT_SIGNING_KEY?: string;
+  PERDURE_WORKFLOW_URL?: string;
   QSTASH_TOKEN: string;
   QSTASH_URL?: string;
   QSTASH_CURRENT_SIGNING_KEY?: string;

@@ -1,6 +1,6 @@
 import type { Client } from "@upstash/qstash";
-import type { Env } from "./engine-client/environment.ts";
 import type { CallRequest } from "./protocol/call.ts";
+import type { Env } from "./protocol/variables.ts";
 import type { AnthropicMessage, ChatCompletion, SentEmail, SentEmails } from "./steps/api-answers.ts";
 import {
   type AnthropicSettings,

@@ -26,14 +26,15 @@ export type {
   TriggerWorkflowOptions,
 } from "./client/trigger.ts";
 export type { RunContext, WorkflowApi, WorkflowContext } from "./context.ts";
-export type { Env } from "./engine-client/environment.ts";
 export type { EngineConfig } from "./engine-client/http.ts";
 export type { GivenClient } from "./engine-client/resolve-engine.ts";
 export { defineEvent } from "./events.ts";
 export {
+  type Around,
   loggingMiddleware,
   type MiddlewareCallbacks,
   type MiddlewareEvents,
+  type MiddlewareScope,
   WorkflowMiddleware,
 } from "./middleware.ts";
 export type { CallRequest } from "./protocol/call.ts";
@@ -42,6 +43,7 @@ export type { AttemptError, DeadLetter, RunLog, StepLog } from "./protocol/log.t
 export type { Redact, RunOptions } from "./protocol/message.ts";
 export type { FlowControl } from "./protocol/options.ts";
 export type { RetryDelayOption } from "./protocol/retry-delay.ts";
+export type { Env } from "./protocol/variables.ts";
 export type { NotifyResponse, Waiter } from "./protocol/wait.ts";
 export { type Endpoint, type Handler, type JsonServeOptions, type ServeOptions, serve } from "./serve.ts";
 export type { AuthorizationRequest, Authorize } from "./server/authorize.ts";

@@ -41,6 +41,34 @@ export type MiddlewareCallbacks<Payload = unknown, Result = unknown> = {
   ) => void | Promise<void>;
 };
 
+/** The code that a middleware's `around` runs: all of a delivery, or one call of user code within it. */
+export interface MiddlewareScope {
+  readonly kind: "delivery" | "step" | "rollback" | "failureFunction" | "cancelFunction";
+  /** Undefined for a request that starts a run. */
+  readonly workflowRunId: string | undefined;
+  /** The workflow's URL. */
+  readonly url: string;
+  /** The headers with which the run was started. */
+  readonly headers: Headers;
+  /** 1 for the first attempt: of a step for its work, of the delivery for everything else. */
+  readonly attempt: number;
+  /** Of a step's work and of a rollback. */
+  readonly stepName?: string;
+}
+
+/**
+ * Runs code inside of the middleware's own, for example in a span: `next` runs it, and rejects when it fails.
+ * The code runs once, with its own outcome, whatever the function does.
+ */
+export type Around = (scope: MiddlewareScope, next: () => Promise<void>) => Promise<void>;
+
+/** What a middleware does beside observing events. */
+interface Tracing {
+  readonly around?: Around;
+  /** Returns headers for each call, and for each child run, that a run asks for. The step's own headers win. */
+  readonly outgoingHeaders?: () => Readonly<Record<string, string>>;
+}
+
 type Callbacks<Payload, Result> =
   | MiddlewareCallbacks<Payload, Result>
   | Promise<MiddlewareCallbacks<Payload, Result>>;
@@ -60,16 +88,24 @@ type Callbacks<Payload, Result> =
  */
 export class WorkflowMiddleware<Payload = unknown, Result = unknown> {
   readonly name: string;
+  /** Runs a delivery, a step's work, a rollback, and the failure and cancel function inside of its own code. */
+  readonly around: Around | undefined;
+  /** Returns headers for each call, and for each child run, that a run asks for. */
+  readonly outgoingHeaders: Tracing["outgoingHeaders"];
   readonly #init: () => Callbacks<Payload, Result>;
   #callbacks: Promise<MiddlewareCallbacks<Payload, Result>> | undefined;
 
   /** @param definition its callbacks, or an `init` that returns them: called once, before the first event */
   constructor(
-    definition:
-      | { readonly name: string; readonly callbacks: MiddlewareCallbacks<Payload, Result> }
-      | { readonly name: string; readonly init: () => Callbacks<Payload, Result> },
+    definition: Tracing &
+      (
+        | { readonly name: string; readonly callbacks: MiddlewareCallbacks<Payload, Result> }
+        | { readonly name: string; readonly init: () => Callbacks<Payload, Result> }
+      ),
   ) {
     this.name = definition.name;
+    this.around = definition.around;
+    this.outgoingHeaders = definition.outgoingHeaders;
     this.#init = "init" in definition ? definition.init : () => definition.callbacks;
   }
 
@@ -109,6 +145,72 @@ async function report(
   } catch (second) {
     writeLine("error", "A middleware failed:", details.error, second);
   }
+}
+
+/**
+ * Runs `work` inside of the middlewares that have an `around`, the first one outermost.
+ *
+ * @param errorIn returns the error of a result that middlewares see as a failure
+ * @returns the outcome of `work`, which runs once
+ */
+export function runAround<Result>(
+  middlewares: readonly WorkflowMiddleware[],
+  scope: () => MiddlewareScope,
+  work: () => Promise<Result>,
+  errorIn: (result: Result) => { readonly error: unknown } | undefined = () => undefined,
+): Promise<Result> {
+  const wrapping = middlewares.filter(({ around }) => around);
+  if (wrapping.length === 0) return work();
+  let outcome: Promise<Result> | undefined;
+  const run = async (): Promise<void> => {
+    outcome ??= work();
+    const failure = errorIn(await outcome);
+    if (failure) throw failure.error;
+  };
+  const details = scope();
+  const wrapped = wrapping.reduceRight<() => Promise<void>>(
+    (inner, middleware) => () => surround(middleware, details, inner),
+    run,
+  );
+  return wrapped().then(
+    () => outcome as Promise<Result>,
+    () => outcome as Promise<Result>,
+  );
+}
+
+async function surround(
+  middleware: WorkflowMiddleware,
+  scope: MiddlewareScope,
+  inner: () => Promise<void>,
+): Promise<void> {
+  let inside: Promise<void> | undefined;
+  const next = (): Promise<void> => {
+    inside ??= inner();
+    return inside;
+  };
+  try {
+    await middleware.around?.(scope, next);
+  } catch (thrown) {
+    const isOwn = await next().then(
+      () => true,
+      (error) => error !== thrown,
+    );
+    if (isOwn) writeLine("error", `around of the middleware "${middleware.name}" failed:`, thrown);
+  }
+  return next();
+}
+
+/** Returns the headers that middlewares add to a call or a child run. */
+export function outgoingHeaders(middlewares: readonly WorkflowMiddleware[]): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (const middleware of middlewares) {
+    try {
+      Object.assign(headers, middleware.outgoingHeaders?.());
+    } catch (thrown) {
+      writeLine("error", `outgoingHeaders of the middleware "${middleware.name}" failed:`, thrown);
+    }
+  }
+  return headers;
 }
 
 /** Emits one event to all middlewares, concurrently. Never rejects. */

@@ -1,6 +1,6 @@
-import type { Env } from "./engine-client/environment.ts";
 import { callResult } from "./handlers/call-result.ts";
 import type { DeliveryContext, EndpointDefinition } from "./handlers/delivery-context.ts";
+import { around } from "./handlers/events.ts";
 import { cancel, failure } from "./handlers/failure.ts";
 import { reportFailure } from "./handlers/report-failure.ts";
 import { resume } from "./handlers/resume.ts";
@@ -15,6 +15,7 @@ import { ifDefined } from "./protocol/options.ts";
 import type { Outcome, Refusal } from "./protocol/outcome.ts";
 import { type RetryDelayOption, toRetryDelay } from "./protocol/retry-delay.ts";
 import { isPositive } from "./protocol/step.ts";
+import type { Env } from "./protocol/variables.ts";
 import type { InlineLimits } from "./replay/inline-run.ts";
 import { authorizeRequest, isAuthenticated } from "./server/authorize.ts";
 import { createConfigResolver, type EndpointConfig, type EndpointOptions } from "./server/endpoint-config.ts";
@@ -234,7 +235,7 @@ async function handleRequest(endpoint: EndpointDefinition, read: RequestReader):
     const request = await authorizeRequest(config.access, head, delivery, () => read.request(head));
     if ("kind" in request) return respond(request, authenticated);
     authenticated = isAuthenticated(config.access);
-    const outcome = await handle({ endpoint, config, request, delivery, authenticated }).catch(toFailure);
+    const outcome = await handle({ endpoint, config, request, delivery, authenticated });
     if (outcome.kind === "failed") await reportFailure(endpoint, delivery, outcome);
     const response = respond(outcome, authenticated, delivery.ownEngine);
     if (delivery.ownEngine) response.headers.set(HEADER.capabilities, endpoint.capabilities);
@@ -267,7 +268,12 @@ const HANDLERS: { readonly [Kind in DeliveryKind]: (ctx: ContextOf<Kind>) => Pro
 async function handle(ctx: DeliveryContext): Promise<Outcome> {
   // Each handler takes the deliveries of its own kind.
   const handler = HANDLERS[ctx.delivery.kind] as (ctx: DeliveryContext) => Promise<Outcome>;
-  return handler(ctx);
+  return around(
+    ctx,
+    { kind: "delivery" },
+    () => handler(ctx).catch(toFailure),
+    (outcome) => (outcome.kind === "failed" ? outcome : undefined),
+  );
 }
 
 /** Classifies an error thrown outside of a step: an unreadable request is refused, any other is a failed attempt. */

@@ -21,7 +21,7 @@ import { answerOf, expectMisconfigured, useRecorder } from "./support/fixture.ts
 const recorder = useRecorder();
 afterEach(() => vi.restoreAllMocks());
 
-const KEY_ENV = { QSTASH_CURRENT_SIGNING_KEY: KEYS.current, QSTASH_NEXT_SIGNING_KEY: KEYS.next };
+const KEY_ENV = { PERDURE_CURRENT_SIGNING_KEY: KEYS.current, PERDURE_NEXT_SIGNING_KEY: KEYS.next };
 const DEV_KEY = "sig_7kYjw48mhY7kAjqNGcy6cr29RJ6r";
 
 function endpoint(options: ServeOptions = {}, env: Record<string, string> = KEY_ENV) {
@@ -31,7 +31,7 @@ function endpoint(options: ServeOptions = {}, env: Record<string, string> = KEY_
       ran.workflow++;
     },
     {
-      env: { QSTASH_URL: recorder().url, QSTASH_TOKEN: "token", ...env },
+      env: { PERDURE_URL: recorder().url, PERDURE_TOKEN: "token", ...env },
       failureFunction: () => {
         ran.failureFunction++;
       },
@@ -171,8 +171,8 @@ describe("the public URL", () => {
     expect(await answerOf(handler(await bring({ subject })))).toMatchObject({ status });
   });
 
-  it("may come from UPSTASH_WORKFLOW_URL", async () => {
-    const { handler } = endpoint({}, { ...KEY_ENV, UPSTASH_WORKFLOW_URL: "https://public.example" });
+  it("may come from PERDURE_WORKFLOW_URL", async () => {
+    const { handler } = endpoint({}, { ...KEY_ENV, PERDURE_WORKFLOW_URL: "https://public.example" });
     expect(await answerOf(handler(await bring({ subject: "https://public.example/api/wf" })))).toMatchObject({
       status: 200,
     });
@@ -378,7 +378,7 @@ describe("without any check", () => {
       });
     }
     expect(told.mock.calls).toHaveLength(3);
-    for (const [line] of told.mock.calls) expect(line).toMatch(/QSTASH_CURRENT_SIGNING_KEY.*verify: "off"/);
+    for (const [line] of told.mock.calls) expect(line).toMatch(/PERDURE_CURRENT_SIGNING_KEY.*verify: "off"/);
     expect(ran).toEqual({ workflow: 0, failureFunction: 0 });
   });
 
@@ -387,7 +387,7 @@ describe("without any check", () => {
       () => {
         throw new Error("inside");
       },
-      { verify: "off", env: { QSTASH_TOKEN: "t" } },
+      { verify: "off", env: { PERDURE_TOKEN: "t" } },
     );
     const answer = await answerOf(handler(request(body, runHeaders())));
     expect(answer).toMatchObject({ status: 500, body: { error: "Error", message: "inside" } });
@@ -405,9 +405,9 @@ describe("without any check", () => {
   });
 
   it("one key of two is a mistake that is named", async () => {
-    const { handler } = endpoint({}, { QSTASH_CURRENT_SIGNING_KEY: "sig" });
+    const { handler } = endpoint({}, { PERDURE_CURRENT_SIGNING_KEY: "sig" });
     const mail = await bring();
-    await expectMisconfigured(() => handler(mail), /QSTASH_NEXT_SIGNING_KEY/);
+    await expectMisconfigured(() => handler(mail), /PERDURE_NEXT_SIGNING_KEY/);
   });
 });
 
@@ -430,7 +430,7 @@ describe("a receiver", () => {
 });
 
 describe("development mode", () => {
-  const DEV = { QSTASH_DEV: "1" };
+  const DEV = { PERDURE_DEV: "1" };
 
   it("trusts the public development keys", async () => {
     const { handler } = endpoint({ qstashClient: { baseUrl: recorder().url } }, DEV);
@@ -449,23 +449,26 @@ describe("development mode", () => {
     const { serve: fresh } = await import("../src/index.ts");
     const workflow = vi.fn();
     const { handler } = fresh(workflow, {
-      env: { QSTASH_URL: recorder().url, QSTASH_TOKEN: "token", ...env },
+      env: { PERDURE_URL: recorder().url, PERDURE_TOKEN: "token", ...env },
     });
     expect(await answerOf(handler(await bring({ key: DEV_KEY })))).toMatchObject({ status: 401 });
     expect(workflow).not.toHaveBeenCalled();
-    expect(warn).toHaveBeenCalledWith(expect.stringContaining("QSTASH_DEV is ignored"));
+    expect(warn).toHaveBeenCalledWith(expect.stringContaining("PERDURE_DEV is ignored"));
   });
 
   it("is ignored when real keys of a region are set", async () => {
-    const env = { US_EAST_1_QSTASH_CURRENT_SIGNING_KEY: "sig_c", US_EAST_1_QSTASH_NEXT_SIGNING_KEY: "sig_n" };
+    const env = {
+      US_EAST_1_PERDURE_CURRENT_SIGNING_KEY: "sig_c",
+      US_EAST_1_PERDURE_NEXT_SIGNING_KEY: "sig_n",
+    };
     const { handler } = endpoint({}, { ...DEV, ...env });
     expect(await answerOf(handler(await bring({ key: DEV_KEY })))).toMatchObject({ status: 401 });
   });
 
   const PUBLIC = PUBLIC_USERS.map(({ signingKeys }) => signingKeys);
   const asEnv = ({ current, next }: (typeof PUBLIC)[number]) => ({
-    QSTASH_CURRENT_SIGNING_KEY: current,
-    QSTASH_NEXT_SIGNING_KEY: next,
+    PERDURE_CURRENT_SIGNING_KEY: current,
+    PERDURE_NEXT_SIGNING_KEY: next,
   });
 
   it.each(PUBLIC)("is nothing for production: the keys %j", async (keys) => {
@@ -484,11 +487,11 @@ describe("development mode", () => {
   });
 
   it.each(PUBLIC_USERS)("is nothing for production: the token $token", async ({ token }) => {
-    const { handler, ran } = endpoint({}, { ...KEY_ENV, QSTASH_TOKEN: token, NODE_ENV: "PRODUCTION" });
+    const { handler, ran } = endpoint({}, { ...KEY_ENV, PERDURE_TOKEN: token, NODE_ENV: "PRODUCTION" });
     vi.spyOn(console, "error").mockImplementation(() => {});
     const answer = await answerOf(handler(await bring()));
     expect(answer.status).toBeGreaterThanOrEqual(400);
-    expect(String(answer.body.message)).toMatch(/QSTASH_TOKEN.*public.*production/);
+    expect(String(answer.body.message)).toMatch(/PERDURE_TOKEN.*public.*production/);
     expect(recorder().requests).toEqual([]);
     expect(ran.failureFunction).toBe(0);
   });
@@ -499,7 +502,7 @@ describe("development mode", () => {
       const client = () => new Official({ baseUrl: recorder().url, token, devMode: false });
       const { handler, ran } = endpoint(
         { qstashClient: client() },
-        { ...KEY_ENV, QSTASH_DEV: "1", NODE_ENV: "Production" },
+        { ...KEY_ENV, PERDURE_DEV: "1", NODE_ENV: "Production" },
       );
       vi.spyOn(console, "error").mockImplementation(() => {});
       const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
@@ -518,9 +521,9 @@ describe("development mode", () => {
       vi.resetModules();
       const fresh = await import("../src/index.ts");
       const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
-      const all = { QSTASH_URL: recorder().url, QSTASH_TOKEN: "token", ...env };
+      const all = { PERDURE_URL: recorder().url, PERDURE_TOKEN: "token", ...env };
       const { handler } = fresh.serve(async () => {}, { env: all, ...options });
-      const key = env.QSTASH_DEV ? DEV_KEY : (env.QSTASH_CURRENT_SIGNING_KEY ?? options.keys?.current);
+      const key = env.PERDURE_DEV ? DEV_KEY : (env.PERDURE_CURRENT_SIGNING_KEY ?? options.keys?.current);
       for (let i = 0; i < 2; i++) expect((await handler(await bring(key ? { key } : {}))).status).toBe(200);
       const warnings = warn.mock.calls.map(([text]) => String(text));
       warn.mockRestore();
@@ -533,19 +536,19 @@ describe("development mode", () => {
 
     it.each(PUBLIC_USERS)("the endpoint warns once of the public ones of $token", async (user) => {
       const { token, signingKeys: keys } = user;
-      const key = once(/signing key is public.*QSTASH_DEV=1/);
+      const key = once(/signing key is public.*PERDURE_DEV=1/);
       expect(await warningsOf({}, asEnv(keys))).toEqual(key);
       expect(await warningsOf({ keys }, { NODE_ENV: "staging" })).toEqual(key);
-      expect(await warningsOf({}, { ...KEY_ENV, QSTASH_TOKEN: token })).toEqual(
-        once(/token \(QSTASH_TOKEN\) is public.*QSTASH_DEV=1/),
+      expect(await warningsOf({}, { ...KEY_ENV, PERDURE_TOKEN: token })).toEqual(
+        once(/token \(PERDURE_TOKEN\) is public.*PERDURE_DEV=1/),
       );
       expect(await warningsOf(withToken(token), KEY_ENV)).toEqual(
-        once(/token of the qstashClient is public.*QSTASH_DEV=1/),
+        once(/token of the qstashClient is public.*PERDURE_DEV=1/),
       );
     });
 
-    it("nothing is said where QSTASH_DEV says that they are meant, or of secrets", async () => {
-      expect(await warningsOf(withToken(DEV_CREDENTIALS.token), { QSTASH_DEV: "1" })).toEqual([]);
+    it("nothing is said where PERDURE_DEV says that they are meant, or of secrets", async () => {
+      expect(await warningsOf(withToken(DEV_CREDENTIALS.token), { PERDURE_DEV: "1" })).toEqual([]);
       expect(await warningsOf(withToken("own"), KEY_ENV)).toEqual([]);
     });
   });
@@ -553,7 +556,7 @@ describe("development mode", () => {
   it("of the client alone opens no door", async () => {
     const port = recorder().url.split(":")[2] ?? "";
     const options = { qstashClient: { devMode: true } };
-    const { handler } = endpoint(options, { ...KEY_ENV, QSTASH_TOKEN: "own", QSTASH_DEV_PORT: port });
+    const { handler } = endpoint(options, { ...KEY_ENV, PERDURE_TOKEN: "own", PERDURE_DEV_PORT: port });
     expect(await answerOf(handler(await bring({ key: DEV_KEY })))).toMatchObject({ status: 401 });
     expect(await answerOf(handler(await bring()))).toMatchObject({ status: 200 });
     expect(recorder().finished[0]?.headers.authorization).toMatch(/^Bearer eyJ/);
@@ -561,18 +564,18 @@ describe("development mode", () => {
 
   it("can be off for the client alone", async () => {
     const options = { qstashClient: { devMode: false, baseUrl: recorder().url } };
-    const { handler } = endpoint(options, { ...DEV, QSTASH_TOKEN: "own" });
+    const { handler } = endpoint(options, { ...DEV, PERDURE_TOKEN: "own" });
     expect(await answerOf(handler(await bring({ key: DEV_KEY })))).toMatchObject({ status: 200 });
     expect(recorder().finished[0]?.headers.authorization).toBe("Bearer own");
   });
 
   it.each(["0", "false", ""])("is off with %j", async (value) => {
-    const { handler } = endpoint({}, { QSTASH_DEV: value });
+    const { handler } = endpoint({}, { PERDURE_DEV: value });
     expect(await answerOf(handler(await bring({ key: DEV_KEY })))).toMatchObject({ status: 401 });
   });
 
   it("with another value is a mistake that is named", async () => {
-    const { handler } = endpoint({}, { QSTASH_DEV: "yes" });
+    const { handler } = endpoint({}, { PERDURE_DEV: "yes" });
     const mail = await bring();
     await expectMisconfigured(() => handler(mail), /got "yes"/);
   });

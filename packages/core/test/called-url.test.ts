@@ -27,7 +27,7 @@ function endpoint(options: ServeOptions = {}) {
       return context.call("two", { url: "https://third.example/" });
     },
     {
-      env: { QSTASH_URL: recorder().url, QSTASH_TOKEN: "token" },
+      env: { PERDURE_URL: recorder().url, PERDURE_TOKEN: "token" },
       ...("receiver" in options ? {} : { keys: KEYS }),
       ...options,
       failureFunction: ({ context }) => void seen.push(context.url),
@@ -78,7 +78,7 @@ describe("the URL that the engine has called", () => {
     for (const options of [{ verify: "off" } as const, { authorize: () => true }]) {
       const seen: string[] = [];
       const { handler } = serve((context) => void seen.push(context.url), {
-        env: { QSTASH_URL: recorder().url, QSTASH_TOKEN: "token" },
+        env: { PERDURE_URL: recorder().url, PERDURE_TOKEN: "token" },
         ...options,
       });
       const headers = runHeaders(signature);

@@ -9,15 +9,15 @@ const recorder = useRecorder();
 
 describe("several regions", () => {
   const env = () => ({
-    QSTASH_REGION: "eu-central-1",
-    EU_CENTRAL_1_QSTASH_URL: recorder().url,
-    EU_CENTRAL_1_QSTASH_TOKEN: "eu",
-    EU_CENTRAL_1_QSTASH_CURRENT_SIGNING_KEY: "sig_eu",
-    EU_CENTRAL_1_QSTASH_NEXT_SIGNING_KEY: "sig_eu_next",
-    US_EAST_1_QSTASH_URL: recorder().url,
-    US_EAST_1_QSTASH_TOKEN: "us",
-    US_EAST_1_QSTASH_CURRENT_SIGNING_KEY: "sig_us",
-    US_EAST_1_QSTASH_NEXT_SIGNING_KEY: "sig_us_next",
+    PERDURE_REGION: "eu-central-1",
+    EU_CENTRAL_1_PERDURE_URL: recorder().url,
+    EU_CENTRAL_1_PERDURE_TOKEN: "eu",
+    EU_CENTRAL_1_PERDURE_CURRENT_SIGNING_KEY: "sig_eu",
+    EU_CENTRAL_1_PERDURE_NEXT_SIGNING_KEY: "sig_eu_next",
+    US_EAST_1_PERDURE_URL: recorder().url,
+    US_EAST_1_PERDURE_TOKEN: "us",
+    US_EAST_1_PERDURE_CURRENT_SIGNING_KEY: "sig_us",
+    US_EAST_1_PERDURE_NEXT_SIGNING_KEY: "sig_us_next",
   });
 
   it.each([
@@ -39,7 +39,7 @@ describe("several regions", () => {
   });
 
   it("of which none is known are a mistake that is named", async () => {
-    const { handler } = serve(() => 1, { env: { QSTASH_REGION: "mars" } });
+    const { handler } = serve(() => 1, { env: { PERDURE_REGION: "mars" } });
     const mail = await signed(history({}), runHeaders());
     await expectMisconfigured(() => handler(mail), /got "mars"/);
   });
@@ -47,7 +47,7 @@ describe("several regions", () => {
 
 describe("what the engine is told of us", () => {
   const telemetry = async (options: ServeOptions, env = {}) => {
-    const all = { QSTASH_URL: recorder().url, QSTASH_TOKEN: "token", ...env };
+    const all = { PERDURE_URL: recorder().url, PERDURE_TOKEN: "token", ...env };
     await deliver(
       open(recorder(), (context) => context.run("one", () => 1), { env: all, ...options }),
       [],
@@ -66,7 +66,7 @@ describe("what the engine is told of us", () => {
 
   it.each<[string, ServeOptions, object]>([
     ["an option", { disableTelemetry: true }, {}],
-    ["the environment", {}, { UPSTASH_DISABLE_TELEMETRY: "1" }],
+    ["the environment", {}, { PERDURE_DISABLE_TELEMETRY: "1" }],
     ["the client's settings", { qstashClient: { enableTelemetry: false } }, {}],
   ])("is nothing, by %s", async (_name, options, env) => {
     expect(await telemetry(options, env)).toEqual([]);
@@ -176,7 +176,7 @@ describe("a start that nobody has signed", () => {
     vi.resetModules();
     const { serve: fresh } = await import("../src/index.ts");
     const told = vi.spyOn(console, "warn").mockImplementation(() => {});
-    const env = { QSTASH_URL: recorder().url, QSTASH_TOKEN: "token" };
+    const env = { PERDURE_URL: recorder().url, PERDURE_TOKEN: "token" };
     const start = (options: ServeOptions) => fresh(() => 1, { env, ...options }).handler(request("{}"));
     for (const options of [{ url: WORKFLOW }, { baseUrl: WORKFLOW }, { allowedHosts: ["app.example.com"] }])
       await start({ verify: "off", ...options });

@@ -26,7 +26,7 @@ const ENGINE_LIMIT = KIB * KIB;
 
 /** Delivers to an endpoint that knows its caller, who is shown stacks. */
 async function deliverKnown(workflow: WorkflowFunction): Promise<Answer> {
-  const env = { QSTASH_URL: recorder().url, QSTASH_TOKEN: "t" };
+  const env = { PERDURE_URL: recorder().url, PERDURE_TOKEN: "t" };
   const { handler } = serve(workflow, { env, keys: KEYS });
   return answerOf(handler(await signed(history({}), runHeaders())));
 }

@@ -36,7 +36,7 @@ function endpoint(options: EndpointOptions = {}) {
       await context.run("one", () => 1);
     },
     {
-      env: { QSTASH_URL: recorder().url, QSTASH_TOKEN: "token" },
+      env: { PERDURE_URL: recorder().url, PERDURE_TOKEN: "token" },
       ...(options.receiver ? {} : { keys: KEYS }),
       initialPayloadParser: (text) => {
         ran.push("schema");
@@ -158,7 +158,7 @@ describe.each(KINDS)("a %s", (kind) => {
     const { handler } = serveMany(
       { one: workflow(), two: workflow() },
       {
-        env: { QSTASH_URL: recorder().url, QSTASH_TOKEN: "token" },
+        env: { PERDURE_URL: recorder().url, PERDURE_TOKEN: "token" },
         keys: KEYS,
         failureFunction: () => void ran.push("failure function"),
         cancelFunction: () => void ran.push("cancel function"),
@@ -175,7 +175,7 @@ describe.each(KINDS)("a %s", (kind) => {
     const failureFunction = () => void ran.push("failure function");
     const { handler } = serve(() => void ran.push("workflow"), { env: {}, failureFunction });
     await expectRefused(handler(requestOf(await signedBy(of(kind)))), ran, [401]);
-    expect(told.mock.calls.join()).toMatch(/QSTASH_CURRENT_SIGNING_KEY.*verify: "off"/);
+    expect(told.mock.calls.join()).toMatch(/PERDURE_CURRENT_SIGNING_KEY.*verify: "off"/);
   });
 
   const verdicts: readonly (readonly [string, () => unknown])[] = [

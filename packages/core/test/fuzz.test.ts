@@ -160,7 +160,7 @@ function endpoint(): Handler {
   const seen = (params: object) => JSON.stringify(Object.keys(params));
   const many = { wf: createWorkflow(workflow), child };
   return serveMany(many, {
-    env: { QSTASH_URL: recorder().url, QSTASH_TOKEN: DEV_CREDENTIALS.token },
+    env: { PERDURE_URL: recorder().url, PERDURE_TOKEN: DEV_CREDENTIALS.token },
     verify: "off",
     trustProxy: true,
     failureFunction: seen,

@@ -15,8 +15,8 @@ beforeEach(() => void vi.spyOn(console, "warn").mockImplementation(() => {}));
 afterEach(() => vi.restoreAllMocks());
 
 const pair = (prefix: string, name: string): Record<string, string> => ({
-  [`${prefix}QSTASH_CURRENT_SIGNING_KEY`]: `sig_${name}`,
-  [`${prefix}QSTASH_NEXT_SIGNING_KEY`]: `sig_${name}_next`,
+  [`${prefix}PERDURE_CURRENT_SIGNING_KEY`]: `sig_${name}`,
+  [`${prefix}PERDURE_NEXT_SIGNING_KEY`]: `sig_${name}_next`,
 });
 const PLAIN = pair("", "plain");
 const EU = pair("EU_CENTRAL_1_", "eu");
@@ -67,7 +67,7 @@ describe("who may call an endpoint", () => {
     const keys = KEY_SETS[row.keys] ?? {};
     let ran = 0;
     const { handler } = serve(() => 1, {
-      env: { ...keys, ...(region ? { QSTASH_REGION: region } : {}) },
+      env: { ...keys, ...(region ? { PERDURE_REGION: region } : {}) },
       failureFunction: () => void ran++,
       ...HOOKS[hook],
     });
@@ -89,7 +89,7 @@ describe("who may call an endpoint", () => {
   it("isn't anybody where half of a pair is set, whichever region it is of", async () => {
     vi.spyOn(console, "error").mockImplementation(() => {});
     for (const half of Object.entries({ ...PLAIN, ...EU, ...US })) {
-      const env = { QSTASH_REGION: "EU_CENTRAL_1", ...Object.fromEntries([half]) };
+      const env = { PERDURE_REGION: "EU_CENTRAL_1", ...Object.fromEntries([half]) };
       const { handler } = serve(() => 1, { env, authorize: () => true });
       expect((await handler(request(failureBody(), failureHeaders()))).status).toBe(500);
     }
@@ -143,7 +143,7 @@ describe("before the body is read", () => {
   });
 
   it("an unknown region is refused", async () => {
-    const env = { QSTASH_REGION: "EU_CENTRAL_1" };
+    const env = { PERDURE_REGION: "EU_CENTRAL_1" };
     const headers = { "Upstash-Region": "mars-1" };
     expect(await ask(headers, { env, verify: "off" })).toEqual({ status: 401, read: false });
   });
@@ -164,9 +164,9 @@ describe("an empty header of the protocol", () => {
     "Perdure-Max-Retries",
   ])("%s counts as none", async (name) => {
     const ran: string[] = [];
-    const env = { QSTASH_TOKEN: "token", QSTASH_URL: "http://127.0.0.1:9", QSTASH_REGION: "EU_CENTRAL_1" };
+    const env = { PERDURE_TOKEN: "token", PERDURE_URL: "http://127.0.0.1:9", PERDURE_REGION: "EU_CENTRAL_1" };
     const { handler } = serve(() => void ran.push("workflow"), {
-      env: { ...env, EU_CENTRAL_1_QSTASH_TOKEN: "token" },
+      env: { ...env, EU_CENTRAL_1_PERDURE_TOKEN: "token" },
       keys: KEYS,
       qstashClient: { retry: false, baseUrl: "http://127.0.0.1:9", token: "t" },
       failureFunction: () => void ran.push("failure"),

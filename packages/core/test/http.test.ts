@@ -45,7 +45,7 @@ describe("a request to the engine", () => {
     const error = await failureOf(clientOf().trigger({ url: "https://app.example.com/wf" }));
     expect(error.code).toBe("engine_refused");
     expect(error.message).toBe(
-      `The engine at ${recorder().url} answers 403 to POST /v2/batch: read-only token. Set QSTASH_TOKEN and QSTASH_URL to those of the engine.`,
+      `The engine at ${recorder().url} answers 403 to POST /v2/batch: read-only token. Set PERDURE_TOKEN and PERDURE_URL to those of the engine.`,
     );
     expect(recorder().requests).toHaveLength(1);
   });
@@ -65,7 +65,7 @@ describe("a request to the engine", () => {
     recorder().answer = () => ({ status: 200, text: "<!DOCTYPE html>" });
     const { code, message } = await failureOf(clientOf().dlq.list());
     expect(code).toBe("engine_refused");
-    expect(message).toMatch(/answers 200 to GET \/v2\/dlq: .*DOCTYPE.* isn't JSON.*QSTASH_URL/);
+    expect(message).toMatch(/answers 200 to GET \/v2\/dlq: .*DOCTYPE.* isn't JSON.*PERDURE_URL/);
   });
 
   it("beyond a quota is told from one that is refused", async () => {
@@ -109,7 +109,7 @@ describe("an engine that can't be reached", () => {
   ])("because it %s is named, with the reason and what to do", async (_, at, reason) => {
     const message = await reasonAt(clientOf({ baseUrl: at(), retry: false }));
     expect(message).toContain(`The engine at ${at()} can't be reached for POST /v2/batch: ${reason}`);
-    expect(message).toMatch(/"npx perdure dev".*QSTASH_URL/);
+    expect(message).toMatch(/"npx perdure dev".*PERDURE_URL/);
   });
 
   it.each([

@@ -128,7 +128,7 @@ describe("a workflow that isn't served beside the one that starts it", () => {
     const album = createWorkflow((context) => context.invoke("kid", { workflow: stranger }));
     const { handler } = serveMany(
       { wf: album, thumbnails: createWorkflow(() => 1) },
-      { env: { QSTASH_URL: recorder().url, QSTASH_TOKEN: "t" }, verify: "off" },
+      { env: { PERDURE_URL: recorder().url, PERDURE_TOKEN: "t" }, verify: "off" },
     );
     const { body } = await deliver(handler, []);
     expect(body.message).toMatch(

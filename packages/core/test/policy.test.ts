@@ -43,7 +43,7 @@ const ROLLBACK_OPTIONS = {
 };
 const STEP_OPTIONS = { retries: COUNT, retryDelay: STEP_WAIT, ...ROLLBACK_OPTIONS };
 
-const recorderEnv = () => ({ QSTASH_URL: recorder().url, QSTASH_TOKEN: "t" });
+const recorderEnv = () => ({ PERDURE_URL: recorder().url, PERDURE_TOKEN: "t" });
 
 type Use = (options: never) => unknown;
 

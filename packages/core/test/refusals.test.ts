@@ -37,7 +37,7 @@ const child = createWorkflow(() => 1);
 
 /** Served beside a workflow that it can invoke. */
 function withChild(workflow: Workflow): Handler {
-  const env = { QSTASH_URL: recorder().url, QSTASH_TOKEN: "token" };
+  const env = { PERDURE_URL: recorder().url, PERDURE_TOKEN: "token" };
   return serveMany({ wf: createWorkflow(workflow), child }, { env, verify: "off" }).handler;
 }
 
@@ -164,16 +164,16 @@ describe("an endpoint that can't reach its engine", () => {
   afterEach(() => vi.restoreAllMocks());
 
   const SETTINGS: [string, () => ServeOptions, RegExp][] = [
-    ["no token", () => ({ env: { QSTASH_URL: recorder().url } }), /There is no token.*QSTASH_TOKEN/],
+    ["no token", () => ({ env: { PERDURE_URL: recorder().url } }), /There is no token.*PERDURE_TOKEN/],
     [
       "an empty token",
-      () => ({ env: { QSTASH_URL: recorder().url, QSTASH_TOKEN: "" } }),
-      /There is no token.*QSTASH_TOKEN/,
+      () => ({ env: { PERDURE_URL: recorder().url, PERDURE_TOKEN: "" } }),
+      /There is no token.*PERDURE_TOKEN/,
     ],
     [
       "no token of its region",
-      () => ({ env: { QSTASH_REGION: "US_EAST_1", QSTASH_TOKEN: "t" } }),
-      /US_EAST_1_QSTASH_TOKEN/,
+      () => ({ env: { PERDURE_REGION: "US_EAST_1", PERDURE_TOKEN: "t" } }),
+      /US_EAST_1_PERDURE_TOKEN/,
     ],
     [
       "an official client without a token",
@@ -182,10 +182,10 @@ describe("an endpoint that can't reach its engine", () => {
     ],
     [
       "a token that can't be sent",
-      () => ({ env: { QSTASH_URL: recorder().url, QSTASH_TOKEN: "a\nb" } }),
-      /token \(QSTASH_TOKEN\)/,
+      () => ({ env: { PERDURE_URL: recorder().url, PERDURE_TOKEN: "a\nb" } }),
+      /token \(PERDURE_TOKEN\)/,
     ],
-    ["no address", () => ({ env: { QSTASH_URL: "localhost:8080", QSTASH_TOKEN: "t" } }), /QSTASH_URL/],
+    ["no address", () => ({ env: { PERDURE_URL: "localhost:8080", PERDURE_TOKEN: "t" } }), /PERDURE_URL/],
     [
       "an address in code that isn't one",
       () => ({ env: {}, qstashClient: { baseUrl: "127.0.0.1:9", token: "t" } }),
@@ -223,10 +223,10 @@ describe("an endpoint that can't reach its engine", () => {
   });
 
   it("goes on as soon as it can", async () => {
-    const env: Record<string, string> = { QSTASH_URL: recorder().url };
+    const env: Record<string, string> = { PERDURE_URL: recorder().url };
     const { handler } = serve((c) => c.run("one", () => 1), { env, verify: "off" });
     expect((await answerOf(handler(request(history({}), runHeaders())))).status).toBe(500);
-    env.QSTASH_TOKEN = "t";
+    env.PERDURE_TOKEN = "t";
     expect((await answerOf(handler(request(history({}), runHeaders())))).status).toBe(200);
   });
 });

@@ -398,7 +398,7 @@ describe("records say that a step has a rollback", () => {
     const parent = createWorkflow((context) => context.invoke("s", { workflow: child, body: {}, rollback }));
     const { handler } = serveMany(
       { child, parent },
-      { verify: "off", env: { QSTASH_URL: recorder().url, QSTASH_TOKEN: "token" } },
+      { verify: "off", env: { PERDURE_URL: recorder().url, PERDURE_TOKEN: "token" } },
     );
     await handler(request(history({}), runHeaders(), "https://app.example.com/parent"));
     expect(JSON.parse(recorder().published[0]?.body ?? "")).toMatchObject({
@@ -469,7 +469,7 @@ describe("an engine that has no rollbacks made", () => {
     const fresh = await import("../src/index.ts");
     const { handler } = fresh.serve((context) => context.run("one", () => 1, { rollback: () => {} }), {
       verify: "off",
-      env: { QSTASH_URL: recorder().url, QSTASH_TOKEN: "token" },
+      env: { PERDURE_URL: recorder().url, PERDURE_TOKEN: "token" },
     });
     await handler(request(history({}), runHeaders({ "Perdure-Max-Retries": "3" })));
     expect(warn).not.toHaveBeenCalled();

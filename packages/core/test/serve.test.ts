@@ -136,7 +136,7 @@ describe("a start", () => {
 
   it("needs a token for the engine, and says so", async () => {
     const { handler } = serve(() => 1, { verify: "off", env: {} });
-    expect((await answerOf(handler(request("{}")))).body.message).toContain("QSTASH_TOKEN");
+    expect((await answerOf(handler(request("{}")))).body.message).toContain("PERDURE_TOKEN");
   });
 });
 
@@ -267,7 +267,7 @@ describe("a sequence", () => {
       hidden: [...context.headers.keys()].filter((name) =>
         /^upstash-workflow|signature|x-forwarded/.test(name),
       ),
-      token: context.env.QSTASH_TOKEN,
+      token: context.env.PERDURE_TOKEN,
     }));
     const headers = runHeaders({
       "X-User": "u",
@@ -487,7 +487,7 @@ describe("what the engine says to a step", () => {
   });
 
   it("nothing, because it isn't there: the attempt fails", async () => {
-    const env = { QSTASH_URL: "http://127.0.0.1:1", QSTASH_TOKEN: "t" };
+    const env = { PERDURE_URL: "http://127.0.0.1:1", PERDURE_TOKEN: "t" };
     const unreachable = open(recorder(), (context) => context.run("one", () => 1), {
       env,
       qstashClient: { retry: false },
@@ -608,7 +608,7 @@ describe("the failure function", () => {
         label: "a",
         labels: ["a"],
         retried: 1,
-        env: { QSTASH_TOKEN: "token" },
+        env: { PERDURE_TOKEN: "token" },
       },
     });
     expect(told?.context.headers.get("X-User")).toBe("u");

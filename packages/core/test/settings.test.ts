@@ -27,12 +27,12 @@ describe("a client without usable settings", () => {
     const unnamed = new Client({ token: "" });
     await expect(request(unnamed)).rejects.toMatchObject({
       code: "missing_token",
-      message: expect.stringContaining("QSTASH_TOKEN"),
+      message: expect.stringContaining("PERDURE_TOKEN"),
     });
     const lost = new Client({ baseUrl: "127.0.0.1:9", token: "t" });
     const error = await request(lost).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(TypeError);
-    expect(String(error)).toMatch(/^TypeError: baseUrl \(QSTASH_URL\) must be .*got "127\.0\.0\.1:9"/);
+    expect(String(error)).toMatch(/^TypeError: baseUrl \(PERDURE_URL\) must be .*got "127\.0\.0\.1:9"/);
   });
 
   it("asks nobody, and doesn't try again", async () => {
@@ -47,25 +47,25 @@ describe("a client without usable settings", () => {
 
   it("doesn't show the token", async () => {
     const error = await new Client({ token: "secret \n" }).logs().catch(String);
-    expect(error).toMatch(/^TypeError: token \(QSTASH_TOKEN\) must be/);
+    expect(error).toMatch(/^TypeError: token \(PERDURE_TOKEN\) must be/);
     expect(error).not.toContain("secret");
   });
 
   it("names the variables of its region", async () => {
-    vi.stubEnv("QSTASH_REGION", "EU_CENTRAL_1");
-    await expect(new Client().logs()).rejects.toThrow(/EU_CENTRAL_1_QSTASH_TOKEN.*EU_CENTRAL_1_QSTASH_URL/);
-    vi.stubEnv("EU_CENTRAL_1_QSTASH_TOKEN", "t");
-    vi.stubEnv("EU_CENTRAL_1_QSTASH_URL", "qstash.example");
-    await expect(new Client().logs()).rejects.toThrow(/EU_CENTRAL_1_QSTASH_URL.*got "qstash\.example"/);
+    vi.stubEnv("PERDURE_REGION", "EU_CENTRAL_1");
+    await expect(new Client().logs()).rejects.toThrow(/EU_CENTRAL_1_PERDURE_TOKEN.*EU_CENTRAL_1_PERDURE_URL/);
+    vi.stubEnv("EU_CENTRAL_1_PERDURE_TOKEN", "t");
+    vi.stubEnv("EU_CENTRAL_1_PERDURE_URL", "qstash.example");
+    await expect(new Client().logs()).rejects.toThrow(/EU_CENTRAL_1_PERDURE_URL.*got "qstash\.example"/);
   });
 
   it("works once the environment has them", async () => {
-    vi.stubEnv("QSTASH_URL", "nowhere");
+    vi.stubEnv("PERDURE_URL", "nowhere");
     const client = new Client();
     await expect(client.trigger({ url })).rejects.toMatchObject({ code: "missing_token" });
-    vi.stubEnv("QSTASH_TOKEN", "late");
-    await expect(client.trigger({ url })).rejects.toThrow(/QSTASH_URL/);
-    vi.stubEnv("QSTASH_URL", recorder().url);
+    vi.stubEnv("PERDURE_TOKEN", "late");
+    await expect(client.trigger({ url })).rejects.toThrow(/PERDURE_URL/);
+    vi.stubEnv("PERDURE_URL", recorder().url);
     await client.trigger({ url });
     expect(recorder().requests[0]?.headers.authorization).toBe("Bearer late");
   });
@@ -73,24 +73,24 @@ describe("a client without usable settings", () => {
 
 describe("an endpoint without usable settings", () => {
   const usable = () => ({
-    QSTASH_URL: recorder().url,
-    QSTASH_TOKEN: "token",
-    QSTASH_CURRENT_SIGNING_KEY: KEYS.current,
-    QSTASH_NEXT_SIGNING_KEY: KEYS.next,
+    PERDURE_URL: recorder().url,
+    PERDURE_TOKEN: "token",
+    PERDURE_CURRENT_SIGNING_KEY: KEYS.current,
+    PERDURE_NEXT_SIGNING_KEY: KEYS.next,
   });
   const bring = () => signed(history({}), runHeaders());
 
   it.each<[string, Record<string, string | undefined>, ServeOptions, RegExp]>([
     ["a URL", {}, { url: "127.0.0.1:9" }, /TypeError: url must be .*got "127\.0\.0\.1:9"/],
-    ["a base URL", {}, { baseUrl: "ftp://a" }, /TypeError: baseUrl \(UPSTASH_WORKFLOW_URL\) must be/],
+    ["a base URL", {}, { baseUrl: "ftp://a" }, /TypeError: baseUrl \(PERDURE_WORKFLOW_URL\) must be/],
     [
       "a base URL",
-      { UPSTASH_WORKFLOW_URL: "app" },
+      { PERDURE_WORKFLOW_URL: "app" },
       {},
-      /baseUrl \(UPSTASH_WORKFLOW_URL\) must be .*got "app"/,
+      /baseUrl \(PERDURE_WORKFLOW_URL\) must be .*got "app"/,
     ],
-    ["a key", {}, { keys: { current: "", next: "n" } }, /keys\.current \(QSTASH_CURRENT_SIGNING_KEY\)/],
-    ["a key", {}, { keys: { current: "c", next: "" } }, /keys\.next \(QSTASH_NEXT_SIGNING_KEY\)/],
+    ["a key", {}, { keys: { current: "", next: "n" } }, /keys\.current \(PERDURE_CURRENT_SIGNING_KEY\)/],
+    ["a key", {}, { keys: { current: "c", next: "" } }, /keys\.next \(PERDURE_NEXT_SIGNING_KEY\)/],
   ])(
     "is made, and says with the first request what is wrong with %s",
     async (_name, env, options, complaint) => {
@@ -100,16 +100,16 @@ describe("an endpoint without usable settings", () => {
   );
 
   it.each([
-    ["QSTASH_TOKEN", undefined, 500],
-    ["QSTASH_URL", "nowhere", 500],
-    ["UPSTASH_WORKFLOW_URL", "nowhere", 500],
-    ["QSTASH_NEXT_SIGNING_KEY", undefined, 500],
+    ["PERDURE_TOKEN", undefined, 500],
+    ["PERDURE_URL", "nowhere", 500],
+    ["PERDURE_WORKFLOW_URL", "nowhere", 500],
+    ["PERDURE_NEXT_SIGNING_KEY", undefined, 500],
   ])("works once %s is mended", async (name, broken, status) => {
     const told = vi.spyOn(console, "error").mockImplementation(() => {});
     const env: Record<string, string | undefined> = { ...usable(), [name]: broken };
     const { handler } = serve(() => 1, { env });
     expect(await answerOf(handler(await bring()))).toMatchObject({ status });
-    if (name === "UPSTASH_WORKFLOW_URL") env[name] = "https://app.example.com";
+    if (name === "PERDURE_WORKFLOW_URL") env[name] = "https://app.example.com";
     else env[name] = Reflect.get(usable(), name);
     expect(await answerOf(handler(await bring()))).toMatchObject({ status: 200 });
     told.mockRestore();
@@ -117,7 +117,7 @@ describe("an endpoint without usable settings", () => {
 
   it("lets nobody in without keys, and whoever has them once they are there", async () => {
     const told = vi.spyOn(console, "warn").mockImplementation(() => {});
-    const env: Record<string, string> = { QSTASH_URL: recorder().url, QSTASH_TOKEN: "token" };
+    const env: Record<string, string> = { PERDURE_URL: recorder().url, PERDURE_TOKEN: "token" };
     const { handler } = serve(() => 1, { env });
     expect(await answerOf(handler(await bring()))).toMatchObject({ status: 401 });
     Object.assign(env, usable());
@@ -129,7 +129,7 @@ describe("an endpoint without usable settings", () => {
 
   it("takes an empty variable for one that isn't set", async () => {
     const { handler } = serve(() => 1, {
-      env: { ...usable(), UPSTASH_WORKFLOW_URL: "" },
+      env: { ...usable(), PERDURE_WORKFLOW_URL: "" },
       url: "",
       baseUrl: "",
     });

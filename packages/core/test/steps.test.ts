@@ -379,7 +379,7 @@ describe("webhooks", () => {
   const token = Buffer.from(JSON.stringify({ UserID: "user 1", Password: "p" })).toString("base64");
 
   it("have an address of their own, under the engine", async () => {
-    const env = { QSTASH_URL: recorder().url, QSTASH_TOKEN: token };
+    const env = { PERDURE_URL: recorder().url, PERDURE_TOKEN: token };
     await deliver(
       open(recorder(), (context) => context.createWebhook("hook"), { env }),
       [],
@@ -436,7 +436,7 @@ describe("webhooks", () => {
 
 describe("several workflows", () => {
   const many = (parent: (context: WorkflowContext) => unknown, child: object, options = {}) => {
-    const env = { QSTASH_URL: recorder().url, QSTASH_TOKEN: "token" };
+    const env = { PERDURE_URL: recorder().url, PERDURE_TOKEN: "token" };
     const { handler } = serveMany(
       { parent: createWorkflow(parent), child: child as never },
       { env, verify: "off", ...options },
@@ -535,7 +535,7 @@ describe("several workflows", () => {
   });
 
   it("are found by the last segment of the URL, and nowhere else", async () => {
-    const env = { QSTASH_URL: recorder().url, QSTASH_TOKEN: "token" };
+    const env = { PERDURE_URL: recorder().url, PERDURE_TOKEN: "token" };
     const { handler } = serveMany({ "a b": createWorkflow(() => 1) }, { env, verify: "off" });
     expect((await handler(request("{}", {}, "https://app.example.com/x/a%20b?y=/z"))).status).toBe(200);
     for (const path of ["/x/b", "/x/", "/", "/a%20b/x", "/%zz"]) {
@@ -557,7 +557,7 @@ describe("several workflows", () => {
   it("have options of their own, which win over the shared ones", async () => {
     const seen: string[] = [];
     const authorize = (who: string) => () => seen.push(who) > 0;
-    const env = { QSTASH_URL: recorder().url, QSTASH_TOKEN: "token" };
+    const env = { PERDURE_URL: recorder().url, PERDURE_TOKEN: "token" };
     const { handler } = serveMany(
       { own: createWorkflow(() => 1, { authorize: authorize("own") }), none: createWorkflow(() => 1) },
       { env, authorize: authorize("shared") },

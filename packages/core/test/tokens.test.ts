@@ -67,7 +67,7 @@ async function isGenuine(token: string): Promise<boolean> {
 async function isLetIn(token: string): Promise<boolean> {
   const ran = vi.fn();
   const { handler } = serve(ran, {
-    env: { QSTASH_URL: recorder().url, QSTASH_TOKEN: "token" },
+    env: { PERDURE_URL: recorder().url, PERDURE_TOKEN: "token" },
     keys: KEYS,
   });
   const { status } = await handler(request(BODY, runHeaders({ "Upstash-Signature": token })));

@@ -1,3 +1,4 @@
+import { createHash, createHmac } from "node:crypto";
 import { runInNewContext } from "node:vm";
 import { anyText } from "@perdure/test-support/fuzz";
 import fc from "fast-check";
@@ -8,10 +9,11 @@ import {
   encodeUtf8,
   equalConstantTime,
   fromBase64,
-  sha256Base64Url,
   textFromBase64,
   toBase64,
+  toBase64Url,
 } from "../src/util/bytes.ts";
+import { createDigests } from "../src/util/digest.ts";
 import {
   parseDuration,
   parseUnixTime,
@@ -136,9 +138,44 @@ describe("bytes", () => {
       }),
     );
   });
+});
 
-  it("hashes as base64url without padding", async () => {
-    expect(await sha256Base64Url(encodeUtf8(""))).toBe("47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU");
+describe("digests", () => {
+  const throwing = () => {
+    throw new Error("not implemented");
+  };
+  const PLATFORMS = {
+    "Node's functions": createDigests(),
+    "crypto.subtle, without Node": createDigests({}),
+    "crypto.subtle, where Node's functions throw": createDigests({ process: { getBuiltinModule: throwing } }),
+    "crypto.subtle, where the module is missing": createDigests({
+      process: { getBuiltinModule: () => undefined },
+    }),
+  };
+
+  it.each(Object.entries(PLATFORMS))("hash and verify alike, by %s", async (_name, digests) => {
+    expect(toBase64Url(await digests.sha256(encodeUtf8("")))).toBe(
+      "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU",
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.uint8Array({ minLength: 1 }), fc.uint8Array(), async (secret, data) => {
+        const [key, bytes] = [new Uint8Array(secret), new Uint8Array(data)];
+        const hmac = new Uint8Array(createHmac("sha256", key).update(bytes).digest());
+        expect(new Uint8Array(await digests.sha256(bytes))).toEqual(
+          new Uint8Array(createHash("sha256").update(bytes).digest()),
+        );
+        expect(await digests.hmacKey(key).verify(hmac, bytes)).toBe(true);
+        expect(await digests.hmacKey(key).verify(hmac, new Uint8Array([...bytes, 0]))).toBe(false);
+        expect(await digests.hmacKey(key).verify(hmac.slice(1), bytes)).toBe(false);
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  it("hash a large body", async () => {
+    const large = new Uint8Array(1024 * 1024).fill(7);
+    const wanted = createHash("sha256").update(large).digest("base64url");
+    expect(toBase64Url(await createDigests().sha256(large))).toBe(wanted);
   });
 });
 

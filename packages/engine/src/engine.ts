@@ -4,6 +4,7 @@ import type { Store } from "./commands/store.ts";
 import { Dispatcher } from "./delivery/dispatcher.ts";
 import { type Parallelism, withGlobalFlow } from "./delivery/global-flow.ts";
 import { createKeys } from "./delivery/keys.ts";
+import { MemoryBudget } from "./delivery/memory-budget.ts";
 import { createPolicy, type DestinationPolicy, type DestinationRules } from "./delivery/policy.ts";
 import { createLookup } from "./delivery/resolver.ts";
 import { createSigner, type SigningKeys } from "./delivery/signer.ts";
@@ -61,7 +62,10 @@ export interface EngineServer {
 /** An engine in this process, with its API as methods. */
 export interface Engine extends EngineServer, EngineApi {}
 
-/** Maximum bytes of large bodies in memory: of answers to calls, and of deliveries in flight. */
+/**
+ * Maximum bytes of large bodies in memory: of answers to calls and deliveries in flight, and as much again of the
+ * histories that endpoints fetch.
+ */
 const LARGE_BODIES = 64 * 1024 * 1024;
 
 /**
@@ -127,6 +131,7 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
   const transport = options.transport ?? createTransport(numbers, policy);
   const keys = createKeys(store, options.signingKeys);
   const parallelism = Math.min(limits.parallelism ?? Number.POSITIVE_INFINITY, concurrency + calls);
+  const bodyBytes = Math.min(limits.inFlightBytes, LARGE_BODIES);
   const dispatcher = new Dispatcher({
     store,
     clock,
@@ -145,7 +150,7 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
     historyBytes: limits.historyBytes,
     callBytes: limits.callBytes,
     recordableBytes: Math.min(limits.requestBytes, limits.messageBytes) / RECORD_FACTOR,
-    bodyBytes: Math.min(limits.inFlightBytes, LARGE_BODIES),
+    bodyBytes,
     sweep: 60_000,
     region: numbers.region,
     retention,
@@ -163,6 +168,7 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
     tokens: { full: typeof token === "string" ? [token] : token, readOnly: options.readOnlyTokens ?? [] },
     keys,
     bodies,
+    histories: new MemoryBudget(bodyBytes),
     trustProxy: numbers.trustProxy,
     retention,
     limits: {

@@ -3,7 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { HEADER } from "@perdure/core/protocol";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { APP, decode, historyOf, ok, runIdOf, until, type World, world } from "./harness.ts";
+import { APP, decode, historyOf, OWN_TOKEN, ok, runIdOf, until, type World, world } from "./harness.ts";
+import { callMessage } from "./inline/asks.ts";
+import { asksFor, inline, invocationOf } from "./inline/invocation.ts";
 import { app, callStep, isAnswer, recordsOf, THIRD, to, workflow } from "./steps.ts";
 
 const MIB = 1024 * 1024;
@@ -104,6 +106,79 @@ it("a small answer doesn't wait for large ones", async () => {
   third.end();
   await w.engine.idle();
 });
+
+it("answers to runs that are inline are stored once, and their endpoints fetch them part by part", async () => {
+  const [runs, bytes] = [4, MIB];
+  const file = join(folder, "a.db");
+  const body = '"é\u0001'.repeat(bytes / 4);
+  const fetched = new Map<string, string>();
+  const asks = inline(({ park, runId }) => park(asksFor(1, "Call", callMessage(runId, 1))));
+  const w = world(
+    app({
+      [APP]: async (call, self) => {
+        const runId = runIdOf(call);
+        if (call.text !== "") return asks(call, self);
+        const { body: entries } = await self.ask("GET", `/v2/workflows/runs/${runId}`);
+        fetched.set(runId, decode(entries.at(-1).body));
+        return invocationOf({ ...call, text: JSON.stringify(entries) }, self).returned(1);
+      },
+      [THIRD]: () => new Response(body),
+    }),
+    { file, limits: LIMITS },
+  );
+  for (let at = 0; at < runs; at++) await w.start(`wfr_${at}`);
+  await w.engine.idle();
+  expect(fetched.size).toBe(runs);
+  for (const [runId, record] of fetched) {
+    expect((await w.run(runId)).workflowState).toBe("RUN_SUCCESS");
+    const { out, ...fields } = JSON.parse(record);
+    expect(fields).toEqual({ stepId: 1, stepName: "step1", stepType: "Call", concurrent: 1 });
+    const { status, body: recorded } = JSON.parse(out);
+    expect(status).toBe(200);
+    expect(Buffer.from(recorded, "latin1").toString() === body).toBe(true);
+  }
+  await w.engine.stop();
+  await w.store.close();
+  // Each quotation mark has four bytes there, each byte of another script two, and a control character seven.
+  const record = (bytes / 4) * (4 + 2 * 2 + 7);
+  expect(statSync(file).size).toBeLessThan(runs * record * 1.1);
+});
+
+it("a client that stops reading a history keeps no memory from others", async () => {
+  const w = world(app({ [APP]: workflow(callStep()), [THIRD]: () => new Response("x".repeat(3 * MIB)) }), {
+    limits: LIMITS,
+  });
+  await w.start("wfr_1");
+  await w.engine.idle();
+  const url = "http://engine.test/v2/workflows/runs/wfr_1?ended=true";
+  const headers = { Authorization: `Bearer ${OWN_TOKEN}` };
+  const readers = await Promise.all(
+    Array.from({ length: 3 }, async () => {
+      const { body } = await w.engine.fetch(new Request(url, { headers }));
+      return (body as ReadableStream<Uint8Array>).getReader();
+    }),
+  );
+  const [stalled, other, gone] = readers as [Reader, Reader, Reader];
+  // Each has begun with the body; the first one has it in memory, and takes no more of it.
+  for (let part = 0; part < 4; part++) await stalled.read();
+  const rest = readRest(other);
+  w.clock.advance(5000);
+  const whole = await rest;
+  expect(JSON.parse(whole)).toHaveLength(3);
+  await gone.cancel();
+  expect((await readRest(stalled)).length).toBeLessThan(whole.length);
+});
+
+type Reader = ReadableStreamDefaultReader<Uint8Array>;
+
+async function readRest(reader: Reader): Promise<string> {
+  const parts: Uint8Array[] = [];
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return Buffer.concat(parts).toString();
+    parts.push(value);
+  }
+}
 
 it("an answer and a history with a large answer travel as they are described", async () => {
   const body = "ä".repeat(100_000);

@@ -53,7 +53,7 @@ export interface NotifyEventOptions<Input> extends Pick<NotifyOptions, "workflow
  *
  * @example
  * ```ts
- * const client = new Client(); // reads QSTASH_URL and QSTASH_TOKEN
+ * const client = new Client(); // reads PERDURE_URL and PERDURE_TOKEN
  * const { workflowRunId } = await client.trigger({ url: "https://app.example.com/order", body: { id: 7 } });
  * const { result } = await client.runs.wait(workflowRunId, { timeout: "1m" });
  * ```
@@ -74,7 +74,7 @@ export class Client {
    * Doesn't read the environment: the first request does, so that a module can create a client during a build, which has no
    * secrets. A request without a token throws a WorkflowError `missing_token`; a malformed token or URL a TypeError.
    *
-   * @param config settings, or a client of `@upstash/qstash`. Default: `QSTASH_URL` and `QSTASH_TOKEN`
+   * @param config settings, or a client of `@upstash/qstash`. Default: `PERDURE_URL` and `PERDURE_TOKEN`
    * @throws TypeError for an unknown setting
    */
   constructor(config: GivenClient = {}) {

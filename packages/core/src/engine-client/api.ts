@@ -52,7 +52,7 @@ export function createApi(connected: () => Http): CallApi {
     } catch (cause) {
       const call = `${method} /v2/${path.join("/")}`;
       const part = subject && `${subject} (${encodeUtf8(body ?? "").length} bytes)`;
-      throw engineError(`The engine at ${http.baseUrl}`, call, cause, part);
+      throw engineError(http, call, cause, part);
     }
   };
 }
@@ -63,18 +63,22 @@ export const SEND_LESS = ". Send less, or store the data elsewhere.";
 /** Statuses that a retry of the same request would get again. */
 const FINAL_STATUSES = [400, 401, 403, 412, 413, 414, 422, 431];
 
-const WRONG_ENGINE = ". Set QSTASH_TOKEN and QSTASH_URL to those of the engine.";
-
 /** @param subject the part of a run that the engine refuses, with its size */
-function engineError(engine: string, call: string, cause: unknown, subject?: string): WorkflowError {
+function engineError(http: Http, call: string, cause: unknown, subject?: string): WorkflowError {
+  const engine = `The engine at ${http.baseUrl}`;
+  const [token, url] = http.variables ?? ["PERDURE_TOKEN", "PERDURE_URL"];
   const status = statusOf(cause);
   if (status === undefined) {
-    const message = `${engine} can't be reached for ${call}: ${unreachableReason(cause)}. Start one with "npx perdure dev", or set QSTASH_URL.`;
+    const message = `${engine} can't be reached for ${call}: ${unreachableReason(cause)}. Start one with "npx perdure dev", or set ${url}.`;
     return new WorkflowError("engine_unreachable", message, { cause });
   }
   const refused = FINAL_STATUSES.includes(status) ? subject : undefined;
   const isWrongEngine = status === 401 || status === 403;
-  const remedy = isWrongEngine ? WRONG_ENGINE : refused ? SEND_LESS : "";
+  const remedy = isWrongEngine
+    ? `. Set ${token} and ${url} to those of the engine.`
+    : refused
+      ? SEND_LESS
+      : "";
   const code = status === 412 ? "quota_exceeded" : refused ? "step_refused" : "engine_refused";
   const message = `${engine} answers ${status} to ${refused ?? call}: ${refusalReason(cause)}${remedy}`;
   return new WorkflowError(code, message, { cause });

@@ -14,7 +14,7 @@ export interface EngineConfig {
   readonly headers?: Readonly<Record<string, string>>;
   /** `false` as `disableTelemetry`. */
   readonly enableTelemetry?: boolean;
-  /** `true`: URL and token default to the local engine's; `false`: they don't, even with `QSTASH_DEV=1`. */
+  /** `true`: URL and token default to the local engine's; `false`: they don't, even with `PERDURE_DEV=1`. */
   readonly devMode?: boolean;
   /** Retries of requests without an answer, each after `backoff` milliseconds. Default: 5 retries. */
   readonly retry?: false | { retries?: number; backoff?: (retryCount: number) => number };
@@ -45,6 +45,8 @@ export interface Http {
   readonly headers?: Iterable<[string, string]> | undefined;
   /** The engine's URL, for errors. */
   readonly baseUrl?: string | undefined;
+  /** The environment variables of token and URL, for errors. */
+  readonly variables?: readonly [token: string, url: string];
   /** @throws Error with the answer's `status` when the engine refuses, without it when there is no answer */
   request<Answer>(request: HttpRequest): Promise<Answer>;
 }
@@ -59,11 +61,15 @@ export interface Connection {
 }
 
 /** Creates a connection that uses `fetch`. */
-export function connect({ baseUrl, token, headers = {}, retry = {} }: EngineConfig): Connection {
+export function connect(
+  { baseUrl, token, headers = {}, retry = {} }: EngineConfig,
+  variables: NonNullable<Http["variables"]>,
+): Connection {
   const origin = baseUrl.replace(/\/+$/, "");
   const { retries = 5, backoff = (count: number) => Math.exp(count) * 50 } = retry || { retries: 0 };
   const http: Http = {
     baseUrl: origin,
+    variables,
     headers: Object.entries(headers).map(([name, value]) => [
       (isOption(name) ? name : forward(name)).toLowerCase(),
       value,
@@ -78,7 +84,7 @@ export function connect({ baseUrl, token, headers = {}, retry = {} }: EngineConf
       const { ok, status } = answer;
       const text = await answer.text();
       if (!ok) throw Object.assign(new Error(text || `status ${status}`), { status });
-      return (parseResponseAsJson ? parseAnswer(text, status) : undefined) as Answer;
+      return (parseResponseAsJson ? parseAnswer(text, status, variables[1]) : undefined) as Answer;
     },
   };
   return { http, baseUrl: origin, token };
@@ -146,11 +152,11 @@ async function send(
 }
 
 /** @throws Error with the `status` when the answer isn't JSON: the server isn't an engine */
-function parseAnswer(text: string, status: number): unknown {
+function parseAnswer(text: string, status: number, urlName: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    const message = `"${text.slice(0, 80)}" isn't JSON. Set QSTASH_URL to an engine`;
+    const message = `"${text.slice(0, 80)}" isn't JSON. Set ${urlName} to an engine's`;
     throw Object.assign(new Error(message, { cause }), { status });
   }
 }

@@ -1,17 +1,11 @@
 import type { Client } from "@upstash/qstash";
 import { DEV_CREDENTIALS } from "../protocol/token.ts";
+import { type Env, readVariable } from "../protocol/variables.ts";
 import { WorkflowError } from "../util/errors.ts";
 import { checkOptions } from "../util/options.ts";
 import { checkUrl } from "../util/url.ts";
 import { type Engine, toEngine } from "./engine.ts";
-import {
-  checkSecret,
-  type Env,
-  isDevMode,
-  isProduction,
-  regionalName,
-  resolveRegion,
-} from "./environment.ts";
+import { checkSecret, isDevMode, isProduction, resolveRegion } from "./environment.ts";
 import { connect, connectWithClient, type EngineConfig } from "./http.ts";
 import type { PublishOptions } from "./publish.ts";
 
@@ -43,8 +37,9 @@ export function resolveEngine(
     trustsDestination = () => true,
   }: EngineOptions = {},
 ): Engine {
-  const telemetry = !disableTelemetry && !env.UPSTASH_DISABLE_TELEMETRY;
-  const [name, urlName] = [regionalName("QSTASH_TOKEN", region), regionalName("QSTASH_URL", region)];
+  const telemetry = !disableTelemetry && !readVariable(env, "PERDURE_DISABLE_TELEMETRY").value;
+  const { name, value: envToken } = readVariable(env, "PERDURE_TOKEN", region);
+  const { name: urlName, value: envUrl } = readVariable(env, "PERDURE_URL", region);
   if (isClient(given)) {
     const connection = connectWithClient(given);
     // An official client without a token has an empty one.
@@ -54,9 +49,10 @@ export function resolveEngine(
   }
   const settings = typeof given === "function" ? {} : given;
   const dev = settings.devMode ?? isDevMode(env);
+  const port = readVariable(env, "PERDURE_DEV_PORT").value ?? DEV_CREDENTIALS.port;
   const [url, known] = dev
-    ? [`http://127.0.0.1:${env.QSTASH_DEV_PORT || DEV_CREDENTIALS.port}`, DEV_CREDENTIALS.token]
-    : [env[urlName] || HOSTED_URL, env[name]];
+    ? [`http://127.0.0.1:${port}`, DEV_CREDENTIALS.token]
+    : [envUrl ?? HOSTED_URL, envToken];
   const { enableTelemetry = true } = settings;
   const token = settings.token || known;
   if (!token) throw missingToken(name, urlName);
@@ -67,7 +63,8 @@ export function resolveEngine(
     throw new TypeError(`${what} must be visible ASCII characters, without spaces.`);
   const baseUrl = checkUrl(`baseUrl (${urlName})`, settings.baseUrl || url);
   const config = { ...settings, token, baseUrl };
-  const connection = typeof given === "function" ? connectWithClient(given(config)) : connect(config);
+  const connection =
+    typeof given === "function" ? connectWithClient(given(config)) : connect(config, [name, urlName]);
   return toEngine(connection, { telemetry: telemetry && enableTelemetry, trustsDestination });
 }
 
@@ -81,7 +78,7 @@ interface EngineOptions {
 function missingToken(name: string, urlName: string): WorkflowError {
   return new WorkflowError(
     "missing_token",
-    `There is no token for the engine. Set ${name} (and ${urlName}), or QSTASH_DEV=1 for a local one.`,
+    `There is no token for the engine. Set ${name} (and ${urlName}), or PERDURE_DEV=1 for a local one.`,
   );
 }
 

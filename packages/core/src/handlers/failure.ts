@@ -12,6 +12,7 @@ import { parseLeniently } from "../util/json.ts";
 import { normalizeUrl } from "../util/url.ts";
 import type { CompletedStep, Rollback, RunEndParams } from "../workflow.ts";
 import { type DeliveryContext, toRunContext } from "./delivery-context.ts";
+import { around } from "./events.ts";
 import { historyOf, type RunEnd, rollBack } from "./rollback.ts";
 
 /** Calls the failure function of a run that has failed, after the rollbacks of its steps. */
@@ -33,7 +34,7 @@ export async function failure(ctx: DeliveryContext<Failure>): Promise<Outcome> {
   await emitAll(middlewares, "runFailed", { context, failStatus, failResponse });
   if (!failureFunction) return unhandled;
   try {
-    const result = await callFunction("failure", () => failureFunction({ ...params, ...reported }));
+    const result = await callFunction(ctx, "failure", () => failureFunction({ ...params, ...reported }));
     await emitAll(middlewares, "failureFunctionRan", { context, result });
     return { kind: "failureHandled", result };
   } catch (thrown) {
@@ -52,7 +53,7 @@ export async function cancel(ctx: DeliveryContext<Cancel>): Promise<Outcome> {
   const ended = await rolledBack(ctx, report, rollbackOnCancel);
   if ("kind" in ended) return ended;
   const params = await paramsOf(ctx, report, ended);
-  const result = await callFunction("cancel", () =>
+  const result = await callFunction(ctx, "cancel", () =>
     cancelFunction?.({ ...params, cancelId: report.failureId }),
   );
   return { kind: "failureHandled", result };
@@ -122,8 +123,9 @@ function toRollback(record: FailureDetails["rollbacks"][number]): Rollback {
 }
 
 // A result that JSON can't contain fails the function, so the conversion happens here and not in the answer.
-async function callFunction(which: "failure" | "cancel", run: () => unknown): Promise<unknown> {
-  const json = serialize(await run(), `The ${which} function's result`);
+async function callFunction(ctx: RunEnd, which: "failure" | "cancel", run: () => unknown): Promise<unknown> {
+  const result = await around(ctx, { kind: `${which}Function` }, async () => run());
+  const json = serialize(result, `The ${which} function's result`);
   return json === undefined ? undefined : JSON.parse(json);
 }
 

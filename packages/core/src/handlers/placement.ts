@@ -1,3 +1,4 @@
+import { outgoingHeaders } from "../middleware.ts";
 import type { Resume } from "../protocol/delivery.ts";
 import type { StepPlacement } from "../steps/index.ts";
 import { WorkflowError } from "../util/errors.ts";
@@ -18,6 +19,7 @@ export function placementOf(
     rollback,
     createdAt: ctx.delivery.createdAt,
     forwarded: ctx.config.engine().headersFor(run.url),
+    outgoing: outgoingHeaders(ctx.endpoint.middlewares),
     urlOf: (workflow) => {
       const { siblings } = ctx.endpoint;
       const segment = siblings.get(workflow);

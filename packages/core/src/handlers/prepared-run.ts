@@ -5,7 +5,7 @@ import type { Invocation } from "../replay/invocation.ts";
 import type { StepHistory } from "../replay/step-history.ts";
 import { warnOnce } from "../util/console.ts";
 import { attemptInfo, type DeliveryContext, toRunContext } from "./delivery-context.ts";
-import { emit } from "./events.ts";
+import { around, emit } from "./events.ts";
 
 /** A run whose payload is parsed. */
 export interface PreparedRun {
@@ -46,6 +46,7 @@ export async function prepareRun(
         run.context = new WorkflowContext(runContext, host);
         return endpoint.workflow(run.context);
       },
+      aroundStep: ({ name }, attempt, work) => around(ctx, { kind: "step", stepName: name, attempt }, work),
       beforeStep: ({ name, options }) => {
         if (options?.rollback && !delivery.ownEngine) warnOnce(NO_ROLLBACKS);
         return emit(ctx, "beforeExecution", { context: run.context, stepName: name });

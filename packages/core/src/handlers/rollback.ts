@@ -12,6 +12,7 @@ import { decideRetryWithinLimit, type RollbackOptions, readResult } from "../ste
 import { toSeconds } from "../util/duration.ts";
 import { withTimeout } from "../util/timeout.ts";
 import { attemptInfo, type DeliveryContext, toRunContext } from "./delivery-context.ts";
+import { around } from "./events.ts";
 
 export type RunEnd = DeliveryContext<Failure | Cancel>;
 
@@ -132,11 +133,13 @@ async function undo(
   try {
     if (!options?.rollback)
       throw obstacle ?? new TypeError(`The workflow doesn't ask for step "${stepName}" any more.`);
-    const undone = options.rollback({ result, error: report.error, step, attempt: attempts });
-    const { rollbackTimeout: timeout } = options;
-    await (timeout === undefined
-      ? undone
-      : withTimeout(toSeconds(timeout, "rollbackTimeout"), "The rollback", undone));
+    const { rollback, rollbackTimeout: timeout } = options;
+    await around(ctx, { kind: "rollback", stepName }, async () => {
+      const undone = rollback({ result, error: report.error, step, attempt: attempts });
+      await (timeout === undefined
+        ? undone
+        : withTimeout(toSeconds(timeout, "rollbackTimeout"), "The rollback", undone));
+    });
     return { kind: "rolledBack", record: { ...record, state: "done" } };
   } catch (error) {
     // A missing rollback stays missing, so don't retry it, unless an obstacle has kept the workflow from

@@ -63,6 +63,15 @@ export {
   TOKEN_CLAIM,
   userIdIn,
 } from "./token.ts";
+export {
+  type Env,
+  readVariable,
+  readVariables,
+  SIGNING_KEY_VARIABLES,
+  upstashName,
+  type Variable,
+  type VariableName,
+} from "./variables.ts";
 export type { NotifyResponse, WaitBody, Waiter, WebhookHit } from "./wait.ts";
 /** The engine checks its options with `checkOptions`; the adapters and the engine write errors of user code with `writeLine`. */
 export { checkOptions, writeLine };

@@ -29,7 +29,7 @@ import {
   replayMismatch,
   type WorkflowOutcome,
 } from "./invocation.ts";
-import { StepExecution } from "./step-execution.ts";
+import { performStep, StepExecution } from "./step-execution.ts";
 import { newEntry, type StepEntry, toFailedStep } from "./step-history.ts";
 import { keyText, type PendingStep, StepMatcher } from "./step-matcher.ts";
 
@@ -423,13 +423,12 @@ class InlineRun {
   }
 
   async #begin(pending: PendingStep): Promise<void> {
-    const { engine, runId, originalRunId } = this.#invocation;
+    const { originalRunId } = this.#invocation;
     const work = new StepExecution(pending, this, this.#retried(pending) + 1, originalRunId);
     this.#underWay.add(work);
     this.#begun++;
     try {
-      const perform = async () => pending.step.perform?.({ engine, runId, attempt: work });
-      const out = await this.#scope.run(work, perform);
+      const out = await this.#scope.run(work, () => performStep(this.#invocation, work));
       if (this.#underWay.delete(work)) this.#complete(pending, { out }, work.startedAt);
     } catch (error) {
       this.#failed(work, error);

@@ -61,6 +61,12 @@ export interface Invocation {
   readonly start: (host: StepHost) => unknown;
   /** Called before a step's work begins, here or in the engine. */
   readonly beforeStep?: (step: Step) => Promise<void>;
+  /** Runs a step's work inside of the endpoint's middlewares. Default: directly. */
+  readonly aroundStep?: (
+    step: Step,
+    attempt: number,
+    work: () => Promise<string | undefined>,
+  ) => Promise<string | undefined>;
   /** The attempts of this delivery so far. */
   readonly attempt: AttemptInfo;
   /** Default for steps without the option. */

@@ -20,7 +20,7 @@ import {
   unfinishedGroup,
   type WorkflowOutcome,
 } from "./invocation.ts";
-import { StepExecution } from "./step-execution.ts";
+import { performStep, StepExecution } from "./step-execution.ts";
 import { type StepEntry, toFailedStep } from "./step-history.ts";
 import { isComplete, type PendingStep, StepMatcher } from "./step-matcher.ts";
 
@@ -207,10 +207,10 @@ class Run {
   }
 
   #perform(pending: PendingStep): Promise<string | undefined> {
-    const { engine, runId, originalRunId, attempt, signal } = this.#invocation;
+    const { originalRunId, attempt, signal } = this.#invocation;
     const execution = new StepExecution(pending, this, attempt.retried + 1, originalRunId);
     signal?.addEventListener("abort", () => execution.abort());
-    return this.#scope.run(this, async () => pending.step.perform?.({ engine, runId, attempt: execution }));
+    return this.#scope.run(this, () => performStep(this.#invocation, execution));
   }
 
   /** @returns the failure to record, when the step's failure must reach the workflow */

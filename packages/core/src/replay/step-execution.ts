@@ -1,6 +1,7 @@
 import type { StepKey } from "../protocol/attempt.ts";
 import { encodeStepName } from "../protocol/call.ts";
 import type { StepAttempt } from "../steps/index.ts";
+import type { Invocation } from "./invocation.ts";
 import type { PendingStep } from "./step-matcher.ts";
 
 /** One attempt of a step whose work the endpoint does. It owns the code's scope while the work runs. */
@@ -30,6 +31,17 @@ export class StepExecution implements StepAttempt {
     void this.signal;
     this.#controller?.abort();
   }
+}
+
+/** Does a step's work. @returns its result as JSON */
+export function performStep(
+  { engine, runId, aroundStep }: Invocation,
+  execution: StepExecution,
+): Promise<string | undefined> {
+  const { attempt } = execution;
+  const { step } = execution.step;
+  const perform = async () => step.perform?.({ engine, runId, attempt: execution });
+  return aroundStep ? aroundStep(step, attempt, perform) : perform();
 }
 
 function idempotencyKey(originalRunId: string, { type, nth, name }: StepKey): string {

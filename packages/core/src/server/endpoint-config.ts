@@ -1,16 +1,16 @@
 import type { Engine } from "../engine-client/engine.ts";
 import {
   checkSecret,
-  type Env,
   isDevMode,
-  KEY_VARIABLES,
   processEnv,
   resolveRegion,
+  signingKeyVariables,
 } from "../engine-client/environment.ts";
 import type { PublishOptions } from "../engine-client/publish.ts";
 import { checkClient, type GivenClient, resolveEngine } from "../engine-client/resolve-engine.ts";
 import * as HEADER from "../protocol/header-names.ts";
 import { DEV_CREDENTIALS } from "../protocol/token.ts";
+import { type Env, readVariable } from "../protocol/variables.ts";
 import { type Duration, toSeconds } from "../util/duration.ts";
 import { checkUrl } from "../util/url.ts";
 import { type AccessPolicy, type Authorize, isAllowedHost } from "./authorize.ts";
@@ -29,7 +29,7 @@ export interface EndpointOptions {
   readonly url?: string;
   /**
    * Replaces the scheme and host of the request's URL. A path in it is put in front of the request's path, which a proxy or a
-   * framework may have shortened, such as Next.js with `basePath`. Default: `UPSTASH_WORKFLOW_URL`.
+   * framework may have shortened, such as Next.js with `basePath`. Default: `PERDURE_WORKFLOW_URL`.
    */
   readonly baseUrl?: string;
   /**
@@ -46,10 +46,10 @@ export interface EndpointOptions {
   readonly env?: Env;
   /**
    * Settings for the engine, a client of `@upstash/qstash`, or a function that creates one (`qstash` of
-   * `@perdure/core/qstash`). Default: from `QSTASH_URL` and `QSTASH_TOKEN`.
+   * `@perdure/core/qstash`). Default: from `PERDURE_URL` and `PERDURE_TOKEN`.
    */
   readonly qstashClient?: GivenClient;
-  /** Default: `QSTASH_CURRENT_SIGNING_KEY` and `QSTASH_NEXT_SIGNING_KEY`, when both are set. */
+  /** Default: `PERDURE_CURRENT_SIGNING_KEY` and `PERDURE_NEXT_SIGNING_KEY`, when both are set. */
   readonly keys?: SigningKeys;
   /**
    * How far the engine's clock may be ahead of this machine's, in seconds or as a duration: a token of hosted QStash is valid
@@ -104,8 +104,9 @@ function resolveConfig(options: EndpointOptions, env: Env): ConfigOfRegion {
   const { allowedHosts, authorize, receiver, trustProxy } = options;
   const open = options.verify === "off";
   const url = options.url && checkUrl("url", options.url);
-  const base = options.baseUrl || env.UPSTASH_WORKFLOW_URL;
-  const prefix = base && checkUrl("baseUrl (UPSTASH_WORKFLOW_URL)", base).replace(/\/*(?:\?.*)?$/, "");
+  const { name, value } = readVariable(env, "PERDURE_WORKFLOW_URL");
+  const base = options.baseUrl || value;
+  const prefix = base && checkUrl(`baseUrl (${name})`, base).replace(/\/*(?:\?.*)?$/, "");
   const known = url || prefix;
   const workflowUrl = ({ href, pathname, search }: URL): string =>
     url || (prefix ? prefix + pathname + search : href);
@@ -161,11 +162,11 @@ function createVerifier(options: EndpointOptions, env: Env): Verify | undefined 
 /** All keys of the environment: a request that names a region doesn't choose whether it is checked. */
 function signingKeysIn(env: Env): SigningKeys[] {
   const dev = isDevMode(env);
-  const pairs = KEY_VARIABLES.flatMap((names) => {
-    const [current, next] = names.map((name) => env[name]);
+  const pairs = signingKeyVariables(env).flatMap((pair) => {
+    const [current, next] = pair.map(({ value }) => value);
     if (current && next) return { current, next };
     if (!current && !next) return [];
-    throw new TypeError(`Only one of ${names.join(" and ")} is set.`);
+    throw new TypeError(`Only one of ${pair.map(({ name }) => name).join(" and ")} is set.`);
   });
   return dev ? [DEV_KEYS] : pairs;
 }

@@ -75,5 +75,17 @@ async function readBody(request: Request, limit: number): Promise<Uint8Array<Arr
     if (length > limit) return undefined;
     chunks.push(chunk);
   }
-  return new Uint8Array(await new Blob(chunks).arrayBuffer());
+  return concatenate(chunks, length);
+}
+
+function concatenate(chunks: readonly Uint8Array<ArrayBuffer>[], length: number): Uint8Array<ArrayBuffer> {
+  const [only] = chunks;
+  if (only?.length === length) return only;
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes;
 }

@@ -1,8 +1,10 @@
 import type { Delivery } from "../protocol/delivery.ts";
 import * as HEADER from "../protocol/header-names.ts";
 import { boundHeaders, type DeliveryClaim, ISSUER, TOKEN_CLAIM } from "../protocol/token.ts";
-import { decodeUtf8, encodeUtf8, equalConstantTime, fromBase64Url, sha256Base64Url } from "../util/bytes.ts";
+import { decodeUtf8, encodeUtf8, equalConstantTime, fromBase64Url, toBase64Url } from "../util/bytes.ts";
+import { digests, type HmacKey } from "../util/digest.ts";
 import { messageOf, WorkflowError } from "../util/errors.ts";
+import { withTimeout } from "../util/timeout.ts";
 import { normalizeUrl, toHttpUrl } from "../util/url.ts";
 import type { IncomingRequest, RequestHead } from "./read-request.ts";
 
@@ -67,10 +69,7 @@ export function verifyWithKeys(
   tolerance: number,
   guard?: ReplayGuard,
 ): Verify {
-  const candidates = pairs.flatMap(({ current, next }) => [
-    importKey("current", current),
-    importKey("next", next),
-  ]);
+  const candidates = pairs.flatMap(({ current, next }) => [toKey("current", current), toKey("next", next)]);
   return async (head, delivery, publicUrl) => {
     const {
       sub,
@@ -89,7 +88,7 @@ export function verifyWithKeys(
       throw refused("it was made for other headers");
     return async ({ bytes }) => {
       if (!(await isHashOf(body, bytes))) throw refused("it was made for another body");
-      if (guard && (typeof jti !== "string" || (await guard.seen(jti, Number(exp)))))
+      if (guard && (typeof jti !== "string" || (await inTime(guard.seen(jti, Number(exp))))))
         throw refused("it was used before");
       return verifiedToken(sub, claimed);
     };
@@ -97,7 +96,7 @@ export function verifyWithKeys(
 }
 
 async function isHashOf(hash: unknown, bytes: Uint8Array<ArrayBuffer>): Promise<boolean> {
-  return equalConstantTime(String(hash).replace(/=+$/, ""), await sha256Base64Url(bytes));
+  return equalConstantTime(String(hash).replace(/=+$/, ""), toBase64Url(await digests.sha256(bytes)));
 }
 
 /** Like {@link verifyWithKeys}, with a receiver that has its own keys. */
@@ -111,11 +110,18 @@ export function verifyWithReceiver(receiver: Receiver, clockTolerance: number): 
     // A receiver compares URLs character by character.
     const url = publicUrl ? { url: subject ?? publicUrl } : {};
     return async ({ body }) => {
-      if (!(await receiver.verify({ signature, body, clockTolerance, ...url })))
+      if (!(await inTime(receiver.verify({ signature, body, clockTolerance, ...url }))))
         throw refused("the receiver rejects it");
       return verifiedToken(subject, claims[TOKEN_CLAIM]);
     };
   };
+}
+
+/** In seconds: a guard or a receiver that hangs must not block requests forever. */
+const CHECK_TIMEOUT_SECONDS = 10;
+
+function inTime<Result>(check: Result | Promise<Result>): Promise<Result> {
+  return withTimeout(CHECK_TIMEOUT_SECONDS, "Checking the signature", check);
 }
 
 function verifiedToken(subject: unknown, claim: unknown): VerifiedToken {
@@ -137,15 +143,13 @@ function signatureOf({ headers }: RequestHead): string {
   throw refused(`there is no signature in ${HEADER.signature}`);
 }
 
-function importKey(which: "current" | "next", key: string): Promise<CryptoKey> {
+function toKey(which: "current" | "next", key: string): HmacKey {
   // The message doesn't show the value: it may be a secret.
   if (typeof key !== "string" || key === "")
     throw new TypeError(
-      `keys.${which} (QSTASH_${which.toUpperCase()}_SIGNING_KEY) must be a non-empty string.`,
+      `keys.${which} (PERDURE_${which.toUpperCase()}_SIGNING_KEY) must be a non-empty string.`,
     );
-  return crypto.subtle.importKey("raw", encodeUtf8(key), { name: "HMAC", hash: "SHA-256" }, false, [
-    "verify",
-  ]);
+  return digests.hmacKey(encodeUtf8(key));
 }
 
 /** Header, claims and signature in compact form (RFC 7515, section 7.1): base64url without padding. */
@@ -160,7 +164,7 @@ function decode(part = ""): Record<string, unknown> {
 // and kind of key is a tenth of a worker's bundle: the tests compare the verdicts with those of jose instead.
 async function verifyToken(
   token: string,
-  candidates: readonly Promise<CryptoKey>[],
+  candidates: readonly HmacKey[],
   tolerance: number,
 ): Promise<Record<string, unknown>> {
   try {
@@ -171,7 +175,7 @@ async function verifyToken(
       throw new Error(`its algorithm is ${JSON.stringify(crit ?? alg)}, not "HS256"`);
     const hmac = fromBase64Url(signature);
     for (const key of candidates) {
-      if (await crypto.subtle.verify("HMAC", await key, hmac, encodeUtf8(`${header}.${claims}`)))
+      if (await key.verify(hmac, encodeUtf8(`${header}.${claims}`)))
         return checkClaims(decode(claims), tolerance);
     }
     throw new Error("none of the keys made it");

@@ -46,7 +46,8 @@ export function call<Body>(
     options,
     toEngineRequest: (place) => {
       const target = plain ?? startOf(name, request as CallWorkflow, place);
-      return { message: callMessage(place, name, target) };
+      const headers = { ...place.outgoing, ...target.headers };
+      return { message: callMessage(place, name, { ...target, headers }) };
     },
   };
 }

@@ -86,7 +86,8 @@ export function invoke<Payload, Result>(
     type: "Invoke",
     options,
     toEngineRequest: (place) => {
-      const child = { ...childOptions, url: place.urlOf(workflow), runId, body: payload };
+      const headers = { ...place.outgoing, ...childOptions.headers };
+      const child = { ...childOptions, headers, url: place.urlOf(workflow), runId, body: payload };
       return { message: invokeMessage(place, name, child) };
     },
   };

@@ -64,6 +64,8 @@ export interface StepPlacement extends StepPosition {
    * them.
    */
   readonly forwarded: Readonly<Record<string, string>>;
+  /** Headers that middlewares add to calls and child runs. */
+  readonly outgoing: Readonly<Record<string, string>>;
   /**
    * Returns the URL of a workflow of the same `serveMany`.
    * @throws WorkflowError `unknown_workflow` when it isn't

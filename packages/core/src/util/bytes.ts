@@ -76,8 +76,3 @@ export function equalConstantTime(left: string, right: string): boolean {
   for (let at = 0; at < left.length; at++) difference |= left.charCodeAt(at) ^ right.charCodeAt(at);
   return difference === 0;
 }
-
-/** Returns the SHA-256 of bytes as base64url without padding. */
-export async function sha256Base64Url(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
-  return toBase64Url(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)));
-}

@@ -38,8 +38,8 @@ export async function withTimeout<Result>(
 ): Promise<Result> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
-    const error = new Error(`${what} took longer than ${seconds} seconds.`);
-    timer = setTimeout(reject, Math.min(seconds * 1000, MAX_TIMER_MS), error);
+    const fail = (): void => reject(new Error(`${what} took longer than ${seconds} seconds.`));
+    timer = setTimeout(fail, Math.min(seconds * 1000, MAX_TIMER_MS));
   });
   try {
     return await Promise.race([work, late]);

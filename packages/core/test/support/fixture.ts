@@ -23,7 +23,7 @@ export function open<Payload>(
   workflow: WorkflowFunction<Payload>,
   options: ServeOptions<Payload> = {},
 ): Handler {
-  const env = { QSTASH_URL: recorder.url, QSTASH_TOKEN: "token" };
+  const env = { PERDURE_URL: recorder.url, PERDURE_TOKEN: "token" };
   return inMode(recorder, serve(workflow, { env, verify: "off", ...options }).handler);
 }
 
@@ -48,7 +48,7 @@ export function closed<Payload>(
   workflow: WorkflowFunction<Payload>,
   options: ServeOptions<Payload> = {},
 ): Handler {
-  const env = { QSTASH_URL: recorder.url, QSTASH_TOKEN: "token" };
+  const env = { PERDURE_URL: recorder.url, PERDURE_TOKEN: "token" };
   return serve(workflow, { env, keys: KEYS, ...options }).handler;
 }
 

@@ -19,11 +19,11 @@ export function banner({ config, port, version }: BannerOptions): string {
   const url = urlOf(config.host, port);
   const { token, signingKeys } = config;
   const masked = [
-    ["QSTASH_TOKEN", token, DEV_CREDENTIALS.token],
-    ["QSTASH_CURRENT_SIGNING_KEY", signingKeys.current, DEV_CREDENTIALS.currentSigningKey],
-    ["QSTASH_NEXT_SIGNING_KEY", signingKeys.next, DEV_CREDENTIALS.nextSigningKey],
+    ["PERDURE_TOKEN", token, DEV_CREDENTIALS.token],
+    ["PERDURE_CURRENT_SIGNING_KEY", signingKeys.current, DEV_CREDENTIALS.currentSigningKey],
+    ["PERDURE_NEXT_SIGNING_KEY", signingKeys.next, DEV_CREDENTIALS.nextSigningKey],
   ].map(([name, value, known]) => `${name}=${value === known ? value : mask(value as string)}`);
-  // `QSTASH_DEV=1` makes clients use this address and the public credentials.
+  // `PERDURE_DEV=1` makes clients use this address and the public credentials.
   const isDefault =
     port === DEV_CREDENTIALS.port &&
     token === DEV_CREDENTIALS.token &&
@@ -35,14 +35,15 @@ export function banner({ config, port, version }: BannerOptions): string {
     `${colors.dim("version")}  ${version}`,
     `${colors.dim("database")} ${resolve(config.db)}`,
     "",
-    colors.dim(isDefault ? "For your app's environment, QSTASH_DEV=1, or:" : "For your app's environment:"),
-    `QSTASH_URL=${url}`,
+    colors.dim(isDefault ? "For your app's environment, PERDURE_DEV=1, or:" : "For your app's environment:"),
+    `PERDURE_URL=${url}`,
     ...masked,
+    colors.dim("The SDKs of Upstash read the same values from QSTASH_URL, QSTASH_TOKEN …"),
     "",
     colors.dim("To start a run of a workflow that is served at http://localhost:3000/order:"),
     // Every line fits 80 columns, except the token's, which stands alone.
     `curl ${url}/v2/trigger/http://localhost:3000/order \\`,
-    `  -H "Authorization: Bearer ${token === DEV_CREDENTIALS.token ? token : "$QSTASH_TOKEN"}" \\`,
+    `  -H "Authorization: Bearer ${token === DEV_CREDENTIALS.token ? token : "$PERDURE_TOKEN"}" \\`,
     `  -d '{"id":1}'`,
     `${colors.dim("docs")}     ${DOCS}`,
     "",

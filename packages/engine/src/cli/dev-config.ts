@@ -1,4 +1,4 @@
-import { DEV_CREDENTIALS } from "@perdure/core/protocol";
+import { DEV_CREDENTIALS, readVariable } from "@perdure/core/protocol";
 import type { SigningKeys } from "../delivery/signer.ts";
 import type { BrowserRules } from "../http/browser-guard.ts";
 import type { ScalarOptions } from "../rules/engine-options.ts";
@@ -32,8 +32,9 @@ export type DevFlags = FlagsOf<"dev">;
  */
 export function readConfig(flags: DevFlags, env: Env): Config {
   const settings = createReader("dev", flags, env);
-  // In its development mode, the official client always sends the public credentials.
-  const secrets = /^(?:1|true)$/.test(env.QSTASH_DEV ?? "") ? createReader("dev", flags, {}) : settings;
+  // In development mode, clients always send the public credentials.
+  const isDevMode = /^(?:1|true)$/.test(readVariable(env, "PERDURE_DEV").value ?? "");
+  const secrets = isDevMode ? createReader("dev", flags, {}) : settings;
   const current = secrets.one("currentSigningKey");
   const next = secrets.one("nextSigningKey");
   if ((current === undefined) !== (next === undefined)) {

@@ -76,7 +76,7 @@ function sessionOf({ token }: Config): { readonly token?: string; readonly secre
 function warnIfExposed({ host, token }: Config): void {
   if (isLoopback(host) || !isPublicSecret(token)) return;
   console.error(
-    `WARNING: this engine listens on ${host}, and its token is the public one of development: everybody who reaches that address can read and run everything. Give it a token of its own: --token <token>, or QSTASH_TOKEN.`,
+    `WARNING: this engine listens on ${host}, and its token is the public one of development: everybody who reaches that address can read and run everything. Give it a token of its own: --token <token>, or PERDURE_TOKEN.`,
   );
 }
 

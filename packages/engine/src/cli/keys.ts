@@ -7,9 +7,9 @@ import { newSigningKey, newToken } from "../delivery/keys.ts";
 export function newKeys({ user }: { readonly user: string }): void {
   console.log(
     [
-      `QSTASH_TOKEN=${newToken(user)}`,
-      `QSTASH_CURRENT_SIGNING_KEY=${newSigningKey()}`,
-      `QSTASH_NEXT_SIGNING_KEY=${newSigningKey()}`,
+      `PERDURE_TOKEN=${newToken(user)}`,
+      `PERDURE_CURRENT_SIGNING_KEY=${newSigningKey()}`,
+      `PERDURE_NEXT_SIGNING_KEY=${newSigningKey()}`,
     ].join("\n"),
   );
 }

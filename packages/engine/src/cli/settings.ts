@@ -1,3 +1,10 @@
+import {
+  readVariable,
+  readVariables,
+  SIGNING_KEY_VARIABLES,
+  upstashName,
+  type VariableName,
+} from "@perdure/core/protocol";
 import { ConfigError } from "./values.ts";
 
 /**
@@ -23,7 +30,7 @@ export const SETTINGS = {
     flag: "--port <number>",
     help: "port to listen on; 0 picks a free one",
     file: "port",
-    dev: { env: "QSTASH_DEV_PORT", default: "8080" },
+    dev: { shared: true, env: "PERDURE_DEV_PORT", default: "8080" },
     start: { env: "PERDURE_PORT", default: "8080" },
   },
   db: {
@@ -44,8 +51,8 @@ export const SETTINGS = {
     flag: "--token <token>",
     help: "token that clients must send",
     file: "tokens",
-    dev: { env: "QSTASH_TOKEN", default: "the public one of development" },
-    start: { env: "QSTASH_TOKEN" },
+    dev: { shared: true, env: "PERDURE_TOKEN", default: "the public one of development" },
+    start: { shared: true, env: "PERDURE_TOKEN" },
   },
   readOnlyTokens: {
     help: "tokens that may read everything but the signing keys",
@@ -57,15 +64,15 @@ export const SETTINGS = {
     flag: "--current-signing-key <key>",
     help: "key that signs deliveries",
     file: "signingKeys.current",
-    dev: { env: "QSTASH_CURRENT_SIGNING_KEY", default: "the public one of development" },
-    start: { env: "QSTASH_CURRENT_SIGNING_KEY" },
+    dev: { shared: true, env: "PERDURE_CURRENT_SIGNING_KEY", default: "the public one of development" },
+    start: { shared: true, env: "PERDURE_CURRENT_SIGNING_KEY" },
   },
   nextSigningKey: {
     flag: "--next-signing-key <key>",
     help: "key that replaces the current one when keys are rotated",
     file: "signingKeys.next",
-    dev: { env: "QSTASH_NEXT_SIGNING_KEY", default: "the public one of development" },
-    start: { env: "QSTASH_NEXT_SIGNING_KEY" },
+    dev: { shared: true, env: "PERDURE_NEXT_SIGNING_KEY", default: "the public one of development" },
+    start: { shared: true, env: "PERDURE_NEXT_SIGNING_KEY" },
   },
   metricsToken: {
     flag: "--metrics-token <token>",
@@ -78,6 +85,12 @@ export const SETTINGS = {
     help: "serve the dashboard at /dashboard",
     file: "dashboard",
     start: { env: "PERDURE_DASHBOARD", default: "off" },
+  },
+  otlpEndpoint: {
+    flag: "--otlp-endpoint <url>",
+    help: "OpenTelemetry collector that gets traces, without /v1/traces",
+    file: "otlpEndpoint",
+    start: { env: "PERDURE_OTLP_ENDPOINT", default: "no traces" },
   },
   drain: {
     flag: "--drain <duration>",
@@ -134,8 +147,17 @@ export interface Setting {
   readonly start?: Source;
 }
 
-interface Source {
+type Source = OwnSource | SharedSource;
+
+interface OwnSource {
   readonly env?: string;
+  readonly default?: string;
+}
+
+/** A variable that apps read, too: it may also have the name that Upstash's SDKs read. */
+interface SharedSource {
+  readonly shared: true;
+  readonly env: VariableName;
   readonly default?: string;
 }
 
@@ -177,9 +199,10 @@ export function createReader<Command extends CommandName>(
   const given: Readonly<Record<string, string | readonly string[] | boolean | undefined>> = flags;
   const fromEnv = (name: string): string | undefined => {
     const settings: Readonly<Record<string, Setting>> = SETTINGS;
-    const variable = settings[name]?.[command]?.env;
+    const source = settings[name]?.[command];
+    if (source && "shared" in source) return readShared(env, source.env);
     // Deno throws for a variable without a name.
-    return variable === undefined ? undefined : env[variable];
+    return source?.env === undefined ? undefined : env[source.env];
   };
   return {
     one(name) {
@@ -202,7 +225,8 @@ export function flagsOf(command: CommandName): { flag: string; help: string; lis
   return Object.values(SETTINGS).flatMap((setting: Setting) => {
     const source = setting[command];
     if (!source || setting.flag === undefined) return [];
-    const otherwise = [source.env, source.default].filter((one) => one !== undefined).join(" or ");
+    const names = "shared" in source ? [source.env, upstashName(source.env)] : [source.env];
+    const otherwise = [...names, source.default].filter((one) => one !== undefined).join(" or ");
     const repeated = setting.list ? "; may be repeated" : "";
     return {
       flag: setting.flag,
@@ -217,6 +241,12 @@ function toFlag(value: string | undefined, name: string): boolean | undefined {
   if (/^(?:1|true)$/.test(value)) return true;
   if (/^(?:0|false)$/.test(value)) return false;
   throw new ConfigError(`${name} must be true or false; got "${value}".`);
+}
+
+/** Reads a variable under either name, and a signing key under the names of its pair. */
+function readShared(env: Env, name: VariableName): string | undefined {
+  const key = SIGNING_KEY_VARIABLES.indexOf(name);
+  return key < 0 ? readVariable(env, name).value : readVariables(env, SIGNING_KEY_VARIABLES)[key]?.value;
 }
 
 /** Splits the value of a variable at its commas. */

@@ -26,6 +26,8 @@ export interface StartConfig {
   readonly metricsToken: string | undefined;
   /** True when the engine serves the dashboard. */
   readonly dashboard: boolean;
+  /** The address of an OpenTelemetry collector. Without it, the engine exports no traces. */
+  readonly otlpEndpoint: string | undefined;
   /** Milliseconds that deliveries in progress get to end after a signal to stop. */
   readonly drain: number;
   readonly browsers: BrowserRules;
@@ -63,6 +65,7 @@ export function readStartConfig(flags: StartFlags, env: Env, file: StartFile): S
     tenants,
     metricsToken,
     dashboard: settings.flag("dashboard") ?? file.dashboard ?? false,
+    otlpEndpoint: toOtlpEndpoint(settings.one("otlpEndpoint") ?? file.otlpEndpoint),
     drain: toMs(settings.one("drain") ?? file.drain ?? SETTINGS.drain.start.default, "drain"),
     browsers: readBrowsers(host, settings, file),
     engine: {
@@ -70,6 +73,13 @@ export function readStartConfig(flags: StartFlags, env: Env, file: StartFile): S
       destinations: readDestinations(settings, file),
     },
   };
+}
+
+function toOtlpEndpoint(given: string | undefined): string | undefined {
+  if (given === undefined || /^https?:$/.test(URL.parse(given)?.protocol ?? "")) return given;
+  throw new ConfigError(
+    `The OTLP endpoint must be a URL that begins with http:// or https://; got "${given}".`,
+  );
 }
 
 function readTenants(settings: Settings, file: StartFile): StartTenant[] {
@@ -87,10 +97,12 @@ function readTenants(settings: Settings, file: StartFile): StartTenant[] {
   );
   if (tokens === undefined && signingKeys === undefined && others.length > 0) return others;
   if (tokens === undefined)
-    throw new ConfigError(`QSTASH_TOKEN is missing: what clients must show.\n${HOW_TO_MAKE_SECRETS}`);
+    throw new ConfigError(
+      `PERDURE_TOKEN is missing: the token that clients must send.\n${HOW_TO_MAKE_SECRETS}`,
+    );
   if (!signingKeys) {
     throw new ConfigError(
-      `QSTASH_CURRENT_SIGNING_KEY and QSTASH_NEXT_SIGNING_KEY are missing: with them deliveries are signed.\n${HOW_TO_MAKE_SECRETS}`,
+      `PERDURE_CURRENT_SIGNING_KEY and PERDURE_NEXT_SIGNING_KEY are missing: the engine signs deliveries with them.\n${HOW_TO_MAKE_SECRETS}`,
     );
   }
   const readOnlyTokens = settings.list("readOnlyTokens") ?? file.readOnlyTokens;

@@ -30,6 +30,7 @@ export interface StartFile extends Maybe<Secrets>, FileOptions {
   readonly tenants?: readonly FileTenant[] | undefined;
   readonly metricsToken?: string | undefined;
   readonly dashboard?: boolean | undefined;
+  readonly otlpEndpoint?: string | undefined;
   readonly drain?: string | undefined;
   readonly allowHosts?: readonly string[] | undefined;
   readonly allowOrigins?: readonly string[] | undefined;
@@ -83,6 +84,7 @@ const schema: z.ZodType<StartFile> = z.strictObject({
   tenants: z.array(z.strictObject({ user: text, db: text.optional(), ...secrets })).optional(),
   metricsToken: text.optional(),
   dashboard: z.boolean().optional(),
+  otlpEndpoint: text.optional(),
   drain: duration.optional(),
   allowHosts: z.array(text).optional(),
   allowOrigins: z.array(text).optional(),

@@ -16,6 +16,7 @@ import { outliveReaders } from "./output.ts";
 import { createReader } from "./settings.ts";
 import { readStartConfig, type StartConfig, type StartFlags } from "./start-config.ts";
 import { readStartFile } from "./start-file.ts";
+import type { Tracing } from "./tracing.ts";
 import { ConfigError } from "./values.ts";
 
 /** Milliseconds for the last answers of the API, after everything else has stopped. */
@@ -48,7 +49,8 @@ function configOf(flags: StartFlags): StartConfig {
 async function run(config: StartConfig, version: string, opened: Store[]): Promise<void> {
   const logger = new JsonLogger(config.logLevel, (line) => console.log(line));
   const metrics = createMetrics();
-  const engine = openEngine(config, logger, metrics, opened);
+  const tracing = await openTracing(config, version);
+  const engine = openEngine(config, { logger, metrics, tracing }, opened);
   const operations = createOperations({
     api: guarded(
       config.dashboard ? withDashboard(engine.fetch, sessionOf(config)) : engine.fetch,
@@ -73,7 +75,21 @@ async function run(config: StartConfig, version: string, opened: Store[]): Promi
     databases: tenants.map(({ store }) => store),
     metrics: metricsToken !== undefined,
   });
-  stopOnSignal({ config, logger, engine, operations, server: listening.server, stores: opened });
+  stopOnSignal({ config, logger, engine, operations, server: listening.server, stores: opened, tracing });
+}
+
+/** Loads OpenTelemetry only where a collector is configured. */
+async function openTracing({ otlpEndpoint }: StartConfig, version: string): Promise<Tracing | undefined> {
+  if (otlpEndpoint === undefined) return undefined;
+  const { createTracing } = await import("./tracing.ts");
+  return createTracing(otlpEndpoint, version);
+}
+
+/** What watches the engine. */
+interface Observers {
+  readonly logger: JsonLogger;
+  readonly metrics: Metrics;
+  readonly tracing: Tracing | undefined;
 }
 
 function sessionOf({ tenants }: StartConfig): { readonly secret: string } {
@@ -82,8 +98,7 @@ function sessionOf({ tenants }: StartConfig): { readonly secret: string } {
 
 function openEngine(
   config: StartConfig,
-  logger: JsonLogger,
-  metrics: Metrics,
+  { logger, metrics, tracing }: Observers,
   opened: Store[],
 ): EngineServer {
   const tenants = config.tenants.map((tenant) => {
@@ -99,6 +114,7 @@ function openEngine(
     onEvent: (event, user) => {
       logger.logEvent(event, user);
       metrics.observe(event, user);
+      tracing?.observe(event, user);
     },
   });
 }
@@ -110,10 +126,11 @@ interface Running {
   readonly operations: Operations;
   readonly server: Server;
   readonly stores: readonly Store[];
+  readonly tracing: Tracing | undefined;
 }
 
 function stopOnSignal(running: Running): void {
-  const { config, logger, engine, operations, server, stores } = running;
+  const { config, logger, engine, operations, server, stores, tracing } = running;
   let asked = false;
   const stop = async (signal: string): Promise<void> => {
     // Second signal: exit at once. The next engine repeats the deliveries in progress.
@@ -124,6 +141,7 @@ function stopOnSignal(running: Running): void {
     // Endpoints of deliveries in progress may still call the API, so the server stops after the deliveries.
     await engine.stop({ deadline: config.drain });
     await close(server);
+    await tracing?.stop();
     for (const store of stores) await store.close();
     logger.log("info", "stopped");
     process.exit(0);

@@ -1,35 +1,52 @@
 import type { InlineAnswer } from "@perdure/core/protocol";
 import type { AppendInline } from "../rules/inline-append.ts";
-import type { RunState } from "../rules/run.ts";
+import type { Run, RunState } from "../rules/run.ts";
 import type { InProgress, RunLease } from "../rules/run-lease.ts";
-import { type RunRow, toRun } from "../store/tables/rows.ts";
-import { IS_LIVE } from "../store/tables/runs.ts";
+import { IS_LIVE, runOf } from "../store/tables/runs.ts";
 import { sql, type Tx } from "../store/tx.ts";
+import { noteInline } from "./hold-run.ts";
 import { insertInline } from "./insert-inline.ts";
 
 /**
- * Appends the records of an invocation to its run's history, if the invocation still has the right to: the lease is
- * checked by the statement that reads the run, in this transaction. Repeating an append changes nothing, and gets the
- * same answer.
+ * Appends the records of invocations to the histories of their runs, all of them or none. Each append is checked and
+ * stored under the lock of its run; the answers are in the order of the appends.
  *
- * @throws EngineError when the records can't be accepted
+ * @throws EngineError when the records of an append can't be accepted: then the caller stores each append alone
  */
-export async function appendInline(
-  tx: Tx,
-  { lease, underWay, ...records }: AppendInline,
-): Promise<InlineAnswer> {
+export async function appendInline(tx: Tx, appends: readonly AppendInline[]): Promise<InlineAnswer[]> {
+  const answers = new Map<AppendInline, InlineAnswer>();
+  // Transactions take the locks of several runs in the order of the runs' ids.
+  const inOrder = appends.toSorted((a, b) => compare(a.lease.runId, b.lease.runId));
+  for (const append of inOrder) answers.set(append, await appendOne(tx, append));
+  return appends.map((append) => answers.get(append) as InlineAnswer);
+}
+
+function compare(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}
+
+/**
+ * Appends the records of an invocation, if the invocation still has the right to: the lease is checked by the statement
+ * that writes which steps are under way. Repeating an append changes nothing, and gets the same answer.
+ */
+async function appendOne(tx: Tx, { lease, underWay, ...records }: AppendInline): Promise<InlineAnswer> {
   const { runId, createdAt, number } = lease;
   await tx.lock("run", runId);
   const inProgress: InProgress = { lease: number, steps: underWay };
-  const row = await tx.one<RunRow & { readonly last: number }>(
-    sql`UPDATE runs SET inline = 1, in_progress = ${JSON.stringify(inProgress)}
-      WHERE id = ${runId} AND created_at = ${createdAt} AND lease = ${number} AND holder IS NOT NULL
-        AND ${IS_LIVE}
-      RETURNING *, (SELECT max(position) FROM entries WHERE run = runs.key) AS last`,
+  const held = await tx.one<{ run: number; inline: number; last: number }>(
+    sql`UPDATE run_leases SET in_progress = ${JSON.stringify(inProgress)}
+      WHERE run = (SELECT key FROM runs WHERE id = ${runId} AND created_at = ${createdAt} AND ${IS_LIVE})
+        AND number = ${number} AND holder IS NOT NULL
+      RETURNING run, (SELECT inline FROM runs WHERE key = run_leases.run) AS inline,
+        (SELECT max(position) FROM entries WHERE run = run_leases.run) AS last`,
   );
-  if (!row) return refusal(tx, lease);
+  if (!held) return refusal(tx, lease);
+  const { run: key, inline, last } = held;
+  if (inline === 0) await noteInline(tx, key, true);
   tx.count({ of: "inline", state: "appends", count: 1 });
-  return { news: await insertInline(tx, toRun(row), row.last, records) };
+  const whole = async (): Promise<Run> => (await runOf(tx, key)) as Run;
+  return { news: await insertInline(tx, { key, id: runId, whole }, last, records) };
 }
 
 async function refusal(tx: Tx, { runId, createdAt }: RunLease): Promise<InlineAnswer> {

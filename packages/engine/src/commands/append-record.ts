@@ -39,12 +39,13 @@ export async function appendRecord(tx: Tx, command: AppendStep | StartCall): Pro
 async function insert(tx: Tx, run: Run, command: AppendStep | StartCall): Promise<boolean> {
   const { key, body, message } = command;
   const callType = command.kind === "call" ? "toCallback" : "step";
+  const step = command.kind === "call" ? undefined : command.record.stepName;
   if (run.inline && isAnswer(command)) {
-    const isNew = await insertBareEntry(tx, run.key, { key, callType, body, message: message.id });
+    const isNew = await insertBareEntry(tx, run.key, { key, callType, step, body, message: message.id });
     if (isNew) await wakeRun(tx, run);
     return isNew;
   }
-  const isNew = await insertEntry(tx, run, { key, callType, body }, message);
+  const isNew = await insertEntry(tx, run, { key, callType, step, body }, message);
   if (isNew && run.inline) await leaveInline(tx, run);
   return isNew;
 }

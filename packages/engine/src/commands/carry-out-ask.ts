@@ -1,4 +1,5 @@
 import { newMessageId } from "@perdure/core/protocol";
+import { toBytes } from "../rules/bytes.ts";
 import type { Ask } from "../rules/inline-records.ts";
 import type { Run } from "../rules/run.ts";
 import type { NewSleep } from "../rules/wait.ts";
@@ -46,7 +47,7 @@ async function sleep(tx: Tx, run: Run, command: NewSleep): Promise<void> {
     sql`INSERT INTO waiters (run, event, record, open, deadline, wait, created_at)
       VALUES (${run.key}, NULL, ${key}, ${over ? 0 : 1}, ${deadline}, ${JSON.stringify(command)}, ${tx.now})`,
   );
-  if (over) return recordStep(tx, run, { key, json: JSON.stringify(step) });
+  if (over) return recordStep(tx, run, { key, step, body: toBytes(JSON.stringify(step)) });
   tx.wakeAt(deadline);
   const { stepName, stepType } = step;
   tx.record({ type: "step.waiting", runId: run.id, step: stepName, stepType, until: deadline });

@@ -104,7 +104,7 @@ async function take(tx: Tx, found: MessageRow, { leaseUntil, owner = "" }: Claim
   const entry = offer.kind === "lease" ? offer.entry : found.entry;
   const row: MessageRow = { ...found, entry, status, at: leaseUntil, fence: found.fence + 1 };
   await logState(tx, row, "ACTIVE");
-  const { entries, omitted } = await entriesOf(tx, row);
+  const { entries, omitted, step } = await entriesOf(tx, row);
   const claim: Claim = {
     lease: { seq, messageId: row.id, runId: run?.id, fence: row.fence },
     message: toMessage(row),
@@ -113,6 +113,7 @@ async function take(tx: Tx, found: MessageRow, { leaseUntil, owner = "" }: Claim
     first: row.kind === "step" && entries.length === 1,
     entries,
     omitted,
+    step,
     ended: run && isPostRun(row.kind) ? await endedRun(tx, run, row) : undefined,
   };
   return [claim];
@@ -128,9 +129,11 @@ async function endedRun(tx: Tx, run: Run, { kind }: MessageRow): Promise<Claim["
   };
 }
 
+const NO_ENTRIES: ClaimedEntries = { entries: [], omitted: 0, step: undefined };
+
 async function entriesOf(tx: Tx, { run, entry, kind }: MessageRow): Promise<ClaimedEntries> {
-  if (run === null) return { entries: [], omitted: 0 };
-  if (isPostRun(kind)) return { entries: await history(tx, run), omitted: 0 };
-  if (entry === null) return { entries: [], omitted: 0 };
+  if (run === null) return NO_ENTRIES;
+  if (isPostRun(kind)) return { ...NO_ENTRIES, entries: await history(tx, run) };
+  if (entry === null) return NO_ENTRIES;
   return await claimedEntries(tx, run, entry, kind === "step" ? 0 : entry);
 }

@@ -1,3 +1,4 @@
+import { toBytes } from "../rules/bytes.ts";
 import { isLive, type Run } from "../rules/run.ts";
 import { type NewSleep, type NewWait, waitRecord } from "../rules/wait.ts";
 import { runOf } from "../store/tables/runs.ts";
@@ -27,7 +28,7 @@ export async function endWait(
   if (!run || !isLive(run)) return undefined;
   if (row.event === null) {
     const { key, step } = JSON.parse(row.wait) as NewSleep;
-    await recordStep(tx, run, { key, json: JSON.stringify(step) });
+    await recordStep(tx, run, { key, step, body: toBytes(JSON.stringify(step)) });
     return undefined;
   }
   const wait = toWait(row);
@@ -44,5 +45,6 @@ export async function recordWait(
 ): Promise<void> {
   const timedOut = data === undefined;
   const message = timedOut ? { ...wait.message, url: wait.timeoutUrl } : wait.message;
-  await recordStep(tx, run, { key: wait.key, message, json: waitRecord(wait, data), timedOut });
+  const { key, step } = wait;
+  await recordStep(tx, run, { key, message, step, body: toBytes(waitRecord(wait, data)), timedOut });
 }

@@ -3,7 +3,7 @@ import type { Failure } from "../rules/message.ts";
 import { deliveryOf, type Run } from "../rules/run.ts";
 import { finishMessage } from "../store/tables/due.ts";
 import { logState } from "../store/tables/logs.ts";
-import { MESSAGES, type MessageRow, type RunRow, toRun } from "../store/tables/rows.ts";
+import { MESSAGES, type MessageRow, RUNS, type RunRow, toRun } from "../store/tables/rows.ts";
 import { IS_LIVE } from "../store/tables/runs.ts";
 import { sql, type Tx } from "../store/tx.ts";
 import { finishRun } from "./finish-run.ts";
@@ -15,7 +15,7 @@ const MAX_EXPIRED_AT_ONCE = 100;
 /** Fails the runs that have not ended within their time limit. */
 export async function expireRuns(tx: Tx): Promise<void> {
   const rows = await tx.all<RunRow>(
-    sql`SELECT * FROM runs WHERE deadline <= ${tx.now} AND ${IS_LIVE} ORDER BY deadline LIMIT ${MAX_EXPIRED_AT_ONCE}`,
+    sql`${RUNS} WHERE deadline <= ${tx.now} AND ${IS_LIVE} ORDER BY deadline LIMIT ${MAX_EXPIRED_AT_ONCE}`,
   );
   for (const row of rows) {
     const run = toRun(row);

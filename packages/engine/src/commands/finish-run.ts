@@ -1,4 +1,5 @@
 import { PENDING } from "../queries/pending.ts";
+import { toBytes } from "../rules/bytes.ts";
 import { excerptOf } from "../rules/event.ts";
 import { invokeRecord } from "../rules/invoke.ts";
 import type { Failure, MessageKind } from "../rules/message.ts";
@@ -9,6 +10,7 @@ import { logStates } from "../store/tables/logs.ts";
 import type { MessageRow } from "../store/tables/rows.ts";
 import { runOf } from "../store/tables/runs.ts";
 import { sql, type Tx } from "../store/tx.ts";
+import { endLease } from "./hold-run.ts";
 import { markInFlight } from "./in-flight.ts";
 import { moveToDeadLetters } from "./move-to-dead-letters.ts";
 import { recordStep } from "./record-step.ts";
@@ -65,9 +67,10 @@ export async function finishRun(tx: Tx, run: Run, end: RunOutcome): Promise<stri
 
 async function setState(tx: Tx, { key, id, createdAt }: Run, { state, response }: RunOutcome): Promise<void> {
   await tx.run(
-    sql`UPDATE runs SET state = ${state}, completed_at = ${tx.now}, response = ${response ?? null}, holder = NULL
+    sql`UPDATE runs SET state = ${state}, completed_at = ${tx.now}, response = ${response ?? null}
       WHERE key = ${key}`,
   );
+  await endLease(tx, key, state);
   tx.count({ of: "run", state, count: 1 });
   if (state === "RUN_CANCELED") tx.record({ type: "run.canceled", runId: id });
   if (state === "RUN_SUCCESS") {
@@ -104,7 +107,7 @@ async function recordInInvoker(tx: Tx, { key: child, invoker }: Run, end: RunOut
   const row = await tx.one<{ parent: number | null }>(sql`SELECT parent FROM runs WHERE key = ${child}`);
   const parent = row && (await runOf(tx, row.parent));
   if (!parent || !isLive(parent)) return;
-  const { key, message } = invoker;
-  const json = invokeRecord(invoker, { state: end.state, response: end.response });
-  await recordStep(tx, parent, { key, message, json });
+  const { key, message, step } = invoker;
+  const record = invokeRecord(invoker, { state: end.state, response: end.response });
+  await recordStep(tx, parent, { key, message, step, body: toBytes(record) });
 }

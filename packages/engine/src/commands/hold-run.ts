@@ -1,6 +1,6 @@
 import type { MessageKind } from "../rules/message.ts";
 import { STATUS } from "../rules/message-status.ts";
-import type { Run } from "../rules/run.ts";
+import type { Run, RunState } from "../rules/run.ts";
 import { formatLease } from "../rules/run-lease.ts";
 import { FIRST_RECORD, lastEntry } from "../store/tables/entries.ts";
 import type { MessageRow } from "../store/tables/rows.ts";
@@ -37,7 +37,9 @@ export async function offerLease(tx: Tx, { seq, entry }: MessageRow, run: Run): 
   const number = run.leaseNumber + 1;
   const inProgress = run.inProgress ?? { lease: number, steps: "unknown" };
   await tx.run(
-    sql`UPDATE runs SET lease = ${number}, holder = ${seq}, in_progress = ${JSON.stringify(inProgress)} WHERE key = ${run.key}`,
+    sql`INSERT INTO run_leases (run, number, holder, in_progress)
+      VALUES (${run.key}, ${number}, ${seq}, ${JSON.stringify(inProgress)})
+      ON CONFLICT (run) DO UPDATE SET number = excluded.number, holder = excluded.holder, in_progress = excluded.in_progress`,
   );
   if (last.seq !== entry) await tx.run(sql`UPDATE messages SET entry = ${last.seq} WHERE seq = ${seq}`);
   // The last invocation hasn't said how it ended.
@@ -67,26 +69,42 @@ export async function leaveRun(
   if (run.holder !== message) return;
   const inProgress = orderly ? null : (run.inProgress ?? null);
   await tx.run(
-    sql`UPDATE runs SET holder = NULL, inline = ${inline ? 1 : 0},
-      in_progress = ${inProgress && JSON.stringify(inProgress)} WHERE key = ${run.key} AND holder = ${message}`,
+    sql`UPDATE run_leases SET holder = NULL, in_progress = ${inProgress && JSON.stringify(inProgress)}
+      WHERE run = ${run.key} AND holder = ${message}`,
   );
+  if (run.inline !== inline) await noteInline(tx, run.key, inline);
+}
+
+/** Notes whether a run's endpoint runs it inline. */
+export async function noteInline(tx: Tx, run: number, inline: boolean): Promise<void> {
+  await tx.run(sql`UPDATE runs SET inline = ${inline ? 1 : 0} WHERE key = ${run}`);
+}
+
+/**
+ * Ends the right to append to a run that has ended. The report of a failure or a cancellation reads the steps that may
+ * have begun; a successful run needs nothing of its lease.
+ */
+export async function endLease(tx: Tx, run: number, state: RunState): Promise<void> {
+  if (state === "RUN_SUCCESS") await tx.run(sql`DELETE FROM run_leases WHERE run = ${run}`);
+  else await tx.run(sql`UPDATE run_leases SET holder = NULL WHERE run = ${run}`);
 }
 
 /** Ends the right to append of a delivery that is given back or cancelled. */
 export async function endHold(tx: Tx, { run, seq }: Pick<MessageRow, "run" | "seq">): Promise<void> {
-  if (run !== null) await tx.run(sql`UPDATE runs SET holder = NULL WHERE key = ${run} AND holder = ${seq}`);
+  if (run !== null)
+    await tx.run(sql`UPDATE run_leases SET holder = NULL WHERE run = ${run} AND holder = ${seq}`);
 }
 
 /** Ends the rights of all deliveries in progress, after the engine that made them has died. */
 export async function endAllHolds(tx: Tx): Promise<void> {
   await tx.run(
-    sql`UPDATE runs SET holder = NULL WHERE holder IS NOT NULL
-      AND key IN (SELECT run FROM due WHERE status = ${STATUS.delivering} AND kind = ${STEP})`,
+    sql`UPDATE run_leases SET holder = NULL WHERE holder IS NOT NULL
+      AND run IN (SELECT run FROM due WHERE status = ${STATUS.delivering} AND kind = ${STEP})`,
   );
 }
 
 /** Notes that a run's endpoint no longer runs it inline: each of its entries gets a delivery again. */
 export async function leaveInline(tx: Tx, run: Run): Promise<void> {
-  await tx.run(sql`UPDATE runs SET inline = 0 WHERE key = ${run.key}`);
+  await noteInline(tx, run.key, false);
   tx.count({ of: "inline", state: "fallbacks", count: 1 });
 }

@@ -10,6 +10,8 @@ export interface NewEntry {
   /** The entry's key, unique within its run. */
   readonly key: string;
   readonly callType: CallType;
+  /** The name of the step, for a record of one. */
+  readonly step?: string | undefined;
   readonly body: Uint8Array;
 }
 
@@ -21,12 +23,12 @@ export interface NewEntry {
 export async function insertEntry(
   tx: Tx,
   run: Pick<Run, "key" | "config" | "capabilities">,
-  { key, callType, body }: NewEntry,
+  { key, callType, step, body }: NewEntry,
   message: NewMessage,
 ): Promise<boolean> {
   const entry = await tx.one<{ seq: number }>(
-    sql`INSERT INTO entries (run, position, record, message, call_type, body, created_at)
-      VALUES (${run.key}, ${nextPosition(run.key)}, ${key}, ${message.id}, ${callType}, ${body}, ${message.createdAt})
+    sql`INSERT INTO entries (run, position, record, message, call_type, step, body, created_at)
+      VALUES (${run.key}, ${nextPosition(run.key)}, ${key}, ${message.id}, ${callType}, ${step ?? null}, ${body}, ${message.createdAt})
       ON CONFLICT (run, record) DO NOTHING RETURNING seq`,
   );
   if (!entry) return false;

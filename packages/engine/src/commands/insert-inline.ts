@@ -19,6 +19,14 @@ export interface InlineEntries {
   readonly entries: readonly NewInlineEntry[];
 }
 
+/** The run that an invocation holds. */
+export interface HeldRun {
+  readonly key: number;
+  readonly id: string;
+  /** Reads the rest of the run, which results don't need. */
+  readonly whole: () => Promise<Run>;
+}
+
 /**
  * Adds the records of an invocation to its run's history, in their order, and starts the work that they ask the engine for. A
  * record that is there already changes nothing: an endpoint that didn't get the answer sends it again.
@@ -30,7 +38,7 @@ export interface InlineEntries {
  */
 export async function insertInline(
   tx: Tx,
-  run: Run,
+  run: HeldRun,
   last: number,
   { after, entries }: InlineEntries,
 ): Promise<InlineNews[]> {
@@ -39,7 +47,7 @@ export async function insertInline(
   const recorded = new Set(known.map(({ record }) => record));
   const stored: Stored[] = [];
   for (const entry of entries) {
-    const one = toStored(tx, run, entry);
+    const one = await toStored(tx, run, entry);
     stored.push(one);
     if (!recorded.has(entry.key)) await insertEntry(tx, run, one);
   }
@@ -54,19 +62,20 @@ interface Stored {
   readonly body: Uint8Array;
 }
 
-function toStored(tx: Tx, run: Run, entry: NewInlineEntry): Stored {
+async function toStored(tx: Tx, run: HeldRun, entry: NewInlineEntry): Promise<Stored> {
   if (entry.kind !== "attempt") return { entry, body: entry.body };
-  const { retries = DEFAULT_RETRIES, retryDelay } = retryPolicy(run, "step");
+  const { retries = DEFAULT_RETRIES, retryDelay } = retryPolicy(await run.whole(), "step");
   return {
     entry,
     body: toBytes(JSON.stringify(decideAttempt(entry.attempt, { retries, retryDelay }, tx.now))),
   };
 }
 
-async function insertEntry(tx: Tx, run: Run, { entry, body }: Stored): Promise<void> {
+async function insertEntry(tx: Tx, run: HeldRun, { entry, body }: Stored): Promise<void> {
   const callType = entry.kind === "attempt" ? "attempt" : "step";
+  const step = entry.kind === "attempt" ? entry.attempt.step.name : entry.record.stepName;
   const message = entry.kind === "ask" ? messageOfAsk(entry.ask) : newMessageId();
-  if (!(await insertBareEntry(tx, run.key, { key: entry.key, callType, body, message }))) {
+  if (!(await insertBareEntry(tx, run.key, { key: entry.key, callType, step, body, message }))) {
     throw new EngineError(
       "conflict",
       `workflow run ${run.id} has the record ${entry.key} already, at a position that the invocation knows`,
@@ -74,7 +83,7 @@ async function insertEntry(tx: Tx, run: Run, { entry, body }: Stored): Promise<v
   }
   switch (entry.kind) {
     case "ask":
-      return carryOut(tx, run, entry.ask);
+      return carryOut(tx, await run.whole(), entry.ask);
     case "begin":
       return;
     case "attempt":

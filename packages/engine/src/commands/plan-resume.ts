@@ -10,6 +10,7 @@ export interface OldEntry {
   readonly record: string;
   readonly message: string;
   readonly call_type: CallType;
+  readonly step: string | null;
   readonly body: Uint8Array;
   readonly created_at: number;
 }

@@ -1,5 +1,4 @@
-import { newMessageId } from "@perdure/core/protocol";
-import { toBytes } from "../rules/bytes.ts";
+import { newMessageId, type StepRecord } from "@perdure/core/protocol";
 import type { NewMessage } from "../rules/message.ts";
 import { deliveryOf, type Run } from "../rules/run.ts";
 import { insertBareEntry } from "../store/tables/entries.ts";
@@ -10,8 +9,9 @@ import { wakeRun } from "./wake-run.ts";
 /** The record of a step that the engine makes: of a wait, a sleep, an invocation or a call. */
 export interface EngineStep {
   readonly key: string;
-  /** The step's record. */
-  readonly json: string;
+  readonly step: Pick<StepRecord, "stepName" | "stepType">;
+  /** The step's record, as JSON. */
+  readonly body: Uint8Array;
   /** Delivers the record to the endpoint, unless the run is inline. A delivery like the run's others by default. */
   readonly message?: NewMessage;
   /** The time of the wait was over before its event came. */
@@ -24,16 +24,15 @@ export interface EngineStep {
  * @param run as it is in this transaction
  */
 export async function recordStep(tx: Tx, run: Run, step: EngineStep): Promise<void> {
-  const { key, timedOut } = step;
-  const callType = "step";
-  const body = toBytes(step.json);
+  const { key, timedOut, body } = step;
+  const { stepName, stepType } = step.step;
+  const entry = { key, callType: "step", step: stepName, body } as const;
   const usual = { ...deliveryOf(run, "step", tx.now), id: newMessageId() };
   const message = { ...(step.message ?? usual), notBefore: tx.now, createdAt: tx.now };
   if (run.inline) {
-    if (!(await insertBareEntry(tx, run.key, { key, callType, body, message: message.id }))) return;
+    if (!(await insertBareEntry(tx, run.key, { ...entry, message: message.id }))) return;
     await wakeRun(tx, run);
-  } else if (!(await insertEntry(tx, run, { key, callType, body }, message))) return;
-  const { stepName, stepType } = JSON.parse(step.json) as { stepName: string; stepType: string };
+  } else if (!(await insertEntry(tx, run, entry, message))) return;
   tx.record({
     type: "step.recorded",
     runId: run.id,

@@ -1,6 +1,7 @@
 import { isKeyOf, newMessageId, stepOfKey, toRunId } from "@perdure/core/protocol";
 import { deadLetters } from "../queries/lists.ts";
 import { isReporting, rollbacksOf } from "../queries/rollbacks.ts";
+import { toBytes } from "../rules/bytes.ts";
 import { overlay } from "../rules/delivery-policy.ts";
 import { invokeRecord } from "../rules/invoke.ts";
 import type { NewMessage } from "../rules/message.ts";
@@ -8,7 +9,7 @@ import { deliveryOf, inherit, override, type Run } from "../rules/run.ts";
 import * as inOrder from "../store/in-order.ts";
 import type { DeadLetterQuery, ResumedRuns, ResumeRequest } from "../store/lists.ts";
 import { nextPosition } from "../store/tables/entries.ts";
-import { MESSAGES, type MessageRow, type RunRow, toMessage, toRun } from "../store/tables/rows.ts";
+import { MESSAGES, type MessageRow, RUNS, type RunRow, toMessage, toRun } from "../store/tables/rows.ts";
 import { insertRun } from "../store/tables/runs.ts";
 import { insert, sql, type Tx } from "../store/tx.ts";
 import { insertMessage } from "./insert-message.ts";
@@ -44,19 +45,15 @@ async function resumeOrRestart(tx: Tx, old: Run, how: ResumeRequest): Promise<Ru
     // The run that invoked the failed run has the failure on record.
     invoker: undefined,
   });
-  const run = {
-    ...inserted,
-    capabilities: old.capabilities,
-    ...(how.kind === "resume" ? ancestry(old) : {}),
-  };
+  const heir = { ...inserted, ...(how.kind === "resume" ? ancestry(old) : {}) };
   if (how.kind === "resume") {
     await tx.run(
-      sql`UPDATE runs SET origin = ${run.origin ?? null}, inline = ${run.inline ? 1 : 0} WHERE key = ${run.key}`,
+      sql`UPDATE runs SET origin = ${heir.origin ?? null}, inline = ${heir.inline ? 1 : 0} WHERE key = ${heir.key}`,
     );
   }
-  await recordEndpoint(tx, run.key, { capabilities: old.capabilities });
+  const run = await recordEndpoint(tx, heir, { capabilities: old.capabilities });
   const entries = await tx.all<OldEntry>(
-    sql`SELECT seq, record, message, call_type, body, created_at FROM entries WHERE run = ${old.key} ORDER BY position`,
+    sql`SELECT seq, record, message, call_type, step, body, created_at FROM entries WHERE run = ${old.key} ORDER BY position`,
   );
   tx.record({ type: "run.resumed", runId: run.id, url: run.url });
   const again: Again = { tx, run, how };
@@ -97,7 +94,12 @@ async function resume(again: Again, old: Run, entries: readonly OldEntry[]): Pro
     if (!invoker || child.state === "RUN_STARTED") continue;
     if (left.some(({ record }) => record === invoker.key)) continue;
     const { key, message } = invoker;
-    await recordStep(tx, run, { key, message, json: invokeRecord(invoker, child) });
+    await recordStep(tx, run, {
+      key,
+      message,
+      step: invoker.step,
+      body: toBytes(invokeRecord(invoker, child)),
+    });
   }
 }
 
@@ -117,7 +119,7 @@ function isUndone(record: string, undone: ReadonlySet<number>): boolean {
 
 /** Passes the invoked runs on to the new run: a child that is still live isn't started a second time. */
 async function adoptChildren({ tx, run }: Again, old: Run, undone: ReadonlySet<number>): Promise<Run[]> {
-  const children = (await tx.all<RunRow>(sql`SELECT * FROM runs WHERE parent = ${old.key}`))
+  const children = (await tx.all<RunRow>(sql`${RUNS} WHERE parent = ${old.key}`))
     .map(toRun)
     .filter(({ invoker }) => !invoker || !isUndone(invoker.key, undone));
   return await inOrder.map(children, async (child) => {
@@ -137,8 +139,8 @@ async function copy(again: Again, entry: OldEntry, redeliver: boolean): Promise<
   const messageId = isCall ? entry.message : newMessageId();
   const key = await insert(
     tx,
-    sql`INSERT INTO entries (run, position, record, message, call_type, body, created_at)
-      VALUES (${run.key}, ${nextPosition(run.key)}, ${entry.record}, ${messageId}, ${entry.call_type}, ${entry.body}, ${entry.created_at})
+    sql`INSERT INTO entries (run, position, record, message, call_type, step, body, created_at)
+      VALUES (${run.key}, ${nextPosition(run.key)}, ${entry.record}, ${messageId}, ${entry.call_type}, ${entry.step}, ${entry.body}, ${entry.created_at})
       RETURNING seq AS key`,
   );
   if (redeliver)

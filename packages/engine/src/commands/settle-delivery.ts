@@ -1,6 +1,7 @@
 import { hasPending } from "../queries/pending.ts";
 import { toText } from "../rules/bytes.ts";
-import { type CallEnd, planOfCall, toAnswer, toAnswerRecord } from "../rules/call.ts";
+import { planOfCall, toAnswer } from "../rules/call.ts";
+import { type CallEnd, toAnswerRecord } from "../rules/call-record.ts";
 import type { Reply } from "../rules/message.ts";
 import { STATUS } from "../rules/message-status.ts";
 import type { Run } from "../rules/run.ts";
@@ -56,13 +57,15 @@ export async function settleDelivery(
     if (ended !== undefined) await recordEndpointLate(tx, ended, settlement);
     return { kind: "stale" };
   }
-  if (held.run !== null) await recordEndpoint(tx, held.run, settlement);
-  const row = (settlement.capabilities !== undefined && (await heldBy(tx, lease))) || held;
+  const found = await runOf(tx, held.run);
+  const run = found && (await recordEndpoint(tx, found, settlement));
+  const isChanged = run?.capabilities !== found?.capabilities;
+  const row = (isChanged && (await heldBy(tx, lease))) || held;
   await reportAttempt(tx, row, settlement);
-  const run = row.kind === "step" ? await runOf(tx, row.run) : undefined;
-  const settled = run
-    ? await settleStep(tx, { row, run }, settlement, settings.excerpt)
-    : await record(tx, row, settlement, settings);
+  const settled =
+    run && row.kind === "step"
+      ? await settleStep(tx, { row, run }, settlement, settings.excerpt)
+      : await record(tx, row, settlement, settings);
   if (await releaseThrottled(tx, row.flow_key)) tx.wakeAt(tx.now);
   await onMessageFinished(tx, row);
   return settled;
@@ -79,7 +82,7 @@ async function heldBy(tx: Tx, { messageId, fence }: Lease): Promise<MessageRow |
 async function recordEndpointLate(tx: Tx, key: number, facts: EndpointFacts): Promise<void> {
   const run = facts.capabilities === undefined ? undefined : await runOf(tx, key);
   if (!run || run.capabilities !== undefined) return;
-  await recordEndpoint(tx, key, facts);
+  await recordEndpoint(tx, run, facts);
   if (run.state === "RUN_CANCELED") await reportCancellation(tx, key);
 }
 

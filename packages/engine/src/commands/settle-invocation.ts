@@ -23,7 +23,7 @@ import { entriesAfter, insertBareEntry, lastEntry, type PlacedEntry } from "../s
 import { sql, type Tx } from "../store/tx.ts";
 import { failMessage } from "./fail-message.ts";
 import { finishRun } from "./finish-run.ts";
-import { leaveRun } from "./hold-run.ts";
+import { leaveRun, noteInline } from "./hold-run.ts";
 import { insertInline } from "./insert-inline.ts";
 import { retryLater } from "./retry-later.ts";
 import { finishDelivery, type StepDelivery } from "./step-delivery.ts";
@@ -50,8 +50,10 @@ export async function settleInvocation(
 ): Promise<Settled> {
   const { row } = delivery;
   const news = await storeRecords(tx, delivery, invocation);
-  const run = { ...delivery.run, inline: true, holder: undefined };
-  await leaveRun(tx, delivery.run, row.seq, { orderly: true, inline: true });
+  const held = { ...delivery.run, inline: true };
+  // The end of the run ends its lease.
+  if (invocation.end !== "returned") await leaveRun(tx, held, row.seq, { orderly: true, inline: true });
+  const run = { ...held, holder: undefined };
   switch (invocation.end) {
     case "returned":
       await finishDelivery(tx, row);
@@ -121,9 +123,10 @@ async function storeRecords(
   invocation: InvocationEnd,
 ): Promise<readonly InlineNews[]> {
   // The engine's work may have its result at once.
-  if (!run.inline) await tx.run(sql`UPDATE runs SET inline = 1 WHERE key = ${run.key}`);
+  if (!run.inline) await noteInline(tx, run.key, true);
   const last = await lastEntry(tx, run.key);
-  return insertInline(tx, { ...run, inline: true }, last?.position ?? 0, invocation);
+  const held = { key: run.key, id: run.id, whole: async () => ({ ...run, inline: true }) };
+  return insertInline(tx, held, last?.position ?? 0, invocation);
 }
 
 /**
@@ -148,7 +151,8 @@ export async function settleFailedInvocation(
   const progressed = await hasProgressed(tx, delivery);
   // A lost invocation may have begun steps that this one hasn't reached again. They stay on record as under way.
   const isOwn = progressed || run.inProgress?.lease === run.leaseNumber;
-  await leaveRun(tx, run, row.seq, { orderly: reported !== undefined && isOwn, inline: true });
+  const orderly = reported !== undefined && isOwn;
+  await leaveRun(tx, { ...run, inline: true }, row.seq, { orderly, inline: true });
   const step = reported ? reported.failed : stepUnderWay(run.inProgress, run.leaseNumber);
   const attempts = step && (await attemptsOf(tx, run.key, step));
   const retried = attempts?.count ?? (progressed ? 0 : row.retried);
@@ -212,5 +216,11 @@ async function insertAttempt(tx: Tx, { run }: StepDelivery, entry: AttemptEntry)
   const { step, attempt } = entry;
   const body = toBytes(JSON.stringify(entry));
   const key = attemptKey(step, attempt);
-  await insertBareEntry(tx, run.key, { key, callType: "attempt", body, message: newMessageId() });
+  await insertBareEntry(tx, run.key, {
+    key,
+    callType: "attempt",
+    step: step.name,
+    body,
+    message: newMessageId(),
+  });
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { backlog } from "../queries/backlog.ts";
 import { deadLetter } from "../queries/dead-letter.ts";
-import { runHistory } from "../queries/history.ts";
+import { historyStart, runHistory } from "../queries/history.ts";
 import { deadLetters, runs } from "../queries/lists.ts";
 import { logs } from "../queries/logs.ts";
 import { message } from "../queries/read.ts";
@@ -14,6 +14,7 @@ import type { Settlement } from "../rules/settlement.ts";
 import type { ClaimOrder } from "../store/claim-order.ts";
 import type { Claims, Lease, Settled } from "../store/claims.ts";
 import type { Driver } from "../store/driver.ts";
+import { entryBody, historySlice } from "../store/tables/entries.ts";
 import { scheduleOf } from "../store/tables/schedules.ts";
 import { withoutWakeUps } from "../store/tx.ts";
 import { appendInline } from "./append-inline.ts";
@@ -84,6 +85,9 @@ const OPERATIONS = {
   cancelMessage: command(cancelMessage),
   cancelMessages: command(cancelMessages),
   history: query(runHistory),
+  historyStart: query(historyStart),
+  historySlice: query(historySlice),
+  entryBody: query(entryBody),
   runs: query(runs),
   runSummaries: query(runSummaries),
   countRuns: query(countRuns),

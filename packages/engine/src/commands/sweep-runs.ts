@@ -30,7 +30,15 @@ export async function sweepRuns(tx: Tx, until: number, limit: number): Promise<n
 }
 
 /** The tables whose rows belong to a run. */
-const TABLES = [sql`dlq`, sql`waiters`, sql`events`, sql`webhooks`, sql`rollbacks`, sql`run_labels`];
+const TABLES = [
+  sql`dlq`,
+  sql`waiters`,
+  sql`events`,
+  sql`webhooks`,
+  sql`rollbacks`,
+  sql`run_labels`,
+  sql`run_leases`,
+];
 
 async function deleteRuns(tx: Tx, keys: ValueList): Promise<void> {
   const ofRuns = sql`run IN (${keys})`;

@@ -9,11 +9,30 @@ export function createTimeSlices(): YieldPoint {
   let began = performance.now();
   return () => {
     if (performance.now() - began < MAX_SLICE_MS) return undefined;
-    return new Promise((resolve) => {
-      setImmediate(() => {
-        began = performance.now();
-        resolve();
-      });
+    return nextTurn(() => {
+      began = performance.now();
     });
   };
+}
+
+/** The requests whose work waits for its next turn, in their order. */
+const waiting: (() => void)[] = [];
+
+/**
+ * Waits for a turn. Each round of the event loop has one turn, however many requests wait: otherwise each of them would
+ * keep small requests waiting for its slice.
+ */
+function nextTurn(begin: () => void): Promise<void> {
+  return new Promise((resolve) => {
+    waiting.push(() => {
+      begin();
+      resolve();
+    });
+    if (waiting.length === 1) setImmediate(takeTurn);
+  });
+}
+
+function takeTurn(): void {
+  waiting.shift()?.();
+  if (waiting.length > 0) setImmediate(takeTurn);
 }

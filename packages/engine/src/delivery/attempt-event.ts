@@ -1,11 +1,10 @@
-import { type AttemptEntry, isPlan, type StepRecord, textFromBase64 } from "@perdure/core/protocol";
 import type { Answer, Unanswered } from "../rules/answer.ts";
 import { calledStep } from "../rules/call.ts";
 import type { AttemptInfo, DeliveryInfo, EngineEvent } from "../rules/event.ts";
 import type { HeaderList } from "../rules/header.ts";
 import { type Failure, isPostRun, type Reply } from "../rules/message.ts";
 import type { Settlement } from "../rules/settlement.ts";
-import type { Claim, Settled } from "../store/claims.ts";
+import type { Claim, DeliveredStep, Settled } from "../store/claims.ts";
 
 /** An attempt whose result the store has recorded. */
 export interface SettledAttempt {
@@ -56,8 +55,8 @@ export function toAttemptEvent({
 }
 
 /** Describes the delivery for events. */
-export function describeClaim({ message, run, entries }: Claim): DeliveryInfo {
-  const step = message.kind === "step" ? stepOf(entries) : undefined;
+export function describeClaim({ message, run, step: delivered }: Claim): DeliveryInfo {
+  const step = message.kind === "step" ? (delivered ?? PAYLOAD) : undefined;
   return {
     messageId: message.id,
     kind: message.kind,
@@ -69,6 +68,9 @@ export function describeClaim({ message, run, entries }: Claim): DeliveryInfo {
   };
 }
 
+/** The name that events give to the run's payload. */
+const PAYLOAD: DeliveredStep = { name: "init", planned: false };
+
 /** The headers of a call, or of the answer to a call, that name its step. */
 function stepHeaders({ kind, callback, forward }: Claim["message"]): HeaderList | undefined {
   return kind === "answer" ? forward : callback?.options?.forward;
@@ -76,15 +78,6 @@ function stepHeaders({ kind, callback, forward }: Claim["message"]): HeaderList 
 
 function toInfo(claim: Claim, reply: Reply | undefined, ms: number): AttemptInfo {
   return { ...describeClaim(claim), status: reply?.status ?? 0, ms };
-}
-
-function stepOf(entries: Claim["entries"]): { readonly name: string; readonly planned: boolean } {
-  const last = entries.at(-1);
-  if (!last || entries.length === 1) return { name: "init", planned: false };
-  const value = JSON.parse(textFromBase64(last.body));
-  if (last.callType === "attempt") return { name: (value as AttemptEntry).step.name, planned: false };
-  const record = value as StepRecord;
-  return { name: record.stepName, planned: isPlan(record) && record.concurrent > 1 };
 }
 
 /** The message of the error in the endpoint's answer, or else a description of the failure. */

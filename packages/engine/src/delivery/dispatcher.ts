@@ -12,6 +12,7 @@ import { describeClaim, toAttemptEvent } from "./attempt-event.ts";
 import { type ConcurrencySlot, ConcurrencySlots } from "./concurrency-slots.ts";
 import { DestinationLimiter, destinationOf } from "./destination-limiter.ts";
 import type { DispatcherOptions } from "./dispatcher-options.ts";
+import { escapeAnswer } from "./escape-answer.ts";
 import { Heartbeat, type InFlightDelivery } from "./heartbeat.ts";
 import { MemoryBudget, type MemoryReservation } from "./memory-budget.ts";
 import { isLeftToFetch, toRequest } from "./request.ts";
@@ -31,6 +32,15 @@ const HUNG_AFTER_MS = 1000;
 
 /** Maximum number of rows of each kind that one transaction of a sweep deletes. */
 const SWEEP_BATCH = 100;
+
+/** A message that is being delivered. */
+interface ClaimedDelivery {
+  readonly claim: Claim;
+  readonly delivery: InFlightDelivery;
+  readonly held: MemoryReservation;
+  /** Milliseconds since 1970. */
+  readonly began: number;
+}
 
 /** The engine's only loop: claims due messages, delivers them, and settles the results. */
 export class Dispatcher {
@@ -225,17 +235,15 @@ export class Dispatcher {
     emit({ type: "delivering", lag, ...describeClaim(claim) });
     const held = this.#memory.reserve();
     try {
-      await this.#settle(claim, delivery, await this.#attempt(claim, delivery, held), began);
+      await this.#settle({ claim, delivery, held, began }, await this.#attempt(claim, delivery, held));
     } finally {
       held.release();
     }
   }
 
   async #settle(
-    claim: Claim,
-    delivery: InFlightDelivery,
+    { claim, delivery, held, began }: ClaimedDelivery,
     result: Attempt | Abandoned,
-    began: number,
   ): Promise<void> {
     const { store, clock, emit, lease, mostRetries, inline, recordableBytes } = this.#options;
     const now = clock.now();
@@ -249,7 +257,8 @@ export class Dispatcher {
     try {
       if (result.kind === "abandoned") return await store.release([delivery.lease]);
       const answer = interpretAnswer(claim, result);
-      const settlement = decideSettlement(claim, answer, { now, mostRetries, inline, recordableBytes });
+      const decided = decideSettlement(claim, answer, { now, mostRetries, inline, recordableBytes });
+      const settlement = await escapeAnswer(claim, decided, held);
       const settled = await this.#record(delivery.lease, settlement);
       const event = toAttemptEvent({ claim, result: answer, settlement, settled, ms: now - began });
       if (event) emit(event);

@@ -1,6 +1,5 @@
-import { createHash } from "node:crypto";
+import { createHash, createHmac } from "node:crypto";
 import { type DeliveryClaim, ISSUER, randomId, TOKEN_CLAIM } from "@perdure/core/protocol";
-import { SignJWT } from "jose";
 
 /** Seconds after which receivers refuse a signature. */
 const LIFETIME = 300;
@@ -26,15 +25,17 @@ export interface Signer {
   sign(signed: Signed): Promise<string>;
 }
 
+/** The header of every token: a JSON Web Token with an HMAC (RFC 7515). */
+const HEADER = toBase64Url(JSON.stringify({ alg: "HS256", typ: "JWT" }));
+
 /** @param keys called for each signature, because a rotation may change the keys at any time */
 export function createSigner(keys: () => Promise<SigningKeys>): Signer {
-  let last: { readonly text: string; readonly key: Promise<CryptoKey> } | undefined;
   return {
     async sign({ url, body, claim, now }) {
+      // The whole string is the key, its prefix included.
       const { current } = await keys();
-      if (last?.text !== current) last = { text: current, key: toKey(current) };
       const issued = Math.floor(now / 1000);
-      return new SignJWT({
+      const claims = {
         iss: ISSUER,
         sub: url,
         iat: issued,
@@ -43,15 +44,13 @@ export function createSigner(keys: () => Promise<SigningKeys>): Signer {
         jti: `jwt_${randomId()}`,
         body: createHash("sha256").update(body).digest("base64url"),
         [TOKEN_CLAIM]: claim,
-      })
-        .setProtectedHeader({ alg: "HS256", typ: "JWT" })
-        .sign(await last.key);
+      };
+      const signed = `${HEADER}.${toBase64Url(JSON.stringify(claims))}`;
+      return `${signed}.${createHmac("sha256", current).update(signed).digest("base64url")}`;
     },
   };
 }
 
-/** Imports a signing key. The whole string is the key, its prefix included. */
-function toKey(text: string): Promise<CryptoKey> {
-  const algorithm = { name: "HMAC", hash: "SHA-256" };
-  return crypto.subtle.importKey("raw", new TextEncoder().encode(text), algorithm, false, ["sign"]);
+function toBase64Url(text: string): string {
+  return Buffer.from(text).toString("base64url");
 }

@@ -115,6 +115,10 @@ export interface Route<
   status?(shown: Output<A[keyof A & number]>): keyof A & number;
   /** The route needs no token. */
   readonly open?: true;
+  /**
+   * Answers an HTTP request in place of `handle`, where the answer may be too large for memory. @throws EngineError
+   */
+  respond?(input: Input<P, Q, B>, service: Service): Promise<Response>;
   /** @throws EngineError */
   handle(
     input: Input<P, Q, B>,

@@ -1,9 +1,10 @@
 import { toHttpUrl } from "@perdure/core/protocol";
 import { z } from "zod";
+import type { HistoryChoice } from "../queries/history.ts";
 import { URL_TEXT } from "../rules/destination.ts";
-import { EngineError } from "../rules/engine-error.ts";
 import type { RunQuery } from "../store/lists.ts";
 import { DATES, PLACES, toDates } from "./filters.ts";
+import { historyAnswer } from "./history-answer.ts";
 import { json, optional, raw } from "./json.ts";
 import { count, flag, list, part, time, urls } from "./parameters.ts";
 import { type Input, type Output, type Routes, route, type Values } from "./route.ts";
@@ -24,6 +25,7 @@ const entry = z
 
 const params = { id: part };
 const cancel = { cancel: flag };
+const choice = { ended: flag, workflowCreatedAt: time };
 const query = {
   ...DATES,
   ...PLACES,
@@ -62,14 +64,12 @@ export const runs = {
       summary:
         "Get the history of a run that is alive or, if asked for, has ended; of several, the last one's",
       params,
-      query: { ended: flag, workflowCreatedAt: time },
+      query: choice,
       answers: { 200: z.array(entry) },
-      async handle({ params: { id }, query: { ended = false, workflowCreatedAt } }, { store }) {
-        const history = await store.history(id, { ended, createdAt: workflowCreatedAt });
-        if (!history)
-          throw new EngineError("not_found", `workflow run ${id} not found: it has ended, or never was`);
-        return history;
+      async respond({ params: { id }, query }, service) {
+        return historyAnswer(await service.store.historyStart(id, toChoice(query)), service);
       },
+      handle: ({ params: { id }, query }, { store }) => store.history(id, toChoice(query)),
     }),
     DELETE: route({
       summary: "End a run: cancel it or, with cancel=false, complete it with the body as its result",
@@ -81,6 +81,10 @@ export const runs = {
     }),
   },
 } satisfies Routes;
+
+function toChoice({ ended, workflowCreatedAt }: Values<typeof choice>): HistoryChoice {
+  return { ended: ended ?? false, createdAt: workflowCreatedAt };
+}
 
 /** Ends a run. An ended run is no error, because an endpoint that missed the answer repeats its request. */
 async function end(

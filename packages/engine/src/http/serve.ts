@@ -27,7 +27,9 @@ export function serve(pattern: string, route: Route, service: Service): Handler<
       await route.admit?.(head, service);
       const limit = route.bodyLimit?.(limits) ?? limits.requestBytes;
       const body = await route.body?.read(await readBody(head.request, limit, hold), service, head);
-      const shown = await route.handle({ ...head, body }, service);
+      const input = { ...head, body };
+      if (route.respond) return await route.respond(input, service);
+      const shown = await route.handle(input, service);
       if (shown instanceof Response) return shown;
       const status = (route.status?.(shown) ?? usual) as ContentfulStatusCode;
       return c.body(toJsonBody(shown), status, JSON_TYPE);

@@ -1,6 +1,7 @@
 import type { Store } from "../commands/store.ts";
 import type { ShownFlows } from "../delivery/global-flow.ts";
 import type { Keys } from "../delivery/keys.ts";
+import type { MemoryBudget } from "../delivery/memory-budget.ts";
 import type { Clock } from "../rules/clock.ts";
 import type { Observer } from "../rules/event.ts";
 import type { OptionLimits } from "../rules/options.ts";
@@ -43,6 +44,8 @@ export interface Service {
     UrlGroupLimits;
   /** Limits the bodies of all requests together. */
   readonly bodies: BodyBudget;
+  /** Limits the large bodies in the histories that clients fetch. */
+  readonly histories: MemoryBudget;
   /** The flow control keys that the API shows. */
   readonly flows: ShownFlows;
   /** The clients that wait for a run to end. */

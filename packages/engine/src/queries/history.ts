@@ -1,5 +1,7 @@
 import type { HistoryEntry } from "@perdure/core/protocol";
-import { historyInSlices } from "../store/tables/entries.ts";
+import { EngineError } from "../rules/engine-error.ts";
+import type { Run } from "../rules/run.ts";
+import { type HistorySlice, historyInSlices, historySlice, lastEntry } from "../store/tables/entries.ts";
 import { latestRun, liveRun } from "../store/tables/runs.ts";
 import type { Tx } from "../store/tx.ts";
 
@@ -11,12 +13,21 @@ export interface HistoryChoice {
   readonly createdAt?: number | undefined;
 }
 
-/** The history of a run; `undefined` when there is no such run. */
-export async function runHistory(
-  tx: Tx,
-  runId: string,
-  { ended = false, createdAt }: HistoryChoice = {},
-): Promise<HistoryEntry[] | undefined> {
+/** The history of a run. @throws EngineError `not_found` */
+export async function runHistory(tx: Tx, runId: string, choice: HistoryChoice = {}): Promise<HistoryEntry[]> {
+  const { key } = await chosenRun(tx, runId, choice);
+  return historyInSlices(tx, key);
+}
+
+/** The first part of a run's history; {@link historySlice} reads on. @throws EngineError `not_found` */
+export async function historyStart(tx: Tx, runId: string, choice: HistoryChoice): Promise<HistorySlice> {
+  const { key } = await chosenRun(tx, runId, choice);
+  const { position: last = 0 } = (await lastEntry(tx, key)) ?? {};
+  return historySlice(tx, { run: key, position: 1, last });
+}
+
+async function chosenRun(tx: Tx, runId: string, { ended = false, createdAt }: HistoryChoice): Promise<Run> {
   const run = ended ? await latestRun(tx, runId, createdAt) : await liveRun(tx, runId);
-  return run && historyInSlices(tx, run.key);
+  if (run) return run;
+  throw new EngineError("not_found", `workflow run ${runId} not found: it has ended, or never was`);
 }

@@ -2,7 +2,7 @@ import { LOWERCASE_HEADER } from "@perdure/core/protocol";
 import type { Outcome } from "../rules/message-status.ts";
 import type { Run } from "../rules/run.ts";
 import type { CallbackState, DeadLetter, DeadLetterQuery, Page, RunLog, RunQuery } from "../store/lists.ts";
-import { type RunRow, toRun } from "../store/tables/rows.ts";
+import { RUNS, type RunRow, toRun } from "../store/tables/rows.ts";
 import { constants, POSITION, type Sql, sql, type Tx } from "../store/tx.ts";
 import { Conditions, direction, page, whereMessage } from "./conditions.ts";
 import { DEAD_LETTER, type DeadLetterRow, runLogs, toDeadLetters } from "./read.ts";
@@ -24,9 +24,7 @@ const DELIVERED = constants<Outcome>("DELIVERED");
 export async function runRows(tx: Tx, query: RunQuery): Promise<RunRow[]> {
   const where = runConditions(query);
   where.after(sql`key`, query);
-  return tx.all<RunRow>(
-    sql`SELECT * FROM runs ${where.sql} ORDER BY key ${direction(query)} LIMIT ${query.count + 1}`,
-  );
+  return tx.all<RunRow>(sql`${RUNS} ${where.sql} ORDER BY key ${direction(query)} LIMIT ${query.count + 1}`);
 }
 
 export async function deadLetters(tx: Tx, query: DeadLetterQuery): Promise<Page<DeadLetter>> {

@@ -22,6 +22,7 @@ import {
   type FailureRow,
   MESSAGES,
   type MessageRow,
+  RUNS,
   type RunRow,
   toFailure,
   toMessage,
@@ -228,7 +229,7 @@ export async function runsByKey(
 ): Promise<Map<number, Run>> {
   const keys = rows.flatMap(({ run }) => run ?? []);
   if (keys.length === 0) return new Map();
-  const runs = await tx.all<RunRow>(sql`SELECT * FROM runs WHERE key IN (${numbers(keys)})`);
+  const runs = await tx.all<RunRow>(sql`${RUNS} WHERE key IN (${numbers(keys)})`);
   return new Map(runs.map((row) => [row.key, toRun(row)]));
 }
 
@@ -320,9 +321,9 @@ async function waitsOf(tx: Tx, runs: readonly number[]): Promise<Waits> {
 
 async function childrenOf(tx: Tx, parents: readonly number[]): Promise<Map<number, Map<string, Child>>> {
   const rows = await tx.all<RunRow & { readonly payload: Uint8Array | null }>(
-    sql`SELECT runs.*, first.body AS payload FROM runs
-      LEFT JOIN entries AS first ON first.run = runs.key AND first.record = ${FIRST_RECORD}
-      WHERE runs.parent IN (${numbers(parents)}) ORDER BY runs.key`,
+    sql`SELECT one.*, first.body AS payload FROM (${RUNS}) AS one
+      LEFT JOIN entries AS first ON first.run = one.key AND first.record = ${FIRST_RECORD}
+      WHERE one.parent IN (${numbers(parents)}) ORDER BY one.key`,
   );
   const children = groupBy(rows, (row): [number, [string, Child]] => [
     row.parent ?? 0,

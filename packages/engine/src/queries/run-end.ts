@@ -1,6 +1,6 @@
 import { isLive, type RunState } from "../rules/run.ts";
 import type { RunLog } from "../store/lists.ts";
-import type { RunRow } from "../store/tables/rows.ts";
+import { RUNS, type RunRow } from "../store/tables/rows.ts";
 import { sql, type Tx } from "../store/tx.ts";
 import { runLogs } from "./read.ts";
 import { isReporting } from "./rollbacks.ts";
@@ -28,7 +28,7 @@ export async function runEnd(
   { id, createdAt, withReports = false }: RunEndChoice,
 ): Promise<RunEnd | undefined> {
   const row = await tx.one<RunRow>(
-    sql`SELECT * FROM runs WHERE id = ${id} AND created_at = coalesce(${createdAt ?? null}, created_at)
+    sql`${RUNS} WHERE id = ${id} AND created_at = coalesce(${createdAt ?? null}, created_at)
       ORDER BY key DESC LIMIT 1`,
   );
   if (!row) return undefined;

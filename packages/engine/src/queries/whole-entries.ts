@@ -1,6 +1,6 @@
 import type { HistoryEntry } from "@perdure/core/protocol";
 import type { Claim } from "../store/claims.ts";
-import { history } from "../store/tables/entries.ts";
+import { historyInSlices } from "../store/tables/entries.ts";
 import type { MessageRow } from "../store/tables/rows.ts";
 import { sql, type Tx } from "../store/tx.ts";
 
@@ -10,5 +10,6 @@ export async function wholeEntries(tx: Tx, { lease }: Claim): Promise<HistoryEnt
     sql`SELECT run, entry, kind FROM messages WHERE seq = ${lease.seq}`,
   );
   if (!row || row.run === null || row.entry === null) return [];
-  return await history(tx, row.run, row.entry, row.kind === "step" ? 0 : row.entry);
+  const first = row.kind === "step" ? 0 : row.entry;
+  return await historyInSlices(tx, row.run, { first, last: row.entry });
 }

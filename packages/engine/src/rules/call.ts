@@ -9,13 +9,14 @@ import {
   type StepRecord,
 } from "@perdure/core/protocol";
 import { toBase64, toBytes } from "./bytes.ts";
+import { bodyOf, type CallEnd } from "./call-record.ts";
 import { NO_POLICY, policyOf } from "./delivery-policy.ts";
 import { checkDestination } from "./destination.ts";
 import { invalid, unsupported } from "./engine-error.ts";
 import { withPrefix } from "./forward.ts";
 import { type HeaderList, toHeaderMap, toShown } from "./header.ts";
 import { checkDelays, checkLimits, refusePlainOptions } from "./limits.ts";
-import type { Callback, Failure, Message, NewMessage, Reply } from "./message.ts";
+import type { Callback, Message, NewMessage } from "./message.ts";
 import { type PublishRequest, requireRunId, toNewMessage } from "./new-message.ts";
 import { type OptionLimits, readOptions } from "./options.ts";
 import type { Run } from "./run.ts";
@@ -95,19 +96,6 @@ export function calledStep(forward: HeaderList | undefined): CalledStep | undefi
   return { id, name: decodeStepName(headerOf(forward, HEADER.stepName) ?? ""), concurrent };
 }
 
-/** The end of a call: an answer, or its last failure. */
-export interface CallEnd {
-  readonly at: number;
-  readonly reply: Reply | undefined;
-  /** Absent when the answer is a success. */
-  readonly failure: Failure | undefined;
-  /**
-   * The engine makes the step's record: a record by the endpoint would be larger than what the engine
-   * accepts.
-   */
-  readonly recordedByEngine?: boolean;
-}
-
 /** The answer of a call as an entry of the history, with the message that delivers it. */
 export interface CallAnswer {
   readonly key: string;
@@ -137,14 +125,20 @@ export function toAnswer(call: Message, run: Run, end: CallEnd): CallAnswer {
     callback: undefined,
   };
   const id = calledStep(options?.forward)?.id ?? call.id;
-  return { key: keyOf("answer", id), body: toBytes(JSON.stringify(answerBody(call, run, end))), message };
+  return { key: keyOf("answer", id), body: answerBody(call, run, end), message };
 }
 
-function answerBody(call: Message, run: Run, { reply, failure }: CallEnd): object {
+/** The answer as JSON. Its body in base64 needs no escaping, and a large one is copied once. */
+function answerBody(call: Message, run: Run, end: CallEnd): Uint8Array {
+  const fields = JSON.stringify(answerFields(call, run, end)).slice(1);
+  const body = Buffer.from(toBase64(bodyOf(end)), "latin1");
+  return Buffer.concat([toBytes('{"body":"'), body, toBytes(`",${fields}`)]);
+}
+
+function answerFields(call: Message, run: Run, { reply, failure }: CallEnd): object {
   return {
     status: reply?.status ?? 0,
     header: toShown(reply?.headers ?? {}),
-    body: toBase64(reply?.body ?? toBytes(failure?.error ?? "")),
     // An endpoint takes a failure for final only if no retries are left. The engine may have
     // skipped some, so it sends the maximum.
     retried: failure ? call.maxRetries : call.retried,
@@ -169,26 +163,6 @@ export function planOfCall({ callback }: Message): StepRecord | undefined {
   const { id: targetStep, name: stepName, concurrent } = step;
   const rollback = headerOf(forward, HEADER.rollback) === undefined ? undefined : true;
   return { stepId: 0, targetStep, stepName, stepType: "Call", concurrent, rollback };
-}
-
-/**
- * The record of a call's answer, as endpoints make it of the delivery of the answer.
- *
- * @param plan of the step, with whose fields it is recorded
- */
-export function toAnswerRecord(
-  { targetStep = 0, ...plan }: StepRecord,
-  { reply, failure }: CallEnd,
-): { readonly key: string; readonly json: string } {
-  const body = reply?.body ?? toBytes(failure?.error ?? "");
-  // One character for each byte: the body need not be UTF-8.
-  const answer = {
-    status: reply?.status ?? 0,
-    body: Buffer.from(body).toString("latin1"),
-    header: toShown(reply?.headers ?? {}),
-  };
-  const record: StepRecord = { ...plan, stepId: targetStep, out: JSON.stringify(answer) };
-  return { key: keyOf("result", targetStep), json: JSON.stringify(record) };
 }
 
 function headerOf(list: HeaderList, name: string): string | undefined {

@@ -1,7 +1,7 @@
 import { HEADER, type HistoryEntry, type RollbackRecord, readRollback } from "@perdure/core/protocol";
 import { type Answer, type AnsweredMessage, isTruncated, isUnheard, type Unanswered } from "./answer.ts";
 import { toText } from "./bytes.ts";
-import type { CallEnd } from "./call.ts";
+import type { CallEnd } from "./call-record.ts";
 import { invalid } from "./engine-error.ts";
 import type { InlineLimits, RefusedRecord } from "./inline-records.ts";
 import {

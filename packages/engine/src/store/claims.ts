@@ -11,11 +11,20 @@ export interface Lease {
   readonly fence: number;
 }
 
+/** The step whose record or failed attempt is the last entry that a delivery carries. */
+export interface DeliveredStep {
+  readonly name: string;
+  /** The entry is the plan of a member of a group: the delivery begins the step. */
+  readonly planned: boolean;
+}
+
 /** A message to deliver, with everything that its delivery needs. */
 export interface Claim extends DeliveredMessage {
   readonly lease: Lease;
+  /** For a step's delivery; undefined for a delivery of the payload alone. */
+  readonly step?: DeliveredStep | undefined;
   /**
-   * Bytes of the bodies of calls and answers that the claim's entries lack: the operation `entriesOf` reads
+   * Bytes of the large bodies that the claim's entries lack: the operation `entriesOf` reads
    * them.
    */
   readonly omitted: number;

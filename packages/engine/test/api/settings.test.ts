@@ -28,9 +28,9 @@ const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const URL_A = "https://a.test/";
 const ENV = {
-  QSTASH_TOKEN: "a token that is long enough",
-  QSTASH_CURRENT_SIGNING_KEY: "sig_current, long enough",
-  QSTASH_NEXT_SIGNING_KEY: "sig_next, long enough",
+  PERDURE_TOKEN: "a token that is long enough",
+  PERDURE_CURRENT_SIGNING_KEY: "sig_current, long enough",
+  PERDURE_NEXT_SIGNING_KEY: "sig_next, long enough",
 };
 
 let folder: string;

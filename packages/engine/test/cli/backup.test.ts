@@ -29,7 +29,7 @@ async function liveRuns(url: string): Promise<string[]> {
 
 it("copies the database of an engine that writes, and the copy has each run of before", async () => {
   const engine = dev(["--port", "0"]);
-  await engine.saying("QSTASH_NEXT");
+  await engine.saying("PERDURE_NEXT");
   const before = await Promise.all(Array.from({ length: 30 }, () => startRun(engine.url())));
   const copying = run(["backup", "copy.db"]);
   const ended = copying.exit();

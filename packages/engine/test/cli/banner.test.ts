@@ -17,11 +17,12 @@ describe("the banner of perdure dev", () => {
       "version  1.2.3",
       `database ${join(process.cwd(), ".perdure/dev.db")}`,
       "",
-      "For your app's environment, QSTASH_DEV=1, or:",
-      "QSTASH_URL=http://127.0.0.1:8080",
-      `QSTASH_TOKEN=${token}`,
-      `QSTASH_CURRENT_SIGNING_KEY=${currentSigningKey}`,
-      `QSTASH_NEXT_SIGNING_KEY=${nextSigningKey}`,
+      "For your app's environment, PERDURE_DEV=1, or:",
+      "PERDURE_URL=http://127.0.0.1:8080",
+      `PERDURE_TOKEN=${token}`,
+      `PERDURE_CURRENT_SIGNING_KEY=${currentSigningKey}`,
+      `PERDURE_NEXT_SIGNING_KEY=${nextSigningKey}`,
+      "The SDKs of Upstash read the same values from QSTASH_URL, QSTASH_TOKEN …",
       "",
       "To start a run of a workflow that is served at http://localhost:3000/order:",
       "curl http://127.0.0.1:8080/v2/trigger/http://localhost:3000/order \\",
@@ -32,9 +33,9 @@ describe("the banner of perdure dev", () => {
     ]);
   });
 
-  it("offers QSTASH_DEV=1 only where that means this engine", () => {
+  it("offers PERDURE_DEV=1 only where that means this engine", () => {
     for (const lines of [linesOf({}, 8081), linesOf({ token: "a token of my own" })])
-      expect(lines.filter((line) => line.includes("QSTASH_DEV"))).toEqual([]);
+      expect(lines.filter((line) => line.includes("PERDURE_DEV"))).toEqual([]);
   });
 
   it("shows no secret, and a command that has it from the environment", () => {
@@ -44,11 +45,11 @@ describe("the banner of perdure dev", () => {
       nextSigningKey: "sig_secret_2",
     });
     expect(lines.join("\n")).not.toMatch(/my own|secret/);
-    expect(lines).toContain('  -H "Authorization: Bearer $QSTASH_TOKEN" \\');
+    expect(lines).toContain('  -H "Authorization: Bearer $PERDURE_TOKEN" \\');
   });
 
   it("is no wider than 80 columns, but for public secrets and the folder", () => {
     const wide = linesOf().filter((line) => line.length > 80);
-    for (const line of wide) expect(line).toMatch(/^(?:QSTASH_TOKEN=|database|docs| {2}-H "Authorization)/);
+    for (const line of wide) expect(line).toMatch(/^(?:PERDURE_TOKEN=|database|docs| {2}-H "Authorization)/);
   });
 });

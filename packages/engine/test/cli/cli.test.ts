@@ -41,15 +41,15 @@ const post = (url: string, path: string, headers: Record<string, string> = {}): 
 describe("perdure dev", () => {
   it("says where it runs and what to paste, and stops when told", async () => {
     const one = dev(["--port", "0"]);
-    await one.saying("QSTASH_NEXT_SIGNING_KEY");
+    await one.saying("PERDURE_NEXT_SIGNING_KEY");
     expect(one.said()).toMatch(/Perdure engine running at http:\/\/127\.0\.0\.1:\d+\n/);
     expect(one.said()).toContain(join(folder, ".perdure", "dev.db"));
     expect(one.said()).toContain(
       [
-        `QSTASH_URL=${one.url()}`,
-        `QSTASH_TOKEN=${DEV_CREDENTIALS.token}`,
-        `QSTASH_CURRENT_SIGNING_KEY=${DEV_CREDENTIALS.currentSigningKey}`,
-        `QSTASH_NEXT_SIGNING_KEY=${DEV_CREDENTIALS.nextSigningKey}`,
+        `PERDURE_URL=${one.url()}`,
+        `PERDURE_TOKEN=${DEV_CREDENTIALS.token}`,
+        `PERDURE_CURRENT_SIGNING_KEY=${DEV_CREDENTIALS.currentSigningKey}`,
+        `PERDURE_NEXT_SIGNING_KEY=${DEV_CREDENTIALS.nextSigningKey}`,
       ].join("\n"),
     );
     const keys = await fetch(`${one.url()}/v2/keys`, {
@@ -65,7 +65,7 @@ describe("perdure dev", () => {
 
   it("takes nothing from a web page, nor under a name that isn't its own", async () => {
     const one = dev(["--port", "0", "--allow-host", "tunnel.test", "--allow-origin", "https://console.test"]);
-    await one.saying("QSTASH_NEXT_SIGNING_KEY");
+    await one.saying("PERDURE_NEXT_SIGNING_KEY");
     const query = `?qstash_token=${encodeURIComponent(DEV_CREDENTIALS.token)}&Upstash-Delay=1h`;
     const path = `/v2/publish/https://a.test/${query}`;
     const local = new URL(one.url()).host;
@@ -97,14 +97,14 @@ describe("perdure dev", () => {
     const one = dev(["--port", "0", "--host", "0.0.0.0", "--db", "a.db"]);
     await one.saying(/WARNING: this engine listens on 0\.0\.0\.0.*--token/);
     const other = dev(["--port", "0", "--host", "0.0.0.0", "--db", "b.db", "--token", "a token of my own"]);
-    await other.saying("QSTASH_NEXT_SIGNING_KEY");
+    await other.saying("PERDURE_NEXT_SIGNING_KEY");
     expect(other.said()).not.toContain("WARNING");
   });
 
   it("doesn't show secrets of one's own", async () => {
     const flags = ["--current-signing-key", "sig_mysecret1", "--next-signing-key", "sig_mysecret2"];
-    const one = dev(["--port", "0", "--db", "a.db", ...flags], { QSTASH_TOKEN: "my-own-token" });
-    await one.saying("QSTASH_NEXT_SIGNING_KEY");
+    const one = dev(["--port", "0", "--db", "a.db", ...flags], { PERDURE_TOKEN: "my-own-token" });
+    await one.saying("PERDURE_NEXT_SIGNING_KEY");
     expect(one.said()).not.toMatch(/mysecret|own-token/);
     const answer = await fetch(`${one.url()}/v2/keys`, { headers: { Authorization: "Bearer my-own-token" } });
     expect(await answer.json()).toEqual({ current: "sig_mysecret1", next: "sig_mysecret2" });
@@ -157,7 +157,7 @@ describe("perdure dev", () => {
   it("tells what happens, a line for each thing", async () => {
     const url = await endpoint((headers) => (headers["upstash-workflow-is-failure"] ? 200 : 500));
     const one = dev(["--port", "0"]);
-    await one.saying("QSTASH_NEXT");
+    await one.saying("PERDURE_NEXT");
     const headers = {
       [HEADER.retries]: "1",
       [HEADER.retryDelay]: "1",
@@ -187,7 +187,7 @@ describe("perdure dev", () => {
     [101, "More than 100 runs are under way."],
   ])("says after a restart that %i go on", async (count, line) => {
     const first = dev(["--port", "0"]);
-    await first.saying("QSTASH_NEXT");
+    await first.saying("PERDURE_NEXT");
     expect(first.said()).not.toContain("under way");
     const trigger = "/v2/trigger/http://localhost:9/wf";
     const started = Array.from({ length: count }, () => post(first.url(), trigger, { [HEADER.delay]: "1h" }));
@@ -223,7 +223,7 @@ describe("perdure dev", () => {
     await once(server, "listening");
     const { port } = server.address() as AddressInfo;
     const first = dev(["--port", "0"]);
-    await first.saying("QSTASH_NEXT");
+    await first.saying("PERDURE_NEXT");
     const { messageId } = (await (
       await post(first.url(), `/v2/publish/http://127.0.0.1:${port}/`)
     ).json()) as { messageId: string };

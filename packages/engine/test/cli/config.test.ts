@@ -33,10 +33,10 @@ describe("the configuration", () => {
 
   it("comes from the environment, and before that from the command line", () => {
     const env = {
-      QSTASH_DEV_PORT: "9000",
-      QSTASH_TOKEN: "env",
-      QSTASH_CURRENT_SIGNING_KEY: "c",
-      QSTASH_NEXT_SIGNING_KEY: "n",
+      PERDURE_DEV_PORT: "9000",
+      PERDURE_TOKEN: "env",
+      PERDURE_CURRENT_SIGNING_KEY: "c",
+      PERDURE_NEXT_SIGNING_KEY: "n",
     };
     expect(readConfig({}, env)).toMatchObject({
       port: 9000,
@@ -61,22 +61,36 @@ describe("the configuration", () => {
   });
 
   it("leaves credentials of the environment alone where clients do", () => {
-    const secrets = { QSTASH_TOKEN: "env", QSTASH_CURRENT_SIGNING_KEY: "c", QSTASH_NEXT_SIGNING_KEY: "n" };
+    const secrets = { PERDURE_TOKEN: "env", PERDURE_CURRENT_SIGNING_KEY: "c", PERDURE_NEXT_SIGNING_KEY: "n" };
     for (const value of ["1", "true"]) {
-      expect(readConfig({}, { ...secrets, QSTASH_DEV: value })).toEqual(readConfig({}, {}));
-      expect(readConfig({ token: "flag" }, { ...secrets, QSTASH_DEV: value }).token).toBe("flag");
+      expect(readConfig({}, { ...secrets, PERDURE_DEV: value })).toEqual(readConfig({}, {}));
+      expect(readConfig({ token: "flag" }, { ...secrets, PERDURE_DEV: value }).token).toBe("flag");
     }
     for (const value of ["0", "false", ""]) {
-      expect(readConfig({}, { ...secrets, QSTASH_DEV: value }).token).toBe("env");
+      expect(readConfig({}, { ...secrets, PERDURE_DEV: value }).token).toBe("env");
     }
+  });
+
+  it("may come from QStash's names, a pair of keys from one family of names", () => {
+    const env = {
+      QSTASH_DEV_PORT: "9000",
+      QSTASH_TOKEN: "theirs",
+      QSTASH_CURRENT_SIGNING_KEY: "c",
+      QSTASH_NEXT_SIGNING_KEY: "n",
+    };
+    const read = { port: 9000, token: "theirs", signingKeys: { current: "c", next: "n" } };
+    expect(readConfig({}, env)).toMatchObject(read);
+    expect(readConfig({}, { ...env, PERDURE_TOKEN: "ours" })).toMatchObject({ ...read, token: "ours" });
+    expect(() => readConfig({}, { ...env, PERDURE_NEXT_SIGNING_KEY: "ours" })).toThrow("go together");
+    expect(readConfig({}, { ...env, QSTASH_DEV: "1" }).token).toBe(DEV_CREDENTIALS.token);
   });
 
   it("takes what is set to nothing as not set", () => {
     const env = {
-      QSTASH_DEV_PORT: "",
-      QSTASH_TOKEN: "",
-      QSTASH_CURRENT_SIGNING_KEY: "",
-      QSTASH_NEXT_SIGNING_KEY: "",
+      PERDURE_DEV_PORT: "",
+      PERDURE_TOKEN: "",
+      PERDURE_CURRENT_SIGNING_KEY: "",
+      PERDURE_NEXT_SIGNING_KEY: "",
     };
     expect(readConfig({}, env)).toEqual(readConfig({}, {}));
   });

@@ -8,9 +8,9 @@ const { folder, run } = useDesk();
 
 const TOKEN = "token-0123456789abcdef";
 const ENV = {
-  QSTASH_TOKEN: TOKEN,
-  QSTASH_CURRENT_SIGNING_KEY: "sig_a0123456789abcdef",
-  QSTASH_NEXT_SIGNING_KEY: "sig_b0123456789abcdef",
+  PERDURE_TOKEN: TOKEN,
+  PERDURE_CURRENT_SIGNING_KEY: "sig_a0123456789abcdef",
+  PERDURE_NEXT_SIGNING_KEY: "sig_b0123456789abcdef",
 };
 
 interface Loss {

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { HEADER } from "@perdure/core/protocol";
 import { expect, it } from "vitest";
 import { createMetrics } from "../../src/cli/metrics.ts";
@@ -58,4 +59,12 @@ it("metrics count what happens, for each user", async () => {
     expect(text.split("\n")).toContain(line);
   }
   await server.stop({ deadline: 0 });
+});
+
+it("the Grafana dashboard shows only metrics that exist, and all of them", async () => {
+  const names = (text: string): Set<string> =>
+    new Set(text.match(/perdure_[a-z_]+/g)?.map((name) => name.replace(/_(?:bucket|sum|count)$/, "")));
+  const dashboard = readFileSync(new URL("../../../../docs/grafana.json", import.meta.url), "utf8");
+  const exported = names(await (await createMetrics().render()).text());
+  expect(names(dashboard)).toEqual(exported);
 });

@@ -11,9 +11,9 @@ const DAY = 86_400_000;
 const secret = (name: string): string => `${name}-0123456789abcdef`;
 const SHORT = "0123456789abcde";
 const ENV = {
-  QSTASH_TOKEN: secret("tok"),
-  QSTASH_CURRENT_SIGNING_KEY: secret("sig_c"),
-  QSTASH_NEXT_SIGNING_KEY: secret("sig_n"),
+  PERDURE_TOKEN: secret("tok"),
+  PERDURE_CURRENT_SIGNING_KEY: secret("sig_c"),
+  PERDURE_NEXT_SIGNING_KEY: secret("sig_n"),
 };
 const FILE: StartFile = {
   tokens: [secret("file-1"), secret("file-2")],
@@ -21,9 +21,9 @@ const FILE: StartFile = {
 };
 
 const REFUSED: [StartFlags, Record<string, string>, StartFile, string | RegExp][] = [
-  [{}, {}, {}, /QSTASH_TOKEN is missing.*\n.*perdure keys new/],
-  [{}, { QSTASH_TOKEN: secret("tok") }, {}, /SIGNING_KEY.*missing.*\n.*perdure keys new/],
-  [{}, { ...ENV, QSTASH_NEXT_SIGNING_KEY: "" }, {}, "go together"],
+  [{}, {}, {}, /PERDURE_TOKEN is missing.*\n.*perdure keys new/],
+  [{}, { PERDURE_TOKEN: secret("tok") }, {}, /SIGNING_KEY.*missing.*\n.*perdure keys new/],
+  [{}, { ...ENV, PERDURE_NEXT_SIGNING_KEY: "" }, {}, "go together"],
   [{ port: "70000" }, ENV, {}, '"70000"'],
   [{ drain: "soon" }, ENV, {}, 'drain must be a duration such as "30s"; got "soon"'],
   [{ logLevel: "loud" }, ENV, {}, '"loud"'],
@@ -38,7 +38,7 @@ const REFUSED: [StartFlags, Record<string, string>, StartFile, string | RegExp][
   ],
   [{}, { ...ENV, PERDURE_READ_ONLY_TOKENS: SHORT }, {}, /^A read-only token .* has 15 /],
   [{ currentSigningKey: "k" }, ENV, {}, /^The current signing key .* has 1 /],
-  [{}, { ...ENV, QSTASH_NEXT_SIGNING_KEY: SHORT }, {}, /^The next signing key .* has 15 /],
+  [{}, { ...ENV, PERDURE_NEXT_SIGNING_KEY: SHORT }, {}, /^The next signing key .* has 15 /],
   [{ metricsToken: SHORT }, ENV, {}, /^The metrics token has 15 /],
   [
     {},
@@ -48,7 +48,7 @@ const REFUSED: [StartFlags, Record<string, string>, StartFile, string | RegExp][
   ],
   ...PUBLIC_USERS.flatMap(({ token, signingKeys }): typeof REFUSED => [
     [{ token }, ENV, {}, "public ones"],
-    [{}, { ...ENV, QSTASH_NEXT_SIGNING_KEY: signingKeys.next }, {}, "public ones"],
+    [{}, { ...ENV, PERDURE_NEXT_SIGNING_KEY: signingKeys.next }, {}, "public ones"],
     [{}, ENV, { readOnlyTokens: [token] }, "public ones"],
   ]),
 ];
@@ -188,7 +188,7 @@ describe("the configuration of production", () => {
   });
 
   it("takes secrets as short as may be", () => {
-    const shortest = { QSTASH_TOKEN: `${SHORT}f`, QSTASH_CURRENT_SIGNING_KEY: `${SHORT}g` };
+    const shortest = { PERDURE_TOKEN: `${SHORT}f`, PERDURE_CURRENT_SIGNING_KEY: `${SHORT}g` };
     expect(readStartConfig({}, { ...ENV, ...shortest }, {}).tenants).toMatchObject([
       { token: [`${SHORT}f`] },
     ]);

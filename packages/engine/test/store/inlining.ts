@@ -19,12 +19,13 @@ export interface Appending {
 }
 
 /** Appends under the lease of a claim. */
-export function appendUnder(
+export async function appendUnder(
   store: Store,
   { runLease }: Claim,
   { after, records, underWay = [] }: Appending,
 ): Promise<InlineAnswer> {
-  return store.appendInline(readInlineAppend({ lease: runLease, after, records, underWay }, ORIGIN, LIMITS));
+  const append = readInlineAppend({ lease: runLease, after, records, underWay }, ORIGIN, LIMITS);
+  return (await store.appendInline([append]))[0] as InlineAnswer;
 }
 
 /** An invocation of `wfr_1` that says how it ended. */

@@ -315,10 +315,12 @@ export function rollingBack(name: string, open: () => Promise<Store>): void {
       const createdAt = log?.run.createdAt;
       await kit.accept(start(RUN, {}, START + 1));
       await kit.at(START + 1).cancelRuns({ ids: [RUN], count: 1 });
-      expect(await kit.store.history(RUN)).toBeUndefined();
+      await expect(kit.store.history(RUN)).rejects.toMatchObject({ code: "not_found" });
       expect(await kit.store.history(RUN, { ended: true })).toHaveLength(1);
       expect(await kit.store.history(RUN, { ended: true, createdAt })).toHaveLength(2);
-      expect(await kit.store.history(RUN, { ended: true, createdAt: 1 })).toBeUndefined();
+      await expect(kit.store.history(RUN, { ended: true, createdAt: 1 })).rejects.toMatchObject({
+        code: "not_found",
+      });
     });
   });
 }

@@ -24,7 +24,7 @@ export function settling(name: string, open: () => Promise<Store>): void {
       const settled = await kit.settle(await kit.claimOne(), failed, START + 5);
       expect(settled).toMatchObject({ kind: "failed", dlqId: expect.any(String) });
       expect(await kit.stateOf("wfr_1")).toBe("RUN_FAILED");
-      expect(await kit.store.history("wfr_1")).toBeUndefined();
+      await expect(kit.store.history("wfr_1")).rejects.toMatchObject({ code: "not_found" });
       const { items } = await kit.store.deadLetters({ count: 10, ofRuns: true });
       expect(items).toMatchObject([
         {

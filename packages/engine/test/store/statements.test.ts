@@ -82,13 +82,18 @@ describe("an operation takes as many statements as it needs:", () => {
     await kit.store.accept([start("wfr_1")]);
     const { lease } = await claimOne();
     const failed = { kind: "failed", failure: failure(START) } as const;
-    expect(await kit.statementsOf(() => kit.store.settle(lease, failed))).toBe(18);
+    expect(await kit.statementsOf(() => kit.store.settle(lease, failed))).toBe(19);
   });
 
-  it("appending the result of a step that ran inline: the run is checked, and the record inserted", async () => {
+  it("appending the result of a step that ran inline: the lease is checked, and the record inserted", async () => {
     const claim = await claimedRun(kit);
-    const append = { after: 1, records: [done(1)], underWay: [key("step2")] };
-    expect(await kit.statementsOf(() => appendUnder(kit.store, claim, append))).toBe(2);
+    const append = (id: number) => {
+      const result = { after: id, records: [done(id)], underWay: [key(`step${id + 1}`)] };
+      return kit.statementsOf(() => appendUnder(kit.store, claim, result));
+    };
+    // The first one also notes that the endpoint runs the run inline.
+    expect(await append(1)).toBe(3);
+    expect(await append(2)).toBe(2);
   });
 
   it("appending behind what somebody else has recorded: the news take two more", async () => {

@@ -1,6 +1,7 @@
-import type { CallType, HistoryEntry } from "@perdure/core/protocol";
-import { toBase64 } from "../../rules/bytes.ts";
-import { constants, type Sql, sql, type Tx } from "../tx.ts";
+import { type CallType, type HistoryEntry, isKeyOf, type StepRecord } from "@perdure/core/protocol";
+import { toBase64, toText } from "../../rules/bytes.ts";
+import type { DeliveredStep } from "../claims.ts";
+import { type Sql, sql, type Tx } from "../tx.ts";
 
 /** The key of a history's first entry, the run's payload. */
 export const FIRST_RECORD = "init";
@@ -15,6 +16,8 @@ export interface BareEntry {
   /** The entry's key, unique within its run. */
   readonly key: string;
   readonly callType: CallType;
+  /** The name of the step, for a record or an attempt of one. */
+  readonly step: string | undefined;
   readonly body: Uint8Array;
   /** The id that the entry has on the wire. */
   readonly message: string;
@@ -28,18 +31,18 @@ export interface BareEntry {
 export async function insertBareEntry(
   tx: Tx,
   run: number,
-  { key, callType, body, message }: BareEntry,
+  { key, callType, step, body, message }: BareEntry,
 ): Promise<boolean> {
   const changes = await tx.run(
-    sql`INSERT INTO entries (run, position, record, message, call_type, body, created_at)
-      VALUES (${run}, ${nextPosition(run)}, ${key}, ${message}, ${callType}, ${body}, ${tx.now})
+    sql`INSERT INTO entries (run, position, record, message, call_type, step, body, created_at)
+      VALUES (${run}, ${nextPosition(run)}, ${key}, ${message}, ${callType}, ${step ?? null}, ${body}, ${tx.now})
       ON CONFLICT (run, record) DO NOTHING`,
   );
   return changes > 0;
 }
 
 /** An entry with its place in its history. */
-export interface PlacedEntry extends Omit<BareEntry, "key"> {
+export interface PlacedEntry extends Omit<BareEntry, "key" | "step"> {
   readonly seq: number;
   readonly record: string;
   readonly position: number;
@@ -84,53 +87,162 @@ export async function history(
 /** Bytes of bodies that one slice reads: a few milliseconds' work. */
 const SLICE = 1024 * 1024;
 
-/** Reads a whole {@link history} in slices: other requests have their turns between them. */
-export async function historyInSlices(tx: Tx, run: number): Promise<HistoryEntry[]> {
+/** A place in a run's history. */
+export interface HistoryPlace {
+  readonly run: number;
+  readonly position: number;
+  /** The position of the last entry that is read. */
+  readonly last: number;
+}
+
+/** Consecutive entries of a history. */
+export interface HistorySlice {
+  readonly entries: readonly HistoryEntry[];
+  /** The entry that follows them, if its body is too large for a slice. */
+  readonly large?: LargeEntry | undefined;
+  /** The place behind all of these, unless they are the last ones. */
+  readonly next: HistoryPlace | undefined;
+}
+
+/** An entry whose body {@link entryBody} reads. */
+export interface LargeEntry extends Omit<HistoryEntry, "body"> {
+  readonly seq: number;
+  /** The length of its body, in bytes. */
+  readonly size: number;
+}
+
+/** Entries that one slice looks at. */
+const MAX_SLICE_ENTRIES = 500;
+
+interface SizedRow {
+  readonly seq: number;
+  readonly position: number;
+  readonly message: string;
+  readonly call_type: CallType;
+  readonly size: number;
+}
+
+/** Reads a history from a place on: a few milliseconds' work. */
+export async function historySlice(tx: Tx, place: HistoryPlace): Promise<HistorySlice> {
+  const { run, position: first, last } = place;
+  const rows = await tx.all<SizedRow>(
+    sql`SELECT seq, position, message, call_type, length(body) AS size FROM entries
+      WHERE run = ${run} AND position BETWEEN ${first} AND ${last} ORDER BY position LIMIT ${MAX_SLICE_ENTRIES}`,
+  );
+  const small = firstWithin(SLICE, rows);
+  const end = small.at(-1)?.position ?? first - 1;
+  const entries = await tx.all<EntryRow>(
+    sql`SELECT message, body, call_type FROM entries
+      WHERE run = ${run} AND position BETWEEN ${first} AND ${end} ORDER BY position`,
+  );
+  const following = rows[small.length];
+  const large = following && following.size > SLICE ? toLarge(following) : undefined;
+  const next = end + (large ? 2 : 1);
+  return {
+    entries: entries.map(toEntry),
+    large,
+    next: next <= last ? { ...place, position: next } : undefined,
+  };
+}
+
+/** The first rows whose bodies together have so many bytes at most. */
+function firstWithin(bytes: number, rows: readonly SizedRow[]): readonly SizedRow[] {
+  let left = bytes;
+  const end = rows.findIndex(({ size }) => {
+    left -= size;
+    return left < 0;
+  });
+  return end < 0 ? rows : rows.slice(0, end);
+}
+
+function toLarge({ seq, message: messageId, call_type: callType, size }: SizedRow): LargeEntry {
+  return { seq, messageId, callType, size };
+}
+
+/** The body of an entry, if the entry is still there. */
+export async function entryBody(tx: Tx, { seq, messageId }: LargeEntry): Promise<Uint8Array | undefined> {
+  const row = await tx.one<{ body: Uint8Array }>(
+    sql`SELECT body FROM entries WHERE seq = ${seq} AND message = ${messageId}`,
+  );
+  return row?.body;
+}
+
+/** The first and the last entry of a part of a history, by their keys in the table. */
+export interface HistoryPart {
+  readonly first?: number;
+  readonly last?: number;
+}
+
+/** Reads a {@link history} in slices: other requests have their turns between them. */
+export async function historyInSlices(
+  tx: Tx,
+  run: number,
+  { first = 0, last = Number.MAX_SAFE_INTEGER }: HistoryPart = {},
+): Promise<HistoryEntry[]> {
   const sizes = await tx.all<{ position: number; size: number }>(
-    sql`SELECT position, length(body) AS size FROM entries WHERE run = ${run} ORDER BY position`,
+    sql`SELECT position, length(body) AS size FROM entries
+      WHERE run = ${run} AND seq BETWEEN ${first} AND ${last} ORDER BY position`,
   );
   const entries: HistoryEntry[] = [];
-  const last = sizes.length - 1;
-  let [first, bytes] = [0, 0];
+  const final = sizes.length - 1;
+  let [from, bytes] = [sizes[0]?.position ?? 0, 0];
   for (const [at, { position, size }] of sizes.entries()) {
     bytes += size;
-    if (bytes < SLICE && at < last) continue;
+    if (bytes < SLICE && at < final) continue;
     const rows = await tx.all<EntryRow>(
       sql`SELECT message, body, call_type FROM entries
-        WHERE run = ${run} AND position BETWEEN ${first} AND ${position} ORDER BY position`,
+        WHERE run = ${run} AND position BETWEEN ${from} AND ${position} ORDER BY position`,
     );
     entries.push(...rows.map(toEntry));
-    [first, bytes] = [position + 1, 0];
-    if (at < last) await new Promise((resolve) => setImmediate(resolve));
+    [from, bytes] = [position + 1, 0];
+    if (at < final) await new Promise((resolve) => setImmediate(resolve));
   }
   return entries;
 }
 
 /**
- * Bytes above which a claim leaves out the body of a call, or of the answer to one. An answer that the engine reads
- * without asking for room is smaller than this, also in base64.
+ * Bytes above which a claim leaves out the body of an entry. An answer that the engine reads without asking for room is
+ * smaller than this, also in base64.
  */
 const LARGE = 128 * 1024;
 
-/** The entries whose bodies a claim always has. */
-const SMALL = constants<CallType>("step", "attempt");
-
-/** Entries for a delivery, without the large bodies of calls and of their answers. */
+/** Entries for a delivery, without the large bodies. */
 export interface ClaimedEntries {
   readonly entries: HistoryEntry[];
   /** Bytes, in base64, of the bodies that were left out. */
   readonly omitted: number;
+  /** The last entry's step. */
+  readonly step: DeliveredStep | undefined;
 }
 
-/** Reads a {@link history} for a delivery. It may leave out large bodies, which the dispatcher reads when it has room for them. */
+interface ClaimedRow extends Omit<EntryRow, "body"> {
+  readonly record: string;
+  readonly step: string | null;
+  readonly size: number;
+  readonly body: Uint8Array | null;
+}
+
+/** Reads a {@link history} for a delivery. It leaves out large bodies, which the dispatcher reads when it has room for them. */
 export async function claimedEntries(tx: Tx, run: number, last: number, first = 0): Promise<ClaimedEntries> {
-  const rows = await tx.all<{ message: string; body: Uint8Array | null; size: number; call_type: CallType }>(
-    sql`SELECT message, call_type, length(body) AS size,
-        CASE WHEN call_type IN (${SMALL}) OR length(body) <= ${LARGE} THEN body END AS body
+  const rows = await tx.all<ClaimedRow>(
+    sql`SELECT message, call_type, record, step, length(body) AS size,
+        CASE WHEN length(body) <= ${LARGE} THEN body END AS body
       FROM entries WHERE run = ${run} AND seq BETWEEN ${first} AND ${last} ORDER BY position`,
   );
   const omitted = rows.reduce((sum, { body, size }) => sum + (body ? 0 : Math.ceil(size / 3) * 4), 0);
-  return { entries: rows.map((row) => toEntry({ ...row, body: row.body ?? new Uint8Array() })), omitted };
+  const entries = rows.map((row) => toEntry({ ...row, body: row.body ?? new Uint8Array() }));
+  return { entries, omitted, step: stepIn(rows.at(-1)) };
+}
+
+function stepIn(row: ClaimedRow | undefined): DeliveredStep | undefined {
+  if (!row || row.step === null) return undefined;
+  const planned = isKeyOf("plan", row.record) && row.body !== null && isOfGroup(row.body);
+  return { name: row.step, planned };
+}
+
+/** Whether a plan is that of a member of a group. */
+function isOfGroup(plan: Uint8Array): boolean {
+  return (JSON.parse(toText(plan)) as StepRecord).concurrent > 1;
 }
 
 interface EntryRow {

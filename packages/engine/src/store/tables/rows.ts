@@ -27,10 +27,15 @@ export interface RunRow {
   readonly deadline: number | null;
   readonly origin: string | null;
   readonly inline: number;
-  readonly lease: number;
+  /** Null until a delivery has offered the right to append. */
+  readonly lease: number | null;
   readonly holder: number | null;
   readonly in_progress: string | null;
 }
+
+/** Selects runs with their leases, the rows of {@link toRun}: conditions follow it. */
+export const RUNS: Sql = sql`SELECT runs.*, run_leases.number AS lease, run_leases.holder, run_leases.in_progress
+  FROM runs LEFT JOIN run_leases ON run_leases.run = runs.key`;
 
 /** A row of {@link MESSAGES}: a message with its row in `due`. */
 export interface MessageRow {
@@ -129,7 +134,7 @@ export function toRun(row: RunRow): Run {
     identified: row.identified === 1,
     origin: row.origin ?? undefined,
     inline: row.inline === 1,
-    leaseNumber: row.lease,
+    leaseNumber: row.lease ?? 0,
     holder: row.holder ?? undefined,
     inProgress: fromJson<InProgress>(row.in_progress),
   };

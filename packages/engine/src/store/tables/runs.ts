@@ -2,7 +2,7 @@ import { placeOf } from "../../rules/destination.ts";
 import { EngineError } from "../../rules/engine-error.ts";
 import { isLive, type NewRun, type Run, type RunConfig, type RunState } from "../../rules/run.ts";
 import { constants, insert, type Sql, sql, type Tx } from "../tx.ts";
-import { type RunRow, toJson, toRun } from "./rows.ts";
+import { RUNS, type RunRow, toJson, toRun } from "./rows.ts";
 
 /** The condition on `runs` that a run hasn't ended. */
 export const IS_LIVE: Sql = sql`state = ${constants<RunState>("RUN_STARTED")}`;
@@ -78,7 +78,7 @@ export async function liveRun(tx: Tx, id: string): Promise<Run | undefined> {
 /** The last of the runs that had an id, or the one that was created at `createdAt`. */
 export async function latestRun(tx: Tx, id: string, createdAt?: number): Promise<Run | undefined> {
   const row = await tx.one<RunRow>(
-    sql`SELECT * FROM runs WHERE id = ${id} AND created_at = coalesce(${createdAt ?? null}, created_at)
+    sql`${RUNS} WHERE id = ${id} AND created_at = coalesce(${createdAt ?? null}, created_at)
       ORDER BY key DESC LIMIT 1`,
   );
   return row && toRun(row);
@@ -86,7 +86,7 @@ export async function latestRun(tx: Tx, id: string, createdAt?: number): Promise
 
 /** The run of a key. */
 export async function runOf(tx: Tx, key: number | null): Promise<Run | undefined> {
-  const row = key === null ? undefined : await tx.one<RunRow>(sql`SELECT * FROM runs WHERE key = ${key}`);
+  const row = key === null ? undefined : await tx.one<RunRow>(sql`${RUNS} WHERE key = ${key}`);
   return row && toRun(row);
 }
 

@@ -23,10 +23,7 @@ CREATE TABLE runs (
   parent_record TEXT COLLATE "C",
   successor BIGINT,            -- the run that resumes this failed run
   origin TEXT COLLATE "C",                  -- for a resumed run: the id of the first failed run in the chain
-  inline BIGINT NOT NULL DEFAULT 0,   -- 1 if its endpoint runs many steps in one delivery
-  lease BIGINT NOT NULL DEFAULT 0,    -- the fencing token for appends: counts the deliveries that offered it
-  holder BIGINT,               -- the message that has the right to append, while it is delivered
-  in_progress TEXT COLLATE "C"              -- the steps without a record that may have begun, as JSON
+  inline BIGINT NOT NULL DEFAULT 0   -- 1 if its endpoint runs many steps in one delivery
 );
 -- At most one run of an id is live.
 CREATE UNIQUE INDEX runs_live ON runs (id) WHERE state = 'RUN_STARTED';
@@ -37,6 +34,15 @@ CREATE INDEX runs_parent_live ON runs (parent) WHERE parent IS NOT NULL AND stat
 CREATE INDEX runs_ended ON runs (completed_at) WHERE completed_at IS NOT NULL AND dlq_id IS NULL;
 CREATE INDEX runs_successor ON runs (successor) WHERE successor IS NOT NULL;
 CREATE INDEX runs_deadline ON runs (deadline) WHERE deadline IS NOT NULL AND state = 'RUN_STARTED';
+
+-- The right to append to a run, since the first delivery that offered it. It is apart from the run because
+-- each append writes it, and the row of a run is long.
+CREATE TABLE run_leases (
+  run BIGINT PRIMARY KEY,
+  number BIGINT NOT NULL,        -- the fencing token for appends: counts the deliveries that offered it
+  holder BIGINT,                 -- the message that has the right to append, while it is delivered
+  in_progress TEXT COLLATE "C"  -- the steps without a record that may have begun, as JSON
+);
 
 CREATE TABLE run_labels (
   label TEXT COLLATE "C" NOT NULL,
@@ -53,6 +59,7 @@ CREATE TABLE entries (
   record TEXT COLLATE "C" NOT NULL,         -- the record's key, unique within its run
   message TEXT COLLATE "C" NOT NULL,        -- the entry's id on the wire
   call_type TEXT COLLATE "C" NOT NULL,
+  step TEXT COLLATE "C",                    -- the name of the step of a record or of an attempt
   body BYTEA NOT NULL,
   created_at BIGINT NOT NULL
 );

@@ -23,10 +23,7 @@ CREATE TABLE runs (
   parent_record TEXT,
   successor INTEGER,            -- the run that resumes this failed run
   origin TEXT,                  -- for a resumed run: the id of the first failed run in the chain
-  inline INTEGER NOT NULL DEFAULT 0,   -- 1 if its endpoint runs many steps in one delivery
-  lease INTEGER NOT NULL DEFAULT 0,    -- the fencing token for appends: counts the deliveries that offered it
-  holder INTEGER,               -- the message that has the right to append, while it is delivered
-  in_progress TEXT              -- the steps without a record that may have begun, as JSON
+  inline INTEGER NOT NULL DEFAULT 0   -- 1 if its endpoint runs many steps in one delivery
 ) STRICT;
 -- At most one run of an id is live.
 CREATE UNIQUE INDEX runs_live ON runs (id) WHERE state = 'RUN_STARTED';
@@ -37,6 +34,15 @@ CREATE INDEX runs_parent_live ON runs (parent) WHERE parent IS NOT NULL AND stat
 CREATE INDEX runs_ended ON runs (completed_at) WHERE completed_at IS NOT NULL AND dlq_id IS NULL;
 CREATE INDEX runs_successor ON runs (successor) WHERE successor IS NOT NULL;
 CREATE INDEX runs_deadline ON runs (deadline) WHERE deadline IS NOT NULL AND state = 'RUN_STARTED';
+
+-- The right to append to a run, since the first delivery that offered it. It is apart from the run because
+-- each append writes it, and the row of a run is long.
+CREATE TABLE run_leases (
+  run INTEGER PRIMARY KEY,
+  number INTEGER NOT NULL,       -- the fencing token for appends: counts the deliveries that offered it
+  holder INTEGER,                -- the message that has the right to append, while it is delivered
+  in_progress TEXT              -- the steps without a record that may have begun, as JSON
+) STRICT;
 
 CREATE TABLE run_labels (
   label TEXT NOT NULL,
@@ -53,6 +59,7 @@ CREATE TABLE entries (
   record TEXT NOT NULL,         -- the record's key, unique within its run
   message TEXT NOT NULL,        -- the entry's id on the wire
   call_type TEXT NOT NULL,
+  step TEXT,                    -- the name of the step of a record or of an attempt
   body BLOB NOT NULL,
   created_at INTEGER NOT NULL
 ) STRICT;
