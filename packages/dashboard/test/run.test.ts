@@ -1,10 +1,20 @@
-import type { WorkflowContext } from "@perdure/core";
+import { createWorkflow, serveMany, type WorkflowContext } from "@perdure/core";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { findBarriers } from "./support/accessibility.ts";
 import { open } from "./support/browser.ts";
 import { isSkipped } from "./support/chromium.ts";
-import { APPROVAL, BAD_ORDER, GOOD_ORDER, ORDER, ORDER_URL, SLEEPER, trigger } from "./support/shop.ts";
-import { APP, openWorld, type Served, type World } from "./support/world.ts";
+import {
+  APPROVAL,
+  BAD_ORDER,
+  fulfil,
+  GOOD_ORDER,
+  ORDER,
+  ORDER_OPTIONS,
+  ORDER_URL,
+  SLEEPER,
+  trigger,
+} from "./support/shop.ts";
+import { APP, openWorld, type Served, served, type World } from "./support/world.ts";
 
 async function world(...served: Served[]): Promise<World> {
   const opened = await openWorld({ served });
@@ -21,12 +31,14 @@ describe.skipIf(isSkipped)("the story of a failure", () => {
     await shop.settle(DAY);
     const { page } = await open(`${shop.url}/runs/${id}`);
     const story = page.locator(".story");
-    await expect.poll(() => story.locator(".headline h2").textContent()).toBe(
-      "charge failed: card 4242 … 0000 was declined",
-    );
-    await expect.poll(() => story.locator(".headline p").textContent()).toMatch(
-      /^4 attempts, then the run failed\. 2 steps were rolled back\. The failure function was called and returned\. It waits in the dead letter queue\.$/,
-    );
+    await expect
+      .poll(() => story.locator(".headline h2").textContent())
+      .toBe("charge failed: card 4242 … 0000 was declined");
+    await expect
+      .poll(() => story.locator(".headline p").textContent())
+      .toMatch(
+        /^4 attempts, then the run failed\. 2 steps were rolled back\. The failure function was called and returned\. It waits in the dead letter queue\.$/,
+      );
     // Every attempt, with the wait before it.
     expect(await story.locator(".attempts li").count()).toBe(4);
     expect(await story.locator(".strip-wait").allTextContents()).toEqual(["1 s", "2 s", "4 s"]);
@@ -82,15 +94,10 @@ describe.skipIf(isSkipped)("the story of a failure", () => {
 
   it("calls a failure function again that has failed itself", async () => {
     let broken = true;
-    const shop = await world({
-      ...ORDER,
-      options: {
-        ...ORDER.options,
-        failureFunction: () => {
-          if (broken) throw new Error("the mail server is away");
-        },
-      },
-    });
+    const failureFunction = (): void => {
+      if (broken) throw new Error("the mail server is away");
+    };
+    const shop = await world(served("/order", fulfil, { ...ORDER_OPTIONS, failureFunction }));
     const id = await trigger(shop, ORDER_URL, BAD_ORDER);
     await shop.settle(DAY);
     const { page } = await open(`${shop.url}/runs/${id}`);
@@ -104,21 +111,18 @@ describe.skipIf(isSkipped)("the story of a failure", () => {
 
   it("retries rollbacks that failed", async () => {
     let broken = true;
-    const shop = await world({
-      path: "/stuck",
-      workflow: async (context: WorkflowContext<never>) => {
-        await context.run("reserve", () => 1, {
-          rollback: () => {
-            if (broken) throw new Error("the shelf is locked");
-          },
-          rollbackRetries: 0,
-        });
-        await context.run("charge", () => {
-          throw new Error("declined");
-        });
-      },
-      options: { retries: 0, failureFunction: () => {} },
-    });
+    const workflow = async (context: WorkflowContext<never>): Promise<void> => {
+      await context.run("reserve", () => 1, {
+        rollback: () => {
+          if (broken) throw new Error("the shelf is locked");
+        },
+        rollbackRetries: 0,
+      });
+      await context.run("charge", () => {
+        throw new Error("declined");
+      });
+    };
+    const shop = await world(served("/stuck", workflow, { retries: 0, failureFunction: () => {} }));
     const id = await trigger(shop, `${APP}/stuck`, {});
     await shop.settle(DAY);
     const { page } = await open(`${shop.url}/runs/${id}`);
@@ -152,7 +156,10 @@ describe.skipIf(isSkipped)("a run", () => {
 
   it("folds JSON", async () => {
     const shop = await world(ORDER);
-    const id = await trigger(shop, ORDER_URL, { ...GOOD_ORDER, deep: { a: { b: { c: "hidden at first" } } } });
+    const id = await trigger(shop, ORDER_URL, {
+      ...GOOD_ORDER,
+      deep: { a: { b: { c: "hidden at first" } } },
+    });
     await shop.settle(DAY);
     const { page } = await open(`${shop.url}/runs/${id}`);
     const payload = page.getByRole("region", { name: "Payload" });
@@ -193,7 +200,7 @@ describe.skipIf(isSkipped)("a run", () => {
   });
 
   it("that backs off is retried at once, and can be cancelled", async () => {
-    const shop = await world({ ...ORDER, options: { ...ORDER.options, retryDelay: "1h" } });
+    const shop = await world(served("/order", fulfil, { ...ORDER_OPTIONS, retryDelay: "1h" }));
     const id = await trigger(shop, ORDER_URL, BAD_ORDER);
     await shop.settle();
     const { page } = await open(`${shop.url}/runs/${id}`);
@@ -208,17 +215,16 @@ describe.skipIf(isSkipped)("a run", () => {
   });
 
   it("shows the steps of the runs that it has invoked", async () => {
-    const shop = await world(
-      {
-        path: "/parent",
-        workflow: async (context: WorkflowContext<never>) =>
-          context.invoke("child", { url: `${APP}/child` }),
-      },
-      {
-        path: "/child",
-        workflow: async (context: WorkflowContext<never>) => context.run("inner work", () => 42),
-      },
+    const child = createWorkflow(async (context: WorkflowContext<unknown>) =>
+      context.run("inner work", () => 42),
     );
+    const parent = createWorkflow(async (context: WorkflowContext<unknown>) =>
+      context.invoke("child", { workflow: child, body: {} }),
+    );
+    const shop = await world({
+      paths: ["/parent", "/child"],
+      serve: (connection) => serveMany({ parent, child }, connection).handler,
+    });
     const id = await trigger(shop, `${APP}/parent`, {});
     await shop.settle(DAY);
     const { page } = await open(`${shop.url}/runs/${id}`);
@@ -240,16 +246,15 @@ describe.skipIf(isSkipped)("a run", () => {
 
   it("of 10 000 steps scrolls with few elements, and by the keyboard", async () => {
     const count = 10_000;
-    const shop = await world({
-      path: "/many",
-      workflow: async (context: WorkflowContext<never>) => {
-        for (let at = 0; at < count; at += 1000) {
-          const names = Array.from({ length: 1000 }, (_, more) => `step ${at + more}`);
-          await Promise.all(names.map((name) => context.run(name, () => 1)));
-        }
-      },
-      options: { inline: { maxSteps: count + 1, maxDuration: "10m" } },
-    });
+    const workflow = async (context: WorkflowContext<never>): Promise<void> => {
+      for (let at = 0; at < count; at += 1000) {
+        const names = Array.from({ length: 1000 }, (_, more) => `step ${at + more}`);
+        await Promise.all(names.map((name) => context.run(name, () => 1)));
+      }
+    };
+    const shop = await world(
+      served("/many", workflow, { inline: { maxSteps: count + 1, maxDuration: "10m" } }),
+    );
     const id = await trigger(shop, `${APP}/many`, {});
     await shop.settle(DAY);
     const { page } = await open(`${shop.url}/runs/${id}`);
@@ -278,16 +283,15 @@ describe.skipIf(isSkipped)("a run", () => {
 describe.skipIf(isSkipped)("strings of users", () => {
   it("are text everywhere: HTML, colours of terminals and marks that reorder", async () => {
     const EVIL = '<img src=x onerror="globalThis.hit=1"><script>globalThis.hit=1</script>\u001b[31m\u202egnp';
-    const shop = await world({
-      path: "/evil",
-      workflow: async (context: WorkflowContext<never>) => {
-        await context.run(`step ${EVIL}`, () => ({ [EVIL]: EVIL }), { rollback: () => {} });
-        await context.run(`last ${EVIL}`, () => {
-          throw new TypeError(EVIL, { cause: new Error(`cause ${EVIL}`) });
-        });
-      },
-      options: { retries: 1, retryDelay: 1, failureFunction: () => ({ text: EVIL }) },
-    });
+    const workflow = async (context: WorkflowContext<never>): Promise<void> => {
+      await context.run(`step ${EVIL}`, () => ({ [EVIL]: EVIL }), { rollback: () => {} });
+      await context.run(`last ${EVIL}`, () => {
+        throw new TypeError(EVIL, { cause: new Error(`cause ${EVIL}`) });
+      });
+    };
+    const shop = await world(
+      served("/evil", workflow, { retries: 1, retryDelay: 1, failureFunction: () => ({ text: EVIL }) }),
+    );
     const id = await trigger(shop, `${APP}/evil`, { [EVIL]: [EVIL] }, { "Upstash-Label": "<b>label</b>" });
     await shop.settle(DAY);
     const { page } = await open(`${shop.url}/runs/${id}`);
@@ -304,7 +308,7 @@ describe.skipIf(isSkipped)("strings of users", () => {
         hit: "hit" in globalThis,
         images: document.images.length,
         scripts: document.scripts.length,
-        raw: /[\u001b\u202e]/.test(document.body.textContent ?? ""),
+        raw: ["\u001b", "\u202e"].some((mark) => document.body.textContent?.includes(mark)),
       }));
       expect(found).toEqual({ hit: false, images: 0, scripts: 1, raw: false });
     }

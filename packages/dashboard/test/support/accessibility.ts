@@ -21,7 +21,9 @@ export function findBarriers(page: Page): Promise<string[]> {
     const barriers: string[] = [];
 
     for (const element of all) {
-      const isControl = element.matches("input, select, textarea, button, a[href], [role=option], [role=img], meter");
+      const isControl = element.matches(
+        "input, select, textarea, button, a[href], [role=option], [role=img], meter",
+      );
       if (isControl && nameOf(element) === "") barriers.push(`no name: ${describe(element)}`);
       if (element.matches("dialog, nav, [role=listbox], fieldset, aside") && nameOf(element) === "")
         barriers.push(`no name: ${describe(element)}`);
@@ -29,11 +31,13 @@ export function findBarriers(page: Page): Promise<string[]> {
         barriers.push(`a tabindex above 0: ${describe(element)}`);
       for (const attribute of ["aria-labelledby", "aria-activedescendant", "for"]) {
         const id = element.getAttribute(attribute);
-        if (id !== null && !document.getElementById(id)) barriers.push(`${attribute} names nothing: ${describe(element)}`);
+        if (id !== null && !document.getElementById(id))
+          barriers.push(`${attribute} names nothing: ${describe(element)}`);
       }
     }
     const ids = [...document.querySelectorAll("[id]")].map(({ id }) => id);
-    for (const id of new Set(ids)) if (ids.indexOf(id) !== ids.lastIndexOf(id)) barriers.push(`the id ${id} twice`);
+    for (const id of new Set(ids))
+      if (ids.indexOf(id) !== ids.lastIndexOf(id)) barriers.push(`the id ${id} twice`);
     if (document.querySelectorAll("h1").length !== 1) barriers.push("not exactly one h1");
     if (document.querySelectorAll("main").length !== 1) barriers.push("not exactly one main");
     if (document.documentElement.lang === "") barriers.push("no language");

@@ -1,5 +1,5 @@
 import type { FailureFunctionParams, WorkflowContext } from "@perdure/core";
-import { APP, type Served, type World } from "./world.ts";
+import { APP, type Served, served, type World } from "./world.ts";
 
 export interface Order {
   readonly id: string;
@@ -13,32 +13,33 @@ const declined = new Error("card 4242 … 0000 was declined", {
   cause: new Error("issuer answered 51: insufficient funds"),
 });
 
-/** An order: two parallel steps with rollbacks, a charge that fails for some cards, and a failure function. */
-export const ORDER: Served = {
-  path: "/order",
-  workflow: async (context: WorkflowContext<never>) => {
-    const order = context.requestPayload as Order;
-    await Promise.all(
-      order.items.map((sku) =>
-        context.run(`reserve ${sku}`, () => ({ sku, shelf: "B7", left: 41 }), { rollback: () => {} }),
-      ),
-    );
-    const quote = await context.run("quote shipping", () => ({ carrier: "DHL", price: 4.9 }));
-    const payment = await context.run("charge", () => {
-      if (order.card.endsWith("0000")) throw declined;
-      return { id: "pay_81", amount: 61.7 + quote.price };
-    });
-    return { order: order.id, payment: payment.id };
-  },
-  options: {
-    retries: 3,
-    retryDelay: "1000 * pow(2, retried)",
-    failureFunction: ({ failResponse }: FailureFunctionParams<never>) => ({
-      mailed: true,
-      text: `Your order can't be fulfilled: ${failResponse}`,
-    }),
-  },
+/** What the shop's endpoint says unless a test says otherwise. */
+export const ORDER_OPTIONS = {
+  retries: 3,
+  retryDelay: "1000 * pow(2, retried)",
+  failureFunction: ({ failResponse }: FailureFunctionParams<never>): object => ({
+    mailed: true,
+    text: `Your order can't be fulfilled: ${failResponse}`,
+  }),
 };
+
+/** Fulfils an order: two parallel steps with rollbacks, and a charge that fails for some cards. */
+export async function fulfil(context: WorkflowContext<never>): Promise<object> {
+  const order = context.requestPayload as Order;
+  await Promise.all(
+    order.items.map((sku) =>
+      context.run(`reserve ${sku}`, () => ({ sku, shelf: "B7", left: 41 }), { rollback: () => {} }),
+    ),
+  );
+  const quote = await context.run("quote shipping", () => ({ carrier: "DHL", price: 4.9 }));
+  const payment = await context.run("charge", () => {
+    if (order.card.endsWith("0000")) throw declined;
+    return { id: "pay_81", amount: 61.7 + quote.price };
+  });
+  return { order: order.id, payment: payment.id };
+}
+
+export const ORDER: Served = served("/order", fulfil, ORDER_OPTIONS);
 
 export const GOOD_ORDER: Order = { id: "A-1041", card: "4242424242424242", items: ["book", "lamp"] };
 export const BAD_ORDER: Order = { id: "A-1042", card: "4242424242420000", items: ["book", "lamp"] };
@@ -51,20 +52,14 @@ export async function trigger(world: World, url: string, payload: unknown, heade
 }
 
 /** Waits for an event. */
-export const APPROVAL: Served = {
-  path: "/approval",
-  workflow: async (context: WorkflowContext<never>) => {
-    const { eventData } = await context.waitForEvent("wait for approval", "approval", { timeout: "2d" });
-    return { approved: eventData };
-  },
-};
+export const APPROVAL: Served = served("/approval", async (context: WorkflowContext<never>) => {
+  const { eventData } = await context.waitForEvent("wait for approval", "approval", { timeout: "2d" });
+  return { approved: eventData };
+});
 
 /** Sleeps for an hour. */
-export const SLEEPER: Served = {
-  path: "/sleeper",
-  workflow: async (context: WorkflowContext<never>) => {
-    await context.run("prepare", () => "ready");
-    await context.sleep("cool down", 3600);
-    return "rested";
-  },
-};
+export const SLEEPER: Served = served("/sleeper", async (context: WorkflowContext<never>) => {
+  await context.run("prepare", () => "ready");
+  await context.sleep("cool down", 3600);
+  return "rested";
+});

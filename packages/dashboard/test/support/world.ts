@@ -20,11 +20,26 @@ const KEYS = { current: "sig_of_the_dashboard_tests_1", next: "sig_of_the_dashbo
 /** The origin that the workflows of a world are served at. No request leaves the process for it. */
 export const APP = "https://shop.example";
 
-/** A workflow by its path, and its options. */
+type Handler = (request: Request) => Promise<Response>;
+
+/** How an endpoint finds the engine, and checks that a request is the engine's. */
+type Connection = Pick<ServeOptions, "qstashClient" | "keys" | "clockTolerance" | "baseUrl">;
+
+/** Workflows at their paths. */
 export interface Served {
-  readonly path: string;
-  readonly workflow: WorkflowFunction<never, unknown>;
-  readonly options?: ServeOptions<never, unknown>;
+  readonly paths: readonly string[];
+  readonly serve: (connection: Connection) => Handler;
+}
+
+/** A single workflow at its path. */
+export function served(
+  path: string,
+  workflow: WorkflowFunction<never, unknown>,
+  options: ServeOptions<never, unknown> = {},
+): Served {
+  const serveAt = (connection: Connection): Handler =>
+    serve<never, unknown>(workflow, { ...connection, ...options }).handler;
+  return { paths: [path], serve: serveAt };
 }
 
 export interface WorldOptions {
@@ -54,7 +69,7 @@ export interface World {
 /** Starts a world. Its pages need no login, unless the options of the dashboard say so. */
 export async function openWorld({ served = [], dashboard, engine: more }: WorldOptions = {}): Promise<World> {
   const clock = (more?.clock as ManualClock | undefined) ?? new ManualClock();
-  const handlers = new Map<string, (request: Request) => Promise<Response>>();
+  const handlers = new Map<string, Handler>();
   const engine = createEngine({
     store: ":memory:",
     token: TOKEN,
@@ -75,15 +90,15 @@ export async function openWorld({ served = [], dashboard, engine: more }: WorldO
   ).listen(0, "127.0.0.1");
   await once(server, "listening");
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  for (const { path, workflow, options } of served) {
-    const { handler } = serve<never, unknown>(workflow, {
-      qstashClient: { baseUrl: origin, token: TOKEN },
-      keys: KEYS,
-      clockTolerance: "1d",
-      url: APP + path,
-      ...options,
-    });
-    handlers.set(path, handler);
+  const connection: Connection = {
+    qstashClient: { baseUrl: origin, token: TOKEN },
+    keys: KEYS,
+    clockTolerance: "1d",
+    baseUrl: APP,
+  };
+  for (const { paths, serve } of served) {
+    const handler = serve(connection);
+    for (const path of paths) handlers.set(path, handler);
   }
   engine.start();
   return {
