@@ -45,6 +45,21 @@ describe("a run of steps one after the other", () => {
   });
 });
 
+it("a record says whether other steps were pending: side by side, and not one after the other", async () => {
+  const engine = start(async (context) => {
+    await context.run("first", () => 1);
+    await Promise.all([context.run("a", () => io(2)), context.run("b", () => io(9))]);
+    await context.run("last", () => 1);
+  });
+  await engine.run();
+  expect(engine.records.map(({ stepName, parallel }) => [stepName, parallel])).toEqual([
+    ["first", undefined],
+    ["a", true],
+    ["b", true],
+    ["last", undefined],
+  ]);
+});
+
 describe("a sleep", () => {
   it("parks the run without a request of its own", async () => {
     const engine = start(async (context) => {

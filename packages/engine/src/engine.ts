@@ -112,7 +112,7 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
   checkOptions(
     "createEngine",
     options,
-    "store token readOnlyTokens signingKeys clock transport destinations concurrency calls timeouts limits retention region trustProxy onEvent",
+    "store token readOnlyTokens signingKeys clock transport destinations concurrency calls timeouts limits retention region trustProxy hidePayloads onEvent",
   );
   const numbers = resolveOptions(options);
   const { concurrency, calls, timeouts, limits, retention } = numbers;
@@ -170,6 +170,7 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
     bodies,
     histories: new MemoryBudget(bodyBytes),
     trustProxy: numbers.trustProxy,
+    hidePayloads: numbers.hidePayloads,
     retention,
     limits: {
       ...limits,

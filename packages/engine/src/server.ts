@@ -61,7 +61,7 @@ export function createServer(options: ServerOptions): EngineServer {
   checkOptions(
     "createServer",
     options,
-    "tenants clock transport destinations concurrency calls timeouts limits retention region trustProxy onEvent",
+    "tenants clock transport destinations concurrency calls timeouts limits retention region trustProxy hidePayloads onEvent",
   );
   const { tenants, onEvent, ...shared } = options;
   checkTenants(tenants);

@@ -49,6 +49,8 @@ export interface StepRecord {
   readonly startedAt?: number;
   /** How long it took, in milliseconds. */
   readonly durationMs?: number;
+  /** Other steps were pending at its begin or end. Only of steps that ran inline: their `concurrent` is 1. */
+  readonly parallel?: true;
 }
 
 /** A record's step, in the form of the public API. */

@@ -425,11 +425,12 @@ class InlineRun {
   async #begin(pending: PendingStep): Promise<void> {
     const { originalRunId } = this.#invocation;
     const work = new StepExecution(pending, this, this.#retried(pending) + 1, originalRunId);
+    work.parallel = this.#matcher.pending > 1;
     this.#underWay.add(work);
     this.#begun++;
     try {
       const out = await this.#scope.run(work, () => performStep(this.#invocation, work));
-      if (this.#underWay.delete(work)) this.#complete(pending, { out }, work.startedAt);
+      if (this.#underWay.delete(work)) this.#complete(pending, { out }, work);
     } catch (error) {
       this.#failed(work, error);
     }
@@ -438,7 +439,10 @@ class InlineRun {
   #complete(
     pending: PendingStep,
     outcome: Pick<StepRecord, "out" | "failure">,
-    startedAt: number = Date.now(),
+    { startedAt, parallel }: Pick<StepExecution, "startedAt" | "parallel"> = {
+      startedAt: Date.now(),
+      parallel: false,
+    },
   ): void {
     const { step, key } = pending;
     const record: StepRecord = {
@@ -449,6 +453,7 @@ class InlineRun {
       nth: key.nth > 1 ? key.nth : undefined,
       startedAt,
       durationMs: Date.now() - startedAt,
+      ...(parallel || this.#matcher.pending > 1 ? { parallel: true } : {}),
     };
     const handOver = () => {
       const entry = pending.entry ?? newEntry(record);

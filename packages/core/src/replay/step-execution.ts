@@ -12,6 +12,8 @@ export class StepExecution implements StepAttempt {
   readonly attempt: number;
   readonly idempotencyKey: string;
   readonly startedAt: number = Date.now();
+  /** Whether other steps were pending when the work began. */
+  parallel = false;
   #controller: AbortController | undefined;
 
   constructor(step: PendingStep, invocation: object, attempt: number, originalRunId: string) {

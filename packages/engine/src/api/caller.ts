@@ -1,5 +1,5 @@
 import type { Answers, Output, Parameters, Route } from "../http/route.ts";
-import { LOCAL, readValues } from "../http/serve.ts";
+import { LOCAL, readValues, THIS_PROCESS } from "../http/serve.ts";
 import type { Service } from "../http/service.ts";
 import { EngineError } from "../rules/engine-error.ts";
 import { toOptionName } from "./option-names.ts";
@@ -54,6 +54,7 @@ export function createCaller(service: Service, begin: () => void): Caller {
             body: (route.body?.check ? route.body.check(body) : body) as never,
             signal: () => signal,
             callerIp: LOCAL,
+            sender: THIS_PROCESS,
             now: service.clock.now(),
           },
           service,

@@ -1,12 +1,5 @@
-import {
-  type AttemptEntry,
-  type CallType,
-  type InlineNews,
-  isKeyOf,
-  newMessageId,
-  type StepKey,
-  type StepRecord,
-} from "@perdure/core/protocol";
+import { type AttemptEntry, type InlineNews, newMessageId, type StepKey } from "@perdure/core/protocol";
+import { openRetriesOf } from "../queries/open-retries.ts";
 import { hasPending } from "../queries/pending.ts";
 import { toBytes, toText } from "../rules/bytes.ts";
 import { errorOf, type InvocationEnd } from "../rules/invocation.ts";
@@ -17,9 +10,9 @@ import {
   type RetryTerms,
   type Settlement,
 } from "../rules/settlement.ts";
-import { attemptKey, attemptPrefix, openRetries, type StepEvent } from "../rules/step-attempt.ts";
+import { attemptKey, attemptPrefix } from "../rules/step-attempt.ts";
 import type { Settled } from "../store/claims.ts";
-import { entriesAfter, insertBareEntry, lastEntry, type PlacedEntry } from "../store/tables/entries.ts";
+import { insertBareEntry, lastEntry } from "../store/tables/entries.ts";
 import { sql, type Tx } from "../store/tx.ts";
 import { failMessage } from "./fail-message.ts";
 import { finishRun } from "./finish-run.ts";
@@ -28,8 +21,6 @@ import { insertInline } from "./insert-inline.ts";
 import { retryLater } from "./retry-later.ts";
 import { finishDelivery, type StepDelivery } from "./step-delivery.ts";
 import { insertDelivery } from "./wake-run.ts";
-
-const ATTEMPT: CallType = "attempt";
 
 /** Milliseconds until a step is delivered again whose endpoint takes its time to be later than the engine does. */
 const CLOCK_DIFFERENCE_MS = 1000;
@@ -100,21 +91,10 @@ async function park(
 
 /** When the first of a run's failed steps may be tried again. */
 async function nextRetry(tx: Tx, run: number): Promise<number | undefined> {
-  const first = await tx.one<{ position: number | null }>(
-    sql`SELECT min(position) AS position FROM entries WHERE run = ${run} AND call_type = ${ATTEMPT}`,
-  );
-  if (!first || first.position === null) return undefined;
-  const events = (await entriesAfter(tx, run, first.position - 1)).flatMap(toStepEvent);
-  const times = openRetries(events).flatMap(({ retryAt }) => retryAt ?? []);
+  const times = (await openRetriesOf(tx, run)).flatMap(({ retryAt }) => retryAt ?? []);
   if (times.length === 0) return undefined;
   const next = Math.min(...times);
   return next > tx.now ? next : tx.now + CLOCK_DIFFERENCE_MS;
-}
-
-function toStepEvent({ record, callType, body }: PlacedEntry): StepEvent[] {
-  if (callType === "attempt") return [{ kind: "attempt", entry: JSON.parse(toText(body)) as AttemptEntry }];
-  if (!isKeyOf("result", record)) return [];
-  return [{ kind: "result", record: JSON.parse(toText(body)) as StepRecord }];
 }
 
 async function storeRecords(

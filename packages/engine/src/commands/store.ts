@@ -6,6 +6,8 @@ import { deadLetters, runs } from "../queries/lists.ts";
 import { logs } from "../queries/logs.ts";
 import { message } from "../queries/read.ts";
 import { runEnd } from "../queries/run-end.ts";
+import { runOverview } from "../queries/run-overview.ts";
+import { runSteps } from "../queries/run-steps.ts";
 import { countRuns, runSummaries } from "../queries/run-summaries.ts";
 import { waiters } from "../queries/waiters.ts";
 import { webhookState } from "../queries/webhook-state.ts";
@@ -90,6 +92,8 @@ const OPERATIONS = {
   entryBody: query(entryBody),
   runs: query(runs),
   runSummaries: query(runSummaries),
+  runOverview: query(runOverview),
+  runSteps: query(runSteps),
   countRuns: query(countRuns),
   changeRuns: command(changeRuns),
   runEnd: query(runEnd),

@@ -1,13 +1,10 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { MiddlewareHandler } from "hono";
 import { EngineError } from "../rules/engine-error.ts";
-import type { Env, Tokens } from "./service.ts";
-
-/** The access that a token grants. */
-export type Access = "full" | "read only" | "none";
+import type { Access, Env, Tokens } from "./service.ts";
 
 /** Compares tokens in constant time, so that the duration reveals nothing about them. */
-export function createLock({ full, readOnly }: Tokens): (token: string) => Access {
+export function createLock({ full, readOnly }: Tokens): (token: string) => Access | "none" {
   const [fulls, reads] = [full.map(digest), readOnly.map(digest)];
   return (token) => {
     const shown = digest(token);
@@ -43,6 +40,7 @@ export function requireToken(tokens: Tokens): MiddlewareHandler<Env> {
         `forbidden: a read-only token may not ${c.req.method} ${c.req.path}`,
       );
     }
+    c.set("sender", { access, name: nameOf(shown) });
     await next();
   };
 }
@@ -53,6 +51,11 @@ export function requireToken(tokens: Tokens): MiddlewareHandler<Env> {
  */
 function isRead(method: string, path: string): boolean {
   return (method === "GET" || method === "HEAD") && !path.startsWith("/v2/keys");
+}
+
+/** Names a token by the beginning of its hash. */
+function nameOf(token: string): string {
+  return `token ${digest(token).toString("hex").slice(0, 8)}`;
 }
 
 function digest(text: string): Buffer {

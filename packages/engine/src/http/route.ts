@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import type { Service } from "./service.ts";
+import type { Sender, Service } from "./service.ts";
 
 /** JSON Schema of the 2020-12 dialect, as OpenAPI 3.1 has it. */
 export type Schema = Readonly<Record<string, unknown>>;
@@ -78,9 +78,10 @@ export interface Head {
   readonly target: string;
 }
 
-/** The client's address, and the time of the request in milliseconds since 1970. */
+/** The client's address and token, and the time of the request in milliseconds since 1970. */
 export interface Origin {
   readonly callerIp: string;
+  readonly sender: Sender;
   readonly now: number;
 }
 

@@ -1,3 +1,4 @@
+import { accessInfo } from "./access.ts";
 import { appends } from "./append.ts";
 import { backups } from "./backup.ts";
 import { batches } from "./batch.ts";
@@ -13,6 +14,7 @@ import { queues } from "./queues.ts";
 import { resumes } from "./resume.ts";
 import { retries } from "./retry.ts";
 import type { Routes } from "./route.ts";
+import { runDetails } from "./run-details.ts";
 import { runCounts } from "./run-list.ts";
 import { runWaits } from "./run-waits.ts";
 import { runs } from "./runs.ts";
@@ -31,6 +33,7 @@ export const ROUTES: Routes = {
   ...urlGroups,
   ...events,
   ...runs,
+  ...runDetails,
   ...runCounts,
   ...bulkActions,
   ...runWaits,
@@ -44,6 +47,7 @@ export const ROUTES: Routes = {
   ...schedules,
   ...flows,
   ...logs,
+  ...accessInfo,
   ...signingKeys,
   ...backups,
   ...webhooks,

@@ -4,7 +4,7 @@ import { count, cursor as cursorOf, toCursor } from "./parameters.ts";
 import { type Output, type Routes, route } from "./route.ts";
 import { RUN_FILTERS, toRunFilter } from "./run-filters.ts";
 import { errorView, invokerView } from "./run-log.ts";
-import { runState } from "./run-schemas.ts";
+import { invoker, runState } from "./run-schemas.ts";
 import { cursor, time } from "./schemas.ts";
 
 const MAX_PAGE_SIZE = 200;
@@ -22,9 +22,7 @@ const summary = z
     stepCount: z.int().meta({ description: "Steps with a result on record." }),
     error: z.object({ name: z.string(), message: z.string() }).optional(),
     dlqId: z.string().optional(),
-    invoker: z
-      .object({ workflowRunId: z.string(), workflowUrl: z.string(), workflowRunCreatedAt: time })
-      .optional(),
+    invoker,
   })
   .meta({ id: "RunSummary", description: "A run without its steps, payload and result." });
 

@@ -12,6 +12,7 @@ import { DEFAULT_RETRIES, type Failure } from "../rules/message.ts";
 import { retryPolicy } from "../rules/policy.ts";
 import { readRecord } from "../rules/record.ts";
 import { isLive, type Run } from "../rules/run.ts";
+import { StepGroups } from "../rules/step-groups.ts";
 import type {
   CallbackReport,
   CallbackState,
@@ -27,13 +28,13 @@ import { type InProgressStep, inProgressSteps, kindFields } from "./step-kinds.t
 import { errorsView, failedStep, nextDelivery, shownBody, stepState } from "./step-state.ts";
 
 /** A step of a parallel group: first a plan, then a result. */
-interface Branch {
+export interface Branch {
   readonly record: StepRecord;
   readonly entry: RecordedEntry;
 }
 
 /** The parts of a run that the log hasn't shown yet. */
-interface Rest {
+export interface Rest {
   /** Failed attempts of steps that ran inline. */
   readonly attempts: StepAttempts;
   /** Deliveries, by their ids. */
@@ -73,22 +74,32 @@ function groupsOf(log: RunLog): GroupView[] {
     pending: new Map(deliveries.map((message) => [message.message.id, message])),
     underWay: inProgressSteps(log),
   };
+  const stepGroups = new StepGroups();
   let branches: Map<number, Branch> | undefined;
   const toView = (branch: Branch): StepView => branchView(branch, log, rest);
   const close = (): void => {
     if (branches) groups.push({ type: "parallel", steps: [...branches.values()].map(toView) });
     branches = undefined;
   };
-  for (const entry of entries) {
+  let inline: { readonly id: number; readonly steps: StepView[] } | undefined;
+  for (const [at, entry] of entries.entries()) {
     // The log shows a call and its answer with their step.
     if (entry.callType !== "step") continue;
     const record = readRecord(decode(entry));
+    const group = stepGroups.next(record, at);
     // The plan of a single step, which the engine carries out, or which begins at most once. The `next` group
     // shows the step until it has a result.
     if (isPlan(record) && record.concurrent === 1) continue;
     if (record.concurrent === 1) {
       close();
-      groups.push({ type: "sequential", steps: [toView({ record, entry })] });
+      const view = toView({ record, entry });
+      if (inline && inline.id === group) {
+        inline.steps.push(view);
+        groups[groups.length - 1] = { type: "parallel", steps: inline.steps };
+        continue;
+      }
+      inline = group === undefined ? undefined : { id: group, steps: [view] };
+      groups.push({ type: "sequential", steps: inline?.steps ?? [view] });
       continue;
     }
     const id = resultId(record);
@@ -104,7 +115,7 @@ function groupsOf(log: RunLog): GroupView[] {
   return next.length > 0 ? [...groups, { type: "next", steps: next }] : groups;
 }
 
-function initView(entry: RecordedEntry, run: Run): StepView {
+export function initView(entry: RecordedEntry, run: Run): StepView {
   return {
     stepName: "init",
     stepType: "Initial",
@@ -119,7 +130,7 @@ function initView(entry: RecordedEntry, run: Run): StepView {
  * Shows a plan with the state of its delivery, and a result as done. Removes the step from `rest`, so that
  * the `next` group doesn't repeat it.
  */
-function branchView({ record, entry }: Branch, log: RunLog, rest: Rest): StepView {
+export function branchView({ record, entry }: Branch, log: RunLog, rest: Rest): StepView {
   const { run } = log;
   const id = resultId(record);
   const plan = isPlan(record);
@@ -173,7 +184,7 @@ function planState(
   return busy?.state ?? (isLive(run) ? "STEP_PROGRESS" : "STEP_CANCELED");
 }
 
-function nextOf(log: RunLog, { attempts, pending, underWay }: Rest): StepView[] {
+export function nextOf(log: RunLog, { attempts, pending, underWay }: Rest): StepView[] {
   if (log.run.state === "RUN_SUCCESS") return [];
   const busy = [...underWay.values()].map((one) => ({
     ...nextView(one.messageId, one.pending, one.stepName, log.run),
@@ -225,7 +236,7 @@ export function invokerView({ runId, url, createdAt }: NonNullable<Run["invoker"
 }
 
 /** Shows a run's failure. A dead letter that has left the queue has no `dlqId` any more. */
-function failureView({
+export function failureView({
   dlqId,
   failure,
   callback,
@@ -262,12 +273,12 @@ function textOf({ reply, byEngine, error }: Failure): string {
 }
 
 /** Shows the report to a cancel function; nothing for an endpoint without one. */
-function cancelView(report: CallbackReport): Pick<RunView, "cancelFunction"> {
+export function cancelView(report: CallbackReport): Pick<RunView, "cancelFunction"> {
   return report.state === "NONE" ? {} : { cancelFunction: reportView(report, report.state) };
 }
 
 /** Shows the report of a run's end. */
-function reportView({ message, reply, failures }: CallbackReport, state: CallbackState): ReportView {
+export function reportView({ message, reply, failures }: CallbackReport, state: CallbackState): ReportView {
   return {
     messageId: message.id,
     url: message.url,

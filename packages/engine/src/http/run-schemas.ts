@@ -45,7 +45,7 @@ const invoke = {
 };
 const kinds = z.object({ ...call, ...wait, ...invoke });
 
-const step = z.object({
+export const step = z.object({
   messageId: z.string(),
   retries: z.int(),
   ...kinds.shape,
@@ -67,7 +67,7 @@ const step = z.object({
   stepType: z.string().optional(),
 });
 
-const report = z.object({
+export const report = z.object({
   messageId: z.string(),
   url: z.string(),
   state: callbackState,
@@ -83,7 +83,7 @@ const group = z
   .object({ type: z.enum(["sequential", "parallel", "next"]), steps: z.array(step) })
   .meta({ description: "What was done one after the other, side by side, or what is next." });
 
-const failureFunction = z.object({
+export const failureFunction = z.object({
   ...report.shape,
   failHeaders: headers,
   failStatus: z.int(),
@@ -91,7 +91,7 @@ const failureFunction = z.object({
   dlqId: z.string(),
 });
 
-const runError = z
+export const runError = z
   .object({
     name: z.string(),
     message: z.string(),
@@ -99,6 +99,11 @@ const runError = z
     step: z.object({ id: z.int(), name: z.string(), type: z.string() }).optional(),
   })
   .meta({ description: "Why a run has failed: the error, and where it was thrown." });
+
+/** The run that waits for the end of a run that it has invoked. */
+export const invoker = z
+  .object({ workflowRunId: z.string(), workflowUrl: z.string(), workflowRunCreatedAt: time })
+  .optional();
 
 /** A run in the logs. */
 export const run = z
@@ -112,9 +117,7 @@ export const run = z
     steps: z.array(group),
     workflowRunResponse: z.string().optional(),
     workflowRunError: runError.optional(),
-    invoker: z
-      .object({ workflowRunId: z.string(), workflowUrl: z.string(), workflowRunCreatedAt: time })
-      .optional(),
+    invoker,
     dlqId: z.string().optional(),
     failureFunction: failureFunction.optional(),
     cancelFunction: report.optional(),

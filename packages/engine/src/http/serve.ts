@@ -4,16 +4,21 @@ import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { rawDestination } from "../rules/destination.ts";
 import { invalid } from "../rules/engine-error.ts";
 import { readBody } from "./body.ts";
+import { hidePayloads } from "./hide-payloads.ts";
 import { toJsonBody } from "./json-answer.ts";
 import { decode } from "./parameters.ts";
 import { targetOf } from "./path.ts";
 import type { Head, Input, Parameters, Route, Values } from "./route.ts";
-import type { Env, Service } from "./service.ts";
+import type { Env, Sender, Service } from "./service.ts";
 
 const JSON_TYPE = { "Content-Type": "application/json" };
 
 /** The address of callers in the engine's own process. */
 export const LOCAL = "127.0.0.1";
+/** The sender of requests from the engine's own process. */
+export const THIS_PROCESS: Sender = { access: "full", name: "this process" };
+/** The sender of requests to routes that need no token. */
+const ANYONE: Sender = { access: "read only", name: "anyone" };
 const OWN = LOWERCASE_PREFIX.own;
 
 /** Reads a request as the route declares it, and answers. */
@@ -28,11 +33,12 @@ export function serve(pattern: string, route: Route, service: Service): Handler<
       const limit = route.bodyLimit?.(limits) ?? limits.requestBytes;
       const body = await route.body?.read(await readBody(head.request, limit, hold), service, head);
       const input = { ...head, body };
-      if (route.respond) return await route.respond(input, service);
+      const hides = service.hidePayloads && head.sender.access === "read only";
+      if (route.respond && !hides) return await route.respond(input, service);
       const shown = await route.handle(input, service);
       if (shown instanceof Response) return shown;
       const status = (route.status?.(shown) ?? usual) as ContentfulStatusCode;
-      return c.body(toJsonBody(shown), status, JSON_TYPE);
+      return c.body(toJsonBody(hides ? hidePayloads(shown) : shown), status, JSON_TYPE);
     } finally {
       hold.release();
     }
@@ -56,7 +62,8 @@ function readHead(
   const headers = route.headers ? readHeaders(request) : new Map<string, string>();
   const callerIp = c.env?.callerIp ?? LOCAL;
   const signal = (): AbortSignal => request.signal;
-  return { params, query, headers, request, signal, target, callerIp, now: clock.now() };
+  const sender = c.get("sender") ?? ANYONE;
+  return { params, query, headers, request, signal, target, callerIp, sender, now: clock.now() };
 }
 
 /**

@@ -22,6 +22,8 @@ export interface Service {
   readonly keys: Keys;
   /** True when the engine trusts a proxy's headers for the URL that a client sent a request to. */
   readonly trustProxy: boolean;
+  /** True when read-only tokens see no payloads, results, bodies, headers and texts of errors. */
+  readonly hidePayloads: boolean;
   readonly retention: Pick<Retention, "messages">;
   readonly limits: OptionLimits & {
     /** The largest body of a request, in bytes. */
@@ -73,4 +75,16 @@ export interface Bindings {
 /** The environment of every handler. */
 export interface Env {
   readonly Bindings: Bindings;
+  /** The sender of a request with a token. Open routes have none. */
+  readonly Variables: { readonly sender?: Sender };
+}
+
+/** The access that a token grants. */
+export type Access = "full" | "read only";
+
+/** The sender of a request, by its token. */
+export interface Sender {
+  readonly access: Access;
+  /** The name by which the audit log knows the token: it reveals nothing of the token. */
+  readonly name: string;
 }

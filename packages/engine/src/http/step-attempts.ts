@@ -1,4 +1,4 @@
-import type { AttemptEntry, StepRecord } from "@perdure/core/protocol";
+import { type AttemptEntry, isKeyOf, type StepRecord } from "@perdure/core/protocol";
 import { toBytes } from "../rules/bytes.ts";
 import type { Failure } from "../rules/message.ts";
 import { readRecord } from "../rules/record.ts";
@@ -27,10 +27,8 @@ export class StepAttempts {
       this.#bySteps.set(identity, [...(this.#bySteps.get(identity) ?? []), { entry, recorded }]);
     }
     if (own.length === 0) return;
-    for (const one of entries.slice(1)) {
-      if (one.callType !== "step") continue;
-      const record = readRecord(textOf(one));
-      if (record.stepId > 0) this.#over.add(stepIdentity(stepKeyOf(record)));
+    for (const one of entries) {
+      if (isKeyOf("result", one.key)) this.#over.add(stepIdentity(stepKeyOf(readRecord(textOf(one)))));
     }
   }
 

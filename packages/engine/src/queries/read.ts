@@ -44,6 +44,7 @@ export interface DeadLetterRow extends FailureRow {
 export const DEAD_LETTER: Sql = sql`dlq.seq, dlq.id, dlq.message, dlq.run, dlq.callback, dlq.removed,
   dlq.created_at AS at, dlq.error, dlq.by_engine, dlq.status, dlq.headers, dlq.body`;
 
+const ALL = sql`1 = 1`;
 const DELIVERED = constants<Outcome>("DELIVERED");
 const FAILED = constants<Outcome>("FAILED");
 
@@ -68,14 +69,7 @@ export async function message(tx: Tx, id: string, since: number): Promise<Stored
 export async function runLogs(tx: Tx, rows: readonly RunRow[]): Promise<RunLog[]> {
   const keys = rows.map(({ key }) => key);
   const entries = await entriesOf(tx, keys);
-  const messages = await tx.all<MessageRow>(
-    // The query omits delivered messages: a long run has many.
-    sql`${MESSAGES} WHERE messages.run IN (${numbers(keys)})
-      AND (messages.kind = ${constants<MessageKind>("cancel")}
-        OR (messages.kind NOT IN (${constants<MessageKind>(...POST_RUN_KINDS)})
-          AND (messages.outcome IS NULL OR messages.outcome <> ${DELIVERED})))
-      ORDER BY messages.seq`,
-  );
+  const messages = await shownMessages(tx, keys);
   const dead = await tx.all<DeadLetterRow>(
     sql`SELECT ${DEAD_LETTER} FROM dlq WHERE run IN (${numbers(keys)})`,
   );
@@ -130,6 +124,18 @@ export async function runLogs(tx: Tx, rows: readonly RunRow[]): Promise<RunLog[]
   });
 }
 
+/** The messages of runs that are pending, have failed or were cancelled, and the reports of cancellations. */
+export function shownMessages(tx: Tx, runs: readonly number[]): Promise<MessageRow[]> {
+  // The query omits delivered messages: a long run has many.
+  return tx.all<MessageRow>(
+    sql`${MESSAGES} WHERE messages.run IN (${numbers(runs)})
+      AND (messages.kind = ${constants<MessageKind>("cancel")}
+        OR (messages.kind NOT IN (${constants<MessageKind>(...POST_RUN_KINDS)})
+          AND (messages.outcome IS NULL OR messages.outcome <> ${DELIVERED})))
+      ORDER BY messages.seq`,
+  );
+}
+
 /** Reads dead letters with the messages, runs and reports to which they refer. */
 export async function toDeadLetters(tx: Tx, rows: readonly DeadLetterRow[]): Promise<DeadLetter[]> {
   const messages = await messagesOf(tx, {
@@ -181,7 +187,7 @@ function known(messages: ReadonlyMap<number, MessageRow>, seq: number): MessageR
   return row;
 }
 
-function toCallbackReport(
+export function toCallbackReport(
   row: MessageRow,
   failures: ReadonlyMap<number, readonly Failure[]>,
 ): CallbackReport {
@@ -234,7 +240,7 @@ export async function runsByKey(
 }
 
 /** The attempts at messages that failed, by the messages' keys, in their order. */
-async function failuresOf(tx: Tx, messages: readonly MessageRow[]): Promise<Map<number, Failure[]>> {
+export async function failuresOf(tx: Tx, messages: readonly MessageRow[]): Promise<Map<number, Failure[]>> {
   if (messages.length === 0) return new Map();
   const rows = await tx.all<FailureRow & { readonly message: number }>(
     sql`SELECT * FROM failures WHERE message IN (${numbers(messages.map(({ seq }) => seq))})
@@ -243,7 +249,10 @@ async function failuresOf(tx: Tx, messages: readonly MessageRow[]): Promise<Map<
   return groupBy(rows, (row) => [row.message, toFailure(row)]);
 }
 
-async function rollbacksOfRuns(tx: Tx, runs: readonly number[]): Promise<Map<number, RollbackRecord[]>> {
+export async function rollbacksOfRuns(
+  tx: Tx,
+  runs: readonly number[],
+): Promise<Map<number, RollbackRecord[]>> {
   if (runs.length === 0) return new Map();
   const rows = await tx.all<{ run: number; record: string }>(
     sql`SELECT run, record FROM rollbacks WHERE run IN (${numbers(runs)}) ORDER BY seq`,
@@ -251,34 +260,42 @@ async function rollbacksOfRuns(tx: Tx, runs: readonly number[]): Promise<Map<num
   return groupBy(rows, ({ run, record }) => [run, JSON.parse(record) as RollbackRecord]);
 }
 
-interface PlacedEntry extends RecordedEntry {
+export interface PlacedEntry extends RecordedEntry {
   readonly seq: number;
 }
 
+/** A row of the columns {@link ENTRY}. */
+export interface EntryRow {
+  readonly seq: number;
+  readonly run: number;
+  readonly position: number;
+  readonly record: string;
+  readonly message: string;
+  readonly body: Uint8Array;
+  readonly call_type: CallType;
+  readonly created_at: number;
+}
+
+/** The columns of an {@link EntryRow}. */
+export const ENTRY: Sql = sql`seq, run, position, record, message, body, call_type, created_at`;
+
+export function toRecordedEntry(row: EntryRow): PlacedEntry {
+  return {
+    seq: row.seq,
+    position: row.position,
+    key: row.record,
+    messageId: row.message,
+    body: toBase64(row.body),
+    callType: row.call_type,
+    createdAt: row.created_at,
+  };
+}
+
 async function entriesOf(tx: Tx, runs: readonly number[]): Promise<Map<number, PlacedEntry[]>> {
-  const rows = await tx.all<{
-    seq: number;
-    run: number;
-    record: string;
-    message: string;
-    body: Uint8Array;
-    call_type: CallType;
-    created_at: number;
-  }>(
-    sql`SELECT seq, run, record, message, body, call_type, created_at FROM entries
-      WHERE run IN (${numbers(runs)}) ORDER BY run, position`,
+  const rows = await tx.all<EntryRow>(
+    sql`SELECT ${ENTRY} FROM entries WHERE run IN (${numbers(runs)}) ORDER BY run, position`,
   );
-  return groupBy(rows, ({ seq, run, record, message, body, call_type, created_at }) => [
-    run,
-    {
-      seq,
-      key: record,
-      messageId: message,
-      body: toBase64(body),
-      callType: call_type,
-      createdAt: created_at,
-    },
-  ]);
+  return groupBy(rows, (row) => [row.run, toRecordedEntry(row)]);
 }
 
 interface Waits {
@@ -295,9 +312,10 @@ interface LoggedWaitRow {
   readonly created_at: number;
 }
 
-async function waitsOf(tx: Tx, runs: readonly number[]): Promise<Waits> {
+/** The waits and sleeps of runs. @param which a condition on `waiters` */
+export async function waitsOf(tx: Tx, runs: readonly number[], which: Sql = ALL): Promise<Waits> {
   const rows = await tx.all<LoggedWaitRow>(
-    sql`SELECT run, event, record, open, wait, created_at FROM waiters WHERE run IN (${numbers(runs)})`,
+    sql`SELECT run, event, record, open, wait, created_at FROM waiters WHERE run IN (${numbers(runs)}) AND (${which})`,
   );
   const waits = groupBy(
     rows.filter(({ event }) => event !== null),
@@ -319,11 +337,16 @@ async function waitsOf(tx: Tx, runs: readonly number[]): Promise<Waits> {
   };
 }
 
-async function childrenOf(tx: Tx, parents: readonly number[]): Promise<Map<number, Map<string, Child>>> {
+/** The runs that runs have invoked, by their records. @param which a condition on the columns of `runs` */
+export async function childrenOf(
+  tx: Tx,
+  parents: readonly number[],
+  which: Sql = ALL,
+): Promise<Map<number, Map<string, Child>>> {
   const rows = await tx.all<RunRow & { readonly payload: Uint8Array | null }>(
     sql`SELECT one.*, first.body AS payload FROM (${RUNS}) AS one
       LEFT JOIN entries AS first ON first.run = one.key AND first.record = ${FIRST_RECORD}
-      WHERE one.parent IN (${numbers(parents)}) ORDER BY one.key`,
+      WHERE one.parent IN (${numbers(parents)}) AND (${which}) ORDER BY one.key`,
   );
   const children = groupBy(rows, (row): [number, [string, Child]] => [
     row.parent ?? 0,
@@ -332,7 +355,7 @@ async function childrenOf(tx: Tx, parents: readonly number[]): Promise<Map<numbe
   return new Map([...children].map(([parent, of]) => [parent, new Map(of)]));
 }
 
-function groupBy<Row, Value>(
+export function groupBy<Row, Value>(
   rows: readonly Row[],
   of: (row: Row) => readonly [key: number, value: Value],
 ): Map<number, Value[]> {

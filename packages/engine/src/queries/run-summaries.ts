@@ -1,6 +1,6 @@
-import { keyOf } from "@perdure/core/protocol";
 import type { RunState } from "../rules/run.ts";
 import type { Page, RunCounts, RunQuery, RunSummary } from "../store/lists.ts";
+import { recordsOf } from "../store/tables/entries.ts";
 import { type FailureRow, toFailure, toRun } from "../store/tables/rows.ts";
 import { numbers, sql, type Tx } from "../store/tx.ts";
 import { page } from "./conditions.ts";
@@ -36,8 +36,7 @@ export async function countRuns(tx: Tx, query: Omit<RunQuery, "count">): Promise
 export async function countSteps(tx: Tx, runs: readonly number[]): Promise<Map<number, number>> {
   if (runs.length === 0) return new Map();
   const rows = await tx.all<{ run: number; count: number }>(
-    sql`SELECT run, count(*) AS count FROM entries WHERE run IN (${numbers(runs)})
-      AND record >= ${keyOf("result", "")} AND record < ${keyOf("result", "~")} GROUP BY run`,
+    sql`SELECT run, count(*) AS count FROM entries WHERE run IN (${numbers(runs)}) AND ${recordsOf("result")} GROUP BY run`,
   );
   return new Map(rows.map(({ run, count }) => [run, count]));
 }

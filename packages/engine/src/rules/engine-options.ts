@@ -19,6 +19,8 @@ export const ENGINE_OPTIONS = {
   region: { is: "name", otherwise: "none" },
   /** Whether `X-Forwarded-Proto` and `X-Forwarded-Host` say under which address a webhook was called: only behind a proxy that sets them. */
   trustProxy: { is: "flag", default: false },
+  /** Whether read-only tokens see `[hidden]` in place of payloads, results, bodies, headers and the texts of errors, and can't search. */
+  hidePayloads: { is: "flag", default: false, see: "api.md#tokens" },
   timeouts: {
     /** Time for an attempt to deliver to a run, unless the run sets a timeout. */
     delivery: { is: "time", default: "15m" },
@@ -160,8 +162,8 @@ function isCount(value: unknown, least: number): boolean {
  */
 export function resolveOptions(given: ScalarOptions): ResolvedOptions {
   const { timeouts, limits, retention, ...rows } = ENGINE_OPTIONS;
-  const { concurrency, calls, region, trustProxy } = given;
-  const own = resolve("", rows, { concurrency, calls, region, trustProxy });
+  const { concurrency, calls, region, trustProxy, hidePayloads } = given;
+  const own = resolve("", rows, { concurrency, calls, region, trustProxy, hidePayloads });
   const times = resolve("timeouts", timeouts, given.timeouts);
   return {
     ...own,

@@ -137,6 +137,8 @@ export interface RunLog {
 }
 
 export interface RecordedEntry extends HistoryEntry {
+  /** Its place in the history, from 1. */
+  readonly position: number;
   /** The entry's key, unique within its run. */
   readonly key: string;
   readonly createdAt: number;
@@ -179,6 +181,13 @@ export interface DeadLetter {
   readonly rollbacks: readonly RollbackRecord[];
   /** True after the dead letter left the queue: only the run's log still shows it. */
   readonly removed: boolean;
+}
+
+/** Names one run. */
+export interface RunChoice {
+  readonly id: string;
+  /** When the run was created, in milliseconds since 1970. By default the newest run of the id. */
+  readonly createdAt?: number | undefined;
 }
 
 /** A run in a list that shows no steps. */

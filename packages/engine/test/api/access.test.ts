@@ -1,6 +1,7 @@
 import { DEV_CREDENTIALS, HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
-import { APP, ofRun, START, world } from "../harness.ts";
+import { APP, isFailure, ofRun, ok, SDK, START, type World, world } from "../harness.ts";
+import { app, CHILD, callStep, invokeStep, runStep, THIRD, workflow } from "../steps.ts";
 
 const WAIT = "/v2/workflows/runs/wfr_1/wait?timeout=0s";
 const options = { token: ["one", "two"], readOnlyTokens: ["look", "see"] };
@@ -50,6 +51,99 @@ describe("tokens", () => {
       }
     }
     expect(await w.ask("GET", `/v2/messages/${messageId}`, { token: "one" })).toMatchObject({ status: 200 });
+  });
+});
+
+describe("what a token sees", () => {
+  const SECRET = "a secret of ours";
+  const filled = async (hidePayloads: boolean): Promise<World> => {
+    const child = workflow(
+      () => new Response(SECRET, { status: 500, headers: { "x-answer": SECRET, ...SDK } }),
+    );
+    const w = world(
+      app({
+        [APP]: workflow(
+          runStep,
+          callStep({ body: SECRET, headers: { "X-Call": SECRET } }),
+          invokeStep("wfr_child", { [HEADER.retries]: "0" }),
+        ),
+        [THIRD]: () => new Response(SECRET, { headers: { "x-answer": SECRET } }),
+        [CHILD]: (call, self) => (isFailure(call) ? ok(SECRET) : child(call, self)),
+      }),
+      { readOnlyTokens: options.readOnlyTokens, hidePayloads },
+    );
+    const headers = { "Upstash-Forward-X-Secret": SECRET };
+    await w.ask("POST", "/v2/batch", {
+      body: JSON.stringify([
+        { destination: APP, headers: { ...ofRun("wfr_1", "true"), ...headers }, body: SECRET },
+      ]),
+    });
+    for (const id of ["a", "b"]) {
+      await w.ask("POST", `/v2/publish/https://a.test/${id}`, {
+        headers: {
+          ...headers,
+          [HEADER.delay]: id === "a" ? "1d" : "0s",
+          [HEADER.retries]: "0",
+          [HEADER.callback]: APP,
+        },
+        body: SECRET,
+      });
+    }
+    await w.ask("POST", "/v2/schedules/https://a.test/", {
+      headers: { ...headers, [HEADER.cron]: "* * * * *", [HEADER.scheduleId]: "s" },
+      body: SECRET,
+    });
+    await w.engine.idle();
+    return w;
+  };
+  const lists = [
+    "/v2/workflows/logs",
+    "/v2/workflows/runs",
+    ...["wfr_1", "wfr_child"].flatMap((id) => [
+      `/v2/workflows/runs/${id}?ended=true`,
+      `/v2/workflows/runs/${id}/overview`,
+      `/v2/workflows/runs/${id}/steps`,
+      `/v2/workflows/runs/${id}/wait?timeout=0s`,
+    ]),
+    "/v2/dlq",
+    "/v2/workflows/dlq",
+    "/v2/logs",
+    "/v2/events",
+    "/v2/schedules",
+    "/v2/schedules/s",
+  ];
+  const base64 = Buffer.from(SECRET).toString("base64").replaceAll("=", "");
+  const shows = (body: unknown): boolean =>
+    JSON.stringify(body).includes(SECRET) || JSON.stringify(body).includes(base64);
+
+  it("is everything by default", async () => {
+    const w = await filled(false);
+    expect((await w.ask("GET", "/v2/workflows/access", { token: "see" })).body).toEqual({
+      access: "read only",
+      payloads: true,
+    });
+    const shown = await Promise.all(
+      lists.map(async (path) => shows((await w.ask("GET", path, { token: "see" })).body)),
+    );
+    expect(shown.filter(Boolean).length).toBeGreaterThan(8);
+  });
+
+  it("is no payload, result, body or header where the engine hides them from readers", async () => {
+    const w = await filled(true);
+    for (const path of lists) {
+      const answer = await w.ask("GET", path, { token: "see" });
+      expect(answer.status, path).toBe(200);
+      expect(shows(answer.body) ? JSON.stringify(answer.body).slice(0, 600) : "", path).toBe("");
+    }
+    expect(shows((await w.ask("GET", "/v2/workflows/logs")).body)).toBe(true);
+    for (const [token, access] of [
+      ["see", { access: "read only", payloads: false }],
+      [undefined, { access: "full", payloads: true }],
+    ] as const) {
+      expect((await w.ask("GET", "/v2/workflows/access", token === undefined ? {} : { token })).body).toEqual(
+        access,
+      );
+    }
   });
 });
 

@@ -41,7 +41,7 @@ const ALL = {
   "Content-Type": "text/plain",
 };
 /** Operations whose answers other tests compare with their description. */
-const ELSEWHERE = /workflows\/(?:dlq|bulk|counts)|GET \/v2\/workflows\/runs$/;
+const ELSEWHERE = /workflows\/(?:dlq|bulk|counts|access)|overview$|steps$|GET \/v2\/workflows\/runs$/;
 const FINAL = { [HEADER.retries]: "0" };
 const LATER = { [HEADER.delay]: "1h" };
 

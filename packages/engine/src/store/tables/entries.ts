@@ -1,10 +1,22 @@
-import { type CallType, type HistoryEntry, isKeyOf, type StepRecord } from "@perdure/core/protocol";
+import {
+  type CallType,
+  type HistoryEntry,
+  isKeyOf,
+  keyOf,
+  type RecordKind,
+  type StepRecord,
+} from "@perdure/core/protocol";
 import { toBase64, toText } from "../../rules/bytes.ts";
 import type { DeliveredStep } from "../claims.ts";
 import { type Sql, sql, type Tx } from "../tx.ts";
 
 /** The key of a history's first entry, the run's payload. */
 export const FIRST_RECORD = "init";
+
+/** The condition on `entries` that an entry has a key of this kind, by a range of the index of the keys. */
+export function recordsOf(kind: RecordKind): Sql {
+  return sql`record >= ${keyOf(kind, "")} AND record < ${keyOf(kind, "\u{10ffff}")}`;
+}
 
 /** The position of the next entry of a run's history, as a part of a statement. */
 export function nextPosition(run: number): Sql {

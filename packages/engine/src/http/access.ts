@@ -1,0 +1,25 @@
+import { z } from "zod";
+import { type Routes, route } from "./route.ts";
+
+/** Route for clients that show only what their token allows. */
+export const accessInfo = {
+  "/v2/workflows/access": {
+    GET: route({
+      summary: "Get what the token of the request allows",
+      answers: {
+        200: z
+          .object({
+            access: z.enum(["full", "read only"]),
+            payloads: z
+              .boolean()
+              .meta({ description: "False when payloads, results and headers are hidden." }),
+          })
+          .meta({ id: "Access" }),
+      },
+      handle: ({ sender: { access } }, { hidePayloads }) => ({
+        access,
+        payloads: access === "full" || !hidePayloads,
+      }),
+    }),
+  },
+} satisfies Routes;

@@ -1,0 +1,234 @@
+import { isKeyOf, type RollbackRecord, resultId } from "@perdure/core/protocol";
+import { z } from "zod";
+import type { RunOverview } from "../queries/run-overview.ts";
+import { openPlans, type StepsPage } from "../queries/run-steps.ts";
+import { toText } from "../rules/bytes.ts";
+import { notFound } from "../rules/engine-error.ts";
+import { toHeaderMap } from "../rules/header.ts";
+import { readRecord } from "../rules/record.ts";
+import type { Run } from "../rules/run.ts";
+import { describeWait, type WaitReason } from "../rules/wait-reason.ts";
+import type { RunChoice } from "../store/lists.ts";
+import { count, cursor as cursorOf, part, time as timeOf, toCursor } from "./parameters.ts";
+import { type Output, type Routes, route } from "./route.ts";
+import {
+  branchView,
+  cancelView,
+  errorView,
+  failureView,
+  initView,
+  invokerView,
+  nextOf,
+  type Rest,
+} from "./run-log.ts";
+import { failureFunction, invoker, report, runError, runState, step } from "./run-schemas.ts";
+import { base64, cursor, headers, rollbacks, time } from "./schemas.ts";
+import { bodyView, redactHeaders, rollbacksView } from "./serializers.ts";
+import { StepAttempts } from "./step-attempts.ts";
+import { inProgressSteps } from "./step-kinds.ts";
+import { shownBody } from "./step-state.ts";
+
+const MAX_PAGE_SIZE = 1000;
+const DEFAULT_PAGE_SIZE = 200;
+
+const params = { id: part };
+const named = { workflowCreatedAt: timeOf };
+
+const reason = z
+  .object({
+    kind: z.enum([
+      "event",
+      "webhook",
+      "sleep",
+      "child",
+      "call",
+      "retry",
+      "delivery",
+      "delivering",
+      "flowControl",
+      "queue",
+      "destination",
+      "failureFunction",
+      "cancelFunction",
+      "rollback",
+    ]),
+    text: z.string().meta({ description: "The reason as an English sentence." }),
+    stepName: z.string().optional(),
+    eventId: z.string().optional(),
+    until: time.optional(),
+    at: time.optional(),
+    workflowRunId: z.string().optional(),
+    workflowRunCreatedAt: time.optional(),
+    url: z.string().optional(),
+    attempt: z.int().optional(),
+    attempts: z.int().optional(),
+    key: z.string().optional(),
+    reason: z.enum(["paused", "parallelism", "rate", "turn"]).optional(),
+    active: z.int().optional(),
+    limit: z.int().optional(),
+    waiting: z.int().optional(),
+    queue: z.string().optional(),
+    ahead: z.int().optional(),
+    host: z.string().optional(),
+  })
+  .meta({ id: "WaitReason", description: "Why a run doesn't go on at this moment." });
+
+const relative = z.object({
+  workflowRunId: z.string(),
+  workflowUrl: z.string(),
+  workflowState: runState,
+  workflowRunCreatedAt: time,
+  workflowRunCompletedAt: time.optional(),
+});
+
+const overview = z
+  .object({
+    ...relative.shape,
+    workflowRunCallerIp: z.string(),
+    labels: z.array(z.string()),
+    flowControlKey: z.string().optional(),
+    inline: z.boolean().meta({ description: "The endpoint runs many steps in one delivery." }),
+    deadline: time.optional().meta({ description: "When the run fails unless it has ended." }),
+    payload: z.string().optional(),
+    payloadBase64: base64.optional(),
+    payloadHeaders: headers,
+    workflowRunResponse: z.string().optional(),
+    stepCount: z.int(),
+    error: runError.optional(),
+    dlqId: z.string().optional(),
+    failureFunction: failureFunction.optional(),
+    cancelFunction: report.optional(),
+    rollbacks,
+    invoker,
+    children: z.array(relative.extend({ stepName: z.string() })),
+    resumedFrom: z.string().optional().meta({ description: "The first failed run of the chain." }),
+    resumedAs: relative.optional(),
+    waitsFor: z.array(reason),
+  })
+  .meta({ id: "RunOverview", description: "A run with everything but its steps." });
+
+const stepDetail = z
+  .object({
+    ...step.shape,
+    group: z.int().optional().meta({ description: "Steps that ran side by side have the same number." }),
+    rollback: rollbacks.unwrap().element.pick({ state: true, attempts: true, error: true }).optional(),
+  })
+  .meta({ id: "Step" });
+
+/** Routes of one run. */
+export const runDetails = {
+  "/v2/workflows/runs/:id/overview": {
+    GET: route({
+      summary: "Get a run with everything but its steps: its failure, its relatives, and what it waits for",
+      params,
+      query: named,
+      answers: { 200: overview },
+      async handle({ params: { id }, query: { workflowCreatedAt: createdAt } }, { store }) {
+        return overviewView(known(await store.runOverview({ id, createdAt }), { id }));
+      },
+    }),
+  },
+  "/v2/workflows/runs/:id/steps": {
+    GET: route({
+      summary:
+        "List the steps of a run in the order of its history; the last page also has those in progress",
+      params,
+      query: { ...named, count: count(MAX_PAGE_SIZE), cursor: cursorOf },
+      answers: { 200: z.object({ steps: z.array(stepDetail), ...cursor }) },
+      async handle({ params: { id }, query }, { store }) {
+        const { workflowCreatedAt: createdAt, count: size = DEFAULT_PAGE_SIZE, cursor: after } = query;
+        const page = known(await store.runSteps({ id, createdAt, count: size, after }), { id });
+        return { steps: stepViews(page), ...toCursor(page.next) };
+      },
+    }),
+  },
+} satisfies Routes;
+
+function known<Value>(value: Value | undefined, { id }: RunChoice): Value {
+  if (value === undefined) throw notFound(`workflow run ${id}`);
+  return value;
+}
+
+function overviewView(one: RunOverview): Output<typeof overview> {
+  const { run, failure } = one;
+  const { redact, forward } = run.config;
+  const { body: payload, bodyBase64: payloadBase64 } = bodyView("body", one.payload, redact?.body);
+  return {
+    ...relativeView(run),
+    workflowRunCallerIp: run.callerIp,
+    labels: run.config.labels,
+    ...(run.config.flow ? { flowControlKey: run.config.flow.key } : {}),
+    inline: run.inline,
+    ...(one.deadline === undefined ? {} : { deadline: one.deadline }),
+    ...(payload === undefined ? {} : { payload }),
+    ...(payloadBase64 === undefined ? {} : { payloadBase64 }),
+    payloadHeaders: redactHeaders(toHeaderMap(forward), redact),
+    ...(run.response === undefined ? {} : { workflowRunResponse: shownBody(run.response, run) }),
+    stepCount: one.steps,
+    ...(failure ? { error: errorView(failure.failure), ...failureView(failure) } : {}),
+    ...(one.cancel ? cancelView(one.cancel) : {}),
+    ...rollbacksView(one.rollbacks),
+    ...(run.invoker ? { invoker: invokerView(run.invoker) } : {}),
+    children: one.children.map((child) => ({
+      ...relativeView(child),
+      stepName: child.invoker?.step.stepName ?? "",
+    })),
+    ...(run.origin === undefined ? {} : { resumedFrom: run.origin }),
+    ...(one.successor ? { resumedAs: relativeView(one.successor) } : {}),
+    waitsFor: one.waitsFor.map(reasonView),
+  };
+}
+
+function relativeView({ id, url, state, createdAt, completedAt }: Run): Output<typeof relative> {
+  return {
+    workflowRunId: id,
+    workflowUrl: url,
+    workflowState: state,
+    workflowRunCreatedAt: createdAt,
+    ...(completedAt === undefined ? {} : { workflowRunCompletedAt: completedAt }),
+  };
+}
+
+function reasonView(one: WaitReason): Output<typeof reason> {
+  return { ...one, text: describeWait(one) };
+}
+
+type StepDetail = Output<typeof stepDetail>;
+
+function stepViews(page: StepsPage): StepDetail[] {
+  const { log, shown, groups, next } = page;
+  const rest: Rest = {
+    attempts: new StepAttempts(log),
+    pending: new Map(
+      log.messages.filter(({ message }) => message.kind === "step").map((one) => [one.message.id, one]),
+    ),
+    underWay: inProgressSteps(log),
+  };
+  const rollbackOf = new Map(log.rollbacks.map((one) => [one.stepId, one]));
+  const detailed = (id: number, view: Output<typeof step>): StepDetail => {
+    const group = groups.get(id);
+    const rollback = rollbackOf.get(id);
+    return {
+      ...view,
+      ...(group === undefined ? {} : { group }),
+      ...(rollback ? { rollback: rollbackView(rollback) } : {}),
+    };
+  };
+  const keys = new Set(shown);
+  const recorded = log.entries
+    .filter(({ key }) => keys.has(key))
+    .map((entry): StepDetail => {
+      if (!isKeyOf("result", entry.key)) return initView(entry, log.run);
+      const record = readRecord(toText(Buffer.from(entry.body, "base64")));
+      return detailed(resultId(record), branchView({ record, entry }, log, rest));
+    });
+  if (next !== undefined) return recorded;
+  const planned = openPlans(page).map((branch) =>
+    detailed(resultId(branch.record), branchView(branch, log, rest)),
+  );
+  return [...recorded, ...planned, ...nextOf(log, rest)];
+}
+
+function rollbackView({ state, attempts, error }: RollbackRecord): NonNullable<StepDetail["rollback"]> {
+  return { state, attempts, ...(error ? { error } : {}) };
+}
