@@ -2,18 +2,25 @@
 // npm fetches the pinned pnpm; pnpm installs the workspace, with the pinned Node 24 as node_modules/node. The package
 // script then hands over to that Node: `node scripts/bootstrap.mjs && exec node_modules/node/bin/node …`.
 // With `demo`: only the runtime dependencies of `npm start`. Nothing happens where the installation is up to date.
+// Then it bundles the dashboard's page, unless that is newer than its sources.
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url)).replace(/[\\/]$/, "");
 const STATE = join(ROOT, "node_modules", ".pnpm-workspace-state-v1.json");
-const DEMO = ["--prod", "--filter", "perdure", "--filter", "@perdure/example-node..."];
+const DASHBOARD = join(ROOT, "packages", "dashboard");
+const DEMO = [
+  "--prod",
+  ...["perdure", "@perdure/example-node...", "@perdure/dashboard"].flatMap((name) => ["--filter", name]),
+];
 const demo = process.argv[2] === "demo";
 
 if (!isInstalled()) install();
+const { buildDashboard } = await import(pathToFileURL(join(DASHBOARD, "build.mjs")).href);
+await buildDashboard();
 
 function install() {
   // An installation of everything stays one: it must not lose what the demo doesn't need.
@@ -43,7 +50,7 @@ function isInstalled() {
   const folders = Object.keys(state.projects);
   const read = ["package.json", "pnpm-lock.yaml", "pnpm-workspace.yaml"].map((file) => join(ROOT, file));
   const manifests = folders.map((folder) => join(folder, "package.json"));
-  const needed = demo ? [ROOT, join(ROOT, "examples", "node")] : folders;
+  const needed = demo ? [ROOT, join(ROOT, "examples", "node"), DASHBOARD] : folders;
   return (
     [...read, ...manifests].every((file) => modifiedAt(file) <= modifiedAt(STATE)) &&
     needed.every((folder) => existsSync(join(folder, "node_modules"))) &&

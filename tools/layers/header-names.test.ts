@@ -22,9 +22,9 @@ function literalsIn(file: string): string[] {
 }
 
 test("header names of the protocol stand in one place", () => {
-  const files = ["core", "adapters", "engine", "test-support"].flatMap((name) =>
+  const files = ["core", "adapters", "dashboard", "engine", "test-support"].flatMap((name) =>
     readdirSync(join(PACKAGES, name, "src"), { recursive: true, encoding: "utf8" })
-      .filter((file) => file.endsWith(".ts"))
+      .filter((file) => /\.tsx?$/.test(file))
       .map((file) => `${name}/src/${file.replaceAll("\\", "/")}`),
   );
   expect(literalsIn("core/src/protocol/header-names.ts").length).toBeGreaterThan(40);

@@ -10,7 +10,7 @@ const sourceOf = (name: string): string => join(ROOT, "packages", name, "src");
 const filesOf = (name: string): string[] =>
   readdirSync(sourceOf(name), { recursive: true, encoding: "utf8" })
     .map((file) => file.replaceAll("\\", "/"))
-    .filter((file) => file.endsWith(".ts"));
+    .filter((file) => /\.tsx?$/.test(file));
 
 describe.each(Object.keys(LAYERS))("%s", (name) => {
   test("imports go down only", () => {

@@ -30,6 +30,14 @@ export const LAYERS: Readonly<Record<string, readonly Floor[]>> = {
       ],
     },
   ],
+  dashboard: [
+    { places: ["base.ts", "format"], packages: ["preact", "@preact/signals", "@perdure/core/protocol"] },
+    { places: ["router.ts", "api"] },
+    { places: ["ui"] },
+    { places: ["run"] },
+    { places: ["pages"] },
+    { places: ["*"] },
+  ],
   otel: [{ places: ["*"], packages: ["@perdure/core", "@opentelemetry/api"] }],
   engine: [
     { places: ["rules"], packages: ["@perdure/core/protocol", "croner"] },
@@ -40,6 +48,7 @@ export const LAYERS: Readonly<Record<string, readonly Floor[]>> = {
     { places: ["delivery"], packages: ["ipaddr.js"] },
     { places: ["http"], packages: ["hono", "zod"] },
     { places: ["api"] },
+    { places: ["dashboard"] },
     { places: ["*"], packages: ["@hono/node-server", "commander", "picocolors", "prom-client"] },
     {
       places: ["cli", "cli.ts"],

@@ -56,6 +56,12 @@ export type { ScheduleInfo, SchedulesApi } from "./api/schedules.ts";
 export type { KeysApi, UpkeepApi } from "./api/upkeep.ts";
 export type { EndpointOptions, UrlGroupInfo, UrlGroupsApi } from "./api/url-groups.ts";
 export type { Store, StoreSettings } from "./commands/store.ts";
+export {
+  createDashboard,
+  type Dashboard,
+  type DashboardEngine,
+  type DashboardOptions,
+} from "./dashboard/index.ts";
 export type { DestinationRules } from "./delivery/policy.ts";
 export type { SigningKeys } from "./delivery/signer.ts";
 export { fetchTransport, type OutgoingRequest, type Transport } from "./delivery/transport.ts";

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { DEV_CREDENTIALS, upstashName, type VariableName } from "@perdure/core/protocol";
 import colors from "picocolors";
+import { DEFAULT_BASE_PATH } from "../dashboard/index.ts";
 import type { Config } from "./dev-config.ts";
 import { urlOf } from "./listen.ts";
 import { isWildcard } from "./values.ts";
@@ -52,6 +53,7 @@ export function banner({ config, port, version }: BannerOptions): string {
   return [
     // Other tools wait for the words "running at".
     `${colors.bold("Perdure")} engine running at ${colors.cyan(url)}`,
+    `${colors.dim("dashboard")} ${colors.cyan(`${url}${DEFAULT_BASE_PATH}`)}`,
     `${colors.dim("version")}  ${version}`,
     `${colors.dim("database")} ${resolve(config.db)}`,
     "",

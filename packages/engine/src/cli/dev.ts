@@ -7,6 +7,7 @@ import { StoreUnavailable } from "../store/unavailable.ts";
 import { type AppProcess, startApp } from "./app-process.ts";
 import { appVariables, banner } from "./banner.ts";
 import { ConsoleReporter } from "./console-reporter.ts";
+import { sessionSecret, withDashboard } from "./dashboard.ts";
 import { type Config, type DevFlags, readConfig } from "./dev-config.ts";
 import { ignoreFolder } from "./folder.ts";
 import { explain, giveUp, guarded, type Listening, listen, unavailable } from "./listen.ts";
@@ -39,7 +40,10 @@ export async function dev(flags: DevFlags, command: readonly string[], version: 
   }
   let listening: Listening;
   try {
-    listening = await listen(guarded(engine.fetch, config.browsers), config);
+    listening = await listen(
+      guarded(withDashboard(engine.fetch, sessionOf(config)), config.browsers),
+      config,
+    );
   } catch (error) {
     await engine.stop({ deadline: 0 });
     return giveUp(explain(error, config));
@@ -71,6 +75,12 @@ async function tellOfRuns(engine: EngineServer, { token }: Config): Promise<void
   if (runs.length === 0) return;
   const [count, are] = runs.length === 1 ? ["1 run", "is"] : [`${runs.length} runs`, "are"];
   console.log(`${cursor ? "More than " : ""}${count} ${are} under way.`);
+}
+
+/** A public token needs no login: everybody knows it. */
+function sessionOf({ token }: Config): { readonly token?: string; readonly secret: string } {
+  const secret = sessionSecret([token]);
+  return isPublicSecret(token) ? { token, secret } : { secret };
 }
 
 function warnIfExposed({ host, token }: Config): void {

@@ -5,6 +5,7 @@ import {
   upstashName,
   type VariableName,
 } from "@perdure/core/protocol";
+import { ConfigError } from "./values.ts";
 
 /**
  * The settings of `perdure dev` and `perdure start`: the source of their flags with the help, their
@@ -78,6 +79,12 @@ export const SETTINGS = {
     help: "token that /metrics requires",
     file: "metricsToken",
     start: { env: "PERDURE_METRICS_TOKEN", default: "no metrics" },
+  },
+  dashboard: {
+    flag: "--dashboard",
+    help: "serve the dashboard at /dashboard",
+    file: "dashboard",
+    start: { env: "PERDURE_DASHBOARD", default: "off" },
   },
   otlpEndpoint: {
     flag: "--otlp-endpoint <url>",
@@ -162,10 +169,17 @@ type NameOf<Command extends CommandName> = {
 
 /** The flags of a command. Each is optional. */
 export type FlagsOf<Command extends CommandName> = {
-  readonly [Name in NameOf<Command> as Table[Name] extends { readonly flag: string }
-    ? Name
-    : never]?: Table[Name] extends { readonly list: true } ? readonly string[] : string;
+  readonly [Name in NameOf<Command> as Table[Name] extends { readonly flag: string } ? Name : never]?: FlagOf<
+    Table[Name]
+  >;
 };
+
+/** A flag without a value is true; a flag with `list` may be repeated. */
+type FlagOf<Row> = Row extends { readonly list: true }
+  ? readonly string[]
+  : Row extends { readonly flag: `${string}<${string}` }
+    ? string
+    : boolean;
 
 export type Env = Readonly<Record<string, string | undefined>>;
 
@@ -173,6 +187,8 @@ export type Env = Readonly<Record<string, string | undefined>>;
 export interface Reader<Command extends CommandName> {
   one(name: NameOf<Command>): string | undefined;
   list(name: NameOf<Command>): readonly string[] | undefined;
+  /** A flag without a value. Its variable is `1` or `true` for on, and `0` or `false` for off. */
+  flag(name: NameOf<Command>): boolean | undefined;
 }
 
 export function createReader<Command extends CommandName>(
@@ -180,7 +196,7 @@ export function createReader<Command extends CommandName>(
   flags: FlagsOf<Command>,
   env: Env,
 ): Reader<Command> {
-  const given: Readonly<Record<string, string | readonly string[] | undefined>> = flags;
+  const given: Readonly<Record<string, string | readonly string[] | boolean | undefined>> = flags;
   const fromEnv = (name: string): string | undefined => {
     const settings: Readonly<Record<string, Setting>> = SETTINGS;
     const source = settings[name]?.[command];
@@ -196,6 +212,10 @@ export function createReader<Command extends CommandName>(
     list(name) {
       const flag = given[name];
       return typeof flag === "object" ? flag : listOf(fromEnv(name));
+    },
+    flag(name) {
+      const flag = given[name];
+      return typeof flag === "boolean" ? flag : toFlag(fromEnv(name), name);
     },
   };
 }
@@ -214,6 +234,13 @@ export function flagsOf(command: CommandName): { flag: string; help: string; lis
       list: setting.list ?? false,
     };
   });
+}
+
+function toFlag(value: string | undefined, name: string): boolean | undefined {
+  if (!value) return undefined;
+  if (/^(?:1|true)$/.test(value)) return true;
+  if (/^(?:0|false)$/.test(value)) return false;
+  throw new ConfigError(`${name} must be true or false; got "${value}".`);
 }
 
 /** Reads a variable under either name, and a signing key under the names of its pair. */

@@ -24,6 +24,8 @@ export interface StartConfig {
   readonly tenants: readonly StartTenant[];
   /** Without a token the engine serves no metrics. */
   readonly metricsToken: string | undefined;
+  /** True when the engine serves the dashboard. */
+  readonly dashboard: boolean;
   /** The address of an OpenTelemetry collector. Without it, the engine exports no traces. */
   readonly otlpEndpoint: string | undefined;
   /** Milliseconds that deliveries in progress get to end after a signal to stop. */
@@ -62,6 +64,7 @@ export function readStartConfig(flags: StartFlags, env: Env, file: StartFile): S
     logLevel: toLevel(logLevel ?? file.logLevel ?? SETTINGS.logLevel.start.default),
     tenants,
     metricsToken,
+    dashboard: settings.flag("dashboard") ?? file.dashboard ?? false,
     otlpEndpoint: toOtlpEndpoint(settings.one("otlpEndpoint") ?? file.otlpEndpoint),
     drain: toMs(settings.one("drain") ?? file.drain ?? SETTINGS.drain.start.default, "drain"),
     browsers: readBrowsers(host, settings, file),

@@ -29,6 +29,7 @@ export interface StartFile extends Maybe<Secrets>, FileOptions {
   readonly logLevel?: LogLevel | undefined;
   readonly tenants?: readonly FileTenant[] | undefined;
   readonly metricsToken?: string | undefined;
+  readonly dashboard?: boolean | undefined;
   readonly otlpEndpoint?: string | undefined;
   readonly drain?: string | undefined;
   readonly allowHosts?: readonly string[] | undefined;
@@ -82,6 +83,7 @@ const schema: z.ZodType<StartFile> = z.strictObject({
   signingKeys: secrets.signingKeys.optional(),
   tenants: z.array(z.strictObject({ user: text, db: text.optional(), ...secrets })).optional(),
   metricsToken: text.optional(),
+  dashboard: z.boolean().optional(),
   otlpEndpoint: text.optional(),
   drain: duration.optional(),
   allowHosts: z.array(text).optional(),

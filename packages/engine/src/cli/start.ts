@@ -1,12 +1,14 @@
 import { once } from "node:events";
 import type { Server } from "node:http";
 import type { Store } from "../commands/store.ts";
+import { DEFAULT_BASE_PATH } from "../dashboard/index.ts";
 import type { EngineServer } from "../engine.ts";
 import { openSqlite } from "../open-sqlite.ts";
 import { messageOf } from "../rules/thrown.ts";
 import { createServer, type Tenant } from "../server.ts";
 import { isPostgresUrl, withoutPassword } from "../store/postgres/location.ts";
 import { StoreUnavailable } from "../store/unavailable.ts";
+import { sessionSecret, withDashboard } from "./dashboard.ts";
 import { ignoreFolder } from "./folder.ts";
 import { JsonLogger } from "./json-logger.ts";
 import { explain, giveUp, guarded, listen, unavailable, urlOf } from "./listen.ts";
@@ -52,7 +54,10 @@ async function run(config: StartConfig, version: string, opened: Store[]): Promi
   const tracing = await openTracing(config, version);
   const engine = await openEngine(config, { logger, metrics, tracing }, opened);
   const operations = createOperations({
-    api: guarded(engine.fetch, config.browsers),
+    api: guarded(
+      config.dashboard ? withDashboard(engine.fetch, sessionOf(config)) : engine.fetch,
+      config.browsers,
+    ),
     stores: opened,
     metrics,
     metricsToken: config.metricsToken,
@@ -63,9 +68,11 @@ async function run(config: StartConfig, version: string, opened: Store[]): Promi
   for (const { store } of config.tenants) if (!isPostgresUrl(store)) ignoreFolder(store);
   engine.start();
   const { host, tenants, metricsToken } = config;
+  const url = urlOf(host, listening.port);
   logger.log("info", "listening", {
     version,
-    url: urlOf(host, listening.port),
+    url,
+    ...(config.dashboard ? { dashboard: `${url}${DEFAULT_BASE_PATH}` } : {}),
     users: tenants.map(({ user }) => user),
     databases: tenants.map(({ store }) => (isPostgresUrl(store) ? withoutPassword(store) : store)),
     metrics: metricsToken !== undefined,
@@ -85,6 +92,10 @@ interface Observers {
   readonly logger: JsonLogger;
   readonly metrics: Metrics;
   readonly tracing: Tracing | undefined;
+}
+
+function sessionOf({ tenants }: StartConfig): { readonly secret: string } {
+  return { secret: sessionSecret(tenants.flatMap(({ token }) => token)) };
 }
 
 async function openEngine(

@@ -13,6 +13,7 @@ describe("the banner of perdure dev", () => {
     const { token, currentSigningKey, nextSigningKey } = DEV_CREDENTIALS;
     expect(linesOf()).toEqual([
       "Perdure engine running at http://127.0.0.1:8080",
+      "dashboard http://127.0.0.1:8080/dashboard",
       "version  1.2.3",
       `database ${join(process.cwd(), ".perdure/dev.db")}`,
       "",

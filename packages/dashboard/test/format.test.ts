@@ -1,0 +1,21 @@
+import { describe, expect, it } from "vitest";
+import { oneLine, visible } from "../src/format/text.ts";
+
+describe("a string of a user", () => {
+  it.each([
+    ["\u001b[31mred\u001b[0m", "red"],
+    ["a\u001bb", "a␛b"],
+    ["null\u0000byte", "null␀byte"],
+    ["\u202egnp.exe", "⟨U+202E⟩gnp.exe"],
+    ["a\u2066b\u2069", "a⟨U+2066⟩b⟨U+2069⟩"],
+    ["<img src=x onerror=alert(1)>", "<img src=x onerror=alert(1)>"],
+    ["line\r\nbreak\ttab", "line\nbreak\ttab"],
+    ["\u009b31mC1", "⟨U+009B⟩31mC1"],
+  ])("%j is shown as %j", (text, shown) => {
+    expect(visible(text)).toBe(shown);
+  });
+
+  it("fits one line where it must", () => {
+    expect(oneLine("  a\n\n b\t c ")).toBe("a b c");
+  });
+});

@@ -1,0 +1,29 @@
+import type { Bindings } from "../http/service.ts";
+import type { LoginLimit } from "./login-limit.ts";
+import type { Sessions } from "./session.ts";
+
+/** The engine, or several, that a dashboard shows. */
+export interface DashboardEngine {
+  fetch(request: Request, bindings?: Bindings): Promise<Response>;
+}
+
+/** A dashboard, as its routes see it. */
+export interface Parts {
+  readonly engine: DashboardEngine;
+  readonly basePath: string;
+  /** The token that all requests act with, where nobody logs in. */
+  readonly token: string | undefined;
+  readonly sessions: Sessions;
+  readonly limit: LoginLimit;
+}
+
+/** A request to a dashboard. */
+export interface Visit {
+  readonly request: Request;
+  readonly bindings: Bindings | undefined;
+  readonly parts: Parts;
+}
+
+export function refuse(status: number, error: string, headers: Record<string, string> = {}): Response {
+  return Response.json({ error }, { status, headers: { "Cache-Control": "no-store", ...headers } });
+}
