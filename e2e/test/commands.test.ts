@@ -59,9 +59,15 @@ interface Outcome {
 }
 
 /** Runs a command to its end, without a terminal. */
-function perdure(args: readonly string[], { input = "", env = {} }: { input?: string; env?: object } = {}): Promise<Outcome> {
+function perdure(
+  args: readonly string[],
+  { input = "", env = {} }: { input?: string; env?: object } = {},
+): Promise<Outcome> {
   return new Promise((resolve) => {
-    const options = { cwd: folder.path, env: { ...INHERITED, PERDURE_URL: url, PERDURE_TOKEN: token, ...env } };
+    const options = {
+      cwd: folder.path,
+      env: { ...INHERITED, PERDURE_URL: url, PERDURE_TOKEN: token, ...env },
+    };
     const child = execFile(process.execPath, [CLI, ...args], options, (error, out, err) => {
       resolve({ code: error ? Number(error.code) : 0, out, err });
     });
@@ -77,19 +83,38 @@ async function json<Answer>(...args: string[]): Promise<Answer> {
 }
 
 async function failedRun(id: number): Promise<string> {
-  const { code, err } = await perdure(["trigger", order, "--body", JSON.stringify({ id }), "--wait", "--id", `order-${id}`]);
+  const { code, err } = await perdure([
+    "trigger",
+    order,
+    "--body",
+    JSON.stringify({ id }),
+    "--wait",
+    "--id",
+    `order-${id}`,
+  ]);
   expect({ code, err }).toMatchObject({ code: 1 });
   return `wfr_order-${id}`;
 }
 
 describe("perdure trigger", () => {
   it("prints the id, and with --wait the result", async () => {
-    const started = await perdure(["trigger", order, "--body", '{"id":1,"nap":true}', "--id", "nap-1", "--label", "trial"]);
+    const started = await perdure([
+      "trigger",
+      order,
+      "--body",
+      '{"id":1,"nap":true}',
+      "--id",
+      "nap-1",
+      "--label",
+      "trial",
+    ]);
     expect(started).toMatchObject({ code: 0, out: "wfr_nap-1\n" });
     const waiting = perdure(["trigger", order, "--body", "-", "--id", "wait-2", "--wait", "30s"], {
       input: '{"id":2,"wait":true}',
     });
-    await expect.poll(() => json("notify", "approve-2", "--data", '{"ok":true}'), { timeout: 20_000 }).toHaveLength(1);
+    await expect
+      .poll(() => json("notify", "approve-2", "--data", '{"ok":true}'), { timeout: 20_000 })
+      .toHaveLength(1);
     expect(await waiting).toMatchObject({ code: 0, out: '"charged 2"\n', err: "wfr_wait-2\n" });
   });
 
@@ -106,8 +131,14 @@ describe("perdure trigger", () => {
       [["trigger", order, "--header", "x"], '--header must be "name: value"; got "x".'],
       [["trigger", order, "--retries", "many"], '--retries must be a whole number; got "many".'],
       [["trigger", "nowhere"], "nowhere"],
-      [["runs", "--state", "lost"], '--state must be one of running, succeeded, failed, cancelled; got "lost".'],
-      [["runs", "--since", "yesterday"], '--since must be a duration such as 90s, 15m, 2h or 7d; got "yesterday".'],
+      [
+        ["runs", "--state", "lost"],
+        '--state must be one of running, succeeded, failed, cancelled; got "lost".',
+      ],
+      [
+        ["runs", "--since", "yesterday"],
+        '--since must be a duration such as 90s, 15m, 2h or 7d; got "yesterday".',
+      ],
       [["runs", "--no-such-flag"], "unknown option"],
       [["cancel"], "Name runs, select them by flags such as --workflow, or give --all."],
     ] as const) {
@@ -128,7 +159,13 @@ describe("perdure runs and show", () => {
     expect(row).toContain(runId);
     expect(row).toMatch(/\/order +failed .*card 10 declined/);
     expect(out).not.toContain("\u001b[31m");
-    const runs = await json<{ workflowRunId: string; workflowState: string }[]>("runs", "--workflow", order, "--limit", "2");
+    const runs = await json<{ workflowRunId: string; workflowState: string }[]>(
+      "runs",
+      "--workflow",
+      order,
+      "--limit",
+      "2",
+    );
     expect(runs).toHaveLength(2);
     expect(runs[0]).toMatchObject({ workflowRunId: runId, workflowState: "RUN_FAILED" });
     expect(await json("runs", "--label", "no such label")).toEqual([]);
@@ -150,7 +187,9 @@ describe("perdure runs and show", () => {
 
   it("shows what a run waits for", async () => {
     await client.trigger({ url: order, body: { id: 12, wait: true }, workflowRunId: "wait-12" });
-    await expect.poll(async () => (await perdure(["show", "wait-12"])).out, { timeout: 20_000 }).toMatch(/waits for .*approve-12/);
+    await expect
+      .poll(async () => (await perdure(["show", "wait-12"])).out, { timeout: 20_000 })
+      .toMatch(/waits for .*approve-12/);
   });
 
   it("ends with 4 for a run that isn't there, and for a beginning that fits several", async () => {
@@ -167,18 +206,24 @@ describe("perdure runs and show", () => {
 describe("perdure wake, cancel and dlq", () => {
   it("ends a sleep", async () => {
     await client.trigger({ url: order, body: { id: 20, nap: true }, workflowRunId: "nap-20" });
-    await expect.poll(() => perdure(["wake", "nap-20"]), { timeout: 20_000 }).toMatchObject({ code: 0, out: "1 sleep ended.\n" });
+    await expect
+      .poll(() => perdure(["wake", "nap-20"]), { timeout: 20_000 })
+      .toMatchObject({ code: 0, out: "1 sleep ended.\n" });
     expect(await client.runs.wait("wfr_nap-20", { timeout: "20s" })).toMatchObject({ result: "charged 20" });
   });
 
   it("cancels one run at once, and several only with --yes", async () => {
     const ids = [21, 22, 23].map((id) => `nap-${id}`);
-    for (const id of ids) await client.trigger({ url: order, body: { id: 1, nap: true }, workflowRunId: id, label: "to-cancel" });
+    for (const id of ids)
+      await client.trigger({ url: order, body: { id: 1, nap: true }, workflowRunId: id, label: "to-cancel" });
     expect(await perdure(["cancel", "nap-21"])).toMatchObject({ code: 0, out: "1 run cancelled.\n" });
     const asked = await perdure(["cancel", "--label", "to-cancel"]);
     expect(asked).toMatchObject({ code: 2, out: "" });
     expect(asked.err).toContain("Cancel 2 runs? There is no terminal to ask on: add --yes to do it.");
-    expect(await perdure(["cancel", "--label", "to-cancel", "--yes"])).toMatchObject({ code: 0, out: "2 runs cancelled.\n" });
+    expect(await perdure(["cancel", "--label", "to-cancel", "--yes"])).toMatchObject({
+      code: 0,
+      out: "2 runs cancelled.\n",
+    });
     expect(await json("runs", "--label", "to-cancel", "--state", "cancelled")).toHaveLength(3);
   });
 
@@ -187,7 +232,12 @@ describe("perdure wake, cancel and dlq", () => {
     const groups = await json<{ fingerprint: string; count: number; message: string }[]>("dlq", "groups");
     const group = groups.find(({ message }) => message.includes("declined")) ?? expect.unreachable();
     expect(group.count).toBeGreaterThan(1);
-    const letters = await json<{ dlqId: string; workflowRunId: string }[]>("dlq", "list", "--error", group.fingerprint);
+    const letters = await json<{ dlqId: string; workflowRunId: string }[]>(
+      "dlq",
+      "list",
+      "--error",
+      group.fingerprint,
+    );
     const own = letters.filter(({ workflowRunId }) => runs.includes(workflowRunId)).map(({ dlqId }) => dlqId);
     expect(own).toHaveLength(2);
     expect((await perdure(["dlq", "list"])).out).toMatch(/^DLQ ID +RUN/);
@@ -196,9 +246,13 @@ describe("perdure wake, cancel and dlq", () => {
     try {
       const resumed = await perdure(["dlq", "resume", own[0] ?? ""]);
       expect(resumed.code).toBe(0);
-      expect(await client.runs.wait(resumed.out.trim(), { timeout: "20s" })).toMatchObject({ workflowState: "RUN_SUCCESS" });
+      expect(await client.runs.wait(resumed.out.trim(), { timeout: "20s" })).toMatchObject({
+        workflowState: "RUN_SUCCESS",
+      });
       const restarted = await perdure(["dlq", "restart", own[1] ?? "", "--payload", '{"id":99}']);
-      expect(await client.runs.wait(restarted.out.trim(), { timeout: "20s" })).toMatchObject({ result: "charged 99" });
+      expect(await client.runs.wait(restarted.out.trim(), { timeout: "20s" })).toMatchObject({
+        result: "charged 99",
+      });
       const refused = await perdure(["dlq", "delete", "--all"]);
       expect(refused.code).toBe(2);
       expect(refused.err).toMatch(/Delete the dead letters of \d+ runs\?/);
@@ -214,7 +268,9 @@ describe("perdure tail", () => {
   it("prints a run's events until it ends", async () => {
     await client.trigger({ url: order, body: { id: 40, wait: true }, workflowRunId: "tail-40" });
     const tail = perdure(["tail", "tail-40"]);
-    await expect.poll(() => json("notify", "approve-40", "--run", "wfr_tail-40"), { timeout: 20_000 }).toBeDefined();
+    await expect
+      .poll(() => json("notify", "approve-40", "--run", "wfr_tail-40"), { timeout: 20_000 })
+      .toBeDefined();
     const { code, out } = await tail;
     expect(code).toBe(0);
     expect(out).toMatch(/wfr_tail-40 run\.completed/);
@@ -250,7 +306,9 @@ describe("the engine that a command asks", () => {
     expect(refused.code).toBe(1);
     expect(refused.err).toMatch(/answers 401: /);
     expect(refused.err).not.toContain("wrong-token-123");
-    const tokenless = await perdure(["runs"], { env: { PERDURE_URL: "https://engine.test", PERDURE_TOKEN: "" } });
+    const tokenless = await perdure(["runs"], {
+      env: { PERDURE_URL: "https://engine.test", PERDURE_TOKEN: "" },
+    });
     expect(tokenless).toMatchObject({ code: 2 });
     expect(tokenless.err).toContain("There is no token for https://engine.test.");
   });
