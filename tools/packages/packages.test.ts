@@ -69,6 +69,13 @@ describe.each(published)("%s, packed", (name) => {
     run(join(TOOLS, ".bin", "attw"), [packed.tarball, "--profile", "esm-only", "--no-emoji"], folder);
   });
 
+  it("can be required by CommonJS", () => {
+    const { name: id, exports } = packed.manifest;
+    const subpaths = Object.keys(exports).filter((subpath) => subpath !== "./package.json");
+    const requires = subpaths.map((subpath) => `require(${JSON.stringify(id + subpath.slice(1))});`);
+    run(process.execPath, ["--input-type=commonjs", "--eval", requires.join("\n")], packed.installed);
+  });
+
   const promised = Number.parseInt(readManifest(join(ROOT, "packages", name)).engines.node.slice(2), 10);
   it.each(NODES.filter(({ version }) => version >= promised))("runs on Node $version", ({ path }) => {
     const { name: id, exports, bin = {} } = packed.manifest;

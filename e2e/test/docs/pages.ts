@@ -108,7 +108,7 @@ export function examplesOf(page: string, text: string): Example[] {
     const file = `${folder}/${named ?? `${line}.ts`}`;
     const on = RUNTIMES[info];
     const own = comment ? withPort(code) : code;
-    const known = on === "node" || named ? own : hidden + own;
+    const known = on === "node" ? own : hidden + own;
     if (!on) return [{ name, file, code: known, run: undefined }];
     const next = fences[at + 1];
     const listens = comment !== "";
