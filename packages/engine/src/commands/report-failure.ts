@@ -50,12 +50,11 @@ export async function reportRunFailure(
 
 /** Whether any step on record, or the step in progress, may have a rollback. */
 async function mayRollBack(tx: Tx, run: Run, report: NewMessage): Promise<boolean> {
-  // Only an endpoint of Perdure's runtime has rollbacks, and its first answer brings its capabilities.
-  if (run.capabilities === undefined) return false;
   const { step } = parseFailure(toText(report.body ?? new Uint8Array()));
   return (
     step?.rollback === true ||
-    (await stepsUnderWay(tx, run)).begun ||
-    haveRollback(await history(tx, run.key))
+    haveRollback(await history(tx, run.key)) ||
+    // A step without a record: only an endpoint of Perdure's runtime, which its answers show, has rollbacks.
+    (run.capabilities !== undefined && (await stepsUnderWay(tx, run)).begun)
   );
 }

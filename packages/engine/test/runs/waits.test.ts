@@ -87,8 +87,15 @@ describe("a run that waits for an event", () => {
   });
 
   it("is registered once, however often its endpoint asks", async () => {
+    let goOn = (): void => {};
+    const asked = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
     const w = world(async (call, self) => {
-      if (recordsOf(call).length > 0) return workflow(waitStep("e"))(call, self);
+      if (recordsOf(call).length > 0) {
+        await asked;
+        return workflow(waitStep("e"))(call, self);
+      }
       const answers = [await wait(self, "wfr_1", 1, "e"), await wait(self, "wfr_1", 1, "e")];
       expect(answers[1]?.body).toEqual({ messageId: answers[0]?.body.messageId, deduplicated: true });
       return ok();
@@ -97,6 +104,7 @@ describe("a run that waits for an event", () => {
     await w.engine.idle();
     expect((await notify(w, "e", "1")).body).toHaveLength(1);
     expect(await wait(w, "wfr_1", 1, "e")).toMatchObject({ body: { deduplicated: true } });
+    goOn();
     expect((await notify(w, "e", "2")).body).toEqual([]);
     await w.drain();
     expect(to(w, APP)).toHaveLength(2);
