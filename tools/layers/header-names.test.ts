@@ -5,8 +5,11 @@ import { expect, test } from "vitest";
 
 const PACKAGES = fileURLToPath(new URL("../../packages", import.meta.url));
 
-/** A header name of the protocol in a string. A product's name, such as the user agent, isn't one. */
-const HEADER_NAME = /["'`](?:upstash|perdure)-(?!QStash["'`]|backup)/i;
+/**
+ * A header name of the protocol in a string. A product's name, such as the user agent, isn't one, nor is the header
+ * between the dashboard's page and its server.
+ */
+const HEADER_NAME = /["'`](?:upstash|perdure)-(?!QStash["'`]|backup|dashboard|postgres-)/i;
 
 /** The files that name headers. */
 const NAMING = ["header-names.ts", "header-prefixes.ts", "headers.ts"].map(

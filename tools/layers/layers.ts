@@ -53,6 +53,8 @@ export const LAYERS: Readonly<Record<string, readonly Floor[]>> = {
     {
       places: ["cli", "cli.ts"],
       packages: [
+        "@perdure/core",
+        "eventsource-parser",
         "@opentelemetry/api",
         "@opentelemetry/exporter-trace-otlp-http",
         "@opentelemetry/resources",

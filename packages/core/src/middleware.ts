@@ -52,7 +52,7 @@ export interface MiddlewareScope {
   readonly headers: Headers;
   /** 1 for the first attempt: of a step for its work, of the delivery for everything else. */
   readonly attempt: number;
-  /** Of a step's work and of a rollback. */
+  /** The step's name, for a step's work and for a rollback. */
   readonly stepName?: string;
 }
 
@@ -62,7 +62,7 @@ export interface MiddlewareScope {
  */
 export type Around = (scope: MiddlewareScope, next: () => Promise<void>) => Promise<void>;
 
-/** What a middleware does beside observing events. */
+/** The functions of a middleware that do more than observe events. */
 interface Tracing {
   readonly around?: Around;
   /** Returns headers for each call, and for each child run, that a run asks for. The step's own headers win. */

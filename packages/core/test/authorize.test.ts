@@ -399,7 +399,7 @@ describe("without any check", () => {
       () => {
         throw new Error("inside");
       },
-      { keys: KEYS, env: {} },
+      { keys: KEYS, env: { PERDURE_TOKEN: "token-of-the-test" } },
     );
     expect((await answerOf(handler(await bring()))).body.stack).toContain("authorize.test");
   });

@@ -22,7 +22,7 @@ export interface PostgresStore extends Store {
   readonly commits: number;
 }
 
-/** Of an engine's connections, two send notifications and heartbeats, and listen. */
+/** Two of an engine's connections send notifications and heartbeats, and listen. */
 const OTHER_CONNECTIONS = 2;
 
 /**

@@ -23,7 +23,14 @@ export const SIGNING_KEY_VARIABLES: readonly VariableName[] = [
   "PERDURE_NEXT_SIGNING_KEY",
 ];
 
-/** The name that Upstash's SDKs read: a bundle has no room for the names in full. */
+/**
+ * Returns the name that Upstash's SDKs read.
+ *
+ * @example
+ * ```ts
+ * upstashName("PERDURE_TOKEN"); // "QSTASH_TOKEN"
+ * ```
+ */
 export const upstashName = (name: VariableName): string =>
   name.replace("PERDURE", /WORKFLOW|TELEMETRY/.test(name) ? "UPSTASH" : "QSTASH");
 
@@ -34,12 +41,28 @@ export interface Variable {
   readonly value: string | undefined;
 }
 
-/** @param region the prefix of the variable's name, if it has one, such as `EU_CENTRAL_1` */
+/**
+ * Reads a variable under Perdure's name, or else under the other one.
+ *
+ * @param region the prefix of the variable's name, if it has one, such as `EU_CENTRAL_1`
+ * @example
+ * ```ts
+ * const { name, value } = readVariable(process.env, "PERDURE_TOKEN");
+ * ```
+ */
 export function readVariable(env: Env, name: VariableName, region = ""): Variable {
   return readVariables(env, [name], region)[0] as Variable;
 }
 
-/** Reads variables that belong together: all under Perdure's names when one of these is set, else all under the other names. */
+/**
+ * Reads variables that belong together: all under Perdure's names when one of these is set, else all under the other
+ * names.
+ *
+ * @example
+ * ```ts
+ * const [current, next] = readVariables(process.env, SIGNING_KEY_VARIABLES);
+ * ```
+ */
 export function readVariables(env: Env, names: readonly VariableName[], region = ""): Variable[] {
   const families = [names, names.map(upstashName)].map((family) =>
     family.map((name) => {

@@ -87,7 +87,7 @@ async function openTracing({ otlpEndpoint }: StartConfig, version: string): Prom
   return createTracing(otlpEndpoint, version);
 }
 
-/** What watches the engine. */
+/** The parts that observe the engine. */
 interface Observers {
   readonly logger: JsonLogger;
   readonly metrics: Metrics;

@@ -56,7 +56,7 @@ async function readToken(request: Request): Promise<string | undefined> {
   return given.length <= MAX_TOKEN && TOKEN.test(given) ? given : undefined;
 }
 
-/** What a token may do, as the engine says; or the engine's answer when it refuses the token. */
+/** Asks the engine what a token may do. @returns the engine's answer when it refuses the token */
 async function accessOf(token: string, { request, bindings, parts }: Visit): Promise<object | Response> {
   const target = "/v2/workflows/access";
   const asked = new Request(new URL(request.url).origin + target, {

@@ -96,7 +96,7 @@ const ACTIONS = {
   delete: { verb: "Delete the dead letters of", done: "deleted" },
 } as const;
 
-/** What can be done with dead letters. */
+/** The actions on dead letters. */
 export type Action = keyof typeof ACTIONS;
 
 /**

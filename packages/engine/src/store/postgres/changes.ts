@@ -3,7 +3,7 @@ import { sumStates } from "../after-commit.ts";
 import type { StateCount } from "../maintenance.ts";
 import type { Tx } from "../tx.ts";
 
-/** What a transaction has changed, beside the tables. */
+/** The effects of a transaction beside the tables. */
 export interface Changed {
   /** When the messages come due that it has stored, in milliseconds since 1970. */
   readonly times: readonly number[];

@@ -21,7 +21,7 @@ interface Operation {
   refusals: number;
 }
 
-/** What one transaction has changed, for other engines. */
+/** The changes of one transaction that concern other engines. */
 export interface Commit {
   /** When the first message comes due that it has stored; `undefined` for none. */
   readonly dueAt: number | undefined;

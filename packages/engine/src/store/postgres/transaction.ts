@@ -81,7 +81,7 @@ export class Transaction {
     await this.#undo("ROLLBACK");
   }
 
-  /** What the transaction has changed. Call it after the commit. */
+  /** Returns the effects of the transaction. Call it after the commit. */
   committed(): Changed {
     return this.#changes.take();
   }

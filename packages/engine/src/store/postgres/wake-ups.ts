@@ -20,10 +20,13 @@ const HEARTBEAT_MS = 5000;
 const MAX_PAYLOAD = 7500;
 
 /** A notification to all engines. */
-interface Payload {
+interface Payload extends News {
   readonly from: string;
   /** The schema of the sender. */
   readonly schema: string;
+}
+
+interface News {
   readonly dueAt?: number | undefined;
   /** The ids of runs that have changed. */
   readonly runs?: readonly string[] | undefined;
@@ -110,7 +113,7 @@ export class WakeUps {
       void this.#send({ dueAt: at === 0 ? dueAt : undefined, runs: some });
   }
 
-  async #send(news: Omit<Payload, "from" | "schema">): Promise<void> {
+  async #send(news: News): Promise<void> {
     if (this.#stopped) return;
     const payload: Payload = { from: this.#from, schema: this.#options.schema, ...news };
     try {
@@ -135,7 +138,7 @@ export class WakeUps {
       return;
     }
     this.#heardAt = performance.now();
-    // What was stored before this connection listened went unheard.
+    // This connection has missed the notifications that were sent before it listened.
     this.#options.onDue(this.#options.now());
   }
 
