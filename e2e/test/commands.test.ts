@@ -267,13 +267,48 @@ describe("perdure wake, cancel and dlq", () => {
 describe("perdure tail", () => {
   it("prints a run's events until it ends", async () => {
     await client.trigger({ url: order, body: { id: 40, wait: true }, workflowRunId: "tail-40" });
-    const tail = perdure(["tail", "tail-40"]);
+    const tail = Process.node(CLI, ["tail", "tail-40", "--url", url, "--token", token]);
+    // The run's first event after the command has connected: the command prints it.
     await expect
-      .poll(() => json("notify", "approve-40", "--run", "wfr_tail-40"), { timeout: 20_000 })
-      .toBeDefined();
-    const { code, out } = await tail;
-    expect(code).toBe(0);
-    expect(out).toMatch(/wfr_tail-40 run\.completed/);
+      .poll(
+        async () => {
+          await client.notify({ eventId: "approve-40", workflowRunId: "wfr_tail-40" });
+          return tail.lines.length;
+        },
+        { timeout: 30_000, interval: 100 },
+      )
+      .toBeGreaterThan(0);
+    expect(await tail.ended).toBe(0);
+    expect(tail.lines.join("\n")).toMatch(/wfr_tail-40 run\.completed|wfr_tail-40 has ended/);
+  });
+
+  it("ends when the run has ended before", async () => {
+    const runId = await failedRun(41);
+    const { code, out, err } = await perdure(["tail", runId]);
+    expect({ code, out, err }).toEqual({
+      code: 0,
+      out: "",
+      err: `The run ${runId} has ended. perdure show ${runId} prints it.\n`,
+    });
+  });
+
+  it("follows all runs as JSON", async () => {
+    const tail = Process.node(CLI, ["tail", "--json", "--url", url, "--token", token]);
+    try {
+      await expect
+        .poll(
+          async () => {
+            await client.trigger({ url: order, body: { id: 42 } });
+            return tail.lines.length;
+          },
+          { timeout: 30_000, interval: 200 },
+        )
+        .toBeGreaterThan(3);
+      const events = tail.lines.map((line) => JSON.parse(line) as { type: string });
+      expect(events.map(({ type }) => type)).toContain("run.started");
+    } finally {
+      await tail.kill("SIGKILL");
+    }
   });
 });
 
@@ -297,10 +332,14 @@ describe("perdure queues, flows and schedules", () => {
 
 describe("the engine that a command asks", () => {
   it("ends with 3 when none answers, 1 for a wrong token, and never shows the token", async () => {
-    const away = await perdure(["runs"], { env: { PERDURE_URL: "http://127.0.0.1:1" } });
+    const closed = createServer().listen(0, "127.0.0.1");
+    await once(closed, "listening");
+    const nowhere = `http://127.0.0.1:${(closed.address() as AddressInfo).port}`;
+    closed.close();
+    const away = await perdure(["runs"], { env: { PERDURE_URL: nowhere } });
     expect(away.code).toBe(3);
     expect(away.err).toBe(
-      'No engine answers at http://127.0.0.1:1: connection refused. Start one with "npx perdure dev", or name another with --url.\n',
+      `No engine answers at ${nowhere}: connection refused. Start one with "npx perdure dev", or name another with --url.\n`,
     );
     const refused = await perdure(["runs", "--token", "wrong-token-123"]);
     expect(refused.code).toBe(1);

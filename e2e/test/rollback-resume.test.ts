@@ -1,5 +1,6 @@
 import { type WorkflowFunction, WorkflowNonRetryableError } from "@perdure/core";
 import { describe, expect, it } from "vitest";
+import { Gate } from "./support/lab.ts";
 import {
   boom,
   halt,
@@ -144,12 +145,14 @@ describe("a run that is restarted", () => {
 describe("client.dlq.retryRollbacks", () => {
   it("has those made again that failed, and nothing else", async () => {
     let stuck = true;
+    const gate = new Gate();
     const id = await perform(async (context) => {
       await step(context, "a");
       await context.run("b", () => 1, {
-        rollback: () => {
+        rollback: async () => {
           stage.diary.push("undo b");
           if (stuck) throw new WorkflowNonRetryableError("stuck");
+          await gate.passed;
         },
       });
       halt();
@@ -163,6 +166,7 @@ describe("client.dlq.retryRollbacks", () => {
     expect(await stage.lab.client.dlq.retryRollbacks({ dlqId })).toMatchObject({ workflowRunId: id });
     // They are under way: what they undo can't be run anew yet.
     expect(await stage.lab.client.dlq.resume(dlqId)).toEqual({ workflowRuns: [] });
+    gate.open();
     await stage.lab.drain();
     expect(stage.diary.slice(4)).toEqual(["undo b", "undo b"]);
     expect((await stage.lab.run(id)).rollbacks).toMatchObject([

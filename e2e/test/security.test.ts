@@ -56,8 +56,8 @@ server.listen(0, () => console.log("listening on", server.address().port));
     const told = process.lines.filter((line) => line.startsWith("[perdure]"));
     expect(told).toHaveLength(requests.length);
     for (const name of [
-      "QSTASH_CURRENT_SIGNING_KEY",
-      "QSTASH_NEXT_SIGNING_KEY",
+      "PERDURE_CURRENT_SIGNING_KEY",
+      "PERDURE_NEXT_SIGNING_KEY",
       "authorize",
       'verify: "off"',
     ])

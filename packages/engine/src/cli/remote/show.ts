@@ -42,8 +42,9 @@ interface Overview {
 }
 
 interface Step {
-  readonly stepName: string;
-  readonly stepType: string;
+  /** Absent for a delivery that doesn't run a step on record. */
+  readonly stepName?: string;
+  readonly stepType?: string;
   readonly state: string;
   readonly createdAt?: number;
   readonly durationMs?: number;
@@ -98,8 +99,8 @@ function headOf(run: Overview): string[] {
 
 function stepTable(steps: readonly Step[]): string {
   return formatTable(steps, [
-    { title: "STEP", cell: ({ stepName }) => stepName, shrinkTo: 12 },
-    { title: "KIND", cell: ({ stepType }) => stepType },
+    { title: "STEP", cell: ({ stepName = "(delivery)" }) => stepName, shrinkTo: 12 },
+    { title: "KIND", cell: ({ stepType = "" }) => stepType },
     { title: "STATE", cell: ({ state }) => stepStateOf(state), color: colorStep },
     {
       title: "TOOK",

@@ -4,7 +4,7 @@ import { printable } from "../terminal.ts";
 import { CommandError, EXIT } from "./command-error.ts";
 import type { RemoteEngine } from "./engine.ts";
 import { formatDuration, formatTime } from "./output.ts";
-import { findRun } from "./run-id.ts";
+import { findRun, type RunsPage } from "./run-id.ts";
 
 /** The flags of `perdure tail`. */
 export interface TailFlags {
@@ -49,7 +49,11 @@ export async function tail(engine: RemoteEngine, id: string | undefined, flags: 
   const query = { workflowRunId: run?.workflowRunId, workflowUrl: workflow, label };
   let lastEventId: string | undefined;
   for (;;) {
-    for await (const { id: eventId, data } of read(engine, { ...query, lastEventId })) {
+    const events = await open(engine, { ...query, lastEventId });
+    // The run may have ended before the stream began.
+    if (run && lastEventId === undefined && (await hasEnded(engine, run.workflowRunId)))
+      return console.error(`The run ${run.workflowRunId} has ended.`);
+    for await (const { id: eventId, data } of events) {
       lastEventId = eventId ?? lastEventId;
       const event = JSON.parse(data) as StreamEvent;
       console.log(json ? JSON.stringify(event) : lineOf(event));
@@ -59,19 +63,46 @@ export async function tail(engine: RemoteEngine, id: string | undefined, flags: 
   }
 }
 
-/** Reads the stream until it breaks. @throws CommandError when the engine refuses it, or never answered */
-async function* read(
+interface Message {
+  readonly id?: string | undefined;
+  readonly data: string;
+}
+
+/**
+ * Opens the stream. On a later connection, an engine that is away gives an empty stream.
+ *
+ * @throws CommandError when the engine refuses the stream, or has never answered
+ */
+async function open(
   engine: RemoteEngine,
   query: Readonly<Record<string, string | undefined>>,
-): AsyncGenerator<{ readonly id?: string | undefined; readonly data: string }> {
+): Promise<AsyncIterable<Message>> {
   const isFirst = query.lastEventId === undefined;
   try {
     const { body } = await engine.open("GET", "workflows/stream", { query }, new AbortController().signal);
-    if (body) yield* body.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream());
+    return body ? untilItBreaks(body) : none();
   } catch (error) {
     const isRefusal = error instanceof CommandError && error.exitCode !== EXIT.unreachable;
     if (isFirst || isRefusal) throw error;
+    return none();
   }
+}
+
+async function* none(): AsyncGenerator<Message> {}
+
+async function* untilItBreaks(body: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<Message> {
+  const messages = body.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream());
+  try {
+    yield* messages;
+  } catch {
+    // The connection is broken: the command opens another one.
+  }
+}
+
+async function hasEnded(engine: RemoteEngine, workflowRunId: string): Promise<boolean> {
+  const query = { workflowRunId, count: 1 };
+  const { runs } = await engine.request<RunsPage>("GET", "workflows/runs", { query });
+  return runs[0]?.workflowState !== "RUN_STARTED";
 }
 
 function lineOf(event: StreamEvent): string {
