@@ -12,6 +12,7 @@ export interface Framework {
 }
 
 const NODE = { types: ["node"] };
+const WEB = ["es2023", "esnext.disposable", "dom", "dom.iterable"];
 
 /** The frameworks, by the name of their folder in `templates/frameworks`. */
 export const FRAMEWORKS = {
@@ -39,7 +40,7 @@ export const FRAMEWORKS = {
     scripts: { build: "next build", start: "next start" },
     compilerOptions: {
       ...NODE,
-      lib: ["es2023", "dom", "dom.iterable"],
+      lib: WEB,
       jsx: "react-jsx",
       plugins: [{ name: "next" }],
     },
@@ -50,7 +51,7 @@ export const FRAMEWORKS = {
     dependencies: {},
     devDependencies: { wrangler: "^4.164.0" },
     scripts: { deploy: "wrangler deploy" },
-    compilerOptions: { lib: ["es2023", "dom"] },
+    compilerOptions: { lib: WEB },
   },
   bun: {
     label: "Bun",
@@ -66,7 +67,7 @@ export const FRAMEWORKS = {
     dependencies: {},
     devDependencies: { "@types/deno": "^2.5.0" },
     scripts: { start: "deno run --allow-net --allow-env --allow-read src/server.ts" },
-    compilerOptions: { types: ["deno"] },
+    compilerOptions: { types: ["deno"], lib: WEB },
   },
 } as const satisfies Readonly<Record<string, Framework>>;
 
