@@ -23,5 +23,5 @@ it("tells the office when a step fails for good", async () => {
   const run = await t.trigger(approval, payload);
   run.mock("ask the manager", { error: new Error("no mail") });
   await run.end();
-  expect(run.failure?.result).toEqual({ told: "ask the manager failed: no mail" });
+  expect(run.failure?.answer).toEqual({ told: "ask the manager failed: no mail" });
 });

@@ -21,5 +21,5 @@ it("calls the failure function when mails can't be sent", async () => {
   await using t = await testEngine({ workflows: { "/onboarding": onboarding } });
   const run = await t.trigger(onboarding, { email: "nobody" });
   await run.end();
-  expect(run.failure?.result).toEqual({ told: 'welcome failed: "nobody" is no address' });
+  expect(run.failure?.answer).toEqual({ told: 'welcome failed: "nobody" is no address' });
 });

@@ -17,5 +17,5 @@ it("refunds and tells the customer when shipping fails for good", async () => {
   await run.end();
   expect(run.state).toBe("RUN_FAILED");
   expect(run.rollbacks).toMatchObject([{ stepName: "charge", state: "done" }]);
-  expect(run.failure?.result).toEqual({ told: "ship failed: no van" });
+  expect(run.failure?.answer).toEqual({ told: "ship failed: no van" });
 });
