@@ -396,5 +396,3 @@ export class World {
     if (node.rollback) run.effects.add(path);
   }
 }
-
-export { eventOf };

@@ -33,7 +33,7 @@ interface Schedule {
 }
 
 /** A list of what holds back or starts messages. */
-export interface LimitList<Row> {
+interface LimitList<Row> {
   /** Below `/v2`. */
   readonly path: string;
   /** Printed for an empty list. */
@@ -42,7 +42,7 @@ export interface LimitList<Row> {
 }
 
 /** `perdure queues`. */
-export const QUEUES: LimitList<Queue> = {
+const QUEUES: LimitList<Queue> = {
   path: "queues",
   none: "No queues.",
   columnsAt: () => [
@@ -54,7 +54,7 @@ export const QUEUES: LimitList<Queue> = {
 };
 
 /** `perdure flows`. */
-export const FLOWS: LimitList<Flow> = {
+const FLOWS: LimitList<Flow> = {
   path: "flowControl",
   none: "No flow control keys.",
   columnsAt: () => [
@@ -75,7 +75,7 @@ export const FLOWS: LimitList<Flow> = {
 };
 
 /** `perdure schedules`. */
-export const SCHEDULES: LimitList<Schedule> = {
+const SCHEDULES: LimitList<Schedule> = {
   path: "schedules",
   none: "No schedules.",
   columnsAt: (now) => [
@@ -91,8 +91,24 @@ export const SCHEDULES: LimitList<Schedule> = {
   ],
 };
 
+/** The commands that list what holds back or starts messages. */
+export type LimitCommand = "queues" | "flows" | "schedules";
+
 /** Runs `perdure queues`, `perdure flows` or `perdure schedules`: lists them with what waits. */
-export async function listLimits<Row>(
+export function listLimits(engine: RemoteEngine, command: LimitCommand, flags: ListFlags): Promise<void> {
+  switch (command) {
+    case "queues":
+      return list(engine, QUEUES, flags);
+    case "flows":
+      return list(engine, FLOWS, flags);
+    case "schedules":
+      return list(engine, SCHEDULES, flags);
+    default:
+      return command satisfies never;
+  }
+}
+
+async function list<Row>(
   engine: RemoteEngine,
   { path, none, columnsAt }: LimitList<Row>,
   { json }: ListFlags,
@@ -102,13 +118,20 @@ export async function listLimits<Row>(
   else console.log(rows.length > 0 ? formatTable(rows, columnsAt(Date.now())) : none);
 }
 
+const PATHS: Readonly<Record<LimitCommand, string>> = {
+  queues: QUEUES.path,
+  flows: FLOWS.path,
+  schedules: SCHEDULES.path,
+};
+
 /** Runs `perdure queues|flows|schedules pause|resume <name>`. */
 export async function setPaused(
   engine: RemoteEngine,
-  { path }: Pick<LimitList<never>, "path">,
+  command: LimitCommand,
   { name, paused }: { readonly name: string; readonly paused: boolean },
 ): Promise<void> {
-  await engine.request("POST", `${path}/${encodeURIComponent(name)}/${paused ? "pause" : "resume"}`);
+  const action = paused ? "pause" : "resume";
+  await engine.request("POST", `${PATHS[command]}/${encodeURIComponent(name)}/${action}`);
   console.log(paused ? `${name} is paused.` : `${name} goes on.`);
 }
 

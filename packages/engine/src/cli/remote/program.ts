@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import type { CancelFlags } from "./cancel.ts";
 import type { ChangeFlags, DeadLetterFlags } from "./dlq.ts";
 import type { EngineFlags, RemoteEngine } from "./engine.ts";
-import type { LimitList, ListFlags } from "./limits.ts";
+import type { LimitCommand, ListFlags } from "./limits.ts";
 import type { NotifyFlags } from "./notify.ts";
 import type { OpenFlags } from "./open.ts";
 import type { RunsFlags } from "./runs.ts";
@@ -11,16 +11,14 @@ import type { TailFlags } from "./tail.ts";
 import type { TriggerFlags } from "./trigger.ts";
 import type { WakeFlags } from "./wake.ts";
 
-type Limits = typeof import("./limits.ts");
-
 /** Adds the commands that ask a running engine. Each loads its own module when it is called. */
 export function addRemoteCommands(program: Command): void {
   program.commandsGroup("Runs, of an engine that is running:");
   addRunCommands(program);
   addDeadLetterCommands(program.command("dlq").description("failed runs: list, resume, restart, delete"));
-  addLimitCommands(program, "queues", "queues, and what waits in them", ({ QUEUES }) => QUEUES);
-  addLimitCommands(program, "flows", "flow control keys, and what waits for them", ({ FLOWS }) => FLOWS);
-  addLimitCommands(program, "schedules", "schedules, and their next ticks", ({ SCHEDULES }) => SCHEDULES);
+  addLimitCommands(program, "queues", "queues, and what waits in them");
+  addLimitCommands(program, "flows", "flow control keys, and what waits for them");
+  addLimitCommands(program, "schedules", "schedules, and their next ticks");
   program
     .commandsGroup("Shell:")
     .command("completion")
@@ -141,29 +139,23 @@ function addDeadLetterCommands(dlq: Command): void {
   }
 }
 
-function addLimitCommands<Row>(
-  program: Command,
-  name: string,
-  description: string,
-  pick: (limits: Limits) => LimitList<Row>,
-): void {
+function addLimitCommands(program: Command, name: LimitCommand, description: string): void {
   const group = ask(program, name, description).action(
-    onEngine(async (engine, flags: ListFlags) => {
-      const limits = await import("./limits.ts");
-      await limits.listLimits(engine, pick(limits), flags);
-    }),
+    onEngine(async (engine, flags: ListFlags) =>
+      (await import("./limits.ts")).listLimits(engine, name, flags),
+    ),
   );
-  for (const [action, paused] of [
-    ["pause", true],
-    ["resume", false],
-  ] as const)
-    ask(group, action, paused ? "begin nothing more" : "go on")
+  const actions = [
+    ["pause", true, "begin nothing more"],
+    ["resume", false, "go on"],
+  ] as const;
+  for (const [action, paused, what] of actions)
+    ask(group, action, what)
       .argument("<name>", "the name in the list")
       .action(
-        onEngine(async (engine, _, given) => {
-          const limits = await import("./limits.ts");
-          await limits.setPaused(engine, pick(limits), { name: given, paused });
-        }),
+        onEngine(async (engine, _, given) =>
+          (await import("./limits.ts")).setPaused(engine, name, { name: given, paused }),
+        ),
       );
 }
 
