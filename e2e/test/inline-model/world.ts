@@ -13,7 +13,7 @@ import { temporaryFolder } from "@perdure/test-support/process";
 import { vi } from "vitest";
 import type { Faults } from "./faults.ts";
 import { Ledger, numberOf } from "./ledger.ts";
-import { type Actor, eventOf, type Node, outcomeOf, perform, type StepWork } from "./program.ts";
+import { type Actor, type Node, outcomeOf, perform, type StepWork } from "./program.ts";
 import { JumpyClock, stubThreads, stubTime, turns } from "./times.ts";
 
 /** A run of a random program, with all that has been seen of it. */

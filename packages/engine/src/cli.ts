@@ -90,5 +90,6 @@ try {
 } catch (error) {
   // npm only warns about an older Node version, which lacks SQLite.
   if (Object(error).code !== "ERR_UNKNOWN_BUILTIN_MODULE") throw error;
-  program.error(`perdure needs Node 22.13 or later, for its SQLite; this is Node ${process.versions.node}.`);
+  console.error(`perdure needs Node 22.13 or later, for its SQLite; this is Node ${process.versions.node}.`);
+  process.exitCode = 1;
 }

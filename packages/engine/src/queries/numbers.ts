@@ -1,7 +1,7 @@
 import type { RunState } from "../rules/run.ts";
 import { WAITS_FOR_CLAIM } from "../store/tables/due.ts";
 import { IS_LIVE } from "../store/tables/runs.ts";
-import { sql, strings, type Tx } from "../store/tx.ts";
+import { constants, sql, strings, type Tx } from "../store/tx.ts";
 import { backlog } from "./backlog.ts";
 
 /** A period, in equal parts. Times and durations are milliseconds. */
@@ -45,7 +45,7 @@ const FIELDS = {
 export async function runNumbers(tx: Tx, { from, to, bucket, urls }: Period): Promise<RunBucket[]> {
   const ofUrls = urls ? sql`AND url IN (${strings(urls)})` : sql``;
   const rows = await tx.all<{ time: number; state: RunState; count: number }>(
-    sql`SELECT created_at - created_at % ${bucket} AS time, 'RUN_STARTED' AS state, count(*) AS count FROM runs
+    sql`SELECT created_at - created_at % ${bucket} AS time, ${constants<RunState>("RUN_STARTED")} AS state, count(*) AS count FROM runs
         WHERE created_at >= ${from} AND created_at < ${to} ${ofUrls} GROUP BY 1
       UNION ALL SELECT completed_at - completed_at % ${bucket} AS time, state, count(*) AS count FROM runs
         WHERE completed_at >= ${from} AND completed_at < ${to} ${ofUrls} GROUP BY 1, 2`,

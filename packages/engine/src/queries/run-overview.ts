@@ -1,11 +1,12 @@
 import type { RollbackRecord } from "@perdure/core/protocol";
+import type { MessageKind } from "../rules/message.ts";
 import type { Run } from "../rules/run.ts";
 import type { WaitReason } from "../rules/wait-reason.ts";
 import type { CallbackReport, DeadLetter, RunChoice } from "../store/lists.ts";
 import { FIRST_RECORD } from "../store/tables/entries.ts";
 import { MESSAGES, type MessageRow, RUNS, type RunRow, toRun } from "../store/tables/rows.ts";
 import { latestRun } from "../store/tables/runs.ts";
-import { sql, type Tx } from "../store/tx.ts";
+import { constants, sql, type Tx } from "../store/tx.ts";
 import {
   DEAD_LETTER,
   type DeadLetterRow,
@@ -72,7 +73,7 @@ export async function runOverview(tx: Tx, choice: RunChoice): Promise<RunOvervie
 
 async function cancelReport(tx: Tx, run: number): Promise<CallbackReport | undefined> {
   const row = await tx.one<MessageRow>(
-    sql`${MESSAGES} WHERE messages.run = ${run} AND messages.kind = 'cancel' ORDER BY messages.seq DESC LIMIT 1`,
+    sql`${MESSAGES} WHERE messages.run = ${run} AND messages.kind = ${constants<MessageKind>("cancel")} ORDER BY messages.seq DESC LIMIT 1`,
   );
   return row && toCallbackReport(row, await failuresOf(tx, [row]));
 }
