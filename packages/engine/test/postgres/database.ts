@@ -11,7 +11,7 @@ export function newDatabase(): string {
 }
 
 /** Runs `work` with a client of its own beside the engines. */
-async function withClient<T>(url: string, work: (sql: postgres.Sql) => Promise<T>): Promise<T> {
+export async function withClient<T>(url: string, work: (sql: postgres.Sql) => Promise<T>): Promise<T> {
   const location = new URL(url);
   const schema = location.searchParams.get("schema");
   location.searchParams.delete("schema");
