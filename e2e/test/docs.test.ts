@@ -39,9 +39,17 @@ const ofApps = pages
 /** Pages of reference, and pages whose code runs elsewhere. */
 const WITHOUT_EXAMPLE = [
   ...["README.md", ...INDEXES, "docs/quickstarts/cloudflare.md"],
-  ...["api", "commonjs", "comparison", "glossary", "how-it-works", "limits", "nestjs", "observability"].map(
-    pageNamed,
-  ),
+  ...[
+    "api",
+    "commands",
+    "commonjs",
+    "comparison",
+    "glossary",
+    "how-it-works",
+    "limits",
+    "nestjs",
+    "observability",
+  ].map(pageNamed),
   ...["migrating", "migrating-from-inngest", "migrating-from-temporal", "protocol"].map(pageNamed),
   ...["troubleshooting", "tunnels", "versions"].map(pageNamed),
   ...pages.filter(({ name }) => name.startsWith("docs/deploy/")).map(({ name }) => name),

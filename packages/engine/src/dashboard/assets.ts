@@ -18,8 +18,6 @@ export interface Assets {
   readonly files: ReadonlyMap<string, Asset>;
 }
 
-// The same relative path works from src/ and from dist/. The build of packages/dashboard writes this folder.
-const FOLDER = new URL("./assets/", import.meta.url);
 const TYPES = {
   "dashboard.js": "text/javascript; charset=utf-8",
   "dashboard.css": "text/css; charset=utf-8",
@@ -32,9 +30,11 @@ const TYPES = {
  * @returns undefined in a checkout that hasn't built the page yet
  */
 export function readAssets(): Assets | undefined {
+  // The same relative path works from src/ and from dist/. The build of packages/dashboard writes this folder.
+  const folder = new URL("./assets/", import.meta.url);
   const files = new Map<string, Asset>();
   const names = Object.entries(TYPES).map(([file, type]) => {
-    const path = new URL(file, FOLDER);
+    const path = new URL(file, folder);
     if (!existsSync(path)) return undefined;
     const bytes = new Uint8Array(readFileSync(path));
     const hash = createHash("sha256").update(bytes).digest("base64url").slice(0, 10);
