@@ -14,5 +14,11 @@ run("turbo", ["run", "build", ...filters, "--output-logs=errors-only", "--ui=str
 if (given === undefined) rmSync(folder, { recursive: true, force: true });
 const tarballs = names.map((name) => packTarball(name, folder));
 for (const tarball of tarballs) console.log(tarball);
-const quoted = tarballs.map((tarball) => (/^[\w./@-]+$/.test(tarball) ? tarball : `"${tarball}"`));
-console.log(`\nIn your project:\nnpm install ${quoted.join(" ")}`);
+const quoted = [folder, ...tarballs].map((path) => (/^[\w./@-]+$/.test(path) ? path : `"${path}"`));
+const [from, ...packed] = quoted;
+const isCreate = (path: string): boolean => path.includes("create-perdure-");
+const libraries = packed.filter((path) => !isCreate(path));
+console.log(`\nIn your project:\nnpm install ${libraries.join(" ")}`);
+console.log(
+  `\nA new project:\nnpx --package ${packed.find(isCreate)} create-perdure my-app --tarballs ${from}`,
+);

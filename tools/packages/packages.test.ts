@@ -29,7 +29,7 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 it("finds the packages to publish", () => {
-  expect(published).toEqual(["adapters", "core", "engine", "otel", "test"]);
+  expect(published).toEqual(["adapters", "core", "create-perdure", "engine", "otel", "test"]);
 });
 
 describe.each(published)("%s, packed", (name) => {
@@ -110,7 +110,9 @@ describe("the packed packages", () => {
     const output = run(process.execPath, [join(ROOT, "scripts", "pack.ts"), target], ROOT);
     const tarballs = readdirSync(target).map((name) => join(target, name));
     expect(tarballs.length).toBe(published.length);
-    expect(output).toContain(`npm install ${tarballs.map((tarball) => `"${tarball}"`).join(" ")}`);
+    const [create, ...libraries] = tarballs.map((tarball) => `"${tarball}"`);
+    expect(output).toContain(`npm install ${libraries.join(" ")}`);
+    expect(output).toContain(`npx --package ${create} create-perdure my-app --tarballs "${target}"`);
   });
 });
 
