@@ -7,7 +7,8 @@ interface Digest {
 /** The functions of `node:crypto` that the runtime uses. */
 interface NodeCrypto {
   createHash(algorithm: "sha256"): Digest;
-  createHmac(algorithm: "sha256", key: Uint8Array): Digest;
+  createHmac(algorithm: "sha256", key: object): Digest;
+  createSecretKey(secret: Uint8Array): object;
   timingSafeEqual(left: Uint8Array, right: Uint8Array): boolean;
 }
 
@@ -41,12 +42,15 @@ export function createDigests(platform: Platform = globalThis as Platform): Dige
       bytes.length > IN_PLACE
         ? subtleDigests.sha256(bytes)
         : node.createHash("sha256").update(bytes).digest(),
-    hmacKey: (secret) => ({
-      async verify(hmac, bytes) {
-        const made = node.createHmac("sha256", secret).update(bytes).digest();
-        return made.length === hmac.length && node.timingSafeEqual(made, hmac);
-      },
-    }),
+    hmacKey(secret) {
+      const key = node.createSecretKey(secret);
+      return {
+        async verify(hmac, bytes) {
+          const made = node.createHmac("sha256", key).update(bytes).digest();
+          return made.length === hmac.length && node.timingSafeEqual(made, hmac);
+        },
+      };
+    },
   };
 }
 

@@ -1,4 +1,4 @@
-import { createHash, createHmac } from "node:crypto";
+import { createHash, createHmac, createSecretKey, type KeyObject } from "node:crypto";
 import { type DeliveryClaim, ISSUER, randomId, TOKEN_CLAIM } from "@perdure/core/protocol";
 
 /** Seconds after which receivers refuse a signature. */
@@ -30,10 +30,11 @@ const HEADER = toBase64Url(JSON.stringify({ alg: "HS256", typ: "JWT" }));
 
 /** @param keys called for each signature, because a rotation may change the keys at any time */
 export function createSigner(keys: () => Promise<SigningKeys>): Signer {
+  let last: { readonly text: string; readonly key: KeyObject } | undefined;
   return {
     async sign({ url, body, claim, now }) {
-      // The whole string is the key, its prefix included.
       const { current } = await keys();
+      if (last?.text !== current) last = { text: current, key: toKey(current) };
       const issued = Math.floor(now / 1000);
       const claims = {
         iss: ISSUER,
@@ -46,9 +47,14 @@ export function createSigner(keys: () => Promise<SigningKeys>): Signer {
         [TOKEN_CLAIM]: claim,
       };
       const signed = `${HEADER}.${toBase64Url(JSON.stringify(claims))}`;
-      return `${signed}.${createHmac("sha256", current).update(signed).digest("base64url")}`;
+      return `${signed}.${createHmac("sha256", last.key).update(signed).digest("base64url")}`;
     },
   };
+}
+
+/** The whole string is the key, its prefix included. */
+function toKey(text: string): KeyObject {
+  return createSecretKey(Buffer.from(text));
 }
 
 function toBase64Url(text: string): string {

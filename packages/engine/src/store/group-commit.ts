@@ -122,9 +122,9 @@ export class GroupCommit implements Driver {
   }
 
   async #flush(): Promise<void> {
-    // Waits until the process has read the input that has arrived: it may add writes to this commit.
-    await new Promise<void>((resolve) => setImmediate(resolve));
     while (this.#queue.length > 0) {
+      // Waits until the process has read the input that has arrived: it may add writes to this commit.
+      await new Promise<void>((resolve) => setImmediate(resolve));
       // Reads come first: they must not see a write before it is on disk.
       for (const read of this.#take("read")) await this.#read(read);
       if (this.#queue.length > 0) await this.#commit();

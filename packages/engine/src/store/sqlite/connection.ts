@@ -19,7 +19,7 @@ const COMMIT = sql`COMMIT`;
 const LARGE = 1024 * 1024;
 
 /** Pages of the write-ahead log after which SQLite copies it to the database: its default. */
-const CHECKPOINT_PAGES = 1000;
+export const CHECKPOINT_PAGES = 1000;
 
 /** The properties of the database's file that a connection needs. */
 export interface OpenFile {

@@ -4,12 +4,13 @@ import type { Backup } from "../maintenance.ts";
 import { migrations } from "../migrations.ts";
 import { StoreUnavailable } from "../unavailable.ts";
 import { openBackup } from "./backup.ts";
-import { type OpenFile, SqliteConnection } from "./connection.ts";
+import { CHECKPOINT_PAGES, type OpenFile, SqliteConnection } from "./connection.ts";
 import {
   BUSY_TIMEOUT,
   checkHeader,
   create,
   isBusy,
+  isFull,
   type Lock,
   locate,
   lock,
@@ -23,6 +24,9 @@ import {
  * Maximum bytes of disk that the write-ahead log keeps after SQLite has copied its content to the database.
  */
 const LOG_BYTES = 64 * 1024 * 1024;
+
+/** Bytes of a row that fills a page. */
+const PAGE_CONTENT = 4000;
 
 /** An open database, in a file or in memory. */
 interface Opened extends OpenFile {
@@ -135,11 +139,38 @@ function prepare(db: DatabaseSync, file: string): void {
   db.exec("PRAGMA synchronous = FULL");
   // A large transaction leaves no large log behind.
   db.exec(`PRAGMA journal_size_limit = ${LOG_BYTES}`);
+  growLog(db);
   // The pages that a transaction changes stay in memory until it commits. If they spilled into the log one by
   // one, a message of 10 MB would take 150 ms instead of 5.
   db.exec("PRAGMA cache_spill = OFF");
+  // A savepoint keeps the old content of changed pages in memory. By default, SQLite would write it to a
+  // temporary file as soon as it exceeds 64 KiB.
+  db.exec("PRAGMA temp_store = MEMORY");
   // SQLite overwrites deleted content: the bytes of payloads and results don't stay in the file.
   db.exec("PRAGMA secure_delete = ON");
+}
+
+/**
+ * Gives the write-ahead log the size at once at which SQLite begins it anew. A commit that makes the log longer waits for
+ * the disk longer than one that overwrites it: measured, 0.27 ms against 0.18 ms. The pages get into the log because
+ * they don't fit into the cache, and the rollback makes them void.
+ */
+function growLog(db: DatabaseSync): void {
+  db.exec("PRAGMA cache_size = 10");
+  db.exec("BEGIN IMMEDIATE");
+  try {
+    db.exec(
+      `CREATE TABLE padding AS WITH RECURSIVE page (number) AS
+        (SELECT 1 UNION ALL SELECT number + 1 FROM page WHERE number < ${CHECKPOINT_PAGES})
+      SELECT zeroblob(${PAGE_CONTENT}) AS content FROM page`,
+    );
+  } catch (error) {
+    // Opening goes on: the first write says that the disk is full.
+    if (!isFull(error)) throw error;
+  } finally {
+    if (db.isTransaction) db.exec("ROLLBACK");
+    db.exec("PRAGMA cache_size = -2000");
+  }
 }
 
 function migrate(db: DatabaseSync, file: string): void {

@@ -68,6 +68,10 @@ export function isBusy(cause: unknown): boolean {
   return /database is locked/.test(messageOf(cause));
 }
 
+export function isFull(cause: unknown): boolean {
+  return /disk is full/.test(messageOf(cause));
+}
+
 /**
  * Resolves the links to a database, so that all paths to it use one lock. Creates its folder for the owner
  * only.
