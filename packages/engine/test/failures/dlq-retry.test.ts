@@ -250,10 +250,13 @@ describe("retrying a dead letter", () => {
 
   it("that is a report of another one tells that one what becomes of it", async () => {
     let deaf = true;
-    const gate = Promise.withResolvers<void>();
+    let open: (() => void) | undefined;
+    const gate = new Promise<void>((resolve) => {
+      open = resolve;
+    });
     const w = world(async ({ url }) => {
       if (url.endsWith("x") || deaf) return failed(500, "boom");
-      await gate.promise;
+      await gate;
       return ok("heard");
     });
     await publish(w, "x", { [HEADER.failureCallback]: "https://a.test/f" });
@@ -263,7 +266,7 @@ describe("retrying a dead letter", () => {
     deaf = false;
     expect((await retry(w, "?url=https://a.test/f")).body.responses).toHaveLength(1);
     expect(await stateOf()).toEqual({ state: "CALLBACK_INPROGRESS" });
-    gate.resolve();
+    open?.();
     await w.engine.idle();
     expect(await stateOf()).toMatchObject({ state: "CALLBACK_SUCCESS", responseBody: "heard" });
     expect((await retry(w)).body.responses).toHaveLength(1);
