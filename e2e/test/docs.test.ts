@@ -44,6 +44,7 @@ const WITHOUT_EXAMPLE = [
     "commands",
     "commonjs",
     "comparison",
+    "dashboard",
     "glossary",
     "how-it-works",
     "limits",
