@@ -50,6 +50,7 @@ const WITHOUT_EXAMPLE = [
     "limits",
     "nestjs",
     "observability",
+    "postgres",
   ].map(pageNamed),
   ...["migrating", "migrating-from-inngest", "migrating-from-temporal", "protocol"].map(pageNamed),
   ...["troubleshooting", "tunnels", "versions"].map(pageNamed),
