@@ -1,4 +1,5 @@
 import { migrations } from "../migrations.ts";
+import { MOVED, refuseMoved } from "../moved.ts";
 import { StoreUnavailable } from "../unavailable.ts";
 import type { PostgresSession } from "./session.ts";
 
@@ -9,8 +10,7 @@ import type { PostgresSession } from "./session.ts";
  * during an update. A migration therefore never takes away what the version before it needs.
  *
  * @param schema created first, if the database hasn't got it
- * @param schema created first, if the database hasn't got it
- * @throws StoreUnavailable when the schema is newer than that
+ * @throws StoreUnavailable when the schema is newer than that, or the data has moved to another database
  */
 export async function migrate(
   session: PostgresSession,
@@ -22,7 +22,6 @@ export async function migrate(
   try {
     // The lock ends with the transaction, so it also works through a pooler.
     await session.query("SELECT pg_advisory_xact_lock(hashtext('perdure'), hashtext('migrate'))", []);
-    if (schema !== undefined) await session.query(`CREATE SCHEMA IF NOT EXISTS "${schema}"`, []);
     if (schema !== undefined) await session.query(`CREATE SCHEMA IF NOT EXISTS "${schema}"`, []);
     await session.query("CREATE TABLE IF NOT EXISTS schema_version (version integer NOT NULL)", []);
     const { rows } = await session.query("SELECT max(version) AS version FROM schema_version", []);
@@ -40,6 +39,8 @@ export async function migrate(
     if (version < known.length) {
       await session.query("INSERT INTO schema_version (version) VALUES ($1)", [known.length]);
     }
+    const moved = await session.query(MOVED, []);
+    refuseMoved(moved.rows[0]);
     await session.query("COMMIT", []);
   } catch (error) {
     await session.query("ROLLBACK", []).catch(() => {});
