@@ -11,6 +11,9 @@ const DIALECT: Dialect = {
   // One writer: no other transaction locks anything.
   skipLocked: "",
   list: (placeholder) => `SELECT value FROM json_each(${placeholder})`,
+  searchedWords: (words, bind) => bind(words.join(" ")),
+  searchTerm: ({ words, isPrefix }, bind) =>
+    `search_texts MATCH ${bind(`"${words.join(" ")}"${isPrefix ? " *" : ""}`)}`,
 };
 
 const COMMIT = sql`COMMIT`;
