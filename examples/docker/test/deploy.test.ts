@@ -121,7 +121,9 @@ describe("the Dockerfile", () => {
     for (const [pnpm] of text.matchAll(/pnpm@\S+/g)) expect(pnpm).toBe(packageManager);
     const [major] = dependencies.node.split(".");
     for (const [, version] of text.matchAll(/^FROM node:(\d+)/gm)) expect(version).toBe(major);
-    const names = ["core", "engine", "dashboard"].map((name) => JSON.parse(read(`packages/${name}/package.json`)).name);
+    const names = ["core", "engine", "dashboard"].map(
+      (name) => JSON.parse(read(`packages/${name}/package.json`)).name,
+    );
     const filters = [...text.matchAll(/--filter "?([@\w/-]+)/g)].map(([, name]) => name);
     const own = JSON.parse(read("examples/docker/package.json")).name;
     expect([...names, own, "perdure"]).toEqual(expect.arrayContaining(filters));
