@@ -15,6 +15,9 @@ export interface Driver {
   /** Runs `work`, which must change nothing, on one consistent view of the committed data. */
   read<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
 
+  /** Resolves when transactions that were in the way of one, and held locks that it didn't wait for, may have ended. */
+  othersCommitted(): Promise<void>;
+
   /**
    * Takes the time of transactions from `now`, in milliseconds since 1970, instead of from the machine's
    * clock.

@@ -77,6 +77,9 @@ export class GroupCommit implements Driver {
     return this.#enqueue("read", work);
   }
 
+  /** Resolves at once: there is one transaction at a time. */
+  async othersCommitted(): Promise<void> {}
+
   async backup(): Promise<Backup> {
     const { backup } = this.#connection;
     if (backup) return backup();

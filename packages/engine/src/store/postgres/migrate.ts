@@ -9,7 +9,6 @@ import type { PostgresSession } from "./session.ts";
  * during an update. A migration therefore never takes away what the version before it needs.
  *
  * @param schema created first, if the database hasn't got it
- * @param schema created first, if the database hasn't got it
  * @throws StoreUnavailable when the schema is newer than that
  */
 export async function migrate(
@@ -22,7 +21,6 @@ export async function migrate(
   try {
     // The lock ends with the transaction, so it also works through a pooler.
     await session.query("SELECT pg_advisory_xact_lock(hashtext('perdure'), hashtext('migrate'))", []);
-    if (schema !== undefined) await session.query(`CREATE SCHEMA IF NOT EXISTS "${schema}"`, []);
     if (schema !== undefined) await session.query(`CREATE SCHEMA IF NOT EXISTS "${schema}"`, []);
     await session.query("CREATE TABLE IF NOT EXISTS schema_version (version integer NOT NULL)", []);
     const { rows } = await session.query("SELECT max(version) AS version FROM schema_version", []);
