@@ -59,7 +59,6 @@ export function withoutWakeUps(tx: Tx): Tx {
 
 /** The kinds of locks, in the order in which a transaction takes them. */
 export const LOCKS = [
-  "setting",
   "group",
   "schedule",
   "letter",
@@ -68,6 +67,7 @@ export const LOCKS = [
   "queue",
   "flow",
   "tick",
+  "setting",
 ] as const;
 
 export type LockKind = (typeof LOCKS)[number];
