@@ -355,7 +355,7 @@ describe("the engine that a command asks", () => {
   it("prints the dashboard's link of a run", async () => {
     const runId = await failedRun(50);
     const { out } = await perdure(["open", "order-50", "--print"]);
-    expect(out).toBe(`${url}/runs/${runId}\n`);
+    expect(out).toBe(`${url}/dashboard/runs/${runId}\n`);
   });
 });
 

@@ -72,6 +72,8 @@ export class Ledger {
     // The payload, a failed attempt, and the message of a call are no records of steps.
     if (position === 1 || content === ATTEMPT || content === "") return;
     const { stepId, stepName, out } = JSON.parse(content);
+    if (stepId > 0 && known === undefined && this.#finished.has(stepName))
+      this.#report(`${stepName} has two results, the second one at ${position}`);
     if (stepId > 0) this.#finished.add(stepName);
     if (typeof out === "string") this.#outs.add(out);
   }

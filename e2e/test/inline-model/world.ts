@@ -98,9 +98,12 @@ export class World {
   readonly #notified = new Set<string>();
   #store!: ReturnType<typeof openSqlite>;
   #engine!: Engine;
+  /** A fault of the engine itself. It never has one, however much goes wrong around it. */
+  #fault: unknown;
   /** Rejects when the engine dies. */
   #lost!: Promise<never>;
   #kill: () => void = () => {};
+  #isDead = false;
   /** Counts whatever happens. */
   #activity = 0;
 
@@ -118,6 +121,7 @@ export class World {
       this.#kill = () => reject(new TypeError("fetch failed: the engine died"));
     });
     this.#lost.catch(() => {});
+    const lost = this.#lost;
     this.#store = openSqlite(join(this.#folder.path, "engine.db"), { now: () => this.#clock.now() });
     const { token, currentSigningKey: current, nextSigningKey: next } = DEV_CREDENTIALS;
     this.#engine = createEngine({
@@ -126,14 +130,20 @@ export class World {
       token,
       signingKeys: { current, next },
       transport: fetchTransport(1_000_000, (request) => this.#deliver(request)),
-      onEvent: (event) => this.#observe(event),
+      onEvent: (event) => {
+        // An engine that has died can't store anything.
+        if (event.type === "fault" && this.#lost === lost && !this.#isDead) this.#fault ??= event.error;
+        this.#observe(event);
+      },
     });
     this.#engine.start();
+    this.#isDead = false;
   }
 
   /** The engine dies, with all that it was doing, and another one takes up what it has stored. */
   async crashEngine(): Promise<void> {
     this.#activity++;
+    this.#isDead = true;
     this.#kill();
     void this.#engine.stop({ deadline: 0 });
     await this.#store.close();
@@ -151,6 +161,7 @@ export class World {
     for (;;) {
       await eachRound();
       await this.#quiet();
+      if (this.#fault) throw this.#fault;
       const [endpoint, engine] = [this.#time.clock.untilNext(), this.#clock.untilNext()];
       const wait = Math.min(endpoint, engine);
       if (wait === Number.POSITIVE_INFINITY) {

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { request } from "node:http";
+import { type IncomingMessage, request } from "node:http";
 import { connect, createServer as createHttp2Server } from "node:http2";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { serve, serveMany, toNode } from "../src/node.ts";
@@ -134,6 +134,50 @@ describe("a workflow as a listener of node:http", () => {
       await listener(incoming, outgoing);
     });
     expect(String((await send(server.url, {})).body)).toBe("mine");
+  });
+
+  it("sends each event of an event stream when it comes, until the client leaves", async () => {
+    const cancel = vi.fn();
+    let events: ReadableStreamDefaultController<Uint8Array> | undefined;
+    const body = new ReadableStream<Uint8Array>({
+      start: (controller) => {
+        events = controller;
+      },
+      cancel,
+    });
+    const headers = { "Content-Type": "text/event-stream; charset=utf-8" };
+    server = await listen(toNode(async () => new Response(body, { headers })));
+    const outgoing = request(server.url).end();
+    events?.enqueue(Buffer.from("data: 1\n\n"));
+    const [response] = (await once(outgoing, "response")) as [IncomingMessage];
+    expect(response.headers["content-type"]).toBe(headers["Content-Type"]);
+    expect(String((await once(response, "data"))[0])).toBe("data: 1\n\n");
+    events?.enqueue(Buffer.from("data: 2\n\n"));
+    expect(String((await once(response, "data"))[0])).toBe("data: 2\n\n");
+    response.destroy();
+    await expect.poll(() => cancel).toHaveBeenCalledOnce();
+  });
+
+  it("takes from an event stream no more than the client reads", async () => {
+    let taken = 0;
+    const body = new ReadableStream<Uint8Array>({
+      pull: (controller) => {
+        if (taken === 500) return controller.close();
+        taken++;
+        controller.enqueue(new Uint8Array(100_000));
+      },
+    });
+    const headers = { "Content-Type": "text/event-stream" };
+    server = await listen(toNode(async () => new Response(body, { headers })));
+    const outgoing = request(server.url).end();
+    const [response] = (await once(outgoing, "response")) as [IncomingMessage];
+    const seen = new Map<number, number>();
+    // The stream stands still: the client reads nothing.
+    await expect.poll(() => seen.set(taken, (seen.get(taken) ?? 0) + 1).get(taken), { interval: 20 }).toBe(5);
+    expect(taken).toBeLessThan(400);
+    let length = 0;
+    for await (const chunk of response) length += chunk.length;
+    expect([taken, length]).toEqual([500, 50_000_000]);
   });
 
   it("speaks HTTP/2 as well", async () => {

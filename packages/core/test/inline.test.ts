@@ -276,6 +276,46 @@ describe("appends that fail", () => {
   });
 });
 
+describe("a result that is too large for the answer", () => {
+  const large = "x".repeat(200_000);
+  const workflow = async (context: WorkflowContext) => {
+    await context.run("work", () => 1);
+    return large;
+  };
+
+  it("ends the run by a request of its own, after an append of the records", async () => {
+    const engine = start(workflow);
+    expect(await engine.run()).toMatchObject({ state: "succeeded", result: large, deliveries: 1 });
+    expect(engine.finished).toEqual(["work"]);
+    const [end] = recorder().requests.filter(({ method }) => method === "DELETE");
+    expect(end?.headers["perdure-lease"]).toBe("lease_1");
+  });
+
+  it("doesn't end the run once another invocation holds it", async () => {
+    const engine = start(workflow);
+    let taken = false;
+    engine.onAppend = () => {
+      if (!taken) engine.takeOver();
+      taken = true;
+    };
+    expect(await engine.run()).toMatchObject({ state: "succeeded", deliveries: 2 });
+    expect(engine.answers.map(({ status }) => status)).toEqual([409, 200]);
+    expect(recorder().requests.filter(({ method }) => method === "DELETE")).toHaveLength(1);
+  });
+
+  it("waits for the next invocation when the engine takes no append", async () => {
+    const engine = start(workflow);
+    const { answer } = recorder();
+    let count = 0;
+    recorder().answer = (sent) =>
+      sent.path === "/v2/workflows/append" && count++ < 3
+        ? { status: 500, body: { error: "no" } }
+        : answer(sent);
+    expect(await engine.run()).toMatchObject({ state: "succeeded", result: large, deliveries: 2 });
+    expect(engine.finished).toEqual(["work"]);
+  });
+});
+
 describe("a budget", () => {
   const four = async (context: WorkflowContext) => {
     for (const name of ["a", "b", "c", "d"]) await context.run(name, () => name);
@@ -348,22 +388,15 @@ describe("a step at most once", () => {
   it("is begun by one of two invocations of a delivery that arrived twice", async () => {
     const { workflow, begun } = once({ onExhausted: "throw" });
     const handler = open(recorder(), workflow);
-    const records = new Map<string, string>();
-    // Like the engine: the first record of a step counts, and the other sender gets it.
+    let first: string | undefined;
+    // Like the engine: the lease belongs to the first invocation that appends.
     recorder().answer = ({ body }) => ({
       body: {
-        appends: (JSON.parse(body) as InlineAppends).appends.map(({ records: appended }) => ({
-          news: appended.map((record, own) => {
-            const json = JSON.stringify(
-              "record" in record ? { ...record.record, startedAt: 0, durationMs: 0 } : record,
-            );
-            const first = records.get(`${record.kind} ${own}`) ?? json;
-            records.set(`${record.kind} ${own}`, first);
-            return first === json
-              ? { own }
-              : { entry: { messageId: "msg", callType: "step", body: base64(first) } };
-          }),
-        })),
+        appends: (JSON.parse(body) as InlineAppends).appends.map(({ invocation, records }) => {
+          first ??= invocation;
+          const isFirst = invocation === first;
+          return isFirst ? { news: records.map((_, own) => ({ own })) } : { error: "lease_lost" };
+        }),
       },
     });
     const headers = runHeaders({ "Perdure-Lease": "lease_1", "Perdure-Max-Retries": "3" });

@@ -213,7 +213,7 @@ describe.skipIf(isSkipped)("a run", () => {
     await page.getByText(/Attempt 3 of 4/).waitFor();
     await page.getByRole("button", { name: "Cancel…" }).click();
     await page.getByRole("button", { name: "Cancel the run" }).click();
-    await page.getByText("Cancelled").waitFor();
+    await page.getByText("Cancelled", { exact: true }).waitFor();
   });
 
   it("shows the steps of the runs that it has invoked", async () => {

@@ -1,3 +1,4 @@
+import { gzipSync } from "node:zlib";
 import { createDashboard, createEngine, type Dashboard, type DashboardOptions } from "@perdure/engine";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { READ_ONLY, TOKEN } from "./support/world.ts";
@@ -68,14 +69,17 @@ describe("the document and its files", () => {
     const html = await (await ask(page, "/dashboard")).text();
     const files = [...html.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, path = ""]) => path);
     expect(files).toHaveLength(3);
+    let bytes = gzipSync(html).length;
     for (const file of files) {
       const answer = await ask(page, file, { headers: { "Accept-Encoding": "gzip, br" } });
       expect(answer.status).toBe(200);
       expect(answer.headers.get("content-encoding")).toBe("gzip");
       expect(answer.headers.get("cache-control")).toContain("immutable");
+      bytes += (await answer.arrayBuffer()).byteLength;
       const plain = await ask(page, file);
       expect(plain.headers.get("content-encoding")).toBeNull();
     }
+    expect(bytes).toBeLessThan(60_000);
     expect((await ask(page, "/dashboard/assets/other.js")).status).toBe(404);
   });
 

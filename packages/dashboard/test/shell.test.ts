@@ -2,7 +2,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { findBarriers } from "./support/accessibility.ts";
 import { open } from "./support/browser.ts";
 import { isSkipped } from "./support/chromium.ts";
-import { GOOD_ORDER, ORDER, ORDER_URL, SLEEPER, trigger } from "./support/shop.ts";
+import { BAD_ORDER, GOOD_ORDER, ORDER, ORDER_URL, SLEEPER, trigger } from "./support/shop.ts";
 import { APP, openWorld, READ_ONLY, TOKEN, type World, type WorldOptions } from "./support/world.ts";
 
 async function world(options: WorldOptions = { served: [ORDER, SLEEPER] }): Promise<World> {
@@ -10,6 +10,8 @@ async function world(options: WorldOptions = { served: [ORDER, SLEEPER] }): Prom
   onTestFinished(() => opened.close());
   return opened;
 }
+
+const DAY = 86_400_000;
 
 const PAGES = [
   "/runs",
@@ -114,10 +116,20 @@ describe.skipIf(isSkipped)("the frame", () => {
   it("fits a telephone", async () => {
     const shop = await world();
     await trigger(shop, ORDER_URL, GOOD_ORDER);
-    await shop.settle();
-    const { page } = await open(`${shop.url}/runs`, { viewport: { width: 390, height: 800 } });
-    await page.locator("table").waitFor();
-    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390);
+    const failed = await trigger(shop, ORDER_URL, BAD_ORDER);
+    await shop.settle(DAY);
+    const { page } = await open(shop.url, { viewport: { width: 390, height: 800 } });
+    const shown = {
+      "/runs": "table",
+      "/dead-letters": "table",
+      [`/runs/${failed}`]: ".story",
+      "/queues": "h1",
+    };
+    for (const [path, content] of Object.entries(shown)) {
+      await page.goto(`${shop.url}${path}`);
+      await page.locator(content).first().waitFor();
+      expect(await page.evaluate(() => document.documentElement.scrollWidth), path).toBeLessThanOrEqual(390);
+    }
   });
 
   it("works by the keyboard", async () => {

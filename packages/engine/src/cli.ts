@@ -5,6 +5,7 @@ import type { BackupFlags } from "./cli/backup.ts";
 import type { DevFlags } from "./cli/dev-config.ts";
 import type { ExportFlags } from "./cli/export.ts";
 import { newKeys } from "./cli/keys.ts";
+import type { MoveFlags } from "./cli/move.ts";
 import { EXIT } from "./cli/remote/command-error.ts";
 import { addRemoteCommands } from "./cli/remote/program.ts";
 import { type CommandName, flagsOf } from "./cli/settings.ts";
@@ -57,6 +58,16 @@ program
   .action(async (file: string, flags: BackupFlags) => {
     const { backup } = await import("./cli/backup.ts");
     await backup(file, flags);
+  });
+
+program
+  .command("move")
+  .description("move a database from a file to PostgreSQL, or back, while no engine uses either")
+  .option("--from <database>", "a file, or a PostgreSQL URL (default: PERDURE_DB)")
+  .option("--to <database>", "an empty PostgreSQL database, or a new file (default: PERDURE_DB)")
+  .action(async (flags: MoveFlags) => {
+    const { move } = await import("./cli/move.ts");
+    await move(flags);
   });
 
 program

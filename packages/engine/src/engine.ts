@@ -135,6 +135,7 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
     tell(event);
   };
   store.useClock(() => clock.now());
+  store.limitLists(numbers.timeouts.query);
   store.onEvent(emit);
   const streams = new EventStreams(store, clock);
   store.onRunsChanged((runIds) => {
@@ -142,7 +143,7 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
     for (const runId of runIds) streams.publish({ type: "run.changed", runId });
   });
   const transport = options.transport ?? createTransport(numbers, policy);
-  const keys = createKeys(store, options.signingKeys);
+  const keys = createKeys({ store, clock, configured: options.signingKeys });
   const sizes = toDispatcherSettings(numbers, policy);
   const dispatcher = new Dispatcher({
     ...sizes,

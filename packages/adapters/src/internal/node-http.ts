@@ -28,8 +28,10 @@ export interface ServerResponse {
   readonly headersSent: boolean;
   readonly writableFinished: boolean;
   setHeader(name: string, value: string | string[]): unknown;
+  write(chunk: Uint8Array): boolean;
+  end(): unknown;
   end(body: Uint8Array): unknown;
-  once(event: "close", listener: () => void): unknown;
+  once(event: "close" | "drain", listener: () => void): unknown;
 }
 
 /** A request and its response. */
@@ -51,21 +53,54 @@ export async function respond(
     const request = toRequest(incoming, outgoing, remedy, parsed);
     failureStatus = 500;
     const response = await handler(request);
-    send(outgoing, response.status, response.headers, await response.arrayBuffer());
+    if (response.body && isEventStream(response)) await stream(outgoing, response, response.body);
+    else send(outgoing, response.status, response.headers, await response.arrayBuffer());
   } catch (error) {
     if (failureStatus === 500) writeLine("error", "The handler of a request failed:", error);
     send(outgoing, failureStatus, new Headers(), new ArrayBuffer(0));
   }
 }
 
+const isEventStream = ({ headers }: Response): boolean =>
+  headers.get("Content-Type")?.startsWith("text/event-stream") === true;
+
+/** Sends each event when it comes, as fast as the client reads. */
+async function stream(
+  outgoing: ServerResponse,
+  { status, headers }: Response,
+  body: ReadableStream<Uint8Array>,
+): Promise<void> {
+  if (!begin(outgoing, status, headers)) return body.cancel();
+  const reader = body.getReader();
+  outgoing.once("close", () => void reader.cancel().catch(() => {}));
+  try {
+    for (let next = await reader.read(); !next.done; next = await reader.read()) {
+      if (!outgoing.write(next.value)) await drained(outgoing);
+    }
+  } finally {
+    outgoing.end();
+  }
+}
+
+/** Resolves when the client has read what was written, or is gone. */
+const drained = (outgoing: ServerResponse): Promise<void> =>
+  new Promise((resolve) => {
+    outgoing.once("drain", resolve);
+    outgoing.once("close", resolve);
+  });
+
 function send(outgoing: ServerResponse, status: number, headers: Headers, body: ArrayBuffer): void {
-  // The client may have disconnected, or other code may have answered.
-  if (outgoing.destroyed || outgoing.headersSent) return;
+  if (begin(outgoing, status, headers)) outgoing.end(new Uint8Array(body));
+}
+
+/** Sets status and headers. @returns `false` if the client has disconnected, or other code has answered */
+function begin(outgoing: ServerResponse, status: number, headers: Headers): boolean {
+  if (outgoing.destroyed || outgoing.headersSent) return false;
   outgoing.statusCode = status;
   for (const [name, value] of headers) {
     outgoing.setHeader(name, name === "set-cookie" ? headers.getSetCookie() : value);
   }
-  outgoing.end(new Uint8Array(body));
+  return true;
 }
 
 /** Converts the request: URL, headers and body as the client sent them. Its signal aborts when the client disconnects. */

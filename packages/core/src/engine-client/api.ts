@@ -5,7 +5,7 @@ import { refusalReason, unreachableReason } from "./error-reason.ts";
 import { type Http, type HttpRequest, type Query, statusOf } from "./http.ts";
 
 /** Options of a request to the engine's API. */
-interface Details {
+export interface Details {
   readonly query?: Query;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | null | undefined;

@@ -1,11 +1,12 @@
 import { appenders } from "#appenders";
+import * as HEADER from "../protocol/header-names.ts";
 import { type HistoryEntry, isHistory } from "../protocol/history.ts";
 import type { InlineMessage } from "../protocol/inline.ts";
 import type { Message } from "../protocol/message.ts";
 import { userIdIn } from "../protocol/token.ts";
 import type { NotifyResponse, WaitRequest } from "../protocol/wait.ts";
 import { WorkflowError } from "../util/errors.ts";
-import { type CallApi, createApi, isStatus, toSegment } from "./api.ts";
+import { type CallApi, createApi, type Details, isStatus, toSegment } from "./api.ts";
 import { type Append, createAppend } from "./append-queue.ts";
 import type { Connection } from "./http.ts";
 import { type PublishOptions, publish, type Receipt, toBatchItem } from "./publish.ts";
@@ -30,8 +31,13 @@ export interface Engine {
   create(messages: readonly Message[]): Promise<readonly (Receipt | WorkflowError)[]>;
   /** Fetches a live run's whole history, or an ended run's from Perdure's own engine; undefined when there is no such run. */
   history(runId: string, ended?: EndedRun): Promise<readonly HistoryEntry[] | undefined>;
-  /** Ends the run with its result, a JSON string. @returns false when the run has already ended */
-  finish(runId: string, result: string | undefined): Promise<boolean>;
+  /**
+   * Ends the run with its result, a JSON string.
+   *
+   * @param lease of an inline invocation, which must hold the run
+   * @returns false when there is no such run, or the lease doesn't hold it
+   */
+  finish(runId: string, result: string | undefined, lease?: string): Promise<boolean>;
   /** Ends the run without a result. @returns as {@link finish} */
   cancel(runId: string): Promise<boolean>;
   /** Asks the engine to record an event as a step's result. @returns as {@link append} */
@@ -76,8 +82,16 @@ export function toEngine(connection: Connection, options: PublishOptions): Engin
             throw new WorkflowError("step_refused", `${receipt.message} (${subject})`, { cause: receipt });
       }),
     history: (runId, ended) => fetchHistory(callApi, runId, ended),
-    finish: (runId, result) => endRun(callApi, runId, false, result),
-    cancel: (runId) => endRun(callApi, runId, true),
+    finish: (runId, body, lease) => {
+      const headers = lease === undefined ? {} : { [HEADER.lease]: lease };
+      return endRun(callApi, runId, {
+        query: { cancel: false },
+        body,
+        headers,
+        subject: "the workflow's result",
+      });
+    },
+    cancel: (runId) => endRun(callApi, runId, { query: { cancel: true }, subject: "the end of the run" }),
     wait: (runId, { eventId, headers, body }) =>
       unlessEnded(callApi, runId, () => {
         const subject = `the wait of step "${body.step.stepName}"`;
@@ -136,10 +150,8 @@ async function fetchHistory(
   );
 }
 
-async function endRun(callApi: CallApi, runId: string, cancel: boolean, body?: string): Promise<boolean> {
-  const subject = cancel ? "the end of the run" : "the workflow's result";
-  const details = { query: { cancel }, body, empty: true, subject };
-  const ended = callApi("DELETE", runPath(runId), details).then(() => true);
+async function endRun(callApi: CallApi, runId: string, details: Details): Promise<boolean> {
+  const ended = callApi("DELETE", runPath(runId), { ...details, empty: true }).then(() => true);
   return (await unlessNotFound(ended)) ?? false;
 }
 

@@ -1,10 +1,17 @@
 import type { AttemptEntry } from "../protocol/attempt.ts";
 import type { Resume } from "../protocol/delivery.ts";
+import { randomId } from "../protocol/ids.ts";
 import type { InlineEnd, InlineRequest } from "../protocol/inline.ts";
-import { done, type Outcome } from "../protocol/outcome.ts";
+import { done, type InlineAnswerPart, type Outcome } from "../protocol/outcome.ts";
 import { isPlan, resultId, type StepRecord } from "../protocol/step.ts";
-import { type InlineLimits, type InlineResult, MAX_ANSWER_LENGTH, runInline } from "../replay/inline-run.ts";
-import { type Step, serialize } from "../steps/index.ts";
+import {
+  type InlineInvocation,
+  type InlineLimits,
+  type InlineResult,
+  MAX_ANSWER_LENGTH,
+  runInline,
+} from "../replay/inline-run.ts";
+import type { Step } from "../steps/index.ts";
 import { toMilliseconds } from "../util/duration.ts";
 import { messageOf } from "../util/errors.ts";
 import type { DeliveryContext } from "./delivery-context.ts";
@@ -29,6 +36,7 @@ export async function resumeInline(run: PreparedRun, offer: Offer): Promise<Outc
   const { ctx, invocation } = run;
   const { lease, engineAheadMs, limits, known, records, attempts } = offer;
   const append = ctx.config.engine().appender();
+  const id = randomId();
   if (known === 1) await emit(ctx, "runStarted", { context: run.context });
   // Results that the engine has recorded after the last invocation: this one emits them.
   const received = resultsAtEnd(records);
@@ -38,6 +46,7 @@ export async function resumeInline(run: PreparedRun, offer: Offer): Promise<Outc
   const result = await runInline({
     ...invocation,
     lease,
+    id,
     engineAheadMs,
     limits,
     known,
@@ -65,7 +74,7 @@ export async function resumeInline(run: PreparedRun, offer: Offer): Promise<Outc
     attemptFailed: (failure) => reportFailure(ctx.endpoint, ctx.delivery, failure),
   });
   if (result.kind !== "parked" && result.kind !== "lost") await emitReceived();
-  return conclude(run, lease, result);
+  return conclude(run, { lease, id }, result);
 }
 
 /**
@@ -91,13 +100,23 @@ function toRequest(ctx: DeliveryContext<Resume>, step: Step, id: number): Inline
   return message ? { message: ctx.config.engine().toBatchItem(message) } : { wait };
 }
 
-async function conclude(run: PreparedRun, lease: string, result: InlineResult): Promise<Outcome> {
+type Holder = Pick<InlineInvocation, "lease" | "id">;
+
+async function conclude(
+  run: PreparedRun,
+  { lease, id: invocation }: Holder,
+  result: InlineResult,
+): Promise<Outcome> {
   const { ctx, context } = run;
   const { runId } = ctx.delivery;
   const { after, records } = result;
-  const ended = (end: Omit<InlineEnd, "after" | "records">): Outcome => ({
+  const answered = (end: Partial<InlineEnd>): InlineAnswerPart => ({
+    lease,
+    end: { invocation, after, records, ...end },
+  });
+  const ended = (end: Partial<InlineEnd>): Outcome => ({
     ...done(runId, "success"),
-    inline: { lease, end: { after, records, ...end } },
+    inline: answered(end),
   });
   switch (result.kind) {
     case "parked":
@@ -110,19 +129,21 @@ async function conclude(run: PreparedRun, lease: string, result: InlineResult): 
       return done(runId, (await ctx.config.engine().cancel(runId)) ? "success" : "workflow-already-ended");
     case "threw": {
       const { failed, ...failure } = result;
-      return { ...failure, kind: "failed", inline: { lease, end: { after, records, failed } } };
+      return { ...failure, kind: "failed", inline: answered({ failed }) };
     }
     case "returned": {
+      const { json } = result;
+      const isLarge = (json?.length ?? 0) > MAX_ANSWER_LENGTH;
+      // Records that the engine couldn't take before a result of this size: the next invocation returns it.
+      if (isLarge && records.length > 0) return ended({ end: "continue" });
       try {
-        const json = serialize(result.result, "The workflow's result");
         await emit(ctx, "runCompleted", { context, result: result.result });
-        if ((json?.length ?? 0) <= MAX_ANSWER_LENGTH) return ended({ end: "returned", result: json });
-        const engine = ctx.config.engine();
-        if (records.length > 0) await engine.appender()({ lease, after, records, underWay: [] });
-        return done(runId, (await engine.finish(runId, json)) ? "success" : "workflow-already-ended");
+        if (!isLarge) return ended({ end: "returned", result: json });
+        const isOver = await ctx.config.engine().finish(runId, json, lease);
+        return isOver ? done(runId, "success") : { kind: "lost", lease, reason: "run_over" };
       } catch (error) {
         const where = after + records.length > 1 ? "after-last-step" : "before-first-step";
-        return { kind: "failed", error, where, inline: { lease, end: { after, records } } };
+        return { kind: "failed", error, where, inline: answered({}) };
       }
     }
     default:

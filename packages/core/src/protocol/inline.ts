@@ -40,6 +40,11 @@ export interface InlineMessage {
 export interface InlineAppend {
   /** The value of the delivery's `Perdure-Lease`. */
   readonly lease: string;
+  /**
+   * Identifies the invocation: a random string. A delivery that arrives twice has two invocations, and the lease belongs to the
+   * first of them that appends.
+   */
+  readonly invocation: string;
   /** How many entries of the history the invocation knows. */
   readonly after: number;
   /** In the order of recording. The engine records all of them or none. */
@@ -84,6 +89,8 @@ export interface InlineAnswers {
 
 /** The property `perdure` in the body of an answer to a delivery whose lease the endpoint has taken. */
 export interface InlineEnd {
+  /** As in the appends of the invocation. */
+  readonly invocation: string;
   readonly after: number;
   /** The records that haven't been appended. */
   readonly records: readonly InlineRecord[];

@@ -45,11 +45,6 @@ export interface StepRecord {
    * steps that ran inline: their records are in the order in which they end, and not in which they were requested.
    */
   readonly nth?: number | undefined;
-  /**
-   * Identifies the invocation that begins the step. Only of the plan of a step with `atMostOnce`: a delivery that arrives twice
-   * has two invocations under one lease, and only one of them may begin the step.
-   */
-  readonly begunBy?: string;
   /** When the work of the recorded attempt began, in milliseconds since 1970. Only of steps that ran inline. */
   readonly startedAt?: number;
   /** How long it took, in milliseconds. */

@@ -1,7 +1,6 @@
 import type { AttemptEntry, StepKey } from "../protocol/attempt.ts";
 import { type FailedStep, toError, toErrorBody } from "../protocol/error.ts";
 import { type HistoryEntry, recordIn } from "../protocol/history.ts";
-import { randomId } from "../protocol/ids.ts";
 import type {
   InlineAnswer,
   InlineAppend,
@@ -11,7 +10,7 @@ import type {
 } from "../protocol/inline.ts";
 import type { FailedAttempt, RetryDecision } from "../protocol/outcome.ts";
 import { isPlan, resultId, type StepRecord } from "../protocol/step.ts";
-import type { Step } from "../steps/index.ts";
+import { type Step, serialize } from "../steps/index.ts";
 import { encodeUtf8 } from "../util/bytes.ts";
 import { toMilliseconds } from "../util/duration.ts";
 import { isRetryAfter, WorkflowError, WorkflowStepInterrupted } from "../util/errors.ts";
@@ -29,7 +28,6 @@ import {
   REPLAY_MISMATCH_TIMEOUT_MS,
   recordOf,
   replayMismatch,
-  type WorkflowOutcome,
 } from "./invocation.ts";
 import { performStep, StepExecution } from "./step-execution.ts";
 import { newEntry, type StepEntry, toFailedStep } from "./step-history.ts";
@@ -45,6 +43,8 @@ export interface InlineLimits {
 /** An invocation that runs as many steps as it can. */
 export interface InlineInvocation extends Invocation {
   readonly lease: string;
+  /** Identifies the invocation among those of a delivery that has arrived more than once. */
+  readonly id: string;
   /**
    * Milliseconds by which the engine's clock is ahead of this one. The engine sets the time of a retry by its
    * own clock.
@@ -84,7 +84,8 @@ type InlineOutcome =
   | { readonly kind: "canceled" }
   /** The run has another holder, or has ended. */
   | { readonly kind: "lost"; readonly reason: "lease_lost" | "run_over" }
-  | { readonly kind: "returned"; readonly result: unknown }
+  /** `json`: the result as the engine records it. */
+  | { readonly kind: "returned"; readonly result: unknown; readonly json: string | undefined }
   | ({ readonly kind: "threw"; readonly failed?: StepKey } & FailedAttempt);
 
 /** A record that the engine hasn't stored yet. */
@@ -118,8 +119,6 @@ class InlineRun {
   readonly #scope: Scope;
   readonly #end: (result: InlineResult) => void;
   readonly #matcher: StepMatcher;
-  /** Made for the first step with `atMostOnce`. */
-  #id: string | undefined;
   readonly #startedAt = now();
   /** Steps that the endpoint does, or asks the engine for, as soon as it can. */
   readonly #waiting = new Set<PendingStep>();
@@ -138,7 +137,7 @@ class InlineRun {
   /** The current append, or the work before it. */
   #busy = false;
   /** The workflow's outcome, while steps remain to be requested or run. */
-  #outcome: WorkflowOutcome | undefined;
+  #outcome: Extract<InlineOutcome, { kind: "returned" | "threw" }> | undefined;
   /** The invocation's end, once no step is running. No further step begins. */
   #closing: InlineOutcome | undefined;
   #ended = false;
@@ -165,7 +164,7 @@ class InlineRun {
     signal?.addEventListener("abort", () => this.#close({ kind: "lost", reason: "lease_lost" }));
     try {
       const result = await start({ request: (step) => this.#request(step), cancel: () => this.#cancel() });
-      this.#outcome ??= { kind: "returned", result };
+      this.#outcome ??= { kind: "returned", result, json: serialize(result, "The workflow's result") };
     } catch (error) {
       const where = this.#matcher.matched.size > 0 ? "after-last-step" : failurePlace(history);
       this.#outcome ??= { kind: "threw", error, where };
@@ -328,8 +327,7 @@ class InlineRun {
   }
 
   #recordBegin(step: PendingStep): void {
-    this.#id ??= randomId();
-    const record = { ...planOf(step, this.#takeId()), begunBy: this.#id };
+    const record = planOf(step, this.#takeId());
     const stored = () => this.#matcher.record(step, newEntry(record));
     this.#journal.push({ record: { kind: "begin", record }, step, awaited: true, stored });
   }
@@ -382,9 +380,10 @@ class InlineRun {
 
   /** @returns false when the invocation must not go on */
   async #append(lines: readonly Line[], steps: readonly PendingStep[]): Promise<boolean> {
-    const { append, lease } = this.#invocation;
+    const { append, lease, id } = this.#invocation;
     const answer = await append({
       lease,
+      invocation: id,
       after: this.#known,
       records: lines.map(({ record }) => record),
       underWay: [...[...this.#underWay].map(({ step }) => step), ...steps].map(({ key }) => key),
@@ -392,7 +391,7 @@ class InlineRun {
     this.#appended = true;
     if ("news" in answer) {
       const stored = answer.news.filter((news) => "own" in news).length;
-      // A delivery that has arrived twice has two invocations, and the other one's records are on disk.
+      // Another process serves the run without inline execution, and has recorded one of these steps.
       if (stored < lines.length) {
         this.#close({ kind: "lost", reason: "lease_lost" });
         return false;
@@ -541,11 +540,12 @@ class InlineRun {
     this.#ended = true;
     this.#matcher.stop();
     const lengths = this.#journal.map(({ record }) => JSON.stringify(record).length);
+    if (outcome.kind === "returned") lengths.push(outcome.json?.length ?? 0);
     const isTooLong = lengths.reduce((sum, length) => sum + length, 0) > MAX_ANSWER_LENGTH;
     // A run that is cancelled is over before its answer is read.
     const mustAppend =
       isTooLong || (outcome.kind === "canceled" && this.#journal.length + this.#underWay.size > 0);
-    if (outcome.kind !== "lost" && mustAppend) await this.#flush();
+    if (outcome.kind !== "lost" && mustAppend && this.#journal.length > 0) await this.#flush();
     // The append may have shown that the run is lost, or that a record can't be accepted.
     const closing = this.#closing;
     const last = closing && closing.kind !== "continue" ? closing : outcome;

@@ -85,6 +85,8 @@ export class TestEngine {
   readonly #due: Due[] = [];
   #lease = 0;
   #holds = false;
+  /** The invocation that appends under the lease. */
+  #invocation: string | undefined;
   #result: string | undefined;
   #now = 0;
   #die: (() => void) | undefined;
@@ -220,6 +222,7 @@ export class TestEngine {
     this.deliveries++;
     const lease = `lease_${++this.#lease}`;
     this.#holds = true;
+    this.#invocation = undefined;
     const shown = this.mode === "inline" ? this.entries : this.entries.slice(0, due.upTo);
     const headers = runHeaders({
       "Upstash-Message-Id": due.messageId,
@@ -329,7 +332,12 @@ export class TestEngine {
     return isOver ? { exhausted: true } : { retryAt: entry.retryAt };
   }
 
-  async #serve({ method, path, body }: Recorded): Promise<{ status?: number; body?: unknown } | undefined> {
+  async #serve({
+    method,
+    path,
+    body,
+    headers,
+  }: Recorded): Promise<{ status?: number; body?: unknown } | undefined> {
     if (path === "/v2/workflows/append") {
       const answers: InlineAnswer[] = [];
       for (const append of (JSON.parse(body) as InlineAppends).appends)
@@ -337,6 +345,9 @@ export class TestEngine {
       return { body: { appends: answers } };
     }
     if (method === "DELETE") {
+      const lease = headers["perdure-lease"];
+      if (lease && (lease !== `lease_${this.#lease}` || !this.#holds))
+        return { status: 404, body: { error: "lost" } };
       if (this.state) return { status: 404, body: { error: "no such run" } };
       this.state = path.endsWith("cancel=true") ? "canceled" : "succeeded";
       this.#result = body || undefined;
@@ -363,6 +374,8 @@ export class TestEngine {
     if (crash && !crash.stored) return this.#never();
     if (this.state) return { error: "run_over", state: this.state };
     if (append.lease !== `lease_${this.#lease}` || !this.#holds) return { error: "lease_lost" };
+    this.#invocation ??= append.invocation;
+    if (append.invocation !== this.#invocation) return { error: "lease_lost" };
     const decided = this.#store(append.records);
     this.underWay = append.underWay;
     if (crash) return this.#never();

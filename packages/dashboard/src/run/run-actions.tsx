@@ -88,6 +88,6 @@ export function retryNowAction(run: RunRef, after: () => void): Action {
   };
 }
 
-function ofRun({ workflowRunId: id, workflowRunCreatedAt: at }: RunRef, verb: string): string {
-  return `/v2/workflows/runs/${encodeURIComponent(id)}/${verb}?workflowCreatedAt=${at}`;
+function ofRun({ workflowRunId: id }: RunRef, verb: string): string {
+  return `/v2/workflows/runs/${encodeURIComponent(id)}/${verb}`;
 }

@@ -1,4 +1,5 @@
 import type { Overview, Step } from "../api/types.ts";
+import { plural } from "../format/text.ts";
 import { Act, CurlButton, confirmAction } from "../ui/action.tsx";
 import { ActionButton } from "../ui/button.tsx";
 import { openEditDialog } from "./edit-dialog.tsx";
@@ -37,7 +38,9 @@ export function Todo({ run, steps, reload }: TodoProps) {
         <CurlButton action={resume} />
         <p class="muted">
           Goes on where it failed.{" "}
-          {kept === 0 ? "No recorded step is kept." : `${kept} recorded results are kept.`}
+          {kept === 0
+            ? "No recorded step is kept."
+            : `${plural(kept, "recorded result is", "recorded results are")} kept.`}
         </p>
       </div>
       <div class="choice">

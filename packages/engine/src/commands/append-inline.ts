@@ -25,15 +25,19 @@ export async function appendInline(tx: Tx, appends: readonly AppendInline[]): Pr
 
 /**
  * Appends the records of an invocation, if the invocation still has the right to: the lease is checked by the statement
- * that writes which steps are under way. Repeating an append changes nothing, and gets the same answer.
+ * that writes which steps are under way. A delivery may arrive twice; the lease belongs to the first of its invocations that
+ * appends. Repeating an append changes nothing, and gets the same answer.
  */
-async function appendOne(tx: Tx, { lease, underWay, ...records }: AppendInline): Promise<InlineAnswer> {
+async function appendOne(
+  tx: Tx,
+  { lease, invocation, underWay, ...records }: AppendInline,
+): Promise<InlineAnswer> {
   const { runId, createdAt, number } = lease;
   const inProgress: InProgress = { lease: number, steps: underWay };
   const held = await tx.one<{ run: number; inline: number; last: number }>(
-    sql`UPDATE run_leases SET in_progress = ${JSON.stringify(inProgress)}
+    sql`UPDATE run_leases SET in_progress = ${JSON.stringify(inProgress)}, invocation = ${invocation}
       WHERE run = (SELECT key FROM runs WHERE id = ${runId} AND created_at = ${createdAt} AND ${IS_LIVE})
-        AND number = ${number} AND holder IS NOT NULL
+        AND number = ${number} AND holder IS NOT NULL AND coalesce(invocation, ${invocation}) = ${invocation}
       RETURNING run, (SELECT inline FROM runs WHERE key = run_leases.run) AS inline,
         (SELECT max(position) FROM entries WHERE run = run_leases.run) AS last`,
   );

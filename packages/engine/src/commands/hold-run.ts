@@ -39,7 +39,8 @@ export async function offerLease(tx: Tx, { seq, entry }: MessageRow, run: Run): 
   await tx.run(
     sql`INSERT INTO run_leases (run, number, holder, in_progress)
       VALUES (${run.key}, ${number}, ${seq}, ${JSON.stringify(inProgress)})
-      ON CONFLICT (run) DO UPDATE SET number = excluded.number, holder = excluded.holder, in_progress = excluded.in_progress`,
+      ON CONFLICT (run) DO UPDATE SET number = excluded.number, holder = excluded.holder, invocation = NULL,
+        in_progress = excluded.in_progress`,
   );
   if (last.seq !== entry) await tx.run(sql`UPDATE messages SET entry = ${last.seq} WHERE seq = ${seq}`);
   // The last invocation hasn't said how it ended.

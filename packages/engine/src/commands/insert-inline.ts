@@ -8,6 +8,7 @@ import { DEFAULT_RETRIES } from "../rules/message.ts";
 import { retryPolicy } from "../rules/policy.ts";
 import type { Run } from "../rules/run.ts";
 import { decideAttempt } from "../rules/step-attempt.ts";
+import * as inOrder from "../store/in-order.ts";
 import { entriesAfter, insertBareEntry, type PlacedEntry, toEntry } from "../store/tables/entries.ts";
 import { lockAll, type Tx } from "../store/tx.ts";
 import { carryOut, messageOfAsk } from "./carry-out-ask.ts";
@@ -34,7 +35,8 @@ export interface HeldRun {
  *
  * @param run as it is in this transaction, held by the invocation
  * @param last the position of the run's last entry
- * @returns every entry behind `after`, in the order of the history
+ * @returns every entry behind `after`, in the order of the history. If another writer's record has the place of one of these,
+ *   none of these is stored
  * @throws EngineError when the records can't be accepted: the caller must roll its transaction back
  */
 export async function insertInline(
@@ -45,13 +47,15 @@ export async function insertInline(
 ): Promise<InlineNews[]> {
   if (after > last) throw invalid("after", `expected ${last} at most, got ${after}`);
   const known = last > after ? await entriesAfter(tx, run.key, after) : [];
-  const recorded = new Set(known.map(({ record }) => record));
-  const stored: Stored[] = [];
-  for (const entry of entries) {
-    const one = await toStored(tx, run, entry);
-    stored.push(one);
-    if (!recorded.has(entry.key)) await insertOrRefuse(tx, run, one);
-  }
+  const recorded = new Map(known.map((entry) => [entry.record, entry]));
+  const stored = await inOrder.map(entries, (entry) => toStored(tx, run, entry));
+  const isTaken = (one: Stored) => {
+    const there = recorded.get(one.entry.key);
+    return there !== undefined && !isOwn(there, one);
+  };
+  // All of the records or none.
+  if (stored.some(isTaken)) return toNews(known, stored);
+  for (const one of stored) if (!recorded.has(one.entry.key)) await insertOrRefuse(tx, run, one);
   const plain = known.length === 0 && entries.every(({ kind }) => kind !== "ask");
   if (plain) return stored.map((one, own) => ownNews(own, one));
   return toNews(await entriesAfter(tx, run.key, after), stored);
@@ -141,18 +145,18 @@ export function recordAttempt(tx: Tx, runId: string, { step, attempt, error, ret
 
 function toNews(entries: readonly PlacedEntry[], stored: readonly Stored[]): InlineNews[] {
   const own = new Map(stored.map(({ entry }, at) => [entry.key, at]));
-  return entries.map(({ record, body, message, callType }): InlineNews => {
+  return entries.map((entry): InlineNews => {
+    const { record, body, message, callType } = entry;
     const at = own.get(record);
     const mine = at === undefined ? undefined : stored[at];
-    // An attempt is known by its number. Of two results for one step, the first one counts.
-    if (at !== undefined && mine && (callType === "attempt" || isSame(body, mine.body)))
-      return ownNews(at, { entry: mine.entry, body });
+    if (at !== undefined && mine && isOwn(entry, mine)) return ownNews(at, { entry: mine.entry, body });
     return { entry: toEntry({ message, body, call_type: callType }) };
   });
 }
 
-function isSame(a: Uint8Array, b: Uint8Array): boolean {
-  return Buffer.compare(a, b) === 0;
+/** Whether a recorded entry is this record. An attempt is known by its number. */
+function isOwn({ callType, body }: PlacedEntry, mine: Stored): boolean {
+  return callType === "attempt" || Buffer.compare(body, mine.body) === 0;
 }
 
 function ownNews(own: number, { entry, body }: Stored): InlineNews {

@@ -3,6 +3,7 @@ import { openRetriesOf } from "../queries/open-retries.ts";
 import { hasPending } from "../queries/pending.ts";
 import { toBytes, toText } from "../rules/bytes.ts";
 import { errorOf, type InvocationEnd } from "../rules/invocation.ts";
+import type { Run } from "../rules/run.ts";
 import { stepUnderWay } from "../rules/run-lease.ts";
 import {
   decideNextAttempt,
@@ -22,8 +23,11 @@ import { retryLater } from "./retry-later.ts";
 import { finishDelivery, type StepDelivery } from "./step-delivery.ts";
 import { insertDelivery } from "./wake-run.ts";
 
-/** Milliseconds until a step is delivered again whose endpoint takes its time to be later than the engine does. */
-const CLOCK_DIFFERENCE_MS = 1000;
+/**
+ * Milliseconds until a run is delivered again whose endpoint takes the time of a retry to be later than the engine does, or
+ * whose last delivery has arrived twice.
+ */
+const PAUSE_MS = 1000;
 
 /**
  * Records how an invocation ended that had the right to append:
@@ -32,6 +36,9 @@ const CLOCK_DIFFERENCE_MS = 1000;
  * 2. The invocation no longer holds the run, and its delivery is finished.
  * 3. `returned`: the run has its result. `continue`: the run is delivered again. `parked`: what comes next wakes the run;
  *    see {@link park}.
+ *
+ * A delivery that has arrived twice has two invocations. If another one than the answering one has appended, nothing of the
+ * answer counts, and the run is delivered again.
  */
 export async function settleInvocation(
   tx: Tx,
@@ -40,14 +47,14 @@ export async function settleInvocation(
   excerpt: number,
 ): Promise<Settled> {
   const { row } = delivery;
-  const news = await storeRecords(tx, delivery, invocation);
+  const isHolder = holds(delivery.run, invocation);
+  const news = isHolder ? await storeRecords(tx, delivery, invocation) : [];
   const stored = news.filter((one) => "own" in one).length;
-  // A delivery that has arrived twice has two invocations. What this one has returned follows from records that aren't on
-  // disk, because the other one's are.
-  const end = stored < invocation.entries.length ? "continue" : invocation.end;
+  // If another writer's record is in the place of one of these, the result doesn't follow from the history.
+  const end = isHolder && stored === invocation.entries.length ? invocation.end : "continue";
   const held = { ...delivery.run, inline: true };
   // The end of the run ends its lease.
-  if (end !== "returned") await leaveRun(tx, held, row.seq, { orderly: true, inline: true });
+  if (end !== "returned") await leaveRun(tx, held, row.seq, { orderly: isHolder, inline: true });
   const run = { ...held, holder: undefined };
   switch (end) {
     case "returned":
@@ -56,13 +63,18 @@ export async function settleInvocation(
       return { kind: "recorded" };
     case "continue":
       await finishDelivery(tx, row);
-      await insertDelivery(tx, run, tx.now);
+      await insertDelivery(tx, run, isHolder ? tx.now : tx.now + PAUSE_MS);
       return { kind: "recorded" };
     case "parked":
       return park(tx, { row, run }, { news, stalled }, excerpt);
     default:
       return end satisfies never;
   }
+}
+
+/** Whether no other invocation of the run's delivery has appended. */
+function holds(run: Run, { invocation }: InvocationEnd): boolean {
+  return run.invocation === undefined || run.invocation === invocation;
 }
 
 interface Parking {
@@ -98,7 +110,7 @@ async function nextRetry(tx: Tx, run: number): Promise<number | undefined> {
   const times = (await openRetriesOf(tx, run)).flatMap(({ retryAt }) => retryAt ?? []);
   if (times.length === 0) return undefined;
   const next = Math.min(...times);
-  return next > tx.now ? next : tx.now + CLOCK_DIFFERENCE_MS;
+  return next > tx.now ? next : tx.now + PAUSE_MS;
 }
 
 async function storeRecords(
@@ -121,6 +133,8 @@ async function storeRecords(
  *    invocation had said which. The failed attempt is an entry of the history.
  * 3. Any other failure counts to the delivery. That count begins again at 0 when a step has its result.
  * 4. By that count the engine decides on another attempt, with the same message.
+ *
+ * The answer of an invocation that another one of its delivery has fenced off counts as no answer.
  */
 export async function settleFailedInvocation(
   tx: Tx,
@@ -130,7 +144,8 @@ export async function settleFailedInvocation(
 ): Promise<Settled> {
   const { row, run } = delivery;
   const { invocation, failure } = settlement;
-  const reported = typeof invocation === "object" ? invocation : undefined;
+  const answered = typeof invocation === "object" ? invocation : undefined;
+  const reported = answered && holds(run, answered) ? answered : undefined;
   if (reported) await storeRecords(tx, delivery, reported);
   const progressed = await hasProgressed(tx, delivery);
   // A lost invocation may have begun steps that this one hasn't reached again. They stay on record as under way.
@@ -140,7 +155,8 @@ export async function settleFailedInvocation(
   const step = reported ? reported.failed : stepUnderWay(run.inProgress, run.leaseNumber);
   const attempts = step && (await attemptsOf(tx, run.key, step));
   const retried = attempts?.count ?? (progressed ? 0 : row.retried);
-  const decided = decideNext(settlement, retried, reported ? undefined : attempts?.retries);
+  const counted = answered && !reported ? withoutVerdict(settlement) : settlement;
+  const decided = decideNext(counted, retried, reported ? undefined : attempts?.retries);
   if (step) {
     const retryAt = decided.kind === "retry" ? { retryAt: decided.dueAt } : {};
     const error = errorOf(failure.byEngine ? undefined : failure.reply, failure.error);
@@ -151,10 +167,15 @@ export async function settleFailedInvocation(
     await tx.run(sql`DELETE FROM failures WHERE message = ${row.seq}`);
     await tx.run(sql`UPDATE due SET retried = ${retried} WHERE message = ${row.seq}`);
   }
-  const counted = { ...row, retried };
+  const recounted = { ...row, retried };
   return decided.kind === "retry"
-    ? retryLater(tx, counted, decided, excerpt)
-    : failMessage(tx, counted, decided.failure, excerpt);
+    ? retryLater(tx, recounted, decided, excerpt)
+    : failMessage(tx, recounted, decided.failure, excerpt);
+}
+
+function withoutVerdict(settlement: FailedDelivery): FailedDelivery {
+  const { terms } = settlement;
+  return terms ? { ...settlement, terms: { ...terms, final: false } } : settlement;
 }
 
 /** @param own retries that the step has asked for before */

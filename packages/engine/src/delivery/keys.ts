@@ -1,12 +1,19 @@
 import { createHash, randomBytes } from "node:crypto";
 import type { Store } from "../commands/store.ts";
+import type { Clock } from "../rules/clock.ts";
 import type { SigningKeys } from "./signer.ts";
 
 const SETTING = "signing-keys";
 
+/** Milliseconds after which an engine reads the keys again: another engine of the same store may have rotated them. */
+const READ_AGAIN_MS = 5000;
+
 /** The keys in use. The store keeps rotated keys, so they outlive the process. */
 export interface Keys {
+  /** The keys for signatures. They are at most some seconds old. */
   current(): Promise<SigningKeys>;
+  /** The keys, as they are in the store now. */
+  latest(): Promise<SigningKeys>;
   /** Makes the next key the current one, and generates a new next key. */
   rotate(): Promise<SigningKeys>;
 }
@@ -16,28 +23,44 @@ interface Rotated extends SigningKeys {
   readonly from: string;
 }
 
+/** The objects that {@link createKeys} uses. */
+export interface KeysOptions {
+  readonly store: Pick<Store, "setting" | "changeSetting">;
+  readonly clock: Pick<Clock, "now">;
+  readonly configured: SigningKeys;
+}
+
 /**
  * Creates the keys, which begin with the configured ones. Rotated keys stay in use while the configuration is
  * unchanged: newly configured keys replace them.
  */
-export function createKeys(store: Pick<Store, "setting" | "changeSetting">, configured: SigningKeys): Keys {
+export function createKeys({ store, clock, configured }: KeysOptions): Keys {
   const from = createHash("sha256").update(`${configured.current}\n${configured.next}`).digest("hex");
-  let known: SigningKeys | undefined;
+  let known: { readonly keys: SigningKeys; readonly at: number } | undefined;
+  const keep = (keys: SigningKeys): SigningKeys => {
+    known = { keys, at: clock.now() };
+    return keys;
+  };
   const read = (stored: string | undefined): SigningKeys => {
     if (stored === undefined) return configured;
     const rotated = JSON.parse(stored) as Rotated;
     return rotated.from === from ? { current: rotated.current, next: rotated.next } : configured;
   };
+  const latest = async (): Promise<SigningKeys> => keep(read(await store.setting(SETTING)));
   return {
-    current: async () => (known ??= read(await store.setting(SETTING))),
+    latest,
+    async current() {
+      if (!known) return latest();
+      const { keys, at } = known;
+      if (Math.abs(clock.now() - at) < READ_AGAIN_MS) return keys;
+      // A delivery that is under way must not fail because the database is away.
+      return latest().catch(() => keys);
+    },
     async rotate() {
       for (;;) {
         const was = await store.setting(SETTING);
         const keys = { current: read(was).next, next: newSigningKey() };
-        if (await store.changeSetting(SETTING, was, JSON.stringify({ ...keys, from }))) {
-          known = keys;
-          return keys;
-        }
+        if (await store.changeSetting(SETTING, was, JSON.stringify({ ...keys, from }))) return keep(keys);
       }
     },
   };

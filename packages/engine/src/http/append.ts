@@ -22,6 +22,7 @@ const answers = z.object({ appends: z.array(z.union([z.object({ news: z.array(ne
 const append = z
   .looseObject({
     lease: z.string(),
+    invocation: z.string().min(1).max(100),
     after: z.int().min(1),
     records: z.array(z.looseObject({ kind: z.enum(["result", "ask", "begin", "attempt"]) })),
     underWay: z.array(z.looseObject({ name: z.string(), type: z.string(), nth: z.int().min(1) })),

@@ -12,7 +12,7 @@ export const signingKeys = {
     GET: route({
       summary: "Get the keys that deliveries are signed with",
       answers: { 200: keys },
-      handle: (_, service) => service.keys.current(),
+      handle: (_, service) => service.keys.latest(),
     }),
   },
   "/v2/keys/rotate": {

@@ -1,7 +1,9 @@
-import { toHttpUrl } from "@perdure/core/protocol";
+import { HEADER, toHttpUrl } from "@perdure/core/protocol";
 import { z } from "zod";
 import type { HistoryChoice } from "../queries/history.ts";
 import { URL_TEXT } from "../rules/destination.ts";
+import { invalid } from "../rules/engine-error.ts";
+import { parseLease, type RunLease } from "../rules/run-lease.ts";
 import type { RunQuery } from "../store/lists.ts";
 import { DATES, PLACES, toDates } from "./filters.ts";
 import { historyAnswer } from "./history-answer.ts";
@@ -75,6 +77,7 @@ export const runs = {
       summary: "End a run: cancel it or, with cancel=false, complete it with the body as its result",
       params,
       query: cancel,
+      headers: { [HEADER.lease]: "The lease that must hold the run: of an endpoint that runs inline." },
       body: raw,
       answers: { 200: cancelled },
       handle: end,
@@ -97,8 +100,16 @@ async function end(
   const { cancel = true } = input.query;
   const response = cancel || body.length === 0 ? undefined : new TextDecoder().decode(body);
   const state = cancel ? "RUN_CANCELED" : "RUN_SUCCESS";
-  const end = await service.store.endRun(runId, { state, response });
+  const end = await service.store.endRun(runId, { state, response, lease: leaseIn(input.headers) });
   return { cancelled: end === "ended" && cancel ? 1 : 0 };
+}
+
+function leaseIn(headers: ReadonlyMap<string, string>): RunLease | undefined {
+  const value = headers.get(HEADER.lease.toLowerCase());
+  if (value === undefined) return undefined;
+  const lease = parseLease(value);
+  if (!lease) throw invalid(HEADER.lease, `expected the header of a delivery, got ${JSON.stringify(value)}`);
+  return lease;
 }
 
 /** Reads which runs to cancel. The body adds filters to those of the query, and replaces none. */

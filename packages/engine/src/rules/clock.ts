@@ -3,7 +3,7 @@ export type Cancel = () => void;
 
 /** The only source of time in the engine. */
 export interface Clock {
-  /** Milliseconds since 1970. */
+  /** Whole milliseconds since 1970. */
   now(): number;
   /** Calls `act` once, when `ms` milliseconds have passed. */
   after(ms: number, act: () => void): Cancel;
@@ -73,8 +73,9 @@ export class ManualClock implements Clock {
     this.#now = start;
   }
 
+  /** Whole milliseconds, as a real clock shows them, also when a timer of a fraction has fired. */
   now(): number {
-    return this.#now;
+    return Math.floor(this.#now);
   }
 
   after(ms: number, act: () => void): Cancel {

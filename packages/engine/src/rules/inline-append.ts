@@ -12,6 +12,8 @@ import { parseLease, type RunLease } from "./run-lease.ts";
 /** Records for a run, under the lease of an invocation. */
 export interface AppendInline {
   readonly lease: RunLease;
+  /** Identifies the invocation among those of the lease's delivery. */
+  readonly invocation: string;
   /** The position of the last entry that the invocation knows. */
   readonly after: number;
   readonly entries: readonly NewInlineEntry[];
@@ -24,16 +26,26 @@ export function readInlineAppend(
   origin: Omit<InlineOrigin, "runId">,
   limits: InlineLimits,
 ): AppendInline {
-  const { lease: token, after, records, underWay } = Object(value) as Partial<InlineAppend>;
+  const { lease: token, invocation, after, records, underWay } = Object(value) as Partial<InlineAppend>;
   const lease = typeof token === "string" ? parseLease(token) : undefined;
   if (!lease) throw invalid("lease", "expected the value of Perdure-Lease of a delivery");
   if (!Array.isArray(underWay)) throw invalid("underWay", "expected a list of steps");
   return {
     lease,
+    invocation: readInvocation(invocation, "invocation"),
     after: readAfter(after),
     entries: readInlineRecords(records, { ...origin, runId: lease.runId }, limits),
     underWay: underWay.map((step, at) => readStepKey(step, `underWay[${at}]`)),
   };
+}
+
+/** The longest name of an invocation. */
+const MAX_INVOCATION_LENGTH = 100;
+
+/** @throws EngineError `invalid_request` */
+export function readInvocation(value: unknown, field: string): string {
+  if (typeof value === "string" && value.length > 0 && value.length <= MAX_INVOCATION_LENGTH) return value;
+  throw invalid(field, `expected a string of 1 to ${MAX_INVOCATION_LENGTH} characters`);
 }
 
 /** @throws EngineError `invalid_request` */

@@ -9,7 +9,7 @@ import {
 } from "@perdure/core/protocol";
 import { toBytes, toText } from "./bytes.ts";
 import { EngineError, invalid } from "./engine-error.ts";
-import { readAfter } from "./inline-append.ts";
+import { readAfter, readInvocation } from "./inline-append.ts";
 import {
   type InlineLimits,
   type InlineOrigin,
@@ -22,6 +22,8 @@ import type { Reply } from "./message.ts";
 
 /** The end of an invocation that held the lease of its run, in the endpoint's answer. */
 export interface InvocationEnd {
+  /** Identifies the invocation among those of its delivery. */
+  readonly invocation: string;
   /** The position of the last entry that the invocation knows. */
   readonly after: number;
   /** The records that it hasn't appended. */
@@ -55,12 +57,13 @@ export function readInvocationEnd(
 ): InvocationEnd | undefined {
   const { perdure } = Object(parseJson(toText(body))) as { perdure?: Partial<InlineEnd> };
   if (typeof perdure !== "object" || perdure === null) return undefined;
-  const { after, records = [], end, result, failed } = perdure;
+  const { invocation, after, records = [], end, result, failed } = perdure;
   if (end !== undefined && !ENDS.includes(end))
     throw invalid("perdure.end", `expected ${ENDS.join(", ")}, got ${JSON.stringify(end)}`);
   if (result !== undefined && typeof result !== "string")
     throw invalid("perdure.result", "expected a string of JSON");
   return {
+    invocation: readInvocation(invocation, "perdure.invocation"),
     after: readAfter(after),
     ...readAnsweredRecords(records, origin, limits),
     end,

@@ -23,6 +23,14 @@ export function parseLease(value: string): RunLease | undefined {
   return { runId, createdAt: Number(createdAt), number: Number(number) };
 }
 
+/** Whether the invocation with this lease holds the run. */
+export function isHeldUnder(
+  run: { readonly createdAt: number; readonly leaseNumber: number; readonly holder: number | undefined },
+  { createdAt, number }: RunLease,
+): boolean {
+  return run.createdAt === createdAt && run.leaseNumber === number && run.holder !== undefined;
+}
+
 /** The steps of a run that may have begun and have no record. */
 export interface InProgress {
   /**

@@ -87,6 +87,8 @@ export interface Run extends NewRun {
   readonly leaseNumber: number;
   /** The key of the message that has the right to append, while it is delivered. */
   readonly holder: number | undefined;
+  /** The invocation that appends under the last lease, once one has. */
+  readonly invocation: string | undefined;
   /** Steps that may have begun and have no record; undefined once an invocation has said how it ended. */
   readonly inProgress: InProgress | undefined;
 }

@@ -47,6 +47,7 @@ const BODIES: Readonly<Record<string, unknown>> = {
     appends: [
       {
         lease: "1.1.wfr_1",
+        invocation: "i",
         after: 1,
         records: [{ kind: "result", record: { stepId: 1, stepName: "s", stepType: "Run", concurrent: 1 } }],
         underWay: [{ name: "s", type: "Run", nth: 1 }],

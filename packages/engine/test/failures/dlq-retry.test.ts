@@ -250,7 +250,15 @@ describe("retrying a dead letter", () => {
 
   it("that is a report of another one tells that one what becomes of it", async () => {
     let deaf = true;
-    const w = world(({ url }) => (url.endsWith("x") || deaf ? failed(500, "boom") : ok("heard")));
+    let open: (() => void) | undefined;
+    const gate = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    const w = world(async ({ url }) => {
+      if (url.endsWith("x") || deaf) return failed(500, "boom");
+      await gate;
+      return ok("heard");
+    });
     await publish(w, "x", { [HEADER.failureCallback]: "https://a.test/f" });
     await w.engine.idle();
     const stateOf = async () => (await w.deadLetters("?url=https://a.test/x"))[0].failureCallbackInfo;
@@ -258,6 +266,7 @@ describe("retrying a dead letter", () => {
     deaf = false;
     expect((await retry(w, "?url=https://a.test/f")).body.responses).toHaveLength(1);
     expect(await stateOf()).toEqual({ state: "CALLBACK_INPROGRESS" });
+    open?.();
     await w.engine.idle();
     expect(await stateOf()).toMatchObject({ state: "CALLBACK_SUCCESS", responseBody: "heard" });
     expect((await retry(w)).body.responses).toHaveLength(1);

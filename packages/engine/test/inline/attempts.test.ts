@@ -2,7 +2,7 @@ import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
 import { stateOf } from "../crashing.ts";
 import { isFailure, START, world } from "../harness.ts";
-import { CAPABILITIES, done, fails, inline, key, waits } from "./invocation.ts";
+import { CAPABILITIES, done, fails, inline, key, ONLY, waits } from "./invocation.ts";
 
 const SECOND = 1000;
 const RETRY = { [HEADER.retries]: "2", [HEADER.retryDelay]: "1000" };
@@ -194,7 +194,7 @@ it("a throw outside of steps is retried with the delivery, and its records are k
       const body = {
         error: "Error",
         message: "between steps",
-        perdure: { after: run.after, records: [done(1)] },
+        perdure: { invocation: ONLY, after: run.after, records: [done(1)] },
       };
       return new Response(JSON.stringify(body), {
         status: 500,

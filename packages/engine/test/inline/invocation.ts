@@ -93,7 +93,7 @@ export function invocationOf(call: Call, self: World, nth = 1): Invocation {
       },
     });
   const end: Invocation["end"] = (how) =>
-    answer({ workflowRunId: runIdOf(call), perdure: { after, records: [], ...how } });
+    answer({ workflowRunId: runIdOf(call), perdure: { invocation: ONLY, after, records: [], ...how } });
   return {
     call,
     self,
@@ -123,7 +123,7 @@ export function invocationOf(call: Call, self: World, nth = 1): Invocation {
           message,
           where: "step",
           step: { id: 99, ...step, ...(rollback ? { rollback } : {}) },
-          perdure: { after, records, failed: step },
+          perdure: { invocation: ONLY, after, records, failed: step },
         },
         status,
         {
@@ -135,8 +135,15 @@ export function invocationOf(call: Call, self: World, nth = 1): Invocation {
   };
 }
 
-export async function appendTo(w: World, ...appends: InlineAppend[]): Promise<InlineAnswer> {
-  const { body, status } = await w.ask("POST", "/v2/workflows/append", { body: JSON.stringify({ appends }) });
+/** The invocation of a delivery that arrives once. */
+export const ONLY = "the only one";
+
+type Append = Omit<InlineAppend, "invocation"> & Partial<InlineAppend>;
+
+export async function appendTo(w: World, ...appends: Append[]): Promise<InlineAnswer> {
+  const named = appends.map((append): InlineAppend => ({ invocation: ONLY, ...append }));
+  const json = JSON.stringify({ appends: named });
+  const { body, status } = await w.ask("POST", "/v2/workflows/append", { body: json });
   if (status !== 200) throw new TypeError(`${status} ${JSON.stringify(body)}`);
   return body.appends[0];
 }

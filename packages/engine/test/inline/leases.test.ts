@@ -1,4 +1,4 @@
-import { type DeliveryClaim, HEADER, TOKEN_CLAIM } from "@perdure/core/protocol";
+import { type DeliveryClaim, type FailureDetails, HEADER, TOKEN_CLAIM } from "@perdure/core/protocol";
 import { ON_POSTGRES } from "@perdure/test-support/mode";
 import { decodeJwt } from "jose";
 import { describe, expect, it } from "vitest";
@@ -16,7 +16,7 @@ import {
   type World,
   world,
 } from "../harness.ts";
-import { appendTo, done, inline, invocationOf, key, newsOf, waits } from "./invocation.ts";
+import { appendTo, done, inline, invocationOf, key, newsOf, ONLY, waits } from "./invocation.ts";
 
 const leaseOf = (call: Call | undefined): string | null => call?.headers.get(HEADER.lease) ?? null;
 
@@ -240,44 +240,34 @@ describe("an append", () => {
     expect(await stateOf(w)).toBe("RUN_SUCCESS");
   });
 
-  it("of a delivery that arrived twice: the first invocation's records count, and no result that follows from others", async () => {
-    const other = done(1, { out: '"of the other"' });
+  it("has no place for two records in one: another writer's stays, and none of these is stored", async () => {
     const w = world(
       inline(async (run) => {
-        if (run.nth > 1) return run.returned(run.results.get("step1")?.out);
-        await appendTo(run.self, { lease: run.lease, after: 1, records: [other], underWay: [] });
-        const news = newsOf(
-          await appendTo(run.self, { lease: run.lease, after: 1, records: [done(1)], underWay: [] }),
-        );
-        expect(news).toMatchObject([{ entry: { callType: "step" } }]);
-        return run.end({ end: "returned", after: 1, records: [done(1)], result: '"r1"' });
+        if (run.nth > 1) return run.returned([...run.results.keys()]);
+        await run.self.append("wfr_1", [result(1, { stepName: "of one step" })]);
+        const append = { lease: run.lease, after: 1, records: [done(1), done(2)], underWay: [] };
+        expect(newsOf(await appendTo(run.self, append))).toMatchObject([{ entry: { callType: "step" } }]);
+        return run.end({ end: "returned", after: 1, records: [done(1), done(2)], result: '"r2"' });
       }),
     );
     await w.start("wfr_1");
     await w.drain();
-    expect(await w.run("wfr_1")).toMatchObject({
-      workflowState: "RUN_SUCCESS",
-      workflowRunResponse: JSON.stringify('"of the other"'),
-    });
-    expect(w.calls).toHaveLength(2);
+    expect((await w.run("wfr_1")).workflowRunResponse).toBe('["of one step"]');
   });
 
   it("is all or nothing, and what is wrong with one is refused for that one", async () => {
     const answers: unknown[] = [];
     const w = world(
       inline(async (run) => {
+        const append = { lease: run.lease, invocation: ONLY, underWay: [] };
         const { body } = await run.self.ask("POST", "/v2/workflows/append", {
           body: JSON.stringify({
             appends: [
-              {
-                lease: run.lease,
-                after: 1,
-                records: [done(1), { kind: "result", record: {} }],
-                underWay: [],
-              },
-              { lease: run.lease, after: 1, records: [done(1, { out: "x".repeat(2000) })], underWay: [] },
-              { lease: run.lease, after: 7, records: [done(1)], underWay: [] },
-              { lease: run.lease, after: 1, records: [done(2)], underWay: [] },
+              { ...append, after: 1, records: [done(1), { kind: "result", record: {} }] },
+              { ...append, after: 1, records: [done(1, { out: "x".repeat(2000) })] },
+              { ...append, after: 7, records: [done(1)] },
+              { ...append, after: 1, records: [done(2)], invocation: "" },
+              { ...append, after: 1, records: [done(2)] },
             ],
           }),
         });
@@ -292,6 +282,7 @@ describe("an append", () => {
       { error: "refused", message: expect.stringContaining("records[1].record.stepId") },
       { error: "refused", message: expect.stringContaining("limits.messageBytes") },
       { error: "refused", message: expect.stringContaining("after") },
+      { error: "refused", message: expect.stringContaining("invocation") },
       { news: [{ own: 0 }] },
     ]);
   });
@@ -332,6 +323,7 @@ describe("an append", () => {
       .map((call) => invocationOf(call, w))
       .map(({ lease }) => ({
         lease,
+        invocation: ONLY,
         after: 1,
         records: [done(1)],
         underWay: [],
@@ -342,6 +334,94 @@ describe("an append", () => {
     // On PostgreSQL, each of the two connections that write takes half of them.
     expect(w.store.commits - before).toBeLessThanOrEqual(ON_POSTGRES ? 2 : 1);
     await w.engine.stop({ deadline: 0 });
+  });
+});
+
+it("a run is ended apart only under the lease that holds it", async () => {
+  const leases: string[] = [];
+  const w = world(
+    inline(async ({ nth, lease, self, failed }) => {
+      leases.push(lease);
+      if (nth === 1) return failed(key("step1"));
+      const end = (of: string | undefined) =>
+        self.ask("DELETE", "/v2/workflows/runs/wfr_1?cancel=false", {
+          body: '"large"',
+          headers: { [HEADER.lease]: of ?? "" },
+        });
+      const answers = [await end("none"), await end(leases[0]), await end(leases[1])];
+      expect(answers.map(({ status }) => status)).toEqual([400, 404, 200]);
+      return ok("{}");
+    }),
+  );
+  await w.start("wfr_1");
+  await w.drain();
+  expect((await w.run("wfr_1")).workflowRunResponse).toBe('"large"');
+});
+
+describe("a delivery that arrives twice", () => {
+  const other = { invocation: "the other one", underWay: [] };
+
+  it("belongs to the invocation that appends first: the other one can't append", async () => {
+    const w = world(
+      inline(async (run) => {
+        await run.append([], [key("step1"), key("step2")]);
+        const records = [done(1, { stepName: "step2" })];
+        const append = { ...other, lease: run.lease, after: 1, records };
+        expect(await appendTo(run.self, append)).toEqual({ error: "lease_lost" });
+        await run.append([done(1)], [key("step2")]);
+        return run.returned("of the first", done(2));
+      }),
+    );
+    await w.start("wfr_1");
+    await w.drain();
+    const { steps, ...run } = await w.run("wfr_1");
+    expect(run).toMatchObject({
+      workflowState: "RUN_SUCCESS",
+      workflowRunResponse: JSON.stringify("of the first"),
+    });
+    expect(steps).toHaveLength(3);
+    expect(w.calls).toHaveLength(1);
+  });
+
+  it.each(["returned", "parked", "continue"] as const)(
+    "and whose other invocation answers with %s: nothing of its answer counts",
+    async (end) => {
+      const w = world(
+        inline(async (run) => {
+          if (run.nth > 1) return run.returned([...run.results.keys()]);
+          await run.append([done(1)]);
+          const records = [done(2, { stepName: "of the other" })];
+          return run.end({ ...other, end, after: 1, result: '"wrong"', records });
+        }),
+      );
+      await w.start("wfr_1");
+      await w.drain();
+      expect((await w.run("wfr_1")).workflowRunResponse).toBe('["step1"]');
+      expect(w.calls.map(({ at }) => at - START)).toEqual([0, 1000]);
+    },
+  );
+
+  it("and whose other invocation fails for good: the run goes on, and keeps what is under way", async () => {
+    const details: FailureDetails[] = [];
+    const w = world(
+      inline(
+        async (run) => {
+          if (run.nth > 1) return run.failed(key("step9"), { status: 489 });
+          await run.append([], [key("charge")]);
+          const { headers } = run.failed(key("step1"), { status: 489 });
+          const perdure = { ...other, after: 1, records: [], failed: key("step1") };
+          return Response.json({ error: "Error", message: "no", perdure }, { status: 489, headers });
+        },
+        (call) => {
+          details.push(JSON.parse(call.text).perdure);
+          return ok("{}");
+        },
+      ),
+    );
+    await w.start("wfr_1");
+    await w.drain();
+    expect(w.calls).toHaveLength(3);
+    expect(details).toMatchObject([{ underWay: [key("charge")] }]);
   });
 });
 

@@ -29,6 +29,15 @@ describe("a manual clock", () => {
     expect(clock.next()).toBeUndefined();
     expect(clock.advanceToNext()).toBe(false);
   });
+
+  it("shows whole milliseconds, which the stores need, whatever a timer waits for", () => {
+    const clock = new ManualClock(1000);
+    const fired: number[] = [];
+    clock.after(135.9, () => fired.push(clock.now()));
+    clock.advanceToNext();
+    clock.advance(0.3);
+    expect([...fired, clock.now()]).toEqual([1135, 1136]);
+  });
 });
 
 describe("the system clock", () => {

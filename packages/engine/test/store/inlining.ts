@@ -24,7 +24,11 @@ export async function appendUnder(
   { runLease }: Claim,
   { after, records, underWay = [] }: Appending,
 ): Promise<InlineAnswer> {
-  const append = readInlineAppend({ lease: runLease, after, records, underWay }, ORIGIN, LIMITS);
+  const append = readInlineAppend(
+    { lease: runLease, invocation: "1", after, records, underWay },
+    ORIGIN,
+    LIMITS,
+  );
   return (await store.appendInline([append]))[0] as InlineAnswer;
 }
 
@@ -35,7 +39,7 @@ export function ended(
   ...records: readonly InlineRecord[]
 ): Settlement {
   const entries = readInlineRecords(records, { ...ORIGIN, runId: "wfr_1" }, LIMITS);
-  const invocation = { after, entries, end, result: "1", failed: undefined };
+  const invocation = { invocation: "1", after, entries, end, result: "1", failed: undefined };
   return { kind: "invocation", invocation, reply: reply(200), stalled: failure(START, "stalled") };
 }
 

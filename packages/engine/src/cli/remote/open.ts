@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { DEFAULT_BASE_PATH } from "../../dashboard/index.ts";
 import type { RemoteEngine } from "./engine.ts";
 import { findRun } from "./run-id.ts";
 
@@ -15,7 +16,9 @@ export async function open(
   { print }: OpenFlags,
 ): Promise<void> {
   const link =
-    id === undefined ? `${engine.url}/` : runLink(engine.url, (await findRun(engine, id)).workflowRunId);
+    id === undefined
+      ? `${engine.url}${DEFAULT_BASE_PATH}`
+      : runLink(engine.url, (await findRun(engine, id)).workflowRunId);
   console.log(link);
   if (print) return;
   const [program, ...args] = openerOf(process.platform);
@@ -28,7 +31,7 @@ export async function open(
 
 /** Returns the link to a run's page on the dashboard of an engine. */
 export function runLink(url: string, runId: string): string {
-  return `${url}/runs/${encodeURIComponent(runId)}`;
+  return `${url}${DEFAULT_BASE_PATH}/runs/${encodeURIComponent(runId)}`;
 }
 
 function openerOf(platform: NodeJS.Platform): [program: string, ...args: string[]] {

@@ -71,10 +71,10 @@ export interface ClientSettings {
 }
 
 /** Creates a client of postgres.js with one connection, which the first statement opens. */
-function createClient(
+export function createClient(
   location: PostgresLocation,
   { name, onNotify }: ClientSettings,
-  onClose: () => void,
+  onClose: () => void = () => {},
 ): postgres.Sql {
   return postgres(location.url, {
     max: 1,

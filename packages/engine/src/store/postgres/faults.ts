@@ -19,6 +19,11 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
   [/^3D000$/, "the server has no such database"],
   [/^58/, "its server can't read or write its files"],
   [/^XX00[12]$/, "it is damaged: restore a backup"],
+  // PgBouncer refuses the settings of a session with it.
+  [
+    /^08P01$/,
+    "the server, or a pooler before it, has refused the connection. Behind a pooler in transaction mode, add pgbouncer=true to the URL",
+  ],
   [/^08|^E(?:CONN|HOST|NET|PIPE|TIMEDOUT)|^CONNECT/, "its server can't be reached"],
 ];
 

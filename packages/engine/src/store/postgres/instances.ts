@@ -1,4 +1,4 @@
-import { sql, type Tx } from "../tx.ts";
+import { type Sql, sql, type Tx } from "../tx.ts";
 import type { PostgresDriver } from "./driver.ts";
 
 /** Milliseconds between the heartbeats of an engine. */
@@ -12,6 +12,11 @@ const TERM_MS = 90_000;
 
 /** Milliseconds since 1970 by the clock of the database, which all engines share. */
 const DATABASE_NOW = sql`CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)`;
+
+/** Selects the engines that work on the database. */
+export function liveEngines(): Sql {
+  return sql`SELECT id FROM engines WHERE seen_at >= ${DATABASE_NOW} - ${DEAD_AFTER_MS}`;
+}
 
 /** The objects that {@link Instances} uses. */
 export interface InstancesOptions {

@@ -1,4 +1,5 @@
 import { migrations } from "../migrations.ts";
+import { MOVED, refuseMoved } from "../moved.ts";
 import { StoreUnavailable } from "../unavailable.ts";
 import type { PostgresSession } from "./session.ts";
 
@@ -9,7 +10,7 @@ import type { PostgresSession } from "./session.ts";
  * during an update. A migration therefore never takes away what the version before it needs.
  *
  * @param schema created first, if the database hasn't got it
- * @throws StoreUnavailable when the schema is newer than that
+ * @throws StoreUnavailable when the schema is newer than that, or the data has moved to another database
  */
 export async function migrate(
   session: PostgresSession,
@@ -38,6 +39,8 @@ export async function migrate(
     if (version < known.length) {
       await session.query("INSERT INTO schema_version (version) VALUES ($1)", [known.length]);
     }
+    const moved = await session.query(MOVED, []);
+    refuseMoved(moved.rows[0]);
     await session.query("COMMIT", []);
   } catch (error) {
     await session.query("ROLLBACK", []).catch(() => {});

@@ -2,18 +2,20 @@ import { existsSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import type { Backup } from "../maintenance.ts";
 import { migrations } from "../migrations.ts";
+import { MOVED, refuseMoved } from "../moved.ts";
 import { StoreUnavailable } from "../unavailable.ts";
 import { openBackup } from "./backup.ts";
 import { CHECKPOINT_PAGES, type OpenFile, SqliteConnection } from "./connection.ts";
 import {
   BUSY_TIMEOUT,
   checkHeader,
-  create,
+  createNew,
   isBusy,
   isFull,
   type Lock,
   locate,
   lock,
+  type NewDatabase,
   openReader,
   remember,
   unusable,
@@ -92,7 +94,7 @@ export class Database extends SqliteConnection {
 
 function openMemory(): Opened {
   const db = new DatabaseSync(":memory:");
-  migrate(db, ":memory:");
+  migrateFile(db, ":memory:");
   return { db, file: ":memory:", check: () => {} };
 }
 
@@ -102,11 +104,12 @@ function openFile(file: string): Opened {
   try {
     const path = locate(file);
     held = lock(path);
-    if (!existsSync(path)) create(path, (newFile) => migrate(newFile, file));
+    if (!existsSync(path)) createEmpty(path, file);
     checkHeader(path);
     db = new DatabaseSync(path);
     prepare(db, file);
-    migrate(db, file);
+    migrateFile(db, file);
+    refuseMoved(db.prepare(MOVED).get());
     const isSame = remember(path);
     const isLogSame = remember(`${path}-wal`);
     const check = (): void => {
@@ -124,6 +127,45 @@ function openFile(file: string): Opened {
     throw isBusy(cause)
       ? new StoreUnavailable(`The database ${file} is in use by another process.`, { cause })
       : unusable(file, cause);
+  }
+}
+
+function createEmpty(path: string, file: string): void {
+  const created = createNew(path);
+  try {
+    migrateFile(created.db, file);
+  } catch (error) {
+    created.drop();
+    throw error;
+  }
+  created.keep();
+}
+
+/**
+ * Creates a database with all that `fill` writes into its tables, or none.
+ *
+ * @param file a path without a file, whose folder is created
+ * @throws StoreUnavailable when the file exists, or can't be written
+ */
+export async function createFilled<T>(file: string, fill: (db: DatabaseSync) => Promise<T>): Promise<T> {
+  let held: Lock | undefined;
+  let created: NewDatabase | undefined;
+  try {
+    const path = locate(file);
+    held = lock(path);
+    if (existsSync(path)) throw new StoreUnavailable(`The file ${file} exists already.`);
+    created = createNew(path);
+    migrateFile(created.db, file);
+    created.db.exec("BEGIN IMMEDIATE");
+    const result = await fill(created.db);
+    created.db.exec("COMMIT");
+    created.keep();
+    held.close();
+    return result;
+  } catch (cause) {
+    created?.drop();
+    held?.withdraw();
+    throw unusable(file, cause);
   }
 }
 
@@ -173,7 +215,8 @@ function growLog(db: DatabaseSync): void {
   }
 }
 
-function migrate(db: DatabaseSync, file: string): void {
+/** Brings an open database to the newest schema. @param file the name for errors */
+export function migrateFile(db: DatabaseSync, file: string): void {
   db.exec("BEGIN IMMEDIATE");
   const { user_version: version } = db.prepare("PRAGMA user_version").get() as { user_version: number };
   const known = migrations("sqlite");

@@ -151,23 +151,36 @@ export function lock(path: string): Lock {
   }
 }
 
-/**
- * Creates a database completely or not at all: a crash leaves no partial database under its name.
- *
- * @param fill writes the schema
- */
-export function create(path: string, fill: (db: DatabaseSync) => void): void {
+/** A database under a temporary name: a crash leaves no partial database under its own name. */
+export interface NewDatabase {
+  readonly db: DatabaseSync;
+  /** Closes the database and gives it its name. */
+  keep(): void;
+  /** Closes the database and deletes it. */
+  drop(): void;
+}
+
+/** Creates an empty database that only its owner can read. */
+export function createNew(path: string): NewDatabase {
   const newFile = `${path}-new`;
-  for (const leftover of [newFile, `${newFile}-journal`]) rmSync(leftover, { force: true });
+  const remove = (): void => {
+    for (const leftover of [newFile, `${newFile}-journal`]) rmSync(leftover, { force: true });
+  };
+  remove();
   createPrivate(newFile);
   const db = new DatabaseSync(newFile);
-  try {
-    db.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
-    fill(db);
-  } finally {
-    db.close();
-  }
-  renameSync(newFile, path);
+  db.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
+  return {
+    db,
+    keep() {
+      db.close();
+      renameSync(newFile, path);
+    },
+    drop() {
+      db.close();
+      remove();
+    },
+  };
 }
 
 /**

@@ -30,11 +30,13 @@ export interface RunRow {
   /** Null until a delivery has offered the right to append. */
   readonly lease: number | null;
   readonly holder: number | null;
+  readonly invocation: string | null;
   readonly in_progress: string | null;
 }
 
 /** Selects runs with their leases, the rows of {@link toRun}: conditions follow it. */
-export const RUNS: Sql = sql`SELECT runs.*, run_leases.number AS lease, run_leases.holder, run_leases.in_progress
+export const RUNS: Sql = sql`SELECT runs.*, run_leases.number AS lease, run_leases.holder,
+  run_leases.invocation, run_leases.in_progress
   FROM runs LEFT JOIN run_leases ON run_leases.run = runs.key`;
 
 /** A row of {@link MESSAGES}: a message with its row in `due`. */
@@ -145,6 +147,7 @@ export function toRun(row: RunRow): Run {
     inline: row.inline === 1,
     leaseNumber: row.lease ?? 0,
     holder: row.holder ?? undefined,
+    invocation: row.invocation ?? undefined,
     inProgress: fromJson<InProgress>(row.in_progress),
   };
 }

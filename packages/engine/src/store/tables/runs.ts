@@ -47,6 +47,7 @@ export async function insertRun(tx: Tx, run: NewRun, { parent, previous }: Relat
     inline: false,
     leaseNumber: 0,
     holder: undefined,
+    invocation: undefined,
     inProgress: undefined,
   };
 }

@@ -41,6 +41,7 @@ CREATE TABLE run_leases (
   run BIGINT PRIMARY KEY,
   number BIGINT NOT NULL,        -- the fencing token for appends: counts the deliveries that offered it
   holder BIGINT,                 -- the message that has the right to append, while it is delivered
+  invocation TEXT COLLATE "C",   -- the invocation that appends under the lease: the first one that has
   in_progress TEXT COLLATE "C"  -- the steps without a record that may have begun, as JSON
 );
 

@@ -41,6 +41,7 @@ CREATE TABLE run_leases (
   run INTEGER PRIMARY KEY,
   number INTEGER NOT NULL,       -- the fencing token for appends: counts the deliveries that offered it
   holder INTEGER,                -- the message that has the right to append, while it is delivered
+  invocation TEXT,               -- the invocation that appends under the lease: the first one that has
   in_progress TEXT              -- the steps without a record that may have begun, as JSON
 ) STRICT;
 

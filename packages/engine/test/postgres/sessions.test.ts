@@ -1,0 +1,95 @@
+import { HEADER } from "@perdure/core/protocol";
+import { Receiver } from "@upstash/qstash";
+import { describe, expect, it } from "vitest";
+import { ManualClock, openPostgres, type SigningKeys } from "../../src/index.ts";
+import { ClientSession } from "../../src/store/postgres/client.ts";
+import { readLocation } from "../../src/store/postgres/location.ts";
+import { OWN_TOKEN, world } from "../harness.ts";
+import { newDatabase, withClient } from "./database.ts";
+
+describe("the connections of an engine", () => {
+  it("have names for the database's administrator, and are as many as the URL allows", async () => {
+    const url = new URL(newDatabase());
+    // Engines of other tests use the server's first database.
+    const database = url.searchParams.get("schema") ?? "";
+    await withClient(url.href, (sql) => sql.unsafe(`CREATE DATABASE ${database}`));
+    url.pathname = `/${database}`;
+    url.searchParams.set("connections", "5");
+    const store = await openPostgres(url.href);
+    // As many operations at once use all connections.
+    await Promise.all(Array.from({ length: 40 }, () => Promise.all([store.probe(), store.setting("probe")])));
+    const rows = await withClient(
+      newDatabase(),
+      (sql) => sql`SELECT application_name AS name FROM pg_stat_activity
+        WHERE datname = ${database} AND application_name LIKE 'perdure%'`,
+    );
+    const names = rows.map((row) => row.name).sort();
+    await store.close();
+    expect(names).toEqual(["perdure", "perdure", "perdure", "perdure control", "perdure listen"]);
+  });
+
+  it("limit the time of each statement, of waits for locks and of idle transactions", async () => {
+    const session = new ClientSession(readLocation(newDatabase()), { name: "perdure" });
+    const read = async (name: string) => (await session.query(`SHOW ${name}`, [])).rows[0];
+    expect(await read("statement_timeout")).toEqual({ statement_timeout: "30s" });
+    expect(await read("lock_timeout")).toEqual({ lock_timeout: "10s" });
+    expect(await read("idle_in_transaction_session_timeout")).toEqual({
+      idle_in_transaction_session_timeout: "5s",
+    });
+    await session.query("SET statement_timeout = 20", []);
+    await expect(session.query("SELECT pg_sleep(10)", [])).rejects.toThrow(
+      "The database can't be used: a statement took too long",
+    );
+    await session.close();
+  });
+});
+
+describe("the tables that change fast", () => {
+  it("are vacuumed early", async () => {
+    const url = newDatabase();
+    await (await openPostgres(url)).close();
+    const rows = await withClient(
+      url,
+      (sql) => sql`SELECT relname AS name, reloptions AS options FROM pg_class
+        WHERE relnamespace = CAST(current_schema() AS regnamespace) AND reloptions IS NOT NULL ORDER BY relname`,
+    );
+    expect(Object.fromEntries(rows.map(({ name, options }) => [name, options]))).toEqual({
+      due: [
+        "autovacuum_vacuum_scale_factor=0.01",
+        "autovacuum_vacuum_threshold=1000",
+        "autovacuum_vacuum_cost_delay=0",
+        "autovacuum_analyze_scale_factor=0.05",
+        "fillfactor=70",
+      ],
+      runs: ["autovacuum_vacuum_scale_factor=0.05", "fillfactor=85"],
+    });
+  });
+});
+
+describe("a rotation of the keys", () => {
+  it("reaches the other engines within seconds", async () => {
+    const url = newDatabase();
+    const stores = [await openPostgres(url), await openPostgres(url)] as const;
+    // Signatures are judged by the real time.
+    const clock = new ManualClock();
+    const one = world(undefined, { opened: stores[0], clock });
+    const other = world(undefined, { opened: stores[1], clock });
+    const publish = async () => {
+      await other.ask("POST", "/v2/publish/https://a.test/");
+      await other.engine.idle();
+      return [...one.calls.splice(0), ...other.calls.splice(0)];
+    };
+    await publish();
+    const { body } = await one.ask("POST", "/v2/keys/rotate", { token: OWN_TOKEN });
+    const { current, next } = body as SigningKeys;
+    expect((await other.ask("GET", "/v2/keys")).body).toEqual({ current, next });
+    await one.ask("POST", "/v2/keys/rotate", { token: OWN_TOKEN });
+    clock.advance(5000);
+    const [call] = await publish();
+    const signature = call?.headers.get(HEADER.signature) ?? "";
+    const receiver = new Receiver({ currentSigningKey: next, nextSigningKey: "none", devMode: false });
+    expect(await receiver.verify({ signature, body: call?.text ?? "", url: call?.url ?? "" })).toBe(true);
+    for (const { engine } of [one, other]) await engine.stop();
+    for (const store of stores) await store.close();
+  });
+});
