@@ -38,7 +38,7 @@ const IN_BOTH_MODES = {
  */
 const ON_BOTH_STORES = [
   ...["messages/*", "flow/*", "failures/!(full-disk)", "runs/*", "inline/*", "api/!(stream|fuzz)"],
-  "in-process/*",
+  ...["in-process/*", "postgres/conformance"],
 ];
 
 const suites: Readonly<Record<string, Suite>> = {
@@ -64,7 +64,7 @@ const suites: Readonly<Record<string, Suite>> = {
   // On a PostgreSQL server of their own.
   postgres: {
     include: "packages/engine/test/postgres/**/*.test.ts",
-    store: "postgres",
+    exclude: "packages/engine/test/postgres/conformance.test.ts",
     timeout: 60_000,
     globalSetup: "packages/engine/test/postgres/setup.ts",
   },
