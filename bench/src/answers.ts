@@ -26,7 +26,7 @@ const HEAP = 192;
  * the engine makes the record of its call, and its endpoint fetches the history.
  */
 export async function answers(): Promise<readonly Row[]> {
-  const engine = await startEngine(`--max-old-space-size=${HEAP}`);
+  const engine = await startEngine({ flags: [`--max-old-space-size=${HEAP}`] });
   const app = new App(engine);
   try {
     await app.listen();

@@ -20,14 +20,22 @@ const ENV = {
 export interface EngineProcess {
   readonly url: string;
   readonly pid: number;
-  /** Stops the engine and deletes its database. */
+  /** Stops the engine and deletes its database, unless it was given. */
   stop(): Promise<void>;
 }
 
-/** Starts `perdure start` on a new database. @param flags of Node */
-export async function startEngine(...flags: readonly string[]): Promise<EngineProcess> {
+/** How {@link startEngine} starts an engine. */
+export interface EngineProcessOptions {
+  /** Flags of Node. */
+  readonly flags?: readonly string[];
+  /** The database's file. By default a new one. */
+  readonly db?: string;
+}
+
+/** Starts `perdure start`. */
+export async function startEngine(options: EngineProcessOptions = {}): Promise<EngineProcess> {
   const folder = mkdtempSync(join(tmpdir(), "perdure-bench-"));
-  const db = join(folder, "bench.db");
+  const { flags = [], db = join(folder, "bench.db") } = options;
   const args = ["start", "--port", "0", "--db", db, "--allow-destination", "127.0.0.0/8"];
   const engine = spawn(process.execPath, [...flags, CLI, ...args], {
     env: ENV,

@@ -1,5 +1,6 @@
 import { answers } from "./answers.ts";
 import { claims } from "./claiming.ts";
+import { deliveriesBesideDashboard } from "./dashboard.ts";
 import { deliveries } from "./delivery.ts";
 import { isMet, type Row } from "./measure.ts";
 import { memory } from "./memory.ts";
@@ -46,6 +47,9 @@ const BENCHMARKS: Readonly<Record<string, () => AsyncIterable<Row> | Iterable<Ro
       yield longestWait(`/health beside ${title}`, health);
       yield longestWait(`a delivery beside ${title}`, delivery);
     }
+  },
+  async *dashboard() {
+    yield await deliveriesBesideDashboard();
   },
   async *answers() {
     yield* await answers();

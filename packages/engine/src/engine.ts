@@ -135,6 +135,7 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
     tell(event);
   };
   store.useClock(() => clock.now());
+  store.limitLists(numbers.timeouts.query);
   store.onEvent(emit);
   const streams = new EventStreams(store, clock);
   store.onRunsChanged((runIds) => {

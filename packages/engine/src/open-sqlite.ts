@@ -1,10 +1,12 @@
 import { checkOptions } from "@perdure/core/protocol";
+import { LISTS } from "./commands/lists.ts";
 import { releaseAllLeases } from "./commands/release-leases.ts";
 import { createStore, type Store, type StoreSettings } from "./commands/store.ts";
 import { GroupCommit } from "./store/group-commit.ts";
 import { copyDatabase } from "./store/sqlite/backup.ts";
 import { Database } from "./store/sqlite/database.ts";
 import { checkDatabase } from "./store/sqlite/file.ts";
+import { ListThreads } from "./store/sqlite/list-threads.ts";
 import { withoutWakeUps } from "./store/tx.ts";
 
 /**
@@ -12,6 +14,12 @@ import { withoutWakeUps } from "./store/tx.ts";
  * still be at work, and can record its step in this time.
  */
 const CRASH_GRACE = 1000;
+
+/** The module of the store's threads, in the form that this one has: source or built. */
+function threadModule(): URL {
+  const { url } = import.meta;
+  return new URL(url.endsWith(".ts") ? "./sqlite-thread.ts" : "./sqlite-thread.js", url);
+}
 
 /** Settings of a SQLite store. */
 export interface SqliteSettings extends StoreSettings {
@@ -44,7 +52,37 @@ export function openSqlite(file: string, options: SqliteSettings = {}): SqliteSt
   // Only this process uses the file: the owners of all leases are gone, and their attempts don't count. If
   // this write fails, the leases expire by themselves.
   driver.write((tx) => releaseAllLeases(withoutWakeUps(tx), now() + CRASH_GRACE)).catch(() => {});
-  return createSqliteStore(driver, settings);
+  const store = createSqliteStore(driver, settings);
+  return database.path === undefined ? store : withThreads(store, database);
+}
+
+/** Returns the store with operations that run lists in threads. */
+function withThreads(store: SqliteStore, database: Database): SqliteStore {
+  const threads = new ListThreads(threadModule(), { path: database.path });
+  let now: () => number = Date.now;
+  const lists = Object.keys(LISTS).map((operation) => [
+    operation,
+    async (...args: unknown[]) => {
+      database.check();
+      return threads.run({ operation, args, now: now() });
+    },
+  ]);
+  return {
+    ...store,
+    ...(Object.fromEntries(lists) as Pick<SqliteStore, keyof typeof LISTS>),
+    get commits() {
+      return store.commits;
+    },
+    useClock(clock) {
+      now = clock;
+      store.useClock(clock);
+    },
+    limitLists: (ms) => threads.limit(ms),
+    async close() {
+      await threads.close();
+      await store.close();
+    },
+  };
 }
 
 /** Creates the store of an open file. */

@@ -15,6 +15,8 @@ export interface Interest {
   readonly names: readonly string[];
   /** Only events of this run. */
   readonly runId?: string | undefined;
+  /** Milliseconds between two loads at least. */
+  readonly interval?: number | undefined;
 }
 
 interface Listener {
@@ -27,7 +29,7 @@ interface Listener {
 const listeners = new Set<Listener>();
 let connection: AbortController | undefined;
 
-/** Calls `call` after such events, not more often than every {@link MIN_INTERVAL_MS}. */
+/** Calls `call` after such events, not more often than every {@link MIN_INTERVAL_MS} or the interest's interval. */
 export function onChange(interest: Interest, call: () => void): () => void {
   const listener: Listener = { interest, call, lastCall: Date.now(), timer: undefined };
   listeners.add(listener);
@@ -40,7 +42,7 @@ export function onChange(interest: Interest, call: () => void): () => void {
 /** @param data the event's JSON, which names the run that it belongs to */
 function changed(name: string, data = ""): void {
   for (const listener of listeners) {
-    const { names, runId } = listener.interest;
+    const { names, runId, interval = MIN_INTERVAL_MS } = listener.interest;
     if (name !== "reset" && !names.includes(name)) continue;
     if (name !== "reset" && runId !== undefined && !data.includes(JSON.stringify(runId))) continue;
     listener.timer ??= setTimeout(
@@ -49,7 +51,7 @@ function changed(name: string, data = ""): void {
         listener.lastCall = Date.now();
         if (!document.hidden) listener.call();
       },
-      Math.max(50, listener.lastCall + MIN_INTERVAL_MS - Date.now()),
+      Math.max(50, listener.lastCall + interval - Date.now()),
     );
   }
 }

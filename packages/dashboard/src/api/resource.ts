@@ -53,12 +53,12 @@ export function useResource<Data>(
     start();
     return () => running.current?.abort();
   }, [key, start]);
-  const { runId } = live;
+  const { runId, interval } = live;
   const names = live.names.join();
   useEffect(() => {
     if (names === "") return undefined;
-    return onChange({ names: names.split(","), runId }, start);
-  }, [names, runId, start]);
+    return onChange({ names: names.split(","), runId, interval }, start);
+  }, [names, runId, interval, start]);
   const current = state.key === key ? state : undefined;
   return {
     data: current?.data,

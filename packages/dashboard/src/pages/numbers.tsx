@@ -11,6 +11,8 @@ import { ErrorBox } from "../ui/states.tsx";
 export function NumbersStrip() {
   const numbers = useResource("numbers", (signal) => ask<Numbers>("/v2/workflows/numbers", { signal }), {
     names: ["run", "dlq"],
+    // The engine counts all runs of an hour for them.
+    interval: 5000,
   });
   if (numbers.error && !numbers.data) return <ErrorBox error={numbers.error} retry={numbers.reload} />;
   return <Cards numbers={numbers.data ?? NONE} />;

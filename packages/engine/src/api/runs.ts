@@ -1,4 +1,5 @@
 import { checkOptions, type Duration, type HistoryEntry, parseDuration } from "@perdure/core/protocol";
+import { createTimeSlices } from "../commands/time-slices.ts";
 import { bulkActions } from "../http/bulk.ts";
 import { runDetails } from "../http/run-details.ts";
 import { listed, runCounts } from "../http/run-list.ts";
@@ -244,7 +245,7 @@ export function createRunsApi({ call, run }: Caller): RunsApi {
       const choice = { id: workflowRunId, withReports: options.failureFunction === "wait" };
       const end = await run(({ runEnds }) => runEnds.wait(choice, limits));
       limits.signal?.throwIfAborted();
-      return end.run ? runView(end.run) : get(workflowRunId, end.createdAt);
+      return end.run ? runView(end.run, createTimeSlices()) : get(workflowRunId, end.createdAt);
     },
     history: (id, options = {}) => call(ROUTE.GET, { params: { id }, query: { ...options } }),
     async cancel(which) {

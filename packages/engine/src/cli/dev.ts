@@ -51,7 +51,7 @@ export async function dev(flags: DevFlags, command: readonly string[], version: 
   if (config.logLevel !== "silent") console.log(banner({ config, port: listening.port, version }));
   warnIfExposed(config);
   ignoreFolder(config.db);
-  if (config.logLevel === "info" || config.logLevel === "debug") await tellOfRuns(engine, config);
+  if (config.logLevel === "info" || config.logLevel === "debug") void tellOfRuns(engine, config);
   engine.start();
   const stop = createStop(listening.server, engine, config);
   const { port } = listening;
@@ -62,9 +62,9 @@ export async function dev(flags: DevFlags, command: readonly string[], version: 
 
 const MAX_COUNTED = 100;
 
-/** Prints after a restart which runs continue. */
+/** Prints after a restart how many runs continue. The engine need not wait for it. */
 async function tellOfRuns(engine: EngineServer, { token }: Config): Promise<void> {
-  const query = `groupBy=workflowRunId&state=RUN_STARTED&count=${MAX_COUNTED}`;
+  const query = `groupBy=workflowRunId&state=RUN_STARTED&count=${MAX_COUNTED}&toDate=${Date.now() - 1}`;
   const request = new Request(`http://localhost/v2/workflows/events?${query}`, {
     headers: { Authorization: `Bearer ${token}` },
   });

@@ -1,42 +1,31 @@
-import { page } from "../queries/conditions.ts";
+import { affectedBy } from "../queries/affected-runs.ts";
 import { runRows } from "../queries/lists.ts";
-import type { RunState } from "../rules/run.ts";
-import type { BulkAction, BulkResult, ResumeRequest, RunQuery } from "../store/lists.ts";
+import type { ResumeRequest, RunQuery } from "../store/lists.ts";
 import { toRun } from "../store/tables/rows.ts";
-import type { Tx } from "../store/tx.ts";
+import { lockAll, type Tx } from "../store/tx.ts";
 import { CANCELED, finishRun } from "./finish-run.ts";
 import { resumeRuns } from "./resume-runs.ts";
-
-/** The state of the runs to which an action applies. */
-const APPLIES_TO = {
-  cancel: "RUN_STARTED",
-  resume: "RUN_FAILED",
-  restart: "RUN_FAILED",
-} as const satisfies Record<BulkAction, RunState>;
-
-/**
- * Restricts a query to the runs to which an action applies: live runs, or failed runs whose dead letters are in
- * the queue.
- */
-export function affectedBy<Query extends Omit<RunQuery, "count">>(action: BulkAction, query: Query): Query {
-  const state = APPLIES_TO[action];
-  const states = !query.states || query.states.includes(state) ? [state] : [];
-  return { ...query, states, inDeadLetterQueue: action !== "cancel" };
-}
 
 /** A change of many runs. A resumption or a restart may change options of the runs. */
 export type BulkChange = { readonly kind: "cancel" } | ResumeRequest;
 
-/** Cancels, resumes or restarts the runs of one page of a query. */
-export async function changeRuns(tx: Tx, query: RunQuery, change: BulkChange): Promise<BulkResult> {
-  const affected = affectedBy(change.kind, query);
-  const { rows, next } = page(await runRows(tx, affected), query.count, ({ key }) => key);
-  const runs = rows.map(toRun);
+/**
+ * Cancels, resumes or restarts runs, unless their states have changed so that the action doesn't apply any more.
+ *
+ * @returns the number of runs that it has changed
+ */
+export async function changeRuns(
+  tx: Tx,
+  chosen: NonNullable<RunQuery["runs"]>,
+  change: BulkChange,
+): Promise<number> {
+  const count = chosen.length;
+  if (change.kind === "cancel") await lockAll(tx, { run: chosen.map(({ id }) => id) });
+  const runs = (await runRows(tx, affectedBy(change.kind, { runs: chosen, count }))).map(toRun);
   if (change.kind === "cancel") {
     for (const run of runs) await finishRun(tx, run, CANCELED);
-    return { changed: runs.length, next };
+    return runs.length;
   }
   const dlqIds = runs.flatMap(({ dlqId }) => dlqId ?? []);
-  const resumed = await resumeRuns(tx, { dlqIds, count: query.count }, change);
-  return { changed: resumed.runs.length, next };
+  return (await resumeRuns(tx, { dlqIds, count }, change)).runs.length;
 }

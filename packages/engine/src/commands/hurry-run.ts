@@ -78,6 +78,7 @@ async function wakeDeliveries(tx: Tx, { key }: Run, stepName: string | undefined
  * @throws EngineError `not_found`; `conflict` for a run without such an attempt
  */
 export async function retryRunNow(tx: Tx, id: string): Promise<number> {
+  await tx.lock("run", id);
   const run = await latestRun(tx, id);
   if (!run) throw notFound(`workflow run ${id}`);
   const { key } = run;

@@ -32,3 +32,15 @@ export function query<Args extends readonly unknown[], Result>(
     (...args) =>
       driver.read((tx) => run(tx, ...args));
 }
+
+/**
+ * A query whose duration depends on its filters and on the size of the database. It never holds up a delivery, and
+ * has a time limit.
+ */
+export function list<Args extends readonly unknown[], Result>(
+  run: (tx: Tx, ...args: Args) => Promise<Result>,
+): Operation<Args, Result> {
+  return ({ driver }) =>
+    (...args) =>
+      driver.list((tx) => run(tx, ...args));
+}

@@ -1,19 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { backlog } from "../queries/backlog.ts";
 import { deadLetter } from "../queries/dead-letter.ts";
-import { deadLetterGroups } from "../queries/dead-letter-groups.ts";
 import { historyStart, runHistory } from "../queries/history.ts";
-import { deadLetters, runs } from "../queries/lists.ts";
-import { logs } from "../queries/logs.ts";
-import { currentNumbers, runNumbers } from "../queries/numbers.ts";
 import { message } from "../queries/read.ts";
 import { runEnd } from "../queries/run-end.ts";
 import { runFacts } from "../queries/run-facts.ts";
-import { runOverview } from "../queries/run-overview.ts";
-import { runSteps } from "../queries/run-steps.ts";
-import { countRuns, runSummaries } from "../queries/run-summaries.ts";
-import { waiters } from "../queries/waiters.ts";
-import { openWaits, unfinishedMessages } from "../queries/waiting.ts";
 import { webhookState } from "../queries/webhook-state.ts";
 import { wholeEntries } from "../queries/whole-entries.ts";
 import type { Clock } from "../rules/clock.ts";
@@ -25,7 +15,7 @@ import { entryBody, historySlice } from "../store/tables/entries.ts";
 import { scheduleOf } from "../store/tables/schedules.ts";
 import { withoutWakeUps } from "../store/tx.ts";
 import { appendInline } from "./append-inline.ts";
-import { listActions, recordAction } from "./audit.ts";
+import { recordAction } from "./audit.ts";
 import { cancelMessage } from "./cancel-message.ts";
 import { cancelMessages } from "./cancel-messages.ts";
 import { cancelRuns } from "./cancel-runs.ts";
@@ -33,13 +23,14 @@ import { changeRuns } from "./change-runs.ts";
 import { claimMessages } from "./claim-messages.ts";
 import { endRun } from "./end-run.ts";
 import { cancelFailureFunction, repeatFailureFunction, repeatFailureFunctions } from "./failure-function.ts";
-import { changeFlow, getFlow, listFlows, waitingForRoom } from "./flow-control.ts";
+import { changeFlow, getFlow, waitingForRoom } from "./flow-control.ts";
 import { retryRunNow, wakeSleeps } from "./hurry-run.ts";
+import { LISTS } from "./lists.ts";
 import { notifyByPath } from "./notify-by-path.ts";
 import { notifyEvent } from "./notify-event.ts";
 import { type Binding, command, type Operation, query } from "./operation.ts";
 import { publish } from "./publish.ts";
-import { deleteQueue, getQueue, listQueues, pauseQueue, putQueue } from "./queues.ts";
+import { deleteQueue, getQueue, pauseQueue, putQueue } from "./queues.ts";
 import { releaseLeases } from "./release-leases.ts";
 import { removeDeadLetters, removeOneDeadLetter } from "./remove-dead-letters.ts";
 import { renewLeases } from "./renew-leases.ts";
@@ -47,18 +38,23 @@ import { repeatFailedRollbacks } from "./repeat-failed-rollbacks.ts";
 import { resumeRun } from "./resume-run.ts";
 import { resumeRuns } from "./resume-runs.ts";
 import { retryDeadLetter, retryDeadLetters } from "./retry-dead-letters.ts";
-import { createSchedule, deleteSchedule, listSchedules, pauseSchedule } from "./schedules.ts";
+import { createSchedule, deleteSchedule, pauseSchedule } from "./schedules.ts";
 import { changeSetting, checkWritable, readSetting } from "./settings.ts";
 import { settleDelivery } from "./settle-delivery.ts";
 import { startWait } from "./start-wait.ts";
 import { sweep } from "./sweep.ts";
-import { getUrlGroup, listUrlGroups, updateUrlGroup } from "./url-groups.ts";
+import { getUrlGroup, updateUrlGroup } from "./url-groups.ts";
 
 const claimAsOwner: Operation<[order: ClaimOrder], Claims> =
   ({ driver, owner }) =>
-  (order) =>
-    // The dispatcher looks itself at what comes due by its own claim.
-    driver.write((tx) => claimMessages(withoutWakeUps(tx), { ...order, owner }));
+  async (order) => {
+    for (;;) {
+      // The dispatcher looks itself at what comes due by its own claim.
+      const claims = await driver.write((tx) => claimMessages(withoutWakeUps(tx), { ...order, owner }));
+      if (!claims.busy) return claims;
+      await driver.othersCommitted();
+    }
+  };
 
 const settleLease: Operation<[lease: Lease, settlement: Settlement], Settled> =
   ({ driver, excerptBytes }) =>
@@ -71,13 +67,14 @@ const settleLease: Operation<[lease: Lease, settlement: Settlement], Settled> =
  * noun, and a line here.
  */
 const OPERATIONS = {
+  ...LISTS,
+
   // Publishing, and what a run's endpoint asks for.
   accept: command(publish),
   appendInline: command(appendInline),
   wait: command(startWait),
   notify: command(notifyEvent),
   notifyByPath: command(notifyByPath),
-  waiters: query(waiters),
   webhookState: query(webhookState),
   endRun: command(endRun),
 
@@ -97,27 +94,15 @@ const OPERATIONS = {
   historyStart: query(historyStart),
   historySlice: query(historySlice),
   entryBody: query(entryBody),
-  runs: query(runs),
-  runSummaries: query(runSummaries),
-  runOverview: query(runOverview),
-  runSteps: query(runSteps),
-  countRuns: query(countRuns),
   runFacts: query(runFacts),
   changeRuns: command(changeRuns),
   runEnd: query(runEnd),
   cancelRuns: command(cancelRuns),
-  logs: query(logs),
   wakeSleeps: command(wakeSleeps),
   retryRunNow: command(retryRunNow),
-  openWaits: query(openWaits),
-  unfinishedMessages: query(unfinishedMessages),
-  runNumbers: query(runNumbers),
-  currentNumbers: query(currentNumbers),
 
   // Dead letters.
   deadLetter: query(deadLetter),
-  deadLetters: query(deadLetters),
-  deadLetterGroups: query(deadLetterGroups),
   resumeRun: command(resumeRun),
   resumeRuns: command(resumeRuns),
   retry: command(retryDeadLetters),
@@ -129,35 +114,29 @@ const OPERATIONS = {
   removeDeadLetter: command(removeOneDeadLetter),
   removeDeadLetters: command(removeDeadLetters),
 
-  urlGroups: query(listUrlGroups),
   urlGroup: query(getUrlGroup),
   updateUrlGroup: command(updateUrlGroup),
 
-  queues: query(listQueues),
   queue: query(getQueue),
   putQueue: command(putQueue),
   pauseQueue: command(pauseQueue),
   deleteQueue: command(deleteQueue),
 
-  schedules: query(listSchedules),
   schedule: query(scheduleOf),
   createSchedule: command(createSchedule),
   pauseSchedule: command(pauseSchedule),
   deleteSchedule: command(deleteSchedule),
 
-  flows: query(listFlows),
   flow: query(getFlow),
   waitingForRoom: query(waitingForRoom),
   changeFlow: command(changeFlow),
 
   recordAction: command(recordAction),
-  actions: query(listActions),
 
   // The engine's own.
   setting: query(readSetting),
   changeSetting: command(changeSetting),
   probe: command(checkWritable),
-  backlog: query(backlog),
 };
 
 type Operations = {
@@ -173,7 +152,7 @@ export interface StoreSettings {
 }
 
 /** An open database with the engine's operations on it. `openSqlite` makes one. */
-export interface Store extends Operations, Omit<Driver, "write" | "read"> {
+export interface Store extends Operations, Omit<Driver, "write" | "read" | "list" | "othersCommitted"> {
   /** The clock that all engines of the database share. An engine without a clock option uses it. */
   readonly clock?: Clock;
 }
@@ -188,6 +167,7 @@ export function createStore(
   const bound = Object.entries(OPERATIONS).map(([name, bind]) => [name, bind(binding)] as const);
   return {
     ...(Object.fromEntries(bound) as Operations),
+    limitLists: (ms) => driver.limitLists(ms),
     useClock: (now) => driver.useClock(now),
     onDue: (listener) => driver.onDue(listener),
     onEvent: (listener) => driver.onEvent(listener),

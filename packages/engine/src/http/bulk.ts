@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { affectedBy } from "../commands/change-runs.ts";
+import { changeMatchingRuns } from "../commands/change-matching-runs.ts";
+import { affectedBy } from "../queries/affected-runs.ts";
 import { invalid } from "../rules/engine-error.ts";
 import { OPTION_HEADERS } from "../rules/option-headers.ts";
 import type { BulkAction } from "../store/lists.ts";
@@ -50,7 +51,7 @@ function bulk(action: BulkAction, what: string) {
           return { dryRun, matched: Object.values(counts).reduce((sum, one) => sum + one, 0) };
         }
         const page = { ...query, count: RUNS_PER_REQUEST, before };
-        const { changed, next } = await store.changeRuns(page, change);
+        const { changed, next } = await changeMatchingRuns(store, page, change);
         return { dryRun, changed, ...toCursor(next) };
       },
     }),

@@ -214,9 +214,8 @@ function stepViews(page: StepsPage): StepDetail[] {
       ...(rollback ? { rollback: rollbackView(rollback) } : {}),
     };
   };
-  const keys = new Set(shown);
-  const recorded = log.entries
-    .filter(({ key }) => keys.has(key))
+  const recorded = shown
+    .flatMap((key) => log.entries.get(key) ?? [])
     .map((entry): StepDetail => {
       if (!isKeyOf("result", entry.key)) return initView(entry, log.run);
       const record = readRecord(toText(Buffer.from(entry.body, "base64")));

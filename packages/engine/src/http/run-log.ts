@@ -6,6 +6,7 @@ import {
   type StepRecord,
   textFromBase64,
 } from "@perdure/core/protocol";
+import type { YieldPoint } from "../commands/time-slices.ts";
 import { toText } from "../rules/bytes.ts";
 import { failureText } from "../rules/fingerprint.ts";
 import { toHeaderMap, toShown } from "../rules/header.ts";
@@ -44,8 +45,12 @@ export interface Rest {
   readonly underWay: Map<number, InProgressStep>;
 }
 
-/** Shows a run in the logs: first the groups of recorded steps, then the next steps. */
-export function runView(log: RunLog): RunView {
+/**
+ * Shows a run in the logs: first the groups of recorded steps, then the next steps.
+ *
+ * @param pause lets other requests run between the steps of a long run
+ */
+export async function runView(log: RunLog, pause: YieldPoint): Promise<RunView> {
   const { run, failure } = log;
   return {
     workflowRunId: run.id,
@@ -54,7 +59,7 @@ export function runView(log: RunLog): RunView {
     workflowRunCreatedAt: run.createdAt,
     ...(run.completedAt === undefined ? {} : { workflowRunCompletedAt: run.completedAt }),
     workflowRunCallerIp: run.callerIp,
-    steps: groupsOf(log),
+    steps: await groupsOf(log, pause),
     ...(run.response === undefined ? {} : { workflowRunResponse: shownBody(run.response, run) }),
     ...(run.invoker ? { invoker: invokerView(run.invoker) } : {}),
     ...(failure ? { workflowRunError: errorView(failure.failure), ...failureView(failure) } : {}),
@@ -65,8 +70,8 @@ export function runView(log: RunLog): RunView {
   };
 }
 
-function groupsOf(log: RunLog): GroupView[] {
-  const [first, ...entries] = log.entries;
+async function groupsOf(log: RunLog, pause: YieldPoint): Promise<GroupView[]> {
+  const [first, ...entries] = log.entries.values();
   if (!first) return [];
   const groups: GroupView[] = [{ type: "sequential", steps: [initView(first, log.run)] }];
   const deliveries = log.messages.filter(({ message }) => message.kind === "step");
@@ -78,12 +83,19 @@ function groupsOf(log: RunLog): GroupView[] {
   const stepGroups = new StepGroups();
   let branches: Map<number, Branch> | undefined;
   const toView = (branch: Branch): StepView => branchView(branch, log, rest);
-  const close = (): void => {
-    if (branches) groups.push({ type: "parallel", steps: [...branches.values()].map(toView) });
+  const close = async (): Promise<void> => {
+    if (!branches) return;
+    const steps: StepView[] = [];
+    for (const branch of branches.values()) {
+      await pause();
+      steps.push(toView(branch));
+    }
+    groups.push({ type: "parallel", steps });
     branches = undefined;
   };
   let inline: { readonly id: number; readonly steps: StepView[] } | undefined;
   for (const [at, entry] of entries.entries()) {
+    await pause();
     // The log shows a call and its answer with their step.
     if (entry.callType !== "step") continue;
     const record = readRecord(decode(entry));
@@ -92,7 +104,7 @@ function groupsOf(log: RunLog): GroupView[] {
     // shows the step until it has a result.
     if (isPlan(record) && record.concurrent === 1) continue;
     if (record.concurrent === 1) {
-      close();
+      await close();
       const view = toView({ record, entry });
       if (inline && inline.id === group) {
         inline.steps.push(view);
@@ -104,14 +116,14 @@ function groupsOf(log: RunLog): GroupView[] {
       continue;
     }
     const id = resultId(record);
-    if (branches && !branches.has(id) && branches.size >= record.concurrent) close();
+    if (branches && !branches.has(id) && branches.size >= record.concurrent) await close();
     branches ??= new Map();
     const plan = branches.get(id)?.entry.messageId;
     // The run has the step's result, so the log leaves out the delivery of the plan, unless it failed.
     if (plan !== undefined && rest.pending.get(plan)?.message.state !== "FAILED") rest.pending.delete(plan);
     branches.set(id, { record, entry });
   }
-  close();
+  await close();
   const next = nextOf(log, rest);
   return next.length > 0 ? [...groups, { type: "next", steps: next }] : groups;
 }

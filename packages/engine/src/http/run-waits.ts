@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { createTimeSlices } from "../commands/time-slices.ts";
 import { duration, oneOf, part, time } from "./parameters.ts";
 import { type Routes, route } from "./route.ts";
 import { runView } from "./run-log.ts";
@@ -36,7 +37,7 @@ export const runWaits = {
         return {
           workflowState: end.state,
           workflowRunCreatedAt: end.createdAt,
-          ...(end.run ? { run: runView(end.run) } : {}),
+          ...(end.run ? { run: await runView(end.run, createTimeSlices()) } : {}),
         };
       },
     }),

@@ -14,5 +14,6 @@ export const STATUS: Readonly<Record<EngineErrorCode, ContentfulStatusCode>> = {
   too_large: 413,
   rate_limited: 429,
   not_possible_here: 501,
+  query_timeout: 503,
   unavailable: 503,
 };

@@ -20,14 +20,17 @@ export class StepAttempts {
   readonly #over = new Set<string>();
 
   constructor({ entries }: RunLog) {
-    const own = entries.filter(({ callType }) => callType === "attempt");
+    const all = [...entries.values()];
+    const own = all.filter(({ callType }) => callType === "attempt");
     for (const recorded of own) {
       const entry = JSON.parse(textOf(recorded)) as AttemptEntry;
       const identity = stepIdentity(entry.step);
-      this.#bySteps.set(identity, [...(this.#bySteps.get(identity) ?? []), { entry, recorded }]);
+      const attempts = this.#bySteps.get(identity);
+      if (attempts) attempts.push({ entry, recorded });
+      else this.#bySteps.set(identity, [{ entry, recorded }]);
     }
     if (own.length === 0) return;
-    for (const one of entries) {
+    for (const one of all) {
       if (isKeyOf("result", one.key)) this.#over.add(stepIdentity(stepKeyOf(readRecord(textOf(one)))));
     }
   }

@@ -38,14 +38,13 @@ export function kindFields(log: RunLog, id: number, record: StepRecord | undefin
 
 /** The steps without a result that the engine carries out or has carried out, by the ids of their results. */
 export function inProgressSteps(log: RunLog): Map<number, InProgressStep> {
-  const recorded = new Set(log.entries.map(({ key }) => key));
   const all = [
     ...log.messages.flatMap((pending) => ofMessage(pending)),
     ...[...log.waits.values()].map((wait) => ofWait(wait)),
     ...[...log.sleeps].map(([key, sleep]) => ofSleep(log, key, sleep)),
     ...[...log.children.values()].flatMap((child) => ofChild(child)),
   ];
-  return new Map(all.filter(({ id }) => !recorded.has(keyOf("result", id))).map((one) => [one.id, one]));
+  return new Map(all.filter(({ id }) => !log.entries.has(keyOf("result", id))).map((one) => [one.id, one]));
 }
 
 function ofMessage(pending: PendingMessage): InProgressStep[] {
@@ -70,7 +69,7 @@ function ofWait({ wait, open }: LoggedWait): InProgressStep {
 
 function ofSleep({ entries }: RunLog, key: string, { sleep, open }: LoggedSleep): InProgressStep {
   const { stepId: id, stepName, stepType } = sleep.step;
-  const plan = entries.find((entry) => entry.key === keyOf("plan", stepOfKey(key)));
+  const plan = entries.get(keyOf("plan", stepOfKey(key)));
   const state = open ? "STEP_PROGRESS" : "STEP_CANCELED";
   return { id, messageId: plan?.messageId ?? "", stepName, stepType, state, pending: undefined };
 }
@@ -85,8 +84,8 @@ function ofChild({ run }: Child): InProgressStep[] {
 }
 
 function callOf(log: RunLog, id: number): { message: Message; body: string } | undefined {
-  const entry = log.entries.find(({ key }) => key === keyOf("call", id));
-  const inline = entry ?? log.entries.find(({ key }) => key === keyOf("plan", id));
+  const entry = log.entries.get(keyOf("call", id));
+  const inline = entry ?? log.entries.get(keyOf("plan", id));
   const message = inline && log.calls.get(inline.messageId);
   if (!message) return undefined;
   const body = entry ? textFromBase64(entry.body) : toText(message.body ?? new Uint8Array());

@@ -1,4 +1,5 @@
-import type { RunView } from "./run-schemas.ts";
+import type { YieldPoint } from "../commands/time-slices.ts";
+import type { GroupView, RunView, StepView } from "./run-schemas.ts";
 
 /** The fields of a run's log that contain bodies. */
 const BODIES: ReadonlySet<string> = new Set([
@@ -15,12 +16,29 @@ const BODIES: ReadonlySet<string> = new Set([
 /**
  * Cuts the bodies in a run's log to `bytes`, at the end of a character. Leaves the bodies out if `bytes` is
  * below 0.
+ *
+ * @param pause lets other requests run between the steps of a long run
  */
-export function truncateBodies(run: RunView, bytes: number): RunView {
-  const { workflowRunError: error, ...rest } = run;
-  const trimmed = truncate(rest, bytes) as RunView;
+export async function truncateBodies(run: RunView, bytes: number, pause: YieldPoint): Promise<RunView> {
+  const { workflowRunError: error, steps, ...rest } = run;
+  const groups: GroupView[] = [];
+  for (const group of steps) groups.push({ ...group, steps: await truncateSteps(group.steps, bytes, pause) });
+  const trimmed = { ...(truncate(rest, bytes) as typeof rest), steps: groups };
   if (!error || bytes < 0) return trimmed;
   return { ...trimmed, workflowRunError: { ...error, message: cut(error.message, bytes) } };
+}
+
+async function truncateSteps(
+  steps: readonly StepView[],
+  bytes: number,
+  pause: YieldPoint,
+): Promise<StepView[]> {
+  const truncated: StepView[] = [];
+  for (const step of steps) {
+    await pause();
+    truncated.push(truncate(step, bytes) as StepView);
+  }
+  return truncated;
 }
 
 function truncate(view: unknown, bytes: number): unknown {

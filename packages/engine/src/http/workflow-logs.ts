@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { createTimeSlices } from "../commands/time-slices.ts";
 import { invalid } from "../rules/engine-error.ts";
 import type { MessageState } from "../rules/message.ts";
 import type { RunState } from "../rules/run.ts";
@@ -18,7 +19,7 @@ import {
 } from "./parameters.ts";
 import { type Routes, route, type Values } from "./route.ts";
 import { runView } from "./run-log.ts";
-import { run, runState, type StepState, stepState } from "./run-schemas.ts";
+import { type RunView, run, runState, type StepState, stepState } from "./run-schemas.ts";
 import { cursor } from "./schemas.ts";
 import { truncateBodies } from "./truncate-bodies.ts";
 
@@ -66,9 +67,14 @@ const listed = route({
   async handle({ query: asked }, { store }) {
     const { items, next } = await store.runs(toQuery(asked));
     const { trimBody: bytes } = asked;
-    const views = items.map(runView);
+    const pause = createTimeSlices();
+    const runs: RunView[] = [];
+    for (const item of items) {
+      const view = await runView(item, pause);
+      runs.push(bytes === undefined ? view : await truncateBodies(view, bytes, pause));
+    }
     return {
-      runs: bytes === undefined ? views : views.map((view) => truncateBodies(view, bytes)),
+      runs,
       ...toCursor(next),
     };
   },

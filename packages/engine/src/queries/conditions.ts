@@ -25,6 +25,10 @@ export class Conditions {
     return this.#conditions.length > 0 ? sql`WHERE ${join(this.#conditions, "AND")}` : sql``;
   }
 
+  get isEmpty(): boolean {
+    return this.#conditions.length === 0;
+  }
+
   all(condition: Sql): void {
     this.#conditions.push(condition);
   }

@@ -100,11 +100,11 @@ export async function runLogs(tx: Tx, rows: readonly RunRow[]): Promise<RunLog[]
       failures,
       rollbacks,
       runs: new Map([[key, run]]),
-      bodies: new Map(history.map(({ seq, body }) => [seq, fromBase64(body)])),
+      bodies: new Map(letter ? history.map(({ seq, body }) => [seq, fromBase64(body)]) : []),
     };
     return {
       run,
-      entries: history,
+      entries: byKey(history),
       messages: own
         .filter(({ kind }) => kind !== "cancel")
         .map((one): PendingMessage => ({ message: toMessage(one), failures: failures.get(one.seq) ?? [] })),
@@ -258,6 +258,11 @@ export async function rollbacksOfRuns(
     sql`SELECT run, record FROM rollbacks WHERE run IN (${numbers(runs)}) ORDER BY seq`,
   );
   return groupBy(rows, ({ run, record }) => [run, JSON.parse(record) as RollbackRecord]);
+}
+
+/** Entries in their order, by their keys. */
+export function byKey(entries: readonly RecordedEntry[]): Map<string, RecordedEntry> {
+  return new Map(entries.map((entry) => [entry.key, entry]));
 }
 
 export interface PlacedEntry extends RecordedEntry {

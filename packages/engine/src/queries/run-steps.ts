@@ -3,13 +3,14 @@ import { toText } from "../rules/bytes.ts";
 import { readRecord } from "../rules/record.ts";
 import type { Run } from "../rules/run.ts";
 import { StepGroups } from "../rules/step-groups.ts";
-import type { PendingMessage, RunChoice, RunLog } from "../store/lists.ts";
+import type { PendingMessage, RecordedEntry, RunChoice, RunLog } from "../store/lists.ts";
 import { FIRST_RECORD, recordsOf } from "../store/tables/entries.ts";
 import { toMessage } from "../store/tables/rows.ts";
 import { latestRun } from "../store/tables/runs.ts";
 import { type Sql, sql, strings, type Tx } from "../store/tx.ts";
 import { page } from "./conditions.ts";
 import {
+  byKey,
   childrenOf,
   ENTRY,
   type EntryRow,
@@ -209,7 +210,7 @@ class StepReader {
     const calls = await messagesOf(this.#tx, { seqs: [], ids: callIds.map(({ message }) => message) });
     return {
       run: this.#run,
-      entries: entries.map(toRecordedEntry),
+      entries: byKey(entries.map(toRecordedEntry)),
       messages: pending,
       failure: undefined,
       cancel: undefined,
@@ -227,10 +228,9 @@ class StepReader {
 /** The plans of a page's log whose steps have no result, in their order. */
 export function openPlans({
   log,
-}: StepsPage): { readonly entry: RunLog["entries"][number]; readonly record: StepRecord }[] {
-  const recorded = new Set(log.entries.map(({ key }) => key));
-  return log.entries
-    .filter(({ key }) => isKeyOf("plan", key) && !recorded.has(keyOf("result", stepOfKey(key))))
+}: StepsPage): { readonly entry: RecordedEntry; readonly record: StepRecord }[] {
+  return [...log.entries.values()]
+    .filter(({ key }) => isKeyOf("plan", key) && !log.entries.has(keyOf("result", stepOfKey(key))))
     .map((entry) => ({ entry, record: readRecord(Buffer.from(entry.body, "base64").toString()) }))
     .filter(({ record }) => isPlan(record) && record.concurrent > 1);
 }

@@ -2,6 +2,7 @@ import type { RunState } from "../rules/run.ts";
 import type { Page, RunCounts, RunQuery, RunSummary } from "../store/lists.ts";
 import { recordsOf } from "../store/tables/entries.ts";
 import { type FailureRow, toFailure, toRun } from "../store/tables/rows.ts";
+import { IS_LIVE } from "../store/tables/runs.ts";
 import { numbers, sql, type Tx } from "../store/tx.ts";
 import { page } from "./conditions.ts";
 import { runRows } from "./lists.ts";
@@ -21,11 +22,15 @@ export async function runSummaries(tx: Tx, query: RunQuery): Promise<Page<RunSum
   return { items, next: shown.next };
 }
 
+/** Counts all runs in two indexes, of the live ones and of those that have ended: the table itself is wide. */
+const COUNT_ALL = sql`SELECT state, count(*) AS count FROM runs WHERE ${IS_LIVE} GROUP BY state
+  UNION ALL SELECT state, count(*) AS count FROM runs WHERE completed_at IS NOT NULL GROUP BY state`;
+
 /** Counts the runs that match, by their states. */
 export async function countRuns(tx: Tx, query: Omit<RunQuery, "count">): Promise<RunCounts> {
   const where = runConditions({ ...query, count: 0 });
   const rows = await tx.all<{ state: RunState; count: number }>(
-    sql`SELECT state, count(*) AS count FROM runs ${where.sql} GROUP BY state`,
+    where.isEmpty ? COUNT_ALL : sql`SELECT state, count(*) AS count FROM runs ${where.sql} GROUP BY state`,
   );
   const counts = { RUN_STARTED: 0, RUN_SUCCESS: 0, RUN_FAILED: 0, RUN_CANCELED: 0 };
   for (const { state, count } of rows) counts[state] = count;

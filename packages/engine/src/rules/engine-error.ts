@@ -12,6 +12,7 @@
  * - `too_large`: the request has too many bytes, items or values.
  * - `rate_limited`: too many requests for now.
  * - `not_possible_here`: this engine's store doesn't support it.
+ * - `query_timeout`: a list took longer than `timeouts.query`.
  * - `unavailable`: the engine can't take it at this moment; the same request may succeed later.
  */
 export type EngineErrorCode =
@@ -26,6 +27,7 @@ export type EngineErrorCode =
   | "too_large"
   | "rate_limited"
   | "not_possible_here"
+  | "query_timeout"
   | "unavailable";
 
 /** Facts about an {@link EngineError}, for code that doesn't want to read its message. */

@@ -30,6 +30,8 @@ export const ENGINE_OPTIONS = {
     lease: { is: "time", default: "30s" },
     /** Time for name servers to answer when the engine looks up a destination's host name. */
     lookup: { is: "time", default: "4s" },
+    /** Time for a list, a search or a count; the engine answers one that takes longer with 503. */
+    query: { is: "time", default: "10s", see: "api.md#slow-lists" },
   },
   limits: {
     /** Bytes of a request to the API. */

@@ -77,6 +77,16 @@ export class GroupCommit implements Driver {
     return this.#enqueue("read", work);
   }
 
+  /** Resolves at once: there is one transaction at a time. */
+  async othersCommitted(): Promise<void> {}
+
+  list<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    return this.read(work);
+  }
+
+  /** Does nothing: nothing can interrupt a statement on the thread that runs it. */
+  limitLists(): void {}
+
   async backup(): Promise<Backup> {
     const { backup } = this.#connection;
     if (backup) return backup();

@@ -122,7 +122,8 @@ export interface LogEntry {
 /** A run with everything that its log shows. */
 export interface RunLog {
   readonly run: Run;
-  readonly entries: readonly RecordedEntry[];
+  /** Its entries in the order of the history, by their keys. */
+  readonly entries: ReadonlyMap<string, RecordedEntry>;
   /** Its messages that are pending, or have failed or been cancelled. */
   readonly messages: readonly PendingMessage[];
   readonly failure: DeadLetter | undefined;

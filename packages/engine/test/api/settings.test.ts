@@ -505,13 +505,27 @@ describe("a setting of perdure start", () => {
     expect(JSON.stringify(dlq)).toContain("no name server answered within 0.001 s");
   });
 
+  it("is obeyed: timeouts.query, where threads run lists", async () => {
+    const secrets = { token: "t", signingKeys: { current: "sig_a", next: "sig_b" } };
+    // No thread begins within a millisecond.
+    const options = { ...secrets, store: join(folder, "lists.db"), ...read({ timeouts: { query: "1ms" } }) };
+    const engine = createEngine(options);
+    const request = new Request("http://engine.test/v2/workflows/runs?qstash_token=t");
+    const answer = await engine.fetch(request);
+    expect([answer.status, await answer.json()]).toEqual([
+      503,
+      { error: expect.stringContaining("the query took longer than 0.001s: narrow its filters") },
+    ]);
+    await engine.stop();
+  });
+
   it("is told of in the guide, and has a test here", () => {
     const guide = readFileSync(new URL("../../../../docs/engine.md", import.meta.url), "utf8");
     const told = [...guide.matchAll(/`((?:limits|timeouts|retention)\.\w+|concurrency|calls|region)`/g)];
     const names = new Set(told.map(([, name]) => name as string));
     const tested = Object.keys(OBEYED).map((name) => name.split(",")[0] as string);
     expect([...names].sort()).toEqual(
-      [...new Set([...tested, "limits.responseBytes", "timeouts.lookup"])].sort(),
+      [...new Set([...tested, "limits.responseBytes", "timeouts.lookup", "timeouts.query"])].sort(),
     );
   });
 });

@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { toJsonBody } from "../../src/http/json-answer.ts";
+import { world } from "../harness.ts";
+import { done, inline } from "../inline/invocation.ts";
 
 const value = [{ destination: "https://a.test/", body: "x".repeat(10_000_000) }];
 
@@ -38,5 +40,33 @@ describe("10 MB of JSON", () => {
     const floor = await bestOf(() => longestStretch(async () => JSON.stringify(value)));
     const stretch = await bestOf(() => longestStretch(() => readAll(toJsonBody(value))));
     expect(stretch).toBeLessThan(floor / 2);
+  });
+});
+
+describe("a run of 4000 steps", () => {
+  it("is shown in stretches of a part of the time that the answer takes", async () => {
+    const w = world(
+      inline(async (run) => {
+        for (let first = 1; first < 4000; first += 500)
+          await run.append(Array.from({ length: 500 }, (_, at) => done(first + at)));
+        return run.returned("fine");
+      }),
+    );
+    await w.start("wfr_1");
+    await w.drain();
+    for (const query of ["", "&trimBody=10"]) {
+      const share = await bestOf(async () => {
+        let whole = 0;
+        const stretch = await longestStretch(async () => {
+          const began = performance.now();
+          const { status, body } = await w.ask("GET", `/v2/workflows/logs?workflowRunId=wfr_1${query}`);
+          whole = performance.now() - began;
+          expect(status).toBe(200);
+          expect(body.runs[0].steps.flatMap((group: { steps: unknown[] }) => group.steps).length).toBe(4001);
+        });
+        return stretch / whole;
+      });
+      expect(share).toBeLessThan(0.6);
+    }
   });
 });

@@ -1,5 +1,6 @@
 import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
+import { changeMatchingRuns } from "../../src/commands/change-matching-runs.ts";
 import type { Store } from "../../src/commands/store.ts";
 import type { RunQuery } from "../../src/store/lists.ts";
 import { START } from "../harness.ts";
@@ -51,12 +52,19 @@ export function inspecting(name: string, open: () => Promise<Store>): void {
 
     it("changes all that match, a page at a time", async () => {
       await fill();
-      const first = await kit.store.changeRuns({ count: 1 }, { kind: "cancel" });
+      const first = await changeMatchingRuns(kit.store, { count: 1 }, { kind: "cancel" });
       expect(first).toEqual({ changed: 1, next: expect.any(Number) });
-      const second = await kit.store.changeRuns({ count: 1, before: first.next }, { kind: "cancel" });
+      const second = await changeMatchingRuns(
+        kit.store,
+        { count: 1, before: first.next },
+        { kind: "cancel" },
+      );
       expect(second).toEqual({ changed: 1, next: undefined });
       const change = { kind: "restart", options: NO_OPTIONS } as const;
-      expect(await kit.store.changeRuns({ count: 10 }, change)).toEqual({ changed: 1, next: undefined });
+      expect(await changeMatchingRuns(kit.store, { count: 10 }, change)).toEqual({
+        changed: 1,
+        next: undefined,
+      });
       expect((await kit.store.countRuns({})).RUN_STARTED).toBe(1);
     });
 

@@ -17,7 +17,7 @@ it("a page of 100 runs with 10 steps takes ten statements at most", async () => 
   let shown: readonly unknown[] = [];
   const statements = await kit.statementsOf(async () => {
     const { items } = await kit.store.runs({ count: 100 });
-    shown = items.map(({ entries }) => entries.length);
+    shown = items.map(({ entries }) => entries.size);
   });
   expect(shown).toEqual(ids.map(() => 11));
   expect(statements).toBeLessThanOrEqual(10);

@@ -2,9 +2,10 @@ import { EngineError } from "../../rules/engine-error.ts";
 import type { EngineEvent, Observer } from "../../rules/event.ts";
 import type { Driver } from "../driver.ts";
 import type { Backup, StateCount } from "../maintenance.ts";
+import { queryTimeout } from "../query-timeout.ts";
 import { sql, type Tx } from "../tx.ts";
 import { StoreUnavailable } from "../unavailable.ts";
-import { CommitUnknown, ConnectionLost, retryReason } from "./retries.ts";
+import { CommitUnknown, ConnectionLost, isTimeout, retryReason } from "./retries.ts";
 import type { PostgresSession } from "./session.ts";
 import { Transaction } from "./transaction.ts";
 
@@ -32,6 +33,8 @@ export interface Commit {
 export interface Sessions {
   readonly writers: readonly PostgresSession[];
   readonly readers: readonly PostgresSession[];
+  /** The readers that run lists: lists never occupy the others. By default the first half of them. */
+  readonly listers?: readonly PostgresSession[];
   /** Statements after BEGIN, for a pooler that keeps no settings of a session. */
   readonly settings?: string;
   /** Milliseconds for which an operation waits for a database that is away. 10 seconds by default. */
@@ -43,6 +46,9 @@ const MAX_GROUP = 16;
 
 /** Milliseconds after which a transaction takes no further operation: its locks hold up others. */
 const MAX_GROUP_MS = 10;
+
+/** Milliseconds after which locks of other engines may be free. */
+const BUSY_MS = 5;
 
 /** The default of {@link Sessions.patience}. */
 const PATIENCE_MS = 10_000;
@@ -70,6 +76,10 @@ export class PostgresDriver implements Driver {
   readonly #busy = new Set<PostgresSession>();
   readonly #writes: Operation[] = [];
   readonly #reads: Operation[] = [];
+  readonly #lists: Operation[] = [];
+  readonly #listers: ReadonlySet<PostgresSession>;
+  /** Milliseconds that each statement of a list may take. */
+  #listLimit: number | undefined;
   /** Operations that pause before they are done again. */
   #pausing = 0;
   #now: () => number = Date.now;
@@ -77,6 +87,8 @@ export class PostgresDriver implements Driver {
   #onEvent: Observer = () => {};
   #onStates: (counts: readonly StateCount[]) => void = () => {};
   #onCommit: (commit: Commit) => void = () => {};
+  /** Called after the next commit, or at news of other engines' commits. */
+  readonly #waitingForOthers = new Set<() => void>();
   #scheduled = false;
   #closed = false;
   #idle: (() => void) | undefined;
@@ -84,6 +96,8 @@ export class PostgresDriver implements Driver {
 
   constructor(sessions: Sessions) {
     this.#sessions = sessions;
+    const { readers } = sessions;
+    this.#listers = new Set(sessions.listers ?? readers.slice(0, Math.ceil(readers.length / 2)));
   }
 
   /** Transactions committed so far. */
@@ -97,6 +111,28 @@ export class PostgresDriver implements Driver {
 
   read<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
     return this.#enqueue(this.#reads, work);
+  }
+
+  /** Resolves after this engine's next commit, at news of another engine's, or after some milliseconds. */
+  othersCommitted(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(done, BUSY_MS);
+      const waiting = this.#waitingForOthers;
+      function done(): void {
+        clearTimeout(timer);
+        waiting.delete(done);
+        resolve();
+      }
+      waiting.add(done);
+    });
+  }
+
+  list<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    return this.#enqueue(this.#lists, work);
+  }
+
+  limitLists(ms: number): void {
+    this.#listLimit = Math.max(1, Math.round(ms));
   }
 
   async backup(): Promise<Backup> {
@@ -129,7 +165,12 @@ export class PostgresDriver implements Driver {
 
   /** Tells the dispatcher of work that another engine has stored. */
   wake(dueAt: number): void {
+    this.#resume();
     this.#onDue(dueAt);
+  }
+
+  #resume(): void {
+    for (const resume of this.#waitingForOthers) resume();
   }
 
   /** Calls `listener` with the runs that other engines have changed: the store does, which hears of them. */
@@ -174,7 +215,9 @@ export class PostgresDriver implements Driver {
     const isFree = (session: PostgresSession): boolean => !this.#busy.has(session);
     for (const session of readers.filter(isFree)) {
       const read = this.#reads.shift();
+      const list = read || !this.#listers.has(session) ? undefined : this.#lists.shift();
       if (read) this.#occupy(session, [read], () => this.#read(session, read));
+      if (list) this.#occupy(session, [list], () => this.#list(session, list));
     }
     // Short transactions side by side, before long ones.
     const share = Math.min(MAX_GROUP, Math.ceil(this.#writes.length / writers.length));
@@ -186,7 +229,9 @@ export class PostgresDriver implements Driver {
   }
 
   get #isIdle(): boolean {
-    return this.#busy.size + this.#writes.length + this.#reads.length + this.#pausing === 0;
+    return (
+      this.#busy.size + this.#writes.length + this.#reads.length + this.#lists.length + this.#pausing === 0
+    );
   }
 
   /** The operations of the next transaction. One that was refused begins a transaction, so that it may wait. */
@@ -239,6 +284,19 @@ export class PostgresDriver implements Driver {
       read.resolve((await read.perform(transaction.tx(read.now))) as never);
     } catch (error) {
       this.#refuse(this.#reads, read, error);
+    }
+    await transaction.rollback();
+  }
+
+  async #list(session: PostgresSession, list: Operation): Promise<void> {
+    const transaction = this.#begin(session, BEGIN_READ);
+    const ms = this.#listLimit;
+    if (ms !== undefined) transaction.send(`SET LOCAL statement_timeout = ${ms}`);
+    try {
+      list.resolve((await list.perform(transaction.tx(list.now))) as never);
+    } catch (error) {
+      if (ms !== undefined && isTimeout(error)) list.reject(queryTimeout(ms, error));
+      else this.#refuse(this.#lists, list, error);
     }
     await transaction.rollback();
   }
@@ -300,6 +358,7 @@ export class PostgresDriver implements Driver {
       return;
     }
     this.#commits++;
+    this.#resume();
     for (const { operation, value } of done) operation.resolve(value as never);
     const { times, states, events } = transaction.committed();
     if (states.length > 0) this.#onStates(states);
@@ -333,7 +392,7 @@ export class PostgresDriver implements Driver {
 
   /** Gives up the operations whose time is over while the database is away. */
   #expire(error: unknown): void {
-    for (const queue of [this.#writes, this.#reads]) {
+    for (const queue of [this.#writes, this.#reads, this.#lists]) {
       const late = queue.filter(({ deadline }) => performance.now() > deadline);
       for (const operation of late) {
         queue.splice(queue.indexOf(operation), 1);

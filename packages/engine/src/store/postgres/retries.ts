@@ -46,11 +46,18 @@ export function retryReason(error: unknown): RetryReason | undefined {
   if (error instanceof LockBusy) return "lock";
   if (error instanceof CommitUnknown) return undefined;
   if (error instanceof ConnectionLost) return "connection";
-  const code = codeOf(error instanceof StoreUnavailable ? error.cause : error);
+  const code = codeOf(error);
   return LOSS.test(code) ? "connection" : REASONS[code];
 }
 
+/** True for the error of a statement that the server has ended, because its time was over. */
+export function isTimeout(error: unknown): boolean {
+  return codeOf(error) === "57014";
+}
+
 function codeOf(error: unknown): string {
-  const { code } = Object(error) as { readonly code?: unknown };
+  const { code } = Object(error instanceof StoreUnavailable ? error.cause : error) as {
+    readonly code?: unknown;
+  };
   return String(code ?? "");
 }
