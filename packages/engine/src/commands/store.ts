@@ -48,9 +48,14 @@ import { getUrlGroup, updateUrlGroup } from "./url-groups.ts";
 
 const claimAsOwner: Operation<[order: ClaimOrder], Claims> =
   ({ driver, owner }) =>
-  (order) =>
-    // The dispatcher looks itself at what comes due by its own claim.
-    driver.write((tx) => claimMessages(withoutWakeUps(tx), { ...order, owner }));
+  async (order) => {
+    for (;;) {
+      // The dispatcher looks itself at what comes due by its own claim.
+      const claims = await driver.write((tx) => claimMessages(withoutWakeUps(tx), { ...order, owner }));
+      if (!claims.busy) return claims;
+      await driver.othersCommitted();
+    }
+  };
 
 const settleLease: Operation<[lease: Lease, settlement: Settlement], Settled> =
   ({ driver, excerptBytes }) =>
@@ -149,7 +154,7 @@ export interface StoreSettings {
 }
 
 /** An open database with the engine's operations on it. `openSqlite` makes one. */
-export interface Store extends Operations, Omit<Driver, "write" | "read" | "list"> {
+export interface Store extends Operations, Omit<Driver, "write" | "read" | "list" | "othersCommitted"> {
   /** The clock that all engines of the database share. An engine without a clock option uses it. */
   readonly clock?: Clock;
 }

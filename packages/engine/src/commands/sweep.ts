@@ -62,7 +62,8 @@ async function sweepDeadLetters(tx: Tx, until: number, limit: number): Promise<n
   const rows = await tx.all<{ id: string; run: number | null }>(
     sql`SELECT id, run FROM dlq WHERE removed = 0 AND created_at <= ${until} ORDER BY created_at LIMIT ${limit}`,
   );
-  for (const row of rows) await removeDeadLetter(tx, row);
+  // A letter that is locked is being resumed, or retried.
+  for (const row of rows) if (await tx.tryLock("letter", row.id)) await removeDeadLetter(tx, row);
   return rows.length;
 }
 

@@ -15,6 +15,9 @@ export interface Driver {
   /** Runs `work`, which must change nothing, on one consistent view of the committed data. */
   read<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
 
+  /** Resolves when transactions that were in the way of one, and held locks that it didn't wait for, may have ended. */
+  othersCommitted(): Promise<void>;
+
   /**
    * Like {@link read}, for queries that may take long: they don't hold up other transactions where the database can run
    * them beside each other.

@@ -86,6 +86,9 @@ export class GroupCommit implements Driver {
     return this.#enqueue("read", work);
   }
 
+  /** Resolves at once: there is one transaction at a time. */
+  async othersCommitted(): Promise<void> {}
+
   list<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
     return this.read(work);
   }

@@ -60,7 +60,6 @@ export function withoutWakeUps(tx: Tx): Tx {
 
 /** The kinds of locks, in the order in which a transaction takes them. */
 export const LOCKS = [
-  "setting",
   "group",
   "schedule",
   "letter",
@@ -69,6 +68,7 @@ export const LOCKS = [
   "queue",
   "flow",
   "tick",
+  "setting",
 ] as const;
 
 export type LockKind = (typeof LOCKS)[number];
@@ -97,6 +97,10 @@ export interface Dialect {
   readonly position: string;
   /** The end of a query over `due` that passes over the rows which another transaction has locked, and locks the others. */
   readonly skipLocked: string;
+  /** The end of a query over `due` that locks the rows, once no other transaction has locked them. */
+  readonly forUpdate: string;
+  /** A string as the database stores it. The driver reads it back as it was. */
+  text(value: string): string;
   /** A query with one column, `value`, over a JSON array that is bound as one parameter. */
   list(placeholder: string, of: "strings" | "numbers"): string;
   /** The words of a text as a value of the table `search_texts`. `bind` returns a placeholder. */
@@ -105,7 +109,7 @@ export interface Dialect {
   searchTerm(term: SearchTerm, bind: (value: string) => string): string;
 }
 
-type Word = "greatest" | "position" | "skipLocked";
+type Word = "greatest" | "position" | "skipLocked" | "forUpdate";
 
 /** A word that the {@link Dialect} chooses. */
 export class DialectWord {
@@ -118,11 +122,11 @@ export class DialectWord {
 
 /** A list that a driver binds as one parameter, however many values it has. */
 export class ValueList {
-  readonly json: string;
+  readonly values: readonly (string | number)[];
   readonly of: "strings" | "numbers";
 
   constructor(values: readonly (string | number)[], of: "strings" | "numbers") {
-    this.json = JSON.stringify(values);
+    this.values = values;
     this.of = of;
   }
 }
@@ -191,6 +195,7 @@ export function numbers(values: readonly number[]): ValueList {
 export const GREATEST: DialectWord = new DialectWord("greatest");
 export const POSITION: DialectWord = new DialectWord("position");
 export const SKIP_LOCKED: DialectWord = new DialectWord("skipLocked");
+export const FOR_UPDATE: DialectWord = new DialectWord("forUpdate");
 
 /** Joins conditions, each in brackets. At least one is given. */
 export function join(parts: readonly Sql[], by: "AND" | "OR"): Sql {
@@ -234,16 +239,19 @@ export function isPlain(query: Sql): query is Sql & { readonly parts: readonly S
 
 export function render(query: Sql, dialect: Dialect): Rendered {
   const values: SqlValue[] = [];
+  const toText = <Value extends SqlValue>(value: Value): Value | string =>
+    typeof value === "string" ? dialect.text(value) : value;
   const bind = (value: SqlValue): string => dialect.placeholder(values.push(value));
   const write = ({ strings, parts }: Sql): string =>
     strings.reduce((text, string, index) => text + writePart(parts[index - 1] ?? null) + string);
   const writePart = (part: Part): string => {
     if (part instanceof Sql) return write(part);
     if (part instanceof DialectWord) return dialect[part.word];
-    if (part instanceof ValueList) return dialect.list(bind(part.json), part.of);
+    if (part instanceof ValueList)
+      return dialect.list(bind(JSON.stringify(part.values.map(toText))), part.of);
     if (part instanceof SearchedWords) return dialect.searchedWords(part.words, bind);
     if (part instanceof TermCondition) return dialect.searchTerm(part.term, bind);
-    return bind(part);
+    return bind(toText(part));
   };
   return { text: write(query), values };
 }

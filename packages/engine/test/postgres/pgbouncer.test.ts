@@ -10,7 +10,7 @@ import { moveDatabase, openPostgres, openSqlite } from "../../src/index.ts";
 import { APP, world } from "../harness.ts";
 import { runStep, workflow } from "../steps.ts";
 
-/** The pooler comes from the operating system's packages (Debian: pgbouncer). */
+/** Whether the operating system has the pooler. Debian's package is pgbouncer. */
 function isInstalled(): boolean {
   try {
     execFileSync("pgbouncer", ["--version"], { stdio: "ignore" });

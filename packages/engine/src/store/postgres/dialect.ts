@@ -1,13 +1,16 @@
 import type { Dialect } from "../tx.ts";
+import { encodeText } from "./text.ts";
 
 /** The last place of a word in a text. */
 const MAX_PLACE = 16_383;
 
 /** The SQL of PostgreSQL. */
 export const POSTGRES: Dialect = {
+  text: encodeText,
   placeholder: (index) => `$${index}`,
   greatest: "greatest",
   position: "strpos",
+  forUpdate: "FOR UPDATE OF due",
   skipLocked: "FOR UPDATE OF due SKIP LOCKED",
   list: (placeholder, of) =>
     of === "strings"
