@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, expect, it } from "vitest";
 import { openSqlite } from "../../src/open-sqlite.ts";
-import { failed, forget, isFailure, ok, START, until, type World, world } from "../harness.ts";
+import { failed, isFailure, ok, START, until, type World, world } from "../harness.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "perdure-search-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -84,7 +84,7 @@ it("finds after a restart what the last engine hadn't indexed, and nothing of de
   const second = world(undefined, { file });
   // On a busy machine the first search may come before the index is complete.
   await until(async () => JSON.stringify(await find(second, "omega")) === '["wfr_2"]');
-  await forget(second, START + 1);
+  await second.store.sweep({ messages: 0, logs: 0, dlq: 0, runs: START, now: START }, 100);
   expect(await find(second, "alpha")).toEqual([]);
   await second.engine.stop();
   await second.store.close();
