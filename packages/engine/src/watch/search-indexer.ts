@@ -174,7 +174,7 @@ export class SearchIndexer {
   }
 
   async #index(ids: readonly string[]): Promise<void> {
-    // What changes from here on is another change.
+    // A change that comes during the work needs another call.
     for (const id of ids) this.#changed.delete(id);
     try {
       const left = await this.#options.store.indexRuns(ids);
