@@ -344,6 +344,27 @@ describe("a budget", () => {
     expect(await idle.run()).toMatchObject({ result: "idle", deliveries: 1 });
   });
 
+  it("is the platform's where the options don't name it", async () => {
+    const onPlatform = (options: ServeOptions) =>
+      new TestEngine("inline", recorder(), () => {
+        const handler = open(recorder(), four, options);
+        return (incoming, env) => handler(incoming, env, { maxSteps: 1 });
+      });
+    expect(await onPlatform({}).run()).toMatchObject({ result: "done", deliveries: 4 });
+    expect(await onPlatform({ inline: { maxWait: 0 } }).run()).toMatchObject({ deliveries: 4 });
+    expect(await onPlatform({ inline: { maxSteps: 2 } }).run()).toMatchObject({ deliveries: 2 });
+  });
+
+  it("is twenty steps on Cloudflare Workers", async () => {
+    vi.stubGlobal("navigator", { userAgent: "Cloudflare-Workers" });
+    const engine = start(async (context) => {
+      for (let at = 1; at <= 50; at++) await context.run(`step ${at}`, () => at);
+    });
+    expect(await engine.run()).toMatchObject({ state: "succeeded", deliveries: 3 });
+    expect(engine.appends).toHaveLength(47);
+    vi.unstubAllGlobals();
+  });
+
   it("is none with inline: false: each delivery runs one step", async () => {
     const { body } = await deliverWith({ inline: false }, four);
     expect(body).not.toHaveProperty("perdure");
