@@ -209,18 +209,15 @@ const MAX_STEPS_ON_WORKERS = 20;
  * @param platform limits that replace the defaults
  * @throws TypeError for invalid limits
  */
-function toInlineLimits(
-  options: InlineOptions | false = {},
-  platform: InlineOptions = {},
-): InlineLimits | false {
+function toInlineLimits(options: InlineOptions | false = {}, platform?: InlineOptions): InlineLimits | false {
   if (options === false) return false;
   checkOptions("inline", options, "maxDuration maxSteps maxWait");
   const isOnWorkers = globalThis.navigator?.userAgent === "Cloudflare-Workers";
   const {
-    maxDuration = platform.maxDuration ?? "10s",
-    maxSteps = platform.maxSteps ?? (isOnWorkers ? MAX_STEPS_ON_WORKERS : 1000),
-    maxWait = platform.maxWait ?? "1s",
-  } = options;
+    maxDuration = "10s",
+    maxSteps = isOnWorkers ? MAX_STEPS_ON_WORKERS : 1000,
+    maxWait = "1s",
+  } = { ...platform, ...options };
   if (!isPositive(maxSteps)) throw mustBe("inline.maxSteps", "a whole number from 1 on", maxSteps);
   return {
     maxDuration: toMilliseconds(maxDuration, "inline.maxDuration"),

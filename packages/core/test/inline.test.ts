@@ -560,6 +560,23 @@ describe("a run that cancels itself", () => {
     expect(await engine.run()).toMatchObject({ state: "canceled", deliveries: 1 });
     expect(engine.finished).toEqual(["a"]);
   });
+
+  it("tells the engine which steps are under way", async () => {
+    let cancel = () => {};
+    const engine = start(async (context) => {
+      const cancelled = new Promise<void>((resolve) => {
+        cancel = resolve;
+      });
+      const charge = context.run("charge", () => {
+        cancel();
+        return new Promise(() => {});
+      });
+      const end = cancelled.then(() => context.cancel());
+      await Promise.all([charge, end]);
+    });
+    expect(await engine.run()).toMatchObject({ state: "canceled", deliveries: 1 });
+    expect(engine.underWay).toEqual([{ name: "charge", type: "Run", nth: 1 }]);
+  });
 });
 
 function deliverWith(options: ServeOptions, workflow: WorkflowFunction) {
