@@ -10,6 +10,7 @@ describe("words", () => {
     ["ann_b@example.com", ["ann", "b", "example", "com"]],
     ["ÀÉÎ straße İ", ["aei", "straße", "i"]],
     ["東京タワ2025", ["東", "京", "タ", "ワ", "2025"]],
+    ["card \u001b[31mdeclined\u001b[0m", ["card", "declined"]],
     ["", []],
     ["-- !! ''", []],
   ])("of %j are %j", (text, words) => {
