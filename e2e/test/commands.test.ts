@@ -180,7 +180,7 @@ describe("perdure runs and show", () => {
     expect(runs).toHaveLength(2);
     expect(runs[0]).toMatchObject({ workflowRunId: runId, workflowState: "RUN_FAILED" });
     expect(await json("runs", "--label", "no such label")).toEqual([]);
-    for (const search of ["card 10 decl", '"card 10" order reserved', runId]) {
+    for (const search of ['decl "card 10"', '"card 10" order reserved', runId]) {
       expect(await json("runs", "--search", search), search).toMatchObject([{ workflowRunId: runId }]);
     }
     expect(await json("runs", "--search", '"10 card"')).toEqual([]);

@@ -95,6 +95,9 @@ function take(parts: Iterable<string>): string {
   return text.slice(0, MAX_SEARCHED);
 }
 
+/** The lines of a stack: their names and numbers would match everything. */
+const STACK = /\n\s+at /;
+
 function* partsOf(value: unknown, depth = 0): Generator<string> {
   if (depth > MAX_DEPTH) return;
   if (typeof value === "string") {
@@ -105,6 +108,7 @@ function* partsOf(value: unknown, depth = 0): Generator<string> {
     yield String(value);
   } else {
     for (const [key, item] of Object.entries(value)) {
+      if (key === "stack" && typeof item === "string" && STACK.test(item)) continue;
       if (!Array.isArray(value)) yield key;
       yield* partsOf(item, depth + 1);
     }

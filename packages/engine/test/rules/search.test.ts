@@ -89,6 +89,8 @@ describe("the text of a body", () => {
     ['"caf\u00c3\u00a9"', ["cafe"]],
     ['"caf\u00e9"', ["cafe"]],
     ["null", ["null"]],
+    ['{"message":"no","stack":"Error: no\\n    at f (a.ts:10:2)"}', ["message", "no"]],
+    ['{"stack":"node"}', ["stack", "node"]],
   ])("%s has the words %j", (body, words) => {
     expect(wordsOf(searchedText(body))).toEqual(words);
   });
