@@ -55,14 +55,14 @@ export async function openPostgres(url: string, settings: StoreSettings = {}): P
   }
   let offset = 0;
   const clock: Clock = { ...systemClock, now: () => Date.now() + offset };
-  driver.useClock(clock.now);
-  control.useClock(clock.now);
+  let now = clock.now;
+  for (const one of [driver, control]) one.useClock(() => now());
   let onRuns: (runIds: readonly string[]) => void = () => {};
   const wakeUps = new WakeUps({
     location,
     schema,
     driver: control,
-    now: clock.now,
+    now: () => now(),
     onDue: (dueAt) => driver.wake(dueAt),
     onRuns: (runIds) => onRuns(runIds),
   });
@@ -84,6 +84,7 @@ export async function openPostgres(url: string, settings: StoreSettings = {}): P
       return driver.commits;
     },
     clock,
+    useClock: (other) => (now = other),
     onRunsChanged: (listener) => (onRuns = listener),
     sweep: async (...args) => (await instances.leads("housekeeping")) && store.sweep(...args),
     async close() {
