@@ -6,6 +6,8 @@ interface Suite {
   readonly include: string | readonly string[];
   /** How the engine has steps carried out. Default: inline. Tests read it by `@perdure/test-support/mode`. */
   readonly mode?: Mode;
+  /** Where engines keep their tables. Default: SQLite. Tests read it by `@perdure/test-support/mode`. */
+  readonly store?: "postgres";
   readonly exclude?: string;
   readonly timeout: number;
   /** `false`: the files of one worker share modules. A file that changes one, or a global, changes it back. */
@@ -30,6 +32,15 @@ const IN_BOTH_MODES = {
   ],
 };
 
+/**
+ * Suites of the engine's behaviour, which run on both kinds of store. Left out on PostgreSQL: bodies in memory
+ * (large-answers), the stream of events (stream), and requests that aren't well-formed (fuzz), which never reach the store.
+ */
+const ON_BOTH_STORES = [
+  ...["messages/*", "flow/*", "failures/!(full-disk)", "runs/*", "inline/*", "api/!(stream|fuzz)"],
+  ...["in-process/*", "postgres/conformance"],
+];
+
 const suites: Readonly<Record<string, Suite>> = {
   core: {
     include: "packages/core/test/**/*.test.ts",
@@ -53,7 +64,16 @@ const suites: Readonly<Record<string, Suite>> = {
   // On a PostgreSQL server of their own.
   postgres: {
     include: "packages/engine/test/postgres/**/*.test.ts",
+    exclude: "packages/engine/test/postgres/conformance.test.ts",
     timeout: 60_000,
+    globalSetup: "packages/engine/test/postgres/setup.ts",
+  },
+  // The suites of the engine's behaviour again, on a PostgreSQL server of their own.
+  "engine-postgres": {
+    include: ON_BOTH_STORES.map((name) => `packages/engine/test/${name}.test.ts`),
+    store: "postgres",
+    timeout: 30_000,
+    isolate: false,
     globalSetup: "packages/engine/test/postgres/setup.ts",
   },
   dashboard: {
@@ -91,18 +111,20 @@ const suites: Readonly<Record<string, Suite>> = {
 /** `pnpm vitest --project core` runs one of them. */
 export const PROJECTS: readonly string[] = Object.keys(suites);
 
-const projects = Object.entries(suites).map(([name, { include, exclude, mode, timeout, order, ...how }]) => ({
-  test: {
-    name,
-    include: [include].flat(),
-    exclude: ["**/node_modules/**", ...(exclude === undefined ? [] : [exclude])],
-    testTimeout: timeout,
-    hookTimeout: timeout,
-    env: { TEST_MODE: mode ?? "inline" },
-    sequence: { groupOrder: order ?? 0 },
-    ...how,
-  },
-}));
+const projects = Object.entries(suites).map(
+  ([name, { include, exclude, mode, store, timeout, order, ...how }]) => ({
+    test: {
+      name,
+      include: [include].flat(),
+      exclude: ["**/node_modules/**", ...(exclude === undefined ? [] : [exclude])],
+      testTimeout: timeout,
+      hookTimeout: timeout,
+      env: { TEST_MODE: mode ?? "inline", TEST_STORE: store ?? "sqlite" },
+      sequence: { groupOrder: order ?? 0 },
+      ...how,
+    },
+  }),
+);
 
 export default defineConfig({
   test: {

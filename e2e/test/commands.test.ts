@@ -115,7 +115,18 @@ describe("perdure trigger", () => {
     await expect
       .poll(() => json("notify", "approve-2", "--data", '{"ok":true}'), { timeout: 20_000 })
       .toHaveLength(1);
-    expect(await waiting).toMatchObject({ code: 0, out: '"charged 2"\n', err: "wfr_wait-2\n" });
+    expect(await waiting).toMatchObject({ code: 0, out: '"charged 2"\n' });
+  });
+
+  it("says with --wait why the end takes its time", async () => {
+    const args = ["trigger", order, "--body", '{"id":4,"nap":true}', "--id", "nap-4", "--wait"];
+    const waiting = Process.node(CLI, [...args, "--url", url, "--token", token]);
+    await expect
+      .poll(() => waiting.lines.join("\n"), { timeout: 20_000 })
+      .toMatch(/^wfr_nap-4\n(?:waits: step "nap" sleeps until|.* wfr_nap-4 step\.waiting {2}nap {2}until) /);
+    expect(await perdure(["wake", "nap-4"])).toMatchObject({ code: 0 });
+    expect(await waiting.ended).toBe(0);
+    expect(waiting.lines.at(-1)).toBe('"charged 4"');
   });
 
   it("reads a body from a file, and ends with 1 when the run fails", async () => {
@@ -189,7 +200,7 @@ describe("perdure runs and show", () => {
     await client.trigger({ url: order, body: { id: 12, wait: true }, workflowRunId: "wait-12" });
     await expect
       .poll(async () => (await perdure(["show", "wait-12"])).out, { timeout: 20_000 })
-      .toMatch(/waits for .*approve-12/);
+      .toMatch(/waits: step "approval" waits for event "approve-12"/);
   });
 
   it("ends with 4 for a run that isn't there, and for a beginning that fits several", async () => {

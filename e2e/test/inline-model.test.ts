@@ -25,14 +25,14 @@ describe(`random workflows on both sides, with faults between them (SEED=${SEED}
         { length: SCHEDULES },
         (_, at) => new Run(`wfr_${at}-${seed}`, node, new Faults(seed * 1000 + at, at === 0 ? 0 : 6), true),
       );
-      const world = new World([plain, ...runs]);
+      const world = new World([plain, ...runs], seeded(seed));
       try {
         await Promise.all(
           [plain, ...runs].map(({ id, inline }) =>
             world.client.trigger({
               url: `https://app.test/wf/${inline ? "inline" : "single"}`,
               workflowRunId: id.slice(4),
-              retries: 20,
+              retries: 100,
               retryDelay: "1000",
             }),
           ),

@@ -18,7 +18,7 @@ export type Node =
   | { readonly kind: "event"; readonly notified: boolean }
   | { readonly kind: "call" }
   | { readonly kind: "child"; readonly fails: boolean }
-  | { readonly kind: "sequence" | "all" | "race" | "allSettled"; readonly parts: readonly Node[] };
+  | { readonly kind: "sequence" | "all" | "race" | "any" | "allSettled"; readonly parts: readonly Node[] };
 
 type Step = Extract<Node, { kind: "step" }>;
 
@@ -48,7 +48,7 @@ export function makeProgram(random: Random, depth = 3): Node {
   const chance = (share: number): boolean => random.next() < share;
   const make = (left: number): Node => {
     if (left > 0 && chance(0.7)) {
-      const kinds = ["sequence", "sequence", "all", "all", "race", "allSettled"] as const;
+      const kinds = ["sequence", "sequence", "all", "all", "race", "any", "allSettled"] as const;
       const parts = Array.from({ length: 1 + below(3) }, () => make(left - 1));
       return { kind: kinds[below(kinds.length)] ?? "sequence", parts };
     }
@@ -81,7 +81,8 @@ export function makeProgram(random: Random, depth = 3): Node {
 
 /** Whether the program's outcome doesn't depend on which of its branches is faster. */
 export function isDeterministic(node: Node): boolean {
-  return "parts" in node ? node.kind !== "race" && node.parts.every(isDeterministic) : true;
+  if (!("parts" in node)) return true;
+  return node.kind !== "race" && node.kind !== "any" && node.parts.every(isDeterministic);
 }
 
 /** Carries a program out. @returns a result that depends only on the program, and on who wins its races */
@@ -104,6 +105,8 @@ export async function perform(
       return `[${(await Promise.all(all(node.parts))).join(" ")}]`;
     case "race":
       return Promise.race(all(node.parts));
+    case "any":
+      return Promise.any(all(node.parts));
     case "allSettled": {
       const settled = await Promise.allSettled(all(node.parts));
       return `{${settled.map((one) => (one.status === "fulfilled" ? one.value : "failed")).join(" ")}}`;
@@ -124,7 +127,7 @@ export async function perform(
       const { isFailed } = await context.invoke(path, {
         workflow: actor.child,
         body,
-        retries: 20,
+        retries: 100,
         retryDelay: "1000",
       });
       return isFailed ? "child failed" : "child";

@@ -1,5 +1,6 @@
 import { ManualClock } from "@perdure/engine";
 import { vi } from "vitest";
+import type { Random } from "../support/seed.ts";
 
 type Cancel = ReturnType<ManualClock["after"]>;
 
@@ -31,18 +32,32 @@ export class JumpyClock extends ManualClock {
   }
 }
 
-/** The time of the endpoints, in place of the platform's. @returns the clock, and what puts the platform's back */
-export function stubTime(): { readonly clock: JumpyClock; restore(): void } {
-  const clock = new JumpyClock();
+/** Where all clocks begin: a seed has the same schedule at any time. */
+export const START: number = Date.UTC(2030, 0, 1);
+
+/**
+ * The time of the endpoints, in place of the platform's. What measures how long its own work takes, to give way to others, finds
+ * at random that it has taken long.
+ *
+ * @returns the clock, and what puts the platform's back
+ */
+export function stubTime(random: Random): { readonly clock: JumpyClock; restore(): void } {
+  const clock = new JumpyClock(START);
   vi.stubGlobal("setTimeout", (act: (...args: unknown[]) => void, ms = 0, ...args: unknown[]) =>
     clock.after(ms, () => act(...args)),
   );
   vi.stubGlobal("clearTimeout", (cancel: Cancel | undefined) => cancel?.());
   const now = vi.spyOn(Date, "now").mockImplementation(() => clock.now());
+  let worked = 0;
+  const measured = vi.spyOn(performance, "now").mockImplementation(() => {
+    worked += random.next() < 0.02 ? 20 : 0.01;
+    return worked;
+  });
   return {
     clock,
     restore() {
       now.mockRestore();
+      measured.mockRestore();
       vi.unstubAllGlobals();
     },
   };

@@ -11,10 +11,11 @@ import {
 import { createEngine, type Engine, type EngineEvent, fetchTransport, openSqlite } from "@perdure/engine";
 import { temporaryFolder } from "@perdure/test-support/process";
 import { vi } from "vitest";
+import type { Random } from "../support/seed.ts";
 import type { Faults } from "./faults.ts";
 import { Ledger, numberOf } from "./ledger.ts";
 import { type Actor, type Node, outcomeOf, perform, type StepWork } from "./program.ts";
-import { JumpyClock, stubThreads, stubTime, turns } from "./times.ts";
+import { JumpyClock, START, stubThreads, stubTime, turns } from "./times.ts";
 
 /** A run of a random program, with all that has been seen of it. */
 export class Run {
@@ -90,8 +91,8 @@ export class World {
   readonly client: Client = new Client({ baseUrl: "http://client.test", token: DEV_CREDENTIALS.token });
   readonly #runs: ReadonlyMap<string, Run>;
   readonly #folder = temporaryFolder();
-  readonly #time = stubTime();
-  readonly #clock = new JumpyClock(Date.now());
+  readonly #time: ReturnType<typeof stubTime>;
+  readonly #clock = new JumpyClock(START);
   readonly #processes: (Process | undefined)[] = [];
   /** The process of each host name. */
   readonly #senders = new Map<string, Process>();
@@ -107,7 +108,8 @@ export class World {
   /** Counts whatever happens. */
   #activity = 0;
 
-  constructor(runs: readonly Run[]) {
+  constructor(runs: readonly Run[], random: Random) {
+    this.#time = stubTime(random);
     this.#runs = new Map(runs.map((run) => [run.id, run]));
     vi.stubGlobal("fetch", (url: string | URL, init: RequestInit = {}) =>
       this.#fetch({ url: String(url), init }),

@@ -15,6 +15,11 @@ export class Lab {
   readonly clock: ManualClock = new ManualClock();
   client!: Client;
   url!: string;
+  /** Carries the requests to the engine: a test may lose them, repeat them, or do something in between. */
+  network: (request: Request, send: (request: Request) => Promise<Response>) => Promise<Response> = (
+    request,
+    send,
+  ) => send(request);
   readonly #handlers = new Map<string, Handler>();
   readonly #folder: ReturnType<typeof temporaryFolder>;
   readonly #api: Server;
@@ -24,7 +29,7 @@ export class Lab {
   private constructor(folder: ReturnType<typeof temporaryFolder>) {
     this.#folder = folder;
     this.#boot();
-    const fetch = (request: Request) => this.#engine.fetch(request);
+    const fetch = (request: Request) => this.network(request, async (sent) => this.#engine.fetch(sent));
     this.#api = listen({ fetch, hostname: "127.0.0.1", port: 0 }) as Server;
   }
 
@@ -38,7 +43,7 @@ export class Lab {
 
   #boot(): void {
     const { token, currentSigningKey: current, nextSigningKey: next } = DEV_CREDENTIALS;
-    this.#store = openSqlite(join(this.#folder.path, "engine.db"));
+    this.#store = openSqlite(this.file);
     this.#engine = createEngine({
       store: this.#store,
       clock: this.clock,
@@ -50,6 +55,11 @@ export class Lab {
       }),
     });
     this.#engine.start();
+  }
+
+  /** The engine's database. */
+  get file(): string {
+    return join(this.#folder.path, "engine.db");
   }
 
   /** The engine dies, with all it was doing, and another one takes up what it has stored. */

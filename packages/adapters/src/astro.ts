@@ -8,6 +8,7 @@ import {
   type WorkflowContext,
 } from "@perdure/core";
 import type { APIContext } from "astro";
+import { withFunctionLimits } from "./internal/limits.ts";
 import { type ServeMany, serveManyAs } from "./internal/serve.ts";
 
 /** A workflow whose second argument is Astro's context of the request. */
@@ -30,10 +31,11 @@ const apiContexts = new WeakMap<Request, APIContext>();
  * ```
  */
 export function toAstro(handler: Handler): { POST: ApiRoute } {
+  const limited = withFunctionLimits(handler);
   return {
     POST: (apiContext) => {
       apiContexts.set(apiContext.request, apiContext);
-      return handler(apiContext.request);
+      return limited(apiContext.request);
     },
   };
 }
@@ -73,9 +75,9 @@ export function createWorkflow<Payload, Result>(
           siblings,
         );
       const outsideAstro = handlerIn(throwNoContext);
-      return (request, env) => {
+      return (request, ...platform) => {
         const apiContext = apiContexts.get(request);
-        return (apiContext ? handlerIn(() => apiContext) : outsideAstro)(request, env);
+        return (apiContext ? handlerIn(() => apiContext) : outsideAstro)(request, ...platform);
       };
     },
   };

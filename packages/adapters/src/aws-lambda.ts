@@ -1,4 +1,4 @@
-import type { Handler } from "@perdure/core";
+import type { Handler, InlineOptions } from "@perdure/core";
 import { fromBase64, toBase64 } from "@perdure/core/protocol";
 import { isRewritten } from "./internal/path.ts";
 import { type Serve, type ServeMany, serveAs, serveManyAs } from "./internal/serve.ts";
@@ -39,7 +39,15 @@ interface Result {
   isBase64Encoded: boolean;
 }
 
-type LambdaHandler = (event: RestEvent | HttpEvent) => Promise<Result>;
+/** The adapter reads this of a function's context. */
+interface LambdaContext {
+  readonly getRemainingTimeInMillis?: () => number;
+}
+
+type LambdaHandler = (event: RestEvent | HttpEvent, context?: LambdaContext) => Promise<Result>;
+
+/** Seconds after which an invocation begins no further step, however much time the function has left. */
+const MAX_SECONDS = 10;
 
 /**
  * Turns the handler of a workflow into a function of AWS Lambda, behind API Gateway (REST or HTTP API), a function URL or a
@@ -54,13 +62,19 @@ type LambdaHandler = (event: RestEvent | HttpEvent) => Promise<Result>;
  * ```
  */
 export function toLambda(handler: Handler): LambdaHandler {
-  return async (event) => {
+  return async (event, context) => {
     if (isRewritten("rawPath" in event ? event.rawPath : pathOf(event))) return refusal(event);
     const request = "rawPath" in event ? fromHttp(event) : fromRest(event);
-    const response = await handler(request);
+    const response = await handler(request, undefined, limitsOf(context));
     const body = request.method === "HEAD" ? new ArrayBuffer(0) : await response.arrayBuffer();
     return { statusCode: response.status, ...headersFor(event, response.headers), ...encode(body) };
   };
+}
+
+/** Half of the time that the function has left is for steps to begin, and the other half for the last one to end. */
+function limitsOf(context: LambdaContext | undefined): InlineOptions {
+  const seconds = (context?.getRemainingTimeInMillis?.() ?? Number.POSITIVE_INFINITY) / 2000;
+  return { maxDuration: Math.max(0, Math.min(MAX_SECONDS, seconds)) };
 }
 
 function refusal(event: RestEvent | HttpEvent): Result {

@@ -1,5 +1,6 @@
 import type { Handler } from "@perdure/core";
 import { bindingsOf } from "./internal/bindings.ts";
+import { withFunctionLimits } from "./internal/limits.ts";
 import { type IncomingMessage, type ServerResponse, toRequest } from "./internal/node-http.ts";
 import { isRewritten } from "./internal/path.ts";
 import { type Serve, type ServeMany, serveAs, serveManyAs } from "./internal/serve.ts";
@@ -32,12 +33,13 @@ const REMEDY = "Mount the workflow before code that reads the body.";
  * ```
  */
 export function toH3(handler: Handler): { handler: H3Handler } {
+  const limited = withFunctionLimits(handler);
   const route: H3Handler = async (event) => {
     const { context, runtime } = event;
     // The path as the client sent it. The check doesn't throw, because version 2 answers 500 to errors that aren't its own.
     if (isRewritten((runtime?.node ?? event.node)?.req.url ?? "")) return new Response(null, { status: 400 });
     const cloudflare = "cloudflare" in context ? context.cloudflare : runtime?.cloudflare;
-    return handler(requestOf(event), bindingsOf(cloudflare));
+    return limited(requestOf(event), bindingsOf(cloudflare));
   };
   // Version 1 recognizes event handlers by this property.
   return { handler: Object.assign(route, { __is_handler__: true }) };

@@ -1,4 +1,5 @@
 import type { Handler } from "@perdure/core";
+import { withFunctionLimits } from "./internal/limits.ts";
 import { type IncomingMessage, respond, type ServerResponse } from "./internal/node-http.ts";
 import { type Serve, type ServeMany, serveAs, serveManyAs } from "./internal/serve.ts";
 
@@ -19,8 +20,9 @@ const REMEDY =
  * ```
  */
 export function toNextPages(handler: Handler): { handler: ApiRoute } {
+  const limited = withFunctionLimits(handler);
   return {
-    handler: (request, response) => respond(handler, { incoming: request, outgoing: response }, REMEDY),
+    handler: (request, response) => respond(limited, { incoming: request, outgoing: response }, REMEDY),
   };
 }
 

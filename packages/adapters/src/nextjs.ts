@@ -1,4 +1,5 @@
 import type { Handler } from "@perdure/core";
+import { withFunctionLimits } from "./internal/limits.ts";
 import { type Serve, type ServeMany, serveAs, serveManyAs } from "./internal/serve.ts";
 
 type Route = (request: Request, context?: RouteContext) => Promise<Response>;
@@ -19,7 +20,8 @@ interface RouteContext {
  * ```
  */
 export function toNext(handler: Handler): { POST: Route } {
-  return { POST: async (request, context) => handler(await withoutRouteParams(request, context)) };
+  const limited = withFunctionLimits(handler);
+  return { POST: async (request, context) => limited(await withoutRouteParams(request, context)) };
 }
 
 // On its edge runtime, Next.js adds a dynamic route's parameters to the URL's query. The token was made for the URL without them.

@@ -1,4 +1,5 @@
 import type { Handler } from "@perdure/core";
+import { withFunctionLimits } from "./internal/limits.ts";
 import { type Serve, type ServeMany, serveAs, serveManyAs } from "./internal/serve.ts";
 
 type Action = (args: { readonly request: Request }) => Promise<Response>;
@@ -13,7 +14,8 @@ type Action = (args: { readonly request: Request }) => Promise<Response>;
  * ```
  */
 export function toReactRouter(handler: Handler): Action {
-  return ({ request }) => handler(request);
+  const limited = withFunctionLimits(handler);
+  return ({ request }) => limited(request);
 }
 
 /**

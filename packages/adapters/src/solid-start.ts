@@ -1,4 +1,5 @@
 import type { Handler } from "@perdure/core";
+import { withFunctionLimits } from "./internal/limits.ts";
 import { type Serve, type ServeMany, serveAs, serveManyAs } from "./internal/serve.ts";
 
 type ApiRoute = (event: { readonly request: Request }) => Promise<Response>;
@@ -13,7 +14,8 @@ type ApiRoute = (event: { readonly request: Request }) => Promise<Response>;
  * ```
  */
 export function toSolidStart(handler: Handler): { POST: ApiRoute } {
-  return { POST: ({ request }) => handler(request) };
+  const limited = withFunctionLimits(handler);
+  return { POST: ({ request }) => limited(request) };
 }
 
 /**

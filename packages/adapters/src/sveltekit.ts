@@ -1,5 +1,6 @@
 import type { Handler } from "@perdure/core";
 import { bindingsOf } from "./internal/bindings.ts";
+import { withFunctionLimits } from "./internal/limits.ts";
 import { type Serve, type ServeMany, serveAs, serveManyAs } from "./internal/serve.ts";
 
 /** The adapter reads these fields of a request event; `platform` has the bindings of Workers. */
@@ -20,7 +21,8 @@ type Endpoint = (event: RequestEvent) => Promise<Response>;
  * ```
  */
 export function toSvelteKit(handler: Handler): { POST: Endpoint } {
-  return { POST: ({ request, platform }) => handler(request, bindingsOf(platform)) };
+  const limited = withFunctionLimits(handler);
+  return { POST: ({ request, platform }) => limited(request, bindingsOf(platform)) };
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Handler } from "@perdure/core";
+import { withFunctionLimits } from "./internal/limits.ts";
 import { type Serve, type ServeMany, serveAs, serveManyAs } from "./internal/serve.ts";
 
 type ServerRoute = (context: { readonly request: Request }) => Promise<Response>;
@@ -15,7 +16,8 @@ type ServerRoute = (context: { readonly request: Request }) => Promise<Response>
  * ```
  */
 export function toTanStackStart(handler: Handler): { POST: ServerRoute } {
-  return { POST: ({ request }) => handler(request) };
+  const limited = withFunctionLimits(handler);
+  return { POST: ({ request }) => limited(request) };
 }
 
 /**

@@ -45,7 +45,14 @@ export type { FlowControl } from "./protocol/options.ts";
 export type { RetryDelayOption } from "./protocol/retry-delay.ts";
 export type { Env } from "./protocol/variables.ts";
 export type { NotifyResponse, Waiter } from "./protocol/wait.ts";
-export { type Endpoint, type Handler, type JsonServeOptions, type ServeOptions, serve } from "./serve.ts";
+export {
+  type Endpoint,
+  type Handler,
+  type InlineOptions,
+  type JsonServeOptions,
+  type ServeOptions,
+  serve,
+} from "./serve.ts";
 export type { AuthorizationRequest, Authorize } from "./server/authorize.ts";
 export { memoryReplayGuard } from "./server/replay-guard.ts";
 export type { Receiver, ReplayGuard, SigningKeys } from "./server/signature.ts";

@@ -84,9 +84,12 @@ export type ServeOptions<Payload = unknown, Result = unknown> = EndpointOptions 
 
 /** The limits of one invocation that runs inline. No step begins once one of them is reached; another delivery continues the run. */
 export interface InlineOptions {
-  /** Seconds or a duration from the invocation's start. A step or code that is running isn't cut off. Default: `"10s"`. */
+  /**
+   * Seconds or a duration from the invocation's start. A step or code that is running isn't cut off. Default: `"10s"`, less in
+   * the adapters of platforms that end a request sooner.
+   */
   readonly maxDuration?: number | Duration;
-  /** The number of steps whose work the invocation begins. Default: 1000. */
+  /** The number of steps whose work the invocation begins. Default: 1000, and 20 on Cloudflare Workers. */
   readonly maxSteps?: number;
   /**
    * Seconds or a duration. The invocation waits for a retry that is due within it, when nothing else can go on. Default: `"1s"`.
@@ -103,8 +106,13 @@ export type JsonServeOptions<Payload = unknown, Result = unknown> = ServeOptions
   readonly initialPayloadParser?: never;
 };
 
-/** Answers a request. @param env the platform's environment variables. Default: `process.env` */
-export type Handler = (request: Request, env?: Env) => Promise<Response>;
+/**
+ * Answers a request.
+ *
+ * @param env the platform's environment variables. Default: `process.env`
+ * @param limits the platform's limits of one invocation, for those that the option `inline` leaves out. Adapters pass them
+ */
+export type Handler = (request: Request, env?: Env, limits?: InlineOptions) => Promise<Response>;
 
 /** A served workflow. A client can start it, with its types. */
 export interface Endpoint<Payload = unknown, Result = unknown> extends Invokable<Payload, Result> {
@@ -186,19 +194,30 @@ export function handlerOf<Payload, Result>(
     siblings,
   };
   const resolveConfig = createConfigResolver(options);
-  return (request, env) =>
-    handleRequest(endpoint, {
+  return (request, env, limits) =>
+    handleRequest(limits ? { ...endpoint, inline: toInlineLimits(options.inline, limits) } : endpoint, {
       head: () => readHead(request, trustProxy),
       request: (head) => readRequest(head, bodyLimit),
       config: (headers) => resolveConfig(env, headers),
     });
 }
 
-/** @throws TypeError for invalid limits */
-function toInlineLimits(options: InlineOptions | false = {}): InlineLimits | false {
+/** A Worker may send 50 requests while it answers one: an append for each step leaves room for those of the steps. */
+const MAX_STEPS_ON_WORKERS = 20;
+
+/**
+ * @param platform limits that replace the defaults
+ * @throws TypeError for invalid limits
+ */
+function toInlineLimits(options: InlineOptions | false = {}, platform?: InlineOptions): InlineLimits | false {
   if (options === false) return false;
   checkOptions("inline", options, "maxDuration maxSteps maxWait");
-  const { maxDuration = "10s", maxSteps = 1000, maxWait = "1s" } = options;
+  const isOnWorkers = globalThis.navigator?.userAgent === "Cloudflare-Workers";
+  const {
+    maxDuration = "10s",
+    maxSteps = isOnWorkers ? MAX_STEPS_ON_WORKERS : 1000,
+    maxWait = "1s",
+  } = { ...platform, ...options };
   if (!isPositive(maxSteps)) throw mustBe("inline.maxSteps", "a whole number from 1 on", maxSteps);
   return {
     maxDuration: toMilliseconds(maxDuration, "inline.maxDuration"),

@@ -96,9 +96,9 @@ export function serveMany(
     Object.entries(workflows).map(([key, workflow]) => [key, workflow.toHandler(options, siblings)]),
   );
   return {
-    handler: async (request, env) => {
+    handler: async (request, env, limits) => {
       const handler = handlers.get(lastSegment(request.url));
-      return handler ? handler(request, env) : notFound([...handlers.keys()]);
+      return handler ? handler(request, env, limits) : notFound([...handlers.keys()]);
     },
   };
 }

@@ -344,6 +344,27 @@ describe("a budget", () => {
     expect(await idle.run()).toMatchObject({ result: "idle", deliveries: 1 });
   });
 
+  it("is the platform's where the options don't name it", async () => {
+    const onPlatform = (options: ServeOptions) =>
+      new TestEngine("inline", recorder(), () => {
+        const handler = open(recorder(), four, options);
+        return (incoming, env) => handler(incoming, env, { maxSteps: 1 });
+      });
+    expect(await onPlatform({}).run()).toMatchObject({ result: "done", deliveries: 4 });
+    expect(await onPlatform({ inline: { maxWait: 0 } }).run()).toMatchObject({ deliveries: 4 });
+    expect(await onPlatform({ inline: { maxSteps: 2 } }).run()).toMatchObject({ deliveries: 2 });
+  });
+
+  it("is twenty steps on Cloudflare Workers", async () => {
+    vi.stubGlobal("navigator", { userAgent: "Cloudflare-Workers" });
+    const engine = start(async (context) => {
+      for (let at = 1; at <= 50; at++) await context.run(`step ${at}`, () => at);
+    });
+    expect(await engine.run()).toMatchObject({ state: "succeeded", deliveries: 3 });
+    expect(engine.appends).toHaveLength(47);
+    vi.unstubAllGlobals();
+  });
+
   it("is none with inline: false: each delivery runs one step", async () => {
     const { body } = await deliverWith({ inline: false }, four);
     expect(body).not.toHaveProperty("perdure");
@@ -538,6 +559,23 @@ describe("a run that cancels itself", () => {
     });
     expect(await engine.run()).toMatchObject({ state: "canceled", deliveries: 1 });
     expect(engine.finished).toEqual(["a"]);
+  });
+
+  it("tells the engine which steps are under way", async () => {
+    let cancel = () => {};
+    const engine = start(async (context) => {
+      const cancelled = new Promise<void>((resolve) => {
+        cancel = resolve;
+      });
+      const charge = context.run("charge", () => {
+        cancel();
+        return new Promise(() => {});
+      });
+      const end = cancelled.then(() => context.cancel());
+      await Promise.all([charge, end]);
+    });
+    expect(await engine.run()).toMatchObject({ state: "canceled", deliveries: 1 });
+    expect(engine.underWay).toEqual([{ name: "charge", type: "Run", nth: 1 }]);
   });
 });
 

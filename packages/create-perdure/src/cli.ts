@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { spawnSync } from "node:child_process";
-import { resolve } from "node:path";
+import { readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 import colors from "picocolors";
 import type { Choice } from "./choices.ts";
 import { choose, HELP } from "./choose.ts";
@@ -16,6 +17,23 @@ async function main(args: readonly string[]): Promise<void> {
   console.log(`Wrote ${files.length} files to ${resolve(choice.folder)}.`);
   if (choice.install && !install(choice)) return;
   console.log(nextSteps(choice));
+  const needed = newerNode(choice.folder);
+  if (needed !== undefined) {
+    console.log(
+      `\n${colors.yellow(`This project needs Node ${needed} or later; this is Node ${process.versions.node}.`)} Install it first.`,
+    );
+  }
+}
+
+/** The version of Node that a project needs; undefined if this one is new enough. */
+function newerNode(folder: string): string | undefined {
+  const { engines } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as {
+    readonly engines?: { readonly node?: string };
+  };
+  const needed = /\d+\.\d+/.exec(engines?.node ?? "")?.[0];
+  const [major = 0, minor = 0] = (needed ?? "").split(".").map(Number);
+  const [ownMajor = 0, ownMinor = 0] = process.versions.node.split(".").map(Number);
+  return major > ownMajor || (major === ownMajor && minor > ownMinor) ? needed : undefined;
 }
 
 function install({ folder, packageManager }: Choice): boolean {

@@ -1,4 +1,5 @@
 import { DEV_CREDENTIALS, HEADER, type HistoryEntry, type StepRecord } from "@perdure/core/protocol";
+import { ON_POSTGRES } from "@perdure/test-support/mode";
 import {
   createEngine,
   type Engine,
@@ -6,9 +7,8 @@ import {
   type EngineOptions,
   fetchTransport,
   ManualClock,
-  openSqlite,
 } from "../src/index.ts";
-import type { SqliteStore } from "../src/open-sqlite.ts";
+import { onTestEnd, openTestStore, type TestStore } from "./stores.ts";
 
 export const START = Date.UTC(2030, 0, 1);
 export const APP = "https://app.test/wf";
@@ -44,7 +44,7 @@ export interface Ask {
 export interface World {
   readonly engine: Engine;
   readonly clock: ManualClock;
-  readonly store: SqliteStore;
+  readonly store: TestStore;
   readonly calls: Call[];
   /** What the engine told, but for the beginnings of deliveries. */
   readonly events: EngineEvent[];
@@ -63,7 +63,7 @@ export interface World {
 export interface WorldOptions extends Partial<EngineOptions> {
   readonly file?: string;
   /** A store in place of one in {@link file}. */
-  readonly opened?: SqliteStore;
+  readonly opened?: TestStore;
 }
 
 /** An engine with a clock that stands still, and an endpoint in this process. */
@@ -72,7 +72,7 @@ export function world(
   { file = ":memory:", opened, ...options }: WorldOptions = {},
 ): World {
   const clock = (options.clock as ManualClock | undefined) ?? new ManualClock(START);
-  const store = opened ?? openSqlite(file, { now: () => clock.now() });
+  const store = opened ?? openTestStore({ file, now: () => clock.now() });
   const calls: Call[] = [];
   const events: EngineEvent[] = [];
   const engine = createEngine({
@@ -93,6 +93,13 @@ export function world(
   });
   const self: World = { engine, clock, store, calls, events, ...api(engine), ...time(engine, clock) };
   engine.start();
+  // A database on a server outlives the test.
+  if (ON_POSTGRES) {
+    onTestEnd(async () => {
+      await engine.stop({ deadline: 0 });
+      await store.close();
+    });
+  }
   return self;
 }
 

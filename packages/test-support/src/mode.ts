@@ -7,3 +7,6 @@ export const MODE: Mode = MODES.find((mode) => mode === process.env.TEST_MODE) ?
 
 /** Options of `serve` for an endpoint of this mode. */
 export const MODE_OPTIONS: { readonly inline?: false } = MODE === "inline" ? {} : { inline: false };
+
+/** Whether the engines of the vitest project that runs keep their tables in PostgreSQL, instead of SQLite. */
+export const ON_POSTGRES: boolean = process.env.TEST_STORE === "postgres";

@@ -36,7 +36,7 @@ type Answer = { status?: number; body?: unknown; text?: string };
 /** An HTTP server in an engine's place that records requests, and answers as the test configures it. */
 export class Recorder {
   readonly requests: Recorded[] = [];
-  /** What the answers to inline deliveries have carried. The test's fixture adds it. */
+  /** The records and ends in the answers to inline deliveries. The test's fixture adds it. */
   readonly ends: InlineEnd[] = [];
   /** Overrides the answer to a request; undefined keeps the default. */
   answer: (request: Recorded) => Answer | undefined | Promise<Answer | undefined> = () => undefined;

@@ -82,15 +82,13 @@ export function toEngine(connection: Connection, options: PublishOptions): Engin
             throw new WorkflowError("step_refused", `${receipt.message} (${subject})`, { cause: receipt });
       }),
     history: (runId, ended) => fetchHistory(callApi, runId, ended),
-    finish: (runId, body, lease) => {
-      const headers = lease === undefined ? {} : { [HEADER.lease]: lease };
-      return endRun(callApi, runId, {
+    finish: (runId, body, lease) =>
+      endRun(callApi, runId, {
         query: { cancel: false },
         body,
-        headers,
+        headers: lease ? { [HEADER.lease]: lease } : {},
         subject: "the workflow's result",
-      });
-    },
+      }),
     cancel: (runId) => endRun(callApi, runId, { query: { cancel: true }, subject: "the end of the run" }),
     wait: (runId, { eventId, headers, body }) =>
       unlessEnded(callApi, runId, () => {

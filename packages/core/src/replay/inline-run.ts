@@ -385,7 +385,7 @@ class InlineRun {
       lease,
       invocation: id,
       after: this.#known,
-      records: lines.map(({ record }) => record),
+      records: recordsOf(lines),
       underWay: [...[...this.#underWay].map(({ step }) => step), ...steps].map(({ key }) => key),
     });
     this.#appended = true;
@@ -539,19 +539,19 @@ class InlineRun {
   async #finish(outcome: InlineOutcome): Promise<void> {
     this.#ended = true;
     this.#matcher.stop();
-    const lengths = this.#journal.map(({ record }) => JSON.stringify(record).length);
-    if (outcome.kind === "returned") lengths.push(outcome.json?.length ?? 0);
-    const isTooLong = lengths.reduce((sum, length) => sum + length, 0) > MAX_ANSWER_LENGTH;
+    const { kind } = outcome;
+    const count = this.#journal.length;
+    const json = (kind === "returned" && outcome.json) || "";
+    const isTooLong = json.length + JSON.stringify(recordsOf(this.#journal)).length > MAX_ANSWER_LENGTH;
     // A run that is cancelled is over before its answer is read.
-    const mustAppend =
-      isTooLong || (outcome.kind === "canceled" && this.#journal.length + this.#underWay.size > 0);
-    if (outcome.kind !== "lost" && mustAppend && this.#journal.length > 0) await this.#flush();
+    const mustAppend = kind === "canceled" ? count + this.#underWay.size : isTooLong && count;
+    if (kind !== "lost" && mustAppend) await this.#flush();
     // The append may have shown that the run is lost, or that a record can't be accepted.
     const closing = this.#closing;
     const last = closing && closing.kind !== "continue" ? closing : outcome;
-    const records = last.kind === "lost" ? [] : this.#journal;
-    await this.#invocation.recorded(records.flatMap(resultOf));
-    this.#end({ ...last, after: this.#known, records: records.map(({ record }) => record) });
+    const lines = last.kind === "lost" ? [] : this.#journal;
+    await this.#invocation.recorded(lines.flatMap(resultOf));
+    this.#end({ ...last, after: this.#known, records: recordsOf(lines) });
   }
 
   #takeId(): number {
@@ -613,6 +613,10 @@ function idOf({ record }: Line): number | undefined {
 
 function targetOf({ record }: Line): number {
   return record.kind === "begin" ? resultId(record.record) : 0;
+}
+
+function recordsOf(lines: readonly Line[]): InlineRecord[] {
+  return lines.map(({ record }) => record);
 }
 
 function resultOf({ record }: Line): StepRecord[] {

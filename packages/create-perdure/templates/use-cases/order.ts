@@ -25,6 +25,10 @@ export const order = serve(
     return { order: id, payment: payment.id, parcel };
   },
   {
+    // A step that fails has three more attempts, after 1, 2 and 4 seconds.
+    retries: 3,
+    retryDelay: "1000 * pow(2, retried)",
+
     // Called once when a run has failed for good, after the rollbacks.
     failureFunction: ({ context, failResponse, step }) => {
       const reason = `${step?.name ?? "the workflow"} failed: ${failResponse}`;

@@ -17,7 +17,7 @@ import { Line, Time, WorkflowName } from "../ui/text.tsx";
 import { openGroupDialog } from "./group-dialog.tsx";
 import { usePages } from "./use-pages.ts";
 
-/** What failed for good: by error at first, and the entries of one error, or all, below. */
+/** Shows the runs and messages that failed for good: the groups by error, then the entries of one error, or all. */
 export function DeadLettersPage() {
   const fingerprint = query.value.get("fingerprint") ?? undefined;
   const groups = useResource(

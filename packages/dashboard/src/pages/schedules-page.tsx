@@ -165,7 +165,7 @@ function edit(schedule: Schedule | undefined, after: () => void): void {
   });
 }
 
-/** What the form doesn't show stays as it is. */
+/** The schedule keeps every option that the form doesn't show. */
 function kept(schedule: Schedule): Record<string, string> {
   const options: Record<string, string | number | undefined> = {
     [HEADER.scheduleId]: schedule.scheduleId,

@@ -308,7 +308,7 @@ function FailureFunction({ report }: { readonly report: FailureReport | undefine
   );
 }
 
-/** What the function returned. The endpoint's answer has it in a field. */
+/** Shows the result of the failure function. The endpoint's answer has it in a field. */
 function resultOf(body: string | undefined): string | undefined {
   const answer = parseJson(body);
   if (typeof answer !== "object" || answer === null || !("result" in answer)) return body;

@@ -18,7 +18,7 @@ interface TodoProps {
   readonly reload: () => void;
 }
 
-/** What a user can do about a failed run, the likeliest first. */
+/** Lists the actions for a failed run, the likeliest first. */
 export function Todo({ run, steps, reload }: TodoProps) {
   const { dlqId, failureFunction, rollbacks = [] } = run;
   if (dlqId === undefined) return null;

@@ -16,7 +16,7 @@ interface WaitsProps {
   readonly reload: () => void;
 }
 
-/** What a run waits for, why, until when, and how to end the wait. */
+/** Says for each wait of a run why it waits, until when, and how to end the wait. */
 export function Waits({ run, reload }: WaitsProps) {
   const { waitsFor } = run;
   if (waitsFor.length === 0) return null;

@@ -6,7 +6,7 @@ export interface Bar {
 
 interface ChartProps {
   readonly bars: readonly Bar[];
-  /** What the chart shows, for screen readers. */
+  /** The chart's description for screen readers. */
   readonly title: string;
 }
 

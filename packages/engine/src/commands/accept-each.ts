@@ -1,6 +1,7 @@
 import type { Command } from "../rules/command.ts";
 import { EngineError } from "../rules/engine-error.ts";
 import type { QueueLimits } from "../rules/queue.ts";
+import * as inOrder from "../store/in-order.ts";
 import type { Receipt } from "../store/receipt.ts";
 import type { Store } from "./store.ts";
 
@@ -35,7 +36,8 @@ async function acceptSlice(
     if (!(error instanceof EngineError)) throw error;
     if (slice.length === 1) return [error];
   }
-  return (await Promise.all(slice.map((one) => acceptSlice(store, [one], limits)))).flat();
+  // One after the other: their order is that of a queue.
+  return inOrder.flatMap(slice, (one) => acceptSlice(store, [one], limits));
 }
 
 function toSlices(commands: readonly Command[]): Command[][] {

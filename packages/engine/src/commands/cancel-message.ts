@@ -4,7 +4,7 @@ import { finishMessage, IS_UNFINISHED } from "../store/tables/due.ts";
 import { logState } from "../store/tables/logs.ts";
 import { LIVE_MESSAGES, type MessageRow } from "../store/tables/rows.ts";
 import { runOf } from "../store/tables/runs.ts";
-import { lockAll, sql, strings, type Tx } from "../store/tx.ts";
+import { FOR_UPDATE, lockAll, sql, strings, type Tx } from "../store/tx.ts";
 import { endAlarm } from "./alarms.ts";
 import { CANCELED, finishRun } from "./finish-run.ts";
 import { endHold } from "./hold-run.ts";
@@ -18,7 +18,9 @@ import { releaseThrottled } from "./release-throttled.ts";
  */
 export async function cancelMessage(tx: Tx, id: string): Promise<boolean> {
   await lockMessages(tx, [id]);
-  const row = await tx.one<MessageRow>(sql`${LIVE_MESSAGES} WHERE messages.id = ${id} AND ${IS_UNFINISHED}`);
+  const row = await tx.one<MessageRow>(
+    sql`${LIVE_MESSAGES} WHERE messages.id = ${id} AND ${IS_UNFINISHED} ${FOR_UPDATE}`,
+  );
   if (!row) return false;
   // The log of a run tells of its messages, and a dead letter of its report: these stay.
   const deleteAfter = row.run === null && row.kind !== "failure" ? tx.now : null;

@@ -21,6 +21,7 @@ import { expireRuns } from "./expire-runs.ts";
 import { expireWaits } from "./expire-waits.ts";
 import { type Offer, offerLease } from "./hold-run.ts";
 import { makeScheduledMessages } from "./make-scheduled-messages.ts";
+import { queueOfPlace } from "./queue-places.ts";
 import { releaseDueFlows, releaseThrottled } from "./release-throttled.ts";
 import { finishDelivery } from "./step-delivery.ts";
 import { throttleMessage } from "./throttle-message.ts";
@@ -38,15 +39,16 @@ const MAX_ROUNDS = 8;
  *    its destination doesn't admit is held back, and the next round takes others in its place.
  *
  * A claim waits for no lock, so that no two engines wait for each other: it passes over messages that another transaction
- * is at, and looks again some milliseconds later.
+ * is at, and says so.
  */
 export async function claimMessages(tx: Tx, order: ClaimOrder): Promise<Claims> {
-  const { limit, destinations } = order;
+  const { limit, destinations, owner = "" } = order;
   const pass = new Locks(tx);
   await makeDue(tx, pass);
   if (destinations) await releaseDeferred(tx, destinations, limit);
   const seen = new Set(destinations?.open.keys());
   const claims: Claim[] = [];
+  let locked = false;
   for (let round = 0; round < MAX_ROUNDS && claims.length < limit; round++) {
     const wanted = limit - claims.length;
     const due = await tx.all<ClaimableRow>(
@@ -57,20 +59,21 @@ export async function claimMessages(tx: Tx, order: ClaimOrder): Promise<Claims> 
       if (!(await admits(tx, message, pass))) continue;
       const admission = destinations?.admit({ url: message.url, kind: message.kind });
       if (admission?.kind === "full") {
-        await deferMessage(tx, message.seq, admission.destination);
+        await deferMessage(tx, message.seq, { destination: admission.destination, owner });
         seen.add(admission.destination);
       } else claims.push(...(await take(tx, message, order)));
     }
-    if (due.length < wanted || free.length < due.length) break;
+    locked = due.length < wanted;
+    if (locked || free.length < due.length) break;
   }
   const times = await nextTimes(tx);
   const nextDue = earliest(times);
-  const later = nextDue !== undefined && nextDue <= tx.now && claims.length === 0 && pass.passedOver;
-  return { claims, nextDue: later ? tx.now + BUSY_MS : nextDue, destinations: await hasDeferred(tx, seen) };
+  const isDue = (time: number | null | undefined): boolean => typeof time === "number" && time <= tx.now;
+  // A message that is due, and that the last round hasn't seen, has a row that another transaction has locked.
+  const passedOver = pass.passedOver || (locked && isDue(times.message));
+  const busy = claims.length === 0 && passedOver && isDue(nextDue);
+  return { claims, nextDue, busy, destinations: await hasDeferred(tx, seen) };
 }
-
-/** Milliseconds until a claim looks again at messages that another transaction is at. */
-const BUSY_MS = 5;
 
 /** Makes the messages of everything else that is due. */
 async function makeDue(tx: Tx, pass: Locks): Promise<void> {
@@ -119,7 +122,14 @@ async function take(tx: Tx, found: MessageRow, { leaseUntil, owner = "" }: Claim
   await logState(tx, row, "ACTIVE");
   const { entries, omitted, step } = await entriesOf(tx, row);
   const claim: Claim = {
-    lease: { seq, messageId: row.id, runId: run?.id, fence: row.fence },
+    lease: {
+      seq,
+      messageId: row.id,
+      runId: run?.id,
+      fence: row.fence,
+      queue: row.queue ?? (await queueOfPlace(tx, row.place)),
+      flowKey: row.flow_key,
+    },
     message: toMessage(row),
     run,
     runLease: offer.kind === "lease" ? offer.token : undefined,

@@ -1,11 +1,18 @@
 import type { DestinationOrder } from "../store/claim-order.ts";
 import { holdBackOn, letGoOn } from "../store/tables/due.ts";
-import { sql, strings, type Tx } from "../store/tx.ts";
+import { SKIP_LOCKED, sql, strings, type Tx } from "../store/tx.ts";
+
+/** The reason why a message is held back. */
+export interface Deferral {
+  readonly destination: string;
+  /** The engine that lets the message go when the destination has room: its own limits have held it back. */
+  readonly owner: string;
+}
 
 /** Holds a message back until its destination has room. It keeps its places in its queue and its flow control key. */
-export async function deferMessage(tx: Tx, seq: number, destination: string): Promise<void> {
+export async function deferMessage(tx: Tx, seq: number, { destination, owner }: Deferral): Promise<void> {
   await tx.run(
-    sql`UPDATE due SET ${holdBackOn("defer")}, destination = ${destination} WHERE message = ${seq}`,
+    sql`UPDATE due SET ${holdBackOn("defer")}, destination = ${destination}, owner = ${owner} WHERE message = ${seq}`,
   );
 }
 
@@ -14,8 +21,9 @@ export async function releaseDeferred(tx: Tx, { open }: DestinationOrder, limit:
   let left = limit;
   for (const [destination, slots] of open) {
     left -= await tx.run(
-      sql`UPDATE due SET ${letGoOn("undefer")}, destination = NULL WHERE message IN
-        (SELECT message FROM due WHERE destination = ${destination} ORDER BY message LIMIT ${Math.min(slots, left)})`,
+      sql`UPDATE due SET ${letGoOn("undefer")}, destination = NULL, owner = NULL WHERE message IN
+        (SELECT message FROM due WHERE destination = ${destination} ORDER BY message LIMIT ${Math.min(slots, left)}
+          ${SKIP_LOCKED})`,
     );
   }
 }

@@ -15,6 +15,7 @@ export async function ensureQueue(
   most: number = Number.POSITIVE_INFINITY,
 ): Promise<void> {
   if (await queueOf(tx, name)) return;
+  await tx.lock("queue", name);
   await tx.lock("setting", "queues");
   const counted = await tx.one<{ count: number }>(sql`SELECT count(*) AS count FROM queues`);
   if ((counted?.count ?? 0) >= most) throw limitReached("queue", most);

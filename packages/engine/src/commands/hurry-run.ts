@@ -2,6 +2,7 @@ import type { AttemptEntry } from "@perdure/core/protocol";
 import { openRetriesOf } from "../queries/open-retries.ts";
 import { toBytes, toText } from "../rules/bytes.ts";
 import { EngineError, notFound } from "../rules/engine-error.ts";
+import type { MessageKind } from "../rules/message.ts";
 import { STATUS } from "../rules/message-status.ts";
 import { readRecord } from "../rules/record.ts";
 import type { Run } from "../rules/run.ts";
@@ -78,14 +79,18 @@ async function wakeDeliveries(tx: Tx, { key }: Run, stepName: string | undefined
  * @throws EngineError `not_found`; `conflict` for a run without such an attempt
  */
 export async function retryRunNow(tx: Tx, id: string): Promise<number> {
+  await tx.lock("run", id);
   const run = await latestRun(tx, id);
   if (!run) throw notFound(`workflow run ${id}`);
   const { key } = run;
-  const deliveries = await tx.run(
-    sql`UPDATE due SET at = ${tx.now} WHERE run = ${key} AND status = ${STATUS.retrying} AND at > ${tx.now}`,
+  const deliveries = await tx.all<{ kind: MessageKind }>(
+    sql`UPDATE due SET at = ${tx.now} WHERE run = ${key} AND status = ${STATUS.retrying} AND at > ${tx.now}
+      RETURNING (SELECT kind FROM messages WHERE seq = due.message) AS kind`,
   );
-  if (deliveries > 0) tx.wakeAt(tx.now);
-  const retried = deliveries + (await hurrySteps(tx, { key, id }));
+  if (deliveries.length > 0) tx.wakeAt(tx.now);
+  const steps = await hurrySteps(tx, { key, id });
+  // The delivery that waits beside a step is the one that carries out the step's next attempt.
+  const retried = steps + deliveries.filter(({ kind }) => steps === 0 || kind !== "step").length;
   if (retried > 0) return retried;
   throw new EngineError("conflict", `workflow run ${id} has no attempt that waits for its time`);
 }

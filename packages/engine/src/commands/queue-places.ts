@@ -4,11 +4,11 @@ import { letGoOn } from "../store/tables/due.ts";
 import { countTakenPlaces, queueOf } from "../store/tables/queues.ts";
 import { sql, type Tx } from "../store/tx.ts";
 
-/** Takes the lock of the queue in which a message keeps a place. */
-export async function lockPlace(tx: Tx, place: number | null): Promise<void> {
-  if (place === null) return;
+/** The queue that a place belongs to; `null` for none. */
+export async function queueOfPlace(tx: Tx, place: number | null): Promise<string | null> {
+  if (place === null) return null;
   const kept = await tx.one<{ queue: string }>(sql`SELECT queue FROM places WHERE message = ${place}`);
-  if (kept) await tx.lock("queue", kept.queue);
+  return kept?.queue ?? null;
 }
 
 /** Gives the free places of a queue to the messages that have waited longest. */
@@ -32,7 +32,8 @@ export async function givePlaces(tx: Tx, name: string): Promise<void> {
 /** Frees a place once neither its message nor a callback of it keeps it, and gives it to the next message. */
 export async function leavePlace(tx: Tx, place: number): Promise<void> {
   // Two callbacks of a message may end at once: the second one sees that the first has ended.
-  await lockPlace(tx, place);
+  const queue = await queueOfPlace(tx, place);
+  if (queue !== null) await tx.lock("queue", queue);
   if (await tx.one(sql`SELECT 1 FROM due WHERE place = ${place} LIMIT 1`)) return;
   const left = await tx.one<{ queue: string }>(
     sql`DELETE FROM places WHERE message = ${place} RETURNING queue`,

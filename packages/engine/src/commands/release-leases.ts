@@ -28,7 +28,7 @@ export async function releaseLeasesOf(driver: Driver, owner: string): Promise<bo
   });
   const leases = await driver.write((tx) =>
     tx.all<LeaseRow>(
-      sql`SELECT messages.seq, messages.id, runs.id AS run_id, due.fence FROM due
+      sql`SELECT messages.seq, messages.id, runs.id AS run_id, due.fence, due.flow_key FROM due
         JOIN messages ON messages.seq = due.message LEFT JOIN runs ON runs.key = due.run
         WHERE ${isOwn} AND due.status IN (${STATUS.delivering}, ${STATUS.withdrawn}) LIMIT ${MAX_FOUND}`,
     ),
@@ -42,15 +42,19 @@ interface LeaseRow {
   readonly id: string;
   readonly run_id: string | null;
   readonly fence: number;
+  readonly flow_key: string | null;
 }
 
-function toLease({ seq, id, run_id, fence }: LeaseRow): Lease {
-  return { seq, messageId: id, runId: run_id ?? undefined, fence };
+function toLease({ seq, id, run_id, fence, flow_key }: LeaseRow): Lease {
+  return { seq, messageId: id, runId: run_id ?? undefined, fence, queue: null, flowKey: flow_key };
 }
 
 /** Gives leases back without an attempt: their messages are due now. */
 export async function releaseLeases(tx: Tx, leases: readonly Lease[]): Promise<void> {
-  await lockAll(tx, { run: leases.map(({ runId }) => runId) });
+  await lockAll(tx, {
+    run: leases.map(({ runId }) => runId),
+    flow: leases.map(({ flowKey }) => flowKey),
+  });
   for (const lease of leases) {
     const row = await tx.one<{ flow_key: string | null; run: number | null }>(
       sql`UPDATE due SET ${statusOn("release")}, at = ${tx.now}, owner = NULL

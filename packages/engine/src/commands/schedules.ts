@@ -50,14 +50,14 @@ async function putSchedule(tx: Tx, schedule: NewSchedule, limits: ScheduleLimits
   const { id, cron, destination, createdAt } = schedule;
   await tx.lock("schedule", id);
   const old = await scheduleOf(tx, id);
+  const { queue } = describeSchedule(schedule).message;
+  if (queue !== undefined) await ensureQueue(tx, queue, limits.queues);
   if (!old) {
     // Two new schedules must not both be the last one that the limit allows.
     await tx.lock("setting", "schedules");
     const counted = await tx.one<{ count: number }>(sql`SELECT count(*) AS count FROM schedules`);
     if ((counted?.count ?? 0) >= limits.schedules) throw limitReached("schedule", limits.schedules);
   }
-  const { queue } = describeSchedule(schedule).message;
-  if (queue !== undefined) await ensureQueue(tx, queue, limits.queues);
   const next = nextOf({ cron, paused: old?.paused ?? false }, createdAt);
   await tx.run(sql`INSERT INTO schedules (id, cron, destination, headers, body, created_at, caller_ip, limits, next_at)
      VALUES (${id}, ${cron}, ${destination}, ${JSON.stringify(schedule.headers)}, ${schedule.body}, ${createdAt}, ${schedule.callerIp}, ${JSON.stringify(schedule.limits, (_, value) => (value === Infinity ? Number.MAX_VALUE : value))}, ${next ?? null})

@@ -12,14 +12,13 @@ import { finishMessage } from "../store/tables/due.ts";
 import { logState } from "../store/tables/logs.ts";
 import { LIVE_MESSAGES, type MessageRow, toMessage } from "../store/tables/rows.ts";
 import { runOf } from "../store/tables/runs.ts";
-import { sql, type Tx } from "../store/tx.ts";
+import { FOR_UPDATE, lockAll, sql, type Tx } from "../store/tx.ts";
 import { endAlarm } from "./alarms.ts";
 import { failMessage } from "./fail-message.ts";
 import { completeInFlight } from "./in-flight.ts";
 import { insertEntry } from "./insert-entry.ts";
 import { lockWithChildren } from "./insert-inline.ts";
 import { onMessageFinished } from "./on-message-finished.ts";
-import { lockPlace } from "./queue-places.ts";
 import { recordEndpoint } from "./record-endpoint.ts";
 import { recordFailure } from "./record-failure.ts";
 import { recordReply } from "./record-reply.ts";
@@ -40,8 +39,8 @@ export interface SettleSettings {
 /**
  * Settles a delivery: records the outcome of its attempt, with all that follows from it.
  *
- * 1. Read, under the lock of the run, since the delivery's end may be the run's. A lease that no longer holds settles
- *    nothing: at most, a withdrawn delivery has ended.
+ * 1. Read, under the lock of the run, since the delivery's end may be the run's, and of everything else that the end
+ *    changes. A lease that no longer holds settles nothing: at most, a withdrawn delivery has ended.
  * 2. What the answer says about the run's endpoint is recorded. It may change the message's policy.
  * 3. The report of the attempt is stored, if the sender has asked for one.
  * 4. The outcome is recorded: a retry, the end of the message, of a call or of an invocation, a rollback, a failure.
@@ -54,13 +53,13 @@ export async function settleDelivery(
   settings: SettleSettings,
 ): Promise<Settled> {
   if (lease.runId !== undefined) await lockWithChildren(tx, [lease.runId], entriesIn(settlement));
+  await lockAll(tx, { queue: [lease.queue], flow: [lease.flowKey] });
   const held = await heldBy(tx, lease);
   if (!held) {
     const ended = await completeInFlight(tx, lease);
     if (ended !== undefined) await recordEndpointLate(tx, ended, settlement);
     return { kind: "stale" };
   }
-  await lockPlace(tx, held.place);
   const found = await runOf(tx, held.run);
   const run = found && (await recordEndpoint(tx, found, settlement));
   const isChanged = run?.capabilities !== found?.capabilities;
@@ -81,10 +80,10 @@ function entriesIn(settlement: Settlement): readonly NewInlineEntry[] {
   return typeof invocation === "object" ? invocation.entries : [];
 }
 
-/** The message of a lease, if the lease still holds. */
+/** The message of a lease, if the lease still holds. Until the transaction ends, no claim ends the lease. */
 async function heldBy(tx: Tx, { messageId, fence }: Lease): Promise<MessageRow | undefined> {
   return tx.one<MessageRow>(
-    sql`${LIVE_MESSAGES} WHERE messages.id = ${messageId} AND due.fence = ${fence} AND due.status = ${STATUS.delivering}`,
+    sql`${LIVE_MESSAGES} WHERE messages.id = ${messageId} AND due.fence = ${fence} AND due.status = ${STATUS.delivering} ${FOR_UPDATE}`,
   );
 }
 

@@ -25,10 +25,11 @@ import { endRun } from "./end-run.ts";
 import { cancelFailureFunction, repeatFailureFunction, repeatFailureFunctions } from "./failure-function.ts";
 import { changeFlow, getFlow, waitingForRoom } from "./flow-control.ts";
 import { retryRunNow, wakeSleeps } from "./hurry-run.ts";
+import { INDEXING } from "./indexing.ts";
 import { LISTS } from "./lists.ts";
 import { notifyByPath } from "./notify-by-path.ts";
 import { notifyEvent } from "./notify-event.ts";
-import { type Binding, command, type Operation, query } from "./operation.ts";
+import { type Binding, bindAll, command, type Operation, query } from "./operation.ts";
 import { publish } from "./publish.ts";
 import { deleteQueue, getQueue, pauseQueue, putQueue } from "./queues.ts";
 import { releaseLeases } from "./release-leases.ts";
@@ -47,9 +48,14 @@ import { getUrlGroup, updateUrlGroup } from "./url-groups.ts";
 
 const claimAsOwner: Operation<[order: ClaimOrder], Claims> =
   ({ driver, owner }) =>
-  (order) =>
-    // The dispatcher looks itself at what comes due by its own claim.
-    driver.write((tx) => claimMessages(withoutWakeUps(tx), { ...order, owner }));
+  async (order) => {
+    for (;;) {
+      // The dispatcher looks itself at what comes due by its own claim.
+      const claims = await driver.write((tx) => claimMessages(withoutWakeUps(tx), { ...order, owner }));
+      if (!claims.busy) return claims;
+      await driver.othersCommitted();
+    }
+  };
 
 const settleLease: Operation<[lease: Lease, settlement: Settlement], Settled> =
   ({ driver, excerptBytes }) =>
@@ -63,6 +69,7 @@ const settleLease: Operation<[lease: Lease, settlement: Settlement], Settled> =
  */
 const OPERATIONS = {
   ...LISTS,
+  ...INDEXING,
 
   // Publishing, and what a run's endpoint asks for.
   accept: command(publish),
@@ -147,7 +154,7 @@ export interface StoreSettings {
 }
 
 /** An open database with the engine's operations on it. `openSqlite` makes one. */
-export interface Store extends Operations, Omit<Driver, "write" | "read" | "list"> {
+export interface Store extends Operations, Omit<Driver, "write" | "read" | "list" | "othersCommitted"> {
   /** The clock that all engines of the database share. An engine without a clock option uses it. */
   readonly clock?: Clock;
 }
@@ -159,10 +166,11 @@ export function createStore(
   owner: string = randomUUID(),
 ): Store {
   const binding: Binding = { driver, owner, excerptBytes };
-  const bound = Object.entries(OPERATIONS).map(([name, bind]) => [name, bind(binding)] as const);
   return {
-    ...(Object.fromEntries(bound) as Operations),
+    ...bindAll(OPERATIONS, binding),
     limitLists: (ms) => driver.limitLists(ms),
+    openSearch: () => driver.openSearch(),
+    dropSearch: () => driver.dropSearch(),
     useClock: (now) => driver.useClock(now),
     onDue: (listener) => driver.onDue(listener),
     onEvent: (listener) => driver.onEvent(listener),

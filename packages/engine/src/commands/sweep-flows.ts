@@ -16,9 +16,15 @@ export async function sweepFlows(tx: Tx, { logs: until, now }: Expiry, limit: nu
      ORDER BY used_at LIMIT ${limit}`,
   );
   for (const { key, live } of rows) {
+    // While the transaction has the key's lock, nothing begins to use the key.
+    if (!(await tx.tryLock("flow", key))) continue;
     // The next sweep of a key with messages comes only after as long again.
     if (live === 1) await tx.run(sql`UPDATE flows SET used_at = ${now} WHERE key = ${key}`);
-    else await tx.run(sql`DELETE FROM flows WHERE key = ${key}`);
+    else
+      await tx.run(
+        sql`DELETE FROM flows WHERE key = ${key} AND used_at <= ${until - USED_AT_PRECISION}
+          AND NOT EXISTS (SELECT 1 FROM due WHERE flow_key = ${key})`,
+      );
   }
   return rows.length;
 }

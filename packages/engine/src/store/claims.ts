@@ -9,6 +9,10 @@ export interface Lease {
   readonly runId: string | undefined;
   /** Counts the claims of the message. A settlement under an older fencing token is ignored. */
   readonly fence: number;
+  /** The queue in which the message keeps a place. */
+  readonly queue: string | null;
+  /** The flow control key against whose limits it counts. */
+  readonly flowKey: string | null;
 }
 
 /** The step whose record or failed attempt is the last entry that a delivery carries. */
@@ -37,6 +41,8 @@ export interface Claims {
    * itself.
    */
   readonly nextDue: number | undefined;
+  /** Whether messages are due that only other transactions have kept from the claim. It may claim them a moment later. */
+  readonly busy: boolean;
   /**
    * For each destination that was open, or for which a message was deferred, whether messages wait for it
    * now.

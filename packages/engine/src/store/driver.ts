@@ -15,6 +15,9 @@ export interface Driver {
   /** Runs `work`, which must change nothing, on one consistent view of the committed data. */
   read<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
 
+  /** Resolves when transactions that were in the way of one, and held locks that it didn't wait for, may have ended. */
+  othersCommitted(): Promise<void>;
+
   /**
    * Like {@link read}, for queries that may take long: they don't hold up other transactions where the database can run
    * them beside each other.
@@ -25,6 +28,16 @@ export interface Driver {
 
   /** Sets the longest time of a {@link list}, in milliseconds. A database in memory has no limit. */
   limitLists(ms: number): void;
+
+  /**
+   * Makes the tables of the search, unless they are there.
+   *
+   * @returns false when this database can't search in texts
+   */
+  openSearch(): Promise<boolean>;
+
+  /** Deletes everything that the search has indexed. */
+  dropSearch(): Promise<void>;
 
   /**
    * Takes the time of transactions from `now`, in milliseconds since 1970, instead of from the machine's

@@ -1,4 +1,5 @@
 import type { EngineEvent } from "../rules/event.ts";
+import type { SearchTerm } from "../rules/search.ts";
 import type { StateCount } from "./maintenance.ts";
 
 /** A value that every driver can bind. Booleans are stored as 0 and 1, lists and objects as JSON. */
@@ -59,7 +60,6 @@ export function withoutWakeUps(tx: Tx): Tx {
 
 /** The kinds of locks, in the order in which a transaction takes them. */
 export const LOCKS = [
-  "setting",
   "group",
   "schedule",
   "letter",
@@ -68,6 +68,7 @@ export const LOCKS = [
   "queue",
   "flow",
   "tick",
+  "setting",
 ] as const;
 
 export type LockKind = (typeof LOCKS)[number];
@@ -96,11 +97,19 @@ export interface Dialect {
   readonly position: string;
   /** The end of a query over `due` that passes over the rows which another transaction has locked, and locks the others. */
   readonly skipLocked: string;
+  /** The end of a query over `due` that locks the rows, once no other transaction has locked them. */
+  readonly forUpdate: string;
+  /** A string as the database stores it. The driver reads it back as it was. */
+  text(value: string): string;
   /** A query with one column, `value`, over a JSON array that is bound as one parameter. */
   list(placeholder: string, of: "strings" | "numbers"): string;
+  /** The words of a text as a value of the table `search_texts`. `bind` returns a placeholder. */
+  searchedWords(words: readonly string[], bind: (value: string) => string): string;
+  /** The condition on `search_texts` that a text has a term. */
+  searchTerm(term: SearchTerm, bind: (value: string) => string): string;
 }
 
-type Word = "greatest" | "position" | "skipLocked";
+type Word = "greatest" | "position" | "skipLocked" | "forUpdate";
 
 /** A word that the {@link Dialect} chooses. */
 export class DialectWord {
@@ -113,16 +122,34 @@ export class DialectWord {
 
 /** A list that a driver binds as one parameter, however many values it has. */
 export class ValueList {
-  readonly json: string;
+  readonly values: readonly (string | number)[];
   readonly of: "strings" | "numbers";
 
   constructor(values: readonly (string | number)[], of: "strings" | "numbers") {
-    this.json = JSON.stringify(values);
+    this.values = values;
     this.of = of;
   }
 }
 
-type Part = SqlValue | Sql | ValueList | DialectWord;
+/** The words of a text, as the index of the search keeps them. */
+export class SearchedWords {
+  readonly words: readonly string[];
+
+  constructor(words: readonly string[]) {
+    this.words = words;
+  }
+}
+
+/** The condition on `search_texts` that a text has a term. */
+export class TermCondition {
+  readonly term: SearchTerm;
+
+  constructor(term: SearchTerm) {
+    this.term = term;
+  }
+}
+
+type Part = SqlValue | Sql | ValueList | DialectWord | SearchedWords | TermCondition;
 
 /** A statement or a part of a statement, with its values. {@link sql} makes it. */
 export class Sql {
@@ -168,6 +195,7 @@ export function numbers(values: readonly number[]): ValueList {
 export const GREATEST: DialectWord = new DialectWord("greatest");
 export const POSITION: DialectWord = new DialectWord("position");
 export const SKIP_LOCKED: DialectWord = new DialectWord("skipLocked");
+export const FOR_UPDATE: DialectWord = new DialectWord("forUpdate");
 
 /** Joins conditions, each in brackets. At least one is given. */
 export function join(parts: readonly Sql[], by: "AND" | "OR"): Sql {
@@ -211,14 +239,19 @@ export function isPlain(query: Sql): query is Sql & { readonly parts: readonly S
 
 export function render(query: Sql, dialect: Dialect): Rendered {
   const values: SqlValue[] = [];
+  const toText = <Value extends SqlValue>(value: Value): Value | string =>
+    typeof value === "string" ? dialect.text(value) : value;
   const bind = (value: SqlValue): string => dialect.placeholder(values.push(value));
   const write = ({ strings, parts }: Sql): string =>
     strings.reduce((text, string, index) => text + writePart(parts[index - 1] ?? null) + string);
   const writePart = (part: Part): string => {
     if (part instanceof Sql) return write(part);
     if (part instanceof DialectWord) return dialect[part.word];
-    if (part instanceof ValueList) return dialect.list(bind(part.json), part.of);
-    return bind(part);
+    if (part instanceof ValueList)
+      return dialect.list(bind(JSON.stringify(part.values.map(toText))), part.of);
+    if (part instanceof SearchedWords) return dialect.searchedWords(part.words, bind);
+    if (part instanceof TermCondition) return dialect.searchTerm(part.term, bind);
+    return bind(toText(part));
   };
   return { text: write(query), values };
 }

@@ -169,6 +169,15 @@ describe("a run is hurried:", () => {
     expect((await post(steps, "/v2/workflows/runs/wfr_1/retry")).status).toBe(400);
     expect((await post(steps, "/v2/workflows/runs/wfr_x/retry")).status).toBe(404);
   });
+
+  it("its retries are counted once when the delivery failed with the step", async () => {
+    const w = world(inline((run) => (run.nth === 1 ? run.failed(key("pay")) : run.returned("paid"))));
+    await w.start("wfr_1", { [HEADER.retryDelay]: "3600000" });
+    await w.engine.idle();
+    expect((await post(w, "/v2/workflows/runs/wfr_1/retry")).body).toEqual({ retried: 1 });
+    await w.engine.idle();
+    expect((await w.run("wfr_1")).workflowState).toBe("RUN_SUCCESS");
+  });
 });
 
 it("a run is resumed with another payload, and another result of a step", async () => {

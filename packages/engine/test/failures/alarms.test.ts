@@ -1,4 +1,5 @@
 import { HEADER, type StepRecord } from "@perdure/core/protocol";
+import { ON_POSTGRES } from "@perdure/test-support/mode";
 import { describe, expect, it } from "vitest";
 import { NOT_AGAIN, plan } from "../failing.ts";
 import {
@@ -188,7 +189,8 @@ describe("a failureUrl elsewhere", () => {
     ]);
   });
 
-  it("isn't held up by a step that is still being carried out", async () => {
+  // The clock jumps over the end of the lease of that step, which on PostgreSQL another engine could take then.
+  it.skipIf(ON_POSTGRES)("isn't held up by a step that is still being carried out", async () => {
     let open = (): void => {};
     const gate = new Promise<void>((resolve) => (open = resolve));
     const planned = (target: number): StepRecord => ({ ...plan(target), rollback: true });

@@ -1,3 +1,4 @@
+import { ON_POSTGRES } from "@perdure/test-support/mode";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Engine, EngineError } from "../../src/index.ts";
 import { useMachine } from "../crashing.ts";
@@ -162,6 +163,10 @@ it("engine.keys are those of deliveries, and rotate", async () => {
 it("engine.backup is of a file only", async () => {
   await expect(engine.backup()).rejects.toMatchObject({ code: "not_possible_here" });
   const onDisk = world(undefined, { file: machine().file });
+  if (ON_POSTGRES) {
+    await expect(onDisk.engine.backup()).rejects.toThrow("which has pg_dump");
+    return;
+  }
   const { content, size } = await onDisk.engine.backup();
   expect((await new Response(content).arrayBuffer()).byteLength).toBe(size);
   await onDisk.engine.stop();

@@ -8,6 +8,7 @@ import { ManualClock } from "../../src/index.ts";
 import type { LogState } from "../../src/rules/log.ts";
 import { crash, never } from "../crashing.ts";
 import { type Answer, type Endpoint, failed, ok, START, type World, world } from "../harness.ts";
+import { deleteTestStore } from "../stores.ts";
 
 /** What may follow what. */
 const NEXT: Record<LogState, readonly LogState[]> = {
@@ -121,6 +122,7 @@ class Machine {
 
   async end(): Promise<void> {
     await crash(this.w);
+    deleteTestStore(join(this.#folder, "engine.db"));
     rmSync(this.#folder, { recursive: true });
   }
 }

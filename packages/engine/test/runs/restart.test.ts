@@ -1,4 +1,5 @@
 import { HEADER } from "@perdure/core/protocol";
+import { ON_POSTGRES } from "@perdure/test-support/mode";
 import { describe, expect, it } from "vitest";
 import { openSqlite, StoreUnavailable } from "../../src/index.ts";
 import { Database } from "../../src/store/sqlite/database.ts";
@@ -20,6 +21,8 @@ import {
   world,
 } from "../harness.ts";
 
+/** When deliveries that a dead engine has left are due again: a takeover on PostgreSQL comes seconds after the death. */
+const GRACE = ON_POSTGRES ? 0 : 1000;
 const machine = useMachine();
 const boot = (endpoint: Endpoint): World => machine().boot(endpoint);
 const idsOf = (calls: readonly Call[]): (string | null)[] =>
@@ -56,38 +59,41 @@ describe("an engine that died", () => {
     const run = await after.run("wfr_1");
     expect(run.steps).toMatchObject([{}, { steps: [{ out: '"first"' }] }]);
     expect(run.workflowState).toBe("RUN_SUCCESS");
-    expect(after.calls.map((call) => call.at - START)).toEqual([1000, 3_600_000]);
+    expect(after.calls.map((call) => call.at - START)).toEqual([GRACE, 3_600_000]);
     await crash(after);
   });
 
-  it("leaves endpoints that are still at work a second to record their steps", async () => {
-    const before = boot(never);
-    await before.start("wfr_1");
-    await before.ask("POST", "/v2/publish/https://a.test/plain");
-    await until(() => before.calls.length === 2);
-    await crash(before);
-    const after = boot(async (call, self) => {
-      if (historyOf(call).length === 2) await self.end(runIdOf(call));
-      return ok();
-    });
-    await after.ask("POST", "/v2/publish/https://a.test/new");
-    await after.engine.idle();
-    // What the crash has cut off waits; nothing else does.
-    expect(after.calls.map(({ url }) => url)).toEqual(["https://a.test/new"]);
-    await after.append("wfr_1", [result(1, { out: '"recorded meanwhile"' })]);
-    await after.engine.idle();
-    expect(historyOf(after.calls[1] as Call)).toHaveLength(2);
-    expect(await after.run("wfr_1")).toMatchObject({ workflowState: "RUN_SUCCESS" });
-    machine().clock.advance(999);
-    await after.engine.idle();
-    expect(after.calls).toHaveLength(2);
-    machine().clock.advance(1);
-    await after.engine.idle();
-    expect(after.calls.slice(2).map(({ url, at }) => [url, at - START])).toEqual([
-      ["https://a.test/plain", 1000],
-    ]);
-    await crash(after);
-  });
+  it.skipIf(ON_POSTGRES)(
+    "leaves endpoints that are still at work a second to record their steps",
+    async () => {
+      const before = boot(never);
+      await before.start("wfr_1");
+      await before.ask("POST", "/v2/publish/https://a.test/plain");
+      await until(() => before.calls.length === 2);
+      await crash(before);
+      const after = boot(async (call, self) => {
+        if (historyOf(call).length === 2) await self.end(runIdOf(call));
+        return ok();
+      });
+      await after.ask("POST", "/v2/publish/https://a.test/new");
+      await after.engine.idle();
+      // What the crash has cut off waits; nothing else does.
+      expect(after.calls.map(({ url }) => url)).toEqual(["https://a.test/new"]);
+      await after.append("wfr_1", [result(1, { out: '"recorded meanwhile"' })]);
+      await after.engine.idle();
+      expect(historyOf(after.calls[1] as Call)).toHaveLength(2);
+      expect(await after.run("wfr_1")).toMatchObject({ workflowState: "RUN_SUCCESS" });
+      machine().clock.advance(999);
+      await after.engine.idle();
+      expect(after.calls).toHaveLength(2);
+      machine().clock.advance(1);
+      await after.engine.idle();
+      expect(after.calls.slice(2).map(({ url, at }) => [url, at - START])).toEqual([
+        ["https://a.test/plain", 1000],
+      ]);
+      await crash(after);
+    },
+  );
 
   it("with more under way than may be at once now takes it up bit by bit", async () => {
     const before = boot(never);
@@ -157,7 +163,7 @@ describe("an engine that died", () => {
   });
 });
 
-describe("a database", () => {
+describe.skipIf(ON_POSTGRES)("a database", () => {
   it("that is in use can't be opened a second time", async () => {
     const { file } = machine();
     const first = openSqlite(file);

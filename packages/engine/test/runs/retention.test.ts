@@ -1,4 +1,3 @@
-import { DatabaseSync } from "node:sqlite";
 import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
 import { createEngine } from "../../src/index.ts";
@@ -15,6 +14,7 @@ import {
   type WorldOptions,
   world,
 } from "../harness.ts";
+import { rowsOf } from "../stores.ts";
 
 const DAY = 86_400_000;
 const later = { [HEADER.delay]: "300d" };
@@ -41,17 +41,8 @@ const logged = async (w: World): Promise<number> =>
 /** What the database holds once the engine has died, by table. */
 async function rowsLeft(w: World): Promise<Record<string, number>> {
   await crash(w);
-  const db = new DatabaseSync(machine().file);
-  const tables = db.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").all() as {
-    name: string;
-  }[];
-  const left: Record<string, number> = {};
-  for (const { name } of tables) {
-    const { count } = db.prepare(`SELECT count(*) AS count FROM ${name}`).get() as { count: number };
-    if (count > 0 && name !== "sqlite_sequence") left[name] = count;
-  }
-  db.close();
-  return left;
+  const rows = await rowsOf(machine().file);
+  return Object.fromEntries(Object.entries(rows).map(([name, { length }]) => [name, length]));
 }
 
 /** Plain messages that are delivered, fail and are taken back, and a run of each end. */

@@ -37,7 +37,12 @@ export function accepting(name: string, open: () => Promise<Store>): void {
     it("of the same record at the same time keeps the first", async () => {
       await kit.accept(start("wfr_1"));
       const answers = await Promise.all(Array.from({ length: 5 }, () => kit.accept(append("wfr_1", 1))));
-      expect(answers.flat().map(({ deduplicated }) => deduplicated)).toEqual([false, true, true, true, true]);
+      expect(
+        answers
+          .flat()
+          .map(({ deduplicated }) => deduplicated)
+          .sort(),
+      ).toEqual([false, true, true, true, true]);
       expect(await kit.store.history("wfr_1")).toHaveLength(2);
     });
 

@@ -41,11 +41,10 @@ export function invoking(name: string, open: () => Promise<Store>): void {
         kit.accept(child("wfr_2", "wfr_1")),
         kit.accept(child("wfr_3", "wfr_1")),
       ]);
-      expect(both.flat().map(({ run }) => run?.id)).toEqual(["wfr_2", "wfr_2"]);
-      await kit.at(START).endRun("wfr_2", RETURNED);
-      expect(await kit.accept(child("wfr_4", "wfr_1"))).toMatchObject([
-        { deduplicated: true, run: { id: "wfr_2" } },
-      ]);
+      const [id = "", other] = both.flat().map(({ run }) => run?.id);
+      expect(other).toBe(id);
+      await kit.at(START).endRun(id, RETURNED);
+      expect(await kit.accept(child("wfr_4", "wfr_1"))).toMatchObject([{ deduplicated: true, run: { id } }]);
       expect(await kit.stateOf("wfr_4")).toBeUndefined();
       expect(await kit.recordsOf("wfr_1")).toHaveLength(1);
     });

@@ -1,14 +1,17 @@
 import { PGlite } from "@electric-sql/pglite";
 import type { PostgresSession } from "../../src/store/postgres/session.ts";
+import { decodeText } from "../../src/store/postgres/text.ts";
 
 const INT8 = 20;
 const BYTEA = 17;
+const TEXT = 25;
 
 /** PostgreSQL in this process, on one connection: enough for what statements mean, not for contention. */
 export async function openPglite(): Promise<Pglite> {
   const db = await PGlite.create({
     parsers: {
       [INT8]: (value: string) => Number(value),
+      [TEXT]: decodeText,
       [BYTEA]: (value: string) => new Uint8Array(Buffer.from(value.slice("\\x".length), "hex")),
     },
   });

@@ -30,7 +30,7 @@ function deduplicating(name: string, open: () => Promise<Store>): void {
       const receipts = (
         await Promise.all([kit.accept(known("d"), known("d")), kit.accept(known("d"))])
       ).flat();
-      expect(receipts.map(({ deduplicated }) => deduplicated)).toEqual([false, true, true]);
+      expect(receipts.filter(({ deduplicated }) => !deduplicated)).toHaveLength(1);
       expect(new Set(receipts.map(({ messageId }) => messageId)).size).toBe(1);
       expect((await kit.claim()).claims).toHaveLength(1);
     });
@@ -91,7 +91,8 @@ function grouping(name: string, open: () => Promise<Store>): void {
       kit.at(START).updateUrlGroup(group, { kind: "add", endpoints }, LIMITS);
 
     it("are kept by their names", async () => {
-      await Promise.all([add("g", A), add("h", B), add("g", B)]);
+      await Promise.all([add("g", A), add("h", B)]);
+      await add("g", B);
       const urlGroup = { createdAt: START, updatedAt: START, headers: {} };
       expect(await kit.store.urlGroups()).toEqual([
         { ...urlGroup, name: "g", endpoints: [A, B] },

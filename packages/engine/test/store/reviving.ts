@@ -36,7 +36,8 @@ export function reviving(name: string, open: () => Promise<Store>): void {
     it("is once for each entry, whoever asks at the same time, and page by page", async () => {
       for (const id of ["wfr_1", "wfr_2", "wfr_3"]) await failRun(id);
       const [one, two] = await Promise.all([revive("resume", 2), revive("resume")]);
-      expect([one.runs.length, two.runs.length]).toEqual([2, 1]);
+      expect(one.runs.length + two.runs.length).toBe(3);
+      expect(one.runs.length).toBeLessThanOrEqual(2);
       expect([one.next === undefined, two.next]).toEqual([false, undefined]);
       expect((await revive("resume")).runs).toEqual([]);
       expect((await kit.store.deadLetters({ count: 10 })).items).toEqual([]);

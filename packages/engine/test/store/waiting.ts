@@ -45,12 +45,14 @@ export function waiting(name: string, open: () => Promise<Store>): void {
         kit.at(START).wait(waitFor("wfr_1", "e")),
         kit.at(START).wait(waitFor("wfr_1", "e")),
       ]);
-      expect(two).toEqual({ messageId: one.messageId, deduplicated: true });
+      expect(two.messageId).toBe(one.messageId);
+      expect([one, two].filter(({ deduplicated }) => deduplicated)).toHaveLength(1);
       const told = await Promise.all([
         kit.at(START).notify(event("e", "1")),
         kit.at(START).notify(event("e", "2")),
       ]);
-      expect(told).toMatchObject([{ waiters: [{ run: { id: "wfr_1" } }] }, { waiters: [] }]);
+      const waiters = told.flatMap((one) => (one.kind === "delivered" ? one.waiters : []));
+      expect(waiters).toMatchObject([{ run: { id: "wfr_1" } }]);
       expect(await kit.at(START).wait(waitFor("wfr_1", "e"))).toMatchObject({ deduplicated: true });
       expect(await kit.recordsOf("wfr_1")).toHaveLength(1);
       await kit.claim(START + HOUR);

@@ -1,3 +1,4 @@
+import { readFailure } from "@perdure/core/protocol";
 import colors from "picocolors";
 import { printable } from "../terminal.ts";
 import type { RemoteEngine } from "./engine.ts";
@@ -49,7 +50,7 @@ interface Step {
   readonly createdAt?: number;
   readonly durationMs?: number;
   readonly retries?: number;
-  readonly errors?: readonly unknown[];
+  readonly errors?: readonly { readonly error: string; readonly status: number }[];
   readonly out?: unknown;
 }
 
@@ -112,13 +113,18 @@ function stepTable(steps: readonly Step[]): string {
       cell: ({ errors = [] }) => (errors.length > 0 ? `${errors.length}×` : ""),
       align: "right",
     },
-    { title: "RESULT", cell: ({ out }) => textOf(out), shrinkTo: 10 },
+    { title: "RESULT", cell: ({ out, errors }) => textOf(out ?? lastError(errors)), shrinkTo: 10 },
   ]);
+}
+
+function lastError(errors: Step["errors"] = []): string | undefined {
+  const last = errors.at(-1);
+  return last && readFailure(last.error, last.status).message;
 }
 
 function endOf(run: Overview): string[] {
   const lines = [
-    ...run.waitsFor.map(({ text }) => `${colors.cyan("waits for")} ${printable(text)}`),
+    ...run.waitsFor.map(({ text }) => `${colors.cyan("waits:")} ${printable(text)}`),
     ...(run.children ?? []).map(
       ({ workflowRunId, workflowState, stepName }) =>
         `${colors.dim("child")} ${printable(stepName)}: ${printable(workflowRunId)} ${colorState(wordOf(workflowState), workflowState)}`,

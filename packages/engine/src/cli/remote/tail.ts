@@ -15,7 +15,7 @@ export interface TailFlags {
 }
 
 /** An event of the stream. */
-interface StreamEvent {
+export interface StreamEvent {
   readonly type: string;
   /** Milliseconds since 1970. */
   readonly time: number;
@@ -47,19 +47,38 @@ export async function tail(engine: RemoteEngine, id: string | undefined, flags: 
       `The run ${run.workflowRunId} has ended. perdure show ${run.workflowRunId} prints it.`,
     );
   const query = { workflowRunId: run?.workflowRunId, workflowUrl: workflow, label };
+  // The run may have ended before the stream began.
+  const isOver = async (): Promise<boolean> => run !== undefined && hasEnded(engine, run.workflowRunId);
+  for await (const event of eventsOf(engine, { query, isOver })) {
+    console.log(json ? JSON.stringify(event) : lineOf(event));
+    if (run && ENDS.has(event.type)) return;
+  }
+  console.error(`The run ${run?.workflowRunId} has ended.`);
+}
+
+interface Selection {
+  readonly query: Readonly<Record<string, string | undefined>>;
+  /** Says, once the stream has begun, that there is nothing to wait for. */
+  readonly isOver?: () => Promise<boolean>;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Yields what happens, as it happens. When the connection breaks, it goes on where it was.
+ *
+ * @throws CommandError when the engine refuses the stream, or has never answered
+ */
+export async function* eventsOf(engine: RemoteEngine, selection: Selection): AsyncGenerator<StreamEvent> {
+  const { query, isOver, signal = new AbortController().signal } = selection;
   let lastEventId: string | undefined;
-  for (;;) {
-    const events = await open(engine, { ...query, lastEventId });
-    // The run may have ended before the stream began.
-    if (run && lastEventId === undefined && (await hasEnded(engine, run.workflowRunId)))
-      return console.error(`The run ${run.workflowRunId} has ended.`);
-    for await (const { id: eventId, data } of events) {
-      lastEventId = eventId ?? lastEventId;
-      const event = JSON.parse(data) as StreamEvent;
-      console.log(json ? JSON.stringify(event) : lineOf(event));
-      if (run && ENDS.has(event.type)) return;
+  while (!signal.aborted) {
+    const events = await open(engine, { ...query, lastEventId }, signal);
+    if (lastEventId === undefined && (await isOver?.())) return;
+    for await (const { id, data } of events) {
+      lastEventId = id ?? lastEventId;
+      yield JSON.parse(data) as StreamEvent;
     }
-    await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS));
+    if (!signal.aborted) await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS));
   }
 }
 
@@ -75,13 +94,15 @@ interface Message {
  */
 async function open(
   engine: RemoteEngine,
-  query: Readonly<Record<string, string | undefined>>,
+  query: Selection["query"],
+  signal: AbortSignal,
 ): Promise<AsyncIterable<Message>> {
   const isFirst = query.lastEventId === undefined;
   try {
-    const { body } = await engine.open("GET", "workflows/stream", { query }, new AbortController().signal);
+    const { body } = await engine.open("GET", "workflows/stream", { query }, signal);
     return body ? untilItBreaks(body) : none();
   } catch (error) {
+    if (signal.aborted) return none();
     const isRefusal = error instanceof CommandError && error.exitCode !== EXIT.unreachable;
     if (isFirst || isRefusal) throw error;
     return none();
@@ -105,7 +126,8 @@ async function hasEnded(engine: RemoteEngine, workflowRunId: string): Promise<bo
   return runs[0]?.workflowState !== "RUN_STARTED";
 }
 
-function lineOf(event: StreamEvent): string {
+/** One line about an event, for people. */
+export function lineOf(event: StreamEvent): string {
   const { type, time, workflowRunId = "", stepName, attempt, status, error, until, wait, reason } = event;
   const details = [
     stepName,

@@ -4,6 +4,7 @@ import { CommandError, EXIT } from "./command-error.ts";
 import type { RemoteEngine } from "./engine.ts";
 import { readInput, toCount, toHeader } from "./input.ts";
 import { printJson } from "./output.ts";
+import { eventsOf, lineOf } from "./tail.ts";
 
 /** The flags of `perdure trigger`. */
 export interface TriggerFlags {
@@ -31,13 +32,39 @@ export async function trigger(engine: RemoteEngine, url: string, flags: TriggerF
   // The id comes first, so that the user can look at a run that takes long.
   const { workflowRunId } = await engine.client.trigger(options);
   if (!json) console.error(workflowRunId);
-  const run = await engine.client.runs.wait(
-    workflowRunId,
-    wait === true ? {} : { timeout: wait as `${number}s` },
-  );
+  const ended = new AbortController();
+  const told = json ? undefined : tellDelays(engine, workflowRunId, ended.signal);
+  const run = await engine.client.runs
+    .wait(workflowRunId, wait === true ? {} : { timeout: wait as `${number}s` })
+    .finally(() => ended.abort());
+  await told;
   if (json) printJson({ workflowRunId, state: run.workflowState, result: run.result, error: run.error });
   else if (run.workflowState === "RUN_SUCCESS") printJson(run.result ?? null);
   if (run.workflowState !== "RUN_SUCCESS") throw new CommandError(EXIT.failed, endOf(run));
+}
+
+/** Prints why the end of a run takes its time: failed attempts, sleeps, and waits. */
+async function tellDelays(engine: RemoteEngine, workflowRunId: string, signal: AbortSignal): Promise<void> {
+  // The run may wait before the stream has begun.
+  const isOver = async (): Promise<boolean> => {
+    for (const { kind, text } of await waitsOf(engine, workflowRunId))
+      if (kind !== "delivering" && kind !== "delivery") console.error(`waits: ${printable(text)}`);
+    return false;
+  };
+  for await (const event of eventsOf(engine, { query: { workflowRunId }, isOver, signal })) {
+    if (event.wait !== undefined || event.until !== undefined) console.error(lineOf(event));
+  }
+}
+
+async function waitsOf(engine: RemoteEngine, workflowRunId: string): Promise<readonly Waits[]> {
+  const path = `workflows/runs/${encodeURIComponent(workflowRunId)}/overview`;
+  return (await engine.request<{ readonly waitsFor: readonly Waits[] }>("GET", path)).waitsFor;
+}
+
+/** A reason why a run doesn't go on at this moment. */
+interface Waits {
+  readonly kind: string;
+  readonly text: string;
 }
 
 async function toOptions(url: string, flags: TriggerFlags): Promise<TriggerOptions> {

@@ -4,6 +4,7 @@ import type { SqlValue } from "../tx.ts";
 import { failureOf } from "./faults.ts";
 import type { PostgresLocation } from "./location.ts";
 import type { PostgresSession, StatementResult } from "./session.ts";
+import { decodeText } from "./text.ts";
 
 /** Milliseconds after which the server ends a transaction whose engine is silent: a frozen engine holds no locks for longer. */
 const IDLE_IN_TRANSACTION_MS = 5000;
@@ -35,6 +36,7 @@ const INT8 = 20;
 const JSON_TYPE = 114;
 const NUMERIC = 1700;
 const JSONB = 3802;
+const TEXT = 25;
 
 /** Reads what PostgreSQL returns as the engine's types. */
 const TYPES = {
@@ -51,6 +53,7 @@ const TYPES = {
     serialize: String,
     parse: String,
   },
+  text: { to: TEXT, from: [TEXT], serialize: String, parse: decodeText },
   bytes: {
     to: BYTEA,
     from: [BYTEA],

@@ -47,6 +47,9 @@ const MAX_GROUP = 16;
 /** Milliseconds after which a transaction takes no further operation: its locks hold up others. */
 const MAX_GROUP_MS = 10;
 
+/** Milliseconds after which locks of other engines may be free. */
+const BUSY_MS = 5;
+
 /** The default of {@link Sessions.patience}. */
 const PATIENCE_MS = 10_000;
 
@@ -84,6 +87,8 @@ export class PostgresDriver implements Driver {
   #onEvent: Observer = () => {};
   #onStates: (counts: readonly StateCount[]) => void = () => {};
   #onCommit: (commit: Commit) => void = () => {};
+  /** Called after the next commit, or at news of other engines' commits. */
+  readonly #waitingForOthers = new Set<() => void>();
   #scheduled = false;
   #closed = false;
   #idle: (() => void) | undefined;
@@ -108,12 +113,38 @@ export class PostgresDriver implements Driver {
     return this.#enqueue(this.#reads, work);
   }
 
+  /** Resolves after this engine's next commit, at news of another engine's, or after some milliseconds. */
+  othersCommitted(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(done, BUSY_MS);
+      const waiting = this.#waitingForOthers;
+      function done(): void {
+        clearTimeout(timer);
+        waiting.delete(done);
+        resolve();
+      }
+      waiting.add(done);
+    });
+  }
+
   list<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
     return this.#enqueue(this.#lists, work);
   }
 
   limitLists(ms: number): void {
     this.#listLimit = Math.max(1, Math.round(ms));
+  }
+
+  /** The migrations have made the tables. */
+  async openSearch(): Promise<boolean> {
+    return true;
+  }
+
+  async dropSearch(): Promise<void> {
+    await this.write(async (tx) => {
+      await tx.run(sql`DELETE FROM search_texts`);
+      await tx.run(sql`DELETE FROM search_runs`);
+    });
   }
 
   async backup(): Promise<Backup> {
@@ -146,7 +177,12 @@ export class PostgresDriver implements Driver {
 
   /** Tells the dispatcher of work that another engine has stored. */
   wake(dueAt: number): void {
+    this.#resume();
     this.#onDue(dueAt);
+  }
+
+  #resume(): void {
+    for (const resume of this.#waitingForOthers) resume();
   }
 
   /** Calls `listener` with the runs that other engines have changed: the store does, which hears of them. */
@@ -334,6 +370,7 @@ export class PostgresDriver implements Driver {
       return;
     }
     this.#commits++;
+    this.#resume();
     for (const { operation, value } of done) operation.resolve(value as never);
     const { times, states, events } = transaction.committed();
     if (states.length > 0) this.#onStates(states);

@@ -1,11 +1,17 @@
-import { isPlain, type LockKind, render, type Sql, type Tx } from "../tx.ts";
+import { isPlain, type LockKind, render, type Sql, type SqlValue, type Tx } from "../tx.ts";
 import { type Changed, Changes, type Mark } from "./changes.ts";
 import { POSTGRES } from "./dialect.ts";
 import { ConnectionLost, LockBusy } from "./retries.ts";
 import type { PostgresSession, StatementResult } from "./session.ts";
+import { encodeText } from "./text.ts";
+
+/** The two numbers of an advisory lock. Engines with tables in other schemas of the database have locks of their own. */
+const LOCK_KEYS = "hashtext(current_schema || $1), hashtext($2)";
 
 /** The SQL of statements without parts that vary, by their templates. */
 const rendered = new WeakMap<readonly string[], string>();
+
+const toStored = (value: SqlValue): SqlValue => (typeof value === "string" ? encodeText(value) : value);
 
 function textOf(query: Sql): {
   readonly text: string;
@@ -13,10 +19,10 @@ function textOf(query: Sql): {
 } {
   if (!isPlain(query)) return render(query, POSTGRES);
   const known = rendered.get(query.strings);
-  if (known !== undefined) return { text: known, values: query.parts };
-  const { text } = render(query, POSTGRES);
+  if (known !== undefined) return { text: known, values: query.parts.map(toStored) };
+  const { text, values } = render(query, POSTGRES);
   rendered.set(query.strings, text);
-  return { text, values: query.parts };
+  return { text, values };
 }
 
 /**
@@ -128,7 +134,7 @@ export class Transaction {
       return;
     }
     // The next statement sees what the lock's last owner has committed, so nothing waits for this one.
-    this.#query("SELECT pg_advisory_xact_lock(hashtext($1), hashtext($2))", [kind, key]).catch(
+    this.#query(`SELECT pg_advisory_xact_lock(${LOCK_KEYS})`, [kind, encodeText(key)]).catch(
       (error: unknown) => {
         this.#failure ??= error;
       },
@@ -136,10 +142,10 @@ export class Transaction {
   }
 
   async #tryLock(kind: LockKind, key: string): Promise<boolean> {
-    const { rows } = await this.execute(
-      "SELECT pg_try_advisory_xact_lock(hashtext($1), hashtext($2)) AS taken",
-      [kind, key],
-    );
+    const { rows } = await this.execute(`SELECT pg_try_advisory_xact_lock(${LOCK_KEYS}) AS taken`, [
+      kind,
+      encodeText(key),
+    ]);
     return (rows[0] as { readonly taken: boolean }).taken;
   }
 }

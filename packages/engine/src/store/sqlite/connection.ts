@@ -10,7 +10,12 @@ const DIALECT: Dialect = {
   position: "instr",
   // One writer: no other transaction locks anything.
   skipLocked: "",
+  forUpdate: "",
+  text: (value) => value,
   list: (placeholder) => `SELECT value FROM json_each(${placeholder})`,
+  searchedWords: (words, bind) => bind(words.join(" ")),
+  searchTerm: ({ words, isPrefix }, bind) =>
+    `search_texts MATCH ${bind(`"${words.join(" ")}"${isPrefix ? " *" : ""}`)}`,
 };
 
 const COMMIT = sql`COMMIT`;
