@@ -1,5 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { checkOptions } from "@perdure/core/protocol";
+import { INDEXING } from "./commands/indexing.ts";
+import { bindAll } from "./commands/operation.ts";
 import { releaseLeasesOf } from "./commands/release-leases.ts";
 import { createStore, type Store, type StoreSettings } from "./commands/store.ts";
 import type { Clock } from "./rules/clock.ts";
@@ -85,7 +87,10 @@ export async function openPostgres(url: string, settings: StoreSettings = {}): P
     },
     clock,
     onRunsChanged: (listener) => (onRuns = listener),
-    sweep: async (...args) => (await instances.leads("housekeeping")) && store.sweep(...args),
+    // Beside the transactions of runs, whose locks would be held meanwhile.
+    ...bindAll(INDEXING, { driver: control, owner: instance, excerptBytes: 0 }),
+    sweep: async (...args) =>
+      (await instances.leads("housekeeping")) ? store.sweep(...args) : { more: false, runs: [] },
     async close() {
       await wakeUps.stop();
       await driver.close();
