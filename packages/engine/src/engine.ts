@@ -25,6 +25,7 @@ import { AttemptCounts } from "./watch/attempt-counts.ts";
 import { EventStreams } from "./watch/event-streams.ts";
 import { RunChanges } from "./watch/run-changes.ts";
 import { RunEnds } from "./watch/run-ends.ts";
+import { SearchIndexer } from "./watch/search-indexer.ts";
 
 /** Options of {@link createEngine}. {@link ScalarOptions} adds the numbers, flags and names. */
 export interface EngineOptions extends ScalarOptions {
@@ -119,7 +120,7 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
   checkOptions(
     "createEngine",
     options,
-    "store token readOnlyTokens signingKeys clock transport destinations concurrency calls timeouts limits retention region trustProxy hidePayloads onEvent",
+    "store token readOnlyTokens signingKeys clock transport destinations concurrency calls timeouts limits retention region trustProxy hidePayloads search onEvent",
   );
   const numbers = resolveOptions(options);
   const policy = options.destinations && createPolicy(options.destinations);
@@ -132,12 +133,14 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
     changes.publish(event);
     streams.publish(event);
     attempts.count(event);
+    search.publish(event);
     tell(event);
   };
   store.useClock(() => clock.now());
   store.limitLists(numbers.timeouts.query);
   store.onEvent(emit);
   const streams = new EventStreams(store, clock);
+  const search = new SearchIndexer({ store, isOn: numbers.search, emit: tell });
   store.onRunsChanged((runIds) => {
     changes.publishElsewhere(runIds);
     for (const runId of runIds) streams.publish({ type: "run.changed", runId });
@@ -152,6 +155,7 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
     transport: policy ? guarded(transport, policy) : transport,
     signer: createSigner(keys.current),
     emit,
+    onRunsDeleted: (keys) => search.forget(keys),
   });
   const runEnds = new RunEnds({ store, clock, changes, most: numbers.limits.runWaits });
   const underWay = (): Parallelism => ({
@@ -176,6 +180,7 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
     runEnds,
     attempts,
     streams,
+    search,
   };
   const app = createApp(service);
   // An engine that delivers nothing must also sweep.
@@ -189,6 +194,7 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
     start() {
       runEnds.start();
       streams.start();
+      search.start();
       dispatcher.start();
     },
     idle: () => dispatcher.idle(),
@@ -196,6 +202,7 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
       runEnds.stop();
       streams.stop();
       await dispatcher.stop(deadline);
+      await search.stop();
       if (!options.transport) await transport.close();
       if (typeof options.store === "string") await store.close();
     },
@@ -206,7 +213,7 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
 function toDispatcherSettings(
   { concurrency, calls, timeouts, limits, retention, region }: ResolvedOptions,
   policy: DestinationPolicy | undefined,
-): Omit<DispatcherOptions, "store" | "clock" | "transport" | "signer" | "emit"> {
+): Omit<DispatcherOptions, "store" | "clock" | "transport" | "signer" | "emit" | "onRunsDeleted"> {
   const longest = limits.timeout ?? Number.POSITIVE_INFINITY;
   return {
     concurrency,

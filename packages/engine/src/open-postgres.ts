@@ -1,5 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { checkOptions } from "@perdure/core/protocol";
+import { INDEXING } from "./commands/indexing.ts";
+import { bindAll } from "./commands/operation.ts";
 import { releaseLeasesOf } from "./commands/release-leases.ts";
 import { createStore, type Store, type StoreSettings } from "./commands/store.ts";
 import type { Clock } from "./rules/clock.ts";
@@ -55,14 +57,14 @@ export async function openPostgres(url: string, settings: StoreSettings = {}): P
   }
   let offset = 0;
   const clock: Clock = { ...systemClock, now: () => Date.now() + offset };
-  driver.useClock(clock.now);
-  control.useClock(clock.now);
+  let now = clock.now;
+  for (const one of [driver, control]) one.useClock(() => now());
   let onRuns: (runIds: readonly string[]) => void = () => {};
   const wakeUps = new WakeUps({
     location,
     schema,
     driver: control,
-    now: clock.now,
+    now: () => now(),
     onDue: (dueAt) => driver.wake(dueAt),
     onRuns: (runIds) => onRuns(runIds),
   });
@@ -84,8 +86,12 @@ export async function openPostgres(url: string, settings: StoreSettings = {}): P
       return driver.commits;
     },
     clock,
+    useClock: (other) => (now = other),
     onRunsChanged: (listener) => (onRuns = listener),
-    sweep: async (...args) => (await instances.leads("housekeeping")) && store.sweep(...args),
+    // Beside the transactions of runs, whose locks would be held meanwhile.
+    ...bindAll(INDEXING, { driver: control, owner: instance, excerptBytes: 0 }),
+    sweep: async (...args) =>
+      (await instances.leads("housekeeping")) ? store.sweep(...args) : { more: false, runs: [] },
     async close() {
       await wakeUps.stop();
       await driver.close();

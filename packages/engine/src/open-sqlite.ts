@@ -1,4 +1,5 @@
 import { checkOptions } from "@perdure/core/protocol";
+import { INDEXING } from "./commands/indexing.ts";
 import { LISTS } from "./commands/lists.ts";
 import { releaseAllLeases } from "./commands/release-leases.ts";
 import { createStore, type Store, type StoreSettings } from "./commands/store.ts";
@@ -7,6 +8,8 @@ import { copyDatabase } from "./store/sqlite/backup.ts";
 import { Database } from "./store/sqlite/database.ts";
 import { checkDatabase } from "./store/sqlite/file.ts";
 import { ListThreads } from "./store/sqlite/list-threads.ts";
+import { Thread } from "./store/sqlite/thread.ts";
+import type { ThreadRequest } from "./store/sqlite/thread-message.ts";
 import { withoutWakeUps } from "./store/tx.ts";
 
 /**
@@ -56,20 +59,29 @@ export function openSqlite(file: string, options: SqliteSettings = {}): SqliteSt
   return database.path === undefined ? store : withThreads(store, database);
 }
 
-/** Returns the store with operations that run lists in threads. */
+/** Returns the store with operations that run lists and the indexing of texts in threads. */
 function withThreads(store: SqliteStore, database: Database): SqliteStore {
-  const threads = new ListThreads(threadModule(), { path: database.path });
+  const { path } = database;
+  const lists = new ListThreads(threadModule(), { path, work: "lists" });
+  const index = new Thread(threadModule(), { path, work: "index" });
   let now: () => number = Date.now;
-  const lists = Object.keys(LISTS).map((operation) => [
-    operation,
-    async (...args: unknown[]) => {
-      database.check();
-      return threads.run({ operation, args, now: now() });
-    },
-  ]);
+  const inThreads = <Table extends object>(
+    table: Table,
+    run: (request: ThreadRequest) => Promise<unknown>,
+  ): Pick<SqliteStore, keyof Table & keyof SqliteStore> => {
+    const operations = Object.keys(table).map((operation) => [
+      operation,
+      async (...args: unknown[]) => {
+        database.check();
+        return run({ operation, args, now: now() });
+      },
+    ]);
+    return Object.fromEntries(operations);
+  };
   return {
     ...store,
-    ...(Object.fromEntries(lists) as Pick<SqliteStore, keyof typeof LISTS>),
+    ...inThreads(LISTS, (request) => lists.run(request)),
+    ...inThreads(INDEXING, (request) => index.run(request)),
     get commits() {
       return store.commits;
     },
@@ -77,9 +89,14 @@ function withThreads(store: SqliteStore, database: Database): SqliteStore {
       now = clock;
       store.useClock(clock);
     },
-    limitLists: (ms) => threads.limit(ms),
+    limitLists: (ms) => lists.limit(ms),
+    async dropSearch() {
+      // The threads have the file open that is deleted.
+      await Promise.all([lists.end(), index.end()]);
+      await store.dropSearch();
+    },
     async close() {
-      await threads.close();
+      await Promise.all([lists.close(), index.close()]);
       await store.close();
     },
   };

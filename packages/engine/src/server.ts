@@ -76,7 +76,7 @@ export function createServer(options: ServerOptions): TenantServer {
   checkOptions(
     "createServer",
     options,
-    "tenants clock transport destinations concurrency calls timeouts limits retention region trustProxy hidePayloads onEvent",
+    "tenants clock transport destinations concurrency calls timeouts limits retention region trustProxy hidePayloads search onEvent",
   );
   const { tenants, onEvent, ...shared } = options;
   checkTenants(tenants);

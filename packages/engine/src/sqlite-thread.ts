@@ -1,6 +1,7 @@
 import { parentPort, workerData } from "node:worker_threads";
+import { INDEXING } from "./commands/indexing.ts";
 import { LISTS } from "./commands/lists.ts";
-import type { Operation } from "./commands/operation.ts";
+import { bindAll } from "./commands/operation.ts";
 import { GroupCommit } from "./store/group-commit.ts";
 import { openThreadConnection, type ThreadData } from "./store/sqlite/thread-connection.ts";
 import { type ThreadAnswer, type ThreadRequest, toThreadError } from "./store/sqlite/thread-message.ts";
@@ -10,14 +11,13 @@ const data: ThreadData = workerData;
 const driver = new GroupCommit(openThreadConnection(data));
 let now = 0;
 driver.useClock(() => now);
-const table: Readonly<Record<string, Operation<readonly unknown[], unknown>>> = { ...LISTS } as never;
+const operations = bindAll({ ...LISTS, ...INDEXING }, { driver, owner: "", excerptBytes: 0 });
 
 async function run({ operation, args, now: time }: ThreadRequest): Promise<ThreadAnswer> {
   now = time;
   try {
-    const bind = table[operation];
-    if (!bind) throw new TypeError(`There is no operation ${operation}.`);
-    return { result: await bind({ driver, owner: "", excerptBytes: 0 })(...args) };
+    const perform = operations[operation as keyof typeof operations] as (...args: unknown[]) => unknown;
+    return { result: await perform(...args) };
   } catch (error) {
     return { error: toThreadError(error) };
   }

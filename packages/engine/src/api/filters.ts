@@ -101,6 +101,8 @@ export interface RunSummaryFilters extends Dates {
   readonly idPrefix?: OneOrMore<string>;
   /** A label of the run. */
   readonly label?: OneOrMore<string>;
+  /** Words that the run's payload, step names, results and errors have, all of them. */
+  readonly search?: string;
   /** State of the run. */
   readonly state?: OneOrMore<RunState>;
   /** Id of the run. */

@@ -15,6 +15,19 @@ export type Operation<Args extends readonly unknown[], Result> = (
   to: Binding,
 ) => (...args: Args) => Promise<Result>;
 
+type Bound<Table extends object> = {
+  [Name in keyof Table]: Table[Name] extends (to: Binding) => infer Operation ? Operation : never;
+};
+
+/** Binds the operations of a table to a database. */
+export function bindAll<Table extends Readonly<Record<string, (to: Binding) => unknown>>>(
+  table: Table,
+  to: Binding,
+): Bound<Table> {
+  const bound = Object.entries(table).map(([name, bind]) => [name, bind(to)]);
+  return Object.fromEntries(bound) as Bound<Table>;
+}
+
 /** An operation that changes something, in one transaction. */
 export function command<Args extends readonly unknown[], Result>(
   run: (tx: Tx, ...args: Args) => Promise<Result>,

@@ -25,10 +25,11 @@ import { endRun } from "./end-run.ts";
 import { cancelFailureFunction, repeatFailureFunction, repeatFailureFunctions } from "./failure-function.ts";
 import { changeFlow, getFlow, waitingForRoom } from "./flow-control.ts";
 import { retryRunNow, wakeSleeps } from "./hurry-run.ts";
+import { INDEXING } from "./indexing.ts";
 import { LISTS } from "./lists.ts";
 import { notifyByPath } from "./notify-by-path.ts";
 import { notifyEvent } from "./notify-event.ts";
-import { type Binding, command, type Operation, query } from "./operation.ts";
+import { type Binding, bindAll, command, type Operation, query } from "./operation.ts";
 import { publish } from "./publish.ts";
 import { deleteQueue, getQueue, pauseQueue, putQueue } from "./queues.ts";
 import { releaseLeases } from "./release-leases.ts";
@@ -68,6 +69,7 @@ const settleLease: Operation<[lease: Lease, settlement: Settlement], Settled> =
  */
 const OPERATIONS = {
   ...LISTS,
+  ...INDEXING,
 
   // Publishing, and what a run's endpoint asks for.
   accept: command(publish),
@@ -164,10 +166,11 @@ export function createStore(
   owner: string = randomUUID(),
 ): Store {
   const binding: Binding = { driver, owner, excerptBytes };
-  const bound = Object.entries(OPERATIONS).map(([name, bind]) => [name, bind(binding)] as const);
   return {
-    ...(Object.fromEntries(bound) as Operations),
+    ...bindAll(OPERATIONS, binding),
     limitLists: (ms) => driver.limitLists(ms),
+    openSearch: () => driver.openSearch(),
+    dropSearch: () => driver.dropSearch(),
     useClock: (now) => driver.useClock(now),
     onDue: (listener) => driver.onDue(listener),
     onEvent: (listener) => driver.onEvent(listener),

@@ -4,13 +4,21 @@ import { IS_UNFINISHED } from "../store/tables/due.ts";
 import { constants, numbers, type Sql, sql, strings, type Tx, type ValueList } from "../store/tx.ts";
 import { deleteMessages } from "./delete-messages.ts";
 
+interface RunSweep {
+  /** Milliseconds since 1970. */
+  readonly until: number;
+  readonly limit: number;
+  /** Gets the keys of the runs that are deleted. */
+  readonly deleted: number[];
+}
+
 /**
  * Deletes runs that ended by `until`, with their histories. A failed run stays with its dead letter, and a run that was
  * resumed stays with its successor.
  *
  * @returns how many entries or runs it has looked at: `limit` at most
  */
-export async function sweepRuns(tx: Tx, until: number, limit: number): Promise<number> {
+export async function sweepRuns(tx: Tx, { until, limit, deleted }: RunSweep): Promise<number> {
   const runs = await tx.all<{ key: number }>(
     sql`SELECT key FROM runs WHERE completed_at <= ${until} AND dlq_id IS NULL AND successor IS NULL
        AND NOT EXISTS (SELECT 1 FROM due WHERE run = runs.key AND ${IS_UNFINISHED})
@@ -25,7 +33,10 @@ export async function sweepRuns(tx: Tx, until: number, limit: number): Promise<n
   const ids = strings(entries.map(({ message }) => message));
   await deleteFound(tx, sql`SELECT seq FROM messages WHERE id IN (${ids}) AND outcome IS NOT NULL`);
   // Runs are deleted after the last of their entries.
-  if (entries.length < limit) await deleteRuns(tx, keys);
+  if (entries.length < limit) {
+    await deleteRuns(tx, keys);
+    deleted.push(...runs.map(({ key }) => key));
+  }
   return Math.max(entries.length, runs.length);
 }
 

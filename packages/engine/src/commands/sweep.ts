@@ -5,19 +5,28 @@ import { removeDeadLetter } from "./remove-dead-letters.ts";
 import { sweepFlows } from "./sweep-flows.ts";
 import { sweepRuns } from "./sweep-runs.ts";
 
-/** Deletes what the engine has kept for long enough, up to `limit` of each kind. @returns whether there may be more */
-export async function sweep(tx: Tx, expiry: Expiry, limit: number): Promise<boolean> {
+/** The deletions of one transaction. */
+export interface Swept {
+  /** Whether there may be more to delete. */
+  readonly more: boolean;
+  /** The keys of the deleted runs. */
+  readonly runs: readonly number[];
+}
+
+/** Deletes what the engine has kept for long enough, up to `limit` of each kind. */
+export async function sweep(tx: Tx, expiry: Expiry, limit: number): Promise<Swept> {
+  const runs: number[] = [];
   const swept = [
     await sweepMessages(tx, expiry.messages, limit),
     await sweepLogs(tx, expiry.logs, limit),
     await sweepDeadLetters(tx, expiry.dlq, limit),
     await sweepDeduplications(tx, expiry.now, limit),
-    await sweepRuns(tx, expiry.runs, limit),
+    await sweepRuns(tx, { until: expiry.runs, limit, deleted: runs }),
     await sweepAudit(tx, expiry.logs, limit),
     // Last: the log may name a flow control key.
     await sweepFlows(tx, expiry, limit),
   ];
-  return swept.some((count) => count >= limit);
+  return { more: swept.some((count) => count >= limit), runs };
 }
 
 async function sweepMessages(tx: Tx, until: number, limit: number): Promise<number> {

@@ -47,4 +47,6 @@ export interface DispatcherOptions {
   /** Milliseconds between clean-ups. */
   readonly sweep: number;
   readonly retention: Retention;
+  /** Called with the keys of runs that a clean-up has deleted. */
+  readonly onRunsDeleted?: (keys: readonly number[]) => void;
 }

@@ -346,10 +346,14 @@ export class Dispatcher {
   }
 
   async #sweepUntil(now: number): Promise<void> {
-    const { store, retention, emit } = this.#options;
+    const { store, retention, emit, onRunsDeleted } = this.#options;
     const expiry = expiryAt(now, retention);
     try {
-      while (this.#running && (await store.sweep(expiry, SWEEP_BATCH)));
+      for (let more = true; this.#running && more; ) {
+        const swept = await store.sweep(expiry, SWEEP_BATCH);
+        onRunsDeleted?.(swept.runs);
+        more = swept.more;
+      }
     } catch (error) {
       emit({ type: "fault", during: "cleaning up", error });
     }

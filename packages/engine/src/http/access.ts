@@ -13,13 +13,14 @@ export const accessInfo = {
             payloads: z
               .boolean()
               .meta({ description: "False when payloads, results and headers are hidden." }),
+            search: z.boolean().meta({ description: "Whether lists of runs can search in their texts." }),
           })
           .meta({ id: "Access" }),
       },
-      handle: ({ sender: { access } }, { hidePayloads }) => ({
-        access,
-        payloads: access === "full" || !hidePayloads,
-      }),
+      async handle({ sender: { access } }, { hidePayloads, search }) {
+        const payloads = access === "full" || !hidePayloads;
+        return { access, payloads, search: payloads && (await search.isAvailable()) };
+      },
     }),
   },
 } satisfies Routes;

@@ -36,7 +36,8 @@ function bulk(action: BulkAction, what: string) {
       ...(action === "cancel" ? {} : { headers: OPTION_HEADERS }),
       query: { ...RUN_FILTERS, all: flag, cursor: cursorOf, dryRun: flag },
       answers: { 200: done },
-      async handle(input, { store, limits }) {
+      async handle(input, service) {
+        const { store, limits } = service;
         const { all, cursor: before, dryRun = false, ...filters } = input.query;
         const change = action === "cancel" ? { kind: action } : readChanges(input, action, limits);
         if (all !== true && !hasRunFilter(filters)) {
@@ -45,7 +46,7 @@ function bulk(action: BulkAction, what: string) {
             "without a filter, this changes every run: ask for that with all=true",
           );
         }
-        const query = toRunFilter(filters);
+        const query = await toRunFilter(filters, input, service);
         if (dryRun) {
           const counts = await store.countRuns(affectedBy(action, query));
           return { dryRun, matched: Object.values(counts).reduce((sum, one) => sum + one, 0) };

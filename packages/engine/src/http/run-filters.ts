@@ -1,8 +1,20 @@
+import { EngineError } from "../rules/engine-error.ts";
+import { parseSearch } from "../rules/search.ts";
 import type { RunQuery } from "../store/lists.ts";
 import { DATES, toDates } from "./filters.ts";
-import { about, list, someOf, urls } from "./parameters.ts";
-import type { Values } from "./route.ts";
+import { about, list, single, someOf, TEXT, urls } from "./parameters.ts";
+import type { Origin, Values } from "./route.ts";
 import { runState } from "./run-schemas.ts";
+import type { Service } from "./service.ts";
+
+const words = single(
+  {
+    ...TEXT,
+    description:
+      "Words that the run's payload, step names, results and errors have, all of them; in quotation marks words in this order.",
+  },
+  (value, field) => (value.trim() === "" ? undefined : parseSearch(value, field)),
+);
 
 /**
  * Filters of runs. A run must match every filter that is set, and none of those that exclude; a filter with
@@ -18,6 +30,7 @@ export const RUN_FILTERS = {
   flowControlKey: list,
   idPrefix: about(list, "Beginnings of run ids."),
   label: list,
+  search: words,
   state: someOf(runState.options),
   workflowRunId: list,
   workflowUrl: urls,
@@ -25,9 +38,25 @@ export const RUN_FILTERS = {
 
 type RunFilterValues = Values<typeof RUN_FILTERS>;
 
-/** Converts the filters of a query to filters of the store. */
-export function toRunFilter(asked: RunFilterValues): Omit<RunQuery, "count"> {
+/**
+ * Converts the filters of a query to filters of the store.
+ *
+ * @throws EngineError `forbidden` for a search by a token that sees no payloads; `not_possible_here` where the engine
+ * doesn't search
+ */
+export async function toRunFilter(
+  asked: RunFilterValues,
+  { sender }: Origin,
+  { hidePayloads, search }: Pick<Service, "hidePayloads" | "search">,
+): Promise<Omit<RunQuery, "count">> {
+  if (asked.search) {
+    if (hidePayloads && sender.access === "read only") {
+      throw new EngineError("forbidden", "forbidden: a token that sees no payloads may not search in them");
+    }
+    await search.settle();
+  }
   return {
+    search: asked.search,
     ids: asked.workflowRunId,
     idPrefixes: asked.idPrefix,
     urls: asked.workflowUrl,

@@ -31,8 +31,10 @@ export const listed = route({
   summary: "List runs without their steps, the newest first",
   query: { ...RUN_FILTERS, count: count(MAX_PAGE_SIZE), cursor: cursorOf },
   answers: { 200: z.object({ runs: z.array(summary), ...cursor }) },
-  async handle({ query: { count: size = DEFAULT_PAGE_SIZE, cursor: before, ...filters } }, { store }) {
-    const { items, next } = await store.runSummaries({ ...toRunFilter(filters), count: size, before });
+  async handle(input, service) {
+    const { count: size = DEFAULT_PAGE_SIZE, cursor: before, ...filters } = input.query;
+    const filter = await toRunFilter(filters, input, service);
+    const { items, next } = await service.store.runSummaries({ ...filter, count: size, before });
     return { runs: items.map(summaryView), ...toCursor(next) };
   },
 });
@@ -55,8 +57,8 @@ export const runCounts = {
           })
           .meta({ id: "RunCounts" }),
       },
-      async handle({ query }, { store }) {
-        const states = await store.countRuns(toRunFilter(query));
+      async handle(input, service) {
+        const states = await service.store.countRuns(await toRunFilter(input.query, input, service));
         return { total: Object.values(states).reduce((sum, one) => sum + one, 0), states };
       },
     }),

@@ -13,6 +13,7 @@ import type { WebhookLimits } from "../store/waits.ts";
 import type { AttemptCounts } from "../watch/attempt-counts.ts";
 import type { EventStreams } from "../watch/event-streams.ts";
 import type { RunEnds } from "../watch/run-ends.ts";
+import type { SearchIndexer } from "../watch/search-indexer.ts";
 import type { BodyBudget } from "./body.ts";
 
 /** The objects that the API uses. */
@@ -55,6 +56,7 @@ export interface Service {
   /** The clients that wait for a run to end. */
   readonly runEnds: RunEnds;
   readonly streams: EventStreams;
+  readonly search: SearchIndexer;
   /** The attempts of this engine in the last day. */
   readonly attempts: AttemptCounts;
   /** The number of deliveries in progress, and its limit. */

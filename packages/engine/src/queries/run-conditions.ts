@@ -2,9 +2,10 @@ import { type CallType, keyOf } from "@perdure/core/protocol";
 import type { MessageKind, MessageState } from "../rules/message.ts";
 import type { Outcome } from "../rules/message-status.ts";
 import type { RunState } from "../rules/run.ts";
+import type { SearchTerm } from "../rules/search.ts";
 import type { RunQuery } from "../store/lists.ts";
 import { STATE } from "../store/tables/rows.ts";
-import { constants, type Sql, sql, strings } from "../store/tx.ts";
+import { constants, type Sql, sql, strings, TermCondition } from "../store/tx.ts";
 import { Conditions } from "./conditions.ts";
 
 const DELIVERED = constants<Outcome>("DELIVERED");
@@ -27,6 +28,13 @@ export function runConditions(query: RunQuery): Conditions {
   if (query.messageIds) {
     where.all(sql`key IN (SELECT run FROM entries WHERE message IN (${strings(query.messageIds)}))`);
   }
+  for (const term of query.search ?? []) where.all(sql`key IN (${having(term)})`);
+  // The texts of a run that had the key before aren't this run's.
+  if (query.search) {
+    where.all(
+      sql`EXISTS (SELECT 1 FROM search_runs WHERE search_runs.run = key AND search_runs.created_at = runs.created_at)`,
+    );
+  }
   where.namedBy(query.runs);
   where.is(sql`created_at =`, query.createdAt);
   where.is(sql`created_at >=`, query.from);
@@ -45,6 +53,10 @@ function exclude(where: Conditions, { without = {} }: RunQuery): void {
 
 const labelled = (labels: readonly string[]): Sql =>
   sql`SELECT run FROM run_labels WHERE label IN (${strings(labels)})`;
+
+/** The runs with a text that has a term. The key of a text begins with that of its run. */
+const having = (term: SearchTerm): Sql =>
+  sql`SELECT rowid >> 20 FROM search_texts WHERE ${new TermCondition(term)}`;
 
 /** Whether a message of a run's step is in the wanted state. */
 const hasMessage = sql`EXISTS (SELECT 1 FROM messages LEFT JOIN due ON due.message = messages.seq

@@ -21,6 +21,8 @@ export const ENGINE_OPTIONS = {
   trustProxy: { is: "flag", default: false },
   /** Whether read-only tokens see `[hidden]` in place of payloads, results, bodies, headers and the texts of errors. */
   hidePayloads: { is: "flag", default: false, see: "api.md#tokens" },
+  /** Whether the engine indexes the words of payloads, step names, results and errors, so that lists of runs can search them. */
+  search: { is: "flag", default: true, see: "api.md#search" },
   timeouts: {
     /** Time for an attempt to deliver to a run, unless the run sets a timeout. */
     delivery: { is: "time", default: "15m" },
@@ -164,8 +166,8 @@ function isCount(value: unknown, least: number): boolean {
  */
 export function resolveOptions(given: ScalarOptions): ResolvedOptions {
   const { timeouts, limits, retention, ...rows } = ENGINE_OPTIONS;
-  const { concurrency, calls, region, trustProxy, hidePayloads } = given;
-  const own = resolve("", rows, { concurrency, calls, region, trustProxy, hidePayloads });
+  const { concurrency, calls, region, trustProxy, hidePayloads, search } = given;
+  const own = resolve("", rows, { concurrency, calls, region, trustProxy, hidePayloads, search });
   const times = resolve("timeouts", timeouts, given.timeouts);
   return {
     ...own,

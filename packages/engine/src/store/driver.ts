@@ -30,6 +30,16 @@ export interface Driver {
   limitLists(ms: number): void;
 
   /**
+   * Makes the tables of the search, unless they are there.
+   *
+   * @returns false when this database can't search in texts
+   */
+  openSearch(): Promise<boolean>;
+
+  /** Deletes everything that the search has indexed. */
+  dropSearch(): Promise<void>;
+
+  /**
    * Takes the time of transactions from `now`, in milliseconds since 1970, instead of from the machine's
    * clock.
    */

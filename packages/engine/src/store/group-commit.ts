@@ -24,9 +24,18 @@ export interface Connection extends Pick<Tx, "one" | "all" | "run" | "lock" | "t
    * @throws StoreUnavailable when another database has replaced the opened one
    */
   check?(): void;
+  /** The tables of the search. Absent when the database can't search in texts. */
+  readonly search?: SearchTables | undefined;
   /** Copies a consistent snapshot of the database. Absent when the connection can't. */
   readonly backup?: (() => Promise<Backup>) | undefined;
   close(): Promise<void>;
+}
+
+/** The tables of the search, which the driver makes beside all transactions. */
+export interface SearchTables {
+  /** @returns false when this database can't search in texts */
+  open(): boolean;
+  drop(): void;
 }
 
 interface Work {
@@ -86,6 +95,14 @@ export class GroupCommit implements Driver {
 
   /** Does nothing: nothing can interrupt a statement on the thread that runs it. */
   limitLists(): void {}
+
+  async openSearch(): Promise<boolean> {
+    return this.#connection.search?.open() ?? false;
+  }
+
+  async dropSearch(): Promise<void> {
+    this.#connection.search?.drop();
+  }
 
   async backup(): Promise<Backup> {
     const { backup } = this.#connection;

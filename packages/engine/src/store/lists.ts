@@ -5,6 +5,7 @@ import type { Failure, Message, MessageKind, MessageState, Reply } from "../rule
 import type { DueStatus } from "../rules/message-status.ts";
 import type { Options } from "../rules/options.ts";
 import type { Run, RunState } from "../rules/run.ts";
+import type { SearchTerm } from "../rules/search.ts";
 import type { NewSleep, NewWait } from "../rules/wait.ts";
 
 /** A page of a list. */
@@ -39,6 +40,8 @@ export interface RunQuery extends PageQuery {
   readonly messageIds?: readonly string[] | undefined;
   readonly callerIps?: readonly string[] | undefined;
   readonly flowKeys?: readonly string[] | undefined;
+  /** Terms that the run's texts must have, all of them. Only where the search is open. */
+  readonly search?: readonly SearchTerm[] | undefined;
   /** Only failed runs whose dead letters are still in the queue. */
   readonly inDeadLetterQueue?: boolean | undefined;
   /** A run that matches any of these filters isn't in the list. */

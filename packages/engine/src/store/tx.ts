@@ -1,4 +1,5 @@
 import type { EngineEvent } from "../rules/event.ts";
+import type { SearchTerm } from "../rules/search.ts";
 import type { StateCount } from "./maintenance.ts";
 
 /** A value that every driver can bind. Booleans are stored as 0 and 1, lists and objects as JSON. */
@@ -102,6 +103,10 @@ export interface Dialect {
   text(value: string): string;
   /** A query with one column, `value`, over a JSON array that is bound as one parameter. */
   list(placeholder: string, of: "strings" | "numbers"): string;
+  /** The words of a text as a value of the table `search_texts`. `bind` returns a placeholder. */
+  searchedWords(words: readonly string[], bind: (value: string) => string): string;
+  /** The condition on `search_texts` that a text has a term. */
+  searchTerm(term: SearchTerm, bind: (value: string) => string): string;
 }
 
 type Word = "greatest" | "position" | "skipLocked" | "forUpdate";
@@ -126,7 +131,25 @@ export class ValueList {
   }
 }
 
-type Part = SqlValue | Sql | ValueList | DialectWord;
+/** The words of a text, as the index of the search keeps them. */
+export class SearchedWords {
+  readonly words: readonly string[];
+
+  constructor(words: readonly string[]) {
+    this.words = words;
+  }
+}
+
+/** The condition on `search_texts` that a text has a term. */
+export class TermCondition {
+  readonly term: SearchTerm;
+
+  constructor(term: SearchTerm) {
+    this.term = term;
+  }
+}
+
+type Part = SqlValue | Sql | ValueList | DialectWord | SearchedWords | TermCondition;
 
 /** A statement or a part of a statement, with its values. {@link sql} makes it. */
 export class Sql {
@@ -226,6 +249,8 @@ export function render(query: Sql, dialect: Dialect): Rendered {
     if (part instanceof DialectWord) return dialect[part.word];
     if (part instanceof ValueList)
       return dialect.list(bind(JSON.stringify(part.values.map(toText))), part.of);
+    if (part instanceof SearchedWords) return dialect.searchedWords(part.words, bind);
+    if (part instanceof TermCondition) return dialect.searchTerm(part.term, bind);
     return bind(toText(part));
   };
   return { text: write(query), values };

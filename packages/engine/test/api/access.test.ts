@@ -121,6 +121,7 @@ describe("what a token sees", () => {
     expect((await w.ask("GET", "/v2/workflows/access", { token: "see" })).body).toEqual({
       access: "read only",
       payloads: true,
+      search: true,
     });
     const shown = await Promise.all(
       lists.map(async (path) => shows((await w.ask("GET", path, { token: "see" })).body)),
@@ -137,8 +138,8 @@ describe("what a token sees", () => {
     }
     expect(shows((await w.ask("GET", "/v2/workflows/logs")).body)).toBe(true);
     for (const [token, access] of [
-      ["see", { access: "read only", payloads: false }],
-      [undefined, { access: "full", payloads: true }],
+      ["see", { access: "read only", payloads: false, search: false }],
+      [undefined, { access: "full", payloads: true, search: true }],
     ] as const) {
       expect((await w.ask("GET", "/v2/workflows/access", token === undefined ? {} : { token })).body).toEqual(
         access,

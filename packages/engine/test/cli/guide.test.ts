@@ -45,7 +45,7 @@ describe("the guide", () => {
     const rows = read("../../../../docs/engine.md")
       .split("\n")
       .filter((line) =>
-        /^\| `(?:concurrency|calls|region|trustProxy|hidePayloads|(?:timeouts|limits|retention)\.\w+)`/.test(
+        /^\| `(?:concurrency|calls|region|trustProxy|hidePayloads|search|(?:timeouts|limits|retention)\.\w+)`/.test(
           line,
         ),
       );

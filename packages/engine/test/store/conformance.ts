@@ -15,6 +15,7 @@ import { queueing } from "./queueing.ts";
 import { reviving } from "./reviving.ts";
 import { rollingBack } from "./rolling-back.ts";
 import { scheduling } from "./scheduling.ts";
+import { searching } from "./searching.ts";
 import { settling } from "./settling.ts";
 import { sweeping } from "./sweeping.ts";
 import { waiting } from "./waiting.ts";
@@ -39,5 +40,6 @@ export function conformance(name: string, open: () => Promise<Store>): void {
   publishing(name, open);
   logging(name, open);
   inspecting(name, open);
+  searching(name, open);
   sweeping(name, open);
 }

@@ -21,7 +21,10 @@ export function ending(name: string, open: () => Promise<Store>): void {
       expect(await kit.store.runEnd({ id: RUN })).toMatchObject({
         state: "RUN_SUCCESS",
         createdAt: START,
-        run: { run: { id: RUN, response: '"done"' }, entries: new Map([["init", expect.objectContaining({ callType: "step" })]]) },
+        run: {
+          run: { id: RUN, response: '"done"' },
+          entries: new Map([["init", expect.objectContaining({ callType: "step" })]]),
+        },
       });
     });
 

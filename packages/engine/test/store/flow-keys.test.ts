@@ -108,7 +108,7 @@ class Model {
 
   async #sweep(): Promise<void> {
     const expiry = { messages: 0, logs: this.now - KEPT, dlq: 0, runs: 0, now: this.now };
-    while (await this.#store.sweep(expiry, 1));
+    while ((await this.#store.sweep(expiry, 1)).more);
     for (const key of KEYS) {
       const there = (await this.#store.flow(key)) !== undefined;
       const used = this.#used.get(key);

@@ -2,15 +2,18 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
-import { openSqlite } from "../../src/index.ts";
+import { openSqlite, type SqliteStore } from "../../src/open-sqlite.ts";
 import { ListThreads } from "../../src/store/sqlite/list-threads.ts";
 import { inspecting } from "./inspecting.ts";
+import { searching } from "./searching.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "perdure-lists-"));
 let files = 0;
 afterAll(() => rmSync(folder, { recursive: true }));
 
-inspecting("SQLite in a file", async () => openSqlite(join(folder, `${files++}.db`)));
+const open = async (): Promise<SqliteStore> => openSqlite(join(folder, `${files++}.db`));
+inspecting("SQLite in a file", open);
+searching("SQLite in a file", open);
 
 describe("the threads of lists", () => {
   const gate = new Int32Array(new SharedArrayBuffer(4));

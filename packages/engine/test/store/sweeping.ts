@@ -14,7 +14,7 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 
 async function sweepAll({ store }: Kit, expiry: Expiry, limit = 100): Promise<number> {
-  for (let sweeps = 1; ; sweeps++) if (!(await store.sweep(expiry, limit))) return sweeps;
+  for (let sweeps = 1; ; sweeps++) if (!(await store.sweep(expiry, limit)).more) return sweeps;
 }
 
 export function sweeping(name: string, open: () => Promise<Store>): void {
@@ -44,7 +44,7 @@ export function sweeping(name: string, open: () => Promise<Store>): void {
         await kit.accept(plain());
         await kit.settle(await kit.claimOne(), delivered(START));
       }
-      expect(await kit.store.sweep(ALL, 4)).toBe(true);
+      expect((await kit.store.sweep(ALL, 4)).more).toBe(true);
       expect(await logged()).toBe(11);
       expect(await sweepAll(kit, ALL, 4)).toBeGreaterThan(2);
       expect(await logged()).toBe(0);
@@ -56,7 +56,7 @@ export function sweeping(name: string, open: () => Promise<Store>): void {
       await kit.at(START + 10).endRun("wfr_1", { state: "RUN_CANCELED", response: undefined });
       await sweepAll(kit, { ...NEVER, runs: START + 9 });
       expect(await kit.stateOf("wfr_1")).toBe("RUN_CANCELED");
-      expect(await kit.store.sweep({ ...NEVER, runs: START + 10 }, 3)).toBe(true);
+      expect((await kit.store.sweep({ ...NEVER, runs: START + 10 }, 3)).more).toBe(true);
       await sweepAll(kit, { ...NEVER, runs: START + 10 }, 3);
       expect(await kit.stateOf("wfr_1")).toBeUndefined();
       await expect(
@@ -101,8 +101,8 @@ export function sweeping(name: string, open: () => Promise<Store>): void {
     const limited = (key: string, value = "parallelism=1", headers: Record<string, string> = {}) =>
       plain({ [HEADER.flowControlKey]: key, [HEADER.flowControlValue]: value, ...headers });
     const keys = async (): Promise<string[]> => (await kit.at(START).flows(undefined)).map(({ key }) => key);
-    const sweep = (until: number, limit = 100): Promise<boolean> =>
-      kit.store.sweep({ ...NEVER, logs: until, now: until }, limit);
+    const sweep = async (until: number, limit = 100): Promise<boolean> =>
+      (await kit.store.sweep({ ...NEVER, logs: until, now: until }, limit)).more;
 
     it("takes those that nothing has used, to the minute", async () => {
       await kit.accept(limited("k"));

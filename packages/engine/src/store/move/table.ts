@@ -16,8 +16,17 @@ export interface Table {
   readonly key: readonly string[];
 }
 
-/** The tables of PostgreSQL that a file has no need for: they hold nothing but who works on the database now. */
-export const SHARED_ONLY: readonly string[] = ["engines", "schema_version", "terms"];
+/**
+ * The tables of PostgreSQL that a file has no need for: who works on the database now, and the index of the search, which
+ * engines make anew.
+ */
+export const SHARED_ONLY: readonly string[] = [
+  "engines",
+  "schema_version",
+  "search_runs",
+  "search_texts",
+  "terms",
+];
 
 /**
  * Describes how the tables of two databases differ.

@@ -135,6 +135,18 @@ export class PostgresDriver implements Driver {
     this.#listLimit = Math.max(1, Math.round(ms));
   }
 
+  /** The migrations have made the tables. */
+  async openSearch(): Promise<boolean> {
+    return true;
+  }
+
+  async dropSearch(): Promise<void> {
+    await this.write(async (tx) => {
+      await tx.run(sql`DELETE FROM search_texts`);
+      await tx.run(sql`DELETE FROM search_runs`);
+    });
+  }
+
   async backup(): Promise<Backup> {
     throw new EngineError(
       "not_possible_here",

@@ -7,7 +7,7 @@ import type { PostgresSession } from "./session.ts";
 /** The channel of all notifications, with the schema whose tables they concern. */
 const CHANNEL = "perdure";
 
-/** Milliseconds for which notifications are collected: one statement tells of all commits in this time. */
+/** Milliseconds between two notifications: one statement tells of all commits in this time. */
 const COLLECT_MS = 10;
 
 /** Milliseconds between looks at the database without a notification: while notifications arrive, and while they don't. */
@@ -59,6 +59,7 @@ export class WakeUps {
   readonly #runs = new Set<string>();
   #dueAt: number | undefined;
   #collecting: ReturnType<typeof setTimeout> | undefined;
+  #flushedAt = Number.NEGATIVE_INFINITY;
   #listener: PostgresSession | undefined;
   #poll: ReturnType<typeof setTimeout> | undefined;
   #heartbeat: ReturnType<typeof setInterval> | undefined;
@@ -92,7 +93,8 @@ export class WakeUps {
     const soon = dueAt !== undefined && dueAt <= this.#options.now() + POLL_MS.heard;
     if (soon) this.#dueAt = Math.min(this.#dueAt ?? dueAt, dueAt);
     if (this.#dueAt === undefined && this.#runs.size === 0) return;
-    this.#collecting ??= setTimeout(() => this.#flush(), COLLECT_MS);
+    const ms = Math.max(0, this.#flushedAt + COLLECT_MS - performance.now());
+    this.#collecting ??= setTimeout(() => this.#flush(), ms);
   }
 
   async stop(): Promise<void> {
@@ -116,6 +118,7 @@ export class WakeUps {
 
   #flush(): void {
     this.#collecting = undefined;
+    this.#flushedAt = performance.now();
     const [dueAt, runs] = [this.#dueAt, [...this.#runs]];
     this.#dueAt = undefined;
     this.#runs.clear();

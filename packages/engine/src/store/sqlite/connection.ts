@@ -13,6 +13,9 @@ const DIALECT: Dialect = {
   forUpdate: "",
   text: (value) => value,
   list: (placeholder) => `SELECT value FROM json_each(${placeholder})`,
+  searchedWords: (words, bind) => bind(words.join(" ")),
+  searchTerm: ({ words, isPrefix }, bind) =>
+    `search_texts MATCH ${bind(`"${words.join(" ")}"${isPrefix ? " *" : ""}`)}`,
 };
 
 const COMMIT = sql`COMMIT`;

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
+import type { SearchTables } from "../group-commit.ts";
 import type { Backup } from "../maintenance.ts";
 import { migrations } from "../migrations.ts";
 import { MOVED, refuseMoved } from "../moved.ts";
@@ -21,6 +22,7 @@ import {
   unusable,
   warningOf,
 } from "./file.ts";
+import { createSearchTables, dropSearchFile, openSearchFile } from "./search-file.ts";
 
 /**
  * Maximum bytes of disk that the write-ahead log keeps after SQLite has copied its content to the database.
@@ -70,6 +72,17 @@ export class Database extends SqliteConnection {
   reader(): SqliteConnection | undefined {
     const { path } = this;
     return path === undefined ? undefined : new SqliteConnection(openReader(path), "read", this.#opened);
+  }
+
+  /** The tables of the search: in a file of their own, or in memory. */
+  get search(): SearchTables {
+    const { path } = this;
+    const { db } = this.#opened;
+    if (path !== undefined) return { open: () => openSearchFile(path), drop: () => dropSearchFile(path) };
+    return {
+      open: () => createSearchTables(db),
+      drop: () => db.exec("DROP TABLE IF EXISTS search_texts; DROP TABLE IF EXISTS search_runs"),
+    };
   }
 
   /** Absent in memory: such a database can't be restored from a copy. */

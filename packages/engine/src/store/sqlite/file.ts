@@ -242,7 +242,7 @@ export function remember(path: string): () => boolean {
 export function warningOf(path: string): string | undefined {
   // Windows doesn't have these permissions.
   if (process.platform === "win32") return undefined;
-  const files = ["", "-wal", "-shm", "-lock"]
+  const files = ["", "-wal", "-shm", "-lock", "-search"]
     .map((suffix) => path + suffix)
     .filter((one) => isWide(one, 0o077));
   const folder = dirname(path);

@@ -59,6 +59,11 @@ export class ListThreads {
     });
   }
 
+  /** Ends all threads, after the lists in progress. */
+  async end(): Promise<void> {
+    await Promise.all(this.#threads.map((thread) => thread.end()));
+  }
+
   async close(): Promise<void> {
     await Promise.all(this.#threads.map((thread) => thread.close()));
   }

@@ -16,6 +16,8 @@ export class Thread {
   readonly #data: unknown;
   #worker: Worker | undefined;
   #call: Call | undefined;
+  #closed = false;
+  #last: Promise<unknown> = Promise.resolve();
 
   /**
    * @param module serves the operations
@@ -26,8 +28,15 @@ export class Thread {
     this.#data = data;
   }
 
-  /** Runs an operation. The one before it must have ended. */
+  /** Runs an operation, after those that were asked for before it. */
   run(request: ThreadRequest): Promise<unknown> {
+    const result = this.#last.then(() => this.#run(request));
+    this.#last = result.catch(() => {});
+    return result;
+  }
+
+  #run(request: ThreadRequest): Promise<unknown> {
+    if (this.#closed) return Promise.reject(new StoreUnavailable("The store is closed."));
     this.#worker ??= this.#start();
     const worker = this.#worker;
     worker.ref();
@@ -37,7 +46,14 @@ export class Thread {
     });
   }
 
+  /** Ends the thread after the operation in progress. The next operation begins another one. */
+  async end(): Promise<void> {
+    await this.#last;
+    await this.#worker?.terminate();
+  }
+
   async close(): Promise<void> {
+    this.#closed = true;
     await this.#worker?.terminate();
   }
 

@@ -1,0 +1,212 @@
+import { toText } from "../rules/bytes.ts";
+import { isLive, type RunConfig, type RunState } from "../rules/run.ts";
+import { MAX_SEARCHED, searchedRecord, searchedText, wordsOf } from "../rules/search.ts";
+import { FIRST_RECORD } from "../store/tables/entries.ts";
+import { numbers, SearchedWords, sql, strings, type Tx } from "../store/tx.ts";
+
+/** Places of texts that belong to one run. */
+const PLACES = 2 ** 20;
+
+/** Entries that one call looks at: with long bodies they take some ten milliseconds. */
+const MAX_ENTRIES = 50;
+
+/** Characters of words that the index has of a run. */
+const MAX_RUN_SIZE = 512 * 1024;
+
+/** Failed attempts whose errors the index has, the latest. */
+const MAX_FAILURES = 20;
+
+/** A run, and how far the index has it. */
+interface Row {
+  readonly key: number;
+  readonly id: string;
+  readonly created_at: number;
+  readonly state: RunState;
+  readonly config: string;
+  readonly response: string | null;
+  readonly indexed_created_at: number | null;
+  readonly position: number | null;
+  readonly size: number | null;
+  readonly ended: number | null;
+  readonly own: string | null;
+}
+
+interface Progress {
+  readonly position: number;
+  readonly size: number;
+  readonly own: string;
+}
+
+/**
+ * Adds to the index what the histories of runs have that the index hasn't.
+ *
+ * @returns the ids of the runs that need another call
+ */
+export async function indexRuns(tx: Tx, ids: readonly string[]): Promise<string[]> {
+  const rows = await tx.all<Row>(
+    sql`SELECT runs.key, runs.id, runs.created_at, runs.state, runs.config, substr(runs.response, 1, ${MAX_SEARCHED}) AS response,
+        search_runs.created_at AS indexed_created_at, position, size, ended, own
+      FROM runs LEFT JOIN search_runs ON search_runs.run = runs.key
+      WHERE runs.id IN (${strings(ids)})`,
+  );
+  const left = new Set<string>();
+  let room = MAX_ENTRIES;
+  for (const row of rows) {
+    if (row.ended === 1 && row.created_at === row.indexed_created_at && !isLive(row)) continue;
+    if (room > 0) room -= await indexRun(tx, row, room);
+    // It isn't known whether all of it is indexed.
+    if (room <= 0) left.add(row.id);
+  }
+  return [...left];
+}
+
+/** @returns the number of entries that it has looked at */
+async function indexRun(tx: Tx, row: Row, room: number): Promise<number> {
+  const known = await progressOf(tx, row);
+  const hidden = (JSON.parse(row.config) as RunConfig).redact?.body === true;
+  const entries = await tx.all<EntryRow>(
+    sql`SELECT position, record, step, substr(body, 1, ${MAX_SEARCHED}) AS body FROM entries
+      WHERE run = ${row.key} AND position > ${known.position} ORDER BY position LIMIT ${room}`,
+  );
+  let { position, size } = known;
+  for (const entry of entries) {
+    position = entry.position;
+    if (size >= MAX_RUN_SIZE) continue;
+    const words = wordsOf(textOf(entry, hidden));
+    size += await insertText(tx, row.key * PLACES + position, words);
+  }
+  const own = await indexOwn(tx, row, { hidden, known: known.own });
+  const ended = !isLive(row) && entries.length < room ? 1 : 0;
+  if (entries.length > 0 || own !== known.own || ended === 1) {
+    await tx.run(
+      sql`INSERT INTO search_runs (run, created_at, position, size, ended, own)
+        VALUES (${row.key}, ${row.created_at}, ${position}, ${size}, ${ended}, ${own})
+        ON CONFLICT (run) DO UPDATE SET created_at = excluded.created_at, position = excluded.position,
+          size = excluded.size, ended = excluded.ended, own = excluded.own`,
+    );
+  }
+  return entries.length;
+}
+
+/** How far the index has a run. Texts of another run that had its key, or of a history that is gone, are deleted. */
+async function progressOf(tx: Tx, row: Row): Promise<Progress> {
+  const nothing = { position: 0, size: 0, own: "" };
+  if (row.indexed_created_at === null) return nothing;
+  const { position, size, own } = row;
+  const isSame = row.indexed_created_at === row.created_at && row.ended !== 1;
+  if (isSame && position !== null && size !== null && own !== null) return { position, size, own };
+  await unindexRuns(tx, [row.key]);
+  return nothing;
+}
+
+interface EntryRow {
+  readonly position: number;
+  readonly record: string;
+  readonly step: string | null;
+  readonly body: Uint8Array;
+}
+
+function textOf({ record, step, body }: EntryRow, hidden: boolean): string {
+  const name = step ?? "";
+  if (hidden) return name;
+  return record === FIRST_RECORD ? searchedText(toText(body)) : `${name} ${searchedRecord(toText(body))}`;
+}
+
+/** Stores the words of a text. @returns their size, in characters */
+async function insertText(tx: Tx, rowid: number, words: readonly string[]): Promise<number> {
+  if (words.length === 0) return 0;
+  await tx.run(sql`INSERT INTO search_texts (rowid, words) VALUES (${rowid}, ${new SearchedWords(words)})`);
+  return words.reduce((sum, word) => sum + word.length + 1, 0);
+}
+
+/**
+ * Indexes what a run says beside its history: its id and labels, its result and its errors.
+ *
+ * @returns the version of this text
+ */
+async function indexOwn(
+  tx: Tx,
+  row: Row,
+  { hidden, known }: { readonly hidden: boolean; readonly known: string },
+): Promise<string> {
+  const failures = await tx.all<FailureRow>(
+    sql`SELECT error, substr(failures.body, 1, ${MAX_SEARCHED}) AS body FROM failures JOIN messages ON messages.seq = failures.message
+      WHERE messages.run = ${row.key} ORDER BY failures.at DESC, failures.message, failures.retried LIMIT ${MAX_FAILURES}`,
+  );
+  const letters = isLive(row)
+    ? []
+    : await tx.all<FailureRow>(
+        sql`SELECT error, substr(body, 1, ${MAX_SEARCHED}) AS body FROM dlq WHERE run = ${row.key}`,
+      );
+  const version = `${row.state} ${failures.length} ${letters.length}`;
+  if (version === known) return known;
+  const { labels } = JSON.parse(row.config) as RunConfig;
+  const result = hidden || row.response === null ? "" : searchedText(row.response);
+  const errors = [...letters, ...failures].map(
+    ({ error, body }) => `${error} ${hidden || !body ? "" : searchedText(toText(body))}`,
+  );
+  const text = [row.id, ...labels, result, ...errors].join(" ").slice(0, 2 * MAX_SEARCHED);
+  const rowid = row.key * PLACES;
+  if (known !== "") await tx.run(sql`DELETE FROM search_texts WHERE rowid = ${rowid}`);
+  await insertText(tx, rowid, wordsOf(text));
+  return version;
+}
+
+interface FailureRow {
+  readonly error: string;
+  readonly body: Uint8Array | null;
+}
+
+/** Deletes the runs of these keys from the index. */
+export async function unindexRuns(tx: Tx, keys: readonly number[]): Promise<void> {
+  const rows = await tx.all<{ run: number; position: number }>(
+    sql`SELECT run, position FROM search_runs WHERE run IN (${numbers(keys)})`,
+  );
+  for (const { run, position } of rows) {
+    const places = Array.from({ length: position + 1 }, (_, place) => run * PLACES + place);
+    await tx.run(sql`DELETE FROM search_texts WHERE rowid IN (${numbers(places)})`);
+  }
+  await tx.run(sql`DELETE FROM search_runs WHERE run IN (${numbers(keys)})`);
+}
+
+/** Rows that one call looks at. */
+const MAX_LOOKED_AT = 1000;
+
+/**
+ * Deletes runs from the index that the database no longer has, some at a time.
+ *
+ * @returns the position to continue at; `undefined` at the end
+ */
+export async function pruneIndex(tx: Tx, after = 0): Promise<number | undefined> {
+  const rows = await tx.all<{ run: number; kept: number | null }>(
+    sql`SELECT page.run, runs.key AS kept FROM
+        (SELECT run, created_at FROM search_runs WHERE run > ${after} ORDER BY run LIMIT ${MAX_LOOKED_AT}) AS page
+      LEFT JOIN runs ON runs.key = page.run AND runs.created_at = page.created_at ORDER BY page.run`,
+  );
+  await unindexRuns(
+    tx,
+    rows.filter(({ kept }) => kept === null).map(({ run }) => run),
+  );
+  return rows.length < MAX_LOOKED_AT ? undefined : rows.at(-1)?.run;
+}
+
+/** Runs that the index may not have whole. */
+export interface Unindexed {
+  readonly ids: readonly string[];
+  /** The position to continue at; absent at the end. */
+  readonly next: number | undefined;
+}
+
+/** Finds runs with changes that the index may have missed, as after a crash: the newest first, some at a time. */
+export async function unindexedRuns(tx: Tx, before: number = Number.MAX_SAFE_INTEGER): Promise<Unindexed> {
+  const rows = await tx.all<{ key: number; id: string; ended: number | null }>(
+    sql`SELECT page.key, page.id, search_runs.ended FROM
+        (SELECT key, id, created_at FROM runs WHERE key < ${before} ORDER BY key DESC LIMIT ${MAX_LOOKED_AT}) AS page
+      LEFT JOIN search_runs ON search_runs.run = page.key AND search_runs.created_at = page.created_at
+      ORDER BY page.key DESC`,
+  );
+  return {
+    ids: rows.filter(({ ended }) => ended !== 1).map(({ id }) => id),
+    next: rows.length < MAX_LOOKED_AT ? undefined : rows.at(-1)?.key,
+  };
+}
