@@ -46,6 +46,7 @@ const WITHOUT_EXAMPLE = [
     "comparison",
     "dashboard",
     "glossary",
+    "guarantees",
     "how-it-works",
     "limits",
     "nestjs",

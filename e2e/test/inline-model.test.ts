@@ -64,6 +64,6 @@ describe(`random workflows on both sides, with faults between them (SEED=${SEED}
         await world.stop();
       }
     },
-    60_000,
+    240_000,
   );
 });

@@ -47,7 +47,8 @@ export class Timeline {
       if (step.state !== "STEP_SUCCESS") continue;
       const id = `${step.stepId} ${step.stepName}`;
       const worked = step.durationMs ?? Math.max(0, step.createdAt - before);
-      const took = step.stepType === "Run" ? duration(Math.round(worked)) : (step.sleepFor ?? "");
+      const from = step.startedAt === undefined ? "" : ` from ${since(run, step.startedAt).trim()}`;
+      const took = step.stepType === "Run" ? duration(Math.round(worked)) + from : (step.sleepFor ?? "");
       this.#once(
         id,
         run,
@@ -83,9 +84,15 @@ export class Timeline {
   #once(id: string, run: RunLog, mark: string, name: string, detail: string, state: string): void {
     if (this.#shown.has(id)) return;
     this.#shown.add(id);
-    const seconds = ((Date.now() - run.workflowRunCreatedAt) / 1000).toFixed(2).padStart(6);
-    this.#print(`${color.dim(`${seconds} s`)}  ${mark} ${name.padEnd(18)} ${detail.padEnd(15)} ${state}`);
+    this.#print(
+      `${color.dim(since(run, Date.now()))}  ${mark} ${name.padEnd(18)} ${detail.padEnd(15)} ${state}`,
+    );
   }
+}
+
+/** Seconds from the run's start. */
+function since({ workflowRunCreatedAt }: RunLog, time: number): string {
+  return `${((time - workflowRunCreatedAt) / 1000).toFixed(2).padStart(6)} s`;
 }
 
 function attempt(number: number): string {

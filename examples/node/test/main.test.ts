@@ -33,8 +33,8 @@ describe("the main job", () => {
     const command = new Command(once);
     const code = await command.ended;
     const output = command.lines.join("\n");
-    expect(output).toMatch(/✓ charge +attempt 1 +Run \d+ ms/);
-    expect(output).toMatch(/✓ ship +attempt 1 +Run \d+ ms/);
+    expect(output).toMatch(/✓ charge +attempt 1 +Run \d+ ms from \d+\.\d\d s/);
+    expect(output).toMatch(/✓ ship +attempt 1 +Run \d+ ms from \d+\.\d\d s/);
     expect(output).toMatch(/■ run +RUN_SUCCESS/);
     expect(output).toContain('returned {"order":"1001","paid":"payment-4242","parcel":"parcel-1001"}');
     expect(output).toMatch(/✗ charge +attempt 1 +500: card 4000 0000 was declined/);

@@ -122,13 +122,20 @@ export class ConsoleReporter {
       const end = timedOut ? "timed out: nothing came in time" : received;
       return run(runId, timedOut ? colors.yellow("✓") : colors.green("✓"), `${colors.cyan(name)} ${end}`);
     }
-    const by = event.durationMs === undefined ? this.#deliveryOf(runId, step, stepType) : undefined;
-    const details = [
-      ...(by ? [`attempt ${by.info.attempt}, ${duration(this.#at - by.began)}`] : []),
-      ...(event.durationMs === undefined ? [] : [duration(event.durationMs)]),
-    ];
-    const detail = details.map((one) => ` ${colors.dim(one)}`).join("");
+    const work = this.#workOf(event);
+    const detail = work === undefined ? "" : ` ${colors.dim(work)}`;
     return run(runId, colors.green("✓"), `${colors.cyan(name)} ${colors.dim(`(${stepType})`)}${detail}`);
+  }
+
+  /** How long a step took, and when it began if it ran inline: several of these are on record at once. */
+  #workOf(event: Extract<EngineEvent, { type: "step.recorded" }>): string | undefined {
+    const { runId, step, stepType, startedAt, durationMs } = event;
+    if (durationMs !== undefined) {
+      const begin = startedAt === undefined ? "" : ` from ${preciseTimeOf(startedAt)}`;
+      return `${duration(durationMs)}${begin}`;
+    }
+    const by = this.#deliveryOf(runId, step, stepType);
+    return by && `attempt ${by.info.attempt}, ${duration(this.#at - by.began)}`;
   }
 
   #isPlanned(runId: string, step: string): boolean {
@@ -236,6 +243,11 @@ function bodyOf(event: EngineEvent): string | undefined {
 /** Formats the local time of day. */
 function timeOf(ms: number): string {
   return new Date(ms).toTimeString().slice(0, 8);
+}
+
+/** Formats the local time of day with its milliseconds. */
+function preciseTimeOf(ms: number): string {
+  return `${timeOf(ms)}.${String(Math.floor(ms) % 1000).padStart(3, "0")}`;
 }
 
 /** Formats the local time of day, with the date unless it is today's. */

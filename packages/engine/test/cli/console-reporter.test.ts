@@ -52,7 +52,8 @@ describe("the lines of perdure dev", () => {
     ]);
   });
 
-  it("show how long a step took that ran inline, and an attempt of one that failed", () => {
+  it("show when a step began that ran inline and how long it took, and an attempt of one that failed", () => {
+    const begin = new Date(2030, 0, 1, 20, 45, 10, 5);
     const failed = {
       type: "step.failed",
       runId: "wfr_1",
@@ -63,12 +64,14 @@ describe("the lines of perdure dev", () => {
     expect(
       tell([
         { type: "delivering", ...delivery() },
-        { ...recorded("reserve"), startedAt: 1, durationMs: 7 } as EngineEvent,
+        { ...recorded("reserve"), startedAt: begin.getTime(), durationMs: 7 } as EngineEvent,
+        { ...recorded("later"), startedAt: begin.getTime() + 7, durationMs: 1500 } as EngineEvent,
         { ...failed, attempt: 1, wait: 2000 },
         { ...failed, attempt: 2 },
       ]),
     ).toEqual([
-      "✓ wfr_1 /wf reserve (Run) 7 ms",
+      "✓ wfr_1 /wf reserve (Run) 7 ms from 20:45:10.005",
+      "✓ wfr_1 /wf later (Run) 1.5 s from 20:45:10.012",
       "↻ wfr_1 /wf charge attempt 1: declined; again in 2 s",
       "↻ wfr_1 /wf charge attempt 2: declined; no retry is left",
     ]);
