@@ -14,9 +14,11 @@ export interface EngineProcess {
   stop(): Promise<void>;
 }
 
-/** Starts an engine with a database in a temporary folder. */
-export async function startEngine(): Promise<EngineProcess> {
-  const child = fork(PROCESS, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+/** Starts an engine on a PostgreSQL database, or with a SQLite file in a temporary folder. */
+export async function startEngine(databaseUrl?: string): Promise<EngineProcess> {
+  const child = fork(PROCESS, databaseUrl === undefined ? [] : [databaseUrl], {
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+  });
   const [env] = (await once(child, "message")) as [Record<string, string>];
   const client = new Client({ baseUrl: env.QSTASH_URL, token: env.QSTASH_TOKEN });
   return {

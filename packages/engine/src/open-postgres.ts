@@ -57,14 +57,14 @@ export async function openPostgres(url: string, settings: StoreSettings = {}): P
   }
   let offset = 0;
   const clock: Clock = { ...systemClock, now: () => Date.now() + offset };
-  driver.useClock(clock.now);
-  control.useClock(clock.now);
+  let now = clock.now;
+  for (const one of [driver, control]) one.useClock(() => now());
   let onRuns: (runIds: readonly string[]) => void = () => {};
   const wakeUps = new WakeUps({
     location,
     schema,
     driver: control,
-    now: clock.now,
+    now: () => now(),
     onDue: (dueAt) => driver.wake(dueAt),
     onRuns: (runIds) => onRuns(runIds),
   });
@@ -86,6 +86,7 @@ export async function openPostgres(url: string, settings: StoreSettings = {}): P
       return driver.commits;
     },
     clock,
+    useClock: (other) => (now = other),
     onRunsChanged: (listener) => (onRuns = listener),
     // Beside the transactions of runs, whose locks would be held meanwhile.
     ...bindAll(INDEXING, { driver: control, owner: instance, excerptBytes: 0 }),

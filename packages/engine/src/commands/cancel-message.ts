@@ -40,7 +40,7 @@ export async function cancelMessage(tx: Tx, id: string): Promise<boolean> {
   return true;
 }
 
-/** Takes the locks of the runs, the queues and the flow control keys of messages. */
+/** Takes the locks of the runs, the queues and the flow control keys of messages, and then of the messages themselves. */
 export async function lockMessages(tx: Tx, ids: readonly string[]): Promise<void> {
   const rows = await tx.all<{ run_id: string | null; queue: string | null; flow_key: string | null }>(
     sql`SELECT (SELECT id FROM runs WHERE key = due.run) AS run_id, due.flow_key,
@@ -52,6 +52,10 @@ export async function lockMessages(tx: Tx, ids: readonly string[]): Promise<void
     queue: rows.map(({ queue }) => queue),
     flow: rows.map(({ flow_key }) => flow_key),
   });
+  await tx.all(
+    sql`SELECT message FROM due WHERE message IN (SELECT seq FROM messages WHERE id IN (${strings(ids)}))
+      ORDER BY message ${FOR_UPDATE}`,
+  );
 }
 
 /** Cancels the message that a report waits for, with the report. */

@@ -12,7 +12,9 @@ import { renewInFlight } from "./in-flight.ts";
  * @returns the leases that no longer hold
  */
 export async function renewLeases(tx: Tx, leases: readonly Lease[], until: number): Promise<Lease[]> {
-  return await inOrder.filter(leases, async (lease) => {
+  // In the order in which others lock several messages.
+  const sorted = [...leases].sort((one, other) => one.seq - other.seq);
+  return await inOrder.filter(sorted, async (lease) => {
     const changes = await tx.run(
       sql`UPDATE due SET at = ${until} WHERE ${isUnder(lease)} AND status = ${STATUS.delivering}`,
     );

@@ -4,7 +4,7 @@ import type { QueueLimits } from "../rules/queue.ts";
 import { republish } from "../rules/republish.ts";
 import * as inOrder from "../store/in-order.ts";
 import type { DeadLetterQuery, RetriedMessages } from "../store/lists.ts";
-import { sql, type Tx } from "../store/tx.ts";
+import { lockAll, sql, type Tx } from "../store/tx.ts";
 import { ensureQueue } from "./ensure-queue.ts";
 import { insertMessage } from "./insert-message.ts";
 import { lockDeadLetters } from "./lock-dead-letters.ts";
@@ -22,8 +22,16 @@ export async function retryDeadLetters(
   limits: Partial<QueueLimits> = {},
 ): Promise<RetriedMessages> {
   const { items, next } = await lockDeadLetters(tx, { ...query, ofMessages: true });
-  const messages = await inOrder.map(items, async ({ dlqId, message }) => {
-    const again = republish(message, options, tx.now);
+  const retried = items.map(({ dlqId, message }) => ({
+    dlqId,
+    message,
+    again: republish(message, options, tx.now),
+  }));
+  await lockAll(tx, {
+    queue: retried.map(({ again }) => again.queue),
+    flow: retried.map(({ again }) => again.flow?.key),
+  });
+  const messages = await inOrder.map(retried, async ({ dlqId, message, again }) => {
     if (again.queue !== undefined) await ensureQueue(tx, again.queue, limits.queues);
     const seq = await insertMessage(tx, again);
     // A message may be the report of another dead letter: the new message is the report from now on.

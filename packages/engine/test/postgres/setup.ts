@@ -10,7 +10,8 @@ declare module "vitest" {
 
 /** Starts a PostgreSQL server for all files of the project. @returns the function that stops it */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const server = await startPostgres();
+  // Tests provoke deadlocks.
+  const server = await startPostgres({ settings: ["deadlock_timeout=100ms"] });
   project.provide("postgresUrl", server.url);
   return () => server.stop();
 }
