@@ -6,7 +6,7 @@ import { isMet, type Row } from "./measure.ts";
 import { memory } from "./memory.ts";
 import { peers, SETTINGS } from "./peers.ts";
 import { print, write } from "./results.ts";
-import { bytesOfRuns, timePerStep } from "./runs.ts";
+import { bytesOfRuns, stepsWithSearch, timePerStep } from "./runs.ts";
 import { shapes, soak } from "./shapes.ts";
 import { bundle } from "./size.ts";
 import { stalls } from "./stalls.ts";
@@ -48,6 +48,9 @@ const BENCHMARKS: Readonly<Record<string, () => AsyncIterable<Row> | Iterable<Ro
       yield longestWait(`/health beside ${title}`, health);
       yield longestWait(`a delivery beside ${title}`, delivery);
     }
+  },
+  async *search() {
+    yield await stepsWithSearch();
   },
   async *dashboard() {
     yield await deliveriesBesideDashboard();
