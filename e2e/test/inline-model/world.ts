@@ -131,6 +131,7 @@ export class World {
       clock: this.#clock,
       token,
       signingKeys: { current, next },
+      search: false,
       transport: fetchTransport(1_000_000, (request) => this.#deliver(request)),
       onEvent: (event) => {
         // An engine that has died can't store anything.
