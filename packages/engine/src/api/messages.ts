@@ -33,7 +33,7 @@ export interface PendingFilters extends Page {
   readonly flowControlKey?: OneOrMore<string>;
   /** Name of the queue. */
   readonly queueName?: OneOrMore<string>;
-  /** What the message waits for. */
+  /** The status of the message: the reason why it waits. */
   readonly status?: OneOrMore<Exclude<DueStatus, "withdrawn">>;
   /** Id of the run. */
   readonly workflowRunId?: OneOrMore<string>;

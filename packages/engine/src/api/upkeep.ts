@@ -47,7 +47,7 @@ export interface AuditFilters extends Dates, Page {
   readonly target?: OneOrMore<string>;
 }
 
-/** Which changes a stream tells of. An event must match every filter. */
+/** Filters of the events of a stream. An event must match every filter. */
 export interface StreamOptions {
   /** Kinds of events. */
   readonly event?: OneOrMore<StreamEvent["event"]>;
