@@ -6,14 +6,15 @@ import { isMet, type Row } from "./measure.ts";
 import { memory } from "./memory.ts";
 import { peers, SETTINGS } from "./peers.ts";
 import { print, write } from "./results.ts";
-import { bytesOfRuns, timePerStep } from "./runs.ts";
+import { bytesOfRuns, stepsWithSearch, timePerStep } from "./runs.ts";
+import { shapes, soak } from "./shapes.ts";
 import { bundle } from "./size.ts";
 import { stalls } from "./stalls.ts";
 
 const SMALL = { runs: 1000, messages: 0 };
 
 /**
- * Every benchmark. `npm run bench` runs all but the peers, and writes `bench/results.md`; `npm run bench -- peers` writes
+ * Every benchmark. `npm run bench` runs all but {@link NAMED}, and writes `bench/results.md`; `npm run bench -- peers` writes
  * `bench/results-peers.md`; other names, one or several, only print.
  */
 const BENCHMARKS: Readonly<Record<string, () => AsyncIterable<Row> | Iterable<Row>>> = {
@@ -48,14 +49,22 @@ const BENCHMARKS: Readonly<Record<string, () => AsyncIterable<Row> | Iterable<Ro
       yield longestWait(`a delivery beside ${title}`, delivery);
     }
   },
+  async *search() {
+    yield await stepsWithSearch();
+  },
   async *dashboard() {
     yield await deliveriesBesideDashboard();
   },
   async *answers() {
     yield* await answers();
   },
+  shapes,
+  soak,
   peers,
 };
+
+/** The benchmarks that run only when they are named: they take minutes, or install other engines. */
+const NAMED = ["soak", "peers"];
 
 /** The longest wait, divided by the 100 ms that it may take. */
 function longestWait(name: string, ms: number): Row {
@@ -70,7 +79,7 @@ if (unknown !== undefined) {
 }
 const rows: Row[] = [];
 for (const [name, run] of Object.entries(BENCHMARKS)) {
-  if (asked.length > 0 ? !asked.includes(name) : name === "peers") continue;
+  if (asked.length > 0 ? !asked.includes(name) : NAMED.includes(name)) continue;
   for await (const row of run()) {
     print(row);
     rows.push(row);

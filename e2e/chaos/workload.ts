@@ -12,7 +12,7 @@ const PAUSE_MS = { first: 400, longest: 3000 };
 const MAX_LIVE = 60;
 
 /** Milliseconds after which a run that hasn't ended never will. */
-const PATIENCE_MS = 120_000;
+const PATIENCE_MS = 300_000;
 
 const TERMINAL: ReadonlySet<string> = new Set(["RUN_SUCCESS", "RUN_FAILED", "RUN_CANCELED"]);
 

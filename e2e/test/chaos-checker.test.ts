@@ -273,19 +273,6 @@ describe("the checker of histories", () => {
       /was rolled back, and the run is RUN_SUCCESS/,
     ],
     [
-      8,
-      "a step is rolled back that never began",
-      [
-        ...triggered(FAILING),
-        ...done("0.0"),
-        undo("0.1"),
-        undo("0.0"),
-        told,
-        final({ ...FAILED_LOG, results: { "0.0": "value 0.0" } }),
-      ],
-      /step 0\.1 was rolled back, and never began/,
-    ],
-    [
       9,
       "a cancellation is forgotten",
       [...triggered(), ...STEPS, ...cancel(1), final()],

@@ -20,17 +20,17 @@ describe(`random workflows on both sides, with faults between them (SEED=${SEED}
         vi.spyOn(console, method).mockImplementation(() => {});
       const random = seeded(seed);
       const node = makeProgram(random, random.next() < 0.7 ? 2 : 3);
-      const plain = new Run(`wfr_single-${seed}`, node, new Faults(seed, 0), false);
-      const runs = Array.from(
-        { length: SCHEDULES },
-        (_, at) => new Run(`wfr_${at}-${seed}`, node, new Faults(seed * 1000 + at, at === 0 ? 0 : 6), true),
-      );
+      const plain = new Run(`wfr_single-${seed}`, node, new Faults(seed, 0), "single");
+      const runs = Array.from({ length: SCHEDULES }, (_, at) => {
+        const faults = new Faults(seed * 1000 + at, at === 0 ? 0 : 6);
+        return new Run(`wfr_${at}-${seed}`, node, faults, at % 4 === 3 ? "short" : "inline");
+      });
       const world = new World([plain, ...runs], seeded(seed));
       try {
         await Promise.all(
-          [plain, ...runs].map(({ id, inline }) =>
+          [plain, ...runs].map(({ id, endpoint }) =>
             world.client.trigger({
-              url: `https://app.test/wf/${inline ? "inline" : "single"}`,
+              url: `https://app.test/wf/${endpoint}`,
               workflowRunId: id.slice(4),
               retries: 100,
               retryDelay: "1000",

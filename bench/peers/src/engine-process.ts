@@ -1,17 +1,19 @@
-// An engine of Perdure. Tells its parent process its environment first, and then when as many runs as expected have ended.
+// An engine of Perdure, on the PostgreSQL database that its argument names, else on a SQLite file. Tells its parent process its environment first, and then when as many runs as expected have ended.
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { toNode } from "@perdure/adapters/node";
-import { createEngine, type EngineEvent } from "@perdure/engine";
+import { createEngine, type EngineEvent, openPostgres } from "@perdure/engine";
 
 const folder = mkdtempSync(join(tmpdir(), "perdure-bench-"));
 const token = btoa(JSON.stringify({ UserID: "bench", Password: "bench-0123456789abcdef" }));
 const signingKeys = { current: "current-0123456789abcdef", next: "next-0123456789abcdef" };
 let missing = 0;
-const engine = createEngine({ store: join(folder, "engine.db"), token, signingKeys, onEvent });
+const [databaseUrl] = process.argv.slice(2);
+const store = databaseUrl ? await openPostgres(databaseUrl) : join(folder, "engine.db");
+const engine = createEngine({ store, token, signingKeys, onEvent });
 const server = createServer(toNode((request) => engine.fetch(request))).listen(0, "127.0.0.1");
 await new Promise((resolve) => server.once("listening", resolve));
 engine.start();

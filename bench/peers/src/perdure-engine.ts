@@ -9,20 +9,25 @@ const PROCESS = fileURLToPath(new URL("./engine-process.ts", import.meta.url));
 export interface EngineProcess {
   /** What an endpoint needs to know. */
   readonly env: Readonly<Record<string, string>>;
-  /** Triggers so many runs at once, and waits until the engine says that all of them have succeeded. */
-  runAll(url: string, runs: number, steps: number): Promise<void>;
+  readonly pid: number;
+  /** Triggers so many runs at once, and waits until the engine says that they, or `ends` runs in all, have succeeded. */
+  runAll(url: string, runs: number, steps: number, ends?: number): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** Starts an engine with a database in a temporary folder. */
-export async function startEngine(): Promise<EngineProcess> {
-  const child = fork(PROCESS, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+/** Starts an engine on a PostgreSQL database, or with a SQLite file in a temporary folder. */
+export async function startEngine(databaseUrl?: string): Promise<EngineProcess> {
+  const child = fork(PROCESS, databaseUrl === undefined ? [] : [databaseUrl], {
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+  });
   const [env] = (await once(child, "message")) as [Record<string, string>];
-  const client = new Client({ baseUrl: env.QSTASH_URL, token: env.QSTASH_TOKEN });
+  const { QSTASH_URL: baseUrl = "", QSTASH_TOKEN: token = "" } = env;
+  const client = new Client({ baseUrl, token });
   return {
     env,
-    async runAll(url, runs, steps) {
-      child.send({ expect: runs });
+    pid: child.pid ?? 0,
+    async runAll(url, runs, steps, ends = runs) {
+      child.send({ expect: ends });
       await once(child, "message");
       const ended = once(child, "message");
       await Promise.all(Array.from({ length: runs }, () => client.trigger({ url, body: steps })));

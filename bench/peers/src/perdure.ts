@@ -1,11 +1,12 @@
-// Perdure: an engine in a process of its own on a SQLite file that is flushed at each commit, all settings as they come.
+// Perdure: an engine in a process of its own, all settings as they come, on a SQLite file that is flushed at each commit, or on
+// the PostgreSQL database that its argument names.
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { serve } from "@perdure/adapters/node";
 import { contend } from "./contender.ts";
 import { startEngine } from "./perdure-engine.ts";
 
-const engine = await startEngine();
+const engine = await startEngine(process.argv[2]);
 const workflow = serve<number, number>(
   async (context) => {
     for (let step = 0; step < context.requestPayload; step++) await context.run(`step ${step}`, () => step);

@@ -17,12 +17,20 @@ import { Ledger, numberOf } from "./ledger.ts";
 import { type Actor, type Node, outcomeOf, perform, type StepWork } from "./program.ts";
 import { JumpyClock, START, stubThreads, stubTime, turns } from "./times.ts";
 
+/** The workflows, by how much of a run one delivery may carry out. */
+const ENDPOINTS = {
+  inline: {},
+  /** Most deliveries hand the run back. */
+  short: { inline: { maxSteps: 2, maxWait: 0 } },
+  single: { inline: false },
+} as const;
+
 /** A run of a random program, with all that has been seen of it. */
 export class Run {
   readonly id: string;
   readonly node: Node;
   readonly faults: Faults;
-  readonly inline: boolean;
+  readonly endpoint: keyof typeof ENDPOINTS;
   readonly violations: string[] = [];
   /** What has happened to it, with the environment variable `TRACE`. */
   readonly trace: string[] = [];
@@ -34,11 +42,15 @@ export class Run {
   told = 0;
   ends = 0;
 
-  constructor(id: string, node: Node, faults: Faults, inline: boolean) {
+  constructor(id: string, node: Node, faults: Faults, endpoint: keyof typeof ENDPOINTS) {
     this.id = id;
     this.node = node;
     this.faults = faults;
-    this.inline = inline;
+    this.endpoint = endpoint;
+  }
+
+  get inline(): boolean {
+    return this.endpoint !== "single";
   }
 }
 
@@ -131,6 +143,7 @@ export class World {
       clock: this.#clock,
       token,
       signingKeys: { current, next },
+      search: false,
       transport: fetchTransport(1_000_000, (request) => this.#deliver(request)),
       onEvent: (event) => {
         // An engine that has died can't store anything.
@@ -346,18 +359,15 @@ export class World {
       if (context.requestPayload.fails) throw new WorkflowNonRetryableError("the child fails");
       return "child";
     }) as Actor["child"];
-    const serveIn = (inline: boolean) =>
-      createWorkflow(
-        (context) => {
-          const run = this.#runs.get(context.workflowRunId);
-          const visit = visits.getStore();
-          if (!run || !visit) throw new Error(`There is no run ${context.workflowRunId}.`);
-          return perform(context, run.node, this.#actor(run, visit, child));
-        },
-        inline ? {} : { inline: false },
-      );
+    const serveAs = (endpoint: keyof typeof ENDPOINTS) =>
+      createWorkflow((context) => {
+        const run = this.#runs.get(context.workflowRunId);
+        const visit = visits.getStore();
+        if (!run || !visit) throw new Error(`There is no run ${context.workflowRunId}.`);
+        return perform(context, run.node, this.#actor(run, visit, child));
+      }, ENDPOINTS[endpoint]);
     const { handler } = serveMany(
-      { inline: serveIn(true), single: serveIn(false), child },
+      { inline: serveAs("inline"), short: serveAs("short"), single: serveAs("single"), child },
       {
         env: { QSTASH_URL: `http://${host}`, QSTASH_TOKEN: DEV_CREDENTIALS.token },
         verify: "off",

@@ -9,6 +9,7 @@ export type {
   UnpinOptions,
 } from "./api/controls.ts";
 export type {
+  DeadLetterGroupPage,
   DeadLetterInfo,
   DeadLetterPage,
   DeadLetterSelection,
@@ -17,7 +18,7 @@ export type {
   ResumedRuns,
   RetriedMessages,
 } from "./api/dlq.ts";
-export type { EventOptions, EventsApi, NotifiedSteps, Waiters } from "./api/events.ts";
+export type { EventOptions, EventsApi, NotifiedSteps, Waiters, WaitFilters, WaitPage } from "./api/events.ts";
 export type {
   CancelMessageFilters,
   CancelRunFilters,
@@ -28,7 +29,14 @@ export type {
   Selection,
 } from "./api/filters.ts";
 export type { BatchResult, EngineApi, Published, PublishedTo, Triggered } from "./api/index.ts";
-export type { LogPage, LogsApi, MessageInfo, MessagesApi } from "./api/messages.ts";
+export type {
+  LogPage,
+  LogsApi,
+  MessageInfo,
+  MessagesApi,
+  PendingFilters,
+  PendingPage,
+} from "./api/messages.ts";
 export type {
   EnqueueOptions,
   Publication,
@@ -43,8 +51,10 @@ export type {
   BulkOptions,
   BulkResult,
   HistoryOptions,
+  NumbersOptions,
   RunCounts,
   RunInfo,
+  RunNumbers,
   RunOverview,
   RunPage,
   RunSummaryPage,
@@ -53,7 +63,7 @@ export type {
   WaitOptions,
 } from "./api/runs.ts";
 export type { ScheduleInfo, SchedulesApi } from "./api/schedules.ts";
-export type { KeysApi, UpkeepApi } from "./api/upkeep.ts";
+export type { AuditApi, AuditFilters, AuditPage, KeysApi, StreamOptions, UpkeepApi } from "./api/upkeep.ts";
 export type { EndpointOptions, UrlGroupInfo, UrlGroupsApi } from "./api/url-groups.ts";
 export type { Store, StoreSettings } from "./commands/store.ts";
 export {
@@ -80,3 +90,4 @@ export type { Backup } from "./store/maintenance.ts";
 export type { MovedTable, MoveProgress } from "./store/move/copy.ts";
 export { StoreUnavailable } from "./store/unavailable.ts";
 export { systemClock } from "./system-clock.ts";
+export type { LiveEvent } from "./watch/event-streams.ts";

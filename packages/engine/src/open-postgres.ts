@@ -24,8 +24,8 @@ export interface PostgresStore extends Store {
   readonly commits: number;
 }
 
-/** Two of an engine's connections send notifications and heartbeats, and listen. */
-const OTHER_CONNECTIONS = 2;
+/** Three of an engine's connections are for heartbeats and notifications, for work in the background, and to listen. */
+const OTHER_CONNECTIONS = 3;
 
 /**
  * Opens a store in a PostgreSQL database, creates or updates its tables, and registers this process among the engines that
@@ -45,20 +45,21 @@ export async function openPostgres(url: string, settings: StoreSettings = {}): P
   checkOptions("openPostgres", settings, "warn excerptBytes");
   const location = readLocation(url);
   const instance = randomUUID();
-  const session = new ClientSession(location, { name: "perdure control" });
-  const control = new PostgresDriver({ writers: [session], readers: [session] });
+  // Heartbeats never wait behind anything: an engine without them loses its leases.
+  const control = openSingle(location, "perdure control");
+  const background = openSingle(location, "perdure background");
   const driver = new PostgresDriver(openSessions(location));
   let schema: string;
   try {
     schema = await prepare(location);
   } catch (error) {
-    await Promise.all([control.close(), driver.close()]);
+    await Promise.all([control.close(), background.close(), driver.close()]);
     throw error;
   }
   let offset = 0;
   const clock: Clock = { ...systemClock, now: () => Date.now() + offset };
   let now = clock.now;
-  for (const one of [driver, control]) one.useClock(() => now());
+  for (const one of [driver, background, control]) one.useClock(() => now());
   let onRuns: (runIds: readonly string[]) => void = () => {};
   const wakeUps = new WakeUps({
     location,
@@ -71,12 +72,11 @@ export async function openPostgres(url: string, settings: StoreSettings = {}): P
   const instances = new Instances({
     driver: control,
     id: instance,
-    release: (owner) => releaseLeasesOf(control, owner),
+    release: (owner) => releaseLeasesOf(background, owner),
     onOffset: (ms) => (offset = ms),
   });
-  control.onCommit((commit) => wakeUps.announce(commit));
-  control.onDue((dueAt) => driver.wake(dueAt));
-  driver.onCommit((commit) => wakeUps.announce(commit));
+  background.onDue((dueAt) => driver.wake(dueAt));
+  for (const one of [driver, background]) one.onCommit((commit) => wakeUps.announce(commit));
   await instances.start();
   wakeUps.start();
   const store = createPostgresStore(driver, settings, instance);
@@ -89,13 +89,14 @@ export async function openPostgres(url: string, settings: StoreSettings = {}): P
     useClock: (other) => (now = other),
     onRunsChanged: (listener) => (onRuns = listener),
     // Beside the transactions of runs, whose locks would be held meanwhile.
-    ...bindAll(INDEXING, { driver: control, owner: instance, excerptBytes: 0 }),
+    ...bindAll(INDEXING, { driver: background, owner: instance, excerptBytes: 0 }),
     sweep: async (...args) =>
       (await instances.leads("housekeeping")) ? store.sweep(...args) : { more: false, runs: [] },
     async close() {
       await wakeUps.stop();
       await driver.close();
       await instances.stop();
+      await background.close();
       await control.close();
     },
   };
@@ -114,6 +115,12 @@ export function createPostgresStore(
       return driver.commits;
     },
   };
+}
+
+/** A driver with one connection. */
+function openSingle(location: PostgresLocation, name: string): PostgresDriver {
+  const session = new ClientSession(location, { name });
+  return new PostgresDriver({ writers: [session], readers: [session] });
 }
 
 function openSessions(location: PostgresLocation): Sessions {

@@ -36,7 +36,7 @@ export const approval = serve(
 // Replace these by your mail or chat.
 
 async function ask(id: string, employee: string, amount: number) {
-  console.log(`${employee} asks for ${amount}: perdure notify approval-${id} --data '{"ok":true}'`);
+  console.log(`${employee} asks for ${amount}: npx perdure notify approval-${id} --data '{"ok":true}'`);
 }
 
 async function tell(employee: string, id: string, approved: boolean) {

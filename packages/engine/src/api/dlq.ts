@@ -16,6 +16,7 @@ import {
 const ROUTE = {
   ...deadLetters["/v2/dlq"],
   ...{ GET_ONE: deadLetterById["/v2/dlq/:id"].GET, DELETE_ONE: deadLetterById["/v2/dlq/:id"].DELETE },
+  groups: deadLetters["/v2/dlq/groups"].GET,
   retry: retries["/v2/dlq/retry"].POST,
   resume: resumes["/v2/workflows/dlq/resume"].POST,
   restart: resumes["/v2/workflows/dlq/restart"].POST,
@@ -29,6 +30,9 @@ export type DeadLetterPage = Answer<typeof ROUTE.GET>;
 
 /** A message, or a run's delivery, that failed permanently. */
 export type DeadLetterInfo = Answer<typeof ROUTE.GET_ONE>;
+
+/** A page of groups of dead letters. The last page has no `cursor`. */
+export type DeadLetterGroupPage = Answer<typeof ROUTE.groups>;
 
 /** The new runs that continue failed runs. */
 export type ResumedRuns = Answer<typeof ROUTE.resume>;
@@ -56,6 +60,17 @@ export interface DeadLettersApi {
    * ```
    */
   list(filters?: DeadLetterFilters & Order & Page): Promise<DeadLetterPage>;
+  /**
+   * Lists the groups of dead letters whose errors differ only in their values, the most recent first. Their `fingerprint`
+   * is a filter of all other methods.
+   *
+   * @example
+   * ```ts
+   * const { groups } = await engine.dlq.groups();
+   * for (const { errorName, message, count } of groups) console.log(`${count} × ${errorName}: ${message}`);
+   * ```
+   */
+  groups(filters?: DeadLetterFilters & Page): Promise<DeadLetterGroupPage>;
   /**
    * Gets a dead letter.
    *
@@ -157,6 +172,7 @@ export function createDeadLettersApi({ call }: Caller): DeadLettersApi {
     return { workflowRuns: [run], cursor: "" };
   };
   return {
+    groups: (filters = {}) => call(ROUTE.groups, { query: toQuery(filters) }),
     list: (filters = {}) => call(ROUTE.GET, { query: toQuery(filters) }),
     get: (id) => call(ROUTE.GET_ONE, { params: { id } }),
     resume: (which, options = {}) => resume("resume", which, options),

@@ -1,15 +1,32 @@
 import { checkOptions } from "@perdure/core/protocol";
 import { notifiedView, events as routes } from "../http/events.ts";
+import { waiting } from "../http/waiting.ts";
 import { toId } from "../rules/field.ts";
 import type { Answer } from "./answer.ts";
 import type { Caller } from "./caller.ts";
 import { toContent } from "./content.ts";
+import type { OneOrMore, Page } from "./filters.ts";
+
+const WAITING = waiting["/v2/workflows/waiters"].GET;
 
 /** Steps that an event was delivered to. */
 export type NotifiedSteps = Answer<(typeof routes)["/v2/notify/*"]["POST"]>;
 
 /** Steps that wait for an event. */
 export type Waiters = Answer<(typeof routes)["/v2/waiters/*"]["GET"]>;
+
+/** A page of steps that wait for events and webhooks. The last page has no `cursor`. */
+export type WaitPage = Answer<typeof WAITING>;
+
+/** Filters of steps that wait. */
+export interface WaitFilters extends Page {
+  /** The event id, or that of a webhook. */
+  readonly eventId?: OneOrMore<string>;
+  /** Id of the run. */
+  readonly workflowRunId?: OneOrMore<string>;
+  /** The whole URL of the endpoint. */
+  readonly workflowUrl?: OneOrMore<string>;
+}
 
 /** An event, for all steps that wait for it or for one run. */
 export interface EventOptions {
@@ -43,6 +60,15 @@ export interface EventsApi {
    * ```
    */
   waiters(eventId: string): Promise<Waiters>;
+  /**
+   * Lists the steps that wait for any events and webhooks, with their deadlines, the latest first.
+   *
+   * @example
+   * ```ts
+   * const { waiters } = await engine.events.waits({ workflowUrl: "https://app.example.com/order" });
+   * ```
+   */
+  waits(filters?: WaitFilters): Promise<WaitPage>;
 }
 
 export function createEventsApi({ call, run }: Caller): EventsApi {
@@ -58,6 +84,7 @@ export function createEventsApi({ call, run }: Caller): EventsApi {
         const data = toContent(event.data, limits).bytes;
         return notifiedView(await store.notify({ eventId, data, runId: event.workflowRunId }));
       }),
+    waits: (filters = {}) => call(WAITING, { query: { ...filters } }),
     waiters: (eventId) => call(routes["/v2/waiters/*"].GET, { params: { eventId } }),
   };
 }

@@ -1,6 +1,7 @@
 import { checkOptions, type Duration, type HistoryEntry, parseDuration } from "@perdure/core/protocol";
 import { createTimeSlices } from "../commands/time-slices.ts";
 import { bulkActions } from "../http/bulk.ts";
+import { numbers } from "../http/numbers.ts";
 import { runDetails } from "../http/run-details.ts";
 import { listed, runCounts } from "../http/run-list.ts";
 import { runView } from "../http/run-log.ts";
@@ -14,6 +15,8 @@ import type { Answer } from "./answer.ts";
 import type { Caller } from "./caller.ts";
 import {
   type CancelRunFilters,
+  type Dates,
+  type OneOrMore,
   type Page,
   type RunFilters,
   type RunSummaryFilters,
@@ -66,6 +69,17 @@ export interface HistoryOptions {
   readonly workflowCreatedAt?: number | Date;
 }
 
+/** Numbers of runs over time. */
+export type RunNumbers = Answer<(typeof numbers)["/v2/workflows/numbers"]["GET"]>;
+
+/** A period, in equal parts. */
+export interface NumbersOptions extends Dates {
+  /** Milliseconds of a part: 60 000 by default. */
+  readonly bucket?: number;
+  /** Only runs of these endpoints, by their whole URLs. */
+  readonly workflowUrl?: OneOrMore<string>;
+}
+
 /** Limits of a wait for a run's end. */
 export interface WaitOptions {
   /** Seconds or a duration. No limit by default. */
@@ -105,6 +119,16 @@ export interface RunsApi {
    * ```
    */
   count(filters?: RunSummaryFilters): Promise<RunCounts>;
+  /**
+   * Counts the runs that have begun and ended in each part of a period, by default in the last hour by the minute, and what
+   * is live and waits now.
+   *
+   * @example
+   * ```ts
+   * const { buckets, now } = await engine.runs.numbers({ bucket: 300_000 });
+   * ```
+   */
+  numbers(period?: NumbersOptions): Promise<RunNumbers>;
   /**
    * Cancels, resumes or restarts the runs that match: 100 with each call. Live runs can be cancelled, failed runs
    * in the dead letter queue resumed or restarted.
@@ -221,6 +245,7 @@ export function createRunsApi({ call, run }: Caller): RunsApi {
     list: (filters = {}) => call(ROUTE.list, { query: { ...filters } }),
     find: (filters = {}) => call(listed, { query: { ...filters } }),
     count: (filters = {}) => call(runCounts["/v2/workflows/counts"].GET, { query: { ...filters } }),
+    numbers: (period = {}) => call(numbers["/v2/workflows/numbers"].GET, { query: { ...period } }),
     async change(action, which) {
       if (!Object.hasOwn(BULK, action)) {
         throw new TypeError(`action must be "cancel", "resume" or "restart"; got ${JSON.stringify(action)}.`);

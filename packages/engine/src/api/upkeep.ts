@@ -1,7 +1,15 @@
 import type { SigningKeys } from "../delivery/signer.ts";
+import { auditLog } from "../http/audit-log.ts";
 import { signingKeys as routes } from "../http/keys.ts";
+import { liveEvents } from "../http/stream.ts";
 import type { Backup } from "../store/maintenance.ts";
+import type { LiveEvent } from "../watch/event-streams.ts";
+import type { StreamEvent } from "../watch/stream-events.ts";
+import type { Answer } from "./answer.ts";
 import type { Caller } from "./caller.ts";
+import type { Dates, OneOrMore, Page } from "./filters.ts";
+
+const AUDIT = auditLog["/v2/workflows/audit"].GET;
 
 /** The keys that deliveries are signed with. */
 export interface KeysApi {
@@ -26,10 +34,67 @@ export interface KeysApi {
   rotate(): Promise<SigningKeys>;
 }
 
-/** Keys and backups, for the engine's operator. */
+/** A page of the audit log. The last page has no `cursor`. */
+export type AuditPage = Answer<typeof AUDIT>;
+
+/** Filters of the audit log. */
+export interface AuditFilters extends Dates, Page {
+  /** The verb and the path of a route, such as `DELETE /v2/queues/:name`. */
+  readonly action?: OneOrMore<string>;
+  /** The sender, by the beginning of the hash of its token. */
+  readonly actor?: OneOrMore<string>;
+  /** The object that a request names. */
+  readonly target?: OneOrMore<string>;
+}
+
+/** Filters of the events of a stream. An event must match every filter. */
+export interface StreamOptions {
+  /** Kinds of events. */
+  readonly event?: OneOrMore<StreamEvent["event"]>;
+  /** A label of the run. */
+  readonly label?: OneOrMore<string>;
+  /** Id of the run. */
+  readonly workflowRunId?: OneOrMore<string>;
+  /** The whole URL of the endpoint. */
+  readonly workflowUrl?: OneOrMore<string>;
+  /** The `id` of the last event that was received: the stream goes on after it. */
+  readonly lastEventId?: string;
+  /** A signal that ends the stream. */
+  readonly signal?: AbortSignal;
+}
+
+/** The audit log. */
+export interface AuditApi {
+  /**
+   * Lists the requests that have changed something by hand, the latest first. Calls of this process aren't among them.
+   *
+   * @example
+   * ```ts
+   * const { entries } = await engine.audit.list({ target: "wfr_order-7" });
+   * ```
+   */
+  list(filters?: AuditFilters): Promise<AuditPage>;
+}
+
+/** Keys, backups, and what happens, for the engine's operator. */
 export interface UpkeepApi {
   /** The keys that deliveries are signed with. */
   readonly keys: KeysApi;
+  /** The audit log. */
+  readonly audit: AuditApi;
+  /**
+   * Streams what changes in runs, messages, dead letters, queues, keys and schedules, once it is on disk. The stream begins
+   * with the call, and ends when the signal aborts, the loop is left, or the engine stops.
+   *
+   * @throws EngineError `unavailable` when too many streams are open
+   * @example
+   * ```ts
+   * for await (const { event, data } of await engine.stream({ event: "run", label: "import" })) {
+   *   console.log(event, data.type, data.workflowRunId);
+   * }
+   * ```
+   */
+  stream(options?: StreamOptions): Promise<AsyncIterable<LiveEvent>>;
   /**
    * Copies the whole database in a consistent state, while the engine keeps running.
    *
@@ -49,6 +114,8 @@ export function createUpkeepApi({ call, run }: Caller): UpkeepApi {
       get: () => call(routes["/v2/keys"].GET),
       rotate: () => call(routes["/v2/keys/rotate"].POST),
     },
+    audit: { list: (filters = {}) => call(AUDIT, { query: { ...filters } }) },
+    stream: ({ signal, ...filters } = {}) => call(liveEvents, { query: { ...filters }, signal }),
     backup: () => run(({ store }) => store.backup()),
   };
 }

@@ -1,4 +1,5 @@
 import type { InlineAnswer } from "@perdure/core/protocol";
+import { groupBy } from "../queries/read.ts";
 import type { AppendInline } from "../rules/inline-append.ts";
 import type { Run, RunState } from "../rules/run.ts";
 import type { InProgress, RunLease } from "../rules/run-lease.ts";
@@ -20,7 +21,15 @@ export async function appendInline(tx: Tx, appends: readonly AppendInline[]): Pr
     appends.map(({ lease }) => lease.runId),
     appends.flatMap(({ entries }) => entries),
   );
-  return inOrder.map(appends, (append) => appendOne(tx, append));
+  // Results need no further lock: the appends to different runs don't wait for each other.
+  const isPlain = appends.every(({ entries }) => entries.every(({ kind }) => kind !== "ask"));
+  if (!isPlain) return inOrder.map(appends, (append) => appendOne(tx, append));
+  const ofRuns = groupBy(appends, (append) => [append.lease.runId, append]);
+  const answers = new Map<AppendInline, InlineAnswer>();
+  await inOrder.mapSideBySide([...ofRuns.values()], (own) =>
+    inOrder.map(own, async (append) => answers.set(append, await appendOne(tx, append))),
+  );
+  return appends.map((append) => answers.get(append) as InlineAnswer);
 }
 
 /**

@@ -15,7 +15,7 @@ import { runOf } from "../store/tables/runs.ts";
 import { SKIP_LOCKED, sql, type Tx } from "../store/tx.ts";
 import { admitByFlow, isFlowPaused } from "./admit-by-flow.ts";
 import { Locks } from "./claim-locks.ts";
-import { deferMessage, hasDeferred, releaseDeferred } from "./defer-message.ts";
+import { deferMessage, deferredDestinations, hasDeferred, releaseDeferred } from "./defer-message.ts";
 import { enqueueMessage } from "./enqueue-message.ts";
 import { expireRuns } from "./expire-runs.ts";
 import { expireWaits } from "./expire-waits.ts";
@@ -37,6 +37,7 @@ const MAX_ROUNDS = 8;
  * 2. Messages that waited for destinations which have room again become due.
  * 3. The messages that are due are taken in the order of their times. A message that its queue, its flow control key or
  *    its destination doesn't admit is held back, and the next round takes others in its place.
+ * 4. A claim that finds nothing looks for messages that another engine has held back: this one may have room for them.
  *
  * A claim waits for no lock, so that no two engines wait for each other: it passes over messages that another transaction
  * is at, and says so.
@@ -66,6 +67,8 @@ export async function claimMessages(tx: Tx, order: ClaimOrder): Promise<Claims> 
     locked = due.length < wanted;
     if (locked || free.length < due.length) break;
   }
+  if (claims.length === 0 && destinations)
+    for (const destination of await deferredDestinations(tx)) seen.add(destination);
   const times = await nextTimes(tx);
   const nextDue = earliest(times);
   const isDue = (time: number | null | undefined): boolean => typeof time === "number" && time <= tx.now;

@@ -39,3 +39,15 @@ export async function hasDeferred(tx: Tx, destinations: Iterable<string>): Promi
   const waiting = new Set(rows.map(({ destination }) => destination));
   return new Map(names.map((destination) => [destination, waiting.has(destination)]));
 }
+
+/** Deferred messages that an engine looks at for destinations of which it doesn't know. */
+const MAX_LOOKED_AT = 200;
+
+/** Some of the destinations for which messages wait, whichever engine has held them back: another one may have room. */
+export async function deferredDestinations(tx: Tx): Promise<string[]> {
+  const rows = await tx.all<{ destination: string }>(
+    sql`SELECT DISTINCT destination FROM
+      (SELECT destination FROM due WHERE destination IS NOT NULL LIMIT ${MAX_LOOKED_AT}) AS waiting`,
+  );
+  return rows.map(({ destination }) => destination);
+}

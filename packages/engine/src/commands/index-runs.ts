@@ -103,12 +103,13 @@ interface EntryRow {
   readonly position: number;
   readonly record: string;
   readonly step: string | null;
-  readonly body: Uint8Array;
+  /** Null for an empty one on SQLite, whose `substr` of no bytes is null. */
+  readonly body: Uint8Array | null;
 }
 
 function textOf({ record, step, body }: EntryRow, hidden: boolean): string {
   const name = step ?? "";
-  if (hidden) return name;
+  if (hidden || body === null) return name;
   return record === FIRST_RECORD ? searchedText(toText(body)) : `${name} ${searchedRecord(toText(body))}`;
 }
 

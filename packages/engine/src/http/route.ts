@@ -50,9 +50,11 @@ export type Output<S extends z.ZodType> = Fixed<z.output<S>>;
 
 type Fixed<Value> = Value extends readonly (infer Item)[]
   ? readonly Fixed<Item>[]
-  : Value extends object
-    ? { readonly [Name in keyof Value]: Fixed<Value[Name]> }
-    : Value;
+  : Value extends (...args: never) => unknown
+    ? Value
+    : Value extends object
+      ? { readonly [Name in keyof Value]: Fixed<Value[Name]> }
+      : Value;
 
 /** A request as its route has read it. */
 export interface Input<P extends Parameters = None, Q extends Parameters = None, B = unknown> extends Origin {

@@ -360,11 +360,11 @@ export async function childrenOf(
   return new Map([...children].map(([parent, of]) => [parent, new Map(of)]));
 }
 
-export function groupBy<Row, Value>(
+export function groupBy<Row, Key, Value>(
   rows: readonly Row[],
-  of: (row: Row) => readonly [key: number, value: Value],
-): Map<number, Value[]> {
-  const groups = new Map<number, Value[]>();
+  of: (row: Row) => readonly [key: Key, value: Value],
+): Map<Key, Value[]> {
+  const groups = new Map<Key, Value[]>();
   for (const row of rows) {
     const [key, value] = of(row);
     const group = groups.get(key);

@@ -17,12 +17,15 @@ const MAX_WORD = 64;
 const UNSPACED = "\\p{sc=Han}\\p{sc=Hira}\\p{sc=Kana}";
 const WORD = new RegExp(`[${UNSPACED}]|[[\\p{L}\\p{N}]--[${UNSPACED}]]+`, "gv");
 
+/** The code of a colour or a style for terminals, which error messages may have. */
+const COLOUR = /\p{Cc}\[[\d;]*m/gu;
+
 /**
  * The words of a text: letters and digits in a row, in lower case and without accents. Both databases index these, so
  * that a search finds the same in both.
  */
 export function wordsOf(text: string): string[] {
-  const plain = text.toLowerCase().normalize("NFKD").replace(/\p{M}/gu, "");
+  const plain = text.replace(COLOUR, " ").toLowerCase().normalize("NFKD").replace(/\p{M}/gu, "");
   return (plain.match(WORD) ?? []).map((word) =>
     word.length > MAX_WORD ? [...word].slice(0, MAX_WORD).join("") : word,
   );
@@ -92,6 +95,9 @@ function take(parts: Iterable<string>): string {
   return text.slice(0, MAX_SEARCHED);
 }
 
+/** The lines of a stack: their names and numbers would match everything. */
+const STACK = /\n\s+at /;
+
 function* partsOf(value: unknown, depth = 0): Generator<string> {
   if (depth > MAX_DEPTH) return;
   if (typeof value === "string") {
@@ -102,6 +108,7 @@ function* partsOf(value: unknown, depth = 0): Generator<string> {
     yield String(value);
   } else {
     for (const [key, item] of Object.entries(value)) {
+      if (key === "stack" && typeof item === "string" && STACK.test(item)) continue;
       if (!Array.isArray(value)) yield key;
       yield* partsOf(item, depth + 1);
     }

@@ -1,5 +1,4 @@
-// Array methods for asynchronous work on one item after the other, as the statements of a transaction
-// require.
+// Array methods for asynchronous work. In a transaction one item usually comes after the other.
 
 export async function map<Item, Result>(
   items: readonly Item[],
@@ -24,4 +23,20 @@ export async function filter<Item>(
   const kept: Item[] = [];
   for (const item of items) if (await test(item)) kept.push(item);
   return kept;
+}
+
+/**
+ * Maps items whose work doesn't depend on each other: the statements of all of them are on their way to the database at the
+ * same time, and it runs them in one order or another. Ends when the work on every item has ended, also when one has failed:
+ * the caller may then undo all of it.
+ */
+export async function mapSideBySide<Item, Result>(
+  items: readonly Item[],
+  work: (item: Item) => Promise<Result>,
+): Promise<Result[]> {
+  const outcomes = await Promise.allSettled(items.map(work));
+  return outcomes.map((outcome) => {
+    if (outcome.status === "rejected") throw outcome.reason;
+    return outcome.value;
+  });
 }

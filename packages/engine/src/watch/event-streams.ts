@@ -19,6 +19,15 @@ export interface StreamFilter {
   readonly hidesErrors?: boolean | undefined;
 }
 
+/** An event as a reader gets it. */
+export interface LiveEvent {
+  /** For {@link StreamFilter.lastEventId}. `reset` has none. */
+  readonly id?: string;
+  /** `reset` says that events are missing. */
+  readonly event: StreamEvent["event"] | "reset";
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
 /** A change with its number and its time. */
 interface Numbered {
   readonly number: number;
@@ -62,8 +71,30 @@ export class EventStreams {
     for (const reader of this.#readers) reader.add(numbered);
   }
 
-  /** @throws EngineError `unavailable` when there are too many readers, or the engine stops */
+  /**
+   * Opens a stream of Server-Sent Events.
+   *
+   * @throws EngineError `unavailable` when there are too many readers, or the engine stops
+   */
   open(filter: StreamFilter): ReadableStream<Uint8Array> {
+    return toServerSentEvents(this.#read(filter));
+  }
+
+  /**
+   * Opens a stream of events for a caller in this process. It ends when the signal aborts, the engine stops, or the caller
+   * leaves its loop.
+   *
+   * @throws EngineError `unavailable` when there are too many readers, or the engine stops
+   */
+  events(filter: StreamFilter, signal?: AbortSignal): AsyncGenerator<LiveEvent, void> {
+    const reader = this.#read(filter);
+    const end = (): void => reader.end();
+    signal?.addEventListener("abort", end);
+    if (signal?.aborted) end();
+    return eventsOf(reader, () => signal?.removeEventListener("abort", end));
+  }
+
+  #read(filter: StreamFilter): Reader {
     if (this.#stopped)
       throw new EngineError("unavailable", "the engine stops", { retryAfter: RETRY_AFTER_S });
     if (this.#readers.size >= MAX_READERS) {
@@ -78,7 +109,7 @@ export class EventStreams {
     });
     this.#resume(reader, filter.lastEventId);
     this.#readers.add(reader);
-    return reader.stream;
+    return reader;
   }
 
   /** Lets streams be opened again after {@link stop}. */
@@ -112,9 +143,44 @@ interface ReaderParts {
   readonly onEnd: () => void;
 }
 
+/** Writes the events of a reader as Server-Sent Events, with comments that keep the connection open. */
+function toServerSentEvents(reader: Reader): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder();
+  let opened = false;
+  return new ReadableStream(
+    {
+      async pull(controller) {
+        const events = opened ? await reader.next() : undefined;
+        if (opened && events === undefined) {
+          reader.end();
+          controller.close();
+          return;
+        }
+        const text = opened ? events?.map(toText).join("") || ": ping\n\n" : ": open\n\n";
+        opened = true;
+        controller.enqueue(encoder.encode(text));
+      },
+      cancel: () => reader.end(),
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+function toText({ id, event, data }: LiveEvent): string {
+  return `${id === undefined ? "" : `id: ${id}\n`}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
+}
+
+async function* eventsOf(reader: Reader, onEnd: () => void): AsyncGenerator<LiveEvent, void> {
+  try {
+    for (let events = await reader.next(); events; events = await reader.next()) yield* events;
+  } finally {
+    onEnd();
+    reader.end();
+  }
+}
+
 /** One stream. It reads the properties of runs only when its filter needs them. */
 class Reader {
-  readonly stream: ReadableStream<Uint8Array>;
   readonly #filter: StreamFilter;
   readonly #parts: ReaderParts;
   #waiting: Numbered[] = [];
@@ -128,22 +194,6 @@ class Reader {
     this.#parts = parts;
     this.#cancelEnd = filter.ms === undefined ? undefined : parts.clock.after(filter.ms, () => this.end());
     if (filter.ms === 0) this.#ended = true;
-    const encoder = new TextEncoder();
-    let opened = false;
-    this.stream = new ReadableStream(
-      {
-        pull: async (controller) => {
-          const text = opened ? await this.#next() : ": open\n\n";
-          opened = true;
-          if (text === undefined) {
-            this.end();
-            controller.close();
-          } else controller.enqueue(encoder.encode(text));
-        },
-        cancel: () => this.end(),
-      },
-      { highWaterMark: 0 },
-    );
   }
 
   add(change: Numbered): void {
@@ -166,21 +216,21 @@ class Reader {
     this.#wake();
   }
 
-  /** The next events as a string, or a heartbeat; undefined at the end of the stream. */
-  async #next(): Promise<string | undefined> {
+  /** The next events; none after a while without one, and undefined at the end of the stream. */
+  async next(): Promise<readonly LiveEvent[] | undefined> {
     for (;;) {
       if (this.#reset) {
-        const data = JSON.stringify({ reason: this.#reset });
+        const data = { reason: this.#reset };
         this.#reset = undefined;
-        return `event: reset\ndata: ${data}\n\n`;
+        return [{ event: "reset", data }];
       }
       const changes = this.#waiting;
       this.#waiting = [];
-      const text = await this.#write(changes);
-      if (text !== "") return text;
+      const events = await this.#choose(changes);
+      if (events.length > 0) return events;
       if (this.#reset || this.#waiting.length > 0) continue;
       if (this.#ended) return undefined;
-      if ((await this.#wait()) === "heartbeat") return ": ping\n\n";
+      if ((await this.#wait()) === "heartbeat") return [];
     }
   }
 
@@ -195,7 +245,7 @@ class Reader {
     return result;
   }
 
-  async #write(changes: readonly Numbered[]): Promise<string> {
+  async #choose(changes: readonly Numbered[]): Promise<LiveEvent[]> {
     const events = changes.flatMap(({ number, at, change }) =>
       toStreamEvents(change).map((event) => ({ ...event, number, at })),
     );
@@ -216,12 +266,10 @@ class Reader {
         (!urls || urls.includes(found.url)) && (!labels || found.labels.some((one) => labels.includes(one)))
       );
     };
-    return chosen
-      .filter(isChosen)
-      .map(({ event, number, at, data }) => {
-        const shown = { ...data, time: at, ...(hidesErrors ? { error: undefined } : {}) };
-        return `id: ${this.#parts.epoch}.${number}\nevent: ${event}\ndata: ${JSON.stringify(shown)}\n\n`;
-      })
-      .join("");
+    return chosen.filter(isChosen).map(({ event, number, at, data }) => ({
+      id: `${this.#parts.epoch}.${number}`,
+      event,
+      data: { ...data, time: at, ...(hidesErrors ? { error: undefined } : {}) },
+    }));
   }
 }

@@ -43,3 +43,41 @@ describe("engine.runs", () => {
     await expect(engine.runs.overview("wfr_x")).rejects.toMatchObject({ code: "not_found" });
   });
 });
+
+describe("what people look at", () => {
+  it("is numbers, groups, waits, messages and the audit log", async () => {
+    const { buckets, now } = await engine.runs.numbers({ bucket: 60_000 });
+    expect([buckets.at(-1)?.started, now.live]).toEqual([2, 2]);
+    expect((await engine.messages.pending({ status: "scheduled", count: 1 })).messages).toHaveLength(1);
+    expect((await engine.messages.pending({ workflowRunId: "wfr_2" })).messages).toMatchObject([
+      { workflowRunId: "wfr_2" },
+    ]);
+    expect(await engine.events.waits({ eventId: "go" })).toEqual({ waiters: [] });
+    expect(await engine.dlq.groups({ fingerprint: "none" })).toEqual({ groups: [] });
+    await w.ask("DELETE", "/v2/workflows/runs/wfr_2");
+    const { entries } = await engine.audit.list({ target: "wfr_2" });
+    expect(entries).toMatchObject([{ action: "DELETE /v2/workflows/runs/:id", target: "wfr_2" }]);
+    await expect(engine.audit.list({ who: "x" } as never)).rejects.toThrow('Unknown option "who"');
+  });
+
+  it("comes as a stream, until its signal aborts", async () => {
+    const abort = new AbortController();
+    const stream = await engine.stream({ event: "run", label: "import", signal: abort.signal });
+    await engine.runs.cancel("wfr_2");
+    await engine.runs.cancel("wfr_1");
+    const seen: unknown[] = [];
+    let last = "";
+    for await (const { id = "", event, data } of stream) {
+      seen.push([event, data.type, data.workflowRunId]);
+      last = id;
+      abort.abort();
+    }
+    expect(seen).toEqual([["run", "run.canceled", "wfr_1"]]);
+    await w.start("wfr_3", { [HEADER.label]: "import", [HEADER.delay]: "1h" });
+    for await (const { data } of await engine.stream({ lastEventId: last, workflowRunId: "wfr_3" })) {
+      expect(data).toMatchObject({ type: "run.started", workflowRunId: "wfr_3" });
+      break;
+    }
+    await expect(engine.stream({ event: "all" as never })).rejects.toThrow("expected one of run, message");
+  });
+});

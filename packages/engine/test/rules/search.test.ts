@@ -10,6 +10,7 @@ describe("words", () => {
     ["ann_b@example.com", ["ann", "b", "example", "com"]],
     ["ÀÉÎ straße İ", ["aei", "straße", "i"]],
     ["東京タワ2025", ["東", "京", "タ", "ワ", "2025"]],
+    ["card \u001b[31mdeclined\u001b[0m", ["card", "declined"]],
     ["", []],
     ["-- !! ''", []],
   ])("of %j are %j", (text, words) => {
@@ -88,6 +89,8 @@ describe("the text of a body", () => {
     ['"caf\u00c3\u00a9"', ["cafe"]],
     ['"caf\u00e9"', ["cafe"]],
     ["null", ["null"]],
+    ['{"message":"no","stack":"Error: no\\n    at f (a.ts:10:2)"}', ["message", "no"]],
+    ['{"stack":"node"}', ["stack", "node"]],
   ])("%s has the words %j", (body, words) => {
     expect(wordsOf(searchedText(body))).toEqual(words);
   });

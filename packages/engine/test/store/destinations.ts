@@ -40,6 +40,16 @@ export function destinations(name: string, open: () => Promise<Store>): void {
       expect([...third.destinations]).toEqual([["a.test", false]]);
     });
 
+    it("are known to an engine that finds nothing else to do, whichever engine has held their messages back", async () => {
+      const [receipt] = await kit.accept(plain());
+      await claim(room(0));
+      // An engine that has held nothing back has no open destinations.
+      const idle = await claim(room(9));
+      expect([idle.claims, [...idle.destinations]]).toEqual([[], [["a.test", true]]]);
+      const { claims } = await claim(room(9, { "a.test": 9 }));
+      expect(claims.map(({ message }) => message.id)).toEqual([receipt?.messageId]);
+    });
+
     it("leave a message what its key has given it", async () => {
       const flow = { [HEADER.flowControlKey]: "k", [HEADER.flowControlValue]: "parallelism=1" };
       const ids = (await kit.accept(plain(flow), plain(flow))).map(({ messageId }) => messageId);

@@ -48,6 +48,12 @@ export function searching(name: string, open: () => Promise<Store>): void {
       return (await kit.store.runSummaries(query)).items.map(({ run }) => run.id);
     };
 
+    it("indexes a run that has no payload", async () => {
+      await kit.accept(body("wfr_a", "true", ""), step("wfr_a", { stepName: "charge" }));
+      await indexAll(kit, ["wfr_a"]);
+      expect(await find("charge")).toEqual(["wfr_a"]);
+    });
+
     it("finds words of payloads, step names, results and errors", async () => {
       await kit.accept(
         body("wfr_a", "true", '{"customer":{"name":"Zoë Müller","mail":"zoe@example.com"},"order":17}'),

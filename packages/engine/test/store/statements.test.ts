@@ -4,7 +4,7 @@ import { START } from "../harness.ts";
 import { done, key, waits } from "../inline/invocation.ts";
 import { useCountingStore } from "./counting.ts";
 import { appendUnder, claimedRun, ended } from "./inlining.ts";
-import { append, delivered, event, failure, NO_OPTIONS, plain, start } from "./kit.ts";
+import { append, delivered, event, failure, NO_OPTIONS, plain, start, waitFor } from "./kit.ts";
 
 const kit = useCountingStore();
 
@@ -37,6 +37,55 @@ it("a page of 100 dead letters, and of 100 entries of the log, takes as many", a
   expect(await kit.statementsOf(() => kit.store.logs({ count: 100 }))).toBeLessThanOrEqual(10);
   const changes = { kind: "resume", options: NO_OPTIONS } as const;
   expect((await kit.store.resumeRuns({ count: 100 }, changes)).runs).toHaveLength(100);
+});
+
+/** Statements of a page, whatever its length. */
+const AT_MOST = {
+  ...{ overview: 12, steps: 10, groups: 2, waiters: 1, pending: 1 },
+  ...{ numbers: 1, now: 3, audit: 1, affected: 1 },
+};
+
+it("a page of anything that people look at takes a handful, however long it is", async () => {
+  const counts = async (length: number): Promise<Record<string, number | undefined>> => {
+    const shown = { count: 200 };
+    const pages: Record<keyof typeof AT_MOST, () => Promise<unknown>> = {
+      overview: () => kit.store.runOverview({ id: "wfr_parent" }),
+      steps: () => kit.store.runSteps({ id: "wfr_parent", ...shown }),
+      groups: () => kit.store.deadLetterGroups(shown),
+      waiters: () => kit.store.openWaits(shown),
+      pending: () => kit.store.unfinishedMessages(shown),
+      numbers: () => kit.store.runNumbers({ from: START, to: START + 3_600_000, bucket: 60_000 }),
+      now: () => kit.store.currentNumbers(),
+      audit: () => kit.store.actions(shown),
+      affected: () => kit.store.affectedRuns("cancel", shown),
+    };
+    const found: Record<string, number> = {};
+    for (const [name, ask] of Object.entries(pages)) found[name] = await kit.statementsOf(ask);
+    expect((await kit.store.unfinishedMessages(shown)).items.length).toBeGreaterThan(length);
+    return found;
+  };
+  await kit.store.accept([start("wfr_parent"), start("wfr_fails")]);
+  const fill = async (from: number, to: number): Promise<void> => {
+    for (let at = from; at <= to; at++) {
+      await kit.store.accept([append("wfr_parent", at), start(`wfr_${at}`)]);
+      await kit.store.wait(waitFor(`wfr_${at}`, `event ${at}`));
+      await kit.store.recordAction({ actor: "a", action: "b", target: "c", callerIp: "::1" });
+    }
+  };
+  await fill(1, 2);
+  const short = await counts(2);
+  await fill(3, 60);
+  const { claims } = await kit.store.claim({ limit: 200, leaseUntil: START + 1000 });
+  for (const { lease, run } of claims.slice(0, 40)) {
+    if (run?.id === "wfr_parent") continue;
+    await kit.store.settle(lease, { kind: "failed", failure: failure(START, `boom ${run?.id}`) });
+  }
+  const long = await counts(20);
+  for (const counted of [short, long]) {
+    for (const [name, most] of Object.entries(AT_MOST)) {
+      expect.soft(counted[name], name).toBeLessThanOrEqual(most);
+    }
+  }
 });
 
 /** Claims one message. */

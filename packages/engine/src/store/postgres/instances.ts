@@ -20,11 +20,11 @@ export function liveEngines(): Sql {
 
 /** The objects that {@link Instances} uses. */
 export interface InstancesOptions {
-  /** Runs on connections of its own: a heartbeat never waits for the engine's work. */
+  /** Runs on a connection of its own: a heartbeat never waits for the engine's work. */
   readonly driver: PostgresDriver;
   /** The id of this engine. It owns the engine's leases. */
   readonly id: string;
-  /** Gives back some of the leases of an engine. @returns whether it had any */
+  /** Gives back some of the leases of an engine, on another connection: that may take its time. @returns whether it had any */
   readonly release: (owner: string) => Promise<boolean>;
   /** Called with the difference between the clock of the database and this machine's, in milliseconds. */
   readonly onOffset: (offset: number) => void;
@@ -38,6 +38,7 @@ export class Instances {
   readonly #options: InstancesOptions;
   #timer: ReturnType<typeof setInterval> | undefined;
   #beating: Promise<void> | undefined;
+  #takingOver: Promise<void> | undefined;
   /** Milliseconds that the fastest heartbeat took. */
   #fastest = Number.POSITIVE_INFINITY;
 
@@ -53,16 +54,19 @@ export class Instances {
     this.#timer = setInterval(() => {
       // A database that is away is reported by the engine's work. The next heartbeat registers the engine again.
       this.#beating ??= this.#beat()
-        .then(() => this.#takeOver())
         .catch(() => {})
         .finally(() => (this.#beating = undefined));
+      // A takeover may last: it waits for runs whose locks others have. The heartbeat goes on meanwhile.
+      this.#takingOver ??= this.#takeOver()
+        .catch(() => {})
+        .finally(() => (this.#takingOver = undefined));
     }, BEAT_MS).unref();
   }
 
   /** Gives back this engine's leases, and removes its row: the others go on at once. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
-    await this.#beating;
+    await Promise.all([this.#beating, this.#takingOver]);
     await this.#remove(this.#options.id).catch(() => {});
   }
 

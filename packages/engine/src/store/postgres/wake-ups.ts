@@ -50,7 +50,8 @@ export interface WakeUpsOptions {
  * Tells the other engines of messages that come due and of runs that change, and hears of theirs.
  *
  * A notification is a hint: losing one costs time only. It has a transaction of its own, because PostgreSQL commits
- * transactions with notifications one after the other. At most one goes out in ten milliseconds.
+ * transactions with notifications one after the other. At most one goes out in ten milliseconds, and none from an engine that
+ * hears itself and no other: an engine says hello when it begins to listen, and the others answer.
  */
 export class WakeUps {
   readonly #options: WakeUpsOptions;
@@ -63,6 +64,8 @@ export class WakeUps {
   #poll: ReturnType<typeof setTimeout> | undefined;
   #heartbeat: ReturnType<typeof setInterval> | undefined;
   #heardAt = Number.NEGATIVE_INFINITY;
+  /** When each of the other engines was heard last, in milliseconds of `performance.now()`. */
+  readonly #others = new Map<string, number>();
   #stopped = false;
 
   constructor(options: WakeUpsOptions) {
@@ -82,6 +85,7 @@ export class WakeUps {
 
   /** Tells the others of a commit, soon. */
   announce({ dueAt, events }: Commit): void {
+    if (this.#isAlone) return;
     for (const event of events) {
       if ("runId" in event && event.runId !== undefined) this.#runs.add(event.runId);
     }
@@ -103,6 +107,13 @@ export class WakeUps {
 
   get #hears(): boolean {
     return performance.now() - this.#heardAt < 2 * HEARTBEAT_MS;
+  }
+
+  /** Whether this engine would have heard of any other one. */
+  get #isAlone(): boolean {
+    const now = performance.now();
+    for (const [from, at] of this.#others) if (now - at > 2 * HEARTBEAT_MS) this.#others.delete(from);
+    return this.#hears && this.#others.size === 0;
   }
 
   #flush(): void {
@@ -141,6 +152,7 @@ export class WakeUps {
       return;
     }
     this.#heardAt = performance.now();
+    void this.#send({});
     // This connection has missed the notifications that were sent before it listened.
     this.#options.onDue(this.#options.now());
   }
@@ -150,6 +162,9 @@ export class WakeUps {
     if (this.#stopped || payload.schema !== this.#options.schema) return;
     this.#heardAt = performance.now();
     if (payload.from === this.#from) return;
+    const isNew = !this.#others.has(payload.from);
+    this.#others.set(payload.from, this.#heardAt);
+    if (isNew) void this.#send({});
     if (payload.runs && payload.runs.length > 0) this.#options.onRuns(payload.runs);
     if (payload.dueAt !== undefined) this.#options.onDue(payload.dueAt);
   }
