@@ -26,7 +26,7 @@ describe("the connections of an engine", () => {
     );
     const names = rows.map((row) => row.name).sort();
     await store.close();
-    // The one for the background opens with the first takeover.
+    // The one for the background opens with the first run that is indexed.
     expect(names).toEqual(["perdure", "perdure", "perdure control", "perdure listen"]);
   });
 
