@@ -60,6 +60,7 @@ export async function openPostgres(url: string, settings: StoreSettings = {}): P
   const clock: Clock = { ...systemClock, now: () => Date.now() + offset };
   let now = clock.now;
   for (const one of [driver, background, control]) one.useClock(() => now());
+  let stopped = false;
   let onRuns: (runIds: readonly string[]) => void = () => {};
   const wakeUps = new WakeUps({
     location,
@@ -72,11 +73,11 @@ export async function openPostgres(url: string, settings: StoreSettings = {}): P
   const instances = new Instances({
     driver: control,
     id: instance,
-    release: (owner) => releaseLeasesOf(background, owner),
+    // While the engine works, on all of its connections: the index of the search may hold up the background.
+    release: (owner) => releaseLeasesOf(stopped ? control : driver, owner),
     onOffset: (ms) => (offset = ms),
   });
-  background.onDue((dueAt) => driver.wake(dueAt));
-  for (const one of [driver, background]) one.onCommit((commit) => wakeUps.announce(commit));
+  for (const one of [driver, background, control]) one.onCommit((commit) => wakeUps.announce(commit));
   await instances.start();
   wakeUps.start();
   const store = createPostgresStore(driver, settings, instance);
@@ -95,6 +96,7 @@ export async function openPostgres(url: string, settings: StoreSettings = {}): P
     async close() {
       await wakeUps.stop();
       await driver.close();
+      stopped = true;
       await instances.stop();
       await background.close();
       await control.close();

@@ -43,7 +43,7 @@ export async function carryOut(tx: Tx, run: Run, ask: Ask): Promise<void> {
 async function sleep(tx: Tx, run: Run, command: NewSleep): Promise<void> {
   const { key, step, deadline } = command;
   const over = deadline <= tx.now;
-  await tx.run(
+  tx.send(
     sql`INSERT INTO waiters (run, event, record, open, deadline, wait, created_at)
       VALUES (${run.key}, NULL, ${key}, ${over ? 0 : 1}, ${deadline}, ${JSON.stringify(command)}, ${tx.now})`,
   );

@@ -117,7 +117,7 @@ async function take(tx: Tx, found: MessageRow, { leaseUntil, owner = "" }: Claim
     return [];
   }
   const status = transition(found.status, "claim", found.retried);
-  await tx.run(
+  tx.send(
     sql`UPDATE due SET status = ${status}, at = ${leaseUntil}, fence = fence + 1, owner = ${owner} WHERE message = ${seq}`,
   );
   const entry = offer.kind === "lease" ? offer.entry : found.entry;

@@ -11,7 +11,7 @@ export interface Deferral {
 
 /** Holds a message back until its destination has room. It keeps its places in its queue and its flow control key. */
 export async function deferMessage(tx: Tx, seq: number, { destination, owner }: Deferral): Promise<void> {
-  await tx.run(
+  tx.send(
     sql`UPDATE due SET ${holdBackOn("defer")}, destination = ${destination}, owner = ${owner} WHERE message = ${seq}`,
   );
 }

@@ -19,9 +19,9 @@ export async function deleteUnreferenced(tx: Tx, messages: readonly number[]): P
 export async function deleteMessages(tx: Tx, messages: readonly number[]): Promise<void> {
   if (messages.length === 0) return;
   const seqs = numbers(messages);
-  await tx.run(sql`DELETE FROM logs WHERE message IN (${seqs})`);
-  await tx.run(sql`DELETE FROM failures WHERE message IN (${seqs})`);
-  await tx.run(sql`DELETE FROM message_labels WHERE message IN (${seqs})`);
-  await tx.run(sql`DELETE FROM due WHERE message IN (${seqs})`);
-  await tx.run(sql`DELETE FROM messages WHERE seq IN (${seqs})`);
+  tx.send(sql`DELETE FROM logs WHERE message IN (${seqs})`);
+  tx.send(sql`DELETE FROM failures WHERE message IN (${seqs})`);
+  tx.send(sql`DELETE FROM message_labels WHERE message IN (${seqs})`);
+  tx.send(sql`DELETE FROM due WHERE message IN (${seqs})`);
+  tx.send(sql`DELETE FROM messages WHERE seq IN (${seqs})`);
 }

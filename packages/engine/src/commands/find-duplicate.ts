@@ -20,7 +20,7 @@ export async function findDuplicate(
     sql`SELECT message, url FROM deduplications WHERE key = ${key} AND until > ${message.createdAt}`,
   );
   if (known) return { messageId: known.message, url: known.url, deduplicated: true, run: undefined };
-  await tx.run(
+  tx.send(
     sql`INSERT INTO deduplications (key, message, url, until) VALUES (${key}, ${message.id}, ${message.url}, ${until})
       ON CONFLICT (key) DO UPDATE SET message = excluded.message, url = excluded.url, until = excluded.until`,
   );

@@ -55,7 +55,7 @@ export async function finishRun(tx: Tx, run: Run, end: RunOutcome): Promise<stri
   if (run.invoker) await tx.lock("run", run.invoker.runId);
   await setState(tx, run, end);
   await withdrawDeliveries(tx, run.key, end);
-  await tx.run(sql`UPDATE waiters SET open = 0 WHERE run = ${run.key} AND ${PENDING.wait}`);
+  tx.send(sql`UPDATE waiters SET open = 0 WHERE run = ${run.key} AND ${PENDING.wait}`);
   if (end.state !== "RUN_FAILED") await deleteEarlyEvents(tx, run.key);
   await recordInInvoker(tx, run, end);
   switch (end.state) {
@@ -70,7 +70,7 @@ export async function finishRun(tx: Tx, run: Run, end: RunOutcome): Promise<stri
 }
 
 async function setState(tx: Tx, { key, id, createdAt }: Run, { state, response }: RunOutcome): Promise<void> {
-  await tx.run(
+  tx.send(
     sql`UPDATE runs SET state = ${state}, completed_at = ${tx.now}, response = ${response ?? null}
       WHERE key = ${key}`,
   );
@@ -83,8 +83,8 @@ async function setState(tx: Tx, { key, id, createdAt }: Run, { state, response }
 }
 
 async function deleteEarlyEvents(tx: Tx, run: number): Promise<void> {
-  await tx.run(sql`DELETE FROM events WHERE run = ${run}`);
-  await tx.run(sql`DELETE FROM webhooks WHERE run = ${run}`);
+  tx.send(sql`DELETE FROM events WHERE run = ${run}`);
+  tx.send(sql`DELETE FROM webhooks WHERE run = ${run}`);
 }
 
 /** Calls are logged one by one; the run's log shows its other deliveries. */
@@ -101,7 +101,7 @@ async function withdrawDeliveries(tx: Tx, run: number, end: RunOutcome): Promise
   const deleteAfter = end.state === "RUN_SUCCESS" ? tx.now : null;
   const count = await setOutcome(tx, ofRun, { outcome: "CANCELLED", deleteAfter });
   if (end.state !== "RUN_SUCCESS") await markInFlight(tx, run);
-  await tx.run(sql`DELETE FROM due WHERE ${ofRun}`);
+  tx.send(sql`DELETE FROM due WHERE ${ofRun}`);
   tx.count({ of: "delivery", state: "CANCELLED", count: count - calls });
   await lockAll(tx, { flow: keys.map(({ flow_key }) => flow_key) });
   for (const { flow_key } of keys) if (await releaseThrottled(tx, flow_key)) tx.wakeAt(tx.now);

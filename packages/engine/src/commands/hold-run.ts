@@ -36,13 +36,13 @@ export async function offerLease(tx: Tx, { seq, entry }: MessageRow, run: Run): 
   if (!run.inline && !(known && last.seq === entry)) return { kind: "plain" };
   const number = run.leaseNumber + 1;
   const inProgress = run.inProgress ?? { lease: number, steps: "unknown" };
-  await tx.run(
+  tx.send(
     sql`INSERT INTO run_leases (run, number, holder, in_progress)
       VALUES (${run.key}, ${number}, ${seq}, ${JSON.stringify(inProgress)})
       ON CONFLICT (run) DO UPDATE SET number = excluded.number, holder = excluded.holder, invocation = NULL,
         in_progress = excluded.in_progress`,
   );
-  if (last.seq !== entry) await tx.run(sql`UPDATE messages SET entry = ${last.seq} WHERE seq = ${seq}`);
+  if (last.seq !== entry) tx.send(sql`UPDATE messages SET entry = ${last.seq} WHERE seq = ${seq}`);
   // The last invocation hasn't said how it ended.
   if (run.inline && run.inProgress) tx.count({ of: "inline", state: "takeovers", count: 1 });
   return {
@@ -69,7 +69,7 @@ export async function leaveRun(
 ): Promise<void> {
   if (run.holder !== message) return;
   const inProgress = orderly ? null : (run.inProgress ?? null);
-  await tx.run(
+  tx.send(
     sql`UPDATE run_leases SET holder = NULL, in_progress = ${inProgress && JSON.stringify(inProgress)}
       WHERE run = ${run.key} AND holder = ${message}`,
   );
@@ -78,7 +78,7 @@ export async function leaveRun(
 
 /** Notes whether a run's endpoint runs it inline. */
 export async function noteInline(tx: Tx, run: number, inline: boolean): Promise<void> {
-  await tx.run(sql`UPDATE runs SET inline = ${inline ? 1 : 0} WHERE key = ${run}`);
+  tx.send(sql`UPDATE runs SET inline = ${inline ? 1 : 0} WHERE key = ${run}`);
 }
 
 /**
@@ -86,19 +86,18 @@ export async function noteInline(tx: Tx, run: number, inline: boolean): Promise<
  * have begun; a successful run needs nothing of its lease.
  */
 export async function endLease(tx: Tx, run: number, state: RunState): Promise<void> {
-  if (state === "RUN_SUCCESS") await tx.run(sql`DELETE FROM run_leases WHERE run = ${run}`);
-  else await tx.run(sql`UPDATE run_leases SET holder = NULL WHERE run = ${run}`);
+  if (state === "RUN_SUCCESS") tx.send(sql`DELETE FROM run_leases WHERE run = ${run}`);
+  else tx.send(sql`UPDATE run_leases SET holder = NULL WHERE run = ${run}`);
 }
 
 /** Ends the right to append of a delivery that is given back or cancelled. */
 export async function endHold(tx: Tx, { run, seq }: Pick<MessageRow, "run" | "seq">): Promise<void> {
-  if (run !== null)
-    await tx.run(sql`UPDATE run_leases SET holder = NULL WHERE run = ${run} AND holder = ${seq}`);
+  if (run !== null) tx.send(sql`UPDATE run_leases SET holder = NULL WHERE run = ${run} AND holder = ${seq}`);
 }
 
 /** Ends the rights of all deliveries in progress, after the engine that made them has died. */
 export async function endAllHolds(tx: Tx): Promise<void> {
-  await tx.run(
+  tx.send(
     sql`UPDATE run_leases SET holder = NULL WHERE holder IS NOT NULL
       AND run IN (SELECT run FROM due WHERE status = ${STATUS.delivering} AND kind = ${STEP})`,
   );

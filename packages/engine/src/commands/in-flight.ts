@@ -34,9 +34,7 @@ export async function markInFlight(tx: Tx, run: number): Promise<void> {
   );
   for (const row of rows) {
     if (mayNeedRollback(row)) {
-      await tx.run(
-        sql`UPDATE due SET ${statusOn("withdraw")}, since = at, at = NULL WHERE message = ${row.seq}`,
-      );
+      tx.send(sql`UPDATE due SET ${statusOn("withdraw")}, since = at, at = NULL WHERE message = ${row.seq}`);
     }
   }
 }
@@ -54,7 +52,7 @@ function mayNeedRollback(row: InFlightRow): boolean {
 
 /** Delays a report until the withdrawn deliveries of its run have ended, or their leases have run out. */
 export async function deferReport(tx: Tx, run: number, report: number): Promise<void> {
-  await tx.run(
+  tx.send(
     sql`UPDATE due SET at = ${GREATEST}(at, coalesce((SELECT max(since) FROM due
       WHERE run = ${run} AND status = ${STATUS.withdrawn}), 0)) WHERE message = ${report} AND at IS NOT NULL`,
   );
@@ -68,9 +66,7 @@ export async function renewInFlight(tx: Tx, lease: Lease, until: number): Promis
       RETURNING run`,
   );
   if (!row) return false;
-  await tx.run(
-    sql`UPDATE due SET at = ${GREATEST}(at, ${until}) WHERE run = ${row.run} AND ${IS_WAITING_REPORT}`,
-  );
+  tx.send(sql`UPDATE due SET at = ${GREATEST}(at, ${until}) WHERE run = ${row.run} AND ${IS_WAITING_REPORT}`);
   return true;
 }
 
@@ -99,9 +95,9 @@ export async function completeInFlight(tx: Tx, lease: Lease): Promise<number | u
  * @param at when the reports that waited for them are due, in milliseconds since 1970
  */
 export async function completeAllInFlight(tx: Tx, at: number): Promise<void> {
-  await tx.run(
+  tx.send(
     sql`UPDATE due SET at = ${GREATEST}((SELECT not_before FROM messages WHERE seq = due.message), ${at})
       WHERE ${IS_WAITING_REPORT} AND run IN (SELECT run FROM due WHERE status = ${STATUS.withdrawn})`,
   );
-  await tx.run(sql`DELETE FROM due WHERE status = ${STATUS.withdrawn}`);
+  tx.send(sql`DELETE FROM due WHERE status = ${STATUS.withdrawn}`);
 }

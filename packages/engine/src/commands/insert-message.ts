@@ -46,10 +46,10 @@ export async function insertMessage(tx: Tx, message: NewMessage, owner: MessageO
       RETURNING seq AS key`,
   );
   for (const label of new Set(message.labels)) {
-    await tx.run(sql`INSERT INTO message_labels (label, message) VALUES (${label}, ${seq})`);
+    tx.send(sql`INSERT INTO message_labels (label, message) VALUES (${label}, ${seq})`);
   }
   const queued = queue !== null;
-  await tx.run(
+  tx.send(
     sql`INSERT INTO due (message, status, at, since, kind, run, queue, place, flow_key)
       VALUES (${seq}, ${initialStatus(queued)}, ${queued ? null : notBefore}, ${queued ? notBefore : null}, ${kind},
         ${run}, ${queue}, ${source?.place ?? null}, ${flowKey})`,

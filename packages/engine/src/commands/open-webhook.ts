@@ -6,7 +6,7 @@ import { sql, type Tx } from "../store/tx.ts";
 export async function openWebhook(tx: Tx, run: number, record: StepRecord): Promise<void> {
   const eventId = webhookIn(record);
   if (eventId === undefined) return;
-  await tx.run(sql`INSERT INTO webhooks (run, event) VALUES (${run}, ${eventId}) ON CONFLICT DO NOTHING`);
+  tx.send(sql`INSERT INTO webhooks (run, event) VALUES (${run}, ${eventId}) ON CONFLICT DO NOTHING`);
 }
 
 function webhookIn(record: StepRecord): string | undefined {

@@ -23,8 +23,8 @@ export async function givePlaces(tx: Tx, name: string): Promise<void> {
       ORDER BY message LIMIT ${free}`,
   );
   for (const { message, since } of next) {
-    await tx.run(sql`UPDATE due SET ${letGoOn("dequeue")}, place = message WHERE message = ${message}`);
-    await tx.run(sql`INSERT INTO places (message, queue) VALUES (${message}, ${name})`);
+    tx.send(sql`UPDATE due SET ${letGoOn("dequeue")}, place = message WHERE message = ${message}`);
+    tx.send(sql`INSERT INTO places (message, queue) VALUES (${message}, ${name})`);
     tx.wakeAt(since);
   }
 }

@@ -14,7 +14,7 @@ export async function recordEndpoint(
   const known = { ...run, capabilities, identified: run.identified || identified === true };
   const isNew = capabilities !== run.capabilities;
   if (!isNew && known.identified === run.identified) return run;
-  await tx.run(
+  tx.send(
     sql`UPDATE runs SET capabilities = ${capabilities ?? null}, identified = ${known.identified ? 1 : 0}
       WHERE key = ${run.key}`,
   );
@@ -32,7 +32,7 @@ async function applyCapabilities(tx: Tx, run: Run, capabilities: string): Promis
   for (const [kind, kinds] of POLICIES) {
     const { retries, retryDelay } = retryPolicy(run, kind);
     if (retries === undefined && retryDelay === undefined) continue;
-    await tx.run(
+    tx.send(
       sql`UPDATE messages SET max_retries = coalesce(${retries ?? null}, max_retries),
         retry_delay = coalesce(${retryDelay ?? null}, retry_delay)
         WHERE seq IN (SELECT message FROM due WHERE run = ${run.key} AND kind IN (${constants<MessageKind>(...kinds)}))`,

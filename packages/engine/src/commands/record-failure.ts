@@ -12,7 +12,7 @@ export async function recordFailure(
 ): Promise<void> {
   const { at, error, byEngine, reply } = failure;
   const headers = reply ? JSON.stringify(reply.headers) : null;
-  await tx.run(
+  tx.send(
     sql`INSERT INTO failures (message, retried, at, error, by_engine, status, headers, body)
       VALUES (${row.seq}, ${row.retried}, ${at}, ${error}, ${byEngine ? 1 : 0}, ${reply?.status ?? null}, ${headers},
         ${reply?.body.subarray(0, excerpt) ?? null})`,

@@ -9,12 +9,12 @@ import { sql, type Tx } from "../store/tx.ts";
  * new: the endpoint goes on with the next rollback.
  */
 export async function recordRollback(tx: Tx, row: MessageRow, record: RollbackRecord): Promise<void> {
-  await tx.run(
+  tx.send(
     sql`INSERT INTO rollbacks (run, step, record) VALUES (${row.run}, ${record.stepId}, ${JSON.stringify(record)})
        ON CONFLICT DO NOTHING`,
   );
-  await tx.run(sql`DELETE FROM failures WHERE message = ${row.seq}`);
-  await tx.run(
+  tx.send(sql`DELETE FROM failures WHERE message = ${row.seq}`);
+  tx.send(
     sql`UPDATE due SET status = ${transition(row.status, "release", 0)}, at = ${tx.now}, retried = 0, owner = NULL
       WHERE message = ${row.seq}`,
   );

@@ -12,7 +12,7 @@ export async function recordTickState(
   await tx.lock("tick", id);
   const states = (await scheduleOf(tx, id))?.lastStates;
   if (states?.[messageId] === undefined) return;
-  await tx.run(
+  tx.send(
     sql`UPDATE schedules SET last_states = ${JSON.stringify({ ...states, [messageId]: state })} WHERE id = ${id}`,
   );
 }

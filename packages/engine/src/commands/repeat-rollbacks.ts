@@ -22,7 +22,7 @@ export async function repeatRollbacks(tx: Tx, dlqId: string): Promise<Run | unde
   if (!found || (await isReporting(tx, found.run.key))) return undefined;
   const { report, run } = found;
   const failed = (await rollbacksOf(tx, run.key)).filter(({ state }) => state === "failed");
-  await tx.run(
+  tx.send(
     sql`DELETE FROM rollbacks WHERE run = ${run.key} AND step IN (${numbers(failed.map(({ stepId }) => stepId))})`,
   );
   const kind: MessageKind = "rollback";

@@ -15,7 +15,7 @@ export async function retryLater(
   excerpt: number,
 ): Promise<Settled> {
   await recordFailure(tx, row, failure, excerpt);
-  await tx.run(
+  tx.send(
     sql`UPDATE due SET ${statusOn("retry")}, at = ${dueAt}, retried = ${row.retried + 1}, owner = NULL
       WHERE message = ${row.seq}`,
   );

@@ -89,11 +89,11 @@ async function childOf(tx: Tx, parent: Run, { run }: StartRun): Promise<Receipt 
 async function configure(tx: Tx, live: Run, command: StartRun): Promise<Receipt> {
   const config = reconfigure(live.config, command.run.config);
   const deadline = deadlineOf(live.createdAt, config);
-  await tx.run(
+  tx.send(
     sql`UPDATE runs SET awaiting_configuration = 0, config = ${JSON.stringify(config)}, flow_key = ${config.flow?.key ?? null},
       deadline = ${deadline} WHERE key = ${live.key}`,
   );
-  await tx.run(sql`DELETE FROM run_labels WHERE run = ${live.key}`);
+  tx.send(sql`DELETE FROM run_labels WHERE run = ${live.key}`);
   await labelRun(tx, live.key, config.labels);
   if (deadline !== null) tx.wakeAt(deadline);
   const changes = await finishMessages(tx, sql`run = ${live.key}`, {

@@ -24,12 +24,12 @@ export async function startWait(tx: Tx, wait: NewWait): Promise<WaitReceipt> {
   const early = await tx.one<{ seq: number; data: Uint8Array }>(
     sql`SELECT seq, data FROM events WHERE run = ${run.key} AND event = ${eventId} ORDER BY seq LIMIT 1`,
   );
-  await tx.run(
+  tx.send(
     sql`INSERT INTO waiters (run, event, record, open, deadline, wait, created_at)
       VALUES (${run.key}, ${eventId}, ${key}, ${early ? 0 : 1}, ${deadline}, ${JSON.stringify(wait)}, ${tx.now})`,
   );
   if (early) {
-    await tx.run(sql`DELETE FROM events WHERE seq = ${early.seq}`);
+    tx.send(sql`DELETE FROM events WHERE seq = ${early.seq}`);
     await recordWait(tx, run, wait, early.data);
   } else {
     tx.wakeAt(deadline);

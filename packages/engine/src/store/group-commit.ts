@@ -7,7 +7,7 @@ import { type Sql, sql, type Tx } from "./tx.ts";
 import { StoreUnavailable } from "./unavailable.ts";
 
 /** One connection to a database, on which transactions follow one another. */
-export interface Connection extends Pick<Tx, "one" | "all" | "run" | "lock" | "tryLock"> {
+export interface Connection extends Pick<Tx, "one" | "all" | "run" | "send" | "lock" | "tryLock"> {
   /**
    * Whether a transaction is open. A database may end a transaction by itself, for example when its disk is
    * full.
@@ -286,6 +286,7 @@ function toTx(connection: Connection, own: Omit<Tx, keyof Connection>): Tx {
     one: (query) => connection.one(query),
     all: (query) => connection.all(query),
     run: (query) => connection.run(query),
+    send: (query) => connection.send(query),
     lock: (kind, key) => connection.lock(kind, key),
     tryLock: (kind, key) => connection.tryLock(kind, key),
     ...own,

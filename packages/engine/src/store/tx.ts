@@ -21,6 +21,11 @@ export interface Tx {
   /** @returns the number of rows that the statement changed */
   run(query: Sql): Promise<number>;
   /**
+   * Runs a statement whose result nobody needs: the transaction goes on without a wait for it. An error of the statement is
+   * an error of the transaction's next one, or of its end.
+   */
+  send(query: Sql): void;
+  /**
    * Takes the lock of this name until the transaction ends: other transactions wait for it. A transaction
    * that takes several locks takes them in the order of {@link LOCKS}, and locks of one kind in the order of
    * their keys.
@@ -50,6 +55,7 @@ export function withoutWakeUps(tx: Tx): Tx {
     one: (query) => tx.one(query),
     all: (query) => tx.all(query),
     run: (query) => tx.run(query),
+    send: (query) => tx.send(query),
     lock: (kind, key) => tx.lock(kind, key),
     tryLock: (kind, key) => tx.tryLock(kind, key),
     record: (event) => tx.record(event),

@@ -1,11 +1,12 @@
 import { HEADER } from "@perdure/core/protocol";
+import { newDatabase } from "@perdure/test-support/postgres-database";
 import { Receiver } from "@upstash/qstash";
 import { describe, expect, it } from "vitest";
 import { ManualClock, openPostgres, type SigningKeys } from "../../src/index.ts";
 import { ClientSession } from "../../src/store/postgres/client.ts";
 import { readLocation } from "../../src/store/postgres/location.ts";
 import { OWN_TOKEN, world } from "../harness.ts";
-import { newDatabase, withClient } from "./database.ts";
+import { withClient } from "./database.ts";
 
 describe("the connections of an engine", () => {
   it("have names for the database's administrator, and are as many as the URL allows", async () => {
@@ -25,7 +26,7 @@ describe("the connections of an engine", () => {
     );
     const names = rows.map((row) => row.name).sort();
     await store.close();
-    // The one for the background opens with the first takeover.
+    // The one for the background opens with the first run that is indexed.
     expect(names).toEqual(["perdure", "perdure", "perdure control", "perdure listen"]);
   });
 

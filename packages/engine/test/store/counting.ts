@@ -33,6 +33,11 @@ class Counting implements Connection {
     return this.#db.run(query);
   }
 
+  send(query: Sql): void {
+    this.#note(query);
+    this.#db.send(query);
+  }
+
   commit(): Promise<void> {
     return this.#db.commit();
   }

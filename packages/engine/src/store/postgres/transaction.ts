@@ -49,6 +49,10 @@ export class Transaction {
       one: async (query) => (await this.#run(query)).rows[0] as never,
       all: async (query) => (await this.#run(query)).rows as never,
       run: async (query) => (await this.#run(query)).changes,
+      send: (query) => {
+        const { text, values } = textOf(query);
+        this.send(text, values);
+      },
       lock: (kind, key) => this.#lock(kind, key),
       tryLock: (kind, key) => this.#tryLock(kind, key),
       wakeAt: (dueAt) => this.#changes.wakeAt(dueAt),
@@ -58,8 +62,8 @@ export class Transaction {
   }
 
   /** Sends a statement without a wait for its result. */
-  send(text: string): void {
-    this.#query(text, []).catch((error: unknown) => {
+  send(text: string, values: Parameters<PostgresSession["query"]>[1] = []): void {
+    this.#query(text, values).catch((error: unknown) => {
       this.#failure ??= error;
     });
   }

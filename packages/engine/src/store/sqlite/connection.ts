@@ -95,6 +95,10 @@ export class SqliteConnection implements Connection {
     return this.#execute(query, (statement, values) => Number(statement.run(...values).changes));
   }
 
+  send(query: Sql): void {
+    this.#execute(query, (statement, values) => statement.run(...values));
+  }
+
   get inTransaction(): boolean {
     return this.#db.isTransaction;
   }

@@ -58,7 +58,7 @@ export async function finishMessage(tx: Tx, seq: number, { outcome, deleteAfter 
   const due = await tx.one<{ retried: number; fence: number }>(
     sql`DELETE FROM due WHERE message = ${seq} RETURNING retried, fence`,
   );
-  await tx.run(
+  tx.send(
     sql`UPDATE messages SET outcome = ${outcome}, delete_after = ${deleteAfter}, retried = ${due?.retried ?? 0},
       attempts = ${due?.fence ?? 0} WHERE seq = ${seq}`,
   );
@@ -72,7 +72,7 @@ export async function finishMessage(tx: Tx, seq: number, { outcome, deleteAfter 
  */
 export async function finishMessages(tx: Tx, where: Sql, finish: Finish): Promise<number> {
   const count = await setOutcome(tx, where, finish);
-  await tx.run(sql`DELETE FROM due WHERE ${where}`);
+  tx.send(sql`DELETE FROM due WHERE ${where}`);
   return count;
 }
 

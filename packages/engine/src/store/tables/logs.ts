@@ -20,7 +20,7 @@ export async function logState(
   const logged = isLogged(kind);
   tx.count({ of: logged ? "message" : "delivery", state, count: 1 });
   if (!logged) return;
-  await tx.run(
+  tx.send(
     sql`INSERT INTO logs (message, state, at, attempt, due_at) VALUES (${seq}, ${state}, ${tx.now}, ${attempt ?? null}, ${dueAt ?? null})`,
   );
 }
