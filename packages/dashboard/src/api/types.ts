@@ -13,6 +13,11 @@ export interface Access {
   readonly canLogOut: boolean;
 }
 
+/** The workflows of the newest runs. */
+export interface WorkflowUrls {
+  readonly urls: readonly { readonly workflowUrl: string }[];
+}
+
 export interface RunRef {
   readonly workflowRunId: string;
   readonly workflowRunCreatedAt: number;

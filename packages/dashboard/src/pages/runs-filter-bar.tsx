@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ask } from "../api/http.ts";
 import { useResource } from "../api/resource.ts";
-import type { RunPage, RunState } from "../api/types.ts";
+import type { RunState, WorkflowUrls } from "../api/types.ts";
 import { oneLine } from "../format/text.ts";
 import { query, setQuery } from "../router.ts";
 import { Icon } from "../ui/icon.tsx";
@@ -158,12 +158,11 @@ function AddFilter() {
 /** Suggestions: the workflows of the newest runs. */
 export function KnownWorkflows() {
   const { data } = useResource("known-workflows", (signal) =>
-    ask<RunPage>("/v2/workflows/runs?count=200", { signal }),
+    ask<WorkflowUrls>("/v2/workflows/urls", { signal }),
   );
-  const urls = new Set(data?.runs.map(({ workflowUrl }) => workflowUrl));
   return (
     <datalist id="known-workflows">
-      {[...urls].map((url) => (
+      {data?.urls.map(({ workflowUrl: url }) => (
         <option key={url} value={url} />
       ))}
     </datalist>

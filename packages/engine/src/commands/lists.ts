@@ -9,6 +9,7 @@ import { runSteps } from "../queries/run-steps.ts";
 import { countRuns, runSummaries } from "../queries/run-summaries.ts";
 import { waiters } from "../queries/waiters.ts";
 import { openWaits, unfinishedMessages } from "../queries/waiting.ts";
+import { workflowUrls } from "../queries/workflow-urls.ts";
 import { listActions } from "./audit.ts";
 import { listFlows } from "./flow-control.ts";
 import { list } from "./operation.ts";
@@ -26,6 +27,7 @@ export const LISTS = {
   runOverview: list(runOverview),
   runSteps: list(runSteps),
   countRuns: list(countRuns),
+  workflowUrls: list(workflowUrls),
   affectedRuns: list(affectedRuns),
   logs: list(logs),
   waiters: list(waiters),

@@ -1,5 +1,18 @@
+import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { type Routes, route } from "./route.ts";
+
+/** The version of this package. */
+let version: string | undefined;
+
+function ownVersion(): string {
+  version ??= (
+    JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+      readonly version: string;
+    }
+  ).version;
+  return version;
+}
 
 /** Route for clients that show only what their token allows. */
 export const accessInfo = {
@@ -13,13 +26,14 @@ export const accessInfo = {
             payloads: z
               .boolean()
               .meta({ description: "False when payloads, results and headers are hidden." }),
+            version: z.string().meta({ description: "The engine's version." }),
             search: z.boolean().meta({ description: "Whether lists of runs can search in their texts." }),
           })
           .meta({ id: "Access" }),
       },
       async handle({ sender: { access } }, { hidePayloads, search }) {
         const payloads = access === "full" || !hidePayloads;
-        return { access, payloads, search: payloads && (await search.isAvailable()) };
+        return { access, payloads, version: ownVersion(), search: payloads && (await search.isAvailable()) };
       },
     }),
   },

@@ -17,7 +17,7 @@ import { resumes } from "./resume.ts";
 import { retries } from "./retry.ts";
 import type { Routes } from "./route.ts";
 import { runDetails } from "./run-details.ts";
-import { runCounts } from "./run-list.ts";
+import { knownWorkflows, runCounts } from "./run-list.ts";
 import { runWaits } from "./run-waits.ts";
 import { runs } from "./runs.ts";
 import { schedules } from "./schedules.ts";
@@ -39,6 +39,7 @@ export const ROUTES: Routes = {
   ...runs,
   ...runDetails,
   ...runCounts,
+  ...knownWorkflows,
   ...bulkActions,
   ...runWaits,
   ...appends,

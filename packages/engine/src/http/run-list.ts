@@ -65,6 +65,24 @@ export const runCounts = {
   },
 } satisfies Routes;
 
+/** Route for forms that suggest workflows. */
+export const knownWorkflows = {
+  "/v2/workflows/urls": {
+    GET: route({
+      summary: "List the URLs of the workflows among the newest runs, the latest used first",
+      answers: {
+        200: z
+          .object({ urls: z.array(z.object({ workflowUrl: z.string(), lastRunCreatedAt: time })) })
+          .meta({ id: "KnownWorkflows" }),
+      },
+      async handle(_, { store }) {
+        const known = await store.workflowUrls();
+        return { urls: known.map(({ url, lastAt }) => ({ workflowUrl: url, lastRunCreatedAt: lastAt })) };
+      },
+    }),
+  },
+} satisfies Routes;
+
 function summaryView({ run, steps, failure }: RunSummary): Output<typeof summary> {
   const { name, message } = failure ? errorView(failure) : {};
   return {

@@ -207,6 +207,13 @@ export interface RunSummary {
   readonly failure: Failure | undefined;
 }
 
+/** A workflow that has had a run. */
+export interface KnownWorkflow {
+  readonly url: string;
+  /** When its newest run was created, in milliseconds since 1970. */
+  readonly lastAt: number;
+}
+
 /** The number of runs in each state. */
 export type RunCounts = Readonly<Record<RunState, number>>;
 

@@ -198,6 +198,7 @@ describe("every answer is as it is described", () => {
     await ask("GET", "/v2/workflows/runs/wfr_1/wait?failureFunction=wait&timeout=0s");
     await ask("GET", "/v2/workflows/runs/wfr_1");
     await ask("GET", "/v2/workflows/logs?workflowRunId=wfr_1");
+    await ask("GET", "/v2/workflows/urls");
     await ask("DELETE", "/v2/workflows/runs?label=one");
     expect(missing("trigger", "wait", "notify", "waiters")).toEqual([]);
     expect(missing("workflows").filter((name) => !ELSEWHERE.test(name))).toEqual([]);

@@ -4,7 +4,7 @@ import { changeMatchingRuns } from "../../src/commands/change-matching-runs.ts";
 import type { Store } from "../../src/commands/store.ts";
 import type { RunQuery } from "../../src/store/lists.ts";
 import { START } from "../harness.ts";
-import { append, failure, NO_OPTIONS, start, useStore, waitFor } from "./kit.ts";
+import { append, child, failure, NO_OPTIONS, start, useStore, waitFor } from "./kit.ts";
 
 export function inspecting(name: string, open: () => Promise<Store>): void {
   describe(`${name}, looking at runs`, () => {
@@ -31,6 +31,15 @@ export function inspecting(name: string, open: () => Promise<Store>): void {
       expect(await ids({ without: { states: ["RUN_STARTED"] } })).toEqual(["wfr_a"]);
       expect(await ids({ without: { urls: ["https://app.test/wf"] } })).toEqual([]);
       expect(await ids({ inDeadLetterQueue: true })).toEqual(["wfr_a"]);
+    });
+
+    it("lists their workflows, the latest used first", async () => {
+      await kit.accept(start("wfr_a"), start("wfr_b", {}, START + 5));
+      await kit.accept(child("wfr_c", "wfr_a"));
+      expect(await kit.store.workflowUrls()).toEqual([
+        { url: "https://app.test/wf", lastAt: START + 5 },
+        { url: "https://app.test/child", lastAt: START },
+      ]);
     });
 
     it("counts their steps, and the runs of each state", async () => {

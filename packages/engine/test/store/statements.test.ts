@@ -42,7 +42,7 @@ it("a page of 100 dead letters, and of 100 entries of the log, takes as many", a
 /** Statements of a page, whatever its length. */
 const AT_MOST = {
   ...{ overview: 12, steps: 10, groups: 2, waiters: 1, pending: 1 },
-  ...{ numbers: 1, now: 3, audit: 1, affected: 1 },
+  ...{ numbers: 1, now: 3, audit: 1, affected: 1, urls: 1 },
 };
 
 it("a page of anything that people look at takes a handful, however long it is", async () => {
@@ -57,6 +57,7 @@ it("a page of anything that people look at takes a handful, however long it is",
       numbers: () => kit.store.runNumbers({ from: START, to: START + 3_600_000, bucket: 60_000 }),
       now: () => kit.store.currentNumbers(),
       audit: () => kit.store.actions(shown),
+      urls: () => kit.store.workflowUrls(),
       affected: () => kit.store.affectedRuns("cancel", shown),
     };
     const found: Record<string, number> = {};
