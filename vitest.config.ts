@@ -23,6 +23,9 @@ const NEXTJS = "conformance/frameworks/nextjs.test.ts";
 /** Installs the applications. Each of their test files builds its own. */
 const globalSetup = "conformance/frameworks/setup.ts";
 
+/** Starts a PostgreSQL server for the tests of a project. */
+const POSTGRES_SERVER = "packages/test-support/src/postgres-setup.ts";
+
 /** Suites of steps, failures, rollbacks, resumptions and middleware, which run in both modes. */
 const IN_BOTH_MODES = {
   core: ["failing", "middleware", "replay", "rollback", "steps"],
@@ -34,10 +37,11 @@ const IN_BOTH_MODES = {
 
 /**
  * Suites of the engine's behaviour, which run on both kinds of store. Left out on PostgreSQL: bodies in memory
- * (large-answers), the stream of events (stream), and requests that aren't well-formed (fuzz), which never reach the store.
+ * (large-answers), the stream of events (stream), requests that aren't well-formed (fuzz), which never reach the store, and
+ * the file of the search's index (search).
  */
 const ON_BOTH_STORES = [
-  ...["messages/*", "flow/*", "failures/!(full-disk)", "runs/*", "inline/*", "api/!(stream|fuzz)"],
+  ...["messages/*", "flow/*", "failures/!(full-disk)", "runs/*", "inline/*", "api/!(stream|fuzz|search)"],
   ...["in-process/*", "postgres/conformance"],
 ];
 
@@ -66,7 +70,7 @@ const suites: Readonly<Record<string, Suite>> = {
     include: "packages/engine/test/postgres/**/*.test.ts",
     exclude: "packages/engine/test/postgres/conformance.test.ts",
     timeout: 60_000,
-    globalSetup: "packages/engine/test/postgres/setup.ts",
+    globalSetup: POSTGRES_SERVER,
   },
   // The suites of the engine's behaviour again, on a PostgreSQL server of their own.
   "engine-postgres": {
@@ -74,7 +78,7 @@ const suites: Readonly<Record<string, Suite>> = {
     store: "postgres",
     timeout: 30_000,
     isolate: false,
-    globalSetup: "packages/engine/test/postgres/setup.ts",
+    globalSetup: POSTGRES_SERVER,
   },
   dashboard: {
     include: "packages/dashboard/test/**/*.test.ts",
@@ -93,6 +97,16 @@ const suites: Readonly<Record<string, Suite>> = {
     include: IN_BOTH_MODES.e2e.map((name) => `e2e/test/${name}.test.ts`),
     mode: "one step a delivery",
     timeout: 60_000,
+  },
+  // Left out on PostgreSQL: suites that start processes on files, those that replace the timers of the platform, and the
+  // longest ones, whose rules the suites of the engine check on both stores.
+  "e2e-postgres": {
+    include: ["catching", "random-workflows", "rollback-resume", "rollback-states", "run-ends"].map(
+      (name) => `e2e/test/${name}.test.ts`,
+    ),
+    store: "postgres",
+    timeout: 60_000,
+    globalSetup: POSTGRES_SERVER,
   },
   tools: { include: "tools/**/*.test.ts", exclude: "tools/packages/**", timeout: 30_000 },
   packages: { include: "tools/packages/*.test.ts", timeout: 60_000, order: 1 },

@@ -376,17 +376,22 @@ describe("inline execution doesn't have this fault", () => {
 
   it("the engine is killed between commit and answer of an append", async () => {
     const { begun, count } = counter();
+    const crashed = new Gate();
     atAppends((request, send, nth) =>
       nth === 2
         ? send(request)
             .then(() => lab.crash())
+            .then(crashed.open)
             .then(broken)
         : undefined,
     );
-    const run = await perform(async (context) => {
+    const runId = await start(async (context) => {
       for (const at of [1, 2, 3, 4]) await context.run(`step ${at}`, () => count(`step ${at}`));
       return "done";
     });
+    await crashed.passed;
+    await lab.drain();
+    const run = await lab.run(runId);
     expect(run).toMatchObject(success("done"));
     expect(run.steps).toHaveLength(5);
     expect(begun).toEqual({ "step 1": 1, "step 2": 1, "step 3": 1, "step 4": 1 });

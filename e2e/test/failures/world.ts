@@ -13,9 +13,10 @@ import {
   WorkflowNonRetryableError,
 } from "@perdure/core";
 import { DEV_CREDENTIALS, kindOf } from "@perdure/core/protocol";
-import { createEngine, type Engine, fetchTransport, ManualClock } from "@perdure/engine";
+import { createEngine, type Engine, fetchTransport, ManualClock, type Store } from "@perdure/engine";
 import { MODE_OPTIONS } from "@perdure/test-support/mode";
 import { environment } from "@perdure/test-support/process";
+import { openStore } from "../support/stores.ts";
 import { ask } from "../support/views.ts";
 
 const APP = "https://app.test";
@@ -71,6 +72,7 @@ export class World {
   readonly #way: Way;
   readonly #engine: Engine;
   readonly #server: Server;
+  readonly #store: Store;
   #underWay = 0;
   readonly #handler: (request: Request) => Promise<Response>;
 
@@ -79,8 +81,9 @@ export class World {
     const way = make(() => world as World);
     const { token, currentSigningKey: current, nextSigningKey: next } = DEV_CREDENTIALS;
     const clock = new ManualClock();
+    const store = await openStore(":memory:");
     const engine = createEngine({
-      store: ":memory:",
+      store,
       clock,
       token,
       signingKeys: { current, next },
@@ -88,7 +91,7 @@ export class World {
     });
     const server = createServer(toNode((request) => engine.fetch(request))).listen(0, "127.0.0.1");
     await once(server, "listening");
-    world = new World(way, options, { clock, engine, server });
+    world = new World(way, options, { clock, engine, server, store });
     engine.start();
     return world;
   }
@@ -96,7 +99,7 @@ export class World {
   private constructor(
     way: Way,
     { open = false, onFailure = () => "noted" }: WorldOptions,
-    { clock, engine, server }: { clock: ManualClock; engine: Engine; server: Server },
+    { clock, engine, server, store }: { clock: ManualClock; engine: Engine; server: Server; store: Store },
   ) {
     this.clock = clock;
     this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -104,6 +107,7 @@ export class World {
     this.#way = way;
     this.#engine = engine;
     this.#server = server;
+    this.#store = store;
     const { QSTASH_URL = "", QSTASH_TOKEN = "", ...keys } = environment(this.url);
     const env = { QSTASH_URL, QSTASH_TOKEN, ...(open ? {} : keys) };
     const target = createWorkflow(way.workflow, { retries: RETRIES, ...way.options } as ServeOptions);
@@ -189,5 +193,6 @@ export class World {
     await this.#engine.stop({ deadline: 0 });
     this.#server.closeAllConnections();
     this.#server.close();
+    await this.#store.close();
   }
 }

@@ -4,9 +4,10 @@ import { join } from "node:path";
 import { serve as listen } from "@hono/node-server";
 import { Client, type RunLog, type ServeOptions, serve, type WorkflowFunction } from "@perdure/core";
 import { DEV_CREDENTIALS } from "@perdure/core/protocol";
-import { createEngine, type Engine, fetchTransport, ManualClock, openSqlite } from "@perdure/engine";
+import { createEngine, type Engine, fetchTransport, ManualClock, type Store } from "@perdure/engine";
 import { MODE_OPTIONS } from "@perdure/test-support/mode";
 import { environment, temporaryFolder } from "@perdure/test-support/process";
+import { openStore } from "./stores.ts";
 
 type Handler = (request: Request) => Response | Promise<Response>;
 
@@ -23,27 +24,27 @@ export class Lab {
   readonly #handlers = new Map<string, Handler>();
   readonly #folder: ReturnType<typeof temporaryFolder>;
   readonly #api: Server;
-  #store!: ReturnType<typeof openSqlite>;
+  #store!: Store;
   #engine!: Engine;
 
   private constructor(folder: ReturnType<typeof temporaryFolder>) {
     this.#folder = folder;
-    this.#boot();
     const fetch = (request: Request) => this.network(request, async (sent) => this.#engine.fetch(sent));
     this.#api = listen({ fetch, hostname: "127.0.0.1", port: 0 }) as Server;
   }
 
   static async start(): Promise<Lab> {
     const lab = new Lab(temporaryFolder());
+    await lab.#boot();
     if (!lab.#api.listening) await new Promise((resolve) => lab.#api.once("listening", resolve));
     lab.url = `http://127.0.0.1:${(lab.#api.address() as AddressInfo).port}`;
     lab.client = new Client({ baseUrl: lab.url, token: DEV_CREDENTIALS.token });
     return lab;
   }
 
-  #boot(): void {
+  async #boot(): Promise<void> {
     const { token, currentSigningKey: current, nextSigningKey: next } = DEV_CREDENTIALS;
-    this.#store = openSqlite(this.file);
+    this.#store = await openStore(this.file);
     this.#engine = createEngine({
       store: this.#store,
       clock: this.clock,
@@ -66,7 +67,7 @@ export class Lab {
   async crash(): Promise<void> {
     void this.#engine.stop({ deadline: 0 });
     await this.#store.close();
-    this.#boot();
+    await this.#boot();
   }
 
   /** @returns the URL at which `handler` answers from now on */

@@ -176,6 +176,21 @@ describe("a failed attempt", () => {
   });
 });
 
+describe("two branches that fail for good at about the same time", () => {
+  it.each([0, 1, 5, 40])("fail the run: the second %i turns after the first", async (turns) => {
+    vi.spyOn(console, "error").mockImplementation(() => {});
+    const engine = start((context) =>
+      Promise.all([
+        context.run("one", () => Promise.reject(new WorkflowNonRetryableError("never"))),
+        context.run("other", () =>
+          io(turns).then(() => Promise.reject(new WorkflowNonRetryableError("neither"))),
+        ),
+      ]),
+    );
+    expect(await engine.run()).toMatchObject({ state: "failed", deliveries: 1 });
+  });
+});
+
 describe("an invocation that has lost its run", () => {
   it.each([
     ["a stale holder's write is refused", "lease_lost"],

@@ -204,9 +204,11 @@ class InlineRun {
     const { kind } = this.#closing ?? {};
     // The engine may refuse the last append of an invocation that rests.
     const isOpen = kind === undefined || kind === "continue" || kind === "parked";
-    if (!isOpen && outcome.kind !== "lost") return;
-    this.#closing = outcome;
-    if (outcome.kind !== "continue") for (const work of this.#underWay) work.abort();
+    if (isOpen || outcome.kind === "lost") {
+      this.#closing = outcome;
+      if (outcome.kind !== "continue") for (const work of this.#underWay) work.abort();
+    }
+    // The step that has ended may be the last one for which the invocation's end waits.
     this.#matcher.watch();
   }
 

@@ -18,6 +18,11 @@ import { releaseThrottled } from "./release-throttled.ts";
  */
 export async function cancelMessage(tx: Tx, id: string): Promise<boolean> {
   await lockMessages(tx, [id]);
+  return await cancelLocked(tx, id);
+}
+
+/** {@link cancelMessage} of a message whose locks the transaction has. */
+export async function cancelLocked(tx: Tx, id: string): Promise<boolean> {
   const row = await tx.one<MessageRow>(
     sql`${LIVE_MESSAGES} WHERE messages.id = ${id} AND ${IS_UNFINISHED} ${FOR_UPDATE}`,
   );

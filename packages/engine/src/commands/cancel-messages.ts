@@ -2,7 +2,7 @@ import { Conditions, whereMessage } from "../queries/conditions.ts";
 import type { CanceledMessages, MessageQuery } from "../store/lists.ts";
 import { IS_UNFINISHED } from "../store/tables/due.ts";
 import { sql, type Tx } from "../store/tx.ts";
-import { cancelMessage, lockMessages } from "./cancel-message.ts";
+import { cancelLocked, lockMessages } from "./cancel-message.ts";
 
 /** Cancels the messages that match and aren't at their end, the newest first, `query.count` at most. */
 export async function cancelMessages(tx: Tx, query: MessageQuery): Promise<CanceledMessages> {
@@ -13,7 +13,7 @@ export async function cancelMessages(tx: Tx, query: MessageQuery): Promise<Cance
     rows.map(({ id }) => id),
   );
   // A message may have ended with the run whose last other message this loop has cancelled.
-  for (const { id } of rows) await cancelMessage(tx, id);
+  for (const { id } of rows) await cancelLocked(tx, id);
   const next = found.length > rows.length ? rows.at(-1)?.seq : undefined;
   return { canceled: rows.length, next };
 }

@@ -4,7 +4,7 @@ import { hasPending } from "../queries/pending.ts";
 import { toBytes, toText } from "../rules/bytes.ts";
 import { errorOf, type InvocationEnd } from "../rules/invocation.ts";
 import type { Run } from "../rules/run.ts";
-import { stepUnderWay } from "../rules/run-lease.ts";
+import { endsSteps, stepUnderWay } from "../rules/run-lease.ts";
 import {
   decideNextAttempt,
   type FailedDelivery,
@@ -54,7 +54,8 @@ export async function settleInvocation(
   const end = isHolder && stored === invocation.entries.length ? invocation.end : "continue";
   const held = { ...delivery.run, inline: true };
   // The end of the run ends its lease.
-  if (end !== "returned") await leaveRun(tx, held, row.seq, { orderly: isHolder, inline: true });
+  const orderly = isHolder && endsSteps(held);
+  if (end !== "returned") await leaveRun(tx, held, row.seq, { orderly, inline: true });
   const run = { ...held, holder: undefined };
   switch (end) {
     case "returned":
@@ -150,7 +151,7 @@ export async function settleFailedInvocation(
   const progressed = await hasProgressed(tx, delivery);
   // A lost invocation may have begun steps that this one hasn't reached again. They stay on record as under way.
   const isOwn = progressed || run.inProgress?.lease === run.leaseNumber;
-  const orderly = reported !== undefined && isOwn;
+  const orderly = reported !== undefined && isOwn && endsSteps(run);
   await leaveRun(tx, { ...run, inline: true }, row.seq, { orderly, inline: true });
   const step = reported ? reported.failed : stepUnderWay(run.inProgress, run.leaseNumber);
   const attempts = step && (await attemptsOf(tx, run.key, step));

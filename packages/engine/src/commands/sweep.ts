@@ -70,7 +70,8 @@ async function sweepDeadLetters(tx: Tx, until: number, limit: number): Promise<n
 /** Deletes the deduplication keys that ended by `until`. @returns how many: `limit` at most */
 async function sweepDeduplications(tx: Tx, until: number, limit: number): Promise<number> {
   return tx.run(
-    sql`DELETE FROM deduplications WHERE key IN
+    // A key may have been used again since the inner query has read it.
+    sql`DELETE FROM deduplications WHERE until <= ${until} AND key IN
       (SELECT key FROM deduplications WHERE until <= ${until} ORDER BY until LIMIT ${limit})`,
   );
 }

@@ -47,6 +47,18 @@ export function mayHaveBegun(inProgress: InProgress | undefined): boolean {
   return inProgress !== undefined && inProgress.steps.length > 0;
 }
 
+/**
+ * Whether the end of an invocation says that no step is in progress. It doesn't where an earlier invocation has named steps
+ * and this one none: it may not have come to them again.
+ */
+export function endsSteps(run: {
+  readonly inProgress: InProgress | undefined;
+  readonly leaseNumber: number;
+}): boolean {
+  const { inProgress, leaseNumber } = run;
+  return !inProgress || inProgress.lease === leaseNumber || inProgress.steps === "unknown";
+}
+
 /** The step that an invocation without an answer counts against: the only one that was in progress. */
 export function stepUnderWay(inProgress: InProgress | undefined, lease: number): StepKey | undefined {
   if (!inProgress || inProgress.lease !== lease || inProgress.steps === "unknown") return undefined;

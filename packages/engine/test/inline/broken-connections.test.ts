@@ -2,7 +2,7 @@ import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
 import { stateOf } from "../crashing.ts";
 import { isFailure, ok, runIdOf, START, world } from "../harness.ts";
-import { CAPABILITIES, done, inline, key, waits } from "./invocation.ts";
+import { CAPABILITIES, done, inline, key, sleeps, waits } from "./invocation.ts";
 
 const SECOND = 1000;
 const RETRY = { [HEADER.retries]: "2", [HEADER.retryDelay]: "1000" };
@@ -125,6 +125,33 @@ describe("a connection that breaks", () => {
     await w.drain();
     expect(reports).toMatchObject([{ begun: true, underWay: [key("charge")] }]);
   });
+
+  it.each(["continue", "parked"] as const)(
+    "may have begun a step, though a later invocation answers with %s before it comes that far",
+    async (end) => {
+      const reports: unknown[] = [];
+      const w = world(
+        inline(
+          async (run) => {
+            if (run.nth === 1) {
+              await run.append([], [key("step1"), key("charge")]);
+              return breaks();
+            }
+            // It couldn't append, and so began one step only.
+            if (run.nth === 2) return run.end({ end, records: [done(1), sleeps(2, START + 5000)] });
+            return run.failed(key("other"), { status: 489 });
+          },
+          (call) => {
+            reports.push(JSON.parse(call.text).perdure);
+            return ok("{}");
+          },
+        ),
+      );
+      await w.start("wfr_1", RETRY);
+      await w.drain();
+      expect(reports).toMatchObject([{ begun: true, underWay: [key("step1"), key("charge")] }]);
+    },
+  );
 
   it("without a word from the invocation says that a step may have begun; an answer says that none has", async () => {
     const reports: { begun: boolean }[] = [];

@@ -1,4 +1,5 @@
 import { HEADER } from "@perdure/core/protocol";
+import { newDatabase } from "@perdure/test-support/postgres-database";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { migrations } from "../../src/store/migrations.ts";
 import { ClientSession } from "../../src/store/postgres/client.ts";
@@ -8,7 +9,6 @@ import { migrate } from "../../src/store/postgres/migrate.ts";
 import { LOCKS, type LockKind, sql, type Tx } from "../../src/store/tx.ts";
 import { APP, type Call, type Endpoint, failed, isFailure, ok, type World } from "../harness.ts";
 import { app, CHILD, callStep, invokeStep, runStep, THIRD, waitStep, workflow } from "../steps.ts";
-import { newDatabase } from "./database.ts";
 import { startEngines } from "./engines.ts";
 
 /** Two connections of two engines, with the reasons for which their operations were done again. */

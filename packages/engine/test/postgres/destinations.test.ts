@@ -1,7 +1,7 @@
+import { newDatabase } from "@perdure/test-support/postgres-database";
 import { expect, it } from "vitest";
 import { ManualClock, openPostgres } from "../../src/index.ts";
 import { ok, world } from "../harness.ts";
-import { newDatabase } from "./database.ts";
 
 it("messages that one engine has no room for are delivered by another one that has", async () => {
   const url = newDatabase();

@@ -1,8 +1,8 @@
+import { newDatabase } from "@perdure/test-support/postgres-database";
 import { expect, onTestFinished } from "vitest";
 import { ManualClock, openPostgres } from "../../src/index.ts";
 import type { StateCount } from "../../src/store/maintenance.ts";
 import { type Call, type Endpoint, ok, START, type World, type WorldOptions, world } from "../harness.ts";
-import { newDatabase } from "./database.ts";
 
 /** Engines in this process that share a database and a clock, which stands still until the test moves it. */
 export interface Engines {

@@ -4,8 +4,8 @@ import type { AddressInfo } from "node:net";
 import { serve as listen } from "@hono/node-server";
 import { Client, serve, type WorkflowContext } from "@perdure/core";
 import { HEADER } from "@perdure/core/protocol";
+import { newDatabase } from "@perdure/test-support/postgres-database";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { newDatabase } from "./database.ts";
 import { type EngineProcess, KEYS, TOKEN, useProcesses } from "./processes.ts";
 
 const { start } = useProcesses();

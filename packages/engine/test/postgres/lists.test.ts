@@ -1,9 +1,9 @@
+import { newDatabase } from "@perdure/test-support/postgres-database";
 import { afterEach, expect, it } from "vitest";
 import { ClientSession } from "../../src/store/postgres/client.ts";
 import { PostgresDriver } from "../../src/store/postgres/driver.ts";
 import { readLocation } from "../../src/store/postgres/location.ts";
 import { sql } from "../../src/store/tx.ts";
-import { newDatabase } from "./database.ts";
 
 const ends: (() => Promise<void>)[] = [];
 afterEach(async () => {

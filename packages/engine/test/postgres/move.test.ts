@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import { HEADER } from "@perdure/core/protocol";
+import { newDatabase } from "@perdure/test-support/postgres-database";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
   type MoveProgress,
@@ -22,7 +23,7 @@ import { describedApi, itemsOf } from "../described.ts";
 import { NOT_AGAIN, ONCE } from "../failing.ts";
 import { APP, failed, isFailure, ofRun, ok, result, runIdOf, type World, world } from "../harness.ts";
 import { app, CHILD, createHook, invokeStep, runStep, waitStep, workflow } from "../steps.ts";
-import { newDatabase, withClient } from "./database.ts";
+import { withClient } from "./database.ts";
 
 const { run: runCommand } = useDesk();
 

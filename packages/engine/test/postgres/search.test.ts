@@ -1,10 +1,10 @@
 import { DEV_CREDENTIALS } from "@perdure/core/protocol";
+import { newDatabase } from "@perdure/test-support/postgres-database";
 import { expect, it } from "vitest";
 import { createEngine, type Engine, openPostgres } from "../../src/index.ts";
 import { parseSearch } from "../../src/rules/search.ts";
 import { start } from "../store/kit.ts";
 import { searching } from "../store/searching.ts";
-import { newDatabase } from "./database.ts";
 
 searching("PostgreSQL on a server", () => openPostgres(newDatabase()));
 

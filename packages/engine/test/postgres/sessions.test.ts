@@ -1,11 +1,12 @@
 import { HEADER } from "@perdure/core/protocol";
+import { newDatabase } from "@perdure/test-support/postgres-database";
 import { Receiver } from "@upstash/qstash";
 import { describe, expect, it } from "vitest";
 import { ManualClock, openPostgres, type SigningKeys } from "../../src/index.ts";
 import { ClientSession } from "../../src/store/postgres/client.ts";
 import { readLocation } from "../../src/store/postgres/location.ts";
 import { OWN_TOKEN, world } from "../harness.ts";
-import { newDatabase, withClient } from "./database.ts";
+import { withClient } from "./database.ts";
 
 describe("the connections of an engine", () => {
   it("have names for the database's administrator, and are as many as the URL allows", async () => {

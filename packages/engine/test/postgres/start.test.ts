@@ -1,8 +1,8 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { newDatabase } from "@perdure/test-support/postgres-database";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Command, useDesk } from "../cli/desk.ts";
-import { newDatabase } from "./database.ts";
 
 const { run } = useDesk();
 

@@ -1,3 +1,4 @@
+import { newDatabase } from "@perdure/test-support/postgres-database";
 import { releaseLeasesOf } from "../../src/commands/release-leases.ts";
 import { createPostgresStore, type PostgresStore } from "../../src/open-postgres.ts";
 import { migrations } from "../../src/store/migrations.ts";
@@ -6,7 +7,6 @@ import { PostgresDriver } from "../../src/store/postgres/driver.ts";
 import { readLocation } from "../../src/store/postgres/location.ts";
 import { migrate } from "../../src/store/postgres/migrate.ts";
 import type { PostgresSession } from "../../src/store/postgres/session.ts";
-import { newDatabase } from "./database.ts";
 
 type OpenedStore = Omit<PostgresStore, "clock">;
 

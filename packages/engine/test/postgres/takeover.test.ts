@@ -1,7 +1,7 @@
 import { HEADER } from "@perdure/core/protocol";
+import { newDatabase } from "@perdure/test-support/postgres-database";
 import { startPostgres } from "@perdure/test-support/postgres-server";
 import { describe, expect, it } from "vitest";
-import { newDatabase } from "./database.ts";
 import { type Delivery, type EngineProcess, useProcesses } from "./processes.ts";
 
 const { endpoint, start } = useProcesses();

@@ -1,7 +1,7 @@
 import { DEV_CREDENTIALS } from "@perdure/core/protocol";
+import { newDatabase } from "@perdure/test-support/postgres-database";
 import { expect, it, onTestFinished } from "vitest";
 import { createEngine, type Engine, fetchTransport, openPostgres } from "../../src/index.ts";
-import { newDatabase } from "./database.ts";
 
 const { token, currentSigningKey: current, nextSigningKey: next } = DEV_CREDENTIALS;
 
