@@ -27,8 +27,11 @@ export async function findDuplicate(
   return undefined;
 }
 
-/** The engine keeps the hash of a content and not the content, which it deletes after the delivery. */
-export function keyOfDuplicates({ key, content }: Deduplication): string {
-  if (!content) return key;
+/** Bytes of a key that is stored as it is: an index of PostgreSQL takes about 2700. */
+const MAX_KEY_BYTES = 1000;
+
+/** The engine keeps the hash of a content and not the content, which it deletes after the delivery, and that of a long key. */
+export function keyOfDuplicates({ key, content = new Uint8Array() }: Deduplication): string {
+  if (content.length === 0 && Buffer.byteLength(key) <= MAX_KEY_BYTES) return key;
   return createHash("sha256").update(key).update("\n").update(content).digest("base64url");
 }

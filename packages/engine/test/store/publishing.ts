@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
 import type { Store } from "../../src/commands/store.ts";
@@ -33,6 +34,21 @@ function deduplicating(name: string, open: () => Promise<Store>): void {
       expect(receipts.filter(({ deduplicated }) => !deduplicated)).toHaveLength(1);
       expect(new Set(receipts.map(({ messageId }) => messageId)).size).toBe(1);
       expect((await kit.claim()).claims).toHaveLength(1);
+    });
+
+    it("knows ids that are longer than a key of an index may be", async () => {
+      // Three bytes a character, which no database can compress.
+      const bytes = Array.from({ length: 32 }, (_, at) => [
+        ...createHash("sha256").update(`${at}`).digest(),
+      ]).flat();
+      const long = bytes
+        .slice(0, 1023)
+        .map((byte, at) => String.fromCharCode(0x4e00 + byte + 256 * (at % 64)))
+        .join("");
+      const [first] = await kit.accept(known(long));
+      const [again] = await kit.accept(known(long));
+      expect(again).toMatchObject({ messageId: first?.messageId, deduplicated: true });
+      expect(await kit.accept(known(`${long}0`))).toMatchObject([{ deduplicated: false }]);
     });
 
     it("forgets when the time is over, and not before", async () => {
