@@ -46,6 +46,39 @@ describe("the connections of an engine", () => {
   });
 });
 
+describe("a lost connection", () => {
+  it("ends every statement that was sent on it, whenever it was sent", async () => {
+    const url = newDatabase();
+    const session = new ClientSession(readLocation(url), { name: "perdure" });
+    await withClient(url, async (sql) => {
+      for (let round = 0; round < 40; round++) {
+        // The server may refuse it while the last connection is at its end.
+        for (let refused = true; refused; )
+          refused = await session.connect().then(
+            () => false,
+            () => true,
+          );
+        const { rows } = await session.query("SELECT pg_backend_pid() AS pid", []);
+        const [{ pid }] = rows as [{ pid: number }];
+        const sent: Promise<"done" | "lost">[] = [];
+        const killed = sql`SELECT pg_terminate_backend(${pid})`.then(() => "killed");
+        const losses = session.losses;
+        while (session.losses === losses) {
+          const ended = session.query("SELECT 1", []).then(
+            (): "done" => "done",
+            (): "lost" => "lost",
+          );
+          sent.push(ended);
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+        await killed;
+        expect(await Promise.all(sent)).toContain("lost");
+      }
+    });
+    await session.close();
+  });
+});
+
 describe("the tables that change fast", () => {
   it("are vacuumed early", async () => {
     const url = newDatabase();

@@ -3,6 +3,7 @@ import { fifoCache } from "../fifo-cache.ts";
 import type { SqlValue } from "../tx.ts";
 import { failureOf } from "./faults.ts";
 import type { PostgresLocation } from "./location.ts";
+import { ConnectionLost } from "./retries.ts";
 import type { PostgresSession, StatementResult } from "./session.ts";
 import { decodeText } from "./text.ts";
 
@@ -83,6 +84,8 @@ export function createClient(
     idle_timeout: 0,
     connect_timeout: CONNECT_TIMEOUT_S,
     backoff: () => RECONNECT_S,
+    // Statements above the default wait in the client, which would run them on its next connection after a loss.
+    max_pipeline: Number.MAX_SAFE_INTEGER,
     fetch_types: false,
     prepare: !location.pooled,
     types: TYPES,
@@ -97,18 +100,23 @@ export function createClient(
   } as postgres.Options<Record<string, postgres.PostgresType>>);
 }
 
-/** A session over TCP, by postgres.js. */
+/**
+ * A session over TCP, by postgres.js. Each connection has a client of its own: after a loss, a client may keep statements that
+ * it never ends, or send those that waited in it on its next connection, outside of their transaction.
+ */
 export class ClientSession implements PostgresSession {
-  readonly #sql: postgres.Sql;
-  readonly #isPrepared = fifoCache(MAX_PREPARED, () => ({ uses: 0 }));
+  readonly #location: PostgresLocation;
+  readonly #settings: ClientSettings;
+  #client: postgres.Sql | undefined;
+  #isPrepared = countUses();
+  /** Ends each statement that has no result yet. */
+  readonly #pending = new Set<(error: ConnectionLost) => void>();
   #losses = 0;
   #connected = false;
 
   constructor(location: PostgresLocation, settings: ClientSettings) {
-    this.#sql = createClient(location, settings, () => {
-      this.#losses++;
-      this.#connected = false;
-    });
+    this.#location = location;
+    this.#settings = settings;
   }
 
   get losses(): number {
@@ -125,14 +133,46 @@ export class ClientSession implements PostgresSession {
     try {
       const use = this.#isPrepared(text);
       // The first use may be the only one.
-      const result = await this.#sql.unsafe(text, values as SqlValue[], { prepare: use.uses++ > 0 });
+      const prepare = use.uses++ > 0;
+      const result = await this.#orLost(this.#open().unsafe(text, values as SqlValue[], { prepare }));
       return { rows: result, changes: result.count };
     } catch (cause) {
-      throw failureOf(cause);
+      throw cause instanceof ConnectionLost ? cause : failureOf(cause);
     }
   }
 
   async close(): Promise<void> {
-    await this.#sql.end({ timeout: 1 });
+    await this.#client?.end({ timeout: 1 });
+  }
+
+  #open(): postgres.Sql {
+    if (this.#client) return this.#client;
+    const client = createClient(this.#location, this.#settings, () => this.#lose(client));
+    this.#client = client;
+    return client;
+  }
+
+  #lose(client: postgres.Sql): void {
+    if (this.#client !== client) return;
+    this.#client = undefined;
+    this.#isPrepared = countUses();
+    this.#losses++;
+    this.#connected = false;
+    void client.end({ timeout: 0 });
+    const sent = [...this.#pending];
+    // The client has an error of its own for most of them.
+    setImmediate(() => {
+      for (const end of sent) end(new ConnectionLost());
+    });
+  }
+
+  /** Waits for the result of a statement, or for the loss of its connection. */
+  #orLost<Result>(result: PromiseLike<Result>): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      this.#pending.add(reject);
+      result.then(resolve, reject).then(() => this.#pending.delete(reject));
+    });
   }
 }
+
+const countUses = (): ((text: string) => { uses: number }) => fifoCache(MAX_PREPARED, () => ({ uses: 0 }));
