@@ -45,6 +45,14 @@ export function afterEach(act: Act): void {
   suite.after.push(act);
 }
 
+/** The stores of tests that don't name a file leave nothing behind. */
+export function onTestFinished(): void {}
+
+/** Values that vitest's set-up provides: there is none here. */
+export function inject(name: string): never {
+  throw new TypeError(`Nothing provides ${name} here.`);
+}
+
 const lineage = (one: Suite | undefined): Suite[] => (one ? [...lineage(one.parent), one] : []);
 
 /** Runs all that was described. @returns how many tests failed */
