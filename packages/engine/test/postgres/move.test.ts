@@ -164,15 +164,34 @@ describe("perdure move", () => {
     expect(after).toEqual({ ...before, ...numbers });
   });
 
-  it("leaves the target as it was when a row can't be copied", async () => {
+  it("keeps strings that PostgreSQL can't store as they are", async () => {
     await createEmpty(file());
     fill(file(), 3);
     const db = new DatabaseSync(file());
-    db.prepare("UPDATE waiters SET event = ? WHERE seq = (SELECT max(seq) FROM waiters)").run("a\0b");
+    db.prepare("UPDATE waiters SET event = ?").run("a\0b\u001a0\u001a\0");
     db.close();
+    const before = JSON.stringify(dump(file()));
+    expect(before).toContain("u001a");
     const url = newDatabase();
+    await moveDatabase({ from: file(), to: url });
+    await moveDatabase({ from: url, to: file("back.db") });
+    expect(JSON.stringify(dump(file("back.db")))).toBe(before);
+  });
+
+  it("leaves the target as it was when a row can't be copied", async () => {
+    await createEmpty(file());
+    fill(file(), 3);
+    const url = newDatabase();
+    await (await openTarget(url)).close();
+    await withClient(url, async (sql) => {
+      await sql.unsafe(`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+        'BEGIN RAISE EXCEPTION ''the disk is full''; END'`);
+      await sql.unsafe(
+        "CREATE TRIGGER refuse BEFORE INSERT ON waiters FOR EACH ROW EXECUTE FUNCTION refuse()",
+      );
+    });
     await expect(moveDatabase({ from: file(), to: url })).rejects.toThrow(
-      /^The table "waiters" can't be copied: after 3 rows, unsupported Unicode escape sequence/,
+      /^The table "waiters" can't be copied: after 3 rows, the disk is full/,
     );
     const [counted] = await withClient(url, (sql) => sql`SELECT count(*) AS rows FROM runs`);
     expect(Number(counted?.rows)).toBe(0);

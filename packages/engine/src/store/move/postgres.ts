@@ -1,4 +1,5 @@
 import type postgres from "postgres";
+import { decodeText, encodeText } from "../postgres/text.ts";
 import type { SqlValue } from "../tx.ts";
 import { linesOf, readLine } from "./lines.ts";
 import { type ColumnType, type MoveEnd, type Row, SHARED_ONLY, type Table } from "./table.ts";
@@ -56,7 +57,11 @@ async function* rowsOf(sql: postgres.TransactionSql, table: Table): AsyncGenerat
   const order = table.key.map((column) => `"${column}"`).join(", ");
   const query = `COPY (SELECT ${namesOf(table)} FROM "${table.name}" ORDER BY ${order}) TO STDOUT`;
   const stream = await sql.unsafe(query).readable();
-  for await (const line of linesOf(stream)) yield readLine(line, table.columns);
+  for await (const line of linesOf(stream)) {
+    yield readLine(line, table.columns).map((value) =>
+      typeof value === "string" ? decodeText(value) : value,
+    );
+  }
 }
 
 /** Characters of rows that go out in one statement, about. */
@@ -78,6 +83,7 @@ async function* inGroups(rows: AsyncIterable<Row>, { columns }: Table): AsyncGen
 }
 
 function toJson(value: SqlValue | undefined): string | number | null {
+  if (typeof value === "string") return encodeText(value);
   return value instanceof Uint8Array ? `\\x${Buffer.from(value).toString("hex")}` : (value ?? null);
 }
 
