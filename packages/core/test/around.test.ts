@@ -84,7 +84,7 @@ describe("around of a middleware", () => {
     },
     "doesn't wait for it": async (_, next) => void next(),
   };
-  it.each(Object.entries(broken))("%s: the work runs once, with its own outcome", async (_, around) => {
+  it.each(Object.entries(broken))("%s: the work runs once, with its own outcome", async (name, around) => {
     const logged = vi.spyOn(console, "error").mockReturnValue();
     let ran = 0;
     const engine = recorder();
@@ -93,8 +93,10 @@ describe("around of a middleware", () => {
     });
     expect((await deliver(handler, [])).status).toBe(200);
     expect(ran).toBe(1);
-    for (const [message] of logged.mock.calls)
-      expect(message).toContain('around of the middleware "broken" failed:');
+    // Invocations that other files of this worker have abandoned may still log.
+    const blamed = logged.mock.calls.map(String).filter((line) => line.includes("of the middleware"));
+    for (const line of blamed) expect(line).toContain('around of the middleware "broken" failed:');
+    if (name.startsWith("throws")) expect(blamed).not.toEqual([]);
   });
 
   it("runs the failure function, and knows the run's headers", async () => {
