@@ -106,8 +106,9 @@ class World {
       case "any":
         return won(await Promise.any(parts()));
       case "own":
+        // Work of the workflow's own takes another time in each invocation: equal names after it would be told apart by chance.
         await io(node.turns);
-        return this.#step(`${node.name} later`, node.turns, 0, context, seen);
+        return this.#step(`${node.name} later ${path}`, node.turns, 0, context, seen);
       case "step":
         return this.#step(node.name, node.turns, node.failures, context, seen, path);
       case "caught":
