@@ -1,4 +1,5 @@
 import type { RunLog } from "@perdure/core";
+import type { FailureBody } from "@perdure/core/protocol";
 import { MODE } from "@perdure/test-support/mode";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -54,8 +55,11 @@ class Session {
       await until(() => this.observer.runs.has(request.headers.get("Upstash-Workflow-RunId") ?? ""));
       return handler(request);
     });
-    const failureUrl = this.#lab.at("/elsewhere", (request) => {
-      this.observer.seen(request.headers.get("Upstash-Workflow-RunId") ?? "").told++;
+    const failureUrl = this.#lab.at("/elsewhere", async (request) => {
+      const { perdure } = (await request.json()) as FailureBody;
+      // It is told at once where the workflow isn't heard, and once more when the rollbacks have ended.
+      if (!perdure?.rollbacksPending)
+        this.observer.seen(request.headers.get("Upstash-Workflow-RunId") ?? "").told++;
       return new Response("noted");
     });
     const trigger = { url, retries: 1, retryDelay: "1000", ...(elsewhere ? { failureUrl } : {}) };
