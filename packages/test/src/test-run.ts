@@ -186,8 +186,8 @@ export class TestRun<Result = unknown> {
    * await run.notify(approval, { ok: true });
    * ```
    */
-  notify<Input>(event: WorkflowEvent<unknown, Input>, data: NoInfer<Input>): Promise<void>;
   notify(eventId: string, data?: unknown): Promise<void>;
+  notify<Input>(event: WorkflowEvent<unknown, Input>, data: NoInfer<Input>): Promise<void>;
   async notify(event: string | WorkflowEvent, data?: unknown): Promise<void> {
     const { client } = this.#test;
     const workflowRunId = this.id;
