@@ -1,6 +1,6 @@
 import { encodeUtf8 } from "../util/bytes.ts";
-import { hasStrings } from "../util/check.ts";
-import { isError, messageOf } from "../util/errors.ts";
+import { hasStrings, safely } from "../util/check.ts";
+import { fieldOf, isError, messageOf } from "../util/errors.ts";
 import { parseLeniently } from "../util/json.ts";
 
 /** The step in which an attempt failed. */
@@ -64,7 +64,9 @@ export function toErrorBody(
   const message = shorten(full, maxBytes);
   if (!isError(thrown)) return { error: "Error", message };
   // User code may have set these to any value.
-  const { name, stack, cause, errors } = thrown as { [Field in keyof AggregateError]?: unknown };
+  const [name, stack, cause, errors] = ["name", "stack", "cause", "errors"].map((field) =>
+    fieldOf(thrown, field),
+  );
   const isDeepest = depth === MAX_CAUSE_DEPTH;
   return {
     error: typeof name === "string" ? shorten(name, MAX_NAME_BYTES) : "Error",
@@ -74,9 +76,11 @@ export function toErrorBody(
       cause === undefined || isDeepest ? undefined : toErrorBody(cause, withStack, depth + 1, maxBytes / 2),
     errors: isDeepest
       ? undefined
-      : mapErrors(
-          errors,
-          (one) => isError(one) && toErrorBody(one, withStack, MAX_CAUSE_DEPTH, maxBytes / 16),
+      : safely(() =>
+          mapErrors(
+            errors,
+            (one) => isError(one) && toErrorBody(one, withStack, MAX_CAUSE_DEPTH, maxBytes / 16),
+          ),
         ),
   };
 }
