@@ -1,5 +1,5 @@
 import { safely } from "./check.ts";
-import { fieldOf, isError, messageOf } from "./errors.ts";
+import { isError, messageOf } from "./errors.ts";
 import { testHost } from "./test-host.ts";
 
 /** Control characters other than tab and line feed, and marks that change the direction of text. */
@@ -42,20 +42,18 @@ export function escapeCharacter(unit: string): string {
 }
 
 /** An error's stack, its own properties and its causes; any other value as {@link messageOf} says it. */
-function toText(value: unknown, depth = 0): string {
-  if (!isError(value) || depth > MAX_CAUSES) return messageOf(value);
-  const message = messageOf(value);
-  const [name, stack, cause, errors] = FIELDS.map((field) => fieldOf(value, field));
-  // Not every platform's stack begins with the message, and user code may have set any of these.
-  const lines = typeof stack === "string" ? stack : "";
-  const trace = lines.includes(message) ? lines : `${messageOf(name)}: ${message}\n${lines}`;
-  const own = safely(() => Object.entries(value).filter(([field]) => !FIELDS.includes(field))) ?? [];
-  const properties = own.length > 0 ? messageOf(Object.fromEntries(own)) : [];
-  const inner = safely(() => [cause ?? [], errors ?? []].flat().slice(0, MAX_CAUSES)) ?? [];
-  // The errors of an AggregateError are shown without their causes, of which there may be many.
-  const causes = inner.map((one) => `[cause]: ${toText(one, depth + (errors ? MAX_CAUSES : 1))}`);
-  return [trace, properties, causes].flat().join("\n");
+function toText(value: unknown): string {
+  return safely(() => describe(value)) ?? messageOf(value);
 }
 
-/** The fields of an error that are shown by themselves. */
-const FIELDS = ["name", "stack", "cause", "errors", "message"];
+function describe(value: unknown, depth = 0): string {
+  if (!isError(value) || depth > MAX_CAUSES) return messageOf(value);
+  const { name, message, stack, cause, errors, ...own } = value as AggregateError;
+  // Not every platform's stack begins with the message, and user code may have set any of these.
+  const trace = String(stack).includes(message) ? stack : `${name}: ${message}\n${stack}`;
+  const properties = Object.keys(own).length > 0 ? messageOf(own) : [];
+  const inner = [cause ?? [], errors ?? []].flat().slice(0, MAX_CAUSES);
+  // The errors of an AggregateError are shown without their causes, of which there may be many.
+  const causes = inner.map((one) => `[cause]: ${describe(one, depth + (errors ? MAX_CAUSES : 1))}`);
+  return [trace, properties, causes].flat().join("\n");
+}

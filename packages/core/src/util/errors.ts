@@ -104,7 +104,7 @@ export class WorkflowStepError extends WorkflowError {
 
 /** True for a {@link WorkflowStepError}, also from another copy of the package. */
 export function isStepError(error: unknown): error is WorkflowStepError {
-  return isNamed(error, "WorkflowStepError") && has(error, "step");
+  return isNamed(error, "WorkflowStepError") && "step" in error;
 }
 
 /**
@@ -136,39 +136,27 @@ const FINAL_CODES: readonly unknown[] = [
  * install, and for errors of this package that a retry would get again.
  */
 export function isNonRetryable(error: unknown): boolean {
-  if (isA(error, WorkflowNonRetryableError)) return true;
-  if (isNamed(error, "WorkflowNonRetryableError") || isStepError(error)) return true;
-  return isNamed(error, "WorkflowError") && FINAL_CODES.includes(fieldOf(error, "code"));
+  if (isA(error, WorkflowNonRetryableError, "WorkflowNonRetryableError") || isStepError(error)) return true;
+  return isNamed(error, "WorkflowError") && "code" in error && FINAL_CODES.includes(error.code);
 }
 
 /** True for a {@link WorkflowRetryAfterError}, also from another copy of the package. */
 export function isRetryAfter(error: unknown): error is { retryAfter: number | Duration } {
-  if (isA(error, WorkflowRetryAfterError)) return true;
-  return isNamed(error, "WorkflowRetryAfterError") && has(error, "retryAfter");
+  return isA(error, WorkflowRetryAfterError, "WorkflowRetryAfterError") && "retryAfter" in error;
+}
+
+function isA(error: unknown, type: new (...args: never[]) => Error, name: string): error is Error {
+  return isError(error) && (error instanceof type || isNamed(error, name));
 }
 
 function isNamed(error: unknown, name: string): error is Error {
-  return isError(error) && fieldOf(error, "name") === name;
-}
-
-// User code may throw a proxy, or an error with getters. These may throw, too, and the run's own error must not get lost.
-
-function isA(thrown: unknown, type: new (...args: never[]) => Error): boolean {
-  return safely(() => thrown instanceof type) ?? false;
-}
-
-function has(thrown: object, field: string): boolean {
-  return safely(() => field in thrown) ?? false;
-}
-
-/** Returns a field of a thrown value; `undefined` when user code prevents that. */
-export function fieldOf(thrown: unknown, field: string): unknown {
-  return safely(() => Object(thrown)[field]);
+  // User code may throw a proxy, or an error with getters, which throw, too.
+  return isError(error) && safely(() => error.name) === name;
 }
 
 /** True for an error, also from another realm: sandboxes and some test runners have several. */
 export function isError(thrown: unknown): thrown is Error {
-  return isA(thrown, Error) || tagOf(thrown) === "[object Error]";
+  return safely(() => thrown instanceof Error) || tagOf(thrown) === "[object Error]";
 }
 
 /** Returns the message of a thrown value, which may be anything. */
