@@ -80,6 +80,8 @@ describe("the site", () => {
     const list = readFileSync(join(DIST, "llms.txt"), "utf8");
     const files = [...list.matchAll(/\]\(\/([^)]+)\)/g)].map(([, file = ""]) => file);
     expect(files.length).toBeGreaterThan(20);
+    expect(list).toContain("- [Rollbacks](/rollbacks.md): undoing steps\n");
+    expect(list).not.toContain("undefined");
     expect(files.filter((file) => !existsSync(join(DIST, file)))).toEqual([]);
     expect(readFileSync(join(DIST, "llms-full.txt"), "utf8")).toContain("# Getting started");
   });
