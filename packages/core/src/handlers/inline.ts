@@ -51,6 +51,7 @@ export async function resumeInline(run: PreparedRun, offer: Offer): Promise<Outc
     limits,
     known,
     attempts,
+    capabilities: ctx.endpoint.capabilities.split(",").length > 1 ? ctx.endpoint.capabilities : undefined,
     append: async (appended) => {
       if (appended.records.length > 0) await emitReceived();
       try {

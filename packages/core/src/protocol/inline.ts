@@ -51,6 +51,11 @@ export interface InlineAppend {
   readonly records: readonly InlineRecord[];
   /** The steps that run once the records are stored, including those that are about to begin. */
   readonly underWay: readonly StepKey[];
+  /**
+   * In the first append of an invocation: the endpoint's `Perdure-Capabilities`, if they have options. The invocation's
+   * answer, which has them too, may never arrive.
+   */
+  readonly capabilities?: string | undefined;
 }
 
 /** Body of `POST /v2/workflows/append`. */
