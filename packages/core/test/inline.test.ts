@@ -40,7 +40,7 @@ describe("a run of steps one after the other", () => {
   });
 
   it.each([
-    ["none", {}, undefined],
+    ["none", {}, "1"],
     ["some", { rollbackOnCancel: true, retries: 5 }, "1, on-cancel, retries=5"],
   ])("says the endpoint's options with the invocation's first append: %s", async (_name, options, said) => {
     const engine = start(ten, options);

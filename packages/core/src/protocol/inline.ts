@@ -52,8 +52,8 @@ export interface InlineAppend {
   /** The steps that run once the records are stored, including those that are about to begin. */
   readonly underWay: readonly StepKey[];
   /**
-   * In the first append of an invocation: the endpoint's `Perdure-Capabilities`, if they have options. The invocation's
-   * answer, which has them too, may never arrive.
+   * In an append of an invocation that knows only the history of its delivery: the endpoint's `Perdure-Capabilities`. The invocation's answer, which has them too,
+   * may never arrive.
    */
   readonly capabilities?: string | undefined;
 }

@@ -52,8 +52,6 @@ export interface InlineInvocation extends Invocation {
   readonly engineAheadMs: number;
   /** The number of the history's entries. */
   readonly known: number;
-  /** The endpoint's capabilities, if they have options. */
-  readonly capabilities: string | undefined;
   /** The failed attempts in the history. */
   readonly attempts: readonly AttemptEntry[];
   readonly limits: InlineLimits;
@@ -384,14 +382,13 @@ class InlineRun {
 
   /** @returns false when the invocation must not go on */
   async #append(lines: readonly Line[], steps: readonly PendingStep[]): Promise<boolean> {
-    const { append, lease, id, capabilities } = this.#invocation;
+    const { append, lease, id } = this.#invocation;
     const answer = await append({
       lease,
       invocation: id,
       after: this.#known,
       records: recordsOf(lines),
       underWay: [...[...this.#underWay].map(({ step }) => step), ...steps].map(({ key }) => key),
-      capabilities: this.#appended ? undefined : capabilities,
     });
     this.#appended = true;
     if ("news" in answer) {
@@ -409,8 +406,8 @@ class InlineRun {
       this.#close({ kind: "lost", reason: answer.error });
       return false;
     }
-    const [line, ...others] = lines;
-    if (others.length > 0) {
+    const [line] = lines;
+    if (lines.length > 1) {
       // Append each record alone, so that only the refused one fails.
       for (const each of lines) if (!(await this.#append([each], steps))) return false;
       return true;

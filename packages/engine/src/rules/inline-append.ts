@@ -1,4 +1,4 @@
-import type { InlineAppend, StepKey } from "@perdure/core/protocol";
+import { encodeCapabilities, type InlineAppend, type StepKey } from "@perdure/core/protocol";
 import { invalid } from "./engine-error.ts";
 import {
   type InlineLimits,
@@ -20,7 +20,7 @@ export interface AppendInline {
   readonly after: number;
   readonly entries: readonly NewInlineEntry[];
   readonly underWay: readonly StepKey[];
-  /** The endpoint's capabilities, as {@link Run.capabilities}, where the append has them. */
+  /** The endpoint's capabilities, as {@link Run.capabilities}, where the append has some with options. */
   readonly capabilities: string | undefined;
 }
 
@@ -49,9 +49,15 @@ export function readInlineAppend(
     after: readAfter(after),
     entries: readInlineRecords(records, { ...origin, runId: lease.runId }, limits),
     underWay: underWay.map((step, at) => readStepKey(step, `underWay[${at}]`)),
-    capabilities: capabilities && boundCapabilities(capabilities, limits.retries),
+    capabilities:
+      capabilities === NO_OPTIONS
+        ? undefined
+        : capabilities && boundCapabilities(capabilities, limits.retries),
   };
 }
+
+/** Says nothing that the engine needs before the invocation's answer. */
+const NO_OPTIONS = encodeCapabilities({ onCancel: false });
 
 /** The longest name of an invocation. */
 const MAX_INVOCATION_LENGTH = 100;
