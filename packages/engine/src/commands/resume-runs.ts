@@ -112,8 +112,8 @@ async function undoneSteps(tx: Tx, run: number): Promise<Set<number>> {
 }
 
 /**
- * True for a record that a resumed run leaves out. Rolled-back steps run resumption, and then all plans are left out, too: the workflow
- * requests a partly recorded group resumption, and finds the recorded steps.
+ * True for a record that a resumed run leaves out. Rolled-back steps run again. Then the run leaves out all plans, too: the
+ * workflow requests a partly recorded group again, and finds the recorded steps.
  */
 function isUndone(record: string, undone: ReadonlySet<number>): boolean {
   if (undone.size === 0) return false;

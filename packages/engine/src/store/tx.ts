@@ -21,7 +21,7 @@ export interface Tx {
   /** @returns the number of rows that the statement changed */
   run(query: Sql): Promise<number>;
   /**
-   * Runs a statement whose result nobody needs: the transaction goes on without a wait for it. An error of the statement is
+   * Runs a statement whose result the caller doesn't need: the transaction goes on without a wait for it. An error of the statement is
    * an error of the transaction's next one, or of its end.
    */
   send(query: Sql): void;

@@ -18,6 +18,11 @@ export function recordsOf(kind: RecordKind): Sql {
   return sql`record >= ${keyOf(kind, "")} AND record < ${keyOf(kind, "\u{10ffff}")}`;
 }
 
+/** Whether an entry may name a call's message: it is the call, or the plan of a step, which an inline call uses. */
+export function mayNameCall(callType: CallType, key: string): boolean {
+  return callType === "toCallback" || isKeyOf("plan", key);
+}
+
 /** The position of the next entry of a run's history, as a part of a statement. */
 export function nextPosition(run: number): Sql {
   return sql`(SELECT coalesce(max(position), 0) + 1 FROM entries WHERE run = ${run})`;
