@@ -60,8 +60,11 @@ async function sendTogether(callApi: CallApi, batch: readonly QueuedAppend[]): P
   } catch (error) {
     for (const { resolve, reject } of batch) {
       // Alone in its request, it is what the engine refuses.
-      if (batch.length === 1 && (isStatus(error, 400) || isStatus(error, 413)))
+      const alone = batch.length === 1;
+      if (alone && isStatus(error, 413))
         resolve({ error: "refused", message: refusalReason(error.cause) + SEND_LESS });
+      else if (alone && isStatus(error, 400))
+        resolve({ error: "refused", message: refusalReason(error.cause) });
       else reject(error);
     }
   }
