@@ -5,6 +5,7 @@ import { WorkflowError } from "../util/errors.ts";
 import { withTimeout } from "../util/timeout.ts";
 import { type CallApi, isStatus, SEND_LESS } from "./api.ts";
 import { refusalReason } from "./error-reason.ts";
+import { statusOf } from "./http.ts";
 
 /** Appends records to the history of a run. @throws WorkflowError when the engine gives no answer that can be used */
 export type Append = (append: InlineAppend) => Promise<InlineAnswer>;
@@ -80,14 +81,10 @@ async function request(callApi: CallApi, body: string): Promise<readonly unknown
       throw unusable(answer);
     } catch (error) {
       const delay = RETRY_DELAYS_MS[retried];
-      if (delay === undefined || !isServerError(error)) throw error;
+      if (delay === undefined || (statusOf(Object(error).cause) ?? 0) < 500) throw error;
       await new Promise((resolve) => setTimeout(resolve, delay));
     }
   }
-}
-
-function isServerError(error: unknown): boolean {
-  return [500, 502, 503, 504].some((status) => isStatus(error, status));
 }
 
 function isAnswer(value: unknown): value is InlineAnswer {
