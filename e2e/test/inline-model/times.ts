@@ -4,7 +4,7 @@ import type { Random } from "../support/seed.ts";
 
 type Cancel = ReturnType<ManualClock["after"]>;
 
-/** A clock that somebody may set back. As a machine's timers do, its timers go by what passes. */
+/** A clock that may be set to another time. As a machine's timers do, its timers go by what passes. */
 export class JumpyClock extends ManualClock {
   #offset = 0;
 
@@ -27,8 +27,9 @@ export class JumpyClock extends ManualClock {
     return next === undefined ? Number.POSITIVE_INFINITY : Math.max(0, next - super.now());
   }
 
-  setBack(ms: number): void {
-    this.#offset -= ms;
+  /** Shows another time at once, later or earlier. No timer fires. */
+  set(ms: number): void {
+    this.#offset += ms;
   }
 }
 
@@ -47,17 +48,19 @@ export function stubTime(random: Random): { readonly clock: JumpyClock; restore(
     clock.after(ms, () => act(...args)),
   );
   vi.stubGlobal("clearTimeout", (cancel: Cancel | undefined) => cancel?.());
-  const now = vi.spyOn(Date, "now").mockImplementation(() => clock.now());
   let worked = 0;
-  const measured = vi.spyOn(performance, "now").mockImplementation(() => {
+  // Not by spies, which keep each of the many calls.
+  const { now } = Date;
+  Date.now = () => clock.now();
+  performance.now = () => {
     worked += random.next() < 0.02 ? 20 : 0.01;
     return worked;
-  });
+  };
   return {
     clock,
     restore() {
-      now.mockRestore();
-      measured.mockRestore();
+      Date.now = now;
+      Reflect.deleteProperty(performance, "now");
       vi.unstubAllGlobals();
     },
   };

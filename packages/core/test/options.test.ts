@@ -57,6 +57,23 @@ describe("an unknown option", () => {
     expect(recorder().requests).toEqual([]);
   });
 
+  it.each<[string, object, string]>([
+    ["an option of its own", { delay: () => 1 }, "delay must be"],
+    ["another one", { retries: () => 1, body: 1 }, "retries must be"],
+    [
+      "an unknown option beside others",
+      { body: { a: 1 }, onEnd: () => 1 },
+      'Unknown option "onEnd" of trigger',
+    ],
+  ])(
+    "of trigger whose value is a function makes no workflow of them: %s",
+    async (_name, options, complaint) => {
+      const client = new Client({ baseUrl: recorder().url, token: "t" });
+      await expect(client.trigger(plain({ url, ...options }))).rejects.toThrow(complaint);
+      expect(recorder().requests).toEqual([]);
+    },
+  );
+
   it.each<[string, object, string, string]>([
     ["flowControl", { key: "k", paralelism: 1 }, "paralelism", "parallelism"],
     ["flowControl", { key: "k", rate: 1, periode: "1s" }, "periode", "period"],
@@ -119,6 +136,45 @@ describe("a promise in the place of a function", () => {
   ])("%s is named", async (_name, make) => {
     const { body } = await deliver(open(recorder(), make(Promise.resolve(1) as never)), []);
     expect(body.message).toMatch(/ of step "p" must be a function: put \(\) => before it; got a Promise\./);
+  });
+});
+
+describe("an argument that is missing", () => {
+  const eventId = 'The event id of step "x" must be a non-empty string; got undefined.';
+
+  it.each<[string, (context: WorkflowContext) => Promise<unknown>, string]>([
+    ["invoke", (c) => c.invoke("x", {} as never), 'workflow of step "x" must be a workflow; got undefined.'],
+    [
+      "invoke by name",
+      (c) => c.invoke("x", plain({ workflow: "child" })),
+      'must be a workflow; got "child".',
+    ],
+    ["notify", (c) => c.notify("x", undefined as never), eventId],
+    ["waitForEvent", (c) => c.waitForEvent("x", undefined as never), eventId],
+    ["waitForEvent, of an object", (c) => c.waitForEvent("x", plain({})), eventId],
+    ["waitForWebhook", (c) => c.waitForWebhook("x", plain({}), 1), eventId],
+  ])("of %s is named", async (_name, workflow, complaint) => {
+    const { body } = await deliver(open(recorder(), workflow), []);
+    expect(body.message).toContain(complaint);
+  });
+
+  it("of a client's notify is named", async () => {
+    const client = new Client({ baseUrl: recorder().url, token: "t" });
+    await expect(client.notify(plain({}))).rejects.toThrow("The event id must be a non-empty string");
+  });
+
+  it("of a step that isn't awaited is a warning, and doesn't end the process", async () => {
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+    const { status } = await deliver(
+      open(recorder(), (c) => {
+        void c.sleep("not awaited", undefined as never);
+        return 1;
+      }),
+      [],
+    );
+    // vitest fails a test for an unhandled rejection.
+    expect(status).toBe(200);
+    expect(warn).toHaveBeenCalledWith(expect.stringContaining('The duration of step "not awaited"'));
   });
 });
 

@@ -406,8 +406,8 @@ class InlineRun {
       this.#close({ kind: "lost", reason: answer.error });
       return false;
     }
-    const [line, ...others] = lines;
-    if (others.length > 0) {
+    const [line] = lines;
+    if (lines.length > 1) {
       // Append each record alone, so that only the refused one fails.
       for (const each of lines) if (!(await this.#append([each], steps))) return false;
       return true;

@@ -207,8 +207,8 @@ export const POSITION: DialectWord = new DialectWord("position");
 export const SKIP_LOCKED: DialectWord = new DialectWord("skipLocked");
 export const FOR_UPDATE: DialectWord = new DialectWord("forUpdate");
 
-/** Joins conditions, each in brackets. At least one is given. */
-export function join(parts: readonly Sql[], by: "AND" | "OR"): Sql {
+/** Joins conditions, or rows of values, each in brackets. At least one is given. */
+export function join(parts: readonly Sql[], by: "AND" | "OR" | ","): Sql {
   const strings = parts.map((_, index) => (index === 0 ? "(" : `) ${by} (`));
   return new Sql([...strings, ")"], parts);
 }
