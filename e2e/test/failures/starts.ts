@@ -20,9 +20,10 @@ const PARENT = new URL("parent", WORKFLOW).href;
 const EVERY_MINUTE = "* * * * *";
 
 /** Lets a schedule tick once. */
-async function tick({ clock, client }: World, scheduleId: string): Promise<void> {
-  clock.advance(60_000 - (clock.now() % 60_000));
-  await client.schedules.delete(scheduleId);
+async function tick(world: World, scheduleId: string): Promise<void> {
+  world.clock.advance(60_000 - (world.clock.now() % 60_000));
+  await world.idle();
+  await world.client.schedules.delete(scheduleId);
 }
 
 async function parentOf({ client }: World) {
