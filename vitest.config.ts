@@ -102,11 +102,9 @@ const suites: Readonly<Record<string, Suite>> = {
   // longest ones, whose rules the suites of the engine check on both stores.
   "e2e-postgres": {
     include: [
-      ...["catching", "failures", "random-workflows", "rollback-ends", "rollback-resume"],
-      ...["rollback-states", "rollbacks", "run-ends"],
-    ].map(
-      (name) => `e2e/test/${name}.test.ts`,
-    ),
+      ...["catching", "failures", "inline-model", "random-workflows", "rollback-ends"],
+      ...["rollback-resume", "rollback-states", "rollbacks", "run-ends"],
+    ].map((name) => `e2e/test/${name}.test.ts`),
     store: "postgres",
     timeout: 60_000,
     globalSetup: POSTGRES_SERVER,

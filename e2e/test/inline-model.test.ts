@@ -1,3 +1,4 @@
+import { ON_POSTGRES } from "@perdure/test-support/mode";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { Faults } from "./inline-model/faults.ts";
 import { isDeterministic, makeProgram } from "./inline-model/program.ts";
@@ -9,8 +10,8 @@ afterEach(() => vi.restoreAllMocks());
 
 const SEED = Number(process.env.SEED) || Math.floor(Math.random() * 2 ** 31);
 /** Programs, each of which is run under several schedules of faults at the same time. */
-const PROGRAMS = Number(process.env.PROGRAMS ?? 25);
-const SCHEDULES = 40;
+const PROGRAMS = Number(process.env.PROGRAMS ?? (ON_POSTGRES ? 4 : 25));
+const SCHEDULES = ON_POSTGRES ? 20 : 40;
 
 describe(`random workflows on both sides, with faults between them (SEED=${SEED})`, () => {
   it.each(Array.from({ length: PROGRAMS }, (_, at) => SEED + at))(
@@ -25,7 +26,7 @@ describe(`random workflows on both sides, with faults between them (SEED=${SEED}
         const faults = new Faults(seed * 1000 + at, at === 0 ? 0 : 6);
         return new Run(`wfr_${at}-${seed}`, node, faults, at % 4 === 3 ? "short" : "inline");
       });
-      const world = new World([plain, ...runs], seeded(seed));
+      const world = await World.start([plain, ...runs], seeded(seed));
       try {
         await Promise.all(
           [plain, ...runs].map(({ id, endpoint }) =>

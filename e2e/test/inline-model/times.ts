@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import { ManualClock } from "@perdure/engine";
 import { vi } from "vitest";
 import type { Random } from "../support/seed.ts";
@@ -35,6 +36,14 @@ export class JumpyClock extends ManualClock {
 /** Where all clocks begin: a seed has the same schedule at any time. */
 export const START: number = Date.UTC(2030, 0, 1);
 
+const real = new AsyncLocalStorage<boolean>();
+
+/** Calls a function whose time, with that of all it begins, is the platform's: {@link stubTime} doesn't concern it. */
+export const inRealTime = <Result>(act: () => Result): Result => real.run(true, act);
+
+/** Ends what {@link inRealTime} has begun, for a function and all it begins. */
+export const inStubbedTime = <Result>(act: () => Result): Result => real.exit(act);
+
 /**
  * The time of the endpoints, in place of the platform's. What measures how long its own work takes, to give way to others, finds
  * at random that it has taken long.
@@ -43,13 +52,18 @@ export const START: number = Date.UTC(2030, 0, 1);
  */
 export function stubTime(random: Random): { readonly clock: JumpyClock; restore(): void } {
   const clock = new JumpyClock(START);
+  const { setTimeout: startTimer, clearTimeout: stopTimer } = globalThis;
+  const [toldBy, measuredBy] = [Date.now, performance.now.bind(performance)];
   vi.stubGlobal("setTimeout", (act: (...args: unknown[]) => void, ms = 0, ...args: unknown[]) =>
-    clock.after(ms, () => act(...args)),
+    real.getStore() ? startTimer(act, ms, ...args) : clock.after(ms, () => act(...args)),
   );
-  vi.stubGlobal("clearTimeout", (cancel: Cancel | undefined) => cancel?.());
-  const now = vi.spyOn(Date, "now").mockImplementation(() => clock.now());
+  vi.stubGlobal("clearTimeout", (timer: Cancel | ReturnType<typeof setTimeout> | undefined) =>
+    typeof timer === "function" ? timer() : stopTimer(timer),
+  );
+  const now = vi.spyOn(Date, "now").mockImplementation(() => (real.getStore() ? toldBy() : clock.now()));
   let worked = 0;
   const measured = vi.spyOn(performance, "now").mockImplementation(() => {
+    if (real.getStore()) return measuredBy();
     worked += random.next() < 0.02 ? 20 : 0.01;
     return worked;
   });

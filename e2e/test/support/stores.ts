@@ -39,19 +39,25 @@ export class Watched {
   readonly store: Store;
   #asked = 0;
 
-  constructor(store: Store) {
+  /** @param call calls the functions of the store */
+  constructor(store: Store, call: (act: () => unknown) => unknown = (act) => act()) {
     this.store = new Proxy(store, {
       get: (target, name) => {
         const found: unknown = Reflect.get(target, name, target);
         if (typeof found !== "function") return found;
-        return (...args: readonly unknown[]) => this.#watch(Reflect.apply(found, target, args));
+        return (...args: readonly unknown[]) => this.#watch(call(() => Reflect.apply(found, target, args)));
       },
     });
   }
 
+  /** Whether it has been asked for something that it hasn't done yet. */
+  get isAsked(): boolean {
+    return this.#asked > 0;
+  }
+
   /** Waits until the store is asked for nothing more, also by what its answers cause. */
   async quiet(): Promise<void> {
-    for (let quiet = 0; quiet < 5; quiet = this.#asked === 0 ? quiet + 1 : 0)
+    for (let quiet = 0; quiet < 5; quiet = this.isAsked ? 0 : quiet + 1)
       await new Promise((resolve) => setImmediate(resolve));
   }
 

@@ -1,4 +1,5 @@
 import { isPlan, type StepRecord } from "@perdure/core/protocol";
+import { isId } from "../rules/field.ts";
 import { kindOf } from "../rules/step-kinds.ts";
 import { sql, type Tx } from "../store/tx.ts";
 
@@ -14,8 +15,9 @@ function webhookIn(record: StepRecord): string | undefined {
     return undefined;
   try {
     const { eventId } = JSON.parse(record.out) as { eventId?: unknown };
-    return typeof eventId === "string" ? eventId : undefined;
+    // Clients could call no address of another kind.
+    return typeof eventId === "string" && isId(eventId) ? eventId : undefined;
   } catch {
-    return undefined; // A result that isn't JSON holds no address that a client could call.
+    return undefined;
   }
 }

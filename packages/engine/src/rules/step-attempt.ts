@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import {
   type AttemptEntry,
   type InlineAttempt,
@@ -21,7 +22,14 @@ export interface StepPolicy {
  * @param attempt 1 for the first
  */
 export function attemptKey(step: StepKey, attempt: number): string {
-  return `${attemptPrefix(step)}${attempt}/${step.name}`;
+  return `${attemptPrefix(step)}${attempt}/${toKeyPart(step.name)}`;
+}
+
+/** Characters of a step's name in a key. A name may have any length, and an index of PostgreSQL takes about 2700 bytes. */
+const MAX_NAME_IN_KEY = 500;
+
+function toKeyPart(name: string): string {
+  return name.length <= MAX_NAME_IN_KEY ? name : createHash("sha256").update(name).digest("base64url");
 }
 
 /**
