@@ -1,5 +1,5 @@
 import { isPlan, type StepRecord } from "@perdure/core/protocol";
-import { isId } from "../rules/field.ts";
+import { toEventId } from "../rules/field.ts";
 import { kindOf } from "../rules/step-kinds.ts";
 import { sql, type Tx } from "../store/tx.ts";
 
@@ -15,9 +15,8 @@ function webhookIn(record: StepRecord): string | undefined {
     return undefined;
   try {
     const { eventId } = JSON.parse(record.out) as { eventId?: unknown };
-    // Clients could call no address of another kind.
-    return typeof eventId === "string" && isId(eventId) ? eventId : undefined;
+    return typeof eventId === "string" ? toEventId(eventId, "eventId") : undefined;
   } catch {
-    return undefined;
+    return undefined; // A result that isn't such JSON holds no address that a client could call.
   }
 }

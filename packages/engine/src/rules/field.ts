@@ -21,28 +21,25 @@ export function toFlag(text: string, field: string): boolean {
 /** The schema of an id that a client chooses, in JSON Schema. */
 export const ID = { minLength: 1, maxLength: 1024, pattern: "^[^\\p{Cc}]*$" } as const;
 
-/** Bytes of an id in UTF-8: an index of PostgreSQL takes about 2700. */
-const MAX_ID_BYTES = 2048;
-
-/** @throws EngineError `invalid_request` unless it is an {@link ID} of at most 2048 bytes */
+/** @throws EngineError `invalid_request` unless it is an {@link ID} */
 export function toId(text: string, field: string): string {
-  const fault = faultOfId(text);
-  if (fault !== undefined) throw invalid(field, fault);
+  const { minLength, maxLength } = ID;
+  if (text.length < minLength || text.length > maxLength) {
+    throw invalid(field, `expected ${minLength} to ${maxLength} characters, got ${text.length}`);
+  }
+  if (/\p{Cc}/u.test(text)) throw invalid(field, "it contains control characters");
   return text;
 }
 
-/** True for a string that {@link toId} accepts. */
-export function isId(text: string): boolean {
-  return faultOfId(text) === undefined;
-}
+/** Bytes of an event's id in UTF-8: an index of PostgreSQL takes about 2700. */
+const MAX_EVENT_ID_BYTES = 2048;
 
-function faultOfId(text: string): string | undefined {
-  const { minLength, maxLength } = ID;
-  if (text.length < minLength || text.length > maxLength)
-    return `expected ${minLength} to ${maxLength} characters, got ${text.length}`;
+/** @throws EngineError `invalid_request` unless it is an {@link ID} of at most 2048 bytes */
+export function toEventId(text: string, field: string): string {
   const bytes = Buffer.byteLength(text);
-  if (bytes > MAX_ID_BYTES) return `expected ${MAX_ID_BYTES} bytes of UTF-8 at most, got ${bytes}`;
-  return /\p{Cc}/u.test(text) ? "it contains control characters" : undefined;
+  if (text.length <= ID.maxLength && bytes > MAX_EVENT_ID_BYTES)
+    throw invalid(field, `expected ${MAX_EVENT_ID_BYTES} bytes of UTF-8 at most, got ${bytes}`);
+  return toId(text, field);
 }
 
 export function toHeaderValue(text: string, field: string): string {
