@@ -10,6 +10,8 @@ import {
   forCallback,
   forward,
   HEADER,
+  type InlineEnd,
+  type InlineRecord,
 } from "@perdure/core/protocol";
 import { type EngineProcess, startEngine, TOKEN } from "./engine-process.ts";
 import type { Row } from "./measure.ts";
@@ -83,12 +85,24 @@ function probe({ url }: EngineProcess): { stop(): Promise<number[]> } {
 /** A workflow of one call that its endpoint runs inline, and the service that it calls. */
 class App {
   readonly #engine: EngineProcess;
-  readonly #server = createServer((request, response) => void this.#serve(request, response));
+  readonly #server = createServer((request, response) => {
+    this.#serve(request, response).catch((error: unknown) => {
+      response.destroy();
+      this.#fail(error);
+    });
+  });
   readonly #ended = new Map<string, () => void>();
+  readonly #failed: Promise<never>;
+  #fail: (error: unknown) => void = () => {};
   #url = "";
 
   constructor(engine: EngineProcess) {
     this.#engine = engine;
+    this.#failed = new Promise((_, reject) => {
+      this.#fail = reject;
+    });
+    // `run` reports it.
+    this.#failed.catch(() => {});
   }
 
   async listen(): Promise<void> {
@@ -102,7 +116,11 @@ class App {
     this.#server.close();
   }
 
-  /** Starts a run. Resolves when its endpoint has read the whole history with the answer. */
+  /**
+   * Starts a run. Resolves when its endpoint has read the whole history with the answer.
+   *
+   * @throws TypeError when the engine doesn't do what the bench expects of it
+   */
   async run(runId: string): Promise<void> {
     const ended = new Promise<void>((resolve) => this.#ended.set(runId, resolve));
     const headers = {
@@ -116,7 +134,8 @@ class App {
     const body = JSON.stringify([{ destination: `${this.#url}/app`, headers, body: "{}" }]);
     const answer = await fetch(`${this.#engine.url}/v2/batch`, { method: "POST", headers: AUTHORIZED, body });
     await answer.arrayBuffer();
-    await ended;
+    if (!answer.ok) throw new TypeError(`The engine answered the start of a run with ${answer.status}.`);
+    await Promise.race([ended, this.#failed]);
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -126,25 +145,28 @@ class App {
       response.writeHead(200, { "content-type": "application/json" }).end(ANSWER);
       return;
     }
-    const runId = String(request.headers[HEADER.runId.toLowerCase()]);
     const history = Buffer.concat(parts).toString();
+    const lease = request.headers[HEADER.lease.toLowerCase()];
+    if (lease === undefined) throw new TypeError(`A run has failed: ${history}`);
+    const runId = String(request.headers[HEADER.runId.toLowerCase()]);
     const first = history !== "" && (JSON.parse(history) as unknown[]).length === 1;
-    const end = first
-      ? { after: 1, end: "parked", records: [this.#call(runId)] }
-      : { after: await this.#fetchHistory(runId), end: "returned", result: "1", records: [] };
+    const invocation = `${runId} ${first}`;
+    const end: InlineEnd = first
+      ? { invocation, after: 1, end: "parked", records: [this.#call(runId)] }
+      : { invocation, after: await this.#fetchHistory(runId), end: "returned", result: "1", records: [] };
     response
       .writeHead(200, {
         "content-type": "application/json",
         [HEADER.sdkVersion]: "1",
         [HEADER.capabilities]: encodeCapabilities({ onCancel: false }),
-        [HEADER.lease]: String(request.headers[HEADER.lease.toLowerCase()]),
+        [HEADER.lease]: lease,
       })
       .end(JSON.stringify({ perdure: end }));
     if (!first) this.#ended.get(runId)?.();
   }
 
-  #call(runId: string): object {
-    const step = { stepName: "call", stepType: "Call", concurrent: 1 };
+  #call(runId: string): InlineRecord {
+    const step = { stepName: "call", stepType: "Call", concurrent: 1 } as const;
     const answer = {
       [HEADER.runId]: runId,
       [HEADER.callType]: "fromCallback",

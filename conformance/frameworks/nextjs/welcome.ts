@@ -7,7 +7,7 @@ export async function welcome(context: WorkflowContext<{ name: string }>) {
   return context.run("send mail", () => `mail to ${account.name}`);
 }
 
-/** Called when a run has failed for good. */
+/** The engine calls it when a run has failed. */
 export function giveUp({ failResponse }: FailureFunctionParams<{ name: string }>) {
   console.log(`gave up, because: ${failResponse}`);
 }

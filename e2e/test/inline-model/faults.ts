@@ -52,10 +52,17 @@ const DELIVERY_FAULTS: readonly DeliveryFault[] = [
   ] as const),
 ];
 
+/** Milliseconds that an endpoint has to answer a delivery. */
+export const DELIVERY_TIMEOUT_MS = 15_000;
+
 /** Decides what befalls one run: the same in each repetition of its seed. */
 export class Faults {
   readonly #random: Random;
   readonly #share: number;
+  /** Seconds after its start at which the run fails, wherever it is. */
+  readonly timeLimit: number | undefined;
+  /** Moments of the run until somebody cancels it. */
+  #cancelIn: number;
   /** Faults that are left: a run whose retries they used up would say nothing of its own failures. */
   #left: number;
 
@@ -63,6 +70,26 @@ export class Faults {
     this.#random = seeded(seed);
     this.#left = count;
     this.#share = 0.05 + 0.3 * this.#random.next();
+    const isCut = (share: number): boolean => count > 0 && this.#random.next() < share;
+    this.#cancelIn = isCut(0.15) ? Math.ceil(20 * this.#random.next()) : Number.POSITIVE_INFINITY;
+    this.timeLimit = isCut(0.1) ? Math.ceil(20 * this.#random.next()) : undefined;
+  }
+
+  /** Whether the run's outcome depends only on its program, and on who wins its races. */
+  get endsByItself(): boolean {
+    return this.#cancelIn === Number.POSITIVE_INFINITY && this.timeLimit === undefined;
+  }
+
+  /** Counts a moment of the run. @returns whether somebody cancels the run now */
+  isCancelled(): boolean {
+    this.#cancelIn--;
+    return this.#cancelIn === 0;
+  }
+
+  /** Milliseconds that a step's work takes. */
+  duration(): number {
+    if (this.#one([true])) return DELIVERY_TIMEOUT_MS * 2 * this.#random.next();
+    return this.#random.next() < 0.3 ? Math.floor(3000 * this.#random.next()) : 0;
   }
 
   /** Turns of the event loop. */

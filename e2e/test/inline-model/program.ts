@@ -17,6 +17,8 @@ export type Node =
   | { readonly kind: "sleep"; readonly seconds: number }
   | { readonly kind: "event"; readonly notified: boolean }
   | { readonly kind: "call" }
+  /** The workflow cancels its own run. */
+  | { readonly kind: "cancel" }
   | { readonly kind: "child"; readonly fails: boolean }
   | { readonly kind: "sequence" | "all" | "race" | "any" | "allSettled"; readonly parts: readonly Node[] };
 
@@ -52,6 +54,7 @@ export function makeProgram(random: Random, depth = 3): Node {
       const parts = Array.from({ length: 1 + below(3) }, () => make(left - 1));
       return { kind: kinds[below(kinds.length)] ?? "sequence", parts };
     }
+    if (chance(0.01)) return { kind: "cancel" };
     switch (below(12)) {
       case 0:
         return { kind: "sleep", seconds: below(30) };
@@ -79,9 +82,14 @@ export function makeProgram(random: Random, depth = 3): Node {
   return make(depth);
 }
 
+/** Whether the program may cancel its run. */
+export function mayCancel(node: Node): boolean {
+  return "parts" in node ? node.parts.some(mayCancel) : node.kind === "cancel";
+}
+
 /** Whether the program's outcome doesn't depend on which of its branches is faster. */
 export function isDeterministic(node: Node): boolean {
-  if (!("parts" in node)) return true;
+  if (!("parts" in node)) return node.kind !== "cancel";
   return node.kind !== "race" && node.kind !== "any" && node.parts.every(isDeterministic);
 }
 
@@ -122,6 +130,8 @@ export async function perform(
     case "call":
       await context.call(path, { url: "https://third.test/", retries: 3 });
       return "called";
+    case "cancel":
+      return context.cancel();
     case "child": {
       const body = { fails: node.fails };
       const { isFailed } = await context.invoke(path, {

@@ -5,7 +5,7 @@ import type { Random } from "../support/seed.ts";
 
 type Cancel = ReturnType<ManualClock["after"]>;
 
-/** A clock that somebody may set back. As a machine's timers do, its timers go by what passes. */
+/** A clock that may be set to another time. As a machine's timers do, its timers go by what passes. */
 export class JumpyClock extends ManualClock {
   #offset = 0;
 
@@ -28,8 +28,9 @@ export class JumpyClock extends ManualClock {
     return next === undefined ? Number.POSITIVE_INFINITY : Math.max(0, next - super.now());
   }
 
-  setBack(ms: number): void {
-    this.#offset -= ms;
+  /** Shows another time at once, later or earlier. No timer fires. */
+  set(ms: number): void {
+    this.#offset += ms;
   }
 }
 
@@ -53,25 +54,27 @@ export const inStubbedTime = <Result>(act: () => Result): Result => real.exit(ac
 export function stubTime(random: Random): { readonly clock: JumpyClock; restore(): void } {
   const clock = new JumpyClock(START);
   const { setTimeout: startTimer, clearTimeout: stopTimer } = globalThis;
-  const [toldBy, measuredBy] = [Date.now, performance.now.bind(performance)];
+  const measuredBy = performance.now.bind(performance);
   vi.stubGlobal("setTimeout", (act: (...args: unknown[]) => void, ms = 0, ...args: unknown[]) =>
     real.getStore() ? startTimer(act, ms, ...args) : clock.after(ms, () => act(...args)),
   );
   vi.stubGlobal("clearTimeout", (timer: Cancel | ReturnType<typeof setTimeout> | undefined) =>
     typeof timer === "function" ? timer() : stopTimer(timer),
   );
-  const now = vi.spyOn(Date, "now").mockImplementation(() => (real.getStore() ? toldBy() : clock.now()));
   let worked = 0;
-  const measured = vi.spyOn(performance, "now").mockImplementation(() => {
+  // Not by spies, which keep each of the many calls.
+  const { now } = Date;
+  Date.now = () => (real.getStore() ? now() : clock.now());
+  performance.now = () => {
     if (real.getStore()) return measuredBy();
     worked += random.next() < 0.02 ? 20 : 0.01;
     return worked;
-  });
+  };
   return {
     clock,
     restore() {
-      now.mockRestore();
-      measured.mockRestore();
+      Date.now = now;
+      Reflect.deleteProperty(performance, "now");
       vi.unstubAllGlobals();
     },
   };

@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Client, createWorkflow, type RunLog, serveMany, WorkflowNonRetryableError } from "@perdure/core";
 import {
@@ -21,7 +22,7 @@ import { temporaryFolder } from "@perdure/test-support/process";
 import { vi } from "vitest";
 import type { Random } from "../support/seed.ts";
 import { deleteStore, openStore, Watched } from "../support/stores.ts";
-import type { Faults } from "./faults.ts";
+import { DELIVERY_TIMEOUT_MS, type Faults } from "./faults.ts";
 import { Ledger, numberOf } from "./ledger.ts";
 import { type Actor, type Node, outcomeOf, perform, type StepWork } from "./program.ts";
 import { inRealTime, inStubbedTime, JumpyClock, START, stubThreads, stubTime, turns } from "./times.ts";
@@ -31,6 +32,7 @@ const ENDPOINTS = {
   inline: {},
   /** Most deliveries hand the run back. */
   short: { inline: { maxSteps: 2, maxWait: 0 } },
+  brief: { inline: { maxDuration: "2s", maxWait: 500 } },
   single: { inline: false },
 } as const;
 
@@ -49,6 +51,12 @@ export class Run {
   readonly effects = new Set<string>();
   /** How often its failure function was called. */
   told = 0;
+  /** Whether the engine had heard of its endpoint's cancel function before somebody cancelled it. */
+  isKnown = false;
+  /** How often its cancel function was called. */
+  toldOfCancel = 0;
+  /** Whether somebody has cancelled it, and then whether the engine has said that it is. */
+  cancel: "none" | "asked" | "acknowledged" = "none";
   ends = 0;
 
   constructor(id: string, node: Node, faults: Faults, endpoint: keyof typeof ENDPOINTS) {
@@ -101,6 +109,8 @@ const TRACE = process.env.TRACE !== undefined;
 const never = (): Promise<never> => new Promise(() => {});
 const visits = new AsyncLocalStorage<Visit>();
 const APPEND = "/v2/workflows/append";
+/** Linux has a file system in memory here. */
+const MEMORY = "/dev/shm";
 /** Processes that serve at the same time. */
 const PROCESSES = 3;
 
@@ -111,7 +121,8 @@ const PROCESSES = 3;
 export class World {
   readonly client: Client = new Client({ baseUrl: "http://client.test", token: DEV_CREDENTIALS.token });
   readonly #runs: ReadonlyMap<string, Run>;
-  readonly #folder = temporaryFolder();
+  // Nothing dies here that a write to the disk would protect from.
+  readonly #folder = temporaryFolder(existsSync(MEMORY) ? MEMORY : undefined);
   readonly #time: ReturnType<typeof stubTime>;
   readonly #clock = new JumpyClock(START);
   readonly #processes: (Process | undefined)[] = [];
@@ -151,8 +162,9 @@ export class World {
     });
     this.#lost.catch(() => {});
     const lost = this.#lost;
-    // The store's connections have the time of the platform.
-    this.#store = new Watched(await inRealTime(() => this.#open()), inRealTime);
+    // Connections to PostgreSQL have the time of the platform.
+    const call = ON_POSTGRES ? inRealTime : inStubbedTime;
+    this.#store = new Watched(await call(() => this.#open()), call);
     const { token, currentSigningKey: current, nextSigningKey: next } = DEV_CREDENTIALS;
     this.#engine = createEngine({
       store: this.#store.store,
@@ -160,6 +172,7 @@ export class World {
       token,
       signingKeys: { current, next },
       search: false,
+      timeouts: { delivery: DELIVERY_TIMEOUT_MS },
       transport: fetchTransport(1_000_000, (request) => inStubbedTime(() => this.#deliver(request))),
       onEvent: (event) => {
         // An engine that has died can't store anything.
@@ -189,10 +202,9 @@ export class World {
     await this.#boot();
   }
 
-  /** The engine's clock is set, in either direction. */
+  /** The engine's clock is set, in either direction: leases that end by the clock may have ended then. */
   jump(ms: number): void {
-    if (ms < 0) this.#clock.setBack(-ms);
-    else this.#clock.advance(ms);
+    this.#clock.set(ms);
   }
 
   /** Lets time pass whenever nothing else goes on, until nothing is left to happen. */
@@ -251,6 +263,8 @@ export class World {
       void this.#notify(event.eventId);
     const run = "runId" in event ? this.#runs.get(event.runId ?? "") : undefined;
     this.#trace(run, () => `engine: ${JSON.stringify(event)}`);
+    const isAnswered = "kind" in event && event.kind === "step" && "status" in event && event.status === 200;
+    if (isAnswered && run?.cancel === "none") run.isKnown = true;
     const isEnd =
       event.type === "run.completed" ||
       event.type === "run.canceled" ||
@@ -259,6 +273,21 @@ export class World {
     if (!run || !isEnd) return;
     run.ends++;
     run.ledger.over = true;
+  }
+
+  /** Something goes on in a run, which may be the moment at which somebody cancels it. */
+  #happens(run: Run | undefined): void {
+    this.#activity++;
+    if (run?.faults.isCancelled()) void this.#cancel(run);
+  }
+
+  async #cancel(run: Run): Promise<void> {
+    await turns(run.faults.turns());
+    run.cancel = "asked";
+    this.#trace(run, () => "cancel");
+    const { cancelled } = await this.client.cancel(run.id);
+    this.#trace(run, () => `cancelled: ${cancelled}`);
+    if (cancelled > 0) run.cancel = "acknowledged";
   }
 
   async #notify(eventId: string): Promise<void> {
@@ -277,6 +306,7 @@ export class World {
     const [run] =
       appends.length > 0 ? appends.map(({ lease }) => this.#runOf(lease)) : [visits.getStore()?.run];
     if (!process || !run) return this.#ask(request);
+    this.#happens(run);
     const { faults } = run;
     const fault = faults.request();
     for (const { lease, ...append } of appends)
@@ -305,16 +335,22 @@ export class World {
 
   /** Has the engine carry a request out, and compares its answers to appends with what is known. */
   async #carry(request: Sent, appends: readonly InlineAppend[]): Promise<Response> {
-    const leases = appends.map(({ lease }) => this.#runOf(lease)?.ledger.lease ?? 0);
+    const before = appends.map(({ lease }) => {
+      const run = this.#runOf(lease);
+      return { lease: run?.ledger.lease ?? 0, over: run?.cancel === "acknowledged" };
+    });
     const response = await this.#ask(request);
     if (appends.length === 0 || !response.ok) return response;
     const text = await response.text();
     const { appends: answers } = JSON.parse(text) as { appends: readonly InlineAnswer[] };
     appends.forEach((append, at) => {
-      const [answer, lease = 0] = [answers[at], leases[at]];
+      const [answer, { lease, over } = { lease: 0, over: false }] = [answers[at], before[at]];
       const run = this.#runOf(append.lease);
       this.#trace(run, () => `answered: ${JSON.stringify(answer)}`);
       if (answer) run?.ledger.appended(append, answer, lease);
+      if (run && answer && "news" in answer) run.isKnown = true;
+      if (over && answer && "news" in answer)
+        run?.violations.push("the engine took an append after it had cancelled the run");
     });
     return new Response(text, response);
   }
@@ -333,6 +369,7 @@ export class World {
     if (request.url.startsWith("https://third.test")) return Response.json("called");
     const { headers } = request;
     const run = this.#runs.get(headers.get(HEADER.runId) ?? "");
+    this.#happens(run);
     const faults = run?.faults;
     const fault = faults?.delivery() ?? "none";
     this.#trace(run, () => `delivery (${fault}): ${headers.get(HEADER.lease)}`);
@@ -340,11 +377,13 @@ export class World {
     if (fault === "lost") throw new TypeError("connection refused");
     const process = this.#processOf(run);
     if (fault === "twice") void this.#answer(request.clone(), process, run, false).catch(() => {});
-    const answering = this.#answer(request, process, run, fault === "cut and told");
+    const isTold = fault === "cut and told" || (faults?.chance(0.5) ?? false);
+    const answering = this.#answer(request, process, run, isTold);
     if (fault === "dies before") process.die();
     if (fault === "dies") void turns(10 * (faults?.turns() ?? 0)).then(() => process.die());
     const cut = fault.startsWith("cut") ? turns(10 * (faults?.turns() ?? 0)) : never();
-    const reset = Promise.race([process.dead, cut]).then(() => {
+    const timeout = new Promise<void>((resolve) => request.signal.addEventListener("abort", () => resolve()));
+    const reset = Promise.race([process.dead, cut, timeout]).then(() => {
       throw new TypeError("connection reset");
     });
     const answer = await Promise.race([answering, reset]);
@@ -392,13 +431,24 @@ export class World {
         return perform(context, run.node, this.#actor(run, visit, child));
       }, ENDPOINTS[endpoint]);
     const { handler } = serveMany(
-      { inline: serveAs("inline"), short: serveAs("short"), single: serveAs("single"), child },
+      {
+        inline: serveAs("inline"),
+        short: serveAs("short"),
+        brief: serveAs("brief"),
+        single: serveAs("single"),
+        child,
+      },
       {
         env: { QSTASH_URL: `http://${host}`, QSTASH_TOKEN: DEV_CREDENTIALS.token },
         verify: "off",
         failureFunction: ({ context }) => {
           const run = this.#runs.get(context.workflowRunId);
           if (run && process.alive) run.told++;
+        },
+        rollbackOnCancel: true,
+        cancelFunction: ({ context }) => {
+          const run = this.#runs.get(context.workflowRunId);
+          if (run && process.alive) run.toldOfCancel++;
         },
       },
     );
@@ -420,7 +470,9 @@ export class World {
         run.executions.set(step.path, execution);
         await turns(run.faults.turns());
         if (process.alive && run.faults.dies()) process.die();
-        this.#activity++;
+        const duration = run.faults.duration();
+        if (duration > 0) await new Promise((resolve) => setTimeout(resolve, duration));
+        this.#happens(run);
         return process.alive ? outcomeOf(step, execution) : never();
       },
       undo: async (path) => {

@@ -224,17 +224,17 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
    * console.log(`${notifyResponse.length} runs were waiting`);
    * ```
    */
-  notify<Input>(
-    name: string,
-    event: WorkflowEvent<unknown, Input>,
-    eventData: NoInfer<Input>,
-    workflowRunId?: string,
-    options?: RollbackOptions<NotifyStepResponse>,
-  ): Promise<NotifyStepResponse>;
   notify(
     name: string,
     eventId: string,
     eventData?: unknown,
+    workflowRunId?: string,
+    options?: RollbackOptions<NotifyStepResponse>,
+  ): Promise<NotifyStepResponse>;
+  notify<Input>(
+    name: string,
+    event: WorkflowEvent<unknown, Input>,
+    eventData: NoInfer<Input>,
     workflowRunId?: string,
     options?: RollbackOptions<NotifyStepResponse>,
   ): Promise<NotifyStepResponse>;

@@ -87,6 +87,49 @@ describe.each(TEXTS)("an error of %s", (_name, long) => {
   });
 });
 
+const trap = (): never => {
+  throw new RangeError("a trap of user code");
+};
+const withGetter = (field: string) =>
+  Object.defineProperty(new AggregateError([], "m"), field, { get: trap });
+const revoked = (): object => {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  return proxy;
+};
+
+describe("a thrown value that can't be read", () => {
+  it.each<[string, unknown]>([
+    ["a name with a getter", withGetter("name")],
+    ["a message with a getter", withGetter("message")],
+    ["a stack with a getter", withGetter("stack")],
+    ["a cause with a getter", withGetter("cause")],
+    ["errors with a getter", withGetter("errors")],
+    ["a list of errors that is revoked", Object.assign(new AggregateError([], "m"), { errors: revoked() })],
+    [
+      "a property with a getter",
+      Object.defineProperty(new Error("m"), "own", { get: trap, enumerable: true }),
+    ],
+    ["a symbol as its name", Object.assign(new Error("m"), { name: Symbol("n") })],
+    ["a symbol as its message", Object.assign(new Error("m"), { message: Symbol("m") })],
+    ["a proxy of an error", new Proxy(new Error("m"), { get: trap })],
+    [
+      "a proxy that allows nothing",
+      new Proxy({}, { get: trap, getPrototypeOf: trap, has: trap, ownKeys: trap }),
+    ],
+    ["a proxy that is revoked", revoked()],
+    ["an object without a prototype", Object.create(null)],
+  ])("is still a failure of its place: %s", async (_name, thrown) => {
+    const inStep = await deliverKnown((c) => c.run("parse", () => Promise.reject(thrown)));
+    expect(await tell(inStep)).toMatchObject({ where: "step", step: { name: "parse" }, failStatus: 500 });
+    const outside = await deliverKnown(() => Promise.reject(thrown));
+    const { where, failResponse } = await tell(outside);
+    expect(where).toBe("before-first-step");
+    expect(failResponse).not.toContain("a trap of user code");
+    expect(failResponse).not.toBe("");
+  });
+});
+
 describe("an error that is shortened", () => {
   it("says so, and how long it was", () => {
     const { message } = toErrorBody(new Error("x".repeat(LARGE)), false);

@@ -39,6 +39,16 @@ describe("a run of steps one after the other", () => {
     expect(engine.finished).toHaveLength(10);
   });
 
+  it.each([
+    ["none", {}, "1"],
+    ["some", { rollbackOnCancel: true, retries: 5 }, "1, on-cancel, retries=5"],
+  ])("says the endpoint's options with the invocation's first append: %s", async (_name, options, said) => {
+    const engine = start(ten, options);
+    await engine.run();
+    const expected = [said, ...Array(8).fill(undefined)];
+    expect(engine.appends.map(({ capabilities }) => capabilities)).toEqual(expected);
+  });
+
   it("of one step needs no append", async () => {
     const engine = start((context) => context.run("only", () => 1));
     expect(await engine.run()).toMatchObject({ result: 1, deliveries: 1 });

@@ -57,6 +57,23 @@ describe("an unknown option", () => {
     expect(recorder().requests).toEqual([]);
   });
 
+  it.each<[string, object, string]>([
+    ["an option of its own", { delay: () => 1 }, "delay must be"],
+    ["another one", { retries: () => 1, body: 1 }, "retries must be"],
+    [
+      "an unknown option beside others",
+      { body: { a: 1 }, onEnd: () => 1 },
+      'Unknown option "onEnd" of trigger',
+    ],
+  ])(
+    "of trigger whose value is a function makes no workflow of them: %s",
+    async (_name, options, complaint) => {
+      const client = new Client({ baseUrl: recorder().url, token: "t" });
+      await expect(client.trigger(plain({ url, ...options }))).rejects.toThrow(complaint);
+      expect(recorder().requests).toEqual([]);
+    },
+  );
+
   it.each<[string, object, string, string]>([
     ["flowControl", { key: "k", paralelism: 1 }, "paralelism", "parallelism"],
     ["flowControl", { key: "k", rate: 1, periode: "1s" }, "periode", "period"],

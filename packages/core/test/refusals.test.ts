@@ -96,7 +96,7 @@ describe.each([400, 401, 403, 413])("an engine that refuses with %d", (status) =
     expect(answer.headers.get("Upstash-NonRetryable-Error")).toBe("true");
     const { message, ...body } = answer.body;
     expect(message).toContain(`The engine at ${recorder().url} answers ${status} to ${subject} `);
-    expect(message).toContain(": it is larger than the 10 bytes that are allowed. ");
+    expect(message).toContain(": it is larger than the 10 bytes that are allowed");
     expect(body).toMatchObject({ error: "WorkflowError", ...(step ? { step: { name: step } } : {}) });
   });
 });
@@ -133,6 +133,15 @@ describe("an engine that refuses", () => {
     const size = Buffer.byteLength(recorder().requests[0]?.body ?? "");
     expect(body.message).toContain(`(${size} bytes)`);
     expect(body.message).toMatch(/Send less, or store the data elsewhere/);
+  });
+
+  it.each([400, 412])("with %d, for another reason than a size, gives no advice on sizes", async (status) => {
+    answerWith(status);
+    const { body } = await deliver(
+      open(recorder(), (c) => c.run("export", () => 1)),
+      [],
+    );
+    expect(body.message).not.toMatch(/Send less/);
   });
 
   it.each([408, 429, 500, 502, 503, 520])("with %d, may take it another time", async (status) => {

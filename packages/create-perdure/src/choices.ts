@@ -75,10 +75,30 @@ export type FrameworkName = keyof typeof FRAMEWORKS;
 
 /** The use cases, by the name of their files in `templates/use-cases`. */
 export const USE_CASES = {
-  order: "An order: charge a card, wait, ship; refund when that fails",
-  approval: "An approval: ask a person, wait for days, go on",
-  onboarding: "Onboarding: mails over a week, until the user is active",
-} as const satisfies Readonly<Record<string, string>>;
+  order: {
+    label: "An order: charge a card, wait, ship; refund when that fails",
+    fails: 'Set `card` to `"declined"`',
+    hint: "The engine tries the step again after 1, 2 and 4 seconds.",
+  },
+  approval: {
+    label: "An approval: ask a person, wait for days, go on",
+    fails: "Set `amount` to `0`",
+    hint: "A run that waits for the manager prints the command that answers.",
+  },
+  onboarding: {
+    label: "Onboarding: mails over a week, until the user is active",
+    fails: 'Set `email` to `"nobody"`',
+    hint: "A run sleeps for days; `npx perdure wake RUN` ends its sleep.",
+  },
+} as const satisfies Readonly<Record<string, UseCaseText>>;
+
+/** The texts of a use case. */
+interface UseCaseText {
+  readonly label: string;
+  /** The change of the payload that lets a step fail. */
+  readonly fails: string;
+  readonly hint: string;
+}
 
 export type UseCase = keyof typeof USE_CASES;
 
@@ -98,4 +118,9 @@ export interface Choice {
   readonly install: boolean;
   /** A folder with the tarballs of Perdure's packages, to install instead of the published ones. */
   readonly tarballs: string | undefined;
+}
+
+/** The command before a script's name. `bun test` would be Bun's own runner. */
+export function runScript(packageManager: PackageManager): string {
+  return packageManager === "npm" || packageManager === "bun" ? `${packageManager} run` : packageManager;
 }

@@ -38,17 +38,16 @@ export async function choose(
   { isTerminal, userAgent }: Surroundings,
 ): Promise<Choice | undefined> {
   const { values, positionals } = parse(args);
-  const frameworks = Object.fromEntries(Object.entries(FRAMEWORKS).map(([name, { label }]) => [name, label]));
   const folder = positionals[0] ?? (await ask(isTerminal, "perdure-app", () => askFolder()));
   if (folder === undefined) return undefined;
   const framework = await pick("--framework", values.framework, {
-    labels: frameworks,
+    labels: labelsOf(FRAMEWORKS),
     question: "Which framework?",
     isTerminal,
   });
   if (framework === undefined) return undefined;
   const useCase = await pick("--use-case", values["use-case"], {
-    labels: USE_CASES,
+    labels: labelsOf(USE_CASES),
     question: "Which workflow to begin with?",
     isTerminal,
   });
@@ -61,6 +60,10 @@ export async function choose(
     install: !values["no-install"],
     tarballs: values.tarballs,
   };
+}
+
+function labelsOf(choices: Readonly<Record<string, { readonly label: string }>>): Labels {
+  return Object.fromEntries(Object.entries(choices).map(([name, { label }]) => [name, label]));
 }
 
 function parse(args: readonly string[]) {

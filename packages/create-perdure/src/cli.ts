@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import colors from "picocolors";
-import type { Choice } from "./choices.ts";
+import { type Choice, runScript } from "./choices.ts";
 import { choose, HELP } from "./choose.ts";
 import { UsageError } from "./usage-error.ts";
 import { writeProject } from "./write-project.ts";
@@ -53,7 +53,7 @@ function install({ folder, packageManager }: Choice): boolean {
 }
 
 function nextSteps({ folder, install, packageManager }: Choice): string {
-  const run = packageManager === "npm" ? "npm run" : packageManager;
+  const run = runScript(packageManager);
   const commands = [`cd ${folder}`, ...(install ? [] : [`${packageManager} install`]), `${run} dev`];
   return `\nNext:\n${commands.map((one) => `  ${colors.cyan(one)}`).join("\n")}\n\nThen, in another terminal:\n  ${colors.cyan(`${run} trigger`)}`;
 }

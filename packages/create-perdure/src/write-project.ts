@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Choice, FRAMEWORKS, type Framework } from "./choices.ts";
+import { type Choice, FRAMEWORKS, type Framework, runScript, USE_CASES } from "./choices.ts";
 import { UsageError } from "./usage-error.ts";
 
 // The same relative path works from src/ and from dist/.
@@ -137,7 +137,8 @@ function tsconfigOf({ compilerOptions }: Framework): object {
 }
 
 function readme({ framework, useCase, packageManager }: Choice, project: string): string {
-  const run = packageManager === "npm" ? "npm run" : packageManager;
+  const run = runScript(packageManager);
+  const { fails, hint } = USE_CASES[useCase];
   return `# ${project}
 
 A durable workflow, made with [Perdure](https://github.com/perdure/perdure): ${FRAMEWORKS[framework].label}, \`src/${useCase}.ts\`.
@@ -148,7 +149,15 @@ ${run} trigger    # in another one: starts a run with payload.json, and waits fo
 ${run} test       # the workflow's tests: no port, and time passes by itself
 \`\`\`
 
-The engine prints the dashboard's address. Change \`payload.json\`, let a step fail, and look at the run there.
+The engine prints the address of its dashboard, which shows each run. ${hint}
+
+## Let it fail
+
+1. ${fails} in \`payload.json\`, and start another run by \`${run} trigger\`.
+2. Open the run in the dashboard: it shows each attempt, the error, and what the failure function was given.
+3. Mend \`src/${useCase}.ts\`, and press **Resume**: the new run keeps the recorded results.
+
+## Files
 
 | file | what it is |
 | --- | --- |
@@ -156,7 +165,9 @@ The engine prints the dashboard's address. Change \`payload.json\`, let a step f
 | \`test/${useCase}.test.ts\` | its tests |
 | \`payload.json\` | the payload of \`${run} trigger\` |
 
-In production, set \`PERDURE_URL\`, \`PERDURE_TOKEN\`, \`PERDURE_CURRENT_SIGNING_KEY\` and \`PERDURE_NEXT_SIGNING_KEY\`, and run the
+## In production
+
+Set \`PERDURE_URL\`, \`PERDURE_TOKEN\`, \`PERDURE_CURRENT_SIGNING_KEY\` and \`PERDURE_NEXT_SIGNING_KEY\`, and run the
 engine with \`perdure start\`.
 `;
 }

@@ -2,11 +2,22 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { testEngine } from "@perdure/test";
 import { Process } from "@perdure/test-support/process";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { FRAMEWORKS, USE_CASES } from "../src/choices.ts";
+import { type Choice, FRAMEWORKS, type FrameworkName, USE_CASES, type UseCase } from "../src/choices.ts";
+import { writeProject } from "../src/write-project.ts";
 
+const USE_CASE_FILES = fileURLToPath(new URL("../templates/use-cases", import.meta.url));
 const CLI = fileURLToPath(new URL("../src/cli.ts", import.meta.url));
+
+const CHOICE: Omit<Choice, "folder"> = {
+  framework: "hono",
+  useCase: "order",
+  packageManager: "npm",
+  install: false,
+  tarballs: undefined,
+};
 
 let folder: string;
 beforeEach(() => {
@@ -35,29 +46,48 @@ describe("create-perdure", () => {
     expect(readFileSync(join(project, "src/server.ts"), "utf8")).toContain('app.post("/order"');
   });
 
-  it("leaves no placeholder in any file of any project", async () => {
-    for (const framework of Object.keys(FRAMEWORKS))
-      for (const useCase of Object.keys(USE_CASES)) {
+  it("leaves no placeholder in any file of any project", () => {
+    const frameworks = Object.keys(FRAMEWORKS) as FrameworkName[];
+    const useCases = Object.keys(USE_CASES) as UseCase[];
+    for (const framework of frameworks)
+      for (const useCase of useCases) {
         const project = join(folder, `${framework}-${useCase}`);
-        const { code } = await create(
-          project,
-          "--framework",
-          framework,
-          "--use-case",
-          useCase,
-          "--no-install",
-        );
-        expect(code).toBe(0);
-        for (const file of [
-          "package.json",
-          "README.md",
-          `src/${useCase}.ts`,
-          `test/${useCase}.test.ts`,
-          "payload.json",
-        ])
-          expect(readFileSync(join(project, file), "utf8")).not.toContain("__");
+        const files = writeProject({ ...CHOICE, folder: project, framework, useCase });
+        expect(files).toEqual(expect.arrayContaining([`src/${useCase}.ts`, `test/${useCase}.test.ts`]));
+        for (const file of files)
+          expect(`${file}${readFileSync(join(project, file), "utf8")}`).not.toMatch(/__(?:name|project)__/);
       }
   });
+
+  it("names commands that the package manager has: bun test would be another runner", async () => {
+    for (const [packageManager, run] of [
+      ["npm", "npm run test "],
+      ["pnpm", "pnpm test "],
+      ["bun", "bun run test "],
+    ] as const) {
+      const project = join(folder, packageManager);
+      writeProject({ ...CHOICE, folder: project, packageManager });
+      expect(readFileSync(join(project, "README.md"), "utf8")).toContain(`\n${run}`);
+    }
+    const { said } = await create(join(folder, "app"), "--pm", "bun", "--no-install");
+    expect(said).toContain("  bun run dev\n");
+  });
+
+  it.each(Object.entries(USE_CASES))(
+    "says how a run of %s fails, with a payload that lets a step fail",
+    async (name, { fails }) => {
+      const [, field = "", value = ""] = /^Set `(\w+)` to `(.+)`$/.exec(fails) ?? [];
+      const payload = JSON.parse(readFileSync(join(USE_CASE_FILES, `${name}.json`), "utf8"));
+      expect(payload).toHaveProperty(field);
+      const { [name]: workflow } = await import(join(USE_CASE_FILES, `${name}.ts`));
+      await using t = await testEngine({ workflows: { [`/${name}`]: workflow } });
+      const run = await t.trigger(`/${name}`, { ...payload, [field]: JSON.parse(value) });
+      const { workflowState, error } = await run.end();
+      expect(workflowState).toBe("RUN_FAILED");
+      expect(error?.step?.name).toEqual(expect.any(String));
+      expect(run.failure?.answer).toEqual({ told: expect.stringContaining(`${error?.step?.name} failed: `) });
+    },
+  );
 
   it("never writes into a folder that has files", async () => {
     writeFileSync(join(folder, "mine.txt"), "mine");

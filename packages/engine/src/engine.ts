@@ -115,72 +115,45 @@ export function createTransport(
 
 /** Like {@link createEngine}, for one of several engines. @param bodies the memory that they share */
 export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
-  const { token } = options;
-  checkOptions("signingKeys", options.signingKeys, "current next");
-  checkOptions(
-    "createEngine",
-    options,
-    "store token readOnlyTokens signingKeys clock transport destinations concurrency calls timeouts limits retention region trustProxy hidePayloads search onEvent",
-  );
-  const numbers = resolveOptions(options);
+  checkEngineOptions(options);
+  const resolved = resolveOptions(options);
   const policy = options.destinations && createPolicy(options.destinations);
-  const changes = new RunChanges();
   const store = openStore(options);
   const { clock = store.clock ?? systemClock } = options;
-  const tell = limitStoreFaults(toObserver(options.onEvent), clock);
-  const attempts = new AttemptCounts(clock);
-  const emit: Observer = (event) => {
-    changes.publish(event);
-    streams.publish(event);
-    attempts.count(event);
-    search.publish(event);
-    tell(event);
-  };
   store.useClock(() => clock.now());
-  store.limitLists(numbers.timeouts.query);
-  store.onEvent(emit);
-  const streams = new EventStreams(store, clock);
-  const search = new SearchIndexer({ store, isOn: numbers.search, emit: tell });
-  store.onRunsChanged((runIds) => {
-    changes.publishElsewhere(runIds);
-    for (const runId of runIds) streams.publish({ type: "run.changed", runId });
-  });
-  const transport = options.transport ?? createTransport(numbers, policy);
+  store.limitLists(resolved.timeouts.query);
   const keys = createKeys({ store, clock, configured: options.signingKeys });
-  const sizes = toDispatcherSettings(numbers, policy);
+  const watchers = watch(store, clock, { resolved, onEvent: options.onEvent });
+  const transport = options.transport ?? createTransport(resolved, policy);
+  const settings = toDispatcherSettings(resolved, policy);
   const dispatcher = new Dispatcher({
-    ...sizes,
+    ...settings,
     store,
     clock,
     transport: policy ? guarded(transport, policy) : transport,
     signer: createSigner(keys.current),
-    emit,
-    onRunsDeleted: (keys) => search.forget(keys),
+    emit: watchers.emit,
+    onRunsDeleted: (runs) => watchers.search.forget(runs),
   });
-  const runEnds = new RunEnds({ store, clock, changes, most: numbers.limits.runWaits });
-  const underWay = (): Parallelism => ({
-    max: sizes.parallelism,
+  const parallelism = (): Parallelism => ({
+    max: settings.parallelism,
     count: dispatcher.active,
     full: dispatcher.full,
   });
   const service: Service = {
+    ...watchers,
     store,
     clock,
-    emit,
-    tokens: { full: typeof token === "string" ? [token] : token, readOnly: options.readOnlyTokens ?? [] },
     keys,
     bodies,
-    histories: new MemoryBudget(sizes.bodyBytes),
-    trustProxy: numbers.trustProxy,
-    hidePayloads: numbers.hidePayloads,
-    retention: numbers.retention,
-    limits: toServiceLimits(numbers, policy),
-    parallelism: underWay,
-    flows: withGlobalFlow(store, underWay),
-    runEnds,
-    attempts,
-    streams,
-    search,
+    tokens: toTokens(options),
+    histories: new MemoryBudget(settings.bodyBytes),
+    trustProxy: resolved.trustProxy,
+    hidePayloads: resolved.hidePayloads,
+    retention: resolved.retention,
+    limits: toServiceLimits(resolved, policy),
+    parallelism,
+    flows: withGlobalFlow(store, parallelism),
   };
   const app = createApp(service);
   // An engine that delivers nothing must also sweep.
@@ -192,21 +165,81 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
       return app(request, bindings);
     },
     start() {
-      runEnds.start();
-      streams.start();
-      search.start();
+      watchers.start();
       dispatcher.start();
     },
     idle: () => dispatcher.idle(),
     async stop({ deadline = 5000 } = {}) {
-      runEnds.stop();
-      streams.stop();
+      watchers.stopWaits();
       await dispatcher.stop(deadline);
-      await search.stop();
+      await watchers.search.stop();
       if (!options.transport) await transport.close();
       if (typeof options.store === "string") await store.close();
     },
   };
+}
+
+function checkEngineOptions(options: EngineOptions): void {
+  checkOptions("signingKeys", options.signingKeys, "current next");
+  checkOptions(
+    "createEngine",
+    options,
+    "store token readOnlyTokens signingKeys clock transport destinations concurrency calls timeouts limits retention region trustProxy hidePayloads search onEvent",
+  );
+}
+
+/** The parts of an engine that watch its events, for clients and for the engine's owner. */
+interface Watchers extends Pick<Service, "emit" | "attempts" | "streams" | "search" | "runEnds"> {
+  start(): void;
+  /** Ends the waits of clients, before the dispatcher stops. */
+  stopWaits(): void;
+}
+
+interface WatchOptions {
+  readonly resolved: ResolvedOptions;
+  readonly onEvent: Observer | undefined;
+}
+
+/** Creates the watchers, and connects them with the events of a store. */
+function watch(store: Store, clock: Clock, { resolved, onEvent }: WatchOptions): Watchers {
+  const tell = limitStoreFaults(toObserver(onEvent), clock);
+  const changes = new RunChanges();
+  const attempts = new AttemptCounts(clock);
+  const streams = new EventStreams(store, clock);
+  const search = new SearchIndexer({ store, isOn: resolved.search, emit: tell });
+  const runEnds = new RunEnds({ store, clock, changes, most: resolved.limits.runWaits });
+  const emit: Observer = (event) => {
+    changes.publish(event);
+    streams.publish(event);
+    attempts.count(event);
+    search.publish(event);
+    tell(event);
+  };
+  store.onEvent(emit);
+  store.onRunsChanged((runIds) => {
+    changes.publishElsewhere(runIds);
+    for (const runId of runIds) streams.publish({ type: "run.changed", runId });
+  });
+  return {
+    emit,
+    attempts,
+    streams,
+    search,
+    runEnds,
+    start() {
+      runEnds.start();
+      streams.start();
+      search.start();
+    },
+    stopWaits() {
+      runEnds.stop();
+      streams.stop();
+    },
+  };
+}
+
+function toTokens({ token, readOnlyTokens = [] }: EngineOptions): Service["tokens"] {
+  return { full: typeof token === "string" ? [token] : token, readOnly: readOnlyTokens };
 }
 
 /** The settings of a dispatcher that are numbers, flags or names. */

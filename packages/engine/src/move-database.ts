@@ -40,7 +40,7 @@ interface Source {
  * Moves everything that an engine has stored to another database: from a SQLite file to PostgreSQL, or back. No engine may
  * use either of them meanwhile.
  *
- * 1. Nobody can write to the source until the end.
+ * 1. The source refuses writes until the end.
  * 2. The leases of the engine that used the source end, as they do when an engine starts.
  * 3. One transaction copies all tables into the target, reads them again and compares them with the source. If anything
  *    fails, the target is as it was.

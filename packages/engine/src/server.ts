@@ -105,7 +105,7 @@ export function createServer(options: ServerOptions): TenantServer {
   return {
     async fetch(request, bindings) {
       const place = placeOf(request, bindings, places);
-      if (place === "nobody's webhook")
+      if (place === "unknown webhook")
         return Response.json({ error: "there is no such webhook" }, { status: 404 });
       // Any engine can refuse a request with an unknown token: the first one does.
       return open(place ?? (places[0] as Place)).fetch(request, bindings);
@@ -136,14 +136,14 @@ function placeOf(
   request: Request,
   bindings: Bindings | undefined,
   places: readonly Place[],
-): Place | "nobody's webhook" | undefined {
+): Place | "unknown webhook" | undefined {
   const [, user] = HOOK.exec(pathOf(request, bindings)) ?? [];
   if (user !== undefined) {
     // With a single user, whose token may contain no name, the webhook's address may name any user.
     if (places.length === 1) return places[0];
     // A webhook doesn't create a database.
     const place = places.find(({ tenant, engine }) => engine && isNamed(user, tenant));
-    return place ?? "nobody's webhook";
+    return place ?? "unknown webhook";
   }
   const token = tokenOf(request);
   // Every engine checks the token, so that the time it takes reveals nothing.

@@ -14,6 +14,8 @@ export const START = Date.UTC(2030, 0, 1);
 export const APP = "https://app.test/wf";
 /** A token of the engine's that isn't public. */
 export const OWN_TOKEN = "a token of its own";
+/** The error of an operation on something that isn't there. */
+export const NOT_FOUND = { name: "EngineError", code: "not_found" };
 export const SDK = { [HEADER.sdkVersion]: "1" };
 
 /** A delivery, as the endpoint saw it. */

@@ -130,11 +130,16 @@ async function inSpan(
   try {
     await context.with(trace.setSpan(parent, span), next);
   } catch (error) {
-    span.recordException(error instanceof Error ? error : String(error));
-    span.setStatus({
-      code: SpanStatusCode.ERROR,
-      message: error instanceof Error ? error.message : String(error),
-    });
+    try {
+      span.recordException(error instanceof Error ? error : String(error));
+      span.setStatus({
+        code: SpanStatusCode.ERROR,
+        message: error instanceof Error ? error.message : String(error),
+      });
+    } catch {
+      // User code may throw values that can't be read. The run's own error must not get lost.
+      span.setStatus({ code: SpanStatusCode.ERROR });
+    }
     throw error;
   } finally {
     span.end();

@@ -118,7 +118,7 @@ export async function steadyPort(): Promise<number> {
 }
 
 /** Creates a folder for the test to remove. Its path contains spaces. */
-export function temporaryFolder(): { readonly path: string; remove(): void } {
-  const path = mkdtempSync(join(tmpdir(), "perdure e2e "));
+export function temporaryFolder(parent: string = tmpdir()): { readonly path: string; remove(): void } {
+  const path = mkdtempSync(join(parent, "perdure e2e "));
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
 }

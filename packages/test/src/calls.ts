@@ -1,3 +1,6 @@
+import { checkOptions } from "@perdure/core/protocol";
+import { checkWhole } from "./options.ts";
+
 /** An HTTP request that the engine has made for `context.call`, or for a report to another address. */
 export interface TestCall {
   readonly method: string;
@@ -58,6 +61,9 @@ export class Calls {
   }
 
   mock(url: string | URL | RegExp, reply: CallAnswer, options: MockCallOptions): void {
+    if (typeof reply !== "function") checkReply(reply, url);
+    checkOptions<MockCallOptions, "times method">("mockCall", options, "times method");
+    checkWhole("times", options.times, 1);
     this.#mocks.push({ ...options, url: url instanceof RegExp ? url : new URL(url).href, reply, used: 0 });
   }
 
@@ -96,21 +102,31 @@ export class Calls {
       (mock) =>
         mock.used < (mock.times ?? Number.POSITIVE_INFINITY) &&
         (mock.method ?? method).toUpperCase() === method &&
-        (typeof mock.url === "string" ? mock.url === url : mock.url.test(url)),
+        (typeof mock.url === "string" ? mock.url === url : url.search(mock.url) !== -1),
     );
   }
 
   #unmocked({ method, url }: TestCall): Error {
+    const mocks = this.#mocks.map((mock) => `${mock.method ?? "any"} ${mock.url} (used ${mock.used} times)`);
+    const known = mocks.length > 0 ? ` Mocked: ${mocks.join(", ")}.` : "";
     const error = new Error(
-      `No mock answers ${method} ${url}. Add one before the run reaches it: t.mockCall(${JSON.stringify(url)}, { body: … }).`,
+      `No mock answers ${method} ${url}. Add one before the run reaches it: t.mockCall(${JSON.stringify(url)}, { body: … }).${known}`,
     );
     this.#fail(error);
     return error;
   }
 }
 
+/** @throws TypeError for an answer with an unknown name, such as `result` */
+function checkReply(reply: CallReply, url: unknown): void {
+  const names = "status body headers error timeout";
+  checkOptions<AnyReply, typeof names>(`the mock of calls to ${url}`, reply, names);
+}
+
+type AnyReply = Partial<Record<"status" | "body" | "headers" | "error" | "timeout", unknown>>;
+
 function toResponse(reply: CallReply | Response, url: string): Response {
-  if (reply instanceof Response) return reply;
+  if (reply instanceof Response) return reply.clone();
   if ("error" in reply) throw reply.error;
   if ("timeout" in reply) throw new Error(`${url} gave no answer in time (a mock of the test).`);
   const { status = 200, body, headers } = reply as Extract<CallReply, { status?: number }>;

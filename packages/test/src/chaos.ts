@@ -1,5 +1,7 @@
 import type { TriggerWorkflowOptions } from "@perdure/core";
-import { FAULTS, type Fault, type FaultSource } from "./faults.ts";
+import { checkOptions } from "@perdure/core/protocol";
+import { checkFault, FAULTS, type Fault, type FaultSource } from "./faults.ts";
+import { checkWhole } from "./options.ts";
 import type { TestRun } from "./test-run.ts";
 
 /** Options of {@link TestEngine.chaos}. */
@@ -32,30 +34,40 @@ export interface ChaosDifference {
   readonly faults: readonly string[];
   /** The first step whose result differs, or that only one of the runs has; undefined when only the end differs. */
   readonly step: string | undefined;
+  /** The runtime's error where the workflow takes another way than before; undefined where the run has ended. */
+  readonly mismatch: string | undefined;
   /** The timeline of the run without faults. */
   readonly expected: string;
   /** The timeline of this run. */
   readonly actual: string;
 }
 
+/** A workflow takes another way in a later invocation of one run. Ends the run's test. */
+export class MismatchError extends Error {}
+
 /** Runs of one workflow differ under faults. */
 export class ChaosError extends Error {
   override name = "ChaosError";
-  /** All differences, by their seeds. */
+  /** The differences by their seeds. Empty where the run without faults isn't deterministic. */
   readonly differences: readonly ChaosDifference[];
 
-  /** @param differences at least one */
-  constructor(differences: readonly ChaosDifference[], seeds: number) {
-    const [first] = differences;
-    const where = first?.step === undefined ? "its end" : `step "${first.step}"`;
-    const faults = first?.faults.join(", ") || "no fault";
-    super(
-      `${differences.length} of ${seeds} runs with faults end otherwise than the run without. ` +
-        `Seed ${first?.seed} (${faults}${first?.inline ? "" : ", one step a delivery"}) differs at ${where}.\n` +
-        `Without faults:\n${first?.expected}\nWith seed ${first?.seed}:\n${first?.actual}`,
-    );
+  /** Tests get the error from {@link TestEngine.chaos}. */
+  constructor(message: string, differences: readonly ChaosDifference[] = []) {
+    super(message);
     this.differences = differences;
   }
+}
+
+function describeDifferences(differences: readonly ChaosDifference[], runs: number): string {
+  const [first] = differences;
+  const where = first?.step === undefined ? "its end" : `step "${first.step}"`;
+  const faults = first?.faults.join(", ") || "no fault";
+  return (
+    `${differences.length} of ${runs} runs with faults end otherwise than the run without. ` +
+    `Seed ${first?.seed} (${faults}${first?.inline ? "" : ", one step a delivery"}) differs at ${where}` +
+    `${first?.mismatch === undefined ? "." : `: ${first.mismatch}`}\n` +
+    `Without faults:\n${first?.expected}\nWith seed ${first?.seed}:\n${first?.actual}`
+  );
 }
 
 /** A test that runs a workflow once. */
@@ -74,6 +86,9 @@ export interface ChaosRun {
 const MAX_LOSSES = 3;
 const DEFAULT_RETRIES = 3;
 
+/** So many differences are enough: each may take half a second. */
+const MAX_DIFFERENCES = 5;
+
 /** Which of an attempt's chances to have a fault come true. */
 const PROBABILITY = 0.4;
 
@@ -83,10 +98,14 @@ export async function compareRuns<Test>(
   options: ChaosOptions<Test>,
 ): Promise<ChaosReport> {
   const { seeds = 100, firstSeed = 1, faults = FAULTS } = options;
+  checkChaos(options);
   const inOrder = await observe(start, { faults: { next: () => undefined }, inline: true });
+  if (inOrder.mismatch !== undefined)
+    throw new ChaosError(`Without faults, the workflow's invocations differ: ${inOrder.mismatch}`);
   const differences: ChaosDifference[] = [];
   let happened = 0;
-  for (let seed = firstSeed; seed < firstSeed + seeds; seed++) {
+  let seed = firstSeed;
+  for (; seed < firstSeed + seeds && differences.length < MAX_DIFFERENCES; seed++) {
     const seeded = new SeededFaults(seed, faults);
     const inline = seed % 2 === 0;
     const seen = await observe(start, { faults: seeded, inline });
@@ -94,10 +113,21 @@ export async function compareRuns<Test>(
     if (seen.outcome === inOrder.outcome) continue;
     const step = firstDifference(inOrder.steps, seen.steps);
     const { timeline: expected } = inOrder;
-    differences.push({ seed, inline, faults: seeded.happened, step, expected, actual: seen.timeline });
+    const { mismatch, timeline: actual } = seen;
+    differences.push({ seed, inline, faults: seeded.happened, step, mismatch, expected, actual });
   }
-  if (differences.length > 0) throw new ChaosError(differences, seeds);
+  if (differences.length > 0)
+    throw new ChaosError(describeDifferences(differences, seed - firstSeed), differences);
   return { seeds, faults: happened };
+}
+
+/** @throws TypeError for an unknown option, a fault that isn't one, and numbers that can't be */
+function checkChaos<Test>(options: ChaosOptions<Test>): void {
+  const names = "seeds firstSeed faults setup trigger";
+  checkOptions<ChaosOptions<Test>, typeof names>("chaos", options, names);
+  checkWhole("seeds", options.seeds, 1);
+  checkWhole("firstSeed", options.firstSeed, 0);
+  options.faults?.forEach(checkFault);
 }
 
 /** Returns the retries of a run, with those that its faults may cost. */
@@ -111,23 +141,34 @@ interface Seen {
   /** The results of the steps by their names. */
   readonly steps: ReadonlyMap<string, string>;
   readonly timeline: string;
+  /** The error of an invocation that takes another way than those before. */
+  readonly mismatch: string | undefined;
 }
 
 async function observe(start: (chaos: ChaosRun) => Promise<OneRun>, chaos: ChaosRun): Promise<Seen> {
   const { run, close } = await start(chaos);
   try {
+    const outcome = await outcomeOf(run);
+    const { message: mismatch } = outcome instanceof MismatchError ? outcome : {};
+    const steps = run.steps.map(
+      ({ name, index, result }) => [titleOf(name, index), JSON.stringify(result) ?? ""] as const,
+    );
+    return { outcome: String(outcome), mismatch, steps: new Map(steps), timeline: run.timeline() };
+  } finally {
+    await close();
+  }
+}
+
+/** Returns everything of a run's end that must be the same each time. */
+async function outcomeOf(run: TestRun): Promise<string | MismatchError> {
+  try {
     const { workflowState, result, error } = await run.end();
     const undone = run.rollbacks.map(({ stepName, state }) => [stepName, state]);
     const { answer, error: thrown } = run.failure ?? {};
-    return {
-      outcome: JSON.stringify([workflowState, result, error?.message, undone, answer, String(thrown)]),
-      steps: new Map(
-        run.steps.map(({ name, index, result }) => [titleOf(name, index), JSON.stringify(result) ?? ""]),
-      ),
-      timeline: run.timeline(),
-    };
-  } finally {
-    await close();
+    return JSON.stringify([workflowState, result, error?.message, undone, answer, String(thrown)]);
+  } catch (error) {
+    if (error instanceof MismatchError) return error;
+    throw error;
   }
 }
 

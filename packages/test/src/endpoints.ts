@@ -24,6 +24,10 @@ export class Endpoints {
 
   /** @throws TypeError for a path without a slash, and for a value that isn't an endpoint */
   constructor(workflows: Readonly<Record<string, TestedWorkflow>>) {
+    if (typeof workflows !== "object" || workflows === null)
+      throw new TypeError(
+        `testEngine needs its workflows by their paths: { workflows: { "/order": order } }.`,
+      );
     const siblings = new Map<object, string>();
     for (const [path, workflow] of Object.entries(workflows)) {
       if (!path.startsWith("/")) throw new TypeError(`A workflow's path begins with a slash; got "${path}".`);
@@ -38,9 +42,15 @@ export class Endpoints {
   urlOf(workflow: Invokable | string): string {
     const path = typeof workflow === "string" ? workflow : this.#paths.get(workflow);
     if (path?.startsWith("/")) return APP_URL + path;
-    const served = [...this.#handlers.keys()].join(", ") || "none";
     const what = typeof workflow === "string" ? `"${workflow}"` : "the workflow";
-    throw new TypeError(`testEngine doesn't serve ${what}. Add it to its workflows (now: ${served}).`);
+    throw new TypeError(
+      `testEngine doesn't serve ${what}. Add it to its workflows (now: ${this.served}). Trigger a workflow of serveMany by its path.`,
+    );
+  }
+
+  /** The paths, for errors. */
+  get served(): string {
+    return [...this.#handlers.keys()].join(", ") || "none";
   }
 
   /** The endpoint at a URL: with this path, or a pattern such as `/workflows/*`. */
@@ -55,10 +65,27 @@ export class Endpoints {
 }
 
 function toFetch(path: string, workflow: TestedWorkflow, siblings: ReadonlyMap<object, string>): Fetch {
-  if (typeof workflow === "function") return workflow;
+  if (typeof workflow === "function") return checkedFetch(path, workflow);
   if ("handler" in workflow) return workflow.handler;
   if ("toHandler" in workflow) return workflow.toHandler({}, siblings);
   if ("POST" in workflow) return workflow.POST;
   if ("fetch" in workflow) return workflow.fetch;
   throw new TypeError(`The workflow at ${path} must be a result of serve or createWorkflow, or a handler.`);
+}
+
+/** A function that answers requests. Its errors say so, because it may be a workflow by mistake. */
+function checkedFetch(path: string, fetch: Fetch): Fetch {
+  const hint =
+    "A function in workflows must answer a Request with a Response. Is it a workflow? Wrap it in serve.";
+  return async (request, env) => {
+    let answer: unknown;
+    try {
+      answer = await fetch(request, env);
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      throw new TypeError(`The function at ${path} has thrown: ${message}. ${hint}`, { cause: error });
+    }
+    if (typeof Object(answer).status === "number") return answer as Response;
+    throw new TypeError(`The function at ${path} has returned no Response. ${hint}`);
+  };
 }

@@ -1,3 +1,6 @@
+import { checkOptions } from "@perdure/core/protocol";
+import { checkWhole } from "./options.ts";
+
 /**
  * A fault around one attempt of a step.
  *
@@ -10,6 +13,12 @@ export type Fault = "crash" | "lose-answer" | "duplicate" | "delay";
 
 /** All faults. */
 export const FAULTS: readonly Fault[] = ["crash", "lose-answer", "duplicate", "delay"];
+
+/** @throws TypeError for a name that isn't a fault's */
+export function checkFault(fault: Fault): void {
+  if (!FAULTS.includes(fault))
+    throw new TypeError(`There is no fault ${JSON.stringify(fault)}. Faults: ${FAULTS.join(", ")}.`);
+}
 
 /** Decides which fault happens to an attempt of a step. */
 export interface FaultSource {
@@ -35,9 +44,12 @@ export class PlannedFaults implements FaultSource {
   readonly #faults: PlannedFault[] = [];
 
   add(step: string, fault: Fault, options: FaultOptions): void {
-    if (!FAULTS.includes(fault))
-      throw new TypeError(`There is no fault ${JSON.stringify(fault)}. Faults: ${FAULTS.join(", ")}.`);
-    this.#faults.push({ ...options, step, fault, left: options.times ?? 1 });
+    checkFault(fault);
+    checkOptions<FaultOptions, "times index">(`the fault of step "${step}"`, options, "times index");
+    const { times = 1, index } = options;
+    checkWhole("times", times, 1);
+    checkWhole("index", index, 0);
+    this.#faults.push({ ...options, step, fault, left: times });
   }
 
   next(step: string, index: number): Fault | undefined {

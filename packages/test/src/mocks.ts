@@ -1,6 +1,8 @@
 import { WorkflowNonRetryableError } from "@perdure/core";
+import { checkOptions } from "@perdure/core/protocol";
 import { type Step, serialize } from "@perdure/core/testing";
 import type { Delivery } from "./delivery.ts";
+import { checkWhole } from "./options.ts";
 
 /** The outcome of a mocked step. */
 export type MockOutcome = (
@@ -21,6 +23,10 @@ export type MockOutcome = (
   /** The occurrence among the steps with this name, from 0 on. Default: each of them. */
   readonly index?: number;
 };
+
+type AllOutcomes = Partial<Record<"result" | "error" | "timeout" | "times" | "index", unknown>>;
+
+const OUTCOMES = ["result", "error", "timeout"];
 
 /** Waits, which have a timeout of their own. */
 const WAITS: readonly Step["type"][] = ["Wait", "WaitForWebhook"];
@@ -58,9 +64,11 @@ export class StepMocks {
 
   add(step: string, outcome: MockOutcome): void {
     const { times, index } = outcome;
-    if (times !== undefined && !(Number.isInteger(times) && times > 0))
-      throw new TypeError(`times must be a whole number from 1 on; got ${times}.`);
-    if (!["result", "error", "timeout"].some((name) => name in outcome))
+    const names = "result error timeout times index";
+    checkOptions<AllOutcomes, typeof names>(`the mock of step "${step}"`, outcome, names);
+    checkWhole("times", times, 1);
+    checkWhole("index", index, 0);
+    if (OUTCOMES.filter((name) => name in outcome).length !== 1)
       throw new TypeError(`The mock of step "${step}" needs a result, an error, or timeout: true.`);
     const decided = [...this.#decisions].find(
       ([key, mocked]) =>

@@ -48,6 +48,7 @@ export class Pump {
   readonly #waits = new Set<Wait>();
   #isRunning = false;
   #isPaused = true;
+  #hasFailed = false;
 
   constructor(options: PumpOptions) {
     this.#options = options;
@@ -56,6 +57,11 @@ export class Pump {
   /** True when no further step may begin: the test goes on. */
   get isPaused(): boolean {
     return this.#isPaused;
+  }
+
+  /** True once a wait has ended with an error, which has failed the test unless it was expected. */
+  get hasFailed(): boolean {
+    return this.#hasFailed;
   }
 
   /** Waits for a condition. */
@@ -73,7 +79,11 @@ export class Pump {
         isReached: (atRest) => condition.isReached(atRest),
         failure: () => condition.failure?.(),
         resolve: () => settle(resolve),
-        reject: (error) => settle(() => reject(error)),
+        reject: (error) =>
+          settle(() => {
+            this.#hasFailed = true;
+            reject(error);
+          }),
       };
       const cancel = afterRealTime(patience, () =>
         wait.reject(this.#stuck(wait, `within ${formatDuration(patience)} of real time`)),
@@ -140,7 +150,7 @@ export class Pump {
     const next = clock.next() ?? Number.POSITIVE_INFINITY;
     for (const wait of waits)
       if (Math.min(next, limit) - wait.begunAt > MAX_TIME_MS)
-        wait.reject(this.#stuck(wait, "however much time passes"));
+        wait.reject(this.#stuck(wait, "within ten years of the test's time"));
     if (next > limit) clock.advance(limit - clock.now());
     else if (Number.isFinite(next)) clock.advanceToNext();
   }

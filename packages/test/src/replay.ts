@@ -11,9 +11,6 @@ import { HISTORY_VERSION, type HistoryFile } from "@perdure/engine";
 import type { TestedWorkflow } from "./endpoints.ts";
 import { TestEngine, type TestEngineOptions } from "./test-engine.ts";
 
-/** Real milliseconds for which a replayed workflow may await something of its own before it requests a step. */
-const PATIENCE_MS = 500;
-
 /** A workflow doesn't fit a recorded history. */
 export class ReplayError extends Error {
   override name = "ReplayError";
@@ -80,15 +77,11 @@ async function compare(
   const { workflowRunId, workflowRunCreatedAt, workflowState, workflowRunResponse } = file;
   const { records } = readHistory(file.history);
   let returned: { readonly json: string | undefined } | undefined;
-  const replayed = await collectRollbacks(
-    readStepHistory(records),
-    async (host) => {
-      const own = new WorkflowContext(context, host);
-      Object.assign(own, { workflowRunId, workflowRunCreatedAt });
-      returned = { json: JSON.stringify(await endpoint.workflow(own)) };
-    },
-    PATIENCE_MS,
-  );
+  const replayed = await collectRollbacks(readStepHistory(records), async (host) => {
+    const own = new WorkflowContext(context, host);
+    Object.assign(own, { workflowRunId, workflowRunCreatedAt });
+    returned = { json: JSON.stringify(await endpoint.workflow(own)) };
+  });
   const missing = [...replayed.unmatched].filter(({ optional }) => !optional);
   const isComplete = workflowState === "RUN_SUCCESS";
   const extra = isComplete ? replayed.newSteps : [];

@@ -27,10 +27,14 @@ export class RunRecord {
   /** Decides on the faults. */
   faults: FaultSource = this.planned;
   failure: TestFailure | undefined;
+  /** The error that the endpoint's last answer had, of a delivery that has failed. */
+  lastError: string | undefined;
   /** The run as the engine last showed it. */
   info: RunInfo | undefined;
   /** The run has ended, and so have its rollbacks and its failure or cancel function. */
   isOver = false;
+  /** The test has waited for the run's end, and so knows of its unused mocks and faults. */
+  isChecked = false;
   readonly #steps = new Map<string, StepRecord>();
 
   constructor(id: string, createdAt: number) {
@@ -53,7 +57,18 @@ export class RunRecord {
     return record;
   }
 
+  /** The mocks and faults that the run hasn't used, with what helps to find out why. */
   get complaints(): string[] {
-    return [...this.mocks.complaints, ...this.planned.complaints].map((text) => `run ${this.id}: ${text}`);
+    const unused = [...this.mocks.complaints, ...this.planned.complaints];
+    if (unused.length === 0) return [];
+    const names = [...new Set(this.steps.map(({ name }) => JSON.stringify(name)))];
+    const { workflowState, workflowRunError } = this.info ?? {};
+    const failed = workflowState === "RUN_FAILED" ? `; it has failed: ${workflowRunError?.message}` : "";
+    return [`run ${this.id}: ${unused.join(", ")} (its steps: ${names.join(", ") || "none"}${failed})`];
   }
+}
+
+/** The error of a test that hasn't used what it has planned. */
+export function unusedError(complaints: readonly string[]): Error {
+  return new Error(`Unused in the test: ${complaints.join("; ")}.`);
 }

@@ -6,11 +6,17 @@ import {
   type Jsonify,
   type TriggerWorkflowOptions,
 } from "@perdure/core";
-import { classify, HEADER, randomId } from "@perdure/core/protocol";
+import { checkOptions, classify, HEADER, randomId, readFailure } from "@perdure/core/protocol";
 import type { EndpointDefinition } from "@perdure/core/testing";
 import { createEngine, type Engine, fetchTransport, ManualClock, openSqlite } from "@perdure/engine";
 import { type CallAnswer, Calls, type MockCallOptions, type TestCall } from "./calls.ts";
-import { type ChaosOptions, type ChaosReport, compareRuns, retriesWithFaults } from "./chaos.ts";
+import {
+  type ChaosOptions,
+  type ChaosReport,
+  compareRuns,
+  MismatchError,
+  retriesWithFaults,
+} from "./chaos.ts";
 import { currentDelivery, Delivery } from "./delivery.ts";
 import { toMs } from "./duration.ts";
 import { APP_URL, Endpoints, type TestedWorkflow } from "./endpoints.ts";
@@ -20,7 +26,7 @@ import type { FaultSource } from "./faults.ts";
 import { observeFailure, observeWorkflow } from "./observer.ts";
 import { Pump } from "./pump.ts";
 import { letOthersRun, realTime } from "./real-time.ts";
-import { RunRecord } from "./run-record.ts";
+import { RunRecord, unusedError } from "./run-record.ts";
 import { inScope, type Surroundings } from "./scope.ts";
 import { describeWaits } from "./stuck.ts";
 import { TestRun } from "./test-run.ts";
@@ -83,6 +89,9 @@ const CLOSING_MS = 500;
 /** Turns after which an answered request is delivered again. */
 const REPEAT_TURNS = 2;
 
+/** Real milliseconds that recorded steps may stay unrequested: a failing attempt should cost a test little time. */
+const MISMATCH_TIMEOUT_MS = 500;
+
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
 /** An engine for one test, with the workflows and a client, in this process. */
@@ -106,6 +115,8 @@ export class TestEngine implements AsyncDisposable {
 
   /** Use {@link testEngine}. */
   constructor(options: TestEngineOptions, hooks: Hooks = {}) {
+    const names = "workflows inline now fakeDate env timeout verbose";
+    checkOptions<TestEngineOptions, typeof names>("testEngine", options, names);
     this.#hooks = hooks;
     const { workflows, now, timeout = "4s", verbose = false } = options;
     this.#options = options;
@@ -138,6 +149,7 @@ export class TestEngine implements AsyncDisposable {
       fakesDate: options.fakeDate ?? false,
       now: time,
       console: verbose ? console : silent,
+      mismatchTimeoutMs: MISMATCH_TIMEOUT_MS,
       client: connection,
       options: ({ authorize, env }) => ({
         ...(authorize ? { authorize } : {}),
@@ -188,6 +200,7 @@ export class TestEngine implements AsyncDisposable {
     payload?: unknown,
     options: TriggerWorkflowOptions = {},
   ): Promise<TestRun> {
+    if (this.#closing.length === 0) throw new TypeError("The test's engine is closed: it starts no run.");
     const url = this.#endpoints.urlOf(workflow);
     const { workflowRunId, deduplicated } = await this.client.trigger({ ...options, url, body: payload });
     if (!deduplicated) this.#addRun(workflowRunId);
@@ -272,12 +285,12 @@ export class TestEngine implements AsyncDisposable {
         ...retriesWithFaults(options.trigger),
       });
       await options.setup?.(run, test);
-      return { run, close: () => test.close() };
+      return { run, close: () => test[Symbol.asyncDispose]() };
     }, options);
   }
 
   /**
-   * Stops the engine. `await using t = await testEngine(…)` calls it by itself.
+   * Stops the engine. `await using t = await testEngine(…)` does so by itself.
    *
    * @throws Error that names each mock and each fault that the test hasn't used
    * @example
@@ -286,24 +299,35 @@ export class TestEngine implements AsyncDisposable {
    * ```
    */
   async close(): Promise<void> {
-    const closing = this.#closing.splice(0);
-    if (closing.length === 0) return;
-    for (const step of closing) await step();
-    const runs = [...this.#runs.values()];
-    const unused = [...this.#calls.complaints, ...runs.flatMap(({ complaints }) => complaints)];
-    if (unused.length > 0) throw new Error(`Unused in the test: ${unused.join("; ")}.`);
+    if (await this.#stop()) this.#complain();
   }
 
   /**
-   * As {@link TestEngine.close}.
+   * Stops the engine at the end of a block. A test may have failed in the block, and an error from here would hide its own:
+   * so unused mocks and faults are an error only if each run has ended and no wait has failed.
    *
+   * @throws Error that names each mock and each fault that the test hasn't used
    * @example
    * ```ts
    * await using t = await testEngine({ workflows: { "/order": order } });
    * ```
    */
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
+  async [Symbol.asyncDispose](): Promise<void> {
+    const isWhole = !this.#pump.hasFailed && [...this.#runs.values()].every(({ isOver }) => isOver);
+    if ((await this.#stop()) && isWhole) this.#complain();
+  }
+
+  /** @returns false when it was stopped before */
+  async #stop(): Promise<boolean> {
+    const closing = this.#closing.splice(0);
+    for (const step of closing) await step();
+    return closing.length > 0;
+  }
+
+  #complain(): void {
+    const runs = [...this.#runs.values()].filter(({ isChecked }) => !isChecked);
+    const unused = [...this.#calls.complaints, ...runs.flatMap(({ complaints }) => complaints)];
+    if (unused.length > 0) throw unusedError(unused);
   }
 
   #addRun(id: string): RunRecord {
@@ -339,14 +363,31 @@ export class TestEngine implements AsyncDisposable {
     const url = new URL(request.url);
     if (url.origin !== APP_URL) return this.#calls.answer(request);
     const endpoint = this.#endpoints.at(request.url);
-    if (!endpoint) return new Response(`testEngine serves nothing at ${url.pathname}.`, { status: 404 });
+    if (!endpoint) return this.#notFound(url);
     const { kind } = classify(request.headers);
     const delivery = new Delivery(kind, request.headers.get(HEADER.runId) ?? undefined);
     const again = request.clone();
     const run = (it: Request) => this.inside(async () => endpoint(it, this.#options.env));
     const response = await delivery.run(() => run(request));
+    await this.#noteFailure(response, delivery);
     if (delivery.isRepeated) this.#repeat(() => new Delivery(kind, delivery.runId).run(() => run(again)));
     return response;
+  }
+
+  #notFound({ pathname }: URL): Response {
+    const hint = 'The workflows of serveMany need a path such as "/jobs/*".';
+    const text = `testEngine serves nothing at ${pathname}. Its paths: ${this.#endpoints.served}. ${hint}`;
+    return new Response(text, { status: 404 });
+  }
+
+  /** Keeps the error of a failed attempt. A run under faults ends with it, if the workflow takes another way than before. */
+  async #noteFailure(response: Response, { kind, runId = "" }: Delivery): Promise<void> {
+    const run = this.#runs.get(runId);
+    if (!run || kind !== "resume") return;
+    const failure = response.ok ? undefined : readFailure(await response.clone().text(), response.status);
+    run.lastError = failure?.message;
+    if (failure?.where === "replay" && this.#hooks.faults)
+      this.#pump.fail(new MismatchError(failure.message));
   }
 
   /** Delivers a request a second time, once the engine has the first answer. */

@@ -3,7 +3,7 @@ import { type Engine, type HistoryFile, type RunInfo, toHistoryFile } from "@per
 import type { Fault, FaultOptions } from "./faults.ts";
 import type { MockOutcome } from "./mocks.ts";
 import type { Condition, Pump } from "./pump.ts";
-import type { RunRecord, TestFailure } from "./run-record.ts";
+import { type RunRecord, type TestFailure, unusedError } from "./run-record.ts";
 import type { StepRecord, TestStep } from "./step-record.ts";
 import { timelineOf } from "./timeline.ts";
 
@@ -168,10 +168,12 @@ export class TestRun<Result = unknown> {
    */
   async end(): Promise<EndedRun<Result>> {
     const record = this.#record;
-    const what = `The end of the run ${record.id}`;
-    await this.#test.pump.until({ what, isReached: (atRest) => atRest && record.isOver });
-    const { complaints } = record;
-    if (complaints.length > 0) throw new Error(`Unused in the test: ${complaints.join("; ")}.`);
+    await this.#test.pump.until({
+      what: `The end of the run ${record.id}`,
+      isReached: (atRest) => atRest && record.isOver && record.complaints.length === 0,
+      failure: () => (record.isOver ? unusedError(record.complaints) : undefined),
+    });
+    record.isChecked = true;
     return (await this.#test.client.runs.get(record.id)) as EndedRun<Result>;
   }
 
@@ -184,8 +186,8 @@ export class TestRun<Result = unknown> {
    * await run.notify(approval, { ok: true });
    * ```
    */
-  notify<Input>(event: WorkflowEvent<unknown, Input>, data: NoInfer<Input>): Promise<void>;
   notify(eventId: string, data?: unknown): Promise<void>;
+  notify<Input>(event: WorkflowEvent<unknown, Input>, data: NoInfer<Input>): Promise<void>;
   async notify(event: string | WorkflowEvent, data?: unknown): Promise<void> {
     const { client } = this.#test;
     const workflowRunId = this.id;

@@ -40,7 +40,9 @@ function linesOf(step: StepRecord): Line[] {
     error === undefined ? [] : [{ at, text: `${title} attempt ${number + 1}: ${error}` }],
   );
   const requested = attempts.length === 0 ? [{ at, text: `${title} begins` }] : [];
-  const outcome = state === "failed" ? `failed: ${show(result)}` : show(result);
+  // The address of a webhook has random ids.
+  const shown = type === "CreateWebhook" ? "done" : show(result);
+  const outcome = state === "failed" ? `failed: ${show(result)}` : shown;
   const end = endedAt === undefined ? [] : [{ at: endedAt, text: `${title}: ${outcome}` }];
   return [...requested, ...failed, ...end];
 }

@@ -54,6 +54,42 @@ it("shows the seed, the step and both histories where a workflow isn't determini
   );
 });
 
+it("finds a workflow that takes another way each time, at its first mismatch", {
+  timeout: 60_000,
+}, async () => {
+  let way = 0;
+  const strays = serve(async (context) => {
+    await context.run("first", () => 1);
+    const name = way++ % 2 === 0 ? "heads" : "tails";
+    await context.run(name, () => name);
+    await context.run("last", () => 1);
+    return "done";
+  });
+  await using t = await testEngine({ workflows: { "/strays": strays } });
+  const error = await t.chaos(strays, undefined, { seeds: 100 }).catch((thrown: unknown) => thrown);
+  expect(String(error)).toMatch(
+    /^ChaosError: 5 of \d+ runs with faults end otherwise than the run without\. Seed \d+ \(.*\) differs at step ".*": .*(heads|tails)/,
+  );
+  expect(error).toMatchObject({ differences: { length: 5 } });
+
+  const sleeps = serve(async (context) => {
+    await context.run(`way ${way++}`, () => 1);
+    await context.sleep("nap", 1);
+  });
+  await using other = await testEngine({ workflows: { "/sleeps": sleeps } });
+  await expect(other.chaos(sleeps, undefined)).rejects.toThrow(
+    "Without faults, the workflow's invocations differ: ",
+  );
+});
+
+it("refuses options that aren't its own", async () => {
+  await using t = await testEngine({ workflows: { "/order": order } });
+  const refused = (options: string) => expect(t.chaos(order, payload, JSON.parse(options))).rejects;
+  await refused('{"seed":3}').toThrow('Unknown option "seed" of chaos. Did you mean "seeds"?');
+  await refused('{"seeds":0}').toThrow("seeds must be a whole number from 1 on; got 0.");
+  await refused('{"faults":["crsh"]}').toThrow('There is no fault "crsh".');
+});
+
 it("replays a history with the same code, in any state", async () => {
   await using t = await testEngine({ workflows: { "/order": order } });
   const run = await t.trigger(order, payload);

@@ -1,6 +1,6 @@
 import { serve, type WorkflowContext, WorkflowNonRetryableError } from "@perdure/core";
 import { describe, expect, expectTypeOf, it, vi } from "vitest";
-import { RunFailedError, testEngine } from "../src/index.ts";
+import { RunFailedError, type TestEngine, type TestRun, testEngine } from "../src/index.ts";
 import { approval, order } from "./order.ts";
 
 const payload = { id: "1", card: "4242" };
@@ -207,11 +207,25 @@ describe("a wait that can't end", () => {
     );
   });
 
+  it("says why the last attempt has failed", async () => {
+    await using t = await testEngine({ timeout: "15s", workflows: { "/fails": serve(fails) } });
+    async function fails(): Promise<never> {
+      await t.engine.flows.pause("stop");
+      throw new Error("no luck");
+    }
+    const run = await t.trigger("/fails", 1, { flowControl: { key: "stop", parallelism: 1 } });
+    await expect(run.result()).rejects.toThrow(
+      /it waits for no step\. Does the workflow await something else\?\n {2}- its last attempt failed: no luck$/,
+    );
+  });
+
   it("doesn't wait for ever for a run that flow control holds back", async () => {
     await using t = await testEngine({ timeout: "15s", workflows: { "/order": order } });
     await t.engine.flows.pause("stop");
     const run = await t.trigger(order, payload, { flowControl: { key: "stop", parallelism: 1 } });
-    await expect(run.result()).rejects.toThrow(/didn't happen however much time passes\.\nRun wfr_/);
+    await expect(run.result()).rejects.toThrow(
+      /didn't happen within ten years of the test's time\.\nRun wfr_/,
+    );
   });
 });
 
@@ -222,10 +236,48 @@ describe("a mock", () => {
     const run = await t.trigger(order, payload);
     run.mock("chrage", { result: 1 });
     run.mock("ship", { result: undefined, times: 2 });
-    const unused = `run ${run.id}: the mock of step "chrage" was used 0 of at least 1 times; run ${run.id}: the mock of step "ship" was used 1 of 2 times.`;
+    const unused = `run ${run.id}: the mock of step "chrage" was used 0 of at least 1 times, the mock of step "ship" was used 1 of 2 times (its steps: "charge", "wait for the van", "ship").`;
     await expect(run.result()).rejects.toThrow(`Unused in the test: ${unused}`);
     await expect(t.close()).rejects.toThrow(
       `Unused in the test: the mock of calls to https://a.example/ was used 0 of at least 1 times; ${unused}`,
+    );
+  });
+
+  it("that stays unused doesn't hide why the run has failed", async () => {
+    await using t = await testEngine({ workflows: { "/order": order } });
+    const run = await t.trigger(order, payload, { retries: 0 });
+    run.mock("chrage", { result: 1 });
+    run.mock("charge", { error: new Error("declined") });
+    await expect(run.result()).rejects.toThrow('(its steps: "charge"; it has failed: declined).');
+  });
+
+  it("that stays unused fails the end of the block, but never replaces the error of a test that has failed", async () => {
+    async function block(
+      test: (t: TestEngine, run: TestRun<{ charge: string }>) => Promise<void>,
+    ): Promise<unknown> {
+      try {
+        await using t = await testEngine({ workflows: { "/order": order } });
+        t.mockCall("https://a.example/", { status: 204 });
+        const run = await t.trigger(order, payload);
+        run.mock("chrage", { result: 1 });
+        await test(t, run);
+        return undefined;
+      } catch (error) {
+        return error;
+      }
+    }
+    const asserts = await block(async () => expect(1).toBe(2));
+    expect(String(asserts)).toContain("expected 1 to be 2");
+    const waits = await block(async (_, run) => void (await run.result()));
+    expect(String(waits)).toContain("Error: Unused in the test: run wfr_");
+    const ended = await block(async (t) => {
+      await t.clock.advance("1d");
+      expect((await t.trigger("/order", payload)).state).toBe("RUN_SUCCESS");
+    });
+    expect(String(ended)).toContain("expected undefined to be 'RUN_SUCCESS'");
+    const passes = await block(async (t) => t.clock.advance("1d"));
+    expect(String(passes)).toMatch(
+      /^Error: Unused in the test: the mock of calls to https:.*; run wfr_.*"chrage"/,
     );
   });
 
@@ -236,15 +288,45 @@ describe("a mock", () => {
     expect(() => run.mock("wait for the van", { result: 1 })).toThrow("is under way already");
     expect(() => run.mock("ship", JSON.parse("{}"))).toThrow("needs a result, an error, or timeout: true");
     expect(() => run.mock("ship", { result: 1, times: 0 })).toThrow("times must be a whole number from 1 on");
+    expect(() => run.mock("ship", { result: 1, index: -1 })).toThrow(
+      "index must be a whole number from 0 on",
+    );
+    expect(() => run.mock("ship", JSON.parse('{"result":1,"tiems":2}'))).toThrow(
+      'Unknown option "tiems" of the mock of step "ship". Did you mean "times"?',
+    );
+    expect(() => run.mock("ship", JSON.parse('{"result":1,"timeout":true}'))).toThrow("needs a result, an");
+    expect(() => run.fault("ship", "crash", { times: 0 })).toThrow("times must be a whole number from 1 on");
+    expect(() => run.fault("ship", "crash", JSON.parse('{"time":1}'))).toThrow('Unknown option "time"');
+    const url = "https://a.example/";
+    expect(() => t.mockCall(url, JSON.parse('{"result":1}'))).toThrow(
+      `Unknown option "result" of the mock of calls to ${url}.`,
+    );
+    expect(() => t.mockCall(url, {}, { times: 0.5 })).toThrow("times must be a whole number from 1 on");
+    expect(() => t.mockCall(url, {}, JSON.parse('{"verb":"PUT"}'))).toThrow(
+      'Unknown option "verb" of mockCall',
+    );
   });
 
   it("is missing where a call has none: the wait fails at once", async () => {
     const calls = serve((context) => context.call("rate", { url: "https://a.example/rate" }));
     await using t = await testEngine({ workflows: { "/calls": calls } });
     const run = await t.trigger(calls, undefined);
+    t.mockCall(/rates/, { body: 1 }, { method: "POST" });
     await expect(run.result()).rejects.toThrow(
-      'No mock answers GET https://a.example/rate. Add one before the run reaches it: t.mockCall("https://a.example/rate", { body: … }).',
+      'No mock answers GET https://a.example/rate. Add one before the run reaches it: t.mockCall("https://a.example/rate", { body: … }). Mocked: POST /rates/ (used 0 times).',
     );
+  });
+
+  it("of calls can be one Response for all of them, and a global expression", async () => {
+    const calls = serve(async (context) => {
+      const answers = [1, 2, 3].map((n) => context.call(`call ${n}`, { url: `https://a.example/${n}` }));
+      return (await Promise.all(answers)).map(({ body }) => body);
+    });
+    await using t = await testEngine({ workflows: { "/calls": calls } });
+    const same = new Response("yes");
+    t.mockCall(/example/g, () => same);
+    const run = await t.trigger(calls, undefined);
+    expect(await run.result()).toEqual(["yes", "yes", "yes"]);
   });
 
   it("can be a time-out: the step's delivery gets no answer", async () => {

@@ -124,7 +124,31 @@ describe("an endpoint", () => {
     );
     await using t = await testEngine({ workflows: { "/order": order } });
     const run = await t.trigger("/nothing", undefined, { retries: 0 });
-    await expect(run.result()).rejects.toThrow("testEngine serves nothing at /nothing.");
+    await expect(run.result()).rejects.toThrow(
+      'testEngine serves nothing at /nothing. Its paths: /order. The workflows of serveMany need a path such as "/jobs/*".',
+    );
+    await expect(t.trigger(invoice, { amount: 1 })).rejects.toThrow(
+      "Trigger a workflow of serveMany by its path.",
+    );
+    for (const options of ["{}", '{"workflows":null}', '{"workflows":{},"fakedate":true}'])
+      await expect(testEngine(JSON.parse(options))).rejects.toThrow(TypeError);
+    await t.close();
+    await expect(t.trigger("/order")).rejects.toThrow("The test's engine is closed");
+  });
+
+  it("says so when it is a function that isn't one", async () => {
+    const bare = (context: { run(name: string): unknown }) => context.run("a");
+    const workflows = { "/bare": bare as never, "/number": (() => 1) as never };
+    await using t = await testEngine({ workflows });
+    for (const [path, what] of [
+      ["/bare", "has thrown: context.run is not a function"],
+      ["/number", "has returned no Response"],
+    ]) {
+      const run = await t.trigger(String(path), undefined, { retries: 0 });
+      await expect(run.result()).rejects.toThrow(
+        `The function at ${path} ${what}. A function in workflows must`,
+      );
+    }
   });
 });
 

@@ -1,3 +1,4 @@
+import type { NotifyOptions } from "@perdure/core";
 import { URL } from "../support/deliveries.ts";
 import { type Scenario, topic } from "../support/scenario.ts";
 import type { Client } from "../support/sdks.ts";
@@ -63,8 +64,7 @@ const waiter = {
 };
 const notified = [{ waiter, messageId: "msg_1", error: "" }];
 
-type Notify = Parameters<Client["notify"]>[0];
-const notify = (options: Notify, body: unknown = notified): Omit<Scenario, "name"> =>
+const notify = (options: NotifyOptions, body: unknown = notified): Omit<Scenario, "name"> =>
   asked((client) => client.notify(options), body);
 
 export const notifies = topic("client notifies", {

@@ -118,18 +118,19 @@ export class Client {
    * await client.trigger<typeof order>({ url: "https://app.example.com/order", body: { id: 9 } });
    * ```
    */
-  trigger<Target = unknown>(options: TriggerOptionsOf<Target>): Promise<TriggerResult<ResultOf<Target>>>;
+  // TypeScript explains a wrong call by the last overload: the most used ones come last.
   trigger<Target = unknown>(
     options: readonly TriggerOptionsOf<Target>[],
   ): Promise<TriggerResult<ResultOf<Target>>[]>;
-  trigger<Target = unknown>(
-    options: TriggerOptionsOf<Target>,
-    and: AndWait,
-  ): Promise<TriggeredRun<ResultOf<Target>>>;
+  trigger<Target = unknown>(options: TriggerOptionsOf<Target>): Promise<TriggerResult<ResultOf<Target>>>;
   trigger<Target = unknown>(
     options: readonly TriggerOptionsOf<Target>[],
     and: AndWait,
   ): Promise<TriggeredRun<ResultOf<Target>>[]>;
+  trigger<Target = unknown>(
+    options: TriggerOptionsOf<Target>,
+    and: AndWait,
+  ): Promise<TriggeredRun<ResultOf<Target>>>;
   trigger<Payload, Result>(
     workflow: Invokable<Payload, Result>,
     payload: ChildPayload<NoInfer<Payload>>,
@@ -183,8 +184,8 @@ export class Client {
    * console.log(`${notified.length} runs were waiting`);
    * ```
    */
-  notify<Input>(options: NotifyEventOptions<Input>): Promise<NotifyResponse[]>;
   notify(options: NotifyOptions): Promise<NotifyResponse[]>;
+  notify<Input>(options: NotifyEventOptions<Input>): Promise<NotifyResponse[]>;
   async notify({
     eventId: event,
     eventData,

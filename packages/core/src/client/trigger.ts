@@ -73,9 +73,20 @@ export function readTrigger(
   return { all: [{ url, ...options, body: second }], and: wait && { wait } };
 }
 
-/** A workflow has functions, or is one: a handler, or the route of a framework. Options have none. */
+const TRIGGER_OPTIONS =
+  "url body headers retries retryDelay flowControl timeout label failureRetries failureRetryDelay failureUrl delay notBefore redact workflowRunId disableTelemetry useFailureFunction keepTriggerConfig";
+
+/**
+ * A workflow has functions, or is one: a handler, or the route of a framework. Options with a function are a mistake, which
+ * {@link toMessage} names.
+ */
 function isWorkflow(target: object): boolean {
-  return [target, ...Object.values(target)].some((part) => typeof part === "function");
+  const isOption = (name: string): boolean => name !== "url" && TRIGGER_OPTIONS.split(" ").includes(name);
+  const parts = Object.entries(target);
+  return (
+    typeof target === "function" ||
+    (!parts.some(([name]) => isOption(name)) && parts.some(([, part]) => typeof part === "function"))
+  );
 }
 
 /** @throws TypeError for invalid options, before any run starts */
@@ -114,11 +125,7 @@ export async function trigger(engine: Engine, all: readonly TriggerOptions[]): P
 }
 
 function toMessage(options: TriggerOptions, runId: string): Message {
-  checkOptions(
-    "trigger",
-    options,
-    "url body headers retries retryDelay flowControl timeout label failureRetries failureRetryDelay failureUrl delay notBefore redact workflowRunId disableTelemetry useFailureFunction keepTriggerConfig",
-  );
+  checkOptions("trigger", options, TRIGGER_OPTIONS);
   const url = checkUrl("url", options.url);
   for (const option of ["useFailureFunction", "keepTriggerConfig"] as const) {
     if ((options[option] ?? true) !== true) throw new TypeError(`${option} can't be turned off.`);

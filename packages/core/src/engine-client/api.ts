@@ -57,11 +57,14 @@ export function createApi(connected: () => Http): CallApi {
   };
 }
 
-/** The remedy for what the engine refuses, behind the reason. */
+/** The remedy for what is too large for the engine, behind the reason. */
 export const SEND_LESS = ". Send less, or store the data elsewhere.";
 
 /** Statuses that a retry of the same request would get again. */
 const FINAL_STATUSES = [400, 401, 403, 412, 413, 414, 422, 431];
+
+/** Statuses of requests that are too large. */
+const SIZE_STATUSES = [413, 414, 431];
 
 /** @param subject the part of a run that the engine refuses, with its size */
 function engineError(http: Http, call: string, cause: unknown, subject?: string): WorkflowError {
@@ -76,7 +79,7 @@ function engineError(http: Http, call: string, cause: unknown, subject?: string)
   const isWrongEngine = status === 401 || status === 403;
   const remedy = isWrongEngine
     ? `. Set ${token} and ${url} to those of the engine.`
-    : refused
+    : refused && SIZE_STATUSES.includes(status)
       ? SEND_LESS
       : "";
   const code = status === 412 ? "quota_exceeded" : refused ? "step_refused" : "engine_refused";

@@ -5,6 +5,7 @@ import { WorkflowError } from "../util/errors.ts";
 import { withTimeout } from "../util/timeout.ts";
 import { type CallApi, isStatus, SEND_LESS } from "./api.ts";
 import { refusalReason } from "./error-reason.ts";
+import { statusOf } from "./http.ts";
 
 /** Appends records to the history of a run. @throws WorkflowError when the engine gives no answer that can be used */
 export type Append = (append: InlineAppend) => Promise<InlineAnswer>;
@@ -59,8 +60,11 @@ async function sendTogether(callApi: CallApi, batch: readonly QueuedAppend[]): P
   } catch (error) {
     for (const { resolve, reject } of batch) {
       // Alone in its request, it is what the engine refuses.
-      if (batch.length === 1 && (isStatus(error, 400) || isStatus(error, 413)))
+      const alone = batch.length === 1;
+      if (alone && isStatus(error, 413))
         resolve({ error: "refused", message: refusalReason(error.cause) + SEND_LESS });
+      else if (alone && isStatus(error, 400))
+        resolve({ error: "refused", message: refusalReason(error.cause) });
       else reject(error);
     }
   }
@@ -77,14 +81,10 @@ async function request(callApi: CallApi, body: string): Promise<readonly unknown
       throw unusable(answer);
     } catch (error) {
       const delay = RETRY_DELAYS_MS[retried];
-      if (delay === undefined || !isServerError(error)) throw error;
+      if (delay === undefined || (statusOf(Object(error).cause) ?? 0) < 500) throw error;
       await new Promise((resolve) => setTimeout(resolve, delay));
     }
   }
-}
-
-function isServerError(error: unknown): boolean {
-  return [500, 502, 503, 504].some((status) => isStatus(error, status));
 }
 
 function isAnswer(value: unknown): value is InlineAnswer {

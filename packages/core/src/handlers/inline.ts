@@ -54,7 +54,9 @@ export async function resumeInline(run: PreparedRun, offer: Offer): Promise<Outc
     append: async (appended) => {
       if (appended.records.length > 0) await emitReceived();
       try {
-        return await append(appended);
+        return await append(
+          appended.after > known ? appended : { ...appended, capabilities: ctx.endpoint.capabilities },
+        );
       } catch (error) {
         const warning = `The run goes on with a delivery for each step: ${messageOf(error)}`;
         await emit(ctx, "onWarning", { workflowRunId: ctx.delivery.runId, warning });

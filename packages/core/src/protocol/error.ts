@@ -1,5 +1,5 @@
 import { encodeUtf8 } from "../util/bytes.ts";
-import { hasStrings } from "../util/check.ts";
+import { hasStrings, safely } from "../util/check.ts";
 import { isError, messageOf } from "../util/errors.ts";
 import { parseLeniently } from "../util/json.ts";
 
@@ -62,23 +62,28 @@ export function toErrorBody(
 ): ErrorBody {
   const full = messageOf(thrown);
   const message = shorten(full, maxBytes);
-  if (!isError(thrown)) return { error: "Error", message };
-  // User code may have set these to any value.
-  const { name, stack, cause, errors } = thrown as { [Field in keyof AggregateError]?: unknown };
-  const isDeepest = depth === MAX_CAUSE_DEPTH;
-  return {
-    error: typeof name === "string" ? shorten(name, MAX_NAME_BYTES) : "Error",
-    message,
-    stack: withStack && typeof stack === "string" ? shortenStack(stack, full, maxBytes) : undefined,
-    cause:
-      cause === undefined || isDeepest ? undefined : toErrorBody(cause, withStack, depth + 1, maxBytes / 2),
-    errors: isDeepest
-      ? undefined
-      : mapErrors(
-          errors,
-          (one) => isError(one) && toErrorBody(one, withStack, MAX_CAUSE_DEPTH, maxBytes / 16),
-        ),
+  const plain = { error: "Error", message };
+  if (!isError(thrown)) return plain;
+  const read = (): ErrorBody => {
+    // User code may have set these to any value.
+    const { name, stack, cause, errors } = thrown as { [Field in keyof AggregateError]?: unknown };
+    const isDeepest = depth === MAX_CAUSE_DEPTH;
+    return {
+      error: typeof name === "string" ? shorten(name, MAX_NAME_BYTES) : "Error",
+      message,
+      stack: withStack && typeof stack === "string" ? shortenStack(stack, full, maxBytes) : undefined,
+      cause:
+        cause === undefined || isDeepest ? undefined : toErrorBody(cause, withStack, depth + 1, maxBytes / 2),
+      errors: isDeepest
+        ? undefined
+        : mapErrors(
+            errors,
+            (one) => isError(one) && toErrorBody(one, withStack, MAX_CAUSE_DEPTH, maxBytes / 16),
+          ),
+    };
   };
+  // Getters and proxies of user code may throw.
+  return safely(read) ?? plain;
 }
 
 // A stack begins with the message, which must leave space for the lines of code.

@@ -51,6 +51,11 @@ export interface InlineAppend {
   readonly records: readonly InlineRecord[];
   /** The steps that run once the records are stored, including those that are about to begin. */
   readonly underWay: readonly StepKey[];
+  /**
+   * In an append of an invocation that knows only the history of its delivery: the endpoint's `Perdure-Capabilities`. The invocation's answer, which has them too,
+   * may never arrive.
+   */
+  readonly capabilities?: string | undefined;
 }
 
 /** Body of `POST /v2/workflows/append`. */

@@ -1,5 +1,5 @@
 import type { StepHost } from "../context.ts";
-import { REPLAY_MISMATCH_TIMEOUT_MS } from "./invocation.ts";
+import { mismatchTimeoutMs } from "./invocation.ts";
 import type { StepEntry, StepHistory } from "./step-history.ts";
 import { type PendingStep, StepMatcher } from "./step-matcher.ts";
 
@@ -22,7 +22,6 @@ export interface CollectedSteps {
 export function collectRollbacks(
   history: StepHistory,
   start: (host: StepHost) => unknown,
-  timeoutMs: number = REPLAY_MISMATCH_TIMEOUT_MS,
 ): Promise<CollectedSteps> {
   return new Promise((end) => {
     let over = false;
@@ -39,7 +38,7 @@ export function collectRollbacks(
     const onIdle = (): void => {
       // A branch may wait for other work before it requests a step.
       const more = matcher.pending === 0 && !over;
-      if (matcher.unmatched.size > 0 || more) timer ??= setTimeout(finish, timeoutMs);
+      if (matcher.unmatched.size > 0 || more) timer ??= setTimeout(finish, mismatchTimeoutMs());
       else finish();
     };
     const matcher = new StepMatcher(history, { idle: onIdle, unreadable: finish });

@@ -23,9 +23,9 @@ import {
   failurePlace,
   type Invocation,
   isCatchable,
+  mismatchTimeoutMs,
   nestedStep,
   platformScope,
-  REPLAY_MISMATCH_TIMEOUT_MS,
   recordOf,
   replayMismatch,
 } from "./invocation.ts";
@@ -233,7 +233,7 @@ class InlineRun {
   // changed.
   #awaitRequests(missing: readonly StepEntry[]): void {
     const { newSteps, pending } = this.#matcher;
-    const { attempt, mismatchTimeoutMs = REPLAY_MISMATCH_TIMEOUT_MS } = this.#invocation;
+    const { attempt } = this.#invocation;
     const outcome = this.#outcome;
     // Without a pending step, the workflow awaits something of its own.
     if (!outcome && pending === 0) return;
@@ -241,7 +241,7 @@ class InlineRun {
       const error = replayMismatch(missing, [...newSteps], outcome);
       const retry = decideMismatchRetry(error, attempt, outcome);
       this.#close({ kind: "threw", error, where: "replay", retry });
-    }, mismatchTimeoutMs);
+    }, mismatchTimeoutMs());
   }
 
   /** Returns the steps that can begin now. */
@@ -406,8 +406,8 @@ class InlineRun {
       this.#close({ kind: "lost", reason: answer.error });
       return false;
     }
-    const [line, ...others] = lines;
-    if (others.length > 0) {
+    const [line] = lines;
+    if (lines.length > 1) {
       // Append each record alone, so that only the refused one fails.
       for (const each of lines) if (!(await this.#append([each], steps))) return false;
       return true;

@@ -14,6 +14,7 @@ import {
 } from "../steps/index.ts";
 import { isRetryAfter, messageOf, WorkflowError } from "../util/errors.ts";
 import { createScope, type Scope } from "../util/scope.ts";
+import { testHost } from "../util/test-host.ts";
 import type { StepEntry, StepHistory } from "./step-history.ts";
 import type { PendingStep } from "./step-matcher.ts";
 
@@ -48,7 +49,12 @@ export type WorkflowOutcome = Extract<ReplayResult, { kind: "returned" | "threw"
 /**
  * Milliseconds that recorded steps may stay unrequested while new ones wait, or once the workflow has ended.
  */
-export const REPLAY_MISMATCH_TIMEOUT_MS = 2000;
+const REPLAY_MISMATCH_TIMEOUT_MS = 2000;
+
+/** Returns {@link REPLAY_MISMATCH_TIMEOUT_MS}, or the test's own time. */
+export function mismatchTimeoutMs(): number {
+  return testHost()?.mismatchTimeoutMs ?? REPLAY_MISMATCH_TIMEOUT_MS;
+}
 
 /** One execution of a workflow, caused by one delivery. */
 export interface Invocation {
@@ -73,8 +79,6 @@ export interface Invocation {
   readonly onExhausted?: "throw" | "fail" | undefined;
   /** True if recorded errors contain their stacks. */
   readonly withStack: boolean;
-  /** Default: {@link REPLAY_MISMATCH_TIMEOUT_MS}. */
-  readonly mismatchTimeoutMs?: number;
   readonly scope?: Scope;
   /** Aborted when the delivery's connection is closed. */
   readonly signal?: AbortSignal | undefined;

@@ -8,11 +8,11 @@ import {
   decideStepRetry,
   failurePlace,
   isCatchable,
+  mismatchTimeoutMs,
   type NewEntry,
   nestedStep,
   plan,
   platformScope,
-  REPLAY_MISMATCH_TIMEOUT_MS,
   type ReplayResult,
   recordOf,
   replayMismatch,
@@ -140,11 +140,7 @@ class Run {
     if (pending[0] && rolledBackId !== undefined) void this.#execute(pending[0], rolledBackId, 1);
     else if (missing.length === 0) this.#begin(pending);
     // A branch may wait for other work before it requests a step. If not, the code has changed.
-    else
-      this.#mismatchTimer = setTimeout(
-        () => this.#refuse(missing),
-        this.#invocation.mismatchTimeoutMs ?? REPLAY_MISMATCH_TIMEOUT_MS,
-      );
+    else this.#mismatchTimer = setTimeout(() => this.#refuse(missing), mismatchTimeoutMs());
   }
 
   #begin([first, ...others]: readonly PendingStep[]): void {

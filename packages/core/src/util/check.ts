@@ -16,9 +16,18 @@ export function describeValue(value: unknown): string {
   }
 }
 
+/** Returns what `read` returns; `undefined` when a getter or a proxy of user code throws. */
+export function safely<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
+}
+
 /** Returns the class of a built-in object, also from another realm: `[object Date]`. */
 export function tagOf(value: unknown): string {
-  return Object.prototype.toString.call(value);
+  return safely(() => Object.prototype.toString.call(value)) ?? "[object Object]";
 }
 
 /** @throws TypeError for a value that isn't a string, and for a blank one */

@@ -1,3 +1,4 @@
+import { safely } from "./check.ts";
 import { isError, messageOf } from "./errors.ts";
 import { testHost } from "./test-host.ts";
 
@@ -41,7 +42,11 @@ export function escapeCharacter(unit: string): string {
 }
 
 /** An error's stack, its own properties and its causes; any other value as {@link messageOf} says it. */
-function toText(value: unknown, depth = 0): string {
+function toText(value: unknown): string {
+  return safely(() => describe(value)) ?? messageOf(value);
+}
+
+function describe(value: unknown, depth = 0): string {
   if (!isError(value) || depth > MAX_CAUSES) return messageOf(value);
   const { name, message, stack, cause, errors, ...own } = value as AggregateError;
   // Not every platform's stack begins with the message, and user code may have set any of these.
@@ -49,6 +54,6 @@ function toText(value: unknown, depth = 0): string {
   const properties = Object.keys(own).length > 0 ? messageOf(own) : [];
   const inner = [cause ?? [], errors ?? []].flat().slice(0, MAX_CAUSES);
   // The errors of an AggregateError are shown without their causes, of which there may be many.
-  const causes = inner.map((one) => `[cause]: ${toText(one, depth + (errors ? MAX_CAUSES : 1))}`);
+  const causes = inner.map((one) => `[cause]: ${describe(one, depth + (errors ? MAX_CAUSES : 1))}`);
   return [trace, properties, causes].flat().join("\n");
 }

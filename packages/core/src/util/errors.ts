@@ -1,4 +1,4 @@
-import { tagOf } from "./check.ts";
+import { safely, tagOf } from "./check.ts";
 import { type Duration, toSeconds } from "./duration.ts";
 
 /** Every `code` that a {@link WorkflowError} can carry. Codes are stable: match on them, not on messages. */
@@ -136,24 +136,27 @@ const FINAL_CODES: readonly unknown[] = [
  * install, and for errors of this package that a retry would get again.
  */
 export function isNonRetryable(error: unknown): boolean {
-  if (error instanceof WorkflowNonRetryableError) return true;
-  if (isNamed(error, "WorkflowNonRetryableError") || isStepError(error)) return true;
+  if (isA(error, WorkflowNonRetryableError, "WorkflowNonRetryableError") || isStepError(error)) return true;
   return isNamed(error, "WorkflowError") && "code" in error && FINAL_CODES.includes(error.code);
 }
 
 /** True for a {@link WorkflowRetryAfterError}, also from another copy of the package. */
 export function isRetryAfter(error: unknown): error is { retryAfter: number | Duration } {
-  if (error instanceof WorkflowRetryAfterError) return true;
-  return isNamed(error, "WorkflowRetryAfterError") && "retryAfter" in error;
+  return isA(error, WorkflowRetryAfterError, "WorkflowRetryAfterError") && "retryAfter" in error;
+}
+
+function isA(error: unknown, type: new (...args: never[]) => Error, name: string): error is Error {
+  return isError(error) && (error instanceof type || isNamed(error, name));
 }
 
 function isNamed(error: unknown, name: string): error is Error {
-  return isError(error) && error.name === name;
+  // User code may throw a proxy, or an error with getters, which throw, too.
+  return isError(error) && safely(() => error.name) === name;
 }
 
 /** True for an error, also from another realm: sandboxes and some test runners have several. */
 export function isError(thrown: unknown): thrown is Error {
-  return thrown instanceof Error || tagOf(thrown) === "[object Error]";
+  return safely(() => thrown instanceof Error) || tagOf(thrown) === "[object Error]";
 }
 
 /** Returns the message of a thrown value, which may be anything. */

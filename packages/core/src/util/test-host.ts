@@ -3,6 +3,8 @@ export interface TestHost {
   /** Milliseconds since 1970. */
   now(): number;
   readonly console: Pick<Console, "error" | "warn" | "info">;
+  /** Milliseconds that recorded steps may stay unrequested. */
+  readonly mismatchTimeoutMs: number;
 }
 
 const KEY = Symbol.for("perdure.test");

@@ -24,7 +24,7 @@ export const approval = serve(
     return { expense: id, approved };
   },
   {
-    // Called once when a run has failed for good.
+    // The engine calls it when a run has failed for good.
     failureFunction: ({ context, failResponse, step }) => {
       const reason = `${step?.name ?? "the workflow"} failed: ${failResponse}`;
       console.log(`Tell the office about expense ${context.requestPayload.id}: ${reason}`);
@@ -36,6 +36,7 @@ export const approval = serve(
 // Replace these by your mail or chat.
 
 async function ask(id: string, employee: string, amount: number) {
+  if (amount <= 0) throw new Error("There is nothing to approve");
   console.log(`${employee} asks for ${amount}: npx perdure notify approval-${id} --data '{"ok":true}'`);
 }
 

@@ -4,15 +4,21 @@ export interface Signup {
   readonly email: string;
 }
 
+const MAILS = [
+  { day: 1, wait: "1d" },
+  { day: 3, wait: "2d" },
+  { day: 7, wait: "4d" },
+] as const;
+
 export const onboarding = serve(
   async (context: WorkflowContext<Signup>) => {
     const { email } = context.requestPayload;
 
     await context.run("welcome", () => send(email, "Welcome"));
 
-    for (const day of [1, 3, 7]) {
-      // The run holds no process and no connection while it sleeps.
-      await context.sleep(`until day ${day}`, day === 1 ? "1d" : day === 3 ? "2d" : "4d");
+    for (const { day, wait } of MAILS) {
+      // No process is needed while the run sleeps.
+      await context.sleep(`until day ${day}`, wait);
       const active = await context.run(`active on day ${day}`, () => isActive(email));
       if (active) return { email, activeOn: day };
       await context.run(`mail of day ${day}`, () => send(email, `Tip of day ${day}`));
@@ -20,7 +26,7 @@ export const onboarding = serve(
     return { email, activeOn: null };
   },
   {
-    // Called once when a run has failed for good.
+    // The engine calls it when a run has failed for good.
     failureFunction: ({ context, failResponse, step }) => {
       const reason = `${step?.name ?? "the workflow"} failed: ${failResponse}`;
       console.log(`Look after ${context.requestPayload.email}: ${reason}`);

@@ -10,18 +10,19 @@ export const order = serve(
   async (context: WorkflowContext<Order>) => {
     const { id, card, amount } = context.requestPayload;
 
-    // A step runs once and is recorded. The key makes a repeated request to the bank harmless.
+    // The engine records a step's result, and a recorded step doesn't run again. When the process dies in the middle of the
+    // work, the work is repeated: the key lets the bank charge once.
     const payment = await context.run(
       "charge",
       ({ idempotencyKey }) => charge(card, amount, idempotencyKey),
-      // Runs when a later step fails for good.
+      // Undoes the step when the run fails.
       { rollback: ({ result }) => refund(result?.id) },
     );
 
-    // Nothing runs, and nothing is held, while the order waits.
+    // No process is needed while the order waits.
     await context.sleep("wait for the van", "2s");
 
-    const parcel = await context.run("ship", () => ship(id), { retries: 3 });
+    const parcel = await context.run("ship", () => ship(id));
     return { order: id, payment: payment.id, parcel };
   },
   {
@@ -29,7 +30,7 @@ export const order = serve(
     retries: 3,
     retryDelay: "1000 * pow(2, retried)",
 
-    // Called once when a run has failed for good, after the rollbacks.
+    // The engine calls it when a run has failed for good, after the rollbacks.
     failureFunction: ({ context, failResponse, step }) => {
       const reason = `${step?.name ?? "the workflow"} failed: ${failResponse}`;
       console.log(`Tell the customer of order ${context.requestPayload.id}: ${reason}`);

@@ -8,6 +8,7 @@ import { IS_LIVE, runOf } from "../store/tables/runs.ts";
 import { sql, type Tx } from "../store/tx.ts";
 import { noteInline } from "./hold-run.ts";
 import { insertInline, lockWithChildren } from "./insert-inline.ts";
+import { recordEndpoint } from "./record-endpoint.ts";
 
 /**
  * Appends the records of invocations to the histories of their runs, all of them or none. Each append is checked and
@@ -39,15 +40,16 @@ export async function appendInline(tx: Tx, appends: readonly AppendInline[]): Pr
  */
 async function appendOne(
   tx: Tx,
-  { lease, invocation, underWay, ...records }: AppendInline,
+  { lease, invocation, underWay, capabilities, ...records }: AppendInline,
 ): Promise<InlineAnswer> {
   const { runId, createdAt, number } = lease;
   const inProgress: InProgress = { lease: number, steps: underWay };
-  const held = await tx.one<{ run: number; inline: number; last: number }>(
+  const held = await tx.one<{ run: number; inline: number; last: number; capabilities: string | null }>(
     sql`UPDATE run_leases SET in_progress = ${JSON.stringify(inProgress)}, invocation = ${invocation}
       WHERE run = (SELECT key FROM runs WHERE id = ${runId} AND created_at = ${createdAt} AND ${IS_LIVE})
         AND number = ${number} AND holder IS NOT NULL AND coalesce(invocation, ${invocation}) = ${invocation}
       RETURNING run, (SELECT inline FROM runs WHERE key = run_leases.run) AS inline,
+        (SELECT capabilities FROM runs WHERE key = run_leases.run) AS capabilities,
         (SELECT max(position) FROM entries WHERE run = run_leases.run) AS last`,
   );
   if (!held) return refusal(tx, lease);
@@ -55,6 +57,8 @@ async function appendOne(
   if (inline === 0) await noteInline(tx, key, true);
   tx.count({ of: "inline", state: "appends", count: 1 });
   const whole = async (): Promise<Run> => (await runOf(tx, key)) as Run;
+  if (capabilities !== undefined && capabilities !== held.capabilities)
+    await recordEndpoint(tx, await whole(), { capabilities, identified: undefined });
   return { news: await insertInline(tx, { key, id: runId, whole }, last, records) };
 }
 

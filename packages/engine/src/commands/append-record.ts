@@ -3,7 +3,7 @@ import type { StartCall } from "../rules/call.ts";
 import type { AppendStep } from "../rules/command.ts";
 import { excerptOf } from "../rules/event.ts";
 import type { Run } from "../rules/run.ts";
-import { kindOf } from "../rules/step-kinds.ts";
+import { isSleep, kindOf } from "../rules/step-kinds.ts";
 import type { Receipt } from "../store/receipt.ts";
 import { entryMessage, insertBareEntry } from "../store/tables/entries.ts";
 import { lockRun, notLive } from "../store/tables/runs.ts";
@@ -65,6 +65,5 @@ function recordAppended(tx: Tx, { runId, record, message }: AppendStep): void {
   if (!isPlan(record)) tx.record({ type: "step.recorded", ...about, result: excerptOf(out) });
   // In a group, the plan sleeps, and not the result.
   const sleeps = isPlan(record) || record.concurrent === 1;
-  if (sleeps && kindOf(stepType).effect === "sleep")
-    tx.record({ type: "step.waiting", ...about, until: message.notBefore });
+  if (sleeps && isSleep(record)) tx.record({ type: "step.waiting", ...about, until: message.notBefore });
 }

@@ -1,4 +1,5 @@
 import { hasPending } from "../queries/pending.ts";
+import { notFound } from "../rules/engine-error.ts";
 import { isPostRun } from "../rules/message.ts";
 import { finishMessage, IS_UNFINISHED } from "../store/tables/due.ts";
 import { logState } from "../store/tables/logs.ts";
@@ -19,6 +20,11 @@ import { releaseThrottled } from "./release-throttled.ts";
 export async function cancelMessage(tx: Tx, id: string): Promise<boolean> {
   await lockMessages(tx, [id]);
   return await cancelLocked(tx, id);
+}
+
+/** Cancels a message as {@link cancelMessage} does. @throws EngineError `not_found` for one that isn't there, or at its end */
+export async function cancelOneMessage(tx: Tx, id: string): Promise<void> {
+  if (!(await cancelMessage(tx, id))) throw notFound(`message ${id}`);
 }
 
 /** {@link cancelMessage} of a message whose locks the transaction has. */

@@ -1,8 +1,8 @@
 import { toBytes } from "../rules/bytes.ts";
 import { isLive, type Run } from "../rules/run.ts";
-import { type NewSleep, type NewWait, waitRecord } from "../rules/wait.ts";
+import { type NewWait, waitRecord } from "../rules/wait.ts";
 import { runOf } from "../store/tables/runs.ts";
-import { toWait, type WaiterRow } from "../store/tables/waiters.ts";
+import { toSleep, toWait, type WaiterRow } from "../store/tables/waiters.ts";
 import { sql, type Tx } from "../store/tx.ts";
 import { recordStep } from "./record-step.ts";
 
@@ -29,7 +29,7 @@ export async function endWait(
   const run = await runOf(tx, row.run);
   if (!run || !isLive(run)) return undefined;
   if (row.event === null) {
-    const { key, step } = JSON.parse(row.wait) as NewSleep;
+    const { key, step } = toSleep(row);
     await recordStep(tx, run, { key, step, body: toBytes(JSON.stringify(step)) });
     return undefined;
   }

@@ -7,10 +7,10 @@ import { STATUS } from "../rules/message-status.ts";
 import { readRecord } from "../rules/record.ts";
 import type { Run } from "../rules/run.ts";
 import { attemptKey } from "../rules/step-attempt.ts";
-import type { NewSleep } from "../rules/wait.ts";
+import { isSleep } from "../rules/step-kinds.ts";
 import { recordsOf } from "../store/tables/entries.ts";
-import { latestRun, lockRun, notLive } from "../store/tables/runs.ts";
-import { OPEN_WAITS, type WaiterRow } from "../store/tables/waiters.ts";
+import { chosenRun, latestRun, lockRun, notLive } from "../store/tables/runs.ts";
+import { OPEN_WAITS, toSleep, type WaiterRow } from "../store/tables/waiters.ts";
 import { sql, type Tx } from "../store/tx.ts";
 import { endWait } from "./end-wait.ts";
 import { wakeRun } from "./wake-run.ts";
@@ -45,9 +45,7 @@ async function wakeInline(tx: Tx, run: Run, stepName: string | undefined): Promi
   const rows = await tx.all<WaiterRow>(
     sql`${OPEN_WAITS} AND run = ${run.key} AND event IS NULL ORDER BY seq`,
   );
-  const chosen = rows.filter(
-    ({ wait }) => stepName === undefined || (JSON.parse(wait) as NewSleep).step.stepName === stepName,
-  );
+  const chosen = rows.filter((row) => stepName === undefined || toSleep(row).step.stepName === stepName);
   for (const row of chosen) await endWait(tx, row, undefined);
   return chosen.length;
 }
@@ -62,8 +60,7 @@ async function wakeDeliveries(tx: Tx, { key }: Run, stepName: string | undefined
   );
   const chosen = rows.filter(({ body }) => {
     const record = readRecord(toText(body));
-    const sleeps = record.sleepFor !== undefined || record.sleepUntil !== undefined;
-    return sleeps && (stepName === undefined || record.stepName === stepName);
+    return isSleep(record) && (stepName === undefined || record.stepName === stepName);
   });
   for (const { message } of chosen)
     await tx.run(sql`UPDATE due SET at = ${tx.now} WHERE message = ${message}`);
@@ -80,9 +77,7 @@ async function wakeDeliveries(tx: Tx, { key }: Run, stepName: string | undefined
  */
 export async function retryRunNow(tx: Tx, id: string): Promise<number> {
   await tx.lock("run", id);
-  const run = await latestRun(tx, id);
-  if (!run) throw notFound(`workflow run ${id}`);
-  const { key } = run;
+  const { key } = await chosenRun(tx, { id });
   const deliveries = await tx.all<{ kind: MessageKind }>(
     sql`UPDATE due SET at = ${tx.now} WHERE run = ${key} AND status = ${STATUS.retrying} AND at > ${tx.now}
       RETURNING (SELECT kind FROM messages WHERE seq = due.message) AS kind`,

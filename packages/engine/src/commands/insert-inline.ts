@@ -1,5 +1,5 @@
 import { type AttemptEntry, type InlineNews, newMessageId } from "@perdure/core/protocol";
-import { toBytes, toText } from "../rules/bytes.ts";
+import { toBytes } from "../rules/bytes.ts";
 import { EngineError, invalid } from "../rules/engine-error.ts";
 import { excerptOf } from "../rules/event.ts";
 import { type NewInlineEntry, RecordRefused } from "../rules/inline-records.ts";
@@ -7,7 +7,7 @@ import { isRefusal } from "../rules/invocation.ts";
 import { DEFAULT_RETRIES } from "../rules/message.ts";
 import { retryPolicy } from "../rules/policy.ts";
 import type { Run } from "../rules/run.ts";
-import { decideAttempt } from "../rules/step-attempt.ts";
+import { decideAttempt, readAttempt } from "../rules/step-attempt.ts";
 import * as inOrder from "../store/in-order.ts";
 import { entriesAfter, insertBareEntry, type PlacedEntry, toEntry } from "../store/tables/entries.ts";
 import { lockAll, type Tx } from "../store/tx.ts";
@@ -115,7 +115,7 @@ async function insertEntry(tx: Tx, run: HeldRun, { entry, body }: Stored): Promi
     case "begin":
       return;
     case "attempt":
-      return recordAttempt(tx, run.id, JSON.parse(toText(body)));
+      return recordAttempt(tx, run.id, readAttempt(body));
     case "result": {
       const { stepName: step, stepType, out, startedAt, durationMs } = entry.record;
       await openWebhook(tx, run.key, entry.record);
@@ -161,6 +161,6 @@ function isOwn({ callType, body }: PlacedEntry, mine: Stored): boolean {
 
 function ownNews(own: number, { entry, body }: Stored): InlineNews {
   if (entry.kind !== "attempt") return { own };
-  const { retryAt } = JSON.parse(toText(body)) as AttemptEntry;
+  const { retryAt } = readAttempt(body);
   return retryAt === undefined ? { own, exhausted: true } : { own, retryAt };
 }

@@ -1,5 +1,5 @@
 import { nextWaiter, reachableRun } from "../queries/waiters.ts";
-import { hasRoom, hasWebhook } from "../queries/webhook-state.ts";
+import { hasRoom, hasWebhook, noSuchWebhook, webhookFull } from "../queries/webhooks.ts";
 import type { Run } from "../rules/run.ts";
 import * as inOrder from "../store/in-order.ts";
 import { OPEN_WAITS_OF_RUNS, type WaiterRow } from "../store/tables/waiters.ts";
@@ -13,6 +13,9 @@ import { endWait } from "./end-wait.ts";
  * 1. An event without a run goes to every step that waits for it.
  * 2. An event for one run goes to the first step of the run that waits for it.
  * 3. When no step waits, the run keeps the event until one does. A webhook keeps a limited number of them.
+ *
+ * @throws EngineError for a webhook: `not_found` when no live run has it; `rate_limited` while it keeps as many requests as
+ * it may
  */
 export async function notifyEvent(tx: Tx, notification: EventNotification): Promise<NotifyResult> {
   const { eventId, data, runId, webhook } = notification;
@@ -25,12 +28,15 @@ export async function notifyEvent(tx: Tx, notification: EventNotification): Prom
   }
   // Until the transaction ends, the run doesn't end either.
   const run = await lockReachable(tx, runId);
-  if (!run) return { kind: "not live" };
+  if (!run) {
+    if (webhook) throw noSuchWebhook();
+    return { kind: "not live" };
+  }
   const target = { run: run.key, eventId };
-  if (webhook && !(await hasWebhook(tx, target))) return { kind: "no webhook" };
+  if (webhook && !(await hasWebhook(tx, target))) throw noSuchWebhook();
   const waiter = await nextWaiter(tx, target);
   if (waiter) return await deliver(tx, [waiter], data);
-  if (webhook && !(await hasRoom(tx, target, webhook, data.length))) return { kind: "full" };
+  if (webhook && !(await hasRoom(tx, target, webhook, data.length))) throw webhookFull();
   await tx.run(
     sql`INSERT INTO events (run, event, data, created_at) VALUES (${run.key}, ${eventId}, ${data}, ${tx.now})`,
   );

@@ -1,3 +1,4 @@
+import { notFound } from "../rules/engine-error.ts";
 import type { Driver } from "../store/driver.ts";
 import type { Tx } from "../store/tx.ts";
 
@@ -35,6 +36,22 @@ export function command<Args extends readonly unknown[], Result>(
   return ({ driver }) =>
     (...args) =>
       driver.write((tx) => run(tx, ...args));
+}
+
+/**
+ * A query of one thing, which the error for a missing one names.
+ *
+ * @param nameOf returns a name such as `queue mails`
+ */
+export function queryOne<Args extends readonly unknown[], Result>(
+  run: (tx: Tx, ...args: Args) => Promise<Result | undefined>,
+  nameOf: (...args: Args) => string,
+): Operation<Args, Result> {
+  return query(async (tx, ...args: Args) => {
+    const found = await run(tx, ...args);
+    if (found === undefined) throw notFound(nameOf(...args));
+    return found;
+  });
 }
 
 /** An operation that changes nothing, on one consistent view. */

@@ -6,7 +6,7 @@ import { constants, sql, type Tx } from "../store/tx.ts";
 
 /** An entry of a run that has failed. */
 export interface OldEntry {
-  readonly seq: number;
+  readonly position: number;
   readonly record: string;
   readonly message: string;
   readonly call_type: CallType;
@@ -41,7 +41,8 @@ export async function planResume(
   entries: readonly OldEntry[],
   children: readonly Run[],
 ): Promise<ResumePlan> {
-  const records = new Set(entries.map(({ record }) => record));
+  const recorded = new Set(entries.map(({ record }) => record));
+  const records = new Set(recorded);
   for (const child of children) if (child.invoker) records.add(child.invoker.key);
   const lacksResult = (id: string): boolean => !records.has(keyOf("result", id));
   const kept = entries.filter(
@@ -63,7 +64,7 @@ export async function planResume(
   const uncovered = (await asked(tx, run, entries)).some((id) => lacksResult(id) && !covered.has(id));
   // The end of a child that came too late is the newest entry, and does for the last one what that would.
   const goesOn = children.some(
-    (child) => !isLive(child) && !entries.some(({ record }) => record === child.invoker?.key),
+    (child) => !isLive(child) && !(child.invoker && recorded.has(child.invoker.key)),
   );
   const idle = redelivered.size === 0 && !children.some(isLive);
   if (last && !goesOn && (uncovered || idle || !(await wasDelivered(tx, last)))) redelivered.add(last);

@@ -35,7 +35,7 @@ export type BatchLimits = PublishLimits & {
  * @throws EngineError `too_large` for items that become more messages than a batch may have
  */
 export async function publishBatch(
-  store: Pick<Store, "accept" | "urlGroup">,
+  store: Pick<Store, "accept" | "findUrlGroup">,
   items: readonly BatchItem[],
   limits: BatchLimits,
 ): Promise<(PublishedMessages | EngineError)[]> {
@@ -69,7 +69,7 @@ export async function triggerBatch(
 const INIT = LOWERCASE_HEADER.init;
 
 async function resolveItems(
-  store: Pick<Store, "urlGroup">,
+  store: Pick<Store, "findUrlGroup">,
   items: readonly BatchItem[],
   limits: BatchLimits,
 ): Promise<(ResolvedRequest | EngineError)[]> {

@@ -35,7 +35,7 @@ export interface ResolvedRequest {
  * @throws EngineError that names the field; `not_found` for a URL group that isn't there
  */
 export async function publishRequest(
-  store: Pick<Store, "accept" | "urlGroup" | "createSchedule">,
+  store: Pick<Store, "accept" | "findUrlGroup" | "createSchedule">,
   request: PublishRequest,
   limits: PublishLimits,
 ): Promise<Published> {
@@ -69,13 +69,13 @@ export async function triggerRun(
  * @throws EngineError that names the field; `not_found` for a URL group that isn't there
  */
 export async function resolveRequest(
-  store: Pick<Store, "urlGroup">,
+  store: Pick<Store, "findUrlGroup">,
   request: PublishRequest,
   limits: OptionLimits,
   admit: (messages: number) => void = () => {},
 ): Promise<ResolvedRequest> {
   const { destination } = request;
-  const urlGroup = isUrlGroupName(destination) ? await store.urlGroup(destination) : undefined;
+  const urlGroup = isUrlGroupName(destination) ? await store.findUrlGroup(destination) : undefined;
   admit(urlGroup?.endpoints.length ?? 1);
   if (!isUrlGroupName(destination))
     return { kind: "message", commands: [parseCommand(await withJson(request), limits)] };

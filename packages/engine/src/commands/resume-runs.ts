@@ -9,10 +9,10 @@ import { readRecord } from "../rules/record.ts";
 import { deliveryOf, inherit, isLive, override, type Run } from "../rules/run.ts";
 import * as inOrder from "../store/in-order.ts";
 import type { DeadLetterQuery, ResumedRuns, ResumeRequest } from "../store/lists.ts";
-import { FIRST_RECORD, nextPosition } from "../store/tables/entries.ts";
+import { FIRST_RECORD } from "../store/tables/entries.ts";
 import { MESSAGES, type MessageRow, RUNS, type RunRow, toMessage, toRun } from "../store/tables/rows.ts";
 import { insertRun } from "../store/tables/runs.ts";
-import { insert, sql, type Tx } from "../store/tx.ts";
+import { join, sql, type Tx } from "../store/tx.ts";
 import { insertMessage } from "./insert-message.ts";
 import { lockDeadLetters } from "./lock-dead-letters.ts";
 import { planInlineResume } from "./plan-inline-resume.ts";
@@ -54,15 +54,32 @@ async function resumeOrRestart(tx: Tx, old: Run, how: ResumeRequest): Promise<Ru
     );
   }
   const run = await recordEndpoint(tx, heir, { capabilities: old.capabilities });
-  const entries = await tx.all<OldEntry>(
-    sql`SELECT seq, record, message, call_type, step, body, created_at FROM entries WHERE run = ${old.key} ORDER BY position`,
-  );
+  const entries = how.kind === "resume" ? await oldEntries(tx, old.key) : await oldEntries(tx, old.key, 1);
   checkEdits(entries, how);
   tx.record({ type: "run.resumed", runId: run.id, url: run.url });
   const resumption: Resumption = { tx, run, how };
   if (how.kind === "resume") await resume(resumption, old, entries);
-  else for (const first of entries.slice(0, 1)) await copy(resumption, first, true);
+  else await copy(resumption, entries, new Set(entries));
   return run;
+}
+
+/** Entries that one statement reads or copies: a millisecond's work. */
+const ENTRIES_AT_ONCE = 200;
+
+/** The first entries of a run, or all of them, in their order. */
+async function oldEntries(tx: Tx, run: number, most = Number.POSITIVE_INFINITY): Promise<OldEntry[]> {
+  const entries: OldEntry[] = [];
+  for (let [last, isMore] = [0, true]; isMore; ) {
+    const count = Math.min(ENTRIES_AT_ONCE, most - entries.length);
+    const rows = await tx.all<OldEntry>(
+      sql`SELECT position, record, message, call_type, step, body, created_at FROM entries
+        WHERE run = ${run} AND position > ${last} ORDER BY position LIMIT ${count}`,
+    );
+    entries.push(...rows);
+    last = rows.at(-1)?.position ?? last;
+    isMore = rows.length === ENTRIES_AT_ONCE && entries.length < most;
+  }
+  return entries;
 }
 
 /** Returns the properties that a resumed run takes over from the failed one. */
@@ -91,11 +108,11 @@ async function resume(resumption: Resumption, old: Run, entries: readonly OldEnt
   const { kept, redelivered } = old.inline
     ? planInlineResume(left, children)
     : await planResume(tx, old.key, left, children);
-  for (const entry of kept) await copy(resumption, entry, redelivered.has(entry));
+  await copy(resumption, kept, redelivered);
+  const recorded = new Set(left.map(({ record }) => record));
   for (const child of children) {
     const { invoker } = child;
-    if (!invoker || isLive(child)) continue;
-    if (left.some(({ record }) => record === invoker.key)) continue;
+    if (!invoker || isLive(child) || recorded.has(invoker.key)) continue;
     const { key, message } = invoker;
     await recordStep(tx, run, {
       key,
@@ -112,8 +129,8 @@ async function undoneSteps(tx: Tx, run: number): Promise<Set<number>> {
 }
 
 /**
- * True for a record that a resumed run leaves out. Rolled-back steps run resumption, and then all plans are left out, too: the workflow
- * requests a partly recorded group resumption, and finds the recorded steps.
+ * True for a record that a resumed run leaves out. Rolled-back steps run again. Then the run leaves out all plans, too: the
+ * workflow requests a partly recorded group again, and finds the recorded steps.
  */
 function isUndone(record: string, undone: ReadonlySet<number>): boolean {
   if (undone.size === 0) return false;
@@ -135,20 +152,40 @@ async function adoptChildren({ tx, run }: Resumption, old: Run, undone: Readonly
   });
 }
 
-async function copy(resumption: Resumption, entry: OldEntry, redeliver: boolean): Promise<void> {
-  const { tx, run } = resumption;
-  // The run's log still shows a call's message. In an inline run, the call's plan has the message's id.
-  const isCall = entry.call_type === "toCallback" || (run.inline && isKeyOf("plan", entry.record));
-  const messageId = isCall ? entry.message : newMessageId();
-  const key = await insert(
-    tx,
-    sql`INSERT INTO entries (run, position, record, message, call_type, step, body, created_at)
-      VALUES (${run.key}, ${nextPosition(run.key)}, ${entry.record}, ${messageId}, ${entry.call_type}, ${entry.step},
-        ${edited(entry, resumption.how)}, ${entry.created_at})
-      RETURNING seq AS key`,
-  );
-  if (redeliver)
-    await insertMessage(tx, await redelivery(resumption, entry, messageId), { run: run.key, entry: key });
+/** Copies entries into the new run's history, which is empty, in their order. Delivers some of them again. */
+async function copy(
+  { tx, run, how }: Resumption,
+  entries: readonly OldEntry[],
+  redelivered: ReadonlySet<OldEntry>,
+): Promise<void> {
+  const copies = entries.map((entry, index) => ({ entry, position: index + 1, id: copiedId(run, entry) }));
+  for (let at = 0; at < copies.length; at += ENTRIES_AT_ONCE) {
+    const rows = copies.slice(at, at + ENTRIES_AT_ONCE).map(
+      ({ entry, position, id }) =>
+        sql`${run.key}, ${position}, ${entry.record}, ${id}, ${entry.call_type}, ${entry.step}, ${edited(entry, how)},
+          ${entry.created_at}`,
+    );
+    await tx.run(
+      sql`INSERT INTO entries (run, position, record, message, call_type, step, body, created_at)
+        VALUES ${join(rows, ",")}`,
+    );
+  }
+  for (const { entry, position, id } of copies) {
+    if (!redelivered.has(entry)) continue;
+    const copied = await tx.one<{ seq: number }>(
+      sql`SELECT seq FROM entries WHERE run = ${run.key} AND position = ${position}`,
+    );
+    await insertMessage(tx, await redelivery({ tx, run, how }, entry, id), {
+      run: run.key,
+      entry: copied?.seq,
+    });
+  }
+}
+
+/** The id of an entry's copy. The run's log still shows a call's message; in an inline run, the call's plan has its id. */
+function copiedId(run: Run, { call_type, record, message }: OldEntry): string {
+  const isCall = call_type === "toCallback" || (run.inline && isKeyOf("plan", record));
+  return isCall ? message : newMessageId();
 }
 
 /** The body of an entry, with the edits of the request. */

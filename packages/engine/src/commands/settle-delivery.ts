@@ -27,7 +27,7 @@ import { recordStep } from "./record-step.ts";
 import { releaseThrottled } from "./release-throttled.ts";
 import { reportAttempt } from "./report-attempt.ts";
 import { reportCancellation } from "./report-cancellation.ts";
-import { retryLater } from "./retry-later.ts";
+import { retryOrFail } from "./retry-or-fail.ts";
 import { settleStep } from "./settle-step.ts";
 
 /** The store's settings that a settlement needs. */
@@ -104,9 +104,8 @@ async function record(
 ): Promise<Settled> {
   switch (settlement.kind) {
     case "retry":
-      return await retryLater(tx, row, settlement, settings.excerpt);
     case "failed":
-      return await failMessage(tx, row, settlement.failure, settings.excerpt);
+      return await retryOrFail(tx, row, settlement, settings.excerpt);
     case "delivered":
       // The run is live: its end would have withdrawn the delivery.
       if (row.kind === "answer" && row.run !== null && !(await hasPending(tx, row.run, row.seq))) {

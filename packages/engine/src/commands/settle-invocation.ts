@@ -1,7 +1,7 @@
 import { type AttemptEntry, type InlineNews, newMessageId, type StepKey } from "@perdure/core/protocol";
 import { openRetriesOf } from "../queries/open-retries.ts";
 import { hasPending } from "../queries/pending.ts";
-import { toBytes, toText } from "../rules/bytes.ts";
+import { toBytes } from "../rules/bytes.ts";
 import { errorOf, type InvocationEnd } from "../rules/invocation.ts";
 import type { Run } from "../rules/run.ts";
 import { endsSteps, stepUnderWay } from "../rules/run-lease.ts";
@@ -11,7 +11,7 @@ import {
   type RetryTerms,
   type Settlement,
 } from "../rules/settlement.ts";
-import { attemptKey, attemptPrefix } from "../rules/step-attempt.ts";
+import { attemptKey, attemptPrefix, readAttempt } from "../rules/step-attempt.ts";
 import type { Settled } from "../store/claims.ts";
 import { insertBareEntry, lastEntry } from "../store/tables/entries.ts";
 import { sql, type Tx } from "../store/tx.ts";
@@ -19,7 +19,7 @@ import { failMessage } from "./fail-message.ts";
 import { finishRun } from "./finish-run.ts";
 import { leaveRun, noteInline } from "./hold-run.ts";
 import { insertInline } from "./insert-inline.ts";
-import { retryLater } from "./retry-later.ts";
+import { retryOrFail } from "./retry-or-fail.ts";
 import { finishDelivery, type StepDelivery } from "./step-delivery.ts";
 import { insertDelivery } from "./wake-run.ts";
 
@@ -169,9 +169,7 @@ export async function settleFailedInvocation(
     await tx.run(sql`UPDATE due SET retried = ${retried} WHERE message = ${row.seq}`);
   }
   const recounted = { ...row, retried };
-  return decided.kind === "retry"
-    ? retryLater(tx, recounted, decided, excerpt)
-    : failMessage(tx, recounted, decided.failure, excerpt);
+  return retryOrFail(tx, recounted, decided, excerpt);
 }
 
 function withoutVerdict(settlement: FailedDelivery): FailedDelivery {
@@ -211,9 +209,7 @@ async function attemptsOf(
   const rows = await tx.all<{ record: string; body: Uint8Array }>(
     sql`SELECT record, body FROM entries WHERE run = ${run} AND record >= ${prefix} AND record < ${end} ORDER BY position`,
   );
-  const own = rows
-    .map(({ body }) => JSON.parse(toText(body)) as AttemptEntry)
-    .filter((entry) => entry.step.name === step.name);
+  const own = rows.map(({ body }) => readAttempt(body)).filter((entry) => entry.step.name === step.name);
   const last = own.at(-1);
   return { count: last?.attempt ?? 0, retries: last?.retries };
 }

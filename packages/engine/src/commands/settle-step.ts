@@ -8,7 +8,7 @@ import { lastEntry } from "../store/tables/entries.ts";
 import { sql, type Tx } from "../store/tx.ts";
 import { failMessage } from "./fail-message.ts";
 import { leaveInline, leaveRun } from "./hold-run.ts";
-import { retryLater } from "./retry-later.ts";
+import { retryOrFail } from "./retry-or-fail.ts";
 import { settleFailedInvocation, settleInvocation } from "./settle-invocation.ts";
 import { finishDelivery, type StepDelivery } from "./step-delivery.ts";
 import { insertDelivery } from "./wake-run.ts";
@@ -58,9 +58,7 @@ async function settleFailure(
   const inline = run.inline || typeof settlement.invocation === "object";
   if (inline && settlement.terms) return settleFailedInvocation(tx, delivery, settlement, excerpt);
   await leaveRun(tx, run, row.seq, { orderly: isWorkflows(settlement.failure.reply), inline: run.inline });
-  return settlement.kind === "retry"
-    ? retryLater(tx, row, settlement, excerpt)
-    : failMessage(tx, row, settlement.failure, excerpt);
+  return retryOrFail(tx, row, settlement, excerpt);
 }
 
 /** Whether an answer is the workflow's own, and so says that no step is under way. */

@@ -4,7 +4,7 @@ import { historyStart, runHistory } from "../queries/history.ts";
 import { message } from "../queries/read.ts";
 import { runEnd } from "../queries/run-end.ts";
 import { runFacts } from "../queries/run-facts.ts";
-import { webhookState } from "../queries/webhook-state.ts";
+import { checkWebhook } from "../queries/webhooks.ts";
 import { wholeEntries } from "../queries/whole-entries.ts";
 import type { Clock } from "../rules/clock.ts";
 import type { Settlement } from "../rules/settlement.ts";
@@ -16,7 +16,7 @@ import { scheduleOf } from "../store/tables/schedules.ts";
 import { withoutWakeUps } from "../store/tx.ts";
 import { appendInline } from "./append-inline.ts";
 import { recordAction } from "./audit.ts";
-import { cancelMessage } from "./cancel-message.ts";
+import { cancelOneMessage } from "./cancel-message.ts";
 import { cancelMessages } from "./cancel-messages.ts";
 import { cancelRuns } from "./cancel-runs.ts";
 import { changeRuns } from "./change-runs.ts";
@@ -29,7 +29,7 @@ import { INDEXING } from "./indexing.ts";
 import { LISTS } from "./lists.ts";
 import { notifyByPath } from "./notify-by-path.ts";
 import { notifyEvent } from "./notify-event.ts";
-import { type Binding, bindAll, command, type Operation, query } from "./operation.ts";
+import { type Binding, bindAll, command, type Operation, query, queryOne } from "./operation.ts";
 import { publish } from "./publish.ts";
 import { deleteQueue, getQueue, pauseQueue, putQueue } from "./queues.ts";
 import { releaseLeases } from "./release-leases.ts";
@@ -77,7 +77,7 @@ const OPERATIONS = {
   wait: command(startWait),
   notify: command(notifyEvent),
   notifyByPath: command(notifyByPath),
-  webhookState: query(webhookState),
+  checkWebhook: query(checkWebhook),
   endRun: command(endRun),
 
   // For the dispatcher.
@@ -89,8 +89,8 @@ const OPERATIONS = {
   sweep: command(sweep),
 
   // Messages, runs and their log.
-  message: query(message),
-  cancelMessage: command(cancelMessage),
+  message: queryOne(message, (id) => `message ${id}`),
+  cancelMessage: command(cancelOneMessage),
   cancelMessages: command(cancelMessages),
   history: query(runHistory),
   historyStart: query(historyStart),
@@ -98,7 +98,7 @@ const OPERATIONS = {
   entryBody: query(entryBody),
   runFacts: query(runFacts),
   changeRuns: command(changeRuns),
-  runEnd: query(runEnd),
+  runEnd: queryOne(runEnd, ({ id }) => `workflow run ${id}`),
   cancelRuns: command(cancelRuns),
   wakeSleeps: command(wakeSleeps),
   retryRunNow: command(retryRunNow),
@@ -116,20 +116,21 @@ const OPERATIONS = {
   removeDeadLetter: command(removeOneDeadLetter),
   removeDeadLetters: command(removeDeadLetters),
 
-  urlGroup: query(getUrlGroup),
+  urlGroup: queryOne(getUrlGroup, (name) => `url group ${name}`),
+  findUrlGroup: query(getUrlGroup),
   updateUrlGroup: command(updateUrlGroup),
 
-  queue: query(getQueue),
+  queue: queryOne(getQueue, (name) => `queue ${name}`),
   putQueue: command(putQueue),
   pauseQueue: command(pauseQueue),
   deleteQueue: command(deleteQueue),
 
-  schedule: query(scheduleOf),
+  schedule: queryOne(scheduleOf, (id) => `schedule ${id}`),
   createSchedule: command(createSchedule),
   pauseSchedule: command(pauseSchedule),
   deleteSchedule: command(deleteSchedule),
 
-  flow: query(getFlow),
+  flow: queryOne(getFlow, (key) => `flow control key ${key}`),
   waitingForRoom: query(waitingForRoom),
   changeFlow: command(changeFlow),
 

@@ -5,7 +5,7 @@ const PER_ADDRESS = 10;
 /** Failed logins a minute from all addresses: a guesser may have many. */
 const IN_ALL = 100;
 
-/** Limits failed logins, so that nobody can guess a token by trying. */
+/** Limits failed logins, so that a guesser can't find a token by trying. */
 export class LoginLimit {
   readonly #now: () => number;
   #began = 0;

@@ -11,7 +11,7 @@ export interface DashboardEngine {
 export interface Parts {
   readonly engine: DashboardEngine;
   readonly basePath: string;
-  /** The token that all requests act with, where nobody logs in. */
+  /** The token that all requests act with, of a dashboard without a login. */
   readonly token: string | undefined;
   readonly sessions: Sessions;
   readonly limit: LoginLimit;

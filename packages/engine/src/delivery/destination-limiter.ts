@@ -96,7 +96,7 @@ export class DestinationLimiter {
           return { kind: "full", destination: name };
         }
         admitted.set(name, mine + 1);
-        if (this.#destinations.get(name)?.hangs) hanging[kindOf(name)]++;
+        if (this.#destinations.get(name)?.hangs) hanging[capacityFor(name)]++;
         if (isCall(name) && free.calls > 0) free.calls--;
         else free.deliveries--;
         return { kind: "admitted" };
@@ -124,7 +124,7 @@ export class DestinationLimiter {
     const [free, total] = [capacity[kind], this.#total[kind]];
     if (free <= 0) return 0;
     if (destination?.hangs) {
-      const left = Math.max(1, Math.floor(total / 4)) - hanging[kindOf(name)];
+      const left = Math.max(1, Math.floor(total / 4)) - hanging[capacityFor(name)];
       if (left <= 0) return 0;
     }
     if (inFlight === 0 && free <= total / 4) return 1;
@@ -135,7 +135,7 @@ export class DestinationLimiter {
 
   #count(name: string, destination: DestinationState, change: number): void {
     destination.inFlight += change;
-    if (destination.hangs) this.#hanging[kindOf(name)] += change;
+    if (destination.hangs) this.#hanging[capacityFor(name)] += change;
   }
 
   /** Keeps the state of a destination while it hangs or has messages in flight. */
@@ -164,6 +164,6 @@ function isCall(destination: string): boolean {
   return destination.startsWith(CALLS);
 }
 
-function kindOf(destination: string): keyof FreeCapacity {
+function capacityFor(destination: string): keyof FreeCapacity {
   return isCall(destination) ? "calls" : "deliveries";
 }

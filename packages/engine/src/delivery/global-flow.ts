@@ -13,7 +13,8 @@ export interface Parallelism {
 /** Flow control keys as lists show them. */
 export interface ShownFlows {
   list(search: string | undefined): Promise<FlowControl[]>;
-  get(key: string): Promise<FlowControl | undefined>;
+  /** @throws EngineError `not_found` */
+  get(key: string): Promise<FlowControl>;
 }
 
 /** Adds a global key for the messages that have no key. A list shows it while one of them waits for room. */

@@ -26,6 +26,7 @@ const append = z
     after: z.int().min(1),
     records: z.array(z.looseObject({ kind: z.enum(["result", "ask", "begin", "attempt"]) })),
     underWay: z.array(z.looseObject({ name: z.string(), type: z.string(), nth: z.int().min(1) })),
+    capabilities: z.string().optional(),
   })
   .meta({ id: "Append", description: "Records of one run; docs/protocol.md describes them." });
 

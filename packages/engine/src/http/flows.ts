@@ -2,7 +2,6 @@ import { z } from "zod";
 import { type FlowChange, type FlowControl, toPin } from "../rules/flow-control.ts";
 import { GLOBAL_KEY, toShownKey } from "../rules/global-flow.ts";
 import { NAME } from "../rules/name.ts";
-import { known } from "./known.ts";
 import { flag, named, positive, text } from "./parameters.ts";
 import { type Output, type Parameter, type Routes, route } from "./route.ts";
 import { done, seconds, unixTime } from "./schemas.ts";
@@ -45,8 +44,7 @@ export const flows = {
       summary: "Get a key of flow control",
       params: { key: shown },
       answers: { 200: flowControl },
-      handle: async ({ params: { key } }, service) =>
-        toView(known(await service.flows.get(key), `flow control key ${key}`)),
+      handle: async ({ params: { key } }, service) => toView(await service.flows.get(key)),
     }),
   },
   "/v2/flowControl/:key/pause": {

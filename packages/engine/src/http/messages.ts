@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { cancelAllMessages } from "../commands/cancel-all-messages.ts";
-import { EngineError, invalid } from "../rules/engine-error.ts";
+import { invalid } from "../rules/engine-error.ts";
 import type { MessageQuery } from "../store/lists.ts";
 import { MESSAGE_FILTERS, PLACES, toMessageFilter } from "./filters.ts";
 import { json, optional } from "./json.ts";
@@ -53,7 +53,6 @@ export const messages = {
       answers: { 200: message },
       async handle({ params: { id }, now }, { store, retention }) {
         const found = await store.message(id, now - retention.messages);
-        if (!found) throw unknown(id);
         return messageView(found.message, found.run, found.entry ?? found.message.body);
       },
     }),
@@ -62,7 +61,7 @@ export const messages = {
       params,
       answers: { 200: cancelled },
       async handle({ params: { id } }, { store }) {
-        if (!(await store.cancelMessage(id))) throw unknown(id);
+        await store.cancelMessage(id);
         return { cancelled: 1 };
       },
     }),
@@ -76,8 +75,4 @@ function toFilter(asked: Values<typeof query>): Omit<MessageQuery, "count" | "be
     hosts: asked.host,
     paths: asked.path,
   };
-}
-
-function unknown(id: string): EngineError {
-  return new EngineError("not_found", `message ${id} not found`);
 }

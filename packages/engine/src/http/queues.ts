@@ -2,7 +2,6 @@ import { z } from "zod";
 import { NAME } from "../rules/name.ts";
 import { toQueueChange } from "../rules/queue.ts";
 import { json } from "./json.ts";
-import { known } from "./known.ts";
 import { named } from "./parameters.ts";
 import { type Input, type Routes, route } from "./route.ts";
 import { done, time } from "./schemas.ts";
@@ -49,8 +48,7 @@ export const queues = {
       summary: "Get a queue",
       params,
       answers: { 200: queue },
-      handle: async ({ params: { queue: name } }, { store }) =>
-        known(await store.queue(name), `queue ${name}`),
+      handle: ({ params: { queue: name } }, { store }) => store.queue(name),
     }),
     DELETE: route({
       summary: "Delete a queue, if there is one, and cancel what waits in it",

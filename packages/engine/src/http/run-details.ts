@@ -2,13 +2,9 @@ import { isKeyOf, type RollbackRecord, resultId } from "@perdure/core/protocol";
 import { z } from "zod";
 import type { RunOverview } from "../queries/run-overview.ts";
 import { openPlans, type StepsPage } from "../queries/run-steps.ts";
-import { toText } from "../rules/bytes.ts";
-import { notFound } from "../rules/engine-error.ts";
 import { toHeaderMap } from "../rules/header.ts";
-import { readRecord } from "../rules/record.ts";
-import type { Run } from "../rules/run.ts";
+import { recordOf } from "../rules/record.ts";
 import { describeWait, type WaitReason } from "../rules/wait-reason.ts";
-import type { RunChoice } from "../store/lists.ts";
 import { count, cursor as cursorOf, part, time as timeOf, toCursor } from "./parameters.ts";
 import { type Output, type Routes, route } from "./route.ts";
 import {
@@ -16,16 +12,15 @@ import {
   cancelView,
   errorView,
   failureView,
+  headView,
   initView,
   invokerView,
   nextOf,
-  type Rest,
+  restOf,
 } from "./run-log.ts";
-import { failureFunction, invoker, report, runError, runState, step } from "./run-schemas.ts";
+import { failureFunction, invoker, report, runError, runHead, step } from "./run-schemas.ts";
 import { base64, cursor, headers, rollbacks, time } from "./schemas.ts";
 import { bodyView, redactHeaders, rollbacksView } from "./serializers.ts";
-import { StepAttempts } from "./step-attempts.ts";
-import { inProgressSteps } from "./step-kinds.ts";
 import { shownBody } from "./step-state.ts";
 
 const MAX_PAGE_SIZE = 1000;
@@ -73,17 +68,9 @@ const reason = z
   })
   .meta({ id: "WaitReason", description: "Why a run doesn't go on at this moment." });
 
-const relative = z.object({
-  workflowRunId: z.string(),
-  workflowUrl: z.string(),
-  workflowState: runState,
-  workflowRunCreatedAt: time,
-  workflowRunCompletedAt: time.optional(),
-});
-
 const overview = z
   .object({
-    ...relative.shape,
+    ...runHead,
     workflowRunCallerIp: z.string(),
     labels: z.array(z.string()),
     flowControlKey: z.string().optional(),
@@ -100,9 +87,9 @@ const overview = z
     cancelFunction: report.optional(),
     rollbacks,
     invoker,
-    children: z.array(relative.extend({ stepName: z.string() })),
+    children: z.array(z.object({ ...runHead, stepName: z.string() })),
     resumedFrom: z.string().optional().meta({ description: "The first failed run of the chain." }),
-    resumedAs: relative.optional(),
+    resumedAs: z.object(runHead).optional(),
     waitsFor: z.array(reason),
   })
   .meta({ id: "RunOverview", description: "A run with everything but its steps." });
@@ -124,7 +111,7 @@ export const runDetails = {
       query: named,
       answers: { 200: overview },
       async handle({ params: { id }, query: { workflowCreatedAt: createdAt } }, { store }) {
-        return overviewView(known(await store.runOverview({ id, createdAt }), { id }));
+        return overviewView(await store.runOverview({ id, createdAt }));
       },
     }),
   },
@@ -137,24 +124,19 @@ export const runDetails = {
       answers: { 200: z.object({ steps: z.array(stepDetail), ...cursor }) },
       async handle({ params: { id }, query }, { store }) {
         const { workflowCreatedAt: createdAt, count: size = DEFAULT_PAGE_SIZE, cursor: after } = query;
-        const page = known(await store.runSteps({ id, createdAt, count: size, after }), { id });
+        const page = await store.runSteps({ id, createdAt, count: size, after });
         return { steps: stepViews(page), ...toCursor(page.next) };
       },
     }),
   },
 } satisfies Routes;
 
-function known<Value>(value: Value | undefined, { id }: RunChoice): Value {
-  if (value === undefined) throw notFound(`workflow run ${id}`);
-  return value;
-}
-
 function overviewView(one: RunOverview): Output<typeof overview> {
   const { run, failure } = one;
   const { redact, forward } = run.config;
   const { body: payload, bodyBase64: payloadBase64 } = bodyView("body", one.payload, redact?.body);
   return {
-    ...relativeView(run),
+    ...headView(run),
     workflowRunCallerIp: run.callerIp,
     labels: run.config.labels,
     ...(run.config.flow ? { flowControlKey: run.config.flow.key } : {}),
@@ -170,22 +152,12 @@ function overviewView(one: RunOverview): Output<typeof overview> {
     ...rollbacksView(one.rollbacks),
     ...(run.invoker ? { invoker: invokerView(run.invoker) } : {}),
     children: one.children.map((child) => ({
-      ...relativeView(child),
+      ...headView(child),
       stepName: child.invoker?.step.stepName ?? "",
     })),
     ...(run.origin === undefined ? {} : { resumedFrom: run.origin }),
-    ...(one.successor ? { resumedAs: relativeView(one.successor) } : {}),
+    ...(one.successor ? { resumedAs: headView(one.successor) } : {}),
     waitsFor: one.waitsFor.map(reasonView),
-  };
-}
-
-function relativeView({ id, url, state, createdAt, completedAt }: Run): Output<typeof relative> {
-  return {
-    workflowRunId: id,
-    workflowUrl: url,
-    workflowState: state,
-    workflowRunCreatedAt: createdAt,
-    ...(completedAt === undefined ? {} : { workflowRunCompletedAt: completedAt }),
   };
 }
 
@@ -197,13 +169,7 @@ type StepDetail = Output<typeof stepDetail>;
 
 function stepViews(page: StepsPage): StepDetail[] {
   const { log, shown, groups, next } = page;
-  const rest: Rest = {
-    attempts: new StepAttempts(log),
-    pending: new Map(
-      log.messages.filter(({ message }) => message.kind === "step").map((one) => [one.message.id, one]),
-    ),
-    underWay: inProgressSteps(log),
-  };
+  const rest = restOf(log);
   const rollbackOf = new Map(log.rollbacks.map((one) => [one.stepId, one]));
   const detailed = (id: number, view: Output<typeof step>): StepDetail => {
     const group = groups.get(id);
@@ -218,7 +184,7 @@ function stepViews(page: StepsPage): StepDetail[] {
     .flatMap((key) => log.entries.get(key) ?? [])
     .map((entry): StepDetail => {
       if (!isKeyOf("result", entry.key)) return initView(entry, log.run);
-      const record = readRecord(toText(Buffer.from(entry.body, "base64")));
+      const record = recordOf(entry);
       return detailed(resultId(record), branchView({ record, entry }, log, rest));
     });
   if (next !== undefined) return recorded;

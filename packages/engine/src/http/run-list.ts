@@ -3,8 +3,8 @@ import type { RunSummary } from "../store/lists.ts";
 import { count, cursor as cursorOf, toCursor } from "./parameters.ts";
 import { type Output, type Routes, route } from "./route.ts";
 import { RUN_FILTERS, toRunFilter } from "./run-filters.ts";
-import { errorView, invokerView } from "./run-log.ts";
-import { invoker, runState } from "./run-schemas.ts";
+import { errorView, headView, invokerView } from "./run-log.ts";
+import { invoker, runHead } from "./run-schemas.ts";
 import { cursor, time } from "./schemas.ts";
 
 const MAX_PAGE_SIZE = 200;
@@ -12,11 +12,7 @@ const DEFAULT_PAGE_SIZE = 50;
 
 const summary = z
   .object({
-    workflowRunId: z.string(),
-    workflowUrl: z.string(),
-    workflowState: runState,
-    workflowRunCreatedAt: time,
-    workflowRunCompletedAt: time.optional(),
+    ...runHead,
     labels: z.array(z.string()).optional(),
     flowControlKey: z.string().optional(),
     stepCount: z.int().meta({ description: "Steps with a result on record." }),
@@ -86,11 +82,7 @@ export const knownWorkflows = {
 function summaryView({ run, steps, failure }: RunSummary): Output<typeof summary> {
   const { name, message } = failure ? errorView(failure) : {};
   return {
-    workflowRunId: run.id,
-    workflowUrl: run.url,
-    workflowState: run.state,
-    workflowRunCreatedAt: run.createdAt,
-    ...(run.completedAt === undefined ? {} : { workflowRunCompletedAt: run.completedAt }),
+    ...headView(run),
     ...(run.config.labels.length > 0 ? { labels: run.config.labels } : {}),
     ...(run.config.flow ? { flowControlKey: run.config.flow.key } : {}),
     stepCount: steps,

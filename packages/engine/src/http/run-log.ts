@@ -1,18 +1,11 @@
-import {
-  type HistoryEntry,
-  isPlan,
-  readFailure,
-  resultId,
-  type StepRecord,
-  textFromBase64,
-} from "@perdure/core/protocol";
+import { isPlan, readFailure, resultId, type StepRecord, textFromBase64 } from "@perdure/core/protocol";
 import type { YieldPoint } from "../commands/time-slices.ts";
 import { toText } from "../rules/bytes.ts";
 import { failureText } from "../rules/fingerprint.ts";
 import { toHeaderMap, toShown } from "../rules/header.ts";
 import { DEFAULT_RETRIES, type Failure } from "../rules/message.ts";
 import { retryPolicy } from "../rules/policy.ts";
-import { readRecord } from "../rules/record.ts";
+import { recordOf } from "../rules/record.ts";
 import { isLive, type Run } from "../rules/run.ts";
 import { StepGroups } from "../rules/step-groups.ts";
 import type {
@@ -23,7 +16,7 @@ import type {
   RecordedEntry,
   RunLog,
 } from "../store/lists.ts";
-import type { GroupView, ReportView, RunView, StepState, StepView } from "./run-schemas.ts";
+import type { GroupView, ReportView, RunHead, RunView, StepState, StepView } from "./run-schemas.ts";
 import { labelsView, redactHeaders, rollbacksView } from "./serializers.ts";
 import { StepAttempts } from "./step-attempts.ts";
 import { type InProgressStep, inProgressSteps, kindFields } from "./step-kinds.ts";
@@ -53,11 +46,7 @@ export interface Rest {
 export async function runView(log: RunLog, pause: YieldPoint): Promise<RunView> {
   const { run, failure } = log;
   return {
-    workflowRunId: run.id,
-    workflowUrl: run.url,
-    workflowState: run.state,
-    workflowRunCreatedAt: run.createdAt,
-    ...(run.completedAt === undefined ? {} : { workflowRunCompletedAt: run.completedAt }),
+    ...headView(run),
     workflowRunCallerIp: run.callerIp,
     steps: await groupsOf(log, pause),
     ...(run.response === undefined ? {} : { workflowRunResponse: shownBody(run.response, run) }),
@@ -70,62 +59,106 @@ export async function runView(log: RunLog, pause: YieldPoint): Promise<RunView> 
   };
 }
 
+/** Shows the fields of a run that every list has. */
+export function headView({ id, url, state, createdAt, completedAt }: Run): RunHead {
+  return {
+    workflowRunId: id,
+    workflowUrl: url,
+    workflowState: state,
+    workflowRunCreatedAt: createdAt,
+    ...(completedAt === undefined ? {} : { workflowRunCompletedAt: completedAt }),
+  };
+}
+
 async function groupsOf(log: RunLog, pause: YieldPoint): Promise<GroupView[]> {
   const [first, ...entries] = log.entries.values();
   if (!first) return [];
-  const groups: GroupView[] = [{ type: "sequential", steps: [initView(first, log.run)] }];
-  const deliveries = log.messages.filter(({ message }) => message.kind === "step");
-  const rest: Rest = {
-    attempts: new StepAttempts(log),
-    pending: new Map(deliveries.map((message) => [message.message.id, message])),
-    underWay: inProgressSteps(log),
-  };
+  const rest = restOf(log);
+  const builder = new GroupBuilder(log, rest, pause);
   const stepGroups = new StepGroups();
-  let branches: Map<number, Branch> | undefined;
-  const toView = (branch: Branch): StepView => branchView(branch, log, rest);
-  const close = async (): Promise<void> => {
-    if (!branches) return;
-    const steps: StepView[] = [];
-    for (const branch of branches.values()) {
-      await pause();
-      steps.push(toView(branch));
-    }
-    groups.push({ type: "parallel", steps });
-    branches = undefined;
-  };
-  let inline: { readonly id: number; readonly steps: StepView[] } | undefined;
   for (const [at, entry] of entries.entries()) {
     await pause();
     // The log shows a call and its answer with their step.
     if (entry.callType !== "step") continue;
-    const record = readRecord(decode(entry));
+    const record = recordOf(entry);
     const group = stepGroups.next(record, at);
+    if (record.concurrent > 1) await builder.addBranch({ record, entry });
     // The plan of a single step, which the engine carries out, or which begins at most once. The `next` group
     // shows the step until it has a result.
-    if (isPlan(record) && record.concurrent === 1) continue;
-    if (record.concurrent === 1) {
-      await close();
-      const view = toView({ record, entry });
-      if (inline && inline.id === group) {
-        inline.steps.push(view);
-        groups[groups.length - 1] = { type: "parallel", steps: inline.steps };
-        continue;
-      }
-      inline = group === undefined ? undefined : { id: group, steps: [view] };
-      groups.push({ type: "sequential", steps: inline?.steps ?? [view] });
-      continue;
-    }
-    const id = resultId(record);
-    if (branches && !branches.has(id) && branches.size >= record.concurrent) await close();
-    branches ??= new Map();
-    const plan = branches.get(id)?.entry.messageId;
-    // The run has the step's result, so the log leaves out the delivery of the plan, unless it failed.
-    if (plan !== undefined && rest.pending.get(plan)?.message.state !== "FAILED") rest.pending.delete(plan);
-    branches.set(id, { record, entry });
+    else if (!isPlan(record)) await builder.addStep({ record, entry }, group);
   }
-  await close();
+  await builder.close();
   const next = nextOf(log, rest);
-  return next.length > 0 ? [...groups, { type: "next", steps: next }] : groups;
+  return [
+    { type: "sequential", steps: [initView(first, log.run)] },
+    ...builder.groups,
+    ...(next.length > 0 ? [{ type: "next" as const, steps: next }] : []),
+  ];
+}
+
+/** Everything that a log's recorded steps may leave. */
+export function restOf(log: RunLog): Rest {
+  const deliveries = log.messages.filter(({ message }) => message.kind === "step");
+  return {
+    attempts: new StepAttempts(log),
+    pending: new Map(deliveries.map((delivery) => [delivery.message.id, delivery])),
+    underWay: inProgressSteps(log),
+  };
+}
+
+/** Builds the groups of a run's recorded steps, in the order of its history. */
+class GroupBuilder {
+  readonly groups: GroupView[] = [];
+  readonly #log: RunLog;
+  readonly #rest: Rest;
+  readonly #pause: YieldPoint;
+  /** The steps of a group that the engine delivers one by one, by their ids. */
+  #branches = new Map<number, Branch>();
+  /** The steps of a group that ran inline. */
+  #inline: { readonly id: number; readonly steps: StepView[] } | undefined;
+
+  constructor(log: RunLog, rest: Rest, pause: YieldPoint) {
+    this.#log = log;
+    this.#rest = rest;
+    this.#pause = pause;
+  }
+
+  /** Adds a step of its own, or one of a group that ran inline. */
+  async addStep(branch: Branch, group: number | undefined): Promise<void> {
+    await this.close();
+    const view = branchView(branch, this.#log, this.#rest);
+    if (this.#inline && this.#inline.id === group) {
+      this.#inline.steps.push(view);
+      this.groups[this.groups.length - 1] = { type: "parallel", steps: this.#inline.steps };
+      return;
+    }
+    const steps = [view];
+    this.#inline = group === undefined ? undefined : { id: group, steps };
+    this.groups.push({ type: "sequential", steps });
+  }
+
+  /** Adds the plan or the result of a step of a group that the engine delivers one by one. */
+  async addBranch(branch: Branch): Promise<void> {
+    const { pending } = this.#rest;
+    const id = resultId(branch.record);
+    if (!this.#branches.has(id) && this.#branches.size >= branch.record.concurrent) await this.close();
+    const plan = this.#branches.get(id)?.entry.messageId;
+    // The run has the step's result, so the log leaves out the delivery of the plan, unless it failed.
+    if (plan !== undefined && pending.get(plan)?.message.state !== "FAILED") pending.delete(plan);
+    this.#branches.set(id, branch);
+  }
+
+  /** Ends the group of branches, if there is one. */
+  async close(): Promise<void> {
+    if (this.#branches.size === 0) return;
+    const steps: StepView[] = [];
+    for (const branch of this.#branches.values()) {
+      await this.#pause();
+      steps.push(branchView(branch, this.#log, this.#rest));
+    }
+    this.groups.push({ type: "parallel", steps });
+    this.#branches = new Map();
+  }
 }
 
 export function initView(entry: RecordedEntry, run: Run): StepView {
@@ -134,7 +167,7 @@ export function initView(entry: RecordedEntry, run: Run): StepView {
     stepType: "Initial",
     ...commonView(entry, run),
     concurrent: 1,
-    out: shownBody(decode(entry), run),
+    out: shownBody(textFromBase64(entry.body), run),
     state: "STEP_SUCCESS",
   };
 }
@@ -302,8 +335,4 @@ export function reportView({ message, reply, failures }: CallbackReport, state: 
     maxRetries: message.maxRetries,
     ...nextDelivery(message),
   };
-}
-
-function decode({ body }: HistoryEntry): string {
-  return textFromBase64(body);
 }

@@ -105,14 +105,19 @@ export const invoker = z
   .object({ workflowRunId: z.string(), workflowUrl: z.string(), workflowRunCreatedAt: time })
   .optional();
 
+/** The fields of a run in every list. */
+export const runHead = {
+  workflowRunId: z.string(),
+  workflowUrl: z.string(),
+  workflowState: runState,
+  workflowRunCreatedAt: time,
+  workflowRunCompletedAt: time.optional(),
+} as const;
+
 /** A run in the logs. */
 export const run = z
   .object({
-    workflowRunId: z.string(),
-    workflowUrl: z.string(),
-    workflowState: runState,
-    workflowRunCreatedAt: time,
-    workflowRunCompletedAt: time.optional(),
+    ...runHead,
     workflowRunCallerIp: z.string(),
     steps: z.array(group),
     workflowRunResponse: z.string().optional(),
@@ -128,6 +133,7 @@ export const run = z
   .meta({ id: "Run" });
 
 export type RunView = Output<typeof run>;
+export type RunHead = Pick<RunView, keyof typeof runHead>;
 export type GroupView = Output<typeof group>;
 export type StepView = Output<typeof step>;
 /** The fields of a step that depend on its kind. */

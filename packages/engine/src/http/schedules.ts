@@ -5,7 +5,6 @@ import { DEFAULT_RETRIES } from "../rules/message.ts";
 import { OPTION_HEADERS } from "../rules/option-headers.ts";
 import { describeSchedule, type Schedule } from "../rules/schedule.ts";
 import { raw } from "./json.ts";
-import { known } from "./known.ts";
 import { destination, named } from "./parameters.ts";
 import { toPublishRequest } from "./published.ts";
 import { type Output, type Routes, route } from "./route.ts";
@@ -61,7 +60,7 @@ export const schedules = {
       params,
       answers: { 200: schedule },
       async handle({ params: { schedule: id } }, { store }) {
-        return scheduleView(known(await store.schedule(id), `schedule ${id}`));
+        return scheduleView(await store.schedule(id));
       },
     }),
     POST: route({

@@ -1,9 +1,9 @@
 import { type AttemptEntry, isKeyOf, type StepRecord } from "@perdure/core/protocol";
-import { toBytes } from "../rules/bytes.ts";
+import { fromBase64, toBytes } from "../rules/bytes.ts";
 import type { Failure } from "../rules/message.ts";
-import { readRecord } from "../rules/record.ts";
+import { recordOf } from "../rules/record.ts";
 import { isLive, type Run } from "../rules/run.ts";
-import { stepIdentity, stepKeyOf } from "../rules/step-attempt.ts";
+import { readAttempt, stepIdentity, stepKeyOf } from "../rules/step-attempt.ts";
 import type { RecordedEntry, RunLog } from "../store/lists.ts";
 import type { StepState, StepView } from "./run-schemas.ts";
 import { errorsView } from "./step-state.ts";
@@ -23,7 +23,7 @@ export class StepAttempts {
     const all = [...entries.values()];
     const own = all.filter(({ callType }) => callType === "attempt");
     for (const recorded of own) {
-      const entry = JSON.parse(textOf(recorded)) as AttemptEntry;
+      const entry = readAttempt(fromBase64(recorded.body));
       const identity = stepIdentity(entry.step);
       const attempts = this.#bySteps.get(identity);
       if (attempts) attempts.push({ entry, recorded });
@@ -31,7 +31,7 @@ export class StepAttempts {
     }
     if (own.length === 0) return;
     for (const one of all) {
-      if (isKeyOf("result", one.key)) this.#over.add(stepIdentity(stepKeyOf(readRecord(textOf(one)))));
+      if (isKeyOf("result", one.key)) this.#over.add(stepIdentity(stepKeyOf(recordOf(one))));
     }
   }
 
@@ -76,8 +76,4 @@ function toFailure({ entry, recorded }: Attempt): Failure {
     reply: { status, headers: {}, body },
     byEngine: false,
   };
-}
-
-function textOf({ body }: RecordedEntry): string {
-  return Buffer.from(body, "base64").toString();
 }

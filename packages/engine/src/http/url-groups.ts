@@ -13,7 +13,6 @@ import {
   type UrlGroupChange,
   type UrlGroupEndpoint,
   urlGroupHeader,
-  urlGroupNotFound,
 } from "../rules/url-group.ts";
 import { json } from "./json.ts";
 import { urlGroupName } from "./parameters.ts";
@@ -57,11 +56,7 @@ export const urlGroups = {
       summary: "Get a URL group",
       params,
       answers: { 200: urlGroup },
-      async handle({ params: { name } }, { store }) {
-        const found = await store.urlGroup(name);
-        if (!found) throw urlGroupNotFound(name);
-        return urlGroupView(found);
-      },
+      handle: async ({ params: { name } }, { store }) => urlGroupView(await store.urlGroup(name)),
     }),
     PATCH: route({
       ...changed,

@@ -1,6 +1,5 @@
 import { CONNECTION_HEADERS, type WebhookHit } from "@perdure/core/protocol";
 import { toBase64, toBytes } from "../rules/bytes.ts";
-import { EngineError } from "../rules/engine-error.ts";
 import { trainCase } from "../rules/header.ts";
 import { raw } from "./json.ts";
 import { part } from "./parameters.ts";
@@ -28,36 +27,18 @@ export const webhooks = {
       foreignQuery: true,
       body: hit,
       bodyLimit: ({ webhookBytes, requestBytes }) => Math.min(webhookBytes, requestBytes),
-      async admit({ params: { runId, eventId } }, { store, limits }) {
-        const state = await store.webhookState(runId, eventId, limits.webhookKept);
-        if (state === "none") throw noSuchWebhook();
-        if (state === "full") throw full();
-      },
+      admit: ({ params: { runId, eventId } }, { store, limits }) =>
+        store.checkWebhook(runId, eventId, limits.webhookKept),
       answers: { 200: done },
       open: true,
-      async handle(input, service) {
-        const { runId, eventId } = input.params;
-        const data = toBytes(JSON.stringify(input.body));
-        const webhook = service.limits.webhookKept;
-        const result = await service.store.notify({ runId, eventId, data, webhook });
-        if (result.kind === "full") throw full();
-        if (result.kind !== "delivered") throw noSuchWebhook();
+      async handle({ params: { runId, eventId }, body }, { store, limits }) {
+        const data = toBytes(JSON.stringify(body));
+        await store.notify({ runId, eventId, data, webhook: limits.webhookKept });
         return {};
       },
     }),
   },
 } satisfies Routes;
-
-/** The error for a missing run and for a missing webhook alike: a sender without a token needs no details. */
-function noSuchWebhook(): EngineError {
-  return new EngineError("not_found", "there is no such webhook");
-}
-
-function full(): EngineError {
-  const message =
-    "the webhook keeps as many requests as it may until its run waits for them: try again later";
-  return new EngineError("rate_limited", message, { retryAfter: 60 });
-}
 
 function toHit({ request, target }: Head, body: Uint8Array, trustProxy: boolean): WebhookHit {
   const { url, method, headers } = request;

@@ -15,18 +15,18 @@ export interface HistoryChoice {
 
 /** The history of a run. @throws EngineError `not_found` */
 export async function runHistory(tx: Tx, runId: string, choice: HistoryChoice = {}): Promise<HistoryEntry[]> {
-  const { key } = await chosenRun(tx, runId, choice);
+  const { key } = await choose(tx, runId, choice);
   return historyInSlices(tx, key);
 }
 
 /** The first part of a run's history; {@link historySlice} reads on. @throws EngineError `not_found` */
 export async function historyStart(tx: Tx, runId: string, choice: HistoryChoice): Promise<HistorySlice> {
-  const { key } = await chosenRun(tx, runId, choice);
+  const { key } = await choose(tx, runId, choice);
   const { position: last = 0 } = (await lastEntry(tx, key)) ?? {};
   return historySlice(tx, { run: key, position: 1, last });
 }
 
-async function chosenRun(tx: Tx, runId: string, { ended = false, createdAt }: HistoryChoice): Promise<Run> {
+async function choose(tx: Tx, runId: string, { ended = false, createdAt }: HistoryChoice): Promise<Run> {
   const run = ended ? await latestRun(tx, runId, createdAt) : await liveRun(tx, runId);
   if (run) return run;
   throw new EngineError("not_found", `workflow run ${runId} not found: it has ended, or never was`);

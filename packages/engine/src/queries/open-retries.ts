@@ -1,7 +1,7 @@
 import { type AttemptEntry, isKeyOf } from "@perdure/core/protocol";
 import { toText } from "../rules/bytes.ts";
 import { readRecord } from "../rules/record.ts";
-import { openRetries, type StepEvent } from "../rules/step-attempt.ts";
+import { openRetries, readAttempt, type StepEvent } from "../rules/step-attempt.ts";
 import { recordsOf } from "../store/tables/entries.ts";
 import { sql, type Tx } from "../store/tx.ts";
 
@@ -16,7 +16,7 @@ export async function openRetriesOf(tx: Tx, run: number): Promise<AttemptEntry[]
     rows.map(
       ({ record, body }): StepEvent =>
         isKeyOf("attempt", record)
-          ? { kind: "attempt", entry: JSON.parse(toText(body)) as AttemptEntry }
+          ? { kind: "attempt", entry: readAttempt(body) }
           : { kind: "result", record: readRecord(toText(body)) },
     ),
   );

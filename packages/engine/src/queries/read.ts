@@ -1,10 +1,9 @@
-import { type CallType, isKeyOf, type RollbackRecord } from "@perdure/core/protocol";
+import type { CallType, RollbackRecord } from "@perdure/core/protocol";
 import { isUnhandled } from "../rules/answer.ts";
 import { fromBase64, toBase64 } from "../rules/bytes.ts";
 import { type Failure, type Message, type MessageKind, POST_RUN_KINDS } from "../rules/message.ts";
 import type { Outcome } from "../rules/message-status.ts";
 import type { Run } from "../rules/run.ts";
-import type { NewSleep, NewWait } from "../rules/wait.ts";
 import {
   type CallbackReport,
   type Child,
@@ -17,7 +16,7 @@ import {
   type RunLog,
   type StoredMessage,
 } from "../store/lists.ts";
-import { FIRST_RECORD } from "../store/tables/entries.ts";
+import { FIRST_RECORD, mayNameCall } from "../store/tables/entries.ts";
 import {
   type FailureRow,
   MESSAGES,
@@ -29,6 +28,7 @@ import {
   toReply,
   toRun,
 } from "../store/tables/rows.ts";
+import { toSleep, toWait } from "../store/tables/waiters.ts";
 import { constants, numbers, type Sql, sql, strings, type Tx } from "../store/tx.ts";
 
 export interface DeadLetterRow extends FailureRow {
@@ -73,10 +73,7 @@ export async function runLogs(tx: Tx, rows: readonly RunRow[]): Promise<RunLog[]
   const dead = await tx.all<DeadLetterRow>(
     sql`SELECT ${DEAD_LETTER} FROM dlq WHERE run IN (${numbers(keys)})`,
   );
-  // An inline call uses the entry of its plan.
-  const callIds = [...entries.values()]
-    .flat()
-    .filter(({ callType, key }) => callType === "toCallback" || isKeyOf("plan", key));
+  const callIds = [...entries.values()].flat().filter(({ callType, key }) => mayNameCall(callType, key));
   const letters = await messagesOf(tx, {
     seqs: dead.flatMap(({ message, callback }) => (callback === null ? [message] : [message, callback])),
     ids: callIds.map(({ messageId }) => messageId),
@@ -324,16 +321,16 @@ export async function waitsOf(tx: Tx, runs: readonly number[], which: Sql = ALL)
   );
   const waits = groupBy(
     rows.filter(({ event }) => event !== null),
-    ({ run, record, open, wait, created_at }): [number, [string, LoggedWait]] => [
-      run,
-      [record, { wait: JSON.parse(wait) as NewWait, open: open === 1, createdAt: created_at }],
+    (row): [number, [string, LoggedWait]] => [
+      row.run,
+      [row.record, { wait: toWait(row), open: row.open === 1, createdAt: row.created_at }],
     ],
   );
   const sleeps = groupBy(
     rows.filter(({ event }) => event === null),
-    ({ run, record, open, wait }): [number, [string, LoggedSleep]] => [
-      run,
-      [record, { sleep: JSON.parse(wait) as NewSleep, open: open === 1 }],
+    (row): [number, [string, LoggedSleep]] => [
+      row.run,
+      [row.record, { sleep: toSleep(row), open: row.open === 1 }],
     ],
   );
   return {

@@ -5,7 +5,7 @@ import type { WaitReason } from "../rules/wait-reason.ts";
 import type { CallbackReport, DeadLetter, RunChoice } from "../store/lists.ts";
 import { FIRST_RECORD } from "../store/tables/entries.ts";
 import { MESSAGES, type MessageRow, RUNS, type RunRow, toRun } from "../store/tables/rows.ts";
-import { latestRun } from "../store/tables/runs.ts";
+import { chosenRun } from "../store/tables/runs.ts";
 import { constants, sql, type Tx } from "../store/tx.ts";
 import {
   DEAD_LETTER,
@@ -40,10 +40,13 @@ export interface RunOverview {
 /** Invoked runs that an overview shows. */
 const MAX_CHILDREN = 100;
 
-/** Reads a run with everything but its steps: the number of statements doesn't depend on the steps. */
-export async function runOverview(tx: Tx, choice: RunChoice): Promise<RunOverview | undefined> {
-  const run = await latestRun(tx, choice.id, choice.createdAt);
-  if (!run) return undefined;
+/**
+ * Reads a run with everything but its steps: the number of statements doesn't depend on the steps.
+ *
+ * @throws EngineError `not_found`
+ */
+export async function runOverview(tx: Tx, choice: RunChoice): Promise<RunOverview> {
+  const run = await chosenRun(tx, choice);
   const { key } = run;
   const first = await tx.one<{ body: Uint8Array }>(
     sql`SELECT body FROM entries WHERE run = ${key} AND record = ${FIRST_RECORD}`,

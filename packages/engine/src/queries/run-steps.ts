@@ -1,12 +1,12 @@
 import { isKeyOf, isPlan, keyOf, resultId, type StepRecord, stepOfKey } from "@perdure/core/protocol";
 import { toText } from "../rules/bytes.ts";
-import { readRecord } from "../rules/record.ts";
+import { readRecord, recordOf } from "../rules/record.ts";
 import type { Run } from "../rules/run.ts";
 import { StepGroups } from "../rules/step-groups.ts";
 import type { PendingMessage, RecordedEntry, RunChoice, RunLog } from "../store/lists.ts";
-import { FIRST_RECORD, recordsOf } from "../store/tables/entries.ts";
+import { FIRST_RECORD, mayNameCall, recordsOf } from "../store/tables/entries.ts";
 import { toMessage } from "../store/tables/rows.ts";
-import { latestRun } from "../store/tables/runs.ts";
+import { chosenRun } from "../store/tables/runs.ts";
 import { type Sql, sql, strings, type Tx } from "../store/tx.ts";
 import { page } from "./conditions.ts";
 import {
@@ -47,10 +47,11 @@ const RESULTS_BEFORE = 50;
 /**
  * A page of a run's steps. The number of statements doesn't depend on the number of steps, and no page reads
  * results that it doesn't show.
+ *
+ * @throws EngineError `not_found`
  */
-export async function runSteps(tx: Tx, query: StepsQuery): Promise<StepsPage | undefined> {
-  const run = await latestRun(tx, query.id, query.createdAt);
-  if (!run) return undefined;
+export async function runSteps(tx: Tx, query: StepsQuery): Promise<StepsPage> {
+  const run = await chosenRun(tx, query);
   const reader = new StepReader(tx, run);
   const { rows, next } = await reader.results(query);
   const isLast = next === undefined;
@@ -204,9 +205,7 @@ class StepReader {
       isLast ? sql`${column} IN (${keys}) OR ${unrecorded(column)}` : sql`${column} IN (${keys})`;
     const { waits, sleeps } = await waitsOf(this.#tx, [key], which(sql`waiters.record`));
     const children = await childrenOf(this.#tx, [key], which(sql`parent_record`));
-    const callIds = entries.filter(
-      ({ call_type: type, record }) => type === "toCallback" || isKeyOf("plan", record),
-    );
+    const callIds = entries.filter(({ call_type: callType, record }) => mayNameCall(callType, record));
     const calls = await messagesOf(this.#tx, { seqs: [], ids: callIds.map(({ message }) => message) });
     return {
       run: this.#run,
@@ -231,6 +230,6 @@ export function openPlans({
 }: StepsPage): { readonly entry: RecordedEntry; readonly record: StepRecord }[] {
   return [...log.entries.values()]
     .filter(({ key }) => isKeyOf("plan", key) && !log.entries.has(keyOf("result", stepOfKey(key))))
-    .map((entry) => ({ entry, record: readRecord(Buffer.from(entry.body, "base64").toString()) }))
+    .map((entry) => ({ entry, record: recordOf(entry) }))
     .filter(({ record }) => isPlan(record) && record.concurrent > 1);
 }

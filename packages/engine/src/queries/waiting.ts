@@ -1,7 +1,7 @@
 import type { DueStatus } from "../rules/message-status.ts";
-import type { NewWait } from "../rules/wait.ts";
 import type { OpenWait, Page, PendingQuery, UnfinishedMessage, WaitQuery } from "../store/lists.ts";
 import { IS_UNFINISHED } from "../store/tables/due.ts";
+import { toWait } from "../store/tables/waiters.ts";
 import { sql, type Tx } from "../store/tx.ts";
 import { Conditions, page } from "./conditions.ts";
 
@@ -35,7 +35,7 @@ export async function openWaits(tx: Tx, query: WaitQuery): Promise<Page<OpenWait
   const shown = page(rows, query.count, ({ seq }) => seq);
   const items = shown.rows.map((row) => ({
     eventId: row.event,
-    stepName: (JSON.parse(row.wait) as NewWait).step.stepName,
+    stepName: toWait(row).step.stepName,
     isWebhook: row.webhook > 0,
     run: { id: row.run, url: row.url, createdAt: row.run_created_at },
     createdAt: row.created_at,

@@ -8,7 +8,7 @@ import type { Message } from "../rules/message.ts";
 import { STATUS } from "../rules/message-status.ts";
 import { readRecord } from "../rules/record.ts";
 import type { Run } from "../rules/run.ts";
-import type { NewSleep, NewWait } from "../rules/wait.ts";
+import { isSleep } from "../rules/step-kinds.ts";
 import type { WaitReason } from "../rules/wait-reason.ts";
 import * as inOrder from "../store/in-order.ts";
 import { IS_UNFINISHED } from "../store/tables/due.ts";
@@ -16,6 +16,7 @@ import { countAdmitted, flowOf } from "../store/tables/flows.ts";
 import { isQueuePaused } from "../store/tables/queues.ts";
 import { LIVE_MESSAGES, type MessageRow, RUNS, type RunRow, toMessage, toRun } from "../store/tables/rows.ts";
 import { IS_LIVE } from "../store/tables/runs.ts";
+import { toSleep, toWait } from "../store/tables/waiters.ts";
 import { sql, type Tx } from "../store/tx.ts";
 import { openRetriesOf } from "./open-retries.ts";
 import { entryBodies, failuresOf } from "./read.ts";
@@ -133,9 +134,8 @@ function ofDelivery(message: Message, row: MessageRow, { failed, body }: Deliver
 function sleepIn(body: Uint8Array | undefined, { notBefore }: Message): WaitReason | undefined {
   if (!body) return undefined;
   try {
-    const { stepName, sleepFor, sleepUntil } = readRecord(toText(body));
-    if (sleepFor === undefined && sleepUntil === undefined) return undefined;
-    return { kind: "sleep", stepName, until: notBefore };
+    const record = readRecord(toText(body));
+    return isSleep(record) ? { kind: "sleep", stepName: record.stepName, until: notBefore } : undefined;
   } catch {
     return undefined; // The payload of a run, which isn't a record.
   }
@@ -159,8 +159,8 @@ async function ofWaiters(tx: Tx, run: number): Promise<WaitReason[]> {
         (SELECT count(*) FROM webhooks WHERE webhooks.run = waiters.run AND webhooks.event = waiters.event) AS webhook
       FROM waiters WHERE waiters.run = ${run} AND open = 1 ORDER BY seq LIMIT ${MAX_REASONS}`,
   );
-  return rows.map(({ event, wait, webhook }) => {
-    const { step, deadline: until } = JSON.parse(wait) as NewWait | NewSleep;
+  return rows.map(({ event, webhook, ...row }) => {
+    const { step, deadline: until } = event === null ? toSleep(row) : toWait(row);
     const { stepName } = step;
     if (event === null) return { kind: "sleep", stepName, until };
     return { kind: webhook > 0 ? "webhook" : "event", stepName, eventId: event, until };

@@ -76,17 +76,17 @@ const RECORDED: RollbackAnswer = "recorded";
 export function interpretAnswer(asked: AnsweredMessage, attempt: Attempt): Answer | Unanswered {
   if (attempt.kind !== "answered") return attempt;
   const { reply } = attempt;
-  const speaker = sourceOf(asked, reply);
-  if (speaker === "workflow" && isHalf(asked, reply))
+  const source = sourceOf(asked, reply);
+  if (source === "workflow" && isHalf(asked, reply))
     return { kind: "unanswered", error: `the answer (status ${reply.status}) was cut short` };
-  const kept = speaker === "third party" && asked.message.kind === "failure";
+  const kept = source === "third party" && asked.message.kind === "failure";
   return {
     kind: "answered",
-    source: speaker,
+    source,
     // The log reads an answer to a report again: there, a third party's answer must not look like a
     // workflow's.
     reply: kept ? { ...reply, headers: withoutProtocol(reply.headers) } : reply,
-    ...detailsFrom(speaker, reply),
+    ...detailsFrom(source, reply),
   };
 }
 
@@ -151,13 +151,13 @@ function isJson({ body }: Reply): boolean {
   }
 }
 
-function detailsFrom(speaker: AnswerSource, { status, headers }: Reply): AnswerDetails {
-  const certain = speaker === "workflow";
-  const likely = certain || speaker === "unidentified";
+function detailsFrom(source: AnswerSource, { status, headers }: Reply): AnswerDetails {
+  const certain = source === "workflow";
+  const likely = certain || source === "unidentified";
   const retries = firstValue(headers, HEADER.maxRetries) ?? "";
   return {
     // QStash documents this for every destination, and it can only end attempts sooner.
-    nonRetryable: speaker !== "intermediary" && isNonRetryable(status, headers),
+    nonRetryable: source !== "intermediary" && isNonRetryable(status, headers),
     retries: certain && /^\d{1,4}$/.test(retries) ? Number(retries) : undefined,
     failedStep: likely ? firstValue(headers, HEADER.errorStepName) : undefined,
     unhandled: likely && isUnhandled({ headers }),

@@ -3,7 +3,7 @@ import { checkOptions, parseDuration } from "@perdure/core/protocol";
 /**
  * Every number, flag and name that an engine can be configured with: the source of the types of the library, of
  * the file, the environment and the `--set` of `perdure start`, of the checks and their errors, and of the table
- * in `docs/engine.md`. To add an option, add it here, use it, and add its row to the guide, which a test
+ * in `docs/engine-library.md`. To add an option, add it here, use it, and add its row to the guide, which a test
  * compares with this table.
  *
  * The comment of an option is its description in the guide. `is` is its {@link Range}. A `default` is a number,
@@ -12,7 +12,7 @@ import { checkOptions, parseDuration } from "@perdure/core/protocol";
  */
 export const ENGINE_OPTIONS = {
   /** Deliveries in progress at once. */
-  concurrency: { is: "count", default: 4096, see: "operations.md#limits" },
+  concurrency: { is: "count", default: 4096, see: "overload.md" },
   /** Calls to third parties in progress at once, beside the deliveries. */
   calls: { is: "count or none", default: 4096, see: "call.md" },
   /** Region that deliveries name, such as `EU-CENTRAL-1`: receivers with keys for several regions choose theirs by it. */
@@ -39,7 +39,7 @@ export const ENGINE_OPTIONS = {
     /** Bytes of a request to the API. */
     requestBytes: { is: "count", default: "10 MiB" },
     /** Bytes of the bodies of all API requests in memory at once; the engine answers further requests with 503. */
-    inFlightBytes: { is: "count", default: "256 MiB", see: "operations.md#limits" },
+    inFlightBytes: { is: "count", default: "256 MiB", see: "overload.md" },
     /** Bytes of a request to a webhook. */
     webhookBytes: { is: "count or none", default: "1 MiB", see: "events.md#webhooks" },
     /** Requests that the engine keeps for a webhook until its run waits for them; it answers further requests with 429. */
@@ -57,11 +57,11 @@ export const ENGINE_OPTIONS = {
     /** Retries that a message may ask for. */
     retries: { is: "count or none", default: 999 },
     /** Requests that wait for the end of a run at once; the engine answers further requests with 503. */
-    runWaits: { is: "count or none", default: 1000, see: "client.md#waiting-for-the-end" },
+    runWaits: { is: "count or none", default: 1000, see: "waiting-for-runs.md" },
     /** Requests to the API in a second, except those that publish or that runs make. */
-    requestsPerSecond: { is: "count", otherwise: "any number", see: "operations.md#limits" },
+    requestsPerSecond: { is: "count", otherwise: "any number", see: "overload.md" },
     /** Requests to the API in a day of UTC. */
-    requestsPerDay: { is: "count", otherwise: "any number", see: "operations.md#limits" },
+    requestsPerDay: { is: "count", otherwise: "any number", see: "overload.md" },
     /** Bytes of a message's body. */
     messageBytes: { is: "count or none", default: "10 MiB" },
     /** Time until a message, or its report, is to be delivered. */

@@ -1,4 +1,10 @@
-import { parseStep, type StepRecord, toStep } from "@perdure/core/protocol";
+import {
+  type HistoryEntry,
+  parseStep,
+  type StepRecord,
+  textFromBase64,
+  toStep,
+} from "@perdure/core/protocol";
 
 /**
  * Reads a step record of every known client. Older clients put the result itself into `out` where today's put
@@ -8,6 +14,11 @@ import { parseStep, type StepRecord, toStep } from "@perdure/core/protocol";
  */
 export function readRecord(json: string): StepRecord {
   return parseStep(json, modernise);
+}
+
+/** Reads the step record of a history's entry, as {@link readRecord} does. */
+export function recordOf({ body }: Pick<HistoryEntry, "body">): StepRecord {
+  return readRecord(textFromBase64(body));
 }
 
 /** Reads a step record from parsed JSON, as {@link readRecord} does from a string. */

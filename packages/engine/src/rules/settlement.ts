@@ -301,7 +301,7 @@ function callEnd(
 function succeed(delivered: DeliveredMessage, answer: Answer, terms: SettlementLimits): Settlement {
   const { now: at } = terms;
   const { message, run, first } = delivered;
-  const { reply, source: speaker } = answer;
+  const { reply, source } = answer;
   if (message.kind === "call")
     return { kind: "called", end: { ...callEnd(delivered, reply, terms), failure: undefined } };
   const failed = (error: string): Failure => ({ at, error, reply, byEngine: true });
@@ -312,7 +312,7 @@ function succeed(delivered: DeliveredMessage, answer: Answer, terms: SettlementL
       : { kind: "rolledBack", record: said };
   }
   if (message.kind === "step" && first) {
-    if (run && hasFeature(run.config, "WF_DetectTrigger") && speaker !== "workflow")
+    if (run && hasFeature(run.config, "WF_DetectTrigger") && source !== "workflow")
       return { kind: "failed", failure: failed(NOT_A_WORKFLOW) };
     // A configuration that came meanwhile would have withdrawn this delivery.
     if (run?.awaitingConfiguration) return { kind: "failed", failure: failed(NEVER_CONFIGURED) };

@@ -6,6 +6,7 @@ import {
   type StepKey,
   type StepRecord,
 } from "@perdure/core/protocol";
+import { toText } from "./bytes.ts";
 import { decideRetry } from "./retry.ts";
 
 /** The policy by which a run retries steps that have none of their own. */
@@ -38,6 +39,11 @@ function toKeyPart(name: string): string {
  */
 export function attemptPrefix({ type, nth }: Pick<StepKey, "type" | "nth">): string {
   return keyOf("attempt", `${type}/${nth}/`);
+}
+
+/** Reads a failed attempt from the body of its entry. */
+export function readAttempt(body: Uint8Array): AttemptEntry {
+  return JSON.parse(toText(body)) as AttemptEntry;
 }
 
 /** Returns a string that identifies a step within its run. */

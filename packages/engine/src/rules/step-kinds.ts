@@ -68,6 +68,11 @@ export function kindOf(type: string): StepKind {
   return (Object.hasOwn(kinds, type) && kinds[type]) || UNKNOWN;
 }
 
+/** Whether a record is that of a sleep, or its plan. */
+export function isSleep({ stepType }: Pick<StepRecord, "stepType">): boolean {
+  return kindOf(stepType).effect === "sleep";
+}
+
 /** The fields of a record that belong to its kind. */
 export function fieldsOf(record: StepRecord): Pick<StepRecord, KindField> {
   const given = kindOf(record.stepType).fields.filter((field) => record[field] !== undefined);

@@ -1,5 +1,5 @@
 import { isSameUrl, LOWERCASE_HEADER, LOWERCASE_PREFIX, urlKey } from "@perdure/core/protocol";
-import { EngineError, invalid } from "./engine-error.ts";
+import { EngineError, invalid, notFound } from "./engine-error.ts";
 import type { PublishRequest } from "./new-message.ts";
 
 /** A URL group. The engine delivers a message to a group to each of its endpoints. */
@@ -76,14 +76,14 @@ export function changeUrlGroup(
       return { ...old, endpoints, updatedAt: now };
     }
     case "remove": {
-      if (!urlGroup) throw urlGroupNotFound(name);
+      if (!urlGroup) throw notFound(`url group ${name}`);
       const endpoints = urlGroup.endpoints.filter(
         (one) => !change.endpoints.some((other) => matches(one, other)),
       );
       return endpoints.length > 0 ? { ...urlGroup, endpoints, updatedAt: now } : undefined;
     }
     case "headers":
-      if (!urlGroup) throw urlGroupNotFound(name);
+      if (!urlGroup) throw notFound(`url group ${name}`);
       return { ...urlGroup, headers: change.headers, updatedAt: now };
     case "delete":
       return undefined;
@@ -98,11 +98,6 @@ export function checkCount(name: string, count: number, { endpoints: most }: Url
     `url group ${name} must have at most ${most} endpoints; got ${count}`,
     { limit: most },
   );
-}
-
-/** The error for a group that doesn't exist. */
-export function urlGroupNotFound(name: string): EngineError {
-  return new EngineError("not_found", `url group ${name} not found`);
 }
 
 /** The request to one of a group's endpoints. The group's headers apply where the request sets none. */

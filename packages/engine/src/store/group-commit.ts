@@ -165,8 +165,8 @@ export class GroupCommit implements Driver {
     return taken;
   }
 
-  #tx(now: number): Tx {
-    return toTx(this.#connection, {
+  #tx(now: number, turns: Turns): Tx {
+    return toTx(this.#connection, turns, {
       now,
       // A needless wake-up is harmless, and a claim that it causes joins the transaction.
       wakeAt: (dueAt) => this.#onDue(dueAt),
@@ -177,7 +177,7 @@ export class GroupCommit implements Driver {
 
   async #read({ now, perform, resolve, reject }: Work): Promise<void> {
     try {
-      resolve((await perform(this.#tx(now))) as never);
+      resolve((await perform(this.#tx(now, new Turns()))) as never);
     } catch (error) {
       reject(error);
     }
@@ -199,7 +199,7 @@ export class GroupCommit implements Driver {
       ) {
         taken.push(...batch);
         for (const write of batch) {
-          done.push(await this.#write(write));
+          done.push(await this.#write(write, turns));
           await turns.pass();
         }
       }
@@ -226,11 +226,11 @@ export class GroupCommit implements Driver {
     }
   }
 
-  async #write({ now, perform, resolve, reject }: Work): Promise<() => void> {
+  async #write({ now, perform, resolve, reject }: Work, turns: Turns): Promise<() => void> {
     await this.#connection.run(sql`SAVEPOINT one`);
     const { mark } = this.#afterCommit;
     try {
-      const value = await perform(this.#tx(now));
+      const value = await perform(this.#tx(now, turns));
       await this.#connection.run(sql`RELEASE SAVEPOINT one`);
       return () => resolve(value as never);
     } catch (error) {
@@ -271,7 +271,7 @@ class ReadQueue {
     this.#connection.check?.();
     await this.#connection.run(this.#connection.begin);
     try {
-      return await work(toTx(this.#connection, { now, ...CHANGES_NOTHING }));
+      return await work(toTx(this.#connection, new Turns(), { now, ...CHANGES_NOTHING }));
     } finally {
       // A read changes nothing, so a rollback is enough.
       if (this.#connection.inTransaction) await this.#connection.run(sql`ROLLBACK`);
@@ -281,11 +281,12 @@ class ReadQueue {
 
 const CHANGES_NOTHING = { wakeAt: () => {}, record: () => {}, count: () => {} };
 
-function toTx(connection: Connection, own: Omit<Tx, keyof Connection>): Tx {
+/** A transaction that lets others have their turns between its statements, when it takes long. */
+function toTx(connection: Connection, turns: Turns, own: Omit<Tx, keyof Connection>): Tx {
   return {
-    one: (query) => connection.one(query),
-    all: (query) => connection.all(query),
-    run: (query) => connection.run(query),
+    one: (query) => turns.after(connection.one(query)),
+    all: (query) => turns.after(connection.all(query)),
+    run: (query) => turns.after(connection.run(query)),
     send: (query) => connection.send(query),
     lock: (kind, key) => connection.lock(kind, key),
     tryLock: (kind, key) => connection.tryLock(kind, key),
@@ -297,8 +298,8 @@ function toTx(connection: Connection, own: Omit<Tx, keyof Connection>): Tx {
 const MAX_BATCH_MS = 10;
 
 /**
- * Cuts a transaction's work into turns. After the first cut, the transaction takes no more writes, so that it
- * ends.
+ * Cuts a transaction's work into turns: answers and requests that need no transaction go on between two of its statements.
+ * After the first cut, the transaction takes no more writes, so that it ends.
  */
 class Turns {
   #began = performance.now();
@@ -308,10 +309,24 @@ class Turns {
     return this.#passed;
   }
 
+  /** Returns the result of a statement, and yields once the turn is over. */
+  after<T>(result: Promise<T>): Promise<T> {
+    if (!this.#isOver()) return result;
+    return result.then(async (value) => {
+      await this.pass();
+      return value;
+    });
+  }
+
+  /** Yields once the turn is over. */
   async pass(): Promise<void> {
-    if (performance.now() - this.#began < MAX_BATCH_MS) return;
+    if (!this.#isOver()) return;
     this.#passed = true;
     await new Promise<void>((resolve) => setImmediate(resolve));
     this.#began = performance.now();
+  }
+
+  #isOver(): boolean {
+    return performance.now() - this.#began >= MAX_BATCH_MS;
   }
 }

@@ -21,7 +21,7 @@ export interface Tx {
   /** @returns the number of rows that the statement changed */
   run(query: Sql): Promise<number>;
   /**
-   * Runs a statement whose result nobody needs: the transaction goes on without a wait for it. An error of the statement is
+   * Runs a statement whose result the caller doesn't need: the transaction goes on without a wait for it. An error of the statement is
    * an error of the transaction's next one, or of its end.
    */
   send(query: Sql): void;
@@ -204,8 +204,8 @@ export const POSITION: DialectWord = new DialectWord("position");
 export const SKIP_LOCKED: DialectWord = new DialectWord("skipLocked");
 export const FOR_UPDATE: DialectWord = new DialectWord("forUpdate");
 
-/** Joins conditions, each in brackets. At least one is given. */
-export function join(parts: readonly Sql[], by: "AND" | "OR"): Sql {
+/** Joins conditions, or rows of values, each in brackets. At least one is given. */
+export function join(parts: readonly Sql[], by: "AND" | "OR" | ","): Sql {
   const strings = parts.map((_, index) => (index === 0 ? "(" : `) ${by} (`));
   return new Sql([...strings, ")"], parts);
 }

@@ -28,16 +28,9 @@ export interface WebhookLimits {
   readonly bytes: number;
 }
 
-/** Whether a webhook accepts one more request. */
-export type WebhookState = "open" | "full" | "none";
-
 export type NotifyResult =
   /** The run that the event names isn't live. */
   | { readonly kind: "not live" }
-  /** The run has no such webhook. */
-  | { readonly kind: "no webhook" }
-  /** No step waits now, and the webhook keeps as many requests or bytes as it may. */
-  | { readonly kind: "full" }
   | {
       readonly kind: "delivered";
       readonly waiters: readonly Waiting[];

@@ -96,7 +96,6 @@ export class RunEnds {
     for (;;) {
       const isLast = wait.ended === "time";
       const end = await this.#options.store.runEnd({ ...choice, createdAt });
-      if (!end) throw new EngineError("not_found", `workflow run ${choice.id} not found`);
       if (end.run || isLast) return end;
       createdAt = end.createdAt;
       const why = await wait.next();

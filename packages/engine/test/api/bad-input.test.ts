@@ -51,6 +51,7 @@ const BODIES: Readonly<Record<string, unknown>> = {
         after: 1,
         records: [{ kind: "result", record: { stepId: 1, stepName: "s", stepType: "Run", concurrent: 1 } }],
         underWay: [{ name: "s", type: "Run", nth: 1 }],
+        capabilities: "1, on-cancel",
       },
     ],
   },

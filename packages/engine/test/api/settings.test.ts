@@ -520,7 +520,7 @@ describe("a setting of perdure start", () => {
   });
 
   it("is told of in the guide, and has a test here", () => {
-    const guide = readFileSync(new URL("../../../../docs/engine.md", import.meta.url), "utf8");
+    const guide = readFileSync(new URL("../../../../docs/engine-library.md", import.meta.url), "utf8");
     const told = [...guide.matchAll(/`((?:limits|timeouts|retention)\.\w+|concurrency|calls|region)`/g)];
     const names = new Set(told.map(([, name]) => name as string));
     const tested = Object.keys(OBEYED).map((name) => name.split(",")[0] as string);

@@ -42,7 +42,7 @@ function settingRow({ flag, list, file, help, start }: Setting): string {
 
 describe("the guide", () => {
   it("lists every number, flag and name of the engine's options, as their table has it", () => {
-    const rows = read("../../../../docs/engine.md")
+    const rows = read("../../../../docs/engine-library.md")
       .split("\n")
       .filter((line) =>
         /^\| `(?:concurrency|calls|region|trustProxy|hidePayloads|search|(?:timeouts|limits|retention)\.\w+)`/.test(

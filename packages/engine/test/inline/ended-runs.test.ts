@@ -2,7 +2,7 @@ import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
 import { stateOf } from "../crashing.ts";
 import { failed, isFailure, ok, sequence, until, world } from "../harness.ts";
-import { begins, done, fails, inline, invocationOf, key, waits } from "./invocation.ts";
+import { appendTo, begins, done, fails, inline, invocationOf, key, waits } from "./invocation.ts";
 
 describe("a run that ran inline", () => {
   it("is resumed with its results, its own id for idempotency keys, and none of its attempts", async () => {
@@ -84,6 +84,25 @@ describe("a run that ran inline", () => {
     await w.drain();
     expect((await w.run(body.workflowRunId)).workflowRunResponse).toBe("[]");
     expect(w.calls.at(-1)?.headers.get(HEADER.originalRun)).toBeNull();
+  });
+
+  it("is reported as cancelled where its endpoint has died in the first delivery, after an append", async () => {
+    const reports: unknown[] = [];
+    const workflow = inline(async ({ self, lease, after }) => {
+      const records = [done(1)];
+      await appendTo(self, { lease, after, records, underWay: [], capabilities: "1, on-cancel" });
+      await self.ask("DELETE", "/v2/workflows/runs/wfr_1");
+      throw new TypeError("the endpoint died");
+    });
+    const w = world((call, self) => {
+      if (call.headers.get(HEADER.callType) !== "cancelCall") return workflow(call, self);
+      reports.push(call.headers.get(HEADER.runId));
+      return ok("{}");
+    });
+    await w.start("wfr_1");
+    await w.drain();
+    expect(await stateOf(w)).toBe("RUN_CANCELED");
+    expect(reports).toEqual(["wfr_1"]);
   });
 
   it("fails at its time limit while an invocation holds it, which its next append learns of", async () => {

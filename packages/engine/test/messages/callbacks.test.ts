@@ -6,6 +6,7 @@ import {
   decode,
   type Endpoint,
   forget,
+  NOT_FOUND,
   START,
   type World,
   world,
@@ -258,7 +259,7 @@ describe("Upstash-Failure-Callback", () => {
     await w.drain();
     const id = to(w, FAILURE)[0]?.headers.get(HEADER.messageId) ?? "";
     await forget(w, w.clock.now() + 3_600_000);
-    expect(await w.store.message(id, 0)).toBeUndefined();
+    await expect(w.store.message(id, 0)).rejects.toMatchObject(NOT_FOUND);
   });
 
   it("of a run's failure function is made when that one can't be reached", async () => {

@@ -108,7 +108,7 @@ export function destinations(name: string, open: () => Promise<Store>): void {
     it("give back what is cancelled meanwhile to nobody", async () => {
       const [receipt] = await kit.accept(plain());
       await claim(room(0));
-      expect(await kit.at(START).cancelMessage(receipt?.messageId ?? "")).toBe(true);
+      await kit.at(START).cancelMessage(receipt?.messageId ?? "");
       const after = await claim(room(9, { "a.test": 9 }));
       expect([after.claims, [...after.destinations]]).toEqual([[], [["a.test", false]]]);
     });

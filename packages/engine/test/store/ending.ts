@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Store } from "../../src/commands/store.ts";
-import { START } from "../harness.ts";
+import { NOT_FOUND, START } from "../harness.ts";
 import { delivered, failure, start, useStore } from "./kit.ts";
 
 const RUN = "wfr_1";
@@ -11,7 +11,7 @@ export function ending(name: string, open: () => Promise<Store>): void {
     const kit = useStore(open);
 
     it("finds nothing of a run that isn't there", async () => {
-      expect(await kit.store.runEnd({ id: RUN })).toBeUndefined();
+      await expect(kit.store.runEnd({ id: RUN })).rejects.toMatchObject(NOT_FOUND);
     });
 
     it("has the run with its steps once it has ended", async () => {
@@ -34,7 +34,7 @@ export function ending(name: string, open: () => Promise<Store>): void {
       await kit.accept(start(RUN, {}, START + 5));
       expect(await kit.store.runEnd({ id: RUN })).toEqual({ state: "RUN_STARTED", createdAt: START + 5 });
       expect(await kit.store.runEnd({ id: RUN, createdAt: START })).toMatchObject({ state: "RUN_CANCELED" });
-      expect(await kit.store.runEnd({ id: RUN, createdAt: START + 1 })).toBeUndefined();
+      await expect(kit.store.runEnd({ id: RUN, createdAt: START + 1 })).rejects.toMatchObject(NOT_FOUND);
     });
 
     it("waits for the report of the end where that is asked", async () => {

@@ -126,6 +126,18 @@ describe("writes", () => {
     expect(seen).toEqual([0, 0, 0]);
   });
 
+  it.each(["write", "read"] as const)("that take long let others have their turns: a %s", async (kind) => {
+    let others = false;
+    const seen = await driver[kind](async (tx) => {
+      setImmediate(() => {
+        others = true;
+      });
+      for (let statement = 0; !others && statement < 100_000; statement++) await tx.one(sql`SELECT 1 AS x`);
+      return others;
+    });
+    expect(seen).toBe(true);
+  });
+
   it("have the time at which they were asked for", async () => {
     let now = 1;
     driver.useClock(() => now);

@@ -1,7 +1,7 @@
 import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
 import type { Store } from "../../src/commands/store.ts";
-import { START } from "../harness.ts";
+import { NOT_FOUND, START } from "../harness.ts";
 import { delivered, plain, useStore } from "./kit.ts";
 
 const limited = (value: string, key = "k") =>
@@ -15,7 +15,7 @@ export function limiting(name: string, open: () => Promise<Store>): void {
     const count = async (now = START) => (await kit.claim(now)).claims.length;
 
     it("shows what is let through and what waits", async () => {
-      expect(await flow()).toBeUndefined();
+      await expect(flow()).rejects.toMatchObject(NOT_FOUND);
       await kit.accept(...Array.from({ length: 4 }, () => limited("parallelism=1,rate=3,period=1m")));
       const one = await kit.claimOne();
       const base = { key: "k", parallelism: 1, rate: 3, period: 60_000, paused: false, beganAt: START };
@@ -68,7 +68,7 @@ export function limiting(name: string, open: () => Promise<Store>): void {
       for (const change of [{ kind: "resume" }, { kind: "reset" }] as const) {
         await expect(kit.at(START).changeFlow("k", change)).rejects.toMatchObject({ code: "not_found" });
       }
-      expect(await flow()).toBeUndefined();
+      await expect(flow()).rejects.toMatchObject(NOT_FOUND);
       await kit.at(START).changeFlow("k", { ...PIN, parallelism: 3 });
       expect(await flow()).toMatchObject({ parallelism: 3, rate: undefined, pinnedParallelism: true });
     });

@@ -4,7 +4,7 @@ import type { Store } from "../../src/commands/store.ts";
 import type { LogEntry, LogQuery } from "../../src/store/lists.ts";
 import type { StateCount } from "../../src/store/maintenance.ts";
 import type { Receipt } from "../../src/store/receipt.ts";
-import { START } from "../harness.ts";
+import { NOT_FOUND, START } from "../harness.ts";
 import { append, call, delivered, failure, known, LEASE, NO_OPTIONS, plain, start, useStore } from "./kit.ts";
 
 export function logging(name: string, open: () => Promise<Store>): void {
@@ -51,7 +51,7 @@ export function logging(name: string, open: () => Promise<Store>): void {
     it("tells of what is taken back", async () => {
       const [{ messageId }] = (await kit.accept(plain())) as [Receipt];
       await kit.at(START + 1).cancelMessage(messageId);
-      await kit.at(START + 2).cancelMessage(messageId);
+      await expect(kit.at(START + 2).cancelMessage(messageId)).rejects.toMatchObject(NOT_FOUND);
       expect(await states()).toEqual(["CREATED", "CANCEL_REQUESTED", "CANCELLED"]);
     });
 

@@ -6,7 +6,7 @@ import type { Expiry } from "../../src/rules/retention.ts";
 import type { Settlement } from "../../src/rules/settlement.ts";
 import type { UrlGroup } from "../../src/rules/url-group.ts";
 import type { Receipt } from "../../src/store/receipt.ts";
-import { START } from "../harness.ts";
+import { NOT_FOUND, START } from "../harness.ts";
 import { append, delivered, failure, grouped, known, plain, start, useStore } from "./kit.ts";
 
 /** Only of what has an end of its own. */
@@ -116,7 +116,7 @@ function grouping(name: string, open: () => Promise<Store>): void {
       ]);
       expect(await kit.store.urlGroup("g")).toMatchObject({ name: "g" });
       await kit.at(START).updateUrlGroup("g", { kind: "delete" }, LIMITS);
-      expect(await kit.store.urlGroup("g")).toBeUndefined();
+      await expect(kit.store.urlGroup("g")).rejects.toMatchObject(NOT_FOUND);
     });
 
     it("change, and with their last endpoint are gone", async () => {
@@ -140,7 +140,7 @@ function grouping(name: string, open: () => Promise<Store>): void {
       await add("g", A, B);
       const [c, d] = [{ url: "https://c.test/" }, { url: "https://d.test/" }];
       await expect(add("g", c, d)).rejects.toMatchObject({ code: "limit_reached" });
-      expect((await kit.store.urlGroup("g"))?.endpoints).toEqual([A, B]);
+      expect((await kit.store.urlGroup("g")).endpoints).toEqual([A, B]);
       await add("h", A);
       await expect(add("i", A)).rejects.toMatchObject({ code: "limit_reached" });
       expect((await kit.store.urlGroups()).map(({ name }) => name)).toEqual(["g", "h"]);
@@ -165,7 +165,7 @@ function canceling(name: string, open: () => Promise<Store>): void {
       const receipts = await kit.accept(plain(), plain(), plain());
       const first = await kit.at(START).cancelMessages({ count: 2 });
       expect(first).toEqual({ canceled: 2, next: expect.any(Number) });
-      expect((await kit.store.message(receipts[0]?.messageId ?? "", START))?.message.state).toBe("CREATED");
+      expect((await kit.store.message(receipts[0]?.messageId ?? "", START)).message.state).toBe("CREATED");
       const rest = await kit.at(START).cancelMessages({ count: 2, before: first.next });
       expect(rest).toEqual({ canceled: 1, next: undefined });
       expect((await kit.claim()).claims).toEqual([]);

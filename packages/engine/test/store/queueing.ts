@@ -1,7 +1,7 @@
 import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
 import type { Store } from "../../src/commands/store.ts";
-import { START } from "../harness.ts";
+import { NOT_FOUND, START } from "../harness.ts";
 import { delivered, failure, LEASE, plain, useStore } from "./kit.ts";
 
 const MANY = { queues: 100 };
@@ -69,7 +69,7 @@ export function queueing(name: string, open: () => Promise<Store>): void {
       for (const [at, claim] of claims.entries()) {
         expect(await due()).toEqual([]);
         await kit.settle(claim, delivered(START));
-        expect((await kit.store.queue("q"))?.lag).toBe(5 - at);
+        expect((await kit.store.queue("q")).lag).toBe(5 - at);
       }
       expect(await due()).toEqual(ids.slice(3, 4));
     });
@@ -92,7 +92,7 @@ export function queueing(name: string, open: () => Promise<Store>): void {
       await kit.settle(first, { kind: "retry", dueAt: START + 10, failure: failure(START) });
       expect((await kit.claim(START + 10)).claims).toEqual([]);
       expect((await kit.claim(START + 10)).nextDue).toBeUndefined();
-      expect((await kit.store.message(ids[0] as string, START))?.message.dueAt).toBe(START + 10);
+      expect((await kit.store.message(ids[0] as string, START)).message.dueAt).toBe(START + 10);
       kit.due.length = 0;
       await kit.at(START + 20).pauseQueue("q", false);
       expect(kit.due).toContain(START + 20);
@@ -105,15 +105,16 @@ export function queueing(name: string, open: () => Promise<Store>): void {
       await kit.at(START).cancelMessage(ids[1] as string);
       await kit.at(START).cancelMessage(ids[0] as string);
       expect(await due()).toEqual([ids[2]]);
-      expect((await kit.store.queue("q"))?.lag).toBe(1);
+      expect((await kit.store.queue("q")).lag).toBe(1);
     });
 
     it("are gone with what waits in them when they are deleted; what is under way isn't", async () => {
       const ids = await fill(3);
       const first = await kit.claimOne();
       await kit.at(START).deleteQueue("q");
-      expect(await kit.store.queue("q")).toBeUndefined();
-      for (const id of ids.slice(1)) expect(await kit.store.message(id, START)).toBeUndefined();
+      await expect(kit.store.queue("q")).rejects.toMatchObject(NOT_FOUND);
+      for (const id of ids.slice(1))
+        await expect(kit.store.message(id, START)).rejects.toMatchObject(NOT_FOUND);
       expect(
         await kit.settle(first, { kind: "retry", dueAt: START + 5, failure: failure(START) }),
       ).toMatchObject({ kind: "retrying", dueAt: START + 5, attempt: 1 });

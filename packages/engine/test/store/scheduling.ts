@@ -1,7 +1,7 @@
 import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
 import type { Store } from "../../src/commands/store.ts";
-import { START } from "../harness.ts";
+import { NOT_FOUND, START } from "../harness.ts";
 import { delivered, failure, schedule, useStore } from "./kit.ts";
 
 const MINUTE = 60_000;
@@ -53,7 +53,7 @@ export function scheduling(name: string, open: () => Promise<Store>): void {
       const first = await kit.claimOne(START + MINUTE);
       await kit.store.renew([first.lease], START + 9 * MINUTE);
       const second = await kit.claimOne(START + 2 * MINUTE);
-      const states = async () => (await kit.store.schedule("s"))?.lastStates;
+      const states = async () => (await kit.store.schedule("s")).lastStates;
       await kit.settle(first, delivered(START));
       expect(await states()).toEqual({ [second.message.id]: "IN_PROGRESS" });
       await kit.settle(second, { kind: "retry", dueAt: START + 2 * MINUTE + 1, failure: failure(START) });
@@ -101,7 +101,7 @@ export function scheduling(name: string, open: () => Promise<Store>): void {
       const { claims } = await kit.claim(START + MINUTE);
       await kit.store.deleteSchedule("s");
       await kit.store.deleteSchedule("s");
-      expect(await kit.store.schedule("s")).toBeUndefined();
+      await expect(kit.store.schedule("s")).rejects.toMatchObject(NOT_FOUND);
       const [one] = claims;
       if (!one) throw new TypeError("Not due.");
       expect(await kit.settle(one, delivered(START))).toEqual({ kind: "recorded" });

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { Store } from "../../src/commands/store.ts";
 import type { Settlement } from "../../src/rules/settlement.ts";
 import type { Receipt } from "../../src/store/receipt.ts";
-import { APP, START } from "../harness.ts";
+import { APP, NOT_FOUND, START } from "../harness.ts";
 import { append, delivered, failure, plain, reply, start, useStore } from "./kit.ts";
 
 export function settling(name: string, open: () => Promise<Store>): void {
@@ -48,9 +48,9 @@ export function settling(name: string, open: () => Promise<Store>): void {
       await kit.settle(await kit.claimOne(), { kind: "failed", failure: failure(START) });
       const found = await kit.store.message(messageId, START - 1);
       expect(found?.message).toMatchObject({ id: messageId, state: "FAILED" });
-      expect(await kit.store.message(messageId, START)).toBeUndefined();
+      await expect(kit.store.message(messageId, START)).rejects.toMatchObject(NOT_FOUND);
       await kit.store.removeDeadLetters({ count: 10 });
-      expect(await kit.store.message(messageId, START - 1)).toBeUndefined();
+      await expect(kit.store.message(messageId, START - 1)).rejects.toMatchObject(NOT_FOUND);
     });
 
     it("a delivery that leaves a live run with nothing to do is a failure", async () => {
@@ -102,17 +102,17 @@ export function settling(name: string, open: () => Promise<Store>): void {
     it("what was delivered is kept for a while, and then forgotten", async () => {
       const [{ messageId }] = (await kit.accept(plain())) as [Receipt];
       await kit.settle(await kit.claimOne(), delivered(START));
-      expect((await kit.store.message(messageId, START - 1))?.message.state).toBe("DELIVERED");
-      expect(await kit.store.message(messageId, START)).toBeUndefined();
+      expect((await kit.store.message(messageId, START - 1)).message.state).toBe("DELIVERED");
+      await expect(kit.store.message(messageId, START)).rejects.toMatchObject(NOT_FOUND);
       await kit.store.sweep({ messages: START, logs: START, dlq: 0, runs: 0, now: START }, 10);
-      expect(await kit.store.message(messageId, 0)).toBeUndefined();
+      await expect(kit.store.message(messageId, 0)).rejects.toMatchObject(NOT_FOUND);
     });
 
     it("what was taken back is given to nobody", async () => {
       const [{ messageId }] = (await kit.accept(plain())) as [Receipt];
       const one = await kit.claimOne();
-      expect(await kit.at(START).cancelMessage(messageId)).toBe(true);
-      expect(await kit.at(START).cancelMessage(messageId)).toBe(false);
+      await kit.at(START).cancelMessage(messageId);
+      await expect(kit.at(START).cancelMessage(messageId)).rejects.toMatchObject(NOT_FOUND);
       expect(await kit.settle(one, delivered(START))).toEqual({ kind: "stale" });
       await kit.store.sweep({ messages: START, logs: START, dlq: 0, runs: 0, now: START }, 10);
       await kit.accept(plain());

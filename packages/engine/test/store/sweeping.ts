@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { Store } from "../../src/commands/store.ts";
 import type { Expiry } from "../../src/rules/retention.ts";
 import type { Receipt } from "../../src/store/receipt.ts";
-import { START } from "../harness.ts";
+import { NOT_FOUND, START } from "../harness.ts";
 import { append, delivered, failure, type Kit, NO_OPTIONS, plain, start, useStore } from "./kit.ts";
 
 const NEVER: Expiry = { messages: 0, logs: 0, dlq: 0, runs: 0, now: 0 };
@@ -28,7 +28,7 @@ export function sweeping(name: string, open: () => Promise<Store>): void {
       await kit.accept(plain({ [HEADER.retries]: "0" }));
       await kit.settle(await kit.claimOne(), { kind: "failed", failure: failure(START) });
       await sweepAll(kit, { ...ALL, logs: START - 1, dlq: START - 1 });
-      expect(await kit.store.message(messageId, 0)).toBeUndefined();
+      await expect(kit.store.message(messageId, 0)).rejects.toMatchObject(NOT_FOUND);
       expect(await logged()).toBe(7);
       await sweepAll(kit, { ...NEVER, logs: START });
       expect(await logged()).toBe(0);
@@ -71,7 +71,7 @@ export function sweeping(name: string, open: () => Promise<Store>): void {
       const underWay = await kit.claimOne();
       await sweepAll(kit, ALL);
       expect(await kit.stateOf("wfr_1")).toBe("RUN_STARTED");
-      expect((await kit.store.message(message.messageId, 0))?.message.state).toBe("CREATED");
+      expect((await kit.store.message(message.messageId, 0)).message.state).toBe("CREATED");
       expect(await kit.settle(underWay, delivered(START))).toEqual({ kind: "recorded" });
       expect((await kit.claim(START + 86_400_000)).claims).toHaveLength(2);
     });

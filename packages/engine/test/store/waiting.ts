@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Store } from "../../src/commands/store.ts";
-import { START } from "../harness.ts";
+import { NOT_FOUND, START } from "../harness.ts";
 import { delivered, event, failure, start, useStore, waitFor } from "./kit.ts";
 
 const HOUR = 3_600_000;
@@ -89,9 +89,9 @@ export function waiting(name: string, open: () => Promise<Store>): void {
     it("for a webhook takes none but the run's own", async () => {
       await kit.accept(start("wfr_1"));
       const notice = { ...event("e", "x", "wfr_1"), webhook: { hits: 1, bytes: 1000 } };
-      expect(await kit.at(START).notify(notice)).toEqual({ kind: "no webhook" });
-      expect(await kit.store.webhookState("wfr_1", "e", notice.webhook)).toBe("none");
-      expect(await kit.store.webhookState("wfr_2", "e", notice.webhook)).toBe("none");
+      await expect(kit.at(START).notify(notice)).rejects.toMatchObject(NOT_FOUND);
+      for (const runId of ["wfr_1", "wfr_2"])
+        await expect(kit.store.checkWebhook(runId, "e", notice.webhook)).rejects.toMatchObject(NOT_FOUND);
     });
   });
 }

@@ -320,7 +320,7 @@ export class PostgresDriver implements Driver {
    * 2. An operation that fails is undone, and the others go on.
    * 3. After some milliseconds the transaction ends, and the operations that it hasn't begun wait for another one.
    * 4. When the connection is lost before the commit, all operations wait for another transaction. When it is lost during
-   *    the commit, nobody knows whether they have happened: their callers get the error.
+   *    the commit, it is unknown whether they have happened: their callers get the error.
    */
   async #writeGroup(session: PostgresSession, group: readonly Operation[]): Promise<void> {
     const transaction = this.#begin(session, BEGIN_WRITE);

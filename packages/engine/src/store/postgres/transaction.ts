@@ -26,7 +26,7 @@ function textOf(query: Sql): {
 }
 
 /**
- * One transaction on a session. Statements whose results nobody needs are sent without a wait: the server runs them in
+ * One transaction on a session. Statements whose results no caller needs are sent without a wait: the server runs them in
  * order, and the first error of them fails the next statement that is waited for.
  */
 export class Transaction {

@@ -18,6 +18,11 @@ export function recordsOf(kind: RecordKind): Sql {
   return sql`record >= ${keyOf(kind, "")} AND record < ${keyOf(kind, "\u{10ffff}")}`;
 }
 
+/** Whether an entry may name a call's message: it is the call, or the plan of a step, which an inline call uses. */
+export function mayNameCall(callType: CallType, key: string): boolean {
+  return callType === "toCallback" || isKeyOf("plan", key);
+}
+
 /** The position of the next entry of a run's history, as a part of a statement. */
 export function nextPosition(run: number): Sql {
   return sql`(SELECT coalesce(max(position), 0) + 1 FROM entries WHERE run = ${run})`;
@@ -185,7 +190,7 @@ export interface HistoryPart {
   readonly last?: number;
 }
 
-/** Reads a {@link history} in slices: other requests have their turns between them. */
+/** Reads a {@link history} in slices, between which other requests have their turns. */
 export async function historyInSlices(
   tx: Tx,
   run: number,
@@ -207,7 +212,6 @@ export async function historyInSlices(
     );
     entries.push(...rows.map(toEntry));
     [from, bytes] = [position + 1, 0];
-    if (at < final) await new Promise((resolve) => setImmediate(resolve));
   }
   return entries;
 }

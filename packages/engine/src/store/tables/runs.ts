@@ -1,6 +1,7 @@
 import { placeOf } from "../../rules/destination.ts";
-import { EngineError } from "../../rules/engine-error.ts";
+import { EngineError, notFound } from "../../rules/engine-error.ts";
 import { isLive, type NewRun, type Run, type RunConfig, type RunState } from "../../rules/run.ts";
+import type { RunChoice } from "../lists.ts";
 import { constants, insert, type Sql, sql, type Tx } from "../tx.ts";
 import { RUNS, type RunRow, toJson, toRun } from "./rows.ts";
 
@@ -83,6 +84,13 @@ export async function latestRun(tx: Tx, id: string, createdAt?: number): Promise
       ORDER BY key DESC LIMIT 1`,
   );
   return row && toRun(row);
+}
+
+/** The run that a caller chooses. @throws EngineError `not_found` */
+export async function chosenRun(tx: Tx, { id, createdAt }: RunChoice): Promise<Run> {
+  const run = await latestRun(tx, id, createdAt);
+  if (run) return run;
+  throw notFound(`workflow run ${id}`);
 }
 
 /** The run of a key. */

@@ -1,4 +1,4 @@
-import type { NewWait } from "../../rules/wait.ts";
+import type { NewSleep, NewWait } from "../../rules/wait.ts";
 import { type Sql, sql } from "../tx.ts";
 
 /** A step that waits for an event, or that sleeps. */
@@ -17,6 +17,12 @@ export const OPEN_WAITS: Sql = sql`SELECT seq, run, event, wait FROM waiters WHE
 export const OPEN_WAITS_OF_RUNS: Sql = sql`SELECT seq, run, event, wait, (SELECT id FROM runs WHERE key = waiters.run) AS run_id
   FROM waiters WHERE open = 1`;
 
-export function toWait({ wait }: WaiterRow): NewWait {
+/** The wait of a row with an event. */
+export function toWait({ wait }: Pick<WaiterRow, "wait">): NewWait {
   return JSON.parse(wait) as NewWait;
+}
+
+/** The sleep of a row without an event. */
+export function toSleep({ wait }: Pick<WaiterRow, "wait">): NewSleep {
+  return JSON.parse(wait) as NewSleep;
 }
