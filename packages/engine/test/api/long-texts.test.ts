@@ -1,5 +1,6 @@
 import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
+import { attemptKey } from "../../src/rules/step-attempt.ts";
 import { isFailure, ok, world } from "../harness.ts";
 import { appendTo, done, inline, key, newsOf, waits } from "../inline/invocation.ts";
 import { createdWebhook, waitStep, workflow } from "../steps.ts";
@@ -185,6 +186,12 @@ describe("what a client names may be as long as it says", () => {
     expect(JSON.stringify(run.steps)).toContain(name);
     expect(w.calls.filter((call) => !isFailure(call)).length).toBeGreaterThan(1);
   });
+});
+
+it("attempts of steps whose long names begin alike have keys of their own", () => {
+  const long = chinese(5000);
+  const names = [long, `${long}a`, `${long}b`, `${long.slice(0, -1)}a`];
+  expect(new Set(names.map((name) => attemptKey(key(name), 1))).size).toBe(names.length);
 });
 
 it("a host's name has 253 characters at most, as in DNS", async () => {
