@@ -493,7 +493,7 @@ describe("development mode", () => {
 
   it.each(PUBLIC)("is nothing for production: the keys %j", async (keys) => {
     const mail = () => bring({ key: keys.current });
-    for (const NODE_ENV of ["production", "Production"]) {
+    for (const NODE_ENV of ["production", "Production", "production "]) {
       const ways = [endpoint({}, { ...asEnv(keys), NODE_ENV }), endpoint({ keys }, { NODE_ENV })];
       for (const { handler } of ways) {
         const sent = await mail();

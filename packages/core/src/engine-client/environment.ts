@@ -60,7 +60,8 @@ export function isDevMode(env: Env): boolean {
 }
 
 export function isProduction({ NODE_ENV }: Env): boolean {
-  return NODE_ENV?.toLowerCase() === "production";
+  // `set NODE_ENV=production && node app.js` of Windows sets a space, too.
+  return NODE_ENV?.trim().toLowerCase() === "production";
 }
 
 /** @throws TypeError in production, for a publicly known secret; elsewhere it only warns */
