@@ -61,6 +61,13 @@ export function isProduction({ NODE_ENV }: Env): boolean {
   return NODE_ENV?.trim().toLowerCase() === "production";
 }
 
+/** @throws TypeError for a token or key with other characters, such as a line feed at its end */
+export function checkCharacters(what: string, secret: string): void {
+  // The message doesn't show the secret.
+  if (!/^[\x21-\x7e]+$/.test(secret))
+    throw new TypeError(`${what} must be visible ASCII characters, without spaces.`);
+}
+
 /** @throws TypeError in production, for a publicly known secret; elsewhere it only warns */
 export function checkSecret(what: string, secret: unknown, env: Env): void {
   if (!isPublicSecret(secret)) return;

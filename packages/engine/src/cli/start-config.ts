@@ -144,6 +144,11 @@ function checkSecret(name: string, secret: string): void {
       `${name} is one of the public ones of development, which protect nothing: everybody knows them.\n${HOW_TO_MAKE_SECRETS}`,
     );
   }
+  if (!/^[\x21-\x7e]*$/.test(secret)) {
+    throw new ConfigError(
+      `${name} must be visible ASCII characters, without spaces: one that comes from a file may end with a line feed.`,
+    );
+  }
   if (secret.length < MIN_SECRET_LENGTH) {
     throw new ConfigError(
       `${name} has ${secret.length} characters. It must have at least ${MIN_SECRET_LENGTH} random ones: shorter secrets can be guessed.\n${HOW_TO_MAKE_SECRETS}`,
