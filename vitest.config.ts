@@ -101,9 +101,10 @@ const suites: Readonly<Record<string, Suite>> = {
   // Left out on PostgreSQL: suites that start processes on files, those that replace the timers of the platform, and the
   // longest ones, whose rules the suites of the engine check on both stores.
   "e2e-postgres": {
-    include: ["catching", "random-workflows", "rollback-resume", "rollback-states", "run-ends"].map(
-      (name) => `e2e/test/${name}.test.ts`,
-    ),
+    include: [
+      ...["catching", "failures", "inline-model", "random-workflows", "rollback-ends"],
+      ...["rollback-resume", "rollback-states", "rollbacks", "run-ends"],
+    ].map((name) => `e2e/test/${name}.test.ts`),
     store: "postgres",
     timeout: 60_000,
     globalSetup: POSTGRES_SERVER,

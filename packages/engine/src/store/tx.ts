@@ -75,6 +75,7 @@ export const LOCKS = [
   "flow",
   "tick",
   "setting",
+  "index",
 ] as const;
 
 export type LockKind = (typeof LOCKS)[number];
