@@ -146,10 +146,7 @@ function signatureOf({ headers }: RequestHead): string {
 }
 
 function toKey(which: "current" | "next", key: string): HmacKey {
-  const name = `keys.${which} (PERDURE_${which.toUpperCase()}_SIGNING_KEY)`;
-  // The message doesn't show the value: it may be a secret.
-  if (typeof key !== "string" || key === "") throw new TypeError(`${name} must be a non-empty string.`);
-  checkCharacters(name, key);
+  checkCharacters(`keys.${which} (PERDURE_${which.toUpperCase()}_SIGNING_KEY)`, key);
   return digests.hmacKey(encodeUtf8(key));
 }
 
