@@ -12,7 +12,6 @@ interface Suite {
   readonly timeout: number;
   /** `false`: the files of one worker share modules. A file that changes one, or a global, changes it back. */
   readonly isolate?: false;
-  readonly expect?: { readonly poll: { readonly timeout: number } };
   /** Prepares all files. */
   readonly globalSetup?: string;
   /** Projects of a lower order run first; those of one order run together. */
@@ -85,8 +84,6 @@ const suites: Readonly<Record<string, Suite>> = {
     timeout: 60_000,
     isolate: false,
     globalSetup: "packages/dashboard/test/setup.ts",
-    // A browser on a busy machine takes its time.
-    expect: { poll: { timeout: 20_000 } },
   },
   otel: { include: "packages/otel/test/**/*.test.ts", timeout: 60_000 },
   "create-perdure": { include: "packages/create-perdure/test/create.test.ts", timeout: 60_000 },
@@ -136,6 +133,8 @@ const projects = Object.entries(suites).map(
       hookTimeout: timeout,
       env: { TEST_MODE: mode ?? "inline", TEST_STORE: store ?? "sqlite" },
       sequence: { groupOrder: order ?? 0 },
+      // A busy machine takes its time.
+      expect: { poll: { timeout: 20_000 } },
       ...how,
     },
   }),

@@ -50,6 +50,8 @@ export class Lab {
       clock: this.clock,
       token,
       signingKeys: { current, next },
+      // It would begin a thread for each engine.
+      search: false,
       transport: fetchTransport(1_000_000, async (request) => {
         const handler = this.#handlers.get(new URL(request.url).pathname);
         return handler ? handler(request) : new Response("nothing here", { status: 404 });
