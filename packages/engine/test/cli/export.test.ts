@@ -39,7 +39,7 @@ it("writes a run's history to a file, or prints it", async () => {
   const stranger = run(["export", workflowRunId, "--url", engine.url(), "--token", "wrong"]);
   expect(await stranger.exit()).toBe(1);
   expect(stranger.said()).toMatch(/answers 401: .* Give its token with --token, or PERDURE_TOKEN\.\n$/);
-}, 30_000);
+});
 
 it("says that no engine answers", async () => {
   const none = run(["export", "wfr_1", "--url", "http://127.0.0.1:9"]);
