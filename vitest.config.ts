@@ -12,7 +12,6 @@ interface Suite {
   readonly timeout: number;
   /** `false`: the files of one worker share modules. A file that changes one, or a global, changes it back. */
   readonly isolate?: false;
-  readonly expect?: { readonly poll: { readonly timeout: number } };
   /** Prepares all files. */
   readonly globalSetup?: string;
   /** Projects of a lower order run first; those of one order run together. */
@@ -93,8 +92,6 @@ const suites: Readonly<Record<string, Suite>> = {
     timeout: 60_000,
     isolate: false,
     globalSetup: "packages/dashboard/test/setup.ts",
-    // A browser on a busy machine takes its time.
-    expect: { poll: { timeout: 20_000 } },
   },
   otel: { include: "packages/otel/test/**/*.test.ts", timeout: 60_000 },
   "create-perdure": { include: "packages/create-perdure/test/create.test.ts", timeout: 60_000 },
@@ -109,9 +106,10 @@ const suites: Readonly<Record<string, Suite>> = {
   // Left out on PostgreSQL: suites that start processes on files, those that replace the timers of the platform, and the
   // longest ones, whose rules the suites of the engine check on both stores.
   "e2e-postgres": {
-    include: ["catching", "random-workflows", "rollback-resume", "rollback-states", "run-ends"].map(
-      (name) => `e2e/test/${name}.test.ts`,
-    ),
+    include: [
+      ...["catching", "failures", "inline-model", "random-workflows", "rollback-ends"],
+      ...["rollback-resume", "rollback-states", "rollbacks", "run-ends"],
+    ].map((name) => `e2e/test/${name}.test.ts`),
     store: "postgres",
     timeout: 60_000,
     globalSetup: POSTGRES_SERVER,
@@ -143,6 +141,8 @@ const projects = Object.entries(suites).map(
       hookTimeout: timeout,
       env: { TEST_MODE: mode ?? "inline", TEST_STORE: store ?? "sqlite" },
       sequence: { groupOrder: order ?? 0 },
+      // A busy machine takes its time.
+      expect: { poll: { timeout: 20_000 } },
       ...how,
     },
   }),

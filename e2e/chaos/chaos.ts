@@ -34,6 +34,8 @@ export async function chaos(options: ChaosOptions): Promise<Verdict> {
       random: seeded(seed),
       write,
       runs,
+      own,
+      endpointHistory: ofEndpoint,
       duration,
       onProgress(progress) {
         if (progress.begun === runs) over.abort();

@@ -1,11 +1,12 @@
 import type { Answer, Call, Event, FinalRun, RunView, What } from "./history.ts";
+import { keyFaults, queueFaults, scheduleFaults } from "./lane-rules.ts";
 import { endsOf, eventOf, FAILS, type Leaf, leavesOf, type Program, TIMED_OUT } from "./program.ts";
 import type { PromiseNumber } from "./promises.ts";
 
 /** A part of a history that a promise doesn't allow. */
 export interface Violation {
   readonly promise: PromiseNumber;
-  /** The run, or the message. */
+  /** The run, the message, the queue, the flow control key, or the schedule. */
   readonly of: string;
   readonly text: string;
 }
@@ -19,6 +20,10 @@ export interface Figures {
   readonly failureFunctionsTwice: number;
   readonly rollbacksTwice: number;
   readonly messagesTwice: number;
+  /** Attempts to deliver messages of queues and flow control keys. */
+  readonly attempts: number;
+  /** Messages that schedules have made. */
+  readonly ticks: number;
   /** Requests whose answers were lost or refused. */
   readonly unanswered: number;
   readonly faults: Readonly<Record<string, number>>;
@@ -62,9 +67,15 @@ export function check(events: readonly Event[]): Verdict {
       RULES.flatMap(([promise, rule]) => [...rule(run)].map((text) => ({ promise, of: run.id, text }))),
     ),
     ...messageViolations(events, asked),
+    ...([14, 15, 16] as const).flatMap((promise) =>
+      [...SHARED_RULES[promise](events)].map(([of, text]) => ({ promise, of, text })),
+    ),
   ];
   return { violations, figures: figuresOf(events, asked, runs) };
 }
+
+/** The promises about what messages share. */
+const SHARED_RULES = { 14: queueFaults, 15: keyFaults, 16: scheduleFaults } as const;
 
 type Rule = (run: RunHistory) => Iterable<string>;
 
@@ -256,7 +267,11 @@ function* beginsAtMostOnce({ program, work }: RunHistory): Iterable<string> {
 }
 
 function messageViolations(events: readonly Event[], asked: readonly Asked[]): Violation[] {
-  const arrived = new Set(events.flatMap((event) => (event.e === "message" ? [event.message] : [])));
+  const arrived = new Set(
+    events.flatMap((event) =>
+      event.e === "message" || (event.e === "end" && event.ok) ? [event.message] : [],
+    ),
+  );
   return asked.flatMap(({ call, answer }) =>
     call.name === "publish" && answer?.ok && !arrived.has(call.message)
       ? [
@@ -335,6 +350,8 @@ function figuresOf(events: readonly Event[], asked: readonly Asked[], runs: read
       runs.flatMap(({ undone }) => [...grouped(undone)].map(([, ofStep]) => ofStep.length)),
     ),
     messagesTwice: twice([...messages.values()].map((ofMessage) => ofMessage.length)),
+    attempts: events.filter(({ e }) => e === "begin").length,
+    ticks: events.reduce((sum, event) => sum + (event.e === "ticks" ? event.ticks.length : 0), 0),
     unanswered: asked.filter(({ answer }) => !answer?.ok).length,
     faults: countsOf(faults),
   };

@@ -54,12 +54,33 @@ const server = createServer((request, response) => {
     response.end(JSON.stringify(`answer ${process.pid} ${Math.random()}`));
     return;
   }
-  const [, message] = /^\/message\/(.+)$/.exec(request.url ?? "") ?? [];
-  if (message === undefined) {
-    serveWorkflows(request, response);
-    return;
+  const [, kind, name = "", message = ""] =
+    /^\/(message|lane|tick)\/([^/]+)(?:\/(.+))?$/.exec(request.url ?? "") ?? [];
+  switch (kind) {
+    case "message":
+      write({ e: "message", message: name });
+      response.end("ok");
+      break;
+    case "tick":
+      write({ e: "tick", schedule: name, message: String(request.headers["upstash-message-id"]) });
+      response.end("ok");
+      break;
+    case "lane":
+      void takeTurn(name, message).then((status) => response.writeHead(status).end());
+      break;
+    default:
+      serveWorkflows(request, response);
   }
-  write({ e: "message", message });
-  response.end("ok");
 });
+
+/** Takes a message of a lane, and fails now and then. @returns the status of the answer */
+async function takeTurn(lane: string, message: string): Promise<200 | 500> {
+  const by = randomUUID();
+  write({ e: "begin", lane, message, by });
+  await pause();
+  const ok = Math.random() > 0.1;
+  write({ e: "end", lane, message, by, ok });
+  return ok ? 200 : 500;
+}
+
 server.listen(Number(PORT), "127.0.0.1", () => console.log("listening"));

@@ -21,10 +21,29 @@ export interface FinalRun extends RunView {
   readonly runs: number;
 }
 
+/** A limit that messages share. */
+export type Lane =
+  /** A queue: `parallelism` messages are on their way at once. With one place, they are delivered in their order. */
+  | { readonly kind: "queue"; readonly name: string; readonly parallelism: number }
+  /** A flow control key: so many attempts at once. */
+  | { readonly kind: "parallelism"; readonly name: string; readonly parallelism: number }
+  /** A flow control key: so many attempts in a period. */
+  | { readonly kind: "rate"; readonly name: string; readonly rate: number; readonly periodMs: number };
+
+/** A message that a schedule has made. */
+export interface Tick {
+  readonly message: string;
+  /** When it was made, in milliseconds since 1970. */
+  readonly at: number;
+}
+
 /** A request of the client. */
 export type Call =
   | { readonly name: "trigger"; readonly run: string; readonly program: Program }
-  | { readonly name: "publish"; readonly message: string }
+  /** `lane`: the name of the limit that it shares. */
+  | { readonly name: "publish"; readonly message: string; readonly lane?: string }
+  /** Creates a schedule with a tick each minute, and deletes it. */
+  | { readonly name: "schedule" | "unschedule"; readonly schedule: string }
   | { readonly name: "notify"; readonly run: string; readonly step: string; readonly data: string }
   | { readonly name: "cancel"; readonly run: string }
   | { readonly name: "read"; readonly run: string };
@@ -64,9 +83,23 @@ export type What =
   | { readonly e: "told"; readonly run: string; readonly failureId: string }
   /** A message has arrived. */
   | { readonly e: "message"; readonly message: string }
+  | { readonly e: "lane"; readonly lane: Lane }
+  /** An attempt to deliver a message of a lane begins, and ends: with the answer 200 where it is `ok`. */
+  | { readonly e: "begin"; readonly lane: string; readonly message: string; readonly by: string }
+  | {
+      readonly e: "end";
+      readonly lane: string;
+      readonly message: string;
+      readonly by: string;
+      readonly ok: boolean;
+    }
+  /** A message of a schedule has arrived. `message` is the engine's id. */
+  | { readonly e: "tick"; readonly schedule: string; readonly message: string }
   /** What the machine does to the processes. */
   | { readonly e: "fault"; readonly what: string }
-  | { readonly e: "final"; readonly run: string; readonly log: FinalRun };
+  | { readonly e: "final"; readonly run: string; readonly log: FinalRun }
+  /** The messages that a schedule has made in its life, as the engine's log has them. */
+  | { readonly e: "ticks"; readonly schedule: string; readonly ticks: readonly Tick[] };
 
 /** An entry of a history. All processes are on one machine, and so on one clock. */
 export type Event = What & {

@@ -13,6 +13,9 @@ export const PROMISES = {
   11: "A step invokes one child run",
   12: "A step keeps its idempotency key",
   13: "At most once means at most once",
+  14: "A queue keeps its order and its width",
+  15: "Flow control holds for all engines",
+  16: "A schedule ticks once",
 } as const;
 
 export type PromiseNumber = keyof typeof PROMISES;

@@ -1,8 +1,10 @@
 import { setTimeout as rest } from "node:timers/promises";
 import { Client, type RunLog, type StepLog } from "@perdure/core";
 import type { Random } from "../test/support/seed.ts";
-import type { Answer, Call, FinalRun, RunView, What } from "./history.ts";
+import { type Event, type FinalRun, type RunView, readHistory, type What } from "./history.ts";
+import { Lanes } from "./lanes.ts";
 import { eventOf, leavesOf, makeProgram, type Program, RETRIES, TIMED_OUT } from "./program.ts";
+import { Requests, send } from "./requests.ts";
 import { type System, TOKEN } from "./system.ts";
 
 /** Milliseconds between looks at a run, and between sendings of an event: the first pause, and the longest. */
@@ -11,7 +13,7 @@ const PAUSE_MS = { first: 400, longest: 3000 };
 /** Runs that are live at once, at most. */
 const MAX_LIVE = 60;
 
-/** Milliseconds after which a run that hasn't ended never will. */
+/** Milliseconds after which a run that hasn't ended never will, and a message that hasn't arrived. */
 const PATIENCE_MS = 300_000;
 
 const TERMINAL: ReadonlySet<string> = new Set(["RUN_SUCCESS", "RUN_FAILED", "RUN_CANCELED"]);
@@ -21,6 +23,10 @@ export interface WorkloadOptions {
   readonly random: Random;
   readonly write: (what: What) => void;
   readonly runs: number;
+  /** The file of the workload's own history. */
+  readonly own: string;
+  /** The file of the endpoint's history. */
+  readonly endpointHistory: string;
   /** Milliseconds in which the runs begin; longer where the system is too slow for it. */
   readonly duration: number;
   /** Called as runs begin and end. */
@@ -49,7 +55,7 @@ interface Plan {
 export class Workload {
   readonly #options: WorkloadOptions;
   readonly #client: Client;
-  #ops = 0;
+  readonly #requests: Requests;
   #begun = 0;
   #ended = 0;
   /** Runs that wait for another one's end. */
@@ -60,6 +66,7 @@ export class Workload {
     // The client repeats a request without an answer by itself.
     const retry = { retries: 100, backoff: (count: number) => Math.min(100 * 2 ** count, 1000) };
     this.#client = new Client({ baseUrl: options.system.url, token: TOKEN, retry });
+    this.#requests = new Requests(options.write);
   }
 
   async run(): Promise<void> {
@@ -74,8 +81,25 @@ export class Workload {
         message: random.next() < 0.3 ? `message-${at}` : undefined,
       }),
     );
-    await Promise.all(plans.map((plan) => this.#perform(plan)));
+    const { system, write } = this.#options;
+    const messages = Math.ceil(runs / 4);
+    const lanes = new Lanes({ system, write, requests: this.#requests, messages, duration });
+    await Promise.all([lanes.run(), ...plans.map((plan) => this.#perform(plan))]);
+    await lanes.finish();
+    await this.#arrivals();
     for (const { id } of plans) await this.#recordFinal(id);
+  }
+
+  /** Waits until all messages have arrived. */
+  async #arrivals(): Promise<void> {
+    const { own, endpointHistory } = this.#options;
+    const expected = readHistory([own]).flatMap(expectedOf);
+    const until = performance.now() + PATIENCE_MS;
+    for (;;) {
+      const arrived = new Set(readHistory([endpointHistory]).flatMap(arrivedIn));
+      if (expected.every((message) => arrived.has(message)) || performance.now() > until) return;
+      await rest(PAUSE_MS.first);
+    }
   }
 
   async #perform(plan: Plan): Promise<void> {
@@ -110,7 +134,7 @@ export class Workload {
     };
     for (;;) {
       const call = { name: "trigger", run: id, program } as const;
-      const answer = await this.#ask(call, async () => {
+      const answer = await this.#requests.ask(call, async () => {
         await this.#client.trigger(options);
         return { ok: true };
       });
@@ -123,30 +147,20 @@ export class Workload {
   async #publish(message: string | undefined): Promise<void> {
     if (message === undefined) return;
     const { url, endpointUrl } = this.#options.system;
-    for (;;) {
-      const answer = await this.#ask({ name: "publish", message }, async () => {
-        const response = await fetch(`${url}/v2/publish/${endpointUrl}/message/${message}`, {
-          method: "POST",
-          headers: {
-            Authorization: `Bearer ${TOKEN}`,
-            "Upstash-Retries": String(RETRIES.retries),
-            "Upstash-Retry-Delay": RETRIES.retryDelay,
-            "Upstash-Deduplication-Id": message,
-          },
-        });
-        return response.ok
-          ? { ok: true }
-          : { ok: false, error: `${response.status} ${await response.text()}` };
-      });
-      if (answer.ok) return;
-      await rest(200);
-    }
+    const headers = {
+      "Upstash-Retries": String(RETRIES.retries),
+      "Upstash-Retry-Delay": RETRIES.retryDelay,
+      "Upstash-Deduplication-Id": message,
+    };
+    await this.#requests.insist({ name: "publish", message }, () =>
+      send(`${url}/v2/publish/${endpointUrl}/message/${message}`, { headers }),
+    );
   }
 
   async #cancel({ id, cancelAfter }: Plan): Promise<void> {
     if (cancelAfter === undefined) return;
     await rest(cancelAfter);
-    await this.#ask({ name: "cancel", run: id }, async () => {
+    await this.#requests.ask({ name: "cancel", run: id }, async () => {
       const { cancelled } = await this.#client.cancel(id);
       return { ok: true, cancelled };
     });
@@ -159,8 +173,8 @@ export class Workload {
       awaited.map(async ([step]) => {
         for (const pause of pauses()) {
           if (over.aborted) return;
-          const data = `data ${this.#ops}`;
-          const answer = await this.#ask({ name: "notify", run: id, step, data }, async () => {
+          const data = `data ${this.#requests.ops}`;
+          const answer = await this.#requests.ask({ name: "notify", run: id, step, data }, async () => {
             const waiters = await this.#client.notify({ eventId: eventOf(id, step), eventData: data });
             return { ok: true, waiters: waiters.length };
           });
@@ -186,21 +200,12 @@ export class Workload {
 
   async #read(id: string): Promise<RunLog | undefined> {
     let found: RunLog | undefined;
-    await this.#ask({ name: "read", run: id }, async () => {
+    await this.#requests.ask({ name: "read", run: id }, async () => {
       const { runs } = await this.#client.logs({ filter: { workflowRunId: id } });
       [found] = runs;
       return found ? { ok: true, view: viewOf(found) } : { ok: true };
     });
     return found;
-  }
-
-  async #ask(call: Call, request: () => Promise<Answer>): Promise<Answer> {
-    const op = ++this.#ops;
-    const { write } = this.#options;
-    write({ e: "call", op, call });
-    const answer = await request().catch((error: unknown): Answer => ({ ok: false, error: String(error) }));
-    write({ e: "answer", op, answer });
-    return answer;
   }
 
   async #recordFinal(id: string): Promise<void> {
@@ -247,4 +252,15 @@ function resultOf({ stepType, out, waitTimeout }: StepLog): string[] {
 
 function viewOf({ workflowState, workflowRunResponse, workflowRunCreatedAt }: RunLog): RunView {
   return { state: workflowState, result: workflowRunResponse, createdAt: workflowRunCreatedAt };
+}
+
+/** The messages that must arrive. */
+function expectedOf(event: Event): string[] {
+  if (event.e === "ticks") return event.ticks.map(({ message }) => message);
+  return event.e === "call" && event.call.name === "publish" ? [event.call.message] : [];
+}
+
+function arrivedIn(event: Event): string[] {
+  const isArrival = event.e === "message" || event.e === "tick" || (event.e === "end" && event.ok);
+  return isArrival ? [event.message] : [];
 }

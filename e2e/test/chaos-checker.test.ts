@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { check } from "../chaos/checker.ts";
-import type { Event, FinalRun, What } from "../chaos/history.ts";
+import type { Event, FinalRun, Lane, What } from "../chaos/history.ts";
 import { endsOf, FAILS, makeProgram, type Program } from "../chaos/program.ts";
 import { PROMISES } from "../chaos/promises.ts";
 import { seeded } from "./support/seed.ts";
@@ -129,6 +129,8 @@ describe("the checker of histories", () => {
       failureFunctionsTwice: 0,
       rollbacksTwice: 0,
       messagesTwice: 0,
+      attempts: 0,
+      ticks: 0,
       unanswered: 1,
       faults: { "kill -9 of the endpoint": 1 },
     });
@@ -342,6 +344,191 @@ describe("the checker of histories", () => {
     expect(found.filter(([of]) => of === promise).map(([, said]) => said)).toContainEqual(
       expect.stringMatching(text),
     );
+  });
+});
+
+/** Attempts of messages in a lane: each with the times of its beginning and its end, and whether it succeeds. */
+function laneHistory(
+  lane: Lane,
+  attempts: readonly (readonly [string, number, number, boolean?])[],
+): Event[] {
+  const messages = [...new Set(attempts.map(([message]) => message))].sort();
+  const published = messages.flatMap((message, at): Event[] => [
+    { e: "call", op: at, call: { name: "publish", message, lane: lane.name }, t: -2 },
+    { e: "answer", op: at, answer: { ok: true }, t: -1 },
+  ]);
+  const events = attempts.flatMap(([message, from, to, ok = true], at): Event[] => [
+    { e: "begin", lane: lane.name, message, by: `${at}`, t: from },
+    ...(Number.isFinite(to) ? [{ e: "end", lane: lane.name, message, by: `${at}`, ok, t: to } as const] : []),
+  ]);
+  return [{ e: "lane", lane, t: -3 }, ...published, ...events.sort((a, b) => a.t - b.t)];
+}
+
+const shared = (events: readonly Event[]): [number, string][] =>
+  check(events).violations.map(({ promise, text }) => [promise, text]);
+
+describe("the checker of what messages share", () => {
+  const one = { kind: "queue", name: "one", parallelism: 1 } as const;
+  const two = { kind: "queue", name: "two", parallelism: 2 } as const;
+  const key = { kind: "parallelism", name: "key", parallelism: 1 } as const;
+  const rate = { kind: "rate", name: "rate", rate: 2, periodMs: 1000 } as const;
+  const lost = Number.NaN;
+  const kill = (t: number): Event => ({ e: "fault", what: "kill -9 of the endpoint", t });
+
+  it("finds nothing wrong with a queue whose messages are tried again, and wait for each other", () => {
+    expect(
+      shared(
+        laneHistory(one, [
+          ["a", 0, 5, false],
+          ["a", 7, lost],
+          ["a", 20, 25],
+          ["b", 26, 30],
+        ]),
+      ),
+    ).toEqual([]);
+    // An endpoint that dies after its work does it again.
+    expect(
+      shared(
+        laneHistory(one, [
+          ["a", 0, 5],
+          ["a", 7, 9],
+          ["b", 10, 30],
+        ]),
+      ),
+    ).toEqual([]);
+    expect(
+      shared(
+        laneHistory(two, [
+          ["a", 0, 50],
+          ["b", 1, 9],
+          ["c", 10, 30],
+        ]),
+      ),
+    ).toEqual([]);
+  });
+
+  it.each<[string, Event[], RegExp]>([
+    [
+      "a message overtakes another one",
+      laneHistory(one, [
+        ["b", 0, 5],
+        ["a", 6, 9],
+      ]),
+      /"b" was accepted after "a", and arrived before it/,
+    ],
+    [
+      "two are on their way in a queue with one place",
+      laneHistory(one, [
+        ["a", 0, 9],
+        ["b", 5, 12],
+      ]),
+      /2 were on their way when "b" arrived, and 1 may be: a, b/,
+    ],
+    [
+      "the next one comes between two attempts",
+      laneHistory(one, [
+        ["a", 0, 5, false],
+        ["b", 6, 8],
+        ["a", 9, 10],
+      ]),
+      /2 were on their way/,
+    ],
+    [
+      "three are on their way where two may be",
+      laneHistory(two, [
+        ["a", 0, 9],
+        ["b", 1, 9],
+        ["c", 8, 9],
+      ]),
+      /3 were on their way when "c" arrived, and 2 may be/,
+    ],
+  ])("finds a queue broken when %s", (_when, events, text) => {
+    expect(shared(events)).toContainEqual([14, expect.stringMatching(text)]);
+  });
+
+  it("counts attempts of a flow control key, and not the time between them", () => {
+    expect(
+      shared(
+        laneHistory(key, [
+          ["a", 0, 5, false],
+          ["b", 6, 8],
+          ["a", 9, 10],
+        ]),
+      ),
+    ).toEqual([]);
+    expect(
+      shared(
+        laneHistory(key, [
+          ["a", 0, 5],
+          ["b", 4, 8],
+        ]),
+      ),
+    ).toEqual([[15, expect.stringMatching(/2 were on their way when "b" arrived, and 1 may be/)]]);
+    // Its end is unknown: the kill is.
+    const cut = laneHistory(key, [
+      ["a", 0, lost],
+      ["b", 6, 8],
+      ["a", 9, 10],
+    ]);
+    expect(shared([...cut, kill(3)])).toEqual([]);
+    expect(shared([...cut, kill(7)])).toEqual([
+      [15, expect.stringMatching(/2 were on their way when "b" arrived/)],
+    ]);
+  });
+
+  it("leaves out what a frozen engine sends when it wakes up", () => {
+    const late = laneHistory(key, [
+      ["a", 0, 5],
+      ["b", 20_000, 20_009],
+      ["c", 20_001, 20_009],
+    ]);
+    expect(shared(late)).toHaveLength(1);
+    expect(shared([...late, { e: "fault", what: "SIGCONT of engine 1", t: 19_999 }])).toEqual([]);
+  });
+
+  it("finds a rate exceeded, where it can't be the delay of deliveries", () => {
+    const every = (ms: number): Event[] =>
+      laneHistory(
+        rate,
+        Array.from({ length: 60 }, (_, at) => [`m${100 + at}`, at * ms, at * ms + 1] as const),
+      );
+    expect(shared(every(500))).toEqual([]);
+    expect(shared(every(250))).toEqual([
+      [15, expect.stringMatching(/attempts began within \d+ ms, and \d+ may/)],
+    ]);
+  });
+
+  it("finds messages of queues and keys that were lost", () => {
+    const history = laneHistory(key, [["a", 0, 5, false]]);
+    expect(shared(history)).toEqual([[1, "the engine acknowledged the message, and never delivered it"]]);
+  });
+
+  describe("and of schedules", () => {
+    const MINUTE = 60_000;
+    const ticking = (ticks: readonly number[], arrived: readonly number[] = ticks): Event[] => [
+      { e: "call", op: 1, call: { name: "schedule", schedule: "s" }, t: 1000 },
+      { e: "answer", op: 1, answer: { ok: true }, t: 2000 },
+      ...arrived.map((t): Event => ({ e: "tick", schedule: "s", message: `msg_${t}`, t: t + 5 })),
+      { e: "call", op: 2, call: { name: "unschedule", schedule: "s" }, t: 2.5 * MINUTE },
+      { e: "ticks", schedule: "s", ticks: ticks.map((at) => ({ message: `msg_${at}`, at })), t: 3 * MINUTE },
+    ];
+
+    it("nothing, when each tick has one message", () => {
+      expect(shared(ticking([MINUTE, 2 * MINUTE]))).toEqual([]);
+      // Made up for after a stop.
+      expect(shared(ticking([1.4 * MINUTE, 2 * MINUTE]))).toEqual([]);
+      // The last one may be about to come.
+      expect(shared(ticking([MINUTE]))).toEqual([]);
+    });
+
+    it.each<[string, Event[], RegExp]>([
+      ["a tick makes two messages", ticking([MINUTE, MINUTE + 3]), /made 2 messages in 1 minutes/],
+      ["a tick makes none", ticking([2 * MINUTE]), /made no message at 1970-01-01T00:01:00/],
+      ["a tick's message doesn't arrive", ticking([MINUTE], []), /msg_60000 never arrived/],
+      ["a message has no tick", ticking([MINUTE], [MINUTE, MINUTE + 7]), /msg_60007 belongs to none/],
+    ])("when %s", (_when, events, text) => {
+      expect(shared(events)).toContainEqual([16, expect.stringMatching(text)]);
+    });
   });
 });
 

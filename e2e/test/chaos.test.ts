@@ -24,6 +24,7 @@ describe("processes that are killed again and again", () => {
       expect(Object.values(figures.runs).reduce((sum, count) => sum + count)).toBe(40);
       expect(Object.keys(figures.faults)).toContainEqual(expect.stringMatching(/^kill -9/));
     },
-    150_000,
+    // A busy machine takes its time.
+    300_000,
   );
 });

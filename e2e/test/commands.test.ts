@@ -31,7 +31,8 @@ beforeAll(async () => {
       if (nap) await context.sleep("nap", "1h");
       if (wait) await context.waitForEvent("approval", `approve-${id}`, { timeout: "1h" });
       return context.run("charge", () => {
-        if (declined && !nap && !wait) throw new WorkflowNonRetryableError(`card ${id} \u001b[31mdeclined`);
+        if (declined && !nap && !wait)
+          throw new WorkflowNonRetryableError(`card ${id} \u001b[31m\u202edeclined\u009b`);
         return `charged ${id}`;
       });
     },
@@ -79,6 +80,7 @@ function perdure(
 async function json<Answer>(...args: string[]): Promise<Answer> {
   const { code, out, err } = await perdure([...args, "--json"]);
   expect({ code, err }).toMatchObject({ code: 0 });
+  expect(out).not.toMatch(/[\u007f-\u009f\p{Cf}]/u);
   return JSON.parse(out) as Answer;
 }
 
@@ -143,20 +145,21 @@ describe("perdure trigger", () => {
       [["trigger", order, "--retries", "many"], '--retries must be a whole number; got "many".'],
       [["trigger", "nowhere"], "nowhere"],
       [
-        ["runs", "--state", "lost"],
+        ["runs", "--state", "lo\u001b[31mst"],
         '--state must be one of running, succeeded, failed, cancelled; got "lost".',
       ],
       [
         ["runs", "--since", "yesterday"],
         '--since must be a duration such as 90s, 15m, 2h or 7d; got "yesterday".',
       ],
-      [["runs", "--no-such-flag"], "unknown option"],
+      [["runs", "--no-such\u001b[31m-flag"], "unknown option '--no-such-flag'"],
       [["cancel"], "Name runs, select them by flags such as --workflow, or give --all."],
     ] as const) {
       const { code, err } = await perdure(args);
       expect({ args, code }).toEqual({ args, code: 2 });
       expect(err).toContain(message);
       expect(err).not.toMatch(/\n\s+at /);
+      expect(err).not.toMatch(/(?!\n)\p{Cc}/u);
     }
   });
 });

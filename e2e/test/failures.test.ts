@@ -1,13 +1,19 @@
 import type { RunLog } from "@perdure/core";
+import { ON_POSTGRES } from "@perdure/test-support/mode";
 import { describe, expect, it, vi } from "vitest";
 import { starts } from "./failures/starts.ts";
 import { ways } from "./failures/ways.ts";
 import { PAYLOAD, type Way, WORKFLOW, World } from "./failures/world.ts";
 
 // Most of their time is spent waiting for each other.
-vi.setConfig({ maxConcurrency: 32 });
+vi.setConfig({ maxConcurrency: ON_POSTGRES ? 8 : 32 });
 
-const rows = Object.keys(ways).flatMap((way) => Object.keys(starts).map((start) => ({ way, start })));
+// A start and a failure depend on each other by the rules, which both stores share: on PostgreSQL, each way has one start.
+const rows = Object.keys(ways).flatMap((way, at) =>
+  Object.keys(starts)
+    .filter((_, index, { length }) => !ON_POSTGRES || index === at % length)
+    .map((start) => ({ way, start })),
+);
 
 async function stateOf({ client }: World): Promise<{ run: RunLog | undefined; letters: object[] }> {
   const { runs } = await client.logs({ filter: { workflowUrl: WORKFLOW } });
@@ -96,13 +102,15 @@ describe("a run's own time", () => {
     ["trigger", ({ client }) => client.trigger({ url: WORKFLOW, timeout: 30 })],
     [
       "a schedule",
-      async ({ client, clock }) => {
+      async (world) => {
+        const { client, clock } = world;
         const { scheduleId } = await client.schedules.create({
           url: WORKFLOW,
           cron: "* * * * *",
           timeout: "30s",
         });
         clock.advance(60_000);
+        await world.idle();
         await client.schedules.delete(scheduleId);
       },
     ],

@@ -1,4 +1,5 @@
 import type { RunLog } from "@perdure/core";
+import { ON_POSTGRES } from "@perdure/test-support/mode";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { Faults } from "./inline-model/faults.ts";
 import { isDeterministic, makeProgram, mayCancel } from "./inline-model/program.ts";
@@ -10,9 +11,9 @@ afterEach(() => vi.restoreAllMocks());
 
 const SEED = Number(process.env.SEED) || Math.floor(Math.random() * 2 ** 31);
 /** Worlds: in each, several programs run under several schedules of faults at the same time. */
-const WORLDS = Number(process.env.WORLDS ?? 17);
+const WORLDS = Number(process.env.WORLDS ?? (ON_POSTGRES ? 3 : 17));
 const PROGRAMS = 4;
-const SCHEDULES = 30;
+const SCHEDULES = ON_POSTGRES ? 6 : 30;
 /** Small programs find more in the same time; some need a larger one. */
 const DEPTHS = [1, 1, 2, 2, 2, 3];
 const ENDPOINTS = ["inline", "inline", "brief", "short"] as const;
@@ -67,7 +68,7 @@ describe(`random workflows on both sides, with faults between them (SEED=${SEED}
       const random = seeded(seed);
       const programs = Array.from({ length: PROGRAMS }, (_, number) => makeRuns(random, seed, number));
       const all = programs.flatMap(({ plain, runs }) => [plain, ...runs]);
-      const world = new World(all, seeded(seed));
+      const world = await World.start(all, seeded(seed));
       try {
         await Promise.all(
           all.map(({ id, endpoint, faults }) =>

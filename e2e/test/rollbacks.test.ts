@@ -11,7 +11,6 @@ import {
 import { MODE, MODE_OPTIONS } from "@perdure/test-support/mode";
 import { environment } from "@perdure/test-support/process";
 import { describe, expect, it } from "vitest";
-import { until } from "./support/lab.ts";
 import { boom, failureFunction, halt, perform, stage, step, undo, useStage } from "./support/stage.ts";
 
 useStage();
@@ -135,11 +134,7 @@ describe("the steps of a failed run are rolled back", () => {
       { failureFunction, timeout: "1m" },
     );
     const { workflowRunId } = await stage.lab.client.trigger({ url });
-    for (let at = 0; at < 50 && !stage.diary.includes("failure function"); at++) {
-      stage.lab.clock.advance(5000);
-      await until(() => true);
-      await new Promise((resolve) => setTimeout(resolve, 2));
-    }
+    while (!stage.diary.includes("failure function")) await stage.lab.beat();
     expect(stage.diary).toEqual(["reserve", "undo book", "undo reserve", "failure function"]);
     expect((await stage.lab.run(workflowRunId)).workflowState).toBe("RUN_FAILED");
   });

@@ -14,7 +14,10 @@ export function writeLlms(pages: readonly SitePage[], sections: readonly Section
     writeFileSync(join(DIST, path), text);
   }
   const lists = sections.map(({ text, items }) => {
-    const lines = items.map((item) => `- [${item.text}](${item.link.replace(/\/$/, "/index")}.md)`);
+    const lines = items.map((item) => {
+      const file = `${item.link.replace(/\/$/, "/index")}.md`;
+      return `- [${item.text}](${file}): ${item.subject}`;
+    });
     return `## ${text}\n\n${lines.join("\n")}\n`;
   });
   const head =

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Application, type TypeDocOptions } from "typedoc";
 import type { PluginOptions } from "typedoc-plugin-markdown";
@@ -7,11 +7,13 @@ import type { Section } from "./sidebar.ts";
 
 const FOLDER = join(PAGES, "reference");
 
-/** The packages with a reference, and the files that they export. */
+/** The packages with a reference, and the files that they export: each adapter is one. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   core: ["index.ts"],
-  adapters: ["hono.ts", "node.ts", "nextjs.ts", "cloudflare.ts", "aws-lambda.ts"],
+  adapters: readdirSync(join(ROOT, "packages", "adapters", "src")).filter((name) => name.endsWith(".ts")),
+  test: ["index.ts"],
   engine: ["index.ts"],
+  otel: ["index.ts"],
 };
 
 const OPTIONS: Partial<TypeDocOptions & PluginOptions> = {
@@ -31,6 +33,7 @@ const OPTIONS: Partial<TypeDocOptions & PluginOptions> = {
   hideBreadcrumbs: true,
   // Its own count of equal headings differs from that of the site.
   useHTMLAnchors: true,
+  groupOrder: ["Functions", "Variables", "Classes", "Interfaces", "Type Aliases", "*"],
   parametersFormat: "table",
   propertiesFormat: "table",
   interfacePropertiesFormat: "table",

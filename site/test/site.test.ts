@@ -37,6 +37,9 @@ describe("the site", () => {
     expect(sources.get("reference/core/index.html")).toContain("Pauses the run for seconds or a duration");
     expect(sources.get("reference/engine/index.html")).toContain("createEngine");
     expect(sources.get("reference/adapters/hono.html")).toContain("toHono");
+    expect(sources.get("reference/adapters/express.html")).toContain("toExpress");
+    expect(sources.get("reference/test/index.html")).toContain("testEngine");
+    expect(sources.get("reference/otel/index.html")).toContain("openTelemetry");
   });
 
   it.each(html.filter((name) => name !== "404.html"))("%s links to what is there", (name) => {
@@ -77,6 +80,8 @@ describe("the site", () => {
     const list = readFileSync(join(DIST, "llms.txt"), "utf8");
     const files = [...list.matchAll(/\]\(\/([^)]+)\)/g)].map(([, file = ""]) => file);
     expect(files.length).toBeGreaterThan(20);
+    expect(list).toContain("- [Rollbacks](/rollbacks.md): undoing steps\n");
+    expect(list).not.toContain("undefined");
     expect(files.filter((file) => !existsSync(join(DIST, file)))).toEqual([]);
     expect(readFileSync(join(DIST, "llms-full.txt"), "utf8")).toContain("# Getting started");
   });

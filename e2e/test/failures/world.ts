@@ -16,6 +16,7 @@ import { DEV_CREDENTIALS, kindOf } from "@perdure/core/protocol";
 import { createEngine, type Engine, fetchTransport, ManualClock, type Store } from "@perdure/engine";
 import { MODE_OPTIONS } from "@perdure/test-support/mode";
 import { environment } from "@perdure/test-support/process";
+import { Gate } from "../support/lab.ts";
 import { openStore } from "../support/stores.ts";
 import { ask } from "../support/views.ts";
 
@@ -74,6 +75,7 @@ export class World {
   readonly #server: Server;
   readonly #store: Store;
   #underWay = 0;
+  #hold: (() => Promise<void>) | undefined;
   readonly #handler: (request: Request) => Promise<Response>;
 
   static async start(make: (world: () => World) => Way, options: WorldOptions = {}): Promise<World> {
@@ -136,8 +138,23 @@ export class World {
     ).handler;
   }
 
+  /** Has requests to the endpoint wait. `arrived` resolves with the first one, and `release` lets them go on. */
+  hold(): { readonly arrived: Promise<void>; readonly release: () => void } {
+    const [arrived, released] = [new Gate(), new Gate()];
+    this.#hold = () => {
+      arrived.open();
+      return released.passed;
+    };
+    const release = (): void => {
+      this.#hold = undefined;
+      released.open();
+    };
+    return { arrived: arrived.passed, release };
+  }
+
   /** A request to the endpoint. */
   async receive(request: Request): Promise<Response> {
+    await this.#hold?.();
     this.#underWay++;
     try {
       return await this.#answer(request);

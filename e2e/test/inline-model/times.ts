@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import { ManualClock } from "@perdure/engine";
 import { vi } from "vitest";
 import type { Random } from "../support/seed.ts";
@@ -36,6 +37,14 @@ export class JumpyClock extends ManualClock {
 /** Where all clocks begin: a seed has the same schedule at any time. */
 export const START: number = Date.UTC(2030, 0, 1);
 
+const real = new AsyncLocalStorage<boolean>();
+
+/** Calls a function whose time, with that of all it begins, is the platform's: {@link stubTime} doesn't concern it. */
+export const inRealTime = <Result>(act: () => Result): Result => real.run(true, act);
+
+/** Ends what {@link inRealTime} has begun, for a function and all it begins. */
+export const inStubbedTime = <Result>(act: () => Result): Result => real.exit(act);
+
 /**
  * The time of the endpoints, in place of the platform's. What measures how long its own work takes, to give way to others, finds
  * at random that it has taken long.
@@ -44,15 +53,20 @@ export const START: number = Date.UTC(2030, 0, 1);
  */
 export function stubTime(random: Random): { readonly clock: JumpyClock; restore(): void } {
   const clock = new JumpyClock(START);
+  const { setTimeout: startTimer, clearTimeout: stopTimer } = globalThis;
+  const measuredBy = performance.now.bind(performance);
   vi.stubGlobal("setTimeout", (act: (...args: unknown[]) => void, ms = 0, ...args: unknown[]) =>
-    clock.after(ms, () => act(...args)),
+    real.getStore() ? startTimer(act, ms, ...args) : clock.after(ms, () => act(...args)),
   );
-  vi.stubGlobal("clearTimeout", (cancel: Cancel | undefined) => cancel?.());
+  vi.stubGlobal("clearTimeout", (timer: Cancel | ReturnType<typeof setTimeout> | undefined) =>
+    typeof timer === "function" ? timer() : stopTimer(timer),
+  );
   let worked = 0;
   // Not by spies, which keep each of the many calls.
   const { now } = Date;
-  Date.now = () => clock.now();
+  Date.now = () => (real.getStore() ? now() : clock.now());
   performance.now = () => {
+    if (real.getStore()) return measuredBy();
     worked += random.next() < 0.02 ? 20 : 0.01;
     return worked;
   };

@@ -9,14 +9,23 @@ import {
   type InlineAnswer,
   type InlineAppend,
 } from "@perdure/core/protocol";
-import { createEngine, type Engine, type EngineEvent, fetchTransport, openSqlite } from "@perdure/engine";
+import {
+  createEngine,
+  type Engine,
+  type EngineEvent,
+  fetchTransport,
+  openSqlite,
+  type Store,
+} from "@perdure/engine";
+import { ON_POSTGRES } from "@perdure/test-support/mode";
 import { temporaryFolder } from "@perdure/test-support/process";
 import { vi } from "vitest";
 import type { Random } from "../support/seed.ts";
+import { deleteStore, openStore, Watched } from "../support/stores.ts";
 import { DELIVERY_TIMEOUT_MS, type Faults } from "./faults.ts";
 import { Ledger, numberOf } from "./ledger.ts";
 import { type Actor, type Node, outcomeOf, perform, type StepWork } from "./program.ts";
-import { JumpyClock, START, stubThreads, stubTime, turns } from "./times.ts";
+import { inRealTime, inStubbedTime, JumpyClock, START, stubThreads, stubTime, turns } from "./times.ts";
 
 /** The workflows, by how much of a run one delivery may carry out. */
 const ENDPOINTS = {
@@ -120,7 +129,7 @@ export class World {
   /** The process of each host name. */
   readonly #senders = new Map<string, Process>();
   readonly #notified = new Set<string>();
-  #store!: ReturnType<typeof openSqlite>;
+  #store!: Watched;
   #engine!: Engine;
   /** A fault of the engine itself. It never has one, however much goes wrong around it. */
   #fault: unknown;
@@ -131,40 +140,56 @@ export class World {
   /** Counts whatever happens. */
   #activity = 0;
 
-  constructor(runs: readonly Run[], random: Random) {
+  /** Starts the engine and the processes for these runs. */
+  static async start(runs: readonly Run[], random: Random): Promise<World> {
+    const world = new World(runs, random);
+    await world.#boot();
+    return world;
+  }
+
+  private constructor(runs: readonly Run[], random: Random) {
     this.#time = stubTime(random);
     this.#runs = new Map(runs.map((run) => [run.id, run]));
     vi.stubGlobal("fetch", (url: string | URL, init: RequestInit = {}) =>
       this.#fetch({ url: String(url), init }),
     );
     stubThreads();
-    this.#boot();
   }
 
-  #boot(): void {
+  async #boot(): Promise<void> {
     this.#lost = new Promise((_, reject) => {
       this.#kill = () => reject(new TypeError("fetch failed: the engine died"));
     });
     this.#lost.catch(() => {});
     const lost = this.#lost;
-    this.#store = openSqlite(join(this.#folder.path, "engine.db"), { now: () => this.#clock.now() });
+    // Connections to PostgreSQL have the time of the platform.
+    const call = ON_POSTGRES ? inRealTime : inStubbedTime;
+    this.#store = new Watched(await call(() => this.#open()), call);
     const { token, currentSigningKey: current, nextSigningKey: next } = DEV_CREDENTIALS;
     this.#engine = createEngine({
-      store: this.#store,
+      store: this.#store.store,
       clock: this.#clock,
       token,
       signingKeys: { current, next },
       search: false,
       timeouts: { delivery: DELIVERY_TIMEOUT_MS },
-      transport: fetchTransport(1_000_000, (request) => this.#deliver(request)),
+      transport: fetchTransport(1_000_000, (request) => inStubbedTime(() => this.#deliver(request))),
       onEvent: (event) => {
         // An engine that has died can't store anything.
         if (event.type === "fault" && this.#lost === lost && !this.#isDead) this.#fault ??= event.error;
-        this.#observe(event);
+        inStubbedTime(() => this.#observe(event));
       },
     });
     this.#engine.start();
     this.#isDead = false;
+  }
+
+  get #file(): string {
+    return join(this.#folder.path, "engine.db");
+  }
+
+  async #open(): Promise<Store> {
+    return ON_POSTGRES ? openStore(this.#file) : openSqlite(this.#file, { now: () => this.#clock.now() });
   }
 
   /** The engine dies, with all that it was doing, and another one takes up what it has stored. */
@@ -173,8 +198,8 @@ export class World {
     this.#isDead = true;
     this.#kill();
     void this.#engine.stop({ deadline: 0 });
-    await this.#store.close();
-    this.#boot();
+    await this.#store.store.close();
+    await this.#boot();
   }
 
   /** The engine's clock is set, in either direction: leases that end by the clock may have ended then. */
@@ -205,7 +230,7 @@ export class World {
     for (let quiet = 0; quiet < 20; quiet++) {
       const before = this.#activity;
       await turns(1);
-      if (before !== this.#activity) quiet = 0;
+      if (before !== this.#activity || this.#store.isAsked) quiet = 0;
     }
   }
 
@@ -226,8 +251,9 @@ export class World {
 
   async stop(): Promise<void> {
     await this.#engine.stop({ deadline: 0 });
-    await this.#store.close();
+    await this.#store.store.close();
     this.#time.restore();
+    deleteStore(this.#file);
     this.#folder.remove();
   }
 

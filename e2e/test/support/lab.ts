@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { serve as listen } from "@hono/node-server";
 import { Client, type RunLog, type ServeOptions, serve, type WorkflowFunction } from "@perdure/core";
 import { DEV_CREDENTIALS } from "@perdure/core/protocol";
-import { createEngine, type Engine, fetchTransport, ManualClock, type Store } from "@perdure/engine";
+import { createEngine, type Engine, fetchTransport, ManualClock } from "@perdure/engine";
 import { MODE_OPTIONS } from "@perdure/test-support/mode";
 import { environment, temporaryFolder } from "@perdure/test-support/process";
-import { openStore } from "./stores.ts";
+import { deleteStore, openStore, Watched } from "./stores.ts";
 
 type Handler = (request: Request) => Response | Promise<Response>;
 
@@ -24,7 +24,7 @@ export class Lab {
   readonly #handlers = new Map<string, Handler>();
   readonly #folder: ReturnType<typeof temporaryFolder>;
   readonly #api: Server;
-  #store!: Store;
+  #store!: Watched;
   #engine!: Engine;
 
   private constructor(folder: ReturnType<typeof temporaryFolder>) {
@@ -44,12 +44,14 @@ export class Lab {
 
   async #boot(): Promise<void> {
     const { token, currentSigningKey: current, nextSigningKey: next } = DEV_CREDENTIALS;
-    this.#store = await openStore(this.file);
+    this.#store = new Watched(await openStore(this.file));
     this.#engine = createEngine({
-      store: this.#store,
+      store: this.#store.store,
       clock: this.clock,
       token,
       signingKeys: { current, next },
+      // It would begin a thread for each engine.
+      search: false,
       transport: fetchTransport(1_000_000, async (request) => {
         const handler = this.#handlers.get(new URL(request.url).pathname);
         return handler ? handler(request) : new Response("nothing here", { status: 404 });
@@ -66,7 +68,7 @@ export class Lab {
   /** The engine dies, with all it was doing, and another one takes up what it has stored. */
   async crash(): Promise<void> {
     void this.#engine.stop({ deadline: 0 });
-    await this.#store.close();
+    await this.#store.store.close();
     await this.#boot();
   }
 
@@ -96,6 +98,15 @@ export class Lab {
     while (this.clock.advanceToNext());
   }
 
+  /**
+   * Lets ten seconds pass while deliveries are under way. The store has done what the engine asked for by then: without that,
+   * leases would run out that the engine is just renewing.
+   */
+  async beat(): Promise<void> {
+    this.clock.advance(10_000);
+    await this.#store.quiet();
+  }
+
   ask(method: string, path: string): Promise<Response> {
     const headers = { Authorization: `Bearer ${DEV_CREDENTIALS.token}` };
     return fetch(this.url + path, { method, headers });
@@ -114,9 +125,10 @@ export class Lab {
 
   async stop(): Promise<void> {
     await this.#engine.stop({ deadline: 0 });
-    await this.#store.close();
+    await this.#store.store.close();
     this.#api.closeAllConnections();
     this.#api.close();
+    deleteStore(this.file);
     this.#folder.remove();
   }
 }

@@ -36,7 +36,9 @@ import {
   waitForEvent,
   waitForWebhook,
 } from "./steps/index.ts";
+import { warnOnce } from "./util/console.ts";
 import type { Duration } from "./util/duration.ts";
+import { messageOf } from "./util/errors.ts";
 import type { Jsonify } from "./util/jsonify.ts";
 
 /** Typed calls of common services. */
@@ -212,7 +214,7 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
   ): Promise<WaitResponse<Event>>;
   waitForEvent(name: string, event: string | WorkflowEvent, options?: WaitOptions): Promise<unknown> {
     const wait = this.#requestStep(name, () => waitForEvent(name, event, options));
-    return typeof event === "string" ? wait : event["~receive"](wait);
+    return Object(event)["~receive"]?.(wait) ?? wait;
   }
 
   /**
@@ -333,7 +335,10 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
     try {
       return this.#host.request(inStep(name, make));
     } catch (misuse) {
-      return Promise.reject(misuse);
+      const result = Promise.reject(misuse);
+      // A workflow that doesn't await the step must not end the process, as an unhandled rejection would.
+      result.catch(() => warnOnce(messageOf(misuse)));
+      return result;
     }
   }
 }

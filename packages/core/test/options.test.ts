@@ -139,6 +139,45 @@ describe("a promise in the place of a function", () => {
   });
 });
 
+describe("an argument that is missing", () => {
+  const eventId = 'The event id of step "x" must be a non-empty string; got undefined.';
+
+  it.each<[string, (context: WorkflowContext) => Promise<unknown>, string]>([
+    ["invoke", (c) => c.invoke("x", {} as never), 'workflow of step "x" must be a workflow; got undefined.'],
+    [
+      "invoke by name",
+      (c) => c.invoke("x", plain({ workflow: "child" })),
+      'must be a workflow; got "child".',
+    ],
+    ["notify", (c) => c.notify("x", undefined as never), eventId],
+    ["waitForEvent", (c) => c.waitForEvent("x", undefined as never), eventId],
+    ["waitForEvent, of an object", (c) => c.waitForEvent("x", plain({})), eventId],
+    ["waitForWebhook", (c) => c.waitForWebhook("x", plain({}), 1), eventId],
+  ])("of %s is named", async (_name, workflow, complaint) => {
+    const { body } = await deliver(open(recorder(), workflow), []);
+    expect(body.message).toContain(complaint);
+  });
+
+  it("of a client's notify is named", async () => {
+    const client = new Client({ baseUrl: recorder().url, token: "t" });
+    await expect(client.notify(plain({}))).rejects.toThrow("The event id must be a non-empty string");
+  });
+
+  it("of a step that isn't awaited is a warning, and doesn't end the process", async () => {
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+    const { status } = await deliver(
+      open(recorder(), (c) => {
+        void c.sleep("not awaited", undefined as never);
+        return 1;
+      }),
+      [],
+    );
+    // vitest fails a test for an unhandled rejection.
+    expect(status).toBe(200);
+    expect(warn).toHaveBeenCalledWith(expect.stringContaining('The duration of step "not awaited"'));
+  });
+});
+
 describe("a workflow that isn't served beside the one that starts it", () => {
   it("is named with it, and with those that are", async () => {
     const stranger = createWorkflow(async function resize(_: WorkflowContext<undefined>) {});

@@ -10,6 +10,7 @@ import { EXIT } from "./cli/remote/command-error.ts";
 import { addRemoteCommands } from "./cli/remote/program.ts";
 import { type CommandName, flagsOf } from "./cli/settings.ts";
 import type { StartFlags } from "./cli/start-config.ts";
+import { printableLines } from "./cli/terminal.ts";
 
 // The same relative path works from src/ and from dist/.
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
@@ -20,6 +21,7 @@ const program = new Command("perdure")
   .description("An open engine for durable workflows with the HTTP API of QStash.")
   .version(version)
   .commandsGroup("Engine:")
+  .configureOutput({ writeErr: (text) => void process.stderr.write(printableLines(text)) })
   .exitOverride(({ exitCode }) => process.exit(exitCode === 1 ? EXIT.usage : exitCode));
 
 function command(name: CommandName, description: string): Command {

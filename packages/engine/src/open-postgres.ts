@@ -94,10 +94,12 @@ export async function openPostgres(url: string, settings: StoreSettings = {}): P
     sweep: async (...args) =>
       (await instances.leads("housekeeping")) ? store.sweep(...args) : { more: false, runs: [] },
     async close() {
-      await wakeUps.stop();
+      await wakeUps.stopListening();
       await driver.close();
       stopped = true;
       await instances.stop();
+      // The others deliver at once what this engine had under way.
+      await wakeUps.flush();
       await background.close();
       await control.close();
     },

@@ -191,9 +191,10 @@ export class Client {
     eventData,
     workflowRunId,
   }: NotifyOptions | NotifyEventOptions<unknown>): Promise<NotifyResponse[]> {
+    const eventId = eventIdOf(event);
     const body = toBody(eventData, "The event");
     if (typeof event !== "string") await event["~check"](body);
-    return this.#engine.notify(eventIdOf(event), body, workflowRunId);
+    return this.#engine.notify(eventId, body, workflowRunId);
   }
 
   /**

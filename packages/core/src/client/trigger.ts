@@ -81,11 +81,12 @@ const TRIGGER_OPTIONS =
  * {@link toMessage} names.
  */
 function isWorkflow(target: object): boolean {
-  const isOption = (name: string): boolean => name !== "url" && TRIGGER_OPTIONS.split(" ").includes(name);
-  const parts = Object.entries(target);
+  if (typeof target === "function") return true;
+  // Both may have a url.
+  const options = TRIGGER_OPTIONS.split(" ").slice(1);
   return (
-    typeof target === "function" ||
-    (!parts.some(([name]) => isOption(name)) && parts.some(([, part]) => typeof part === "function"))
+    !options.some((name) => name in target) &&
+    Object.values(target).some((part) => typeof part === "function")
   );
 }
 

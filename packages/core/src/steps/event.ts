@@ -58,8 +58,11 @@ export interface WorkflowEvent<Data = unknown, Input = unknown> {
   "~receive"(wait: Promise<{ readonly timeout: boolean }>): Promise<unknown>;
 }
 
-export function eventIdOf(event: string | WorkflowEvent): string {
-  return typeof event === "string" ? event : event.eventId;
+/** @throws TypeError for what is neither an event nor an id */
+export function eventIdOf(event: string | Pick<WorkflowEvent, "eventId">): string {
+  const id: unknown = typeof event === "string" ? event : Object(event).eventId;
+  checkNonEmptyString("The event id", id);
+  return id;
 }
 
 /** Waits until the event is notified, or the timeout passes. */
@@ -70,7 +73,7 @@ export function waitForEvent(
 ): Step<EventResponse> {
   checkOptions(`step "${name}"`, options, "timeout");
   const { timeout = "7d" } = options;
-  return waitStep(name, "Wait", eventIdOf(event), timeout);
+  return waitStep(name, "Wait", event, timeout);
 }
 
 export function readWait(record: StepRecord): WaitResponse {
@@ -82,10 +85,10 @@ export function readWait(record: StepRecord): WaitResponse {
 export function waitStep(
   name: string,
   type: "Wait" | "WaitForWebhook",
-  eventId: string,
+  event: string | Pick<WorkflowEvent, "eventId">,
   limit: number | Duration,
 ): Step<never> {
-  checkNonEmptyString("The event id", eventId);
+  const eventId = eventIdOf(event);
   const timeout = toWireDuration(limit, "timeout");
   return {
     name,
@@ -116,7 +119,6 @@ export function notify(
   checkOptions(`step "${name}"`, options, "rollback rollbackRetries rollbackRetryDelay rollbackTimeout");
   checkPolicy(options as RollbackOptions<never>);
   const eventId = eventIdOf(event);
-  checkNonEmptyString("The event id", eventId);
   if (workflowRunId !== undefined) checkNonEmptyString("workflowRunId", workflowRunId);
   const data = toBody(eventData, `The event of step "${name}"`);
   return {

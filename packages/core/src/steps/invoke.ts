@@ -2,6 +2,7 @@ import { toRunId } from "../protocol/ids.ts";
 import { invokeMessage } from "../protocol/invoke.ts";
 import { checkRunOptions, type RunOptions } from "../protocol/message.ts";
 import type { StepRecord } from "../protocol/step.ts";
+import { mustBe } from "../util/check.ts";
 import { parseLeniently } from "../util/json.ts";
 import type { Jsonify, OnlyJson } from "../util/jsonify.ts";
 import { checkOptions } from "../util/options.ts";
@@ -78,6 +79,7 @@ export function invoke<Payload, Result>(
   );
   const options = rollbackOf(settings);
   const { workflow, body, workflowRunId, ...childOptions } = settings as InvokeSettings<unknown, Result>;
+  if (Object(workflow) !== workflow) throw mustBe("workflow", "a workflow", workflow);
   const payload = toBody(body, `The payload of step "${name}"`);
   const runId = toRunId(workflowRunId);
   checkRunOptions(childOptions);

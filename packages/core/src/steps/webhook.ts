@@ -40,7 +40,7 @@ export function waitForWebhook(
   webhook: Webhook,
   timeout: number | Duration,
 ): Step<WebhookResponse> {
-  return waitStep(name, "WaitForWebhook", webhook?.eventId, timeout);
+  return waitStep(name, "WaitForWebhook", webhook, timeout);
 }
 
 export function readWebhook(record: StepRecord): WebhookResponse {

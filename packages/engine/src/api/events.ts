@@ -1,7 +1,7 @@
 import { checkOptions } from "@perdure/core/protocol";
 import { notifiedView, events as routes } from "../http/events.ts";
 import { waiting } from "../http/waiting.ts";
-import { toId } from "../rules/field.ts";
+import { toEventId } from "../rules/field.ts";
 import type { Answer } from "./answer.ts";
 import type { Caller } from "./caller.ts";
 import { toContent } from "./content.ts";
@@ -80,7 +80,7 @@ export function createEventsApi({ call, run }: Caller): EventsApi {
           event,
           "eventId data workflowRunId",
         );
-        const eventId = toId(event.eventId, "eventId");
+        const eventId = toEventId(event.eventId, "eventId");
         const data = toContent(event.data, limits).bytes;
         return notifiedView(await store.notify({ eventId, data, runId: event.workflowRunId }));
       }),

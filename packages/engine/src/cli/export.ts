@@ -4,6 +4,7 @@ import type { RunInfo, RunPage } from "../api/runs.ts";
 import { toHistoryFile } from "../history-file.ts";
 import { giveUp } from "./listen.ts";
 import type { Env } from "./settings.ts";
+import { printableJson } from "./terminal.ts";
 
 /** The flags of `perdure export`. */
 export interface ExportFlags {
@@ -32,7 +33,7 @@ export async function exportRun(runId: string, flags: ExportFlags): Promise<void
     });
     const path = `/v2/workflows/runs/${encodeURIComponent(runId)}?${query}`;
     const file = toHistoryFile(run, await get<HistoryEntry[]>(target, path));
-    const text = `${JSON.stringify(file, undefined, 2)}\n`;
+    const text = `${printableJson(file, 2)}\n`;
     if (flags.out === undefined) process.stdout.write(text);
     else {
       // A history holds the payload and all results.

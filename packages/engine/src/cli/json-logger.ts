@@ -1,5 +1,6 @@
 import type { EngineEvent } from "../rules/event.ts";
 import { messageOf } from "../rules/thrown.ts";
+import { printableJson } from "./terminal.ts";
 import type { LogLevel } from "./values.ts";
 
 type Level = Exclude<LogLevel, "silent">;
@@ -27,8 +28,7 @@ export class JsonLogger {
   /** Writes one line, unless the configured level leaves it out. */
   log(level: Level, event: string, fields: Fields = {}): void {
     if (RANK[level] > RANK[this.#level]) return;
-    const line = JSON.stringify({ time: new Date(this.#now()).toISOString(), level, event, ...fields });
-    this.#write(line.replace(INVISIBLE, escaped));
+    this.#write(printableJson({ time: new Date(this.#now()).toISOString(), level, event, ...fields }));
   }
 
   /** Writes an engine event of a user, as {@link JsonLogger.log} does. */
@@ -95,16 +95,6 @@ function tidy(fields: Fields): Fields {
 }
 
 const MAX_ERROR = 500;
-
-/** Characters that JSON doesn't escape and terminals interpret: control characters and direction marks. */
-const INVISIBLE = /[\u007f-\u009f\p{Cf}\u2028\u2029]/gu;
-
-function escaped(characters: string): string {
-  return characters
-    .split("")
-    .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)
-    .join("");
-}
 
 /** Removes the query from a URL: it may hold secrets. */
 function withoutQuery(text: string): string {

@@ -8,6 +8,7 @@ import { withCors } from "../http/cors.ts";
 import type { Bindings } from "../http/service.ts";
 import type { StoreUnavailable } from "../store/unavailable.ts";
 import { limitIdle } from "./idle-connections.ts";
+import { printableLines } from "./terminal.ts";
 
 /** A handler of HTTP requests. */
 export type Api = (request: Request, bindings: Bindings) => Promise<Response>;
@@ -108,7 +109,7 @@ export function explain(error: unknown, { host, port }: Address): string {
 
 /** Prints one line to stderr, and sets the exit code 1 for the end of the process. */
 export function giveUp(message: string): void {
-  console.error(message);
+  console.error(printableLines(message));
   process.exitCode = 1;
 }
 

@@ -17,6 +17,28 @@ export function printable(text: string): string {
     .trim();
 }
 
+/** Makes an untrusted text safe for a terminal like {@link printable}, and keeps its lines and spaces. */
+export function printableLines(text: string): string {
+  return stripVTControlCharacters(text).replace(/(?![\t\n\u200d])[\p{Cc}\p{Cf}]/gu, "");
+}
+
+/** Characters that JSON doesn't escape and terminals interpret: control characters and direction marks. */
+const UNESCAPED = /[\u007f-\u009f\p{Cf}\u2028\u2029]/gu;
+
+/**
+ * Serializes a value as JSON that is safe for a terminal, and parses to the same value.
+ *
+ * @param indent the spaces for each level; without it, the result is one line
+ */
+export function printableJson(value: unknown, indent?: number): string {
+  return JSON.stringify(value, undefined, indent).replace(UNESCAPED, (character) =>
+    character
+      .split("")
+      .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)
+      .join(""),
+  );
+}
+
 /** Copies a value with every string in it made {@link printable}. */
 export function printableIn<Value>(value: Value): Value {
   return map(value) as Value;

@@ -43,13 +43,15 @@ interface Progress {
  * @returns the ids of the runs that need another call
  */
 export async function indexRuns(tx: Tx, ids: readonly string[]): Promise<string[]> {
+  // Another engine may be about to index the same run: this engine doesn't wait for it.
+  const taken = await Promise.all(ids.map((id) => tx.tryLock("index", id)));
+  const left = new Set(ids.filter((_, at) => !taken[at]));
   const rows = await tx.all<Row>(
     sql`SELECT runs.key, runs.id, runs.created_at, runs.state, runs.config, substr(runs.response, 1, ${MAX_SEARCHED}) AS response,
         search_runs.created_at AS indexed_created_at, position, size, ended, own
       FROM runs LEFT JOIN search_runs ON search_runs.run = runs.key
-      WHERE runs.id IN (${strings(ids)})`,
+      WHERE runs.id IN (${strings(ids.filter((id) => !left.has(id)))})`,
   );
-  const left = new Set<string>();
   let room = MAX_ENTRIES;
   for (const row of rows) {
     if (row.ended === 1 && row.created_at === row.indexed_created_at && !isLive(row)) continue;

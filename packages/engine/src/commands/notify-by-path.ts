@@ -1,5 +1,5 @@
 import { isRunId } from "@perdure/core/protocol";
-import { toId } from "../rules/field.ts";
+import { toEventId } from "../rules/field.ts";
 import { latestRun } from "../store/tables/runs.ts";
 import type { Tx } from "../store/tx.ts";
 import type { NotifyResult } from "../store/waits.ts";
@@ -24,6 +24,8 @@ export async function notifyByPath(tx: Tx, path: EventPath, data: Uint8Array): P
   const known = isRunId(runId) || (await latestRun(tx, runId)) !== undefined;
   return notifyEvent(
     tx,
-    known ? { runId, eventId: toId(eventId, "event id"), data } : { eventId: toId(whole, "event id"), data },
+    known
+      ? { runId, eventId: toEventId(eventId, "event id"), data }
+      : { eventId: toEventId(whole, "event id"), data },
   );
 }

@@ -1,4 +1,5 @@
 import { isPlan, type StepRecord } from "@perdure/core/protocol";
+import { toEventId } from "../rules/field.ts";
 import { kindOf } from "../rules/step-kinds.ts";
 import { sql, type Tx } from "../store/tx.ts";
 
@@ -14,8 +15,8 @@ function webhookIn(record: StepRecord): string | undefined {
     return undefined;
   try {
     const { eventId } = JSON.parse(record.out) as { eventId?: unknown };
-    return typeof eventId === "string" ? eventId : undefined;
+    return typeof eventId === "string" ? toEventId(eventId, "eventId") : undefined;
   } catch {
-    return undefined; // A result that isn't JSON holds no address that a client could call.
+    return undefined; // A result that isn't such JSON holds no address that a client could call.
   }
 }

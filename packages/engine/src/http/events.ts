@@ -1,7 +1,7 @@
 import { HEADER, type NotifyResponse, type Waiter } from "@perdure/core/protocol";
 import { z } from "zod";
 import { URL_TEXT } from "../rules/destination.ts";
-import { ID, toId } from "../rules/field.ts";
+import { ID, toEventId } from "../rules/field.ts";
 import { parseWait } from "../rules/wait.ts";
 import type { NotifyResult, Waiting } from "../store/waits.ts";
 import { json, raw } from "./json.ts";
@@ -39,7 +39,7 @@ const waiting = z.object({
 
 const id = { type: "string", ...ID } as const;
 const params = {
-  eventId: { schema: id, read: ([value = ""]: readonly string[]) => toId(value, "event id") },
+  eventId: { schema: id, read: ([value = ""]: readonly string[]) => toEventId(value, "event id") },
 };
 /** An event id, or a run's id and an event id with a slash between them. */
 const target = {
@@ -75,7 +75,7 @@ export const events = {
       answers: { 201: z.array(notified) },
       async handle({ params: { eventId: path }, body: data }, { store }) {
         const slash = path.indexOf("/");
-        if (slash < 0) return notifiedView(await store.notify({ eventId: toEventId(path), data }));
+        if (slash < 0) return notifiedView(await store.notify({ eventId: eventIdIn(path), data }));
         const [runId, eventId] = [decode(path.slice(0, slash)), decode(path.slice(slash + 1))];
         return notifiedView(await store.notifyByPath({ runId, eventId, whole: decode(path) }, data));
       },
@@ -100,8 +100,8 @@ export function notifiedView(result: NotifyResult): (NotifyResponse & Output<typ
   return result.kind === "delivered" ? result.waiters.map(toAnswer) : [];
 }
 
-function toEventId(segment: string): string {
-  return toId(decode(segment), "event id");
+function eventIdIn(segment: string): string {
+  return toEventId(decode(segment), "event id");
 }
 
 function toAnswer(one: Waiting): NotifyResponse & Output<typeof notified> {

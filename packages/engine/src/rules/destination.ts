@@ -3,6 +3,9 @@ import { EngineError } from "./engine-error.ts";
 
 const MAX_URL_LENGTH = 8192;
 
+/** Characters of a host's name: the limit of DNS. */
+const MAX_HOST_LENGTH = 253;
+
 /** The schema of a destination, in JSON Schema. */
 export const URL_TEXT = { pattern: "^[Hh][Tt][Tt][Pp][Ss]?:/", maxLength: MAX_URL_LENGTH } as const;
 
@@ -54,7 +57,13 @@ export function checkDestination(destination: string, limits: DestinationLimits 
       "invalid_request",
       `invalid destination url: ${JSON.stringify(destination)} is not a URL`,
     );
-  const { username, password } = new URL(url);
+  const { username, password, hostname } = new URL(url);
+  if (hostname.length > MAX_HOST_LENGTH) {
+    throw new EngineError(
+      "invalid_request",
+      `invalid destination url: the name of its host is longer than ${MAX_HOST_LENGTH} characters`,
+    );
+  }
   if (username || password) {
     throw new EngineError(
       "invalid_request",

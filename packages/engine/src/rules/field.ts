@@ -31,6 +31,17 @@ export function toId(text: string, field: string): string {
   return text;
 }
 
+/** Bytes of an event's id in UTF-8: an index of PostgreSQL takes about 2700. */
+const MAX_EVENT_ID_BYTES = 2048;
+
+/** @throws EngineError `invalid_request` unless it is an {@link ID} of at most 2048 bytes */
+export function toEventId(text: string, field: string): string {
+  const bytes = Buffer.byteLength(text);
+  if (text.length <= ID.maxLength && bytes > MAX_EVENT_ID_BYTES)
+    throw invalid(field, `expected ${MAX_EVENT_ID_BYTES} bytes of UTF-8 at most, got ${bytes}`);
+  return toId(text, field);
+}
+
 export function toHeaderValue(text: string, field: string): string {
   if (isHeaderValue(text)) return text;
   throw invalid(field, "a header can't carry control characters, or characters outside Latin-1");

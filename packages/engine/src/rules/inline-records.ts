@@ -15,7 +15,7 @@ import { toBytes } from "./bytes.ts";
 import type { StartCall } from "./call.ts";
 import { parseCommand, type StartRun } from "./command.ts";
 import { EngineError, invalid } from "./engine-error.ts";
-import { toId } from "./field.ts";
+import { toEventId } from "./field.ts";
 import type { OptionLimits } from "./options.ts";
 import { attemptKey } from "./step-attempt.ts";
 import { type NewSleep, type NewWait, parseWait } from "./wait.ts";
@@ -303,7 +303,7 @@ function askOfWait(value: unknown, plan: StepRecord, field: string, { origin, li
     headers: toHeaders(headers, `${field}.headers`),
     body: body as EngineWaitBody,
   };
-  const wait = parseWait(toId(eventId, `${field}.eventId`), request, limits);
+  const wait = parseWait(toEventId(eventId, `${field}.eventId`), request, limits);
   requireOwn(wait.runId === origin.runId && wait.key === keyOf("result", resultId(plan)), field);
   return { kind: "wait", wait };
 }

@@ -22,7 +22,26 @@ export interface StepPolicy {
  * @param attempt 1 for the first
  */
 export function attemptKey(step: StepKey, attempt: number): string {
-  return `${attemptPrefix(step)}${attempt}/${step.name}`;
+  return `${attemptPrefix(step)}${attempt}/${toKeyPart(step.name)}`;
+}
+
+/** Characters of a step's name in a key. A name may have any length, and an index of PostgreSQL takes about 2700 bytes. */
+const MAX_NAME_IN_KEY = 500;
+
+function toKeyPart(name: string): string {
+  if (name.length <= MAX_NAME_IN_KEY) return name;
+  return `${name.slice(0, MAX_NAME_IN_KEY)}… ${name.length} ${hashOf(name)}`;
+}
+
+/** A hash of 64 bits (FNV-1a over two states): names that begin alike differ by it. */
+function hashOf(name: string): string {
+  let [one, other] = [0x811c9dc5, 0x01000193];
+  for (let at = 0; at < name.length; at++) {
+    const code = name.charCodeAt(at);
+    one = Math.imul(one ^ code, 0x01000193);
+    other = Math.imul(other ^ code, 0x5bd1e995);
+  }
+  return `${one >>> 0}-${other >>> 0}`;
 }
 
 /**

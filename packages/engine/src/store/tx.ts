@@ -75,6 +75,7 @@ export const LOCKS = [
   "flow",
   "tick",
   "setting",
+  "index",
 ] as const;
 
 export type LockKind = (typeof LOCKS)[number];
@@ -85,8 +86,12 @@ export async function lockAll(
   keys: Partial<Readonly<Record<LockKind, Iterable<string | null | undefined>>>>,
 ): Promise<void> {
   for (const kind of LOCKS) {
-    const named = [...(keys[kind] ?? [])].filter((key) => key !== null && key !== undefined);
-    for (const key of [...new Set(named)].sort()) await tx.lock(kind, key);
+    const given = keys[kind];
+    // Every delivery passes here, and names few kinds.
+    if (!given) continue;
+    const named = new Set<string>();
+    for (const key of given) if (typeof key === "string") named.add(key);
+    for (const key of named.size > 1 ? [...named].sort() : named) await tx.lock(kind, key);
   }
 }
 

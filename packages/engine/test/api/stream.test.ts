@@ -132,6 +132,16 @@ describe("the live stream", () => {
     }
   });
 
+  it("keeps nothing before there is a reader, who could come back", async () => {
+    const w = engine(() => ok());
+    await startRun(w, "a");
+    const some = await stream(w, "?event=run");
+    await startRun(w, "b");
+    const [first] = await until(some, "run.started");
+    expect(first?.data.workflowRunId).toBe("wfr_b");
+    expect(first?.id).toMatch(/\.1$/);
+  });
+
   it("drops what a slow reader doesn't take, and says so", async () => {
     const w = engine(() => ok());
     const slow = await stream(w, "?event=queue");

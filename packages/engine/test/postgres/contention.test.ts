@@ -198,7 +198,7 @@ describe("random requests to two engines at once", () => {
       const engines = await startEngines(2, endpoint);
       const faults: string[] = [];
       const ask = async (): Promise<void> => {
-        for (let at = 0; at < 40; at++) {
+        for (let at = 0; at < 25; at++) {
           const request = REQUESTS[random(REQUESTS.length)];
           const answer = await request?.(engines.next(), random);
           const { status = 200, body } = (answer ?? {}) as { status?: number; body?: unknown };
@@ -222,5 +222,7 @@ describe("random requests to two engines at once", () => {
       for (const queue of ["q0", "q1"])
         expect((await engines.next().ask("GET", `/v2/queues/${queue}`)).body).toMatchObject({ lag: 0 });
     },
+    // It computes all the time, and may have a small part of a busy machine.
+    180_000,
   );
 });

@@ -2,8 +2,13 @@ import { DEV_CREDENTIALS } from "@perdure/core/protocol";
 import { newDatabase } from "@perdure/test-support/postgres-database";
 import { expect, it, onTestFinished } from "vitest";
 import { createEngine, type Engine, fetchTransport, openPostgres } from "../../src/index.ts";
+import { ClientSession } from "../../src/store/postgres/client.ts";
+import { readLocation } from "../../src/store/postgres/location.ts";
 
 const { token, currentSigningKey: current, nextSigningKey: next } = DEV_CREDENTIALS;
+
+/** For a busy machine. */
+const PATIENT = { timeout: 30_000 };
 
 async function open(url: string, deliver: () => void): Promise<Engine> {
   const store = await openPostgres(url);
@@ -39,4 +44,40 @@ it("a message that one engine accepts is delivered by another one at once", asyn
   took.sort((a, b) => a - b);
   // Without a notification, it would take until the engine looks by itself, seconds later.
   expect(took[30]).toBeLessThan(1000);
+});
+
+it("an engine that stops tells the others of the leases that it gives back", async () => {
+  const url = newDatabase();
+  const heard: { readonly from: string; readonly dueAt?: number }[] = [];
+  const listener = new ClientSession(readLocation(url), {
+    name: "test",
+    onNotify: (payload) => heard.push(JSON.parse(payload)),
+  });
+  await listener.query("LISTEN perdure", []);
+  onTestFinished(() => listener.close());
+  const other = await openPostgres(url);
+  onTestFinished(() => other.close());
+  await expect.poll(() => heard.length, PATIENT).toBe(1);
+  const [{ from } = { from: "" }] = heard;
+  const store = await openPostgres(url);
+  // Each has heard the other one say hello.
+  await expect.poll(() => new Set(heard.map((one) => one.from)).size, PATIENT).toBe(2);
+  let arrive = (): void => {};
+  const arrived = new Promise<void>((resolve) => (arrive = resolve));
+  const transport = fetchTransport(1000, () => {
+    arrive();
+    return new Promise(() => {});
+  });
+  const engine = createEngine({ store, token, signingKeys: { current, next }, transport });
+  engine.start();
+  await createEngine({ store: other, token, signingKeys: { current, next } }).publish({
+    url: "https://a.test/",
+  });
+  await arrived;
+  // The store gives back what the engine has left.
+  await store.close();
+  onTestFinished(() => engine.stop({ deadline: 0 }));
+  await expect
+    .poll(() => heard.filter((one) => one.from !== from && one.dueAt !== undefined), PATIENT)
+    .toHaveLength(1);
 });

@@ -1,5 +1,5 @@
 import colors from "picocolors";
-import { columnsOf, cutTo, printable } from "../terminal.ts";
+import { columnsOf, cutTo, printable, printableJson } from "../terminal.ts";
 
 /** A column of a table. */
 export interface Column<Row> {
@@ -62,7 +62,7 @@ function shrink(widths: number[], columns: readonly Column<never>[], width: numb
 
 /** Prints a value for a script: JSON, indented, alone on stdout. */
 export function printJson(value: unknown): void {
-  console.log(JSON.stringify(value, null, 2));
+  console.log(printableJson(value, 2));
 }
 
 const UNITS = [

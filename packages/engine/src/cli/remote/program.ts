@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { printableLines } from "../terminal.ts";
 import type { CancelFlags } from "./cancel.ts";
 import type { ChangeFlags, DeadLetterFlags } from "./dlq.ts";
 import type { EngineFlags, RemoteEngine } from "./engine.ts";
@@ -219,7 +220,7 @@ function guarded<Args extends readonly unknown[]>(
       const { explainError } = await import("./explain-error.ts");
       const known = explainError(error);
       if (!known) throw error;
-      console.error(known.message);
+      console.error(printableLines(known.message));
       process.exitCode = known.exitCode;
     }
   };

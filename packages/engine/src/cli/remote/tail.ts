@@ -1,6 +1,6 @@
 import { EventSourceParserStream } from "eventsource-parser/stream";
 import colors from "picocolors";
-import { printable } from "../terminal.ts";
+import { printable, printableJson } from "../terminal.ts";
 import { CommandError, EXIT } from "./command-error.ts";
 import type { RemoteEngine } from "./engine.ts";
 import { formatDuration, formatTime } from "./output.ts";
@@ -50,7 +50,7 @@ export async function tail(engine: RemoteEngine, id: string | undefined, flags: 
   // The run may have ended before the stream began.
   const isOver = async (): Promise<boolean> => run !== undefined && hasEnded(engine, run.workflowRunId);
   for await (const event of eventsOf(engine, { query, isOver })) {
-    console.log(json ? JSON.stringify(event) : lineOf(event));
+    console.log(json ? printableJson(event) : lineOf(event));
     if (run && ENDS.has(event.type)) return;
   }
   console.error(`The run ${run?.workflowRunId} has ended.`);

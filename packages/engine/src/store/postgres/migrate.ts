@@ -1,6 +1,7 @@
 import { migrations } from "../migrations.ts";
 import { MOVED, refuseMoved } from "../moved.ts";
 import { StoreUnavailable } from "../unavailable.ts";
+import { LOCK_TIMEOUT_MS } from "./client.ts";
 import type { PostgresSession } from "./session.ts";
 
 /**
@@ -20,8 +21,7 @@ export async function migrate(
   await session.connect();
   await session.query("BEGIN", []);
   try {
-    // The lock ends with the transaction, so it also works through a pooler.
-    await session.query("SELECT pg_advisory_xact_lock(hashtext('perdure'), hashtext('migrate'))", []);
+    await lock(session, schema);
     if (schema !== undefined) await session.query(`CREATE SCHEMA IF NOT EXISTS "${schema}"`, []);
     await session.query("CREATE TABLE IF NOT EXISTS schema_version (version integer NOT NULL)", []);
     const { rows } = await session.query("SELECT max(version) AS version FROM schema_version", []);
@@ -46,4 +46,17 @@ export async function migrate(
     await session.query("ROLLBACK", []).catch(() => {});
     throw error;
   }
+}
+
+/** Waits for the engines that migrate this schema, as long as they take, and lets a migration of large tables take its time. */
+async function lock(session: PostgresSession, schema: string | undefined): Promise<void> {
+  await session.query("SET LOCAL lock_timeout = 0", []);
+  await session.query("SET LOCAL statement_timeout = 0", []);
+  // The lock ends with the transaction, so it also works through a pooler.
+  await session.query(
+    "SELECT pg_advisory_xact_lock(hashtext('perdure migrate'), hashtext(coalesce($1::text, current_schema()::text)))",
+    [schema ?? null],
+  );
+  // A migration that waits for a lock holds up all statements behind it.
+  await session.query(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`, []);
 }

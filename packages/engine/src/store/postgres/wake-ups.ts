@@ -94,15 +94,21 @@ export class WakeUps {
     if (soon) this.#dueAt = Math.min(this.#dueAt ?? dueAt, dueAt);
     if (this.#dueAt === undefined && this.#runs.size === 0) return;
     const ms = Math.max(0, this.#flushedAt + COLLECT_MS - performance.now());
-    this.#collecting ??= setTimeout(() => this.#flush(), ms);
+    this.#collecting ??= setTimeout(() => void this.#flush(), ms);
   }
 
-  async stop(): Promise<void> {
+  /** Hears nothing more, and still tells the others. */
+  async stopListening(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#poll);
-    clearTimeout(this.#collecting);
     clearInterval(this.#heartbeat);
     await this.#listener?.close();
+  }
+
+  /** Tells the others of the last commits now. */
+  async flush(): Promise<void> {
+    clearTimeout(this.#collecting);
+    if (this.#dueAt !== undefined || this.#runs.size > 0) await this.#flush();
   }
 
   get #hears(): boolean {
@@ -116,19 +122,19 @@ export class WakeUps {
     return this.#hears && this.#others.size === 0;
   }
 
-  #flush(): void {
+  async #flush(): Promise<void> {
     this.#collecting = undefined;
     this.#flushedAt = performance.now();
     const [dueAt, runs] = [this.#dueAt, [...this.#runs]];
     this.#dueAt = undefined;
     this.#runs.clear();
-    const slices = slice(runs);
-    for (const [at, some] of slices.entries())
-      void this.#send({ dueAt: at === 0 ? dueAt : undefined, runs: some });
+    const sent = slice(runs).map((some, at) =>
+      this.#send({ dueAt: at === 0 ? dueAt : undefined, runs: some }),
+    );
+    await Promise.all(sent);
   }
 
   async #send(news: News): Promise<void> {
-    if (this.#stopped) return;
     const payload: Payload = { from: this.#from, schema: this.#options.schema, ...news };
     try {
       await this.#options.driver.notify(CHANNEL, JSON.stringify(payload));
@@ -151,6 +157,7 @@ export class WakeUps {
       // The next heartbeat tries again.
       return;
     }
+    if (this.#stopped) return;
     this.#heardAt = performance.now();
     void this.#send({});
     // This connection has missed the notifications that were sent before it listened.
