@@ -12,7 +12,6 @@ interface Suite {
   readonly timeout: number;
   /** `false`: the files of one worker share modules. A file that changes one, or a global, changes it back. */
   readonly isolate?: false;
-  readonly expect?: { readonly poll: { readonly timeout: number } };
   /** Prepares all files. */
   readonly globalSetup?: string;
   /** Projects of a lower order run first; those of one order run together. */
@@ -28,10 +27,18 @@ const POSTGRES_SERVER = "packages/test-support/src/postgres-setup.ts";
 
 /** Suites of steps, failures, rollbacks, resumptions and middleware, which run in both modes. */
 const IN_BOTH_MODES = {
-  core: ["failing", "middleware", "replay", "rollback", "steps"],
+  core: ["around", "failing", "middleware", "replay", "rollback", "steps"],
   e2e: [
-    ...["catching", "failures", "random-workflows", "rollback-ends", "rollback-resume"],
-    ...["rollback-states", "rollbacks", "run-ends"],
+    ...[
+      "catching",
+      "failure-functions",
+      "failures",
+      "policy",
+      "random-workflows",
+      "rollback-ends",
+      "rollback-resume",
+    ],
+    ...["rollback-states", "rollbacks", "run-ends", "run-waits"],
   ],
 };
 
@@ -85,8 +92,6 @@ const suites: Readonly<Record<string, Suite>> = {
     timeout: 60_000,
     isolate: false,
     globalSetup: "packages/dashboard/test/setup.ts",
-    // A browser on a busy machine takes its time.
-    expect: { poll: { timeout: 20_000 } },
   },
   otel: { include: "packages/otel/test/**/*.test.ts", timeout: 60_000 },
   "create-perdure": { include: "packages/create-perdure/test/create.test.ts", timeout: 60_000 },
@@ -119,7 +124,7 @@ const suites: Readonly<Record<string, Suite>> = {
     exclude: NEXTJS,
     timeout: 30_000,
     globalSetup,
-    order: 3,
+    order: 2,
   },
 };
 
@@ -136,6 +141,8 @@ const projects = Object.entries(suites).map(
       hookTimeout: timeout,
       env: { TEST_MODE: mode ?? "inline", TEST_STORE: store ?? "sqlite" },
       sequence: { groupOrder: order ?? 0 },
+      // A busy machine takes its time.
+      expect: { poll: { timeout: 20_000 } },
       ...how,
     },
   }),

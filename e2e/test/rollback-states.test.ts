@@ -1,6 +1,6 @@
 import type { RunLog } from "@perdure/core";
 import type { FailureBody } from "@perdure/core/protocol";
-import { MODE } from "@perdure/test-support/mode";
+import { MODE, ON_POSTGRES } from "@perdure/test-support/mode";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Lab, until } from "./support/lab.ts";
@@ -208,7 +208,7 @@ describe("a run that fails", () => {
           }
         }),
         {
-          numRuns: Number(process.env.RUNS ?? (MODE === "inline" ? 40 : 15)),
+          numRuns: Number(process.env.RUNS ?? (MODE === "inline" && !ON_POSTGRES ? 40 : 15)),
           seed: Number(process.env.SEED ?? 6),
         },
       );

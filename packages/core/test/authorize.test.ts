@@ -456,6 +456,26 @@ describe("development mode", () => {
     expect(warn).toHaveBeenCalledWith(expect.stringContaining("PERDURE_DEV is ignored"));
   });
 
+  it("takes the development keys among the variables without a warning, as perdure dev gives them", async () => {
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+    vi.resetModules();
+    const { serve: fresh } = await import("../src/index.ts");
+    const { port } = new globalThis.URL(recorder().url);
+    const { token, currentSigningKey, nextSigningKey } = DEV_CREDENTIALS;
+    const env = {
+      PERDURE_URL: recorder().url,
+      PERDURE_TOKEN: token,
+      PERDURE_CURRENT_SIGNING_KEY: currentSigningKey,
+      PERDURE_NEXT_SIGNING_KEY: nextSigningKey,
+      ...DEV,
+      PERDURE_DEV_PORT: port,
+    };
+    const { handler } = fresh(() => "done", { env });
+    expect(await answerOf(handler(await bring({ key: DEV_KEY })))).toMatchObject({ status: 200 });
+    expect(await answerOf(handler(await bring({ key: "sig_other" })))).toMatchObject({ status: 401 });
+    expect(warn.mock.calls.flat().filter((line) => !/refused/.test(String(line)))).toEqual([]);
+  });
+
   it("is ignored when real keys of a region are set", async () => {
     const env = {
       US_EAST_1_PERDURE_CURRENT_SIGNING_KEY: "sig_c",

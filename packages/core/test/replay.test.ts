@@ -363,7 +363,7 @@ describe("a workflow that no longer fits its history", () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     const timer = vi.spyOn(globalThis, "setTimeout");
     const answering = deliver(open(recorder(), workflow), records);
-    await vi.waitFor(() => expect(timer).toHaveBeenCalledWith(expect.any(Function), 2000));
+    await vi.waitFor(() => expect(timer).toHaveBeenCalledWith(expect.any(Function), 2000), 10_000);
     vi.advanceTimersByTime(2000);
     return answering;
   };

@@ -48,15 +48,22 @@ export interface SqliteStore extends Store {
  */
 export function openSqlite(file: string, options: SqliteSettings = {}): SqliteStore {
   checkOptions("openSqlite", options, "now warn excerptBytes");
-  const { now = Date.now, ...settings } = options;
+  const { store, database } = openWithoutThreads(file, options);
+  return database.path === undefined ? store : withThreads(store, database);
+}
+
+/** A store whose lists run on the thread of its writes. In a file, it can't fill the index of the search. */
+export function openWithoutThreads(
+  file: string,
+  { now = Date.now, ...settings }: SqliteSettings = {},
+): { readonly store: SqliteStore; readonly database: Database } {
   const database = new Database(file);
   if (database.warning !== undefined) (settings.warn ?? console.warn)(database.warning);
   const driver = new GroupCommit(database, database.reader());
   // Only this process uses the file: the owners of all leases are gone, and their attempts don't count. If
   // this write fails, the leases expire by themselves.
   driver.write((tx) => releaseAllLeases(withoutWakeUps(tx), now() + CRASH_GRACE)).catch(() => {});
-  const store = createSqliteStore(driver, settings);
-  return database.path === undefined ? store : withThreads(store, database);
+  return { store: createSqliteStore(driver, settings), database };
 }
 
 /** Returns the store with operations that run lists and the indexing of texts in threads. */

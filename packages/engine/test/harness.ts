@@ -89,6 +89,7 @@ export function world(
     onEvent: (event) => {
       if (event.type !== "delivering") events.push(event);
     },
+    search: file === ":memory:" || ON_POSTGRES,
     ...options,
     store,
     clock,

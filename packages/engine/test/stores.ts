@@ -3,7 +3,7 @@ import { DatabaseSync } from "node:sqlite";
 import { ON_POSTGRES } from "@perdure/test-support/mode";
 import { onTestFinished } from "vitest";
 import type { Store } from "../src/commands/store.ts";
-import { openSqlite } from "../src/index.ts";
+import { openWithoutThreads } from "../src/open-sqlite.ts";
 import { Tables } from "./postgres/tables.ts";
 
 /** The store of an engine under test. */
@@ -24,9 +24,12 @@ export interface TestStoreOptions {
   readonly now: () => number;
 }
 
-/** Opens a store on the database of the vitest project that runs. */
+/**
+ * Opens a store on the database of the vitest project that runs. On SQLite it has no threads, which would take longer to begin
+ * than most tests: an engine on a file needs `search: false`.
+ */
 export function openTestStore({ file, now }: TestStoreOptions): TestStore {
-  if (!ON_POSTGRES) return openSqlite(file, { now });
+  if (!ON_POSTGRES) return openWithoutThreads(file, { now }).store;
   const kept = files.get(file);
   if (kept) return kept.reopen(now);
   const tables = free.pop() ?? new Tables();

@@ -33,8 +33,6 @@ export class RunRecord {
   info: RunInfo | undefined;
   /** The run has ended, and so have its rollbacks and its failure or cancel function. */
   isOver = false;
-  /** The test has waited for the run's end, and so knows of its unused mocks and faults. */
-  isChecked = false;
   readonly #steps = new Map<string, StepRecord>();
 
   constructor(id: string, createdAt: number) {

@@ -325,7 +325,7 @@ export class TestEngine implements AsyncDisposable {
   }
 
   #complain(): void {
-    const runs = [...this.#runs.values()].filter(({ isChecked }) => !isChecked);
+    const runs = [...this.#runs.values()];
     const unused = [...this.#calls.complaints, ...runs.flatMap(({ complaints }) => complaints)];
     if (unused.length > 0) throw unusedError(unused);
   }

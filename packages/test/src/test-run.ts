@@ -173,7 +173,6 @@ export class TestRun<Result = unknown> {
       isReached: (atRest) => atRest && record.isOver && record.complaints.length === 0,
       failure: () => (record.isOver ? unusedError(record.complaints) : undefined),
     });
-    record.isChecked = true;
     return (await this.#test.client.runs.get(record.id)) as EndedRun<Result>;
   }
 

@@ -1,4 +1,4 @@
-import { isPublicSecret } from "../protocol/token.ts";
+import { DEV_CREDENTIALS, isPublicSecret } from "../protocol/token.ts";
 import {
   type Env,
   readVariable,
@@ -37,6 +37,9 @@ export function resolveRegion(env: Env, named: string | null): string | undefine
   return region;
 }
 
+/** The keys that development mode trusts anyway. */
+const DEV_KEYS: readonly string[] = [DEV_CREDENTIALS.currentSigningKey, DEV_CREDENTIALS.nextSigningKey];
+
 /**
  * Development mode trusts publicly known keys. It is off in production, and next to real keys, which it would weaken.
  */
@@ -47,7 +50,7 @@ export function isDevMode(env: Env): boolean {
   if (value === "0" || value === "false") return false;
   const realKeys = signingKeyVariables(env)
     .flat()
-    .some((key) => key.value);
+    .some(({ value }) => value && !DEV_KEYS.includes(value));
   const region = readVariable(env, "PERDURE_REGION").value;
   const obstacle = isProduction(env)
     ? 'NODE_ENV is "production"'
@@ -59,6 +62,13 @@ export function isDevMode(env: Env): boolean {
 export function isProduction({ NODE_ENV }: Env): boolean {
   // `set NODE_ENV=production && node app.js` of Windows sets a space, too.
   return NODE_ENV?.trim().toLowerCase() === "production";
+}
+
+/** @throws TypeError for a token or key that is missing, or has other characters, such as a line feed at its end */
+export function checkCharacters(what: string, secret: unknown): void {
+  // The message doesn't show the secret.
+  if (typeof secret !== "string" || !/^[\x21-\x7e]+$/.test(secret))
+    throw new TypeError(`${what} must be visible ASCII characters, without spaces.`);
 }
 
 /** @throws TypeError in production, for a publicly known secret; elsewhere it only warns */

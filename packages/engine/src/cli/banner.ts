@@ -28,13 +28,26 @@ export function appVariables({ config, port }: Omit<BannerOptions, "version">): 
     PERDURE_NEXT_SIGNING_KEY: signingKeys.next,
   };
   const names = Object.entries(variables) as [VariableName, string][];
-  return Object.fromEntries(
-    names.flatMap(([name, value]) => [
-      [name, value],
-      [upstashName(name), value],
-    ]),
-  );
+  const both = names.flatMap(([name, value]) => [
+    [name, value],
+    [upstashName(name), value],
+  ]);
+  return { ...Object.fromEntries(both), ...devVariables({ config, port }) };
 }
+
+/** With these, an app takes the public credentials of development without a warning. Upstash's SDKs have another mode. */
+function devVariables({ config, port }: Omit<BannerOptions, "version">): Record<string, string> {
+  const { host, token, signingKeys } = config;
+  const isPublic =
+    token === DEV_CREDENTIALS.token &&
+    signingKeys.current === DEV_CREDENTIALS.currentSigningKey &&
+    signingKeys.next === DEV_CREDENTIALS.nextSigningKey;
+  if (!isPublic || !(isWildcard(host) || host === DEV_HOST)) return {};
+  return { PERDURE_DEV: "1", PERDURE_DEV_PORT: String(port) };
+}
+
+/** The address that clients in development mode use. */
+const DEV_HOST = "127.0.0.1";
 
 /** Formats the banner for a developer: the engine's URL, the variables to paste, and a first request. */
 export function banner({ config, port, version }: BannerOptions): string {

@@ -44,9 +44,9 @@ const HEARTBEAT_MS = 15_000;
 const RETRY_AFTER_S = 2;
 
 /**
- * Streams of changes as Server-Sent Events. The last changes are kept in memory: a reader that comes back goes
- * on without a gap, or is told by a `reset` event that it must read its lists again. A reader that is too slow
- * is told so as well: its memory is bounded.
+ * Streams of changes as Server-Sent Events. From the first reader on, the last changes are kept in memory: a reader that
+ * comes back goes on without a gap, or gets a `reset` event, after which it must read its lists again. So does a reader that
+ * is too slow: its memory is bounded.
  */
 export class EventStreams {
   readonly #store: Pick<Store, "runFacts">;
@@ -56,6 +56,8 @@ export class EventStreams {
   readonly #readers = new Set<Reader>();
   #kept: Numbered[] = [];
   #last = 0;
+  /** Whether there has been a reader: only a reader can come back. */
+  #hasReaders = false;
   #stopped = false;
 
   constructor(store: Pick<Store, "runFacts">, clock: Clock) {
@@ -64,7 +66,7 @@ export class EventStreams {
   }
 
   publish(change: Change): void {
-    if (change.type === "shortage" || change.type === "fault") return;
+    if (!this.#hasReaders || change.type === "shortage" || change.type === "fault") return;
     const numbered = { number: ++this.#last, at: this.#clock.now(), change };
     this.#kept.push(numbered);
     if (this.#kept.length >= 2 * KEPT) this.#kept = this.#kept.slice(-KEPT);
@@ -107,6 +109,7 @@ export class EventStreams {
       factsOf: (ids) => this.#store.runFacts(ids),
       onEnd: () => this.#readers.delete(reader),
     });
+    this.#hasReaders = true;
     this.#resume(reader, filter.lastEventId);
     this.#readers.add(reader);
     return reader;

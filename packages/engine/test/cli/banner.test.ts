@@ -2,11 +2,29 @@ import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { DEV_CREDENTIALS } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
-import { banner } from "../../src/cli/banner.ts";
+import { appVariables, banner } from "../../src/cli/banner.ts";
 import { readConfig } from "../../src/cli/dev-config.ts";
 
 const linesOf = (flags: Parameters<typeof readConfig>[0] = {}, port = 8080): string[] =>
   stripVTControlCharacters(banner({ config: readConfig(flags, {}), port, version: "1.2.3" })).split("\n");
+
+describe("the variables of an app beside perdure dev", () => {
+  const variables = (flags: Parameters<typeof readConfig>[0] = {}) =>
+    appVariables({ config: readConfig(flags, {}), port: 8099 });
+
+  it("switch development mode on where that means this engine, and leave that of Upstash's SDKs alone", () => {
+    for (const flags of [{}, { host: "0.0.0.0" }])
+      expect(variables(flags)).toMatchObject({ PERDURE_DEV: "1", PERDURE_DEV_PORT: "8099" });
+    expect(variables()).not.toHaveProperty("QSTASH_DEV");
+    expect(variables()).toMatchObject({
+      PERDURE_URL: "http://127.0.0.1:8099",
+      QSTASH_URL: "http://127.0.0.1:8099",
+    });
+    const own = { currentSigningKey: "sig_mine_1", nextSigningKey: "sig_mine_2" };
+    for (const flags of [{ token: "a token of my own" }, own, { host: "192.0.2.7" }])
+      expect(variables(flags)).not.toHaveProperty("PERDURE_DEV");
+  });
+});
 
 describe("the banner of perdure dev", () => {
   it("says where the engine runs, what to paste, and how to start a run", () => {

@@ -20,13 +20,13 @@ async function find(w: World, search: string): Promise<unknown> {
 
 it("can be switched off, which deletes the index", async () => {
   const file = join(folder, "off.db");
-  const on = world(undefined, { file });
+  const on = world(undefined, { opened: openSqlite(file) });
   await on.start("wfr_1", {}, '"secret"');
   expect(await find(on, "secret")).toEqual(["wfr_1"]);
   await on.engine.stop();
   await on.store.close();
   expect(readdirSync(folder)).toContain("off.db-search");
-  const off = world(undefined, { file, search: false });
+  const off = world(undefined, { opened: openSqlite(file), search: false });
   expect(await find(off, "secret")).toEqual([501, "the search is off: the option search is false"]);
   expect((await off.ask("GET", "/v2/workflows/access")).body.search).toBe(false);
   await off.engine.stop();
@@ -36,7 +36,7 @@ it("can be switched off, which deletes the index", async () => {
 
 it("finds after a restart what the last engine hadn't indexed, and nothing of deleted runs", async () => {
   const file = join(folder, "restart.db");
-  const first = world(undefined, { file });
+  const first = world(undefined, { opened: openSqlite(file) });
   await first.start("wfr_1", { "Upstash-Delay": "1h" }, '"alpha"');
   await first.start("wfr_2", { "Upstash-Delay": "1h" }, '"alpha"');
   expect(await find(first, "alpha")).toEqual(["wfr_2", "wfr_1"]);
@@ -45,7 +45,7 @@ it("finds after a restart what the last engine hadn't indexed, and nothing of de
   await first.store.endRun("wfr_2", { state: "RUN_SUCCESS", response: '"omega"' });
   await first.store.endRun("wfr_1", { state: "RUN_SUCCESS", response: undefined });
   await first.store.close();
-  const second = world(undefined, { file });
+  const second = world(undefined, { opened: openSqlite(file) });
   // On a busy machine the first search may come before the index is complete.
   await until(async () => JSON.stringify(await find(second, "omega")) === '["wfr_2"]');
   await second.store.sweep({ messages: 0, logs: 0, dlq: 0, runs: START, now: START }, 100);
@@ -53,7 +53,7 @@ it("finds after a restart what the last engine hadn't indexed, and nothing of de
   await second.engine.stop();
   await second.store.close();
   expect(await indexed(file)).toEqual(2);
-  const third = world(undefined, { file });
+  const third = world(undefined, { opened: openSqlite(file) });
   expect(await find(third, "alpha")).toEqual([]);
   await until(async () => {
     await find(third, "alpha");
