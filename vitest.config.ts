@@ -116,7 +116,7 @@ const suites: Readonly<Record<string, Suite>> = {
     exclude: NEXTJS,
     timeout: 30_000,
     globalSetup,
-    order: 3,
+    order: 2,
   },
 };
 
