@@ -27,10 +27,18 @@ const POSTGRES_SERVER = "packages/test-support/src/postgres-setup.ts";
 
 /** Suites of steps, failures, rollbacks, resumptions and middleware, which run in both modes. */
 const IN_BOTH_MODES = {
-  core: ["failing", "middleware", "replay", "rollback", "steps"],
+  core: ["around", "failing", "middleware", "replay", "rollback", "steps"],
   e2e: [
-    ...["catching", "failures", "random-workflows", "rollback-ends", "rollback-resume"],
-    ...["rollback-states", "rollbacks", "run-ends"],
+    ...[
+      "catching",
+      "failure-functions",
+      "failures",
+      "policy",
+      "random-workflows",
+      "rollback-ends",
+      "rollback-resume",
+    ],
+    ...["rollback-states", "rollbacks", "run-ends", "run-waits"],
   ],
 };
 
