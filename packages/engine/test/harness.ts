@@ -165,7 +165,7 @@ export async function until(condition: () => boolean | Promise<boolean>): Promis
   const began = performance.now();
   for (let turn = 0; !(await condition()); turn++) {
     // What is signed, is signed by other threads, which a busy machine may have wait.
-    if (turn > 20_000 && performance.now() - began > 5000) throw new TypeError("It didn't come about.");
+    if (turn > 20_000 && performance.now() - began > 60_000) throw new TypeError("It didn't come about.");
     await new Promise((resolve) => setImmediate(resolve));
   }
 }
