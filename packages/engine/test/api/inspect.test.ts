@@ -247,6 +247,20 @@ it("the audit log tells who has changed what, and not what endpoints do or what 
   expect((await get(w, "/v2/workflows/audit?target=wfr_1")).entries).toHaveLength(1);
 });
 
+it("the audit log names the person of a request, and then tells of new runs and events, too", async () => {
+  const w = world(() => ok());
+  const headers = { [HEADER.person]: "J%C3%BCrgen" };
+  await w.ask("POST", "/v2/trigger/https://app.test/wf", { headers: { [HEADER.delay]: "1d", ...headers } });
+  await w.ask("POST", "/v2/notify/paid", { headers: { [HEADER.person]: "100%" } });
+  await w.ask("GET", "/v2/queues", { headers });
+  const { entries } = await get(w, "/v2/workflows/audit");
+  expect(entries).toMatchObject([
+    { person: "100%", action: "POST /v2/notify/:eventId", target: "paid" },
+    { person: "Jürgen", action: "POST /v2/trigger/:destination" },
+  ]);
+  expect((await get(w, "/v2/workflows/audit?person=100%25")).entries).toHaveLength(1);
+});
+
 it("answers as it is described", async () => {
   const w = world(
     inline((run) =>

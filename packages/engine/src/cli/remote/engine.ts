@@ -1,5 +1,6 @@
+import { userInfo } from "node:os";
 import { Client } from "@perdure/core";
-import { DEV_CREDENTIALS } from "@perdure/core/protocol";
+import { DEV_CREDENTIALS, HEADER } from "@perdure/core/protocol";
 import { urlOf } from "../listen.ts";
 import type { Env } from "../settings.ts";
 import { CommandError, EXIT } from "./command-error.ts";
@@ -29,6 +30,8 @@ export class RemoteEngine {
   /** For what the client of workflows can do. */
   readonly client: Client;
   readonly #token: string;
+  /** The person who uses the command, for the audit log. */
+  readonly #person: string;
 
   /**
    * Chooses the engine: flags win over `PERDURE_URL` and `PERDURE_TOKEN`, they over `QSTASH_URL` and
@@ -52,8 +55,10 @@ export class RemoteEngine {
       );
     this.url = (url || dev).replace(/\/+$/, "");
     this.#token = token || DEV_CREDENTIALS.token;
+    const person = env.PERDURE_USER || loginName();
+    this.#person = encodeURIComponent(person);
     const devMode = this.#token === DEV_CREDENTIALS.token;
-    this.client = new Client({ baseUrl: this.url, token: this.#token, devMode });
+    this.client = new Client({ baseUrl: this.url, token: this.#token, person, devMode });
   }
 
   /**
@@ -86,7 +91,7 @@ export class RemoteEngine {
     const url = new URL(`${this.url}/v2/${path}`);
     for (const [name, value] of Object.entries(query))
       for (const one of [value].flat()) if (one !== undefined) url.searchParams.append(name, String(one));
-    const headers = new Headers({ Authorization: `Bearer ${this.#token}` });
+    const headers = new Headers({ Authorization: `Bearer ${this.#token}`, [HEADER.person]: this.#person });
     if (body !== undefined) headers.set("Content-Type", "application/json");
     const init = { method, headers, signal, redirect: "error" as const };
     const response = await fetch(
@@ -110,6 +115,15 @@ export class RemoteEngine {
       `No engine answers at ${this.url}: ${reason}. Start one with "npx perdure dev", or name another with --url.`,
       { cause },
     );
+  }
+}
+
+/** The name of the system's user; empty for a user without a name. */
+function loginName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return "";
   }
 }
 
