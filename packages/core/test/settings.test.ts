@@ -90,6 +90,13 @@ describe("an endpoint without usable settings", () => {
       /baseUrl \(PERDURE_WORKFLOW_URL\) must be .*got "app"/,
     ],
     ["a key", {}, { keys: { current: "", next: "n" } }, /keys\.current \(PERDURE_CURRENT_SIGNING_KEY\)/],
+    [
+      "a key",
+      { PERDURE_CURRENT_SIGNING_KEY: "sig_1\n" },
+      {},
+      /PERDURE_CURRENT_SIGNING_KEY must be visible ASCII/,
+    ],
+    ["a key", {}, { keys: { current: "c\n", next: "n" } }, /keys\.current .* must be visible ASCII/],
     ["a key", {}, { keys: { current: "c", next: "" } }, /keys\.next \(PERDURE_NEXT_SIGNING_KEY\)/],
   ])(
     "is made, and says with the first request what is wrong with %s",

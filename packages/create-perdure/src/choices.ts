@@ -78,7 +78,7 @@ export const USE_CASES = {
   order: {
     label: "An order: charge a card, wait, ship; refund when that fails",
     fails: 'Set `card` to `"declined"`',
-    hint: "The engine tries the step again after 1, 2 and 4 seconds.",
+    hint: "Its console has a line for each step.",
   },
   approval: {
     label: "An approval: ask a person, wait for days, go on",

@@ -154,6 +154,7 @@ The engine prints the address of its dashboard, which shows each run. ${hint}
 ## Let it fail
 
 1. ${fails} in \`payload.json\`, and start another run by \`${run} trigger\`.
+   The engine tries the step again after 1, 2 and 4 seconds. Then the run has failed.
 2. Open the run in the dashboard: it shows each attempt, the error, and what the failure function was given.
 3. Mend \`src/${useCase}.ts\`, and press **Resume**: the new run keeps the recorded results.
 

@@ -84,6 +84,10 @@ describe("create-perdure", () => {
       const run = await t.trigger(`/${name}`, { ...payload, [field]: JSON.parse(value) });
       const { workflowState, error } = await run.end();
       expect(workflowState).toBe("RUN_FAILED");
+      // As the README says.
+      expect(
+        run.steps.find((step) => step.name === error?.step?.name)?.attempts.map((one) => one.at),
+      ).toEqual([0, 1000, 3000, 7000]);
       expect(error?.step?.name).toEqual(expect.any(String));
       expect(run.failure?.answer).toEqual({ told: expect.stringContaining(`${error?.step?.name} failed: `) });
     },

@@ -6,7 +6,7 @@ import { checkOptions } from "../util/options.ts";
 import { testHost } from "../util/test-host.ts";
 import { checkUrl } from "../util/url.ts";
 import { type Engine, toEngine } from "./engine.ts";
-import { checkSecret, isDevMode, isProduction, resolveRegion } from "./environment.ts";
+import { checkCharacters, checkSecret, isDevMode, isProduction, resolveRegion } from "./environment.ts";
 import { connect, connectWithClient, type EngineConfig } from "./http.ts";
 import type { PublishOptions } from "./publish.ts";
 
@@ -65,9 +65,7 @@ export function resolveEngine(
   if (!token) throw missingToken(name, urlName);
   const what = `token (${name})`;
   if (!dev || isProduction(env)) checkSecret(what, token, env);
-  // The message doesn't show the token: it is a secret.
-  if (!/^[\x21-\x7e]+$/.test(token))
-    throw new TypeError(`${what} must be visible ASCII characters, without spaces.`);
+  checkCharacters(what, token);
   const baseUrl = checkUrl(`baseUrl (${urlName})`, settings.baseUrl || url);
   const config = { ...settings, token, baseUrl };
   const connection =

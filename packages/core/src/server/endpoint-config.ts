@@ -1,5 +1,6 @@
 import type { Engine } from "../engine-client/engine.ts";
 import {
+  checkCharacters,
   checkSecret,
   isDevMode,
   processEnv,
@@ -171,7 +172,10 @@ function createVerifier(options: EndpointOptions, env: Env): Verify | undefined 
 function signingKeysIn(env: Env): SigningKeys[] {
   const dev = isDevMode(env);
   const pairs = signingKeyVariables(env).flatMap((pair) => {
-    const [current, next] = pair.map(({ value }) => value);
+    const [current, next] = pair.map(({ name, value }) => {
+      if (value) checkCharacters(name, value);
+      return value;
+    });
     if (current && next) return { current, next };
     if (!current && !next) return [];
     throw new TypeError(`Only one of ${pair.map(({ name }) => name).join(" and ")} is set.`);

@@ -1,3 +1,4 @@
+import { checkCharacters } from "../engine-client/environment.ts";
 import type { Delivery } from "../protocol/delivery.ts";
 import * as HEADER from "../protocol/header-names.ts";
 import { boundHeaders, type DeliveryClaim, ISSUER, TOKEN_CLAIM } from "../protocol/token.ts";
@@ -145,11 +146,7 @@ function signatureOf({ headers }: RequestHead): string {
 }
 
 function toKey(which: "current" | "next", key: string): HmacKey {
-  // The message doesn't show the value: it may be a secret.
-  if (typeof key !== "string" || key === "")
-    throw new TypeError(
-      `keys.${which} (PERDURE_${which.toUpperCase()}_SIGNING_KEY) must be a non-empty string.`,
-    );
+  checkCharacters(`keys.${which} (PERDURE_${which.toUpperCase()}_SIGNING_KEY)`, key);
   return digests.hmacKey(encodeUtf8(key));
 }
 

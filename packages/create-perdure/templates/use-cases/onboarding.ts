@@ -26,6 +26,10 @@ export const onboarding = serve(
     return { email, activeOn: null };
   },
   {
+    // A step that fails has three more attempts, after 1, 2 and 4 seconds.
+    retries: 3,
+    retryDelay: "1000 * pow(2, retried)",
+
     // The engine calls it when a run has failed for good.
     failureFunction: ({ context, failResponse, step }) => {
       const reason = `${step?.name ?? "the workflow"} failed: ${failResponse}`;

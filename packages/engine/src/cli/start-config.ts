@@ -144,6 +144,11 @@ function checkSecret(name: string, secret: string): void {
       `${name} is one of the public ones of development, which protect nothing: everybody knows them.\n${HOW_TO_MAKE_SECRETS}`,
     );
   }
+  if (secret !== secret.trim()) {
+    throw new ConfigError(
+      `${name} begins or ends with a space or a line feed. Files often end with one: leave it out.`,
+    );
+  }
   if (secret.length < MIN_SECRET_LENGTH) {
     throw new ConfigError(
       `${name} has ${secret.length} characters. It must have at least ${MIN_SECRET_LENGTH} random ones: shorter secrets can be guessed.\n${HOW_TO_MAKE_SECRETS}`,

@@ -4,6 +4,7 @@ export type Fault =
    * An object has this name twice, so that two parsers may read different values, or the name is `__proto__`.
    */
   | { readonly kind: "name"; readonly name: string }
+  /** The JSON is nested too deeply. The search didn't read the rest. */
   | { readonly kind: "depth" }
   /** The JSON has more items or values than the engine parses at once. The search didn't read the rest. */
   | { readonly kind: "items" | "values"; readonly most: number };
@@ -23,8 +24,8 @@ export const MAX_VALUES = 50_000;
 const STEPS_AT_ONCE = 50_000;
 
 /**
- * Finds the first {@link Fault} of a JSON string, which may be malformed. Reports too many items or values
- * immediately, before any other fault. Pauses after every few milliseconds' work.
+ * Finds the first {@link Fault} of a JSON string, which may be malformed. Reports too many items, values or
+ * levels immediately, before any other fault. Pauses after every few milliseconds' work.
  *
  * @param mostItems the most items that the outermost list may have
  */
@@ -43,7 +44,7 @@ export function* findFault(json: string, mostItems: number): Generator<void, Fau
       case 0x5b: // [
       case 0x7b: // {
         if (++values >= MAX_VALUES) return { kind: "values", most: MAX_VALUES };
-        if (open.length === MAX_DEPTH) return fault ?? { kind: "depth" };
+        if (open.length === MAX_DEPTH) return { kind: "depth" };
         open.push(json[at] === "{" ? new Set(["__proto__"]) : undefined);
         break;
       case 0x5d: // ]

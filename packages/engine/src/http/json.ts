@@ -46,7 +46,8 @@ export async function parseJson(bytes: Uint8Array, what: string, mostItems = Inf
     const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
     await pause();
     fault = await searchFault(text, mostItems, pause);
-    if (fault?.kind !== "items" && fault?.kind !== "values") value = JSON.parse(text);
+    // Parsing what the search hasn't read could take seconds.
+    if (!fault || fault.kind === "name") value = JSON.parse(text);
     await pause();
   } catch (cause) {
     throw new EngineError("invalid_request", `${what} is not JSON: ${messageOf(cause)}`, { cause });

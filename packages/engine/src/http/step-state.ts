@@ -1,6 +1,5 @@
-import { HEADER } from "@perdure/core/protocol";
 import { toText } from "../rules/bytes.ts";
-import { firstValue, toShown } from "../rules/header.ts";
+import { failedStepIn, toShown } from "../rules/header.ts";
 import type { Failure, Message, MessageState } from "../rules/message.ts";
 import type { Run } from "../rules/run.ts";
 import type { StepState, StepView } from "./run-schemas.ts";
@@ -34,7 +33,7 @@ export function nextDelivery({
 /** The name of the step that failed last, if the endpoint reported it. */
 export function failedStep(failures: readonly Failure[]): string | undefined {
   const headers = failures.at(-1)?.reply?.headers;
-  return headers && firstValue(headers, HEADER.errorStepName);
+  return headers && failedStepIn(headers);
 }
 
 export function errorsView(failures: readonly Failure[]): Pick<StepView, "errors"> {

@@ -1,5 +1,5 @@
 import { type CallType, HEADER } from "@perdure/core/protocol";
-import { firstValue } from "../rules/header.ts";
+import { failedStepIn, firstValue } from "../rules/header.ts";
 import type { Ended } from "../rules/rollback.ts";
 import type { Run } from "../rules/run.ts";
 import { mayHaveBegun } from "../rules/run-lease.ts";
@@ -43,10 +43,6 @@ async function lastHasBegun(tx: Tx, run: number): Promise<boolean> {
   if (starts.length < last.fence) return true;
   const final = (await tx.one<{ headers: string | null }>(sql`SELECT headers FROM dlq WHERE run = ${run}`))
     ?.headers;
-  const failed = stepIn(JSON.parse(final ?? "{}"));
-  return starts.some((headers) => ![undefined, failed].includes(stepIn(headers)));
-}
-
-function stepIn(headers: Record<string, string[]>): string | undefined {
-  return firstValue(headers, HEADER.errorStepName);
+  const failed = failedStepIn(JSON.parse(final ?? "{}"));
+  return starts.some((headers) => ![undefined, failed].includes(failedStepIn(headers)));
 }

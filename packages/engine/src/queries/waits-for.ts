@@ -1,9 +1,8 @@
-import { HEADER } from "@perdure/core/protocol";
 import { toText } from "../rules/bytes.ts";
 import { calledStep } from "../rules/call.ts";
 import { placeOf } from "../rules/destination.ts";
 import { begunAt } from "../rules/flow-control.ts";
-import { firstValue } from "../rules/header.ts";
+import { failedStepIn } from "../rules/header.ts";
 import type { Message } from "../rules/message.ts";
 import { STATUS } from "../rules/message-status.ts";
 import { readRecord } from "../rules/record.ts";
@@ -49,7 +48,7 @@ async function ofMessages(tx: Tx, run: Run): Promise<WaitReason[]> {
   return inOrder.flatMap(rows, async (row): Promise<WaitReason[]> => {
     const message = toMessage(row);
     const reply = failures.get(row.seq)?.at(-1)?.reply;
-    const failed = reply && firstValue(reply.headers, HEADER.errorStepName);
+    const failed = reply && failedStepIn(reply.headers);
     const body = row.entry === null ? undefined : bodies.get(row.entry);
     const held = await ofHolder(tx, row);
     if (held) return [held];

@@ -6,7 +6,7 @@ import {
   type RollbackAnswer,
 } from "@perdure/core/protocol";
 import { toText } from "./bytes.ts";
-import { firstValue, type HeaderMap } from "./header.ts";
+import { failedStepIn, firstValue, type HeaderMap } from "./header.ts";
 import { isPostRun, type Message, type Reply } from "./message.ts";
 import { hasFeature, type Run } from "./run.ts";
 
@@ -159,7 +159,7 @@ function detailsFrom(source: AnswerSource, { status, headers }: Reply): AnswerDe
     // QStash documents this for every destination, and it can only end attempts sooner.
     nonRetryable: source !== "intermediary" && isNonRetryable(status, headers),
     retries: certain && /^\d{1,4}$/.test(retries) ? Number(retries) : undefined,
-    failedStep: likely ? firstValue(headers, HEADER.errorStepName) : undefined,
+    failedStep: likely ? failedStepIn(headers) : undefined,
     unhandled: likely && isUnhandled({ headers }),
     rolledBack: certain && firstValue(headers, HEADER.rollback) === RECORDED,
     capabilities: certain ? firstValue(headers, HEADER.capabilities) : undefined,

@@ -1,6 +1,6 @@
-import { HEADER, readFailure } from "@perdure/core/protocol";
+import { readFailure } from "@perdure/core/protocol";
 import { toText } from "./bytes.ts";
-import { firstValue } from "./header.ts";
+import { failedStepIn } from "./header.ts";
 import type { Failure } from "./message.ts";
 
 /** The properties that the dead letters of one group share. */
@@ -37,7 +37,7 @@ export function groupOf(failure: Failure, url: string): ErrorGroup {
   const { reply } = failure;
   const { name, message, step } = readFailure(failureText(failure), reply?.status ?? 0);
   const pattern = patternOf(message);
-  const failed = step?.name ?? (reply && firstValue(reply.headers, HEADER.errorStepName));
+  const failed = step?.name ?? (reply && failedStepIn(reply.headers));
   const parts = [name, pattern, failed ?? "", url];
   return {
     fingerprint: hash64(JSON.stringify(parts)),

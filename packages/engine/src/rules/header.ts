@@ -1,4 +1,4 @@
-import { LOWERCASE_PREFIX } from "@perdure/core/protocol";
+import { decodeStepName, HEADER, LOWERCASE_PREFIX } from "@perdure/core/protocol";
 
 /** Header names and values in the order they came. Names are lower case. */
 export type HeaderList = readonly (readonly [name: string, value: string])[];
@@ -48,6 +48,12 @@ export function toShown(headers: HeaderMap): Record<string, readonly string[]> {
 /** The first value of a header in a map whose names are lower case. */
 export function firstValue(headers: HeaderMap, name: string): string | undefined {
   return headers[name.toLowerCase()]?.[0];
+}
+
+/** The name of the step that failed, as the headers of an endpoint's answer say it. */
+export function failedStepIn(headers: HeaderMap): string | undefined {
+  const name = firstValue(headers, HEADER.errorStepName);
+  return name === undefined ? undefined : decodeStepName(name);
 }
 
 /** Overrides headers: of those with the same name, the later ones win. */

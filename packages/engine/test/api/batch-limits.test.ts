@@ -135,6 +135,17 @@ describe("any JSON that is sent", () => {
     });
   });
 
+  // Of malformed JSON the parser would say so: it isn't asked.
+  it.each(["", '{"a":1,"a":'])("isn't parsed where it is nested too deeply: after %j", async (before) => {
+    const body = `${before}${"[".repeat(1001)}${"{}".repeat(60_000)}`;
+    expect(await world().ask("POST", "/v2/batch", { body })).toEqual(
+      expect.objectContaining({
+        status: 400,
+        body: { error: "the batch is nested deeper than 1000 levels" },
+      }),
+    );
+  });
+
   it.each(['["', '[{"a', '{"a": "\\', '["\\"', '{"\\u": 1}', "[[[", "]", '"', '{"a":1,'])(
     "is refused, and ends, where it is cut: %s",
     async (body) => {

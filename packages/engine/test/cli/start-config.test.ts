@@ -24,6 +24,13 @@ const REFUSED: [StartFlags, Record<string, string>, StartFile, string | RegExp][
   [{}, {}, {}, /PERDURE_TOKEN is missing.*\n.*perdure keys new/],
   [{}, { PERDURE_TOKEN: secret("tok") }, {}, /SIGNING_KEY.*missing.*\n.*perdure keys new/],
   [{}, { ...ENV, PERDURE_NEXT_SIGNING_KEY: "" }, {}, "go together"],
+  [
+    {},
+    { ...ENV, PERDURE_NEXT_SIGNING_KEY: `${secret("n")}\n` },
+    {},
+    /^The next signing key .* ends with a space or a line feed/,
+  ],
+  [{}, { ...ENV, PERDURE_TOKEN: ` ${secret("t")}` }, {}, /^A token .* begins or ends with a space/],
   [{ port: "70000" }, ENV, {}, '"70000"'],
   [{ drain: "soon" }, ENV, {}, 'drain must be a duration such as "30s"; got "soon"'],
   [{ logLevel: "loud" }, ENV, {}, '"loud"'],

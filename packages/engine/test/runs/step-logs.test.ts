@@ -1,6 +1,6 @@
 import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
-import { APP, historyOf, START, type World, world } from "../harness.ts";
+import { APP, failed, historyOf, START, type World, world } from "../harness.ts";
 import { app, CHILD, callStep, invokeStep, runStep, THIRD, waitStep, workflow } from "../steps.ts";
 
 const stepsOf = async (w: World) =>
@@ -69,6 +69,15 @@ describe("a run's log", () => {
         errors: [{ status: 500, body: "no", error: "the third party answered 500" }],
       },
     ]);
+  });
+
+  it("names a failed step as the workflow does, whatever its characters", async () => {
+    const w = world(() => failed(500, "boom", { [HEADER.errorStepName]: "Zahlung pr%C3%BCfen, 100%25" }));
+    await w.start("wfr_1");
+    await w.engine.idle();
+    const name = "Zahlung prüfen, 100%";
+    expect((await w.run("wfr_1")).steps.at(-1).steps).toMatchObject([{ stepName: name }]);
+    expect(w.events.find(({ type }) => type === "retrying")).toMatchObject({ failedStep: name });
   });
 
   it("shows who waits, and until when", async () => {
