@@ -239,7 +239,14 @@ describe("perdure wake, cancel and dlq", () => {
     const ids = [21, 22, 23].map((id) => `nap-${id}`);
     for (const id of ids)
       await client.trigger({ url: order, body: { id: 1, nap: true }, workflowRunId: id, label: "to-cancel" });
-    expect(await perdure(["cancel", "nap-21"])).toMatchObject({ code: 0, out: "1 run cancelled.\n" });
+    const env = { PERDURE_USER: "Ada" };
+    expect(await perdure(["cancel", "nap-21"], { env })).toMatchObject({
+      code: 0,
+      out: "1 run cancelled.\n",
+    });
+    const headers = { Authorization: `Bearer ${token}` };
+    const audit = await fetch(`${url}/v2/workflows/audit?person=Ada`, { headers });
+    expect(await audit.json()).toMatchObject({ entries: [{ target: expect.stringContaining("nap-21") }] });
     const asked = await perdure(["cancel", "--label", "to-cancel"]);
     expect(asked).toMatchObject({ code: 2, out: "" });
     expect(asked.err).toContain("Cancel 2 runs? There is no terminal to ask on: add --yes to do it.");

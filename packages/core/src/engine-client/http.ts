@@ -12,8 +12,6 @@ export interface EngineConfig {
   readonly token: string;
   /** Headers for each delivery that this client requests. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** The person who acts through this client, for the audit log of Perdure's engine. */
-  readonly person?: string;
   /** `false` as `disableTelemetry`. */
   readonly enableTelemetry?: boolean;
   /** `true`: URL and token default to the local engine's; `false`: they don't, even with `PERDURE_DEV=1`. */
@@ -64,15 +62,11 @@ export interface Connection {
 
 /** Creates a connection that uses `fetch`. */
 export function connect(
-  { baseUrl, token, headers = {}, person, retry = {} }: EngineConfig,
+  { baseUrl, token, headers = {}, retry = {} }: EngineConfig,
   variables: NonNullable<Http["variables"]>,
 ): Connection {
   const origin = baseUrl.replace(/\/+$/, "");
   const { retries = 5, backoff = (count: number) => Math.exp(count) * 50 } = retry || { retries: 0 };
-  const own = {
-    Authorization: `Bearer ${token}`,
-    ...(person === undefined ? {} : { [HEADER.person]: encodeURIComponent(person) }),
-  };
   const http: Http = {
     baseUrl: origin,
     variables,
@@ -82,7 +76,7 @@ export function connect(
     ]),
     async request<Answer>(request: HttpRequest) {
       const { method, body, parseResponseAsJson, signal = null } = request;
-      const headers = { ...request.headers, ...own };
+      const headers = { ...request.headers, Authorization: `Bearer ${token}` };
       // A redirect must not receive the credentials.
       const init: RequestInit = { method, body, headers, redirect: "manual", signal };
       // A caller with a signal decides itself whether to ask again.

@@ -24,7 +24,7 @@ export interface ClientHost {
 export function checkClient(given: GivenClient | undefined): void {
   if (isClient(given)) return;
   const config = Object(given) as Partial<EngineConfig>;
-  checkOptions("the client", config, "baseUrl token headers person enableTelemetry devMode retry");
+  checkOptions("the client", config, "baseUrl token headers enableTelemetry devMode retry");
   checkOptions("retry", config.retry || {}, "retries backoff");
 }
 

@@ -44,9 +44,6 @@ export const engineTime = "Perdure-Time";
 // On a delivery of a run that continues a failed one: the id of the first of them. A step's idempotency key is derived from it.
 export const originalRun = "Perdure-Original-Run";
 
-// The person who acts by a request of the dashboard or of a command, percent-encoded: for the engine's audit log.
-export const person = "Perdure-Person";
-
 // Headers of the endpoint's answers.
 export const sdkName = "Upstash-Workflow-Sdk";
 export const noFailureFunction = "Upstash-Workflow-Failure-Callback-Notfound";

@@ -1,4 +1,4 @@
-import { HEADER } from "@perdure/core/protocol";
+import { PERSON_HEADER } from "@perdure/core/protocol";
 import { targetOf } from "../http/path.ts";
 import { personOf, refuse, type Visit } from "./visit.ts";
 
@@ -17,8 +17,8 @@ export async function callEngine(visit: Visit): Promise<Response> {
   const target = targetOf(request, bindings).slice(basePath.length + API.length);
   const headers = new Headers({ Authorization: `Bearer ${token}` });
   for (const [name, value] of request.headers) if (PASSED.test(name)) headers.set(name, value);
-  // Whatever the page sends: the audit log has every action of the page, with the user who is logged in.
-  headers.set(HEADER.person, encodeURIComponent((await personOf(visit)) ?? ""));
+  // The audit log has every action of the page, with the user who is logged in, whatever the page sends.
+  headers.set(PERSON_HEADER, encodeURIComponent((await personOf(visit)) ?? ""));
   const body = request.body ? { body: request.body, duplex: "half" as const } : {};
   const { method, signal } = request;
   const passed = new Request(new URL(request.url).origin + target, { method, headers, signal, ...body });

@@ -1,4 +1,4 @@
-import { HEADER, LOWERCASE_PREFIX } from "@perdure/core/protocol";
+import { LOWERCASE_PREFIX, PERSON_HEADER } from "@perdure/core/protocol";
 import type { Context, Handler } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { rawDestination } from "../rules/destination.ts";
@@ -39,7 +39,7 @@ export function serve(pattern: string, route: Route, service: Service): Handler<
       const hides = service.hidePayloads && head.sender.access === "read only";
       if (route.respond && !hides) return await route.respond(input, service);
       const shown = await route.handle(input, service);
-      const byPerson = head.request.headers.has(HEADER.person);
+      const byPerson = head.request.headers.has(PERSON_HEADER);
       if (isAudited(c.req.method, pattern, { ...head.query, byPerson }))
         await recordAction(c, { pattern, path: route.path }, input, service);
       if (shown instanceof Response) return shown;
@@ -81,7 +81,7 @@ const MAX_PERSON = 100;
 
 /** Returns the person that a request names; undefined for none. */
 function readPerson(headers: Headers): string | undefined {
-  const given = headers.get(HEADER.person) ?? "";
+  const given = headers.get(PERSON_HEADER) ?? "";
   try {
     return decodeURIComponent(given).trim().slice(0, MAX_PERSON) || undefined;
   } catch {

@@ -158,13 +158,15 @@ interface Applied {
 }
 
 async function apply(engine: RemoteEngine, action: Action, dlqIds: readonly string[]): Promise<Applied> {
-  const { dlq } = engine.client;
+  const query = { dlqIds };
   if (action === "delete") {
-    const { deleted } = await dlq.delete({ dlqIds });
+    const { deleted } = await engine.request<{ deleted: number }>("DELETE", "workflows/dlq", { query });
     return { changed: deleted, runIds: [] };
   }
-  const { workflowRuns } =
-    action === "retry" ? await dlq.retryFailureFunction({ dlqIds }) : await dlq[action]({ dlqIds });
+  const path = `workflows/dlq/${action === "retry" ? "callback" : action}`;
+  const { workflowRuns } = await engine.request<{ workflowRuns: { workflowRunId: string }[] }>("POST", path, {
+    query,
+  });
   const runIds = workflowRuns.map(({ workflowRunId }) => workflowRunId);
   return { changed: runIds.length, runIds };
 }

@@ -1,6 +1,6 @@
 import { userInfo } from "node:os";
 import { Client } from "@perdure/core";
-import { DEV_CREDENTIALS, HEADER } from "@perdure/core/protocol";
+import { DEV_CREDENTIALS, PERSON_HEADER } from "@perdure/core/protocol";
 import { urlOf } from "../listen.ts";
 import type { Env } from "../settings.ts";
 import { CommandError, EXIT } from "./command-error.ts";
@@ -19,6 +19,8 @@ export interface RequestDetails {
   readonly query?: Query;
   /** Sent as JSON. */
   readonly body?: unknown;
+  /** Sent as it is, in place of `body`. */
+  readonly text?: string;
 }
 
 /** Milliseconds until a request without an answer counts as failed. */
@@ -58,7 +60,7 @@ export class RemoteEngine {
     const person = env.PERDURE_USER || loginName();
     this.#person = encodeURIComponent(person);
     const devMode = this.#token === DEV_CREDENTIALS.token;
-    this.client = new Client({ baseUrl: this.url, token: this.#token, person, devMode });
+    this.client = new Client({ baseUrl: this.url, token: this.#token, devMode });
   }
 
   /**
@@ -85,21 +87,20 @@ export class RemoteEngine {
   async open(
     method: string,
     path: string,
-    { query = {}, body }: RequestDetails,
+    { query = {}, body, text = body === undefined ? undefined : JSON.stringify(body) }: RequestDetails,
     signal: AbortSignal,
   ): Promise<Response> {
     const url = new URL(`${this.url}/v2/${path}`);
     for (const [name, value] of Object.entries(query))
       for (const one of [value].flat()) if (one !== undefined) url.searchParams.append(name, String(one));
-    const headers = new Headers({ Authorization: `Bearer ${this.#token}`, [HEADER.person]: this.#person });
+    const headers = new Headers({ Authorization: `Bearer ${this.#token}`, [PERSON_HEADER]: this.#person });
     if (body !== undefined) headers.set("Content-Type", "application/json");
     const init = { method, headers, signal, redirect: "error" as const };
-    const response = await fetch(
-      url,
-      body === undefined ? init : { ...init, body: JSON.stringify(body) },
-    ).catch((cause: unknown) => {
-      throw signal.aborted && signal.reason?.name !== "TimeoutError" ? cause : this.#unreachable(cause);
-    });
+    const response = await fetch(url, text === undefined ? init : { ...init, body: text }).catch(
+      (cause: unknown) => {
+        throw signal.aborted && signal.reason?.name !== "TimeoutError" ? cause : this.#unreachable(cause);
+      },
+    );
     if (response.ok) return response;
     throw new CommandError(
       response.status === 404 ? EXIT.notFound : EXIT.failed,

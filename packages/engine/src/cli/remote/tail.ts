@@ -30,7 +30,7 @@ export interface StreamEvent {
   readonly messageId?: string;
   /** Whose message it is: `step`, `call`, `failure` … */
   readonly kind?: string;
-  /** What came of a rollback, or of a failure function. */
+  /** The result of a rollback, or of a failure function. */
   readonly state?: string;
   readonly outcome?: string;
   readonly url?: string;
