@@ -27,10 +27,18 @@ const POSTGRES_SERVER = "packages/test-support/src/postgres-setup.ts";
 
 /** Suites of steps, failures, rollbacks, resumptions and middleware, which run in both modes. */
 const IN_BOTH_MODES = {
-  core: ["failing", "middleware", "replay", "rollback", "steps"],
+  core: ["around", "failing", "middleware", "replay", "rollback", "steps"],
   e2e: [
-    ...["catching", "failures", "random-workflows", "rollback-ends", "rollback-resume"],
-    ...["rollback-states", "rollbacks", "run-ends"],
+    ...[
+      "catching",
+      "failure-functions",
+      "failures",
+      "policy",
+      "random-workflows",
+      "rollback-ends",
+      "rollback-resume",
+    ],
+    ...["rollback-states", "rollbacks", "run-ends", "run-waits"],
   ],
 };
 
@@ -116,7 +124,7 @@ const suites: Readonly<Record<string, Suite>> = {
     exclude: NEXTJS,
     timeout: 30_000,
     globalSetup,
-    order: 3,
+    order: 2,
   },
 };
 

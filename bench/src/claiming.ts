@@ -1,8 +1,8 @@
 import { createEngine, type Engine, openSqlite, type Store } from "@perdure/engine";
-import { compare, type Row } from "./measure.ts";
-import { type Database, makeDatabase, SIGNING_KEYS } from "./sleeping.ts";
+import { compare, type Row, type Turns } from "./measure.ts";
+import { makeDatabase, SIGNING_KEYS } from "./sleeping.ts";
 
-const TURNS = { rounds: 10, perRound: 10 };
+const TURNS: Turns = { rounds: 10, perRound: 10 };
 /** Claims that share a commit: what is measured is the work, and not the wait for the disk. */
 const AT_ONCE = 20;
 /** Items of a batch that an engine accepts. */
@@ -13,36 +13,57 @@ interface Load {
   readonly messages: number;
 }
 
+/** A store with messages that are due beside many that aren't. */
+export interface Filled {
+  readonly store: Store;
+  close(): Promise<void>;
+}
+
 /** Claiming the next due message in a database that is full of what isn't due, and in a small one. */
 export async function claims(name: string, full: Load, small: Load): Promise<Row> {
-  const contenders = [await open(full), await open(small)] as const;
-  const [ours, peer] = contenders;
+  const row = await compareClaims(name, { ours: await open(full), peer: await open(small) });
+  return { ...row, bar: { atMost: 1.5 } };
+}
+
+/** Compares claims of two stores, and closes both. */
+export async function compareClaims(
+  name: string,
+  { ours, peer, turns = TURNS }: { readonly ours: Filled; readonly peer: Filled; readonly turns?: Turns },
+): Promise<Row> {
   try {
-    const row = await compare(
+    return await compare(
       name,
       { name: "full", run: () => claim(ours.store) },
       { name: "small", run: () => claim(peer.store) },
-      TURNS,
+      turns,
     );
-    return { ...row, bar: { atMost: 1.5 } };
   } finally {
-    for (const { store, database } of contenders) {
-      await store.close();
-      database.remove();
-    }
+    for (const { close } of [ours, peer]) await close();
   }
 }
 
-async function open({ runs, messages }: Load): Promise<{ store: Store; database: Database }> {
+async function open({ runs, messages }: Load): Promise<Filled> {
   const database = await makeDatabase(runs, messages);
   const store = openSqlite(database.file);
-  const engine = createEngine({ store, token: "token", signingKeys: SIGNING_KEYS });
-  const count = (TURNS.rounds + 1) * TURNS.perRound * AT_ONCE;
-  for (let sent = 0; sent < count; sent += BATCH) await publish(engine, Math.min(BATCH, count - sent));
-  return { store, database };
+  await publishDue(store);
+  return {
+    store,
+    async close() {
+      await store.close();
+      database.remove();
+    },
+  };
 }
 
-async function publish(engine: Engine, count: number): Promise<void> {
+/** Publishes as many messages as {@link compareClaims} claims. */
+export async function publishDue(store: Store, { rounds, perRound }: Turns = TURNS): Promise<void> {
+  const engine = createEngine({ store, token: "token", signingKeys: SIGNING_KEYS });
+  const count = (rounds + 1) * perRound * AT_ONCE;
+  for (let sent = 0; sent < count; sent += BATCH) await publish(engine, Math.min(BATCH, count - sent));
+}
+
+/** Publishes a batch of messages. */
+export async function publish(engine: Engine, count: number): Promise<void> {
   const items = Array.from({ length: count }, () => ({ destination: "https://app.example.com/" }));
   const { status } = await engine.fetch(
     new Request("http://engine.test/v2/batch", {

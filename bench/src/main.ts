@@ -5,6 +5,7 @@ import { deliveries } from "./delivery.ts";
 import { isMet, type Row } from "./measure.ts";
 import { memory } from "./memory.ts";
 import { peers, SETTINGS } from "./peers.ts";
+import { pressure } from "./pressure.ts";
 import { print, write } from "./results.ts";
 import { bytesOfRuns, stepsWithSearch, timePerStep } from "./runs.ts";
 import { shapes, soak } from "./shapes.ts";
@@ -59,12 +60,13 @@ const BENCHMARKS: Readonly<Record<string, () => AsyncIterable<Row> | Iterable<Ro
     yield* await answers();
   },
   shapes,
+  pressure,
   soak,
   peers,
 };
 
 /** The benchmarks that run only when they are named: they take minutes, or install other engines. */
-const NAMED = ["soak", "peers"];
+const NAMED = ["pressure", "soak", "peers"];
 
 /** The longest wait, divided by the 100 ms that it may take. */
 function longestWait(name: string, ms: number): Row {

@@ -405,6 +405,22 @@ describe("the engine that a command asks", () => {
     expect(tokenless.err).toContain("There is no token for https://engine.test.");
   });
 
+  it("ends with 3, and one line, when the server is something else", async () => {
+    const bodies = ["<title>\u001b[31mMy app</title>", "null", '{"runs":['];
+    const app = createServer((request, response) => response.end(bodies[Number(request.url?.at(1))]));
+    await once(app.listen(0, "127.0.0.1"), "listening");
+    const { port } = app.address() as AddressInfo;
+    const outcomes = await Promise.all(
+      bodies.map((_, at) => perdure(["runs"], { env: { PERDURE_URL: `http://127.0.0.1:${port}/${at}` } })),
+    );
+    app.close();
+    for (const [at, { code, err }] of outcomes.entries())
+      expect({ code, err }).toEqual({
+        code: 3,
+        err: `The server at http://127.0.0.1:${port}/${at} is no Perdure engine: its answer to GET /v2/workflows/runs isn't JSON. Name the engine with --url, or set PERDURE_URL.\n`,
+      });
+  });
+
   it("prints the dashboard's link of a run", async () => {
     const runId = await failedRun(50);
     const { out } = await perdure(["open", "order-50", "--print"]);

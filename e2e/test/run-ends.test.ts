@@ -1,6 +1,6 @@
 import type { FailureFunction, ServeOptions, WorkflowFunction } from "@perdure/core";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { Lab } from "./support/lab.ts";
+import { Lab, until } from "./support/lab.ts";
 
 let lab: Lab;
 beforeEach(async () => {
@@ -99,7 +99,16 @@ describe("a run whose failure function is under way", () => {
       failureFunction: () => new Promise<string>((resolve) => (finish = () => resolve("released"))),
     });
     const { workflowRunId } = await lab.client.trigger({ url, retries: 0 });
-    const run = await lab.client.runs.wait(workflowRunId);
+    let waits = true;
+    const waited = lab.client.runs.wait(workflowRunId).finally(() => {
+      waits = false;
+    });
+    // The client gives the failure function a second, which the engine counts by its own clock.
+    await until(() => {
+      if ((lab.clock.next() ?? Infinity) <= lab.clock.now() + 1000) lab.clock.advanceToNext();
+      return !waits;
+    });
+    const run = await waited;
     expect([run.workflowState, run.failureFunction?.state]).toEqual(["RUN_FAILED", "CALLBACK_INPROGRESS"]);
     const whole = lab.client.runs.wait(workflowRunId, { failureFunction: "wait" });
     while (!finish) await new Promise((resolve) => setImmediate(resolve));

@@ -77,4 +77,14 @@ describe("a client of @upstash/qstash whose methods a test has replaced", () => 
       ),
     });
   });
+
+  it("that throws says so without an address that it lacks", async () => {
+    const batch = async () => {
+      throw new Error("out of paper");
+    };
+    const stub = { batch } as unknown as GivenClient;
+    await expect(new Client(stub).trigger({ url })).rejects.toThrow(
+      "The engine at an unknown address can't be reached for POST /v2/batch: out of paper",
+    );
+  });
 });

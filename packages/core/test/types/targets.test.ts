@@ -3,6 +3,7 @@ import { z } from "zod";
 import {
   Client,
   createWorkflow,
+  defineEvent,
   type EndedRun,
   serve,
   type TriggerResult,
@@ -42,6 +43,26 @@ describe("a workflow's type", () => {
     compiles(() => client().trigger<typeof order>({ url }));
     // @ts-expect-error an amount is a number
     compiles(() => client().trigger<typeof invoice>({ url, body: { amount: "1" } }));
+  });
+
+  it("has TypeScript show a wrong value where it stands: the last overload explains the call", () => {
+    const approval = defineEvent<{ readonly ok: boolean }>("approval");
+    compiles(async () => {
+      await client().trigger<typeof invoice>({
+        url,
+        body: {
+          // @ts-expect-error an amount is a number
+          amount: "1",
+        },
+      });
+      await client().notify({
+        eventId: approval,
+        eventData: {
+          // @ts-expect-error ok is a boolean
+          ok: "yes",
+        },
+      });
+    });
   });
 
   it("types the result of get and wait", () => {

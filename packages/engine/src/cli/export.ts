@@ -64,6 +64,15 @@ async function findRun(target: Target, runId: string): Promise<RunInfo> {
   throw new ExportError(`The engine at ${target.url} knows no run ${runId}.`);
 }
 
+function parse<Answer>(text: string, url: string): Answer {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    const message = `The server at ${url} is no Perdure engine: its answer isn't JSON. Name the engine with --url, or PERDURE_URL.`;
+    throw new ExportError(message, { cause });
+  }
+}
+
 async function get<Answer>({ url, token }: Target, path: string): Promise<Answer> {
   const headers = { Authorization: `Bearer ${token}` };
   let answer: Response;
@@ -74,7 +83,7 @@ async function get<Answer>({ url, token }: Target, path: string): Promise<Answer
     throw new ExportError(`No engine answers at ${url}: ${reason}. Name one with --url, or PERDURE_URL.`);
   }
   const text = await answer.text();
-  if (answer.ok) return JSON.parse(text) as Answer;
+  if (answer.ok) return parse(text, url);
   const hint = answer.status === 401 ? " Give its token with --token, or PERDURE_TOKEN." : "";
   throw new ExportError(`The engine at ${url} answers ${answer.status}: ${text.slice(0, 500)}${hint}`);
 }

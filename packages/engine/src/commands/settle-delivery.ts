@@ -14,20 +14,18 @@ import { LIVE_MESSAGES, type MessageRow, toMessage } from "../store/tables/rows.
 import { runOf } from "../store/tables/runs.ts";
 import { FOR_UPDATE, lockAll, sql, type Tx } from "../store/tx.ts";
 import { endAlarm } from "./alarms.ts";
-import { failMessage } from "./fail-message.ts";
+import { failMessage, recordFailure, retryOrFail } from "./failed-attempt.ts";
 import { completeInFlight } from "./in-flight.ts";
 import { insertEntry } from "./insert-entry.ts";
 import { lockWithChildren } from "./insert-inline.ts";
 import { onMessageFinished } from "./on-message-finished.ts";
 import { recordEndpoint } from "./record-endpoint.ts";
-import { recordFailure } from "./record-failure.ts";
 import { recordReply } from "./record-reply.ts";
 import { recordRollback } from "./record-rollback.ts";
 import { recordStep } from "./record-step.ts";
 import { releaseThrottled } from "./release-throttled.ts";
 import { reportAttempt } from "./report-attempt.ts";
 import { reportCancellation } from "./report-cancellation.ts";
-import { retryOrFail } from "./retry-or-fail.ts";
 import { settleStep } from "./settle-step.ts";
 
 /** The store's settings that a settlement needs. */

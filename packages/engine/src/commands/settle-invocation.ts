@@ -15,11 +15,10 @@ import { attemptKey, attemptPrefix, readAttempt } from "../rules/step-attempt.ts
 import type { Settled } from "../store/claims.ts";
 import { insertBareEntry, lastEntry } from "../store/tables/entries.ts";
 import { sql, type Tx } from "../store/tx.ts";
-import { failMessage } from "./fail-message.ts";
+import { failMessage, retryOrFail } from "./failed-attempt.ts";
 import { finishRun } from "./finish-run.ts";
 import { leaveRun, noteInline } from "./hold-run.ts";
 import { insertInline } from "./insert-inline.ts";
-import { retryOrFail } from "./retry-or-fail.ts";
 import { finishDelivery, type StepDelivery } from "./step-delivery.ts";
 import { insertDelivery } from "./wake-run.ts";
 

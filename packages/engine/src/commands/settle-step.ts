@@ -6,9 +6,8 @@ import { type FailedDelivery, isFailed, type Settlement } from "../rules/settlem
 import type { Settled } from "../store/claims.ts";
 import { lastEntry } from "../store/tables/entries.ts";
 import { sql, type Tx } from "../store/tx.ts";
-import { failMessage } from "./fail-message.ts";
+import { failMessage, retryOrFail } from "./failed-attempt.ts";
 import { leaveInline, leaveRun } from "./hold-run.ts";
-import { retryOrFail } from "./retry-or-fail.ts";
 import { settleFailedInvocation, settleInvocation } from "./settle-invocation.ts";
 import { finishDelivery, type StepDelivery } from "./step-delivery.ts";
 import { insertDelivery } from "./wake-run.ts";

@@ -1,6 +1,7 @@
 import { checkDestination, type DestinationLimits } from "./destination.ts";
 import { invalid } from "./engine-error.ts";
 import { isHeaderValue } from "./header.ts";
+import { checkSegment } from "./name.ts";
 import { messageOf } from "./thrown.ts";
 
 const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const;
@@ -19,7 +20,7 @@ export function toFlag(text: string, field: string): boolean {
 }
 
 /** The schema of an id that a client chooses, in JSON Schema. */
-export const ID = { minLength: 1, maxLength: 1024, pattern: "^[^\\p{Cc}]*$" } as const;
+export const ID = { minLength: 1, maxLength: 1024, pattern: "^(?!\\.{1,2}$)[^\\p{Cc}\\p{Cs}]*$" } as const;
 
 /** @throws EngineError `invalid_request` unless it is an {@link ID} */
 export function toId(text: string, field: string): string {
@@ -27,7 +28,9 @@ export function toId(text: string, field: string): string {
   if (text.length < minLength || text.length > maxLength) {
     throw invalid(field, `expected ${minLength} to ${maxLength} characters, got ${text.length}`);
   }
-  if (/\p{Cc}/u.test(text)) throw invalid(field, "it contains control characters");
+  if (/[\p{Cc}\p{Cs}]/u.test(text))
+    throw invalid(field, "it contains control characters, or half of a surrogate pair");
+  checkSegment(text, field);
   return text;
 }
 

@@ -1,5 +1,6 @@
 import { isSameUrl, LOWERCASE_HEADER, LOWERCASE_PREFIX, urlKey } from "@perdure/core/protocol";
 import { EngineError, invalid, notFound } from "./engine-error.ts";
+import { checkSegment } from "./name.ts";
 import type { PublishRequest } from "./new-message.ts";
 
 /** A URL group. The engine delivers a message to a group to each of its endpoints. */
@@ -43,6 +44,7 @@ export function isUrlGroupName(destination: string): boolean {
 
 /** @throws EngineError `invalid_request` */
 export function checkUrlGroupName(name: string, field: string): string {
+  checkSegment(name, field);
   if (isUrlGroupName(name)) return name;
   throw invalid(field, `expected up to 256 letters, digits, "-", "_" and ".", got "${name.slice(0, 300)}"`);
 }

@@ -160,7 +160,7 @@ export class TermCondition {
   }
 }
 
-type Part = SqlValue | Sql | ValueList | DialectWord | SearchedWords | TermCondition;
+export type Part = SqlValue | Sql | ValueList | DialectWord | SearchedWords | TermCondition;
 
 /** A statement or a part of a statement, with its values. {@link sql} makes it. */
 export class Sql {
@@ -235,17 +235,6 @@ export function constants<Value extends string = never>(...values: readonly NoIn
 export interface Rendered {
   readonly text: string;
   readonly values: readonly SqlValue[];
-}
-
-/**
- * Whether the SQL of a statement depends on its template alone. Then a driver keeps the prepared statement by
- * the template.
- */
-export function isPlain(query: Sql): query is Sql & { readonly parts: readonly SqlValue[] } {
-  for (const part of query.parts) {
-    if (typeof part === "object" && part !== null && !(part instanceof Uint8Array)) return false;
-  }
-  return true;
 }
 
 export function render(query: Sql, dialect: Dialect): Rendered {

@@ -1,6 +1,7 @@
 import { DEV_CREDENTIALS, HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
-import { APP, ofRun, ok, result, type World, world } from "../harness.ts";
+import { APP, type Ask, ofRun, ok, result, type World, world } from "../harness.ts";
+import { inline, waits } from "../inline/invocation.ts";
 
 const later = { [HEADER.delay]: "1d" };
 const PUBLISH = "/v2/publish/https://a.test/";
@@ -228,5 +229,51 @@ describe("POST /v2/batch", () => {
     await w.start("wfr_1", later);
     expect((await w.append("wfr_1", [result(1)], headers)).status).toBe(status);
     expect((await w.ask("GET", "/v2/workflows/runs/wfr_1")).body).toHaveLength(1);
+  });
+});
+
+describe("a name that the path of a URL can't contain", () => {
+  const json = (value: object): Ask => ({ body: JSON.stringify(value) });
+  const cases: [string, (name: string) => [path: string, ask: Ask]][] = [
+    [
+      "a schedule",
+      (name) => [
+        "/v2/schedules/https://a.test/",
+        { headers: { [HEADER.cron]: "* * * * *", [HEADER.scheduleId]: name } },
+      ],
+    ],
+    ["a queue", (name) => ["/v2/queues", json({ queueName: name })]],
+    [
+      "a flow control key",
+      (name) => [
+        PUBLISH,
+        { headers: { [HEADER.flowControlKey]: name, [HEADER.flowControlValue]: "rate=1" } },
+      ],
+    ],
+    [
+      "an endpoint of a URL group",
+      (name) => ["/v2/topics/g/endpoints", json({ endpoints: [{ url: "https://a.test/", name }] })],
+    ],
+  ];
+
+  // URLs drop such segments, so nothing could pause or delete the thing again.
+  it.each(cases)("is refused: of %s", async (_, make) => {
+    const w = world();
+    for (const name of [".", ".."]) {
+      const [path, ask] = make(name);
+      expect(await w.ask("POST", path, ask)).toMatchObject({
+        status: 400,
+        body: { error: expect.stringContaining(`the path of a URL can't contain "${name}"`) },
+      });
+    }
+    for (const name of ["...", ".a", "a.."])
+      expect((await w.ask("POST", ...make(name))).status).toBeLessThan(300);
+  });
+
+  it.each(["..", "\ud800"])("is refused: of an event: %j", async (eventId) => {
+    const w = world(inline((run) => run.park(waits(run.runId, 1, eventId))));
+    await w.start("wfr_1");
+    await w.drain();
+    expect(await w.run("wfr_1")).toMatchObject({ workflowState: "RUN_FAILED" });
   });
 });

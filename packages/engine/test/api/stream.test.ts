@@ -146,7 +146,8 @@ describe("the live stream", () => {
     const w = engine(() => ok());
     const slow = await stream(w, "?event=queue");
     await w.engine.queues.upsert("q", { paused: true });
-    for (let at = 0; at < 5001; at += 1000) {
+    // Each message has two events, and the engine keeps 5000 for a reader.
+    for (let at = 0; at < 3; at++) {
       await w.engine.batch(Array.from({ length: 1000 }, () => ({ url: "https://a.test/x", headers: {} })));
     }
     await w.engine.idle();

@@ -1,4 +1,7 @@
+import { once } from "node:events";
 import { readFileSync, statSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { DEV_CREDENTIALS, HEADER } from "@perdure/core/protocol";
 import { expect, it } from "vitest";
@@ -40,6 +43,16 @@ it("writes a run's history to a file, or prints it", async () => {
   expect(await stranger.exit()).toBe(1);
   expect(stranger.said()).toMatch(/answers 401: .* Give its token with --token, or PERDURE_TOKEN\.\n$/);
 }, 30_000);
+
+it("says that another server answers", async () => {
+  const app = createServer((_, response) => response.end("<title>My app</title>"));
+  await once(app.listen(0, "127.0.0.1"), "listening");
+  const { port } = app.address() as AddressInfo;
+  const none = run(["export", "wfr_1", "--url", `http://127.0.0.1:${port}`]);
+  expect(await none.exit()).toBe(1);
+  app.close();
+  expect(none.said()).toMatch(/^The server at http:\S+ is no Perdure engine: its answer isn't JSON\. .*\n$/);
+});
 
 it("says that no engine answers", async () => {
   const none = run(["export", "wfr_1", "--url", "http://127.0.0.1:9"]);

@@ -75,8 +75,17 @@ export class RemoteEngine {
     details: RequestDetails = {},
   ): Promise<Answer> {
     const response = await this.open(method, path, details, AbortSignal.timeout(ANSWER_TIMEOUT_MS));
-    const text = await response.text();
-    return (text === "" ? undefined : JSON.parse(text)) as Answer;
+    try {
+      const text = await response.text();
+      const answer: unknown = text === "" ? undefined : JSON.parse(text);
+      if (answer === undefined || Object(answer) === answer) return answer as Answer;
+    } catch (cause) {
+      if (!(cause instanceof SyntaxError)) throw this.#unreachable(cause);
+    }
+    throw new CommandError(
+      EXIT.unreachable,
+      `The server at ${this.url} is no Perdure engine: its answer to ${method} /v2/${path} isn't JSON. Name the engine with --url, or set PERDURE_URL.`,
+    );
   }
 
   /**

@@ -1,4 +1,5 @@
-import { isPlain, type LockKind, render, type Sql, type SqlValue, type Tx } from "../tx.ts";
+import { Renderer } from "../renderer.ts";
+import type { LockKind, Sql, Tx } from "../tx.ts";
 import { type Changed, Changes, type Mark } from "./changes.ts";
 import { POSTGRES } from "./dialect.ts";
 import { ConnectionLost, LockBusy } from "./retries.ts";
@@ -8,22 +9,7 @@ import { encodeText } from "./text.ts";
 /** The two numbers of an advisory lock. Engines with tables in other schemas of the database have locks of their own. */
 const LOCK_KEYS = "hashtext(current_schema || $1), hashtext($2)";
 
-/** The SQL of statements without parts that vary, by their templates. */
-const rendered = new WeakMap<readonly string[], string>();
-
-const toStored = (value: SqlValue): SqlValue => (typeof value === "string" ? encodeText(value) : value);
-
-function textOf(query: Sql): {
-  readonly text: string;
-  readonly values: Parameters<PostgresSession["query"]>[1];
-} {
-  if (!isPlain(query)) return render(query, POSTGRES);
-  const known = rendered.get(query.strings);
-  if (known !== undefined) return { text: known, values: query.parts.map(toStored) };
-  const { text, values } = render(query, POSTGRES);
-  rendered.set(query.strings, text);
-  return { text, values };
-}
+const RENDERER = new Renderer(POSTGRES);
 
 /**
  * One transaction on a session. Statements whose results no caller needs are sent without a wait: the server runs them in
@@ -50,7 +36,7 @@ export class Transaction {
       all: async (query) => (await this.#run(query)).rows as never,
       run: async (query) => (await this.#run(query)).changes,
       send: (query) => {
-        const { text, values } = textOf(query);
+        const { text, values } = RENDERER.render(query);
         this.send(text, values);
       },
       lock: (kind, key) => this.#lock(kind, key),
@@ -122,7 +108,7 @@ export class Transaction {
   }
 
   #run(query: Sql): Promise<StatementResult> {
-    const { text, values } = textOf(query);
+    const { text, values } = RENDERER.render(query);
     return this.execute(text, values);
   }
 

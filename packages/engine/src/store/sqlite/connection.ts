@@ -1,7 +1,8 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import { fifoCache } from "../fifo-cache.ts";
 import type { Connection } from "../group-commit.ts";
-import { type Dialect, isPlain, render, type Sql, sql } from "../tx.ts";
+import { Renderer } from "../renderer.ts";
+import { type Dialect, type Sql, sql } from "../tx.ts";
 import { failureOf } from "./file.ts";
 
 const DIALECT: Dialect = {
@@ -17,6 +18,8 @@ const DIALECT: Dialect = {
   searchTerm: ({ words, isPrefix }, bind) =>
     `search_texts MATCH ${bind(`"${words.join(" ")}"${isPrefix ? " *" : ""}`)}`,
 };
+
+const RENDERER = new Renderer(DIALECT);
 
 const COMMIT = sql`COMMIT`;
 
@@ -42,8 +45,6 @@ export class SqliteConnection implements Connection {
   readonly #check: () => void;
   /** Bytes of bodies that the current or last transaction has written. */
   #bytes = 0;
-  /** Statements by their templates: no statement is rendered or looked up by its SQL. */
-  readonly #prepared = new WeakMap<readonly string[], StatementSync>();
   // A list has one statement for each combination of its filters: too many to keep all of them.
   readonly #statement = fifoCache(1000, (text) => this.#db.prepare(text));
 
@@ -125,23 +126,11 @@ export class SqliteConnection implements Connection {
     act: (statement: StatementSync, values: readonly SQLInputValue[]) => Result,
   ): Result {
     try {
-      const { statement, values } = this.#bound(query);
+      const { text, values } = RENDERER.render(query);
       for (const value of values) if (value instanceof Uint8Array) this.#bytes += value.length;
-      return act(statement, values);
+      return act(this.#statement(text), values);
     } catch (cause) {
       throw failureOf(this.#file, cause);
     }
-  }
-
-  #bound(query: Sql): { readonly statement: StatementSync; readonly values: readonly SQLInputValue[] } {
-    if (!isPlain(query)) {
-      const { text, values } = render(query, DIALECT);
-      return { statement: this.#statement(text), values };
-    }
-    const known = this.#prepared.get(query.strings);
-    if (known) return { statement: known, values: query.parts };
-    const statement = this.#db.prepare(query.strings.join("?"));
-    this.#prepared.set(query.strings, statement);
-    return { statement, values: query.parts };
   }
 }

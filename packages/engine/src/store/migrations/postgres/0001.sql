@@ -128,7 +128,7 @@ CREATE TABLE due (
   destination TEXT COLLATE "C"             -- the destination that it waits for
 );
 -- Finds due messages in the same time however many sleep. Messages that a claim can't take aren't in it.
-CREATE INDEX due_at ON due (at) WHERE at IS NOT NULL;
+CREATE INDEX due_at ON due (at, message) WHERE at IS NOT NULL;
 CREATE INDEX due_run ON due (run) WHERE run IS NOT NULL;
 CREATE INDEX due_queue ON due (queue, message) WHERE queue IS NOT NULL;
 CREATE INDEX due_place ON due (place) WHERE place IS NOT NULL;
